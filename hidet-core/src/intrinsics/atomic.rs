@@ -1,0 +1,52 @@
+//! Atomic read-modify-write on global and shared memory.
+//!
+//! Plain names are relaxed at device level, as CUDA's; `.acq_rel`, `.acquire` and `.release` order other accesses.
+
+use super::{AtomicOp, Effect, Level, Meaning, Operand, Order, ResultRule, Row, Space, TypeRule, row};
+use crate::types::Scalar;
+
+fn atomic(name: &str, op: AtomicOp, types: &'static [Scalar], doc: &str) -> Vec<Row> {
+    let orders = [
+        ("", "relaxed", Order::Relaxed, ""),
+        (".acquire", "acquire", Order::Acquire, " What follows happens after the release it reads from."),
+        (".release", "release", Order::Release, " What came before happens before an acquire that reads it."),
+        (".acq_rel", "acq_rel", Order::AcqRel, " Acquires and releases."),
+    ];
+    let make = |(suffix, c_name, order, more): (&str, &str, Order, &str)| {
+        let operands = if op == AtomicOp::CompareExchange { "$0, $1, $2" } else { "$0, $1" };
+        let cuda = format!("hidet_atomic_{}_{c_name}({operands})", name.replace('.', "_"));
+        let row = row(
+            format!("atomic.{name}{suffix}"),
+            cuda,
+            Meaning::Atomic(op, order, Level::Device),
+            format!("{doc}{more}"),
+        )
+        .address(Space::GlobalOrShared, Effect::Atomic, TypeRule::OneOf(types), 1)
+        .operand(Operand::Value(TypeRule::SameAs(0)))
+        .gives(ResultRule::SameAs(0));
+        if op == AtomicOp::CompareExchange { row.operand(Operand::Value(TypeRule::SameAs(0))) } else { row }
+    };
+    orders.into_iter().map(make).collect()
+}
+
+pub(super) fn rows() -> Vec<Row> {
+    use Scalar::*;
+    const NUMBERS: &[Scalar] = &[I32, U32, U64, F32, F64];
+    const INTS: &[Scalar] = &[I32, U32, I64, U64];
+    [
+        atomic("add", AtomicOp::Add, NUMBERS, "Adds; gives the old value."),
+        atomic("min", AtomicOp::Min, INTS, "Stores the smaller one; gives the old value."),
+        atomic("max", AtomicOp::Max, INTS, "Stores the larger one; gives the old value."),
+        atomic("and", AtomicOp::And, INTS, "Stores the bitwise and; gives the old value."),
+        atomic("or", AtomicOp::Or, INTS, "Stores the bitwise or; gives the old value."),
+        atomic("xor", AtomicOp::Xor, INTS, "Stores the bitwise exclusive or; gives the old value."),
+        atomic("exchange", AtomicOp::Exchange, INTS, "Stores the operand; gives the old value."),
+        atomic(
+            "cas",
+            AtomicOp::CompareExchange,
+            INTS,
+            "Stores the second operand where the old value equals the first; gives the old value.",
+        ),
+    ]
+    .concat()
+}

@@ -1,0 +1,138 @@
+//! Barriers of the block, the warp, named barriers, mbarriers, and fences.
+
+use super::{Effect, Level, Meaning, Order, ResultRule, Row, Space, Together, TypeRule, row};
+use crate::types::{Scalar, Type};
+
+const MBARRIER: TypeRule = TypeRule::Is(Type { scalar: Scalar::U64, lanes: 1 });
+
+fn mbarrier(name: &str, cuda: &str, meaning: Meaning, doc: &str) -> Row {
+    row(name, cuda, meaning, doc).since(80, false).address(Space::Shared, Effect::Barrier, MBARRIER, 1)
+}
+
+pub(super) fn rows() -> Vec<Row> {
+    vec![
+        row(
+            "sync.threads",
+            "__syncthreads();",
+            Meaning::SyncThreads,
+            "All threads of the block meet; their accesses before it happen before those after it.",
+        )
+        .together(Together::Block),
+        row(
+            "bar.sync",
+            "hidet_bar_sync($0, $1);",
+            Meaning::BarrierSync,
+            "The given number of threads meet at a named barrier (PTX `bar.sync`).",
+        )
+        .value(Type::I32)
+        .imm(32, 1024)
+        .together(Together::Named),
+        row(
+            "bar.arrive",
+            "hidet_bar_arrive($0, $1);",
+            Meaning::BarrierArrive,
+            "Arrives at a named barrier without waiting (PTX `bar.arrive`).",
+        )
+        .value(Type::I32)
+        .imm(32, 1024),
+        row(
+            "sync.warp",
+            "__syncwarp($0);",
+            Meaning::SyncWarp,
+            "The lanes of a mask meet; their accesses before it happen before those after it.",
+        )
+        .value(Type::U32)
+        .together(Together::Lanes),
+        row(
+            "fence.block",
+            "__threadfence_block();",
+            Meaning::Fence(Order::AcqRel, Level::Block),
+            "Orders this thread's accesses for the threads of its block.",
+        ),
+        row(
+            "fence.device",
+            "__threadfence();",
+            Meaning::Fence(Order::AcqRel, Level::Device),
+            "Orders this thread's accesses for all threads of the device.",
+        ),
+        row(
+            "fence.system",
+            "__threadfence_system();",
+            Meaning::Fence(Order::AcqRel, Level::System),
+            "Orders this thread's accesses for the device and the host.",
+        ),
+        row(
+            "fence.proxy.async",
+            "hidet_fence_proxy_async();",
+            Meaning::FenceProxyAsync,
+            "Makes this thread's accesses to shared memory visible to asynchronous copies and tensor cores.",
+        )
+        .since(90, false),
+        mbarrier(
+            "mbarrier.init",
+            "hidet_mbarrier_init($0, $1);",
+            Meaning::MbarrierInit,
+            "Initialises an mbarrier for a number of arrivals a phase.",
+        )
+        .value(Type::I32),
+        row(
+            "mbarrier.init.fence",
+            "hidet_mbarrier_init_fence();",
+            Meaning::MbarrierInitFence,
+            "Makes initialised mbarriers visible to the cluster and to asynchronous copies.",
+        )
+        .since(90, false),
+        mbarrier(
+            "mbarrier.invalidate",
+            "hidet_mbarrier_invalidate($0);",
+            Meaning::MbarrierInvalidate,
+            "Ends the life of an mbarrier, so that its memory can be used again.",
+        ),
+        mbarrier(
+            "mbarrier.arrive",
+            "hidet_mbarrier_arrive($0);",
+            Meaning::MbarrierArrive,
+            "Arrives at an mbarrier; what this thread did before is ordered before the end of the phase.",
+        ),
+        mbarrier(
+            "mbarrier.arrive.expect",
+            "hidet_mbarrier_arrive_expect($0, $1);",
+            Meaning::MbarrierArriveExpect,
+            "Arrives at an mbarrier and adds to the bytes that asynchronous copies must bring in this phase.",
+        )
+        .since(90, false)
+        .value(Type::I32),
+        mbarrier(
+            "mbarrier.expect",
+            "hidet_mbarrier_expect($0, $1);",
+            Meaning::MbarrierExpect,
+            "Adds to the bytes that asynchronous copies must bring in this phase.",
+        )
+        .since(90, false)
+        .value(Type::I32),
+        mbarrier(
+            "mbarrier.wait",
+            "hidet_mbarrier_wait($0, $1);",
+            Meaning::MbarrierWait,
+            "Waits until the phase of that parity has ended.",
+        )
+        .value(Type::I32),
+        mbarrier(
+            "mbarrier.test",
+            "hidet_mbarrier_test($0, $1)",
+            Meaning::MbarrierTest,
+            "Whether the phase of that parity has ended.",
+        )
+        .value(Type::I32)
+        .gives(ResultRule::Is(Type::BOOL)),
+        row(
+            "nanosleep",
+            "hidet_nanosleep($0);",
+            Meaning::NanoSleep,
+            "Suspends the thread for about that many nanoseconds.",
+        )
+        .value(Type::U32),
+        row("clock", "(long long)clock64()", Meaning::Clock, "The clock of the multiprocessor, in cycles.")
+            .gives(ResultRule::Is(Type { scalar: Scalar::I64, lanes: 1 })),
+    ]
+}

@@ -1,0 +1,352 @@
+//! The intrinsics: what a kernel can do beyond arithmetic, loads and stores.
+//!
+//! One table. A [`Row`] states the name, the operands, the result, the lowest architecture, who must arrive together,
+//! the CUDA text, what the simulated device does, and a line for the documentation. The verifier, the printers, both
+//! devices and the documentation read it; adding an intrinsic is adding a row. A family is a file.
+//!
+//! Knows the types and nothing of the IR.
+
+mod async_copy;
+mod atomic;
+mod barrier;
+mod memory;
+mod warp;
+
+use crate::types::{Scalar, Type};
+use std::fmt;
+use std::sync::LazyLock;
+
+/// An intrinsic: a row of the table.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Intrinsic(u16);
+
+static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
+    let families = [barrier::rows(), warp::rows(), atomic::rows(), memory::rows(), async_copy::rows()];
+    families.into_iter().flatten().collect()
+});
+
+impl Intrinsic {
+    /// The intrinsic of that name.
+    pub fn named(name: &str) -> Option<Intrinsic> {
+        TABLE.iter().position(|row| row.name == name).map(|index| Intrinsic(index as u16))
+    }
+
+    /// Every intrinsic, family by family.
+    pub fn all() -> impl Iterator<Item = Intrinsic> {
+        (0..TABLE.len()).map(|index| Intrinsic(index as u16))
+    }
+
+    /// Its row.
+    pub fn row(self) -> &'static Row {
+        &TABLE[self.0 as usize]
+    }
+}
+
+impl fmt::Debug for Intrinsic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.row().name)
+    }
+}
+
+/// What is known of an intrinsic.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Its name: words separated by points.
+    pub name: String,
+    /// Its operands in order.
+    pub operands: Vec<Operand>,
+    /// The type of its result.
+    pub result: ResultRule,
+    /// The lowest architecture: ten times the compute capability, and whether it must be the `a` variant.
+    pub min_arch: (u32, bool),
+    /// Which threads must arrive at it together.
+    pub together: Together,
+    /// The CUDA text of a statement or, with a result, of an expression. `$0`, `$1`, ... are the operands (an address
+    /// is a typed pointer, in registers an lvalue that may be indexed), `$T0` the C type of operand 0's element.
+    pub cuda: String,
+    /// What the simulated device does.
+    pub meaning: Meaning,
+    /// One sentence for the reader.
+    pub doc: String,
+}
+
+/// An operand.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Operand {
+    /// A value.
+    Value(TypeRule),
+    /// The address of elements.
+    Address {
+        /// Memory it may lie in.
+        space: Space,
+        /// What is done there.
+        effect: Effect,
+        /// The type of the elements.
+        elem: TypeRule,
+        /// How many elements, consecutive along the last axis; also the alignment. 0: operand-dependent, see `doc`.
+        count: u32,
+    },
+    /// A number known while compiling, `least ..= most`.
+    Imm {
+        /// Smallest.
+        least: i64,
+        /// Largest.
+        most: i64,
+    },
+    /// A tensor map.
+    Map,
+}
+
+/// Memory an address may lie in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Space {
+    Global,
+    Shared,
+    Register,
+    GlobalOrShared,
+}
+
+/// What an intrinsic does at an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Effect {
+    Read,
+    Write,
+    ReadWrite,
+    /// Atomically, so that it is no race with other atomic accesses.
+    Atomic,
+    /// As an mbarrier object.
+    Barrier,
+}
+
+/// Which types an operand may have.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum TypeRule {
+    /// This one.
+    Is(Type),
+    /// A scalar, one of these.
+    OneOf(&'static [Scalar]),
+    /// That of another operand (of its element, for an address).
+    SameAs(u8),
+}
+
+/// The type of the result.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ResultRule {
+    /// There is none.
+    None,
+    /// This one.
+    Is(Type),
+    /// That of an operand (of its element, for an address).
+    SameAs(u8),
+}
+
+/// Which threads must arrive at an intrinsic together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Together {
+    /// Each thread by itself.
+    Alone,
+    /// The lanes of the warp named by the mask that is operand 0.
+    Lanes,
+    /// All 32 lanes of a warp.
+    Warp,
+    /// The four warps of a warp group.
+    WarpGroup,
+    /// All threads of the block.
+    Block,
+    /// The number of threads that is operand 1, on the barrier that is operand 0.
+    Named,
+    /// All threads of the cluster.
+    Cluster,
+}
+
+/// How atomics and fences order other accesses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum Order {
+    Relaxed,
+    Acquire,
+    Release,
+    AcqRel,
+}
+
+/// Among which threads an order holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum Level {
+    Block,
+    Cluster,
+    Device,
+    System,
+}
+
+/// What an atomic computes from the old value and its operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum AtomicOp {
+    Add,
+    Min,
+    Max,
+    And,
+    Or,
+    Xor,
+    Exchange,
+    /// Operand 1 is compared, operand 2 stored where equal.
+    CompareExchange,
+}
+
+/// How a shuffle finds its source lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum ShuffleKind {
+    Index,
+    Up,
+    Down,
+    Xor,
+}
+
+/// What a vote asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum VoteKind {
+    All,
+    Any,
+    Ballot,
+}
+
+/// What an intrinsic does, as the simulated device understands it. Operand numbers refer to [`Row::operands`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Meaning {
+    /// `__syncthreads`: all threads of the block, memory ordered.
+    SyncThreads,
+    /// Named barrier 0 (id) with operand 1 threads: arrive and wait.
+    BarrierSync,
+    /// Named barrier 0 (id) with operand 1 threads: arrive only.
+    BarrierArrive,
+    /// The lanes of mask 0 meet, memory ordered.
+    SyncWarp,
+    /// Operand 1 of the lane found by operand 2, among the lanes of mask 0. A source lane outside of the warp gives
+    /// the lane's own value; one that does not take part is a fault.
+    Shuffle(ShuffleKind),
+    /// Operand 1 of all lanes of mask 0.
+    Vote(VoteKind),
+    /// The mask of the lanes running this instruction.
+    ActiveMask,
+    /// Operand 1 of the lanes of mask 0, reduced.
+    Redux(AtomicOp),
+    /// Atomic read-modify-write at address 0 with operand 1 (and 2); gives the old value.
+    Atomic(AtomicOp, Order, Level),
+    /// A load from address 0 with that order.
+    AtomicLoad(Order, Level),
+    /// A store of operand 1 to address 0 with that order.
+    AtomicStore(Order, Level),
+    /// A fence.
+    Fence(Order, Level),
+    /// Makes ordinary accesses to shared memory visible to asynchronous copies and tensor cores.
+    FenceProxyAsync,
+    /// Initialises mbarrier 0 for operand 1 arrivals a phase.
+    MbarrierInit,
+    /// Makes initialised mbarriers visible to the cluster and to asynchronous copies.
+    MbarrierInitFence,
+    /// Ends the life of mbarrier 0.
+    MbarrierInvalidate,
+    /// Arrives once at mbarrier 0.
+    MbarrierArrive,
+    /// Arrives once at mbarrier 0 and expects operand 1 more bytes in this phase.
+    MbarrierArriveExpect,
+    /// Expects operand 1 more bytes at mbarrier 0 in this phase.
+    MbarrierExpect,
+    /// Waits until the phase of mbarrier 0 with parity operand 1 has completed.
+    MbarrierWait,
+    /// Whether the phase of mbarrier 0 with parity operand 1 has completed.
+    MbarrierTest,
+    /// Copies from global address 1 to shared address 0, asynchronously; only the first operand 2 bytes, the rest zero.
+    CpAsync {
+        /// 4, 8 or 16.
+        bytes: u32,
+    },
+    /// Ends a group of this thread's asynchronous copies.
+    CpAsyncCommit,
+    /// Waits until at most operand 0 of this thread's groups are unfinished.
+    CpAsyncWait,
+    /// Waits for all of this thread's asynchronous copies.
+    CpAsyncWaitAll,
+    /// Arrives at mbarrier 0 once this thread's asynchronous copies so far are done.
+    CpAsyncMbarrierArrive,
+    /// Suspends the thread for a while; operand 0 is in nanoseconds.
+    NanoSleep,
+    /// The clock of the multiprocessor, `i64`; the simulator counts its steps.
+    Clock,
+    /// Compiled, not simulated: the simulated device refuses with the name of the intrinsic.
+    NotSimulated,
+}
+
+/// A row that any thread runs by itself, on any architecture, without a result: the start of most rows.
+fn row(name: impl Into<String>, cuda: impl Into<String>, meaning: Meaning, doc: impl Into<String>) -> Row {
+    Row {
+        name: name.into(),
+        operands: Vec::new(),
+        result: ResultRule::None,
+        min_arch: (75, false),
+        together: Together::Alone,
+        cuda: cuda.into(),
+        meaning,
+        doc: doc.into(),
+    }
+}
+
+impl Row {
+    fn operand(mut self, operand: Operand) -> Row {
+        self.operands.push(operand);
+        self
+    }
+    fn value(self, ty: Type) -> Row {
+        self.operand(Operand::Value(TypeRule::Is(ty)))
+    }
+    fn address(self, space: Space, effect: Effect, elem: TypeRule, count: u32) -> Row {
+        self.operand(Operand::Address { space, effect, elem, count })
+    }
+    fn imm(self, least: i64, most: i64) -> Row {
+        self.operand(Operand::Imm { least, most })
+    }
+    fn gives(mut self, result: ResultRule) -> Row {
+        self.result = result;
+        self
+    }
+    fn together(mut self, together: Together) -> Row {
+        self.together = together;
+        self
+    }
+    fn since(mut self, number: u32, specific: bool) -> Row {
+        self.min_arch = (number, specific);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_are_unique_and_documented() {
+        let mut seen = HashSet::new();
+        for intrinsic in Intrinsic::all() {
+            let row = intrinsic.row();
+            assert!(seen.insert(&row.name), "{} stands twice", row.name);
+            assert!(row.doc.ends_with('.'), "{}: {}", row.name, row.doc);
+            assert_eq!(Intrinsic::named(&row.name), Some(intrinsic));
+        }
+    }
+
+    #[test]
+    fn the_cuda_text_uses_every_operand_once_or_more() {
+        for intrinsic in Intrinsic::all() {
+            let row = intrinsic.row();
+            for index in 0..row.operands.len() {
+                assert!(row.cuda.contains(&format!("${index}")), "{} does not use operand {index}", row.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Exchange within a warp: shuffles, votes, reductions.
+
+use super::{AtomicOp, Meaning, Operand, ResultRule, Row, ShuffleKind, Together, TypeRule, VoteKind, row};
+use crate::types::{Scalar, Type};
+
+/// What can be exchanged: everything of 16 to 64 bits.
+const SHUFFLED: &[Scalar] = {
+    use Scalar::*;
+    &[I16, I32, I64, U16, U32, U64, F16, BF16, F32, F64]
+};
+
+fn shuffle(name: &str, cuda: &str, kind: ShuffleKind, doc: &str) -> Row {
+    row(name, cuda, Meaning::Shuffle(kind), doc)
+        .value(Type::U32)
+        .operand(Operand::Value(TypeRule::OneOf(SHUFFLED)))
+        .value(Type::I32)
+        .gives(ResultRule::SameAs(1))
+        .together(Together::Lanes)
+}
+
+fn vote(name: &str, cuda: &str, kind: VoteKind, result: Type, doc: &str) -> Row {
+    row(name, cuda, Meaning::Vote(kind), doc)
+        .value(Type::U32)
+        .value(Type::BOOL)
+        .gives(ResultRule::Is(result))
+        .together(Together::Lanes)
+}
+
+fn redux(name: &str, op: AtomicOp, types: &'static [Scalar], doc: &str) -> Row {
+    row(format!("redux.{name}"), format!("__reduce_{name}_sync($0, $1)"), Meaning::Redux(op), doc)
+        .value(Type::U32)
+        .operand(Operand::Value(TypeRule::OneOf(types)))
+        .gives(ResultRule::SameAs(1))
+        .together(Together::Lanes)
+        .since(80, false)
+}
+
+pub(super) fn rows() -> Vec<Row> {
+    const INTS: &[Scalar] = &[Scalar::I32, Scalar::U32];
+    const BITS: &[Scalar] = &[Scalar::U32];
+    vec![
+        shuffle(
+            "shfl.index",
+            "hidet_shfl($0, $1, $2)",
+            ShuffleKind::Index,
+            "The value of the lane numbered by the operand, modulo 32.",
+        ),
+        shuffle(
+            "shfl.up",
+            "hidet_shfl_up($0, $1, $2)",
+            ShuffleKind::Up,
+            "The value of the lane that many below; the lane's own value where there is none.",
+        ),
+        shuffle(
+            "shfl.down",
+            "hidet_shfl_down($0, $1, $2)",
+            ShuffleKind::Down,
+            "The value of the lane that many above; the lane's own value where there is none.",
+        ),
+        shuffle(
+            "shfl.xor",
+            "hidet_shfl_xor($0, $1, $2)",
+            ShuffleKind::Xor,
+            "The value of the lane whose number differs in the bits of the operand.",
+        ),
+        vote(
+            "vote.all",
+            "(__all_sync($0, $1) != 0)",
+            VoteKind::All,
+            Type::BOOL,
+            "Whether the condition holds in all lanes of the mask.",
+        ),
+        vote(
+            "vote.any",
+            "(__any_sync($0, $1) != 0)",
+            VoteKind::Any,
+            Type::BOOL,
+            "Whether the condition holds in any lane of the mask.",
+        ),
+        vote(
+            "vote.ballot",
+            "__ballot_sync($0, $1)",
+            VoteKind::Ballot,
+            Type::U32,
+            "The lanes of the mask in which the condition holds.",
+        ),
+        row("active.mask", "__activemask()", Meaning::ActiveMask, "The lanes that happen to run together here.")
+            .gives(ResultRule::Is(Type::U32)),
+        redux("add", AtomicOp::Add, INTS, "Sum over the lanes of the mask."),
+        redux("min", AtomicOp::Min, INTS, "Smallest over the lanes of the mask."),
+        redux("max", AtomicOp::Max, INTS, "Largest over the lanes of the mask."),
+        redux("and", AtomicOp::And, BITS, "Bitwise and over the lanes of the mask."),
+        redux("or", AtomicOp::Or, BITS, "Bitwise or over the lanes of the mask."),
+        redux("xor", AtomicOp::Xor, BITS, "Bitwise exclusive or over the lanes of the mask."),
+    ]
+}

@@ -1,0 +1,157 @@
+//! Typed arenas: append-only storage whose items are named by small copyable handles.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::{Index, IndexMut};
+
+/// The name of an item in an [`Arena`].
+pub trait Handle: Copy + Eq + std::hash::Hash {
+    /// The handle of item `index`.
+    fn new(index: usize) -> Self;
+    /// The position in the arena.
+    fn index(self) -> usize;
+}
+
+/// Defines a handle type: `handle!(ValueId, "%", "A value.")`.
+macro_rules! handle {
+    ($name:ident, $sigil:literal, $doc:literal) => {
+        #[doc = $doc]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(u32);
+
+        impl $crate::ir::Handle for $name {
+            fn new(index: usize) -> Self {
+                $name(index as u32)
+            }
+            fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, concat!($sigil, "{}"), self.0)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, concat!($sigil, "{}"), self.0)
+            }
+        }
+    };
+}
+pub(crate) use handle;
+
+/// Items of type `T`, named by handles of type `I`.
+#[derive(Clone, PartialEq)]
+pub struct Arena<I, T> {
+    items: Vec<T>,
+    handle: PhantomData<I>,
+}
+
+impl<I: Handle, T> Arena<I, T> {
+    /// An empty arena.
+    pub const fn new() -> Self {
+        Arena { items: Vec::new(), handle: PhantomData }
+    }
+
+    /// Adds an item and names it.
+    pub fn push(&mut self, item: T) -> I {
+        self.items.push(item);
+        I::new(self.items.len() - 1)
+    }
+
+    /// The number of items.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// The item, where the handle names one.
+    pub fn get(&self, handle: I) -> Option<&T> {
+        self.items.get(handle.index())
+    }
+
+    /// All items with their handles, in order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (I, &T)> + ExactSizeIterator {
+        self.items.iter().enumerate().map(|(index, item)| (I::new(index), item))
+    }
+
+    /// All handles, in order.
+    pub fn handles(&self) -> impl DoubleEndedIterator<Item = I> + ExactSizeIterator + use<I, T> {
+        (0..self.items.len()).map(I::new)
+    }
+}
+
+impl<I: Handle, T> Default for Arena<I, T> {
+    fn default() -> Self {
+        Arena::new()
+    }
+}
+
+impl<I: Handle, T> Index<I> for Arena<I, T> {
+    type Output = T;
+    fn index(&self, handle: I) -> &T {
+        &self.items[handle.index()]
+    }
+}
+
+impl<I: Handle, T> IndexMut<I> for Arena<I, T> {
+    fn index_mut(&mut self, handle: I) -> &mut T {
+        &mut self.items[handle.index()]
+    }
+}
+
+impl<I, T: fmt::Debug> fmt::Debug for Arena<I, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.items).finish()
+    }
+}
+
+/// Facts beside an arena: one `T` for each handle, `T::default()` where none was set.
+#[derive(Clone)]
+pub struct SecondaryMap<I, T> {
+    items: Vec<T>,
+    default: T,
+    handle: PhantomData<I>,
+}
+
+impl<I: Handle, T: Clone + Default> SecondaryMap<I, T> {
+    /// A map in which every handle has the default.
+    pub fn new() -> Self {
+        SecondaryMap { items: Vec::new(), default: T::default(), handle: PhantomData }
+    }
+}
+
+impl<I: Handle, T: Clone + Default> Default for SecondaryMap<I, T> {
+    fn default() -> Self {
+        SecondaryMap::new()
+    }
+}
+
+impl<I: Handle, T: Clone + Default> Index<I> for SecondaryMap<I, T> {
+    type Output = T;
+    fn index(&self, handle: I) -> &T {
+        self.items.get(handle.index()).unwrap_or(&self.default)
+    }
+}
+
+impl<I: Handle, T: Clone + Default> IndexMut<I> for SecondaryMap<I, T> {
+    fn index_mut(&mut self, handle: I) -> &mut T {
+        if self.items.len() <= handle.index() {
+            self.items.resize(handle.index() + 1, self.default.clone());
+        }
+        &mut self.items[handle.index()]
+    }
+}
+
+impl<I, T: fmt::Debug> fmt::Debug for SecondaryMap<I, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.items).finish()
+    }
+}

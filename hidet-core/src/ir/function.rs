@@ -1,0 +1,301 @@
+//! A function: signature, launch, memory, and the arenas that hold its body.
+
+use super::arena::{Arena, SecondaryMap, handle};
+use super::stmt::{Block, Stmt, StmtId};
+use crate::layout::Layout;
+use crate::types::{Scalar, Type};
+use hidet_mapping::IndexExpr;
+use std::fmt;
+
+handle!(ValueId, "%", "A value: defined once, seen where its definition dominates.");
+handle!(VarId, "$", "A variable: one scalar or vector a thread, which statements may change.");
+handle!(BufferId, "@", "A buffer: global, shared or register memory.");
+handle!(LoopId, "'l", "A loop, as the target of `break` and `continue`.");
+handle!(DimId, "s", "A symbolic extent of the signature; it is symbol number `index()` in an `IndexExpr`.");
+handle!(MapId, "#", "A tensor map: what the tensor memory accelerator needs to know of a global buffer.");
+
+/// One kernel.
+#[derive(Clone, Debug, Default)]
+pub struct Function {
+    /// Its name, an identifier.
+    pub name: String,
+    /// The symbolic extents, each an `i32` known at launch.
+    pub dims: Arena<DimId, Dim>,
+    /// The parameters in order.
+    pub params: Vec<Param>,
+    /// The grid, block and cluster it is launched with.
+    pub launch: Launch,
+    /// What the launcher must check of the extents.
+    pub constraints: Vec<Constraint>,
+    /// The memory it uses.
+    pub buffers: Arena<BufferId, Buffer>,
+    /// The tensor maps the launcher makes.
+    pub maps: Arena<MapId, TensorMap>,
+    /// The variables.
+    pub vars: Arena<VarId, Var>,
+    /// The loops.
+    pub loops: Arena<LoopId, Loop>,
+    /// The values.
+    pub values: Arena<ValueId, Value>,
+    /// The statements; [`Function::body`] says which are in use, and in which order.
+    pub stmts: Arena<StmtId, Stmt>,
+    /// Where each statement came from.
+    pub spans: SecondaryMap<StmtId, Span>,
+    /// The source files that [`Span::file`] counts.
+    pub files: Vec<String>,
+    /// What every thread does.
+    pub body: Block,
+}
+
+/// A symbolic extent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dim {
+    /// Its name in the source.
+    pub name: String,
+}
+
+/// A parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Param {
+    /// A tensor in global memory. Its extents are the shape of the buffer.
+    Tensor {
+        /// The buffer; its scope is [`Scope::Global`].
+        buffer: BufferId,
+        /// What the kernel may do with it.
+        access: Access,
+    },
+    /// A number.
+    Scalar {
+        /// Its name in the source.
+        name: String,
+        /// The value it has in the body.
+        value: ValueId,
+    },
+}
+
+/// What a kernel may do with a tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// Read only.
+    In,
+    /// Written; reading an element before writing it is a fault.
+    Out,
+    /// Read and written.
+    InOut,
+}
+
+/// How a kernel is launched. Extents may use the dims of the signature.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Launch {
+    /// Blocks along x, y, z.
+    pub grid: [IndexExpr; 3],
+    /// Threads a block along x, y, z.
+    pub block: [u32; 3],
+    /// Blocks a cluster along x, y, z; all 1 where there are no clusters.
+    pub cluster: [u32; 3],
+    /// The least number of blocks that should fit on a multiprocessor; 0 where the author does not say.
+    pub min_blocks: u32,
+}
+
+impl Default for Launch {
+    fn default() -> Self {
+        Launch { grid: std::array::from_fn(|_| 1.into()), block: [1; 3], cluster: [1; 3], min_blocks: 0 }
+    }
+}
+
+impl Launch {
+    /// Threads a block.
+    pub fn threads(&self) -> u32 {
+        self.block.iter().product()
+    }
+}
+
+/// A relation between extents that the launcher checks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Constraint {
+    /// The left side.
+    pub left: IndexExpr,
+    /// How the sides must be related.
+    pub relation: Relation,
+    /// The right side.
+    pub right: IndexExpr,
+    /// The sentence the launcher says when they are not.
+    pub message: String,
+}
+
+/// A relation of two integers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    /// `left == right`
+    Equal,
+    /// `left < right`
+    Less,
+    /// `left <= right`
+    LessEqual,
+    /// `left % right == 0`
+    MultipleOf,
+}
+
+/// Where memory lies and who sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// The device's memory, seen by all threads of the grid.
+    Global,
+    /// Shared by the threads of a block, gone when the block ends.
+    Shared,
+    /// Registers of one thread. On a real device every index into it must become constant, or it is slow.
+    Register,
+}
+
+impl Scope {
+    /// The name in the text form.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Scope::Global => "global",
+            Scope::Shared => "shared",
+            Scope::Register => "register",
+        }
+    }
+}
+
+/// Memory with a type, a shape and a layout.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Buffer {
+    /// Its name in the source.
+    pub name: String,
+    /// Where it lies.
+    pub scope: Scope,
+    /// The type of an element. `u64` for mbarriers.
+    pub elem: Scalar,
+    /// Extents. Constants for registers; dims of the signature are allowed for the others.
+    pub shape: Vec<IndexExpr>,
+    /// From coordinates to element offsets.
+    pub layout: Layout,
+    /// Alignment of its first byte, in bytes: promised by the launcher for global memory, provided for the others.
+    pub align: u32,
+    /// For shared memory, the buffer it shares its bytes with (a second view of the same memory).
+    pub alias: Option<BufferId>,
+}
+
+/// Swizzling of a shared tile by the tensor memory accelerator, after PTX ISA "Tensor Swizzling Modes".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum Swizzle {
+    None,
+    B32,
+    B64,
+    B128,
+}
+
+/// A tensor map: how boxes of a global buffer are copied to and from shared memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TensorMap {
+    /// The global buffer.
+    pub buffer: BufferId,
+    /// Extents of the box, one an axis of the buffer.
+    pub tile: Vec<u32>,
+    /// How the tile lies in shared memory.
+    pub swizzle: Swizzle,
+}
+
+/// A variable.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Var {
+    /// Its name in the source; may be empty.
+    pub name: String,
+    /// Its type.
+    pub ty: Type,
+}
+
+/// A loop.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Loop {
+    /// Its label in the source; may be empty.
+    pub name: String,
+}
+
+/// A value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Value {
+    /// Its name in the source; may be empty.
+    pub name: String,
+    /// Its type.
+    pub ty: Type,
+}
+
+/// A place in a source file. Line and column count from 1; line 0 means unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Span {
+    /// Index into [`Function::files`].
+    pub file: u32,
+    /// Line.
+    pub line: u32,
+    /// Column, in characters.
+    pub column: u32,
+}
+
+/// A GPU architecture by compute capability: 90 with `specific` is `sm_90a`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Arch {
+    /// Ten times the compute capability: 75, 80, 86, 89, 90, 100, 120.
+    pub number: u32,
+    /// Whether it is the architecture-specific variant (`sm_90a`), which alone has wgmma, setmaxnreg and tcgen05.
+    pub specific: bool,
+}
+
+impl Arch {
+    /// The architectures every kernel is compiled for in tests, as far as its intrinsics allow.
+    pub const TESTED: [Arch; 6] = [
+        Arch { number: 75, specific: false },
+        Arch { number: 80, specific: false },
+        Arch { number: 86, specific: false },
+        Arch { number: 89, specific: false },
+        Arch { number: 90, specific: true },
+        Arch { number: 100, specific: true },
+    ];
+
+    /// The architecture of that name, `sm_80` or `sm_90a`.
+    pub fn from_name(name: &str) -> Option<Arch> {
+        let digits = name.strip_prefix("sm_")?;
+        let (digits, specific) = digits.strip_suffix('a').map_or((digits, false), |digits| (digits, true));
+        Some(Arch { number: digits.parse().ok()?, specific })
+    }
+}
+
+impl fmt::Display for Arch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sm_{}{}", self.number, if self.specific { "a" } else { "" })
+    }
+}
+
+impl Function {
+    /// The type of a value.
+    pub fn ty(&self, value: ValueId) -> Type {
+        self.values[value].ty
+    }
+
+    /// `file:line:column` of a statement, or `unknown place`.
+    pub fn place(&self, stmt: StmtId) -> String {
+        self.place_of(self.spans[stmt])
+    }
+
+    /// `file:line:column` of a span, or `unknown place`.
+    pub fn place_of(&self, span: Span) -> String {
+        match self.files.get(span.file as usize) {
+            Some(file) if span.line > 0 => format!("{file}:{}:{}", span.line, span.column),
+            _ => "unknown place".to_owned(),
+        }
+    }
+
+    /// Adds a value of that type.
+    pub fn new_value(&mut self, ty: impl Into<Type>, name: impl Into<String>) -> ValueId {
+        self.values.push(Value { name: name.into(), ty: ty.into() })
+    }
+
+    /// Adds a statement with its place, in no block yet.
+    pub fn new_stmt(&mut self, stmt: Stmt, span: Span) -> StmtId {
+        let id = self.stmts.push(stmt);
+        self.spans[id] = span;
+        id
+    }
+}

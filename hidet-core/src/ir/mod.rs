@@ -1,0 +1,50 @@
+//! The IR: what a kernel means, independent of the language it was written in and of the device that runs it.
+//!
+//! # Shape
+//!
+//! A [`Function`] is one kernel. Everything in it lives in typed arenas and is named by a handle: [`ValueId`],
+//! [`VarId`], [`BufferId`], [`StmtId`], [`LoopId`], [`DimId`], [`MapId`]. The body is a tree of [`Block`]s, each a list
+//! of statements. Source positions are kept beside the statements, never in them, so two functions that differ only
+//! in positions are the same function.
+//!
+//! # Evaluation
+//!
+//! Every thread of every block runs the body in order. A *value* is defined once, by [`Stmt::Let`], by a loop (its
+//! index), by [`Stmt::Call`] (its result) or by the signature (a scalar parameter), and is visible in the statements
+//! after its definition in the same block and in blocks nested in those. An operation has no effect but its value.
+//! What can change is a *variable* (one scalar or vector per thread, written by [`Stmt::Declare`] and
+//! [`Stmt::Assign`], read by [`Op::Read`]) and a *buffer* (memory: global, shared by the block, or the registers of
+//! one thread), written by [`Stmt::Store`] and by calls, read by [`Op::Load`] and by calls. A `Let` with a `Read` or
+//! `Load` happens where it stands: it may not be moved over a statement that may write what it reads.
+//!
+//! Integers wrap; a division by zero, a shift by at least the width, and `i32` index arithmetic that overflows
+//! make the program faulty. Floats round once an operation, to nearest even; nothing is contracted, reassociated or
+//! flushed unless the IR says so ([`Op::Fma`]).
+//!
+//! Threads of a block meet at barriers, which are calls of intrinsics. Accesses of different threads to one location,
+//! one of them a write, that no barrier, atomic or fence orders, are a race, and a function with a race has no
+//! meaning.
+//!
+//! # Memory
+//!
+//! A [`Buffer`] is indexed with one `i32` or `i64` value an axis; its [`Layout`](crate::layout::Layout) maps the
+//! coordinates to an element offset. A load or store of a vector type covers `lanes` consecutive elements along the
+//! last axis, which the layout keeps contiguous and aligned to the vector. `guard` makes an access protected: outside
+//! of the shape a load gives zero and a store does nothing.
+//!
+//! # What is valid
+//!
+//! See [`verify`](self::verify), whose list is the specification.
+
+mod arena;
+mod function;
+mod op;
+mod stmt;
+
+pub use arena::{Arena, Handle, SecondaryMap};
+pub use function::{
+    Access, Arch, Buffer, BufferId, Constraint, Dim, DimId, Function, Launch, Loop, LoopId, MapId, Param, Relation,
+    Scope, Span, Swizzle, TensorMap, Value, ValueId, Var, VarId,
+};
+pub use op::{BinaryOp, CompareOp, Op, Special, UnaryOp};
+pub use stmt::{Arg, AsmOperand, Block, Extent, Mapping, MappingAtom, PrintPiece, Stmt, StmtId, Unroll};

@@ -1,0 +1,52 @@
+//! Data layouts: from the coordinates of a tensor to the offset of the element in memory.
+//!
+//! The dual of task mappings: `local` mirrors `spatial` (each worker owns one element), `row`/`column` mirror
+//! `repeat`. One formula serves the host and the device, through [`hidet_mapping::Arith`].
+
+use hidet_mapping::IndexExpr;
+
+/// A layout. Offsets count elements.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Layout {
+    /// `sum(index[i] * strides[i])`
+    Strided {
+        /// Extents.
+        shape: Vec<IndexExpr>,
+        /// Elements from one coordinate to the next, an axis.
+        strides: Vec<IndexExpr>,
+    },
+    /// Offset 0 for every coordinate: each worker owns one element.
+    Local {
+        /// Extents.
+        shape: Vec<IndexExpr>,
+    },
+    /// `outer * inner`: a layout of tiles. Shapes multiply axis by axis.
+    Compose(Box<Layout>, Box<Layout>),
+    /// `outer + inner`: the axes of both, one after the other.
+    Concat(Box<Layout>, Box<Layout>),
+    /// Coordinate `axis` is replaced by itself XOR `(coordinate[by] >> log_step)`, reduced modulo its extent.
+    Swizzle {
+        /// What is swizzled.
+        base: Box<Layout>,
+        /// The axis changed; its extent is a power of two.
+        axis: u8,
+        /// The axis that changes it.
+        by: u8,
+        /// How many coordinates of `by` share one pattern, as a power of two.
+        log_step: u8,
+    },
+    /// Axis `k` is axis `order[k]` of the base.
+    Permute {
+        /// What is permuted.
+        base: Box<Layout>,
+        /// For each axis the axis of the base.
+        order: Vec<u8>,
+    },
+    /// The same elements in row-major order under another shape.
+    Reshape {
+        /// What is reshaped.
+        base: Box<Layout>,
+        /// The new extents.
+        shape: Vec<IndexExpr>,
+    },
+}

@@ -1,0 +1,10 @@
+//! Scalar and vector types of device values, their sizes, and the rounding of the small floats.
+//!
+//! Knows nothing of the IR. What is here is true on every device.
+
+mod scalar;
+pub mod small;
+
+pub use half::{bf16, f16};
+pub use scalar::{Const, Scalar, Type};
+pub use small::{E4M3, E5M2, TF32};

@@ -1,0 +1,157 @@
+//! The scalar types, vectors of them, and constants.
+
+use std::fmt;
+
+/// The type of one number in memory or in a register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum Scalar {
+    Bool,
+    I8,
+    I16,
+    I32,
+    I64,
+    U8,
+    U16,
+    U32,
+    U64,
+    F16,
+    BF16,
+    /// 32 bits in memory, of which the tensor cores read the upper 19.
+    TF32,
+    F32,
+    F64,
+    /// 8-bit float with 4 bits of exponent and 3 of mantissa; no infinities, largest 448.
+    E4M3,
+    /// 8-bit float with 5 bits of exponent and 2 of mantissa; largest 57344.
+    E5M2,
+}
+
+impl Scalar {
+    /// Every scalar type.
+    pub const ALL: [Scalar; 16] = {
+        use Scalar::*;
+        [Bool, I8, I16, I32, I64, U8, U16, U32, U64, F16, BF16, TF32, F32, F64, E4M3, E5M2]
+    };
+
+    /// Size in memory, in bytes.
+    pub const fn bytes(self) -> usize {
+        use Scalar::*;
+        match self {
+            Bool | I8 | U8 | E4M3 | E5M2 => 1,
+            I16 | U16 | F16 | BF16 => 2,
+            I32 | U32 | TF32 | F32 => 4,
+            I64 | U64 | F64 => 8,
+        }
+    }
+
+    /// The name in Rust and in the text form of the IR.
+    pub const fn name(self) -> &'static str {
+        use Scalar::*;
+        match self {
+            Bool => "bool",
+            I8 => "i8",
+            I16 => "i16",
+            I32 => "i32",
+            I64 => "i64",
+            U8 => "u8",
+            U16 => "u16",
+            U32 => "u32",
+            U64 => "u64",
+            F16 => "f16",
+            BF16 => "bf16",
+            TF32 => "tf32",
+            F32 => "f32",
+            F64 => "f64",
+            E4M3 => "e4m3",
+            E5M2 => "e5m2",
+        }
+    }
+
+    /// The scalar type of that name.
+    pub fn from_name(name: &str) -> Option<Scalar> {
+        Scalar::ALL.into_iter().find(|scalar| scalar.name() == name)
+    }
+
+    /// Whether it is a float of any size.
+    pub const fn is_float(self) -> bool {
+        use Scalar::*;
+        matches!(self, F16 | BF16 | TF32 | F32 | F64 | E4M3 | E5M2)
+    }
+
+    /// Whether it is an integer; `bool` is none.
+    pub const fn is_int(self) -> bool {
+        !self.is_float() && !matches!(self, Scalar::Bool)
+    }
+
+    /// Whether it is an integer with a sign.
+    pub const fn is_signed_int(self) -> bool {
+        matches!(self, Scalar::I8 | Scalar::I16 | Scalar::I32 | Scalar::I64)
+    }
+
+    /// Whether arithmetic on it is defined. The storage formats (`tf32`, `e4m3`, `e5m2`) and `bool` must be cast.
+    pub const fn has_arithmetic(self) -> bool {
+        !matches!(self, Scalar::Bool | Scalar::TF32 | Scalar::E4M3 | Scalar::E5M2)
+    }
+}
+
+impl fmt::Display for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The type of a value in registers: a scalar, or a vector of 2, 4, 8 or 16 of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Type {
+    /// The type of each lane.
+    pub scalar: Scalar,
+    /// 1 for a scalar; 2, 4, 8 or 16 for a vector.
+    pub lanes: u8,
+}
+
+impl Type {
+    /// A vector type. 1 lane is the scalar itself.
+    pub const fn vector(scalar: Scalar, lanes: u8) -> Type {
+        Type { scalar, lanes }
+    }
+
+    /// Size in bytes.
+    pub const fn bytes(self) -> usize {
+        self.scalar.bytes() * self.lanes as usize
+    }
+
+    /// `bool`, the type of conditions.
+    pub const BOOL: Type = Type { scalar: Scalar::Bool, lanes: 1 };
+    /// `i32`, the type of indices.
+    pub const I32: Type = Type { scalar: Scalar::I32, lanes: 1 };
+    /// `u32`
+    pub const U32: Type = Type { scalar: Scalar::U32, lanes: 1 };
+    /// `f32`
+    pub const F32: Type = Type { scalar: Scalar::F32, lanes: 1 };
+}
+
+impl From<Scalar> for Type {
+    fn from(scalar: Scalar) -> Self {
+        Type { scalar, lanes: 1 }
+    }
+}
+
+impl fmt::Display for Type {
+    /// `f32`, or `f32x4` for a vector.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.lanes {
+            1 => write!(f, "{}", self.scalar),
+            lanes => write!(f, "{}x{lanes}", self.scalar),
+        }
+    }
+}
+
+/// A constant of a scalar type, as the bits it has in a register (the upper bits are zero).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Const {
+    /// Its type.
+    pub scalar: Scalar,
+    /// Its bits, in the lowest `scalar.bytes()` bytes.
+    pub bits: u64,
+}

@@ -1,0 +1,1 @@
+//! The macros of hidet. This file holds the entry points only.

@@ -1,0 +1,178 @@
+//! Symbolic integer expressions: extents, launch grids and custom mappings, known on the host once symbols are.
+
+use crate::arith::{Arith, HostArith};
+use std::fmt;
+use std::ops;
+
+/// An integer formula over numbered symbols. What a symbol stands for is the owner's business: a dimension of a
+/// tensor in a launch grid, the worker in a custom task mapping.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum IndexExpr {
+    /// A number.
+    Const(i64),
+    /// The symbol of that number.
+    Symbol(u32),
+    /// An operation on two formulas.
+    Binary(IndexOp, Box<IndexExpr>, Box<IndexExpr>),
+}
+
+/// The operations of an [`IndexExpr`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum IndexOp {
+    /// `a + b`
+    Add,
+    /// `a - b`
+    Sub,
+    /// `a * b`
+    Mul,
+    /// `a / b`, rounded towards zero
+    Div,
+    /// `a % b`
+    Rem,
+    /// `a ^ b`, bitwise
+    Xor,
+    /// `a & b`, bitwise
+    And,
+    /// the smaller one
+    Min,
+    /// the larger one
+    Max,
+}
+
+impl IndexExpr {
+    /// The number, where the formula is one.
+    pub fn as_const(&self) -> Option<i64> {
+        match self {
+            IndexExpr::Const(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The value, with symbol `i` having the value `symbols[i]`; why there is none otherwise.
+    pub fn eval(&self, symbols: &[i64]) -> Result<i64, &'static str> {
+        let mut arith = HostArith::new(symbols);
+        let value = self.emit(&mut arith);
+        arith.fault.map_or(Ok(value), Err)
+    }
+
+    /// The formula computed in another arithmetic: emitted as device operations, for one.
+    pub fn emit<A: Arith>(&self, arith: &mut A) -> A::Int {
+        match self {
+            IndexExpr::Const(value) => arith.constant(*value),
+            IndexExpr::Symbol(symbol) => arith.symbol(*symbol),
+            IndexExpr::Binary(op, a, b) => {
+                let (a, b) = (a.emit(arith), b.emit(arith));
+                match op {
+                    IndexOp::Add => arith.add(&a, &b),
+                    IndexOp::Sub => arith.sub(&a, &b),
+                    IndexOp::Mul => arith.mul(&a, &b),
+                    IndexOp::Div => arith.div(&a, &b),
+                    IndexOp::Rem => arith.rem(&a, &b),
+                    IndexOp::Xor => arith.xor(&a, &b),
+                    IndexOp::And => arith.and(&a, &b),
+                    IndexOp::Min => arith.min(&a, &b),
+                    IndexOp::Max => arith.max(&a, &b),
+                }
+            }
+        }
+    }
+
+    /// The formula with each symbol replaced by `with(symbol)`.
+    pub fn substitute(&self, with: &mut impl FnMut(u32) -> IndexExpr) -> IndexExpr {
+        match self {
+            IndexExpr::Const(value) => IndexExpr::Const(*value),
+            IndexExpr::Symbol(symbol) => with(*symbol),
+            IndexExpr::Binary(op, a, b) => IndexExpr::binary(*op, a.substitute(with), b.substitute(with)),
+        }
+    }
+
+    /// The operation on two formulas, folded where both are numbers or one is neutral.
+    pub fn binary(op: IndexOp, a: IndexExpr, b: IndexExpr) -> IndexExpr {
+        use IndexExpr::Const;
+        match (op, &a, &b) {
+            (_, Const(_), Const(_)) => {
+                let whole = IndexExpr::Binary(op, Box::new(a), Box::new(b));
+                whole.eval(&[]).map_or(whole, Const)
+            }
+            (IndexOp::Add, Const(0), _) | (IndexOp::Mul, Const(1), _) => b,
+            (IndexOp::Add | IndexOp::Sub | IndexOp::Xor, _, Const(0)) | (IndexOp::Mul | IndexOp::Div, _, Const(1)) => a,
+            (IndexOp::Mul, _, Const(0)) | (IndexOp::Mul | IndexOp::Div | IndexOp::Rem, Const(0), _) => Const(0),
+            (IndexOp::Rem, _, Const(1)) => Const(0),
+            _ => IndexExpr::Binary(op, Box::new(a), Box::new(b)),
+        }
+    }
+
+    /// `self / by`, rounded up.
+    pub fn div_ceil(&self, by: impl Into<IndexExpr>) -> IndexExpr {
+        let by = by.into();
+        (self.clone() + (by.clone() - 1)) / by
+    }
+
+    /// The smaller of the two.
+    pub fn min(&self, other: impl Into<IndexExpr>) -> IndexExpr {
+        IndexExpr::binary(IndexOp::Min, self.clone(), other.into())
+    }
+
+    /// The larger of the two.
+    pub fn max(&self, other: impl Into<IndexExpr>) -> IndexExpr {
+        IndexExpr::binary(IndexOp::Max, self.clone(), other.into())
+    }
+}
+
+macro_rules! from_integer {
+    ($($int:ty)*) => {$(
+        impl From<$int> for IndexExpr {
+            fn from(value: $int) -> Self {
+                IndexExpr::Const(value as i64)
+            }
+        }
+    )*};
+}
+from_integer!(i32 i64 u32 u64 usize);
+
+impl From<&IndexExpr> for IndexExpr {
+    fn from(value: &IndexExpr) -> Self {
+        value.clone()
+    }
+}
+
+macro_rules! operator {
+    ($($trait:ident $method:ident $op:ident;)*) => {$(
+        impl<B: Into<IndexExpr>> ops::$trait<B> for IndexExpr {
+            type Output = IndexExpr;
+            fn $method(self, other: B) -> IndexExpr {
+                IndexExpr::binary(IndexOp::$op, self, other.into())
+            }
+        }
+        impl<B: Into<IndexExpr>> ops::$trait<B> for &IndexExpr {
+            type Output = IndexExpr;
+            fn $method(self, other: B) -> IndexExpr {
+                IndexExpr::binary(IndexOp::$op, self.clone(), other.into())
+            }
+        }
+    )*};
+}
+operator! {
+    Add add Add; Sub sub Sub; Mul mul Mul; Div div Div; Rem rem Rem; BitXor bitxor Xor; BitAnd bitand And;
+}
+
+impl fmt::Display for IndexExpr {
+    /// Symbols print as `s0`, `s1`; every operation stands in parentheses.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            IndexExpr::Const(value) => write!(f, "{value}"),
+            IndexExpr::Symbol(symbol) => write!(f, "s{symbol}"),
+            IndexExpr::Binary(op, a, b) => match op {
+                IndexOp::Min => write!(f, "min({a}, {b})"),
+                IndexOp::Max => write!(f, "max({a}, {b})"),
+                IndexOp::Add => write!(f, "({a} + {b})"),
+                IndexOp::Sub => write!(f, "({a} - {b})"),
+                IndexOp::Mul => write!(f, "({a} * {b})"),
+                IndexOp::Div => write!(f, "({a} / {b})"),
+                IndexOp::Rem => write!(f, "({a} % {b})"),
+                IndexOp::Xor => write!(f, "({a} ^ {b})"),
+                IndexOp::And => write!(f, "({a} & {b})"),
+            },
+        }
+    }
+}

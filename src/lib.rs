@@ -1,0 +1,3 @@
+//! Tensor programs by task mapping.
+
+pub use hidet_core::*;

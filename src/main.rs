@@ -1,0 +1,3 @@
+//! The `hidet` command.
+
+fn main() {}
