@@ -37,6 +37,7 @@
 //! See [`verify`](self::verify), whose list is the specification.
 
 mod arena;
+pub mod eval;
 mod function;
 mod op;
 mod stmt;

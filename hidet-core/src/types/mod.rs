@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of the IR. What is here is true on every device.
 
+pub mod number;
 mod scalar;
 pub mod small;
 

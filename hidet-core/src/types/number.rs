@@ -1,0 +1,405 @@
+//! Arithmetic on the scalar types, as every device defines it: integers wrap, floats round once to nearest even.
+//!
+//! Constant folding and the simulated device share these functions, so that they cannot disagree. Knows nothing of
+//! the IR's operations; `ir::eval` maps those to functions here.
+
+use super::{Scalar, bf16, f16};
+
+/// A word of a register: 32 bits, or 64 for the types that need them.
+pub trait Word: Copy + Default + 'static {
+    /// The lowest bits of a 64-bit word.
+    fn from_u64(bits: u64) -> Self;
+    /// The word with zeros above.
+    fn to_u64(self) -> u64;
+}
+
+impl Word for u32 {
+    #[inline(always)]
+    fn from_u64(bits: u64) -> Self {
+        bits as u32
+    }
+    #[inline(always)]
+    fn to_u64(self) -> u64 {
+        self as u64
+    }
+}
+
+impl Word for u64 {
+    #[inline(always)]
+    fn from_u64(bits: u64) -> Self {
+        bits
+    }
+    #[inline(always)]
+    fn to_u64(self) -> u64 {
+        self
+    }
+}
+
+/// A type with arithmetic.
+pub trait Number: Copy + PartialOrd + 'static {
+    /// Which it is.
+    const SCALAR: Scalar;
+    /// The word that holds it in a register; bits above its own are zero.
+    type Word: Word;
+    /// From the word of a register.
+    fn from_word(word: Self::Word) -> Self;
+    /// To the word of a register.
+    fn to_word(self) -> Self::Word;
+    /// From 64 bits, of which the lowest count.
+    #[inline(always)]
+    fn from_bits64(bits: u64) -> Self {
+        Self::from_word(Self::Word::from_u64(bits))
+    }
+    /// To 64 bits, zeros above.
+    #[inline(always)]
+    fn to_bits64(self) -> u64 {
+        self.to_word().to_u64()
+    }
+    /// `a + b`
+    fn add(self, b: Self) -> Self;
+    /// `a - b`
+    fn sub(self, b: Self) -> Self;
+    /// `a * b`
+    fn mul(self, b: Self) -> Self;
+    /// `a / b`; 0 for an integer division by zero, which is a fault reported elsewhere.
+    fn div(self, b: Self) -> Self;
+    /// The remainder with the sign of `a`; 0 for an integer division by zero.
+    fn rem(self, b: Self) -> Self;
+    /// The smaller; of a number and NaN the number; -0 below +0.
+    fn min(self, b: Self) -> Self;
+    /// The larger; of a number and NaN the number; -0 below +0.
+    fn max(self, b: Self) -> Self;
+    /// `-a`
+    fn neg(self) -> Self;
+    /// Absolute value.
+    fn abs(self) -> Self;
+}
+
+/// An integer type.
+pub trait Integer: Number {
+    /// Its width.
+    const BITS: u32;
+    /// Bitwise and.
+    fn and(self, b: Self) -> Self;
+    /// Bitwise or.
+    fn or(self, b: Self) -> Self;
+    /// Bitwise exclusive or.
+    fn xor(self, b: Self) -> Self;
+    /// Bitwise not.
+    fn not(self) -> Self;
+    /// Shift left by `b` modulo the width; too large a `b` is a fault reported elsewhere.
+    fn shl(self, b: Self) -> Self;
+    /// Shift right, likewise; with the sign for signed types.
+    fn shr(self, b: Self) -> Self;
+}
+
+/// A float type with arithmetic.
+pub trait Float: Number {
+    /// `a * b + c`, rounded once.
+    fn fma(self, b: Self, c: Self) -> Self;
+    /// A function computed in `f32` (or in `f64` for `f64`) and rounded to the type.
+    fn map(self, single: impl Fn(f32) -> f32, double: impl Fn(f64) -> f64) -> Self;
+    /// The value as `f64`, exactly.
+    fn wide(self) -> f64;
+}
+
+macro_rules! integer {
+    ($($int:ident $scalar:ident $word:ident $unsigned:ident;)*) => {$(
+        impl Number for $int {
+            const SCALAR: Scalar = Scalar::$scalar;
+            type Word = $word;
+            #[inline(always)]
+            fn from_word(word: $word) -> Self { word as $int }
+            #[inline(always)]
+            fn to_word(self) -> $word { self as $unsigned as $word }
+            #[inline(always)]
+            fn add(self, b: Self) -> Self { self.wrapping_add(b) }
+            #[inline(always)]
+            fn sub(self, b: Self) -> Self { self.wrapping_sub(b) }
+            #[inline(always)]
+            fn mul(self, b: Self) -> Self { self.wrapping_mul(b) }
+            #[inline(always)]
+            fn div(self, b: Self) -> Self { if b == 0 { 0 } else { self.wrapping_div(b) } }
+            #[inline(always)]
+            fn rem(self, b: Self) -> Self { if b == 0 { 0 } else { self.wrapping_rem(b) } }
+            #[inline(always)]
+            fn min(self, b: Self) -> Self { if b < self { b } else { self } }
+            #[inline(always)]
+            fn max(self, b: Self) -> Self { if b > self { b } else { self } }
+            #[inline(always)]
+            fn neg(self) -> Self { self.wrapping_neg() }
+            #[inline(always)]
+            #[allow(unused_comparisons)]
+            fn abs(self) -> Self { if self < 0 { self.wrapping_neg() } else { self } }
+        }
+        impl Integer for $int {
+            const BITS: u32 = $int::BITS;
+            #[inline(always)]
+            fn and(self, b: Self) -> Self { self & b }
+            #[inline(always)]
+            fn or(self, b: Self) -> Self { self | b }
+            #[inline(always)]
+            fn xor(self, b: Self) -> Self { self ^ b }
+            #[inline(always)]
+            fn not(self) -> Self { !self }
+            #[inline(always)]
+            fn shl(self, b: Self) -> Self { self.wrapping_shl(b as u32) }
+            #[inline(always)]
+            fn shr(self, b: Self) -> Self { self.wrapping_shr(b as u32) }
+        }
+    )*};
+}
+integer! {
+    i8 I8 u32 u8; i16 I16 u32 u16; i32 I32 u32 u32; i64 I64 u64 u64;
+    u8 U8 u32 u8; u16 U16 u32 u16; u32 U32 u32 u32; u64 U64 u64 u64;
+}
+
+macro_rules! float {
+    ($float:ident, $scalar:ident, $word:ident) => {
+        impl Number for $float {
+            const SCALAR: Scalar = Scalar::$scalar;
+            type Word = $word;
+            #[inline(always)]
+            fn from_word(word: $word) -> Self {
+                $float::from_bits(word)
+            }
+            #[inline(always)]
+            fn to_word(self) -> $word {
+                self.to_bits()
+            }
+            #[inline(always)]
+            fn add(self, b: Self) -> Self {
+                self + b
+            }
+            #[inline(always)]
+            fn sub(self, b: Self) -> Self {
+                self - b
+            }
+            #[inline(always)]
+            fn mul(self, b: Self) -> Self {
+                self * b
+            }
+            #[inline(always)]
+            fn div(self, b: Self) -> Self {
+                self / b
+            }
+            #[inline(always)]
+            fn rem(self, b: Self) -> Self {
+                self % b
+            }
+            #[inline(always)]
+            fn min(self, b: Self) -> Self {
+                // Equal ones differ at most in the sign of zero, which `or` makes negative.
+                let equal = $float::from_bits(self.to_bits() | b.to_bits());
+                let least = if self < b { self } else { b };
+                let least = if self == b { equal } else { least };
+                if b.is_nan() { self } else { least }
+            }
+            #[inline(always)]
+            fn max(self, b: Self) -> Self {
+                let equal = $float::from_bits(self.to_bits() & b.to_bits());
+                let most = if self > b { self } else { b };
+                let most = if self == b { equal } else { most };
+                if b.is_nan() { self } else { most }
+            }
+            #[inline(always)]
+            fn neg(self) -> Self {
+                -self
+            }
+            #[inline(always)]
+            fn abs(self) -> Self {
+                $float::abs(self)
+            }
+        }
+    };
+}
+float!(f32, F32, u32);
+float!(f64, F64, u64);
+
+impl Float for f32 {
+    #[inline(always)]
+    fn fma(self, b: Self, c: Self) -> Self {
+        self.mul_add(b, c)
+    }
+    #[inline(always)]
+    fn map(self, single: impl Fn(f32) -> f32, _: impl Fn(f64) -> f64) -> Self {
+        single(self)
+    }
+    #[inline(always)]
+    fn wide(self) -> f64 {
+        self as f64
+    }
+}
+
+impl Float for f64 {
+    #[inline(always)]
+    fn fma(self, b: Self, c: Self) -> Self {
+        self.mul_add(b, c)
+    }
+    #[inline(always)]
+    fn map(self, _: impl Fn(f32) -> f32, double: impl Fn(f64) -> f64) -> Self {
+        double(self)
+    }
+    #[inline(always)]
+    fn wide(self) -> f64 {
+        self
+    }
+}
+
+// `f32` has more than twice the bits of these plus two, so computing one operation in it and rounding again gives
+// the correctly rounded result for + - * / and the square root.
+macro_rules! small_float {
+    ($float:ident, $scalar:ident) => {
+        impl Number for $float {
+            const SCALAR: Scalar = Scalar::$scalar;
+            type Word = u32;
+            #[inline(always)]
+            fn from_word(word: u32) -> Self {
+                $float::from_bits(word as u16)
+            }
+            #[inline(always)]
+            fn to_word(self) -> u32 {
+                self.to_bits() as u32
+            }
+            #[inline(always)]
+            fn add(self, b: Self) -> Self {
+                $float::from_f32(self.to_f32() + b.to_f32())
+            }
+            #[inline(always)]
+            fn sub(self, b: Self) -> Self {
+                $float::from_f32(self.to_f32() - b.to_f32())
+            }
+            #[inline(always)]
+            fn mul(self, b: Self) -> Self {
+                $float::from_f32(self.to_f32() * b.to_f32())
+            }
+            #[inline(always)]
+            fn div(self, b: Self) -> Self {
+                $float::from_f32(self.to_f32() / b.to_f32())
+            }
+            #[inline(always)]
+            fn rem(self, b: Self) -> Self {
+                $float::from_f32(self.to_f32() % b.to_f32())
+            }
+            #[inline(always)]
+            fn min(self, b: Self) -> Self {
+                $float::from_f32(Number::min(self.to_f32(), b.to_f32()))
+            }
+            #[inline(always)]
+            fn max(self, b: Self) -> Self {
+                $float::from_f32(Number::max(self.to_f32(), b.to_f32()))
+            }
+            #[inline(always)]
+            fn neg(self) -> Self {
+                $float::from_bits(self.to_bits() ^ 0x8000)
+            }
+            #[inline(always)]
+            fn abs(self) -> Self {
+                $float::from_bits(self.to_bits() & 0x7fff)
+            }
+        }
+        impl Float for $float {
+            fn fma(self, b: Self, c: Self) -> Self {
+                $float::from_f64(fma_odd(self.to_f64(), b.to_f64(), c.to_f64()))
+            }
+            #[inline(always)]
+            fn map(self, single: impl Fn(f32) -> f32, _: impl Fn(f64) -> f64) -> Self {
+                $float::from_f32(single(self.to_f32()))
+            }
+            #[inline(always)]
+            fn wide(self) -> f64 {
+                self.to_f64()
+            }
+        }
+    };
+}
+small_float!(f16, F16);
+small_float!(bf16, BF16);
+
+/// `a * b + c` in `f64` rounded to odd, for an exact product: rounding the result again to a float of fewer than 52
+/// bits gives what rounding once would.
+fn fma_odd(a: f64, b: f64, c: f64) -> f64 {
+    let product = a * b;
+    let sum = product + c;
+    let back = sum - product;
+    let error = (product - (sum - back)) + (c - back);
+    if error == 0.0 || !sum.is_finite() || sum.to_bits() & 1 == 1 {
+        return sum;
+    }
+    // The even neighbour was chosen; the exact value lies towards `error`.
+    let away = (error > 0.0) == (sum > 0.0);
+    f64::from_bits(if away { sum.to_bits() + 1 } else { sum.to_bits() - 1 })
+}
+
+/// `value` rounded to `f32` towards the odd neighbour where it is not exact, so that rounding again is right.
+pub fn to_f32_odd(value: f64) -> f32 {
+    let near = value as f32;
+    let back = near as f64;
+    if back == value || !value.is_finite() || near.to_bits() & 1 == 1 {
+        return near;
+    }
+    if near.is_infinite() {
+        return f32::MAX.copysign(near);
+    }
+    if back.abs() < value.abs() { f32::from_bits(near.to_bits() + 1) } else { f32::from_bits(near.to_bits() - 1) }
+}
+
+/// The error function, to within 1 ulp of `f32` (and about 1e-15 absolutely).
+///
+/// Uses the Maclaurin series near 0 and a continued fraction of the complement beyond.
+pub fn erf(x: f64) -> f64 {
+    if x.is_nan() {
+        return x;
+    }
+    let size = x.abs();
+    if size < 2.5 {
+        // erf(x) = 2/sqrt(pi) * exp(-x^2) * sum of 2^n x^(2n+1) / (1*3*..*(2n+1)); all terms positive.
+        let (mut term, mut sum, mut n) = (size, size, 1.0);
+        while term > sum * 1e-17 {
+            term *= 2.0 * size * size / (2.0 * n + 1.0);
+            sum += term;
+            n += 1.0;
+        }
+        return (std::f64::consts::FRAC_2_SQRT_PI * (-size * size).exp() * sum).copysign(x);
+    }
+    if size > 6.0 {
+        return 1f64.copysign(x);
+    }
+    let mut fraction = 0.0;
+    for k in (1..=60).rev() {
+        fraction = k as f64 / 2.0 / (size + fraction);
+    }
+    let complement = (-size * size).exp() / (std::f64::consts::PI.sqrt() * (size + fraction));
+    (1.0 - complement).copysign(x)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f16_fma_rounds_once() {
+        // 2049 * 1 + 2^-11: the tie of 2049 between 2048 and 2050 is broken upwards by the addend.
+        let a = f16::from_f32(683.0);
+        let (b, c) = (f16::from_f32(3.0), f16::from_f32(2f32.powi(-20)));
+        assert_eq!(a.fma(b, c), f16::from_f32(2050.0));
+        assert_eq!(a.fma(b, f16::from_f32(0.0)), f16::from_f32(2048.0));
+        assert_eq!(a.fma(b, c.neg()), f16::from_f32(2048.0));
+    }
+
+    #[test]
+    fn erf_matches_known_values() {
+        for (x, y) in [(0.5, 0.5204998778130465), (1.0, 0.8427007929497149), (2.0, 0.9953222650189527), (3.0, 0.9999779095030014)] {
+            assert!((erf(x) - y).abs() < 1e-14, "{x}");
+            assert_eq!(erf(-x), -erf(x));
+        }
+    }
+
+    #[test]
+    fn minimum_prefers_numbers_and_negative_zero() {
+        assert_eq!(Number::min(f32::NAN, 1.0), 1.0);
+        assert_eq!(Number::max(1.0, f32::NAN), 1.0);
+        assert_eq!(Number::min(0.0f32, -0.0).to_bits(), (-0.0f32).to_bits());
+        assert_eq!(Number::max(-0.0f32, 0.0).to_bits(), 0);
+    }
+}
