@@ -283,8 +283,9 @@ pub fn to_f64(scalar: Scalar, bits: u64) -> f64 {
 /// The bits of `value` rounded to a float type; for an integer type, of the integer nearest to zero, saturating.
 pub fn from_f64(scalar: Scalar, value: f64) -> u64 {
     match scalar {
-        Scalar::F16 => f16::from_f64(value).to_bits() as u64,
-        Scalar::BF16 => bf16::from_f64(value).to_bits() as u64,
+        // Not by `from_f64` of the crate, which drops the lowest 32 bits before it rounds.
+        Scalar::F16 => f16::from_f32(to_f32_odd(value)).to_bits() as u64,
+        Scalar::BF16 => bf16::from_f32(to_f32_odd(value)).to_bits() as u64,
         Scalar::F32 => (value as f32).to_bits() as u64,
         Scalar::F64 => value.to_bits(),
         Scalar::TF32 => TF32::from_f32(to_f32_odd(value)).to_f32().to_bits() as u64,

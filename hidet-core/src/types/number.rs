@@ -300,7 +300,7 @@ macro_rules! small_float {
         }
         impl Float for $float {
             fn fma(self, b: Self, c: Self) -> Self {
-                $float::from_f64(fma_odd(self.to_f64(), b.to_f64(), c.to_f64()))
+                $float::from_f32(to_f32_odd(fma_odd(self.to_f64(), b.to_f64(), c.to_f64())))
             }
             #[inline(always)]
             fn map(self, single: impl Fn(f32) -> f32, _: impl Fn(f64) -> f64) -> Self {
