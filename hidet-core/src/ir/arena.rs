@@ -88,6 +88,12 @@ impl<I: Handle, T> Arena<I, T> {
     }
 }
 
+impl<I: Handle, T> FromIterator<T> for Arena<I, T> {
+    fn from_iter<S: IntoIterator<Item = T>>(items: S) -> Self {
+        Arena { items: items.into_iter().collect(), handle: PhantomData }
+    }
+}
+
 impl<I: Handle, T> Default for Arena<I, T> {
     fn default() -> Self {
         Arena::new()

@@ -37,15 +37,19 @@
 //! See [`verify`](self::verify), whose list is the specification.
 
 mod arena;
+mod compact;
 pub mod eval;
 mod function;
+mod handles;
 mod op;
 mod stmt;
+pub mod text;
 
 pub use arena::{Arena, Handle, SecondaryMap};
 pub use function::{
     Access, Arch, Buffer, BufferId, Constraint, Dim, DimId, Function, Launch, Loop, LoopId, MapId, Param, Relation,
     Scope, Span, Swizzle, TensorMap, Value, ValueId, Var, VarId,
 };
+pub use handles::{Mention, MentionMut};
 pub use op::{BinaryOp, CompareOp, Op, Special, UnaryOp};
 pub use stmt::{Arg, AsmOperand, Block, Extent, Mapping, MappingAtom, PrintPiece, Stmt, StmtId, Unroll};

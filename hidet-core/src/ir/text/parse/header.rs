@@ -1,0 +1,190 @@
+//! The signature, the launch, the constraints, and the memory declared at the head of the body.
+
+use super::super::error;
+use super::super::layout;
+use super::super::lex::Token;
+use super::Parser;
+use crate::Result;
+use crate::ir::{
+    Access, Buffer, BufferId, Constraint, Dim, Launch, Param, Relation, Scope, Swizzle, TensorMap,
+};
+
+impl<'s> Parser<'s> {
+    pub(super) fn function(&mut self) -> Result<()> {
+        self.word("kernel")?;
+        self.f.name = self.plain_name("the name of the kernel")?.text.into_owned();
+        if *self.peek() == Token::Sign("<") {
+            self.list("<", ">", Self::dim)?;
+        }
+        let mut aliases = Vec::new();
+        let params = self.list("(", ")", |parser| parser.param(&mut aliases))?;
+        self.f.params = params;
+        self.launch()?;
+        while self.try_word("where") {
+            let constraint = self.constraint()?;
+            self.f.constraints.push(constraint);
+        }
+        if self.try_word("files") {
+            self.f.files = self.list("[", "]", |parser| parser.text("a file"))?;
+        }
+        self.sign("{")?;
+        loop {
+            let scope = match self.peek() {
+                Token::Word("global") => Scope::Global,
+                Token::Word("shared") => Scope::Shared,
+                Token::Word("register") => Scope::Register,
+                _ => break,
+            };
+            self.next();
+            let name = self.peek().clone();
+            let line = self.line();
+            self.handle('@', "a buffer")?;
+            self.sign(":")?;
+            self.buffer_type(name, line, scope, &mut aliases)?;
+        }
+        for (buffer, name, line) in aliases {
+            self.f.buffers[buffer].alias = Some(self.known_buffer(&name, line)?);
+        }
+        while self.try_word("map") {
+            self.tensor_map()?;
+        }
+        self.f.body = self.block_rest()?;
+        Ok(())
+    }
+
+    fn dim(&mut self) -> Result<()> {
+        let line = self.line();
+        let name = self.plain_name("the name of an extent")?;
+        let id = self.f.dims.push(Dim { name: name.text.to_string() });
+        let shown = Token::Quoted(name.clone());
+        match self.dims.insert(name, crate::ir::Handle::index(id) as u32) {
+            None => Ok(()),
+            Some(_) => Err(error(line, format!("the extent {shown} stands twice"))),
+        }
+    }
+
+    /// `@x: in f32[rows]`, or `%alpha: f32`.
+    fn param(&mut self, aliases: &mut Vec<Alias<'s>>) -> Result<Param> {
+        if matches!(self.peek(), Token::Handle('%', _)) {
+            let value = self.definition()?;
+            let name = match self.try_word("as") {
+                true => self.text("the name of the parameter")?,
+                false => self.f.values[value].name.clone(),
+            };
+            return Ok(Param::Scalar { name, value });
+        }
+        let name = self.peek().clone();
+        let line = self.line();
+        self.handle('@', "a parameter: a buffer (`@...`) or a value (`%...`)")?;
+        self.sign(":")?;
+        let access = match self.peek() {
+            Token::Word("in") => Access::In,
+            Token::Word("out") => Access::Out,
+            Token::Word("inout") => Access::InOut,
+            _ => return Err(self.expected("`in`, `out` or `inout`")),
+        };
+        self.next();
+        let scope = match self.peek() {
+            Token::Word("shared") => Scope::Shared,
+            Token::Word("register") => Scope::Register,
+            _ => Scope::Global,
+        };
+        if scope != Scope::Global {
+            self.next();
+        }
+        let buffer = self.buffer_type(name, line, scope, aliases)?;
+        Ok(Param::Tensor { buffer, access })
+    }
+
+    /// `f32[4, 4] layout .. align .. alias ..`, which declares the buffer.
+    fn buffer_type(
+        &mut self,
+        handle: Token<'s>,
+        line: u32,
+        scope: Scope,
+        aliases: &mut Vec<Alias<'s>>,
+    ) -> Result<BufferId> {
+        let elem = self.scalar()?;
+        let shape = self.shape()?;
+        let layout = if self.try_word("layout") { self.layout()? } else { layout::row(&shape) };
+        let align = if self.try_word("align") { self.number("a number of bytes")? } else { elem.bytes() as u32 };
+        let Token::Handle(_, name) = handle else { return Err(self.expected("a buffer")) };
+        let buffer = Buffer { name: name.text.to_string(), scope, elem, shape, layout, align, alias: None };
+        let id = self.f.buffers.push(buffer);
+        if self.buffers.contains_key(&name) {
+            return Err(error(line, format!("the buffer {} is declared twice", Token::Handle('@', name))));
+        }
+        self.buffers.insert(name, id);
+        if self.try_word("alias") {
+            let line = self.line();
+            aliases.push((id, self.handle('@', "a buffer")?, line));
+        }
+        Ok(id)
+    }
+
+    fn launch(&mut self) -> Result<()> {
+        let mut launch = Launch::default();
+        self.word("grid")?;
+        launch.grid = self.three(|parser| parser.dim_formula())?;
+        self.word("block")?;
+        launch.block = self.three(|parser| parser.number("a number of threads"))?;
+        if self.try_word("cluster") {
+            launch.cluster = self.three(|parser| parser.number("a number of blocks"))?;
+        }
+        if self.try_word("min_blocks") {
+            launch.min_blocks = self.number("a number of blocks")?;
+        }
+        self.f.launch = launch;
+        Ok(())
+    }
+
+    /// `(x, y, z)`
+    fn three<T>(&mut self, item: impl FnMut(&mut Self) -> Result<T>) -> Result<[T; 3]> {
+        let line = self.line();
+        let items = self.list("(", ")", item)?;
+        items.try_into().map_err(|_| error(line, "expected three numbers: along x, y and z"))
+    }
+
+    fn constraint(&mut self) -> Result<Constraint> {
+        let left = self.dim_formula()?;
+        let relation = match self.peek() {
+            Token::Sign("==") => Relation::Equal,
+            Token::Sign("<") => Relation::Less,
+            Token::Sign("<=") => Relation::LessEqual,
+            Token::Word("multiple_of") => Relation::MultipleOf,
+            _ => return Err(self.expected("`==`, `<`, `<=` or `multiple_of`")),
+        };
+        self.next();
+        let right = self.dim_formula()?;
+        let message = self.text("the message of the constraint")?;
+        Ok(Constraint { left, relation, right, message })
+    }
+
+    /// `#0 = @x tile [64, 64] swizzle b128`
+    fn tensor_map(&mut self) -> Result<()> {
+        let line = self.line();
+        let name = self.handle('#', "a tensor map")?;
+        self.sign("=")?;
+        let buffer = self.buffer()?;
+        self.word("tile")?;
+        let tile = self.list("[", "]", |parser| parser.number("an extent"))?;
+        self.word("swizzle")?;
+        let swizzle = match self.peek() {
+            Token::Word("none") => Swizzle::None,
+            Token::Word("b32") => Swizzle::B32,
+            Token::Word("b64") => Swizzle::B64,
+            Token::Word("b128") => Swizzle::B128,
+            _ => return Err(self.expected("`none`, `b32`, `b64` or `b128`")),
+        };
+        self.next();
+        let id = self.f.maps.push(TensorMap { buffer, tile, swizzle });
+        let shown = Token::Handle('#', name.clone());
+        match self.maps.insert(name, id) {
+            None => Ok(()),
+            Some(_) => Err(error(line, format!("the tensor map {shown} is declared twice"))),
+        }
+    }
+}
+
+/// A buffer, the name of the one it shares bytes with, and the line that says so.
+type Alias<'s> = (BufferId, super::super::lex::Name<'s>, u32);

@@ -1,0 +1,98 @@
+//! Task mappings in the text form.
+
+use super::super::error;
+use super::super::lex::Token;
+use super::Parser;
+use crate::Result;
+use crate::ir::{Extent, Mapping, MappingAtom, Unroll};
+
+impl<'s> Parser<'s> {
+    /// `repeat[4, 1] * spatial[32, 8]`
+    pub(super) fn mapping(&mut self) -> Result<Mapping> {
+        let mut atoms = Vec::new();
+        if !self.try_word("empty") {
+            atoms.push(self.mapping_atom()?);
+            while self.try_sign("*") {
+                atoms.push(self.mapping_atom()?);
+            }
+        }
+        let rank = match atoms.first() {
+            None => 0,
+            Some(MappingAtom::Spatial { shape, .. } | MappingAtom::Repeat { shape, .. }) => shape.len(),
+            Some(MappingAtom::Custom { shape, .. }) => shape.len(),
+        };
+        let projected = match self.try_word("projected") {
+            false => vec![false; rank],
+            true => self.list("[", "]", |parser| match parser.number::<u8>("0 or 1")? {
+                0 => Ok(false),
+                1 => Ok(true),
+                _ => Err(error(parser.line(), "an axis is projected (1) or not (0)")),
+            })?,
+        };
+        Ok(Mapping { atoms, projected })
+    }
+
+    fn mapping_atom(&mut self) -> Result<MappingAtom> {
+        if self.try_word("custom") {
+            return self.custom_mapping();
+        }
+        let repeat = match self.peek() {
+            Token::Word("spatial") => false,
+            Token::Word("repeat") => true,
+            _ => return Err(self.expected("a mapping: `spatial`, `repeat` or `custom`")),
+        };
+        self.next();
+        let shape = self.list("[", "]", Self::extent)?;
+        let ranks = match self.try_word("ranks") {
+            true => self.list("[", "]", |parser| parser.number("the rank of an axis"))?,
+            false => (0..=u8::MAX).take(shape.len()).collect(),
+        };
+        if !repeat {
+            return Ok(MappingAtom::Spatial { shape, ranks });
+        }
+        let unroll = match self.try_word("unroll") {
+            true => self.list("[", "]", Self::unroll)?,
+            false => vec![Unroll::Auto; shape.len()],
+        };
+        Ok(MappingAtom::Repeat { shape, ranks, unroll })
+    }
+
+    fn extent(&mut self) -> Result<Extent> {
+        match self.peek() {
+            Token::Number(_) => Ok(Extent::Const(self.number("an extent")?)),
+            Token::Handle('%', _) => Ok(Extent::Value(self.value()?)),
+            _ => Err(self.expected("an extent: a number or a value (`%...`)")),
+        }
+    }
+
+    /// `[8, 4] workers 32 tasks [(worker / 4, worker % 4)]`
+    fn custom_mapping(&mut self) -> Result<MappingAtom> {
+        let shape = self.list("[", "]", |parser| parser.number("an extent"))?;
+        self.word("workers")?;
+        let workers = self.number("a number of workers")?;
+        self.word("tasks")?;
+        let tasks = self.list("[", "]", |parser| {
+            parser.list("(", ")", |parser| {
+                parser.formula(&|parser, name| match (name.text.as_ref(), name.number) {
+                    ("worker", None) => Ok(0),
+                    _ => Err(error(parser.line(), "the only symbol of a custom mapping is `worker`")),
+                })
+            })
+        })?;
+        Ok(MappingAtom::Custom { workers, shape, tasks })
+    }
+
+    /// `auto`, `never`, `full`, `explicit`, or a number.
+    pub(super) fn unroll(&mut self) -> Result<Unroll> {
+        let unroll = match self.peek() {
+            Token::Word("auto") => Unroll::Auto,
+            Token::Word("never") => Unroll::Never,
+            Token::Word("full") => Unroll::Full,
+            Token::Word("explicit") => Unroll::Explicit,
+            Token::Number(_) => return Ok(Unroll::By(self.number("a number of times")?)),
+            _ => return Err(self.expected("`auto`, `never`, `full`, `explicit` or a number")),
+        };
+        self.next();
+        Ok(unroll)
+    }
+}
