@@ -234,9 +234,10 @@ impl Stmt {
     pub fn blocks(&self) -> impl Iterator<Item = &Block> {
         let blocks = match self {
             Stmt::If { then, otherwise, .. } => [Some(then), Some(otherwise)],
-            Stmt::For { body, .. } | Stmt::ForTask { body, .. } | Stmt::Loop { body, .. } | Stmt::Group { body, .. } => {
-                [Some(body), None]
-            }
+            Stmt::For { body, .. }
+            | Stmt::ForTask { body, .. }
+            | Stmt::Loop { body, .. }
+            | Stmt::Group { body, .. } => [Some(body), None],
             _ => [None, None],
         };
         blocks.into_iter().flatten()
@@ -246,9 +247,10 @@ impl Stmt {
     pub fn blocks_mut(&mut self) -> impl Iterator<Item = &mut Block> {
         let blocks = match self {
             Stmt::If { then, otherwise, .. } => [Some(then), Some(otherwise)],
-            Stmt::For { body, .. } | Stmt::ForTask { body, .. } | Stmt::Loop { body, .. } | Stmt::Group { body, .. } => {
-                [Some(body), None]
-            }
+            Stmt::For { body, .. }
+            | Stmt::ForTask { body, .. }
+            | Stmt::Loop { body, .. }
+            | Stmt::Group { body, .. } => [Some(body), None],
             _ => [None, None],
         };
         blocks.into_iter().flatten()

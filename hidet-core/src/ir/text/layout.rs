@@ -42,9 +42,7 @@ fn print_within(layout: &Layout, symbol: &dyn Fn(u32) -> String, least: u8) -> S
             (2, format!("strided({}, {})", print_shape(shape, symbol), print_shape(strides, symbol)))
         }
         Layout::Local { shape } => (2, format!("local{}", print_shape(shape, symbol))),
-        Layout::Compose(a, b) => {
-            (1, format!("{} * {}", print_within(a, symbol, 1), print_within(b, symbol, 2)))
-        }
+        Layout::Compose(a, b) => (1, format!("{} * {}", print_within(a, symbol, 1), print_within(b, symbol, 2))),
         Layout::Concat(a, b) => (0, format!("{} + {}", print_within(a, symbol, 0), print_within(b, symbol, 1))),
         Layout::Swizzle { base, axis, by, log_step } => {
             (2, format!("swizzle({}, axis {axis}, by {by}, step {log_step})", print(base, symbol)))

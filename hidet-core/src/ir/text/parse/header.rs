@@ -5,9 +5,7 @@ use super::super::layout;
 use super::super::lex::Token;
 use super::Parser;
 use crate::Result;
-use crate::ir::{
-    Access, Buffer, BufferId, Constraint, Dim, Launch, Param, Relation, Scope, Swizzle, TensorMap,
-};
+use crate::ir::{Access, Buffer, BufferId, Constraint, Dim, Launch, Param, Relation, Scope, Swizzle, TensorMap};
 
 impl<'s> Parser<'s> {
     pub(super) fn function(&mut self) -> Result<()> {

@@ -228,9 +228,10 @@ impl<'s> Parser<'s> {
     }
 
     fn known_buffer(&self, name: &Name<'s>, line: u32) -> Result<BufferId> {
-        self.buffers.get(name).copied().ok_or_else(|| {
-            error(line, format!("no buffer {} is declared", Token::Handle('@', name.clone())))
-        })
+        self.buffers
+            .get(name)
+            .copied()
+            .ok_or_else(|| error(line, format!("no buffer {} is declared", Token::Handle('@', name.clone()))))
     }
 
     fn map(&mut self) -> Result<MapId> {
@@ -246,11 +247,8 @@ impl<'s> Parser<'s> {
         let name = self.handle('%', "a value")?;
         let f = &mut self.f;
         let text = name.text.to_string();
-        let known = self.values.entry(name).or_insert_with(|| Known {
-            id: f.new_value(Type::I32, text),
-            line,
-            defined: false,
-        });
+        let known =
+            self.values.entry(name).or_insert_with(|| Known { id: f.new_value(Type::I32, text), line, defined: false });
         Ok(known.id)
     }
 

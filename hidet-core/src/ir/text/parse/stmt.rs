@@ -65,8 +65,19 @@ impl<'s> Parser<'s> {
             }
             Token::Word(word) => {
                 let known = [
-                    "var", "store", "store.guard", "if", "break", "continue", "return", "group", "call", "check",
-                    "assert", "print", "asm",
+                    "var",
+                    "store",
+                    "store.guard",
+                    "if",
+                    "break",
+                    "continue",
+                    "return",
+                    "group",
+                    "call",
+                    "check",
+                    "assert",
+                    "print",
+                    "asm",
                 ];
                 if !known.contains(&word) {
                     return Err(self.expected("a statement or `}`"));
@@ -254,9 +265,8 @@ impl<'s> Parser<'s> {
             let (a, b) = self.two_values()?;
             return Ok(Op::Compare(op, a, b));
         }
-        let known = [
-            "const", "dim", "read", "load", "load.guard", "select", "fma", "cast", "bitcast", "vector", "extract",
-        ];
+        let known =
+            ["const", "dim", "read", "load", "load.guard", "select", "fma", "cast", "bitcast", "vector", "extract"];
         if !known.contains(&word) {
             return Err(self.expected("an operation"));
         }
