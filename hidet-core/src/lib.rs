@@ -3,6 +3,8 @@
 //! Modules stand in layers; what stands right may import what stands left of it, never the other way:
 //! `types, layout | intrinsics | ir | dsl | passes | codegen, sim | cuda | device | kernel`.
 
+pub mod codegen;
+pub mod cuda;
 pub mod error;
 pub mod intrinsics;
 pub mod ir;

@@ -59,6 +59,8 @@ pub struct Row {
     pub result: ResultRule,
     /// The lowest architecture: ten times the compute capability, and whether it must be the `a` variant.
     pub min_arch: (u32, bool),
+    /// The highest architecture, where newer ones lack it (wgmma is in `sm_90a` alone).
+    pub max_arch: Option<u32>,
     /// Which threads must arrive at it together.
     pub together: Together,
     /// The CUDA text of a statement or, with a result, of an expression. `$0`, `$1`, ... are the operands (an address
@@ -289,6 +291,7 @@ fn row(name: impl Into<String>, cuda: impl Into<String>, meaning: Meaning, doc: 
         operands: Vec::new(),
         result: ResultRule::None,
         min_arch: (75, false),
+        max_arch: None,
         together: Together::Alone,
         cuda: cuda.into(),
         meaning,

@@ -1,0 +1,248 @@
+//! Accesses to memory, calls, checks, prints and inline PTX.
+
+use super::expr::Expr;
+use super::intrinsic::fill;
+use super::stmt::Generator;
+use super::{literal, types};
+use crate::error::Result;
+use crate::intrinsics::Intrinsic;
+use crate::ir::{Arg, AsmOperand, BufferId, PrintPiece, Scope, ValueId};
+use crate::types::{Scalar, Type};
+
+impl Generator<'_> {
+    /// The position of an element in a flattened buffer.
+    fn position(&self, buffer: BufferId, index: &[ValueId], guard: bool) -> Result<Expr> {
+        let name = &self.function.buffers[buffer].name;
+        if guard {
+            return Err(self.error(format!("a protected access to `{name}` was not lowered")));
+        }
+        match index {
+            [position] => self.value(*position),
+            _ => Err(self.error(format!("an access to `{name}` with {} indices was not lowered", index.len()))),
+        }
+    }
+
+    /// A pointer to an element.
+    fn pointer(&self, buffer: BufferId, position: &Expr) -> Expr {
+        let name = &self.buffers[buffer];
+        if position.text == "0" {
+            return Expr::atom(name);
+        }
+        Expr { text: format!("{name} + {}", position.within(2)), level: 3 }
+    }
+
+    /// Reads an element, or consecutive ones.
+    pub(super) fn load(&self, buffer: BufferId, index: &[ValueId], ty: Type, guard: bool) -> Result<Expr> {
+        let position = self.position(buffer, index, guard)?;
+        let name = &self.buffers[buffer];
+        Ok(match (ty.lanes, self.function.buffers[buffer].scope) {
+            (1, _) => Expr::atom(format!("{name}[{}]", position.text)),
+            (lanes, Scope::Register) => {
+                let each: Vec<Expr> = (0..lanes).map(|lane| Expr::atom(element(name, &position, lane))).collect();
+                super::expr::vector(ty, &each)
+            }
+            (lanes, _) => Expr::atom(format!("load<{lanes}>({})", self.pointer(buffer, &position).text)),
+        })
+    }
+
+    /// Writes an element, or consecutive ones.
+    pub(super) fn store(&mut self, buffer: BufferId, index: &[ValueId], lanes: u8, value: &Expr, guard: bool) -> Result<()> {
+        let position = self.position(buffer, index, guard)?;
+        let name = self.buffers[buffer].clone();
+        match (lanes, self.function.buffers[buffer].scope) {
+            (1, _) => self.out.line(format!("{name}[{}] = {};", position.text, value.text)),
+            (lanes, Scope::Register) => {
+                let elem = types::name(Type::vector(self.function.buffers[buffer].elem, lanes));
+                self.out.open("{");
+                self.out.line(format!("const {elem} hidet_value = {};", value.text));
+                for lane in 0..lanes {
+                    self.out.line(format!("{} = hidet_value[{lane}];", element(&name, &position, lane)));
+                }
+                self.out.close("}");
+            }
+            _ => self.out.line(format!("store({}, {});", self.pointer(buffer, &position).text, value.text)),
+        }
+        Ok(())
+    }
+
+    /// Calls an intrinsic.
+    pub(super) fn call(&mut self, intrinsic: Intrinsic, args: &[Arg], result: Option<ValueId>) -> Result<()> {
+        let row = intrinsic.row();
+        let (mut operands, mut elems) = (Vec::new(), Vec::new());
+        for arg in args {
+            let (text, elem) = match arg {
+                Arg::Value(value) => (self.value(*value)?.text, types::scalar(self.function.ty(*value).scalar)),
+                Arg::Address { buffer, index } => {
+                    let position = self.position(*buffer, index, false)?;
+                    let elem = types::scalar(self.function.buffers[*buffer].elem);
+                    let pointer = self.pointer(*buffer, &position);
+                    // An element of registers may be indexed in the row's text.
+                    let level = if self.function.buffers[*buffer].scope == Scope::Register { 0 } else { 9 };
+                    (pointer.within(level), elem)
+                }
+                Arg::Imm(number) => (number.to_string(), "int"),
+                Arg::Map(map) => (format!("&{}", self.maps[*map]), "hidet_tensor_map"),
+            };
+            operands.push(text);
+            elems.push(elem);
+        }
+        if operands.len() != row.operands.len() {
+            let message = format!("`{}` takes {} operands, {} given", row.name, row.operands.len(), operands.len());
+            return Err(self.error(message));
+        }
+        let text = fill(&row.cuda, &operands, &elems);
+        match result {
+            Some(value) => {
+                let name = self.name_value(value);
+                self.out.line(format!("const {} {name} = {text};", types::name(self.function.ty(value))));
+            }
+            None if row.result == crate::intrinsics::ResultRule::None => self.out.line(text),
+            None => self.out.line(format!("{text};")),
+        }
+        Ok(())
+    }
+
+    fn report(&self, site: usize, index: &str, extent: &str) -> Result<String> {
+        let Some(fault) = &self.fault else { return Err(self.error("no fault record")) };
+        Ok(format!("{{ hidet_fault({fault}, {site}, {index}, {extent}); return; }}"))
+    }
+
+    /// Reports an index outside of the shape.
+    pub(super) fn check(&mut self, buffer: BufferId, index: &[ValueId], lanes: u8) -> Result<()> {
+        let function = self.function;
+        let name = function.buffers[buffer].name.clone();
+        let shape = function.buffers[buffer].shape.clone();
+        if shape.len() != index.len() {
+            return Err(self.error(format!("a check of `{name}` has {} indices for {} axes", index.len(), shape.len())));
+        }
+        for (axis, (value, extent)) in index.iter().zip(&shape).enumerate() {
+            let value = self.value(*value)?;
+            let extent = self.extent(extent);
+            let last = axis + 1 == shape.len() && lanes > 1;
+            let (end, what) = if last {
+                (format!("{} + {lanes} <= {}", value.within(2), extent.within(2)), format!("{lanes} elements at index"))
+            } else {
+                (format!("{} < {}", value.within(2), extent.within(2)), "index".to_owned())
+            };
+            let site =
+                self.site(format!("{what} {{index}} of axis {axis} of `{name}`, whose extent is {{extent}}, out of bounds"));
+            let report = self.report(site, &value.text, &extent.text)?;
+            self.out.line(format!("if (!({} >= 0 && {end})) {report}", value.within(2)));
+        }
+        Ok(())
+    }
+
+    /// Reports a condition that does not hold.
+    pub(super) fn assert(&mut self, cond: ValueId, message: &str) -> Result<()> {
+        let cond = self.value(cond)?;
+        let site = self.site(if message.is_empty() { "assertion failed".to_owned() } else { message.to_owned() });
+        let report = self.report(site, "0", "0")?;
+        self.out.line(format!("if (!{}) {report}", cond.within(0)));
+        Ok(())
+    }
+
+    /// Prints a line.
+    pub(super) fn print(&mut self, pieces: &[PrintPiece]) -> Result<()> {
+        let (mut format, mut values) = (String::new(), Vec::new());
+        for piece in pieces {
+            match piece {
+                PrintPiece::Text(text) => format += &text.replace('%', "%%"),
+                PrintPiece::Value { value, precision } => {
+                    let ty = self.function.ty(*value);
+                    let expr = self.value(*value)?;
+                    let many = ty.lanes > 1;
+                    format += if many { "[" } else { "" };
+                    for lane in 0..ty.lanes {
+                        let each = if many { Expr::atom(format!("{}[{lane}]", expr.within(0))) } else { expr.clone() };
+                        let (text, value) = printed(ty.scalar, *precision, &each);
+                        format += if lane > 0 { ", " } else { "" };
+                        format += &text;
+                        values.push(value);
+                    }
+                    format += if many { "]" } else { "" };
+                }
+            }
+        }
+        let values: String = values.iter().map(|value| format!(", {value}")).collect();
+        self.out.line(format!("printf({}{values});", literal::quoted(&(format + "\n"))));
+        Ok(())
+    }
+
+    /// Inline PTX. Shared memory is addressed by 32-bit shared addresses, global memory by pointers.
+    pub(super) fn asm(&mut self, template: &str, operands: &[AsmOperand]) -> Result<()> {
+        // PTX operands are numbered with the written ones first.
+        let written = |operand: &&AsmOperand| matches!(operand, AsmOperand::Out(_));
+        let outs = operands.iter().filter(written).count();
+        let (mut out_index, mut in_index) = (0, outs);
+        let (mut numbers, mut out_text, mut in_text) = (Vec::new(), Vec::new(), Vec::new());
+        for operand in operands {
+            match operand {
+                AsmOperand::Out(value) => {
+                    let (scalar, constraint) = self.asm_type(*value)?;
+                    let name = self.name_value(*value);
+                    self.out.line(format!("{} {name};", types::scalar(scalar)));
+                    let member = if types::is_struct(scalar) { ".bits" } else { "" };
+                    out_text.push(format!("\"={constraint}\"({name}{member})"));
+                    numbers.push(format!("%{out_index}"));
+                    out_index += 1;
+                    continue;
+                }
+                AsmOperand::In(value) => {
+                    let (scalar, constraint) = self.asm_type(*value)?;
+                    let member = if types::is_struct(scalar) { ".bits" } else { "" };
+                    in_text.push(format!("\"{constraint}\"({}{member})", self.value(*value)?.within(0)));
+                }
+                AsmOperand::Address { buffer, index } => {
+                    let position = self.position(*buffer, index, false)?;
+                    let pointer = self.pointer(*buffer, &position);
+                    in_text.push(match self.function.buffers[*buffer].scope {
+                        Scope::Global => format!("\"l\"({})", pointer.text),
+                        Scope::Shared => format!("\"r\"(hidet_shared_address({}))", pointer.text),
+                        Scope::Register => return Err(self.error("registers have no address in PTX; pass values")),
+                    });
+                }
+            }
+            numbers.push(format!("%{in_index}"));
+            in_index += 1;
+        }
+        let text = fill(&template.replace('%', "%%"), &numbers, &[]);
+        self.out.line(format!(
+            "asm volatile({} : {} : {} : \"memory\");",
+            literal::quoted(&text),
+            out_text.join(", "),
+            in_text.join(", ")
+        ));
+        Ok(())
+    }
+
+    fn asm_type(&self, value: ValueId) -> Result<(Scalar, char)> {
+        let ty = self.function.ty(value);
+        match types::constraint(ty.scalar) {
+            Some(constraint) if ty.lanes == 1 => Ok((ty.scalar, constraint)),
+            _ => Err(self.error(format!("PTX has no register for `{ty}`; cast it to a word of 16, 32 or 64 bits"))),
+        }
+    }
+}
+
+fn element(name: &str, position: &Expr, lane: u8) -> String {
+    match (position.text.parse::<i64>(), lane) {
+        (Ok(position), lane) => format!("{name}[{}]", position + i64::from(lane)),
+        (_, 0) => format!("{name}[{}]", position.text),
+        (_, lane) => format!("{name}[{} + {lane}]", position.within(3)),
+    }
+}
+
+/// The format of a number, and the number as `printf` takes it.
+fn printed(scalar: Scalar, precision: Option<u8>, value: &Expr) -> (String, String) {
+    use Scalar::*;
+    let float = || precision.map_or_else(|| "%g".to_owned(), |digits| format!("%.{digits}f"));
+    match scalar {
+        Bool => ("%s".to_owned(), format!("{} ? \"true\" : \"false\"", value.within(0))),
+        I8 | I16 | I32 => ("%d".to_owned(), format!("(int){}", value.within(1))),
+        U8 | U16 | U32 => ("%u".to_owned(), format!("(unsigned){}", value.within(1))),
+        I64 => ("%lld".to_owned(), value.text.clone()),
+        U64 => ("%llu".to_owned(), value.text.clone()),
+        F32 | F64 => (float(), format!("(double){}", value.within(1))),
+        F16 | BF16 | TF32 | E4M3 | E5M2 => (float(), format!("(double)to_f32({})", value.text)),
+    }
+}

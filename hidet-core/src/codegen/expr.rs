@@ -1,0 +1,266 @@
+//! Operations as C++ expressions.
+
+use super::types;
+use crate::ir::{BinaryOp, CompareOp, UnaryOp};
+use crate::types::{Scalar, Type};
+
+/// An expression with how loosely it binds.
+#[derive(Clone, Debug)]
+pub struct Expr {
+    /// Its text.
+    pub text: String,
+    /// As the constants below.
+    pub level: u8,
+}
+
+/// A name, a literal, a call, an element.
+pub const ATOM: u8 = 0;
+/// A cast or a prefix operator.
+pub const UNARY: u8 = 1;
+const MUL: u8 = 2;
+const ADD: u8 = 3;
+/// Shifts and bits: the operands of others are put in parentheses, for the reader.
+const BITS: u8 = 5;
+const COMPARE: u8 = 6;
+const LOGIC: u8 = 7;
+const TERNARY: u8 = 9;
+
+impl Expr {
+    /// A name, a literal, a call, an element.
+    pub fn atom(text: impl Into<String>) -> Expr {
+        Expr { text: text.into(), level: ATOM }
+    }
+
+    /// The text, in parentheses where it binds more loosely than that.
+    pub fn within(&self, level: u8) -> String {
+        if self.level > level { format!("({})", self.text) } else { self.text.clone() }
+    }
+}
+
+fn infix(a: &Expr, operator: &str, b: &Expr, level: u8) -> Expr {
+    let (left, right) = match level {
+        MUL | ADD => (level, level - 1),
+        COMPARE => (ADD, ADD),
+        LOGIC => (COMPARE, COMPARE),
+        _ => (UNARY, UNARY),
+    };
+    Expr { text: format!("{} {operator} {}", a.within(left), b.within(right)), level }
+}
+
+fn call(name: &str, operands: &[&Expr]) -> Expr {
+    let operands: Vec<&str> = operands.iter().map(|operand| operand.text.as_str()).collect();
+    Expr::atom(format!("{name}({})", operands.join(", ")))
+}
+
+/// C++ computes with `int` where a type is smaller; this brings the result back.
+fn narrowed(scalar: Scalar, expr: Expr) -> Expr {
+    if scalar.is_int() && scalar.bytes() < 4 { cast(scalar, &expr) } else { expr }
+}
+
+fn cast(to: Scalar, expr: &Expr) -> Expr {
+    Expr { text: format!("({}){}", types::scalar(to), expr.within(UNARY)), level: UNARY }
+}
+
+/// `f16_`, `bf16_`, for the helpers of the small floats.
+fn small(scalar: Scalar) -> bool {
+    matches!(scalar, Scalar::F16 | Scalar::BF16)
+}
+
+/// The C++ function for `f32` or `f64`: `expf`, `exp`.
+fn math(name: &str, scalar: Scalar) -> String {
+    if scalar == Scalar::F32 { format!("{name}f") } else { name.to_owned() }
+}
+
+/// `f(a, ..)` for floats, through `float` for the small ones.
+fn float_call(name: &str, scalar: Scalar, operands: &[&Expr]) -> Expr {
+    if small(scalar) {
+        let wide: Vec<Expr> = operands.iter().map(|operand| call("to_f32", &[operand])).collect();
+        let wide: Vec<&Expr> = wide.iter().collect();
+        return call(&format!("to_{scalar}"), &[&call(&format!("{name}f"), &wide)]);
+    }
+    call(&math(name, scalar), operands)
+}
+
+/// An operation on one scalar; `None` where the type has none.
+pub fn unary(op: UnaryOp, scalar: Scalar, a: &Expr) -> Option<Expr> {
+    use UnaryOp::*;
+    if scalar.is_float() && !scalar.has_arithmetic() {
+        return None;
+    }
+    let name = match op {
+        Neg if small(scalar) => return Some(call(&format!("{scalar}_neg"), &[a])),
+        Neg if matches!(scalar, Scalar::I32 | Scalar::I64) => {
+            return Some(call("wrapping_sub", &[&Expr::atom(if scalar == Scalar::I64 { "0ll" } else { "0" }), a]));
+        }
+        Neg if scalar != Scalar::Bool => {
+            return Some(narrowed(scalar, Expr { text: format!("-{}", a.within(ATOM)), level: UNARY }));
+        }
+        Not if scalar == Scalar::Bool => return Some(Expr { text: format!("!{}", a.within(UNARY)), level: UNARY }),
+        Not if scalar.is_int() => {
+            return Some(narrowed(scalar, Expr { text: format!("~{}", a.within(UNARY)), level: UNARY }));
+        }
+        Abs if small(scalar) => return Some(call(&format!("{scalar}_abs"), &[a])),
+        Abs if scalar.is_signed_int() => {
+            let wide = if scalar.bytes() < 4 { cast(Scalar::I32, a) } else { a.clone() };
+            return Some(narrowed(scalar, call("hidet_abs", &[&wide])));
+        }
+        Abs if scalar.is_int() => return Some(a.clone()),
+        Abs if scalar.is_float() => "fabs",
+        _ if !scalar.is_float() => return None,
+        IsNan | IsInf | IsFinite => {
+            let wide = if small(scalar) { call("to_f32", &[a]) } else { a.clone() };
+            let name = [(IsNan, "is_nan"), (IsInf, "is_inf"), (IsFinite, "is_finite")];
+            let name = name.into_iter().find(|(each, _)| *each == op)?.1;
+            return Some(call(name, &[&wide]));
+        }
+        Floor => "floor",
+        Ceil => "ceil",
+        Round => "rint",
+        Trunc => "trunc",
+        Sqrt => "sqrt",
+        Rsqrt => "rsqrt",
+        Sin => "sin",
+        Cos => "cos",
+        Tan => "tan",
+        Sinh => "sinh",
+        Cosh => "cosh",
+        Tanh => "tanh",
+        Asin => "asin",
+        Acos => "acos",
+        Atan => "atan",
+        Asinh => "asinh",
+        Acosh => "acosh",
+        Atanh => "atanh",
+        Exp => "exp",
+        Exp2 => "exp2",
+        Expm1 => "expm1",
+        Log => "log",
+        Log2 => "log2",
+        Log10 => "log10",
+        Log1p => "log1p",
+        Erf => "erf",
+        Neg | Not | Abs => return None,
+    };
+    Some(float_call(name, scalar, &[a]))
+}
+
+/// An operation on two scalars of one type; `position` says that the integers count places in memory and so do not
+/// overflow. `None` where the type has none.
+pub fn binary(op: BinaryOp, scalar: Scalar, a: &Expr, b: &Expr, position: bool) -> Option<Expr> {
+    use BinaryOp::*;
+    if scalar == Scalar::Bool {
+        return match op {
+            And => Some(infix(a, "&&", b, LOGIC)),
+            Or => Some(infix(a, "||", b, LOGIC)),
+            Xor => Some(infix(a, "!=", b, COMPARE)),
+            _ => None,
+        };
+    }
+    if !scalar.has_arithmetic() {
+        return None;
+    }
+    if small(scalar) {
+        return match op {
+            Add | Sub | Mul | Div | Min | Max => Some(call(&format!("{scalar}_{}", op.name()), &[a, b])),
+            Rem => Some(float_call("fmod", scalar, &[a, b])),
+            Pow => Some(float_call("pow", scalar, &[a, b])),
+            Atan2 => Some(float_call("atan2", scalar, &[a, b])),
+            _ => None,
+        };
+    }
+    let float = scalar.is_float();
+    let wraps = matches!(scalar, Scalar::I32 | Scalar::I64) && !position;
+    let expr = match op {
+        Add | Sub | Mul if wraps => call(&format!("wrapping_{}", op.name()), &[a, b]),
+        // Small unsigned factors would overflow as `int`.
+        Mul if scalar == Scalar::U16 => {
+            Expr { text: format!("1u * {} * {}", a.within(UNARY), b.within(UNARY)), level: MUL }
+        }
+        Add => infix(a, "+", b, ADD),
+        Sub => infix(a, "-", b, ADD),
+        Mul => infix(a, "*", b, MUL),
+        Div => infix(a, "/", b, MUL),
+        Rem if float => float_call("fmod", scalar, &[a, b]),
+        Rem => infix(a, "%", b, MUL),
+        Min | Max if float => float_call(if op == Min { "fmin" } else { "fmax" }, scalar, &[a, b]),
+        Min | Max => call(op.name(), &[a, b]),
+        Pow if float => float_call("pow", scalar, &[a, b]),
+        Atan2 if float => float_call("atan2", scalar, &[a, b]),
+        And | Or | Xor | Shl | Shr if !float => {
+            let operator = match op {
+                And => "&",
+                Or => "|",
+                Xor => "^",
+                Shl => "<<",
+                _ => ">>",
+            };
+            infix(a, operator, b, BITS)
+        }
+        _ => return None,
+    };
+    Some(narrowed(scalar, expr))
+}
+
+/// A comparison of two scalars of one type.
+pub fn compare(op: CompareOp, scalar: Scalar, a: &Expr, b: &Expr) -> Option<Expr> {
+    if scalar.is_float() && !scalar.has_arithmetic() {
+        return None;
+    }
+    let operator = match op {
+        CompareOp::Eq => "==",
+        CompareOp::Ne => "!=",
+        CompareOp::Lt => "<",
+        CompareOp::Le => "<=",
+        CompareOp::Gt => ">",
+        CompareOp::Ge => ">=",
+    };
+    if small(scalar) {
+        return Some(infix(&call("to_f32", &[a]), operator, &call("to_f32", &[b]), COMPARE));
+    }
+    Some(infix(a, operator, b, COMPARE))
+}
+
+/// The second where the first holds, else the third.
+pub fn select(cond: &Expr, then: &Expr, otherwise: &Expr) -> Expr {
+    let text = format!("{} ? {} : {}", cond.within(COMPARE), then.within(COMPARE), otherwise.within(COMPARE));
+    Expr { text, level: TERNARY }
+}
+
+/// `a * b + c`, rounded once.
+pub fn fma(scalar: Scalar, a: &Expr, b: &Expr, c: &Expr) -> Option<Expr> {
+    match scalar {
+        Scalar::F32 => Some(call("fmaf", &[a, b, c])),
+        Scalar::F64 => Some(call("fma", &[a, b, c])),
+        Scalar::F16 | Scalar::BF16 => Some(call(&format!("{scalar}_fma"), &[a, b, c])),
+        _ => None,
+    }
+}
+
+/// Conversion of a scalar, as Rust's `as`.
+pub fn convert(from: Scalar, to: Scalar, a: &Expr) -> Expr {
+    use Scalar::*;
+    let native = |scalar: Scalar| !types::is_struct(scalar);
+    match (from, to) {
+        (from, to) if from == to => a.clone(),
+        (from, Bool) if native(from) => infix(a, "!=", &Expr::atom(if from == F32 { "0.0f" } else { "0" }), COMPARE),
+        (_, Bool) => infix(&call("to_f32", &[a]), "!=", &Expr::atom("0.0f"), COMPARE),
+        // Floats to integers truncate and saturate.
+        (F32 | F64, to) if to.is_int() => call(&format!("to_{to}"), &[a]),
+        (from, to) if from.is_float() && to.is_int() => call(&format!("to_{to}"), &[&call("to_f32", &[a])]),
+        (from, to) if native(from) && native(to) => cast(to, a),
+        // Small integers are exact in `float`; as `int` they would choose the rounding conversion.
+        (from, to) if native(from) && from.bytes() < 4 && to != F16 => {
+            call(&format!("to_{to}"), &[&cast(F32, a)])
+        }
+        (from, to) if native(from) => call(&format!("to_{to}"), &[a]),
+        (_, F32) => call("to_f32", &[a]),
+        (_, F64) => cast(F64, &call("to_f32", &[a])),
+        (_, to) => call(&format!("to_{to}"), &[&call("to_f32", &[a])]),
+    }
+}
+
+/// A vector of these scalars.
+pub fn vector(ty: Type, lanes: &[Expr]) -> Expr {
+    let lanes: Vec<&str> = lanes.iter().map(|lane| lane.text.as_str()).collect();
+    Expr::atom(format!("{}{{{{{}}}}}", types::name(ty), lanes.join(", ")))
+}

@@ -1,0 +1,141 @@
+//! Where shared memory lies: arrays of their own up to 48 KiB a block, else pieces of one dynamic area.
+
+use super::names::Names;
+use super::writer::Writer;
+use super::{fault, types};
+use crate::error::Result;
+use crate::ir::{Buffer, BufferId, Function, Scope, SecondaryMap, Span};
+use hidet_mapping::IndexExpr;
+use std::collections::HashMap;
+
+/// What a block may use without asking the driver for more.
+const STATIC_LIMIT: i64 = 48 * 1024;
+
+/// Shared memory of a kernel.
+#[derive(Debug, Default)]
+pub struct Shared {
+    /// Buffers with memory of their own, in order, with the views on it, and how many bytes each needs.
+    areas: Vec<Area>,
+    /// Bytes known while compiling, where no dynamic area is needed.
+    pub static_bytes: u32,
+    /// Bytes given at launch.
+    pub dynamic_bytes: Option<IndexExpr>,
+}
+
+#[derive(Debug)]
+struct Area {
+    owner: BufferId,
+    views: Vec<BufferId>,
+    align: i64,
+    bytes: IndexExpr,
+}
+
+fn elements(function: &Function, buffer: &Buffer) -> Result<IndexExpr> {
+    match buffer.shape.as_slice() {
+        [extent] => Ok(extent.clone()),
+        shape => Err(fault(
+            function,
+            Span::default(),
+            format!("buffer `{}` has {} axes; the CUDA back end takes lowered functions alone", buffer.name, shape.len()),
+        )),
+    }
+}
+
+/// Plans the shared memory of a function. Only buffers for which `used` holds get any.
+pub fn plan(function: &Function, used: &SecondaryMap<BufferId, bool>) -> Result<Shared> {
+    let mut areas: Vec<Area> = Vec::new();
+    let mut area_of: HashMap<BufferId, usize> = HashMap::new();
+    for (id, buffer) in function.buffers.iter().filter(|(_, buffer)| buffer.scope == Scope::Shared) {
+        if !used[id] {
+            continue;
+        }
+        let mut owner = id;
+        let mut steps = 0;
+        while let Some(next) = function.buffers[owner].alias {
+            owner = next;
+            steps += 1;
+            if steps > function.buffers.len() {
+                let message = format!("buffer `{}` shares its bytes with itself", buffer.name);
+                return Err(fault(function, Span::default(), message));
+            }
+        }
+        let bytes = elements(function, buffer)? * (buffer.elem.bytes() as i64);
+        let align = i64::from(buffer.align).max(16);
+        let index = *area_of.entry(owner).or_insert_with(|| {
+            areas.push(Area { owner, views: Vec::new(), align: 16, bytes: 0.into() });
+            areas.len() - 1
+        });
+        let area = &mut areas[index];
+        area.views.push(id);
+        area.align = area.align.max(align);
+        area.bytes = if area.bytes == IndexExpr::Const(0) { bytes } else { area.bytes.max(bytes) };
+    }
+    // Those of known size first, the most aligned first: padding is least, and most offsets are constants.
+    areas.sort_by_key(|area| (area.bytes.as_const().is_none(), -area.align));
+    let mut total: IndexExpr = 0.into();
+    for area in &areas {
+        total = aligned(&total, area.align) + area.bytes.clone();
+    }
+    Ok(match total.as_const() {
+        Some(bytes) if bytes <= STATIC_LIMIT => Shared { areas, static_bytes: bytes as u32, dynamic_bytes: None },
+        _ => Shared { areas, static_bytes: 0, dynamic_bytes: Some(total) },
+    })
+}
+
+fn aligned(offset: &IndexExpr, align: i64) -> IndexExpr {
+    match offset.as_const() {
+        Some(offset) => IndexExpr::Const((offset + align - 1) / align * align),
+        None => (offset.clone() + (align - 1)) / align * align,
+    }
+}
+
+impl Shared {
+    /// Declares the buffers; `dim` gives the text of an extent.
+    pub fn declare(
+        &self,
+        function: &Function,
+        names: &mut Names,
+        buffers: &SecondaryMap<BufferId, String>,
+        dim: &dyn Fn(&IndexExpr) -> String,
+        out: &mut Writer,
+    ) {
+        let mut offset: IndexExpr = 0.into();
+        let base = if self.dynamic_bytes.is_some() {
+            let base = names.unique("shared", "shared");
+            let align = self.areas.iter().map(|area| area.align).max().unwrap_or(16);
+            out.line(format!("alignas({align}) extern __shared__ unsigned char {base}[];"));
+            Some(base)
+        } else {
+            None
+        };
+        for area in &self.areas {
+            offset = aligned(&offset, area.align);
+            let pointer = |id: BufferId, from: String| {
+                let elem = types::scalar(function.buffers[id].elem);
+                format!("{elem}* const {} = reinterpret_cast<{elem}*>({from});", buffers[id])
+            };
+            match (&base, area.views.as_slice()) {
+                (Some(base), views) => {
+                    for id in views {
+                        out.line(pointer(*id, format!("{base} + {}", dim(&offset))));
+                    }
+                }
+                (None, [only]) if *only == area.owner => {
+                    let buffer = &function.buffers[*only];
+                    let count = area.bytes.as_const().unwrap_or(0) / buffer.elem.bytes() as i64;
+                    let elem = types::scalar(buffer.elem);
+                    out.line(format!("__shared__ alignas({}) {elem} {}[{}];", area.align, buffers[*only], count.max(1)));
+                }
+                (None, views) => {
+                    let bytes = names.unique(&format!("{}_bytes", function.buffers[area.owner].name), "bytes");
+                    let count = area.bytes.as_const().unwrap_or(0).max(1);
+                    out.line(format!("__shared__ alignas({}) unsigned char {bytes}[{count}];", area.align));
+                    for id in views {
+                        out.line(pointer(*id, bytes.clone()));
+                    }
+                }
+            }
+            offset = offset + area.bytes.clone();
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! From a lowered function to CUDA C++ for NVRTC.
+//!
+//! The text needs no include: what it uses of types and helpers stands before the kernel (see [`prelude`]). It is meant
+//! to be read: names come from the source, values used once are written where they are used. A node this back end
+//! does not know is an error with its place, never a guess.
+//!
+//! Precondition: the function is verified and lowered (no task loop, no group, no protected access, buffers of
+//! rank 1). Knows nothing of devices or of the simulator.
+
+mod access;
+mod expr;
+mod inline;
+mod intrinsic;
+mod literal;
+mod memory;
+mod names;
+mod prelude;
+mod require;
+mod stmt;
+mod types;
+mod writer;
+
+pub use require::{Requirement, archs, requirements};
+
+use crate::error::{Error, Result};
+use crate::ir::{Arch, BufferId, DimId, Function, MapId, Span, ValueId};
+use hidet_mapping::IndexExpr;
+
+/// CUDA C++ of a kernel, and what is needed to launch it.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The text, without `#line`.
+    pub text: String,
+    /// The name of the `__global__` function.
+    pub entry: String,
+    /// Its parameters in order.
+    pub parameters: Vec<Parameter>,
+    /// Shared memory known while compiling, in bytes.
+    pub static_shared: u32,
+    /// Shared memory given at launch, in bytes, of the dims; `0` where there is none.
+    pub dynamic_shared: IndexExpr,
+    /// Where the kernel may report a fault; the fault record holds an index into this.
+    pub sites: Vec<Site>,
+    lines: Vec<Span>,
+    files: Vec<String>,
+}
+
+/// What the kernel gets in one of its parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parameter {
+    /// The address of a global buffer.
+    Tensor(BufferId),
+    /// A number.
+    Scalar(ValueId),
+    /// A symbolic extent, an `int`.
+    Dim(DimId),
+    /// A tensor map of 128 bytes.
+    Map(MapId),
+    /// The address of the fault record.
+    Fault,
+}
+
+/// A place where a kernel may report a fault.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Site {
+    /// What is wrong when it is reported: `{index}` and `{extent}` stand for what the record holds.
+    pub message: String,
+    /// `file:line:column` in the Rust source.
+    pub place: String,
+}
+
+impl Source {
+    /// The text with `#line` directives, so that compilers, profilers and debuggers speak of the Rust source.
+    pub fn text_with_lines(&self) -> String {
+        let mut out = String::with_capacity(self.text.len() * 2);
+        // What the compiler believes the next line to be.
+        let mut next = Span::default();
+        for (line, span) in self.text.lines().zip(&self.lines) {
+            if span.line > 0 && (span.file, span.line) != (next.file, next.line) {
+                if let Some(file) = self.files.get(span.file as usize) {
+                    out += &format!("#line {} {}\n", span.line, literal::quoted(file));
+                    next = *span;
+                }
+            }
+            out += line;
+            out.push('\n');
+            next.line += 1;
+        }
+        out
+    }
+
+    /// The place in the Rust source of a line of the text, both counted from 1.
+    pub fn place(&self, line: usize) -> Option<String> {
+        let span = self.lines.get(line.checked_sub(1)?)?;
+        (span.line > 0).then(|| format!("{}:{}", self.files.get(span.file as usize).map_or("?", String::as_str), span.line))
+    }
+}
+
+/// The CUDA C++ of a lowered function, for an architecture.
+pub fn cuda(function: &Function, arch: Arch) -> Result<Source> {
+    require::check(function, arch)?;
+    stmt::Generator::new(function).run()
+}
+
+/// An error at a place of the function.
+fn fault(function: &Function, span: Span, message: impl Into<String>) -> Error {
+    Error::Kernel { kernel: function.name.clone(), message: message.into(), place: function.place_of(span) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! Atomics, ordered loads and stores, and shuffles.
+
+use super::{Piece, parse};
+
+/// The C++ types with their PTX types (signed or unsigned, and bits) and register constraint.
+const TYPES: [(&str, &str, &str, char); 6] = [
+    ("int", "s32", "b32", 'r'),
+    ("unsigned", "u32", "b32", 'r'),
+    ("long long", "s64", "b64", 'l'),
+    ("unsigned long long", "u64", "b64", 'l'),
+    ("float", "f32", "b32", 'f'),
+    ("double", "f64", "b64", 'd'),
+];
+
+/// A piece whose name is made here. Names live as long as the table, which lives for ever.
+fn piece(name: String, text: String) -> Piece {
+    Piece { names: vec![Box::leak(name.into_boxed_str())], text }
+}
+
+pub(super) fn pieces() -> Vec<Piece> {
+    let mut pieces = shuffles();
+    for op in ["add", "min", "max", "and", "or", "xor", "exchange", "cas"] {
+        pieces.push(relaxed(op));
+        for (order, ptx) in [("acquire", "acquire"), ("release", "release"), ("acq_rel", "acq_rel")] {
+            pieces.push(ordered(op, order, ptx));
+        }
+    }
+    for (order, load) in [("relaxed", true), ("acquire", true), ("relaxed", false), ("release", false)] {
+        pieces.push(access(order, load));
+    }
+    pieces
+}
+
+fn shuffles() -> Vec<Piece> {
+    let mut pieces = parse(
+        r#"
+## hidet_shuffled
+// What a shuffle moves: 32-bit registers.
+template <class T, class F> @ T hidet_shuffled(T value, F shuffle) {
+    if constexpr (sizeof(T) == 8) {
+        unsigned long long bits = bitcast<unsigned long long>(value);
+        unsigned low = shuffle((unsigned)bits), high = shuffle((unsigned)(bits >> 32));
+        return bitcast<T>((unsigned long long)high << 32 | low);
+    } else if constexpr (sizeof(T) == 4) {
+        return bitcast<T>(shuffle(bitcast<unsigned>(value)));
+    } else {
+        return bitcast<T>((unsigned short)shuffle((unsigned)bitcast<unsigned short>(value)));
+    }
+}
+"#,
+    );
+    for (name, builtin) in
+        [("hidet_shfl", "__shfl_sync"), ("hidet_shfl_up", "__shfl_up_sync"), ("hidet_shfl_down", "__shfl_down_sync"), ("hidet_shfl_xor", "__shfl_xor_sync")]
+    {
+        let text = format!(
+            "template <class T> __device__ __forceinline__ T {name}(unsigned mask, T value, int lane) {{\n    \
+             return hidet_shuffled(value, [=](unsigned bits) {{ return {builtin}(mask, bits, lane); }});\n}}\n"
+        );
+        pieces.push(piece(name.to_owned(), text));
+    }
+    pieces
+}
+
+/// Relaxed atomics are CUDA's own functions: the compiler then sees whether the memory is shared.
+fn relaxed(op: &str) -> Piece {
+    let name = format!("hidet_atomic_{op}_relaxed");
+    let builtin = match op {
+        "exchange" => "Exch".to_owned(),
+        "cas" => "CAS".to_owned(),
+        op => format!("{}{}", op[..1].to_uppercase(), &op[1..]),
+    };
+    // 64-bit words have overloads for `unsigned long long` alone, but for min and max.
+    let through = |ty: &str| ty == "long long" && !matches!(op, "min" | "max");
+    let mut text = String::new();
+    for (ty, ..) in TYPES {
+        let float = matches!(ty, "float" | "double");
+        if float && op != "add" {
+            continue;
+        }
+        let (more, pass) = if op == "cas" { (format!(", {ty} c"), ", c") } else { (String::new(), "") };
+        let body = if through(ty) {
+            let pass = if op == "cas" { ", (unsigned long long)c" } else { "" };
+            format!("(long long)atomic{builtin}((unsigned long long*)p, (unsigned long long)b{pass})")
+        } else {
+            format!("atomic{builtin}(p, b{pass})")
+        };
+        text += &format!("__device__ __forceinline__ {ty} {name}({ty}* p, {ty} b{more}) {{ return {body}; }}\n");
+    }
+    piece(name, text)
+}
+
+fn ordered(op: &str, order: &str, ptx: &str) -> Piece {
+    let name = format!("hidet_atomic_{op}_{order}");
+    let mut text = String::new();
+    for (ty, number, bits, constraint) in TYPES {
+        let float = matches!(ty, "float" | "double");
+        if float && op != "add" {
+            continue;
+        }
+        let (suffix, instruction) = match op {
+            "add" => (if number == "s64" { "u64" } else { number }, "add"),
+            "min" | "max" => (number, op),
+            "exchange" => (bits, "exch"),
+            op => (bits, op),
+        };
+        let (more, third, input) =
+            if op == "cas" { (format!(", {ty} c"), ", %3", format!(", \"{constraint}\"(c)")) } else { Default::default() };
+        text += &format!(
+            "__device__ __forceinline__ {ty} {name}({ty}* p, {ty} b{more}) {{\n    {ty} r;\n    \
+             asm volatile(\"atom.{ptx}.gpu.{instruction}.{suffix} %0, [%1], %2{third};\" : \"={constraint}\"(r) : \"l\"(p), \
+             \"{constraint}\"(b){input} : \"memory\");\n    return r;\n}}\n"
+        );
+    }
+    piece(name, text)
+}
+
+fn access(order: &str, load: bool) -> Piece {
+    let name = format!("hidet_{}_{order}", if load { "load" } else { "store" });
+    let mut text = String::new();
+    for (ty, _, bits, constraint) in TYPES {
+        text += &if load {
+            format!(
+                "__device__ __forceinline__ {ty} {name}(const {ty}* p) {{\n    {ty} r;\n    \
+                 asm volatile(\"ld.{order}.gpu.{bits} %0, [%1];\" : \"={constraint}\"(r) : \"l\"(p) : \"memory\");\n    \
+                 return r;\n}}\n"
+            )
+        } else {
+            format!(
+                "__device__ __forceinline__ void {name}({ty}* p, {ty} value) {{\n    \
+                 asm volatile(\"st.{order}.gpu.{bits} [%0], %1;\" :: \"l\"(p), \"{constraint}\"(value) : \"memory\");\n}}\n"
+            )
+        };
+    }
+    piece(name, text)
+}

@@ -1,0 +1,178 @@
+//! The small floats: their types, and arithmetic on f16 and bf16.
+//!
+//! Sums, products, quotients and square roots through `float` round to the same number as a single rounding would:
+//! 24 bits are more than twice 11 and 2. A fused multiply-add needs the hardware's, or rounding to odd in between.
+
+use super::{Piece, parse};
+
+pub(super) fn pieces() -> Vec<Piece> {
+    let mut pieces = parse(
+        r#"
+## f16
+struct f16 { unsigned short bits; };
+
+## bf16
+struct bf16 { unsigned short bits; };
+
+## tf32
+struct tf32 { unsigned bits; };
+
+## e4m3
+struct e4m3 { unsigned char bits; };
+
+## e5m2
+struct e5m2 { unsigned char bits; };
+
+## hidet_f16_f32
+@ float hidet_f16_f32(f16 a) { float r; asm("cvt.f32.f16 %0, %1;" : "=f"(r) : "h"(a.bits)); return r; }
+
+## hidet_bf16_f32
+@ float hidet_bf16_f32(bf16 a) { return __uint_as_float((unsigned)a.bits << 16); }
+
+## hidet_f32_f16
+@ f16 hidet_f32_f16(float a) { f16 r; asm("cvt.rn.f16.f32 %0, %1;" : "=h"(r.bits) : "f"(a)); return r; }
+
+## hidet_f32_bf16
+@ bf16 hidet_f32_bf16(float a) {
+    bf16 r;
+#if __CUDA_ARCH__ >= 800
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(r.bits) : "f"(a));
+#else
+    unsigned u = __float_as_uint(a);
+    r.bits = a != a ? 0x7fff : (unsigned short)((u + 0x7fff + (u >> 16 & 1)) >> 16);
+#endif
+    return r;
+}
+
+## hidet_odd_f32
+// To float, rounded to odd: rounding the result again, to fewer bits, is as if it had been rounded once.
+@ float hidet_odd_f32(float down, float up) { return down == up || (__float_as_uint(down) & 1) ? down : up; }
+@ float hidet_odd_f32(int a) { return hidet_odd_f32(__int2float_rd(a), __int2float_ru(a)); }
+@ float hidet_odd_f32(unsigned a) { return hidet_odd_f32(__uint2float_rd(a), __uint2float_ru(a)); }
+@ float hidet_odd_f32(long long a) { return hidet_odd_f32(__ll2float_rd(a), __ll2float_ru(a)); }
+@ float hidet_odd_f32(unsigned long long a) { return hidet_odd_f32(__ull2float_rd(a), __ull2float_ru(a)); }
+@ float hidet_odd_f32(double a) { return a != a ? (float)a : hidet_odd_f32(__double2float_rd(a), __double2float_ru(a)); }
+"#,
+    );
+    pieces.extend(f16());
+    pieces.extend(bf16());
+    pieces
+}
+
+fn f16() -> Vec<Piece> {
+    parse(
+        r#"
+## f16_add
+@ f16 f16_add(f16 a, f16 b) { f16 r; asm("add.rn.f16 %0, %1, %2;" : "=h"(r.bits) : "h"(a.bits), "h"(b.bits)); return r; }
+
+## f16_sub
+@ f16 f16_sub(f16 a, f16 b) { f16 r; asm("sub.rn.f16 %0, %1, %2;" : "=h"(r.bits) : "h"(a.bits), "h"(b.bits)); return r; }
+
+## f16_mul
+@ f16 f16_mul(f16 a, f16 b) { f16 r; asm("mul.rn.f16 %0, %1, %2;" : "=h"(r.bits) : "h"(a.bits), "h"(b.bits)); return r; }
+
+## f16_fma
+@ f16 f16_fma(f16 a, f16 b, f16 c) {
+    f16 r;
+    asm("fma.rn.f16 %0, %1, %2, %3;" : "=h"(r.bits) : "h"(a.bits), "h"(b.bits), "h"(c.bits));
+    return r;
+}
+
+## f16_div
+@ f16 f16_div(f16 a, f16 b) { return hidet_f32_f16(hidet_f16_f32(a) / hidet_f16_f32(b)); }
+
+## f16_min
+@ f16 f16_min(f16 a, f16 b) { return hidet_f32_f16(fminf(hidet_f16_f32(a), hidet_f16_f32(b))); }
+
+## f16_max
+@ f16 f16_max(f16 a, f16 b) { return hidet_f32_f16(fmaxf(hidet_f16_f32(a), hidet_f16_f32(b))); }
+
+## f16_neg
+@ f16 f16_neg(f16 a) { return f16{(unsigned short)(a.bits ^ 0x8000)}; }
+
+## f16_abs
+@ f16 f16_abs(f16 a) { return f16{(unsigned short)(a.bits & 0x7fff)}; }
+
+## f16_add2
+@ vec<f16, 2> f16_add2(vec<f16, 2> a, vec<f16, 2> b) {
+    unsigned r;
+    asm("add.rn.f16x2 %0, %1, %2;" : "=r"(r) : "r"(bitcast<unsigned>(a)), "r"(bitcast<unsigned>(b)));
+    return bitcast<vec<f16, 2>>(r);
+}
+
+## f16_mul2
+@ vec<f16, 2> f16_mul2(vec<f16, 2> a, vec<f16, 2> b) {
+    unsigned r;
+    asm("mul.rn.f16x2 %0, %1, %2;" : "=r"(r) : "r"(bitcast<unsigned>(a)), "r"(bitcast<unsigned>(b)));
+    return bitcast<vec<f16, 2>>(r);
+}
+
+## f16_fma2
+@ vec<f16, 2> f16_fma2(vec<f16, 2> a, vec<f16, 2> b, vec<f16, 2> c) {
+    unsigned r;
+    asm("fma.rn.f16x2 %0, %1, %2, %3;" : "=r"(r) : "r"(bitcast<unsigned>(a)), "r"(bitcast<unsigned>(b)), "r"(bitcast<unsigned>(c)));
+    return bitcast<vec<f16, 2>>(r);
+}
+"#,
+    )
+}
+
+fn bf16() -> Vec<Piece> {
+    parse(
+        r#"
+## bf16_add
+@ bf16 bf16_add(bf16 a, bf16 b) {
+#if __CUDA_ARCH__ >= 900
+    bf16 r;
+    asm("add.rn.bf16 %0, %1, %2;" : "=h"(r.bits) : "h"(a.bits), "h"(b.bits));
+    return r;
+#else
+    return hidet_f32_bf16(hidet_bf16_f32(a) + hidet_bf16_f32(b));
+#endif
+}
+
+## bf16_sub
+@ bf16 bf16_sub(bf16 a, bf16 b) { return hidet_f32_bf16(hidet_bf16_f32(a) - hidet_bf16_f32(b)); }
+
+## bf16_mul
+@ bf16 bf16_mul(bf16 a, bf16 b) {
+#if __CUDA_ARCH__ >= 900
+    bf16 r;
+    asm("mul.rn.bf16 %0, %1, %2;" : "=h"(r.bits) : "h"(a.bits), "h"(b.bits));
+    return r;
+#else
+    return hidet_f32_bf16(hidet_bf16_f32(a) * hidet_bf16_f32(b));
+#endif
+}
+
+## bf16_fma
+@ bf16 bf16_fma(bf16 a, bf16 b, bf16 c) {
+#if __CUDA_ARCH__ >= 800
+    bf16 r;
+    asm("fma.rn.bf16 %0, %1, %2, %3;" : "=h"(r.bits) : "h"(a.bits), "h"(b.bits), "h"(c.bits));
+    return r;
+#else
+    double product = (double)hidet_bf16_f32(a) * (double)hidet_bf16_f32(b), addend = (double)hidet_bf16_f32(c);
+    double down = __dadd_rd(product, addend), up = __dadd_ru(product, addend);
+    double odd = down == up || (__double_as_longlong(down) & 1) ? down : up;
+    return hidet_f32_bf16(product + addend == 0.0 ? (float)(product + addend) : hidet_odd_f32(odd));
+#endif
+}
+
+## bf16_div
+@ bf16 bf16_div(bf16 a, bf16 b) { return hidet_f32_bf16(hidet_bf16_f32(a) / hidet_bf16_f32(b)); }
+
+## bf16_min
+@ bf16 bf16_min(bf16 a, bf16 b) { return hidet_f32_bf16(fminf(hidet_bf16_f32(a), hidet_bf16_f32(b))); }
+
+## bf16_max
+@ bf16 bf16_max(bf16 a, bf16 b) { return hidet_f32_bf16(fmaxf(hidet_bf16_f32(a), hidet_bf16_f32(b))); }
+
+## bf16_neg
+@ bf16 bf16_neg(bf16 a) { return bf16{(unsigned short)(a.bits ^ 0x8000)}; }
+
+## bf16_abs
+@ bf16 bf16_abs(bf16 a) { return bf16{(unsigned short)(a.bits & 0x7fff)}; }
+"#,
+    )
+}

@@ -1,0 +1,172 @@
+//! What stands before a kernel: types and helpers, each only where the kernel uses it.
+//!
+//! A *piece* is a C++ definition with the names it defines. The text of a kernel is scanned for those names; a piece
+//! is emitted where one occurs in the kernel or in another emitted piece. Pieces stand in an order in which each
+//! follows those it uses. Where the text depends on the architecture it asks `__CUDA_ARCH__`.
+
+mod atomic;
+mod barrier;
+mod convert;
+mod copy;
+mod float;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
+
+/// A definition.
+struct Piece {
+    names: Vec<&'static str>,
+    text: String,
+}
+
+static PIECES: LazyLock<Vec<Piece>> = LazyLock::new(|| {
+    [basic(), float::pieces(), convert::pieces(), atomic::pieces(), barrier::pieces(), copy::pieces()].concat_pieces()
+});
+
+static DEFINED: LazyLock<HashMap<&'static str, usize>> = LazyLock::new(|| {
+    PIECES.iter().enumerate().flat_map(|(index, piece)| piece.names.iter().map(move |name| (*name, index))).collect()
+});
+
+trait ConcatPieces {
+    fn concat_pieces(self) -> Vec<Piece>;
+}
+
+impl<const N: usize> ConcatPieces for [Vec<Piece>; N] {
+    fn concat_pieces(self) -> Vec<Piece> {
+        self.into_iter().flatten().collect()
+    }
+}
+
+/// Pieces from a text in which each begins with a line `## name name ...`. `@` stands for the qualifiers of a helper.
+fn parse(text: &'static str) -> Vec<Piece> {
+    let mut pieces: Vec<Piece> = Vec::new();
+    for line in text.lines() {
+        if let Some(names) = line.strip_prefix("## ") {
+            pieces.push(Piece { names: names.split_whitespace().collect(), text: String::new() });
+        } else if let Some(piece) = pieces.last_mut().filter(|_| !line.is_empty()) {
+            piece.text += &match line.strip_prefix('@') {
+                Some(rest) => format!("__device__ __forceinline__{rest}\n"),
+                None => format!("{}\n", line.replace(" @ ", " __device__ __forceinline__ ")),
+            };
+        }
+    }
+    pieces
+}
+
+/// Whether the prelude may define that name.
+pub fn defines(name: &str) -> bool {
+    DEFINED.contains_key(name)
+}
+
+/// The identifiers of a C++ text.
+fn identifiers(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+}
+
+/// The pieces that a text needs, in order.
+pub fn for_text(text: &str) -> String {
+    let mut wanted = HashSet::new();
+    let mut open: Vec<usize> = identifiers(text).filter_map(|name| DEFINED.get(name).copied()).collect();
+    while let Some(index) = open.pop() {
+        if wanted.insert(index) {
+            open.extend(identifiers(&PIECES[index].text).filter_map(|name| DEFINED.get(name).copied()));
+        }
+    }
+    let mut out = String::new();
+    for (index, piece) in PIECES.iter().enumerate() {
+        if wanted.contains(&index) {
+            out += &piece.text;
+            out.push('\n');
+        }
+    }
+    out
+}
+
+fn basic() -> Vec<Piece> {
+    parse(
+        r#"
+## printf
+extern "C" __device__ int printf(const char*, ...);
+
+## vec load store
+template <class T, int N> struct alignas(sizeof(T) * N < 16 ? sizeof(T) * N : 16) vec {
+    T lane[N];
+    __device__ __forceinline__ T& operator[](int i) { return lane[i]; }
+    __device__ __forceinline__ const T& operator[](int i) const { return lane[i]; }
+};
+template <int N, class T> @ vec<T, N> load(const T* p) { return *reinterpret_cast<const vec<T, N>*>(p); }
+template <class T, int N> @ void store(T* p, vec<T, N> v) { *reinterpret_cast<vec<T, N>*>(p) = v; }
+
+## bitcast
+template <class To, class From> @ To bitcast(const From& from) {
+    static_assert(sizeof(To) == sizeof(From), "bitcast changes the size");
+    To to;
+    memcpy(&to, &from, sizeof(To));
+    return to;
+}
+
+## wrapping_add
+@ int wrapping_add(int a, int b) { return (int)((unsigned)a + (unsigned)b); }
+@ long long wrapping_add(long long a, long long b) { return (long long)((unsigned long long)a + (unsigned long long)b); }
+
+## wrapping_sub
+@ int wrapping_sub(int a, int b) { return (int)((unsigned)a - (unsigned)b); }
+@ long long wrapping_sub(long long a, long long b) { return (long long)((unsigned long long)a - (unsigned long long)b); }
+
+## wrapping_mul
+@ int wrapping_mul(int a, int b) { return (int)((unsigned)a * (unsigned)b); }
+@ long long wrapping_mul(long long a, long long b) { return (long long)((unsigned long long)a * (unsigned long long)b); }
+
+## hidet_abs
+@ int hidet_abs(int a) { return a < 0 ? (int)(0u - (unsigned)a) : a; }
+@ long long hidet_abs(long long a) { return a < 0 ? (long long)(0ull - (unsigned long long)a) : a; }
+
+## hidet_fault_record
+struct hidet_fault_record { unsigned state, site, block[3], thread[3]; long long index, extent; };
+
+## hidet_fault
+__device__ __noinline__ void hidet_fault(hidet_fault_record* fault, unsigned site, long long index, long long extent) {
+    if (atomicCAS(&fault->state, 0u, 1u) != 0u) return;
+    fault->site = site;
+    fault->block[0] = blockIdx.x; fault->block[1] = blockIdx.y; fault->block[2] = blockIdx.z;
+    fault->thread[0] = threadIdx.x; fault->thread[1] = threadIdx.y; fault->thread[2] = threadIdx.z;
+    fault->index = index;
+    fault->extent = extent;
+}
+
+## hidet_tensor_map
+struct alignas(64) hidet_tensor_map { unsigned long long opaque[16]; };
+
+## hidet_cluster_rank
+@ int hidet_cluster_rank() { int r; asm volatile("mov.u32 %0, %%cluster_ctarank;" : "=r"(r)); return r; }
+
+## hidet_shared_address
+@ unsigned hidet_shared_address(const void* p) { return (unsigned)__cvta_generic_to_shared(p); }
+"#,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_used_is_emitted_and_names_are_unique() {
+        assert_eq!(for_text("x[i] = 1.0f;"), "");
+        let text = for_text("int y = wrapping_add(a, b);");
+        assert!(text.contains("wrapping_add") && !text.contains("wrapping_sub"), "{text}");
+        let count: usize = PIECES.iter().map(|piece| piece.names.len()).sum();
+        assert_eq!(count, DEFINED.len(), "a name is defined by two pieces");
+    }
+
+    #[test]
+    fn a_piece_follows_those_it_uses() {
+        for (index, piece) in PIECES.iter().enumerate() {
+            for name in identifiers(&piece.text) {
+                if let Some(used) = DEFINED.get(name) {
+                    assert!(*used <= index, "{:?} uses {name}, which comes later", piece.names);
+                }
+            }
+        }
+    }
+}

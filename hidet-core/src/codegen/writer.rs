@@ -1,0 +1,53 @@
+//! Indented lines, each with its place in the Rust source.
+
+use crate::ir::Span;
+
+/// The text being written.
+#[derive(Default)]
+pub struct Writer {
+    /// The lines so far.
+    pub text: String,
+    /// The place of each.
+    pub spans: Vec<Span>,
+    indent: usize,
+    span: Span,
+}
+
+impl Writer {
+    /// Lines from now on come from that place.
+    pub fn at(&mut self, span: Span) {
+        self.span = span;
+    }
+
+    /// Writes a line.
+    pub fn line(&mut self, line: impl AsRef<str>) {
+        for _ in 0..self.indent {
+            self.text += "    ";
+        }
+        self.raw(line.as_ref());
+    }
+
+    /// Writes a line at the left margin.
+    pub fn raw(&mut self, line: &str) {
+        self.text += line;
+        self.text.push('\n');
+        self.spans.push(self.span);
+    }
+
+    /// Writes a line that opens a block.
+    pub fn open(&mut self, line: impl AsRef<str>) {
+        self.line(line);
+        self.indent += 1;
+    }
+
+    /// Opens a block whose opening line has been written.
+    pub fn open_again(&mut self) {
+        self.indent += 1;
+    }
+
+    /// Writes a line that closes a block.
+    pub fn close(&mut self, line: impl AsRef<str>) {
+        self.indent = self.indent.saturating_sub(1);
+        self.line(line);
+    }
+}

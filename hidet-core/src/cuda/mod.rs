@@ -1,0 +1,7 @@
+//! The real device: what NVRTC and the driver do, through cudarc's dynamic loading.
+//!
+//! Nothing of CUDA is needed to build, and nothing is assumed to be there when running: every way in begins with a
+//! probe, which gives an error that says what is missing and what to do. cudarc panics where a library or a symbol is
+//! missing, so no symbol is called that the probe has not found.
+
+pub mod nvrtc;

@@ -1,0 +1,232 @@
+//! NVRTC: CUDA C++ to cubin, in process, and what ptxas says of it.
+
+use crate::codegen::Source;
+use crate::error::{Error, Result};
+use crate::ir::Arch;
+use cudarc::nvrtc::sys;
+use std::ffi::{CStr, CString, c_char};
+use std::sync::OnceLock;
+
+/// Machine code of a kernel.
+#[derive(Clone, Debug)]
+pub struct Cubin {
+    /// The image, as the driver loads it.
+    pub image: Vec<u8>,
+    /// What ptxas says of it.
+    pub usage: Usage,
+    /// All that the compiler said.
+    pub log: String,
+}
+
+/// What a kernel uses, after ptxas.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Registers a thread.
+    pub registers: u32,
+    /// Bytes written to local memory because registers ran out.
+    pub spill_stores: u32,
+    /// Bytes read back.
+    pub spill_loads: u32,
+    /// Bytes of local memory a thread.
+    pub stack: u32,
+    /// Bytes of shared memory known while compiling.
+    pub shared: u32,
+    /// Lines that tell of lost performance: wgmma made serial, `setmaxnreg` ignored.
+    pub losses: Vec<String>,
+}
+
+/// The functions this module calls.
+const SYMBOLS: [&str; 11] = [
+    "nvrtcVersion",
+    "nvrtcCreateProgram",
+    "nvrtcCompileProgram",
+    "nvrtcDestroyProgram",
+    "nvrtcGetProgramLogSize",
+    "nvrtcGetProgramLog",
+    "nvrtcGetCUBINSize",
+    "nvrtcGetCUBIN",
+    "nvrtcGetPTXSize",
+    "nvrtcGetPTX",
+    "nvrtcGetErrorString",
+];
+
+fn unavailable(message: impl Into<String>) -> Error {
+    Error::Device { device: "NVRTC".to_owned(), message: message.into() }
+}
+
+/// The version of NVRTC, major and minor; why it cannot be used otherwise.
+pub fn version() -> Result<(i32, i32)> {
+    static VERSION: OnceLock<Result<(i32, i32)>> = OnceLock::new();
+    VERSION.get_or_init(probe).clone()
+}
+
+fn probe() -> Result<(i32, i32)> {
+    // SAFETY: loading NVRTC runs its initialisers alone.
+    if !unsafe { sys::is_culib_present() } {
+        return Err(unavailable(
+            "libnvrtc.so was not found; install the CUDA toolkit (12 or newer), or `pip install nvidia-cuda-nvrtc`, and \
+             put the folder of libnvrtc.so.13 (or .12) on LD_LIBRARY_PATH; without it kernels run on the simulated device",
+        ));
+    }
+    for name in SYMBOLS {
+        // SAFETY: the symbol is looked up, not called.
+        if unsafe { sys::culib().get::<unsafe extern "C" fn()>(name.as_bytes()) }.is_err() {
+            return Err(unavailable(format!(
+                "the NVRTC found lacks `{name}`; it is older than CUDA 12: install a newer one and put it first on LD_LIBRARY_PATH"
+            )));
+        }
+    }
+    let (mut major, mut minor) = (0, 0);
+    // SAFETY: both pointers are valid for a write.
+    let status = unsafe { sys::nvrtcVersion(&mut major, &mut minor) };
+    match status {
+        sys::nvrtcResult::NVRTC_SUCCESS => Ok((major, minor)),
+        status => Err(unavailable(format!("nvrtcVersion failed: {status:?}"))),
+    }
+}
+
+/// The options of every compilation. Contraction is the IR's business, so that both devices agree.
+fn options(target: &str) -> Vec<String> {
+    ["--std=c++17", "--fmad=false", "-lineinfo", "--ptxas-options=-v", "--diag-suppress=177,550"]
+        .into_iter()
+        .map(str::to_owned)
+        .chain([format!("--gpu-architecture={target}")])
+        .collect()
+}
+
+/// Compiles a kernel for an architecture.
+pub fn compile(source: &Source, arch: Arch) -> Result<Cubin> {
+    let program = Program::new(source, &arch.to_string(), arch)?;
+    // SAFETY: the program is alive; the size is what the second function writes.
+    let image = unsafe { program.output(|p, n| sys::nvrtcGetCUBINSize(p, n), |p, out| sys::nvrtcGetCUBIN(p, out)) }?;
+    let usage = usage(&program.log);
+    Ok(Cubin { image, usage, log: program.log.clone() })
+}
+
+/// The PTX of a kernel, for reading.
+pub fn ptx(source: &Source, arch: Arch) -> Result<String> {
+    let program = Program::new(source, &arch.to_string().replace("sm_", "compute_"), arch)?;
+    // SAFETY: as in `compile`.
+    let text = unsafe { program.output(|p, n| sys::nvrtcGetPTXSize(p, n), |p, out| sys::nvrtcGetPTX(p, out)) }?;
+    Ok(String::from_utf8_lossy(&text).trim_end_matches('\0').to_owned())
+}
+
+/// A compiled program, destroyed at the end.
+struct Program {
+    handle: sys::nvrtcProgram,
+    log: String,
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // SAFETY: the handle was created and is destroyed once. A failure leaves memory behind, no more.
+        let _ = unsafe { sys::nvrtcDestroyProgram(&mut self.handle) };
+    }
+}
+
+impl Program {
+    fn new(source: &Source, target: &str, arch: Arch) -> Result<Program> {
+        version()?;
+        let refused = |log: String| Error::Compile { kernel: source.entry.clone(), arch: arch.to_string(), log };
+        let text = CString::new(source.text_with_lines()).map_err(|_| refused("the text holds a NUL".to_owned()))?;
+        let name = CString::new(format!("{}.cu", source.entry)).map_err(|_| refused("the name holds a NUL".to_owned()))?;
+        let options: Vec<CString> = options(target).into_iter().filter_map(|option| CString::new(option).ok()).collect();
+        let pointers: Vec<*const c_char> = options.iter().map(|option| option.as_ptr()).collect();
+
+        let mut program = Program { handle: std::ptr::null_mut(), log: String::new() };
+        // SAFETY: the strings end with NUL and live longer than the call; there are no headers.
+        let status = unsafe {
+            sys::nvrtcCreateProgram(
+                &mut program.handle,
+                text.as_ptr(),
+                name.as_ptr(),
+                0,
+                std::ptr::null(),
+                std::ptr::null(),
+            )
+        };
+        check(status)?;
+        // SAFETY: the program was created; the options live longer than the call.
+        let status =
+            unsafe { sys::nvrtcCompileProgram(program.handle, pointers.len() as i32, pointers.as_ptr()) };
+        // SAFETY: as in `compile`.
+        let log =
+            unsafe { program.output(|p, n| sys::nvrtcGetProgramLogSize(p, n), |p, out| sys::nvrtcGetProgramLog(p, out)) };
+        program.log = String::from_utf8_lossy(&log.unwrap_or_default()).trim_end_matches('\0').trim_end().to_owned();
+        match status {
+            sys::nvrtcResult::NVRTC_SUCCESS => Ok(program),
+            sys::nvrtcResult::NVRTC_ERROR_COMPILATION => Err(refused(program.log.clone())),
+            sys::nvrtcResult::NVRTC_ERROR_INVALID_OPTION => {
+                let (major, minor) = version()?;
+                Err(refused(format!("NVRTC {major}.{minor} does not know this architecture: {}", program.log)))
+            }
+            sys::nvrtcResult::NVRTC_ERROR_BUILTIN_OPERATION_FAILURE => {
+                Err(unavailable(format!("{}\nput libnvrtc-builtins beside libnvrtc on LD_LIBRARY_PATH", program.log)))
+            }
+            status => Err(refused(format!("{status:?}: {}", program.log))),
+        }
+    }
+
+    /// An output whose size one function tells and which another writes.
+    ///
+    /// # Safety
+    /// `write` must write at most as many bytes as `size` told.
+    unsafe fn output(
+        &self,
+        size: impl FnOnce(sys::nvrtcProgram, *mut usize) -> sys::nvrtcResult,
+        write: impl FnOnce(sys::nvrtcProgram, *mut c_char) -> sys::nvrtcResult,
+    ) -> Result<Vec<u8>> {
+        let mut bytes = 0;
+        check(size(self.handle, &mut bytes))?;
+        let mut out = vec![0u8; bytes];
+        check(write(self.handle, out.as_mut_ptr().cast()))?;
+        Ok(out)
+    }
+}
+
+fn check(status: sys::nvrtcResult) -> Result<()> {
+    if status == sys::nvrtcResult::NVRTC_SUCCESS {
+        return Ok(());
+    }
+    // SAFETY: NVRTC gives a constant string for every status.
+    let text = unsafe { CStr::from_ptr(sys::nvrtcGetErrorString(status)) };
+    Err(unavailable(text.to_string_lossy()))
+}
+
+/// What ptxas says in a log.
+fn usage(log: &str) -> Usage {
+    let mut usage = Usage::default();
+    for line in log.lines() {
+        // The number before a word: `16 bytes stack frame, 0 bytes spill stores`.
+        let before = |what: &str| -> u32 {
+            let words = line.find(what).map(|at| line[..at].trim_end());
+            words.and_then(|words| words.rsplit([' ', ',']).next()?.parse().ok()).unwrap_or(0)
+        };
+        usage.stack = usage.stack.max(before("bytes stack frame"));
+        usage.spill_stores += before("bytes spill stores");
+        usage.spill_loads += before("bytes spill loads");
+        usage.registers = usage.registers.max(before("registers"));
+        usage.shared = usage.shared.max(before("bytes smem"));
+        if line.contains("Potential Performance Loss") || line.contains("(C75") {
+            usage.losses.push(line.trim().to_owned());
+        }
+    }
+    usage
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_of_ptxas_is_read() {
+        let log = "ptxas info    : 7 bytes gmem, 16 bytes cmem[4]\n\
+                   ptxas info    : Compiling entry function 'kern' for 'sm_75'\n\
+                   ptxas         .     16 bytes stack frame, 8 bytes spill stores, 12 bytes spill loads\n\
+                   ptxas info    : Used 24 registers, used 1 barriers, 16 bytes cumulative stack size, 256 bytes smem\n\
+                   ptxas info    : (C7510) Potential Performance Loss: wgmma.mma_async instructions are serialized";
+        let usage = usage(log);
+        assert_eq!((usage.registers, usage.stack, usage.shared), (24, 16, 256));
+        assert_eq!((usage.spill_stores, usage.spill_loads, usage.losses.len()), (8, 12, 1));
+    }
+}
