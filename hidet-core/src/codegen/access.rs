@@ -46,7 +46,14 @@ impl Generator<'_> {
     }
 
     /// Writes an element, or consecutive ones.
-    pub(super) fn store(&mut self, buffer: BufferId, index: &[ValueId], lanes: u8, value: &Expr, guard: bool) -> Result<()> {
+    pub(super) fn store(
+        &mut self,
+        buffer: BufferId,
+        index: &[ValueId],
+        lanes: u8,
+        value: &Expr,
+        guard: bool,
+    ) -> Result<()> {
         let position = self.position(buffer, index, guard)?;
         let name = self.buffers[buffer].clone();
         match (lanes, self.function.buffers[buffer].scope) {
@@ -113,7 +120,11 @@ impl Generator<'_> {
         let name = function.buffers[buffer].name.clone();
         let shape = function.buffers[buffer].shape.clone();
         if shape.len() != index.len() {
-            return Err(self.error(format!("a check of `{name}` has {} indices for {} axes", index.len(), shape.len())));
+            return Err(self.error(format!(
+                "a check of `{name}` has {} indices for {} axes",
+                index.len(),
+                shape.len()
+            )));
         }
         for (axis, (value, extent)) in index.iter().zip(&shape).enumerate() {
             let value = self.value(*value)?;
@@ -124,8 +135,9 @@ impl Generator<'_> {
             } else {
                 (format!("{} < {}", value.within(2), extent.within(2)), "index".to_owned())
             };
-            let site =
-                self.site(format!("{what} {{index}} of axis {axis} of `{name}`, whose extent is {{extent}}, out of bounds"));
+            let site = self.site(format!(
+                "{what} {{index}} of axis {axis} of `{name}`, whose extent is {{extent}}, out of bounds"
+            ));
             let report = self.report(site, &value.text, &extent.text)?;
             self.out.line(format!("if (!({} >= 0 && {end})) {report}", value.within(2)));
         }

@@ -249,9 +249,7 @@ pub fn convert(from: Scalar, to: Scalar, a: &Expr) -> Expr {
         (from, to) if from.is_float() && to.is_int() => call(&format!("to_{to}"), &[&call("to_f32", &[a])]),
         (from, to) if native(from) && native(to) => cast(to, a),
         // Small integers are exact in `float`; as `int` they would choose the rounding conversion.
-        (from, to) if native(from) && from.bytes() < 4 && to != F16 => {
-            call(&format!("to_{to}"), &[&cast(F32, a)])
-        }
+        (from, to) if native(from) && from.bytes() < 4 && to != F16 => call(&format!("to_{to}"), &[&cast(F32, a)]),
         (from, to) if native(from) => call(&format!("to_{to}"), &[a]),
         (_, F32) => call("to_f32", &[a]),
         (_, F64) => cast(F64, &call("to_f32", &[a])),

@@ -101,8 +101,10 @@ fn positions(function: &Function, order: &[StmtId], uses: &mut Uses) {
         let Stmt::Let { value, op } = &function.stmts[*id] else { continue };
         let carries = matches!(
             op,
-            Op::Binary(BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div | BinaryOp::Min | BinaryOp::Max, ..)
-                | Op::Cast(_)
+            Op::Binary(
+                BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div | BinaryOp::Min | BinaryOp::Max,
+                ..
+            ) | Op::Cast(_)
                 | Op::Select(..)
         );
         if carries && uses.index[*value] {
@@ -156,6 +158,7 @@ fn inlinable(function: &Function, value: ValueId, op: &Op, user: &Stmt) -> bool 
     if function.ty(value).lanes > 1 || matches!(op, Op::Vector(_) | Op::Bitcast(_)) {
         return matches!(user, Stmt::Store { .. });
     }
-    let vector = matches!(user, Stmt::Let { value, op } if function.ty(*value).lanes > 1 && !matches!(op, Op::Vector(_)));
+    let vector =
+        matches!(user, Stmt::Let { value, op } if function.ty(*value).lanes > 1 && !matches!(op, Op::Vector(_)));
     !vector && !matches!(user, Stmt::Check { .. } | Stmt::Asm { .. })
 }

@@ -36,7 +36,11 @@ fn elements(function: &Function, buffer: &Buffer) -> Result<IndexExpr> {
         shape => Err(fault(
             function,
             Span::default(),
-            format!("buffer `{}` has {} axes; the CUDA back end takes lowered functions alone", buffer.name, shape.len()),
+            format!(
+                "buffer `{}` has {} axes; the CUDA back end takes lowered functions alone",
+                buffer.name,
+                shape.len()
+            ),
         )),
     }
 }
@@ -124,7 +128,12 @@ impl Shared {
                     let buffer = &function.buffers[*only];
                     let count = area.bytes.as_const().unwrap_or(0) / buffer.elem.bytes() as i64;
                     let elem = types::scalar(buffer.elem);
-                    out.line(format!("__shared__ alignas({}) {elem} {}[{}];", area.align, buffers[*only], count.max(1)));
+                    out.line(format!(
+                        "__shared__ alignas({}) {elem} {}[{}];",
+                        area.align,
+                        buffers[*only],
+                        count.max(1)
+                    ));
                 }
                 (None, views) => {
                     let bytes = names.unique(&format!("{}_bytes", function.buffers[area.owner].name), "bytes");

@@ -92,7 +92,8 @@ impl Source {
     /// The place in the Rust source of a line of the text, both counted from 1.
     pub fn place(&self, line: usize) -> Option<String> {
         let span = self.lines.get(line.checked_sub(1)?)?;
-        (span.line > 0).then(|| format!("{}:{}", self.files.get(span.file as usize).map_or("?", String::as_str), span.line))
+        (span.line > 0)
+            .then(|| format!("{}:{}", self.files.get(span.file as usize).map_or("?", String::as_str), span.line))
     }
 }
 

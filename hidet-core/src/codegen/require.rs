@@ -1,8 +1,8 @@
 //! Which architectures a function can be compiled for.
 
+use super::inline::blocks;
 use crate::error::{Error, Result};
 use crate::ir::{Arch, Block, Function, Op, Special, Stmt, StmtId};
-use super::inline::blocks;
 
 /// Something in a function that not every architecture has.
 #[derive(Clone, Debug, PartialEq)]

@@ -321,7 +321,11 @@ impl<'a> Generator<'a> {
     /// The name of a variable.
     pub(super) fn var(&self, var: VarId) -> Result<&str> {
         let name = &self.vars[var];
-        if name.is_empty() { Err(self.error(format!("variable {var} is used before it is declared"))) } else { Ok(name) }
+        if name.is_empty() {
+            Err(self.error(format!("variable {var} is used before it is declared")))
+        } else {
+            Ok(name)
+        }
     }
 
     fn loop_body(&mut self, id: LoopId, head: &str, body: &Block) -> Result<()> {

@@ -129,8 +129,10 @@ impl Program {
         version()?;
         let refused = |log: String| Error::Compile { kernel: source.entry.clone(), arch: arch.to_string(), log };
         let text = CString::new(source.text_with_lines()).map_err(|_| refused("the text holds a NUL".to_owned()))?;
-        let name = CString::new(format!("{}.cu", source.entry)).map_err(|_| refused("the name holds a NUL".to_owned()))?;
-        let options: Vec<CString> = options(target).into_iter().filter_map(|option| CString::new(option).ok()).collect();
+        let name =
+            CString::new(format!("{}.cu", source.entry)).map_err(|_| refused("the name holds a NUL".to_owned()))?;
+        let options: Vec<CString> =
+            options(target).into_iter().filter_map(|option| CString::new(option).ok()).collect();
         let pointers: Vec<*const c_char> = options.iter().map(|option| option.as_ptr()).collect();
 
         let mut program = Program { handle: std::ptr::null_mut(), log: String::new() };
@@ -147,11 +149,11 @@ impl Program {
         };
         check(status)?;
         // SAFETY: the program was created; the options live longer than the call.
-        let status =
-            unsafe { sys::nvrtcCompileProgram(program.handle, pointers.len() as i32, pointers.as_ptr()) };
+        let status = unsafe { sys::nvrtcCompileProgram(program.handle, pointers.len() as i32, pointers.as_ptr()) };
         // SAFETY: as in `compile`.
-        let log =
-            unsafe { program.output(|p, n| sys::nvrtcGetProgramLogSize(p, n), |p, out| sys::nvrtcGetProgramLog(p, out)) };
+        let log = unsafe {
+            program.output(|p, n| sys::nvrtcGetProgramLogSize(p, n), |p, out| sys::nvrtcGetProgramLog(p, out))
+        };
         program.log = String::from_utf8_lossy(&log.unwrap_or_default()).trim_end_matches('\0').trim_end().to_owned();
         match status {
             sys::nvrtcResult::NVRTC_SUCCESS => Ok(program),

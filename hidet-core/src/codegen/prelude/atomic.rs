@@ -49,9 +49,12 @@ template <class T, class F> @ T hidet_shuffled(T value, F shuffle) {
 }
 "#,
     );
-    for (name, builtin) in
-        [("hidet_shfl", "__shfl_sync"), ("hidet_shfl_up", "__shfl_up_sync"), ("hidet_shfl_down", "__shfl_down_sync"), ("hidet_shfl_xor", "__shfl_xor_sync")]
-    {
+    for (name, builtin) in [
+        ("hidet_shfl", "__shfl_sync"),
+        ("hidet_shfl_up", "__shfl_up_sync"),
+        ("hidet_shfl_down", "__shfl_down_sync"),
+        ("hidet_shfl_xor", "__shfl_xor_sync"),
+    ] {
         let text = format!(
             "template <class T> __device__ __forceinline__ T {name}(unsigned mask, T value, int lane) {{\n    \
              return hidet_shuffled(value, [=](unsigned bits) {{ return {builtin}(mask, bits, lane); }});\n}}\n"
@@ -103,8 +106,11 @@ fn ordered(op: &str, order: &str, ptx: &str) -> Piece {
             "exchange" => (bits, "exch"),
             op => (bits, op),
         };
-        let (more, third, input) =
-            if op == "cas" { (format!(", {ty} c"), ", %3", format!(", \"{constraint}\"(c)")) } else { Default::default() };
+        let (more, third, input) = if op == "cas" {
+            (format!(", {ty} c"), ", %3", format!(", \"{constraint}\"(c)"))
+        } else {
+            Default::default()
+        };
         text += &format!(
             "__device__ __forceinline__ {ty} {name}({ty}* p, {ty} b{more}) {{\n    {ty} r;\n    \
              asm volatile(\"atom.{ptx}.gpu.{instruction}.{suffix} %0, [%1], %2{third};\" : \"={constraint}\"(r) : \"l\"(p), \
