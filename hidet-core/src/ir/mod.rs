@@ -44,6 +44,7 @@ mod handles;
 mod op;
 mod stmt;
 pub mod text;
+pub mod verify;
 
 pub use arena::{Arena, Handle, SecondaryMap};
 pub use function::{

@@ -61,7 +61,13 @@ pub fn print_with_spans(function: &Function) -> String {
 
 /// The function of that text. The text holds one function; nothing is verified that the text form does not need.
 pub fn parse(text: &str) -> Result<Function> {
-    parse::parse(text)
+    parse::parse(text, None)
+}
+
+/// As [`parse`], for a text with the name `file`: a statement without a source position gets its own line there, so that
+/// problems and faults can be shown in the text.
+pub fn parse_file(text: &str, file: &str) -> Result<Function> {
+    parse::parse(text, Some(file))
 }
 
 /// The error of a text that cannot be read.

@@ -12,8 +12,8 @@ use crate::{Error, Result};
 use std::collections::HashMap;
 use std::str::FromStr;
 
-/// The function of a text.
-pub(super) fn parse(text: &str) -> Result<Function> {
+/// The function of a text. With the name of its file, statements get their places in it.
+pub(super) fn parse(text: &str, file: Option<&str>) -> Result<Function> {
     let tokens = lex(text)?;
     let mut parser = Parser {
         tokens,
@@ -28,8 +28,12 @@ pub(super) fn parse(text: &str) -> Result<Function> {
         nodes: 0,
         layout_nodes: 0,
         depth: 0,
+        places: file.is_some(),
     };
     parser.function()?;
+    if let (Some(file), true) = (file, parser.f.files.is_empty()) {
+        parser.f.files.push(file.to_owned());
+    }
     if *parser.peek() != Token::End {
         return Err(parser.expected("the end of the text"));
     }
@@ -61,6 +65,8 @@ pub(in super::super) struct Parser<'s> {
     pub(super) layout_nodes: u32,
     /// Blocks around the statement being read.
     depth: u32,
+    /// Whether statements get the line they stand at.
+    places: bool,
 }
 
 impl<'s> Parser<'s> {

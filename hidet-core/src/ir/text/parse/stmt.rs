@@ -46,7 +46,8 @@ impl<'s> Parser<'s> {
     }
 
     fn stmt(&mut self) -> Result<StmtId> {
-        let (stmt, span) = match self.peek().clone() {
+        let here = self.line();
+        let (stmt, mut span) = match self.peek().clone() {
             Token::Handle('%', _) => self.definition_stmt()?,
             Token::Handle('$', _) => {
                 let var = self.var()?;
@@ -87,6 +88,9 @@ impl<'s> Parser<'s> {
             }
             _ => return Err(self.expected("a statement or `}`")),
         };
+        if self.places && span == Span::default() {
+            span = Span { file: 0, line: here, column: 1 };
+        }
         Ok(self.f.new_stmt(stmt, span))
     }
 

@@ -1,0 +1,81 @@
+//! Loads, stores and checks: index, element type, vectors, rights.
+
+use super::Checker;
+use super::layouts;
+use crate::ir::{Access, BufferId, Op, Param, Stmt, ValueId};
+use crate::types::{Scalar, Type};
+
+pub(super) fn check(c: &mut Checker<'_>, stmt: &Stmt) {
+    match stmt {
+        Stmt::Let { value, op: Op::Load { buffer, index, guard } } => {
+            index_fits(c, *buffer, index, *guard);
+            element_fits(c, "loaded from", *buffer, c.f.ty(*value));
+        }
+        Stmt::Store { buffer, index, value, guard } => {
+            index_fits(c, *buffer, index, *guard);
+            element_fits(c, "stored to", *buffer, c.f.ty(*value));
+            writable(c, *buffer, "a store");
+        }
+        Stmt::Check { buffer, index, lanes } => {
+            // The index of a check may lie outside: to find that is what it is for.
+            index_fits(c, *buffer, index, true);
+            c.require(matches!(lanes, 1 | 2 | 4 | 8 | 16), || format!("a check of {lanes} lanes; 1, 2, 4, 8 or 16"));
+        }
+        _ => {}
+    }
+}
+
+/// One integer an axis; constant ones inside, unless the access is protected.
+pub(super) fn index_fits(c: &mut Checker<'_>, buffer: BufferId, index: &[ValueId], guard: bool) {
+    let shape = &c.f.buffers[buffer].shape;
+    let name = c.buffer(buffer);
+    c.require(index.len() == shape.len(), || {
+        format!("{name} has {} axes, but the index {}", shape.len(), index.len())
+    });
+    for (axis, value) in index.iter().enumerate() {
+        let ty = c.f.ty(*value);
+        c.require(ty.lanes == 1 && matches!(ty.scalar, Scalar::I32 | Scalar::I64), || {
+            format!("the index of {name} along axis {axis} is {ty}; it must be i32 or i64")
+        });
+        let extent = shape.get(axis).and_then(|extent| extent.as_const());
+        if let (Some(at), Some(extent), false) = (c.constant(*value), extent, guard) {
+            c.require((0..extent).contains(&at), || {
+                format!("index {at} along axis {axis} of {name}, which has extent {extent}")
+            });
+        }
+    }
+}
+
+/// An element, or a vector of elements that lie together.
+fn element_fits(c: &mut Checker<'_>, what: &str, buffer: BufferId, ty: Type) {
+    let memory = &c.f.buffers[buffer];
+    let name = c.buffer(buffer);
+    c.require(ty.scalar == memory.elem, || format!("{ty} is {what} {name}, which holds {}", memory.elem));
+    if ty.lanes <= 1 {
+        return;
+    }
+    let lanes = i64::from(ty.lanes);
+    if let Some(extent) = memory.shape.last().and_then(|extent| extent.as_const()) {
+        c.require(extent % lanes == 0, || {
+            format!("{ty} is {what} {name}: {lanes} lanes do not divide its last extent, {extent}")
+        });
+    }
+    if let Some(why) = layouts::vector_fault(&memory.layout, lanes) {
+        c.problem(format!("{ty} is {what} {name}, whose layout does not keep {lanes} elements together: {why}"));
+    }
+    let needed = ty.bytes().min(16);
+    c.require(memory.align as usize >= needed, || {
+        format!("{ty} is {what} {name}, which is aligned to {} bytes; align it to {needed}", memory.align)
+    });
+}
+
+/// Nothing writes to an `in` parameter.
+pub(super) fn writable(c: &mut Checker<'_>, buffer: BufferId, what: &str) {
+    let read_only = c.f.params.iter().any(
+        |param| matches!(param, Param::Tensor { buffer: id, access: Access::In } if *id == buffer),
+    );
+    if read_only {
+        let name = c.buffer(buffer);
+        c.problem(format!("{what} to {name}, which is an input (`in`); declare it `out` or `inout`"));
+    }
+}

@@ -1,0 +1,124 @@
+//! Buffers and tensor maps.
+
+use super::Checker;
+use super::layouts::{self, formula};
+use crate::ir::{BufferId, MapId, Scope, Swizzle};
+
+/// Shared memory a block can have on the largest device: 227 KiB.
+pub(super) const MAX_SHARED: i64 = 227 * 1024;
+
+pub(super) fn check(c: &mut Checker<'_>) {
+    let f = c.f;
+    let mut shared = 0i64;
+    for id in f.buffers.handles() {
+        buffer(c, id);
+        let buffer = &f.buffers[id];
+        if buffer.scope == Scope::Shared && buffer.alias.is_none() {
+            let align = i64::from(buffer.align.max(1));
+            let start = (shared as u64).next_multiple_of(align as u64) as i64;
+            shared = start.saturating_add(bytes(c, id).unwrap_or(0));
+        }
+    }
+    c.require(shared <= MAX_SHARED, || {
+        format!("the kernel needs {shared} bytes of shared memory; a block has at most {MAX_SHARED} (227 KiB)")
+    });
+    for id in f.maps.handles() {
+        map(c, id);
+    }
+}
+
+/// The size of a buffer in bytes, where it is constant.
+fn bytes(c: &Checker<'_>, id: BufferId) -> Option<i64> {
+    let buffer = &c.f.buffers[id];
+    layouts::size(&buffer.layout)?.checked_mul(buffer.elem.bytes() as i64)
+}
+
+fn buffer(c: &mut Checker<'_>, id: BufferId) {
+    let f = c.f;
+    let buffer = &f.buffers[id];
+    let name = c.buffer(id);
+    let scope = buffer.scope.name();
+    for extent in &buffer.shape {
+        formula(c, &format!("the shape of {name}"), extent);
+        if let Some(extent) = extent.as_const() {
+            let least = if buffer.scope == Scope::Global { 0 } else { 1 };
+            c.require(extent >= least, || format!("{name} has an extent of {extent}"));
+        }
+    }
+    let mut constant = buffer.shape.iter().all(|extent| extent.as_const().is_some());
+    let mut in_layout = Vec::new();
+    layouts::formulas(&buffer.layout, &mut |expr| in_layout.push(expr));
+    for expr in in_layout {
+        formula(c, &format!("the layout of {name}"), expr);
+        constant &= expr.as_const().is_some();
+    }
+    c.require(constant || buffer.scope != Scope::Register, || {
+        format!("the extents and the layout of {name} are not constant; registers need constants")
+    });
+    match layouts::shape(&buffer.layout) {
+        Err(why) => c.problem(format!("the layout of {name} is malformed: {why}")),
+        Ok(shape) => {
+            let same = shape.len() == buffer.shape.len()
+                && shape.iter().zip(&buffer.shape).all(|(a, b)| match (a.as_const(), b.as_const()) {
+                    (Some(a), Some(b)) => a == b,
+                    // Formulas may be written in different ways; whether they agree is seen at launch.
+                    _ => true,
+                });
+            c.require(same, || {
+                let text = |shape: &[hidet_mapping::IndexExpr]| {
+                    shape.iter().map(|extent| extent.to_string()).collect::<Vec<_>>().join(", ")
+                };
+                format!("{name} has shape [{}], but its layout [{}]", text(&buffer.shape), text(&shape))
+            });
+        }
+    }
+    let (align, least) = (buffer.align, buffer.elem.bytes() as u32);
+    c.require(align.is_power_of_two() && align >= least && align <= 1024, || {
+        format!("{name} is aligned to {align} bytes; for {} it must be a power of two from {least} to 1024", buffer.elem)
+    });
+    if let Some(target) = buffer.alias {
+        let (of, other) = (c.buffer(target), &f.buffers[target]);
+        c.require(buffer.scope == Scope::Shared && other.scope == Scope::Shared, || {
+            format!("{name} ({scope}) is an alias of {of} ({}); both must be shared", other.scope.name())
+        });
+        if let (Some(own), Some(whole)) = (bytes(c, id), bytes(c, target)) {
+            c.require(own <= whole, || format!("{name} has {own} bytes, but the buffer it is an alias of, {of}, {whole}"));
+        }
+        let mut at = target;
+        let mut steps = 0;
+        while let Some(next) = f.buffers[at].alias {
+            at = next;
+            steps += 1;
+            if steps > f.buffers.len() {
+                c.problem(format!("{name} is an alias in a circle of aliases"));
+                break;
+            }
+        }
+    }
+}
+
+fn map(c: &mut Checker<'_>, id: MapId) {
+    let map = &c.f.maps[id];
+    let buffer = &c.f.buffers[map.buffer];
+    let name = c.buffer(map.buffer);
+    let rank = buffer.shape.len();
+    c.require(buffer.scope == Scope::Global, || {
+        format!("a tensor map of {name}, which is {} memory; it must be a parameter", buffer.scope.name())
+    });
+    c.require((1..=5).contains(&rank) && map.tile.len() == rank, || {
+        format!("a tensor map of {name} (rank {rank}) with a tile of rank {}: both must agree, 1 to 5", map.tile.len())
+    });
+    let Some(&row) = map.tile.last() else { return };
+    c.require(map.tile.iter().all(|extent| (1..=256).contains(extent)), || {
+        format!("a tensor map of {name} with tile {:?}: extents must be 1 to 256", map.tile)
+    });
+    let row = u64::from(row) * buffer.elem.bytes() as u64;
+    c.require(row % 16 == 0, || format!("a row of the tile of {name} has {row} bytes; it must be a multiple of 16"));
+    let most = match map.swizzle {
+        Swizzle::None => u64::MAX,
+        Swizzle::B32 => 32,
+        Swizzle::B64 => 64,
+        Swizzle::B128 => 128,
+    };
+    c.require(row <= most, || format!("a row of the tile of {name} has {row} bytes, more than the {most} of its swizzle"));
+}

@@ -1,0 +1,245 @@
+//! The verifier: what a valid function is.
+//!
+//! This list is the specification. Every bullet has a test in `tests/filetests/verify` that breaks it, or, where the
+//! text form cannot express such a function, in this module.
+//!
+//! Structure
+//! - Every handle names an item of its arena.
+//! - A statement stands in one place; blocks are nested at most [`MAX_DEPTH`] deep.
+//!
+//! Signature
+//! - The name of the kernel is an identifier.
+//! - A tensor parameter is a global buffer without alias; every global buffer is exactly one parameter.
+//! - A scalar parameter is a scalar, not a vector, and its value is defined by the signature alone.
+//! - Formulas of the grid, of constraints, shapes and layouts use the dims of the signature alone and divide by no
+//!   constant 0.
+//!
+//! Launch
+//! - A block has 1 to 1024 threads; at most 1024 along x and y, 64 along z.
+//! - Constant grid extents lie within 2^31 - 1 along x and 65535 along y and z.
+//! - A cluster has 1 to 16 blocks and divides a constant grid.
+//!
+//! Memory
+//! - The layout of a buffer is well formed and has the shape of the buffer.
+//! - The extents and the layout of registers are constant; constant extents of shared memory and registers are positive.
+//! - Alignment is a power of two, at least the size of an element, at most 1024 bytes.
+//! - An alias is a second view of shared memory: both buffers are shared, it is no larger than what it views, and aliases
+//!   form no circle.
+//! - Shared memory of known size is at most 227 KiB in all.
+//! - A tensor map is of a parameter of rank 1 to 5, has one extent from 1 to 256 an axis, a row of its tile is a
+//!   multiple of 16 bytes, and no wider than its swizzle.
+//!
+//! Values and variables
+//! - A value has 1, 2, 4, 8 or 16 lanes, and so has a variable.
+//! - A value is defined once, and used where its definition reaches: after it, in its block and the blocks nested there.
+//! - A variable is declared once, used within the block of its declaration after it, and assigned on every path before
+//!   it is read.
+//!
+//! Types of operations
+//! - A constant has the type of its value and no bits beyond its size.
+//! - `dim` and the thread, block and lane indices are `i32`.
+//! - Reading a variable gives its type.
+//! - Unary, binary, fused and compare operations have operands of one type for which the operation is defined; the
+//!   result is of that type, `bool` for comparisons and `is_nan`, `is_inf`, `is_finite`, which take scalars.
+//! - `select` has a `bool` and two operands of the type of the result.
+//! - `cast` keeps the number of lanes; `bitcast` the size, and neither type is `bool`.
+//! - `vector` has one scalar of the result's type a lane, at least 2; `extract` takes a lane that the vector has.
+//!
+//! Types of statements
+//! - A variable is declared and assigned with values of its type.
+//! - Conditions of `if` and `assert` are `bool`.
+//! - Index, bounds and step of a `for` are of one type, `i32` or `i64`; a constant step is positive.
+//! - `print` gives a precision to floats alone.
+//!
+//! Accesses
+//! - An index has one `i32` or `i64` scalar an axis of the buffer.
+//! - What is loaded and stored is an element of the buffer, or a vector of elements.
+//! - Lanes of a vector divide the last extent where it is constant; the layout keeps them together and aligned, and the
+//!   buffer is aligned to the vector (16 bytes are enough).
+//! - Nothing writes to an `in` parameter.
+//! - A constant index lies within a constant extent, unless the access is protected.
+//!
+//! Control
+//! - A label belongs to one loop; `break` and `continue` name a loop around them.
+//! - A group of threads begins at a multiple of 32, has a positive multiple of 32 threads, and lies in the block and in
+//!   the group around it.
+//! - No barrier of the block or the cluster stands inside of a group. Operations of warp groups stand where a multiple of 128
+//!   threads runs, from a multiple of 128 on.
+//!
+//! Mappings
+//! - A mapping has factors, all of one rank, one order and one unrolling an axis, and constant extents that are positive;
+//!   the order is a permutation; `projected` has one entry an axis.
+//! - Extents that are values, the worker and the task coordinates are `i32`, one coordinate an axis.
+//! - A custom mapping has workers, uses `worker` alone, and its tasks lie in its shape for every worker.
+//! - A mapping of constant extents has no more workers than the worker index can reach.
+//!
+//! Calls
+//! - The operands of an intrinsic are those of its row: their number, kinds, types, memory, and range; so is the result.
+//! - Addresses are aligned for what the intrinsic moves: the buffer promises it.
+//! - A named barrier counts a multiple of 32 threads of the block, and a constant number of one is 0 to 15.
+//! - The template of `asm` uses operands that it has; its values are scalars.
+
+mod access;
+mod bounds;
+mod calls;
+mod control;
+mod layouts;
+mod mapping;
+mod memory;
+mod ops;
+mod scope;
+mod signature;
+mod statements;
+mod structure;
+
+use super::{Block, BufferId, Function, Op, Span, Stmt, StmtId, ValueId, VarId};
+use crate::{Error, Result};
+
+/// How deep blocks may be nested.
+pub const MAX_DEPTH: u32 = 200;
+
+/// Something that makes a function invalid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What is wrong and what to do.
+    pub message: String,
+    /// The statement; unknown for problems of the signature.
+    pub span: Span,
+}
+
+/// Checks a function against the whole list; all problems, in order of the text.
+pub fn verify(function: &Function) -> Result<(), Vec<Problem>> {
+    let mut checker = Checker::new(function);
+    structure::check(&mut checker);
+    // The other rules follow handles and blocks, so they wait until those are sound.
+    if checker.problems.is_empty() {
+        checker.definitions();
+        signature::check(&mut checker);
+        memory::check(&mut checker);
+        scope::check(&mut checker);
+        checker.block(&function.body);
+    }
+    if checker.problems.is_empty() {
+        return Ok(());
+    }
+    checker.problems.sort_by_key(|problem| (problem.span.file, problem.span.line));
+    checker.problems.dedup();
+    Err(checker.problems)
+}
+
+/// As [`verify`], with the first problem as an error that names the kernel and the place.
+pub fn check(function: &Function) -> Result<()> {
+    verify(function).map_err(|problems| {
+        let (message, span) = problems.into_iter().next().map(|p| (p.message, p.span)).unwrap_or_default();
+        Error::Kernel { kernel: function.name.clone(), message, place: function.place_of(span) }
+    })
+}
+
+/// The function being verified, and what was found.
+struct Checker<'a> {
+    f: &'a Function,
+    problems: Vec<Problem>,
+    /// Of the statement being checked.
+    span: Span,
+    /// What defines each value, where it is an operation.
+    ops: Vec<Option<&'a Op>>,
+    /// The threads of the group being checked: first and how many.
+    group: Option<(u32, u32)>,
+}
+
+impl<'a> Checker<'a> {
+    fn new(f: &'a Function) -> Self {
+        Checker { f, problems: Vec::new(), span: Span::default(), ops: Vec::new(), group: None }
+    }
+
+    fn problem(&mut self, message: impl Into<String>) {
+        self.problems.push(Problem { message: message.into(), span: self.span });
+    }
+
+    /// Reports the message unless the condition holds.
+    fn require(&mut self, holds: bool, message: impl FnOnce() -> String) {
+        if !holds {
+            self.problem(message());
+        }
+    }
+
+    fn definitions(&mut self) {
+        let mut ops = vec![None; self.f.values.len()];
+        self.f.each_stmt(&mut |id, _| {
+            if let Stmt::Let { value, op } = &self.f.stmts[id] {
+                ops[super::Handle::index(*value)] = Some(op);
+            }
+        });
+        self.ops = ops;
+    }
+
+    /// The operation that defines a value.
+    fn op_of(&self, value: ValueId) -> Option<&'a Op> {
+        self.ops.get(super::Handle::index(value)).copied().flatten()
+    }
+
+    /// The number a value is, where it is a constant integer.
+    fn constant(&self, value: ValueId) -> Option<i64> {
+        match self.op_of(value)? {
+            Op::Const(constant) if constant.scalar.is_int() => {
+                let unused = 64 - 8 * constant.scalar.bytes() as u32;
+                Some(match constant.scalar.is_signed_int() {
+                    true => (constant.bits << unused) as i64 >> unused,
+                    false => i64::try_from(constant.bits).ok()?,
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// `%name`, for messages.
+    fn value(&self, value: ValueId) -> String {
+        match self.f.values.get(value) {
+            Some(known) if !known.name.is_empty() => format!("%{}", known.name),
+            _ => value.to_string(),
+        }
+    }
+
+    fn var(&self, var: VarId) -> String {
+        match self.f.vars.get(var) {
+            Some(known) if !known.name.is_empty() => format!("${}", known.name),
+            _ => var.to_string(),
+        }
+    }
+
+    fn buffer(&self, buffer: BufferId) -> String {
+        match self.f.buffers.get(buffer) {
+            Some(known) if !known.name.is_empty() => format!("@{}", known.name),
+            _ => buffer.to_string(),
+        }
+    }
+
+    fn block(&mut self, block: &'a Block) {
+        block.0.iter().for_each(|id| self.stmt(*id));
+    }
+
+    /// The rules that look at one statement and the group around it.
+    fn stmt(&mut self, id: StmtId) {
+        let stmt = &self.f.stmts[id];
+        self.span = self.f.spans[id];
+        if let Stmt::Let { value, op } = stmt {
+            ops::check(self, *value, op);
+        }
+        statements::check(self, stmt);
+        access::check(self, stmt);
+        control::check(self, stmt);
+        calls::check(self, stmt);
+        if let Stmt::ForTask { mapping, worker, task, .. } = stmt {
+            mapping::check(self, mapping, *worker, task);
+        }
+        let around = self.group;
+        if let Stmt::Group { first, threads, .. } = stmt {
+            self.group = Some((*first, *threads));
+        }
+        stmt.blocks().for_each(|block| self.block(block));
+        self.group = around;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,47 @@
+//! The types of statements.
+
+use super::Checker;
+use crate::ir::{PrintPiece, Stmt, ValueId, VarId};
+use crate::types::{Scalar, Type};
+
+pub(super) fn check(c: &mut Checker<'_>, stmt: &Stmt) {
+    let f = c.f;
+    match stmt {
+        Stmt::Declare { var, init: Some(value) } | Stmt::Assign { var, value } => assignment(c, *var, *value),
+        Stmt::If { cond, .. } => condition(c, "if", *cond),
+        Stmt::Assert { cond, .. } => condition(c, "assert", *cond),
+        Stmt::For { index, start, end, step, .. } => {
+            let ty = f.ty(*index);
+            let fine = ty.lanes == 1 && matches!(ty.scalar, Scalar::I32 | Scalar::I64);
+            c.require(fine, || format!("the index of a loop is {ty}; it must be i32 or i64"));
+            let others = [("start", start), ("end", end), ("step", step)];
+            for (what, value) in others {
+                let other = f.ty(*value);
+                c.require(other == ty, || format!("the {what} of a loop is {other}, but its index {ty}"));
+            }
+            if let Some(step) = c.constant(*step) {
+                c.require(step > 0, || format!("the step of a loop is {step}; it must be positive"));
+            }
+        }
+        Stmt::Print { pieces } => {
+            for piece in pieces {
+                if let PrintPiece::Value { value, precision: Some(_) } = piece {
+                    let (ty, name) = (f.ty(*value), c.value(*value));
+                    c.require(ty.scalar.is_float(), || format!("{name} is {ty} and has no digits after the point"));
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn assignment(c: &mut Checker<'_>, var: VarId, value: ValueId) {
+    let (ty, given) = (c.f.vars[var].ty, c.f.ty(value));
+    let (var, value) = (c.var(var), c.value(value));
+    c.require(ty == given, || format!("{var} is {ty}, but {value} is {given}"));
+}
+
+fn condition(c: &mut Checker<'_>, what: &str, value: ValueId) {
+    let ty = c.f.ty(value);
+    c.require(ty == Type::BOOL, || format!("the condition of `{what}` is {ty}, not bool"));
+}

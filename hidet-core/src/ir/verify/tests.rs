@@ -1,0 +1,53 @@
+//! Rules that no text can break, because the text form cannot express such functions.
+
+use super::{Problem, check, verify};
+use crate::ir::{Function, Handle, Stmt, text};
+
+const EMPTY: &str = "kernel k() grid (1, 1, 1) block (32, 1, 1) { loop { return } }";
+
+fn problems(function: &Function) -> Vec<String> {
+    verify(function).err().unwrap_or_default().into_iter().map(|Problem { message, .. }| message).collect()
+}
+
+#[test]
+fn a_handle_must_name_something() {
+    let mut function = text::parse(EMPTY).unwrap();
+    assert_eq!(problems(&function), [""; 0]);
+    function.body.0.push(Handle::new(9));
+    assert_eq!(problems(&function), ["stmt9 is no statement of the function"]);
+    let mut function = text::parse(EMPTY).unwrap();
+    let stmt = function.new_stmt(Stmt::Assert { cond: Handle::new(3), message: String::new() }, Default::default());
+    function.body.0.push(stmt);
+    assert_eq!(problems(&function), ["stmt2 mentions Use(%3), which the function does not have"]);
+}
+
+#[test]
+fn a_statement_stands_in_one_place() {
+    let mut function = text::parse(EMPTY).unwrap();
+    let id = function.body.0[0];
+    function.body.0.push(id);
+    assert_eq!(problems(&function), [format!("{id} stands in more than one place")]);
+    let mut function = text::parse(EMPTY).unwrap();
+    let id = function.body.0[0];
+    function.stmts[id].blocks_mut().for_each(|block| block.0.push(id));
+    assert_eq!(problems(&function), [format!("{id} stands in more than one place")]);
+}
+
+#[test]
+fn blocks_are_not_nested_too_deep() {
+    let mut function = text::parse(EMPTY).unwrap();
+    for _ in 0..200 {
+        let label = function.loops.push(Default::default());
+        let body = std::mem::take(&mut function.body);
+        let id = function.new_stmt(Stmt::Loop { label, body }, Default::default());
+        function.body.0.push(id);
+    }
+    assert_eq!(problems(&function), ["blocks are nested deeper than 200"]);
+}
+
+#[test]
+fn the_first_problem_is_an_error_with_its_place() {
+    let source = "kernel k() grid (1, 1, 1) block (32, 1, 1) files [\"a.rs\"] { %a: f32 = thread !0:3:9 }";
+    let message = check(&text::parse(source).unwrap()).unwrap_err().to_string();
+    assert_eq!(message, "kernel `k`: %a is f32; `thread` is i32\n  --> a.rs:3:9");
+}
