@@ -29,9 +29,7 @@ pub(super) fn check(c: &mut Checker<'_>, stmt: &Stmt) {
 pub(super) fn index_fits(c: &mut Checker<'_>, buffer: BufferId, index: &[ValueId], guard: bool) {
     let shape = &c.f.buffers[buffer].shape;
     let name = c.buffer(buffer);
-    c.require(index.len() == shape.len(), || {
-        format!("{name} has {} axes, but the index {}", shape.len(), index.len())
-    });
+    c.require(index.len() == shape.len(), || format!("{name} has {} axes, but the index {}", shape.len(), index.len()));
     for (axis, value) in index.iter().enumerate() {
         let ty = c.f.ty(*value);
         c.require(ty.lanes == 1 && matches!(ty.scalar, Scalar::I32 | Scalar::I64), || {
@@ -71,9 +69,10 @@ fn element_fits(c: &mut Checker<'_>, what: &str, buffer: BufferId, ty: Type) {
 
 /// Nothing writes to an `in` parameter.
 pub(super) fn writable(c: &mut Checker<'_>, buffer: BufferId, what: &str) {
-    let read_only = c.f.params.iter().any(
-        |param| matches!(param, Param::Tensor { buffer: id, access: Access::In } if *id == buffer),
-    );
+    let read_only =
+        c.f.params
+            .iter()
+            .any(|param| matches!(param, Param::Tensor { buffer: id, access: Access::In } if *id == buffer));
     if read_only {
         let name = c.buffer(buffer);
         c.problem(format!("{what} to {name}, which is an input (`in`); declare it `out` or `inout`"));

@@ -18,7 +18,8 @@ fn follow(c: &Checker<'_>, value: ValueId, steps: u32) -> Option<i64> {
         Op::Const(_) => c.constant(value)?.checked_add(1),
         Op::Special(special) => {
             let [x, y, z] = c.f.launch.block.map(i64::from);
-            let threads = i64::from(c.group.map_or(c.f.launch.threads(), |(first, threads)| first.saturating_add(threads)));
+            let threads =
+                i64::from(c.group.map_or(c.f.launch.threads(), |(first, threads)| first.saturating_add(threads)));
             match special {
                 Special::Thread => Some(threads),
                 Special::ThreadX => Some(x),

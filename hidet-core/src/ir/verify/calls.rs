@@ -1,7 +1,7 @@
 //! Calls of intrinsics against their rows, and inline assembly.
 
-use super::access::{index_fits, writable};
 use super::Checker;
+use super::access::{index_fits, writable};
 use crate::intrinsics::{Effect, Intrinsic, Meaning, Operand, ResultRule, Row, Space, Together, TypeRule};
 use crate::ir::{Arg, AsmOperand, BufferId, Scope, Stmt, ValueId};
 use crate::types::Type;
@@ -147,9 +147,7 @@ fn asm(c: &mut Checker<'_>, template: &str, operands: &[AsmOperand]) {
     for part in template.split('$').skip(1) {
         let digits: String = part.chars().take_while(|c| c.is_ascii_digit()).collect();
         let known = digits.parse::<usize>().is_ok_and(|number| number < operands.len());
-        c.require(known, || {
-            format!("the template of `asm` uses `${digits}`, but has {} operands", operands.len())
-        });
+        c.require(known, || format!("the template of `asm` uses `${digits}`, but has {} operands", operands.len()));
     }
     for operand in operands {
         match operand {

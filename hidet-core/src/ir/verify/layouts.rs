@@ -135,7 +135,8 @@ pub(super) fn vector_fault(layout: &Layout, lanes: i64) -> Option<String> {
         },
         Layout::Permute { base, order } => match &**base {
             Layout::Strided { shape, strides } => {
-                let permuted = |of: &[IndexExpr]| order.iter().map(|axis| of[*axis as usize].clone()).collect::<Vec<_>>();
+                let permuted =
+                    |of: &[IndexExpr]| order.iter().map(|axis| of[*axis as usize].clone()).collect::<Vec<_>>();
                 strided_fault(&permuted(shape), &permuted(strides), lanes)
             }
             base => match order.last().is_some_and(|last| *last as usize + 1 == order.len()) {

@@ -74,7 +74,10 @@ fn buffer(c: &mut Checker<'_>, id: BufferId) {
     }
     let (align, least) = (buffer.align, buffer.elem.bytes() as u32);
     c.require(align.is_power_of_two() && align >= least && align <= 1024, || {
-        format!("{name} is aligned to {align} bytes; for {} it must be a power of two from {least} to 1024", buffer.elem)
+        format!(
+            "{name} is aligned to {align} bytes; for {} it must be a power of two from {least} to 1024",
+            buffer.elem
+        )
     });
     if let Some(target) = buffer.alias {
         let (of, other) = (c.buffer(target), &f.buffers[target]);
@@ -82,7 +85,9 @@ fn buffer(c: &mut Checker<'_>, id: BufferId) {
             format!("{name} ({scope}) is an alias of {of} ({}); both must be shared", other.scope.name())
         });
         if let (Some(own), Some(whole)) = (bytes(c, id), bytes(c, target)) {
-            c.require(own <= whole, || format!("{name} has {own} bytes, but the buffer it is an alias of, {of}, {whole}"));
+            c.require(own <= whole, || {
+                format!("{name} has {own} bytes, but the buffer it is an alias of, {of}, {whole}")
+            });
         }
         let mut at = target;
         let mut steps = 0;
@@ -120,5 +125,7 @@ fn map(c: &mut Checker<'_>, id: MapId) {
         Swizzle::B64 => 64,
         Swizzle::B128 => 128,
     };
-    c.require(row <= most, || format!("a row of the tile of {name} has {row} bytes, more than the {most} of its swizzle"));
+    c.require(row <= most, || {
+        format!("a row of the tile of {name} has {row} bytes, more than the {most} of its swizzle")
+    });
 }

@@ -64,8 +64,6 @@ fn signature_handles(c: &mut Checker<'_>) {
         c.require(known, || format!("{id} is an alias of a buffer the function does not have"));
     }
     for (id, map) in c.f.maps.iter() {
-        c.require(map.buffer.index() < c.f.buffers.len(), || {
-            format!("{id} is of a buffer the function does not have")
-        });
+        c.require(map.buffer.index() < c.f.buffers.len(), || format!("{id} is of a buffer the function does not have"));
     }
 }
