@@ -4,4 +4,16 @@
 //! probe, which gives an error that says what is missing and what to do. cudarc panics where a library or a symbol is
 //! missing, so no symbol is called that the probe has not found.
 
+mod context;
+pub mod driver;
+mod event;
+mod memory;
+mod module;
 pub mod nvrtc;
+mod tensor_map;
+
+pub use context::{Context, Properties, count};
+pub use event::{Event, measure};
+pub use memory::Memory;
+pub use module::{Launch, Module};
+pub use tensor_map::{TensorMapShape, encode};

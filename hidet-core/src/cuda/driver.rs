@@ -1,0 +1,168 @@
+//! The driver: its functions, found by name, and what its error codes mean.
+
+use crate::error::{Error, Result};
+use cudarc::driver::sys::{self, *};
+use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use std::sync::OnceLock;
+
+/// The oldest driver that works, as `cuDriverGetVersion` tells it: CUDA 12.0.
+const OLDEST: i32 = 12000;
+
+macro_rules! calls {
+    ($($name:ident($($arg:ident: $ty:ty),*);)*) => {
+        /// The functions of the driver that are used here. A status is a plain number: newer drivers have codes that
+        /// bindings do not know.
+        #[allow(non_snake_case, missing_docs)]
+        pub struct Driver {
+            /// The CUDA version the driver supports, 1000 * major + 10 * minor.
+            pub version: i32,
+            /// How many devices there are.
+            pub devices: i32,
+            $(pub $name: unsafe extern "C" fn($($arg: $ty),*) -> u32,)*
+        }
+
+        impl Driver {
+            /// Finds every function; the name of the first that is missing otherwise.
+            fn find() -> Result<Driver, &'static str> {
+                Ok(Driver {
+                    version: 0,
+                    devices: 0,
+                    // SAFETY: the library is there (the caller has asked), and the types are the driver's.
+                    $($name: *unsafe { sys::culib().get(stringify!($name).as_bytes()) }.map_err(|_| stringify!($name))?,)*
+                })
+            }
+        }
+    };
+}
+
+calls! {
+    cuInit(flags: c_uint);
+    cuDriverGetVersion(version: *mut c_int);
+    cuGetErrorName(status: u32, name: *mut *const c_char);
+    cuGetErrorString(status: u32, text: *mut *const c_char);
+    cuDeviceGetCount(count: *mut c_int);
+    cuDeviceGet(device: *mut CUdevice, ordinal: c_int);
+    cuDeviceGetName(name: *mut c_char, len: c_int, device: CUdevice);
+    cuDeviceGetAttribute(value: *mut c_int, attribute: CUdevice_attribute, device: CUdevice);
+    cuDeviceTotalMem_v2(bytes: *mut usize, device: CUdevice);
+    cuDevicePrimaryCtxRetain(context: *mut CUcontext, device: CUdevice);
+    cuDevicePrimaryCtxRelease_v2(device: CUdevice);
+    cuCtxSetCurrent(context: CUcontext);
+    cuStreamCreate(stream: *mut CUstream, flags: c_uint);
+    cuStreamSynchronize(stream: CUstream);
+    cuStreamDestroy_v2(stream: CUstream);
+    cuMemAlloc_v2(address: *mut CUdeviceptr, bytes: usize);
+    cuMemFree_v2(address: CUdeviceptr);
+    cuMemAllocAsync(address: *mut CUdeviceptr, bytes: usize, stream: CUstream);
+    cuMemFreeAsync(address: CUdeviceptr, stream: CUstream);
+    cuMemcpyHtoDAsync_v2(to: CUdeviceptr, from: *const c_void, bytes: usize, stream: CUstream);
+    cuMemcpyDtoHAsync_v2(to: *mut c_void, from: CUdeviceptr, bytes: usize, stream: CUstream);
+    cuMemsetD8Async(to: CUdeviceptr, byte: u8, bytes: usize, stream: CUstream);
+    cuModuleLoadData(module: *mut CUmodule, image: *const c_void);
+    cuModuleGetFunction(function: *mut CUfunction, module: CUmodule, name: *const c_char);
+    cuModuleUnload(module: CUmodule);
+    cuFuncSetAttribute(function: CUfunction, attribute: CUfunction_attribute, value: c_int);
+    cuFuncGetAttribute(value: *mut c_int, attribute: CUfunction_attribute, function: CUfunction);
+    cuLaunchKernelEx(config: *const CUlaunchConfig, function: CUfunction, params: *mut *mut c_void, extra: *mut *mut c_void);
+    cuEventCreate(event: *mut CUevent, flags: c_uint);
+    cuEventRecord(event: CUevent, stream: CUstream);
+    cuEventSynchronize(event: CUevent);
+    cuEventElapsedTime(milliseconds: *mut f32, start: CUevent, end: CUevent);
+    cuEventDestroy_v2(event: CUevent);
+    cuTensorMapEncodeTiled(
+        map: *mut CUtensorMap, ty: CUtensorMapDataType, rank: u32, address: *mut c_void, extents: *const u64,
+        strides: *const u64, tile: *const u32, steps: *const u32, interleave: CUtensorMapInterleave,
+        swizzle: CUtensorMapSwizzle, promotion: CUtensorMapL2promotion, fill: CUtensorMapFloatOOBfill
+    );
+}
+
+fn unavailable(message: impl Into<String>) -> Error {
+    Error::Device { device: "CUDA".to_owned(), message: message.into() }
+}
+
+/// The driver, initialised and with at least one device; why it cannot be used otherwise.
+pub fn driver() -> Result<&'static Driver> {
+    static DRIVER: OnceLock<Result<Driver>> = OnceLock::new();
+    DRIVER.get_or_init(probe).as_ref().map_err(Clone::clone)
+}
+
+fn probe() -> Result<Driver> {
+    // SAFETY: loading the driver runs its initialisers alone.
+    if !unsafe { sys::is_culib_present() } {
+        return Err(unavailable(
+            "no NVIDIA driver: libcuda.so.1 was not found; install the NVIDIA driver (525 or newer); without it kernels \
+             run on the simulated device",
+        ));
+    }
+    // The version first: an old driver may lack functions, and its version says more than their names.
+    // SAFETY: the type is the driver's.
+    let get_version = unsafe { sys::culib().get::<unsafe extern "C" fn(*mut c_int) -> u32>(b"cuDriverGetVersion") };
+    let Ok(get_version) = get_version else {
+        return Err(unavailable("the libcuda found is no NVIDIA driver: it lacks `cuDriverGetVersion`; reinstall the driver"));
+    };
+    let mut version = 0;
+    // SAFETY: the pointer is valid for a write.
+    let status = unsafe { get_version(&mut version) };
+    if status == 0 && version < OLDEST {
+        return Err(unavailable(format!(
+            "the NVIDIA driver supports CUDA {} at most and hidet needs {}: install driver 525 or newer",
+            version_name(version),
+            version_name(OLDEST)
+        )));
+    }
+    let mut driver = Driver::find().map_err(|name| {
+        let version = version_name(version);
+        unavailable(format!("the NVIDIA driver (CUDA {version}) lacks `{name}`; its installation is broken or too old: reinstall it"))
+    })?;
+    driver.version = version;
+    // SAFETY: the functions were found; pointers are valid for a write.
+    let status = unsafe { (driver.cuInit)(0) };
+    if status != 0 {
+        let remedy = match status {
+            100 => "; the driver sees no GPU (is CUDA_VISIBLE_DEVICES empty? is /dev/nvidia0 there?)",
+            803 => "; the kernel module and libcuda are of different versions: reboot, or reinstall the driver",
+            999 => "; the driver is in a bad state: see `nvidia-smi` and `dmesg`",
+            _ => "",
+        };
+        return Err(unavailable(format!("cuInit failed: {}{remedy}", driver.describe(status))));
+    }
+    // SAFETY: as above.
+    let status = unsafe { (driver.cuDeviceGetCount)(&mut driver.devices) };
+    if status != 0 || driver.devices == 0 {
+        return Err(unavailable("the NVIDIA driver finds no device (is CUDA_VISIBLE_DEVICES empty?)"));
+    }
+    Ok(driver)
+}
+
+/// `12.4` for 12040.
+pub fn version_name(version: i32) -> String {
+    format!("{}.{}", version / 1000, version % 1000 / 10)
+}
+
+/// Whether after this error nothing more can be done in the process's context.
+pub fn is_sticky(status: u32) -> bool {
+    // Illegal address, launch timeout, device assert, hardware stack, illegal instruction, misaligned address, invalid
+    // address space, invalid program counter, launch failure, ECC, and kin.
+    matches!(status, 214 | 700 | 702 | 710 | 714..=719 | 721 | 724..=726)
+}
+
+impl Driver {
+    /// The name of a status and what it means.
+    pub fn describe(&self, status: u32) -> String {
+        let get = |call: unsafe extern "C" fn(u32, *mut *const c_char) -> u32| {
+            let mut text = std::ptr::null();
+            // SAFETY: the driver gives a constant string, or fails.
+            unsafe {
+                if call(status, &mut text) != 0 || text.is_null() {
+                    return None;
+                }
+                Some(CStr::from_ptr(text).to_string_lossy().into_owned())
+            }
+        };
+        match (get(self.cuGetErrorName), get(self.cuGetErrorString)) {
+            (Some(name), Some(text)) => format!("{name} ({status}): {text}"),
+            (Some(name), None) => format!("{name} ({status})"),
+            _ => format!("error {status}"),
+        }
+    }
+}
