@@ -98,7 +98,9 @@ fn probe() -> Result<Driver> {
     // SAFETY: the type is the driver's.
     let get_version = unsafe { sys::culib().get::<unsafe extern "C" fn(*mut c_int) -> u32>(b"cuDriverGetVersion") };
     let Ok(get_version) = get_version else {
-        return Err(unavailable("the libcuda found is no NVIDIA driver: it lacks `cuDriverGetVersion`; reinstall the driver"));
+        return Err(unavailable(
+            "the libcuda found is no NVIDIA driver: it lacks `cuDriverGetVersion`; reinstall the driver",
+        ));
     };
     let mut version = 0;
     // SAFETY: the pointer is valid for a write.
@@ -112,7 +114,9 @@ fn probe() -> Result<Driver> {
     }
     let mut driver = Driver::find().map_err(|name| {
         let version = version_name(version);
-        unavailable(format!("the NVIDIA driver (CUDA {version}) lacks `{name}`; its installation is broken or too old: reinstall it"))
+        unavailable(format!(
+            "the NVIDIA driver (CUDA {version}) lacks `{name}`; its installation is broken or too old: reinstall it"
+        ))
     })?;
     driver.version = version;
     // SAFETY: the functions were found; pointers are valid for a write.

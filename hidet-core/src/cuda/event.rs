@@ -40,8 +40,7 @@ impl Event {
         later.synchronize()?;
         let mut milliseconds = 0.0;
         // SAFETY: both events are recorded.
-        let status =
-            unsafe { (self.context.driver.cuEventElapsedTime)(&mut milliseconds, self.event, later.event) };
+        let status = unsafe { (self.context.driver.cuEventElapsedTime)(&mut milliseconds, self.event, later.event) };
         self.context.check("cuEventElapsedTime", status)?;
         Ok(milliseconds)
     }

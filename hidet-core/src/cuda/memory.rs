@@ -73,9 +73,8 @@ impl Memory {
         context.bind()?;
         let to = self.address + offset as u64;
         // SAFETY: both ranges are valid; the call below waits until the source is read.
-        let status = unsafe {
-            (context.driver.cuMemcpyHtoDAsync_v2)(to, from.as_ptr().cast(), from.len(), context.stream)
-        };
+        let status =
+            unsafe { (context.driver.cuMemcpyHtoDAsync_v2)(to, from.as_ptr().cast(), from.len(), context.stream) };
         context.check("copying to the device", status)?;
         context.synchronize()
     }
@@ -103,9 +102,7 @@ impl Memory {
         }
         self.context.bind()?;
         // SAFETY: the range is the allocation.
-        let status = unsafe {
-            (self.context.driver.cuMemsetD8Async)(self.address, 0, self.bytes, self.context.stream)
-        };
+        let status = unsafe { (self.context.driver.cuMemsetD8Async)(self.address, 0, self.bytes, self.context.stream) };
         self.context.check("clearing device memory", status)
     }
 }

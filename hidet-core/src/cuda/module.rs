@@ -44,7 +44,8 @@ impl Module {
         context.bind()?;
         let driver = context.driver;
         let name = CString::new(entry).map_err(|_| context.error("the name of the kernel holds a NUL"))?;
-        let mut loaded = Module { context: context.clone(), module: std::ptr::null_mut(), function: std::ptr::null_mut() };
+        let mut loaded =
+            Module { context: context.clone(), module: std::ptr::null_mut(), function: std::ptr::null_mut() };
         // SAFETY: the image is a whole cubin, which the driver copies.
         let status = unsafe { (driver.cuModuleLoadData)(&mut loaded.module, cubin.image.as_ptr().cast()) };
         // No image for the device, an unsupported version, an invalid image.
