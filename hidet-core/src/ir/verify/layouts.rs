@@ -65,7 +65,7 @@ pub(super) fn shape(layout: &Layout) -> Result<Vec<IndexExpr>, String> {
             match shape.get(*axis as usize) {
                 Some(extent) if (*by as usize) < rank && axis != by => match extent.as_const() {
                     Some(extent) if extent > 0 && extent & (extent - 1) == 0 => Ok(shape),
-                    _ => Err(format!("the swizzled axis has extent {extent:?}, which is no constant power of two")),
+                    _ => Err(format!("the swizzled axis has extent {extent}, which is no constant power of two")),
                 },
                 _ => Err(format!("axis {axis} swizzled by axis {by} in rank {rank}")),
             }

@@ -46,6 +46,31 @@ fn blocks_are_not_nested_too_deep() {
 }
 
 #[test]
+fn a_label_belongs_to_one_loop() {
+    let mut function = text::parse(EMPTY).unwrap();
+    let label = function.loops.handles().next().unwrap();
+    let id = function.new_stmt(Stmt::Loop { label, body: Default::default() }, Default::default());
+    function.body.0.push(id);
+    assert_eq!(problems(&function), ["a label belongs to two loops"]);
+}
+
+#[test]
+fn a_buffer_and_a_value_are_one_parameter() {
+    let source = "kernel k(@x: in f32[4], %a: i32) grid (1, 1, 1) block (32, 1, 1) { return }";
+    let mut function = text::parse(source).unwrap();
+    let twice = function.params.clone();
+    function.params.extend(twice);
+    assert_eq!(problems(&function), ["@x is two parameters", "the value of `a` is two parameters"]);
+}
+
+#[test]
+fn a_formula_uses_the_dims_of_the_signature() {
+    let mut function = text::parse(EMPTY).unwrap();
+    function.launch.grid[0] = hidet_mapping::IndexExpr::Symbol(3);
+    assert_eq!(problems(&function), ["the grid uses extent 3, but the signature has 0"]);
+}
+
+#[test]
 fn the_first_problem_is_an_error_with_its_place() {
     let source = "kernel k() grid (1, 1, 1) block (32, 1, 1) files [\"a.rs\"] { %a: f32 = thread !0:3:9 }";
     let message = check(&text::parse(source).unwrap()).unwrap_err().to_string();

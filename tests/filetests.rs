@@ -1,0 +1,44 @@
+//! Tests that are files: `tests/filetests/<area>/*.hir`, a kernel in the text form with comments that say what to do.
+//!
+//! - `; test: roundtrip` the kernel prints as the file says (without comments) and reads back equal.
+//! - `; test: verify` the verifier finds exactly the `; error:` comments: one at the end of the line of the statement,
+//!   or on a line of its own above the kernel for the signature.
+//! - `; test: parse` the text is refused, with the `; error:` comment at the end of the line.
+//!
+//! A file may ask for several tests. `HIDET_BLESS=1 cargo test --test filetests` writes what is found into the files:
+//! read the difference before committing it.
+
+#[path = "filetests/harness.rs"]
+mod harness;
+
+use std::path::{Path, PathBuf};
+
+/// Every `.hir` file under a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(self::files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "hir") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn filetests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/filetests");
+    let filter = std::env::var("HIDET_FILETEST").unwrap_or_default();
+    let mut failures = Vec::new();
+    let mut count = 0;
+    for path in files(&root).into_iter().filter(|path| path.to_string_lossy().contains(&filter)) {
+        count += 1;
+        if let Err(failure) = harness::run(&path) {
+            failures.push(format!("== {}\n{failure}", path.strip_prefix(&root).unwrap_or(&path).display()));
+        }
+    }
+    assert!(failures.is_empty(), "{} of {count} filetests fail:\n{}", failures.len(), failures.join("\n"));
+}
