@@ -21,14 +21,8 @@ struct File {
 }
 
 fn cut(source: &str) -> File {
-    let mut file = File {
-        notes: Vec::new(),
-        tests: Vec::new(),
-        kernel: Vec::new(),
-        errors: Vec::new(),
-        first: 0,
-        expected: None,
-    };
+    let mut file =
+        File { notes: Vec::new(), tests: Vec::new(), kernel: Vec::new(), errors: Vec::new(), first: 0, expected: None };
     for (number, line) in source.lines().enumerate() {
         if let Some(expected) = &mut file.expected {
             expected.push_str(line);
@@ -70,10 +64,16 @@ impl File {
         };
         self.notes.iter().for_each(|line| push(line));
         self.tests.iter().for_each(|test| push(&format!("; test: {test}")));
-        self.errors.iter().filter(|(line, _)| *line == usize::MAX).for_each(|(_, error)| push(&format!("; error: {error}")));
+        self.errors
+            .iter()
+            .filter(|(line, _)| *line == usize::MAX)
+            .for_each(|(_, error)| push(&format!("; error: {error}")));
         for (number, line) in self.kernel.iter().enumerate() {
             let mut line = line.clone();
-            self.errors.iter().filter(|(at, _)| *at == number).for_each(|(_, error)| line += &format!(" ; error: {error}"));
+            self.errors
+                .iter()
+                .filter(|(at, _)| *at == number)
+                .for_each(|(_, error)| line += &format!(" ; error: {error}"));
             push(&line);
         }
         if let Some(expected) = &self.expected {
@@ -91,7 +91,8 @@ pub fn run(path: &Path) -> Result<(), String> {
     if file.tests.is_empty() {
         return Err("the file has no `; test:` line".to_owned());
     }
-    let mut found = File { notes: file.notes.clone(), tests: file.tests.clone(), kernel: file.kernel.clone(), ..cut("") };
+    let mut found =
+        File { notes: file.notes.clone(), tests: file.tests.clone(), kernel: file.kernel.clone(), ..cut("") };
     found.expected = file.expected.clone();
     for test in &file.tests {
         let (kind, argument) = test.split_once(' ').unwrap_or((test, ""));
