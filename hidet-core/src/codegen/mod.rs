@@ -69,6 +69,13 @@ pub struct Site {
     pub place: String,
 }
 
+impl Site {
+    /// The message with what the fault record holds.
+    pub fn text(&self, index: i64, extent: i64) -> String {
+        self.message.replace("{index}", &index.to_string()).replace("{extent}", &extent.to_string())
+    }
+}
+
 impl Source {
     /// The text with `#line` directives, so that compilers, profilers and debuggers speak of the Rust source.
     pub fn text_with_lines(&self) -> String {

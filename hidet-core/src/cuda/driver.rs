@@ -21,6 +21,9 @@ macro_rules! calls {
             $(pub $name: unsafe extern "C" fn($($arg: $ty),*) -> u32,)*
         }
 
+        /// The names of all functions of the driver that are used here.
+        pub const FUNCTIONS: &[&str] = &[$(stringify!($name)),*];
+
         impl Driver {
             /// Finds every function; the name of the first that is missing otherwise.
             fn find() -> Result<Driver, &'static str> {

@@ -1,0 +1,154 @@
+//! One face over the simulated device and the real one: memory, tensors, what the device can do.
+
+mod storage;
+mod tensor;
+
+pub use storage::Storage;
+pub use tensor::{RawTensor, Tensor};
+
+use crate::cuda;
+use crate::error::{Error, Result};
+use crate::ir::Arch;
+use crate::sim;
+use std::fmt;
+use std::sync::Arc;
+
+/// A device: the simulated one, or a GPU. Cloning gives another handle to the same device.
+#[derive(Clone, Debug)]
+pub struct Device(Kind);
+
+#[derive(Clone, Debug)]
+pub(crate) enum Kind {
+    Sim(Arc<sim::Options>),
+    Cuda(Arc<cuda::Context>),
+}
+
+/// What a launch may ask of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Blocks along x, y, z.
+    pub grid: [u32; 3],
+    /// Threads a block.
+    pub threads: u32,
+    /// Bytes of shared memory a block.
+    pub shared: usize,
+    /// Blocks a cluster.
+    pub cluster: u32,
+}
+
+/// The simulated device has the limits of an H200, whose programs it is to run.
+const SIM_LIMITS: Limits =
+    Limits { grid: [i32::MAX as u32, 65535, 65535], threads: 1024, shared: 227 * 1024, cluster: 16 };
+
+impl Device {
+    /// A GPU where there is one, else the simulated device. The variable `HIDET_DEVICE` (`sim`, `cuda`, `cuda:1`)
+    /// decides where it is set. A GPU without NVRTC is an error: nothing could be compiled for it.
+    pub fn best() -> Result<Device> {
+        match std::env::var("HIDET_DEVICE") {
+            Ok(name) if !name.is_empty() => Device::named(&name),
+            _ if cuda::count().is_err() => Ok(Device::sim()),
+            _ => {
+                cuda::nvrtc::version().map_err(|error| Error::Device {
+                    device: "cuda:0".to_owned(),
+                    message: format!("there is a GPU, but {error}; HIDET_DEVICE=sim runs on the simulated device"),
+                })?;
+                Device::cuda(0)
+            }
+        }
+    }
+
+    /// The device of that name: `sim`, `cuda`, `cuda:1`.
+    pub fn named(name: &str) -> Result<Device> {
+        let ordinal = match name {
+            "sim" => return Ok(Device::sim()),
+            "cuda" => Some(0),
+            name => name.strip_prefix("cuda:").and_then(|ordinal| ordinal.parse().ok()),
+        };
+        let unknown = || Error::Device {
+            device: name.to_owned(),
+            message: "there is no such device; write `sim`, `cuda` or `cuda:1`".to_owned(),
+        };
+        Device::cuda(ordinal.ok_or_else(unknown)?)
+    }
+
+    /// The simulated device, with all checks.
+    pub fn sim() -> Device {
+        Device::sim_with(sim::Options::default())
+    }
+
+    /// The simulated device with these options.
+    pub fn sim_with(options: sim::Options) -> Device {
+        Device(Kind::Sim(Arc::new(options)))
+    }
+
+    /// The GPU of that number.
+    pub fn cuda(ordinal: usize) -> Result<Device> {
+        Ok(Device(Kind::Cuda(cuda::Context::of(ordinal)?)))
+    }
+
+    pub(crate) fn kind(&self) -> &Kind {
+        &self.0
+    }
+
+    /// Whether it is the simulated device.
+    pub fn is_sim(&self) -> bool {
+        matches!(self.0, Kind::Sim(_))
+    }
+
+    /// The GPU behind it, where it is one.
+    pub fn as_cuda(&self) -> Option<&Arc<cuda::Context>> {
+        match &self.0 {
+            Kind::Cuda(context) => Some(context),
+            Kind::Sim(_) => None,
+        }
+    }
+
+    /// The architecture kernels are compiled for; none on the simulated device.
+    pub fn arch(&self) -> Option<Arch> {
+        self.as_cuda().map(|context| context.properties.arch)
+    }
+
+    /// What a launch may ask of it.
+    pub fn limits(&self) -> Limits {
+        match &self.0 {
+            Kind::Sim(_) => SIM_LIMITS,
+            Kind::Cuda(context) => {
+                let properties = &context.properties;
+                let cluster = if properties.arch.number >= 90 { 16 } else { 1 };
+                Limits {
+                    grid: properties.grid,
+                    threads: properties.threads_per_block,
+                    shared: properties.shared_per_block,
+                    cluster,
+                }
+            }
+        }
+    }
+
+    /// Waits for everything asked of it so far.
+    pub fn synchronize(&self) -> Result<()> {
+        match &self.0 {
+            Kind::Sim(_) => Ok(()),
+            Kind::Cuda(context) => context.synchronize(),
+        }
+    }
+
+    /// Whether both are the same device. All simulated devices are: their memory is the host's.
+    pub fn is_same(&self, other: &Device) -> bool {
+        match (&self.0, &other.0) {
+            (Kind::Sim(_), Kind::Sim(_)) => true,
+            (Kind::Cuda(a), Kind::Cuda(b)) => a.ordinal == b.ordinal,
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Device {
+    /// `the simulated device`, or `cuda:0 (NVIDIA H200)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Sim(_) => f.write_str("the simulated device"),
+            Kind::Cuda(context) => write!(f, "{context:?}"),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Bytes on a device.
+
+use super::{Device, Kind};
+use crate::cuda;
+use crate::error::Result;
+use crate::sim;
+use std::sync::Arc;
+
+/// An allocation on a device. Cloning shares it.
+#[derive(Clone, Debug)]
+pub enum Storage {
+    /// On the simulated device.
+    Sim(Arc<sim::Memory>),
+    /// On a GPU.
+    Cuda(Arc<cuda::Memory>),
+}
+
+impl Storage {
+    /// That many bytes, unset.
+    pub fn uninit(device: &Device, bytes: usize) -> Result<Storage> {
+        Ok(match device.kind() {
+            Kind::Sim(_) => Storage::Sim(Arc::new(sim::Memory::uninit(bytes))),
+            Kind::Cuda(context) => Storage::Cuda(Arc::new(cuda::Memory::new(context, bytes)?)),
+        })
+    }
+
+    /// These bytes.
+    pub fn from_bytes(device: &Device, bytes: &[u8]) -> Result<Storage> {
+        if device.is_sim() {
+            return Ok(Storage::Sim(Arc::new(sim::Memory::from_bytes(bytes))));
+        }
+        let storage = Storage::uninit(device, bytes.len())?;
+        storage.write(0, bytes)?;
+        Ok(storage)
+    }
+
+    /// That many bytes, all 0.
+    pub fn zeros(device: &Device, bytes: usize) -> Result<Storage> {
+        match Storage::uninit(device, bytes)? {
+            Storage::Cuda(memory) => {
+                memory.zero()?;
+                Ok(Storage::Cuda(memory))
+            }
+            Storage::Sim(_) => Storage::from_bytes(device, &vec![0; bytes]),
+        }
+    }
+
+    /// Its size in bytes.
+    pub fn len(&self) -> usize {
+        match self {
+            Storage::Sim(memory) => memory.len(),
+            Storage::Cuda(memory) => memory.len(),
+        }
+    }
+
+    /// Whether it has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Copies bytes out, after all work asked for so far.
+    pub fn read(&self, offset: usize, to: &mut [u8]) -> Result<()> {
+        match self {
+            Storage::Sim(memory) => {
+                memory.read(offset, to);
+                Ok(())
+            }
+            Storage::Cuda(memory) => memory.read(offset, to),
+        }
+    }
+
+    /// Copies bytes in.
+    pub fn write(&self, offset: usize, from: &[u8]) -> Result<()> {
+        match self {
+            Storage::Sim(memory) => {
+                memory.write(offset, from);
+                Ok(())
+            }
+            Storage::Cuda(memory) => memory.write(offset, from),
+        }
+    }
+
+    /// The address of its first byte, of which only the alignment means something on the simulated device.
+    pub fn address(&self) -> u64 {
+        match self {
+            Storage::Sim(_) => 0,
+            Storage::Cuda(memory) => memory.address(),
+        }
+    }
+
+    /// Whether both are the same allocation.
+    pub fn is_same(&self, other: &Storage) -> bool {
+        match (self, other) {
+            (Storage::Sim(a), Storage::Sim(b)) => Arc::ptr_eq(a, b),
+            (Storage::Cuda(a), Storage::Cuda(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Tensors: shaped memory on a device, row-major and contiguous.
+
+use super::{Device, Storage};
+use crate::error::{Error, Result};
+use crate::types::{Element, Scalar};
+use std::marker::PhantomData;
+
+/// A tensor whose type and rank are known when running.
+#[derive(Clone, Debug)]
+pub struct RawTensor {
+    /// Where it lies.
+    pub device: Device,
+    /// The memory it lies in.
+    pub storage: Storage,
+    /// Where it begins there, in bytes.
+    pub offset: usize,
+    /// The type of its elements.
+    pub scalar: Scalar,
+    /// Its extents.
+    pub shape: Vec<usize>,
+}
+
+impl RawTensor {
+    /// The number of elements.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Its size in bytes.
+    pub fn bytes(&self) -> usize {
+        self.len() * self.scalar.bytes()
+    }
+
+    /// The address of its first element.
+    pub fn address(&self) -> u64 {
+        self.storage.address() + self.offset as u64
+    }
+
+    /// Whether it shares a byte with another tensor.
+    pub fn overlaps(&self, other: &RawTensor) -> bool {
+        self.storage.is_same(&other.storage)
+            && self.offset < other.offset + other.bytes()
+            && other.offset < self.offset + self.bytes()
+    }
+}
+
+/// A tensor of `R` axes with elements of type `T` on a device, row-major.
+#[derive(Debug)]
+pub struct Tensor<T, const R: usize> {
+    raw: RawTensor,
+    elem: PhantomData<T>,
+}
+
+/// The number of elements of a shape; an error where it or its bytes do not fit the machine.
+fn size<T: Element, const R: usize>(device: &Device, shape: [usize; R]) -> Result<usize> {
+    let count = shape.iter().try_fold(1usize, |size, extent| size.checked_mul(*extent));
+    count.filter(|count| count.checked_mul(T::SCALAR.bytes()).is_some_and(|bytes| bytes <= isize::MAX as usize)).ok_or_else(
+        || Error::Device { device: device.to_string(), message: format!("a tensor of shape {shape:?} is too large") },
+    )
+}
+
+/// The bytes of elements.
+fn bytes_of<T: Element>(elements: &[T]) -> &[u8] {
+    // SAFETY: the elements are numbers without padding (the trait is closed), and every byte may be read.
+    unsafe { std::slice::from_raw_parts(elements.as_ptr().cast(), std::mem::size_of_val(elements)) }
+}
+
+impl Device {
+    /// A tensor with these elements, in row-major order.
+    pub fn tensor<T: Element, const R: usize>(&self, elements: &[T], shape: [usize; R]) -> Result<Tensor<T, R>> {
+        let count = size::<T, R>(self, shape)?;
+        if count != elements.len() {
+            return Err(Error::Device {
+                device: self.to_string(),
+                message: format!("a tensor of shape {shape:?} has {count} elements, but {} were given", elements.len()),
+            });
+        }
+        Ok(Tensor::new(self, Storage::from_bytes(self, bytes_of(elements))?, shape))
+    }
+
+    /// A tensor whose elements are not set: reading one before a kernel wrote it is a fault.
+    pub fn empty<T: Element, const R: usize>(&self, shape: [usize; R]) -> Result<Tensor<T, R>> {
+        let bytes = size::<T, R>(self, shape)? * T::SCALAR.bytes();
+        Ok(Tensor::new(self, Storage::uninit(self, bytes)?, shape))
+    }
+
+    /// A tensor of zeros.
+    pub fn zeros<T: Element, const R: usize>(&self, shape: [usize; R]) -> Result<Tensor<T, R>> {
+        let bytes = size::<T, R>(self, shape)? * T::SCALAR.bytes();
+        Ok(Tensor::new(self, Storage::zeros(self, bytes)?, shape))
+    }
+}
+
+impl<T: Element, const R: usize> Tensor<T, R> {
+    fn new(device: &Device, storage: Storage, shape: [usize; R]) -> Self {
+        let raw = RawTensor { device: device.clone(), storage, offset: 0, scalar: T::SCALAR, shape: shape.to_vec() };
+        Tensor { raw, elem: PhantomData }
+    }
+
+    /// Its extents.
+    pub fn shape(&self) -> [usize; R] {
+        std::array::from_fn(|axis| self.raw.shape[axis])
+    }
+
+    /// The number of elements.
+    pub fn len(&self) -> usize {
+        self.raw.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.raw.is_empty()
+    }
+
+    /// Where it lies.
+    pub fn device(&self) -> &Device {
+        &self.raw.device
+    }
+
+    /// The same tensor without its types.
+    pub fn raw(&self) -> &RawTensor {
+        &self.raw
+    }
+
+    /// Its elements in row-major order, after all kernels launched so far. Elements never written are 0 on the
+    /// simulated device, anything on a GPU.
+    pub fn to_vec(&self) -> Result<Vec<T>> {
+        let mut bytes = vec![0u8; self.raw.bytes()];
+        self.raw.storage.read(self.raw.offset, &mut bytes)?;
+        Ok(bytes.chunks_exact(T::SCALAR.bytes()).map(element).collect())
+    }
+
+    /// Replaces its elements, given in row-major order.
+    pub fn write(&mut self, elements: &[T]) -> Result<()> {
+        if elements.len() != self.len() {
+            let (device, count) = (self.raw.device.to_string(), self.len());
+            let message = format!("{} elements written to a tensor of {count}", elements.len());
+            return Err(Error::Device { device, message });
+        }
+        self.raw.storage.write(self.raw.offset, bytes_of(elements))
+    }
+
+    /// A tensor of another shape over some of the same elements, from the element numbered `first` on. It shares
+    /// memory: what is written through one is seen through the other.
+    pub fn view<const S: usize>(&self, first: usize, shape: [usize; S]) -> Result<Tensor<T, S>> {
+        let count = size::<T, S>(&self.raw.device, shape)?;
+        if first.checked_add(count).is_none_or(|end| end > self.len()) {
+            return Err(Error::Device {
+                device: self.raw.device.to_string(),
+                message: format!(
+                    "a view of shape {shape:?} from element {first} on does not fit a tensor of {} elements",
+                    self.len()
+                ),
+            });
+        }
+        let raw = RawTensor {
+            offset: self.raw.offset + first * T::SCALAR.bytes(),
+            shape: shape.to_vec(),
+            ..self.raw.clone()
+        };
+        Ok(Tensor { raw, elem: PhantomData })
+    }
+}
+
+/// An element from its bytes.
+fn element<T: Element>(bytes: &[u8]) -> T {
+    let mut word = [0u8; 8];
+    word[..bytes.len()].copy_from_slice(bytes);
+    T::from_bits64(u64::from_le_bytes(word))
+}

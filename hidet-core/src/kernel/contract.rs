@@ -1,0 +1,349 @@
+//! The contract of a launch: do the arguments fit the kernel, and the kernel the device?
+//!
+//! Every message names the kernel, the argument and both values.
+
+use super::RawArg;
+use crate::device::{Device, RawTensor};
+use crate::error::{Error, Result};
+use crate::ir::{Access, Buffer, Function, Handle, Param, Relation, Scope};
+use hidet_mapping::IndexExpr;
+use hidet_mapping::index::IndexOp;
+
+/// What a launch is, after its arguments have been checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The values of the symbolic extents.
+    pub dims: Vec<i64>,
+    /// Blocks along x, y, z; one of them 0 where there is nothing to do.
+    pub grid: [u32; 3],
+    /// Whether offsets need 64 bits.
+    pub wide: bool,
+}
+
+/// The largest extent of an axis, and the largest offset that 32 bits hold.
+const LARGEST_EXTENT: i64 = i32::MAX as i64;
+
+struct Contract<'a> {
+    function: &'a Function,
+    device: &'a Device,
+}
+
+/// An error where an extent cannot be told from the arguments.
+pub fn check_dims(function: &Function) -> Result<()> {
+    for (id, dim) in function.dims.iter() {
+        let symbol = IndexExpr::Symbol(id.index() as u32);
+        let told = function.params.iter().any(|param| match param {
+            Param::Tensor { buffer, .. } => function.buffers[*buffer].shape.contains(&symbol),
+            Param::Scalar { .. } => false,
+        });
+        if !told {
+            let message = format!(
+                "extent `{}` cannot be told from the arguments: let a tensor parameter have it as the extent of an axis",
+                dim.name
+            );
+            return Err(Error::Kernel { kernel: function.name.clone(), message, place: "signature".to_owned() });
+        }
+    }
+    Ok(())
+}
+
+/// Checks the arguments of a launch.
+pub fn bind(function: &Function, device: &Device, args: &[RawArg]) -> Result<Binding> {
+    let contract = Contract { function, device };
+    let tensors = contract.types(args)?;
+    let dims = contract.extents(&tensors)?;
+    contract.addresses(&tensors, &dims)?;
+    contract.constraints(&dims)?;
+    contract.aliases(&tensors)?;
+    let grid = contract.grid(&dims)?;
+    contract.shared(&dims)?;
+    let wide = tensors.iter().any(|(_, _, tensor)| is_wide(&tensor.shape));
+    Ok(Binding { dims, grid, wide })
+}
+
+/// Whether offsets into a tensor of that shape need 64 bits.
+pub(super) fn is_wide(shape: &[usize]) -> bool {
+    shape.iter().product::<usize>() as i64 > LARGEST_EXTENT
+}
+
+type Tensors<'a> = Vec<(&'a Buffer, Access, &'a RawTensor)>;
+
+impl Contract<'_> {
+    fn error(&self, message: impl Into<String>) -> Error {
+        Error::Launch { kernel: self.function.name.clone(), message: message.into() }
+    }
+
+    /// The extents of a buffer, as its author wrote them.
+    fn shape(&self, buffer: &Buffer) -> String {
+        let extents: Vec<String> = buffer.shape.iter().map(|extent| self.show(extent)).collect();
+        format!("[{}]", extents.join(", "))
+    }
+
+    /// An extent, with the names of the dims.
+    fn show(&self, extent: &IndexExpr) -> String {
+        match extent {
+            IndexExpr::Const(value) => value.to_string(),
+            IndexExpr::Symbol(symbol) => {
+                self.function.dims.iter().nth(*symbol as usize).map_or("?".to_owned(), |(_, dim)| dim.name.clone())
+            }
+            IndexExpr::Binary(op, a, b) => {
+                let (a, b) = (self.show(a), self.show(b));
+                let operator = match op {
+                    IndexOp::Add => "+",
+                    IndexOp::Sub => "-",
+                    IndexOp::Mul => "*",
+                    IndexOp::Div => "/",
+                    IndexOp::Rem => "%",
+                    IndexOp::Xor => "^",
+                    IndexOp::And => "&",
+                    IndexOp::Min => return format!("min({a}, {b})"),
+                    IndexOp::Max => return format!("max({a}, {b})"),
+                };
+                format!("({a} {operator} {b})")
+            }
+        }
+    }
+
+    fn eval(&self, what: &str, expr: &IndexExpr, dims: &[i64]) -> Result<i64> {
+        expr.eval(dims).map_err(|why| self.error(format!("{what} is {}: {why}", self.show(expr))))
+    }
+
+    /// Number, kinds, devices, types and ranks of the arguments.
+    fn types<'a>(&'a self, args: &'a [RawArg]) -> Result<Tensors<'a>> {
+        let params = &self.function.params;
+        if args.len() != params.len() {
+            return Err(self.error(format!("{} arguments given; the kernel takes {}", args.len(), params.len())));
+        }
+        let mut tensors = Vec::new();
+        for (index, (param, arg)) in params.iter().zip(args).enumerate() {
+            match (param, arg) {
+                (Param::Tensor { buffer, access }, RawArg::Tensor(tensor)) => {
+                    let buffer = &self.function.buffers[*buffer];
+                    self.tensor(buffer, tensor)?;
+                    tensors.push((buffer, *access, *tensor));
+                }
+                (Param::Scalar { name, value }, RawArg::Scalar(given)) => {
+                    let taken = self.function.ty(*value);
+                    if taken.lanes != 1 || taken.scalar != given.scalar {
+                        let message = format!("argument `{name}` is of type {}; the kernel takes {taken}", given.scalar);
+                        return Err(self.error(message));
+                    }
+                }
+                (Param::Tensor { buffer, .. }, RawArg::Scalar(given)) => {
+                    let name = &self.function.buffers[*buffer].name;
+                    let message = format!("argument {index}, `{name}`, is a number ({}); the kernel takes a tensor", given.scalar);
+                    return Err(self.error(message));
+                }
+                (Param::Scalar { name, .. }, RawArg::Tensor(tensor)) => {
+                    let message =
+                        format!("argument {index}, `{name}`, is a tensor {:?}; the kernel takes a number", tensor.shape);
+                    return Err(self.error(message));
+                }
+            }
+        }
+        Ok(tensors)
+    }
+
+    fn tensor(&self, buffer: &Buffer, tensor: &RawTensor) -> Result<()> {
+        let name = &buffer.name;
+        if !tensor.device.is_same(self.device) {
+            return Err(self.error(format!(
+                "argument `{name}` lies on {}; the kernel was compiled for {}",
+                tensor.device, self.device
+            )));
+        }
+        if tensor.scalar != buffer.elem {
+            let message = format!("argument `{name}` holds {}; the kernel takes {}", tensor.scalar, buffer.elem);
+            return Err(self.error(message));
+        }
+        if tensor.shape.len() != buffer.shape.len() {
+            return Err(self.error(format!(
+                "argument `{name}` has {} axes {:?}; the kernel takes {}: {}",
+                tensor.shape.len(),
+                tensor.shape,
+                buffer.shape.len(),
+                self.shape(buffer)
+            )));
+        }
+        Ok(())
+    }
+
+    /// The values of the dims, each use of which must agree, and extents that are known.
+    fn extents(&self, tensors: &Tensors) -> Result<Vec<i64>> {
+        // The value of each dim with the argument and axis that told it.
+        let mut dims: Vec<Option<(i64, &str, usize)>> = vec![None; self.function.dims.len()];
+        for (buffer, _, tensor) in tensors {
+            for (axis, (extent, given)) in buffer.shape.iter().zip(&tensor.shape).enumerate() {
+                let given = *given as i64;
+                if given > LARGEST_EXTENT {
+                    return Err(self.error(format!(
+                        "axis {axis} of argument `{}` has extent {given}; the extents of a kernel are at most {LARGEST_EXTENT}",
+                        buffer.name
+                    )));
+                }
+                let IndexExpr::Symbol(symbol) = extent else { continue };
+                let Some(slot) = dims.get_mut(*symbol as usize) else { continue };
+                match *slot {
+                    None => *slot = Some((given, &buffer.name, axis)),
+                    Some((told, name, at)) if told != given => {
+                        return Err(self.error(format!(
+                            "`{}` is {told} by axis {at} of argument `{name}` and {given} by axis {axis} of argument `{}`",
+                            self.show(extent),
+                            buffer.name
+                        )));
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+        let dims: Vec<i64> = dims.into_iter().map(|dim| dim.map_or(0, |(value, ..)| value)).collect();
+        for (buffer, _, tensor) in tensors {
+            for (axis, (extent, given)) in buffer.shape.iter().zip(&tensor.shape).enumerate() {
+                let what = format!("axis {axis} of argument `{}`", buffer.name);
+                let wanted = self.eval(&what, extent, &dims)?;
+                if wanted != *given as i64 {
+                    let reason = if extent.as_const().is_some() { String::new() } else { format!(" ({})", self.show(extent)) };
+                    let message = format!("{what} has extent {given}; the kernel takes {wanted}{reason}");
+                    return Err(self.error(message));
+                }
+            }
+        }
+        Ok(dims)
+    }
+
+    fn addresses(&self, tensors: &Tensors, dims: &[i64]) -> Result<()> {
+        for (buffer, _, tensor) in tensors {
+            let align = u64::from(buffer.align).max(buffer.elem.bytes() as u64);
+            let address = tensor.address();
+            if !address.is_multiple_of(align) && !tensor.is_empty() {
+                let aligned = 1u64 << address.trailing_zeros();
+                return Err(self.error(format!(
+                    "argument `{}` begins at an address aligned to {aligned} bytes (byte {} of its allocation); the kernel \
+                     needs {align}",
+                    buffer.name, tensor.offset
+                )));
+            }
+            if tensor.offset + tensor.bytes() > tensor.storage.len() {
+                return Err(self.error(format!(
+                    "argument `{}` ends at byte {} of an allocation of {}",
+                    buffer.name,
+                    tensor.offset + tensor.bytes(),
+                    tensor.storage.len()
+                )));
+            }
+            let size = self.eval(&format!("the size of argument `{}`", buffer.name), &buffer.layout.size(), dims)?;
+            if size > tensor.len() as i64 && !tensor.is_empty() {
+                return Err(self.error(format!(
+                    "argument `{}` has {} elements; the kernel's layout of it spans {size}",
+                    buffer.name,
+                    tensor.len()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn constraints(&self, dims: &[i64]) -> Result<()> {
+        for constraint in &self.function.constraints {
+            let left = self.eval("a constraint's left side", &constraint.left, dims)?;
+            let right = self.eval("a constraint's right side", &constraint.right, dims)?;
+            let (holds, relation) = match constraint.relation {
+                Relation::Equal => (left == right, "equal to"),
+                Relation::Less => (left < right, "less than"),
+                Relation::LessEqual => (left <= right, "at most"),
+                Relation::MultipleOf => (right != 0 && left % right == 0, "a multiple of"),
+            };
+            if !holds {
+                let side = |expr: &IndexExpr, value: i64| match expr.as_const() {
+                    Some(value) => value.to_string(),
+                    None => format!("{} = {value}", self.show(expr)),
+                };
+                let (left, right) = (side(&constraint.left, left), side(&constraint.right, right));
+                let why = if constraint.message.is_empty() { String::new() } else { format!(": {}", constraint.message) };
+                return Err(self.error(format!("{left} must be {relation} {right}{why}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is written must not be another argument too.
+    fn aliases(&self, tensors: &Tensors) -> Result<()> {
+        for (index, (buffer, access, tensor)) in tensors.iter().enumerate() {
+            if *access == Access::In {
+                continue;
+            }
+            for (other_index, (other, _, other_tensor)) in tensors.iter().enumerate() {
+                if index != other_index && tensor.overlaps(other_tensor) {
+                    return Err(self.error(format!(
+                        "argument `{}`, which the kernel writes, shares memory with argument `{}` (bytes {}..{} and {}..{} of \
+                         one allocation)",
+                        buffer.name,
+                        other.name,
+                        tensor.offset,
+                        tensor.offset + tensor.bytes(),
+                        other_tensor.offset,
+                        other_tensor.offset + other_tensor.bytes()
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn grid(&self, dims: &[i64]) -> Result<[u32; 3]> {
+        let limits = self.device.limits();
+        let launch = &self.function.launch;
+        if launch.threads() > limits.threads {
+            let message = format!("{} threads a block; {} allows {}", launch.threads(), self.device, limits.threads);
+            return Err(self.error(message));
+        }
+        let cluster = launch.cluster.iter().product::<u32>();
+        if cluster > limits.cluster {
+            let message = format!("{cluster} blocks a cluster; {} allows {}", self.device, limits.cluster);
+            return Err(self.error(message));
+        }
+        let mut grid = [0u32; 3];
+        for (axis, name) in ["x", "y", "z"].into_iter().enumerate() {
+            let blocks = self.eval(&format!("the grid along {name}"), &launch.grid[axis], dims)?;
+            let most = i64::from(limits.grid[axis]);
+            if blocks < 0 || blocks > most {
+                return Err(self.error(format!(
+                    "the grid has {blocks} blocks along {name} ({}); {} allows {most}",
+                    self.show(&launch.grid[axis]),
+                    self.device
+                )));
+            }
+            let cluster = i64::from(launch.cluster[axis]);
+            if blocks % cluster != 0 {
+                let message =
+                    format!("the grid has {blocks} blocks along {name}, which is no multiple of the cluster's {cluster}");
+                return Err(self.error(message));
+            }
+            grid[axis] = blocks as u32;
+        }
+        Ok(grid)
+    }
+
+    fn shared(&self, dims: &[i64]) -> Result<()> {
+        let most = self.device.limits().shared as i64;
+        let (mut sum, mut largest) = (0i64, ("", 0));
+        for (_, buffer) in self.function.buffers.iter() {
+            if buffer.scope != Scope::Shared || buffer.alias.is_some() {
+                continue;
+            }
+            let what = format!("shared buffer `{}`", buffer.name);
+            let bytes = self.eval(&what, &buffer.layout.size(), dims)?.max(0) * buffer.elem.bytes() as i64;
+            sum += bytes;
+            if bytes > largest.1 {
+                largest = (&buffer.name, bytes);
+            }
+        }
+        if sum > most {
+            return Err(self.error(format!(
+                "a block needs {sum} bytes of shared memory ({} of them for `{}`); {} allows {most}",
+                largest.1, largest.0, self.device
+            )));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,57 @@
+//! Launches on the simulated device.
+
+use super::{Binding, CompileOptions, RawArg};
+use crate::device::{Device, Kind, Storage};
+use crate::error::{Error, Result};
+use crate::ir::Function;
+use crate::{passes, sim};
+use std::sync::Arc;
+
+/// A kernel lowered for the simulator.
+#[derive(Debug)]
+pub(super) struct Instance {
+    lowered: Function,
+    options: Arc<sim::Options>,
+}
+
+impl Instance {
+    pub(super) fn new(
+        function: &Function,
+        device: &Device,
+        options: &CompileOptions,
+        wide_index: bool,
+    ) -> Result<Instance> {
+        let Kind::Sim(sim) = device.kind() else {
+            return Err(Error::Device { device: device.to_string(), message: "is not simulated".to_owned() });
+        };
+        let checks = sim.checks.bounds || options.checks;
+        let lowered =
+            passes::lower(function, &passes::Options { wide_index, checks, contract: options.contract })?;
+        Ok(Instance { lowered, options: sim.clone() })
+    }
+
+    pub(super) fn launch(&self, function: &Function, args: &[RawArg], binding: &Binding) -> Result<()> {
+        let mut arguments = sim::Arguments { tensors: Vec::new(), dims: binding.dims.clone(), scalars: Vec::new() };
+        for arg in args {
+            match arg {
+                RawArg::Scalar(value) => arguments.scalars.push(*value),
+                RawArg::Tensor(tensor) => {
+                    let Storage::Sim(memory) = &tensor.storage else {
+                        let message = "a tensor on a GPU was given to a simulated kernel".to_owned();
+                        return Err(Error::Launch { kernel: function.name.clone(), message });
+                    };
+                    arguments.tensors.push(sim::TensorArg { memory: memory.clone(), offset: tensor.offset });
+                }
+            }
+        }
+        let report = sim::run(&self.lowered, &arguments, &self.options);
+        let printed = match &report {
+            Ok(report) => &report.printed,
+            Err(failure) => failure.printed(),
+        };
+        for line in printed {
+            println!("{line}");
+        }
+        report.map(drop).map_err(Error::from)
+    }
+}

@@ -1,0 +1,223 @@
+//! The launch contract: every way to call a kernel wrongly, with its message.
+
+use super::*;
+use crate::device::Storage;
+use crate::ir::{Access, Buffer, BufferId, Constraint, Dim, Param, Relation, Scope};
+use crate::layout::Layout;
+use crate::types::Scalar;
+use hidet_mapping::IndexExpr;
+
+const ROWS: IndexExpr = IndexExpr::Symbol(0);
+const COLS: IndexExpr = IndexExpr::Symbol(1);
+
+fn buffer(function: &mut Function, name: &str, scope: Scope, elem: Scalar, shape: Vec<IndexExpr>, align: u32) -> BufferId {
+    let mut strides = vec![IndexExpr::Const(1)];
+    for extent in shape.iter().skip(1).rev() {
+        strides.insert(0, extent.clone() * strides[0].clone());
+    }
+    let layout = Layout::Strided { shape: shape.clone(), strides };
+    function.buffers.push(Buffer { name: name.to_owned(), scope, elem, shape, layout, align, alias: None })
+}
+
+fn tensor(function: &mut Function, name: &str, access: Access, elem: Scalar, shape: Vec<IndexExpr>, align: u32) {
+    let buffer = buffer(function, name, Scope::Global, elem, shape, align);
+    function.params.push(Param::Tensor { buffer, access });
+}
+
+/// `k(x: In<f32, [rows, cols]>, y: Out<f32, [rows, cols]>, scale: f32)`, a block for each row.
+fn kernel() -> Function {
+    let mut function = Function { name: "k".to_owned(), ..Default::default() };
+    for name in ["rows", "cols"] {
+        function.dims.push(Dim { name: name.to_owned() });
+    }
+    tensor(&mut function, "x", Access::In, Scalar::F32, vec![ROWS, COLS], 16);
+    tensor(&mut function, "y", Access::Out, Scalar::F32, vec![ROWS, COLS], 4);
+    let value = function.new_value(Scalar::F32, "scale");
+    function.params.push(Param::Scalar { name: "scale".to_owned(), value });
+    function.launch.grid = [ROWS, 1.into(), 1.into()];
+    function.launch.block = [128, 1, 1];
+    function
+}
+
+fn raw(scalar: Scalar, shape: &[usize]) -> RawTensor {
+    let device = Device::sim();
+    let bytes = shape.iter().product::<usize>().min(1 << 20) * scalar.bytes();
+    let storage = Storage::uninit(&device, bytes).unwrap();
+    RawTensor { device, storage, offset: 0, scalar, shape: shape.to_vec() }
+}
+
+const SCALE: RawArg = RawArg::Scalar(Const { scalar: Scalar::F32, bits: 0 });
+
+#[track_caller]
+fn refuses(function: &Function, args: &[RawArg], message: &str) {
+    let error = contract::bind(function, &Device::sim(), args).unwrap_err().to_string();
+    assert_eq!(error, format!("launch of `k`: {message}"));
+}
+
+#[track_caller]
+fn refuses_tensors(function: &Function, x: &RawTensor, y: &RawTensor, message: &str) {
+    refuses(function, &[RawArg::Tensor(x), RawArg::Tensor(y), SCALE], message);
+}
+
+#[test]
+fn what_fits_is_bound() {
+    let (x, y) = (raw(Scalar::F32, &[3, 5]), raw(Scalar::F32, &[3, 5]));
+    let binding = contract::bind(&kernel(), &Device::sim(), &[RawArg::Tensor(&x), RawArg::Tensor(&y), SCALE]).unwrap();
+    assert_eq!(binding, Binding { dims: vec![3, 5], grid: [3, 1, 1], wide: false });
+}
+
+#[test]
+fn nothing_to_do_is_no_error() {
+    let (x, y) = (raw(Scalar::F32, &[0, 5]), raw(Scalar::F32, &[0, 5]));
+    let binding = contract::bind(&kernel(), &Device::sim(), &[RawArg::Tensor(&x), RawArg::Tensor(&y), SCALE]).unwrap();
+    assert_eq!(binding.grid, [0, 1, 1]);
+}
+
+#[test]
+fn number_and_kinds_of_arguments() {
+    let x = raw(Scalar::F32, &[3, 5]);
+    refuses(&kernel(), &[RawArg::Tensor(&x)], "1 arguments given; the kernel takes 3");
+    refuses(
+        &kernel(),
+        &[RawArg::Tensor(&x), SCALE, SCALE],
+        "argument 1, `y`, is a number (f32); the kernel takes a tensor",
+    );
+    refuses(
+        &kernel(),
+        &[RawArg::Tensor(&x), RawArg::Tensor(&x), RawArg::Tensor(&x)],
+        "argument 2, `scale`, is a tensor [3, 5]; the kernel takes a number",
+    );
+    let wrong = RawArg::Scalar(Const { scalar: Scalar::F64, bits: 0 });
+    let y = raw(Scalar::F32, &[3, 5]);
+    refuses(
+        &kernel(),
+        &[RawArg::Tensor(&x), RawArg::Tensor(&y), wrong],
+        "argument `scale` is of type f64; the kernel takes f32",
+    );
+}
+
+#[test]
+fn dtype_and_rank() {
+    let x = raw(Scalar::F32, &[3, 5]);
+    refuses_tensors(&kernel(), &x, &raw(Scalar::F16, &[3, 5]), "argument `y` holds f16; the kernel takes f32");
+    refuses_tensors(
+        &kernel(),
+        &raw(Scalar::F32, &[15]),
+        &x,
+        "argument `x` has 1 axes [15]; the kernel takes 2: [rows, cols]",
+    );
+}
+
+#[test]
+fn extents() {
+    let x = raw(Scalar::F32, &[3, 5]);
+    refuses_tensors(
+        &kernel(),
+        &x,
+        &raw(Scalar::F32, &[3, 6]),
+        "`cols` is 5 by axis 1 of argument `x` and 6 by axis 1 of argument `y`",
+    );
+    let mut fixed = kernel();
+    fixed.buffers[crate::ir::Handle::new(1)].shape[1] = 8.into();
+    refuses_tensors(&fixed, &x, &x, "axis 1 of argument `y` has extent 5; the kernel takes 8");
+    let mut doubled = kernel();
+    doubled.buffers[crate::ir::Handle::new(1)].shape[1] = COLS * 2;
+    refuses_tensors(&doubled, &x, &x, "axis 1 of argument `y` has extent 5; the kernel takes 10 ((cols * 2))");
+    refuses_tensors(
+        &kernel(),
+        &raw(Scalar::F32, &[3_000_000_000, 1]),
+        &x,
+        "axis 0 of argument `x` has extent 3000000000; the extents of a kernel are at most 2147483647",
+    );
+}
+
+#[test]
+fn large_tensors_take_64_bit_offsets() {
+    let mut function = kernel();
+    function.launch.grid[0] = 1.into();
+    let shape = [1 << 16, 1 << 16];
+    let (mut x, mut y) = (raw(Scalar::F32, &[1]), raw(Scalar::F32, &[1]));
+    (x.shape, y.shape) = (shape.to_vec(), shape.to_vec());
+    let contract = contract::bind(&function, &Device::sim(), &[RawArg::Tensor(&x), RawArg::Tensor(&y), SCALE]);
+    // The storage of the test is too small, which is found after the extents.
+    let error = contract.unwrap_err().to_string();
+    assert!(error.contains("argument `x` ends at byte 17179869184 of an allocation of 4"), "{error}");
+    assert!(contract::is_wide(&[1 << 32, 7]) && !contract::is_wide(&[1 << 30]));
+}
+
+#[test]
+fn alignment() {
+    let mut x = raw(Scalar::F32, &[4, 5]);
+    x.offset = 4;
+    x.shape = vec![3, 5];
+    refuses_tensors(
+        &kernel(),
+        &x,
+        &raw(Scalar::F32, &[3, 5]),
+        "argument `x` begins at an address aligned to 4 bytes (byte 4 of its allocation); the kernel needs 16",
+    );
+}
+
+#[test]
+fn constraints() {
+    let mut function = kernel();
+    function.constraints.push(Constraint {
+        left: COLS,
+        relation: Relation::MultipleOf,
+        right: 4.into(),
+        message: "rows are read four numbers at once".to_owned(),
+    });
+    let (x, y) = (raw(Scalar::F32, &[3, 5]), raw(Scalar::F32, &[3, 5]));
+    refuses_tensors(&function, &x, &y, "cols = 5 must be a multiple of 4: rows are read four numbers at once");
+}
+
+#[test]
+fn outputs_must_not_alias() {
+    let x = raw(Scalar::F32, &[3, 5]);
+    refuses_tensors(
+        &kernel(),
+        &x,
+        &x.clone(),
+        "argument `y`, which the kernel writes, shares memory with argument `x` (bytes 0..60 and 0..60 of one allocation)",
+    );
+}
+
+#[test]
+fn grid_and_block() {
+    let (x, y) = (raw(Scalar::F32, &[3, 70000]), raw(Scalar::F32, &[3, 70000]));
+    let mut function = kernel();
+    function.launch.grid = [1.into(), COLS, 1.into()];
+    let message = "the grid has 70000 blocks along y (cols); the simulated device allows 65535";
+    refuses_tensors(&function, &x, &y, message);
+    function.launch.grid = [ROWS - 4, 1.into(), 1.into()];
+    let message = "the grid has -1 blocks along x ((rows - 4)); the simulated device allows 2147483647";
+    refuses_tensors(&function, &x, &y, message);
+    function.launch.grid = [ROWS, 1.into(), 1.into()];
+    function.launch.cluster = [2, 1, 1];
+    refuses_tensors(&function, &x, &y, "the grid has 3 blocks along x, which is no multiple of the cluster's 2");
+    function.launch.cluster = [32, 1, 1];
+    refuses_tensors(&function, &x, &y, "32 blocks a cluster; the simulated device allows 16");
+    function.launch.block = [1024, 2, 1];
+    refuses_tensors(&function, &x, &y, "2048 threads a block; the simulated device allows 1024");
+}
+
+#[test]
+fn shared_memory() {
+    let mut function = kernel();
+    buffer(&mut function, "row", Scope::Shared, Scalar::F32, vec![COLS], 16);
+    let (x, y) = (raw(Scalar::F32, &[1, 60000]), raw(Scalar::F32, &[1, 60000]));
+    refuses_tensors(
+        &function,
+        &x,
+        &y,
+        "a block needs 240000 bytes of shared memory (240000 of them for `row`); the simulated device allows 232448",
+    );
+}
+
+#[test]
+fn an_extent_no_argument_tells_is_refused_when_compiling() {
+    let mut function = kernel();
+    function.dims.push(Dim { name: "depth".to_owned() });
+    let error = contract::check_dims(&function).unwrap_err().to_string();
+    assert!(error.contains("extent `depth` cannot be told from the arguments"), "{error}");
+}

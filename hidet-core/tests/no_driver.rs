@@ -1,0 +1,122 @@
+//! What a user reads where the driver or NVRTC is missing, old or broken. The libraries are looked up once a process,
+//! so each case runs in a process of its own, with stub libraries first on the library path.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Set in the processes that are started here.
+const CHILD: &str = "HIDET_TEST_PROBE";
+
+/// In a child: says what the probes say.
+#[test]
+fn child() {
+    if std::env::var_os(CHILD).is_none() {
+        return;
+    }
+    match hidet_core::cuda::count() {
+        Ok(count) => println!("driver: {count} devices"),
+        Err(error) => println!("driver: {error}"),
+    }
+    match hidet_core::cuda::nvrtc::version() {
+        Ok((major, minor)) => println!("nvrtc: {major}.{minor}"),
+        Err(error) => println!("nvrtc: {error}"),
+    }
+}
+
+/// What the probes say with that folder first on the library path.
+fn probes(folder: &Path) -> String {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child", "--nocapture"])
+        .env(CHILD, "1")
+        .env("LD_LIBRARY_PATH", folder)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!text.contains("panicked"), "{text}");
+    text
+}
+
+/// A folder with a library of that name and C source.
+fn library(case: &str, name: &str, source: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(case);
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("stub.c");
+    std::fs::write(&file, source).unwrap();
+    let status = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(folder.join(name)).arg(&file).status().unwrap();
+    assert!(status.success());
+    folder
+}
+
+fn empty(case: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(case);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+#[test]
+fn no_driver_and_no_nvrtc() {
+    let text = probes(&empty("nothing"));
+    if text.contains("devices") {
+        eprintln!("skipped: this machine has a driver");
+    } else {
+        assert!(text.contains("driver: CUDA: no NVIDIA driver: libcuda.so.1 was not found; install the NVIDIA driver"), "{text}");
+        assert!(text.contains("kernels run on the simulated device"), "{text}");
+    }
+    if text.contains("NVRTC: ") {
+        assert!(text.contains("nvrtc: NVRTC: libnvrtc.so was not found; install the CUDA toolkit"), "{text}");
+    } else {
+        eprintln!("skipped: this machine has NVRTC");
+    }
+}
+
+#[test]
+fn an_old_driver_is_told_by_its_version() {
+    let folder = library("old", "libcuda.so", "int cuDriverGetVersion(int* v) { *v = 11040; return 0; }");
+    let text = probes(&folder);
+    let message = "driver: CUDA: the NVIDIA driver supports CUDA 11.4 at most and hidet needs 12.0: install driver 525 or newer";
+    assert!(text.contains(message), "{text}");
+}
+
+#[test]
+fn a_driver_that_lacks_a_function_is_told_by_its_name() {
+    let folder = library(
+        "lacking",
+        "libcuda.so",
+        "int cuDriverGetVersion(int* v) { *v = 12020; return 0; } int cuInit(unsigned f) { return 0; }",
+    );
+    let text = probes(&folder);
+    assert!(text.contains("driver: CUDA: the NVIDIA driver (CUDA 12.2) lacks `cuGetErrorName`"), "{text}");
+}
+
+#[test]
+fn a_library_that_is_no_driver() {
+    let folder = library("other", "libcuda.so", "int f(void) { return 0; }");
+    let text = probes(&folder);
+    assert!(text.contains("driver: CUDA: the libcuda found is no NVIDIA driver: it lacks `cuDriverGetVersion`"), "{text}");
+}
+
+#[test]
+fn an_nvrtc_that_lacks_a_function_is_told_by_its_name() {
+    let folder = library("nvrtc", "libnvrtc.so", "int nvrtcVersion(int* a, int* b) { *a = 10; *b = 0; return 0; }");
+    let text = probes(&folder);
+    assert!(text.contains("nvrtc: NVRTC: the NVRTC found lacks `nvrtcCreateProgram`; it is older than CUDA 12"), "{text}");
+}
+
+#[test]
+fn a_driver_without_a_device() {
+    // All functions the driver must have, none of which does anything, but for those that tell.
+    let names = hidet_core::cuda::driver::FUNCTIONS;
+    let told = ["cuDriverGetVersion", "cuInit", "cuGetErrorName", "cuGetErrorString"];
+    let mut source = String::from(
+        "int cuDriverGetVersion(int* v) { *v = 13000; return 0; } int cuInit(unsigned f) { return 100; }\n\
+         int cuGetErrorName(int e, const char** s) { *s = \"CUDA_ERROR_NO_DEVICE\"; return 0; }\n\
+         int cuGetErrorString(int e, const char** s) { *s = \"no CUDA-capable device is detected\"; return 0; }\n",
+    );
+    for name in names.iter().filter(|name| !told.contains(name)) {
+        source += &format!("int {name}(void) {{ return 3; }}\n");
+    }
+    let text = probes(&library("deviceless", "libcuda.so", &source));
+    let message = "driver: CUDA: cuInit failed: CUDA_ERROR_NO_DEVICE (100): no CUDA-capable device is detected; the driver sees no GPU";
+    assert!(text.contains(message), "{text}");
+}
