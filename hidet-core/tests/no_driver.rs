@@ -43,7 +43,8 @@ fn library(case: &str, name: &str, source: &str) -> PathBuf {
     std::fs::create_dir_all(&folder).unwrap();
     let file = folder.join("stub.c");
     std::fs::write(&file, source).unwrap();
-    let status = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(folder.join(name)).arg(&file).status().unwrap();
+    let status =
+        Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(folder.join(name)).arg(&file).status().unwrap();
     assert!(status.success());
     folder
 }
@@ -60,7 +61,10 @@ fn no_driver_and_no_nvrtc() {
     if text.contains("devices") {
         eprintln!("skipped: this machine has a driver");
     } else {
-        assert!(text.contains("driver: CUDA: no NVIDIA driver: libcuda.so.1 was not found; install the NVIDIA driver"), "{text}");
+        assert!(
+            text.contains("driver: CUDA: no NVIDIA driver: libcuda.so.1 was not found; install the NVIDIA driver"),
+            "{text}"
+        );
         assert!(text.contains("kernels run on the simulated device"), "{text}");
     }
     if text.contains("NVRTC: ") {
@@ -74,7 +78,8 @@ fn no_driver_and_no_nvrtc() {
 fn an_old_driver_is_told_by_its_version() {
     let folder = library("old", "libcuda.so", "int cuDriverGetVersion(int* v) { *v = 11040; return 0; }");
     let text = probes(&folder);
-    let message = "driver: CUDA: the NVIDIA driver supports CUDA 11.4 at most and hidet needs 12.0: install driver 525 or newer";
+    let message =
+        "driver: CUDA: the NVIDIA driver supports CUDA 11.4 at most and hidet needs 12.0: install driver 525 or newer";
     assert!(text.contains(message), "{text}");
 }
 
@@ -93,14 +98,20 @@ fn a_driver_that_lacks_a_function_is_told_by_its_name() {
 fn a_library_that_is_no_driver() {
     let folder = library("other", "libcuda.so", "int f(void) { return 0; }");
     let text = probes(&folder);
-    assert!(text.contains("driver: CUDA: the libcuda found is no NVIDIA driver: it lacks `cuDriverGetVersion`"), "{text}");
+    assert!(
+        text.contains("driver: CUDA: the libcuda found is no NVIDIA driver: it lacks `cuDriverGetVersion`"),
+        "{text}"
+    );
 }
 
 #[test]
 fn an_nvrtc_that_lacks_a_function_is_told_by_its_name() {
     let folder = library("nvrtc", "libnvrtc.so", "int nvrtcVersion(int* a, int* b) { *a = 10; *b = 0; return 0; }");
     let text = probes(&folder);
-    assert!(text.contains("nvrtc: NVRTC: the NVRTC found lacks `nvrtcCreateProgram`; it is older than CUDA 12"), "{text}");
+    assert!(
+        text.contains("nvrtc: NVRTC: the NVRTC found lacks `nvrtcCreateProgram`; it is older than CUDA 12"),
+        "{text}"
+    );
 }
 
 #[test]
