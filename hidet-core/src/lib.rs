@@ -9,6 +9,7 @@ pub mod error;
 pub mod intrinsics;
 pub mod ir;
 pub mod layout;
+pub mod testing;
 pub mod types;
 
 pub use error::{Error, Result};

@@ -1,0 +1,3 @@
+//! What tests of this crate and of those above it share.
+
+pub mod random;

@@ -1,0 +1,155 @@
+//! The kernel being made: open blocks, and what may be used where the next statement stands.
+
+use super::rng::Rng;
+use crate::intrinsics::Intrinsic;
+use crate::ir::{Arg, BinaryOp, Block, BufferId, DimId, Function, LoopId, Op, Span, Stmt, ValueId, VarId};
+use crate::types::{Const, Scalar, Type};
+
+/// An extent of memory, with its value at launch.
+#[derive(Clone, Copy)]
+pub(super) enum Extent {
+    Const(i64),
+    Dim(DimId, i64),
+}
+
+impl Extent {
+    pub fn at_launch(self) -> i64 {
+        match self {
+            Extent::Const(extent) | Extent::Dim(_, extent) => extent,
+        }
+    }
+}
+
+/// Memory that may be read at any index.
+#[derive(Clone)]
+pub(super) struct Source {
+    pub buffer: BufferId,
+    pub elem: Scalar,
+    pub extents: Vec<Extent>,
+    /// Whether four elements along the last axis may be read at once.
+    pub vectors: bool,
+}
+
+pub(super) struct Builder {
+    pub rng: Rng,
+    pub f: Function,
+    /// The blocks that are open, innermost last.
+    open: Vec<Block>,
+    /// The values that may be used.
+    pub values: Vec<ValueId>,
+    /// Values from 0 up to, not including, a number.
+    pub bounded: Vec<(ValueId, i64)>,
+    /// The variables that may be used; all are assigned.
+    pub vars: Vec<VarId>,
+    /// The memory that may be read.
+    pub sources: Vec<Source>,
+    /// Registers that may be written: each thread has its own.
+    pub registers: Vec<Source>,
+    /// The loops that may be left or continued.
+    pub loops: Vec<LoopId>,
+    /// Statements still to be made.
+    pub budget: i64,
+    /// A global array for atomics.
+    pub histogram: Option<Source>,
+    /// Threads a block.
+    pub threads: i64,
+}
+
+/// What was usable when a block was opened.
+pub(super) struct Mark {
+    values: usize,
+    bounded: usize,
+    vars: usize,
+}
+
+impl Builder {
+    pub fn new(rng: Rng) -> Builder {
+        Builder {
+            rng,
+            f: Function { name: "random".to_owned(), files: vec!["random".to_owned()], ..Function::default() },
+            open: vec![Block::default()],
+            values: Vec::new(),
+            bounded: Vec::new(),
+            vars: Vec::new(),
+            sources: Vec::new(),
+            registers: Vec::new(),
+            loops: Vec::new(),
+            budget: 0,
+            histogram: None,
+            threads: 32,
+        }
+    }
+
+    /// The finished function.
+    pub fn finish(mut self) -> Function {
+        self.f.body = self.open.pop().unwrap_or_default();
+        self.f
+    }
+
+    pub fn stmt(&mut self, stmt: Stmt) {
+        self.budget -= 1;
+        // Statements are numbered as lines, so that a report names one.
+        let span = Span { file: 0, line: self.f.stmts.len() as u32 + 1, column: 1 };
+        let id = self.f.new_stmt(stmt, span);
+        if let Some(block) = self.open.last_mut() {
+            block.0.push(id);
+        }
+    }
+
+    pub fn emit(&mut self, ty: impl Into<Type>, op: Op) -> ValueId {
+        let value = self.f.new_value(ty, "");
+        self.stmt(Stmt::Let { value, op });
+        self.values.push(value);
+        value
+    }
+
+    pub fn call(&mut self, name: &str, args: Vec<Arg>, result: Option<Type>) -> Option<ValueId> {
+        let intrinsic = Intrinsic::named(name)?;
+        let result = result.map(|ty| self.f.new_value(ty, ""));
+        self.stmt(Stmt::Call { intrinsic, args, result });
+        self.values.extend(result);
+        result
+    }
+
+    pub fn constant(&mut self, scalar: Scalar, bits: u64) -> ValueId {
+        let mask = u64::MAX >> (64 - 8 * scalar.bytes() as u32);
+        self.emit(scalar, Op::Const(Const { scalar, bits: bits & mask }))
+    }
+
+    pub fn int(&mut self, value: i64) -> ValueId {
+        self.constant(Scalar::I32, value as u64)
+    }
+
+    pub fn binary(&mut self, op: BinaryOp, a: ValueId, b: ValueId) -> ValueId {
+        let ty = self.f.ty(a);
+        self.emit(ty, Op::Binary(op, a, b))
+    }
+
+    pub fn declare(&mut self, ty: Type, init: Option<ValueId>) -> VarId {
+        let var = self.f.vars.push(crate::ir::Var { name: String::new(), ty });
+        self.stmt(Stmt::Declare { var, init });
+        var
+    }
+
+    /// Opens a block; what follows goes there.
+    pub fn enter(&mut self) -> Mark {
+        self.open.push(Block::default());
+        Mark { values: self.values.len(), bounded: self.bounded.len(), vars: self.vars.len() }
+    }
+
+    /// Closes the block; what it defined may be used no more.
+    pub fn leave(&mut self, mark: Mark) -> Block {
+        self.values.truncate(mark.values);
+        self.bounded.truncate(mark.bounded);
+        self.vars.truncate(mark.vars);
+        self.open.pop().unwrap_or_default()
+    }
+
+    /// An extent as an `i32` value.
+    pub fn extent(&mut self, extent: Extent) -> ValueId {
+        match extent {
+            Extent::Const(extent) => self.int(extent),
+            Extent::Dim(dim, _) => self.emit(Type::I32, Op::Dim(dim)),
+        }
+    }
+}

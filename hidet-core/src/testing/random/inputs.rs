@@ -1,0 +1,16 @@
+//! The contents of tensors before a launch.
+
+use super::builder::Builder;
+use crate::types::Scalar;
+
+impl Builder {
+    /// That many elements of a type.
+    pub fn content(&mut self, scalar: Scalar, elements: usize) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(elements * scalar.bytes());
+        for _ in 0..elements {
+            let bits = self.some_bits(scalar);
+            bytes.extend_from_slice(&bits.to_le_bytes()[..scalar.bytes()]);
+        }
+        bytes
+    }
+}

@@ -1,0 +1,89 @@
+//! Random kernels with their inputs: valid, free of races, terminating, the same for a seed everywhere.
+//!
+//! Each has a loop, a branch, shared memory and a barrier. A kernel is a sequence of phases: the threads fill the shared
+//! tile (each element by one thread), meet at a barrier, compute from whatever they like in nested control flow, and meet
+//! again. At the end each thread stores what it computed to its own row of the outputs. Barriers and exchanges between
+//! lanes stand where all threads come; everything else may diverge.
+//!
+//! What makes a program faulty is avoided by construction: divisors and shifts are masked, indices wrapped into their
+//! extents, variables and memory set before they are read.
+
+mod builder;
+mod expr;
+mod inputs;
+mod kernel;
+mod mapping;
+mod rng;
+mod stmts;
+
+use crate::ir::Function;
+use crate::types::Const;
+use rng::Rng;
+
+/// A kernel and what to launch it with.
+#[derive(Clone, Debug)]
+pub struct RandomKernel {
+    /// The kernel.
+    pub function: Function,
+    /// The symbolic extents.
+    pub dims: Vec<i64>,
+    /// One for each parameter, in order.
+    pub arguments: Vec<Argument>,
+}
+
+/// What a parameter gets.
+#[derive(Clone, Debug)]
+pub enum Argument {
+    /// The first content of a tensor.
+    Tensor(Vec<u8>),
+    /// A number.
+    Scalar(Const),
+}
+
+/// The kernel of a seed.
+pub fn random_kernel(seed: u64) -> RandomKernel {
+    kernel::kernel(Rng::new(seed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::random_kernel;
+    use crate::ir::{Stmt, text, verify};
+
+    #[test]
+    fn random_kernels_are_valid_and_have_what_they_must_have() {
+        for seed in 0..500 {
+            let kernel = random_kernel(seed);
+            if let Err(problems) = verify::verify(&kernel.function) {
+                panic!("seed {seed}: {problems:?}\n{}", text::print_with_spans(&kernel.function));
+            }
+            let (mut loops, mut branches, mut barriers) = (0, 0, 0);
+            kernel.function.each_stmt(&mut |_, stmt| match stmt {
+                Stmt::For { .. } | Stmt::Loop { .. } => loops += 1,
+                Stmt::If { .. } => branches += 1,
+                Stmt::Call { intrinsic, .. } if ["sync.threads", "bar.sync"].contains(&intrinsic.row().name.as_str()) => {
+                    barriers += 1;
+                }
+                _ => {}
+            });
+            assert!(loops > 0 && branches > 0 && barriers > 0, "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn random_kernels_survive_the_text_form() {
+        for seed in 0..500 {
+            let function = random_kernel(seed).function;
+            let printed = text::print(&function);
+            let read = text::parse(&printed).unwrap();
+            assert!(read.structurally_equals(&function), "seed {seed}");
+            assert_eq!(text::print(&read), printed, "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn a_seed_gives_one_kernel() {
+        assert_eq!(text::print(&random_kernel(7).function), text::print(&random_kernel(7).function));
+        assert_ne!(text::print(&random_kernel(7).function), text::print(&random_kernel(8).function));
+    }
+}
