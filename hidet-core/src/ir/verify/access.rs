@@ -29,7 +29,9 @@ pub(super) fn check(c: &mut Checker<'_>, stmt: &Stmt) {
 pub(super) fn index_fits(c: &mut Checker<'_>, buffer: BufferId, index: &[ValueId], guard: bool) {
     let shape = &c.f.buffers[buffer].shape;
     let name = c.buffer(buffer);
-    c.require(index.len() == shape.len(), || format!("{name} has rank {}, but the index has {}", shape.len(), index.len()));
+    c.require(index.len() == shape.len(), || {
+        format!("{name} has rank {}, but the index has {}", shape.len(), index.len())
+    });
     for (axis, value) in index.iter().enumerate() {
         let ty = c.f.ty(*value);
         c.require(ty.lanes == 1 && matches!(ty.scalar, Scalar::I32 | Scalar::I64), || {

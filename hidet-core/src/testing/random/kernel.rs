@@ -68,7 +68,8 @@ impl Builder {
     fn launch(&mut self) -> Vec<i64> {
         self.threads = self.rng.pick(&[32, 32, 32, 64, 64, 96]);
         let threads = self.threads as u32;
-        self.f.launch.block = self.rng.pick(&[[threads, 1, 1], [threads, 1, 1], [8, threads / 8, 1], [4, 4, threads / 16]]);
+        self.f.launch.block =
+            self.rng.pick(&[[threads, 1, 1], [threads, 1, 1], [8, threads / 8, 1], [4, 4, threads / 16]]);
         let blocks = self.rng.between(1, 2);
         let dims = vec![blocks * self.threads, self.rng.between(5, 40)];
         for name in ["n", "m"] {
@@ -79,7 +80,14 @@ impl Builder {
         dims
     }
 
-    fn buffer(&mut self, name: &str, scope: Scope, elem: Scalar, extents: Vec<Extent>, layout: Option<Layout>) -> Source {
+    fn buffer(
+        &mut self,
+        name: &str,
+        scope: Scope,
+        elem: Scalar,
+        extents: Vec<Extent>,
+        layout: Option<Layout>,
+    ) -> Source {
         let shape: Vec<IndexExpr> = extents
             .iter()
             .map(|extent| match extent {

@@ -61,7 +61,9 @@ mod tests {
             kernel.function.each_stmt(&mut |_, stmt| match stmt {
                 Stmt::For { .. } | Stmt::Loop { .. } => loops += 1,
                 Stmt::If { .. } => branches += 1,
-                Stmt::Call { intrinsic, .. } if ["sync.threads", "bar.sync"].contains(&intrinsic.row().name.as_str()) => {
+                Stmt::Call { intrinsic, .. }
+                    if ["sync.threads", "bar.sync"].contains(&intrinsic.row().name.as_str()) =>
+                {
                     barriers += 1;
                 }
                 _ => {}
