@@ -7,26 +7,25 @@ use crate::types::{Scalar, Type};
 
 pub(super) fn check(c: &mut Checker<'_>, stmt: &Stmt) {
     match stmt {
-        Stmt::Let { value, op: Op::Load { buffer, index, guard } } => {
-            index_fits(c, *buffer, index, *guard);
+        Stmt::Let { value, op: Op::Load { buffer, index, guard: _ } } => {
+            index_fits(c, *buffer, index);
             element_fits(c, "loaded from", *buffer, c.f.ty(*value));
         }
-        Stmt::Store { buffer, index, value, guard } => {
-            index_fits(c, *buffer, index, *guard);
+        Stmt::Store { buffer, index, value, guard: _ } => {
+            index_fits(c, *buffer, index);
             element_fits(c, "stored to", *buffer, c.f.ty(*value));
             writable(c, *buffer, "a store");
         }
         Stmt::Check { buffer, index, lanes } => {
-            // The index of a check may lie outside: to find that is what it is for.
-            index_fits(c, *buffer, index, true);
+            index_fits(c, *buffer, index);
             c.require(matches!(lanes, 1 | 2 | 4 | 8 | 16), || format!("a check of {lanes} lanes; 1, 2, 4, 8 or 16"));
         }
         _ => {}
     }
 }
 
-/// One integer an axis; constant ones inside, unless the access is protected.
-pub(super) fn index_fits(c: &mut Checker<'_>, buffer: BufferId, index: &[ValueId], guard: bool) {
+/// One integer an axis. Whether it lies inside is seen when it runs: the access may be in a branch never taken.
+pub(super) fn index_fits(c: &mut Checker<'_>, buffer: BufferId, index: &[ValueId]) {
     let shape = &c.f.buffers[buffer].shape;
     let name = c.buffer(buffer);
     c.require(index.len() == shape.len(), || {
@@ -37,12 +36,6 @@ pub(super) fn index_fits(c: &mut Checker<'_>, buffer: BufferId, index: &[ValueId
         c.require(ty.lanes == 1 && matches!(ty.scalar, Scalar::I32 | Scalar::I64), || {
             format!("the index of {name} along axis {axis} is {ty}; it must be i32 or i64")
         });
-        let extent = shape.get(axis).and_then(|extent| extent.as_const());
-        if let (Some(at), Some(extent), false) = (c.constant(*value), extent, guard) {
-            c.require((0..extent).contains(&at), || {
-                format!("index {at} along axis {axis} of {name}, which has extent {extent}")
-            });
-        }
     }
 }
 

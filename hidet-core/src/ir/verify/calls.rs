@@ -110,7 +110,7 @@ fn address(
         let scope = memory.scope.name();
         format!("operand {number} of `{name}`, {shown}, is {scope} memory; it must be {}", possible.join(" or "))
     });
-    index_fits(c, buffer, index, false);
+    index_fits(c, buffer, index);
     typed(c, name, &format!("the element of operand {number}"), memory.elem.into(), elem, args);
     if matches!(effect, Effect::Write | Effect::ReadWrite | Effect::Atomic) && !reads_only(row) {
         writable(c, buffer, &format!("`{name}` writes"));
@@ -155,7 +155,7 @@ fn asm(c: &mut Checker<'_>, template: &str, operands: &[AsmOperand]) {
                 let (ty, name) = (c.f.ty(*value), c.value(*value));
                 c.require(ty.lanes == 1, || format!("the operand {name} of `asm` is {ty}; it must be a scalar"));
             }
-            AsmOperand::Address { buffer, index } => index_fits(c, *buffer, index, false),
+            AsmOperand::Address { buffer, index } => index_fits(c, *buffer, index),
         }
     }
 }

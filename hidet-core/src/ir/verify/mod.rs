@@ -57,7 +57,6 @@
 //! - Lanes of a vector divide the last extent where it is constant; the layout keeps them together and aligned, and the
 //!   buffer is aligned to the vector (16 bytes are enough).
 //! - Nothing writes to an `in` parameter.
-//! - A constant index lies within a constant extent, unless the access is protected.
 //!
 //! Control
 //! - A label belongs to one loop; `break` and `continue` name a loop around them.
