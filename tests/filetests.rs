@@ -4,6 +4,8 @@
 //! - `; test: verify` the verifier finds exactly the `; error:` comments: one at the end of the line of the statement,
 //!   or on a line of its own above the kernel for the signature.
 //! - `; test: parse` the text is refused, with the `; error:` comment at the end of the line.
+//! - `; test: cuda sm_80` the CUDA text of the (lowered) kernel is what stands after `; ----`; or it is refused with the
+//!   `; error:` comment.
 //!
 //! A file may ask for several tests. `HIDET_BLESS=1 cargo test --test filetests` writes what is found into the files:
 //! read the difference before committing it.

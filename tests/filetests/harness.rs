@@ -1,7 +1,8 @@
 //! Runs one filetest.
 
 use hidet_core::Error;
-use hidet_core::ir::{Function, text, verify};
+use hidet_core::codegen;
+use hidet_core::ir::{Arch, Function, text, verify};
 use std::path::Path;
 
 /// A file, cut into its parts.
@@ -100,6 +101,7 @@ pub fn run(path: &Path) -> Result<(), String> {
             "roundtrip" => roundtrip(&file, &mut found)?,
             "verify" => verify_errors(&file, &mut found)?,
             "parse" => parse_error(&file, &mut found)?,
+            "cuda" => cuda(&file, &mut found, argument)?,
             _ => return Err(format!("unknown test `{kind} {argument}`")),
         }
     }
@@ -176,4 +178,23 @@ fn parse_error(file: &File, found: &mut File) -> Result<(), String> {
         Err(other) => Err(other.to_string()),
         Ok(_) => Err("the text is read".to_owned()),
     }
+}
+
+/// The CUDA text of the kernel, without the helpers before it; or why there is none.
+fn cuda(file: &File, found: &mut File, arch: &str) -> Result<(), String> {
+    let arch = Arch::from_name(arch).ok_or_else(|| format!("no architecture `{arch}`"))?;
+    let function = parsed(file)?;
+    verify::check(&function).map_err(|error| error.to_string())?;
+    match codegen::cuda(&function, arch) {
+        Ok(source) => {
+            let start = source.text.find("extern \"C\" __global__").unwrap_or(0);
+            found.expected = Some(source.text[start..].to_owned());
+        }
+        Err(Error::Kernel { message, place, .. }) => {
+            let line = place.split(':').nth(1).and_then(|line| line.parse::<usize>().ok());
+            found.errors.push((line.map_or(usize::MAX, |line| line - 1), message));
+        }
+        Err(other) => return Err(other.to_string()),
+    }
+    Ok(())
 }
