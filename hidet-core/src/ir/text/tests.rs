@@ -3,6 +3,7 @@
 use super::{parse, print, print_with_spans};
 use crate::Error;
 use crate::ir::{Function, Span, Stmt};
+use crate::testing::random::random_kernel;
 use proptest::prelude::*;
 use std::collections::HashSet;
 
@@ -125,18 +126,22 @@ fn mutate(text: &str, place: usize, length: usize, with: &str) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
     #[test]
     fn mutated_texts_never_panic(
+        base in 0u64..8,
         edits in prop::collection::vec((any::<usize>(), 0usize..12, "[a-z%@$'#.\"0-9{}()\\[\\],:=<>+*/;!ü-]{0,5}"), 1..4)
     ) {
-        let text = edits.iter().fold(ALL.to_owned(), |text, (place, length, with)| mutate(&text, *place, *length, with));
+        let base = if base == 0 { ALL.to_owned() } else { print(&random_kernel(base).function) };
+        let text = edits.iter().fold(base, |text, (place, length, with)| mutate(&text, *place, *length, with));
         if let Ok(function) = parse(&text) {
             let printed = print(&function);
             let again = parse(&printed);
             prop_assert!(again.is_ok(), "{:?}\n{}", again.err(), printed);
             prop_assert_eq!(print(&again.unwrap()), printed);
+            // Whatever was read, the verifier has an answer.
+            let _ = crate::ir::verify::verify(&function);
         }
     }
 

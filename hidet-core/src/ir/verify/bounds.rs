@@ -36,9 +36,9 @@ fn follow(c: &Checker<'_>, value: ValueId, steps: u32) -> Option<i64> {
             match (op, by) {
                 (BinaryOp::Rem, Some(by)) if by > 0 => Some(below(*a).unwrap_or(by).min(by)),
                 (BinaryOp::And, Some(by)) if by >= 0 => Some(below(*a).unwrap_or(i64::MAX).min(by.checked_add(1)?)),
-                (BinaryOp::Div, Some(by)) if by > 0 => Some((below(*a)? - 1) / by + 1),
-                (BinaryOp::Mul, Some(by)) if by > 0 => (below(*a)? - 1).checked_mul(by)?.checked_add(1),
-                (BinaryOp::Sub, Some(by)) if by >= 0 => Some((below(*a)? - by).max(0)),
+                (BinaryOp::Div, Some(by)) if by > 0 => (below(*a)?.checked_sub(1)? / by).checked_add(1),
+                (BinaryOp::Mul, Some(by)) if by > 0 => below(*a)?.checked_sub(1)?.checked_mul(by)?.checked_add(1),
+                (BinaryOp::Sub, Some(by)) if by >= 0 => Some(below(*a)?.checked_sub(by)?.max(0)),
                 (BinaryOp::Add, Some(by)) if by >= 0 => below(*a)?.checked_add(by),
                 (BinaryOp::Min, _) => below(*a).into_iter().chain(below(*b)).min(),
                 _ => None,

@@ -102,7 +102,7 @@ pub(super) fn size(layout: &Layout) -> Option<i64> {
                 return Some(0);
             }
             shape.iter().zip(strides).try_fold(1i64, |last, (extent, stride)| {
-                last.checked_add((extent.as_const()? - 1).checked_mul(stride.as_const()?)?)
+                last.checked_add(extent.as_const()?.checked_sub(1)?.checked_mul(stride.as_const()?)?)
             })
         }
         Layout::Local { .. } => Some(1),
@@ -114,6 +114,8 @@ pub(super) fn size(layout: &Layout) -> Option<i64> {
 /// Why `lanes` consecutive elements of the last axis do not lie together and aligned; `None` where they do, or where
 /// it depends on extents known at launch.
 pub(super) fn vector_fault(layout: &Layout, lanes: i64) -> Option<String> {
+    // A malformed layout is reported elsewhere.
+    shape(layout).ok()?;
     match layout {
         Layout::Strided { shape, strides } => strided_fault(shape, strides, lanes),
         Layout::Local { .. } => Some("the layout is local along its last axis".to_owned()),

@@ -90,7 +90,7 @@ fn custom(c: &mut Checker<'_>, workers: u32, shape: &[u32], tasks: &[Vec<IndexEx
     if let Some(task) = tasks.iter().find(|task| task.len() != shape.len()) {
         return c.problem(format!("a custom mapping of rank {} has a task of {} coordinates", shape.len(), task.len()));
     }
-    if tasks.len().saturating_mul(workers as usize) > MAX_TASKS {
+    if tasks.is_empty() || tasks.len().saturating_mul(workers as usize) > MAX_TASKS {
         return;
     }
     for worker in 0..workers {

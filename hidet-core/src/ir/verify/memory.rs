@@ -5,18 +5,17 @@ use super::layouts::{self, formula};
 use crate::ir::{BufferId, MapId, Scope, Swizzle};
 
 /// Shared memory a block can have on the largest device: 227 KiB.
-pub(super) const MAX_SHARED: i64 = 227 * 1024;
+pub(super) const MAX_SHARED: u64 = 227 * 1024;
 
 pub(super) fn check(c: &mut Checker<'_>) {
     let f = c.f;
-    let mut shared = 0i64;
+    let mut shared = 0u64;
     for id in f.buffers.handles() {
         buffer(c, id);
         let buffer = &f.buffers[id];
         if buffer.scope == Scope::Shared && buffer.alias.is_none() {
-            let align = i64::from(buffer.align.max(1));
-            let start = (shared as u64).next_multiple_of(align as u64) as i64;
-            shared = start.saturating_add(bytes(c, id).unwrap_or(0));
+            let start = shared.checked_next_multiple_of(u64::from(buffer.align.max(1))).unwrap_or(u64::MAX);
+            shared = start.saturating_add(bytes(c, id).map_or(0, |bytes| bytes.max(0) as u64));
         }
     }
     c.require(shared <= MAX_SHARED, || {
