@@ -219,8 +219,6 @@ pub enum Unroll {
 pub struct Mapping {
     /// The factors of the composition, outermost first. All have the same rank.
     pub atoms: Vec<MappingAtom>,
-    /// Axes projected away: their coordinate is 0.
-    pub projected: Vec<bool>,
 }
 
 /// A factor of a mapping.
@@ -232,6 +230,8 @@ pub enum MappingAtom {
         shape: Vec<Extent>,
         /// Order of the axes: rank 0 varies slowest.
         ranks: Vec<u8>,
+        /// Axes projected away: there the coordinate is 0 and the task domain has extent 1, for the same workers.
+        projected: Vec<bool>,
     },
     /// One worker does all tasks.
     Repeat {
@@ -241,6 +241,8 @@ pub enum MappingAtom {
         ranks: Vec<u8>,
         /// One an axis.
         unroll: Vec<Unroll>,
+        /// Axes projected away: there the coordinate is 0 and the task domain has extent 1, for the same loops.
+        projected: Vec<bool>,
     },
     /// A function from the worker (symbol 0) to its tasks.
     Custom {
