@@ -4,10 +4,37 @@
 //! worker to its ordered list of tasks. This crate holds the algebra, its evaluation, its properties and its drawing.
 //! It knows nothing of kernels, devices or the IR: the macros use it while expanding, the core while lowering.
 //!
+//! ```
+//! use hidet_mapping::{repeat, spatial};
+//!
+//! // 128 workers cover a 64 x 8 tile: each does four rows, 16 apart.
+//! let load = repeat([4, 1]) * spatial([16, 8]);
+//! assert_eq!((load.workers(), load.shape()), (128, [64, 8]));
+//! assert_eq!(load.tasks(9).collect::<Vec<_>>(), [[1, 1], [17, 1], [33, 1], [49, 1]]);
+//! load.check_cover(false).unwrap();
+//! ```
+//!
 //! Source: "Hidet: Task-Mapping Programming Paradigm for Deep Learning Tensor Programs", ASPLOS 2023, section 4.1.
 
 pub mod arith;
+mod auto;
+mod construct;
+mod cover;
+mod custom;
+mod declare;
+pub mod draw;
+mod error;
+mod eval;
 pub mod index;
+mod mapping;
+mod show;
 
 pub use arith::{Arith, HostArith};
+pub use auto::{auto_map, auto_map_ranked, enumerate, factorizations, predicated_auto_map, predicated_auto_map_ranked};
+pub use construct::{col_repeat, col_spatial, repeat, spatial};
+pub use custom::{CustomFunction, Index, MAX_NODES, Node, Worker, custom, custom_static};
+pub use declare::MAX_CHECKED;
+pub use error::{Coordinates, MAX_RANK, MappingError, Text};
+pub use eval::Tasks;
 pub use index::IndexExpr;
+pub use mapping::{Atom, AtomKind, MAX_ATOMS, TaskMapping, Unroll};

@@ -1,0 +1,377 @@
+//! What can be wrong with a mapping, as values whose text carries the numbers.
+//!
+//! The text is made by const functions ([`Text`]), so that a check in const context fails with the same words.
+
+use std::fmt;
+
+/// The most axes whose coordinates an error can show, and the most a mapping may have.
+pub const MAX_RANK: usize = 8;
+
+/// What is wrong with a mapping or with the use of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MappingError {
+    /// More axes than [`MAX_RANK`], or none.
+    Rank {
+        /// How many.
+        rank: usize,
+    },
+    /// More factors than [`MAX_ATOMS`](crate::MAX_ATOMS).
+    TooManyAtoms {
+        /// How many there would be.
+        atoms: usize,
+    },
+    /// An extent is 0.
+    ZeroExtent {
+        /// Of that axis.
+        axis: usize,
+    },
+    /// Workers, tasks or the task domain exceed `i32`.
+    TooLarge,
+    /// An axis that does not exist.
+    Axis {
+        /// The axis asked for.
+        axis: usize,
+        /// The rank of the mapping.
+        rank: usize,
+    },
+    /// Ranks are not a permutation of `0 .. axes`.
+    Ranks {
+        /// The first that is too large or there twice.
+        rank: u8,
+        /// The rank of the mapping.
+        axes: usize,
+    },
+    /// A custom function has its own order.
+    RanksOfCustom,
+    /// `u0`.
+    UnrollZero,
+    /// `u4+`.
+    UnrollFactorOfExplicit,
+    /// Not an unroll attribute.
+    UnrollItem,
+    /// Neither one attribute nor one an axis.
+    UnrollCount {
+        /// How many there are.
+        items: usize,
+        /// The rank of the mapping.
+        axes: usize,
+    },
+    /// Only a `repeat` has loops.
+    UnrollOfSpatial,
+    /// `auto_map`: the workers do not divide the tasks.
+    NotDivisible {
+        /// The number of workers.
+        workers: u32,
+        /// The number of tasks.
+        tasks: u64,
+    },
+    /// A custom function computes more than [`MAX_NODES`](crate::MAX_NODES) values.
+    TooManyNodes {
+        /// How many.
+        nodes: usize,
+    },
+    /// A custom function refers to a value that is not computed before it.
+    BadNode {
+        /// The position of the one that refers.
+        node: usize,
+    },
+    /// A custom function has no whole number of tasks, or none.
+    BadTasks {
+        /// How many coordinates it gives.
+        coordinates: usize,
+        /// The rank of the mapping.
+        axes: usize,
+    },
+    /// The formula of a custom function cannot be computed.
+    Formula {
+        /// For that worker.
+        worker: u32,
+        /// Why.
+        why: &'static str,
+    },
+    /// A custom function with too many tasks to enumerate.
+    TooManyToCheck {
+        /// How many.
+        tasks: u64,
+    },
+    /// The mapping uses another number of workers than declared.
+    Workers {
+        /// Declared.
+        declared: u32,
+        /// Used.
+        found: u32,
+    },
+    /// The mapping covers another task domain than declared.
+    Shape {
+        /// Declared.
+        declared: Coordinates,
+        /// Covered.
+        found: Coordinates,
+    },
+    /// A task that nobody does.
+    Uncovered {
+        /// The task.
+        task: Coordinates,
+        /// The extents of the task domain.
+        shape: Coordinates,
+    },
+    /// A task that is done more than once.
+    Repeated {
+        /// The task.
+        task: Coordinates,
+        /// Who does it first.
+        first: u32,
+        /// Who does it again; may be the same worker.
+        second: u32,
+    },
+    /// A task outside of the task domain.
+    Outside {
+        /// Whose task.
+        worker: u32,
+        /// Its coordinates.
+        task: Coordinates,
+        /// The extents of the task domain.
+        shape: Coordinates,
+    },
+    /// A worker that does not exist.
+    NoWorker {
+        /// The worker asked for.
+        worker: u32,
+        /// The number of workers.
+        workers: u32,
+    },
+    /// A worker does not do exactly one task.
+    NotSingle {
+        /// How many it does.
+        tasks: u32,
+    },
+}
+
+/// A task or extents of any rank, for messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Coordinates {
+    values: [i64; MAX_RANK],
+    rank: usize,
+}
+
+impl Coordinates {
+    /// These coordinates; those beyond [`MAX_RANK`] are not kept.
+    pub const fn new<const R: usize>(coordinates: [i64; R]) -> Self {
+        let mut values = [0; MAX_RANK];
+        let rank = if R < MAX_RANK { R } else { MAX_RANK };
+        let mut axis = 0;
+        while axis < rank {
+            values[axis] = coordinates[axis];
+            axis += 1;
+        }
+        Coordinates { values, rank }
+    }
+
+    /// As [`new`](Coordinates::new), of extents.
+    pub const fn of<const R: usize>(coordinates: [u32; R]) -> Self {
+        let mut wide = [0; R];
+        let mut axis = 0;
+        while axis < R {
+            wide[axis] = coordinates[axis] as i64;
+            axis += 1;
+        }
+        Self::new(wide)
+    }
+
+    /// One number an axis.
+    pub fn values(&self) -> &[i64] {
+        &self.values[..self.rank]
+    }
+}
+
+/// Text made in const context. Longer text than the buffer is cut.
+#[derive(Clone, Copy)]
+pub struct Text {
+    bytes: [u8; 320],
+    len: usize,
+}
+
+impl Text {
+    const fn new() -> Self {
+        Text { bytes: [0; 320], len: 0 }
+    }
+
+    /// The text.
+    pub const fn as_str(&self) -> &str {
+        match str::from_utf8(self.bytes.split_at(self.len).0) {
+            Ok(text) => text,
+            // Only ASCII is ever written.
+            Err(_) => "",
+        }
+    }
+
+    const fn str(mut self, text: &str) -> Self {
+        let text = text.as_bytes();
+        let mut i = 0;
+        while i < text.len() && self.len < self.bytes.len() {
+            self.bytes[self.len] = text[i];
+            self.len += 1;
+            i += 1;
+        }
+        self
+    }
+
+    const fn num(mut self, value: i64) -> Self {
+        if value < 0 {
+            self = self.str("-");
+        }
+        let mut rest = value.unsigned_abs();
+        let (mut digits, mut count) = ([0u8; 20], 0);
+        loop {
+            digits[count] = b'0' + (rest % 10) as u8;
+            count += 1;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        while count > 0 && self.len < self.bytes.len() {
+            count -= 1;
+            self.bytes[self.len] = digits[count];
+            self.len += 1;
+        }
+        self
+    }
+
+    const fn list(self, list: &Coordinates) -> Self {
+        let mut text = self.str("[");
+        let mut axis = 0;
+        while axis < list.rank {
+            if axis > 0 {
+                text = text.str(", ");
+            }
+            text = text.num(list.values[axis]);
+            axis += 1;
+        }
+        text.str("]")
+    }
+}
+
+impl MappingError {
+    /// What is wrong, with the numbers, and what to do.
+    pub const fn text(&self) -> Text {
+        use crate::{MAX_ATOMS, MAX_CHECKED, MAX_NODES};
+        let t = Text::new();
+        match self {
+            MappingError::Rank { rank } => {
+                t.str("a mapping has 1 to ").num(MAX_RANK as i64).str(" axes, not ").num(*rank as i64)
+            }
+            MappingError::TooManyAtoms { atoms } => {
+                let t = t.str("the mapping has ").num(*atoms as i64);
+                t.str(" factors, at most ").num(MAX_ATOMS as i64).str(" are allowed")
+            }
+            MappingError::ZeroExtent { axis } => {
+                t.str("the extent of axis ").num(*axis as i64).str(" is 0: every extent must be at least 1")
+            }
+            MappingError::TooLarge => t.str("workers, tasks of a worker and task domain must each fit in i32"),
+            MappingError::Axis { axis, rank } => {
+                let t = t.str("axis ").num(*axis as i64).str(" does not exist: the mapping has ");
+                t.num(*rank as i64).str(" axes, counted from 0")
+            }
+            MappingError::Ranks { rank, axes } => {
+                let t = t.str("ranks must be each of 0 to ").num(*axes as i64 - 1).str(" once: ");
+                t.num(*rank as i64).str(" is too large or there twice")
+            }
+            MappingError::RanksOfCustom => t.str("a custom mapping has no ranks: its function gives the order"),
+            MappingError::UnrollZero => t.str("unroll attribute `u0`: the factor must be at least 1"),
+            MappingError::UnrollFactorOfExplicit => {
+                t.str("unroll attribute `uN+`: explicit unrolling is complete, write `u+`")
+            }
+            MappingError::UnrollItem => t.str("an unroll attribute is `.`, `u`, `uN` or `u+`"),
+            MappingError::UnrollCount { items, axes } => {
+                let t = t.num(*items as i64).str(" unroll attributes for ").num(*axes as i64);
+                t.str(" axes: write one for all, or one an axis")
+            }
+            MappingError::UnrollOfSpatial => {
+                t.str("only `repeat` has loops to unroll: put the attributes behind a `repeat`")
+            }
+            MappingError::NotDivisible { workers, tasks } => {
+                let t = t.num(*workers as i64).str(" workers do not divide ").num(*tasks as i64);
+                t.str(" tasks: choose a divisor, or `predicated_auto_map`")
+            }
+            MappingError::TooManyNodes { nodes } => {
+                let t = t.str("the custom function computes ").num(*nodes as i64);
+                t.str(" values, at most ").num(MAX_NODES as i64).str(" are allowed")
+            }
+            MappingError::BadNode { node } => {
+                let t = t.str("value ").num(*node as i64);
+                t.str(" of the custom function uses one that is not computed before")
+            }
+            MappingError::BadTasks { coordinates, axes } => {
+                let t = t.str("the custom function gives ").num(*coordinates as i64);
+                t.str(" coordinates: a task has ").num(*axes as i64)
+            }
+            MappingError::Formula { worker, why } => {
+                t.str("the tasks of worker ").num(*worker as i64).str(" cannot be computed: ").str(why)
+            }
+            MappingError::TooManyToCheck { tasks } => {
+                let t = t.str("the custom function has ").num(*tasks as i64).str(" tasks, at most ");
+                let t = t.num(MAX_CHECKED as i64).str(" can be checked: compose a smaller function");
+                t.str(" with `spatial` and `repeat`")
+            }
+            MappingError::Workers { declared, found } => {
+                let t = t.str("declared workers = ").num(*declared as i64).str(", but the mapping uses ");
+                t.num(*found as i64)
+            }
+            MappingError::Shape { declared, found } => shape_text(t, declared, found),
+            MappingError::Uncovered { task, shape } => {
+                t.str("task ").list(task).str(" of ").list(shape).str(" is done by nobody")
+            }
+            MappingError::Repeated { task, first, second } => {
+                let t = t.str("task ").list(task).str(" is done more than once, by worker ").num(*first as i64);
+                let t = if *first == *second { t } else { t.str(" and by worker ").num(*second as i64) };
+                t.str(": write `overlap` if that is meant")
+            }
+            MappingError::Outside { worker, task, shape } => {
+                let t = t.str("worker ").num(*worker as i64).str(" does task ").list(task);
+                t.str(", which is outside of ").list(shape)
+            }
+            MappingError::NoWorker { worker, workers } => {
+                let t = t.str("worker ").num(*worker as i64).str(" does not exist: the mapping has ");
+                t.num(*workers as i64).str(" workers, counted from 0")
+            }
+            MappingError::NotSingle { tasks } => {
+                t.str("each worker does ").num(*tasks as i64).str(" tasks, not one: loop over them")
+            }
+        }
+    }
+}
+
+/// Names the first task on which declared and covered domain differ.
+const fn shape_text(t: Text, declared: &Coordinates, found: &Coordinates) -> Text {
+    let t = t.str("declared tasks = ").list(declared).str(", but the mapping covers ").list(found);
+    let mut task = Coordinates { values: [0; MAX_RANK], rank: declared.rank };
+    let mut axis = 0;
+    while axis < declared.rank {
+        if declared.values[axis] > found.values[axis] {
+            task.values[axis] = found.values[axis];
+            return t.str(": task ").list(&task).str(" is done by nobody");
+        }
+        if declared.values[axis] < found.values[axis] {
+            task.values[axis] = declared.values[axis];
+            return t.str(": task ").list(&task).str(" is outside");
+        }
+        axis += 1;
+    }
+    t
+}
+
+impl fmt::Display for MappingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text().as_str())
+    }
+}
+
+impl fmt::Display for Coordinates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Text::new().list(self).as_str())
+    }
+}
+
+impl std::error::Error for MappingError {}
