@@ -104,7 +104,11 @@ impl<const R: usize> TaskMapping<R> {
                     }
                     let plus = at < text.len() && text[at] == b'+';
                     if digits > 0 && (plus || factor == 0) {
-                        return Self::faulty(if plus { MappingError::UnrollFactorOfExplicit } else { MappingError::UnrollZero });
+                        return Self::faulty(if plus {
+                            MappingError::UnrollFactorOfExplicit
+                        } else {
+                            MappingError::UnrollZero
+                        });
                     }
                     if plus {
                         at += 1;

@@ -66,9 +66,7 @@ impl<const R: usize> TaskMapping<R> {
         }
         let task = Coordinates::of(task);
         match flaw.workers {
-            Some((first, second)) => {
-                MappingError::Repeated { task, first: first * workers, second: second * workers }
-            }
+            Some((first, second)) => MappingError::Repeated { task, first: first * workers, second: second * workers },
             None => MappingError::Uncovered { task, shape: Coordinates::of(self.shape()) },
         }
     }

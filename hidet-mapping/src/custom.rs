@@ -211,7 +211,10 @@ impl NodeBuilder {
             IndexExpr::Const(value) => Node::Const(*value),
             IndexExpr::Symbol(0) => Node::Worker,
             IndexExpr::Symbol(_) => {
-                return Err(MappingError::Formula { worker: 0, why: "the worker, symbol 0, is the only symbol there is" });
+                return Err(MappingError::Formula {
+                    worker: 0,
+                    why: "the worker, symbol 0, is the only symbol there is",
+                });
             }
             IndexExpr::Binary(op, a, b) => Node::Binary(*op, self.add(a)?, self.add(b)?),
         };
