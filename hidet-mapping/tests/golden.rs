@@ -140,12 +140,12 @@ fn faults_are_values_and_stay() {
         (mapping * spatial([1, 1])).check().unwrap_err().to_string()
     };
     assert_eq!(fault(spatial([4, 0])), "the extent of axis 1 is 0: every extent must be at least 1");
-    assert_eq!(fault(spatial([2, 2]).ranks([1, 1])), "ranks must be each of 0 to 1 once: 1 is too large or there twice");
-    assert_eq!(fault(spatial([2, 2]).project([2])), "axis 2 does not exist: the mapping has 2 axes, counted from 0");
     assert_eq!(
-        fault(repeat([65536, 65536])),
-        "workers, tasks of a worker and task domain must each fit in i32"
+        fault(spatial([2, 2]).ranks([1, 1])),
+        "ranks must be each of 0 to 1 once: 1 is too large or there twice"
     );
+    assert_eq!(fault(spatial([2, 2]).project([2])), "axis 2 does not exist: the mapping has 2 axes, counted from 0");
+    assert_eq!(fault(repeat([65536, 65536])), "workers, tasks of a worker and task domain must each fit in i32");
     let many = (0..9).fold(TaskMapping::identity(), |mapping, _| mapping * spatial([2, 1]));
     assert_eq!(fault(many), "the mapping has 9 factors, at most 8 are allowed");
     let w = IndexExpr::Symbol(0);
