@@ -143,6 +143,9 @@ pub const fn custom_static<const R: usize>(
     if nodes.len() > MAX_NODES {
         return TaskMapping::faulty(MappingError::TooManyNodes { nodes: nodes.len() });
     }
+    if workers == 0 {
+        return TaskMapping::faulty(MappingError::NoWorker { worker: 0, workers });
+    }
     let mut i = 0;
     while i < nodes.len() {
         if let Node::Binary(_, a, b) = nodes[i]

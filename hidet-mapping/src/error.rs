@@ -16,6 +16,13 @@ pub enum MappingError {
         /// How many.
         rank: usize,
     },
+    /// Two factors of different rank.
+    Ranking {
+        /// The rank of the outer one.
+        outer: usize,
+        /// The rank of the inner one.
+        inner: usize,
+    },
     /// More factors than [`MAX_ATOMS`](crate::MAX_ATOMS).
     TooManyAtoms {
         /// How many there would be.
@@ -179,6 +186,14 @@ impl Coordinates {
         Self::new(wide)
     }
 
+    /// As [`new`](Coordinates::new), of any number of coordinates.
+    pub fn from_slice(coordinates: &[i64]) -> Self {
+        let rank = coordinates.len().min(MAX_RANK);
+        let mut values = [0; MAX_RANK];
+        values[..rank].copy_from_slice(&coordinates[..rank]);
+        Coordinates { values, rank }
+    }
+
     /// One number an axis.
     pub fn values(&self) -> &[i64] {
         &self.values[..self.rank]
@@ -261,6 +276,10 @@ impl MappingError {
         match self {
             MappingError::Rank { rank } => {
                 t.str("a mapping has 1 to ").num(MAX_RANK as i64).str(" axes, not ").num(*rank as i64)
+            }
+            MappingError::Ranking { outer, inner } => {
+                let t = t.str("a mapping with ").num(*outer as i64).str(" axes is composed with one with ");
+                t.num(*inner as i64).str(": the factors need the same number of axes")
             }
             MappingError::TooManyAtoms { atoms } => {
                 let t = t.str("the mapping has ").num(*atoms as i64);

@@ -41,6 +41,8 @@ mod compact;
 pub mod eval;
 mod function;
 mod handles;
+mod mapping;
+mod nest;
 mod op;
 mod stmt;
 pub mod text;
@@ -52,5 +54,6 @@ pub use function::{
     Scope, Span, Swizzle, TensorMap, Value, ValueId, Var, VarId,
 };
 pub use handles::{Mention, MentionMut};
+pub use nest::{HostTasks, Nest, NestLoop, NestStep, Partial};
 pub use op::{BinaryOp, CompareOp, Op, Special, UnaryOp};
 pub use stmt::{Arg, AsmOperand, Block, Extent, Mapping, MappingAtom, PrintPiece, Stmt, StmtId, Unroll};

@@ -1,0 +1,354 @@
+//! From a mapping to loops: the one formula by which the host enumerates tasks and the lowering pass emits them.
+//!
+//! A task is a sum: what the worker's number fixes (the *base*), plus for each loop its index times a stride. So a
+//! mapping becomes a base, computed once, and a nest of loops that only add.
+//!
+//! Example: `repeat([4, 1]) * spatial([16, 8])` for worker `w` has the base `[w / 8, w % 8]` and one loop of 4 turns
+//! that adds 16 along axis 0. The worker must be known to be smaller than the number of workers: the outermost `%` is
+//! left out.
+
+use super::function::ValueId;
+use super::stmt::{Extent, Mapping, MappingAtom, Unroll};
+use hidet_mapping::{Arith, HostArith, IndexExpr};
+
+/// Coordinates of a task as far as they are known; `None` is 0.
+pub type Partial<I> = Vec<Option<I>>;
+
+/// The tasks of one worker as loops.
+#[derive(Clone, Debug)]
+pub struct Nest<I> {
+    /// What the worker alone decides.
+    pub base: Partial<I>,
+    /// The loops, outermost first. Loops of one turn are left out.
+    pub loops: Vec<NestLoop<I>>,
+}
+
+/// A loop of a [`Nest`].
+#[derive(Clone, Debug)]
+pub struct NestLoop<I> {
+    /// How many turns.
+    pub extent: I,
+    /// The same, where it is constant.
+    pub known: Option<u32>,
+    /// How far it is unrolled.
+    pub unroll: Unroll,
+    /// What a turn adds.
+    pub step: NestStep<I>,
+}
+
+/// What a turn of a loop adds to the coordinates.
+#[derive(Clone, Debug)]
+pub enum NestStep<I> {
+    /// Nothing: the axis is projected away.
+    Nothing,
+    /// The index times the stride, along an axis.
+    Along {
+        /// The axis.
+        axis: usize,
+        /// `None` is 1.
+        stride: Option<I>,
+    },
+    /// The item numbered by the index: the tasks of a custom function.
+    Choice(Vec<Partial<I>>),
+}
+
+/// A product of extents, its constant part folded.
+#[derive(Clone)]
+struct Product<I> {
+    known: i64,
+    rest: Option<I>,
+}
+
+impl<I: Clone> Product<I> {
+    fn one() -> Self {
+        Product { known: 1, rest: None }
+    }
+
+    fn is_one(&self) -> bool {
+        self.known == 1 && self.rest.is_none()
+    }
+
+    fn times<A: Arith<Int = I>>(&self, arith: &mut A, by: &Size<I>) -> Self {
+        match (by, &self.rest) {
+            (Size::Known(by), rest) => Product { known: self.known * i64::from(*by), rest: rest.clone() },
+            (Size::Value(by), None) => Product { known: self.known, rest: Some(by.clone()) },
+            (Size::Value(by), Some(rest)) => Product { known: self.known, rest: Some(arith.mul(rest, by)) },
+        }
+    }
+
+    fn value<A: Arith<Int = I>>(&self, arith: &mut A) -> I {
+        match &self.rest {
+            None => arith.constant(self.known),
+            Some(rest) if self.known == 1 => rest.clone(),
+            Some(rest) => {
+                let known = arith.constant(self.known);
+                arith.mul(rest, &known)
+            }
+        }
+    }
+
+    /// `value * self`
+    fn scale<A: Arith<Int = I>>(&self, arith: &mut A, value: I) -> I {
+        if self.is_one() {
+            return value;
+        }
+        let by = self.value(arith);
+        arith.mul(&value, &by)
+    }
+
+    /// `value / self`
+    fn divide<A: Arith<Int = I>>(&self, arith: &mut A, value: &I) -> I {
+        if self.is_one() {
+            return value.clone();
+        }
+        let by = self.value(arith);
+        arith.div(value, &by)
+    }
+}
+
+/// An extent in the arithmetic at hand.
+enum Size<I> {
+    Known(u32),
+    Value(I),
+}
+
+impl<I: Clone> Size<I> {
+    fn value<A: Arith<Int = I>>(&self, arith: &mut A) -> I {
+        match self {
+            Size::Known(extent) => arith.constant(i64::from(*extent)),
+            Size::Value(extent) => extent.clone(),
+        }
+    }
+}
+
+/// Arithmetic in which symbol 0 is the worker of a custom function.
+struct WithWorker<'a, A: Arith> {
+    arith: &'a mut A,
+    worker: A::Int,
+}
+
+macro_rules! delegate {
+    ($($name:ident)*) => {$(
+        fn $name(&mut self, a: &A::Int, b: &A::Int) -> A::Int {
+            self.arith.$name(a, b)
+        }
+    )*};
+}
+
+impl<A: Arith> Arith for WithWorker<'_, A> {
+    type Int = A::Int;
+    fn constant(&mut self, value: i64) -> A::Int {
+        self.arith.constant(value)
+    }
+    fn symbol(&mut self, _: u32) -> A::Int {
+        self.worker.clone()
+    }
+    delegate!(add sub mul div rem xor and min max);
+}
+
+/// `sum + value`, at one coordinate.
+fn add_to<A: Arith>(arith: &mut A, sum: &mut Option<A::Int>, value: A::Int) {
+    *sum = Some(match sum {
+        None => value,
+        Some(sum) => arith.add(sum, &value),
+    });
+}
+
+impl Mapping {
+    /// The number of workers; `extent` gives the value of an extent.
+    pub fn workers_value<A: Arith>(&self, arith: &mut A, extent: &mut impl FnMut(&mut A, ValueId) -> A::Int) -> A::Int {
+        let mut total = Product::one();
+        for factor in self.workers() {
+            let factor = size(arith, &factor, extent);
+            total = total.times(arith, &factor);
+        }
+        total.value(arith)
+    }
+
+    /// The tasks of `worker` as loops; `extent` gives the value of an extent. The worker must be known to be smaller
+    /// than the number of workers, so everything computed here belongs behind that guard. The mapping must be valid.
+    pub fn nest<A: Arith>(
+        &self,
+        arith: &mut A,
+        worker: &A::Int,
+        extent: &mut impl FnMut(&mut A, ValueId) -> A::Int,
+    ) -> Nest<A::Int> {
+        let rank = self.rank();
+        let mut base: Partial<A::Int> = vec![None; rank];
+        let mut loops = Vec::new();
+        // Of the factors inside of the one at hand: the number of workers, and the extents of their task domain.
+        let mut workers = Product::one();
+        let mut scale = vec![Product::one(); rank];
+        for (k, atom) in self.atoms.iter().enumerate().rev() {
+            // Whether the quotient by `workers` may still hold more than this factor's worker.
+            let more = self.atoms[..k].iter().flat_map(MappingAtom::workers).any(|extent| !extent.is_one());
+            match atom {
+                MappingAtom::Spatial { shape, ranks, projected } => {
+                    let axes: Vec<usize> = fastest_first(ranks).filter(|axis| !shape[*axis].is_one()).collect();
+                    for (i, &axis) in axes.iter().enumerate() {
+                        let outermost = !more && i + 1 == axes.len();
+                        let extent = size(arith, &shape[axis], extent);
+                        if !projected[axis] {
+                            let mut index = workers.divide(arith, worker);
+                            if !outermost {
+                                let modulus = extent.value(arith);
+                                index = arith.rem(&index, &modulus);
+                            }
+                            let index = scale[axis].scale(arith, index);
+                            add_to(arith, &mut base[axis], index);
+                        }
+                        workers = workers.times(arith, &extent);
+                    }
+                }
+                MappingAtom::Repeat { shape, ranks, unroll, projected } => {
+                    for axis in fastest_first(ranks).filter(|axis| !shape[*axis].is_one()) {
+                        let step = if projected[axis] {
+                            NestStep::Nothing
+                        } else {
+                            let stride = &scale[axis];
+                            NestStep::Along { axis, stride: (!stride.is_one()).then(|| stride.value(arith)) }
+                        };
+                        let extent = size(arith, &shape[axis], extent).value(arith);
+                        loops.push(NestLoop { extent, known: shape[axis].as_const(), unroll: unroll[axis], step });
+                    }
+                }
+                MappingAtom::Custom { workers: count, tasks, .. } => {
+                    let mut own = workers.divide(arith, worker);
+                    if more {
+                        let modulus = arith.constant(i64::from(*count));
+                        own = arith.rem(&own, &modulus);
+                    }
+                    let mut with = WithWorker { arith: &mut *arith, worker: own };
+                    let mut choices: Vec<Partial<A::Int>> = Vec::new();
+                    for task in tasks {
+                        let mut choice = Vec::new();
+                        for (axis, formula) in task.iter().enumerate() {
+                            choice.push(if *formula == IndexExpr::Const(0) {
+                                None
+                            } else {
+                                let index = formula.emit(&mut with);
+                                Some(scale[axis].scale(with.arith, index))
+                            });
+                        }
+                        choices.push(choice);
+                    }
+                    if let [only] = &choices[..] {
+                        for (axis, index) in only.iter().enumerate() {
+                            if let Some(index) = index {
+                                add_to(arith, &mut base[axis], index.clone());
+                            }
+                        }
+                    } else {
+                        let (extent, known) = (arith.constant(choices.len() as i64), Some(choices.len() as u32));
+                        let step = NestStep::Choice(choices);
+                        loops.push(NestLoop { extent, known, unroll: Unroll::Explicit, step });
+                    }
+                    workers = workers.times(arith, &Size::Known(*count));
+                }
+            }
+            for (axis, scale) in scale.iter_mut().enumerate() {
+                let own = atom.extent(axis);
+                if !own.is_one() {
+                    let own = size(arith, &own, extent);
+                    *scale = scale.times(arith, &own);
+                }
+            }
+        }
+        loops.reverse();
+        Nest { base, loops }
+    }
+
+    /// The tasks of a worker on the host, in order; `extent` gives the value of an extent. A worker that does not exist
+    /// has none. The mapping must be valid.
+    pub fn tasks(&self, worker: i64, extent: &mut impl FnMut(ValueId) -> i64) -> HostTasks {
+        let mut arith = HostArith::default();
+        let mut extent = |_: &mut HostArith<'_>, value| extent(value).max(0);
+        if worker < 0 || worker >= self.workers_value(&mut arith, &mut extent) {
+            return HostTasks { nest: Nest { base: Vec::new(), loops: Vec::new() }, turns: None };
+        }
+        let nest = self.nest(&mut arith, &worker, &mut extent);
+        let some = nest.loops.iter().all(|l| l.extent > 0);
+        let turns = some.then(|| vec![0; nest.loops.len()]);
+        HostTasks { nest, turns }
+    }
+}
+
+fn size<A: Arith>(arith: &mut A, extent: &Extent, value: &mut impl FnMut(&mut A, ValueId) -> A::Int) -> Size<A::Int> {
+    match extent {
+        Extent::Const(extent) => Size::Known(*extent),
+        Extent::Value(extent) => Size::Value(value(arith, *extent)),
+    }
+}
+
+/// The axes from the highest rank down.
+fn fastest_first(ranks: &[u8]) -> impl Iterator<Item = usize> {
+    let mut axes: Vec<usize> = (0..ranks.len()).collect();
+    axes.sort_by_key(|axis| std::cmp::Reverse(ranks[*axis]));
+    axes.into_iter()
+}
+
+impl<I: Clone> NestLoop<I> {
+    /// The coordinates inside of the loop, from those outside and the index. `choose(index, items)` gives the item
+    /// of that number.
+    pub fn enter<A: Arith<Int = I>>(
+        &self,
+        arith: &mut A,
+        outside: &[Option<I>],
+        index: &I,
+        choose: &mut impl FnMut(&mut A, &I, Vec<I>) -> I,
+    ) -> Partial<I> {
+        let mut inside = outside.to_vec();
+        match &self.step {
+            NestStep::Nothing => {}
+            NestStep::Along { axis, stride } => {
+                let part = stride.as_ref().map_or_else(|| index.clone(), |stride| arith.mul(index, stride));
+                add_to(arith, &mut inside[*axis], part);
+            }
+            NestStep::Choice(choices) => {
+                for (axis, inside) in inside.iter_mut().enumerate() {
+                    if choices.iter().all(|choice| choice[axis].is_none()) {
+                        continue;
+                    }
+                    let mut items = Vec::with_capacity(choices.len());
+                    for choice in choices {
+                        items.push(choice[axis].clone().unwrap_or_else(|| arith.constant(0)));
+                    }
+                    let part = choose(arith, index, items);
+                    add_to(arith, inside, part);
+                }
+            }
+        }
+        inside
+    }
+}
+
+/// The tasks of a worker, on the host.
+#[derive(Clone, Debug)]
+pub struct HostTasks {
+    nest: Nest<i64>,
+    /// The index of each loop; `None` at the end.
+    turns: Option<Vec<i64>>,
+}
+
+impl Iterator for HostTasks {
+    type Item = Vec<i64>;
+
+    fn next(&mut self) -> Option<Vec<i64>> {
+        let turns = self.turns.as_mut()?;
+        let mut arith = HostArith::default();
+        let mut task = self.nest.base.clone();
+        for (l, turn) in self.nest.loops.iter().zip(turns.iter()) {
+            task = l.enter(&mut arith, &task, turn, &mut |_, turn, items| items[*turn as usize]);
+        }
+        // The next turn of the innermost loop that has one.
+        let next = (0..turns.len()).rev().find(|&l| turns[l] + 1 < self.nest.loops[l].extent);
+        match next {
+            Some(l) => {
+                turns[l] += 1;
+                turns[l + 1..].fill(0);
+            }
+            None => self.turns = None,
+        }
+        Some(task.into_iter().map(|index| index.unwrap_or(0)).collect())
+    }
+}
