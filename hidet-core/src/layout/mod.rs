@@ -3,6 +3,15 @@
 //! The dual of task mappings: `local` mirrors `spatial` (each worker owns one element), `row`/`column` mirror
 //! `repeat`. One formula serves the host and the device, through [`hidet_mapping::Arith`].
 
+mod check;
+mod construct;
+pub mod draw;
+mod eval;
+mod show;
+mod tiling;
+
+pub use check::LayoutError;
+
 use hidet_mapping::IndexExpr;
 
 /// A layout. Offsets count elements.

@@ -1,0 +1,157 @@
+//! What makes a layout invalid.
+
+use super::Layout;
+use super::construct::product;
+use hidet_mapping::{IndexExpr, MappingError};
+
+/// What is wrong with a layout.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LayoutError {
+    /// Lists of different length.
+    #[error("a strided layout has {shape} extents, but {strides} strides")]
+    Strides {
+        /// The number of extents.
+        shape: usize,
+        /// The number of strides.
+        strides: usize,
+    },
+    /// An extent or a stride is negative.
+    #[error("an extent or stride is {value}: both must be at least 0")]
+    Negative {
+        /// Which value.
+        value: i64,
+    },
+    /// Composition of different ranks.
+    #[error("`{outer}` has another number of axes than `{inner}`: layouts compose axis by axis")]
+    Ranks {
+        /// The outer layout.
+        outer: String,
+        /// The inner layout.
+        inner: String,
+    },
+    /// An axis that does not exist.
+    #[error("axis {axis} does not exist: the layout has {rank} axes, counted from 0")]
+    Axis {
+        /// The axis asked for.
+        axis: u8,
+        /// The number of axes.
+        rank: usize,
+    },
+    /// A swizzle of an axis by itself.
+    #[error("axis {axis} cannot be swizzled by itself")]
+    SwizzleAxis {
+        /// Which.
+        axis: u8,
+    },
+    /// A swizzle of an axis whose extent is not a power of two.
+    #[error("the extent of a swizzled axis must be a power of two, but axis {axis} has {extent}")]
+    SwizzleExtent {
+        /// Which axis.
+        axis: u8,
+        /// Its extent.
+        extent: String,
+    },
+    /// An order that is not a permutation.
+    #[error("{order:?} is not an order of the {rank} axes of the layout: each of 0 to {} must be there once", rank.saturating_sub(1))]
+    Order {
+        /// The order given.
+        order: Vec<u8>,
+        /// The number of axes.
+        rank: usize,
+    },
+    /// A reshape to another number of elements.
+    #[error("a layout of {old} elements cannot be reshaped to {new}")]
+    Reshape {
+        /// Elements before.
+        old: String,
+        /// Elements after.
+        new: String,
+    },
+    /// A split or tile that does not fit the extent.
+    #[error("axis {axis} of extent {extent} cannot be split by {factor}: the factor must divide the extent")]
+    Split {
+        /// Which axis.
+        axis: usize,
+        /// Its extent.
+        extent: String,
+        /// The factor.
+        factor: u32,
+    },
+    /// Of the mapping a layout was made from.
+    #[error("no layout mirrors the mapping: {0}")]
+    Mapping(MappingError),
+}
+
+/// Whether `order` has each axis once.
+pub(super) fn is_permutation(order: &[u8], rank: usize) -> bool {
+    order.len() == rank && (0..rank).all(|axis| order.iter().any(|other| usize::from(*other) == axis))
+}
+
+impl Layout {
+    /// Fails where the layout means nothing. Sizes that depend on symbols are compared as formulas where they can be.
+    pub fn check(&self) -> Result<(), LayoutError> {
+        match self {
+            Layout::Strided { shape, strides } => {
+                if shape.len() != strides.len() {
+                    return Err(LayoutError::Strides { shape: shape.len(), strides: strides.len() });
+                }
+                not_negative(shape)?;
+                not_negative(strides)
+            }
+            Layout::Local { shape } => not_negative(shape),
+            Layout::Compose(outer, inner) => {
+                outer.check()?;
+                inner.check()?;
+                if outer.rank() != inner.rank() {
+                    return Err(LayoutError::Ranks { outer: outer.to_string(), inner: inner.to_string() });
+                }
+                Ok(())
+            }
+            Layout::Concat(outer, inner) => {
+                outer.check()?;
+                inner.check()
+            }
+            Layout::Swizzle { base, axis, by, .. } => {
+                base.check()?;
+                let shape = base.shape();
+                if let Some(axis) = [*axis, *by].into_iter().find(|axis| usize::from(*axis) >= shape.len()) {
+                    return Err(LayoutError::Axis { axis, rank: shape.len() });
+                }
+                if axis == by {
+                    return Err(LayoutError::SwizzleAxis { axis: *axis });
+                }
+                let extent = &shape[usize::from(*axis)];
+                match extent.as_const() {
+                    Some(number) if number > 0 && number & (number - 1) == 0 => Ok(()),
+                    _ => Err(LayoutError::SwizzleExtent { axis: *axis, extent: extent.to_string() }),
+                }
+            }
+            Layout::Permute { base, order } => {
+                base.check()?;
+                if !is_permutation(order, base.rank()) {
+                    return Err(LayoutError::Order { order: order.clone(), rank: base.rank() });
+                }
+                Ok(())
+            }
+            Layout::Reshape { base, shape } => {
+                base.check()?;
+                not_negative(shape)?;
+                let (old, new) = (product(&base.shape()), product(shape));
+                match (old.as_const(), new.as_const()) {
+                    (Some(a), Some(b)) if a != b => {
+                        Err(LayoutError::Reshape { old: old.to_string(), new: new.to_string() })
+                    }
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+fn not_negative(exprs: &[IndexExpr]) -> Result<(), LayoutError> {
+    match exprs.iter().filter_map(IndexExpr::as_const).find(|value| *value < 0) {
+        Some(value) => Err(LayoutError::Negative { value }),
+        None => Ok(()),
+    }
+}
