@@ -356,13 +356,7 @@ impl Printer<'_> {
 
     fn mapping(&self, mapping: &Mapping) -> String {
         let atoms: Vec<String> = mapping.atoms.iter().map(|atom| self.atom(atom)).collect();
-        let mut text = if atoms.is_empty() { "empty".to_owned() } else { atoms.join(" * ") };
-        let rank = mapping.atoms.first().map_or(0, atom_rank);
-        if mapping.projected.len() != rank || mapping.projected.contains(&true) {
-            let axes: Vec<&str> = mapping.projected.iter().map(|gone| if *gone { "1" } else { "0" }).collect();
-            let _ = write!(text, " projected[{}]", axes.join(", "));
-        }
-        text
+        if atoms.is_empty() { "empty".to_owned() } else { atoms.join(" * ") }
     }
 
     fn atom(&self, atom: &MappingAtom) -> String {
@@ -380,14 +374,25 @@ impl Printer<'_> {
             true => String::new(),
             false => format!(" ranks{ranks:?}"),
         };
+        let gone = |projected: &[bool], rank: usize| {
+            if projected.len() == rank && !projected.contains(&true) {
+                return String::new();
+            }
+            let axes: Vec<&str> = projected.iter().map(|gone| if *gone { "1" } else { "0" }).collect();
+            format!(" projected[{}]", axes.join(", "))
+        };
         match atom {
-            MappingAtom::Spatial { shape, ranks } => format!("spatial{}{}", extents(shape), order(ranks, shape.len())),
-            MappingAtom::Repeat { shape, ranks, unroll } => {
+            MappingAtom::Spatial { shape, ranks, projected } => {
+                let rank = shape.len();
+                format!("spatial{}{}{}", extents(shape), order(ranks, rank), gone(projected, rank))
+            }
+            MappingAtom::Repeat { shape, ranks, unroll, projected } => {
                 let mut text = format!("repeat{}{}", extents(shape), order(ranks, shape.len()));
                 if unroll.len() != shape.len() || unroll.iter().any(|unroll| *unroll != Unroll::Auto) {
                     let unroll: Vec<String> = unroll.iter().map(|unroll| unroll_name(*unroll)).collect();
                     let _ = write!(text, " unroll[{}]", unroll.join(", "));
                 }
+                text.push_str(&gone(projected, shape.len()));
                 text
             }
             MappingAtom::Custom { workers, shape, tasks } => {
@@ -411,13 +416,6 @@ fn param_buffers(f: &Function) -> impl Iterator<Item = BufferId> {
         Param::Tensor { buffer, .. } => Some(*buffer),
         Param::Scalar { .. } => None,
     })
-}
-
-fn atom_rank(atom: &MappingAtom) -> usize {
-    match atom {
-        MappingAtom::Spatial { shape, .. } | MappingAtom::Repeat { shape, .. } => shape.len(),
-        MappingAtom::Custom { shape, .. } => shape.len(),
-    }
 }
 
 fn relation_name(relation: Relation) -> &'static str {

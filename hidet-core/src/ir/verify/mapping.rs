@@ -16,9 +16,6 @@ pub(super) fn check(c: &mut Checker<'_>, mapping: &Mapping, worker: ValueId, tas
     if let Some(other) = mapping.atoms.iter().map(self::rank).find(|other| *other != rank) {
         return c.problem(format!("a mapping of factors of ranks {rank} and {other}"));
     }
-    c.require(mapping.projected.len() == rank, || {
-        format!("a mapping of rank {rank} says of {} axes whether they are projected", mapping.projected.len())
-    });
     c.require(task.len() == rank, || format!("a mapping of rank {rank} gives tasks of {} coordinates", task.len()));
     for value in task.iter().chain([&worker]) {
         let (ty, name) = (f.ty(*value), c.value(*value));
@@ -58,9 +55,9 @@ fn workers(mapping: &Mapping) -> Option<i64> {
 
 fn atom(c: &mut Checker<'_>, atom: &MappingAtom) {
     match atom {
-        MappingAtom::Spatial { shape, ranks } => extents(c, shape, ranks),
-        MappingAtom::Repeat { shape, ranks, unroll } => {
-            extents(c, shape, ranks);
+        MappingAtom::Spatial { shape, ranks, projected } => extents(c, shape, ranks, projected),
+        MappingAtom::Repeat { shape, ranks, unroll, projected } => {
+            extents(c, shape, ranks, projected);
             c.require(unroll.len() == shape.len(), || {
                 format!("a repeat of {} axes says of {} how they are unrolled", shape.len(), unroll.len())
             });
@@ -69,7 +66,10 @@ fn atom(c: &mut Checker<'_>, atom: &MappingAtom) {
     }
 }
 
-fn extents(c: &mut Checker<'_>, shape: &[Extent], ranks: &[u8]) {
+fn extents(c: &mut Checker<'_>, shape: &[Extent], ranks: &[u8], projected: &[bool]) {
+    c.require(projected.len() == shape.len(), || {
+        format!("a factor of {} axes says of {} whether they are projected", shape.len(), projected.len())
+    });
     for extent in shape {
         match extent {
             Extent::Const(extent) => c.require(*extent > 0, || "a mapping has an extent of 0".to_owned()),

@@ -67,7 +67,7 @@
 //!
 //! Mappings
 //! - A mapping has factors, all of one rank, one order and one unrolling an axis, and constant extents that are positive;
-//!   the order is a permutation; `projected` has one entry an axis.
+//!   the order is a permutation; `projected` of a factor has one entry an axis.
 //! - Extents that are values, the worker and the task coordinates are `i32`, one coordinate an axis.
 //! - A custom mapping has workers, uses `worker` alone, and its tasks lie in its shape for every worker.
 //! - A mapping of constant extents has no more workers than the worker index can reach.

@@ -16,20 +16,7 @@ impl<'s> Parser<'s> {
                 atoms.push(self.mapping_atom()?);
             }
         }
-        let rank = match atoms.first() {
-            None => 0,
-            Some(MappingAtom::Spatial { shape, .. } | MappingAtom::Repeat { shape, .. }) => shape.len(),
-            Some(MappingAtom::Custom { shape, .. }) => shape.len(),
-        };
-        let projected = match self.try_word("projected") {
-            false => vec![false; rank],
-            true => self.list("[", "]", |parser| match parser.number::<u8>("0 or 1")? {
-                0 => Ok(false),
-                1 => Ok(true),
-                _ => Err(error(parser.line(), "an axis is projected (1) or not (0)")),
-            })?,
-        };
-        Ok(Mapping { atoms, projected })
+        Ok(Mapping { atoms })
     }
 
     fn mapping_atom(&mut self) -> Result<MappingAtom> {
@@ -48,13 +35,27 @@ impl<'s> Parser<'s> {
             false => (0..=u8::MAX).take(shape.len()).collect(),
         };
         if !repeat {
-            return Ok(MappingAtom::Spatial { shape, ranks });
+            let projected = self.projected(shape.len())?;
+            return Ok(MappingAtom::Spatial { shape, ranks, projected });
         }
         let unroll = match self.try_word("unroll") {
             true => self.list("[", "]", Self::unroll)?,
             false => vec![Unroll::Auto; shape.len()],
         };
-        Ok(MappingAtom::Repeat { shape, ranks, unroll })
+        let projected = self.projected(shape.len())?;
+        Ok(MappingAtom::Repeat { shape, ranks, unroll, projected })
+    }
+
+    /// `projected[1, 0]`, or nothing where no axis is.
+    fn projected(&mut self, rank: usize) -> Result<Vec<bool>> {
+        if !self.try_word("projected") {
+            return Ok(vec![false; rank]);
+        }
+        self.list("[", "]", |parser| match parser.number::<u8>("0 or 1")? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(error(parser.line(), "an axis is projected (1) or not (0)")),
+        })
     }
 
     fn extent(&mut self) -> Result<Extent> {
