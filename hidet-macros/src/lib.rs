@@ -1,1 +1,32 @@
 //! The macros of hidet. This file holds the entry points only.
+
+mod task_mapping;
+
+use proc_macro::TokenStream;
+
+/// Makes a function a task mapping that is checked while compiling.
+///
+/// On a composition the function gives the mapping:
+///
+/// ```ignore
+/// #[task_mapping(workers = 256, tasks = [128, 8])]
+/// fn load_a() -> TaskMapping<2> { repeat([4, 1]) * spatial([32, 8]) }
+/// ```
+///
+/// On a custom function it gives the task, or an array of the tasks, of a worker, by integer arithmetic; what it defines
+/// is a function without arguments that gives the `TaskMapping`:
+///
+/// ```ignore
+/// #[task_mapping(workers = 32, tasks = [4, 8])]
+/// fn atom(w: Worker) -> [Index; 2] { [w / 16 * 2 + w % 2, w / 2 % 8] }
+/// ```
+///
+/// Arguments: `workers = N`, the number of workers; `tasks = [..]`, the extents of the task domain; `overlap`, which
+/// allows that a task is done several times; `crate = path`, where the crate `hidet` is found under another name. On a
+/// composition each may be left out. A wrong number of workers, another domain, a task that nobody does and a task done
+/// twice are compile errors; in a function with parameters, which has no value yet, they are errors when a kernel that
+/// uses it is built.
+#[proc_macro_attribute]
+pub fn task_mapping(attr: TokenStream, item: TokenStream) -> TokenStream {
+    task_mapping::task_mapping(attr.into(), item.into()).into()
+}
