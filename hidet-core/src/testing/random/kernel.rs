@@ -2,6 +2,7 @@
 
 use super::builder::{Builder, Extent, Source};
 use super::expr::NUMBERS;
+use super::mapping::projected;
 use super::rng::Rng;
 use super::{Argument, RandomKernel};
 use crate::ir::{
@@ -276,10 +277,8 @@ impl Builder {
 
     /// Adds up the elements that a mapping gives the thread, of the tile or of one axis of it.
     fn sum_tile(&mut self, tile: &Tile) {
-        let mut mapping = self.mapping(tile.rows, tile.columns);
-        if self.rng.percent(20) {
-            mapping.projected[0] = true;
-        }
+        let mapping = self.mapping(tile.rows, tile.columns);
+        let mapping = if self.rng.percent(20) { projected(mapping) } else { mapping };
         let elem = tile.source.elem;
         let zero = self.constant(elem, 0);
         let sum = self.declare(elem.into(), Some(zero));

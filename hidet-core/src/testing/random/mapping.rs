@@ -4,6 +4,12 @@ use super::builder::Builder;
 use crate::ir::{Extent, Mapping, MappingAtom, Unroll};
 use hidet_mapping::IndexExpr;
 
+/// The mapping with axis 0 projected away.
+pub fn projected(mapping: Mapping) -> Mapping {
+    // Fails for an axis that does not exist; these mappings have two.
+    mapping.clone().project(&[0]).unwrap_or(mapping)
+}
+
 impl Builder {
     /// A mapping of a tile of `2^rows x 2^columns` tasks on at most as many workers as the block has threads.
     pub fn mapping(&mut self, rows: u32, columns: u32) -> Mapping {
@@ -17,7 +23,7 @@ impl Builder {
         } else {
             self.composition([rows, columns], [spatial_rows, spatial_columns])
         };
-        Mapping { atoms, projected: vec![false; 2] }
+        Mapping { atoms }
     }
 
     fn composition(&mut self, whole: [u32; 2], spatial: [u32; 2]) -> Vec<MappingAtom> {
@@ -32,16 +38,16 @@ impl Builder {
             let shape: Vec<Extent> = extents.iter().map(|log| Extent::Const(1 << log)).collect();
             let ranks = if self.rng.percent(30) { vec![1, 0] } else { vec![0, 1] };
             atoms.push(match repeat {
-                false => MappingAtom::Spatial { shape, ranks },
+                false => MappingAtom::Spatial { shape, ranks, projected: vec![false; 2] },
                 true => {
                     let shape = shape.into_iter().map(|extent| self.maybe_value(extent)).collect();
                     let unroll = (0..2).map(|_| self.unroll_mapping()).collect();
-                    MappingAtom::Repeat { shape, ranks, unroll }
+                    MappingAtom::Repeat { shape, ranks, unroll, projected: vec![false; 2] }
                 }
             });
         }
         if atoms.is_empty() {
-            atoms.push(MappingAtom::Spatial { shape: vec![Extent::Const(1); 2], ranks: vec![0, 1] });
+            atoms.extend(Mapping::spatial([1u32, 1]).atoms);
         }
         atoms
     }
