@@ -186,6 +186,8 @@ fn mapping() -> impl Strategy<Value = TaskMapping<2>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn dense_layouts_are_bijections(layout in dense()) {
         let mut found = offsets(&layout);

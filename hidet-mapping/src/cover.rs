@@ -10,13 +10,18 @@ use crate::mapping::{Atom, AtomKind, TaskMapping, product};
 impl<const R: usize> TaskMapping<R> {
     /// Whether every task is done and none twice; with `overlap` a task may be done several times.
     pub const fn check_cover(&self, overlap: bool) -> Result<(), MappingError> {
+        self.check_cover_limited(overlap, MAX_CHECKED)
+    }
+
+    /// [`check_cover`](TaskMapping::check_cover), enumerating at most `most` tasks of a custom function.
+    pub(crate) const fn check_cover_limited(&self, overlap: bool, most: u64) -> Result<(), MappingError> {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
         let mut k = 0;
         while k < self.len {
             let found = match self.atoms[k].kind {
-                AtomKind::Custom(_) => self.atoms[k].custom_flaw(overlap),
+                AtomKind::Custom(_) => self.atoms[k].custom_flaw(overlap, most),
                 _ if overlap => Ok(None),
                 _ => Ok(self.atoms[k].projection_flaw()),
             };
@@ -114,7 +119,7 @@ impl<const R: usize> Atom<R> {
     }
 
     /// For a custom function, by enumeration.
-    const fn custom_flaw(&self, overlap: bool) -> Result<Option<Flaw<R>>, MappingError> {
+    const fn custom_flaw(&self, overlap: bool, most: u64) -> Result<Option<Flaw<R>>, MappingError> {
         let AtomKind::Custom(function) = self.kind else { return Ok(None) };
         let (workers, each) = (self.workers(), self.tasks_per_worker());
         let done = workers as u64 * each as u64;
@@ -126,8 +131,8 @@ impl<const R: usize> Atom<R> {
         }
         let domain = product(&extents) as u64;
         let largest = if done > domain { done } else { domain };
-        if largest > MAX_CHECKED {
-            return Err(MappingError::TooManyToCheck { tasks: largest });
+        if largest > most {
+            return Err(MappingError::TooManyToCheck { tasks: largest, most });
         }
         let mut seen = [0u64; (MAX_CHECKED / 64) as usize];
         let mut worker = 0;

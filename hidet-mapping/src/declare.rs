@@ -6,10 +6,17 @@ use crate::mapping::TaskMapping;
 /// The most tasks of a custom function that a check enumerates.
 pub const MAX_CHECKED: u64 = 1 << 16;
 
+/// The same in const context, where a task costs 0.2 ms.
+pub const MAX_CONST_CHECKED: u64 = 1 << 13;
+
 impl<const R: usize> TaskMapping<R> {
     /// Whether the mapping uses that number of workers, covers that task domain, and does no task twice unless
     /// `overlap` allows it.
     pub const fn check_declared(&self, workers: u32, tasks: [u32; R], overlap: bool) -> Result<(), MappingError> {
+        self.check_limited(workers, tasks, overlap, MAX_CHECKED)
+    }
+
+    const fn check_limited(&self, workers: u32, tasks: [u32; R], overlap: bool, most: u64) -> Result<(), MappingError> {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
@@ -24,7 +31,7 @@ impl<const R: usize> TaskMapping<R> {
             }
             axis += 1;
         }
-        self.check_cover(overlap)
+        self.check_cover_limited(overlap, most)
     }
 
     /// The mapping, or where it is not as declared one that is invalid and says so.
@@ -35,16 +42,16 @@ impl<const R: usize> TaskMapping<R> {
         }
     }
 
-    /// For const context, where it fails the build with the numbers in the text.
+    /// [`check_declared`](TaskMapping::check_declared) for const context, where it fails the build with the numbers in
+    /// the text.
     ///
     /// # Panics
     ///
-    /// Where the mapping is invalid. Elsewhere use [`check`](TaskMapping::check).
+    /// Where the mapping is not as declared.
     #[allow(clippy::panic)]
-    pub const fn assert_valid(self) -> Self {
-        if let Some(fault) = self.fault {
-            panic!("{}", fault.text().as_str());
+    pub const fn assert_declared(self, workers: u32, tasks: [u32; R], overlap: bool) {
+        if let Err(error) = self.check_limited(workers, tasks, overlap, MAX_CONST_CHECKED) {
+            panic!("{}", error.text().as_str());
         }
-        self
     }
 }

@@ -101,6 +101,8 @@ pub enum MappingError {
     TooManyToCheck {
         /// How many.
         tasks: u64,
+        /// How many could be enumerated.
+        most: u64,
     },
     /// The mapping uses another number of workers than declared.
     Workers {
@@ -329,10 +331,11 @@ impl MappingError {
             MappingError::Formula { worker, why } => {
                 t.str("the tasks of worker ").num(*worker as i64).str(" cannot be computed: ").str(why)
             }
-            MappingError::TooManyToCheck { tasks } => {
+            MappingError::TooManyToCheck { tasks, most } => {
                 let t = t.str("the custom function has ").num(*tasks as i64).str(" tasks, at most ");
-                let t = t.num(MAX_CHECKED as i64).str(" can be checked: compose a smaller function");
-                t.str(" with `spatial` and `repeat`")
+                let t = t.num(*most as i64).str(" can be checked here: compose a smaller function");
+                let t = t.str(" with `spatial` and `repeat`");
+                if *most < MAX_CHECKED { t.str(", or write its numbers as literals") } else { t }
             }
             MappingError::Workers { declared, found } => {
                 let t = t.str("declared workers = ").num(*declared as i64).str(", but the mapping uses ");

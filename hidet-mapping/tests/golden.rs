@@ -197,7 +197,8 @@ fn declarations() {
 /// Everything works in const context.
 #[test]
 fn constant() {
-    const LOAD: TaskMapping<2> = repeat([4, 1]).then(spatial([32, 8])).declared(256, [128, 8], false).assert_valid();
+    const LOAD: TaskMapping<2> = repeat([4, 1]).then(spatial([32, 8])).declared(256, [128, 8], false);
+    const _: () = LOAD.assert_declared(256, [128, 8], false);
     const ATOM: TaskMapping<2> = custom_static(
         4,
         [2, 2],
@@ -208,9 +209,8 @@ fn constant() {
             Node::Binary(index::IndexOp::Rem, 0, 1),
         ],
         &[2, 3],
-    )
-    .declared(4, [2, 2], false)
-    .assert_valid();
+    );
+    const _: () = ATOM.assert_declared(4, [2, 2], false);
     const TASK: Option<[u32; 2]> = ATOM.then(repeat([2, 1])).task_at(3, 1);
     assert_eq!(LOAD.workers(), 256);
     assert_eq!(TASK, Some([3, 1]));

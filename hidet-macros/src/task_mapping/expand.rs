@@ -46,12 +46,14 @@ pub(super) fn composition(mut function: ItemFn, declared: &Declared, mut errors:
     let name = &function.sig.ident;
     if !function.sig.inputs.is_empty() || !function.sig.generics.params.is_empty() {
         // It has no value while compiling: the mapping carries the answer.
-        let (block, verdict) = (&function.block, verdict(quote!(mapping), declared, Span::mixed_site()));
+        let block = &function.block;
+        let (workers, tasks, overlap) = numbers(declared, Span::call_site());
         let result = match &function.sig.output {
             ReturnType::Type(_, ty) => quote!(: #ty),
             ReturnType::Default => TokenStream::new(),
         };
-        function.block = Box::new(syn::parse_quote!({ let mapping #result = #block; #verdict }));
+        function.block =
+            Box::new(syn::parse_quote!({ let mapping #result = #block; mapping.declared(#workers, #tasks, #overlap) }));
         return function.to_token_stream();
     }
     let check = if checked { TokenStream::new() } else { constant_check(name, declared) };
@@ -128,19 +130,22 @@ fn constant_check(name: &Ident, declared: &Declared) -> TokenStream {
     };
     let mut name = name.clone();
     name.set_span(span);
-    let verdict = verdict(quote_spanned!(span => #name()), declared, span);
+    let (workers, tasks, overlap) = numbers(declared, span);
     quote_spanned! { span =>
         #[allow(long_running_const_eval)]
-        const _: () = { #verdict.assert_valid(); };
+        const _: () = { let mapping = #name(); mapping.assert_declared(#workers, #tasks, #overlap) };
     }
 }
 
-/// The mapping, or an invalid one that says what is not as declared.
-fn verdict(mapping: TokenStream, declared: &Declared, span: Span) -> TokenStream {
-    let overlap = declared.overlap;
-    let workers = declared.workers.as_ref().map_or_else(|| quote_spanned!(span => mapping.workers()), |w| quote!(#w));
-    let tasks = declared.tasks.as_ref().map_or_else(|| quote_spanned!(span => mapping.shape()), |t| quote!(#t));
-    quote_spanned!(span => { let mapping = #mapping; mapping.declared(#workers, #tasks, #overlap) })
+/// What is declared of `mapping`, or what it has where nothing is.
+fn numbers(declared: &Declared, span: Span) -> (TokenStream, TokenStream, bool) {
+    let workers = declared.workers.as_ref().map(ToTokens::to_token_stream);
+    let tasks = declared.tasks.as_ref().map(ToTokens::to_token_stream);
+    (
+        workers.unwrap_or_else(|| quote_spanned!(span => mapping.workers())),
+        tasks.unwrap_or_else(|| quote_spanned!(span => mapping.shape())),
+        declared.overlap,
+    )
 }
 
 fn node_tokens(node: &Node, mapping: TokenStream) -> TokenStream {
