@@ -1,5 +1,7 @@
 //! Layouts: golden offsets, properties, duality with mappings, words of errors.
 
+#![allow(clippy::unwrap_used)]
+
 use hidet_core::layout::{Layout, draw};
 use hidet_mapping::IndexExpr;
 use hidet_mapping::{TaskMapping, col_repeat, col_spatial, repeat, spatial};

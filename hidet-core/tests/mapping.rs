@@ -1,5 +1,7 @@
 //! The IR's mappings agree with the algebra, with constant and with symbolic extents.
 
+#![allow(clippy::unwrap_used)]
+
 use hidet_core::ir::{Extent, Handle, Mapping, MappingAtom, ValueId};
 use hidet_mapping::{IndexExpr, TaskMapping, col_repeat, col_spatial, custom, repeat, spatial};
 use proptest::prelude::*;

@@ -4,8 +4,9 @@
 //! `spatial` and `repeat` are bijections unless projected, and only custom functions are enumerated.
 
 use crate::declare::MAX_CHECKED;
-use crate::error::{Coordinates, MappingError};
+use crate::error::MappingError;
 use crate::mapping::{Atom, AtomKind, TaskMapping, product};
+use crate::text::Coordinates;
 
 impl<const R: usize> TaskMapping<R> {
     /// Whether every task is done and none twice; with `overlap` a task may be done several times.

@@ -3,9 +3,10 @@
 //! The function is a list of nodes, each computed from earlier ones, so that const context, the host and the device
 //! evaluate one and the same description.
 
-use crate::error::{Coordinates, MappingError};
+use crate::error::MappingError;
 use crate::index::{IndexExpr, IndexOp};
 use crate::mapping::{Atom, AtomKind, TaskMapping};
+use crate::text::Coordinates;
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -44,7 +45,10 @@ pub struct CustomFunction {
 impl CustomFunction {
     /// The number of tasks each worker does, in a domain of that rank.
     pub const fn tasks_per_worker(&self, rank: usize) -> u32 {
-        if rank == 0 { 0 } else { (self.tasks.len() / rank) as u32 }
+        match self.tasks.len().checked_div(rank) {
+            Some(tasks) => tasks as u32,
+            None => 0,
+        }
     }
 
     /// All values for one worker.

@@ -1,7 +1,8 @@
 //! What `#[task_mapping(workers = .., tasks = [..])]` declares, checked against the mapping.
 
-use crate::error::{Coordinates, MappingError};
+use crate::error::MappingError;
 use crate::mapping::TaskMapping;
+use crate::text::Coordinates;
 
 /// The most tasks of a custom function that a check enumerates.
 pub const MAX_CHECKED: u64 = 1 << 16;

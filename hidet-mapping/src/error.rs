@@ -2,16 +2,14 @@
 //!
 //! The text is made by const functions ([`Text`]), so that a check in const context fails with the same words.
 
+use crate::text::{Coordinates, Text};
 use std::fmt;
-
-/// The most axes whose coordinates an error can show, and the most a mapping may have.
-pub const MAX_RANK: usize = 8;
 
 /// What is wrong with a mapping or with the use of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MappingError {
-    /// More axes than [`MAX_RANK`], or none.
+    /// More axes than [`MAX_RANK`](crate::MAX_RANK), or none.
     Rank {
         /// How many.
         rank: usize,
@@ -157,123 +155,10 @@ pub enum MappingError {
     },
 }
 
-/// A task or extents of any rank, for messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Coordinates {
-    values: [i64; MAX_RANK],
-    rank: usize,
-}
-
-impl Coordinates {
-    /// These coordinates; those beyond [`MAX_RANK`] are not kept.
-    pub const fn new<const R: usize>(coordinates: [i64; R]) -> Self {
-        let mut values = [0; MAX_RANK];
-        let rank = if R < MAX_RANK { R } else { MAX_RANK };
-        let mut axis = 0;
-        while axis < rank {
-            values[axis] = coordinates[axis];
-            axis += 1;
-        }
-        Coordinates { values, rank }
-    }
-
-    /// As [`new`](Coordinates::new), of extents.
-    pub const fn of<const R: usize>(coordinates: [u32; R]) -> Self {
-        let mut wide = [0; R];
-        let mut axis = 0;
-        while axis < R {
-            wide[axis] = coordinates[axis] as i64;
-            axis += 1;
-        }
-        Self::new(wide)
-    }
-
-    /// As [`new`](Coordinates::new), of any number of coordinates.
-    pub fn from_slice(coordinates: &[i64]) -> Self {
-        let rank = coordinates.len().min(MAX_RANK);
-        let mut values = [0; MAX_RANK];
-        values[..rank].copy_from_slice(&coordinates[..rank]);
-        Coordinates { values, rank }
-    }
-
-    /// One number an axis.
-    pub fn values(&self) -> &[i64] {
-        &self.values[..self.rank]
-    }
-}
-
-/// Text made in const context. Longer text than the buffer is cut.
-#[derive(Clone, Copy)]
-pub struct Text {
-    bytes: [u8; 320],
-    len: usize,
-}
-
-impl Text {
-    const fn new() -> Self {
-        Text { bytes: [0; 320], len: 0 }
-    }
-
-    /// The text.
-    pub const fn as_str(&self) -> &str {
-        match str::from_utf8(self.bytes.split_at(self.len).0) {
-            Ok(text) => text,
-            // Only ASCII is ever written.
-            Err(_) => "",
-        }
-    }
-
-    const fn str(mut self, text: &str) -> Self {
-        let text = text.as_bytes();
-        let mut i = 0;
-        while i < text.len() && self.len < self.bytes.len() {
-            self.bytes[self.len] = text[i];
-            self.len += 1;
-            i += 1;
-        }
-        self
-    }
-
-    const fn num(mut self, value: i64) -> Self {
-        if value < 0 {
-            self = self.str("-");
-        }
-        let mut rest = value.unsigned_abs();
-        let (mut digits, mut count) = ([0u8; 20], 0);
-        loop {
-            digits[count] = b'0' + (rest % 10) as u8;
-            count += 1;
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
-        }
-        while count > 0 && self.len < self.bytes.len() {
-            count -= 1;
-            self.bytes[self.len] = digits[count];
-            self.len += 1;
-        }
-        self
-    }
-
-    const fn list(self, list: &Coordinates) -> Self {
-        let mut text = self.str("[");
-        let mut axis = 0;
-        while axis < list.rank {
-            if axis > 0 {
-                text = text.str(", ");
-            }
-            text = text.num(list.values[axis]);
-            axis += 1;
-        }
-        text.str("]")
-    }
-}
-
 impl MappingError {
     /// What is wrong, with the numbers, and what to do.
     pub const fn text(&self) -> Text {
-        use crate::{MAX_ATOMS, MAX_CHECKED, MAX_NODES};
+        use crate::{MAX_ATOMS, MAX_CHECKED, MAX_NODES, MAX_RANK};
         let t = Text::new();
         match self {
             MappingError::Rank { rank } => {
@@ -341,7 +226,7 @@ impl MappingError {
                 let t = t.str("declared workers = ").num(*declared as i64).str(", but the mapping uses ");
                 t.num(*found as i64)
             }
-            MappingError::Shape { declared, found } => shape_text(t, declared, found),
+            MappingError::Shape { declared, found } => t.shapes(declared, found),
             MappingError::Uncovered { task, shape } => {
                 t.str("task ").list(task).str(" of ").list(shape).str(" is done by nobody")
             }
@@ -365,34 +250,9 @@ impl MappingError {
     }
 }
 
-/// Names the first task on which declared and covered domain differ.
-const fn shape_text(t: Text, declared: &Coordinates, found: &Coordinates) -> Text {
-    let t = t.str("declared tasks = ").list(declared).str(", but the mapping covers ").list(found);
-    let mut task = Coordinates { values: [0; MAX_RANK], rank: declared.rank };
-    let mut axis = 0;
-    while axis < declared.rank {
-        if declared.values[axis] > found.values[axis] {
-            task.values[axis] = found.values[axis];
-            return t.str(": task ").list(&task).str(" is done by nobody");
-        }
-        if declared.values[axis] < found.values[axis] {
-            task.values[axis] = declared.values[axis];
-            return t.str(": task ").list(&task).str(" is outside");
-        }
-        axis += 1;
-    }
-    t
-}
-
 impl fmt::Display for MappingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text().as_str())
-    }
-}
-
-impl fmt::Display for Coordinates {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(Text::new().list(self).as_str())
     }
 }
 

@@ -28,13 +28,15 @@ mod eval;
 pub mod index;
 mod mapping;
 mod show;
+mod text;
 
 pub use arith::{Arith, HostArith};
 pub use auto::{auto_map, auto_map_ranked, enumerate, factorizations, predicated_auto_map, predicated_auto_map_ranked};
 pub use construct::{col_repeat, col_spatial, repeat, spatial};
 pub use custom::{CustomFunction, Index, MAX_NODES, Node, Worker, custom, custom_static};
 pub use declare::{MAX_CHECKED, MAX_CONST_CHECKED};
-pub use error::{Coordinates, MAX_RANK, MappingError, Text};
+pub use error::MappingError;
 pub use eval::Tasks;
 pub use index::IndexExpr;
 pub use mapping::{Atom, AtomKind, MAX_ATOMS, TaskMapping, Unroll};
+pub use text::{Coordinates, MAX_RANK, Text};

@@ -1,7 +1,8 @@
 //! The task mapping: a composition of atoms in a fixed array, so that it is `Copy` and made in const context.
 
 use crate::custom::CustomFunction;
-use crate::error::{MAX_RANK, MappingError};
+use crate::error::MappingError;
+use crate::text::MAX_RANK;
 
 /// The most factors a mapping can be composed of.
 pub const MAX_ATOMS: usize = 8;

@@ -1,5 +1,7 @@
 //! Drawings of mappings.
 
+#![allow(clippy::unwrap_used)]
+
 use hidet_mapping::*;
 
 #[test]

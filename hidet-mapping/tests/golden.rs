@@ -1,5 +1,7 @@
 //! The algebra's golden vectors, and the words of every error.
 
+#![allow(clippy::unwrap_used)]
+
 use hidet_mapping::*;
 
 fn tasks<const R: usize>(mapping: TaskMapping<R>, worker: u32) -> Vec<[u32; R]> {

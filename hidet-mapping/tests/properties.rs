@@ -1,5 +1,7 @@
 //! Properties of random mappings.
 
+#![allow(clippy::unwrap_used)]
+
 use hidet_mapping::*;
 use proptest::prelude::*;
 use std::collections::HashMap;
@@ -84,7 +86,7 @@ proptest! {
     #[test]
     fn check_agrees_with_enumeration(a in atom(), b in atom(), axis in 0usize..3, c in 1u32..4) {
         let w = IndexExpr::Symbol(0);
-        let holes = custom(4, [4, 1], &[[(&w).min(c), 0.into()]]);
+        let holes = custom(4, [4, 1], &[[w.min(c), 0.into()]]);
         let m = if axis < 2 { a * b.project([axis]) } else { a * holes * b };
         let mut times: HashMap<[u32; 2], Vec<u32>> = HashMap::new();
         for (worker, tasks) in lists(&m).into_iter().enumerate() {

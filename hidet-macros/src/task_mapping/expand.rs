@@ -65,10 +65,10 @@ fn broken(mut function: ItemFn, declared: &Declared, errors: &Errors) -> TokenSt
     let (errors, krate) = (errors.tokens(), &declared.krate);
     function.sig.asyncness = None;
     function.sig.safety = syn::Safety::Default;
-    function.block = Box::new(match &function.sig.output {
+    *function.block = match &function.sig.output {
         ReturnType::Type(..) => syn::parse_quote!({ #krate::mapping::TaskMapping::identity() }),
         ReturnType::Default => syn::parse_quote!({}),
-    });
+    };
     quote!(#errors #[allow(unused_variables)] #function)
 }
 
