@@ -1,7 +1,8 @@
 //! What is computed and never used goes.
 //!
 //! Precondition: none. Postcondition: every `let` is used, directly or not, by something with an effect; no variable
-//! is only written; no branch or counted loop is empty; nothing follows a jump in its block.
+//! is only written, none is written twice in a row; no branch or counted loop is empty; nothing follows a jump in its
+//! block.
 //!
 //! `let a = x + y; let b = a * 2; store c` becomes `store c`. Loads go too: what they could find wrong, a `Check`
 //! says. Calls, barriers, checks, stores and jumps stay.
@@ -9,6 +10,7 @@
 use super::Options;
 use crate::error::Result;
 use crate::ir::{Block, Function, Handle, Op, Stmt, StmtId, ValueId, VarId};
+use std::collections::HashSet;
 
 pub(super) fn run(function: &mut Function, _: &Options) -> Result<()> {
     loop {
@@ -74,6 +76,7 @@ impl Uses {
 fn prune(function: &mut Function, block: Block, uses: &Uses, changed: &mut bool) -> Block {
     let mut out: Vec<StmtId> = Vec::with_capacity(block.0.len());
     let count = block.0.len();
+    let overwritten = overwritten(function, &block);
     for (position, id) in block.0.into_iter().enumerate() {
         let inner: Vec<Block> = function.stmts[id].blocks_mut().map(std::mem::take).collect();
         let inner: Vec<Block> = inner.into_iter().map(|block| prune(function, block, uses, changed)).collect();
@@ -87,7 +90,7 @@ fn prune(function: &mut Function, block: Block, uses: &Uses, changed: &mut bool)
             Stmt::If { then, otherwise, .. } => !then.0.is_empty() || !otherwise.0.is_empty(),
             Stmt::For { body, .. } | Stmt::ForTask { body, .. } | Stmt::Group { body, .. } => !body.0.is_empty(),
             _ => true,
-        };
+        } && !overwritten.contains(&id);
         if !keep {
             *changed = true;
             continue;
@@ -100,4 +103,28 @@ fn prune(function: &mut Function, block: Block, uses: &Uses, changed: &mut bool)
         }
     }
     Block(out)
+}
+
+/// The assignments of a block whose variable is assigned again before anything can read it.
+fn overwritten(function: &Function, block: &Block) -> HashSet<StmtId> {
+    let mut found = HashSet::new();
+    // The variables assigned further on before they are read.
+    let mut unread: HashSet<VarId> = HashSet::new();
+    for id in block.0.iter().rev() {
+        match &function.stmts[*id] {
+            Stmt::Assign { var, .. } => {
+                if !unread.insert(*var) {
+                    found.insert(*id);
+                }
+            }
+            Stmt::Let { op: Op::Read(var), .. } | Stmt::Declare { var, .. } => {
+                unread.remove(var);
+            }
+            // What is in blocks may read; a jump goes where others read.
+            Stmt::Break(_) | Stmt::Continue(_) | Stmt::Return => unread.clear(),
+            stmt if stmt.blocks().next().is_some() => unread.clear(),
+            _ => {}
+        }
+    }
+    found
 }

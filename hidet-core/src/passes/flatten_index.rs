@@ -7,6 +7,8 @@
 //! With `@a: f32[4, n]` in rows, `load @a[i, j]` becomes `load @a[i * n + j]`. A vector access keeps its lanes: they
 //! are consecutive along the last axis, which the layout keeps contiguous. A check of an index becomes a check of the
 //! offset where the index lies within the shape, and of offset -1, which is never valid, where it does not.
+//!
+//! A tensor that has a tensor map keeps its axes, which the map is made of; it cannot be accessed otherwise.
 
 use super::Options;
 use crate::error::Result;
@@ -49,6 +51,9 @@ pub(super) fn run(function: &mut Function, options: &Options) -> Result<()> {
         result
     })?;
     for buffer in function.buffers.handles() {
+        if function.maps.iter().any(|(_, map)| map.buffer == buffer) {
+            continue;
+        }
         let buffer = &mut function.buffers[buffer];
         let size = size(&buffer.layout);
         buffer.shape = vec![size.clone()];
@@ -105,13 +110,20 @@ impl Flatten<'_> {
         Ok(())
     }
 
-    fn layout(&self, buffer: BufferId, index: &[ValueId]) -> Result<Layout> {
-        let Some(buffer) = self.function.buffers.get(buffer) else {
+    fn layout(&self, id: BufferId, index: &[ValueId]) -> Result<Layout> {
+        let Some(buffer) = self.function.buffers.get(id) else {
             return Err(self.function.error_at(self.stmt, "an access to a buffer that does not exist"));
         };
         if buffer.shape.len() != index.len() {
             let message =
                 format!("`{}` has {} axes and is indexed with {}", buffer.name, buffer.shape.len(), index.len());
+            return Err(self.function.error_at(self.stmt, message));
+        }
+        if self.function.maps.iter().any(|(_, map)| map.buffer == id) && index.len() > 1 {
+            let message = format!(
+                "`{}` is copied through a tensor map, so its elements cannot be accessed; pass it a second time for that",
+                buffer.name
+            );
             return Err(self.function.error_at(self.stmt, message));
         }
         Ok(buffer.layout.clone())

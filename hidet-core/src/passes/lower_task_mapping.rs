@@ -266,10 +266,12 @@ impl Lowering<'_> {
         let (breaks, continues) = jumps(self.function, &whole, label);
         block = whole.0;
         // `continue` belongs to the innermost loop, `break` to the outermost.
-        let outermost = if levels.len() > 1 && breaks {
+        let outermost = if levels.len() > 1 {
             let copy = self.function.loops[label].clone();
             let outer = self.function.loops.push(copy);
-            retarget(self.function, &block, label, outer);
+            if breaks {
+                retarget(self.function, &block, label, outer);
+            }
             outer
         } else {
             label

@@ -5,6 +5,7 @@
 //! buffer has one axis in row-major order.
 
 mod bounds;
+mod contract;
 mod eliminate_dead;
 mod flatten_index;
 mod fold;
@@ -13,6 +14,7 @@ mod lower_group;
 mod lower_guard;
 mod lower_task_mapping;
 pub mod pipeline;
+mod promote_registers;
 mod simplify;
 mod unroll_explicit;
 

@@ -10,6 +10,7 @@ macro_rules! pipeline {
 }
 
 pipeline! {
+    eliminate_dead "What is computed and never used goes.",
     lower_task_mapping "Loops over task mappings become ordinary loops, and a guard for workers without tasks.",
     lower_group "Thread groups become branches on the thread index.",
     simplify "What is known is computed here, once, and as far out as possible.",
@@ -19,4 +20,8 @@ pipeline! {
     insert_checks "With checks on, accesses that are not proved are checked.",
     flatten_index "Every buffer gets one axis, through its layout.",
     simplify "Again, with the arithmetic of indices.",
+    promote_registers "Register arrays that are only indexed with constants become variables.",
+    simplify "Again, with what the variables are known to hold.",
+    contract "Products that are added at once are rounded once.",
+    simplify "The last time: what contraction left over.",
 }
