@@ -55,6 +55,9 @@ pub(super) fn run(function: &mut Function, options: &Options) -> Result<()> {
             continue;
         }
         let buffer = &mut function.buffers[buffer];
+        if is_flat(&buffer.layout) {
+            continue;
+        }
         let size = size(&buffer.layout);
         buffer.shape = vec![size.clone()];
         buffer.layout = Layout::Strided { shape: vec![size], strides: vec![1.into()] };
@@ -74,6 +77,9 @@ impl Flatten<'_> {
     /// Replaces an index by the offset it means.
     fn index(&mut self, buffer: BufferId, index: &mut Vec<ValueId>) -> Result<()> {
         let layout = self.layout(buffer, index)?;
+        if is_flat(&layout) {
+            return Ok(());
+        }
         let scalar = self.scalar(buffer, index);
         let mut emit = Emitter::new(self.function, self.out, self.span).with_scalar(scalar);
         let coordinates: Vec<Int> = index.iter().map(|value| emit.convert(*value)).collect();
@@ -84,6 +90,9 @@ impl Flatten<'_> {
 
     /// Replaces an index to be checked by an offset that is valid exactly where the index is.
     fn check(&mut self, buffer: BufferId, index: &mut Vec<ValueId>, lanes: u8) -> Result<()> {
+        if is_flat(&self.layout(buffer, index)?) {
+            return Ok(());
+        }
         let shape = self.function.buffers[buffer].shape.clone();
         let mut offset = index.clone();
         self.index(buffer, &mut offset)?;
@@ -136,8 +145,16 @@ impl Flatten<'_> {
     }
 }
 
+/// Whether a layout is one axis of consecutive elements.
+fn is_flat(layout: &Layout) -> bool {
+    matches!(layout, Layout::Strided { strides, .. } if *strides == [1.into()])
+}
+
 fn size(layout: &Layout) -> IndexExpr {
     match layout {
+        Layout::Strided { shape, strides } if *strides == row_strides(shape) => {
+            shape.iter().fold(1.into(), |size: IndexExpr, extent| size * extent)
+        }
         Layout::Strided { shape, strides } => {
             shape.iter().zip(strides).fold(1.into(), |size: IndexExpr, (extent, stride)| size + (extent - 1) * stride)
         }
@@ -154,4 +171,19 @@ fn offset(layout: &Layout, emit: &mut Emitter, index: &[Int]) -> Int {
         }),
         _ => Int::Const(0),
     }
+}
+
+fn row_strides(shape: &[IndexExpr]) -> Vec<IndexExpr> {
+    let mut stride = IndexExpr::from(1);
+    let mut strides: Vec<IndexExpr> = shape
+        .iter()
+        .rev()
+        .map(|extent| {
+            let own = stride.clone();
+            stride = extent * &stride;
+            own
+        })
+        .collect();
+    strides.reverse();
+    strides
 }

@@ -103,6 +103,7 @@ fn promotable(function: &Function, constants: &HashMap<ValueId, i64>) -> Vec<Buf
             good[other.index()] = false;
         }
     }
+    let mut used = vec![false; good.len()];
     function.each_stmt(&mut |_, stmt| {
         let access = match stmt {
             Stmt::Let { value, op: Op::Load { buffer, index, guard: false } }
@@ -110,6 +111,7 @@ fn promotable(function: &Function, constants: &HashMap<ValueId, i64>) -> Vec<Buf
             _ => None,
         };
         if let Some((buffer, index, value)) = access {
+            used[buffer.index()] = true;
             let ty = function.ty(value);
             let first = if index.len() == 1 { constants.get(&index[0]).copied() } else { None };
             let inside = match (first, size(buffer)) {
@@ -128,5 +130,5 @@ fn promotable(function: &Function, constants: &HashMap<ValueId, i64>) -> Vec<Buf
             });
         }
     });
-    function.buffers.handles().filter(|buffer| good[buffer.index()]).collect()
+    function.buffers.handles().filter(|buffer| good[buffer.index()] && used[buffer.index()]).collect()
 }

@@ -44,6 +44,8 @@ pub(crate) struct Facts {
     facts: Vec<Linear>,
     /// Linear forms known to be multiples.
     multiples: Vec<(Linear, i128)>,
+    /// How many of the facts hold everywhere.
+    everywhere: usize,
     budget: u32,
 }
 
@@ -72,6 +74,7 @@ impl Facts {
             grid: std::array::from_fn(|axis| formula_interval(&function.launch.grid[axis])),
             facts: Vec::new(),
             multiples: Vec::new(),
+            everywhere: 0,
             budget: 0,
         };
         for constraint in &function.constraints {
@@ -97,6 +100,7 @@ impl Facts {
                 facts.facts.extend(extent.minus(&Linear::atom(Atom::Special(special))).map(|gap| gap.offset(-1)));
             }
         }
+        facts.everywhere = facts.facts.len();
         facts
     }
 
@@ -290,7 +294,8 @@ impl Facts {
             _ => return None,
         };
         let (low, high) = self.range(function, &form);
-        let exact = low >= range.0 && high <= range.1;
+        let exact = (low >= range.0 || self.nowhere_negative(function, &form.clone().offset(-range.0)))
+            && (high <= range.1 || self.nowhere_negative(function, &form.times(-1)?.offset(range.1)));
         (exact || self.indices.contains(&value)).then_some(form)
     }
 
@@ -325,6 +330,17 @@ impl Facts {
     pub fn nonnegative(&mut self, function: &Function, form: &Linear) -> bool {
         self.budget = BUDGET;
         self.prove(function, form, DEPTH)
+    }
+
+    /// Whether the form is proved not to be negative wherever its atoms are defined, whatever branch that is in.
+    fn nowhere_negative(&mut self, function: &Function, form: &Linear) -> bool {
+        let here = self.facts.split_off(self.everywhere);
+        let (spent, depth) = (self.budget, 3);
+        self.budget = BUDGET / 8;
+        let proved = self.prove(function, form, depth);
+        self.budget = spent;
+        self.facts.extend(here);
+        proved
     }
 
     fn prove(&mut self, function: &Function, form: &Linear, depth: u32) -> bool {

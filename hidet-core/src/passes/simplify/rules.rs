@@ -231,6 +231,12 @@ impl Simplifier<'_> {
         {
             return Some(Simpler::Value(value));
         }
+        match (op, self.op(a)) {
+            (BinaryOp::Sub, Some(Op::Binary(BinaryOp::Add, c, d))) if *d == b => return Some(Simpler::Value(*c)),
+            (BinaryOp::Sub, Some(Op::Binary(BinaryOp::Add, c, d))) if *c == b => return Some(Simpler::Value(*d)),
+            (BinaryOp::Add, Some(Op::Binary(BinaryOp::Sub, c, d))) if *d == b => return Some(Simpler::Value(*c)),
+            _ => {}
+        }
         let by = self.number(b)?;
         let mut total = by * sign;
         let mut base = a;
