@@ -6,6 +6,9 @@
 //! - `; test: parse` the text is refused, with the `; error:` comment at the end of the line.
 //! - `; test: cuda sm_80` the CUDA text of the (lowered) kernel is what stands after `; ----`; or it is refused with the
 //!   `; error:` comment.
+//! - `; test: pass NAME` that pass makes of the kernel what stands after `; ----`, and nothing more of that; or refuses
+//!   it with an `; error:`. `; test: lower` does the same with all passes. Both take options: `checks`, `wide`,
+//!   `no-contract`. After every pass the kernel must be valid and survive its text.
 //!
 //! A file may ask for several tests. `HIDET_BLESS=1 cargo test --test filetests` writes what is found into the files:
 //! read the difference before committing it.

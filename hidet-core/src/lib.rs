@@ -10,6 +10,7 @@ pub mod intrinsics;
 pub mod ir;
 pub mod layout;
 pub mod testing;
+pub mod passes;
 pub mod types;
 
 pub use error::{Error, Result};

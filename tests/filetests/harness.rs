@@ -1,5 +1,7 @@
 //! Runs one filetest.
 
+mod lowering;
+
 use hidet_core::Error;
 use hidet_core::codegen;
 use hidet_core::ir::{Arch, Function, text, verify};
@@ -101,6 +103,8 @@ pub fn run(path: &Path) -> Result<(), String> {
             "roundtrip" => roundtrip(&file, &mut found)?,
             "verify" => verify_errors(&file, &mut found)?,
             "parse" => parse_error(&file, &mut found)?,
+            "pass" => lowering::pass(&file, &mut found, argument)?,
+            "lower" => lowering::lower(&file, &mut found, argument)?,
             "cuda" => cuda(&file, &mut found, argument)?,
             _ => return Err(format!("unknown test `{kind} {argument}`")),
         }

@@ -38,6 +38,7 @@
 
 mod arena;
 mod compact;
+pub mod emit;
 pub mod eval;
 mod function;
 mod handles;
@@ -47,6 +48,7 @@ mod op;
 mod stmt;
 pub mod text;
 pub mod verify;
+pub mod walk;
 
 pub use arena::{Arena, Handle, SecondaryMap};
 pub use function::{

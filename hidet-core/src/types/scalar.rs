@@ -155,3 +155,45 @@ pub struct Const {
     /// Its bits, in the lowest `scalar.bytes()` bytes.
     pub bits: u64,
 }
+
+impl Const {
+    /// An integer or `bool` constant; bits that the type does not have are dropped.
+    pub const fn int(scalar: Scalar, value: i64) -> Const {
+        let bits = match scalar.bytes() {
+            1 => value as u8 as u64,
+            2 => value as u16 as u64,
+            4 => value as u32 as u64,
+            _ => value as u64,
+        };
+        Const { scalar, bits: if matches!(scalar, Scalar::Bool) { (value != 0) as u64 } else { bits } }
+    }
+
+    /// A `bool` constant.
+    pub const fn bool(value: bool) -> Const {
+        Const { scalar: Scalar::Bool, bits: value as u64 }
+    }
+
+    /// Zero of any type.
+    pub const fn zero(scalar: Scalar) -> Const {
+        Const { scalar, bits: 0 }
+    }
+
+    /// The integer, where it is one and fits.
+    pub const fn as_int(self) -> Option<i64> {
+        use Scalar::*;
+        match self.scalar {
+            I8 => Some(self.bits as i8 as i64),
+            I16 => Some(self.bits as i16 as i64),
+            I32 => Some(self.bits as i32 as i64),
+            I64 => Some(self.bits as i64),
+            U8 | U16 | U32 => Some(self.bits as i64),
+            U64 if self.bits <= i64::MAX as u64 => Some(self.bits as i64),
+            _ => None,
+        }
+    }
+
+    /// The truth value, where it is a `bool`.
+    pub const fn as_bool(self) -> Option<bool> {
+        if matches!(self.scalar, Scalar::Bool) { Some(self.bits != 0) } else { None }
+    }
+}

@@ -1,0 +1,207 @@
+//! Integer arithmetic as operations of the IR: [`Arith`] that appends `let` statements to a block being built.
+//!
+//! Numbers stay numbers until a device value is needed, and operations on two numbers, or with a neutral one, emit
+//! nothing. More than that is the simplifier's business.
+
+use super::function::{DimId, Function, Span, ValueId};
+use super::op::{BinaryOp, CompareOp, Op};
+use super::stmt::{Stmt, StmtId};
+use super::{Extent, Handle};
+use crate::types::{Const, Scalar, Type};
+use hidet_mapping::{Arith, IndexExpr};
+
+/// An integer: known while compiling, or a value of the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Int {
+    /// A number.
+    Const(i64),
+    /// A value of the emitter's type.
+    Value(ValueId),
+}
+
+/// Appends operations to a list of statements.
+pub struct Emitter<'a> {
+    /// The function whose arenas grow.
+    pub function: &'a mut Function,
+    /// Where the statements go.
+    pub out: &'a mut Vec<StmtId>,
+    /// The place in the source they are given.
+    pub span: Span,
+    scalar: Scalar,
+    symbols: Option<&'a [Int]>,
+}
+
+impl<'a> Emitter<'a> {
+    /// Arithmetic on `i32`, in which symbol `i` is the dim `i` of the function.
+    pub fn new(function: &'a mut Function, out: &'a mut Vec<StmtId>, span: Span) -> Self {
+        Emitter { function, out, span, scalar: Scalar::I32, symbols: None }
+    }
+
+    /// The same in another integer type.
+    pub fn with_scalar(mut self, scalar: Scalar) -> Self {
+        self.scalar = scalar;
+        self
+    }
+
+    /// The same, in which symbol `i` is `symbols[i]`. A symbol beyond is taken for a dim.
+    pub fn with_symbols(mut self, symbols: &'a [Int]) -> Self {
+        self.symbols = Some(symbols);
+        self
+    }
+
+    /// The same place, in another integer type, over the dims.
+    pub fn again(&mut self, scalar: Scalar) -> Emitter<'_> {
+        Emitter { function: self.function, out: self.out, span: self.span, scalar, symbols: None }
+    }
+
+    /// Appends a statement.
+    pub fn push(&mut self, stmt: Stmt) -> StmtId {
+        let id = self.function.new_stmt(stmt, self.span);
+        self.out.push(id);
+        id
+    }
+
+    /// Appends a `let`.
+    pub fn emit(&mut self, ty: impl Into<Type>, op: Op) -> ValueId {
+        let value = self.function.new_value(ty, "");
+        self.push(Stmt::Let { value, op });
+        value
+    }
+
+    /// A constant as a value.
+    pub fn constant_value(&mut self, constant: Const) -> ValueId {
+        self.emit(constant.scalar, Op::Const(constant))
+    }
+
+    /// The integer as a value.
+    pub fn value(&mut self, int: Int) -> ValueId {
+        match int {
+            Int::Const(number) => self.constant_value(Const::int(self.scalar, number)),
+            Int::Value(value) => value,
+        }
+    }
+
+    /// A formula over the symbols.
+    pub fn index(&mut self, expr: &IndexExpr) -> Int {
+        expr.emit(self)
+    }
+
+    /// An extent of a mapping.
+    pub fn extent(extent: &Extent) -> Int {
+        match extent {
+            Extent::Const(number) => Int::Const(i64::from(*number)),
+            Extent::Value(value) => Int::Value(*value),
+        }
+    }
+
+    /// An existing integer value of any type, in the type of this arithmetic.
+    pub fn convert(&mut self, value: ValueId) -> Int {
+        let have = self.function.values[value].ty;
+        Int::Value(if have == self.scalar.into() { value } else { self.emit(self.scalar, Op::Cast(value)) })
+    }
+
+    /// A comparison, or as the error whether it holds where that is known.
+    pub fn compare(&mut self, op: CompareOp, a: Int, b: Int) -> Result<ValueId, bool> {
+        if let (Int::Const(a), Int::Const(b)) = (a, b) {
+            return Err(op.holds(a.cmp(&b)));
+        }
+        let (a, b) = (self.value(a), self.value(b));
+        Ok(self.emit(Type::BOOL, Op::Compare(op, a, b)))
+    }
+
+    /// Whether both hold, either known or a value.
+    pub fn both(&mut self, a: Result<ValueId, bool>, b: Result<ValueId, bool>) -> Result<ValueId, bool> {
+        match (a, b) {
+            (Err(false), _) | (_, Err(false)) => Err(false),
+            (Err(true), other) | (other, Err(true)) => other,
+            (Ok(a), Ok(b)) => Ok(self.emit(Type::BOOL, Op::Binary(BinaryOp::And, a, b))),
+        }
+    }
+
+    fn binary(&mut self, op: BinaryOp, a: Int, b: Int) -> Int {
+        use BinaryOp::{Add, And, Div, Max, Min, Mul, Rem, Sub, Xor};
+        match (op, a, b) {
+            (_, Int::Const(x), Int::Const(y)) => {
+                let known = match op {
+                    Add => x.checked_add(y),
+                    Sub => x.checked_sub(y),
+                    Mul => x.checked_mul(y),
+                    Div => x.checked_div(y),
+                    Rem => x.checked_rem(y),
+                    And => Some(x & y),
+                    Xor => Some(x ^ y),
+                    Min => Some(x.min(y)),
+                    Max => Some(x.max(y)),
+                    _ => None,
+                };
+                if let Some(known) = known {
+                    return Int::Const(known);
+                }
+            }
+            (Add | Sub | Xor, _, Int::Const(0)) | (Mul | Div, _, Int::Const(1)) => return a,
+            (Add | Xor, Int::Const(0), _) | (Mul, Int::Const(1), _) => return b,
+            (Mul | And, _, Int::Const(0)) | (Mul | And, Int::Const(0), _) | (Rem, _, Int::Const(1)) => {
+                return Int::Const(0);
+            }
+            _ => {}
+        }
+        let (a, b) = (self.value(a), self.value(b));
+        Int::Value(self.emit(self.scalar, Op::Binary(op, a, b)))
+    }
+}
+
+impl CompareOp {
+    /// Whether the comparison holds for two integers in that order.
+    pub fn holds(self, order: std::cmp::Ordering) -> bool {
+        match self {
+            CompareOp::Eq => order.is_eq(),
+            CompareOp::Ne => order.is_ne(),
+            CompareOp::Lt => order.is_lt(),
+            CompareOp::Le => order.is_le(),
+            CompareOp::Gt => order.is_gt(),
+            CompareOp::Ge => order.is_ge(),
+        }
+    }
+}
+
+impl Arith for Emitter<'_> {
+    type Int = Int;
+
+    fn constant(&mut self, value: i64) -> Int {
+        Int::Const(value)
+    }
+    fn symbol(&mut self, symbol: u32) -> Int {
+        if let Some(int) = self.symbols.and_then(|symbols| symbols.get(symbol as usize)) {
+            return *int;
+        }
+        let dim = self.emit(Type::I32, Op::Dim(DimId::new(symbol as usize)));
+        self.convert(dim)
+    }
+    fn add(&mut self, a: &Int, b: &Int) -> Int {
+        self.binary(BinaryOp::Add, *a, *b)
+    }
+    fn sub(&mut self, a: &Int, b: &Int) -> Int {
+        self.binary(BinaryOp::Sub, *a, *b)
+    }
+    fn mul(&mut self, a: &Int, b: &Int) -> Int {
+        self.binary(BinaryOp::Mul, *a, *b)
+    }
+    fn div(&mut self, a: &Int, b: &Int) -> Int {
+        self.binary(BinaryOp::Div, *a, *b)
+    }
+    fn rem(&mut self, a: &Int, b: &Int) -> Int {
+        self.binary(BinaryOp::Rem, *a, *b)
+    }
+    fn xor(&mut self, a: &Int, b: &Int) -> Int {
+        self.binary(BinaryOp::Xor, *a, *b)
+    }
+    fn and(&mut self, a: &Int, b: &Int) -> Int {
+        self.binary(BinaryOp::And, *a, *b)
+    }
+    fn min(&mut self, a: &Int, b: &Int) -> Int {
+        self.binary(BinaryOp::Min, *a, *b)
+    }
+    fn max(&mut self, a: &Int, b: &Int) -> Int {
+        self.binary(BinaryOp::Max, *a, *b)
+    }
+}

@@ -1,0 +1,79 @@
+//! Linear forms over what is not known while compiling: `c + sum(k * atom)`.
+
+use crate::ir::{DimId, Special, ValueId};
+use hidet_mapping::IndexExpr;
+
+/// Something whose value is not known.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Atom {
+    /// A value that is no linear form of others.
+    Value(ValueId),
+    /// A dim of the signature.
+    Dim(DimId),
+    /// A thread or block index.
+    Special(Special),
+    /// A formula of the signature that is not linear.
+    Formula(IndexExpr),
+}
+
+/// A linear form. No atom stands twice, no factor is 0.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub(crate) struct Linear {
+    pub constant: i128,
+    pub terms: Vec<(Atom, i128)>,
+}
+
+impl Linear {
+    pub fn constant(constant: i128) -> Linear {
+        Linear { constant, terms: Vec::new() }
+    }
+
+    pub fn atom(atom: Atom) -> Linear {
+        Linear { constant: 0, terms: vec![(atom, 1)] }
+    }
+
+    pub fn as_constant(&self) -> Option<i128> {
+        self.terms.is_empty().then_some(self.constant)
+    }
+
+    /// The factor of an atom, 0 where it does not occur.
+    pub fn factor(&self, atom: &Atom) -> i128 {
+        self.terms.iter().find(|(have, _)| have == atom).map_or(0, |(_, factor)| *factor)
+    }
+
+    /// `self * own + other * theirs`; none where a number gets too large to be trusted.
+    pub fn combine(&self, own: i128, other: &Linear, theirs: i128) -> Option<Linear> {
+        let small = |number: i128| (number.abs() < 1 << 100).then_some(number);
+        let mut sum = Linear::constant(small(self.constant.checked_mul(own)? + other.constant.checked_mul(theirs)?)?);
+        for (atom, factor) in &self.terms {
+            let factor = small(factor.checked_mul(own)? + other.factor(atom).checked_mul(theirs)?)?;
+            if factor != 0 {
+                sum.terms.push((atom.clone(), factor));
+            }
+        }
+        for (atom, factor) in &other.terms {
+            let factor = small(factor.checked_mul(theirs)?)?;
+            if factor != 0 && self.factor(atom) == 0 {
+                sum.terms.push((atom.clone(), factor));
+            }
+        }
+        Some(sum)
+    }
+
+    pub fn plus(&self, other: &Linear) -> Option<Linear> {
+        self.combine(1, other, 1)
+    }
+
+    pub fn minus(&self, other: &Linear) -> Option<Linear> {
+        self.combine(1, other, -1)
+    }
+
+    pub fn times(&self, by: i128) -> Option<Linear> {
+        self.combine(by, &Linear::default(), 0)
+    }
+
+    pub fn offset(mut self, by: i128) -> Linear {
+        self.constant += by;
+        self
+    }
+}

@@ -1,0 +1,130 @@
+//! What is computed and never used goes.
+//!
+//! Precondition: none. Postcondition: every `let` is used, directly or not, by something with an effect; no variable
+//! is only written, none is written twice in a row; no branch or counted loop is empty; nothing follows a jump in its
+//! block.
+//!
+//! `let a = x + y; let b = a * 2; store c` becomes `store c`. Loads go too: what they could find wrong, a `Check`
+//! says. Calls, barriers, checks, stores and jumps stay.
+
+use super::Options;
+use crate::error::Result;
+use crate::ir::{Block, Function, Handle, Op, Stmt, StmtId, ValueId, VarId};
+use std::collections::HashSet;
+
+pub(super) fn run(function: &mut Function, _: &Options) -> Result<()> {
+    loop {
+        let uses = Uses::of(function);
+        let mut changed = false;
+        let body = std::mem::take(&mut function.body);
+        function.body = prune(function, body, &uses, &mut changed);
+        if !changed {
+            return Ok(());
+        }
+    }
+}
+
+/// What is needed by something with an effect.
+struct Uses {
+    values: Vec<bool>,
+    vars: Vec<bool>,
+}
+
+impl Uses {
+    fn of(function: &Function) -> Uses {
+        let mut uses = Uses { values: vec![false; function.values.len()], vars: vec![false; function.vars.len()] };
+        // Backwards, a definition comes after its uses, except for variables carried around a loop.
+        loop {
+            let before = uses.vars.clone();
+            uses.block(function, &function.body);
+            if uses.vars == before {
+                return uses;
+            }
+        }
+    }
+
+    fn block(&mut self, function: &Function, block: &Block) {
+        for id in block.0.iter().rev() {
+            let stmt = &function.stmts[*id];
+            for inner in stmt.blocks() {
+                self.block(function, inner);
+            }
+            let needed = match stmt {
+                Stmt::Let { value, .. } => self.value(*value),
+                Stmt::Declare { var, .. } | Stmt::Assign { var, .. } => self.vars[var.index()],
+                _ => true,
+            };
+            if !needed {
+                continue;
+            }
+            if let Stmt::Let { op: Op::Read(var), .. } = stmt {
+                self.vars[var.index()] = true;
+            }
+            stmt.each_use(&mut |value| self.values[value.index()] = true);
+        }
+    }
+
+    fn value(&self, value: ValueId) -> bool {
+        self.values[value.index()]
+    }
+
+    fn var(&self, var: VarId) -> bool {
+        self.vars[var.index()]
+    }
+}
+
+fn prune(function: &mut Function, block: Block, uses: &Uses, changed: &mut bool) -> Block {
+    let mut out: Vec<StmtId> = Vec::with_capacity(block.0.len());
+    let count = block.0.len();
+    let overwritten = overwritten(function, &block);
+    for (position, id) in block.0.into_iter().enumerate() {
+        let inner: Vec<Block> = function.stmts[id].blocks_mut().map(std::mem::take).collect();
+        let inner: Vec<Block> = inner.into_iter().map(|block| prune(function, block, uses, changed)).collect();
+        for (place, block) in function.stmts[id].blocks_mut().zip(inner) {
+            *place = block;
+        }
+        let stmt = &function.stmts[id];
+        let keep = match stmt {
+            Stmt::Let { value, .. } => uses.value(*value),
+            Stmt::Declare { var, .. } | Stmt::Assign { var, .. } => uses.var(*var),
+            Stmt::If { then, otherwise, .. } => !then.0.is_empty() || !otherwise.0.is_empty(),
+            Stmt::For { body, .. } | Stmt::ForTask { body, .. } | Stmt::Group { body, .. } => !body.0.is_empty(),
+            _ => true,
+        } && !overwritten.contains(&id);
+        if !keep {
+            *changed = true;
+            continue;
+        }
+        let jump = matches!(stmt, Stmt::Break(_) | Stmt::Continue(_) | Stmt::Return);
+        out.push(id);
+        if jump {
+            *changed |= position + 1 < count;
+            break;
+        }
+    }
+    Block(out)
+}
+
+/// The assignments of a block whose variable is assigned again before anything can read it.
+fn overwritten(function: &Function, block: &Block) -> HashSet<StmtId> {
+    let mut found = HashSet::new();
+    // The variables assigned further on before they are read.
+    let mut unread: HashSet<VarId> = HashSet::new();
+    for id in block.0.iter().rev() {
+        match &function.stmts[*id] {
+            Stmt::Assign { var, .. } => {
+                if !unread.insert(*var) {
+                    found.insert(*id);
+                }
+            }
+            Stmt::Let { op: Op::Read(var), .. } | Stmt::Declare { var, .. } => {
+                unread.remove(var);
+            }
+            // What is in blocks may read; a jump goes where others read.
+            Stmt::Break(_) | Stmt::Continue(_) | Stmt::Return => unread.clear(),
+            stmt if stmt.blocks().next().is_some() => unread.clear(),
+            _ => {}
+        }
+    }
+    found
+}

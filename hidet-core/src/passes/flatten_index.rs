@@ -1,0 +1,189 @@
+//! Every buffer gets one axis.
+//!
+//! Precondition: no access with `guard`. Postcondition: every buffer has one axis in row-major order, whose extent is
+//! the size of its former layout; every index is one `i32`, or `i64` with [`Options::wide_index`] (global buffers only)
+//! and where the author indexed with `i64`.
+//!
+//! With `@a: f32[4, n]` in rows, `load @a[i, j]` becomes `load @a[i * n + j]`. A vector access keeps its lanes: they
+//! are consecutive along the last axis, which the layout keeps contiguous. A check of an index becomes a check of the
+//! offset where the index lies within the shape, and of offset -1, which is never valid, where it does not.
+//!
+//! A tensor that has a tensor map keeps its axes, which the map is made of; it cannot be accessed otherwise.
+
+use super::Options;
+use crate::error::Result;
+use crate::ir::emit::{Emitter, Int};
+use crate::ir::{Arg, AsmOperand, BufferId, CompareOp, Function, Op, Scope, Span, Stmt, StmtId, ValueId};
+use crate::layout::Layout;
+use crate::types::Scalar;
+use hidet_mapping::{Arith, IndexExpr};
+
+pub(super) fn run(function: &mut Function, options: &Options) -> Result<()> {
+    let wide = options.wide_index;
+    function.rewrite(&mut |function, id, out| {
+        let span = function.spans[id];
+        let mut stmt = std::mem::replace(&mut function.stmts[id], Stmt::Return);
+        let mut flatten = Flatten { function, out, span, stmt: id, wide };
+        let mut result = Ok(());
+        match &mut stmt {
+            Stmt::Let { op: Op::Load { buffer, index, .. }, .. } | Stmt::Store { buffer, index, .. } => {
+                result = flatten.index(*buffer, index);
+            }
+            Stmt::Check { buffer, index, lanes } => result = flatten.check(*buffer, index, *lanes),
+            Stmt::Call { args, .. } => {
+                for arg in args {
+                    if let Arg::Address { buffer, index } = arg {
+                        result = result.and_then(|()| flatten.index(*buffer, index));
+                    }
+                }
+            }
+            Stmt::Asm { operands, .. } => {
+                for operand in operands {
+                    if let AsmOperand::Address { buffer, index } = operand {
+                        result = result.and_then(|()| flatten.index(*buffer, index));
+                    }
+                }
+            }
+            _ => {}
+        }
+        function.stmts[id] = stmt;
+        out.push(id);
+        result
+    })?;
+    for buffer in function.buffers.handles() {
+        if function.maps.iter().any(|(_, map)| map.buffer == buffer) {
+            continue;
+        }
+        let buffer = &mut function.buffers[buffer];
+        if is_flat(&buffer.layout) {
+            continue;
+        }
+        let size = size(&buffer.layout);
+        buffer.shape = vec![size.clone()];
+        buffer.layout = Layout::Strided { shape: vec![size], strides: vec![1.into()] };
+    }
+    Ok(())
+}
+
+struct Flatten<'a> {
+    function: &'a mut Function,
+    out: &'a mut Vec<StmtId>,
+    span: Span,
+    stmt: StmtId,
+    wide: bool,
+}
+
+impl Flatten<'_> {
+    /// Replaces an index by the offset it means.
+    fn index(&mut self, buffer: BufferId, index: &mut Vec<ValueId>) -> Result<()> {
+        let layout = self.layout(buffer, index)?;
+        if is_flat(&layout) {
+            return Ok(());
+        }
+        let scalar = self.scalar(buffer, index);
+        let mut emit = Emitter::new(self.function, self.out, self.span).with_scalar(scalar);
+        let coordinates: Vec<Int> = index.iter().map(|value| emit.convert(*value)).collect();
+        let offset = offset(&layout, &mut emit, &coordinates);
+        *index = vec![emit.value(offset)];
+        Ok(())
+    }
+
+    /// Replaces an index to be checked by an offset that is valid exactly where the index is.
+    fn check(&mut self, buffer: BufferId, index: &mut Vec<ValueId>, lanes: u8) -> Result<()> {
+        if is_flat(&self.layout(buffer, index)?) {
+            return Ok(());
+        }
+        let shape = self.function.buffers[buffer].shape.clone();
+        let mut offset = index.clone();
+        self.index(buffer, &mut offset)?;
+        let ty = self.function.ty(offset[0]);
+        let mut emit = Emitter::new(self.function, self.out, self.span);
+        let mut inside = Err(true);
+        for (axis, (extent, value)) in shape.iter().zip(&*index).enumerate() {
+            let mut emit = emit.again(emit.function.ty(*value).scalar);
+            let extent = emit.index(extent);
+            let beyond = if axis + 1 == shape.len() { i64::from(lanes) - 1 } else { 0 };
+            let extent = emit.sub(&extent, &Int::Const(beyond));
+            let first = emit.compare(CompareOp::Le, Int::Const(0), Int::Value(*value));
+            inside = emit.both(inside, first);
+            let last = emit.compare(CompareOp::Lt, Int::Value(*value), extent);
+            inside = emit.both(inside, last);
+        }
+        let mut emit = emit.again(ty.scalar);
+        let outside = emit.value(Int::Const(-1));
+        *index = match inside {
+            Ok(inside) => vec![emit.emit(ty, Op::Select(inside, offset[0], outside))],
+            Err(true) => offset,
+            Err(false) => vec![outside],
+        };
+        Ok(())
+    }
+
+    fn layout(&self, id: BufferId, index: &[ValueId]) -> Result<Layout> {
+        let Some(buffer) = self.function.buffers.get(id) else {
+            return Err(self.function.error_at(self.stmt, "an access to a buffer that does not exist"));
+        };
+        if buffer.shape.len() != index.len() {
+            let message =
+                format!("`{}` has {} axes and is indexed with {}", buffer.name, buffer.shape.len(), index.len());
+            return Err(self.function.error_at(self.stmt, message));
+        }
+        if self.function.maps.iter().any(|(_, map)| map.buffer == id) && index.len() > 1 {
+            let message = format!(
+                "`{}` is copied through a tensor map, so its elements cannot be accessed; pass it a second time for that",
+                buffer.name
+            );
+            return Err(self.function.error_at(self.stmt, message));
+        }
+        Ok(buffer.layout.clone())
+    }
+
+    fn scalar(&self, buffer: BufferId, index: &[ValueId]) -> Scalar {
+        let global = self.function.buffers[buffer].scope == Scope::Global;
+        let long = index.iter().any(|value| self.function.ty(*value).scalar == Scalar::I64);
+        if long || (self.wide && global) { Scalar::I64 } else { Scalar::I32 }
+    }
+}
+
+/// Whether a layout is one axis of consecutive elements.
+fn is_flat(layout: &Layout) -> bool {
+    matches!(layout, Layout::Strided { strides, .. } if *strides == [1.into()])
+}
+
+fn size(layout: &Layout) -> IndexExpr {
+    match layout {
+        Layout::Strided { shape, strides } if *strides == row_strides(shape) => {
+            shape.iter().fold(1.into(), |size: IndexExpr, extent| size * extent)
+        }
+        Layout::Strided { shape, strides } => {
+            shape.iter().zip(strides).fold(1.into(), |size: IndexExpr, (extent, stride)| size + (extent - 1) * stride)
+        }
+        _ => 1.into(),
+    }
+}
+
+fn offset(layout: &Layout, emit: &mut Emitter, index: &[Int]) -> Int {
+    match layout {
+        Layout::Strided { strides, .. } => index.iter().zip(strides).fold(Int::Const(0), |sum, (index, stride)| {
+            let stride = emit.index(stride);
+            let moved = emit.mul(index, &stride);
+            emit.add(&sum, &moved)
+        }),
+        _ => Int::Const(0),
+    }
+}
+
+fn row_strides(shape: &[IndexExpr]) -> Vec<IndexExpr> {
+    let mut stride = IndexExpr::from(1);
+    let mut strides: Vec<IndexExpr> = shape
+        .iter()
+        .rev()
+        .map(|extent| {
+            let own = stride.clone();
+            stride = extent * &stride;
+            own
+        })
+        .collect();
+    strides.reverse();
+    strides
+}

@@ -1,0 +1,165 @@
+//! Protected accesses become branches.
+//!
+//! Precondition: a valid function. Postcondition: no access with `guard`.
+//!
+//! `let v = load a[i] guard` becomes
+//!
+//! ```text
+//! var t = 0; if 0 <= i && i < extent { let u = load a[i]; t = u } let v = t
+//! ```
+//!
+//! and a store just the branch. Where the bounds prove the access there is no branch. Lanes of a vector are protected
+//! each by itself: where the vector does not fit as a whole, its lanes are accessed one by one.
+
+use super::Options;
+use super::bounds::{Proofs, proved_statements};
+use crate::error::Result;
+use crate::ir::emit::{Emitter, Int};
+use crate::ir::{Block, BufferId, CompareOp, Function, Op, Stmt, ValueId, Var, VarId};
+use crate::types::{Const, Type};
+use hidet_mapping::Arith;
+
+pub(super) fn run(function: &mut Function, _: &Options) -> Result<()> {
+    let inside = proved_statements(&Proofs::of(function));
+    function.rewrite(&mut |function, id, out| {
+        let span = function.spans[id];
+        match function.stmts[id].clone() {
+            Stmt::Let { value, op: Op::Load { buffer, index, guard: true } } => {
+                let load = Op::Load { buffer, index: index.clone(), guard: false };
+                if inside.contains(&id) {
+                    function.stmts[id] = Stmt::Let { value, op: load };
+                    out.push(id);
+                    return Ok(());
+                }
+                let ty = function.ty(value);
+                let var = function.vars.push(Var { name: function.values[value].name.clone(), ty });
+                let mut emit = Emitter::new(function, out, span);
+                let zero = zero(&mut emit, ty);
+                emit.push(Stmt::Declare { var, init: Some(zero) });
+                let access = Access { buffer, index };
+                let whole = access.condition(&mut emit, ty.lanes);
+                let then = access.load(&mut emit, ty, var);
+                let otherwise = if ty.lanes > 1 { access.load_lanes(&mut emit, ty, var) } else { Block::default() };
+                branch(&mut emit, whole, then, otherwise);
+                emit.push(Stmt::Let { value, op: Op::Read(var) });
+            }
+            Stmt::Store { buffer, index, value, guard: true } => {
+                if inside.contains(&id) {
+                    function.stmts[id] = Stmt::Store { buffer, index, value, guard: false };
+                    out.push(id);
+                    return Ok(());
+                }
+                let ty = function.ty(value);
+                let mut emit = Emitter::new(function, out, span);
+                let access = Access { buffer, index: index.clone() };
+                let whole = access.condition(&mut emit, ty.lanes);
+                let store = Stmt::Store { buffer, index, value, guard: false };
+                let then = Block(vec![emit.function.new_stmt(store, span)]);
+                let otherwise = if ty.lanes > 1 { access.store_lanes(&mut emit, ty, value) } else { Block::default() };
+                branch(&mut emit, whole, then, otherwise);
+            }
+            _ => out.push(id),
+        }
+        Ok(())
+    })
+}
+
+/// A place in a buffer.
+struct Access {
+    buffer: BufferId,
+    index: Vec<ValueId>,
+}
+
+impl Access {
+    /// Whether that many elements from the index on lie within the shape.
+    fn condition(&self, emit: &mut Emitter, lanes: u8) -> Result<ValueId, bool> {
+        let shape = emit.function.buffers[self.buffer].shape.clone();
+        let mut all = Err(true);
+        for (axis, (extent, index)) in shape.iter().zip(&self.index).enumerate() {
+            let scalar = emit.function.ty(*index).scalar;
+            let mut emit = emit.again(scalar);
+            let index = Int::Value(*index);
+            let extent = emit.index(extent);
+            let first = emit.compare(CompareOp::Le, Int::Const(0), index);
+            all = emit.both(all, first);
+            let beyond = if axis + 1 == shape.len() { i64::from(lanes) - 1 } else { 0 };
+            // On the side of the extent, where it cannot wrap.
+            let extent = emit.sub(&extent, &Int::Const(beyond));
+            let last = emit.compare(CompareOp::Lt, index, extent);
+            all = emit.both(all, last);
+        }
+        all
+    }
+
+    /// The place that many elements further along the last axis.
+    fn lane(&self, emit: &mut Emitter, lane: u8) -> Access {
+        let mut index = self.index.clone();
+        if let Some(last) = index.last_mut().filter(|_| lane > 0) {
+            let mut emit = emit.again(emit.function.ty(*last).scalar);
+            let moved = emit.add(&Int::Value(*last), &Int::Const(i64::from(lane)));
+            *last = emit.value(moved);
+        }
+        Access { buffer: self.buffer, index }
+    }
+
+    /// Loads into a variable.
+    fn load(&self, emit: &mut Emitter, ty: Type, var: VarId) -> Block {
+        let mut then = Vec::new();
+        let mut inner = Emitter::new(emit.function, &mut then, emit.span);
+        let value = inner.emit(ty, Op::Load { buffer: self.buffer, index: self.index.clone(), guard: false });
+        inner.push(Stmt::Assign { var, value });
+        Block(then)
+    }
+
+    /// Loads lane by lane into a variable, zero where a lane is outside.
+    fn load_lanes(&self, emit: &mut Emitter, ty: Type, var: VarId) -> Block {
+        let mut block = Vec::new();
+        let mut inner = Emitter::new(emit.function, &mut block, emit.span);
+        let lanes = (0..ty.lanes).map(|lane| {
+            let scalar = Type::from(ty.scalar);
+            let one = inner.function.vars.push(Var { name: String::new(), ty: scalar });
+            let zero = zero(&mut inner, scalar);
+            inner.push(Stmt::Declare { var: one, init: Some(zero) });
+            let access = self.lane(&mut inner, lane);
+            let condition = access.condition(&mut inner, 1);
+            let then = access.load(&mut inner, scalar, one);
+            branch(&mut inner, condition, then, Block::default());
+            inner.emit(scalar, Op::Read(one))
+        });
+        let lanes = lanes.collect();
+        let value = inner.emit(ty, Op::Vector(lanes));
+        inner.push(Stmt::Assign { var, value });
+        Block(block)
+    }
+
+    /// Stores the lanes that are inside.
+    fn store_lanes(&self, emit: &mut Emitter, ty: Type, value: ValueId) -> Block {
+        let mut block = Vec::new();
+        let mut inner = Emitter::new(emit.function, &mut block, emit.span);
+        for lane in 0..ty.lanes {
+            let access = self.lane(&mut inner, lane);
+            let condition = access.condition(&mut inner, 1);
+            let mut then = Vec::new();
+            let mut innermost = Emitter::new(inner.function, &mut then, inner.span);
+            let value = innermost.emit(ty.scalar, Op::Extract(value, lane));
+            innermost.push(Stmt::Store { buffer: access.buffer, index: access.index, value, guard: false });
+            branch(&mut inner, condition, Block(then), Block::default());
+        }
+        Block(block)
+    }
+}
+
+/// Zero of a scalar or vector type.
+fn zero(emit: &mut Emitter, ty: Type) -> ValueId {
+    let zero = emit.constant_value(Const::zero(ty.scalar));
+    if ty.lanes == 1 { zero } else { emit.emit(ty, Op::Vector(vec![zero; usize::from(ty.lanes)])) }
+}
+
+/// A branch on a condition that may be known.
+fn branch(emit: &mut Emitter, condition: Result<ValueId, bool>, then: Block, otherwise: Block) {
+    let cond = match condition {
+        Ok(cond) => cond,
+        Err(known) => emit.constant_value(Const::bool(known)),
+    };
+    emit.push(Stmt::If { cond, then, otherwise });
+}

@@ -1,0 +1,66 @@
+//! The passes: from the IR that a kernel is written in to the smaller one that devices run.
+//!
+//! A pass is a file with its purpose, precondition, postcondition and an example. [`pipeline`] lists them in order.
+//! After the last one there is no `ForTask`, no `Group`, no guarded access and no explicitly unrolled loop, and every
+//! buffer has one axis in row-major order.
+
+mod bounds;
+mod contract;
+mod eliminate_dead;
+mod flatten_index;
+mod fold;
+mod insert_checks;
+mod lower_group;
+mod lower_guard;
+mod lower_task_mapping;
+pub mod pipeline;
+mod promote_registers;
+mod simplify;
+mod unroll_explicit;
+
+pub use pipeline::PIPELINE;
+
+use crate::error::Result;
+use crate::ir::Function;
+
+/// What the passes may and must do.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Options {
+    /// Offsets into global memory are `i64`, for tensors whose offsets do not fit `i32`.
+    pub wide_index: bool,
+    /// Every access that is not proved to lie within its buffer is checked while the kernel runs.
+    pub checks: bool,
+    /// Products that are added at once are rounded once: `a * b + c` becomes a fused multiply-add.
+    pub contract: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { wide_index: false, checks: false, contract: true }
+    }
+}
+
+/// A pass.
+pub struct Pass {
+    /// Its name, that of its file.
+    pub name: &'static str,
+    /// What it does, in a sentence.
+    pub doc: &'static str,
+    /// Does it.
+    pub run: fn(&mut Function, &Options) -> Result<()>,
+}
+
+/// Lowers a kernel: all passes in order.
+pub fn lower(function: &Function, options: &Options) -> Result<Function> {
+    lower_with(function, options, &mut |_, _| {})
+}
+
+/// Lowers a kernel and shows it after each pass.
+pub fn lower_with(function: &Function, options: &Options, after: &mut dyn FnMut(&Pass, &Function)) -> Result<Function> {
+    let mut function = function.clone();
+    for pass in PIPELINE {
+        (pass.run)(&mut function, options)?;
+        after(pass, &function);
+    }
+    Ok(function)
+}

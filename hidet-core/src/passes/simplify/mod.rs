@@ -1,0 +1,489 @@
+//! Simplification: what is known is computed here, once, and as far out as possible.
+//!
+//! Precondition: a valid function. Postcondition: the same effects in the same order. Running it again changes nothing.
+//!
+//! One walk in order of execution does all of it, since each part feeds the others:
+//! - constants are folded and the [`rules`] of integer algebra applied, with what [`Facts`] proves of ranges: a
+//!   remainder of something smaller is that something, a comparison that always holds is `true`;
+//! - an operation that is computed already is not computed again;
+//! - constants, dims and indices are computed once, first of all; an operation on integers or booleans that is the same
+//!   in every turn of a loop is computed before it, if it cannot fail;
+//! - a variable whose content is known is not read; branches on known conditions and loops of no or one turn go.
+//!
+//! Loads, stores, calls, barriers, checks and jumps are neither moved nor merged. Floats are folded where the result is
+//! exact or rounded once, never reassociated.
+//!
+//! ```text
+//! for i in 0 .. 4 { let a = thread / 32; let b = a * 8; let c = b + i; let d = c % 64; store x[d] }
+//! ```
+//!
+//! becomes, in a block of 128 threads, `let b = (thread >> 5) * 8; for i in 0 .. 4 { let c = b + i; store x[c] }`.
+
+mod key;
+mod rules;
+
+use super::bounds::{Facts, leaves};
+use super::fold::fold;
+use super::{Options, eliminate_dead};
+use crate::error::Result;
+use crate::ir::walk::jumps;
+use crate::ir::{BinaryOp, Block, CompareOp, Function, Op, Param, Span, Stmt, StmtId, UnaryOp, ValueId, VarId};
+use crate::types::{Const, Scalar, Type};
+use key::{Key, key};
+use std::collections::HashMap;
+
+/// Rounds after which the result is taken as it is.
+const MOST_ROUNDS: usize = 6;
+
+pub(super) fn run(function: &mut Function, options: &Options) -> Result<()> {
+    eliminate_dead::run(function, options)?;
+    function.compact();
+    for _ in 0..MOST_ROUNDS {
+        let before = function.clone();
+        let body = std::mem::take(&mut function.body);
+        // With checks a wrapped index is to be found, not taken for impossible.
+        let facts = if options.checks { Facts::strict(&before) } else { Facts::of(&before) };
+        let mut simplifier = Simplifier::new(function, facts);
+        function.body = simplifier.whole(body);
+        eliminate_dead::run(function, options)?;
+        function.compact();
+        if function.structurally_equals(&before) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// A block being built.
+struct Frame {
+    out: Vec<StmtId>,
+    /// Whether it is the body of a loop.
+    in_loop: bool,
+    /// What became available in it: forgotten when it ends.
+    keys: Vec<Key>,
+    values: Vec<ValueId>,
+}
+
+struct Simplifier<'a> {
+    function: &'a mut Function,
+    facts: Facts,
+    frames: Vec<Frame>,
+    /// What stands for a value now.
+    replaced: HashMap<ValueId, ValueId>,
+    constants: HashMap<ValueId, Const>,
+    /// Conditions known here, with what they were known to be before.
+    conditions: HashMap<ValueId, bool>,
+    available: HashMap<Key, ValueId>,
+    /// The frame in which each visible value is defined.
+    depth: HashMap<ValueId, usize>,
+    /// What variables are known to hold here.
+    content: HashMap<VarId, ValueId>,
+    span: Span,
+}
+
+impl<'a> Simplifier<'a> {
+    fn new(function: &'a mut Function, facts: Facts) -> Self {
+        Simplifier {
+            function,
+            facts,
+            frames: Vec::new(),
+            replaced: HashMap::new(),
+            constants: HashMap::new(),
+            conditions: HashMap::new(),
+            available: HashMap::new(),
+            depth: HashMap::new(),
+            content: HashMap::new(),
+            span: Span::default(),
+        }
+    }
+
+    /// The whole body: frame 0 takes what is computed first of all, frame 1 the rest.
+    fn whole(&mut self, body: Block) -> Block {
+        self.open(false);
+        for param in self.function.params.clone() {
+            if let Param::Scalar { value, .. } = param {
+                self.defined(value, 0);
+            }
+        }
+        let rest = self.block(body, false);
+        let mut first = self.close();
+        first.0.extend(rest.0);
+        first
+    }
+
+    fn open(&mut self, in_loop: bool) {
+        self.frames.push(Frame { out: Vec::new(), in_loop, keys: Vec::new(), values: Vec::new() });
+    }
+
+    fn close(&mut self) -> Block {
+        let Some(frame) = self.frames.pop() else { return Block::default() };
+        for key in frame.keys {
+            self.available.remove(&key);
+        }
+        for value in frame.values {
+            self.depth.remove(&value);
+        }
+        Block(frame.out)
+    }
+
+    fn block(&mut self, block: Block, in_loop: bool) -> Block {
+        self.open(in_loop);
+        let mark = self.facts.mark();
+        let conditions = self.conditions.clone();
+        self.stmts(block);
+        self.conditions = conditions;
+        self.facts.forget(mark);
+        self.close()
+    }
+
+    fn stmts(&mut self, block: Block) {
+        for id in block.0 {
+            self.stmt(id);
+            if matches!(self.last(), Some(Stmt::Break(_) | Stmt::Continue(_) | Stmt::Return)) {
+                // What follows is never reached.
+                break;
+            }
+        }
+    }
+
+    fn last(&self) -> Option<&Stmt> {
+        self.frames.last().and_then(|frame| frame.out.last()).map(|id| &self.function.stmts[*id])
+    }
+
+    fn push(&mut self, id: StmtId) {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.out.push(id);
+        }
+    }
+
+    /// Notes that a value is defined in a frame.
+    fn defined(&mut self, value: ValueId, frame: usize) {
+        self.depth.insert(value, frame);
+        if let Some(frame) = self.frames.get_mut(frame) {
+            frame.values.push(value);
+        }
+    }
+
+    fn here(&self) -> usize {
+        self.frames.len() - 1
+    }
+
+    fn resolve(&self, value: ValueId) -> ValueId {
+        self.replaced.get(&value).copied().unwrap_or(value)
+    }
+
+    fn constant_of(&self, value: ValueId) -> Option<Const> {
+        self.constants.get(&value).copied().or_else(|| self.conditions.get(&value).map(|holds| Const::bool(*holds)))
+    }
+
+    fn stmt(&mut self, id: StmtId) {
+        self.span = self.function.spans[id];
+        let mut stmt = std::mem::replace(&mut self.function.stmts[id], Stmt::Return);
+        stmt.each_use_mut(&mut |value| *value = self.resolve(*value));
+        match stmt {
+            Stmt::Let { value, op } => self.binding(id, value, op),
+            Stmt::Declare { var, init } => {
+                match init {
+                    Some(value) => self.content.insert(var, value),
+                    None => self.content.remove(&var),
+                };
+                self.keep(id, stmt);
+            }
+            Stmt::Assign { var, value } => {
+                if self.content.insert(var, value) != Some(value) {
+                    self.keep(id, stmt);
+                }
+            }
+            Stmt::If { cond, then, otherwise } => self.branch(id, cond, then, otherwise),
+            Stmt::For { .. } => self.counted(id, stmt),
+            Stmt::Loop { label, body } => {
+                let (breaks, continues) = self.jumps_before_last(&body, label);
+                let once = !breaks && !continues && self.ends_with(&body, &Stmt::Break(label));
+                if once {
+                    let mut body = body;
+                    body.0.pop();
+                    self.stmts(body);
+                    return;
+                }
+                let body = self.repeated(body);
+                self.keep(id, Stmt::Loop { label, body });
+            }
+            Stmt::ForTask { label, mapping, worker, task, body } => {
+                let here = self.here() + 1;
+                for value in &task {
+                    self.depth.insert(*value, here);
+                }
+                let body = self.repeated(body);
+                self.keep(id, Stmt::ForTask { label, mapping, worker, task, body });
+            }
+            Stmt::Group { first, threads, body } => {
+                let before = self.content.clone();
+                let body = self.block(body, false);
+                self.content = before;
+                self.forget_assigned(&body);
+                self.keep(id, Stmt::Group { first, threads, body });
+            }
+            Stmt::Assert { cond, .. } => {
+                if self.constant_of(cond) != Some(Const::bool(true)) {
+                    self.keep(id, stmt);
+                    self.assume(cond, true);
+                }
+            }
+            _ => {
+                let here = self.here();
+                stmt.each_definition(&mut |value| self.defined(value, here));
+                self.keep(id, stmt);
+            }
+        }
+    }
+
+    fn keep(&mut self, id: StmtId, stmt: Stmt) {
+        self.function.stmts[id] = stmt;
+        self.push(id);
+    }
+
+    /// A `let`: what it defines may already be there, in simpler form or further out.
+    fn binding(&mut self, id: StmtId, value: ValueId, op: Op) {
+        if let Op::Read(var) = op {
+            match self.content.get(&var).copied().filter(|known| self.depth.contains_key(known)) {
+                Some(known) => drop(self.replaced.insert(value, known)),
+                None => {
+                    self.content.insert(var, value);
+                    self.define(value, op, id);
+                }
+            }
+            return;
+        }
+        if matches!(op, Op::Load { .. }) {
+            return self.define(value, op, id);
+        }
+        let ty = self.function.ty(value);
+        let known = self.simplified(op, ty, Some((value, id)));
+        if known != value {
+            if self.function.values[known].name.is_empty() {
+                self.function.values[known].name = self.function.values[value].name.clone();
+            }
+            self.replaced.insert(value, known);
+        }
+    }
+
+    /// Defines a value where the walk stands.
+    fn define(&mut self, value: ValueId, op: Op, id: StmtId) {
+        let here = self.here();
+        self.note(value, &op, here);
+        self.keep(id, Stmt::Let { value, op });
+    }
+
+    fn note(&mut self, value: ValueId, op: &Op, frame: usize) {
+        self.facts.define(self.function, value, op);
+        if let Op::Const(constant) = op {
+            self.constants.insert(value, *constant);
+        }
+        self.defined(value, frame);
+    }
+
+    /// A value for an operation without effect: simplified, found, or emitted. `at` is the value and the statement to
+    /// use where it is emitted.
+    fn simplified(&mut self, op: Op, ty: Type, at: Option<(ValueId, StmtId)>) -> ValueId {
+        let op = match fold(&op, ty, &|value| self.constant_of(value)) {
+            Some(constant) => Op::Const(constant),
+            None => op,
+        };
+        let op = match self.rule(op, ty) {
+            rules::Simpler::Value(value) => return value,
+            rules::Simpler::Op(op) => op,
+        };
+        let Some(key) = key(&op, ty) else { return self.emit(op, ty, at, None) };
+        if let Some(known) = self.available.get(&key) {
+            return *known;
+        }
+        self.emit(op, ty, at, Some(key))
+    }
+
+    fn emit(&mut self, op: Op, ty: Type, at: Option<(ValueId, StmtId)>, key: Option<Key>) -> ValueId {
+        let frame = self.place(&op, ty);
+        let (value, id) = match at {
+            Some(at) => at,
+            None => (self.function.new_value(ty, ""), self.function.new_stmt(Stmt::Return, self.span)),
+        };
+        self.note(value, &op, frame);
+        self.function.stmts[id] = Stmt::Let { value, op };
+        if let Some(frame) = self.frames.get_mut(frame) {
+            frame.out.push(id);
+        }
+        if let Some(key) = key {
+            if let Some(frame) = self.frames.get_mut(frame) {
+                frame.keys.push(key.clone());
+            }
+            self.available.insert(key, value);
+        }
+        value
+    }
+
+    /// The frame in which an operation is best computed.
+    fn place(&mut self, op: &Op, ty: Type) -> usize {
+        let here = self.here();
+        if matches!(op, Op::Const(_) | Op::Dim(_) | Op::Special(_)) {
+            return 0;
+        }
+        if ty.lanes != 1 || ty.scalar.is_float() || !self.cannot_fail(op) {
+            return here;
+        }
+        let mut deepest = 1;
+        op.each_operand(&mut |value| {
+            // A parameter is visible everywhere.
+            deepest = deepest.max(self.depth.get(&value).copied().unwrap_or(0));
+        });
+        // Out of loops, and out of branches only on the way out of a loop.
+        let mut best = here;
+        for frame in (deepest + 1..=here).rev() {
+            if self.frames[frame].in_loop {
+                best = frame - 1;
+            }
+        }
+        best
+    }
+
+    /// Whether an operation may be computed although the author's program would not.
+    fn cannot_fail(&mut self, op: &Op) -> bool {
+        match op {
+            Op::Binary(op @ (BinaryOp::Div | BinaryOp::Rem | BinaryOp::Shl | BinaryOp::Shr), a, b) => {
+                let Some(by) = self.constants.get(b).copied() else { return false };
+                let scalar = self.function.ty(*a).scalar;
+                scalar.is_int() && crate::ir::eval::fault(*op, scalar, by.bits).is_none()
+            }
+            Op::Read(_) | Op::Load { .. } => false,
+            _ => true,
+        }
+    }
+
+    fn constant(&mut self, constant: Const) -> ValueId {
+        self.simplified(Op::Const(constant), constant.scalar.into(), None)
+    }
+
+    fn int(&mut self, scalar: Scalar, number: i64) -> ValueId {
+        self.constant(Const::int(scalar, number))
+    }
+
+    fn assume(&mut self, cond: ValueId, holds: bool) {
+        self.facts.assume(self.function, cond, holds);
+        let mut open = vec![(cond, holds)];
+        while let Some((cond, holds)) = open.pop() {
+            self.conditions.insert(cond, holds);
+            match self.facts.op(cond) {
+                Some(Op::Unary(UnaryOp::Not, inner)) => open.push((*inner, !holds)),
+                Some(Op::Binary(BinaryOp::And, a, b)) if holds => open.extend([(*a, true), (*b, true)]),
+                Some(Op::Binary(BinaryOp::Or, a, b)) if !holds => open.extend([(*a, false), (*b, false)]),
+                _ => {}
+            }
+        }
+    }
+
+    fn branch(&mut self, id: StmtId, cond: ValueId, then: Block, otherwise: Block) {
+        if let Some(known) = self.constant_of(cond).and_then(Const::as_bool) {
+            return self.stmts(if known { then } else { otherwise });
+        }
+        let span = self.span;
+        let before = self.content.clone();
+        let mark = self.facts.mark();
+        let conditions = self.conditions.clone();
+        self.assume(cond, true);
+        let then = self.block(then, false);
+        let after_then = std::mem::replace(&mut self.content, before);
+        self.facts.forget(mark);
+        self.conditions = conditions.clone();
+        self.assume(cond, false);
+        let otherwise = self.block(otherwise, false);
+        self.facts.forget(mark);
+        self.conditions = conditions;
+        let (then_leaves, otherwise_leaves) = (leaves(self.function, &then), leaves(self.function, &otherwise));
+        if then_leaves && !otherwise_leaves {
+            self.assume(cond, false);
+        } else {
+            if !otherwise_leaves {
+                // Both come here: known is what both know.
+                self.content.retain(|var, value| after_then.get(var) == Some(value));
+            } else {
+                self.content = after_then;
+            }
+            if otherwise_leaves && !then_leaves {
+                self.assume(cond, true);
+            }
+        }
+        self.forget_invisible();
+        self.span = span;
+        if then.0.is_empty() && !otherwise.0.is_empty() {
+            let cond = self.simplified(Op::Unary(UnaryOp::Not, cond), Type::BOOL, None);
+            self.keep(id, Stmt::If { cond, then: otherwise, otherwise: then });
+        } else {
+            self.keep(id, Stmt::If { cond, then, otherwise });
+        }
+    }
+
+    fn counted(&mut self, id: StmtId, stmt: Stmt) {
+        let Stmt::For { label, index, start, end, step, unroll, body } = stmt else { return self.keep(id, stmt) };
+        if self.facts.compare(self.function, CompareOp::Lt, start, end) == Some(false) {
+            return;
+        }
+        if self.one_turn(start, end, step) && jumps(self.function, &body, label) == (false, false) {
+            self.replaced.insert(index, start);
+            return self.stmts(body);
+        }
+        self.facts.count(index, start, end, step);
+        // The index is defined in the frame of the body, which is the next one.
+        self.depth.insert(index, self.here() + 1);
+        let body = self.repeated(body);
+        self.depth.remove(&index);
+        self.keep(id, Stmt::For { label, index, start, end, step, unroll, body });
+    }
+
+    /// Whether a loop certainly runs exactly once.
+    fn one_turn(&mut self, start: ValueId, end: ValueId, step: ValueId) -> bool {
+        let (first, last) = (self.facts.linear(self.function, start), self.facts.linear(self.function, end));
+        let step = self.facts.linear(self.function, step);
+        let Some(trip) = last.minus(&first) else { return false };
+        let Some(short) = step.minus(&trip) else { return false };
+        self.facts.nonnegative(self.function, &trip.offset(-1)) && self.facts.nonnegative(self.function, &short)
+    }
+
+    /// The body of a loop: what it assigns is not known in it, nor after it.
+    fn repeated(&mut self, body: Block) -> Block {
+        let span = self.span;
+        self.forget_assigned(&body);
+        let before = self.content.clone();
+        let body = self.block(body, true);
+        self.content = before;
+        self.forget_invisible();
+        self.span = span;
+        body
+    }
+
+    fn forget_assigned(&mut self, block: &Block) {
+        let content = &mut self.content;
+        self.function.each_stmt_in(block, &mut |_, stmt| {
+            if let Stmt::Assign { var, .. } | Stmt::Declare { var, .. } = stmt {
+                content.remove(var);
+            }
+        });
+    }
+
+    fn forget_invisible(&mut self) {
+        let depth = &self.depth;
+        self.content.retain(|_, value| depth.contains_key(value));
+    }
+
+    fn ends_with(&self, block: &Block, stmt: &Stmt) -> bool {
+        block.0.last().is_some_and(|id| self.function.stmts[*id] == *stmt)
+    }
+
+    /// The jumps of a loop in a block, without its last statement.
+    fn jumps_before_last(&self, block: &Block, label: crate::ir::LoopId) -> (bool, bool) {
+        let inner = block.0[..block.0.len().saturating_sub(1)].to_vec();
+        jumps(self.function, &Block(inner), label)
+    }
+
+    /// What a value is computed by.
+    fn op(&self, value: ValueId) -> Option<&Op> {
+        self.facts.op(value)
+    }
+}

@@ -1,0 +1,121 @@
+//! Loops marked for explicit unrolling become copies of their body.
+//!
+//! Precondition: no `ForTask`. Postcondition: no loop with `Unroll::Explicit`; an error where the number of turns is
+//! not known.
+//!
+//! `for i in 0 .. 2 explicit { f(i) }` becomes `f(0) f(1)`. Where the body jumps, a copy stands in a loop that it always
+//! leaves, so that `continue` leaves the copy; `break` leaves a loop around all copies.
+
+use super::Options;
+use super::fold::{fold, int};
+use crate::error::Result;
+use crate::ir::walk::{Copier, jumps};
+use crate::ir::{Block, Function, LoopId, Op, Stmt, StmtId, Unroll, ValueId};
+use crate::types::Const;
+use std::collections::HashMap;
+
+/// More copies than this are taken for a mistake.
+const MOST: i128 = 4096;
+
+pub(super) fn run(function: &mut Function, _: &Options) -> Result<()> {
+    let body = std::mem::take(&mut function.body);
+    function.body = Unrolling { function, known: HashMap::new() }.block(body)?;
+    Ok(())
+}
+
+struct Unrolling<'a> {
+    function: &'a mut Function,
+    /// The constants among the values so far.
+    known: HashMap<ValueId, Const>,
+}
+
+impl Unrolling<'_> {
+    fn block(&mut self, block: Block) -> Result<Block> {
+        let mut out = Vec::with_capacity(block.0.len());
+        for id in block.0 {
+            match &self.function.stmts[id] {
+                Stmt::Let { value, op } => {
+                    let constant = fold(op, self.function.ty(*value), &|value| self.known.get(&value).copied());
+                    if let Some(constant) = constant {
+                        self.known.insert(*value, constant);
+                    }
+                    out.push(id);
+                }
+                Stmt::For { unroll: Unroll::Explicit, .. } => self.unroll(id, &mut out)?,
+                _ => {
+                    let inner: Vec<Block> = self.function.stmts[id].blocks_mut().map(std::mem::take).collect();
+                    let mut unrolled = Vec::with_capacity(inner.len());
+                    for block in inner {
+                        unrolled.push(self.block(block)?);
+                    }
+                    for (place, block) in self.function.stmts[id].blocks_mut().zip(unrolled) {
+                        *place = block;
+                    }
+                    out.push(id);
+                }
+            }
+        }
+        Ok(Block(out))
+    }
+
+    fn unroll(&mut self, id: StmtId, out: &mut Vec<StmtId>) -> Result<()> {
+        let Stmt::For { label, index, start, end, step, body, .. } = self.function.stmts[id].clone() else {
+            out.push(id);
+            return Ok(());
+        };
+        let number = |value| self.known.get(&value).copied().and_then(int);
+        let (Some(start), Some(end), Some(step)) = (number(start), number(end), number(step)) else {
+            return Err(self.function.error_at(
+                id,
+                "this loop is to be unrolled here, but its number of turns is not known while compiling; give it constant bounds or leave the unrolling to the device's compiler",
+            ));
+        };
+        if step <= 0 || (end - start).div_euclid(step) >= MOST {
+            let message = format!("a loop from {start} to {end} by {step} cannot be unrolled (at most {MOST} turns)");
+            return Err(self.function.error_at(id, message));
+        }
+        let span = self.function.spans[id];
+        let (breaks, continues) = jumps(self.function, &body, label);
+        let body = if continues { self.leave_by_continue(body, label, id) } else { body };
+        let ty = self.function.ty(index);
+        let mut copies = Vec::new();
+        let mut turn = start;
+        while turn < end {
+            let constant = Const::int(ty.scalar, turn as i64);
+            let name = self.function.values[index].name.clone();
+            let value = self.function.new_value(ty, name);
+            copies.push(self.function.new_stmt(Stmt::Let { value, op: Op::Const(constant) }, span));
+            self.known.insert(value, constant);
+            let mut copier = Copier::default();
+            copier.values.insert(index, value);
+            let copy = copier.block(self.function, &body);
+            copies.extend(self.block(copy)?.0);
+            turn += step;
+        }
+        if breaks {
+            copies.push(self.function.new_stmt(Stmt::Break(label), span));
+            out.push(self.function.new_stmt(Stmt::Loop { label, body: Block(copies) }, span));
+        } else {
+            out.extend(copies);
+        }
+        Ok(())
+    }
+
+    /// The body in a loop that runs once, which `continue` leaves.
+    fn leave_by_continue(&mut self, body: Block, label: LoopId, id: StmtId) -> Block {
+        let span = self.function.spans[id];
+        let once = self.function.loops.push(Default::default());
+        let mut found = Vec::new();
+        self.function.each_stmt_in(&body, &mut |id, stmt| {
+            if *stmt == Stmt::Continue(label) {
+                found.push(id);
+            }
+        });
+        for id in found {
+            self.function.stmts[id] = Stmt::Break(once);
+        }
+        let mut body = body;
+        body.0.push(self.function.new_stmt(Stmt::Break(once), span));
+        Block(vec![self.function.new_stmt(Stmt::Loop { label: once, body }, span)])
+    }
+}
