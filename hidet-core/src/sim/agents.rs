@@ -1,0 +1,238 @@
+//! Asynchronous copies: each is an agent that moves its bytes at some time between its issue and its wait.
+//!
+//! For the race checker the copy reads and writes when it is issued, as the agent of its thread; nothing but the
+//! thread's wait, passed on by what the threads do then, orders it before anything else. The bytes themselves move when
+//! the scheduler likes, so that a program that reads too early sees old data.
+
+use super::block::BlockRun;
+use super::clocks::Epoch;
+use super::exec::{Operands, Pause};
+use super::lanes::{Row, lanes};
+use super::memory::{load_at, store_at};
+use super::program::{CallArg, Place};
+use super::report::FaultKind;
+use super::shadow::Touch;
+use super::warp::Strand;
+use std::collections::VecDeque;
+
+/// What a thread issued.
+#[derive(Debug, Clone, Copy)]
+enum Work {
+    /// Bytes from global to shared memory; the rest of the destination becomes zero.
+    Copy { from: usize, to: u32, bytes: u32, read: u32 },
+    /// Arrives at an mbarrier once everything before it is done.
+    Arrive { at: u32, site: u32 },
+}
+
+/// The asynchronous work of a thread, in the order of issue.
+#[derive(Debug, Default)]
+pub struct Agent {
+    work: VecDeque<(u64, Work)>,
+    /// Number of the next piece of work.
+    next: u64,
+    /// For each group not waited for: the number after its last piece, and the time of its commit.
+    groups: VecDeque<(u64, u32)>,
+}
+
+impl BlockRun<'_> {
+    pub fn copy_async(&mut self, warp: usize, strand: &mut Strand, number: u32, bytes: u32) -> Option<Pause> {
+        let program = self.launch.program;
+        let call = &program.calls[number as usize];
+        let (Some(CallArg::Address(to)), Some(CallArg::Address(from))) = (call.args.first(), call.args.get(1)) else {
+            return None;
+        };
+        let (to, from) = (&program.accesses[*to as usize], &program.accesses[*from as usize]);
+        let (Place::Shared(to_byte), Place::Global(tensor)) = (to.place, from.place) else { return None };
+        let Some(to_at) = self.offsets(warp, strand, to) else { return Some(Pause::Stopped) };
+        let regs = self.warps[warp].regs.as_ptr() as *mut Row;
+        let operands = Operands { regs, slots: &strand.slots, consts: &program.consts };
+        let mut read = [0u32; 32];
+        let mut reading = 0u32;
+        for lane in lanes(strand.mask) {
+            let size = call.lane(&operands, 2, lane) as u32;
+            if size > bytes {
+                let message = format!("{size} of {bytes} bytes are to be copied");
+                let what = format!("{} copies", self.thread_name(warp, lane));
+                self.fault(FaultKind::OutOfBounds, message, (call.site, what), Vec::new());
+                return Some(self.stop());
+            }
+            read[lane] = size;
+            reading |= ((size > 0) as u32) << lane;
+        }
+        // Of the source only those bytes are read; lanes that read none may name any address.
+        let elem = from.elem.bytes() as u32;
+        let mask = strand.mask;
+        let mut from_at = super::transfer::Offsets { at: [0; 32], active: 0 };
+        for count in (1..=bytes.div_ceil(elem)).rev() {
+            let lanes_here: u32 =
+                lanes(reading).filter(|lane| read[*lane].div_ceil(elem) == count).map(|lane| 1 << lane).sum();
+            if lanes_here == 0 {
+                continue;
+            }
+            strand.mask = lanes_here;
+            let part = super::program::Access { count, ..*from };
+            let found = self.offsets(warp, strand, &part);
+            strand.mask = mask;
+            let Some(found) = found else { return Some(Pause::Stopped) };
+            for lane in lanes(lanes_here) {
+                from_at.at[lane] = found.at[lane];
+            }
+            self.watch_agent(warp, &part, &found, Touch::Read);
+        }
+        self.watch_agent(warp, to, &to_at, Touch::Write);
+        if self.launch.options.counters {
+            self.count(from, &from_at.at, reading, Touch::Read);
+            self.count(to, &to_at.at, mask, Touch::Write);
+        }
+        let source = &self.launch.tensors[tensor as usize];
+        for lane in lanes(mask) {
+            let from = source.offset + from_at.at[lane] as usize * elem as usize;
+            let to = to_byte + to_at.at[lane] * to.elem.bytes() as u32;
+            let start = source.memory.base() as usize + from;
+            if !(from as u32).is_multiple_of(bytes) && read[lane] > 0 || !to.is_multiple_of(bytes) {
+                let message = format!("an asynchronous copy of {bytes} bytes needs addresses aligned to them");
+                let what = format!("{} copies from byte {from} to byte {to}", self.thread_name(warp, lane));
+                self.fault(FaultKind::Misaligned, message, (call.site, what), Vec::new());
+                return Some(self.stop());
+            }
+            self.issue(warp, lane, Work::Copy { from: start, to, bytes, read: read[lane] });
+        }
+        None
+    }
+
+    fn watch_agent(
+        &mut self,
+        warp: usize,
+        access: &super::program::Access,
+        offsets: &super::transfer::Offsets,
+        touch: Touch,
+    ) {
+        let checks = self.launch.options.checks;
+        if checks.races || checks.uninitialised {
+            let reads = touch == Touch::Read;
+            self.watch(warp, access, &offsets.at, offsets.active, touch, Epoch::AGENT, reads);
+        }
+    }
+
+    fn issue(&mut self, warp: usize, lane: usize, work: Work) {
+        let agent = self.agents.entry((warp * 32 + lane) as u32).or_default();
+        agent.work.push_back((agent.next, work));
+        agent.next += 1;
+    }
+
+    pub fn commit(&mut self, warp: usize, strand: &mut Strand) {
+        let now = self.clocks.now(warp);
+        for lane in lanes(strand.mask) {
+            let agent = self.agents.entry((warp * 32 + lane) as u32).or_default();
+            agent.groups.push_back((agent.next, now));
+        }
+        // What follows is of another time than the group.
+        self.clocks.advance(warp);
+        }
+
+    /// Waits until at most `left` groups of each lane are unfinished; `None` for everything, committed or not.
+    pub fn wait_async(&mut self, warp: usize, strand: &mut Strand, left: Option<usize>) {
+        let live = self.warps[warp].live;
+        let now = self.clocks.now(warp);
+        for lane in lanes(strand.mask) {
+            let thread = (warp * 32 + lane) as u32;
+            let agent = self.agents.entry(thread).or_default();
+            let mut until = None;
+            match left {
+                None => {
+                    until = Some((agent.next, now));
+                    agent.groups.clear();
+                }
+                Some(left) => {
+                    while agent.groups.len() > left {
+                        until = agent.groups.pop_front();
+                    }
+                }
+            }
+            let Some((end, time)) = until else { continue };
+            self.finish(thread, end);
+            self.clocks.see_agent(warp, lane, live, time);
+        }
+        if left.is_none() {
+            self.clocks.advance(warp);
+        }
+        }
+
+    pub fn arrive_async(&mut self, warp: usize, strand: &mut Strand, number: u32) -> Option<Pause> {
+        let program = self.launch.program;
+        let call = &program.calls[number as usize];
+        let Some(CallArg::Address(access)) = call.args.first() else { return None };
+        let access = &program.accesses[*access as usize];
+        let Some(offsets) = self.offsets(warp, strand, access) else { return Some(Pause::Stopped) };
+        let Place::Shared(byte) = access.place else { return None };
+        if self.launch.options.checks.races {
+            self.watch(warp, access, &offsets.at, offsets.active, Touch::Atomic, 0, false);
+        }
+        for lane in lanes(offsets.active) {
+            let at = byte + offsets.at[lane] * 8;
+            if !self.mbarriers.contains_key(&at) {
+                let message = "an mbarrier is used before it was initialised";
+                let what = format!("{} uses it", self.thread_name(warp, lane));
+                self.fault(FaultKind::Barrier, message, (call.site, what), Vec::new());
+                return Some(self.stop());
+            }
+            self.expect_arrival(at);
+            self.issue(warp, lane, Work::Arrive { at, site: call.site });
+        }
+        self.progress();
+        None
+    }
+
+    /// Does the thread's work up to a number.
+    fn finish(&mut self, thread: u32, end: u64) {
+        while let Some(agent) = self.agents.get_mut(&thread) {
+            match agent.work.front() {
+                Some((number, _)) if *number < end => {}
+                _ => return,
+            }
+            if let Some((_, work)) = agent.work.pop_front() {
+                self.perform(thread, work);
+            }
+        }
+    }
+
+    fn perform(&mut self, thread: u32, work: Work) {
+        let (warp, lane) = (thread as usize / 32, thread as usize % 32);
+        match work {
+            Work::Copy { from, to, bytes, read } => {
+                let shared = self.shared.as_mut_ptr().cast::<u8>();
+                for byte in 0..bytes {
+                    // SAFETY: both ranges were checked when the copy was issued.
+                    unsafe {
+                        let value = if byte < read { load_at::<1>((from + byte as usize) as *const u8) } else { 0 };
+                        store_at::<1>(shared.add((to + byte) as usize), value);
+                    }
+                }
+            }
+            Work::Arrive { at, site } => {
+                let time = self.clocks.now(warp);
+                let mut published = self.clocks.publish(warp, 1 << lane);
+                published.view.see_agent(self.clocks.threads(), thread, time);
+                self.arrive(at, 1, published, (site, warp, lane));
+            }
+        }
+    }
+
+    /// Some asynchronous work is done, chosen by the seed. False where there is none.
+    pub fn advance_agents(&mut self) -> bool {
+        if self.agents.is_empty() {
+            return false;
+        }
+        let busy: Vec<u32> =
+            self.agents.iter().filter(|agent| !agent.1.work.is_empty()).map(|agent| *agent.0).collect();
+        if busy.is_empty() {
+            return false;
+        }
+        let thread = busy[self.random.below(busy.len() as u32) as usize];
+        let agent = self.agents.get_mut(&thread);
+        if let Some((_, work)) = agent.and_then(|agent| agent.work.pop_front()) {
+            self.perform(thread, work);
+        }
+        true
+    }
+}

@@ -1,0 +1,189 @@
+//! Atomic accesses and fences, with what they order.
+//!
+//! What a thread released to an address stays with the address until a plain atomic store replaces it; an acquire that
+//! reads the address takes it over. A fence makes the relaxed stores after it release, and the relaxed loads before it
+//! acquire.
+
+use super::block::BlockRun;
+use super::clocks::Published;
+use super::exchange::combine;
+use super::exec::{Operands, Pause, write_lane};
+use super::lanes::{Row, lanes};
+use super::memory::update_at;
+use super::program::{CallArg, Place};
+use super::shadow::Touch;
+use super::transfer::{load_element, store_element};
+use super::warp::Strand;
+use crate::intrinsics::{AtomicOp, Meaning, Order};
+
+/// What fences left with a thread.
+#[derive(Debug, Default)]
+pub struct Fences {
+    /// What its last fence released.
+    released: Option<Published>,
+    /// What its relaxed loads may acquire at the next fence.
+    pending: Vec<Published>,
+}
+
+impl BlockRun<'_> {
+    pub fn atomic(&mut self, warp: usize, strand: &mut Strand, number: u32) -> Option<Pause> {
+        let program = self.launch.program;
+        let call = &program.calls[number as usize];
+        let Some(CallArg::Address(access)) = call.args.first() else { return None };
+        let access = &program.accesses[*access as usize];
+        let Some(offsets) = self.offsets(warp, strand, access) else { return Some(Pause::Stopped) };
+        let (touch, reads) = match call.meaning {
+            Meaning::AtomicLoad(..) => (Touch::AtomicRead, true),
+            Meaning::AtomicStore(..) => (Touch::Atomic, false),
+            _ => (Touch::Atomic, true),
+        };
+        let options = self.launch.options;
+        if options.counters {
+            self.count(access, &offsets.at, offsets.active, touch);
+        }
+        if options.checks.races || options.checks.uninitialised {
+            self.watch(warp, access, &offsets.at, offsets.active, touch, 0, reads);
+        }
+        let base = self.base(access.place);
+        let bytes = access.elem.bytes();
+        let regs = self.warps[warp].regs.as_mut_ptr();
+        let mut changed = false;
+        for lane in lanes(offsets.active) {
+            let operands = Operands { regs: regs as *mut Row, slots: &strand.slots, consts: &program.consts };
+            let (b, c) = (call.lane(&operands, 1, lane), call.lane(&operands, 2, lane));
+            // SAFETY: within bounds, aligned to the element.
+            let at = unsafe { base.add(offsets.at[lane] as usize * bytes) };
+            let old = match call.meaning {
+                // SAFETY: as above.
+                Meaning::AtomicLoad(..) => unsafe { load_element(at, bytes) },
+                Meaning::AtomicStore(..) => {
+                    // SAFETY: as above.
+                    unsafe { store_element(at, bytes, b) };
+                    changed = true;
+                    0
+                }
+                Meaning::Atomic(op, ..) => {
+                    let f = |old| combine(op, access.elem, old, b, c);
+                    // SAFETY: as above.
+                    let old = unsafe { if bytes == 8 { update_at::<8>(at, f) } else { update_at::<4>(at, f) } };
+                    changed |= f(old) != old;
+                    old
+                }
+                _ => 0,
+            };
+            if let Some((row, scalar)) = call.result {
+                // SAFETY: the row belongs to the result.
+                unsafe { write_lane(regs.add(row as usize), scalar.bytes() == 8, lane, old) };
+            }
+            if options.checks.races {
+                let (order, level) = match call.meaning {
+                    Meaning::AtomicLoad(order, _) => (order, Release::Keep),
+                    Meaning::AtomicStore(order, _) => (order, Release::Replace),
+                    Meaning::Atomic(_, order, _) => (order, Release::Add),
+                    _ => (Order::Relaxed, Release::Keep),
+                };
+                self.order(warp, lane, access.place, at as usize, order, level);
+            }
+        }
+        if changed {
+            self.progress();
+            strand.polls = 0;
+        }
+        strand.pc += 1;
+        let polls = matches!(call.meaning, Meaning::AtomicLoad(..))
+            || matches!(call.meaning, Meaning::Atomic(AtomicOp::CompareExchange | AtomicOp::Exchange, ..)) && !changed;
+        if polls {
+            strand.pc -= 1;
+            self.poll(warp, strand);
+            strand.pc += 1;
+            return Some(if self.stopped { Pause::Stopped } else { Pause::Time });
+        }
+        Some(Pause::Time)
+    }
+
+    fn released(&mut self, place: Place, at: usize) -> Option<Published> {
+        match place {
+            Place::Global(_) => self.resident.released.borrow().get(&at).cloned(),
+            _ => self.released_shared.get(&at).cloned(),
+        }
+    }
+
+    fn order(&mut self, warp: usize, lane: usize, place: Place, at: usize, order: Order, release: Release) {
+        let live = self.warps[warp].live;
+        let thread = (warp * 32 + lane) as u32;
+        let old = self.released(place, at);
+        // The acquiring side: everything but a plain store reads.
+        if let Some(old) = &old
+            && release != Release::Replace
+        {
+            if matches!(order, Order::Acquire | Order::AcqRel) {
+                self.clocks.acquire(warp, 1 << lane, live, old);
+            } else {
+                let pending = &mut self.fences.entry(thread).or_default().pending;
+                // Polling reads the same again and again; the last ones hold all that counts.
+                if pending.len() >= 4 {
+                    pending.remove(0);
+                }
+                pending.push(old.clone());
+            }
+        }
+        if release == Release::Keep {
+            return;
+        }
+        let mut new = if matches!(order, Order::Release | Order::AcqRel) {
+            Some(self.clocks.publish(warp, 1 << lane))
+        } else {
+            self.fences.get(&thread).and_then(|fences| fences.released.clone())
+        };
+        if release == Release::Add
+            && let Some(old) = old
+        {
+            match &mut new {
+                None => new = Some(old),
+                Some(new) => new.join(&old),
+            }
+        }
+        match place {
+            Place::Global(_) => {
+                let mut map = self.resident.released.borrow_mut();
+                match new {
+                    Some(new) => map.insert(at, new),
+                    None => map.remove(&at),
+                };
+            }
+            _ => {
+                match new {
+                    Some(new) => self.released_shared.insert(at, new),
+                    None => self.released_shared.remove(&at),
+                };
+            }
+        }
+    }
+
+    pub fn fence(&mut self, warp: usize, strand: &Strand) {
+        if !self.launch.options.checks.races {
+            return;
+        }
+        let live = self.warps[warp].live;
+        for lane in lanes(strand.mask) {
+            let thread = (warp * 32 + lane) as u32;
+            let fences = self.fences.entry(thread).or_default();
+            for published in std::mem::take(&mut fences.pending) {
+                self.clocks.acquire(warp, 1 << lane, live, &published);
+            }
+            let released = self.clocks.publish(warp, 1 << lane);
+            self.fences.entry(thread).or_default().released = Some(released);
+        }
+    }
+}
+
+/// What an atomic access does to what was released at its address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Release {
+    /// A load leaves it.
+    Keep,
+    /// A store replaces it.
+    Replace,
+    /// A read-modify-write adds to it.
+    Add,
+}

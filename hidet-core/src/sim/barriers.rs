@@ -1,0 +1,305 @@
+//! Named barriers and mbarriers.
+
+use super::block::BlockRun;
+use super::clocks::Published;
+use super::exec::{Operands, Pause, write_lane};
+use super::lanes::{Row, lanes};
+use super::program::{Call, CallArg};
+use super::report::FaultKind;
+use super::shadow::Touch;
+use super::warp::{State, Strand};
+use crate::intrinsics::Meaning;
+
+/// A named barrier in its present phase.
+#[derive(Debug, Default)]
+pub struct Named {
+    arrived: u32,
+    needed: u32,
+    /// Where the first one arrived.
+    site: u32,
+    published: Option<Published>,
+}
+
+/// An mbarrier.
+#[derive(Debug, Default)]
+pub struct Mbarrier {
+    /// Arrivals of a phase.
+    count: i64,
+    /// Arrivals still missing in this phase.
+    pending: i64,
+    /// Bytes still missing in this phase.
+    bytes: i64,
+    /// Phases that have ended.
+    phase: u32,
+    /// What those that arrived in this phase published.
+    arriving: Option<Published>,
+    /// What those of all phases that have ended published.
+    complete: Option<Published>,
+    /// Where it was initialised.
+    site: u32,
+}
+
+/// Adds what was published.
+fn add(to: &mut Option<Published>, published: Published) {
+    match to {
+        None => *to = Some(published),
+        Some(to) => to.join(&published),
+    }
+}
+
+impl BlockRun<'_> {
+    fn value(&self, warp: usize, strand: &Strand, call: &Call, index: usize, lane: usize) -> u64 {
+        let regs = self.warps[warp].regs.as_ptr() as *mut Row;
+        let operands = Operands { regs, slots: &strand.slots, consts: &self.launch.program.consts };
+        call.lane(&operands, index, lane)
+    }
+
+    /// `bar.sync` and `bar.arrive`.
+    pub fn named(&mut self, warp: usize, strand: &mut Strand, number: u32) -> Option<Pause> {
+        let call = &self.launch.program.calls[number as usize];
+        let first = strand.mask.trailing_zeros() as usize;
+        let id = self.value(warp, strand, call, 0, first) as u32;
+        let same: u32 = lanes(strand.mask)
+            .filter(|lane| self.value(warp, strand, call, 0, *lane) as u32 == id)
+            .map(|lane| 1 << lane)
+            .sum();
+        if same != strand.mask {
+            let (others, pc) = (strand.mask & !same, strand.pc);
+            self.warps[warp].split(strand, others, pc);
+        }
+        let who = format!("{} arrives", self.thread_name(warp, first));
+        let needed = self.value(warp, strand, call, 1, first) as u32;
+        if id >= 16 {
+            let message = format!("there is no named barrier {id}: they are numbered 0 to 15");
+            self.fault(FaultKind::Barrier, message, (call.site, who), Vec::new());
+            return Some(self.stop());
+        }
+        let published = self.clocks.publish(warp, strand.mask);
+        let barrier = self.named.entry(id).or_default();
+        if barrier.arrived == 0 {
+            (barrier.needed, barrier.site) = (needed, call.site);
+        }
+        barrier.arrived += strand.mask.count_ones();
+        add(&mut barrier.published, published);
+        let (arrived, expected, site) = (barrier.arrived, barrier.needed, barrier.site);
+        if expected != needed || arrived > expected {
+            let message = if expected != needed {
+                format!("named barrier {id} is used for {expected} and for {needed} threads at once")
+            } else {
+                format!("{arrived} threads arrive at named barrier {id}, which is for {expected}")
+            };
+            let others = vec![(site, format!("the first arrived for {expected} threads"))];
+            self.fault(FaultKind::Barrier, message, (call.site, who), others);
+            return Some(self.stop());
+        }
+        let waits = call.meaning == Meaning::BarrierSync;
+        if arrived < expected {
+            if !waits {
+                return None;
+            }
+            strand.state = State::Named { id, site: call.site };
+            return Some(Pause::Waiting);
+        }
+        let published = self.named.remove(&id).and_then(|barrier| barrier.published);
+        self.progress();
+        let mut woken = Vec::new();
+        for (index, warp) in self.warps.iter_mut().enumerate() {
+            for other in &mut warp.strands {
+                if matches!(other.state, State::Named { id: theirs, .. } if theirs == id) {
+                    other.state = State::Ready;
+                    other.pc += 1;
+                    woken.push((index, other.mask));
+                }
+            }
+        }
+        if waits {
+            woken.push((warp, strand.mask));
+        }
+        if let Some(published) = published {
+            for (warp, mask) in woken {
+                let live = self.warps[warp].live;
+                self.clocks.acquire(warp, mask, live, &published);
+            }
+        }
+        None
+    }
+
+    /// The operations on mbarriers.
+    pub fn mbarrier(&mut self, warp: usize, strand: &mut Strand, number: u32) -> Option<Pause> {
+        let program = self.launch.program;
+        let call = &program.calls[number as usize];
+        let Some(CallArg::Address(access)) = call.args.first() else { return None };
+        let access = &program.accesses[*access as usize];
+        let Some(offsets) = self.offsets(warp, strand, access) else { return Some(Pause::Stopped) };
+        let super::program::Place::Shared(byte) = access.place else { return None };
+        let waits = matches!(call.meaning, Meaning::MbarrierWait | Meaning::MbarrierTest);
+        let touch = match call.meaning {
+            Meaning::MbarrierInit | Meaning::MbarrierInvalidate => Touch::Write,
+            _ if waits => Touch::AtomicRead,
+            _ => Touch::Atomic,
+        };
+        if self.launch.options.checks.races {
+            self.watch(warp, access, &offsets.at, offsets.active, touch, 0, false);
+        }
+        let key = |lane: usize| byte + offsets.at[lane] * 8;
+        let name = self.launch.function.buffers[access.buffer].name.as_str();
+        for lane in lanes(offsets.active) {
+            if call.meaning != Meaning::MbarrierInit && !self.mbarriers.contains_key(&key(lane)) {
+                let message = format!("mbarrier {} of `{name}` is used before it was initialised", offsets.at[lane]);
+                let what = format!("{} uses it", self.thread_name(warp, lane));
+                self.fault(FaultKind::Barrier, message, (call.site, what), Vec::new());
+                return Some(self.stop());
+            }
+        }
+        if waits {
+            return self.mbarrier_wait(warp, strand, call, &offsets, byte);
+        }
+        for lane in lanes(offsets.active) {
+            let operand = self.value(warp, strand, call, 1, lane) as u32 as i32 as i64;
+            let at = key(lane);
+            match call.meaning {
+                Meaning::MbarrierInit => {
+                    if operand < 1 {
+                        let message = format!("an mbarrier of `{name}` is initialised for {operand} arrivals");
+                        let what = format!("{} initialises it", self.thread_name(warp, lane));
+                        self.fault(FaultKind::Barrier, message, (call.site, what), Vec::new());
+                        return Some(self.stop());
+                    }
+                    let new = Mbarrier { count: operand, pending: operand, site: call.site, ..Mbarrier::default() };
+                    self.mbarriers.insert(at, new);
+                }
+                Meaning::MbarrierInvalidate => {
+                    self.mbarriers.remove(&at);
+                }
+                Meaning::MbarrierExpect => {
+                    if let Some(barrier) = self.mbarriers.get_mut(&at) {
+                        barrier.bytes += operand;
+                    }
+                }
+                _ => {
+                    let expect = if call.meaning == Meaning::MbarrierArriveExpect { operand } else { 0 };
+                    if let Some(barrier) = self.mbarriers.get_mut(&at) {
+                        barrier.bytes += expect;
+                    }
+                    let published = self.clocks.publish(warp, 1 << lane);
+                    if !self.arrive(at, 1, published, (call.site, warp, lane)) {
+                        return Some(Pause::Stopped);
+                    }
+                }
+            }
+        }
+        self.progress();
+        strand.pc += 1;
+        Some(Pause::Time)
+    }
+
+    /// Arrivals more are expected in this phase.
+    pub fn expect_arrival(&mut self, at: u32) {
+        if let Some(barrier) = self.mbarriers.get_mut(&at) {
+            barrier.pending += 1;
+        }
+    }
+
+    /// Something arrives at the mbarrier at a byte of shared memory. False where that was one too many.
+    pub fn arrive(
+        &mut self,
+        at: u32,
+        arrivals: i64,
+        published: Published,
+        (site, warp, lane): (u32, usize, usize),
+    ) -> bool {
+        let Some(barrier) = self.mbarriers.get_mut(&at) else { return true };
+        barrier.pending -= arrivals;
+        add(&mut barrier.arriving, published);
+        if barrier.pending < 0 {
+            let message = format!("more than {} arrivals at an mbarrier in one phase", barrier.count);
+            let others = vec![(barrier.site, "it was initialised here".to_owned())];
+            let what = format!("{} arrives", self.thread_name(warp, lane));
+            self.fault(FaultKind::Barrier, message, (site, what), others);
+            self.stop();
+            return false;
+        }
+        if barrier.pending == 0 && barrier.bytes == 0 {
+            barrier.pending = barrier.count;
+            barrier.phase += 1;
+            if let Some(published) = barrier.arriving.take() {
+                add(&mut barrier.complete, published);
+            }
+            self.wake(at);
+        }
+        true
+    }
+
+    /// Strands that wait at the mbarrier look again.
+    fn wake(&mut self, barrier: u32) {
+        for strand in self.warps.iter_mut().flat_map(|warp| &mut warp.strands) {
+            if matches!(strand.state, State::Mbarrier { at, .. } if at == barrier) {
+                strand.state = State::Ready;
+            }
+        }
+    }
+
+    fn mbarrier_wait(
+        &mut self,
+        warp: usize,
+        strand: &mut Strand,
+        call: &Call,
+        offsets: &super::transfer::Offsets,
+        byte: u32,
+    ) -> Option<Pause> {
+        let mut passed = 0u32;
+        for lane in lanes(offsets.active) {
+            let parity = self.value(warp, strand, call, 1, lane) as u32 & 1;
+            let barrier = self.mbarriers.get(&(byte + offsets.at[lane] * 8));
+            if barrier.is_some_and(|barrier| barrier.phase & 1 != parity) {
+                passed |= 1 << lane;
+            }
+        }
+        let live = self.warps[warp].live;
+        for lane in lanes(passed) {
+            let complete = self.mbarriers.get(&(byte + offsets.at[lane] * 8)).and_then(|barrier| barrier.complete.clone());
+            if let Some(complete) = complete {
+                // All lanes that passed the same one in one go.
+                let same: u32 =
+                    lanes(passed).filter(|other| offsets.at[*other] == offsets.at[lane]).map(|lane| 1 << lane).sum();
+                if same.trailing_zeros() as usize == lane {
+                    self.clocks.acquire(warp, same, live, &complete);
+                }
+            }
+        }
+        if let Some((row, _)) = call.result {
+            for lane in lanes(strand.mask) {
+                // SAFETY: the row belongs to the result.
+                unsafe {
+                    let row = self.warps[warp].regs.as_mut_ptr().add(row as usize);
+                    write_lane(row, false, lane, (passed >> lane & 1) as u64);
+                }
+            }
+            if passed != strand.mask {
+                self.poll(warp, strand);
+            }
+            strand.pc += 1;
+            return Some(if self.stopped { Pause::Stopped } else { Pause::Time });
+        }
+        let missing = offsets.active & !passed;
+        if missing == 0 {
+            return None;
+        }
+        if passed != 0 {
+            let pc = strand.pc;
+            self.warps[warp].split(strand, missing, pc);
+            return None;
+        }
+        // Lanes may wait for different ones: each group by itself.
+        let first = missing.trailing_zeros() as usize;
+        let (at, parity) = (byte + offsets.at[first] * 8, self.value(warp, strand, call, 1, first) as u32 & 1);
+        let same: u32 =
+            lanes(missing).filter(|lane| offsets.at[*lane] == offsets.at[first]).map(|lane| 1 << lane).sum();
+        if same != strand.mask {
+            let (others, pc) = (strand.mask & !same, strand.pc);
+            self.warps[warp].split(strand, others, pc);
+        }
+        strand.state = State::Mbarrier { at, parity, site: call.site };
+        Some(Pause::Waiting)
+    }
+}

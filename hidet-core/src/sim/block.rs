@@ -1,0 +1,288 @@
+//! One block of threads: its warps, its shared memory, and the order in which they run.
+
+use super::agents::Agent;
+use super::atomics::Fences;
+use super::barriers::{Mbarrier, Named};
+use super::clocks::{Clocks, Published};
+use super::exec::Pause;
+use super::launch::{Launch, Resident};
+use super::program::slot;
+use super::random::Random;
+use super::report::{Counters, Fault, FaultKind, Party};
+use super::shadow::Shadow;
+use super::warp::{NONE, State, Strand, Warp};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::rc::Rc;
+
+/// How many faults a block reports.
+const MOST_FAULTS: usize = 16;
+/// Polls without any change after which threads that all poll are said to wait forever.
+const IDLE_POLLS: u32 = 4096;
+
+/// How a block stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It can go on.
+    Running,
+    /// All threads ended, or a fault stopped it.
+    Done,
+}
+
+/// A block while it runs.
+pub struct BlockRun<'l> {
+    pub launch: &'l Launch<'l>,
+    pub number: u32,
+    pub coordinates: [u32; 3],
+    pub warps: Vec<Warp>,
+    pub shared: Vec<u64>,
+    pub shadow: Option<Shadow>,
+    pub clocks: Clocks,
+    pub resident: Rc<Resident>,
+    pub random: Random,
+    pub counters: Counters,
+    pub faults: Vec<Fault>,
+    pub more_faults: usize,
+    seen_faults: HashSet<(FaultKind, u32, Vec<u32>)>,
+    pub printed: Vec<String>,
+    pub stopped: bool,
+    /// Threads that wait at the barrier of the block.
+    pub waiting: u32,
+    /// Threads that have not ended.
+    pub alive: u32,
+    pub named: HashMap<u32, Named>,
+    /// By byte offset in shared memory.
+    pub mbarriers: HashMap<u32, Mbarrier>,
+    /// By thread.
+    pub fences: HashMap<u32, Fences>,
+    pub agents: BTreeMap<u32, Agent>,
+    /// What was released to addresses of shared memory.
+    pub released_shared: HashMap<usize, Published>,
+    /// The clock that a kernel can read.
+    pub ticks: u64,
+}
+
+impl<'l> BlockRun<'l> {
+    pub fn new(launch: &'l Launch<'l>, number: u32, resident: Rc<Resident>) -> Self {
+        let program = launch.program;
+        let [x, y, z] = program.block;
+        let threads = x * y * z;
+        let [grid_x, grid_y, _] = program.grid;
+        let coordinates = [number % grid_x, number / grid_x % grid_y, number / grid_x / grid_y];
+        let watch = launch.options.checks.races || launch.options.checks.uninitialised;
+        let cells = program.shared_bytes.div_ceil(program.shared_granule) as usize;
+        let mut run = BlockRun {
+            launch,
+            number,
+            coordinates,
+            warps: Vec::new(),
+            shared: vec![0; program.shared_bytes.div_ceil(8) as usize],
+            shadow: watch.then(|| Shadow::new(cells)),
+            clocks: Clocks::new(number, threads),
+            resident,
+            random: Random::new(launch.options.seed, number as u64),
+            counters: Counters::default(),
+            faults: Vec::new(),
+            more_faults: 0,
+            seen_faults: HashSet::new(),
+            printed: Vec::new(),
+            stopped: false,
+            waiting: 0,
+            alive: threads,
+            named: HashMap::new(),
+            mbarriers: HashMap::new(),
+            fences: HashMap::new(),
+            agents: BTreeMap::new(),
+            released_shared: HashMap::new(),
+            ticks: 0,
+        };
+        run.warps = (0..threads.div_ceil(32)).map(|warp| run.warp(warp, threads)).collect();
+        run
+    }
+
+    fn warp(&self, index: u32, threads: u32) -> Warp {
+        let program = self.launch.program;
+        let lanes = (threads - index * 32).min(32);
+        let mut warp = Warp::new(program.rows, lanes);
+        let [x, y, _] = program.block;
+        for lane in 0..32 {
+            let thread = index * 32 + lane;
+            let rows = [
+                (slot::THREAD, thread),
+                (slot::LANE, lane),
+                (slot::THREAD_X, thread % x),
+                (slot::THREAD_Y, thread / x % y),
+                (slot::THREAD_Z, thread / (x * y)),
+            ];
+            for (row, value) in rows {
+                warp.regs[row as usize].0[lane as usize] = value;
+            }
+        }
+        let mut slots = vec![0; program.slots as usize];
+        slots[slot::BLOCK_X as usize] = self.coordinates[0] as u64;
+        slots[slot::BLOCK_Y as usize] = self.coordinates[1] as u64;
+        slots[slot::BLOCK_Z as usize] = self.coordinates[2] as u64;
+        slots[slot::WARP as usize] = index as u64;
+        slots[slot::CLUSTER_RANK as usize] = self.cluster_rank() as u64;
+        let strand = Strand { pc: 0, mask: warp.live, frame: NONE, slots, state: State::Ready, polls: 0 };
+        warp.strands.push(strand);
+        warp
+    }
+
+    fn cluster_rank(&self) -> u32 {
+        let [cx, cy, cz] = self.launch.program.cluster.map(|extent| extent.max(1));
+        let [x, y, z] = self.coordinates;
+        x % cx + y % cy * cx + z % cz * cx * cy
+    }
+
+    /// Runs for a while: up to `slices` turns of some warp.
+    pub fn step(&mut self, slices: u32) -> Status {
+        for _ in 0..slices {
+            if self.stopped || self.alive == 0 {
+                return Status::Done;
+            }
+            let Some(warp) = self.choose() else {
+                self.unblock();
+                continue;
+            };
+            let strands = &self.warps[warp].strands;
+            let ready: u32 = strands.iter().map(|strand| (strand.state == State::Ready) as u32).sum();
+            let mut pick = if ready > 1 { self.random.below(ready) } else { 0 };
+            let strand = self.warps[warp].strands.iter().position(|strand| {
+                let found = strand.state == State::Ready && pick == 0;
+                pick = pick.wrapping_sub((strand.state == State::Ready) as u32);
+                found
+            });
+            let Some(strand) = strand else { continue };
+            if !self.agents.is_empty() && self.random.below(4) == 0 {
+                self.advance_agents();
+            }
+            let time = 32 + self.random.below(480);
+            if self.run(warp, strand, time) == Pause::Waiting {
+                self.meet();
+            }
+        }
+        if self.stopped || self.alive == 0 { Status::Done } else { Status::Running }
+    }
+
+    /// A warp that can run.
+    fn choose(&mut self) -> Option<usize> {
+        let count = self.warps.len();
+        let first = if count > 1 { self.random.below(count as u32) as usize } else { 0 };
+        (first..count).chain(0..first).find(|warp| self.warps[*warp].is_ready())
+    }
+
+    /// Lets the threads go on that wait at the barrier of the block, once all of them do.
+    pub fn meet(&mut self) {
+        let threads = self.launch.program.block.iter().product::<u32>();
+        if self.waiting == 0 || self.waiting < self.alive {
+            return;
+        }
+        let mut site = None;
+        let mut same = self.alive == threads;
+        for strand in self.warps.iter().flat_map(|warp| &warp.strands) {
+            if let State::Block { site: at } = strand.state {
+                same &= *site.get_or_insert(at) == at;
+            }
+        }
+        if !same && self.launch.options.checks.divergence {
+            self.report_divergence();
+            return;
+        }
+        self.waiting = 0;
+        self.clocks.block_barrier();
+        self.progress();
+        for strand in self.warps.iter_mut().flat_map(|warp| &mut warp.strands) {
+            if matches!(strand.state, State::Block { .. }) {
+                strand.state = State::Ready;
+                strand.polls = 0;
+            }
+        }
+    }
+
+    /// Nothing can run: lanes that wait for others of their warp go on, or the block can never end.
+    fn unblock(&mut self) {
+        if self.advance_agents() {
+            return;
+        }
+        if self.warps.iter_mut().any(Warp::send_on) {
+            return;
+        }
+        if self.waiting > 0 {
+            self.report_divergence();
+        } else {
+            self.report_deadlock("the threads wait for what cannot happen any more");
+        }
+        self.stopped = true;
+    }
+
+    /// Something changed that a polling thread may have waited for.
+    pub fn progress(&mut self) {
+        self.resident.idle.set(0);
+    }
+
+    /// A strand has looked at memory that others may change, in vain as far as is known.
+    pub fn poll(&mut self, warp: usize, strand: &mut Strand) {
+        strand.polls += 1;
+        if strand.polls.is_multiple_of(16) && self.warps[warp].has_parked() {
+            self.warps[warp].send_on();
+            return;
+        }
+        let idle = self.resident.idle.get() + 1;
+        self.resident.idle.set(idle);
+        if idle < IDLE_POLLS * self.resident.strands.get().max(1) || !self.launch.options.checks.deadlock {
+            return;
+        }
+        // Whoever can run must be polling as well; the strand that polls now is not in the list.
+        let others = self.warps.iter().flat_map(|warp| &warp.strands);
+        if others.filter(|other| other.state == State::Ready).all(|other| other.polls > IDLE_POLLS / 4) {
+            self.report_spinning(warp, strand);
+            self.stopped = true;
+        }
+    }
+
+    /// The lanes of a strand end.
+    pub fn end(&mut self, warp: usize, strand: &mut Strand, site: u32) {
+        self.alive -= strand.mask.count_ones();
+        self.warps[warp].exit(strand, site);
+        self.progress();
+        self.lanes_ended(warp);
+    }
+
+    /// How a thread is called in reports.
+    pub fn thread_name(&self, warp: usize, lane: usize) -> String {
+        self.launch.thread_name(self.number, (warp * 32 + lane) as u32)
+    }
+
+    /// The party that was at a site.
+    pub fn party(&self, site: u32, what: String) -> Party {
+        let span = self.launch.program.sites[site as usize].span;
+        Party { span, place: self.launch.function.place_of(span), what }
+    }
+
+    /// Notes a fault, once for the same places.
+    pub fn fault(
+        &mut self,
+        kind: FaultKind,
+        message: impl Into<String>,
+        (site, what): (u32, String),
+        others: Vec<(u32, String)>,
+    ) {
+        let sites: Vec<u32> = others.iter().map(|other| other.0).collect();
+        if self.seen_faults.contains(&(kind, site, sites.clone())) {
+            return;
+        }
+        self.seen_faults.insert((kind, site, sites));
+        if self.faults.len() >= MOST_FAULTS {
+            self.more_faults += 1;
+            return;
+        }
+        let fault = Fault {
+            kind,
+            kernel: self.launch.function.name.clone(),
+            message: message.into(),
+            party: self.party(site, what),
+            others: others.into_iter().map(|(site, what)| self.party(site, what)).collect(),
+        };
+        self.faults.push(fault);
+    }
+}

@@ -1,0 +1,96 @@
+//! Intrinsics: who does what.
+
+use super::block::BlockRun;
+use super::exec::{Pause, write_lane};
+use super::lanes::lanes;
+use super::program::CallArg;
+use super::warp::{State, Strand};
+use crate::intrinsics::Meaning;
+
+impl BlockRun<'_> {
+    /// Runs an intrinsic. `None`: the strand goes on, and the interpreter moves it on.
+    pub fn call(&mut self, warp: usize, strand: &mut Strand, number: u32) -> Option<Pause> {
+        let call = &self.launch.program.calls[number as usize];
+        let pause = match call.meaning {
+            Meaning::SyncThreads => {
+                strand.state = State::Block { site: call.site };
+                strand.pc += 1;
+                self.waiting += strand.mask.count_ones();
+                return Some(Pause::Waiting);
+            }
+            Meaning::BarrierSync | Meaning::BarrierArrive => self.named(warp, strand, number),
+            Meaning::SyncWarp | Meaning::Shuffle(_) | Meaning::Vote(_) | Meaning::Redux(_) => {
+                self.together(warp, strand, number)
+            }
+            Meaning::ActiveMask => {
+                if let Some((row, _)) = call.result {
+                    for lane in lanes(strand.mask) {
+                        // SAFETY: the row belongs to the result.
+                        unsafe {
+                            let row = self.warps[warp].regs.as_mut_ptr().add(row as usize);
+                            write_lane(row, false, lane, strand.mask as u64);
+                        }
+                    }
+                }
+                None
+            }
+            Meaning::Atomic(..) | Meaning::AtomicLoad(..) | Meaning::AtomicStore(..) => {
+                self.atomic(warp, strand, number)
+            }
+            Meaning::Fence(..) => {
+                self.fence(warp, strand);
+                None
+            }
+            // Ordinary accesses are visible to the copies that are simulated without them.
+            Meaning::FenceProxyAsync | Meaning::MbarrierInitFence => None,
+            Meaning::MbarrierInit
+            | Meaning::MbarrierInvalidate
+            | Meaning::MbarrierArrive
+            | Meaning::MbarrierArriveExpect
+            | Meaning::MbarrierExpect
+            | Meaning::MbarrierWait
+            | Meaning::MbarrierTest => self.mbarrier(warp, strand, number),
+            Meaning::CpAsync { bytes } => self.copy_async(warp, strand, number, bytes),
+            Meaning::CpAsyncCommit => {
+                self.commit(warp, strand);
+                None
+            }
+            Meaning::CpAsyncWait => {
+                let left = match call.args.first() {
+                    Some(CallArg::Imm(left)) => *left as usize,
+                    _ => 0,
+                };
+                self.wait_async(warp, strand, Some(left));
+                None
+            }
+            Meaning::CpAsyncWaitAll => {
+                self.wait_async(warp, strand, None);
+                None
+            }
+            Meaning::CpAsyncMbarrierArrive => self.arrive_async(warp, strand, number),
+            Meaning::NanoSleep => {
+                strand.pc += 1;
+                return Some(Pause::Time);
+            }
+            Meaning::Clock => {
+                self.ticks += 1;
+                if let Some((row, _)) = call.result {
+                    for lane in lanes(strand.mask) {
+                        // SAFETY: the rows belong to the result.
+                        unsafe {
+                            let row = self.warps[warp].regs.as_mut_ptr().add(row as usize);
+                            write_lane(row, true, lane, self.ticks);
+                        }
+                    }
+                }
+                None
+            }
+            // The compiler refuses it.
+            Meaning::NotSimulated => None,
+        };
+        if self.stopped {
+            return Some(Pause::Stopped);
+        }
+        pause
+    }
+}

@@ -1,0 +1,195 @@
+//! Loads, stores and index checks.
+
+use super::index::Emit;
+use super::operation::Scalars;
+use super::{Compiler, Operand, Result};
+use crate::ir::{BinaryOp, BufferId, CompareOp, ValueId};
+use crate::sim::program::{Access, IndexCheck, Inst, Loc, Place, Src};
+use crate::types::Scalar;
+
+/// The coordinates of an access as registers of one type.
+struct Coordinates {
+    index: Vec<Src>,
+    wide: bool,
+}
+
+impl Coordinates {
+    fn scalar(&self) -> Scalar {
+        if self.wide { Scalar::I64 } else { Scalar::I32 }
+    }
+}
+
+impl Compiler<'_> {
+    fn coordinates(&mut self, buffer: BufferId, index: &[ValueId]) -> Result<Coordinates> {
+        let operands = index.iter().map(|value| self.value(*value)).collect::<Result<Vec<Operand>>>()?;
+        let (_, size) = self.place(buffer)?;
+        let wide = size > i32::MAX as u64 || operands.iter().any(|operand| operand.ty.scalar == Scalar::I64);
+        let rank = self.function.buffers[buffer].shape.len();
+        if operands.len() != rank {
+            let name = &self.function.buffers[buffer].name;
+            return Err(self.refuse(format!("`{name}` has {rank} axes and is indexed with {}", operands.len())));
+        }
+        let widened = |operand: &Operand| match (wide, operand.ty.scalar) {
+            (true, Scalar::I64) | (false, _) => operand.src,
+            (true, scalar) => self.apply(Scalars::Cast, &[(operand.src, scalar)], Scalar::I64),
+        };
+        let index = operands.iter().map(widened).collect();
+        Ok(Coordinates { index, wide })
+    }
+
+    fn extents(&self, buffer: BufferId) -> Result<Vec<i64>> {
+        let extent = |extent: &hidet_mapping::IndexExpr| extent.eval(self.fixed.dims).map_err(|why| self.refuse(why));
+        self.function.buffers[buffer].shape.iter().map(extent).collect()
+    }
+
+    /// Checks each coordinate against the shape.
+    fn check_shape(&mut self, buffer: BufferId, coordinates: &Coordinates, count: u32, verb: &'static str) -> Result<()> {
+        let site = self.site(Some(buffer), verb);
+        let last = coordinates.index.len().saturating_sub(1);
+        for (axis, (index, extent)) in coordinates.index.iter().zip(self.extents(buffer)?).enumerate() {
+            let lanes = if axis == last { count } else { 1 };
+            self.push_check(IndexCheck {
+                buffer,
+                axis: axis as u32,
+                index: *index,
+                wide: coordinates.wide,
+                extent,
+                lanes,
+                site,
+            });
+        }
+        Ok(())
+    }
+
+    pub(super) fn check(&mut self, buffer: BufferId, index: &[ValueId], lanes: u32) -> Result<()> {
+        let coordinates = self.coordinates(buffer, index)?;
+        self.check_shape(buffer, &coordinates, lanes, "accesses")
+    }
+
+    /// Whether the coordinates lie inside of the shape, element `part` along the last axis.
+    fn inside(&mut self, buffer: BufferId, coordinates: &Coordinates, part: i64) -> Result<Src> {
+        let scalar = coordinates.scalar();
+        let mut all = self.constant(1);
+        let last = coordinates.index.len().saturating_sub(1);
+        for (axis, (index, extent)) in coordinates.index.iter().zip(self.extents(buffer)?).enumerate() {
+            let shift = if axis == last { part } else { 0 };
+            let mut number = |value: i64| self.constant(if coordinates.wide { value as u64 } else { value as u32 as u64 });
+            let (low, high) = (number(-shift), number(extent - shift));
+            let above = self.apply(Scalars::Compare(CompareOp::Ge), &[(*index, scalar), (low, scalar)], Scalar::Bool);
+            let below = self.apply(Scalars::Compare(CompareOp::Lt), &[(*index, scalar), (high, scalar)], Scalar::Bool);
+            for cond in [above, below] {
+                let operands = [(all, Scalar::Bool), (cond, Scalar::Bool)];
+                all = if self.constant_of(all) == Some(1) {
+                    cond
+                } else {
+                    self.apply(Scalars::Binary(BinaryOp::And), &operands, Scalar::Bool)
+                };
+            }
+        }
+        Ok(all)
+    }
+
+    /// The access to `count` elements at the coordinates.
+    fn access(
+        &mut self,
+        buffer: BufferId,
+        coordinates: &Coordinates,
+        count: u32,
+        guard: Option<Src>,
+        verb: &'static str,
+    ) -> Result<Access> {
+        let (place, limit) = self.place(buffer)?;
+        let layout = &self.function.buffers[buffer].layout;
+        let index = if self.is_flat(layout) {
+            coordinates.index.first().copied().unwrap_or(Src::NONE)
+        } else {
+            let mut emit = Emit { compiler: self, wide: coordinates.wide, symbols: None };
+            layout.offset(&mut emit, &coordinates.index)
+        };
+        let site = self.site(Some(buffer), verb);
+        let elem = self.function.buffers[buffer].elem;
+        Ok(Access { place, buffer, limit, elem, count, index, wide: coordinates.wide, guard, site })
+    }
+
+    /// The accesses that make up a load or store of `count` elements: with a guard one for each element.
+    fn accesses(
+        &mut self,
+        buffer: BufferId,
+        index: &[ValueId],
+        count: u32,
+        guard: bool,
+        verb: &'static str,
+    ) -> Result<Vec<Access>> {
+        let coordinates = self.coordinates(buffer, index)?;
+        if !guard {
+            // Along one axis without gaps the check of the allocation is the same.
+            if self.fixed.check_shape && !self.is_flat(&self.function.buffers[buffer].layout) {
+                self.check_shape(buffer, &coordinates, count, verb)?;
+            }
+            return Ok(vec![self.access(buffer, &coordinates, count, None, verb)?]);
+        }
+        let mut all = Vec::new();
+        for part in 0..count {
+            let inside = self.inside(buffer, &coordinates, part as i64)?;
+            let mut access = self.access(buffer, &coordinates, 1, Some(inside), verb)?;
+            let scalar = coordinates.scalar();
+            let by = self.constant(part as u64);
+            if part > 0 {
+                let operands = [(access.index, scalar), (by, scalar)];
+                access.index = self.apply(Scalars::Binary(BinaryOp::Add), &operands, scalar);
+            }
+            all.push(access);
+        }
+        Ok(all)
+    }
+
+    pub(super) fn load(&mut self, value: ValueId, buffer: BufferId, index: &[ValueId], guard: bool) -> Result<()> {
+        let ty = self.function.ty(value);
+        let accesses = self.accesses(buffer, index, ty.lanes as u32, guard, "reads")?;
+        let uniform = accesses.iter().all(|access| {
+            access.index.is_uniform()
+                && access.guard.is_none_or(Src::is_uniform)
+                && !matches!(access.place, Place::Register(_))
+        });
+        let to = self.define(value, uniform);
+        for (part, access) in accesses.into_iter().enumerate() {
+            let to = to.part(part as u32);
+            let number = self.push_access(access);
+            match (to.loc(), access.place) {
+                (Loc::Row(d), Place::Register(base)) if access.index.is_uniform() && access.guard.is_none() => {
+                    self.emit(Inst::LoadRow { d, base, index: access.index, access: number });
+                }
+                (Loc::Row(d), _) => self.emit(Inst::Load { access: number, d }),
+                (Loc::Scalar(d), _) => self.emit(Inst::LoadUniform { access: number, d }),
+                (Loc::Const(_), _) => {}
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn store(&mut self, buffer: BufferId, index: &[ValueId], value: ValueId, guard: bool) -> Result<()> {
+        let from = self.value(value)?;
+        let accesses = self.accesses(buffer, index, from.ty.lanes as u32, guard, "writes")?;
+        for (part, access) in accesses.into_iter().enumerate() {
+            let value = from.part(part as u32);
+            let number = self.push_access(access);
+            match access.place {
+                Place::Register(base) if access.index.is_uniform() && access.guard.is_none() => {
+                    self.emit(Inst::StoreRow { value, base, index: access.index, access: number });
+                }
+                _ => self.emit(Inst::Store { access: number, value }),
+            }
+        }
+        Ok(())
+    }
+
+    /// The address operand of an intrinsic, for `count` elements.
+    pub(super) fn address(&mut self, buffer: BufferId, index: &[ValueId], count: u32, verb: &'static str) -> Result<u32> {
+        let accesses = self.accesses(buffer, index, count, false, verb)?;
+        let mut number = 0;
+        for access in accesses {
+            number = self.push_access(access);
+        }
+        Ok(number)
+    }
+}

@@ -1,0 +1,67 @@
+//! Calls of intrinsics.
+
+use super::{Compiler, Result};
+use crate::intrinsics::{Effect, Intrinsic, Meaning, Operand, Order};
+use crate::ir::{Arg, Scope, ValueId};
+use crate::sim::program::{Call, CallArg};
+use crate::types::Scalar;
+
+impl Compiler<'_> {
+    pub(super) fn call(&mut self, intrinsic: Intrinsic, args: &[Arg], result: Option<ValueId>) -> Result<()> {
+        let row = intrinsic.row();
+        if row.meaning == Meaning::NotSimulated {
+            let message = format!("`{}` has no meaning on the simulated device yet; it needs a GPU", row.name);
+            return Err(self.refuse(message));
+        }
+        let mut operands = Vec::new();
+        let mut global = false;
+        for (arg, operand) in args.iter().zip(&row.operands) {
+            operands.push(match (arg, operand) {
+                (Arg::Value(value), _) => {
+                    let value = self.value(*value)?;
+                    CallArg::Value(value.src, value.ty.scalar)
+                }
+                (Arg::Imm(value), _) => CallArg::Imm(*value),
+                (Arg::Address { buffer, index }, Operand::Address { effect, count, .. }) => {
+                    global |= self.function.buffers[*buffer].scope == Scope::Global;
+                    let elem = self.function.buffers[*buffer].elem.bytes() as u32;
+                    let count = match row.meaning {
+                        Meaning::CpAsync { bytes } => bytes.div_ceil(elem),
+                        _ => (*count).max(1),
+                    };
+                    let verb = match effect {
+                        Effect::Read => "reads",
+                        Effect::Write => "writes",
+                        Effect::ReadWrite => "changes",
+                        Effect::Atomic => "accesses atomically",
+                        Effect::Barrier => "uses the mbarrier",
+                    };
+                    CallArg::Address(self.address(*buffer, index, count, verb)?)
+                }
+                _ => return Err(self.refuse(format!("`{}` does not take such operands", row.name))),
+            });
+        }
+        if operands.len() != row.operands.len() {
+            return Err(self.refuse(format!("`{}` takes {} operands", row.name, row.operands.len())));
+        }
+        let used = result.is_some_and(|value| !self.liveness.dying(self.at).contains(&value));
+        let float = operands.iter().any(|operand| matches!(operand, CallArg::Value(_, scalar) if scalar.is_float()));
+        self.program.communicates |= match row.meaning {
+            Meaning::Atomic(_, order, _) => global && (used || float || order != Order::Relaxed),
+            Meaning::AtomicLoad(..) | Meaning::AtomicStore(..) => global,
+            _ => false,
+        };
+        self.program.asynchronous |= matches!(row.meaning, Meaning::CpAsync { .. });
+        let result = result.map(|value| {
+            let to = self.define(value, false);
+            (to.src, to.ty.scalar)
+        });
+        let result = result.map(|(src, scalar): (_, Scalar)| match src.loc() {
+            crate::sim::program::Loc::Row(row) => (row, scalar),
+            _ => (0, scalar),
+        });
+        let site = self.site(None, "calls");
+        self.push_call(Call { name: &row.name, meaning: row.meaning, args: operands, result, site });
+        Ok(())
+    }
+}

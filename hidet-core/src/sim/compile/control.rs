@@ -1,0 +1,325 @@
+//! Statements and control flow.
+//!
+//! Jumps name labels until the end, when [`Compiler::resolve`] turns them into positions. A uniform branch is a plain
+//! jump. A branch that can part lanes names the place where they meet again; so does a loop whose lanes can leave, or
+//! start the next turn, at different times.
+
+use super::operation::Scalars;
+use super::{Compiler, Operand, Result, liveness};
+use crate::ir::{Block, CompareOp, LoopId, PrintPiece, Stmt, StmtId, ValueId};
+use crate::sim::program::{Inst, Print, Src, slot};
+use crate::types::Scalar;
+
+/// A place in the code that may not be known yet.
+pub(super) type Label = u32;
+
+/// A loop as a target of jumps.
+struct Target {
+    label: LoopId,
+    /// Where `break` goes, and whether lanes may meet there.
+    exit: (Label, bool),
+    /// Where `continue` goes.
+    latch: (Label, bool),
+}
+
+/// Labels and the loops around the statement being compiled.
+#[derive(Default)]
+pub(super) struct Targets {
+    labels: Vec<u32>,
+    loops: Vec<Target>,
+}
+
+impl<'a> Compiler<'a> {
+    pub(super) fn label(&mut self) -> Label {
+        self.targets.labels.push(u32::MAX);
+        self.targets.labels.len() as u32 - 1
+    }
+
+    /// The label stands for the next instruction.
+    pub(super) fn bind(&mut self, label: Label) {
+        let here = self.here();
+        self.targets.labels[label as usize] = here;
+    }
+
+    /// Replaces labels by positions.
+    pub(super) fn resolve(&mut self) {
+        let labels = &self.targets.labels;
+        let at = |label: &mut u32| *label = labels[*label as usize];
+        for inst in &mut self.program.code {
+            match inst {
+                Inst::Jump { to } | Inst::Branch { to, .. } | Inst::Again { to } => at(to),
+                Inst::Diverge { otherwise, merge, .. } => {
+                    at(otherwise);
+                    at(merge);
+                }
+                Inst::Enter { merge } | Inst::LeaveUnless { merge, .. } | Inst::Leave { merge } => at(merge),
+                _ => {}
+            }
+        }
+    }
+
+    pub(super) fn block(&mut self, block: &'a Block) -> Result<()> {
+        let around = self.current.replace(block);
+        let mut declared = Vec::new();
+        for id in &block.0 {
+            self.at = *id;
+            let mark = self.temps.len();
+            let stmt = &self.function.stmts[*id];
+            self.stmt(stmt)?;
+            self.at = *id;
+            while self.temps.len() > mark {
+                if let Some(temp) = self.temps.pop() {
+                    self.release(temp);
+                }
+            }
+            if let Stmt::Declare { var, .. } = stmt {
+                declared.push(*var);
+            }
+            self.end_values(*id);
+        }
+        for var in declared {
+            let operand = self.var(var)?;
+            self.release((operand.src, self.width(operand)));
+        }
+        self.current = around;
+        Ok(())
+    }
+
+    fn end_values(&mut self, stmt: StmtId) {
+        use crate::ir::Handle;
+        let dying: Vec<ValueId> = self.liveness.dying(stmt).to_vec();
+        for value in dying {
+            if let Some(taken) = self.owned[value.index()].take() {
+                self.release(taken);
+            }
+        }
+    }
+
+    fn stmt(&mut self, stmt: &'a Stmt) -> Result<()> {
+        use crate::ir::Handle;
+        match stmt {
+            Stmt::Let { value, op } => self.let_value(*value, op),
+            Stmt::Declare { var, init } => {
+                let ty = self.function.vars[*var].ty;
+                let init = init.map(|init| self.value(init)).transpose()?;
+                let (src, _) = self.fresh(self.uniform.var(*var), ty.scalar, ty.lanes as u32);
+                let operand = Operand { src, ty };
+                self.vars[var.index()] = Some(operand);
+                if let Some(init) = init {
+                    self.pending += 1;
+                    self.copy_all(operand, init);
+                }
+                Ok(())
+            }
+            Stmt::Assign { var, value } => {
+                let (to, from) = (self.var(*var)?, self.value(*value)?);
+                self.pending += 1;
+                if to.src != from.src {
+                    self.copy_all(to, from);
+                }
+                Ok(())
+            }
+            Stmt::Store { buffer, index, value, guard } => {
+                self.pending += 1;
+                self.store(*buffer, index, *value, *guard)
+            }
+            Stmt::If { cond, then, otherwise } => {
+                let cond = self.value(*cond)?;
+                self.branch(cond.src, then, otherwise)
+            }
+            Stmt::For { label, index, start, end, step, body, .. } => {
+                self.counted(*label, *index, [*start, *end, *step], body)
+            }
+            Stmt::ForTask { label, mapping, worker, task, body } => {
+                self.for_task(*label, mapping, *worker, task, body)
+            }
+            Stmt::Loop { label, body } => {
+                self.flush();
+                let (exit, head) = (self.label(), self.label());
+                let shape = self.uniform.shape(*label);
+                if shape.exits {
+                    self.emit(Inst::Enter { merge: exit });
+                }
+                self.bind(head);
+                let latch = self.label();
+                self.repeated(*label, (exit, shape.exits), (latch, shape.continues), body)?;
+                self.emit(Inst::Again { to: head });
+                self.meet(exit, shape.exits);
+                Ok(())
+            }
+            Stmt::Break(label) => self.jump(*label, true),
+            Stmt::Continue(label) => self.jump(*label, false),
+            Stmt::Return => {
+                self.flush();
+                let site = self.site(None, "returns");
+                self.emit(Inst::Exit { site });
+                Ok(())
+            }
+            Stmt::Group { first, threads, body } => {
+                // Whole warps: the warp's number decides.
+                let (low, high) = (self.constant((*first / 32) as u64), self.constant(((first + threads) / 32) as u64));
+                let warp = (Src::scalar(slot::WARP), Scalar::I32);
+                let above = self.apply(Scalars::Compare(CompareOp::Ge), &[warp, (low, Scalar::I32)], Scalar::Bool);
+                let below = self.apply(Scalars::Compare(CompareOp::Lt), &[warp, (high, Scalar::I32)], Scalar::Bool);
+                self.flush();
+                let end = self.label();
+                self.emit(Inst::Branch { cond: above, to: end });
+                self.emit(Inst::Branch { cond: below, to: end });
+                self.block(body)?;
+                self.flush();
+                self.bind(end);
+                Ok(())
+            }
+            Stmt::Call { intrinsic, args, result } => {
+                self.pending += 1;
+                self.call(*intrinsic, args, *result)
+            }
+            Stmt::Check { buffer, index, lanes } => self.check(*buffer, index, *lanes as u32),
+            Stmt::Assert { cond, message } => {
+                let cond = self.value(*cond)?.src;
+                self.program.messages.push(message.clone());
+                let message = self.program.messages.len() as u32 - 1;
+                let site = self.site(None, "asserts");
+                self.emit(Inst::Assert { cond, message, site });
+                Ok(())
+            }
+            Stmt::Print { pieces } => {
+                let piece = |piece: &PrintPiece| {
+                    Ok(match piece {
+                        PrintPiece::Text(_) => (piece.clone(), None),
+                        PrintPiece::Value { value, .. } => {
+                            let operand = self.value(*value)?;
+                            (piece.clone(), Some((operand.src, operand.ty.scalar, operand.ty.lanes as u32)))
+                        }
+                    })
+                };
+                let pieces = pieces.iter().map(piece).collect::<Result<_>>()?;
+                self.push_print(Print { pieces });
+                Ok(())
+            }
+            Stmt::Asm { .. } => {
+                Err(self.refuse("inline PTX is not simulated; write the operation in the language, or use a GPU"))
+            }
+        }
+    }
+
+    /// Lanes that part before meet here.
+    fn meet(&mut self, label: Label, may: bool) {
+        self.bind(label);
+        if may {
+            self.emit(Inst::Merge);
+        }
+    }
+
+    fn branch(&mut self, cond: Src, then: &'a Block, otherwise: &'a Block) -> Result<()> {
+        self.flush();
+        if let Some(bits) = self.constant_of(cond) {
+            self.block(if bits != 0 { then } else { otherwise })?;
+            self.flush();
+            return Ok(());
+        }
+        let end = self.label();
+        let other = if otherwise.0.is_empty() { end } else { self.label() };
+        let uniform = cond.is_uniform();
+        if uniform {
+            self.emit(Inst::Branch { cond, to: other });
+        } else {
+            self.emit(Inst::Diverge { cond, otherwise: other, merge: end });
+        }
+        self.block(then)?;
+        self.flush();
+        if other != end {
+            self.emit(Inst::Jump { to: end });
+            self.bind(other);
+            self.block(otherwise)?;
+            self.flush();
+        }
+        self.meet(end, !uniform);
+        Ok(())
+    }
+
+    /// The body of a loop with what its jumps refer to, up to where the next turn begins.
+    fn repeated(
+        &mut self,
+        label: LoopId,
+        exit: (Label, bool),
+        latch: (Label, bool),
+        body: &'a Block,
+    ) -> Result<()> {
+        if latch.1 {
+            self.emit(Inst::Enter { merge: latch.0 });
+        }
+        self.targets.loops.push(Target { label, exit, latch });
+        self.block(body)?;
+        self.flush();
+        self.targets.loops.pop();
+        self.meet(latch.0, latch.1);
+        Ok(())
+    }
+
+    fn counted(
+        &mut self,
+        label: LoopId,
+        index: ValueId,
+        [start, end, step]: [ValueId; 3],
+        body: &'a Block,
+    ) -> Result<()> {
+        let (start, end, step) = (self.value(start)?, self.value(end)?, self.value(step)?);
+        let uniform = start.src.is_uniform() && step.src.is_uniform();
+        let counter = self.define(index, uniform);
+        self.copy_all(counter, start);
+        self.turns(label, counter, end.src, step.src, |_| Ok(()), body)
+    }
+
+    /// A loop that counts, from the counter's present value. `first` is emitted at the start of every turn.
+    pub(super) fn turns(
+        &mut self,
+        label: LoopId,
+        counter: Operand,
+        end: Src,
+        step: Src,
+        first: impl FnOnce(&mut Self) -> Result<()>,
+        body: &'a Block,
+    ) -> Result<()> {
+        let scalar = counter.ty.scalar;
+        self.flush();
+        let shape = self.uniform.shape(label);
+        let (exit, head, latch) = (self.label(), self.label(), self.label());
+        let uniform = counter.src.is_uniform() && end.is_uniform();
+        let may_part = shape.exits || !uniform;
+        if may_part {
+            self.emit(Inst::Enter { merge: exit });
+        }
+        self.bind(head);
+        let more = self.temp(uniform, Scalar::Bool, 1);
+        let operands = [(counter.src, scalar), (end, scalar)];
+        self.apply_to(Scalars::Compare(CompareOp::Lt), &operands, more, Scalar::Bool)?;
+        if may_part {
+            self.emit(Inst::LeaveUnless { cond: more, merge: exit });
+        } else {
+            self.emit(Inst::Branch { cond: more, to: exit });
+        }
+        self.pending += 2;
+        first(self)?;
+        self.flush();
+        self.repeated(label, (exit, may_part), (latch, shape.continues), body)?;
+        // Into a register of its own first: an operation may not overlap its operands.
+        let next = self.temp(counter.src.is_uniform(), scalar, 1);
+        let operands = [(counter.src, scalar), (step, scalar)];
+        self.apply_to(Scalars::Binary(crate::ir::BinaryOp::Add), &operands, next, scalar)?;
+        self.copy(counter.src, next, scalar);
+        self.emit(Inst::Again { to: head });
+        self.meet(exit, may_part);
+        Ok(())
+    }
+
+    fn jump(&mut self, label: LoopId, exits: bool) -> Result<()> {
+        self.flush();
+        let Some(target) = self.targets.loops.iter().find(|target| target.label == label) else {
+            return Err(self.refuse(format!("{label} is no loop around this statement")));
+        };
+        let (to, parts) = if exits { target.exit } else { target.latch };
+        self.emit(if parts { Inst::Leave { merge: to } } else { Inst::Jump { to } });
+        Ok(())
+    }
+}

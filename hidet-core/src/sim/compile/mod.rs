@@ -1,0 +1,356 @@
+//! Compiles a function, at any stage of lowering, to a [`Program`] for one launch.
+//!
+//! What the passes lower is compiled directly here: task mappings by enumerating their tasks, layouts by their
+//! formula, guards as masks. That makes this the independent meaning that passes are tested against.
+
+mod access;
+mod call;
+mod control;
+mod index;
+mod liveness;
+mod operation;
+mod registers;
+mod task;
+mod uniform;
+
+pub(super) use index::layout_size;
+
+use super::program::{Access, Call, IndexCheck, Inst, Place, Print, Program, Site, Src, slot};
+use crate::ir::{Block, BufferId, Function, Handle, Param, Scope, Span, StmtId, ValueId, VarId};
+use crate::types::{Const, Scalar, Type};
+use control::Targets;
+use liveness::Liveness;
+use registers::Registers;
+use std::collections::HashMap;
+use uniform::Uniformity;
+
+/// What a launch fixes.
+pub struct Fixed<'a> {
+    /// The value of each dim.
+    pub dims: &'a [i64],
+    /// The scalar arguments in order.
+    pub scalars: &'a [Const],
+    pub grid: [u32; 3],
+    /// Whether coordinates are checked against the shape, for accesses that are not lowered.
+    pub check_shape: bool,
+}
+
+/// Where a value lies, and what it is. The parts of a vector follow each other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Operand {
+    src: Src,
+    ty: Type,
+}
+
+impl Operand {
+    /// Part `index` of it.
+    fn part(self, index: u32) -> Src {
+        let rows = if self.src.is_uniform() { 1 } else { rows(self.ty.scalar) };
+        self.src.plus(index * rows)
+    }
+}
+
+/// Rows a value of the type takes.
+pub(super) fn rows(scalar: Scalar) -> u32 {
+    if scalar.bytes() == 8 { 2 } else { 1 }
+}
+
+/// Why a function cannot be compiled, and where.
+pub struct Refusal {
+    pub message: String,
+    pub span: Span,
+}
+
+type Result<T> = std::result::Result<T, Refusal>;
+
+pub(super) struct Compiler<'a> {
+    function: &'a Function,
+    fixed: &'a Fixed<'a>,
+    uniform: Uniformity,
+    liveness: Liveness,
+    rows: Registers,
+    slots: Registers,
+    program: Program,
+    constants: HashMap<u64, u32>,
+    site_numbers: HashMap<(Span, Option<BufferId>, &'static str, StmtId), u32>,
+    values: Vec<Option<Operand>>,
+    vars: Vec<Option<Operand>>,
+    places: Vec<Option<(Place, u64)>>,
+    targets: Targets,
+    /// The block being compiled.
+    current: Option<&'a Block>,
+    /// The registers that were taken for a value.
+    owned: Vec<Option<(Src, u32)>>,
+    /// Registers that are free again after the statement: place and how many.
+    temps: Vec<(Src, u32)>,
+    /// The statement being compiled.
+    at: StmtId,
+    /// Operations of the IR since the last [`Inst::Count`].
+    pending: u32,
+}
+
+/// Compiles the function.
+pub fn compile<'a>(function: &'a Function, fixed: &'a Fixed<'a>) -> Result<Program> {
+    let mut compiler = Compiler {
+        function,
+        fixed,
+        uniform: Uniformity::of(function, function.launch.block),
+        liveness: Liveness::of(function),
+        rows: Registers::starting_at(slot::FIRST_FREE_ROW),
+        slots: Registers::starting_at(slot::FIRST_FREE),
+        program: Program {
+            code: Vec::new(),
+            consts: vec![0],
+            rows: 0,
+            slots: 0,
+            sites: Vec::new(),
+            accesses: Vec::new(),
+            checks: Vec::new(),
+            calls: Vec::new(),
+            prints: Vec::new(),
+            messages: Vec::new(),
+            shared_bytes: 0,
+            shared_granule: 8,
+            grid: fixed.grid,
+            block: function.launch.block,
+            cluster: function.launch.cluster,
+            communicates: false,
+            asynchronous: false,
+        },
+        constants: HashMap::from([(0, 0)]),
+        site_numbers: HashMap::new(),
+        values: vec![None; function.values.len()],
+        vars: vec![None; function.vars.len()],
+        places: vec![None; function.buffers.len()],
+        targets: Targets::default(),
+        current: None,
+        owned: vec![None; function.values.len()],
+        temps: Vec::new(),
+        at: StmtId::new(0),
+        pending: 0,
+    };
+    compiler.parameters()?;
+    compiler.memory()?;
+    compiler.block(&function.body)?;
+    compiler.flush();
+    let site = compiler.end_site();
+    compiler.emit(Inst::Exit { site });
+    compiler.resolve();
+    compiler.program.rows = compiler.rows.most();
+    compiler.program.slots = compiler.slots.most();
+    Ok(compiler.program)
+}
+
+impl<'a> Compiler<'a> {
+    fn parameters(&mut self) -> Result<()> {
+        let mut tensors = 0;
+        let mut scalars = self.fixed.scalars.iter();
+        for param in &self.function.params {
+            match param {
+                Param::Tensor { buffer, .. } => {
+                    let size = self.layout_size(*buffer)?;
+                    self.places[buffer.index()] = Some((Place::Global(tensors), size));
+                    tensors += 1;
+                }
+                Param::Scalar { value, .. } => {
+                    let ty = self.function.ty(*value);
+                    let bits = scalars.next().map_or(0, |scalar| scalar.bits);
+                    let src = self.constant(bits);
+                    self.values[value.index()] = Some(Operand { src, ty });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives every shared and register buffer its place.
+    fn memory(&mut self) -> Result<()> {
+        let mut bytes = 0u64;
+        for (id, buffer) in self.function.buffers.iter() {
+            if buffer.scope == Scope::Global || self.places[id.index()].is_some() {
+                continue;
+            }
+            let size = self.layout_size(id)?;
+            let place = match buffer.scope {
+                Scope::Shared => {
+                    let granule = buffer.elem.bytes() as u32;
+                    self.program.shared_granule = self.program.shared_granule.min(granule);
+                    match buffer.alias.and_then(|alias| self.places[alias.index()]) {
+                        Some((place @ Place::Shared(at), _)) => {
+                            bytes = bytes.max(at as u64 + size * granule as u64);
+                            place
+                        }
+                        _ => {
+                            bytes = bytes.next_multiple_of(u64::from(buffer.align.max(16)));
+                            let at = bytes;
+                            bytes += size * granule as u64;
+                            Place::Shared(at as u32)
+                        }
+                    }
+                }
+                _ => Place::Register(self.rows.take(size as u32 * rows(buffer.elem))),
+            };
+            if bytes > 1 << 24 || size > 1 << 24 {
+                return Err(self.refuse(format!("`{}` is too large for {} memory", buffer.name, buffer.scope.name())));
+            }
+            self.places[id.index()] = Some((place, size));
+        }
+        self.program.shared_bytes = bytes as u32;
+        Ok(())
+    }
+
+    fn refuse(&self, message: impl Into<String>) -> Refusal {
+        Refusal { message: message.into(), span: self.span() }
+    }
+
+    fn span(&self) -> Span {
+        if self.at.index() < self.function.stmts.len() { self.function.spans[self.at] } else { Span::default() }
+    }
+
+    fn emit(&mut self, inst: Inst) {
+        self.program.code.push(inst);
+    }
+
+    fn here(&self) -> u32 {
+        self.program.code.len() as u32
+    }
+
+    /// Emits the count of the operations so far, before control can go elsewhere.
+    fn flush(&mut self) {
+        if self.pending > 0 {
+            let operations = std::mem::take(&mut self.pending);
+            self.emit(Inst::Count { operations });
+        }
+    }
+
+    fn site(&mut self, buffer: Option<BufferId>, verb: &'static str) -> u32 {
+        let span = self.span();
+        // Copies of a statement that unrolling made share their place; without places each is its own.
+        let stmt = if span.line > 0 { StmtId::new(0) } else { self.at };
+        let sites = &mut self.program.sites;
+        *self.site_numbers.entry((span, buffer, verb, stmt)).or_insert_with(|| {
+            sites.push(Site { span, buffer, verb });
+            sites.len() as u32 - 1
+        })
+    }
+
+    fn end_site(&mut self) -> u32 {
+        self.program.sites.push(Site { span: Span::default(), buffer: None, verb: "ends" });
+        self.program.sites.len() as u32 - 1
+    }
+
+    fn constant(&mut self, bits: u64) -> Src {
+        let consts = &mut self.program.consts;
+        Src::constant(*self.constants.entry(bits).or_insert_with(|| {
+            consts.push(bits);
+            consts.len() as u32 - 1
+        }))
+    }
+
+    fn constant_of(&self, src: Src) -> Option<u64> {
+        match src.loc() {
+            super::program::Loc::Const(index) => self.program.consts.get(index as usize).copied(),
+            _ => None,
+        }
+    }
+
+    /// New registers for `parts` values of the type.
+    fn fresh(&mut self, uniform: bool, scalar: Scalar, parts: u32) -> (Src, u32) {
+        if uniform {
+            (Src::scalar(self.slots.take(parts)), parts)
+        } else {
+            let rows = parts * rows(scalar);
+            (Src::row(self.rows.take(rows)), rows)
+        }
+    }
+
+    /// New registers, free again after the statement.
+    fn temp(&mut self, uniform: bool, scalar: Scalar, parts: u32) -> Src {
+        let taken = self.fresh(uniform, scalar, parts);
+        self.temps.push(taken);
+        taken.0
+    }
+
+    fn release(&mut self, (src, count): (Src, u32)) {
+        match src.loc() {
+            super::program::Loc::Row(row) => self.rows.give(row, count),
+            super::program::Loc::Scalar(slot) => self.slots.give(slot, count),
+            super::program::Loc::Const(_) => {}
+        }
+    }
+
+    /// How many registers an operand takes.
+    fn width(&self, operand: Operand) -> u32 {
+        let parts = operand.ty.lanes as u32;
+        if operand.src.is_uniform() { parts } else { parts * rows(operand.ty.scalar) }
+    }
+
+    fn value(&self, value: ValueId) -> Result<Operand> {
+        match self.values[value.index()] {
+            Some(operand) => Ok(operand),
+            None => Err(self.refuse(format!("{value} is used before it is defined"))),
+        }
+    }
+
+    /// New registers for a value, which live as long as it does.
+    fn define(&mut self, value: ValueId, uniform: bool) -> Operand {
+        let ty = self.function.ty(value);
+        let taken = self.fresh(uniform, ty.scalar, ty.lanes as u32);
+        self.owned[value.index()] = Some(taken);
+        let operand = Operand { src: taken.0, ty };
+        self.values[value.index()] = Some(operand);
+        operand
+    }
+
+    fn var(&self, var: VarId) -> Result<Operand> {
+        match self.vars[var.index()] {
+            Some(operand) => Ok(operand),
+            None => Err(self.refuse(format!("variable {var} is used before it is declared"))),
+        }
+    }
+
+    /// Copies a scalar part to a register.
+    fn copy(&mut self, to: Src, from: Src, scalar: Scalar) {
+        match to.loc() {
+            super::program::Loc::Row(d) => self.emit(Inst::Copy { d, a: from, wide: rows(scalar) == 2 }),
+            super::program::Loc::Scalar(d) => self.emit(Inst::UniformCopy { d, a: from }),
+            super::program::Loc::Const(_) => {}
+        }
+    }
+
+    fn copy_all(&mut self, to: Operand, from: Operand) {
+        for part in 0..to.ty.lanes as u32 {
+            self.copy(to.part(part), from.part(part), to.ty.scalar);
+        }
+    }
+
+    fn place(&self, buffer: BufferId) -> Result<(Place, u64)> {
+        match self.places[buffer.index()] {
+            Some(place) => Ok(place),
+            None => Err(self.refuse(format!("`{}` is no parameter", self.function.buffers[buffer].name))),
+        }
+    }
+
+    fn push_access(&mut self, access: Access) -> u32 {
+        self.program.accesses.push(access);
+        self.program.accesses.len() as u32 - 1
+    }
+
+    fn push_check(&mut self, check: IndexCheck) {
+        self.program.checks.push(check);
+        let check = self.program.checks.len() as u32 - 1;
+        self.emit(Inst::CheckIndex { check });
+    }
+
+    fn push_call(&mut self, call: Call) {
+        self.program.calls.push(call);
+        let call = self.program.calls.len() as u32 - 1;
+        self.emit(Inst::Call { call });
+    }
+
+    fn push_print(&mut self, print: Print) {
+        self.program.prints.push(print);
+        let print = self.program.prints.len() as u32 - 1;
+        self.emit(Inst::Print { print });
+    }
+}

@@ -1,0 +1,244 @@
+//! Operations of the lanes of a mask together: shuffles, votes, reductions, the warp's barrier.
+//!
+//! A strand that does not hold all lanes of its mask waits for strands that call the same operation with the same
+//! mask, from wherever in the program. Lanes that have ended are not waited for.
+
+use super::block::BlockRun;
+use super::exec::{Operands, Pause, write_lane};
+use super::lanes::{LANES, lanes};
+use super::program::{Call, CallArg};
+use super::report::FaultKind;
+use super::warp::{State, Strand};
+use crate::intrinsics::{AtomicOp, Meaning, ShuffleKind, VoteKind};
+use crate::ir::{BinaryOp, eval};
+use crate::types::Scalar;
+
+/// Those who call together.
+struct Party {
+    call: u32,
+    mask: u32,
+    slots: Vec<u64>,
+}
+
+impl Call {
+    /// Operand `index` in a lane.
+    pub fn lane(&self, operands: &Operands, index: usize, lane: usize) -> u64 {
+        match self.args.get(index) {
+            Some(CallArg::Value(src, scalar)) => operands.lane(*src, scalar.bytes() == 8, lane),
+            Some(CallArg::Imm(value)) => *value as u64,
+            _ => 0,
+        }
+    }
+
+    /// The type of operand `index`.
+    pub fn scalar(&self, index: usize) -> Scalar {
+        match self.args.get(index) {
+            Some(CallArg::Value(_, scalar)) => *scalar,
+            _ => Scalar::U32,
+        }
+    }
+}
+
+impl BlockRun<'_> {
+    fn call_operands<'a>(&self, warp: usize, slots: &'a [u64]) -> Operands<'a>
+    where
+        Self: 'a,
+    {
+        let regs = self.warps[warp].regs.as_ptr() as *mut super::lanes::Row;
+        Operands { regs, slots, consts: &self.launch.program.consts }
+    }
+
+    /// A strand calls an operation of lanes together.
+    pub fn together(&mut self, warp: usize, strand: &mut Strand, number: u32) -> Option<Pause> {
+        let call = &self.launch.program.calls[number as usize];
+        let operands = self.call_operands(warp, &strand.slots);
+        let first = strand.mask.trailing_zeros() as usize;
+        let members = call.lane(&operands, 0, first) as u32;
+        // Lanes with another mask are another group.
+        let group: u32 = lanes(strand.mask)
+            .filter(|lane| call.lane(&operands, 0, *lane) as u32 == members)
+            .map(|lane| 1 << lane)
+            .sum();
+        if group & !members != 0 {
+            let lane = (group & !members).trailing_zeros() as usize;
+            let message = format!("`{}` is called with mask {members:#x} by a lane that is not in it", call.name);
+            let what = format!("{} calls it", self.thread_name(warp, lane));
+            self.fault(FaultKind::Barrier, message, (call.site, what), Vec::new());
+            return Some(self.stop());
+        }
+        if group != strand.mask {
+            let (others, pc) = (strand.mask & !group, strand.pc);
+            self.warps[warp].split(strand, others, pc);
+        }
+        let live = members & self.warps[warp].live;
+        if group == live {
+            let party = Party { call: number, mask: group, slots: std::mem::take(&mut strand.slots) };
+            let fine = self.exchange(warp, members, std::slice::from_ref(&party));
+            strand.slots = party.slots;
+            return (!fine).then_some(Pause::Stopped);
+        }
+        strand.state = State::Lanes { call: number, members };
+        let meaning = call.meaning;
+        let mut here = group;
+        for other in &self.warps[warp].strands {
+            if self.is_with(other, meaning, members) {
+                here |= other.mask;
+            }
+        }
+        if here == live {
+            // The strand is still with the caller: hand it over, and let everyone go on.
+            let mine = std::mem::take(strand);
+            self.warps[warp].strands.push(mine);
+            self.finish_group(warp, meaning, members);
+            *strand = Strand::default();
+        }
+        Some(Pause::Waiting)
+    }
+
+    fn is_with(&self, strand: &Strand, meaning: Meaning, members: u32) -> bool {
+        match strand.state {
+            State::Lanes { call, members: theirs } => {
+                theirs == members && self.launch.program.calls[call as usize].meaning == meaning
+            }
+            _ => false,
+        }
+    }
+
+    fn finish_group(&mut self, warp: usize, meaning: Meaning, members: u32) {
+        let mut parties = Vec::new();
+        for index in 0..self.warps[warp].strands.len() {
+            if !self.is_with(&self.warps[warp].strands[index], meaning, members) {
+                continue;
+            }
+            let strand = &mut self.warps[warp].strands[index];
+            if let State::Lanes { call, .. } = strand.state {
+                parties.push(Party { call, mask: strand.mask, slots: strand.slots.clone() });
+            }
+            strand.state = State::Ready;
+            strand.pc += 1;
+        }
+        self.progress();
+        self.exchange(warp, members, &parties);
+    }
+
+    /// Lanes of the warp have ended: those that waited for them need not any more.
+    pub fn lanes_ended(&mut self, warp: usize) {
+        let mut waiting = Vec::new();
+        for strand in &self.warps[warp].strands {
+            if let State::Lanes { call, members } = strand.state {
+                waiting.push((self.launch.program.calls[call as usize].meaning, members));
+            }
+        }
+        for (meaning, members) in waiting {
+            let strands = &self.warps[warp].strands;
+            let here: u32 =
+                strands.iter().filter(|strand| self.is_with(strand, meaning, members)).map(|strand| strand.mask).sum();
+            if here != 0 && here == members & self.warps[warp].live {
+                self.finish_group(warp, meaning, members);
+            }
+        }
+        self.meet();
+    }
+
+    /// All lanes are there: exchanges their operands and sets the results.
+    fn exchange(&mut self, warp: usize, members: u32, parties: &[Party]) -> bool {
+        let program = self.launch.program;
+        let here: u32 = parties.iter().map(|party| party.mask).sum();
+        let Some(first) = parties.first() else { return true };
+        let meaning = program.calls[first.call as usize].meaning;
+        if meaning == Meaning::SyncWarp {
+            let live = self.warps[warp].live;
+            let all = here == live && self.warps[warp].is_whole();
+            self.clocks.warp_barrier(warp, here, live, all);
+            return true;
+        }
+        let mut values = [0u64; LANES];
+        let mut choice = [0i64; LANES];
+        let scalar = program.calls[first.call as usize].scalar(1);
+        for party in parties {
+            let call = &program.calls[party.call as usize];
+            let operands = self.call_operands(warp, &party.slots);
+            for lane in lanes(party.mask) {
+                values[lane] = call.lane(&operands, 1, lane);
+                choice[lane] = call.lane(&operands, 2, lane) as u32 as i32 as i64;
+            }
+        }
+        let mut results = [0u64; LANES];
+        match meaning {
+            Meaning::Shuffle(kind) => {
+                for lane in lanes(here) {
+                    let own = lane as i64;
+                    let source = match kind {
+                        ShuffleKind::Index => choice[lane].rem_euclid(32),
+                        ShuffleKind::Up => own - choice[lane],
+                        ShuffleKind::Down => own + choice[lane],
+                        ShuffleKind::Xor => own ^ choice[lane],
+                    };
+                    let source = if (0..32).contains(&source) { source as usize } else { lane };
+                    if here >> source & 1 == 0 {
+                        let site = self.site_of(parties, lane);
+                        let why = if members >> source & 1 == 0 { "is not in the mask" } else { "has ended" };
+                        let message = format!("lane {lane} takes the value of lane {source}, which {why}");
+                        let what = format!("{} shuffles", self.thread_name(warp, lane));
+                        let ended = self.warps[warp].exits[source];
+                        let others = match members >> source & 1 {
+                            0 => Vec::new(),
+                            _ => vec![(ended, format!("{} ended", self.thread_name(warp, source)))],
+                        };
+                        self.fault(FaultKind::Arithmetic, message, (site, what), others);
+                        self.stop();
+                        return false;
+                    }
+                    results[lane] = values[source];
+                }
+            }
+            Meaning::Vote(kind) => {
+                let ballot: u32 = lanes(here).filter(|lane| values[*lane] != 0).map(|lane| 1 << lane).sum();
+                let result = match kind {
+                    VoteKind::All => (ballot == here) as u64,
+                    VoteKind::Any => (ballot != 0) as u64,
+                    VoteKind::Ballot => ballot as u64,
+                };
+                results = [result; LANES];
+            }
+            Meaning::Redux(op) => {
+                let combined =
+                    lanes(here).map(|lane| values[lane]).reduce(|a, b| combine(op, scalar, a, b, 0)).unwrap_or(0);
+                results = [combined; LANES];
+            }
+            _ => {}
+        }
+        let regs = self.warps[warp].regs.as_mut_ptr();
+        for party in parties {
+            if let Some((row, scalar)) = program.calls[party.call as usize].result {
+                for lane in lanes(party.mask) {
+                    // SAFETY: the row belongs to the result.
+                    unsafe { write_lane(regs.add(row as usize), scalar.bytes() == 8, lane, results[lane]) };
+                }
+            }
+        }
+        true
+    }
+
+    fn site_of(&self, parties: &[Party], lane: usize) -> u32 {
+        let party = parties.iter().find(|party| party.mask >> lane & 1 != 0);
+        party.map_or(0, |party| self.launch.program.calls[party.call as usize].site)
+    }
+}
+
+/// What an atomic operation or reduction makes of the old value `a`, its operand `b`, and for a compare-exchange the
+/// new value `c`.
+pub fn combine(op: AtomicOp, scalar: Scalar, a: u64, b: u64, c: u64) -> u64 {
+    let binary = match op {
+        AtomicOp::Add => BinaryOp::Add,
+        AtomicOp::Min => BinaryOp::Min,
+        AtomicOp::Max => BinaryOp::Max,
+        AtomicOp::And => BinaryOp::And,
+        AtomicOp::Or => BinaryOp::Or,
+        AtomicOp::Xor => BinaryOp::Xor,
+        AtomicOp::Exchange => return b,
+        AtomicOp::CompareExchange => return if a == b { c } else { a },
+    };
+    // The table of intrinsics allows only types that have the operation.
+    eval::binary(binary, scalar).map_or(a, |f| f(a, b))
+}

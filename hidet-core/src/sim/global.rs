@@ -1,0 +1,43 @@
+//! The shadow of a global allocation: pages that blocks on several host threads share.
+
+use super::shadow::Shadow;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Granules of a page.
+pub const PAGE: usize = 1024;
+
+/// The shadow of an allocation. Pages come into being when they are first touched.
+pub struct GlobalShadow {
+    /// Bytes of a granule.
+    pub granule: usize,
+    pages: Vec<Mutex<Option<Shadow>>>,
+}
+
+/// A page while it is in use.
+pub struct Page<'a>(MutexGuard<'a, Option<Shadow>>);
+
+impl Page<'_> {
+    pub fn shadow(&mut self) -> &mut Shadow {
+        self.0.get_or_insert_with(|| Shadow::new(PAGE))
+    }
+}
+
+impl GlobalShadow {
+    pub fn new(bytes: usize, granule: usize) -> GlobalShadow {
+        let pages = bytes.div_ceil(granule).div_ceil(PAGE);
+        GlobalShadow { granule, pages: (0..pages).map(|_| Mutex::new(None)).collect() }
+    }
+
+    /// The page of that number.
+    pub fn page(&self, number: usize) -> Page<'_> {
+        // A page has no state that a panic could leave half done: the report is lost anyway.
+        Page(self.pages[number].lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Forgets everything.
+    pub fn forget(&self) {
+        for page in &self.pages {
+            *page.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
+}

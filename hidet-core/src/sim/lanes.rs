@@ -1,0 +1,307 @@
+//! Registers of a warp as rows of 32 lanes, and the kernels that compute whole rows at once.
+//!
+//! A kernel always computes all 32 lanes; the interpreter writes back the active ones. The loops have a fixed length
+//! over plain words so that the compiler turns them into vector instructions; on x86-64 each hot kernel exists a
+//! second time for AVX2 with FMA, chosen when a program is compiled. Types without a kernel of their own go lane by
+//! lane through `ir::eval`, which defines the meaning of all of them.
+
+use crate::ir::{BinaryOp, CompareOp, UnaryOp};
+use crate::types::number::{Float, Integer, Number};
+use crate::types::{Scalar, bf16, f16};
+
+/// Lanes of a warp.
+pub const LANES: usize = 32;
+/// The mask of all lanes.
+pub const FULL: u32 = u32::MAX;
+
+/// One 32-bit word a lane. A 64-bit value takes two rows, read as `[u64; 32]`.
+#[repr(C, align(128))]
+#[derive(Clone, Copy)]
+pub struct Row(pub [u32; LANES]);
+
+impl Row {
+    /// Zeros.
+    pub const ZERO: Row = Row([0; LANES]);
+}
+
+/// Computes destination rows from up to three operands.
+///
+/// # Safety
+/// The pointers name as many rows as the types of the kernel take (unused operands may be anything); the destination
+/// overlaps no operand.
+pub type LaneFn = unsafe fn(*mut Row, *const Row, *const Row, *const Row);
+
+/// Whether the second, wider version of the kernels may be used.
+fn wide_host() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        std::arch::is_x86_feature_detected!("avx2")
+            && std::arch::is_x86_feature_detected!("fma")
+            && std::arch::is_x86_feature_detected!("f16c")
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
+/// The kernel with this body, in the best version for the host.
+macro_rules! lane_kernel {
+    (|$d:ident, $a:ident, $b:ident, $c:ident| $body:expr) => {{
+        unsafe fn base($d: *mut Row, $a: *const Row, $b: *const Row, $c: *const Row) {
+            // SAFETY: the contract of `LaneFn`.
+            unsafe { $body }
+        }
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2,fma,f16c")]
+        unsafe fn wide($d: *mut Row, $a: *const Row, $b: *const Row, $c: *const Row) {
+            // SAFETY: the contract of `LaneFn`.
+            unsafe { $body }
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        use base as wide;
+        if wide_host() { wide as LaneFn } else { base as LaneFn }
+    }};
+}
+
+#[inline(always)]
+unsafe fn map1<T: Number, R: Number>(d: *mut Row, a: *const Row, f: impl Fn(T) -> R) {
+    // SAFETY: the contract of `LaneFn`.
+    let (d, a) = unsafe { (&mut *d.cast::<[R::Word; LANES]>(), &*a.cast::<[T::Word; LANES]>()) };
+    for lane in 0..LANES {
+        d[lane] = f(T::from_word(a[lane])).to_word();
+    }
+}
+
+#[inline(always)]
+unsafe fn map2<T: Number, R: Number>(d: *mut Row, a: *const Row, b: *const Row, f: impl Fn(T, T) -> R) {
+    // SAFETY: the contract of `LaneFn`.
+    let (d, a, b) = unsafe {
+        (&mut *d.cast::<[R::Word; LANES]>(), &*a.cast::<[T::Word; LANES]>(), &*b.cast::<[T::Word; LANES]>())
+    };
+    for lane in 0..LANES {
+        d[lane] = f(T::from_word(a[lane]), T::from_word(b[lane])).to_word();
+    }
+}
+
+#[inline(always)]
+unsafe fn map3<T: Number>(d: *mut Row, [a, b, c]: [*const Row; 3], f: impl Fn(T, T, T) -> T) {
+    // SAFETY: the contract of `LaneFn`.
+    let (d, a, b, c) = unsafe {
+        (
+            &mut *d.cast::<[T::Word; LANES]>(),
+            &*a.cast::<[T::Word; LANES]>(),
+            &*b.cast::<[T::Word; LANES]>(),
+            &*c.cast::<[T::Word; LANES]>(),
+        )
+    };
+    for lane in 0..LANES {
+        d[lane] = f(T::from_word(a[lane]), T::from_word(b[lane]), T::from_word(c[lane])).to_word();
+    }
+}
+
+#[inline(always)]
+unsafe fn select_rows<W: Copy>(d: *mut Row, [cond, a, b]: [*const Row; 3]) {
+    // SAFETY: the contract of `LaneFn`.
+    let (d, cond, a, b) = unsafe {
+        (
+            &mut *d.cast::<[W; LANES]>(),
+            &*cond.cast::<[u32; LANES]>(),
+            &*a.cast::<[W; LANES]>(),
+            &*b.cast::<[W; LANES]>(),
+        )
+    };
+    for lane in 0..LANES {
+        d[lane] = if cond[lane] != 0 { a[lane] } else { b[lane] };
+    }
+}
+
+/// The kernel of a binary operation, where there is one.
+pub fn binary(op: BinaryOp, scalar: Scalar) -> Option<LaneFn> {
+    macro_rules! kernel {
+        ($ty:ty, $trait:ident, $name:ident) => {
+            Some(lane_kernel!(|d, a, b, _c| map2::<$ty, $ty>(d, a, b, |x, y| $trait::$name(x, y))))
+        };
+    }
+    macro_rules! integer {
+        ($ty:ty) => {
+            match op {
+                BinaryOp::Add => kernel!($ty, Number, add),
+                BinaryOp::Sub => kernel!($ty, Number, sub),
+                BinaryOp::Mul => kernel!($ty, Number, mul),
+                BinaryOp::Div => kernel!($ty, Number, div),
+                BinaryOp::Rem => kernel!($ty, Number, rem),
+                BinaryOp::Min => kernel!($ty, Number, min),
+                BinaryOp::Max => kernel!($ty, Number, max),
+                BinaryOp::And => kernel!($ty, Integer, and),
+                BinaryOp::Or => kernel!($ty, Integer, or),
+                BinaryOp::Xor => kernel!($ty, Integer, xor),
+                BinaryOp::Shl => kernel!($ty, Integer, shl),
+                BinaryOp::Shr => kernel!($ty, Integer, shr),
+                _ => None,
+            }
+        };
+    }
+    macro_rules! float {
+        ($ty:ty) => {
+            match op {
+                BinaryOp::Add => kernel!($ty, Number, add),
+                BinaryOp::Sub => kernel!($ty, Number, sub),
+                BinaryOp::Mul => kernel!($ty, Number, mul),
+                BinaryOp::Div => kernel!($ty, Number, div),
+                BinaryOp::Min => kernel!($ty, Number, min),
+                BinaryOp::Max => kernel!($ty, Number, max),
+                _ => None,
+            }
+        };
+    }
+    match scalar {
+        Scalar::I32 => integer!(i32),
+        Scalar::U32 => integer!(u32),
+        Scalar::I64 => integer!(i64),
+        Scalar::U64 => integer!(u64),
+        Scalar::F32 => float!(f32),
+        Scalar::F64 => float!(f64),
+        Scalar::F16 => float!(f16),
+        Scalar::BF16 => float!(bf16),
+        Scalar::Bool => match op {
+            BinaryOp::And => kernel!(u32, Integer, and),
+            BinaryOp::Or => kernel!(u32, Integer, or),
+            BinaryOp::Xor => kernel!(u32, Integer, xor),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The kernel of a comparison, where there is one. The result is a row of 0 and 1.
+pub fn compare(op: CompareOp, scalar: Scalar) -> Option<LaneFn> {
+    macro_rules! all {
+        ($ty:ty) => {
+            match op {
+                CompareOp::Eq => lane_kernel!(|d, a, b, _c| map2::<$ty, u32>(d, a, b, |x, y| (x == y) as u32)),
+                CompareOp::Ne => lane_kernel!(|d, a, b, _c| map2::<$ty, u32>(d, a, b, |x, y| (x != y) as u32)),
+                CompareOp::Lt => lane_kernel!(|d, a, b, _c| map2::<$ty, u32>(d, a, b, |x, y| (x < y) as u32)),
+                CompareOp::Le => lane_kernel!(|d, a, b, _c| map2::<$ty, u32>(d, a, b, |x, y| (x <= y) as u32)),
+                CompareOp::Gt => lane_kernel!(|d, a, b, _c| map2::<$ty, u32>(d, a, b, |x, y| (x > y) as u32)),
+                CompareOp::Ge => lane_kernel!(|d, a, b, _c| map2::<$ty, u32>(d, a, b, |x, y| (x >= y) as u32)),
+            }
+        };
+    }
+    Some(match scalar {
+        Scalar::I32 => all!(i32),
+        Scalar::U32 | Scalar::Bool => all!(u32),
+        Scalar::I64 => all!(i64),
+        Scalar::U64 => all!(u64),
+        Scalar::F32 => all!(f32),
+        Scalar::F64 => all!(f64),
+        _ => return None,
+    })
+}
+
+/// The kernel of a unary operation, where there is one.
+pub fn unary(op: UnaryOp, scalar: Scalar) -> Option<LaneFn> {
+    macro_rules! kernel {
+        ($ty:ty, $trait:ident, $name:ident) => {
+            Some(lane_kernel!(|d, a, _b, _c| map1::<$ty, $ty>(d, a, |x| $trait::$name(x))))
+        };
+    }
+    match (op, scalar) {
+        (UnaryOp::Neg, Scalar::I32) => kernel!(i32, Number, neg),
+        (UnaryOp::Neg, Scalar::F32) => kernel!(f32, Number, neg),
+        (UnaryOp::Abs, Scalar::F32) => kernel!(f32, Number, abs),
+        (UnaryOp::Sqrt, Scalar::F32) => Some(lane_kernel!(|d, a, _b, _c| map1::<f32, f32>(d, a, |x| x.sqrt()))),
+        (UnaryOp::Exp, Scalar::F32) => Some(lane_kernel!(|d, a, _b, _c| map1::<f32, f32>(d, a, |x| x.exp()))),
+        (UnaryOp::Not, Scalar::Bool) => Some(lane_kernel!(|d, a, _b, _c| map1::<u32, u32>(d, a, |x| x ^ 1))),
+        (UnaryOp::Not, Scalar::I32 | Scalar::U32) => kernel!(u32, Integer, not),
+        _ => None,
+    }
+}
+
+/// The kernel of `a * b + c`.
+pub fn fma(scalar: Scalar) -> Option<LaneFn> {
+    match scalar {
+        Scalar::F32 => Some(lane_kernel!(|d, a, b, c| map3::<f32>(d, [a, b, c], |x, y, z| x.fma(y, z)))),
+        Scalar::F64 => Some(lane_kernel!(|d, a, b, c| map3::<f64>(d, [a, b, c], |x, y, z| x.fma(y, z)))),
+        _ => None,
+    }
+}
+
+/// The kernel of `cond ? b : c` on 32-bit words, or 64-bit ones.
+pub fn select(wide: bool) -> LaneFn {
+    if wide {
+        lane_kernel!(|d, a, b, c| select_rows::<u64>(d, [a, b, c]))
+    } else {
+        lane_kernel!(|d, a, b, c| select_rows::<u32>(d, [a, b, c]))
+    }
+}
+
+/// The kernel of a conversion, where there is one.
+pub fn cast(from: Scalar, to: Scalar) -> Option<LaneFn> {
+    macro_rules! kernel {
+        ($from:ty, $to:ty, $f:expr) => {
+            Some(lane_kernel!(|d, a, _b, _c| map1::<$from, $to>(d, a, $f)))
+        };
+    }
+    use Scalar::*;
+    match (from, to) {
+        (I32, U32) | (U32, I32) | (Bool, I32 | U32) => kernel!(u32, u32, |x| x),
+        (I64, U64) | (U64, I64) => kernel!(u64, u64, |x| x),
+        (I32, I64 | U64) => kernel!(i32, i64, |x| x as i64),
+        (U32, I64 | U64) => kernel!(u32, u64, |x| x as u64),
+        (I64 | U64, I32 | U32) => kernel!(u64, u32, |x| x as u32),
+        (I32, F32) => kernel!(i32, f32, |x| x as f32),
+        (U32, F32) => kernel!(u32, f32, |x| x as f32),
+        (F32, I32) => kernel!(f32, i32, |x| x as i32),
+        (F32, F64) => kernel!(f32, f64, |x| x as f64),
+        (F64, F32) => kernel!(f64, f32, |x| x as f32),
+        (F16, F32) => kernel!(f16, f32, |x| x.to_f32()),
+        (F32, F16) => kernel!(f32, f16, |x| f16::from_f32(x)),
+        (BF16, F32) => kernel!(u32, u32, |x| x << 16),
+        (F32, BF16) => kernel!(f32, bf16, |x| bf16::from_f32(x)),
+        _ => None,
+    }
+}
+
+/// Writes the active lanes of `from` to `to`, `rows` rows that are 32-bit words, or one pair that is 64-bit.
+///
+/// # Safety
+/// The rows are valid and do not overlap.
+#[inline(always)]
+pub unsafe fn blend(to: *mut Row, from: *const Row, wide: bool, mask: u32) {
+    // SAFETY: the caller's duty.
+    unsafe {
+        if wide {
+            let (to, from) = (&mut *to.cast::<[u64; LANES]>(), &*from.cast::<[u64; LANES]>());
+            for lane in 0..LANES {
+                to[lane] = if mask >> lane & 1 != 0 { from[lane] } else { to[lane] };
+            }
+        } else {
+            let (to, from) = (&mut (*to).0, &(*from).0);
+            for lane in 0..LANES {
+                to[lane] = if mask >> lane & 1 != 0 { from[lane] } else { to[lane] };
+            }
+        }
+    }
+}
+
+/// The mask of the lanes whose word is not 0.
+#[inline(always)]
+pub fn mask_of(row: &Row) -> u32 {
+    let mut mask = 0;
+    for lane in 0..LANES {
+        mask |= ((row.0[lane] != 0) as u32) << lane;
+    }
+    mask
+}
+
+/// The active lanes, in order.
+#[inline(always)]
+pub fn lanes(mut mask: u32) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        if mask == 0 {
+            return None;
+        }
+        let lane = mask.trailing_zeros() as usize;
+        mask &= mask - 1;
+        Some(lane)
+    })
+}

@@ -1,0 +1,244 @@
+//! The simulated device: runs a kernel without a GPU, finds what is wrong with it, and counts what it does.
+//!
+//! A function, at any stage of lowering, is compiled to bytecode for one launch ([`compile`]) and run 32 lanes at a time
+//! under a mask ([`exec`]). The lanes of a warp split into strands that make progress by themselves ([`warp`]); the
+//! warps of a block take turns in an order the seed decides ([`block`]); blocks run on all cores, or, where they talk to
+//! each other, in one order ([`launch`]). Happens-before is tracked by vector clocks ([`clocks`]) against shadow memory
+//! ([`shadow`]); asynchronous copies are agents of their own ([`agents`]).
+//!
+//! Knows the IR, types, layouts and intrinsics; nothing of code generation, CUDA or tensors.
+
+mod agents;
+mod atomics;
+mod barriers;
+mod block;
+mod calls;
+mod clocks;
+mod compile;
+mod exchange;
+mod exec;
+mod global;
+mod lanes;
+mod launch;
+mod memory;
+mod observe;
+mod print;
+mod program;
+mod random;
+mod report;
+mod shadow;
+mod transfer;
+mod waiting;
+mod warp;
+
+pub use memory::Memory;
+pub use report::{Counters, Failure, Fault, FaultKind, Party, Report};
+
+use crate::ir::{Access, Buffer, Function, Param};
+use crate::types::Const;
+use compile::Fixed;
+use global::GlobalShadow;
+use launch::{Bound, Launch};
+use std::sync::Arc;
+
+/// A tensor argument: a part of an allocation.
+#[derive(Clone, Debug)]
+pub struct TensorArg {
+    /// The allocation.
+    pub memory: Arc<Memory>,
+    /// The tensor's first byte in it.
+    pub offset: usize,
+}
+
+/// The arguments of a launch.
+#[derive(Clone, Debug, Default)]
+pub struct Arguments {
+    /// The tensors, in the order of the parameters.
+    pub tensors: Vec<TensorArg>,
+    /// The value of each dim.
+    pub dims: Vec<i64>,
+    /// The scalars, in the order of the parameters.
+    pub scalars: Vec<Const>,
+}
+
+/// What is checked. Accesses outside of an allocation are always found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checks {
+    /// Races on shared and global memory.
+    pub races: bool,
+    /// Indices outside of the shape of a buffer.
+    pub bounds: bool,
+    /// Reads of what was never written.
+    pub uninitialised: bool,
+    /// Barriers that not all threads reach.
+    pub divergence: bool,
+    /// Threads that poll forever.
+    pub deadlock: bool,
+    /// Vectors that are not aligned.
+    pub alignment: bool,
+}
+
+impl Checks {
+    /// All of them.
+    pub const ALL: Checks = Checks {
+        races: true,
+        bounds: true,
+        uninitialised: true,
+        divergence: true,
+        deadlock: true,
+        alignment: true,
+    };
+    /// None of them.
+    pub const NONE: Checks = Checks {
+        races: false,
+        bounds: false,
+        uninitialised: false,
+        divergence: false,
+        deadlock: false,
+        alignment: false,
+    };
+}
+
+/// How a launch is simulated.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Decides every order that the hardware leaves open. One seed gives one result.
+    pub seed: u64,
+    /// What is checked.
+    pub checks: Checks,
+    /// Whether traffic, bank conflicts and sectors are counted.
+    pub counters: bool,
+    /// Host threads; as many as there are cores where `None`.
+    pub threads: Option<usize>,
+}
+
+impl Default for Options {
+    /// Everything is checked and counted.
+    fn default() -> Self {
+        Options { seed: 0, checks: Checks::ALL, counters: true, threads: None }
+    }
+}
+
+impl Options {
+    /// Nothing is checked but what would be unsafe to skip: for speed.
+    pub fn fast() -> Self {
+        Options { checks: Checks::NONE, counters: false, ..Options::default() }
+    }
+}
+
+/// Runs the function on all blocks of its grid.
+pub fn run(function: &Function, arguments: &Arguments, options: &Options) -> Result<Report, Failure> {
+    let refuse = |message: String| Failure::Refused { kernel: function.name.clone(), message };
+    if arguments.dims.len() != function.dims.len() {
+        return Err(refuse(format!("it has {} dims, {} were given", function.dims.len(), arguments.dims.len())));
+    }
+    let mut grid = [1u32; 3];
+    for (axis, extent) in function.launch.grid.iter().enumerate() {
+        let extent = extent.eval(&arguments.dims).map_err(|why| refuse(format!("grid: {why}")))?;
+        grid[axis] = u32::try_from(extent).map_err(|_| refuse(format!("grid extent {extent} is out of range")))?;
+    }
+    if grid.iter().map(|extent| *extent as u64).product::<u64>() > u32::MAX as u64 {
+        return Err(refuse(format!("a grid of {grid:?} blocks is too large to simulate")));
+    }
+    let threads = function.launch.threads();
+    if !(1..=1024).contains(&threads) {
+        return Err(refuse(format!("a block has 1 to 1024 threads, not {threads}")));
+    }
+    let tensors = bind(function, arguments).map_err(refuse)?;
+    let scalars = function.params.iter().filter(|param| matches!(param, Param::Scalar { .. })).count();
+    if scalars != arguments.scalars.len() {
+        return Err(refuse(format!("it has {scalars} scalar parameters, {} were given", arguments.scalars.len())));
+    }
+    if grid.contains(&0) {
+        return Ok(Report::default());
+    }
+    let fixed =
+        Fixed { dims: &arguments.dims, scalars: &arguments.scalars, grid, check_shape: options.checks.bounds };
+    let program = compile::compile(function, &fixed)
+        .map_err(|refusal| refuse(format!("{}\n  --> {}", refusal.message, function.place_of(refusal.span))))?;
+    let (tensors, shadows) = shadows(function, tensors, options);
+    let launch = Launch { program: &program, function, options, tensors, shadows };
+    let done = launch.run();
+    for line in &done.report.printed {
+        println!("{line}");
+    }
+    if done.faults.is_empty() {
+        // Without the checker nobody knows what was written: everything that could be.
+        if !options.checks.uninitialised {
+            for tensor in launch.tensors.iter().filter(|tensor| tensor.access != Access::In) {
+                tensor.memory.mark(tensor.offset, tensor.bytes);
+            }
+        }
+        return Ok(done.report);
+    }
+    Err(Failure::Faults {
+        kernel: function.name.clone(),
+        faults: done.faults,
+        more: done.more,
+        printed: done.report.printed,
+    })
+}
+
+/// The tensor parameters of a function, with their buffers.
+fn tensor_params(function: &Function) -> impl Iterator<Item = (&Buffer, Access)> {
+    function.params.iter().filter_map(|param| match param {
+        Param::Tensor { buffer, access } => Some((&function.buffers[*buffer], *access)),
+        Param::Scalar { .. } => None,
+    })
+}
+
+/// Checks that every tensor lies within its memory.
+fn bind(function: &Function, arguments: &Arguments) -> Result<Vec<Bound>, String> {
+    let count = tensor_params(function).count();
+    if count != arguments.tensors.len() {
+        return Err(format!("it has {count} tensor parameters, {} were given", arguments.tensors.len()));
+    }
+    let mut bound = Vec::new();
+    for ((buffer, access), argument) in tensor_params(function).zip(&arguments.tensors) {
+        let size = compile::layout_size(&buffer.layout, &arguments.dims)
+            .map_err(|why| format!("size of `{}`: {why}", buffer.name))?
+            .max(0) as usize;
+        let bytes = size.saturating_mul(buffer.elem.bytes());
+        let room = argument.memory.len().saturating_sub(argument.offset);
+        if bytes > room {
+            return Err(format!("`{}` needs {bytes} bytes, its memory has {room}", buffer.name));
+        }
+        if size > u32::MAX as usize {
+            return Err(format!("`{}` has {size} elements, more than can be simulated", buffer.name));
+        }
+        let align = (buffer.align.max(1) as usize).max(buffer.elem.bytes());
+        if argument.offset % align != 0 {
+            return Err(format!("`{}` starts at byte {}, not aligned to {align}", buffer.name, argument.offset));
+        }
+        bound.push(Bound { memory: argument.memory.clone(), offset: argument.offset, bytes, access, shadow: None });
+    }
+    Ok(bound)
+}
+
+/// Gives every allocation that the kernel may write a shadow.
+fn shadows(function: &Function, mut tensors: Vec<Bound>, options: &Options) -> (Vec<Bound>, Vec<GlobalShadow>) {
+    let mut shadows = Vec::new();
+    if !(options.checks.races || options.checks.uninitialised) {
+        return (tensors, shadows);
+    }
+    let mut made: Vec<(*const Memory, usize)> = Vec::new();
+    let elems: Vec<usize> = tensor_params(function).map(|(buffer, _)| buffer.elem.bytes()).collect();
+    for index in 0..tensors.len() {
+        let memory = Arc::as_ptr(&tensors[index].memory);
+        let sharing = |tensor: &Bound| Arc::as_ptr(&tensor.memory) == memory;
+        if !tensors.iter().any(|tensor| sharing(tensor) && tensor.access != Access::In) {
+            continue;
+        }
+        let shadow = match made.iter().find(|(seen, _)| *seen == memory) {
+            Some((_, shadow)) => *shadow,
+            None => {
+                let sizes = tensors.iter().zip(&elems).filter(|(tensor, _)| sharing(tensor)).map(|(_, size)| *size);
+                shadows.push(GlobalShadow::new(tensors[index].memory.len(), sizes.min().unwrap_or(1)));
+                made.push((memory, shadows.len() - 1));
+                shadows.len() - 1
+            }
+        };
+        tensors[index].shadow = Some(shadow);
+    }
+    (tensors, shadows)
+}

@@ -1,0 +1,298 @@
+//! What the checkers and counters see of an access to shared or global memory.
+
+use super::block::BlockRun;
+use super::lanes::{LANES, lanes};
+use super::program::{Access, Place};
+use super::report::FaultKind;
+use super::shadow::{Accessor, Conflict, Touch};
+use super::warp::Strand;
+use crate::ir;
+
+/// What one warp-wide access found.
+#[derive(Default)]
+struct Findings {
+    conflicts: Vec<(u32, Conflict)>,
+    /// Element and lane of an unset one.
+    unset: Option<(u32, usize)>,
+}
+
+impl BlockRun<'_> {
+    /// Lanes of a strand access memory outside of registers, by themselves.
+    #[inline(always)]
+    pub fn observe(
+        &mut self,
+        warp: usize,
+        strand: &Strand,
+        access: &Access,
+        at: &[u32; LANES],
+        active: u32,
+        touch: Touch,
+    ) {
+        if active == 0 {
+            return;
+        }
+        if touch != Touch::Read {
+            self.resident.idle.set(0);
+        }
+        let options = self.launch.options;
+        if options.counters {
+            self.count(access, at, active, touch);
+        }
+        if options.checks.races || options.checks.uninitialised {
+            let _ = strand;
+            self.watch(warp, access, at, active, touch, 0, touch == Touch::Read);
+        }
+    }
+
+    /// The part of [`BlockRun::observe`] that finds races and unset memory. `agent` is [`Epoch::AGENT`](super::clocks::Epoch::AGENT) for an
+    /// asynchronous operation; `reads` says whether the old value matters.
+    #[allow(clippy::too_many_arguments)]
+    pub fn watch(
+        &mut self,
+        warp: usize,
+        access: &Access,
+        at: &[u32; LANES],
+        active: u32,
+        touch: Touch,
+        agent: u32,
+        reads: bool,
+    ) {
+        let found = match access.place {
+            Place::Shared(byte) => self.watch_shared(warp, access, byte, at, active, touch, agent, reads),
+            Place::Global(tensor) => self.watch_global(warp, access, tensor, at, active, touch, agent, reads),
+            Place::Register(_) => return,
+        };
+        for (element, conflict) in found.conflicts {
+            if self.launch.options.checks.races {
+                self.report_race(warp, access, element, &conflict, touch, agent);
+            }
+        }
+        if let Some((element, lane)) = found.unset
+            && self.launch.options.checks.uninitialised
+        {
+            self.report_unset(warp, access, element, 1 << lane);
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn watch_shared(
+        &mut self,
+        warp: usize,
+        access: &Access,
+        byte: u32,
+        at: &[u32; LANES],
+        active: u32,
+        touch: Touch,
+        agent: u32,
+        reads: bool,
+    ) -> Findings {
+        let mut found = Findings::default();
+        let Some(shadow) = &mut self.shadow else { return found };
+        let me = Accessor { clocks: &self.clocks, block: self.number, warp, agent, site: access.site };
+        let granule = self.launch.program.shared_granule as usize;
+        let elem = access.elem.bytes();
+        // All lanes at one place, as a broadcast: one touch for all of them.
+        let first = active.trailing_zeros() as usize;
+        let together = touch == Touch::Read && lanes(active).all(|lane| at[lane] == at[first]);
+        let groups = if together { 1 << first } else { active };
+        for lane in lanes(groups) {
+            let mask = if together { active } else { 1 << lane };
+            let start = byte as usize + at[lane] as usize * elem;
+            let end = start + elem * access.count as usize;
+            for cell in start / granule..end.div_ceil(granule) {
+                if reads && shadow.is_unset(cell) && found.unset.is_none() {
+                    found.unset = Some((at[lane] + ((cell * granule).saturating_sub(start) / elem) as u32, lane));
+                }
+                if let Some(conflict) = shadow.touch(cell, &me, mask, touch)
+                    && found.conflicts.len() < 4
+                {
+                    let element = (cell * granule).saturating_sub(byte as usize) / elem;
+                    found.conflicts.push((element as u32, conflict));
+                }
+            }
+        }
+        found
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn watch_global(
+        &mut self,
+        warp: usize,
+        access: &Access,
+        tensor: u32,
+        at: &[u32; LANES],
+        active: u32,
+        touch: Touch,
+        agent: u32,
+        reads: bool,
+    ) -> Findings {
+        let mut found = Findings::default();
+        let tensor = &self.launch.tensors[tensor as usize];
+        let elem = access.elem.bytes();
+        let bytes = elem * access.count as usize;
+        let fresh = tensor.access == ir::Access::Out;
+        if !fresh && !tensor.memory.all_written() {
+            for lane in lanes(active) {
+                let start = tensor.offset + at[lane] as usize * elem;
+                if touch == Touch::Write {
+                    tensor.memory.mark(start, bytes);
+                } else if reads && found.unset.is_none() && !tensor.memory.is_written(start, bytes) {
+                    found.unset = Some((at[lane], lane));
+                }
+            }
+        }
+        let Some(shadow) = tensor.shadow.map(|index| &self.launch.shadows[index]) else { return found };
+        let me = Accessor { clocks: &self.clocks, block: self.number, warp, agent, site: access.site };
+        let mut page: Option<(usize, super::global::Page)> = None;
+        for lane in lanes(active) {
+            let start = tensor.offset + at[lane] as usize * elem;
+            for cell in start / shadow.granule..(start + bytes).div_ceil(shadow.granule) {
+                let number = cell / super::global::PAGE;
+                if page.as_ref().is_none_or(|page| page.0 != number) {
+                    // The old one is let go first: two threads may want the same two.
+                    page = None;
+                    page = Some((number, shadow.page(number)));
+                }
+                let Some((_, page)) = &mut page else { continue };
+                let (page, cell_in_page) = (page.shadow(), cell % super::global::PAGE);
+                if fresh && reads && found.unset.is_none() && page.is_unset(cell_in_page) {
+                    found.unset = Some((at[lane], lane));
+                }
+                if let Some(conflict) = page.touch(cell_in_page, &me, 1 << lane, touch)
+                    && found.conflicts.len() < 4
+                {
+                    let element = (cell * shadow.granule).saturating_sub(tensor.offset) / elem;
+                    found.conflicts.push((element as u32, conflict));
+                }
+            }
+        }
+        if fresh && touch != Touch::Read && touch != Touch::AtomicRead {
+            for lane in lanes(active) {
+                tensor.memory.mark(tensor.offset + at[lane] as usize * elem, bytes);
+            }
+        }
+        found
+    }
+
+    fn report_race(
+        &mut self,
+        warp: usize,
+        access: &Access,
+        element: u32,
+        conflict: &Conflict,
+        touch: Touch,
+        agent: u32,
+    ) {
+        let name = &self.launch.function.buffers[access.buffer].name;
+        let epoch = conflict.epoch;
+        let thread = (warp * LANES + conflict.lane) as u32;
+        let same_warp = epoch.block == self.number && epoch.thread() / 32 == thread / 32;
+        let where_from = if epoch.is_agent() || agent != 0 {
+            "an asynchronous copy and a thread that has not waited for it"
+        } else if epoch.block != self.number {
+            "two blocks"
+        } else if same_warp && epoch.site == access.site && epoch.time == self.clocks.now(warp) && touch == Touch::Write
+        {
+            "two lanes of one instruction"
+        } else if same_warp {
+            "two lanes of a warp"
+        } else {
+            "two warps"
+        };
+        let advice = if epoch.is_agent() || agent != 0 {
+            "wait for the copy, then let the threads meet at a barrier"
+        } else if epoch.block != self.number {
+            "use atomics, or another launch"
+        } else if same_warp {
+            "put `sync_warp()` between them, or give each lane its own element"
+        } else {
+            "put a barrier between them"
+        };
+        let message = format!("element {element} of `{name}` is accessed by {where_from} in no order; {advice}");
+        let deed = |touch: Touch, agent: bool| match (touch, agent) {
+            (Touch::Read, false) => "reads it",
+            (Touch::Write, false) => "writes it",
+            (Touch::AtomicRead, _) => "loads it atomically",
+            (Touch::Atomic, _) => "changes it atomically",
+            (Touch::Read, true) => "lets it be copied from asynchronously",
+            (Touch::Write, true) => "lets it be copied to asynchronously",
+        };
+        let mine = format!("{} {}", self.launch.thread_name(self.number, thread), deed(touch, agent != 0));
+        let theirs = self.launch.thread_name(epoch.block, epoch.thread());
+        let theirs = format!("{theirs} {}", deed(conflict.touch, epoch.is_agent()));
+        self.fault(FaultKind::Race, message, (access.site, mine), vec![(epoch.site, theirs)]);
+    }
+
+    /// Counts the traffic of an access.
+    pub fn count(&mut self, access: &Access, at: &[u32; LANES], active: u32, touch: Touch) {
+        let elem = access.elem.bytes() as u64;
+        let bytes = elem * access.count as u64;
+        match access.place {
+            Place::Global(tensor) => {
+                let total = bytes * active.count_ones() as u64;
+                if matches!(touch, Touch::Read | Touch::AtomicRead) {
+                    self.counters.global_read += total;
+                } else {
+                    self.counters.global_written += total;
+                }
+                self.counters.global_accesses += 1;
+                let offset = self.launch.tensors[tensor as usize].offset as u64;
+                // Neighbouring lanes mostly share sectors: count changes, then remove repeats the slow way.
+                let mut sectors = [u64::MAX; LANES * 8];
+                let mut count = 0;
+                for lane in lanes(active) {
+                    let start = offset + at[lane] as u64 * elem;
+                    for sector in start / 32..(start + bytes).div_ceil(32) {
+                        if count > 0 && sectors[count - 1] == sector || count == sectors.len() {
+                            continue;
+                        }
+                        sectors[count] = sector;
+                        count += 1;
+                    }
+                }
+                let sectors = &mut sectors[..count];
+                sectors.sort_unstable();
+                let mut last = u64::MAX;
+                for sector in sectors {
+                    self.counters.global_sectors += (*sector != last) as u64;
+                    last = *sector;
+                }
+            }
+            Place::Shared(byte) => {
+                // Wide accesses are served in parts of at most 128 bytes: half or quarter warps.
+                let lanes_a_part = (128 / bytes.max(4)).clamp(1, 32) as u32;
+                let mut first = 0;
+                while first < 32 {
+                    let part = active & (((1u64 << lanes_a_part) - 1) as u32) << first;
+                    first += lanes_a_part;
+                    if part == 0 {
+                        continue;
+                    }
+                    self.counters.shared_accesses += 1;
+                    self.counters.bank_conflicts += passes(byte as u64, at, part, elem, bytes) - 1;
+                }
+            }
+            Place::Register(_) => {}
+        }
+    }
+}
+
+/// How many passes over the banks the lanes need: different words of one bank follow each other.
+fn passes(byte: u64, at: &[u32; LANES], active: u32, elem: u64, bytes: u64) -> u64 {
+    let mut words = [[u64::MAX; LANES]; LANES];
+    let mut depth = [0usize; LANES];
+    let mut most = 1;
+    for lane in lanes(active) {
+        let start = byte + at[lane] as u64 * elem;
+        for word in start / 4..(start + bytes).div_ceil(4) {
+            let bank = (word % 32) as usize;
+            if words[bank][..depth[bank]].contains(&word) || depth[bank] == LANES {
+                continue;
+            }
+            words[bank][depth[bank]] = word;
+            depth[bank] += 1;
+            most = most.max(depth[bank] as u64);
+        }
+    }
+    most
+}
