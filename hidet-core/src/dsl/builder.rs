@@ -1,7 +1,7 @@
 //! The function being built: open blocks, places, and the problems found on the way.
 
 use crate::error::{Error, Result};
-use crate::ir::{Block, DimId, Function, Handle, Op, Special, Span, Stmt, StmtId, ValueId, VarId};
+use crate::ir::{Block, DimId, Function, Handle, Op, Span, Special, Stmt, StmtId, ValueId, VarId};
 use crate::types::{Const, Type};
 use hidet_mapping::IndexExpr;
 use std::cell::{Cell, RefCell};

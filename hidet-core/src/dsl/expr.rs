@@ -1,6 +1,6 @@
 //! [`Expr`]: a handle to a device value.
 
-use super::builder::{Builder, Place, with, here};
+use super::builder::{Builder, Place, here, with};
 use super::vector::Vector;
 use crate::ir::{BinaryOp, CompareOp, Handle, Op, UnaryOp, ValueId};
 use crate::types::{Element, Type};

@@ -1,6 +1,6 @@
 //! Shared memory and register arrays.
 
-use super::builder::{Place, with, here};
+use super::builder::{Place, here, with};
 use super::expr::{Expr, IntoExpr};
 use super::index::compute;
 use super::view::{Size, View, ViewData, add};

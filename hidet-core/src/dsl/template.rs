@@ -1,6 +1,6 @@
 //! [`Template`]: a kernel that can be built, and [`Signature`]: its parameters, extents and launch while it is.
 
-use super::builder::{build, with, here};
+use super::builder::{build, here, with};
 use super::expr::{DeviceType, Expr};
 use super::index::compute;
 use super::memory::row_major;
@@ -219,10 +219,12 @@ impl Signature {
 
     /// The formula with every extent of this kernel replaced by what it is.
     fn known(&self, formula: &IndexExpr) -> IndexExpr {
-        formula.substitute(&mut |symbol| match symbol.checked_sub(UNKNOWN).and_then(|dim| self.dims.get(dim as usize)) {
-            Some((_, Some(formula))) => formula.clone(),
-            _ => IndexExpr::Symbol(symbol),
-        })
+        formula.substitute(
+            &mut |symbol| match symbol.checked_sub(UNKNOWN).and_then(|dim| self.dims.get(dim as usize)) {
+                Some((_, Some(formula))) => formula.clone(),
+                _ => IndexExpr::Symbol(symbol),
+            },
+        )
     }
 
     /// A tensor parameter with these extents.
@@ -251,7 +253,9 @@ impl Signature {
             Some(Binding::View(kernel, id)) => View::of_key(kernel, id),
             _ => return View::dead(),
         };
-        for (axis, (declared, size)) in shape.iter().zip(view.data(at).map(|data| data.shape).unwrap_or_default()).enumerate() {
+        for (axis, (declared, size)) in
+            shape.iter().zip(view.data(at).map(|data| data.shape).unwrap_or_default()).enumerate()
+        {
             let Size::Formula(given) = size else {
                 with(|builder| builder.problem(format!("extent {axis} of `{name}` is not known to the launcher"), at));
                 continue;

@@ -1,6 +1,6 @@
 //! [`Var`]: a variable of the device.
 
-use super::builder::{Place, with, here};
+use super::builder::{Place, here, with};
 use super::expr::{DeviceType, Expr, IntoExpr, binary, emit};
 use crate::ir::{BinaryOp, Handle, Op, Stmt, VarId};
 use crate::types::Num;

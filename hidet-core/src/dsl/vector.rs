@@ -1,6 +1,6 @@
 //! Vectors: 2, 4, 8 or 16 numbers in consecutive registers, loaded and stored at once.
 
-use super::builder::{with, here};
+use super::builder::{here, with};
 use super::expr::{Expr, IntoExpr, cast, emit};
 use crate::ir::Op;
 use crate::types::{Element, Type};

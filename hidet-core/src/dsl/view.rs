@@ -4,7 +4,7 @@
 //! *Remapped*: elements of another view at computed coordinates, with a known length of contiguous runs. *Computed*:
 //! values made by a function, as in a fused prologue or epilogue. A kernel need not know; a template may ask.
 
-use super::builder::{Builder, Place, with, here};
+use super::builder::{Builder, Place, here, with};
 use super::expr::{DeviceType, Expr, IntoExpr};
 use super::index::{IndexTuple, IndexValue, compute};
 use super::vector::Vector;

@@ -43,7 +43,10 @@ pub trait Element: Copy + PartialEq + Default + std::fmt::Debug + Send + Sync + 
 pub trait Num: Element {}
 
 /// An integer.
-#[diagnostic::on_unimplemented(message = "`{Self}` is not an integer of the device", label = "an integer is needed here")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an integer of the device",
+    label = "an integer is needed here"
+)]
 pub trait Int: Num + Bits {}
 
 /// A float with arithmetic.

@@ -2,8 +2,8 @@
 //!
 //! Knows nothing of the IR. What is here is true on every device.
 
-pub mod number;
 mod element;
+pub mod number;
 mod scalar;
 pub mod small;
 

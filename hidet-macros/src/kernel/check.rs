@@ -43,7 +43,9 @@ impl<'ast> Visit<'ast> for Checker<'_> {
 
     fn visit_expr(&mut self, expr: &'ast Expr) {
         let message = match expr {
-            Expr::Async(_) | Expr::Await(_) => "a kernel cannot wait: there is no `async` and no `.await` on the device",
+            Expr::Async(_) | Expr::Await(_) => {
+                "a kernel cannot wait: there is no `async` and no `.await` on the device"
+            }
             Expr::Try(_) => "`?` cannot leave a kernel; handle the error before the kernel is built, or use `match`",
             Expr::TryBlock(_) => "`try` blocks are not part of a kernel; use `match`",
             Expr::Yield(_) => "`yield` is not part of a kernel",

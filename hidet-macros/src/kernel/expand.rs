@@ -147,7 +147,10 @@ fn dims(node: &Kernel, errors: &mut Errors) -> Vec<Ident> {
     }
     for param in &node.params {
         if dims.contains(&param.name) {
-            errors.at(param.name.span(), format!("`{}` is also the name of an extent; give one another name", param.name));
+            errors.at(
+                param.name.span(),
+                format!("`{}` is also the name of an extent; give one another name", param.name),
+            );
         }
     }
     dims

@@ -45,7 +45,10 @@ pub fn module(tokens: TokenStream, errors: &mut Errors) -> Module {
 /// `#![hidet(crate = path)]`
 fn crate_path(attr: &Attribute) -> syn::Result<TokenStream> {
     if !attr.path().is_ident("hidet") {
-        return Err(syn::Error::new_spanned(attr, "the only inner attribute of `kernel!` is `#![hidet(crate = path)]`"));
+        return Err(syn::Error::new_spanned(
+            attr,
+            "the only inner attribute of `kernel!` is `#![hidet(crate = path)]`",
+        ));
     }
     attr.parse_args_with(|input: ParseStream| {
         input.parse::<Token![crate]>()?;
@@ -197,7 +200,10 @@ fn launch_attr(attr: &Attribute, errors: &mut Errors) -> Launch {
             "cluster" => &mut launch.cluster,
             "min_blocks" => &mut launch.min_blocks,
             other => {
-                errors.at(name.span(), format!("`launch` has no `{other}`; it has `grid`, `block`, `cluster` and `min_blocks`"));
+                errors.at(
+                    name.span(),
+                    format!("`launch` has no `{other}`; it has `grid`, `block`, `cluster` and `min_blocks`"),
+                );
                 continue;
             }
         };

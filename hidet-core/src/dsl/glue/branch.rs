@@ -1,10 +1,10 @@
 //! `if`, `&&` and `||`: on the device for an `Expr<bool>`, while building for a `bool`.
 
-use crate::dsl::builder::{ClosedBlock, Place, with, here};
+use crate::dsl::builder::{ClosedBlock, Place, here, with};
 use crate::dsl::expr::{DeviceType, Expr, IntoExpr};
+use crate::dsl::literal::Lit;
 use crate::dsl::var::Var;
 use crate::ir::{BinaryOp, Block, Op, Stmt};
-use crate::dsl::literal::Lit;
 use crate::types::{Element, Num, Type};
 
 /// A condition.
@@ -156,9 +156,11 @@ impl DeviceIf {
     /// Ends an `if` whose branches have values. Called with the second branch still open.
     pub fn end<A: Merge<B>, B>(self, then: Option<A>, otherwise: Option<B>) -> A::Out {
         let slots = A::slots(self.depth, self.at);
-        let slots = self.merge(slots, |slots| then.map_or((), |a| a.first(slots)), |slots| {
-            otherwise.map_or((), |b| A::second(b, slots))
-        });
+        let slots = self.merge(
+            slots,
+            |slots| then.map_or((), |a| a.first(slots)),
+            |slots| otherwise.map_or((), |b| A::second(b, slots)),
+        );
         A::read(slots)
     }
 
@@ -338,7 +340,10 @@ impl<B: Cond> Junction<B> for Expr<bool> {
 /// Whether a statement may run where the author did not ask for it: no access to memory, nothing that can fail.
 fn always_safe(stmt: &Stmt) -> bool {
     match stmt {
-        Stmt::Let { op, .. } => !matches!(op, Op::Load { .. } | Op::Binary(BinaryOp::Div | BinaryOp::Rem | BinaryOp::Shl | BinaryOp::Shr, ..)),
+        Stmt::Let { op, .. } => !matches!(
+            op,
+            Op::Load { .. } | Op::Binary(BinaryOp::Div | BinaryOp::Rem | BinaryOp::Shl | BinaryOp::Shr, ..)
+        ),
         _ => false,
     }
 }

@@ -1,10 +1,10 @@
 //! `break`, `continue`, `return`: emitted for the device, then followed by Rust's own control flow while building.
 
+use super::branch::Merge;
 use super::branch::{DeviceIf, MetaIf};
 use super::repeat::{DeviceLoop, MetaLoop, While};
 use super::statement::Group;
 use crate::dsl::builder::{Place, here, with};
-use super::branch::Merge;
 use crate::dsl::expr::Expr;
 use crate::ir::Stmt;
 

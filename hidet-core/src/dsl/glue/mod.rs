@@ -16,12 +16,14 @@ pub use super::loops::{range, range_inclusive};
 pub use super::template::{Signature, Template};
 pub use super::{Expr, Var};
 pub use crate::ir::Unroll;
-pub use std::option::Option::{None, Some};
-pub use branch::{Cond, DeviceIf, MetaIf, Merge, Branch, Junction, and, or};
+pub use branch::{Branch, Cond, DeviceIf, Junction, Merge, MetaIf, and, or};
 pub use compare::{Cmp, CmpMeta};
-pub use hidet_mapping::IndexExpr;
 pub use element::{Indexed, IndexedMut, address, load, store, update};
+pub use hidet_mapping::IndexExpr;
 pub use jump::{MetaOnly, Outcome, Through, emit_return, meta_only, through};
 pub use operator::{Named, NamedMeta, Op, OpMeta, memory};
 pub use repeat::{DeviceLoop, ForOver, LoopGuard, MetaLoop, While, device_loop, for_over, meta_loop};
-pub use statement::{Group, MetaAssert, Printed, assert_that, count, declare, declare_int, extent, int, group, piece, print, text};
+pub use statement::{
+    Group, MetaAssert, Printed, assert_that, count, declare, declare_int, extent, group, int, piece, print, text,
+};
+pub use std::option::Option::{None, Some};

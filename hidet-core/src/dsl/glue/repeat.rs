@@ -1,7 +1,7 @@
 //! Loops. The body is built once for a device loop, once a turn for a loop that runs while building.
 
 use super::branch::Cond;
-use crate::dsl::builder::{Place, with, here};
+use crate::dsl::builder::{Place, here, with};
 use crate::dsl::expr::Expr;
 use crate::dsl::loops::DeviceRange;
 use crate::ir::{Block, Handle, Loop, LoopId, Stmt, Unroll, ValueId};

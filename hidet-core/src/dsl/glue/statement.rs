@@ -1,6 +1,6 @@
 //! Declarations, thread groups, `assert!` and `print!`.
 
-use crate::dsl::builder::{Place, with, here};
+use crate::dsl::builder::{Place, here, with};
 use crate::dsl::expr::{DeviceType, Expr, IntoExpr};
 use crate::dsl::var::Var;
 use crate::ir::{PrintPiece, Stmt};
@@ -20,7 +20,10 @@ pub fn declare_int<T: Element>(name: &str, value: T) -> Var<T> {
 }
 
 /// A number of the host that `block` and its like can be.
-#[diagnostic::on_unimplemented(message = "`{Self}` is not a number of threads or blocks", label = "an `i32` is needed here")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a number of threads or blocks",
+    label = "an `i32` is needed here"
+)]
 pub trait Count {
     /// The number.
     fn count(self) -> i64;
@@ -132,7 +135,10 @@ enum PieceKind {
 }
 
 /// What `print!` can print: device numbers, and host values that implement `Display`.
-#[diagnostic::on_unimplemented(message = "`{Self}` cannot be printed on the device", label = "a device number is needed here")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be printed on the device",
+    label = "a device number is needed here"
+)]
 pub trait Printed {
     /// As a piece.
     fn piece(self, precision: Option<u8>) -> Piece;

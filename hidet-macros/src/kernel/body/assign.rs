@@ -1,9 +1,9 @@
 //! `=` and `+=`.
 
+use super::Body;
 use super::expr::{arithmetic_name, coordinates};
 use super::scope::{Binding, FrameKind};
 use super::stmt::literal;
-use super::Body;
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
@@ -47,7 +47,11 @@ impl Body<'_> {
                             attrs: Vec::new(),
                             left: Box::new((*target).clone()),
                             eq_token: node.eq_token,
-                            right: Box::new(Expr::Path(syn::ExprPath { attrs: Vec::new(), qself: None, path: name.clone().into() })),
+                            right: Box::new(Expr::Path(syn::ExprPath {
+                                attrs: Vec::new(),
+                                qself: None,
+                                path: name.clone().into(),
+                            })),
                         };
                         let assigned = self.assign(&assignment);
                         quote!(#assigned;)
@@ -127,8 +131,10 @@ impl Body<'_> {
                     Some(Binding::Value) => {
                         self.errors.at(
                             name.span(),
-                            format!("`{name}` does not change: declare it with `let mut {name}` for a device variable, \
-                                     or `#[meta] let mut {name}` for a value known while building"),
+                            format!(
+                                "`{name}` does not change: declare it with `let mut {name}` for a device variable, \
+                                     or `#[meta] let mut {name}` for a value known while building"
+                            ),
                         );
                         None
                     }
@@ -141,7 +147,9 @@ impl Body<'_> {
             }
             Expr::Unary(node) if matches!(node.op, UnOp::Deref(_)) => match &*node.expr {
                 Expr::Path(path) => match path.path.get_ident() {
-                    Some(name) if self.lookup(name) == Some(Binding::Reference) => Some(Target::Variable(quote!(#name))),
+                    Some(name) if self.lookup(name) == Some(Binding::Reference) => {
+                        Some(Target::Variable(quote!(#name)))
+                    }
                     name => Some(Target::Host(name)),
                 },
                 _ => Some(Target::Host(None)),

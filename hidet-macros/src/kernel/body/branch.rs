@@ -26,7 +26,8 @@ impl Body<'_> {
         let guard = self.fresh("g", span);
         let then_label = self.label("t", span);
         let else_label = self.label("e", span);
-        let frame = |label| Frame { guard: guard.clone(), label, kind: FrameKind::Branch { value: false }, device: false };
+        let frame =
+            |label| Frame { guard: guard.clone(), label, kind: FrameKind::Branch { value: false }, device: false };
         let then = self.framed(frame(then_label.clone()), |body| body.block(&node.then_branch, Tail::Unit));
         let otherwise = node.else_branch.as_ref().map(|(_, branch)| {
             let body = self.framed(frame(else_label.clone()), |body| match &**branch {
@@ -167,7 +168,12 @@ impl Body<'_> {
         let Some((first, threads)) = self.thread_group(attr) else { return TokenStream::new() };
         let guard = self.fresh("g", attr.span());
         let label = self.label("g", attr.span());
-        let frame = Frame { guard: guard.clone(), label: label.clone(), kind: FrameKind::Branch { value: false }, device: true };
+        let frame = Frame {
+            guard: guard.clone(),
+            label: label.clone(),
+            kind: FrameKind::Branch { value: false },
+            device: true,
+        };
         let body = self.framed(frame, |body| body.block(&node.block, Tail::Unit));
         quote_spanned! {attr.span()=>
             { let #guard = __h::group(#first, #threads); #label: { #body } #guard.done(); }

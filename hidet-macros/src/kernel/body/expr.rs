@@ -254,7 +254,10 @@ fn infer_rank(func: &mut Expr) {
     let Expr::Path(path) = func else { return };
     let Some(segment) = path.path.segments.last_mut() else { return };
     if let PathArguments::AngleBracketed(args) = &mut segment.arguments {
-        let underscore = syn::Type::Infer(syn::TypeInfer { attrs: Vec::new(), underscore_token: syn::token::Underscore(segment.ident.span()) });
+        let underscore = syn::Type::Infer(syn::TypeInfer {
+            attrs: Vec::new(),
+            underscore_token: syn::token::Underscore(segment.ident.span()),
+        });
         args.args.push(GenericArgument::Type(underscore));
     }
 }

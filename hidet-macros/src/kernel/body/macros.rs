@@ -8,7 +8,20 @@ use syn::spanned::Spanned;
 use syn::{Expr, Lit, Macro, Token};
 
 /// Macros of the host that are left as they are.
-const HOST: &[&str] = &["vec", "format", "concat", "stringify", "env", "include_str", "line", "file", "column", "cfg", "panic", "unreachable"];
+const HOST: &[&str] = &[
+    "vec",
+    "format",
+    "concat",
+    "stringify",
+    "env",
+    "include_str",
+    "line",
+    "file",
+    "column",
+    "cfg",
+    "panic",
+    "unreachable",
+];
 
 impl Body<'_> {
     pub(super) fn invocation(&mut self, node: &Macro) -> TokenStream {
@@ -21,7 +34,8 @@ impl Body<'_> {
                 TokenStream::new()
             }
             "assert_eq" | "assert_ne" | "debug_assert" => {
-                self.errors.on(&node.path, format!("`{name}!` is not part of a kernel; write `assert!(a == b, \"why\")`"));
+                self.errors
+                    .on(&node.path, format!("`{name}!` is not part of a kernel; write `assert!(a == b, \"why\")`"));
                 TokenStream::new()
             }
             "vec" => self.list(node),
@@ -145,7 +159,11 @@ fn pieces(format: &str) -> Result<Vec<Piece>, String> {
                 let precision = match inside.strip_prefix(":.") {
                     Some(digits) => Some(digits.parse().map_err(|_| format!("`{{{inside}}}` is no number of digits"))?),
                     None if inside.is_empty() => None,
-                    None => return Err(format!("`{{{inside}}}`: `print!` knows `{{}}` and `{{:.3}}`; give the values after the text")),
+                    None => {
+                        return Err(format!(
+                            "`{{{inside}}}`: `print!` knows `{{}}` and `{{:.3}}`; give the values after the text"
+                        ));
+                    }
                 };
                 if !text.is_empty() {
                     pieces.push(Piece::Text(std::mem::take(&mut text)));
@@ -165,7 +183,18 @@ fn pieces(format: &str) -> Result<Vec<Piece>, String> {
 /// Source text as it would be written: without the spaces that token streams print around brackets and points.
 fn tidy(text: &str) -> String {
     let mut text = text.to_owned();
-    for (from, to) in [(" [", "["), ("[ ", "["), (" ]", "]"), (" (", "("), ("( ", "("), (" )", ")"), (" ,", ","), (" . ", "."), (":: ", "::"), (" ::", "::")] {
+    for (from, to) in [
+        (" [", "["),
+        ("[ ", "["),
+        (" ]", "]"),
+        (" (", "("),
+        ("( ", "("),
+        (" )", ")"),
+        (" ,", ","),
+        (" . ", "."),
+        (":: ", "::"),
+        (" ::", "::"),
+    ] {
         text = text.replace(from, to);
     }
     text.replace('{', "{{").replace('}', "}}")

@@ -34,7 +34,9 @@ pub(crate) enum Tail {
 enum Owner {
     Kernel,
     /// `return` leaves a loop that runs once, where a condition of the device may stand above it.
-    Device { once: bool },
+    Device {
+        once: bool,
+    },
 }
 
 /// The expansion of one body.

@@ -19,8 +19,11 @@ impl Body<'_> {
             Some(range) => quote_spanned!(node.expr.span()=> #range #unroll),
             None => {
                 if let (Some(_), Some(attr)) = (&unroll, node.attrs.first()) {
-                    self.errors.on(attr, "`#[unroll]` is for a `for` over a range; a mapping carries its own unrolling, \
-                                          and any other iterator is unrolled while building");
+                    self.errors.on(
+                        attr,
+                        "`#[unroll]` is for a `for` over a range; a mapping carries its own unrolling, \
+                                          and any other iterator is unrolled while building",
+                    );
                 }
                 self.expr(&node.expr)
             }
@@ -55,7 +58,10 @@ impl Body<'_> {
                         Some(quote_spanned!(method.span()=> #range.#method(#step)))
                     }
                     _ => {
-                        self.errors.at(method.span(), "a range of the device counts upwards; compute the index from it: `let i = n - 1 - k;`");
+                        self.errors.at(
+                            method.span(),
+                            "a range of the device counts upwards; compute the index from it: `let i = n - 1 - k;`",
+                        );
                         Some(range)
                     }
                 }
@@ -86,7 +92,10 @@ impl Body<'_> {
         for attr in attrs {
             let span = attr.span();
             if !attr.path().is_ident("unroll") {
-                self.errors.on(attr, "the attribute of a `for` in a kernel is `#[unroll]`, `#[unroll(4)]` or `#[unroll(never)]`");
+                self.errors.on(
+                    attr,
+                    "the attribute of a `for` in a kernel is `#[unroll]`, `#[unroll(4)]` or `#[unroll(never)]`",
+                );
                 continue;
             }
             unroll = Some(match &attr.meta {

@@ -65,11 +65,7 @@ impl Body<'_> {
         let meta = self.meta_attribute(&local.attrs);
         let span = local.let_token.span;
         let mut pat = local.pat.clone();
-        let value = if meta {
-            self.expr(&init.expr)
-        } else {
-            self.initial(&pat, &init.expr)
-        };
+        let value = if meta { self.expr(&init.expr) } else { self.initial(&pat, &init.expr) };
         let diverge = init.diverge.as_ref().map(|(token, expr)| {
             let expr = match &**expr {
                 Expr::Block(node) => self.block_expr(node, Tail::Unit),
