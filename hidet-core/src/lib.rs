@@ -5,6 +5,7 @@
 
 pub mod codegen;
 pub mod cuda;
+pub mod dsl;
 pub mod error;
 pub mod intrinsics;
 pub mod ir;
@@ -14,3 +15,21 @@ pub mod passes;
 pub mod types;
 
 pub use error::{Error, Result};
+
+/// Kernels in Rust syntax: `kernel! { #[launch(grid = .., block = ..)] pub fn name(x: In<f32, [n]>, y: Out<f32, [n]>) { .. } }`.
+///
+/// Each function becomes a Rust function that returns a [`dsl::Template`]. It works through any re-export, because it hands
+/// on the path of its own crate.
+#[macro_export]
+macro_rules! kernel {
+    ($($tokens:tt)*) => {
+        $crate::__macros::kernel! { [$crate] $($tokens)* }
+    };
+}
+
+/// The macros behind `kernel!`. Not for use by hand.
+#[doc(hidden)]
+pub mod __macros {
+    pub use hidet_macros::kernel;
+}
+pub use hidet_macros::device;

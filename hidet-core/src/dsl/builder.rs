@@ -1,0 +1,294 @@
+//! The function being built: open blocks, places, and the problems found on the way.
+
+use crate::error::{Error, Result};
+use crate::ir::{Block, DimId, Function, Handle, Op, Span, Special, Stmt, StmtId, ValueId, VarId};
+use crate::types::{Const, Type};
+use hidet_mapping::IndexExpr;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::panic::Location;
+
+use super::view::ViewData;
+
+thread_local! {
+    static STACK: RefCell<Vec<Builder>> = const { RefCell::new(Vec::new()) };
+    static SERIAL: Cell<u32> = const { Cell::new(1) };
+}
+
+/// A block that is open, and its number among all blocks ever opened in this function.
+struct Open {
+    block: Block,
+    serial: u32,
+}
+
+/// What is the same wherever it is computed, and so computed once a block.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Same {
+    Const(Const),
+    Dim(DimId),
+    Special(Special),
+}
+
+/// A function under construction.
+pub(crate) struct Builder {
+    serial: u32,
+    pub(crate) function: Function,
+    open: Vec<Open>,
+    /// By block serial: whether it is still open.
+    is_open: Vec<bool>,
+    value_home: Vec<u32>,
+    var_home: Vec<u32>,
+    same: HashMap<Same, ValueId>,
+    problems: Vec<(String, Span)>,
+    pub(crate) views: Vec<ViewData>,
+}
+
+/// Where a statement of the DSL was written.
+pub(crate) type Place = &'static Location<'static>;
+
+/// Where the caller of the function that calls this was written.
+#[track_caller]
+pub(crate) fn here() -> Place {
+    Location::caller()
+}
+
+/// Calls `f` with the function being built on this thread; nothing where there is none.
+pub(crate) fn with<R>(f: impl FnOnce(&mut Builder) -> R) -> Option<R> {
+    STACK.with(|stack| stack.borrow_mut().last_mut().map(f))
+}
+
+/// Ends the building of a function when it goes, also in a panic.
+struct Guard;
+impl Drop for Guard {
+    fn drop(&mut self) {
+        STACK.with(|stack| stack.borrow_mut().pop());
+    }
+}
+
+/// Builds a function: `body` emits into it.
+pub(crate) fn build(name: &str, body: impl FnOnce()) -> Result<Function> {
+    let serial = SERIAL.with(|next| next.replace(next.get().wrapping_add(1).max(1)));
+    STACK.with(|stack| stack.borrow_mut().push(Builder::new(name, serial)));
+    let guard = Guard;
+    body();
+    let builder = STACK.with(|stack| stack.borrow_mut().pop());
+    std::mem::forget(guard);
+    match builder {
+        Some(builder) => builder.finish(),
+        None => Err(Error::Kernel {
+            kernel: name.to_owned(),
+            message: "the kernel was taken off the stack while it was being built".to_owned(),
+            place: "unknown place".to_owned(),
+        }),
+    }
+}
+
+impl Builder {
+    fn new(name: &str, serial: u32) -> Builder {
+        let function = Function { name: name.to_owned(), ..Function::default() };
+        Builder {
+            serial,
+            function,
+            open: vec![Open { block: Block::default(), serial: 0 }],
+            is_open: vec![true],
+            value_home: Vec::new(),
+            var_home: Vec::new(),
+            same: HashMap::new(),
+            problems: Vec::new(),
+            views: Vec::new(),
+        }
+    }
+
+    fn finish(mut self) -> Result<Function> {
+        if self.open.len() != 1 {
+            self.problems.push(("a block of the kernel was left open while building".to_owned(), Span::default()));
+        }
+        if let Some((message, span)) = self.problems.into_iter().next() {
+            let place = self.function.place_of(span);
+            return Err(Error::Kernel { kernel: self.function.name, message, place });
+        }
+        self.function.body = self.open.pop().map(|open| open.block).unwrap_or_default();
+        Ok(self.function)
+    }
+
+    /// The number of this function, different from that of every other function of this thread.
+    pub(crate) fn serial(&self) -> u32 {
+        self.serial
+    }
+
+    /// Notes a mistake of the kernel's author.
+    pub(crate) fn problem(&mut self, message: impl Into<String>, at: Place) {
+        let span = self.span(at);
+        self.problems.push((message.into(), span));
+    }
+
+    /// The place as a span of this function.
+    pub(crate) fn span(&mut self, at: Place) -> Span {
+        let files = &mut self.function.files;
+        let file = match files.iter().position(|file| file == at.file()) {
+            Some(file) => file,
+            None => {
+                files.push(at.file().to_owned());
+                files.len() - 1
+            }
+        };
+        Span { file: file as u32, line: at.line(), column: at.column() }
+    }
+
+    /// Opens a block.
+    pub(crate) fn open(&mut self) {
+        let serial = self.is_open.len() as u32;
+        self.is_open.push(true);
+        self.open.push(Open { block: Block::default(), serial });
+    }
+
+    /// How many blocks are open.
+    pub(crate) fn depth(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Closes the innermost block, and any block opened in it and left open, down to `depth` open blocks.
+    pub(crate) fn close(&mut self, depth: usize) -> ClosedBlock {
+        let mut closed = ClosedBlock::default();
+        while self.open.len() > depth.max(1) {
+            if let Some(open) = self.open.pop() {
+                self.is_open[open.serial as usize] = false;
+                closed = ClosedBlock { block: open.block, serial: open.serial };
+            }
+        }
+        closed
+    }
+
+    /// Opens a closed block again, to add to its end.
+    pub(crate) fn reopen(&mut self, closed: ClosedBlock) {
+        if let Some(open) = self.is_open.get_mut(closed.serial as usize) {
+            *open = true;
+        }
+        self.open.push(Open { block: closed.block, serial: closed.serial });
+    }
+
+    /// Adds the statements of a closed block to the innermost open one, as if they had been emitted there.
+    pub(crate) fn splice(&mut self, closed: ClosedBlock) {
+        let Some(open) = self.open.last_mut() else { return };
+        let home = open.serial;
+        open.block.0.extend(closed.block.0);
+        for owner in self.value_home.iter_mut().chain(&mut self.var_home) {
+            if *owner == closed.serial {
+                *owner = home;
+            }
+        }
+    }
+
+    /// Adds a statement.
+    pub(crate) fn push(&mut self, stmt: Stmt, at: Place) -> StmtId {
+        let span = self.span(at);
+        let id = self.function.new_stmt(stmt, span);
+        if let Some(open) = self.open.last_mut() {
+            open.block.0.push(id);
+        }
+        id
+    }
+
+    /// A new value that belongs to the innermost open block.
+    pub(crate) fn value(&mut self, ty: impl Into<Type>) -> ValueId {
+        let home = self.open.last().map_or(0, |open| open.serial);
+        self.value_home.push(home);
+        self.function.new_value(ty, "")
+    }
+
+    /// Computes a value.
+    pub(crate) fn emit(&mut self, op: Op, ty: impl Into<Type>, at: Place) -> ValueId {
+        let same = match op {
+            Op::Const(constant) => Some(Same::Const(constant)),
+            Op::Dim(dim) => Some(Same::Dim(dim)),
+            Op::Special(special) => Some(Same::Special(special)),
+            _ => None,
+        };
+        if let Some(value) = same.and_then(|same| self.same.get(&same)) {
+            if self.visible(*value) {
+                return *value;
+            }
+        }
+        let value = self.value(ty);
+        self.push(Stmt::Let { value, op }, at);
+        if let Some(same) = same {
+            self.same.insert(same, value);
+        }
+        value
+    }
+
+    /// A constant.
+    pub(crate) fn constant(&mut self, constant: Const, at: Place) -> ValueId {
+        self.emit(Op::Const(constant), constant.scalar, at)
+    }
+
+    /// An `i32` constant.
+    pub(crate) fn int(&mut self, value: i32, at: Place) -> ValueId {
+        self.constant(crate::types::Element::constant(value), at)
+    }
+
+    /// Whether the block in which a value was computed is still open.
+    pub(crate) fn visible(&self, value: ValueId) -> bool {
+        let home = self.value_home.get(value.index()).copied().unwrap_or(u32::MAX);
+        self.is_open.get(home as usize).copied().unwrap_or(false)
+    }
+
+    /// A new variable of the innermost open block, or of the block that is open at `depth`.
+    pub(crate) fn declare(&mut self, name: &str, ty: Type, init: Option<ValueId>, depth: usize, at: Place) -> VarId {
+        let var = self.function.vars.push(crate::ir::Var { name: name.to_owned(), ty });
+        let span = self.span(at);
+        let id = self.function.new_stmt(Stmt::Declare { var, init }, span);
+        let index = depth.clamp(1, self.open.len().max(1)) - 1;
+        if let Some(open) = self.open.get_mut(index) {
+            open.block.0.push(id);
+            self.var_home.push(open.serial);
+        }
+        var
+    }
+
+    /// Whether a variable still lives.
+    pub(crate) fn lives(&self, var: VarId) -> bool {
+        let home = self.var_home.get(var.index()).copied().unwrap_or(u32::MAX);
+        self.is_open.get(home as usize).copied().unwrap_or(false)
+    }
+
+    /// The statement that defines a value, where it is a `Let`.
+    pub(crate) fn definition(&self, value: ValueId) -> Option<&Op> {
+        // Definitions stand close to the end: the values asked for are mostly new.
+        self.function.stmts.iter().rev().find_map(|(_, stmt)| match stmt {
+            Stmt::Let { value: defined, op } if *defined == value => Some(op),
+            _ => None,
+        })
+    }
+
+    /// A value as a formula over the extents of the signature, where it is one.
+    pub(crate) fn formula(&self, value: ValueId) -> Option<IndexExpr> {
+        use crate::ir::BinaryOp;
+        use crate::types::Scalar;
+        match self.definition(value)?.clone() {
+            Op::Const(constant) if constant.scalar == Scalar::I32 => Some(IndexExpr::from(constant.bits as u32 as i32)),
+            Op::Dim(dim) => Some(IndexExpr::Symbol(dim.index() as u32)),
+            Op::Binary(op, a, b) => {
+                let (a, b) = (self.formula(a)?, self.formula(b)?);
+                match op {
+                    BinaryOp::Add => Some(a + b),
+                    BinaryOp::Sub => Some(a - b),
+                    BinaryOp::Mul => Some(a * b),
+                    BinaryOp::Div => Some(a / b),
+                    BinaryOp::Rem => Some(a % b),
+                    BinaryOp::Min => Some(a.min(b)),
+                    BinaryOp::Max => Some(a.max(b)),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A block that was closed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ClosedBlock {
+    pub(crate) block: Block,
+    serial: u32,
+}

@@ -1,0 +1,172 @@
+//! [`Expr`]: a handle to a device value.
+
+use super::builder::{Builder, Place, here, with};
+use super::vector::Vector;
+use crate::ir::{BinaryOp, CompareOp, Handle, Op, UnaryOp, ValueId};
+use crate::types::{Element, Type};
+use std::fmt;
+use std::marker::PhantomData;
+
+/// What a device value can be: an [`Element`] or a [`Vector`] of 2, 4, 8 or 16.
+#[diagnostic::on_unimplemented(message = "`{Self}` is not a type of the device", label = "not a device type")]
+pub trait DeviceType: Copy + 'static {
+    /// The type in the IR.
+    const TYPE: Type;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Element> DeviceType for T {
+    const TYPE: Type = Type { scalar: T::SCALAR, lanes: 1 };
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Element, const N: usize> DeviceType for Vector<T, N> {
+    const TYPE: Type = Type { scalar: T::SCALAR, lanes: N as u8 };
+}
+
+/// A value of the device: a small handle that can be copied, to one value computed once.
+///
+/// It belongs to the kernel that is being built on this thread and cannot be sent to another.
+pub struct Expr<T> {
+    kernel: u32,
+    id: u32,
+    of: PhantomData<(fn() -> T, *const ())>,
+}
+
+impl<T> Copy for Expr<T> {}
+impl<T> Clone for Expr<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> fmt::Debug for Expr<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "%{} of kernel #{}", self.id, self.kernel)
+    }
+}
+
+/// What can be given where a device value of type `T` is expected: an `Expr<T>`, or a host value of type `T`.
+#[diagnostic::on_unimplemented(
+    message = "expected a value of the device type `{T}`, found `{Self}`",
+    label = "not a `{T}`",
+    note = "convert it with `as {T}`; a plain number where the type is generic or small is written `lit(..)`"
+)]
+pub trait IntoExpr<T> {
+    /// The value as a handle.
+    fn into_expr(self) -> Expr<T>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T> IntoExpr<T> for Expr<T> {
+    fn into_expr(self) -> Expr<T> {
+        self
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Element> IntoExpr<T> for T {
+    #[track_caller]
+    fn into_expr(self) -> Expr<T> {
+        let at = here();
+        emit(at, |_| Some(Op::Const(self.constant())))
+    }
+}
+
+impl<T> Expr<T> {
+    /// A handle that names no value: what operations outside of a kernel give.
+    pub(crate) fn dead() -> Self {
+        Expr { kernel: 0, id: 0, of: PhantomData }
+    }
+
+    /// The handle of a value of this builder.
+    pub(crate) fn new(builder: &Builder, value: ValueId) -> Self {
+        Expr { kernel: builder.serial(), id: value.index() as u32, of: PhantomData }
+    }
+}
+
+impl<T> Expr<T> {
+    /// The same handle, taken for one of another type: views keep handles of elements whose type they forgot.
+    pub(crate) fn assume<U>(self) -> Expr<U> {
+        Expr { kernel: self.kernel, id: self.id, of: PhantomData }
+    }
+}
+
+impl<T: DeviceType> Expr<T> {
+    /// The value, for use in the open block. A handle that cannot be used there is noted as a problem of the kernel.
+    pub(crate) fn resolve(self, builder: &mut Builder, at: Place) -> ValueId {
+        let value = ValueId::new(self.id as usize);
+        if self.kernel != builder.serial() {
+            builder.problem(
+                "a value of another kernel is used here; pass it as a parameter, or build it inside of this kernel",
+                at,
+            );
+        } else if !builder.visible(value) {
+            builder.problem(
+                format!(
+                    "{value} was computed inside a branch or loop that has ended; \
+                     assign it to a `let mut` declared before the branch or loop"
+                ),
+                at,
+            );
+        } else {
+            return value;
+        }
+        builder.value(T::TYPE)
+    }
+
+    /// Gives the value a name, for messages and generated code.
+    pub(crate) fn set_name(self, name: &str) {
+        with(|builder| {
+            if self.kernel == builder.serial() {
+                let value = &mut builder.function.values[ValueId::new(self.id as usize)];
+                if value.name.is_empty() {
+                    value.name = name.to_owned();
+                }
+            }
+        });
+    }
+}
+
+/// Emits the operation that `op` makes.
+pub(crate) fn emit<T: DeviceType>(at: Place, op: impl FnOnce(&mut Builder) -> Option<Op>) -> Expr<T> {
+    with(|builder| {
+        let op = op(builder)?;
+        let value = builder.emit(op, T::TYPE, at);
+        Some(Expr::new(builder, value))
+    })
+    .flatten()
+    .unwrap_or_else(Expr::dead)
+}
+
+/// Emits an operation on one value.
+#[track_caller]
+pub(crate) fn unary<T: DeviceType, U: DeviceType>(op: UnaryOp, a: Expr<T>) -> Expr<U> {
+    let at = here();
+    emit(at, |builder| Some(Op::Unary(op, a.resolve(builder, at))))
+}
+
+/// Emits an operation on two values of one type.
+#[track_caller]
+pub(crate) fn binary<T: DeviceType>(op: BinaryOp, a: Expr<T>, b: Expr<T>) -> Expr<T> {
+    let at = here();
+    emit(at, |builder| Some(Op::Binary(op, a.resolve(builder, at), b.resolve(builder, at))))
+}
+
+/// Emits a comparison.
+#[track_caller]
+pub(crate) fn compare<T: DeviceType>(op: CompareOp, a: Expr<T>, b: Expr<T>) -> Expr<bool> {
+    let at = here();
+    emit(at, |builder| Some(Op::Compare(op, a.resolve(builder, at), b.resolve(builder, at))))
+}
+
+/// Emits a conversion.
+#[track_caller]
+pub(crate) fn cast<T: DeviceType, U: DeviceType>(a: Expr<T>) -> Expr<U> {
+    let at = here();
+    with(|builder| {
+        let a = a.resolve(builder, at);
+        let value = if T::TYPE == U::TYPE { a } else { builder.emit(Op::Cast(a), U::TYPE, at) };
+        Expr::new(builder, value)
+    })
+    .unwrap_or_else(Expr::dead)
+}

@@ -1,0 +1,29 @@
+//! What the expansion of `kernel!` calls. Not for use by hand; its names may change.
+//!
+//! The macro does not know types. Each piece here decides by type whether a construct is done on the device or while
+//! building: an inherent method is found for `Expr`, a blanket trait method for any other type.
+
+mod branch;
+mod compare;
+mod element;
+mod jump;
+mod operator;
+mod repeat;
+mod statement;
+
+pub use super::literal::{FloatLit, IntLit};
+pub use super::loops::{range, range_inclusive};
+pub use super::template::{Signature, Template};
+pub use super::{Expr, Var};
+pub use crate::ir::Unroll;
+pub use branch::{Branch, Cond, DeviceIf, Junction, Merge, MetaIf, and, or};
+pub use compare::{Cmp, CmpMeta};
+pub use element::{Indexed, IndexedMut, address, load, store, update};
+pub use hidet_mapping::IndexExpr;
+pub use jump::{MetaOnly, Outcome, Through, emit_return, meta_only, through};
+pub use operator::{Named, NamedMeta, Op, OpMeta, memory};
+pub use repeat::{DeviceLoop, ForOver, LoopGuard, MetaLoop, While, device_loop, for_over, meta_loop};
+pub use statement::{
+    Group, MetaAssert, Printed, assert_that, count, declare, declare_int, extent, group, int, piece, print, text,
+};
+pub use std::option::Option::{None, Some};

@@ -1,0 +1,150 @@
+//! Operators with an unsuffixed number on one side, casts and names.
+
+use crate::dsl::expr::{Expr, binary, cast, compare};
+use crate::dsl::literal::{CastTarget, HostNumber, LiteralOf};
+use crate::dsl::{DeviceType, View};
+use crate::ir::{BinaryOp, CompareOp};
+use crate::types::Element;
+use std::ops;
+
+/// A value beside an operator.
+pub struct Op<V>(pub V);
+
+macro_rules! operators {
+    ($($method:ident $reversed:ident $op:ident $trait:ident;)*) => {
+        #[doc(hidden)]
+        impl<T: DeviceType> Op<Expr<T>> {$(
+            #[track_caller]
+            pub fn $method<L: LiteralOf<T>>(self, literal: L) -> Expr<T> {
+                binary(BinaryOp::$op, self.0, literal.literal())
+            }
+            #[track_caller]
+            pub fn $reversed<L: LiteralOf<T>>(self, literal: L) -> Expr<T> {
+                binary(BinaryOp::$op, literal.literal(), self.0)
+            }
+        )*}
+
+        /// The same for values of the host.
+        #[doc(hidden)]
+        pub trait OpMeta: Sized {
+            type Host;
+            fn host(self) -> Self::Host;
+            $(
+                fn $method<R>(self, literal: R) -> <Self::Host as ops::$trait<R>>::Output
+                where
+                    Self::Host: ops::$trait<R>,
+                {
+                    ops::$trait::$method(self.host(), literal)
+                }
+                fn $reversed<L>(self, literal: L) -> <L as ops::$trait<Self::Host>>::Output
+                where
+                    L: ops::$trait<Self::Host>,
+                {
+                    ops::$trait::$method(literal, self.host())
+                }
+            )*
+            fn eq<R>(self, literal: R) -> bool where Self::Host: PartialEq<R> {
+                self.host() == literal
+            }
+            fn ne<R>(self, literal: R) -> bool where Self::Host: PartialEq<R> {
+                self.host() != literal
+            }
+            fn lt<R>(self, literal: R) -> bool where Self::Host: PartialOrd<R> {
+                self.host() < literal
+            }
+            fn le<R>(self, literal: R) -> bool where Self::Host: PartialOrd<R> {
+                self.host() <= literal
+            }
+            fn gt<R>(self, literal: R) -> bool where Self::Host: PartialOrd<R> {
+                self.host() > literal
+            }
+            fn ge<R>(self, literal: R) -> bool where Self::Host: PartialOrd<R> {
+                self.host() >= literal
+            }
+            /// `as`, for numbers of the host.
+            fn cast<U: CastTarget>(self) -> U where Self::Host: HostNumber {
+                U::cast_number(self.host().host_number())
+            }
+        }
+
+        #[doc(hidden)]
+        impl<V> OpMeta for Op<V> {
+            type Host = V;
+            fn host(self) -> V {
+                self.0
+            }
+        }
+    };
+}
+operators! {
+    add rev_add Add Add;
+    sub rev_sub Sub Sub;
+    mul rev_mul Mul Mul;
+    div rev_div Div Div;
+    rem rev_rem Rem Rem;
+    bitand rev_bitand And BitAnd;
+    bitor rev_bitor Or BitOr;
+    bitxor rev_bitxor Xor BitXor;
+    shl rev_shl Shl Shl;
+    shr rev_shr Shr Shr;
+}
+
+macro_rules! comparisons {
+    ($($method:ident $op:ident;)*) => {
+        #[doc(hidden)]
+        impl<T: DeviceType> Op<Expr<T>> {$(
+            #[track_caller]
+            pub fn $method<L: LiteralOf<T>>(self, literal: L) -> Expr<bool> {
+                compare(CompareOp::$op, self.0, literal.literal())
+            }
+        )*}
+    };
+}
+comparisons! { eq Eq; ne Ne; lt Lt; le Le; gt Gt; ge Ge; }
+
+#[doc(hidden)]
+impl<T: DeviceType> Op<Expr<T>> {
+    /// `as`, for device values.
+    #[track_caller]
+    pub fn cast<U: Element>(self) -> Expr<U>
+    where
+        T: Element,
+    {
+        cast(self.0)
+    }
+}
+
+/// A value that gets the name of its binding.
+pub struct Named<V>(pub V);
+
+#[doc(hidden)]
+impl<T: DeviceType> Named<Expr<T>> {
+    pub fn named(self, name: &str) -> Expr<T> {
+        self.0.set_name(name);
+        self.0
+    }
+}
+
+/// The same for values of the host, which need no name.
+#[doc(hidden)]
+pub trait NamedMeta: Sized {
+    type Host;
+    fn host(self) -> Self::Host;
+    fn named(self, _: &str) -> Self::Host {
+        self.host()
+    }
+}
+#[doc(hidden)]
+impl<V> NamedMeta for Named<V> {
+    type Host = V;
+    fn host(self) -> V {
+        self.0
+    }
+}
+
+/// Memory that gets the name of its binding.
+#[doc(hidden)]
+pub fn memory<T: Element, const R: usize>(name: &str, view: View<T, R>) -> View<T, R> {
+    view.set_name(name);
+    view
+}

@@ -1,0 +1,273 @@
+//! Loops. The body is built once for a device loop, once a turn for a loop that runs while building.
+
+use super::branch::Cond;
+use crate::dsl::builder::{Place, here, with};
+use crate::dsl::expr::Expr;
+use crate::dsl::loops::DeviceRange;
+use crate::ir::{Block, Handle, Loop, LoopId, Stmt, Unroll, ValueId};
+use crate::types::Int;
+use std::marker::PhantomData;
+
+/// A loop as the target of jumps.
+pub trait LoopGuard {
+    /// Whether it is a loop of the device.
+    fn device(&self) -> bool;
+    /// Emits a `break` of it.
+    fn emit_break(&self);
+    /// Emits a `continue` of it.
+    fn emit_continue(&self);
+}
+
+/// A loop that runs while building.
+#[derive(Debug)]
+pub struct MetaLoop;
+
+/// A loop of the device.
+#[derive(Debug)]
+pub struct DeviceLoop {
+    label: LoopId,
+    depth: usize,
+    open: bool,
+    at: Place,
+}
+
+/// A loop that runs while building.
+pub fn meta_loop() -> MetaLoop {
+    MetaLoop
+}
+
+impl LoopGuard for MetaLoop {
+    fn device(&self) -> bool {
+        false
+    }
+    fn emit_break(&self) {}
+    fn emit_continue(&self) {}
+}
+
+impl LoopGuard for DeviceLoop {
+    fn device(&self) -> bool {
+        true
+    }
+    #[track_caller]
+    fn emit_break(&self) {
+        let at = here();
+        with(|builder| builder.push(Stmt::Break(self.label), at));
+    }
+    #[track_caller]
+    fn emit_continue(&self) {
+        let at = here();
+        with(|builder| builder.push(Stmt::Continue(self.label), at));
+    }
+}
+
+fn new_label(name: &str) -> LoopId {
+    with(|builder| builder.function.loops.push(Loop { name: name.to_owned() })).unwrap_or(LoopId::new(0))
+}
+
+/// `loop`: always one of the device.
+#[track_caller]
+pub fn device_loop(name: &str) -> DeviceLoop {
+    DeviceLoop { label: new_label(name), depth: 0, open: false, at: here() }
+}
+
+impl DeviceLoop {
+    /// Opens the body the first time, closes it and ends the second time.
+    pub fn open(&mut self) -> bool {
+        self.open = !self.open;
+        if self.open {
+            with(|builder| {
+                self.depth = builder.depth();
+                builder.open();
+            });
+        } else {
+            with(|builder| {
+                let body = builder.close(self.depth).block;
+                builder.push(Stmt::Loop { label: self.label, body }, self.at);
+            });
+        }
+        self.open
+    }
+}
+
+/// The part of a `while` before its body.
+#[derive(Debug)]
+pub struct Header {
+    label: LoopId,
+    depth: usize,
+    at: Place,
+}
+
+impl Header {
+    /// The condition was known: what it emitted belongs to the block around the loop.
+    pub(crate) fn splice(&mut self) {
+        with(|builder| {
+            let header = builder.close(self.depth);
+            builder.splice(header);
+        });
+    }
+
+    /// Leaves the loop where the condition does not hold.
+    #[track_caller]
+    pub(crate) fn leave_unless(&mut self, cond: Expr<bool>) {
+        let at = here();
+        with(|builder| {
+            let cond = cond.resolve(builder, at);
+            let span = builder.span(at);
+            let leave = builder.function.new_stmt(Stmt::Break(self.label), span);
+            builder.push(Stmt::If { cond, then: Block::default(), otherwise: Block(vec![leave]) }, at);
+        });
+    }
+}
+
+/// `while`
+#[derive(Debug)]
+pub struct While<C> {
+    header: Header,
+    built: bool,
+    of: PhantomData<fn() -> C>,
+}
+
+impl<C: Cond> While<C> {
+    /// Begins a `while`.
+    #[track_caller]
+    pub fn new(name: &str) -> Self {
+        let header = Header { label: new_label(name), depth: 0, at: here() };
+        While { header, built: false, of: PhantomData }
+    }
+
+    /// Opens the header; `false` once the body of a device loop is built.
+    pub fn open(&mut self) -> bool {
+        if self.built {
+            with(|builder| {
+                let body = builder.close(self.header.depth).block;
+                builder.push(Stmt::Loop { label: self.header.label, body }, self.header.at);
+            });
+            return false;
+        }
+        with(|builder| {
+            self.header.depth = builder.depth();
+            builder.open();
+        });
+        true
+    }
+
+    /// Decides whether the body is built.
+    #[track_caller]
+    pub fn test(&mut self, cond: C) -> bool {
+        self.built = C::DEVICE;
+        cond.test(&mut self.header)
+    }
+}
+
+impl<C: Cond> LoopGuard for While<C> {
+    fn device(&self) -> bool {
+        C::DEVICE
+    }
+    #[track_caller]
+    fn emit_break(&self) {
+        if C::DEVICE {
+            let at = here();
+            with(|builder| builder.push(Stmt::Break(self.header.label), at));
+        }
+    }
+    #[track_caller]
+    fn emit_continue(&self) {
+        if C::DEVICE {
+            let at = here();
+            with(|builder| builder.push(Stmt::Continue(self.header.label), at));
+        }
+    }
+}
+
+/// What `for` can run over: ranges, `lanes(n)` and mappings on the device, any iterator while building.
+pub trait ForOver {
+    /// What Rust's own `for` runs over.
+    type Iter: Iterator;
+    /// The loop as a target of jumps.
+    type Guard: LoopGuard;
+    /// Begins the loop.
+    fn begin(self, name: &str) -> (Self::Iter, Self::Guard);
+}
+
+/// Begins a `for`.
+#[track_caller]
+pub fn for_over<I: ForOver>(items: I, name: &str) -> (I::Iter, I::Guard) {
+    items.begin(name)
+}
+
+#[diagnostic::do_not_recommend]
+impl<I: IntoIterator> ForOver for I {
+    type Iter = I::IntoIter;
+    type Guard = MetaLoop;
+    fn begin(self, _: &str) -> (I::IntoIter, MetaLoop) {
+        (self.into_iter(), MetaLoop)
+    }
+}
+
+/// Builds the body of a device loop once.
+pub struct Once<V> {
+    item: Option<V>,
+    close: Option<Box<dyn FnOnce(Block) -> Stmt>>,
+    depth: usize,
+    at: Place,
+}
+
+impl<V> Iterator for Once<V> {
+    type Item = V;
+    fn next(&mut self) -> Option<V> {
+        if let Some(item) = self.item.take() {
+            return Some(item);
+        }
+        if let Some(close) = self.close.take() {
+            with(|builder| {
+                let body = builder.close(self.depth).block;
+                builder.push(close(body), self.at);
+            });
+        }
+        None
+    }
+}
+
+/// Opens the body of a device loop: `open` gives the item and how the statement is made of the body.
+fn once<V>(
+    name: &str,
+    at: Place,
+    open: impl FnOnce(&mut crate::dsl::builder::Builder, LoopId) -> (V, Box<dyn FnOnce(Block) -> Stmt>),
+) -> (Once<V>, DeviceLoop) {
+    let label = new_label(name);
+    let guard = DeviceLoop { label, depth: 0, open: false, at };
+    let made = with(|builder| {
+        let depth = builder.depth();
+        builder.open();
+        (open(builder, label), depth)
+    });
+    match made {
+        Some(((item, close), depth)) => (Once { item: Some(item), close: Some(close), depth, at }, guard),
+        None => (Once { item: None, close: None, depth: 0, at }, guard),
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Int> ForOver for DeviceRange<T> {
+    type Iter = Once<Expr<T>>;
+    type Guard = DeviceLoop;
+    fn begin(self, name: &str) -> (Once<Expr<T>>, DeviceLoop) {
+        let DeviceRange { start, end, step, unroll, at } = self;
+        let ends = with(|builder| [start, end, step].map(|value| value.resolve(builder, at)));
+        once(name, at, move |builder, label| {
+            let index = builder.value(T::SCALAR);
+            let item = Expr::new(builder, index);
+            let [start, end, step] = ends.unwrap_or([index; 3]);
+            (item, for_stmt(label, index, [start, end, step], unroll))
+        })
+    }
+}
+
+fn for_stmt(
+    label: LoopId,
+    index: ValueId,
+    [start, end, step]: [ValueId; 3],
+    unroll: Unroll,
+) -> Box<dyn FnOnce(Block) -> Stmt> {
+    Box::new(move |body| Stmt::For { label, index, start, end, step, unroll, body })
+}

@@ -1,0 +1,119 @@
+//! Exchange within a warp: shuffles, votes, reductions.
+
+use super::{call, value};
+use crate::dsl::expr::{DeviceType, Expr, IntoExpr};
+use crate::ir::BinaryOp;
+use crate::types::{Element, Num};
+
+/// All 32 lanes.
+const ALL: u32 = u32::MAX;
+
+macro_rules! shuffles {
+    ($($(#[$doc:meta])* $name:ident $row:literal;)*) => {$(
+        $(#[$doc])*
+        #[track_caller]
+        pub fn $name<T: Element>(value_of: Expr<T>, lane: impl IntoExpr<i32>) -> Expr<T> {
+            let lane = lane.into_expr();
+            call($row, vec![value::<u32>(ALL), value::<T>(value_of), value::<i32>(lane)])
+        }
+    )*};
+}
+shuffles! {
+    /// The value of another lane of the warp, by its number.
+    shuffle "shfl.index";
+    /// The value of the lane that many below; the lane's own value where there is none.
+    shuffle_up "shfl.up";
+    /// The value of the lane that many above; the lane's own value where there is none.
+    shuffle_down "shfl.down";
+    /// The value of the lane whose number differs in the bits given.
+    shuffle_xor "shfl.xor";
+}
+
+/// Combines the values of all 32 lanes pairwise; every lane gets the result.
+#[track_caller]
+pub fn warp_reduce<T: Element>(value: Expr<T>, combine: impl Fn(Expr<T>, Expr<T>) -> Expr<T>) -> Expr<T> {
+    let mut value = value;
+    for step in [16, 8, 4, 2, 1] {
+        value = combine(value, shuffle_xor(value, step));
+    }
+    value
+}
+
+macro_rules! reductions {
+    ($($(#[$doc:meta])* $name:ident $op:ident;)*) => {$(
+        $(#[$doc])*
+        #[track_caller]
+        pub fn $name<T: Num>(value: Expr<T>) -> Expr<T> {
+            let mut value = value;
+            for step in [16, 8, 4, 2, 1] {
+                value = crate::dsl::expr::binary(BinaryOp::$op, value, shuffle_xor(value, step));
+            }
+            value
+        }
+    )*};
+}
+reductions! {
+    /// The sum over the 32 lanes of the warp; every lane gets it.
+    warp_sum Add;
+    /// The largest over the 32 lanes of the warp; every lane gets it.
+    warp_max Max;
+    /// The smallest over the 32 lanes of the warp; every lane gets it.
+    warp_min Min;
+    /// The product over the 32 lanes of the warp; every lane gets it.
+    warp_product Mul;
+}
+
+/// Whether a condition holds in all 32 lanes.
+#[track_caller]
+pub fn warp_all(condition: Expr<bool>) -> Expr<bool> {
+    call("vote.all", vec![value::<u32>(ALL), value::<bool>(condition)])
+}
+
+/// Whether a condition holds in any of the 32 lanes.
+#[track_caller]
+pub fn warp_any(condition: Expr<bool>) -> Expr<bool> {
+    call("vote.any", vec![value::<u32>(ALL), value::<bool>(condition)])
+}
+
+/// The lanes in which a condition holds, one bit a lane.
+#[track_caller]
+pub fn warp_ballot(condition: Expr<bool>) -> Expr<u32> {
+    call("vote.ballot", vec![value::<u32>(ALL), value::<bool>(condition)])
+}
+
+/// The lanes that happen to run together here.
+#[track_caller]
+pub fn active_mask() -> Expr<u32> {
+    call("active.mask", Vec::new())
+}
+
+macro_rules! redux {
+    ($($(#[$doc:meta])* $name:ident $row:literal;)*) => {$(
+        $(#[$doc])*
+        #[track_caller]
+        pub fn $name<T: RawInt>(value_of: Expr<T>) -> Expr<T> {
+            call($row, vec![value::<u32>(ALL), value::<T>(value_of)])
+        }
+    )*};
+}
+
+/// The types of `redux`: `i32` and `u32`.
+#[diagnostic::on_unimplemented(message = "`redux` is for `i32` and `u32`, not `{Self}`")]
+pub trait RawInt: Element + DeviceType {}
+impl RawInt for i32 {}
+impl RawInt for u32 {}
+
+redux! {
+    /// Sum over the 32 lanes, by one instruction (sm_80).
+    redux_add "redux.add";
+    /// Smallest over the 32 lanes, by one instruction (sm_80).
+    redux_min "redux.min";
+    /// Largest over the 32 lanes, by one instruction (sm_80).
+    redux_max "redux.max";
+    /// Bitwise and over the 32 lanes of a `u32`, by one instruction (sm_80).
+    redux_and "redux.and";
+    /// Bitwise or over the 32 lanes of a `u32`, by one instruction (sm_80).
+    redux_or "redux.or";
+    /// Bitwise exclusive or over the 32 lanes of a `u32`, by one instruction (sm_80).
+    redux_xor "redux.xor";
+}

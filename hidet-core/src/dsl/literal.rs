@@ -1,0 +1,148 @@
+//! Plain numbers that take the type of what they meet.
+
+use super::expr::{Expr, IntoExpr};
+use super::vector::Vector;
+use crate::types::{Element, Float, Int, Num, Number};
+
+/// A number without a type of its own: it becomes the device type that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lit(Number);
+
+/// A plain number for where the type is generic or has no Rust literal (`f16`, `bf16`): `v.max(lit(0.0))`.
+pub fn lit(number: impl Into<Lit>) -> Lit {
+    number.into()
+}
+
+macro_rules! into_lit {
+    ($($ty:ty: $variant:ident;)*) => {$(
+        impl From<$ty> for Lit {
+            fn from(value: $ty) -> Lit {
+                Lit(Number::$variant(value.into()))
+            }
+        }
+    )*};
+}
+into_lit! { i32: Int; u32: Int; i64: Int; f32: Float; f64: Float; }
+
+#[diagnostic::do_not_recommend]
+impl<T: Num> IntoExpr<T> for Lit {
+    #[track_caller]
+    fn into_expr(self) -> Expr<T> {
+        T::from_number(self.0).into_expr()
+    }
+}
+
+/// An unsuffixed float of the kernel's source, where a device value is expected.
+#[derive(Clone, Copy, Debug)]
+pub struct FloatLit(pub f64);
+
+/// An unsuffixed integer of the kernel's source, where a device value is expected.
+#[derive(Clone, Copy, Debug)]
+pub struct IntLit(pub i64);
+
+#[diagnostic::do_not_recommend]
+impl<T: Float> IntoExpr<T> for FloatLit {
+    #[track_caller]
+    fn into_expr(self) -> Expr<T> {
+        T::from_number(Number::Float(self.0)).into_expr()
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Int> IntoExpr<T> for IntLit {
+    #[track_caller]
+    fn into_expr(self) -> Expr<T> {
+        T::from_number(Number::Int(self.0.into())).into_expr()
+    }
+}
+
+/// An unsuffixed number beside an operator whose other side is a device value of type `T`.
+#[diagnostic::on_unimplemented(
+    message = "this number cannot be a `{T}`",
+    label = "not a `{T}`",
+    note = "a number with a point is a float, one without is an integer: write `2.0` beside floats and `2` beside integers"
+)]
+pub trait LiteralOf<T> {
+    /// The number as a device value.
+    fn literal(self) -> Expr<T>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Float> LiteralOf<T> for f64 {
+    #[track_caller]
+    fn literal(self) -> Expr<T> {
+        FloatLit(self).into_expr()
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Int> LiteralOf<T> for i64 {
+    #[track_caller]
+    fn literal(self) -> Expr<T> {
+        IntLit(self).into_expr()
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Float, const N: usize> LiteralOf<Vector<T, N>> for f64 {
+    #[track_caller]
+    fn literal(self) -> Expr<Vector<T, N>> {
+        super::vector::splat(T::from_number(Number::Float(self)).into_expr())
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Int, const N: usize> LiteralOf<Vector<T, N>> for i64 {
+    #[track_caller]
+    fn literal(self) -> Expr<Vector<T, N>> {
+        super::vector::splat(T::from_number(Number::Int(self.into())).into_expr())
+    }
+}
+
+/// The number of a host value, for casts of meta values.
+pub trait HostNumber: Copy {
+    /// Its value.
+    fn host_number(self) -> Number;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Element> HostNumber for T {
+    fn host_number(self) -> Number {
+        self.number()
+    }
+}
+
+/// What a meta value can be cast to: the device's elements, and `usize` and `isize` of the host.
+#[diagnostic::on_unimplemented(message = "`as {Self}` is not a cast of this language")]
+pub trait CastTarget: Sized {
+    /// The nearest value.
+    fn cast_number(number: Number) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Element> CastTarget for T {
+    fn cast_number(number: Number) -> Self {
+        T::from_number(number)
+    }
+}
+
+macro_rules! host_integer {
+    ($($ty:ty)*) => {$(
+        #[diagnostic::do_not_recommend]
+        impl HostNumber for $ty {
+            fn host_number(self) -> Number {
+                Number::Int(self as i128)
+            }
+        }
+        #[diagnostic::do_not_recommend]
+        impl CastTarget for $ty {
+            fn cast_number(number: Number) -> Self {
+                match number {
+                    Number::Int(value) => value as $ty,
+                    Number::Float(value) => value as $ty,
+                }
+            }
+        }
+    )*};
+}
+host_integer! { usize isize i128 u128 }

@@ -1,0 +1,175 @@
+//! Methods of device numbers, named as Rust's own where Rust has them.
+
+use super::builder::here;
+use super::expr::{Expr, IntoExpr, binary, cast, emit, unary};
+use super::ops::Arithmetic;
+use crate::ir::{BinaryOp, Op, UnaryOp};
+use crate::types::{Element, Float, Int, Num};
+
+impl<T: Element> Expr<T> {
+    /// Another type, as Rust's `as` converts.
+    #[track_caller]
+    pub fn to<U: Element>(self) -> Expr<U> {
+        cast(self)
+    }
+}
+
+impl<T: Arithmetic> Expr<T> {
+    /// The smaller of the two; of a number and NaN the number.
+    #[track_caller]
+    pub fn min(self, other: impl IntoExpr<T>) -> Expr<T> {
+        binary(BinaryOp::Min, self, other.into_expr())
+    }
+
+    /// The larger of the two; of a number and NaN the number.
+    #[track_caller]
+    pub fn max(self, other: impl IntoExpr<T>) -> Expr<T> {
+        binary(BinaryOp::Max, self, other.into_expr())
+    }
+
+    /// Absolute value.
+    #[track_caller]
+    pub fn abs(self) -> Expr<T> {
+        unary(UnaryOp::Abs, self)
+    }
+}
+
+impl<T: Num> Expr<T> {
+    /// At least `low` and at most `high`.
+    #[track_caller]
+    pub fn clamp(self, low: impl IntoExpr<T>, high: impl IntoExpr<T>) -> Expr<T> {
+        self.max(low).min(high)
+    }
+}
+
+impl<T: Int> Expr<T> {
+    /// The quotient rounded up, of numbers that are not negative.
+    #[track_caller]
+    pub fn div_ceil(self, by: impl IntoExpr<T>) -> Expr<T> {
+        let by = by.into_expr();
+        let one = T::from_number(crate::types::Number::Int(1)).into_expr();
+        binary(BinaryOp::Div, binary(BinaryOp::Add, self, binary(BinaryOp::Sub, by, one)), by)
+    }
+}
+
+macro_rules! methods {
+    ($($(#[$doc:meta])* $method:ident $op:ident;)*) => {
+        impl<T: Float> Expr<T> {$(
+            $(#[$doc])*
+            #[track_caller]
+            pub fn $method(self) -> Expr<T> {
+                unary(UnaryOp::$op, self)
+            }
+        )*}
+    };
+}
+methods! {
+    /// Largest integer not above.
+    floor Floor;
+    /// Smallest integer not below.
+    ceil Ceil;
+    /// Nearest integer, ties to even.
+    round_ties_even Round;
+    /// Integer part.
+    trunc Trunc;
+    /// Square root.
+    sqrt Sqrt;
+    /// `1 / sqrt(x)`
+    rsqrt Rsqrt;
+    /// Sine, of radians.
+    sin Sin;
+    /// Cosine.
+    cos Cos;
+    /// Tangent.
+    tan Tan;
+    /// Hyperbolic sine.
+    sinh Sinh;
+    /// Hyperbolic cosine.
+    cosh Cosh;
+    /// Hyperbolic tangent.
+    tanh Tanh;
+    /// Inverse sine.
+    asin Asin;
+    /// Inverse cosine.
+    acos Acos;
+    /// Inverse tangent.
+    atan Atan;
+    /// Inverse hyperbolic sine.
+    asinh Asinh;
+    /// Inverse hyperbolic cosine.
+    acosh Acosh;
+    /// Inverse hyperbolic tangent.
+    atanh Atanh;
+    /// `e^x`
+    exp Exp;
+    /// `2^x`
+    exp2 Exp2;
+    /// `e^x - 1`, exact near 0.
+    exp_m1 Expm1;
+    /// Natural logarithm.
+    ln Log;
+    /// Logarithm to base 2.
+    log2 Log2;
+    /// Logarithm to base 10.
+    log10 Log10;
+    /// `ln(1 + x)`, exact near 0.
+    ln_1p Log1p;
+    /// The error function.
+    erf Erf;
+}
+
+impl<T: Float> Expr<T> {
+    /// `1 / x`
+    #[track_caller]
+    pub fn recip(self) -> Expr<T> {
+        binary(BinaryOp::Div, T::from_number(crate::types::Number::Float(1.0)).into_expr(), self)
+    }
+
+    /// `x^power`
+    #[track_caller]
+    pub fn powf(self, power: impl IntoExpr<T>) -> Expr<T> {
+        binary(BinaryOp::Pow, self, power.into_expr())
+    }
+
+    /// Angle of the point `(other, self)`.
+    #[track_caller]
+    pub fn atan2(self, other: impl IntoExpr<T>) -> Expr<T> {
+        binary(BinaryOp::Atan2, self, other.into_expr())
+    }
+
+    /// `self * a + b`, rounded once.
+    #[track_caller]
+    pub fn mul_add(self, a: impl IntoExpr<T>, b: impl IntoExpr<T>) -> Expr<T> {
+        let (a, b, at) = (a.into_expr(), b.into_expr(), here());
+        emit(at, |builder| Some(Op::Fma(self.resolve(builder, at), a.resolve(builder, at), b.resolve(builder, at))))
+    }
+
+    /// Whether it is NaN.
+    #[track_caller]
+    pub fn is_nan(self) -> Expr<bool> {
+        unary(UnaryOp::IsNan, self)
+    }
+
+    /// Whether it is an infinity.
+    #[track_caller]
+    pub fn is_infinite(self) -> Expr<bool> {
+        unary(UnaryOp::IsInf, self)
+    }
+
+    /// Whether it is neither NaN nor an infinity.
+    #[track_caller]
+    pub fn is_finite(self) -> Expr<bool> {
+        unary(UnaryOp::IsFinite, self)
+    }
+}
+
+impl Expr<bool> {
+    /// The first value where this holds, else the second. Both are computed.
+    #[track_caller]
+    pub fn select<T: crate::dsl::DeviceType>(self, yes: impl IntoExpr<T>, no: impl IntoExpr<T>) -> Expr<T> {
+        let (yes, no, at) = (yes.into_expr(), no.into_expr(), here());
+        emit(at, |builder| {
+            Some(Op::Select(self.resolve(builder, at), yes.resolve(builder, at), no.resolve(builder, at)))
+        })
+    }
+}

@@ -1,0 +1,188 @@
+//! Shared memory and register arrays.
+
+use super::builder::{Place, here, with};
+use super::expr::{Expr, IntoExpr};
+use super::index::compute;
+use super::view::{Size, View, ViewData, add};
+use crate::ir::{Buffer, Scope};
+use crate::layout::Layout;
+use crate::types::Element;
+use hidet_mapping::IndexExpr;
+
+/// An extent: a number, or an extent of a parameter and arithmetic on such.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an extent",
+    label = "an `i32` is needed here",
+    note = "an extent is an `i32`, or computed from the extents of the parameters"
+)]
+pub trait Extent: Clone {
+    /// The extent as a formula; `None` where it is neither a number nor computed from extents of parameters.
+    fn formula(&self) -> Option<IndexExpr>;
+    /// The extent of a view, which may be any value.
+    #[doc(hidden)]
+    #[allow(private_interfaces)]
+    fn size(self) -> Size;
+}
+
+impl Extent for i32 {
+    fn formula(&self) -> Option<IndexExpr> {
+        Some((*self).into())
+    }
+    #[allow(private_interfaces)]
+    fn size(self) -> Size {
+        Size::Formula(self.into())
+    }
+}
+
+impl Extent for IndexExpr {
+    fn formula(&self) -> Option<IndexExpr> {
+        Some(self.clone())
+    }
+    #[allow(private_interfaces)]
+    fn size(self) -> Size {
+        Size::Formula(self)
+    }
+}
+
+impl Extent for Expr<i32> {
+    fn formula(&self) -> Option<IndexExpr> {
+        let at = here();
+        with(|builder| {
+            let value = self.resolve(builder, at);
+            builder.formula(value)
+        })
+        .flatten()
+    }
+    #[allow(private_interfaces)]
+    fn size(self) -> Size {
+        Size::Value(self)
+    }
+}
+
+/// What memory can be made of: extents `[E; R]`, or a layout.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the shape of a tensor with {R} dimensions",
+    label = "extents `[m, n]` or a layout are needed here"
+)]
+pub trait MemoryShape<const R: usize> {
+    /// The extents, and the layout where it is not row-major; `None` where an extent is not known to the launcher.
+    fn memory(self) -> Option<(Vec<IndexExpr>, Option<Layout>)>;
+}
+
+impl<E: Extent, const R: usize> MemoryShape<R> for [E; R] {
+    fn memory(self) -> Option<(Vec<IndexExpr>, Option<Layout>)> {
+        let shape = self.iter().map(Extent::formula).collect::<Option<Vec<_>>>()?;
+        Some((shape, None))
+    }
+}
+
+/// Row-major strides.
+pub(crate) fn row_major(shape: &[IndexExpr]) -> Layout {
+    let mut strides = vec![IndexExpr::from(1); shape.len()];
+    for axis in (0..shape.len().saturating_sub(1)).rev() {
+        strides[axis] = strides[axis + 1].clone() * shape[axis + 1].clone();
+    }
+    Layout::Strided { shape: shape.to_vec(), strides }
+}
+
+fn allocate<T: Element, const R: usize>(name: &str, scope: Scope, shape: impl MemoryShape<R>, at: Place) -> View<T, R> {
+    let made = shape.memory();
+    let data = with(|builder| {
+        let Some((shape, layout)) = made else {
+            builder.problem(
+                "an extent of this memory is not known to the launcher; use numbers and the extents of the parameters",
+                at,
+            );
+            return None;
+        };
+        if shape.len() != R {
+            builder.problem(format!("the layout has {} dimensions, the tensor has {R}", shape.len()), at);
+            return None;
+        }
+        if scope == Scope::Register && shape.iter().any(|extent| extent.as_const().is_none()) {
+            builder.problem("the extents of a register array must be numbers", at);
+            return None;
+        }
+        let layout = layout.unwrap_or_else(|| row_major(&shape));
+        // Vectors of 16 bytes are the widest access to shared memory and registers.
+        let buffer = Buffer { name: name.to_owned(), scope, elem: T::SCALAR, shape, layout, align: 16, alias: None };
+        let id = builder.function.buffers.push(buffer);
+        Some(ViewData::memory(builder, id))
+    })
+    .flatten();
+    data.map_or_else(View::dead, add)
+}
+
+/// Memory shared by the threads of a block: `shared::<f32>([32, 33])`, or with a layout. Extents may use the extents of
+/// the parameters; the launcher then computes the bytes.
+#[track_caller]
+pub fn shared<T: Element, const R: usize>(shape: impl MemoryShape<R>) -> View<T, R> {
+    allocate("shared", Scope::Shared, shape, here())
+}
+
+/// Memory of one thread, in registers: `registers::<f32>([4, 4])`, or with a layout. Indices into it must become
+/// constant: use mappings and `unroll`.
+#[track_caller]
+pub fn registers<T: Element, const R: usize>(shape: impl MemoryShape<R>) -> View<T, R> {
+    allocate("registers", Scope::Register, shape, here())
+}
+
+impl<T: Element, const R: usize> View<T, R> {
+    /// Writes one value to every element of a register array.
+    #[track_caller]
+    pub fn fill(&self, value: impl IntoExpr<T>) {
+        let (value, at) = (value.into_expr(), here());
+        let Some(data) = self.data(at) else { return };
+        let super::view::Base::Memory(buffer) = data.base else {
+            with(|builder| builder.problem("`fill` needs a register array", at));
+            return;
+        };
+        let slots = with(|builder| {
+            let buffer = &builder.function.buffers[buffer];
+            if buffer.scope == Scope::Register {
+                one_index_a_slot(&buffer.shape, &buffer.layout)
+            } else {
+                builder.problem("`fill` is for register arrays: let the threads share the work with a mapping", at);
+                None
+            }
+        })
+        .flatten();
+        for index in slots.unwrap_or_default() {
+            let index: Vec<Expr<i32>> = index.into_iter().map(|i| compute(&IndexExpr::from(i))).collect();
+            data.store(&index, value.assume(), super::view::Guard::No);
+        }
+    }
+}
+
+/// For each element that a layout stores, the first coordinates that lead to it.
+fn one_index_a_slot(shape: &[IndexExpr], layout: &Layout) -> Option<Vec<Vec<i64>>> {
+    let extents = shape.iter().map(IndexExpr::as_const).collect::<Option<Vec<_>>>()?;
+    let mut seen = std::collections::HashSet::new();
+    let mut index = vec![0; extents.len()];
+    let mut found = Vec::new();
+    if extents.contains(&0) {
+        return Some(found);
+    }
+    loop {
+        if seen.insert(offset(layout, &index)?) {
+            found.push(index.clone());
+        }
+        let mut axis = extents.len();
+        loop {
+            if axis == 0 {
+                return Some(found);
+            }
+            axis -= 1;
+            index[axis] += 1;
+            if index[axis] < extents[axis] {
+                break;
+            }
+            index[axis] = 0;
+        }
+    }
+}
+
+fn offset(layout: &Layout, index: &[i64]) -> Option<i64> {
+    let Layout::Strided { strides, .. } = layout else { return None };
+    index.iter().zip(strides).map(|(index, stride)| Some(index * stride.as_const()?)).sum()
+}

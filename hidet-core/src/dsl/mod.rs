@@ -1,0 +1,36 @@
+//! The kernel language at run time: what `kernel!` expands to, usable by hand.
+//!
+//! A device value is an [`Expr`]: a small `Copy` handle to one value already emitted into the open block of the function
+//! being built. A device variable is a [`Var`]. Everything else is an ordinary Rust value, known while building (a *meta*
+//! value). Every operation records the Rust line it stands on.
+//!
+//! The functions being built form a thread-local stack, so helpers need no builder argument. A mistake that rustc cannot
+//! see (a value of another kernel, a value used outside of its branch) is recorded and reported by
+//! [`Template::build`]; nothing here panics.
+//!
+//! Knows the IR and what stands below it; knows no pass and no device.
+
+mod builder;
+mod expr;
+pub mod glue;
+mod index;
+pub mod intrinsics;
+mod literal;
+mod loops;
+mod math;
+mod memory;
+mod ops;
+mod template;
+mod var;
+mod vector;
+mod view;
+
+pub use expr::{DeviceType, Expr, IntoExpr};
+pub use index::{IndexTuple, IndexValue};
+pub use literal::{Lit, lit};
+pub use loops::{Lanes, lanes, unroll};
+pub use memory::{Extent, MemoryShape, registers, shared};
+pub use template::{Argument, Arguments, Signature, Template};
+pub use var::Var;
+pub use vector::{Vector, vector2, vector4, vector8};
+pub use view::{Address, In, InOut, Out, Read, ReadWrite, View, Write};

@@ -1,0 +1,77 @@
+//! Operators on device values. Both sides have one type; nothing converts by itself.
+
+use super::expr::{DeviceType, Expr, IntoExpr, binary, unary};
+use super::vector::Vector;
+use crate::ir::{BinaryOp, UnaryOp};
+use crate::types::{Bits, Int, Num, bf16, f16};
+use std::ops;
+
+/// Device types with arithmetic: numbers, and vectors of them.
+#[diagnostic::on_unimplemented(message = "`{Self}` has no arithmetic on the device", label = "no arithmetic")]
+pub trait Arithmetic: DeviceType {}
+#[diagnostic::do_not_recommend]
+impl<T: Num> Arithmetic for T {}
+#[diagnostic::do_not_recommend]
+impl<T: Num, const N: usize> Arithmetic for Vector<T, N> {}
+
+macro_rules! arithmetic {
+    ($($trait:ident $method:ident $op:ident $bound:ident $scalar:ident: $($host:ty)*;)*) => {$(
+        #[diagnostic::do_not_recommend]
+        impl<T: $bound> ops::$trait<Expr<T>> for Expr<T> {
+            type Output = Expr<T>;
+            #[track_caller]
+            fn $method(self, other: Expr<T>) -> Expr<T> {
+                binary(BinaryOp::$op, self, other)
+            }
+        }
+        #[diagnostic::do_not_recommend]
+        impl<T: $scalar> ops::$trait<T> for Expr<T> {
+            type Output = Expr<T>;
+            #[track_caller]
+            fn $method(self, other: T) -> Expr<T> {
+                binary(BinaryOp::$op, self, other.into_expr())
+            }
+        }
+        $(
+            #[diagnostic::do_not_recommend]
+            impl ops::$trait<Expr<$host>> for $host {
+                type Output = Expr<$host>;
+                #[track_caller]
+                fn $method(self, other: Expr<$host>) -> Expr<$host> {
+                    binary(BinaryOp::$op, self.into_expr(), other)
+                }
+            }
+        )*
+    )*};
+}
+arithmetic! {
+    Add add Add Arithmetic Num: i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64;
+    Sub sub Sub Arithmetic Num: i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64;
+    Mul mul Mul Arithmetic Num: i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64;
+    Div div Div Arithmetic Num: i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64;
+    Rem rem Rem Arithmetic Num: i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64;
+    BitAnd bitand And Bits Bits: bool i8 i16 i32 i64 u8 u16 u32 u64;
+    BitOr bitor Or Bits Bits: bool i8 i16 i32 i64 u8 u16 u32 u64;
+    BitXor bitxor Xor Bits Bits: bool i8 i16 i32 i64 u8 u16 u32 u64;
+    Shl shl Shl Int Int: i8 i16 i32 i64 u8 u16 u32 u64;
+    Shr shr Shr Int Int: i8 i16 i32 i64 u8 u16 u32 u64;
+}
+
+// `-x` is there for every number, so that a kernel generic over `T: Float` can negate; of an unsigned integer it wraps.
+#[diagnostic::do_not_recommend]
+impl<T: Arithmetic> ops::Neg for Expr<T> {
+    type Output = Expr<T>;
+    #[track_caller]
+    fn neg(self) -> Expr<T> {
+        unary(UnaryOp::Neg, self)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Bits> ops::Not for Expr<T> {
+    type Output = Expr<T>;
+    #[track_caller]
+    fn not(self) -> Expr<T> {
+        unary(UnaryOp::Not, self)
+    }
+}

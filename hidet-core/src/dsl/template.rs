@@ -1,0 +1,336 @@
+//! [`Template`]: a kernel that can be built, and [`Signature`]: its parameters, extents and launch while it is.
+
+use super::builder::{build, here, with};
+use super::expr::{DeviceType, Expr};
+use super::index::compute;
+use super::memory::row_major;
+use super::view::{Read, ReadWrite, Size, View, ViewData, Write, add};
+use crate::error::Result;
+use crate::ir::{Access, Buffer, Constraint, Dim, Function, Handle, Param, Relation, Scope};
+use crate::types::Element;
+use hidet_mapping::IndexExpr;
+use std::collections::VecDeque;
+use std::fmt;
+use std::marker::PhantomData;
+
+/// A kernel with its meta parameters given: what calling a function of `kernel!` returns. `Args` is the tuple of its
+/// parameters, such as `(In<f32, 2>, Out<f32, 2>)`.
+pub struct Template<Args> {
+    name: String,
+    body: Box<dyn FnOnce(&mut Signature)>,
+    of: PhantomData<fn() -> Args>,
+}
+
+impl<Args> fmt::Debug for Template<Args> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Template({})", self.name)
+    }
+}
+
+impl<Args> Template<Args> {
+    /// A kernel whose body is emitted by `body`, after it has declared parameters and launch.
+    pub fn new(name: &str, body: impl FnOnce(&mut Signature) + 'static) -> Self {
+        Template { name: name.to_owned(), body: Box::new(body), of: PhantomData }
+    }
+
+    /// The same kernel under another name.
+    pub fn named(self, name: &str) -> Self {
+        Template { name: name.to_owned(), ..self }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Builds its IR. The error is the first mistake found, with its place in the source.
+    pub fn build(self) -> Result<Function> {
+        let body = self.body;
+        build(&self.name, || body(&mut Signature::default()))
+    }
+
+    /// The kernel with other parameters: `bind` gets those and returns the parameters of this kernel, built from them
+    /// with richer views ([`View::map`], [`View::map_store`]). The kernel itself stays as it is; one launch does it all.
+    ///
+    /// `names` are the names of the new parameters, in order.
+    pub fn fuse<Outer, const N: usize>(
+        self,
+        name: &str,
+        names: [&'static str; N],
+        bind: impl FnOnce(Outer) -> Args + 'static,
+    ) -> Template<Outer>
+    where
+        Outer: Arguments,
+        Args: Arguments + 'static,
+    {
+        let body = self.body;
+        Template::new(name, move |signature| {
+            if N != Outer::COUNT {
+                let message = format!("{N} names are given for the {} parameters of the fused kernel", Outer::COUNT);
+                with(|builder| builder.problem(message, here()));
+                return;
+            }
+            let outer = Outer::declare(signature, &mut names.into_iter());
+            let mut inner = Signature { bindings: Some(bind(outer).bindings()), ..Signature::default() };
+            body(&mut inner);
+        })
+    }
+}
+
+/// What a parameter of a fused kernel is made of.
+#[derive(Debug)]
+pub enum Binding {
+    /// A tensor; the kernel and the number of the view.
+    #[doc(hidden)]
+    View(u32, u32),
+    /// A number.
+    #[doc(hidden)]
+    Scalar(Expr<()>),
+}
+
+/// A parameter of a kernel: `In<T, R>`, `Out<T, R>`, `InOut<T, R>`, or a number `Expr<T>`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a parameter of a kernel",
+    label = "not a parameter",
+    note = "parameters are `In<T, R>`, `Out<T, R>`, `InOut<T, R>` and `Expr<T>` for a number"
+)]
+pub trait Argument: Copy {
+    /// Declares a parameter of that name with extents of its own.
+    fn declare(signature: &mut Signature, name: &str) -> Self;
+    /// The parameter as given to a fused kernel.
+    fn binding(self) -> Binding;
+}
+
+/// How a tensor parameter is used.
+pub trait Mode: Copy + 'static {
+    /// In the IR.
+    const ACCESS: Access;
+}
+impl Mode for Read {
+    const ACCESS: Access = Access::In;
+}
+impl Mode for Write {
+    const ACCESS: Access = Access::Out;
+}
+impl Mode for ReadWrite {
+    const ACCESS: Access = Access::InOut;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Element, const R: usize, A: Mode> Argument for View<T, R, A> {
+    fn declare(signature: &mut Signature, name: &str) -> Self {
+        let shape = std::array::from_fn(|axis| signature.dim(&format!("{name}_{axis}")));
+        signature.tensor(name, shape)
+    }
+    fn binding(self) -> Binding {
+        let (kernel, id) = self.key();
+        Binding::View(kernel, id)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Element> Argument for Expr<T> {
+    fn declare(signature: &mut Signature, name: &str) -> Self {
+        signature.scalar(name)
+    }
+    fn binding(self) -> Binding {
+        Binding::Scalar(self.assume())
+    }
+}
+
+/// The parameters of a kernel as a tuple.
+pub trait Arguments: Sized {
+    /// How many.
+    const COUNT: usize;
+    /// Declares them all.
+    fn declare(signature: &mut Signature, names: &mut dyn Iterator<Item = &'static str>) -> Self;
+    /// All as given to a fused kernel.
+    fn bindings(self) -> VecDeque<Binding>;
+}
+
+macro_rules! arguments {
+    ($($count:literal: $($name:ident)*;)*) => {$(
+        #[allow(non_snake_case, unused)]
+        impl<$($name: Argument),*> Arguments for ($($name,)*) {
+            const COUNT: usize = $count;
+            fn declare(signature: &mut Signature, names: &mut dyn Iterator<Item = &'static str>) -> Self {
+                ($($name::declare(signature, names.next().unwrap_or_default()),)*)
+            }
+            fn bindings(self) -> VecDeque<Binding> {
+                let ($($name,)*) = self;
+                VecDeque::from(vec![$($name.binding()),*])
+            }
+        }
+    )*};
+}
+arguments! {
+    0: ;
+    1: A;
+    2: A B;
+    3: A B C;
+    4: A B C D;
+    5: A B C D E;
+    6: A B C D E F;
+    7: A B C D E F G;
+    8: A B C D E F G H;
+    9: A B C D E F G H I;
+    10: A B C D E F G H I J;
+    11: A B C D E F G H I J K;
+    12: A B C D E F G H I J K L;
+}
+
+/// The first symbol of extents that are not known yet: those of a kernel that is built with richer views.
+const UNKNOWN: u32 = 1 << 30;
+
+/// The signature of a kernel while it is built: declares extents, parameters and launch, in this order.
+#[derive(Debug, Default)]
+pub struct Signature {
+    /// Where the parameters come from another kernel's views: those not taken yet.
+    bindings: Option<VecDeque<Binding>>,
+    /// Names of the extents, and their formulas where the parameters come from views.
+    dims: Vec<(String, Option<IndexExpr>)>,
+    /// Declared extents that a view must have: the declared one, the view's, and the sentence.
+    equal: Vec<(IndexExpr, IndexExpr, String)>,
+}
+
+impl Signature {
+    /// An extent of that name. One name is one extent.
+    pub fn dim(&mut self, name: &str) -> IndexExpr {
+        if let Some(known) = self.dims.iter().position(|(dim, _)| dim == name) {
+            return self.symbol(known);
+        }
+        let formula = match self.bindings {
+            Some(_) => None,
+            None => with(|builder| {
+                let dim = builder.function.dims.push(Dim { name: name.to_owned() });
+                IndexExpr::Symbol(dim.index() as u32)
+            }),
+        };
+        self.dims.push((name.to_owned(), formula));
+        self.symbol(self.dims.len() - 1)
+    }
+
+    fn symbol(&self, dim: usize) -> IndexExpr {
+        match &self.dims[dim].1 {
+            Some(formula) => formula.clone(),
+            None => IndexExpr::Symbol(UNKNOWN + dim as u32),
+        }
+    }
+
+    /// The formula with every extent of this kernel replaced by what it is.
+    fn known(&self, formula: &IndexExpr) -> IndexExpr {
+        formula.substitute(
+            &mut |symbol| match symbol.checked_sub(UNKNOWN).and_then(|dim| self.dims.get(dim as usize)) {
+                Some((_, Some(formula))) => formula.clone(),
+                _ => IndexExpr::Symbol(symbol),
+            },
+        )
+    }
+
+    /// A tensor parameter with these extents.
+    #[track_caller]
+    pub fn tensor<T: Element, const R: usize, A: Mode>(&mut self, name: &str, shape: [IndexExpr; R]) -> View<T, R, A> {
+        let at = here();
+        let Some(bindings) = &mut self.bindings else {
+            return with(|builder| {
+                let shape = shape.to_vec();
+                let layout = row_major(&shape);
+                let buffer = builder.function.buffers.push(Buffer {
+                    name: name.to_owned(),
+                    scope: Scope::Global,
+                    elem: T::SCALAR,
+                    shape,
+                    layout,
+                    align: T::SCALAR.bytes() as u32,
+                    alias: None,
+                });
+                builder.function.params.push(Param::Tensor { buffer, access: A::ACCESS });
+                ViewData::memory(builder, buffer)
+            })
+            .map_or_else(View::dead, add);
+        };
+        let view: View<T, R, A> = match bindings.pop_front() {
+            Some(Binding::View(kernel, id)) => View::of_key(kernel, id),
+            _ => return View::dead(),
+        };
+        for (axis, (declared, size)) in
+            shape.iter().zip(view.data(at).map(|data| data.shape).unwrap_or_default()).enumerate()
+        {
+            let Size::Formula(given) = size else {
+                with(|builder| builder.problem(format!("extent {axis} of `{name}` is not known to the launcher"), at));
+                continue;
+            };
+            let unknown = match declared {
+                IndexExpr::Symbol(symbol) => symbol.checked_sub(UNKNOWN).map(|dim| dim as usize),
+                _ => None,
+            };
+            match unknown.and_then(|dim| self.dims.get_mut(dim)) {
+                Some((_, formula @ None)) => *formula = Some(given),
+                _ => self.equal.push((declared.clone(), given, format!("extent {axis} of `{name}`"))),
+            }
+        }
+        view
+    }
+
+    /// A number as a parameter.
+    pub fn scalar<T: DeviceType>(&mut self, name: &str) -> Expr<T> {
+        if let Some(bindings) = &mut self.bindings {
+            return match bindings.pop_front() {
+                Some(Binding::Scalar(value)) => value.assume(),
+                _ => Expr::dead(),
+            };
+        }
+        with(|builder| {
+            let value = builder.value(T::TYPE);
+            builder.function.values[value].name = name.to_owned();
+            builder.function.params.push(Param::Scalar { name: name.to_owned(), value });
+            Expr::new(builder, value)
+        })
+        .unwrap_or_else(Expr::dead)
+    }
+
+    /// Grid, block and cluster along x, y, z, and the least number of blocks a multiprocessor (0: not said).
+    #[track_caller]
+    pub fn launch(&mut self, grid: [IndexExpr; 3], block: [i64; 3], cluster: [i64; 3], min_blocks: i64) {
+        let at = here();
+        let equal: Vec<Constraint> = self
+            .equal
+            .iter()
+            .map(|(declared, given, message)| Constraint {
+                left: self.known(given),
+                relation: Relation::Equal,
+                right: self.known(declared),
+                message: message.clone(),
+            })
+            .filter(|rule| rule.left != rule.right)
+            .collect();
+        let unknown = self.dims.iter().find(|(_, formula)| formula.is_none()).map(|(name, _)| name.clone());
+        let grid = grid.map(|extent| self.known(&extent));
+        with(|builder| {
+            if let Some(name) = unknown {
+                builder.problem(format!("no parameter gives the extent `{name}`"), at);
+            }
+            builder.function.constraints.extend(equal);
+            let mut extent = |what: &str, least: i64, value: i64| match u32::try_from(value) {
+                Ok(value) if i64::from(value) >= least => value,
+                _ => {
+                    builder.problem(format!("{what} is {value}: it must be at least {least}"), at);
+                    1
+                }
+            };
+            let launch = crate::ir::Launch {
+                grid,
+                block: block.map(|value| extent("an extent of the block", 1, value)),
+                cluster: cluster.map(|value| extent("an extent of the cluster", 1, value)),
+                min_blocks: extent("min_blocks", 0, min_blocks),
+            };
+            builder.function.launch = launch;
+        });
+    }
+
+    /// An extent as a value of the device.
+    #[track_caller]
+    pub fn value(&self, extent: &IndexExpr) -> Expr<i32> {
+        compute(&self.known(extent))
+    }
+}

@@ -1,0 +1,96 @@
+//! [`Var`]: a variable of the device.
+
+use super::builder::{Place, here, with};
+use super::expr::{DeviceType, Expr, IntoExpr, binary, emit};
+use crate::ir::{BinaryOp, Handle, Op, Stmt, VarId};
+use crate::types::Num;
+use std::marker::PhantomData;
+
+/// A variable of each device thread: what `let mut` declares in a kernel. Helpers take it as `&mut Var<T>`.
+#[derive(Debug)]
+pub struct Var<T> {
+    kernel: u32,
+    id: u32,
+    of: PhantomData<(fn() -> T, *const ())>,
+}
+
+impl<T: DeviceType> Var<T> {
+    /// Declares a variable with its first value.
+    #[track_caller]
+    pub fn new(name: &str, value: impl IntoExpr<T>) -> Var<T> {
+        let (value, at) = (value.into_expr(), here());
+        with(|builder| {
+            let init = value.resolve(builder, at);
+            let id = builder.declare(name, T::TYPE, Some(init), builder.depth(), at);
+            Var { kernel: builder.serial(), id: id.index() as u32, of: PhantomData }
+        })
+        .unwrap_or(Var { kernel: 0, id: 0, of: PhantomData })
+    }
+
+    /// Declares a variable without a value in the block that is open at `depth`.
+    pub(crate) fn unset(depth: usize, at: Place) -> Var<T> {
+        with(|builder| {
+            let id = builder.declare("", T::TYPE, None, depth, at);
+            Var { kernel: builder.serial(), id: id.index() as u32, of: PhantomData }
+        })
+        .unwrap_or(Var { kernel: 0, id: 0, of: PhantomData })
+    }
+
+    /// The value it has now.
+    #[track_caller]
+    pub fn read(&self) -> Expr<T> {
+        self.read_at(here())
+    }
+
+    pub(crate) fn read_at(&self, at: Place) -> Expr<T> {
+        emit(at, |builder| {
+            let id = self.resolve(builder, at)?;
+            Some(Op::Read(id))
+        })
+    }
+
+    /// Gives it another value.
+    #[track_caller]
+    pub fn set(&mut self, value: impl IntoExpr<T>) {
+        self.set_at(value.into_expr(), here());
+    }
+
+    pub(crate) fn set_at(&mut self, value: impl IntoExpr<T>, at: Place) {
+        let value = value.into_expr();
+        with(|builder| {
+            let value = value.resolve(builder, at);
+            if let Some(var) = self.resolve(builder, at) {
+                builder.push(Stmt::Assign { var, value }, at);
+            }
+        });
+    }
+
+    fn resolve(&self, builder: &mut super::builder::Builder, at: Place) -> Option<VarId> {
+        let id = VarId::new(self.id as usize);
+        if self.kernel != builder.serial() {
+            builder.problem("a variable of another kernel is used here", at);
+            None
+        } else if !builder.lives(id) {
+            builder.problem("this variable was declared inside a branch or loop that has ended", at);
+            None
+        } else {
+            Some(id)
+        }
+    }
+}
+
+macro_rules! assign {
+    ($($trait:ident $method:ident $op:ident;)*) => {$(
+        #[diagnostic::do_not_recommend]
+        impl<T: Num, V: IntoExpr<T>> std::ops::$trait<V> for Var<T> {
+            #[track_caller]
+            fn $method(&mut self, value: V) {
+                let value = binary(BinaryOp::$op, self.read(), value.into_expr());
+                self.set(value);
+            }
+        }
+    )*};
+}
+assign! {
+    AddAssign add_assign Add; SubAssign sub_assign Sub; MulAssign mul_assign Mul; DivAssign div_assign Div; RemAssign rem_assign Rem;
+}

@@ -1,0 +1,176 @@
+//! The Rust types whose values a kernel can hold, as traits: [`Element`], [`Num`], [`Int`], [`Float`].
+//!
+//! The traits are closed: what is an element is what [`Scalar`] lists.
+
+use super::scalar::{Const, Scalar};
+use super::small::{E4M3, E5M2, TF32};
+use half::{bf16, f16};
+
+/// A number on the way from one host type to another, exact as far as 128-bit integers and `f64` go.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Number {
+    /// An integer; `bool` is 0 or 1.
+    Int(i128),
+    /// A float.
+    Float(f64),
+}
+
+/// A type of one number on the device.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a type of the device",
+    label = "not a device type",
+    note = "device types are bool, i8..i64, u8..u64, f16, bf16, f32, f64, TF32, E4M3 and E5M2; indices and sizes are `i32`"
+)]
+pub trait Element: Copy + PartialEq + Default + std::fmt::Debug + Send + Sync + 'static {
+    /// Its name in the IR.
+    const SCALAR: Scalar;
+    /// The value as a constant of the IR.
+    fn constant(self) -> Const;
+    /// The constant as a value; the type of the constant must be [`Element::SCALAR`].
+    fn from_bits64(bits: u64) -> Self;
+    /// The nearest value, as Rust's `as` would give it.
+    fn from_number(number: Number) -> Self;
+    /// The value as a number of the host.
+    fn number(self) -> Number;
+}
+
+/// An element with arithmetic: all but `bool` and the storage formats `TF32`, `E4M3`, `E5M2`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no arithmetic on the device",
+    label = "no arithmetic",
+    note = "`bool` has `&&`, `||` and `!`; cast the storage formats TF32, E4M3 and E5M2 first: `x as f32`"
+)]
+pub trait Num: Element {}
+
+/// An integer.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an integer of the device",
+    label = "an integer is needed here"
+)]
+pub trait Int: Num + Bits {}
+
+/// A float with arithmetic.
+#[diagnostic::on_unimplemented(message = "`{Self}` is not a float with arithmetic", label = "a float is needed here")]
+pub trait Float: Num {}
+
+/// What has `!`, `&`, `|` and `^`: `bool` and the integers.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no bit operations",
+    label = "`bool` or an integer is needed here"
+)]
+pub trait Bits: Element {}
+
+macro_rules! element {
+    ($($ty:ty, $scalar:ident, $number:ident as $host:ty, $bits:ty: $to:expr, $of:expr, $from:expr;)*) => {$(
+        impl Element for $ty {
+            const SCALAR: Scalar = Scalar::$scalar;
+            fn constant(self) -> Const {
+                let bits: $bits = ($to)(self);
+                Const { scalar: Scalar::$scalar, bits: bits as u64 }
+            }
+            fn from_bits64(bits: u64) -> Self {
+                ($of)(bits as $bits)
+            }
+            fn from_number(number: Number) -> Self {
+                match number {
+                    Number::Int(value) => element!(@from $number value $from),
+                    Number::Float(value) => ($from)(value as _),
+                }
+            }
+            fn number(self) -> Number {
+                Number::$number(element!(@number $number self as $host))
+            }
+        }
+    )*};
+    (@number Int $value:ident as $host:ty) => { $value as i128 };
+    (@number Float $value:ident as $host:ty) => { <$host>::from($value.wide()) };
+    (@from Int $value:ident $from:expr) => { $value as Self };
+    (@from Float $value:ident $from:expr) => { ($from)($value as f64) };
+}
+
+/// The value in `f64`, exactly.
+trait Wide {
+    fn wide(self) -> f64;
+}
+macro_rules! wide {
+    ($($ty:ty: $wide:expr;)*) => {$(
+        impl Wide for $ty {
+            fn wide(self) -> f64 {
+                ($wide)(self)
+            }
+        }
+    )*};
+}
+wide! {
+    f16: f16::to_f64;
+    bf16: bf16::to_f64;
+    f32: f64::from;
+    f64: |value| value;
+    TF32: |value: TF32| value.to_f32() as f64;
+    E4M3: |value: E4M3| value.to_f32() as f64;
+    E5M2: |value: E5M2| value.to_f32() as f64;
+}
+
+impl Element for bool {
+    const SCALAR: Scalar = Scalar::Bool;
+    fn constant(self) -> Const {
+        Const { scalar: Scalar::Bool, bits: self as u64 }
+    }
+    fn from_bits64(bits: u64) -> Self {
+        bits & 1 != 0
+    }
+    fn from_number(number: Number) -> Self {
+        match number {
+            Number::Int(value) => value != 0,
+            Number::Float(value) => value != 0.0,
+        }
+    }
+    fn number(self) -> Number {
+        Number::Int(self as i128)
+    }
+}
+
+element! {
+    i8, I8, Int as i128, u8: |v: i8| v as u8, |b: u8| b as i8, |v: f64| v as i8;
+    i16, I16, Int as i128, u16: |v: i16| v as u16, |b: u16| b as i16, |v: f64| v as i16;
+    i32, I32, Int as i128, u32: |v: i32| v as u32, |b: u32| b as i32, |v: f64| v as i32;
+    i64, I64, Int as i128, u64: |v: i64| v as u64, |b: u64| b as i64, |v: f64| v as i64;
+    u8, U8, Int as i128, u8: |v: u8| v, |b: u8| b, |v: f64| v as u8;
+    u16, U16, Int as i128, u16: |v: u16| v, |b: u16| b, |v: f64| v as u16;
+    u32, U32, Int as i128, u32: |v: u32| v, |b: u32| b, |v: f64| v as u32;
+    u64, U64, Int as i128, u64: |v: u64| v, |b: u64| b, |v: f64| v as u64;
+    f16, F16, Float as f64, u16: f16::to_bits, f16::from_bits, f16::from_f64;
+    bf16, BF16, Float as f64, u16: bf16::to_bits, bf16::from_bits, bf16::from_f64;
+    f32, F32, Float as f64, u32: f32::to_bits, f32::from_bits, |v: f64| v as f32;
+    f64, F64, Float as f64, u64: f64::to_bits, f64::from_bits, |v: f64| v;
+    TF32, TF32, Float as f64, u32: |v: TF32| v.to_f32().to_bits(), |b| TF32::from_f32(f32::from_bits(b)), |v: f64| TF32::from_f32(v as f32);
+    E4M3, E4M3, Float as f64, u8: E4M3::to_bits, E4M3::from_bits, |v: f64| E4M3::from_f32(v as f32);
+    E5M2, E5M2, Float as f64, u8: E5M2::to_bits, E5M2::from_bits, |v: f64| E5M2::from_f32(v as f32);
+}
+
+macro_rules! kinds {
+    ($($trait:ident: $($ty:ty)*;)*) => {$($(
+        #[diagnostic::do_not_recommend]
+        impl $trait for $ty {}
+    )*)*};
+}
+kinds! {
+    Num: i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64;
+    Int: i8 i16 i32 i64 u8 u16 u32 u64;
+    Float: f16 bf16 f32 f64;
+    Bits: bool i8 i16 i32 i64 u8 u16 u32 u64;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn constants_keep_their_bits() {
+        assert_eq!((-1i32).constant(), Const { scalar: Scalar::I32, bits: 0xffff_ffff });
+        assert_eq!(f16::from_f32(1.0).constant().bits, 0x3c00);
+        assert_eq!(f32::from_bits64((1.5f32).constant().bits), 1.5);
+        assert_eq!(i8::from_number(Number::Int(300)), 44);
+        assert_eq!(u8::from_number(Number::Float(300.0)), 255);
+    }
+}

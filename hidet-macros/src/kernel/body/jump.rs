@@ -1,0 +1,171 @@
+//! `break`, `continue`, `return`: the device's jump is emitted, then Rust's own control flow leaves what is being built.
+//!
+//! The cascade goes from the innermost frame outwards. A frame of the device stops it after its own branch, because the
+//! code behind it runs on the device where the branch is not taken; a frame known while building is really left.
+
+use super::scope::{Frame, FrameKind};
+use super::{Body, Owner};
+use proc_macro2::{Span, TokenStream};
+use quote::quote_spanned;
+use syn::visit::{self, Visit};
+use syn::{Block, Expr, ExprBreak, ExprContinue, ExprReturn, Ident, Lifetime, Stmt};
+
+/// Which jump.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Jump {
+    Break,
+    Continue,
+    Return,
+}
+
+impl Body<'_> {
+    pub(super) fn break_loop(&mut self, node: &ExprBreak) -> TokenStream {
+        self.loop_jump(Jump::Break, node.label.as_ref(), node.break_token.span)
+    }
+
+    pub(super) fn continue_loop(&mut self, node: &ExprContinue) -> TokenStream {
+        self.loop_jump(Jump::Continue, node.label.as_ref(), node.continue_token.span)
+    }
+
+    fn loop_jump(&mut self, jump: Jump, label: Option<&Lifetime>, span: Span) -> TokenStream {
+        let name = label.map(|label| label.ident.to_string());
+        let inside = self.frames.iter().rposition(|frame| frame.kind == FrameKind::Closure).map_or(0, |at| at + 1);
+        let target = self.frames[inside..].iter().rposition(|frame| match &frame.kind {
+            FrameKind::Loop { name: found } => name.is_none() || *found == name,
+            _ => false,
+        });
+        let word = if jump == Jump::Break { "break" } else { "continue" };
+        match (target, label) {
+            (Some(target), _) => self.cascade(jump, Some(inside + target), TokenStream::new(), span),
+            (None, Some(label)) => {
+                self.errors.at(label.ident.span(), format!("there is no loop `{label}` around this `{word}`"));
+                TokenStream::new()
+            }
+            (None, None) => {
+                self.errors.at(span, format!("`{word}` outside of a loop"));
+                TokenStream::new()
+            }
+        }
+    }
+
+    pub(super) fn return_from(&mut self, node: &ExprReturn) -> TokenStream {
+        let span = node.return_token.span;
+        if self.frames.iter().any(|frame| frame.kind == FrameKind::Closure) {
+            let value = node.expr.as_ref().map(|value| self.expr(value));
+            let token = node.return_token;
+            return quote_spanned!(span=> #token #value);
+        }
+        match self.owner {
+            Owner::Kernel => {
+                if let Some(value) = &node.expr {
+                    self.errors.on(value, "a kernel returns nothing; write its results to an `Out<..>` parameter");
+                }
+                self.cascade(Jump::Return, None, quote_spanned!(span=> __h::emit_return();), span)
+            }
+            Owner::Device { once: false } => {
+                let value = node.expr.as_ref().map(|value| self.expr(value));
+                let token = node.return_token;
+                quote_spanned!(span=> #token #value)
+            }
+            Owner::Device { once: true } => {
+                let value = match &node.expr {
+                    Some(value) => self.expr(value),
+                    None => quote_spanned!(span=> ()),
+                };
+                self.cascade(Jump::Break, Some(0), quote_spanned!(span=> __out.set(#value);), span)
+            }
+        }
+    }
+
+    /// Emits the jump and leaves all frames inside of the target; `None` is the whole kernel.
+    fn cascade(&mut self, jump: Jump, target: Option<usize>, before: TokenStream, span: Span) -> TokenStream {
+        let passed = &self.frames[target.map_or(0, |target| target + 1)..];
+        let mut out = before;
+        if let Some(target) = target.map(|target| &self.frames[target]) {
+            let guard = &target.guard;
+            if !target.device {
+                for frame in passed {
+                    let passed = &frame.guard;
+                    out.extend(quote_spanned!(span=> __h::through((&#passed, &#guard));));
+                }
+            }
+            let emit = Ident::new(if jump == Jump::Break { "emit_break" } else { "emit_continue" }, span);
+            out.extend(quote_spanned!(span=> #guard.#emit();));
+        }
+        for frame in passed.iter().rev() {
+            let leave = leave(frame, span);
+            if frame.device {
+                return quote_spanned!(span=> { #out #leave });
+            }
+            let guard = &frame.guard;
+            out.extend(quote_spanned!(span=> if #guard.device() { #leave }));
+        }
+        let end = match target.map(|target| &self.frames[target]) {
+            None => quote_spanned!(span=> return),
+            Some(frame) => {
+                let (guard, label) = (&frame.guard, &frame.label);
+                match jump {
+                    Jump::Break if !frame.device => {
+                        quote_spanned!(span=> if #guard.device() { continue #label } break #label)
+                    }
+                    _ => quote_spanned!(span=> continue #label),
+                }
+            }
+        };
+        quote_spanned!(span=> { #out #end })
+    }
+}
+
+/// Ends what is built of a frame of the device.
+fn leave(frame: &Frame, span: Span) -> TokenStream {
+    let label = &frame.label;
+    match frame.kind {
+        FrameKind::Branch { value: true } => quote_spanned!(span=> break #label __h::None),
+        FrameKind::Branch { value: false } => quote_spanned!(span=> break #label),
+        _ => quote_spanned!(span=> continue #label),
+    }
+}
+
+/// Whether a block ends with a jump, so that it has no value.
+pub(super) fn diverges(block: &Block) -> bool {
+    match block.stmts.last() {
+        Some(Stmt::Expr(expr, _)) => match expr {
+            Expr::Return(_) | Expr::Break(_) | Expr::Continue(_) => true,
+            Expr::Block(node) => diverges(&node.block),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// Whether a `return` stands under a branch or loop, which may be one of the device.
+pub(super) fn returns_under_a_branch(block: &Block) -> bool {
+    let mut search = Search { depth: 0, found: false };
+    search.visit_block(block);
+    search.found
+}
+
+struct Search {
+    depth: usize,
+    found: bool,
+}
+
+impl<'ast> Visit<'ast> for Search {
+    fn visit_item(&mut self, _: &'ast syn::Item) {}
+    fn visit_expr_closure(&mut self, _: &'ast syn::ExprClosure) {}
+    fn visit_expr(&mut self, expr: &'ast Expr) {
+        let frame = match expr {
+            Expr::If(node) => !super::expr::has_let(&node.cond),
+            Expr::While(_) | Expr::Loop(_) | Expr::ForLoop(_) => true,
+            Expr::Block(node) => !node.attrs.is_empty(),
+            Expr::Return(_) => {
+                self.found |= self.depth > 0;
+                false
+            }
+            _ => false,
+        };
+        self.depth += usize::from(frame);
+        visit::visit_expr(self, expr);
+        self.depth -= usize::from(frame);
+    }
+}

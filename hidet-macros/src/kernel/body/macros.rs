@@ -1,0 +1,201 @@
+//! The macros a kernel may use: `assert!`, `print!`, and those of the host that compute values while building.
+
+use super::Body;
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::{Expr, Lit, Macro, Token};
+
+/// Macros of the host that are left as they are.
+const HOST: &[&str] = &[
+    "vec",
+    "format",
+    "concat",
+    "stringify",
+    "env",
+    "include_str",
+    "line",
+    "file",
+    "column",
+    "cfg",
+    "panic",
+    "unreachable",
+];
+
+impl Body<'_> {
+    pub(super) fn invocation(&mut self, node: &Macro) -> TokenStream {
+        let name = node.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
+        match name.as_str() {
+            "assert" => self.assert(node),
+            "print" => self.print(node),
+            "println" => {
+                self.errors.on(&node.path, "write `print!`: each thread prints a line of its own");
+                TokenStream::new()
+            }
+            "assert_eq" | "assert_ne" | "debug_assert" => {
+                self.errors
+                    .on(&node.path, format!("`{name}!` is not part of a kernel; write `assert!(a == b, \"why\")`"));
+                TokenStream::new()
+            }
+            "vec" => self.list(node),
+            name if HOST.contains(&name) => quote!(#node),
+            "todo" | "unimplemented" => quote!(#node),
+            name => {
+                self.errors.on(
+                    &node.path,
+                    format!("the macro `{name}!` is not part of a kernel; call a function, or compute its value before the kernel"),
+                );
+                TokenStream::new()
+            }
+        }
+    }
+
+    fn arguments(&mut self, node: &Macro) -> Option<Vec<Expr>> {
+        match node.parse_body_with(Punctuated::<Expr, Token![,]>::parse_terminated) {
+            Ok(args) => Some(args.into_iter().collect()),
+            Err(error) => {
+                self.errors.push(error);
+                None
+            }
+        }
+    }
+
+    /// `vec![a, b]`; `vec![x; n]` stays as it is.
+    fn list(&mut self, node: &Macro) -> TokenStream {
+        match node.parse_body_with(Punctuated::<Expr, Token![,]>::parse_terminated) {
+            Ok(items) => {
+                let items = items.iter().map(|item| self.expr(item)).collect::<Vec<_>>();
+                let path = &node.path;
+                quote_spanned!(path.span()=> #path![#(#items),*])
+            }
+            Err(_) => quote!(#node),
+        }
+    }
+
+    fn assert(&mut self, node: &Macro) -> TokenStream {
+        let span = node.path.span();
+        let Some(args) = self.arguments(node) else { return TokenStream::new() };
+        let Some((condition, message)) = args.split_first() else {
+            self.errors.on(&node.path, "`assert!` needs a condition");
+            return TokenStream::new();
+        };
+        let value = self.expr(condition);
+        let message = if message.is_empty() {
+            let text = format!("{} does not hold", tidy(&quote!(#condition).to_string()));
+            quote_spanned!(span=> #text)
+        } else {
+            quote_spanned!(span=> #(#message),*)
+        };
+        quote_spanned!(span=> __h::assert_that(#value, ::std::format!(#message)))
+    }
+
+    fn print(&mut self, node: &Macro) -> TokenStream {
+        let span = node.path.span();
+        let Some(args) = self.arguments(node) else { return TokenStream::new() };
+        let format = match args.first() {
+            Some(Expr::Lit(lit)) => match &lit.lit {
+                Lit::Str(text) => Some(text),
+                _ => None,
+            },
+            _ => None,
+        };
+        let Some(format) = format else {
+            self.errors.on(&node.path, "`print!` starts with its text: `print!(\"x = {}\", x)`");
+            return TokenStream::new();
+        };
+        let pieces = match pieces(&format.value()) {
+            Ok(pieces) => pieces,
+            Err(message) => {
+                self.errors.at(format.span(), message);
+                return TokenStream::new();
+            }
+        };
+        let holes = pieces.iter().filter(|piece| matches!(piece, Piece::Hole(_))).count();
+        if holes != args.len() - 1 {
+            let message = format!("the text has {holes} `{{}}`, but {} values are given", args.len() - 1);
+            self.errors.at(format.span(), message);
+            return TokenStream::new();
+        }
+        let mut values = args.iter().skip(1);
+        let mut out = Vec::new();
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => out.push(quote_spanned!(span=> __h::text(#text))),
+                Piece::Hole(precision) => {
+                    let Some(value) = values.next() else { continue };
+                    let value_span = value.span();
+                    let value = self.expr(value);
+                    let precision = match precision {
+                        Some(digits) => quote_spanned!(span=> __h::Some(#digits)),
+                        None => quote_spanned!(span=> __h::None),
+                    };
+                    out.push(quote_spanned!(value_span=> __h::piece(#value, #precision)));
+                }
+            }
+        }
+        quote_spanned!(span=> __h::print(::std::vec![#(#out),*]))
+    }
+}
+
+enum Piece {
+    Text(String),
+    Hole(Option<u8>),
+}
+
+/// The pieces of a format text: `{}` and `{:.3}` are holes, `{{` and `}}` are braces.
+fn pieces(format: &str) -> Result<Vec<Piece>, String> {
+    let mut pieces = Vec::new();
+    let mut text = String::new();
+    let mut chars = format.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '{' | '}' if chars.peek() == Some(&c) => {
+                chars.next();
+                text.push(c);
+            }
+            '{' => {
+                let inside: String = chars.by_ref().take_while(|c| *c != '}').collect();
+                let precision = match inside.strip_prefix(":.") {
+                    Some(digits) => Some(digits.parse().map_err(|_| format!("`{{{inside}}}` is no number of digits"))?),
+                    None if inside.is_empty() => None,
+                    None => {
+                        return Err(format!(
+                            "`{{{inside}}}`: `print!` knows `{{}}` and `{{:.3}}`; give the values after the text"
+                        ));
+                    }
+                };
+                if !text.is_empty() {
+                    pieces.push(Piece::Text(std::mem::take(&mut text)));
+                }
+                pieces.push(Piece::Hole(precision));
+            }
+            '}' => return Err("a `}` without `{`; write `}}` for a brace".to_owned()),
+            c => text.push(c),
+        }
+    }
+    if !text.is_empty() {
+        pieces.push(Piece::Text(text));
+    }
+    Ok(pieces)
+}
+
+/// Source text as it would be written: without the spaces that token streams print around brackets and points.
+fn tidy(text: &str) -> String {
+    let mut text = text.to_owned();
+    for (from, to) in [
+        (" [", "["),
+        ("[ ", "["),
+        (" ]", "]"),
+        (" (", "("),
+        ("( ", "("),
+        (" )", ")"),
+        (" ,", ","),
+        (" . ", "."),
+        (":: ", "::"),
+        (" ::", "::"),
+    ] {
+        text = text.replace(from, to);
+    }
+    text.replace('{', "{{").replace('}', "}}")
+}

@@ -1,0 +1,88 @@
+//! Names and frames.
+
+use super::Body;
+use syn::{Ident, Lifetime};
+
+/// What a name is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Binding {
+    /// `let mut`: a device variable.
+    Device,
+    /// A parameter of type `&mut Var<T>` or `&Var<T>`.
+    Reference,
+    /// `#[meta] let mut`, declared under that many frames.
+    Meta(usize),
+    /// Anything that does not change.
+    Value,
+}
+
+/// A branch or loop around the code being expanded.
+pub(super) struct Frame {
+    /// The variable that knows whether the frame is one of the device.
+    pub guard: Ident,
+    /// Its label in Rust.
+    pub label: Lifetime,
+    /// What it is.
+    pub kind: FrameKind,
+    /// Whether it is known to be one of the device.
+    pub device: bool,
+}
+
+/// What a frame is.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum FrameKind {
+    /// A branch; with a value or without.
+    Branch { value: bool },
+    /// A loop, with the user's label.
+    Loop { name: Option<String> },
+    /// The loop round the body of a device function that returns early.
+    Once,
+    /// A closure, which no jump leaves.
+    Closure,
+}
+
+impl Frame {
+    pub fn once(guard: &Ident, label: &Lifetime) -> Frame {
+        Frame { guard: guard.clone(), label: label.clone(), kind: FrameKind::Once, device: true }
+    }
+}
+
+impl Body<'_> {
+    pub(super) fn bind(&mut self, name: &str, binding: Binding) {
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.insert(name.to_owned(), binding);
+        }
+    }
+
+    /// A name that does not change.
+    pub fn bind_value(&mut self, name: &str) {
+        self.bind(name, Binding::Value);
+    }
+
+    /// A name of the host that may change.
+    pub fn bind_meta(&mut self, name: &str) {
+        self.bind(name, Binding::Meta(self.frames.len()));
+    }
+
+    /// What a name is, where it was declared in the kernel.
+    pub(super) fn lookup(&self, name: &Ident) -> Option<Binding> {
+        let name = name.to_string();
+        self.scopes.iter().rev().find_map(|scope| scope.get(&name)).copied()
+    }
+
+    /// Runs `f` in a scope of its own.
+    pub(super) fn scoped<R>(&mut self, f: impl FnOnce(&mut Self) -> R) -> R {
+        self.scopes.push(Default::default());
+        let result = f(self);
+        self.scopes.pop();
+        result
+    }
+
+    /// Runs `f` inside of a frame.
+    pub(super) fn framed<R>(&mut self, frame: Frame, f: impl FnOnce(&mut Self) -> R) -> R {
+        self.frames.push(frame);
+        let result = f(self);
+        self.frames.pop();
+        result
+    }
+}

@@ -1,0 +1,237 @@
+//! Blocks, statements, `let` and patterns.
+
+use super::scope::Binding;
+use super::{Body, Tail};
+use crate::kernel::expand::pattern_name;
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::visit_mut::{self, VisitMut};
+use syn::{Attribute, Block, Expr, Ident, Local, Pat, PatIdent, PatType, Stmt};
+
+impl Body<'_> {
+    /// The statements of a block, without its braces.
+    pub(super) fn block(&mut self, block: &Block, tail: Tail) -> TokenStream {
+        self.scoped(|body| body.statements(&block.stmts, tail))
+    }
+
+    pub(super) fn statements(&mut self, stmts: &[Stmt], tail: Tail) -> TokenStream {
+        let mut out = TokenStream::new();
+        for (index, stmt) in stmts.iter().enumerate() {
+            let last = index + 1 == stmts.len();
+            match stmt {
+                Stmt::Local(local) => out.extend(self.local(local)),
+                Stmt::Item(item) => item.to_tokens(&mut out),
+                Stmt::Expr(expr, None) if last && tail == Tail::Value => out.extend(self.expr(expr)),
+                Stmt::Expr(expr, semi) => {
+                    let tokens = self.statement(expr);
+                    // Blocks end a statement by themselves, but a rewritten one may have become a call.
+                    let semi = match semi {
+                        Some(semi) => quote!(#semi),
+                        None => quote_spanned!(expr.span()=> ;),
+                    };
+                    out.extend(quote!(#tokens #semi));
+                }
+                Stmt::Macro(node) => {
+                    let value = last && tail == Tail::Value && node.semi_token.is_none();
+                    let tokens = self.invocation(&node.mac);
+                    out.extend(tokens);
+                    if !value {
+                        out.extend(quote_spanned!(node.mac.span()=> ;));
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    /// An expression whose value is not used.
+    fn statement(&mut self, expr: &Expr) -> TokenStream {
+        match expr {
+            Expr::If(node) => self.if_statement(node),
+            Expr::Match(node) => self.match_expr(node, Tail::Unit),
+            Expr::Block(node) => self.block_expr(node, Tail::Unit),
+            Expr::Unsafe(node) => {
+                let body = self.block(&node.block, Tail::Unit);
+                quote_spanned!(node.span()=> unsafe { #body })
+            }
+            _ => self.expr(expr),
+        }
+    }
+
+    /// `let`
+    fn local(&mut self, local: &Local) -> TokenStream {
+        let Some(init) = &local.init else { return TokenStream::new() };
+        let meta = self.meta_attribute(&local.attrs);
+        let span = local.let_token.span;
+        let mut pat = local.pat.clone();
+        let value = if meta { self.expr(&init.expr) } else { self.initial(&pat, &init.expr) };
+        let diverge = init.diverge.as_ref().map(|(token, expr)| {
+            let expr = match &**expr {
+                Expr::Block(node) => self.block_expr(node, Tail::Unit),
+                other => self.expr(other),
+            };
+            quote!(#token #expr)
+        });
+        if meta {
+            self.bind_meta_pattern(&pat);
+            return quote_spanned!(span=> let #pat = #value #diverge;);
+        }
+        if let Some(declared) = self.simple_variable(&pat, &init.expr, span) {
+            return declared;
+        }
+        let declared = self.pattern(&mut pat, Some(&init.expr));
+        quote_spanned!(span=> let #pat = #value #diverge; #declared)
+    }
+
+    fn meta_attribute(&mut self, attrs: &[Attribute]) -> bool {
+        let mut meta = false;
+        for attr in attrs {
+            if attr.path().is_ident("meta") {
+                meta = true;
+            } else {
+                self.errors.on(attr, "the only attribute of a `let` in a kernel is `#[meta]`");
+            }
+        }
+        meta
+    }
+
+    /// `let mut x = e;` and `let mut x: T = e;`
+    fn simple_variable(&mut self, pat: &Pat, init: &Expr, span: Span) -> Option<TokenStream> {
+        let (ident, ty) = match pat {
+            Pat::Ident(ident) => (ident, None),
+            Pat::Type(PatType { pat, ty, .. }) => match &**pat {
+                Pat::Ident(ident) => (ident, Some(ty)),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        ident.mutability.as_ref()?;
+        let name = &ident.ident;
+        let text = name.to_string();
+        let value = self.declared(init);
+        let call = match (literal(init), ty) {
+            (Some(Literal::Int), None) => quote_spanned!(name.span()=> __h::declare_int(#text, #init)),
+            _ => quote_spanned!(name.span()=> __h::declare(#text, #value)),
+        };
+        self.bind(&text, Binding::Device);
+        let ty = ty.map(|ty| quote_spanned!(ty.span()=> : __h::Var<#ty>));
+        Some(quote_spanned!(span=> let #ident #ty = #call;))
+    }
+
+    /// A value where a device value is expected: a plain number takes the type it meets.
+    pub(super) fn declared(&mut self, expr: &Expr) -> TokenStream {
+        match literal(expr) {
+            Some(Literal::Int) => quote_spanned!(expr.span()=> __h::IntLit(#expr)),
+            Some(Literal::Float) => quote_spanned!(expr.span()=> __h::FloatLit(#expr)),
+            None => self.expr(expr),
+        }
+    }
+
+    /// The value of a `let`, named after its binding where that helps the reader of the IR.
+    fn initial(&mut self, pat: &Pat, expr: &Expr) -> TokenStream {
+        if let (Pat::Tuple(pats), Expr::Tuple(values)) = (pat, expr) {
+            if pats.elems.len() == values.elems.len() && !pats.elems.iter().any(|pat| matches!(pat, Pat::Rest(_))) {
+                let values = pats.elems.iter().zip(&values.elems).map(|(pat, value)| match pat {
+                    // A plain number for `mut` stays as it is for integers, and becomes any float.
+                    Pat::Ident(PatIdent { mutability: Some(_), .. }) if literal(value) == Some(Literal::Float) => {
+                        self.declared(value)
+                    }
+                    _ => self.initial(pat, value),
+                });
+                let values: Vec<TokenStream> = values.collect();
+                return quote_spanned!(expr.span()=> (#(#values,)*));
+            }
+        }
+        let value = self.expr(expr);
+        let Some(name) = pattern_name(pat) else { return value };
+        let text = name.to_string();
+        match expr {
+            Expr::Binary(_) | Expr::Cast(_) => quote_spanned!(name.span()=> __h::Named(#value).named(#text)),
+            Expr::Index(node) if matches!(&*node.index, Expr::Array(_)) => {
+                quote_spanned!(name.span()=> __h::Named(#value).named(#text))
+            }
+            Expr::Call(node) if super::expr::allocates(&node.func) => {
+                quote_spanned!(name.span()=> __h::memory(#text, #value))
+            }
+            _ => value,
+        }
+    }
+
+    /// Binds the names of a pattern. `mut` names become device variables, declared by the tokens returned.
+    pub(super) fn pattern(&mut self, pat: &mut Pat, init: Option<&Expr>) -> TokenStream {
+        let mut names = Names::default();
+        names.visit_pat_mut(pat);
+        let mut out = TokenStream::new();
+        for (ident, mutable) in names.found {
+            let text = ident.to_string();
+            if !mutable {
+                self.bind_value(&text);
+                continue;
+            }
+            let declare = match init.and_then(|init| literal_for(&ident, pat, init)) {
+                Some(Literal::Int) => quote_spanned!(ident.span()=> __h::declare_int),
+                _ => quote_spanned!(ident.span()=> __h::declare),
+            };
+            out.extend(quote_spanned!(ident.span()=> let mut #ident = #declare(#text, #ident);));
+            self.bind(&text, Binding::Device);
+        }
+        out
+    }
+
+    /// Binds the names of a `#[meta]` pattern.
+    fn bind_meta_pattern(&mut self, pat: &Pat) {
+        let mut names = Names::default();
+        names.visit_pat_mut(&mut pat.clone());
+        for (ident, mutable) in names.found {
+            if mutable {
+                self.bind_meta(&ident.to_string());
+            } else {
+                self.bind_value(&ident.to_string());
+            }
+        }
+    }
+}
+
+/// The names of a pattern, and whether they were `mut`, which is taken away.
+#[derive(Default)]
+struct Names {
+    found: Vec<(Ident, bool)>,
+}
+
+impl VisitMut for Names {
+    fn visit_pat_ident_mut(&mut self, node: &mut PatIdent) {
+        let mutable = node.mutability.take().is_some();
+        self.found.push((node.ident.clone(), mutable));
+        visit_mut::visit_pat_ident_mut(self, node);
+    }
+}
+
+/// The kind of the number that a name of a tuple pattern gets from a tuple of the same length.
+fn literal_for(name: &Ident, pat: &Pat, init: &Expr) -> Option<Literal> {
+    let (Pat::Tuple(pats), Expr::Tuple(values)) = (pat, init) else { return None };
+    let position = pats.elems.iter().position(|pat| pattern_name(pat) == Some(name))?;
+    literal(values.elems.get(position)?)
+}
+
+/// An unsuffixed number.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Literal {
+    Int,
+    Float,
+}
+
+/// The kind of an unsuffixed number, with or without a sign.
+pub(super) fn literal(expr: &Expr) -> Option<Literal> {
+    match expr {
+        Expr::Lit(node) => match &node.lit {
+            syn::Lit::Int(int) if int.suffix().is_empty() => Some(Literal::Int),
+            syn::Lit::Float(float) if float.suffix().is_empty() => Some(Literal::Float),
+            _ => None,
+        },
+        Expr::Unary(node) if matches!(node.op, syn::UnOp::Neg(_)) => literal(&node.expr),
+        Expr::Paren(node) => literal(&node.expr),
+        Expr::Group(node) => literal(&node.expr),
+        _ => None,
+    }
+}

@@ -1,0 +1,260 @@
+//! From [`ast`](super::ast) to Rust: a function that returns a template, whose closure declares the signature and emits the body.
+
+use super::ast::{Kernel, Launch, Module, Param, ParamKind, Part};
+use super::body::Body;
+use super::check;
+use super::error::Errors;
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use std::collections::HashSet;
+use syn::spanned::Spanned;
+use syn::visit_mut::{self, VisitMut};
+use syn::{Expr, FnArg, GenericParam, Ident, ItemFn, Lifetime, Pat, TypeReference};
+
+/// Expands all items; an item with an error keeps its signature and has an empty body.
+pub fn module(module: &Module, errors: &mut Errors) -> TokenStream {
+    let items: TokenStream = module
+        .items
+        .iter()
+        .map(|part| match part {
+            Part::Kernel(node) => kernel(&module.krate, node, errors),
+            Part::Device(node) => device_body(&module.krate, node, errors),
+            Part::Other(item) => quote!(#item),
+        })
+        .collect();
+    let errors = errors.take();
+    quote! { #errors #items }
+}
+
+/// Expands a function marked `#[device]`.
+pub fn device(krate: &TokenStream, function: &ItemFn, errors: &mut Errors) -> TokenStream {
+    let item = device_body(krate, function, errors);
+    let errors = errors.take();
+    quote! { #errors #item }
+}
+
+/// The attributes and imports that every expanded body starts with.
+fn prologue(krate: &TokenStream) -> TokenStream {
+    quote! {
+        #[allow(unused_imports)]
+        use #krate::dsl::glue::{self as __h, CmpMeta as _, LoopGuard as _, NamedMeta as _, OpMeta as _};
+    }
+}
+
+fn device_body(krate: &TokenStream, function: &ItemFn, errors: &mut Errors) -> TokenStream {
+    let ItemFn { attrs, vis, sig, block, .. } = function;
+    let before = errors.count();
+    if let Some(token) = &sig.asyncness {
+        errors.on(token, "a device function cannot be `async`");
+    }
+    check::body(block, errors);
+    let mut sig = sig.clone();
+    let mut body = Body::device(errors);
+    let mut declared = TokenStream::new();
+    for input in &mut sig.inputs {
+        match input {
+            FnArg::Typed(typed) => declared.extend(body.parameter(&mut typed.pat, &typed.ty)),
+            FnArg::Receiver(_) => body.bind_value("self"),
+        }
+    }
+    let statements = body.function(block);
+    if errors.count() > before {
+        return quote! { #(#attrs)* #[allow(unused_variables, unused_mut)] #vis #sig { ::core::panic!("the function has errors") } };
+    }
+    let prologue = prologue(krate);
+    quote! {
+        #(#attrs)*
+        #[track_caller]
+        #[allow(unused_labels, unused_parens, unused_braces)]
+        #vis #sig { #prologue #declared #statements }
+    }
+}
+
+fn kernel(krate: &TokenStream, node: &Kernel, errors: &mut Errors) -> TokenStream {
+    let before = errors.count();
+    let Kernel { attrs, launch, vis, fn_token, name, generics, params, body } = node;
+    let dims = dims(node, errors);
+    let mut arguments = Vec::new();
+    let mut types = Vec::new();
+    let mut declared = TokenStream::new();
+    for param in params {
+        declare(krate, param, &dims, &mut arguments, &mut types, &mut declared);
+    }
+    check::body(body, errors);
+    let launched = self::launch(launch, &dims, name.span());
+    let mut scope = Body::kernel(errors);
+    for Param { name, kind } in params {
+        match kind {
+            ParamKind::Meta { mutable: Some(_), .. } => scope.bind_meta(&name.to_string()),
+            _ => scope.bind_value(&name.to_string()),
+        }
+    }
+    for dim in &dims {
+        scope.bind_value(&dim.to_string());
+    }
+    let statements = scope.function(body);
+    let where_clause = &generics.where_clause;
+    let template = quote_spanned!(name.span()=> #krate::dsl::Template<(#(#types,)*)>);
+    let head = quote!(#(#attrs)* #vis #fn_token #name #generics (#(#arguments),*) -> #template #where_clause);
+    if errors.count() > before {
+        return quote! { #[allow(unused_variables)] #head { ::core::panic!("the kernel has errors") } };
+    }
+    let prologue = prologue(krate);
+    let text = name.to_string();
+    let dim_names = dims.iter().map(Ident::to_string);
+    let span = name.span();
+    quote_spanned! {span=>
+        #[allow(unused_labels, unused_parens, unused_braces, unused_variables, clippy::all)]
+        #head {
+            #prologue
+            __h::Template::new(#text, move |__k| {
+                #(let #dims = __k.dim(#dim_names);)*
+                #declared
+                #launched
+                #(let #dims = __k.value(&#dims);)*
+                #statements
+            })
+        }
+    }
+}
+
+/// The extents that are named in the types of the parameters and nowhere else.
+fn dims(node: &Kernel, errors: &mut Errors) -> Vec<Ident> {
+    let mut known: HashSet<String> = HashSet::new();
+    for param in &node.generics.params {
+        if let GenericParam::Const(param) = param {
+            known.insert(param.ident.to_string());
+        }
+    }
+    for Param { name, kind } in &node.params {
+        if let ParamKind::Meta { .. } = kind {
+            known.insert(name.to_string());
+        }
+    }
+    let mut dims: Vec<Ident> = Vec::new();
+    for Param { kind, .. } in &node.params {
+        let ParamKind::Tensor { extents, .. } = kind else { continue };
+        for extent in extents {
+            let Expr::Path(path) = extent else { continue };
+            let Some(ident) = path.path.get_ident() else { continue };
+            let text = ident.to_string();
+            // Constants are written in capitals; a name in small letters is an extent that the launch gives.
+            let constant = text.chars().any(char::is_uppercase);
+            if !constant && !known.contains(&text) && !dims.contains(ident) {
+                dims.push(ident.clone());
+            }
+        }
+    }
+    for param in &node.params {
+        if dims.contains(&param.name) {
+            errors.at(
+                param.name.span(),
+                format!("`{}` is also the name of an extent; give one another name", param.name),
+            );
+        }
+    }
+    dims
+}
+
+/// Declares a parameter in the signature.
+fn declare(
+    krate: &TokenStream,
+    param: &Param,
+    dims: &[Ident],
+    arguments: &mut Vec<TokenStream>,
+    types: &mut Vec<TokenStream>,
+    out: &mut TokenStream,
+) {
+    let name = &param.name;
+    let text = name.to_string();
+    let span = name.span();
+    match &param.kind {
+        ParamKind::Tensor { path, elem, extents } => {
+            let rank = extents.len();
+            let ty = quote!(#path<#elem, #rank>);
+            let extents = extents.iter().map(|extent| formula(extent, dims));
+            out.extend(quote_spanned!(span=> let #name: #ty = __k.tensor(#text, [#(#extents),*]);));
+            types.push(ty);
+        }
+        ParamKind::Scalar(ty) => {
+            out.extend(quote_spanned!(span=> let #name = __k.scalar::<#ty>(#text);));
+            types.push(quote_spanned!(span=> #krate::dsl::Expr<#ty>));
+        }
+        ParamKind::Meta { mutable, ty } => {
+            let mut ty = ty.clone();
+            // The template keeps its meta parameters, so what they borrow must stay.
+            StaticReferences.visit_type_mut(&mut ty);
+            arguments.push(quote!(#mutable #name: #ty));
+        }
+    }
+}
+
+struct StaticReferences;
+impl VisitMut for StaticReferences {
+    fn visit_type_reference_mut(&mut self, node: &mut TypeReference) {
+        let span = node.and_token.span();
+        node.lifetime.get_or_insert_with(|| Lifetime::new("'static", span));
+        visit_mut::visit_type_reference_mut(self, node);
+    }
+}
+
+/// A formula over the extents, as an `IndexExpr`.
+fn formula(expr: &Expr, dims: &[Ident]) -> TokenStream {
+    let mut expr = expr.clone();
+    Borrow { dims }.visit_expr_mut(&mut expr);
+    quote_spanned!(expr.span()=> __h::extent(#expr))
+}
+
+/// Borrows extents, which are no `Copy` values while the signature is declared.
+struct Borrow<'a> {
+    dims: &'a [Ident],
+}
+impl VisitMut for Borrow<'_> {
+    fn visit_expr_mut(&mut self, expr: &mut Expr) {
+        visit_mut::visit_expr_mut(self, expr);
+        if let Expr::Path(path) = expr {
+            if path.path.get_ident().is_some_and(|ident| self.dims.contains(ident)) {
+                let span = path.span();
+                *expr = Expr::Verbatim(quote_spanned!(span=> (&#path)));
+            }
+        }
+    }
+}
+
+/// `grid`, `block`, `cluster` and `min_blocks` for the signature.
+fn launch(launch: &Launch, dims: &[Ident], span: Span) -> TokenStream {
+    let three = |value: &Option<Expr>, of: &dyn Fn(&Expr) -> TokenStream, one: TokenStream| {
+        let mut extents: Vec<TokenStream> = match value {
+            Some(Expr::Tuple(tuple)) => tuple.elems.iter().map(of).collect(),
+            Some(value) => vec![of(value)],
+            None => Vec::new(),
+        };
+        while extents.len() < 3 {
+            extents.push(one.clone());
+        }
+        quote!([#(#extents),*])
+    };
+    let grid = three(&launch.grid, &|extent| formula(extent, dims), quote!(__h::extent(1)));
+    let number = |value: &Expr| quote_spanned!(value.span()=> __h::count(#value));
+    let block = three(&launch.block, &number, quote!(1));
+    let cluster = three(&launch.cluster, &number, quote!(1));
+    let min_blocks = launch.min_blocks.as_ref().map_or_else(|| quote!(0), number);
+    quote_spanned!(span=> __k.launch(#grid, #block, #cluster, #min_blocks);)
+}
+
+/// The name of a binding, where a pattern is one.
+pub fn pattern_name(pat: &Pat) -> Option<&Ident> {
+    match pat {
+        Pat::Ident(ident) => Some(&ident.ident),
+        Pat::Type(typed) => pattern_name(&typed.pat),
+        Pat::Paren(paren) => pattern_name(&paren.pat),
+        _ => None,
+    }
+}
+
+/// A name that the user does not use.
+pub fn fresh(prefix: &str, number: usize, span: Span) -> Ident {
+    let mut ident = format_ident!("__{prefix}{number}");
+    ident.set_span(span);
+    ident
+}

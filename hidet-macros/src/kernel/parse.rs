@@ -1,0 +1,255 @@
+//! From tokens to [`ast`](super::ast). Bodies and types are Rust's own and parsed by `syn`; extents of tensor
+//! parameters, which are no Rust types, are parsed here.
+
+use super::ast::{Kernel, Launch, Module, Param, ParamKind, Part};
+use super::error::Errors;
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::ext::IdentExt;
+use syn::parse::discouraged::Speculative;
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Block, Expr, Generics, Ident, Item, ItemFn, Path, Token, Type, Visibility, braced, bracketed};
+use syn::{parenthesized, spanned::Spanned, token};
+
+/// Parses the content of a `kernel!`.
+pub fn module(tokens: TokenStream, errors: &mut Errors) -> Module {
+    let mut module = Module { krate: quote!(::hidet), items: Vec::new() };
+    let parse = |input: ParseStream| {
+        // The wrapper of the library hands on its own path in brackets, so that re-exports and renamed crates work.
+        if input.peek(token::Bracket) && input.peek2(Token![$]) {
+            return Err(input.error("unexpected `[$`"));
+        }
+        if input.peek(token::Bracket) {
+            let path;
+            bracketed!(path in input);
+            module.krate = path.parse()?;
+        }
+        for attr in input.call(Attribute::parse_inner)? {
+            match crate_path(&attr) {
+                Ok(path) => module.krate = path,
+                Err(error) => errors.push(error),
+            }
+        }
+        while !input.is_empty() {
+            part(input, &mut module.items, errors)?;
+        }
+        Ok(())
+    };
+    if let Err(error) = parse.parse2(tokens) {
+        errors.push(error);
+    }
+    module
+}
+
+/// `#![hidet(crate = path)]`
+fn crate_path(attr: &Attribute) -> syn::Result<TokenStream> {
+    if !attr.path().is_ident("hidet") {
+        return Err(syn::Error::new_spanned(
+            attr,
+            "the only inner attribute of `kernel!` is `#![hidet(crate = path)]`",
+        ));
+    }
+    attr.parse_args_with(|input: ParseStream| {
+        input.parse::<Token![crate]>()?;
+        input.parse::<Token![=]>()?;
+        let path: Path = input.call(Path::parse_mod_style)?;
+        Ok(quote!(#path))
+    })
+}
+
+/// Parses one item. An error that leaves the rest readable is noted, and parsing goes on.
+fn part(input: ParseStream, items: &mut Vec<Part>, errors: &mut Errors) -> syn::Result<()> {
+    let ahead = input.fork();
+    let attrs = ahead.call(Attribute::parse_outer)?;
+    let launch = attrs.iter().any(|attr| attr.path().is_ident("launch"));
+    let device = attrs.iter().any(|attr| attr.path().is_ident("device"));
+    let vis: Visibility = ahead.parse()?;
+    let is_fn = ahead.peek(Token![fn]);
+    if is_fn && !device {
+        if !launch {
+            let name = ahead.parse::<Token![fn]>().and_then(|_| ahead.call(Ident::parse_any))?;
+            errors.at(
+                name.span(),
+                format!("what is `{name}`? Write `#[launch(grid = .., block = ..)]` above a kernel and `#[device]` above a function that kernels call"),
+            );
+        }
+        input.advance_to(&{
+            let ahead = input.fork();
+            ahead.call(Attribute::parse_outer)?;
+            ahead.parse::<Visibility>()?;
+            ahead
+        });
+        items.push(Part::Kernel(Box::new(kernel(input, attrs, vis, errors)?)));
+    } else if device {
+        let mut function: ItemFn = input.parse()?;
+        function.attrs.retain(|attr| !attr.path().is_ident("device"));
+        items.push(Part::Device(Box::new(function)));
+    } else {
+        items.push(Part::Other(Box::new(input.parse::<Item>()?)));
+    }
+    Ok(())
+}
+
+/// Parses a kernel from its `fn`.
+fn kernel(input: ParseStream, attrs: Vec<Attribute>, vis: Visibility, errors: &mut Errors) -> syn::Result<Kernel> {
+    let mut launch = Launch::default();
+    let mut kept = Vec::new();
+    for attr in attrs {
+        if attr.path().is_ident("launch") {
+            launch = launch_attr(&attr, errors);
+        } else {
+            kept.push(attr);
+        }
+    }
+    let fn_token = input.parse()?;
+    let name = input.parse()?;
+    let mut generics: Generics = input.parse()?;
+    let list;
+    parenthesized!(list in input);
+    let mut params = Vec::new();
+    while !list.is_empty() {
+        params.push(param(&list, errors)?);
+        if !list.is_empty() {
+            list.parse::<Token![,]>()?;
+        }
+    }
+    if input.peek(Token![->]) {
+        let arrow: Token![->] = input.parse()?;
+        let ty: Type = input.parse()?;
+        errors.on(quote!(#arrow #ty), "a kernel returns nothing; write its results to an `Out<..>` parameter");
+    }
+    generics.where_clause = input.parse()?;
+    let body;
+    let brace_token = braced!(body in input);
+    let body = Block { brace_token, stmts: body.call(Block::parse_within)? };
+    Ok(Kernel { attrs: kept, launch, vis, fn_token, name, generics, params, body })
+}
+
+/// Parses a parameter.
+fn param(input: ParseStream, errors: &mut Errors) -> syn::Result<Param> {
+    let attrs = input.call(Attribute::parse_outer)?;
+    let mut meta = false;
+    for attr in &attrs {
+        if attr.path().is_ident("meta") {
+            meta = true;
+        } else {
+            errors.on(attr, "the only attribute of a parameter is `#[meta]`");
+        }
+    }
+    if input.peek(Token![self]) || input.peek(Token![&]) {
+        return Err(input.error("a kernel has no `self`; a parameter is `name: Type`"));
+    }
+    let mutable: Option<Token![mut]> = input.parse()?;
+    let name: Ident = input.parse()?;
+    input.parse::<Token![:]>()?;
+    if meta {
+        return Ok(Param { name, kind: ParamKind::Meta { mutable, ty: input.parse()? } });
+    }
+    if let Some(token) = mutable {
+        errors.on(token, format!("parameters cannot change; write `let mut {name} = {name};` in the body"));
+    }
+    let ahead = input.fork();
+    if let Ok(path) = ahead.call(Path::parse_mod_style) {
+        let last = path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
+        if matches!(last.as_str(), "In" | "Out" | "InOut") {
+            input.advance_to(&ahead);
+            return tensor(input, name, path);
+        }
+    }
+    let ty: Type = input.parse()?;
+    Ok(Param { name, kind: ParamKind::Scalar(ty) })
+}
+
+/// Parses `<T, [rows, cols]>`.
+fn tensor(input: ParseStream, name: Ident, path: Path) -> syn::Result<Param> {
+    let shape = "write the type of the elements and the extents: `In<f32, [rows, cols]>`";
+    let wrong = |error: syn::Error| syn::Error::new(error.span(), shape);
+    if !input.peek(Token![<]) {
+        return Err(syn::Error::new(path.span(), shape));
+    }
+    input.parse::<Token![<]>()?;
+    let elem: Type = input.parse()?;
+    input.parse::<Token![,]>().map_err(wrong)?;
+    if !input.peek(token::Bracket) {
+        return Err(input.error(shape));
+    }
+    let list;
+    bracketed!(list in input);
+    let extents = Punctuated::<Expr, Token![,]>::parse_terminated(&list)?.into_iter().collect();
+    input.parse::<Option<Token![,]>>()?;
+    input.parse::<Token![>]>()?;
+    Ok(Param { name, kind: ParamKind::Tensor { path, elem, extents } })
+}
+
+/// Parses `#[launch(..)]`.
+fn launch_attr(attr: &Attribute, errors: &mut Errors) -> Launch {
+    let mut launch = Launch::default();
+    let parsed = attr.parse_args_with(Punctuated::<Setting, Token![,]>::parse_terminated);
+    let settings = match parsed {
+        Ok(settings) => settings,
+        Err(error) => {
+            errors.push(error);
+            return launch;
+        }
+    };
+    for Setting { name, value } in settings {
+        let slot = match name.to_string().as_str() {
+            "grid" => &mut launch.grid,
+            "block" => &mut launch.block,
+            "cluster" => &mut launch.cluster,
+            "min_blocks" => &mut launch.min_blocks,
+            other => {
+                errors.at(
+                    name.span(),
+                    format!("`launch` has no `{other}`; it has `grid`, `block`, `cluster` and `min_blocks`"),
+                );
+                continue;
+            }
+        };
+        if slot.replace(value).is_some() {
+            errors.at(name.span(), format!("`{name}` is given twice"));
+        }
+    }
+    for (slot, name) in [(&launch.grid, "grid"), (&launch.block, "block")] {
+        if slot.is_none() {
+            errors.on(attr, format!("`launch` needs `{name} = ..`"));
+        }
+    }
+    launch
+}
+
+/// `name = value`
+struct Setting {
+    name: Ident,
+    value: Expr,
+}
+
+impl Parse for Setting {
+    fn parse(input: ParseStream) -> syn::Result<Self> {
+        let name = input.call(Ident::parse_any)?;
+        input.parse::<Token![=]>()?;
+        Ok(Setting { name, value: input.parse()? })
+    }
+}
+
+/// Parses `#[device]` with its optional `crate = path`, and the function below.
+pub fn device(attribute: TokenStream, item: TokenStream, errors: &mut Errors) -> Option<(TokenStream, ItemFn)> {
+    let path = |input: ParseStream| {
+        if input.is_empty() {
+            return Ok(quote!(::hidet));
+        }
+        input.parse::<Token![crate]>()?;
+        input.parse::<Token![=]>()?;
+        let path = input.call(Path::parse_mod_style)?;
+        Ok(quote!(#path))
+    };
+    let path = path.parse2(attribute).map_err(|error| errors.push(error)).ok()?;
+    match syn::parse2::<ItemFn>(item.clone()) {
+        Ok(function) => Some((path, function)),
+        Err(_) => {
+            errors.on(item, "`#[device]` stands on a function with a body");
+            None
+        }
+    }
+}
