@@ -6,13 +6,11 @@ pub use hidet_mapping as mapping;
 
 /// What programs with kernels import: `use hidet::prelude::*;`
 pub mod prelude {
-    pub use hidet_core::device::{Device, Tensor};
     pub use hidet_core::dsl::intrinsics::*;
     pub use hidet_core::dsl::{
         Address, Expr, In, InOut, IntoExpr, Out, Template, Var, Vector, View, lanes, lit, registers, shared, unroll,
         vector2, vector4, vector8,
     };
-    pub use hidet_core::kernel::Kernel;
     pub use hidet_core::layout::Layout;
     pub use hidet_core::types::{Bits, E4M3, E5M2, Element, Float, Int, Num, TF32, bf16, f16};
     pub use hidet_core::{device, kernel};

@@ -10,8 +10,8 @@ pub mod error;
 pub mod intrinsics;
 pub mod ir;
 pub mod layout;
-pub mod testing;
 pub mod passes;
+pub mod testing;
 pub mod types;
 
 pub use error::{Error, Result};

@@ -6,7 +6,11 @@ use hidet_core::testing::random::random_kernel;
 
 fn all_options() -> [Options; 3] {
     let default = Options::default();
-    [default.clone(), Options { checks: true, ..default.clone() }, Options { wide_index: true, contract: false, ..default }]
+    [
+        default.clone(),
+        Options { checks: true, ..default.clone() },
+        Options { wide_index: true, contract: false, ..default },
+    ]
 }
 
 #[test]
@@ -19,7 +23,10 @@ fn passes_keep_random_kernels_valid() {
             let lowered = passes::lower_with(&kernel, &options, &mut |pass, function| {
                 let printed = text::print(function);
                 if let Err(problems) = verify::verify(function) {
-                    panic!("seed {seed}, after {}: {}\nbefore:\n{before}\nafter:\n{printed}", pass.name, problems[0].message);
+                    panic!(
+                        "seed {seed}, after {}: {}\nbefore:\n{before}\nafter:\n{printed}",
+                        pass.name, problems[0].message
+                    );
                 }
                 let again = text::parse(&printed).unwrap();
                 assert!(again.structurally_equals(function), "seed {seed}, after {}: {printed}", pass.name);

@@ -93,6 +93,14 @@ impl MappingAtom {
         }
     }
 
+    /// Which axes are projected away; none for a custom mapping, whose formulas are projected already.
+    pub fn projected(&self) -> &[bool] {
+        match self {
+            MappingAtom::Spatial { projected, .. } | MappingAtom::Repeat { projected, .. } => projected,
+            MappingAtom::Custom { .. } => &[],
+        }
+    }
+
     /// The factors of its number of workers.
     pub fn workers(&self) -> Vec<Extent> {
         match self {

@@ -99,21 +99,20 @@ impl Lowering<'_> {
                 let outermost = workers[..position].iter().all(|count| *count == Int::Const(1));
                 if outermost { digit } else { emit.rem(&digit, &workers[position]) }
             };
-            let own = match atom {
-                MappingAtom::Spatial { shape, ranks } => self.spatial(&mut block, digit, shape, ranks),
-                MappingAtom::Repeat { shape, ranks, unroll } => self.repeat(&mut block, shape, ranks, unroll),
-                MappingAtom::Custom { workers, shape, tasks } => {
+            let mut own = match atom {
+                MappingAtom::Spatial { shape, ranks, .. } => self.spatial(&mut block, digit, shape, ranks),
+                MappingAtom::Repeat { shape, ranks, unroll, .. } => self.repeat(&mut block, shape, ranks, unroll),
+                MappingAtom::Custom { workers, shape, tasks, .. } => {
                     self.custom(&mut block, digit, *workers, shape.len(), tasks)?
                 }
             };
-            let extents: Vec<Int> = match atom {
-                MappingAtom::Spatial { shape, .. } | MappingAtom::Repeat { shape, .. } => {
-                    shape.iter().map(Emitter::extent).collect()
+            // A projected axis has one coordinate, whatever the loops and digits are.
+            for (axis, coordinate) in own.iter_mut().enumerate() {
+                if atom.projected().get(axis) == Some(&true) {
+                    *coordinate = Int::Const(0);
                 }
-                MappingAtom::Custom { shape, .. } => {
-                    shape.iter().map(|extent| Int::Const(i64::from(*extent))).collect()
-                }
-            };
+            }
+            let extents: Vec<Int> = (0..atom.rank()).map(|axis| Emitter::extent(&atom.extent(axis))).collect();
             if own.len() != rank || extents.len() != rank {
                 return Err(self.function.error_at(
                     self.stmt,
@@ -126,12 +125,10 @@ impl Lowering<'_> {
                 *whole = emit.add(&scaled, &own[axis]);
             }
         }
-        let projected = self.mapping.projected.clone();
         let mut emit = self.emit(&mut block);
         let mut replaced = HashMap::new();
         for (axis, value) in task.iter().enumerate() {
-            let coordinate = if projected.get(axis) == Some(&true) { Int::Const(0) } else { coordinates[axis] };
-            replaced.insert(*value, emit.value(coordinate));
+            replaced.insert(*value, emit.value(coordinates[axis]));
         }
         for (value, coordinate) in &replaced {
             let name = self.function.values[*value].name.clone();
