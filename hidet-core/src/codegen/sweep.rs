@@ -250,10 +250,7 @@ fn instances(intrinsic: Intrinsic) -> Vec<Instance> {
     let choices = rules.clone().find(|rule| matches!(rule, TypeRule::OneOf(_))).map_or(vec![Type::I32], allowed);
     let both = |operand: &Operand| matches!(operand, Operand::Address { space: Space::GlobalOrShared, .. });
     let spaces = if row.operands.iter().any(both) { vec![Space::Global, Space::Shared] } else { vec![Space::Global] };
-    choices
-        .iter()
-        .flat_map(|choice| spaces.iter().map(move |space| (intrinsic, *choice, *space)))
-        .collect()
+    choices.iter().flat_map(|choice| spaces.iter().map(move |space| (intrinsic, *choice, *space))).collect()
 }
 
 fn compile(function: &Function, arch: Arch) -> Result<(), String> {
@@ -275,8 +272,7 @@ fn sweep(rows: impl Fn(&str) -> bool, batch: usize, all: bool) {
         groups.entry((row.min_arch, row.max_arch)).or_default().extend(instances(intrinsic));
     }
     assert!(!groups.is_empty());
-    let functions: Vec<Function> =
-        groups.values().flat_map(|group| group.chunks(batch).map(calls)).collect();
+    let functions: Vec<Function> = groups.values().flat_map(|group| group.chunks(batch).map(calls)).collect();
     let failures: Vec<String> = functions
         .par_iter()
         .flat_map_iter(|function| {

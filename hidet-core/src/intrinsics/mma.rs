@@ -33,23 +33,23 @@ fn mma([m, n, k]: [u32; 3], d: Scalar, ab: Scalar, since: u32) -> Row {
 }
 
 fn matrices(load: bool, count: u32, trans: bool, suffix: &str, elem: TypeRule, bytes: u32) -> Row {
-    let name = format!(
-        "{}.x{count}{}{suffix}",
-        if load { "ldmatrix" } else { "stmatrix" },
-        if trans { ".trans" } else { "" }
-    );
-    let helper = format!("hidet_{}matrix_x{count}{}", if load { "ld" } else { "st" }, if trans { "_trans" } else { "" });
+    let name =
+        format!("{}.x{count}{}{suffix}", if load { "ldmatrix" } else { "stmatrix" }, if trans { ".trans" } else { "" });
+    let helper =
+        format!("hidet_{}matrix_x{count}{}", if load { "ld" } else { "st" }, if trans { "_trans" } else { "" });
     // A lane holds 4 bytes of each 8 x 8 matrix of 16-bit elements, and names a row of 16 bytes.
     let (held, row_length) = (4 * count / bytes, 16 / bytes);
     let registers = |row: Row, effect| row.address(Space::Register, effect, elem, held);
     let shared = |row: Row, effect, elem| row.address(Space::Shared, effect, elem, row_length);
     let how = if trans { ", transposed" } else { "" };
     if load {
-        let doc = format!("Loads {count} 8 x 8 matrices of 16-bit words{how}; lane i names the row i % 8 of matrix i / 8.");
+        let doc =
+            format!("Loads {count} 8 x 8 matrices of 16-bit words{how}; lane i names the row i % 8 of matrix i / 8.");
         let row = row(name, format!("{helper}($0, $1);"), Meaning::NotSimulated, doc).together(Together::Warp);
         shared(registers(row, Effect::Write), Effect::Read, TypeRule::SameAs(0))
     } else {
-        let doc = format!("Stores {count} 8 x 8 matrices of 16-bit words{how}; lane i names the row i % 8 of matrix i / 8.");
+        let doc =
+            format!("Stores {count} 8 x 8 matrices of 16-bit words{how}; lane i names the row i % 8 of matrix i / 8.");
         let row = row(name, format!("{helper}($0, $1);"), Meaning::NotSimulated, doc).together(Together::Warp);
         let row = shared(row, Effect::Write, elem).since(90, false);
         row.address(Space::Register, Effect::Read, TypeRule::SameAs(0), held)

@@ -41,9 +41,8 @@ fn tensor(rank: usize) -> Vec<Row> {
     )
     .address(Space::Shared, Effect::Write, ANY, 0)
     .operand(Operand::Map);
-    let multicast = with_coordinates(multicast, rank)
-        .address(Space::Shared, Effect::Barrier, MBARRIER, 1)
-        .value(Type::U32);
+    let multicast =
+        with_coordinates(multicast, rank).address(Space::Shared, Effect::Barrier, MBARRIER, 1).value(Type::U32);
     let store = |name: &str, helper: &str, doc: &str| {
         let cuda = format!("hidet_tma_{helper}_{rank}d($0, ${}, {});", 1 + rank, coordinates(1, rank));
         let doc = format!("{doc} the box at {rank} coordinates of a tensor; what is outside of it is dropped.");
@@ -69,7 +68,8 @@ pub(super) fn rows() -> Vec<Row> {
     let mut rows: Vec<Row> = (1..=5).flat_map(tensor).collect();
     let simple = |name: &str, cuda: &str, doc: &str| bulk(name.to_owned(), cuda.to_owned(), doc.to_owned());
     rows.extend([
-        simple("tma.prefetch.map", "hidet_tma_prefetch_map($0);", "Brings a tensor map to the cache.").operand(Operand::Map),
+        simple("tma.prefetch.map", "hidet_tma_prefetch_map($0);", "Brings a tensor map to the cache.")
+            .operand(Operand::Map),
         simple(
             "bulk.load",
             "hidet_bulk_load($0, $1, $2, $3);",
@@ -79,13 +79,21 @@ pub(super) fn rows() -> Vec<Row> {
         .address(Space::Global, Effect::Read, TypeRule::SameAs(0), 0)
         .value(Type::I32)
         .address(Space::Shared, Effect::Barrier, MBARRIER, 1),
-        simple("bulk.store", "hidet_bulk_store($0, $1, $2);", "Copies a multiple of 16 bytes of shared memory to global memory.")
-            .address(Space::Global, Effect::Write, ANY, 0)
-            .address(Space::Shared, Effect::Read, TypeRule::SameAs(0), 0)
-            .value(Type::I32),
+        simple(
+            "bulk.store",
+            "hidet_bulk_store($0, $1, $2);",
+            "Copies a multiple of 16 bytes of shared memory to global memory.",
+        )
+        .address(Space::Global, Effect::Write, ANY, 0)
+        .address(Space::Shared, Effect::Read, TypeRule::SameAs(0), 0)
+        .value(Type::I32),
         simple("bulk.commit", "hidet_bulk_commit();", "Ends a group of this thread's bulk stores."),
-        simple("bulk.wait", "hidet_bulk_wait<$0>();", "Waits until at most that many of this thread's groups of bulk stores are unfinished.")
-            .imm(0, 7),
+        simple(
+            "bulk.wait",
+            "hidet_bulk_wait<$0>();",
+            "Waits until at most that many of this thread's groups of bulk stores are unfinished.",
+        )
+        .imm(0, 7),
         simple(
             "bulk.wait.read",
             "hidet_bulk_wait_read<$0>();",

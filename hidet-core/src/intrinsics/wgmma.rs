@@ -31,7 +31,11 @@ fn wgmma(n: u32, d: Scalar, a: Scalar, b: Scalar, registers: bool) -> Row {
     let doc = format!(
         "`d += a * b` by the tensor cores of a warp group, or `d = a * b` where the condition does not hold: a is 64 x {k} {a} in {}, b {k} x {n} {b} in shared memory, d 64 x {n} {d}{}.",
         if registers { "registers" } else { "shared memory" },
-        if a.bytes() == 2 { "; the numbers say (1) that an operand in shared memory is contiguous along m or n instead of k" } else { "" }
+        if a.bytes() == 2 {
+            "; the numbers say (1) that an operand in shared memory is contiguous along m or n instead of k"
+        } else {
+            ""
+        }
     );
     let row = row(name, format!("{helper}{transposes}($0, {first}, $D2, $3);"), Meaning::NotSimulated, doc)
         .since(90, true)
@@ -63,8 +67,12 @@ pub(super) fn rows() -> Vec<Row> {
             "Orders a warp group's accesses to registers and shared memory before the wgmma that follow.",
         ),
         group("wgmma.commit", "hidet_wgmma_commit();", "Ends a group of a warp group's wgmma."),
-        group("wgmma.wait", "hidet_wgmma_wait<$0>();", "Waits until at most that many of a warp group's groups are unfinished.")
-            .imm(0, 7),
+        group(
+            "wgmma.wait",
+            "hidet_wgmma_wait<$0>();",
+            "Waits until at most that many of a warp group's groups are unfinished.",
+        )
+        .imm(0, 7),
     ];
     let mut family = |d: Scalar, a: Scalar, b: Scalar| {
         for n in lengths(d == I32) {

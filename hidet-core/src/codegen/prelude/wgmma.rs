@@ -49,7 +49,9 @@ pub(super) fn generate(name: &str) -> Option<String> {
     let (b_at, p_at) = (n + a_words, n + a_words + 1);
     // Integers have no scales, and only 16-bit operands can be transposed.
     let (template, scales, transposes) = match (a.bytes() == 2, registers) {
-        (true, true) => ("template <int TransB> ", ", 1, 1".to_owned() + &format!(", %{}", p_at + 1), ", \"n\"(TransB)"),
+        (true, true) => {
+            ("template <int TransB> ", ", 1, 1".to_owned() + &format!(", %{}", p_at + 1), ", \"n\"(TransB)")
+        }
         (true, false) => (
             "template <int TransA, int TransB> ",
             format!(", 1, 1, %{}, %{}", p_at + 1, p_at + 2),
