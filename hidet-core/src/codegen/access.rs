@@ -1,5 +1,6 @@
 //! Accesses to memory, calls, checks, prints and inline PTX.
 
+use super::descriptor;
 use super::expr::Expr;
 use super::intrinsic::fill;
 use super::stmt::Generator;
@@ -75,7 +76,7 @@ impl Generator<'_> {
     /// Calls an intrinsic.
     pub(super) fn call(&mut self, intrinsic: Intrinsic, args: &[Arg], result: Option<ValueId>) -> Result<()> {
         let row = intrinsic.row();
-        let (mut operands, mut elems) = (Vec::new(), Vec::new());
+        let (mut operands, mut elems, mut descriptors) = (Vec::new(), Vec::new(), Vec::new());
         for arg in args {
             let (text, elem) = match arg {
                 Arg::Value(value) => (self.value(*value)?.text, types::scalar(self.function.ty(*value).scalar)),
@@ -85,6 +86,14 @@ impl Generator<'_> {
                     let pointer = self.pointer(*buffer, &position);
                     // An element of registers may be indexed in the row's text.
                     let level = if self.function.buffers[*buffer].scope == Scope::Register { 0 } else { 9 };
+                    if row.cuda.contains(&format!("$D{}", operands.len())) {
+                        descriptors.resize(operands.len(), String::new());
+                        let descriptor = descriptor::of(self.function, *buffer).map_err(|why| self.error(why))?;
+                        descriptors.push(format!(
+                            "hidet_wgmma_descriptor({}, {}, {}, {})",
+                            pointer.text, descriptor.leading, descriptor.stride, descriptor.swizzle
+                        ));
+                    }
                     (pointer.within(level), elem)
                 }
                 Arg::Imm(number) => (number.to_string(), "int"),
@@ -97,7 +106,7 @@ impl Generator<'_> {
             let message = format!("`{}` takes {} operands, {} given", row.name, row.operands.len(), operands.len());
             return Err(self.error(message));
         }
-        let text = fill(&row.cuda, &operands, &elems);
+        let text = fill(&row.cuda, &operands, &elems, &descriptors);
         match result {
             Some(value) => {
                 let name = self.name_value(value);
@@ -217,7 +226,7 @@ impl Generator<'_> {
             numbers.push(format!("%{in_index}"));
             in_index += 1;
         }
-        let text = fill(&template.replace('%', "%%"), &numbers, &[]);
+        let text = fill(&template.replace('%', "%%"), &numbers, &[], &[]);
         self.out.line(format!(
             "asm volatile({} : {} : {} : \"memory\");",
             literal::quoted(&text),
@@ -255,6 +264,6 @@ fn printed(scalar: Scalar, precision: Option<u8>, value: &Expr) -> (String, Stri
         I64 => ("%lld".to_owned(), value.text.clone()),
         U64 => ("%llu".to_owned(), value.text.clone()),
         F32 | F64 => (float(), format!("(double){}", value.within(1))),
-        F16 | BF16 | TF32 | E4M3 | E5M2 => (float(), format!("(double)to_f32({})", value.text)),
+        F16 | BF16 | TF32 | E4M3 | E5M2 => (float(), format!("(double){scalar}_to_f32({})", value.text)),
     }
 }

@@ -74,9 +74,9 @@ fn math(name: &str, scalar: Scalar) -> String {
 /// `f(a, ..)` for floats, through `float` for the small ones.
 fn float_call(name: &str, scalar: Scalar, operands: &[&Expr]) -> Expr {
     if small(scalar) {
-        let wide: Vec<Expr> = operands.iter().map(|operand| call("to_f32", &[operand])).collect();
+        let wide: Vec<Expr> = operands.iter().map(|operand| widened(scalar, operand)).collect();
         let wide: Vec<&Expr> = wide.iter().collect();
-        return call(&format!("to_{scalar}"), &[&call(&format!("{name}f"), &wide)]);
+        return call(&format!("f32_to_{scalar}"), &[&call(&format!("{name}f"), &wide)]);
     }
     call(&math(name, scalar), operands)
 }
@@ -108,7 +108,7 @@ pub fn unary(op: UnaryOp, scalar: Scalar, a: &Expr) -> Option<Expr> {
         Abs if scalar.is_float() => "fabs",
         _ if !scalar.is_float() => return None,
         IsNan | IsInf | IsFinite => {
-            let wide = if small(scalar) { call("to_f32", &[a]) } else { a.clone() };
+            let wide = if small(scalar) { widened(scalar, a) } else { a.clone() };
             let name = [(IsNan, "is_nan"), (IsInf, "is_inf"), (IsFinite, "is_finite")];
             let name = name.into_iter().find(|(each, _)| *each == op)?.1;
             return Some(call(name, &[&wide]));
@@ -215,7 +215,7 @@ pub fn compare(op: CompareOp, scalar: Scalar, a: &Expr, b: &Expr) -> Option<Expr
         CompareOp::Ge => ">=",
     };
     if small(scalar) {
-        return Some(infix(&call("to_f32", &[a]), operator, &call("to_f32", &[b]), COMPARE));
+        return Some(infix(&widened(scalar, a), operator, &widened(scalar, b), COMPARE));
     }
     Some(infix(a, operator, b, COMPARE))
 }
@@ -236,24 +236,32 @@ pub fn fma(scalar: Scalar, a: &Expr, b: &Expr, c: &Expr) -> Option<Expr> {
     }
 }
 
+/// A float that is a struct, as `float`, exactly.
+fn widened(scalar: Scalar, a: &Expr) -> Expr {
+    call(&format!("{scalar}_to_f32"), &[a])
+}
+
 /// Conversion of a scalar, as Rust's `as`.
 pub fn convert(from: Scalar, to: Scalar, a: &Expr) -> Expr {
     use Scalar::*;
-    let native = |scalar: Scalar| !types::is_struct(scalar);
+    if from == to {
+        return a.clone();
+    }
+    if types::is_struct(from) {
+        return convert(F32, to, &widened(from, a));
+    }
+    let by_name = |from: Scalar, a: &Expr| call(&format!("{from}_to_{to}"), &[a]);
     match (from, to) {
-        (from, to) if from == to => a.clone(),
-        (from, Bool) if native(from) => infix(a, "!=", &Expr::atom(if from == F32 { "0.0f" } else { "0" }), COMPARE),
-        (_, Bool) => infix(&call("to_f32", &[a]), "!=", &Expr::atom("0.0f"), COMPARE),
+        (from, Bool) => infix(a, "!=", &Expr::atom(if from == F32 { "0.0f" } else { "0" }), COMPARE),
         // Floats to integers truncate and saturate.
-        (F32 | F64, to) if to.is_int() => call(&format!("to_{to}"), &[a]),
-        (from, to) if from.is_float() && to.is_int() => call(&format!("to_{to}"), &[&call("to_f32", &[a])]),
-        (from, to) if native(from) && native(to) => cast(to, a),
-        // Small integers are exact in `float`; as `int` they would choose the rounding conversion.
-        (from, to) if native(from) && from.bytes() < 4 && to != F16 => call(&format!("to_{to}"), &[&cast(F32, a)]),
-        (from, to) if native(from) => call(&format!("to_{to}"), &[a]),
-        (_, F32) => call("to_f32", &[a]),
-        (_, F64) => cast(F64, &call("to_f32", &[a])),
-        (_, to) => call(&format!("to_{to}"), &[&call("to_f32", &[a])]),
+        (F32 | F64, to) if to.is_int() => by_name(from, a),
+        (_, to) if !types::is_struct(to) => cast(to, a),
+        (F32, _) => by_name(F32, a),
+        (from, F16) if from.bytes() < 4 => by_name(I32, &cast(I32, a)),
+        (from, F16) => by_name(from, a),
+        // Small integers are exact in `float`; others are rounded to odd on the way, so that they round once.
+        (from, _) if from.bytes() < 4 => by_name(F32, &cast(F32, a)),
+        _ => by_name(F32, &call("hidet_odd_f32", &[a])),
     }
 }
 

@@ -8,6 +8,7 @@
 //! rank 1). Knows nothing of devices or of the simulator.
 
 mod access;
+mod descriptor;
 mod expr;
 mod inline;
 mod intrinsic;
@@ -116,4 +117,6 @@ fn fault(function: &Function, span: Span, message: impl Into<String>) -> Error {
 }
 
 #[cfg(test)]
-mod tests;
+mod sweep;
+#[cfg(test)]
+pub(crate) mod tests;

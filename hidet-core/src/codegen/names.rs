@@ -70,7 +70,7 @@ mod tests {
         assert_eq!(names.unique("row", "v"), "row_2");
         assert_eq!(names.unique("", "v0"), "v0");
         assert_eq!(names.unique("float", "v"), "float_2");
-        assert_eq!(names.unique("to_f16", "v"), "to_f16_2");
+        assert_eq!(names.unique("f32_to_f16", "v"), "f32_to_f16_2");
         assert_eq!(names.unique("hidet_fault", "v"), "v_hidet_fault");
         assert_eq!(names.unique("_x", "v"), "v_x");
         assert_eq!(names.unique("größe", "v"), "gr_e");

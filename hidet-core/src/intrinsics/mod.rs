@@ -9,10 +9,15 @@
 mod async_copy;
 mod atomic;
 mod barrier;
+mod cluster;
 mod memory;
+mod mma;
+mod tma;
 mod warp;
+mod wgmma;
 
 use crate::types::{Scalar, Type};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::LazyLock;
 
@@ -21,14 +26,27 @@ use std::sync::LazyLock;
 pub struct Intrinsic(u16);
 
 static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
-    let families = [barrier::rows(), warp::rows(), atomic::rows(), memory::rows(), async_copy::rows()];
+    let families = [
+        barrier::rows(),
+        warp::rows(),
+        atomic::rows(),
+        memory::rows(),
+        async_copy::rows(),
+        cluster::rows(),
+        tma::rows(),
+        mma::rows(),
+        wgmma::rows(),
+    ];
     families.into_iter().flatten().collect()
 });
+
+static NAMES: LazyLock<HashMap<&str, u16>> =
+    LazyLock::new(|| TABLE.iter().enumerate().map(|(index, row)| (row.name.as_str(), index as u16)).collect());
 
 impl Intrinsic {
     /// The intrinsic of that name.
     pub fn named(name: &str) -> Option<Intrinsic> {
-        TABLE.iter().position(|row| row.name == name).map(|index| Intrinsic(index as u16))
+        NAMES.get(name).copied().map(Intrinsic)
     }
 
     /// Every intrinsic, family by family.
@@ -64,7 +82,8 @@ pub struct Row {
     /// Which threads must arrive at it together.
     pub together: Together,
     /// The CUDA text of a statement or, with a result, of an expression. `$0`, `$1`, ... are the operands (an address
-    /// is a typed pointer, in registers an lvalue that may be indexed), `$T0` the C type of operand 0's element.
+    /// is a typed pointer, in registers an lvalue that may be indexed), `$T0` the C type of operand 0's element, `$D0`
+    /// the descriptor by which tensor cores read operand 0 from shared memory.
     pub cuda: String,
     /// What the simulated device does.
     pub meaning: Meaning,
@@ -325,6 +344,10 @@ impl Row {
         self.min_arch = (number, specific);
         self
     }
+    fn until(mut self, number: u32) -> Row {
+        self.max_arch = Some(number);
+        self
+    }
 }
 
 #[cfg(test)]
@@ -348,7 +371,8 @@ mod tests {
         for intrinsic in Intrinsic::all() {
             let row = intrinsic.row();
             for index in 0..row.operands.len() {
-                assert!(row.cuda.contains(&format!("${index}")), "{} does not use operand {index}", row.name);
+                let used = [format!("${index}"), format!("$D{index}")].iter().any(|name| row.cuda.contains(name));
+                assert!(used, "{} does not use operand {index}", row.name);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Atomics, ordered loads and stores, and shuffles.
 
-use super::{Piece, parse};
+use super::{Piece, parse, piece};
 
 /// The C++ types with their PTX types (signed or unsigned, and bits) and register constraint.
 const TYPES: [(&str, &str, &str, char); 6] = [
@@ -11,11 +11,6 @@ const TYPES: [(&str, &str, &str, char); 6] = [
     ("float", "f32", "b32", 'f'),
     ("double", "f64", "b64", 'd'),
 ];
-
-/// A piece whose name is made here. Names live as long as the table, which lives for ever.
-fn piece(name: String, text: String) -> Piece {
-    Piece { names: vec![Box::leak(name.into_boxed_str())], text }
-}
 
 pub(super) fn pieces() -> Vec<Piece> {
     let mut pieces = shuffles();

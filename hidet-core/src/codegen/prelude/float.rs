@@ -23,17 +23,17 @@ struct e4m3 { unsigned char bits; };
 ## e5m2
 struct e5m2 { unsigned char bits; };
 
-## hidet_f16_f32
-@ float hidet_f16_f32(f16 a) { float r; asm("cvt.f32.f16 %0, %1;" : "=f"(r) : "h"(a.bits)); return r; }
+## f16_to_f32
+@ float f16_to_f32(f16 a) { float r; asm("cvt.f32.f16 %0, %1;" : "=f"(r) : "h"(a.bits)); return r; }
 
-## hidet_bf16_f32
-@ float hidet_bf16_f32(bf16 a) { return __uint_as_float((unsigned)a.bits << 16); }
+## bf16_to_f32
+@ float bf16_to_f32(bf16 a) { return __uint_as_float((unsigned)a.bits << 16); }
 
-## hidet_f32_f16
-@ f16 hidet_f32_f16(float a) { f16 r; asm("cvt.rn.f16.f32 %0, %1;" : "=h"(r.bits) : "f"(a)); return r; }
+## f32_to_f16
+@ f16 f32_to_f16(float a) { f16 r; asm("cvt.rn.f16.f32 %0, %1;" : "=h"(r.bits) : "f"(a)); return r; }
 
-## hidet_f32_bf16
-@ bf16 hidet_f32_bf16(float a) {
+## f32_to_bf16
+@ bf16 f32_to_bf16(float a) {
     bf16 r;
 #if __CUDA_ARCH__ >= 800
     asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(r.bits) : "f"(a));
@@ -79,13 +79,13 @@ fn f16() -> Vec<Piece> {
 }
 
 ## f16_div
-@ f16 f16_div(f16 a, f16 b) { return hidet_f32_f16(hidet_f16_f32(a) / hidet_f16_f32(b)); }
+@ f16 f16_div(f16 a, f16 b) { return f32_to_f16(f16_to_f32(a) / f16_to_f32(b)); }
 
 ## f16_min
-@ f16 f16_min(f16 a, f16 b) { return hidet_f32_f16(fminf(hidet_f16_f32(a), hidet_f16_f32(b))); }
+@ f16 f16_min(f16 a, f16 b) { return f32_to_f16(fminf(f16_to_f32(a), f16_to_f32(b))); }
 
 ## f16_max
-@ f16 f16_max(f16 a, f16 b) { return hidet_f32_f16(fmaxf(hidet_f16_f32(a), hidet_f16_f32(b))); }
+@ f16 f16_max(f16 a, f16 b) { return f32_to_f16(fmaxf(f16_to_f32(a), f16_to_f32(b))); }
 
 ## f16_neg
 @ f16 f16_neg(f16 a) { return f16{(unsigned short)(a.bits ^ 0x8000)}; }
@@ -127,12 +127,12 @@ fn bf16() -> Vec<Piece> {
     asm("add.rn.bf16 %0, %1, %2;" : "=h"(r.bits) : "h"(a.bits), "h"(b.bits));
     return r;
 #else
-    return hidet_f32_bf16(hidet_bf16_f32(a) + hidet_bf16_f32(b));
+    return f32_to_bf16(bf16_to_f32(a) + bf16_to_f32(b));
 #endif
 }
 
 ## bf16_sub
-@ bf16 bf16_sub(bf16 a, bf16 b) { return hidet_f32_bf16(hidet_bf16_f32(a) - hidet_bf16_f32(b)); }
+@ bf16 bf16_sub(bf16 a, bf16 b) { return f32_to_bf16(bf16_to_f32(a) - bf16_to_f32(b)); }
 
 ## bf16_mul
 @ bf16 bf16_mul(bf16 a, bf16 b) {
@@ -141,7 +141,7 @@ fn bf16() -> Vec<Piece> {
     asm("mul.rn.bf16 %0, %1, %2;" : "=h"(r.bits) : "h"(a.bits), "h"(b.bits));
     return r;
 #else
-    return hidet_f32_bf16(hidet_bf16_f32(a) * hidet_bf16_f32(b));
+    return f32_to_bf16(bf16_to_f32(a) * bf16_to_f32(b));
 #endif
 }
 
@@ -152,21 +152,21 @@ fn bf16() -> Vec<Piece> {
     asm("fma.rn.bf16 %0, %1, %2, %3;" : "=h"(r.bits) : "h"(a.bits), "h"(b.bits), "h"(c.bits));
     return r;
 #else
-    double product = (double)hidet_bf16_f32(a) * (double)hidet_bf16_f32(b), addend = (double)hidet_bf16_f32(c);
+    double product = (double)bf16_to_f32(a) * (double)bf16_to_f32(b), addend = (double)bf16_to_f32(c);
     double down = __dadd_rd(product, addend), up = __dadd_ru(product, addend);
     double odd = down == up || (__double_as_longlong(down) & 1) ? down : up;
-    return hidet_f32_bf16(product + addend == 0.0 ? (float)(product + addend) : hidet_odd_f32(odd));
+    return f32_to_bf16(product + addend == 0.0 ? (float)(product + addend) : hidet_odd_f32(odd));
 #endif
 }
 
 ## bf16_div
-@ bf16 bf16_div(bf16 a, bf16 b) { return hidet_f32_bf16(hidet_bf16_f32(a) / hidet_bf16_f32(b)); }
+@ bf16 bf16_div(bf16 a, bf16 b) { return f32_to_bf16(bf16_to_f32(a) / bf16_to_f32(b)); }
 
 ## bf16_min
-@ bf16 bf16_min(bf16 a, bf16 b) { return hidet_f32_bf16(fminf(hidet_bf16_f32(a), hidet_bf16_f32(b))); }
+@ bf16 bf16_min(bf16 a, bf16 b) { return f32_to_bf16(fminf(bf16_to_f32(a), bf16_to_f32(b))); }
 
 ## bf16_max
-@ bf16 bf16_max(bf16 a, bf16 b) { return hidet_f32_bf16(fmaxf(hidet_bf16_f32(a), hidet_bf16_f32(b))); }
+@ bf16 bf16_max(bf16 a, bf16 b) { return f32_to_bf16(fmaxf(bf16_to_f32(a), bf16_to_f32(b))); }
 
 ## bf16_neg
 @ bf16 bf16_neg(bf16 a) { return bf16{(unsigned short)(a.bits ^ 0x8000)}; }

@@ -6,11 +6,14 @@
 
 mod atomic;
 mod barrier;
+mod bulk;
 mod convert;
 mod copy;
 mod float;
+mod matrix;
+mod wgmma;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::LazyLock;
 
 /// A definition.
@@ -20,21 +23,27 @@ struct Piece {
 }
 
 static PIECES: LazyLock<Vec<Piece>> = LazyLock::new(|| {
-    [basic(), float::pieces(), convert::pieces(), atomic::pieces(), barrier::pieces(), copy::pieces()].concat_pieces()
+    let families = [
+        basic(),
+        float::pieces(),
+        convert::pieces(),
+        atomic::pieces(),
+        barrier::pieces(),
+        copy::pieces(),
+        bulk::pieces(),
+        matrix::pieces(),
+        wgmma::pieces(),
+    ];
+    families.into_iter().flatten().collect()
 });
 
 static DEFINED: LazyLock<HashMap<&'static str, usize>> = LazyLock::new(|| {
     PIECES.iter().enumerate().flat_map(|(index, piece)| piece.names.iter().map(move |name| (*name, index))).collect()
 });
 
-trait ConcatPieces {
-    fn concat_pieces(self) -> Vec<Piece>;
-}
-
-impl<const N: usize> ConcatPieces for [Vec<Piece>; N] {
-    fn concat_pieces(self) -> Vec<Piece> {
-        self.into_iter().flatten().collect()
-    }
+/// A piece whose name is made here. Names live as long as the table, which lives for ever.
+fn piece(name: String, text: String) -> Piece {
+    Piece { names: vec![Box::leak(name.into_boxed_str())], text }
 }
 
 /// Pieces from a text in which each begins with a line `## name name ...`. `@` stands for the qualifiers of a helper.
@@ -65,26 +74,37 @@ fn identifiers(text: &str) -> impl Iterator<Item = &str> {
 
 /// The pieces that a text needs, in order.
 pub fn for_text(text: &str) -> String {
+    // Helpers that are written when used; they use pieces and no other such helper.
+    let made: BTreeMap<&str, String> = identifiers(text)
+        .filter(|name| name.starts_with("hidet_wgmma_m64"))
+        .filter_map(|name| Some((name, wgmma::generate(name)?)))
+        .collect();
     let mut wanted = HashSet::new();
-    let mut open: Vec<usize> = identifiers(text).filter_map(|name| DEFINED.get(name).copied()).collect();
+    let texts = std::iter::once(text).chain(made.values().map(String::as_str));
+    let mut open: Vec<usize> = texts.flat_map(identifiers).filter_map(|name| DEFINED.get(name).copied()).collect();
     while let Some(index) = open.pop() {
         if wanted.insert(index) {
             open.extend(identifiers(&PIECES[index].text).filter_map(|name| DEFINED.get(name).copied()));
         }
     }
-    let mut out = String::new();
-    for (index, piece) in PIECES.iter().enumerate() {
-        if wanted.contains(&index) {
-            out += &piece.text;
-            out.push('\n');
-        }
-    }
-    out
+    let pieces = PIECES.iter().enumerate().filter(|(index, _)| wanted.contains(index)).map(|(_, piece)| &piece.text);
+    pieces.chain(made.values()).flat_map(|text| [text.as_str(), "\n"]).collect()
 }
 
 fn basic() -> Vec<Piece> {
     parse(
         r#"
+## hidet_word
+// 32 bits of registers that hold smaller elements.
+template <class T> @ unsigned hidet_word(const T* p, int i) {
+    unsigned word;
+    memcpy(&word, reinterpret_cast<const char*>(p) + 4 * i, 4);
+    return word;
+}
+
+## hidet_set_word
+template <class T> @ void hidet_set_word(T* p, int i, unsigned word) { memcpy(reinterpret_cast<char*>(p) + 4 * i, &word, 4); }
+
 ## printf
 extern "C" __device__ int printf(const char*, ...);
 

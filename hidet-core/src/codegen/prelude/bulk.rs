@@ -1,0 +1,168 @@
+//! Bulk copies by the tensor memory accelerator, clusters, and `setmaxnreg`.
+
+use super::{Piece, parse, piece};
+
+/// `"r"(c0), "r"(c1)` and `%3, %4` for so many coordinates, the first of which is operand `first`.
+fn coordinates(rank: usize, first: usize) -> (String, String, String) {
+    let params = (0..rank).map(|i| format!(", int c{i}")).collect();
+    let operands = (0..rank).map(|i| format!(", \"r\"(c{i})")).collect();
+    let numbers = (first..first + rank).map(|i| format!("%{i}")).collect::<Vec<_>>().join(", ");
+    (params, operands, numbers)
+}
+
+pub(super) fn pieces() -> Vec<Piece> {
+    let mut pieces = plain();
+    for rank in 1..=5 {
+        pieces.extend(tensor(rank));
+    }
+    pieces
+}
+
+fn tensor(rank: usize) -> Vec<Piece> {
+    let define = |name: &str, params: &str, instruction: String, operands: &str| {
+        let name = format!("hidet_tma_{}", name.replace('#', &format!("{rank}d")));
+        let text = format!(
+            "__device__ __forceinline__ void {name}({params}) {{\n    asm volatile(\"{instruction};\" :: {operands} : \"memory\");\n}}\n"
+        );
+        piece(name, text)
+    };
+    let (params, operands, at3) = coordinates(rank, 3);
+    let (_, _, at4) = coordinates(rank, 4);
+    let (_, _, at2) = coordinates(rank, 2);
+    let (_, _, at1) = coordinates(rank, 1);
+    let map = "const hidet_tensor_map* map";
+    vec![
+        define(
+            "load_#",
+            &format!("void* to, {map}, unsigned long long* bar{params}"),
+            format!(
+                "cp.async.bulk.tensor.{rank}d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {{{at3}}}], [%2]"
+            ),
+            &format!("\"r\"(hidet_shared_address(to)), \"l\"(map), \"r\"(hidet_shared_address(bar)){operands}"),
+        ),
+        define(
+            "load_#_multicast",
+            &format!("void* to, {map}, unsigned long long* bar, unsigned mask{params}"),
+            format!(
+                "cp.async.bulk.tensor.{rank}d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], \
+                 [%1, {{{at4}}}], [%2], %3"
+            ),
+            &format!(
+                "\"r\"(hidet_shared_address(to)), \"l\"(map), \"r\"(hidet_shared_address(bar)), \"h\"((unsigned short)mask){operands}"
+            ),
+        ),
+        define(
+            "store_#",
+            &format!("{map}, const void* from{params}"),
+            format!("cp.async.bulk.tensor.{rank}d.global.shared::cta.bulk_group [%0, {{{at2}}}], [%1]"),
+            &format!("\"l\"(map), \"r\"(hidet_shared_address(from)){operands}"),
+        ),
+        define(
+            "reduce_add_#",
+            &format!("{map}, const void* from{params}"),
+            format!("cp.reduce.async.bulk.tensor.{rank}d.global.shared::cta.add.bulk_group [%0, {{{at2}}}], [%1]"),
+            &format!("\"l\"(map), \"r\"(hidet_shared_address(from)){operands}"),
+        ),
+        define(
+            "prefetch_#",
+            &format!("{map}{params}"),
+            format!("cp.async.bulk.prefetch.tensor.{rank}d.L2.global [%0, {{{at1}}}]"),
+            &format!("\"l\"(map){operands}"),
+        ),
+    ]
+}
+
+fn plain() -> Vec<Piece> {
+    parse(
+        r#"
+## hidet_tma_prefetch_map
+@ void hidet_tma_prefetch_map(const hidet_tensor_map* map) { asm volatile("prefetch.tensormap [%0];" :: "l"(map) : "memory"); }
+
+## hidet_bulk_load
+@ void hidet_bulk_load(void* to, const void* from, int bytes, unsigned long long* bar) {
+    asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];"
+                 :: "r"(hidet_shared_address(to)), "l"(from), "r"(bytes), "r"(hidet_shared_address(bar)) : "memory");
+}
+
+## hidet_bulk_store
+@ void hidet_bulk_store(void* to, const void* from, int bytes) {
+    asm volatile("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2;"
+                 :: "l"(to), "r"(hidet_shared_address(from)), "r"(bytes) : "memory");
+}
+
+## hidet_bulk_commit
+@ void hidet_bulk_commit() { asm volatile("cp.async.bulk.commit_group;" ::: "memory"); }
+
+## hidet_bulk_wait
+template <int N> @ void hidet_bulk_wait() { asm volatile("cp.async.bulk.wait_group %0;" :: "n"(N) : "memory"); }
+
+## hidet_bulk_wait_read
+template <int N> @ void hidet_bulk_wait_read() { asm volatile("cp.async.bulk.wait_group.read %0;" :: "n"(N) : "memory"); }
+
+## hidet_cluster_arrive
+@ void hidet_cluster_arrive() { asm volatile("barrier.cluster.arrive.release;" ::: "memory"); }
+
+## hidet_cluster_arrive_relaxed
+@ void hidet_cluster_arrive_relaxed() { asm volatile("barrier.cluster.arrive.relaxed;" ::: "memory"); }
+
+## hidet_cluster_wait
+@ void hidet_cluster_wait() { asm volatile("barrier.cluster.wait.acquire;" ::: "memory"); }
+
+## hidet_cluster_sync
+@ void hidet_cluster_sync() { hidet_cluster_arrive(); hidet_cluster_wait(); }
+
+## hidet_mapa
+@ unsigned hidet_mapa(const void* p, int rank) {
+    unsigned r;
+    asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(r) : "r"(hidet_shared_address(p)), "r"(rank));
+    return r;
+}
+
+## hidet_cluster_load
+template <class T> @ T hidet_cluster_load(const T* p, int rank) {
+    if constexpr (sizeof(T) == 4) {
+        unsigned r;
+        asm volatile("ld.shared::cluster.b32 %0, [%1];" : "=r"(r) : "r"(hidet_mapa(p, rank)) : "memory");
+        return bitcast<T>(r);
+    } else {
+        unsigned long long r;
+        asm volatile("ld.shared::cluster.b64 %0, [%1];" : "=l"(r) : "r"(hidet_mapa(p, rank)) : "memory");
+        return bitcast<T>(r);
+    }
+}
+
+## hidet_cluster_store
+template <class T> @ void hidet_cluster_store(T* p, int rank, T value) {
+    if constexpr (sizeof(T) == 4) {
+        asm volatile("st.shared::cluster.b32 [%0], %1;" :: "r"(hidet_mapa(p, rank)), "r"(bitcast<unsigned>(value)) : "memory");
+    } else {
+        asm volatile("st.shared::cluster.b64 [%0], %1;" :: "r"(hidet_mapa(p, rank)), "l"(bitcast<unsigned long long>(value)) : "memory");
+    }
+}
+
+## hidet_mbarrier_arrive_cluster
+@ void hidet_mbarrier_arrive_cluster(unsigned long long* bar, int rank) {
+    asm volatile("mbarrier.arrive.release.cluster.shared::cluster.b64 _, [%0];" :: "r"(hidet_mapa(bar, rank)) : "memory");
+}
+
+## hidet_setmaxnreg_inc
+template <int N> @ void hidet_setmaxnreg_inc() { asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" :: "n"(N)); }
+
+## hidet_setmaxnreg_dec
+template <int N> @ void hidet_setmaxnreg_dec() { asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" :: "n"(N)); }
+
+## hidet_elect_one
+@ bool hidet_elect_one() {
+    unsigned chosen;
+    asm volatile("{\n.reg .pred p;\nelect.sync _|p, 0xffffffff;\nselp.u32 %0, 1, 0, p;\n}" : "=r"(chosen));
+    return chosen != 0;
+}
+
+## hidet_grid_wait
+@ void hidet_grid_wait() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
+
+## hidet_grid_launch
+@ void hidet_grid_launch() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
+"#,
+    )
+}

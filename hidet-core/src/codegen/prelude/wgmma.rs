@@ -1,0 +1,74 @@
+//! Tensor cores of a warp group. There are a thousand shapes, so a helper is written when one is used.
+
+use super::matrix::{accumulator, fragment, group, ptx};
+use super::{Piece, parse};
+use crate::codegen::types;
+use crate::intrinsics::Intrinsic;
+
+pub(super) fn pieces() -> Vec<Piece> {
+    parse(
+        r#"
+## hidet_wgmma_descriptor
+// How a matrix lies in shared memory: strides in bytes, and the swizzle (1: 128 bytes, 2: 64, 3: 32, 0: none).
+@ unsigned long long hidet_wgmma_descriptor(const void* p, unsigned leading, unsigned stride, unsigned swizzle) {
+    unsigned address = hidet_shared_address(p);
+    return (unsigned long long)(address >> 4 & 0x3fff) | (unsigned long long)(leading >> 4) << 16
+         | (unsigned long long)(stride >> 4) << 32 | (unsigned long long)swizzle << 62;
+}
+
+## hidet_wgmma_fence
+@ void hidet_wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+
+## hidet_wgmma_commit
+@ void hidet_wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+
+## hidet_wgmma_wait
+template <int N> @ void hidet_wgmma_wait() { asm volatile("wgmma.wait_group.sync.aligned %0;" :: "n"(N) : "memory"); }
+"#,
+    )
+}
+
+/// The helper of that name.
+pub(super) fn generate(name: &str) -> Option<String> {
+    let row = Intrinsic::named(&name.strip_prefix("hidet_")?.replace('_', "."))?.row();
+    if !row.name.starts_with("wgmma.m64") {
+        return None;
+    }
+    let shape = row.name.split('.').nth(1)?;
+    let [d, a, b, ..] = row.operands.as_slice() else { return None };
+    let ((d, d_count), (a, a_count), (b, _)) = (fragment(d)?, fragment(a)?, fragment(b)?);
+    let registers = row.name.ends_with(".rs");
+    let (before, accumulators, after) = accumulator(d, d_count);
+    let n = accumulators.len();
+    let a_words = if registers { a_count as usize * a.bytes() / 4 } else { 1 };
+    let a_operands: Vec<String> = match registers {
+        true => (0..a_words).map(|i| format!("\"r\"(hidet_word(a, {i}))")).collect(),
+        false => vec!["\"l\"(a)".to_owned()],
+    };
+    let a_text = if registers { group(n, a_words) } else { format!("%{n}") };
+    let (b_at, p_at) = (n + a_words, n + a_words + 1);
+    // Integers have no scales, and only 16-bit operands can be transposed.
+    let (template, scales, transposes) = match (a.bytes() == 2, registers) {
+        (true, true) => {
+            ("template <int TransB> ", ", 1, 1".to_owned() + &format!(", %{}", p_at + 1), ", \"n\"(TransB)")
+        }
+        (true, false) => (
+            "template <int TransA, int TransB> ",
+            format!(", 1, 1, %{}, %{}", p_at + 1, p_at + 2),
+            ", \"n\"(TransA), \"n\"(TransB)",
+        ),
+        _ if a.is_int() => ("", String::new(), ""),
+        _ => ("", ", 1, 1".to_owned(), ""),
+    };
+    let a_type = if registers { format!("const {}* a", types::scalar(a)) } else { "unsigned long long a".to_owned() };
+    Some(format!(
+        "{template}__device__ __forceinline__ void {name}({}* d, {a_type}, unsigned long long b, bool accumulate) {{\n{before}    asm volatile(\"{{\\n.reg .pred p;\\nsetp.ne.b32 p, %{p_at}, 0;\\n\"\n                 \"wgmma.mma_async.sync.aligned.{shape}.{}.{}.{} {}, {a_text}, %{b_at}, p{scales};\\n}}\"\n                 : {}\n                 : {}, \"l\"(b), \"r\"((int)accumulate){transposes});\n{after}}}\n",
+        types::scalar(d),
+        ptx(d),
+        ptx(a),
+        ptx(b),
+        group(0, n),
+        accumulators.join(", "),
+        a_operands.join(", "),
+    ))
+}

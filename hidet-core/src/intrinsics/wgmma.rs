@@ -1,0 +1,101 @@
+//! Tensor cores of a warp group (`sm_90a`): `wgmma`, asynchronous, with operands in shared memory.
+//!
+//! An operand in shared memory is named by the address of its first element. How it lies there (its swizzle and
+//! strides) is taken from the tensor map that copies into the buffer, so it cannot disagree with it.
+
+use super::{Effect, Meaning, Operand, Row, Space, Together, TypeRule, row};
+use crate::types::{Scalar, Type};
+
+const fn is(scalar: Scalar) -> TypeRule {
+    TypeRule::Is(Type { scalar, lanes: 1 })
+}
+
+/// The lengths of n: every multiple of 8; for integers, of 16 from 32 on.
+fn lengths(integer: bool) -> impl Iterator<Item = u32> {
+    (8..=256).step_by(8).filter(move |n| !integer || *n == 24 || *n <= 16 || n % 16 == 0)
+}
+
+/// `d = a * b` or `d += a * b`, a of `64 x k`, b of `k x n`.
+fn wgmma(n: u32, d: Scalar, a: Scalar, b: Scalar, registers: bool) -> Row {
+    let k = 32 / a.bytes() as u32;
+    let kind = if registers { "rs" } else { "ss" };
+    let name = format!("wgmma.m64n{n}k{k}.{d}.{a}.{b}.{kind}");
+    let helper = format!("hidet_{}", name.replace('.', "_"));
+    let first = if registers { "$1" } else { "$D1" };
+    // Only 16-bit operands may be transposed: then n (or m) is the contiguous axis, not k.
+    let transposes = match (a.bytes() == 2, registers) {
+        (true, true) => "<$4>",
+        (true, false) => "<$4, $5>",
+        _ => "",
+    };
+    let doc = format!(
+        "`d += a * b` by the tensor cores of a warp group, or `d = a * b` where the condition does not hold: a is 64 x {k} {a} in {}, b {k} x {n} {b} in shared memory, d 64 x {n} {d}{}.",
+        if registers { "registers" } else { "shared memory" },
+        if a.bytes() == 2 {
+            "; the numbers say (1) that an operand in shared memory is contiguous along m or n instead of k"
+        } else {
+            ""
+        }
+    );
+    let row = row(name, format!("{helper}{transposes}($0, {first}, $D2, $3);"), Meaning::NotSimulated, doc)
+        .since(90, true)
+        .until(90)
+        .together(Together::WarpGroup)
+        .address(Space::Register, Effect::ReadWrite, is(d), n / 2);
+    let row = if registers {
+        row.address(Space::Register, Effect::Read, is(a), 64 * k / 128)
+    } else {
+        row.address(Space::Shared, Effect::Read, is(a), 0)
+    };
+    let row = row.address(Space::Shared, Effect::Read, is(b), 0).operand(Operand::Value(TypeRule::Is(Type::BOOL)));
+    match (a.bytes() == 2, registers) {
+        (true, true) => row.imm(0, 1),
+        (true, false) => row.imm(0, 1).imm(0, 1),
+        _ => row,
+    }
+}
+
+pub(super) fn rows() -> Vec<Row> {
+    use Scalar::*;
+    let group = |name: &str, helper: &str, doc: &str| {
+        row(name, helper, Meaning::NotSimulated, doc).since(90, true).until(90).together(Together::WarpGroup)
+    };
+    let mut rows = vec![
+        group(
+            "wgmma.fence",
+            "hidet_wgmma_fence();",
+            "Orders a warp group's accesses to registers and shared memory before the wgmma that follow.",
+        ),
+        group("wgmma.commit", "hidet_wgmma_commit();", "Ends a group of a warp group's wgmma."),
+        group(
+            "wgmma.wait",
+            "hidet_wgmma_wait<$0>();",
+            "Waits until at most that many of a warp group's groups are unfinished.",
+        )
+        .imm(0, 7),
+    ];
+    let mut family = |d: Scalar, a: Scalar, b: Scalar| {
+        for n in lengths(d == I32) {
+            for registers in [false, true] {
+                rows.push(wgmma(n, d, a, b, registers));
+            }
+        }
+    };
+    family(F16, F16, F16);
+    family(F32, F16, F16);
+    family(F32, BF16, BF16);
+    family(F32, TF32, TF32);
+    for d in [F16, F32] {
+        for a in [E4M3, E5M2] {
+            for b in [E4M3, E5M2] {
+                family(d, a, b);
+            }
+        }
+    }
+    for a in [I8, U8] {
+        for b in [I8, U8] {
+            family(I32, a, b);
+        }
+    }
+    rows
+}
