@@ -11,6 +11,7 @@ pub mod intrinsics;
 pub mod ir;
 pub mod layout;
 pub mod passes;
+pub mod sim;
 pub mod testing;
 pub mod types;
 

@@ -128,7 +128,7 @@ impl BlockRun<'_> {
         }
         // What follows is of another time than the group.
         self.clocks.advance(warp);
-        }
+    }
 
     /// Waits until at most `left` groups of each lane are unfinished; `None` for everything, committed or not.
     pub fn wait_async(&mut self, warp: usize, strand: &mut Strand, left: Option<usize>) {
@@ -156,7 +156,7 @@ impl BlockRun<'_> {
         if left.is_none() {
             self.clocks.advance(warp);
         }
-        }
+    }
 
     pub fn arrive_async(&mut self, warp: usize, strand: &mut Strand, number: u32) -> Option<Pause> {
         let program = self.launch.program;

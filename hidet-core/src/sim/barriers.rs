@@ -257,7 +257,8 @@ impl BlockRun<'_> {
         }
         let live = self.warps[warp].live;
         for lane in lanes(passed) {
-            let complete = self.mbarriers.get(&(byte + offsets.at[lane] * 8)).and_then(|barrier| barrier.complete.clone());
+            let complete =
+                self.mbarriers.get(&(byte + offsets.at[lane] * 8)).and_then(|barrier| barrier.complete.clone());
             if let Some(complete) = complete {
                 // All lanes that passed the same one in one go.
                 let same: u32 =

@@ -16,7 +16,7 @@ pub const FULL: u32 = u32::MAX;
 
 /// One 32-bit word a lane. A 64-bit value takes two rows, read as `[u64; 32]`.
 #[repr(C, align(128))]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Row(pub [u32; LANES]);
 
 impl Row {
@@ -74,9 +74,8 @@ unsafe fn map1<T: Number, R: Number>(d: *mut Row, a: *const Row, f: impl Fn(T) -
 #[inline(always)]
 unsafe fn map2<T: Number, R: Number>(d: *mut Row, a: *const Row, b: *const Row, f: impl Fn(T, T) -> R) {
     // SAFETY: the contract of `LaneFn`.
-    let (d, a, b) = unsafe {
-        (&mut *d.cast::<[R::Word; LANES]>(), &*a.cast::<[T::Word; LANES]>(), &*b.cast::<[T::Word; LANES]>())
-    };
+    let (d, a, b) =
+        unsafe { (&mut *d.cast::<[R::Word; LANES]>(), &*a.cast::<[T::Word; LANES]>(), &*b.cast::<[T::Word; LANES]>()) };
     for lane in 0..LANES {
         d[lane] = f(T::from_word(a[lane]), T::from_word(b[lane])).to_word();
     }

@@ -141,7 +141,8 @@ impl Launch<'_> {
                 })
                 .collect::<Vec<_>>()
         };
-        let pool = self.options.threads.and_then(|threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().ok());
+        let pool =
+            self.options.threads.and_then(|threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().ok());
         let outcomes = match pool {
             Some(pool) => pool.install(all),
             None => all(),

@@ -80,14 +80,8 @@ pub struct Checks {
 
 impl Checks {
     /// All of them.
-    pub const ALL: Checks = Checks {
-        races: true,
-        bounds: true,
-        uninitialised: true,
-        divergence: true,
-        deadlock: true,
-        alignment: true,
-    };
+    pub const ALL: Checks =
+        Checks { races: true, bounds: true, uninitialised: true, divergence: true, deadlock: true, alignment: true };
     /// None of them.
     pub const NONE: Checks = Checks {
         races: false,
@@ -152,16 +146,12 @@ pub fn run(function: &Function, arguments: &Arguments, options: &Options) -> Res
     if grid.contains(&0) {
         return Ok(Report::default());
     }
-    let fixed =
-        Fixed { dims: &arguments.dims, scalars: &arguments.scalars, grid, check_shape: options.checks.bounds };
+    let fixed = Fixed { dims: &arguments.dims, scalars: &arguments.scalars, grid, check_shape: options.checks.bounds };
     let program = compile::compile(function, &fixed)
         .map_err(|refusal| refuse(format!("{}\n  --> {}", refusal.message, function.place_of(refusal.span))))?;
     let (tensors, shadows) = shadows(function, tensors, options);
     let launch = Launch { program: &program, function, options, tensors, shadows };
     let done = launch.run();
-    for line in &done.report.printed {
-        println!("{line}");
-    }
     if done.faults.is_empty() {
         // Without the checker nobody knows what was written: everything that could be.
         if !options.checks.uninitialised {

@@ -5,7 +5,6 @@ use super::lanes::{LANES, lanes};
 use super::program::{Access, Place};
 use super::report::FaultKind;
 use super::shadow::{Accessor, Conflict, Touch};
-use super::warp::Strand;
 use crate::ir;
 
 /// What one warp-wide access found.
@@ -19,15 +18,7 @@ struct Findings {
 impl BlockRun<'_> {
     /// Lanes of a strand access memory outside of registers, by themselves.
     #[inline(always)]
-    pub fn observe(
-        &mut self,
-        warp: usize,
-        strand: &Strand,
-        access: &Access,
-        at: &[u32; LANES],
-        active: u32,
-        touch: Touch,
-    ) {
+    pub fn observe(&mut self, warp: usize, access: &Access, at: &[u32; LANES], active: u32, touch: Touch) {
         if active == 0 {
             return;
         }
@@ -39,7 +30,6 @@ impl BlockRun<'_> {
             self.count(access, at, active, touch);
         }
         if options.checks.races || options.checks.uninitialised {
-            let _ = strand;
             self.watch(warp, access, at, active, touch, 0, touch == Touch::Read);
         }
     }
@@ -150,7 +140,7 @@ impl BlockRun<'_> {
                 let number = cell / super::global::PAGE;
                 if page.as_ref().is_none_or(|page| page.0 != number) {
                     // The old one is let go first: two threads may want the same two.
-                    page = None;
+                    drop(page.take());
                     page = Some((number, shadow.page(number)));
                 }
                 let Some((_, page)) = &mut page else { continue };

@@ -5,7 +5,7 @@
 
 use super::lanes::LaneFn;
 use crate::intrinsics::Meaning;
-use crate::ir::{BinaryOp, BufferId, PrintPiece, Scope, Span, eval};
+use crate::ir::{BinaryOp, BufferId, PrintPiece, Span, eval};
 use crate::types::Scalar;
 
 /// Where an operand lies.
@@ -61,64 +61,180 @@ impl Src {
 #[derive(Clone, Copy, Debug)]
 pub enum Inst {
     /// A kernel over rows. `wide` has a bit for each operand of 64 bits, and bit 3 for the destination.
-    Lanes { run: LaneFn, d: u32, a: Src, b: Src, c: Src, wide: u8 },
+    Lanes {
+        run: LaneFn,
+        d: u32,
+        a: Src,
+        b: Src,
+        c: Src,
+        wide: u8,
+    },
     /// Functions applied lane by lane. `wide` as above.
-    Map1 { f: eval::Unary, d: u32, a: Src, wide: u8 },
-    Map2 { f: eval::Binary, d: u32, a: Src, b: Src, wide: u8 },
-    Map3 { f: eval::Ternary, d: u32, a: Src, b: Src, c: Src, wide: u8 },
-    Cast { from: Scalar, to: Scalar, d: u32, a: Src },
+    Map1 {
+        f: eval::Unary,
+        d: u32,
+        a: Src,
+        wide: u8,
+    },
+    Map2 {
+        f: eval::Binary,
+        d: u32,
+        a: Src,
+        b: Src,
+        wide: u8,
+    },
+    Map3 {
+        f: eval::Ternary,
+        d: u32,
+        a: Src,
+        b: Src,
+        c: Src,
+        wide: u8,
+    },
+    Cast {
+        from: Scalar,
+        to: Scalar,
+        d: u32,
+        a: Src,
+    },
     /// The same on scalar slots.
-    Uniform1 { f: eval::Unary, d: u32, a: Src },
-    Uniform2 { f: eval::Binary, d: u32, a: Src, b: Src },
-    Uniform3 { f: eval::Ternary, d: u32, a: Src, b: Src, c: Src },
-    UniformCast { from: Scalar, to: Scalar, d: u32, a: Src },
-    UniformSelect { d: u32, cond: Src, a: Src, b: Src },
+    Uniform1 {
+        f: eval::Unary,
+        d: u32,
+        a: Src,
+    },
+    Uniform2 {
+        f: eval::Binary,
+        d: u32,
+        a: Src,
+        b: Src,
+    },
+    Uniform3 {
+        f: eval::Ternary,
+        d: u32,
+        a: Src,
+        b: Src,
+        c: Src,
+    },
+    UniformCast {
+        from: Scalar,
+        to: Scalar,
+        d: u32,
+        a: Src,
+    },
+    UniformSelect {
+        d: u32,
+        cond: Src,
+        a: Src,
+        b: Src,
+    },
     /// Copies to rows, or to a scalar slot.
-    Copy { d: u32, a: Src, wide: bool },
-    UniformCopy { d: u32, a: Src },
+    Copy {
+        d: u32,
+        a: Src,
+        wide: bool,
+    },
+    UniformCopy {
+        d: u32,
+        a: Src,
+    },
     /// A fault where the second operand of an integer division or shift has no meaning.
-    CheckOperand { op: BinaryOp, scalar: Scalar, b: Src, site: u32 },
+    CheckOperand {
+        op: BinaryOp,
+        scalar: Scalar,
+        b: Src,
+        site: u32,
+    },
     /// A fault unless `0 <= index`, `index + lanes <= extent`; operands as `i64` where `wide`, else `i32`.
-    CheckIndex { check: u32 },
+    CheckIndex {
+        check: u32,
+    },
     /// A load or store through `accesses`; `d` is the first row, or the slot where the access is uniform.
-    Load { access: u32, d: u32 },
-    LoadUniform { access: u32, d: u32 },
-    Store { access: u32, value: Src },
+    Load {
+        access: u32,
+        d: u32,
+    },
+    LoadUniform {
+        access: u32,
+        d: u32,
+    },
+    Store {
+        access: u32,
+        value: Src,
+    },
     /// The same on the register memory of the lanes: `len` elements from row `base` on, uniform index.
-    LoadRow { d: u32, base: u32, index: Src, access: u32 },
-    StoreRow { value: Src, base: u32, index: Src, access: u32 },
+    LoadRow {
+        d: u32,
+        base: u32,
+        index: Src,
+        access: u32,
+    },
+    StoreRow {
+        value: Src,
+        base: u32,
+        index: Src,
+        access: u32,
+    },
     /// An intrinsic, through `calls`.
-    Call { call: u32 },
-    Assert { cond: Src, message: u32, site: u32 },
-    Print { print: u32 },
+    Call {
+        call: u32,
+    },
+    Assert {
+        cond: Src,
+        message: u32,
+        site: u32,
+    },
+    Print {
+        print: u32,
+    },
     /// Adds to the operation counter for each active lane.
-    Count { operations: u32 },
-    Jump { to: u32 },
+    Count {
+        operations: u32,
+    },
+    Jump {
+        to: u32,
+    },
     /// To `to` unless the uniform condition holds.
-    Branch { cond: Src, to: u32 },
+    Branch {
+        cond: Src,
+        to: u32,
+    },
     /// Lanes where the condition fails go to `otherwise`; all meet at `merge`.
-    Diverge { cond: Src, otherwise: u32, merge: u32 },
+    Diverge {
+        cond: Src,
+        otherwise: u32,
+        merge: u32,
+    },
     /// The strand waits here for the lanes that left for this place, if it has a frame for it.
     Merge,
     /// Lanes may leave the code that follows at different times, and meet at `merge`.
-    Enter { merge: u32 },
+    Enter {
+        merge: u32,
+    },
     /// Lanes where the condition fails leave to `merge`.
-    LeaveUnless { cond: Src, merge: u32 },
+    LeaveUnless {
+        cond: Src,
+        merge: u32,
+    },
     /// All lanes leave to `merge`.
-    Leave { merge: u32 },
+    Leave {
+        merge: u32,
+    },
     /// Jumps back to `to`: a place where other strands may take over.
-    Again { to: u32 },
+    Again {
+        to: u32,
+    },
     /// The lanes end.
-    Exit { site: u32 },
+    Exit {
+        site: u32,
+    },
 }
 
 /// A place in the source that can appear in a report.
 #[derive(Clone, Copy, Debug)]
 pub struct Site {
     pub span: Span,
-    /// What is accessed there.
-    pub buffer: Option<BufferId>,
-    /// Whether the statement writes it.
+    /// What is done there, for the sentence "thread 3 ... it".
     pub verb: &'static str,
 }
 
@@ -131,16 +247,6 @@ pub enum Place {
     Shared(u32),
     /// First row of the register memory of the lanes.
     Register(u32),
-}
-
-impl Place {
-    pub fn scope(self) -> Scope {
-        match self {
-            Place::Global(_) => Scope::Global,
-            Place::Shared(_) => Scope::Shared,
-            Place::Register(_) => Scope::Register,
-        }
-    }
 }
 
 /// A load or store.

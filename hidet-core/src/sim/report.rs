@@ -155,9 +155,18 @@ impl Failure {
         }
     }
 
-    /// As an error of the crate.
-    pub fn into_error(self) -> crate::Error {
+    /// What the kernel printed before it failed.
+    pub fn printed(&self) -> &[String] {
         match self {
+            Failure::Refused { .. } => &[],
+            Failure::Faults { printed, .. } => printed,
+        }
+    }
+}
+
+impl From<Failure> for crate::Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
             Failure::Refused { kernel, message } => crate::Error::Launch { kernel, message },
             Failure::Faults { kernel, faults, more, .. } => {
                 crate::Error::Fault { kernel, report: format!("\n{}", list(&faults, more)) }

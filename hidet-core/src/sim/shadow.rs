@@ -106,11 +106,6 @@ impl Shadow {
         !self.cells[cell].set
     }
 
-    /// Notes that the granule holds something.
-    pub fn set(&mut self, cell: usize) {
-        self.cells[cell].set = true;
-    }
-
     /// Lanes `mask` of a warp access the granule together. Gives an access that conflicts.
     pub fn touch(&mut self, cell: usize, me: &Accessor, mask: u32, touch: Touch) -> Option<Conflict> {
         let at = &mut self.cells[cell];
@@ -165,14 +160,7 @@ impl Shadow {
     }
 
     /// Compares with every entry, drops those that the new one makes needless, and adds it.
-    fn touch_slowly(
-        &mut self,
-        cell: usize,
-        me: &Accessor,
-        epoch: Epoch,
-        mask: u32,
-        touch: Touch,
-    ) -> Option<Conflict> {
+    fn touch_slowly(&mut self, cell: usize, me: &Accessor, epoch: Epoch, mask: u32, touch: Touch) -> Option<Conflict> {
         let at = &mut self.cells[cell];
         if at.list == 0 {
             at.list = self.free.pop().unwrap_or_else(|| {

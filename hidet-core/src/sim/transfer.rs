@@ -147,7 +147,7 @@ impl BlockRun<'_> {
             }
             return !self.stopped;
         }
-        self.observe(warp, strand, access, &at, active, Touch::Read);
+        self.observe(warp, access, &at, active, Touch::Read);
         if self.stopped {
             return false;
         }
@@ -175,7 +175,7 @@ impl BlockRun<'_> {
             strand.slots[d as usize..(d + access.count) as usize].fill(0);
             return true;
         }
-        self.observe(warp, strand, access, &at, active, Touch::Read);
+        self.observe(warp, access, &at, active, Touch::Read);
         if self.stopped {
             return false;
         }
@@ -212,7 +212,7 @@ impl BlockRun<'_> {
         }
         let mut scratch = [Row::ZERO; 2];
         let base = self.base(access.place);
-        self.observe(warp, strand, access, &at, active, Touch::Write);
+        self.observe(warp, access, &at, active, Touch::Write);
         if self.stopped {
             return false;
         }
@@ -365,14 +365,7 @@ pub unsafe fn store_element(at: *mut u8, bytes: usize, value: u64) {
 /// # Safety
 /// The row exists; the elements of the active lanes are valid for [`load_at`].
 #[inline(always)]
-unsafe fn gather<const N: usize>(
-    to: *mut Row,
-    base: *const u8,
-    at: &[u32; LANES],
-    part: u32,
-    active: u32,
-    mask: u32,
-) {
+unsafe fn gather<const N: usize>(to: *mut Row, base: *const u8, at: &[u32; LANES], part: u32, active: u32, mask: u32) {
     // SAFETY: the caller's duty.
     unsafe {
         if active == u32::MAX {

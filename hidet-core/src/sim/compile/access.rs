@@ -43,7 +43,13 @@ impl Compiler<'_> {
     }
 
     /// Checks each coordinate against the shape.
-    fn check_shape(&mut self, buffer: BufferId, coordinates: &Coordinates, count: u32, verb: &'static str) -> Result<()> {
+    fn check_shape(
+        &mut self,
+        buffer: BufferId,
+        coordinates: &Coordinates,
+        count: u32,
+        verb: &'static str,
+    ) -> Result<()> {
         let site = self.site(Some(buffer), verb);
         let last = coordinates.index.len().saturating_sub(1);
         for (axis, (index, extent)) in coordinates.index.iter().zip(self.extents(buffer)?).enumerate() {
@@ -73,7 +79,8 @@ impl Compiler<'_> {
         let last = coordinates.index.len().saturating_sub(1);
         for (axis, (index, extent)) in coordinates.index.iter().zip(self.extents(buffer)?).enumerate() {
             let shift = if axis == last { part } else { 0 };
-            let mut number = |value: i64| self.constant(if coordinates.wide { value as u64 } else { value as u32 as u64 });
+            let mut number =
+                |value: i64| self.constant(if coordinates.wide { value as u64 } else { value as u32 as u64 });
             let (low, high) = (number(-shift), number(extent - shift));
             let above = self.apply(Scalars::Compare(CompareOp::Ge), &[(*index, scalar), (low, scalar)], Scalar::Bool);
             let below = self.apply(Scalars::Compare(CompareOp::Lt), &[(*index, scalar), (high, scalar)], Scalar::Bool);
@@ -104,7 +111,7 @@ impl Compiler<'_> {
             coordinates.index.first().copied().unwrap_or(Src::NONE)
         } else {
             let mut emit = Emit { compiler: self, wide: coordinates.wide, symbols: None };
-            layout.offset(&mut emit, &coordinates.index)
+            super::layout::offset(layout, &mut emit, &coordinates.index)
         };
         let site = self.site(Some(buffer), verb);
         let elem = self.function.buffers[buffer].elem;
@@ -184,7 +191,13 @@ impl Compiler<'_> {
     }
 
     /// The address operand of an intrinsic, for `count` elements.
-    pub(super) fn address(&mut self, buffer: BufferId, index: &[ValueId], count: u32, verb: &'static str) -> Result<u32> {
+    pub(super) fn address(
+        &mut self,
+        buffer: BufferId,
+        index: &[ValueId],
+        count: u32,
+        verb: &'static str,
+    ) -> Result<u32> {
         let accesses = self.accesses(buffer, index, count, false, verb)?;
         let mut number = 0;
         for access in accesses {

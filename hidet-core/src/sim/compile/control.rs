@@ -5,7 +5,7 @@
 //! start the next turn, at different times.
 
 use super::operation::Scalars;
-use super::{Compiler, Operand, Result, liveness};
+use super::{Compiler, Operand, Result};
 use crate::ir::{Block, CompareOp, LoopId, PrintPiece, Stmt, StmtId, ValueId};
 use crate::sim::program::{Inst, Print, Src, slot};
 use crate::types::Scalar;
@@ -130,9 +130,7 @@ impl<'a> Compiler<'a> {
             Stmt::For { label, index, start, end, step, body, .. } => {
                 self.counted(*label, *index, [*start, *end, *step], body)
             }
-            Stmt::ForTask { label, mapping, worker, task, body } => {
-                self.for_task(*label, mapping, *worker, task, body)
-            }
+            Stmt::ForTask { label, mapping, worker, task, body } => self.for_task(*label, mapping, *worker, task, body),
             Stmt::Loop { label, body } => {
                 self.flush();
                 let (exit, head) = (self.label(), self.label());
@@ -239,13 +237,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// The body of a loop with what its jumps refer to, up to where the next turn begins.
-    fn repeated(
-        &mut self,
-        label: LoopId,
-        exit: (Label, bool),
-        latch: (Label, bool),
-        body: &'a Block,
-    ) -> Result<()> {
+    fn repeated(&mut self, label: LoopId, exit: (Label, bool), latch: (Label, bool), body: &'a Block) -> Result<()> {
         if latch.1 {
             self.emit(Inst::Enter { merge: latch.0 });
         }

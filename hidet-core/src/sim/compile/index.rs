@@ -84,36 +84,15 @@ impl Arith for Emit<'_, '_> {
 /// How many elements a layout spans.
 pub(in crate::sim) fn layout_size(layout: &Layout, dims: &[i64]) -> std::result::Result<i64, &'static str> {
     let mut arith = HostArith::new(dims);
-    let size = size(layout, &mut arith);
+    let size = super::layout::size(layout, &mut arith);
     arith.fault.map_or(Ok(size), Err)
-}
-
-fn size(layout: &Layout, arith: &mut HostArith) -> i64 {
-    match layout {
-        Layout::Strided { shape, strides } => {
-            let mut last = 0;
-            for (extent, stride) in shape.iter().zip(strides) {
-                let (extent, stride) = (extent.emit(arith), stride.emit(arith));
-                if extent == 0 {
-                    return 0;
-                }
-                last = arith.add(&last, &((extent - 1).saturating_mul(stride)));
-            }
-            last + 1
-        }
-        Layout::Local { .. } => 1,
-        Layout::Compose(outer, inner) | Layout::Concat(outer, inner) => {
-            let (outer, inner) = (size(outer, arith), size(inner, arith));
-            arith.mul(&outer, &inner)
-        }
-        Layout::Swizzle { base, .. } | Layout::Permute { base, .. } | Layout::Reshape { base, .. } => size(base, arith),
-    }
 }
 
 impl Compiler<'_> {
     pub(super) fn layout_size(&self, buffer: BufferId) -> Result<u64> {
         let size = layout_size(&self.function.buffers[buffer].layout, self.fixed.dims);
-        let size = size.map_err(|why| self.refuse(format!("size of `{}`: {why}", self.function.buffers[buffer].name)))?;
+        let size =
+            size.map_err(|why| self.refuse(format!("size of `{}`: {why}", self.function.buffers[buffer].name)))?;
         Ok(size.max(0) as u64)
     }
 

@@ -174,10 +174,6 @@ fn uses(stmt: &Stmt, f: &mut impl FnMut(ValueId)) {
                 }
             }
         }
-        Stmt::Loop { .. }
-        | Stmt::Break(_)
-        | Stmt::Continue(_)
-        | Stmt::Return
-        | Stmt::Group { .. } => {}
+        Stmt::Loop { .. } | Stmt::Break(_) | Stmt::Continue(_) | Stmt::Return | Stmt::Group { .. } => {}
     }
 }

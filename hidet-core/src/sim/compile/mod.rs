@@ -7,6 +7,7 @@ mod access;
 mod call;
 mod control;
 mod index;
+mod layout;
 mod liveness;
 mod operation;
 mod registers;
@@ -229,13 +230,13 @@ impl<'a> Compiler<'a> {
         let stmt = if span.line > 0 { StmtId::new(0) } else { self.at };
         let sites = &mut self.program.sites;
         *self.site_numbers.entry((span, buffer, verb, stmt)).or_insert_with(|| {
-            sites.push(Site { span, buffer, verb });
+            sites.push(Site { span, verb });
             sites.len() as u32 - 1
         })
     }
 
     fn end_site(&mut self) -> u32 {
-        self.program.sites.push(Site { span: Span::default(), buffer: None, verb: "ends" });
+        self.program.sites.push(Site { span: Span::default(), verb: "ends" });
         self.program.sites.len() as u32 - 1
     }
 

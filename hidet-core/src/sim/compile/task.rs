@@ -152,8 +152,7 @@ impl<'a> Compiler<'a> {
                 let mut emit = Emit { compiler: self, wide: false, symbols: Some(vec![worker]) };
                 let coordinate = expr.emit(&mut emit);
                 let operands = [(is_this, Scalar::Bool), (coordinate, Scalar::I32), (chosen[axis], Scalar::I32)];
-                chosen[axis] =
-                    if index == 0 { coordinate } else { self.apply_select(&operands) };
+                chosen[axis] = if index == 0 { coordinate } else { self.apply_select(&operands) };
             }
         }
         Ok(chosen)
