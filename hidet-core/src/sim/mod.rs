@@ -27,6 +27,8 @@ mod program;
 mod random;
 mod report;
 mod shadow;
+#[cfg(test)]
+mod tests;
 mod transfer;
 mod waiting;
 mod warp;

@@ -1,0 +1,56 @@
+//! Tests of the simulated device: kernels in the text form.
+
+mod good;
+
+use super::{Arguments, Failure, Memory, Options, Report, TensorArg, run};
+use crate::ir::{Function, text};
+use std::sync::Arc;
+
+/// A kernel with the places of its statements in the text.
+pub fn kernel(source: &str) -> Function {
+    text::parse_file(source, "kernel").unwrap_or_else(|error| panic!("{error}\n{source}"))
+}
+
+/// A tensor holding these numbers.
+pub fn floats(values: &[f32]) -> TensorArg {
+    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    TensorArg { memory: Arc::new(Memory::from_bytes(&bytes)), offset: 0 }
+}
+
+/// A tensor holding these numbers.
+pub fn ints(values: &[i32]) -> TensorArg {
+    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    TensorArg { memory: Arc::new(Memory::from_bytes(&bytes)), offset: 0 }
+}
+
+/// A tensor for the kernel to fill.
+pub fn empty(elements: usize) -> TensorArg {
+    TensorArg { memory: Arc::new(Memory::uninit(elements * 4)), offset: 0 }
+}
+
+fn words(tensor: &TensorArg) -> Vec<[u8; 4]> {
+    let mut bytes = vec![0; tensor.memory.len()];
+    tensor.memory.read(0, &mut bytes);
+    bytes.chunks_exact(4).map(|word| [word[0], word[1], word[2], word[3]]).collect()
+}
+
+/// What a tensor holds.
+pub fn as_floats(tensor: &TensorArg) -> Vec<f32> {
+    words(tensor).into_iter().map(f32::from_le_bytes).collect()
+}
+
+/// What a tensor holds.
+pub fn as_ints(tensor: &TensorArg) -> Vec<i32> {
+    words(tensor).into_iter().map(i32::from_le_bytes).collect()
+}
+
+/// Runs a kernel that must be fine.
+pub fn good(source: &str, tensors: &[TensorArg], dims: &[i64], options: &Options) -> Report {
+    try_run(source, tensors, dims, options).unwrap_or_else(|failure| panic!("{failure}"))
+}
+
+/// Runs a kernel.
+pub fn try_run(source: &str, tensors: &[TensorArg], dims: &[i64], options: &Options) -> Result<Report, Failure> {
+    let arguments = Arguments { tensors: tensors.to_vec(), dims: dims.to_vec(), scalars: Vec::new() };
+    run(&kernel(source), &arguments, options)
+}
