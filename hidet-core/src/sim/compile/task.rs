@@ -18,6 +18,18 @@ struct Factor<'m> {
     tasks: Src,
 }
 
+impl Factor<'_> {
+    /// Whether the axis is projected away: extent 1, coordinate 0.
+    fn is_projected(&self, axis: usize) -> bool {
+        match self.atom {
+            MappingAtom::Spatial { projected, .. } | MappingAtom::Repeat { projected, .. } => {
+                projected.get(axis) == Some(&true)
+            }
+            MappingAtom::Custom { .. } => false,
+        }
+    }
+}
+
 impl<'a> Compiler<'a> {
     fn extent(&mut self, extent: &Extent) -> Result<Src> {
         Ok(match extent {
@@ -84,8 +96,7 @@ impl<'a> Compiler<'a> {
         self.copy(counter.src, zero, index);
         let first = |compiler: &mut Self| {
             let found = compiler.task(&factors, counter.src, worker, task.len())?;
-            for (axis, (to, from)) in coordinates.iter().zip(found).enumerate() {
-                let from = if mapping.projected.get(axis) == Some(&true) { zero } else { from };
+            for (to, from) in coordinates.iter().zip(found) {
                 compiler.copy(to.src, from, index);
             }
             Ok(())
@@ -126,6 +137,9 @@ impl<'a> Compiler<'a> {
             }
             let mut emit = Emit { compiler: self, wide: false, symbols: None };
             for axis in 0..rank {
+                if factor.is_projected(axis) {
+                    continue;
+                }
                 let scaled = emit.mul(&local[axis], &scales[axis]);
                 sums[axis] = emit.add(&sums[axis], &scaled);
                 scales[axis] = emit.mul(&scales[axis], &factor.shape[axis]);
