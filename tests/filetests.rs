@@ -9,6 +9,7 @@
 //! - `; test: pass NAME` that pass makes of the kernel what stands after `; ----`, and nothing more of that; or refuses
 //!   it with an `; error:`. `; test: lower` does the same with all passes. Both take options: `checks`, `wide`,
 //!   `no-contract`. After every pass the kernel must be valid and survive its text.
+//! - `; test: bounds` the report of what became of the bounds of every access is what stands after `; ----`.
 //!
 //! A file may ask for several tests. `HIDET_BLESS=1 cargo test --test filetests` writes what is found into the files:
 //! read the difference before committing it.

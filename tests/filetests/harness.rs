@@ -104,6 +104,7 @@ pub fn run(path: &Path) -> Result<(), String> {
             "verify" => verify_errors(&file, &mut found)?,
             "parse" => parse_error(&file, &mut found)?,
             "pass" => lowering::pass(&file, &mut found, argument)?,
+            "bounds" => lowering::bounds(&file, &mut found)?,
             "lower" => lowering::lower(&file, &mut found, argument)?,
             "cuda" => cuda(&file, &mut found, argument)?,
             _ => return Err(format!("unknown test `{kind} {argument}`")),

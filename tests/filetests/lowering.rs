@@ -42,6 +42,13 @@ pub(super) fn lower(file: &File, found: &mut File, argument: &str) -> Result<(),
     Ok(())
 }
 
+/// `; test: bounds`: what became of the bounds of every access stands after `; ----`.
+pub(super) fn bounds(file: &File, found: &mut File) -> Result<(), String> {
+    let report = passes::bounds_report(&valid(file)?).map_err(|error| error.to_string())?;
+    found.expected = Some(report.to_string());
+    Ok(())
+}
+
 fn options<'a>(words: impl Iterator<Item = &'a str>) -> Result<Options, String> {
     let mut options = Options::default();
     for word in words {

@@ -15,10 +15,12 @@ mod lower_guard;
 mod lower_task_mapping;
 pub mod pipeline;
 mod promote_registers;
+mod report;
 mod simplify;
 mod unroll_explicit;
 
 pub use pipeline::PIPELINE;
+pub use report::{BoundsReport, Kept, bounds_report, specialise};
 
 use crate::error::Result;
 use crate::ir::Function;

@@ -148,20 +148,37 @@ impl Facts {
                 let op = if holds { op } else { op.negated() };
                 let (a, b) = (self.linear(function, a), self.linear(function, b));
                 let Some(gap) = b.minus(&a) else { return };
-                match op {
-                    CompareOp::Lt => self.facts.push(gap.offset(-1)),
-                    CompareOp::Le => self.facts.push(gap),
-                    CompareOp::Gt => self.facts.extend(gap.times(-1).map(|gap| gap.offset(-1))),
-                    CompareOp::Ge => self.facts.extend(gap.times(-1)),
-                    CompareOp::Eq => {
-                        self.facts.extend(gap.times(-1));
-                        self.facts.push(gap);
-                    }
-                    CompareOp::Ne => {}
+                let gaps = match op {
+                    CompareOp::Lt => vec![Some(gap.offset(-1))],
+                    CompareOp::Le => vec![Some(gap)],
+                    CompareOp::Gt => vec![gap.times(-1).map(|gap| gap.offset(-1))],
+                    CompareOp::Ge => vec![gap.times(-1)],
+                    CompareOp::Eq => vec![gap.times(-1), Some(gap)],
+                    CompareOp::Ne => vec![],
+                };
+                for gap in gaps.into_iter().flatten() {
+                    let gap = self.tightened(gap);
+                    self.facts.push(gap);
                 }
             }
             _ => {}
         }
+    }
+
+    /// A fact as strong as it can be: `4 * i + c >= 0` holds for the next lower multiple of 4 in place of `c`.
+    fn tightened(&self, mut fact: Linear) -> Linear {
+        let common = fact.terms.iter().fold(0, |common, (atom, factor)| gcd(common, factor * self.divisor(atom)));
+        if common > 1 {
+            fact.constant = fact.constant.div_euclid(common) * common;
+        }
+        fact
+    }
+
+    /// A number that an atom is known to be a multiple of.
+    fn divisor(&self, atom: &Atom) -> i128 {
+        let of_atom =
+            |(form, by): &(Linear, i128)| (form.constant == 0 && form.terms == [(atom.clone(), 1)]).then_some(*by);
+        self.multiples.iter().filter_map(of_atom).fold(1, |known, by| known / gcd(known, by) * by)
     }
 
     /// The least and the largest number a value can be.
@@ -376,15 +393,22 @@ impl Facts {
     fn facts_of(&mut self, function: &Function, atom: &Atom) -> Vec<Linear> {
         let own = Linear::atom(atom.clone());
         let mut found = Vec::new();
-        let between = |found: &mut Vec<Linear>, whole: &Linear, by: i128| {
+        let exact = |facts: &Facts, whole: &Linear, by: i128| {
+            // What is left over of a number whose other parts are multiples is known.
+            let parts = Linear { constant: 0, terms: whole.terms.clone() };
+            if facts.is_multiple(&parts, by) { whole.constant.rem_euclid(by) } else { 0 }
+        };
+        let between = |facts: &Facts, found: &mut Vec<Linear>, whole: &Linear, by: i128| {
             // `q = whole / by`: `by * q <= whole <= by * q + by - 1`.
             if let Some(rest) = whole.combine(1, &own, -by) {
                 found.extend(rest.times(-1).map(|rest| rest.offset(by - 1)));
-                found.push(rest);
+                found.push(rest.offset(-exact(facts, whole, by)));
             }
         };
         match atom {
-            Atom::Special(Special::Warp) => between(&mut found, &Linear::atom(Atom::Special(Special::Thread)), 32),
+            Atom::Special(Special::Warp) => {
+                between(self, &mut found, &Linear::atom(Atom::Special(Special::Thread)), 32)
+            }
             Atom::Special(Special::Lane) => {
                 found.extend(Linear::atom(Atom::Special(Special::Thread)).minus(&own));
             }
@@ -393,7 +417,7 @@ impl Facts {
                 match op {
                     IndexOp::Div => {
                         if let Some(by) = b.as_constant().filter(|by| *by > 0 && self.range(function, &a).0 >= 0) {
-                            between(&mut found, &a, by);
+                            between(self, &mut found, &a, by);
                         }
                     }
                     IndexOp::Min => found.extend([a.minus(&own), b.minus(&own)].into_iter().flatten()),
@@ -418,9 +442,9 @@ impl Facts {
                 let (a, b) = (self.linear(function, a), self.linear(function, b));
                 let positive = b.as_constant().filter(|by| *by > 0);
                 match (op, positive) {
-                    (BinaryOp::Div, Some(by)) if self.range(function, &a).0 >= 0 => between(&mut found, &a, by),
+                    (BinaryOp::Div, Some(by)) if self.range(function, &a).0 >= 0 => between(self, &mut found, &a, by),
                     (BinaryOp::Shr, Some(by)) if by < 62 && self.range(function, &a).0 >= 0 => {
-                        between(&mut found, &a, 1 << by);
+                        between(self, &mut found, &a, 1 << by);
                     }
                     (BinaryOp::Rem | BinaryOp::And, _) if self.range(function, &a).0 >= 0 => {
                         found.extend(a.minus(&own));
@@ -444,15 +468,7 @@ impl Facts {
 
     /// Whether a form is known to be a multiple of a number.
     pub fn is_multiple(&self, form: &Linear, of: i128) -> bool {
-        let known = |atom: &Atom, factor: i128| {
-            factor % of == 0
-                || self.multiples.iter().any(|(have, by)| {
-                    have.constant == 0
-                        && have.terms.len() == 1
-                        && have.terms[0] == (atom.clone(), 1)
-                        && (factor * by) % of == 0
-                })
-        };
+        let known = |atom: &Atom, factor: i128| (factor * self.divisor(atom)) % of == 0;
         form.constant % of == 0 && form.terms.iter().all(|(atom, factor)| known(atom, *factor))
     }
 
@@ -501,6 +517,10 @@ impl Facts {
             CompareOp::Ne => equal(&mut at_least).map(|holds| !holds),
         }
     }
+}
+
+fn gcd(a: i128, b: i128) -> i128 {
+    if b == 0 { a.abs() } else { gcd(b, a % b) }
 }
 
 /// A formula of the signature as a linear form.

@@ -1,0 +1,164 @@
+//! What became of the bounds of every access: proved, moved to the launcher, or kept.
+//!
+//! An access is *proved* where no input can take it out of its buffer. It is *moved to the launcher* where that holds if
+//! some extents are multiples of tile sizes: the launcher evaluates these conditions and chooses between the kernel and
+//! its instance by [`specialise`], which has them as constraints and so has no guards there. Everything else is *kept*:
+//! a protected access keeps its branch, a plain one is the author's promise, checked with [`Options::checks`].
+
+use super::bounds::Proofs;
+use super::{Options, PIPELINE};
+use crate::error::Result;
+use crate::ir::{Constraint, DimId, Function, Handle, Op, Relation, Stmt, StmtId, ValueId};
+use hidet_mapping::IndexExpr;
+use hidet_mapping::index::IndexOp;
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+
+/// What became of the accesses of a kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BoundsReport {
+    /// The kernel.
+    pub kernel: String,
+    /// How many are proved to lie within their buffer.
+    pub proved: usize,
+    /// How many more are under the launcher's conditions.
+    pub moved: usize,
+    /// The conditions.
+    pub conditions: Vec<Constraint>,
+    /// The others.
+    pub kept: Vec<Kept>,
+}
+
+/// An access that is not proved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The buffer.
+    pub buffer: String,
+    /// Whether it is protected; otherwise its author promises that it lies inside.
+    pub guarded: bool,
+    /// `file:line:column`
+    pub place: String,
+}
+
+/// Reports on a kernel as it was written.
+pub fn bounds_report(function: &Function) -> Result<BoundsReport> {
+    let prepared = prepare(function)?;
+    let base = Proofs::of(&prepared);
+    let proved = base.inside.len();
+    let mut conditions = candidates(&prepared);
+    let count = |conditions: &[Constraint]| Proofs::of(&with(&prepared, conditions)).inside.len();
+    let most = if proved == base.all.len() { proved } else { count(&conditions) };
+    if most == proved {
+        conditions.clear();
+    }
+    // Those that nothing needs go, the largest numbers first: the weaker condition is the better one.
+    let mut position = 0;
+    while position < conditions.len() {
+        let mut fewer = conditions.clone();
+        fewer.remove(position);
+        if count(&fewer) == most {
+            conditions = fewer;
+        } else {
+            position += 1;
+        }
+    }
+    let assumed = Proofs::of(&with(&prepared, &conditions));
+    let accesses = assumed.all.iter().filter(|access| !assumed.inside.contains(access));
+    let kept = accesses.filter_map(|access| kept(&prepared, access.0, access.1)).collect();
+    Ok(BoundsReport { kernel: function.name.clone(), proved, moved: most - proved, conditions, kept })
+}
+
+/// The instance for launches that meet the conditions of the report: they become constraints.
+pub fn specialise(function: &Function, report: &BoundsReport) -> Function {
+    with(function, &report.conditions)
+}
+
+fn with(function: &Function, conditions: &[Constraint]) -> Function {
+    let mut function = function.clone();
+    function.constraints.extend_from_slice(conditions);
+    function
+}
+
+/// The kernel as it is when guards are lowered.
+fn prepare(function: &Function) -> Result<Function> {
+    let mut function = function.clone();
+    for pass in PIPELINE.iter().take_while(|pass| pass.name != "lower_guard") {
+        (pass.run)(&mut function, &Options::default())?;
+    }
+    Ok(function)
+}
+
+/// Conditions that may help: extents are multiples of the tiles that the grid and the loops cut them into.
+fn candidates(function: &Function) -> Vec<Constraint> {
+    let mut found: BTreeSet<(i64, u32)> = BTreeSet::new();
+    for extent in &function.launch.grid {
+        divisors(extent, &mut found);
+    }
+    let mut ops: HashMap<ValueId, Op> = HashMap::new();
+    function.each_stmt(&mut |_, stmt| match stmt {
+        Stmt::Let { value, op } => drop(ops.insert(*value, op.clone())),
+        Stmt::For { end, step, .. } => {
+            if let (Some(Op::Dim(dim)), Some(Op::Const(step))) = (ops.get(end), ops.get(step)) {
+                found.extend(step.as_int().map(|step| (step, dim.index() as u32)));
+            }
+        }
+        _ => {}
+    });
+    let lanes: BTreeSet<i64> = function.values.iter().map(|(_, value)| i64::from(value.ty.lanes)).collect();
+    for lanes in lanes {
+        found.extend(function.dims.handles().map(|dim| (lanes, dim.index() as u32)));
+    }
+    let large = found.into_iter().rev().filter(|(of, _)| *of > 1);
+    large.map(|(of, dim)| multiple(function, dim, of)).collect()
+}
+
+fn multiple(function: &Function, dim: u32, of: i64) -> Constraint {
+    let name = &function.dims[DimId::new(dim as usize)].name;
+    Constraint {
+        left: IndexExpr::Symbol(dim),
+        relation: Relation::MultipleOf,
+        right: IndexExpr::Const(of),
+        message: format!("{name} must be a multiple of {of}"),
+    }
+}
+
+/// The constants by which a formula divides a dim.
+fn divisors(formula: &IndexExpr, found: &mut BTreeSet<(i64, u32)>) {
+    let IndexExpr::Binary(op, a, b) = formula else { return };
+    divisors(a, found);
+    divisors(b, found);
+    if let (IndexOp::Div, Some(by)) = (op, b.as_const()) {
+        a.substitute(&mut |symbol| {
+            found.insert((by, symbol));
+            IndexExpr::Symbol(symbol)
+        });
+    }
+}
+
+fn kept(function: &Function, stmt: StmtId, operand: usize) -> Option<Kept> {
+    let (buffer, guarded) = match &function.stmts[stmt] {
+        Stmt::Let { op: Op::Load { buffer, guard, .. }, .. } | Stmt::Store { buffer, guard, .. } => (*buffer, *guard),
+        Stmt::Call { args, .. } => match args.get(operand)? {
+            crate::ir::Arg::Address { buffer, .. } => (*buffer, false),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some(Kept { buffer: function.buffers[buffer].name.clone(), guarded, place: function.place(stmt) })
+}
+
+impl fmt::Display for BoundsReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (proved, moved, kept) = (self.proved, self.moved, self.kept.len());
+        write!(f, "kernel `{}`: {} accesses: {proved} proved, ", self.kernel, proved + moved + kept)?;
+        writeln!(f, "{moved} moved to the launcher, {kept} kept")?;
+        for condition in &self.conditions {
+            writeln!(f, "  the launcher asks: {}", condition.message)?;
+        }
+        for Kept { buffer, guarded, place } in &self.kept {
+            let how = if *guarded { "guarded while it runs" } else { "promised by its author" };
+            writeln!(f, "  kept: `{buffer}` at {place}, {how}")?;
+        }
+        Ok(())
+    }
+}
