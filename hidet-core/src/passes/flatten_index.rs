@@ -16,7 +16,7 @@ use crate::ir::emit::{Emitter, Int};
 use crate::ir::{Arg, AsmOperand, BufferId, CompareOp, Function, Op, Scope, Span, Stmt, StmtId, ValueId};
 use crate::layout::Layout;
 use crate::types::Scalar;
-use hidet_mapping::{Arith, IndexExpr};
+use hidet_mapping::Arith;
 
 pub(super) fn run(function: &mut Function, options: &Options) -> Result<()> {
     let wide = options.wide_index;
@@ -58,9 +58,9 @@ pub(super) fn run(function: &mut Function, options: &Options) -> Result<()> {
         if is_flat(&buffer.layout) {
             continue;
         }
-        let size = size(&buffer.layout);
+        let size = buffer.layout.size();
         buffer.shape = vec![size.clone()];
-        buffer.layout = Layout::Strided { shape: vec![size], strides: vec![1.into()] };
+        buffer.layout = Layout::row_major([size]);
     }
     Ok(())
 }
@@ -83,7 +83,7 @@ impl Flatten<'_> {
         let scalar = self.scalar(buffer, index);
         let mut emit = Emitter::new(self.function, self.out, self.span).with_scalar(scalar);
         let coordinates: Vec<Int> = index.iter().map(|value| emit.convert(*value)).collect();
-        let offset = offset(&layout, &mut emit, &coordinates);
+        let offset = layout.offset(&mut emit, &coordinates);
         *index = vec![emit.value(offset)];
         Ok(())
     }
@@ -148,42 +148,4 @@ impl Flatten<'_> {
 /// Whether a layout is one axis of consecutive elements.
 fn is_flat(layout: &Layout) -> bool {
     matches!(layout, Layout::Strided { strides, .. } if *strides == [1.into()])
-}
-
-fn size(layout: &Layout) -> IndexExpr {
-    match layout {
-        Layout::Strided { shape, strides } if *strides == row_strides(shape) => {
-            shape.iter().fold(1.into(), |size: IndexExpr, extent| size * extent)
-        }
-        Layout::Strided { shape, strides } => {
-            shape.iter().zip(strides).fold(1.into(), |size: IndexExpr, (extent, stride)| size + (extent - 1) * stride)
-        }
-        _ => 1.into(),
-    }
-}
-
-fn offset(layout: &Layout, emit: &mut Emitter, index: &[Int]) -> Int {
-    match layout {
-        Layout::Strided { strides, .. } => index.iter().zip(strides).fold(Int::Const(0), |sum, (index, stride)| {
-            let stride = emit.index(stride);
-            let moved = emit.mul(index, &stride);
-            emit.add(&sum, &moved)
-        }),
-        _ => Int::Const(0),
-    }
-}
-
-fn row_strides(shape: &[IndexExpr]) -> Vec<IndexExpr> {
-    let mut stride = IndexExpr::from(1);
-    let mut strides: Vec<IndexExpr> = shape
-        .iter()
-        .rev()
-        .map(|extent| {
-            let own = stride.clone();
-            stride = extent * &stride;
-            own
-        })
-        .collect();
-    strides.reverse();
-    strides
 }
