@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use hidet_core::ir::{Extent, Function, Handle, Mapping, MappingAtom, Param, Stmt, ValueId, text, verify};
+use hidet_core::ir::{Extent, Function, Handle, Mapping, MappingAtom, Param, Stmt, Unroll, ValueId, text, verify};
 use hidet_core::passes::{self, Options};
 use hidet_core::sim::{self, Arguments, Memory, TensorArg};
 use hidet_core::types::{Const, Scalar};
@@ -35,6 +35,10 @@ fn mapping() -> impl Strategy<Value = TaskMapping<2>> {
 fn symbolic(mut mapping: Mapping) -> (Mapping, Vec<i64>) {
     let mut values = Vec::new();
     for atom in &mut mapping.atoms {
+        if let MappingAtom::Repeat { unroll, .. } = atom {
+            // Unrolling by hidet needs constant extents.
+            unroll.fill(Unroll::Auto);
+        }
         if let MappingAtom::Spatial { shape, .. } | MappingAtom::Repeat { shape, .. } = atom {
             for extent in shape {
                 if let Extent::Const(number) = extent {
@@ -139,7 +143,7 @@ fn noted(function: &Function, threads: usize, tasks: usize, values: &[i64]) -> V
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
     /// Host and device agree on every worker and on those beyond, before and after lowering, with constant and with
     /// symbolic extents.
@@ -187,6 +191,11 @@ fn invalid_mappings_say_why() {
     let says = |mapping: Mapping| mapping.check().unwrap_err().to_string();
     assert_eq!(says(Mapping { atoms: vec![] }), "a mapping has 1 to 8 axes, not 0");
     assert_eq!(says(Mapping::spatial([4u32, 0])), "the extent of axis 1 is 0: every extent must be at least 1");
+    let unrolled = Mapping::repeat([ValueId::new(0)]).unroll(&[Unroll::Explicit]).unwrap();
+    assert_eq!(
+        says(unrolled),
+        "`u+` along axis 0 needs a constant extent: leave the unrolling to the compiler with `u`"
+    );
     let outside = MappingAtom::Custom { workers: 4, shape: vec![2], tasks: vec![vec![IndexExpr::Symbol(0)]] };
     assert_eq!(says(Mapping { atoms: vec![outside] }), "worker 2 does task [2], which is outside of [2]");
     let unknown = MappingAtom::Custom { workers: 4, shape: vec![4], tasks: vec![vec![IndexExpr::Symbol(1)]] };
