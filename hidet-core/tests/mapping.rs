@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
-use hidet_core::ir::{Extent, Handle, Mapping, MappingAtom, ValueId};
+use hidet_core::ir::{Extent, Function, Handle, Mapping, MappingAtom, Param, Stmt, Unroll, ValueId, text, verify};
+use hidet_core::passes::{self, Options};
+use hidet_core::sim::{self, Arguments, Memory, TensorArg};
+use hidet_core::types::{Const, Scalar};
 use hidet_mapping::{IndexExpr, TaskMapping, col_repeat, col_spatial, custom, repeat, spatial};
 use proptest::prelude::*;
+use std::sync::Arc;
 
 fn atom() -> impl Strategy<Value = TaskMapping<2>> {
     let w = IndexExpr::Symbol(0);
@@ -31,6 +35,10 @@ fn mapping() -> impl Strategy<Value = TaskMapping<2>> {
 fn symbolic(mut mapping: Mapping) -> (Mapping, Vec<i64>) {
     let mut values = Vec::new();
     for atom in &mut mapping.atoms {
+        if let MappingAtom::Repeat { unroll, .. } = atom {
+            // Unrolling by hidet needs constant extents.
+            unroll.fill(Unroll::Auto);
+        }
         if let MappingAtom::Spatial { shape, .. } | MappingAtom::Repeat { shape, .. } = atom {
             for extent in shape {
                 if let Extent::Const(number) = extent {
@@ -73,6 +81,87 @@ proptest! {
     }
 }
 
+/// A kernel in which each thread notes its tasks in order; the extents of the mapping that are values are parameters.
+fn noting(mapping: &Mapping, threads: usize, tasks: usize, values: usize) -> Function {
+    let parameters: String = (0..values).map(|i| format!("%e.{i}: i32,\n")).collect();
+    let source = format!(
+        "kernel note(@tasks: out i32[{threads}, {tasks}, 2], @count: out i32[{threads}], {parameters})
+        grid (1, 1, 1)
+        block ({threads}, 1, 1)
+        {{
+          %t: i32 = thread
+          %zero: i32 = const 0
+          %one: i32 = const 1
+          var $n: i32 = %zero
+          for (%i: i32, %j: i32) in spatial[1, 1] on %t {{
+            %n: i32 = read $n
+            store @tasks[%t, %n, %zero] = %i
+            store @tasks[%t, %n, %one] = %j
+            %m: i32 = add %n, %one
+            $n = %m
+          }}
+          %all: i32 = read $n
+          store @count[%t] = %all
+        }}"
+    );
+    let mut function = text::parse(&source).unwrap();
+    let scalars: Vec<ValueId> = function
+        .params
+        .iter()
+        .filter_map(|param| match param {
+            Param::Scalar { value, .. } => Some(*value),
+            Param::Tensor { .. } => None,
+        })
+        .collect();
+    let mut mapping = mapping.clone();
+    mapping.each_extent_mut(&mut |value| *value = scalars[value.index()]);
+    for id in function.stmts.handles().collect::<Vec<_>>() {
+        if let Stmt::ForTask { mapping: found, .. } = &mut function.stmts[id] {
+            *found = mapping.clone();
+        }
+    }
+    verify::check(&function).unwrap();
+    function
+}
+
+/// The tasks that each thread noted on the simulated device.
+fn noted(function: &Function, threads: usize, tasks: usize, values: &[i64]) -> Vec<Vec<Vec<i64>>> {
+    let (out, count) = (Arc::new(Memory::uninit(threads * tasks * 8)), Arc::new(Memory::uninit(threads * 4)));
+    let tensors = [&out, &count].map(|memory| TensorArg { memory: memory.clone(), offset: 0 }).to_vec();
+    let scalars = values.iter().map(|value| Const::int(Scalar::I32, *value)).collect();
+    let report = sim::run(function, &Arguments { tensors, dims: vec![], scalars }, &sim::Options::default());
+    if let Err(failure) = report {
+        panic!("{failure}\n{}", text::print(function));
+    }
+    let number = |memory: &Memory, at: usize| {
+        let mut bytes = [0; 4];
+        memory.read(4 * at, &mut bytes);
+        i64::from(i32::from_le_bytes(bytes))
+    };
+    let task = |t: usize, k: usize| (0..2).map(|axis| number(&out, (t * tasks + k) * 2 + axis)).collect();
+    (0..threads).map(|t| (0..number(&count, t) as usize).map(|k| task(t, k)).collect()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Host and device agree on every worker and on those beyond, before and after lowering, with constant and with
+    /// symbolic extents.
+    #[test]
+    fn device_agrees_with_host(m in mapping(), beyond in 0usize..40) {
+        let (threads, tasks) = (m.workers() as usize + beyond, m.tasks_per_worker() as usize);
+        prop_assume!(threads <= 512 && threads * tasks <= 4096);
+        let expected: Vec<_> = (0..threads).map(|worker| wide(&m, worker as u32)).collect();
+        let constant = Mapping::try_from(m).unwrap();
+        for (mapping, values) in [(constant.clone(), vec![]), symbolic(constant)] {
+            let function = noting(&mapping, threads, tasks, values.len());
+            prop_assert_eq!(&noted(&function, threads, tasks, &values), &expected, "{}", m);
+            let lowered = passes::lower(&function, &Options::default()).unwrap();
+            prop_assert_eq!(&noted(&lowered, threads, tasks, &values), &expected, "{}, lowered", m);
+        }
+    }
+}
+
 #[test]
 fn builders_agree() {
     let built = Mapping::repeat([4u32, 1]).then(Mapping::spatial([16u32, 8]).ranks(&[1, 0]).unwrap()).unwrap();
@@ -102,6 +191,11 @@ fn invalid_mappings_say_why() {
     let says = |mapping: Mapping| mapping.check().unwrap_err().to_string();
     assert_eq!(says(Mapping { atoms: vec![] }), "a mapping has 1 to 8 axes, not 0");
     assert_eq!(says(Mapping::spatial([4u32, 0])), "the extent of axis 1 is 0: every extent must be at least 1");
+    let unrolled = Mapping::repeat([ValueId::new(0)]).unroll(&[Unroll::Explicit]).unwrap();
+    assert_eq!(
+        says(unrolled),
+        "`u+` along axis 0 needs a constant extent: leave the unrolling to the compiler with `u`"
+    );
     let outside = MappingAtom::Custom { workers: 4, shape: vec![2], tasks: vec![vec![IndexExpr::Symbol(0)]] };
     assert_eq!(says(Mapping { atoms: vec![outside] }), "worker 2 does task [2], which is outside of [2]");
     let unknown = MappingAtom::Custom { workers: 4, shape: vec![4], tasks: vec![vec![IndexExpr::Symbol(1)]] };

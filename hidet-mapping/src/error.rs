@@ -53,6 +53,11 @@ pub enum MappingError {
     UnrollZero,
     /// `u4+`.
     UnrollFactorOfExplicit,
+    /// `u+` of an extent that is not constant.
+    UnrollSymbolic {
+        /// Of that axis.
+        axis: usize,
+    },
     /// Not an unroll attribute.
     UnrollItem,
     /// Neither one attribute nor one an axis.
@@ -188,6 +193,11 @@ impl MappingError {
             MappingError::UnrollZero => t.str("unroll attribute `u0`: the factor must be at least 1"),
             MappingError::UnrollFactorOfExplicit => {
                 t.str("unroll attribute `uN+`: explicit unrolling is complete, write `u+`")
+            }
+            MappingError::UnrollSymbolic { axis } => {
+                let t =
+                    t.str("`u+` along axis ").num(*axis as i64).str(" needs a constant extent: leave the unrolling");
+                t.str(" to the compiler with `u`")
             }
             MappingError::UnrollItem => t.str("an unroll attribute is `.`, `u`, `uN` or `u+`"),
             MappingError::UnrollCount { items, axes } => {

@@ -227,7 +227,7 @@ impl Mapping {
     }
 
     /// What makes a mapping invalid: no factor; factors of different rank; lists of another length; ranks that are no
-    /// permutation; an extent 0; workers or task domain beyond `i32`; a custom function that uses another symbol than
+    /// permutation; an extent 0; unrolling by hidet of an extent that is a value; workers or task domain beyond `i32`; a custom function that uses another symbol than
     /// the worker, cannot be computed, or leaves its task domain.
     pub fn check(&self) -> Result<(), MappingError> {
         let rank = self.rank();
@@ -247,6 +247,11 @@ impl Mapping {
                     }
                     if unroll.contains(&Unroll::By(0)) {
                         return Err(MappingError::UnrollZero);
+                    }
+                    let explicit =
+                        |axis: &usize| unroll[*axis] == Unroll::Explicit && shape[*axis].as_const().is_none();
+                    if let Some(axis) = (0..rank).find(explicit) {
+                        return Err(MappingError::UnrollSymbolic { axis });
                     }
                 }
                 MappingAtom::Custom { workers, shape, tasks } => check_custom(*workers, shape, tasks)?,
