@@ -5,10 +5,12 @@
 
 pub mod codegen;
 pub mod cuda;
+pub mod device;
 pub mod dsl;
 pub mod error;
 pub mod intrinsics;
 pub mod ir;
+pub mod kernel;
 pub mod layout;
 pub mod passes;
 pub mod sim;

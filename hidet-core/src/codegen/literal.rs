@@ -15,7 +15,10 @@ pub fn constant(value: Const) -> String {
         U16 => format!("((unsigned short){})", bits as u16),
         I32 => int(bits as i32),
         I64 => long(bits as i64),
+        // Masks are easier to read in hexadecimal.
+        U32 if bits as u32 > 0xffff => format!("0x{:x}u", bits as u32),
         U32 => format!("{}u", bits as u32),
+        U64 if bits > 0xffff_ffff => format!("0x{bits:x}ull"),
         U64 => format!("{bits}ull"),
         F32 => float(f32::from_bits(bits as u32)),
         F64 => double(f64::from_bits(bits)),

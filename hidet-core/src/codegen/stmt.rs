@@ -240,7 +240,11 @@ impl<'a> Generator<'a> {
 
     /// A name for a value, which is then written by that name.
     pub(super) fn name_value(&mut self, value: ValueId) -> String {
-        let name = self.names.unique(&self.function.values[value].name, "v");
+        self.name_like(value, "v")
+    }
+
+    fn name_like(&mut self, value: ValueId, fallback: &str) -> String {
+        let name = self.names.unique(&self.function.values[value].name, fallback);
         self.values[value] = Some(Expr::atom(name.clone()));
         name
     }
@@ -298,7 +302,7 @@ impl<'a> Generator<'a> {
                     Unroll::Explicit => return Err(self.error("an explicitly unrolled loop was not unrolled")),
                 }
                 let ty = types::name(function.ty(*index));
-                let i = self.name_value(*index);
+                let i = self.name_like(*index, "i");
                 let end = end.within(3);
                 let head = format!("for ({ty} {i} = {}; {i} < {end}; {i} += {}) {{", start.text, step.text);
                 self.loop_body(*label, &head, body)?;

@@ -1,3 +1,4 @@
 //! What tests of this crate and of those above it share.
 
+pub mod nvrtc;
 pub mod random;

@@ -1,0 +1,47 @@
+//! Kernels of the language through NVRTC, without a GPU: they compile for every architecture that has what they use.
+
+use hidet::ir::Function;
+use hidet::passes::Options;
+use hidet::prelude::*;
+use hidet::testing::nvrtc::compile_everywhere;
+
+kernel! {
+    /// y = softmax(x) along the last axis, one warp a row.
+    #[launch(grid = rows.div_ceil(4), block = 128)]
+    pub fn softmax<T: Float>(x: In<T, [rows, cols]>, y: Out<T, [rows, cols]>) {
+        let row = block_idx().x * 4 + warp_id();
+        if row < rows {
+            let mut top = f32::MIN;
+            for j in lanes(cols) { top = top.max(x[[row, j]] as f32); }
+            let top = warp_max(top);
+            let mut sum = 0.0;
+            for j in lanes(cols) { sum += (x[[row, j]] as f32 - top).exp(); }
+            let scale = 1.0 / warp_sum(sum);
+            for j in lanes(cols) { y[[row, j]] = ((x[[row, j]] as f32 - top).exp() * scale) as T; }
+        }
+    }
+}
+
+#[track_caller]
+fn compiles(function: Function, archs: usize) {
+    for checks in [false, true] {
+        for wide_index in [false, true] {
+            let options = Options { checks, wide_index, ..Default::default() };
+            let Some(usages) = compile_everywhere(&function, &options).unwrap() else { return };
+            assert_eq!(usages.len(), archs);
+            for (arch, usage) in usages {
+                println!("{} {arch} checks {checks} wide {wide_index}: {} registers", function.name, usage.registers);
+                assert_eq!((usage.spill_stores, usage.spill_loads), (0, 0), "{} spills on {arch}", function.name);
+                assert!(usage.losses.is_empty(), "{:?}", usage.losses);
+            }
+        }
+    }
+}
+
+#[test]
+fn softmax_compiles_everywhere_for_every_float() {
+    compiles(softmax::<f32>().build().unwrap(), 6);
+    compiles(softmax::<f16>().build().unwrap(), 6);
+    compiles(softmax::<bf16>().build().unwrap(), 6);
+    compiles(softmax::<f64>().build().unwrap(), 6);
+}
