@@ -561,6 +561,13 @@ pub struct Address<T> {
 }
 
 impl<T: Element> Address<T> {
+    /// Asks for what an access of that type needs.
+    pub(crate) fn align(&self, ty: Type, at: Place) {
+        if let Some((buffer, _)) = &self.place {
+            align(*buffer, ty, at);
+        }
+    }
+
     /// The address as an operand of a call.
     pub(crate) fn arg(&self, builder: &mut Builder, at: Place) -> Option<Arg> {
         let (buffer, index) = self.place.as_ref()?;
