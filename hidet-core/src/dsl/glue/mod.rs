@@ -24,6 +24,7 @@ pub use jump::{MetaOnly, Outcome, Through, emit_return, meta_only, through};
 pub use operator::{Named, NamedMeta, Op, OpMeta, memory};
 pub use repeat::{DeviceLoop, ForOver, LoopGuard, MetaLoop, While, device_loop, for_over, meta_loop};
 pub use statement::{
-    Group, MetaAssert, Printed, assert_that, count, declare, declare_int, declare_tuple, extent, group, int, piece, print, text,
+    Group, MetaAssert, Printed, assert_that, count, declare, declare_int, declare_tuple, extent, group, int, piece,
+    print, text,
 };
 pub use std::option::Option::{None, Some};

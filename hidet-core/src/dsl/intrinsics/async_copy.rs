@@ -23,7 +23,11 @@ pub fn cp_async_partial<const N: usize>(
 }
 
 #[track_caller]
-fn cp_async_bytes<const N: usize, T: Element, U: Element>(to: Address<T>, from: Address<U>, elements: Option<Expr<i32>>) {
+fn cp_async_bytes<const N: usize, T: Element, U: Element>(
+    to: Address<T>,
+    from: Address<U>,
+    elements: Option<Expr<i32>>,
+) {
     let at = here();
     let bytes = N * T::SCALAR.bytes();
     let row = match bytes {

@@ -110,7 +110,10 @@ pub fn require(condition: Expr<bool>, message: &str) {
         let condition = condition.resolve(builder, at);
         match constraints(builder, condition, message) {
             Some(found) => builder.function.constraints.extend(found),
-            None => builder.problem("`require` compares extents of the parameters and numbers; nothing else is known to the launcher", at),
+            None => builder.problem(
+                "`require` compares extents of the parameters and numbers; nothing else is known to the launcher",
+                at,
+            ),
         }
     });
 }

@@ -218,7 +218,8 @@ impl Body<'_> {
                 Some((quote!((#index) * #unit), quote!(#unit)))
             }
             _ => {
-                self.errors.on(attr, "write which: `#[warp_group(0)]`, `#[warp_group(1..3)]` or `#[threads(128..160)]`");
+                self.errors
+                    .on(attr, "write which: `#[warp_group(0)]`, `#[warp_group(1..3)]` or `#[threads(128..160)]`");
                 None
             }
         }
