@@ -8,7 +8,7 @@ pub use hidet_mapping as mapping;
 pub mod prelude {
     pub use hidet_core::dsl::intrinsics::*;
     pub use hidet_core::dsl::{
-        Address, Expr, In, InOut, IntoExpr, Out, Template, Var, Vector, View, lanes, lit, registers, shared, unroll,
+        Address, Expr, In, InOut, IntoExpr, Out, Template, Var, Vector, View, computed_view, lanes, lit, registers, shared, unroll,
         vector2, vector4, vector8,
     };
     pub use hidet_core::layout::Layout;

@@ -91,7 +91,7 @@ impl Size {
 /// Computes the element at some coordinates.
 pub(crate) type LoadFn = Rc<dyn Fn(&[Expr<i32>]) -> Expr<()>>;
 /// Takes the element for some coordinates.
-pub(crate) type StoreFn = Rc<dyn Fn(&[Expr<i32>], Expr<()>, Guard)>;
+pub(crate) type StoreFn = Rc<dyn Fn(&[Expr<i32>], Expr<()>)>;
 /// Finds the coordinates of the base.
 pub(crate) type MapFn = Rc<dyn Fn(&[Expr<i32>]) -> Vec<Expr<i32>>>;
 
@@ -214,12 +214,30 @@ impl ViewData {
         let place = self.place(index);
         match &self.base {
             Base::Memory(buffer) => store_memory(*buffer, &place, value, guard, at),
-            Base::Remapped { view, map, .. } => view.store(&map(&place), value, guard),
-            Base::Computed { store: Some(store), .. } => store(&place, value, guard),
+            Base::Remapped { view, map, .. } => match guard {
+                Guard::No => view.store(&map(&place), value, Guard::No),
+                Guard::Yes => self.where_inside(&place, at, || view.store(&map(&place), value, Guard::Yes)),
+            },
+            Base::Computed { store: Some(store), .. } => match guard {
+                Guard::No => store(&place, value),
+                Guard::Yes => self.where_inside(&place, at, || store(&place, value)),
+            },
             Base::Computed { store: None, .. } => {
                 problem("this input is computed by a prologue: it can be read, not written", at)
             }
         }
+    }
+
+    /// Does something inside of the extents only.
+    fn where_inside(&self, place: &[Expr<i32>], at: Place, body: impl FnOnce()) {
+        let inside = self.inside(place);
+        with(Builder::open);
+        body();
+        with(|builder| {
+            let then = builder.close(builder.depth() - 1).block;
+            let cond = inside.resolve(builder, at);
+            builder.push(Stmt::If { cond, then, otherwise: Default::default() }, at);
+        });
     }
 
     /// Loads `lanes` elements along the last axis, at once where they are contiguous.
