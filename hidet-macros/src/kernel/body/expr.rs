@@ -148,7 +148,10 @@ impl Body<'_> {
                 (true, true) => quote!(#a #op #b),
                 (false, true) => quote_spanned!(span=> __h::Op(#a).#name(#b)),
                 (true, false) => quote_spanned!(span=> __h::Op(#b).#mirrored(#a)),
-                (false, false) => quote_spanned!(span=> __h::Cmp(&#a, &#b).#name()),
+                (false, false) => {
+                    let (a, b) = (borrowed(left, a), borrowed(right, b));
+                    quote_spanned!(span=> __h::Cmp(#a, #b).#name())
+                }
             };
         }
         let Some(name) = arithmetic_name(op) else {
@@ -260,6 +263,15 @@ fn infer_last(func: &mut Expr) {
             let inferred = syn::TypeInfer { attrs: Vec::new(), underscore_token };
             args.args.push(GenericArgument::Type(syn::Type::Infer(inferred)));
         }
+    }
+}
+
+/// A reference to an operand; an operator in it binds weaker than `&`.
+fn borrowed(expr: &Expr, tokens: TokenStream) -> TokenStream {
+    let span = expr.span();
+    match expr {
+        Expr::Binary(_) => quote_spanned!(span=> &(#tokens)),
+        _ => quote_spanned!(span=> &#tokens),
     }
 }
 
