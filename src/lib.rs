@@ -8,8 +8,8 @@ pub use hidet_mapping as mapping;
 pub mod prelude {
     pub use hidet_core::dsl::intrinsics::*;
     pub use hidet_core::dsl::{
-        Address, Expr, OnDevice, Registers, In, InOut, IntoExpr, Out, Template, Var, Vector, View, computed_view, lanes, lit, symbolic_repeat, symbolic_spatial, registers, shared, unroll,
-        vector2, vector4, vector8,
+        Address, Expr, In, InOut, IntoExpr, OnDevice, Out, Registers, Template, Var, Vector, View, computed_view,
+        lanes, lit, registers, shared, symbolic_repeat, symbolic_spatial, unroll, vector2, vector4, vector8,
     };
     pub use hidet_core::layout::Layout;
     pub use hidet_core::types::{Bits, E4M3, E5M2, Element, Float, Int, Num, TF32, bf16, f16};

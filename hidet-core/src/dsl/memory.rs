@@ -72,7 +72,8 @@ pub trait MemoryShape<const R: usize> {
 impl<E: Extent, const R: usize> MemoryShape<R> for [E; R] {
     fn memory(self) -> Result<(Vec<IndexExpr>, Option<Layout>), String> {
         let shape = self.iter().map(Extent::formula).collect::<Option<Vec<_>>>();
-        let why = "an extent of this memory is not known to the launcher; use numbers and the extents of the parameters";
+        let why =
+            "an extent of this memory is not known to the launcher; use numbers and the extents of the parameters";
         shape.map(|shape| (shape, None)).ok_or_else(|| why.to_owned())
     }
 }

@@ -48,7 +48,10 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
 impl<T: Element, const R: usize, A: Writable> View<T, R, A> {
     /// A view that stores `f(value, index)` where a value is written: an epilogue. It cannot be read.
     #[track_caller]
-    pub fn map_store<U: Element, V: IntoExpr<T>>(self, f: impl Fn(Expr<U>, [Expr<i32>; R]) -> V + 'static) -> Out<U, R> {
+    pub fn map_store<U: Element, V: IntoExpr<T>>(
+        self,
+        f: impl Fn(Expr<U>, [Expr<i32>; R]) -> V + 'static,
+    ) -> Out<U, R> {
         let Some(data) = self.data(here()) else { return View::dead() };
         let shape = data.shape.clone();
         let store = Rc::new(move |index: &[Expr<i32>], value: Expr<()>| {

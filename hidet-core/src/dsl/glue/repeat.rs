@@ -4,8 +4,8 @@ use super::branch::Cond;
 use crate::dsl::builder::{Place, here, with};
 use crate::dsl::expr::Expr;
 use crate::dsl::loops::DeviceRange;
-use crate::ir::{Block, Handle, Loop, LoopId, Stmt, Unroll, ValueId};
 use crate::dsl::tasks::{TaskPattern, Tasks, no_tasks};
+use crate::ir::{Block, Handle, Loop, LoopId, Stmt, Unroll, ValueId};
 use crate::types::{Int, Scalar};
 use std::marker::PhantomData;
 
