@@ -448,6 +448,20 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         Address { place, of: PhantomData }
     }
 
+    /// The buffer, where the view is all of one.
+    pub(crate) fn whole_buffer(&self, at: Place) -> Option<BufferId> {
+        let data = self.data(at)?;
+        let whole =
+            data.axes.iter().enumerate().all(|(axis, place)| place.offset.is_none() && place.from == Some(axis));
+        match data.base {
+            Base::Memory(buffer) if whole => Some(buffer),
+            _ => {
+                problem("this needs a tensor parameter as a whole, not a part of one or a computed one", at);
+                None
+            }
+        }
+    }
+
     /// Whether the elements lie in memory, so that they have addresses.
     #[track_caller]
     pub fn is_memory(&self) -> bool {
@@ -579,6 +593,16 @@ pub struct Address<T> {
 }
 
 impl<T: Element> Address<T> {
+    /// The type of the element.
+    pub(crate) fn scalar(&self) -> Scalar {
+        T::SCALAR
+    }
+
+    /// Whether it lies in registers.
+    pub(crate) fn is_register(&self, builder: &Builder) -> bool {
+        self.place.as_ref().is_some_and(|(buffer, _)| builder.function.buffers[*buffer].scope == Scope::Register)
+    }
+
     /// Asks for what an access of that type needs.
     pub(crate) fn align(&self, ty: Type, at: Place) {
         if let Some((buffer, _)) = &self.place {

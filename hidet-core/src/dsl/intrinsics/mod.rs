@@ -6,19 +6,27 @@ mod async_copy;
 mod atomic;
 mod barrier;
 mod block;
+mod cluster;
 mod index;
 mod mbarrier;
 mod memory;
+mod mma;
+mod tma;
 mod warp;
+mod wgmma;
 
 pub use async_copy::*;
 pub use atomic::*;
 pub use barrier::*;
 pub use block::*;
+pub use cluster::*;
 pub use index::*;
 pub use mbarrier::*;
 pub use memory::*;
+pub use mma::*;
+pub use tma::*;
 pub use warp::*;
+pub use wgmma::*;
 
 use super::builder::{Builder, Place, here, with};
 use super::expr::{DeviceType, Expr, IntoExpr};
