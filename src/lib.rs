@@ -8,12 +8,13 @@ pub use hidet_mapping as mapping;
 pub mod prelude {
     pub use hidet_core::dsl::intrinsics::*;
     pub use hidet_core::dsl::{
-        Address, Expr, In, InOut, IntoExpr, Out, Template, Var, Vector, View, lanes, lit, registers, shared, unroll,
-        vector2, vector4, vector8,
+        Address, Expr, In, InOut, IntoExpr, OnDevice, Out, Registers, Template, Var, Vector, View, computed_view,
+        lanes, lit, registers, shared, symbolic_repeat, symbolic_spatial, unroll, vector2, vector4, vector8,
     };
+    pub use hidet_core::ir::Swizzle;
     pub use hidet_core::layout::Layout;
     pub use hidet_core::types::{Bits, E4M3, E5M2, Element, Float, Int, Num, TF32, bf16, f16};
     pub use hidet_core::{device, kernel};
     pub use hidet_macros::task_mapping;
-    pub use hidet_mapping::{TaskMapping, auto_map, col_repeat, col_spatial, repeat, spatial};
+    pub use hidet_mapping::{Index, TaskMapping, Worker, auto_map, col_repeat, col_spatial, repeat, spatial};
 }

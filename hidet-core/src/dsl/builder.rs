@@ -222,11 +222,6 @@ impl Builder {
         self.emit(Op::Const(constant), constant.scalar, at)
     }
 
-    /// An `i32` constant.
-    pub(crate) fn int(&mut self, value: i32, at: Place) -> ValueId {
-        self.constant(crate::types::Element::constant(value), at)
-    }
-
     /// Whether the block in which a value was computed is still open.
     pub(crate) fn visible(&self, value: ValueId) -> bool {
         let home = self.value_home.get(value.index()).copied().unwrap_or(u32::MAX);

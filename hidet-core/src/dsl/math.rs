@@ -43,6 +43,13 @@ impl<T: Num> Expr<T> {
 }
 
 impl<T: Int> Expr<T> {
+    /// Whether it is a multiple of a number.
+    #[track_caller]
+    pub fn multiple_of(self, by: impl IntoExpr<T>) -> Expr<bool> {
+        let zero = T::from_number(crate::types::Number::Int(0)).into_expr();
+        crate::dsl::expr::compare(crate::ir::CompareOp::Eq, binary(BinaryOp::Rem, self, by.into_expr()), zero)
+    }
+
     /// The quotient rounded up, of numbers that are not negative.
     #[track_caller]
     pub fn div_ceil(self, by: impl IntoExpr<T>) -> Expr<T> {

@@ -65,14 +65,16 @@ impl Extent for Expr<i32> {
     label = "extents `[m, n]` or a layout are needed here"
 )]
 pub trait MemoryShape<const R: usize> {
-    /// The extents, and the layout where it is not row-major; `None` where an extent is not known to the launcher.
-    fn memory(self) -> Option<(Vec<IndexExpr>, Option<Layout>)>;
+    /// The extents, and the layout where it is not row-major; or why there are none.
+    fn memory(self) -> Result<(Vec<IndexExpr>, Option<Layout>), String>;
 }
 
 impl<E: Extent, const R: usize> MemoryShape<R> for [E; R] {
-    fn memory(self) -> Option<(Vec<IndexExpr>, Option<Layout>)> {
-        let shape = self.iter().map(Extent::formula).collect::<Option<Vec<_>>>()?;
-        Some((shape, None))
+    fn memory(self) -> Result<(Vec<IndexExpr>, Option<Layout>), String> {
+        let shape = self.iter().map(Extent::formula).collect::<Option<Vec<_>>>();
+        let why =
+            "an extent of this memory is not known to the launcher; use numbers and the extents of the parameters";
+        shape.map(|shape| (shape, None)).ok_or_else(|| why.to_owned())
     }
 }
 
@@ -88,13 +90,7 @@ pub(crate) fn row_major(shape: &[IndexExpr]) -> Layout {
 fn allocate<T: Element, const R: usize>(name: &str, scope: Scope, shape: impl MemoryShape<R>, at: Place) -> View<T, R> {
     let made = shape.memory();
     let data = with(|builder| {
-        let Some((shape, layout)) = made else {
-            builder.problem(
-                "an extent of this memory is not known to the launcher; use numbers and the extents of the parameters",
-                at,
-            );
-            return None;
-        };
+        let (shape, layout) = made.map_err(|why| builder.problem(why, at)).ok()?;
         if shape.len() != R {
             builder.problem(format!("the layout has {} dimensions, the tensor has {R}", shape.len()), at);
             return None;
@@ -164,7 +160,7 @@ fn one_index_a_slot(shape: &[IndexExpr], layout: &Layout) -> Option<Vec<Vec<i64>
         return Some(found);
     }
     loop {
-        if seen.insert(offset(layout, &index)?) {
+        if seen.insert(layout.offset_at(&index, &[]).ok()?) {
             found.push(index.clone());
         }
         let mut axis = extents.len();
@@ -180,9 +176,4 @@ fn one_index_a_slot(shape: &[IndexExpr], layout: &Layout) -> Option<Vec<Vec<i64>
             index[axis] = 0;
         }
     }
-}
-
-fn offset(layout: &Layout, index: &[i64]) -> Option<i64> {
-    let Layout::Strided { strides, .. } = layout else { return None };
-    index.iter().zip(strides).map(|(index, stride)| Some(index * stride.as_const()?)).sum()
 }

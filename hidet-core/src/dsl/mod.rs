@@ -20,6 +20,8 @@ mod loops;
 mod math;
 mod memory;
 mod ops;
+mod rich;
+mod tasks;
 mod template;
 mod var;
 mod vector;
@@ -30,6 +32,10 @@ pub use index::{IndexTuple, IndexValue};
 pub use literal::{Lit, lit};
 pub use loops::{Lanes, lanes, unroll};
 pub use memory::{Extent, MemoryShape, registers, shared};
+pub use rich::computed_view;
+pub use tasks::{
+    OnDevice, RegisterLayout, Registers, SymbolicMapping, TaskPattern, Tasks, symbolic_repeat, symbolic_spatial,
+};
 pub use template::{Argument, Arguments, Signature, Template};
 pub use var::Var;
 pub use vector::{Vector, vector2, vector4, vector8};

@@ -18,7 +18,10 @@ impl<T: DeviceType> Var<T> {
     /// Declares a variable with its first value.
     #[track_caller]
     pub fn new(name: &str, value: impl IntoExpr<T>) -> Var<T> {
-        let (value, at) = (value.into_expr(), here());
+        Var::new_at(name, value.into_expr(), here())
+    }
+
+    pub(crate) fn new_at(name: &str, value: Expr<T>, at: Place) -> Var<T> {
         with(|builder| {
             let init = value.resolve(builder, at);
             let id = builder.declare(name, T::TYPE, Some(init), builder.depth(), at);

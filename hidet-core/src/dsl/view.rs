@@ -91,7 +91,7 @@ impl Size {
 /// Computes the element at some coordinates.
 pub(crate) type LoadFn = Rc<dyn Fn(&[Expr<i32>]) -> Expr<()>>;
 /// Takes the element for some coordinates.
-pub(crate) type StoreFn = Rc<dyn Fn(&[Expr<i32>], Expr<()>, Guard)>;
+pub(crate) type StoreFn = Rc<dyn Fn(&[Expr<i32>], Expr<()>)>;
 /// Finds the coordinates of the base.
 pub(crate) type MapFn = Rc<dyn Fn(&[Expr<i32>]) -> Vec<Expr<i32>>>;
 
@@ -214,12 +214,30 @@ impl ViewData {
         let place = self.place(index);
         match &self.base {
             Base::Memory(buffer) => store_memory(*buffer, &place, value, guard, at),
-            Base::Remapped { view, map, .. } => view.store(&map(&place), value, guard),
-            Base::Computed { store: Some(store), .. } => store(&place, value, guard),
+            Base::Remapped { view, map, .. } => match guard {
+                Guard::No => view.store(&map(&place), value, Guard::No),
+                Guard::Yes => self.where_inside(&place, at, || view.store(&map(&place), value, Guard::Yes)),
+            },
+            Base::Computed { store: Some(store), .. } => match guard {
+                Guard::No => store(&place, value),
+                Guard::Yes => self.where_inside(&place, at, || store(&place, value)),
+            },
             Base::Computed { store: None, .. } => {
                 problem("this input is computed by a prologue: it can be read, not written", at)
             }
         }
+    }
+
+    /// Does something inside of the extents only.
+    fn where_inside(&self, place: &[Expr<i32>], at: Place, body: impl FnOnce()) {
+        let inside = self.inside(place);
+        with(Builder::open);
+        body();
+        with(|builder| {
+            let then = builder.close(builder.depth() - 1).block;
+            let cond = inside.resolve(builder, at);
+            builder.push(Stmt::If { cond, then, otherwise: Default::default() }, at);
+        });
     }
 
     /// Loads `lanes` elements along the last axis, at once where they are contiguous.
@@ -430,6 +448,20 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         Address { place, of: PhantomData }
     }
 
+    /// The buffer, where the view is all of one.
+    pub(crate) fn whole_buffer(&self, at: Place) -> Option<BufferId> {
+        let data = self.data(at)?;
+        let whole =
+            data.axes.iter().enumerate().all(|(axis, place)| place.offset.is_none() && place.from == Some(axis));
+        match data.base {
+            Base::Memory(buffer) if whole => Some(buffer),
+            _ => {
+                problem("this needs a tensor parameter as a whole, not a part of one or a computed one", at);
+                None
+            }
+        }
+    }
+
     /// Whether the elements lie in memory, so that they have addresses.
     #[track_caller]
     pub fn is_memory(&self) -> bool {
@@ -561,6 +593,23 @@ pub struct Address<T> {
 }
 
 impl<T: Element> Address<T> {
+    /// The type of the element.
+    pub(crate) fn scalar(&self) -> Scalar {
+        T::SCALAR
+    }
+
+    /// Whether it lies in registers.
+    pub(crate) fn is_register(&self, builder: &Builder) -> bool {
+        self.place.as_ref().is_some_and(|(buffer, _)| builder.function.buffers[*buffer].scope == Scope::Register)
+    }
+
+    /// Asks for what an access of that type needs.
+    pub(crate) fn align(&self, ty: Type, at: Place) {
+        if let Some((buffer, _)) = &self.place {
+            align(*buffer, ty, at);
+        }
+    }
+
     /// The address as an operand of a call.
     pub(crate) fn arg(&self, builder: &mut Builder, at: Place) -> Option<Arg> {
         let (buffer, index) = self.place.as_ref()?;

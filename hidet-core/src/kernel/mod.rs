@@ -6,8 +6,10 @@
 pub mod contract;
 mod gpu;
 mod simulated;
+mod typed;
 
 pub use contract::Binding;
+pub use typed::{Kernel, Parameter};
 
 use crate::codegen::Source;
 use crate::cuda::nvrtc::Usage;

@@ -8,6 +8,7 @@ mod compare;
 mod element;
 mod jump;
 mod operator;
+mod ptx;
 mod repeat;
 mod statement;
 
@@ -22,8 +23,10 @@ pub use element::{Indexed, IndexedMut, address, load, store, update};
 pub use hidet_mapping::IndexExpr;
 pub use jump::{MetaOnly, Outcome, Through, emit_return, meta_only, through};
 pub use operator::{Named, NamedMeta, Op, OpMeta, memory};
+pub use ptx::{IntoPtx, PtxResult, ptx, ptx_operand};
 pub use repeat::{DeviceLoop, ForOver, LoopGuard, MetaLoop, While, device_loop, for_over, meta_loop};
 pub use statement::{
-    Group, MetaAssert, Printed, assert_that, count, declare, declare_int, extent, group, int, piece, print, text,
+    Group, MetaAssert, Printed, assert_that, count, declare, declare_int, declare_tuple, extent, group, int, piece,
+    print, text,
 };
 pub use std::option::Option::{None, Some};

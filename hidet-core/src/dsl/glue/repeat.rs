@@ -4,8 +4,9 @@ use super::branch::Cond;
 use crate::dsl::builder::{Place, here, with};
 use crate::dsl::expr::Expr;
 use crate::dsl::loops::DeviceRange;
+use crate::dsl::tasks::{TaskPattern, Tasks, no_tasks};
 use crate::ir::{Block, Handle, Loop, LoopId, Stmt, Unroll, ValueId};
-use crate::types::Int;
+use crate::types::{Int, Scalar};
 use std::marker::PhantomData;
 
 /// A loop as the target of jumps.
@@ -270,4 +271,25 @@ fn for_stmt(
     unroll: Unroll,
 ) -> Box<dyn FnOnce(Block) -> Stmt> {
     Box::new(move |body| Stmt::For { label, index, start, end, step, unroll, body })
+}
+
+#[diagnostic::do_not_recommend]
+impl<const R: usize> ForOver for Tasks<R>
+where
+    [(); R]: TaskPattern,
+{
+    type Iter = Once<<[(); R] as TaskPattern>::Item>;
+    type Guard = DeviceLoop;
+    fn begin(self, name: &str) -> (Self::Iter, DeviceLoop) {
+        let Tasks { mapping, worker, at } = self;
+        let mapping = mapping.unwrap_or_else(|| no_tasks(R));
+        let worker = with(|builder| worker.resolve(builder, at));
+        once(name, at, move |builder, label| {
+            let task: Vec<ValueId> = (0..R).map(|_| builder.value(Scalar::I32)).collect();
+            let values: Vec<Expr<i32>> = task.iter().map(|value| Expr::new(builder, *value)).collect();
+            let worker = worker.unwrap_or(ValueId::new(0));
+            let close = Box::new(move |body| Stmt::ForTask { label, mapping, worker, task, body });
+            (<[(); R]>::item(&values), close)
+        })
+    }
 }

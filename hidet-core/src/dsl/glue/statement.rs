@@ -19,6 +19,72 @@ pub fn declare_int<T: Element>(name: &str, value: T) -> Var<T> {
     Var::new(name, value)
 }
 
+/// Device variables declared as a tuple, read and assigned as one.
+#[derive(Debug)]
+pub struct TupleVar<V>(V);
+
+/// Tuples of device values.
+#[diagnostic::on_unimplemented(
+    message = "a `let mut` of a tuple declares device variables, and `{Self}` is no tuple of device values",
+    note = "for a value known while building write `#[meta] let mut`"
+)]
+pub trait Variables: Sized {
+    /// A variable for each.
+    type Vars: VarTuple;
+    /// Declares them.
+    fn declare(self, name: &str, at: Place) -> Self::Vars;
+}
+
+/// A tuple of variables.
+pub trait VarTuple {
+    /// Their values.
+    type Values;
+    /// Reads all.
+    fn read(&self, at: Place) -> Self::Values;
+    /// Assigns all.
+    fn set(&mut self, values: Self::Values, at: Place);
+}
+
+macro_rules! variables {
+    ($($($t:ident $n:tt)*;)*) => {$(
+        #[diagnostic::do_not_recommend]
+        impl<$($t: DeviceType),*> Variables for ($(Expr<$t>,)*) {
+            type Vars = ($(Var<$t>,)*);
+            fn declare(self, name: &str, at: Place) -> Self::Vars {
+                ($(Var::new_at(&format!("{name}_{}", $n), self.$n, at),)*)
+            }
+        }
+        impl<$($t: DeviceType),*> VarTuple for ($(Var<$t>,)*) {
+            type Values = ($(Expr<$t>,)*);
+            fn read(&self, at: Place) -> Self::Values {
+                ($(self.$n.read_at(at),)*)
+            }
+            fn set(&mut self, values: Self::Values, at: Place) {
+                $(self.$n.set_at(values.$n, at);)*
+            }
+        }
+    )*};
+}
+variables! { A 0 B 1; A 0 B 1 C 2; A 0 B 1 C 2 D 3; A 0 B 1 C 2 D 3 E 4; A 0 B 1 C 2 D 3 E 4 F 5; }
+
+/// `let mut` with a tuple.
+#[track_caller]
+pub fn declare_tuple<V: Variables>(name: &str, values: V) -> TupleVar<V::Vars> {
+    TupleVar(values.declare(name, here()))
+}
+
+#[doc(hidden)]
+impl<V: VarTuple> TupleVar<V> {
+    #[track_caller]
+    pub fn read(&self) -> V::Values {
+        self.0.read(here())
+    }
+    #[track_caller]
+    pub fn set(&mut self, values: V::Values) {
+        self.0.set(values, here());
+    }
+}
+
 /// A number of the host that `block` and its like can be.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a number of threads or blocks",

@@ -1,72 +1,159 @@
 //! Typed functions for the intrinsics. One file a family; each function names a row of [`crate::intrinsics`].
+//!
+//! What has no function of its own yet is called by the name of its row: [`intrinsic`].
 
+mod async_copy;
+mod atomic;
+mod barrier;
+mod block;
+mod cluster;
 mod index;
+mod mbarrier;
+mod memory;
+mod mma;
+mod tma;
 mod warp;
+mod wgmma;
 
+pub use async_copy::*;
+pub use atomic::*;
+pub use barrier::*;
+pub use block::*;
+pub use cluster::*;
 pub use index::*;
+pub use mbarrier::*;
+pub use memory::*;
+pub use mma::*;
+pub use tma::*;
 pub use warp::*;
+pub use wgmma::*;
 
 use super::builder::{Builder, Place, here, with};
 use super::expr::{DeviceType, Expr, IntoExpr};
 use super::view::Address;
 use crate::intrinsics::Intrinsic;
-use crate::ir::{Arg, Stmt};
+use crate::ir::{Arg, Constraint, MapId, Relation, Stmt};
 use crate::types::{Element, Type};
 
-/// An operand of a call, not resolved yet.
-pub(crate) enum Operand<'a> {
-    Value(Expr<()>),
-    Address(&'a dyn Resolve),
-    Imm(i64),
+/// A call of an intrinsic by the name of its row: `intrinsic("clock").give::<i64>()`. The verifier checks the operands
+/// against the row.
+#[track_caller]
+pub fn intrinsic(name: &str) -> Call {
+    let at = here();
+    let intrinsic = Intrinsic::named(name);
+    if intrinsic.is_none() {
+        with(|builder| builder.problem(format!("there is no intrinsic `{name}`"), at));
+    }
+    Call { intrinsic, args: Some(Vec::new()), at }
 }
 
-/// An address whose element type was forgotten.
-pub(crate) trait Resolve {
-    fn resolve(&self, builder: &mut Builder, at: Place) -> Option<Arg>;
+/// A call whose operands are being given.
+#[derive(Debug)]
+pub struct Call {
+    intrinsic: Option<Intrinsic>,
+    args: Option<Vec<Arg>>,
+    at: Place,
 }
 
-impl<T: Element> Resolve for Address<T> {
-    fn resolve(&self, builder: &mut Builder, at: Place) -> Option<Arg> {
-        self.arg(builder, at)
+impl Call {
+    fn push(mut self, arg: impl FnOnce(&mut Builder, Place) -> Option<Arg>) -> Call {
+        let at = self.at;
+        let arg = with(|builder| arg(builder, at)).flatten();
+        self.args = self.args.zip(arg).map(|(mut args, arg)| {
+            args.push(arg);
+            args
+        });
+        self
+    }
+
+    /// A value.
+    #[track_caller]
+    pub fn value<T: DeviceType>(self, value: impl IntoExpr<T>) -> Call {
+        let value = value.into_expr();
+        self.push(|builder, at| Some(Arg::Value(value.resolve(builder, at))))
+    }
+
+    /// The address of an element.
+    pub fn address<T: Element>(self, address: &Address<T>) -> Call {
+        self.push(|builder, at| address.arg(builder, at))
+    }
+
+    /// A number known while compiling.
+    pub fn imm(self, number: i64) -> Call {
+        self.push(|_, _| Some(Arg::Imm(number)))
+    }
+
+    /// A tensor map.
+    pub(crate) fn map(self, map: MapId) -> Call {
+        self.push(|_, _| Some(Arg::Map(map)))
+    }
+
+    fn emit(self, result: Option<Type>) -> Option<Expr<()>> {
+        let (intrinsic, args) = (self.intrinsic?, self.args?);
+        with(|builder| {
+            let result = result.map(|ty| builder.value(ty));
+            builder.push(Stmt::Call { intrinsic, args, result }, self.at);
+            result.map(|value| Expr::new(builder, value))
+        })
+        .flatten()
+    }
+
+    /// Emits the call of an intrinsic with a result of type `T`.
+    pub fn give<T: DeviceType>(self) -> Expr<T> {
+        self.emit(Some(T::TYPE)).map_or_else(Expr::dead, Expr::assume)
+    }
+
+    /// Emits the call of an intrinsic without a result.
+    pub fn run(self) {
+        self.emit(None);
     }
 }
 
-/// A value as an operand.
+/// A condition on the extents that the launcher checks before the kernel runs: `require(m.multiple_of(64), "..")`.
+/// It may compare extents with extents and numbers, and join comparisons by `&&`.
 #[track_caller]
-pub(crate) fn value<T: DeviceType>(value: impl IntoExpr<T>) -> Operand<'static> {
-    Operand::Value(value.into_expr().assume())
-}
-
-/// Resolves the operands and emits the call; `result` is its type.
-fn emit_call(name: &str, operands: Vec<Operand<'_>>, result: Option<Type>, at: Place) -> Option<Expr<()>> {
+pub fn require(condition: Expr<bool>, message: &str) {
+    let at = here();
     with(|builder| {
-        let Some(intrinsic) = Intrinsic::named(name) else {
-            builder.problem(format!("there is no intrinsic `{name}`"), at);
-            return None;
-        };
-        let mut args = Vec::with_capacity(operands.len());
-        for operand in operands {
-            args.push(match operand {
-                Operand::Value(value) => Arg::Value(value.raw(builder, at)),
-                Operand::Address(address) => address.resolve(builder, at)?,
-                Operand::Imm(number) => Arg::Imm(number),
-            });
+        let condition = condition.resolve(builder, at);
+        match constraints(builder, condition, message) {
+            Some(found) => builder.function.constraints.extend(found),
+            None => builder.problem(
+                "`require` compares extents of the parameters and numbers; nothing else is known to the launcher",
+                at,
+            ),
         }
-        let result = result.map(|ty| builder.value(ty));
-        builder.push(Stmt::Call { intrinsic, args, result }, at);
-        result.map(|value| Expr::new(builder, value))
-    })
-    .flatten()
+    });
 }
 
-/// Calls an intrinsic with a result.
-#[track_caller]
-pub(crate) fn call<T: DeviceType>(name: &str, operands: Vec<Operand<'_>>) -> Expr<T> {
-    emit_call(name, operands, Some(T::TYPE), here()).map_or_else(Expr::dead, Expr::assume)
-}
-
-/// Calls an intrinsic without a result.
-#[track_caller]
-pub(crate) fn run(name: &str, operands: Vec<Operand<'_>>) {
-    emit_call(name, operands, None, here());
+/// A condition as relations of formulas.
+fn constraints(builder: &Builder, condition: crate::ir::ValueId, message: &str) -> Option<Vec<Constraint>> {
+    use crate::ir::{BinaryOp, CompareOp, Op};
+    match builder.definition(condition)? {
+        Op::Binary(BinaryOp::And, a, b) => {
+            let mut both = constraints(builder, *a, message)?;
+            both.extend(constraints(builder, *b, message)?);
+            Some(both)
+        }
+        Op::Compare(op, a, b) => {
+            if let (CompareOp::Eq, Some(Op::Binary(BinaryOp::Rem, n, by))) = (op, builder.definition(*a)) {
+                if builder.formula(*b)?.as_const() == Some(0) {
+                    let (left, right) = (builder.formula(*n)?, builder.formula(*by)?);
+                    let message = message.to_owned();
+                    return Some(vec![Constraint { left, relation: Relation::MultipleOf, right, message }]);
+                }
+            }
+            let (a, b) = (builder.formula(*a)?, builder.formula(*b)?);
+            let (left, relation, right) = match op {
+                CompareOp::Eq => (a, Relation::Equal, b),
+                CompareOp::Lt => (a, Relation::Less, b),
+                CompareOp::Le => (a, Relation::LessEqual, b),
+                CompareOp::Gt => (b, Relation::Less, a),
+                CompareOp::Ge => (b, Relation::LessEqual, a),
+                CompareOp::Ne => return None,
+            };
+            Some(vec![Constraint { left, relation, right, message: message.to_owned() }])
+        }
+        _ => None,
+    }
 }

@@ -1,6 +1,6 @@
 //! Exchange within a warp: shuffles, votes, reductions.
 
-use super::{call, value};
+use super::intrinsic;
 use crate::dsl::expr::{DeviceType, Expr, IntoExpr};
 use crate::ir::BinaryOp;
 use crate::types::{Element, Num};
@@ -12,9 +12,9 @@ macro_rules! shuffles {
     ($($(#[$doc:meta])* $name:ident $row:literal;)*) => {$(
         $(#[$doc])*
         #[track_caller]
-        pub fn $name<T: Element>(value_of: Expr<T>, lane: impl IntoExpr<i32>) -> Expr<T> {
+        pub fn $name<T: Element>(value: Expr<T>, lane: impl IntoExpr<i32>) -> Expr<T> {
             let lane = lane.into_expr();
-            call($row, vec![value::<u32>(ALL), value::<T>(value_of), value::<i32>(lane)])
+            intrinsic($row).value::<u32>(ALL).value::<T>(value).value::<i32>(lane).give()
         }
     )*};
 }
@@ -66,33 +66,33 @@ reductions! {
 /// Whether a condition holds in all 32 lanes.
 #[track_caller]
 pub fn warp_all(condition: Expr<bool>) -> Expr<bool> {
-    call("vote.all", vec![value::<u32>(ALL), value::<bool>(condition)])
+    intrinsic("vote.all").value::<u32>(ALL).value::<bool>(condition).give()
 }
 
 /// Whether a condition holds in any of the 32 lanes.
 #[track_caller]
 pub fn warp_any(condition: Expr<bool>) -> Expr<bool> {
-    call("vote.any", vec![value::<u32>(ALL), value::<bool>(condition)])
+    intrinsic("vote.any").value::<u32>(ALL).value::<bool>(condition).give()
 }
 
 /// The lanes in which a condition holds, one bit a lane.
 #[track_caller]
 pub fn warp_ballot(condition: Expr<bool>) -> Expr<u32> {
-    call("vote.ballot", vec![value::<u32>(ALL), value::<bool>(condition)])
+    intrinsic("vote.ballot").value::<u32>(ALL).value::<bool>(condition).give()
 }
 
 /// The lanes that happen to run together here.
 #[track_caller]
 pub fn active_mask() -> Expr<u32> {
-    call("active.mask", Vec::new())
+    intrinsic("active.mask").give()
 }
 
 macro_rules! redux {
     ($($(#[$doc:meta])* $name:ident $row:literal;)*) => {$(
         $(#[$doc])*
         #[track_caller]
-        pub fn $name<T: RawInt>(value_of: Expr<T>) -> Expr<T> {
-            call($row, vec![value::<u32>(ALL), value::<T>(value_of)])
+        pub fn $name<T: RawInt>(value: Expr<T>) -> Expr<T> {
+            intrinsic($row).value::<u32>(ALL).value::<T>(value).give()
         }
     )*};
 }

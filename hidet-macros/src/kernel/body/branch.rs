@@ -180,15 +180,15 @@ impl Body<'_> {
         }
     }
 
-    /// First thread and number of threads of `#[warp(0)]`, `#[warp_group(1..3)]`, `#[threads(128, 32)]`.
+    /// First thread and number of threads of `#[warp(0)]`, `#[threads(128..160)]`.
     fn thread_group(&mut self, attr: &syn::Attribute) -> Option<(TokenStream, TokenStream)> {
         let unit = match attr.path().get_ident().map(|ident| ident.to_string()).as_deref() {
             Some("warp") => 32i32,
             Some("warp_group") => 128,
-            Some("thread_group") => 1,
+            Some("threads") => 1,
             _ => {
                 let message = "the attributes of a block are `#[warp(0)]`, `#[warp_group(0)]`, `#[warp_group(1..3)]` \
-                               and `#[thread_group(first, threads)]`";
+                               and `#[threads(128..160)]`";
                 self.errors.on(attr, message);
                 return None;
             }
@@ -203,11 +203,6 @@ impl Body<'_> {
         };
         let args: Vec<Expr> = args.into_iter().collect();
         match (unit, args.as_slice()) {
-            (1, [first, threads]) => Some((self.expr(first), self.expr(threads))),
-            (1, _) => {
-                self.errors.on(attr, "write `#[thread_group(first, threads)]`");
-                None
-            }
             (_, [Expr::Range(range)]) => match (&range.start, &range.end) {
                 (Some(start), Some(end)) if matches!(range.limits, syn::RangeLimits::HalfOpen(_)) => {
                     let (start, end) = (self.expr(start), self.expr(end));
@@ -218,12 +213,13 @@ impl Body<'_> {
                     None
                 }
             },
-            (_, [index]) => {
+            (32.., [index]) => {
                 let index = self.expr(index);
                 Some((quote!((#index) * #unit), quote!(#unit)))
             }
             _ => {
-                self.errors.on(attr, "write which: `#[warp_group(0)]` or `#[warp_group(1..3)]`");
+                self.errors
+                    .on(attr, "write which: `#[warp_group(0)]`, `#[warp_group(1..3)]` or `#[threads(128..160)]`");
                 None
             }
         }

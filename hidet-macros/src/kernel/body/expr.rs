@@ -148,7 +148,10 @@ impl Body<'_> {
                 (true, true) => quote!(#a #op #b),
                 (false, true) => quote_spanned!(span=> __h::Op(#a).#name(#b)),
                 (true, false) => quote_spanned!(span=> __h::Op(#b).#mirrored(#a)),
-                (false, false) => quote_spanned!(span=> __h::Cmp(&#a, &#b).#name()),
+                (false, false) => {
+                    let (a, b) = (borrowed(left, a), borrowed(right, b));
+                    quote_spanned!(span=> __h::Cmp(#a, #b).#name())
+                }
             };
         }
         let Some(name) = arithmetic_name(op) else {
@@ -208,9 +211,7 @@ impl Body<'_> {
             Expr::Path(path) => Expr::Path(path.clone()),
             other => Expr::Verbatim(self.expr(other)),
         };
-        if allocates(&node.func) {
-            infer_rank(&mut func);
-        }
+        infer_last(&mut func);
         let args = node.args.iter().map(|arg| self.expr(arg)).collect::<Vec<_>>();
         let mut out = quote!(#func);
         node.paren_token.surround(&mut out, |out| quote!(#(#args),*).to_tokens(out));
@@ -240,25 +241,37 @@ impl Body<'_> {
     }
 }
 
-/// Whether a call allocates memory whose rank is to be inferred.
+/// Functions whose last type or rank follows from their arguments, so that the user gives only the first in `::<..>`.
+const INFERRED: &[&str] = &["shared", "registers", "block_sum", "block_max", "block_min", "block_scan_add"];
+
+/// Whether a call allocates memory.
 pub(super) fn allocates(func: &Expr) -> bool {
     let Expr::Path(path) = func else { return false };
-    path.path.segments.last().is_some_and(|segment| {
-        (segment.ident == "shared" || segment.ident == "registers")
-            && matches!(&segment.arguments, PathArguments::AngleBracketed(args) if args.args.len() == 1)
-    })
+    path.path.segments.last().is_some_and(|segment| segment.ident == "shared" || segment.ident == "registers")
 }
 
 /// `shared::<T>` -> `shared::<T, _>`
-fn infer_rank(func: &mut Expr) {
+fn infer_last(func: &mut Expr) {
     let Expr::Path(path) = func else { return };
     let Some(segment) = path.path.segments.last_mut() else { return };
+    if !INFERRED.contains(&segment.ident.to_string().as_str()) {
+        return;
+    }
     if let PathArguments::AngleBracketed(args) = &mut segment.arguments {
-        let underscore = syn::Type::Infer(syn::TypeInfer {
-            attrs: Vec::new(),
-            underscore_token: syn::token::Underscore(segment.ident.span()),
-        });
-        args.args.push(GenericArgument::Type(underscore));
+        if args.args.len() == 1 {
+            let underscore_token = syn::token::Underscore(segment.ident.span());
+            let inferred = syn::TypeInfer { attrs: Vec::new(), underscore_token };
+            args.args.push(GenericArgument::Type(syn::Type::Infer(inferred)));
+        }
+    }
+}
+
+/// A reference to an operand; an operator in it binds weaker than `&`.
+fn borrowed(expr: &Expr, tokens: TokenStream) -> TokenStream {
+    let span = expr.span();
+    match expr {
+        Expr::Binary(_) => quote_spanned!(span=> &(#tokens)),
+        _ => quote_spanned!(span=> &#tokens),
     }
 }
 

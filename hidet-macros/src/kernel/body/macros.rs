@@ -29,6 +29,7 @@ impl Body<'_> {
         match name.as_str() {
             "assert" => self.assert(node),
             "print" => self.print(node),
+            "ptx" => self.ptx(node),
             "println" => {
                 self.errors.on(&node.path, "write `print!`: each thread prints a line of its own");
                 TokenStream::new()
@@ -88,6 +89,58 @@ impl Body<'_> {
             quote_spanned!(span=> #(#message),*)
         };
         quote_spanned!(span=> __h::assert_that(#value, ::std::format!(#message)))
+    }
+
+    /// `ptx!("ex2.approx.f32 $0, $1;" => f32, x)`
+    fn ptx(&mut self, node: &Macro) -> TokenStream {
+        let span = node.path.span();
+        let parsed = node.parse_body_with(|input: syn::parse::ParseStream| {
+            let template: syn::LitStr = input.parse()?;
+            let mut results = Vec::new();
+            if input.peek(Token![=>]) {
+                input.parse::<Token![=>]>()?;
+                match input.parse::<syn::Type>()? {
+                    syn::Type::Tuple(tuple) => results.extend(tuple.elems),
+                    single => results.push(single),
+                }
+            }
+            let mut args = Vec::new();
+            while !input.is_empty() {
+                input.parse::<Token![,]>()?;
+                if !input.is_empty() {
+                    args.push(input.parse::<Expr>()?);
+                }
+            }
+            Ok((template, results, args))
+        });
+        let (template, results, args) = match parsed {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                self.errors.push(error);
+                return TokenStream::new();
+            }
+        };
+        let count = results.len() + args.len();
+        for number in 0..count {
+            if !template.value().contains(&format!("${number}")) {
+                let message =
+                    format!("the instruction does not use operand ${number}: results come first, then the values");
+                self.errors.at(template.span(), message);
+            }
+        }
+        if template.value().contains(&format!("${count}")) {
+            self.errors.at(template.span(), format!("there is no operand ${count}: {count} are given"));
+        }
+        let args = args.iter().map(|arg| {
+            let (span, arg) = (arg.span(), self.expr(arg));
+            quote_spanned!(span=> __h::ptx_operand(#arg))
+        });
+        let args = args.collect::<Vec<_>>();
+        let result = match results.as_slice() {
+            [single] => quote_spanned!(single.span()=> __h::Expr<#single>),
+            several => quote_spanned!(span=> (#(__h::Expr<#several>,)*)),
+        };
+        quote_spanned!(span=> __h::ptx::<#result>(#template, ::std::vec![#(#args),*]))
     }
 
     fn print(&mut self, node: &Macro) -> TokenStream {

@@ -112,6 +112,10 @@ impl Body<'_> {
         let value = self.declared(init);
         let call = match (literal(init), ty) {
             (Some(Literal::Int), None) => quote_spanned!(name.span()=> __h::declare_int(#text, #init)),
+            _ if matches!(init, Expr::Tuple(_)) => {
+                self.bind(&text, Binding::Device);
+                return Some(quote_spanned!(span=> let #ident = __h::declare_tuple(#text, #value);));
+            }
             _ => quote_spanned!(name.span()=> __h::declare(#text, #value)),
         };
         self.bind(&text, Binding::Device);

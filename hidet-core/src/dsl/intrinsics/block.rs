@@ -1,0 +1,97 @@
+//! Work shared by all threads of a block: reductions and prefix sums through shared memory.
+//!
+//! `THREADS` is the number of threads of the block, a multiple of 32. All of them must call, and the block must meet
+//! (`sync_threads()`) before it calls the same function again with the memory of the first call still being read;
+//! the functions meet on entry and exit, so calls one after the other are safe.
+
+use super::{lane_id, shuffle_up, sync_threads, warp_id, warp_reduce};
+use crate::dsl::builder::{here, with};
+use crate::dsl::expr::{Expr, IntoExpr, binary, compare};
+use crate::dsl::glue::Cond;
+use crate::dsl::memory::shared;
+use crate::ir::{BinaryOp, CompareOp};
+use crate::types::{Num, Number};
+
+/// The number of warps, checked.
+#[track_caller]
+fn warps(threads: usize) -> i32 {
+    if threads == 0 || threads % 32 != 0 || threads > 1024 {
+        let message = format!("a block of {threads} threads: this needs a multiple of 32, at most 1024");
+        let at = here();
+        with(|builder| builder.problem(message, at));
+    }
+    (threads / 32).max(1) as i32
+}
+
+/// Runs `body` under a condition of the device.
+#[track_caller]
+fn when(condition: Expr<bool>, body: impl FnOnce()) {
+    let mut branch = Cond::begin(condition);
+    if branch.then_() {
+        body();
+    }
+    branch.done();
+}
+
+#[track_caller]
+fn block_reduce<T: Num>(threads: usize, value: Expr<T>, op: BinaryOp) -> Expr<T> {
+    let warps = warps(threads);
+    let value = warp_reduce(value, |a, b| binary(op, a, b));
+    if warps == 1 {
+        return value;
+    }
+    let parts = shared::<T, 1>([warps]);
+    parts.set_name("parts");
+    sync_threads();
+    when(compare(CompareOp::Eq, lane_id(), 0.into_expr()), || parts.write((warp_id(),), value));
+    sync_threads();
+    let mut total = parts.read((0,));
+    for warp in 1..warps {
+        total = binary(op, total, parts.read((warp,)));
+    }
+    total
+}
+
+macro_rules! reductions {
+    ($($(#[$doc:meta])* $name:ident $op:ident;)*) => {$(
+        $(#[$doc])*
+        #[track_caller]
+        pub fn $name<const THREADS: usize, T: Num>(value: Expr<T>) -> Expr<T> {
+            block_reduce(THREADS, value, BinaryOp::$op)
+        }
+    )*};
+}
+reductions! {
+    /// The sum over all threads of the block; every thread gets it.
+    block_sum Add;
+    /// The largest over all threads of the block; every thread gets it.
+    block_max Max;
+    /// The smallest over all threads of the block; every thread gets it.
+    block_min Min;
+}
+
+/// The sum over this thread and those before it in the block, and the sum over all.
+#[track_caller]
+pub fn block_scan_add<const THREADS: usize, T: Num>(value: Expr<T>) -> (Expr<T>, Expr<T>) {
+    let warps = warps(THREADS);
+    let mut sum = value;
+    for step in [1, 2, 4, 8, 16] {
+        let below = shuffle_up(sum, step);
+        let more = binary(BinaryOp::Add, sum, below);
+        sum = compare(CompareOp::Ge, lane_id(), step.into_expr()).select(more, sum);
+    }
+    let parts = shared::<T, 1>([warps]);
+    parts.set_name("parts");
+    sync_threads();
+    when(compare(CompareOp::Eq, lane_id(), 31.into_expr()), || parts.write((warp_id(),), sum));
+    sync_threads();
+    let zero: Expr<T> = T::from_number(Number::Int(0)).into_expr();
+    let (mut before, mut total) = (zero, zero);
+    for warp in 0..warps {
+        let part = parts.read((warp,));
+        let more = binary(BinaryOp::Add, before, part);
+        before = compare(CompareOp::Gt, warp_id(), warp.into_expr()).select(more, before);
+        total = binary(BinaryOp::Add, total, part);
+    }
+    (binary(BinaryOp::Add, before, sum), total)
+}

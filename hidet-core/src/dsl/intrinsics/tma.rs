@@ -1,0 +1,121 @@
+//! Bulk copies by the tensor memory accelerator (sm_90).
+
+use super::intrinsic;
+use crate::dsl::builder::{here, with};
+use crate::dsl::expr::IntoExpr;
+use crate::dsl::index::IndexTuple;
+use crate::dsl::view::{Address, View};
+use crate::ir::{MapId, Scope, Swizzle, TensorMap};
+use crate::types::Element;
+use std::marker::PhantomData;
+
+/// How boxes of a tensor in global memory are copied to and from shared memory.
+#[derive(Debug)]
+pub struct Map<T, const R: usize> {
+    map: Option<MapId>,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T, const R: usize> Copy for Map<T, R> {}
+impl<T, const R: usize> Clone for Map<T, R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: Element, const R: usize, A> View<T, R, A> {
+    /// A tensor map for boxes of these extents, which the launcher makes. The tensor must be a parameter, whole.
+    #[track_caller]
+    pub fn tensor_map(&self, tile: [i32; R], swizzle: Swizzle) -> Map<T, R> {
+        let at = here();
+        let buffer = self.whole_buffer(at);
+        let map = with(|builder| {
+            let buffer = buffer?;
+            if builder.function.buffers[buffer].scope != Scope::Global {
+                builder.problem("a tensor map is for a tensor in global memory", at);
+                return None;
+            }
+            if tile.iter().any(|extent| *extent < 1) {
+                builder.problem(format!("a box of {tile:?}: its extents must be positive"), at);
+            }
+            // The accelerator reads whole words of 16 bytes.
+            let found = &mut builder.function.buffers[buffer];
+            found.align = found.align.max(16);
+            let tile = tile.iter().map(|extent| (*extent).max(1) as u32).collect();
+            Some(builder.function.maps.push(TensorMap { buffer, tile, swizzle }))
+        });
+        Map { map: map.flatten(), of: PhantomData }
+    }
+}
+
+/// Copies the box at these coordinates to shared memory; its bytes arrive at the mbarrier. Outside of the tensor is zero.
+#[track_caller]
+pub fn tma_load<T: Element, const R: usize>(
+    to: Address<T>,
+    map: Map<T, R>,
+    at: impl IndexTuple<R>,
+    mbarrier: Address<u64>,
+) {
+    let Some(map) = map.map else { return };
+    let mut call = intrinsic(&format!("tma.load.{R}d")).address(&to).map(map);
+    for coordinate in at.coordinates() {
+        call = call.value::<i32>(coordinate);
+    }
+    call.address(&mbarrier).run();
+}
+
+/// Copies the box to the same place in the shared memory of each block of the cluster that `blocks` names, one bit a block.
+#[track_caller]
+pub fn tma_load_multicast<T: Element, const R: usize>(
+    to: Address<T>,
+    map: Map<T, R>,
+    at: impl IndexTuple<R>,
+    mbarrier: Address<u64>,
+    blocks: impl IntoExpr<u32>,
+) {
+    let Some(map) = map.map else { return };
+    let mut call = intrinsic(&format!("tma.load.{R}d.multicast")).address(&to).map(map);
+    for coordinate in at.coordinates() {
+        call = call.value::<i32>(coordinate);
+    }
+    call.address(&mbarrier).value::<u32>(blocks).run();
+}
+
+macro_rules! stores {
+    ($($(#[$doc:meta])* $name:ident $row:literal;)*) => {$(
+        $(#[$doc])*
+        #[track_caller]
+        pub fn $name<T: Element, const R: usize>(map: Map<T, R>, at: impl IndexTuple<R>, from: Address<T>) {
+            let Some(map) = map.map else { return };
+            let mut call = intrinsic(&format!(concat!("tma.", $row, ".{}d"), R)).map(map);
+            for coordinate in at.coordinates() {
+                call = call.value::<i32>(coordinate);
+            }
+            call.address(&from).run();
+        }
+    )*};
+}
+stores! {
+    /// Copies shared memory to the box at these coordinates; what is outside of the tensor is dropped.
+    tma_store "store";
+    /// Adds shared memory to the box at these coordinates.
+    tma_reduce_add "reduce.add";
+}
+
+/// Ends a group of this thread's bulk stores.
+#[track_caller]
+pub fn bulk_commit() {
+    intrinsic("bulk.commit").run();
+}
+
+/// Waits until at most `groups` of this thread's groups of bulk stores are unfinished.
+#[track_caller]
+pub fn bulk_wait(groups: i32) {
+    intrinsic("bulk.wait").imm(groups.into()).run();
+}
+
+/// Waits until at most `groups` of this thread's groups of bulk stores still read shared memory.
+#[track_caller]
+pub fn bulk_wait_read(groups: i32) {
+    intrinsic("bulk.wait.read").imm(groups.into()).run();
+}

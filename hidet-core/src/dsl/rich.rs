@@ -1,0 +1,73 @@
+//! Richer views: values computed on the way in or out, and elements found elsewhere. They are what prologues and
+//! epilogues are made of: a kernel built with them does more in one launch and stays as it is.
+
+use super::builder::here;
+use super::expr::{Expr, IntoExpr};
+use super::memory::Extent;
+use super::view::{Base, Guard, In, Out, Size, View, ViewData, Writable, add, axes};
+use crate::types::Element;
+use std::rc::Rc;
+
+/// The coordinates as an array.
+fn array<const R: usize>(index: &[Expr<i32>]) -> [Expr<i32>; R] {
+    std::array::from_fn(|axis| index.get(axis).copied().unwrap_or_else(Expr::dead))
+}
+
+fn computed(elem: crate::types::Scalar, shape: Vec<Size>, base: Base) -> ViewData {
+    ViewData { base, axes: axes(shape.len()), bounds: shape.clone(), shape, elem }
+}
+
+impl<T: Element, const R: usize, A> View<T, R, A> {
+    /// A view of `f(element, index)`: a prologue. `x.map(|v, [i, j]| v * 0.5)`
+    #[track_caller]
+    pub fn map<U: Element, V: IntoExpr<U>>(self, f: impl Fn(Expr<T>, [Expr<i32>; R]) -> V + 'static) -> In<U, R> {
+        let Some(data) = self.data(here()) else { return View::dead() };
+        let shape = data.shape.clone();
+        let load = Rc::new(move |index: &[Expr<i32>]| {
+            f(data.load(index, Guard::No).assume(), array(index)).into_expr().assume()
+        });
+        add(computed(U::SCALAR, shape, Base::Computed { load: Some(load), store: None }))
+    }
+
+    /// A view of the elements at `f(index)` of this one. `run` is how many elements along the last axis, from a multiple
+    /// of it, lie side by side along the last axis of this view; 1 where nothing is known.
+    #[track_caller]
+    pub fn remap<const Q: usize, E: Extent>(
+        self,
+        shape: [E; Q],
+        run: u32,
+        f: impl Fn([Expr<i32>; Q]) -> [Expr<i32>; R] + 'static,
+    ) -> View<T, Q, A> {
+        let Some(data) = self.data(here()) else { return View::dead() };
+        let shape = shape.into_iter().map(Extent::size).collect();
+        let map = Rc::new(move |index: &[Expr<i32>]| f(array(index)).to_vec());
+        add(computed(T::SCALAR, shape, Base::Remapped { view: Rc::new(data), map, run: run.max(1) }))
+    }
+}
+
+impl<T: Element, const R: usize, A: Writable> View<T, R, A> {
+    /// A view that stores `f(value, index)` where a value is written: an epilogue. It cannot be read.
+    #[track_caller]
+    pub fn map_store<U: Element, V: IntoExpr<T>>(
+        self,
+        f: impl Fn(Expr<U>, [Expr<i32>; R]) -> V + 'static,
+    ) -> Out<U, R> {
+        let Some(data) = self.data(here()) else { return View::dead() };
+        let shape = data.shape.clone();
+        let store = Rc::new(move |index: &[Expr<i32>], value: Expr<()>| {
+            data.store(index, f(value.assume(), array(index)).into_expr().assume(), Guard::No);
+        });
+        add(computed(U::SCALAR, shape, Base::Computed { load: None, store: Some(store) }))
+    }
+}
+
+/// A tensor that is nowhere in memory: its elements are `f(index)`.
+#[track_caller]
+pub fn computed_view<T: Element, const R: usize, E: Extent, V: IntoExpr<T>>(
+    shape: [E; R],
+    f: impl Fn([Expr<i32>; R]) -> V + 'static,
+) -> In<T, R> {
+    let shape = shape.into_iter().map(Extent::size).collect();
+    let load = Rc::new(move |index: &[Expr<i32>]| f(array(index)).into_expr().assume());
+    add(computed(T::SCALAR, shape, Base::Computed { load: Some(load), store: None }))
+}

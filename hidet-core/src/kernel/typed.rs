@@ -1,0 +1,118 @@
+//! Typed launches: rustc checks number, order, types and ranks of the arguments, and that nothing aliases.
+
+use super::{CompileOptions, Compiled, RawArg};
+use crate::device::{Device, Tensor};
+use crate::dsl::{Expr, In, InOut, Out, Template};
+use crate::error::Result;
+use crate::ir::Function;
+use crate::types::Element;
+use std::fmt;
+use std::marker::PhantomData;
+
+/// A kernel compiled for a device, with the types of its parameters. Cloning gives another handle to it.
+pub struct Kernel<Args> {
+    compiled: Compiled,
+    of: PhantomData<fn() -> Args>,
+}
+
+impl<Args> Clone for Kernel<Args> {
+    fn clone(&self) -> Self {
+        Kernel { compiled: self.compiled.clone(), of: PhantomData }
+    }
+}
+
+impl<Args> fmt::Debug for Kernel<Args> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Kernel({} for {})", self.compiled.function().name, self.compiled.device())
+    }
+}
+
+impl<Args> Template<Args> {
+    /// Builds the kernel and compiles it for a device.
+    pub fn compile(self, device: &Device) -> Result<Kernel<Args>> {
+        self.compile_with(device, &CompileOptions::default())
+    }
+
+    /// Builds the kernel and compiles it for a device with these options.
+    pub fn compile_with(self, device: &Device, options: &CompileOptions) -> Result<Kernel<Args>> {
+        let compiled = Compiled::new(self.build()?, device, options)?;
+        Ok(Kernel { compiled, of: PhantomData })
+    }
+}
+
+impl<Args> Kernel<Args> {
+    /// The kernel as it was written.
+    pub fn function(&self) -> &Function {
+        self.compiled.function()
+    }
+
+    /// The kernel without the types of its parameters.
+    pub fn compiled(&self) -> &Compiled {
+        &self.compiled
+    }
+}
+
+/// What is given to a launch for a parameter: `&Tensor` for `In`, `&mut Tensor` for `Out` and `InOut`, a number for a
+/// number.
+pub trait Parameter {
+    /// The argument.
+    type Host<'a>;
+    /// The argument without its types.
+    fn raw<'a>(argument: &'a Self::Host<'_>) -> RawArg<'a>;
+}
+
+impl<T: Element, const R: usize> Parameter for In<T, R> {
+    type Host<'a> = &'a Tensor<T, R>;
+    fn raw<'a>(argument: &'a &Tensor<T, R>) -> RawArg<'a> {
+        RawArg::Tensor(argument.raw())
+    }
+}
+
+impl<T: Element, const R: usize> Parameter for Out<T, R> {
+    type Host<'a> = &'a mut Tensor<T, R>;
+    fn raw<'a>(argument: &'a &mut Tensor<T, R>) -> RawArg<'a> {
+        RawArg::Tensor(argument.raw())
+    }
+}
+
+impl<T: Element, const R: usize> Parameter for InOut<T, R> {
+    type Host<'a> = &'a mut Tensor<T, R>;
+    fn raw<'a>(argument: &'a &mut Tensor<T, R>) -> RawArg<'a> {
+        RawArg::Tensor(argument.raw())
+    }
+}
+
+impl<T: Element> Parameter for Expr<T> {
+    type Host<'a> = T;
+    fn raw<'a>(argument: &'a T) -> RawArg<'a> {
+        RawArg::Scalar(argument.constant())
+    }
+}
+
+macro_rules! launch {
+    ($($($name:ident $arg:ident)*;)*) => {$(
+        impl<$($name: Parameter),*> Kernel<($($name,)*)> {
+            /// Checks the arguments and launches the kernel: `&x` for what it reads, `&mut y` for what it writes, numbers
+            /// as they are. On a GPU it returns before the kernel has ended; reading a result waits for it.
+            #[allow(clippy::too_many_arguments)]
+            pub fn launch(&self, $($arg: $name::Host<'_>),*) -> Result<()> {
+                self.compiled.launch(&[$($name::raw(&$arg)),*])
+            }
+        }
+    )*};
+}
+launch! {
+    ;
+    A a;
+    A a B b;
+    A a B b C c;
+    A a B b C c D d;
+    A a B b C c D d E e;
+    A a B b C c D d E e F f;
+    A a B b C c D d E e F f G g;
+    A a B b C c D d E e F f G g H h;
+    A a B b C c D d E e F f G g H h I i;
+    A a B b C c D d E e F f G g H h I i J j;
+    A a B b C c D d E e F f G g H h I i J j K k;
+    A a B b C c D d E e F f G g H h I i J j K k L l;
+}
