@@ -6,12 +6,14 @@ pub use hidet_mapping as mapping;
 
 /// What programs with kernels import: `use hidet::prelude::*;`
 pub mod prelude {
+    pub use hidet_core::device::{Device, Tensor};
     pub use hidet_core::dsl::intrinsics::*;
     pub use hidet_core::dsl::{
         Address, Expr, In, InOut, IntoExpr, OnDevice, Out, Registers, Template, Var, Vector, View, computed_view,
         lanes, lit, registers, shared, symbolic_repeat, symbolic_spatial, unroll, vector2, vector4, vector8,
     };
     pub use hidet_core::ir::Swizzle;
+    pub use hidet_core::kernel::Kernel;
     pub use hidet_core::layout::Layout;
     pub use hidet_core::types::{Bits, E4M3, E5M2, Element, Float, Int, Num, TF32, bf16, f16};
     pub use hidet_core::{device, kernel};
