@@ -11,6 +11,9 @@
 //!   `no-contract`. After every pass the kernel must be valid and survive its text.
 //! - `; test: bounds` the report of what became of the bounds of every access is what stands after `; ----`.
 //!
+//! - `; test: sim n=64 seeds=50` the simulated device finds exactly the `; error:` comments at seed 0 (none: all seeds give
+//!   one result, or, with the word `varies`, any), the same kinds at the other seeds, and the same on one thread and two.
+//!
 //! A file may ask for several tests. `HIDET_BLESS=1 cargo test --test filetests` writes what is found into the files:
 //! read the difference before committing it.
 

@@ -7,6 +7,9 @@ use hidet_core::codegen;
 use hidet_core::ir::{Arch, Function, text, verify};
 use std::path::Path;
 
+#[path = "simulate.rs"]
+mod simulate;
+
 /// A file, cut into its parts.
 struct File {
     /// Comments before the kernel, without `; test:` and `; error:`.
@@ -107,6 +110,11 @@ pub fn run(path: &Path) -> Result<(), String> {
             "bounds" => lowering::bounds(&file, &mut found)?,
             "lower" => lowering::lower(&file, &mut found, argument)?,
             "cuda" => cuda(&file, &mut found, argument)?,
+            "sim" => {
+                let function = parsed(&file)?;
+                verify::check(&function).map_err(|error| error.to_string())?;
+                found.errors.extend(simulate::simulate(&function, argument)?);
+            }
             _ => return Err(format!("unknown test `{kind} {argument}`")),
         }
     }

@@ -39,6 +39,21 @@ pub struct Mbarrier {
     site: u32,
 }
 
+impl Named {
+    /// How far it is.
+    pub fn state(&self) -> String {
+        format!("{} of {} threads have arrived", self.arrived, self.needed)
+    }
+}
+
+impl Mbarrier {
+    /// How far it is, and where it was initialised.
+    pub fn state(&self) -> (String, u32) {
+        let bytes = if self.bytes != 0 { format!(", and {} bytes", self.bytes) } else { String::new() };
+        (format!("{} of {} arrivals are missing{bytes}", self.pending, self.count), self.site)
+    }
+}
+
 /// Adds what was published.
 fn add(to: &mut Option<Published>, published: Published) {
     match to {

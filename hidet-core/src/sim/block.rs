@@ -42,7 +42,7 @@ pub struct BlockRun<'l> {
     pub counters: Counters,
     pub faults: Vec<Fault>,
     pub more_faults: usize,
-    seen_faults: HashSet<(FaultKind, u32, Vec<u32>)>,
+    seen_faults: HashSet<(FaultKind, Vec<u32>)>,
     pub printed: Vec<String>,
     pub stopped: bool,
     /// Threads that wait at the barrier of the block.
@@ -267,11 +267,13 @@ impl<'l> BlockRun<'l> {
         (site, what): (u32, String),
         others: Vec<(u32, String)>,
     ) {
-        let sites: Vec<u32> = others.iter().map(|other| other.0).collect();
-        if self.seen_faults.contains(&(kind, site, sites.clone())) {
+        // Two parties of a race may be found in either order.
+        let mut sites: Vec<u32> = std::iter::once(site).chain(others.iter().map(|other| other.0)).collect();
+        sites.sort_unstable();
+        if self.seen_faults.contains(&(kind, sites.clone())) {
             return;
         }
-        self.seen_faults.insert((kind, site, sites));
+        self.seen_faults.insert((kind, sites));
         if self.faults.len() >= MOST_FAULTS {
             self.more_faults += 1;
             return;

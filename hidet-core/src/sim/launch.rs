@@ -230,8 +230,10 @@ impl Launch<'_> {
             done.more += outcome.more;
             for fault in outcome.faults {
                 // The same places in another block are the same fault.
-                let places: Vec<_> = fault.others.iter().map(|party| party.place.clone()).collect();
-                if !seen.insert((fault.kind, fault.party.place.clone(), places)) && fault.party.span.line > 0 {
+                let parties = std::iter::once(&fault.party).chain(&fault.others);
+                let mut places: Vec<_> = parties.map(|party| party.place.clone()).collect();
+                places.sort();
+                if !seen.insert((fault.kind, places)) && fault.party.span.line > 0 {
                     continue;
                 }
                 if done.faults.len() < MOST_FAULTS {

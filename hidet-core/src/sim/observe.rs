@@ -177,8 +177,12 @@ impl BlockRun<'_> {
         let epoch = conflict.epoch;
         let thread = (warp * LANES + conflict.lane) as u32;
         let same_warp = epoch.block == self.number && epoch.thread() / 32 == thread / 32;
-        let where_from = if epoch.is_agent() || agent != 0 {
-            "an asynchronous copy and a thread that has not waited for it"
+        let where_from = if epoch.is_agent() && agent != 0 {
+            "two asynchronous copies"
+        } else if epoch.is_agent() {
+            "an asynchronous copy and a thread that has not seen its end"
+        } else if agent != 0 {
+            "a thread and an asynchronous copy that started"
         } else if epoch.block != self.number {
             "two blocks"
         } else if same_warp && epoch.site == access.site && epoch.time == self.clocks.now(warp) && touch == Touch::Write
@@ -189,8 +193,10 @@ impl BlockRun<'_> {
         } else {
             "two warps"
         };
-        let advice = if epoch.is_agent() || agent != 0 {
-            "wait for the copy, then let the threads meet at a barrier"
+        let advice = if epoch.is_agent() {
+            "wait for the copy, and let the threads meet at a barrier after that"
+        } else if agent != 0 {
+            "let the threads meet at a barrier before the copy starts"
         } else if epoch.block != self.number {
             "use atomics, or another launch"
         } else if same_warp {

@@ -234,7 +234,7 @@ pub enum Inst {
 #[derive(Clone, Copy, Debug)]
 pub struct Site {
     pub span: Span,
-    /// What is done there, for the sentence "thread 3 ... it".
+    /// What is done there, as in "thread 3 reads it".
     pub verb: &'static str,
 }
 

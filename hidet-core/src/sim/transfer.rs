@@ -83,7 +83,7 @@ impl BlockRun<'_> {
         };
         let message = format!("{span} outside of `{name}`, which has {} elements", access.limit);
         let verb = self.launch.program.sites[access.site as usize].verb;
-        let what = format!("{} {verb} it", self.thread_name(warp, lane));
+        let what = format!("{} {verb}", self.thread_name(warp, lane));
         self.fault(FaultKind::OutOfBounds, message, (access.site, what), Vec::new());
         self.stop();
     }
@@ -325,7 +325,7 @@ impl BlockRun<'_> {
         };
         let message = format!("{span} outside of axis {} of `{name}`, which has extent {}", check.axis, check.extent);
         let verb = self.launch.program.sites[check.site as usize].verb;
-        let what = format!("{} {verb} it", self.thread_name(warp, lane));
+        let what = format!("{} {verb}", self.thread_name(warp, lane));
         self.fault(FaultKind::OutOfBounds, message, (check.site, what), Vec::new());
         self.stop();
         false

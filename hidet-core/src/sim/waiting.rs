@@ -1,5 +1,6 @@
 //! Reports of threads that wait in vain: divergent barriers, deadlocks, endless polling.
 
+use super::barriers::Named;
 use super::block::BlockRun;
 use super::lanes::lanes;
 use super::report::FaultKind;
@@ -31,8 +32,8 @@ impl BlockRun<'_> {
             .into_iter()
             .map(|((site, deed), (count, first))| {
                 let name = self.launch.thread_name(self.number, first);
-                let who = if count == 1 { name } else { format!("{count} threads, the first {name},") };
-                (site, format!("{who} {deed}"))
+                let who = if count == 1 { name } else { format!("{count} threads, {name} the first") };
+                (site, format!("{who}: {deed}"))
             })
             .collect()
     }
@@ -41,14 +42,21 @@ impl BlockRun<'_> {
         let program = self.launch.program;
         Some(match strand.state {
             State::Ready => return None,
-            State::Block { site } => (site, "wait at this barrier".to_owned()),
-            State::Named { id, site } => (site, format!("wait at named barrier {id}")),
+            State::Block { site } => (site, "waiting at this barrier".to_owned()),
+            State::Named { id, site } => (
+                site,
+                format!(
+                    "waiting at named barrier {id}, where {}",
+                    self.named.get(&id).map(Named::state).unwrap_or_default()
+                ),
+            ),
             State::Lanes { call, members } => {
                 let call = &program.calls[call as usize];
-                (call.site, format!("wait at `{}` for the lanes of mask {members:#x}", call.name))
+                (call.site, format!("waiting at `{}` for the lanes of mask {members:#x}", call.name))
             }
-            State::Mbarrier { parity, site, .. } => {
-                (site, format!("wait for the end of the phase of parity {parity} of this mbarrier"))
+            State::Mbarrier { at, parity, site } => {
+                let state = self.mbarriers.get(&at).map(|barrier| barrier.state().0).unwrap_or_default();
+                (site, format!("waiting for the phase of parity {parity} of an mbarrier, where {state}"))
             }
         })
     }
@@ -56,7 +64,7 @@ impl BlockRun<'_> {
     pub fn report_divergence(&mut self) {
         let mut groups = self.whereabouts();
         // The barrier comes first.
-        let at_barrier = |what: &str| what.ends_with("wait at this barrier");
+        let at_barrier = |what: &str| what.ends_with("waiting at this barrier");
         groups.sort_by_key(|group| !at_barrier(&group.1));
         let threads = self.launch.program.block.iter().product::<u32>();
         let message = format!(

@@ -69,7 +69,7 @@ impl Compiler<'_> {
 
     pub(super) fn check(&mut self, buffer: BufferId, index: &[ValueId], lanes: u32) -> Result<()> {
         let coordinates = self.coordinates(buffer, index)?;
-        self.check_shape(buffer, &coordinates, lanes, "accesses")
+        self.check_shape(buffer, &coordinates, lanes, "accesses it")
     }
 
     /// Whether the coordinates lie inside of the shape, element `part` along the last axis.
@@ -152,7 +152,7 @@ impl Compiler<'_> {
 
     pub(super) fn load(&mut self, value: ValueId, buffer: BufferId, index: &[ValueId], guard: bool) -> Result<()> {
         let ty = self.function.ty(value);
-        let accesses = self.accesses(buffer, index, ty.lanes as u32, guard, "reads")?;
+        let accesses = self.accesses(buffer, index, ty.lanes as u32, guard, "reads it")?;
         let uniform = accesses.iter().all(|access| {
             access.index.is_uniform()
                 && access.guard.is_none_or(Src::is_uniform)
@@ -176,7 +176,7 @@ impl Compiler<'_> {
 
     pub(super) fn store(&mut self, buffer: BufferId, index: &[ValueId], value: ValueId, guard: bool) -> Result<()> {
         let from = self.value(value)?;
-        let accesses = self.accesses(buffer, index, from.ty.lanes as u32, guard, "writes")?;
+        let accesses = self.accesses(buffer, index, from.ty.lanes as u32, guard, "writes it")?;
         for (part, access) in accesses.into_iter().enumerate() {
             let value = from.part(part as u32);
             let number = self.push_access(access);

@@ -30,11 +30,11 @@ impl Compiler<'_> {
                         _ => (*count).max(1),
                     };
                     let verb = match effect {
-                        Effect::Read => "reads",
-                        Effect::Write => "writes",
-                        Effect::ReadWrite => "changes",
-                        Effect::Atomic => "accesses atomically",
-                        Effect::Barrier => "uses the mbarrier",
+                        Effect::Read => "reads it",
+                        Effect::Write => "writes it",
+                        Effect::ReadWrite => "changes it",
+                        Effect::Atomic => "accesses it atomically",
+                        Effect::Barrier => "uses it as an mbarrier",
                     };
                     CallArg::Address(self.address(*buffer, index, count, verb)?)
                 }

@@ -236,7 +236,9 @@ impl<'a> Compiler<'a> {
     }
 
     fn end_site(&mut self) -> u32 {
-        self.program.sites.push(Site { span: Span::default(), verb: "ends" });
+        let last = self.function.body.0.last();
+        let span = last.map_or(Span::default(), |stmt| self.function.spans[*stmt]);
+        self.program.sites.push(Site { span, verb: "ends" });
         self.program.sites.len() as u32 - 1
     }
 
