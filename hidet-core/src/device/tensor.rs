@@ -59,9 +59,12 @@ pub struct Tensor<T, const R: usize> {
 /// The number of elements of a shape; an error where it or its bytes do not fit the machine.
 fn size<T: Element, const R: usize>(device: &Device, shape: [usize; R]) -> Result<usize> {
     let count = shape.iter().try_fold(1usize, |size, extent| size.checked_mul(*extent));
-    count.filter(|count| count.checked_mul(T::SCALAR.bytes()).is_some_and(|bytes| bytes <= isize::MAX as usize)).ok_or_else(
-        || Error::Device { device: device.to_string(), message: format!("a tensor of shape {shape:?} is too large") },
-    )
+    count
+        .filter(|count| count.checked_mul(T::SCALAR.bytes()).is_some_and(|bytes| bytes <= isize::MAX as usize))
+        .ok_or_else(|| Error::Device {
+            device: device.to_string(),
+            message: format!("a tensor of shape {shape:?} is too large"),
+        })
 }
 
 /// The bytes of elements.

@@ -125,18 +125,24 @@ impl Contract<'_> {
                 (Param::Scalar { name, value }, RawArg::Scalar(given)) => {
                     let taken = self.function.ty(*value);
                     if taken.lanes != 1 || taken.scalar != given.scalar {
-                        let message = format!("argument `{name}` is of type {}; the kernel takes {taken}", given.scalar);
+                        let message =
+                            format!("argument `{name}` is of type {}; the kernel takes {taken}", given.scalar);
                         return Err(self.error(message));
                     }
                 }
                 (Param::Tensor { buffer, .. }, RawArg::Scalar(given)) => {
                     let name = &self.function.buffers[*buffer].name;
-                    let message = format!("argument {index}, `{name}`, is a number ({}); the kernel takes a tensor", given.scalar);
+                    let message = format!(
+                        "argument {index}, `{name}`, is a number ({}); the kernel takes a tensor",
+                        given.scalar
+                    );
                     return Err(self.error(message));
                 }
                 (Param::Scalar { name, .. }, RawArg::Tensor(tensor)) => {
-                    let message =
-                        format!("argument {index}, `{name}`, is a tensor {:?}; the kernel takes a number", tensor.shape);
+                    let message = format!(
+                        "argument {index}, `{name}`, is a tensor {:?}; the kernel takes a number",
+                        tensor.shape
+                    );
                     return Err(self.error(message));
                 }
             }
@@ -202,7 +208,8 @@ impl Contract<'_> {
                 let what = format!("axis {axis} of argument `{}`", buffer.name);
                 let wanted = self.eval(&what, extent, &dims)?;
                 if wanted != *given as i64 {
-                    let reason = if extent.as_const().is_some() { String::new() } else { format!(" ({})", self.show(extent)) };
+                    let reason =
+                        if extent.as_const().is_some() { String::new() } else { format!(" ({})", self.show(extent)) };
                     let message = format!("{what} has extent {given}; the kernel takes {wanted}{reason}");
                     return Err(self.error(message));
                 }
@@ -259,7 +266,8 @@ impl Contract<'_> {
                     None => format!("{} = {value}", self.show(expr)),
                 };
                 let (left, right) = (side(&constraint.left, left), side(&constraint.right, right));
-                let why = if constraint.message.is_empty() { String::new() } else { format!(": {}", constraint.message) };
+                let why =
+                    if constraint.message.is_empty() { String::new() } else { format!(": {}", constraint.message) };
                 return Err(self.error(format!("{left} must be {relation} {right}{why}")));
             }
         }
@@ -315,8 +323,9 @@ impl Contract<'_> {
             }
             let cluster = i64::from(launch.cluster[axis]);
             if blocks % cluster != 0 {
-                let message =
-                    format!("the grid has {blocks} blocks along {name}, which is no multiple of the cluster's {cluster}");
+                let message = format!(
+                    "the grid has {blocks} blocks along {name}, which is no multiple of the cluster's {cluster}"
+                );
                 return Err(self.error(message));
             }
             grid[axis] = blocks as u32;

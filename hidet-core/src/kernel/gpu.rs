@@ -68,7 +68,8 @@ impl Instance {
     pub(super) fn launch(&self, function: &Function, args: &[RawArg], binding: &Binding) -> Result<()> {
         let kernel = || function.name.clone();
         let shared = self.source.dynamic_shared.eval(&binding.dims);
-        let shared = shared.map_err(|why| Error::Launch { kernel: kernel(), message: format!("shared memory: {why}") })?;
+        let shared =
+            shared.map_err(|why| Error::Launch { kernel: kernel(), message: format!("shared memory: {why}") })?;
         let maps = function.maps.handles().map(|map| tensor_map(function, args, binding, map));
         let mut maps = maps.collect::<Result<Vec<CUtensorMap>>>()?;
         let record = self.record.as_ref().map(|record| record.lock().unwrap_or_else(PoisonError::into_inner));

@@ -25,8 +25,7 @@ impl Instance {
             return Err(Error::Device { device: device.to_string(), message: "is not simulated".to_owned() });
         };
         let checks = sim.checks.bounds || options.checks;
-        let lowered =
-            passes::lower(function, &passes::Options { wide_index, checks, contract: options.contract })?;
+        let lowered = passes::lower(function, &passes::Options { wide_index, checks, contract: options.contract })?;
         Ok(Instance { lowered, options: sim.clone() })
     }
 

@@ -10,7 +10,14 @@ use hidet_mapping::IndexExpr;
 const ROWS: IndexExpr = IndexExpr::Symbol(0);
 const COLS: IndexExpr = IndexExpr::Symbol(1);
 
-fn buffer(function: &mut Function, name: &str, scope: Scope, elem: Scalar, shape: Vec<IndexExpr>, align: u32) -> BufferId {
+fn buffer(
+    function: &mut Function,
+    name: &str,
+    scope: Scope,
+    elem: Scalar,
+    shape: Vec<IndexExpr>,
+    align: u32,
+) -> BufferId {
     let mut strides = vec![IndexExpr::Const(1)];
     for extent in shape.iter().skip(1).rev() {
         strides.insert(0, extent.clone() * strides[0].clone());
