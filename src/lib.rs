@@ -13,10 +13,11 @@ pub mod prelude {
         lanes, lit, registers, shared, symbolic_repeat, symbolic_spatial, unroll, vector2, vector4, vector8,
     };
     pub use hidet_core::ir::Swizzle;
+    pub use hidet_core::kernel;
     pub use hidet_core::kernel::Kernel;
     pub use hidet_core::layout::Layout;
     pub use hidet_core::types::{Bits, E4M3, E5M2, Element, Float, Int, Num, TF32, bf16, f16};
-    pub use hidet_core::{device, kernel};
+    pub use hidet_macros::device;
     pub use hidet_macros::task_mapping;
     pub use hidet_mapping::{Index, TaskMapping, Worker, auto_map, col_repeat, col_spatial, repeat, spatial};
 }

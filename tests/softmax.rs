@@ -20,8 +20,35 @@ kernel! {
 }
 
 #[test]
-fn softmax_builds() {
-    let function = softmax::<f16>().build().unwrap();
-    println!("{}", hidet::ir::text::print(&function));
-    assert_eq!(function.params.len(), 2);
+fn softmax_runs() -> hidet::Result<()> {
+    let device = Device::sim();
+    let (rows, cols) = (5, 77);
+    let host: Vec<f32> = (0..rows * cols).map(|i| (i * 37 % 101) as f32 / 10.0).collect();
+    let x = device.tensor(&host, [rows, cols])?;
+    let mut y = device.empty([rows, cols])?;
+    softmax::<f32>().compile(&device)?.launch(&x, &mut y)?;
+    for (x, y) in host.chunks(cols).zip(y.to_vec()?.chunks(cols)) {
+        let sum: f32 = x.iter().map(|v| v.exp()).sum();
+        assert!(x.iter().zip(y).all(|(x, y)| (x.exp() / sum - y).abs() < 1e-6));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_prologue_is_fused() -> hidet::Result<()> {
+    let device = Device::sim();
+    let scaled: Template<(In<f16, 2>, Expr<f32>, Out<f32, 2>)> = softmax::<f32>().fuse(
+        "scaled_softmax",
+        ["x", "scale", "y"],
+        |(x, scale, y): (In<f16, 2>, Expr<f32>, Out<f32, 2>)| (x.map(move |v, _| v.to::<f32>() * scale), y),
+    );
+    let host: Vec<f16> = (0..40).map(|i| f16::from_f32((i * 7 % 11) as f32)).collect();
+    let x = device.tensor(&host, [4, 10])?;
+    let mut y = device.empty([4, 10])?;
+    scaled.compile(&device)?.launch(&x, 0.5, &mut y)?;
+    for (x, y) in host.chunks(10).zip(y.to_vec()?.chunks(10)) {
+        let sum: f32 = x.iter().map(|v| (v.to_f32() * 0.5).exp()).sum();
+        assert!(x.iter().zip(y).all(|(x, y)| ((x.to_f32() * 0.5).exp() / sum - y).abs() < 1e-6));
+    }
+    Ok(())
 }
