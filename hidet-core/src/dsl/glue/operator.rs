@@ -89,6 +89,30 @@ operators! {
     shr rev_shr Shr Shr;
 }
 
+// A plain number of the host that rustc has given no type yet is an `i32` or `f32`, as everywhere in the language. Without
+// this the result of `n * 2` would have no type either, and `n * 2 + 1` could not be understood.
+macro_rules! plain {
+    ($ty:ty: $($method:ident $reversed:ident $op:tt;)*) => {
+        #[doc(hidden)]
+        impl Op<$ty> {
+            $(
+                #[allow(clippy::should_implement_trait)]
+                pub fn $method(self, literal: $ty) -> $ty {
+                    self.0 $op literal
+                }
+                pub fn $reversed(self, literal: $ty) -> $ty {
+                    literal $op self.0
+                }
+            )*
+        }
+    };
+}
+plain! { i32:
+    add rev_add +; sub rev_sub -; mul rev_mul *; div rev_div /; rem rev_rem %;
+    bitand rev_bitand &; bitor rev_bitor |; bitxor rev_bitxor ^; shl rev_shl <<; shr rev_shr >>;
+}
+plain! { f32: add rev_add +; sub rev_sub -; mul rev_mul *; div rev_div /; rem rev_rem %; }
+
 macro_rules! comparisons {
     ($($method:ident $op:ident;)*) => {
         #[doc(hidden)]

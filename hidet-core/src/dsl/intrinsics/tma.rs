@@ -6,6 +6,7 @@ use crate::dsl::expr::IntoExpr;
 use crate::dsl::index::IndexTuple;
 use crate::dsl::view::{Address, View};
 use crate::ir::{MapId, Scope, Swizzle, TensorMap};
+use crate::layout::Layout;
 use crate::types::Element;
 use std::marker::PhantomData;
 
@@ -118,4 +119,24 @@ pub fn bulk_wait(groups: i32) {
 #[track_caller]
 pub fn bulk_wait_read(groups: i32) {
     intrinsic("bulk.wait.read").imm(groups.into()).run();
+}
+
+impl Layout {
+    /// How a box lies in shared memory after a copy by a tensor map with that swizzle. The last axis spans the width of
+    /// the swizzle (128, 64 or 32 bytes); axes before the last two are boxes one after the other.
+    pub fn tma<const R: usize>(shape: [i32; R], swizzle: Swizzle) -> Layout {
+        let shape: Vec<i64> = shape.iter().map(|extent| i64::from(*extent)).collect();
+        let (chunks, log_step) = match swizzle {
+            Swizzle::B128 => (8, 0),
+            Swizzle::B64 => (4, 1),
+            Swizzle::B32 => (2, 2),
+            Swizzle::None => return Layout::row_major(shape),
+        };
+        // Rows of 16-byte chunks, whose number is changed by the row.
+        let (Some(last), true) = (shape.last().copied(), R >= 2) else { return Layout::row_major(shape) };
+        let (mut outer, mut inner) = (shape, vec![1; R]);
+        outer[R - 1] = chunks;
+        inner[R - 1] = (last / chunks).max(1);
+        Layout::row_major(outer).swizzle(R as u8 - 1, R as u8 - 2, log_step) * Layout::row_major(inner)
+    }
 }

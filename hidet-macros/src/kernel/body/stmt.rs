@@ -234,6 +234,10 @@ pub(super) fn literal(expr: &Expr) -> Option<Literal> {
             _ => None,
         },
         Expr::Unary(node) if matches!(node.op, syn::UnOp::Neg(_)) => literal(&node.expr),
+        // Arithmetic of plain numbers alone is a plain number.
+        Expr::Binary(node) if super::expr::arithmetic_name(&node.op).is_some() => {
+            literal(&node.left).filter(|kind| literal(&node.right) == Some(*kind))
+        }
         Expr::Paren(node) => literal(&node.expr),
         Expr::Group(node) => literal(&node.expr),
         _ => None,
