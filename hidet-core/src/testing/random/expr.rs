@@ -212,11 +212,18 @@ impl Builder {
     pub fn load(&mut self, source: &Source, depth: u32) -> ValueId {
         let guard = self.rng.percent(15);
         let index = match guard {
-            // A protected access may go anywhere.
-            true => source.extents.iter().map(|_| self.expr(Scalar::I32, depth.min(1))).collect(),
+            true => source.extents.iter().map(|_| self.anywhere(depth)).collect(),
             false => self.indices(&source.extents, depth),
         };
         self.emit(source.elem, Op::Load { buffer: source.buffer, index, guard })
+    }
+
+    /// The index of a protected access: often outside, on both sides. The arithmetic of an index must not overflow,
+    /// that of the number it is taken from may.
+    fn anywhere(&mut self, depth: u32) -> ValueId {
+        let any = self.expr(Scalar::I32, depth.min(1));
+        let limit = self.int(50);
+        self.binary(BinaryOp::Rem, any, limit)
     }
 
     pub fn indices(&mut self, extents: &[Extent], depth: u32) -> Vec<ValueId> {
