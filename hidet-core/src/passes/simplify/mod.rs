@@ -396,6 +396,9 @@ impl<'a> Simplifier<'a> {
         let otherwise = self.block(otherwise, false);
         self.facts.forget(mark);
         self.conditions = conditions;
+        // Before anything is known of the condition from here on.
+        let swapped = (then.0.is_empty() && !otherwise.0.is_empty())
+            .then(|| self.simplified(Op::Unary(UnaryOp::Not, cond), Type::BOOL, None));
         let (then_leaves, otherwise_leaves) = (leaves(self.function, &then), leaves(self.function, &otherwise));
         if then_leaves && !otherwise_leaves {
             self.assume(cond, false);
@@ -412,8 +415,7 @@ impl<'a> Simplifier<'a> {
         }
         self.forget_invisible();
         self.span = span;
-        if then.0.is_empty() && !otherwise.0.is_empty() {
-            let cond = self.simplified(Op::Unary(UnaryOp::Not, cond), Type::BOOL, None);
+        if let Some(cond) = swapped {
             self.keep(id, Stmt::If { cond, then: otherwise, otherwise: then });
         } else {
             self.keep(id, Stmt::If { cond, then, otherwise });
