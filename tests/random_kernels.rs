@@ -120,10 +120,8 @@ fn difference(function: &Function, before: &[Vec<u8>], after: &[Vec<u8>]) -> Str
 fn passes_keep_the_meaning_of_random_kernels() {
     let first = number("HIDET_SEED", 0);
     let seeds = first..first + number("HIDET_SEEDS", 10_000);
-    let failures: Vec<String> = seeds
-        .into_par_iter()
-        .filter_map(|seed| check(seed).err().map(|why| format!("seed {seed}: {why}")))
-        .collect();
+    let failures: Vec<String> =
+        seeds.into_par_iter().filter_map(|seed| check(seed).err().map(|why| format!("seed {seed}: {why}"))).collect();
     let first: Vec<&String> = failures.iter().take(3).collect();
     assert!(failures.is_empty(), "{} kernels fail\n{first:#?}", failures.len());
 }
