@@ -47,6 +47,10 @@ pub struct Function {
     pub body: Block,
 }
 
+/// The largest symbolic extent, which the launcher checks. Less than an `i32` can hold, so that an index that goes
+/// beyond the end by less than a tile of 65536 elements does not wrap, and its guard works.
+pub const LARGEST_EXTENT: i64 = i32::MAX as i64 - 65535;
+
 /// A symbolic extent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dim {

@@ -52,8 +52,8 @@ pub mod walk;
 
 pub use arena::{Arena, Handle, SecondaryMap};
 pub use function::{
-    Access, Arch, Buffer, BufferId, Constraint, Dim, DimId, Function, Launch, Loop, LoopId, MapId, Param, Relation,
-    Scope, Span, Swizzle, TensorMap, Value, ValueId, Var, VarId,
+    Access, Arch, Buffer, BufferId, Constraint, Dim, DimId, Function, LARGEST_EXTENT, Launch, Loop, LoopId, MapId,
+    Param, Relation, Scope, Span, Swizzle, TensorMap, Value, ValueId, Var, VarId,
 };
 pub use handles::{Mention, MentionMut};
 pub use nest::{HostTasks, Nest, NestLoop, NestStep, Partial};

@@ -5,7 +5,7 @@
 use super::RawArg;
 use crate::device::{Device, RawTensor};
 use crate::error::{Error, Result};
-use crate::ir::{Access, Buffer, Function, Handle, Param, Relation, Scope};
+use crate::ir::{Access, Buffer, Function, Handle, LARGEST_EXTENT, Param, Relation, Scope};
 use hidet_mapping::IndexExpr;
 use hidet_mapping::index::IndexOp;
 
@@ -19,9 +19,6 @@ pub struct Binding {
     /// Whether offsets need 64 bits.
     pub wide: bool,
 }
-
-/// The largest extent of an axis, and the largest offset that 32 bits hold.
-const LARGEST_EXTENT: i64 = i32::MAX as i64;
 
 struct Contract<'a> {
     function: &'a Function,

@@ -134,7 +134,7 @@ fn extents() {
         &kernel(),
         &raw(Scalar::F32, &[3_000_000_000, 1]),
         &x,
-        "axis 0 of argument `x` has extent 3000000000; the extents of a kernel are at most 2147483647",
+        "axis 0 of argument `x` has extent 3000000000; the extents of a kernel are at most 2147418112",
     );
 }
 

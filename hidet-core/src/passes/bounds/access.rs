@@ -18,9 +18,9 @@ pub(crate) struct Proofs {
 }
 
 impl Proofs {
-    /// Proves what can be proved, without taking it for granted that index arithmetic does not wrap.
+    /// Proves what can be proved.
     pub fn of(function: &Function) -> Proofs {
-        let mut prover = Prover { function, facts: Facts::strict(function), proofs: Proofs::default() };
+        let mut prover = Prover { function, facts: Facts::of(function), proofs: Proofs::default() };
         prover.block(&function.body);
         prover.proofs
     }

@@ -1,9 +1,8 @@
 //! What is known of integers: intervals, linear facts, and proofs from them.
 //!
-//! Known are the block's extents, that dims are at least 0 and below 2^31, that a block index is below the grid's
-//! extent, what the launcher checks of the dims, the range of a loop's index, and, inside of a branch, its condition.
-//! A value is taken for a linear form of others only where the arithmetic provably does not wrap, or where it
-//! computes an index: there wrapping makes the program faulty anyway.
+//! Known are the block's extents, that dims are at least 0 and at most [`LARGEST_EXTENT`], that a block index is below
+//! the grid's extent, what the launcher checks of the dims, the range of a loop's index, and, inside of a branch, its
+//! condition. A value is taken for a linear form of others only where the arithmetic provably does not wrap.
 //!
 //! A proof of `l >= 0` tries intervals, then eliminates one atom after the other with facts `f >= 0`. It is sound and
 //! gives up early: what is not proved may still be true.
@@ -16,15 +15,15 @@ pub(crate) use linear::{Atom, Linear};
 
 use super::fold::int_range;
 use crate::ir::{
-    Arg, AsmOperand, BinaryOp, Block, CompareOp, DimId, Function, Handle, Op, Relation, Special, Stmt, UnaryOp, ValueId,
+    BinaryOp, Block, CompareOp, DimId, Function, Handle, LARGEST_EXTENT, Op, Relation, Special, Stmt, UnaryOp, ValueId,
 };
-use crate::types::{Scalar, Type};
+use crate::types::Type;
 use hidet_mapping::IndexExpr;
 use hidet_mapping::index::IndexOp;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-/// The largest `i32`, and the largest dim.
-const I32_MAX: i128 = i32::MAX as i128;
+/// The largest dim.
+const MOST_EXTENT: i128 = LARGEST_EXTENT as i128;
 /// Steps a proof may take.
 const BUDGET: u32 = 400;
 /// Forms of more terms are not followed.
@@ -36,7 +35,6 @@ const DEPTH: u32 = 5;
 pub(crate) struct Facts {
     ops: HashMap<ValueId, Op>,
     counters: HashMap<ValueId, Counter>,
-    indices: HashSet<ValueId>,
     intervals: HashMap<ValueId, (i128, i128)>,
     forms: HashMap<ValueId, Linear>,
     grid: [(i128, i128); 3],
@@ -60,15 +58,9 @@ struct Counter {
 impl Facts {
     /// What is known at the beginning of a function.
     pub fn of(function: &Function) -> Facts {
-        Facts { indices: indices(function), ..Facts::strict(function) }
-    }
-
-    /// The same, without taking it for granted that index arithmetic does not wrap.
-    pub fn strict(function: &Function) -> Facts {
         let mut facts = Facts {
             ops: HashMap::new(),
             counters: HashMap::new(),
-            indices: HashSet::new(),
             intervals: HashMap::new(),
             forms: HashMap::new(),
             grid: std::array::from_fn(|axis| formula_interval(&function.launch.grid[axis])),
@@ -189,11 +181,8 @@ impl Facts {
         let ty = function.ty(value);
         let range = if ty.scalar.is_int() { int_range(ty.scalar) } else { (0, 1) };
         let mut found = if ty.lanes == 1 { self.interval_of_op(function, value) } else { None }.unwrap_or(range);
-        if found.0 < range.0 || found.1 > range.1 {
-            // It may wrap, unless it may be taken for faulty then.
-            found = if self.indices.contains(&value) { (found.0.max(range.0), found.1.min(range.1)) } else { range };
-        }
-        if found.0 > found.1 {
+        // What goes beyond the type may wrap.
+        if found.0 < range.0 || found.1 > range.1 || found.0 > found.1 {
             found = range;
         }
         self.intervals.insert(value, found);
@@ -210,7 +199,7 @@ impl Facts {
                 let number = i128::from(constant.as_int()?);
                 (number, number)
             }
-            Op::Dim(_) => (0, I32_MAX),
+            Op::Dim(_) => (0, MOST_EXTENT),
             Op::Special(special) => self.special_interval(function, special),
             Op::Select(_, a, b) if function.ty(a).scalar.is_int() => {
                 let (a, b) = (self.interval(function, a), self.interval(function, b));
@@ -264,7 +253,7 @@ impl Facts {
     fn atom_interval(&mut self, function: &Function, atom: &Atom) -> (i128, i128) {
         match atom {
             Atom::Value(value) => self.interval(function, *value),
-            Atom::Dim(_) => (0, I32_MAX),
+            Atom::Dim(_) => (0, MOST_EXTENT),
             Atom::Special(special) => self.special_interval(function, *special),
             Atom::Formula(formula) => formula_interval(formula),
         }
@@ -313,7 +302,7 @@ impl Facts {
         let (low, high) = self.range(function, &form);
         let exact = (low >= range.0 || self.nowhere_negative(function, &form.clone().offset(-range.0)))
             && (high <= range.1 || self.nowhere_negative(function, &form.times(-1)?.offset(range.1)));
-        (exact || self.indices.contains(&value)).then_some(form)
+        exact.then_some(form)
     }
 
     fn special(&self, function: &Function, special: Special) -> Linear {
@@ -546,7 +535,7 @@ fn formula_interval(expr: &IndexExpr) -> (i128, i128) {
     const WIDE: (i128, i128) = (-(1 << 80), 1 << 80);
     match expr {
         IndexExpr::Const(number) => (i128::from(*number), i128::from(*number)),
-        IndexExpr::Symbol(_) => (0, I32_MAX),
+        IndexExpr::Symbol(_) => (0, MOST_EXTENT),
         IndexExpr::Binary(op, a, b) => {
             let (a, b) = (formula_interval(a), formula_interval(b));
             let op = match op {
@@ -617,43 +606,6 @@ impl CompareOp {
             CompareOp::Ge => CompareOp::Lt,
         }
     }
-}
-
-/// The values that compute an index by sums, differences and products: if one wraps, the program is faulty.
-fn indices(function: &Function) -> HashSet<ValueId> {
-    let definitions = function.definitions();
-    let mut open = Vec::new();
-    function.each_stmt_in(&function.body, &mut |_, stmt| match stmt {
-        Stmt::Let { op: Op::Load { index, .. }, .. } | Stmt::Store { index, .. } | Stmt::Check { index, .. } => {
-            open.extend(index.iter().copied());
-        }
-        Stmt::Call { args, .. } => {
-            for arg in args {
-                if let Arg::Address { index, .. } = arg {
-                    open.extend(index.iter().copied());
-                }
-            }
-        }
-        Stmt::Asm { operands, .. } => {
-            for operand in operands {
-                if let AsmOperand::Address { index, .. } = operand {
-                    open.extend(index.iter().copied());
-                }
-            }
-        }
-        _ => {}
-    });
-    let mut found = HashSet::new();
-    while let Some(value) = open.pop() {
-        let signed = matches!(function.ty(value).scalar, Scalar::I32 | Scalar::I64);
-        if !signed || !found.insert(value) {
-            continue;
-        }
-        if let Some(Op::Binary(BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul, a, b)) = definitions.get(&value) {
-            open.extend([*a, *b]);
-        }
-    }
-    found
 }
 
 /// Whether a block never comes to its end.

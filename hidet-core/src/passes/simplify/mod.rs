@@ -41,8 +41,7 @@ pub(super) fn run(function: &mut Function, options: &Options) -> Result<()> {
     for _ in 0..MOST_ROUNDS {
         let before = function.clone();
         let body = std::mem::take(&mut function.body);
-        // With checks a wrapped index is to be found, not taken for impossible.
-        let facts = if options.checks { Facts::strict(&before) } else { Facts::of(&before) };
+        let facts = Facts::of(&before);
         let mut simplifier = Simplifier::new(function, facts);
         function.body = simplifier.whole(body);
         eliminate_dead::run(function, options)?;
