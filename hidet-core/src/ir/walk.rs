@@ -2,12 +2,38 @@
 //!
 //! Knows the shape of the IR and nothing of what it means.
 
-use super::function::{Function, Loop, LoopId, ValueId, VarId};
+use super::function::{BufferId, Function, Loop, LoopId, ValueId, VarId};
 use super::handles::MentionMut;
 use super::op::Op;
-use super::stmt::{Block, Stmt, StmtId};
+use super::stmt::{Arg, AsmOperand, Block, Stmt, StmtId};
 use crate::error::{Error, Result};
 use std::collections::HashMap;
+
+impl Stmt {
+    /// Calls `f` for each place in a buffer that the statement accesses or checks.
+    pub fn each_index(&self, f: &mut dyn FnMut(BufferId, &[ValueId])) {
+        match self {
+            Stmt::Let { op: Op::Load { buffer, index, .. }, .. }
+            | Stmt::Store { buffer, index, .. }
+            | Stmt::Check { buffer, index, .. } => f(*buffer, index),
+            Stmt::Call { args, .. } => {
+                for arg in args {
+                    if let Arg::Address { buffer, index } = arg {
+                        f(*buffer, index);
+                    }
+                }
+            }
+            Stmt::Asm { operands, .. } => {
+                for operand in operands {
+                    if let AsmOperand::Address { buffer, index } = operand {
+                        f(*buffer, index);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
 
 impl Function {
     /// Replaces every statement of the body, inner before outer: `f` appends to the list what stands in its place,

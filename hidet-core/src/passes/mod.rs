@@ -18,6 +18,7 @@ mod promote_registers;
 mod report;
 mod simplify;
 mod unroll_explicit;
+mod unroll_registers;
 
 pub use pipeline::PIPELINE;
 pub use report::{BoundsReport, Kept, bounds_report, specialise};

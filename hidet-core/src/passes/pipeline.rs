@@ -14,6 +14,7 @@ pipeline! {
     lower_task_mapping "Loops over task mappings become ordinary loops, and a guard for workers without tasks.",
     lower_group "Thread groups become branches on the thread index.",
     simplify "What is known is computed here, once, and as far out as possible.",
+    unroll_registers "Loops whose index says which register to use are marked to be unrolled.",
     unroll_explicit "Loops the author wants unrolled here are.",
     simplify "Again, with the unrolled loops.",
     lower_guard "Protected accesses become branches, or plain accesses where they are proved.",
