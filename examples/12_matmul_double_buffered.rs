@@ -1,0 +1,181 @@
+//! Matrix product, fourth step: the double-buffered kernel of the paper, at its default schedule.
+//!
+//! While a tile is multiplied, the next one travels from global memory to registers; while a column of it is
+//! multiplied, the next column travels from shared memory to registers. The first tile along k is the partial one, so
+//! that the main loop needs no condition on k.
+//!
+//! Source: "Hidet: Task-Mapping Programming Paradigm for Deep Learning Tensor Programs", ASPLOS 2023, figure 8.
+
+use hidet::prelude::*;
+
+/// How the work is cut. A block has `block_warps` warps; each owns `warp_outer` times 4 x 8 lanes of `warp_inner`
+/// elements.
+#[derive(Clone, Copy, Debug)]
+pub struct Schedule {
+    /// Warps a block.
+    pub block_warps: [i32; 2],
+    /// How often a warp's lanes are repeated.
+    pub warp_outer: [i32; 2],
+    /// Elements a lane owns side by side; both are 4 here, one 16-byte access.
+    pub warp_inner: [i32; 2],
+    /// Depth of a tile along k.
+    pub block_k: i32,
+}
+
+impl Default for Schedule {
+    /// 128 x 128 x 8, 256 threads.
+    fn default() -> Self {
+        Schedule { block_warps: [4, 2], warp_outer: [2, 2], warp_inner: [4, 4], block_k: 8 }
+    }
+}
+
+impl Schedule {
+    /// Threads a block.
+    pub fn threads(&self) -> i32 {
+        32 * self.block_warps[0] * self.block_warps[1]
+    }
+
+    /// Rows and columns of c that a block computes.
+    pub fn tile(&self) -> [i32; 2] {
+        let extent = |axis: usize, lanes| self.block_warps[axis] * self.warp_outer[axis] * lanes * self.warp_inner[axis];
+        [extent(0, 4), extent(1, 8)]
+    }
+
+    /// Which groups of `warp_inner` elements each thread owns.
+    fn groups(&self) -> TaskMapping<2> {
+        spatial(self.block_warps) * repeat(self.warp_outer) * spatial([4, 8])
+    }
+
+    /// The rows of groups each thread owns, without their columns.
+    fn group_rows(&self) -> TaskMapping<2> {
+        (spatial(self.block_warps) * repeat([self.warp_outer[0], 1]) * spatial([4, 8])).project([1])
+    }
+
+    /// The columns of groups each thread owns, without their rows.
+    fn group_cols(&self) -> TaskMapping<2> {
+        (spatial(self.block_warps) * repeat([1, self.warp_outer[1]]) * spatial([4, 8])).project([0])
+    }
+
+    /// Registers for what a thread owns along one axis, double-buffered.
+    fn fragment(&self, axis: usize, lanes: i32) -> Layout {
+        let owned = Layout::local([self.block_warps[axis]])
+            * Layout::row_major([self.warp_outer[axis]])
+            * Layout::local([lanes])
+            * Layout::row_major([self.warp_inner[axis]]);
+        Layout::row_major([2]) + owned
+    }
+}
+
+kernel! {
+    /// c = a * b.
+    #[launch(grid = (n.div_ceil(schedule.tile()[1]), m.div_ceil(schedule.tile()[0])), block = schedule.threads())]
+    pub fn matmul_double_buffered(
+        #[meta] schedule: Schedule,
+        a: In<f32, [m, k]>,
+        b: In<f32, [k, n]>,
+        c: Out<f32, [m, n]>,
+    ) {
+        let [block_m, block_n] = schedule.tile();
+        let block_k = schedule.block_k;
+        let lines = schedule.threads() / block_k;
+        let load_a = spatial([lines, block_k]) * repeat([block_m / lines, 1]);
+        let load_b = repeat([1, block_n / lines]) * spatial([block_k, lines]);
+        let (groups, group_rows, group_cols) = (schedule.groups(), schedule.group_rows(), schedule.group_cols());
+
+        let a_shared = shared::<f32>([2, block_k, block_m]);
+        let b_shared = shared::<f32>([2, block_k, block_n]);
+        let a_staged = registers::<f32>(load_a.register_layout());
+        let b_staged = registers::<f32>(load_b.register_layout());
+        let a_frag = registers::<f32>(schedule.fragment(0, 4));
+        let b_frag = registers::<f32>(schedule.fragment(1, 8));
+        let sums = registers::<f32>((groups * repeat(schedule.warp_inner)).register_layout());
+
+        let t = thread_id();
+        let (row0, col0) = (block_idx().y * block_m, block_idx().x * block_n);
+        sums.fill(0.0);
+
+        let tiles = (k + (block_k - 1)) / block_k;
+        let partial = k - (tiles - 1) * block_k;
+        for (i, p) in load_a.on(t) {
+            a_shared[[0, p, i]] = if p < partial { a.get((row0 + i, p)) } else { 0.0 };
+        }
+        for (p, j) in load_b.on(t) {
+            b_shared[[0, p, j]] = if p < partial { b.get((p, col0 + j)) } else { 0.0 };
+        }
+        sync_threads();
+        for (i, _) in group_rows.on(t) {
+            a_frag.store((0, i * 4), a_shared.load::<4>((0, 0, i * 4)));
+        }
+        for (_, j) in group_cols.on(t) {
+            b_frag.store((0, j * 4), b_shared.load::<4>((0, 0, j * 4)));
+        }
+
+        for tile in 0..tiles {
+            let (now, next) = (tile % 2, (tile + 1) % 2);
+            let start = partial + tile * block_k;
+            for p in unroll(0..block_k) {
+                let (this, other) = (p % 2, (p + 1) % 2);
+                if p == 0 {
+                    if tile + 1 < tiles {
+                        for (i, q) in load_a.on(t) {
+                            a_staged[[i, q]] = a.get((row0 + i, start + q));
+                        }
+                        for (q, j) in load_b.on(t) {
+                            b_staged[[q, j]] = b.get((start + q, col0 + j));
+                        }
+                    }
+                }
+                if p == block_k - 1 {
+                    if tile + 1 < tiles {
+                        for (i, q) in load_a.on(t) {
+                            a_shared[[next, q, i]] = a_staged[[i, q]];
+                        }
+                        for (q, j) in load_b.on(t) {
+                            b_shared[[next, q, j]] = b_staged[[q, j]];
+                        }
+                    }
+                    sync_threads();
+                }
+                // The next column: of this tile, or the first of the next one, where there is one.
+                let (from, column) = if p == block_k - 1 { (next, 0) } else { (now, p + 1) };
+                if p < block_k - 1 || tile + 1 < tiles {
+                    for (i, _) in group_rows.on(t) {
+                        a_frag.store((other, i * 4), a_shared.load::<4>((from, column, i * 4)));
+                    }
+                    for (_, j) in group_cols.on(t) {
+                        b_frag.store((other, j * 4), b_shared.load::<4>((from, column, j * 4)));
+                    }
+                }
+                for (i, j) in (groups * repeat(schedule.warp_inner)).on(t) {
+                    sums[[i, j]] = a_frag[[this, i]].mul_add(b_frag[[this, j]], sums[[i, j]]);
+                }
+            }
+        }
+        for (i, j) in (groups * repeat(schedule.warp_inner)).on(t) {
+            c.set((row0 + i, col0 + j), sums[[i, j]]);
+        }
+    }
+}
+
+/// Multiplies two matrices of awkward shape.
+pub fn run(device: &Device) -> hidet::Result<()> {
+    let (m, n, k) = (37, 41, 29);
+    let a: Vec<f32> = (0..m * k).map(|i| (i % 5) as f32 - 2.0).collect();
+    let b: Vec<f32> = (0..k * n).map(|i| (i % 7) as f32 - 3.0).collect();
+    let mut c = device.empty([m, n])?;
+    let kernel = matmul_double_buffered(Schedule::default()).compile(device)?;
+    kernel.launch(&device.tensor(&a, [m, k])?, &device.tensor(&b, [k, n])?, &mut c)?;
+    let c = c.to_vec()?;
+    for i in 0..m {
+        for j in 0..n {
+            assert_eq!(c[i * n + j], (0..k).map(|p| a[i * k + p] * b[p * n + j]).sum::<f32>());
+        }
+    }
+    println!("c[0, 0] = {}", c[0]);
+    Ok(())
+}
+
+#[allow(dead_code)]
+fn main() -> hidet::Result<()> {
+    run(&Device::best()?)
+}
