@@ -1,0 +1,55 @@
+//! Every kernel by name, built without a device: what `hidet inspect` shows and what tests run over.
+
+use super::*;
+use hidet::ir::Function;
+use hidet::prelude::*;
+
+/// A kernel: its name, with the instance's parameters, and how to build it.
+pub struct Entry {
+    /// As in `softmax<f16>`.
+    pub name: &'static str,
+    /// Builds its IR.
+    pub build: fn() -> hidet::Result<Function>,
+}
+
+macro_rules! entries {
+    ($($name:literal => $template:expr;)*) => { vec![$(Entry { name: $name, build: || $template.build() },)*] };
+}
+
+/// All kernels.
+pub fn all() -> Vec<Entry> {
+    entries! {
+        "vector_add<f32>" => vector_add::vector_add::<f32>();
+        "vector_add<f64>" => vector_add::vector_add::<f64>();
+        "vector_add<f16>" => vector_add::vector_add::<f16>();
+        "vector_add<bf16>" => vector_add::vector_add::<bf16>();
+        "vector_add<i64>" => vector_add::vector_add::<i64>();
+        "vector_add<u8>" => vector_add::vector_add::<u8>();
+        "row_sum_warp<f32>" => reduction::row_sum_warp::<f32>();
+        "row_sum_warp<f16>" => reduction::row_sum_warp::<f16>();
+        "row_sum_block<f32>" => reduction::row_sum_block::<f32>();
+        "row_sum_block<bf16>" => reduction::row_sum_block::<bf16>();
+        "sum_all" => reduction::sum_all(16);
+        "softmax<f32>" => softmax::softmax::<f32>();
+        "softmax<f64>" => softmax::softmax::<f64>();
+        "softmax<f16>" => softmax::softmax::<f16>();
+        "softmax<bf16>" => softmax::softmax::<bf16>();
+        "layer_norm<f32>" => layer_norm::layer_norm::<f32>();
+        "layer_norm<f16>" => layer_norm::layer_norm::<f16>();
+        "transpose<f32>" => transpose::transpose::<f32>();
+        "transpose<f16>" => transpose::transpose::<f16>();
+        "transpose<u8>" => transpose::transpose::<u8>();
+        "histogram<256>" => histogram::histogram::<256>();
+        "stencil" => stencil::stencil([[0.25, 0.5, 0.25], [0.0, -1.0, 0.125], [0.5, 0.75, 0.0]]);
+        "prefix_sum" => prefix_sum::prefix_sum();
+        "matmul_naive<f32>" => matmul_naive::matmul_naive::<f32>();
+        "matmul_naive<f64>" => matmul_naive::matmul_naive::<f64>();
+        "matmul_tiled<f32>" => matmul_tiled::matmul_tiled::<f32>();
+        "matmul_tiled<f16>" => matmul_tiled::matmul_tiled::<f16>();
+        "matmul_register_tiled<f32>" => matmul_register_tiled::matmul_register_tiled::<f32>();
+        "matmul_register_tiled<bf16>" => matmul_register_tiled::matmul_register_tiled::<bf16>();
+        "matmul_double_buffered" => matmul_double_buffered::matmul_double_buffered(Default::default());
+        "dense" => digits::dense(true);
+        "argmax" => digits::argmax();
+    }
+}

@@ -1,0 +1,132 @@
+//! Runs checks: each case on the device, against a reference in `f64` and, on a GPU, against the simulated device.
+
+use super::numbers::{Real, reals, ulp};
+use hidet::prelude::*;
+use std::fmt::Write;
+
+/// How far a result may be from the reference.
+pub enum Limit<'a> {
+    /// Units in the last place of the output type.
+    Ulps(f64),
+    /// This much for each element.
+    Absolute(&'a [f64]),
+}
+
+/// What all cases of one kernel and type gave.
+pub struct Line {
+    kernel: &'static str,
+    dtype: &'static str,
+    cases: usize,
+    /// The largest error as a share of what was allowed.
+    worst: f64,
+    /// The largest distance from the simulated device, in ulps of the output type.
+    from_sim: f64,
+    limit: String,
+    failures: Vec<String>,
+}
+
+/// Collects the lines of a run.
+pub struct Bench {
+    device: Device,
+    sim: Option<Device>,
+    lines: Vec<Line>,
+}
+
+impl Bench {
+    /// A run on that device. A GPU is compared with the simulated device too.
+    pub fn new(device: Device) -> Self {
+        let sim = (!device.is_sim()).then(Device::sim);
+        Bench { device, sim, lines: Vec::new() }
+    }
+
+    /// One case: `run` on the device must be within `limit` of `expected`.
+    pub fn case<T: Real>(
+        &mut self,
+        kernel: &'static str,
+        shape: &[usize],
+        limit: Limit<'_>,
+        expected: &[f64],
+        run: impl Fn(&Device) -> hidet::Result<Vec<T>>,
+    ) {
+        let limit_text = match limit {
+            Limit::Ulps(ulps) => format!("{ulps} ulp"),
+            Limit::Absolute(_) => "1/2 ulp + k 2^-23 sum |a||b|".to_owned(),
+        };
+        let line = match self.lines.iter_mut().find(|line| line.kernel == kernel && line.dtype == T::NAME) {
+            Some(line) => line,
+            None => {
+                self.lines.push(Line {
+                    kernel,
+                    dtype: T::NAME,
+                    cases: 0,
+                    worst: 0.0,
+                    from_sim: 0.0,
+                    limit: limit_text,
+                    failures: Vec::new(),
+                });
+                let last = self.lines.len() - 1;
+                &mut self.lines[last]
+            }
+        };
+        line.cases += 1;
+        let output = match run(&self.device) {
+            Ok(output) => output,
+            Err(error) => return line.failures.push(format!("{shape:?}: {error}")),
+        };
+        if output.len() != expected.len() {
+            let (got, wanted) = (output.len(), expected.len());
+            return line.failures.push(format!("{shape:?}: {got} elements came back, {wanted} were expected"));
+        }
+        let mut first = None;
+        for (at, (got, &want)) in reals(&output).into_iter().zip(expected).enumerate() {
+            let allowed = match limit {
+                Limit::Ulps(ulps) => ulps * ulp::<T>(want),
+                Limit::Absolute(limits) => limits[at] + 0.5 * ulp::<T>(want),
+            };
+            let error = (got - want).abs();
+            // Written so that a NaN is never within the limit.
+            let within = error <= allowed;
+            line.worst = line.worst.max(if error == 0.0 { 0.0 } else { error / allowed });
+            if !within && first.is_none() {
+                first = Some(format!("{shape:?}: element {at} is {got}, expected {want} within {allowed:e}"));
+            }
+        }
+        line.failures.extend(first);
+        if let Some(sim) = &self.sim {
+            match run(sim) {
+                Ok(other) => {
+                    for (got, want) in output.iter().zip(other) {
+                        let distance = (got.real() - want.real()).abs() / ulp::<T>(want.real());
+                        line.from_sim = line.from_sim.max(distance);
+                    }
+                }
+                Err(error) => line.failures.push(format!("{shape:?}: on the simulated device: {error}")),
+            }
+        }
+    }
+
+    /// The report, and whether every case passed.
+    pub fn report(&self) -> (String, bool) {
+        let mut text = format!("device: {}\n", self.device.name());
+        let _ = writeln!(
+            text,
+            "{:<24} {:<5} {:>6} {:>12} {:>10}  {:<30} result",
+            "kernel", "type", "cases", "error/limit", "ulp to sim", "limit"
+        );
+        for line in &self.lines {
+            let from_sim = if self.sim.is_some() { format!("{:.2}", line.from_sim) } else { "-".to_owned() };
+            let result = if line.failures.is_empty() { "ok" } else { "FAILED" };
+            let _ = writeln!(
+                text,
+                "{:<24} {:<5} {:>6} {:>12.3} {:>10}  {:<30} {result}",
+                line.kernel, line.dtype, line.cases, line.worst, from_sim, line.limit
+            );
+            for failure in line.failures.iter().take(5) {
+                let _ = writeln!(text, "    {failure}");
+            }
+        }
+        let failed = self.lines.iter().filter(|line| !line.failures.is_empty()).count();
+        let _ = writeln!(text, "{} kernels and types passed, {failed} failed", self.lines.len() - failed);
+        (text, failed == 0)
+    }
+}

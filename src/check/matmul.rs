@@ -1,0 +1,87 @@
+//! The matrix products: error at most half an ulp of the output plus `k 2^-23 sum |a||b|`.
+
+use super::bench::{Bench, Limit};
+use super::numbers::{Random, Real};
+use crate::examples::{
+    matmul_double_buffered::{Schedule, matmul_double_buffered},
+    matmul_naive::matmul_naive,
+    matmul_register_tiled::matmul_register_tiled,
+    matmul_tiled::matmul_tiled,
+};
+use hidet::prelude::*;
+
+/// Rows, columns, depth.
+const SHAPES: [[usize; 3]; 9] = [
+    [0, 3, 5],
+    [3, 0, 5],
+    [3, 5, 0],
+    [1, 1, 1],
+    [1, 65, 17],
+    [16, 16, 16],
+    [31, 37, 41],
+    [128, 128, 8],
+    [131, 129, 67],
+];
+
+pub(super) fn check(bench: &mut Bench) {
+    products::<f32>(bench);
+    products::<f64>(bench);
+    products::<f16>(bench);
+    products::<bf16>(bench);
+    for shape in SHAPES {
+        let problem = Problem::<f32>::new(shape);
+        problem.case(bench, "matmul_double_buffered", |device, a, b, c| {
+            matmul_double_buffered(Schedule::default()).compile(device)?.launch(a, b, c)
+        });
+    }
+}
+
+fn products<T: Real + Float>(bench: &mut Bench) {
+    for shape in SHAPES {
+        let problem = Problem::<T>::new(shape);
+        problem.case(bench, "matmul_naive", |device, a, b, c| matmul_naive::<T>().compile(device)?.launch(a, b, c));
+        problem.case(bench, "matmul_tiled", |device, a, b, c| matmul_tiled::<T>().compile(device)?.launch(a, b, c));
+        problem.case(bench, "matmul_register_tiled", |device, a, b, c| {
+            matmul_register_tiled::<T>().compile(device)?.launch(a, b, c)
+        });
+    }
+}
+
+struct Problem<T> {
+    shape: [usize; 3],
+    a: Vec<T>,
+    b: Vec<T>,
+    expected: Vec<f64>,
+    limits: Vec<f64>,
+}
+
+impl<T: Real> Problem<T> {
+    fn new([m, n, k]: [usize; 3]) -> Self {
+        let mut random = Random::new(10);
+        let (a, b): (Vec<T>, Vec<T>) = (random.reals(m * k, 1.0), random.reals(k * n, 1.0));
+        let (mut expected, mut limits) = (Vec::new(), Vec::new());
+        for i in 0..m {
+            for j in 0..n {
+                let terms = (0..k).map(|p| a[i * k + p].real() * b[p * n + j].real());
+                expected.push(terms.clone().sum());
+                limits.push(k as f64 * 2f64.powi(-23) * terms.map(f64::abs).sum::<f64>());
+            }
+        }
+        Problem { shape: [m, n, k], a, b, expected, limits }
+    }
+
+    fn case(
+        &self,
+        bench: &mut Bench,
+        kernel: &'static str,
+        launch: impl Fn(&Device, &Tensor<T, 2>, &Tensor<T, 2>, &mut Tensor<T, 2>) -> hidet::Result<()>,
+    ) {
+        let [m, n, k] = self.shape;
+        bench.case::<T>(kernel, &self.shape, Limit::Absolute(&self.limits), &self.expected, |device| {
+            let (a, b) = (device.tensor(&self.a, [m, k])?, device.tensor(&self.b, [k, n])?);
+            let mut c = device.empty::<T, 2>([m, n])?;
+            launch(device, &a, &b, &mut c)?;
+            c.to_vec()
+        });
+    }
+}

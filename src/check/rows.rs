@@ -1,0 +1,117 @@
+//! Kernels along rows: sums, softmax, layer norm.
+
+use super::bench::{Bench, Limit};
+use super::numbers::{Random, Real, reals, ulp};
+use crate::examples::{layer_norm::layer_norm, reduction, softmax::softmax};
+use hidet::prelude::*;
+
+const SHAPES: [[usize; 2]; 8] = [[0, 7], [1, 1], [1, 31], [2, 32], [3, 33], [7, 257], [13, 1000], [67, 769]];
+
+pub(super) fn check(bench: &mut Bench) {
+    sums::<f32>(bench);
+    sums::<f16>(bench);
+    sums::<bf16>(bench);
+    sum_all(bench);
+    softmaxes::<f64>(bench);
+    softmaxes::<f32>(bench);
+    softmaxes::<f16>(bench);
+    softmaxes::<bf16>(bench);
+    layer_norms::<f32>(bench);
+    layer_norms::<f16>(bench);
+    layer_norms::<bf16>(bench);
+}
+
+fn sums<T: Real + Float>(bench: &mut Bench) {
+    for [rows, cols] in SHAPES {
+        let host: Vec<T> = Random::new(1).reals(rows * cols, 1.0);
+        let expected: Vec<f64> = host.chunks(cols).map(|row| reals(row).iter().sum()).collect();
+        // A sum of n numbers in any order: at most n roundings of partial sums that the sum of sizes bounds.
+        let limits: Vec<f64> = host
+            .chunks(cols)
+            .map(|row| cols as f64 * 2f64.powi(-24) * reals(row).iter().map(|v| v.abs()).sum::<f64>())
+            .collect();
+        for (name, template) in [
+            ("row_sum_warp", reduction::row_sum_warp::<T> as fn() -> _),
+            ("row_sum_block", reduction::row_sum_block::<T> as fn() -> _),
+        ] {
+            let name = match (name, T::NAME) {
+                ("row_sum_warp", "f16") => "row_sum_warp of f16",
+                ("row_sum_warp", "bf16") => "row_sum_warp of bf16",
+                ("row_sum_block", "f16") => "row_sum_block of f16",
+                ("row_sum_block", "bf16") => "row_sum_block of bf16",
+                (name, _) => name,
+            };
+            bench.case::<f32>(name, &[rows, cols], Limit::Absolute(&limits), &expected, |device| {
+                let x = device.tensor(&host, [rows, cols])?;
+                let mut y = device.empty::<f32, 1>([rows])?;
+                template().compile(device)?.launch(&x, &mut y)?;
+                y.to_vec()
+            });
+        }
+    }
+}
+
+fn sum_all(bench: &mut Bench) {
+    for n in [0, 1, 255, 257, 10_007] {
+        let host: Vec<f32> = Random::new(2).reals(n, 1.0);
+        let expected = [reals(&host).iter().sum()];
+        let limit = [n as f64 * 2f64.powi(-24) * reals(&host).iter().map(|v| v.abs()).sum::<f64>()];
+        bench.case::<f32>("sum_all", &[n], Limit::Absolute(&limit), &expected, |device| {
+            let x = device.tensor(&host, [n])?;
+            let (mut partial, mut done) = (device.zeros::<f32, 1>([16])?, device.zeros::<u32, 1>([1])?);
+            let mut y = device.empty::<f32, 1>([1])?;
+            reduction::sum_all(16).compile(device)?.launch(&x, &mut partial, &mut done, &mut y)?;
+            y.to_vec()
+        });
+    }
+}
+
+fn softmaxes<T: Real + Float>(bench: &mut Bench) {
+    for [rows, cols] in SHAPES {
+        let host: Vec<T> = Random::new(3).reals(rows * cols, 8.0);
+        let mut expected = Vec::new();
+        for row in host.chunks(cols) {
+            let row = reals(row);
+            let top = row.iter().copied().fold(f64::MIN, f64::max);
+            let sum: f64 = row.iter().map(|v| (v - top).exp()).sum();
+            expected.extend(row.iter().map(|v| (v - top).exp() / sum));
+        }
+        // Computed in f32: exp to 2 ulp, the exponent's rounding, a sum of `cols`, a quotient and a product.
+        let limits: Vec<f64> = expected.iter().map(|v| (24.0 + cols as f64 / 8.0) * 2f64.powi(-24) * v).collect();
+        bench.case::<T>("softmax", &[rows, cols], Limit::Absolute(&limits), &expected, |device| {
+            let x = device.tensor(&host, [rows, cols])?;
+            let mut y = device.empty::<T, 2>([rows, cols])?;
+            softmax::<T>().compile(device)?.launch(&x, &mut y)?;
+            y.to_vec()
+        });
+    }
+}
+
+fn layer_norms<T: Real + Float>(bench: &mut Bench) {
+    for [rows, cols] in SHAPES {
+        let mut random = Random::new(4);
+        let host: Vec<T> = random.reals(rows * cols, 4.0);
+        let (gain, bias): (Vec<T>, Vec<T>) = (random.reals(cols, 2.0), random.reals(cols, 2.0));
+        let (mut expected, mut limits) = (Vec::new(), Vec::new());
+        for row in host.chunks(cols) {
+            let row = reals(row);
+            let mean = row.iter().sum::<f64>() / cols as f64;
+            let variance = row.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / cols as f64;
+            let scale = 1.0 / (variance + 1e-5f32 as f64).sqrt();
+            for (j, v) in row.iter().enumerate() {
+                let (gain, bias) = (gain[j].real(), bias[j].real());
+                expected.push((v - mean) * scale * gain + bias);
+                // The mean is known to a few f32 ulps of the inputs' size; the scale multiplies that.
+                let slack = (4.0 * scale + (v - mean).abs() * scale * 4.0) * gain.abs() + bias.abs();
+                limits.push(8.0 * ulp::<f32>(1.0) * slack);
+            }
+        }
+        bench.case::<T>("layer_norm", &[rows, cols], Limit::Absolute(&limits), &expected, |device| {
+            let x = device.tensor(&host, [rows, cols])?;
+            let (gain, bias) = (device.tensor(&gain, [cols])?, device.tensor(&bias, [cols])?);
+            let mut y = device.empty::<T, 2>([rows, cols])?;
+            layer_norm::<T>().compile(device)?.launch(&x, &gain, &bias, &mut y, 1e-5)?;
+            y.to_vec()
+        });
+    }
+}
