@@ -1,0 +1,16 @@
+//! Kernels that try the language hardest: each must build, verify and compile for the architectures it claims.
+//!
+//! With those of the examples (softmax, layer norm, the grid sum, transpose, histogram, stencil, prefix sum, the four
+//! matrix products) they are the kernels the language was designed by.
+
+pub mod attention;
+pub mod control;
+pub mod matmul_async;
+pub mod matmul_mma;
+pub mod matmul_split_k;
+pub mod matmul_template;
+pub mod matmul_wgmma;
+pub mod persistent;
+pub mod pipeline;
+pub mod scatter;
+pub mod sort;
