@@ -1,3 +1,47 @@
-//! The `hidet` command.
+//! The `hidet` command: looks inside kernels, checks devices, draws mappings and layouts.
 
-fn main() {}
+#[path = "../examples/src/lib.rs"]
+mod examples;
+
+mod check;
+mod command;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Tensor programs by task mapping.
+#[derive(Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Say what is found of driver, GPU and compiler, and what to do about what is missing.
+    Doctor,
+    /// Print a kernel's IR after each pass, its CUDA, its PTX and, where a disassembler is found, its SASS.
+    Inspect(command::inspect::Inspect),
+    /// Draw a task mapping or a layout: `hidet viz 'spatial([4, 8]) * repeat([2, 2])'`.
+    Viz(command::viz::Viz),
+    /// Run every kernel against references in f64, on a device.
+    Check(command::check::Check),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Doctor => command::doctor::run(),
+        Command::Inspect(arguments) => arguments.run(),
+        Command::Viz(arguments) => arguments.run(),
+        Command::Check(arguments) => arguments.run(),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

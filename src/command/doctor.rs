@@ -1,0 +1,23 @@
+//! `hidet doctor`: what is found of driver, GPU and compiler.
+
+use super::Outcome;
+use hidet::cuda::nvrtc;
+use hidet::prelude::*;
+
+/// Prints what was found; all is well where a GPU can be used.
+pub fn run() -> Outcome {
+    println!("simulated device: always there");
+    match nvrtc::version() {
+        Ok((major, minor)) => println!("NVRTC: {major}.{minor}"),
+        Err(error) => println!("NVRTC: missing\n  {error}"),
+    }
+    match Device::cuda(0) {
+        Ok(device) => println!("GPU: {}", device.name()),
+        Err(error) => println!("GPU: none\n  {error}"),
+    }
+    match Device::best() {
+        Ok(device) => println!("kernels run on: {}", device.name()),
+        Err(error) => println!("kernels cannot run: {error}"),
+    }
+    Ok(true)
+}

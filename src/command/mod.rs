@@ -1,0 +1,13 @@
+//! The subcommands, one a file. Each gives whether all is well, or a message for the user.
+
+pub mod check;
+pub mod doctor;
+pub mod inspect;
+pub mod viz;
+
+/// What a subcommand gives.
+pub type Outcome = Result<bool, String>;
+
+fn say(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
