@@ -25,6 +25,8 @@ pub mod matmul_tiled;
 pub mod matmul_register_tiled;
 #[path = "../12_matmul_double_buffered.rs"]
 pub mod matmul_double_buffered;
+#[path = "../13_fusion.rs"]
+pub mod fusion;
 #[path = "../14_digits.rs"]
 pub mod digits;
 pub mod hard;
