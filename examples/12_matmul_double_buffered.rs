@@ -13,13 +13,13 @@ use hidet::prelude::*;
 #[derive(Clone, Copy, Debug)]
 pub struct Schedule {
     /// Warps a block.
-    pub block_warps: [i32; 2],
+    pub block_warps: [u32; 2],
     /// How often a warp's lanes are repeated.
-    pub warp_outer: [i32; 2],
+    pub warp_outer: [u32; 2],
     /// Elements a lane owns side by side; both are 4 here, one 16-byte access.
-    pub warp_inner: [i32; 2],
+    pub warp_inner: [u32; 2],
     /// Depth of a tile along k.
-    pub block_k: i32,
+    pub block_k: u32,
 }
 
 impl Default for Schedule {
@@ -31,19 +31,36 @@ impl Default for Schedule {
 
 impl Schedule {
     /// Threads a block.
-    pub fn threads(&self) -> i32 {
+    pub fn threads(&self) -> u32 {
         32 * self.block_warps[0] * self.block_warps[1]
     }
 
     /// Rows and columns of c that a block computes.
-    pub fn tile(&self) -> [i32; 2] {
+    pub fn tile(&self) -> [u32; 2] {
         let extent = |axis: usize, lanes| self.block_warps[axis] * self.warp_outer[axis] * lanes * self.warp_inner[axis];
         [extent(0, 4), extent(1, 8)]
+    }
+
+    /// Who loads which element of a tile of a.
+    fn load_a(&self) -> TaskMapping<2> {
+        let lines = self.threads() / self.block_k;
+        spatial([lines, self.block_k]) * repeat([self.tile()[0] / lines, 1])
+    }
+
+    /// Who loads which element of a tile of b.
+    fn load_b(&self) -> TaskMapping<2> {
+        let lines = self.threads() / self.block_k;
+        repeat([1, self.tile()[1] / lines]) * spatial([self.block_k, lines])
     }
 
     /// Which groups of `warp_inner` elements each thread owns.
     fn groups(&self) -> TaskMapping<2> {
         spatial(self.block_warps) * repeat(self.warp_outer) * spatial([4, 8])
+    }
+
+    /// Which elements each thread owns.
+    fn own(&self) -> TaskMapping<2> {
+        self.groups() * repeat(self.warp_inner)
     }
 
     /// The rows of groups each thread owns, without their columns.
@@ -57,7 +74,7 @@ impl Schedule {
     }
 
     /// Registers for what a thread owns along one axis, double-buffered.
-    fn fragment(&self, axis: usize, lanes: i32) -> Layout {
+    fn fragment(&self, axis: usize, lanes: u32) -> Layout {
         let owned = Layout::local([self.block_warps[axis]])
             * Layout::row_major([self.warp_outer[axis]])
             * Layout::local([lanes])
@@ -75,12 +92,10 @@ kernel! {
         b: In<f32, [k, n]>,
         c: Out<f32, [m, n]>,
     ) {
-        let [block_m, block_n] = schedule.tile();
-        let block_k = schedule.block_k;
-        let lines = schedule.threads() / block_k;
-        let load_a = spatial([lines, block_k]) * repeat([block_m / lines, 1]);
-        let load_b = repeat([1, block_n / lines]) * spatial([block_k, lines]);
-        let (groups, group_rows, group_cols) = (schedule.groups(), schedule.group_rows(), schedule.group_cols());
+        let [block_m, block_n] = schedule.tile().map(|extent| extent as i32);
+        let block_k = schedule.block_k as i32;
+        let (load_a, load_b, own) = (schedule.load_a(), schedule.load_b(), schedule.own());
+        let (group_rows, group_cols) = (schedule.group_rows(), schedule.group_cols());
 
         let a_shared = shared::<f32>([2, block_k, block_m]);
         let b_shared = shared::<f32>([2, block_k, block_n]);
@@ -88,7 +103,7 @@ kernel! {
         let b_staged = registers::<f32>(load_b.register_layout());
         let a_frag = registers::<f32>(schedule.fragment(0, 4));
         let b_frag = registers::<f32>(schedule.fragment(1, 8));
-        let sums = registers::<f32>((groups * repeat(schedule.warp_inner)).register_layout());
+        let sums = registers::<f32>(own.register_layout());
 
         let t = thread_id();
         let (row0, col0) = (block_idx().y * block_m, block_idx().x * block_n);
@@ -146,12 +161,12 @@ kernel! {
                         b_frag.store((other, j * 4), b_shared.load::<4>((from, column, j * 4)));
                     }
                 }
-                for (i, j) in (groups * repeat(schedule.warp_inner)).on(t) {
+                for (i, j) in own.on(t) {
                     sums[[i, j]] = a_frag[[this, i]].mul_add(b_frag[[this, j]], sums[[i, j]]);
                 }
             }
         }
-        for (i, j) in (groups * repeat(schedule.warp_inner)).on(t) {
+        for (i, j) in own.on(t) {
             c.set((row0 + i, col0 + j), sums[[i, j]]);
         }
     }

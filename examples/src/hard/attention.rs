@@ -25,7 +25,7 @@ kernel! {
         let mut total = 0.0;
         let end = if causal { seq.min(block_idx().x * 64 + 64) } else { seq };
         for key0 in (0..end).step_by(32) {
-            for (j, d) in auto_map([32, D], 64).on(thread_id()) {
+            for (j, d) in auto_map([32, D as u32], 64).on(thread_id()) {
                 k_tile[[j, d]] = k.get((head, key0 + j, d));
                 v_tile[[j, d]] = v.get((head, key0 + j, d));
             }

@@ -6,24 +6,34 @@ use hidet::prelude::*;
 #[derive(Clone, Copy, Debug)]
 pub struct Tile {
     /// Warps a block.
-    pub warps: [i32; 2],
+    pub warps: [u32; 2],
     /// How often a warp's lanes are repeated.
-    pub outer: [i32; 2],
+    pub outer: [u32; 2],
     /// Elements a lane owns side by side.
-    pub inner: [i32; 2],
+    pub inner: [u32; 2],
     /// Depth along k.
-    pub depth: i32,
+    pub depth: u32,
 }
 
 impl Tile {
     /// Rows and columns a block computes.
-    pub fn extent(&self) -> [i32; 2] {
+    pub fn extent(&self) -> [u32; 2] {
         [self.warps[0] * self.outer[0] * 4 * self.inner[0], self.warps[1] * self.outer[1] * 8 * self.inner[1]]
     }
 
     /// Threads a block.
-    pub fn threads(&self) -> i32 {
+    pub fn threads(&self) -> u32 {
         32 * self.warps[0] * self.warps[1]
+    }
+
+    /// Who loads which element of a tile of a.
+    pub fn load_a(&self) -> TaskMapping<2> {
+        auto_map([self.extent()[0], self.depth], self.threads())
+    }
+
+    /// Who loads which element of a tile of b.
+    pub fn load_b(&self) -> TaskMapping<2> {
+        auto_map([self.depth, self.extent()[1]], self.threads())
     }
 
     /// Who computes which element.
@@ -44,11 +54,9 @@ kernel! {
         b: In<T, [batch, k, n]>,
         c: Out<T, [batch, m, n]>,
     ) {
-        let [block_m, block_n] = tile.extent();
-        let depth = tile.depth;
-        let own = tile.own();
-        let load_a = auto_map([block_m, depth], tile.threads());
-        let load_b = auto_map([depth, block_n], tile.threads());
+        let [block_m, block_n] = tile.extent().map(|extent| extent as i32);
+        let depth = tile.depth as i32;
+        let (load_a, load_b, own) = (tile.load_a(), tile.load_b(), tile.own());
         let a_shared = shared::<T>([2, depth, block_m]);
         let b_shared = shared::<T>([2, depth, block_n]);
         let a_staged = registers::<T>(load_a.register_layout());
