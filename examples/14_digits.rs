@@ -117,7 +117,7 @@ pub fn classify(device: &Device, held_out: bool) -> hidet::Result<(usize, usize)
 #[allow(dead_code)]
 fn main() -> hidet::Result<()> {
     let device = Device::best()?;
-    println!("device: {}", device.name());
+    println!("device: {}", device);
     for (set, held_out) in [("trained on", false), ("held out", true)] {
         let (right, count) = classify(&device, held_out)?;
         println!("{set:>10}: {right} of {count} digits right, {:.2}%", 100.0 * right as f64 / count as f64);

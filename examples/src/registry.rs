@@ -16,6 +16,11 @@ macro_rules! entries {
     ($($name:literal => $template:expr;)*) => { vec![$(Entry { name: $name, build: || $template.build() },)*] };
 }
 
+const SMALL_TILE: hard::matmul_template::Tile =
+    hard::matmul_template::Tile { warps: [2, 2], outer: [1, 1], inner: [4, 4], depth: 8 };
+const LARGE_TILE: hard::matmul_template::Tile =
+    hard::matmul_template::Tile { warps: [4, 2], outer: [2, 2], inner: [2, 2], depth: 16 };
+
 /// All kernels.
 pub fn all() -> Vec<Entry> {
     entries! {
@@ -49,6 +54,22 @@ pub fn all() -> Vec<Entry> {
         "matmul_register_tiled<f32>" => matmul_register_tiled::matmul_register_tiled::<f32>();
         "matmul_register_tiled<bf16>" => matmul_register_tiled::matmul_register_tiled::<bf16>();
         "matmul_double_buffered" => matmul_double_buffered::matmul_double_buffered(Default::default());
+        "scaled_softmax" => fusion::scaled_softmax();
+        "linear" => fusion::linear();
+        "sort_rows" => hard::sort::sort_rows();
+        "batch_matmul<f32>" => hard::matmul_template::batch_matmul::<f32>(SMALL_TILE);
+        "batch_matmul<f16>" => hard::matmul_template::batch_matmul::<f16>(LARGE_TILE);
+        "matmul_split_k" => hard::matmul_split_k::matmul_split_k(4);
+        "matmul_async<3>" => hard::matmul_async::matmul_async::<3>();
+        "matmul_mma" => hard::matmul_mma::matmul_mma();
+        "matmul_wgmma<4>" => hard::matmul_wgmma::matmul_wgmma::<4>();
+        "pipelined_scale" => hard::pipeline::pipelined_scale();
+        "attention<32>" => hard::attention::attention::<32>(false);
+        "attention<64, causal>" => hard::attention::attention::<64>(true);
+        "persistent_square" => hard::persistent::persistent_square();
+        "collatz<50>" => hard::control::collatz::<50>(hard::control::Mode::Clamp(40.0), &[7, 11, 13]);
+        "scatter" => hard::scatter::scatter();
+        "checked_copy" => hard::scatter::checked_copy();
         "dense" => digits::dense(true);
         "argmax" => digits::argmax();
     }

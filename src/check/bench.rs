@@ -48,16 +48,28 @@ impl Bench {
         expected: &[f64],
         run: impl Fn(&Device) -> hidet::Result<Vec<T>>,
     ) {
+        self.case_of::<T, T>(kernel, shape, limit, expected, run);
+    }
+
+    /// The same for a kernel whose inputs are of type `I` and whose output is of type `T`.
+    pub fn case_of<I: Real, T: Real>(
+        &mut self,
+        kernel: &'static str,
+        shape: &[usize],
+        limit: Limit<'_>,
+        expected: &[f64],
+        run: impl Fn(&Device) -> hidet::Result<Vec<T>>,
+    ) {
         let limit_text = match limit {
             Limit::Ulps(ulps) => format!("{ulps} ulp"),
             Limit::Absolute(_) => "1/2 ulp + k 2^-23 sum |a||b|".to_owned(),
         };
-        let line = match self.lines.iter_mut().find(|line| line.kernel == kernel && line.dtype == T::NAME) {
+        let line = match self.lines.iter_mut().find(|line| line.kernel == kernel && line.dtype == I::NAME) {
             Some(line) => line,
             None => {
                 self.lines.push(Line {
                     kernel,
-                    dtype: T::NAME,
+                    dtype: I::NAME,
                     cases: 0,
                     worst: 0.0,
                     from_sim: 0.0,
@@ -107,7 +119,7 @@ impl Bench {
 
     /// The report, and whether every case passed.
     pub fn report(&self) -> (String, bool) {
-        let mut text = format!("device: {}\n", self.device.name());
+        let mut text = format!("device: {}\n", self.device);
         let _ = writeln!(
             text,
             "{:<24} {:<5} {:>6} {:>12} {:>10}  {:<30} result",

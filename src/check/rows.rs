@@ -30,24 +30,19 @@ fn sums<T: Real + Float>(bench: &mut Bench) {
             .chunks(cols)
             .map(|row| cols as f64 * 2f64.powi(-24) * reals(row).iter().map(|v| v.abs()).sum::<f64>())
             .collect();
-        for (name, template) in [
-            ("row_sum_warp", reduction::row_sum_warp::<T> as fn() -> _),
-            ("row_sum_block", reduction::row_sum_block::<T> as fn() -> _),
-        ] {
-            let name = match (name, T::NAME) {
-                ("row_sum_warp", "f16") => "row_sum_warp of f16",
-                ("row_sum_warp", "bf16") => "row_sum_warp of bf16",
-                ("row_sum_block", "f16") => "row_sum_block of f16",
-                ("row_sum_block", "bf16") => "row_sum_block of bf16",
-                (name, _) => name,
-            };
-            bench.case::<f32>(name, &[rows, cols], Limit::Absolute(&limits), &expected, |device| {
-                let x = device.tensor(&host, [rows, cols])?;
-                let mut y = device.empty::<f32, 1>([rows])?;
-                template().compile(device)?.launch(&x, &mut y)?;
-                y.to_vec()
-            });
-        }
+        let shape = [rows, cols];
+        bench.case_of::<T, f32>("row_sum_warp", &shape, Limit::Absolute(&limits), &expected, |device| {
+            let x = device.tensor(&host, shape)?;
+            let mut y = device.empty([rows])?;
+            reduction::row_sum_warp::<T>().compile(device)?.launch(&x, &mut y)?;
+            y.to_vec()
+        });
+        bench.case_of::<T, f32>("row_sum_block", &shape, Limit::Absolute(&limits), &expected, |device| {
+            let x = device.tensor(&host, shape)?;
+            let mut y = device.empty([rows])?;
+            reduction::row_sum_block::<T>().compile(device)?.launch(&x, &mut y)?;
+            y.to_vec()
+        });
     }
 }
 

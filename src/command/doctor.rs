@@ -12,11 +12,11 @@ pub fn run() -> Outcome {
         Err(error) => println!("NVRTC: missing\n  {error}"),
     }
     match Device::cuda(0) {
-        Ok(device) => println!("GPU: {}", device.name()),
+        Ok(device) => println!("GPU: {}", device),
         Err(error) => println!("GPU: none\n  {error}"),
     }
     match Device::best() {
-        Ok(device) => println!("kernels run on: {}", device.name()),
+        Ok(device) => println!("kernels run on: {}", device),
         Err(error) => println!("kernels cannot run: {error}"),
     }
     Ok(true)

@@ -40,7 +40,7 @@ impl Inspect {
         let function = (entry.build)().map_err(say)?;
         println!("// {} as built\n{}", entry.name, text::print(&function));
         let mut last = text::print(&function);
-        let lowered = passes::lower_with(function, &passes::Options::default(), &mut |pass, function| {
+        let lowered = passes::lower_with(&function, &passes::Options::default(), &mut |pass, function| {
             let now = text::print(function);
             if now == last {
                 println!("// {}: nothing changed", pass.name);

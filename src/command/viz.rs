@@ -27,7 +27,7 @@ impl Viz {
             Shape::Three(mapping) => draw_mapping(&mapping)?,
             Shape::Layout(layout) => {
                 layout.check().map_err(say)?;
-                let svg = hidet::layout::draw::svg(&layout, hidet::layout::draw::Colors::Banks(4));
+                let svg = hidet::layout::draw::svg(&layout, hidet::layout::draw::Colors::Bank { bytes: 4 });
                 (hidet::layout::draw::text(&layout).map_err(say)?, svg.map_err(say)?)
             }
         };

@@ -12,7 +12,7 @@ kernel! {
         let a_shared = shared::<f16>(Layout::row_major([64, 2]).swizzle(1, 0, 2) * Layout::row_major([1, 8]));
         let b_shared = shared::<f16>([16, 64 + 8]);
         let sums = registers::<f32>([2, 4, 4]);
-        let (a_frag, b_frag) = (registers::<u32>([2, 4]), registers::<u32>([4, 2]));
+        let (a_frag, b_frag) = (registers::<f16>([2, 8]), registers::<f16>([4, 4]));
         sums.fill(0.0);
         let (t, lane) = (thread_id(), lane_id());
         let (warp_m, warp_n) = (warp_id() / 2 * 32, warp_id() % 2 * 32);
@@ -29,7 +29,7 @@ kernel! {
             }
             for i in unroll(0..2) {
                 for j in unroll(0..4) {
-                    mma_m16n8k16::<f16, f32>(&sums[[i, j, 0]], &a_frag[[i, 0]], &b_frag[[j, 0]]);
+                    mma_m16n8k16(&sums[[i, j, 0]], &a_frag[[i, 0]], &b_frag[[j, 0]]);
                 }
             }
             sync_threads();

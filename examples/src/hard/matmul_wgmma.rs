@@ -11,8 +11,8 @@ kernel! {
         require(k.multiple_of(64), "k must be a multiple of 64");
         let a_map = a.tensor_map([128, 64], Swizzle::B128);
         let b_map = b.tensor_map([256, 64], Swizzle::B128);
-        let a_shared = shared::<bf16>(Layout::tma([STAGES, 128, 64], Swizzle::B128));
-        let b_shared = shared::<bf16>(Layout::tma([STAGES, 256, 64], Swizzle::B128));
+        let a_shared = shared::<bf16>([STAGES, 128, 64]);
+        let b_shared = shared::<bf16>([STAGES, 256, 64]);
         let (full, empty) = (mbarriers(STAGES), mbarriers(STAGES));
         if thread_id() == 0 {
             for s in unroll(0..STAGES) {
@@ -60,11 +60,7 @@ kernel! {
                     full.wait(stage, phase);
                     wgmma_fence();
                     for p in unroll((0..64).step_by(16)) {
-                        wgmma_m64n256k16::<bf16, f32>(
-                            &sums[[0]],
-                            &a_shared[[stage, group * 64, p]],
-                            &b_shared[[stage, 0, p]],
-                        );
+                        wgmma::<256>(&sums[[0]], &a_shared[[stage, group * 64, p]], &b_shared[[stage, 0, p]]);
                     }
                     wgmma_commit();
                     wgmma_wait(0);
@@ -78,7 +74,7 @@ kernel! {
                     }
                 }
                 let row = row0 + group * 64 + warp_id() % 4 * 16 + lane_id() / 4;
-                for q in unroll(0..32) {
+                for q in unroll(0..32i32) {
                     let col = col0 + q * 8 + lane_id() % 4 * 2;
                     c.store((row, col), vector2(sums[[q * 4]] as bf16, sums[[q * 4 + 1]] as bf16));
                     c.store((row + 8, col), vector2(sums[[q * 4 + 2]] as bf16, sums[[q * 4 + 3]] as bf16));

@@ -7,7 +7,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Attribute, Block, Expr, Ident, Local, Pat, PatIdent, PatType, Stmt};
+use syn::{Attribute, BinOp, Block, Expr, Ident, Local, Pat, PatIdent, PatType, Stmt};
 
 impl Body<'_> {
     /// The statements of a block, without its braces.
@@ -225,7 +225,7 @@ pub(super) enum Literal {
     Float,
 }
 
-/// The kind of an unsuffixed number, with or without a sign.
+/// The kind of an unsuffixed number, with or without a sign, or of arithmetic on such numbers alone.
 pub(super) fn literal(expr: &Expr) -> Option<Literal> {
     match expr {
         Expr::Lit(node) => match &node.lit {
@@ -240,6 +240,9 @@ pub(super) fn literal(expr: &Expr) -> Option<Literal> {
         }
         Expr::Paren(node) => literal(&node.expr),
         Expr::Group(node) => literal(&node.expr),
+        Expr::Binary(node) if matches!(node.op, BinOp::Add(_) | BinOp::Sub(_) | BinOp::Mul(_) | BinOp::Div(_)) => {
+            literal(&node.left).filter(|kind| literal(&node.right).as_ref() == Some(kind))
+        }
         _ => None,
     }
 }
