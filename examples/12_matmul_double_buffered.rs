@@ -37,7 +37,8 @@ impl Schedule {
 
     /// Rows and columns of c that a block computes.
     pub fn tile(&self) -> [u32; 2] {
-        let extent = |axis: usize, lanes| self.block_warps[axis] * self.warp_outer[axis] * lanes * self.warp_inner[axis];
+        let extent =
+            |axis: usize, lanes| self.block_warps[axis] * self.warp_outer[axis] * lanes * self.warp_inner[axis];
         [extent(0, 4), extent(1, 8)]
     }
 

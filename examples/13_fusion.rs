@@ -17,9 +17,11 @@ fn gelu(x: Expr<f32>) -> Expr<f32> {
 
 /// y = softmax(scale * x)
 pub fn scaled_softmax() -> Template<(In<f32, 2>, Expr<f32>, Out<f32, 2>)> {
-    softmax::softmax::<f32>().fuse("scaled_softmax", ["x", "scale", "y"], |(x, scale, y): (In<f32, 2>, Expr<f32>, Out<f32, 2>)| {
-        (x.map(move |v, _| v * scale), y)
-    })
+    softmax::softmax::<f32>().fuse(
+        "scaled_softmax",
+        ["x", "scale", "y"],
+        |(x, scale, y): (In<f32, 2>, Expr<f32>, Out<f32, 2>)| (x.map(move |v, _| v * scale), y),
+    )
 }
 
 /// The parameters of [`linear`]: a, b, bias, residual, c.

@@ -13,7 +13,8 @@ fn text_reads_back_after_every_pass() {
         let check = |stage: &str, function: &hidet::ir::Function| {
             verify::check(function).unwrap_or_else(|error| panic!("{} after {stage}: {error}", entry.name));
             let printed = text::print(function);
-            let parsed = text::parse(&printed).unwrap_or_else(|e| panic!("{} after {stage}: {e}\n{printed}", entry.name));
+            let parsed =
+                text::parse(&printed).unwrap_or_else(|e| panic!("{} after {stage}: {e}\n{printed}", entry.name));
             assert_eq!(text::print(&parsed), printed, "{} after {stage}", entry.name);
         };
         check("building", &built);
@@ -34,7 +35,8 @@ fn nvrtc_compiles_every_kernel_for_every_architecture_it_allows() {
     println!("{:<34} {:>8} {:>10} {:>8} {:>8}", "kernel", "arch", "registers", "spilled", "shared");
     for entry in registry::all() {
         let built = (entry.build)().unwrap_or_else(|error| panic!("{}: {error}", entry.name));
-        let lowered = passes::lower(built, &Default::default()).unwrap_or_else(|error| panic!("{}: {error}", entry.name));
+        let lowered =
+            passes::lower(built, &Default::default()).unwrap_or_else(|error| panic!("{}: {error}", entry.name));
         let archs = codegen::archs(&lowered);
         assert!(!archs.is_empty(), "{}: no architecture has all it needs", entry.name);
         for arch in archs {

@@ -416,14 +416,22 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     #[track_caller]
     pub fn read(&self, index: impl IndexTuple<R>) -> Expr<T> {
         let index = index.coordinates();
-        self.data(here()).map_or_else(Expr::dead, |data| data.load(&index, Guard::No).assume())
+        // No closure here: it would not know the caller's place.
+        match self.data(here()) {
+            Some(data) => data.load(&index, Guard::No).assume(),
+            None => Expr::dead(),
+        }
     }
 
     /// The element at an index, zero outside of the tensor.
     #[track_caller]
     pub fn get(&self, index: impl IndexTuple<R>) -> Expr<T> {
         let index = index.coordinates();
-        self.data(here()).map_or_else(Expr::dead, |data| data.load(&index, Guard::Yes).assume())
+        // No closure here: it would not know the caller's place.
+        match self.data(here()) {
+            Some(data) => data.load(&index, Guard::Yes).assume(),
+            None => Expr::dead(),
+        }
     }
 
     /// `N` elements along the last axis, from an index that is a multiple of `N`.
@@ -431,7 +439,11 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     pub fn load<const N: usize>(&self, index: impl IndexTuple<R>) -> Expr<Vector<T, N>> {
         let index = index.coordinates();
         let ty = <Vector<T, N> as DeviceType>::TYPE;
-        self.data(here()).map_or_else(Expr::dead, |data| data.load_lanes(&index, ty).assume())
+        // No closure here: it would not know the caller's place.
+        match self.data(here()) {
+            Some(data) => data.load_lanes(&index, ty).assume(),
+            None => Expr::dead(),
+        }
     }
 
     /// The address of an element, for intrinsics: `&x[[i, j]]`.
