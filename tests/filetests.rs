@@ -11,6 +11,9 @@
 //!   `no-contract`. After every pass the kernel must be valid and survive its text.
 //! - `; test: bounds` the report of what became of the bounds of every access is what stands after `; ----`.
 //!
+//! - `; test: run` with `; arg n = 16`, `; arg %alpha = 0.5`, `; arg @x = 1.0 2.0` (or `iota`, `fill 0.0`, `unset`) for each dim
+//!   and parameter: what the simulated device leaves in the outputs stands after `; ----`, in the order of memory. It must be
+//!   the same for every seed, and before and after lowering.
 //! - `; test: sim n=64 seeds=50` the simulated device finds exactly the `; error:` comments at seed 0 (none: all seeds give
 //!   one result, or, with the word `varies`, any), the same kinds at the other seeds, and the same on one thread and two.
 //!

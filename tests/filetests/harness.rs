@@ -1,6 +1,7 @@
 //! Runs one filetest.
 
 mod lowering;
+mod run;
 
 use hidet_core::Error;
 use hidet_core::codegen;
@@ -105,6 +106,7 @@ pub fn run(path: &Path) -> Result<(), String> {
         match kind {
             "roundtrip" => roundtrip(&file, &mut found)?,
             "verify" => verify_errors(&file, &mut found)?,
+            "run" => run::run(&parsed(&file)?, &file.notes, &mut found.expected)?,
             "parse" => parse_error(&file, &mut found)?,
             "pass" => lowering::pass(&file, &mut found, argument)?,
             "bounds" => lowering::bounds(&file, &mut found)?,

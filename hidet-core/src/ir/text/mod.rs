@@ -48,6 +48,7 @@ mod print;
 
 use super::Function;
 use crate::Result;
+use crate::types::{Const, Scalar};
 
 /// The text of a function, without source positions.
 pub fn print(function: &Function) -> String {
@@ -68,6 +69,16 @@ pub fn parse(text: &str) -> Result<Function> {
 /// problems and faults can be shown in the text.
 pub fn parse_file(text: &str, file: &str) -> Result<Function> {
     parse::parse(text, Some(file))
+}
+
+/// The text of a constant, which reads back to the same bits.
+pub fn print_constant(constant: Const) -> String {
+    constant::print(constant)
+}
+
+/// The constant of that type and text; `None` where the text is no number of that type.
+pub fn parse_constant(scalar: Scalar, text: &str) -> Option<Const> {
+    constant::read(scalar, text)
 }
 
 /// The error of a text that cannot be read.
