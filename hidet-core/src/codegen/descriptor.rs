@@ -2,7 +2,8 @@
 
 use super::inline::blocks;
 use crate::intrinsics::Operand;
-use crate::ir::{Arg, Block, BufferId, Function, Stmt, Swizzle, TensorMap};
+use crate::ir::{Arg, Block, BufferId, Function, SecondaryMap, Stmt, Swizzle, TensorMap};
+use crate::types::Scalar;
 
 /// Strides in bytes, and the code of the swizzle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,39 @@ fn maps<'a>(function: &'a Function, block: &Block, buffer: BufferId, found: &mut
             maps(function, inner, buffer, found);
         }
     }
+}
+
+/// The alignment that bulk copies need of each shared buffer, 1 where there is none: a swizzle repeats every eight rows
+/// of its span, counted from address 0.
+pub fn alignments(function: &Function) -> SecondaryMap<BufferId, i64> {
+    fn walk(function: &Function, block: &Block, found: &mut SecondaryMap<BufferId, i64>) {
+        for id in &block.0 {
+            let stmt = &function.stmts[*id];
+            if let Stmt::Call { args, .. } = stmt
+                && let Some(Arg::Map(map)) = args.iter().find(|arg| matches!(arg, Arg::Map(_)))
+            {
+                let align = match function.maps[*map].swizzle {
+                    Swizzle::None => 128,
+                    Swizzle::B32 => 256,
+                    Swizzle::B64 => 512,
+                    Swizzle::B128 => 1024,
+                };
+                for arg in args {
+                    if let Arg::Address { buffer, .. } = arg
+                        && function.buffers[*buffer].elem != Scalar::U64
+                    {
+                        found[*buffer] = found[*buffer].max(align);
+                    }
+                }
+            }
+            for inner in blocks(stmt).into_iter().flatten() {
+                walk(function, inner, found);
+            }
+        }
+    }
+    let mut found = SecondaryMap::new();
+    walk(function, &function.body, &mut found);
+    found
 }
 
 /// The descriptor of a shared buffer; why there is none otherwise.

@@ -2,7 +2,7 @@
 
 use super::names::Names;
 use super::writer::Writer;
-use super::{fault, types};
+use super::{descriptor, fault, types};
 use crate::error::Result;
 use crate::ir::{Buffer, BufferId, Function, Scope, SecondaryMap, Span};
 use hidet_mapping::IndexExpr;
@@ -47,6 +47,7 @@ fn elements(function: &Function, buffer: &Buffer) -> Result<IndexExpr> {
 
 /// Plans the shared memory of a function. Only buffers for which `used` holds get any.
 pub fn plan(function: &Function, used: &SecondaryMap<BufferId, bool>) -> Result<Shared> {
+    let needed = descriptor::alignments(function);
     let mut areas: Vec<Area> = Vec::new();
     let mut area_of: HashMap<BufferId, usize> = HashMap::new();
     for (id, buffer) in function.buffers.iter().filter(|(_, buffer)| buffer.scope == Scope::Shared) {
@@ -64,7 +65,7 @@ pub fn plan(function: &Function, used: &SecondaryMap<BufferId, bool>) -> Result<
             }
         }
         let bytes = elements(function, buffer)? * (buffer.elem.bytes() as i64);
-        let align = i64::from(buffer.align).max(16);
+        let align = i64::from(buffer.align).max(16).max(needed[id]);
         let index = *area_of.entry(owner).or_insert_with(|| {
             areas.push(Area { owner, views: Vec::new(), align: 16, bytes: 0.into() });
             areas.len() - 1
