@@ -1,7 +1,7 @@
 //! Which values are written where they are used, and which integers count positions in memory.
 
 use crate::ir::{
-    Arg, AsmOperand, BinaryOp, Block, Function, Handle, Op, PrintPiece, SecondaryMap, Stmt, StmtId, ValueId,
+    Arg, AsmOperand, BinaryOp, Block, Function, Handle, Op, PrintPiece, SecondaryMap, Stmt, StmtId, ValueId, VarId,
 };
 use crate::types::Scalar;
 
@@ -95,26 +95,37 @@ fn count(function: &Function, block: &Block, uses: &mut Uses, order: &mut Vec<St
     }
 }
 
-/// Uses stand after definitions, so one walk backwards is enough.
+/// Uses stand after definitions, so a walk backwards is enough, but for what goes through variables.
 fn positions(function: &Function, order: &[StmtId], uses: &mut Uses) {
-    for id in order.iter().rev() {
-        let Stmt::Let { value, op } = &function.stmts[*id] else { continue };
-        let carries = matches!(
-            op,
-            Op::Binary(
-                BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div | BinaryOp::Min | BinaryOp::Max,
-                ..
-            ) | Op::Cast(_)
-                | Op::Select(..)
-        );
-        if carries && uses.index[*value] {
-            op.each_operand(&mut |operand| {
-                if matches!(function.ty(operand).scalar, Scalar::I32 | Scalar::I64) {
-                    uses.index[operand] = true;
+    let mut vars: SecondaryMap<VarId, bool> = SecondaryMap::new();
+    let mut changed = true;
+    while std::mem::take(&mut changed) {
+        for id in order.iter().rev() {
+            match &function.stmts[*id] {
+                Stmt::Let { value, op: Op::Read(var) } if uses.index[*value] && !vars[*var] => {
+                    vars[*var] = true;
+                    changed = true;
                 }
-            });
+                Stmt::Let { value, op } if uses.index[*value] && carries(op) => {
+                    op.each_operand(&mut |operand| {
+                        if matches!(function.ty(operand).scalar, Scalar::I32 | Scalar::I64) {
+                            uses.index[operand] = true;
+                        }
+                    });
+                }
+                Stmt::Assign { var, value } | Stmt::Declare { var, init: Some(value) } if vars[*var] => {
+                    uses.index[*value] = true;
+                }
+                _ => {}
+            }
         }
     }
+}
+
+/// Whether a position is computed from positions by this operation.
+fn carries(op: &Op) -> bool {
+    use BinaryOp::*;
+    matches!(op, Op::Binary(Add | Sub | Mul | Div | Min | Max, ..) | Op::Cast(_) | Op::Select(..))
 }
 
 /// Marks the values of a block that may be written at their only use.
