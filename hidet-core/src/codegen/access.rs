@@ -6,7 +6,7 @@ use super::intrinsic::fill;
 use super::stmt::Generator;
 use super::{literal, types};
 use crate::error::Result;
-use crate::intrinsics::Intrinsic;
+use crate::intrinsics::{Intrinsic, Meaning};
 use crate::ir::{Arg, AsmOperand, BufferId, PrintPiece, Scope, ValueId};
 use crate::types::{Scalar, Type};
 
@@ -106,6 +106,11 @@ impl Generator<'_> {
             let message = format!("`{}` takes {} operands, {} given", row.name, row.operands.len(), operands.len());
             return Err(self.error(message));
         }
+        if let (Meaning::MbarrierWait, true, Some(fault)) = (row.meaning, self.faults, &self.fault) {
+            let (barrier, parity) = (&operands[0], &operands[1]);
+            self.out.line(format!("if (!hidet_mbarrier_wait_unless({fault}, {barrier}, {parity})) return;"));
+            return Ok(());
+        }
         let text = fill(&row.cuda, &operands, &elems, &descriptors);
         match result {
             Some(value) => {
@@ -140,13 +145,16 @@ impl Generator<'_> {
             let extent = self.extent(extent);
             let last = axis + 1 == shape.len() && lanes > 1;
             let (end, what) = if last {
-                (format!("{} + {lanes} <= {}", value.within(2), extent.within(2)), format!("{lanes} elements at index"))
+                (
+                    format!("{} + {lanes} <= {}", value.within(2), extent.within(2)),
+                    format!("a vector of {lanes} elements"),
+                )
             } else {
-                (format!("{} < {}", value.within(2), extent.within(2)), "index".to_owned())
+                (format!("{} < {}", value.within(2), extent.within(2)), "an index".to_owned())
             };
-            let site = self.site(format!(
-                "{what} {{index}} of axis {axis} of `{name}`, whose extent is {{extent}}, out of bounds"
-            ));
+            // Lowered indices are offsets, and -1 where some index of the author is outside.
+            let along = if shape.len() > 1 { format!(" along axis {axis}") } else { String::new() };
+            let site = self.site(format!("{what} is outside of `{name}`, which has {{extent}} elements{along}"));
             let report = self.report(site, &value.text, &extent.text)?;
             self.out.line(format!("if (!({} >= 0 && {end})) {report}", value.within(2)));
         }

@@ -30,6 +30,8 @@ pub(super) struct Generator<'a> {
     dims: Vec<String>,
     loops: Vec<LoopFrame>,
     pub(super) fault: Option<String>,
+    /// Threads may end early, so the others must not wait for them for ever.
+    pub(super) faults: bool,
     sites: Vec<Site>,
     span: Span,
 }
@@ -47,7 +49,10 @@ struct LoopFrame {
 #[derive(Default)]
 struct Survey {
     buffers: SecondaryMap<BufferId, bool>,
+    /// It has a fault record.
     reports: bool,
+    /// It may end early with a fault.
+    faults: bool,
 }
 
 impl Survey {
@@ -71,7 +76,8 @@ impl Survey {
                         }
                     }
                 }
-                Stmt::Check { .. } | Stmt::Assert { .. } | Stmt::Print { .. } => self.reports = true,
+                Stmt::Check { .. } | Stmt::Assert { .. } => (self.reports, self.faults) = (true, true),
+                Stmt::Print { .. } => self.reports = true,
                 _ => {}
             }
             for inner in inline::blocks(stmt).into_iter().flatten() {
@@ -95,6 +101,7 @@ impl<'a> Generator<'a> {
             dims: Vec::new(),
             loops: Vec::new(),
             fault: None,
+            faults: false,
             sites: Vec::new(),
             span: Span::default(),
         }
@@ -111,6 +118,7 @@ impl<'a> Generator<'a> {
         let mut survey = Survey::default();
         survey.walk(function, &function.body);
         let shared = memory::plan(function, &survey.buffers)?;
+        self.faults = survey.faults;
         let entry = self.names.unique(&function.name, "kernel");
         let parameters = self.signature(&entry, survey.reports);
         self.declare_memory(&shared, &survey.buffers)?;
@@ -307,7 +315,13 @@ impl<'a> Generator<'a> {
                 let head = format!("for ({ty} {i} = {}; {i} < {end}; {i} += {}) {{", start.text, step.text);
                 self.loop_body(*label, &head, body)?;
             }
-            Stmt::Loop { label, body } => self.loop_body(*label, "while (true) {", body)?,
+            Stmt::Loop { label, body } => {
+                let head = match &self.fault {
+                    Some(fault) if self.faults => format!("while (!hidet_faulted({fault})) {{"),
+                    _ => "while (true) {".to_owned(),
+                };
+                self.loop_body(*label, &head, body)?;
+            }
             Stmt::Break(target) => self.jump(*target, true)?,
             Stmt::Continue(target) => self.jump(*target, false)?,
             Stmt::Return => self.out.line("return;"),

@@ -221,3 +221,29 @@ fn an_architecture_that_is_too_old_is_named_with_the_intrinsic() {
     assert!(error.contains("intrinsic `cp.async.commit` needs sm_80 or newer; the target is sm_75"), "{error}");
     assert_eq!(archs(&function).len(), 5);
 }
+
+#[test]
+fn waits_of_a_kernel_that_may_fault_give_up() {
+    let mut b = Build::new("waits", 32);
+    let bar = b.buffer("bar", Scope::Shared, Scalar::U64, 1);
+    let x = b.tensor("x", Access::In, Scalar::I32, 32);
+    let zero = b.int(0);
+    b.call("mbarrier.wait", vec![Arg::Address { buffer: bar, index: vec![zero] }, Arg::Value(zero)]);
+    let label = b.function.loops.push(Loop::default());
+    let body = b.block(|b| {
+        let thread = b.op(Scalar::I32, Op::Special(Special::Thread));
+        b.stmt(Stmt::Check { buffer: x, index: vec![thread], lanes: 1 });
+        let value = b.load(x, thread);
+        let cond = b.op(Type::BOOL, Op::Compare(CompareOp::Ne, value, zero));
+        let then = b.block(|b| b.stmt(Stmt::Break(label)));
+        b.stmt(Stmt::If { cond, then, otherwise: Block::default() });
+    });
+    b.stmt(Stmt::Loop { label, body });
+    let function = b.done();
+    let source = cuda(&function, SM80).unwrap();
+    assert!(source.text.contains("if (!hidet_mbarrier_wait_unless(fault, bar, 0)) return;"), "{}", source.text);
+    assert!(source.text.contains("while (!hidet_faulted(fault)) {"), "{}", source.text);
+    assert_eq!(source.sites.len(), 1);
+    assert_eq!(source.sites[0].text(40, 32), "an index is outside of `x`, which has 32 elements");
+    compiles(&function);
+}

@@ -66,6 +66,13 @@ pub(super) fn pieces() -> Vec<Piece> {
     while (!hidet_mbarrier_test(bar, parity)) {}
 #endif
 }
+## hidet_mbarrier_wait_unless
+@ bool hidet_mbarrier_wait_unless(hidet_fault_record* fault, unsigned long long* bar, int parity) {
+    while (!hidet_mbarrier_test(bar, parity)) {
+        if (hidet_faulted(fault)) return false;
+    }
+    return true;
+}
 "#,
     )
 }

@@ -154,6 +154,10 @@ __device__ __noinline__ void hidet_fault(hidet_fault_record* fault, unsigned sit
     fault->extent = extent;
 }
 
+## hidet_faulted
+// Whether some thread ended with a fault: then what others wait for may never come.
+@ bool hidet_faulted(hidet_fault_record* fault) { return *(volatile unsigned*)&fault->state != 0u; }
+
 ## hidet_tensor_map
 struct alignas(64) hidet_tensor_map { unsigned long long opaque[16]; };
 
