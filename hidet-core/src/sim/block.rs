@@ -122,6 +122,8 @@ impl<'l> BlockRun<'l> {
         slots[slot::BLOCK_Y as usize] = self.coordinates[1] as u64;
         slots[slot::BLOCK_Z as usize] = self.coordinates[2] as u64;
         slots[slot::WARP as usize] = index as u64;
+        slots[slot::WARP_Y as usize] = (index * 32 / x % y) as u64;
+        slots[slot::WARP_Z as usize] = (index * 32 / (x * y)) as u64;
         slots[slot::CLUSTER_RANK as usize] = self.cluster_rank() as u64;
         let strand = Strand { pc: 0, mask: warp.live, frame: NONE, slots, state: State::Ready, polls: 0 };
         warp.strands.push(strand);

@@ -314,7 +314,10 @@ pub mod slot {
     pub const BLOCK_Z: u32 = 2;
     pub const WARP: u32 = 3;
     pub const CLUSTER_RANK: u32 = 4;
-    pub const FIRST_FREE: u32 = 5;
+    /// Thread indices that are the same in a warp.
+    pub const WARP_Y: u32 = 5;
+    pub const WARP_Z: u32 = 6;
+    pub const FIRST_FREE: u32 = 7;
     /// Rows that a warp sets up.
     pub const THREAD: u32 = 0;
     pub const LANE: u32 = 1;

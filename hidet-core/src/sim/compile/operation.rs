@@ -141,15 +141,8 @@ impl Compiler<'_> {
             Special::ThreadZ if z == 1 => 0,
             Special::ThreadY if x % 32 != 0 => return Src::row(slot::THREAD_Y),
             Special::ThreadZ if x * y % 32 != 0 => return Src::row(slot::THREAD_Z),
-            Special::ThreadY | Special::ThreadZ => {
-                // Uniform in a warp: thread / x % y, or thread / (x * y).
-                let warp = Src::scalar(slot::WARP);
-                let (size, many) = (Scalar::I32, Special::ThreadY == special);
-                let by = self.constant((if many { x } else { x * y } / 32) as u64);
-                let div = self.apply(Scalars::Binary(BinaryOp::Div), &[(warp, size), (by, size)], size);
-                let modulo = self.constant(if many { y } else { z } as u64);
-                return self.apply(Scalars::Binary(BinaryOp::Rem), &[(div, size), (modulo, size)], size);
-            }
+            Special::ThreadY => return Src::scalar(slot::WARP_Y),
+            Special::ThreadZ => return Src::scalar(slot::WARP_Z),
             Special::BlockX => return Src::scalar(slot::BLOCK_X),
             Special::BlockY => return Src::scalar(slot::BLOCK_Y),
             Special::BlockZ => return Src::scalar(slot::BLOCK_Z),
