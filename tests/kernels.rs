@@ -20,7 +20,7 @@ fn text_reads_back_after_every_pass() {
         check("building", &built);
         for wide_index in [false, true] {
             let options = passes::Options { wide_index, checks: wide_index, ..Default::default() };
-            passes::lower_with(built.clone(), &options, &mut |pass, function| check(pass.name, function))
+            passes::lower_with(&built, &options, &mut |pass, function| check(pass.name, function))
                 .unwrap_or_else(|error| panic!("{}: {error}", entry.name));
         }
     }
@@ -36,7 +36,7 @@ fn nvrtc_compiles_every_kernel_for_every_architecture_it_allows() {
     for entry in registry::all() {
         let built = (entry.build)().unwrap_or_else(|error| panic!("{}: {error}", entry.name));
         let lowered =
-            passes::lower(built, &Default::default()).unwrap_or_else(|error| panic!("{}: {error}", entry.name));
+            passes::lower(&built, &Default::default()).unwrap_or_else(|error| panic!("{}: {error}", entry.name));
         let archs = codegen::archs(&lowered);
         assert!(!archs.is_empty(), "{}: no architecture has all it needs", entry.name);
         for arch in archs {
