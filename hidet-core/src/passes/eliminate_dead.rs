@@ -1,16 +1,16 @@
 //! What is computed and never used goes.
 //!
 //! Precondition: none. Postcondition: every `let` is used, directly or not, by something with an effect; no variable
-//! is only written, none is written twice in a row; no branch or counted loop is empty; nothing follows a jump in its
-//! block.
+//! is only written, written twice in a row, or declared before it is first assigned in the same block; no branch or
+//! counted loop is empty; nothing follows a jump in its block.
 //!
 //! `let a = x + y; let b = a * 2; store c` becomes `store c`. Loads go too: what they could find wrong, a `Check`
 //! says. Calls, barriers, checks, stores and jumps stay.
 
 use super::Options;
 use crate::error::Result;
-use crate::ir::{Block, Function, Handle, Op, Stmt, StmtId, ValueId, VarId};
-use std::collections::HashSet;
+use crate::ir::{Block, Function, Handle, Mention, Op, Stmt, StmtId, ValueId, VarId};
+use std::collections::{HashMap, HashSet};
 
 pub(super) fn run(function: &mut Function, _: &Options) -> Result<()> {
     loop {
@@ -76,7 +76,14 @@ impl Uses {
 fn prune(function: &mut Function, block: Block, uses: &Uses, changed: &mut bool) -> Block {
     let mut out: Vec<StmtId> = Vec::with_capacity(block.0.len());
     let count = block.0.len();
+    let block = declare_late(function, block);
     let overwritten = overwritten(function, &block);
+    for id in &overwritten {
+        if let Stmt::Declare { init, .. } = &mut function.stmts[*id] {
+            *init = None;
+            *changed = true;
+        }
+    }
     for (position, id) in block.0.into_iter().enumerate() {
         let inner: Vec<Block> = function.stmts[id].blocks_mut().map(std::mem::take).collect();
         let inner: Vec<Block> = inner.into_iter().map(|block| prune(function, block, uses, changed)).collect();
@@ -90,7 +97,7 @@ fn prune(function: &mut Function, block: Block, uses: &Uses, changed: &mut bool)
             Stmt::If { then, otherwise, .. } => !then.0.is_empty() || !otherwise.0.is_empty(),
             Stmt::For { body, .. } | Stmt::ForTask { body, .. } | Stmt::Group { body, .. } => !body.0.is_empty(),
             _ => true,
-        } && !overwritten.contains(&id);
+        } && !(matches!(stmt, Stmt::Assign { .. }) && overwritten.contains(&id));
         if !keep {
             *changed = true;
             continue;
@@ -105,7 +112,36 @@ fn prune(function: &mut Function, block: Block, uses: &Uses, changed: &mut bool)
     Block(out)
 }
 
-/// The assignments of a block whose variable is assigned again before anything can read it.
+/// Variables that have no first value are declared where they are first assigned, if that is in the same block.
+fn declare_late(function: &mut Function, block: Block) -> Block {
+    let mut unset: HashMap<VarId, StmtId> = HashMap::new();
+    let mut late = HashSet::new();
+    for id in &block.0 {
+        match function.stmts[*id] {
+            Stmt::Declare { var, init: None } => drop(unset.insert(var, *id)),
+            Stmt::Assign { var, value } if unset.contains_key(&var) => {
+                late.extend(unset.remove(&var));
+                function.stmts[*id] = Stmt::Declare { var, init: Some(value) };
+            }
+            _ if unset.is_empty() => {}
+            _ => {
+                let mut forget = |stmt: &Stmt| {
+                    stmt.each_mention(&mut |mention| {
+                        if let Mention::Var(var) = mention {
+                            unset.remove(&var);
+                        }
+                    });
+                };
+                let stmt = &function.stmts[*id];
+                forget(stmt);
+                stmt.blocks().for_each(|inner| function.each_stmt_in(inner, &mut |_, stmt| forget(stmt)));
+            }
+        }
+    }
+    Block(block.0.into_iter().filter(|id| !late.contains(id)).collect())
+}
+
+/// The assignments of a block, and first values, whose variable is assigned again before anything can read it.
 fn overwritten(function: &Function, block: &Block) -> HashSet<StmtId> {
     let mut found = HashSet::new();
     // The variables assigned further on before they are read.
@@ -117,9 +153,12 @@ fn overwritten(function: &Function, block: &Block) -> HashSet<StmtId> {
                     found.insert(*id);
                 }
             }
-            Stmt::Let { op: Op::Read(var), .. } | Stmt::Declare { var, .. } => {
-                unread.remove(var);
+            Stmt::Declare { var, init } => {
+                if unread.remove(var) && init.is_some() {
+                    found.insert(*id);
+                }
             }
+            Stmt::Let { op: Op::Read(var), .. } => drop(unread.remove(var)),
             // What is in blocks may read; a jump goes where others read.
             Stmt::Break(_) | Stmt::Continue(_) | Stmt::Return => unread.clear(),
             stmt if stmt.blocks().next().is_some() => unread.clear(),

@@ -4,14 +4,15 @@
 //! that is left is indexed with something not constant, has its address taken, or is very large. With checks on nothing
 //! changes, so that reading an element before writing it is still found.
 //!
-//! `register @a: f32[2]; store @a[0] = x; let y = load @a[1]` becomes `var a0; var a1; a0 = x; let y = read a1`. A
-//! vector access becomes one access a lane.
+//! `register @a: f32[2]; store @a[0] = x; let y = load @a[1]` becomes `var a0 = 0; var a1 = 0; a0 = x; let y = read a1`.
+//! A vector access becomes one access a lane. The variables begin as 0, since an array may be written on some paths
+//! only.
 
 use super::Options;
 use crate::error::Result;
 use crate::ir::emit::Emitter;
 use crate::ir::{BufferId, Function, Handle, Mention, Op, Scope, Span, Stmt, ValueId, Var, VarId};
-use crate::types::Type;
+use crate::types::{Const, Type};
 use std::collections::HashMap;
 
 /// Arrays of more elements stay.
@@ -29,8 +30,10 @@ pub(super) fn run(function: &mut Function, options: &Options) -> Result<()> {
         let count = function.buffers[buffer].shape[0].as_const().unwrap_or(0);
         let vars: Vec<VarId> =
             (0..count).map(|element| function.vars.push(Var { name: format!("{name}{element}"), ty })).collect();
+        let mut emit = Emitter::new(function, &mut declared, Span::default());
+        let zero = emit.constant_value(Const::zero(ty.scalar));
         for var in &vars {
-            declared.push(function.new_stmt(Stmt::Declare { var: *var, init: None }, Span::default()));
+            emit.push(Stmt::Declare { var: *var, init: Some(zero) });
         }
         elements.insert(buffer, vars);
     }
