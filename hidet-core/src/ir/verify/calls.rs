@@ -1,9 +1,9 @@
 //! Calls of intrinsics against their rows, and inline assembly.
 
-use super::Checker;
 use super::access::{index_fits, writable};
+use super::{Checker, layouts};
 use crate::intrinsics::{Effect, Intrinsic, Meaning, Operand, ResultRule, Row, Space, Together, TypeRule};
-use crate::ir::{Arg, AsmOperand, BufferId, Scope, Stmt, ValueId};
+use crate::ir::{Arg, AsmOperand, BufferId, MapId, Scope, Stmt, ValueId};
 use crate::types::Type;
 
 pub(super) fn check(c: &mut Checker<'_>, stmt: &Stmt) {
@@ -45,6 +45,9 @@ fn call(c: &mut Checker<'_>, intrinsic: Intrinsic, args: &[Arg], result: Option<
         (ResultRule::SameAs(of), Some(value)) => {
             typed(c, name, "the result", c.f.ty(value), TypeRule::SameAs(of), args);
         }
+    }
+    if let Some(map) = args.iter().find_map(|arg| if let Arg::Map(map) = arg { Some(*map) } else { None }) {
+        bulk_copy(c, row, args, map);
     }
     if row.together == Together::Named || row.meaning == Meaning::BarrierArrive {
         named_barrier(c, name, args);
@@ -115,6 +118,13 @@ fn address(
     if matches!(effect, Effect::Write | Effect::ReadWrite | Effect::Atomic) && !reads_only(row) {
         writable(c, buffer, &format!("`{name}` writes"));
     }
+    if memory.scope == Scope::Register
+        && let Some(size) = layouts::size(&memory.layout)
+    {
+        c.require(size >= i64::from(count), || {
+            format!("operand {number} of `{name}`, {shown}, has {size} elements; {count} are used")
+        });
+    }
     let needed = match row.meaning {
         Meaning::CpAsync { bytes } => bytes,
         _ if memory.scope == Scope::Register => 1,
@@ -129,6 +139,28 @@ fn address(
 /// An ordered load is an atomic access that writes nothing.
 fn reads_only(row: &Row) -> bool {
     matches!(row.meaning, Meaning::AtomicLoad(..))
+}
+
+/// What goes through a tensor map has its rank and its element type, and writes the tensor where it reads shared memory.
+fn bulk_copy(c: &mut Checker<'_>, row: &Row, args: &[Arg], map: MapId) {
+    let (name, map) = (row.name.as_str(), &c.f.maps[map]);
+    let (shown, elem) = (c.buffer(map.buffer), c.f.buffers[map.buffer].elem);
+    let coordinates =
+        row.operands.iter().filter(|operand| **operand == Operand::Value(TypeRule::Is(Type::I32))).count();
+    c.require(coordinates == 0 || coordinates == map.tile.len(), || {
+        format!("`{name}` has {coordinates} coordinates, but the tensor map of {shown} has rank {}", map.tile.len())
+    });
+    for (operand, arg) in row.operands.iter().zip(args) {
+        let (Operand::Address { effect, .. }, Arg::Address { buffer, .. }) = (operand, arg) else { continue };
+        if *effect == Effect::Barrier {
+            continue;
+        }
+        let (tile, found) = (c.buffer(*buffer), c.f.buffers[*buffer].elem);
+        c.require(found == elem, || format!("`{name}` copies between {shown} ({elem}) and {tile} ({found})"));
+        if *effect == Effect::Read {
+            writable(c, map.buffer, &format!("`{name}` writes"));
+        }
+    }
 }
 
 /// `bar.sync` and `bar.arrive`: the barrier is operand 0, the number of threads operand 1.

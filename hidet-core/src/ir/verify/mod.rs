@@ -62,8 +62,8 @@
 //! - A label belongs to one loop; `break` and `continue` name a loop around them.
 //! - A group of threads begins at a multiple of 32, has a positive multiple of 32 threads, and lies in the block and in
 //!   the group around it.
-//! - No barrier of the block or the cluster stands inside of a group. Operations of warp groups stand where a multiple of 128
-//!   threads runs, from a multiple of 128 on.
+//! - No barrier of the block or the cluster stands inside of a group. Operations of warp groups stand in a group of a
+//!   multiple of 128 threads from a multiple of 128 on, or outside of groups in a block of at least 128.
 //!
 //! Mappings
 //! - A mapping has factors, all of one rank, one order and one unrolling an axis, and constant extents that are positive;
@@ -74,7 +74,10 @@
 //!
 //! Calls
 //! - The operands of an intrinsic are those of its row: their number, kinds, types, memory, and range; so is the result.
-//! - Addresses are aligned for what the intrinsic moves: the buffer promises it.
+//! - Addresses are aligned for what the intrinsic moves: the buffer promises it. Registers hold as many elements as it
+//!   uses.
+//! - A copy through a tensor map has as many coordinates as the map has axes, and shared memory of its element type; it
+//!   does not store to an `in` parameter.
 //! - A named barrier counts a multiple of 32 threads of the block, and a constant number of one is 0 to 15.
 //! - The template of `asm` uses operands that it has; its values are scalars.
 
