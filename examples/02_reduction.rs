@@ -64,10 +64,11 @@ kernel! {
             partial[[block_idx().x]] = total;
             fence_device();
             last[[0]] = atomic_add(&done[[0]], 1) == (blocks - 1) as u32;
+            // The thread that counted takes over what the others published; the barrier hands it on.
+            fence_device();
         }
         sync_threads();
         if last[[0]] {
-            fence_device();
             let mut sum = 0.0;
             for i in (thread_idx().x..blocks).step_by(256) {
                 sum += partial[[i]];

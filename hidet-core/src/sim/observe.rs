@@ -198,7 +198,7 @@ impl BlockRun<'_> {
         } else if agent != 0 {
             "let the threads meet at a barrier before the copy starts"
         } else if epoch.block != self.number {
-            "use atomics, or another launch"
+            "order them by an atomic operation with a fence before it here and one after it there, or by another launch"
         } else if same_warp {
             "put `sync_warp()` between them, or give each lane its own element"
         } else {
