@@ -4,6 +4,9 @@ use super::inline::blocks;
 use crate::error::{Error, Result};
 use crate::ir::{Arch, Block, Function, Op, Special, Stmt, StmtId};
 
+/// The oldest architecture that NVRTC of CUDA 13 compiles for, and whose semantics of warps are assumed.
+const OLDEST: u32 = 75;
+
 /// Something in a function that not every architecture has.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Requirement {
@@ -77,6 +80,10 @@ pub fn archs(function: &Function) -> Vec<Arch> {
 
 /// An error that names the first thing an architecture lacks.
 pub fn check(function: &Function, arch: Arch) -> Result<()> {
+    if arch.number < OLDEST {
+        let message = format!("hidet needs a GPU of sm_{OLDEST} or newer (Turing); this one is {arch}");
+        return Err(Error::Kernel { kernel: function.name.clone(), message, place: "target".to_owned() });
+    }
     let Some(need) = requirements(function).into_iter().find(|need| !need.holds(arch)) else { return Ok(()) };
     let message = match need.most {
         Some(most) if arch.number > most => {

@@ -8,8 +8,8 @@ use super::writer::Writer;
 use super::{Parameter, Site, Source, fault, literal, prelude, types};
 use crate::error::Result;
 use crate::ir::{
-    Access, Block, Buffer, BufferId, Function, LoopId, MapId, Op, Param, Scope, SecondaryMap, Span, Special, Stmt,
-    StmtId, Unroll, ValueId, VarId,
+    Access, BinaryOp, Block, Buffer, BufferId, Function, LoopId, MapId, Op, Param, Scope, SecondaryMap, Span, Special,
+    Stmt, StmtId, Unroll, ValueId, VarId,
 };
 use crate::types::{Scalar, Type};
 use hidet_mapping::{Arith, IndexExpr};
@@ -432,6 +432,10 @@ impl<'a> Generator<'a> {
         if ty.lanes == 1 {
             return self.scalar_op(value, ty.scalar, op, None);
         }
+        if let Some((name, operands)) = packed(ty, op) {
+            let operands = operands.into_iter().map(|operand| Ok(self.value(operand)?.text));
+            return Ok(Expr::atom(format!("{name}({})", operands.collect::<Result<Vec<_>>>()?.join(", "))));
+        }
         let lanes = (0..ty.lanes).map(|lane| self.scalar_op(value, ty.scalar, op, Some(lane)));
         Ok(expr::vector(ty, &lanes.collect::<Result<Vec<_>>>()?))
     }
@@ -501,6 +505,17 @@ impl<'a> Generator<'a> {
             ClusterSize => Expr::atom(clusters.iter().product::<u32>().to_string()),
         }
     }
+}
+
+/// The helper that works on all lanes of a vector of small floats, with its operands.
+fn packed(ty: Type, op: &Op) -> Option<(String, Vec<ValueId>)> {
+    use BinaryOp::{Add, Mul, Sub};
+    let (name, operands) = match op {
+        Op::Binary(op @ (Add | Sub | Mul), a, b) => (op.name(), vec![*a, *b]),
+        Op::Fma(a, b, c) => ("fma", vec![*a, *b, *c]),
+        _ => return None,
+    };
+    matches!(ty.scalar, Scalar::F16 | Scalar::BF16).then(|| (format!("{}_{name}_packed", ty.scalar), operands))
 }
 
 /// Whether a jump to the end of the loop's body comes from a loop inside of it.

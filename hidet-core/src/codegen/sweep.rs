@@ -69,6 +69,11 @@ fn operations(scalar: Scalar) -> Function {
     if scalar.has_arithmetic() && float {
         let value = b.op(scalar, Op::Fma(p, q, p));
         keep(&mut b, value);
+        let vector = Type::vector(scalar, 4);
+        let many = b.op(vector, Op::Vector(vec![p, q, p, q]));
+        let value = b.op(vector, Op::Fma(many, many, many));
+        let value = b.op(scalar, Op::Extract(value, 3));
+        keep(&mut b, value);
     }
     let bits = [Scalar::U8, Scalar::U16, Scalar::U32, Scalar::U64][scalar.bytes().ilog2() as usize];
     let value = b.op(bits, Op::Bitcast(p));

@@ -3,8 +3,8 @@
 use super::driver::{Driver, driver, is_sticky};
 use crate::error::{Error, Result};
 use crate::ir::Arch;
-use cudarc::driver::sys::{CUcontext, CUdevice, CUdevice_attribute, CUstream};
-use std::collections::HashMap;
+use cudarc::driver::sys::{CUcontext, CUdevice, CUdevice_attribute, CUmemPool_attribute, CUstream};
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// The number of devices; why there is none otherwise.
@@ -51,7 +51,12 @@ pub struct Context {
     pub properties: Properties,
     /// The error after which the context cannot be used.
     dead: OnceLock<String>,
+    /// Kernels launched since the device was last waited for, oldest first: an error found later is one of theirs.
+    recent: Mutex<VecDeque<Arc<str>>>,
 }
+
+/// How many kernels are remembered.
+const RECENT: usize = 8;
 
 // SAFETY: contexts and streams may be used from every thread; each call makes the context current first.
 unsafe impl Send for Context {}
@@ -89,7 +94,24 @@ impl Context {
             check("cuCtxSetCurrent", (driver.cuCtxSetCurrent)(context))?;
             // 1: the stream does not wait for the default stream, nor that for it.
             check("cuStreamCreate", (driver.cuStreamCreate)(&mut stream, 1))?;
-            Ok(Context { driver, ordinal, device, context, stream, properties, dead: OnceLock::new() })
+            if properties.async_memory {
+                // Memory given back stays with the process: asking the system again at each use is slow.
+                let (mut pool, mut keep) = (std::ptr::null_mut(), u64::MAX);
+                check("cuDeviceGetDefaultMemPool", (driver.cuDeviceGetDefaultMemPool)(&mut pool, device))?;
+                let attribute = CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
+                let keep = (&mut keep as *mut u64).cast();
+                check("cuMemPoolSetAttribute", (driver.cuMemPoolSetAttribute)(pool, attribute, keep))?;
+            }
+            Ok(Context {
+                driver,
+                ordinal,
+                device,
+                context,
+                stream,
+                properties,
+                dead: OnceLock::new(),
+                recent: Mutex::default(),
+            })
         }
     }
 
@@ -120,6 +142,12 @@ impl Context {
         let text = format!("{what} failed: {}", self.driver.describe(status));
         if is_sticky(status) {
             let _ = self.dead.set(text.clone());
+            let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+            let names: Vec<String> = recent.iter().map(|name| format!("`{name}`")).collect();
+            let text = match names.as_slice() {
+                [] => text,
+                names => format!("{text}; kernels launched since the device was last waited for: {}", names.join(", ")),
+            };
             return Err(self.error(format!(
                 "{text}\nthe context is lost: restart the process; run the kernel on the simulated device, or compile it \
                  with checks, to find the line"
@@ -132,7 +160,18 @@ impl Context {
     pub fn synchronize(&self) -> Result<()> {
         self.bind()?;
         // SAFETY: the stream lives as long as `self`.
-        self.check("cuStreamSynchronize", unsafe { (self.driver.cuStreamSynchronize)(self.stream) })
+        self.check("cuStreamSynchronize", unsafe { (self.driver.cuStreamSynchronize)(self.stream) })?;
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        Ok(())
+    }
+
+    /// Remembers that a kernel was launched.
+    pub(super) fn note_launch(&self, kernel: &Arc<str>) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if recent.len() == RECENT {
+            recent.pop_front();
+        }
+        recent.push_back(kernel.clone());
     }
 
     /// Whether memory is given out in the order of the stream.

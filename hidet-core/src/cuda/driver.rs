@@ -58,6 +58,8 @@ calls! {
     cuMemFree_v2(address: CUdeviceptr);
     cuMemAllocAsync(address: *mut CUdeviceptr, bytes: usize, stream: CUstream);
     cuMemFreeAsync(address: CUdeviceptr, stream: CUstream);
+    cuDeviceGetDefaultMemPool(pool: *mut CUmemoryPool, device: CUdevice);
+    cuMemPoolSetAttribute(pool: CUmemoryPool, attribute: CUmemPool_attribute, value: *mut c_void);
     cuMemcpyHtoDAsync_v2(to: CUdeviceptr, from: *const c_void, bytes: usize, stream: CUstream);
     cuMemcpyDtoHAsync_v2(to: *mut c_void, from: CUdeviceptr, bytes: usize, stream: CUstream);
     cuMemsetD8Async(to: CUdeviceptr, byte: u8, bytes: usize, stream: CUstream);

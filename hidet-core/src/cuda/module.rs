@@ -4,10 +4,7 @@ use super::context::Context;
 use super::driver::version_name;
 use super::nvrtc::{self, Cubin};
 use crate::error::Result;
-use cudarc::driver::sys::{
-    CUfunction, CUfunction_attribute, CUlaunchAttribute, CUlaunchAttributeID, CUlaunchAttributeValue, CUlaunchConfig,
-    CUmodule,
-};
+use cudarc::driver::sys::{CUfunction, CUfunction_attribute, CUlaunchConfig, CUmodule};
 use std::ffi::{CString, c_void};
 use std::sync::Arc;
 
@@ -17,6 +14,7 @@ const SHARED_WITHOUT_ASKING: usize = 48 * 1024;
 /// A kernel on a device.
 pub struct Module {
     context: Arc<Context>,
+    entry: Arc<str>,
     module: CUmodule,
     function: CUfunction,
 }
@@ -32,8 +30,6 @@ pub struct Launch {
     pub grid: [u32; 3],
     /// Threads a block.
     pub block: [u32; 3],
-    /// Blocks a cluster.
-    pub cluster: [u32; 3],
     /// Bytes of dynamic shared memory.
     pub shared: u32,
 }
@@ -44,8 +40,12 @@ impl Module {
         context.bind()?;
         let driver = context.driver;
         let name = CString::new(entry).map_err(|_| context.error("the name of the kernel holds a NUL"))?;
-        let mut loaded =
-            Module { context: context.clone(), module: std::ptr::null_mut(), function: std::ptr::null_mut() };
+        let mut loaded = Module {
+            context: context.clone(),
+            entry: entry.into(),
+            module: std::ptr::null_mut(),
+            function: std::ptr::null_mut(),
+        };
         // SAFETY: the image is a whole cubin, which the driver copies.
         let status = unsafe { (driver.cuModuleLoadData)(&mut loaded.module, cubin.image.as_ptr().cast()) };
         // No image for the device, an unsupported version, an invalid image.
@@ -94,14 +94,6 @@ impl Module {
     pub unsafe fn launch(&self, launch: &Launch, params: &mut [*mut c_void]) -> Result<()> {
         let context = &self.context;
         context.bind()?;
-        let mut attributes = [CUlaunchAttribute {
-            id: CUlaunchAttributeID::CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION,
-            pad: [0; 4],
-            value: CUlaunchAttributeValue { pad: [0; 64] },
-        }];
-        attributes[0].value.clusterDim.x = launch.cluster[0];
-        attributes[0].value.clusterDim.y = launch.cluster[1];
-        attributes[0].value.clusterDim.z = launch.cluster[2];
         let config = CUlaunchConfig {
             gridDimX: launch.grid[0],
             gridDimY: launch.grid[1],
@@ -111,13 +103,15 @@ impl Module {
             blockDimZ: launch.block[2],
             sharedMemBytes: launch.shared,
             hStream: context.stream,
-            attrs: attributes.as_mut_ptr(),
-            numAttrs: u32::from(launch.cluster != [1; 3]),
+            // Clusters are part of the kernel (`__cluster_dims__`).
+            attrs: std::ptr::null_mut(),
+            numAttrs: 0,
         };
         // SAFETY: the configuration is complete; the parameters are the caller's duty.
         let status = unsafe {
             (context.driver.cuLaunchKernelEx)(&config, self.function, params.as_mut_ptr(), std::ptr::null_mut())
         };
+        context.note_launch(&self.entry);
         context.check("the launch", status)
     }
 

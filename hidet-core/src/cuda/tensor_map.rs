@@ -111,3 +111,38 @@ pub fn encode(shape: &TensorMapShape, address: u64) -> Result<CUtensorMap> {
     };
     if status == 0 { Ok(map) } else { Err(fail(format!("{} for {shape:?}", driver.describe(status)))) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape() -> TensorMapShape {
+        TensorMapShape {
+            elem: Scalar::F16,
+            extents: vec![100, 72],
+            strides: vec![72, 1],
+            tile: vec![64, 64],
+            swizzle: Swizzle::B128,
+        }
+    }
+
+    #[track_caller]
+    fn refuses(change: impl FnOnce(&mut TensorMapShape), address: u64, message: &str) {
+        let mut shape = shape();
+        change(&mut shape);
+        assert_eq!(shape.problem(address).as_deref(), Some(message));
+    }
+
+    #[test]
+    fn what_the_accelerator_cannot_copy_is_told() {
+        assert_eq!(shape().problem(256), None);
+        refuses(|_| {}, 8, "the tensor begins at 0x8, which is not aligned to 16 bytes");
+        refuses(|shape| shape.strides[0] = 70, 0, "a row is 140 bytes long, which is no multiple of 16");
+        refuses(|shape| shape.tile[0] = 300, 0, "an extent of the tile is 300; it must be 1 to 256");
+        refuses(|shape| shape.tile[1] = 128, 0, "a row of the tile is 256 bytes long, its swizzle spans 128");
+        refuses(|shape| shape.tile[1] = 4, 0, "a row of the tile is 8 bytes long, which is no multiple of 16");
+        refuses(|shape| shape.strides[1] = 2, 0, "the last axis is not contiguous");
+        refuses(|shape| shape.extents[0] = 0, 0, "an extent is 0; it must be 1 to 2^32");
+        refuses(|shape| shape.extents.clear(), 0, "a tensor map has 1 to 5 axes, this one 0");
+    }
+}

@@ -97,12 +97,7 @@ impl Instance {
                 *pointer = (&mut maps[crate::ir::Handle::index(*map)] as *mut CUtensorMap).cast();
             }
         }
-        let launch = Launch {
-            grid: binding.grid,
-            block: function.launch.block,
-            cluster: function.launch.cluster,
-            shared: shared as u32,
-        };
+        let launch = Launch { grid: binding.grid, block: function.launch.block, shared: shared as u32 };
         // SAFETY: the parameters are those the text was generated with, and the arguments were checked against the
         // signature; what the kernel touches within its tensors is its author's, as everywhere on a GPU.
         unsafe { self.module.launch(&launch, &mut params) }

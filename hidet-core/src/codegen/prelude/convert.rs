@@ -35,8 +35,14 @@ pub(super) fn pieces() -> Vec<Piece> {
 
 ## f32_to_tf32
 @ tf32 f32_to_tf32(float a) {
+#if __CUDA_ARCH__ >= 800
+    unsigned r;
+    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(r) : "f"(a));
+    return tf32{r};
+#else
     unsigned u = __float_as_uint(a);
     return tf32{(u & 0x7f800000u) == 0x7f800000u ? u : (u + 0x1000u) & 0xffffe000u};
+#endif
 }
 
 ## hidet_f32_fp8

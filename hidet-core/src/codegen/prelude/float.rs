@@ -3,7 +3,7 @@
 //! Sums, products, quotients and square roots through `float` round to the same number as a single rounding would:
 //! 24 bits are more than twice 11 and 2. A fused multiply-add needs the hardware's, or rounding to odd in between.
 
-use super::{Piece, parse};
+use super::{Piece, parse, piece};
 
 pub(super) fn pieces() -> Vec<Piece> {
     let mut pieces = parse(
@@ -56,7 +56,41 @@ struct e5m2 { unsigned char bits; };
     );
     pieces.extend(f16());
     pieces.extend(bf16());
+    for scalar in ["f16", "bf16"] {
+        for (op, since) in [("add", 900), ("sub", 900), ("mul", 900), ("fma", 800)] {
+            pieces.push(packed(scalar, op, if scalar == "f16" { 0 } else { since }));
+        }
+    }
     pieces
+}
+
+/// Arithmetic on vectors, two lanes an instruction where the architecture has it.
+fn packed(scalar: &str, op: &str, since: u32) -> Piece {
+    let name = format!("{scalar}_{op}_packed");
+    let (third, operand, word, lane) = if op == "fma" {
+        (format!(", vec<{scalar}, N> c"), ", %3", ", \"r\"(hidet_word(c.lane, i))", ", c[i]")
+    } else {
+        Default::default()
+    };
+    let text = format!(
+        "template <int N> __device__ __forceinline__ vec<{scalar}, N> {name}(vec<{scalar}, N> a, vec<{scalar}, N> b{third}) {{
+    vec<{scalar}, N> r;
+#if __CUDA_ARCH__ >= {since}
+    #pragma unroll
+    for (int i = 0; i < N / 2; i++) {{
+        unsigned word;
+        asm(\"{op}.rn.{scalar}x2 %0, %1, %2{operand};\" : \"=r\"(word) : \"r\"(hidet_word(a.lane, i)), \"r\"(hidet_word(b.lane, i)){word});
+        hidet_set_word(r.lane, i, word);
+    }}
+#else
+    #pragma unroll
+    for (int i = 0; i < N; i++) r[i] = {scalar}_{op}(a[i], b[i]{lane});
+#endif
+    return r;
+}}
+"
+    );
+    piece(name, text)
 }
 
 fn f16() -> Vec<Piece> {
@@ -92,27 +126,6 @@ fn f16() -> Vec<Piece> {
 
 ## f16_abs
 @ f16 f16_abs(f16 a) { return f16{(unsigned short)(a.bits & 0x7fff)}; }
-
-## f16_add2
-@ vec<f16, 2> f16_add2(vec<f16, 2> a, vec<f16, 2> b) {
-    unsigned r;
-    asm("add.rn.f16x2 %0, %1, %2;" : "=r"(r) : "r"(bitcast<unsigned>(a)), "r"(bitcast<unsigned>(b)));
-    return bitcast<vec<f16, 2>>(r);
-}
-
-## f16_mul2
-@ vec<f16, 2> f16_mul2(vec<f16, 2> a, vec<f16, 2> b) {
-    unsigned r;
-    asm("mul.rn.f16x2 %0, %1, %2;" : "=r"(r) : "r"(bitcast<unsigned>(a)), "r"(bitcast<unsigned>(b)));
-    return bitcast<vec<f16, 2>>(r);
-}
-
-## f16_fma2
-@ vec<f16, 2> f16_fma2(vec<f16, 2> a, vec<f16, 2> b, vec<f16, 2> c) {
-    unsigned r;
-    asm("fma.rn.f16x2 %0, %1, %2, %3;" : "=r"(r) : "r"(bitcast<unsigned>(a)), "r"(bitcast<unsigned>(b)), "r"(bitcast<unsigned>(c)));
-    return bitcast<vec<f16, 2>>(r);
-}
 "#,
     )
 }
