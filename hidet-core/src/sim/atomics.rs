@@ -34,7 +34,7 @@ impl BlockRun<'_> {
         let Some(offsets) = self.offsets(warp, strand, access) else { return Some(Pause::Stopped) };
         let (touch, reads) = match call.meaning {
             Meaning::AtomicLoad(..) => (Touch::AtomicRead, true),
-            Meaning::AtomicStore(..) => (Touch::Atomic, false),
+            Meaning::AtomicStore(..) => (Touch::AtomicWrite, false),
             _ => (Touch::Atomic, true),
         };
         let options = self.launch.options;

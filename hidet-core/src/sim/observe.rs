@@ -209,7 +209,7 @@ impl BlockRun<'_> {
             (Touch::Read, false) => "reads it",
             (Touch::Write, false) => "writes it",
             (Touch::AtomicRead, _) => "loads it atomically",
-            (Touch::Atomic, _) => "changes it atomically",
+            (Touch::Atomic | Touch::AtomicWrite, _) => "changes it atomically",
             (Touch::Read, true) => "lets it be copied from asynchronously",
             (Touch::Write, true) => "lets it be copied to asynchronously",
         };

@@ -19,7 +19,9 @@ pub enum Touch {
     Write,
     /// An atomic load.
     AtomicRead,
-    /// An atomic store or read-modify-write.
+    /// An atomic store.
+    AtomicWrite,
+    /// An atomic read-modify-write.
     Atomic,
 }
 
@@ -29,9 +31,18 @@ impl Touch {
         use Touch::*;
         match (self, other) {
             (Write, _) | (_, Write) => true,
-            (Read, Atomic) | (Atomic, Read) => true,
-            (Read | AtomicRead, Read | AtomicRead) | (AtomicRead | Atomic, AtomicRead | Atomic) => false,
+            (Read, other) | (other, Read) => other.changes_atomically(),
+            (AtomicRead | AtomicWrite | Atomic, AtomicRead | AtomicWrite | Atomic) => false,
         }
+    }
+
+    fn changes_atomically(self) -> bool {
+        matches!(self, Touch::AtomicWrite | Touch::Atomic)
+    }
+
+    /// Whether it is atomic and gives the value it found.
+    fn observes(self) -> bool {
+        matches!(self, Touch::AtomicRead | Touch::Atomic)
     }
 
     /// Whether everything that conflicts with `other` conflicts with this too.
@@ -40,7 +51,7 @@ impl Touch {
         match self {
             Write => true,
             Read => matches!(other, Read | AtomicRead),
-            Atomic => matches!(other, Atomic | AtomicRead),
+            Atomic | AtomicWrite => matches!(other, Atomic | AtomicWrite | AtomicRead),
             AtomicRead => other == AtomicRead,
         }
     }
@@ -153,7 +164,7 @@ impl Shadow {
                     at.list = 0;
                 }
             }
-            Touch::Atomic => at.set = true,
+            Touch::Atomic | Touch::AtomicWrite => at.set = true,
             Touch::Read | Touch::AtomicRead => {}
         }
         conflict
@@ -174,40 +185,48 @@ impl Shadow {
         }
         let list = &mut self.lists[at.list as usize - 1];
         let mut conflict = None;
-        let mut merged = false;
-        list.retain_mut(|entry| {
-            let here = Epoch { site: me.site, ..entry.epoch } == epoch && entry.epoch.site == me.site;
+        let mut lanes_now = mask;
+        // Atomic changes that the lanes of `mask` have observed since happen before what they do now.
+        let mut observed = 0;
+        for index in (0..list.len()).rev() {
+            let entry = &mut list[index];
+            let here = entry.epoch == epoch;
             if here && entry.touch == touch && touch != Touch::Write {
-                entry.lanes |= mask;
-                merged = true;
-                return true;
+                // Goes to the end: the order of the list is that of the last access.
+                lanes_now |= entry.lanes;
+                entry.lanes = 0;
+                continue;
             }
-            let before = |other: usize| {
-                let other = Epoch { who: entry.epoch.who + other as u32, ..entry.epoch };
-                lanes(mask).find(|lane| !me.clocks.is_before(&other, me.warp, *lane)).map(|lane| (other, lane))
-            };
+            // A read-modify-write takes over every atomic change before it.
+            if touch == Touch::Atomic && entry.touch.changes_atomically() {
+                entry.lanes = 0;
+                continue;
+            }
             let conflicting = touch.conflicts(entry.touch);
             let covers = touch.covers(entry.touch);
-            let mut left = entry.lanes;
             for other in lanes(entry.lanes) {
-                match before(other) {
-                    Some((epoch, lane)) if conflicting && conflict.is_none() => {
-                        conflict = Some(Conflict { epoch, touch: entry.touch, lane });
+                let one = Epoch { who: entry.epoch.who + other as u32, ..entry.epoch };
+                match lanes(mask).find(|lane| !me.clocks.is_before(&one, me.warp, *lane)) {
+                    Some(lane) if conflicting => {
+                        let seen = entry.touch.changes_atomically() && observed >> lane & 1 != 0;
+                        if !seen {
+                            conflict = Some(Conflict { epoch: one, touch: entry.touch, lane });
+                        }
                     }
                     Some(_) => {}
-                    None if covers => left &= !(1 << other),
+                    None if covers => entry.lanes &= !(1 << other),
                     None => {}
                 }
             }
-            entry.lanes = left;
-            left != 0
-        });
-        if !merged {
-            if list.len() >= MOST_ENTRIES {
-                list.remove(0);
+            if entry.touch.observes() && entry.epoch.who == epoch.who && entry.epoch.block == epoch.block {
+                observed |= entry.lanes;
             }
-            list.push(Entry { epoch, lanes: mask, touch });
         }
+        list.retain(|entry| entry.lanes != 0);
+        if list.len() >= MOST_ENTRIES {
+            list.remove(0);
+        }
+        list.push(Entry { epoch, lanes: lanes_now, touch });
         conflict
     }
 }
