@@ -1,6 +1,7 @@
 //! Runs checks: each case on the device, against a reference in `f64` and, on a GPU, against the simulated device.
 
 use super::numbers::{Real, reals, ulp};
+use hidet::ir::Arch;
 use hidet::prelude::*;
 use std::fmt::Write;
 
@@ -17,6 +18,8 @@ pub struct Line {
     kernel: &'static str,
     dtype: &'static str,
     cases: usize,
+    /// Whether any case was compared with the simulated device.
+    compared: bool,
     /// The largest error as a share of what was allowed.
     worst: f64,
     /// The largest distance from the simulated device, in ulps of the output type.
@@ -33,10 +36,29 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// A run on that device. A GPU is compared with the simulated device too.
-    pub fn new(device: Device) -> Self {
-        let sim = (!device.is_sim()).then(Device::sim);
+    /// A run on that device. A GPU is compared with the simulated device too, where `compare`.
+    pub fn new(device: Device, compare: bool) -> Self {
+        let sim = (compare && !device.is_sim()).then(Device::sim);
         Bench { device, sim, lines: Vec::new() }
+    }
+
+    /// The architecture of the device, where it is a GPU.
+    pub fn arch(&self) -> Option<Arch> {
+        self.device.arch()
+    }
+
+    /// One case that the simulated device cannot run.
+    pub fn gpu_case<I: Real, T: Real>(
+        &mut self,
+        kernel: &'static str,
+        shape: &[usize],
+        limit: Limit<'_>,
+        expected: &[f64],
+        run: impl Fn(&Device) -> hidet::Result<Vec<T>>,
+    ) {
+        let sim = self.sim.take();
+        self.case_of::<I, T>(kernel, shape, limit, expected, run);
+        self.sim = sim;
     }
 
     /// One case: `run` on the device must be within `limit` of `expected`.
@@ -71,6 +93,7 @@ impl Bench {
                     kernel,
                     dtype: I::NAME,
                     cases: 0,
+                    compared: false,
                     worst: 0.0,
                     from_sim: 0.0,
                     limit: limit_text,
@@ -105,6 +128,7 @@ impl Bench {
         }
         line.failures.extend(first);
         if let Some(sim) = &self.sim {
+            line.compared = true;
             match run(sim) {
                 Ok(other) => {
                     for (got, want) in output.iter().zip(other) {
@@ -126,7 +150,7 @@ impl Bench {
             "kernel", "type", "cases", "error/limit", "ulp to sim", "limit"
         );
         for line in &self.lines {
-            let from_sim = if self.sim.is_some() { format!("{:.2}", line.from_sim) } else { "-".to_owned() };
+            let from_sim = if self.sim.is_some() && line.compared { format!("{:.2}", line.from_sim) } else { "-".to_owned() };
             let result = if line.failures.is_empty() { "ok" } else { "FAILED" };
             let _ = writeln!(
                 text,

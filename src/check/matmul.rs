@@ -47,17 +47,24 @@ fn products<T: Real + Float>(bench: &mut Bench) {
     }
 }
 
-struct Problem<T> {
-    shape: [usize; 3],
-    a: Vec<T>,
-    b: Vec<T>,
-    expected: Vec<f64>,
-    limits: Vec<f64>,
+/// Random matrices, their product in `f64`, and how far a kernel may be from it.
+pub(super) struct Problem<T> {
+    pub shape: [usize; 3],
+    pub a: Vec<T>,
+    pub b: Vec<T>,
+    pub expected: Vec<f64>,
+    pub limits: Vec<f64>,
 }
 
 impl<T: Real> Problem<T> {
-    fn new([m, n, k]: [usize; 3]) -> Self {
-        let mut random = Random::new(10);
+    /// The problem of that shape: rows, columns, depth.
+    pub fn new(shape: [usize; 3]) -> Self {
+        Problem::seeded(shape, 10)
+    }
+
+    /// The same with random numbers of that seed.
+    pub fn seeded([m, n, k]: [usize; 3], seed: u64) -> Self {
+        let mut random = Random::new(seed);
         let (a, b): (Vec<T>, Vec<T>) = (random.reals(m * k, 1.0), random.reals(k * n, 1.0));
         let (mut expected, mut limits) = (Vec::new(), Vec::new());
         for i in 0..m {
@@ -70,7 +77,8 @@ impl<T: Real> Problem<T> {
         Problem { shape: [m, n, k], a, b, expected, limits }
     }
 
-    fn case(
+    /// One case of a kernel that takes a, b and c.
+    pub fn case(
         &self,
         bench: &mut Bench,
         kernel: &'static str,

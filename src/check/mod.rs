@@ -3,6 +3,7 @@
 //! Inputs are random, rounded to the element type first; shapes are awkward: 0, 1, primes, one more than a tile.
 
 mod bench;
+mod hard;
 mod matmul;
 mod memory;
 mod numbers;
@@ -11,11 +12,13 @@ mod rows;
 pub use bench::Bench;
 use hidet::prelude::*;
 
-/// Runs all checks on a device; the report, and whether all passed.
-pub fn run(device: Device) -> (String, bool) {
-    let mut bench = Bench::new(device);
+/// Runs all checks on a device, a GPU compared with the simulated device too where `compare`; the report, and whether
+/// all passed.
+pub fn run(device: Device, compare: bool) -> (String, bool) {
+    let mut bench = Bench::new(device, compare);
     memory::check(&mut bench);
     rows::check(&mut bench);
     matmul::check(&mut bench);
+    hard::check(&mut bench);
     bench.report()
 }

@@ -1,0 +1,258 @@
+//! The kernels that try the language hardest, and those fused from others.
+
+use super::bench::{Bench, Limit};
+use super::matmul::Problem;
+use super::numbers::{Random, Real, reals, ulp};
+use crate::examples::hard::control::{Mode, collatz};
+use crate::examples::hard::matmul_template::{Tile, batch_matmul};
+use crate::examples::hard::{
+    attention::attention, matmul_async::matmul_async, matmul_mma::matmul_mma, matmul_split_k::matmul_split_k,
+    matmul_wgmma::matmul_wgmma, persistent::persistent_square, pipeline::pipelined_scale, scatter, sort::sort_rows,
+};
+use crate::examples::{digits, fusion};
+use hidet::prelude::*;
+
+pub(super) fn check(bench: &mut Bench) {
+    sorts(bench);
+    batch_matmuls::<f32>(bench, Tile { warps: [2, 2], outer: [1, 1], inner: [4, 4], depth: 8 });
+    batch_matmuls::<f16>(bench, Tile { warps: [4, 2], outer: [2, 2], inner: [2, 2], depth: 16 });
+    split_ks(bench);
+    asyncs(bench);
+    tensor_cores(bench);
+    elementwise(bench);
+    attentions(bench);
+    controls(bench);
+    fused(bench);
+    whole_network(bench);
+}
+
+fn sorts(bench: &mut Bench) {
+    for [rows, cols] in [[1, 1], [3, 2], [2, 256], [5, 1024]] {
+        let x: Vec<i32> = Random::new(20).counts(rows * cols, 1000);
+        let mut expected = Vec::new();
+        for row in x.chunks(cols) {
+            let mut row = reals(row);
+            row.sort_by(f64::total_cmp);
+            expected.extend(row);
+        }
+        bench.case::<i32>("sort_rows", &[rows, cols], Limit::Ulps(0.0), &expected, |device| {
+            let mut x = device.tensor(&x, [rows, cols])?;
+            sort_rows().compile(device)?.launch(&mut x)?;
+            x.to_vec()
+        });
+    }
+}
+
+fn batch_matmuls<T: Real + Float>(bench: &mut Bench, tile: Tile) {
+    for (batch, shape) in [(1, [1, 1, 1]), (2, [33, 65, 9]), (3, [64, 70, 31])] {
+        let [m, n, k] = shape;
+        let problems: Vec<Problem<T>> = (0..batch).map(|seed| Problem::seeded(shape, seed as u64)).collect();
+        let join = |part: fn(&Problem<T>) -> &Vec<T>| problems.iter().flat_map(part).copied().collect::<Vec<T>>();
+        let (a, b) = (join(|p| &p.a), join(|p| &p.b));
+        let expected: Vec<f64> = problems.iter().flat_map(|p| p.expected.clone()).collect();
+        let limits: Vec<f64> = problems.iter().flat_map(|p| p.limits.clone()).collect();
+        bench.case::<T>("batch_matmul", &[batch, m, n, k], Limit::Absolute(&limits), &expected, |device| {
+            let (a, b) = (device.tensor(&a, [batch, m, k])?, device.tensor(&b, [batch, k, n])?);
+            let mut c = device.empty::<T, 3>([batch, m, n])?;
+            batch_matmul::<T>(tile).compile(device)?.launch(&a, &b, &mut c)?;
+            c.to_vec()
+        });
+    }
+}
+
+fn split_ks(bench: &mut Bench) {
+    for shape in [[1, 1, 1], [17, 33, 64], [40, 20, 101]] {
+        let [m, n, _] = shape;
+        Problem::<f32>::new(shape).case(bench, "matmul_split_k", |device, a, b, c| {
+            let mut turn = device.zeros::<i32, 1>([m.div_ceil(16) * n.div_ceil(16)])?;
+            matmul_split_k(4).compile(device)?.launch(a, b, c, &mut turn)
+        });
+    }
+}
+
+fn asyncs(bench: &mut Bench) {
+    for shape in [[64, 64, 16], [64, 128, 48], [128, 64, 160]] {
+        Problem::<f32>::new(shape)
+            .case(bench, "matmul_async", |device, a, b, c| matmul_async::<3>().compile(device)?.launch(a, b, c));
+    }
+}
+
+/// Tensor cores have no meaning on the simulated device yet: these run on a GPU alone.
+fn tensor_cores(bench: &mut Bench) {
+    let Some(arch) = bench.arch() else { return };
+    for shape @ [m, n, k] in [[64, 64, 16], [128, 64, 48], [64, 192, 256]] {
+        let problem = Problem::<f16>::new(shape);
+        let limits = problem.limits.clone();
+        bench.gpu_case::<f16, f32>("matmul_mma", &shape, Limit::Absolute(&limits), &problem.expected, |device| {
+            let (a, b) = (device.tensor(&problem.a, [m, k])?, device.tensor(&problem.b, [k, n])?);
+            let mut c = device.empty::<f32, 2>([m, n])?;
+            matmul_mma().compile(device)?.launch(&a, &b, &mut c)?;
+            c.to_vec()
+        });
+    }
+    if arch.to_string() != "sm_90a" {
+        return;
+    }
+    for shape @ [m, n, k] in [[128, 256, 64], [256, 512, 192], [384, 256, 1024]] {
+        let problem = Problem::<bf16>::new(shape);
+        // The kernel takes b transposed.
+        let b: Vec<bf16> = (0..n * k).map(|i| problem.b[i % k * n + i / k]).collect();
+        let limits = problem.limits.clone();
+        bench.gpu_case::<bf16, bf16>("matmul_wgmma", &shape, Limit::Absolute(&limits), &problem.expected, |device| {
+            let (a, b) = (device.tensor(&problem.a, [m, k])?, device.tensor(&b, [n, k])?);
+            let mut c = device.empty::<bf16, 2>([m, n])?;
+            matmul_wgmma::<4>().compile(device)?.launch(&a, &b, &mut c)?;
+            c.to_vec()
+        });
+    }
+}
+
+fn elementwise(bench: &mut Bench) {
+    for n in [0, 1, 127, 4096, 4097, 10_007] {
+        let x: Vec<f32> = Random::new(21).reals(n, 2.0);
+        let scaled: Vec<f64> = reals(&x).iter().map(|v| v * 1.5).collect();
+        bench.case::<f32>("pipelined_scale", &[n], Limit::Ulps(0.5), &scaled, |device| {
+            let mut y = device.empty::<f32, 1>([n])?;
+            pipelined_scale().compile(device)?.launch(&device.tensor(&x, [n])?, &mut y, 1.5)?;
+            y.to_vec()
+        });
+        let squared: Vec<f64> = reals(&x).iter().map(|v| v * v).collect();
+        bench.case::<f32>("persistent_square", &[n], Limit::Ulps(0.5), &squared, |device| {
+            let (mut y, mut counter) = (device.empty::<f32, 1>([n])?, device.zeros::<i32, 1>([1])?);
+            persistent_square().compile(device)?.launch(&device.tensor(&x, [n])?, &mut y, &mut counter)?;
+            y.to_vec()
+        });
+    }
+    let x: Vec<f32> = Random::new(22).reals(128, 2.0);
+    let expected: Vec<f64> = reals(&x).iter().map(|v| v + 1.0).collect();
+    bench.case::<f32>("scatter", &[16, 8], Limit::Ulps(0.5), &expected, |device| {
+        let mut y = device.empty::<f32, 2>([16, 8])?;
+        scatter::scatter().compile(device)?.launch(&device.tensor(&x, [16, 8])?, &mut y)?;
+        y.to_vec()
+    });
+    let x: Vec<i32> = Random::new(23).counts(1000, 1000);
+    bench.case::<i32>("checked_copy", &[1000], Limit::Ulps(0.0), &reals(&x), |device| {
+        let mut y = device.empty::<i32, 1>([1000])?;
+        scatter::checked_copy().compile(device)?.launch(&device.tensor(&x, [1000])?, &mut y)?;
+        y.to_vec()
+    });
+}
+
+fn attentions(bench: &mut Bench) {
+    const D: usize = 32;
+    for (causal, heads, seq) in [(false, 1, 1), (false, 2, 37), (true, 2, 65), (true, 1, 130)] {
+        let mut random = Random::new(24);
+        let mut tensor = || random.reals::<f32>(heads * seq * D, 1.0);
+        let (q, k, v) = (tensor(), tensor(), tensor());
+        let at = |x: &[f32], head: usize, row: usize, d: usize| x[(head * seq + row) * D + d] as f64;
+        let (mut expected, mut limits) = (Vec::new(), Vec::new());
+        for head in 0..heads {
+            for row in 0..seq {
+                let keys = if causal { row + 1 } else { seq };
+                let dot = |key| (0..D).map(|d| at(&q, head, row, d) * at(&k, head, key, d)).sum::<f64>();
+                let scores: Vec<f64> = (0..keys).map(|key| dot(key) / (D as f64).sqrt()).collect();
+                let top = scores.iter().copied().fold(f64::MIN, f64::max);
+                let sum: f64 = scores.iter().map(|s| (s - top).exp()).sum();
+                for d in 0..D {
+                    let o = (0..keys).map(|key| (scores[key] - top).exp() / sum * at(&v, head, key, d)).sum();
+                    expected.push(o);
+                    // Scores are good to a few ulps of 1, sums of `seq` terms of at most 1.
+                    limits.push((32.0 + seq as f64) * ulp::<f32>(1.0));
+                }
+            }
+        }
+        let shape = [heads, seq, D];
+        bench.case::<f32>("attention", &shape, Limit::Absolute(&limits), &expected, |device| {
+            let (q, k, v) = (device.tensor(&q, shape)?, device.tensor(&k, shape)?, device.tensor(&v, shape)?);
+            let mut o = device.empty::<f32, 3>(shape)?;
+            attention::<32>(causal).compile(device)?.launch(&q, &k, &v, &mut o)?;
+            o.to_vec()
+        });
+    }
+}
+
+fn controls(bench: &mut Bench) {
+    const ROUNDS: &[i32] = &[7, 11, 13, 2, 3, 100];
+    for n in [1, 127, 300] {
+        let x: Vec<i32> = (1..=n as i32).collect();
+        let steps = |mut v: i64| {
+            let mut steps = 0;
+            for round in &ROUNDS[..5] {
+                for _ in 0..*round {
+                    if v == 1 || steps >= 50 {
+                        break;
+                    }
+                    v = if v % 2 == 1 { v * 3 + 1 } else { v / 2 };
+                    steps += 1;
+                }
+            }
+            if v > 1 { steps + 1000 } else { steps }
+        };
+        for (mode, top) in [(Mode::Plain, f64::MAX), (Mode::Relu, f64::MAX), (Mode::Clamp(20.0), 20.0)] {
+            let expected: Vec<f64> = x.iter().map(|&v| (steps(v as i64) as f64).min(top)).collect();
+            bench.case::<f32>("collatz", &[n], Limit::Ulps(0.0), &expected, |device| {
+                let mut y = device.empty::<f32, 1>([n])?;
+                collatz::<50>(mode, ROUNDS).compile(device)?.launch(&device.tensor(&x, [n])?, &mut y)?;
+                y.to_vec()
+            });
+        }
+    }
+}
+
+fn fused(bench: &mut Bench) {
+    for shape @ [m, n, _] in [[1, 1, 1], [16, 16, 16], [31, 37, 41]] {
+        let problem = Problem::<f32>::new(shape);
+        let mut random = Random::new(25);
+        let (bias, residual): (Vec<f32>, Vec<f32>) = (random.reals(n, 1.0), random.reals(m * n, 1.0));
+        let (mut expected, mut limits) = (Vec::new(), Vec::new());
+        for i in 0..m * n {
+            let v = problem.expected[i] + bias[i % n] as f64;
+            expected.push(0.5 * v * (1.0 + erf(v / 2f64.sqrt())) + residual[i] as f64);
+            // The slope of gelu is at most 1.13; erf is good to 2 ulp.
+            limits.push(1.2 * problem.limits[i] + 8.0 * ulp::<f32>(1.0) * (1.0 + v.abs()));
+        }
+        bench.case::<f32>("linear (fused)", &shape, Limit::Absolute(&limits), &expected, |device| {
+            let [m, n, k] = shape;
+            let (a, b) = (device.tensor(&problem.a, [m, k])?, device.tensor(&problem.b, [k, n])?);
+            let (bias, residual) = (device.tensor(&bias, [n])?, device.tensor(&residual, [m, n])?);
+            let mut c = device.empty::<f32, 2>([m, n])?;
+            fusion::linear().compile(device)?.launch(&a, &b, &bias, &residual, &mut c)?;
+            c.to_vec()
+        });
+    }
+    for [rows, cols] in [[1, 1], [7, 257]] {
+        let x: Vec<f32> = Random::new(26).reals(rows * cols, 8.0);
+        let mut expected = Vec::new();
+        for row in x.chunks(cols) {
+            let row: Vec<f64> = reals(row).iter().map(|v| v * 0.5).collect();
+            let top = row.iter().copied().fold(f64::MIN, f64::max);
+            let sum: f64 = row.iter().map(|v| (v - top).exp()).sum();
+            expected.extend(row.iter().map(|v| (v - top).exp() / sum));
+        }
+        let limits: Vec<f64> = expected.iter().map(|v| (24.0 + cols as f64 / 8.0) * 2f64.powi(-24) * v).collect();
+        bench.case::<f32>("softmax (fused)", &[rows, cols], Limit::Absolute(&limits), &expected, |device| {
+            let mut y = device.empty::<f32, 2>([rows, cols])?;
+            fusion::scaled_softmax().compile(device)?.launch(&device.tensor(&x, [rows, cols])?, 0.5, &mut y)?;
+            y.to_vec()
+        });
+    }
+}
+
+fn whole_network(bench: &mut Bench) {
+    bench.case::<i32>("digits held out", &[597, 64], Limit::Absolute(&[17.0]), &[597.0], |device| {
+        Ok(vec![digits::classify(device, true)?.0 as i32])
+    });
+}
+
+/// The error function by its series.
+fn erf(x: f64) -> f64 {
+    if x.abs() > 5.0 {
+        return x.signum();
+    }
+    let (mut term, mut sum) = (x, x);
+    for n in 1..300 {
+        term *= -x * x / n as f64;
+        sum += term / (2 * n + 1) as f64;
+    }
+    sum * 2.0 / std::f64::consts::PI.sqrt()
+}
