@@ -150,7 +150,8 @@ impl Bench {
             "kernel", "type", "cases", "error/limit", "ulp to sim", "limit"
         );
         for line in &self.lines {
-            let from_sim = if self.sim.is_some() && line.compared { format!("{:.2}", line.from_sim) } else { "-".to_owned() };
+            let from_sim =
+                if self.sim.is_some() && line.compared { format!("{:.2}", line.from_sim) } else { "-".to_owned() };
             let result = if line.failures.is_empty() { "ok" } else { "FAILED" };
             let _ = writeln!(
                 text,
