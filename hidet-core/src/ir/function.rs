@@ -110,7 +110,7 @@ impl Default for Launch {
 impl Launch {
     /// Threads a block.
     pub fn threads(&self) -> u32 {
-        self.block.iter().product()
+        self.block.iter().fold(1, |threads, extent| threads.saturating_mul(*extent))
     }
 }
 

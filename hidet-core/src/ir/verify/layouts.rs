@@ -46,10 +46,15 @@ pub(super) fn formulas<'l>(layout: &'l Layout, f: &mut dyn FnMut(&'l IndexExpr))
 /// The shape of a well-formed layout; what is wrong otherwise.
 pub(super) fn shape(layout: &Layout) -> Result<Vec<IndexExpr>, String> {
     match layout {
-        Layout::Strided { shape, strides } => match shape.len() == strides.len() {
-            true => Ok(shape.clone()),
-            false => Err(format!("{} extents with {} strides", shape.len(), strides.len())),
-        },
+        Layout::Strided { shape, strides } => {
+            if shape.len() != strides.len() {
+                return Err(format!("{} extents with {} strides", shape.len(), strides.len()));
+            }
+            match strides.iter().filter_map(|stride| stride.as_const()).find(|stride| *stride < 0) {
+                Some(stride) => Err(format!("a stride of {stride}; strides are not negative")),
+                None => Ok(shape.clone()),
+            }
+        }
         Layout::Local { shape } => Ok(shape.clone()),
         Layout::Compose(a, b) => {
             let (a, b) = (shape(a)?, shape(b)?);
