@@ -116,6 +116,7 @@ pub fn run(path: &Path) -> Result<(), String> {
                 let function = parsed(&file)?;
                 verify::check(&function).map_err(|error| error.to_string())?;
                 found.errors.extend(simulate::simulate(&function, argument)?);
+                simulate::simulate_lowered(&function, argument)?;
             }
             _ => return Err(format!("unknown test `{kind} {argument}`")),
         }

@@ -2,6 +2,7 @@
 
 use hidet_core::ir::{Access, Function, Param};
 use hidet_core::layout::Layout;
+use hidet_core::passes;
 use hidet_core::sim::{self, Arguments, Failure, Fault, FaultKind, Memory, Options, TensorArg};
 use hidet_core::types::Scalar;
 use std::sync::Arc;
@@ -130,6 +131,34 @@ pub fn simulate(function: &Function, argument: &str) -> Result<Vec<(usize, Strin
         }
     }
     Ok(found)
+}
+
+/// Lowered with checks, as a user runs it, the kernel must fail at a place where it fails as written, or not at all.
+pub fn simulate_lowered(function: &Function, argument: &str) -> Result<(), String> {
+    let request = request(function, argument)?;
+    let lowering = passes::Options { checks: true, ..passes::Options::default() };
+    let lowered = passes::lower(function, &lowering).map_err(|error| error.to_string())?;
+    for seed in 0..request.seeds.min(4) {
+        let run = |function: &Function, arguments: &Arguments| {
+            sim::run(function, arguments, &Options { seed, threads: Some(1), ..Options::default() })
+        };
+        let (first, second) = (arguments(function, &request.dims)?, arguments(function, &request.dims)?);
+        match (run(function, &first), run(&lowered, &second)) {
+            (Ok(_), Ok(_)) if request.varies || contents(&first) == contents(&second) => {}
+            (Ok(_), Ok(_)) => return Err(format!("seed {seed}: lowered, it gives another result")),
+            (Err(_), Err(_)) | (Ok(_), Err(_)) | (Err(_), Ok(_)) if request.varies => {}
+            (Err(Failure::Refused { .. }), Err(Failure::Refused { .. })) => {}
+            (Err(written), Err(lowered)) => {
+                let these: Vec<_> = written.faults().iter().flat_map(places).collect();
+                if !lowered.faults().iter().flat_map(places).any(|place| these.contains(&place)) {
+                    return Err(format!("seed {seed}: as written:\n{written}\nlowered:\n{lowered}"));
+                }
+            }
+            (Ok(_), Err(failure)) => return Err(format!("seed {seed}: only lowered it fails: {failure}")),
+            (Err(failure), Ok(_)) => return Err(format!("seed {seed}: lowered it does not fail: {failure}")),
+        }
+    }
+    Ok(())
 }
 
 /// The kind of a fault at each of its lines: which party comes first may depend on the seed.
