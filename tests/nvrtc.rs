@@ -1,5 +1,7 @@
 //! Kernels of the language through NVRTC, without a GPU: they compile for every architecture that has what they use.
 
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
+
 use hidet::ir::Function;
 use hidet::passes::Options;
 use hidet::prelude::*;

@@ -3,6 +3,8 @@
 //! `cargo run --release -p hidet-core --example sim_speed`. Operations are those of the lowered kernels, constants not
 //! counted. On one thread the time is that of the core, on two that of the clock on the wall.
 
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
+
 use hidet_core::ir::text;
 use hidet_core::passes;
 use hidet_core::sim::{self, Arguments, Memory, Options, TensorArg};

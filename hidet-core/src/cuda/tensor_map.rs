@@ -29,7 +29,7 @@ impl TensorMapShape {
         if rank == 0 || rank > 5 || self.strides.len() != rank || self.tile.len() != rank {
             return Some(format!("a tensor map has 1 to 5 axes, this one {rank}"));
         }
-        if address % 16 != 0 {
+        if !address.is_multiple_of(16) {
             return Some(format!("the tensor begins at {address:#x}, which is not aligned to 16 bytes"));
         }
         if let Some(extent) = self.extents.iter().find(|extent| **extent == 0 || **extent > 1 << 32) {
@@ -38,14 +38,14 @@ impl TensorMapShape {
         if self.strides[rank - 1] != 1 {
             return Some("the last axis is not contiguous".to_owned());
         }
-        if let Some(stride) = self.strides[..rank - 1].iter().find(|stride| *stride * bytes % 16 != 0) {
+        if let Some(stride) = self.strides[..rank - 1].iter().find(|stride| !(*stride * bytes).is_multiple_of(16)) {
             return Some(format!("a row is {} bytes long, which is no multiple of 16", stride * bytes));
         }
         if let Some(extent) = self.tile.iter().find(|extent| **extent == 0 || **extent > 256) {
             return Some(format!("an extent of the tile is {extent}; it must be 1 to 256"));
         }
         let inner = u64::from(self.tile[rank - 1]) * bytes;
-        if inner % 16 != 0 {
+        if !inner.is_multiple_of(16) {
             return Some(format!("a row of the tile is {inner} bytes long, which is no multiple of 16"));
         }
         let span = match self.swizzle {

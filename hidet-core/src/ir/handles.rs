@@ -46,7 +46,7 @@ pub enum MentionMut<'a> {
 /// Writes the same walk for shared and for mutable access: `$wrap` makes a mention of a reference to a handle.
 macro_rules! walks {
     ($op:ident, $stmt:ident, $mapping:ident, $address:ident, $Mention:ty, $M:ident, $each:ident, [$($m:tt)*], $wrap:ident) => {
-        fn $address(buffer: & $($m)* BufferId, index: & $($m)* Vec<ValueId>, f: &mut dyn FnMut($Mention)) {
+        fn $address(buffer: & $($m)* BufferId, index: & $($m)* [ValueId], f: &mut dyn FnMut($Mention)) {
             f($M::Buffer($wrap!(buffer)));
             for value in index.$each() {
                 f($M::Use($wrap!(value)));

@@ -8,7 +8,7 @@ use super::block::BlockRun;
 use super::clocks::Published;
 use super::exchange::combine;
 use super::exec::{Operands, Pause, write_lane};
-use super::lanes::{Row, lanes};
+use super::lanes::lanes;
 use super::memory::update_at;
 use super::program::{CallArg, Place};
 use super::shadow::Touch;
@@ -49,7 +49,7 @@ impl BlockRun<'_> {
         let regs = self.warps[warp].regs.as_mut_ptr();
         let mut changed = false;
         for lane in lanes(offsets.active) {
-            let operands = Operands { regs: regs as *mut Row, slots: &strand.slots, consts: &program.consts };
+            let operands = Operands { regs, slots: &strand.slots, consts: &program.consts };
             let (b, c) = (call.lane(&operands, 1, lane), call.lane(&operands, 2, lane));
             // SAFETY: within bounds, aligned to the element.
             let at = unsafe { base.add(offsets.at[lane] as usize * bytes) };

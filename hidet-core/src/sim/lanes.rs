@@ -253,9 +253,9 @@ pub fn cast(from: Scalar, to: Scalar) -> Option<LaneFn> {
         (F32, F64) => kernel!(f32, f64, |x| x as f64),
         (F64, F32) => kernel!(f64, f32, |x| x as f32),
         (F16, F32) => kernel!(f16, f32, |x| x.to_f32()),
-        (F32, F16) => kernel!(f32, f16, |x| f16::from_f32(x)),
+        (F32, F16) => kernel!(f32, f16, f16::from_f32),
         (BF16, F32) => kernel!(u32, u32, |x| x << 16),
-        (F32, BF16) => kernel!(f32, bf16, |x| bf16::from_f32(x)),
+        (F32, BF16) => kernel!(f32, bf16, bf16::from_f32),
         _ => None,
     }
 }

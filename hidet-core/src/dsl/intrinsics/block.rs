@@ -15,7 +15,7 @@ use crate::types::{Num, Number};
 /// The number of warps, checked.
 #[track_caller]
 fn warps(threads: usize) -> i32 {
-    if threads == 0 || threads % 32 != 0 || threads > 1024 {
+    if threads == 0 || !threads.is_multiple_of(32) || threads > 1024 {
         let message = format!("a block of {threads} threads: this needs a multiple of 32, at most 1024");
         let at = here();
         with(|builder| builder.problem(message, at));

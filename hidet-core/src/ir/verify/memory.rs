@@ -117,7 +117,9 @@ fn map(c: &mut Checker<'_>, id: MapId) {
         format!("a tensor map of {name} with tile {:?}: extents must be 1 to 256", map.tile)
     });
     let row = u64::from(row) * buffer.elem.bytes() as u64;
-    c.require(row % 16 == 0, || format!("a row of the tile of {name} has {row} bytes; it must be a multiple of 16"));
+    c.require(row.is_multiple_of(16), || {
+        format!("a row of the tile of {name} has {row} bytes; it must be a multiple of 16")
+    });
     let most = match map.swizzle {
         Swizzle::None => u64::MAX,
         Swizzle::B32 => 32,

@@ -209,8 +209,8 @@ impl Walk<'_> {
         match op {
             Op::Special(special) => match special {
                 Special::Thread | Special::Lane | Special::ThreadX => false,
-                Special::ThreadY => self.block[0] % 32 == 0,
-                Special::ThreadZ => self.block[0] * self.block[1] % 32 == 0,
+                Special::ThreadY => self.block[0].is_multiple_of(32),
+                Special::ThreadZ => (self.block[0] * self.block[1]).is_multiple_of(32),
                 _ => true,
             },
             Op::Read(var) => self.result.var(*var),

@@ -129,7 +129,7 @@ block (32, 1, 1)
         (0..32).map(|t| (0..t).filter(|k| k % 3 != 0 && *k <= 20).sum::<i32>() + (t <= 20) as i32).collect();
     for options in all_options() {
         let y = empty(32);
-        good(source, &[y.clone()], &[], &options);
+        good(source, std::slice::from_ref(&y), &[], &options);
         assert_eq!(as_ints(&y), wanted);
     }
 }
