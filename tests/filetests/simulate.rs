@@ -1,10 +1,10 @@
 //! Runs a kernel on the simulated device under many seeds.
 
-use hidet_core::ir::{Access, Function, Param};
+use hidet_core::ir::{Access, Function, Param, eval};
 use hidet_core::layout::Layout;
 use hidet_core::passes;
 use hidet_core::sim::{self, Arguments, Failure, Fault, FaultKind, Memory, Options, TensorArg};
-use hidet_core::types::Scalar;
+use hidet_core::types::{Const, Scalar};
 use std::sync::Arc;
 
 /// What stands after `; test: sim`: dims as `name=value`, `seeds=50`, and `varies` where the result, or the kind of the
@@ -49,12 +49,18 @@ fn pattern(scalar: Scalar, elements: usize) -> Vec<u8> {
     (0..elements).flat_map(|index| bits(index).to_le_bytes()[..scalar.bytes()].to_vec()).collect()
 }
 
-/// The arguments: inputs hold small numbers, what is read and written zeros, outputs nothing.
-fn arguments(function: &Function, dims: &[i64]) -> Result<Arguments, String> {
+/// The arguments: inputs hold small numbers, what is read and written zeros, outputs nothing; a scalar is 1.
+pub fn arguments(function: &Function, dims: &[i64]) -> Result<Arguments, String> {
     let mut arguments = Arguments { dims: dims.to_vec(), ..Arguments::default() };
     for param in &function.params {
-        let Param::Tensor { buffer, access } = param else {
-            return Err("scalar parameters are not supported in these tests".to_owned());
+        let (buffer, access) = match param {
+            Param::Tensor { buffer, access } => (buffer, access),
+            Param::Scalar { value, .. } => {
+                let scalar = function.ty(*value).scalar;
+                let bits = eval::cast(Scalar::I32, scalar, 1);
+                arguments.scalars.push(Const { scalar, bits });
+                continue;
+            }
         };
         let buffer = &function.buffers[*buffer];
         let mut elements = 1;
@@ -77,7 +83,8 @@ fn arguments(function: &Function, dims: &[i64]) -> Result<Arguments, String> {
     Ok(arguments)
 }
 
-fn contents(arguments: &Arguments) -> Vec<Vec<u8>> {
+/// What the tensors hold.
+pub fn contents(arguments: &Arguments) -> Vec<Vec<u8>> {
     let content = |tensor: &TensorArg| {
         let mut bytes = vec![0; tensor.memory.len()];
         tensor.memory.read(0, &mut bytes);

@@ -1,0 +1,80 @@
+//! The kernels of the examples under many seeds of the scheduler: no fault, and the same on one thread and two.
+//!
+//! `HIDET_SEEDS=50 cargo test --release --test seeds -- --nocapture` takes that many; 5 are the default.
+
+#[allow(dead_code)]
+#[path = "filetests/simulate.rs"]
+mod simulate;
+
+use hidet::ir::{Function, Relation};
+use hidet::passes;
+use hidet::sim::{self, Failure, Options};
+use hidet_examples::registry;
+
+/// Extents that meet the constraints of the kernel: the first that do of a few for all dims alike.
+fn dims(function: &Function) -> Option<Vec<i64>> {
+    // A bitonic sort needs a power of two, which no constraint says.
+    let first = if function.name == "sort_rows" { 64 } else { 19 };
+    [first, 33, 40, 64, 128, 256, 16, 1].into_iter().map(|extent| vec![extent; function.dims.len()]).find(|dims| {
+        function.constraints.iter().all(|constraint| {
+            let (Ok(left), Ok(right)) = (constraint.left.eval(dims), constraint.right.eval(dims)) else { return false };
+            match constraint.relation {
+                Relation::Equal => left == right,
+                Relation::Less => left < right,
+                Relation::LessEqual => left <= right,
+                Relation::MultipleOf => right != 0 && left % right == 0,
+            }
+        })
+    })
+}
+
+#[test]
+fn no_kernel_of_the_examples_is_faulty_under_any_seed() {
+    let seeds: u64 = std::env::var("HIDET_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(5);
+    let only = std::env::var("HIDET_KERNEL").unwrap_or_default();
+    let mut failures = Vec::new();
+    let mut ran = 0;
+    for entry in registry::all().into_iter().filter(|entry| entry.name.contains(&only)) {
+        let built = (entry.build)().unwrap_or_else(|error| panic!("{}: {error}", entry.name));
+        let Some(dims) = dims(&built) else {
+            failures.push(format!("{}: no extents meet its constraints", entry.name));
+            continue;
+        };
+        let options = passes::Options { checks: true, ..passes::Options::default() };
+        // Some intrinsics cannot be checked; the simulator refuses those itself.
+        let lowered = passes::lower(&built, &options).or_else(|_| passes::lower(&built, &passes::Options::default()));
+        let lowered = lowered.unwrap_or_else(|error| panic!("{}: {error}", entry.name));
+        let start = std::time::Instant::now();
+        let mut simulated = true;
+        for seed in 0..seeds {
+            let mut results = Vec::new();
+            // Every fifth seed on two threads as well.
+            for threads in if seed % 5 == 0 { 1..=2 } else { 1..=1 } {
+                let arguments = simulate::arguments(&lowered, &dims).unwrap();
+                let options = Options { seed, threads: Some(threads), ..Options::default() };
+                match sim::run(&lowered, &arguments, &options) {
+                    Ok(report) => results.push((report.counters, simulate::contents(&arguments))),
+                    Err(Failure::Refused { message, .. }) if message.contains("no meaning on the simulated device") => {
+                        simulated = false;
+                    }
+                    Err(failure) => {
+                        failures.push(format!("seed {seed}: {failure}"));
+                        simulated = false;
+                    }
+                }
+            }
+            if !simulated {
+                break;
+            }
+            if results.windows(2).any(|pair| pair[0] != pair[1]) {
+                failures.push(format!("{}, seed {seed}: one thread and two differ", entry.name));
+                break;
+            }
+        }
+        ran += simulated as u32;
+        println!("{:<34} {:?} {:?} simulated: {simulated}", entry.name, dims, start.elapsed());
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+    println!("{ran} kernels, {seeds} seeds");
+    assert!(ran > 0);
+}
