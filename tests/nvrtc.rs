@@ -47,3 +47,28 @@ fn softmax_compiles_everywhere_for_every_float() {
     compiles(softmax::<bf16>().build().unwrap(), 6);
     compiles(softmax::<f64>().build().unwrap(), 6);
 }
+
+#[test]
+fn random_kernels_compile() {
+    use hidet::testing::random::random_kernel;
+    let (mut functions, mut refused) = (0, Vec::new());
+    let seeds = std::env::var("HIDET_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(24u64);
+    for seed in 0..seeds {
+        let kernel = random_kernel(seed);
+        let options = Options { checks: seed % 3 == 0, wide_index: seed % 2 == 0, ..Default::default() };
+        let lowered = hidet::passes::lower(&kernel.function, &options).unwrap();
+        // One architecture each is enough: what differs between them is tested for every operation by itself.
+        let archs = hidet::codegen::archs(&lowered);
+        let arch = archs[seed as usize % archs.len()];
+        let source = hidet::codegen::cuda(&lowered, arch).unwrap();
+        if !hidet::testing::nvrtc::available().unwrap() {
+            continue;
+        }
+        functions += 1;
+        if let Err(error) = hidet::cuda::nvrtc::compile(&source, arch) {
+            refused.push(format!("seed {seed}: {error}\n{}", source.text));
+        }
+    }
+    println!("{functions} kernels");
+    assert!(refused.is_empty(), "{} of {functions} refused\n{}", refused.len(), refused[0]);
+}
