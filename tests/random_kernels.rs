@@ -2,8 +2,10 @@
 //!
 //! `HIDET_SEEDS=10000 cargo test --test random_kernels` runs as many seeds, beginning with `HIDET_SEED` (0).
 
-use hidet_core::ir::{Access, Function, Param, text, verify};
-use hidet_core::passes::{Options, lower_with};
+use hidet_core::codegen;
+use hidet_core::cuda::nvrtc;
+use hidet_core::ir::{Access, Arch, Function, Param, text, verify};
+use hidet_core::passes::{Options, lower, lower_with};
 use hidet_core::sim;
 use hidet_core::testing::random::{Argument, RandomKernel, random_kernel};
 use hidet_core::types::{Const, Scalar};
@@ -124,4 +126,25 @@ fn passes_keep_the_meaning_of_random_kernels() {
         seeds.into_par_iter().filter_map(|seed| check(seed).err().map(|why| format!("seed {seed}: {why}"))).collect();
     let first: Vec<&String> = failures.iter().take(3).collect();
     assert!(failures.is_empty(), "{} kernels fail\n{first:#?}", failures.len());
+}
+
+#[test]
+fn nvrtc_takes_random_kernels() {
+    if let Err(missing) = nvrtc::version() {
+        assert!(std::env::var_os("CI").is_none(), "on CI, NVRTC must be there: {missing}");
+        return eprintln!("SKIPPED: {missing}");
+    }
+    let first = number("HIDET_SEED", 0);
+    let failures: Vec<String> = (first..first + number("HIDET_NVRTC_SEEDS", 60))
+        .into_par_iter()
+        .filter_map(|seed| {
+            let options = Options { checks: seed % 4 == 1, wide_index: seed % 4 == 2, contract: true };
+            let arch = Arch::TESTED[1 + seed as usize % (Arch::TESTED.len() - 1)];
+            let compiled = lower(&random_kernel(seed).function, &options)
+                .and_then(|lowered| codegen::cuda(&lowered, arch))
+                .and_then(|source| nvrtc::compile(&source, arch));
+            compiled.err().map(|error| format!("seed {seed} on {arch}: {error}"))
+        })
+        .collect();
+    assert!(failures.is_empty(), "{failures:#?}");
 }
