@@ -16,6 +16,7 @@ use crate::cuda::nvrtc::Usage;
 use crate::device::{Device, RawTensor};
 use crate::error::Result;
 use crate::ir::{Function, verify};
+use crate::passes::{self, BoundsReport};
 use crate::types::Const;
 use std::sync::{Arc, OnceLock};
 
@@ -59,6 +60,11 @@ struct Inner {
     narrow: Instance,
     /// With 64-bit offsets, made when first needed.
     wide: OnceLock<Result<Instance>>,
+    /// What the passes proved of bounds, and which extents would prove more. Made for GPUs alone: elsewhere a guard
+    /// costs less than compiling a second instance.
+    bounds: Option<BoundsReport>,
+    /// Without the guards that such extents make needless, made when they are first met.
+    unguarded: OnceLock<Result<Instance>>,
 }
 
 /// What a device runs.
@@ -83,8 +89,10 @@ impl Compiled {
         verify::check(&function)?;
         contract::check_dims(&function)?;
         let narrow = Instance::new(&function, device, options, options.wide_index)?;
+        let bounds = device.as_cuda().map(|_| passes::bounds_report(&function)).transpose()?;
         let (device, options) = (device.clone(), options.clone());
-        Ok(Compiled(Arc::new(Inner { function, device, options, narrow, wide: OnceLock::new() })))
+        let (wide, unguarded) = (OnceLock::new(), OnceLock::new());
+        Ok(Compiled(Arc::new(Inner { function, device, options, narrow, wide, bounds, unguarded })))
     }
 
     /// Checks the arguments and launches the kernel. On a GPU the launch returns at once, but for kernels with checks,
@@ -98,6 +106,12 @@ impl Compiled {
         let instance = if binding.wide && !inner.options.wide_index {
             let make = || Instance::new(&inner.function, &inner.device, &inner.options, true);
             inner.wide.get_or_init(make).as_ref().map_err(Clone::clone)?
+        } else if let Some(bounds) = inner.bounds.as_ref().filter(|bounds| bounds.holds(&binding.dims)) {
+            let make = || {
+                let function = passes::specialise(&inner.function, bounds);
+                Instance::new(&function, &inner.device, &inner.options, inner.options.wide_index)
+            };
+            inner.unguarded.get_or_init(make).as_ref().map_err(Clone::clone)?
         } else {
             &inner.narrow
         };

@@ -40,6 +40,23 @@ pub struct Kept {
     pub place: String,
 }
 
+impl BoundsReport {
+    /// Whether a launch with these dims meets the conditions, so that the instance by [`specialise`] may run. Never
+    /// where there would be no difference.
+    pub fn holds(&self, dims: &[i64]) -> bool {
+        let meets = |condition: &Constraint| {
+            let (Ok(left), Ok(right)) = (condition.left.eval(dims), condition.right.eval(dims)) else { return false };
+            match condition.relation {
+                Relation::Equal => left == right,
+                Relation::Less => left < right,
+                Relation::LessEqual => left <= right,
+                Relation::MultipleOf => left.checked_rem(right) == Some(0),
+            }
+        };
+        self.moved > 0 && self.conditions.iter().all(meets)
+    }
+}
+
 /// Reports on a kernel as it was written.
 pub fn bounds_report(function: &Function) -> Result<BoundsReport> {
     let prepared = prepare(function)?;
@@ -160,5 +177,39 @@ impl fmt::Display for BoundsReport {
             writeln!(f, "  kept: `{buffer}` at {place}, {how}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{bounds_report, specialise};
+    use crate::ir::{Stmt, text};
+    use crate::passes::{Options, lower};
+
+    const COPY: &str = "kernel copy<n>(@x: in f32[n], @y: out f32[n])
+        grid ((n + 127) / 128, 1, 1)
+        block (128, 1, 1)
+        {
+          %t: i32 = thread
+          %b: i32 = block.x
+          %c: i32 = const 128
+          %base: i32 = mul %b, %c
+          %i: i32 = add %base, %t
+          %v: f32 = load.guard @x[%i]
+          store.guard @y[%i] = %v
+        }";
+
+    #[test]
+    fn the_instance_for_multiples_has_no_branches() {
+        let function = text::parse(COPY).unwrap();
+        let report = bounds_report(&function).unwrap();
+        assert!(report.holds(&[256]) && report.holds(&[0]) && !report.holds(&[257]));
+        let branches = |function| {
+            let lowered = lower(function, &Options::default()).unwrap();
+            let mut count = 0;
+            lowered.each_stmt(&mut |_, stmt| count += usize::from(matches!(stmt, Stmt::If { .. })));
+            count
+        };
+        assert_eq!((branches(&function), branches(&specialise(&function, &report))), (2, 0));
     }
 }
