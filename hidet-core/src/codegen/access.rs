@@ -3,7 +3,7 @@
 use super::descriptor;
 use super::expr::Expr;
 use super::intrinsic::fill;
-use super::stmt::Generator;
+use super::kernel::Generator;
 use super::{literal, types};
 use crate::error::Result;
 use crate::intrinsics::{Intrinsic, Meaning};

@@ -10,8 +10,11 @@
 mod access;
 mod descriptor;
 mod expr;
+mod extent;
 mod inline;
 mod intrinsic;
+mod kernel;
+mod let_stmt;
 mod literal;
 mod memory;
 mod names;
@@ -108,7 +111,7 @@ impl Source {
 /// The CUDA C++ of a lowered function, for an architecture.
 pub fn cuda(function: &Function, arch: Arch) -> Result<Source> {
     require::check(function, arch)?;
-    stmt::Generator::new(function).run()
+    kernel::Generator::new(function).run()
 }
 
 /// An error at a place of the function.

@@ -1,0 +1,271 @@
+//! The kernel around the statements: signature, memory, names, and what is known while they are written.
+
+use super::expr::Expr;
+use super::extent::TextArith;
+use super::inline::{self, Uses};
+use super::memory::{self, Shared};
+use super::names::Names;
+use super::writer::Writer;
+use super::{Parameter, Site, Source, fault, prelude, types};
+use crate::error::Result;
+use crate::ir::{
+    Access, Block, Buffer, BufferId, Function, LoopId, MapId, Op, Param, Scope, SecondaryMap, Span, Stmt, ValueId,
+    VarId,
+};
+use hidet_mapping::IndexExpr;
+
+/// Longer expressions get a line of their own.
+const LONGEST: usize = 90;
+
+/// Writes one kernel.
+pub(super) struct Generator<'a> {
+    pub(super) function: &'a Function,
+    pub(super) names: Names,
+    pub(super) out: Writer,
+    pub(super) uses: Uses,
+    values: SecondaryMap<ValueId, Option<Expr>>,
+    pub(super) vars: SecondaryMap<VarId, String>,
+    pub(super) buffers: SecondaryMap<BufferId, String>,
+    pub(super) maps: SecondaryMap<MapId, String>,
+    pub(super) dims: Vec<String>,
+    pub(super) loops: Vec<LoopFrame>,
+    pub(super) fault: Option<String>,
+    /// Threads may end early, so the others must not wait for them for ever.
+    pub(super) faults: bool,
+    sites: Vec<Site>,
+    span: Span,
+}
+
+/// A loop around the statement being written.
+pub(super) struct LoopFrame {
+    pub(super) id: LoopId,
+    pub(super) next: String,
+    pub(super) end: String,
+    pub(super) next_used: bool,
+    pub(super) end_used: bool,
+}
+
+/// Which buffers a function uses, and whether it can report.
+#[derive(Default)]
+struct Survey {
+    buffers: SecondaryMap<BufferId, bool>,
+    /// It has a fault record.
+    reports: bool,
+    /// It may end early with a fault.
+    faults: bool,
+}
+
+impl Survey {
+    fn walk(&mut self, function: &Function, block: &Block) {
+        for id in &block.0 {
+            let stmt = &function.stmts[*id];
+            let mut add = |buffer: &BufferId| self.buffers[*buffer] = true;
+            match stmt {
+                Stmt::Let { op: Op::Load { buffer, .. }, .. } | Stmt::Store { buffer, .. } => add(buffer),
+                Stmt::Call { args, .. } => {
+                    for arg in args {
+                        if let crate::ir::Arg::Address { buffer, .. } = arg {
+                            add(buffer);
+                        }
+                    }
+                }
+                Stmt::Asm { operands, .. } => {
+                    for operand in operands {
+                        if let crate::ir::AsmOperand::Address { buffer, .. } = operand {
+                            add(buffer);
+                        }
+                    }
+                }
+                Stmt::Check { .. } | Stmt::Assert { .. } => (self.reports, self.faults) = (true, true),
+                Stmt::Print { .. } => self.reports = true,
+                _ => {}
+            }
+            for inner in inline::blocks(stmt).into_iter().flatten() {
+                self.walk(function, inner);
+            }
+        }
+    }
+}
+
+impl<'a> Generator<'a> {
+    pub(super) fn new(function: &'a Function) -> Self {
+        Generator {
+            function,
+            names: Names::default(),
+            out: Writer::default(),
+            uses: inline::analyse(function),
+            values: SecondaryMap::new(),
+            vars: SecondaryMap::new(),
+            buffers: SecondaryMap::new(),
+            maps: SecondaryMap::new(),
+            dims: Vec::new(),
+            loops: Vec::new(),
+            fault: None,
+            faults: false,
+            sites: Vec::new(),
+            span: Span::default(),
+        }
+    }
+
+    /// An error at the statement being written.
+    pub(super) fn error(&self, message: impl Into<String>) -> crate::Error {
+        fault(self.function, self.span, message)
+    }
+
+    /// The whole text.
+    pub(super) fn run(mut self) -> Result<Source> {
+        let function = self.function;
+        let mut survey = Survey::default();
+        survey.walk(function, &function.body);
+        let shared = memory::plan(function, &survey.buffers)?;
+        self.faults = survey.faults;
+        let entry = self.names.unique(&function.name, "kernel");
+        let parameters = self.signature(&entry, survey.reports);
+        self.declare_memory(&shared, &survey.buffers)?;
+        self.block(&function.body)?;
+        self.out.at(Span::default());
+        self.out.close("}");
+
+        let head = prelude::for_text(&self.out.text);
+        let mut lines = vec![Span::default(); head.lines().count()];
+        lines.append(&mut self.out.spans);
+        Ok(Source {
+            text: head + &self.out.text,
+            entry,
+            parameters,
+            static_shared: shared.static_bytes,
+            dynamic_shared: shared.dynamic_bytes.unwrap_or(IndexExpr::Const(0)),
+            sites: self.sites,
+            lines,
+            files: function.files.clone(),
+        })
+    }
+
+    fn signature(&mut self, entry: &str, reports: bool) -> Vec<Parameter> {
+        let function = self.function;
+        let (mut text, mut parameters) = (Vec::new(), Vec::new());
+        for param in &function.params {
+            match param {
+                Param::Tensor { buffer, access } => {
+                    let Buffer { name, elem, .. } = &function.buffers[*buffer];
+                    let name = self.names.unique(name, "tensor");
+                    let constant = if *access == Access::In { "const " } else { "" };
+                    text.push(format!("{constant}{}* __restrict__ {name}", types::scalar(*elem)));
+                    self.buffers[*buffer] = name;
+                    parameters.push(Parameter::Tensor(*buffer));
+                }
+                Param::Scalar { name, value } => {
+                    let name = self.names.unique(name, "scalar");
+                    text.push(format!("{} {name}", types::name(function.ty(*value))));
+                    self.values[*value] = Some(Expr::atom(name));
+                    parameters.push(Parameter::Scalar(*value));
+                }
+            }
+        }
+        for (id, dim) in function.dims.iter() {
+            let name = self.names.unique(&dim.name, "dim");
+            text.push(format!("int {name}"));
+            self.dims.push(name);
+            parameters.push(Parameter::Dim(id));
+        }
+        for (id, map) in function.maps.iter() {
+            let name = self.names.unique(&format!("{}_map", function.buffers[map.buffer].name), "map");
+            text.push(format!("const __grid_constant__ hidet_tensor_map {name}"));
+            self.maps[id] = name;
+            parameters.push(Parameter::Map(id));
+        }
+        if reports {
+            let name = self.names.unique("fault", "fault");
+            text.push(format!("hidet_fault_record* __restrict__ {name}"));
+            self.fault = Some(name);
+            parameters.push(Parameter::Fault);
+        }
+        let launch = &function.launch;
+        let bounds = match launch.min_blocks {
+            0 => launch.threads().to_string(),
+            blocks => format!("{}, {blocks}", launch.threads()),
+        };
+        let cluster = match launch.cluster {
+            [1, 1, 1] => String::new(),
+            [x, y, z] => format!(" __cluster_dims__({x}, {y}, {z})"),
+        };
+        self.out.line(format!("extern \"C\" __global__ void __launch_bounds__({bounds}){cluster}"));
+        self.out.open(format!("{entry}({}) {{", text.join(", ")));
+        parameters
+    }
+
+    fn declare_memory(&mut self, shared: &Shared, used: &SecondaryMap<BufferId, bool>) -> Result<()> {
+        let function = self.function;
+        for (id, buffer) in function.buffers.iter().filter(|(id, _)| used[*id]) {
+            match buffer.scope {
+                Scope::Global if self.buffers[id].is_empty() => {
+                    return Err(self.error(format!("global buffer `{}` is no parameter", buffer.name)));
+                }
+                Scope::Global => {}
+                Scope::Shared => self.buffers[id] = self.names.unique(&buffer.name, "tile"),
+                Scope::Register => {
+                    let name = self.names.unique(&buffer.name, "frag");
+                    let count = buffer.shape.iter().map(IndexExpr::as_const).product::<Option<i64>>();
+                    let (Some(count), 1) = (count, buffer.shape.len()) else {
+                        let message = "must have one axis of constant extent in the CUDA back end";
+                        return Err(self.error(format!("register buffer `{}` {message}", buffer.name)));
+                    };
+                    self.out.line(format!("{} {name}[{}];", types::scalar(buffer.elem), count.max(1)));
+                    self.buffers[id] = name;
+                }
+            }
+        }
+        let dims = self.dims.clone();
+        let dim = |extent: &IndexExpr| extent.emit(&mut TextArith { dims: &dims }).within(2);
+        shared.declare(function, &mut self.names, &self.buffers, &dim, &mut self.out);
+        Ok(())
+    }
+
+    /// Writes the statements of a block.
+    pub(super) fn block(&mut self, block: &Block) -> Result<()> {
+        for id in &block.0 {
+            self.span = self.function.spans[*id];
+            self.out.at(self.span);
+            self.stmt(*id)?;
+        }
+        Ok(())
+    }
+
+    /// The expression of a value.
+    pub(super) fn value(&self, value: ValueId) -> Result<Expr> {
+        self.values[value].clone().ok_or_else(|| self.error(format!("value {value} is used before it is defined")))
+    }
+
+    /// Brings a value into being: as a constant variable, or to be written at its use.
+    pub(super) fn define(&mut self, value: ValueId, expr: Expr, always_inline: bool) {
+        if always_inline || (self.uses.inline[value] && expr.text.len() <= LONGEST) {
+            self.values[value] = Some(expr);
+            return;
+        }
+        let name = self.name_value(value);
+        self.out.line(format!("const {} {name} = {};", types::name(self.function.ty(value)), expr.text));
+    }
+
+    /// A name for a value, which is then written by that name.
+    pub(super) fn name_value(&mut self, value: ValueId) -> String {
+        self.name_like(value, "v")
+    }
+
+    /// The same, with another name where the source has none.
+    pub(super) fn name_like(&mut self, value: ValueId, fallback: &str) -> String {
+        let name = self.names.unique(&self.function.values[value].name, fallback);
+        self.values[value] = Some(Expr::atom(name.clone()));
+        name
+    }
+
+    /// The text of an extent.
+    pub(super) fn extent(&self, extent: &IndexExpr) -> Expr {
+        extent.emit(&mut TextArith { dims: &self.dims })
+    }
+
+    /// A place at which a fault may be reported.
+    pub(super) fn site(&mut self, message: String) -> usize {
+        self.sites.push(Site { message, place: self.function.place_of(self.span) });
+        self.sites.len() - 1
+    }
+}

@@ -1,0 +1,135 @@
+//! Values: what each operation is as an expression.
+
+use super::expr::{self, Expr};
+use super::kernel::Generator;
+use super::{literal, types};
+use crate::error::Result;
+use crate::ir::{BinaryOp, Op, Special, ValueId};
+use crate::types::{Scalar, Type};
+
+impl Generator<'_> {
+    /// Defines a value.
+    pub(super) fn let_stmt(&mut self, value: ValueId, op: &Op) -> Result<()> {
+        if self.uses.count[value] == 0 {
+            return Ok(());
+        }
+        let ty = self.function.ty(value);
+        let named = !self.function.values[value].name.is_empty();
+        let (expr, always) = match op {
+            Op::Const(constant) if ty.lanes == 1 => (Expr::atom(literal::constant(*constant)), true),
+            Op::Const(constant) => {
+                let lane = Expr::atom(literal::constant(*constant));
+                (expr::vector(ty, &vec![lane; ty.lanes as usize]), false)
+            }
+            Op::Dim(dim) => {
+                let name = self.dims.get(crate::ir::Handle::index(*dim));
+                (Expr::atom(name.cloned().ok_or_else(|| self.error("unknown extent"))?), true)
+            }
+            Op::Special(special) => (self.special(*special), !named),
+            Op::Read(var) => (Expr::atom(self.var(*var)?), false),
+            Op::Load { buffer, index, guard } => (self.load(*buffer, index, ty, *guard)?, false),
+            Op::Vector(lanes) => {
+                let lanes = lanes.iter().map(|lane| self.value(*lane)).collect::<Result<Vec<_>>>()?;
+                (expr::vector(ty, &lanes), false)
+            }
+            Op::Extract(vector, lane) => (Expr::atom(format!("{}[{lane}]", self.value(*vector)?.within(0))), false),
+            Op::Bitcast(from) => {
+                (Expr::atom(format!("bitcast<{}>({})", types::name(ty), self.value(*from)?.text)), false)
+            }
+            Op::Select(c, a, b) => (expr::select(&self.value(*c)?, &self.value(*a)?, &self.value(*b)?), false),
+            op => (self.lanewise(value, ty, op)?, false),
+        };
+        self.define(value, expr, always);
+        Ok(())
+    }
+
+    /// An operation that works lane by lane.
+    fn lanewise(&self, value: ValueId, ty: Type, op: &Op) -> Result<Expr> {
+        if ty.lanes == 1 {
+            return self.scalar_op(value, ty.scalar, op, None);
+        }
+        if let Some((name, operands)) = packed(ty, op) {
+            let operands = operands.into_iter().map(|operand| Ok(self.value(operand)?.text));
+            return Ok(Expr::atom(format!("{name}({})", operands.collect::<Result<Vec<_>>>()?.join(", "))));
+        }
+        let lanes = (0..ty.lanes).map(|lane| self.scalar_op(value, ty.scalar, op, Some(lane)));
+        Ok(expr::vector(ty, &lanes.collect::<Result<Vec<_>>>()?))
+    }
+
+    fn scalar_op(&self, value: ValueId, to: Scalar, op: &Op, lane: Option<u8>) -> Result<Expr> {
+        let get = |operand: ValueId| -> Result<Expr> {
+            let expr = self.value(operand)?;
+            Ok(match lane {
+                Some(lane) if self.function.ty(operand).lanes > 1 => Expr::atom(format!("{}[{lane}]", expr.within(0))),
+                _ => expr,
+            })
+        };
+        let from = |operand: &ValueId| self.function.ty(*operand).scalar;
+        let expr = match op {
+            Op::Unary(unary, a) => expr::unary(*unary, from(a), &get(*a)?),
+            Op::Binary(binary, a, b) => expr::binary(*binary, from(a), &get(*a)?, &get(*b)?, self.uses.index[value]),
+            Op::Compare(compare, a, b) => expr::compare(*compare, from(a), &get(*a)?, &get(*b)?),
+            Op::Fma(a, b, c) => expr::fma(from(a), &get(*a)?, &get(*b)?, &get(*c)?),
+            Op::Cast(a) => Some(expr::convert(from(a), to, &get(*a)?)),
+            _ => None,
+        };
+        expr.ok_or_else(|| {
+            let name = match op {
+                Op::Unary(unary, a) => format!("`{}` of `{}`", unary.name(), from(a)),
+                Op::Binary(binary, a, _) => format!("`{}` of `{}`", binary.name(), from(a)),
+                Op::Compare(compare, a, _) => format!("`{}` of `{}`", compare.name(), from(a)),
+                op => format!("{op:?}"),
+            };
+            self.error(format!("{name} has no CUDA text; cast the operands to another type"))
+        })
+    }
+
+    fn special(&self, special: Special) -> Expr {
+        use Special::*;
+        let [x, y, z] = self.function.launch.block;
+        let thread = |axis: &str, extent: u32| {
+            Expr::atom(if extent == 1 { "0".to_owned() } else { format!("int(threadIdx.{axis})") })
+        };
+        let linear = match (x, y, z) {
+            (_, 1, 1) => "threadIdx.x".to_owned(),
+            (x, _, 1) => format!("threadIdx.x + threadIdx.y * {x}"),
+            (x, y, _) => format!("threadIdx.x + threadIdx.y * {x} + threadIdx.z * {}", x * y),
+        };
+        let part = |operator: &str| match (x, y, z) {
+            (_, 1, 1) => Expr::atom(format!("int({linear} {operator})")),
+            _ => Expr::atom(format!("int(({linear}) {operator})")),
+        };
+        let clusters = self.function.launch.cluster;
+        match special {
+            ThreadX => thread("x", x),
+            ThreadY => thread("y", y),
+            ThreadZ => thread("z", z),
+            BlockX => Expr::atom("int(blockIdx.x)"),
+            BlockY => Expr::atom("int(blockIdx.y)"),
+            BlockZ => Expr::atom("int(blockIdx.z)"),
+            BlockDimX => Expr::atom(x.to_string()),
+            BlockDimY => Expr::atom(y.to_string()),
+            BlockDimZ => Expr::atom(z.to_string()),
+            GridX => Expr::atom("int(gridDim.x)"),
+            GridY => Expr::atom("int(gridDim.y)"),
+            GridZ => Expr::atom("int(gridDim.z)"),
+            Thread => Expr::atom(format!("int({linear})")),
+            Lane => part("% 32"),
+            Warp => part("/ 32"),
+            ClusterRank if clusters == [1; 3] => Expr::atom("0"),
+            ClusterRank => Expr::atom("hidet_cluster_rank()"),
+            ClusterSize => Expr::atom(clusters.iter().product::<u32>().to_string()),
+        }
+    }
+}
+
+/// The helper that works on all lanes of a vector of small floats, with its operands.
+fn packed(ty: Type, op: &Op) -> Option<(String, Vec<ValueId>)> {
+    use BinaryOp::{Add, Mul, Sub};
+    let (name, operands) = match op {
+        Op::Binary(op @ (Add | Sub | Mul), a, b) => (op.name(), vec![*a, *b]),
+        Op::Fma(a, b, c) => ("fma", vec![*a, *b, *c]),
+        _ => return None,
+    };
+    matches!(ty.scalar, Scalar::F16 | Scalar::BF16).then(|| (format!("{}_{name}_packed", ty.scalar), operands))
+}
