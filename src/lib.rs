@@ -1,4 +1,4 @@
-//! Tensor programs by task mapping.
+#![doc = include_str!("../README.md")]
 
 pub use hidet_core::*;
 pub use hidet_macros::task_mapping;
