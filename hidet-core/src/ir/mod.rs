@@ -34,7 +34,7 @@
 //!
 //! # What is valid
 //!
-//! See [`verify`](self::verify), whose list is the specification.
+//! See [`verify`], whose list is the specification.
 
 mod arena;
 mod compact;
