@@ -1,4 +1,4 @@
-#![doc = include_str!("../README.md")]
+//! Tensor programs by task mapping.
 
 pub use hidet_core::*;
 pub use hidet_macros::task_mapping;
@@ -21,3 +21,8 @@ pub mod prelude {
     pub use hidet_macros::task_mapping;
     pub use hidet_mapping::{Index, TaskMapping, Worker, auto_map, col_repeat, col_spatial, repeat, spatial};
 }
+
+/// The examples of the README, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
