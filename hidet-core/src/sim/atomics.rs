@@ -6,13 +6,14 @@
 
 use super::block::BlockRun;
 use super::clocks::Published;
+use super::elements::{load_element, store_element};
 use super::exchange::combine;
 use super::exec::{Operands, Pause, write_lane};
 use super::lanes::lanes;
 use super::memory::update_at;
 use super::program::{CallArg, Place};
 use super::shadow::Touch;
-use super::transfer::{load_element, store_element};
+
 use super::warp::Strand;
 use crate::intrinsics::{AtomicOp, Meaning, Order};
 
@@ -89,16 +90,13 @@ impl BlockRun<'_> {
             self.progress();
             strand.polls = 0;
         }
-        strand.pc += 1;
         let polls = matches!(call.meaning, Meaning::AtomicLoad(..))
             || matches!(call.meaning, Meaning::Atomic(AtomicOp::CompareExchange | AtomicOp::Exchange, ..)) && !changed;
         if polls {
-            strand.pc -= 1;
             self.poll(warp, strand);
-            strand.pc += 1;
-            return Some(if self.stopped { Pause::Stopped } else { Pause::Time });
         }
-        Some(Pause::Time)
+        strand.pc += 1;
+        Some(if self.stopped { Pause::Stopped } else { Pause::Time })
     }
 
     fn released(&mut self, place: Place, at: usize) -> Option<Published> {

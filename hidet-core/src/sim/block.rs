@@ -19,6 +19,10 @@ const MOST_FAULTS: usize = 16;
 /// Polls without any change after which threads that all poll are said to wait forever.
 const IDLE_POLLS: u32 = 4096;
 
+/// Turns of a block in which nothing was stored and no thread met another, after which it is said to run forever: some
+/// hundred million instructions.
+const IDLE_TURNS: u32 = 1 << 20;
+
 /// How a block stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
@@ -57,6 +61,8 @@ pub struct BlockRun<'l> {
     pub agents: BTreeMap<u32, Agent>,
     /// What was released to addresses of shared memory.
     pub released_shared: HashMap<usize, Published>,
+    /// Turns since something was stored or threads met.
+    pub idle_turns: u32,
     /// The clock that a kernel can read.
     pub ticks: u64,
 }
@@ -93,6 +99,7 @@ impl<'l> BlockRun<'l> {
             fences: HashMap::new(),
             agents: BTreeMap::new(),
             released_shared: HashMap::new(),
+            idle_turns: 0,
             ticks: 0,
         };
         run.warps = (0..threads.div_ceil(32)).map(|warp| run.warp(warp, threads)).collect();
@@ -104,19 +111,8 @@ impl<'l> BlockRun<'l> {
         let lanes = (threads - index * 32).min(32);
         let mut warp = Warp::new(program.rows, lanes);
         let [x, y, _] = program.block;
-        for lane in 0..32 {
-            let thread = index * 32 + lane;
-            let rows = [
-                (slot::THREAD, thread),
-                (slot::LANE, lane),
-                (slot::THREAD_X, thread % x),
-                (slot::THREAD_Y, thread / x % y),
-                (slot::THREAD_Z, thread / (x * y)),
-            ];
-            for (row, value) in rows {
-                warp.regs[row as usize].0[lane as usize] = value;
-            }
-        }
+        let rows = &self.launch.thread_rows[index as usize];
+        warp.regs[..rows.len()].copy_from_slice(rows);
         let mut slots = vec![0; program.slots as usize];
         slots[slot::BLOCK_X as usize] = self.coordinates[0] as u64;
         slots[slot::BLOCK_Y as usize] = self.coordinates[1] as u64;
@@ -140,6 +136,11 @@ impl<'l> BlockRun<'l> {
     pub fn step(&mut self, slices: u32) -> Status {
         for _ in 0..slices {
             if self.stopped || self.alive == 0 {
+                return Status::Done;
+            }
+            self.idle_turns += 1;
+            if self.idle_turns > IDLE_TURNS && self.launch.options.checks.deadlock {
+                self.report_endless();
                 return Status::Done;
             }
             let Some(warp) = self.choose() else {
@@ -220,6 +221,7 @@ impl<'l> BlockRun<'l> {
     /// Something changed that a polling thread may have waited for.
     pub fn progress(&mut self) {
         self.resident.idle.set(0);
+        self.idle_turns = 0;
     }
 
     /// A strand has looked at memory that others may change, in vain as far as is known.

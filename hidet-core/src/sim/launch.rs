@@ -8,8 +8,9 @@
 use super::block::{BlockRun, Status};
 use super::clocks::Published;
 use super::global::GlobalShadow;
+use super::lanes::Row;
 use super::memory::{Memory, Snapshot};
-use super::program::Program;
+use super::program::{Program, slot};
 use super::random::Random;
 use super::report::{Counters, Fault};
 use super::{Options, Report};
@@ -53,6 +54,26 @@ pub struct Launch<'a> {
     pub options: &'a Options,
     pub tensors: Vec<Bound>,
     pub shadows: Vec<GlobalShadow>,
+    /// The rows of thread indices that each warp of a block begins with.
+    pub thread_rows: Vec<[Row; slot::FIRST_FREE_ROW as usize]>,
+}
+
+/// The rows of thread indices of every warp.
+pub fn thread_rows(block: [u32; 3]) -> Vec<[Row; slot::FIRST_FREE_ROW as usize]> {
+    let [x, y, z] = block;
+    let warp = |warp: u32| {
+        let mut rows = [Row::ZERO; slot::FIRST_FREE_ROW as usize];
+        for lane in 0..32 {
+            let thread = warp * 32 + lane;
+            rows[slot::THREAD as usize].0[lane as usize] = thread;
+            rows[slot::LANE as usize].0[lane as usize] = lane;
+            rows[slot::THREAD_X as usize].0[lane as usize] = thread % x;
+            rows[slot::THREAD_Y as usize].0[lane as usize] = thread / x % y;
+            rows[slot::THREAD_Z as usize].0[lane as usize] = thread / (x * y);
+        }
+        rows
+    };
+    (0..(x * y * z).div_ceil(32)).map(warp).collect()
 }
 
 /// What blocks that run on one host thread share.

@@ -15,6 +15,7 @@ mod block;
 mod calls;
 mod clocks;
 mod compile;
+mod elements;
 mod exchange;
 mod exec;
 mod global;
@@ -152,7 +153,8 @@ pub fn run(function: &Function, arguments: &Arguments, options: &Options) -> Res
     let program = compile::compile(function, &fixed)
         .map_err(|refusal| refuse(format!("{}\n  --> {}", refusal.message, function.place_of(refusal.span))))?;
     let (tensors, shadows) = shadows(function, tensors, options);
-    let launch = Launch { program: &program, function, options, tensors, shadows };
+    let thread_rows = launch::thread_rows(program.block);
+    let launch = Launch { program: &program, function, options, tensors, shadows, thread_rows };
     let done = launch.run();
     if done.faults.is_empty() {
         // Without the checker nobody knows what was written: everything that could be.

@@ -23,7 +23,7 @@ impl BlockRun<'_> {
             return;
         }
         if touch != Touch::Read {
-            self.resident.idle.set(0);
+            self.progress();
         }
         let options = self.launch.options;
         if options.counters {

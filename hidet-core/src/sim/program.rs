@@ -352,3 +352,20 @@ pub struct Program {
     /// Whether some copies run beside the threads.
     pub asynchronous: bool,
 }
+
+impl Program {
+    /// The place in the source of an instruction, where it has one.
+    pub fn site_of(&self, inst: &Inst) -> Option<u32> {
+        match *inst {
+            Inst::Load { access, .. }
+            | Inst::LoadUniform { access, .. }
+            | Inst::Store { access, .. }
+            | Inst::LoadRow { access, .. }
+            | Inst::StoreRow { access, .. } => Some(self.accesses[access as usize].site),
+            Inst::CheckIndex { check } => Some(self.checks[check as usize].site),
+            Inst::Call { call } => Some(self.calls[call as usize].site),
+            Inst::CheckOperand { site, .. } | Inst::Assert { site, .. } | Inst::Exit { site } => Some(site),
+            _ => None,
+        }
+    }
+}

@@ -1,9 +1,9 @@
 //! Loads and stores of a strand: bounds, alignment, the movement itself, and what the checkers and counters see of it.
 
 use super::block::BlockRun;
+use super::elements::{gather, load_element, scatter};
 use super::exec::{Operands, read_lane, write_lane};
 use super::lanes::{LANES, Row, lanes};
-use super::memory::{load_at, store_at};
 use super::program::{Access, Place, Src};
 use super::report::FaultKind;
 use super::shadow::Touch;
@@ -329,78 +329,5 @@ impl BlockRun<'_> {
         self.fault(FaultKind::OutOfBounds, message, (check.site, what), Vec::new());
         self.stop();
         false
-    }
-}
-
-/// # Safety
-/// As for [`load_at`].
-pub unsafe fn load_element(at: *const u8, bytes: usize) -> u64 {
-    // SAFETY: the caller's duty.
-    unsafe {
-        match bytes {
-            1 => load_at::<1>(at),
-            2 => load_at::<2>(at),
-            4 => load_at::<4>(at),
-            _ => load_at::<8>(at),
-        }
-    }
-}
-
-/// # Safety
-/// As for [`load_at`].
-pub unsafe fn store_element(at: *mut u8, bytes: usize, value: u64) {
-    // SAFETY: the caller's duty.
-    unsafe {
-        match bytes {
-            1 => store_at::<1>(at, value),
-            2 => store_at::<2>(at, value),
-            4 => store_at::<4>(at, value),
-            _ => store_at::<8>(at, value),
-        }
-    }
-}
-
-/// Loads one element a lane of `active`, and zero in the other lanes of `mask`.
-///
-/// # Safety
-/// The row exists; the elements of the active lanes are valid for [`load_at`].
-#[inline(always)]
-unsafe fn gather<const N: usize>(to: *mut Row, base: *const u8, at: &[u32; LANES], part: u32, active: u32, mask: u32) {
-    // SAFETY: the caller's duty.
-    unsafe {
-        if active == u32::MAX {
-            for lane in 0..LANES {
-                let value = load_at::<N>(base.add((at[lane] + part) as usize * N));
-                write_lane(to, N == 8, lane, value);
-            }
-            return;
-        }
-        for lane in lanes(active) {
-            let value = load_at::<N>(base.add((at[lane] + part) as usize * N));
-            write_lane(to, N == 8, lane, value);
-        }
-        for lane in lanes(mask & !active) {
-            write_lane(to, N == 8, lane, 0);
-        }
-    }
-}
-
-/// Stores one element a lane of `active`, in the order of the lanes.
-///
-/// # Safety
-/// The row exists; the elements of the active lanes are valid for [`store_at`].
-#[inline(always)]
-unsafe fn scatter<const N: usize>(from: *const Row, base: *mut u8, at: &[u32; LANES], part: u32, active: u32) {
-    // SAFETY: the caller's duty.
-    unsafe {
-        if active == u32::MAX {
-            for lane in 0..LANES {
-                store_at::<N>(base.add((at[lane] + part) as usize * N), read_lane(from, N == 8, lane));
-            }
-            return;
-        }
-        for lane in lanes(active) {
-            store_at::<N>(base.add((at[lane] + part) as usize * N), read_lane(from, N == 8, lane));
-        }
     }
 }

@@ -88,6 +88,30 @@ impl BlockRun<'_> {
         self.stopped = true;
     }
 
+    /// The threads run on and nothing happens.
+    pub fn report_endless(&mut self) {
+        let program = self.launch.program;
+        let running = |strand: &&Strand| strand.state == State::Ready;
+        let mut places = Vec::new();
+        for (index, warp) in self.warps.iter().enumerate() {
+            for strand in warp.strands.iter().filter(running) {
+                // The nearest place in the source that the code ahead of the strand names.
+                let ahead = program.code[strand.pc as usize..].iter().find_map(|inst| program.site_of(inst));
+                let behind = program.code[..strand.pc as usize].iter().rev().find_map(|inst| program.site_of(inst));
+                if let Some(site) = behind.or(ahead) {
+                    let name = self.thread_name(index, strand.mask.trailing_zeros() as usize);
+                    places.push((site, format!("{name} runs near here")));
+                }
+            }
+        }
+        let mut places = places.into_iter();
+        if let Some(first) = places.next() {
+            let message = "threads run on and on without storing anything: an endless loop";
+            self.fault(FaultKind::Deadlock, message, first, places.take(3).collect());
+        }
+        self.stopped = true;
+    }
+
     /// Everyone polls and nothing changes.
     pub fn report_spinning(&mut self, warp: usize, strand: &Strand) {
         let program = self.launch.program;

@@ -1,7 +1,7 @@
 //! Calls of intrinsics.
 
 use super::{Compiler, Result};
-use crate::intrinsics::{Effect, Intrinsic, Meaning, Operand, Order};
+use crate::intrinsics::{AtomicOp, Effect, Intrinsic, Meaning, Operand, Order};
 use crate::ir::{Arg, Scope, ValueId};
 use crate::sim::program::{Call, CallArg};
 use crate::types::Scalar;
@@ -47,7 +47,11 @@ impl Compiler<'_> {
         let used = result.is_some_and(|value| !self.liveness.dying(self.at).contains(&value));
         let float = operands.iter().any(|operand| matches!(operand, CallArg::Value(_, scalar) if scalar.is_float()));
         self.program.communicates |= match row.meaning {
-            Meaning::Atomic(_, order, _) => global && (used || float || order != Order::Relaxed),
+            // Integer updates whose result nobody reads come out the same in any order.
+            Meaning::Atomic(op, order, _) => {
+                let swaps = matches!(op, AtomicOp::Exchange | AtomicOp::CompareExchange);
+                global && (used || float || swaps || order != Order::Relaxed)
+            }
             Meaning::AtomicLoad(..) | Meaning::AtomicStore(..) => global,
             _ => false,
         };
