@@ -56,6 +56,7 @@
 //! - What is loaded and stored is an element of the buffer, or a vector of elements.
 //! - Lanes of a vector divide the last extent where it is constant; the layout keeps them together and aligned, and the
 //!   buffer is aligned to the vector (16 bytes are enough).
+//! - A check is of 1, 2, 4, 8 or 16 lanes.
 //! - Nothing writes to an `in` parameter.
 //!
 //! Control
