@@ -5,7 +5,7 @@
 use hidet::prelude::*;
 
 kernel! {
-    /// y[i] = x[0] + ... + x[i]. `ticket` and `state` must start at 0.
+    /// `y[i] = x[0] + ... + x[i]`. `ticket` and `state` must start at 0.
     #[launch(grid = n.div_ceil(256), block = 256)]
     pub fn prefix_sum(
         x: In<i32, [n]>,
