@@ -1,8 +1,14 @@
-//! Programs that must compile and run, and programs that must not, with the exact words rustc then says.
+//! Programs that must not compile, with the exact words rustc then says. Those of the language that must are in `programs.rs`.
 
 #[test]
 fn task_mapping() {
     let tests = trybuild::TestCases::new();
     tests.pass("tests/ui/task_mapping/pass/*.rs");
     tests.compile_fail("tests/ui/task_mapping/fail/*.rs");
+}
+
+#[test]
+fn kernel() {
+    let tests = trybuild::TestCases::new();
+    tests.compile_fail("tests/ui/kernel/fail/*.rs");
 }

@@ -156,6 +156,24 @@ operator! {
     Add add Add; Sub sub Sub; Mul mul Mul; Div div Div; Rem rem Rem; BitXor bitxor Xor; BitAnd bitand And;
 }
 
+macro_rules! number_first {
+    ($($trait:ident $method:ident;)*) => {$(
+        impl ops::$trait<IndexExpr> for i32 {
+            type Output = IndexExpr;
+            fn $method(self, other: IndexExpr) -> IndexExpr {
+                ops::$trait::$method(IndexExpr::from(self), other)
+            }
+        }
+        impl ops::$trait<&IndexExpr> for i32 {
+            type Output = IndexExpr;
+            fn $method(self, other: &IndexExpr) -> IndexExpr {
+                ops::$trait::$method(IndexExpr::from(self), other)
+            }
+        }
+    )*};
+}
+number_first! { Add add; Sub sub; Mul mul; Div div; Rem rem; }
+
 impl fmt::Display for IndexExpr {
     /// Symbols print as `s0`, `s1`; every operation stands in parentheses.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -21,6 +21,15 @@ struct Open {
     serial: u32,
 }
 
+/// The number of a function, different from that of every other function built on this thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Serial(pub(crate) u32);
+
+impl Serial {
+    /// The number of no function.
+    pub(crate) const NONE: Serial = Serial(0);
+}
+
 /// What is the same wherever it is computed, and so computed once a block.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Same {
@@ -31,7 +40,7 @@ enum Same {
 
 /// A function under construction.
 pub(crate) struct Builder {
-    serial: u32,
+    serial: Serial,
     pub(crate) function: Function,
     open: Vec<Open>,
     /// By block serial: whether it is still open.
@@ -68,7 +77,7 @@ impl Drop for Guard {
 /// Builds a function: `body` emits into it.
 pub(crate) fn build(name: &str, body: impl FnOnce()) -> Result<Function> {
     let serial = SERIAL.with(|next| next.replace(next.get().wrapping_add(1).max(1)));
-    STACK.with(|stack| stack.borrow_mut().push(Builder::new(name, serial)));
+    STACK.with(|stack| stack.borrow_mut().push(Builder::new(name, Serial(serial))));
     let guard = Guard;
     body();
     let builder = STACK.with(|stack| stack.borrow_mut().pop());
@@ -84,7 +93,7 @@ pub(crate) fn build(name: &str, body: impl FnOnce()) -> Result<Function> {
 }
 
 impl Builder {
-    fn new(name: &str, serial: u32) -> Builder {
+    fn new(name: &str, serial: Serial) -> Builder {
         let function = Function { name: name.to_owned(), ..Function::default() };
         Builder {
             serial,
@@ -112,7 +121,7 @@ impl Builder {
     }
 
     /// The number of this function, different from that of every other function of this thread.
-    pub(crate) fn serial(&self) -> u32 {
+    pub(crate) fn serial(&self) -> Serial {
         self.serial
     }
 

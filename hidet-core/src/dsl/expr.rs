@@ -1,6 +1,6 @@
 //! [`Expr`]: a handle to a device value.
 
-use super::builder::{Builder, Place, here, with};
+use super::builder::{Builder, Place, Serial, here, with};
 use super::vector::Vector;
 use crate::ir::{BinaryOp, CompareOp, Handle, Op, UnaryOp, ValueId};
 use crate::types::{Element, Type};
@@ -28,8 +28,8 @@ impl<T: Element, const N: usize> DeviceType for Vector<T, N> {
 ///
 /// It belongs to the kernel that is being built on this thread and cannot be sent to another.
 pub struct Expr<T> {
-    kernel: u32,
-    id: u32,
+    kernel: Serial,
+    id: ValueId,
     of: PhantomData<(fn() -> T, *const ())>,
 }
 
@@ -41,7 +41,7 @@ impl<T> Clone for Expr<T> {
 }
 impl<T> fmt::Debug for Expr<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "%{} of kernel #{}", self.id, self.kernel)
+        write!(f, "{} of kernel #{}", self.id, self.kernel.0)
     }
 }
 
@@ -75,12 +75,12 @@ impl<T: Element> IntoExpr<T> for T {
 impl<T> Expr<T> {
     /// A handle that names no value: what operations outside of a kernel give.
     pub(crate) fn dead() -> Self {
-        Expr { kernel: 0, id: 0, of: PhantomData }
+        Expr { kernel: Serial::NONE, id: ValueId::new(0), of: PhantomData }
     }
 
     /// The handle of a value of this builder.
     pub(crate) fn new(builder: &Builder, value: ValueId) -> Self {
-        Expr { kernel: builder.serial(), id: value.index() as u32, of: PhantomData }
+        Expr { kernel: builder.serial(), id: value, of: PhantomData }
     }
 }
 
@@ -94,7 +94,7 @@ impl<T> Expr<T> {
 impl<T: DeviceType> Expr<T> {
     /// The value, for use in the open block. A handle that cannot be used there is noted as a problem of the kernel.
     pub(crate) fn resolve(self, builder: &mut Builder, at: Place) -> ValueId {
-        let value = ValueId::new(self.id as usize);
+        let value = self.id;
         if self.kernel != builder.serial() {
             builder.problem(
                 "a value of another kernel is used here; pass it as a parameter, or build it inside of this kernel",
@@ -118,7 +118,7 @@ impl<T: DeviceType> Expr<T> {
     pub(crate) fn set_name(self, name: &str) {
         with(|builder| {
             if self.kernel == builder.serial() {
-                let value = &mut builder.function.values[ValueId::new(self.id as usize)];
+                let value = &mut builder.function.values[self.id];
                 if value.name.is_empty() {
                     value.name = name.to_owned();
                 }

@@ -44,7 +44,6 @@ pub trait IndexTuple<const R: usize>: Copy {
 
 macro_rules! tuple {
     ($($rank:literal: $($name:ident)*;)*) => {$(
-        #[diagnostic::do_not_recommend]
         #[allow(non_snake_case)]
         impl<$($name: IndexValue),*> IndexTuple<$rank> for ($($name,)*) {
             #[track_caller]
@@ -57,7 +56,6 @@ macro_rules! tuple {
 }
 tuple! { 1: A; 2: A B; 3: A B C; 4: A B C D; 5: A B C D E; 6: A B C D E F; }
 
-#[diagnostic::do_not_recommend]
 impl<I: IndexValue, const R: usize> IndexTuple<R> for [I; R] {
     #[track_caller]
     fn coordinates(self) -> Vec<Expr<i32>> {

@@ -34,14 +34,14 @@ impl<T: Num> IntoExpr<T> for Lit {
 
 /// An unsuffixed float of the kernel's source, where a device value is expected.
 #[derive(Clone, Copy, Debug)]
-pub struct FloatLit(pub f64);
+pub struct PlainFloat(pub f64);
 
 /// An unsuffixed integer of the kernel's source, where a device value is expected.
 #[derive(Clone, Copy, Debug)]
-pub struct IntLit(pub i64);
+pub struct PlainInteger(pub i64);
 
 #[diagnostic::do_not_recommend]
-impl<T: Float> IntoExpr<T> for FloatLit {
+impl<T: Float> IntoExpr<T> for PlainFloat {
     #[track_caller]
     fn into_expr(self) -> Expr<T> {
         T::from_number(Number::Float(self.0)).into_expr()
@@ -49,7 +49,7 @@ impl<T: Float> IntoExpr<T> for FloatLit {
 }
 
 #[diagnostic::do_not_recommend]
-impl<T: Int> IntoExpr<T> for IntLit {
+impl<T: Int> IntoExpr<T> for PlainInteger {
     #[track_caller]
     fn into_expr(self) -> Expr<T> {
         T::from_number(Number::Int(self.0.into())).into_expr()
@@ -58,8 +58,8 @@ impl<T: Int> IntoExpr<T> for IntLit {
 
 /// An unsuffixed number beside an operator whose other side is a device value of type `T`.
 #[diagnostic::on_unimplemented(
-    message = "this number cannot be a `{T}`",
-    label = "not a `{T}`",
+    message = "this plain number does not go with a value of type `{T}`",
+    label = "no number for `{T}`",
     note = "a number with a point is a float, one without is an integer: write `2.0` beside floats and `2` beside integers"
 )]
 pub trait LiteralOf<T> {
@@ -71,7 +71,7 @@ pub trait LiteralOf<T> {
 impl<T: Float> LiteralOf<T> for f64 {
     #[track_caller]
     fn literal(self) -> Expr<T> {
-        FloatLit(self).into_expr()
+        PlainFloat(self).into_expr()
     }
 }
 
@@ -79,7 +79,7 @@ impl<T: Float> LiteralOf<T> for f64 {
 impl<T: Int> LiteralOf<T> for i64 {
     #[track_caller]
     fn literal(self) -> Expr<T> {
-        IntLit(self).into_expr()
+        PlainInteger(self).into_expr()
     }
 }
 

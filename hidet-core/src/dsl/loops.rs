@@ -2,7 +2,7 @@
 
 use super::builder::{Place, here};
 use super::expr::{Expr, IntoExpr};
-use super::literal::IntLit;
+use super::literal::PlainInteger;
 use crate::ir::Unroll;
 use crate::types::Int;
 
@@ -41,7 +41,7 @@ impl<T: Int> RangeEnd<T> for T {
     }
 }
 #[diagnostic::do_not_recommend]
-impl<T: Int> RangeEnd<T> for IntLit {
+impl<T: Int> RangeEnd<T> for PlainInteger {
     #[track_caller]
     fn bound(self) -> Expr<T> {
         self.into_expr()
@@ -54,7 +54,7 @@ pub fn range<T: Int>(start: impl RangeEnd<T>, end: impl RangeEnd<T>) -> DeviceRa
     DeviceRange {
         start: start.bound(),
         end: end.bound(),
-        step: IntLit(1).into_expr(),
+        step: PlainInteger(1).into_expr(),
         unroll: Unroll::Auto,
         at: here(),
     }
@@ -63,7 +63,7 @@ pub fn range<T: Int>(start: impl RangeEnd<T>, end: impl RangeEnd<T>) -> DeviceRa
 /// `a..=b` on the device.
 #[track_caller]
 pub fn range_inclusive<T: Int>(start: impl RangeEnd<T>, end: impl RangeEnd<T>) -> DeviceRange<T> {
-    range(start, end.bound() + IntLit(1).into_expr())
+    range(start, end.bound() + PlainInteger(1).into_expr())
 }
 
 impl<T: Int> DeviceRange<T> {

@@ -1,6 +1,6 @@
 //! [`Var`]: a variable of the device.
 
-use super::builder::{Place, here, with};
+use super::builder::{Place, Serial, here, with};
 use super::expr::{DeviceType, Expr, IntoExpr, binary, emit};
 use crate::ir::{BinaryOp, Handle, Op, Stmt, VarId};
 use crate::types::Num;
@@ -9,8 +9,8 @@ use std::marker::PhantomData;
 /// A variable of each device thread: what `let mut` declares in a kernel. Helpers take it as `&mut Var<T>`.
 #[derive(Debug)]
 pub struct Var<T> {
-    kernel: u32,
-    id: u32,
+    kernel: Serial,
+    id: VarId,
     of: PhantomData<(fn() -> T, *const ())>,
 }
 
@@ -25,18 +25,18 @@ impl<T: DeviceType> Var<T> {
         with(|builder| {
             let init = value.resolve(builder, at);
             let id = builder.declare(name, T::TYPE, Some(init), builder.depth(), at);
-            Var { kernel: builder.serial(), id: id.index() as u32, of: PhantomData }
+            Var { kernel: builder.serial(), id, of: PhantomData }
         })
-        .unwrap_or(Var { kernel: 0, id: 0, of: PhantomData })
+        .unwrap_or(Var { kernel: Serial::NONE, id: VarId::new(0), of: PhantomData })
     }
 
     /// Declares a variable without a value in the block that is open at `depth`.
     pub(crate) fn unset(depth: usize, at: Place) -> Var<T> {
         with(|builder| {
             let id = builder.declare("", T::TYPE, None, depth, at);
-            Var { kernel: builder.serial(), id: id.index() as u32, of: PhantomData }
+            Var { kernel: builder.serial(), id, of: PhantomData }
         })
-        .unwrap_or(Var { kernel: 0, id: 0, of: PhantomData })
+        .unwrap_or(Var { kernel: Serial::NONE, id: VarId::new(0), of: PhantomData })
     }
 
     /// The value it has now.
@@ -69,7 +69,7 @@ impl<T: DeviceType> Var<T> {
     }
 
     fn resolve(&self, builder: &mut super::builder::Builder, at: Place) -> Option<VarId> {
-        let id = VarId::new(self.id as usize);
+        let id = self.id;
         if self.kernel != builder.serial() {
             builder.problem("a variable of another kernel is used here", at);
             None

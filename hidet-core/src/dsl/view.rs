@@ -4,7 +4,7 @@
 //! *Remapped*: elements of another view at computed coordinates, with a known length of contiguous runs. *Computed*:
 //! values made by a function, as in a fused prologue or epilogue. A kernel need not know; a template may ask.
 
-use super::builder::{Builder, Place, here, with};
+use super::builder::{Builder, Place, Serial, here, with};
 use super::expr::{DeviceType, Expr, IntoExpr};
 use super::index::{IndexTuple, IndexValue, compute};
 use super::vector::Vector;
@@ -28,7 +28,7 @@ pub struct ReadWrite;
 
 /// A tensor of `T` with `R` dimensions, as a kernel sees it.
 pub struct View<T, const R: usize, A = ReadWrite> {
-    kernel: u32,
+    kernel: Serial,
     id: u32,
     of: PhantomData<(fn() -> (T, A), *const ())>,
 }
@@ -48,7 +48,7 @@ impl<T, const R: usize, A> Clone for View<T, R, A> {
 }
 impl<T, const R: usize, A> fmt::Debug for View<T, R, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "view {} of kernel #{}", self.id, self.kernel)
+        write!(f, "view {} of kernel #{}", self.id, self.kernel.0)
     }
 }
 
@@ -373,17 +373,17 @@ pub(crate) fn add<T, const R: usize, A>(data: ViewData) -> View<T, R, A> {
 impl<T, const R: usize, A> View<T, R, A> {
     /// A handle that names no view.
     pub(crate) fn dead() -> Self {
-        View { kernel: 0, id: 0, of: PhantomData }
+        View { kernel: Serial::NONE, id: 0, of: PhantomData }
     }
 
     /// What names the view.
     pub(crate) fn key(self) -> (u32, u32) {
-        (self.kernel, self.id)
+        (self.kernel.0, self.id)
     }
 
     /// The view of that name.
     pub(crate) fn of_key(kernel: u32, id: u32) -> Self {
-        View { kernel, id, of: PhantomData }
+        View { kernel: Serial(kernel), id, of: PhantomData }
     }
 
     /// Gives a buffer its name, where the view is one.
@@ -541,10 +541,13 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     }
 }
 
-impl<T: Element, const R: usize, A: Writable> View<T, R, A> {
+impl<T: Element, const R: usize, A> View<T, R, A> {
     /// Writes the element at an index: `x[[i, j]] = value`.
     #[track_caller]
-    pub fn write(&self, index: impl IndexTuple<R>, value: impl IntoExpr<T>) {
+    pub fn write(&self, index: impl IndexTuple<R>, value: impl IntoExpr<T>)
+    where
+        A: Writable,
+    {
         let (index, value) = (index.coordinates(), value.into_expr());
         if let Some(data) = self.data(here()) {
             data.store(&index, value.assume(), Guard::No);
@@ -553,7 +556,10 @@ impl<T: Element, const R: usize, A: Writable> View<T, R, A> {
 
     /// Writes the element at an index, nothing outside of the tensor.
     #[track_caller]
-    pub fn set(&self, index: impl IndexTuple<R>, value: impl IntoExpr<T>) {
+    pub fn set(&self, index: impl IndexTuple<R>, value: impl IntoExpr<T>)
+    where
+        A: Writable,
+    {
         let (index, value) = (index.coordinates(), value.into_expr());
         if let Some(data) = self.data(here()) {
             data.store(&index, value.assume(), Guard::Yes);
@@ -562,11 +568,28 @@ impl<T: Element, const R: usize, A: Writable> View<T, R, A> {
 
     /// Writes `N` elements along the last axis, from an index that is a multiple of `N`.
     #[track_caller]
-    pub fn store<const N: usize>(&self, index: impl IndexTuple<R>, value: Expr<Vector<T, N>>) {
+    pub fn store<const N: usize>(&self, index: impl IndexTuple<R>, value: Expr<Vector<T, N>>)
+    where
+        A: Writable,
+    {
         let index = index.coordinates();
         if let Some(data) = self.data(here()) {
             data.store_lanes(&index, value.assume(), <Vector<T, N> as DeviceType>::TYPE);
         }
+    }
+}
+
+/// What single brackets could take, were there any: nothing. It makes rustc say how elements are named.
+#[diagnostic::on_unimplemented(
+    message = "elements of a tensor are indexed with double brackets: `x[[i, j]]`",
+    label = "write `[[..]]`"
+)]
+pub trait DoubleBrackets {}
+
+impl<T, const R: usize, A, I: DoubleBrackets> std::ops::Index<I> for View<T, R, A> {
+    type Output = ();
+    fn index(&self, _: I) -> &() {
+        &()
     }
 }
 

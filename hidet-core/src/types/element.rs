@@ -15,13 +15,18 @@ pub enum Number {
     Float(f64),
 }
 
+mod sealed {
+    /// What keeps [`Element`](super::Element) closed.
+    pub trait Sealed {}
+}
+
 /// A type of one number on the device.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a type of the device",
     label = "not a device type",
     note = "device types are bool, i8..i64, u8..u64, f16, bf16, f32, f64, TF32, E4M3 and E5M2; indices and sizes are `i32`"
 )]
-pub trait Element: Copy + PartialEq + Default + std::fmt::Debug + Send + Sync + 'static {
+pub trait Element: sealed::Sealed + Copy + PartialEq + Default + std::fmt::Debug + Send + Sync + 'static {
     /// Its name in the IR.
     const SCALAR: Scalar;
     /// The value as a constant of the IR.
@@ -62,6 +67,7 @@ pub trait Bits: Element {}
 
 macro_rules! element {
     ($($ty:ty, $scalar:ident, $number:ident as $host:ty, $bits:ty: $to:expr, $of:expr, $from:expr;)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl Element for $ty {
             const SCALAR: Scalar = Scalar::$scalar;
             fn constant(self) -> Const {
@@ -111,6 +117,7 @@ wide! {
     E5M2: |value: E5M2| value.to_f32() as f64;
 }
 
+#[diagnostic::do_not_recommend]
 impl Element for bool {
     const SCALAR: Scalar = Scalar::Bool;
     fn constant(self) -> Const {
@@ -149,12 +156,13 @@ element! {
 }
 
 macro_rules! kinds {
-    ($($trait:ident: $($ty:ty)*;)*) => {$($(
+    ($($trait:path: $($ty:ty)*;)*) => {$($(
         #[diagnostic::do_not_recommend]
         impl $trait for $ty {}
     )*)*};
 }
 kinds! {
+    sealed::Sealed: bool i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64 TF32 E4M3 E5M2;
     Num: i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64;
     Int: i8 i16 i32 i64 u8 u16 u32 u64;
     Float: f16 bf16 f32 f64;

@@ -56,7 +56,8 @@ impl<'ast> Visit<'ast> for Checker<'_> {
             Expr::Block(node) if node.label.is_some() => {
                 "blocks with a label are not part of a kernel; use `if`, or a `loop` that ends with `break`"
             }
-            Expr::Verbatim(_) => "this expression is not part of a kernel",
+            // A lone `;` is an empty one.
+            Expr::Verbatim(tokens) if !tokens.is_empty() => "this expression is not part of a kernel",
             _ => return visit::visit_expr(self, expr),
         };
         self.errors.at(expr.span(), message);

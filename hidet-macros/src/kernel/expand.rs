@@ -81,6 +81,13 @@ fn kernel(krate: &TokenStream, node: &Kernel, errors: &mut Errors) -> TokenStrea
         declare(krate, param, &dims, &mut arguments, &mut types, &mut declared);
     }
     check::body(body, errors);
+    for (value, what) in [(&launch.grid, "grid"), (&launch.block, "block"), (&launch.cluster, "cluster")] {
+        if let Some(Expr::Tuple(tuple)) = value {
+            if tuple.elems.len() > 3 || tuple.elems.is_empty() {
+                errors.on(tuple, format!("`{what}` has one to three extents: along x, y and z"));
+            }
+        }
+    }
     let launched = self::launch(launch, &dims, name.span());
     let mut scope = Body::kernel(errors);
     for Param { name, kind } in params {

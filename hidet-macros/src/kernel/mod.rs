@@ -28,3 +28,6 @@ pub fn device(attribute: TokenStream, item: TokenStream) -> TokenStream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

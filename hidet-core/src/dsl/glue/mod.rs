@@ -12,14 +12,14 @@ mod ptx;
 mod repeat;
 mod statement;
 
-pub use super::literal::{FloatLit, IntLit};
+pub use super::literal::{PlainFloat, PlainInteger};
 pub use super::loops::{range, range_inclusive};
 pub use super::template::{Signature, Template};
 pub use super::{Expr, Var};
 pub use crate::ir::Unroll;
 pub use branch::{Branch, Cond, DeviceIf, Junction, Merge, MetaIf, and, or};
 pub use compare::{Cmp, CmpMeta};
-pub use element::{Indexed, IndexedMut, address, load, store, update};
+pub use element::{address, load, store, update};
 pub use hidet_mapping::IndexExpr;
 pub use jump::{MetaOnly, Outcome, Through, emit_return, meta_only, through};
 pub use operator::{Named, NamedMeta, Op, OpMeta, memory};

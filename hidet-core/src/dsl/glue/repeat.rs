@@ -180,6 +180,10 @@ impl<C: Cond> LoopGuard for While<C> {
     }
 }
 
+#[diagnostic::on_unimplemented(
+    message = "a `for` of a kernel cannot run over `{Self}`",
+    label = "not a range of integers, tasks of a mapping, or an iterator of the host"
+)]
 /// What `for` can run over: ranges, `lanes(n)` and mappings on the device, any iterator while building.
 pub trait ForOver {
     /// What Rust's own `for` runs over.

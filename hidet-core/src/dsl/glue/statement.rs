@@ -7,10 +7,28 @@ use crate::ir::{PrintPiece, Stmt};
 use crate::types::Element;
 use hidet_mapping::IndexExpr;
 
+/// The first value of a device variable.
+#[diagnostic::on_unimplemented(
+    message = "`let mut` declares a device variable, which holds a number of the device; `{Self}` is none",
+    label = "not a number of the device",
+    note = "a tensor changes through `x[[i]] = v` and needs no `mut`; a value known while building that changes is `#[meta] let mut`"
+)]
+pub trait Initial<T> {
+    /// The value.
+    fn initial(self) -> Expr<T>;
+}
+#[diagnostic::do_not_recommend]
+impl<T, V: IntoExpr<T>> Initial<T> for V {
+    #[track_caller]
+    fn initial(self) -> Expr<T> {
+        self.into_expr()
+    }
+}
+
 /// `let mut`, with a first value.
 #[track_caller]
-pub fn declare<T: DeviceType>(name: &str, value: impl IntoExpr<T>) -> Var<T> {
-    Var::new(name, value)
+pub fn declare<T: DeviceType>(name: &str, value: impl Initial<T>) -> Var<T> {
+    Var::new(name, value.initial())
 }
 
 /// `let mut` with an unsuffixed integer, which is `i32` unless its use says otherwise.

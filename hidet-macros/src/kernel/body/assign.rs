@@ -184,7 +184,8 @@ impl Body<'_> {
     fn unchanged_on_device(&mut self, base: Option<&Ident>, span: Span) -> TokenStream {
         let Some(Binding::Meta(declared)) = base.and_then(|name| self.lookup(name)) else { return TokenStream::new() };
         let frames = self.frames.iter().skip(declared).filter(|frame| frame.kind != FrameKind::Closure);
-        let guards: Vec<&Ident> = frames.map(|frame| &frame.guard).collect();
+        let here = |guard: &Ident| Ident::new(&guard.to_string(), span);
+        let guards: Vec<Ident> = frames.map(|frame| here(&frame.guard)).collect();
         quote_spanned!(span=> #(__h::meta_only(&#guards);)*)
     }
 }

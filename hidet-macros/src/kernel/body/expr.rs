@@ -105,7 +105,11 @@ impl Body<'_> {
             Expr::Continue(node) => self.continue_loop(node),
             Expr::Return(node) => self.return_from(node),
             Expr::Macro(node) => self.invocation(&node.mac),
-            // Refused by `check`, or not known to it.
+            // Reported by `check` already.
+            Expr::Async(_) | Expr::Await(_) | Expr::Try(_) | Expr::TryBlock(_) | Expr::Yield(_) | Expr::RawAddr(_) => {
+                TokenStream::new()
+            }
+            Expr::Verbatim(_) => TokenStream::new(),
             other => {
                 self.errors.at(other.span(), "this expression is not part of a kernel");
                 TokenStream::new()

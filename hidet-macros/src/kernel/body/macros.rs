@@ -208,7 +208,10 @@ fn pieces(format: &str) -> Result<Vec<Piece>, String> {
                 text.push(c);
             }
             '{' => {
-                let inside: String = chars.by_ref().take_while(|c| *c != '}').collect();
+                let rest: String = chars.clone().collect();
+                let Some(end) = rest.find('}') else { return Err("a `{` without `}`; write `{{` for a brace".to_owned()) };
+                let inside: String = chars.by_ref().take(rest[..end].chars().count()).collect();
+                chars.next();
                 let precision = match inside.strip_prefix(":.") {
                     Some(digits) => Some(digits.parse().map_err(|_| format!("`{{{inside}}}` is no number of digits"))?),
                     None if inside.is_empty() => None,

@@ -85,7 +85,7 @@ impl<'e> Body<'e> {
                 let set = if jump::diverges(block) {
                     quote!(#body)
                 } else {
-                    quote_spanned!(span=> __out.set({ #body }); #guard.emit_break();)
+                    quote_spanned!(span=> let __value = { #body }; __out.set(__value); #guard.emit_break();)
                 };
                 quote_spanned! {span=>
                     let mut __out = __h::Outcome::new();

@@ -126,8 +126,8 @@ impl Body<'_> {
     /// A value where a device value is expected: a plain number takes the type it meets.
     pub(super) fn declared(&mut self, expr: &Expr) -> TokenStream {
         match literal(expr) {
-            Some(Literal::Int) => quote_spanned!(expr.span()=> __h::IntLit(#expr)),
-            Some(Literal::Float) => quote_spanned!(expr.span()=> __h::FloatLit(#expr)),
+            Some(Literal::Int) => quote_spanned!(expr.span()=> __h::PlainInteger(#expr)),
+            Some(Literal::Float) => quote_spanned!(expr.span()=> __h::PlainFloat(#expr)),
             None => self.expr(expr),
         }
     }

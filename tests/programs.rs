@@ -1,0 +1,72 @@
+//! Programs that must compile and run, each a file. They are modules of one crate, so that they are linked once.
+#![allow(missing_docs)]
+
+macro_rules! programs {
+    ($($name:ident)*) => {$(
+        mod $name {
+            include!(concat!("ui/kernel/pass/", stringify!($name), ".rs"));
+
+            #[test]
+            fn runs() -> impl std::process::Termination {
+                main()
+            }
+        }
+    )*};
+}
+
+programs! {
+    asserts
+    atomics
+    casts
+    closures
+    compound_assignment
+    const_generics
+    device_function_inside
+    device_functions
+    element_update
+    for_lanes
+    for_mapping
+    for_mapping_symbolic
+    for_ranges
+    for_unrolled
+    fusion
+    host_values
+    if_let
+    if_meta
+    if_meta_value
+    if_statement
+    if_value
+    if_value_leaves
+    if_value_nested
+    if_value_tuple
+    labels
+    literals_of_generic
+    logic
+    logic_meta
+    loop_break_continue
+    match_meta
+    math
+    matmul_like
+    meta_struct
+    other_crate_name
+    plain_helpers
+    problems_of_building
+    register_arrays
+    return_early
+    scalar_parameters
+    several_kernels
+    shadowing
+    shared_dynamic
+    shared_memory
+    signature_parts
+    thread_groups
+    tuple_variable
+    tuples
+    vector_lanes
+    vectors
+    views
+    votes
+    warp_reductions
+    while_loop
+    while_meta
+}

@@ -1,0 +1,13 @@
+//! Only places can be assigned to.
+
+use hidet::prelude::*;
+
+kernel! {
+    #[launch(grid = n.div_ceil(128), block = 128)]
+    pub fn k(x: In<f32, [n, m]>, y: Out<f32, [n, m]>) {
+        let i = block_idx().x * 128 + thread_idx().x;
+        thread_id() = 1;
+    }
+}
+
+fn main() {}

@@ -1,0 +1,14 @@
+//! Parameters do not change.
+
+use hidet::prelude::*;
+
+kernel! {
+    #[launch(grid = n.div_ceil(128), block = 128)]
+    pub fn k(x: In<f32, [n, m]>, y: Out<f32, [n, m]>, s: f32) {
+        let i = block_idx().x * 128 + thread_idx().x;
+        s = 2.0;
+        y[[i, 0]] = s;
+    }
+}
+
+fn main() {}

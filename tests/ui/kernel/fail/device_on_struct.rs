@@ -1,0 +1,8 @@
+//! `#[device]` is for functions.
+
+use hidet::prelude::*;
+
+#[device]
+struct S;
+
+fn main() {}

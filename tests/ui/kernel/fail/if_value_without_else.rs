@@ -1,0 +1,14 @@
+//! Without `else` there is no value.
+
+use hidet::prelude::*;
+
+kernel! {
+    #[launch(grid = n.div_ceil(128), block = 128)]
+    pub fn k(x: In<f32, [n, m]>, y: Out<f32, [n, m]>) {
+        let i = block_idx().x * 128 + thread_idx().x;
+        let a = if i < n { x[[i, 0]] };
+        y[[i, 0]] = a;
+    }
+}
+
+fn main() {}

@@ -1,0 +1,14 @@
+//! Indices are `i32`.
+
+use hidet::prelude::*;
+
+kernel! {
+    #[launch(grid = n.div_ceil(128), block = 128)]
+    pub fn k(x: In<f32, [n, m]>, y: Out<f32, [n, m]>) {
+        let i = block_idx().x * 128 + thread_idx().x;
+        let a = x[[i, 0]];
+        y[[i, 0]] = x[[a, 0]];
+    }
+}
+
+fn main() {}

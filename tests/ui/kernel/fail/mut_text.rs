@@ -1,0 +1,13 @@
+//! `let mut` declares a number.
+
+use hidet::prelude::*;
+
+kernel! {
+    #[launch(grid = n.div_ceil(128), block = 128)]
+    pub fn k(x: In<f32, [n, m]>, y: Out<f32, [n, m]>) {
+        let i = block_idx().x * 128 + thread_idx().x;
+        let mut name = "k";
+    }
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+//! One name, one thing.
+
+use hidet::prelude::*;
+
+kernel! {
+    #[launch(grid = 1, block = 32)]
+    pub fn k(n: In<f32, [n]>) {}
+}
+
+fn main() {}

@@ -1,0 +1,15 @@
+//! A label that is not there.
+
+use hidet::prelude::*;
+
+kernel! {
+    #[launch(grid = n.div_ceil(128), block = 128)]
+    pub fn k(x: In<f32, [n, m]>, y: Out<f32, [n, m]>) {
+        let i = block_idx().x * 128 + thread_idx().x;
+        for k in 0..n {
+            if k == i { break 'rows; }
+        }
+    }
+}
+
+fn main() {}

@@ -1,0 +1,15 @@
+//! `let` has one attribute.
+
+use hidet::prelude::*;
+
+kernel! {
+    #[launch(grid = n.div_ceil(128), block = 128)]
+    pub fn k(x: In<f32, [n, m]>, y: Out<f32, [n, m]>) {
+        let i = block_idx().x * 128 + thread_idx().x;
+        #[shared]
+        let a = 1.0;
+        y[[i, 0]] = a;
+    }
+}
+
+fn main() {}

@@ -1,0 +1,14 @@
+//! An iterator is unrolled already.
+
+use hidet::prelude::*;
+
+kernel! {
+    #[launch(grid = n.div_ceil(128), block = 128)]
+    pub fn k(x: In<f32, [n, m]>, y: Out<f32, [n, m]>) {
+        let i = block_idx().x * 128 + thread_idx().x;
+        #[unroll]
+        for k in [1, 2] { y[[i, k]] = 0.0; }
+    }
+}
+
+fn main() {}

@@ -1,0 +1,25 @@
+// `if let` and `let else` are Rust's own.
+
+use hidet::prelude::*;
+
+kernel! {
+    #[launch(grid = n.div_ceil(32), block = 32)]
+    pub fn k(#[meta] factors: &[f32], x: In<f32, [n]>, y: Out<f32, [n]>) {
+        let i = block_idx().x * 32 + thread_idx().x;
+        let Some(first) = factors.first().copied() else { return };
+        if let Some(second) = factors.get(1).copied() {
+            if i < n { y[[i]] = x[[i]] * first + second; }
+        }
+    }
+}
+
+fn main() -> hidet::Result<()> {
+    let device = Device::sim();
+    let host: Vec<f32> = (0..70).map(|i| i as f32 / 4.0 - 5.0).collect();
+    let x = device.tensor(&host, [70])?;
+    let mut y = device.zeros::<f32, 1>([70])?;
+    k(&[2.0, 3.0]).compile(&device)?.launch(&x, &mut y)?;
+    let expected: Vec<f32> = host.iter().map(|&v| v * 2.0 + 3.0).collect();
+    assert_eq!(y.to_vec()?, expected);
+    Ok(())
+}

@@ -1,0 +1,24 @@
+// `if` on a `bool` is decided while building; the other branch is not built.
+
+use hidet::prelude::*;
+
+kernel! {
+    #[launch(grid = n.div_ceil(32), block = 32)]
+    pub fn k(#[meta] twice: bool, x: In<f32, [n]>, y: Out<f32, [n]>) {
+        let i = block_idx().x * 32 + thread_idx().x;
+        if i < n {
+            if twice { y[[i]] = x[[i]] * 2.0; } else { y[[i]] = x[[i]] / 0.0; }
+        }
+    }
+}
+
+fn main() -> hidet::Result<()> {
+    let device = Device::sim();
+    let host: Vec<f32> = (0..70).map(|i| i as f32 / 4.0 - 5.0).collect();
+    let x = device.tensor(&host, [70])?;
+    let mut y = device.zeros::<f32, 1>([70])?;
+    k(true).compile(&device)?.launch(&x, &mut y)?;
+    let expected: Vec<f32> = host.iter().map(|&v| v * 2.0).collect();
+    assert_eq!(y.to_vec()?, expected);
+    Ok(())
+}

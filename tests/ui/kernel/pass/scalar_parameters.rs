@@ -1,0 +1,22 @@
+// Numbers as parameters.
+
+use hidet::prelude::*;
+
+kernel! {
+    #[launch(grid = n.div_ceil(32), block = 32)]
+    pub fn k(x: In<f32, [n]>, y: Out<f32, [n]>, a: f32, b: i32) {
+        let i = block_idx().x * 32 + thread_idx().x;
+        y.set((i,), x.get((i,)) * a + b as f32);
+    }
+}
+
+fn main() -> hidet::Result<()> {
+    let device = Device::sim();
+    let host: Vec<f32> = (0..70).map(|i| i as f32 / 4.0 - 5.0).collect();
+    let x = device.tensor(&host, [70])?;
+    let mut y = device.zeros::<f32, 1>([70])?;
+    k().compile(&device)?.launch(&x, &mut y, 1.5, 4)?;
+    let expected: Vec<f32> = host.iter().map(|&v| v * 1.5 + 4.0).collect();
+    assert_eq!(y.to_vec()?, expected);
+    Ok(())
+}

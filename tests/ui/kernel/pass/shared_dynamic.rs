@@ -1,0 +1,30 @@
+// Shared memory whose size the launcher computes.
+
+use hidet::prelude::*;
+
+kernel! {
+    #[launch(grid = 1, block = 32)]
+    pub fn k(x: In<f32, [n]>, y: Out<f32, [n]>) {
+        let i = block_idx().x * 32 + thread_idx().x;
+        let _ = i;
+        let all = shared::<f32>([n]);
+        for j in lanes(n) {
+            all[[j]] = x[[j]];
+        }
+        sync_threads();
+        for j in lanes(n) {
+            y[[j]] = all[[n - 1 - j]];
+        }
+    }
+}
+
+fn main() -> hidet::Result<()> {
+    let device = Device::sim();
+    let host: Vec<f32> = (0..70).map(|i| i as f32 / 4.0 - 5.0).collect();
+    let x = device.tensor(&host, [70])?;
+    let mut y = device.zeros::<f32, 1>([70])?;
+    k().compile(&device)?.launch(&x, &mut y)?;
+    let expected: Vec<f32> = host.iter().enumerate().map(|(i, &v)| { let _ = v; host[host.len() - 1 - i] }).collect();
+    assert_eq!(y.to_vec()?, expected);
+    Ok(())
+}

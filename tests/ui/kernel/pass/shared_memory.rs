@@ -1,0 +1,26 @@
+// Shared memory and a barrier.
+
+use hidet::prelude::*;
+
+kernel! {
+    #[launch(grid = n.div_ceil(32), block = 32)]
+    pub fn k(x: In<f32, [n]>, y: Out<f32, [n]>) {
+        let i = block_idx().x * 32 + thread_idx().x;
+        let tile = shared::<f32>([32]);
+        let t = thread_idx().x;
+        tile[[t]] = x.get((i,));
+        sync_threads();
+        y.set((i,), tile[[31 - t]]);
+    }
+}
+
+fn main() -> hidet::Result<()> {
+    let device = Device::sim();
+    let host: Vec<f32> = (0..70).map(|i| i as f32 / 4.0 - 5.0).collect();
+    let x = device.tensor(&host, [70])?;
+    let mut y = device.zeros::<f32, 1>([70])?;
+    k().compile(&device)?.launch(&x, &mut y)?;
+    let expected: Vec<f32> = host.iter().enumerate().map(|(i, &v)| { let _ = v; let j = i / 32 * 32 + 31 - i % 32; if j < host.len() { host[j] } else { 0.0 } }).collect();
+    assert_eq!(y.to_vec()?, expected);
+    Ok(())
+}

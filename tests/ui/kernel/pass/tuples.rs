@@ -1,0 +1,28 @@
+// Tuples and destructuring.
+
+use hidet::prelude::*;
+
+kernel! {
+    #[launch(grid = n.div_ceil(32), block = 32)]
+    pub fn k(x: In<f32, [n]>, y: Out<f32, [n]>) {
+        let i = block_idx().x * 32 + thread_idx().x;
+        let pair = (x.get((i,)), 2.0f32);
+        let (a, b) = pair;
+        let (mut c, mut d) = (0.0, 1);
+        c += a * b;
+        d += 1;
+        (c, d) = (c + 1.0, d * 2);
+        y.set((i,), c + d as f32);
+    }
+}
+
+fn main() -> hidet::Result<()> {
+    let device = Device::sim();
+    let host: Vec<f32> = (0..70).map(|i| i as f32 / 4.0 - 5.0).collect();
+    let x = device.tensor(&host, [70])?;
+    let mut y = device.zeros::<f32, 1>([70])?;
+    k().compile(&device)?.launch(&x, &mut y)?;
+    let expected: Vec<f32> = host.iter().map(|&v| v * 2.0 + 1.0 + 4.0).collect();
+    assert_eq!(y.to_vec()?, expected);
+    Ok(())
+}
