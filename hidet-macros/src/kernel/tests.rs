@@ -195,9 +195,23 @@ fn types() {
         "let a: Box<dyn Fn(i32) -> i32 + 'static> = f(); let b: impl Fn() = f; let c: mac!() = f();",
         "let a = f::<i32, 4, { 1 + 2 }, 'static>(); let b = n as Vec<i32>;",
     ]);
-    for ty in ["[i32; 2]", "&[i32]", "(i32, f32)", "fn(i32) -> i32", "*const i32", "Vec<i32>", "!", "impl Fn()", "mac!()", "dyn A", "_"] {
+    for ty in [
+        "[i32; 2]",
+        "&[i32]",
+        "(i32, f32)",
+        "fn(i32) -> i32",
+        "*const i32",
+        "Vec<i32>",
+        "!",
+        "impl Fn()",
+        "mac!()",
+        "dyn A",
+        "_",
+    ] {
         for parameter in [format!("p: {ty}"), format!("#[meta] p: {ty}"), format!("p: In<{ty}, [n]>")] {
-            let kernel = format!("#[launch(grid = 1, block = 1)] pub fn k<T: Float, const N: i32>({parameter}) where T: Copy {{}}");
+            let kernel = format!(
+                "#[launch(grid = 1, block = 1)] pub fn k<T: Float, const N: i32>({parameter}) where T: Copy {{}}"
+            );
             let expanded = super::kernel(kernel.parse().unwrap());
             assert!(syn::parse2::<syn::File>(expanded.clone()).is_ok(), "{kernel}\nexpands to\n{expanded}");
         }

@@ -209,7 +209,9 @@ fn pieces(format: &str) -> Result<Vec<Piece>, String> {
             }
             '{' => {
                 let rest: String = chars.clone().collect();
-                let Some(end) = rest.find('}') else { return Err("a `{` without `}`; write `{{` for a brace".to_owned()) };
+                let Some(end) = rest.find('}') else {
+                    return Err("a `{` without `}`; write `{{` for a brace".to_owned());
+                };
                 let inside: String = chars.by_ref().take(rest[..end].chars().count()).collect();
                 chars.next();
                 let precision = match inside.strip_prefix(":.") {
