@@ -19,15 +19,15 @@
 //!
 //! becomes, in a block of 128 threads, `let b = (thread >> 5) * 8; for i in 0 .. 4 { let c = b + i; store x[c] }`.
 
+mod control;
 mod key;
 mod rules;
 
-use super::bounds::{Facts, leaves};
+use super::bounds::Facts;
 use super::fold::fold;
 use super::{Options, eliminate_dead};
 use crate::error::Result;
-use crate::ir::walk::jumps;
-use crate::ir::{BinaryOp, Block, CompareOp, Function, Op, Param, Span, Stmt, StmtId, UnaryOp, ValueId, VarId};
+use crate::ir::{BinaryOp, Block, Function, Op, Param, Span, Stmt, StmtId, UnaryOp, ValueId, VarId};
 use crate::types::{Const, Scalar, Type};
 use key::{Key, key};
 use std::collections::HashMap;
@@ -376,111 +376,6 @@ impl<'a> Simplifier<'a> {
                 _ => {}
             }
         }
-    }
-
-    fn branch(&mut self, id: StmtId, cond: ValueId, then: Block, otherwise: Block) {
-        if let Some(known) = self.constant_of(cond).and_then(Const::as_bool) {
-            return self.stmts(if known { then } else { otherwise });
-        }
-        let span = self.span;
-        let before = self.content.clone();
-        let mark = self.facts.mark();
-        let conditions = self.conditions.clone();
-        self.assume(cond, true);
-        let then = self.block(then, false);
-        let after_then = std::mem::replace(&mut self.content, before);
-        self.facts.forget(mark);
-        self.conditions = conditions.clone();
-        self.assume(cond, false);
-        let otherwise = self.block(otherwise, false);
-        self.facts.forget(mark);
-        self.conditions = conditions;
-        // Before anything is known of the condition from here on.
-        let swapped = (then.0.is_empty() && !otherwise.0.is_empty())
-            .then(|| self.simplified(Op::Unary(UnaryOp::Not, cond), Type::BOOL, None));
-        let (then_leaves, otherwise_leaves) = (leaves(self.function, &then), leaves(self.function, &otherwise));
-        if then_leaves && !otherwise_leaves {
-            self.assume(cond, false);
-        } else {
-            if !otherwise_leaves {
-                // Both come here: known is what both know.
-                self.content.retain(|var, value| after_then.get(var) == Some(value));
-            } else {
-                self.content = after_then;
-            }
-            if otherwise_leaves && !then_leaves {
-                self.assume(cond, true);
-            }
-        }
-        self.forget_invisible();
-        self.span = span;
-        if let Some(cond) = swapped {
-            self.keep(id, Stmt::If { cond, then: otherwise, otherwise: then });
-        } else {
-            self.keep(id, Stmt::If { cond, then, otherwise });
-        }
-    }
-
-    fn counted(&mut self, id: StmtId, stmt: Stmt) {
-        let Stmt::For { label, index, start, end, step, unroll, body } = stmt else { return self.keep(id, stmt) };
-        if self.facts.compare(self.function, CompareOp::Lt, start, end) == Some(false) {
-            return;
-        }
-        if self.one_turn(start, end, step) && jumps(self.function, &body, label) == (false, false) {
-            self.replaced.insert(index, start);
-            return self.stmts(body);
-        }
-        self.facts.count(index, start, end, step);
-        // The index is defined in the frame of the body, which is the next one.
-        self.depth.insert(index, self.here() + 1);
-        let body = self.repeated(body);
-        self.depth.remove(&index);
-        self.keep(id, Stmt::For { label, index, start, end, step, unroll, body });
-    }
-
-    /// Whether a loop certainly runs exactly once.
-    fn one_turn(&mut self, start: ValueId, end: ValueId, step: ValueId) -> bool {
-        let (first, last) = (self.facts.linear(self.function, start), self.facts.linear(self.function, end));
-        let step = self.facts.linear(self.function, step);
-        let Some(trip) = last.minus(&first) else { return false };
-        let Some(short) = step.minus(&trip) else { return false };
-        self.facts.nonnegative(self.function, &trip.offset(-1)) && self.facts.nonnegative(self.function, &short)
-    }
-
-    /// The body of a loop: what it assigns is not known in it, nor after it.
-    fn repeated(&mut self, body: Block) -> Block {
-        let span = self.span;
-        self.forget_assigned(&body);
-        let before = self.content.clone();
-        let body = self.block(body, true);
-        self.content = before;
-        self.forget_invisible();
-        self.span = span;
-        body
-    }
-
-    fn forget_assigned(&mut self, block: &Block) {
-        let content = &mut self.content;
-        self.function.each_stmt_in(block, &mut |_, stmt| {
-            if let Stmt::Assign { var, .. } | Stmt::Declare { var, .. } = stmt {
-                content.remove(var);
-            }
-        });
-    }
-
-    fn forget_invisible(&mut self) {
-        let depth = &self.depth;
-        self.content.retain(|_, value| depth.contains_key(value));
-    }
-
-    fn ends_with(&self, block: &Block, stmt: &Stmt) -> bool {
-        block.0.last().is_some_and(|id| self.function.stmts[*id] == *stmt)
-    }
-
-    /// The jumps of a loop in a block, without its last statement.
-    fn jumps_before_last(&self, block: &Block, label: crate::ir::LoopId) -> (bool, bool) {
-        let inner = block.0[..block.0.len().saturating_sub(1)].to_vec();
-        jumps(self.function, &Block(inner), label)
     }
 
     /// What a value is computed by.

@@ -1,0 +1,182 @@
+//! Proofs that a linear form is not negative, and comparisons by them.
+
+use super::{Atom, Counter, Facts, Linear, formula};
+use crate::ir::{BinaryOp, CompareOp, Function, Op, Special, ValueId};
+use hidet_mapping::IndexExpr;
+use hidet_mapping::index::IndexOp;
+
+/// Steps a proof may take.
+const BUDGET: u32 = 400;
+/// Facts a proof may use one after the other.
+const DEPTH: u32 = 5;
+
+impl Facts {
+    /// Whether the form is proved not to be negative.
+    pub fn nonnegative(&mut self, function: &Function, form: &Linear) -> bool {
+        self.budget = BUDGET;
+        self.prove(function, form, DEPTH)
+    }
+
+    /// Whether the form is proved not to be negative wherever its atoms are defined, whatever branch that is in.
+    pub(super) fn nowhere_negative(&mut self, function: &Function, form: &Linear) -> bool {
+        let here = self.facts.split_off(self.everywhere);
+        let (spent, depth) = (self.budget, 3);
+        self.budget = BUDGET / 8;
+        let proved = self.prove(function, form, depth);
+        self.budget = spent;
+        self.facts.extend(here);
+        proved
+    }
+
+    fn prove(&mut self, function: &Function, form: &Linear, depth: u32) -> bool {
+        if self.range(function, form).0 >= 0 {
+            return true;
+        }
+        if depth == 0 || self.budget == 0 {
+            return false;
+        }
+        for (atom, factor) in &form.terms {
+            let own = self.facts_of(function, atom);
+            let open: Vec<Linear> =
+                self.facts.iter().rev().filter(|fact| fact.factor(atom).signum() == factor.signum()).cloned().collect();
+            for fact in own.iter().chain(&open) {
+                let theirs = fact.factor(atom);
+                if theirs.signum() != factor.signum() {
+                    continue;
+                }
+                if self.budget == 0 {
+                    return false;
+                }
+                self.budget -= 1;
+                let Some(rest) = form.combine(theirs.abs(), fact, -factor.abs()) else { continue };
+                if self.prove(function, &rest, depth - 1) {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// What holds for an atom by its definition.
+    fn facts_of(&mut self, function: &Function, atom: &Atom) -> Vec<Linear> {
+        let own = Linear::atom(atom.clone());
+        let mut found = Vec::new();
+        let exact = |facts: &Facts, whole: &Linear, by: i128| {
+            // What is left over of a number whose other parts are multiples is known.
+            let parts = Linear { constant: 0, terms: whole.terms.clone() };
+            if facts.is_multiple(&parts, by) { whole.constant.rem_euclid(by) } else { 0 }
+        };
+        let between = |facts: &Facts, found: &mut Vec<Linear>, whole: &Linear, by: i128| {
+            // `q = whole / by`: `by * q <= whole <= by * q + by - 1`.
+            if let Some(rest) = whole.combine(1, &own, -by) {
+                found.extend(rest.times(-1).map(|rest| rest.offset(by - 1)));
+                found.push(rest.offset(-exact(facts, whole, by)));
+            }
+        };
+        match atom {
+            Atom::Special(Special::Warp) => {
+                between(self, &mut found, &Linear::atom(Atom::Special(Special::Thread)), 32)
+            }
+            Atom::Special(Special::Lane) => {
+                found.extend(Linear::atom(Atom::Special(Special::Thread)).minus(&own));
+            }
+            Atom::Formula(IndexExpr::Binary(op, a, b)) => {
+                let (Some(a), Some(b)) = (formula(a), formula(b)) else { return found };
+                match op {
+                    IndexOp::Div => {
+                        if let Some(by) = b.as_constant().filter(|by| *by > 0 && self.range(function, &a).0 >= 0) {
+                            between(self, &mut found, &a, by);
+                        }
+                    }
+                    IndexOp::Min => found.extend([a.minus(&own), b.minus(&own)].into_iter().flatten()),
+                    IndexOp::Max => found.extend([own.minus(&a), own.minus(&b)].into_iter().flatten()),
+                    _ => {}
+                }
+            }
+            Atom::Value(value) => {
+                if let Some(Counter { start, end, step }) = self.counters.get(value).copied() {
+                    let (first, last) = (self.linear(function, start), self.linear(function, end));
+                    let step = self.linear(function, step).as_constant().unwrap_or(1).max(1);
+                    let trip = last.minus(&first);
+                    let whole = trip.is_some_and(|trip| self.is_multiple(&trip, step));
+                    found.extend(own.minus(&first));
+                    found.extend(last.minus(&own).map(|gap| gap.offset(if whole { -step } else { -1 })));
+                    return found;
+                }
+                let Some(Op::Binary(op, a, b)) = self.ops.get(value).cloned() else { return found };
+                if !function.ty(a).scalar.is_int() || function.ty(a).lanes != 1 {
+                    return found;
+                }
+                let (a, b) = (self.linear(function, a), self.linear(function, b));
+                let positive = b.as_constant().filter(|by| *by > 0);
+                match (op, positive) {
+                    (BinaryOp::Div, Some(by)) if self.range(function, &a).0 >= 0 => between(self, &mut found, &a, by),
+                    (BinaryOp::Shr, Some(by)) if by < 62 && self.range(function, &a).0 >= 0 => {
+                        between(self, &mut found, &a, 1 << by);
+                    }
+                    (BinaryOp::Rem | BinaryOp::And, _) if self.range(function, &a).0 >= 0 => {
+                        found.extend(a.minus(&own));
+                        // `a % b < b` for positive `b`; a remainder by 0 is faulty.
+                        if op == BinaryOp::Rem && self.range(function, &b).0 >= 0 {
+                            found.extend(b.minus(&own).map(|gap| gap.offset(-1)));
+                        }
+                    }
+                    (BinaryOp::Div, None) if self.range(function, &a).0 >= 0 && self.range(function, &b).0 >= 0 => {
+                        found.extend(a.minus(&own));
+                    }
+                    (BinaryOp::Min, _) => found.extend([a.minus(&own), b.minus(&own)].into_iter().flatten()),
+                    (BinaryOp::Max, _) => found.extend([own.minus(&a), own.minus(&b)].into_iter().flatten()),
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+        found
+    }
+
+    /// Whether a comparison of two integers is known to hold, or known not to.
+    pub fn compare(&mut self, function: &Function, op: CompareOp, a: ValueId, b: ValueId) -> Option<bool> {
+        if !function.ty(a).scalar.is_int() || function.ty(a).lanes != 1 {
+            return None;
+        }
+        let (x, y) = (self.linear(function, a), self.linear(function, b));
+        let gap = y.minus(&x)?;
+        let mut at_least =
+            |form: Option<Linear>, by: i128| form.is_some_and(|form| self.nonnegative(function, &form.offset(-by)));
+        let less = |at_least: &mut dyn FnMut(Option<Linear>, i128) -> bool| {
+            if at_least(Some(gap.clone()), 1) {
+                Some(true)
+            } else if at_least(gap.times(-1), 0) {
+                Some(false)
+            } else {
+                None
+            }
+        };
+        let greater = |at_least: &mut dyn FnMut(Option<Linear>, i128) -> bool| {
+            if at_least(gap.times(-1), 1) {
+                Some(true)
+            } else if at_least(Some(gap.clone()), 0) {
+                Some(false)
+            } else {
+                None
+            }
+        };
+        let equal = |at_least: &mut dyn FnMut(Option<Linear>, i128) -> bool| {
+            if gap.as_constant() == Some(0) {
+                Some(true)
+            } else if at_least(Some(gap.clone()), 1) || at_least(gap.times(-1), 1) {
+                Some(false)
+            } else {
+                None
+            }
+        };
+        match op {
+            CompareOp::Lt => less(&mut at_least),
+            CompareOp::Ge => less(&mut at_least).map(|holds| !holds),
+            CompareOp::Gt => greater(&mut at_least),
+            CompareOp::Le => greater(&mut at_least).map(|holds| !holds),
+            CompareOp::Eq => equal(&mut at_least),
+            CompareOp::Ne => equal(&mut at_least).map(|holds| !holds),
+        }
+    }
+}
