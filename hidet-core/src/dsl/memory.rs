@@ -1,9 +1,10 @@
 //! Shared memory and register arrays.
 
+use super::access::{Size, ViewData};
 use super::builder::{Place, here, with};
 use super::expr::{Expr, IntoExpr};
 use super::index::compute;
-use super::view::{Size, View, ViewData, add};
+use super::view::{View, add};
 use crate::ir::{Buffer, Scope};
 use crate::layout::Layout;
 use crate::types::Element;
@@ -129,7 +130,7 @@ impl<T: Element, const R: usize> View<T, R> {
     pub fn fill(&self, value: impl IntoExpr<T>) {
         let (value, at) = (value.into_expr(), here());
         let Some(data) = self.data(at) else { return };
-        let super::view::Base::Memory(buffer) = data.base else {
+        let super::access::Base::Memory(buffer) = data.base else {
             with(|builder| builder.problem("`fill` needs a register array", at));
             return;
         };
@@ -145,7 +146,7 @@ impl<T: Element, const R: usize> View<T, R> {
         .flatten();
         for index in slots.unwrap_or_default() {
             let index: Vec<Expr<i32>> = index.into_iter().map(|i| compute(&IndexExpr::from(i))).collect();
-            data.store(&index, value.assume(), super::view::Guard::No);
+            data.store(&index, value.assume(), super::access::Guard::No);
         }
     }
 }

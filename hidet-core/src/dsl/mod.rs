@@ -10,6 +10,8 @@
 //!
 //! Knows the IR and what stands below it; knows no pass and no device.
 
+mod access;
+mod address;
 mod builder;
 mod expr;
 pub mod glue;
@@ -27,6 +29,7 @@ mod var;
 mod vector;
 mod view;
 
+pub use address::Address;
 pub use expr::{DeviceType, Expr, IntoExpr};
 pub use index::{IndexTuple, IndexValue};
 pub use literal::{Lit, lit};
@@ -39,4 +42,4 @@ pub use tasks::{
 pub use template::{Argument, Arguments, Signature, Template};
 pub use var::Var;
 pub use vector::{Vector, vector2, vector4, vector8};
-pub use view::{Address, In, InOut, Out, Read, ReadWrite, View, Write};
+pub use view::{In, InOut, Out, Read, ReadWrite, View, Write};

@@ -1,10 +1,11 @@
 //! Richer views: values computed on the way in or out, and elements found elsewhere. They are what prologues and
 //! epilogues are made of: a kernel built with them does more in one launch and stays as it is.
 
+use super::access::{Base, Guard, Size, ViewData, axes};
 use super::builder::here;
 use super::expr::{Expr, IntoExpr};
 use super::memory::Extent;
-use super::view::{Base, Guard, In, Out, Size, View, ViewData, Writable, add, axes};
+use super::view::{In, Out, View, Writable, add};
 use crate::types::Element;
 use std::rc::Rc;
 

@@ -1,10 +1,11 @@
 //! [`Template`]: a kernel that can be built, and [`Signature`]: its parameters, extents and launch while it is.
 
+use super::access::{Size, ViewData};
 use super::builder::{build, here, with};
 use super::expr::{DeviceType, Expr};
 use super::index::compute;
 use super::memory::row_major;
-use super::view::{Read, ReadWrite, Size, View, ViewData, Write, add};
+use super::view::{Read, ReadWrite, View, Write, add};
 use crate::error::Result;
 use crate::ir::{Access, Buffer, Constraint, Dim, Function, Handle, Param, Relation, Scope};
 use crate::types::Element;

@@ -1,8 +1,9 @@
 //! `x[[i, j]]`: elements of tensors.
 
+use crate::dsl::address::Address;
 use crate::dsl::expr::{Expr, IntoExpr};
 use crate::dsl::index::IndexTuple;
-use crate::dsl::view::{Address, View, Writable};
+use crate::dsl::view::{View, Writable};
 use crate::types::Element;
 
 /// `x[[i, j]]`

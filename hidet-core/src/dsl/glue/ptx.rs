@@ -1,8 +1,8 @@
 //! `ptx!`: instructions that have no intrinsic.
 
+use crate::dsl::address::Address;
 use crate::dsl::builder::{Builder, Place, here, with};
 use crate::dsl::expr::{DeviceType, Expr, IntoExpr};
-use crate::dsl::view::Address;
 use crate::ir::{Arg, AsmOperand, Stmt};
 use crate::types::Element;
 

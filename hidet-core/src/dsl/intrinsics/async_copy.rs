@@ -1,9 +1,9 @@
 //! Asynchronous copies of a thread from global to shared memory (sm_80).
 
 use super::intrinsic;
+use crate::dsl::address::Address;
 use crate::dsl::builder::{here, with};
 use crate::dsl::expr::{Expr, IntoExpr};
-use crate::dsl::view::Address;
 use crate::types::{Element, Type};
 
 /// Copies `N` elements (4, 8 or 16 bytes) while the thread goes on: `cp_async::<4>(&tile[[i, j]], &x[[r, c]])`.

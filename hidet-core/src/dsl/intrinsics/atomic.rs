@@ -3,8 +3,8 @@
 //! Plain names are relaxed; `_acquire`, `_release` and `_acq_rel` order other accesses.
 
 use super::intrinsic;
+use crate::dsl::address::Address;
 use crate::dsl::expr::{Expr, IntoExpr};
-use crate::dsl::view::Address;
 use crate::types::Element;
 
 /// The types of `atomic_add`.

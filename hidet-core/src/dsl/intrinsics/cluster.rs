@@ -1,9 +1,9 @@
 //! Clusters of blocks (sm_90), and what else belongs to a warp-specialised kernel.
 
 use super::intrinsic;
+use crate::dsl::address::Address;
 use crate::dsl::builder::with;
 use crate::dsl::expr::{Expr, IntoExpr};
-use crate::dsl::view::Address;
 use crate::types::Element;
 
 /// All threads of the cluster meet; their accesses before it happen before those after it.

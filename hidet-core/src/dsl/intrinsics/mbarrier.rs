@@ -1,10 +1,11 @@
 //! Barriers in shared memory on which asynchronous copies can report (sm_80, bytes from sm_90).
 
 use super::intrinsic;
+use crate::dsl::address::Address;
 use crate::dsl::expr::{Expr, IntoExpr};
 use crate::dsl::index::IndexValue;
 use crate::dsl::memory::shared;
-use crate::dsl::view::{Address, View};
+use crate::dsl::view::View;
 
 /// An array of mbarriers in shared memory. Each is named by its index.
 #[derive(Clone, Copy, Debug)]

@@ -1,8 +1,8 @@
 //! Loads and stores that order other accesses.
 
 use super::intrinsic;
+use crate::dsl::address::Address;
 use crate::dsl::expr::{Expr, IntoExpr};
-use crate::dsl::view::Address;
 use crate::types::Element;
 
 /// Loads; what follows happens after the release it reads from.

@@ -2,7 +2,7 @@
 //! call together. Fragments lie in registers; an address names the first of the elements an instruction takes.
 
 use super::intrinsic;
-use crate::dsl::view::Address;
+use crate::dsl::address::Address;
 use crate::types::Element;
 
 macro_rules! products {

@@ -28,9 +28,9 @@ pub use tma::*;
 pub use warp::*;
 pub use wgmma::*;
 
+use super::address::Address;
 use super::builder::{Builder, Place, here, with};
 use super::expr::{DeviceType, Expr, IntoExpr};
-use super::view::Address;
 use crate::intrinsics::Intrinsic;
 use crate::ir::{Arg, Constraint, MapId, Relation, Stmt};
 use crate::types::{Element, Type};

@@ -1,10 +1,11 @@
 //! Bulk copies by the tensor memory accelerator (sm_90).
 
 use super::intrinsic;
+use crate::dsl::address::Address;
 use crate::dsl::builder::{here, with};
 use crate::dsl::expr::IntoExpr;
 use crate::dsl::index::IndexTuple;
-use crate::dsl::view::{Address, View};
+use crate::dsl::view::View;
 use crate::ir::{MapId, Scope, Swizzle, TensorMap};
 use crate::layout::Layout;
 use crate::types::Element;

@@ -1,9 +1,9 @@
 //! Tensor cores of a warp group (sm_90a): `wgmma`, asynchronous. All four warps must call together.
 
 use super::intrinsic;
+use crate::dsl::address::Address;
 use crate::dsl::builder::with;
 use crate::dsl::expr::IntoExpr;
-use crate::dsl::view::Address;
 use crate::types::Element;
 
 /// `d += a * b`: d is 64 x `N` in registers, a 64 x k and b k x `N` in shared memory, both contiguous along k; k is 32

@@ -1,0 +1,314 @@
+//! What lies under a view, and how its elements are loaded and stored.
+
+use super::builder::{Builder, Place, here, with};
+use super::expr::{Expr, IntoExpr};
+use super::index::compute;
+use crate::ir::{BufferId, Constraint, Op, Relation, Scope, Stmt};
+use crate::layout::Layout;
+use crate::types::{Scalar, Type};
+use hidet_mapping::IndexExpr;
+use std::rc::Rc;
+
+/// A coordinate of what lies under a view: a fixed offset, plus a coordinate of the view where it has one.
+#[derive(Clone, Copy)]
+pub(crate) struct Axis {
+    pub(crate) offset: Option<Expr<i32>>,
+    pub(crate) from: Option<usize>,
+}
+
+/// An extent of a view.
+#[derive(Clone)]
+pub(crate) enum Size {
+    Formula(IndexExpr),
+    Value(Expr<i32>),
+}
+
+impl Size {
+    #[track_caller]
+    pub(super) fn expr(&self) -> Expr<i32> {
+        match self {
+            Size::Formula(formula) => compute(formula),
+            Size::Value(value) => *value,
+        }
+    }
+}
+
+/// Computes the element at some coordinates.
+pub(crate) type LoadFn = Rc<dyn Fn(&[Expr<i32>]) -> Expr<()>>;
+/// Takes the element for some coordinates.
+pub(crate) type StoreFn = Rc<dyn Fn(&[Expr<i32>], Expr<()>)>;
+/// Finds the coordinates of the base.
+pub(crate) type MapFn = Rc<dyn Fn(&[Expr<i32>]) -> Vec<Expr<i32>>>;
+
+/// What lies under a view.
+#[derive(Clone)]
+pub(crate) enum Base {
+    Memory(BufferId),
+    Remapped { view: Rc<ViewData>, map: MapFn, run: u32 },
+    Computed { load: Option<LoadFn>, store: Option<StoreFn> },
+}
+
+/// All that is known of a view.
+#[derive(Clone)]
+pub(crate) struct ViewData {
+    pub(crate) base: Base,
+    pub(crate) axes: Vec<Axis>,
+    pub(crate) shape: Vec<Size>,
+    /// Extents of the base, for protected access.
+    pub(crate) bounds: Vec<Size>,
+    pub(crate) elem: Scalar,
+}
+
+/// Whether an access is protected.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Guard {
+    No,
+    Yes,
+}
+
+impl ViewData {
+    /// A view of a whole buffer.
+    pub(crate) fn memory(builder: &Builder, buffer: BufferId) -> ViewData {
+        let found = &builder.function.buffers[buffer];
+        let shape: Vec<Size> = found.shape.iter().cloned().map(Size::Formula).collect();
+        ViewData { base: Base::Memory(buffer), axes: axes(shape.len()), bounds: shape.clone(), shape, elem: found.elem }
+    }
+
+    /// The coordinates in the base.
+    #[track_caller]
+    pub(super) fn place(&self, index: &[Expr<i32>]) -> Vec<Expr<i32>> {
+        let coordinate = |axis: &Axis| match (axis.offset, axis.from.and_then(|from| index.get(from).copied())) {
+            (Some(offset), Some(index)) => offset + index,
+            (Some(value), None) | (None, Some(value)) => value,
+            (None, None) => 0i32.into_expr(),
+        };
+        self.axes.iter().map(coordinate).collect()
+    }
+
+    /// Whether consecutive coordinates along the last axis are consecutive in the base.
+    pub(super) fn last_axis_is_contiguous(&self) -> bool {
+        self.axes.last().is_some_and(|axis| axis.from == Some(self.shape.len().wrapping_sub(1)))
+    }
+
+    /// Inside of the extents of the base.
+    #[track_caller]
+    fn inside(&self, place: &[Expr<i32>]) -> Expr<bool> {
+        use super::expr::compare;
+        use crate::ir::CompareOp::{Ge, Lt};
+        let mut all: Expr<bool> = true.into_expr();
+        for (coordinate, size) in place.iter().zip(&self.bounds) {
+            all = all & compare(Ge, *coordinate, 0i32.into_expr()) & compare(Lt, *coordinate, size.expr());
+        }
+        all
+    }
+
+    /// Loads one element.
+    #[track_caller]
+    pub(crate) fn load(&self, index: &[Expr<i32>], guard: Guard) -> Expr<()> {
+        let at = here();
+        let place = self.place(index);
+        match &self.base {
+            Base::Memory(buffer) => load_memory(*buffer, &place, self.elem.into(), guard, at),
+            Base::Remapped { view, map, .. } => match guard {
+                Guard::No => view.load(&map(&place), Guard::No),
+                Guard::Yes => self.protected(&place, || view.load(&map(&place), Guard::Yes)),
+            },
+            Base::Computed { load: Some(load), .. } => match guard {
+                Guard::No => load(&place),
+                Guard::Yes => self.protected(&place, || load(&place)),
+            },
+            Base::Computed { load: None, .. } => {
+                problem("this output is computed by an epilogue: it can be written, not read", at);
+                Expr::dead()
+            }
+        }
+    }
+
+    /// The value inside of the extents, zero outside.
+    #[track_caller]
+    fn protected(&self, place: &[Expr<i32>], load: impl FnOnce() -> Expr<()>) -> Expr<()> {
+        let at = here();
+        let inside = self.inside(place);
+        let ty = Type::from(self.elem);
+        let Some(var) = with(|builder| {
+            let zero = builder.constant(crate::types::Const { scalar: self.elem, bits: 0 }, at);
+            let depth = builder.depth();
+            let var = builder.declare("", ty, Some(zero), depth, at);
+            builder.open();
+            var
+        }) else {
+            return Expr::dead();
+        };
+        let value = load();
+        with(|builder| {
+            let value = value.raw(builder, at);
+            builder.push(Stmt::Assign { var, value }, at);
+            let then = builder.close(builder.depth() - 1).block;
+            let cond = inside.resolve(builder, at);
+            builder.push(Stmt::If { cond, then, otherwise: Default::default() }, at);
+            let value = builder.emit(Op::Read(var), ty, at);
+            Expr::new(builder, value)
+        })
+        .unwrap_or_else(Expr::dead)
+    }
+
+    /// Stores one element.
+    #[track_caller]
+    pub(crate) fn store(&self, index: &[Expr<i32>], value: Expr<()>, guard: Guard) {
+        let at = here();
+        let place = self.place(index);
+        match &self.base {
+            Base::Memory(buffer) => store_memory(*buffer, &place, value, guard, at),
+            Base::Remapped { view, map, .. } => match guard {
+                Guard::No => view.store(&map(&place), value, Guard::No),
+                Guard::Yes => self.where_inside(&place, at, || view.store(&map(&place), value, Guard::Yes)),
+            },
+            Base::Computed { store: Some(store), .. } => match guard {
+                Guard::No => store(&place, value),
+                Guard::Yes => self.where_inside(&place, at, || store(&place, value)),
+            },
+            Base::Computed { store: None, .. } => {
+                problem("this input is computed by a prologue: it can be read, not written", at)
+            }
+        }
+    }
+
+    /// Does something inside of the extents only.
+    fn where_inside(&self, place: &[Expr<i32>], at: Place, body: impl FnOnce()) {
+        let inside = self.inside(place);
+        with(Builder::open);
+        body();
+        with(|builder| {
+            let then = builder.close(builder.depth() - 1).block;
+            let cond = inside.resolve(builder, at);
+            builder.push(Stmt::If { cond, then, otherwise: Default::default() }, at);
+        });
+    }
+
+    /// Loads `lanes` elements along the last axis, at once where they are contiguous.
+    #[track_caller]
+    pub(super) fn load_lanes(&self, index: &[Expr<i32>], ty: Type) -> Expr<()> {
+        let at = here();
+        let lanes = ty.lanes as i32;
+        if self.last_axis_is_contiguous() {
+            let place = self.place(index);
+            match &self.base {
+                Base::Memory(buffer) => {
+                    align(*buffer, ty, at);
+                    return load_memory(*buffer, &place, ty, Guard::No, at);
+                }
+                Base::Remapped { view, map, run } if *run % lanes as u32 == 0 => {
+                    return view.load_lanes(&map(&place), ty);
+                }
+                _ => {}
+            }
+        }
+        let values: Vec<Expr<()>> = (0..lanes).map(|lane| self.load(&moved(index, lane), Guard::No)).collect();
+        with(|builder| {
+            let values = values.iter().map(|value| value.raw(builder, at)).collect();
+            let value = builder.emit(Op::Vector(values), ty, at);
+            Expr::new(builder, value)
+        })
+        .unwrap_or_else(Expr::dead)
+    }
+
+    /// Stores the lanes of a vector along the last axis, at once where they are contiguous.
+    #[track_caller]
+    pub(super) fn store_lanes(&self, index: &[Expr<i32>], value: Expr<()>, ty: Type) {
+        let at = here();
+        let lanes = ty.lanes as i32;
+        if self.last_axis_is_contiguous() {
+            let place = self.place(index);
+            match &self.base {
+                Base::Memory(buffer) => {
+                    align(*buffer, ty, at);
+                    return store_memory(*buffer, &place, value, Guard::No, at);
+                }
+                Base::Remapped { view, map, run } if *run % lanes as u32 == 0 => {
+                    return view.store_lanes(&map(&place), value, ty);
+                }
+                _ => {}
+            }
+        }
+        for lane in 0..lanes {
+            let one = with(|builder| {
+                let value = value.raw(builder, at);
+                let value = builder.emit(Op::Extract(value, lane as u8), self.elem, at);
+                Expr::new(builder, value)
+            })
+            .unwrap_or_else(Expr::dead);
+            self.store(&moved(index, lane), one, Guard::No);
+        }
+    }
+}
+
+/// The axes of a view of everything.
+pub(crate) fn axes(rank: usize) -> Vec<Axis> {
+    (0..rank).map(|axis| Axis { offset: None, from: Some(axis) }).collect()
+}
+
+#[track_caller]
+fn moved(index: &[Expr<i32>], by: i32) -> Vec<Expr<i32>> {
+    let mut index = index.to_vec();
+    if let (Some(last), true) = (index.last_mut(), by != 0) {
+        *last = *last + by;
+    }
+    index
+}
+
+pub(super) fn problem(message: &str, at: Place) {
+    with(|builder| builder.problem(message, at));
+}
+
+fn load_memory(buffer: BufferId, place: &[Expr<i32>], ty: Type, guard: Guard, at: Place) -> Expr<()> {
+    with(|builder| {
+        let index = place.iter().map(|coordinate| coordinate.resolve(builder, at)).collect();
+        let value = builder.emit(Op::Load { buffer, index, guard: guard == Guard::Yes }, ty, at);
+        Expr::new(builder, value)
+    })
+    .unwrap_or_else(Expr::dead)
+}
+
+fn store_memory(buffer: BufferId, place: &[Expr<i32>], value: Expr<()>, guard: Guard, at: Place) {
+    with(|builder| {
+        let index = place.iter().map(|coordinate| coordinate.resolve(builder, at)).collect();
+        let value = value.raw(builder, at);
+        builder.push(Stmt::Store { buffer, index, value, guard: guard == Guard::Yes }, at);
+    });
+}
+
+/// Asks for what a vector access needs: the alignment of the memory, and rows that keep it.
+pub(super) fn align(buffer: BufferId, ty: Type, at: Place) {
+    with(|builder| {
+        let found = &mut builder.function.buffers[buffer];
+        found.align = found.align.max(ty.bytes() as u32);
+        let lanes = i64::from(ty.lanes);
+        let (name, scope) = (found.name.clone(), found.scope);
+        let Layout::Strided { strides, .. } = &found.layout else { return };
+        let rows: Vec<IndexExpr> = strides.iter().rev().skip(1).cloned().collect();
+        for stride in rows {
+            match stride.as_const() {
+                Some(stride) if stride % lanes == 0 => {}
+                Some(stride) => builder.problem(
+                    format!("a vector of {lanes} elements of `{name}`, whose rows are {stride} elements apart, is not aligned"),
+                    at,
+                ),
+                None if scope == Scope::Global => {
+                    let message = format!("rows of `{name}` are read in vectors of {lanes} elements");
+                    let rule = Constraint { left: stride, relation: Relation::MultipleOf, right: lanes.into(), message };
+                    if !builder.function.constraints.contains(&rule) {
+                        builder.function.constraints.push(rule);
+                    }
+                }
+                None => {}
+            }
+        }
+    });
+}
+
+impl Expr<()> {
+    /// The value of a handle whose type was forgotten.
+    pub(crate) fn raw(self, builder: &mut Builder, at: Place) -> crate::ir::ValueId {
+        self.assume::<bool>().resolve(builder, at)
+    }
+}

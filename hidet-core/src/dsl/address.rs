@@ -1,0 +1,41 @@
+//! Addresses of elements, for intrinsics.
+
+use super::access::align;
+use super::builder::{Builder, Place};
+use super::expr::Expr;
+use crate::ir::{Arg, BufferId, Scope};
+use crate::types::{Element, Scalar, Type};
+use std::marker::PhantomData;
+
+/// The address of an element, for intrinsics.
+#[derive(Clone, Debug)]
+pub struct Address<T> {
+    pub(super) place: Option<(BufferId, Vec<Expr<i32>>)>,
+    pub(super) of: PhantomData<fn() -> T>,
+}
+
+impl<T: Element> Address<T> {
+    /// The type of the element.
+    pub(crate) fn scalar(&self) -> Scalar {
+        T::SCALAR
+    }
+
+    /// Whether it lies in registers.
+    pub(crate) fn is_register(&self, builder: &Builder) -> bool {
+        self.place.as_ref().is_some_and(|(buffer, _)| builder.function.buffers[*buffer].scope == Scope::Register)
+    }
+
+    /// Asks for what an access of that type needs.
+    pub(crate) fn align(&self, ty: Type, at: Place) {
+        if let Some((buffer, _)) = &self.place {
+            align(*buffer, ty, at);
+        }
+    }
+
+    /// The address as an operand of a call.
+    pub(crate) fn arg(&self, builder: &mut Builder, at: Place) -> Option<Arg> {
+        let (buffer, index) = self.place.as_ref()?;
+        let index = index.iter().map(|coordinate| coordinate.resolve(builder, at)).collect();
+        Some(Arg::Address { buffer: *buffer, index })
+    }
+}
