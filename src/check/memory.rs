@@ -39,6 +39,17 @@ fn vector_adds<T: Real + Num>(bench: &mut Bench) {
             vector_add::<T>().compile(device)?.launch(&x, &y, &mut z)?;
             z.to_vec()
         });
+        // The same on tensors that begin one, two and three elements into an allocation.
+        bench.case::<T>("vector_add, unaligned", &[n], Limit::Ulps(0.5), &expected, |device| {
+            let within = |values: &[T], first: usize| {
+                let mut padded = vec![values.first().copied().unwrap_or_default(); first];
+                padded.extend_from_slice(values);
+                device.tensor(&padded, [padded.len()])?.view(first, [n])
+            };
+            let mut z = device.empty::<T, 1>([n + 3])?.view(3, [n])?;
+            vector_add::<T>().compile(device)?.launch(&within(&x, 1)?, &within(&y, 2)?, &mut z)?;
+            z.to_vec()
+        });
     }
 }
 
