@@ -3,6 +3,8 @@
 //!
 //! `HIDET_CASES=100000 cargo test --test mutated_kernels` tries more, beginning with case `HIDET_CASE` (0).
 
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
+
 use hidet_core::codegen;
 use hidet_core::ir::{Arch, text, verify};
 use hidet_core::passes::{Options, lower_with};
