@@ -20,6 +20,8 @@
 //! A file may ask for several tests. `HIDET_BLESS=1 cargo test --test filetests` writes what is found into the files:
 //! read the difference before committing it.
 
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
+
 #[path = "filetests/harness.rs"]
 mod harness;
 

@@ -116,7 +116,7 @@ fn follow(case: u64, source: &str) -> Result<bool, String> {
     if verify::verify(&function).is_err() {
         return Ok(false);
     }
-    let options = Options { checks: case % 2 == 1, wide_index: case % 4 > 1, contract: case % 3 == 0 };
+    let options = Options { checks: case % 2 == 1, wide_index: case % 4 > 1, contract: case.is_multiple_of(3) };
     let mut invalid = Ok(true);
     let lowered = lower_with(&function, &options, &mut |pass, function| {
         if let (Ok(_), Err(problems)) = (&invalid, verify::verify(function)) {

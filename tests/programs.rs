@@ -1,5 +1,6 @@
 //! Programs that must compile and run, each a file. They are modules of one crate, so that they are linked once.
-#![allow(missing_docs)]
+// What they show is the language, in the words of its users.
+#![allow(missing_docs, unused, clippy::all)]
 
 macro_rules! programs {
     ($($name:ident)*) => {$(

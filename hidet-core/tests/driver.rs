@@ -2,6 +2,8 @@
 //! The libraries are looked up once a process, so each case runs in a process of its own, with stub libraries first on
 //! the library path.
 
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
