@@ -20,8 +20,8 @@ const MOST_FAULTS: usize = 16;
 const IDLE_POLLS: u32 = 4096;
 
 /// Turns of a block in which nothing was stored and no thread met another, after which it is said to run forever: some
-/// hundred million instructions.
-const IDLE_TURNS: u32 = 1 << 20;
+/// seventy million instructions.
+const IDLE_TURNS: u32 = if cfg!(test) { 1 << 12 } else { 1 << 18 };
 
 /// How a block stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -106,7 +106,7 @@ impl BlockRun<'_> {
         }
         let mut places = places.into_iter();
         if let Some(first) = places.next() {
-            let message = "threads run on and on without storing anything: an endless loop";
+            let message = "threads run on and on without storing anything: an endless loop, or one too long for the check of deadlocks";
             self.fault(FaultKind::Deadlock, message, first, places.take(3).collect());
         }
         self.stopped = true;

@@ -1,5 +1,6 @@
 //! Tests of the simulated device: kernels in the text form.
 
+mod endless;
 mod good;
 
 use super::{Arguments, Failure, Memory, Options, Report, TensorArg, run};
