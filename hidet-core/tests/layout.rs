@@ -1,6 +1,6 @@
 //! Layouts: golden offsets, properties, duality with mappings, words of errors.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
 use hidet_core::layout::{Layout, draw};
 use hidet_mapping::IndexExpr;

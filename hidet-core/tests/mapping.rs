@@ -1,6 +1,6 @@
 //! The IR's mappings agree with the algebra, with constant and with symbolic extents.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
 use hidet_core::ir::{Extent, Function, Handle, Mapping, MappingAtom, Param, Stmt, Unroll, ValueId, text, verify};
 use hidet_core::passes::{self, Options};

@@ -1,6 +1,6 @@
 //! The algebra's golden vectors, and the words of every error.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
 use hidet_mapping::*;
 

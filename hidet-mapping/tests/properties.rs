@@ -1,6 +1,6 @@
 //! Properties of random mappings.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
 use hidet_mapping::*;
 use proptest::prelude::*;
