@@ -21,7 +21,9 @@ pub use error::{Error, Result};
 
 /// Kernels in Rust syntax.
 ///
-/// ```ignore
+/// ```
+/// use hidet::prelude::*;
+///
 /// kernel! {
 ///     /// y = a * x
 ///     #[launch(grid = n.div_ceil(256), block = 256)]
@@ -30,6 +32,13 @@ pub use error::{Error, Result};
 ///         if i < n { y[[i]] = if twice { x[[i]] * a * 2.0 } else { x[[i]] * a }; }
 ///     }
 /// }
+///
+/// let device = Device::sim();
+/// let x = device.tensor(&[1.0, 2.0, 3.0], [3])?;
+/// let mut y = device.empty([3])?;
+/// scale::<f32>(true).compile(&device)?.launch(&x, &mut y, 0.5)?;
+/// assert_eq!(y.to_vec()?, [1.0, 2.0, 3.0]);
+/// # Ok::<(), hidet::Error>(())
 /// ```
 ///
 /// Each function with `#[launch(grid, block, cluster, min_blocks)]` becomes a Rust function over its `#[meta]` parameters

@@ -22,7 +22,9 @@ pub fn device(attribute: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// On a composition the function gives the mapping:
 ///
-/// ```ignore
+/// ```
+/// use hidet::prelude::*;
+///
 /// #[task_mapping(workers = 256, tasks = [128, 8])]
 /// fn load_a() -> TaskMapping<2> { repeat([4, 1]) * spatial([32, 8]) }
 /// ```
@@ -30,7 +32,9 @@ pub fn device(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// On a custom function it gives the task, or an array of the tasks, of a worker, by integer arithmetic; what it defines
 /// is a function without arguments that gives the `TaskMapping`:
 ///
-/// ```ignore
+/// ```
+/// use hidet::prelude::*;
+///
 /// #[task_mapping(workers = 32, tasks = [4, 8])]
 /// fn atom(w: Worker) -> [Index; 2] { [w / 16 * 2 + w % 2, w / 2 % 8] }
 /// ```

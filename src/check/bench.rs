@@ -9,8 +9,8 @@ use std::fmt::Write;
 pub enum Limit<'a> {
     /// Units in the last place of the output type.
     Ulps(f64),
-    /// This much for each element.
-    Absolute(&'a [f64]),
+    /// This much for each element, and half a unit in the last place for rounding the result. The text is the bound.
+    Bound(&'a [f64], &'static str),
 }
 
 /// What all cases of one kernel and type gave.
@@ -84,7 +84,7 @@ impl Bench {
     ) {
         let limit_text = match limit {
             Limit::Ulps(ulps) => format!("{ulps} ulp"),
-            Limit::Absolute(_) => "1/2 ulp + k 2^-23 sum |a||b|".to_owned(),
+            Limit::Bound(_, text) => format!("1/2 ulp + {text}"),
         };
         let line = match self.lines.iter_mut().find(|line| line.kernel == kernel && line.dtype == I::NAME) {
             Some(line) => line,
@@ -116,7 +116,7 @@ impl Bench {
         for (at, (got, &want)) in reals(&output).into_iter().zip(expected).enumerate() {
             let allowed = match limit {
                 Limit::Ulps(ulps) => ulps * ulp::<T>(want),
-                Limit::Absolute(limits) => limits[at] + 0.5 * ulp::<T>(want),
+                Limit::Bound(limits, _) => limits[at] + 0.5 * ulp::<T>(want),
             };
             let error = (got - want).abs();
             // Written so that a NaN is never within the limit.
@@ -146,7 +146,7 @@ impl Bench {
         let mut text = format!("device: {}\n", self.device);
         let _ = writeln!(
             text,
-            "{:<24} {:<5} {:>6} {:>12} {:>10}  {:<30} result",
+            "{:<24} {:<5} {:>6} {:>12} {:>10}  {:<42} result",
             "kernel", "type", "cases", "error/limit", "ulp to sim", "limit"
         );
         for line in &self.lines {
@@ -155,7 +155,7 @@ impl Bench {
             let result = if line.failures.is_empty() { "ok" } else { "FAILED" };
             let _ = writeln!(
                 text,
-                "{:<24} {:<5} {:>6} {:>12.3} {:>10}  {:<30} {result}",
+                "{:<24} {:<5} {:>6} {:>12.3} {:>10}  {:<42} {result}",
                 line.kernel, line.dtype, line.cases, line.worst, from_sim, line.limit
             );
             for failure in line.failures.iter().take(5) {

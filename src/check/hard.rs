@@ -1,7 +1,7 @@
 //! The kernels that try the language hardest, and those fused from others.
 
 use super::bench::{Bench, Limit};
-use super::matmul::Problem;
+use super::matmul::{PRODUCT, Problem};
 use super::numbers::{Random, Real, reals, ulp};
 use crate::examples::hard::control::{Mode, collatz};
 use crate::examples::hard::matmul_template::{Tile, batch_matmul};
@@ -51,7 +51,7 @@ fn batch_matmuls<T: Real + Float>(bench: &mut Bench, tile: Tile) {
         let (a, b) = (join(|p| &p.a), join(|p| &p.b));
         let expected: Vec<f64> = problems.iter().flat_map(|p| p.expected.clone()).collect();
         let limits: Vec<f64> = problems.iter().flat_map(|p| p.limits.clone()).collect();
-        bench.case::<T>("batch_matmul", &[batch, m, n, k], Limit::Absolute(&limits), &expected, |device| {
+        bench.case::<T>("batch_matmul", &[batch, m, n, k], Limit::Bound(&limits, PRODUCT), &expected, |device| {
             let (a, b) = (device.tensor(&a, [batch, m, k])?, device.tensor(&b, [batch, k, n])?);
             let mut c = device.empty::<T, 3>([batch, m, n])?;
             batch_matmul::<T>(tile).compile(device)?.launch(&a, &b, &mut c)?;
@@ -83,7 +83,7 @@ fn tensor_cores(bench: &mut Bench) {
     for shape @ [m, n, k] in [[64, 64, 16], [128, 64, 48], [64, 192, 256]] {
         let problem = Problem::<f16>::new(shape);
         let limits = problem.limits.clone();
-        bench.gpu_case::<f16, f32>("matmul_mma", &shape, Limit::Absolute(&limits), &problem.expected, |device| {
+        bench.gpu_case::<f16, f32>("matmul_mma", &shape, Limit::Bound(&limits, PRODUCT), &problem.expected, |device| {
             let (a, b) = (device.tensor(&problem.a, [m, k])?, device.tensor(&problem.b, [k, n])?);
             let mut c = device.empty::<f32, 2>([m, n])?;
             matmul_mma().compile(device)?.launch(&a, &b, &mut c)?;
@@ -98,12 +98,18 @@ fn tensor_cores(bench: &mut Bench) {
         // The kernel takes b transposed.
         let b: Vec<bf16> = (0..n * k).map(|i| problem.b[i % k * n + i / k]).collect();
         let limits = problem.limits.clone();
-        bench.gpu_case::<bf16, bf16>("matmul_wgmma", &shape, Limit::Absolute(&limits), &problem.expected, |device| {
-            let (a, b) = (device.tensor(&problem.a, [m, k])?, device.tensor(&b, [n, k])?);
-            let mut c = device.empty::<bf16, 2>([m, n])?;
-            matmul_wgmma::<4>().compile(device)?.launch(&a, &b, &mut c)?;
-            c.to_vec()
-        });
+        bench.gpu_case::<bf16, bf16>(
+            "matmul_wgmma",
+            &shape,
+            Limit::Bound(&limits, PRODUCT),
+            &problem.expected,
+            |device| {
+                let (a, b) = (device.tensor(&problem.a, [m, k])?, device.tensor(&b, [n, k])?);
+                let mut c = device.empty::<bf16, 2>([m, n])?;
+                matmul_wgmma::<4>().compile(device)?.launch(&a, &b, &mut c)?;
+                c.to_vec()
+            },
+        );
     }
 }
 
@@ -162,7 +168,7 @@ fn attentions(bench: &mut Bench) {
             }
         }
         let shape = [heads, seq, D];
-        bench.case::<f32>("attention", &shape, Limit::Absolute(&limits), &expected, |device| {
+        bench.case::<f32>("attention", &shape, Limit::Bound(&limits, "(32 + n) 2^-23"), &expected, |device| {
             let (q, k, v) = (device.tensor(&q, shape)?, device.tensor(&k, shape)?, device.tensor(&v, shape)?);
             let mut o = device.empty::<f32, 3>(shape)?;
             attention::<32>(causal).compile(device)?.launch(&q, &k, &v, &mut o)?;
@@ -211,14 +217,20 @@ fn fused(bench: &mut Bench) {
             // The slope of gelu is at most 1.13; erf is good to 2 ulp.
             limits.push(1.2 * problem.limits[i] + 8.0 * ulp::<f32>(1.0) * (1.0 + v.abs()));
         }
-        bench.case::<f32>("linear (fused)", &shape, Limit::Absolute(&limits), &expected, |device| {
-            let [m, n, k] = shape;
-            let (a, b) = (device.tensor(&problem.a, [m, k])?, device.tensor(&problem.b, [k, n])?);
-            let (bias, residual) = (device.tensor(&bias, [n])?, device.tensor(&residual, [m, n])?);
-            let mut c = device.empty::<f32, 2>([m, n])?;
-            fusion::linear().compile(device)?.launch(&a, &b, &bias, &residual, &mut c)?;
-            c.to_vec()
-        });
+        bench.case::<f32>(
+            "linear (fused)",
+            &shape,
+            Limit::Bound(&limits, "1.2 k 2^-23 sum |a||b| + 8 f32 ulp (1 + |v|)"),
+            &expected,
+            |device| {
+                let [m, n, k] = shape;
+                let (a, b) = (device.tensor(&problem.a, [m, k])?, device.tensor(&problem.b, [k, n])?);
+                let (bias, residual) = (device.tensor(&bias, [n])?, device.tensor(&residual, [m, n])?);
+                let mut c = device.empty::<f32, 2>([m, n])?;
+                fusion::linear().compile(device)?.launch(&a, &b, &bias, &residual, &mut c)?;
+                c.to_vec()
+            },
+        );
     }
     for [rows, cols] in [[1, 1], [7, 257]] {
         let x: Vec<f32> = Random::new(26).reals(rows * cols, 8.0);
@@ -230,16 +242,22 @@ fn fused(bench: &mut Bench) {
             expected.extend(row.iter().map(|v| (v - top).exp() / sum));
         }
         let limits: Vec<f64> = expected.iter().map(|v| (24.0 + cols as f64 / 8.0) * 2f64.powi(-24) * v).collect();
-        bench.case::<f32>("softmax (fused)", &[rows, cols], Limit::Absolute(&limits), &expected, |device| {
-            let mut y = device.empty::<f32, 2>([rows, cols])?;
-            fusion::scaled_softmax().compile(device)?.launch(&device.tensor(&x, [rows, cols])?, 0.5, &mut y)?;
-            y.to_vec()
-        });
+        bench.case::<f32>(
+            "softmax (fused)",
+            &[rows, cols],
+            Limit::Bound(&limits, "(24 + n / 8) 2^-24 |y|"),
+            &expected,
+            |device| {
+                let mut y = device.empty::<f32, 2>([rows, cols])?;
+                fusion::scaled_softmax().compile(device)?.launch(&device.tensor(&x, [rows, cols])?, 0.5, &mut y)?;
+                y.to_vec()
+            },
+        );
     }
 }
 
 fn whole_network(bench: &mut Bench) {
-    bench.case::<i32>("digits held out", &[597, 64], Limit::Absolute(&[17.0]), &[597.0], |device| {
+    bench.case::<i32>("digits held out", &[597, 64], Limit::Bound(&[17.0], "17 of 597: 97%"), &[597.0], |device| {
         Ok(vec![digits::classify(device, true)?.0 as i32])
     });
 }

@@ -10,6 +10,9 @@ use crate::examples::{
 };
 use hidet::prelude::*;
 
+/// The error of a sum of k products in f32, in any order.
+pub(super) const PRODUCT: &str = "k 2^-23 sum |a||b|";
+
 /// Rows, columns, depth.
 const SHAPES: [[usize; 3]; 9] = [
     [0, 3, 5],
@@ -85,7 +88,7 @@ impl<T: Real> Problem<T> {
         launch: impl Fn(&Device, &Tensor<T, 2>, &Tensor<T, 2>, &mut Tensor<T, 2>) -> hidet::Result<()>,
     ) {
         let [m, n, k] = self.shape;
-        bench.case::<T>(kernel, &self.shape, Limit::Absolute(&self.limits), &self.expected, |device| {
+        bench.case::<T>(kernel, &self.shape, Limit::Bound(&self.limits, PRODUCT), &self.expected, |device| {
             let (a, b) = (device.tensor(&self.a, [m, k])?, device.tensor(&self.b, [k, n])?);
             let mut c = device.empty::<T, 2>([m, n])?;
             launch(device, &a, &b, &mut c)?;

@@ -99,12 +99,18 @@ fn stencils(bench: &mut Bench) {
                 limits.push(9.0 * 2f64.powi(-24) * size);
             }
         }
-        bench.case::<f32>("stencil", &[height, width], Limit::Absolute(&limits), &expected, |device| {
-            let x = device.tensor(&x, [height, width])?;
-            let mut y = device.empty::<f32, 2>([height, width])?;
-            stencil(weights).compile(device)?.launch(&x, &mut y)?;
-            y.to_vec()
-        });
+        bench.case::<f32>(
+            "stencil",
+            &[height, width],
+            Limit::Bound(&limits, "9 2^-24 sum |x||w|"),
+            &expected,
+            |device| {
+                let x = device.tensor(&x, [height, width])?;
+                let mut y = device.empty::<f32, 2>([height, width])?;
+                stencil(weights).compile(device)?.launch(&x, &mut y)?;
+                y.to_vec()
+            },
+        );
     }
 }
 

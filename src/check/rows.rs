@@ -31,18 +31,30 @@ fn sums<T: Real + Float>(bench: &mut Bench) {
             .map(|row| cols as f64 * 2f64.powi(-24) * reals(row).iter().map(|v| v.abs()).sum::<f64>())
             .collect();
         let shape = [rows, cols];
-        bench.case_of::<T, f32>("row_sum_warp", &shape, Limit::Absolute(&limits), &expected, |device| {
-            let x = device.tensor(&host, shape)?;
-            let mut y = device.empty([rows])?;
-            reduction::row_sum_warp::<T>().compile(device)?.launch(&x, &mut y)?;
-            y.to_vec()
-        });
-        bench.case_of::<T, f32>("row_sum_block", &shape, Limit::Absolute(&limits), &expected, |device| {
-            let x = device.tensor(&host, shape)?;
-            let mut y = device.empty([rows])?;
-            reduction::row_sum_block::<T>().compile(device)?.launch(&x, &mut y)?;
-            y.to_vec()
-        });
+        bench.case_of::<T, f32>(
+            "row_sum_warp",
+            &shape,
+            Limit::Bound(&limits, "n 2^-24 sum |x|"),
+            &expected,
+            |device| {
+                let x = device.tensor(&host, shape)?;
+                let mut y = device.empty([rows])?;
+                reduction::row_sum_warp::<T>().compile(device)?.launch(&x, &mut y)?;
+                y.to_vec()
+            },
+        );
+        bench.case_of::<T, f32>(
+            "row_sum_block",
+            &shape,
+            Limit::Bound(&limits, "n 2^-24 sum |x|"),
+            &expected,
+            |device| {
+                let x = device.tensor(&host, shape)?;
+                let mut y = device.empty([rows])?;
+                reduction::row_sum_block::<T>().compile(device)?.launch(&x, &mut y)?;
+                y.to_vec()
+            },
+        );
     }
 }
 
@@ -51,7 +63,7 @@ fn sum_all(bench: &mut Bench) {
         let host: Vec<f32> = Random::new(2).reals(n, 1.0);
         let expected = [reals(&host).iter().sum()];
         let limit = [n as f64 * 2f64.powi(-24) * reals(&host).iter().map(|v| v.abs()).sum::<f64>()];
-        bench.case::<f32>("sum_all", &[n], Limit::Absolute(&limit), &expected, |device| {
+        bench.case::<f32>("sum_all", &[n], Limit::Bound(&limit, "n 2^-24 sum |x|"), &expected, |device| {
             let x = device.tensor(&host, [n])?;
             let (mut partial, mut done) = (device.zeros::<f32, 1>([16])?, device.zeros::<u32, 1>([1])?);
             let mut y = device.empty::<f32, 1>([1])?;
@@ -73,12 +85,18 @@ fn softmaxes<T: Real + Float>(bench: &mut Bench) {
         }
         // Computed in f32: exp to 2 ulp, the exponent's rounding, a sum of `cols`, a quotient and a product.
         let limits: Vec<f64> = expected.iter().map(|v| (24.0 + cols as f64 / 8.0) * 2f64.powi(-24) * v).collect();
-        bench.case::<T>("softmax", &[rows, cols], Limit::Absolute(&limits), &expected, |device| {
-            let x = device.tensor(&host, [rows, cols])?;
-            let mut y = device.empty::<T, 2>([rows, cols])?;
-            softmax::<T>().compile(device)?.launch(&x, &mut y)?;
-            y.to_vec()
-        });
+        bench.case::<T>(
+            "softmax",
+            &[rows, cols],
+            Limit::Bound(&limits, "(24 + n / 8) 2^-24 |y|"),
+            &expected,
+            |device| {
+                let x = device.tensor(&host, [rows, cols])?;
+                let mut y = device.empty::<T, 2>([rows, cols])?;
+                softmax::<T>().compile(device)?.launch(&x, &mut y)?;
+                y.to_vec()
+            },
+        );
     }
 }
 
@@ -101,12 +119,18 @@ fn layer_norms<T: Real + Float>(bench: &mut Bench) {
                 limits.push(8.0 * ulp::<f32>(1.0) * slack);
             }
         }
-        bench.case::<T>("layer_norm", &[rows, cols], Limit::Absolute(&limits), &expected, |device| {
-            let x = device.tensor(&host, [rows, cols])?;
-            let (gain, bias) = (device.tensor(&gain, [cols])?, device.tensor(&bias, [cols])?);
-            let mut y = device.empty::<T, 2>([rows, cols])?;
-            layer_norm::<T>().compile(device)?.launch(&x, &gain, &bias, &mut y, 1e-5)?;
-            y.to_vec()
-        });
+        bench.case::<T>(
+            "layer_norm",
+            &[rows, cols],
+            Limit::Bound(&limits, "8 f32 ulp of |gain| scale (4 + 4 |x - m|) + |bias|"),
+            &expected,
+            |device| {
+                let x = device.tensor(&host, [rows, cols])?;
+                let (gain, bias) = (device.tensor(&gain, [cols])?, device.tensor(&bias, [cols])?);
+                let mut y = device.empty::<T, 2>([rows, cols])?;
+                layer_norm::<T>().compile(device)?.launch(&x, &gain, &bias, &mut y, 1e-5)?;
+                y.to_vec()
+            },
+        );
     }
 }

@@ -85,10 +85,13 @@ fn probe() -> Result<(i32, i32)> {
     }
 }
 
-/// The options of every compilation. Contraction is the IR's business, so that both devices agree.
+/// The options of every compilation. Contraction is the IR's business, so that both devices agree. From CUDA 13 on, NVRTC
+/// keeps results on disk, and what comes from there has no log: without registers and spills, it is not used.
 fn options(target: &str) -> Vec<String> {
+    let cached = version().is_ok_and(|version| version >= (13, 0));
     ["--std=c++17", "--fmad=false", "-lineinfo", "--ptxas-options=-v", "--diag-suppress=177,550"]
         .into_iter()
+        .chain(cached.then_some("--no-cache"))
         .map(str::to_owned)
         .chain([format!("--gpu-architecture={target}")])
         .collect()
