@@ -1,0 +1,113 @@
+//! Faulty kernels in Rust: the simulated device names the fault and the Rust lines of both parties.
+//!
+//! The lines are marked in this file: `// FAULT name` stands on every line that the report of `name` must name. The
+//! faults of every checker, in the text form of the IR, are in `tests/filetests/sim/faulty`.
+
+#![allow(missing_docs, clippy::panic, clippy::unwrap_used, clippy::expect_used)]
+
+use hidet::prelude::*;
+
+kernel! {
+    #[launch(grid = 1, block = 64)]
+    pub fn missing_barrier(y: Out<i32, [64]>) {
+        let tile = shared::<i32>([64]);
+        tile[[thread_id()]] = thread_id(); // FAULT missing_barrier
+        y[[thread_id()]] = tile[[63 - thread_id()]]; // FAULT missing_barrier
+    }
+
+    #[launch(grid = 1, block = 32)]
+    pub fn race_inside_a_warp(y: Out<i32, [32]>) {
+        let tile = shared::<i32>([32]);
+        tile[[lane_id()]] = lane_id(); // FAULT race_inside_a_warp
+        y[[lane_id()]] = tile[[31 - lane_id()]]; // FAULT race_inside_a_warp
+    }
+
+    #[launch(grid = 2, block = 32)]
+    pub fn race_between_blocks(y: Out<i32, [32]>) {
+        y[[lane_id()]] = block_idx().x; // FAULT race_between_blocks
+    }
+
+    #[launch(grid = 1, block = 32)]
+    pub fn past_the_end(x: In<i32, [n]>, y: Out<i32, [32]>) {
+        y[[lane_id()]] = x[[lane_id() + 1]]; // FAULT past_the_end
+    }
+
+    #[launch(grid = 1, block = 32)]
+    pub fn unset_element(y: Out<i32, [32]>) {
+        let tile = shared::<i32>([32]);
+        if lane_id() < 31 {
+            tile[[lane_id()]] = 1;
+        }
+        sync_threads();
+        y[[lane_id()]] = tile[[lane_id()]]; // FAULT unset_element
+    }
+
+    #[launch(grid = 1, block = 64)]
+    pub fn barrier_in_a_branch(y: Out<i32, [64]>) {
+        if thread_id() < 32 {
+            sync_threads(); // FAULT barrier_in_a_branch
+        }
+        y[[thread_id()]] = 1;
+    }
+
+    #[launch(grid = 1, block = 32)]
+    pub fn read_before_the_wait(x: In<f32, [32]>, y: Out<f32, [32]>) {
+        let tile = shared::<f32>([32]);
+        cp_async::<1>(&tile[[lane_id()]], &x[[lane_id()]]); // FAULT read_before_the_wait
+        cp_async_commit();
+        y[[lane_id()]] = tile[[lane_id()]]; // FAULT read_before_the_wait
+        cp_async_wait(0);
+    }
+
+    #[launch(grid = 1, block = 32)]
+    pub fn too_few_arrivals(y: Out<i32, [32]>) {
+        let done = mbarriers(1);
+        if lane_id() == 0 {
+            done.init(0, 33);
+        }
+        sync_threads();
+        done.arrive(0);
+        done.wait(0, 0); // FAULT too_few_arrivals
+        y[[lane_id()]] = 1;
+    }
+
+    #[launch(grid = 1, block = 32)]
+    pub fn failed_assertion(x: In<i32, [n]>, y: Out<i32, [32]>) {
+        assert!(x[[lane_id()]] < 7, "only small numbers"); // FAULT failed_assertion
+        y[[lane_id()]] = x[[lane_id()]];
+    }
+}
+
+/// The report names every line marked for `name`, and `words`.
+#[track_caller]
+fn faulty(name: &str, words: &str, result: hidet::Result<()>) {
+    let report = result.expect_err("the kernel is faulty").to_string();
+    assert!(report.contains(words), "{name}: expected `{words}` in\n{report}");
+    let mark = format!("// FAULT {name}");
+    let marked = include_str!("faults.rs").lines().enumerate().filter(|(_, line)| line.ends_with(&mark));
+    let mut count = 0;
+    for (number, line) in marked {
+        let place = format!("tests/faults.rs:{}:", number + 1);
+        assert!(report.contains(&place), "{name}: `{}` at {place} is not named in\n{report}", line.trim());
+        count += 1;
+    }
+    assert!(count > 0, "{name} has no marked line");
+}
+
+#[test]
+fn faults_name_their_rust_lines() -> hidet::Result<()> {
+    let device = Device::sim();
+    let x = device.tensor(&(0..32).collect::<Vec<i32>>(), [32])?;
+    let (mut y, mut y64) = (device.empty([32])?, device.empty([64])?);
+    faulty("missing_barrier", "race", missing_barrier().compile(&device)?.launch(&mut y64));
+    faulty("race_inside_a_warp", "race", race_inside_a_warp().compile(&device)?.launch(&mut y));
+    faulty("race_between_blocks", "race", race_between_blocks().compile(&device)?.launch(&mut y));
+    faulty("past_the_end", "out of bounds", past_the_end().compile(&device)?.launch(&x, &mut y));
+    faulty("unset_element", "uninitialised", unset_element().compile(&device)?.launch(&mut y));
+    faulty("barrier_in_a_branch", "barrier", barrier_in_a_branch().compile(&device)?.launch(&mut y64));
+    let (xf, mut yf) = (device.zeros::<f32, 1>([32])?, device.empty::<f32, 1>([32])?);
+    faulty("read_before_the_wait", "race", read_before_the_wait().compile(&device)?.launch(&xf, &mut yf));
+    faulty("too_few_arrivals", "deadlock", too_few_arrivals().compile(&device)?.launch(&mut y));
+    faulty("failed_assertion", "only small numbers", failed_assertion().compile(&device)?.launch(&x, &mut y));
+    Ok(())
+}
