@@ -83,12 +83,15 @@ impl<'a> Parser<'a> {
     }
 
     fn factor(&mut self) -> Result<Shape, String> {
+        self.peek();
+        let from = self.at;
         let (name, arguments) = self.call()?;
-        let mut shape = start(&name, &arguments).map_err(|why| self.wrong(&why))?;
+        let mut shape = start(&name, &arguments).map_err(|why| self.wrong_at(from, &why))?;
         while self.peek() == Some('.') {
             self.next();
+            let from = self.at;
             let (name, arguments) = self.call()?;
-            shape = method(shape, &name, &arguments).map_err(|why| self.wrong(&why))?;
+            shape = method(shape, &name, &arguments).map_err(|why| self.wrong_at(from, &why))?;
         }
         Ok(shape)
     }
@@ -155,9 +158,14 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// The message, under the place where reading stopped.
+    /// The message, and the place where reading stopped.
     fn wrong(&self, why: &str) -> String {
-        format!("{why}\n  {}\n  {}^", self.text, " ".repeat(self.text[..self.at].chars().count()))
+        self.wrong_at(self.at, why)
+    }
+
+    /// The message, and a place in the text under a caret.
+    fn wrong_at(&self, at: usize, why: &str) -> String {
+        format!("{why}\n  {}\n  {}^", self.text, " ".repeat(self.text[..at].chars().count()))
     }
 }
 
