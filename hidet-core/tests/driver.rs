@@ -192,6 +192,7 @@ int cuDeviceGetDefaultMemPool(void** p, int d) { *p = &dead; return 0; }
 int cuMemPoolSetAttribute(void* p, int a, void* v) { return *(addr*)v == ~0ull ? 0 : 1; }
 int cuMemcpyHtoDAsync_v2(addr to, const void* from, size_t n, void* s) { memcpy((void*)to, from, n); return 0; }
 int cuMemcpyDtoHAsync_v2(void* to, addr from, size_t n, void* s) { memcpy(to, (void*)from, n); return dead; }
+int cuMemcpyDtoDAsync_v2(addr to, addr from, size_t n, void* s) { memcpy((void*)to, (void*)from, n); return 0; }
 int cuMemsetD8Async(addr to, unsigned char b, size_t n, void* s) { memset((void*)to, b, n); return 0; }
 int cuModuleLoadData(void** m, const void* image) { *m = &dead; return memcmp(image, "\177ELF", 4) ? 200 : 0; }
 int cuModuleGetFunction(void** f, void* m, const char* name) { *f = &dead; return strcmp(name, "scale") ? 500 : 0; }

@@ -125,6 +125,12 @@ impl Context {
         Error::Device { device: self.name(), message: message.into() }
     }
 
+    /// The driver's handle of the stream (`CUstream`), for libraries that put their own work there; it lives as long as
+    /// the context, which must be current in the thread that uses it: [`Context::synchronize`] makes it so.
+    pub fn stream_handle(&self) -> *mut std::ffi::c_void {
+        self.stream.cast()
+    }
+
     /// Makes the context current in this thread, where it is not lost.
     pub(super) fn bind(&self) -> Result<()> {
         if let Some(why) = self.dead.get() {

@@ -95,6 +95,23 @@ impl Memory {
         context.synchronize()
     }
 
+    /// Copies all bytes of another allocation of the same device, in the order of the stream, without waiting.
+    pub fn copy_from(&self, from: &Memory) -> Result<()> {
+        self.within(0, from.bytes)?;
+        if from.context.ordinal != self.context.ordinal {
+            return Err(self.context.error(format!("a copy from an allocation on {}", from.context.name())));
+        }
+        if from.bytes == 0 {
+            return Ok(());
+        }
+        let context = &self.context;
+        context.bind()?;
+        // SAFETY: both ranges are valid, and given back in the order of the stream.
+        let status =
+            unsafe { (context.driver.cuMemcpyDtoDAsync_v2)(self.address, from.address, from.bytes, context.stream) };
+        context.check("copying on the device", status)
+    }
+
     /// Makes all bytes 0.
     pub fn zero(&self) -> Result<()> {
         if self.bytes == 0 {
