@@ -1,8 +1,9 @@
 //! Tensor cores of a warp: `mma.sync`, and the loads and stores of matrices that feed them.
 //!
-//! Fragments lie in registers. Which elements a lane holds is told by task mappings (see the PTX ISA, "Matrix
-//! Fragments"); an instruction takes all of them, one after the other.
+//! Fragments lie in registers. Which elements a lane holds is told by the task mappings of [`super::matrix`]; an
+//! instruction takes all of them, one after the other.
 
+use super::matrix::Product;
 use super::{Effect, Meaning, Row, Space, Together, TypeRule, row};
 use crate::types::{Scalar, Type};
 
@@ -24,7 +25,7 @@ fn mma([m, n, k]: [u32; 3], d: Scalar, ab: Scalar, since: u32) -> Row {
     let doc = format!(
         "`d += a * b` by the tensor cores of a warp: a is {m} x {k} row-major, b {k} x {n} column-major, both {ab}; d is {m} x {n} {d}."
     );
-    row(name, cuda, Meaning::NotSimulated, doc)
+    row(name, cuda, Meaning::Mma(Product { m, n, k, d, a: ab, b: ab }), doc)
         .since(since, false)
         .together(Together::Warp)
         .address(Space::Register, Effect::ReadWrite, is(d), m * n / 32)
@@ -45,12 +46,14 @@ fn matrices(load: bool, count: u32, trans: bool, suffix: &str, elem: TypeRule, b
     if load {
         let doc =
             format!("Loads {count} 8 x 8 matrices of 16-bit words{how}; lane i names the row i % 8 of matrix i / 8.");
-        let row = row(name, format!("{helper}($0, $1);"), Meaning::NotSimulated, doc).together(Together::Warp);
+        let meaning = Meaning::LoadMatrix { count, transposed: trans };
+        let row = row(name, format!("{helper}($0, $1);"), meaning, doc).together(Together::Warp);
         shared(registers(row, Effect::Write), Effect::Read, TypeRule::SameAs(0))
     } else {
         let doc =
             format!("Stores {count} 8 x 8 matrices of 16-bit words{how}; lane i names the row i % 8 of matrix i / 8.");
-        let row = row(name, format!("{helper}($0, $1);"), Meaning::NotSimulated, doc).together(Together::Warp);
+        let meaning = Meaning::StoreMatrix { count, transposed: trans };
+        let row = row(name, format!("{helper}($0, $1);"), meaning, doc).together(Together::Warp);
         let row = shared(row, Effect::Write, elem).since(90, false);
         row.address(Space::Register, Effect::Read, TypeRule::SameAs(0), held)
     }

@@ -10,6 +10,7 @@ mod async_copy;
 mod atomic;
 mod barrier;
 mod cluster;
+pub mod matrix;
 mod memory;
 mod mma;
 mod tma;
@@ -299,6 +300,36 @@ pub enum Meaning {
     NanoSleep,
     /// The clock of the multiprocessor, `i64`; the simulator counts its steps.
     Clock,
+    /// `d += a * b` in the registers of a warp: operands 0, 1 and 2, held as [`matrix::mma_fragments`] says.
+    Mma(matrix::Product),
+    /// Loads `count` 8 x 8 matrices of 16-bit words from the rows that the lanes name by address 1, to the registers 0.
+    LoadMatrix {
+        /// 1, 2 or 4.
+        count: u32,
+        /// Whether a lane gets elements of a column.
+        transposed: bool,
+    },
+    /// Stores `count` 8 x 8 matrices of 16-bit words from the registers 1 to the rows that the lanes name by address 0.
+    StoreMatrix {
+        /// 1, 2 or 4.
+        count: u32,
+        /// Whether a lane holds elements of a column.
+        transposed: bool,
+    },
+    /// `d = a * b` or `d += a * b` of a warp group, asynchronously: d is operand 0, a 1, b 2, and 3 says whether the
+    /// old d is added. Held as [`matrix::wgmma_accumulator`] and [`matrix::wgmma_left`] say.
+    Wgmma {
+        /// Shape and types.
+        product: matrix::Product,
+        /// Whether a lies in registers, else in shared memory.
+        registers: bool,
+    },
+    /// Orders a warp group's accesses to registers and shared memory before the wgmma that follow.
+    WgmmaFence,
+    /// Ends a group of a warp group's wgmma.
+    WgmmaCommit,
+    /// Waits until at most operand 0 of a warp group's groups are unfinished.
+    WgmmaWait,
     /// Compiled, not simulated: the simulated device refuses with the name of the intrinsic.
     NotSimulated,
 }

@@ -3,6 +3,7 @@
 //! An operand in shared memory is named by the address of its first element. How it lies there (its swizzle and
 //! strides) is taken from the tensor map that copies into the buffer, so it cannot disagree with it.
 
+use super::matrix::Product;
 use super::{Effect, Meaning, Operand, Row, Space, Together, TypeRule, row};
 use crate::types::{Scalar, Type};
 
@@ -37,7 +38,8 @@ fn wgmma(n: u32, d: Scalar, a: Scalar, b: Scalar, registers: bool) -> Row {
             ""
         }
     );
-    let row = row(name, format!("{helper}{transposes}($0, {first}, $D2, $3);"), Meaning::NotSimulated, doc)
+    let meaning = Meaning::Wgmma { product: Product { m: 64, n, k, d, a, b }, registers };
+    let row = row(name, format!("{helper}{transposes}($0, {first}, $D2, $3);"), meaning, doc)
         .since(90, true)
         .until(90)
         .together(Together::WarpGroup)
@@ -57,19 +59,21 @@ fn wgmma(n: u32, d: Scalar, a: Scalar, b: Scalar, registers: bool) -> Row {
 
 pub(super) fn rows() -> Vec<Row> {
     use Scalar::*;
-    let group = |name: &str, helper: &str, doc: &str| {
-        row(name, helper, Meaning::NotSimulated, doc).since(90, true).until(90).together(Together::WarpGroup)
+    let group = |name: &str, helper: &str, meaning, doc: &str| {
+        row(name, helper, meaning, doc).since(90, true).until(90).together(Together::WarpGroup)
     };
     let mut rows = vec![
         group(
             "wgmma.fence",
             "hidet_wgmma_fence();",
+            Meaning::WgmmaFence,
             "Orders a warp group's accesses to registers and shared memory before the wgmma that follow.",
         ),
-        group("wgmma.commit", "hidet_wgmma_commit();", "Ends a group of a warp group's wgmma."),
+        group("wgmma.commit", "hidet_wgmma_commit();", Meaning::WgmmaCommit, "Ends a group of a warp group's wgmma."),
         group(
             "wgmma.wait",
             "hidet_wgmma_wait<$0>();",
+            Meaning::WgmmaWait,
             "Waits until at most that many of a warp group's groups are unfinished.",
         )
         .imm(0, 7),

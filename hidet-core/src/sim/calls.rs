@@ -86,7 +86,14 @@ impl BlockRun<'_> {
                 None
             }
             // The compiler refuses it.
-            Meaning::NotSimulated => None,
+            Meaning::NotSimulated
+            | Meaning::Mma(_)
+            | Meaning::LoadMatrix { .. }
+            | Meaning::StoreMatrix { .. }
+            | Meaning::Wgmma { .. }
+            | Meaning::WgmmaFence
+            | Meaning::WgmmaCommit
+            | Meaning::WgmmaWait => None,
         };
         if self.stopped {
             return Some(Pause::Stopped);

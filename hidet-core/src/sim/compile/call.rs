@@ -9,7 +9,7 @@ use crate::types::Scalar;
 impl Compiler<'_> {
     pub(super) fn call(&mut self, intrinsic: Intrinsic, args: &[Arg], result: Option<ValueId>) -> Result<()> {
         let row = intrinsic.row();
-        if row.meaning == Meaning::NotSimulated {
+        if is_refused(row.meaning) {
             let message = format!("`{}` has no meaning on the simulated device yet; it needs a GPU", row.name);
             return Err(self.refuse(message));
         }
@@ -68,4 +68,20 @@ impl Compiler<'_> {
         self.push_call(Call { name: &row.name, meaning: row.meaning, args: operands, result, site });
         Ok(())
     }
+}
+
+/// Whether the simulated device has nothing to do for it yet.
+fn is_refused(meaning: Meaning) -> bool {
+    use Meaning::*;
+    matches!(
+        meaning,
+        NotSimulated
+            | Mma(_)
+            | LoadMatrix { .. }
+            | StoreMatrix { .. }
+            | Wgmma { .. }
+            | WgmmaFence
+            | WgmmaCommit
+            | WgmmaWait
+    )
 }
