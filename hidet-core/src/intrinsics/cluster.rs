@@ -35,6 +35,9 @@ pub(super) fn rows() -> Vec<Row> {
         plain("mbarrier.arrive.cluster", "hidet_mbarrier_arrive_cluster($0, $1);", "Arrives at the mbarrier of the block of that rank in the cluster.")
             .address(Space::Shared, Effect::Barrier, MBARRIER, 0)
             .value(Type::I32),
+        plain("mbarrier.arrive.cluster.relaxed", "hidet_mbarrier_arrive_cluster_relaxed($0, $1);", "Arrives at the mbarrier of the block of that rank in the cluster, without ordering what this thread wrote: to hand back a buffer that this block has only read.")
+            .address(Space::Shared, Effect::Barrier, MBARRIER, 0)
+            .value(Type::I32),
         plain("setmaxnreg.inc", "hidet_setmaxnreg_inc<$0>();", "Raises the registers a thread of this warp group may use (a multiple of 8); the kernel needs a block size and a least number of blocks.")
             .imm(24, 256)
             .since(90, true)

@@ -145,6 +145,11 @@ template <class T> @ void hidet_cluster_store(T* p, int rank, T value) {
     asm volatile("mbarrier.arrive.release.cluster.shared::cluster.b64 _, [%0];" :: "r"(hidet_mapa(bar, rank)) : "memory");
 }
 
+## hidet_mbarrier_arrive_cluster_relaxed
+@ void hidet_mbarrier_arrive_cluster_relaxed(unsigned long long* bar, int rank) {
+    asm volatile("mbarrier.arrive.relaxed.cluster.shared::cluster.b64 _, [%0];" :: "r"(hidet_mapa(bar, rank)) : "memory");
+}
+
 ## hidet_setmaxnreg_inc
 template <int N> @ void hidet_setmaxnreg_inc() { asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" :: "n"(N)); }
 

@@ -11,9 +11,11 @@ pub(super) fn pieces() -> Vec<Piece> {
 ## hidet_wgmma_descriptor
 // How a matrix lies in shared memory: strides in bytes, and the swizzle (1: 128 bytes, 2: 64, 3: 32, 0: none).
 @ unsigned long long hidet_wgmma_descriptor(const void* p, unsigned leading, unsigned stride, unsigned swizzle) {
-    unsigned address = hidet_shared_address(p);
-    return (unsigned long long)(address >> 4 & 0x3fff) | (unsigned long long)(leading >> 4) << 16
-         | (unsigned long long)(stride >> 4) << 32 | (unsigned long long)swizzle << 62;
+    // The upper word is a constant, the lower one takes 32-bit arithmetic.
+    unsigned lower = (hidet_shared_address(p) >> 4 & 0x3fff) | leading >> 4 << 16;
+    unsigned long long descriptor;
+    asm("mov.b64 %0, {%1, %2};" : "=l"(descriptor) : "r"(lower), "r"(stride >> 4 | swizzle << 30));
+    return descriptor;
 }
 
 ## hidet_wgmma_fence

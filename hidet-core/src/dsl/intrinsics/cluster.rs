@@ -42,6 +42,13 @@ pub fn mbarrier_arrive_cluster(at: Address<u64>, rank: impl IntoExpr<i32>) {
     intrinsic("mbarrier.arrive.cluster").address(&at).value::<i32>(rank).run();
 }
 
+/// Arrives at the mbarrier of the block of that rank in the cluster, without ordering what this thread wrote: to hand
+/// back a buffer that this block has only read. It spares the fence of the whole device that the other form needs.
+#[track_caller]
+pub fn mbarrier_arrive_cluster_relaxed(at: Address<u64>, rank: impl IntoExpr<i32>) {
+    intrinsic("mbarrier.arrive.cluster.relaxed").address(&at).value::<i32>(rank).run();
+}
+
 /// Whether this lane is the one chosen of its warp.
 #[track_caller]
 pub fn elect_one() -> Expr<bool> {
