@@ -1,6 +1,6 @@
 //! Accesses to memory, calls, checks, prints and inline PTX.
 
-use super::descriptor;
+use crate::ir::descriptor;
 use super::expr::Expr;
 use super::intrinsic::fill;
 use super::kernel::Generator;
@@ -91,7 +91,7 @@ impl Generator<'_> {
                         let descriptor = descriptor::of(self.function, *buffer).map_err(|why| self.error(why))?;
                         descriptors.push(format!(
                             "hidet_wgmma_descriptor({}, {}, {}, {})",
-                            pointer.text, descriptor.leading, descriptor.stride, descriptor.swizzle
+                            pointer.text, descriptor.leading, descriptor.stride, descriptor.swizzle_code()
                         ));
                     }
                     (pointer.within(level), elem)

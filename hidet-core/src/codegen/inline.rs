@@ -2,6 +2,7 @@
 
 use crate::ir::{
     Arg, AsmOperand, BinaryOp, Block, Function, Handle, Op, PrintPiece, SecondaryMap, Stmt, StmtId, ValueId, VarId,
+    walk,
 };
 use crate::types::Scalar;
 
@@ -60,17 +61,6 @@ pub fn each_use(stmt: &Stmt, f: &mut impl FnMut(ValueId, bool)) {
     }
 }
 
-/// The blocks within a statement.
-pub fn blocks(stmt: &Stmt) -> [Option<&Block>; 2] {
-    match stmt {
-        Stmt::If { then, otherwise, .. } => [Some(then), Some(otherwise)],
-        Stmt::For { body, .. } | Stmt::ForTask { body, .. } | Stmt::Loop { body, .. } | Stmt::Group { body, .. } => {
-            [Some(body), None]
-        }
-        _ => [None, None],
-    }
-}
-
 /// Finds out about the values of a function.
 pub fn analyse(function: &Function) -> Uses {
     let mut uses = Uses::default();
@@ -89,7 +79,7 @@ fn count(function: &Function, block: &Block, uses: &mut Uses, order: &mut Vec<St
             uses.count[value] += 1;
             uses.index[value] |= position;
         });
-        for inner in blocks(stmt).into_iter().flatten() {
+        for inner in walk::blocks(stmt).into_iter().flatten() {
             count(function, inner, uses, order);
         }
     }
@@ -152,7 +142,7 @@ fn choose(function: &Function, block: &Block, uses: &mut Uses) {
         each_use(stmt, &mut |value, _| user[value.index()] = Some(position));
     }
     for stmt in stmts {
-        for inner in blocks(stmt).into_iter().flatten() {
+        for inner in walk::blocks(stmt).into_iter().flatten() {
             choose(function, inner, uses);
         }
     }

@@ -80,7 +80,7 @@ impl Survey {
                 Stmt::Print { .. } => self.reports = true,
                 _ => {}
             }
-            for inner in inline::blocks(stmt).into_iter().flatten() {
+            for inner in crate::ir::walk::blocks(stmt).into_iter().flatten() {
                 self.walk(function, inner);
             }
         }

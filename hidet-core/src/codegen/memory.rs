@@ -2,9 +2,9 @@
 
 use super::names::Names;
 use super::writer::Writer;
-use super::{descriptor, fault, types};
+use super::{fault, types};
 use crate::error::Result;
-use crate::ir::{Buffer, BufferId, Function, Scope, SecondaryMap, Span};
+use crate::ir::{Buffer, BufferId, Function, Scope, SecondaryMap, Span, descriptor};
 use hidet_mapping::IndexExpr;
 use std::collections::HashMap;
 

@@ -8,7 +8,6 @@
 //! rank 1). Knows nothing of devices or of the simulator.
 
 mod access;
-mod descriptor;
 mod expr;
 mod extent;
 mod inline;

@@ -1,6 +1,6 @@
 //! Which architectures a function can be compiled for.
 
-use super::inline::blocks;
+use crate::ir::walk::blocks;
 use crate::error::{Error, Result};
 use crate::ir::{Arch, Block, Function, Op, Special, Stmt, StmtId};
 

@@ -1,6 +1,5 @@
 //! Statements, one by one.
 
-use super::inline;
 use super::kernel::{Generator, LoopFrame};
 use super::types;
 use crate::error::Result;
@@ -141,7 +140,7 @@ fn jumps_inside(function: &Function, block: &Block, target: LoopId) -> bool {
             let stmt = &function.stmts[*id];
             let nested_here = nested || matches!(stmt, Stmt::For { .. } | Stmt::Loop { .. } | Stmt::ForTask { .. });
             matches!(stmt, Stmt::Continue(to) if *to == target && nested)
-                || inline::blocks(stmt).into_iter().flatten().any(|inner| walk(function, inner, target, nested_here))
+                || crate::ir::walk::blocks(stmt).into_iter().flatten().any(|inner| walk(function, inner, target, nested_here))
         })
     }
     walk(function, block, target, false)

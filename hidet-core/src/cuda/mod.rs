@@ -16,4 +16,4 @@ pub use context::{Context, Properties, count};
 pub use event::{Event, measure};
 pub use memory::Memory;
 pub use module::{Launch, Module};
-pub use tensor_map::{TensorMapShape, encode};
+pub use tensor_map::encode;

@@ -38,6 +38,7 @@
 
 mod arena;
 mod compact;
+pub mod descriptor;
 pub mod emit;
 pub mod eval;
 mod function;
@@ -46,6 +47,7 @@ mod mapping;
 mod nest;
 mod op;
 mod stmt;
+mod tensor_map;
 pub mod text;
 pub mod verify;
 pub mod walk;
@@ -58,4 +60,5 @@ pub use function::{
 pub use handles::{Mention, MentionMut};
 pub use nest::{HostTasks, Nest, NestLoop, NestStep, Partial};
 pub use op::{BinaryOp, CompareOp, Op, Special, UnaryOp};
+pub use tensor_map::TensorMapShape;
 pub use stmt::{Arg, AsmOperand, Block, Extent, Mapping, MappingAtom, PrintPiece, Stmt, StmtId, Unroll};

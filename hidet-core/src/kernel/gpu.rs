@@ -3,11 +3,10 @@
 use super::{Binding, CompileOptions, RawArg};
 use crate::codegen::{self, Parameter, Source};
 use crate::cuda::nvrtc::{self, Usage};
-use crate::cuda::{self, Context, Launch, Memory, Module, TensorMapShape};
+use crate::cuda::{self, Context, Launch, Memory, Module};
 use crate::device::RawTensor;
 use crate::error::{Error, Result};
-use crate::ir::{Function, MapId, Param};
-use crate::layout::Layout;
+use crate::ir::{Function, MapId, Param, TensorMapShape};
 use crate::passes;
 use crate::types::Const;
 use cudarc::driver::sys::CUtensorMap;
@@ -129,8 +128,8 @@ impl Instance {
 }
 
 /// The tensor map of a launch.
-fn tensor_map(function: &Function, args: &[RawArg], binding: &Binding, map: MapId) -> Result<CUtensorMap> {
-    let map = &function.maps[map];
+fn tensor_map(function: &Function, args: &[RawArg], binding: &Binding, id: MapId) -> Result<CUtensorMap> {
+    let map = &function.maps[id];
     let buffer = &function.buffers[map.buffer];
     let fail = |message: String| Error::Launch {
         kernel: function.name.clone(),
@@ -141,20 +140,7 @@ fn tensor_map(function: &Function, args: &[RawArg], binding: &Binding, map: MapI
         Some(RawArg::Tensor(tensor)) => tensor,
         _ => return Err(fail("is no tensor parameter".to_owned())),
     };
-    let Layout::Strided { shape, strides } = &buffer.layout else {
-        return Err(fail("its layout is not strided".to_owned()));
-    };
-    let eval = |all: &[IndexExpr]| -> Result<Vec<u64>> {
-        let each = |expr: &IndexExpr| expr.eval(&binding.dims).map(|value| value as u64);
-        all.iter().map(each).collect::<Result<_, _>>().map_err(|why| fail(why.to_owned()))
-    };
-    let shape = TensorMapShape {
-        elem: buffer.elem,
-        extents: eval(shape)?,
-        strides: eval(strides)?,
-        tile: map.tile.clone(),
-        swizzle: map.swizzle,
-    };
+    let shape = TensorMapShape::of(function, id, &binding.dims).map_err(fail)?;
     if let Some(problem) = shape.problem(tensor.address()) {
         return Err(fail(problem));
     }

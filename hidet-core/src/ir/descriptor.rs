@@ -1,6 +1,6 @@
 //! How a matrix that a tensor map copied lies in shared memory, as the tensor cores of a warp group want to be told.
 
-use super::inline::blocks;
+use super::walk::blocks;
 use crate::intrinsics::Operand;
 use crate::ir::{Arg, Block, BufferId, Function, SecondaryMap, Stmt, Swizzle, TensorMap};
 use crate::types::Scalar;
@@ -12,8 +12,20 @@ pub struct Descriptor {
     pub leading: u32,
     /// From eight rows to the next eight.
     pub stride: u32,
-    /// 1: 128 bytes, 2: 64, 3: 32, 0: none.
-    pub swizzle: u32,
+    /// Which chunks of 16 bytes change places.
+    pub swizzle: Swizzle,
+}
+
+impl Descriptor {
+    /// The swizzle as the hardware counts them (PTX ISA, "Matrix Descriptor").
+    pub const fn swizzle_code(self) -> u32 {
+        match self.swizzle {
+            Swizzle::None => 0,
+            Swizzle::B128 => 1,
+            Swizzle::B64 => 2,
+            Swizzle::B32 => 3,
+        }
+    }
 }
 
 /// The buffer whose bytes this one shares, itself where it has its own.
@@ -53,12 +65,7 @@ pub fn alignments(function: &Function) -> SecondaryMap<BufferId, i64> {
             if let Stmt::Call { args, .. } = stmt
                 && let Some(Arg::Map(map)) = args.iter().find(|arg| matches!(arg, Arg::Map(_)))
             {
-                let align = match function.maps[*map].swizzle {
-                    Swizzle::None => 128,
-                    Swizzle::B32 => 256,
-                    Swizzle::B64 => 512,
-                    Swizzle::B128 => 1024,
-                };
+                let align = i64::from(function.maps[*map].swizzle.alignment());
                 for arg in args {
                     if let Arg::Address { buffer, .. } = arg
                         && function.buffers[*buffer].elem != Scalar::U64
@@ -90,12 +97,8 @@ pub fn of(function: &Function, buffer: BufferId) -> Result<Descriptor, String> {
     if found.iter().any(|map| map.swizzle != first.swizzle || map.tile != first.tile) {
         return Err(format!("`{name}` is filled by tensor maps of different tiles or swizzles"));
     }
-    let (span, swizzle) = match first.swizzle {
-        Swizzle::None => (16, 0),
-        Swizzle::B32 => (32, 3),
-        Swizzle::B64 => (64, 2),
-        Swizzle::B128 => (128, 1),
-    };
+    let swizzle = first.swizzle;
+    let span = swizzle.span().unwrap_or(16);
     let elem = function.buffers[first.buffer].elem.bytes() as u32;
     let (inner, rows) = match first.tile.split_last() {
         Some((last, rest)) => (last * elem, rest.iter().product::<u32>()),
@@ -106,6 +109,6 @@ pub fn of(function: &Function, buffer: BufferId) -> Result<Descriptor, String> {
             "a row of `{name}` is {inner} bytes long and its tensor map's swizzle spans {span}: tensor cores need them equal"
         ));
     }
-    let (leading, stride) = if swizzle == 0 { (rows * 16, 128) } else { (rows * span, 8 * span) };
+    let (leading, stride) = if swizzle == Swizzle::None { (rows * 16, 128) } else { (rows * span, 8 * span) };
     Ok(Descriptor { leading, stride, swizzle })
 }
