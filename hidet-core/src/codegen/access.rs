@@ -1,12 +1,12 @@
 //! Accesses to memory, calls, checks, prints and inline PTX.
 
-use crate::ir::descriptor;
 use super::expr::Expr;
 use super::intrinsic::fill;
 use super::kernel::Generator;
 use super::{literal, types};
 use crate::error::Result;
 use crate::intrinsics::{Intrinsic, Meaning};
+use crate::ir::descriptor;
 use crate::ir::{Arg, AsmOperand, BufferId, PrintPiece, Scope, ValueId};
 use crate::types::{Scalar, Type};
 
@@ -91,7 +91,10 @@ impl Generator<'_> {
                         let descriptor = descriptor::of(self.function, *buffer).map_err(|why| self.error(why))?;
                         descriptors.push(format!(
                             "hidet_wgmma_descriptor({}, {}, {}, {})",
-                            pointer.text, descriptor.leading, descriptor.stride, descriptor.swizzle_code()
+                            pointer.text,
+                            descriptor.leading,
+                            descriptor.stride,
+                            descriptor.swizzle_code()
                         ));
                     }
                     (pointer.within(level), elem)

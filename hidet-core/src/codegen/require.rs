@@ -1,7 +1,7 @@
 //! Which architectures a function can be compiled for.
 
-use crate::ir::walk::blocks;
 use crate::error::{Error, Result};
+use crate::ir::walk::blocks;
 use crate::ir::{Arch, Block, Function, Op, Special, Stmt, StmtId};
 
 /// The oldest architecture that NVRTC of CUDA 13 compiles for, and whose semantics of warps are assumed.

@@ -60,5 +60,5 @@ pub use function::{
 pub use handles::{Mention, MentionMut};
 pub use nest::{HostTasks, Nest, NestLoop, NestStep, Partial};
 pub use op::{BinaryOp, CompareOp, Op, Special, UnaryOp};
-pub use tensor_map::TensorMapShape;
 pub use stmt::{Arg, AsmOperand, Block, Extent, Mapping, MappingAtom, PrintPiece, Stmt, StmtId, Unroll};
+pub use tensor_map::TensorMapShape;
