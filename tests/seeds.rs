@@ -7,15 +7,28 @@
 mod simulate;
 
 use hidet::ir::{Function, Relation};
+use hidet::mapping::IndexExpr;
 use hidet::passes;
 use hidet::sim::{self, Failure, Options};
 use hidet_examples::registry;
 
-/// Extents that meet the constraints of the kernel: the first that do of a few for all dims alike.
+/// Extents that meet the constraints of the kernel: the first that do of a few for all dims alike, but for those that
+/// must be one number.
 fn dims(function: &Function) -> Option<Vec<i64>> {
     // A bitonic sort needs a power of two, which no constraint says.
     let first = if function.name == "sort_rows" { 64 } else { 19 };
-    [first, 33, 40, 64, 128, 256, 16, 1].into_iter().map(|extent| vec![extent; function.dims.len()]).find(|dims| {
+    let alike = |extent: i64| {
+        let mut dims = vec![extent; function.dims.len()];
+        for constraint in &function.constraints {
+            if let (Relation::Equal, IndexExpr::Symbol(dim), Some(told)) =
+                (constraint.relation, &constraint.left, constraint.right.as_const())
+            {
+                dims[*dim as usize] = told;
+            }
+        }
+        dims
+    };
+    [first, 33, 40, 64, 128, 256, 16, 1].into_iter().map(alike).find(|dims| {
         function.constraints.iter().all(|constraint| {
             let (Ok(left), Ok(right)) = (constraint.left.eval(dims), constraint.right.eval(dims)) else { return false };
             match constraint.relation {

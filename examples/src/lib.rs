@@ -23,10 +23,14 @@ pub mod prefix_sum;
 #[path = "../02_reduction.rs"]
 pub mod reduction;
 pub mod registry;
+#[path = "../16_row_kernels.rs"]
+pub mod row_kernels;
 #[path = "../03_softmax.rs"]
 pub mod softmax;
 #[path = "../07_stencil.rs"]
 pub mod stencil;
+#[path = "../15_streams.rs"]
+pub mod streams;
 #[path = "../05_transpose.rs"]
 pub mod transpose;
 #[path = "../01_vector_add.rs"]

@@ -21,40 +21,69 @@ pub(super) fn check(bench: &mut Bench) {
     layer_norms::<bf16>(bench);
 }
 
+/// What is expected, and how far from it a result may be.
+pub(super) type Reference = (Vec<f64>, Vec<f64>);
+
+/// The sum of each row.
+pub(super) const SUM: &str = "n 2^-24 sum |x|";
+pub(super) fn sum_reference<T: Real>(x: &[T], cols: usize) -> Reference {
+    let expected = x.chunks(cols).map(|row| reals(row).iter().sum()).collect();
+    // A sum of n numbers in any order: at most n roundings of partial sums that the sum of sizes bounds.
+    let size = |row: &[T]| reals(row).iter().map(|v| v.abs()).sum::<f64>();
+    (expected, x.chunks(cols).map(|row| cols as f64 * 2f64.powi(-24) * size(row)).collect())
+}
+
+/// The softmax of each row.
+pub(super) const SOFTMAX: &str = "(24 + n / 8) 2^-24 |y|";
+pub(super) fn softmax_reference<T: Real>(x: &[T], cols: usize) -> Reference {
+    let mut expected = Vec::new();
+    for row in x.chunks(cols) {
+        let row = reals(row);
+        let top = row.iter().copied().fold(f64::MIN, f64::max);
+        let sum: f64 = row.iter().map(|v| (v - top).exp()).sum();
+        expected.extend(row.iter().map(|v| (v - top).exp() / sum));
+    }
+    // Computed in f32: exp to 2 ulp, the exponent's rounding, a sum of `cols`, a quotient and a product.
+    let limits = expected.iter().map(|v| (24.0 + cols as f64 / 8.0) * 2f64.powi(-24) * v).collect();
+    (expected, limits)
+}
+
+/// The layer norm of each row, with an epsilon of 1e-5.
+pub(super) const LAYER_NORM: &str = "8 f32 ulp of |gain| scale (4 + 4 |x - m|) + |bias|";
+pub(super) fn layer_norm_reference<T: Real>(x: &[T], gain: &[T], bias: &[T]) -> Reference {
+    let cols = gain.len();
+    let (mut expected, mut limits) = (Vec::new(), Vec::new());
+    for row in x.chunks(cols) {
+        let row = reals(row);
+        let mean = row.iter().sum::<f64>() / cols as f64;
+        let variance = row.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / cols as f64;
+        let scale = 1.0 / (variance + 1e-5f32 as f64).sqrt();
+        for (j, v) in row.iter().enumerate() {
+            let (gain, bias) = (gain[j].real(), bias[j].real());
+            expected.push((v - mean) * scale * gain + bias);
+            // The mean is known to a few f32 ulps of the inputs' size; the scale multiplies that.
+            let slack = (4.0 * scale + (v - mean).abs() * scale * 4.0) * gain.abs() + bias.abs();
+            limits.push(8.0 * ulp::<f32>(1.0) * slack);
+        }
+    }
+    (expected, limits)
+}
+
 fn sums<T: Real + Float>(bench: &mut Bench) {
     for [rows, cols] in SHAPES {
         let host: Vec<T> = Random::new(1).reals(rows * cols, 1.0);
-        let expected: Vec<f64> = host.chunks(cols).map(|row| reals(row).iter().sum()).collect();
-        // A sum of n numbers in any order: at most n roundings of partial sums that the sum of sizes bounds.
-        let limits: Vec<f64> = host
-            .chunks(cols)
-            .map(|row| cols as f64 * 2f64.powi(-24) * reals(row).iter().map(|v| v.abs()).sum::<f64>())
-            .collect();
+        let (expected, limits) = sum_reference(&host, cols);
         let shape = [rows, cols];
-        bench.case_of::<T, f32>(
-            "row_sum_warp",
-            &shape,
-            Limit::Bound(&limits, "n 2^-24 sum |x|"),
-            &expected,
-            |device| {
+        let kernels: [(&str, fn() -> Template<(In<T, 2>, Out<f32, 1>)>); 2] =
+            [("row_sum_warp", reduction::row_sum_warp::<T>), ("row_sum_block", reduction::row_sum_block::<T>)];
+        for (name, kernel) in kernels {
+            bench.case_of::<T, f32>(name, &shape, Limit::Bound(&limits, SUM), &expected, |device| {
                 let x = device.tensor(&host, shape)?;
                 let mut y = device.empty([rows])?;
-                reduction::row_sum_warp::<T>().compile(device)?.launch(&x, &mut y)?;
+                kernel().compile(device)?.launch(&x, &mut y)?;
                 y.to_vec()
-            },
-        );
-        bench.case_of::<T, f32>(
-            "row_sum_block",
-            &shape,
-            Limit::Bound(&limits, "n 2^-24 sum |x|"),
-            &expected,
-            |device| {
-                let x = device.tensor(&host, shape)?;
-                let mut y = device.empty([rows])?;
-                reduction::row_sum_block::<T>().compile(device)?.launch(&x, &mut y)?;
-                y.to_vec()
-            },
-        );
+            });
+        }
     }
 }
 
@@ -76,27 +105,13 @@ fn sum_all(bench: &mut Bench) {
 fn softmaxes<T: Real + Float>(bench: &mut Bench) {
     for [rows, cols] in SHAPES {
         let host: Vec<T> = Random::new(3).reals(rows * cols, 8.0);
-        let mut expected = Vec::new();
-        for row in host.chunks(cols) {
-            let row = reals(row);
-            let top = row.iter().copied().fold(f64::MIN, f64::max);
-            let sum: f64 = row.iter().map(|v| (v - top).exp()).sum();
-            expected.extend(row.iter().map(|v| (v - top).exp() / sum));
-        }
-        // Computed in f32: exp to 2 ulp, the exponent's rounding, a sum of `cols`, a quotient and a product.
-        let limits: Vec<f64> = expected.iter().map(|v| (24.0 + cols as f64 / 8.0) * 2f64.powi(-24) * v).collect();
-        bench.case::<T>(
-            "softmax",
-            &[rows, cols],
-            Limit::Bound(&limits, "(24 + n / 8) 2^-24 |y|"),
-            &expected,
-            |device| {
-                let x = device.tensor(&host, [rows, cols])?;
-                let mut y = device.empty::<T, 2>([rows, cols])?;
-                softmax::<T>().compile(device)?.launch(&x, &mut y)?;
-                y.to_vec()
-            },
-        );
+        let (expected, limits) = softmax_reference(&host, cols);
+        bench.case::<T>("softmax", &[rows, cols], Limit::Bound(&limits, SOFTMAX), &expected, |device| {
+            let x = device.tensor(&host, [rows, cols])?;
+            let mut y = device.empty::<T, 2>([rows, cols])?;
+            softmax::<T>().compile(device)?.launch(&x, &mut y)?;
+            y.to_vec()
+        });
     }
 }
 
@@ -105,32 +120,13 @@ fn layer_norms<T: Real + Float>(bench: &mut Bench) {
         let mut random = Random::new(4);
         let host: Vec<T> = random.reals(rows * cols, 4.0);
         let (gain, bias): (Vec<T>, Vec<T>) = (random.reals(cols, 2.0), random.reals(cols, 2.0));
-        let (mut expected, mut limits) = (Vec::new(), Vec::new());
-        for row in host.chunks(cols) {
-            let row = reals(row);
-            let mean = row.iter().sum::<f64>() / cols as f64;
-            let variance = row.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / cols as f64;
-            let scale = 1.0 / (variance + 1e-5f32 as f64).sqrt();
-            for (j, v) in row.iter().enumerate() {
-                let (gain, bias) = (gain[j].real(), bias[j].real());
-                expected.push((v - mean) * scale * gain + bias);
-                // The mean is known to a few f32 ulps of the inputs' size; the scale multiplies that.
-                let slack = (4.0 * scale + (v - mean).abs() * scale * 4.0) * gain.abs() + bias.abs();
-                limits.push(8.0 * ulp::<f32>(1.0) * slack);
-            }
-        }
-        bench.case::<T>(
-            "layer_norm",
-            &[rows, cols],
-            Limit::Bound(&limits, "8 f32 ulp of |gain| scale (4 + 4 |x - m|) + |bias|"),
-            &expected,
-            |device| {
-                let x = device.tensor(&host, [rows, cols])?;
-                let (gain, bias) = (device.tensor(&gain, [cols])?, device.tensor(&bias, [cols])?);
-                let mut y = device.empty::<T, 2>([rows, cols])?;
-                layer_norm::<T>().compile(device)?.launch(&x, &gain, &bias, &mut y, 1e-5)?;
-                y.to_vec()
-            },
-        );
+        let (expected, limits) = layer_norm_reference(&host, &gain, &bias);
+        bench.case::<T>("layer_norm", &[rows, cols], Limit::Bound(&limits, LAYER_NORM), &expected, |device| {
+            let x = device.tensor(&host, [rows, cols])?;
+            let (gain, bias) = (device.tensor(&gain, [cols])?, device.tensor(&bias, [cols])?);
+            let mut y = device.empty::<T, 2>([rows, cols])?;
+            layer_norm::<T>().compile(device)?.launch(&x, &gain, &bias, &mut y, 1e-5)?;
+            y.to_vec()
+        });
     }
 }

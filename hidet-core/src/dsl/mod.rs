@@ -41,5 +41,5 @@ pub use tasks::{
 };
 pub use template::{Argument, Arguments, Signature, Template};
 pub use var::Var;
-pub use vector::{Vector, vector2, vector4, vector8};
+pub use vector::{Vector, splat, vector, vector2, vector4, vector8};
 pub use view::{In, InOut, Out, Read, ReadWrite, View, Write};

@@ -18,14 +18,17 @@ impl<T, const N: usize> Clone for Vector<T, N> {
 
 /// The same number in every lane.
 #[track_caller]
-pub(crate) fn splat<T: Element, const N: usize>(value: Expr<T>) -> Expr<Vector<T, N>> {
+pub fn splat<T: Element, const N: usize>(value: Expr<T>) -> Expr<Vector<T, N>> {
     vector([value; N])
 }
 
-/// A vector of these numbers.
+/// A vector of these numbers: 2, 4, 8 or 16 of them; a vector of one is the number itself.
 #[track_caller]
-pub(crate) fn vector<T: Element, const N: usize>(lanes: [Expr<T>; N]) -> Expr<Vector<T, N>> {
+pub fn vector<T: Element, const N: usize>(lanes: [Expr<T>; N]) -> Expr<Vector<T, N>> {
     let at = here();
+    if let ([lane], true) = (lanes.as_slice(), N == 1) {
+        return lane.assume();
+    }
     emit(at, |builder| Some(Op::Vector(lanes.iter().map(|lane| lane.resolve(builder, at)).collect())))
 }
 
@@ -52,6 +55,9 @@ impl<T: Element, const N: usize> Expr<Vector<T, N>> {
     #[track_caller]
     pub fn lane(self, lane: i32) -> Expr<T> {
         let at = here();
+        if N == 1 && lane == 0 {
+            return self.assume();
+        }
         emit(at, |builder| {
             if lane < 0 || lane as usize >= N {
                 builder.problem(format!("lane {lane} of a vector of {N}"), at);

@@ -1,0 +1,295 @@
+//! Sums, softmax and layer norm of rows in one pass: a row is read once into registers, worked on there, and written.
+//!
+//! Threads read 16 bytes an access, all accesses of a row before the first is used. A warp takes a short row alone and
+//! never waits for another; a long row is shared by the warps of a block, which meet once. Whatever does not fit the
+//! registers of a block goes to the kernels of examples 2, 3 and 4.
+
+use hidet::prelude::*;
+use hidet::types::Number;
+
+#[allow(clippy::duplicate_mod)]
+#[path = "04_layer_norm.rs"]
+mod layer_norm;
+#[allow(clippy::duplicate_mod)]
+#[path = "02_reduction.rs"]
+mod reduction;
+#[allow(clippy::duplicate_mod)]
+#[path = "03_softmax.rs"]
+mod softmax;
+
+/// How rows are dealt out to threads. A row is `pieces` accesses of `lanes` elements for each thread of `warps` warps;
+/// access `p` of thread `t` is at column `(p * threads + t) * lanes`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rows {
+    /// Elements an access.
+    pub lanes: i32,
+    /// Accesses a thread.
+    pub pieces: i32,
+    /// Warps a row.
+    pub warps: i32,
+    /// Rows a block; more than one only where a warp takes a row.
+    pub rows: i32,
+    /// Whether rows fill the accesses of all threads, so that none needs a condition.
+    pub full: bool,
+}
+
+impl Rows {
+    /// Elements a thread holds at most: they and what is computed of them fit 64 registers, so that 32 warps fit a
+    /// multiprocessor, which then has 64 KiB or more on the way.
+    const MOST: usize = 32;
+
+    /// The rule for rows of `cols` elements that begin at a multiple of `align` bytes; `None` for rows that do not fit
+    /// the registers of a block.
+    ///
+    /// The access is the widest, up to 16 bytes, that divides the row and its beginning. A row gets as few warps as can
+    /// hold it with [`Rows::MOST`] elements a thread; if that is one, a block takes four rows.
+    pub fn of<T: Element>(cols: usize, align: u64) -> Option<Rows> {
+        let bytes = std::mem::size_of::<T>();
+        let align = align.clamp(bytes as u64, 16) as usize;
+        let lanes = (0..5).map(|log| 1 << log).rfind(|lanes| lanes * bytes <= align && cols.is_multiple_of(*lanes))?;
+        let warps = cols.div_ceil(32 * Self::MOST).max(1);
+        let pieces = cols.div_ceil(32 * warps * lanes).max(1);
+        let rows = if warps == 1 { 4 } else { 1 };
+        let full = cols == pieces * 32 * warps * lanes;
+        let [lanes, pieces, rows] = [lanes as i32, pieces as i32, rows];
+        (warps <= 32).then_some(Rows { lanes, pieces, warps: warps as i32, rows, full })
+    }
+
+    /// Threads a row.
+    pub fn threads(&self) -> i32 {
+        32 * self.warps
+    }
+
+    /// Elements a row at most.
+    pub fn capacity(&self) -> i32 {
+        self.pieces * self.lanes * self.threads()
+    }
+
+    /// The row of this thread, and which of the row's threads it is.
+    #[track_caller]
+    fn place(&self) -> (Expr<i32>, Expr<i32>) {
+        match self.warps {
+            1 => (block_idx().x * self.rows + warp_id(), lane_id()),
+            _ => (block_idx().x, thread_id()),
+        }
+    }
+
+    /// The columns at which the accesses of a thread begin.
+    #[track_caller]
+    fn columns(&self, thread: Expr<i32>) -> Vec<Expr<i32>> {
+        (0..self.pieces).map(|piece| (thread + piece * self.threads()) * self.lanes).collect()
+    }
+}
+
+/// `N` elements of a row, or that value beyond its end.
+#[device]
+fn piece<T: Element, const N: usize>(full: bool, row: In<T, 1>, col: Expr<i32>, beyond: T) -> Expr<Vector<T, N>> {
+    if full || col < row.extent(0) { row.load::<N>((col,)) } else { splat(beyond.into_expr()) }
+}
+
+/// The pieces of a row that a thread holds, all asked for before the first is used, as `f32`.
+fn read<T: Element, const N: usize>(plan: Rows, row: In<T, 1>, columns: &[Expr<i32>], beyond: f64) -> Vec<Expr<f32>> {
+    let beyond = T::from_number(Number::Float(beyond));
+    let held: Vec<_> = columns.iter().map(|col| piece::<T, N>(plan.full, row, *col, beyond)).collect();
+    held.into_iter().flat_map(|piece| piece.cast::<f32>().lanes()).collect()
+}
+
+/// Writes what a thread holds of a row.
+#[device]
+fn write<T: Element, const N: usize>(plan: Rows, row: Out<T, 1>, columns: &[Expr<i32>], values: Vec<Expr<f32>>) {
+    for (col, values) in unroll(columns.iter().zip(values.chunks(N))) {
+        let value = vector::<f32, N>(std::array::from_fn(|lane| values[lane])).cast::<T>();
+        if plan.full || *col < row.extent(0) {
+            row.store((*col,), value);
+        }
+    }
+}
+
+/// All values combined pairwise, in a tree.
+#[track_caller]
+fn tree(mut values: Vec<Expr<f32>>, combine: impl Fn(Expr<f32>, Expr<f32>) -> Expr<f32>) -> Expr<f32> {
+    while values.len() > 1 {
+        values = values.chunks(2).map(|pair| pair[1..].iter().fold(pair[0], |a, b| combine(a, *b))).collect();
+    }
+    values[0]
+}
+
+/// The sums of all warps of a row, and the value of each, through shared memory: one meeting of the block.
+#[device]
+fn exchange<const K: usize>(warps: i32, values: [Expr<f32>; K]) -> Vec<[Expr<f32>; K]> {
+    let parts = shared::<f32, 2>([warps, K as i32]);
+    if lane_id() == 0 {
+        parts.store((warp_id(), 0), vector(values));
+    }
+    sync_threads();
+    (0..warps).map(|warp| parts.load::<K>((warp, 0)).lanes()).collect()
+}
+
+/// What the launcher checks of a schedule.
+#[device]
+fn check(plan: Rows, cols: Expr<i32>) {
+    if plan.full {
+        require(cols == plan.capacity(), "the schedule is for rows of one length");
+    } else {
+        require(cols <= plan.capacity(), "longer rows do not fit the registers of the schedule");
+    }
+}
+
+kernel! {
+    #[launch(grid = rows.div_ceil(plan.rows), block = plan.threads() * plan.rows)]
+    fn sum<T: Float, const N: usize>(#[meta] plan: Rows, x: In<T, [rows, cols]>, y: Out<f32, [rows]>) {
+        check(plan, cols);
+        let (row, thread) = plan.place();
+        if row < rows {
+            let values = read::<T, N>(plan, x.row(row), &plan.columns(thread), 0.0);
+            let mut sum = warp_sum(tree(values, |a, b| a + b));
+            if plan.warps > 1 {
+                let parts = exchange(plan.warps, [sum]);
+                sum = tree(parts.into_iter().flatten().collect(), |a, b| a + b);
+            }
+            if thread == 0 {
+                y[[row]] = sum;
+            }
+        }
+    }
+
+    #[launch(grid = rows.div_ceil(plan.rows), block = plan.threads() * plan.rows)]
+    fn softmax_held<T: Float, const N: usize>(#[meta] plan: Rows, x: In<T, [rows, cols]>, y: Out<T, [rows, cols]>) {
+        check(plan, cols);
+        let (row, thread) = plan.place();
+        if row < rows {
+            let columns = plan.columns(thread);
+            let values = read::<T, N>(plan, x.row(row), &columns, f64::NEG_INFINITY);
+            // e^(v - top) = 2^(v log2 e - top log2 e): one fused multiply-add. What the second product is rounded by
+            // is a factor of the whole row, which the quotient removes.
+            let top = warp_max(tree(values.clone(), |a, b| a.max(b)));
+            let shift = top * -std::f32::consts::LOG2_E;
+            let powers: Vec<_> = values.iter().map(|v| v.mul_add(std::f32::consts::LOG2_E, shift).exp2()).collect();
+            let sum = warp_sum(tree(powers.clone(), |a, b| a + b));
+            let mut scale = 1.0 / sum;
+            if plan.warps > 1 {
+                // Each warp has powers of its own top.
+                let parts = exchange(plan.warps, [shift, sum]);
+                let least = tree(parts.iter().map(|part| part[0]).collect(), |a, b| a.min(b));
+                let total = tree(parts.iter().map(|part| part[1] * (least - part[0]).exp2()).collect(), |a, b| a + b);
+                scale = (least - shift).exp2() / total;
+            }
+            write::<T, N>(plan, y.row(row), &columns, powers.into_iter().map(|power| power * scale).collect());
+        }
+    }
+
+    #[launch(grid = rows.div_ceil(plan.rows), block = plan.threads() * plan.rows)]
+    fn layer_norm_held<T: Float, const N: usize>(
+        #[meta] plan: Rows,
+        x: In<T, [rows, cols]>,
+        gain: In<T, [cols]>,
+        bias: In<T, [cols]>,
+        y: Out<T, [rows, cols]>,
+        epsilon: f32,
+    ) {
+        check(plan, cols);
+        let (row, thread) = plan.place();
+        if row < rows {
+            let columns = plan.columns(thread);
+            let values = read::<T, N>(plan, x.row(row), &columns, 0.0);
+            let inside = |at: usize| if plan.full { true.into_expr() } else { columns[at / N] < cols };
+            // Mean and squares of what the warp holds, the squares of distances from that mean.
+            let mut count = 0;
+            for col in unroll(columns.iter()) {
+                // Those of the warp: all before the first column of the warp after it.
+                let first = *col - lane_id() * N as i32;
+                count += if plan.full { (32 * N as i32).into_expr() } else { (cols - first).clamp(0, 32 * N as i32) };
+            }
+            let count = count as f32;
+            let mut mean = warp_sum(tree(values.clone(), |a, b| a + b)) / count;
+            let squares = values.iter().enumerate().map(|(at, v)| {
+                let distance = inside(at).select(*v - mean, 0.0);
+                distance * distance
+            });
+            let mut squares = warp_sum(tree(squares.collect(), |a, b| a + b));
+            if plan.warps > 1 {
+                let parts = exchange(plan.warps, [count, mean, squares, 0.0.into_expr()]);
+                let sum = tree(parts.iter().map(|part| part[0] * part[1]).collect(), |a, b| a + b);
+                mean = sum / (cols as f32);
+                let around = parts.iter().map(|part| part[0] * (part[1] - mean) * (part[1] - mean) + part[2]);
+                squares = tree(around.collect(), |a, b| a + b);
+            }
+            let scale = (squares / (cols as f32) + epsilon).rsqrt();
+            let gain = read::<T, N>(plan, gain, &columns, 0.0);
+            let bias = read::<T, N>(plan, bias, &columns, 0.0);
+            let normal = values.iter().map(|v| (*v - mean) * scale);
+            let scaled = normal.zip(gain).zip(bias).map(|((v, gain), bias)| v.mul_add(gain, bias));
+            write::<T, N>(plan, y.row(row), &columns, scaled.collect());
+        }
+    }
+}
+
+/// The kernel for the lanes of a schedule.
+macro_rules! for_lanes {
+    ($plan:expr, $kernel:ident::<$ty:ty>, $name:literal) => {
+        match $plan.lanes {
+            16 => $kernel::<$ty, 16>($plan),
+            8 => $kernel::<$ty, 8>($plan),
+            4 => $kernel::<$ty, 4>($plan),
+            2 => $kernel::<$ty, 2>($plan),
+            _ => $kernel::<$ty, 1>($plan),
+        }
+        .named($name)
+    };
+}
+
+/// The sum of each row, in f32. Without a schedule, of rows of any length.
+pub fn row_sum_fast<T: Float>(plan: Option<Rows>) -> Template<(In<T, 2>, Out<f32, 1>)> {
+    match plan {
+        Some(plan) => for_lanes!(plan, sum::<T>, "row_sum_fast"),
+        None => reduction::row_sum_warp::<T>(),
+    }
+}
+
+/// y = softmax(x) along the last axis, computed in f32. Without a schedule, of rows of any length.
+pub fn softmax_fast<T: Float>(plan: Option<Rows>) -> Template<(In<T, 2>, Out<T, 2>)> {
+    match plan {
+        Some(plan) => for_lanes!(plan, softmax_held::<T>, "softmax_fast"),
+        None => softmax::softmax::<T>(),
+    }
+}
+
+/// y = (x - mean) / sqrt(variance + epsilon) * gain + bias along the last axis, computed in f32. Without a schedule, of
+/// rows of any length.
+pub fn layer_norm_fast<T: Float>(plan: Option<Rows>) -> Template<(In<T, 2>, In<T, 1>, In<T, 1>, Out<T, 2>, Expr<f32>)> {
+    match plan {
+        Some(plan) => for_lanes!(plan, layer_norm_held::<T>, "layer_norm_fast"),
+        None => layer_norm::layer_norm::<T>(),
+    }
+}
+
+/// All three on rows of awkward lengths.
+pub fn run(device: &Device) -> hidet::Result<()> {
+    for (rows, cols) in [(5, 768), (3, 1000), (2, 1001), (2, 2500)] {
+        let host: Vec<f32> = (0..rows * cols).map(|i| (i * 37 % 101) as f32 / 10.0).collect();
+        let x = device.tensor(&host, [rows, cols])?;
+        let (mut sums, mut y, mut z) =
+            (device.empty([rows])?, device.empty([rows, cols])?, device.empty([rows, cols])?);
+        let (gain, bias) = (device.tensor(&vec![1.0; cols], [cols])?, device.zeros([cols])?);
+        let plan = Rows::of::<f32>(cols, 16);
+        row_sum_fast::<f32>(plan).compile(device)?.launch(&x, &mut sums)?;
+        softmax_fast::<f32>(plan).compile(device)?.launch(&x, &mut y)?;
+        layer_norm_fast::<f32>(plan).compile(device)?.launch(&x, &gain, &bias, &mut z, 1e-5)?;
+        for (row, sum) in host.chunks(cols).zip(sums.to_vec()?) {
+            assert!((row.iter().sum::<f32>() - sum).abs() < 1e-2);
+        }
+        for row in y.to_vec()?.chunks(cols) {
+            assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+        }
+        for row in z.to_vec()?.chunks(cols) {
+            assert!((row.iter().sum::<f32>() / cols as f32).abs() < 1e-5);
+        }
+    }
+    println!("sums, softmax and layer norm of rows of four lengths");
+    Ok(())
+}
+
+#[allow(dead_code)]
+fn main() -> hidet::Result<()> {
+    run(&Device::best()?)
+}
