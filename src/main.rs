@@ -3,6 +3,7 @@
 #[path = "../examples/src/lib.rs"]
 mod examples;
 
+mod bench;
 mod check;
 mod command;
 
@@ -27,6 +28,8 @@ enum Command {
     Viz(command::viz::Viz),
     /// Run every kernel against references in f64, on a device.
     Check(command::check::Check),
+    /// Measure kernels on a GPU, against libraries, copies and each other.
+    Bench(command::bench::Bench),
 }
 
 fn main() -> ExitCode {
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         Command::Inspect(arguments) => arguments.run(),
         Command::Viz(arguments) => arguments.run(),
         Command::Check(arguments) => arguments.run(),
+        Command::Bench(arguments) => arguments.run(),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

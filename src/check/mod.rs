@@ -7,7 +7,7 @@ mod bench;
 mod hard;
 mod matmul;
 mod memory;
-mod numbers;
+pub mod numbers;
 mod rows;
 
 pub use bench::Bench;

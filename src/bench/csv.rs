@@ -1,0 +1,77 @@
+//! A bout as rows of CSV (RFC 4180), each with the machine it was measured on.
+
+use super::Bout;
+use super::machine::Machine;
+use super::measure::L2;
+use super::table::{gigabytes, teraflops};
+
+/// The columns of a line, with their names.
+fn columns(machine: &Machine, l2: L2, bout: &Bout, index: usize) -> Vec<(&'static str, String)> {
+    let line = &bout.lines[index];
+    let share = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.5}"));
+    vec![
+        ("gpu", machine.gpu.clone()),
+        ("clock_mhz", machine.clock.to_string()),
+        ("driver", machine.driver.clone()),
+        ("nvrtc", machine.nvrtc.clone()),
+        ("cpu", machine.cpu.clone()),
+        ("l2", format!("{l2:?}").to_lowercase()),
+        ("shape", bout.shape.clone()),
+        ("name", line.name.clone()),
+        ("rival", line.rival.to_string()),
+        ("detail", line.detail.clone()),
+        ("rounds", line.rounds.to_string()),
+        ("median_ms", format!("{:.6}", line.time.median)),
+        ("lower_ms", format!("{:.6}", line.time.lower)),
+        ("upper_ms", format!("{:.6}", line.time.upper)),
+        ("least_ms", format!("{:.6}", line.time.least)),
+        ("largest_ms", format!("{:.6}", line.time.largest)),
+        ("flops", bout.work.flops.to_string()),
+        ("bytes", bout.work.bytes.to_string()),
+        ("tflops", format!("{:.3}", teraflops(&bout.work, line.time.median))),
+        ("gbytes_per_s", format!("{:.2}", gigabytes(&bout.work, line.time.median))),
+        ("error_of_limit", share(line.error)),
+        ("ratio_of_medians", share(line.ratio.map(|ratio| ratio.of_medians))),
+        ("ratio_of_rounds", share(line.ratio.map(|ratio| ratio.of_rounds))),
+    ]
+}
+
+/// The rows of a bout; the names of the columns first where `header`.
+pub fn rows(machine: &Machine, l2: L2, bout: &Bout, header: bool) -> String {
+    let lines: Vec<_> = (0..bout.lines.len()).map(|index| columns(machine, l2, bout, index)).collect();
+    let names = lines.first().filter(|_| header).map(|line| row(line.iter().map(|column| column.0)));
+    let lines = lines.iter().map(|line| row(line.iter().map(|column| column.1.as_str())));
+    names.into_iter().chain(lines).collect()
+}
+
+/// A row. A field is quoted where it holds a comma, a quote or a line break; quotes inside are doubled.
+fn row<'a>(fields: impl Iterator<Item = &'a str>) -> String {
+    let quote = |field: &str| match field.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", field.replace('"', "\"\"")),
+        false => field.to_owned(),
+    };
+    fields.map(quote).collect::<Vec<_>>().join(",") + "\r\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_quoted_where_they_must_be() {
+        assert_eq!(row(["a b", "c,d", "say \"e\"", ""].into_iter()), "a b,\"c,d\",\"say \"\"e\"\"\",\r\n");
+    }
+
+    #[test]
+    fn every_row_has_every_column() {
+        let bout = super::super::tests::bout();
+        let text = rows(&Machine { gpu: "A, B".to_owned(), ..Machine::default() }, L2::Warm, &bout, true);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 3);
+        assert!(lines[0].starts_with("gpu,clock_mhz,driver,nvrtc,cpu,l2,shape,name,rival,"), "{text}");
+        assert!(lines[1].starts_with("\"A, B\",0,,,,warm,128x128x128,ours,false,"), "{text}");
+        assert!(lines[2].contains(",theirs,true,") && lines[2].ends_with(",,,"), "{text}");
+        assert!(lines[1].ends_with(",0.25000,0.50000,0.60000"), "{text}");
+        assert!(!rows(&Machine::default(), L2::Warm, &bout, false).contains("median_ms"));
+    }
+}

@@ -1,0 +1,167 @@
+//! Times contestants against each other on one GPU: by events on the stream, in rounds that take turns.
+
+use super::contestant::Contestant;
+use super::progress::Progress;
+use hidet::cuda::{Context, Event, Memory};
+use std::sync::Arc;
+
+/// What the second-level cache holds when a launch begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum L2 {
+    /// What the launch before left there: launches follow each other without a gap.
+    Warm,
+    /// Nothing of use: 256 MiB are written before each launch, which is timed by itself.
+    Flush,
+}
+
+/// How long to measure.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// How often each contestant has its turn.
+    pub rounds: usize,
+    /// The least length of a turn in milliseconds.
+    pub turn: f64,
+    /// The state of the cache.
+    pub l2: L2,
+}
+
+/// Bytes written to clear the cache: several times the largest there is.
+const FLUSH: usize = 256 << 20;
+
+/// The most launches in a turn.
+const MOST_LAUNCHES: usize = 20_000;
+
+/// Times launches of a device.
+pub struct Clock {
+    context: Arc<Context>,
+    flush: Option<Memory>,
+}
+
+impl Clock {
+    /// A clock of that device.
+    pub fn new(context: &Arc<Context>, l2: L2) -> Result<Clock, String> {
+        let flush = match l2 {
+            L2::Warm => None,
+            L2::Flush => Some(Memory::new(context, FLUSH).map_err(say)?),
+        };
+        Ok(Clock { context: context.clone(), flush })
+    }
+
+    /// Milliseconds a launch, over that many.
+    pub fn time(&self, contestant: &mut Contestant, launches: usize) -> Result<f64, String> {
+        let launches = launches.max(1);
+        match &self.flush {
+            None => {
+                let start = Event::record(&self.context).map_err(say)?;
+                for _ in 0..launches {
+                    contestant.launch()?;
+                }
+                let end = Event::record(&self.context).map_err(say)?;
+                Ok(f64::from(start.until(&end).map_err(say)?) / launches as f64)
+            }
+            Some(flush) => {
+                let mut events = Vec::with_capacity(launches);
+                for _ in 0..launches {
+                    flush.zero().map_err(say)?;
+                    let start = Event::record(&self.context).map_err(say)?;
+                    contestant.launch()?;
+                    events.push((start, Event::record(&self.context).map_err(say)?));
+                }
+                let times = events.iter().map(|(start, end)| start.until(end).map(f64::from).map_err(say));
+                let times = times.collect::<Result<Vec<f64>, String>>()?;
+                Ok(super::stats::Summary::of(&times).median)
+            }
+        }
+    }
+
+    /// How many launches fill a turn of that many milliseconds, after two to warm up: the first may still compile.
+    pub fn launches(&self, contestant: &mut Contestant, turn: f64) -> Result<usize, String> {
+        for _ in 0..2 {
+            contestant.launch()?;
+        }
+        self.context.synchronize().map_err(|error| format!("{}: {error}", contestant.name))?;
+        let once = self.time(contestant, 3)?;
+        Ok((turn / once.max(1e-4)).ceil().clamp(3.0, MOST_LAUNCHES as f64) as usize)
+    }
+}
+
+/// Whose turn it is, in order: every round all have a turn, and each round another one begins.
+pub fn turns(contestants: usize, rounds: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..rounds).flat_map(move |round| (0..contestants).map(move |place| (round, (round + place) % contestants)))
+}
+
+/// Milliseconds a launch of each contestant in each round.
+pub fn rounds(
+    context: &Arc<Context>,
+    contestants: &mut [Contestant],
+    plan: &Plan,
+    progress: &Progress,
+) -> Result<Vec<Vec<f64>>, String> {
+    let clock = Clock::new(context, plan.l2)?;
+    let mut launches = Vec::new();
+    for contestant in contestants.iter_mut() {
+        launches.push(clock.launches(contestant, plan.turn)?);
+    }
+    // A round that does not count: clocks and power settle.
+    for (contestant, &launches) in contestants.iter_mut().zip(&launches) {
+        clock.time(contestant, launches)?;
+    }
+    let mut times = vec![Vec::with_capacity(plan.rounds); contestants.len()];
+    let all = plan.rounds * contestants.len();
+    for (done, (_, who)) in turns(contestants.len(), plan.rounds).enumerate() {
+        progress.step(done, all);
+        times[who].push(clock.time(&mut contestants[who], launches[who])?);
+    }
+    progress.done();
+    Ok(times)
+}
+
+/// The fastest of several that do the same, by a short look at all and a longer one at the best four. Those that refuse
+/// are left out. How many could run is given too.
+pub fn fastest(context: &Arc<Context>, candidates: Vec<Contestant>) -> Result<(Contestant, usize), String> {
+    let clock = Clock::new(context, L2::Warm)?;
+    let mut refusal = "there is no candidate".to_owned();
+    let mut timed: Vec<(f64, Contestant)> = Vec::new();
+    for mut candidate in candidates {
+        let time = clock.launches(&mut candidate, 4.0).and_then(|launches| clock.time(&mut candidate, launches));
+        match time {
+            Ok(time) => timed.push((time, candidate)),
+            Err(why) => refusal = why,
+        }
+    }
+    let able = timed.len();
+    timed.sort_by(|a, b| a.0.total_cmp(&b.0));
+    timed.truncate(4);
+    let mut finalists: Vec<Contestant> = timed.into_iter().map(|(_, candidate)| candidate).collect();
+    if finalists.is_empty() {
+        return Err(refusal);
+    }
+    let plan = Plan { rounds: 7, turn: 10.0, l2: L2::Warm };
+    let times = rounds(context, &mut finalists, &plan, &Progress::silent())?;
+    let medians: Vec<f64> = times.iter().map(|times| super::stats::Summary::of(times).median).collect();
+    let best = (0..medians.len()).min_by(|&a, &b| medians[a].total_cmp(&medians[b])).unwrap_or(0);
+    Ok((finalists.swap_remove(best), able))
+}
+
+fn say(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contestants_take_turns_and_each_begins_as_often() {
+        let order: Vec<(usize, usize)> = turns(2, 3).collect();
+        assert_eq!(order, [(0, 0), (0, 1), (1, 1), (1, 0), (2, 0), (2, 1)]);
+        for contestants in 1..5 {
+            let order: Vec<(usize, usize)> = turns(contestants, 2 * contestants).collect();
+            for who in 0..contestants {
+                assert_eq!(order.iter().filter(|turn| turn.1 == who).count(), 2 * contestants);
+                let begun = order.chunks(contestants).filter(|round| round[0].1 == who).count();
+                assert_eq!(begun, 2, "each round everybody has one turn, and everybody begins twice");
+            }
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! `hidet bench`: how fast kernels are, measured against libraries, copies and each other.
+//!
+//! A problem ([`problem`]) is opened for a shape, with random inputs. Contestants ([`contestant`]) that solve it, kernels
+//! and rivals ([`rival`]), are checked first, then timed by turns ([`measure`]); medians, quartiles and ratios
+//! ([`stats`]) are printed as a table ([`table`]) and written as rows of CSV ([`csv`]).
+
+mod contestant;
+pub mod csv;
+mod cublas;
+mod cublaslt;
+mod gemm;
+mod kernels;
+mod library;
+pub mod machine;
+pub mod measure;
+mod problem;
+mod product;
+mod progress;
+pub mod rival;
+mod sample;
+mod stats;
+mod streaming;
+pub mod table;
+
+use hidet::prelude::*;
+use measure::Plan;
+use problem::{Family, Work};
+use progress::Progress;
+use stats::{Ratio, Summary};
+
+/// All families of problems.
+fn families() -> Vec<Family> {
+    let mut families = product::families();
+    families.extend(streaming::families());
+    families
+}
+
+/// What to measure.
+pub struct Request {
+    /// Names of kernels, or beginnings of them.
+    pub kernels: Vec<String>,
+    /// Names of rivals.
+    pub against: Vec<String>,
+    /// Shapes; where there is none, those of the family.
+    pub shapes: Vec<Vec<usize>>,
+    /// How long.
+    pub plan: Plan,
+}
+
+/// What one contestant's times come to, on one problem.
+pub struct Line {
+    /// Its name.
+    pub name: String,
+    /// What is known of it.
+    pub detail: String,
+    /// Whether it is a rival.
+    pub rival: bool,
+    /// Milliseconds a launch.
+    pub time: Summary,
+    /// How many rounds.
+    pub rounds: usize,
+    /// The worst error of its result as a share of what is allowed, where it has one.
+    pub error: Option<f64>,
+    /// Against the fastest rival.
+    pub ratio: Option<Ratio>,
+}
+
+/// What all contestants gave on one problem.
+pub struct Bout {
+    /// The shape, as in `4096x4096x4096`.
+    pub shape: String,
+    /// The work it takes.
+    pub work: Work,
+    /// One for each contestant.
+    pub lines: Vec<Line>,
+}
+
+/// The names that can be asked for, with shapes and rivals.
+pub fn list() -> String {
+    let mut text = String::from("kernels, their shapes and rivals:\n");
+    for family in families() {
+        let shapes: Vec<String> = family.shapes.iter().map(|shape| shape_text(shape)).collect();
+        for kernel in &family.kernels {
+            text += &format!(
+                "  {kernel:<24} {:<12} {}   against {}\n",
+                family.axes.join("x"),
+                shapes.join(","),
+                family.rivals.join(", ")
+            );
+        }
+    }
+    text += "rivals (and every kernel of the same problem):\n";
+    for (name, meaning) in rival::NAMES {
+        text += &format!("  {name:<24} {meaning}\n");
+    }
+    text
+}
+
+/// `4096x4096x64`
+fn shape_text(shape: &[usize]) -> String {
+    shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x")
+}
+
+/// The kernels that are meant by names: each family with those of its kernels, in the order of the names. A name means
+/// the kernel of that name, or all whose names begin with it.
+fn chosen(names: &[String]) -> Result<Vec<(Family, Vec<String>)>, String> {
+    let mut all: Vec<(Family, Vec<String>)> = families().into_iter().map(|family| (family, Vec::new())).collect();
+    for name in names {
+        let exact = all.iter().any(|(family, _)| family.kernels.contains(name));
+        let mut found = false;
+        for (family, kernels) in &mut all {
+            let meant = |kernel: &&String| if exact { *kernel == name } else { kernel.starts_with(name.as_str()) };
+            for kernel in family.kernels.iter().filter(meant) {
+                found = true;
+                if !kernels.contains(kernel) {
+                    kernels.push(kernel.clone());
+                }
+            }
+        }
+        if !found {
+            return Err(format!("there is no kernel `{name}` to measure; `hidet bench --list` lists them"));
+        }
+    }
+    all.retain(|(_, kernels)| !kernels.is_empty());
+    Ok(all)
+}
+
+/// Measures everything that is asked for; each bout is given to `report` when it is done.
+pub fn run(
+    device: &Device,
+    request: &Request,
+    report: &mut dyn FnMut(Bout) -> Result<(), String>,
+) -> Result<(), String> {
+    for (family, kernels) in chosen(&request.kernels)? {
+        let shapes = if request.shapes.is_empty() { &family.shapes } else { &request.shapes };
+        for shape in shapes {
+            if shape.len() != family.axes.len() {
+                let (axes, given) = (family.axes.join(" x "), shape_text(shape));
+                return Err(format!("{}: a shape is {axes}; {given} was given", kernels.join(", ")));
+            }
+            report(bout(device, &family, &kernels, shape, request)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// One problem: opened, checked, timed.
+fn bout(
+    device: &Device,
+    family: &Family,
+    kernels: &[String],
+    shape: &[usize],
+    request: &Request,
+) -> Result<Bout, String> {
+    let context = device.as_cuda().ok_or("times are measured on a GPU; on the simulated device there are none")?;
+    let problem = (family.open)(device, shape)?;
+    let mut contestants = Vec::new();
+    for name in kernels {
+        let make = problem.kernels.iter().find(|kernel| kernel.0 == *name);
+        let (_, make) = make.ok_or_else(|| format!("{name} is not among the kernels of its problem"))?;
+        contestants.push(make()?);
+    }
+    let own = contestants.len();
+    for name in &request.against {
+        contestants.extend(rival::named(name, device, context, &problem)?);
+    }
+    let mut errors = Vec::new();
+    for contestant in &mut contestants {
+        errors.push(if contestant.solves { Some(problem.verify(contestant)?) } else { None });
+    }
+    let progress = Progress::new(&format!("{} {}", kernels.join(", "), shape_text(shape)));
+    let times = measure::rounds(context, &mut contestants, &request.plan, &progress)?;
+    let summaries: Vec<Summary> = times.iter().map(|times| Summary::of(times)).collect();
+    let best = (own..times.len()).min_by(|&a, &b| summaries[a].median.total_cmp(&summaries[b].median));
+    let line = |(index, contestant): (usize, contestant::Contestant)| Line {
+        name: contestant.name,
+        detail: contestant.detail,
+        rival: index >= own,
+        time: summaries[index],
+        rounds: times[index].len(),
+        error: errors[index],
+        ratio: best.filter(|_| index < own).map(|best| Ratio::of(&times[index], &times[best])),
+    };
+    let lines = contestants.into_iter().enumerate().map(line).collect();
+    Ok(Bout { shape: shape_text(shape), work: problem.work, lines })
+}
+
+#[cfg(test)]
+mod tests;

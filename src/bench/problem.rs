@@ -1,0 +1,92 @@
+//! What is measured: inputs in memory, the kernels that solve it, the work it takes, and a check of the result.
+
+use super::contestant::Contestant;
+use super::gemm::Gemm;
+use super::kernels::fill;
+use hidet::device::RawTensor;
+use hidet::prelude::*;
+
+/// Which unit of the device does the arithmetic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// Tensor cores, bf16 or f16 in, f32 sums.
+    Tensor,
+    /// Fused multiply and add in f32.
+    Fma,
+}
+
+/// The least work a problem takes, whoever solves it.
+#[derive(Clone, Copy, Debug)]
+pub struct Work {
+    /// Operations on floats; a multiplication and an addition are two.
+    pub flops: f64,
+    /// Who does them.
+    #[allow(dead_code)]
+    pub engine: Engine,
+    /// Bytes of global memory read and written, each element once.
+    pub bytes: f64,
+}
+
+/// Makes a contestant of a kernel.
+pub type Make = Box<dyn Fn() -> Result<Contestant, String>>;
+
+/// A problem on a device.
+pub struct Problem {
+    /// The work it takes.
+    pub work: Work,
+    /// The kernels that solve it.
+    pub kernels: Vec<(String, Make)>,
+    /// Where they write the result.
+    pub output: RawTensor,
+    /// The worst error of the result as a share of what is allowed; what is wrong where that is exceeded.
+    pub check: Box<dyn Fn() -> Result<f64, String>>,
+    /// The product that libraries may be asked for.
+    pub gemm: Option<Gemm>,
+}
+
+impl Problem {
+    /// Whether a contestant solves the problem: overwrites the result by what is no number, launches, and checks.
+    pub fn verify(&self, contestant: &mut Contestant) -> Result<f64, String> {
+        let output = &self.output;
+        output.storage.write(output.offset, &vec![0xff; output.bytes()]).map_err(say)?;
+        contestant.launch()?;
+        output.device.synchronize().map_err(|error| format!("{}: {error}", contestant.name))?;
+        (self.check)().map_err(|why| format!("{} gives a wrong result: {why}", contestant.name))
+    }
+}
+
+/// Opens a problem of some shape.
+pub type Open = fn(&Device, &[usize]) -> Result<Problem, String>;
+
+/// Problems that differ in shape alone.
+pub struct Family {
+    /// The names of the kernels that solve them.
+    pub kernels: Vec<String>,
+    /// The rivals that make sense.
+    pub rivals: &'static [&'static str],
+    /// The names of the extents of a shape.
+    pub axes: &'static [&'static str],
+    /// The shapes measured where none is asked for.
+    pub shapes: Vec<Vec<usize>>,
+    /// Opens one.
+    pub open: Open,
+}
+
+/// A tensor of random numbers, nearly normal with mean 0 and variance 1, made on the device.
+pub fn random<T: Float, const R: usize>(device: &Device, shape: [usize; R], seed: u32) -> Result<Tensor<T, R>, String> {
+    let tensor: Tensor<T, R> = device.empty(shape).map_err(say)?;
+    let mut flat = tensor.view(0, [tensor.len()]).map_err(say)?;
+    let kernel = fill::<T>().compile(device).map_err(say)?;
+    kernel.launch(&mut flat, seed.wrapping_mul(0x9e37_79b9)).map_err(say)?;
+    Ok(tensor)
+}
+
+/// Another handle to the same tensor.
+pub fn share<T: Element, const R: usize>(tensor: &Tensor<T, R>) -> Result<Tensor<T, R>, String> {
+    tensor.view(0, tensor.shape()).map_err(say)
+}
+
+/// An error in words.
+pub fn say(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}

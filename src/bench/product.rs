@@ -1,0 +1,109 @@
+//! Matrix products: bf16 on tensor cores, f32 without them.
+
+use super::contestant::Contestant;
+use super::gemm::Gemm;
+use super::problem::{Engine, Family, Make, Problem, Work, random, say, share};
+use super::sample::{Elements, error, judge, on_all_cores, places};
+use crate::check::numbers::Real;
+use crate::examples::hard::matmul_wgmma::matmul_wgmma;
+use crate::examples::matmul_double_buffered::matmul_double_buffered;
+use crate::examples::matmul_naive::matmul_naive;
+use crate::examples::matmul_register_tiled::matmul_register_tiled;
+use crate::examples::matmul_tiled::matmul_tiled;
+use hidet::dsl::Template;
+use hidet::prelude::*;
+
+/// What a product's kernel takes.
+type Args<T> = (In<T, 2>, In<T, 2>, Out<T, 2>);
+/// A kernel by name.
+type Named<T> = (&'static str, fn() -> Template<Args<T>>);
+
+/// c = a * transposed b: the steps of the ladder first, the last of them the proof.
+const BF16: &[Named<bf16>] = &[("matmul_wgmma", || matmul_wgmma::<4>())];
+
+/// c = a * b.
+const F32: &[Named<f32>] = &[
+    ("matmul_naive", || matmul_naive::<f32>()),
+    ("matmul_tiled", || matmul_tiled::<f32>()),
+    ("matmul_register_tiled", || matmul_register_tiled::<f32>()),
+    ("matmul_double_buffered", || matmul_double_buffered(Default::default())),
+];
+
+const AXES: &[&str] = &["m", "n", "k"];
+
+/// The families of products.
+pub fn families() -> Vec<Family> {
+    vec![
+        Family {
+            kernels: BF16.iter().map(|named| named.0.to_owned()).collect(),
+            rivals: &["cublaslt"],
+            axes: AXES,
+            shapes: vec![vec![4096; 3], vec![8192; 3]],
+            open: |device, shape| open(device, shape, BF16, Engine::Tensor, true),
+        },
+        Family {
+            kernels: F32.iter().map(|named| named.0.to_owned()).collect(),
+            rivals: &["cublas", "cublaslt"],
+            axes: AXES,
+            shapes: vec![vec![4096; 3], vec![2048; 3], vec![2039; 3]],
+            open: |device, shape| open(device, shape, F32, Engine::Fma, false),
+        },
+    ]
+}
+
+fn open<T: Real + Float>(
+    device: &Device,
+    shape: &[usize],
+    kernels: &'static [Named<T>],
+    engine: Engine,
+    b_transposed: bool,
+) -> Result<Problem, String> {
+    let &[m, n, k] = shape else { return Err("a product has three extents, as in 4096x4096x4096".to_owned()) };
+    let a = random::<T, 2>(device, [m, k], 1)?;
+    let b = random::<T, 2>(device, if b_transposed { [n, k] } else { [k, n] }, 2)?;
+    let c: Tensor<T, 2> = device.empty([m, n]).map_err(say)?;
+    let make = |&(name, template): &Named<T>| -> Result<(String, Make), String> {
+        let (a, b, c) = (share(&a)?, share(&b)?, share(&c)?);
+        let device = device.clone();
+        let make = move || {
+            let (a, b, mut c) = (share(&a)?, share(&b)?, share(&c)?);
+            Contestant::kernel(name, &device, template(), move |kernel| kernel.launch(&a, &b, &mut c))
+        };
+        Ok((name.to_owned(), Box::new(make)))
+    };
+    let kernels = kernels.iter().map(make).collect::<Result<_, _>>()?;
+    let raw = (a.raw().clone(), b.raw().clone(), c.raw().clone());
+    let bytes = (a.raw().bytes() + b.raw().bytes() + c.raw().bytes()) as f64;
+    Ok(Problem {
+        work: Work { flops: 2.0 * (m * n * k) as f64, engine, bytes },
+        kernels,
+        output: c.raw().clone(),
+        gemm: Some(Gemm { shape: [m, n, k], a: raw.0, b: raw.1, c: raw.2, b_transposed }),
+        check: Box::new(move || check(&a, &b, &c, b_transposed)),
+    })
+}
+
+/// Checks one element, chosen at random, of each 64 x 64 tile.
+fn check<T: Real>(a: &Tensor<T, 2>, b: &Tensor<T, 2>, c: &Tensor<T, 2>, b_transposed: bool) -> Result<f64, String> {
+    let ([m, k], [_, n]) = (a.shape(), c.shape());
+    let (host_a, host_b, host_c) = (Elements::all(a)?, Elements::all(b)?, Elements::all(c)?);
+    let (rows, cols) = (m.div_ceil(64), n.div_ceil(64));
+    // A place in the tile of each number, moved inside where the last tile is cut.
+    let within = places(rows * cols * 4096, rows * cols);
+    judge(on_all_cores(within.len(), |index| {
+        let (tile, place) = (within[index] / 4096, within[index] % 4096);
+        let row = (tile / cols * 64 + place / 64).min(m - 1);
+        let col = (tile % cols * 64 + place % 64).min(n - 1);
+        let (mut sum, mut squares) = (0.0, 0.0);
+        for p in 0..k {
+            let term = host_a.at(row * k + p) * host_b.at(if b_transposed { col * k + p } else { p * n + col });
+            sum += term;
+            squares += term * term;
+        }
+        let got = host_c.at(row * n + col);
+        // A sum in f32, in any order: errors of its steps are far below a thousandth of the deviation of the sum,
+        // which one missing term of the sum would exceed.
+        let share = error::<T>(got, sum, squares.sqrt() / 1024.0);
+        (share, format!("c[{row}, {col}] is {got}, expected {sum}"))
+    }))
+}

@@ -1,0 +1,60 @@
+//! Whom a kernel is measured against: libraries, copies of as many bytes, other kernels of the same problem.
+
+use super::contestant::Contestant;
+use super::kernels::copy16;
+use super::problem::{Problem, random, say};
+use super::{cublas, cublaslt};
+use hidet::cuda::Context;
+use hidet::device::Storage;
+use hidet::prelude::*;
+use std::sync::Arc;
+
+/// Names that are no kernels.
+pub const NAMES: [(&str, &str); 3] = [
+    ("cublaslt", "cuBLASLt, the fastest algorithm its heuristics propose"),
+    ("cublas", "cuBLAS in f32 without TF32, the fastest way to ask it"),
+    ("copy", "a copy of as many bytes by the driver, and one by a kernel of ours with accesses of 16 bytes"),
+];
+
+/// The contestants of that name; a copy comes as two.
+pub fn named(
+    name: &str,
+    device: &Device,
+    context: &Arc<Context>,
+    problem: &Problem,
+) -> Result<Vec<Contestant>, String> {
+    let gemm = || problem.gemm.as_ref().ok_or(format!("{name} multiplies matrices, which this kernel does not"));
+    match name {
+        "cublaslt" => Ok(vec![cublaslt::best(context, gemm()?)?]),
+        "cublas" => Ok(vec![cublas::best(context, gemm()?)?]),
+        "copy" => copies(device, problem.work.bytes as usize),
+        name => match problem.kernels.iter().find(|kernel| kernel.0 == name) {
+            Some((_, make)) => Ok(vec![make()?]),
+            None => {
+                let kernels: Vec<&str> = problem.kernels.iter().map(|kernel| kernel.0.as_str()).collect();
+                Err(format!(
+                    "`{name}` is no rival here: it is none of cublaslt, cublas, copy, nor a kernel of the same problem ({})",
+                    kernels.join(", ")
+                ))
+            }
+        },
+    }
+}
+
+/// Words that a block of our copy moves.
+const STEP: usize = 4096;
+
+/// Copies that read and write as many bytes together.
+pub fn copies(device: &Device, bytes: usize) -> Result<Vec<Contestant>, String> {
+    let words = (bytes / 2 / 4).max(1).next_multiple_of(STEP);
+    let from = random::<f32, 1>(device, [words], 7)?;
+    let mut to: Tensor<f32, 1> = device.empty([words]).map_err(say)?;
+    let (Storage::Cuda(source), Storage::Cuda(sink)) = (&from.raw().storage, &to.raw().storage) else {
+        return Err("copies are measured on a GPU".to_owned());
+    };
+    let (source, sink) = (source.clone(), sink.clone());
+    let launch = move || sink.copy_from(&source).map_err(say);
+    let driver = Contestant::new("copy (driver)", "cuMemcpyDtoDAsync".to_owned(), launch);
+    let kernel = Contestant::kernel("copy (ours)", device, copy16(), move |kernel| kernel.launch(&from, &mut to))?;
+    Ok(vec![driver.unchecked(), kernel.unchecked()])
+}

@@ -1,0 +1,104 @@
+//! A bout as a table for people.
+
+use super::Bout;
+use super::problem::Work;
+use std::fmt::Write;
+
+/// Milliseconds as microseconds or milliseconds, with four digits.
+fn time(milliseconds: f64) -> String {
+    let (value, unit) = if milliseconds < 1.0 { (milliseconds * 1e3, "us") } else { (milliseconds, "ms") };
+    let digits = if value >= 100.0 {
+        1
+    } else if value >= 10.0 {
+        2
+    } else {
+        3
+    };
+    format!("{value:.digits$} {unit}")
+}
+
+/// TFLOP/s.
+pub fn teraflops(work: &Work, milliseconds: f64) -> f64 {
+    work.flops / milliseconds / 1e9
+}
+
+/// GB/s.
+pub fn gigabytes(work: &Work, milliseconds: f64) -> f64 {
+    work.bytes / milliseconds / 1e6
+}
+
+/// The table of a bout.
+pub fn text(bout: &Bout) -> String {
+    let mut rows = vec![
+        [
+            "kernel",
+            "median",
+            "quartiles",
+            "spread",
+            "TFLOP/s",
+            "GB/s",
+            "error/limit",
+            "of medians",
+            "of rounds",
+            "detail",
+        ]
+        .map(str::to_owned),
+    ];
+    for line in &bout.lines {
+        let ratio =
+            |pick: fn(&super::Ratio) -> f64| line.ratio.as_ref().map_or("-".to_owned(), |r| format!("{:.3}", pick(r)));
+        rows.push([
+            if line.rival { format!("vs {}", line.name) } else { line.name.clone() },
+            time(line.time.median),
+            format!("{} .. {}", time(line.time.lower), time(line.time.upper)),
+            format!("{:.1}%", 100.0 * line.time.spread()),
+            format!("{:.1}", teraflops(&bout.work, line.time.median)),
+            format!("{:.0}", gigabytes(&bout.work, line.time.median)),
+            line.error.map_or("-".to_owned(), |error| format!("{error:.3}")),
+            ratio(|ratio| ratio.of_medians),
+            ratio(|ratio| ratio.of_rounds),
+            line.detail.clone(),
+        ]);
+    }
+    let rounds = bout.lines.iter().map(|line| line.rounds).max().unwrap_or(0);
+    let mut text = format!("{}, {rounds} rounds; ratios: how fast against the fastest rival\n", bout.shape);
+    align(&mut text, &rows);
+    text
+}
+
+/// Rows with columns of one width; the first and the last are set to the left.
+pub fn align<const N: usize>(text: &mut String, rows: &[[String; N]]) {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    for row in rows {
+        for (column, (cell, &width)) in row.iter().zip(&widths).enumerate() {
+            // Writing to a string cannot fail.
+            let _ = match column {
+                0 => write!(text, "  {cell:<width$}"),
+                _ if column + 1 == N => write!(text, "  {cell}"),
+                _ => write!(text, "  {cell:>width$}"),
+            };
+        }
+        text.truncate(text.trim_end().len());
+        text.push('\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units_and_four_digits() {
+        assert_eq!(time(0.001_234_5), "1.234 us");
+        assert_eq!(time(0.187_26), "187.3 us");
+        assert_eq!(time(12.345), "12.35 ms");
+    }
+
+    #[test]
+    fn columns_are_aligned() {
+        let mut text = String::new();
+        align(&mut text, &[["a", "bb", "c"], ["aaa", "b", ""]].map(|row| row.map(str::to_owned)));
+        assert_eq!(text, "  a    bb  c\n  aaa   b\n");
+    }
+}

@@ -1,0 +1,100 @@
+//! Tests of what needs no GPU: names, shapes, and the problems themselves on the simulated device.
+
+use super::*;
+
+#[test]
+fn names_choose_kernels() {
+    let names = |names: &[&str]| {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        chosen(&names).map(|all| all.into_iter().map(|(_, kernels)| kernels).collect::<Vec<_>>())
+    };
+    assert_eq!(names(&["matmul_wgmma"]).unwrap(), [["matmul_wgmma"]]);
+    assert_eq!(names(&["softmax"]).unwrap(), [["softmax<f32>"], ["softmax<f16>"]]);
+    assert_eq!(names(&["matmul_tiled", "matmul_naive"]).unwrap(), [["matmul_tiled", "matmul_naive"]]);
+    let error = names(&["matmul_wgmma", "mutmal"]).unwrap_err();
+    assert_eq!(error, "there is no kernel `mutmal` to measure; `hidet bench --list` lists them");
+}
+
+#[test]
+fn every_name_is_listed_once_and_every_shape_fits() {
+    let families = families();
+    let mut names: Vec<&String> = families.iter().flat_map(|family| &family.kernels).collect();
+    let count = names.len();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), count);
+    for family in &families {
+        assert!(!family.shapes.is_empty() && family.shapes.iter().all(|shape| shape.len() == family.axes.len()));
+        assert!(family.kernels.iter().all(|kernel| list().contains(kernel.as_str())));
+    }
+}
+
+/// A small shape of a family.
+fn small(family: &Family) -> Vec<usize> {
+    match (family.axes.len(), family.rivals) {
+        (1, _) => vec![1000],
+        (2, _) => vec![70, 100],
+        _ => vec![70, 90, 33],
+    }
+}
+
+#[test]
+fn problems_are_solved_and_wrong_results_are_found() {
+    let device = Device::sim();
+    for family in families() {
+        // The simulated device does not know tensor cores yet.
+        if family.kernels.iter().any(|kernel| kernel.contains("wgmma")) {
+            continue;
+        }
+        let problem = (family.open)(&device, &small(&family)).unwrap();
+        assert_eq!(
+            problem.kernels.iter().map(|kernel| &kernel.0).collect::<Vec<_>>(),
+            family.kernels.iter().collect::<Vec<_>>()
+        );
+        for (name, make) in &problem.kernels {
+            let mut contestant = make().unwrap();
+            let share = problem.verify(&mut contestant).unwrap_or_else(|why| panic!("{why}"));
+            assert!(share <= 1.0, "{name}: {share}");
+        }
+        // One that does nothing leaves what is no number; one that clears the result gives zeros.
+        let mut idle = contestant::Contestant::new("idle", String::new(), || Ok(()));
+        let error = problem.verify(&mut idle).unwrap_err();
+        assert!(error.starts_with("idle gives a wrong result: ") && error.contains("NaN"), "{error}");
+        let output = problem.output.clone();
+        let mut clear = contestant::Contestant::new("clear", String::new(), move || {
+            output.storage.write(output.offset, &vec![0; output.bytes()]).map_err(|error| error.to_string())
+        });
+        assert!(problem.verify(&mut clear).is_err(), "{:?}", family.kernels);
+    }
+}
+
+#[test]
+fn random_numbers_are_nearly_normal() {
+    let values = problem::random::<f32, 1>(&Device::sim(), [40_000], 1).unwrap().to_vec().unwrap();
+    let mean = values.iter().map(|v| *v as f64).sum::<f64>() / 4e4;
+    let variance = values.iter().map(|v| (*v as f64 - mean).powi(2)).sum::<f64>() / 4e4;
+    assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.03, "{mean} {variance}");
+    let within = values.iter().filter(|v| v.abs() < 1.0).count() as f64 / 4e4;
+    assert!((within - 0.68).abs() < 0.02, "{within}");
+    let other = problem::random::<f32, 1>(&Device::sim(), [40_000], 2).unwrap().to_vec().unwrap();
+    let product = values.iter().zip(&other).map(|(a, b)| (a * b) as f64).sum::<f64>() / 4e4;
+    assert!(product.abs() < 0.02, "seeds are independent: {product}");
+}
+
+/// A bout of two, as if it had been measured.
+pub fn bout() -> Bout {
+    let line = |name: &str, rival: bool, milliseconds: f64| Line {
+        name: name.to_owned(),
+        detail: String::new(),
+        rival,
+        time: Summary::of(&[milliseconds; 3]),
+        rounds: 3,
+        error: (!rival).then_some(0.25),
+        ratio: (!rival).then_some(Ratio { of_medians: 0.5, of_rounds: 0.6 }),
+    };
+    Bout {
+        shape: "128x128x128".to_owned(),
+        work: Work { flops: 4e9, engine: problem::Engine::Tensor, bytes: 1e6 },
+        lines: vec![line("ours", false, 2.0), line("theirs", true, 1.0)],
+    }
+}

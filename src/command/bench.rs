@@ -1,0 +1,139 @@
+//! `hidet bench`: measures kernels on a GPU.
+
+use super::{Outcome, say};
+use crate::bench::machine::Machine;
+use crate::bench::measure::{L2, Plan};
+use crate::bench::{self, Bout, Request, csv, table};
+use clap::Args;
+use hidet::prelude::*;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// What to measure, against whom, and how.
+#[derive(Args)]
+pub struct Bench {
+    /// Kernels by name, or all whose names begin so; those of one problem are measured together.
+    #[arg(required_unless_present = "list")]
+    kernels: Vec<String>,
+    /// Rivals, separated by commas: cublaslt, cublas, copy, or kernels of the same problem.
+    #[arg(long, value_delimiter = ',')]
+    against: Vec<String>,
+    /// Shapes, separated by commas, such as 4096x4096x4096; without, those of the list.
+    #[arg(long, value_delimiter = ',', value_parser = shape)]
+    shape: Vec<Extents>,
+    /// What the second-level cache holds when a launch begins.
+    #[arg(long, value_enum, default_value = "warm")]
+    l2: L2,
+    /// How often each contestant has its turn.
+    #[arg(long, default_value_t = 21)]
+    rounds: usize,
+    /// The least length of a turn in milliseconds.
+    #[arg(long, default_value_t = 20.0)]
+    turn: f64,
+    /// Which GPU.
+    #[arg(long, default_value = "cuda")]
+    device: String,
+    /// Write rows of CSV there.
+    #[arg(long)]
+    csv: Option<PathBuf>,
+    /// List what can be measured.
+    #[arg(long)]
+    list: bool,
+}
+
+/// The extents of a shape.
+type Extents = Vec<usize>;
+
+/// Reads `4096x4096x64`.
+fn shape(text: &str) -> Result<Extents, String> {
+    let extent = |word: &str| match word.parse::<usize>() {
+        Ok(extent) if extent > 0 => Ok(extent),
+        _ => Err(format!("`{word}` is no extent; a shape is written like 4096x4096x4096")),
+    };
+    text.split('x').map(extent).collect()
+}
+
+impl Bench {
+    /// Measures, printing each table when it is done.
+    pub fn run(&self) -> Outcome {
+        if self.list {
+            print!("{}", bench::list());
+            return Ok(true);
+        }
+        if self.rounds == 0 || !(self.turn > 0.0 && self.turn <= 60_000.0) {
+            return Err("there must be a round at least, and a turn of more than 0 and at most 60000 ms".to_owned());
+        }
+        let device = Device::named(&self.device).map_err(say)?;
+        let context =
+            device.as_cuda().ok_or("`hidet bench` measures time, which the simulated device does not have")?;
+        let machine = Machine::of(context);
+        println!("{machine}");
+        let request = Request {
+            kernels: self.kernels.clone(),
+            against: self.against.clone(),
+            shapes: self.shape.clone(),
+            plan: Plan { rounds: self.rounds, turn: self.turn, l2: self.l2 },
+        };
+        let failed = |path: &PathBuf, error| format!("{}: {error}", path.display());
+        // Made before anything is measured: a path that cannot be written is found at once.
+        let mut file = match &self.csv {
+            Some(path) => Some((path, std::fs::File::create(path).map_err(|error| failed(path, error))?)),
+            None => None,
+        };
+        let mut first = true;
+        bench::run(&device, &request, &mut |bout: Bout| {
+            println!("\n{}", table::text(&bout));
+            if let Some((path, file)) = &mut file {
+                let rows = csv::rows(&machine, self.l2, &bout, first);
+                file.write_all(rows.as_bytes()).map_err(|error| failed(path, error))?;
+                first = false;
+            }
+            Ok(())
+        })?;
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        bench: Bench,
+    }
+
+    fn parse(line: &str) -> Result<Bench, String> {
+        Line::try_parse_from(line.split(' ')).map(|line| line.bench).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn arguments_are_read() {
+        let line =
+            "bench matmul_wgmma softmax --against cublaslt,copy --shape 4096x4096x64,8x8x8 --l2 flush --rounds 5";
+        let bench = parse(line).unwrap();
+        assert_eq!(bench.kernels, ["matmul_wgmma", "softmax"]);
+        assert_eq!(bench.against, ["cublaslt", "copy"]);
+        assert_eq!(bench.shape, [vec![4096, 4096, 64], vec![8, 8, 8]]);
+        assert_eq!((bench.l2, bench.rounds), (L2::Flush, 5));
+    }
+
+    #[test]
+    fn wrong_arguments_say_what_is_right() {
+        let error = |line| parse(line).map(|_| ()).unwrap_err();
+        assert!(error("bench k --shape 4096x").contains("a shape is written like 4096x4096x4096"));
+        assert!(error("bench k --shape 0x4").contains("`0` is no extent"));
+        assert!(error("bench").contains("KERNELS"));
+        assert!(parse("bench --list").is_ok());
+        let none = parse("bench k --rounds 0").unwrap().run().unwrap_err();
+        assert!(none.contains("a round at least"), "{none}");
+    }
+
+    #[test]
+    fn the_simulated_device_has_no_time() {
+        let error = parse("bench softmax --device sim").unwrap().run().unwrap_err();
+        assert!(error.contains("the simulated device"), "{error}");
+    }
+}
