@@ -1,19 +1,67 @@
-//! Asynchronous copies: each is an agent that moves its bytes at some time between its issue and its wait.
+//! Asynchronous work: each piece is done by an agent at some time between its issue and its wait.
 //!
-//! For the race checker the copy reads and writes when it is issued, as the agent of its thread; nothing but the
-//! thread's wait, passed on by what the threads do then, orders it before anything else. The bytes themselves move when
-//! the scheduler likes, so that a program that reads too early sees old data.
+//! For the race checker the work reads and writes when it is issued; nothing but a wait for the agent, passed on by
+//! what the threads do then, orders it before anything else. The bytes themselves move when the scheduler likes, so
+//! that a program that reads too early sees old data. Here are the agents of all kinds and the copies of single threads
+//! (`cp.async`).
 
 use super::block::BlockRun;
-use super::clocks::Epoch;
+use super::clocks::{AgentKind, Epoch};
 use super::exec::{Operands, Pause};
 use super::lanes::{Row, lanes};
 use super::memory::{load_at, store_at};
-use super::program::{CallArg, Place};
+use super::program::{Access, CallArg, Place};
 use super::report::FaultKind;
 use super::shadow::Touch;
+use super::transfer::Offsets;
 use super::warp::Strand;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+/// An agent: work that is waited for together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Agent {
+    /// The copies of the threads of a warp: an agent a lane, one number after the other.
+    Copies(u32),
+}
+
+impl Agent {
+    fn kind(self) -> AgentKind {
+        match self {
+            Agent::Copies(_) => AgentKind::Copy,
+        }
+    }
+}
+
+/// The agents of a block and what they still have to do.
+#[derive(Debug, Default)]
+pub struct Agents {
+    numbers: HashMap<Agent, u32>,
+    next: u32,
+    /// By thread.
+    copies: BTreeMap<u32, Copies>,
+}
+
+impl Agents {
+    /// The number of an agent in the clocks, the first one where there are several.
+    pub fn number(&mut self, agent: Agent) -> u32 {
+        let next = self.next;
+        let number = *self.numbers.entry(agent).or_insert(next);
+        if number == next {
+            self.next += if agent.kind() == AgentKind::Copy { 32 } else { 1 };
+        }
+        number
+    }
+
+    /// What stands in an [`Epoch`] for an agent.
+    pub fn epoch(&mut self, agent: Agent) -> u32 {
+        Epoch::agent(self.number(agent), agent.kind())
+    }
+
+    /// Whether there never was any.
+    pub fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
+    }
+}
 
 /// What a thread issued.
 #[derive(Debug, Clone, Copy)]
@@ -24,9 +72,9 @@ enum Work {
     Arrive { at: u32, site: u32 },
 }
 
-/// The asynchronous work of a thread, in the order of issue.
+/// The asynchronous copies of a thread, in the order of issue.
 #[derive(Debug, Default)]
-pub struct Agent {
+struct Copies {
     work: VecDeque<(u64, Work)>,
     /// Number of the next piece of work.
     next: u64,
@@ -62,7 +110,7 @@ impl BlockRun<'_> {
         // Of the source only those bytes are read; lanes that read none may name any address.
         let elem = from.elem.bytes() as u32;
         let mask = strand.mask;
-        let mut from_at = super::transfer::Offsets { at: [0; 32], active: 0 };
+        let mut from_at = Offsets { at: [0; 32], active: 0 };
         for count in (1..=bytes.div_ceil(elem)).rev() {
             let lanes_here: u32 =
                 lanes(reading).filter(|lane| read[*lane].div_ceil(elem) == count).map(|lane| 1 << lane).sum();
@@ -70,16 +118,16 @@ impl BlockRun<'_> {
                 continue;
             }
             strand.mask = lanes_here;
-            let part = super::program::Access { count, ..*from };
+            let part = Access { count, ..*from };
             let found = self.offsets(warp, strand, &part);
             strand.mask = mask;
             let Some(found) = found else { return Some(Pause::Stopped) };
             for lane in lanes(lanes_here) {
                 from_at.at[lane] = found.at[lane];
             }
-            self.watch_agent(warp, &part, &found, Touch::Read);
+            self.watch_copies(warp, &part, &found, Touch::Read);
         }
-        self.watch_agent(warp, to, &to_at, Touch::Write);
+        self.watch_copies(warp, to, &to_at, Touch::Write);
         if self.launch.options.counters {
             self.count(from, &from_at.at, reading, Touch::Read);
             self.count(to, &to_at.at, mask, Touch::Write);
@@ -100,31 +148,25 @@ impl BlockRun<'_> {
         None
     }
 
-    fn watch_agent(
-        &mut self,
-        warp: usize,
-        access: &super::program::Access,
-        offsets: &super::transfer::Offsets,
-        touch: Touch,
-    ) {
+    fn watch_copies(&mut self, warp: usize, access: &Access, offsets: &Offsets, touch: Touch) {
         let checks = self.launch.options.checks;
         if checks.races || checks.uninitialised {
-            let reads = touch == Touch::Read;
-            self.watch(warp, access, &offsets.at, offsets.active, touch, Epoch::AGENT, reads);
+            let agent = self.agents.epoch(Agent::Copies(warp as u32));
+            self.watch(warp, access, &offsets.at, offsets.active, touch, agent, touch == Touch::Read);
         }
     }
 
     fn issue(&mut self, warp: usize, lane: usize, work: Work) {
-        let agent = self.agents.entry((warp * 32 + lane) as u32).or_default();
-        agent.work.push_back((agent.next, work));
-        agent.next += 1;
+        let copies = self.agents.copies.entry((warp * 32 + lane) as u32).or_default();
+        copies.work.push_back((copies.next, work));
+        copies.next += 1;
     }
 
     pub fn commit(&mut self, warp: usize, strand: &mut Strand) {
         let now = self.clocks.now(warp);
         for lane in lanes(strand.mask) {
-            let agent = self.agents.entry((warp * 32 + lane) as u32).or_default();
-            agent.groups.push_back((agent.next, now));
+            let copies = self.agents.copies.entry((warp * 32 + lane) as u32).or_default();
+            copies.groups.push_back((copies.next, now));
         }
         // What follows is of another time than the group.
         self.clocks.advance(warp);
@@ -136,22 +178,23 @@ impl BlockRun<'_> {
         let now = self.clocks.now(warp);
         for lane in lanes(strand.mask) {
             let thread = (warp * 32 + lane) as u32;
-            let agent = self.agents.entry(thread).or_default();
+            let copies = self.agents.copies.entry(thread).or_default();
             let mut until = None;
             match left {
                 None => {
-                    until = Some((agent.next, now));
-                    agent.groups.clear();
+                    until = Some((copies.next, now));
+                    copies.groups.clear();
                 }
                 Some(left) => {
-                    while agent.groups.len() > left {
-                        until = agent.groups.pop_front();
+                    while copies.groups.len() > left {
+                        until = copies.groups.pop_front();
                     }
                 }
             }
             let Some((end, time)) = until else { continue };
             self.finish(thread, end);
-            self.clocks.see_agent(warp, lane, live, time);
+            let agent = self.agents.number(Agent::Copies(warp as u32)) + lane as u32;
+            self.clocks.see_agent(warp, 1 << lane, live, agent, time);
         }
         if left.is_none() {
             self.clocks.advance(warp);
@@ -185,12 +228,12 @@ impl BlockRun<'_> {
 
     /// Does the thread's work up to a number.
     fn finish(&mut self, thread: u32, end: u64) {
-        while let Some(agent) = self.agents.get_mut(&thread) {
-            match agent.work.front() {
+        while let Some(copies) = self.agents.copies.get_mut(&thread) {
+            match copies.work.front() {
                 Some((number, _)) if *number < end => {}
                 _ => return,
             }
-            if let Some((_, work)) = agent.work.pop_front() {
+            if let Some((_, work)) = copies.work.pop_front() {
                 self.perform(thread, work);
             }
         }
@@ -212,7 +255,8 @@ impl BlockRun<'_> {
             Work::Arrive { at, site } => {
                 let time = self.clocks.now(warp);
                 let mut published = self.clocks.publish(warp, 1 << lane);
-                published.view.see_agent(self.clocks.threads(), thread, time);
+                let agent = self.agents.number(Agent::Copies(warp as u32)) + lane as u32;
+                published.view.see_agent(agent, time);
                 self.arrive(at, 1, published, (site, warp, lane));
             }
         }
@@ -220,17 +264,14 @@ impl BlockRun<'_> {
 
     /// Some asynchronous work is done, chosen by the seed. False where there is none.
     pub fn advance_agents(&mut self) -> bool {
-        if self.agents.is_empty() {
-            return false;
-        }
-        let busy: Vec<u32> =
-            self.agents.iter().filter(|agent| !agent.1.work.is_empty()).map(|agent| *agent.0).collect();
+        let busy = self.agents.copies.iter().filter(|copies| !copies.1.work.is_empty());
+        let busy: Vec<u32> = busy.map(|copies| *copies.0).collect();
         if busy.is_empty() {
             return false;
         }
         let thread = busy[self.random.below(busy.len() as u32) as usize];
-        let agent = self.agents.get_mut(&thread);
-        if let Some((_, work)) = agent.and_then(|agent| agent.work.pop_front()) {
+        let copies = self.agents.copies.get_mut(&thread);
+        if let Some((_, work)) = copies.and_then(|copies| copies.work.pop_front()) {
             self.perform(thread, work);
         }
         true

@@ -1,6 +1,6 @@
 //! One block of threads: its warps, its shared memory, and the order in which they run.
 
-use super::agents::Agent;
+use super::agents::Agents;
 use super::atomics::Fences;
 use super::barriers::{Mbarrier, Named};
 use super::clocks::{Clocks, Published};
@@ -11,7 +11,7 @@ use super::random::Random;
 use super::report::{Counters, Fault, FaultKind, Party};
 use super::shadow::Shadow;
 use super::warp::{NONE, State, Strand, Warp};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 /// How many faults a block reports.
@@ -58,7 +58,8 @@ pub struct BlockRun<'l> {
     pub mbarriers: HashMap<u32, Mbarrier>,
     /// By thread.
     pub fences: HashMap<u32, Fences>,
-    pub agents: BTreeMap<u32, Agent>,
+    /// What is done asynchronously.
+    pub agents: Agents,
     /// What was released to addresses of shared memory.
     pub released_shared: HashMap<usize, Published>,
     /// Turns since something was stored or threads met.
@@ -97,7 +98,7 @@ impl<'l> BlockRun<'l> {
             named: HashMap::new(),
             mbarriers: HashMap::new(),
             fences: HashMap::new(),
-            agents: BTreeMap::new(),
+            agents: Agents::default(),
             released_shared: HashMap::new(),
             idle_turns: 0,
             ticks: 0,

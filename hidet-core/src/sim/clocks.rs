@@ -17,7 +17,7 @@ pub struct View {
     floor: u32,
     /// Beyond that, the times by thread.
     threads: Option<Rc<Vec<u32>>>,
-    /// The times by thread of its asynchronous operations.
+    /// The times by number of agents: up to when their asynchronous operations were waited for.
     agents: Option<Rc<Vec<u32>>>,
     /// What was seen of other blocks.
     others: Option<Rc<BTreeMap<u32, View>>>,
@@ -30,6 +30,7 @@ fn join_times(into: &mut Option<Rc<Vec<u32>>>, from: &Option<Rc<Vec<u32>>>) {
         (Some(into), Some(from)) => {
             if !Rc::ptr_eq(into, from) {
                 let into = Rc::make_mut(into);
+                into.resize(into.len().max(from.len()), 0);
                 into.iter_mut().zip(from.iter()).for_each(|(a, b)| *a = (*a).max(*b));
             }
         }
@@ -78,15 +79,15 @@ impl View {
         time <= self.floor || self.threads.as_ref().is_some_and(|times| times[thread as usize] >= time)
     }
 
-    fn has_seen_agent(&self, thread: u32, time: u32) -> bool {
-        self.agents.as_ref().is_some_and(|times| times[thread as usize] >= time)
+    fn has_seen_agent(&self, agent: u32, time: u32) -> bool {
+        self.agents.as_ref().is_some_and(|times| times.get(agent as usize).is_some_and(|seen| *seen >= time))
     }
 
-    /// Everything asynchronous that the thread issued up to the time was waited for.
-    pub fn see_agent(&mut self, threads: u32, thread: u32, time: u32) {
-        let times = self.agents.get_or_insert_with(|| Rc::new(vec![0; threads as usize]));
-        let times = Rc::make_mut(times);
-        times[thread as usize] = times[thread as usize].max(time);
+    /// Everything that the agent did up to the time was waited for.
+    pub fn see_agent(&mut self, agent: u32, time: u32) {
+        let times = Rc::make_mut(self.agents.get_or_insert_default());
+        times.resize(times.len().max(agent as usize + 1), 0);
+        times[agent as usize] = times[agent as usize].max(time);
     }
 }
 
@@ -134,7 +135,7 @@ pub struct Clocks {
 pub struct Epoch {
     /// When; 0 for no access.
     pub time: u32,
-    /// The number of the thread, with [`Epoch::AGENT`] for its asynchronous operations.
+    /// The number of the thread, together with what [`Epoch::agent`] gives for an asynchronous operation it issued.
     pub who: u32,
     /// The block.
     pub block: u32,
@@ -143,18 +144,57 @@ pub struct Epoch {
 }
 
 impl Epoch {
-    /// Set in `who` for an asynchronous operation of the thread.
-    pub const AGENT: u32 = 1 << 16;
+    /// Threads of a block are fewer than 2 to that.
+    const THREAD_BITS: u32 = 10;
+
+    /// What stands in `who` beside the thread, for an asynchronous operation of the agent of that number (for copies of
+    /// threads that of the warp's first lane); not 0.
+    pub const fn agent(number: u32, kind: AgentKind) -> u32 {
+        ((number + 1) << 2 | kind as u32) << Epoch::THREAD_BITS
+    }
 
     /// The thread.
-    pub fn thread(self) -> u32 {
-        self.who & (Epoch::AGENT - 1)
+    pub const fn thread(self) -> u32 {
+        self.who & ((1 << Epoch::THREAD_BITS) - 1)
     }
 
     /// Whether it is an asynchronous operation.
-    pub fn is_agent(self) -> bool {
-        self.who & Epoch::AGENT != 0
+    pub const fn is_agent(self) -> bool {
+        self.who >> Epoch::THREAD_BITS != 0
     }
+
+    /// The number of the agent: the lanes of a warp copy by agents that follow each other.
+    const fn agent_number(self) -> u32 {
+        let number = (self.who >> (Epoch::THREAD_BITS + 2)) - 1;
+        match self.kind() {
+            Some(AgentKind::Copy) => number + self.thread() % LANES as u32,
+            _ => number,
+        }
+    }
+
+    /// What kind of asynchronous operation it is, where it is one.
+    pub const fn kind(self) -> Option<AgentKind> {
+        match (self.is_agent(), self.who >> Epoch::THREAD_BITS & 3) {
+            (false, _) => None,
+            (true, 0) => Some(AgentKind::Copy),
+            (true, 1) => Some(AgentKind::Load),
+            (true, 2) => Some(AgentKind::Store),
+            (true, _) => Some(AgentKind::Product),
+        }
+    }
+}
+
+/// Who does something asynchronously.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AgentKind {
+    /// A copy of a thread (`cp.async`).
+    Copy,
+    /// A bulk copy to shared memory.
+    Load,
+    /// A bulk copy from shared memory.
+    Store,
+    /// A product of the tensor cores of a warp group.
+    Product,
 }
 
 impl Clocks {
@@ -185,20 +225,15 @@ impl Clocks {
         if epoch.block != self.block {
             let seen = view.others.as_ref().and_then(|others| others.get(&epoch.block));
             return seen.is_some_and(|seen| {
-                if epoch.is_agent() { seen.has_seen_agent(thread, time) } else { seen.has_seen(thread, time) }
+                if epoch.is_agent() { seen.has_seen_agent(epoch.agent_number(), time) } else { seen.has_seen(thread, time) }
             });
         }
         if epoch.is_agent() {
-            return view.has_seen_agent(thread, time);
+            return view.has_seen_agent(epoch.agent_number(), time);
         }
         let mine = (warp * LANES + lane) as u32;
         let same_warp = thread as usize / LANES == warp;
         thread == mine || (same_warp && time <= self.warps[warp].floor) || view.has_seen(thread, time)
-    }
-
-    /// How many threads the block has.
-    pub fn threads(&self) -> u32 {
-        self.threads
     }
 
     /// Time moves on for the warp.
@@ -262,10 +297,9 @@ impl Clocks {
         }
     }
 
-    /// An asynchronous operation that the lane issued up to `time` was waited for.
-    pub fn see_agent(&mut self, warp: usize, lane: usize, live: u32, time: u32) {
-        let (threads, thread) = (self.threads, (warp * LANES + lane) as u32);
-        self.change(warp, 1 << lane, live, |view| view.see_agent(threads, thread, time));
+    /// The lanes of the mask have waited for everything that the agent did up to `time`.
+    pub fn see_agent(&mut self, warp: usize, mask: u32, live: u32, agent: u32, time: u32) {
+        self.change(warp, mask, live, |view| view.see_agent(agent, time));
     }
 
     /// All threads of the block meet.
@@ -342,10 +376,10 @@ mod tests {
     #[test]
     fn agents_are_not_ordered_by_barriers_alone() {
         let mut clocks = Clocks::new(0, 32);
-        let copy = Epoch { who: 7 | Epoch::AGENT, ..at(&clocks, 7) };
+        let copy = Epoch { who: 7 | Epoch::agent(3, AgentKind::Copy), ..at(&clocks, 7) };
         clocks.block_barrier();
         assert!(!clocks.is_before(&copy, 0, 7));
-        clocks.see_agent(0, 7, u32::MAX, copy.time);
+        clocks.see_agent(0, 1 << 7, u32::MAX, 3 + 7, copy.time);
         assert!(clocks.is_before(&copy, 0, 7));
         assert!(!clocks.is_before(&copy, 0, 8));
         clocks.block_barrier();

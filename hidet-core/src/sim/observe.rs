@@ -34,8 +34,8 @@ impl BlockRun<'_> {
         }
     }
 
-    /// The part of [`BlockRun::observe`] that finds races and unset memory. `agent` is [`Epoch::AGENT`](super::clocks::Epoch::AGENT) for an
-    /// asynchronous operation; `reads` says whether the old value matters.
+    /// The part of [`BlockRun::observe`] that finds races and unset memory. `agent` is that of an [`Epoch`](super::clocks::Epoch) for an asynchronous
+    /// operation, 0 otherwise; `reads` says whether the old value matters.
     #[allow(clippy::too_many_arguments)]
     pub fn watch(
         &mut self,
