@@ -225,7 +225,11 @@ impl Clocks {
         if epoch.block != self.block {
             let seen = view.others.as_ref().and_then(|others| others.get(&epoch.block));
             return seen.is_some_and(|seen| {
-                if epoch.is_agent() { seen.has_seen_agent(epoch.agent_number(), time) } else { seen.has_seen(thread, time) }
+                if epoch.is_agent() {
+                    seen.has_seen_agent(epoch.agent_number(), time)
+                } else {
+                    seen.has_seen(thread, time)
+                }
             });
         }
         if epoch.is_agent() {
