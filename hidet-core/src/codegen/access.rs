@@ -5,6 +5,7 @@ use super::intrinsic::fill;
 use super::kernel::Generator;
 use super::{literal, types};
 use crate::error::Result;
+use crate::intrinsics::matrix::Form;
 use crate::intrinsics::{Intrinsic, Meaning};
 use crate::ir::descriptor;
 use crate::ir::{Arg, AsmOperand, BufferId, PrintPiece, Scope, ValueId};
@@ -76,7 +77,7 @@ impl Generator<'_> {
     /// Calls an intrinsic.
     pub(super) fn call(&mut self, intrinsic: Intrinsic, args: &[Arg], result: Option<ValueId>) -> Result<()> {
         let row = intrinsic.row();
-        let (mut operands, mut elems, mut descriptors) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut operands, mut elems, mut forms) = (Vec::new(), Vec::new(), vec![None; args.len()]);
         for arg in args {
             let (text, elem) = match arg {
                 Arg::Value(value) => (self.value(*value)?.text, types::scalar(self.function.ty(*value).scalar)),
@@ -86,17 +87,6 @@ impl Generator<'_> {
                     let pointer = self.pointer(*buffer, &position);
                     // An element of registers may be indexed in the row's text.
                     let level = if self.function.buffers[*buffer].scope == Scope::Register { 0 } else { 9 };
-                    if row.cuda.contains(&format!("$D{}", operands.len())) {
-                        descriptors.resize(operands.len(), String::new());
-                        let descriptor = descriptor::of(self.function, *buffer).map_err(|why| self.error(why))?;
-                        descriptors.push(format!(
-                            "hidet_wgmma_descriptor({}, {}, {}, {})",
-                            pointer.text,
-                            descriptor.leading,
-                            descriptor.stride,
-                            descriptor.swizzle_code()
-                        ));
-                    }
                     (pointer.within(level), elem)
                 }
                 Arg::Imm(number) => (number.to_string(), "int"),
@@ -109,12 +99,19 @@ impl Generator<'_> {
             let message = format!("`{}` takes {} operands, {} given", row.name, row.operands.len(), operands.len());
             return Err(self.error(message));
         }
+        for (_, place) in descriptor::shared_operands(row.meaning, &row.operands) {
+            let Arg::Imm(form) = args[place] else { continue };
+            forms[place] = Form::decode(form);
+            if forms[place].is_none() {
+                return Err(self.error(format!("operand {place} of `{}` does not say how a matrix lies", row.name)));
+            }
+        }
         if let (Meaning::MbarrierWait, true, Some(fault)) = (row.meaning, self.faults, &self.fault) {
             let (barrier, parity) = (&operands[0], &operands[1]);
             self.out.line(format!("if (!hidet_mbarrier_wait_unless({fault}, {barrier}, {parity})) return;"));
             return Ok(());
         }
-        let text = fill(&row.cuda, &operands, &elems, &descriptors);
+        let text = fill(&row.cuda, &operands, &elems, &forms);
         match result {
             Some(value) => {
                 let name = self.name_value(value);

@@ -3,6 +3,7 @@
 use super::tests::Build;
 use super::*;
 use crate::cuda::nvrtc;
+use crate::intrinsics::matrix::Form;
 use crate::intrinsics::{Intrinsic, Operand, ResultRule, Space, TypeRule};
 use crate::ir::*;
 use crate::types::{Scalar, Type};
@@ -192,7 +193,10 @@ fn call(b: &mut Build, out: BufferId, intrinsic: Intrinsic, choice: Type, space:
         args.push(arg);
         types.push(ty);
     }
-    filled_by_tensor_map(b, row, &args);
+    let form = Form { mn_major: false, span: 128, leading: 16, stride: 1024 };
+    for (_, place) in descriptor::shared_operands(row.meaning, &row.operands) {
+        args[place] = Arg::Imm(form.encode());
+    }
     let result = match row.result {
         ResultRule::None => None,
         ResultRule::Is(ty) => Some(ty),
@@ -223,25 +227,6 @@ fn call(b: &mut Build, out: BufferId, intrinsic: Intrinsic, choice: Type, space:
                 b.store(out, at, value);
             }
         }
-    }
-}
-
-/// The operands of wgmma in shared memory are filled by tensor maps, which tell how they lie there.
-fn filled_by_tensor_map(b: &mut Build, row: &crate::intrinsics::Row, args: &[Arg]) {
-    for (index, arg) in args.iter().enumerate() {
-        if !row.cuda.contains(&format!("$D{index}")) {
-            continue;
-        }
-        let Arg::Address { buffer, .. } = arg else { continue };
-        let elem = b.function.buffers[*buffer].elem;
-        let source = b.tensor("source", Access::In, elem, 1 << 20);
-        let tile = vec![64, 128 / elem.bytes() as u32];
-        let map = b.function.maps.push(TensorMap { buffer: source, tile, swizzle: Swizzle::B128 });
-        let barrier = b.buffer("barrier", Scope::Shared, Scalar::U64, 1);
-        let zero = b.int(0);
-        let to = Arg::Address { buffer: *buffer, index: vec![zero] };
-        let bar = Arg::Address { buffer: barrier, index: vec![zero] };
-        b.call("tma.load.2d", vec![to, Arg::Map(map), Arg::Value(zero), Arg::Value(zero), bar]);
     }
 }
 

@@ -12,9 +12,22 @@ use std::marker::PhantomData;
 pub struct Address<T> {
     pub(super) place: Option<(BufferId, Vec<Expr<i32>>)>,
     pub(super) of: PhantomData<fn() -> T>,
+    /// Whether the last two axes of a matrix are to be read the other way round.
+    pub(super) transposed: bool,
 }
 
 impl<T: Element> Address<T> {
+    /// The matrix that begins here with its last two axes exchanged: an operand of `wgmma` whose buffer has the axes
+    /// `(k, m)` or `(k, n)`, not `(m, k)` or `(n, k)`.
+    pub fn transposed(self) -> Address<T> {
+        Address { transposed: !self.transposed, ..self }
+    }
+
+    /// Whether it was [`transposed`](Address::transposed).
+    pub(crate) fn is_transposed(&self) -> bool {
+        self.transposed
+    }
+
     /// The type of the element.
     pub(crate) fn scalar(&self) -> Scalar {
         T::SCALAR

@@ -159,7 +159,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
                 None
             }
         });
-        Address { place, of: PhantomData }
+        Address { place, of: PhantomData, transposed: false }
     }
 
     /// The buffer, where the view is all of one.

@@ -83,8 +83,9 @@ pub struct Row {
     /// Which threads must arrive at it together.
     pub together: Together,
     /// The CUDA text of a statement or, with a result, of an expression. `$0`, `$1`, ... are the operands (an address
-    /// is a typed pointer, in registers an lvalue that may be indexed), `$T0` the C type of operand 0's element, `$D0`
-    /// the descriptor by which tensor cores read operand 0 from shared memory.
+    /// is a typed pointer, in registers an lvalue that may be indexed), `$T0` the C type of operand 0's element. Of a
+    /// number that is a [`matrix::Form`], `$F0` is the strides and the swizzle, `$M0` whether it is contiguous along m
+    /// or n.
     pub cuda: String,
     /// What the simulated device does.
     pub meaning: Meaning,
@@ -317,7 +318,8 @@ pub enum Meaning {
         transposed: bool,
     },
     /// `d = a * b` or `d += a * b` of a warp group, asynchronously: d is operand 0, a 1, b 2, and 3 says whether the
-    /// old d is added. Held as [`matrix::wgmma_accumulator`] and [`matrix::wgmma_left`] say.
+    /// old d is added. Held as [`matrix::wgmma_accumulator`] and [`matrix::wgmma_left`] say. For floats, numbers 4 and
+    /// 5 negate a and b; the last numbers are the [`matrix::Form`] of each operand in shared memory.
     Wgmma {
         /// Shape and types.
         product: matrix::Product,
@@ -402,7 +404,7 @@ mod tests {
         for intrinsic in Intrinsic::all() {
             let row = intrinsic.row();
             for index in 0..row.operands.len() {
-                let used = [format!("${index}"), format!("$D{index}")].iter().any(|name| row.cuda.contains(name));
+                let used = [format!("${index}"), format!("$F{index}")].iter().any(|name| row.cuda.contains(name));
                 assert!(used, "{} does not use operand {index}", row.name);
             }
         }

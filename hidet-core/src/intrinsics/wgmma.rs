@@ -1,7 +1,8 @@
 //! Tensor cores of a warp group (`sm_90a`): `wgmma`, asynchronous, with operands in shared memory.
 //!
-//! An operand in shared memory is named by the address of its first element. How it lies there (its swizzle and
-//! strides) is taken from the tensor map that copies into the buffer, so it cannot disagree with it.
+//! An operand in shared memory is named by the address of its first element. How it lies there (its
+//! [`Form`](super::matrix::Form)) is derived from the layout of the buffer and the tensor maps that fill it, so it
+//! cannot disagree with them.
 
 use super::matrix::Product;
 use super::{Effect, Meaning, Operand, Row, Space, Together, TypeRule, row};
@@ -22,39 +23,38 @@ fn wgmma(n: u32, d: Scalar, a: Scalar, b: Scalar, registers: bool) -> Row {
     let kind = if registers { "rs" } else { "ss" };
     let name = format!("wgmma.m64n{n}k{k}.{d}.{a}.{b}.{kind}");
     let helper = format!("hidet_{}", name.replace('.', "_"));
-    let first = if registers { "$1" } else { "$D1" };
-    // Only 16-bit operands may be transposed: then n (or m) is the contiguous axis, not k.
-    let transposes = match (a.bytes() == 2, registers) {
-        (true, true) => "<$4>",
-        (true, false) => "<$4, $5>",
-        _ => "",
+    // The numbers: signs of floats, then the forms of the operands in shared memory.
+    let signs = if a.is_float() { 2 } else { 0 };
+    let forms: &[(usize, usize)] = if registers { &[(2, 4 + signs)] } else { &[(1, 4 + signs), (2, 5 + signs)] };
+    let described = |operand| match forms.iter().find(|(address, _)| *address == operand) {
+        Some((address, form)) => format!("hidet_wgmma_descriptor(${address}, $F{form})"),
+        None => format!("${operand}"),
     };
+    // Only 16-bit operands may be contiguous along m or n, not k.
+    let majors = forms.iter().filter(|_| a.bytes() == 2).map(|(_, form)| format!("$M{form}"));
+    let numbers: Vec<String> = (4..4 + signs).map(|sign| format!("${sign}")).chain(majors).collect();
+    let numbers = if numbers.is_empty() { String::new() } else { format!("<{}>", numbers.join(", ")) };
+    let cuda = format!("{helper}{numbers}($0, {}, {}, $3);", described(1), described(2));
     let doc = format!(
-        "`d += a * b` by the tensor cores of a warp group, or `d = a * b` where the condition does not hold: a is 64 x {k} {a} in {}, b {k} x {n} {b} in shared memory, d 64 x {n} {d}{}.",
+        "`d += a * b` by the tensor cores of a warp group, or `d = a * b` where the condition does not hold: a is 64 x {k} {a} in {}, b {k} x {n} {b} in shared memory, d 64 x {n} {d}; the numbers {}say how operands lie in shared memory (0: their last axes are m or n, and k; 1: the other way round).",
         if registers { "registers" } else { "shared memory" },
-        if a.bytes() == 2 {
-            "; the numbers say (1) that an operand in shared memory is contiguous along m or n instead of k"
-        } else {
-            ""
-        }
+        if a.is_float() { "negate a and b, and " } else { "" },
     );
     let meaning = Meaning::Wgmma { product: Product { m: 64, n, k, d, a, b }, registers };
-    let row = row(name, format!("{helper}{transposes}($0, {first}, $D2, $3);"), meaning, doc)
-        .since(90, true)
-        .until(90)
-        .together(Together::WarpGroup)
-        .address(Space::Register, Effect::ReadWrite, is(d), n / 2);
+    let row = row(name, cuda, meaning, doc).since(90, true).until(90).together(Together::WarpGroup).address(
+        Space::Register,
+        Effect::ReadWrite,
+        is(d),
+        n / 2,
+    );
     let row = if registers {
         row.address(Space::Register, Effect::Read, is(a), 64 * k / 128)
     } else {
         row.address(Space::Shared, Effect::Read, is(a), 0)
     };
     let row = row.address(Space::Shared, Effect::Read, is(b), 0).operand(Operand::Value(TypeRule::Is(Type::BOOL)));
-    match (a.bytes() == 2, registers) {
-        (true, true) => row.imm(0, 1),
-        (true, false) => row.imm(0, 1).imm(0, 1),
-        _ => row,
-    }
+    let row = (0..signs).fold(row, |row, _| row.imm(0, 1));
+    forms.iter().fold(row, |row, _| row.imm(0, i64::MAX))
 }
 
 pub(super) fn rows() -> Vec<Row> {

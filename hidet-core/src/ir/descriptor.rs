@@ -1,31 +1,31 @@
-//! How a matrix that a tensor map copied lies in shared memory, as the tensor cores of a warp group want to be told.
+//! How the operands of `wgmma` in shared memory lie there, derived from layouts and tensor maps.
+//!
+//! A buffer that a tensor map fills has the swizzle of the map, unless its own layout is swizzled: then, and where
+//! threads write it, it is what its layout says. Knows the IR before its layouts are lowered.
 
-use super::walk::blocks;
-use crate::intrinsics::Operand;
-use crate::ir::{Arg, Block, BufferId, Function, SecondaryMap, Stmt, Swizzle, TensorMap};
+use super::arena::SecondaryMap;
+use super::function::{BufferId, Function, Scope, Swizzle, TensorMap};
+use super::stmt::{Arg, Stmt};
+use crate::intrinsics::matrix::Form;
+use crate::intrinsics::{Effect, Meaning, Operand, Space};
+use crate::layout::Layout;
 use crate::types::Scalar;
 
-/// Strides in bytes, and the code of the swizzle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Descriptor {
-    /// From one block of the contiguous axis to the next.
-    pub leading: u32,
-    /// From eight rows to the next eight.
-    pub stride: u32,
-    /// Which chunks of 16 bytes change places.
-    pub swizzle: Swizzle,
+/// The operands of a call of `wgmma` that lie in shared memory: number of the address, and of the form.
+pub fn shared_operands(meaning: Meaning, operands: &[Operand]) -> Vec<(usize, usize)> {
+    if !matches!(meaning, Meaning::Wgmma { .. }) {
+        return Vec::new();
+    }
+    let is_matrix = |operand: &Operand| matches!(operand, Operand::Address { space: Space::Shared, .. });
+    let found: Vec<usize> = (0..operands.len()).filter(|index| is_matrix(&operands[*index])).collect();
+    let first = operands.len() - found.len();
+    found.into_iter().zip(first..).collect()
 }
 
-impl Descriptor {
-    /// The swizzle as the hardware counts them (PTX ISA, "Matrix Descriptor").
-    pub const fn swizzle_code(self) -> u32 {
-        match self.swizzle {
-            Swizzle::None => 0,
-            Swizzle::B128 => 1,
-            Swizzle::B64 => 2,
-            Swizzle::B32 => 3,
-        }
-    }
+/// The form that an operand of `wgmma` has: what the call says, else what follows from the buffer; why there is none
+/// otherwise.
+pub fn of_operand(function: &Function, buffer: BufferId, form: i64) -> Result<Form, String> {
+    Form::decode(form).map_or_else(|| of_buffer(function, buffer, Form::is_transposed(form)), Ok)
 }
 
 /// The buffer whose bytes this one shares, itself where it has its own.
@@ -40,75 +40,128 @@ fn owner(function: &Function, mut buffer: BufferId) -> BufferId {
 }
 
 /// The tensor maps by which a shared buffer is filled.
-fn maps<'a>(function: &'a Function, block: &Block, buffer: BufferId, found: &mut Vec<&'a TensorMap>) {
-    for id in &block.0 {
-        let stmt = &function.stmts[*id];
+fn maps(function: &Function, buffer: BufferId) -> Vec<&TensorMap> {
+    let mut found = Vec::new();
+    function.each_stmt_in(&function.body, &mut |_, stmt| {
         if let Stmt::Call { intrinsic, args, .. } = stmt
-            && intrinsic.row().operands.get(1) == Some(&Operand::Map)
-            && let [Arg::Address { buffer: target, .. }, Arg::Map(map), ..] = args.as_slice()
-            && owner(function, *target) == buffer
+            && let Some(Arg::Map(map)) = args.iter().find(|arg| matches!(arg, Arg::Map(_)))
         {
-            found.push(&function.maps[*map]);
-        }
-        for inner in blocks(stmt).into_iter().flatten() {
-            maps(function, inner, buffer, found);
-        }
-    }
-}
-
-/// The alignment that bulk copies need of each shared buffer, 1 where there is none: a swizzle repeats every eight rows
-/// of its span, counted from address 0.
-pub fn alignments(function: &Function) -> SecondaryMap<BufferId, i64> {
-    fn walk(function: &Function, block: &Block, found: &mut SecondaryMap<BufferId, i64>) {
-        for id in &block.0 {
-            let stmt = &function.stmts[*id];
-            if let Stmt::Call { args, .. } = stmt
-                && let Some(Arg::Map(map)) = args.iter().find(|arg| matches!(arg, Arg::Map(_)))
-            {
-                let align = i64::from(function.maps[*map].swizzle.alignment());
-                for arg in args {
-                    if let Arg::Address { buffer, .. } = arg
-                        && function.buffers[*buffer].elem != Scalar::U64
-                    {
-                        found[*buffer] = found[*buffer].max(align);
-                    }
+            for (arg, operand) in args.iter().zip(&intrinsic.row().operands) {
+                if let (Arg::Address { buffer: to, .. }, Operand::Address { effect: Effect::Write, .. }) =
+                    (arg, operand)
+                    && owner(function, *to) == buffer
+                {
+                    found.push(&function.maps[*map]);
                 }
             }
-            for inner in blocks(stmt).into_iter().flatten() {
-                walk(function, inner, found);
-            }
         }
-    }
-    let mut found = SecondaryMap::new();
-    walk(function, &function.body, &mut found);
+    });
     found
 }
 
-/// The descriptor of a shared buffer; why there is none otherwise.
-pub fn of(function: &Function, buffer: BufferId) -> Result<Descriptor, String> {
-    let name = &function.buffers[buffer].name;
-    let mut found = Vec::new();
-    maps(function, &function.body, owner(function, buffer), &mut found);
-    let Some(first) = found.first() else {
-        return Err(format!(
-            "how `{name}` lies in shared memory is not known, as no tensor map fills it: copy it by `tma.load`"
-        ));
-    };
-    if found.iter().any(|map| map.swizzle != first.swizzle || map.tile != first.tile) {
-        return Err(format!("`{name}` is filled by tensor maps of different tiles or swizzles"));
+fn is_swizzled(layout: &Layout) -> bool {
+    match layout {
+        Layout::Swizzle { .. } => true,
+        Layout::Compose(a, b) | Layout::Concat(a, b) => is_swizzled(a) || is_swizzled(b),
+        Layout::Permute { base, .. } | Layout::Reshape { base, .. } => is_swizzled(base),
+        Layout::Strided { .. } | Layout::Local { .. } => false,
     }
-    let swizzle = first.swizzle;
-    let span = swizzle.span().unwrap_or(16);
-    let elem = function.buffers[first.buffer].elem.bytes() as u32;
-    let (inner, rows) = match first.tile.split_last() {
-        Some((last, rest)) => (last * elem, rest.iter().product::<u32>()),
-        None => (0, 0),
+}
+
+fn of_buffer(function: &Function, id: BufferId, transposed: bool) -> Result<Form, String> {
+    let buffer = &function.buffers[id];
+    let (name, elem) = (&buffer.name, buffer.elem);
+    let bytes = elem.bytes() as u32;
+    let extents = buffer.shape.iter().map(|extent| extent.as_const().and_then(|extent| u32::try_from(extent).ok()));
+    let Some(extents) = extents.collect::<Option<Vec<u32>>>() else {
+        return Err(format!("the extents of `{name}` must be numbers, as tensor cores read it"));
     };
-    if inner != span {
-        return Err(format!(
-            "a row of `{name}` is {inner} bytes long and its tensor map's swizzle spans {span}: tensor cores need them equal"
-        ));
+    let [outer @ .., rows, cols] = extents.as_slice() else {
+        return Err(format!("`{name}` has one axis; tensor cores read a matrix, which has two"));
+    };
+    if outer.iter().product::<u32>().saturating_mul(rows * cols) > 1 << 18 {
+        return Err(format!("`{name}` is larger than shared memory"));
     }
-    let (leading, stride) = if swizzle == Swizzle::None { (rows * 16, 128) } else { (rows * span, 8 * span) };
-    Ok(Descriptor { leading, stride, swizzle })
+    let filled = maps(function, owner(function, id));
+    let mut swizzles = filled.iter().map(|map| map.swizzle);
+    let by_map = swizzles.next().unwrap_or(Swizzle::None);
+    if swizzles.any(|other| other != by_map) {
+        return Err(format!("`{name}` is filled by tensor maps of different swizzles"));
+    }
+    // A swizzled layout already tells what the map does.
+    let swizzle = if is_swizzled(&buffer.layout) { Swizzle::None } else { by_map };
+    let place = |outer: &[u32], row: u32, col: u32| -> Option<u32> {
+        let index: Vec<i64> = outer.iter().copied().chain([row, col]).map(i64::from).collect();
+        let offset = buffer.layout.offset_at(&index, &[]).ok()?;
+        Some(swizzle.apply(u32::try_from(offset).ok()? * bytes))
+    };
+    let zeros = vec![0; outer.len()];
+    let shape = if transposed { [*cols, *rows] } else { [*rows, *cols] };
+    let form = Form::find(shape, bytes, |[mn, k]| if transposed { place(&zeros, k, mn) } else { place(&zeros, mn, k) });
+    let Some(form) = form else { return Err(refusal(function, id, shape, transposed, by_map)) };
+    // Further matrices of the buffer must begin where an atom may.
+    for (axis, extent) in outer.iter().enumerate().filter(|(_, extent)| **extent > 1) {
+        let mut next = zeros.clone();
+        next[axis] = 1;
+        if !place(&next, 0, 0).is_some_and(|byte| byte % form.alignment() == 0) {
+            return Err(format!(
+                "the {extent} matrices along axis {axis} of `{name}` must begin at multiples of {} bytes, as their swizzle repeats there",
+                form.alignment()
+            ));
+        }
+    }
+    Ok(form)
+}
+
+/// Why tensor cores cannot read a buffer, and what to do.
+fn refusal(function: &Function, id: BufferId, [mn, k]: [u32; 2], transposed: bool, by_map: Swizzle) -> String {
+    let buffer = &function.buffers[id];
+    let (name, elem) = (&buffer.name, buffer.elem);
+    let depth = 32 / elem.bytes() as u32;
+    if k % depth != 0 {
+        return format!("`{name}` has {k} {elem} along k; tensor cores take {depth} at once");
+    }
+    let row = if transposed { mn } else { k } * elem.bytes() as u32;
+    let why = if transposed && elem.bytes() != 2 {
+        format!("only 16-bit operands may be contiguous along m or n, not {elem}")
+    } else if let Some(span) = by_map.span().filter(|span| *span != row) {
+        format!("a row is {row} bytes long and its tensor map's swizzle spans {span}: they must be equal")
+    } else {
+        "its rows are neither swizzled nor in blocks of eight rows of 16 bytes".to_owned()
+    };
+    format!(
+        "`{name}` does not lie in shared memory as tensor cores read it: {why}. Give it the layout `matrix_layout::<{elem}>(..)`, or fill it by a tensor map whose swizzle spans a row"
+    )
+}
+
+/// The alignment that tensor maps and tensor cores need of each shared buffer, 1 where there is none: a swizzle repeats
+/// every eight rows of its span, counted from address 0.
+pub fn alignments(function: &Function) -> SecondaryMap<BufferId, i64> {
+    let mut found: SecondaryMap<BufferId, i64> = SecondaryMap::new();
+    function.each_stmt_in(&function.body, &mut |_, stmt| {
+        let Stmt::Call { intrinsic, args, .. } = stmt else { return };
+        let mut need = |buffer: BufferId, align: i64| {
+            let buffer = owner(function, buffer);
+            found[buffer] = found[buffer].max(align);
+        };
+        if let Some(Arg::Map(map)) = args.iter().find(|arg| matches!(arg, Arg::Map(_))) {
+            let align = i64::from(function.maps[*map].swizzle.alignment());
+            for arg in args {
+                if let Arg::Address { buffer, .. } = arg
+                    && function.buffers[*buffer].elem != Scalar::U64
+                    && function.buffers[*buffer].scope == Scope::Shared
+                {
+                    need(*buffer, align);
+                }
+            }
+        }
+        let row = intrinsic.row();
+        for (address, form) in shared_operands(row.meaning, &row.operands) {
+            if let (Some(Arg::Address { buffer, .. }), Some(Arg::Imm(form))) = (args.get(address), args.get(form)) {
+                let form = of_operand(function, *buffer, *form);
+                need(*buffer, form.map_or(1024, |form| i64::from(form.alignment())));
+            }
+        }
+    });
+    found
 }

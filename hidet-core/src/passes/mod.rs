@@ -6,6 +6,7 @@
 
 mod bounds;
 mod contract;
+mod describe_matrices;
 mod eliminate_dead;
 mod flatten_index;
 mod fold;

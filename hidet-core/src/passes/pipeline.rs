@@ -11,6 +11,7 @@ macro_rules! pipeline {
 
 pipeline! {
     eliminate_dead "What is computed and never used goes.",
+    describe_matrices "Operands of wgmma in shared memory say how they lie there.",
     lower_task_mapping "Loops over task mappings become ordinary loops, and a guard for workers without tasks.",
     lower_group "Thread groups become branches on the thread index.",
     simplify "What is known is computed here, once, and as far out as possible.",

@@ -19,9 +19,13 @@ impl BlockRun<'_> {
                 return Some(Pause::Waiting);
             }
             Meaning::BarrierSync | Meaning::BarrierArrive => self.named(warp, strand, number),
-            Meaning::SyncWarp | Meaning::Shuffle(_) | Meaning::Vote(_) | Meaning::Redux(_) => {
-                self.together(warp, strand, number)
-            }
+            Meaning::SyncWarp
+            | Meaning::Shuffle(_)
+            | Meaning::Vote(_)
+            | Meaning::Redux(_)
+            | Meaning::Mma(_)
+            | Meaning::LoadMatrix { .. }
+            | Meaning::StoreMatrix { .. } => self.together(warp, strand, number),
             Meaning::ActiveMask => {
                 if let Some((row, _)) = call.result {
                     for lane in lanes(strand.mask) {
@@ -87,9 +91,6 @@ impl BlockRun<'_> {
             }
             // The compiler refuses it.
             Meaning::NotSimulated
-            | Meaning::Mma(_)
-            | Meaning::LoadMatrix { .. }
-            | Meaning::StoreMatrix { .. }
             | Meaning::Wgmma { .. }
             | Meaning::WgmmaFence
             | Meaning::WgmmaCommit

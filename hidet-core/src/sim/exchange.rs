@@ -14,10 +14,16 @@ use crate::ir::{BinaryOp, eval};
 use crate::types::Scalar;
 
 /// Those who call together.
-struct Party {
-    call: u32,
-    mask: u32,
-    slots: Vec<u64>,
+pub struct Party {
+    pub call: u32,
+    pub mask: u32,
+    /// Their uniform values.
+    pub slots: Vec<u64>,
+}
+
+/// Whether all 32 lanes of a warp must be at the same call (PTX `.aligned`).
+fn is_aligned(meaning: Meaning) -> bool {
+    matches!(meaning, Meaning::Mma(_) | Meaning::LoadMatrix { .. } | Meaning::StoreMatrix { .. })
 }
 
 impl Call {
@@ -53,6 +59,9 @@ impl BlockRun<'_> {
         let call = &self.launch.program.calls[number as usize];
         let operands = self.call_operands(warp, &strand.slots);
         let first = strand.mask.trailing_zeros() as usize;
+        if is_aligned(call.meaning) {
+            return self.all_lanes(warp, strand, number);
+        }
         let members = call.lane(&operands, 0, first) as u32;
         // Lanes with another mask are another group.
         let group: u32 = lanes(strand.mask)
@@ -70,6 +79,36 @@ impl BlockRun<'_> {
             let (others, pc) = (strand.mask & !group, strand.pc);
             self.warps[warp].split(strand, others, pc);
         }
+        self.arrive_together(warp, strand, number, group, members)
+    }
+
+    /// A strand calls what all lanes of its warp must call.
+    fn all_lanes(&mut self, warp: usize, strand: &mut Strand, number: u32) -> Option<Pause> {
+        let call = &self.launch.program.calls[number as usize];
+        let missing = !self.warps[warp].live;
+        if missing != 0 {
+            let lane = missing.trailing_zeros() as usize;
+            let message = format!("`{}` takes all 32 lanes of the warp, and lane {lane} is not there", call.name);
+            let what = format!("{} calls it", self.thread_name(warp, strand.mask.trailing_zeros() as usize));
+            let others = match self.warps[warp].ended() >> lane & 1 {
+                0 => Vec::new(),
+                _ => vec![(self.warps[warp].exits[lane], format!("{} ended", self.thread_name(warp, lane)))],
+            };
+            self.fault(FaultKind::Barrier, message, (call.site, what), others);
+            return Some(self.stop());
+        }
+        self.arrive_together(warp, strand, number, strand.mask, u32::MAX)
+    }
+
+    /// The lanes `group`, which are those of the strand, wait for the other ones of `members` or go on with them.
+    fn arrive_together(
+        &mut self,
+        warp: usize,
+        strand: &mut Strand,
+        number: u32,
+        group: u32,
+        members: u32,
+    ) -> Option<Pause> {
         let live = members & self.warps[warp].live;
         if group == live {
             let party = Party { call: number, mask: group, slots: std::mem::take(&mut strand.slots) };
@@ -78,10 +117,9 @@ impl BlockRun<'_> {
             return (!fine).then_some(Pause::Stopped);
         }
         strand.state = State::Lanes { call: number, members };
-        let meaning = call.meaning;
         let mut here = group;
         for other in &self.warps[warp].strands {
-            if self.is_with(other, meaning, members) {
+            if self.is_with(other, number, members) {
                 here |= other.mask;
             }
         }
@@ -89,25 +127,30 @@ impl BlockRun<'_> {
             // The strand is still with the caller: hand it over, and let everyone go on.
             let mine = std::mem::take(strand);
             self.warps[warp].strands.push(mine);
-            self.finish_group(warp, meaning, members);
+            self.finish_group(warp, number, members);
             *strand = Strand::default();
         }
         Some(Pause::Waiting)
     }
 
-    fn is_with(&self, strand: &Strand, meaning: Meaning, members: u32) -> bool {
+    /// Whether a strand waits for those at call `number`: at the same call or, where it matters not, one that means
+    /// the same.
+    fn is_with(&self, strand: &Strand, number: u32, members: u32) -> bool {
+        let calls = &self.launch.program.calls;
+        let meaning = calls[number as usize].meaning;
         match strand.state {
             State::Lanes { call, members: theirs } => {
-                theirs == members && self.launch.program.calls[call as usize].meaning == meaning
+                let same = calls[call as usize].meaning == meaning && !is_aligned(meaning);
+                theirs == members && (call == number || same)
             }
             _ => false,
         }
     }
 
-    fn finish_group(&mut self, warp: usize, meaning: Meaning, members: u32) {
+    fn finish_group(&mut self, warp: usize, number: u32, members: u32) {
         let mut parties = Vec::new();
         for index in 0..self.warps[warp].strands.len() {
-            if !self.is_with(&self.warps[warp].strands[index], meaning, members) {
+            if !self.is_with(&self.warps[warp].strands[index], number, members) {
                 continue;
             }
             let strand = &mut self.warps[warp].strands[index];
@@ -126,15 +169,15 @@ impl BlockRun<'_> {
         let mut waiting = Vec::new();
         for strand in &self.warps[warp].strands {
             if let State::Lanes { call, members } = strand.state {
-                waiting.push((self.launch.program.calls[call as usize].meaning, members));
+                waiting.push((call, members));
             }
         }
-        for (meaning, members) in waiting {
+        for (number, members) in waiting {
             let strands = &self.warps[warp].strands;
             let here: u32 =
-                strands.iter().filter(|strand| self.is_with(strand, meaning, members)).map(|strand| strand.mask).sum();
+                strands.iter().filter(|strand| self.is_with(strand, number, members)).map(|strand| strand.mask).sum();
             if here != 0 && here == members & self.warps[warp].live {
-                self.finish_group(warp, meaning, members);
+                self.finish_group(warp, number, members);
             }
         }
         self.meet();
@@ -151,6 +194,9 @@ impl BlockRun<'_> {
             let all = here == live && self.warps[warp].is_whole();
             self.clocks.warp_barrier(warp, here, live, all);
             return true;
+        }
+        if is_aligned(meaning) {
+            return self.tensor_cores(warp, parties);
         }
         let mut values = [0u64; LANES];
         let mut choice = [0i64; LANES];

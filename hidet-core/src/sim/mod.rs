@@ -28,6 +28,7 @@ mod program;
 mod random;
 mod report;
 mod shadow;
+mod tensor_cores;
 #[cfg(test)]
 mod tests;
 mod transfer;

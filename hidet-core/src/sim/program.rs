@@ -289,6 +289,8 @@ pub struct Call {
     /// Where the result goes: first row and type.
     pub result: Option<(u32, Scalar)>,
     pub site: u32,
+    /// For matrices in registers: the row-major position of each element that a lane holds, lane by lane.
+    pub fragments: Vec<Vec<u32>>,
 }
 
 /// An operand of a call.

@@ -270,7 +270,8 @@ impl BlockRun<'_> {
         Some(row)
     }
 
-    fn touch_registers(
+    /// What the checkers see of an access to registers.
+    pub fn touch_registers(
         &mut self,
         warp: usize,
         access: &Access,

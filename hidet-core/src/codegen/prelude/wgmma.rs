@@ -49,22 +49,22 @@ pub(super) fn generate(name: &str) -> Option<String> {
     };
     let a_text = if registers { group(n, a_words) } else { format!("%{n}") };
     let (b_at, p_at) = (n + a_words, n + a_words + 1);
-    // Integers have no scales, and only 16-bit operands can be transposed.
-    let (template, scales, transposes) = match (a.bytes() == 2, registers) {
-        (true, true) => {
-            ("template <int TransB> ", ", 1, 1".to_owned() + &format!(", %{}", p_at + 1), ", \"n\"(TransB)")
-        }
-        (true, false) => (
-            "template <int TransA, int TransB> ",
-            format!(", 1, 1, %{}, %{}", p_at + 1, p_at + 2),
-            ", \"n\"(TransA), \"n\"(TransB)",
-        ),
-        _ if a.is_int() => ("", String::new(), ""),
-        _ => ("", ", 1, 1".to_owned(), ""),
+    // Integers have no signs, and only 16-bit operands may be contiguous along m or n.
+    let signs: &[&str] = if a.is_float() { &["NegateA", "NegateB"] } else { &[] };
+    let majors: &[&str] = match (a.bytes() == 2, registers) {
+        (true, true) => &["MajorB"],
+        (true, false) => &["MajorA", "MajorB"],
+        _ => &[],
     };
+    let names: Vec<String> = signs.iter().chain(majors).map(|name| format!("int {name}")).collect();
+    let template = if names.is_empty() { String::new() } else { format!("template <{}> ", names.join(", ")) };
+    let numbers: String = (0..names.len()).map(|i| format!(", %{}", p_at + 1 + i)).collect();
+    let inputs: String = (signs.iter().map(|name| format!(", \"n\"({name} ? -1 : 1)")))
+        .chain(majors.iter().map(|name| format!(", \"n\"({name})")))
+        .collect();
     let a_type = if registers { format!("const {}* a", types::scalar(a)) } else { "unsigned long long a".to_owned() };
     Some(format!(
-        "{template}__device__ __forceinline__ void {name}({}* d, {a_type}, unsigned long long b, bool accumulate) {{\n{before}    asm volatile(\"{{\\n.reg .pred p;\\nsetp.ne.b32 p, %{p_at}, 0;\\n\"\n                 \"wgmma.mma_async.sync.aligned.{shape}.{}.{}.{} {}, {a_text}, %{b_at}, p{scales};\\n}}\"\n                 : {}\n                 : {}, \"l\"(b), \"r\"((int)accumulate){transposes});\n{after}}}\n",
+        "{template}__device__ __forceinline__ void {name}({}* d, {a_type}, unsigned long long b, bool accumulate) {{\n{before}    asm volatile(\"{{\\n.reg .pred p;\\nsetp.ne.b32 p, %{p_at}, 0;\\n\"\n                 \"wgmma.mma_async.sync.aligned.{shape}.{}.{}.{} {}, {a_text}, %{b_at}, p{numbers};\\n}}\"\n                 : {}\n                 : {}, \"l\"(b), \"r\"((int)accumulate){inputs});\n{after}}}\n",
         types::scalar(d),
         ptx(d),
         ptx(a),

@@ -1,16 +1,26 @@
 //! Tensor cores of a warp group (sm_90a): `wgmma`, asynchronous. All four warps must call together.
+//!
+//! Registers hold d as [`wgmma_accumulator`] and a as [`wgmma_left`] say. In shared memory an operand lies as the layout
+//! of its buffer and the tensor maps that fill it say; [`matrix_layout`] makes layouts that tensor cores can read.
 
 use super::intrinsic;
 use crate::dsl::address::Address;
-use crate::dsl::builder::with;
+use crate::dsl::builder::{here, with};
 use crate::dsl::expr::IntoExpr;
+pub use crate::intrinsics::matrix::{wgmma_accumulator, wgmma_left};
+use crate::ir::Swizzle;
+use crate::layout::Layout;
 use crate::types::Element;
 
-/// `d += a * b`: d is 64 x `N` in registers, a 64 x k and b k x `N` in shared memory, both contiguous along k; k is 32
-/// bytes of elements. How the operands lie is taken from the tensor maps that copy into their buffers.
+/// `d += a * b`: d is 64 x `N` in registers, a 64 x k in registers or shared memory and b k x `N` in shared memory; k is
+/// 32 bytes of elements. The last two axes of a buffer are `(m, k)` for a and `(n, k)` for b, unless
+/// [`transposed`](Address::transposed).
+///
+/// d, a, b are f32 or f16 and f16; f32 and bf16 or tf32; f32 or f16 and any two of e4m3 and e5m2; i32 and any two of i8
+/// and u8. `N` is a multiple of 8 up to 256, for integers of 16 from 32 on.
 #[track_caller]
 pub fn wgmma<const N: usize>(d: Address<impl Element>, a: Address<impl Element>, b: Address<impl Element>) {
-    wgmma_if::<N>(true, d, a, b);
+    product::<N>(true, false, (&d, &a, &b));
 }
 
 /// Like [`wgmma`], or `d = a * b` where the condition does not hold.
@@ -21,17 +31,66 @@ pub fn wgmma_if<const N: usize>(
     a: Address<impl Element>,
     b: Address<impl Element>,
 ) {
+    product::<N>(add, false, (&d, &a, &b));
+}
+
+/// `d -= a * b`, of floats; else like [`wgmma`].
+#[track_caller]
+pub fn wgmma_sub<const N: usize>(d: Address<impl Element>, a: Address<impl Element>, b: Address<impl Element>) {
+    product::<N>(true, true, (&d, &a, &b));
+}
+
+#[track_caller]
+fn product<const N: usize>(
+    add: impl IntoExpr<bool>,
+    negate: bool,
+    (d, a, b): (&Address<impl Element>, &Address<impl Element>, &Address<impl Element>),
+) {
+    let at = here();
     let (d_type, a_type, b_type) = (d.scalar(), a.scalar(), b.scalar());
     let k = 32 / a_type.bytes();
     // From registers where the first operand lies there.
-    let kind = if with(|builder| a.is_register(builder)).unwrap_or(false) { "rs" } else { "ss" };
+    let registers = with(|builder| a.is_register(builder)).unwrap_or(false);
+    let kind = if registers { "rs" } else { "ss" };
     let row = format!("wgmma.m64n{N}k{k}.{d_type}.{a_type}.{b_type}.{kind}");
-    let call = intrinsic(&row).address(&d).address(&a).address(&b).value::<bool>(add);
-    match (a_type.bytes() == 2, kind) {
-        (true, "ss") => call.imm(0).imm(0).run(),
-        (true, _) => call.imm(0).run(),
-        _ => call.run(),
+    let mut call = intrinsic(&row).address(d).address(a).address(b).value::<bool>(add);
+    if a_type.is_float() {
+        call = call.imm(negate.into()).imm(0);
+    } else if negate {
+        with(|builder| builder.problem("a product of integers cannot be subtracted", at));
     }
+    if !registers {
+        call = call.imm(a.is_transposed().into());
+    }
+    call.imm(b.is_transposed().into()).run();
+}
+
+/// A layout of `[rows, cols]` that tensor cores can read: chunks of 16 bytes in rows of the swizzle's span, the chunks of
+/// eight rows exchanged so that neither rows nor columns meet in one bank. Columns are a multiple of the span.
+///
+/// `shared::<bf16, 2>(matrix_layout::<bf16>([64, 64], Swizzle::B128))` holds an operand of [`wgmma`] that threads write;
+/// several stages are `Layout::row_major([STAGES]) + matrix_layout(..)`.
+#[track_caller]
+pub fn matrix_layout<T: Element>([rows, cols]: [i32; 2], swizzle: Swizzle) -> Layout {
+    let at = here();
+    let bytes = T::SCALAR.bytes() as i32;
+    let span = swizzle.span().unwrap_or(16) as i32;
+    if rows % 8 != 0 || cols * bytes % span != 0 {
+        let message = format!(
+            "a matrix of {rows} x {cols} {} has rows of {} bytes; they must be a multiple of {span} bytes, and the rows of eight",
+            T::SCALAR,
+            cols * bytes
+        );
+        with(|builder| builder.problem(message, at));
+    }
+    let chunks = Layout::row_major([rows, span / 16]);
+    let chunks = match swizzle {
+        Swizzle::None => chunks,
+        Swizzle::B32 => chunks.swizzle(1, 0, 2),
+        Swizzle::B64 => chunks.swizzle(1, 0, 1),
+        Swizzle::B128 => chunks.swizzle(1, 0, 0),
+    };
+    Layout::row_major([1, cols * bytes / span]) * (chunks * Layout::row_major([1, 16 / bytes]))
 }
 
 /// Orders the warp group's accesses to registers and shared memory before the wgmma that follow.

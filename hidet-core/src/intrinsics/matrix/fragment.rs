@@ -58,6 +58,12 @@ pub const fn matrix_fragment(bytes: u32, transposed: bool) -> TaskMapping<2> {
     if transposed { col_spatial([4, 8]).col_repeat([4 / bytes, 1]) } else { spatial([8, 4]).repeat([1, 4 / bytes]) }
 }
 
+/// The row-major position in the task domain of every task, worker by worker.
+pub fn positions(mapping: &TaskMapping<2>) -> Vec<u32> {
+    let [_, columns] = mapping.shape();
+    (0..mapping.workers()).flat_map(|worker| mapping.tasks(worker).map(|[i, j]| i * columns + j)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

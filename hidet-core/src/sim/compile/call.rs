@@ -1,7 +1,8 @@
 //! Calls of intrinsics.
 
 use super::{Compiler, Result};
-use crate::intrinsics::{AtomicOp, Effect, Intrinsic, Meaning, Operand, Order};
+use crate::intrinsics::matrix::{Fragments, Product, matrix_fragment, mma_fragments, positions};
+use crate::intrinsics::{AtomicOp, Effect, Intrinsic, Meaning, Operand, Order, Row};
 use crate::ir::{Arg, Scope, ValueId};
 use crate::sim::program::{Call, CallArg};
 use crate::types::Scalar;
@@ -65,7 +66,8 @@ impl Compiler<'_> {
             _ => (0, scalar),
         });
         let site = self.site(None, "calls");
-        self.push_call(Call { name: &row.name, meaning: row.meaning, args: operands, result, site });
+        let fragments = fragments(row);
+        self.push_call(Call { name: &row.name, meaning: row.meaning, args: operands, result, site, fragments });
         Ok(())
     }
 }
@@ -73,15 +75,34 @@ impl Compiler<'_> {
 /// Whether the simulated device has nothing to do for it yet.
 fn is_refused(meaning: Meaning) -> bool {
     use Meaning::*;
-    matches!(
-        meaning,
-        NotSimulated
-            | Mma(_)
-            | LoadMatrix { .. }
-            | StoreMatrix { .. }
-            | Wgmma { .. }
-            | WgmmaFence
-            | WgmmaCommit
-            | WgmmaWait
-    )
+    matches!(meaning, NotSimulated | Wgmma { .. } | WgmmaFence | WgmmaCommit | WgmmaWait)
+}
+
+/// Where the elements of matrices in registers belong, for the calls that have some.
+fn fragments(row: &Row) -> Vec<Vec<u32>> {
+    match row.meaning {
+        Meaning::Mma(Product { m, n, k, a, .. }) => {
+            let Fragments { a, b, d } = mma_fragments([m, n, k], a.bytes() as u32);
+            [d, a, b].iter().map(positions).collect()
+        }
+        Meaning::LoadMatrix { count, transposed } => vec![matrix_positions(row, 0, count, transposed)],
+        Meaning::StoreMatrix { count, transposed } => vec![matrix_positions(row, 1, count, transposed)],
+        _ => Vec::new(),
+    }
+}
+
+/// Positions of the elements that lanes hold of `count` 8 x 8 matrices, one after the other, in the registers that are
+/// operand `number`.
+fn matrix_positions(row: &Row, number: usize, count: u32, transposed: bool) -> Vec<u32> {
+    let held = match row.operands.get(number) {
+        Some(Operand::Address { count, .. }) => *count,
+        _ => count,
+    };
+    // A lane holds 4 bytes of each matrix.
+    let each = held / count;
+    let one = positions(&matrix_fragment(4 / each, transposed));
+    let size = one.len() as u32;
+    let lane =
+        |lane: &[u32]| (0..count).flat_map(|matrix| lane.iter().map(move |at| matrix * size + at)).collect::<Vec<_>>();
+    one.chunks(each as usize).flat_map(lane).collect()
 }
