@@ -6,13 +6,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From left to right; modules of one row do not know each other.
-const LAYERS: [&[&str]; 9] = [
+const LAYERS: [&[&str]; 10] = [
     &["types", "layout", "error"],
     &["intrinsics"],
     &["ir"],
     &["dsl"],
     &["passes"],
     &["codegen", "sim"],
+    &["cache"],
     &["cuda"],
     &["device"],
     &["kernel"],

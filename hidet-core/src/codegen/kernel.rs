@@ -265,7 +265,7 @@ impl<'a> Generator<'a> {
 
     /// A place at which a fault may be reported.
     pub(super) fn site(&mut self, message: String) -> usize {
-        self.sites.push(Site { message, place: self.function.place_of(self.span) });
+        self.sites.push(Site { message, span: self.span });
         self.sites.len() - 1
     }
 }

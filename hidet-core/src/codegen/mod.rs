@@ -26,7 +26,7 @@ mod writer;
 pub use require::{Requirement, archs, requirements};
 
 use crate::error::{Error, Result};
-use crate::ir::{Arch, BufferId, DimId, Function, MapId, Span, ValueId};
+use crate::ir::{Arch, BufferId, DimId, Function, MapId, Places, Span, ValueId};
 use hidet_mapping::IndexExpr;
 
 /// CUDA C++ of a kernel, and what is needed to launch it.
@@ -44,8 +44,10 @@ pub struct Source {
     pub dynamic_shared: IndexExpr,
     /// Where the kernel may report a fault; the fault record holds an index into this.
     pub sites: Vec<Site>,
-    lines: Vec<Span>,
-    files: Vec<String>,
+    /// Where each line of the text came from.
+    pub lines: Vec<Span>,
+    /// The source files that spans count.
+    pub files: Vec<String>,
 }
 
 /// What the kernel gets in one of its parameters.
@@ -68,8 +70,8 @@ pub enum Parameter {
 pub struct Site {
     /// What is wrong when it is reported: `{index}` and `{extent}` stand for what the record holds.
     pub message: String,
-    /// `file:line:column` in the Rust source.
-    pub place: String,
+    /// Where, in the Rust source.
+    pub span: Span,
 }
 
 impl Site {
@@ -97,6 +99,24 @@ impl Source {
             next.line += 1;
         }
         out
+    }
+
+    /// `file:line:column` of a site, or `unknown place`.
+    pub fn place_of(&self, site: &Site) -> String {
+        let Span { file, line, column } = site.span;
+        match self.files.get(file as usize) {
+            Some(file) if line > 0 => format!("{file}:{line}:{column}"),
+            _ => "unknown place".to_owned(),
+        }
+    }
+
+    /// With the positions of a function in place of the numbers of its statements; see
+    /// [`Function::without_places`].
+    pub fn with_places(mut self, places: &Places) -> Source {
+        self.lines.iter_mut().for_each(|span| *span = places.resolve(*span));
+        self.sites.iter_mut().for_each(|site| site.span = places.resolve(site.span));
+        self.files.clone_from(&places.files);
+        self
     }
 
     /// The place in the Rust source of a line of the text, both counted from 1.

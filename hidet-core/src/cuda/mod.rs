@@ -4,14 +4,17 @@
 //! probe, which gives an error that says what is missing and what to do. cudarc panics where a library or a symbol is
 //! missing, so no symbol is called that the probe has not found.
 
+mod binary;
 mod context;
 pub mod driver;
 mod event;
 mod memory;
 mod module;
 pub mod nvrtc;
+mod stored;
 mod tensor_map;
 
+pub use binary::{BUILD, Binary, Origin, conditions};
 pub use context::{Context, Properties, count};
 pub use event::{Event, measure};
 pub use memory::Memory;

@@ -18,6 +18,13 @@ pub struct Cubin {
     pub log: String,
 }
 
+impl Cubin {
+    /// Machine code with what the compiler said of it.
+    pub fn new(image: Vec<u8>, log: String) -> Cubin {
+        Cubin { image, usage: usage(&log), log }
+    }
+}
+
 /// What a kernel uses, after ptxas.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -97,13 +104,18 @@ fn options(target: &str) -> Vec<String> {
         .collect()
 }
 
+/// All that decides, beside the text, what is made of it: the compiler's version and its options.
+pub fn fingerprint(arch: Arch) -> Result<String> {
+    let (major, minor) = version()?;
+    Ok(format!("NVRTC {major}.{minor} {}", options(&arch.to_string()).join(" ")))
+}
+
 /// Compiles a kernel for an architecture.
 pub fn compile(source: &Source, arch: Arch) -> Result<Cubin> {
     let program = Program::new(source, &arch.to_string(), arch)?;
     // SAFETY: the program is alive; the size is what the second function writes.
     let image = unsafe { program.output(|p, n| sys::nvrtcGetCUBINSize(p, n), |p, out| sys::nvrtcGetCUBIN(p, out)) }?;
-    let usage = usage(&program.log);
-    Ok(Cubin { image, usage, log: program.log.clone() })
+    Ok(Cubin::new(image, program.log.clone()))
 }
 
 /// The PTX of a kernel, for reading.

@@ -46,6 +46,7 @@ mod handles;
 mod mapping;
 mod nest;
 mod op;
+mod places;
 mod stmt;
 mod tensor_map;
 pub mod text;
@@ -59,6 +60,7 @@ pub use function::{
 };
 pub use handles::{Mention, MentionMut};
 pub use nest::{HostTasks, Nest, NestLoop, NestStep, Partial};
+pub use places::Places;
 pub use op::{BinaryOp, CompareOp, Op, Special, UnaryOp};
 pub use stmt::{Arg, AsmOperand, Block, Extent, Mapping, MappingAtom, PrintPiece, Stmt, StmtId, Unroll};
 pub use tensor_map::TensorMapShape;

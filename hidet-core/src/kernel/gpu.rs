@@ -1,9 +1,10 @@
 //! Launches on a GPU.
 
 use super::{Binding, CompileOptions, RawArg};
-use crate::codegen::{self, Parameter, Source};
-use crate::cuda::nvrtc::{self, Usage};
-use crate::cuda::{self, Context, Launch, Memory, Module};
+use crate::cache::Cache;
+use crate::codegen::{Parameter, Source};
+use crate::cuda::nvrtc::Usage;
+use crate::cuda::{self, Binary, Context, Launch, Memory, Module};
 use crate::device::RawTensor;
 use crate::error::{Error, Result};
 use crate::ir::{Function, MapId, Param, TensorMapShape};
@@ -39,10 +40,7 @@ impl Instance {
         wide_index: bool,
     ) -> Result<Instance> {
         let options = passes::Options { wide_index, checks: options.checks, contract: options.contract };
-        let lowered = passes::lower(function, &options)?;
-        let arch = context.properties.arch;
-        let source = codegen::cuda(&lowered, arch)?;
-        let cubin = nvrtc::compile(&source, arch)?;
+        let Binary { source, cubin, .. } = Binary::of(Cache::global(), function, context.properties.arch, &options)?;
         let module = Module::load(context, &cubin, &source.entry)?;
         // What each launch needs is known for constants alone; allowing all costs nothing.
         if source.dynamic_shared != IndexExpr::Const(0) {
@@ -53,7 +51,7 @@ impl Instance {
         }
         let reports = source.parameters.contains(&Parameter::Fault);
         let record = reports.then(|| Memory::new(context, RECORD).map(Mutex::new)).transpose()?;
-        Ok(Instance { source, usage: cubin.usage, module, record })
+        Ok(Instance { source, usage: cubin.usage.clone(), module, record })
     }
 
     pub(super) fn usage(&self) -> &Usage {
@@ -119,8 +117,8 @@ impl Instance {
         let block = [word(2), word(3), word(4)];
         let thread = [word(5), word(6), word(7)];
         let (message, place) = match self.source.sites.get(word(1) as usize) {
-            Some(site) => (site.text(long(4), long(5)), site.place.as_str()),
-            None => ("a fault at an unknown site".to_owned(), "unknown place"),
+            Some(site) => (site.text(long(4), long(5)), self.source.place_of(site)),
+            None => ("a fault at an unknown site".to_owned(), "unknown place".to_owned()),
         };
         let report = format!("{message}\n  --> {place}: block {block:?}, thread {thread:?}");
         Err(Error::Fault { kernel: function.name.clone(), report })

@@ -11,12 +11,14 @@ mod typed;
 pub use contract::Binding;
 pub use typed::{Kernel, Parameter};
 
+use crate::cache::Cache;
 use crate::codegen::Source;
+use crate::cuda;
 use crate::cuda::nvrtc::Usage;
 use crate::device::{Device, RawTensor};
 use crate::error::Result;
 use crate::ir::{Function, verify};
-use crate::passes::{self, BoundsReport};
+use crate::passes::{self, Conditions};
 use crate::types::Const;
 use std::sync::{Arc, OnceLock};
 
@@ -60,9 +62,9 @@ struct Inner {
     narrow: Instance,
     /// With 64-bit offsets, made when first needed.
     wide: OnceLock<Result<Instance>>,
-    /// What the passes proved of bounds, and which extents would prove more. Made for GPUs alone: elsewhere a guard
-    /// costs less than compiling a second instance.
-    bounds: Option<BoundsReport>,
+    /// Which extents make guards needless. Made for GPUs alone: elsewhere a guard costs less than compiling a second
+    /// instance.
+    bounds: Option<Conditions>,
     /// Without the guards that such extents make needless, made when they are first met.
     unguarded: OnceLock<Result<Instance>>,
 }
@@ -85,11 +87,13 @@ impl Instance {
 
 impl Compiled {
     /// Verifies the function and compiles it for the device.
-    pub fn new(function: Function, device: &Device, options: &CompileOptions) -> Result<Compiled> {
+    pub fn new(mut function: Function, device: &Device, options: &CompileOptions) -> Result<Compiled> {
         verify::check(&function)?;
         contract::check_dims(&function)?;
+        // What is stored on disk names parts of the compact function.
+        function.compact();
         let narrow = Instance::new(&function, device, options, options.wide_index)?;
-        let bounds = device.as_cuda().map(|_| passes::bounds_report(&function)).transpose()?;
+        let bounds = device.as_cuda().map(|_| cuda::conditions(Cache::global(), &function)).transpose()?;
         let (device, options) = (device.clone(), options.clone());
         let (wide, unguarded) = (OnceLock::new(), OnceLock::new());
         Ok(Compiled(Arc::new(Inner { function, device, options, narrow, wide, bounds, unguarded })))

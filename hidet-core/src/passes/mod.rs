@@ -22,7 +22,7 @@ mod unroll_explicit;
 mod unroll_registers;
 
 pub use pipeline::PIPELINE;
-pub use report::{BoundsReport, Kept, bounds_report, specialise};
+pub use report::{BoundsReport, Conditions, Kept, bounds_report, specialise};
 
 use crate::error::Result;
 use crate::ir::Function;

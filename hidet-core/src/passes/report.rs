@@ -24,7 +24,7 @@ pub struct BoundsReport {
     /// How many more are under the launcher's conditions.
     pub moved: usize,
     /// The conditions.
-    pub conditions: Vec<Constraint>,
+    pub conditions: Conditions,
     /// The others.
     pub kept: Vec<Kept>,
 }
@@ -40,7 +40,11 @@ pub struct Kept {
     pub place: String,
 }
 
-impl BoundsReport {
+/// Conditions on the extents under which fewer accesses need a guard; none where no guard would go.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Conditions(pub Vec<Constraint>);
+
+impl Conditions {
     /// Whether a launch with these dims meets the conditions, so that the instance by [`specialise`] may run. Never
     /// where there would be no difference.
     pub fn holds(&self, dims: &[i64]) -> bool {
@@ -53,7 +57,7 @@ impl BoundsReport {
                 Relation::MultipleOf => left.checked_rem(right) == Some(0),
             }
         };
-        self.moved > 0 && self.conditions.iter().all(meets)
+        !self.0.is_empty() && self.0.iter().all(meets)
     }
 }
 
@@ -82,12 +86,13 @@ pub fn bounds_report(function: &Function) -> Result<BoundsReport> {
     let assumed = Proofs::of(&with(&prepared, &conditions));
     let accesses = assumed.all.iter().filter(|access| !assumed.inside.contains(access));
     let kept = accesses.filter_map(|access| kept(&prepared, access.0, access.1)).collect();
+    let conditions = Conditions(conditions);
     Ok(BoundsReport { kernel: function.name.clone(), proved, moved: most - proved, conditions, kept })
 }
 
-/// The instance for launches that meet the conditions of the report: they become constraints.
-pub fn specialise(function: &Function, report: &BoundsReport) -> Function {
-    with(function, &report.conditions)
+/// The instance for launches that meet the conditions: they become constraints.
+pub fn specialise(function: &Function, conditions: &Conditions) -> Function {
+    with(function, &conditions.0)
 }
 
 fn with(function: &Function, conditions: &[Constraint]) -> Function {
@@ -169,7 +174,7 @@ impl fmt::Display for BoundsReport {
         let (proved, moved, kept) = (self.proved, self.moved, self.kept.len());
         write!(f, "kernel `{}`: {} accesses: {proved} proved, ", self.kernel, proved + moved + kept)?;
         writeln!(f, "{moved} moved to the launcher, {kept} kept")?;
-        for condition in &self.conditions {
+        for condition in &self.conditions.0 {
             writeln!(f, "  the launcher asks: {}", condition.message)?;
         }
         for Kept { buffer, guarded, place } in &self.kept {
@@ -203,13 +208,14 @@ mod tests {
     fn the_instance_for_multiples_has_no_branches() {
         let function = text::parse(COPY).unwrap();
         let report = bounds_report(&function).unwrap();
-        assert!(report.holds(&[256]) && report.holds(&[0]) && !report.holds(&[257]));
+        let conditions = &report.conditions;
+        assert!(conditions.holds(&[256]) && conditions.holds(&[0]) && !conditions.holds(&[257]));
         let branches = |function| {
             let lowered = lower(function, &Options::default()).unwrap();
             let mut count = 0;
             lowered.each_stmt(&mut |_, stmt| count += usize::from(matches!(stmt, Stmt::If { .. })));
             count
         };
-        assert_eq!((branches(&function), branches(&specialise(&function, &report))), (2, 0));
+        assert_eq!((branches(&function), branches(&specialise(&function, conditions))), (2, 0));
     }
 }

@@ -1,0 +1,56 @@
+//! An entry as a file: magic and version, length, checksum, content.
+
+use super::{Digest, Kind};
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// The version of this form of files.
+pub const VERSION: u32 = 1;
+
+/// What a file begins with: the magic, with the version as its last byte.
+const MAGIC: [u8; 8] = *b"hidet\0\0\x01";
+const _: () = assert!(MAGIC[7] as u32 == VERSION);
+
+/// Magic, length, checksum.
+const HEADER: usize = 8 + 8 + 32;
+
+fn checksum(kind: Kind, name: Digest, content: &[u8]) -> Digest {
+    Digest::of(&[kind.name().as_bytes(), &name.0, content])
+}
+
+/// The content of an entry; `None` where the file is missing, cannot be read, or is not what was written for that name.
+pub(super) fn read(path: &Path, kind: Kind, name: Digest) -> Option<Vec<u8>> {
+    let mut file = fs::File::open(path).ok()?;
+    let mut header = [0; HEADER];
+    file.read_exact(&mut header).ok()?;
+    let (magic, rest) = header.split_first_chunk::<8>()?;
+    let (len, sum) = rest.split_first_chunk::<8>()?;
+    let size = file.metadata().ok()?.len();
+    // The length is compared before anything of that size is allocated.
+    if *magic != MAGIC || u64::from_le_bytes(*len).checked_add(HEADER as u64) != Some(size) {
+        return None;
+    }
+    let mut content = Vec::new();
+    file.read_to_end(&mut content).ok()?;
+    (checksum(kind, name, &content).0 == *sum).then_some(content)
+}
+
+/// Writes an entry beside its place and moves it there, so that nobody ever sees half of it.
+pub(super) fn write(folder: &Path, path: &Path, kind: Kind, name: Digest, content: &[u8]) -> io::Result<()> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let beside = folder.join(format!("{name}.{}.{number}.{}", std::process::id(), super::evict::UNFINISHED));
+    let write = || {
+        let mut file = fs::File::create_new(&beside)?;
+        file.write_all(&MAGIC)?;
+        file.write_all(&(content.len() as u64).to_le_bytes())?;
+        file.write_all(&checksum(kind, name, content).0)?;
+        file.write_all(content)?;
+        drop(file);
+        fs::rename(&beside, path)
+    };
+    fs::create_dir_all(folder)?;
+    write().inspect_err(|_| drop(fs::remove_file(&beside)))
+}

@@ -1,0 +1,126 @@
+//! The folder as a whole: what it holds, what goes when it holds too much.
+
+use super::{Kind, folder};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// The extension of files that are being written.
+pub(super) const UNFINISHED: &str = "unfinished";
+
+/// After this time nobody writes to such a file any more.
+const ABANDONED: Duration = Duration::from_secs(3600);
+
+/// What a folder holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The folder, where there is one.
+    pub folder: Option<PathBuf>,
+    /// Entries of each of [`Kind::ALL`].
+    pub entries: [u64; 3],
+    /// Bytes of all.
+    pub bytes: u64,
+    /// Bytes it may hold.
+    pub limit: u64,
+    /// When the entry not used for the longest time, and the one used last, were used.
+    pub used: Option<(SystemTime, SystemTime)>,
+    /// Why nothing can be kept there.
+    pub trouble: Option<String>,
+}
+
+/// An entry among others.
+struct File {
+    path: PathBuf,
+    /// Its kind; none for what was begun and never finished.
+    kind: Option<Kind>,
+    bytes: u64,
+    used: SystemTime,
+}
+
+/// All entries of a folder. Other files are nobody's business here.
+fn files(folder: &Path) -> io::Result<Vec<File>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let Some(extension) = path.extension().and_then(|extension| extension.to_str()) else { continue };
+        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == extension);
+        if kind.is_none() && extension != UNFINISHED {
+            continue;
+        }
+        // Another process may have removed it in between.
+        let Ok(data) = path.symlink_metadata() else { continue };
+        if data.is_file() {
+            let used = data.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+            files.push(File { path, kind, bytes: data.len(), used });
+        }
+    }
+    Ok(files)
+}
+
+/// Removes what was abandoned and, where the folder holds more than `limit` bytes, the entries not used for the longest
+/// time until it holds four fifths. What cannot be removed stays.
+pub(super) fn shrink(folder: &Path, limit: u64) {
+    let Ok(mut files) = files(folder) else { return };
+    let now = SystemTime::now();
+    files.retain(|file| {
+        let old = now.duration_since(file.used).is_ok_and(|age| age > ABANDONED);
+        let abandoned = file.kind.is_none() && old;
+        !(abandoned && fs::remove_file(&file.path).is_ok())
+    });
+    let mut bytes: u64 = files.iter().map(|file| file.bytes).sum();
+    if bytes <= limit {
+        return;
+    }
+    files.retain(|file| file.kind.is_some());
+    files.sort_by_key(|file| file.used);
+    for file in files {
+        if bytes <= limit / 5 * 4 {
+            break;
+        }
+        if fs::remove_file(&file.path).is_ok() {
+            bytes -= file.bytes;
+        }
+    }
+}
+
+/// Looks through a folder.
+pub(super) fn status(folder: Option<&Path>, limit: u64) -> Status {
+    let mut status =
+        Status { folder: folder.map(Path::to_owned), entries: [0; 3], bytes: 0, limit, used: None, trouble: None };
+    let Some(folder) = folder else { return status };
+    let files = match files(folder) {
+        Ok(files) => files,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => {
+            status.trouble = Some(error.to_string());
+            return status;
+        }
+    };
+    for file in &files {
+        for (count, kind) in status.entries.iter_mut().zip(Kind::ALL) {
+            *count += u64::from(file.kind == Some(kind));
+        }
+        status.bytes += file.bytes;
+        let (first, last) = status.used.unwrap_or((file.used, file.used));
+        status.used = Some((first.min(file.used), last.max(file.used)));
+    }
+    status.trouble = folder::probe(folder).err().map(|error| error.to_string());
+    status
+}
+
+/// Removes all entries; how many, and how many bytes.
+pub(super) fn clear(folder: &Path) -> io::Result<(u64, u64)> {
+    let files = match files(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((0, 0)),
+        files => files?,
+    };
+    let mut removed = (0, 0);
+    for file in files {
+        match fs::remove_file(&file.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => removed = (removed.0 + 1, removed.1 + file.bytes),
+        }
+    }
+    Ok(removed)
+}

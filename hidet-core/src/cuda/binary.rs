@@ -1,0 +1,117 @@
+//! From a function to machine code: passes, codegen and NVRTC, with the cache in front of them.
+//!
+//! The first key of the cache is the IR without source positions, with all that decides what is made of it: the build of
+//! this crate, options, architecture, version of NVRTC. Where it hits, nothing runs but a lookup. The second key is the
+//! CUDA text without `#line`: where passes changed and the text did not, machine code is found by it.
+//!
+//! What is stored names statements by their number; each function that finds it puts its own positions in their place,
+//! so faults name the right lines after an edit elsewhere in the file. The line table *in* machine code is that of the
+//! function that was compiled. Where a profiler is attached (`CUDA_INJECTION64_PATH` is set) or `HIDET_LINES=exact`, the
+//! positions are part of both keys, so that the profiler shows the right lines.
+//!
+//! Knows architectures, not devices: kernels compile where there is no GPU.
+
+use super::nvrtc::{self, Cubin};
+use crate::cache::{Cache, Digest, Flights, Kind};
+use crate::codegen::{self, Source};
+use crate::error::Result;
+use crate::ir::{Arch, Function, text};
+use crate::passes::{self, Conditions, Options};
+use std::sync::{Arc, OnceLock};
+
+/// What this crate was built from; see `build.rs`.
+pub const BUILD: &str = env!("HIDET_BUILD");
+
+/// A kernel as a GPU takes it.
+#[derive(Clone, Debug)]
+pub struct Binary {
+    /// Its CUDA text, and what a launch needs. Handles are those of the compact function.
+    pub source: Source,
+    /// Its machine code.
+    pub cubin: Arc<Cubin>,
+    /// How it was come by.
+    pub origin: Origin,
+}
+
+/// How a kernel was come by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It was compiled.
+    Compiled,
+    /// Its CUDA text was generated, and its machine code found.
+    Text,
+    /// All of it was found.
+    Stored,
+}
+
+/// A kernel whose source names statements by number.
+type Shared = (Source, Arc<Cubin>, Origin);
+
+impl Binary {
+    /// The kernel for an architecture, from the cache or made now.
+    pub fn of(cache: &Cache, function: &Function, arch: Arch, options: &Options) -> Result<Binary> {
+        let tool = nvrtc::fingerprint(arch)?;
+        let lines = exact_lines();
+        let ir = if lines { text::print_with_spans(function) } else { text::print(function) };
+        let key = Digest::of(&[BUILD.as_bytes(), format!("{options:?} {arch}").as_bytes(), tool.as_bytes(), ir.as_bytes()]);
+
+        let (plain, places) = function.without_places();
+        let make = || -> Result<Shared> {
+            if let Some(found) = stored(cache, key) {
+                return Ok(found);
+            }
+            // A mistake is told with its position, so that it is made again with positions.
+            let source = match generate(&plain, arch, options) {
+                Ok(source) => source,
+                Err(_) => generate(function, arch, options)?,
+            };
+            let placed = source.clone().with_places(&places);
+            let text = if lines { placed.text_with_lines() } else { placed.text.clone() };
+            let binary = Digest::of(&[tool.as_bytes(), text.as_bytes()]);
+            let (cubin, origin) = match cache.get::<Cubin>(Kind::Binary, binary) {
+                Some(cubin) => (cubin, Origin::Text),
+                None => {
+                    let cubin = nvrtc::compile(&placed, arch)?;
+                    cache.put(Kind::Binary, binary, &cubin);
+                    (cubin, Origin::Compiled)
+                }
+            };
+            cache.put(Kind::Kernel, key, &(source.clone(), binary));
+            Ok((source, Arc::new(cubin), origin))
+        };
+        static FLIGHTS: OnceLock<Flights<Result<Shared>>> = OnceLock::new();
+        let flight = Digest::of(&[&key.0, cache.folder().map_or(&[], |folder| folder.as_os_str().as_encoded_bytes())]);
+        let (source, cubin, origin) = FLIGHTS.get_or_init(Flights::default).run(flight, make)?;
+        Ok(Binary { source: source.with_places(&places), cubin, origin })
+    }
+}
+
+fn stored(cache: &Cache, key: Digest) -> Option<Shared> {
+    let (source, binary) = cache.get::<(Source, Digest)>(Kind::Kernel, key)?;
+    let cubin = cache.get::<Cubin>(Kind::Binary, binary)?;
+    Some((source, Arc::new(cubin), Origin::Stored))
+}
+
+fn generate(function: &Function, arch: Arch, options: &Options) -> Result<Source> {
+    codegen::cuda(&passes::lower(function, options)?, arch)
+}
+
+/// The extents under which a kernel needs fewer guards, from the cache or found now.
+pub fn conditions(cache: &Cache, function: &Function) -> Result<Conditions> {
+    let key = Digest::of(&[BUILD.as_bytes(), text::print(function).as_bytes()]);
+    if let Some(conditions) = cache.get(Kind::Bounds, key) {
+        return Ok(conditions);
+    }
+    let conditions = passes::bounds_report(function)?.conditions;
+    cache.put(Kind::Bounds, key, &conditions);
+    Ok(conditions)
+}
+
+/// Whether the line tables in machine code must be right.
+fn exact_lines() -> bool {
+    std::env::var_os("CUDA_INJECTION64_PATH").is_some_and(|path| !path.is_empty())
+        || std::env::var_os("HIDET_LINES").is_some_and(|value| value == "exact")
+}
+
+#[cfg(test)]
+mod tests;

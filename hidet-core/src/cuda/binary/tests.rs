@@ -1,0 +1,208 @@
+//! Kernels through the cache: what hits, what misses, and whose lines they carry.
+
+use super::{Binary, Origin, conditions, generate};
+use crate::cache::{Cache, Kind};
+use crate::ir::{Arch, Function, text};
+use crate::passes::Options;
+use crate::testing::{folder::Folder, nvrtc::available};
+use std::fs;
+
+const ARCH: Arch = Arch { number: 90, specific: true };
+const CHECKED: Options = Options { wide_index: false, checks: true, contract: true };
+
+/// Every access of it is checked.
+const SCALE: &str = "kernel scale<n>(@x: in f32[n], @y: out f32[n], %a: f32)
+grid ((n + 127) / 128, 1, 1)
+block (128, 1, 1)
+{
+  shared @tile: f32[n]
+  %t: i32 = thread
+  %v: f32 = load @x[%t]
+
+  %w: f32 = mul %v, %a
+  store @tile[%t] = %w
+  store @y[%t] = %w
+}";
+
+fn function(text: &str, file: &str) -> Function {
+    text::parse_file(text, file).unwrap()
+}
+
+fn cache(folder: &Folder) -> Cache {
+    Cache::at(folder.path(), 1 << 30)
+}
+
+fn same(a: &Binary, b: &Binary) {
+    assert_eq!(a.source.text, b.source.text);
+    assert_eq!((&a.source.entry, &a.source.parameters), (&b.source.entry, &b.source.parameters));
+    assert_eq!(a.source.static_shared, b.source.static_shared);
+    assert_eq!(a.source.dynamic_shared, b.source.dynamic_shared);
+    assert_eq!((&a.source.sites, &a.source.lines), (&b.source.sites, &b.source.lines));
+    assert_eq!(a.source.files, b.source.files);
+    assert!(a.cubin.image == b.cubin.image);
+    assert_eq!(a.cubin.usage, b.cubin.usage);
+    // The compiler tells how long it took.
+    let lines = |binary: &Binary| -> Vec<String> {
+        binary.cubin.log.lines().filter(|line| !line.contains("Compile time")).map(str::to_owned).collect()
+    };
+    assert_eq!(lines(a), lines(b));
+}
+
+#[test]
+fn a_stored_kernel_is_the_compiled_one() {
+    if !available().unwrap() {
+        return;
+    }
+    let folder = Folder::new("stored").unwrap();
+    let cache = cache(&folder);
+    let function = function(SCALE, "scale.hir");
+    let first = Binary::of(&cache, &function, ARCH, &CHECKED).unwrap();
+    let second = Binary::of(&cache, &function, ARCH, &CHECKED).unwrap();
+    assert_eq!((first.origin, second.origin), (Origin::Compiled, Origin::Stored));
+    same(&first, &second);
+    assert!(first.cubin.usage.registers > 0 && !first.source.sites.is_empty());
+    // What is stored is what passes and codegen give with positions.
+    let direct = generate(&function.compacted(), ARCH, &CHECKED).unwrap();
+    assert_eq!((&direct.text, direct.text_with_lines()), (&first.source.text, first.source.text_with_lines()));
+    assert_eq!((direct.sites, direct.lines), (first.source.sites, first.source.lines));
+}
+
+#[test]
+fn options_and_architecture_are_part_of_the_key_positions_are_not() {
+    if !available().unwrap() {
+        return;
+    }
+    let folder = Folder::new("keys").unwrap();
+    let cache = cache(&folder);
+    let first = function(SCALE, "scale.hir");
+    let of = |function: &Function, arch: u32, options: &Options| {
+        let arch = Arch { number: arch, specific: arch >= 90 };
+        Binary::of(&cache, function, arch, options).unwrap()
+    };
+    let plain = Options::default();
+    assert_eq!(of(&first, 90, &CHECKED).origin, Origin::Compiled);
+    assert_eq!(of(&first, 90, &plain).origin, Origin::Compiled);
+    assert_eq!(of(&first, 80, &plain).origin, Origin::Compiled);
+    // No product is added to anything: another key, the same text.
+    assert_eq!(of(&first, 90, &Options { contract: false, ..plain.clone() }).origin, Origin::Text);
+    assert_eq!(of(&function(&SCALE.replace("mul", "add"), "scale.hir"), 90, &plain).origin, Origin::Compiled);
+
+    let moved = function(&format!("\n\n\n{}", SCALE.replace("\n\n", "\n")), "moved.hir");
+    let (old, new) = (of(&first, 90, &CHECKED), of(&moved, 90, &CHECKED));
+    assert_eq!(new.origin, Origin::Stored);
+    let places = |binary: &Binary| -> Vec<String> {
+        binary.source.sites.iter().map(|site| binary.source.place_of(site)).collect()
+    };
+    let line = |place: &String| place.rsplit(':').nth(1).unwrap().parse::<u32>().unwrap();
+    let (old, new) = (places(&old), places(&new));
+    assert!(old.iter().all(|place| place.starts_with("scale.hir:")), "{old:?}");
+    assert!(new.iter().all(|place| place.starts_with("moved.hir:")), "{new:?}");
+    let lines: Vec<_> = old.iter().zip(&new).map(|(old, new)| (line(old), line(new))).collect();
+    // The load stands before the empty line that is gone.
+    assert_eq!(lines, [(7, 10), (10, 12), (11, 13)]);
+}
+
+#[test]
+fn machine_code_is_found_by_its_text_when_the_ir_is_not() {
+    if !available().unwrap() {
+        return;
+    }
+    let folder = Folder::new("text").unwrap();
+    let cache = cache(&folder);
+    let function = function(SCALE, "scale.hir");
+    let remove = |kind: Kind| {
+        let files = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        files.filter(|path| path.extension().unwrap() == kind.name()).for_each(|path| fs::remove_file(path).unwrap());
+    };
+    let first = Binary::of(&cache, &function, ARCH, &CHECKED).unwrap();
+    remove(Kind::Kernel);
+    let second = Binary::of(&cache, &function, ARCH, &CHECKED).unwrap();
+    remove(Kind::Binary);
+    let third = Binary::of(&cache, &function, ARCH, &CHECKED).unwrap();
+    assert_eq!((second.origin, third.origin), (Origin::Text, Origin::Compiled));
+    same(&first, &second);
+    same(&first, &third);
+}
+
+#[test]
+fn damaged_entries_are_made_anew() {
+    if !available().unwrap() {
+        return;
+    }
+    let folder = Folder::new("damage").unwrap();
+    let cache = cache(&folder);
+    let function = function(SCALE, "scale.hir");
+    let first = Binary::of(&cache, &function, ARCH, &CHECKED).unwrap();
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        let whole = fs::read(&path).unwrap();
+        let mut flipped = whole.clone();
+        flipped[whole.len() / 2] ^= 4;
+        for bytes in [&whole[..whole.len() / 2], &flipped, b"", b"foreign"] {
+            fs::write(&path, bytes).unwrap();
+            let again = Binary::of(&cache, &function, ARCH, &CHECKED).unwrap();
+            assert_ne!(again.origin, Origin::Stored);
+            same(&first, &again);
+            assert_eq!(Binary::of(&cache, &function, ARCH, &CHECKED).unwrap().origin, Origin::Stored);
+        }
+    }
+}
+
+#[test]
+fn mistakes_have_their_own_place_and_are_not_stored() {
+    if !available().unwrap() {
+        return;
+    }
+    let folder = Folder::new("mistakes").unwrap();
+    let cache = cache(&folder);
+    let old = Arch { number: 75, specific: false };
+    let text = "kernel late(@x: in f32[4])\ngrid (1, 1, 1)\nblock (32, 1, 1)\n{\n  call cluster.sync()\n}";
+    for (file, lines) in [("a.hir", 0), ("b.hir", 2)] {
+        let function = function(&format!("{}{text}", "\n".repeat(lines)), file);
+        let error = Binary::of(&cache, &function, old, &Options::default()).unwrap_err().to_string();
+        assert!(error.contains(&format!("{file}:{}:", 5 + lines)), "{error}");
+    }
+    assert_eq!(cache.status().bytes, 0);
+}
+
+#[test]
+fn threads_that_ask_for_one_kernel_compile_it_once() {
+    if !available().unwrap() {
+        return;
+    }
+    let folder = Folder::new("threads").unwrap();
+    let cache = cache(&folder);
+    let binaries: Vec<Binary> = std::thread::scope(|scope| {
+        let one = |file: usize| {
+            let function = function(SCALE, &format!("thread{file}.hir"));
+            Binary::of(&cache, &function, ARCH, &CHECKED).unwrap()
+        };
+        let threads: Vec<_> = (0..4).map(|file| scope.spawn(move || one(file))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    // Those that waited share the allocation of the one that worked; a late one found it stored.
+    let compiled: Vec<_> = binaries.iter().filter(|binary| binary.origin == Origin::Compiled).collect();
+    assert!(!compiled.is_empty());
+    for pair in compiled.windows(2) {
+        assert!(std::sync::Arc::ptr_eq(&pair[0].cubin, &pair[1].cubin));
+    }
+    for (index, binary) in binaries.iter().enumerate() {
+        let place = binary.source.place_of(&binary.source.sites[0]);
+        assert!(place.starts_with(&format!("thread{index}.hir:")), "{place}");
+    }
+}
+
+#[test]
+fn conditions_are_stored() {
+    let folder = Folder::new("conditions").unwrap();
+    let cache = cache(&folder);
+    let text = "kernel copy<n>(@x: in f32[n], @y: out f32[n])\ngrid ((n + 127) / 128, 1, 1)\nblock (128, 1, 1)\n{
+        %t: i32 = thread\n %b: i32 = block.x\n %c: i32 = const 128\n %base: i32 = mul %b, %c\n %i: i32 = add %base, %t
+        %v: f32 = load.guard @x[%i]\n store.guard @y[%i] = %v\n}";
+    let function = function(text, "copy.hir");
+    let first = conditions(&cache, &function).unwrap();
+    assert_eq!(cache.counts(), (0, 1));
+    assert_eq!(conditions(&cache, &function).unwrap(), first);
+    assert_eq!(cache.counts(), (1, 1));
+    assert!(first.holds(&[256]) && !first.holds(&[255]));
+}

@@ -1,0 +1,227 @@
+//! How sources, machine code and conditions are written to entries of the cache.
+//!
+//! Fields are written in the order in which they stand here; there are no versions, as the build of the crate is part of
+//! every name under which something of these is stored.
+
+use super::nvrtc::Cubin;
+use crate::cache::Digest;
+use crate::cache::codec::{Bytes, Encode, Reader};
+use crate::codegen::{Parameter, Site, Source};
+use crate::ir::{BufferId, Constraint, DimId, Handle, MapId, Relation, Span, ValueId};
+use crate::passes::Conditions;
+use hidet_mapping::IndexExpr;
+use hidet_mapping::index::IndexOp;
+
+/// A kernel by its first key: its source, with statements by number, and the name of its machine code.
+impl Encode for (Source, Digest) {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let (source, binary) = self;
+        let Source { text, entry, parameters, static_shared, dynamic_shared, sites, lines, files: _ } = source;
+        text.encode(out);
+        entry.encode(out);
+        parameters.encode(out);
+        static_shared.encode(out);
+        dynamic_shared.encode(out);
+        sites.encode(out);
+        lines.encode(out);
+        binary.encode(out);
+    }
+    fn decode(from: &mut Reader) -> Option<Self> {
+        let source = Source {
+            text: from.read()?,
+            entry: from.read()?,
+            parameters: from.read()?,
+            static_shared: from.read()?,
+            dynamic_shared: from.read()?,
+            sites: from.read()?,
+            lines: from.read()?,
+            files: Vec::new(),
+        };
+        Some((source, from.read()?))
+    }
+}
+
+/// What ptxas says is read again from the log.
+impl Encode for Cubin {
+    fn encode(&self, out: &mut Vec<u8>) {
+        (self.image.len() as u64).encode(out);
+        out.extend_from_slice(&self.image);
+        self.log.encode(out);
+    }
+    fn decode(from: &mut Reader) -> Option<Self> {
+        let Bytes(image) = from.read()?;
+        Some(Cubin::new(image, from.read()?))
+    }
+}
+
+impl Encode for Conditions {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.0.encode(out);
+    }
+    fn decode(from: &mut Reader) -> Option<Self> {
+        Some(Conditions(from.read()?))
+    }
+}
+
+/// Numbers of statements have neither file nor column.
+impl Encode for Span {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.line.encode(out);
+    }
+    fn decode(from: &mut Reader) -> Option<Self> {
+        Some(Span { line: from.read()?, ..Span::default() })
+    }
+}
+
+impl Encode for Site {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let Site { message, span } = self;
+        message.encode(out);
+        span.encode(out);
+    }
+    fn decode(from: &mut Reader) -> Option<Self> {
+        Some(Site { message: from.read()?, span: from.read()? })
+    }
+}
+
+impl Encode for Parameter {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let (tag, index) = match self {
+            Parameter::Tensor(buffer) => (0u8, buffer.index()),
+            Parameter::Scalar(value) => (1, value.index()),
+            Parameter::Dim(dim) => (2, dim.index()),
+            Parameter::Map(map) => (3, map.index()),
+            Parameter::Fault => (4, 0),
+        };
+        tag.encode(out);
+        (index as u32).encode(out);
+    }
+    fn decode(from: &mut Reader) -> Option<Self> {
+        let (tag, index) = (from.read::<u8>()?, from.read::<u32>()? as usize);
+        Some(match tag {
+            0 => Parameter::Tensor(BufferId::new(index)),
+            1 => Parameter::Scalar(ValueId::new(index)),
+            2 => Parameter::Dim(DimId::new(index)),
+            3 => Parameter::Map(MapId::new(index)),
+            4 => Parameter::Fault,
+            _ => return None,
+        })
+    }
+}
+
+impl Encode for Constraint {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let Constraint { left, relation, right, message } = self;
+        left.encode(out);
+        (*relation as u8).encode(out);
+        right.encode(out);
+        message.encode(out);
+    }
+    fn decode(from: &mut Reader) -> Option<Self> {
+        const RELATIONS: [Relation; 4] = [Relation::Equal, Relation::Less, Relation::LessEqual, Relation::MultipleOf];
+        let left = from.read()?;
+        let tag = from.read::<u8>()?;
+        let relation = RELATIONS.into_iter().find(|relation| *relation as u8 == tag)?;
+        Some(Constraint { left, relation, right: from.read()?, message: from.read()? })
+    }
+}
+
+const OPS: [IndexOp; 9] = [
+    IndexOp::Add,
+    IndexOp::Sub,
+    IndexOp::Mul,
+    IndexOp::Div,
+    IndexOp::Rem,
+    IndexOp::Xor,
+    IndexOp::And,
+    IndexOp::Min,
+    IndexOp::Max,
+];
+
+/// Longer formulas are not read: nobody wrote them.
+const MAX_NODES: u32 = 10_000;
+
+/// Operands before their operation, so that reading needs no recursion.
+impl Encode for IndexExpr {
+    fn encode(&self, out: &mut Vec<u8>) {
+        fn nodes(expr: &IndexExpr, count: &mut u32, out: &mut Vec<u8>) {
+            *count += 1;
+            match expr {
+                IndexExpr::Const(value) => {
+                    0u8.encode(out);
+                    value.encode(out);
+                }
+                IndexExpr::Symbol(symbol) => {
+                    1u8.encode(out);
+                    symbol.encode(out);
+                }
+                IndexExpr::Binary(op, a, b) => {
+                    nodes(a, count, out);
+                    nodes(b, count, out);
+                    (2 + *op as u8).encode(out);
+                }
+            }
+        }
+        let (mut count, mut bytes) = (0, Vec::new());
+        nodes(self, &mut count, &mut bytes);
+        count.encode(out);
+        out.append(&mut bytes);
+    }
+    fn decode(from: &mut Reader) -> Option<Self> {
+        let mut stack = Vec::new();
+        for _ in 0..from.read::<u32>().filter(|count| *count <= MAX_NODES)? {
+            let expr = match from.read::<u8>()? {
+                0 => IndexExpr::Const(from.read()?),
+                1 => IndexExpr::Symbol(from.read()?),
+                tag => {
+                    let op = OPS.into_iter().find(|op| 2 + *op as u8 == tag)?;
+                    let (b, a) = (stack.pop()?, stack.pop()?);
+                    IndexExpr::Binary(op, Box::new(a), Box::new(b))
+                }
+            };
+            stack.push(expr);
+        }
+        stack.pop().filter(|_| stack.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::codec::{decode, encode};
+
+    #[test]
+    fn formulas_and_conditions_are_read_back() {
+        let n = || Box::new(IndexExpr::Symbol(3));
+        let mut formula = IndexExpr::Const(-7);
+        for op in OPS {
+            formula = IndexExpr::Binary(op, Box::new(formula), n());
+        }
+        assert_eq!(decode(&encode(&formula)), Some(formula.clone()));
+        let relations = [Relation::Equal, Relation::Less, Relation::LessEqual, Relation::MultipleOf];
+        let conditions = Conditions(Vec::from(relations.map(|relation| Constraint {
+            left: formula.clone(),
+            relation,
+            right: *n(),
+            message: "why".to_owned(),
+        })));
+        assert_eq!(decode(&encode(&conditions)), Some(conditions));
+        let parameters = vec![
+            Parameter::Tensor(BufferId::new(1)),
+            Parameter::Scalar(ValueId::new(2)),
+            Parameter::Dim(DimId::new(3)),
+            Parameter::Map(MapId::new(4)),
+            Parameter::Fault,
+        ];
+        assert_eq!(decode(&encode(&parameters)), Some(parameters));
+    }
+
+    #[test]
+    fn bytes_that_mean_nothing_are_refused() {
+        for bytes in [&[0xffu8; 64][..], &[1; 64], &[0; 3]] {
+            assert_eq!(decode::<IndexExpr>(bytes), None);
+            assert_eq!(decode::<Conditions>(bytes), None);
+            assert_eq!(decode::<Vec<Parameter>>(bytes), None);
+        }
+    }
+}
