@@ -60,7 +60,7 @@ pub use function::{
 };
 pub use handles::{Mention, MentionMut};
 pub use nest::{HostTasks, Nest, NestLoop, NestStep, Partial};
-pub use places::Places;
 pub use op::{BinaryOp, CompareOp, Op, Special, UnaryOp};
+pub use places::Places;
 pub use stmt::{Arg, AsmOperand, Block, Extent, Mapping, MappingAtom, PrintPiece, Stmt, StmtId, Unroll};
 pub use tensor_map::TensorMapShape;
