@@ -3,11 +3,13 @@
 use super::Bout;
 use super::machine::Machine;
 use super::measure::L2;
-use super::table::{gigabytes, teraflops};
+use super::peaks::Peaks;
+use super::table::{gigabytes, of_roof, teraflops};
 
 /// The columns of a line, with their names.
-fn columns(machine: &Machine, l2: L2, bout: &Bout, index: usize) -> Vec<(&'static str, String)> {
+fn columns(machine: &Machine, peaks: Option<&Peaks>, l2: L2, bout: &Bout, index: usize) -> Vec<(&'static str, String)> {
     let line = &bout.lines[index];
+    let roof = of_roof(bout, peaks, line.time.median);
     let share = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.5}"));
     vec![
         ("gpu", machine.gpu.clone()),
@@ -30,6 +32,11 @@ fn columns(machine: &Machine, l2: L2, bout: &Bout, index: usize) -> Vec<(&'stati
         ("bytes", bout.work.bytes.to_string()),
         ("tflops", format!("{:.3}", teraflops(&bout.work, line.time.median))),
         ("gbytes_per_s", format!("{:.2}", gigabytes(&bout.work, line.time.median))),
+        ("share_of_roof", share(roof.map(|roof| roof.0))),
+        ("bound", roof.map_or("", |roof| roof.1).to_owned()),
+        ("peak_copy_gbytes_per_s", share(peaks.map(|peaks| peaks.copy))),
+        ("peak_f32_tflops", share(peaks.map(|peaks| peaks.fma))),
+        ("peak_tensor_tflops", share(peaks.and_then(|peaks| peaks.tensor))),
         ("error_of_limit", share(line.error)),
         ("ratio_of_medians", share(line.ratio.map(|ratio| ratio.of_medians))),
         ("ratio_of_rounds", share(line.ratio.map(|ratio| ratio.of_rounds))),
@@ -37,8 +44,8 @@ fn columns(machine: &Machine, l2: L2, bout: &Bout, index: usize) -> Vec<(&'stati
 }
 
 /// The rows of a bout; the names of the columns first where `header`.
-pub fn rows(machine: &Machine, l2: L2, bout: &Bout, header: bool) -> String {
-    let lines: Vec<_> = (0..bout.lines.len()).map(|index| columns(machine, l2, bout, index)).collect();
+pub fn rows(machine: &Machine, peaks: Option<&Peaks>, l2: L2, bout: &Bout, header: bool) -> String {
+    let lines: Vec<_> = (0..bout.lines.len()).map(|index| columns(machine, peaks, l2, bout, index)).collect();
     let names = lines.first().filter(|_| header).map(|line| row(line.iter().map(|column| column.0)));
     let lines = lines.iter().map(|line| row(line.iter().map(|column| column.1.as_str())));
     names.into_iter().chain(lines).collect()
@@ -65,13 +72,13 @@ mod tests {
     #[test]
     fn every_row_has_every_column() {
         let bout = super::super::tests::bout();
-        let text = rows(&Machine { gpu: "A, B".to_owned(), ..Machine::default() }, L2::Warm, &bout, true);
+        let text = rows(&Machine { gpu: "A, B".to_owned(), ..Machine::default() }, None, L2::Warm, &bout, true);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 3);
         assert!(lines[0].starts_with("gpu,clock_mhz,driver,nvrtc,cpu,l2,shape,name,rival,"), "{text}");
         assert!(lines[1].starts_with("\"A, B\",0,,,,warm,128x128x128,ours,false,"), "{text}");
-        assert!(lines[2].contains(",theirs,true,") && lines[2].ends_with(",,,"), "{text}");
+        assert!(lines[2].contains(",theirs,true,") && lines[2].ends_with(",,,,,,,,"), "{text}");
         assert!(lines[1].ends_with(",0.25000,0.50000,0.60000"), "{text}");
-        assert!(!rows(&Machine::default(), L2::Warm, &bout, false).contains("median_ms"));
+        assert!(!rows(&Machine::default(), None, L2::Warm, &bout, false).contains("median_ms"));
     }
 }

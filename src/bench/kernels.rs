@@ -1,4 +1,4 @@
-//! Kernels of the measuring side: random data, a copy to compare with, and loops that reach the peaks.
+//! Kernels of the measuring side: random data, and loops that reach the peaks of a device.
 
 use hidet::prelude::*;
 
@@ -24,14 +24,66 @@ kernel! {
         }
     }
 
-    /// y = x, 16 bytes an access, four accesses in flight a thread.
-    #[launch(grid = n / 4096, block = 256)]
-    pub fn copy16(x: In<f32, [n]>, y: Out<f32, [n]>) {
-        require(n.multiple_of(4096), "n must be a multiple of 4096");
-        let first = block_idx().x * 4096 + thread_idx().x * 4;
-        let held = [0, 1, 2, 3].map(|part| x.load::<4>((first + part * 1024,)));
-        for (part, value) in unroll(held.into_iter().enumerate()) {
-            y.store((first + part as i32 * 1024,), value);
+    /// Fused multiply-adds in f32 and nothing else: 16 chains a thread, `rounds` steps of each.
+    #[launch(grid = blocks, block = 256)]
+    pub fn fma_loop(#[meta] blocks: i32, y: Out<f32, [n]>, factor: f32, rounds: i32) {
+        let sums = registers::<f32>([16]);
+        for chain in unroll(0..16i32) {
+            sums[[chain]] = (thread_id() + chain) as f32;
         }
+        #[unroll(8)]
+        for _ in 0..rounds {
+            for chain in unroll(0..16i32) {
+                sums[[chain]] = sums[[chain]].mul_add(factor, factor);
+            }
+        }
+        let mut total = 0.0;
+        for chain in unroll(0..16i32) {
+            total += sums[[chain]];
+        }
+        y.set((block_idx().x * 256 + thread_id(),), total);
+    }
+
+    /// Products on tensor cores and nothing else: two warp groups multiply tiles that stay in shared memory.
+    #[launch(grid = blocks, block = 256)]
+    pub fn wgmma_loop(
+        #[meta] blocks: i32,
+        a: In<bf16, [m, k]>,
+        b: In<bf16, [n, k]>,
+        y: Out<f32, [threads]>,
+        rounds: i32,
+    ) {
+        let a_map = a.tensor_map([128, 64], Swizzle::B128);
+        let b_map = b.tensor_map([256, 64], Swizzle::B128);
+        let a_shared = shared::<bf16>([128, 64]);
+        let b_shared = shared::<bf16>([256, 64]);
+        let full = mbarriers(1);
+        if thread_id() == 0 {
+            full.init(0, 1);
+            mbarrier_init_fence();
+        }
+        sync_threads();
+        if thread_id() == 0 {
+            full.arrive_expect(0, (128 + 256) * 64 * 2);
+            tma_load(&a_shared[[0, 0]], a_map, (0, 0), full.at(0));
+            tma_load(&b_shared[[0, 0]], b_map, (0, 0), full.at(0));
+        }
+        full.wait(0, 0);
+        let group = warp_id() / 4;
+        let sums = registers::<f32>([128]);
+        sums.fill(0.0);
+        for _ in 0..rounds {
+            wgmma_fence();
+            for p in unroll([0, 16, 32, 48, 0, 16, 32, 48]) {
+                wgmma::<256>(&sums[[0]], &a_shared[[group * 64, p]], &b_shared[[0, p]]);
+            }
+            wgmma_commit();
+            wgmma_wait(0);
+        }
+        let mut total = 0.0;
+        for at in unroll(0..128i32) {
+            total += sums[[at]];
+        }
+        y.set((block_idx().x * 256 + thread_id(),), total);
     }
 }

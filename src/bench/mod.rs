@@ -2,7 +2,8 @@
 //!
 //! A problem ([`problem`]) is opened for a shape, with random inputs. Contestants ([`contestant`]) that solve it, kernels
 //! and rivals ([`rival`]), are checked first, then timed by turns ([`measure`]); medians, quartiles and ratios
-//! ([`stats`]) are printed as a table ([`table`]) and written as rows of CSV ([`csv`]).
+//! ([`stats`]) are printed as a table ([`table`]), with the share of what the device can do at best ([`peaks`]), written
+//! as rows of CSV ([`csv`]) and drawn ([`plot`]).
 
 mod contestant;
 pub mod csv;
@@ -13,6 +14,8 @@ mod kernels;
 mod library;
 pub mod machine;
 pub mod measure;
+pub mod peaks;
+pub mod plot;
 mod problem;
 mod product;
 mod progress;
@@ -102,23 +105,26 @@ fn shape_text(shape: &[usize]) -> String {
 }
 
 /// The kernels that are meant by names: each family with those of its kernels, in the order of the names. A name means
-/// the kernel of that name, or all whose names begin with it.
+/// the kernel of that name, or that kernel for all types, or else all whose names begin with it.
 fn chosen(names: &[String]) -> Result<Vec<(Family, Vec<String>)>, String> {
     let mut all: Vec<(Family, Vec<String>)> = families().into_iter().map(|family| (family, Vec::new())).collect();
     for name in names {
-        let exact = all.iter().any(|(family, _)| family.kernels.contains(name));
-        let mut found = false;
+        let ways: [fn(&str, &str) -> bool; 3] = [
+            |kernel, name| kernel == name,
+            |kernel, name| kernel.split('<').next() == Some(name),
+            |kernel, name| kernel.starts_with(name),
+        ];
+        let known = |means: &&fn(&str, &str) -> bool| {
+            all.iter().any(|(family, _)| family.kernels.iter().any(|kernel| means(kernel, name)))
+        };
+        let means = ways.iter().find(known);
+        let means = means.ok_or(format!("there is no kernel `{name}` to measure; `hidet bench --list` lists them"))?;
         for (family, kernels) in &mut all {
-            let meant = |kernel: &&String| if exact { *kernel == name } else { kernel.starts_with(name.as_str()) };
-            for kernel in family.kernels.iter().filter(meant) {
-                found = true;
+            for kernel in family.kernels.iter().filter(|kernel| means(kernel, name)) {
                 if !kernels.contains(kernel) {
                     kernels.push(kernel.clone());
                 }
             }
-        }
-        if !found {
-            return Err(format!("there is no kernel `{name}` to measure; `hidet bench --list` lists them"));
         }
     }
     all.retain(|(_, kernels)| !kernels.is_empty());

@@ -21,7 +21,6 @@ pub struct Work {
     /// Operations on floats; a multiplication and an addition are two.
     pub flops: f64,
     /// Who does them.
-    #[allow(dead_code)]
     pub engine: Engine,
     /// Bytes of global memory read and written, each element once.
     pub bytes: f64,

@@ -1,9 +1,9 @@
 //! Whom a kernel is measured against: libraries, copies of as many bytes, other kernels of the same problem.
 
 use super::contestant::Contestant;
-use super::kernels::copy16;
-use super::problem::{Problem, random, say};
-use super::{cublas, cublaslt};
+use super::problem::{Problem, random, say, share};
+use super::{cublas, cublaslt, measure};
+use crate::examples::streams::{Stream, copy16};
 use hidet::cuda::Context;
 use hidet::device::Storage;
 use hidet::prelude::*;
@@ -41,20 +41,26 @@ pub fn named(
     }
 }
 
-/// Words that a block of our copy moves.
-const STEP: usize = 4096;
-
-/// Copies that read and write as many bytes together.
+/// Copies that read and write as many bytes together: the driver's, and the fastest of ours.
 pub fn copies(device: &Device, bytes: usize) -> Result<Vec<Contestant>, String> {
-    let words = (bytes / 2 / 4).max(1).next_multiple_of(STEP);
+    let context = device.as_cuda().ok_or("copies are measured on a GPU")?;
+    let words = (bytes / 2).div_ceil(4).max(1);
     let from = random::<f32, 1>(device, [words], 7)?;
-    let mut to: Tensor<f32, 1> = device.empty([words]).map_err(say)?;
+    let to: Tensor<f32, 1> = device.empty([words]).map_err(say)?;
     let (Storage::Cuda(source), Storage::Cuda(sink)) = (&from.raw().storage, &to.raw().storage) else {
         return Err("copies are measured on a GPU".to_owned());
     };
     let (source, sink) = (source.clone(), sink.clone());
     let launch = move || sink.copy_from(&source).map_err(say);
     let driver = Contestant::new("copy (driver)", "cuMemcpyDtoDAsync".to_owned(), launch);
-    let kernel = Contestant::kernel("copy (ours)", device, copy16(), move |kernel| kernel.launch(&from, &mut to))?;
-    Ok(vec![driver.unchecked(), kernel.unchecked()])
+    let mut ours = Vec::new();
+    for pieces in [1, 2, 4, 8] {
+        let (from, mut to) = (share(&from)?, share(&to)?);
+        let template = copy16::<f32>(Stream::of::<f32>(16, pieces));
+        let kernel = Contestant::kernel("copy (ours)", device, template, move |kernel| kernel.launch(&from, &mut to))?;
+        let detail = format!("{pieces} accesses of 16 bytes in flight, {}", kernel.detail);
+        ours.push(kernel.called("copy (ours)", detail));
+    }
+    let (ours, _) = measure::fastest(context, ours)?;
+    Ok(vec![driver.unchecked(), ours.unchecked()])
 }

@@ -27,15 +27,20 @@ impl<T: Real> Elements<T> {
     /// One of them.
     pub fn at(&self, index: usize) -> f64 {
         let size = T::SCALAR.bytes();
-        let mut word = [0; 8];
-        word[..size].copy_from_slice(&self.bytes[index * size..(index + 1) * size]);
-        T::from_bits64(u64::from_le_bytes(word)).real()
+        element::<T>(&self.bytes[index * size..(index + 1) * size]).real()
     }
 
-    /// All of them, as `f64`.
-    pub fn reals(&self) -> Vec<f64> {
-        (0..self.bytes.len() / T::SCALAR.bytes()).map(|index| self.at(index)).collect()
+    /// All of them.
+    pub fn to_vec(&self) -> Vec<T> {
+        self.bytes.chunks_exact(T::SCALAR.bytes()).map(element).collect()
     }
+}
+
+/// An element from its bytes.
+fn element<T: Element>(bytes: &[u8]) -> T {
+    let mut word = [0; 8];
+    word[..bytes.len()].copy_from_slice(bytes);
+    T::from_bits64(u64::from_le_bytes(word))
 }
 
 /// The error of one value as a share of what is allowed, which is half a unit in its last place more than `slack`. A NaN

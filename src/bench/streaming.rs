@@ -3,10 +3,13 @@
 use super::contestant::Contestant;
 use super::problem::{Engine, Family, Make, Problem, Work, random, say, share};
 use super::sample::{Elements, error, judge, places};
-use crate::check::numbers::{Real, ulp};
+use crate::check::numbers::Real;
+use crate::check::rows::{Reference, layer_norm_reference, softmax_reference, sum_reference};
 use crate::examples::layer_norm::layer_norm;
 use crate::examples::reduction::{row_sum_block, row_sum_warp};
+use crate::examples::row_kernels::{Rows, layer_norm_fast, row_sum_fast, softmax_fast};
 use crate::examples::softmax::softmax;
+use crate::examples::streams::{Stream, copy16, vector_add_fast};
 use crate::examples::transpose::transpose;
 use crate::examples::vector_add::vector_add;
 use hidet::device::RawTensor;
@@ -19,6 +22,13 @@ const BYTES: usize = 1 << 30;
 const COLS: [usize; 4] = [768, 1000, 1024, 8192];
 /// How many rows, or pieces of a vector, are checked.
 const SAMPLES: usize = 64;
+/// What allocations are aligned to, as far as kernels can use it.
+const ALIGN: u64 = 16;
+/// Copies, with the accesses a thread has in flight; the first is the one to use.
+const COPIES: [(&str, i32); 4] = [("copy16", 4), ("copy16_1", 1), ("copy16_2", 2), ("copy16_8", 8)];
+/// The same for sums, which read two vectors.
+const ADDS: [(&str, i32); 4] =
+    [("vector_add_fast", 2), ("vector_add_fast_1", 1), ("vector_add_fast_4", 4), ("vector_add_fast_8", 8)];
 
 /// The families of problems bound by memory.
 pub fn families() -> Vec<Family> {
@@ -29,21 +39,24 @@ pub fn families() -> Vec<Family> {
 
 fn families_of<T: Real + Float>() -> Vec<Family> {
     let elements = BYTES / T::SCALAR.bytes();
-    let family = |kernels: &[&str], axes, shapes, open| Family {
-        kernels: kernels.iter().map(|kernel| named::<T>(kernel)).collect(),
+    let family = |kernels: Vec<&str>, axes, shapes, open| Family {
+        kernels: kernels.into_iter().map(named::<T>).collect(),
         rivals: &["copy"],
         axes,
         shapes,
         open,
     };
-    let rows = || COLS.iter().map(|&cols| vec![elements / cols, cols]).collect();
+    let vector = |kernels, open| family(kernels, &["n"], vec![vec![elements]], open);
+    let all = || COLS.iter().map(|&cols| vec![elements / cols, cols]).collect();
+    let rows = |kernels, open| family(kernels, &["rows", "cols"], all(), open);
     let square = vec![vec![16384, elements / 16384]];
     vec![
-        family(&["vector_add"], &["n"], vec![vec![elements]], vector_adds::<T>),
-        family(&["row_sum_warp", "row_sum_block"], &["rows", "cols"], rows(), row_sums::<T>),
-        family(&["softmax"], &["rows", "cols"], rows(), softmaxes::<T>),
-        family(&["layer_norm"], &["rows", "cols"], rows(), layer_norms::<T>),
-        family(&["transpose"], &["rows", "cols"], square, transposes::<T>),
+        vector(COPIES.map(|copy| copy.0).to_vec(), copies::<T>),
+        vector(["vector_add"].into_iter().chain(ADDS.map(|add| add.0)).collect(), vector_adds::<T>),
+        rows(vec!["row_sum_warp", "row_sum_block", "row_sum_fast"], row_sums::<T>),
+        rows(vec!["softmax", "softmax_fast"], softmaxes::<T>),
+        rows(vec!["layer_norm", "layer_norm_fast"], layer_norms::<T>),
+        family(vec!["transpose"], &["rows", "cols"], square, transposes::<T>),
     ]
 }
 
@@ -58,15 +71,37 @@ fn work(flops: usize, elements: usize, tensors: &[&RawTensor]) -> Work {
     Work { flops: (flops * elements) as f64, engine: Engine::Fma, bytes }
 }
 
+/// What launches a kernel once, with its arguments.
+type Launch<Args> = Box<dyn FnMut(&Kernel<Args>) -> hidet::Result<()>>;
+
 /// A way to make a contestant of a kernel.
 fn make<T: Real, Args: 'static>(
     device: &Device,
     kernel: &str,
-    template: fn() -> Template<Args>,
-    bind: impl Fn() -> Result<Box<dyn FnMut(&Kernel<Args>) -> hidet::Result<()>>, String> + 'static,
+    template: impl Fn() -> Template<Args> + 'static,
+    bind: impl Fn() -> Result<Launch<Args>, String> + 'static,
 ) -> (String, Make) {
     let (device, name) = (device.clone(), named::<T>(kernel));
     (name.clone(), Box::new(move || Contestant::kernel(&name, &device, template(), bind()?)))
+}
+
+/// The same for a kernel that takes `x` and writes `y`.
+fn from_to<I: Element, O: Element, const A: usize, const B: usize, T: Real>(
+    device: &Device,
+    (x, y): (&Tensor<I, A>, &Tensor<O, B>),
+    kernel: &str,
+    template: impl Fn() -> Template<(In<I, A>, Out<O, B>)> + 'static,
+) -> Result<(String, Make), String> {
+    let (x, y) = (share(x)?, share(y)?);
+    Ok(make::<T, _>(device, kernel, template, move || {
+        let (x, mut y) = (share(&x)?, share(&y)?);
+        Ok(Box::new(move |kernel| kernel.launch(&x, &mut y)))
+    }))
+}
+
+/// The number of elements.
+fn vector(shape: &[usize]) -> Result<usize, String> {
+    shape.try_into().map(|[n]: [usize; 1]| n).map_err(|_| "a vector has one extent, as in 268435456".to_owned())
 }
 
 /// The number of rows and of columns.
@@ -74,52 +109,82 @@ fn matrix(shape: &[usize]) -> Result<[usize; 2], String> {
     shape.try_into().map_err(|_| "rows have two extents, as in 262144x1024".to_owned())
 }
 
-fn vector_adds<T: Real + Float>(device: &Device, shape: &[usize]) -> Result<Problem, String> {
-    let &[n] = shape else { return Err("a vector has one extent".to_owned()) };
-    let (x, y) = (random::<T, 1>(device, [n], 1)?, random::<T, 1>(device, [n], 2)?);
-    let z: Tensor<T, 1> = device.empty([n]).map_err(say)?;
-    let (a, b, c) = (share(&x)?, share(&y)?, share(&z)?);
-    let kernel = make::<T, _>(device, "vector_add", vector_add::<T>, move || {
-        let (x, y, mut z) = (share(&a)?, share(&b)?, share(&c)?);
-        Ok(Box::new(move |kernel| kernel.launch(&x, &y, &mut z)))
-    });
+/// Checks pieces of vectors: `want` gives an element from those of the inputs.
+fn check_pieces<T: Real>(
+    inputs: &[&Tensor<T, 1>],
+    output: &Tensor<T, 1>,
+    want: fn(&[f64]) -> f64,
+) -> Result<f64, String> {
+    let n = output.len();
+    let mut errors = Vec::new();
+    for place in places(n, SAMPLES).into_iter().chain([n.saturating_sub(1024)]) {
+        let count = (n - place).min(1024);
+        let read = |tensor: &&Tensor<T, 1>| Elements::read(*tensor, place, count);
+        let (inputs, output) = (inputs.iter().map(read).collect::<Result<Vec<_>, _>>()?, read(&output)?);
+        for at in 0..count {
+            let values: Vec<f64> = inputs.iter().map(|input| input.at(at)).collect();
+            let (got, want) = (output.at(at), want(&values));
+            errors.push((error::<T>(got, want, 0.0), format!("element {} is {got}, expected {want}", place + at)));
+        }
+    }
+    judge(errors)
+}
+
+fn copies<T: Real + Float>(device: &Device, shape: &[usize]) -> Result<Problem, String> {
+    let n = vector(shape)?;
+    let x = random::<T, 1>(device, [n], 1)?;
+    let y: Tensor<T, 1> = device.empty([n]).map_err(say)?;
+    let kernel = |&(name, pieces): &(&str, i32)| {
+        from_to::<T, T, 1, 1, T>(device, (&x, &y), name, move || copy16::<T>(Stream::of::<T>(ALIGN, pieces)))
+    };
     Ok(Problem {
-        work: work(1, n, &[x.raw(), y.raw(), z.raw()]),
-        kernels: vec![kernel],
-        output: z.raw().clone(),
+        work: work(0, n, &[x.raw(), y.raw()]),
+        kernels: COPIES.iter().map(kernel).collect::<Result<_, _>>()?,
+        output: y.raw().clone(),
         gemm: None,
-        check: Box::new(move || {
-            let mut errors = Vec::new();
-            for place in places(n, SAMPLES) {
-                let count = (n - place).min(1024);
-                let [x, y, z] = [&x, &y, &z].map(|tensor| Elements::read(tensor, place, count));
-                let (x, y, z) = (x?, y?, z?);
-                for at in 0..count {
-                    let (got, want) = (z.at(at), x.at(at) + y.at(at));
-                    let share = error::<T>(got, want, 0.0);
-                    errors.push((share, format!("z[{}] is {got}, expected {want}", place + at)));
-                }
-            }
-            judge(errors)
-        }),
+        check: Box::new(move || check_pieces(&[&x], &y, |values| values[0])),
     })
 }
 
-/// Checks some rows: `want` gives each element's value and slack from the row of x.
+fn vector_adds<T: Real + Float>(device: &Device, shape: &[usize]) -> Result<Problem, String> {
+    let n = vector(shape)?;
+    let (x, y) = (random::<T, 1>(device, [n], 1)?, random::<T, 1>(device, [n], 2)?);
+    let z: Tensor<T, 1> = device.empty([n]).map_err(say)?;
+    let kernel = |name, template: Box<dyn Fn() -> Template<(In<T, 1>, In<T, 1>, Out<T, 1>)>>| {
+        let (x, y, z) = (share(&x)?, share(&y)?, share(&z)?);
+        Ok(make::<T, _>(device, name, template, move || {
+            let (x, y, mut z) = (share(&x)?, share(&y)?, share(&z)?);
+            Ok(Box::new(move |kernel| kernel.launch(&x, &y, &mut z)))
+        }))
+    };
+    let mut kernels = vec![kernel("vector_add", Box::new(vector_add::<T>))];
+    kernels.extend(
+        ADDS.map(|(name, pieces)| kernel(name, Box::new(move || vector_add_fast::<T>(Stream::of::<T>(ALIGN, pieces))))),
+    );
+    Ok(Problem {
+        work: work(1, n, &[x.raw(), y.raw(), z.raw()]),
+        kernels: kernels.into_iter().collect::<Result<_, String>>()?,
+        output: z.raw().clone(),
+        gemm: None,
+        check: Box::new(move || check_pieces(&[&x, &y], &z, |values| values[0] + values[1])),
+    })
+}
+
+/// Checks some rows: `reference` gives what is expected of a row of x.
 fn check_rows<I: Real, O: Real, const R: usize>(
     x: &Tensor<I, 2>,
     y: &Tensor<O, R>,
-    want: impl Fn(&[f64]) -> Vec<(f64, f64)>,
+    reference: impl Fn(&[I]) -> Reference,
 ) -> Result<f64, String> {
     let [rows, cols] = x.shape();
     let each = y.len() / rows.max(1);
     let mut errors = Vec::new();
     for row in places(rows, SAMPLES).into_iter().chain([rows.saturating_sub(1)]) {
-        let want = want(&Elements::read(x, row * cols, cols)?.reals());
-        let got = Elements::read(y, row * each, each)?.reals();
-        for (at, (got, (want, slack))) in got.into_iter().zip(want).enumerate() {
-            let share = error::<O>(got, want, slack);
-            errors.push((share, format!("element {at} of row {row} is {got}, expected {want}")));
+        let (expected, limits) = reference(&Elements::read(x, row * cols, cols)?.to_vec());
+        let got = Elements::read(y, row * each, each)?;
+        for (at, (want, limit)) in expected.into_iter().zip(limits).enumerate() {
+            let share = error::<O>(got.at(at), want, limit);
+            errors.push((share, format!("element {at} of row {row} is {}, expected {want}", got.at(at))));
         }
     }
     judge(errors)
@@ -129,24 +194,17 @@ fn row_sums<T: Real + Float>(device: &Device, shape: &[usize]) -> Result<Problem
     let [rows, cols] = matrix(shape)?;
     let x = random::<T, 2>(device, [rows, cols], 1)?;
     let y: Tensor<f32, 1> = device.empty([rows]).map_err(say)?;
-    let kernel = |name, template: fn() -> Template<(In<T, 2>, Out<f32, 1>)>| -> Result<(String, Make), String> {
-        let (a, b) = (share(&x)?, share(&y)?);
-        Ok(make::<T, _>(device, name, template, move || {
-            let (x, mut y) = (share(&a)?, share(&b)?);
-            Ok(Box::new(move |kernel| kernel.launch(&x, &mut y)))
-        }))
-    };
+    let plan = Rows::of::<T>(cols, ALIGN);
     Ok(Problem {
         work: work(1, rows * cols, &[x.raw(), y.raw()]),
-        kernels: vec![kernel("row_sum_warp", row_sum_warp::<T>)?, kernel("row_sum_block", row_sum_block::<T>)?],
+        kernels: vec![
+            from_to::<T, f32, 2, 1, T>(device, (&x, &y), "row_sum_warp", row_sum_warp::<T>)?,
+            from_to::<T, f32, 2, 1, T>(device, (&x, &y), "row_sum_block", row_sum_block::<T>)?,
+            from_to::<T, f32, 2, 1, T>(device, (&x, &y), "row_sum_fast", move || row_sum_fast::<T>(plan))?,
+        ],
         output: y.raw().clone(),
         gemm: None,
-        check: Box::new(move || {
-            check_rows(&x, &y, |row| {
-                let sizes: f64 = row.iter().map(|v| v.abs()).sum();
-                vec![(row.iter().sum(), row.len() as f64 * 2f64.powi(-24) * sizes)]
-            })
-        }),
+        check: Box::new(move || check_rows(&x, &y, |row| sum_reference(row, cols))),
     })
 }
 
@@ -154,25 +212,17 @@ fn softmaxes<T: Real + Float>(device: &Device, shape: &[usize]) -> Result<Proble
     let [rows, cols] = matrix(shape)?;
     let x = random::<T, 2>(device, [rows, cols], 1)?;
     let y: Tensor<T, 2> = device.empty([rows, cols]).map_err(say)?;
-    let (a, b) = (share(&x)?, share(&y)?);
-    let kernel = make::<T, _>(device, "softmax", softmax::<T>, move || {
-        let (x, mut y) = (share(&a)?, share(&b)?);
-        Ok(Box::new(move |kernel| kernel.launch(&x, &mut y)))
-    });
+    let plan = Rows::of::<T>(cols, ALIGN);
     Ok(Problem {
         // A maximum, a difference, an exponential, a sum, a product.
         work: work(5, rows * cols, &[x.raw(), y.raw()]),
-        kernels: vec![kernel],
+        kernels: vec![
+            from_to::<T, T, 2, 2, T>(device, (&x, &y), "softmax", softmax::<T>)?,
+            from_to::<T, T, 2, 2, T>(device, (&x, &y), "softmax_fast", move || softmax_fast::<T>(plan))?,
+        ],
         output: y.raw().clone(),
         gemm: None,
-        check: Box::new(move || {
-            check_rows(&x, &y, |row| {
-                let top = row.iter().copied().fold(f64::MIN, f64::max);
-                let sum: f64 = row.iter().map(|v| (v - top).exp()).sum();
-                let slack = (24.0 + row.len() as f64 / 8.0) * 2f64.powi(-24);
-                row.iter().map(|v| (v - top).exp() / sum).map(|want| (want, slack * want)).collect()
-            })
-        }),
+        check: Box::new(move || check_rows(&x, &y, |row| softmax_reference(row, cols))),
     })
 }
 
@@ -181,30 +231,27 @@ fn layer_norms<T: Real + Float>(device: &Device, shape: &[usize]) -> Result<Prob
     let x = random::<T, 2>(device, [rows, cols], 1)?;
     let (gain, bias) = (random::<T, 1>(device, [cols], 2)?, random::<T, 1>(device, [cols], 3)?);
     let y: Tensor<T, 2> = device.empty([rows, cols]).map_err(say)?;
-    let (a, b, c, d) = (share(&x)?, share(&gain)?, share(&bias)?, share(&y)?);
-    let kernel = make::<T, _>(device, "layer_norm", layer_norm::<T>, move || {
-        let (x, gain, bias, mut y) = (share(&a)?, share(&b)?, share(&c)?, share(&d)?);
-        Ok(Box::new(move |kernel| kernel.launch(&x, &gain, &bias, &mut y, 1e-5)))
-    });
+    let plan = Rows::of::<T>(cols, ALIGN);
+    type Args<T> = (In<T, 2>, In<T, 1>, In<T, 1>, Out<T, 2>, Expr<f32>);
+    let kernel = |name, template: Box<dyn Fn() -> Template<Args<T>>>| -> Result<(String, Make), String> {
+        let (x, gain, bias, y) = (share(&x)?, share(&gain)?, share(&bias)?, share(&y)?);
+        Ok(make::<T, _>(device, name, template, move || {
+            let (x, gain, bias, mut y) = (share(&x)?, share(&gain)?, share(&bias)?, share(&y)?);
+            Ok(Box::new(move |kernel| kernel.launch(&x, &gain, &bias, &mut y, 1e-5)))
+        }))
+    };
     Ok(Problem {
         // Mean and variance in one pass, a difference, two products, a sum.
         work: work(8, rows * cols, &[x.raw(), gain.raw(), bias.raw(), y.raw()]),
-        kernels: vec![kernel],
+        kernels: vec![
+            kernel("layer_norm", Box::new(layer_norm::<T>))?,
+            kernel("layer_norm_fast", Box::new(move || layer_norm_fast::<T>(plan)))?,
+        ],
         output: y.raw().clone(),
         gemm: None,
         check: Box::new(move || {
-            let (gain, bias) = (Elements::all(&gain)?.reals(), Elements::all(&bias)?.reals());
-            check_rows(&x, &y, |row| {
-                let mean = row.iter().sum::<f64>() / cols as f64;
-                let variance = row.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / cols as f64;
-                let scale = 1.0 / (variance + 1e-5).sqrt();
-                let element = |(v, (gain, bias)): (&f64, (&f64, &f64))| {
-                    // As in `hidet check`: the mean is known to a few f32 ulps of the inputs' size.
-                    let slack = (4.0 * scale + (v - mean).abs() * scale * 4.0) * gain.abs() + bias.abs();
-                    ((v - mean) * scale * gain + bias, 8.0 * ulp::<f32>(1.0) * slack)
-                };
-                row.iter().zip(gain.iter().zip(&bias)).map(element).collect()
-            })
+            let (gain, bias) = (Elements::all(&gain)?.to_vec(), Elements::all(&bias)?.to_vec());
+            check_rows(&x, &y, |row| layer_norm_reference(row, &gain, &bias))
         }),
     })
 }
@@ -213,14 +260,9 @@ fn transposes<T: Real + Float>(device: &Device, shape: &[usize]) -> Result<Probl
     let [rows, cols] = matrix(shape)?;
     let x = random::<T, 2>(device, [rows, cols], 1)?;
     let y: Tensor<T, 2> = device.empty([cols, rows]).map_err(say)?;
-    let (a, b) = (share(&x)?, share(&y)?);
-    let kernel = make::<T, _>(device, "transpose", transpose::<T>, move || {
-        let (x, mut y) = (share(&a)?, share(&b)?);
-        Ok(Box::new(move |kernel| kernel.launch(&x, &mut y)))
-    });
     Ok(Problem {
         work: work(0, rows * cols, &[x.raw(), y.raw()]),
-        kernels: vec![kernel],
+        kernels: vec![from_to::<T, T, 2, 2, T>(device, (&x, &y), "transpose", transpose::<T>)?],
         output: y.raw().clone(),
         gemm: None,
         check: Box::new(move || {

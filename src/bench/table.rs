@@ -1,6 +1,7 @@
 //! A bout as a table for people.
 
 use super::Bout;
+use super::peaks::Peaks;
 use super::problem::Work;
 use std::fmt::Write;
 
@@ -27,8 +28,14 @@ pub fn gigabytes(work: &Work, milliseconds: f64) -> f64 {
     work.bytes / milliseconds / 1e6
 }
 
+/// What bounds the bout's work, and what share of that speed the time is.
+pub fn of_roof(bout: &Bout, peaks: Option<&Peaks>, milliseconds: f64) -> Option<(f64, &'static str)> {
+    let roof = peaks?.roof(&bout.work)?;
+    Some((roof.time / milliseconds, roof.bound))
+}
+
 /// The table of a bout.
-pub fn text(bout: &Bout) -> String {
+pub fn text(bout: &Bout, peaks: Option<&Peaks>) -> String {
     let mut rows = vec![
         [
             "kernel",
@@ -37,6 +44,7 @@ pub fn text(bout: &Bout) -> String {
             "spread",
             "TFLOP/s",
             "GB/s",
+            "of roof",
             "error/limit",
             "of medians",
             "of rounds",
@@ -54,6 +62,8 @@ pub fn text(bout: &Bout) -> String {
             format!("{:.1}%", 100.0 * line.time.spread()),
             format!("{:.1}", teraflops(&bout.work, line.time.median)),
             format!("{:.0}", gigabytes(&bout.work, line.time.median)),
+            of_roof(bout, peaks, line.time.median)
+                .map_or("-".to_owned(), |(share, bound)| format!("{:.1}% {bound}", 100.0 * share)),
             line.error.map_or("-".to_owned(), |error| format!("{error:.3}")),
             ratio(|ratio| ratio.of_medians),
             ratio(|ratio| ratio.of_rounds),

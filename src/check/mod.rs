@@ -8,7 +8,7 @@ mod hard;
 mod matmul;
 mod memory;
 pub mod numbers;
-mod rows;
+pub mod rows;
 
 pub use bench::Bench;
 use hidet::prelude::*;

@@ -22,11 +22,11 @@ pub(super) fn check(bench: &mut Bench) {
 }
 
 /// What is expected, and how far from it a result may be.
-pub(super) type Reference = (Vec<f64>, Vec<f64>);
+pub type Reference = (Vec<f64>, Vec<f64>);
 
 /// The sum of each row.
-pub(super) const SUM: &str = "n 2^-24 sum |x|";
-pub(super) fn sum_reference<T: Real>(x: &[T], cols: usize) -> Reference {
+pub const SUM: &str = "n 2^-24 sum |x|";
+pub fn sum_reference<T: Real>(x: &[T], cols: usize) -> Reference {
     let expected = x.chunks(cols).map(|row| reals(row).iter().sum()).collect();
     // A sum of n numbers in any order: at most n roundings of partial sums that the sum of sizes bounds.
     let size = |row: &[T]| reals(row).iter().map(|v| v.abs()).sum::<f64>();
@@ -34,8 +34,8 @@ pub(super) fn sum_reference<T: Real>(x: &[T], cols: usize) -> Reference {
 }
 
 /// The softmax of each row.
-pub(super) const SOFTMAX: &str = "(24 + n / 8) 2^-24 |y|";
-pub(super) fn softmax_reference<T: Real>(x: &[T], cols: usize) -> Reference {
+pub const SOFTMAX: &str = "(24 + n / 8) 2^-24 |y|";
+pub fn softmax_reference<T: Real>(x: &[T], cols: usize) -> Reference {
     let mut expected = Vec::new();
     for row in x.chunks(cols) {
         let row = reals(row);
@@ -49,8 +49,8 @@ pub(super) fn softmax_reference<T: Real>(x: &[T], cols: usize) -> Reference {
 }
 
 /// The layer norm of each row, with an epsilon of 1e-5.
-pub(super) const LAYER_NORM: &str = "8 f32 ulp of |gain| scale (4 + 4 |x - m|) + |bias|";
-pub(super) fn layer_norm_reference<T: Real>(x: &[T], gain: &[T], bias: &[T]) -> Reference {
+pub const LAYER_NORM: &str = "8 f32 ulp of |gain| scale (4 + 4 |x - m|) + |bias|";
+pub fn layer_norm_reference<T: Real>(x: &[T], gain: &[T], bias: &[T]) -> Reference {
     let cols = gain.len();
     let (mut expected, mut limits) = (Vec::new(), Vec::new());
     for row in x.chunks(cols) {

@@ -3,7 +3,8 @@
 use super::{Outcome, say};
 use crate::bench::machine::Machine;
 use crate::bench::measure::{L2, Plan};
-use crate::bench::{self, Bout, Request, csv, table};
+use crate::bench::peaks::Peaks;
+use crate::bench::{self, Bout, Request, csv, plot, table};
 use clap::Args;
 use hidet::prelude::*;
 use std::io::Write;
@@ -36,6 +37,15 @@ pub struct Bench {
     /// Write rows of CSV there.
     #[arg(long)]
     csv: Option<PathBuf>,
+    /// Draw the kernels of each problem as bars and their rivals as lines, as SVG.
+    #[arg(long)]
+    plot: Option<PathBuf>,
+    /// Draw everything under the roof of the measured peaks, as SVG.
+    #[arg(long)]
+    roofline: Option<PathBuf>,
+    /// Do not measure the peaks of the device first, which takes two seconds; shares of the roof are not told then.
+    #[arg(long, conflicts_with = "roofline")]
+    no_peaks: bool,
     /// List what can be measured.
     #[arg(long)]
     list: bool,
@@ -68,6 +78,10 @@ impl Bench {
             device.as_cuda().ok_or("`hidet bench` measures time, which the simulated device does not have")?;
         let machine = Machine::of(context);
         println!("{machine}");
+        let peaks = if self.no_peaks { None } else { Some(Peaks::measure(&device)?) };
+        if let Some(peaks) = &peaks {
+            println!("{peaks}");
+        }
         let request = Request {
             kernels: self.kernels.clone(),
             against: self.against.clone(),
@@ -80,16 +94,25 @@ impl Bench {
             Some(path) => Some((path, std::fs::File::create(path).map_err(|error| failed(path, error))?)),
             None => None,
         };
-        let mut first = true;
+        let (mut first, mut bouts) = (true, Vec::new());
         bench::run(&device, &request, &mut |bout: Bout| {
-            println!("\n{}", table::text(&bout));
+            println!("\n{}", table::text(&bout, peaks.as_ref()));
             if let Some((path, file)) = &mut file {
-                let rows = csv::rows(&machine, self.l2, &bout, first);
+                let rows = csv::rows(&machine, peaks.as_ref(), self.l2, &bout, first);
                 file.write_all(rows.as_bytes()).map_err(|error| failed(path, error))?;
                 first = false;
             }
+            bouts.push(bout);
             Ok(())
         })?;
+        let write =
+            |path: &PathBuf, picture: String| std::fs::write(path, picture).map_err(|error| failed(path, error));
+        if let Some(path) = &self.plot {
+            write(path, plot::bars(&machine.gpu, &bouts))?;
+        }
+        if let (Some(path), Some(peaks)) = (&self.roofline, &peaks) {
+            write(path, plot::roofline(&machine.gpu, peaks, &bouts))?;
+        }
         Ok(true)
     }
 }

@@ -1,0 +1,207 @@
+//! Bouts as pictures: bars beside rivals' lines, and points under the roof. SVG that needs nothing but a viewer.
+
+use super::peaks::Peaks;
+use super::problem::Work;
+use super::table::{gigabytes, teraflops};
+use super::{Bout, Line};
+use std::fmt::Write;
+
+/// Something to draw on.
+struct Canvas {
+    body: String,
+    width: f64,
+    height: f64,
+}
+
+impl Canvas {
+    fn new() -> Canvas {
+        Canvas { body: String::new(), width: 0.0, height: 0.0 }
+    }
+
+    // Writing to a string cannot fail.
+    fn put(&mut self, element: std::fmt::Arguments<'_>) {
+        let _ = writeln!(self.body, "{element}");
+    }
+
+    fn rect(&mut self, [x, y, width, height]: [f64; 4], class: &str) {
+        self.put(format_args!(
+            "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" class=\"{class}\"/>"
+        ));
+    }
+
+    fn line(&mut self, [x1, y1]: [f64; 2], [x2, y2]: [f64; 2], class: &str) {
+        self.put(format_args!("<line x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\" class=\"{class}\"/>"));
+    }
+
+    fn dot(&mut self, [x, y]: [f64; 2], class: &str) {
+        self.put(format_args!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" class=\"{class}\"/>"));
+    }
+
+    fn text(&mut self, [x, y]: [f64; 2], class: &str, content: &str) {
+        let content = content.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        self.put(format_args!("<text x=\"{x:.1}\" y=\"{y:.1}\" class=\"{class}\">{content}</text>"));
+    }
+
+    fn finish(self) -> String {
+        let Canvas { body, width, height } = self;
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
+             viewBox=\"0 0 {width} {height}\">\n<style>text{{font:12px ui-monospace,Menlo,Consolas,monospace;fill:#111}}\
+             .t{{font-weight:bold}}.m{{text-anchor:middle}}.e{{text-anchor:end}}.bar{{fill:#4a7fb5}}\
+             .axis{{stroke:#999}}.grid{{stroke:#e4e4e4}}.rival{{stroke:#c0392b;stroke-width:2;stroke-dasharray:6 4}}\
+             .rt{{fill:#c0392b}}.roof{{stroke:#333;stroke-width:2}}.ours{{fill:#4a7fb5}}.theirs{{fill:#c0392b}}</style>\n\
+             <rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>\n{body}</svg>\n"
+        )
+    }
+}
+
+const LEFT: f64 = 70.0;
+const PANEL: f64 = 300.0;
+const BAR: f64 = 70.0;
+const GAP: f64 = 30.0;
+
+/// Speed in the unit that says most of a bout, which is its name too.
+fn speed(work: &Work, line: &Line) -> f64 {
+    match in_flops(work) {
+        true => teraflops(work, line.time.median),
+        false => gigabytes(work, line.time.median),
+    }
+}
+
+/// Whether work is told by operations: where there are many a byte.
+fn in_flops(work: &Work) -> bool {
+    work.flops / work.bytes > 10.0
+}
+
+/// A round number not below `value`, of which a few make an axis.
+fn round_up(value: f64) -> f64 {
+    let power = 10f64.powf(value.max(1e-9).log10().floor());
+    [1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0]
+        .map(|step| step * power)
+        .into_iter()
+        .find(|&top| top >= value)
+        .unwrap_or(10.0 * power)
+}
+
+/// One panel a bout: a bar for each kernel, in the order asked for, and a line for each rival.
+pub fn bars(machine: &str, bouts: &[Bout]) -> String {
+    let mut canvas = Canvas::new();
+    canvas.text([16.0, 24.0], "t", machine);
+    let mut top = 40.0;
+    for bout in bouts {
+        let (rivals, kernels): (Vec<&Line>, Vec<&Line>) = bout.lines.iter().partition(|line| line.rival);
+        let highest = bout.lines.iter().map(|line| speed(&bout.work, line)).fold(0.0, f64::max);
+        let limit = round_up(highest * 1.05);
+        let right = LEFT + GAP + kernels.len() as f64 * (BAR + GAP);
+        let bottom = top + 30.0 + PANEL;
+        let height = |value: f64| bottom - value / limit * PANEL;
+        canvas.text(
+            [LEFT, top + 16.0],
+            "t",
+            &format!("{}, {}", bout.shape, if in_flops(&bout.work) { "TFLOP/s" } else { "GB/s" }),
+        );
+        for step in 0..=5 {
+            let value = limit * f64::from(step) / 5.0;
+            canvas.line([LEFT, height(value)], [right, height(value)], if step == 0 { "axis" } else { "grid" });
+            canvas.text([LEFT - 6.0, height(value) + 4.0], "e", &format!("{value:.0}"));
+        }
+        for (index, line) in kernels.iter().enumerate() {
+            let (x, value) = (LEFT + GAP + index as f64 * (BAR + GAP), speed(&bout.work, line));
+            canvas.rect([x, height(value), BAR, bottom - height(value)], "bar");
+            canvas.text([x + BAR / 2.0, height(value) - 5.0], "m", &format!("{value:.0}"));
+            // Names are long: one below the other, on three levels.
+            canvas.text([x + BAR / 2.0, bottom + 16.0 + 14.0 * (index % 3) as f64], "m", &line.name);
+        }
+        for rival in rivals {
+            let value = speed(&bout.work, rival);
+            canvas.line([LEFT, height(value)], [right, height(value)], "rival");
+            canvas.text([right + 6.0, height(value) + 4.0], "rt", &format!("{} {value:.0}", rival.name));
+        }
+        canvas.width = canvas.width.max(right + 220.0);
+        top = bottom + 60.0;
+    }
+    canvas.width = canvas.width.max(400.0);
+    canvas.height = top + 10.0;
+    canvas.finish()
+}
+
+/// Everything under the roof of the device: operations a byte to the right, TFLOP/s up, both by powers of ten.
+pub fn roofline(machine: &str, peaks: &Peaks, bouts: &[Bout]) -> String {
+    let mut canvas = Canvas::new();
+    let points: Vec<(f64, f64, &Bout, &Line)> = bouts
+        .iter()
+        .filter(|bout| bout.work.flops > 0.0)
+        .flat_map(|bout| bout.lines.iter().map(move |line| (bout, line)))
+        .map(|(bout, line)| (bout.work.flops / bout.work.bytes, teraflops(&bout.work, line.time.median), bout, line))
+        .collect();
+    let (low_x, high_x) = (-2.0, 4.0);
+    let (low_y, high_y) = (-2.0, peaks.tensor.unwrap_or(peaks.fma).log10().ceil().max(2.0));
+    let (width, height) = (660.0, 480.0);
+    let (left, bottom) = (LEFT, 50.0 + height);
+    let place = |x: f64, y: f64| {
+        let (x, y) = (x.log10().clamp(low_x, high_x), y.log10().clamp(low_y, high_y));
+        [left + (x - low_x) / (high_x - low_x) * width, bottom - (y - low_y) / (high_y - low_y) * height]
+    };
+    canvas.text([16.0, 24.0], "t", &format!("{machine}: {peaks}"));
+    for power in low_x as i32..=high_x as i32 {
+        let [x, _] = place(10f64.powi(power), 1.0);
+        canvas.line([x, bottom], [x, bottom - height], "grid");
+        canvas.text([x, bottom + 16.0], "m", &format!("{}", 10f64.powi(power)));
+    }
+    for power in low_y as i32..=high_y as i32 {
+        let [_, y] = place(1.0, 10f64.powi(power));
+        canvas.line([left, y], [left + width, y], "grid");
+        canvas.text([left - 6.0, y + 4.0], "e", &format!("{}", 10f64.powi(power)));
+    }
+    canvas.text([left + width / 2.0, bottom + 34.0], "m", "FLOP a byte");
+    canvas.text([left, 44.0], "e", "TFLOP/s");
+    for (peak, name) in [(Some(peaks.fma), "f32"), (peaks.tensor, "bf16 tensor cores")] {
+        let Some(peak) = peak else { continue };
+        // Where as many bytes come as the engine can work on; TB/s times FLOP a byte are TFLOP/s.
+        let knee = peak / (peaks.copy / 1e3);
+        let start = 10f64.powf(low_y) / (peaks.copy / 1e3);
+        canvas.line(place(start, start * peaks.copy / 1e3), place(knee, peak), "roof");
+        canvas.line(place(knee, peak), place(10f64.powf(high_x), peak), "roof");
+        let [x, y] = place(10f64.powf(high_x), peak);
+        canvas.text([x + 6.0, y + 4.0], "", &format!("{name} {peak:.0}"));
+    }
+    for (x, y, bout, line) in &points {
+        let class = if line.rival { "theirs" } else { "ours" };
+        canvas.dot(place(*x, *y), class);
+        if !line.rival {
+            let [x, y] = place(*x, *y);
+            canvas.text([x + 8.0, y + 4.0], "", &format!("{} {}", line.name, bout.shape));
+        }
+    }
+    canvas.width = left + width + 220.0;
+    canvas.height = bottom + 50.0;
+    canvas.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn axes_end_at_round_numbers() {
+        assert_eq!([7.3, 99.0, 100.0, 611.0, 8100.0].map(round_up), [8.0, 100.0, 100.0, 800.0, 10_000.0]);
+    }
+
+    #[test]
+    fn bars_are_as_high_as_they_are_fast() {
+        let picture = bars("H<200>", &[super::super::tests::bout()]);
+        // 4e9 operations in 2 ms are 2 TFLOP/s; the rival does 4, and the axis ends at 5.
+        assert!(picture.contains("height=\"120.0\" class=\"bar\""), "{picture}");
+        assert!(picture.contains(">theirs 4</text>") && picture.contains(">ours</text>"), "{picture}");
+        assert!(picture.contains("H&lt;200&gt;") && picture.matches("class=\"rival\"").count() == 1);
+    }
+
+    #[test]
+    fn the_roof_has_two_levels() {
+        let peaks = Peaks { copy: 4000.0, fma: 60.0, tensor: Some(800.0) };
+        let picture = roofline("GPU", &peaks, &[super::super::tests::bout()]);
+        assert_eq!(picture.matches("class=\"roof\"").count(), 4);
+        assert_eq!(picture.matches("<circle").count(), 2);
+        assert!(picture.contains("bf16 tensor cores 800") && picture.contains("ours 128x128x128"), "{picture}");
+    }
+}
