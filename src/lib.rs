@@ -6,7 +6,7 @@ pub use hidet_mapping as mapping;
 
 /// What programs with kernels import: `use hidet::prelude::*;`
 pub mod prelude {
-    pub use hidet_core::device::{Device, Tensor};
+    pub use hidet_core::device::{Device, Graph, Pinned, Stream, Tensor};
     pub use hidet_core::dsl::intrinsics::*;
     pub use hidet_core::dsl::{
         Address, Expr, In, InOut, IntoExpr, OnDevice, Out, Registers, Template, Var, Vector, View, computed_view,

@@ -8,7 +8,6 @@ use hidet::cuda::Context;
 use std::ffi::c_void;
 use std::ptr::null_mut;
 use std::rc::Rc;
-use std::sync::Arc;
 
 type Handle = *mut c_void;
 
@@ -39,18 +38,18 @@ const WAYS: [(&str, i32, i32); 4] = [
 /// A handle of the library, on the stream of a context.
 struct Library {
     functions: Functions,
-    context: Arc<Context>,
+    context: &'static Context,
     handle: Handle,
 }
 
 impl Library {
-    fn new(context: &Arc<Context>) -> Result<Library, String> {
+    fn new(context: &'static Context) -> Result<Library, String> {
         // cuBLAS needs cuBLASLt; one that is loaded already is not looked for.
         library::load("cublasLt", "nvidia-cublas")?;
         let functions = Functions::find(library::load("cublas", "nvidia-cublas")?)?;
         // Makes the context current in this thread, where the library looks for it.
-        context.synchronize().map_err(|error| error.to_string())?;
-        let mut library = Library { functions, context: context.clone(), handle: null_mut() };
+        context.make_current().map_err(|error| error.to_string())?;
+        let mut library = Library { functions, context, handle: null_mut() };
         let calls = &library.functions;
         // SAFETY: the pointer is valid for a write; the stream lives as long as the context. 0: the default math, which
         // computes f32 in f32.
@@ -106,7 +105,7 @@ impl Drop for Library {
 }
 
 /// The best of all ways.
-pub fn best(context: &Arc<Context>, gemm: &Gemm) -> Result<Contestant, String> {
+pub fn best(context: &'static Context, gemm: &Gemm) -> Result<Contestant, String> {
     let library = Rc::new(Library::new(context).map_err(|why| format!("cublas: {why}"))?);
     let mut candidates: Vec<Contestant> = WAYS
         .into_iter()

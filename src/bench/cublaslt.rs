@@ -8,7 +8,6 @@ use hidet::cuda::{Context, Memory};
 use std::ffi::c_void;
 use std::ptr::null_mut;
 use std::rc::Rc;
-use std::sync::Arc;
 
 type Handle = *mut c_void;
 
@@ -73,7 +72,7 @@ const PROPOSALS: usize = 64;
 /// A product, described to the library.
 struct Product {
     functions: Functions,
-    context: Arc<Context>,
+    context: &'static Context,
     gemm: Gemm,
     handle: Handle,
     desc: Handle,
@@ -84,15 +83,15 @@ struct Product {
 }
 
 impl Product {
-    fn new(context: &Arc<Context>, gemm: &Gemm) -> Result<Product, String> {
+    fn new(context: &'static Context, gemm: &Gemm) -> Result<Product, String> {
         let functions = Functions::find(library::load("cublasLt", "nvidia-cublas")?)?;
         let ty = gemm.data_type()?;
         let workspace = Memory::new(context, WORKSPACES[0]).map_err(|error| error.to_string())?;
         // Makes the context current in this thread, where the library looks for it.
-        context.synchronize().map_err(|error| error.to_string())?;
+        context.make_current().map_err(|error| error.to_string())?;
         let mut product = Product {
             functions,
-            context: context.clone(),
+            context,
             gemm: gemm.clone(),
             handle: null_mut(),
             desc: null_mut(),
@@ -242,7 +241,7 @@ impl Drop for Product {
 }
 
 /// Every algorithm that the heuristics propose.
-pub fn candidates(context: &Arc<Context>, gemm: &Gemm) -> Result<Vec<Contestant>, String> {
+pub fn candidates(context: &'static Context, gemm: &Gemm) -> Result<Vec<Contestant>, String> {
     let product = Rc::new(Product::new(context, gemm)?);
     let contestant = |proposal: Proposal| {
         let product = product.clone();
@@ -253,7 +252,7 @@ pub fn candidates(context: &Arc<Context>, gemm: &Gemm) -> Result<Vec<Contestant>
 }
 
 /// The best of them.
-pub fn best(context: &Arc<Context>, gemm: &Gemm) -> Result<Contestant, String> {
+pub fn best(context: &'static Context, gemm: &Gemm) -> Result<Contestant, String> {
     let candidates = candidates(context, gemm).map_err(|why| format!("cublaslt: {why}"))?;
     let proposed = candidates.len();
     let (best, able) = measure::fastest(context, candidates)?;

@@ -2,8 +2,7 @@
 
 use super::contestant::Contestant;
 use super::progress::Progress;
-use hidet::cuda::{Context, Event, Memory};
-use std::sync::Arc;
+use hidet::cuda::{Context, Memory};
 
 /// What the second-level cache holds when a launch begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -33,18 +32,18 @@ const MOST_LAUNCHES: usize = 20_000;
 
 /// Times launches of a device.
 pub struct Clock {
-    context: Arc<Context>,
+    context: &'static Context,
     flush: Option<Memory>,
 }
 
 impl Clock {
     /// A clock of that device.
-    pub fn new(context: &Arc<Context>, l2: L2) -> Result<Clock, String> {
+    pub fn new(context: &'static Context, l2: L2) -> Result<Clock, String> {
         let flush = match l2 {
             L2::Warm => None,
             L2::Flush => Some(Memory::new(context, FLUSH).map_err(say)?),
         };
-        Ok(Clock { context: context.clone(), flush })
+        Ok(Clock { context, flush })
     }
 
     /// Milliseconds a launch, over that many.
@@ -52,20 +51,20 @@ impl Clock {
         let launches = launches.max(1);
         match &self.flush {
             None => {
-                let start = Event::record(&self.context).map_err(say)?;
+                let start = self.context.stream().record().map_err(say)?;
                 for _ in 0..launches {
                     contestant.launch()?;
                 }
-                let end = Event::record(&self.context).map_err(say)?;
+                let end = self.context.stream().record().map_err(say)?;
                 Ok(f64::from(start.until(&end).map_err(say)?) / launches as f64)
             }
             Some(flush) => {
                 let mut events = Vec::with_capacity(launches);
                 for _ in 0..launches {
                     flush.zero().map_err(say)?;
-                    let start = Event::record(&self.context).map_err(say)?;
+                    let start = self.context.stream().record().map_err(say)?;
                     contestant.launch()?;
-                    events.push((start, Event::record(&self.context).map_err(say)?));
+                    events.push((start, self.context.stream().record().map_err(say)?));
                 }
                 let times = events.iter().map(|(start, end)| start.until(end).map(f64::from).map_err(say));
                 let times = times.collect::<Result<Vec<f64>, String>>()?;
@@ -92,7 +91,7 @@ pub fn turns(contestants: usize, rounds: usize) -> impl Iterator<Item = (usize, 
 
 /// Milliseconds a launch of each contestant in each round.
 pub fn rounds(
-    context: &Arc<Context>,
+    context: &'static Context,
     contestants: &mut [Contestant],
     plan: &Plan,
     progress: &Progress,
@@ -118,7 +117,7 @@ pub fn rounds(
 
 /// The fastest of several that do the same, by a short look at all and a longer one at the best four. Those that refuse
 /// are left out. How many could run is given too.
-pub fn fastest(context: &Arc<Context>, candidates: Vec<Contestant>) -> Result<(Contestant, usize), String> {
+pub fn fastest(context: &'static Context, candidates: Vec<Contestant>) -> Result<(Contestant, usize), String> {
     let clock = Clock::new(context, L2::Warm)?;
     let mut refusal = "there is no candidate".to_owned();
     let mut timed: Vec<(f64, Contestant)> = Vec::new();

@@ -7,7 +7,6 @@ use crate::examples::streams::{Stream, copy16};
 use hidet::cuda::Context;
 use hidet::device::Storage;
 use hidet::prelude::*;
-use std::sync::Arc;
 
 /// Names that are no kernels.
 pub const NAMES: [(&str, &str); 3] = [
@@ -20,7 +19,7 @@ pub const NAMES: [(&str, &str); 3] = [
 pub fn named(
     name: &str,
     device: &Device,
-    context: &Arc<Context>,
+    context: &'static Context,
     problem: &Problem,
 ) -> Result<Vec<Contestant>, String> {
     let gemm = || problem.gemm.as_ref().ok_or(format!("{name} multiplies matrices, which this kernel does not"));

@@ -1,77 +1,82 @@
-//! A device with its primary context and its stream.
+//! A device with its primary context and its streams, and what is left to say once the context is lost.
 
 use super::driver::{Driver, driver, is_sticky};
+use super::properties::Properties;
+use super::stream::{Queue, Stream};
 use crate::error::{Error, Result};
-use crate::ir::Arch;
-use cudarc::driver::sys::{CUcontext, CUdevice, CUdevice_attribute, CUmemPool_attribute, CUstream};
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use cudarc::driver::sys::{CUcontext, CUmemPool_attribute, CUmemoryPool};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// The number of devices; why there is none otherwise.
 pub fn count() -> Result<usize> {
     Ok(driver()?.devices as usize)
 }
 
-/// What is known of a device.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Properties {
-    /// Its name, as the driver tells it.
-    pub name: String,
-    /// Its architecture; the `a` variant from 9.0 on, as a cubin is made for exactly this device.
-    pub arch: Arch,
-    /// Multiprocessors.
-    pub multiprocessors: u32,
-    /// Bytes of memory.
-    pub memory: usize,
-    /// Bytes of second-level cache.
-    pub l2: usize,
-    /// Bytes of shared memory a block may use when it asks for more.
-    pub shared_per_block: usize,
-    /// Bytes of shared memory a multiprocessor has.
-    pub shared_per_multiprocessor: usize,
-    /// Threads a block may have.
-    pub threads_per_block: u32,
-    /// Largest number of blocks along x, y, z.
-    pub grid: [u32; 3],
-    /// Clock in kHz.
-    pub clock: u32,
-    async_memory: bool,
-}
+/// How many streams a device has at once, the default stream among them.
+pub const STREAMS: usize = 64;
 
-/// A device, its primary context and one stream on which everything is ordered.
+/// A device, its primary context and its streams. There is one for each device, which lives as long as the process.
 pub struct Context {
     /// The driver.
     pub(super) driver: &'static Driver,
     /// Which device.
     pub ordinal: usize,
-    device: CUdevice,
-    context: CUcontext,
-    pub(super) stream: CUstream,
+    pub(super) context: CUcontext,
+    /// Memory in the order of streams comes from here; null where the device has no such memory.
+    pool: CUmemoryPool,
+    default: Queue,
+    /// The others, made when first asked for and then kept: a stream that was dropped is given out again.
+    others: [OnceLock<Queue>; STREAMS],
+    /// A bit for each stream that someone has.
+    taken: Mutex<u64>,
     /// What is known of the device.
     pub properties: Properties,
     /// The error after which the context cannot be used.
     dead: OnceLock<String>,
-    /// Kernels launched since the device was last waited for, oldest first: an error found later is one of theirs.
-    recent: Mutex<VecDeque<Arc<str>>>,
+    /// The names of all kernels, by which streams remember what was launched on them.
+    names: Mutex<Vec<Arc<str>>>,
+    /// Bytes of device memory that this process holds.
+    held: AtomicUsize,
+    /// Page-locked buffers through which the host copies.
+    pub(super) staging: super::staging::Staging,
 }
-
-/// How many kernels are remembered.
-const RECENT: usize = 8;
 
 // SAFETY: contexts and streams may be used from every thread; each call makes the context current first.
 unsafe impl Send for Context {}
 unsafe impl Sync for Context {}
 
+/// While this lives, a context is current in this thread; what was current before comes back with its end.
+pub(super) struct Entered<'a> {
+    driver: &'a Driver,
+    pushed: bool,
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        if self.pushed {
+            let mut popped = std::ptr::null_mut();
+            // SAFETY: the context was pushed by this thread.
+            let _ = unsafe { (self.driver.cuCtxPopCurrent_v2)(&mut popped) };
+        }
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Context {
     /// The context of a device, one for the whole process.
-    pub fn of(ordinal: usize) -> Result<Arc<Context>> {
-        static CONTEXTS: OnceLock<Mutex<HashMap<usize, Arc<Context>>>> = OnceLock::new();
-        let mut contexts = CONTEXTS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn of(ordinal: usize) -> Result<&'static Context> {
+        static CONTEXTS: OnceLock<Mutex<HashMap<usize, &'static Context>>> = OnceLock::new();
+        let mut contexts = lock(CONTEXTS.get_or_init(Mutex::default));
         if let Some(context) = contexts.get(&ordinal) {
-            return Ok(context.clone());
+            return Ok(context);
         }
-        let context = Arc::new(Context::new(ordinal)?);
-        contexts.insert(ordinal, context.clone());
+        let context = Box::leak(Box::new(Context::new(ordinal)?));
+        contexts.insert(ordinal, context);
         Ok(context)
     }
 
@@ -85,18 +90,17 @@ impl Context {
             0 => Ok(()),
             status => Err(fail(format!("{what} failed: {}", driver.describe(status)))),
         };
-        let (mut device, mut context, mut stream) = (0, std::ptr::null_mut(), std::ptr::null_mut());
+        let (mut device, mut context, mut pool) = (0, std::ptr::null_mut(), std::ptr::null_mut());
         // SAFETY: pointers are valid for a write; handles come from the calls before.
         unsafe {
             check("cuDeviceGet", (driver.cuDeviceGet)(&mut device, ordinal as i32))?;
-            let properties = properties(driver, device, &check)?;
+            let properties = Properties::of(driver, device, &check)?;
             check("cuDevicePrimaryCtxRetain", (driver.cuDevicePrimaryCtxRetain)(&mut context, device))?;
-            check("cuCtxSetCurrent", (driver.cuCtxSetCurrent)(context))?;
-            // 1: the stream does not wait for the default stream, nor that for it.
-            check("cuStreamCreate", (driver.cuStreamCreate)(&mut stream, 1))?;
+            check("cuCtxPushCurrent", (driver.cuCtxPushCurrent_v2)(context))?;
+            let _entered = Entered { driver, pushed: true };
             if properties.async_memory {
                 // Memory given back stays with the process: asking the system again at each use is slow.
-                let (mut pool, mut keep) = (std::ptr::null_mut(), u64::MAX);
+                let mut keep = u64::MAX;
                 check("cuDeviceGetDefaultMemPool", (driver.cuDeviceGetDefaultMemPool)(&mut pool, device))?;
                 let attribute = CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
                 let keep = (&mut keep as *mut u64).cast();
@@ -105,12 +109,16 @@ impl Context {
             Ok(Context {
                 driver,
                 ordinal,
-                device,
                 context,
-                stream,
+                pool,
+                default: Queue::new(driver, 0, &check)?,
+                others: [const { OnceLock::new() }; STREAMS],
+                taken: Mutex::new(1),
                 properties,
                 dead: OnceLock::new(),
-                recent: Mutex::default(),
+                names: Mutex::default(),
+                held: AtomicUsize::new(0),
+                staging: Default::default(),
             })
         }
     }
@@ -125,74 +133,187 @@ impl Context {
         Error::Device { device: self.name(), message: message.into() }
     }
 
-    /// The driver's handle of the stream (`CUstream`), for libraries that put their own work there; it lives as long as
-    /// the context, which must be current in the thread that uses it: [`Context::synchronize`] makes it so.
+    /// The driver's handle of the default stream (`CUstream`), for libraries that put their own work there; it lives as
+    /// long as the process. Such libraries need the context to be current: [`Context::make_current`].
     pub fn stream_handle(&self) -> *mut std::ffi::c_void {
-        self.stream.cast()
+        self.default.stream.cast()
     }
 
-    /// Makes the context current in this thread, where it is not lost.
-    pub(super) fn bind(&self) -> Result<()> {
-        if let Some(why) = self.dead.get() {
-            return Err(self.error(format!("the device cannot be used any more in this process, after: {why}")));
-        }
-        // SAFETY: the context lives as long as `self`.
+    /// Makes the context current in this thread, for libraries that expect it.
+    pub fn make_current(&self) -> Result<()> {
+        self.alive()?;
+        // SAFETY: the context lives as long as the process.
         self.check("cuCtxSetCurrent", unsafe { (self.driver.cuCtxSetCurrent)(self.context) })
     }
 
-    /// An error where a call failed. One that loses the context is remembered.
-    pub(super) fn check(&self, what: &str, status: u32) -> Result<()> {
-        if status == 0 {
-            return Ok(());
+    fn alive(&self) -> Result<()> {
+        match self.dead.get() {
+            None => Ok(()),
+            Some(why) => Err(self.error(format!(
+                "the context is lost and nothing can be done on it any more in this process, since: {why}"
+            ))),
         }
-        let text = format!("{what} failed: {}", self.driver.describe(status));
-        if is_sticky(status) {
-            let _ = self.dead.set(text.clone());
-            let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-            let names: Vec<String> = recent.iter().map(|name| format!("`{name}`")).collect();
-            let text = match names.as_slice() {
-                [] => text,
-                names => format!("{text}; kernels launched since the device was last waited for: {}", names.join(", ")),
-            };
-            return Err(self.error(format!(
-                "{text}\nthe context is lost: restart the process; run the kernel on the simulated device, or compile it \
-                 with checks, to find the line"
-            )));
-        }
-        Err(self.error(text))
     }
 
-    /// Waits for everything asked of the device so far.
-    pub fn synchronize(&self) -> Result<()> {
-        self.bind()?;
-        // SAFETY: the stream lives as long as `self`.
-        self.check("cuStreamSynchronize", unsafe { (self.driver.cuStreamSynchronize)(self.stream) })?;
-        self.recent.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    /// Makes the context current in this thread for a while, where it is not lost. A thread that has none keeps it.
+    pub(super) fn enter(&self) -> Result<Entered<'_>> {
+        self.alive()?;
+        let driver = self.driver;
+        let mut current = std::ptr::null_mut();
+        // SAFETY: the pointer is valid for a write; the context lives as long as the process.
+        unsafe {
+            self.check("cuCtxGetCurrent", (driver.cuCtxGetCurrent)(&mut current))?;
+            if current == self.context {
+                return Ok(Entered { driver, pushed: false });
+            }
+            if current.is_null() {
+                self.check("cuCtxSetCurrent", (driver.cuCtxSetCurrent)(self.context))?;
+                return Ok(Entered { driver, pushed: false });
+            }
+            self.check("cuCtxPushCurrent", (driver.cuCtxPushCurrent_v2)(self.context))?;
+        }
+        Ok(Entered { driver, pushed: true })
+    }
+
+    /// An error where a call failed. One that loses the context is remembered.
+    #[inline]
+    pub(super) fn check(&self, what: &str, status: u32) -> Result<()> {
+        if status == 0 { Ok(()) } else { Err(self.failure(what, status)) }
+    }
+
+    #[cold]
+    fn failure(&self, what: &str, status: u32) -> Error {
+        let text = format!("{what} failed: {}", self.driver.describe(status));
+        if !is_sticky(status) {
+            return self.error(text);
+        }
+        let names = lock(&self.names);
+        let launched = self.queues().flat_map(|queue| queue.recent());
+        let launched: Vec<String> =
+            launched.filter_map(|name| Some(format!("`{}`", names.get(name as usize)?))).collect();
+        let text = match launched.as_slice() {
+            [] => text,
+            names => format!("{text}; kernels launched since the device was last waited for: {}", names.join(", ")),
+        };
+        let text = self.dead.get_or_init(|| text);
+        self.error(format!(
+            "{text}\nthe context is lost: restart the process; run the kernel on the simulated device, or compile it with \
+             checks, to find the line"
+        ))
+    }
+
+    /// The streams there are.
+    fn queues(&self) -> impl Iterator<Item = &Queue> {
+        std::iter::once(&self.default).chain(self.others.iter().filter_map(OnceLock::get))
+    }
+
+    fn queue(&self, index: usize) -> &Queue {
+        self.others.get(index).and_then(OnceLock::get).unwrap_or(&self.default)
+    }
+
+    /// The default stream.
+    pub fn stream(&'static self) -> Stream {
+        Stream { context: self, queue: &self.default }
+    }
+
+    /// The stream of that number.
+    pub(super) fn stream_at(&'static self, index: usize) -> Stream {
+        Stream { context: self, queue: self.queue(index) }
+    }
+
+    /// A stream that nobody has; given back by [`Context::give_back`].
+    pub fn take_stream(&'static self) -> Result<Stream> {
+        let _entered = self.enter()?;
+        let mut taken = lock(&self.taken);
+        let index = taken.trailing_ones() as usize;
+        if index >= STREAMS {
+            return Err(
+                self.error(format!("{STREAMS} streams are in use; drop one, or use one for more than one thing"))
+            );
+        }
+        let queue = match self.others[index].get() {
+            Some(queue) => queue,
+            None => {
+                // SAFETY: the context is current.
+                let queue = unsafe { Queue::new(self.driver, index, &|what, status| self.check(what, status)) }?;
+                self.others[index].get_or_init(|| queue)
+            }
+        };
+        *taken |= 1 << index;
+        Ok(Stream { context: self, queue })
+    }
+
+    /// Lets others have the stream; what was asked of it still happens.
+    pub fn give_back(&self, stream: Stream) {
+        if stream.queue.index != 0 {
+            *lock(&self.taken) &= !(1 << stream.queue.index);
+        }
+    }
+
+    /// Lets a stream wait for everything asked so far of others, given by their bits.
+    #[cold]
+    pub(super) fn order(&self, queue: &Queue, others: u64) -> Result<()> {
+        let _entered = self.enter()?;
+        for index in (0..STREAMS).filter(|index| others >> index & 1 == 1) {
+            let event = self.queue(index).mark(self)?;
+            // SAFETY: both live as long as the context.
+            let status = unsafe { (self.driver.cuStreamWaitEvent)(queue.stream, event, 0) };
+            self.check("cuStreamWaitEvent", status)?;
+        }
         Ok(())
     }
 
-    /// Remembers that a kernel was launched.
-    pub(super) fn note_launch(&self, kernel: &Arc<str>) {
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if recent.len() == RECENT {
-            recent.pop_front();
-        }
-        recent.push_back(kernel.clone());
+    /// Waits for everything asked of the device so far, on all its streams.
+    pub fn synchronize(&'static self) -> Result<()> {
+        (0..STREAMS).filter(|index| *index == 0 || self.others[*index].get().is_some()).try_for_each(|index| {
+            let stream = self.stream_at(index);
+            if stream.is_capturing() { Ok(()) } else { stream.synchronize() }
+        })
+    }
+
+    /// The number by which streams remember a kernel.
+    pub(super) fn name_of(&self, kernel: &Arc<str>) -> u32 {
+        let mut names = lock(&self.names);
+        let known = names.iter().position(|name| name == kernel);
+        known.unwrap_or_else(|| {
+            names.push(kernel.clone());
+            names.len() - 1
+        }) as u32
     }
 
     /// Whether memory is given out in the order of the stream.
     pub(super) fn async_memory(&self) -> bool {
         self.properties.async_memory
     }
-}
 
-impl Drop for Context {
-    fn drop(&mut self) {
-        // SAFETY: the stream and the context are given back once. Errors at the end of the process are nobody's.
-        unsafe {
-            let _ = (self.driver.cuStreamDestroy_v2)(self.stream);
-            let _ = (self.driver.cuDevicePrimaryCtxRelease_v2)(self.device);
+    /// Notes that so many bytes more, or less, are held.
+    pub(super) fn hold(&self, bytes: isize) {
+        self.held.fetch_add(bytes as usize, Relaxed);
+    }
+
+    /// Bytes of device memory that tensors of this process hold.
+    pub fn held(&self) -> usize {
+        self.held.load(Relaxed)
+    }
+
+    /// Bytes free and bytes in all, as the driver counts them: what this process keeps in its pool is not free.
+    pub fn memory_info(&self) -> Result<(usize, usize)> {
+        let _entered = self.enter()?;
+        let (mut free, mut total) = (0, 0);
+        // SAFETY: both pointers are valid for a write.
+        let status = unsafe { (self.driver.cuMemGetInfo_v2)(&mut free, &mut total) };
+        self.check("cuMemGetInfo", status).map(|()| (free, total))
+    }
+
+    /// Waits for the device, and gives memory that no tensor uses back to the system, for other processes.
+    pub fn trim(&'static self) -> Result<()> {
+        self.synchronize()?;
+        if self.pool.is_null() {
+            return Ok(());
         }
+        let _entered = self.enter()?;
+        // SAFETY: the pool is the device's.
+        self.check("cuMemPoolTrimTo", unsafe { (self.driver.cuMemPoolTrimTo)(self.pool, 0) })
     }
 }
 
@@ -200,46 +321,4 @@ impl std::fmt::Debug for Context {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} ({})", self.name(), self.properties.name)
     }
-}
-
-/// # Safety
-/// `device` is the driver's.
-unsafe fn properties(
-    driver: &Driver,
-    device: CUdevice,
-    check: &impl Fn(&str, u32) -> Result<()>,
-) -> Result<Properties> {
-    use CUdevice_attribute::*;
-    let attribute = |which: CUdevice_attribute| -> Result<u32> {
-        let mut value = 0;
-        // SAFETY: the pointer is valid for a write.
-        check("cuDeviceGetAttribute", unsafe { (driver.cuDeviceGetAttribute)(&mut value, which, device) })?;
-        Ok(value as u32)
-    };
-    let mut name = [0u8; 256];
-    // SAFETY: the buffer has the length that is told.
-    check("cuDeviceGetName", unsafe { (driver.cuDeviceGetName)(name.as_mut_ptr().cast(), 255, device) })?;
-    let mut memory = 0;
-    // SAFETY: the pointer is valid for a write.
-    check("cuDeviceTotalMem", unsafe { (driver.cuDeviceTotalMem_v2)(&mut memory, device) })?;
-    let major = attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?;
-    let minor = attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?;
-    let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
-    Ok(Properties {
-        name: String::from_utf8_lossy(name).into_owned(),
-        arch: Arch { number: major * 10 + minor, specific: major >= 9 },
-        multiprocessors: attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?,
-        memory,
-        l2: attribute(CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE)? as usize,
-        shared_per_block: attribute(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)? as usize,
-        shared_per_multiprocessor: attribute(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR)? as usize,
-        threads_per_block: attribute(CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK)?,
-        grid: [
-            attribute(CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_X)?,
-            attribute(CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Y)?,
-            attribute(CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Z)?,
-        ],
-        clock: attribute(CU_DEVICE_ATTRIBUTE_CLOCK_RATE).unwrap_or(0),
-        async_memory: attribute(CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED)? != 0,
-    })
 }

@@ -1,13 +1,13 @@
 //! Points in a stream, and the time between them.
 
 use super::context::Context;
+use super::stream::Stream;
 use crate::error::Result;
 use cudarc::driver::sys::CUevent;
-use std::sync::Arc;
 
-/// A point in the stream of a device.
+/// A point in a stream.
 pub struct Event {
-    context: Arc<Context>,
+    context: &'static Context,
     event: CUevent,
 }
 
@@ -15,55 +15,84 @@ pub struct Event {
 unsafe impl Send for Event {}
 unsafe impl Sync for Event {}
 
+/// What the driver says of a point that is not reached.
+const NOT_READY: u32 = 600;
+
 impl Event {
-    /// The point reached when everything asked for so far is done.
-    pub fn record(context: &Arc<Context>) -> Result<Event> {
-        context.bind()?;
-        let mut event = Event { context: context.clone(), event: std::ptr::null_mut() };
+    /// The point reached when everything asked of the stream so far is done.
+    pub fn record(stream: Stream) -> Result<Event> {
+        let context = stream.context;
+        let _entered = context.enter()?;
+        let mut event = Event { context, event: std::ptr::null_mut() };
         // SAFETY: the pointer is valid for a write; the stream is the context's. 0: with time.
         unsafe {
             context.check("cuEventCreate", (context.driver.cuEventCreate)(&mut event.event, 0))?;
-            context.check("cuEventRecord", (context.driver.cuEventRecord)(event.event, context.stream))?;
+            context.check("cuEventRecord", (context.driver.cuEventRecord)(event.event, stream.queue.stream))?;
         }
         Ok(event)
     }
 
     /// Waits for the point.
     pub fn synchronize(&self) -> Result<()> {
-        self.context.bind()?;
+        let _entered = self.context.enter()?;
         // SAFETY: the event is recorded.
-        self.context.check("waiting", unsafe { (self.context.driver.cuEventSynchronize)(self.event) })
+        self.context.check("waiting for the device", unsafe { (self.context.driver.cuEventSynchronize)(self.event) })
+    }
+
+    /// Whether the point is reached.
+    pub fn is_reached(&self) -> Result<bool> {
+        let _entered = self.context.enter()?;
+        // SAFETY: the event is recorded.
+        match unsafe { (self.context.driver.cuEventQuery)(self.event) } {
+            NOT_READY => Ok(false),
+            status => self.context.check("cuEventQuery", status).map(|()| true),
+        }
     }
 
     /// Milliseconds from this point to a later one; waits for the later one.
     pub fn until(&self, later: &Event) -> Result<f32> {
         later.synchronize()?;
+        let _entered = self.context.enter()?;
         let mut milliseconds = 0.0;
         // SAFETY: both events are recorded.
         let status = unsafe { (self.context.driver.cuEventElapsedTime)(&mut milliseconds, self.event, later.event) };
         self.context.check("cuEventElapsedTime", status)?;
         Ok(milliseconds)
     }
+
+    pub(super) fn handle(&self) -> CUevent {
+        self.event
+    }
 }
 
 impl Drop for Event {
     fn drop(&mut self) {
-        if !self.event.is_null() && self.context.bind().is_ok() {
+        if self.event.is_null() {
+            return;
+        }
+        if let Ok(_entered) = self.context.enter() {
             // SAFETY: the event is given back once.
             let _ = unsafe { (self.context.driver.cuEventDestroy_v2)(self.event) };
         }
     }
 }
 
-/// The median time of a launch in milliseconds over `rounds` rounds, each of so many launches that a round takes about
-/// a millisecond or more, after one to warm up.
-pub fn measure(context: &Arc<Context>, rounds: usize, mut launch: impl FnMut() -> Result<()>) -> Result<f64> {
+impl std::fmt::Debug for Event {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Event on {:?}", self.context)
+    }
+}
+
+/// The median time of a launch on the default stream in milliseconds over `rounds` rounds, each of so many launches that
+/// a round takes about a millisecond or more, after one to warm up.
+pub fn measure(context: &'static Context, rounds: usize, mut launch: impl FnMut() -> Result<()>) -> Result<f64> {
+    let stream = context.stream();
     let mut time = |launches: u32| -> Result<f64> {
-        let start = Event::record(context)?;
+        let start = stream.record()?;
         for _ in 0..launches {
             launch()?;
         }
-        let end = Event::record(context)?;
+        let end = stream.record()?;
         Ok(f64::from(start.until(&end)?) / f64::from(launches))
     };
     time(1)?;

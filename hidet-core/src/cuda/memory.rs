@@ -1,39 +1,88 @@
-//! Device memory.
+//! Device memory, and copies of it.
 
 use super::context::Context;
+use super::stream::Stream;
+use super::uses::Uses;
 use crate::error::Result;
-use std::sync::Arc;
+use std::any::Any;
 
-/// An allocation on a device, given back when dropped, after all work asked for so far.
+/// What the driver says where memory runs out.
+const OUT_OF_MEMORY: u32 = 2;
+
+/// An allocation on a device, given back when dropped, after all work asked for so far. It knows which streams used it:
+/// each use waits for those that must come before it.
 pub struct Memory {
-    context: Arc<Context>,
+    context: &'static Context,
     address: u64,
     bytes: usize,
+    uses: Uses,
+    /// Who gives it back, where that is not the pool.
+    owner: Option<Box<dyn Any + Send + Sync>>,
 }
 
 impl Memory {
     /// That many bytes, unset.
-    pub fn new(context: &Arc<Context>, bytes: usize) -> Result<Memory> {
-        let mut memory = Memory { context: context.clone(), address: 0, bytes };
+    pub fn new(context: &'static Context, bytes: usize) -> Result<Memory> {
+        let mut memory =
+            Memory { context, address: 0, bytes: 0, uses: Uses::by(context.stream().queue.bit()), owner: None };
         if bytes == 0 {
             return Ok(memory);
         }
-        context.bind()?;
-        let driver = context.driver;
-        // SAFETY: the pointer is valid for a write; the stream is the context's.
-        let status = unsafe {
-            if context.async_memory() {
-                (driver.cuMemAllocAsync)(&mut memory.address, bytes, context.stream)
-            } else {
-                (driver.cuMemAlloc_v2)(&mut memory.address, bytes)
-            }
-        };
-        if status == 2 {
-            let total = context.properties.memory;
-            return Err(context.error(format!("out of memory: {bytes} bytes asked for, the device has {total} in all")));
+        let mut status = memory.allocate(bytes)?;
+        if status == OUT_OF_MEMORY {
+            // What is still to be given back may be enough.
+            context.trim()?;
+            status = memory.allocate(bytes)?;
+        }
+        if status == OUT_OF_MEMORY {
+            let (free, total) = context.memory_info()?;
+            let held = context.held();
+            return Err(context.error(format!(
+                "out of memory: {bytes} bytes asked for, {free} of {total} bytes are free, tensors of this process hold \
+                 {held}; drop some of them first, or use smaller ones"
+            )));
         }
         context.check("allocating device memory", status)?;
+        memory.bytes = bytes;
+        context.hold(bytes as isize);
         Ok(memory)
+    }
+
+    fn allocate(&mut self, bytes: usize) -> Result<u32> {
+        let _entered = self.context.enter()?;
+        let driver = self.context.driver;
+        // SAFETY: the pointer is valid for a write.
+        Ok(unsafe {
+            if self.context.async_memory() {
+                (driver.cuMemAllocAsync)(&mut self.address, bytes, self.context.stream().queue.stream)
+            } else {
+                (driver.cuMemAlloc_v2)(&mut self.address, bytes)
+            }
+        })
+    }
+
+    /// Memory of someone else, whose work on it is done; `owner` is dropped when all work here is done too.
+    ///
+    /// # Safety
+    /// The bytes must be the device's and stay valid until `owner` is dropped.
+    pub unsafe fn foreign(
+        context: &'static Context,
+        address: u64,
+        bytes: usize,
+        owner: Box<dyn Any + Send + Sync>,
+    ) -> Memory {
+        Memory { context, address, bytes, uses: Uses::by(context.stream().queue.bit()), owner: Some(owner) }
+    }
+
+    /// Gives the memory away without giving it back, after waiting for all its uses: its address. Nothing where it is not
+    /// of the pool.
+    pub fn into_address(mut self) -> Result<Option<u64>> {
+        if self.owner.is_some() || !self.context.async_memory() {
+            return Ok(None);
+        }
+        self.wait()?;
+        self.context.hold(-(self.bytes as isize));
+        Ok(Some(std::mem::take(&mut self.address)))
     }
 
     /// Its address on the device.
@@ -52,8 +101,32 @@ impl Memory {
     }
 
     /// The device.
-    pub fn context(&self) -> &Arc<Context> {
-        &self.context
+    pub fn context(&self) -> &'static Context {
+        self.context
+    }
+
+    /// Lets a stream wait for what must come before it reads or writes the memory, and notes that it does.
+    #[inline]
+    pub fn use_on(&self, stream: Stream, write: bool) -> Result<()> {
+        match self.uses.note(stream.queue.bit(), write) {
+            0 => Ok(()),
+            others => self.context.order(stream.queue, others),
+        }
+    }
+
+    /// Waits for everything asked so far that uses the memory.
+    pub fn wait(&self) -> Result<()> {
+        let stream = self.context.stream();
+        self.use_on(stream, true)?;
+        stream.synchronize()
+    }
+
+    /// The stream that wrote last, where work can be done on it now, and the use noted.
+    fn for_host(&self, write: bool) -> Result<Stream> {
+        let last = self.context.stream_at(self.uses.writer().trailing_zeros() as usize);
+        let stream = if last.is_capturing() { self.context.stream() } else { last };
+        self.use_on(stream, write)?;
+        Ok(stream)
     }
 
     fn within(&self, offset: usize, bytes: usize) -> Result<()> {
@@ -63,76 +136,119 @@ impl Memory {
         Err(self.context.error(format!("a copy of {bytes} bytes at {offset} of an allocation of {} bytes", self.bytes)))
     }
 
-    /// Copies bytes in, and waits until `from` may be changed.
+    /// Copies bytes in. They may be changed when it returns, though the copy may still be under way.
     pub fn write(&self, offset: usize, from: &[u8]) -> Result<()> {
         self.within(offset, from.len())?;
         if from.is_empty() {
             return Ok(());
         }
-        let context = &self.context;
-        context.bind()?;
-        let to = self.address + offset as u64;
-        // SAFETY: both ranges are valid; the call below waits until the source is read.
-        let status =
-            unsafe { (context.driver.cuMemcpyHtoDAsync_v2)(to, from.as_ptr().cast(), from.len(), context.stream) };
-        context.check("copying to the device", status)?;
-        context.synchronize()
+        let _entered = self.context.enter()?;
+        self.context.staging.write(self.for_host(true)?, self.address + offset as u64, from)
     }
 
-    /// Copies bytes out, after all work asked for so far.
+    /// Copies bytes out, after all work asked for so far that writes them.
     pub fn read(&self, offset: usize, to: &mut [u8]) -> Result<()> {
         self.within(offset, to.len())?;
         if to.is_empty() {
             return Ok(());
         }
-        let context = &self.context;
-        context.bind()?;
-        let from = self.address + offset as u64;
-        // SAFETY: both ranges are valid; the call below waits until the copy is done.
-        let status =
-            unsafe { (context.driver.cuMemcpyDtoHAsync_v2)(to.as_mut_ptr().cast(), from, to.len(), context.stream) };
-        context.check("copying from the device", status)?;
-        context.synchronize()
+        let _entered = self.context.enter()?;
+        self.context.staging.read(self.for_host(false)?, self.address + offset as u64, to)
     }
 
-    /// Copies all bytes of another allocation of the same device, in the order of the stream, without waiting.
+    /// Copies all bytes of another allocation of the same device, in the order of the default stream, without waiting.
     pub fn copy_from(&self, from: &Memory) -> Result<()> {
-        self.within(0, from.bytes)?;
-        if from.context.ordinal != self.context.ordinal {
-            return Err(self.context.error(format!("a copy from an allocation on {}", from.context.name())));
-        }
-        if from.bytes == 0 {
+        self.copy_on(self.context.stream(), 0, from, 0, from.bytes, false)
+    }
+
+    /// Copies bytes of another allocation, in the order of a stream of this one's device, without waiting. Where the
+    /// stream is captured, a copy is recorded, and its order is the business of the replay.
+    pub fn copy_on(
+        &self,
+        stream: Stream,
+        offset: usize,
+        from: &Memory,
+        first: usize,
+        bytes: usize,
+        captured: bool,
+    ) -> Result<()> {
+        self.within(offset, bytes)?;
+        from.within(first, bytes)?;
+        if bytes == 0 {
             return Ok(());
         }
-        let context = &self.context;
-        context.bind()?;
-        // SAFETY: both ranges are valid, and given back in the order of the stream.
-        let status =
-            unsafe { (context.driver.cuMemcpyDtoDAsync_v2)(self.address, from.address, from.bytes, context.stream) };
-        context.check("copying on the device", status)
+        let context = self.context;
+        let (target, source) = (self.address + offset as u64, from.address + first as u64);
+        let _entered = context.enter()?;
+        if !captured {
+            self.use_on(stream, true)?;
+        }
+        if from.context.ordinal == context.ordinal {
+            if !captured {
+                from.use_on(stream, false)?;
+            }
+            // SAFETY: both ranges are valid, and given back after this use.
+            let status = unsafe { (context.driver.cuMemcpyDtoDAsync_v2)(target, source, bytes, stream.queue.stream) };
+            return context.check("copying on the device", status);
+        }
+        // The other device's streams are not known here: its default stream stands for the copy, before and after.
+        let theirs = from.context.stream();
+        from.use_on(theirs, false)?;
+        stream.wait(&theirs.record()?)?;
+        // SAFETY: both ranges are valid, and given back after this use.
+        let status = unsafe {
+            (context.driver.cuMemcpyPeerAsync)(
+                target,
+                context.context,
+                source,
+                from.context.context,
+                bytes,
+                stream.queue.stream,
+            )
+        };
+        context.check("copying between devices", status)?;
+        theirs.wait(&stream.record()?)
     }
 
     /// Makes all bytes 0.
     pub fn zero(&self) -> Result<()> {
+        self.zero_on(self.context.stream())
+    }
+
+    /// Makes all bytes 0, in the order of a stream.
+    pub fn zero_on(&self, stream: Stream) -> Result<()> {
         if self.bytes == 0 {
             return Ok(());
         }
-        self.context.bind()?;
+        let _entered = self.context.enter()?;
+        self.use_on(stream, true)?;
         // SAFETY: the range is the allocation.
-        let status = unsafe { (self.context.driver.cuMemsetD8Async)(self.address, 0, self.bytes, self.context.stream) };
+        let status = unsafe { (self.context.driver.cuMemsetD8Async)(self.address, 0, self.bytes, stream.queue.stream) };
         self.context.check("clearing device memory", status)
     }
 }
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        if self.address == 0 || self.context.bind().is_err() {
+        if self.owner.is_some() {
+            // The owner knows nothing of the streams here.
+            let _ = self.wait();
             return;
         }
-        // SAFETY: the allocation is given back once, in the order of the stream. A failure leaks it.
+        if self.address == 0 {
+            return;
+        }
+        self.context.hold(-(self.bytes as isize));
+        // In the order of the stream it came from, after all others. A failure leaks it.
+        let home = self.context.stream();
+        let Ok(_entered) = self.context.enter() else { return };
+        if self.use_on(home, true).is_err() {
+            return;
+        }
+        // SAFETY: the allocation is given back once.
         unsafe {
             let _ = if self.context.async_memory() {
-                (self.context.driver.cuMemFreeAsync)(self.address, self.context.stream)
+                (self.context.driver.cuMemFreeAsync)(self.address, home.queue.stream)
             } else {
                 (self.context.driver.cuMemFree_v2)(self.address)
             };

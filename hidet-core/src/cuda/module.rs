@@ -3,8 +3,9 @@
 use super::context::Context;
 use super::driver::version_name;
 use super::nvrtc::{self, Cubin};
+use super::stream::Stream;
 use crate::error::Result;
-use cudarc::driver::sys::{CUfunction, CUfunction_attribute, CUlaunchConfig, CUmodule};
+use cudarc::driver::sys::{CUfunction, CUfunction_attribute, CUlaunchAttribute, CUlaunchConfig, CUmodule};
 use std::ffi::{CString, c_void};
 use std::sync::Arc;
 
@@ -13,8 +14,9 @@ const SHARED_WITHOUT_ASKING: usize = 48 * 1024;
 
 /// A kernel on a device.
 pub struct Module {
-    context: Arc<Context>,
-    entry: Arc<str>,
+    context: &'static Context,
+    /// The number by which streams remember it.
+    name: u32,
     module: CUmodule,
     function: CUfunction,
 }
@@ -32,17 +34,19 @@ pub struct Launch {
     pub block: [u32; 3],
     /// Bytes of dynamic shared memory.
     pub shared: u32,
+    /// Blocks a cluster, as the kernel says them.
+    pub cluster: [u32; 3],
 }
 
 impl Module {
     /// Loads a cubin and finds its kernel.
-    pub fn load(context: &Arc<Context>, cubin: &Cubin, entry: &str) -> Result<Module> {
-        context.bind()?;
+    pub fn load(context: &'static Context, cubin: &Cubin, entry: &str) -> Result<Module> {
+        let _entered = context.enter()?;
         let driver = context.driver;
         let name = CString::new(entry).map_err(|_| context.error("the name of the kernel holds a NUL"))?;
         let mut loaded = Module {
-            context: context.clone(),
-            entry: entry.into(),
+            context,
+            name: context.name_of(&Arc::from(entry)),
             module: std::ptr::null_mut(),
             function: std::ptr::null_mut(),
         };
@@ -70,7 +74,7 @@ impl Module {
         if bytes <= SHARED_WITHOUT_ASKING {
             return Ok(());
         }
-        self.context.bind()?;
+        let _entered = self.context.enter()?;
         let attribute = CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
         // SAFETY: the function is loaded.
         let status = unsafe { (self.context.driver.cuFuncSetAttribute)(self.function, attribute, bytes as i32) };
@@ -79,7 +83,7 @@ impl Module {
 
     /// Allows clusters of more than eight blocks.
     pub fn allow_large_clusters(&self) -> Result<()> {
-        self.context.bind()?;
+        let _entered = self.context.enter()?;
         let attribute = CUfunction_attribute::CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED;
         // SAFETY: the function is loaded.
         let status = unsafe { (self.context.driver.cuFuncSetAttribute)(self.function, attribute, 1) };
@@ -91,40 +95,130 @@ impl Module {
     /// # Safety
     /// `params` must point to one value for each parameter of the kernel, of its type, and the kernel must not touch
     /// memory that is not its own.
-    pub unsafe fn launch(&self, launch: &Launch, params: &mut [*mut c_void]) -> Result<()> {
-        let context = &self.context;
-        context.bind()?;
-        let config = CUlaunchConfig {
-            gridDimX: launch.grid[0],
-            gridDimY: launch.grid[1],
-            gridDimZ: launch.grid[2],
-            blockDimX: launch.block[0],
-            blockDimY: launch.block[1],
-            blockDimZ: launch.block[2],
-            sharedMemBytes: launch.shared,
-            hStream: context.stream,
-            // Clusters are part of the kernel (`__cluster_dims__`).
-            attrs: std::ptr::null_mut(),
-            numAttrs: 0,
-        };
-        // SAFETY: the configuration is complete; the parameters are the caller's duty.
-        let status = unsafe {
-            (context.driver.cuLaunchKernelEx)(&config, self.function, params.as_mut_ptr(), std::ptr::null_mut())
-        };
-        context.note_launch(&self.entry);
-        context.check("the launch", status)
+    #[inline]
+    pub unsafe fn launch(&self, stream: Stream, launch: &Launch, params: *mut *mut c_void) -> Result<()> {
+        let _entered = self.context.enter()?;
+        // SAFETY: the caller's duty.
+        let status = unsafe { launch.submit(stream, self.function, params) };
+        stream.queue.note_launch(self.name);
+        self.context.check("the launch", status)
+    }
+
+    /// The same launch as often as wanted, without any check.
+    ///
+    /// # Safety
+    /// As for [`Module::launch`], whenever it is launched.
+    pub unsafe fn bare(&self, launch: Launch, params: Vec<Box<dyn std::any::Any>>, pointers: Vec<*mut c_void>) -> Bare {
+        Bare { context: self.context, function: self.function, launch, pointers, _params: params }
+    }
+
+    /// How much of a multiprocessor such a launch can use.
+    pub fn occupancy(&self, launch: &Launch) -> Result<Occupancy> {
+        let (context, driver) = (self.context, self.context.driver);
+        let _entered = context.enter()?;
+        let threads = launch.block.iter().product::<u32>();
+        let (mut blocks, mut clusters) = (0, 0);
+        // SAFETY: the pointers are valid for a write; the function is loaded.
+        unsafe {
+            let shared = launch.shared as usize;
+            let status = (driver.cuOccupancyMaxActiveBlocksPerMultiprocessor)(
+                &mut blocks,
+                self.function,
+                threads as i32,
+                shared,
+            );
+            context.check("asking for the occupancy", status)?;
+            if launch.cluster.iter().product::<u32>() > 1 {
+                let config = launch.config(context.stream(), &mut []);
+                let status = (driver.cuOccupancyMaxActiveClusters)(&mut clusters, self.function, &config);
+                context.check("asking for the occupancy of clusters", status)?;
+            }
+        }
+        Ok(Occupancy { blocks: blocks as u32, warps: blocks as u32 * threads.div_ceil(32), clusters: clusters as u32 })
     }
 
     /// The device.
-    pub fn context(&self) -> &Arc<Context> {
-        &self.context
+    pub fn context(&self) -> &'static Context {
+        self.context
+    }
+}
+
+/// How much of a device launches of a kernel can use at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Occupancy {
+    /// Blocks of it that a multiprocessor holds.
+    pub blocks: u32,
+    /// Warps of those blocks; a multiprocessor has room for 64 from 8.0 on (48 on 8.6 and 8.9).
+    pub warps: u32,
+    /// Clusters of it that the device holds; 0 for a kernel without clusters.
+    pub clusters: u32,
+}
+
+impl Launch {
+    fn config(&self, stream: Stream, attributes: &mut [CUlaunchAttribute]) -> CUlaunchConfig {
+        CUlaunchConfig {
+            gridDimX: self.grid[0],
+            gridDimY: self.grid[1],
+            gridDimZ: self.grid[2],
+            blockDimX: self.block[0],
+            blockDimY: self.block[1],
+            blockDimZ: self.block[2],
+            sharedMemBytes: self.shared,
+            hStream: stream.queue.stream,
+            attrs: attributes.as_mut_ptr(),
+            numAttrs: attributes.len() as u32,
+        }
+    }
+
+    /// The call of the driver, and nothing more. Clusters are part of the kernel (`__cluster_dims__`).
+    ///
+    /// # Safety
+    /// As for [`Module::launch`].
+    #[inline]
+    unsafe fn submit(&self, stream: Stream, function: CUfunction, params: *mut *mut c_void) -> u32 {
+        let ([x, y, z], [bx, by, bz]) = (self.grid, self.block);
+        let (driver, queue, none) = (stream.context.driver, stream.queue.stream, std::ptr::null_mut());
+        // SAFETY: the caller's duty.
+        unsafe { (driver.cuLaunchKernel)(function, x, y, z, bx, by, bz, self.shared, queue, params, none) }
+    }
+}
+
+/// A launch whose parameters are ready: what every launch comes to. For measuring what is added to that, and for graphs
+/// built by hand.
+pub struct Bare {
+    context: &'static Context,
+    pub(super) function: CUfunction,
+    pub(super) launch: Launch,
+    /// To each parameter.
+    pub(super) pointers: Vec<*mut c_void>,
+    /// What the pointers point to.
+    _params: Vec<Box<dyn std::any::Any>>,
+}
+
+impl Bare {
+    /// Launches the kernel by one call of the driver; its status. The context must be current ([`Context::make_current`]).
+    ///
+    /// # Safety
+    /// The tensors it was made with must still be there, and nothing else may use them meanwhile.
+    #[inline]
+    pub unsafe fn launch(&mut self, stream: Stream) -> u32 {
+        // SAFETY: the caller's duty.
+        unsafe { self.launch.submit(stream, self.function, self.pointers.as_mut_ptr()) }
+    }
+
+    /// The device.
+    pub fn context(&self) -> &'static Context {
+        self.context
     }
 }
 
 impl Drop for Module {
     fn drop(&mut self) {
         // A kernel may still run; unloading waits for it.
-        if !self.module.is_null() && self.context.bind().is_ok() {
+        if self.module.is_null() {
+            return;
+        }
+        if let Ok(_entered) = self.context.enter() {
             // SAFETY: the module is given back once.
             let _ = unsafe { (self.context.driver.cuModuleUnload)(self.module) };
         }

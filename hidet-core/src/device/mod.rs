@@ -1,9 +1,16 @@
 //! One face over the simulated device and the real one: memory, tensors, what the device can do.
 
+mod graph;
+mod pinned;
 mod storage;
+mod stream;
 mod tensor;
 
+pub use graph::Graph;
+pub use pinned::Pinned;
 pub use storage::Storage;
+pub use stream::{Event, Stream};
+pub(crate) use stream::{is_recorded, refuse_in_capture};
 pub use tensor::{RawTensor, Tensor};
 
 use crate::cuda;
@@ -20,7 +27,7 @@ pub struct Device(Kind);
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
     Sim(Arc<sim::Options>),
-    Cuda(Arc<cuda::Context>),
+    Cuda(&'static cuda::Context),
 }
 
 /// What a launch may ask of a device.
@@ -96,7 +103,7 @@ impl Device {
     }
 
     /// The GPU behind it, where it is one.
-    pub fn as_cuda(&self) -> Option<&Arc<cuda::Context>> {
+    pub fn as_cuda(&self) -> Option<&'static cuda::Context> {
         match &self.0 {
             Kind::Cuda(context) => Some(context),
             Kind::Sim(_) => None,
@@ -125,8 +132,14 @@ impl Device {
         }
     }
 
-    /// Waits for everything asked of it so far.
+    /// An error of this device.
+    pub(crate) fn error(&self, message: impl Into<String>) -> Error {
+        Error::Device { device: self.to_string(), message: message.into() }
+    }
+
+    /// Waits for everything asked of it so far, on all its streams.
     pub fn synchronize(&self) -> Result<()> {
+        refuse_in_capture(self, "waiting for the device")?;
         match &self.0 {
             Kind::Sim(_) => Ok(()),
             Kind::Cuda(context) => context.synchronize(),

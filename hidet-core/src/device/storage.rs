@@ -1,6 +1,6 @@
 //! Bytes on a device.
 
-use super::{Device, Kind};
+use super::{Device, Kind, refuse_in_capture};
 use crate::cuda;
 use crate::error::Result;
 use crate::sim;
@@ -18,6 +18,7 @@ pub enum Storage {
 impl Storage {
     /// That many bytes, unset.
     pub fn uninit(device: &Device, bytes: usize) -> Result<Storage> {
+        refuse_in_capture(device, "allocating a tensor")?;
         Ok(match device.kind() {
             Kind::Sim(_) => Storage::Sim(Arc::new(sim::Memory::uninit(bytes))),
             Kind::Cuda(context) => Storage::Cuda(Arc::new(cuda::Memory::new(context, bytes)?)),
@@ -27,6 +28,7 @@ impl Storage {
     /// These bytes.
     pub fn from_bytes(device: &Device, bytes: &[u8]) -> Result<Storage> {
         if device.is_sim() {
+            refuse_in_capture(device, "allocating a tensor")?;
             return Ok(Storage::Sim(Arc::new(sim::Memory::from_bytes(bytes))));
         }
         let storage = Storage::uninit(device, bytes.len())?;

@@ -1,6 +1,6 @@
 //! Tensors: shaped memory on a device, row-major and contiguous.
 
-use super::{Device, Storage};
+use super::{Device, Storage, refuse_in_capture};
 use crate::error::{Error, Result};
 use crate::types::{Element, Scalar};
 use std::marker::PhantomData;
@@ -43,6 +43,11 @@ impl RawTensor {
 
     /// Whether it shares a byte with another tensor.
     pub fn overlaps(&self, other: &RawTensor) -> bool {
+        if let (Storage::Cuda(_), Storage::Cuda(_)) = (&self.storage, &other.storage) {
+            // By address: memory of others may come here twice.
+            let (a, b) = (self.address(), other.address());
+            return a < b + other.bytes() as u64 && b < a + self.bytes() as u64;
+        }
         self.storage.is_same(&other.storage)
             && self.offset < other.offset + other.bytes()
             && other.offset < self.offset + self.bytes()
@@ -68,7 +73,7 @@ fn size<T: Element, const R: usize>(device: &Device, shape: [usize; R]) -> Resul
 }
 
 /// The bytes of elements.
-fn bytes_of<T: Element>(elements: &[T]) -> &[u8] {
+pub(super) fn bytes_of<T: Element>(elements: &[T]) -> &[u8] {
     // SAFETY: the elements are numbers without padding (the trait is closed), and every byte may be read.
     unsafe { std::slice::from_raw_parts(elements.as_ptr().cast(), std::mem::size_of_val(elements)) }
 }
@@ -133,6 +138,7 @@ impl<T: Element, const R: usize> Tensor<T, R> {
     /// Its elements in row-major order, after all kernels launched so far. Elements never written are 0 on the
     /// simulated device, anything on a GPU.
     pub fn to_vec(&self) -> Result<Vec<T>> {
+        refuse_in_capture(&self.raw.device, "reading a tensor")?;
         let mut bytes = vec![0u8; self.raw.bytes()];
         self.raw.storage.read(self.raw.offset, &mut bytes)?;
         Ok(bytes.chunks_exact(T::SCALAR.bytes()).map(element).collect())
@@ -145,7 +151,20 @@ impl<T: Element, const R: usize> Tensor<T, R> {
             let message = format!("{} elements written to a tensor of {count}", elements.len());
             return Err(Error::Device { device, message });
         }
+        refuse_in_capture(&self.raw.device, "writing a tensor from the host")?;
         self.raw.storage.write(self.raw.offset, bytes_of(elements))
+    }
+
+    /// A copy of it on a device; directly between two GPUs. On the same device it is a copy too.
+    pub fn to_device(&self, device: &Device) -> Result<Tensor<T, R>> {
+        let target = device.empty(self.shape())?;
+        match (&self.raw.storage, &target.raw.storage) {
+            (Storage::Cuda(from), Storage::Cuda(to)) => {
+                to.copy_on(to.context().stream(), 0, from, self.raw.offset, self.raw.bytes(), false)?;
+            }
+            (_, to) => to.write(0, bytes_of(&self.to_vec()?))?,
+        }
+        Ok(target)
     }
 
     /// A tensor of another shape over some of the same elements, from the element numbered `first` on. It shares

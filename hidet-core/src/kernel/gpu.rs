@@ -1,13 +1,14 @@
 //! Launches on a GPU.
 
-use super::{Binding, CompileOptions, RawArg};
+use super::plan::{Plan, Plans};
+use super::{CompileOptions, RawArg};
 use crate::cache::Cache;
 use crate::codegen::{Parameter, Source};
 use crate::cuda::nvrtc::Usage;
-use crate::cuda::{self, Binary, Context, Launch, Memory, Module};
-use crate::device::RawTensor;
+use crate::cuda::{self, Bare, Binary, Context, Launch, Memory, Module, Occupancy, Stream};
+use crate::device::{RawTensor, Storage};
 use crate::error::{Error, Result};
-use crate::ir::{Function, MapId, Param, TensorMapShape};
+use crate::ir::{Function, Handle, MapId, Param, TensorMapShape};
 use crate::passes;
 use crate::types::Const;
 use cudarc::driver::sys::CUtensorMap;
@@ -28,14 +29,20 @@ pub(super) struct Instance {
     record: Option<Mutex<Memory>>,
 }
 
-/// A parameter as the driver reads it.
-#[repr(align(8))]
-struct Slot(#[allow(dead_code)] u64);
+/// How many parameters are put together without an allocation.
+const INLINE: usize = 32;
+
+/// Tensor maps by the addresses they were made for, the last used first.
+#[derive(Debug, Default)]
+pub(super) struct Maps(Vec<(Vec<u64>, Vec<CUtensorMap>)>);
+
+/// How many sets of addresses are remembered.
+const MAPS: usize = 16;
 
 impl Instance {
     pub(super) fn new(
         function: &Function,
-        context: &Arc<Context>,
+        context: &'static Context,
         options: &CompileOptions,
         wide_index: bool,
     ) -> Result<Instance> {
@@ -62,47 +69,126 @@ impl Instance {
         &self.source
     }
 
-    pub(super) fn launch(&self, function: &Function, args: &[RawArg], binding: &Binding) -> Result<()> {
-        let kernel = || function.name.clone();
-        let shared = self.source.dynamic_shared.eval(&binding.dims);
-        let shared =
-            shared.map_err(|why| Error::Launch { kernel: kernel(), message: format!("shared memory: {why}") })?;
-        let maps = function.maps.handles().map(|map| tensor_map(function, args, binding, map));
-        let mut maps = maps.collect::<Result<Vec<CUtensorMap>>>()?;
+    pub(super) fn context(&self) -> &'static Context {
+        self.module.context()
+    }
+
+    /// Bytes of dynamic shared memory of a launch with these dims.
+    pub(super) fn shared(&self, function: &Function, dims: &[i64]) -> Result<u32> {
+        let bytes = self.source.dynamic_shared.eval(dims);
+        let fail = |why| Error::Launch { kernel: function.name.clone(), message: format!("shared memory: {why}") };
+        bytes.map(|bytes| bytes as u32).map_err(fail)
+    }
+
+    /// An error where the kernel is waited for, which no graph can do.
+    pub(super) fn may_be_captured(&self, function: &Function) -> Result<()> {
+        if self.record.is_none() {
+            return Ok(());
+        }
+        let message = "it has checks, assertions or prints and is waited for, which cannot be captured in a graph: compile \
+                       it without";
+        Err(Error::Launch { kernel: function.name.clone(), message: message.to_owned() })
+    }
+
+    /// The memory a launch uses, and whether it writes it.
+    pub(super) fn uses(&self, args: &[RawArg], plans: &Plans) -> Vec<(Arc<Memory>, bool)> {
+        let each = args.iter().enumerate().filter_map(|(index, arg)| match arg {
+            RawArg::Tensor(RawTensor { storage: Storage::Cuda(memory), .. }) => {
+                Some((memory.clone(), plans.is_written(index)))
+            }
+            _ => None,
+        });
+        each.collect()
+    }
+
+    /// Lets a stream wait for what must come before a launch.
+    #[inline]
+    pub(super) fn order(&self, args: &[RawArg], plans: &Plans, stream: Stream) -> Result<()> {
+        args.iter().enumerate().try_for_each(|(index, arg)| match arg {
+            RawArg::Tensor(RawTensor { storage: Storage::Cuda(memory), .. }) => {
+                memory.use_on(stream, plans.is_written(index))
+            }
+            _ => Ok(()),
+        })
+    }
+
+    pub(super) fn launch(&self, function: &Function, args: &[RawArg], plan: &Plan, stream: Stream) -> Result<()> {
         let record = self.record.as_ref().map(|record| record.lock().unwrap_or_else(PoisonError::into_inner));
         let fault = record.as_ref().map_or(0, |record| record.address());
         if let Some(record) = &record {
-            record.zero()?;
+            record.zero_on(stream)?;
         }
-
-        // Tensors and scalars come in the order of the parameters, which is the order of the arguments.
-        let mut given = args.iter();
-        let slots = self.source.parameters.iter().map(|parameter| match parameter {
-            Parameter::Tensor(_) | Parameter::Scalar(_) => match given.next() {
-                Some(RawArg::Tensor(tensor)) => Slot(tensor.address()),
-                Some(RawArg::Scalar(Const { bits, .. })) => Slot(*bits),
-                None => Slot(0),
-            },
-            Parameter::Dim(dim) => Slot(binding.dims[crate::ir::Handle::index(*dim)] as u64),
-            Parameter::Map(_) => Slot(0),
-            Parameter::Fault => Slot(fault),
-        });
-        let mut slots: Vec<Slot> = slots.collect();
-        let mut params: Vec<*mut c_void> = slots.iter_mut().map(|slot| (slot as *mut Slot).cast()).collect();
-        for (parameter, pointer) in self.source.parameters.iter().zip(&mut params) {
-            if let Parameter::Map(map) = parameter {
-                *pointer = (&mut maps[crate::ir::Handle::index(*map)] as *mut CUtensorMap).cast();
-            }
+        let count = self.source.parameters.len();
+        let (mut few, mut few_pointers) = ([0u64; INLINE], [std::ptr::null_mut(); INLINE]);
+        let (mut many, mut many_pointers) = (Vec::new(), Vec::new());
+        let (slots, pointers) = if count <= INLINE {
+            (&mut few[..count], &mut few_pointers[..count])
+        } else {
+            many.resize(count, 0);
+            many_pointers.resize(count, std::ptr::null_mut());
+            (&mut many[..], &mut many_pointers[..])
+        };
+        self.fill(args, plan, fault, slots, pointers);
+        let mut maps = None;
+        if !function.maps.is_empty() {
+            let maps = maps.insert(plan.maps.lock().unwrap_or_else(PoisonError::into_inner));
+            self.point_to_maps(maps.of(function, args, plan)?, pointers);
         }
-        let launch = Launch { grid: binding.grid, block: function.launch.block, shared: shared as u32 };
         // SAFETY: the parameters are those the text was generated with, and the arguments were checked against the
         // signature; what the kernel touches within its tensors is its author's, as everywhere on a GPU.
-        unsafe { self.module.launch(&launch, &mut params) }
-            .map_err(|error| Error::Launch { kernel: kernel(), message: error.to_string() })?;
+        unsafe { self.module.launch(stream, &launch(function, plan), pointers.as_mut_ptr()) }
+            .map_err(|error| Error::Launch { kernel: function.name.clone(), message: error.to_string() })?;
         match record {
             Some(record) => self.read_record(&record, function),
             None => Ok(()),
         }
+    }
+
+    /// The values of the parameters, and pointers to them; those of tensor maps are left.
+    #[inline]
+    fn fill(&self, args: &[RawArg], plan: &Plan, fault: u64, slots: &mut [u64], pointers: &mut [*mut c_void]) {
+        // Tensors and scalars come in the order of the parameters, which is the order of the arguments.
+        let mut given = args.iter();
+        for ((parameter, slot), pointer) in self.source.parameters.iter().zip(slots).zip(pointers) {
+            *slot = match parameter {
+                Parameter::Tensor(_) | Parameter::Scalar(_) => match given.next() {
+                    Some(RawArg::Tensor(tensor)) => tensor.address(),
+                    Some(RawArg::Scalar(Const { bits, .. })) => *bits,
+                    None => 0,
+                },
+                Parameter::Dim(dim) => plan.binding.dims[dim.index()] as u64,
+                Parameter::Map(_) => 0,
+                Parameter::Fault => fault,
+            };
+            *pointer = (slot as *mut u64).cast();
+        }
+    }
+
+    fn point_to_maps(&self, maps: &mut [CUtensorMap], pointers: &mut [*mut c_void]) {
+        for (parameter, pointer) in self.source.parameters.iter().zip(pointers) {
+            if let Parameter::Map(map) = parameter {
+                *pointer = (&mut maps[map.index()] as *mut CUtensorMap).cast();
+            }
+        }
+    }
+
+    /// A launch as the driver takes it; nothing where the kernel is waited for.
+    pub(super) fn bare(&self, function: &Function, args: &[RawArg], plan: &Plan) -> Result<Option<Bare>> {
+        if self.record.is_some() {
+            return Ok(None);
+        }
+        let count = self.source.parameters.len();
+        let (mut slots, mut pointers) = (vec![0; count].into_boxed_slice(), vec![std::ptr::null_mut(); count]);
+        self.fill(args, plan, 0, &mut slots, &mut pointers);
+        let maps = plan.maps.lock().unwrap_or_else(PoisonError::into_inner).of(function, args, plan)?.to_vec();
+        let mut maps = maps.into_boxed_slice();
+        self.point_to_maps(&mut maps, &mut pointers);
+        // SAFETY: the parameters are those the text was generated with; launching is the caller's duty.
+        Ok(Some(unsafe { self.module.bare(launch(function, plan), vec![Box::new(slots), Box::new(maps)], pointers) }))
+    }
+
+    pub(super) fn occupancy(&self, function: &Function, plan: &Plan) -> Result<Occupancy> {
+        self.module.occupancy(&launch(function, plan))
     }
 
     /// Waits for the kernel, and tells what it reported.
@@ -125,8 +211,35 @@ impl Instance {
     }
 }
 
+fn launch(function: &Function, plan: &Plan) -> Launch {
+    let launch = &function.launch;
+    Launch { grid: plan.binding.grid, block: launch.block, shared: plan.shared, cluster: launch.cluster }
+}
+
+impl Maps {
+    /// The tensor maps of a launch with the shapes these are remembered for.
+    fn of(&mut self, function: &Function, args: &[RawArg], plan: &Plan) -> Result<&mut [CUtensorMap]> {
+        let addresses = || {
+            args.iter().filter_map(|arg| match arg {
+                RawArg::Tensor(tensor) => Some(tensor.address()),
+                RawArg::Scalar(_) => None,
+            })
+        };
+        match self.0.iter().position(|(made_for, _)| made_for.iter().copied().eq(addresses())) {
+            Some(index) => self.0.swap(0, index),
+            None => {
+                let maps = function.maps.handles().map(|map| tensor_map(function, args, &plan.binding.dims, map));
+                let maps = maps.collect::<Result<Vec<CUtensorMap>>>()?;
+                self.0.truncate(MAPS - 1);
+                self.0.insert(0, (addresses().collect(), maps));
+            }
+        }
+        Ok(&mut self.0[0].1)
+    }
+}
+
 /// The tensor map of a launch.
-fn tensor_map(function: &Function, args: &[RawArg], binding: &Binding, id: MapId) -> Result<CUtensorMap> {
+fn tensor_map(function: &Function, args: &[RawArg], dims: &[i64], id: MapId) -> Result<CUtensorMap> {
     let map = &function.maps[id];
     let buffer = &function.buffers[map.buffer];
     let fail = |message: String| Error::Launch {
@@ -138,7 +251,7 @@ fn tensor_map(function: &Function, args: &[RawArg], binding: &Binding, id: MapId
         Some(RawArg::Tensor(tensor)) => tensor,
         _ => return Err(fail("is no tensor parameter".to_owned())),
     };
-    let shape = TensorMapShape::of(function, id, &binding.dims).map_err(fail)?;
+    let shape = TensorMapShape::of(function, id, dims).map_err(fail)?;
     if let Some(problem) = shape.problem(tensor.address()) {
         return Err(fail(problem));
     }

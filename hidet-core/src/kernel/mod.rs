@@ -5,21 +5,24 @@
 
 pub mod contract;
 mod gpu;
+mod plan;
 mod simulated;
 mod typed;
 
 pub use contract::Binding;
-pub use typed::{Kernel, Parameter};
+pub use typed::{Kernel, On, Parameter};
 
 use crate::cache::Cache;
 use crate::codegen::Source;
 use crate::cuda;
 use crate::cuda::nvrtc::Usage;
-use crate::device::{Device, RawTensor};
-use crate::error::Result;
+use crate::cuda::{Bare, Occupancy};
+use crate::device::{Device, RawTensor, Stream, is_recorded};
+use crate::error::{Error, Result};
 use crate::ir::{Function, verify};
 use crate::passes::{self, Conditions};
 use crate::types::Const;
+use plan::{Choice, Plan, Plans};
 use std::sync::{Arc, OnceLock};
 
 /// How a kernel is compiled.
@@ -58,6 +61,7 @@ struct Inner {
     function: Function,
     device: Device,
     options: CompileOptions,
+    plans: Plans,
     /// With 32-bit offsets (or 64-bit ones, where the options ask for them).
     narrow: Instance,
     /// With 64-bit offsets, made when first needed.
@@ -85,6 +89,51 @@ impl Instance {
     }
 }
 
+impl Inner {
+    #[inline]
+    fn instance(&self, choice: Choice) -> Result<&Instance> {
+        match choice {
+            Choice::Narrow => Ok(&self.narrow),
+            Choice::Wide => {
+                let make = || Instance::new(&self.function, &self.device, &self.options, true);
+                self.wide.get_or_init(make).as_ref().map_err(Clone::clone)
+            }
+            Choice::Unguarded => {
+                let make = || {
+                    let specialised = self.bounds.as_ref().map(|bounds| passes::specialise(&self.function, bounds));
+                    let function = specialised.as_ref().unwrap_or(&self.function);
+                    Instance::new(function, &self.device, &self.options, self.options.wide_index)
+                };
+                self.unguarded.get_or_init(make).as_ref().map_err(Clone::clone)
+            }
+        }
+    }
+}
+
+/// An argument that a graph keeps.
+enum OwnedArg {
+    Tensor(RawTensor),
+    Scalar(Const),
+}
+
+impl From<&RawArg<'_>> for OwnedArg {
+    fn from(arg: &RawArg) -> Self {
+        match arg {
+            RawArg::Tensor(tensor) => OwnedArg::Tensor((*tensor).clone()),
+            RawArg::Scalar(value) => OwnedArg::Scalar(*value),
+        }
+    }
+}
+
+impl OwnedArg {
+    fn borrow(&self) -> RawArg<'_> {
+        match self {
+            OwnedArg::Tensor(tensor) => RawArg::Tensor(tensor),
+            OwnedArg::Scalar(value) => RawArg::Scalar(*value),
+        }
+    }
+}
+
 impl Compiled {
     /// Verifies the function and compiles it for the device.
     pub fn new(mut function: Function, device: &Device, options: &CompileOptions) -> Result<Compiled> {
@@ -96,32 +145,96 @@ impl Compiled {
         let bounds = device.as_cuda().map(|_| cuda::conditions(Cache::global(), &function)).transpose()?;
         let (device, options) = (device.clone(), options.clone());
         let (wide, unguarded) = (OnceLock::new(), OnceLock::new());
-        Ok(Compiled(Arc::new(Inner { function, device, options, narrow, wide, bounds, unguarded })))
+        let plans = Plans::new(&function);
+        Ok(Compiled(Arc::new(Inner { function, device, options, plans, narrow, wide, bounds, unguarded })))
     }
 
-    /// Checks the arguments and launches the kernel. On a GPU the launch returns at once, but for kernels with checks,
-    /// assertions or prints, which are waited for.
+    /// Checks the arguments and launches the kernel on the default stream. On a GPU the launch returns at once, but for
+    /// kernels with checks, assertions or prints, which are waited for.
     pub fn launch(&self, args: &[RawArg]) -> Result<()> {
+        self.launch_at(None, args)
+    }
+
+    /// The same on a stream of the kernel's device; where that is captured in a graph, the launch is recorded instead.
+    pub fn launch_on(&self, stream: &Stream, args: &[RawArg]) -> Result<()> {
+        self.launch_at(Some(stream), args)
+    }
+
+    fn launch_at(&self, stream: Option<&Stream>, args: &[RawArg]) -> Result<()> {
         let inner = &*self.0;
-        let binding = contract::bind(&inner.function, &inner.device, args)?;
-        if binding.grid.contains(&0) {
+        let device = &inner.device;
+        let recorded = is_recorded(device, stream)?;
+        if let Some(stream) = stream.filter(|stream| !stream.device().is_same(device)) {
+            let message = format!("on a stream of {}; the kernel was compiled for {device}", stream.device());
+            return Err(self.error(message));
+        }
+        let plan = self.plan(args)?;
+        if plan.binding.grid.contains(&0) {
             return Ok(());
         }
-        let instance = if binding.wide && !inner.options.wide_index {
-            let make = || Instance::new(&inner.function, &inner.device, &inner.options, true);
-            inner.wide.get_or_init(make).as_ref().map_err(Clone::clone)?
-        } else if let Some(bounds) = inner.bounds.as_ref().filter(|bounds| bounds.holds(&binding.dims)) {
-            let make = || {
-                let function = passes::specialise(&inner.function, bounds);
-                Instance::new(&function, &inner.device, &inner.options, inner.options.wide_index)
-            };
-            inner.unguarded.get_or_init(make).as_ref().map_err(Clone::clone)?
+        match (inner.instance(plan.choice)?, stream.filter(|_| recorded)) {
+            (Instance::Gpu(instance), captured) => {
+                let queue = stream.and_then(Stream::as_cuda).unwrap_or_else(|| instance.context().stream());
+                if let Some(captured) = captured {
+                    instance.may_be_captured(&inner.function)?;
+                    captured.record_uses(instance.uses(args, &inner.plans), Some(self.0.clone()));
+                } else {
+                    instance.order(args, &inner.plans, queue)?;
+                }
+                instance.launch(&inner.function, args, &plan, queue)
+            }
+            (Instance::Sim(instance), None) => instance.launch(&inner.function, args, &plan.binding),
+            (Instance::Sim(_), Some(captured)) => {
+                let (kernel, args) = (self.clone(), args.iter().map(OwnedArg::from).collect::<Vec<_>>());
+                captured.record_step(Box::new(move || {
+                    kernel.launch(&args.iter().map(OwnedArg::borrow).collect::<Vec<_>>())
+                }));
+                Ok(())
+            }
+        }
+    }
+
+    /// The plan of a launch: known from an earlier one with the same shapes, or by the contract.
+    fn plan(&self, args: &[RawArg]) -> Result<Arc<Plan>> {
+        let inner = &*self.0;
+        if let Some(plan) = inner.plans.find(&inner.device, args) {
+            return Ok(plan);
+        }
+        let binding = contract::bind(&inner.function, &inner.device, args)?;
+        let choice = if binding.wide && !inner.options.wide_index {
+            Choice::Wide
+        } else if inner.bounds.as_ref().is_some_and(|bounds| bounds.holds(&binding.dims)) {
+            Choice::Unguarded
         } else {
-            &inner.narrow
+            Choice::Narrow
         };
-        match instance {
-            Instance::Sim(instance) => instance.launch(&inner.function, args, &binding),
-            Instance::Gpu(instance) => instance.launch(&inner.function, args, &binding),
+        let shared = match inner.instance(choice)? {
+            Instance::Gpu(instance) => instance.shared(&inner.function, &binding.dims)?,
+            Instance::Sim(_) => 0,
+        };
+        Ok(inner.plans.add(binding, choice, shared, args))
+    }
+
+    fn error(&self, message: impl Into<String>) -> Error {
+        Error::Launch { kernel: self.0.function.name.clone(), message: message.into() }
+    }
+
+    /// A launch with these arguments, checked once, as the driver takes it; nothing on the simulated device, and for
+    /// kernels that are waited for.
+    pub fn bare(&self, args: &[RawArg]) -> Result<Option<Bare>> {
+        let plan = self.plan(args)?;
+        match self.0.instance(plan.choice)? {
+            Instance::Gpu(instance) => instance.bare(&self.0.function, args, &plan),
+            Instance::Sim(_) => Ok(None),
+        }
+    }
+
+    /// How much of a multiprocessor a launch with these arguments can use, by the driver; nothing on the simulated device.
+    pub fn occupancy(&self, args: &[RawArg]) -> Result<Option<Occupancy>> {
+        let plan = self.plan(args)?;
+        match self.0.instance(plan.choice)? {
+            Instance::Gpu(instance) => instance.occupancy(&self.0.function, &plan).map(Some),
+            Instance::Sim(_) => Ok(None),
         }
     }
 

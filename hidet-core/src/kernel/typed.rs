@@ -1,7 +1,7 @@
 //! Typed launches: rustc checks number, order, types and ranks of the arguments, and that nothing aliases.
 
 use super::{CompileOptions, Compiled, RawArg};
-use crate::device::{Device, Tensor};
+use crate::device::{Device, Stream, Tensor};
 use crate::dsl::{Expr, In, InOut, Out, Template};
 use crate::error::Result;
 use crate::ir::Function;
@@ -46,10 +46,23 @@ impl<Args> Kernel<Args> {
         self.compiled.function()
     }
 
+    /// The kernel, to be launched on a stream: `kernel.on(&stream).launch(&x, &mut y)`. Where the stream is captured in a
+    /// graph, the launch is recorded instead.
+    pub fn on<'a>(&'a self, stream: &'a Stream) -> On<'a, Args> {
+        On { kernel: self, stream }
+    }
+
     /// The kernel without the types of its parameters.
     pub fn compiled(&self) -> &Compiled {
         &self.compiled
     }
+}
+
+/// A kernel on a stream.
+#[derive(Debug)]
+pub struct On<'a, Args> {
+    kernel: &'a Kernel<Args>,
+    stream: &'a Stream,
 }
 
 /// What is given to a launch for a parameter: `&Tensor` for `In`, `&mut Tensor` for `Out` and `InOut`, a number for a
@@ -97,6 +110,14 @@ macro_rules! launch {
             #[allow(clippy::too_many_arguments)]
             pub fn launch(&self, $($arg: $name::Host<'_>),*) -> Result<()> {
                 self.compiled.launch(&[$($name::raw(&$arg)),*])
+            }
+        }
+
+        impl<$($name: Parameter),*> On<'_, ($($name,)*)> {
+            /// Checks the arguments and launches the kernel on the stream, after what the tensors must wait for.
+            #[allow(clippy::too_many_arguments)]
+            pub fn launch(&self, $($arg: $name::Host<'_>),*) -> Result<()> {
+                self.kernel.compiled.launch_on(self.stream, &[$($name::raw(&$arg)),*])
             }
         }
     )*};

@@ -1,0 +1,102 @@
+//! Graphs: work recorded once, asked for as often as wanted by one call.
+
+use super::context::Context;
+use super::module::Bare;
+use super::stream::Stream;
+use crate::error::Result;
+use cudarc::driver::sys::{CUDA_KERNEL_NODE_PARAMS, CUgraph, CUgraphExec, CUgraphNode};
+use std::sync::Arc;
+
+/// A graph, ready to run.
+pub struct Graph {
+    context: &'static Context,
+    exec: CUgraphExec,
+    /// Under what name the context remembers it.
+    name: u32,
+}
+
+// SAFETY: the driver guards graphs that are launched from several threads; nothing else is done with them here.
+unsafe impl Send for Graph {}
+unsafe impl Sync for Graph {}
+
+impl Graph {
+    /// Makes a graph ready to run, and gives its plan back.
+    pub(super) fn instantiate(context: &'static Context, plan: CUgraph) -> Result<Graph> {
+        let _entered = context.enter()?;
+        let mut graph = Graph { context, exec: std::ptr::null_mut(), name: context.name_of(&Arc::from("a graph")) };
+        // SAFETY: the plan is the driver's, and given back once.
+        unsafe {
+            let status = (context.driver.cuGraphInstantiateWithFlags)(&mut graph.exec, plan, 0);
+            let _ = (context.driver.cuGraphDestroy)(plan);
+            context.check("cuGraphInstantiate", status)?;
+        }
+        Ok(graph)
+    }
+
+    /// A graph of these launches, one after the other, built node by node.
+    pub fn chain(context: &'static Context, launches: &mut [Bare]) -> Result<Graph> {
+        let _entered = context.enter()?;
+        let driver = context.driver;
+        let mut plan = std::ptr::null_mut();
+        // SAFETY: the pointer is valid for a write.
+        context.check("cuGraphCreate", unsafe { (driver.cuGraphCreate)(&mut plan, 0) })?;
+        let mut last: Option<CUgraphNode> = None;
+        for bare in launches {
+            let launch = &bare.launch;
+            let node = CUDA_KERNEL_NODE_PARAMS {
+                func: bare.function,
+                gridDimX: launch.grid[0],
+                gridDimY: launch.grid[1],
+                gridDimZ: launch.grid[2],
+                blockDimX: launch.block[0],
+                blockDimY: launch.block[1],
+                blockDimZ: launch.block[2],
+                sharedMemBytes: launch.shared,
+                kernelParams: bare.pointers.as_mut_ptr(),
+                extra: std::ptr::null_mut(),
+                kern: std::ptr::null_mut(),
+                ctx: std::ptr::null_mut(),
+            };
+            let mut added = std::ptr::null_mut();
+            let after = last.as_ref().map_or(std::ptr::null(), |node| node as *const CUgraphNode);
+            // SAFETY: the node is complete, and the driver copies the parameters.
+            let status = unsafe {
+                (driver.cuGraphAddKernelNode_v2)(&mut added, plan, after, usize::from(last.is_some()), &node)
+            };
+            if let Err(error) = context.check("cuGraphAddKernelNode", status) {
+                // SAFETY: the plan is given back once.
+                let _ = unsafe { (driver.cuGraphDestroy)(plan) };
+                return Err(error);
+            }
+            last = Some(added);
+        }
+        Graph::instantiate(context, plan)
+    }
+
+    /// Asks a stream to run it.
+    pub fn launch(&self, stream: Stream) -> Result<()> {
+        let _entered = self.context.enter()?;
+        // SAFETY: the graph is ready.
+        let status = unsafe { (self.context.driver.cuGraphLaunch)(self.exec, stream.queue.stream) };
+        stream.queue.note_launch(self.name);
+        self.context.check("launching a graph", status)
+    }
+}
+
+impl Drop for Graph {
+    fn drop(&mut self) {
+        if self.exec.is_null() {
+            return;
+        }
+        if let Ok(_entered) = self.context.enter() {
+            // SAFETY: the graph is given back once; the driver keeps it while it runs.
+            let _ = unsafe { (self.context.driver.cuGraphExecDestroy)(self.exec) };
+        }
+    }
+}
+
+impl std::fmt::Debug for Graph {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Graph on {:?}", self.context)
+    }
+}

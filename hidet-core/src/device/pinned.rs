@@ -1,0 +1,119 @@
+//! Host arrays that a GPU copies by itself.
+
+use super::stream::refuse_in_capture;
+use super::tensor::bytes_of;
+use super::{Device, Kind, Storage, Stream, Tensor};
+use crate::cuda;
+use crate::error::Result;
+use crate::types::Element;
+use std::marker::PhantomData;
+
+/// A host array in page-locked memory: a copy between it and a tensor does not wait ([`Stream::upload`],
+/// [`Stream::download`]), and looking at it waits for such copies.
+#[derive(Debug)]
+pub struct Pinned<T> {
+    device: Device,
+    memory: Memory<T>,
+    elem: PhantomData<T>,
+}
+
+#[derive(Debug)]
+enum Memory<T> {
+    Host(Vec<T>),
+    Cuda(cuda::Pinned),
+}
+
+impl Device {
+    /// A page-locked array of that many zeros, for copies to and from this device.
+    pub fn pinned<T: Element>(&self, len: usize) -> Result<Pinned<T>> {
+        refuse_in_capture(self, "allocating page-locked memory")?;
+        let memory = match self.kind() {
+            Kind::Sim(_) => Memory::Host(vec![T::from_bits64(0); len]),
+            Kind::Cuda(context) => {
+                let bytes = len.checked_mul(size_of::<T>()).filter(|bytes| *bytes <= isize::MAX as usize);
+                let bytes = bytes.ok_or_else(|| self.error(format!("an array of {len} elements is too large")))?;
+                Memory::Cuda(cuda::Pinned::new(context, bytes)?)
+            }
+        };
+        Ok(Pinned { device: self.clone(), memory, elem: PhantomData })
+    }
+}
+
+impl<T: Element> Pinned<T> {
+    /// Its elements, after all copies into it.
+    pub fn as_slice(&self) -> Result<&[T]> {
+        match &self.memory {
+            Memory::Host(elements) => Ok(elements),
+            Memory::Cuda(memory) => {
+                let bytes = memory.bytes()?;
+                // SAFETY: the bytes are aligned to a page and hold whole elements, which are numbers.
+                Ok(unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len() / size_of::<T>()) })
+            }
+        }
+    }
+
+    /// Its elements, after all copies of it.
+    pub fn as_mut_slice(&mut self) -> Result<&mut [T]> {
+        match &mut self.memory {
+            Memory::Host(elements) => Ok(elements),
+            Memory::Cuda(memory) => {
+                let bytes = memory.bytes_mut()?;
+                // SAFETY: as above.
+                Ok(unsafe { std::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), bytes.len() / size_of::<T>()) })
+            }
+        }
+    }
+}
+
+impl Stream {
+    /// Copies a page-locked array to a tensor with as many elements, without waiting.
+    pub fn upload<T: Element, const R: usize>(&self, from: &Pinned<T>, to: &mut Tensor<T, R>) -> Result<()> {
+        let cuda = self.check_copy(from, to)?;
+        let raw = to.raw();
+        match (&from.memory, &raw.storage) {
+            (Memory::Cuda(pinned), Storage::Cuda(memory)) => {
+                pinned.upload(cuda.unwrap_or(memory.context().stream()), memory, raw.offset)
+            }
+            _ => raw.storage.write(raw.offset, bytes_of(from.as_slice()?)),
+        }
+    }
+
+    /// Copies a tensor to a page-locked array with as many elements, without waiting.
+    pub fn download<T: Element, const R: usize>(&self, from: &Tensor<T, R>, to: &mut Pinned<T>) -> Result<()> {
+        let cuda = self.check_copy(to, from)?;
+        let raw = from.raw();
+        match (&mut to.memory, &raw.storage) {
+            (Memory::Cuda(pinned), Storage::Cuda(memory)) => {
+                pinned.download(cuda.unwrap_or(memory.context().stream()), memory, raw.offset)
+            }
+            _ => {
+                let elements = from.to_vec()?;
+                to.as_mut_slice()?.copy_from_slice(&elements);
+                Ok(())
+            }
+        }
+    }
+
+    fn check_copy<T: Element, const R: usize>(
+        &self,
+        pinned: &Pinned<T>,
+        tensor: &Tensor<T, R>,
+    ) -> Result<Option<cuda::Stream>> {
+        let device = self.device();
+        refuse_in_capture(device, "a copy between host and device")?;
+        for other in [&pinned.device, tensor.device()] {
+            if !other.is_same(device) {
+                return Err(device.error(format!("a copy with memory of {other} on a stream of {device}")));
+            }
+        }
+        let len = match &pinned.memory {
+            Memory::Host(elements) => elements.len() * size_of::<T>(),
+            Memory::Cuda(memory) => memory.len(),
+        };
+        if len != tensor.raw().bytes() {
+            let (len, elements) = (len / size_of::<T>(), tensor.len());
+            return Err(device.error(format!("a copy between an array of {len} and a tensor of {elements} elements")));
+        }
+        Ok(self.as_cuda())
+    }
+}

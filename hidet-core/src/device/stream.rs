@@ -1,0 +1,310 @@
+//! Streams and events of either device.
+//!
+//! Work on one stream happens in order, streams run beside each other, and a tensor that is used on another stream than
+//! before waits for that. On the simulated device everything is done at once, so all of this holds by itself.
+//!
+//! While a thread captures a stream ([`Graph::capture`](super::Graph::capture)), it may launch on that stream alone; what
+//! cannot be captured is refused before it reaches a driver.
+
+use super::{Device, Kind, Storage, Tensor};
+use crate::cuda;
+use crate::error::{Error, Result};
+use crate::types::Element;
+use std::any::Any;
+use std::cell::Cell;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// A stream of a device.
+pub struct Stream {
+    device: Device,
+    /// Of no other stream of the process; not 0.
+    id: u64,
+    cuda: Option<cuda::Stream>,
+    /// What is captured, while it is.
+    recording: Mutex<Option<Recording>>,
+}
+
+/// What is asked while a stream is captured.
+#[derive(Default)]
+pub(crate) struct Recording {
+    pub(super) launches: usize,
+    /// What the simulated device will do.
+    pub(super) steps: Vec<Step>,
+    /// What a GPU will use, and whether it writes it.
+    pub(super) uses: Vec<(Arc<cuda::Memory>, bool)>,
+    /// What must outlive the graph.
+    pub(super) kept: Vec<Arc<dyn Any + Send + Sync>>,
+}
+
+/// Work of the simulated device.
+pub(super) type Step = Box<dyn Fn() -> Result<()> + Send + Sync>;
+
+thread_local! {
+    /// The stream that this thread captures, by its id; 0 for none.
+    static CAPTURING: Cell<u64> = const { Cell::new(0) };
+}
+
+/// An error where this thread captures a stream: `what` cannot be part of a graph.
+#[inline]
+pub(crate) fn refuse_in_capture(device: &Device, what: &str) -> Result<()> {
+    match CAPTURING.get() {
+        0 => Ok(()),
+        _ => Err(device.error(format!("{what} cannot be captured in a graph: do it before or after the capture"))),
+    }
+}
+
+/// Whether work on a stream, the default stream where there is none, is to be recorded instead of done.
+#[inline]
+pub(crate) fn is_recorded(device: &Device, stream: Option<&Stream>) -> Result<bool> {
+    let (captured, id) = (CAPTURING.get(), stream.map_or(0, |stream| stream.id));
+    if captured == 0 && stream.is_none_or(|stream| !stream.is_captured()) {
+        return Ok(false);
+    }
+    if captured == id {
+        return Ok(true);
+    }
+    let message = match (captured, id) {
+        (0, _) => "another thread captures this stream in a graph: wait for it, or use another stream",
+        (_, 0) => {
+            "the default stream is used while this thread captures another in a graph: launch on the captured stream, by \
+             `kernel.on(stream)`"
+        }
+        _ => "a stream is used while this thread captures another in a graph: launch on the captured stream",
+    };
+    Err(device.error(message))
+}
+
+impl Device {
+    /// A new stream, beside the default stream on which everything runs that names none.
+    pub fn stream(&self) -> Result<Stream> {
+        static IDS: AtomicU64 = AtomicU64::new(1);
+        let cuda = self.as_cuda().map(cuda::Context::take_stream).transpose()?;
+        Ok(Stream { device: self.clone(), id: IDS.fetch_add(1, Relaxed), cuda, recording: Mutex::new(None) })
+    }
+}
+
+impl Stream {
+    /// The device.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The stream of a GPU behind it.
+    pub fn as_cuda(&self) -> Option<cuda::Stream> {
+        self.cuda
+    }
+
+    /// Waits for everything asked of it so far.
+    pub fn synchronize(&self) -> Result<()> {
+        refuse_in_capture(&self.device, "waiting for a stream")?;
+        self.cuda.map_or(Ok(()), |stream| stream.synchronize())
+    }
+
+    /// The point reached when everything asked of it so far is done.
+    pub fn record(&self) -> Result<Event> {
+        refuse_in_capture(&self.device, "an event")?;
+        Event::on(&self.device, self.cuda)
+    }
+
+    /// Lets what is asked of it from now on wait for a point in another stream. For tensors this is not needed: they know.
+    pub fn wait(&self, event: &Event) -> Result<()> {
+        refuse_in_capture(&self.device, "waiting for an event")?;
+        match (&self.cuda, &event.0) {
+            (Some(stream), Point::Cuda(event)) => stream.wait(event),
+            // What is simulated is done.
+            _ => Ok(()),
+        }
+    }
+
+    /// Copies a tensor to another of the same shape, without waiting.
+    pub fn copy<T: Element, const R: usize>(&self, from: &Tensor<T, R>, to: &mut Tensor<T, R>) -> Result<()> {
+        if from.shape() != to.shape() {
+            let (from, to) = (from.shape(), to.shape());
+            return Err(self.device.error(format!("a tensor of shape {from:?} is copied to one of shape {to:?}")));
+        }
+        let (source, target) = (from.raw(), to.raw());
+        for tensor in [source, target] {
+            if !tensor.device.is_same(&self.device) {
+                let (own, other) = (&self.device, &tensor.device);
+                return Err(own.error(format!("a tensor on {other} is copied on a stream of {own}")));
+            }
+        }
+        let recorded = is_recorded(&self.device, Some(self))?;
+        match (&source.storage, &target.storage) {
+            (Storage::Cuda(a), Storage::Cuda(b)) => {
+                let stream = self.cuda.unwrap_or(a.context().stream());
+                if recorded {
+                    self.record_uses([(a.clone(), false), (b.clone(), true)], None);
+                }
+                b.copy_on(stream, target.offset, a, source.offset, source.bytes(), recorded)
+            }
+            (a, b) => {
+                let (a, b, bytes) = (a.clone(), b.clone(), source.bytes());
+                let (first, offset) = (source.offset, target.offset);
+                let step = move || {
+                    let mut copy = vec![0; bytes];
+                    a.read(first, &mut copy)?;
+                    b.write(offset, &copy)
+                };
+                if recorded {
+                    self.record_step(Box::new(step))
+                } else {
+                    step()?
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn recording(&self) -> std::sync::MutexGuard<'_, Option<Recording>> {
+        self.recording.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_captured(&self) -> bool {
+        self.recording().is_some()
+    }
+
+    /// Adds work of the simulated device to what is captured.
+    pub(crate) fn record_step(&self, step: Step) {
+        if let Some(recording) = self.recording().as_mut() {
+            recording.launches += 1;
+            recording.steps.push(step);
+        }
+    }
+
+    /// Adds what work of a GPU uses to what is captured.
+    pub(crate) fn record_uses(
+        &self,
+        uses: impl IntoIterator<Item = (Arc<cuda::Memory>, bool)>,
+        kept: Option<Arc<dyn Any + Send + Sync>>,
+    ) {
+        if let Some(recording) = self.recording().as_mut() {
+            recording.launches += 1;
+            recording.kept.extend(kept);
+            for (memory, write) in uses {
+                match recording.uses.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &memory)) {
+                    Some((_, written)) => *written |= write,
+                    None => recording.uses.push((memory, write)),
+                }
+            }
+        }
+    }
+
+    /// Begins to capture; the end comes with [`Capture::end`], or where the result is dropped.
+    pub(super) fn capture(&self) -> Result<Capture<'_>> {
+        refuse_in_capture(&self.device, "another capture")?;
+        let mut recording = self.recording();
+        if recording.is_some() {
+            return Err(self.device.error("another thread captures this stream already"));
+        }
+        if let Some(stream) = self.cuda {
+            stream.begin_capture()?;
+        }
+        *recording = Some(Recording::default());
+        CAPTURING.set(self.id);
+        Ok(Capture { stream: self, open: true })
+    }
+}
+
+/// A capture under way in this thread.
+pub(super) struct Capture<'a> {
+    stream: &'a Stream,
+    open: bool,
+}
+
+impl Capture<'_> {
+    /// What was captured. The stream is as before.
+    pub(super) fn end(mut self) -> Result<(Recording, Option<cuda::Graph>)> {
+        self.close()
+    }
+
+    fn close(&mut self) -> Result<(Recording, Option<cuda::Graph>)> {
+        self.open = false;
+        CAPTURING.set(0);
+        let recording = self.stream.recording().take().unwrap_or_default();
+        let graph = self.stream.cuda.map(|stream| stream.end_capture()).transpose()?;
+        Ok((recording, graph))
+    }
+}
+
+impl Drop for Capture<'_> {
+    fn drop(&mut self) {
+        if self.open {
+            // The error that led here is told already.
+            let _ = self.close();
+        }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if let Some(stream) = self.cuda {
+            stream.context.give_back(stream);
+        }
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "stream {} of {}", self.id, self.device)
+    }
+}
+
+/// A point in a stream.
+#[derive(Debug)]
+pub struct Event(Point);
+
+#[derive(Debug)]
+enum Point {
+    Sim(Instant),
+    Cuda(cuda::Event),
+}
+
+impl Event {
+    fn on(device: &Device, stream: Option<cuda::Stream>) -> Result<Event> {
+        Ok(Event(match (device.kind(), stream) {
+            (Kind::Sim(_), _) => Point::Sim(Instant::now()),
+            (Kind::Cuda(_), Some(stream)) => Point::Cuda(stream.record()?),
+            (Kind::Cuda(context), None) => Point::Cuda(context.stream().record()?),
+        }))
+    }
+
+    /// Waits for the point.
+    pub fn synchronize(&self) -> Result<()> {
+        match &self.0 {
+            Point::Sim(_) => Ok(()),
+            Point::Cuda(event) => event.synchronize(),
+        }
+    }
+
+    /// Whether the point is reached.
+    pub fn is_reached(&self) -> Result<bool> {
+        match &self.0 {
+            Point::Sim(_) => Ok(true),
+            Point::Cuda(event) => event.is_reached(),
+        }
+    }
+
+    /// Milliseconds from this point to a later one of the same device; waits for the later one.
+    pub fn until(&self, later: &Event) -> Result<f64> {
+        match (&self.0, &later.0) {
+            (Point::Sim(start), Point::Sim(end)) => Ok(end.saturating_duration_since(*start).as_secs_f64() * 1e3),
+            (Point::Cuda(start), Point::Cuda(end)) => Ok(f64::from(start.until(end)?)),
+            _ => {
+                let message = "the time between events of different devices".to_owned();
+                Err(Error::Device { device: "a GPU and the simulated device".to_owned(), message })
+            }
+        }
+    }
+}
+
+impl Device {
+    /// The point reached when everything asked of the default stream so far is done.
+    pub fn record(&self) -> Result<Event> {
+        refuse_in_capture(self, "an event")?;
+        Event::on(self, None)
+    }
+}
