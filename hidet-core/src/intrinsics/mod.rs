@@ -332,6 +332,24 @@ pub enum Meaning {
     WgmmaCommit,
     /// Waits until at most operand 0 of a warp group's groups are unfinished.
     WgmmaWait,
+    /// Copies the box of tensor map 1 at the coordinates that follow to shared address 0; the bytes arrive at the
+    /// mbarrier after them.
+    TensorLoad,
+    /// Copies the last operand, in shared memory, to the box of tensor map 0 at the coordinates that follow, or combines
+    /// it with what is there, element by element.
+    TensorStore(Option<AtomicOp>),
+    /// Copies operand 2 bytes from global address 1 to shared address 0; they arrive at mbarrier 3.
+    BulkLoad,
+    /// Copies operand 2 bytes from shared address 1 to global address 0, or combines them with what is there.
+    BulkStore(Option<AtomicOp>),
+    /// Ends a group of this thread's bulk stores.
+    BulkCommit,
+    /// Waits until at most operand 0 of this thread's groups of bulk stores are unfinished.
+    BulkWait,
+    /// Waits until at most operand 0 of this thread's groups of bulk stores still read shared memory.
+    BulkWaitRead,
+    /// Brings memory nearer, which changes no result.
+    Prefetch,
     /// Compiled, not simulated: the simulated device refuses with the name of the intrinsic.
     NotSimulated,
 }

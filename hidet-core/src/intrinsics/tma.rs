@@ -3,7 +3,7 @@
 //! Coordinates are elements, in the order of the tensor's axes. A load is done when its bytes have arrived at an
 //! mbarrier that expects them; stores are waited for by groups.
 
-use super::{Effect, Meaning, Operand, Row, Space, TypeRule, row};
+use super::{AtomicOp, Effect, Meaning, Operand, Row, Space, TypeRule, row};
 use crate::types::{Scalar, Type};
 
 const ANY: TypeRule = TypeRule::OneOf(&Scalar::ALL);
@@ -21,14 +21,30 @@ fn with_coordinates(mut row: Row, rank: usize) -> Row {
     row
 }
 
-fn bulk(name: String, cuda: String, doc: String) -> Row {
-    row(name, cuda, Meaning::NotSimulated, doc).since(90, false)
+fn bulk(name: impl Into<String>, cuda: impl Into<String>, meaning: Meaning, doc: impl Into<String>) -> Row {
+    row(name, cuda, meaning, doc).since(90, false)
 }
+
+/// What a bulk store can combine with memory: name, meaning, types of elements (PTX ISA, `cp.reduce.async.bulk`).
+const REDUCTIONS: [(&str, AtomicOp, &[Scalar], &str); 6] = {
+    use Scalar::*;
+    const ORDERED: &[Scalar] = &[U32, I32, U64, I64, F16, BF16];
+    const BITS: &[Scalar] = &[U32, I32, U64, I64];
+    [
+        ("add", AtomicOp::Add, &[U32, I32, U64, F32, F64, F16, BF16], "Adds shared memory to"),
+        ("min", AtomicOp::Min, ORDERED, "Takes the minimum of shared memory and"),
+        ("max", AtomicOp::Max, ORDERED, "Takes the maximum of shared memory and"),
+        ("and", AtomicOp::And, BITS, "Combines shared memory by bitwise and with"),
+        ("or", AtomicOp::Or, BITS, "Combines shared memory by bitwise or with"),
+        ("xor", AtomicOp::Xor, BITS, "Combines shared memory by bitwise exclusive or with"),
+    ]
+};
 
 fn tensor(rank: usize) -> Vec<Row> {
     let load = bulk(
         format!("tma.load.{rank}d"),
         format!("hidet_tma_load_{rank}d($0, $1, ${}, {});", 2 + rank, coordinates(2, rank)),
+        Meaning::TensorLoad,
         format!("Copies the box at {rank} coordinates to shared memory; its bytes arrive at the mbarrier. Outside of the tensor is zero."),
     )
     .address(Space::Shared, Effect::Write, ANY, 0)
@@ -37,69 +53,83 @@ fn tensor(rank: usize) -> Vec<Row> {
     let multicast = bulk(
         format!("tma.load.{rank}d.multicast"),
         format!("hidet_tma_load_{rank}d_multicast($0, $1, ${}, ${}, {});", 2 + rank, 3 + rank, coordinates(2, rank)),
+        Meaning::NotSimulated,
         format!("Copies the box at {rank} coordinates to the same place in shared memory of each block of the cluster that the mask names; its bytes arrive at the mbarrier of each."),
     )
     .address(Space::Shared, Effect::Write, ANY, 0)
     .operand(Operand::Map);
     let multicast =
         with_coordinates(multicast, rank).address(Space::Shared, Effect::Barrier, MBARRIER, 1).value(Type::U32);
-    let store = |name: &str, helper: &str, doc: &str| {
-        let cuda = format!("hidet_tma_{helper}_{rank}d($0, ${}, {});", 1 + rank, coordinates(1, rank));
+    let store = |name: &str, op: Option<AtomicOp>, types: &'static [Scalar], doc: &str| {
+        let cuda = format!("hidet_tma_{}_{rank}d($0, ${}, {});", name.replace('.', "_"), 1 + rank, coordinates(1, rank));
         let doc = format!("{doc} the box at {rank} coordinates of a tensor; what is outside of it is dropped.");
-        let row = bulk(format!("tma.{name}.{rank}d"), cuda, doc).operand(Operand::Map);
-        with_coordinates(row, rank).address(Space::Shared, Effect::Read, ANY, 0)
+        let row = bulk(format!("tma.{name}.{rank}d"), cuda, Meaning::TensorStore(op), doc).operand(Operand::Map);
+        with_coordinates(row, rank).address(Space::Shared, Effect::Read, TypeRule::OneOf(types), 0)
     };
     let prefetch = bulk(
         format!("tma.prefetch.{rank}d"),
         format!("hidet_tma_prefetch_{rank}d($0, {});", coordinates(1, rank)),
+        Meaning::Prefetch,
         format!("Brings the box at {rank} coordinates of a tensor to the second-level cache."),
     )
     .operand(Operand::Map);
-    vec![
-        load,
-        multicast,
-        store("store", "store", "Copies shared memory to"),
-        store("reduce.add", "reduce_add", "Adds shared memory to"),
-        with_coordinates(prefetch, rank),
-    ]
+    let mut rows = vec![load, multicast, store("store", None, &Scalar::ALL, "Copies shared memory to")];
+    rows.extend(REDUCTIONS.map(|(name, op, types, doc)| store(&format!("reduce.{name}"), Some(op), types, doc)));
+    rows.push(with_coordinates(prefetch, rank));
+    rows
 }
 
 pub(super) fn rows() -> Vec<Row> {
     let mut rows: Vec<Row> = (1..=5).flat_map(tensor).collect();
-    let simple = |name: &str, cuda: &str, doc: &str| bulk(name.to_owned(), cuda.to_owned(), doc.to_owned());
+    let store = |name: String, op: Option<AtomicOp>, types: &'static [Scalar], doc: String| {
+        bulk(&name, format!("hidet_{}($0, $1, $2);", name.replace('.', "_")), Meaning::BulkStore(op), doc)
+            .address(Space::Global, Effect::Write, TypeRule::OneOf(types), 0)
+            .address(Space::Shared, Effect::Read, TypeRule::SameAs(0), 0)
+            .value(Type::I32)
+    };
     rows.extend([
-        simple("tma.prefetch.map", "hidet_tma_prefetch_map($0);", "Brings a tensor map to the cache.")
-            .operand(Operand::Map),
-        simple(
+        bulk(
+            "tma.prefetch.map",
+            "hidet_tma_prefetch_map($0);",
+            Meaning::Prefetch,
+            "Brings a tensor map to the cache.",
+        )
+        .operand(Operand::Map),
+        bulk(
             "bulk.load",
             "hidet_bulk_load($0, $1, $2, $3);",
+            Meaning::BulkLoad,
             "Copies a multiple of 16 bytes to shared memory; the bytes arrive at the mbarrier.",
         )
         .address(Space::Shared, Effect::Write, ANY, 0)
         .address(Space::Global, Effect::Read, TypeRule::SameAs(0), 0)
         .value(Type::I32)
         .address(Space::Shared, Effect::Barrier, MBARRIER, 1),
-        simple(
-            "bulk.store",
-            "hidet_bulk_store($0, $1, $2);",
-            "Copies a multiple of 16 bytes of shared memory to global memory.",
-        )
-        .address(Space::Global, Effect::Write, ANY, 0)
-        .address(Space::Shared, Effect::Read, TypeRule::SameAs(0), 0)
-        .value(Type::I32),
-        simple("bulk.commit", "hidet_bulk_commit();", "Ends a group of this thread's bulk stores."),
-        simple(
+        store(
+            "bulk.store".to_owned(),
+            None,
+            &Scalar::ALL,
+            "Copies a multiple of 16 bytes of shared memory to global memory.".to_owned(),
+        ),
+        bulk("bulk.commit", "hidet_bulk_commit();", Meaning::BulkCommit, "Ends a group of this thread's bulk stores."),
+        bulk(
             "bulk.wait",
             "hidet_bulk_wait<$0>();",
+            Meaning::BulkWait,
             "Waits until at most that many of this thread's groups of bulk stores are unfinished.",
         )
         .imm(0, 7),
-        simple(
+        bulk(
             "bulk.wait.read",
             "hidet_bulk_wait_read<$0>();",
+            Meaning::BulkWaitRead,
             "Waits until at most that many of this thread's groups of bulk stores still read shared memory.",
         )
         .imm(0, 7),
     ]);
+    rows.extend(REDUCTIONS.map(|(name, op, types, doc)| {
+        let doc = format!("{doc} a multiple of 16 bytes of global memory, element by element.");
+        store(format!("bulk.reduce.{name}"), Some(op), types, doc)
+    }));
     rows
 }

@@ -29,7 +29,7 @@ pub fn of_operand(function: &Function, buffer: BufferId, form: i64) -> Result<Fo
 }
 
 /// The buffer whose bytes this one shares, itself where it has its own.
-fn owner(function: &Function, mut buffer: BufferId) -> BufferId {
+pub fn owner(function: &Function, mut buffer: BufferId) -> BufferId {
     for _ in 0..function.buffers.len() {
         match function.buffers[buffer].alias {
             Some(next) => buffer = next,

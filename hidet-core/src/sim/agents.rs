@@ -6,6 +6,7 @@
 //! (`cp.async`).
 
 use super::block::BlockRun;
+use super::bulk::Bulk;
 use super::clocks::{AgentKind, Epoch};
 use super::exec::{Operands, Pause};
 use super::lanes::{Row, lanes};
@@ -22,26 +23,35 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 pub enum Agent {
     /// The copies of the threads of a warp: an agent a lane, one number after the other.
     Copies(u32),
+    /// The bulk copies whose bytes arrive at an mbarrier.
+    Loads(u32),
+    /// What the bulk stores of a thread read of shared memory.
+    StoreReads(u32),
+    /// What they write to global memory.
+    StoreWrites(u32),
 }
 
 impl Agent {
     fn kind(self) -> AgentKind {
         match self {
             Agent::Copies(_) => AgentKind::Copy,
+            Agent::Loads(_) => AgentKind::Load,
+            Agent::StoreReads(_) | Agent::StoreWrites(_) => AgentKind::Store,
         }
     }
 }
 
 /// The agents of a block and what they still have to do.
 #[derive(Debug, Default)]
-pub struct Agents {
+pub struct Agents<'l> {
     numbers: HashMap<Agent, u32>,
     next: u32,
     /// By thread.
     copies: BTreeMap<u32, Copies>,
+    pub bulk: Bulk<'l>,
 }
 
-impl Agents {
+impl Agents<'_> {
     /// The number of an agent in the clocks, the first one where there are several.
     pub fn number(&mut self, agent: Agent) -> u32 {
         let next = self.next;
@@ -266,10 +276,17 @@ impl BlockRun<'_> {
     pub fn advance_agents(&mut self) -> bool {
         let busy = self.agents.copies.iter().filter(|copies| !copies.1.work.is_empty());
         let busy: Vec<u32> = busy.map(|copies| *copies.0).collect();
-        if busy.is_empty() {
+        let bulk = self.copies_under_way();
+        let count = busy.len() as u32 + bulk;
+        if count == 0 {
             return false;
         }
-        let thread = busy[self.random.below(busy.len() as u32) as usize];
+        let pick = self.random.below(count);
+        if pick < bulk {
+            self.advance_copy(pick as usize);
+            return true;
+        }
+        let thread = busy[(pick - bulk) as usize];
         let copies = self.agents.copies.get_mut(&thread);
         if let Some((_, work)) = copies.and_then(|copies| copies.work.pop_front()) {
             self.perform(thread, work);

@@ -28,15 +28,24 @@ pub struct Mbarrier {
     /// Arrivals still missing in this phase.
     pending: i64,
     /// Bytes still missing in this phase.
-    bytes: i64,
+    pub bytes: i64,
     /// Phases that have ended.
-    phase: u32,
+    pub phase: u32,
     /// What those that arrived in this phase published.
-    arriving: Option<Published>,
+    pub arriving: Option<Published>,
     /// What those of all phases that have ended published.
     complete: Option<Published>,
-    /// Where it was initialised.
-    site: u32,
+    /// Where it was initialised, and by which thread.
+    pub site: u32,
+    pub owner: u32,
+    /// Whether that thread has fenced afterwards, so that bulk copies know it.
+    pub fenced: bool,
+    /// Bulk copies under way that report to it.
+    pub copies: u32,
+    /// The last one: where it was issued, by whom, and in which phase.
+    pub last_copy: Option<(u32, u32, u32)>,
+    /// Phases whose end a thread has seen.
+    pub seen: u32,
 }
 
 impl Named {
@@ -180,21 +189,27 @@ impl BlockRun<'_> {
                         self.fault(FaultKind::Barrier, message, (call.site, what), Vec::new());
                         return Some(self.stop());
                     }
-                    let new = Mbarrier { count: operand, pending: operand, site: call.site, ..Mbarrier::default() };
+                    let new = Mbarrier {
+                        count: operand,
+                        pending: operand,
+                        site: call.site,
+                        owner: (warp * 32 + lane) as u32,
+                        ..Mbarrier::default()
+                    };
                     self.mbarriers.insert(at, new);
                 }
                 Meaning::MbarrierInvalidate => {
                     self.mbarriers.remove(&at);
                 }
                 Meaning::MbarrierExpect => {
-                    if let Some(barrier) = self.mbarriers.get_mut(&at) {
-                        barrier.bytes += operand;
+                    if !self.expect_bytes(at, operand, call.site, warp, lane) {
+                        return Some(Pause::Stopped);
                     }
                 }
                 _ => {
                     let expect = if call.meaning == Meaning::MbarrierArriveExpect { operand } else { 0 };
-                    if let Some(barrier) = self.mbarriers.get_mut(&at) {
-                        barrier.bytes += expect;
+                    if !self.expect_bytes(at, expect, call.site, warp, lane) {
+                        return Some(Pause::Stopped);
                     }
                     let published = self.clocks.publish(warp, 1 << lane);
                     if !self.arrive(at, 1, published, (call.site, warp, lane)) {
@@ -234,15 +249,38 @@ impl BlockRun<'_> {
             self.stop();
             return false;
         }
-        if barrier.pending == 0 && barrier.bytes == 0 {
+        self.settle(at, site, warp, lane)
+    }
+
+    /// Ends the phase of an mbarrier where nothing is missing any more. False where it can never end well.
+    pub fn settle(&mut self, at: u32, site: u32, warp: usize, lane: usize) -> bool {
+        let Some(barrier) = self.mbarriers.get_mut(&at) else { return true };
+        if barrier.pending != 0 || barrier.bytes > 0 {
+            return true;
+        }
+        let message = if barrier.bytes < 0 {
+            let more = -barrier.bytes;
+            format!("{more} bytes more arrive at an mbarrier than were expected in this phase")
+        } else if barrier.copies > 0 {
+            let copies = barrier.copies;
+            format!("a phase of an mbarrier ends while {copies} of its bulk copies are under way: too few bytes were expected")
+        } else {
             barrier.pending = barrier.count;
             barrier.phase += 1;
             if let Some(published) = barrier.arriving.take() {
                 add(&mut barrier.complete, published);
             }
             self.wake(at);
+            return true;
+        };
+        let mut others = vec![(barrier.site, "it was initialised here".to_owned())];
+        if let Some((site, thread, _)) = barrier.last_copy {
+            others.insert(0, (site, format!("{} copies", self.launch.thread_name(self.number, thread))));
         }
-        true
+        let what = format!("{} is the last to arrive", self.thread_name(warp, lane));
+        self.fault(FaultKind::Barrier, message, (site, what), others);
+        self.stop();
+        false
     }
 
     /// Strands that wait at the mbarrier look again.
@@ -273,7 +311,10 @@ impl BlockRun<'_> {
         let live = self.warps[warp].live;
         for lane in lanes(passed) {
             let complete =
-                self.mbarriers.get(&(byte + offsets.at[lane] * 8)).and_then(|barrier| barrier.complete.clone());
+                self.mbarriers.get_mut(&(byte + offsets.at[lane] * 8)).and_then(|barrier| {
+                    barrier.seen = barrier.phase;
+                    barrier.complete.clone()
+                });
             if let Some(complete) = complete {
                 // All lanes that passed the same one in one go.
                 let same: u32 =

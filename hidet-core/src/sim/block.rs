@@ -7,6 +7,7 @@ use super::clocks::{Clocks, Published};
 use super::exec::Pause;
 use super::launch::{Launch, Resident};
 use super::program::slot;
+use super::proxies::Proxies;
 use super::random::Random;
 use super::report::{Counters, Fault, FaultKind, Party};
 use super::shadow::Shadow;
@@ -59,7 +60,8 @@ pub struct BlockRun<'l> {
     /// By thread.
     pub fences: HashMap<u32, Fences>,
     /// What is done asynchronously.
-    pub agents: Agents,
+    pub agents: Agents<'l>,
+    pub proxies: Proxies,
     /// What was released to addresses of shared memory.
     pub released_shared: HashMap<usize, Published>,
     /// Turns since something was stored or threads met.
@@ -99,6 +101,7 @@ impl<'l> BlockRun<'l> {
             mbarriers: HashMap::new(),
             fences: HashMap::new(),
             agents: Agents::default(),
+            proxies: Proxies::default(),
             released_shared: HashMap::new(),
             idle_turns: 0,
             ticks: 0,
@@ -249,6 +252,10 @@ impl<'l> BlockRun<'l> {
     pub fn end(&mut self, warp: usize, strand: &mut Strand, site: u32) {
         self.alive -= strand.mask.count_ones();
         self.warps[warp].exit(strand, site);
+        self.bulk_ended(warp, strand.mask);
+        if self.alive == 0 {
+            self.loads_ended(site);
+        }
         self.progress();
         self.lanes_ended(warp);
     }

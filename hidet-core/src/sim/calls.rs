@@ -45,8 +45,26 @@ impl BlockRun<'_> {
                 self.fence(warp, strand);
                 None
             }
-            // Ordinary accesses are visible to the copies that are simulated without them.
-            Meaning::FenceProxyAsync | Meaning::MbarrierInitFence => None,
+            Meaning::FenceProxyAsync | Meaning::MbarrierInitFence => {
+                self.fence_proxy(warp, strand, call.meaning == Meaning::FenceProxyAsync);
+                None
+            }
+            Meaning::TensorLoad | Meaning::TensorStore(_) | Meaning::BulkLoad | Meaning::BulkStore(_) => {
+                self.bulk_copy(warp, strand, number)
+            }
+            Meaning::BulkCommit => {
+                self.bulk_commit(warp, strand);
+                None
+            }
+            Meaning::BulkWait | Meaning::BulkWaitRead => {
+                let left = match call.args.first() {
+                    Some(CallArg::Imm(left)) => *left as u64,
+                    _ => 0,
+                };
+                self.bulk_wait(warp, strand, left, call.meaning == Meaning::BulkWaitRead);
+                None
+            }
+            Meaning::Prefetch => None,
             Meaning::MbarrierInit
             | Meaning::MbarrierInvalidate
             | Meaning::MbarrierArrive

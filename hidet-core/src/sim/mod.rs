@@ -4,7 +4,8 @@
 //! under a mask ([`exec`]). The lanes of a warp split into strands that make progress by themselves ([`warp`]); the
 //! warps of a block take turns in an order the seed decides ([`block`]); blocks run on all cores, or, where they talk to
 //! each other, in one order ([`launch`]). Happens-before is tracked by vector clocks ([`clocks`]) against shadow memory
-//! ([`shadow`]); asynchronous copies are agents of their own ([`agents`]).
+//! ([`shadow`]); asynchronous work is done by agents of its own ([`agents`], [`bulk`]), to which what threads write is
+//! known only after a fence ([`proxies`]).
 //!
 //! Knows the IR, types, layouts and intrinsics; nothing of code generation, CUDA or tensors.
 
@@ -12,6 +13,7 @@ mod agents;
 mod atomics;
 mod barriers;
 mod block;
+mod bulk;
 mod calls;
 mod clocks;
 mod compile;
@@ -25,12 +27,16 @@ mod memory;
 mod observe;
 mod print;
 mod program;
+mod proxies;
 mod random;
 mod report;
+mod runs;
 mod shadow;
 mod tensor_cores;
 #[cfg(test)]
 mod tests;
+mod tiles;
+mod transactions;
 mod transfer;
 mod waiting;
 mod warp;
@@ -153,6 +159,12 @@ pub fn run(function: &Function, arguments: &Arguments, options: &Options) -> Res
     let fixed = Fixed { dims: &arguments.dims, scalars: &arguments.scalars, grid, check_shape: options.checks.bounds };
     let program = compile::compile(function, &fixed)
         .map_err(|refusal| refuse(format!("{}\n  --> {}", refusal.message, function.place_of(refusal.span))))?;
+    for map in &program.maps {
+        if let Some(problem) = map.shape.problem(tensors[map.tensor as usize].offset as u64) {
+            let name = &function.buffers[map.buffer].name;
+            return Err(refuse(format!("argument `{name}`, which is copied by a tensor map: {problem}")));
+        }
+    }
     let (tensors, shadows) = shadows(function, tensors, options);
     let thread_rows = launch::thread_rows(program.block);
     let launch = Launch { program: &program, function, options, tensors, shadows, thread_rows };

@@ -1,11 +1,12 @@
 //! What the checkers and counters see of an access to shared or global memory.
 
 use super::block::BlockRun;
+use super::clocks::{AgentKind, Epoch};
 use super::lanes::{LANES, lanes};
 use super::program::{Access, Place};
 use super::report::FaultKind;
 use super::shadow::{Accessor, Conflict, Touch};
-use crate::ir;
+use crate::ir::{self, BufferId};
 
 /// What one warp-wide access found.
 #[derive(Default)]
@@ -54,7 +55,7 @@ impl BlockRun<'_> {
         };
         for (element, conflict) in found.conflicts {
             if self.launch.options.checks.races {
-                self.report_race(warp, access, element, &conflict, touch, agent);
+                self.report_race(warp, access.buffer, access.site, element, &conflict, touch, agent);
             }
         }
         if let Some((element, lane)) = found.unset
@@ -164,59 +165,60 @@ impl BlockRun<'_> {
         found
     }
 
-    fn report_race(
+    #[allow(clippy::too_many_arguments)]
+    pub fn report_race(
         &mut self,
         warp: usize,
-        access: &Access,
+        buffer: BufferId,
+        site: u32,
         element: u32,
         conflict: &Conflict,
         touch: Touch,
         agent: u32,
     ) {
-        let name = &self.launch.function.buffers[access.buffer].name;
+        let name = &self.launch.function.buffers[buffer].name;
         let epoch = conflict.epoch;
         let thread = (warp * LANES + conflict.lane) as u32;
+        let mine = Epoch { time: self.clocks.now(warp), who: thread | agent, block: self.number, site };
         let same_warp = epoch.block == self.number && epoch.thread() / 32 == thread / 32;
-        let where_from = if epoch.is_agent() && agent != 0 {
-            "two asynchronous copies"
-        } else if epoch.is_agent() {
-            "an asynchronous copy and a thread that has not seen its end"
-        } else if agent != 0 {
-            "a thread and an asynchronous copy that started"
-        } else if epoch.block != self.number {
-            "two blocks"
-        } else if same_warp && epoch.site == access.site && epoch.time == self.clocks.now(warp) && touch == Touch::Write
-        {
-            "two lanes of one instruction"
-        } else if same_warp {
-            "two lanes of a warp"
-        } else {
-            "two warps"
+        let where_from = match (epoch.kind(), mine.kind()) {
+            (Some(theirs), Some(mine)) if theirs == mine => format!("two {}", operations(mine)),
+            (Some(theirs), Some(mine)) => format!("{} and {}", operation(theirs), operation(mine)),
+            (Some(theirs), None) => format!("{} and a thread that has not seen its end", operation(theirs)),
+            (None, Some(mine)) => format!("a thread and {} that started", operation(mine)),
+            (None, None) if epoch.block != self.number => "two blocks".to_owned(),
+            (None, None) if same_warp && epoch.site == site && epoch.time == mine.time && touch == Touch::Write => {
+                "two lanes of one instruction".to_owned()
+            }
+            (None, None) if same_warp => "two lanes of a warp".to_owned(),
+            (None, None) => "two warps".to_owned(),
         };
-        let advice = if epoch.is_agent() {
-            "wait for the copy, and let the threads meet at a barrier after that"
-        } else if agent != 0 {
-            "let the threads meet at a barrier before the copy starts"
-        } else if epoch.block != self.number {
-            "order them by an atomic operation with a fence before it here and one after it there, or by another launch"
-        } else if same_warp {
-            "put `sync_warp()` between them, or give each lane its own element"
-        } else {
-            "put a barrier between them"
+        let advice = match (epoch.kind(), mine.kind()) {
+            (Some(AgentKind::Copy), _) => "wait for the copy, and let the threads meet at a barrier after that",
+            (Some(AgentKind::Load), _) => "wait for its bytes at their mbarrier",
+            (Some(AgentKind::Store), _) => "commit the store, wait for its group, and let the threads meet after that",
+            (Some(AgentKind::Product), _) => "wait for the wgmma, and let others know after that",
+            (None, Some(_)) => "let the threads meet at a barrier before the copy starts",
+            (None, None) if epoch.block != self.number => {
+                "order them by an atomic operation with a fence before it here and one after it there, or by another launch"
+            }
+            (None, None) if same_warp => "put `sync_warp()` between them, or give each lane its own element",
+            (None, None) => "put a barrier between them",
         };
         let message = format!("element {element} of `{name}` is accessed by {where_from} in no order; {advice}");
-        let deed = |touch: Touch, agent: bool| match (touch, agent) {
-            (Touch::Read, false) => "reads it",
-            (Touch::Write, false) => "writes it",
+        let deed = |touch: Touch, kind: Option<AgentKind>| match (touch, kind) {
+            (Touch::Read, None) => "reads it",
+            (Touch::Write, None) => "writes it",
             (Touch::AtomicRead, _) => "loads it atomically",
             (Touch::Atomic | Touch::AtomicWrite, _) => "changes it atomically",
-            (Touch::Read, true) => "lets it be copied from asynchronously",
-            (Touch::Write, true) => "lets it be copied to asynchronously",
+            (_, Some(AgentKind::Product)) => "lets tensor cores read it",
+            (Touch::Read, Some(_)) => "lets it be copied from asynchronously",
+            (Touch::Write, Some(_)) => "lets it be copied to asynchronously",
         };
-        let mine = format!("{} {}", self.launch.thread_name(self.number, thread), deed(touch, agent != 0));
+        let me = format!("{} {}", self.launch.thread_name(self.number, thread), deed(touch, mine.kind()));
         let theirs = self.launch.thread_name(epoch.block, epoch.thread());
-        let theirs = format!("{theirs} {}", deed(conflict.touch, epoch.is_agent()));
-        self.fault(FaultKind::Race, message, (access.site, mine), vec![(epoch.site, theirs)]);
+        let theirs = format!("{theirs} {}", deed(conflict.touch, epoch.kind()));
+        self.fault(FaultKind::Race, message, (site, me), vec![(epoch.site, theirs)]);
     }
 
     /// Counts the traffic of an access.
@@ -270,6 +272,25 @@ impl BlockRun<'_> {
             }
             Place::Register(_) => {}
         }
+    }
+}
+
+/// How an asynchronous operation is called.
+fn operation(kind: AgentKind) -> &'static str {
+    match kind {
+        AgentKind::Copy => "an asynchronous copy",
+        AgentKind::Load => "a bulk copy to shared memory",
+        AgentKind::Store => "a bulk copy from shared memory",
+        AgentKind::Product => "a wgmma",
+    }
+}
+
+fn operations(kind: AgentKind) -> &'static str {
+    match kind {
+        AgentKind::Copy => "asynchronous copies",
+        AgentKind::Load => "bulk copies to shared memory",
+        AgentKind::Store => "bulk copies from shared memory",
+        AgentKind::Product => "wgmma",
     }
 }
 

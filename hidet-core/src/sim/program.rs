@@ -4,6 +4,7 @@
 //! scalar slot of the strand, or in the constants of the program.
 
 use super::lanes::LaneFn;
+use super::tiles::BoxMap;
 use crate::intrinsics::Meaning;
 use crate::ir::{BinaryOp, BufferId, PrintPiece, Span, eval};
 use crate::types::Scalar;
@@ -300,6 +301,8 @@ pub enum CallArg {
     /// Index into `accesses`.
     Address(u32),
     Imm(i64),
+    /// Index into `maps`.
+    Map(u32),
 }
 
 /// A piece of a printed line, with the value's place.
@@ -342,9 +345,10 @@ pub struct Program {
     pub calls: Vec<Call>,
     pub prints: Vec<Print>,
     pub messages: Vec<String>,
+    pub maps: Vec<BoxMap>,
     /// Bytes of shared memory of a block.
     pub shared_bytes: u32,
-    /// The smallest element of shared memory in bytes: what a race is found on.
+    /// The smallest access to shared memory in bytes: what a race is found on.
     pub shared_granule: u32,
     pub grid: [u32; 3],
     pub block: [u32; 3],

@@ -61,6 +61,10 @@ pub enum FaultKind {
     Barrier,
     /// An access that is not aligned to its size.
     Misaligned,
+    /// A write of a thread that no proxy fence makes visible to an asynchronous operation.
+    Proxy,
+    /// Asynchronous work that nobody waits for before its thread or block ends.
+    Unfinished,
     /// `assert!` did not hold.
     Assert,
     /// An operation without a result: an integer divided by zero, a shift too far, a shuffle from a lane that does
@@ -79,6 +83,8 @@ impl FaultKind {
             FaultKind::Deadlock => "deadlock",
             FaultKind::Barrier => "misused barrier",
             FaultKind::Misaligned => "misaligned access",
+            FaultKind::Proxy => "missing proxy fence",
+            FaultKind::Unfinished => "unfinished operation",
             FaultKind::Assert => "assertion failed",
             FaultKind::Arithmetic => "undefined operation",
         }

@@ -58,7 +58,7 @@ impl Touch {
 }
 
 /// Accesses of one warp.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 struct Entry {
     /// `who` is the first thread of the warp.
     epoch: Epoch,
@@ -67,7 +67,7 @@ struct Entry {
 }
 
 /// What is known of a granule.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 struct Cell {
     write: Epoch,
     /// One entry; `lanes` 0 where there is none.
@@ -168,6 +168,48 @@ impl Shadow {
             Touch::Read | Touch::AtomicRead => {}
         }
         conflict
+    }
+
+    /// As [`Shadow::touch`] on cells that follow each other, for a single lane. Cells that were touched together look
+    /// alike, and are decided together.
+    pub fn touch_run(
+        &mut self,
+        cells: std::ops::Range<usize>,
+        me: &Accessor,
+        mask: u32,
+        touch: Touch,
+        found: &mut dyn FnMut(usize, Conflict),
+    ) {
+        let mut alike: Option<(Cell, Cell)> = None;
+        for cell in cells {
+            let before = self.cells[cell];
+            if let Some((same, after)) = &alike
+                && before == *same
+            {
+                self.cells[cell] = *after;
+                continue;
+            }
+            let conflict = self.touch(cell, me, mask, touch);
+            let after = self.cells[cell];
+            alike = (conflict.is_none() && before.list == 0 && after.list == 0).then_some((before, after));
+            if let Some(conflict) = conflict {
+                found(cell, conflict);
+            }
+        }
+    }
+
+    /// Calls `f` for each change of the granule that is remembered.
+    pub fn changes(&self, cell: usize, f: &mut dyn FnMut(Epoch)) {
+        let at = &self.cells[cell];
+        if at.write.time != 0 {
+            f(at.write);
+        }
+        let list = if at.list != 0 { self.lists[at.list as usize - 1].as_slice() } else { std::slice::from_ref(&at.entry) };
+        for entry in list.iter().filter(|entry| entry.touch.changes_atomically()) {
+            for lane in lanes(entry.lanes) {
+                f(Epoch { who: entry.epoch.who + lane as u32, ..entry.epoch });
+            }
+        }
     }
 
     /// Compares with every entry, drops those that the new one makes needless, and adds it.

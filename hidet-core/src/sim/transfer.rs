@@ -8,6 +8,7 @@ use super::program::{Access, Place, Src};
 use super::report::FaultKind;
 use super::shadow::Touch;
 use super::warp::Strand;
+use crate::ir::BufferId;
 
 /// The element offsets of the active lanes; 0 in the others.
 pub struct Offsets {
@@ -297,10 +298,14 @@ impl BlockRun<'_> {
     }
 
     pub fn report_unset(&mut self, warp: usize, access: &Access, element: u32, lanes: u32) {
-        let name = &self.launch.function.buffers[access.buffer].name;
+        self.report_unset_at(warp, lanes.trailing_zeros() as usize, access.buffer, access.site, element);
+    }
+
+    pub fn report_unset_at(&mut self, warp: usize, lane: usize, buffer: BufferId, site: u32, element: u32) {
+        let name = &self.launch.function.buffers[buffer].name;
         let message = format!("element {element} of `{name}` is read before anything was written to it");
-        let what = format!("{} reads it", self.thread_name(warp, lanes.trailing_zeros() as usize));
-        self.fault(FaultKind::Uninitialised, message, (access.site, what), Vec::new());
+        let what = format!("{} reads it", self.thread_name(warp, lane));
+        self.fault(FaultKind::Uninitialised, message, (site, what), Vec::new());
     }
 
     pub fn check_index(&mut self, warp: usize, strand: &Strand, check: u32) -> bool {

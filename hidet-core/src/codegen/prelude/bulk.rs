@@ -12,6 +12,7 @@ fn coordinates(rank: usize, first: usize) -> (String, String, String) {
 
 pub(super) fn pieces() -> Vec<Piece> {
     let mut pieces = plain();
+    pieces.extend(reductions());
     for rank in 1..=5 {
         pieces.extend(tensor(rank));
     }
@@ -31,7 +32,7 @@ fn tensor(rank: usize) -> Vec<Piece> {
     let (_, _, at2) = coordinates(rank, 2);
     let (_, _, at1) = coordinates(rank, 1);
     let map = "const hidet_tensor_map* map";
-    vec![
+    let mut pieces = vec![
         define(
             "load_#",
             &format!("void* to, {map}, unsigned long long* bar{params}"),
@@ -58,18 +59,59 @@ fn tensor(rank: usize) -> Vec<Piece> {
             &format!("\"l\"(map), \"r\"(hidet_shared_address(from)){operands}"),
         ),
         define(
-            "reduce_add_#",
-            &format!("{map}, const void* from{params}"),
-            format!("cp.reduce.async.bulk.tensor.{rank}d.global.shared::cta.add.bulk_group [%0, {{{at2}}}], [%1]"),
-            &format!("\"l\"(map), \"r\"(hidet_shared_address(from)){operands}"),
-        ),
-        define(
             "prefetch_#",
             &format!("{map}{params}"),
             format!("cp.async.bulk.prefetch.tensor.{rank}d.L2.global [%0, {{{at1}}}]"),
             &format!("\"l\"(map){operands}"),
         ),
-    ]
+    ];
+    pieces.extend(OPERATIONS.map(|op| {
+        define(
+            &format!("reduce_{op}_#"),
+            &format!("{map}, const void* from{params}"),
+            format!("cp.reduce.async.bulk.tensor.{rank}d.global.shared::cta.{op}.bulk_group [%0, {{{at2}}}], [%1]"),
+            &format!("\"l\"(map), \"r\"(hidet_shared_address(from)){operands}"),
+        )
+    }));
+    pieces
+}
+
+const OPERATIONS: [&str; 6] = ["add", "min", "max", "and", "or", "xor"];
+
+/// Reductions of plain bytes name the type of an element: an overload each.
+fn reductions() -> impl Iterator<Item = Piece> {
+    const TYPES: [(&str, &str); 8] = [
+        ("unsigned", "u32"),
+        ("int", "s32"),
+        ("unsigned long long", "u64"),
+        ("long long", "s64"),
+        ("float", "f32"),
+        ("double", "f64"),
+        ("f16", "f16"),
+        ("bf16", "bf16"),
+    ];
+    OPERATIONS.into_iter().map(|op| {
+        let name = format!("hidet_bulk_reduce_{op}");
+        let mut text = String::new();
+        for (c, ptx) in TYPES {
+            let (float, wide) = (ptx.contains('f'), ptx.len() == 3 && ptx.ends_with("32"));
+            let (half, bits) = (ptx.ends_with("16"), matches!(op, "and" | "or" | "xor"));
+            let ptx = match op {
+                // Signed and unsigned sums are the same bits.
+                "add" if ptx == "s64" => continue,
+                "add" if half => format!("noftz.{ptx}"),
+                "add" => ptx.to_owned(),
+                _ if bits && float => continue,
+                _ if bits => if wide { "b32".to_owned() } else { "b64".to_owned() },
+                _ if float && !half => continue,
+                _ => ptx.to_owned(),
+            };
+            text += &format!(
+                "__device__ __forceinline__ void {name}({c}* to, const {c}* from, int bytes) {{\n    asm volatile(\"cp.reduce.async.bulk.global.shared::cta.bulk_group.{op}.{ptx} [%0], [%1], %2;\"\n                 :: \"l\"(to), \"r\"(hidet_shared_address(from)), \"r\"(bytes) : \"memory\");\n}}\n"
+            );
+        }
+        piece(name, text)
+    })
 }
 
 fn plain() -> Vec<Piece> {

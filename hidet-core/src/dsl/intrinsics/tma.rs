@@ -100,8 +100,68 @@ macro_rules! stores {
 stores! {
     /// Copies shared memory to the box at these coordinates; what is outside of the tensor is dropped.
     tma_store "store";
-    /// Adds shared memory to the box at these coordinates.
+    /// Adds shared memory to the box at these coordinates, element by element, each atomically.
     tma_reduce_add "reduce.add";
+    /// Takes the minimum of shared memory and the box at these coordinates.
+    tma_reduce_min "reduce.min";
+    /// Takes the maximum of shared memory and the box at these coordinates.
+    tma_reduce_max "reduce.max";
+    /// Combines the box at these coordinates with shared memory by bitwise and.
+    tma_reduce_and "reduce.and";
+    /// Combines the box at these coordinates with shared memory by bitwise or.
+    tma_reduce_or "reduce.or";
+    /// Combines the box at these coordinates with shared memory by bitwise exclusive or.
+    tma_reduce_xor "reduce.xor";
+}
+
+/// Brings the box at these coordinates to the second-level cache.
+#[track_caller]
+pub fn tma_prefetch<T: Element, const R: usize>(map: Map<T, R>, at: impl IndexTuple<R>) {
+    let Some(map) = map.map else { return };
+    let mut call = intrinsic(&format!("tma.prefetch.{R}d")).map(map);
+    for coordinate in at.coordinates() {
+        call = call.value::<i32>(coordinate);
+    }
+    call.run();
+}
+
+/// Brings a tensor map to the cache of this multiprocessor.
+#[track_caller]
+pub fn tma_prefetch_map<T: Element, const R: usize>(map: Map<T, R>) {
+    let Some(map) = map.map else { return };
+    intrinsic("tma.prefetch.map").map(map).run();
+}
+
+/// Copies so many bytes, a multiple of 16, from global to shared memory; they arrive at the mbarrier.
+#[track_caller]
+pub fn bulk_load<T: Element>(to: Address<T>, from: Address<T>, bytes: impl IntoExpr<i32>, mbarrier: Address<u64>) {
+    intrinsic("bulk.load").address(&to).address(&from).value::<i32>(bytes).address(&mbarrier).run();
+}
+
+macro_rules! bulk_stores {
+    ($($(#[$doc:meta])* $name:ident $row:literal;)*) => {$(
+        $(#[$doc])*
+        #[track_caller]
+        pub fn $name<T: Element>(to: Address<T>, from: Address<T>, bytes: impl IntoExpr<i32>) {
+            intrinsic($row).address(&to).address(&from).value::<i32>(bytes).run();
+        }
+    )*};
+}
+bulk_stores! {
+    /// Copies so many bytes, a multiple of 16, from shared to global memory.
+    bulk_store "bulk.store";
+    /// Adds so many bytes of shared memory, a multiple of 16, to global memory, element by element, each atomically.
+    bulk_reduce_add "bulk.reduce.add";
+    /// Takes the minimum of shared and global memory.
+    bulk_reduce_min "bulk.reduce.min";
+    /// Takes the maximum of shared and global memory.
+    bulk_reduce_max "bulk.reduce.max";
+    /// Combines global memory with shared memory by bitwise and.
+    bulk_reduce_and "bulk.reduce.and";
+    /// Combines global memory with shared memory by bitwise or.
+    bulk_reduce_or "bulk.reduce.or";
+    /// Combines global memory with shared memory by bitwise exclusive or.
+    bulk_reduce_xor "bulk.reduce.xor";
 }
 
 /// Ends a group of this thread's bulk stores.

@@ -190,7 +190,8 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    /// The address operand of an intrinsic, for `count` elements.
+    /// The address operand of an intrinsic, for `count` elements; 0 for a bulk operation, which looks at the extent
+    /// itself.
     pub(super) fn address(
         &mut self,
         buffer: BufferId,
@@ -198,10 +199,10 @@ impl Compiler<'_> {
         count: u32,
         verb: &'static str,
     ) -> Result<u32> {
-        let accesses = self.accesses(buffer, index, count, false, verb)?;
+        let accesses = self.accesses(buffer, index, count.max(1), false, verb)?;
         let mut number = 0;
         for access in accesses {
-            number = self.push_access(access);
+            number = if count == 0 { self.push_bulk_access(access) } else { self.push_access(access) };
         }
         Ok(number)
     }

@@ -3,7 +3,7 @@
 use super::{Compiler, Result};
 use crate::intrinsics::matrix::{Fragments, Product, matrix_fragment, mma_fragments, positions};
 use crate::intrinsics::{AtomicOp, Effect, Intrinsic, Meaning, Operand, Order, Row};
-use crate::ir::{Arg, Scope, ValueId};
+use crate::ir::{Arg, Handle, Scope, ValueId};
 use crate::sim::program::{Call, CallArg};
 use crate::types::Scalar;
 
@@ -28,6 +28,7 @@ impl Compiler<'_> {
                     let elem = self.function.buffers[*buffer].elem.bytes() as u32;
                     let count = match row.meaning {
                         Meaning::CpAsync { bytes } => bytes.div_ceil(elem),
+                        _ if is_bulk(row.meaning) && *effect != Effect::Barrier => 0,
                         _ => (*count).max(1),
                     };
                     let verb = match effect {
@@ -39,6 +40,7 @@ impl Compiler<'_> {
                     };
                     CallArg::Address(self.address(*buffer, index, count, verb)?)
                 }
+                (Arg::Map(map), Operand::Map) => CallArg::Map(map.index() as u32),
                 _ => return Err(self.refuse(format!("`{}` does not take such operands", row.name))),
             });
         }
@@ -54,6 +56,8 @@ impl Compiler<'_> {
                 global && (used || float || swaps || order != Order::Relaxed)
             }
             Meaning::AtomicLoad(..) | Meaning::AtomicStore(..) => global,
+            // Sums of floats depend on the order, and small integers have no atomic access of their own.
+            Meaning::TensorStore(Some(_)) | Meaning::BulkStore(Some(_)) => true,
             _ => false,
         };
         self.program.asynchronous |= matches!(row.meaning, Meaning::CpAsync { .. });
@@ -105,4 +109,10 @@ fn matrix_positions(row: &Row, number: usize, count: u32, transposed: bool) -> V
     let lane =
         |lane: &[u32]| (0..count).flat_map(|matrix| lane.iter().map(move |at| matrix * size + at)).collect::<Vec<_>>();
     one.chunks(each as usize).flat_map(lane).collect()
+}
+
+/// Whether its addresses are of chunks of 16 bytes, of which the operation itself says how many.
+fn is_bulk(meaning: Meaning) -> bool {
+    use Meaning::*;
+    matches!(meaning, TensorLoad | TensorStore(_) | BulkLoad | BulkStore(_))
 }

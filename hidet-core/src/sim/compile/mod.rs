@@ -16,8 +16,11 @@ mod uniform;
 
 pub(super) use index::layout_size;
 
+use super::tiles::BoxMap;
 use super::program::{Access, Call, IndexCheck, Inst, Place, Print, Program, Site, Src, slot};
-use crate::ir::{Block, BufferId, Function, Handle, Param, Scope, Span, StmtId, ValueId, VarId};
+use crate::ir::{
+    Block, BufferId, Function, Handle, Param, Scope, Span, StmtId, TensorMapShape, ValueId, VarId, descriptor,
+};
 use crate::types::{Const, Scalar, Type};
 use control::Targets;
 use liveness::Liveness;
@@ -110,8 +113,9 @@ pub fn compile<'a>(function: &'a Function, fixed: &'a Fixed<'a>) -> Result<Progr
             calls: Vec::new(),
             prints: Vec::new(),
             messages: Vec::new(),
+            maps: Vec::new(),
             shared_bytes: 0,
-            shared_granule: 8,
+            shared_granule: 16,
             grid: fixed.grid,
             block: function.launch.block,
             cluster: function.launch.cluster,
@@ -132,6 +136,7 @@ pub fn compile<'a>(function: &'a Function, fixed: &'a Fixed<'a>) -> Result<Progr
     };
     compiler.parameters()?;
     compiler.memory()?;
+    compiler.maps()?;
     compiler.block(&function.body)?;
     compiler.flush();
     let site = compiler.end_site();
@@ -167,6 +172,11 @@ impl<'a> Compiler<'a> {
     /// Gives every shared and register buffer its place.
     fn memory(&mut self) -> Result<()> {
         let mut bytes = 0u64;
+        let mut needed = descriptor::alignments(self.function);
+        for id in self.function.buffers.handles() {
+            let owner = descriptor::owner(self.function, id);
+            needed[owner] = needed[owner].max(needed[id]);
+        }
         for (id, buffer) in self.function.buffers.iter() {
             if buffer.scope == Scope::Global || self.places[id.index()].is_some() {
                 continue;
@@ -174,17 +184,17 @@ impl<'a> Compiler<'a> {
             let size = self.layout_size(id)?;
             let place = match buffer.scope {
                 Scope::Shared => {
-                    let granule = buffer.elem.bytes() as u32;
-                    self.program.shared_granule = self.program.shared_granule.min(granule);
+                    let elem = buffer.elem.bytes() as u64;
                     match buffer.alias.and_then(|alias| self.places[alias.index()]) {
                         Some((place @ Place::Shared(at), _)) => {
-                            bytes = bytes.max(at as u64 + size * granule as u64);
+                            bytes = bytes.max(at as u64 + size * elem);
                             place
                         }
                         _ => {
-                            bytes = bytes.next_multiple_of(u64::from(buffer.align.max(16)));
+                            let align = i64::from(buffer.align).max(needed[id]).max(16);
+                            bytes = bytes.next_multiple_of(align as u64);
                             let at = bytes;
-                            bytes += size * granule as u64;
+                            bytes += size * elem;
                             Place::Shared(at as u32)
                         }
                     }
@@ -197,6 +207,21 @@ impl<'a> Compiler<'a> {
             self.places[id.index()] = Some((place, size));
         }
         self.program.shared_bytes = bytes as u32;
+        Ok(())
+    }
+
+    /// The tensor maps that the launcher of a GPU would make.
+    fn maps(&mut self) -> Result<()> {
+        for id in self.function.maps.handles() {
+            let buffer = self.function.maps[id].buffer;
+            let name = &self.function.buffers[buffer].name;
+            let fail = |why| self.refuse(format!("argument `{name}`, which is copied by a tensor map: {why}"));
+            let shape = TensorMapShape::of(self.function, id, self.fixed.dims).map_err(fail)?;
+            let (Place::Global(tensor), _) = self.place(buffer)? else {
+                return Err(fail("is no tensor parameter".to_owned()));
+            };
+            self.program.maps.push(BoxMap { shape, tensor, buffer });
+        }
         Ok(())
     }
 
@@ -334,7 +359,16 @@ impl<'a> Compiler<'a> {
         }
     }
 
+    /// Notes an access by parts of an element's size, and gives its number.
     fn push_access(&mut self, access: Access) -> u32 {
+        if let Place::Shared(_) = access.place {
+            self.program.shared_granule = self.program.shared_granule.min(access.elem.bytes() as u32);
+        }
+        self.push_bulk_access(access)
+    }
+
+    /// Notes an access by whole chunks of 16 bytes.
+    fn push_bulk_access(&mut self, access: Access) -> u32 {
         self.program.accesses.push(access);
         self.program.accesses.len() as u32 - 1
     }

@@ -1,0 +1,492 @@
+//! Bulk copies: boxes and lines between global and shared memory, done by an agent of the tensor memory accelerator.
+//!
+//! A load is waited for at its mbarrier, by its bytes; stores by the groups of their thread, in two steps: first shared
+//! memory has been read, then global memory written. A copy moves at once when the scheduler likes; copies have no order
+//! among each other. PTX ISA, "cp.async.bulk" and its kin.
+
+use super::agents::Agent;
+use super::block::BlockRun;
+use super::elements::{load_element, store_element};
+use super::exchange::combine;
+use super::exec::{Operands, Pause};
+use super::lanes::{Row, lanes};
+use super::memory::{load_at, store_at};
+use super::program::{Access, Call, CallArg, Place};
+use super::report::FaultKind;
+use super::runs::Visitor;
+use super::shadow::Touch;
+use super::tiles::Route;
+use super::warp::Strand;
+use crate::intrinsics::{AtomicOp, Meaning};
+use crate::ir::BufferId;
+use crate::types::Scalar;
+use std::collections::{HashMap, VecDeque};
+
+/// What a copy does.
+#[derive(Debug)]
+enum Way {
+    /// To shared memory; issued at a time, its bytes arrive at the mbarrier.
+    Load { mbarrier: u32, time: u32 },
+    /// From shared memory, in a group of its thread; what was read of it.
+    Store { op: Option<AtomicOp>, group: u64, data: Option<Vec<u8>> },
+}
+
+/// A copy under way.
+#[derive(Debug)]
+struct Copy<'l> {
+    thread: u32,
+    site: u32,
+    route: Route<'l>,
+    /// First byte in shared memory.
+    shared: u32,
+    tensor: u32,
+    elem: Scalar,
+    way: Way,
+}
+
+/// The stores of a thread.
+#[derive(Debug, Default)]
+struct Stores {
+    /// Groups committed.
+    committed: u64,
+    /// Groups of which shared memory is known to be read.
+    read: u64,
+    /// Groups known to be done.
+    done: u64,
+    /// When the groups that are not done were committed.
+    times: VecDeque<u32>,
+    /// The group of the last store and where that was issued.
+    last: Option<(u64, u32)>,
+}
+
+/// The bulk copies of a block.
+#[derive(Debug, Default)]
+pub struct Bulk<'l> {
+    copies: Vec<Copy<'l>>,
+    /// By thread.
+    stores: HashMap<u32, Stores>,
+}
+
+/// The operands of a bulk copy, found in its call.
+struct Ends<'l> {
+    route: Option<&'l super::tiles::BoxMap>,
+    shared: &'l Access,
+    global: Option<&'l Access>,
+    mbarrier: Option<&'l Access>,
+}
+
+impl<'l> BlockRun<'l> {
+    fn ends(&self, call: &'l Call) -> Option<Ends<'l>> {
+        let program = self.launch.program;
+        let mut ends = Ends { route: None, shared: program.accesses.first()?, global: None, mbarrier: None };
+        let load = matches!(call.meaning, Meaning::TensorLoad | Meaning::BulkLoad);
+        let mut found = 0;
+        for arg in &call.args {
+            match arg {
+                CallArg::Map(map) => ends.route = program.maps.get(*map as usize),
+                CallArg::Address(access) => {
+                    let access = &program.accesses[*access as usize];
+                    match access.place {
+                        Place::Shared(_) if load && found > 0 => ends.mbarrier = Some(access),
+                        Place::Shared(_) => {
+                            ends.shared = access;
+                            found += 1;
+                        }
+                        _ => ends.global = Some(access),
+                    }
+                }
+                _ => {}
+            }
+        }
+        Some(ends)
+    }
+
+    /// A strand issues bulk copies, one a lane.
+    pub fn bulk_copy(&mut self, warp: usize, strand: &mut Strand, number: u32) -> Option<Pause> {
+        let program = self.launch.program;
+        let call = &program.calls[number as usize];
+        let ends = self.ends(call)?;
+        let load = ends.mbarrier.is_some();
+        let Some(shared_at) = self.offsets(warp, strand, ends.shared) else { return Some(Pause::Stopped) };
+        let global_at = match ends.global {
+            Some(access) => match self.offsets(warp, strand, access) {
+                Some(offsets) => Some(offsets),
+                None => return Some(Pause::Stopped),
+            },
+            None => None,
+        };
+        let mbarriers = match ends.mbarrier {
+            Some(access) => match self.offsets(warp, strand, access) {
+                Some(offsets) => Some(offsets),
+                None => return Some(Pause::Stopped),
+            },
+            None => None,
+        };
+        let Place::Shared(shared_start) = ends.shared.place else { return None };
+        for lane in lanes(strand.mask) {
+            let thread = (warp * 32 + lane) as u32;
+            let regs = self.warps[warp].regs.as_ptr() as *mut Row;
+            let operands = Operands { regs, slots: &strand.slots, consts: &program.consts };
+            let elem = ends.shared.elem;
+            let shared = shared_start + shared_at.at[lane] * elem.bytes() as u32;
+            let (route, tensor, buffer) = match (ends.route, ends.global, &global_at) {
+                (Some(map), _, _) => {
+                    let mut at = [0i64; 5];
+                    let values = call.args.iter().enumerate().filter(|arg| matches!(arg.1, CallArg::Value(..)));
+                    for (axis, (index, _)) in values.enumerate().take(map.shape.tile.len()) {
+                        at[axis] = call.lane(&operands, index, lane) as u32 as i32 as i64;
+                    }
+                    (Route::Tile { shape: &map.shape, at }, map.tensor, map.buffer)
+                }
+                (None, Some(access), Some(offsets)) => {
+                    let bytes = call.lane(&operands, 2, lane) as u32;
+                    let Place::Global(tensor) = access.place else { return None };
+                    let offset = offsets.at[lane] as usize * elem.bytes();
+                    if !self.line_fits(warp, lane, call, access, offset, bytes) {
+                        return Some(Pause::Stopped);
+                    }
+                    (Route::Line { start: offset, bytes }, tensor, access.buffer)
+                }
+                _ => return None,
+            };
+            if !self.box_fits(warp, lane, call, ends.shared, shared_at.at[lane], shared, &route) {
+                return Some(Pause::Stopped);
+            }
+            let way = match (ends.mbarrier, &mbarriers) {
+                (Some(access), Some(offsets)) => {
+                    let Place::Shared(byte) = access.place else { return None };
+                    let mbarrier = byte + offsets.at[lane] * 8;
+                    if self.launch.options.checks.races {
+                        self.watch(warp, access, &offsets.at, 1 << lane, Touch::Atomic, 0, false);
+                    }
+                    if !self.begin_transaction(mbarrier, call.site, warp, lane) {
+                        return Some(Pause::Stopped);
+                    }
+                    Way::Load { mbarrier, time: self.clocks.now(warp) }
+                }
+                _ => {
+                    let op = match call.meaning {
+                        Meaning::TensorStore(op) | Meaning::BulkStore(op) => op,
+                        _ => None,
+                    };
+                    let stores = self.agents.bulk.stores.entry(thread).or_default();
+                    stores.last = Some((stores.committed, call.site));
+                    Way::Store { op, group: stores.committed, data: None }
+                }
+            };
+            let copy = Copy { thread, site: call.site, route, shared, tensor, elem, way };
+            self.watch_bulk(warp, lane, &copy, ends.shared.buffer, shared_start, buffer);
+            self.count_bulk(&copy, load);
+            self.agents.bulk.copies.push(copy);
+            // The next copy is of another time, so that each can be waited for.
+            self.clocks.advance(warp);
+        }
+        None
+    }
+
+    fn box_fits(
+        &mut self,
+        warp: usize,
+        lane: usize,
+        call: &Call,
+        access: &Access,
+        element: u32,
+        shared: u32,
+        route: &Route,
+    ) -> bool {
+        let name = &self.launch.function.buffers[access.buffer].name;
+        let align = if matches!(route, Route::Tile { .. }) { 128 } else { 16 };
+        let elements = u64::from(route.bytes()) / access.elem.bytes() as u64;
+        let (kind, message) = if u64::from(element) + elements > access.limit {
+            let message = format!(
+                "{elements} elements from element {element} of `{name}` on are copied, which has {} elements",
+                access.limit
+            );
+            (FaultKind::OutOfBounds, message)
+        } else if !shared.is_multiple_of(align) {
+            let byte = element * access.elem.bytes() as u32;
+            let message = format!("byte {byte} of `{name}` is not aligned to the {align} bytes that a bulk copy needs");
+            (FaultKind::Misaligned, message)
+        } else {
+            return true;
+        };
+        let what = format!("{} copies", self.thread_name(warp, lane));
+        self.fault(kind, message, (call.site, what), Vec::new());
+        self.stop();
+        false
+    }
+
+    fn line_fits(
+        &mut self,
+        warp: usize,
+        lane: usize,
+        call: &Call,
+        access: &Access,
+        offset: usize,
+        bytes: u32,
+    ) -> bool {
+        let name = &self.launch.function.buffers[access.buffer].name;
+        let room = (access.limit as usize * access.elem.bytes()).saturating_sub(offset);
+        let start = match access.place {
+            Place::Global(tensor) => self.launch.tensors[tensor as usize].offset + offset,
+            _ => offset,
+        };
+        let (kind, message) = if bytes as i32 <= 0 || !bytes.is_multiple_of(16) {
+            let message = format!("a bulk copy of {} bytes: it must be a multiple of 16", bytes as i32);
+            (FaultKind::Misaligned, message)
+        } else if bytes as usize > room {
+            let message = format!("{bytes} bytes from byte {offset} of `{name}` on are copied, {room} bytes are left");
+            (FaultKind::OutOfBounds, message)
+        } else if !start.is_multiple_of(16) {
+            let message = format!("byte {offset} of `{name}` is not aligned to the 16 bytes that a bulk copy needs");
+            (FaultKind::Misaligned, message)
+        } else {
+            return true;
+        };
+        let what = format!("{} copies", self.thread_name(warp, lane));
+        self.fault(kind, message, (call.site, what), Vec::new());
+        self.stop();
+        false
+    }
+
+    /// What the checkers see of a copy when it is issued.
+    fn watch_bulk(
+        &mut self,
+        warp: usize,
+        lane: usize,
+        copy: &Copy<'l>,
+        shared: BufferId,
+        shared_start: u32,
+        global: BufferId,
+    ) {
+        let checks = self.launch.options.checks;
+        if !(checks.races || checks.uninitialised) {
+            return;
+        }
+        let (reads, writes) = match copy.way {
+            Way::Load { mbarrier, .. } => (Agent::Loads(mbarrier), Agent::Loads(mbarrier)),
+            Way::Store { .. } => (Agent::StoreReads(copy.thread), Agent::StoreWrites(copy.thread)),
+        };
+        let (reads, writes) = (self.agents.epoch(reads), self.agents.epoch(writes));
+        let elem = copy.elem.bytes();
+        let near = Visitor {
+            warp,
+            lane,
+            agent: reads,
+            site: copy.site,
+            touch: Touch::Read,
+            buffer: shared,
+            place: Place::Shared(shared_start),
+            elem,
+        };
+        let far = Visitor { agent: writes, buffer: global, place: Place::Global(copy.tensor), ..near };
+        let offset = self.launch.tensors[copy.tensor as usize].offset;
+        match copy.way {
+            Way::Load { .. } => {
+                // The box lies without gaps, swizzled or not.
+                let near = Visitor { touch: Touch::Write, ..near };
+                self.watch_run(&near, copy.shared as usize, copy.route.bytes() as usize);
+                copy.route.runs(copy.shared, &mut |run| {
+                    if let Some(byte) = run.global {
+                        self.watch_run(&Visitor { touch: Touch::Read, ..far }, offset + byte, run.bytes as usize);
+                    }
+                });
+            }
+            Way::Store { op, .. } => {
+                let touch = if op.is_some() { Touch::Atomic } else { Touch::Write };
+                copy.route.runs(copy.shared, &mut |run| {
+                    if let Some(byte) = run.global {
+                        self.watch_run(&near, run.shared as usize, run.bytes as usize);
+                        self.watch_run(&Visitor { touch, ..far }, offset + byte, run.bytes as usize);
+                    }
+                });
+            }
+        }
+    }
+
+    fn count_bulk(&mut self, copy: &Copy, load: bool) {
+        if !self.launch.options.counters {
+            return;
+        }
+        let (mut bytes, mut sectors) = (0, 0);
+        let offset = self.launch.tensors[copy.tensor as usize].offset;
+        let mut last = usize::MAX;
+        copy.route.runs(copy.shared, &mut |run| {
+            let Some(start) = run.global.map(|byte| offset + byte) else { return };
+            bytes += u64::from(run.bytes);
+            let (first, end) = (start / 32, (start + run.bytes as usize).div_ceil(32));
+            sectors += (end - first) as u64 - (first == last) as u64;
+            last = end - 1;
+        });
+        if load {
+            self.counters.global_read += bytes;
+        } else {
+            self.counters.global_written += bytes;
+        }
+        self.counters.global_accesses += 1;
+        self.counters.global_sectors += sectors;
+    }
+
+    /// Ends a group of each lane's stores.
+    pub fn bulk_commit(&mut self, warp: usize, strand: &Strand) {
+        let now = self.clocks.now(warp);
+        for lane in lanes(strand.mask) {
+            let stores = self.agents.bulk.stores.entry((warp * 32 + lane) as u32).or_default();
+            stores.committed += 1;
+            stores.times.push_back(now);
+        }
+        self.clocks.advance(warp);
+    }
+
+    /// Waits until at most `left` groups of each lane are unfinished, or still read shared memory.
+    pub fn bulk_wait(&mut self, warp: usize, strand: &Strand, left: u64, read_only: bool) {
+        let live = self.warps[warp].live;
+        for lane in lanes(strand.mask) {
+            let thread = (warp * 32 + lane) as u32;
+            let stores = self.agents.bulk.stores.entry(thread).or_default();
+            let end = stores.committed.saturating_sub(left);
+            if end <= stores.done || (read_only && end <= stores.read) {
+                continue;
+            }
+            let time = stores.times.get((end - stores.done - 1) as usize).copied().unwrap_or(0);
+            stores.read = stores.read.max(end);
+            if !read_only {
+                stores.times.drain(..(end - stores.done) as usize);
+                stores.done = end;
+            }
+            let belongs = |copy: &Copy| {
+                copy.thread == thread && matches!(copy.way, Way::Store { group, .. } if group < end)
+            };
+            let mut index = 0;
+            while index < self.agents.bulk.copies.len() {
+                let copy = &self.agents.bulk.copies[index];
+                let unread = matches!(copy.way, Way::Store { data: None, .. });
+                if belongs(copy) && (unread || !read_only) {
+                    self.advance_copy(index);
+                } else {
+                    index += 1;
+                }
+            }
+            let reads = self.agents.number(Agent::StoreReads(thread));
+            self.clocks.see_agent(warp, 1 << lane, live, reads, time);
+            if !read_only {
+                let writes = self.agents.number(Agent::StoreWrites(thread));
+                self.clocks.see_agent(warp, 1 << lane, live, writes, time);
+            }
+        }
+    }
+
+    /// Copies under way.
+    pub fn copies_under_way(&self) -> u32 {
+        self.agents.bulk.copies.len() as u32
+    }
+
+    /// A copy makes its next step.
+    pub fn advance_copy(&mut self, index: usize) {
+        let mut copy = self.agents.bulk.copies.swap_remove(index);
+        let offset = self.launch.tensors[copy.tensor as usize].offset;
+        let base = self.launch.tensors[copy.tensor as usize].memory.base();
+        let shared = self.shared.as_mut_ptr().cast::<u8>();
+        match &mut copy.way {
+            Way::Load { mbarrier, time } => {
+                copy.route.runs(copy.shared, &mut |run| {
+                    // SAFETY: both ranges were checked when the copy was issued.
+                    unsafe {
+                        let to = shared.add(run.shared as usize);
+                        match run.global {
+                            Some(byte) => move_bytes(base.add(offset + byte), to, run.bytes as usize),
+                            None => std::ptr::write_bytes(to, 0, run.bytes as usize),
+                        }
+                    }
+                });
+                let (mbarrier, time) = (*mbarrier, *time);
+                self.complete_transaction(mbarrier, copy.route.bytes(), time, copy.site, copy.thread);
+            }
+            Way::Store { data: data @ None, .. } => {
+                let mut bytes = vec![0u8; copy.route.bytes() as usize];
+                copy.route.runs(copy.shared, &mut |run| {
+                    // SAFETY: both ranges were checked when the copy was issued.
+                    unsafe {
+                        let to = bytes.as_mut_ptr().add(run.linear as usize);
+                        std::ptr::copy_nonoverlapping(shared.add(run.shared as usize), to, run.bytes as usize);
+                    }
+                });
+                *data = Some(bytes);
+                self.agents.bulk.copies.push(copy);
+                // It goes where it was, so that those who walk the list meet it again.
+                let last = self.agents.bulk.copies.len() - 1;
+                self.agents.bulk.copies.swap(index, last);
+            }
+            Way::Store { op, data: Some(data), .. } => {
+                let (op, elem) = (*op, copy.elem);
+                copy.route.runs(copy.shared, &mut |run| {
+                    let Some(byte) = run.global else { return };
+                    let from = &data[run.linear as usize..(run.linear + run.bytes) as usize];
+                    // SAFETY: both ranges were checked when the copy was issued.
+                    unsafe {
+                        let to = base.add(offset + byte);
+                        match op {
+                            None => move_bytes(from.as_ptr(), to, from.len()),
+                            Some(op) => combine_bytes(op, elem, from, to),
+                        }
+                    }
+                });
+                self.progress();
+            }
+        }
+    }
+
+    /// Lanes end: what they stored must have been read.
+    pub fn bulk_ended(&mut self, warp: usize, mask: u32) {
+        for lane in lanes(mask) {
+            let Some(stores) = self.agents.bulk.stores.get(&((warp * 32 + lane) as u32)) else { continue };
+            let Some((group, site)) = stores.last.filter(|last| last.0 >= stores.read) else { continue };
+            let message = if group >= stores.committed {
+                "a bulk store was not committed, so that nothing waits for it; put `bulk_commit()` after it"
+            } else {
+                "a bulk store may still read shared memory when its thread ends; put `bulk_wait_read(0)` before the end"
+            };
+            let what = format!("{} issues it", self.thread_name(warp, lane));
+            let end = self.warps[warp].exits[lane];
+            let others = vec![(end, format!("{} ends", self.thread_name(warp, lane)))];
+            self.fault(FaultKind::Unfinished, message, (site, what), others);
+        }
+    }
+}
+
+/// Moves bytes, one side or both in global memory.
+///
+/// # Safety
+/// Both ranges exist, and do not overlap.
+unsafe fn move_bytes(from: *const u8, to: *mut u8, bytes: usize) {
+    // SAFETY: the caller's duty.
+    unsafe {
+        if (from as usize | to as usize | bytes).is_multiple_of(8) {
+            for at in (0..bytes).step_by(8) {
+                store_at::<8>(to.add(at), load_at::<8>(from.add(at)));
+            }
+        } else {
+            for at in 0..bytes {
+                store_at::<1>(to.add(at), load_at::<1>(from.add(at)));
+            }
+        }
+    }
+}
+
+/// Combines elements with those in global memory. Blocks that do that run in one order.
+///
+/// # Safety
+/// As for [`move_bytes`].
+unsafe fn combine_bytes(op: AtomicOp, elem: Scalar, from: &[u8], to: *mut u8) {
+    let size = elem.bytes();
+    for (index, part) in from.chunks_exact(size).enumerate() {
+        let mut bytes = [0u8; 8];
+        bytes[..size].copy_from_slice(part);
+        // SAFETY: the caller's duty.
+        unsafe {
+            let at = to.add(index * size);
+            let new = combine(op, elem, load_element(at, size), u64::from_le_bytes(bytes), 0);
+            store_element(at, size, new);
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Where the bytes of a bulk copy lie on both sides: a box of a tensor, or bytes that follow each other.
+//!
+//! Pure geometry (PTX ISA, "Tensors"): coordinates, what lies outside of the tensor, and the swizzle. Moves nothing.
+
+use crate::ir::{BufferId, TensorMapShape};
+
+/// A tensor map of the launch.
+#[derive(Debug)]
+pub struct BoxMap {
+    pub shape: TensorMapShape,
+    /// The tensor's number in the launch.
+    pub tensor: u32,
+    pub buffer: BufferId,
+}
+
+/// Bytes that follow each other on both sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// Byte in the shared memory of the block.
+    pub shared: u32,
+    /// Byte in the copy, as if nothing were swizzled.
+    pub linear: u32,
+    /// Byte from the start of the tensor; `None` outside of it.
+    pub global: Option<usize>,
+    pub bytes: u32,
+}
+
+/// What is copied.
+#[derive(Debug, Clone, Copy)]
+pub enum Route<'a> {
+    /// The box of a tensor at these coordinates, slowest first.
+    Tile { shape: &'a TensorMapShape, at: [i64; 5] },
+    /// Bytes of a tensor.
+    Line { start: usize, bytes: u32 },
+}
+
+impl Route<'_> {
+    /// How many bytes it has in shared memory.
+    pub fn bytes(&self) -> u32 {
+        match self {
+            Route::Tile { shape, .. } => shape.box_bytes(),
+            Route::Line { bytes, .. } => *bytes,
+        }
+    }
+
+    /// Calls `f` for each run, the first byte of the copy lying at byte `shared`.
+    pub fn runs(&self, shared: u32, f: &mut dyn FnMut(Run)) {
+        match self {
+            Route::Tile { shape, at } => tile(shape, at, shared, f),
+            Route::Line { start, bytes } => f(Run { shared, linear: 0, global: Some(*start), bytes: *bytes }),
+        }
+    }
+}
+
+fn tile(shape: &TensorMapShape, at: &[i64; 5], shared: u32, f: &mut dyn FnMut(Run)) {
+    let Some((&columns, outer)) = shape.tile.split_last() else { return };
+    let (last, bytes) = (outer.len(), shape.elem.bytes() as u32);
+    // Columns of the box that lie within the tensor.
+    let extent = shape.extents[last] as i64;
+    let first = (-at[last]).clamp(0, columns as i64);
+    let end = (extent - at[last]).clamp(first, columns as i64);
+    let mut emit = |linear: u32, global: Option<usize>, length: u32| {
+        if shape.swizzle.span().is_none() {
+            if length > 0 {
+                f(Run { shared: shared + linear, linear, global, bytes: length });
+            }
+            return;
+        }
+        let (mut linear, mut global, stop) = (linear, global, linear + length);
+        while linear < stop {
+            let part = (16 - (shared + linear) % 16).min(stop - linear);
+            f(Run { shared: shape.swizzle.apply(shared + linear), linear, global, bytes: part });
+            linear += part;
+            global = global.map(|byte| byte + part as usize);
+        }
+    };
+    let mut inner = [0i64; 5];
+    for row in 0..outer.iter().product::<u32>() {
+        let mut rest = row;
+        for axis in (0..last).rev() {
+            inner[axis] = i64::from(rest % outer[axis]);
+            rest /= outer[axis];
+        }
+        let mut offset = 0i64;
+        let mut inside = true;
+        for axis in 0..last {
+            let coordinate = at[axis] + inner[axis];
+            inside &= (0..shape.extents[axis] as i64).contains(&coordinate);
+            offset += coordinate * shape.strides[axis] as i64;
+        }
+        let linear = row * columns * bytes;
+        if !inside {
+            emit(linear, None, columns * bytes);
+            continue;
+        }
+        let start = (offset + at[last] + first) as usize * bytes as usize;
+        let (before, within) = (first as u32 * bytes, (end - first) as u32 * bytes);
+        emit(linear, None, before);
+        emit(linear + before, Some(start), within);
+        emit(linear + before + within, None, (columns - end as u32) * bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::Swizzle;
+    use crate::types::Scalar;
+
+    fn runs(shape: &TensorMapShape, at: [i64; 5], shared: u32) -> Vec<Run> {
+        let mut all = Vec::new();
+        Route::Tile { shape, at }.runs(shared, &mut |run| all.push(run));
+        all
+    }
+
+    fn shape(swizzle: Swizzle, tile: [u32; 2]) -> TensorMapShape {
+        TensorMapShape { elem: Scalar::F32, extents: vec![10, 20], strides: vec![20, 1], tile: tile.to_vec(), swizzle }
+    }
+
+    #[test]
+    fn boxes_partly_outside() {
+        let shape = shape(Swizzle::None, [2, 4]);
+        let inside = runs(&shape, [3, 8, 0, 0, 0], 128);
+        assert_eq!(inside.len(), 2);
+        assert_eq!(inside[1], Run { shared: 144, linear: 16, global: Some((4 * 20 + 8) * 4), bytes: 16 });
+        // Above and to the left: one row is outside, of the other the first two columns.
+        let corner = runs(&shape, [-1, -2, 0, 0, 0], 0);
+        let expected = [
+            Run { shared: 0, linear: 0, global: None, bytes: 16 },
+            Run { shared: 16, linear: 16, global: None, bytes: 8 },
+            Run { shared: 24, linear: 24, global: Some(0), bytes: 8 },
+        ];
+        assert_eq!(corner, expected);
+        let beyond = runs(&shape, [9, 18, 0, 0, 0], 0);
+        assert_eq!(beyond[0], Run { shared: 0, linear: 0, global: Some((9 * 20 + 18) * 4), bytes: 8 });
+        assert!(beyond[1..].iter().all(|run| run.global.is_none()));
+        for at in [[100, 0, 0, 0, 0], [0, 100, 0, 0, 0], [-100, -100, 0, 0, 0]] {
+            assert_eq!(runs(&shape, at, 0).iter().map(|run| run.bytes).sum::<u32>(), 32);
+            assert!(runs(&shape, at, 0).iter().all(|run| run.global.is_none()));
+        }
+    }
+
+    #[test]
+    fn swizzled_boxes_keep_their_chunks() {
+        let shape = shape(Swizzle::B32, [10, 8]);
+        let mut seen = [false; 20];
+        for run in runs(&shape, [0, 4, 0, 0, 0], 256) {
+            assert_eq!((run.bytes, run.shared), (16, Swizzle::B32.apply(256 + run.linear)));
+            assert!(!std::mem::replace(&mut seen[(run.shared as usize - 256) / 16], true));
+        }
+        // Row 4, whose line is the second one of 128 bytes, is turned around.
+        let row = runs(&shape, [0, 4, 0, 0, 0], 256)[8];
+        assert_eq!(row, Run { shared: 256 + 128 + 16, linear: 128, global: Some((4 * 20 + 4) * 4), bytes: 16 });
+    }
+}
