@@ -61,7 +61,8 @@ fn tensor(rank: usize) -> Vec<Row> {
     let multicast =
         with_coordinates(multicast, rank).address(Space::Shared, Effect::Barrier, MBARRIER, 1).value(Type::U32);
     let store = |name: &str, op: Option<AtomicOp>, types: &'static [Scalar], doc: &str| {
-        let cuda = format!("hidet_tma_{}_{rank}d($0, ${}, {});", name.replace('.', "_"), 1 + rank, coordinates(1, rank));
+        let cuda =
+            format!("hidet_tma_{}_{rank}d($0, ${}, {});", name.replace('.', "_"), 1 + rank, coordinates(1, rank));
         let doc = format!("{doc} the box at {rank} coordinates of a tensor; what is outside of it is dropped.");
         let row = bulk(format!("tma.{name}.{rank}d"), cuda, Meaning::TensorStore(op), doc).operand(Operand::Map);
         with_coordinates(row, rank).address(Space::Shared, Effect::Read, TypeRule::OneOf(types), 0)
@@ -88,13 +89,8 @@ pub(super) fn rows() -> Vec<Row> {
             .value(Type::I32)
     };
     rows.extend([
-        bulk(
-            "tma.prefetch.map",
-            "hidet_tma_prefetch_map($0);",
-            Meaning::Prefetch,
-            "Brings a tensor map to the cache.",
-        )
-        .operand(Operand::Map),
+        bulk("tma.prefetch.map", "hidet_tma_prefetch_map($0);", Meaning::Prefetch, "Brings a tensor map to the cache.")
+            .operand(Operand::Map),
         bulk(
             "bulk.load",
             "hidet_bulk_load($0, $1, $2, $3);",

@@ -263,7 +263,9 @@ impl BlockRun<'_> {
             format!("{more} bytes more arrive at an mbarrier than were expected in this phase")
         } else if barrier.copies > 0 {
             let copies = barrier.copies;
-            format!("a phase of an mbarrier ends while {copies} of its bulk copies are under way: too few bytes were expected")
+            format!(
+                "a phase of an mbarrier ends while {copies} of its bulk copies are under way: too few bytes were expected"
+            )
         } else {
             barrier.pending = barrier.count;
             barrier.phase += 1;
@@ -310,11 +312,10 @@ impl BlockRun<'_> {
         }
         let live = self.warps[warp].live;
         for lane in lanes(passed) {
-            let complete =
-                self.mbarriers.get_mut(&(byte + offsets.at[lane] * 8)).and_then(|barrier| {
-                    barrier.seen = barrier.phase;
-                    barrier.complete.clone()
-                });
+            let complete = self.mbarriers.get_mut(&(byte + offsets.at[lane] * 8)).and_then(|barrier| {
+                barrier.seen = barrier.phase;
+                barrier.complete.clone()
+            });
             if let Some(complete) = complete {
                 // All lanes that passed the same one in one go.
                 let same: u32 =

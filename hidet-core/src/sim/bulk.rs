@@ -216,15 +216,7 @@ impl<'l> BlockRun<'l> {
         false
     }
 
-    fn line_fits(
-        &mut self,
-        warp: usize,
-        lane: usize,
-        call: &Call,
-        access: &Access,
-        offset: usize,
-        bytes: u32,
-    ) -> bool {
+    fn line_fits(&mut self, warp: usize, lane: usize, call: &Call, access: &Access, offset: usize, bytes: u32) -> bool {
         let name = &self.launch.function.buffers[access.buffer].name;
         let room = (access.limit as usize * access.elem.bytes()).saturating_sub(offset);
         let start = match access.place {
@@ -354,9 +346,8 @@ impl<'l> BlockRun<'l> {
                 stores.times.drain(..(end - stores.done) as usize);
                 stores.done = end;
             }
-            let belongs = |copy: &Copy| {
-                copy.thread == thread && matches!(copy.way, Way::Store { group, .. } if group < end)
-            };
+            let belongs =
+                |copy: &Copy| copy.thread == thread && matches!(copy.way, Way::Store { group, .. } if group < end);
             let mut index = 0;
             while index < self.agents.bulk.copies.len() {
                 let copy = &self.agents.bulk.copies[index];

@@ -71,7 +71,8 @@ impl BlockRun<'_> {
 
     fn watch_shared_run(&mut self, who: &Visitor, start: usize, bytes: usize, found: &mut Findings) {
         let Some(shadow) = &mut self.shadow else { return };
-        let me = Accessor { clocks: &self.clocks, block: self.number, warp: who.warp, agent: who.agent, site: who.site };
+        let me =
+            Accessor { clocks: &self.clocks, block: self.number, warp: who.warp, agent: who.agent, site: who.site };
         let granule = self.launch.program.shared_granule as usize;
         let cells = start / granule..(start + bytes).div_ceil(granule);
         // Cells of one run mostly were written together.

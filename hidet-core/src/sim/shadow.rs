@@ -204,7 +204,8 @@ impl Shadow {
         if at.write.time != 0 {
             f(at.write);
         }
-        let list = if at.list != 0 { self.lists[at.list as usize - 1].as_slice() } else { std::slice::from_ref(&at.entry) };
+        let list =
+            if at.list != 0 { self.lists[at.list as usize - 1].as_slice() } else { std::slice::from_ref(&at.entry) };
         for entry in list.iter().filter(|entry| entry.touch.changes_atomically()) {
             for lane in lanes(entry.lanes) {
                 f(Epoch { who: entry.epoch.who + lane as u32, ..entry.epoch });

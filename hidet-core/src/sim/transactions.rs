@@ -33,7 +33,8 @@ impl BlockRun<'_> {
         let (message, others) = match self.mbarriers.get_mut(&at) {
             None => ("an mbarrier is used before it was initialised".to_owned(), Vec::new()),
             Some(barrier) if !barrier.fenced && self.launch.options.checks.races => {
-                let message = "an mbarrier is not known to bulk copies yet; put `mbarrier_init_fence()` after its initialisation";
+                let message =
+                    "an mbarrier is not known to bulk copies yet; put `mbarrier_init_fence()` after its initialisation";
                 let owner = self.launch.thread_name(self.number, barrier.owner);
                 (message.to_owned(), vec![(barrier.site, format!("{owner} initialises it"))])
             }
@@ -90,7 +91,8 @@ impl BlockRun<'_> {
             .collect();
         left.sort_unstable();
         for (site, thread) in left {
-            let message = "a bulk copy may still write shared memory when its block ends: no thread waits for its bytes";
+            let message =
+                "a bulk copy may still write shared memory when its block ends: no thread waits for its bytes";
             let what = format!("{} issues it", self.launch.thread_name(self.number, thread));
             self.fault(FaultKind::Unfinished, message, (site, what), vec![(end, "the block ends".to_owned())]);
         }

@@ -16,8 +16,8 @@ mod uniform;
 
 pub(super) use index::layout_size;
 
-use super::tiles::BoxMap;
 use super::program::{Access, Call, IndexCheck, Inst, Place, Print, Program, Site, Src, slot};
+use super::tiles::BoxMap;
 use crate::ir::{
     Block, BufferId, Function, Handle, Param, Scope, Span, StmtId, TensorMapShape, ValueId, VarId, descriptor,
 };
