@@ -3,7 +3,8 @@
 //! A problem ([`problem`]) is opened for a shape, with random inputs. Contestants ([`contestant`]) that solve it, kernels
 //! and rivals ([`rival`]), are checked first, then timed by turns ([`measure`]); medians, quartiles and ratios
 //! ([`stats`]) are printed as a table ([`table`]), with the share of what the device can do at best ([`peaks`]), written
-//! as rows of CSV ([`csv`]) and drawn ([`plot`]).
+//! as rows of CSV ([`csv`]) and drawn ([`plot`]). On the simulated device, which has no time, there are counters instead
+//! ([`simulated`]).
 
 mod contestant;
 pub mod csv;
@@ -21,6 +22,7 @@ mod product;
 mod progress;
 pub mod rival;
 mod sample;
+pub mod simulated;
 mod stats;
 mod streaming;
 pub mod table;
@@ -140,10 +142,7 @@ pub fn run(
     for (family, kernels) in chosen(&request.kernels)? {
         let shapes = if request.shapes.is_empty() { &family.shapes } else { &request.shapes };
         for shape in shapes {
-            if shape.len() != family.axes.len() {
-                let (axes, given) = (family.axes.join(" x "), shape_text(shape));
-                return Err(format!("{}: a shape is {axes}; {given} was given", kernels.join(", ")));
-            }
+            family.fits(shape)?;
             report(bout(device, &family, &kernels, shape, request)?)?;
         }
     }

@@ -67,8 +67,21 @@ pub struct Family {
     pub axes: &'static [&'static str],
     /// The shapes measured where none is asked for.
     pub shapes: Vec<Vec<usize>>,
+    /// The shape for the simulated device, where no time is measured.
+    pub small: Vec<usize>,
     /// Opens one.
     pub open: Open,
+}
+
+impl Family {
+    /// An error where a shape has another number of extents.
+    pub fn fits(&self, shape: &[usize]) -> Result<(), String> {
+        if shape.len() == self.axes.len() {
+            return Ok(());
+        }
+        let (kernels, axes, given) = (self.kernels.join(", "), self.axes.join(" x "), super::shape_text(shape));
+        Err(format!("a shape of {kernels} is {axes}; {given} was given"))
+    }
 }
 
 /// A tensor of random numbers, nearly normal with mean 0 and variance 1, made on the device.

@@ -39,6 +39,7 @@ pub fn families() -> Vec<Family> {
             rivals: &["cublaslt"],
             axes: AXES,
             shapes: vec![vec![4096; 3], vec![8192; 3]],
+            small: vec![256; 3],
             open: |device, shape| open(device, shape, BF16, Engine::Tensor, true),
         },
         Family {
@@ -46,6 +47,7 @@ pub fn families() -> Vec<Family> {
             rivals: &["cublas", "cublaslt"],
             axes: AXES,
             shapes: vec![vec![4096; 3], vec![2048; 3], vec![2039; 3]],
+            small: vec![256; 3],
             open: |device, shape| open(device, shape, F32, Engine::Fma, false),
         },
     ]

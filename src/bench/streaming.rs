@@ -39,10 +39,11 @@ pub fn families() -> Vec<Family> {
 
 fn families_of<T: Real + Float>() -> Vec<Family> {
     let elements = BYTES / T::SCALAR.bytes();
-    let family = |kernels: Vec<&str>, axes, shapes, open| Family {
+    let family = |kernels: Vec<&str>, axes: &'static [&'static str], shapes, open| Family {
         kernels: kernels.into_iter().map(named::<T>).collect(),
         rivals: &["copy"],
         axes,
+        small: if axes.len() == 1 { vec![1 << 16] } else { vec![64, 1024] },
         shapes,
         open,
     };

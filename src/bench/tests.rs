@@ -27,18 +27,15 @@ fn every_name_is_listed_once_and_every_shape_fits() {
     names.dedup();
     assert_eq!(names.len(), count);
     for family in &families {
+        assert_eq!(family.small.len(), family.axes.len());
         assert!(!family.shapes.is_empty() && family.shapes.iter().all(|shape| shape.len() == family.axes.len()));
         assert!(family.kernels.iter().all(|kernel| list().contains(kernel.as_str())));
     }
 }
 
-/// A small shape of a family.
-fn small(family: &Family) -> Vec<usize> {
-    match (family.axes.len(), family.rivals) {
-        (1, _) => vec![1000],
-        (2, _) => vec![70, 100],
-        _ => vec![70, 90, 33],
-    }
+/// A shape that is no multiple of anything.
+fn awkward(family: &Family) -> Vec<usize> {
+    [vec![1000], vec![70, 100], vec![70, 90, 33]][family.axes.len() - 1].clone()
 }
 
 #[test]
@@ -49,7 +46,7 @@ fn problems_are_solved_and_wrong_results_are_found() {
         if family.kernels.iter().any(|kernel| kernel.contains("wgmma")) {
             continue;
         }
-        let problem = (family.open)(&device, &small(&family)).unwrap();
+        let problem = (family.open)(&device, &awkward(&family)).unwrap();
         assert_eq!(
             problem.kernels.iter().map(|kernel| &kernel.0).collect::<Vec<_>>(),
             family.kernels.iter().collect::<Vec<_>>()
@@ -100,4 +97,35 @@ pub fn bout() -> Bout {
         work: Work { flops: 4e9, engine: problem::Engine::Tensor, bytes: 1e6 },
         lines: vec![line("ours", false, 2.0), line("theirs", true, 1.0)],
     }
+}
+
+#[test]
+fn the_simulated_device_counts() {
+    let request = |names: &[&str]| Request {
+        kernels: names.iter().map(|name| (*name).to_owned()).collect(),
+        against: Vec::new(),
+        shapes: Vec::new(),
+        plan: Plan { rounds: 1, turn: 1.0, l2: measure::L2::Warm },
+    };
+    let mut counts = Vec::new();
+    let copied = request(&["copy16<f32>", "transpose<f32>"]);
+    simulated::run(&copied, &mut |count| {
+        counts.push(count);
+        Ok(())
+    })
+    .unwrap();
+    let bytes = 4 << 16;
+    for count in &counts {
+        let Some(counters) = &count.counters else { panic!("{} was not run", count.name) };
+        assert_eq!((counters.global_read, counters.global_written), (bytes, bytes), "{}", count.name);
+        assert_eq!(count.work.bytes, 2.0 * bytes as f64);
+        assert_eq!((counters.global_sectors, counters.bank_conflicts), (2 * bytes / 32, 0), "{}", count.name);
+    }
+    assert_eq!(counts.len(), 2);
+    let text = simulated::text(&counts);
+    assert!(text.contains("copy16<f32>") && text.contains("65536") && text.contains("64x1024"), "{text}");
+    let mut against = request(&["copy16"]);
+    against.against.push("copy".to_owned());
+    let error = simulated::run(&against, &mut |_| Ok(())).unwrap_err();
+    assert!(error.contains("the simulated device has no time"), "{error}");
 }

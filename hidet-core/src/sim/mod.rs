@@ -42,7 +42,7 @@ mod waiting;
 mod warp;
 
 pub use memory::Memory;
-pub use report::{Counters, Failure, Fault, FaultKind, Party, Report};
+pub use report::{Counters, Failure, Fault, FaultKind, Party, Report, Tally};
 
 use crate::ir::{Access, Buffer, Function, Param};
 use crate::types::Const;
@@ -114,12 +114,14 @@ pub struct Options {
     pub counters: bool,
     /// Host threads; as many as there are cores where `None`.
     pub threads: Option<usize>,
+    /// Where the counters of every launch are added up, for those who do not see the report of each.
+    pub tally: Option<Tally>,
 }
 
 impl Default for Options {
     /// Everything is checked and counted.
     fn default() -> Self {
-        Options { seed: 0, checks: Checks::ALL, counters: true, threads: None }
+        Options { seed: 0, checks: Checks::ALL, counters: true, threads: None, tally: None }
     }
 }
 
@@ -169,6 +171,9 @@ pub fn run(function: &Function, arguments: &Arguments, options: &Options) -> Res
     let thread_rows = launch::thread_rows(program.block);
     let launch = Launch { program: &program, function, options, tensors, shadows, thread_rows };
     let done = launch.run();
+    if let Some(tally) = &options.tally {
+        tally.add(&done.report.counters);
+    }
     if done.faults.is_empty() {
         // Without the checker nobody knows what was written: everything that could be.
         if !options.checks.uninitialised {

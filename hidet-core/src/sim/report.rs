@@ -2,6 +2,7 @@
 
 use crate::ir::Span;
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a launch did.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +41,21 @@ impl Counters {
         self.global_sectors += other.global_sectors;
         self.shared_accesses += other.shared_accesses;
         self.bank_conflicts += other.bank_conflicts;
+    }
+}
+
+/// A sum of the counters of many launches. Cloning gives another handle to the same sum.
+#[derive(Debug, Clone, Default)]
+pub struct Tally(Arc<Mutex<Counters>>);
+
+impl Tally {
+    pub(super) fn add(&self, counters: &Counters) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).add(counters);
+    }
+
+    /// The sum so far, which begins anew.
+    pub fn take(&self) -> Counters {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
