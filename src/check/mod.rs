@@ -5,6 +5,7 @@
 mod bandwidth;
 mod bench;
 mod hard;
+pub mod intrinsics;
 mod matmul;
 mod memory;
 pub mod numbers;

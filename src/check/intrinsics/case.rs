@@ -1,0 +1,202 @@
+//! A case: a kernel in the text form of the IR around one intrinsic, its inputs, and what must come out, bit for bit.
+
+use hidet::Result;
+use hidet::device::{Device, RawTensor, Storage};
+use hidet::ir::text;
+use hidet::kernel::{CompileOptions, Compiled, RawArg};
+use hidet::types::Scalar;
+use std::fmt::Write;
+
+/// A tensor parameter: bits of its elements before the launch and, where the kernel writes it, after it.
+#[derive(Debug)]
+pub struct Data {
+    name: String,
+    scalar: Scalar,
+    bits: Vec<u64>,
+    expected: Option<Vec<u64>>,
+}
+
+/// A case.
+#[derive(Debug)]
+pub struct Case {
+    /// The name of the row.
+    pub row: String,
+    /// Types and sizes that were chosen.
+    pub detail: String,
+    threads: u32,
+    memory: String,
+    body: String,
+    data: Vec<Data>,
+}
+
+impl Case {
+    /// A case of one block.
+    pub fn new(row: impl Into<String>, detail: impl Into<String>, threads: u32) -> Case {
+        let numbers = [("z", 0), ("one", 1)];
+        let mut case = Case {
+            row: row.into(),
+            detail: detail.into(),
+            threads,
+            memory: String::new(),
+            body: String::new(),
+            data: Vec::new(),
+        };
+        case.line("%t: i32 = thread");
+        for (name, value) in numbers {
+            case.line(format!("%{name}: i32 = const {value}"));
+        }
+        case
+    }
+
+    /// A tensor that is read.
+    pub fn input(&mut self, name: &str, scalar: Scalar, bits: Vec<u64>) {
+        self.data.push(Data { name: name.to_owned(), scalar, bits, expected: None });
+    }
+
+    /// A tensor that is written.
+    pub fn output(&mut self, name: &str, scalar: Scalar, expected: Vec<u64>) {
+        let bits = vec![0; expected.len()];
+        self.inout(name, scalar, bits, expected);
+    }
+
+    /// A tensor that is read and written.
+    pub fn inout(&mut self, name: &str, scalar: Scalar, bits: Vec<u64>, expected: Vec<u64>) {
+        self.data.push(Data { name: name.to_owned(), scalar, bits, expected: Some(expected) });
+    }
+
+    /// Declares memory, as in `shared @tile: f16[64]`.
+    pub fn memory(&mut self, declaration: impl AsRef<str>) {
+        let _ = writeln!(self.memory, "  {}", declaration.as_ref());
+    }
+
+    /// A statement.
+    pub fn line(&mut self, line: impl AsRef<str>) {
+        let _ = writeln!(self.body, "  {}", line.as_ref());
+    }
+
+    /// The `i32` constant of that value.
+    pub fn int(&mut self, value: i64) -> String {
+        let name = format!("%c{value}");
+        if !self.body.contains(&format!("{name}: ")) {
+            self.line(format!("{name}: i32 = const {value}"));
+        }
+        name
+    }
+
+    /// `for %i in 0..count { body }`
+    pub fn each(&mut self, index: &str, count: u32, body: &[String]) {
+        let end = self.int(i64::from(count));
+        self.line(format!("for %{index}: i32 in %z..{end} step %one {{"));
+        for line in body {
+            self.line(format!("  {line}"));
+        }
+        self.line("}");
+    }
+
+    /// Copies `count` elements a thread from a tensor to registers, or from shared memory: `registers[i] = from[t * count + i]`.
+    pub fn fill(&mut self, registers: &str, from: &str, scalar: Scalar, count: u32) {
+        let n = self.int(i64::from(count));
+        let tag = format!("f.{registers}.{from}");
+        self.each(
+            &format!("{tag}.i"),
+            count,
+            &[
+                format!("%{tag}.b: i32 = mul %t, {n}"),
+                format!("%{tag}.a: i32 = add %{tag}.b, %{tag}.i"),
+                format!("%{tag}.v: {scalar} = load @{from}[%{tag}.a]"),
+                format!("store @{registers}[%{tag}.i] = %{tag}.v"),
+            ],
+        );
+    }
+
+    /// The way back of [`Case::fill`].
+    pub fn drain(&mut self, registers: &str, to: &str, scalar: Scalar, count: u32) {
+        let n = self.int(i64::from(count));
+        let tag = format!("d.{registers}.{to}");
+        self.each(
+            &format!("{tag}.i"),
+            count,
+            &[
+                format!("%{tag}.b: i32 = mul %t, {n}"),
+                format!("%{tag}.a: i32 = add %{tag}.b, %{tag}.i"),
+                format!("%{tag}.v: {scalar} = load @{registers}[%{tag}.i]"),
+                format!("store @{to}[%{tag}.a] = %{tag}.v"),
+            ],
+        );
+    }
+
+    /// Copies between tensors and shared memory, `count` elements a thread.
+    pub fn copy(&mut self, from: &str, to: &str, scalar: Scalar, count: u32) {
+        let n = self.int(i64::from(count));
+        let tag = format!("c.{from}.{to}");
+        self.each(
+            &format!("{tag}.i"),
+            count,
+            &[
+                format!("%{tag}.b: i32 = mul %t, {n}"),
+                format!("%{tag}.a: i32 = add %{tag}.b, %{tag}.i"),
+                format!("%{tag}.v: {scalar} = load @{from}[%{tag}.a]"),
+                format!("store @{to}[%{tag}.a] = %{tag}.v"),
+            ],
+        );
+    }
+
+    /// The kernel.
+    pub fn text(&self) -> String {
+        let access = |data: &Data| if data.expected.is_some() { "inout" } else { "in" };
+        let params: Vec<String> = self
+            .data
+            .iter()
+            .map(|data| format!("@{}: {} {}[{}] align 128", data.name, access(data), data.scalar, data.bits.len()))
+            .collect();
+        format!(
+            "kernel check({})\ngrid (1, 1, 1)\nblock ({}, 1, 1)\nmin_blocks 1\n{{\n{}{}}}\n",
+            params.join(", "),
+            self.threads,
+            self.memory,
+            self.body
+        )
+    }
+
+    /// The kernel compiled for a device.
+    pub fn compile(&self, device: &Device) -> Result<Compiled> {
+        Compiled::new(text::parse_file(&self.text(), "kernel")?, device, &CompileOptions::default())
+    }
+
+    /// Runs it: what the tensors that are written hold then.
+    pub fn run(&self, device: &Device, kernel: &Compiled) -> Result<Vec<Vec<u64>>> {
+        let tensors = self.data.iter().map(|data| tensor(device, data)).collect::<Result<Vec<_>>>()?;
+        let args: Vec<RawArg<'_>> = tensors.iter().map(RawArg::Tensor).collect();
+        kernel.launch(&args)?;
+        let written = tensors.iter().zip(&self.data).filter(|(_, data)| data.expected.is_some());
+        written.map(|(tensor, _)| bits_of(tensor)).collect()
+    }
+
+    /// What is wrong with a result.
+    pub fn difference(&self, got: &[Vec<u64>]) -> Option<String> {
+        let outputs = self.data.iter().filter_map(|data| data.expected.as_ref().map(|bits| (data, bits)));
+        for ((data, expected), got) in outputs.zip(got) {
+            if let Some(at) = (0..expected.len()).find(|at| got.get(*at) != expected.get(*at)) {
+                let (got, expected) = (got.get(at).copied().unwrap_or_default(), expected[at]);
+                return Some(format!("{}[{at}] is {got:#x}, expected {expected:#x} ({})", data.name, data.scalar));
+            }
+        }
+        None
+    }
+}
+
+fn tensor(device: &Device, data: &Data) -> Result<RawTensor> {
+    let size = data.scalar.bytes();
+    let bytes: Vec<u8> = data.bits.iter().flat_map(|bits| bits.to_le_bytes().into_iter().take(size)).collect();
+    let storage = Storage::from_bytes(device, &bytes)?;
+    let shape = vec![data.bits.len()];
+    Ok(RawTensor { device: device.clone(), storage, offset: 0, scalar: data.scalar, shape })
+}
+
+fn bits_of(tensor: &RawTensor) -> Result<Vec<u64>> {
+    let size = tensor.scalar.bytes();
+    let mut bytes = vec![0; tensor.bytes()];
+    tensor.storage.read(tensor.offset, &mut bytes)?;
+    let word = |chunk: &[u8]| chunk.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+    Ok(bytes.chunks_exact(size).map(word).collect())
+}

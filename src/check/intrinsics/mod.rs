@@ -1,0 +1,150 @@
+//! A check of every intrinsic: a kernel for every row of the table, on small whole numbers, bit for bit.
+//!
+//! Each case has the result computed here on the host; the simulated device and a GPU must both give it. Rows that say
+//! when things happen, not what is computed, are checked where programs use them.
+
+mod atomic;
+mod case;
+mod lanes;
+mod matrix;
+mod numbers;
+
+use case::Case;
+use hidet::intrinsics::{Intrinsic, Meaning, Row};
+use hidet::ir::Arch;
+use hidet::prelude::*;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The cases of a row. None: see [`elsewhere`].
+fn cases(row: &Row) -> Vec<Case> {
+    match row.meaning {
+        Meaning::Mma(_) | Meaning::LoadMatrix { .. } | Meaning::StoreMatrix { .. } => matrix::cases(row),
+        Meaning::Shuffle(_) | Meaning::Vote(_) | Meaning::Redux(_) | Meaning::ActiveMask => lanes::cases(row),
+        Meaning::Atomic(..) | Meaning::AtomicLoad(..) | Meaning::AtomicStore(..) => atomic::cases(row),
+        _ => Vec::new(),
+    }
+}
+
+/// Why a row has no case of its own.
+fn elsewhere(row: &Row) -> Option<&'static str> {
+    const REASONS: &[(&str, &str)] = &[
+        ("sync.", "orders accesses and computes nothing: every kernel with shared memory"),
+        ("bar.", "orders accesses and computes nothing: the simulator's tests"),
+        ("fence.", "orders accesses and computes nothing: the simulator's tests"),
+        ("mbarrier.", "orders accesses and computes nothing: the pipelines"),
+        ("cluster.", "needs a cluster: the cluster kernels"),
+        ("tma.", "needs tensor maps: the pipelines"),
+        ("bulk.", "copies asynchronously: the pipelines"),
+        ("nanosleep", "tells no value"),
+        ("clock", "tells no value that is the same twice"),
+    ];
+    REASONS.iter().find(|(start, _)| row.name.starts_with(start)).map(|(_, reason)| *reason)
+}
+
+/// Whether an architecture has a row.
+fn exists(row: &Row, arch: Arch) -> bool {
+    let (number, specific) = row.min_arch;
+    let least = arch.number >= number && (!specific || arch.specific);
+    least && row.max_arch.is_none_or(|most| arch.number <= most)
+}
+
+/// What came of a family.
+#[derive(Default)]
+struct Family {
+    rows: usize,
+    cases: usize,
+    skipped: usize,
+    failures: Vec<String>,
+}
+
+/// What is wrong with a case on a device; a case of a row that the device lacks is right.
+fn problem(row: &Row, case: &Case, device: &Device) -> Option<String> {
+    if device.arch().is_some_and(|arch| !exists(row, arch)) {
+        return None;
+    }
+    match case.compile(device).and_then(|kernel| case.run(device, &kernel)) {
+        Ok(got) => case.difference(&got),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+/// Runs every case on a device, and on the simulated device too where `compare`, on all cores; the report, and whether
+/// all passed.
+pub fn run(device: &Device, compare: bool) -> (String, bool) {
+    let mut families: BTreeMap<&str, Family> = BTreeMap::new();
+    let devices: Vec<Device> = match compare && !device.is_sim() {
+        true => vec![Device::sim(), device.clone()],
+        false => vec![device.clone()],
+    };
+    let mut all = Vec::new();
+    for row in Intrinsic::all().map(Intrinsic::row) {
+        let name = row.name.split('.').next().unwrap_or_default();
+        let family = families.entry(name).or_default();
+        family.rows += 1;
+        let cases = cases(row);
+        family.skipped += usize::from(cases.is_empty());
+        family.cases += cases.len();
+        all.extend(cases.into_iter().map(|case| (name, row, case)));
+    }
+    let next = AtomicUsize::new(0);
+    let found = Mutex::new(Vec::new());
+    let work = || {
+        while let Some((name, row, case)) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+            for device in &devices {
+                let Some(problem) = problem(row, case, device) else { continue };
+                let failure = format!("{} {} on {device}: {problem}", case.row, case.detail);
+                if let Ok(mut found) = found.lock() {
+                    found.push((*name, failure));
+                }
+            }
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+    let mut found = found.into_inner().unwrap_or_default();
+    found.sort();
+    for (name, failure) in found {
+        families.entry(name).or_default().failures.push(failure);
+    }
+    report(device, &families)
+}
+
+fn report(device: &Device, families: &BTreeMap<&str, Family>) -> (String, bool) {
+    let mut text = format!("intrinsics on {device}, bit for bit against the host\n");
+    let _ = writeln!(text, "{:<12} {:>6} {:>10} {:>6}  result", "family", "rows", "elsewhere", "cases");
+    for (name, family) in families {
+        let result = if family.failures.is_empty() { "ok" } else { "FAILED" };
+        let _ = writeln!(text, "{name:<12} {:>6} {:>10} {:>6}  {result}", family.rows, family.skipped, family.cases);
+        for failure in family.failures.iter().take(5) {
+            let _ = writeln!(text, "    {failure}");
+        }
+    }
+    let failed: usize = families.values().map(|family| family.failures.len()).sum();
+    let all: usize = families.values().map(|family| family.cases).sum();
+    let _ = writeln!(text, "{} cases passed, {failed} failed", all.saturating_sub(failed));
+    (text, failed == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_checked_or_says_where() {
+        let missing: Vec<&str> = Intrinsic::all()
+            .map(Intrinsic::row)
+            .filter(|row| cases(row).is_empty() && elsewhere(row).is_none())
+            .map(|row| row.name.as_str())
+            .collect();
+        assert!(missing.is_empty(), "{} rows without a check: {missing:?}", missing.len());
+    }
+
+    #[test]
+    fn every_case_holds_on_the_simulated_device() {
+        let (report, passed) = run(&Device::sim(), false);
+        assert!(passed, "{report}");
+    }
+}
