@@ -77,20 +77,19 @@ fn asyncs(bench: &mut Bench) {
     }
 }
 
-/// Tensor cores have no meaning on the simulated device yet: these run on a GPU alone.
 fn tensor_cores(bench: &mut Bench) {
-    let Some(arch) = bench.arch() else { return };
     for shape @ [m, n, k] in [[64, 64, 16], [128, 64, 48], [64, 192, 256]] {
         let problem = Problem::<f16>::new(shape);
         let limits = problem.limits.clone();
-        bench.gpu_case::<f16, f32>("matmul_mma", &shape, Limit::Bound(&limits, PRODUCT), &problem.expected, |device| {
+        bench.case_of::<f16, f32>("matmul_mma", &shape, Limit::Bound(&limits, PRODUCT), &problem.expected, |device| {
             let (a, b) = (device.tensor(&problem.a, [m, k])?, device.tensor(&problem.b, [k, n])?);
             let mut c = device.empty::<f32, 2>([m, n])?;
             matmul_mma().compile(device)?.launch(&a, &b, &mut c)?;
             c.to_vec()
         });
     }
-    if arch.to_string() != "sm_90a" {
+    // Products of warp groups have no meaning on the simulated device yet.
+    if bench.arch().is_none_or(|arch| arch.to_string() != "sm_90a") {
         return;
     }
     for shape @ [m, n, k] in [[128, 256, 64], [256, 512, 192], [384, 256, 1024]] {

@@ -13,6 +13,17 @@ pub struct Check {
     /// Do not compare a GPU with the simulated device.
     #[arg(long)]
     alone: bool,
+    /// Only these.
+    #[arg(long, value_enum)]
+    only: Option<Part>,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Part {
+    /// The kernels of the examples, within the bounds of their rounding.
+    Kernels,
+    /// Every intrinsic, bit for bit.
+    Intrinsics,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -33,8 +44,20 @@ impl Check {
             Choice::Sim => Device::sim(),
             Choice::Cuda => Device::cuda(0).map_err(say)?,
         };
-        let (report, passed) = crate::check::run(device, !self.alone);
-        print!("{report}");
+        let wanted = |part| self.only.is_none_or(|only| only == part);
+        let mut passed = true;
+        if wanted(Part::Kernels) {
+            passed &= show(crate::check::run(device.clone(), !self.alone));
+        }
+        if wanted(Part::Intrinsics) {
+            passed &= show(crate::check::intrinsics::run(&device, !self.alone));
+        }
         Ok(passed)
     }
+}
+
+/// Prints a report, and hands on whether it passed.
+fn show((report, passed): (String, bool)) -> bool {
+    print!("{report}");
+    passed
 }

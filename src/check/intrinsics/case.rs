@@ -96,15 +96,15 @@ impl Case {
     /// Copies `count` elements a thread from a tensor to registers, or from shared memory: `registers[i] = from[t * count + i]`.
     pub fn fill(&mut self, registers: &str, from: &str, scalar: Scalar, count: u32) {
         let n = self.int(i64::from(count));
-        let tag = format!("f.{registers}.{from}");
+        let tag = format!("f_{registers}_{from}");
         self.each(
-            &format!("{tag}.i"),
+            &format!("{tag}_i"),
             count,
             &[
-                format!("%{tag}.b: i32 = mul %t, {n}"),
-                format!("%{tag}.a: i32 = add %{tag}.b, %{tag}.i"),
-                format!("%{tag}.v: {scalar} = load @{from}[%{tag}.a]"),
-                format!("store @{registers}[%{tag}.i] = %{tag}.v"),
+                format!("%{tag}_b: i32 = mul %t, {n}"),
+                format!("%{tag}_a: i32 = add %{tag}_b, %{tag}_i"),
+                format!("%{tag}_v: {scalar} = load @{from}[%{tag}_a]"),
+                format!("store @{registers}[%{tag}_i] = %{tag}_v"),
             ],
         );
     }
@@ -112,15 +112,15 @@ impl Case {
     /// The way back of [`Case::fill`].
     pub fn drain(&mut self, registers: &str, to: &str, scalar: Scalar, count: u32) {
         let n = self.int(i64::from(count));
-        let tag = format!("d.{registers}.{to}");
+        let tag = format!("d_{registers}_{to}");
         self.each(
-            &format!("{tag}.i"),
+            &format!("{tag}_i"),
             count,
             &[
-                format!("%{tag}.b: i32 = mul %t, {n}"),
-                format!("%{tag}.a: i32 = add %{tag}.b, %{tag}.i"),
-                format!("%{tag}.v: {scalar} = load @{registers}[%{tag}.i]"),
-                format!("store @{to}[%{tag}.a] = %{tag}.v"),
+                format!("%{tag}_b: i32 = mul %t, {n}"),
+                format!("%{tag}_a: i32 = add %{tag}_b, %{tag}_i"),
+                format!("%{tag}_v: {scalar} = load @{registers}[%{tag}_i]"),
+                format!("store @{to}[%{tag}_a] = %{tag}_v"),
             ],
         );
     }
@@ -128,15 +128,15 @@ impl Case {
     /// Copies between tensors and shared memory, `count` elements a thread.
     pub fn copy(&mut self, from: &str, to: &str, scalar: Scalar, count: u32) {
         let n = self.int(i64::from(count));
-        let tag = format!("c.{from}.{to}");
+        let tag = format!("c_{from}_{to}");
         self.each(
-            &format!("{tag}.i"),
+            &format!("{tag}_i"),
             count,
             &[
-                format!("%{tag}.b: i32 = mul %t, {n}"),
-                format!("%{tag}.a: i32 = add %{tag}.b, %{tag}.i"),
-                format!("%{tag}.v: {scalar} = load @{from}[%{tag}.a]"),
-                format!("store @{to}[%{tag}.a] = %{tag}.v"),
+                format!("%{tag}_b: i32 = mul %t, {n}"),
+                format!("%{tag}_a: i32 = add %{tag}_b, %{tag}_i"),
+                format!("%{tag}_v: {scalar} = load @{from}[%{tag}_a]"),
+                format!("store @{to}[%{tag}_a] = %{tag}_v"),
             ],
         );
     }

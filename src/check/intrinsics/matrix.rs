@@ -5,7 +5,7 @@ use super::super::numbers::Random;
 use super::case::Case;
 use super::numbers::{all_bits, bits, small};
 use hidet::intrinsics::matrix::{Fragments, Product, mma_fragments};
-use hidet::intrinsics::{Intrinsic, Meaning, Operand, Row, TypeRule};
+use hidet::intrinsics::{Meaning, Operand, Row, TypeRule};
 use hidet::mapping::TaskMapping;
 use hidet::types::Scalar;
 
@@ -126,10 +126,4 @@ fn store(row: &Row, scalar: Scalar, count: u32, transposed: bool) -> Case {
     case.line("call sync.threads()");
     case.copy("tile", "y", scalar, length);
     case
-}
-
-/// Whether the row is one of this file's.
-pub fn is_matrix(intrinsic: Intrinsic) -> bool {
-    let meaning = intrinsic.row().meaning;
-    matches!(meaning, Meaning::Mma(_) | Meaning::LoadMatrix { .. } | Meaning::StoreMatrix { .. })
 }
