@@ -13,7 +13,7 @@ macro_rules! examples {
 }
 examples! {
     vector_add reduction softmax layer_norm transpose histogram stencil prefix_sum
-    matmul_naive matmul_tiled matmul_register_tiled matmul_double_buffered fusion streams row_kernels
+    matmul_naive matmul_tiled matmul_register_tiled matmul_double_buffered fusion streams row_kernels transpose_fast
 }
 
 #[test]

@@ -33,5 +33,7 @@ pub mod stencil;
 pub mod streams;
 #[path = "../05_transpose.rs"]
 pub mod transpose;
+#[path = "../17_transpose_fast.rs"]
+pub mod transpose_fast;
 #[path = "../01_vector_add.rs"]
 pub mod vector_add;

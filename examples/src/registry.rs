@@ -58,6 +58,9 @@ pub fn all() -> Vec<Entry> {
         "transpose<f32>" => transpose::transpose::<f32>();
         "transpose<f16>" => transpose::transpose::<f16>();
         "transpose<u8>" => transpose::transpose::<u8>();
+        "transpose_fast<f32>" => transpose_fast::transpose_fast::<f32>(transpose_fast::Squares::of::<f32>(64, 64, 16));
+        "transpose_fast<f16>" => transpose_fast::transpose_fast::<f16>(transpose_fast::Squares::of::<f16>(64, 64, 16));
+        "transpose_fast<f16, direct>" => transpose_fast::transpose_fast::<f16>(Some(transpose_fast::Squares { lanes: 8, direct: Some(8) }));
         "histogram<256>" => histogram::histogram::<256>();
         "stencil" => stencil::stencil([[0.25, 0.5, 0.25], [0.0, -1.0, 0.125], [0.5, 0.75, 0.0]]);
         "prefix_sum" => prefix_sum::prefix_sum();

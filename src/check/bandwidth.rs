@@ -5,6 +5,7 @@ use super::numbers::{Random, Real, reals};
 use super::rows::{LAYER_NORM, SOFTMAX, SUM, layer_norm_reference, softmax_reference, sum_reference};
 use crate::examples::row_kernels::{Rows, layer_norm_fast, row_sum_fast, softmax_fast};
 use crate::examples::streams::{Stream, copy16, vector_add_fast};
+use crate::examples::transpose_fast::{Squares, transpose_fast};
 use hidet::prelude::*;
 
 pub(super) fn check(bench: &mut Bench) {
@@ -12,6 +13,9 @@ pub(super) fn check(bench: &mut Bench) {
     streams::<f16>(bench);
     streams::<bf16>(bench);
     streams::<u8>(bench);
+    transposes::<f32>(bench);
+    transposes::<f16>(bench);
+    transposes::<u8>(bench);
     rows::<f32>(bench);
     rows::<f16>(bench);
     rows::<bf16>(bench);
@@ -49,6 +53,27 @@ fn streams<T: Real + Num>(bench: &mut Bench) {
                     let mut z = device.empty::<T, 1>([n + first])?.view(first, [n])?;
                     vector_add_fast::<T>(stream).compile(device)?.launch(&x, &y, &mut z)?;
                     z.to_vec()
+                });
+            }
+        }
+    }
+}
+
+fn transposes<T: Real>(bench: &mut Bench) {
+    for [rows, cols] in [[0, 8], [1, 1], [33, 65], [64, 64], [128, 256], [136, 72], [260, 132], [134, 66], [8, 1000]] {
+        let x: Vec<T> = Random::new(32).counts(rows * cols, 200);
+        let expected: Vec<f64> = (0..cols * rows).map(|i| x[i % rows.max(1) * cols + i / rows.max(1)].real()).collect();
+        for first in [0, 1] {
+            let align = if first == 0 { 16 } else { std::mem::size_of::<T>() as u64 };
+            let plan = Squares::of::<T>(rows, cols, align);
+            for direct in [None, Some(4), Some(8)] {
+                let plan = plan.map(|plan| Squares { direct, ..plan });
+                bench.case::<T>("transpose_fast", &[rows, cols, first], Limit::Ulps(0.0), &expected, |device| {
+                    let mut y = device.empty::<T, 1>([rows * cols + first])?.view(first, [cols, rows])?;
+                    transpose_fast::<T>(plan)
+                        .compile(device)?
+                        .launch(&within(device, &x, first, [rows, cols])?, &mut y)?;
+                    y.to_vec()
                 });
             }
         }
