@@ -34,30 +34,42 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Elements a thread holds at most: they and what is computed of them fit 64 registers, so that 32 warps fit a
-    /// multiprocessor, which then has 64 KiB or more on the way.
-    const MOST: usize = 32;
-
     /// The rule for rows of `cols` elements that begin at a multiple of `align` bytes; `None` for rows that do not fit
     /// the registers of a block.
     ///
     /// The access is the widest, up to 16 bytes, that divides the row and its beginning. A row gets as few warps as can
-    /// hold it with [`Rows::MOST`] elements a thread; if that is one, a block takes four rows.
+    /// hold it with 32 elements a thread: they and what is computed of them fit 80 registers, so that 24 warps fit a
+    /// multiprocessor, which then has 48 KiB or more on the way. A block of fewer than 128 threads takes several rows.
     pub fn of<T: Element>(cols: usize, align: u64) -> Option<Rows> {
+        Rows::with::<T>(cols, align, 32, 128)
+    }
+
+    /// The same with `most` elements a thread and, where a warp takes a row, blocks of `threads` threads.
+    pub fn with<T: Element>(cols: usize, align: u64, most: usize, threads: usize) -> Option<Rows> {
         let bytes = std::mem::size_of::<T>();
         let align = align.clamp(bytes as u64, 16) as usize;
         let lanes = (0..5).map(|log| 1 << log).rfind(|lanes| lanes * bytes <= align && cols.is_multiple_of(*lanes))?;
-        let warps = cols.div_ceil(32 * Self::MOST).max(1);
+        let warps = cols.div_ceil(32 * most).max(1);
         let pieces = cols.div_ceil(32 * warps * lanes).max(1);
-        let rows = if warps == 1 { 4 } else { 1 };
+        let rows = if warps == 1 { (threads / 32).max(1) } else { 1 };
         let full = cols == pieces * 32 * warps * lanes;
-        let [lanes, pieces, rows] = [lanes as i32, pieces as i32, rows];
-        (warps <= 32).then_some(Rows { lanes, pieces, warps: warps as i32, rows, full })
+        let [lanes, pieces, warps, rows] = [lanes, pieces, warps, rows].map(|count| count as i32);
+        (warps <= 32).then_some(Rows { lanes, pieces, warps, rows, full })
     }
 
     /// Threads a row.
     pub fn threads(&self) -> i32 {
         32 * self.warps
+    }
+
+    /// Threads a block.
+    pub fn block(&self) -> i32 {
+        self.threads() * self.rows
+    }
+
+    /// Blocks that a multiprocessor must have room for: those of 24 warps.
+    pub fn resident(&self) -> i32 {
+        (768 / self.block()).max(1)
     }
 
     /// Elements a row at most.
@@ -94,14 +106,12 @@ fn read<T: Element, const N: usize>(plan: Rows, row: In<T, 1>, columns: &[Expr<i
     held.into_iter().flat_map(|piece| piece.cast::<f32>().lanes()).collect()
 }
 
-/// Writes what a thread holds of a row.
+/// Writes `N` elements of a row, nothing beyond its end.
 #[device]
-fn write<T: Element, const N: usize>(plan: Rows, row: Out<T, 1>, columns: &[Expr<i32>], values: Vec<Expr<f32>>) {
-    for (col, values) in unroll(columns.iter().zip(values.chunks(N))) {
-        let value = vector::<f32, N>(std::array::from_fn(|lane| values[lane])).cast::<T>();
-        if plan.full || *col < row.extent(0) {
-            row.store((*col,), value);
-        }
+fn write<T: Element, const N: usize>(plan: Rows, row: Out<T, 1>, col: Expr<i32>, values: [Expr<f32>; N]) {
+    let value = vector(values).cast::<T>();
+    if plan.full || col < row.extent(0) {
+        row.store((col,), value);
     }
 }
 
@@ -136,7 +146,7 @@ fn check(plan: Rows, cols: Expr<i32>) {
 }
 
 kernel! {
-    #[launch(grid = rows.div_ceil(plan.rows), block = plan.threads() * plan.rows)]
+    #[launch(grid = rows.div_ceil(plan.rows), block = plan.block(), min_blocks = plan.resident())]
     fn sum<T: Float, const N: usize>(#[meta] plan: Rows, x: In<T, [rows, cols]>, y: Out<f32, [rows]>) {
         check(plan, cols);
         let (row, thread) = plan.place();
@@ -153,7 +163,7 @@ kernel! {
         }
     }
 
-    #[launch(grid = rows.div_ceil(plan.rows), block = plan.threads() * plan.rows)]
+    #[launch(grid = rows.div_ceil(plan.rows), block = plan.block(), min_blocks = plan.resident())]
     fn softmax_held<T: Float, const N: usize>(#[meta] plan: Rows, x: In<T, [rows, cols]>, y: Out<T, [rows, cols]>) {
         check(plan, cols);
         let (row, thread) = plan.place();
@@ -174,11 +184,13 @@ kernel! {
                 let total = tree(parts.iter().map(|part| part[1] * (least - part[0]).exp2()).collect(), |a, b| a + b);
                 scale = (least - shift).exp2() / total;
             }
-            write::<T, N>(plan, y.row(row), &columns, powers.into_iter().map(|power| power * scale).collect());
+            for (col, powers) in unroll(columns.iter().zip(powers.chunks(N))) {
+                write::<T, N>(plan, y.row(row), *col, std::array::from_fn(|lane| powers[lane] * scale));
+            }
         }
     }
 
-    #[launch(grid = rows.div_ceil(plan.rows), block = plan.threads() * plan.rows)]
+    #[launch(grid = rows.div_ceil(plan.rows), block = plan.block(), min_blocks = plan.resident())]
     fn layer_norm_held<T: Float, const N: usize>(
         #[meta] plan: Rows,
         x: In<T, [rows, cols]>,
@@ -215,11 +227,15 @@ kernel! {
                 squares = tree(around.collect(), |a, b| a + b);
             }
             let scale = (squares / (cols as f32) + epsilon).rsqrt();
-            let gain = read::<T, N>(plan, gain, &columns, 0.0);
-            let bias = read::<T, N>(plan, bias, &columns, 0.0);
-            let normal = values.iter().map(|v| (*v - mean) * scale);
-            let scaled = normal.zip(gain).zip(bias).map(|((v, gain), bias)| v.mul_add(gain, bias));
-            write::<T, N>(plan, y.row(row), &columns, scaled.collect());
+            for (col, values) in unroll(columns.iter().zip(values.chunks(N))) {
+                // Beyond the end of a row nothing is written, so it does not matter what is read.
+                let near = if plan.full { *col } else { (*col).min(cols - N as i32) };
+                let gain = gain.load::<N>((near,)).cast::<f32>();
+                let bias = bias.load::<N>((near,)).cast::<f32>();
+                let normal = |lane: usize| (values[lane] - mean) * scale;
+                let scaled = |lane: usize| normal(lane).mul_add(gain.lane(lane as i32), bias.lane(lane as i32));
+                write::<T, N>(plan, y.row(row), *col, std::array::from_fn(scaled));
+            }
         }
     }
 }

@@ -82,10 +82,17 @@ kernel! {
         if plan.direct.is_none() {
             sync_threads();
             let at = thread_id() % SIDE * n;
-            for k in unroll(0..n) {
-                let line = k * SIDE + thread_id() / SIDE;
-                if col0 + line < cols && row0 + at < rows {
-                    y.store((col0 + line, row0 + at), tile.load::<N>((line, at)));
+            let lines: Vec<_> = (0..n).map(|k| k * SIDE + thread_id() / SIDE).collect();
+            if rows - row0 >= plan.tile() && cols - col0 >= plan.tile() {
+                let held: Vec<_> = lines.iter().map(|line| (*line, tile.load::<N>((*line, at)))).collect();
+                for (line, value) in unroll(held) {
+                    y.store((col0 + line, row0 + at), value);
+                }
+            } else {
+                for line in unroll(lines) {
+                    if col0 + line < cols && row0 + at < rows {
+                        y.store((col0 + line, row0 + at), tile.load::<N>((line, at)));
+                    }
                 }
             }
         }

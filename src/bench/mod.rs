@@ -22,6 +22,7 @@ mod product;
 mod progress;
 pub mod rival;
 mod sample;
+mod schedules;
 pub mod simulated;
 mod stats;
 mod streaming;

@@ -3,14 +3,16 @@
 use super::contestant::Contestant;
 use super::problem::{Engine, Family, Make, Problem, Work, random, say, share};
 use super::sample::{Elements, error, judge, places};
+use super::schedules::{self, ADDS, COPIES, ROWS, SQUARES, names};
 use crate::check::numbers::Real;
 use crate::check::rows::{Reference, layer_norm_reference, softmax_reference, sum_reference};
 use crate::examples::layer_norm::layer_norm;
 use crate::examples::reduction::{row_sum_block, row_sum_warp};
 use crate::examples::row_kernels::{Rows, layer_norm_fast, row_sum_fast, softmax_fast};
 use crate::examples::softmax::softmax;
-use crate::examples::streams::{Stream, copy16, vector_add_fast};
+use crate::examples::streams::{copy16, vector_add_fast};
 use crate::examples::transpose::transpose;
+use crate::examples::transpose_fast::transpose_fast;
 use crate::examples::vector_add::vector_add;
 use hidet::device::RawTensor;
 use hidet::dsl::Template;
@@ -22,14 +24,6 @@ const BYTES: usize = 1 << 30;
 const COLS: [usize; 4] = [768, 1000, 1024, 8192];
 /// How many rows, or pieces of a vector, are checked.
 const SAMPLES: usize = 64;
-/// What allocations are aligned to, as far as kernels can use it.
-const ALIGN: u64 = 16;
-/// Copies, with the accesses a thread has in flight; the first is the one to use.
-const COPIES: [(&str, i32); 4] = [("copy16", 4), ("copy16_1", 1), ("copy16_2", 2), ("copy16_8", 8)];
-/// The same for sums, which read two vectors.
-const ADDS: [(&str, i32); 4] =
-    [("vector_add_fast", 2), ("vector_add_fast_1", 1), ("vector_add_fast_4", 4), ("vector_add_fast_8", 8)];
-
 /// The families of problems bound by memory.
 pub fn families() -> Vec<Family> {
     let mut families = families_of::<f32>();
@@ -39,31 +33,36 @@ pub fn families() -> Vec<Family> {
 
 fn families_of<T: Real + Float>() -> Vec<Family> {
     let elements = BYTES / T::SCALAR.bytes();
-    let family = |kernels: Vec<&str>, axes: &'static [&'static str], shapes, open| Family {
-        kernels: kernels.into_iter().map(named::<T>).collect(),
+    let family = |simple: &[&str], fast: Vec<String>, axes: &'static [&'static str], shapes, open| Family {
+        kernels: simple.iter().copied().chain(fast.iter().map(String::as_str)).map(named::<T>).collect(),
         rivals: &["copy"],
         axes,
         small: if axes.len() == 1 { vec![1 << 16] } else { vec![64, 1024] },
         shapes,
         open,
     };
-    let vector = |kernels, open| family(kernels, &["n"], vec![vec![elements]], open);
-    let all = || COLS.iter().map(|&cols| vec![elements / cols, cols]).collect();
-    let rows = |kernels, open| family(kernels, &["rows", "cols"], all(), open);
-    let square = vec![vec![16384, elements / 16384]];
+    let vector = || vec![vec![elements]];
+    let rows = || COLS.iter().map(|&cols| vec![elements / cols, cols]).collect();
+    let plans = |kernel| names(kernel, ROWS.map(|plan| plan.0)).collect();
+    let copies = names("copy16", COPIES.map(|plan| plan.0)).collect();
+    let adds = names("vector_add_fast", ADDS.map(|plan| plan.0)).collect();
+    let squares = names("transpose_fast", SQUARES.map(|plan| plan.0)).collect();
+    let matrices = vec![vec![16384, elements / 16384], vec![24576, 8200]];
+    let matrix = &["rows", "cols"];
     vec![
-        vector(COPIES.map(|copy| copy.0).to_vec(), copies::<T>),
-        vector(["vector_add"].into_iter().chain(ADDS.map(|add| add.0)).collect(), vector_adds::<T>),
-        rows(vec!["row_sum_warp", "row_sum_block", "row_sum_fast"], row_sums::<T>),
-        rows(vec!["softmax", "softmax_fast"], softmaxes::<T>),
-        rows(vec!["layer_norm", "layer_norm_fast"], layer_norms::<T>),
-        family(vec!["transpose"], &["rows", "cols"], square, transposes::<T>),
+        family(&[], copies, &["n"], vector(), self::copies::<T>),
+        family(&["vector_add"], adds, &["n"], vector(), vector_adds::<T>),
+        family(&["row_sum_warp", "row_sum_block"], plans("row_sum_fast"), matrix, rows(), row_sums::<T>),
+        family(&["softmax"], plans("softmax_fast"), matrix, rows(), softmaxes::<T>),
+        family(&["layer_norm"], plans("layer_norm_fast"), matrix, rows(), layer_norms::<T>),
+        family(&["transpose"], squares, matrix, matrices, transposes::<T>),
     ]
 }
 
-/// `softmax<f16>`
+/// `softmax<f16>`, `softmax_fast<f16>/16x256`
 fn named<T: Real>(kernel: &str) -> String {
-    format!("{kernel}<{}>", T::NAME)
+    let (name, plan) = kernel.split_at(kernel.find('/').unwrap_or(kernel.len()));
+    format!("{name}<{}>{plan}", T::NAME)
 }
 
 /// Work that is mostly memory's: `flops` an element, and the bytes of these tensors, each once.
@@ -71,6 +70,9 @@ fn work(flops: usize, elements: usize, tensors: &[&RawTensor]) -> Work {
     let bytes = tensors.iter().map(|tensor| tensor.bytes() as f64).sum();
     Work { flops: (flops * elements) as f64, engine: Engine::Fma, bytes }
 }
+
+/// Builds a kernel.
+type Build<Args> = Box<dyn Fn() -> Template<Args>>;
 
 /// What launches a kernel once, with its arguments.
 type Launch<Args> = Box<dyn FnMut(&Kernel<Args>) -> hidet::Result<()>>;
@@ -98,6 +100,21 @@ fn from_to<I: Element, O: Element, const A: usize, const B: usize, T: Real>(
         let (x, mut y) = (share(&x)?, share(&y)?);
         Ok(Box::new(move |kernel| kernel.launch(&x, &mut y)))
     }))
+}
+
+/// The kernels of a problem of rows: simple ones, and a fast one for each schedule.
+fn with_plans<T: Real, Args: 'static>(
+    cols: usize,
+    simple: Vec<(&str, fn() -> Template<Args>)>,
+    (name, fast): (&str, fn(Option<Rows>) -> Template<Args>),
+    kernel: impl Fn(&str, Build<Args>) -> Result<(String, Make), String>,
+) -> Result<Vec<(String, Make)>, String> {
+    let simple = simple.into_iter().map(|(name, template)| kernel(name, Box::new(template)));
+    let fast = ROWS.into_iter().map(|(plan, most, threads)| {
+        let template = move || fast(schedules::rows::<T>(cols, most, threads));
+        kernel(&format!("{name}{plan}"), Box::new(template))
+    });
+    simple.chain(fast).collect()
 }
 
 /// The number of elements.
@@ -135,12 +152,13 @@ fn copies<T: Real + Float>(device: &Device, shape: &[usize]) -> Result<Problem, 
     let n = vector(shape)?;
     let x = random::<T, 1>(device, [n], 1)?;
     let y: Tensor<T, 1> = device.empty([n]).map_err(say)?;
-    let kernel = |&(name, pieces): &(&str, i32)| {
-        from_to::<T, T, 1, 1, T>(device, (&x, &y), name, move || copy16::<T>(Stream::of::<T>(ALIGN, pieces)))
+    let kernel = |(plan, pieces, threads): (&str, i32, i32)| {
+        let template = move || copy16::<T>(schedules::stream::<T>(pieces, threads));
+        from_to::<T, T, 1, 1, T>(device, (&x, &y), &format!("copy16{plan}"), template)
     };
     Ok(Problem {
         work: work(0, n, &[x.raw(), y.raw()]),
-        kernels: COPIES.iter().map(kernel).collect::<Result<_, _>>()?,
+        kernels: COPIES.into_iter().map(kernel).collect::<Result<_, _>>()?,
         output: y.raw().clone(),
         gemm: None,
         check: Box::new(move || check_pieces(&[&x], &y, |values| values[0])),
@@ -151,7 +169,7 @@ fn vector_adds<T: Real + Float>(device: &Device, shape: &[usize]) -> Result<Prob
     let n = vector(shape)?;
     let (x, y) = (random::<T, 1>(device, [n], 1)?, random::<T, 1>(device, [n], 2)?);
     let z: Tensor<T, 1> = device.empty([n]).map_err(say)?;
-    let kernel = |name, template: Box<dyn Fn() -> Template<(In<T, 1>, In<T, 1>, Out<T, 1>)>>| {
+    let kernel = |name: &str, template: Build<(In<T, 1>, In<T, 1>, Out<T, 1>)>| {
         let (x, y, z) = (share(&x)?, share(&y)?, share(&z)?);
         Ok(make::<T, _>(device, name, template, move || {
             let (x, y, mut z) = (share(&x)?, share(&y)?, share(&z)?);
@@ -159,9 +177,10 @@ fn vector_adds<T: Real + Float>(device: &Device, shape: &[usize]) -> Result<Prob
         }))
     };
     let mut kernels = vec![kernel("vector_add", Box::new(vector_add::<T>))];
-    kernels.extend(
-        ADDS.map(|(name, pieces)| kernel(name, Box::new(move || vector_add_fast::<T>(Stream::of::<T>(ALIGN, pieces))))),
-    );
+    kernels.extend(ADDS.map(|(plan, pieces, threads)| {
+        let template = move || vector_add_fast::<T>(schedules::stream::<T>(pieces, threads));
+        kernel(&format!("vector_add_fast{plan}"), Box::new(template))
+    }));
     Ok(Problem {
         work: work(1, n, &[x.raw(), y.raw(), z.raw()]),
         kernels: kernels.into_iter().collect::<Result<_, String>>()?,
@@ -195,14 +214,11 @@ fn row_sums<T: Real + Float>(device: &Device, shape: &[usize]) -> Result<Problem
     let [rows, cols] = matrix(shape)?;
     let x = random::<T, 2>(device, [rows, cols], 1)?;
     let y: Tensor<f32, 1> = device.empty([rows]).map_err(say)?;
-    let plan = Rows::of::<T>(cols, ALIGN);
+    let simple: Vec<(_, fn() -> _)> = vec![("row_sum_warp", row_sum_warp::<T>), ("row_sum_block", row_sum_block::<T>)];
+    let kernel = |name: &str, template| from_to::<T, f32, 2, 1, T>(device, (&x, &y), name, template);
     Ok(Problem {
         work: work(1, rows * cols, &[x.raw(), y.raw()]),
-        kernels: vec![
-            from_to::<T, f32, 2, 1, T>(device, (&x, &y), "row_sum_warp", row_sum_warp::<T>)?,
-            from_to::<T, f32, 2, 1, T>(device, (&x, &y), "row_sum_block", row_sum_block::<T>)?,
-            from_to::<T, f32, 2, 1, T>(device, (&x, &y), "row_sum_fast", move || row_sum_fast::<T>(plan))?,
-        ],
+        kernels: with_plans::<T, _>(cols, simple, ("row_sum_fast", row_sum_fast::<T>), kernel)?,
         output: y.raw().clone(),
         gemm: None,
         check: Box::new(move || check_rows(&x, &y, |row| sum_reference(row, cols))),
@@ -213,14 +229,16 @@ fn softmaxes<T: Real + Float>(device: &Device, shape: &[usize]) -> Result<Proble
     let [rows, cols] = matrix(shape)?;
     let x = random::<T, 2>(device, [rows, cols], 1)?;
     let y: Tensor<T, 2> = device.empty([rows, cols]).map_err(say)?;
-    let plan = Rows::of::<T>(cols, ALIGN);
+    let kernel = |name: &str, template| from_to::<T, T, 2, 2, T>(device, (&x, &y), name, template);
     Ok(Problem {
         // A maximum, a difference, an exponential, a sum, a product.
         work: work(5, rows * cols, &[x.raw(), y.raw()]),
-        kernels: vec![
-            from_to::<T, T, 2, 2, T>(device, (&x, &y), "softmax", softmax::<T>)?,
-            from_to::<T, T, 2, 2, T>(device, (&x, &y), "softmax_fast", move || softmax_fast::<T>(plan))?,
-        ],
+        kernels: with_plans::<T, _>(
+            cols,
+            vec![("softmax", softmax::<T>)],
+            ("softmax_fast", softmax_fast::<T>),
+            kernel,
+        )?,
         output: y.raw().clone(),
         gemm: None,
         check: Box::new(move || check_rows(&x, &y, |row| softmax_reference(row, cols))),
@@ -232,9 +250,8 @@ fn layer_norms<T: Real + Float>(device: &Device, shape: &[usize]) -> Result<Prob
     let x = random::<T, 2>(device, [rows, cols], 1)?;
     let (gain, bias) = (random::<T, 1>(device, [cols], 2)?, random::<T, 1>(device, [cols], 3)?);
     let y: Tensor<T, 2> = device.empty([rows, cols]).map_err(say)?;
-    let plan = Rows::of::<T>(cols, ALIGN);
     type Args<T> = (In<T, 2>, In<T, 1>, In<T, 1>, Out<T, 2>, Expr<f32>);
-    let kernel = |name, template: Box<dyn Fn() -> Template<Args<T>>>| -> Result<(String, Make), String> {
+    let kernel = |name: &str, template: Build<Args<T>>| -> Result<(String, Make), String> {
         let (x, gain, bias, y) = (share(&x)?, share(&gain)?, share(&bias)?, share(&y)?);
         Ok(make::<T, _>(device, name, template, move || {
             let (x, gain, bias, mut y) = (share(&x)?, share(&gain)?, share(&bias)?, share(&y)?);
@@ -244,10 +261,12 @@ fn layer_norms<T: Real + Float>(device: &Device, shape: &[usize]) -> Result<Prob
     Ok(Problem {
         // Mean and variance in one pass, a difference, two products, a sum.
         work: work(8, rows * cols, &[x.raw(), gain.raw(), bias.raw(), y.raw()]),
-        kernels: vec![
-            kernel("layer_norm", Box::new(layer_norm::<T>))?,
-            kernel("layer_norm_fast", Box::new(move || layer_norm_fast::<T>(plan)))?,
-        ],
+        kernels: with_plans::<T, _>(
+            cols,
+            vec![("layer_norm", layer_norm::<T>)],
+            ("layer_norm_fast", layer_norm_fast::<T>),
+            kernel,
+        )?,
         output: y.raw().clone(),
         gemm: None,
         check: Box::new(move || {
@@ -261,9 +280,14 @@ fn transposes<T: Real + Float>(device: &Device, shape: &[usize]) -> Result<Probl
     let [rows, cols] = matrix(shape)?;
     let x = random::<T, 2>(device, [rows, cols], 1)?;
     let y: Tensor<T, 2> = device.empty([cols, rows]).map_err(say)?;
+    let mut kernels = vec![from_to::<T, T, 2, 2, T>(device, (&x, &y), "transpose", transpose::<T>)?];
+    for (plan, direct) in SQUARES {
+        let template = move || transpose_fast::<T>(schedules::squares::<T>([rows, cols], direct));
+        kernels.push(from_to::<T, T, 2, 2, T>(device, (&x, &y), &format!("transpose_fast{plan}"), template)?);
+    }
     Ok(Problem {
         work: work(0, rows * cols, &[x.raw(), y.raw()]),
-        kernels: vec![from_to::<T, T, 2, 2, T>(device, (&x, &y), "transpose", transpose::<T>)?],
+        kernels,
         output: y.raw().clone(),
         gemm: None,
         check: Box::new(move || {

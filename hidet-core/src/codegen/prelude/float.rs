@@ -68,25 +68,25 @@ struct e5m2 { unsigned char bits; };
 fn packed(scalar: &str, op: &str, since: u32) -> Piece {
     let name = format!("{scalar}_{op}_packed");
     let (third, operand, word, lane) = if op == "fma" {
-        (format!(", vec<{scalar}, N> c"), ", %3", ", \"r\"(hidet_word(c.lane, i))", ", c[i]")
+        (format!(", vec<{scalar}, N> c"), ", %3", ", \"r\"(c.word[i])", ", c[i]")
     } else {
         Default::default()
     };
     let text = format!(
         "template <int N> __device__ __forceinline__ vec<{scalar}, N> {name}(vec<{scalar}, N> a, vec<{scalar}, N> b{third}) {{
-    vec<{scalar}, N> r;
 #if __CUDA_ARCH__ >= {since}
+    vec<{scalar}, N> r;
     #pragma unroll
     for (int i = 0; i < N / 2; i++) {{
-        unsigned word;
-        asm(\"{op}.rn.{scalar}x2 %0, %1, %2{operand};\" : \"=r\"(word) : \"r\"(hidet_word(a.lane, i)), \"r\"(hidet_word(b.lane, i)){word});
-        hidet_set_word(r.lane, i, word);
+        asm(\"{op}.rn.{scalar}x2 %0, %1, %2{operand};\" : \"=r\"(r.word[i]) : \"r\"(a.word[i]), \"r\"(b.word[i]){word});
     }}
+    return r;
 #else
+    {scalar} r[N];
     #pragma unroll
     for (int i = 0; i < N; i++) r[i] = {scalar}_{op}(a[i], b[i]{lane});
+    return vec<{scalar}, N>(r);
 #endif
-    return r;
 }}
 "
     );

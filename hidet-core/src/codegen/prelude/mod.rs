@@ -109,10 +109,28 @@ template <class T> @ void hidet_set_word(T* p, int i, unsigned word) { memcpy(re
 extern "C" __device__ int printf(const char*, ...);
 
 ## vec load store
-template <class T, int N> struct alignas(sizeof(T) * N < 16 ? sizeof(T) * N : 16) vec {
+// N numbers side by side. Small ones are kept as words of 32 bits, as the registers are that hold them.
+template <class T, int N, bool Words = (sizeof(T) < 4 && sizeof(T) * N >= 4)>
+struct alignas(sizeof(T) * N < 16 ? sizeof(T) * N : 16) vec {
     T lane[N];
-    __device__ __forceinline__ T& operator[](int i) { return lane[i]; }
     __device__ __forceinline__ const T& operator[](int i) const { return lane[i]; }
+};
+template <class T, int N> struct alignas(sizeof(T) * N < 16 ? sizeof(T) * N : 16) vec<T, N, true> {
+    unsigned word[sizeof(T) * N / 4];
+    vec() = default;
+    __device__ __forceinline__ vec(const T (&lanes)[N]) { memcpy(word, lanes, sizeof(word)); }
+    __device__ __forceinline__ T operator[](int i) const {
+        T lane;
+        if constexpr (sizeof(T) == 2) {
+            unsigned short half[2];
+            asm("mov.b32 {%0, %1}, %2;" : "=h"(half[0]), "=h"(half[1]) : "r"(word[i / 2]));
+            memcpy(&lane, &half[i % 2], 2);
+        } else {
+            unsigned char byte = (unsigned char)(word[i / 4] >> 8 * (i % 4));
+            memcpy(&lane, &byte, 1);
+        }
+        return lane;
+    }
 };
 template <int N, class T> @ vec<T, N> load(const T* p) { return *reinterpret_cast<const vec<T, N>*>(p); }
 template <class T, int N> @ void store(T* p, vec<T, N> v) { *reinterpret_cast<vec<T, N>*>(p) = v; }
