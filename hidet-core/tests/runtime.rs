@@ -52,8 +52,8 @@ fn launches_good_and_bad() -> Done {
             "empty: []",
             "aliased: launch of `scale`: argument `y`, which the kernel writes, shares memory with argument `x`",
             "time: Ok(0.0",
-            "fault: kernel `scale` failed: an index is outside of `x`, which has 3 elements",
-            "block [5, 6, 7], thread [1, 2, 3]",
+            "fault: kernel `scale` failed: \nout of bounds: x[[-1]] is outside of x, whose shape is [3]",
+            ": thread 1",
             "next: [0.5, 1.0, 1.5, 2.0]",
         ]
     );

@@ -1,4 +1,4 @@
-//! Accesses to memory, calls, checks, prints and inline PTX.
+//! Accesses to memory, calls, prints and inline PTX.
 
 use super::expr::Expr;
 use super::intrinsic::fill;
@@ -13,7 +13,7 @@ use crate::types::{Scalar, Type};
 
 impl Generator<'_> {
     /// The position of an element in a flattened buffer.
-    fn position(&self, buffer: BufferId, index: &[ValueId], guard: bool) -> Result<Expr> {
+    pub(super) fn position(&self, buffer: BufferId, index: &[ValueId], guard: bool) -> Result<Expr> {
         let name = &self.function.buffers[buffer].name;
         if guard {
             return Err(self.error(format!("a protected access to `{name}` was not lowered")));
@@ -25,7 +25,7 @@ impl Generator<'_> {
     }
 
     /// A pointer to an element.
-    fn pointer(&self, buffer: BufferId, position: &Expr) -> Expr {
+    pub(super) fn pointer(&self, buffer: BufferId, position: &Expr) -> Expr {
         let name = &self.buffers[buffer];
         if position.text == "0" {
             return Expr::atom(name);
@@ -106,9 +106,9 @@ impl Generator<'_> {
                 return Err(self.error(format!("operand {place} of `{}` does not say how a matrix lies", row.name)));
             }
         }
-        if let (Meaning::MbarrierWait, true, Some(fault)) = (row.meaning, self.faults, &self.fault) {
+        if let (Meaning::MbarrierWait, true, Some(report)) = (row.meaning, self.faults, &self.report) {
             let (barrier, parity) = (&operands[0], &operands[1]);
-            self.out.line(format!("if (!hidet_mbarrier_wait_unless({fault}, {barrier}, {parity})) return;"));
+            self.out.line(format!("if (!hidet_mbarrier_wait_unless({report}, {barrier}, {parity})) return;"));
             return Ok(());
         }
         let text = fill(&row.cuda, &operands, &elems, &forms);
@@ -120,53 +120,6 @@ impl Generator<'_> {
             None if row.result == crate::intrinsics::ResultRule::None => self.out.line(text),
             None => self.out.line(format!("{text};")),
         }
-        Ok(())
-    }
-
-    fn report(&self, site: usize, index: &str, extent: &str) -> Result<String> {
-        let Some(fault) = &self.fault else { return Err(self.error("no fault record")) };
-        Ok(format!("{{ hidet_fault({fault}, {site}, {index}, {extent}); return; }}"))
-    }
-
-    /// Reports an index outside of the shape.
-    pub(super) fn check(&mut self, buffer: BufferId, index: &[ValueId], lanes: u8) -> Result<()> {
-        let function = self.function;
-        let name = function.buffers[buffer].name.clone();
-        let shape = function.buffers[buffer].shape.clone();
-        if shape.len() != index.len() {
-            return Err(self.error(format!(
-                "a check of `{name}` has {} indices for {} axes",
-                index.len(),
-                shape.len()
-            )));
-        }
-        for (axis, (value, extent)) in index.iter().zip(&shape).enumerate() {
-            let value = self.value(*value)?;
-            let extent = self.extent(extent);
-            let last = axis + 1 == shape.len() && lanes > 1;
-            let (end, what) = if last {
-                (
-                    format!("{} + {lanes} <= {}", value.within(2), extent.within(2)),
-                    format!("a vector of {lanes} elements"),
-                )
-            } else {
-                (format!("{} < {}", value.within(2), extent.within(2)), "an index".to_owned())
-            };
-            // Lowered indices are offsets, and -1 where some index of the author is outside.
-            let along = if shape.len() > 1 { format!(" along axis {axis}") } else { String::new() };
-            let site = self.site(format!("{what} is outside of `{name}`, which has {{extent}} elements{along}"));
-            let report = self.report(site, &value.text, &extent.text)?;
-            self.out.line(format!("if (!({} >= 0 && {end})) {report}", value.within(2)));
-        }
-        Ok(())
-    }
-
-    /// Reports a condition that does not hold.
-    pub(super) fn assert(&mut self, cond: ValueId, message: &str) -> Result<()> {
-        let cond = self.value(cond)?;
-        let site = self.site(if message.is_empty() { "assertion failed".to_owned() } else { message.to_owned() });
-        let report = self.report(site, "0", "0")?;
-        self.out.line(format!("if (!{}) {report}", cond.within(0)));
         Ok(())
     }
 

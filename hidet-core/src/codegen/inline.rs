@@ -40,7 +40,7 @@ pub fn each_use(stmt: &Stmt, f: &mut impl FnMut(ValueId, bool)) {
                 }
             }
         }
-        Stmt::Check { index, .. } => index.iter().for_each(|v| f(*v, true)),
+        Stmt::Check { index, .. } | Stmt::Align { index, .. } => index.iter().for_each(|v| f(*v, true)),
         Stmt::Print { pieces } => {
             for piece in pieces {
                 if let PrintPiece::Value { value, .. } = piece {
@@ -161,5 +161,5 @@ fn inlinable(function: &Function, value: ValueId, op: &Op, user: &Stmt) -> bool 
     }
     let vector =
         matches!(user, Stmt::Let { value, op } if function.ty(*value).lanes > 1 && !matches!(op, Op::Vector(_)));
-    !vector && !matches!(user, Stmt::Check { .. } | Stmt::Asm { .. })
+    !vector && !matches!(user, Stmt::Check { .. } | Stmt::Align { .. } | Stmt::Asm { .. })
 }

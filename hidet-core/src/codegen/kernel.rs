@@ -6,6 +6,7 @@ use super::inline::{self, Uses};
 use super::memory::{self, Shared};
 use super::names::Names;
 use super::writer::Writer;
+use super::site::Message;
 use super::{Parameter, Site, Source, fault, prelude, types};
 use crate::error::Result;
 use crate::ir::{
@@ -29,7 +30,7 @@ pub(super) struct Generator<'a> {
     pub(super) maps: SecondaryMap<MapId, String>,
     pub(super) dims: Vec<String>,
     pub(super) loops: Vec<LoopFrame>,
-    pub(super) fault: Option<String>,
+    pub(super) report: Option<String>,
     /// Threads may end early, so the others must not wait for them for ever.
     pub(super) faults: bool,
     sites: Vec<Site>,
@@ -49,7 +50,7 @@ pub(super) struct LoopFrame {
 #[derive(Default)]
 struct Survey {
     buffers: SecondaryMap<BufferId, bool>,
-    /// It has a fault record.
+    /// It has a parameter for reports.
     reports: bool,
     /// It may end early with a fault.
     faults: bool,
@@ -76,7 +77,7 @@ impl Survey {
                         }
                     }
                 }
-                Stmt::Check { .. } | Stmt::Assert { .. } => (self.reports, self.faults) = (true, true),
+                Stmt::Check { .. } | Stmt::Align { .. } | Stmt::Assert { .. } => (self.reports, self.faults) = (true, true),
                 Stmt::Print { .. } => self.reports = true,
                 _ => {}
             }
@@ -100,7 +101,7 @@ impl<'a> Generator<'a> {
             maps: SecondaryMap::new(),
             dims: Vec::new(),
             loops: Vec::new(),
-            fault: None,
+            report: None,
             faults: false,
             sites: Vec::new(),
             span: Span::default(),
@@ -175,10 +176,10 @@ impl<'a> Generator<'a> {
             parameters.push(Parameter::Map(id));
         }
         if reports {
-            let name = self.names.unique("fault", "fault");
-            text.push(format!("hidet_fault_record* __restrict__ {name}"));
-            self.fault = Some(name);
-            parameters.push(Parameter::Fault);
+            let name = self.names.unique("report", "report");
+            text.push(format!("hidet_report* __restrict__ {name}"));
+            self.report = Some(name);
+            parameters.push(Parameter::Report);
         }
         let launch = &function.launch;
         let bounds = match launch.min_blocks {
@@ -263,8 +264,8 @@ impl<'a> Generator<'a> {
         extent.emit(&mut TextArith { dims: &self.dims })
     }
 
-    /// A place at which a fault may be reported.
-    pub(super) fn site(&mut self, message: String) -> usize {
+    /// The number of a place at which that may be reported.
+    pub(super) fn site(&mut self, message: Message) -> usize {
         self.sites.push(Site { message, span: self.span });
         self.sites.len() - 1
     }

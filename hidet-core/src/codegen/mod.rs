@@ -18,12 +18,15 @@ mod literal;
 mod memory;
 mod names;
 mod prelude;
+mod report;
 mod require;
+mod site;
 mod stmt;
 mod types;
 mod writer;
 
 pub use require::{Requirement, archs, requirements};
+pub use site::{Message, Site, VALUES};
 
 use crate::error::{Error, Result};
 use crate::ir::{Arch, BufferId, DimId, Function, MapId, Places, Span, ValueId};
@@ -42,7 +45,7 @@ pub struct Source {
     pub static_shared: u32,
     /// Shared memory given at launch, in bytes, of the dims; `0` where there is none.
     pub dynamic_shared: IndexExpr,
-    /// Where the kernel may report a fault; the fault record holds an index into this.
+    /// Where the kernel may report; a report holds an index into this.
     pub sites: Vec<Site>,
     /// Where each line of the text came from.
     pub lines: Vec<Span>,
@@ -61,24 +64,8 @@ pub enum Parameter {
     Dim(DimId),
     /// A tensor map of 128 bytes.
     Map(MapId),
-    /// The address of the fault record.
-    Fault,
-}
-
-/// A place where a kernel may report a fault.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Site {
-    /// What is wrong when it is reported: `{index}` and `{extent}` stand for what the record holds.
-    pub message: String,
-    /// Where, in the Rust source.
-    pub span: Span,
-}
-
-impl Site {
-    /// The message with what the fault record holds.
-    pub fn text(&self, index: i64, extent: i64) -> String {
-        self.message.replace("{index}", &index.to_string()).replace("{extent}", &extent.to_string())
-    }
+    /// The address of the record of what it reports.
+    Report,
 }
 
 impl Source {

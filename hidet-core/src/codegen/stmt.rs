@@ -52,20 +52,19 @@ impl Generator<'_> {
                 let i = self.name_like(*index, "i");
                 let end = end.within(3);
                 let head = format!("for ({ty} {i} = {}; {i} < {end}; {i} += {}) {{", start.text, step.text);
-                self.loop_body(*label, &head, body)?;
+                self.loop_body(*label, &head, None, body)?;
             }
             Stmt::Loop { label, body } => {
-                let head = match &self.fault {
-                    Some(fault) if self.faults => format!("while (!hidet_faulted({fault})) {{"),
-                    _ => "while (true) {".to_owned(),
-                };
-                self.loop_body(*label, &head, body)?;
+                let gives_up = self.report.as_ref().filter(|_| self.faults);
+                let gives_up = gives_up.map(|report| format!("if (hidet_faulted({report})) return;"));
+                self.loop_body(*label, "while (true) {", gives_up, body)?;
             }
             Stmt::Break(target) => self.jump(*target, true)?,
             Stmt::Continue(target) => self.jump(*target, false)?,
             Stmt::Return => self.out.line("return;"),
             Stmt::Call { intrinsic, args, result } => self.call(*intrinsic, args, *result)?,
-            Stmt::Check { buffer, index, lanes } => self.check(*buffer, index, *lanes)?,
+            Stmt::Check { buffer, index, tile, shape } => self.check(*buffer, index, tile, shape)?,
+            Stmt::Align { buffer, index, bytes } => self.align(*buffer, index, *bytes)?,
             Stmt::Assert { cond, message } => self.assert(*cond, message)?,
             Stmt::Print { pieces } => self.print(pieces)?,
             Stmt::Asm { template, operands } => self.asm(template, operands)?,
@@ -85,7 +84,8 @@ impl Generator<'_> {
         }
     }
 
-    fn loop_body(&mut self, id: LoopId, head: &str, body: &Block) -> Result<()> {
+    /// A loop; `first` is written at the start of each turn.
+    fn loop_body(&mut self, id: LoopId, head: &str, first: Option<String>, body: &Block) -> Result<()> {
         let base = self.function.loops[id].name.trim_start_matches('\'').to_owned();
         let mut label = |kind: &str| self.names.unique(&format!("{kind}_{base}"), kind);
         let (next, end) = (label("next"), label("end"));
@@ -93,6 +93,9 @@ impl Generator<'_> {
         // A jump to the end of the body must not pass declarations of the body: those stand in a block of their own.
         let jumps = jumps_inside(self.function, body, id);
         self.out.open(head);
+        if let Some(first) = first {
+            self.out.line(first);
+        }
         if jumps {
             self.out.open("{");
         }

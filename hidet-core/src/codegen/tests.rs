@@ -232,7 +232,7 @@ fn waits_of_a_kernel_that_may_fault_give_up() {
     let label = b.function.loops.push(Loop::default());
     let body = b.block(|b| {
         let thread = b.op(Scalar::I32, Op::Special(Special::Thread));
-        b.stmt(Stmt::Check { buffer: x, index: vec![thread], lanes: 1 });
+        b.stmt(Stmt::Check { buffer: x, index: vec![thread], tile: vec![1], shape: vec![32.into()] });
         let value = b.load(x, thread);
         let cond = b.op(Type::BOOL, Op::Compare(CompareOp::Ne, value, zero));
         let then = b.block(|b| b.stmt(Stmt::Break(label)));
@@ -241,9 +241,10 @@ fn waits_of_a_kernel_that_may_fault_give_up() {
     b.stmt(Stmt::Loop { label, body });
     let function = b.done();
     let source = cuda(&function, SM80).unwrap();
-    assert!(source.text.contains("if (!hidet_mbarrier_wait_unless(fault, bar, 0)) return;"), "{}", source.text);
-    assert!(source.text.contains("while (!hidet_faulted(fault)) {"), "{}", source.text);
+    assert!(source.text.contains("if (!hidet_mbarrier_wait_unless(report, bar, 0)) return;"), "{}", source.text);
+    assert!(source.text.contains("if (hidet_faulted(report)) return;"), "{}", source.text);
     assert_eq!(source.sites.len(), 1);
-    assert_eq!(source.sites[0].text(40, 32), "an index is outside of `x`, which has 32 elements");
+    let text = source.sites[0].message.text(&[40], &[]);
+    assert_eq!(text, "out of bounds: x[[40]] is outside of x, whose shape is [32]");
     compiles(&function);
 }

@@ -6,9 +6,10 @@
 use super::nvrtc::Cubin;
 use crate::cache::Digest;
 use crate::cache::codec::{Bytes, Encode, Reader};
-use crate::codegen::{Parameter, Site, Source};
+use crate::codegen::{Message, Parameter, Site, Source};
 use crate::ir::{BufferId, Constraint, DimId, Handle, MapId, Relation, Span, ValueId};
 use crate::passes::Conditions;
+use crate::types::Scalar;
 use hidet_mapping::IndexExpr;
 use hidet_mapping::index::IndexOp;
 
@@ -84,6 +85,46 @@ impl Encode for Site {
     }
 }
 
+impl Encode for Message {
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Message::Outside { name, tile, shape } => {
+                0u8.encode(out);
+                name.encode(out);
+                tile.encode(out);
+                shape.encode(out);
+            }
+            Message::Misaligned { name, elem, bytes } => {
+                1u8.encode(out);
+                name.encode(out);
+                elem.encode(out);
+                bytes.encode(out);
+            }
+            Message::Assert(message) => {
+                2u8.encode(out);
+                message.encode(out);
+            }
+        }
+    }
+    fn decode(from: &mut Reader) -> Option<Self> {
+        Some(match from.read::<u8>()? {
+            0 => Message::Outside { name: from.read()?, tile: from.read()?, shape: from.read()? },
+            1 => Message::Misaligned { name: from.read()?, elem: from.read()?, bytes: from.read()? },
+            2 => Message::Assert(from.read()?),
+            _ => return None,
+        })
+    }
+}
+
+impl Encode for Scalar {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.name().to_owned().encode(out);
+    }
+    fn decode(from: &mut Reader) -> Option<Self> {
+        Scalar::from_name(&from.read::<String>()?)
+    }
+}
+
 impl Encode for Parameter {
     fn encode(&self, out: &mut Vec<u8>) {
         let (tag, index) = match self {
@@ -91,7 +132,7 @@ impl Encode for Parameter {
             Parameter::Scalar(value) => (1, value.index()),
             Parameter::Dim(dim) => (2, dim.index()),
             Parameter::Map(map) => (3, map.index()),
-            Parameter::Fault => (4, 0),
+            Parameter::Report => (4, 0),
         };
         tag.encode(out);
         (index as u32).encode(out);
@@ -103,7 +144,7 @@ impl Encode for Parameter {
             1 => Parameter::Scalar(ValueId::new(index)),
             2 => Parameter::Dim(DimId::new(index)),
             3 => Parameter::Map(MapId::new(index)),
-            4 => Parameter::Fault,
+            4 => Parameter::Report,
             _ => return None,
         })
     }
@@ -211,7 +252,7 @@ mod tests {
             Parameter::Scalar(ValueId::new(2)),
             Parameter::Dim(DimId::new(3)),
             Parameter::Map(MapId::new(4)),
-            Parameter::Fault,
+            Parameter::Report,
         ];
         assert_eq!(decode(&encode(&parameters)), Some(parameters));
     }

@@ -13,9 +13,12 @@ mod cluster;
 pub mod matrix;
 mod memory;
 mod mma;
+mod reach;
 mod tma;
 mod warp;
 mod wgmma;
+
+pub use reach::Reach;
 
 use crate::types::{Scalar, Type};
 use std::collections::HashMap;
@@ -106,7 +109,7 @@ pub enum Operand {
         effect: Effect,
         /// The type of the elements.
         elem: TypeRule,
-        /// How many elements, consecutive along the last axis; also the alignment. 0: operand-dependent, see `doc`.
+        /// How many elements, consecutive along the last axis; also the alignment. 0: see [`Row::reach`].
         count: u32,
     },
     /// A number known while compiling, `least ..= most`.

@@ -144,7 +144,8 @@ macro_rules! walks {
                         }
                     }
                 }
-                Stmt::Check { buffer, index, lanes: _ } => $address(buffer, index, f),
+                Stmt::Check { buffer, index, tile: _, shape: _ } => $address(buffer, index, f),
+                Stmt::Align { buffer, index, bytes: _ } => $address(buffer, index, f),
                 Stmt::Assert { cond, message: _ } => f($M::Use($wrap!(cond))),
                 Stmt::Print { pieces } => {
                     for piece in pieces.$each() {

@@ -41,6 +41,7 @@ mod compact;
 pub mod descriptor;
 pub mod emit;
 pub mod eval;
+pub mod fault;
 mod function;
 mod handles;
 mod mapping;

@@ -119,15 +119,26 @@ pub enum Stmt {
         /// Its result, where it has one.
         result: Option<ValueId>,
     },
-    /// Checks that an index lies within the shape of a buffer; a fault otherwise. `lanes` elements along the last
-    /// axis must. Added by a pass, so that every device checks the same.
+    /// Checks that the elements from an index on lie within a shape; a fault otherwise. Added by a pass, so that every
+    /// device checks the same; index and shape are the author's at every stage of lowering.
     Check {
         /// The buffer that is about to be accessed.
         buffer: BufferId,
-        /// The index.
+        /// The index: one `i32` or `i64` value an axis.
         index: Vec<ValueId>,
-        /// How many elements along the last axis.
-        lanes: u8,
+        /// How many elements from the index on, an axis; at least 1.
+        tile: Vec<u32>,
+        /// The shape, formulas of the dims.
+        shape: Vec<IndexExpr>,
+    },
+    /// Checks that an element lies at a multiple of so many bytes; a fault otherwise. Added by a pass.
+    Align {
+        /// The buffer, not in registers, that is about to be accessed.
+        buffer: BufferId,
+        /// One value an axis.
+        index: Vec<ValueId>,
+        /// A power of two.
+        bytes: u32,
     },
     /// A condition that must hold; a fault with that message otherwise.
     Assert {

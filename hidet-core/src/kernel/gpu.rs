@@ -1,6 +1,7 @@
 //! Launches on a GPU.
 
 use super::plan::{Plan, Plans};
+use super::record::Record;
 use super::{CompileOptions, RawArg};
 use crate::cache::Cache;
 use crate::codegen::{Parameter, Source};
@@ -16,8 +17,6 @@ use hidet_mapping::IndexExpr;
 use std::ffi::c_void;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Bytes of the fault record: state, site, block, thread (8 words of 32 bits), index and extent (2 of 64).
-const RECORD: usize = 48;
 
 /// A kernel on a GPU.
 #[derive(Debug)]
@@ -26,7 +25,7 @@ pub(super) struct Instance {
     usage: Usage,
     module: Module,
     /// Where the kernel reports a fault, if it can; one launch at a time uses it.
-    record: Option<Mutex<Memory>>,
+    record: Option<Mutex<Record>>,
 }
 
 /// How many parameters are put together without an allocation.
@@ -56,8 +55,8 @@ impl Instance {
         if function.launch.cluster.iter().product::<u32>() > 8 {
             module.allow_large_clusters()?;
         }
-        let reports = source.parameters.contains(&Parameter::Fault);
-        let record = reports.then(|| Memory::new(context, RECORD).map(Mutex::new)).transpose()?;
+        let reports = source.parameters.contains(&Parameter::Report);
+        let record = reports.then(|| Record::new(context).map(Mutex::new)).transpose()?;
         Ok(Instance { source, usage: cubin.usage.clone(), module, record })
     }
 
@@ -116,7 +115,7 @@ impl Instance {
         let record = self.record.as_ref().map(|record| record.lock().unwrap_or_else(PoisonError::into_inner));
         let fault = record.as_ref().map_or(0, |record| record.address());
         if let Some(record) = &record {
-            record.zero_on(stream)?;
+            record.clear(stream)?;
         }
         let count = self.source.parameters.len();
         let (mut few, mut few_pointers) = ([0u64; INLINE], [std::ptr::null_mut(); INLINE]);
@@ -139,7 +138,7 @@ impl Instance {
         unsafe { self.module.launch(stream, &launch(function, plan), pointers.as_mut_ptr()) }
             .map_err(|error| Error::Launch { kernel: function.name.clone(), message: error.to_string() })?;
         match record {
-            Some(record) => self.read_record(&record, function),
+            Some(record) => record.read(function, &self.source, &plan.binding),
             None => Ok(()),
         }
     }
@@ -158,7 +157,7 @@ impl Instance {
                 },
                 Parameter::Dim(dim) => plan.binding.dims[dim.index()] as u64,
                 Parameter::Map(_) => 0,
-                Parameter::Fault => fault,
+                Parameter::Report => fault,
             };
             *pointer = (slot as *mut u64).cast();
         }
@@ -189,25 +188,6 @@ impl Instance {
 
     pub(super) fn occupancy(&self, function: &Function, plan: &Plan) -> Result<Occupancy> {
         self.module.occupancy(&launch(function, plan))
-    }
-
-    /// Waits for the kernel, and tells what it reported.
-    fn read_record(&self, record: &Memory, function: &Function) -> Result<()> {
-        let mut bytes = [0u8; RECORD];
-        record.read(0, &mut bytes)?;
-        let word = |index: usize| u32::from_le_bytes(std::array::from_fn(|byte| bytes[index * 4 + byte]));
-        let long = |index: usize| i64::from_le_bytes(std::array::from_fn(|byte| bytes[index * 8 + byte]));
-        if word(0) == 0 {
-            return Ok(());
-        }
-        let block = [word(2), word(3), word(4)];
-        let thread = [word(5), word(6), word(7)];
-        let (message, place) = match self.source.sites.get(word(1) as usize) {
-            Some(site) => (site.text(long(4), long(5)), self.source.place_of(site)),
-            None => ("a fault at an unknown site".to_owned(), "unknown place".to_owned()),
-        };
-        let report = format!("{message}\n  --> {place}: block {block:?}, thread {thread:?}");
-        Err(Error::Fault { kernel: function.name.clone(), report })
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod contract;
 mod gpu;
 mod plan;
+mod record;
 mod simulated;
 mod typed;
 

@@ -5,18 +5,17 @@
 //! and where the author indexed with `i64`.
 //!
 //! With `@a: f32[4, n]` in rows, `load @a[i, j]` becomes `load @a[i * n + j]`. A vector access keeps its lanes: they
-//! are consecutive along the last axis, which the layout keeps contiguous. A check of an index becomes a check of the
-//! offset where the index lies within the shape, and of offset -1, which is never valid, where it does not.
+//! are consecutive along the last axis, which the layout keeps contiguous. A check keeps the author's index and shape, so
+//! that it can tell them.
 //!
 //! A tensor that has a tensor map keeps its axes, which the map is made of; it cannot be accessed otherwise.
 
 use super::Options;
 use crate::error::Result;
 use crate::ir::emit::{Emitter, Int};
-use crate::ir::{Arg, AsmOperand, BufferId, CompareOp, Function, Op, Scope, Span, Stmt, StmtId, ValueId};
+use crate::ir::{Arg, AsmOperand, BufferId, Function, Op, Scope, Span, Stmt, StmtId, ValueId};
 use crate::layout::Layout;
 use crate::types::Scalar;
-use hidet_mapping::Arith;
 
 pub(super) fn run(function: &mut Function, options: &Options) -> Result<()> {
     let wide = options.wide_index;
@@ -26,10 +25,11 @@ pub(super) fn run(function: &mut Function, options: &Options) -> Result<()> {
         let mut flatten = Flatten { function, out, span, stmt: id, wide };
         let mut result = Ok(());
         match &mut stmt {
-            Stmt::Let { op: Op::Load { buffer, index, .. }, .. } | Stmt::Store { buffer, index, .. } => {
+            Stmt::Let { op: Op::Load { buffer, index, .. }, .. }
+            | Stmt::Store { buffer, index, .. }
+            | Stmt::Align { buffer, index, .. } => {
                 result = flatten.index(*buffer, index);
             }
-            Stmt::Check { buffer, index, lanes } => result = flatten.check(*buffer, index, *lanes),
             Stmt::Call { args, .. } => {
                 for arg in args {
                     if let Arg::Address { buffer, index } = arg {
@@ -85,37 +85,6 @@ impl Flatten<'_> {
         let coordinates: Vec<Int> = index.iter().map(|value| emit.convert(*value)).collect();
         let offset = layout.offset(&mut emit, &coordinates);
         *index = vec![emit.value(offset)];
-        Ok(())
-    }
-
-    /// Replaces an index to be checked by an offset that is valid exactly where the index is.
-    fn check(&mut self, buffer: BufferId, index: &mut Vec<ValueId>, lanes: u8) -> Result<()> {
-        if is_flat(&self.layout(buffer, index)?) {
-            return Ok(());
-        }
-        let shape = self.function.buffers[buffer].shape.clone();
-        let mut offset = index.clone();
-        self.index(buffer, &mut offset)?;
-        let ty = self.function.ty(offset[0]);
-        let mut emit = Emitter::new(self.function, self.out, self.span);
-        let mut inside = Err(true);
-        for (axis, (extent, value)) in shape.iter().zip(&*index).enumerate() {
-            let mut emit = emit.again(emit.function.ty(*value).scalar);
-            let extent = emit.index(extent);
-            let beyond = if axis + 1 == shape.len() { i64::from(lanes) - 1 } else { 0 };
-            let extent = emit.sub(&extent, &Int::Const(beyond));
-            let first = emit.compare(CompareOp::Le, Int::Const(0), Int::Value(*value));
-            inside = emit.both(inside, first);
-            let last = emit.compare(CompareOp::Lt, Int::Value(*value), extent);
-            inside = emit.both(inside, last);
-        }
-        let mut emit = emit.again(ty.scalar);
-        let outside = emit.value(Int::Const(-1));
-        *index = match inside {
-            Ok(inside) => vec![emit.emit(ty, Op::Select(inside, offset[0], outside))],
-            Err(true) => offset,
-            Err(false) => vec![outside],
-        };
         Ok(())
     }
 

@@ -1,18 +1,19 @@
 //! Accesses that are not proved are checked while the kernel runs.
 //!
-//! Precondition: no access with `guard`. Postcondition: with [`Options::checks`], a `Check` stands before every access
-//! that is not proved to lie within its buffer (of bulk operations and tensor cores only their first element is
-//! checked). Without it, nothing changes.
+//! Precondition: no access with `guard`. Postcondition: with [`Options::checks`], a `check` stands before every access
+//! that is not proved to lie within its buffer, and an `align` before every one that must be aligned to more than its
+//! element. Without it, nothing changes.
 //!
-//! `store a[i], v` becomes `check a[i]; store a[i], v`.
+//! `store a[i], v` becomes `check a[i] in [n]; store a[i], v`. An address in inline PTX is checked for one element.
 
 use super::Options;
-use super::bounds::{Proofs, elements};
+use super::bounds::{Proofs, tile, together};
 use crate::error::Result;
-use crate::intrinsics::{Meaning, Operand};
-use crate::ir::emit::Emitter;
-use crate::ir::{Arg, Block, CompareOp, Function, Op, Stmt};
+use crate::intrinsics::Reach;
+use crate::ir::emit::{Emitter, Int};
+use crate::ir::{Arg, AsmOperand, Block, BufferId, CompareOp, Function, Op, Scope, Span, Stmt, StmtId, ValueId};
 use crate::types::{Const, Scalar, Type};
+use hidet_mapping::Arith;
 
 pub(super) fn run(function: &mut Function, options: &Options) -> Result<()> {
     if !options.checks {
@@ -21,46 +22,16 @@ pub(super) fn run(function: &mut Function, options: &Options) -> Result<()> {
     let proofs = Proofs::of(function);
     function.rewrite(&mut |function, id, out| {
         let span = function.spans[id];
-        match function.stmts[id].clone() {
-            Stmt::Let { value, op: Op::Load { buffer, index, .. } } if !proofs.inside.contains(&(id, 0)) => {
-                let lanes = function.ty(value).lanes;
-                Emitter::new(function, out, span).push(Stmt::Check { buffer, index, lanes });
+        let mut checks = Checks { proofs: &proofs, wide: options.wide_index, function, out, span, id };
+        match checks.function.stmts[id].clone() {
+            Stmt::Let { value, op: Op::Load { buffer, index, .. } } | Stmt::Store { buffer, index, value, .. } => {
+                checks.vector(buffer, &index, checks.function.ty(value));
             }
-            Stmt::Store { buffer, index, value, .. } if !proofs.inside.contains(&(id, 0)) => {
-                let lanes = function.ty(value).lanes;
-                Emitter::new(function, out, span).push(Stmt::Check { buffer, index, lanes });
-            }
-            Stmt::Call { intrinsic, args, .. } => {
-                let row = intrinsic.row();
-                for (position, arg) in args.iter().enumerate() {
-                    let (Arg::Address { buffer, index }, Some(Operand::Address { count, .. })) =
-                        (arg, row.operands.get(position))
-                    else {
-                        continue;
-                    };
-                    if proofs.inside.contains(&(id, position)) {
-                        continue;
-                    }
-                    let (buffer, index) = (*buffer, index.clone());
-                    let elements = elements(function, row.meaning, position, *count, buffer);
-                    let mut emit = Emitter::new(function, out, span);
-                    match (elements, row.meaning, args.get(2)) {
-                        (Some(elements), ..) => match u8::try_from(elements) {
-                            Ok(lanes) => drop(emit.push(Stmt::Check { buffer, index, lanes })),
-                            Err(_) => {
-                                let message = format!("`{}` cannot be checked at {elements} elements", row.name);
-                                return Err(emit.function.error_at(id, message));
-                            }
-                        },
-                        // The source of a copy of no bytes may lie anywhere.
-                        (None, Meaning::CpAsync { .. }, Some(Arg::Value(bytes))) => {
-                            let none = emit.constant_value(Const::int(Scalar::I32, 0));
-                            let cond = emit.emit(Type::BOOL, Op::Compare(CompareOp::Gt, *bytes, none));
-                            let check = emit.function.new_stmt(Stmt::Check { buffer, index, lanes: 1 }, span);
-                            emit.push(Stmt::If { cond, then: Block(vec![check]), otherwise: Block::default() });
-                        }
-                        // A bulk operation or tensor cores access more, in an order that is theirs.
-                        _ => drop(emit.push(Stmt::Check { buffer, index, lanes: 1 })),
+            Stmt::Call { args, .. } => (0..args.len()).for_each(|position| checks.operand(&args, position)),
+            Stmt::Asm { operands, .. } => {
+                for operand in &operands {
+                    if let AsmOperand::Address { buffer, index } = operand {
+                        checks.tile(*buffer, index, vec![1; index.len()]);
                     }
                 }
             }
@@ -69,4 +40,116 @@ pub(super) fn run(function: &mut Function, options: &Options) -> Result<()> {
         out.push(id);
         Ok(())
     })
+}
+
+/// The checks before one statement.
+struct Checks<'a> {
+    proofs: &'a Proofs,
+    wide: bool,
+    function: &'a mut Function,
+    out: &'a mut Vec<StmtId>,
+    span: Span,
+    id: StmtId,
+}
+
+impl Checks<'_> {
+    fn emit(&mut self) -> Emitter<'_> {
+        Emitter::new(self.function, self.out, self.span)
+    }
+
+    fn tile(&mut self, buffer: BufferId, index: &[ValueId], tile: Vec<u32>) {
+        let shape = self.function.buffers[buffer].shape.clone();
+        self.emit().push(Stmt::Check { buffer, index: index.to_vec(), tile, shape });
+    }
+
+    fn align(&mut self, buffer: BufferId, index: &[ValueId], bytes: u32) {
+        let memory = &self.function.buffers[buffer];
+        if memory.scope != Scope::Register && bytes > memory.elem.bytes() as u32 {
+            self.emit().push(Stmt::Align { buffer, index: index.to_vec(), bytes });
+        }
+    }
+
+    fn vector(&mut self, buffer: BufferId, index: &[ValueId], ty: Type) {
+        if !self.proofs.inside.contains(&(self.id, 0)) {
+            let lanes = u32::from(ty.lanes);
+            match together(&self.function.buffers[buffer].shape, lanes) {
+                Some(tile) => self.tile(buffer, index, tile),
+                None => self.stretch(buffer, index, Int::Const(lanes.into())),
+            }
+        }
+        if ty.lanes > 1 {
+            self.align(buffer, index, ty.bytes().min(16) as u32);
+        }
+    }
+
+    fn operand(&mut self, args: &[Arg], position: usize) {
+        let Stmt::Call { intrinsic, .. } = self.function.stmts[self.id] else { return };
+        let Arg::Address { buffer, index } = &args[position] else { return };
+        let (buffer, row) = (*buffer, intrinsic.row());
+        let elem = self.function.buffers[buffer].elem.bytes() as u32;
+        let bytes = row.alignment(position, elem);
+        let reach = row.reach(position);
+        if let Some(Reach::BytesOf(of)) = reach
+            && let Some(Arg::Value(given)) = args.get(of)
+        {
+            return self.some_bytes(buffer, index, *given, bytes);
+        }
+        if !self.proofs.inside.contains(&(self.id, position)) {
+            match (tile(self.function, intrinsic, args, position), reach) {
+                (Some(tile), _) => self.tile(buffer, index, tile),
+                // A matrix without two axes: its first element.
+                (None, Some(Reach::Matrix { .. })) => self.tile(buffer, index, vec![1; index.len()]),
+                (None, Some(Reach::Bytes(bytes))) => self.stretch(buffer, index, Int::Const(bytes.div_ceil(elem).into())),
+                (None, Some(Reach::Elements(count))) => self.stretch(buffer, index, Int::Const(count.into())),
+                (None, _) => {
+                    let boxes = args.iter().find_map(|arg| match arg {
+                        Arg::Map(map) => Some(self.function.maps[*map].tile.iter().product::<u32>()),
+                        _ => None,
+                    });
+                    self.stretch(buffer, index, Int::Const(boxes.unwrap_or(1).into()));
+                }
+            }
+        }
+        self.align(buffer, index, bytes);
+    }
+
+    /// As many bytes as a value says; what is not touched may lie anywhere.
+    fn some_bytes(&mut self, buffer: BufferId, index: &[ValueId], bytes: ValueId, align: u32) {
+        let elem = self.function.buffers[buffer].elem.bytes() as i64;
+        let mut emit = self.emit();
+        let none = emit.constant_value(Const::int(Scalar::I32, 0));
+        let cond = emit.emit(Type::BOOL, Op::Compare(CompareOp::Gt, bytes, none));
+        let mut body = Vec::new();
+        let mut inner = Checks { out: &mut body, proofs: self.proofs, function: self.function, ..*self };
+        let mut emit = inner.emit();
+        let rounded = emit.add(&Int::Value(bytes), &Int::Const(elem - 1));
+        let count = emit.div(&rounded, &Int::Const(elem));
+        inner.stretch(buffer, index, count);
+        inner.align(buffer, index, align);
+        self.emit().push(Stmt::If { cond, then: Block(body), otherwise: Block::default() });
+    }
+
+    /// So many elements one after the other, which may go over the ends of rows: the first within the shape, the last
+    /// within the memory. The count is an `i32`.
+    fn stretch(&mut self, buffer: BufferId, index: &[ValueId], count: Int) {
+        self.tile(buffer, index, vec![1; index.len()]);
+        if count == Int::Const(1) {
+            return;
+        }
+        let memory = &self.function.buffers[buffer];
+        let (layout, global) = (memory.layout.clone(), memory.scope == Scope::Global);
+        let long = index.iter().any(|value| self.function.ty(*value).scalar == Scalar::I64);
+        let scalar = if long || (self.wide && global) { Scalar::I64 } else { Scalar::I32 };
+        let mut emit = self.emit().with_scalar(scalar);
+        let coordinates: Vec<Int> = index.iter().map(|value| emit.convert(*value)).collect();
+        let first = layout.offset(&mut emit, &coordinates);
+        let count = match count {
+            Int::Value(count) => emit.convert(count),
+            count => count,
+        };
+        let end = emit.add(&first, &count);
+        let last = emit.sub(&end, &Int::Const(1));
+        let last = emit.value(last);
+        emit.push(Stmt::Check { buffer, index: vec![last], tile: vec![1], shape: vec![layout.size()] });
+    }
 }

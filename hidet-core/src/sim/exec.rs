@@ -355,6 +355,11 @@ impl BlockRun<'_> {
                         return Pause::Stopped;
                     }
                 }
+                Inst::CheckAlign { access, bytes } => {
+                    if !self.check_align(warp, strand, access, bytes) {
+                        return Pause::Stopped;
+                    }
+                }
                 Inst::Assert { cond, message, site } => {
                     let failing = strand.mask & !operands!().mask(cond);
                     if failing != 0 {

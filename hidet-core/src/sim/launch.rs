@@ -14,7 +14,7 @@ use super::program::{Program, slot};
 use super::random::Random;
 use super::report::{Counters, Fault};
 use super::{Options, Report};
-use crate::ir::{Access, Function};
+use crate::ir::{Access, Function, fault};
 use rayon::prelude::*;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -116,17 +116,8 @@ impl Launch<'_> {
 
     /// How a thread is called in reports.
     pub fn thread_name(&self, block: u32, thread: u32) -> String {
-        let name = |index: u32, extents: [u32; 3]| match extents {
-            [_, 1, 1] => index.to_string(),
-            [x, y, 1] => format!("({}, {})", index % x, index / x % y),
-            [x, y, _] => format!("({}, {}, {})", index % x, index / x % y, index / x / y),
-        };
-        let thread = name(thread, self.program.block);
-        if self.blocks() == 1 {
-            format!("thread {thread}")
-        } else {
-            format!("thread {thread} of block {}", name(block, self.program.grid))
-        }
+        let (threads, blocks) = (self.program.block, self.program.grid);
+        fault::thread(fault::unravel(thread, threads), threads, fault::unravel(block, blocks), blocks)
     }
 
     /// Runs all blocks.

@@ -146,9 +146,14 @@ pub enum Inst {
         b: Src,
         site: u32,
     },
-    /// A fault unless `0 <= index`, `index + lanes <= extent`; operands as `i64` where `wide`, else `i32`.
+    /// A fault unless the tile of the check lies within its shape.
     CheckIndex {
         check: u32,
+    },
+    /// A fault unless the access is at a multiple of so many bytes.
+    CheckAlign {
+        access: u32,
+        bytes: u32,
     },
     /// A load or store through `accesses`; `d` is the first row, or the slot where the access is uniform.
     Load {
@@ -269,15 +274,15 @@ pub struct Access {
     pub site: u32,
 }
 
-/// A check of one coordinate.
-#[derive(Clone, Copy, Debug)]
+/// A check that a tile lies within a shape.
+#[derive(Clone, Debug)]
 pub struct IndexCheck {
     pub buffer: BufferId,
-    pub axis: u32,
-    pub index: Src,
+    /// One an axis: `i64` where `wide`, else `i32`.
+    pub index: Vec<Src>,
     pub wide: bool,
-    pub extent: i64,
-    pub lanes: u32,
+    pub tile: Vec<u32>,
+    pub shape: Vec<i64>,
     pub site: u32,
 }
 
@@ -366,6 +371,7 @@ impl Program {
             Inst::Load { access, .. }
             | Inst::LoadUniform { access, .. }
             | Inst::Store { access, .. }
+            | Inst::CheckAlign { access, .. }
             | Inst::LoadRow { access, .. }
             | Inst::StoreRow { access, .. } => Some(self.accesses[access as usize].site),
             Inst::CheckIndex { check } => Some(self.checks[check as usize].site),

@@ -8,7 +8,7 @@ use super::program::{Access, Place, Src};
 use super::report::FaultKind;
 use super::shadow::Touch;
 use super::warp::Strand;
-use crate::ir::BufferId;
+use crate::ir::{BufferId, fault};
 
 /// The element offsets of the active lanes; 0 in the others.
 pub struct Offsets {
@@ -58,7 +58,9 @@ impl BlockRun<'_> {
             self.report_bounds(warp, strand, access, active);
             return None;
         }
-        if access.count > 1 && !self.aligned(warp, access, &at, active) {
+        // Real devices move at most 16 bytes at once.
+        let bytes = (access.elem.bytes() as u32 * access.count).next_power_of_two().min(16);
+        if access.count > 1 && !self.aligned(warp, access, &at, active, bytes) {
             return None;
         }
         Some(Offsets { at, active })
@@ -75,40 +77,34 @@ impl BlockRun<'_> {
             index < 0 || index as u64 + access.count as u64 > access.limit
         };
         let Some(lane) = lanes(active).find(outside) else { return };
-        let index = signed(lane);
         let name = &self.launch.function.buffers[access.buffer].name;
-        let span = if access.count > 1 {
-            format!("elements {index}..{} are", index + access.count as i64)
-        } else {
-            format!("element {index} is")
-        };
-        let message = format!("{span} outside of `{name}`, which has {} elements", access.limit);
+        let message = fault::outside(name, &[signed(lane)], &[access.count], &[access.limit as i64]);
         let verb = self.launch.program.sites[access.site as usize].verb;
         let what = format!("{} {verb}", self.thread_name(warp, lane));
         self.fault(FaultKind::OutOfBounds, message, (access.site, what), Vec::new());
         self.stop();
     }
 
-    fn aligned(&mut self, warp: usize, access: &Access, at: &[u32; LANES], active: u32) -> bool {
+    pub fn check_align(&mut self, warp: usize, strand: &Strand, access: u32, bytes: u32) -> bool {
+        let access = &self.launch.program.accesses[access as usize];
+        let Some(Offsets { at, active }) = self.offsets(warp, strand, access) else { return false };
+        self.aligned(warp, access, &at, active, bytes)
+    }
+
+    fn aligned(&mut self, warp: usize, access: &Access, at: &[u32; LANES], active: u32, bytes: u32) -> bool {
         if !self.launch.options.checks.alignment {
             return true;
         }
         let elem = access.elem.bytes() as u64;
-        // Real devices move at most 16 bytes at once.
-        let size = (elem * access.count as u64).next_power_of_two().min(16);
         let start = match access.place {
             Place::Global(tensor) => self.launch.tensors[tensor as usize].offset as u64,
             Place::Shared(byte) => byte as u64,
             Place::Register(_) => 0,
         };
-        let bad = lanes(active).find(|lane| !(start + at[*lane] as u64 * elem).is_multiple_of(size));
+        let bad = lanes(active).find(|lane| !(start + at[*lane] as u64 * elem).is_multiple_of(bytes.into()));
         if let Some(lane) = bad {
             let name = &self.launch.function.buffers[access.buffer].name;
-            let byte = start + at[lane] as u64 * elem;
-            let message = format!(
-                "a vector of {} bytes at byte {byte} of `{name}` is not aligned to {size} bytes",
-                elem * access.count as u64
-            );
+            let message = fault::misaligned(name, (at[lane] as u64 * elem) as i64, bytes);
             let what = format!("{} accesses it", self.thread_name(warp, lane));
             self.fault(FaultKind::Misaligned, message, (access.site, what), Vec::new());
             self.stop();
@@ -311,25 +307,24 @@ impl BlockRun<'_> {
     pub fn check_index(&mut self, warp: usize, strand: &Strand, check: u32) -> bool {
         let check = &self.launch.program.checks[check as usize];
         let operands = self.operands(warp, strand);
-        let signed = |lane: usize| {
-            let bits = operands.lane(check.index, check.wide, lane);
+        let signed = |index: Src, lane: usize| {
+            let bits = operands.lane(index, check.wide, lane);
             if check.wide { bits as i64 } else { bits as u32 as i32 as i64 }
         };
-        let outside = |index: i64| index < 0 || index > check.extent - check.lanes as i64;
-        let bad = if check.index.is_uniform() {
-            outside(signed(0)).then(|| strand.mask.trailing_zeros() as usize)
-        } else {
-            lanes(strand.mask).find(|lane| outside(signed(*lane)))
+        let first = |index: Src, last: i64| {
+            let outside = |lane: usize| !(0..=last).contains(&signed(index, lane));
+            if index.is_uniform() {
+                outside(0).then(|| strand.mask.trailing_zeros() as usize)
+            } else {
+                lanes(strand.mask).find(|lane| outside(*lane))
+            }
         };
+        let axes = check.index.iter().zip(check.shape.iter().zip(&check.tile));
+        let bad = axes.filter_map(|(index, (extent, tile))| first(*index, extent - i64::from(*tile))).min();
         let Some(lane) = bad else { return true };
-        let index = signed(lane);
         let name = &self.launch.function.buffers[check.buffer].name;
-        let span = if check.lanes > 1 {
-            format!("indices {index}..{} are", index + check.lanes as i64)
-        } else {
-            format!("index {index} is")
-        };
-        let message = format!("{span} outside of axis {} of `{name}`, which has extent {}", check.axis, check.extent);
+        let index: Vec<i64> = check.index.iter().map(|index| signed(*index, lane)).collect();
+        let message = fault::outside(name, &index, &check.tile, &check.shape);
         let verb = self.launch.program.sites[check.site as usize].verb;
         let what = format!("{} {verb}", self.thread_name(warp, lane));
         self.fault(FaultKind::OutOfBounds, message, (check.site, what), Vec::new());

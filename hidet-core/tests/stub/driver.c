@@ -69,7 +69,7 @@ static void run(Stream* s, size_t until) {
                 unsigned* record = (unsigned*)op->args[3];
                 unsigned words[8] = {1, 0, 5, 6, 7, 1, 2, 3};
                 memcpy(record, words, sizeof words);
-                ((long long*)record)[4] = -1; ((long long*)record)[5] = n;
+                ((long long*)record)[4] = -1; 
             }
         }
         free(op);

@@ -67,9 +67,9 @@ pub(super) fn pieces() -> Vec<Piece> {
 #endif
 }
 ## hidet_mbarrier_wait_unless
-@ bool hidet_mbarrier_wait_unless(hidet_fault_record* fault, unsigned long long* bar, int parity) {
+@ bool hidet_mbarrier_wait_unless(hidet_report* report, unsigned long long* bar, int parity) {
     while (!hidet_mbarrier_test(bar, parity)) {
-        if (hidet_faulted(fault)) return false;
+        if (hidet_faulted(report)) return false;
     }
     return true;
 }

@@ -159,22 +159,28 @@ template <class To, class From> @ To bitcast(const From& from) {
 @ int hidet_abs(int a) { return a < 0 ? (int)(0u - (unsigned)a) : a; }
 @ long long hidet_abs(long long a) { return a < 0 ? (long long)(0ull - (unsigned long long)a) : a; }
 
-## hidet_fault_record
-struct hidet_fault_record { unsigned state, site, block[3], thread[3]; long long index, extent; };
+## hidet_report
+// What the kernel tells the host; the values are those of the first fault.
+struct hidet_report { unsigned state, site, block[3], thread[3]; long long values[16]; };
 
 ## hidet_fault
-__device__ __noinline__ void hidet_fault(hidet_fault_record* fault, unsigned site, long long index, long long extent) {
-    if (atomicCAS(&fault->state, 0u, 1u) != 0u) return;
-    fault->site = site;
-    fault->block[0] = blockIdx.x; fault->block[1] = blockIdx.y; fault->block[2] = blockIdx.z;
-    fault->thread[0] = threadIdx.x; fault->thread[1] = threadIdx.y; fault->thread[2] = threadIdx.z;
-    fault->index = index;
-    fault->extent = extent;
+// Records a fault, if it is the first one.
+template <class... V> __device__ __noinline__ void hidet_fault(hidet_report* report, unsigned site, V... values) {
+    if (atomicCAS(&report->state, 0u, 1u) != 0u) return;
+    report->site = site;
+    report->block[0] = blockIdx.x; report->block[1] = blockIdx.y; report->block[2] = blockIdx.z;
+    report->thread[0] = threadIdx.x; report->thread[1] = threadIdx.y; report->thread[2] = threadIdx.z;
+    int axis = 0;
+    ((report->values[axis++] = values), ...);
+    __threadfence();
 }
 
 ## hidet_faulted
 // Whether some thread ended with a fault: then what others wait for may never come.
-@ bool hidet_faulted(hidet_fault_record* fault) { return *(volatile unsigned*)&fault->state != 0u; }
+@ bool hidet_faulted(hidet_report* report) { return *(volatile unsigned*)&report->state != 0u; }
+
+## hidet_aligned
+template <int N> @ bool hidet_aligned(const void* p) { return ((unsigned long long)p & (N - 1)) == 0; }
 
 ## hidet_tensor_map
 struct alignas(64) hidet_tensor_map { unsigned long long opaque[16]; };

@@ -273,10 +273,13 @@ impl Printer<'_> {
                 let args: Vec<String> = args.iter().map(|arg| self.arg(arg)).collect();
                 format!("{result}call {}({})", intrinsic.row().name, args.join(", "))
             }
-            Stmt::Check { buffer, index, lanes } => {
-                let lanes = if *lanes == 1 { String::new() } else { format!(" lanes {lanes}") };
-                format!("check {}{lanes}", self.address(*buffer, index))
+            Stmt::Check { buffer, index, tile, shape } => {
+                let alone = tile.len() == index.len() && tile.iter().all(|extent| *extent == 1);
+                let tile = if alone { String::new() } else { format!(" tile {tile:?}") };
+                let shape = layout::print_shape(shape, &self.symbol());
+                format!("check {}{tile} in {shape}", self.address(*buffer, index))
             }
+            Stmt::Align { buffer, index, bytes } => format!("align {} to {bytes}", self.address(*buffer, index)),
             Stmt::Assert { cond, message } => format!("assert {}, {message:?}", self.value(*cond)),
             Stmt::Print { pieces } => {
                 let pieces: Vec<String> = pieces.iter().map(|piece| self.piece(piece)).collect();

@@ -16,9 +16,24 @@ pub(super) fn check(c: &mut Checker<'_>, stmt: &Stmt) {
             element_fits(c, "stored to", *buffer, c.f.ty(*value));
             writable(c, *buffer, "a store");
         }
-        Stmt::Check { buffer, index, lanes } => {
+        Stmt::Check { buffer, index, tile, shape } => {
+            let name = c.buffer(*buffer);
+            c.require(index.len() == shape.len() && tile.len() == shape.len(), || {
+                let (rank, tile, index) = (shape.len(), tile.len(), index.len());
+                format!("a check of {name} in {rank} axes has {index} indices and a tile of {tile} axes")
+            });
+            c.require(tile.iter().all(|extent| *extent > 0), || format!("a check of no elements of {name}"));
+            index_types(c, *buffer, index);
+            for extent in shape {
+                layouts::formula(c, "the shape of a check", extent);
+            }
+        }
+        Stmt::Align { buffer, index, bytes } => {
             index_fits(c, *buffer, index);
-            c.require(matches!(lanes, 1 | 2 | 4 | 8 | 16), || format!("a check of {lanes} lanes; 1, 2, 4, 8 or 16"));
+            let name = c.buffer(*buffer);
+            c.require(bytes.is_power_of_two(), || format!("{name} is to be aligned to {bytes} bytes; a power of two"));
+            let registers = c.f.buffers[*buffer].scope == crate::ir::Scope::Register;
+            c.require(!registers, || format!("the alignment of {name} is checked, which is in registers"));
         }
         _ => {}
     }
@@ -31,6 +46,11 @@ pub(super) fn index_fits(c: &mut Checker<'_>, buffer: BufferId, index: &[ValueId
     c.require(index.len() == shape.len(), || {
         format!("{name} has rank {}, but the index has {}", shape.len(), index.len())
     });
+    index_types(c, buffer, index);
+}
+
+fn index_types(c: &mut Checker<'_>, buffer: BufferId, index: &[ValueId]) {
+    let name = c.buffer(buffer);
     for (axis, value) in index.iter().enumerate() {
         let ty = c.f.ty(*value);
         c.require(ty.lanes == 1 && matches!(ty.scalar, Scalar::I32 | Scalar::I64), || {

@@ -175,6 +175,7 @@ impl Scope {
             | Stmt::Store { .. }
             | Stmt::Call { .. }
             | Stmt::Check { .. }
+            | Stmt::Align { .. }
             | Stmt::Assert { .. }
             | Stmt::Print { .. }
             | Stmt::Asm { .. } => {}

@@ -1,8 +1,10 @@
 //! Which accesses are proved to lie within their buffer.
 
 use super::{Facts, formula, leaves};
-use crate::intrinsics::{Meaning, Operand};
+use crate::intrinsics::matrix::Form;
+use crate::intrinsics::{Intrinsic, Reach};
 use crate::ir::{Arg, Block, BufferId, Function, Op, Stmt, StmtId, ValueId};
+use hidet_mapping::IndexExpr;
 use std::collections::{HashMap, HashSet};
 
 /// An access of a statement: which operand of a call it is, 0 for a load or store.
@@ -11,7 +13,7 @@ pub(crate) type Access = (StmtId, usize);
 /// What is proved of the accesses of a function.
 #[derive(Default)]
 pub(crate) struct Proofs {
-    /// Every access that has an index, with the number of elements where that is known, in order.
+    /// Every access that has an index, in order.
     pub all: Vec<Access>,
     /// Those proved to lie within their buffer.
     pub inside: HashSet<Access>,
@@ -46,23 +48,19 @@ impl Prover<'_> {
         match &function.stmts[id] {
             Stmt::Let { value, op } => {
                 if let Op::Load { buffer, index, .. } = op {
-                    self.access((id, 0), *buffer, index, Some(u32::from(function.ty(*value).lanes)));
+                    let tile = together(&function.buffers[*buffer].shape, function.ty(*value).lanes.into());
+                    self.access((id, 0), *buffer, index, tile);
                 }
                 self.facts.define(function, *value, op);
             }
             Stmt::Store { buffer, index, value, .. } => {
-                self.access((id, 0), *buffer, index, Some(u32::from(function.ty(*value).lanes)));
+                let tile = together(&function.buffers[*buffer].shape, function.ty(*value).lanes.into());
+                self.access((id, 0), *buffer, index, tile);
             }
             Stmt::Call { intrinsic, args, .. } => {
-                let row = intrinsic.row();
                 for (position, arg) in args.iter().enumerate() {
-                    let (Arg::Address { buffer, index }, Some(Operand::Address { count, .. })) =
-                        (arg, row.operands.get(position))
-                    else {
-                        continue;
-                    };
-                    let elements = elements(function, row.meaning, position, *count, *buffer);
-                    self.access((id, position), *buffer, index, elements);
+                    let Arg::Address { buffer, index } = arg else { continue };
+                    self.access((id, position), *buffer, index, tile(function, *intrinsic, args, position));
                 }
             }
             Stmt::If { cond, then, otherwise } => {
@@ -89,20 +87,18 @@ impl Prover<'_> {
         }
     }
 
-    fn access(&mut self, access: Access, buffer: BufferId, index: &[ValueId], elements: Option<u32>) {
+    fn access(&mut self, access: Access, buffer: BufferId, index: &[ValueId], tile: Option<Vec<u32>>) {
         self.proofs.all.push(access);
         let shape = &self.function.buffers[buffer].shape;
-        let Some(elements) = elements else { return };
-        let last = shape.len().saturating_sub(1);
+        let Some(tile) = tile else { return };
         let inside = shape.len() == index.len()
-            && index.iter().zip(shape).enumerate().all(|(axis, (value, extent))| {
+            && index.iter().zip(shape).zip(tile).all(|((value, extent), beyond)| {
                 let Some(extent) = formula(extent) else { return false };
                 let index = self.facts.linear(self.function, *value);
-                let beyond = if axis == last { i128::from(elements) } else { 1 };
                 self.facts.nonnegative(self.function, &index)
-                    && extent
-                        .minus(&index)
-                        .is_some_and(|gap| self.facts.nonnegative(self.function, &gap.offset(-beyond)))
+                    && extent.minus(&index).is_some_and(|gap| {
+                        self.facts.nonnegative(self.function, &gap.offset(-i128::from(beyond)))
+                    })
             });
         if inside {
             self.proofs.inside.insert(access);
@@ -110,20 +106,65 @@ impl Prover<'_> {
     }
 }
 
-/// How many elements of a buffer an intrinsic uses at an address; none where that depends on a value.
-pub(crate) fn elements(
-    function: &Function,
-    meaning: Meaning,
-    position: usize,
-    count: u32,
-    buffer: BufferId,
-) -> Option<u32> {
-    match (count, meaning, position) {
-        (1.., ..) => Some(count),
-        // All bytes of the destination are written; how many of the source are read is a value.
-        (0, Meaning::CpAsync { bytes }, 0) => Some((bytes / function.buffers[buffer].elem.bytes() as u32).max(1)),
-        _ => None,
+/// The elements that a call touches from an address on, one extent an axis; none where that depends on a value, or is
+/// no such tile.
+pub(crate) fn tile(function: &Function, intrinsic: Intrinsic, args: &[Arg], position: usize) -> Option<Vec<u32>> {
+    let Some(Arg::Address { buffer, .. }) = args.get(position) else { return None };
+    let memory = &function.buffers[*buffer];
+    match intrinsic.row().reach(position)? {
+        Reach::Elements(count) => together(&memory.shape, count),
+        Reach::Bytes(bytes) => together(&memory.shape, bytes.div_ceil(memory.elem.bytes() as u32)),
+        Reach::BytesOf(_) => None,
+        Reach::Box(of) => match args.get(of) {
+            Some(Arg::Map(map)) => together(&memory.shape, function.maps[*map].tile.iter().product()),
+            _ => None,
+        },
+        Reach::Matrix { rows, columns, form } => {
+            let exchanged = match args.get(form) {
+                Some(Arg::Imm(form)) => Form::decode(*form).map_or(Form::is_transposed(*form), |form| form.mn_major),
+                _ => false,
+            };
+            let (rows, columns) = if exchanged { (columns, rows) } else { (rows, columns) };
+            matrix(&memory.shape, rows, columns)
+        }
     }
+}
+
+/// So many elements one after the other: along the last axis, and where that is too short, whole rows along the axes
+/// before it.
+pub(crate) fn together(shape: &[IndexExpr], elements: u32) -> Option<Vec<u32>> {
+    let mut tile = vec![1; shape.len()];
+    let mut left = elements.max(1);
+    for (axis, extent) in shape.iter().enumerate().rev() {
+        match extent.as_const().and_then(|extent| u32::try_from(extent).ok()) {
+            Some(extent @ 1..) if axis > 0 && left > extent => {
+                if !left.is_multiple_of(extent) {
+                    return None;
+                }
+                (tile[axis], left) = (extent, left / extent);
+            }
+            _ => {
+                tile[axis] = left;
+                break;
+            }
+        }
+    }
+    Some(tile)
+}
+
+/// A matrix in the last two axes. What is longer than the last axis lies in further boxes, along the axis before them.
+fn matrix(shape: &[IndexExpr], rows: u32, columns: u32) -> Option<Vec<u32>> {
+    let mut tile = vec![1; shape.len()];
+    let [before @ .., row, column] = tile.as_mut_slice() else { return None };
+    (*row, *column) = (rows, columns);
+    let width = shape.last().and_then(IndexExpr::as_const).and_then(|extent| u32::try_from(extent).ok());
+    if let (Some(width @ 1..), Some(boxes)) = (width, before.last_mut())
+        && columns > width
+        && columns.is_multiple_of(width)
+    {
+        (*column, *boxes) = (width, columns / width);
+    }
+    Some(tile)
 }
 
 /// The statements all of whose accesses are proved.

@@ -12,7 +12,7 @@ mod interval;
 mod linear;
 mod prove;
 
-pub(crate) use access::{Proofs, elements, proved_statements};
+pub(crate) use access::{Proofs, proved_statements, tile, together};
 pub(crate) use linear::{Atom, Linear};
 
 use interval::formula_interval;

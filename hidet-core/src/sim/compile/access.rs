@@ -6,6 +6,7 @@ use super::{Compiler, Operand, Result};
 use crate::ir::{BinaryOp, BufferId, CompareOp, ValueId};
 use crate::sim::program::{Access, IndexCheck, Inst, Loc, Place, Src};
 use crate::types::Scalar;
+use hidet_mapping::IndexExpr;
 
 /// The coordinates of an access as registers of one type.
 struct Coordinates {
@@ -20,11 +21,11 @@ impl Coordinates {
 }
 
 impl Compiler<'_> {
-    fn coordinates(&mut self, buffer: BufferId, index: &[ValueId]) -> Result<Coordinates> {
+    /// The index of an access to a buffer of that rank.
+    fn coordinates(&mut self, buffer: BufferId, index: &[ValueId], rank: usize) -> Result<Coordinates> {
         let operands = index.iter().map(|value| self.value(*value)).collect::<Result<Vec<Operand>>>()?;
         let (_, size) = self.place(buffer)?;
         let wide = size > i32::MAX as u64 || operands.iter().any(|operand| operand.ty.scalar == Scalar::I64);
-        let rank = self.function.buffers[buffer].shape.len();
         if operands.len() != rank {
             let name = &self.function.buffers[buffer].name;
             return Err(self.refuse(format!("`{name}` has {rank} axes and is indexed with {}", operands.len())));
@@ -37,12 +38,12 @@ impl Compiler<'_> {
         Ok(Coordinates { index, wide })
     }
 
-    fn extents(&self, buffer: BufferId) -> Result<Vec<i64>> {
-        let extent = |extent: &hidet_mapping::IndexExpr| extent.eval(self.fixed.dims).map_err(|why| self.refuse(why));
-        self.function.buffers[buffer].shape.iter().map(extent).collect()
+    fn extents(&self, shape: &[IndexExpr]) -> Result<Vec<i64>> {
+        let extent = |extent: &IndexExpr| extent.eval(self.fixed.dims).map_err(|why| self.refuse(why));
+        shape.iter().map(extent).collect()
     }
 
-    /// Checks each coordinate against the shape.
+    /// Checks `count` elements along the last axis against the shape of the buffer.
     fn check_shape(
         &mut self,
         buffer: BufferId,
@@ -50,26 +51,29 @@ impl Compiler<'_> {
         count: u32,
         verb: &'static str,
     ) -> Result<()> {
-        let site = self.site(Some(buffer), verb);
-        let last = coordinates.index.len().saturating_sub(1);
-        for (axis, (index, extent)) in coordinates.index.iter().zip(self.extents(buffer)?).enumerate() {
-            let lanes = if axis == last { count } else { 1 };
-            self.push_check(IndexCheck {
-                buffer,
-                axis: axis as u32,
-                index: *index,
-                wide: coordinates.wide,
-                extent,
-                lanes,
-                site,
-            });
+        let shape = self.extents(&self.function.buffers[buffer].shape)?;
+        let mut tile = vec![1; shape.len()];
+        if let Some(last) = tile.last_mut() {
+            *last = count;
         }
+        let site = self.site(Some(buffer), verb);
+        let Coordinates { index, wide } = coordinates;
+        self.push_check(IndexCheck { buffer, index: index.clone(), wide: *wide, tile, shape, site });
         Ok(())
     }
 
-    pub(super) fn check(&mut self, buffer: BufferId, index: &[ValueId], lanes: u32) -> Result<()> {
-        let coordinates = self.coordinates(buffer, index)?;
-        self.check_shape(buffer, &coordinates, lanes, "accesses it")
+    pub(super) fn check(&mut self, buffer: BufferId, index: &[ValueId], tile: &[u32], shape: &[IndexExpr]) -> Result<()> {
+        let Coordinates { index, wide } = self.coordinates(buffer, index, shape.len())?;
+        let shape = self.extents(shape)?;
+        let site = self.site(Some(buffer), "accesses it");
+        self.push_check(IndexCheck { buffer, index, wide, tile: tile.to_vec(), shape, site });
+        Ok(())
+    }
+
+    pub(super) fn align(&mut self, buffer: BufferId, index: &[ValueId], bytes: u32) -> Result<()> {
+        let access = self.address(buffer, index, 1, "accesses it")?;
+        self.emit(Inst::CheckAlign { access, bytes });
+        Ok(())
     }
 
     /// Whether the coordinates lie inside of the shape, element `part` along the last axis.
@@ -77,7 +81,7 @@ impl Compiler<'_> {
         let scalar = coordinates.scalar();
         let mut all = self.constant(1);
         let last = coordinates.index.len().saturating_sub(1);
-        for (axis, (index, extent)) in coordinates.index.iter().zip(self.extents(buffer)?).enumerate() {
+        for (axis, (index, extent)) in coordinates.index.iter().zip(self.extents(&self.function.buffers[buffer].shape)?).enumerate() {
             let shift = if axis == last { part } else { 0 };
             let mut number =
                 |value: i64| self.constant(if coordinates.wide { value as u64 } else { value as u32 as u64 });
@@ -127,7 +131,7 @@ impl Compiler<'_> {
         guard: bool,
         verb: &'static str,
     ) -> Result<Vec<Access>> {
-        let coordinates = self.coordinates(buffer, index)?;
+        let coordinates = self.coordinates(buffer, index, self.function.buffers[buffer].shape.len())?;
         if !guard {
             // Along one axis without gaps the check of the allocation is the same.
             if self.fixed.check_shape && !self.is_flat(&self.function.buffers[buffer].layout) {

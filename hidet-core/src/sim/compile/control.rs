@@ -172,7 +172,8 @@ impl<'a> Compiler<'a> {
                 self.pending += 1;
                 self.call(*intrinsic, args, *result)
             }
-            Stmt::Check { buffer, index, lanes } => self.check(*buffer, index, *lanes as u32),
+            Stmt::Check { buffer, index, tile, shape } => self.check(*buffer, index, tile, shape),
+            Stmt::Align { buffer, index, bytes } => self.align(*buffer, index, *bytes),
             Stmt::Assert { cond, message } => {
                 let cond = self.value(*cond)?.src;
                 self.program.messages.push(message.clone());

@@ -157,7 +157,7 @@ fn uses(stmt: &Stmt, f: &mut impl FnMut(ValueId)) {
                 }
             }
         }
-        Stmt::Check { index, .. } => index.iter().copied().for_each(f),
+        Stmt::Check { index, .. } | Stmt::Align { index, .. } => index.iter().copied().for_each(f),
         Stmt::Print { pieces } => {
             for piece in pieces {
                 if let PrintPiece::Value { value, .. } = piece {

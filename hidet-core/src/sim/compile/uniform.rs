@@ -159,7 +159,12 @@ impl Walk<'_> {
                     }
                 }
             }
-            Stmt::Store { .. } | Stmt::Return | Stmt::Check { .. } | Stmt::Assert { .. } | Stmt::Print { .. } => {}
+            Stmt::Store { .. }
+            | Stmt::Return
+            | Stmt::Check { .. }
+            | Stmt::Align { .. }
+            | Stmt::Assert { .. }
+            | Stmt::Print { .. } => {}
         }
     }
 

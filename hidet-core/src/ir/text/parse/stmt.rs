@@ -76,6 +76,7 @@ impl<'s> Parser<'s> {
                     "group",
                     "call",
                     "check",
+                    "align",
                     "assert",
                     "print",
                     "asm",
@@ -170,8 +171,17 @@ impl<'s> Parser<'s> {
             "call" => self.call(None)?,
             "check" => {
                 let (buffer, index) = self.address()?;
-                let lanes = if self.try_word("lanes") { self.number("a number of lanes")? } else { 1 };
-                Stmt::Check { buffer, index, lanes }
+                let tile = match self.try_word("tile") {
+                    true => self.list("[", "]", |parser| parser.number("a number of elements"))?,
+                    false => vec![1; index.len()],
+                };
+                self.word("in")?;
+                Stmt::Check { buffer, index, tile, shape: self.shape()? }
+            }
+            "align" => {
+                let (buffer, index) = self.address()?;
+                self.word("to")?;
+                Stmt::Align { buffer, index, bytes: self.number("a number of bytes")? }
             }
             "assert" => {
                 let cond = self.value()?;
