@@ -5,8 +5,8 @@ use super::extent::TextArith;
 use super::inline::{self, Uses};
 use super::memory::{self, Shared};
 use super::names::Names;
-use super::writer::Writer;
 use super::site::Message;
+use super::writer::Writer;
 use super::{Parameter, Site, Source, fault, prelude, types};
 use crate::error::Result;
 use crate::ir::{
@@ -77,7 +77,9 @@ impl Survey {
                         }
                     }
                 }
-                Stmt::Check { .. } | Stmt::Align { .. } | Stmt::Assert { .. } => (self.reports, self.faults) = (true, true),
+                Stmt::Check { .. } | Stmt::Align { .. } | Stmt::Assert { .. } => {
+                    (self.reports, self.faults) = (true, true)
+                }
                 Stmt::Print { .. } => self.reports = true,
                 _ => {}
             }

@@ -30,7 +30,9 @@ impl Generator<'_> {
         let name = self.function.buffers[buffer].name.clone();
         if shape.len() != index.len() || tile.len() != index.len() || index.len() > VALUES {
             let (rank, index) = (shape.len(), index.len());
-            return Err(self.error(format!("a check of `{name}` in {rank} axes has {index} indices (at most {VALUES})")));
+            return Err(
+                self.error(format!("a check of `{name}` in {rank} axes has {index} indices (at most {VALUES})"))
+            );
         }
         let (mut inside, mut values) = (Vec::new(), Vec::new());
         for ((value, extent), tile) in index.iter().zip(shape).zip(tile) {

@@ -48,8 +48,14 @@ mod tests {
 
     #[test]
     fn coordinates_and_extents_are_told() {
-        assert_eq!(outside("x", &[7, 1000], &[1, 1], &[8, 1000]), "x[[7, 1000]] is outside of x, whose shape is [8, 1000]");
-        assert_eq!(outside("y", &[-1, 998], &[1, 4], &[8, 1000]), "y[[-1, 998..1002]] is outside of y, whose shape is [8, 1000]");
+        assert_eq!(
+            outside("x", &[7, 1000], &[1, 1], &[8, 1000]),
+            "x[[7, 1000]] is outside of x, whose shape is [8, 1000]"
+        );
+        assert_eq!(
+            outside("y", &[-1, 998], &[1, 4], &[8, 1000]),
+            "y[[-1, 998..1002]] is outside of y, whose shape is [8, 1000]"
+        );
     }
 
     #[test]

@@ -13,7 +13,9 @@ impl Stmt {
     /// Calls `f` for each place in a buffer that the statement accesses.
     pub fn each_index(&self, f: &mut dyn FnMut(BufferId, &[ValueId])) {
         match self {
-            Stmt::Let { op: Op::Load { buffer, index, .. }, .. } | Stmt::Store { buffer, index, .. } => f(*buffer, index),
+            Stmt::Let { op: Op::Load { buffer, index, .. }, .. } | Stmt::Store { buffer, index, .. } => {
+                f(*buffer, index)
+            }
             Stmt::Call { args, .. } => {
                 for arg in args {
                     if let Arg::Address { buffer, index } = arg {

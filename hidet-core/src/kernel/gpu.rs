@@ -17,7 +17,6 @@ use hidet_mapping::IndexExpr;
 use std::ffi::c_void;
 use std::sync::{Arc, Mutex, PoisonError};
 
-
 /// A kernel on a GPU.
 #[derive(Debug)]
 pub(super) struct Instance {

@@ -99,7 +99,9 @@ impl Checks<'_> {
                 (Some(tile), _) => self.tile(buffer, index, tile),
                 // A matrix without two axes: its first element.
                 (None, Some(Reach::Matrix { .. })) => self.tile(buffer, index, vec![1; index.len()]),
-                (None, Some(Reach::Bytes(bytes))) => self.stretch(buffer, index, Int::Const(bytes.div_ceil(elem).into())),
+                (None, Some(Reach::Bytes(bytes))) => {
+                    self.stretch(buffer, index, Int::Const(bytes.div_ceil(elem).into()))
+                }
                 (None, Some(Reach::Elements(count))) => self.stretch(buffer, index, Int::Const(count.into())),
                 (None, _) => {
                     let boxes = args.iter().find_map(|arg| match arg {

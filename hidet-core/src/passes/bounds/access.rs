@@ -96,9 +96,9 @@ impl Prover<'_> {
                 let Some(extent) = formula(extent) else { return false };
                 let index = self.facts.linear(self.function, *value);
                 self.facts.nonnegative(self.function, &index)
-                    && extent.minus(&index).is_some_and(|gap| {
-                        self.facts.nonnegative(self.function, &gap.offset(-i128::from(beyond)))
-                    })
+                    && extent
+                        .minus(&index)
+                        .is_some_and(|gap| self.facts.nonnegative(self.function, &gap.offset(-i128::from(beyond))))
             });
         if inside {
             self.proofs.inside.insert(access);

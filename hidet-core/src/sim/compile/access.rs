@@ -62,7 +62,13 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    pub(super) fn check(&mut self, buffer: BufferId, index: &[ValueId], tile: &[u32], shape: &[IndexExpr]) -> Result<()> {
+    pub(super) fn check(
+        &mut self,
+        buffer: BufferId,
+        index: &[ValueId],
+        tile: &[u32],
+        shape: &[IndexExpr],
+    ) -> Result<()> {
         let Coordinates { index, wide } = self.coordinates(buffer, index, shape.len())?;
         let shape = self.extents(shape)?;
         let site = self.site(Some(buffer), "accesses it");
@@ -81,7 +87,9 @@ impl Compiler<'_> {
         let scalar = coordinates.scalar();
         let mut all = self.constant(1);
         let last = coordinates.index.len().saturating_sub(1);
-        for (axis, (index, extent)) in coordinates.index.iter().zip(self.extents(&self.function.buffers[buffer].shape)?).enumerate() {
+        for (axis, (index, extent)) in
+            coordinates.index.iter().zip(self.extents(&self.function.buffers[buffer].shape)?).enumerate()
+        {
             let shift = if axis == last { part } else { 0 };
             let mut number =
                 |value: i64| self.constant(if coordinates.wide { value as u64 } else { value as u32 as u64 });
