@@ -4,7 +4,7 @@
 //! and rivals ([`rival`]), are checked first, then timed by turns ([`measure`]); medians, quartiles and ratios
 //! ([`stats`]) are printed as a table ([`table`]), with the share of what the device can do at best ([`peaks`]), written
 //! as rows of CSV ([`csv`]) and drawn ([`plot`]). On the simulated device, which has no time, there are counters instead
-//! ([`simulated`]).
+//! ([`simulated`]). What a launch itself costs is measured apart ([`launch`]).
 
 mod contestant;
 pub mod csv;
@@ -12,6 +12,7 @@ mod cublas;
 mod cublaslt;
 mod gemm;
 mod kernels;
+pub mod launch;
 mod library;
 pub mod machine;
 pub mod measure;

@@ -13,7 +13,8 @@ use std::path::PathBuf;
 /// What to measure, against whom, and how.
 #[derive(Args)]
 pub struct Bench {
-    /// Kernels by name, or all whose names begin so; those of one problem are measured together.
+    /// Kernels by name, or all whose names begin so; those of one problem are measured together. `launch` measures what a
+    /// launch itself costs.
     #[arg(required_unless_present = "list")]
     kernels: Vec<String>,
     /// Rivals, separated by commas: cublaslt, cublas, copy, or kernels of the same problem.
@@ -83,6 +84,10 @@ impl Bench {
         let Some(context) = device.as_cuda() else { return self.simulate(&request) };
         let machine = Machine::of(context);
         println!("{machine}");
+        if self.kernels == ["launch"] {
+            println!("{}", bench::launch::run(&device)?);
+            return Ok(true);
+        }
         let peaks = if self.no_peaks { None } else { Some(Peaks::measure(&device)?) };
         if let Some(peaks) = &peaks {
             println!("{peaks}");

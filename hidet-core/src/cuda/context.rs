@@ -181,6 +181,12 @@ impl Context {
         if status == 0 { Ok(()) } else { Err(self.failure(what, status)) }
     }
 
+    /// An error where a call made outside of here failed, such as [`super::Bare::launch`].
+    #[inline]
+    pub fn status(&self, what: &str, status: u32) -> Result<()> {
+        self.check(what, status)
+    }
+
     #[cold]
     fn failure(&self, what: &str, status: u32) -> Error {
         let text = format!("{what} failed: {}", self.driver.describe(status));
