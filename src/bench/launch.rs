@@ -88,9 +88,15 @@ fn launches(device: &Device, text: &mut String) -> hidet::Result<()> {
     let arguments = [RawArg::Tensor(x.raw()), RawArg::Tensor(y.raw()), RawArg::Scalar(2f32.constant())];
     let bare = kernel.compiled().bare(&arguments)?;
     let y = std::cell::RefCell::new(&mut y);
-    measure(device, "scale, 3 arguments", bare, text, row, &mut || kernel.launch(&x, &mut y.borrow_mut(), 2.0), &mut || {
-        kernel.on(&stream).launch(&x, &mut y.borrow_mut(), 2.0)
-    })?;
+    measure(
+        device,
+        "scale, 3 arguments",
+        bare,
+        text,
+        row,
+        &mut || kernel.launch(&x, &mut y.borrow_mut(), 2.0),
+        &mut || kernel.on(&stream).launch(&x, &mut y.borrow_mut(), 2.0),
+    )?;
 
     let kernel = combine().compile(device)?;
     let [a, b, c] = [(); 3].map(|()| device.zeros([4, 100]));
@@ -137,7 +143,9 @@ fn measure(
     let stream = bare.context().stream();
     let times = by_turns(&mut [
         // SAFETY: the tensors outlive the measurement, which waits for all launches.
-        ("cuLaunchKernel", &mut || batch(device, || stream.context.status("a bare launch", unsafe { bare.launch(stream) }))),
+        ("cuLaunchKernel", &mut || {
+            batch(device, || stream.context.status("a bare launch", unsafe { bare.launch(stream) }))
+        }),
         ("launch", &mut || batch(device, &mut *launch)),
         ("on(&stream).launch", &mut || batch(device, &mut *launch_on)),
     ])?;
@@ -194,7 +202,10 @@ fn replays(device: &Device, text: &mut String) -> hidet::Result<()> {
         ("captured", &mut || timed(&mut || captured.replay(&stream))),
     ])?;
     let [by_hand, captured] = times.map(|times| Summary::of(&times));
-    let _ = writeln!(text, "\nreplays of {BATCH} kernels in a chain, us until done, five at a time, median of {ROUNDS} by turns");
+    let _ = writeln!(
+        text,
+        "\nreplays of {BATCH} kernels in a chain, us until done, five at a time, median of {ROUNDS} by turns"
+    );
     for (name, time) in [("cuGraphAddKernelNode", by_hand), ("Graph::capture", captured)] {
         let more = (time.median / by_hand.median - 1.0) * 100.0;
         let _ = writeln!(text, "{name:<34} {:>8.1} {:>7.1} {:>7.1} {more:>+8.1}%", time.median, time.lower, time.upper);
