@@ -1,8 +1,9 @@
 //! Matrix product, fourth step: the double-buffered kernel of the paper, at its default schedule.
 //!
 //! While a tile is multiplied, the next one travels from global memory to registers; while a column of it is
-//! multiplied, the next column travels from shared memory to registers. The first tile along k is the partial one, so
-//! that the main loop needs no condition on k.
+//! multiplied, the next column travels from shared memory to registers. The loops have no conditions: the first tile
+//! along k is the partial one, the last one stands by itself, and a tile that would reach beyond c is moved inwards and
+//! stores only what no other block does.
 //!
 //! Source: "Hidet: Task-Mapping Programming Paradigm for Deep Learning Tensor Programs", ASPLOS 2023, figure 8.
 
@@ -20,12 +21,14 @@ pub struct Schedule {
     pub warp_inner: [u32; 2],
     /// Depth of a tile along k.
     pub block_k: u32,
+    /// Blocks that a multiprocessor must hold at once, which bounds the registers of a thread.
+    pub min_blocks: u32,
 }
 
 impl Default for Schedule {
-    /// 128 x 128 x 8, 256 threads.
+    /// 128 x 128 x 8, 256 threads, two blocks a multiprocessor.
     fn default() -> Self {
-        Schedule { block_warps: [4, 2], warp_outer: [2, 2], warp_inner: [4, 4], block_k: 8 }
+        Schedule { block_warps: [4, 2], warp_outer: [2, 2], warp_inner: [4, 4], block_k: 8, min_blocks: 2 }
     }
 }
 
@@ -54,24 +57,21 @@ impl Schedule {
         repeat([1, self.tile()[1] / lines]) * spatial([self.block_k, lines])
     }
 
-    /// Which groups of `warp_inner` elements each thread owns.
-    fn groups(&self) -> TaskMapping<2> {
-        spatial(self.block_warps) * repeat(self.warp_outer) * spatial([4, 8])
-    }
-
     /// Which elements each thread owns.
     fn own(&self) -> TaskMapping<2> {
-        self.groups() * repeat(self.warp_inner)
+        spatial(self.block_warps) * repeat(self.warp_outer) * spatial([4, 8]) * repeat(self.warp_inner)
     }
 
-    /// The rows of groups each thread owns, without their columns.
-    fn group_rows(&self) -> TaskMapping<2> {
-        (spatial(self.block_warps) * repeat([self.warp_outer[0], 1]) * spatial([4, 8])).project([1])
+    /// The rows of what `inner` repeats for each thread, without their columns.
+    fn rows(&self, inner: u32) -> TaskMapping<2> {
+        let lanes = spatial(self.block_warps) * repeat([self.warp_outer[0], 1]) * spatial([4, 8]);
+        (lanes * repeat([inner, 1])).project([1])
     }
 
-    /// The columns of groups each thread owns, without their rows.
-    fn group_cols(&self) -> TaskMapping<2> {
-        (spatial(self.block_warps) * repeat([1, self.warp_outer[1]]) * spatial([4, 8])).project([0])
+    /// The columns of what `inner` repeats for each thread, without their rows.
+    fn cols(&self, inner: u32) -> TaskMapping<2> {
+        let lanes = spatial(self.block_warps) * repeat([1, self.warp_outer[1]]) * spatial([4, 8]);
+        (lanes * repeat([1, inner])).project([0])
     }
 
     /// Registers for what a thread owns along one axis, double-buffered.
@@ -86,7 +86,11 @@ impl Schedule {
 
 kernel! {
     /// c = a * b.
-    #[launch(grid = (n.div_ceil(schedule.tile()[1]), m.div_ceil(schedule.tile()[0])), block = schedule.threads())]
+    #[launch(
+        grid = (n.div_ceil(schedule.tile()[1]), m.div_ceil(schedule.tile()[0])),
+        block = schedule.threads(),
+        min_blocks = schedule.min_blocks
+    )]
     pub fn matmul_double_buffered(
         #[meta] schedule: Schedule,
         a: In<f32, [m, k]>,
@@ -96,9 +100,12 @@ kernel! {
         let [block_m, block_n] = schedule.tile().map(|extent| extent as i32);
         let block_k = schedule.block_k as i32;
         let (load_a, load_b, own) = (schedule.load_a(), schedule.load_b(), schedule.own());
-        let (group_rows, group_cols) = (schedule.group_rows(), schedule.group_cols());
+        let (group_rows, group_cols) = (schedule.rows(1), schedule.cols(1));
+        let [inner_rows, inner_cols] = schedule.warp_inner;
+        let (own_rows, own_cols) = (schedule.rows(inner_rows), schedule.cols(inner_cols));
 
-        let a_shared = shared::<f32>([2, block_k, block_m]);
+        // A column of a is stored by threads 8 apart: 4 more elements a row put them into different banks.
+        let a_shared = shared::<f32>([2, block_k, block_m + 4]);
         let b_shared = shared::<f32>([2, block_k, block_n]);
         let a_staged = registers::<f32>(load_a.register_layout());
         let b_staged = registers::<f32>(load_b.register_layout());
@@ -107,10 +114,11 @@ kernel! {
         let sums = registers::<f32>(own.register_layout());
 
         let t = thread_id();
-        let (row0, col0) = (block_idx().y * block_m, block_idx().x * block_n);
+        let (first_row, first_col) = (block_idx().y * block_m, block_idx().x * block_n);
+        let (row0, col0) = (first_row.min(m - block_m), first_col.min(n - block_n));
         sums.fill(0.0);
 
-        let tiles = (k + (block_k - 1)) / block_k;
+        let tiles = ((k + (block_k - 1)) / block_k).max(1);
         let partial = k - (tiles - 1) * block_k;
         for (i, p) in load_a.on(t) {
             a_shared[[0, p, i]] = if p < partial { a.get((row0 + i, p)) } else { 0.0 };
@@ -126,13 +134,14 @@ kernel! {
             b_frag.store((0, j * 4), b_shared.load::<4>((0, 0, j * 4)));
         }
 
-        for tile in 0..tiles {
-            let (now, next) = (tile % 2, (tile + 1) % 2);
-            let start = partial + tile * block_k;
-            for p in unroll(0..block_k) {
-                let (this, other) = (p % 2, (p + 1) % 2);
-                if p == 0 {
-                    if tile + 1 < tiles {
+        for last in [false, true] {
+            let (from, to) = if last { (tiles - 1, tiles) } else { (tiles - tiles, tiles - 1) };
+            for tile in from..to {
+                let (now, next) = (tile % 2, (tile + 1) % 2);
+                let start = partial + tile * block_k;
+                for p in unroll(0..block_k) {
+                    let (this, other) = (p % 2, (p + 1) % 2);
+                    if p == 0 && !last {
                         for (i, q) in load_a.on(t) {
                             a_staged[[i, q]] = a.get((row0 + i, start + q));
                         }
@@ -140,35 +149,39 @@ kernel! {
                             b_staged[[q, j]] = b.get((start + q, col0 + j));
                         }
                     }
-                }
-                if p == block_k - 1 {
-                    if tile + 1 < tiles {
+                    if p == block_k - 1 && !last {
                         for (i, q) in load_a.on(t) {
                             a_shared[[next, q, i]] = a_staged[[i, q]];
                         }
                         for (q, j) in load_b.on(t) {
                             b_shared[[next, q, j]] = b_staged[[q, j]];
                         }
+                        sync_threads();
                     }
-                    sync_threads();
-                }
-                // The next column: of this tile, or the first of the next one, where there is one.
-                let (from, column) = if p == block_k - 1 { (next, 0) } else { (now, p + 1) };
-                if p < block_k - 1 || tile + 1 < tiles {
-                    for (i, _) in group_rows.on(t) {
-                        a_frag.store((other, i * 4), a_shared.load::<4>((from, column, i * 4)));
+                    // The next column: of this tile, or the first of the next one, where there is one.
+                    let (from, column) = if p == block_k - 1 { (next, 0) } else { (now, p + 1) };
+                    if p < block_k - 1 || !last {
+                        for (i, _) in group_rows.on(t) {
+                            a_frag.store((other, i * 4), a_shared.load::<4>((from, column, i * 4)));
+                        }
+                        for (_, j) in group_cols.on(t) {
+                            b_frag.store((other, j * 4), b_shared.load::<4>((from, column, j * 4)));
+                        }
                     }
-                    for (_, j) in group_cols.on(t) {
-                        b_frag.store((other, j * 4), b_shared.load::<4>((from, column, j * 4)));
+                    for (i, j) in own.on(t) {
+                        sums[[i, j]] = a_frag[[this, i]].mul_add(b_frag[[this, j]], sums[[i, j]]);
                     }
-                }
-                for (i, j) in own.on(t) {
-                    sums[[i, j]] = a_frag[[this, i]].mul_add(b_frag[[this, j]], sums[[i, j]]);
                 }
             }
         }
-        for (i, j) in own.on(t) {
-            c.set((row0 + i, col0 + j), sums[[i, j]]);
+        for (i, _) in own_rows.on(t) {
+            if row0 + i >= first_row {
+                for (_, j) in own_cols.on(t) {
+                    if col0 + j >= first_col {
+                        c.set((row0 + i, col0 + j), sums[[i, j]]);
+                    }
+                }
+            }
         }
     }
 }

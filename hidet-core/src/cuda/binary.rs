@@ -97,13 +97,13 @@ fn generate(function: &Function, arch: Arch, options: &Options) -> Result<Source
     codegen::cuda(&passes::lower(function, options)?, arch)
 }
 
-/// The extents under which a kernel needs fewer guards, from the cache or found now.
-pub fn conditions(cache: &Cache, function: &Function) -> Result<Conditions> {
+/// The extents under which a kernel needs fewer guards, the fewest first, from the cache or found now.
+pub fn conditions(cache: &Cache, function: &Function) -> Result<Vec<Conditions>> {
     let key = Digest::of(&[BUILD.as_bytes(), text::print(function).as_bytes()]);
     if let Some(conditions) = cache.get(Kind::Bounds, key) {
         return Ok(conditions);
     }
-    let conditions = passes::bounds_report(function)?.conditions;
+    let conditions = passes::bounds_report(function)?.instances;
     cache.put(Kind::Bounds, key, &conditions);
     Ok(conditions)
 }

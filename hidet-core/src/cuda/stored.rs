@@ -57,10 +57,13 @@ impl Encode for Cubin {
 
 impl Encode for Conditions {
     fn encode(&self, out: &mut Vec<u8>) {
-        self.0.encode(out);
+        self.all.encode(out);
+        (self.moved as u64).encode(out);
     }
     fn decode(from: &mut Reader) -> Option<Self> {
-        Some(Conditions(from.read()?))
+        let all = from.read()?;
+        let moved: u64 = from.read()?;
+        Some(Conditions { all, moved: moved as usize })
     }
 }
 
@@ -240,12 +243,13 @@ mod tests {
         }
         assert_eq!(decode(&encode(&formula)), Some(formula.clone()));
         let relations = [Relation::Equal, Relation::Less, Relation::LessEqual, Relation::MultipleOf];
-        let conditions = Conditions(Vec::from(relations.map(|relation| Constraint {
+        let all = Vec::from(relations.map(|relation| Constraint {
             left: formula.clone(),
             relation,
             right: *n(),
             message: "why".to_owned(),
-        })));
+        }));
+        let conditions = Conditions { all, moved: 2 };
         assert_eq!(decode(&encode(&conditions)), Some(conditions));
         let parameters = vec![
             Parameter::Tensor(BufferId::new(1)),

@@ -67,11 +67,9 @@ struct Inner {
     narrow: Instance,
     /// With 64-bit offsets, made when first needed.
     wide: OnceLock<Result<Instance>>,
-    /// Which extents make guards needless. Made for GPUs alone: elsewhere a guard costs less than compiling a second
-    /// instance.
-    bounds: Option<Conditions>,
-    /// Without the guards that such extents make needless, made when they are first met.
-    unguarded: OnceLock<Result<Instance>>,
+    /// Instances with fewer guards for launches whose extents make them needless, made when they are first met. For
+    /// GPUs alone: elsewhere a guard costs less than compiling a second instance.
+    unguarded: Vec<(Conditions, OnceLock<Result<Instance>>)>,
 }
 
 /// What a device runs.
@@ -99,13 +97,13 @@ impl Inner {
                 let make = || Instance::new(&self.function, &self.device, &self.options, true);
                 self.wide.get_or_init(make).as_ref().map_err(Clone::clone)
             }
-            Choice::Unguarded => {
+            Choice::Unguarded(number) => {
+                let Some((conditions, instance)) = self.unguarded.get(number) else { return Ok(&self.narrow) };
                 let make = || {
-                    let specialised = self.bounds.as_ref().map(|bounds| passes::specialise(&self.function, bounds));
-                    let function = specialised.as_ref().unwrap_or(&self.function);
-                    Instance::new(function, &self.device, &self.options, self.options.wide_index)
+                    let function = passes::specialise(&self.function, conditions);
+                    Instance::new(&function, &self.device, &self.options, self.options.wide_index)
                 };
-                self.unguarded.get_or_init(make).as_ref().map_err(Clone::clone)
+                instance.get_or_init(make).as_ref().map_err(Clone::clone)
             }
         }
     }
@@ -143,11 +141,12 @@ impl Compiled {
         // What is stored on disk names parts of the compact function.
         function.compact();
         let narrow = Instance::new(&function, device, options, options.wide_index)?;
-        let bounds = device.as_cuda().map(|_| cuda::conditions(Cache::global(), &function)).transpose()?;
+        let conditions = device.as_cuda().map(|_| cuda::conditions(Cache::global(), &function)).transpose()?;
+        let unguarded = conditions.into_iter().flatten().map(|conditions| (conditions, OnceLock::new())).collect();
         let (device, options) = (device.clone(), options.clone());
-        let (wide, unguarded) = (OnceLock::new(), OnceLock::new());
         let plans = Plans::new(&function);
-        Ok(Compiled(Arc::new(Inner { function, device, options, plans, narrow, wide, bounds, unguarded })))
+        let wide = OnceLock::new();
+        Ok(Compiled(Arc::new(Inner { function, device, options, plans, narrow, wide, unguarded })))
     }
 
     /// Checks the arguments and launches the kernel on the default stream. On a GPU the launch returns at once, but for
@@ -204,8 +203,8 @@ impl Compiled {
         let binding = contract::bind(&inner.function, &inner.device, args)?;
         let choice = if binding.wide && !inner.options.wide_index {
             Choice::Wide
-        } else if inner.bounds.as_ref().is_some_and(|bounds| bounds.holds(&binding.dims)) {
-            Choice::Unguarded
+        } else if let Some(number) = inner.unguarded.iter().position(|(conditions, _)| conditions.hold(&binding.dims)) {
+            Choice::Unguarded(number)
         } else {
             Choice::Narrow
         };

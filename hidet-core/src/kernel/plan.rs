@@ -19,7 +19,8 @@ const PLANS: usize = 8;
 pub(super) enum Choice {
     Narrow,
     Wide,
-    Unguarded,
+    /// The instance of that number among those with fewer guards.
+    Unguarded(usize),
 }
 
 /// A launch, but for addresses and numbers.

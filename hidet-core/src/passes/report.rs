@@ -1,14 +1,15 @@
 //! What became of the bounds of every access: proved, moved to the launcher, or kept.
 //!
 //! An access is *proved* where no input can take it out of its buffer. It is *moved to the launcher* where that holds if
-//! some extents are multiples of tile sizes: the launcher evaluates these conditions and chooses between the kernel and
-//! its instance by [`specialise`], which has them as constraints and so has no guards there. Everything else is *kept*:
-//! a protected access keeps its branch, a plain one is the author's promise, checked with [`Options::checks`].
+//! some extents are multiples of tile sizes, or at least as large as a tile: the launcher evaluates these conditions and
+//! chooses between the kernel and its instances by [`specialise`], which have them as constraints and so have no guards
+//! there. Everything else is *kept*: a protected access keeps its branch, a plain one is the author's promise, checked
+//! with [`Options::checks`].
 
 use super::bounds::Proofs;
 use super::{Options, PIPELINE};
 use crate::error::Result;
-use crate::ir::{Constraint, DimId, Function, Handle, Op, Relation, Stmt, StmtId, ValueId};
+use crate::ir::{BinaryOp, Constraint, DimId, Function, Handle, Op, Relation, Stmt, StmtId, ValueId};
 use hidet_mapping::IndexExpr;
 use hidet_mapping::index::IndexOp;
 use std::collections::{BTreeSet, HashMap};
@@ -21,12 +22,19 @@ pub struct BoundsReport {
     pub kernel: String,
     /// How many are proved to lie within their buffer.
     pub proved: usize,
-    /// How many more are under the launcher's conditions.
-    pub moved: usize,
-    /// The conditions.
-    pub conditions: Conditions,
-    /// The others.
+    /// Instances with fewer guards for launches that meet conditions, the one with the fewest guards first.
+    pub instances: Vec<Conditions>,
+    /// The accesses that no instance has proved.
     pub kept: Vec<Kept>,
+}
+
+/// What the launcher asks for before it runs an instance with fewer guards.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conditions {
+    /// The conditions.
+    pub all: Vec<Constraint>,
+    /// How many accesses they prove.
+    pub moved: usize,
 }
 
 /// An access that is not proved.
@@ -40,14 +48,9 @@ pub struct Kept {
     pub place: String,
 }
 
-/// Conditions on the extents under which fewer accesses need a guard; none where no guard would go.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Conditions(pub Vec<Constraint>);
-
 impl Conditions {
-    /// Whether a launch with these dims meets the conditions, so that the instance by [`specialise`] may run. Never
-    /// where there would be no difference.
-    pub fn holds(&self, dims: &[i64]) -> bool {
+    /// Whether a launch with these dims meets them.
+    pub fn hold(&self, dims: &[i64]) -> bool {
         let meets = |condition: &Constraint| {
             let (Ok(left), Ok(right)) = (condition.left.eval(dims), condition.right.eval(dims)) else { return false };
             match condition.relation {
@@ -57,7 +60,7 @@ impl Conditions {
                 Relation::MultipleOf => left.checked_rem(right) == Some(0),
             }
         };
-        !self.0.is_empty() && self.0.iter().all(meets)
+        self.all.iter().all(meets)
     }
 }
 
@@ -66,11 +69,31 @@ pub fn bounds_report(function: &Function) -> Result<BoundsReport> {
     let prepared = prepare(function)?;
     let base = Proofs::of(&prepared);
     let proved = base.inside.len();
-    let mut conditions = candidates(&prepared);
-    let count = |conditions: &[Constraint]| Proofs::of(&with(&prepared, conditions)).inside.len();
-    let most = if proved == base.all.len() { proved } else { count(&conditions) };
+    let mut instances: Vec<Conditions> = Vec::new();
+    if proved < base.all.len() {
+        let (multiples, least) = candidates(&prepared);
+        for candidates in [multiples, least] {
+            let found = fewest(&prepared, candidates, proved);
+            if found.moved > 0 {
+                // What weaker conditions prove too needs no instance of its own.
+                instances.retain(|stronger| stronger.moved > found.moved);
+                instances.push(found);
+            }
+        }
+    }
+    let strongest = instances.first().map_or(&[][..], |conditions| &conditions.all);
+    let assumed = Proofs::of(&with(&prepared, strongest));
+    let accesses = assumed.all.iter().filter(|access| !assumed.inside.contains(access));
+    let kept = accesses.filter_map(|access| kept(&prepared, access.0, access.1)).collect();
+    Ok(BoundsReport { kernel: function.name.clone(), proved, instances, kept })
+}
+
+/// The fewest of the candidates that prove as much as all of them, beyond what is `proved` without.
+fn fewest(prepared: &Function, mut conditions: Vec<Constraint>, proved: usize) -> Conditions {
+    let count = |conditions: &[Constraint]| Proofs::of(&with(prepared, conditions)).inside.len();
+    let most = if conditions.is_empty() { proved } else { count(&conditions) };
     if most == proved {
-        conditions.clear();
+        return Conditions { all: Vec::new(), moved: 0 };
     }
     // Those that nothing needs go, the largest numbers first: the weaker condition is the better one.
     let mut position = 0;
@@ -83,16 +106,12 @@ pub fn bounds_report(function: &Function) -> Result<BoundsReport> {
             position += 1;
         }
     }
-    let assumed = Proofs::of(&with(&prepared, &conditions));
-    let accesses = assumed.all.iter().filter(|access| !assumed.inside.contains(access));
-    let kept = accesses.filter_map(|access| kept(&prepared, access.0, access.1)).collect();
-    let conditions = Conditions(conditions);
-    Ok(BoundsReport { kernel: function.name.clone(), proved, moved: most - proved, conditions, kept })
+    Conditions { all: conditions, moved: most - proved }
 }
 
 /// The instance for launches that meet the conditions: they become constraints.
 pub fn specialise(function: &Function, conditions: &Conditions) -> Function {
-    with(function, &conditions.0)
+    with(function, &conditions.all)
 }
 
 fn with(function: &Function, conditions: &[Constraint]) -> Function {
@@ -110,15 +129,21 @@ fn prepare(function: &Function) -> Result<Function> {
     Ok(function)
 }
 
-/// Conditions that may help: extents are multiples of the tiles that the grid and the loops cut them into.
-fn candidates(function: &Function) -> Vec<Constraint> {
-    let mut found: BTreeSet<(i64, u32)> = BTreeSet::new();
+/// Conditions that may help: extents are multiples of the tiles that the grid and the loops cut them into; and, where a
+/// tile is moved inwards by a minimum, extents that are at least as large as a tile.
+fn candidates(function: &Function) -> (Vec<Constraint>, Vec<Constraint>) {
+    let mut tiles: BTreeSet<(i64, u32)> = BTreeSet::new();
     for extent in &function.launch.grid {
-        divisors(extent, &mut found);
+        divisors(extent, &mut tiles);
     }
+    let mut found = tiles.clone();
     let mut ops: HashMap<ValueId, Op> = HashMap::new();
+    let mut moved = false;
     function.each_stmt(&mut |_, stmt| match stmt {
-        Stmt::Let { value, op } => drop(ops.insert(*value, op.clone())),
+        Stmt::Let { value, op } => {
+            moved |= matches!(op, Op::Binary(BinaryOp::Min, a, _) if function.ty(*a).scalar.is_int());
+            ops.insert(*value, op.clone());
+        }
         Stmt::For { end, step, .. } => {
             if let (Some(Op::Dim(dim)), Some(Op::Const(step))) = (ops.get(end), ops.get(step)) {
                 found.extend(step.as_int().map(|step| (step, dim.index() as u32)));
@@ -131,7 +156,19 @@ fn candidates(function: &Function) -> Vec<Constraint> {
         found.extend(function.dims.handles().map(|dim| (lanes, dim.index() as u32)));
     }
     let large = found.into_iter().rev().filter(|(of, _)| *of > 1);
-    large.map(|(of, dim)| multiple(function, dim, of)).collect()
+    let multiples = large.map(|(of, dim)| multiple(function, dim, of)).collect();
+    let tiles = tiles.into_iter().rev().filter(|(of, _)| moved && *of > 1);
+    (multiples, tiles.map(|(of, dim)| at_least(function, dim, of)).collect())
+}
+
+fn at_least(function: &Function, dim: u32, least: i64) -> Constraint {
+    let name = &function.dims[DimId::new(dim as usize)].name;
+    Constraint {
+        left: IndexExpr::Const(least),
+        relation: Relation::LessEqual,
+        right: IndexExpr::Symbol(dim),
+        message: format!("{name} must be at least {least}"),
+    }
 }
 
 fn multiple(function: &Function, dim: u32, of: i64) -> Constraint {
@@ -171,11 +208,17 @@ fn kept(function: &Function, stmt: StmtId, operand: usize) -> Option<Kept> {
 
 impl fmt::Display for BoundsReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (proved, moved, kept) = (self.proved, self.moved, self.kept.len());
+        let moved = self.instances.first().map_or(0, |conditions| conditions.moved);
+        let (proved, kept) = (self.proved, self.kept.len());
         write!(f, "kernel `{}`: {} accesses: {proved} proved, ", self.kernel, proved + moved + kept)?;
         writeln!(f, "{moved} moved to the launcher, {kept} kept")?;
-        for condition in &self.conditions.0 {
-            writeln!(f, "  the launcher asks: {}", condition.message)?;
+        for (number, conditions) in self.instances.iter().enumerate() {
+            if number > 0 {
+                writeln!(f, "  else, for {} of them:", conditions.moved)?;
+            }
+            for condition in &conditions.all {
+                writeln!(f, "  the launcher asks: {}", condition.message)?;
+            }
         }
         for Kept { buffer, guarded, place } in &self.kept {
             let how = if *guarded { "guarded while it runs" } else { "promised by its author" };
@@ -208,14 +251,13 @@ mod tests {
     fn the_instance_for_multiples_has_no_branches() {
         let function = text::parse(COPY).unwrap();
         let report = bounds_report(&function).unwrap();
-        let conditions = &report.conditions;
-        assert!(conditions.holds(&[256]) && conditions.holds(&[0]) && !conditions.holds(&[257]));
+        assert_eq!([256, 0, 257].map(|n| report.instances[0].hold(&[n])), [true, true, false]);
         let branches = |function| {
             let lowered = lower(function, &Options::default()).unwrap();
             let mut count = 0;
             lowered.each_stmt(&mut |_, stmt| count += usize::from(matches!(stmt, Stmt::If { .. })));
             count
         };
-        assert_eq!((branches(&function), branches(&specialise(&function, conditions))), (2, 0));
+        assert_eq!((branches(&function), branches(&specialise(&function, &report.instances[0]))), (2, 0));
     }
 }

@@ -204,5 +204,5 @@ fn conditions_are_stored() {
     assert_eq!(cache.counts(), (0, 1));
     assert_eq!(conditions(&cache, &function).unwrap(), first);
     assert_eq!(cache.counts(), (1, 1));
-    assert!(first.holds(&[256]) && !first.holds(&[255]));
+    assert!(first[0].hold(&[256]) && !first[0].hold(&[255]));
 }

@@ -36,6 +36,15 @@ impl Facts {
             return false;
         }
         for (atom, factor) in &form.terms {
+            if let Some(cases) = self.cases(function, atom) {
+                // A minimum is one of its operands: what holds for both holds for it.
+                self.budget = self.budget.saturating_sub(1);
+                let rest = form.combine(1, &Linear::atom(atom.clone()), -factor);
+                let mut forms = cases.iter().map(|case| rest.as_ref().and_then(|rest| rest.combine(1, case, *factor)));
+                if forms.all(|form| form.is_some_and(|form| self.prove(function, &form, depth - 1))) {
+                    return true;
+                }
+            }
             let own = self.facts_of(function, atom);
             let open: Vec<Linear> =
                 self.facts.iter().rev().filter(|fact| fact.factor(atom).signum() == factor.signum()).cloned().collect();
@@ -55,6 +64,21 @@ impl Facts {
             }
         }
         false
+    }
+
+    /// The operands of an atom that is a minimum or a maximum.
+    fn cases(&mut self, function: &Function, atom: &Atom) -> Option<[Linear; 2]> {
+        match atom {
+            Atom::Formula(IndexExpr::Binary(IndexOp::Min | IndexOp::Max, a, b)) => Some([formula(a)?, formula(b)?]),
+            Atom::Value(value) => match self.ops.get(value)? {
+                Op::Binary(BinaryOp::Min | BinaryOp::Max, a, b) if function.ty(*a).scalar.is_int() => {
+                    let (a, b) = (*a, *b);
+                    Some([self.linear(function, a), self.linear(function, b)])
+                }
+                _ => None,
+            },
+            Atom::Formula(_) | Atom::Dim(_) | Atom::Special(_) => None,
+        }
     }
 
     /// What holds for an atom by its definition.
