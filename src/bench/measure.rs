@@ -24,7 +24,7 @@ pub struct Plan {
     pub l2: L2,
 }
 
-/// Bytes written to clear the cache: several times the largest there is.
+/// Bytes written to clear the cache: several times the largest there is. Small devices have smaller ones.
 const FLUSH: usize = 256 << 20;
 
 /// The most launches in a turn.
@@ -41,7 +41,7 @@ impl Clock {
     pub fn new(context: &'static Context, l2: L2) -> Result<Clock, String> {
         let flush = match l2 {
             L2::Warm => None,
-            L2::Flush => Some(Memory::new(context, FLUSH).map_err(say)?),
+            L2::Flush => Some(Memory::new(context, FLUSH.min(context.properties.memory / 8)).map_err(say)?),
         };
         Ok(Clock { context, flush })
     }

@@ -62,15 +62,10 @@ const GAP: f64 = 30.0;
 
 /// Speed in the unit that says most of a bout, which is its name too.
 fn speed(work: &Work, line: &Line) -> f64 {
-    match in_flops(work) {
+    match work.in_flops() {
         true => teraflops(work, line.time.median),
         false => gigabytes(work, line.time.median),
     }
-}
-
-/// Whether work is told by operations: where there are many a byte.
-fn in_flops(work: &Work) -> bool {
-    work.flops / work.bytes > 10.0
 }
 
 /// A round number not below `value`, of which a few make an axis.
@@ -98,7 +93,7 @@ pub fn bars(machine: &str, bouts: &[Bout]) -> String {
         canvas.text(
             [LEFT, top + 16.0],
             "t",
-            &format!("{}, {}", bout.shape, if in_flops(&bout.work) { "TFLOP/s" } else { "GB/s" }),
+            &format!("{}, {}", bout.shape, if bout.work.in_flops() { "TFLOP/s" } else { "GB/s" }),
         );
         for step in 0..=5 {
             let value = limit * f64::from(step) / 5.0;

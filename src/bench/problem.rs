@@ -26,6 +26,13 @@ pub struct Work {
     pub bytes: f64,
 }
 
+impl Work {
+    /// Whether it is told by its operations rather than by its bytes: where there are many of them a byte.
+    pub fn in_flops(&self) -> bool {
+        self.flops / self.bytes > 10.0
+    }
+}
+
 /// Makes a contestant of a kernel.
 pub type Make = Box<dyn Fn() -> Result<Contestant, String>>;
 

@@ -76,6 +76,37 @@ pub fn text(bout: &Bout, peaks: Option<&Peaks>) -> String {
     text
 }
 
+/// The rates of kernels that were measured on several shapes, as shares of the best of each; nothing where there is none.
+pub fn rates(bouts: &[Bout]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for line in bouts.iter().flat_map(|bout| &bout.lines).filter(|line| !line.rival) {
+        if !names.contains(&line.name.as_str()) {
+            names.push(&line.name);
+        }
+    }
+    let mut rows = vec![["kernel", "shape", "rate", "of its best", ""].map(str::to_owned)];
+    for name in names {
+        let of = |bout: &Bout| -> Option<(String, bool, f64)> {
+            let time = bout.lines.iter().find(|line| line.name == name)?.time.median;
+            let flops = bout.work.in_flops();
+            let rate = if flops { teraflops(&bout.work, time) } else { gigabytes(&bout.work, time) };
+            Some((bout.shape.clone(), flops, rate))
+        };
+        let all: Vec<(String, bool, f64)> = bouts.iter().filter_map(of).collect();
+        let best = all.iter().map(|one| one.2).fold(0.0, f64::max);
+        for (shape, flops, rate) in all.iter().filter(|_| all.len() > 1) {
+            let unit = if *flops { "TFLOP/s" } else { "GB/s" };
+            let rate_text = format!("{rate:.1} {unit}");
+            rows.push([name.to_owned(), shape.clone(), rate_text, format!("{:.3}", rate / best), String::new()]);
+        }
+    }
+    let mut text = String::new();
+    if rows.len() > 1 {
+        align(&mut text, &rows);
+    }
+    text
+}
+
 /// Rows with columns of one width; the first and the last are set to the left.
 pub fn align<const N: usize>(text: &mut String, rows: &[[String; N]]) {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
@@ -110,5 +141,18 @@ mod tests {
         let mut text = String::new();
         align(&mut text, &[["a", "bb", "c"], ["aaa", "b", ""]].map(|row| row.map(str::to_owned)));
         assert_eq!(text, "  a    bb  c\n  aaa   b\n");
+    }
+
+    #[test]
+    fn rates_on_several_shapes_are_compared() {
+        let (one, mut two) = (super::super::tests::bout(), super::super::tests::bout());
+        assert_eq!(rates(&[one]), "");
+        two.shape = "64x64x64".to_owned();
+        two.work.flops /= 4.0;
+        let text = rates(&[super::super::tests::bout(), two]);
+        let wanted = "  kernel        shape         rate  of its best\n  \
+                      ours    128x128x128  2.0 TFLOP/s        1.000\n  \
+                      ours       64x64x64  0.5 TFLOP/s        0.250\n";
+        assert_eq!(text, wanted);
     }
 }
