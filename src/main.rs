@@ -30,6 +30,8 @@ enum Command {
     Check(command::check::Check),
     /// Measure kernels on a GPU, against libraries, copies and each other.
     Bench(command::bench::Bench),
+    /// Look at the compiled kernels kept on disk, or remove them.
+    Cache(command::cache::CacheCommand),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Command::Viz(arguments) => arguments.run(),
         Command::Check(arguments) => arguments.run(),
         Command::Bench(arguments) => arguments.run(),
+        Command::Cache(arguments) => arguments.run(),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

@@ -6,6 +6,7 @@
 //! as rows of CSV ([`csv`]) and drawn ([`plot`]). On the simulated device, which has no time, there are counters instead
 //! ([`simulated`]). What a launch itself costs is measured apart ([`launch`]).
 
+pub mod compile;
 mod contestant;
 pub mod csv;
 mod cublas;

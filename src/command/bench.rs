@@ -14,7 +14,7 @@ use std::path::PathBuf;
 #[derive(Args)]
 pub struct Bench {
     /// Kernels by name, or all whose names begin so; those of one problem are measured together. `launch` measures what a
-    /// launch itself costs.
+    /// launch itself costs, `compile` how long compiling takes (without a GPU too).
     #[arg(required_unless_present = "list")]
     kernels: Vec<String>,
     /// Rivals, separated by commas: cublaslt, cublas, copy, or kernels of the same problem.
@@ -73,6 +73,9 @@ impl Bench {
         }
         if self.rounds == 0 || !(self.turn > 0.0 && self.turn <= 60_000.0) {
             return Err("there must be a round at least, and a turn of more than 0 and at most 60000 ms".to_owned());
+        }
+        if self.kernels == ["compile"] {
+            return bench::compile::run(&self.device).map(|()| true);
         }
         let request = Request {
             kernels: self.kernels.clone(),

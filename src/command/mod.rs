@@ -1,6 +1,7 @@
 //! The subcommands, one a file. Each gives whether all is well, or a message for the user.
 
 pub mod bench;
+pub mod cache;
 pub mod check;
 pub mod doctor;
 pub mod inspect;

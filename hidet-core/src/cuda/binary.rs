@@ -11,6 +11,7 @@
 //!
 //! Knows architectures, not devices: kernels compile where there is no GPU.
 
+use super::cores;
 use super::nvrtc::{self, Cubin};
 use crate::cache::{Cache, Digest, Flights, Kind};
 use crate::codegen::{self, Source};
@@ -84,6 +85,11 @@ impl Binary {
         let flight = Digest::of(&[&key.0, cache.folder().map_or(&[], |folder| folder.as_os_str().as_encoded_bytes())]);
         let (source, cubin, origin) = FLIGHTS.get_or_init(Flights::default).run(flight, make)?;
         Ok(Binary { source: source.with_places(&places), cubin, origin })
+    }
+
+    /// Several kernels at once, on all cores; each as [`Binary::of`] gives it.
+    pub fn all(cache: &Cache, functions: &[Function], arch: Arch, options: &Options) -> Vec<Result<Binary>> {
+        cores::each(functions, |function| Binary::of(cache, function, arch, options))
     }
 }
 

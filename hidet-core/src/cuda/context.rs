@@ -1,6 +1,7 @@
 //! A device with its primary context and its streams, and what is left to say once the context is lost.
 
 use super::driver::{Driver, driver, is_sticky};
+use super::nvrtc;
 use super::properties::Properties;
 use super::stream::{Queue, Stream};
 use crate::error::{Error, Result};
@@ -75,7 +76,9 @@ impl Context {
         if let Some(context) = contexts.get(&ordinal) {
             return Ok(context);
         }
-        let context = Box::leak(Box::new(Context::new(ordinal)?));
+        driver()?;
+        let context = nvrtc::while_loading(|| Context::new(ordinal))?;
+        let context: &'static Context = Box::leak(Box::new(context));
         contexts.insert(ordinal, context);
         Ok(context)
     }

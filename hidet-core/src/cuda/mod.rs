@@ -6,6 +6,7 @@
 
 mod binary;
 mod context;
+pub mod cores;
 pub mod driver;
 mod event;
 mod graph;

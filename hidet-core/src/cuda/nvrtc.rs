@@ -5,7 +5,10 @@ use crate::error::{Error, Result};
 use crate::ir::Arch;
 use cudarc::nvrtc::sys;
 use std::ffi::{CStr, CString, c_char};
+#[cfg(unix)]
+use std::ffi::{c_int, c_void};
 use std::sync::OnceLock;
+use std::thread;
 
 /// Machine code of a kernel.
 #[derive(Clone, Debug)]
@@ -61,13 +64,35 @@ fn unavailable(message: impl Into<String>) -> Error {
     Error::Device { device: "NVRTC".to_owned(), message: message.into() }
 }
 
-/// The version of NVRTC, major and minor; why it cannot be used otherwise.
-pub fn version() -> Result<(i32, i32)> {
-    static VERSION: OnceLock<Result<(i32, i32)>> = OnceLock::new();
-    VERSION.get_or_init(probe).clone()
+/// An NVRTC that can be used.
+#[derive(Clone, Copy)]
+struct Library {
+    /// Major and minor.
+    version: (i32, i32),
+    /// Bytes of its file, which tell builds of one version apart; 0 where unknown.
+    bytes: u64,
 }
 
-fn probe() -> Result<(i32, i32)> {
+fn library() -> Result<Library> {
+    static LIBRARY: OnceLock<Result<Library>> = OnceLock::new();
+    LIBRARY.get_or_init(probe).clone()
+}
+
+/// The version of NVRTC, major and minor; why it cannot be used otherwise.
+pub fn version() -> Result<(i32, i32)> {
+    library().map(|library| library.version)
+}
+
+/// Does something else while NVRTC is loaded, which takes some ten milliseconds, and waits for both.
+pub fn while_loading<R>(work: impl FnOnce() -> R) -> R {
+    thread::scope(|scope| {
+        // Without the thread it is loaded when first needed.
+        let _ = thread::Builder::new().spawn_scoped(scope, || drop(library()));
+        work()
+    })
+}
+
+fn probe() -> Result<Library> {
     // SAFETY: loading NVRTC runs its initialisers alone.
     if !unsafe { sys::is_culib_present() } {
         return Err(unavailable(
@@ -87,9 +112,41 @@ fn probe() -> Result<(i32, i32)> {
     // SAFETY: both pointers are valid for a write.
     let status = unsafe { sys::nvrtcVersion(&mut major, &mut minor) };
     match status {
-        sys::nvrtcResult::NVRTC_SUCCESS => Ok((major, minor)),
+        sys::nvrtcResult::NVRTC_SUCCESS => Ok(Library { version: (major, minor), bytes: file_bytes() }),
         status => Err(unavailable(format!("nvrtcVersion failed: {status:?}"))),
     }
+}
+
+/// Bytes of the file that NVRTC was loaded from.
+#[cfg(unix)]
+fn file_bytes() -> u64 {
+    /// As `dladdr` of POSIX 2024 fills it.
+    #[repr(C)]
+    struct Info {
+        file: *const c_char,
+        base: *const c_void,
+        symbol: *const c_char,
+        address: *const c_void,
+    }
+    unsafe extern "C" {
+        fn dladdr(address: *const c_void, info: *mut Info) -> c_int;
+    }
+    let mut info = Info { file: std::ptr::null(), base: std::ptr::null(), symbol: std::ptr::null(), address: std::ptr::null() };
+    // SAFETY: the symbol is looked up, not called; the structure is valid for a write; the name belongs to the loader.
+    unsafe {
+        let Ok(symbol) = sys::culib().get::<unsafe extern "C" fn()>(b"nvrtcVersion") else { return 0 };
+        let address = *symbol as *const c_void;
+        if dladdr(address, &mut info) == 0 || info.file.is_null() {
+            return 0;
+        }
+        let file = CStr::from_ptr(info.file).to_string_lossy().into_owned();
+        std::fs::metadata(file).map_or(0, |data| data.len())
+    }
+}
+
+#[cfg(not(unix))]
+fn file_bytes() -> u64 {
+    0
 }
 
 /// The options of every compilation. Contraction is the IR's business, so that both devices agree. From CUDA 13 on, NVRTC
@@ -104,10 +161,10 @@ fn options(target: &str) -> Vec<String> {
         .collect()
 }
 
-/// All that decides, beside the text, what is made of it: the compiler's version and its options.
+/// All that decides, beside the text, what is made of it: the compiler, by version and size, and its options.
 pub fn fingerprint(arch: Arch) -> Result<String> {
-    let (major, minor) = version()?;
-    Ok(format!("NVRTC {major}.{minor} {}", options(&arch.to_string()).join(" ")))
+    let Library { version: (major, minor), bytes } = library()?;
+    Ok(format!("NVRTC {major}.{minor} of {bytes} bytes {}", options(&arch.to_string()).join(" ")))
 }
 
 /// Compiles a kernel for an architecture.

@@ -5,12 +5,14 @@
 
 pub mod contract;
 mod gpu;
+mod many;
 mod plan;
 mod record;
 mod simulated;
 mod typed;
 
 pub use contract::Binding;
+pub use many::compile_all;
 pub use typed::{Kernel, On, Parameter};
 
 use crate::cache::Cache;

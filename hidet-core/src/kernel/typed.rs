@@ -35,12 +35,15 @@ impl<Args> Template<Args> {
 
     /// Builds the kernel and compiles it for a device with these options.
     pub fn compile_with(self, device: &Device, options: &CompileOptions) -> Result<Kernel<Args>> {
-        let compiled = Compiled::new(self.build()?, device, options)?;
-        Ok(Kernel { compiled, of: PhantomData })
+        Compiled::new(self.build()?, device, options).map(Kernel::of)
     }
 }
 
 impl<Args> Kernel<Args> {
+    pub(super) fn of(compiled: Compiled) -> Self {
+        Kernel { compiled, of: PhantomData }
+    }
+
     /// The kernel as it was written.
     pub fn function(&self) -> &Function {
         self.compiled.function()

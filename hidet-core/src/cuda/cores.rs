@@ -1,0 +1,60 @@
+//! Work on all cores at once, on stacks that are large enough for a compiler.
+//!
+//! NVRTC compiles programs of different threads in parallel. Its front end and ptxas recurse with the depth of a program,
+//! which the small stacks of ordinary worker threads would not always hold.
+
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, Builder};
+
+/// What a main thread has.
+const STACK: usize = 8 << 20;
+
+/// What `work` gives for each item, in order. The calling thread works too, so that it is done even where no thread can be
+/// started. A panic of `work` goes on in the caller.
+pub fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let run = || {
+        let mut done = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(index) else { return done };
+            done.push((index, work(item)));
+        }
+    };
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(items.len());
+    let mut done = thread::scope(|scope| {
+        let start = || Builder::new().name("hidet compile".to_owned()).stack_size(STACK).spawn_scoped(scope, run).ok();
+        let others: Vec<_> = (1..threads).map_while(|_| start()).collect();
+        let mut done = run();
+        for other in others {
+            done.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        done
+    });
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::each;
+
+    #[test]
+    fn results_come_in_order_and_every_item_once() {
+        let items: Vec<u64> = (0..200).collect();
+        let slow_at_first = |item: &u64| {
+            std::thread::sleep(std::time::Duration::from_micros(200 - item));
+            item * item
+        };
+        assert_eq!(each(&items, slow_at_first), items.iter().map(|item| item * item).collect::<Vec<_>>());
+        assert_eq!(each(&[] as &[u64], |item| *item), []);
+    }
+
+    #[test]
+    fn a_panic_reaches_the_caller() {
+        let work = |item: &u32| if *item == 7 { std::panic::panic_any("seven") } else { *item };
+        let caught = std::panic::catch_unwind(|| each(&(0..20).collect::<Vec<u32>>(), work));
+        assert!(caught.is_err());
+    }
+}

@@ -1,0 +1,112 @@
+//! `hidet cache`: what is kept on disk of compiled kernels.
+
+use super::{Outcome, say};
+use clap::{Args, Subcommand};
+use hidet::cache::{Cache, Kind, Status};
+use std::fmt::Write;
+use std::time::SystemTime;
+
+/// What to do with it.
+#[derive(Args)]
+pub struct CacheCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Say where it lies, what it holds, and whether it can be written to.
+    Status,
+    /// Remove all entries.
+    Clear,
+}
+
+impl CacheCommand {
+    /// Does it, for the cache the environment names; all is well where kernels can be kept.
+    pub fn run(&self) -> Outcome {
+        let cache = Cache::global();
+        match self.action {
+            Action::Status => {
+                let status = cache.status();
+                print!("{}", text(&status, SystemTime::now()));
+                Ok(status.trouble.is_none())
+            }
+            Action::Clear => {
+                let (entries, bytes) = cache.clear().map_err(say)?;
+                println!("removed {entries} entries, {}", size(bytes));
+                Ok(true)
+            }
+        }
+    }
+}
+
+/// `3.2 MiB`
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} bytes"),
+        1024..1_048_576 => format!("{:.1} KiB", bytes as f64 / 1024.0),
+        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
+    }
+}
+
+/// `5 minutes ago`
+fn ago(then: SystemTime, now: SystemTime) -> String {
+    let seconds = now.duration_since(then).unwrap_or_default().as_secs();
+    let (count, unit) = match seconds {
+        0..120 => (seconds, "seconds"),
+        120..7200 => (seconds / 60, "minutes"),
+        7200..172_800 => (seconds / 3600, "hours"),
+        _ => (seconds / 86_400, "days"),
+    };
+    format!("{count} {unit} ago")
+}
+
+fn text(status: &Status, now: SystemTime) -> String {
+    let Some(folder) = &status.folder else {
+        return "off: compiled kernels are not kept (HIDET_CACHE=off, or no folder for caches is known)\n".to_owned();
+    };
+    let mut text = format!("folder: {}\n", folder.display());
+    let what = |kind| match kind {
+        Kind::Kernel => "kernels by their IR",
+        Kind::Binary => "machine codes by their CUDA text",
+        Kind::Bounds => "conditions on extents",
+    };
+    for (count, kind) in status.entries.iter().zip(Kind::ALL) {
+        let _ = writeln!(text, "{count:8} {}", what(kind));
+    }
+    let _ = writeln!(text, "size: {} of at most {}", size(status.bytes), size(status.limit));
+    if let Some((first, last)) = status.used {
+        let _ = writeln!(text, "used: last {}, longest not {}", ago(last, now), ago(first, now));
+    }
+    if let Some(trouble) = &status.trouble {
+        let _ = writeln!(text, "nothing can be kept there: {trouble}\n  set HIDET_CACHE to another folder, or to `off`");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_status_reads_well() {
+        let now = SystemTime::now();
+        let mut status = Status {
+            folder: Some("/caches/hidet".into()),
+            entries: [3, 2, 1],
+            bytes: 3 << 19,
+            limit: 1 << 30,
+            used: Some((now - Duration::from_secs(200_000), now - Duration::from_secs(300))),
+            trouble: None,
+        };
+        let expected = "folder: /caches/hidet\n       3 kernels by their IR\n       2 machine codes by their CUDA text\n       \
+                        1 conditions on extents\nsize: 1.5 MiB of at most 1024.0 MiB\n\
+                        used: last 5 minutes ago, longest not 2 days ago\n";
+        assert_eq!(text(&status, now), expected);
+        status.trouble = Some("No space left on device".to_owned());
+        assert!(text(&status, now).ends_with("`off`\n"));
+        status.folder = None;
+        assert!(text(&status, now).starts_with("off: "));
+    }
+}
