@@ -79,7 +79,8 @@ fn text(status: &Status, now: SystemTime) -> String {
         let _ = writeln!(text, "used: last {}, longest not {}", ago(last, now), ago(first, now));
     }
     if let Some(trouble) = &status.trouble {
-        let _ = writeln!(text, "nothing can be kept there: {trouble}\n  set HIDET_CACHE to another folder, or to `off`");
+        let _ =
+            writeln!(text, "nothing can be kept there: {trouble}\n  set HIDET_CACHE to another folder, or to `off`");
     }
     text
 }

@@ -131,7 +131,8 @@ fn file_bytes() -> u64 {
     unsafe extern "C" {
         fn dladdr(address: *const c_void, info: *mut Info) -> c_int;
     }
-    let mut info = Info { file: std::ptr::null(), base: std::ptr::null(), symbol: std::ptr::null(), address: std::ptr::null() };
+    let mut info =
+        Info { file: std::ptr::null(), base: std::ptr::null(), symbol: std::ptr::null(), address: std::ptr::null() };
     // SAFETY: the symbol is looked up, not called; the structure is valid for a write; the name belongs to the loader.
     unsafe {
         let Ok(symbol) = sys::culib().get::<unsafe extern "C" fn()>(b"nvrtcVersion") else { return 0 };
