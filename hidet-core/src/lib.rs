@@ -42,8 +42,10 @@ pub use error::{Error, Result};
 /// # Ok::<(), hidet::Error>(())
 /// ```
 ///
-/// Each function with `#[launch(grid, block, cluster, min_blocks)]` becomes a Rust function over its `#[meta]` parameters
-/// that returns a [`dsl::Template`]; `#[device]` functions and any other item may stand beside it.
+/// Each function with `#[launch(grid, block, cluster, min_blocks, cooperative, dependent)]` becomes a Rust function over
+/// its `#[meta]` parameters that returns a [`dsl::Template`]; `#[device]` functions and any other item may stand beside
+/// it. `cooperative` lets all blocks run at once, so that they can meet (`grid_sync`); `dependent` lets the kernel begin
+/// before the one ahead of it on the stream has ended, for which it waits by `grid_wait`.
 ///
 /// **Device or host** follows from the type: an operation on an [`dsl::Expr`] is emitted, one on any other value is done
 /// while the kernel is built. `if`, `while`, `&&` and `||` follow the type of their condition. Four forms are decided by

@@ -111,6 +111,18 @@ impl Generator<'_> {
             self.out.line(format!("if (!hidet_mbarrier_wait_unless({report}, {barrier}, {parity})) return;"));
             return Ok(());
         }
+        if row.meaning == Meaning::GridSync {
+            let Some(barrier) = &self.grid_barrier else {
+                return Err(self.error("`grid.sync` needs a cooperative launch"));
+            };
+            match (self.faults, &self.report) {
+                (true, Some(report)) => {
+                    self.out.line(format!("if (!hidet_grid_sync_unless({report}, {barrier})) return;"))
+                }
+                _ => self.out.line(format!("hidet_grid_sync({barrier});")),
+            }
+            return Ok(());
+        }
         let text = fill(&row.cuda, &operands, &elems, &forms);
         match result {
             Some(value) => {

@@ -31,6 +31,8 @@ pub(super) struct Generator<'a> {
     pub(super) dims: Vec<String>,
     pub(super) loops: Vec<LoopFrame>,
     pub(super) report: Option<String>,
+    /// The barrier of a cooperative grid.
+    pub(super) grid_barrier: Option<String>,
     /// Threads may end early, so the others must not wait for them for ever.
     pub(super) faults: bool,
     sites: Vec<Site>,
@@ -104,6 +106,7 @@ impl<'a> Generator<'a> {
             dims: Vec::new(),
             loops: Vec::new(),
             report: None,
+            grid_barrier: None,
             faults: false,
             sites: Vec::new(),
             span: Span::default(),
@@ -184,6 +187,12 @@ impl<'a> Generator<'a> {
             parameters.push(Parameter::Report);
         }
         let launch = &function.launch;
+        if launch.cooperative {
+            let name = self.names.unique("grid_barrier", "grid_barrier");
+            text.push(format!("unsigned* __restrict__ {name}"));
+            self.grid_barrier = Some(name);
+            parameters.push(Parameter::GridBarrier);
+        }
         let bounds = match launch.min_blocks {
             0 => launch.threads().to_string(),
             blocks => format!("{}, {blocks}", launch.threads()),

@@ -66,6 +66,8 @@ pub enum Parameter {
     Map(MapId),
     /// The address of the record of what it reports.
     Report,
+    /// The address of the word at which the blocks of a cooperative grid meet; 0 before the first launch.
+    GridBarrier,
 }
 
 impl Source {

@@ -4,7 +4,7 @@ use super::tests::Build;
 use super::*;
 use crate::cuda::nvrtc;
 use crate::intrinsics::matrix::Form;
-use crate::intrinsics::{Intrinsic, Operand, ResultRule, Space, TypeRule};
+use crate::intrinsics::{Intrinsic, Meaning, Operand, ResultRule, Space, TypeRule};
 use crate::ir::*;
 use crate::types::{Scalar, Type};
 use rayon::prelude::*;
@@ -134,6 +134,7 @@ type Instance = (Intrinsic, Type, Space);
 fn calls(instances: &[Instance]) -> Function {
     let mut b = Build::new("k", 128);
     b.function.launch.min_blocks = 1;
+    b.function.launch.cooperative = instances.iter().any(|(row, ..)| row.row().meaning == Meaning::GridSync);
     let out = b.tensor("out", Access::InOut, Scalar::F32, 1 << 20);
     for (intrinsic, choice, space) in instances {
         call(&mut b, out, *intrinsic, *choice, *space);

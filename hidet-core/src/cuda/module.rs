@@ -5,7 +5,10 @@ use super::driver::version_name;
 use super::nvrtc::{self, Cubin};
 use super::stream::Stream;
 use crate::error::Result;
-use cudarc::driver::sys::{CUfunction, CUfunction_attribute, CUlaunchAttribute, CUlaunchConfig, CUmodule};
+use cudarc::driver::sys::{
+    CUfunction, CUfunction_attribute, CUlaunchAttribute, CUlaunchAttributeID, CUlaunchAttributeValue, CUlaunchConfig,
+    CUmodule,
+};
 use std::ffi::{CString, c_void};
 use std::sync::Arc;
 
@@ -36,6 +39,10 @@ pub struct Launch {
     pub shared: u32,
     /// Blocks a cluster, as the kernel says them.
     pub cluster: [u32; 3],
+    /// Whether all blocks must run at once.
+    pub cooperative: bool,
+    /// Whether it may begin before what is ahead of it on the stream has ended (a programmatic dependent launch).
+    pub dependent: bool,
 }
 
 impl Module {
@@ -170,6 +177,21 @@ impl Launch {
         }
     }
 
+    /// What the driver is told beyond the grid, and how many of them.
+    fn attributes(&self) -> ([CUlaunchAttribute; 2], usize) {
+        use CUlaunchAttributeID::{
+            CU_LAUNCH_ATTRIBUTE_COOPERATIVE, CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION,
+        };
+        // Both values are an `int` at the start of the union.
+        let of = |id| CUlaunchAttribute { id, pad: [0; 4], value: CUlaunchAttributeValue { cooperative: 1 } };
+        let (all, early) =
+            (of(CU_LAUNCH_ATTRIBUTE_COOPERATIVE), of(CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION));
+        match (self.cooperative, self.dependent) {
+            (true, dependent) => ([all, early], 1 + dependent as usize),
+            (false, dependent) => ([early, all], dependent as usize),
+        }
+    }
+
     /// The call of the driver, and nothing more. Clusters are part of the kernel (`__cluster_dims__`).
     ///
     /// # Safety
@@ -178,6 +200,12 @@ impl Launch {
     unsafe fn submit(&self, stream: Stream, function: CUfunction, params: *mut *mut c_void) -> u32 {
         let ([x, y, z], [bx, by, bz]) = (self.grid, self.block);
         let (driver, queue, none) = (stream.context.driver, stream.queue.stream, std::ptr::null_mut());
+        if self.cooperative || self.dependent {
+            let (mut attributes, count) = self.attributes();
+            let config = self.config(stream, &mut attributes[..count]);
+            // SAFETY: the caller's duty.
+            return unsafe { (driver.cuLaunchKernelEx)(&config, function, params, none) };
+        }
         // SAFETY: the caller's duty.
         unsafe { (driver.cuLaunchKernel)(function, x, y, z, bx, by, bz, self.shared, queue, params, none) }
     }

@@ -136,6 +136,7 @@ impl Encode for Parameter {
             Parameter::Dim(dim) => (2, dim.index()),
             Parameter::Map(map) => (3, map.index()),
             Parameter::Report => (4, 0),
+            Parameter::GridBarrier => (5, 0),
         };
         tag.encode(out);
         (index as u32).encode(out);
@@ -148,6 +149,7 @@ impl Encode for Parameter {
             2 => Parameter::Dim(DimId::new(index)),
             3 => Parameter::Map(MapId::new(index)),
             4 => Parameter::Report,
+            5 => Parameter::GridBarrier,
             _ => return None,
         })
     }

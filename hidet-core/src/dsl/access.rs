@@ -3,7 +3,8 @@
 use super::builder::{Builder, Place, here, with};
 use super::expr::{Expr, IntoExpr};
 use super::index::compute;
-use crate::ir::{BufferId, Constraint, Op, Relation, Scope, Stmt};
+use crate::intrinsics::Intrinsic;
+use crate::ir::{Arg, BufferId, Constraint, Op, Relation, Scope, Stmt};
 use crate::layout::Layout;
 use crate::types::{Scalar, Type};
 use hidet_mapping::IndexExpr;
@@ -44,8 +45,17 @@ pub(crate) type MapFn = Rc<dyn Fn(&[Expr<i32>]) -> Vec<Expr<i32>>>;
 #[derive(Clone)]
 pub(crate) enum Base {
     Memory(BufferId),
-    Remapped { view: Rc<ViewData>, map: MapFn, run: u32 },
-    Computed { load: Option<LoadFn>, store: Option<StoreFn> },
+    /// Shared memory of the block of that rank in the cluster.
+    Peer(BufferId, Expr<i32>),
+    Remapped {
+        view: Rc<ViewData>,
+        map: MapFn,
+        run: u32,
+    },
+    Computed {
+        load: Option<LoadFn>,
+        store: Option<StoreFn>,
+    },
 }
 
 /// All that is known of a view.
@@ -109,6 +119,10 @@ impl ViewData {
         let place = self.place(index);
         match &self.base {
             Base::Memory(buffer) => load_memory(*buffer, &place, self.elem.into(), guard, at),
+            Base::Peer(buffer, rank) => match guard {
+                Guard::No => load_peer(*buffer, *rank, &place, self.elem, at),
+                Guard::Yes => self.protected(&place, || load_peer(*buffer, *rank, &place, self.elem, at)),
+            },
             Base::Remapped { view, map, .. } => match guard {
                 Guard::No => view.load(&map(&place), Guard::No),
                 Guard::Yes => self.protected(&place, || view.load(&map(&place), Guard::Yes)),
@@ -159,6 +173,10 @@ impl ViewData {
         let place = self.place(index);
         match &self.base {
             Base::Memory(buffer) => store_memory(*buffer, &place, value, guard, at),
+            Base::Peer(buffer, rank) => match guard {
+                Guard::No => store_peer(*buffer, *rank, &place, value, at),
+                Guard::Yes => self.where_inside(&place, at, || store_peer(*buffer, *rank, &place, value, at)),
+            },
             Base::Remapped { view, map, .. } => match guard {
                 Guard::No => view.store(&map(&place), value, Guard::No),
                 Guard::Yes => self.where_inside(&place, at, || view.store(&map(&place), value, Guard::Yes)),
@@ -275,6 +293,33 @@ fn store_memory(buffer: BufferId, place: &[Expr<i32>], value: Expr<()>, guard: G
         let value = value.raw(builder, at);
         builder.push(Stmt::Store { buffer, index, value, guard: guard == Guard::Yes }, at);
     });
+}
+
+fn load_peer(buffer: BufferId, rank: Expr<i32>, place: &[Expr<i32>], elem: Scalar, at: Place) -> Expr<()> {
+    with(|builder| {
+        let intrinsic = Intrinsic::named("cluster.load")?;
+        let address = address(builder, buffer, place, at);
+        let args = vec![address, Arg::Value(rank.resolve(builder, at))];
+        let value = builder.value(elem);
+        builder.push(Stmt::Call { intrinsic, args, result: Some(value) }, at);
+        Some(Expr::new(builder, value))
+    })
+    .flatten()
+    .unwrap_or_else(Expr::dead)
+}
+
+fn store_peer(buffer: BufferId, rank: Expr<i32>, place: &[Expr<i32>], value: Expr<()>, at: Place) {
+    with(|builder| {
+        let Some(intrinsic) = Intrinsic::named("cluster.store") else { return };
+        let address = address(builder, buffer, place, at);
+        let args = vec![address, Arg::Value(value.raw(builder, at)), Arg::Value(rank.resolve(builder, at))];
+        builder.push(Stmt::Call { intrinsic, args, result: None }, at);
+    });
+}
+
+/// The address of an element as an operand of a call.
+pub(super) fn address(builder: &mut Builder, buffer: BufferId, place: &[Expr<i32>], at: Place) -> Arg {
+    Arg::Address { buffer, index: place.iter().map(|coordinate| coordinate.resolve(builder, at)).collect() }
 }
 
 /// Asks for what a vector access needs: the alignment of the memory, and rows that keep it.

@@ -1,6 +1,6 @@
 //! Addresses of elements, for intrinsics.
 
-use super::access::align;
+use super::access::{self, align};
 use super::builder::{Builder, Place};
 use super::expr::Expr;
 use crate::ir::{Arg, BufferId, Scope};
@@ -11,6 +11,8 @@ use std::marker::PhantomData;
 #[derive(Clone, Debug)]
 pub struct Address<T> {
     pub(super) place: Option<(BufferId, Vec<Expr<i32>>)>,
+    /// The rank of the block of the cluster in whose shared memory it lies, where that may be another one.
+    pub(super) rank: Option<Expr<i32>>,
     pub(super) of: PhantomData<fn() -> T>,
     /// Whether the last two axes of a matrix are to be read the other way round.
     pub(super) transposed: bool,
@@ -48,7 +50,6 @@ impl<T: Element> Address<T> {
     /// The address as an operand of a call.
     pub(crate) fn arg(&self, builder: &mut Builder, at: Place) -> Option<Arg> {
         let (buffer, index) = self.place.as_ref()?;
-        let index = index.iter().map(|coordinate| coordinate.resolve(builder, at)).collect();
-        Some(Arg::Address { buffer: *buffer, index })
+        Some(access::address(builder, *buffer, index, at))
     }
 }

@@ -324,9 +324,20 @@ impl Signature {
                 block: block.map(|value| extent("an extent of the block", 1, value)),
                 cluster: cluster.map(|value| extent("an extent of the cluster", 1, value)),
                 min_blocks: extent("min_blocks", 0, min_blocks),
+                ..crate::ir::Launch::default()
             };
             builder.function.launch = launch;
         });
+    }
+
+    /// All blocks of the grid run at once, so that they can meet.
+    pub fn cooperative(&mut self) {
+        with(|builder| builder.function.launch.cooperative = true);
+    }
+
+    /// It may begin before the kernel ahead of it on the stream has ended, for which it waits itself.
+    pub fn dependent(&mut self) {
+        with(|builder| builder.function.launch.dependent = true);
     }
 
     /// An extent as a value of the device.

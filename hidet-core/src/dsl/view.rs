@@ -152,14 +152,19 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     #[track_caller]
     pub fn address(&self, index: impl IndexTuple<R>) -> Address<T> {
         let (index, at) = (index.coordinates(), here());
+        let mut rank = None;
         let place = self.data(at).and_then(|data| match data.base {
             Base::Memory(buffer) => Some((buffer, data.place(&index))),
+            Base::Peer(buffer, of) => {
+                rank = Some(of);
+                Some((buffer, data.place(&index)))
+            }
             _ => {
                 problem("this tensor is computed, so its elements have no address; ask `is_memory()` first", at);
                 None
             }
         });
-        Address { place, of: PhantomData, transposed: false }
+        Address { place, rank, of: PhantomData, transposed: false }
     }
 
     /// The buffer, where the view is all of one.
@@ -176,7 +181,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         }
     }
 
-    /// Whether the elements lie in memory, so that they have addresses.
+    /// Whether the elements lie in memory of this block or the device, so that every intrinsic reaches them.
     #[track_caller]
     pub fn is_memory(&self) -> bool {
         self.data(here()).is_some_and(|data| matches!(data.base, Base::Memory(_)))

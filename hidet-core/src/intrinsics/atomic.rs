@@ -1,4 +1,4 @@
-//! Atomic read-modify-write on global and shared memory.
+//! Atomic read-modify-write on global and shared memory, and on that of another block of the cluster.
 //!
 //! Plain names are relaxed at device level, as CUDA's; `.acq_rel`, `.acquire` and `.release` order other accesses.
 
@@ -26,7 +26,21 @@ fn atomic(name: &str, op: AtomicOp, types: &'static [Scalar], doc: &str) -> Vec<
         .gives(ResultRule::SameAs(0));
         if op == AtomicOp::CompareExchange { row.operand(Operand::Value(TypeRule::SameAs(0))) } else { row }
     };
-    orders.into_iter().map(make).collect()
+    let rows: Vec<Row> = orders.into_iter().map(make).collect();
+    let peers = rows.clone().into_iter().map(at_peer);
+    rows.into_iter().chain(peers).collect()
+}
+
+/// The same in the shared memory of another block of the cluster, whose rank comes last.
+fn at_peer(mut row: Row) -> Row {
+    let rank = row.operands.len();
+    row.name = format!("cluster.{}", row.name);
+    row.cuda = row.cuda.replace("$0", &format!("hidet_peer($0, ${rank})"));
+    row.doc = format!("{} In the shared memory of the block of that rank in the cluster.", row.doc);
+    if let Some(Operand::Address { space, .. }) = row.operands.first_mut() {
+        *space = Space::Shared;
+    }
+    row.since(90, false).at_peer()
 }
 
 pub(super) fn rows() -> Vec<Row> {

@@ -1,12 +1,18 @@
 //! Clusters of blocks (`sm_90`): their barrier, their shared memory, and what else belongs to a warp-specialised kernel.
 
-use super::{Effect, Meaning, Operand, ResultRule, Row, Space, Together, TypeRule, row};
+use super::{Effect, Meaning, Operand, Order, ResultRule, Row, Space, Together, TypeRule, row};
 use crate::types::{Scalar, Type};
 
 const ANY: TypeRule = TypeRule::OneOf(&Scalar::ALL);
-const WORDS: TypeRule =
-    TypeRule::OneOf(&[Scalar::I32, Scalar::U32, Scalar::F32, Scalar::I64, Scalar::U64, Scalar::F64]);
 const MBARRIER: TypeRule = TypeRule::Is(Type { scalar: Scalar::U64, lanes: 1 });
+
+fn barrier(name: &str, meaning: Meaning, doc: &str) -> Row {
+    peer(name, &format!("hidet_{}();", name.replace('.', "_")), meaning, doc)
+}
+
+fn peer(name: &str, cuda: &str, meaning: Meaning, doc: &str) -> Row {
+    row(name, cuda, meaning, doc).since(90, false)
+}
 
 fn plain(name: &str, cuda: &str, doc: &str) -> Row {
     row(name, cuda, Meaning::NotSimulated, doc).since(90, false)
@@ -14,30 +20,36 @@ fn plain(name: &str, cuda: &str, doc: &str) -> Row {
 
 pub(super) fn rows() -> Vec<Row> {
     vec![
-        plain("cluster.arrive", "hidet_cluster_arrive();", "Arrives at the cluster's barrier; accesses before it are ordered before the wait of others."),
-        plain("cluster.arrive.relaxed", "hidet_cluster_arrive_relaxed();", "Arrives at the cluster's barrier without ordering accesses."),
-        plain("cluster.wait", "hidet_cluster_wait();", "Waits until all threads of the cluster have arrived.")
+        barrier("cluster.arrive", Meaning::ClusterArrive(Order::Release), "Arrives at the cluster's barrier; accesses before it are ordered before the wait of others."),
+        barrier("cluster.arrive.relaxed", Meaning::ClusterArrive(Order::Relaxed), "Arrives at the cluster's barrier without ordering accesses."),
+        barrier("cluster.wait", Meaning::ClusterWait, "Waits until all threads of the cluster that have not ended have arrived.")
             .together(Together::Cluster),
-        plain("cluster.sync", "hidet_cluster_sync();", "All threads of the cluster meet; their accesses before it happen before those after it.")
+        barrier("cluster.sync", Meaning::ClusterSync, "All threads of the cluster meet; their accesses before it happen before those after it.")
             .together(Together::Cluster),
-        plain("mapa", "hidet_mapa($0, $1)", "The shared-memory address, in the block of that rank in the cluster, of what lies there in this block (PTX `mapa`).")
+        peer("mapa", "hidet_mapa($0, $1)", Meaning::PeerAddress, "The shared-memory address, in the block of that rank in the cluster, of what lies there in this block (PTX `mapa`).")
             .address(Space::Shared, Effect::Read, ANY, 0)
             .value(Type::I32)
             .gives(ResultRule::Is(Type::U32)),
-        plain("cluster.load", "hidet_cluster_load($0, $1)", "Loads from the shared memory of the block of that rank in the cluster.")
-            .address(Space::Shared, Effect::Read, WORDS, 0)
-            .value(Type::I32)
+        peer("cluster.load", "hidet_cluster_load($0, $1)", Meaning::Load, "Loads from the shared memory of the block of that rank in the cluster.")
+            .address(Space::Shared, Effect::Read, ANY, 1)
+            .at_peer()
             .gives(ResultRule::SameAs(0)),
-        plain("cluster.store", "hidet_cluster_store($0, $1, $2);", "Stores to the shared memory of the block of that rank in the cluster.")
-            .address(Space::Shared, Effect::Write, WORDS, 0)
+        peer("cluster.store", "hidet_cluster_store($0, $2, $1);", Meaning::Store, "Stores to the shared memory of the block of that rank in the cluster.")
+            .address(Space::Shared, Effect::Write, ANY, 1)
+            .operand(Operand::Value(TypeRule::SameAs(0)))
+            .at_peer(),
+        peer("cluster.mbarrier.arrive", "hidet_cluster_mbarrier_arrive($0, $1);", Meaning::MbarrierArrive, "Arrives at the mbarrier of the block of that rank in the cluster; what this thread did before is ordered before the end of the phase.")
+            .address(Space::Shared, Effect::Barrier, MBARRIER, 1)
+            .at_peer(),
+        peer("cluster.mbarrier.arrive.expect", "hidet_cluster_mbarrier_arrive_expect($0, $2, $1);", Meaning::MbarrierArriveExpect, "Arrives at the mbarrier of the block of that rank in the cluster and adds to the bytes that asynchronous copies must bring in this phase.")
+            .address(Space::Shared, Effect::Barrier, MBARRIER, 1)
             .value(Type::I32)
-            .operand(Operand::Value(TypeRule::SameAs(0))),
-        plain("mbarrier.arrive.cluster", "hidet_mbarrier_arrive_cluster($0, $1);", "Arrives at the mbarrier of the block of that rank in the cluster.")
-            .address(Space::Shared, Effect::Barrier, MBARRIER, 0)
-            .value(Type::I32),
-        plain("mbarrier.arrive.cluster.relaxed", "hidet_mbarrier_arrive_cluster_relaxed($0, $1);", "Arrives at the mbarrier of the block of that rank in the cluster, without ordering what this thread wrote: to hand back a buffer that this block has only read.")
-            .address(Space::Shared, Effect::Barrier, MBARRIER, 0)
-            .value(Type::I32),
+            .at_peer(),
+        peer("cluster.mbarrier.arrive.relaxed", "hidet_cluster_mbarrier_arrive_relaxed($0, $1);", Meaning::MbarrierArrive, "Arrives at the mbarrier of the block of that rank in the cluster, without ordering what this thread wrote: to hand back a buffer that this block has only read.")
+            .address(Space::Shared, Effect::Barrier, MBARRIER, 1)
+            .at_peer(),
+        row("grid.sync", "hidet_grid_sync();", Meaning::GridSync, "All threads of the grid, which must be cooperative, meet; their accesses before it happen before those after it.")
+            .together(Together::Block),
         plain("setmaxnreg.inc", "hidet_setmaxnreg_inc<$0>();", "Raises the registers a thread of this warp group may use (a multiple of 8); the kernel needs a block size and a least number of blocks.")
             .imm(24, 256)
             .since(90, true)

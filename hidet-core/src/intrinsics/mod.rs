@@ -85,6 +85,8 @@ pub struct Row {
     pub max_arch: Option<u32>,
     /// Which threads must arrive at it together.
     pub together: Together,
+    /// The operand that is the rank of a block of the cluster: the addresses then lie in that block's shared memory.
+    pub peer: Option<u8>,
     /// The CUDA text of a statement or, with a result, of an expression. `$0`, `$1`, ... are the operands (an address
     /// is a typed pointer, in registers an lvalue that may be indexed), `$T0` the C type of operand 0's element. Of a
     /// number that is a [`matrix::Form`], `$F0` is the strides and the swizzle, `$M0` whether it is contiguous along m
@@ -353,6 +355,20 @@ pub enum Meaning {
     BulkWaitRead,
     /// Brings memory nearer, which changes no result.
     Prefetch,
+    /// Arrives at the cluster's barrier; orders accesses where it releases.
+    ClusterArrive(Order),
+    /// Waits until all threads of the cluster have arrived.
+    ClusterWait,
+    /// Both.
+    ClusterSync,
+    /// All threads of the grid meet, memory ordered.
+    GridSync,
+    /// The number by which the block of rank 1 is reached at address 0.
+    PeerAddress,
+    /// Loads from address 0.
+    Load,
+    /// Stores operand 1 to address 0.
+    Store,
     /// Compiled, not simulated: the simulated device refuses with the name of the intrinsic.
     NotSimulated,
 }
@@ -366,6 +382,7 @@ fn row(name: impl Into<String>, cuda: impl Into<String>, meaning: Meaning, doc: 
         min_arch: (75, false),
         max_arch: None,
         together: Together::Alone,
+        peer: None,
         cuda: cuda.into(),
         meaning,
         doc: doc.into(),
@@ -393,6 +410,11 @@ impl Row {
     fn together(mut self, together: Together) -> Row {
         self.together = together;
         self
+    }
+    /// A value follows: the rank of the block in whose shared memory the addresses lie.
+    fn at_peer(mut self) -> Row {
+        self.peer = Some(self.operands.len() as u8);
+        self.value(Type::I32)
     }
     fn since(mut self, number: u32, specific: bool) -> Row {
         self.min_arch = (number, specific);

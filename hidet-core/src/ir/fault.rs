@@ -22,18 +22,27 @@ pub fn misaligned(name: &str, byte: i64, bytes: u32) -> String {
     format!("byte {byte} of {name} is not aligned to {bytes} bytes")
 }
 
-/// `thread 3 of block 5`; indices have as many axes as the block and the grid.
-pub fn thread(thread: [u32; 3], threads: [u32; 3], block: [u32; 3], blocks: [u32; 3]) -> String {
-    let name = |[x, y, z]: [u32; 3], extents: [u32; 3]| match extents {
+/// An index with as many numbers as there are axes.
+fn name([x, y, z]: [u32; 3], extents: [u32; 3]) -> String {
+    match extents {
         [_, 1, 1] => x.to_string(),
         [_, _, 1] => format!("({x}, {y})"),
         _ => format!("({x}, {y}, {z})"),
-    };
+    }
+}
+
+/// `thread 3 of block 5`; indices have as many axes as the block and the grid.
+pub fn thread(thread: [u32; 3], threads: [u32; 3], at: [u32; 3], blocks: [u32; 3]) -> String {
     let thread = name(thread, threads);
     match blocks {
         [1, 1, 1] => format!("thread {thread}"),
-        _ => format!("thread {thread} of block {}", name(block, blocks)),
+        _ => format!("thread {thread} of {}", block(at, blocks)),
     }
+}
+
+/// `block 5`; the index has as many axes as the grid.
+pub fn block(at: [u32; 3], blocks: [u32; 3]) -> String {
+    format!("block {}", name(at, blocks))
 }
 
 /// The three indices of a linear one.

@@ -99,11 +99,23 @@ pub struct Launch {
     pub cluster: [u32; 3],
     /// The least number of blocks that should fit on a multiprocessor; 0 where the author does not say.
     pub min_blocks: u32,
+    /// Whether all blocks of the grid run at once, so that they can meet (`grid.sync`).
+    pub cooperative: bool,
+    /// Whether it may begin before the kernel ahead of it on the stream has ended, for which it waits by `grid.wait`
+    /// (a programmatic dependent launch).
+    pub dependent: bool,
 }
 
 impl Default for Launch {
     fn default() -> Self {
-        Launch { grid: std::array::from_fn(|_| 1.into()), block: [1; 3], cluster: [1; 3], min_blocks: 0 }
+        Launch {
+            grid: std::array::from_fn(|_| 1.into()),
+            block: [1; 3],
+            cluster: [1; 3],
+            min_blocks: 0,
+            cooperative: false,
+            dependent: false,
+        }
     }
 }
 

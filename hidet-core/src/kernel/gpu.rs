@@ -25,6 +25,9 @@ pub(super) struct Instance {
     module: Module,
     /// Where the kernel reports a fault, if it can; one launch at a time uses it.
     record: Option<Mutex<Record>>,
+    /// The word at which the blocks of a cooperative grid meet. Each launch leaves it as it found it, and the next one
+    /// on any stream waits for it.
+    barrier: Option<Arc<Memory>>,
 }
 
 /// How many parameters are put together without an allocation.
@@ -56,7 +59,9 @@ impl Instance {
         }
         let reports = source.parameters.contains(&Parameter::Report);
         let record = reports.then(|| Record::new(context).map(Mutex::new)).transpose()?;
-        Ok(Instance { source, usage: cubin.usage.clone(), module, record })
+        let barrier = function.launch.cooperative.then(|| Memory::new(context, 4).map(Arc::new)).transpose()?;
+        barrier.iter().try_for_each(|barrier| barrier.zero())?;
+        Ok(Instance { source, usage: cubin.usage.clone(), module, record, barrier })
     }
 
     pub(super) fn usage(&self) -> &Usage {
@@ -96,12 +101,13 @@ impl Instance {
             }
             _ => None,
         });
-        each.collect()
+        each.chain(self.barrier.clone().map(|barrier| (barrier, true))).collect()
     }
 
     /// Lets a stream wait for what must come before a launch.
     #[inline]
     pub(super) fn order(&self, args: &[RawArg], plans: &Plans, stream: Stream) -> Result<()> {
+        self.barrier.iter().try_for_each(|barrier| barrier.use_on(stream, true))?;
         args.iter().enumerate().try_for_each(|(index, arg)| match arg {
             RawArg::Tensor(RawTensor { storage: Storage::Cuda(memory), .. }) => {
                 memory.use_on(stream, plans.is_written(index))
@@ -115,6 +121,8 @@ impl Instance {
         let fault = record.as_ref().map_or(0, |record| record.address());
         if let Some(record) = &record {
             record.clear(stream)?;
+            // A launch that ended with a fault may have left its blocks half met.
+            self.barrier.iter().try_for_each(|barrier| barrier.zero_on(stream))?;
         }
         let count = self.source.parameters.len();
         let (mut few, mut few_pointers) = ([0u64; INLINE], [std::ptr::null_mut(); INLINE]);
@@ -157,6 +165,7 @@ impl Instance {
                 Parameter::Dim(dim) => plan.binding.dims[dim.index()] as u64,
                 Parameter::Map(_) => 0,
                 Parameter::Report => fault,
+                Parameter::GridBarrier => self.barrier.as_ref().map_or(0, |barrier| barrier.address()),
             };
             *pointer = (slot as *mut u64).cast();
         }
@@ -192,7 +201,14 @@ impl Instance {
 
 fn launch(function: &Function, plan: &Plan) -> Launch {
     let launch = &function.launch;
-    Launch { grid: plan.binding.grid, block: launch.block, shared: plan.shared, cluster: launch.cluster }
+    Launch {
+        grid: plan.binding.grid,
+        block: launch.block,
+        shared: plan.shared,
+        cluster: launch.cluster,
+        cooperative: launch.cooperative,
+        dependent: launch.dependent,
+    }
 }
 
 impl Maps {

@@ -1,7 +1,7 @@
 //! Named barriers and mbarriers.
 
 use super::block::BlockRun;
-use super::clocks::Published;
+use super::clocks::{Published, add};
 use super::exec::{Operands, Pause, write_lane};
 use super::lanes::{Row, lanes};
 use super::program::{Call, CallArg};
@@ -60,14 +60,6 @@ impl Mbarrier {
     pub fn state(&self) -> (String, u32) {
         let bytes = if self.bytes != 0 { format!(", and {} bytes", self.bytes) } else { String::new() };
         (format!("{} of {} arrivals are missing{bytes}", self.pending, self.count), self.site)
-    }
-}
-
-/// Adds what was published.
-fn add(to: &mut Option<Published>, published: Published) {
-    match to {
-        None => *to = Some(published),
-        Some(to) => to.join(&published),
     }
 }
 

@@ -4,7 +4,9 @@ use super::agents::Agents;
 use super::atomics::Fences;
 use super::barriers::{Mbarrier, Named};
 use super::clocks::{Clocks, Published};
+use super::cluster::Member;
 use super::exec::Pause;
+use super::grid::GridThreads;
 use super::launch::{Launch, Resident};
 use super::program::slot;
 use super::proxies::Proxies;
@@ -29,6 +31,8 @@ const IDLE_TURNS: u32 = if cfg!(test) { 1 << 12 } else { 1 << 18 };
 pub enum Status {
     /// It can go on.
     Running,
+    /// Its threads wait for what they cannot do themselves.
+    Blocked,
     /// All threads ended, or a fault stopped it.
     Done,
 }
@@ -54,6 +58,8 @@ pub struct BlockRun<'l> {
     pub waiting: u32,
     /// Threads that have not ended.
     pub alive: u32,
+    /// Where the last thread that ended did.
+    pub last_exit: u32,
     pub named: HashMap<u32, Named>,
     /// By byte offset in shared memory.
     pub mbarriers: HashMap<u32, Mbarrier>,
@@ -68,6 +74,10 @@ pub struct BlockRun<'l> {
     pub idle_turns: u32,
     /// The clock that a kernel can read.
     pub ticks: u64,
+    /// What it is in its cluster, where it has one.
+    pub member: Option<Box<Member<'l>>>,
+    /// Its threads at the barrier of the grid.
+    pub at_grid: GridThreads,
 }
 
 impl<'l> BlockRun<'l> {
@@ -97,6 +107,7 @@ impl<'l> BlockRun<'l> {
             stopped: false,
             waiting: 0,
             alive: threads,
+            last_exit: 0,
             named: HashMap::new(),
             mbarriers: HashMap::new(),
             fences: HashMap::new(),
@@ -105,6 +116,8 @@ impl<'l> BlockRun<'l> {
             released_shared: HashMap::new(),
             idle_turns: 0,
             ticks: 0,
+            member: None,
+            at_grid: GridThreads::default(),
         };
         run.warps = (0..threads.div_ceil(32)).map(|warp| run.warp(warp, threads)).collect();
         run
@@ -130,7 +143,8 @@ impl<'l> BlockRun<'l> {
         warp
     }
 
-    fn cluster_rank(&self) -> u32 {
+    /// Its rank in its cluster.
+    pub fn cluster_rank(&self) -> u32 {
         let [cx, cy, cz] = self.launch.program.cluster.map(|extent| extent.max(1));
         let [x, y, z] = self.coordinates;
         x % cx + y % cy * cx + z % cz * cx * cy
@@ -138,7 +152,8 @@ impl<'l> BlockRun<'l> {
 
     /// Runs for a while: up to `slices` turns of some warp.
     pub fn step(&mut self, slices: u32) -> Status {
-        for _ in 0..slices {
+        self.look_around();
+        for slice in 0..slices {
             if self.stopped || self.alive == 0 {
                 return Status::Done;
             }
@@ -148,8 +163,10 @@ impl<'l> BlockRun<'l> {
                 return Status::Done;
             }
             let Some(warp) = self.choose() else {
-                self.unblock();
-                continue;
+                if self.unblock() {
+                    continue;
+                }
+                return if slice == 0 { Status::Blocked } else { Status::Running };
             };
             let strands = &self.warps[warp].strands;
             let ready: u32 = strands.iter().map(|strand| (strand.state == State::Ready) as u32).sum();
@@ -180,6 +197,9 @@ impl<'l> BlockRun<'l> {
 
     /// Lets the threads go on that wait at the barrier of the block, once all of them do.
     pub fn meet(&mut self) {
+        if self.at_grid.waiting > 0 {
+            self.meet_grid();
+        }
         let threads = self.launch.program.block.iter().product::<u32>();
         if self.waiting == 0 || self.waiting < self.alive {
             return;
@@ -192,7 +212,7 @@ impl<'l> BlockRun<'l> {
             }
         }
         if !same && self.launch.options.checks.divergence {
-            self.report_divergence();
+            self.report_divergence(self.whereabouts());
             return;
         }
         self.waiting = 0;
@@ -206,20 +226,20 @@ impl<'l> BlockRun<'l> {
         }
     }
 
-    /// Nothing can run: lanes that wait for others of their warp go on, or the block can never end.
-    fn unblock(&mut self) {
-        if self.advance_agents() {
-            return;
+    /// Takes up what other blocks did meanwhile.
+    fn look_around(&mut self) {
+        if self.member.is_some() {
+            self.settle_cluster();
         }
-        if self.warps.iter_mut().any(Warp::send_on) {
-            return;
+        if self.at_grid.waiting > 0 {
+            self.settle_grid();
         }
-        if self.waiting > 0 {
-            self.report_divergence();
-        } else {
-            self.report_deadlock("the threads wait for what cannot happen any more");
-        }
-        self.stopped = true;
+    }
+
+    /// Nothing can run: asynchronous work is done, or lanes that wait for others of their warp go on. False where
+    /// there is neither.
+    fn unblock(&mut self) -> bool {
+        self.advance_agents() || self.warps.iter_mut().any(Warp::send_on)
     }
 
     /// Something changed that a polling thread may have waited for.
@@ -252,12 +272,16 @@ impl<'l> BlockRun<'l> {
     pub fn end(&mut self, warp: usize, strand: &mut Strand, site: u32) {
         self.alive -= strand.mask.count_ones();
         self.warps[warp].exit(strand, site);
+        self.last_exit = site;
         self.bulk_ended(warp, strand.mask);
         if self.alive == 0 {
             self.loads_ended(site);
         }
         self.progress();
         self.lanes_ended(warp);
+        if self.member.is_some() {
+            self.leave_cluster(warp, strand.mask, site);
+        }
     }
 
     /// How a thread is called in reports.

@@ -5,11 +5,19 @@ use super::exec::{Pause, write_lane};
 use super::lanes::lanes;
 use super::program::CallArg;
 use super::warp::{State, Strand};
-use crate::intrinsics::Meaning;
+use crate::intrinsics::{Meaning, Order};
 
 impl BlockRun<'_> {
     /// Runs an intrinsic. `None`: the strand goes on, and the interpreter moves it on.
     pub fn call(&mut self, warp: usize, strand: &mut Strand, number: u32) -> Option<Pause> {
+        match self.launch.program.calls[number as usize].peer {
+            Some(rank) => self.call_at_peer(warp, strand, number, rank),
+            None => self.call_here(warp, strand, number),
+        }
+    }
+
+    /// The same, on the memory of the block itself.
+    pub fn call_here(&mut self, warp: usize, strand: &mut Strand, number: u32) -> Option<Pause> {
         let call = &self.launch.program.calls[number as usize];
         let pause = match call.meaning {
             Meaning::SyncThreads => {
@@ -107,6 +115,17 @@ impl BlockRun<'_> {
                 }
                 None
             }
+            Meaning::ClusterArrive(order) => self.cluster_barrier(warp, strand, call.site, Some(order), false),
+            Meaning::ClusterWait => self.cluster_barrier(warp, strand, call.site, None, true),
+            Meaning::ClusterSync => self.cluster_barrier(warp, strand, call.site, Some(Order::AcqRel), true),
+            Meaning::GridSync => {
+                strand.state = State::Grid { site: call.site };
+                strand.pc += 1;
+                self.at_grid.waiting += strand.mask.count_ones();
+                return Some(Pause::Waiting);
+            }
+            Meaning::Load | Meaning::Store => self.access(warp, strand, number),
+            Meaning::PeerAddress => self.peer_address(warp, strand, number),
             // The compiler refuses it.
             Meaning::NotSimulated
             | Meaning::Wgmma { .. }

@@ -7,107 +7,9 @@
 //! of a thread are an agent with a component of its own, which barriers of threads do not raise.
 
 use super::lanes::{LANES, lanes};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// What a thread has seen.
-#[derive(Debug, Clone, Default)]
-pub struct View {
-    /// Everything that the threads of the block did up to this time.
-    floor: u32,
-    /// Beyond that, the times by thread.
-    threads: Option<Rc<Vec<u32>>>,
-    /// The times by number of agents: up to when their asynchronous operations were waited for.
-    agents: Option<Rc<Vec<u32>>>,
-    /// What was seen of other blocks.
-    others: Option<Rc<BTreeMap<u32, View>>>,
-}
-
-fn join_times(into: &mut Option<Rc<Vec<u32>>>, from: &Option<Rc<Vec<u32>>>) {
-    match (&mut *into, from) {
-        (_, None) => {}
-        (None, Some(from)) => *into = Some(from.clone()),
-        (Some(into), Some(from)) => {
-            if !Rc::ptr_eq(into, from) {
-                let into = Rc::make_mut(into);
-                into.resize(into.len().max(from.len()), 0);
-                into.iter_mut().zip(from.iter()).for_each(|(a, b)| *a = (*a).max(*b));
-            }
-        }
-    }
-}
-
-impl View {
-    /// Adds what another one has seen, of the same block.
-    pub fn join(&mut self, other: &View) {
-        self.floor = self.floor.max(other.floor);
-        join_times(&mut self.threads, &other.threads);
-        join_times(&mut self.agents, &other.agents);
-        match (&mut self.others, &other.others) {
-            (_, None) => {}
-            (None, Some(from)) => self.others = Some(from.clone()),
-            (Some(into), Some(from)) => {
-                if !Rc::ptr_eq(into, from) {
-                    let into = Rc::make_mut(into);
-                    for (block, view) in from.iter() {
-                        into.entry(*block).or_default().join(view);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Adds what a thread of another block has seen.
-    fn join_foreign(&mut self, mine: u32, block: u32, view: &View) {
-        let mut view = view.clone();
-        let beyond = view.others.take();
-        let others = Rc::make_mut(self.others.get_or_insert_default());
-        others.entry(block).or_default().join(&view);
-        for (other, theirs) in beyond.iter().flat_map(|map| map.iter()) {
-            if *other != mine {
-                others.entry(*other).or_default().join(theirs);
-            }
-        }
-        // What they saw of this block.
-        if let Some(back) = beyond.as_ref().and_then(|map| map.get(&mine)) {
-            self.join(back);
-        }
-    }
-
-    /// Whether what the thread did up to the time was seen.
-    fn has_seen(&self, thread: u32, time: u32) -> bool {
-        time <= self.floor || self.threads.as_ref().is_some_and(|times| times[thread as usize] >= time)
-    }
-
-    fn has_seen_agent(&self, agent: u32, time: u32) -> bool {
-        self.agents.as_ref().is_some_and(|times| times.get(agent as usize).is_some_and(|seen| *seen >= time))
-    }
-
-    /// Everything that the agent did up to the time was waited for.
-    pub fn see_agent(&mut self, agent: u32, time: u32) {
-        let times = Rc::make_mut(self.agents.get_or_insert_default());
-        times.resize(times.len().max(agent as usize + 1), 0);
-        times[agent as usize] = times[agent as usize].max(time);
-    }
-}
-
-/// A view together with whose it is.
-#[derive(Debug, Clone)]
-pub struct Published {
-    pub block: u32,
-    pub view: View,
-}
-
-impl Published {
-    /// Adds what someone else published.
-    pub fn join(&mut self, other: &Published) {
-        if self.block == other.block {
-            self.view.join(&other.view);
-        } else {
-            self.view.join_foreign(self.block, other.block, &other.view);
-        }
-    }
-}
+pub use super::view::{AgentKind, Epoch, Published, View, add};
 
 /// The views of a warp's lanes.
 #[derive(Debug)]
@@ -128,73 +30,6 @@ pub struct Clocks {
     threads: u32,
     tick: u32,
     warps: Vec<WarpViews>,
-}
-
-/// Who an access belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Epoch {
-    /// When; 0 for no access.
-    pub time: u32,
-    /// The number of the thread, together with what [`Epoch::agent`] gives for an asynchronous operation it issued.
-    pub who: u32,
-    /// The block.
-    pub block: u32,
-    /// Where in the source.
-    pub site: u32,
-}
-
-impl Epoch {
-    /// Threads of a block are fewer than 2 to that.
-    const THREAD_BITS: u32 = 10;
-
-    /// What stands in `who` beside the thread, for an asynchronous operation of the agent of that number (for copies of
-    /// threads that of the warp's first lane); not 0.
-    pub const fn agent(number: u32, kind: AgentKind) -> u32 {
-        ((number + 1) << 2 | kind as u32) << Epoch::THREAD_BITS
-    }
-
-    /// The thread.
-    pub const fn thread(self) -> u32 {
-        self.who & ((1 << Epoch::THREAD_BITS) - 1)
-    }
-
-    /// Whether it is an asynchronous operation.
-    pub const fn is_agent(self) -> bool {
-        self.who >> Epoch::THREAD_BITS != 0
-    }
-
-    /// The number of the agent: the lanes of a warp copy by agents that follow each other.
-    const fn agent_number(self) -> u32 {
-        let number = (self.who >> (Epoch::THREAD_BITS + 2)) - 1;
-        match self.kind() {
-            Some(AgentKind::Copy) => number + self.thread() % LANES as u32,
-            _ => number,
-        }
-    }
-
-    /// What kind of asynchronous operation it is, where it is one.
-    pub const fn kind(self) -> Option<AgentKind> {
-        match (self.is_agent(), self.who >> Epoch::THREAD_BITS & 3) {
-            (false, _) => None,
-            (true, 0) => Some(AgentKind::Copy),
-            (true, 1) => Some(AgentKind::Load),
-            (true, 2) => Some(AgentKind::Store),
-            (true, _) => Some(AgentKind::Product),
-        }
-    }
-}
-
-/// Who does something asynchronously.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum AgentKind {
-    /// A copy of a thread (`cp.async`).
-    Copy,
-    /// A bulk copy to shared memory.
-    Load,
-    /// A bulk copy from shared memory.
-    Store,
-    /// A product of the tensor cores of a warp group.
-    Product,
 }
 
 impl Clocks {
@@ -224,13 +59,7 @@ impl Clocks {
         let (thread, time) = (epoch.thread(), epoch.time);
         if epoch.block != self.block {
             let seen = view.others.as_ref().and_then(|others| others.get(&epoch.block));
-            return seen.is_some_and(|seen| {
-                if epoch.is_agent() {
-                    seen.has_seen_agent(epoch.agent_number(), time)
-                } else {
-                    seen.has_seen(thread, time)
-                }
-            });
+            return seen.is_some_and(|seen| seen.has_seen_epoch(epoch));
         }
         if epoch.is_agent() {
             return view.has_seen_agent(epoch.agent_number(), time);
@@ -238,6 +67,17 @@ impl Clocks {
         let mine = (warp * LANES + lane) as u32;
         let same_warp = thread as usize / LANES == warp;
         thread == mine || (same_warp && time <= self.warps[warp].floor) || view.has_seen(thread, time)
+    }
+
+    /// Whether the lane has seen anything of that block, be it only that it has begun.
+    pub fn knows(&self, warp: usize, lane: usize, block: u32) -> bool {
+        block == self.block || self.view(warp, lane).others.as_ref().is_some_and(|others| others.contains_key(&block))
+    }
+
+    /// What the block has done, published right after its threads have met.
+    pub fn after_barrier(&self) -> Published {
+        let view = self.warps.first().map(|warp| warp.common.clone());
+        Published { block: self.block, view: view.unwrap_or_default() }
     }
 
     /// Time moves on for the warp.

@@ -380,6 +380,8 @@ impl BlockRun<'_> {
                     if let Some(pause) = self.call(warp, strand, call) {
                         return pause;
                     }
+                    // Lanes with other operands may have been left behind.
+                    whole = strand.mask == self.warps[warp].live;
                 }
             }
             strand.pc += 1;

@@ -8,11 +8,14 @@
 use super::block::{BlockRun, Status};
 use super::clocks::Published;
 use super::global::GlobalShadow;
+use super::grid::GridBarrier;
 use super::lanes::Row;
 use super::memory::{Memory, Snapshot};
 use super::program::{Program, slot};
 use super::random::Random;
 use super::report::{Counters, Fault};
+use super::unit::Unit;
+use super::waiting::Whereabouts;
 use super::{Options, Report};
 use crate::ir::{Access, Function, fault};
 use rayon::prelude::*;
@@ -85,11 +88,13 @@ pub struct Resident {
     pub strands: Cell<u32>,
     /// What was released to addresses of global memory.
     pub released: RefCell<HashMap<usize, Published>>,
+    /// The barrier of the grid.
+    pub grid: RefCell<GridBarrier>,
 }
 
 /// What a block leaves behind.
 #[derive(Default)]
-struct Outcome {
+pub struct Outcome {
     counters: Counters,
     faults: Vec<Fault>,
     more: usize,
@@ -97,7 +102,7 @@ struct Outcome {
 }
 
 impl Outcome {
-    fn of(run: BlockRun) -> Outcome {
+    pub fn of(run: BlockRun) -> Outcome {
         Outcome { counters: run.counters, faults: run.faults, more: run.more_faults, printed: run.printed }
     }
 }
@@ -110,8 +115,8 @@ pub struct Done {
 }
 
 impl Launch<'_> {
-    fn blocks(&self) -> u64 {
-        self.program.grid.iter().map(|extent| *extent as u64).product()
+    fn warps_a_block(&self) -> u32 {
+        self.program.block.iter().product::<u32>().div_ceil(32)
     }
 
     /// How a thread is called in reports.
@@ -120,10 +125,15 @@ impl Launch<'_> {
         fault::thread(fault::unravel(thread, threads), threads, fault::unravel(block, blocks), blocks)
     }
 
+    /// How a block is called in reports.
+    pub fn block_name(&self, block: u32) -> String {
+        fault::block(fault::unravel(block, self.program.grid), self.program.grid)
+    }
+
     /// Runs all blocks.
     pub fn run(&self) -> Done {
         let threads = self.options.threads.unwrap_or_else(rayon::current_num_threads).max(1);
-        let count = self.blocks().min(u32::MAX as u64) as u32;
+        let (count, _) = Unit::count(self);
         if self.program.communicates {
             return self.gather(self.run_resident(count));
         }
@@ -140,16 +150,16 @@ impl Launch<'_> {
         let all = || {
             (0..count)
                 .into_par_iter()
-                .map(|block| {
+                .flat_map_iter(|unit| {
                     // The report is made from the run in order.
                     if watch && failed.load(Ordering::Relaxed) {
-                        return Outcome::default();
+                        return Vec::new();
                     }
-                    let outcome = self.run_block(block);
-                    if !outcome.faults.is_empty() {
+                    let outcomes = self.run_unit(unit);
+                    if outcomes.iter().any(|(_, outcome)| !outcome.faults.is_empty()) {
                         failed.store(true, Ordering::Relaxed);
                     }
-                    outcome
+                    outcomes
                 })
                 .collect::<Vec<_>>()
         };
@@ -171,22 +181,31 @@ impl Launch<'_> {
         self.gather(outcomes)
     }
 
-    fn run_block(&self, block: u32) -> Outcome {
+    fn run_unit(&self, unit: u32) -> Vec<(u32, Outcome)> {
         let resident = Rc::new(Resident::default());
-        resident.strands.set(self.program.block.iter().product::<u32>().div_ceil(32));
-        let mut run = BlockRun::new(self, block, resident);
-        while run.step(u32::MAX) == Status::Running {}
-        Outcome::of(run)
+        resident.strands.set(self.warps_a_block() * Unit::count(self).1);
+        let mut unit = Unit::new(self, unit, &resident);
+        loop {
+            match unit.step(u32::MAX) {
+                Status::Running => {}
+                Status::Blocked => {
+                    unit.report_stuck(unit.whereabouts());
+                    break;
+                }
+                Status::Done => break,
+            }
+        }
+        unit.outcomes()
     }
 
     /// Stops after enough faults: blocks that follow would repeat them.
-    fn run_in_order(&self, count: u32) -> Vec<Outcome> {
+    fn run_in_order(&self, count: u32) -> Vec<(u32, Outcome)> {
         let mut outcomes = Vec::new();
         let mut faults = 0;
-        for block in 0..count {
-            let outcome = self.run_block(block);
-            faults += outcome.faults.len();
-            outcomes.push(outcome);
+        for unit in 0..count {
+            let done = self.run_unit(unit);
+            faults += done.iter().map(|(_, outcome)| outcome.faults.len()).sum::<usize>();
+            outcomes.extend(done);
             if faults >= MOST_FAULTS {
                 break;
             }
@@ -194,49 +213,79 @@ impl Launch<'_> {
         outcomes
     }
 
+    /// Units that are resident at once where blocks communicate.
+    fn fit(&self) -> u32 {
+        let (_, blocks) = Unit::count(self);
+        let rows = (self.program.rows * self.warps_a_block() * blocks).max(1) as usize;
+        (MOST_ROWS / rows).clamp(1, (MOST_RESIDENT / blocks as usize).max(1)) as u32
+    }
+
+    /// Why a grid whose blocks must all be resident at once cannot be.
+    pub fn too_large(&self) -> Option<String> {
+        let (count, blocks) = Unit::count(self);
+        let fit = self.fit();
+        (self.program.cooperative && count > fit).then(|| {
+            format!(
+                "a cooperative grid of {} blocks; the simulated device holds {} at once",
+                count * blocks,
+                fit * blocks
+            )
+        })
+    }
+
     /// Runs blocks that talk to each other: as many as fit at once, each replaced when it ends, in the order the seed
     /// gives.
-    fn run_resident(&self, count: u32) -> Vec<Outcome> {
-        let warps = self.program.block.iter().product::<u32>().div_ceil(32);
-        let rows = (self.program.rows * warps).max(1) as usize;
-        let fit = (MOST_ROWS / rows).clamp(1, MOST_RESIDENT) as u32;
+    fn run_resident(&self, count: u32) -> Vec<(u32, Outcome)> {
         let resident = Rc::new(Resident::default());
         let mut random = Random::new(self.options.seed, u64::MAX);
-        let mut next = fit.min(count);
-        resident.strands.set(next * warps);
-        let mut running: Vec<BlockRun> = (0..next).map(|block| BlockRun::new(self, block, resident.clone())).collect();
+        let mut next = self.fit().min(count);
+        resident.strands.set(next * self.warps_a_block() * Unit::count(self).1);
+        // Each with whether it waits for others since one of them last ran.
+        let mut running: Vec<(Unit, bool)> = (0..next).map(|unit| (Unit::new(self, unit, &resident), false)).collect();
         let mut outcomes: Vec<(u32, Outcome)> = Vec::new();
         let mut faults = 0;
         while !running.is_empty() && faults < MOST_FAULTS {
             let pick = random.below(running.len() as u32) as usize;
             let slices = 1 + random.below(8);
-            if running[pick].step(slices) == Status::Running {
+            let status = running[pick].0.step(slices);
+            if status == Status::Blocked {
+                running[pick].1 = true;
+                if running[pick].0.waits_for_grid() && running.iter().any(|(_, blocked)| !blocked) {
+                    continue;
+                }
+                let mut all = Whereabouts::default();
+                let stuck = running.iter().filter(|(_, blocked)| *blocked);
+                stuck.for_each(|(unit, _)| all.join(unit.whereabouts()));
+                running[pick].0.report_stuck(all);
+            } else {
+                running.iter_mut().for_each(|(_, blocked)| *blocked = false);
+            }
+            if status == Status::Running {
                 continue;
             }
-            let done = running.swap_remove(pick);
-            faults += done.faults.len();
-            let stopped = done.stopped;
-            outcomes.push((done.number, Outcome::of(done)));
+            let (done, _) = running.swap_remove(pick);
+            let stopped = done.is_stopped();
+            let done = done.outcomes();
+            faults += done.iter().map(|(_, outcome)| outcome.faults.len()).sum::<usize>();
+            outcomes.extend(done);
             if stopped {
                 // Others may wait for it in vain.
                 break;
             }
             if next < count {
-                running.push(BlockRun::new(self, next, resident.clone()));
+                running.push((Unit::new(self, next, &resident), false));
                 next += 1;
             }
         }
-        for run in running {
-            outcomes.push((run.number, Outcome::of(run)));
-        }
-        outcomes.sort_by_key(|outcome| outcome.0);
-        outcomes.into_iter().map(|outcome| outcome.1).collect()
+        outcomes.extend(running.into_iter().flat_map(|(unit, _)| unit.outcomes()));
+        outcomes
     }
 
-    fn gather(&self, outcomes: Vec<Outcome>) -> Done {
+    fn gather(&self, mut outcomes: Vec<(u32, Outcome)>) -> Done {
+        outcomes.sort_by_key(|(block, _)| *block);
         let mut done = Done { faults: Vec::new(), more: 0, report: Report::default() };
         let mut seen = std::collections::HashSet::new();
-        for outcome in outcomes {
+        for (_, outcome) in outcomes {
             done.report.counters.add(&outcome.counters);
             done.report.printed.extend(outcome.printed);
             done.more += outcome.more;

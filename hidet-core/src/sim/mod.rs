@@ -16,15 +16,18 @@ mod block;
 mod bulk;
 mod calls;
 mod clocks;
+mod cluster;
 mod compile;
 mod elements;
 mod exchange;
 mod exec;
 mod global;
+mod grid;
 mod lanes;
 mod launch;
 mod memory;
 mod observe;
+mod peer;
 mod print;
 mod program;
 mod proxies;
@@ -38,6 +41,8 @@ mod tests;
 mod tiles;
 mod transactions;
 mod transfer;
+mod unit;
+mod view;
 mod waiting;
 mod warp;
 
@@ -150,6 +155,12 @@ pub fn run(function: &Function, arguments: &Arguments, options: &Options) -> Res
     if !(1..=1024).contains(&threads) {
         return Err(refuse(format!("a block has 1 to 1024 threads, not {threads}")));
     }
+    for ((axis, grid), cluster) in ["x", "y", "z"].into_iter().zip(grid).zip(function.launch.cluster) {
+        if !grid.is_multiple_of(cluster.max(1)) {
+            let message = format!("the grid has {grid} blocks along {axis}, no multiple of the cluster's {cluster}");
+            return Err(refuse(message));
+        }
+    }
     let tensors = bind(function, arguments).map_err(refuse)?;
     let scalars = function.params.iter().filter(|param| matches!(param, Param::Scalar { .. })).count();
     if scalars != arguments.scalars.len() {
@@ -170,6 +181,9 @@ pub fn run(function: &Function, arguments: &Arguments, options: &Options) -> Res
     let (tensors, shadows) = shadows(function, tensors, options);
     let thread_rows = launch::thread_rows(program.block);
     let launch = Launch { program: &program, function, options, tensors, shadows, thread_rows };
+    if let Some(message) = launch.too_large() {
+        return Err(refuse(message));
+    }
     let done = launch.run();
     if let Some(tally) = &options.tally {
         tally.add(&done.report.counters);

@@ -176,7 +176,8 @@ impl BlockRun<'_> {
         touch: Touch,
         agent: u32,
     ) {
-        let name = &self.launch.function.buffers[buffer].name;
+        let ir::Buffer { name, scope, .. } = &self.launch.function.buffers[buffer];
+        let scope = *scope;
         let epoch = conflict.epoch;
         let thread = (warp * LANES + conflict.lane) as u32;
         let mine = Epoch { time: self.clocks.now(warp), who: thread | agent, block: self.number, site };
@@ -199,6 +200,12 @@ impl BlockRun<'_> {
             (Some(AgentKind::Store), _) => "commit the store, wait for its group, and let the threads meet after that",
             (Some(AgentKind::Product), _) => "wait for the wgmma, and let others know after that",
             (None, Some(_)) => "let the threads meet at a barrier before the copy starts",
+            (None, None) if epoch.block != self.number && scope == ir::Scope::Shared => {
+                "let the blocks meet at `cluster_sync()` between them"
+            }
+            (None, None) if epoch.block != self.number && self.launch.program.cooperative => {
+                "let the blocks meet at `grid_sync()` between them"
+            }
             (None, None) if epoch.block != self.number => {
                 "order them by an atomic operation with a fence before it here and one after it there, or by another launch"
             }

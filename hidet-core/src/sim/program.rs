@@ -292,6 +292,8 @@ pub struct Call {
     pub name: &'static str,
     pub meaning: Meaning,
     pub args: Vec<CallArg>,
+    /// The operand that is the rank of the block in whose shared memory the addresses lie; its own where there is none.
+    pub peer: Option<u8>,
     /// Where the result goes: first row and type.
     pub result: Option<(u32, Scalar)>,
     pub site: u32,
@@ -358,6 +360,10 @@ pub struct Program {
     pub grid: [u32; 3],
     pub block: [u32; 3],
     pub cluster: [u32; 3],
+    /// Whether blocks are resident as clusters, be it of one block.
+    pub clustered: bool,
+    /// Whether all blocks must be resident at once.
+    pub cooperative: bool,
     /// Whether blocks talk to each other, so that they must run in one order.
     pub communicates: bool,
     /// Whether some copies run beside the threads.

@@ -73,6 +73,9 @@ pub enum FaultKind {
     DivergentBarrier,
     /// Threads that wait for what cannot happen.
     Deadlock,
+    /// The shared memory of another block of the cluster, which is not there: the block has ended, may not have begun,
+    /// or there is none of that rank.
+    ClusterPeer,
     /// A barrier with the wrong number of arrivals, or used before it was initialised.
     Barrier,
     /// An access that is not aligned to its size.
@@ -97,6 +100,7 @@ impl FaultKind {
             FaultKind::Uninitialised => "uninitialised read",
             FaultKind::DivergentBarrier => "divergent barrier",
             FaultKind::Deadlock => "deadlock",
+            FaultKind::ClusterPeer => "cluster peer",
             FaultKind::Barrier => "misused barrier",
             FaultKind::Misaligned => "misaligned access",
             FaultKind::Proxy => "missing proxy fence",

@@ -37,6 +37,10 @@ pub enum State {
     Named { id: u32, site: u32 },
     /// At an operation of the lanes of a mask.
     Lanes { call: u32, members: u32 },
+    /// At the barrier of the cluster.
+    Cluster { site: u32 },
+    /// At the barrier of the grid.
+    Grid { site: u32 },
     /// At an mbarrier, by byte offset.
     Mbarrier { at: u32, parity: u32, site: u32 },
 }

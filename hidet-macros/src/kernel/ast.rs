@@ -41,7 +41,7 @@ pub struct Kernel {
     pub body: Block,
 }
 
-/// `#[launch(grid = .., block = .., cluster = .., min_blocks = ..)]`
+/// `#[launch(grid = .., block = .., cluster = .., min_blocks = .., cooperative, dependent)]`
 #[derive(Default)]
 pub struct Launch {
     /// Blocks.
@@ -52,6 +52,10 @@ pub struct Launch {
     pub cluster: Option<Expr>,
     /// The least number of blocks a multiprocessor.
     pub min_blocks: Option<Expr>,
+    /// Whether all blocks run at once, so that they can meet.
+    pub cooperative: bool,
+    /// Whether it may begin before the kernel ahead of it on the stream has ended.
+    pub dependent: bool,
 }
 
 /// A parameter of a kernel.

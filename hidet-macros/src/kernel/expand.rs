@@ -228,7 +228,7 @@ impl VisitMut for Borrow<'_> {
     }
 }
 
-/// `grid`, `block`, `cluster` and `min_blocks` for the signature.
+/// What `#[launch(..)]` says, for the signature.
 fn launch(launch: &Launch, dims: &[Ident], span: Span) -> TokenStream {
     let three = |value: &Option<Expr>, of: &dyn Fn(&Expr) -> TokenStream, one: TokenStream| {
         let mut extents: Vec<TokenStream> = match value {
@@ -246,7 +246,9 @@ fn launch(launch: &Launch, dims: &[Ident], span: Span) -> TokenStream {
     let block = three(&launch.block, &number, quote!(1));
     let cluster = three(&launch.cluster, &number, quote!(1));
     let min_blocks = launch.min_blocks.as_ref().map_or_else(|| quote!(0), number);
-    quote_spanned!(span=> __k.launch(#grid, #block, #cluster, #min_blocks);)
+    let flags = [(launch.cooperative, "cooperative"), (launch.dependent, "dependent")];
+    let flags = flags.into_iter().filter(|flag| flag.0).map(|(_, name)| Ident::new(name, span));
+    quote_spanned!(span=> __k.launch(#grid, #block, #cluster, #min_blocks); #(__k.#flags();)*)
 }
 
 /// The name of a binding, where a pattern is one.

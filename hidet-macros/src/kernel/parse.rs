@@ -194,6 +194,23 @@ fn launch_attr(attr: &Attribute, errors: &mut Errors) -> Launch {
         }
     };
     for Setting { name, value } in settings {
+        let Some(value) = value else {
+            let flag = match name.to_string().as_str() {
+                "cooperative" => &mut launch.cooperative,
+                "dependent" => &mut launch.dependent,
+                other => {
+                    errors.at(
+                        name.span(),
+                        format!("`{other}` stands alone here; of `launch`, `cooperative` and `dependent` do, the others are `name = ..`"),
+                    );
+                    continue;
+                }
+            };
+            if std::mem::replace(flag, true) {
+                errors.at(name.span(), format!("`{name}` is given twice"));
+            }
+            continue;
+        };
         let slot = match name.to_string().as_str() {
             "grid" => &mut launch.grid,
             "block" => &mut launch.block,
@@ -202,7 +219,7 @@ fn launch_attr(attr: &Attribute, errors: &mut Errors) -> Launch {
             other => {
                 errors.at(
                     name.span(),
-                    format!("`launch` has no `{other}`; it has `grid`, `block`, `cluster` and `min_blocks`"),
+                    format!("`launch` has no `{other}`; it has `grid`, `block`, `cluster` and `min_blocks`, and the words `cooperative` and `dependent`"),
                 );
                 continue;
             }
@@ -219,17 +236,20 @@ fn launch_attr(attr: &Attribute, errors: &mut Errors) -> Launch {
     launch
 }
 
-/// `name = value`
+/// `name = value`, or a word alone.
 struct Setting {
     name: Ident,
-    value: Expr,
+    value: Option<Expr>,
 }
 
 impl Parse for Setting {
     fn parse(input: ParseStream) -> syn::Result<Self> {
         let name = input.call(Ident::parse_any)?;
+        if input.is_empty() || input.peek(Token![,]) {
+            return Ok(Setting { name, value: None });
+        }
         input.parse::<Token![=]>()?;
-        Ok(Setting { name, value: input.parse()? })
+        Ok(Setting { name, value: Some(input.parse()?) })
     }
 }
 

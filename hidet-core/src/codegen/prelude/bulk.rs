@@ -160,36 +160,64 @@ template <int N> @ void hidet_bulk_wait_read() { asm volatile("cp.async.bulk.wai
     return r;
 }
 
+## hidet_peer
+// Where an element of shared memory lies in another block of the cluster.
+template <class T> @ T* hidet_peer(T* p, int rank) {
+    T* r;
+    asm volatile("mapa.u64 %0, %1, %2;" : "=l"(r) : "l"(p), "r"(rank));
+    return r;
+}
+
 ## hidet_cluster_load
 template <class T> @ T hidet_cluster_load(const T* p, int rank) {
-    if constexpr (sizeof(T) == 4) {
+    unsigned at = hidet_mapa(p, rank);
+    if constexpr (sizeof(T) == 8) {
+        unsigned long long r;
+        asm volatile("ld.shared::cluster.b64 %0, [%1];" : "=l"(r) : "r"(at) : "memory");
+        return bitcast<T>(r);
+    } else if constexpr (sizeof(T) == 4) {
         unsigned r;
-        asm volatile("ld.shared::cluster.b32 %0, [%1];" : "=r"(r) : "r"(hidet_mapa(p, rank)) : "memory");
+        asm volatile("ld.shared::cluster.b32 %0, [%1];" : "=r"(r) : "r"(at) : "memory");
+        return bitcast<T>(r);
+    } else if constexpr (sizeof(T) == 2) {
+        unsigned short r;
+        asm volatile("ld.shared::cluster.b16 %0, [%1];" : "=h"(r) : "r"(at) : "memory");
         return bitcast<T>(r);
     } else {
-        unsigned long long r;
-        asm volatile("ld.shared::cluster.b64 %0, [%1];" : "=l"(r) : "r"(hidet_mapa(p, rank)) : "memory");
-        return bitcast<T>(r);
+        unsigned r;
+        asm volatile("ld.shared::cluster.u8 %0, [%1];" : "=r"(r) : "r"(at) : "memory");
+        return bitcast<T>((unsigned char)r);
     }
 }
 
 ## hidet_cluster_store
 template <class T> @ void hidet_cluster_store(T* p, int rank, T value) {
-    if constexpr (sizeof(T) == 4) {
-        asm volatile("st.shared::cluster.b32 [%0], %1;" :: "r"(hidet_mapa(p, rank)), "r"(bitcast<unsigned>(value)) : "memory");
+    unsigned at = hidet_mapa(p, rank);
+    if constexpr (sizeof(T) == 8) {
+        asm volatile("st.shared::cluster.b64 [%0], %1;" :: "r"(at), "l"(bitcast<unsigned long long>(value)) : "memory");
+    } else if constexpr (sizeof(T) == 4) {
+        asm volatile("st.shared::cluster.b32 [%0], %1;" :: "r"(at), "r"(bitcast<unsigned>(value)) : "memory");
+    } else if constexpr (sizeof(T) == 2) {
+        asm volatile("st.shared::cluster.b16 [%0], %1;" :: "r"(at), "h"(bitcast<unsigned short>(value)) : "memory");
     } else {
-        asm volatile("st.shared::cluster.b64 [%0], %1;" :: "r"(hidet_mapa(p, rank)), "l"(bitcast<unsigned long long>(value)) : "memory");
+        asm volatile("st.shared::cluster.u8 [%0], %1;" :: "r"(at), "r"((unsigned)bitcast<unsigned char>(value)) : "memory");
     }
 }
 
-## hidet_mbarrier_arrive_cluster
-@ void hidet_mbarrier_arrive_cluster(unsigned long long* bar, int rank) {
+## hidet_cluster_mbarrier_arrive
+@ void hidet_cluster_mbarrier_arrive(unsigned long long* bar, int rank) {
     asm volatile("mbarrier.arrive.release.cluster.shared::cluster.b64 _, [%0];" :: "r"(hidet_mapa(bar, rank)) : "memory");
 }
 
-## hidet_mbarrier_arrive_cluster_relaxed
-@ void hidet_mbarrier_arrive_cluster_relaxed(unsigned long long* bar, int rank) {
+## hidet_cluster_mbarrier_arrive_relaxed
+@ void hidet_cluster_mbarrier_arrive_relaxed(unsigned long long* bar, int rank) {
     asm volatile("mbarrier.arrive.relaxed.cluster.shared::cluster.b64 _, [%0];" :: "r"(hidet_mapa(bar, rank)) : "memory");
+}
+
+## hidet_cluster_mbarrier_arrive_expect
+@ void hidet_cluster_mbarrier_arrive_expect(unsigned long long* bar, int rank, int bytes) {
+    asm volatile("mbarrier.arrive.expect_tx.release.cluster.shared::cluster.b64 _, [%0], %1;"
+                 :: "r"(hidet_mapa(bar, rank)), "r"(bytes) : "memory");
 }
 
 ## hidet_setmaxnreg_inc
@@ -203,6 +231,44 @@ template <int N> @ void hidet_setmaxnreg_dec() { asm volatile("setmaxnreg.dec.sy
     unsigned chosen;
     asm volatile("{\n.reg .pred p;\nelect.sync _|p, 0xffffffff;\nselp.u32 %0, 1, 0, p;\n}" : "=r"(chosen));
     return chosen != 0;
+}
+
+## hidet_grid_arrive
+// One block arrives at the barrier of the grid: the first one adds what makes the top bit change when all have.
+@ unsigned hidet_grid_arrive(unsigned* barrier) {
+    unsigned blocks = gridDim.x * gridDim.y * gridDim.z;
+    bool first = blockIdx.x + blockIdx.y + blockIdx.z == 0;
+    __threadfence();
+    return atomicAdd(barrier, first ? 0x80000000u - (blocks - 1u) : 1u);
+}
+
+## hidet_grid_met
+@ bool hidet_grid_met(unsigned* barrier, unsigned before) {
+    return ((before ^ *(volatile unsigned*)barrier) & 0x80000000u) != 0u;
+}
+
+## hidet_grid_sync
+@ void hidet_grid_sync(unsigned* barrier) {
+    __syncthreads();
+    if (threadIdx.x + threadIdx.y + threadIdx.z == 0) {
+        unsigned before = hidet_grid_arrive(barrier);
+        while (!hidet_grid_met(barrier, before)) {}
+        __threadfence();
+    }
+    __syncthreads();
+}
+
+## hidet_grid_sync_unless
+// The same where threads may end early with a fault.
+@ bool hidet_grid_sync_unless(hidet_report* report, unsigned* barrier) {
+    __syncthreads();
+    bool met = true;
+    if (threadIdx.x + threadIdx.y + threadIdx.z == 0) {
+        unsigned before = hidet_grid_arrive(barrier);
+        while (met && !hidet_grid_met(barrier, before)) met = !hidet_faulted(report);
+        __threadfence();
+    }
+    return __syncthreads_and(met);
 }
 
 ## hidet_grid_wait

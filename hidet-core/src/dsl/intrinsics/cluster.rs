@@ -1,52 +1,102 @@
 //! Clusters of blocks (sm_90), and what else belongs to a warp-specialised kernel.
 
 use super::intrinsic;
+use crate::dsl::access::Base;
 use crate::dsl::address::Address;
-use crate::dsl::builder::with;
+use crate::dsl::builder::{here, with};
 use crate::dsl::expr::{Expr, IntoExpr};
+use crate::dsl::view::{View, add};
+use crate::ir::Scope;
 use crate::types::Element;
 
-/// All threads of the cluster meet; their accesses before it happen before those after it.
-#[track_caller]
-pub fn cluster_sync() {
-    intrinsic("cluster.sync").run();
+impl<T: Element, const R: usize, A> View<T, R, A> {
+    /// The same shared memory in the block of that rank in the cluster: `part.at_rank(next)[[i]]` reads and writes
+    /// there, and `&part.at_rank(next)[[i]]` is an address that atomics reach. It needs nothing from this block but the
+    /// place; the other block must have begun, and not end before: let the blocks meet at [`cluster_sync`].
+    ///
+    /// ```
+    /// use hidet_core::prelude::*;
+    ///
+    /// kernel! {
+    ///     /// The sum over the rows of a cluster of four blocks, a row a block.
+    ///     #[launch(grid = rows, block = 32, cluster = 4)]
+    ///     pub fn add_rows(x: In<f32, [rows, 32]>, y: Out<f32, [rows, 32]>) {
+    ///         let part = shared::<f32, 1>([32]);
+    ///         let i = thread_id();
+    ///         part[[i]] = x[[block_idx().x, i]];
+    ///         cluster_sync();
+    ///         let mut sum = 0.0;
+    ///         for rank in unroll(0..4) {
+    ///             sum += part.at_rank(rank)[[i]];
+    ///         }
+    ///         y[[block_idx().x, i]] = sum;
+    ///         cluster_sync();
+    ///     }
+    /// }
+    ///
+    /// let device = Device::sim();
+    /// let x: Vec<f32> = (0..128).map(|i| (i / 32) as f32).collect();
+    /// let mut y = device.empty::<f32, 2>([4, 32])?;
+    /// add_rows().compile(&device)?.launch(&device.tensor(&x, [4, 32])?, &mut y)?;
+    /// assert_eq!(y.to_vec()?, [6.0; 128]);
+    /// # Ok::<(), hidet_core::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn at_rank(&self, rank: impl IntoExpr<i32>) -> View<T, R, A> {
+        let (rank, at) = (rank.into_expr(), here());
+        let Some(mut data) = self.data(at) else { return *self };
+        let shared = match &data.base {
+            Base::Memory(buffer) => with(|builder| builder.function.buffers[*buffer].scope == Scope::Shared)
+                .unwrap_or(false)
+                .then_some(*buffer),
+            _ => None,
+        };
+        let Some(buffer) = shared else {
+            with(|builder| {
+                builder.problem("`at_rank` is for the shared memory of this block: it names that of another", at)
+            });
+            return *self;
+        };
+        data.base = Base::Peer(buffer, rank);
+        add(data)
+    }
 }
 
-/// Arrives at the cluster's barrier.
-#[track_caller]
-pub fn cluster_arrive() {
-    intrinsic("cluster.arrive").run();
+macro_rules! barrier {
+    ($($(#[$doc:meta])* $name:ident $row:literal;)*) => {$(
+        $(#[$doc])*
+        #[track_caller]
+        pub fn $name() {
+            intrinsic($row).run();
+        }
+    )*};
 }
-
-/// Waits until all threads of the cluster have arrived.
-#[track_caller]
-pub fn cluster_wait() {
-    intrinsic("cluster.wait").run();
-}
-
-/// Loads from the shared memory of the block of that rank in the cluster.
-#[track_caller]
-pub fn cluster_load<T: Element>(at: Address<T>, rank: impl IntoExpr<i32>) -> Expr<T> {
-    intrinsic("cluster.load").address(&at).value::<i32>(rank).give()
-}
-
-/// Stores to the shared memory of the block of that rank in the cluster.
-#[track_caller]
-pub fn cluster_store<T: Element>(at: Address<T>, rank: impl IntoExpr<i32>, value: impl IntoExpr<T>) {
-    intrinsic("cluster.store").address(&at).value::<i32>(rank).value::<T>(value).run();
+barrier! {
+    /// All threads of the cluster meet; their accesses before it happen before those after it.
+    cluster_sync "cluster.sync";
+    /// Arrives at the cluster's barrier; accesses before it are ordered before the wait of others. The thread must wait
+    /// before it arrives again.
+    cluster_arrive "cluster.arrive";
+    /// Arrives at the cluster's barrier without ordering accesses: others learn that this block has begun.
+    cluster_arrive_relaxed "cluster.arrive.relaxed";
+    /// Waits until all threads of the cluster that have not ended have arrived.
+    cluster_wait "cluster.wait";
+    /// All threads of the grid meet; their accesses before it happen before those after it. The launch must be
+    /// `cooperative`.
+    grid_sync "grid.sync";
 }
 
 /// Arrives at the mbarrier of the block of that rank in the cluster.
 #[track_caller]
 pub fn mbarrier_arrive_cluster(at: Address<u64>, rank: impl IntoExpr<i32>) {
-    intrinsic("mbarrier.arrive.cluster").address(&at).value::<i32>(rank).run();
+    intrinsic("cluster.mbarrier.arrive").address(&at).value::<i32>(rank).run();
 }
 
 /// Arrives at the mbarrier of the block of that rank in the cluster, without ordering what this thread wrote: to hand
 /// back a buffer that this block has only read. It spares the fence of the whole device that the other form needs.
 #[track_caller]
 pub fn mbarrier_arrive_cluster_relaxed(at: Address<u64>, rank: impl IntoExpr<i32>) {
-    intrinsic("mbarrier.arrive.cluster.relaxed").address(&at).value::<i32>(rank).run();
+    intrinsic("cluster.mbarrier.arrive.relaxed").address(&at).value::<i32>(rank).run();
 }
 
 /// Whether this lane is the one chosen of its warp.

@@ -20,6 +20,12 @@ pub fn mbarriers(count: i32) -> Mbarriers {
 }
 
 impl Mbarriers {
+    /// Those of the block of that rank in the cluster, at which threads of this block can arrive.
+    #[track_caller]
+    pub fn at_rank(self, rank: impl IntoExpr<i32>) -> Mbarriers {
+        Mbarriers(self.0.at_rank(rank))
+    }
+
     /// The address of one.
     #[track_caller]
     pub fn at(self, index: impl IndexValue) -> Address<u64> {

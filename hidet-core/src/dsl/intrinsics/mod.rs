@@ -44,7 +44,7 @@ pub fn intrinsic(name: &str) -> Call {
     if intrinsic.is_none() {
         with(|builder| builder.problem(format!("there is no intrinsic `{name}`"), at));
     }
-    Call { intrinsic, args: Some(Vec::new()), at }
+    Call { intrinsic, args: Some(Vec::new()), rank: None, at }
 }
 
 /// A call whose operands are being given.
@@ -52,6 +52,8 @@ pub fn intrinsic(name: &str) -> Call {
 pub struct Call {
     intrinsic: Option<Intrinsic>,
     args: Option<Vec<Arg>>,
+    /// The rank of the block in whose shared memory the addresses lie, where that may be another one.
+    rank: Option<Expr<i32>>,
     at: Place,
 }
 
@@ -73,9 +75,45 @@ impl Call {
         self.push(|builder, at| Some(Arg::Value(value.resolve(builder, at))))
     }
 
-    /// The address of an element.
-    pub fn address<T: Element>(self, address: &Address<T>) -> Call {
+    /// The address of an element. One in the shared memory of another block ([`View::at_rank`](crate::dsl::View::at_rank))
+    /// makes it the operation on that memory, where there is one.
+    pub fn address<T: Element>(mut self, address: &Address<T>) -> Call {
+        match (self.rank, address.rank) {
+            (None, Some(rank)) => self = self.at_peer(rank),
+            (Some(known), Some(rank)) => self.same_rank(known, rank),
+            (_, None) => {}
+        }
         self.push(|builder, at| address.arg(builder, at))
+    }
+
+    /// The same operation on the memory of another block.
+    fn at_peer(mut self, rank: Expr<i32>) -> Call {
+        let Some(row) = self.intrinsic.map(Intrinsic::row) else { return self };
+        if row.peer.is_none() {
+            let name = format!("cluster.{}", row.name);
+            self.intrinsic = Intrinsic::named(&name);
+            if self.intrinsic.is_none() {
+                let message = format!(
+                    "`{}` cannot reach the shared memory of another block of the cluster (`at_rank`)",
+                    row.name
+                );
+                with(|builder| builder.problem(message, self.at));
+            }
+        }
+        self.rank = Some(rank);
+        self
+    }
+
+    /// Addresses of one call lie in one block.
+    fn same_rank(&self, known: Expr<i32>, rank: Expr<i32>) {
+        with(|builder| {
+            let [a, b] = [known, rank].map(|rank| rank.resolve(builder, self.at));
+            let (is, other) = (builder.definition(a), builder.definition(b));
+            if a != b && !(matches!(is, Some(crate::ir::Op::Const(_))) && is == other) {
+                builder
+                    .problem("all addresses of this call must lie in one block: take `at_rank` of one value", self.at);
+            }
+        });
     }
 
     /// A number known while compiling.
@@ -89,8 +127,11 @@ impl Call {
     }
 
     fn emit(self, result: Option<Type>) -> Option<Expr<()>> {
-        let (intrinsic, args) = (self.intrinsic?, self.args?);
+        let (intrinsic, mut args) = (self.intrinsic?, self.args?);
         with(|builder| {
+            if let Some(rank) = self.rank {
+                args.push(Arg::Value(rank.resolve(builder, self.at)));
+            }
             let result = result.map(|ty| builder.value(ty));
             builder.push(Stmt::Call { intrinsic, args, result }, self.at);
             result.map(|value| Expr::new(builder, value))

@@ -119,6 +119,12 @@ impl Printer<'_> {
             let [x, y, z] = f.launch.cluster;
             self.line(&format!("cluster ({x}, {y}, {z})"));
         }
+        if f.launch.cooperative {
+            self.line("cooperative");
+        }
+        if f.launch.dependent {
+            self.line("dependent");
+        }
         if f.launch.min_blocks != 0 {
             self.line(&format!("min_blocks {}", f.launch.min_blocks));
         }

@@ -49,6 +49,9 @@ fn call(c: &mut Checker<'_>, intrinsic: Intrinsic, args: &[Arg], result: Option<
     if let Some(map) = args.iter().find_map(|arg| if let Arg::Map(map) = arg { Some(*map) } else { None }) {
         bulk_copy(c, row, args, map);
     }
+    c.require(row.meaning != Meaning::GridSync || c.f.launch.cooperative, || {
+        format!("`{name}` needs all blocks of the grid at once: launch it with `cooperative`")
+    });
     if row.together == Together::Named || row.meaning == Meaning::BarrierArrive {
         named_barrier(c, name, args);
     }

@@ -60,6 +60,8 @@ impl Compiler<'_> {
             Meaning::TensorStore(Some(_)) | Meaning::BulkStore(Some(_)) => true,
             _ => false,
         };
+        self.program.clustered |= row.peer.is_some()
+            || matches!(row.meaning, Meaning::ClusterArrive(_) | Meaning::ClusterWait | Meaning::ClusterSync);
         self.program.asynchronous |= matches!(row.meaning, Meaning::CpAsync { .. });
         let result = result.map(|value| {
             let to = self.define(value, false);
@@ -71,7 +73,8 @@ impl Compiler<'_> {
         });
         let site = self.site(None, "calls");
         let fragments = fragments(row);
-        self.push_call(Call { name: &row.name, meaning: row.meaning, args: operands, result, site, fragments });
+        let (name, meaning, peer) = (row.name.as_str(), row.meaning, row.peer);
+        self.push_call(Call { name, meaning, args: operands, peer, result, site, fragments });
         Ok(())
     }
 }

@@ -129,6 +129,8 @@ impl<'s> Parser<'s> {
         if self.try_word("cluster") {
             launch.cluster = self.three(|parser| parser.number("a number of blocks"))?;
         }
+        launch.cooperative = self.try_word("cooperative");
+        launch.dependent = self.try_word("dependent");
         if self.try_word("min_blocks") {
             launch.min_blocks = self.number("a number of blocks")?;
         }

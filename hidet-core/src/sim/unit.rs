@@ -1,0 +1,87 @@
+//! What the launch schedules as one: a block, or the blocks of a cluster.
+
+use super::block::{BlockRun, Status};
+use super::cluster::Cluster;
+use super::launch::{Launch, Outcome, Resident};
+use super::waiting::Whereabouts;
+use std::rc::Rc;
+
+/// A block, or the blocks of a cluster.
+pub enum Unit<'l> {
+    Block(Box<BlockRun<'l>>),
+    Cluster(Rc<Cluster<'l>>),
+}
+
+impl<'l> Unit<'l> {
+    /// How many a launch has, and how many blocks each.
+    pub fn count(launch: &Launch) -> (u32, u32) {
+        let (grid, cluster) = (launch.program.grid, launch.program.cluster);
+        ((0..3).map(|axis| grid[axis] / cluster[axis]).product(), cluster.iter().product())
+    }
+
+    /// The unit of that number.
+    pub fn new(launch: &'l Launch<'l>, number: u32, resident: &Rc<Resident>) -> Unit<'l> {
+        let program = launch.program;
+        if !program.clustered {
+            return Unit::Block(Box::new(BlockRun::new(launch, number, resident.clone())));
+        }
+        let ([x, y, _], [cx, cy, cz]) = (program.grid, program.cluster);
+        let (across, down) = (x / cx, y / cy);
+        let [i, j, k] = [number % across, number / across % down, number / (across * down)];
+        Unit::Cluster(Cluster::new(launch, i * cx + j * cy * x + k * cz * x * y, resident))
+    }
+
+    /// Runs for a while.
+    pub fn step(&mut self, slices: u32) -> Status {
+        match self {
+            Unit::Block(block) => block.step(slices),
+            Unit::Cluster(cluster) => cluster.step(),
+        }
+    }
+
+    /// Whether a fault stopped it.
+    pub fn is_stopped(&self) -> bool {
+        match self {
+            Unit::Block(block) => block.stopped,
+            Unit::Cluster(cluster) => cluster.is_stopped(),
+        }
+    }
+
+    /// Whether other units may wake it.
+    pub fn waits_for_grid(&self) -> bool {
+        match self {
+            Unit::Block(block) => block.at_grid.waiting > 0,
+            Unit::Cluster(cluster) => cluster.any(|block| block.at_grid.waiting > 0),
+        }
+    }
+
+    /// Where its threads are.
+    pub fn whereabouts(&self) -> Whereabouts {
+        match self {
+            Unit::Block(block) => block.whereabouts(),
+            Unit::Cluster(cluster) => {
+                let mut all = Whereabouts::default();
+                cluster.each(|block| all.join(block.whereabouts()));
+                all
+            }
+        }
+    }
+
+    /// Reports that it, and the others whose threads are in `all` too, can never go on.
+    pub fn report_stuck(&mut self, all: Whereabouts) {
+        match self {
+            Unit::Block(block) => block.report_stuck(all),
+            Unit::Cluster(cluster) => cluster.report_stuck(all),
+        }
+    }
+
+    /// What its blocks leave behind, with their numbers.
+    pub fn outcomes(self) -> Vec<(u32, Outcome)> {
+        match self {
+            Unit::Block(block) => vec![(block.number, Outcome::of(*block))],
+            Unit::Cluster(cluster) => {
+                cluster.take().into_iter().map(|block| (block.number, Outcome::of(block))).collect()
+            }
+        }
+    }
+}
