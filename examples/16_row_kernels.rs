@@ -38,8 +38,8 @@ impl Rows {
     /// the registers of a block.
     ///
     /// The access is the widest, up to 16 bytes, that divides the row and its beginning. A row gets as few warps as can
-    /// hold it with 32 elements a thread: they and what is computed of them fit 80 registers, so that 24 warps fit a
-    /// multiprocessor, which then has 48 KiB or more on the way. A block of fewer than 128 threads takes several rows.
+    /// hold it with 32 elements a thread: they and what is computed of them fit 96 registers, so that 20 warps fit a
+    /// multiprocessor, which then has 40 KiB or more on the way. A block of fewer than 128 threads takes several rows.
     pub fn of<T: Element>(cols: usize, align: u64) -> Option<Rows> {
         Rows::with::<T>(cols, align, 32, 128)
     }
@@ -67,9 +67,9 @@ impl Rows {
         self.threads() * self.rows
     }
 
-    /// Blocks that a multiprocessor must have room for: those of 24 warps.
+    /// Blocks that a multiprocessor must have room for: those of 20 warps.
     pub fn resident(&self) -> i32 {
-        (768 / self.block()).max(1)
+        (640 / self.block()).max(1)
     }
 
     /// Elements a row at most.
