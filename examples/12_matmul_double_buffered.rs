@@ -48,7 +48,7 @@ impl Schedule {
     /// Who loads which element of a tile of a.
     fn load_a(&self) -> TaskMapping<2> {
         let lines = self.threads() / self.block_k;
-        spatial([lines, self.block_k]) * repeat([self.tile()[0] / lines, 1])
+        repeat([self.tile()[0] / lines, 1]) * spatial([lines, self.block_k])
     }
 
     /// Who loads which element of a tile of b.
