@@ -2,23 +2,26 @@
 
 use hidet::cuda::nvrtc::Usage;
 use hidet::dsl::Template;
+use hidet::kernel::Compiled;
 use hidet::prelude::*;
 
 /// A kernel of ours or a rival, with its arguments.
 pub struct Contestant {
     /// Its name in tables.
     pub name: String,
-    /// What is known of it: registers of a kernel, the algorithm a library chose.
-    pub detail: String,
+    /// What is known of it beforehand: the algorithm a library chose, a schedule.
+    pub note: String,
     /// Whether it writes the result that the problem checks. A copy of as many bytes does not.
     pub solves: bool,
     launch: Box<dyn FnMut() -> Result<(), String>>,
+    /// What was compiled, where it is a kernel of ours.
+    compiled: Option<Compiled>,
 }
 
 impl Contestant {
     /// One that is launched so.
-    pub fn new(name: &str, detail: String, launch: impl FnMut() -> Result<(), String> + 'static) -> Contestant {
-        Contestant { name: name.to_owned(), detail, solves: true, launch: Box::new(launch) }
+    pub fn new(name: &str, note: String, launch: impl FnMut() -> Result<(), String> + 'static) -> Contestant {
+        Contestant { name: name.to_owned(), note, solves: true, launch: Box::new(launch), compiled: None }
     }
 
     /// A kernel of ours, compiled for the device.
@@ -29,13 +32,25 @@ impl Contestant {
         mut launch: impl FnMut(&Kernel<Args>) -> hidet::Result<()> + 'static,
     ) -> Result<Contestant, String> {
         let kernel = template.compile(device).map_err(|error| error.to_string())?;
-        let detail = kernel.compiled().usage().map_or_else(String::new, describe);
-        Ok(Contestant::new(name, detail, move || launch(&kernel).map_err(|error| error.to_string())))
+        let compiled = Some(kernel.compiled().clone());
+        let launch = move || launch(&kernel).map_err(|error| error.to_string());
+        Ok(Contestant { compiled, ..Contestant::new(name, String::new(), launch) })
     }
 
-    /// The same by another name, with other details.
-    pub fn called(self, name: &str, detail: String) -> Contestant {
-        Contestant { name: name.to_owned(), detail, ..self }
+    /// The same by another name, with another note.
+    pub fn called(self, name: &str, note: String) -> Contestant {
+        Contestant { name: name.to_owned(), note, ..self }
+    }
+
+    /// What is known of it: the note, and the registers of the instance of a kernel that its launches so far ran.
+    pub fn detail(&self) -> String {
+        let usage = self.compiled.as_ref().and_then(|compiled| compiled.usages().last().copied().map(describe));
+        [Some(self.note.clone()), usage]
+            .into_iter()
+            .flatten()
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     /// The same, which solves nothing.

@@ -116,12 +116,12 @@ pub fn best(context: &'static Context, gemm: &Gemm) -> Result<Contestant, String
         })
         .collect();
     for candidate in cublaslt::candidates(context, gemm).map_err(|why| format!("cublas: {why}"))? {
-        let detail = format!("cuBLASLt {}", candidate.detail);
+        let detail = format!("cuBLASLt {}", candidate.note);
         candidates.push(candidate.called("cublas", detail));
     }
     let asked = candidates.len();
     let (best, able) = measure::fastest(context, candidates)?;
-    let detail = format!("{}; fastest of {able} of {asked}", best.detail);
+    let detail = format!("{}; fastest of {able} of {asked}", best.note);
     Ok(best.called("cublas", detail))
 }
 

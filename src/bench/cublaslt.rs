@@ -256,7 +256,7 @@ pub fn best(context: &'static Context, gemm: &Gemm) -> Result<Contestant, String
     let candidates = candidates(context, gemm).map_err(|why| format!("cublaslt: {why}"))?;
     let proposed = candidates.len();
     let (best, able) = measure::fastest(context, candidates)?;
-    let detail = format!("{}; fastest of {able} of {proposed} proposed", best.detail);
+    let detail = format!("{}; fastest of {able} of {proposed} proposed", best.note);
     Ok(best.called("cublaslt", detail))
 }
 

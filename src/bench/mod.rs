@@ -181,8 +181,8 @@ fn bout(
     let summaries: Vec<Summary> = times.iter().map(|times| Summary::of(times)).collect();
     let best = (own..times.len()).min_by(|&a, &b| summaries[a].median.total_cmp(&summaries[b].median));
     let line = |(index, contestant): (usize, contestant::Contestant)| Line {
+        detail: contestant.detail(),
         name: contestant.name,
-        detail: contestant.detail,
         rival: index >= own,
         time: summaries[index],
         rounds: times[index].len(),

@@ -3,7 +3,7 @@
 use super::contestant::Contestant;
 use super::gemm::Gemm;
 use super::kernels::fill;
-use hidet::device::RawTensor;
+use hidet::device::{RawTensor, Storage};
 use hidet::prelude::*;
 
 /// Which unit of the device does the arithmetic.
@@ -54,7 +54,10 @@ impl Problem {
     /// Whether a contestant solves the problem: overwrites the result by what is no number, launches, and checks.
     pub fn verify(&self, contestant: &mut Contestant) -> Result<f64, String> {
         let output = &self.output;
-        output.storage.write(output.offset, &vec![0xff; output.bytes()]).map_err(say)?;
+        match &output.storage {
+            Storage::Cuda(memory) => memory.fill_on(memory.context().stream(), 0xff).map_err(say)?,
+            storage => storage.write(output.offset, &vec![0xff; output.bytes()]).map_err(say)?,
+        }
         contestant.launch()?;
         output.device.synchronize().map_err(|error| format!("{}: {error}", contestant.name))?;
         (self.check)().map_err(|why| format!("{} gives a wrong result: {why}", contestant.name))

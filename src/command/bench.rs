@@ -112,6 +112,7 @@ impl Bench {
             bouts.push(bout);
             Ok(())
         })?;
+        print!("{}", table::rates(&bouts));
         let write =
             |path: &PathBuf, picture: String| std::fs::write(path, picture).map_err(|error| failed(path, error));
         if let Some(path) = &self.plot {

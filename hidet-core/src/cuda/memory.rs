@@ -217,14 +217,20 @@ impl Memory {
 
     /// Makes all bytes 0, in the order of a stream.
     pub fn zero_on(&self, stream: Stream) -> Result<()> {
+        self.fill_on(stream, 0)
+    }
+
+    /// Makes all bytes the same, in the order of a stream.
+    pub fn fill_on(&self, stream: Stream, byte: u8) -> Result<()> {
         if self.bytes == 0 {
             return Ok(());
         }
         let _entered = self.context.enter()?;
         self.use_on(stream, true)?;
         // SAFETY: the range is the allocation.
-        let status = unsafe { (self.context.driver.cuMemsetD8Async)(self.address, 0, self.bytes, stream.queue.stream) };
-        self.context.check("clearing device memory", status)
+        let status =
+            unsafe { (self.context.driver.cuMemsetD8Async)(self.address, byte, self.bytes, stream.queue.stream) };
+        self.context.check("filling device memory", status)
     }
 }
 

@@ -88,6 +88,13 @@ impl Instance {
             Some(context) => Instance::Gpu(gpu::Instance::new(function, context, options, wide_index)?),
         })
     }
+
+    fn usage(&self) -> Option<&Usage> {
+        match self {
+            Instance::Gpu(instance) => Some(instance.usage()),
+            Instance::Sim(_) => None,
+        }
+    }
 }
 
 impl Inner {
@@ -252,10 +259,16 @@ impl Compiled {
 
     /// Registers, spills and shared memory, where it was compiled for a GPU.
     pub fn usage(&self) -> Option<&Usage> {
-        match &self.0.narrow {
-            Instance::Gpu(instance) => Some(instance.usage()),
-            Instance::Sim(_) => None,
-        }
+        self.0.narrow.usage()
+    }
+
+    /// The same of every instance that launches have needed so far, the first of them first: which instance runs depends
+    /// on the shapes of a launch.
+    pub fn usages(&self) -> Vec<&Usage> {
+        let inner = &*self.0;
+        let others = inner.unguarded.iter().map(|(_, instance)| instance).chain([&inner.wide]);
+        let made = others.filter_map(|instance| instance.get()?.as_ref().ok());
+        [&inner.narrow].into_iter().chain(made).filter_map(Instance::usage).collect()
     }
 
     /// Its CUDA text, where it was compiled for a GPU.
