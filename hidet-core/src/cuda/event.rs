@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::stream::Stream;
 use crate::error::Result;
-use cudarc::driver::sys::CUevent;
+use cudarc::driver::sys::{CUevent, CUstream};
 
 /// A point in a stream.
 pub struct Event {
@@ -21,13 +21,19 @@ const NOT_READY: u32 = 600;
 impl Event {
     /// The point reached when everything asked of the stream so far is done.
     pub fn record(stream: Stream) -> Result<Event> {
-        let context = stream.context;
+        // SAFETY: the stream is the context's.
+        unsafe { Event::record_at(stream.context, stream.queue.stream) }
+    }
+
+    /// # Safety
+    /// The stream must be one of the context.
+    pub(super) unsafe fn record_at(context: &'static Context, stream: CUstream) -> Result<Event> {
         let _entered = context.enter()?;
         let mut event = Event { context, event: std::ptr::null_mut() };
-        // SAFETY: the pointer is valid for a write; the stream is the context's. 0: with time.
+        // SAFETY: the pointer is valid for a write; the stream is the caller's duty. 0: with time.
         unsafe {
             context.check("cuEventCreate", (context.driver.cuEventCreate)(&mut event.event, 0))?;
-            context.check("cuEventRecord", (context.driver.cuEventRecord)(event.event, stream.queue.stream))?;
+            context.check("cuEventRecord", (context.driver.cuEventRecord)(event.event, stream))?;
         }
         Ok(event)
     }

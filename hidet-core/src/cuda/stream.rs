@@ -111,6 +111,17 @@ impl Stream {
         self.context.check("cuStreamWaitEvent", status)
     }
 
+    /// Lets what is asked from now on wait for everything asked so far of a stream of someone else (`CUstream`).
+    ///
+    /// # Safety
+    /// It must be a stream of this device.
+    pub unsafe fn wait_for_handle(&self, other: *mut std::ffi::c_void) -> Result<()> {
+        let context = self.context;
+        let _entered = context.enter()?;
+        // SAFETY: the caller's duty.
+        self.wait(&unsafe { Event::record_at(context, other.cast()) }?)
+    }
+
     /// The driver's handle (`CUstream`), for libraries that put their own work there; it lives as long as the process.
     pub fn handle(&self) -> *mut std::ffi::c_void {
         self.queue.stream.cast()

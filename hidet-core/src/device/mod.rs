@@ -1,12 +1,14 @@
 //! One face over the simulated device and the real one: memory, tensors, what the device can do.
 
 mod graph;
+mod interop;
 mod pinned;
 mod storage;
 mod stream;
 mod tensor;
 
 pub use graph::Graph;
+pub use interop::dlpack;
 pub use pinned::Pinned;
 pub use storage::Storage;
 pub use stream::{Event, Stream};

@@ -82,20 +82,11 @@ impl Storage {
         }
     }
 
-    /// The address of its first byte, of which only the alignment means something on the simulated device.
+    /// The address of its first byte. On the simulated device only its alignment means something.
     pub fn address(&self) -> u64 {
         match self {
-            Storage::Sim(_) => 0,
+            Storage::Sim(memory) => memory.address(),
             Storage::Cuda(memory) => memory.address(),
-        }
-    }
-
-    /// Whether both are the same allocation.
-    pub fn is_same(&self, other: &Storage) -> bool {
-        match (self, other) {
-            (Storage::Sim(a), Storage::Sim(b)) => Arc::ptr_eq(a, b),
-            (Storage::Cuda(a), Storage::Cuda(b)) => Arc::ptr_eq(a, b),
-            _ => false,
         }
     }
 }

@@ -43,14 +43,9 @@ impl RawTensor {
 
     /// Whether it shares a byte with another tensor.
     pub fn overlaps(&self, other: &RawTensor) -> bool {
-        if let (Storage::Cuda(_), Storage::Cuda(_)) = (&self.storage, &other.storage) {
-            // By address: memory of others may come here twice.
-            let (a, b) = (self.address(), other.address());
-            return a < b + other.bytes() as u64 && b < a + self.bytes() as u64;
-        }
-        self.storage.is_same(&other.storage)
-            && self.offset < other.offset + other.bytes()
-            && other.offset < self.offset + self.bytes()
+        // By address: memory of others may come here twice.
+        let (a, b) = (self.data(), other.data());
+        a < b + other.bytes() as u64 && b < a + self.bytes() as u64
     }
 }
 
@@ -62,7 +57,7 @@ pub struct Tensor<T, const R: usize> {
 }
 
 /// The number of elements of a shape; an error where it or its bytes do not fit the machine.
-fn size<T: Element, const R: usize>(device: &Device, shape: [usize; R]) -> Result<usize> {
+pub(super) fn size<T: Element, const R: usize>(device: &Device, shape: [usize; R]) -> Result<usize> {
     let count = shape.iter().try_fold(1usize, |size, extent| size.checked_mul(*extent));
     count
         .filter(|count| count.checked_mul(T::SCALAR.bytes()).is_some_and(|bytes| bytes <= isize::MAX as usize))
@@ -105,7 +100,7 @@ impl Device {
 }
 
 impl<T: Element, const R: usize> Tensor<T, R> {
-    fn new(device: &Device, storage: Storage, shape: [usize; R]) -> Self {
+    pub(super) fn new(device: &Device, storage: Storage, shape: [usize; R]) -> Self {
         let raw = RawTensor { device: device.clone(), storage, offset: 0, scalar: T::SCALAR, shape: shape.to_vec() };
         Tensor { raw, elem: PhantomData }
     }

@@ -3,19 +3,29 @@
 //! Blocks run on several host threads, so every access is an atomic one of its size (a plain move on the host). Knows
 //! nothing of tensors, kernels or clocks.
 
+use std::any::Any;
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
 
-/// A device allocation. Its first byte counts as aligned to 256 bytes.
+/// A device allocation. Its first byte counts as aligned to 256 bytes, but for memory of others.
 pub struct Memory {
-    words: Box<[UnsafeCell<u64>]>,
+    /// Aligned to 8 bytes at least.
+    base: *mut u8,
     bytes: usize,
+    owner: Owner,
     /// One a byte, not 0 where it was written; empty where all were from the start.
     written: Box<[AtomicU8]>,
     all_written: AtomicBool,
 }
 
-// SAFETY: the words are only accessed through atomics.
+/// Whose bytes they are.
+enum Owner {
+    Own(#[allow(dead_code)] Box<[UnsafeCell<u64>]>),
+    /// Of someone else, who is told by dropping this.
+    Other(#[allow(dead_code)] Box<dyn Any + Send + Sync>),
+}
+
+// SAFETY: the bytes are only accessed through atomics.
 unsafe impl Sync for Memory {}
 unsafe impl Send for Memory {}
 
@@ -23,19 +33,43 @@ impl Memory {
     /// An allocation of that many bytes, none of them initialised.
     pub fn uninit(bytes: usize) -> Memory {
         let written = (0..bytes).map(|_| AtomicU8::new(0)).collect();
-        Memory { words: zeroed(bytes), bytes, written, all_written: AtomicBool::new(bytes == 0) }
+        Memory { written, all_written: AtomicBool::new(bytes == 0), ..Memory::zeroed(bytes) }
     }
 
     /// An allocation holding these bytes.
     pub fn from_bytes(data: &[u8]) -> Memory {
-        let memory = Memory {
-            words: zeroed(data.len()),
-            bytes: data.len(),
-            written: Box::default(),
-            all_written: AtomicBool::new(true),
-        };
+        let memory = Memory::zeroed(data.len());
         memory.copy_in(0, data);
         memory
+    }
+
+    fn zeroed(bytes: usize) -> Memory {
+        let words: Box<[UnsafeCell<u64>]> = (0..bytes.div_ceil(8)).map(|_| UnsafeCell::new(0)).collect();
+        let base = words.as_ptr() as *mut u8;
+        Memory { base, bytes, owner: Owner::Own(words), written: Box::default(), all_written: AtomicBool::new(true) }
+    }
+
+    /// Memory of someone else, all of it initialised; `owner` is dropped with it.
+    ///
+    /// # Safety
+    /// The bytes must be aligned to 8, valid until `owner` is dropped, and nobody else may access them while a kernel
+    /// runs.
+    pub unsafe fn foreign(base: *mut u8, bytes: usize, owner: Box<dyn Any + Send + Sync>) -> Memory {
+        let (written, all_written) = (Box::default(), AtomicBool::new(true));
+        Memory { base, bytes, owner: Owner::Other(owner), written, all_written }
+    }
+
+    /// Where it lies on the host.
+    pub fn host_address(&self) -> *mut u8 {
+        self.base
+    }
+
+    /// The address of its first byte as kernels see its alignment: 0 for own memory.
+    pub fn address(&self) -> u64 {
+        match self.owner {
+            Owner::Own(_) => 0,
+            Owner::Other(_) => self.base as u64,
+        }
     }
 
     /// Its size in bytes.
@@ -50,11 +84,9 @@ impl Memory {
 
     /// Copies bytes out, from `offset` on; what lies beyond the end is left as it was. Bytes never written are 0.
     pub fn read(&self, offset: usize, to: &mut [u8]) {
-        for (index, byte) in to.iter_mut().enumerate() {
-            if offset + index < self.bytes {
-                // SAFETY: within bounds.
-                *byte = unsafe { self.load::<1>(offset + index) } as u8;
-            }
+        for (byte, at) in to.iter_mut().zip(offset..self.bytes) {
+            // SAFETY: within bounds.
+            *byte = unsafe { self.load::<1>(at) } as u8;
         }
     }
 
@@ -65,11 +97,9 @@ impl Memory {
     }
 
     fn copy_in(&self, offset: usize, from: &[u8]) {
-        for (index, byte) in from.iter().enumerate() {
-            if offset + index < self.bytes {
-                // SAFETY: within bounds.
-                unsafe { self.store::<1>(offset + index, *byte as u64) };
-            }
+        for (byte, at) in from.iter().zip(offset..self.bytes) {
+            // SAFETY: within bounds.
+            unsafe { self.store::<1>(at, *byte as u64) };
         }
     }
 
@@ -103,18 +133,15 @@ impl Memory {
 
     /// A copy of everything, to come back to with [`Memory::restore`].
     pub(super) fn snapshot(&self) -> Snapshot {
-        // SAFETY: within bounds.
-        let words = (0..self.words.len()).map(|index| unsafe { self.load::<8>(index * 8) }).collect();
+        let mut bytes = vec![0; self.bytes];
+        self.read(0, &mut bytes);
         let written = self.written.iter().map(|flag| flag.load(Relaxed)).collect();
-        Snapshot { words, written, all_written: self.all_written.load(Relaxed) }
+        Snapshot { bytes, written, all_written: self.all_written.load(Relaxed) }
     }
 
     /// Makes everything as it was.
     pub(super) fn restore(&self, snapshot: &Snapshot) {
-        for (index, word) in snapshot.words.iter().enumerate() {
-            // SAFETY: a snapshot of this memory has as many words.
-            unsafe { self.store::<8>(index * 8, *word) };
-        }
+        self.copy_in(0, &snapshot.bytes);
         for (flag, old) in self.written.iter().zip(&snapshot.written) {
             flag.store(*old, Relaxed);
         }
@@ -124,7 +151,7 @@ impl Memory {
     /// The first byte, for accesses that were checked. They must be atomic or through [`Memory::load`].
     #[inline(always)]
     pub(super) fn base(&self) -> *mut u8 {
-        self.words.as_ptr() as *mut u8
+        self.base
     }
 
     /// Loads `N` bytes (1, 2, 4 or 8).
@@ -150,13 +177,9 @@ impl Memory {
 
 /// What a [`Memory`] held.
 pub(super) struct Snapshot {
-    words: Vec<u64>,
+    bytes: Vec<u8>,
     written: Vec<u8>,
     all_written: bool,
-}
-
-fn zeroed(bytes: usize) -> Box<[UnsafeCell<u64>]> {
-    (0..bytes.div_ceil(8)).map(|_| UnsafeCell::new(0)).collect()
 }
 
 /// An atomic load of `N` bytes.

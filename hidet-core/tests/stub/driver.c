@@ -95,12 +95,15 @@ int cuDevicePrimaryCtxRetain(void** c, int d) { *c = &contexts[d]; return 0; }
 int cuDevicePrimaryCtxRelease_v2(int d) { return 0; }
 int cuCtxGetCurrent(void** c) { *c = stack[depth]; return 0; }
 int cuCtxSetCurrent(void* c) { stack[depth] = c; return 0; }
+static Stream* streams[256];
+static int made_streams = 0;
+int cuCtxSynchronize(void) { for (int i = 0; i < made_streams; i++) run(streams[i], streams[i]->asked); return dead; }
 int cuCtxPushCurrent_v2(void* c) { stack[++depth] = c; return 0; }
 int cuCtxPopCurrent_v2(void** c) { *c = stack[depth--]; return 0; }
 int cuStreamCreate(void** s, unsigned f) {
     Stream* made = calloc(1, sizeof(Stream));
     made->device = (int)(stack[depth] - contexts);
-    *s = made;
+    *s = streams[made_streams++] = made;
     return 0;
 }
 int cuStreamSynchronize(Stream* s) { ALIVE; if (s->capturing) return 900; run(s, s->asked); return dead; }
@@ -134,13 +137,31 @@ int cuMemAllocAsync(addr* p, size_t n, Stream* s) {
 }
 int cuMemFreeAsync(addr p, Stream* s) { ALIVE; if (s->capturing) return 905; return ask(s, (Op){.kind = FREE, .to = p}); }
 int cuMemGetInfo_v2(size_t* free, size_t* total) { *free = MEMORY - used; *total = MEMORY; return 0; }
-int cuMemHostAlloc(void** p, size_t n, unsigned f) { *p = aligned_alloc(4096, (n + 4095) / 4096 * 4096); return 0; }
+static struct { addr at; size_t bytes; } pinned[256];
+static int pins = 0;
+static int is_pinned(addr p) { for (int i = 0; i < pins; i++) if (p >= pinned[i].at && p < pinned[i].at + pinned[i].bytes) return 1; return 0; }
+int cuMemHostAlloc(void** p, size_t n, unsigned f) {
+    *p = aligned_alloc(4096, (n + 4095) / 4096 * 4096);
+    pinned[pins].at = (addr)*p;
+    pinned[pins++].bytes = n;
+    return 0;
+}
 int cuMemFreeHost(void* p) { free(p); return 0; }
 int cuDeviceGetDefaultMemPool(void** p, int d) { *p = &dead; return 0; }
 int cuMemPoolSetAttribute(void* p, int a, void* v) { return *(addr*)v == ~0ull ? 0 : 1; }
 int cuMemPoolTrimTo(void* p, size_t n) { return 0; }
-int cuMemcpyHtoDAsync_v2(addr to, const void* from, size_t n, Stream* s) { ALIVE; return ask(s, (Op){.kind = COPY, .to = to, .from = (addr)from, .bytes = n}); }
-int cuMemcpyDtoHAsync_v2(void* to, addr from, size_t n, Stream* s) { ALIVE; return ask(s, (Op){.kind = COPY, .to = (addr)to, .from = from, .bytes = n}); }
+// From and to memory that is not page-locked, a copy is staged before the call returns.
+int cuMemcpyHtoDAsync_v2(addr to, const void* from, size_t n, Stream* s) {
+    ALIVE;
+    if (is_pinned((addr)from)) return ask(s, (Op){.kind = COPY, .to = to, .from = (addr)from, .bytes = n});
+    return ask(s, (Op){.kind = OWNED, .to = to, .from = (addr)memcpy(malloc(n), from, n), .bytes = n});
+}
+int cuMemcpyDtoHAsync_v2(void* to, addr from, size_t n, Stream* s) {
+    ALIVE;
+    int status = ask(s, (Op){.kind = COPY, .to = (addr)to, .from = from, .bytes = n});
+    if (!status && !is_pinned((addr)to)) run(s, s->asked);
+    return status ? status : dead;
+}
 int cuMemcpyDtoDAsync_v2(addr to, addr from, size_t n, Stream* s) { ALIVE; return ask(s, (Op){.kind = COPY, .to = to, .from = from, .bytes = n}); }
 int cuMemcpyPeerAsync(addr to, int* a, addr from, int* b, size_t n, Stream* s) {
     ALIVE;

@@ -1,0 +1,77 @@
+//! Memory of others as tensors, and tensors as memory of others, without copies.
+//!
+//! | what | in | out |
+//! |---|---|---|
+//! | DLPack ([`dlpack`]) | memory of a GPU, or of the host for the simulated device | the same |
+//! | `cudarc::driver::CudaSlice` ([`cudarc`]) | a GPU's | a tensor that is a whole allocation |
+//! | `ndarray::Array` ([`ndarray`]) | the host's, for the simulated device; one copy to a GPU | one copy |
+//!
+//! Tensors are row-major and contiguous, and so must be what comes in.
+
+mod cudarc;
+pub mod dlpack;
+#[cfg(feature = "ndarray")]
+mod ndarray;
+
+use super::{Device, Kind, RawTensor, Storage, Tensor};
+use crate::cuda;
+use crate::error::Result;
+use crate::sim;
+use crate::types::Element;
+use std::any::Any;
+use std::sync::Arc;
+
+/// How memory of the host must be aligned for the simulated device, whose accesses are atomic.
+const HOST_ALIGN: usize = 8;
+
+impl<T: Element, const R: usize> Tensor<T, R> {
+    /// A tensor in memory of someone else, from `address` on: of the GPU, or of the host for the simulated device, aligned
+    /// to 8 bytes there. `owner` is dropped when nothing uses the memory any more.
+    ///
+    /// # Safety
+    /// There must be elements of this type at the address until `owner` is dropped. What others do with them must have
+    /// ended, and must not begin again while a kernel uses the tensor.
+    pub unsafe fn from_foreign(
+        device: &Device,
+        address: u64,
+        shape: [usize; R],
+        owner: Box<dyn Any + Send + Sync>,
+    ) -> Result<Tensor<T, R>> {
+        let bytes = super::tensor::size::<T, R>(device, shape)? * T::SCALAR.bytes();
+        let storage = match device.kind() {
+            Kind::Cuda(context) => {
+                // SAFETY: the caller's duty.
+                Storage::Cuda(Arc::new(unsafe { cuda::Memory::foreign(context, address, bytes, owner) }))
+            }
+            Kind::Sim(_) if !(address as usize).is_multiple_of(HOST_ALIGN) => {
+                return Err(device.error(format!(
+                    "memory at {address:#x} is not aligned to {HOST_ALIGN} bytes, which the simulated device needs: copy it, \
+                     by `device.tensor(..)`"
+                )));
+            }
+            // SAFETY: the caller's duty.
+            Kind::Sim(_) => Storage::Sim(Arc::new(unsafe { sim::Memory::foreign(address as *mut u8, bytes, owner) })),
+        };
+        Ok(Tensor::new(device, storage, shape))
+    }
+}
+
+impl RawTensor {
+    /// Where its first element lies: on the GPU, or on the host for the simulated device. It lives as long as a tensor
+    /// does that shares its memory.
+    pub fn data(&self) -> u64 {
+        let first = match &self.storage {
+            Storage::Sim(memory) => memory.host_address() as u64,
+            Storage::Cuda(memory) => memory.address(),
+        };
+        first + self.offset as u64
+    }
+
+    /// Waits for everything asked so far that uses its memory.
+    pub fn wait(&self) -> Result<()> {
+        match &self.storage {
+            Storage::Sim(_) => Ok(()),
+            Storage::Cuda(memory) => memory.wait(),
+        }
+    }
+}
