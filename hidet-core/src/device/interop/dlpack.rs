@@ -198,7 +198,9 @@ fn import<M: Managed, T: Element, const R: usize>(taken: Taken<M>) -> Result<Ten
     let device = match tensor.device_type {
         CPU | CUDA_HOST => Device::sim(),
         CUDA => Device::cuda(usize::try_from(tensor.device_id).unwrap_or(usize::MAX))?,
-        other => return Err(fail(format!("the tensor is on a device of kind {other}; CPU (1) and CUDA (2) are known"))),
+        other => {
+            return Err(fail(format!("the tensor is on a device of kind {other}; CPU (1) and CUDA (2) are known")));
+        }
     };
     if data_type(T::SCALAR) != Some(tensor.dtype) {
         let DataType { code, bits, lanes } = tensor.dtype;
