@@ -53,3 +53,25 @@ fn nvrtc_compiles_every_kernel_for_every_architecture_it_allows() {
         }
     }
 }
+
+/// Every kernel can be checked while it runs, also those of bulk copies, tensor cores and clusters.
+#[test]
+fn nvrtc_compiles_every_kernel_with_checks() {
+    if let Err(missing) = nvrtc::version() {
+        return eprintln!("SKIPPED: {missing}");
+    }
+    let (mut checked, mut met) = (0, 0);
+    for entry in registry::all() {
+        let built = (entry.build)().unwrap_or_else(|error| panic!("{}: {error}", entry.name));
+        let options = passes::Options { checks: true, ..Default::default() };
+        let lowered = passes::lower(&built, &options).unwrap_or_else(|error| panic!("{}: {error}", entry.name));
+        let arch = codegen::archs(&lowered).pop().unwrap_or_else(|| panic!("{} has no architecture", entry.name));
+        let source = codegen::cuda(&lowered, arch).unwrap_or_else(|error| panic!("{}: {error}", entry.name));
+        nvrtc::compile(&source, arch).unwrap_or_else(|error| panic!("{}: {error}\n{}", entry.name, source.text));
+        checked += usize::from(!source.sites.is_empty());
+        // Named barriers and warp groups meet in shared memory, where those that wait learn of faults.
+        assert!(!source.text.contains("    hidet_bar_sync("), "{}\n{}", entry.name, source.text);
+        met += usize::from(source.text.contains("if (!hidet_meet<true>(report, "));
+    }
+    assert!(checked > 10 && met > 0, "{checked} kernels have checks, {met} meet in shared memory");
+}

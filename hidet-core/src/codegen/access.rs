@@ -6,7 +6,7 @@ use super::kernel::Generator;
 use super::{literal, types};
 use crate::error::Result;
 use crate::intrinsics::matrix::Form;
-use crate::intrinsics::{Intrinsic, Meaning};
+use crate::intrinsics::Intrinsic;
 use crate::ir::descriptor;
 use crate::ir::{Arg, AsmOperand, BufferId, PrintPiece, Scope, ValueId};
 use crate::types::{Scalar, Type};
@@ -106,9 +106,7 @@ impl Generator<'_> {
                 return Err(self.error(format!("operand {place} of `{}` does not say how a matrix lies", row.name)));
             }
         }
-        if let (Meaning::MbarrierWait, true, Some(report)) = (row.meaning, self.faults, &self.report) {
-            let (barrier, parity) = (&operands[0], &operands[1]);
-            self.out.line(format!("if (!hidet_mbarrier_wait_unless({report}, {barrier}, {parity})) return;"));
+        if self.before_call(row, &operands) {
             return Ok(());
         }
         if row.meaning == Meaning::GridSync {

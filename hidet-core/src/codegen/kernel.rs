@@ -7,7 +7,7 @@ use super::memory::{self, Shared};
 use super::names::Names;
 use super::site::Message;
 use super::writer::Writer;
-use super::{Parameter, Site, Source, fault, prelude, types};
+use super::{Parameter, Site, Source, fault, leave, prelude, types};
 use crate::error::Result;
 use crate::ir::{
     Access, Block, Buffer, BufferId, Function, LoopId, MapId, Op, Param, Scope, SecondaryMap, Span, Stmt, ValueId,
@@ -56,6 +56,8 @@ struct Survey {
     reports: bool,
     /// It may end early with a fault.
     faults: bool,
+    /// Its threads meet in shared memory where it may.
+    meets: bool,
 }
 
 impl Survey {
@@ -65,7 +67,8 @@ impl Survey {
             let mut add = |buffer: &BufferId| self.buffers[*buffer] = true;
             match stmt {
                 Stmt::Let { op: Op::Load { buffer, .. }, .. } | Stmt::Store { buffer, .. } => add(buffer),
-                Stmt::Call { args, .. } => {
+                Stmt::Call { intrinsic, args, .. } => {
+                    self.meets |= leave::meets(intrinsic.row());
                     for arg in args {
                         if let crate::ir::Arg::Address { buffer, .. } = arg {
                             add(buffer);
@@ -123,7 +126,7 @@ impl<'a> Generator<'a> {
         let function = self.function;
         let mut survey = Survey::default();
         survey.walk(function, &function.body);
-        let shared = memory::plan(function, &survey.buffers)?;
+        let shared = memory::plan(function, &survey.buffers, survey.faults && survey.meets)?;
         self.faults = survey.faults;
         let entry = self.names.unique(&function.name, "kernel");
         let parameters = self.signature(&entry, survey.reports);

@@ -11,6 +11,9 @@ use std::collections::HashMap;
 /// What a block may use without asking the driver for more.
 const STATIC_LIMIT: i64 = 48 * 1024;
 
+/// A word for each named barrier, then for each warp group.
+const BARRIERS: i64 = 16 + 8;
+
 /// Shared memory of a kernel.
 #[derive(Debug, Default)]
 pub struct Shared {
@@ -20,6 +23,8 @@ pub struct Shared {
     pub static_bytes: u32,
     /// Bytes given at launch.
     pub dynamic_bytes: Option<IndexExpr>,
+    /// Where the words lie by which threads of a kernel that may fault meet.
+    barriers: Option<IndexExpr>,
 }
 
 #[derive(Debug)]
@@ -45,8 +50,9 @@ fn elements(function: &Function, buffer: &Buffer) -> Result<IndexExpr> {
     }
 }
 
-/// Plans the shared memory of a function. Only buffers for which `used` holds get any.
-pub fn plan(function: &Function, used: &SecondaryMap<BufferId, bool>) -> Result<Shared> {
+/// Plans the shared memory of a function. Only buffers for which `used` holds get any. `barriers`: threads meet by
+/// words of it.
+pub fn plan(function: &Function, used: &SecondaryMap<BufferId, bool>, barriers: bool) -> Result<Shared> {
     let needed = descriptor::alignments(function);
     let mut areas: Vec<Area> = Vec::new();
     let mut area_of: HashMap<BufferId, usize> = HashMap::new();
@@ -81,9 +87,15 @@ pub fn plan(function: &Function, used: &SecondaryMap<BufferId, bool>) -> Result<
     for area in &areas {
         total = aligned(&total, area.align) + area.bytes.clone();
     }
+    let barriers = barriers.then(|| aligned(&total, 16));
+    if let Some(barriers) = &barriers {
+        total = barriers.clone() + 4 * BARRIERS;
+    }
     Ok(match total.as_const() {
-        Some(bytes) if bytes <= STATIC_LIMIT => Shared { areas, static_bytes: bytes as u32, dynamic_bytes: None },
-        _ => Shared { areas, static_bytes: 0, dynamic_bytes: Some(total) },
+        Some(bytes) if bytes <= STATIC_LIMIT => {
+            Shared { areas, static_bytes: bytes as u32, dynamic_bytes: None, barriers }
+        }
+        _ => Shared { areas, static_bytes: 0, dynamic_bytes: Some(total), barriers },
     })
 }
 
@@ -147,5 +159,14 @@ impl Shared {
             }
             offset = offset + area.bytes.clone();
         }
+        match (&self.barriers, &base) {
+            (Some(at), Some(base)) => out.line(format!(
+                "unsigned* const hidet_barriers = reinterpret_cast<unsigned*>({base} + {});",
+                dim(at)
+            )),
+            (Some(_), None) => out.line(format!("__shared__ unsigned hidet_barriers[{BARRIERS}];")),
+            (None, _) => return,
+        }
+        out.line(format!("hidet_clear_barriers(hidet_barriers, {BARRIERS});"));
     }
 }

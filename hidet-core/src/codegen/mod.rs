@@ -13,6 +13,7 @@ mod extent;
 mod inline;
 mod intrinsic;
 mod kernel;
+mod leave;
 mod let_stmt;
 mod literal;
 mod memory;

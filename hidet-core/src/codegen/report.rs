@@ -16,7 +16,7 @@ impl Generator<'_> {
         let site = self.site(message);
         let Some(report) = &self.report else { return Err(self.error("no report")) };
         let values: String = values.iter().map(|value| format!(", {value}")).collect();
-        Ok(format!("{{ hidet_fault({report}, {site}{values}); return; }}"))
+        Ok(format!("{{ hidet_fault({report}, {site}{values}); {} }}", self.leave()))
     }
 
     /// Reports a tile outside of the shape.

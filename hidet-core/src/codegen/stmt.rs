@@ -56,7 +56,7 @@ impl Generator<'_> {
             }
             Stmt::Loop { label, body } => {
                 let gives_up = self.report.as_ref().filter(|_| self.faults);
-                let gives_up = gives_up.map(|report| format!("if (hidet_faulted({report})) return;"));
+                let gives_up = gives_up.map(|report| format!("if (hidet_faulted({report})) {}", self.leave()));
                 self.loop_body(*label, "while (true) {", gives_up, body)?;
             }
             Stmt::Break(target) => self.jump(*target, true)?,

@@ -66,6 +66,70 @@ pub(super) fn pieces() -> Vec<Piece> {
     while (!hidet_mbarrier_test(bar, parity)) {}
 #endif
 }
+## hidet_warp_group
+@ int hidet_warp_group() { return (threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z)) / 128; }
+
+## hidet_clear_barriers
+@ void hidet_clear_barriers(unsigned* words, unsigned count) {
+    const unsigned thread = threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z);
+    for (unsigned i = thread; i < count; i += blockDim.x * blockDim.y * blockDim.z) words[i] = 0;
+    __syncthreads();
+}
+
+## hidet_linger
+@ void hidet_linger() { hidet_nanosleep(1000000u); }
+
+## hidet_warp_faulted
+// Asked by all lanes of a warp together, so that all of them give up or none.
+@ bool hidet_warp_faulted(hidet_report* report) { return __any_sync(0xffffffffu, hidet_faulted(report)) != 0; }
+
+## hidet_meet
+// So many threads meet, whole warps at a time, or only arrive; whether they did: all of them give up, or none, once a
+// fault is recorded. Of a word, bits 0 to 15 count those that arrived, 16 to 30 the phases that ended, and bit 31 says
+// that the phase will not end.
+template <bool Wait> __device__ __noinline__ bool hidet_meet(hidet_report* report, unsigned* word, unsigned threads) {
+    const unsigned given_up = 1u << 31, phases = 0x7fff0000u;
+    __threadfence_block();
+    __syncwarp();
+    const int leader = __ffs(__ballot_sync(0xffffffffu, true)) - 1;
+    unsigned lane;
+    asm volatile("mov.u32 %0, %%laneid;" : "=r"(lane));
+    unsigned good = 1;
+    if (lane == leader) {
+        unsigned old = atomicOr(word, 0u), now;
+        bool last;
+        do {
+            now = old;
+            if (now & given_up) break;
+            last = (now & 0xffffu) + 32u == threads;
+            unsigned next = last ? (now + 0x10000u) & phases : now + 32u;
+            // The last one decides for all.
+            if (last && hidet_faulted(report)) next = now | given_up;
+            old = atomicCAS(word, now, next);
+            if (old == now) { now = next; break; }
+        } while (true);
+        const unsigned phase = old & phases;
+        if (old & given_up) {
+            good = 0;
+        } else if (last) {
+            good = !(now & given_up);
+        } else if (Wait) {
+            while (true) {
+                now = atomicOr(word, 0u);
+                if ((now & phases) != phase) break;
+                if (!(now & given_up) && hidet_faulted(report)) {
+                    if (atomicCAS(word, now, now | given_up) != now) continue;
+                    now |= given_up;
+                }
+                if (now & given_up) { good = 0; break; }
+            }
+        }
+    }
+    good = __shfl_sync(0xffffffffu, good, leader);
+    __threadfence_block();
+    return good != 0;
+}
+
 ## hidet_mbarrier_wait_unless
 @ bool hidet_mbarrier_wait_unless(hidet_report* report, unsigned long long* bar, int parity) {
     while (!hidet_mbarrier_test(bar, parity)) {
