@@ -4,6 +4,7 @@
 
 mod bandwidth;
 mod bench;
+mod faults;
 mod hard;
 pub mod intrinsics;
 mod matmul;
@@ -23,5 +24,6 @@ pub fn run(device: Device, compare: bool) -> (String, bool) {
     bandwidth::check(&mut bench);
     matmul::check(&mut bench);
     hard::check(&mut bench);
+    faults::check(&mut bench);
     bench.report()
 }
