@@ -111,10 +111,15 @@ pub(super) fn check(bench: &mut Bench) {
         mbarrier_left().compile_with(device, &checked)?.launch(&x, &mut device.zeros([64])?)
     });
     if bench.arch().is_none_or(|arch| arch.number >= 90) {
-        faults(bench, "copy_outside", "tile[[2, 0..8, 0..32]] is outside of tile, whose shape is [2, 8, 32]", |device| {
-            let x = device.zeros([16, 32])?;
-            copy_outside().compile_with(device, &checked)?.launch(&x, &mut device.zeros([32])?)
-        });
+        faults(
+            bench,
+            "copy_outside",
+            "tile[[2, 0..8, 0..32]] is outside of tile, whose shape is [2, 8, 32]",
+            |device| {
+                let x = device.zeros([16, 32])?;
+                copy_outside().compile_with(device, &checked)?.launch(&x, &mut device.zeros([32])?)
+            },
+        );
     }
 }
 

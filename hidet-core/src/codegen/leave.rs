@@ -59,8 +59,5 @@ impl Generator<'_> {
 
 /// Whether a kernel that may fault meets in shared memory where it calls this.
 pub(super) fn meets(row: &Row) -> bool {
-    matches!(
-        row.meaning,
-        Meaning::BarrierSync | Meaning::BarrierArrive | Meaning::Wgmma { .. } | Meaning::WgmmaFence
-    )
+    matches!(row.meaning, Meaning::BarrierSync | Meaning::BarrierArrive | Meaning::Wgmma { .. } | Meaning::WgmmaFence)
 }

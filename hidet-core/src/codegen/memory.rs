@@ -160,10 +160,9 @@ impl Shared {
             offset = offset + area.bytes.clone();
         }
         match (&self.barriers, &base) {
-            (Some(at), Some(base)) => out.line(format!(
-                "unsigned* const hidet_barriers = reinterpret_cast<unsigned*>({base} + {});",
-                dim(at)
-            )),
+            (Some(at), Some(base)) => {
+                out.line(format!("unsigned* const hidet_barriers = reinterpret_cast<unsigned*>({base} + {});", dim(at)))
+            }
             (Some(_), None) => out.line(format!("__shared__ unsigned hidet_barriers[{BARRIERS}];")),
             (None, _) => return,
         }
