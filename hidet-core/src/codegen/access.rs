@@ -5,7 +5,7 @@ use super::intrinsic::fill;
 use super::kernel::Generator;
 use super::{literal, types};
 use crate::error::Result;
-use crate::intrinsics::Intrinsic;
+use crate::intrinsics::{Intrinsic, Meaning};
 use crate::intrinsics::matrix::Form;
 use crate::ir::descriptor;
 use crate::ir::{Arg, AsmOperand, BufferId, PrintPiece, Scope, ValueId};
@@ -115,7 +115,7 @@ impl Generator<'_> {
             };
             match (self.faults, &self.report) {
                 (true, Some(report)) => {
-                    self.out.line(format!("if (!hidet_grid_sync_unless({report}, {barrier})) return;"))
+                    self.out.line(format!("if (!hidet_grid_sync_unless({report}, {barrier})) {}", self.leave()))
                 }
                 _ => self.out.line(format!("hidet_grid_sync({barrier});")),
             }
