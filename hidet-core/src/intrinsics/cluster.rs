@@ -14,10 +14,6 @@ fn peer(name: &str, cuda: &str, meaning: Meaning, doc: &str) -> Row {
     row(name, cuda, meaning, doc).since(90, false)
 }
 
-fn plain(name: &str, cuda: &str, doc: &str) -> Row {
-    row(name, cuda, Meaning::NotSimulated, doc).since(90, false)
-}
-
 pub(super) fn rows() -> Vec<Row> {
     vec![
         barrier("cluster.arrive", Meaning::ClusterArrive(Order::Release), "Arrives at the cluster's barrier; accesses before it are ordered before the wait of others."),
@@ -50,18 +46,19 @@ pub(super) fn rows() -> Vec<Row> {
             .at_peer(),
         row("grid.sync", "hidet_grid_sync();", Meaning::GridSync, "All threads of the grid, which must be cooperative, meet; their accesses before it happen before those after it.")
             .together(Together::Block),
-        plain("setmaxnreg.inc", "hidet_setmaxnreg_inc<$0>();", "Raises the registers a thread of this warp group may use (a multiple of 8); the kernel needs a block size and a least number of blocks.")
+        row("setmaxnreg.inc", "hidet_setmaxnreg_inc<$0>();", Meaning::SetMaxRegisters { raise: true }, "Raises the registers a thread of this warp group may use (a multiple of 8); the kernel needs a block size and a least number of blocks.")
             .imm(24, 256)
             .since(90, true)
             .together(Together::WarpGroup),
-        plain("setmaxnreg.dec", "hidet_setmaxnreg_dec<$0>();", "Gives registers of this warp group back (a multiple of 8).")
+        row("setmaxnreg.dec", "hidet_setmaxnreg_dec<$0>();", Meaning::SetMaxRegisters { raise: false }, "Gives registers of this warp group back (a multiple of 8).")
             .imm(24, 256)
             .since(90, true)
             .together(Together::WarpGroup),
-        plain("elect.one", "hidet_elect_one()", "Whether this lane is the one chosen of its warp.")
+        row("elect.one", "hidet_elect_one()", Meaning::ElectOne, "Whether this lane is the one chosen of its warp.")
+            .since(90, false)
             .gives(ResultRule::Is(Type::BOOL))
             .together(Together::Warp),
-        plain("grid.wait", "hidet_grid_wait();", "Waits for the kernels before this one on the stream, where it was launched early."),
-        plain("grid.launch", "hidet_grid_launch();", "Lets the kernels after this one on the stream be launched."),
+        row("grid.wait", "hidet_grid_wait();", Meaning::GridOrder, "Waits for the kernels before this one on the stream, where it was launched early.").since(90, false),
+        row("grid.launch", "hidet_grid_launch();", Meaning::GridOrder, "Lets the kernels after this one on the stream be launched.").since(90, false),
     ]
 }

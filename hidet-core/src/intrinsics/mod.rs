@@ -353,6 +353,15 @@ pub enum Meaning {
     BulkWait,
     /// Waits until at most operand 0 of this thread's groups of bulk stores still read shared memory.
     BulkWaitRead,
+    /// Sets how many registers a thread of the warp group may use to operand 0.
+    SetMaxRegisters {
+        /// Whether it takes registers, else it gives some back.
+        raise: bool,
+    },
+    /// Whether the lane is the one chosen of its warp.
+    ElectOne,
+    /// Orders this launch and those around it on the stream.
+    GridOrder,
     /// Brings memory nearer, which changes no result.
     Prefetch,
     /// Arrives at the cluster's barrier; orders accesses where it releases.

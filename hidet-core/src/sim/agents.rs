@@ -11,6 +11,7 @@ use super::clocks::{AgentKind, Epoch};
 use super::exec::{Operands, Pause};
 use super::lanes::{Row, lanes};
 use super::memory::{load_at, store_at};
+use super::products::Products;
 use super::program::{Access, CallArg, Place};
 use super::report::FaultKind;
 use super::shadow::Touch;
@@ -29,6 +30,8 @@ pub enum Agent {
     StoreReads(u32),
     /// What they write to global memory.
     StoreWrites(u32),
+    /// The products of a warp group.
+    Products(u32),
 }
 
 impl Agent {
@@ -37,6 +40,7 @@ impl Agent {
             Agent::Copies(_) => AgentKind::Copy,
             Agent::Loads(_) => AgentKind::Load,
             Agent::StoreReads(_) | Agent::StoreWrites(_) => AgentKind::Store,
+            Agent::Products(_) => AgentKind::Product,
         }
     }
 }
@@ -49,6 +53,7 @@ pub struct Agents<'l> {
     /// By thread.
     copies: BTreeMap<u32, Copies>,
     pub bulk: Bulk<'l>,
+    pub products: Products<'l>,
 }
 
 impl Agents<'_> {
@@ -277,7 +282,8 @@ impl BlockRun<'_> {
         let busy = self.agents.copies.iter().filter(|copies| !copies.1.work.is_empty());
         let busy: Vec<u32> = busy.map(|copies| *copies.0).collect();
         let bulk = self.copies_under_way();
-        let count = busy.len() as u32 + bulk;
+        let products = self.agents.products.busy();
+        let count = busy.len() as u32 + bulk + products.len() as u32;
         if count == 0 {
             return false;
         }
@@ -286,7 +292,12 @@ impl BlockRun<'_> {
             self.advance_copy(pick as usize);
             return true;
         }
-        let thread = busy[(pick - bulk) as usize];
+        let pick = (pick - bulk) as usize;
+        if pick < products.len() {
+            self.advance_products(products[pick]);
+            return true;
+        }
+        let thread = busy[pick - products.len()];
         let copies = self.agents.copies.get_mut(&thread);
         if let Some((_, work)) = copies.and_then(|copies| copies.work.pop_front()) {
             self.perform(thread, work);

@@ -7,6 +7,7 @@ use super::clocks::{Clocks, Published};
 use super::cluster::Member;
 use super::exec::Pause;
 use super::grid::GridThreads;
+use super::group::RegisterPool;
 use super::launch::{Launch, Resident};
 use super::program::slot;
 use super::proxies::Proxies;
@@ -68,6 +69,7 @@ pub struct BlockRun<'l> {
     /// What is done asynchronously.
     pub agents: Agents<'l>,
     pub proxies: Proxies,
+    pub pool: RegisterPool,
     /// What was released to addresses of shared memory.
     pub released_shared: HashMap<usize, Published>,
     /// Turns since something was stored or threads met.
@@ -113,12 +115,16 @@ impl<'l> BlockRun<'l> {
             fences: HashMap::new(),
             agents: Agents::default(),
             proxies: Proxies::default(),
+            pool: RegisterPool::default(),
             released_shared: HashMap::new(),
             idle_turns: 0,
             ticks: 0,
             member: None,
             at_grid: GridThreads::default(),
         };
+        if program.has_products {
+            run.agents.products.prepare(threads.div_ceil(32) as usize);
+        }
         run.warps = (0..threads.div_ceil(32)).map(|warp| run.warp(warp, threads)).collect();
         run
     }
@@ -274,6 +280,7 @@ impl<'l> BlockRun<'l> {
         self.warps[warp].exit(strand, site);
         self.last_exit = site;
         self.bulk_ended(warp, strand.mask);
+        self.products_ended(warp);
         if self.alive == 0 {
             self.loads_ended(site);
         }

@@ -267,6 +267,7 @@ impl<'l> BlockRun<'l> {
             agent: reads,
             site: copy.site,
             touch: Touch::Read,
+            notes: true,
             buffer: shared,
             place: Place::Shared(shared_start),
             elem,

@@ -27,7 +27,8 @@ impl BlockRun<'_> {
                 return Some(Pause::Waiting);
             }
             Meaning::BarrierSync | Meaning::BarrierArrive => self.named(warp, strand, number),
-            Meaning::SyncWarp
+            Meaning::ElectOne
+            | Meaning::SyncWarp
             | Meaning::Shuffle(_)
             | Meaning::Vote(_)
             | Meaning::Redux(_)
@@ -72,7 +73,13 @@ impl BlockRun<'_> {
                 self.bulk_wait(warp, strand, left, call.meaning == Meaning::BulkWaitRead);
                 None
             }
-            Meaning::Prefetch => None,
+            Meaning::Wgmma { .. }
+            | Meaning::WgmmaFence
+            | Meaning::WgmmaCommit
+            | Meaning::WgmmaWait
+            | Meaning::SetMaxRegisters { .. } => self.group_call(warp, strand, number),
+            // Launches of the simulated device follow each other.
+            Meaning::Prefetch | Meaning::GridOrder => None,
             Meaning::MbarrierInit
             | Meaning::MbarrierInvalidate
             | Meaning::MbarrierArrive
@@ -127,11 +134,7 @@ impl BlockRun<'_> {
             Meaning::Load | Meaning::Store => self.access(warp, strand, number),
             Meaning::PeerAddress => self.peer_address(warp, strand, number),
             // The compiler refuses it.
-            Meaning::NotSimulated
-            | Meaning::Wgmma { .. }
-            | Meaning::WgmmaFence
-            | Meaning::WgmmaCommit
-            | Meaning::WgmmaWait => None,
+            Meaning::NotSimulated => None,
         };
         if self.stopped {
             return Some(Pause::Stopped);

@@ -23,6 +23,10 @@ pub struct Party {
 
 /// Whether all 32 lanes of a warp must be at the same call (PTX `.aligned`).
 fn is_aligned(meaning: Meaning) -> bool {
+    meaning == Meaning::ElectOne || is_of_tensor_cores(meaning)
+}
+
+fn is_of_tensor_cores(meaning: Meaning) -> bool {
     matches!(meaning, Meaning::Mma(_) | Meaning::LoadMatrix { .. } | Meaning::StoreMatrix { .. })
 }
 
@@ -195,7 +199,7 @@ impl BlockRun<'_> {
             self.clocks.warp_barrier(warp, here, live, all);
             return true;
         }
-        if is_aligned(meaning) {
+        if is_of_tensor_cores(meaning) {
             return self.tensor_cores(warp, parties);
         }
         let mut values = [0u64; LANES];
@@ -247,6 +251,8 @@ impl BlockRun<'_> {
                 };
                 results = [result; LANES];
             }
+            // The hardware says only that it is always the same one: seed 0 takes the first.
+            Meaning::ElectOne => results[(self.launch.options.seed % 32) as usize] = 1,
             Meaning::Redux(op) => {
                 let combined =
                     lanes(here).map(|lane| values[lane]).reduce(|a, b| combine(op, scalar, a, b, 0)).unwrap_or(0);

@@ -366,6 +366,8 @@ pub struct Program {
     pub cooperative: bool,
     /// Whether blocks talk to each other, so that they must run in one order.
     pub communicates: bool,
+    /// Whether it has products of warp groups.
+    pub has_products: bool,
     /// Whether some copies run beside the threads.
     pub asynchronous: bool,
 }

@@ -18,6 +18,8 @@ pub struct Visitor {
     pub agent: u32,
     pub site: u32,
     pub touch: Touch,
+    /// Whether the access is remembered; else it is only compared with writes before it.
+    pub notes: bool,
     /// The buffer, where it begins and how large its elements are.
     pub buffer: BufferId,
     pub place: Place,
@@ -82,17 +84,27 @@ impl BlockRun<'_> {
                 found.unset = Some(cell * granule);
             }
             shadow.changes(cell, &mut |write| {
-                if write == fenced || write.is_agent() || write.block != self.number {
+                if write == fenced || (who.notes && (write.is_agent() || write.block != self.number)) {
                     return;
                 }
-                if found.unfenced.is_none()
-                    && self.clocks.is_before(&write, who.warp, who.lane)
+                if !self.clocks.is_before(&write, who.warp, who.lane) {
+                    // Where it is remembered, that finds the race.
+                    if !who.notes && found.conflict.is_none() {
+                        let conflict = Conflict { epoch: write, touch: Touch::Write, lane: who.lane };
+                        found.conflict = Some((cell * granule, conflict));
+                    }
+                } else if found.unfenced.is_none()
+                    && !write.is_agent()
+                    && write.block == self.number
                     && !self.proxies.is_fenced(&write, &self.clocks, who.warp, who.lane)
                 {
                     found.unfenced = Some((cell * granule, write));
                 }
                 fenced = write;
             });
+        }
+        if !who.notes {
+            return;
         }
         shadow.touch_run(cells, &me, 1 << who.lane, who.touch, &mut |cell, conflict| {
             found.conflict.get_or_insert((cell * granule, conflict));

@@ -252,6 +252,10 @@ impl BlockRun<'_> {
         }
         let step = 1 + (access.elem.bytes() == 8) as u32;
         let row = base + index as u32 * step;
+        if self.agents.products.watches() {
+            let lane = strand.mask.trailing_zeros() as usize;
+            self.note_registers(warp, lane, access, row, access.count * step, write);
+        }
         if self.launch.options.checks.uninitialised {
             for part in 0..access.count {
                 let written = &mut self.warps[warp].written[(row + part * step) as usize];
@@ -277,6 +281,12 @@ impl BlockRun<'_> {
         active: u32,
         write: bool,
     ) {
+        if self.agents.products.watches() {
+            let step = 1 + (access.elem.bytes() == 8) as u32;
+            for lane in lanes(active) {
+                self.note_registers(warp, lane, access, base + at[lane] * step, access.count * step, write);
+            }
+        }
         if !self.launch.options.checks.uninitialised {
             return;
         }

@@ -75,6 +75,11 @@ impl BlockRun<'_> {
                 let call = &program.calls[call as usize];
                 (call.site, format!("waiting at `{}` for the lanes of mask {members:#x}", call.name))
             }
+            State::Group { call: number } => {
+                let call = &program.calls[number as usize];
+                let waiting = || format!("waiting at `{}` for the other warps of its warp group", call.name);
+                (call.site, self.registers_missing(number).unwrap_or_else(waiting))
+            }
             State::Mbarrier { at, parity, site } => {
                 let state = self.mbarriers.get(&at).map(|barrier| barrier.state().0).unwrap_or_default();
                 (site, format!("waiting for the phase of parity {parity} of an mbarrier, where {state}"))

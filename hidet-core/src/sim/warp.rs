@@ -41,6 +41,8 @@ pub enum State {
     Cluster { site: u32 },
     /// At the barrier of the grid.
     Grid { site: u32 },
+    /// At an operation of the whole warp group.
+    Group { call: u32 },
     /// At an mbarrier, by byte offset.
     Mbarrier { at: u32, parity: u32, site: u32 },
 }

@@ -1,16 +1,16 @@
 //! Calls of intrinsics.
 
 use super::{Compiler, Result};
-use crate::intrinsics::matrix::{Fragments, Product, matrix_fragment, mma_fragments, positions};
+use crate::intrinsics::matrix::{Fragments, Product, matrix_fragment, mma_fragments, positions, wgmma_accumulator, wgmma_left};
 use crate::intrinsics::{AtomicOp, Effect, Intrinsic, Meaning, Operand, Order, Row};
-use crate::ir::{Arg, Handle, Scope, ValueId};
+use crate::ir::{Arg, Handle, Scope, ValueId, descriptor};
 use crate::sim::program::{Call, CallArg};
 use crate::types::Scalar;
 
 impl Compiler<'_> {
     pub(super) fn call(&mut self, intrinsic: Intrinsic, args: &[Arg], result: Option<ValueId>) -> Result<()> {
         let row = intrinsic.row();
-        if is_refused(row.meaning) {
+        if row.meaning == Meaning::NotSimulated {
             let message = format!("`{}` has no meaning on the simulated device yet; it needs a GPU", row.name);
             return Err(self.refuse(message));
         }
@@ -28,7 +28,7 @@ impl Compiler<'_> {
                     let elem = self.function.buffers[*buffer].elem.bytes() as u32;
                     let count = match row.meaning {
                         Meaning::CpAsync { bytes } => bytes.div_ceil(elem),
-                        _ if is_bulk(row.meaning) && *effect != Effect::Barrier => 0,
+                        _ if is_bulk(row.meaning) && *effect != Effect::Barrier && *count == 0 => 0,
                         _ => (*count).max(1),
                     };
                     let verb = match effect {
@@ -47,6 +47,13 @@ impl Compiler<'_> {
         if operands.len() != row.operands.len() {
             return Err(self.refuse(format!("`{}` takes {} operands", row.name, row.operands.len())));
         }
+        for (address, place) in descriptor::shared_operands(row.meaning, &row.operands) {
+            if let (Some(Arg::Address { buffer, .. }), Some(Arg::Imm(form))) = (args.get(address), args.get(place)) {
+                let form = descriptor::of_operand(self.function, *buffer, *form).map_err(|why| self.refuse(why))?;
+                operands[place] = CallArg::Imm(form.encode());
+            }
+        }
+        self.program.has_products |= matches!(row.meaning, Meaning::Wgmma { .. });
         let used = result.is_some_and(|value| !self.liveness.dying(self.at).contains(&value));
         let float = operands.iter().any(|operand| matches!(operand, CallArg::Value(_, scalar) if scalar.is_float()));
         self.program.communicates |= match row.meaning {
@@ -79,18 +86,15 @@ impl Compiler<'_> {
     }
 }
 
-/// Whether the simulated device has nothing to do for it yet.
-fn is_refused(meaning: Meaning) -> bool {
-    use Meaning::*;
-    matches!(meaning, NotSimulated | Wgmma { .. } | WgmmaFence | WgmmaCommit | WgmmaWait)
-}
-
 /// Where the elements of matrices in registers belong, for the calls that have some.
 fn fragments(row: &Row) -> Vec<Vec<u32>> {
     match row.meaning {
         Meaning::Mma(Product { m, n, k, a, .. }) => {
             let Fragments { a, b, d } = mma_fragments([m, n, k], a.bytes() as u32);
             [d, a, b].iter().map(positions).collect()
+        }
+        Meaning::Wgmma { product: Product { n, a, .. }, .. } => {
+            vec![positions(&wgmma_accumulator(n)), positions(&wgmma_left(a.bytes() as u32))]
         }
         Meaning::LoadMatrix { count, transposed } => vec![matrix_positions(row, 0, count, transposed)],
         Meaning::StoreMatrix { count, transposed } => vec![matrix_positions(row, 1, count, transposed)],
@@ -117,5 +121,5 @@ fn matrix_positions(row: &Row, number: usize, count: u32, transposed: bool) -> V
 /// Whether its addresses are of chunks of 16 bytes, of which the operation itself says how many.
 fn is_bulk(meaning: Meaning) -> bool {
     use Meaning::*;
-    matches!(meaning, TensorLoad | TensorStore(_) | BulkLoad | BulkStore(_))
+    matches!(meaning, TensorLoad | TensorStore(_) | BulkLoad | BulkStore(_) | Wgmma { .. })
 }

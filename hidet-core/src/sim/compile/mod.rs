@@ -122,6 +122,7 @@ pub fn compile<'a>(function: &'a Function, fixed: &'a Fixed<'a>) -> Result<Progr
             clustered: function.launch.cluster.iter().any(|extent| *extent > 1),
             cooperative: function.launch.cooperative,
             communicates: function.launch.cooperative,
+            has_products: false,
             asynchronous: false,
         },
         constants: HashMap::from([(0, 0)]),
