@@ -88,8 +88,7 @@ fn tensor_cores(bench: &mut Bench) {
             c.to_vec()
         });
     }
-    // Products of warp groups have no meaning on the simulated device yet.
-    if bench.arch().is_none_or(|arch| arch.to_string() != "sm_90a") {
+    if bench.arch().is_some_and(|arch| arch.to_string() != "sm_90a") {
         return;
     }
     for shape @ [m, n, k] in [[128, 256, 64], [256, 512, 192], [384, 256, 1024]] {
@@ -97,7 +96,7 @@ fn tensor_cores(bench: &mut Bench) {
         // The kernel takes b transposed.
         let b: Vec<bf16> = (0..n * k).map(|i| problem.b[i % k * n + i / k]).collect();
         let limits = problem.limits.clone();
-        bench.gpu_case::<bf16, bf16>(
+        bench.case_of::<bf16, bf16>(
             "matmul_wgmma",
             &shape,
             Limit::Bound(&limits, PRODUCT),

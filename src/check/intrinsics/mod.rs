@@ -77,10 +77,6 @@ fn problem(row: &Row, case: &Case, device: &Device) -> Option<String> {
     if device.arch().is_some_and(|arch| !exists(row, arch)) {
         return None;
     }
-    // The simulated device does not know products of warp groups yet.
-    if device.is_sim() && matches!(row.meaning, Meaning::Wgmma { .. }) {
-        return None;
-    }
     match case.compile(device).and_then(|kernel| case.run(device, &kernel)) {
         Ok(got) => case.difference(&got),
         Err(error) => Some(error.to_string()),
