@@ -34,7 +34,8 @@ impl BlockRun<'_> {
             Some(_) => None,
         });
         if let Some((other, lane)) = missing {
-            let message = format!("`{}` takes all four warps of a warp group, and not all of their threads are there", call.name);
+            let message =
+                format!("`{}` takes all four warps of a warp group, and not all of their threads are there", call.name);
             let what = format!("{} calls it", self.thread_name(warp, strand.mask.trailing_zeros() as usize));
             let others = match self.warps.get(other) {
                 Some(gone) if gone.ended() >> lane & 1 != 0 => {
@@ -122,7 +123,10 @@ impl BlockRun<'_> {
         }
         let now = self.pool.counts[group];
         let problem = if launch.min_blocks == 0 {
-            Some("registers can only be moved where the launch says `min_blocks`, which fixes how many there are".to_owned())
+            Some(
+                "registers can only be moved where the launch says `min_blocks`, which fixes how many there are"
+                    .to_owned(),
+            )
         } else if !count.is_multiple_of(8) {
             Some(format!("{count} registers: it must be a multiple of 8"))
         } else if raise && count < now {

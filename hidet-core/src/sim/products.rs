@@ -210,7 +210,12 @@ impl<'l> BlockRun<'l> {
                 "registers of `{name}` go to a wgmma without a fence; put `wgmma_fence()` between what accesses them and the wgmma"
             );
             let others = site.map(|site| (site, format!("{who} accesses them")));
-            self.fault(FaultKind::Race, message, (call.site, format!("{who} multiplies")), others.into_iter().collect());
+            self.fault(
+                FaultKind::Race,
+                message,
+                (call.site, format!("{who} multiplies")),
+                others.into_iter().collect(),
+            );
         }
         if !self.launch.options.checks.uninitialised {
             return;
@@ -317,9 +322,13 @@ impl<'l> BlockRun<'l> {
         }
         let Some((end, time)) = until else { return };
         group.done = end;
-        while self.agents.products.groups.get(&key).is_some_and(|group| {
-            group.work.front().is_some_and(|work| work.number < end)
-        }) {
+        while self
+            .agents
+            .products
+            .groups
+            .get(&key)
+            .is_some_and(|group| group.work.front().is_some_and(|work| work.number < end))
+        {
             self.advance_products(key);
         }
         let agent = self.agents.number(Agent::Products(key));
@@ -407,9 +416,8 @@ impl<'l> BlockRun<'l> {
         for row in first..first + rows {
             registers.touched.insert(row, (registers.fences, access.site));
         }
-        let busy = registers.busy.iter().find(|busy| {
-            busy.first < first + rows && first < busy.end && (busy.writes || write)
-        });
+        let busy =
+            registers.busy.iter().find(|busy| busy.first < first + rows && first < busy.end && (busy.writes || write));
         let Some(busy) = busy.copied().filter(|_| self.launch.options.checks.races) else { return };
         let Place::Register(base) = access.place else { return };
         let name = &self.launch.function.buffers[access.buffer].name;

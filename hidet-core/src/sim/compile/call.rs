@@ -1,7 +1,9 @@
 //! Calls of intrinsics.
 
 use super::{Compiler, Result};
-use crate::intrinsics::matrix::{Fragments, Product, matrix_fragment, mma_fragments, positions, wgmma_accumulator, wgmma_left};
+use crate::intrinsics::matrix::{
+    Fragments, Product, matrix_fragment, mma_fragments, positions, wgmma_accumulator, wgmma_left,
+};
 use crate::intrinsics::{AtomicOp, Effect, Intrinsic, Meaning, Operand, Order, Row};
 use crate::ir::{Arg, Handle, Scope, ValueId, descriptor};
 use crate::sim::program::{Call, CallArg};
