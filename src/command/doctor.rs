@@ -1,6 +1,7 @@
 //! `hidet doctor`: what is found of driver, GPU and compiler.
 
 use super::Outcome;
+use hidet::cache::Cache;
 use hidet::cuda::nvrtc;
 use hidet::prelude::*;
 
@@ -14,6 +15,10 @@ pub fn run() -> Outcome {
     match Device::cuda(0) {
         Ok(device) => println!("GPU: {}", device),
         Err(error) => println!("GPU: none\n  {error}"),
+    }
+    match Cache::global().folder() {
+        Some(folder) => println!("compiled kernels: kept in {}", folder.display()),
+        None => println!("compiled kernels: not kept"),
     }
     match Device::best() {
         Ok(device) => println!("kernels run on: {}", device),

@@ -2,9 +2,9 @@
 //!
 //! A cache is a folder of entries: bytes under a name that is the hash of all they were made from. It knows nothing of
 //! what the bytes mean. An entry is written to a file of its own and renamed, and carries a checksum over name and
-//! content: what is damaged, cut, or stands under a wrong name is not found, and written anew. Two processes that make
-//! one entry at once both write it, and the later one wins, which is the same bytes; within a process only one thread
-//! makes an entry, and the others wait for it ([`Flights`]).
+//! content: what is damaged, cut, or stands under a wrong name is not found, and written anew. Threads that want one
+//! entry wait for the first of them ([`Flights`]), processes too ([`Turn`]); where two write one entry all the same, the
+//! later one wins, and it is as good.
 //!
 //! Trouble with the folder never reaches a launch: reading gives nothing, writing is given up, and the first trouble of a
 //! process is told once on standard error. The folder is bounded: entries not used for the longest time go first.
@@ -20,11 +20,13 @@ mod entry;
 mod evict;
 mod flight;
 mod folder;
+mod turn;
 
 pub use digest::Digest;
 pub use entry::VERSION;
 pub use evict::Status;
 pub use flight::Flights;
+pub use turn::Turn;
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;

@@ -161,6 +161,34 @@ fn what_was_not_used_longest_goes_first() {
     assert_eq!(cache.status().bytes, 0);
 }
 
+#[test]
+fn turns_come_one_after_another() {
+    let folder = Folder::new("turns").unwrap();
+    let cache = Cache::at(folder.path(), LIMIT);
+    let inside = std::sync::atomic::AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..5 {
+                    if cache.get::<String>(Kind::Kernel, name(1)).is_some() {
+                        return;
+                    }
+                    let _turn = cache.turn(name(1));
+                    if cache.get::<String>(Kind::Kernel, name(1)).is_none() {
+                        assert_eq!(inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst), 0);
+                        std::thread::sleep(Duration::from_millis(20));
+                        cache.put(Kind::Kernel, name(1), &value(1));
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(inside.into_inner(), 1);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    // Nothing to lock, nobody to wait for.
+    drop((Cache::off().turn(name(1)), Cache::at("/dev/null/none", LIMIT).turn(name(1))));
+}
+
 /// The folder a process started by a test is to fill.
 const CHILD: &str = "HIDET_TEST_CACHE_CHILD";
 

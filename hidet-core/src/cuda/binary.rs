@@ -62,6 +62,11 @@ impl Binary {
             if let Some(found) = stored(cache, key) {
                 return Ok(found);
             }
+            let _turn = cache.turn(key);
+            // Another process may have made it while this one waited.
+            if let Some(found) = stored(cache, key) {
+                return Ok(found);
+            }
             // A mistake is told with its position, so that it is made again with positions.
             let source = match generate(&plain, arch, options) {
                 Ok(source) => source,

@@ -6,6 +6,7 @@ use crate::ir::{Arch, Function, text};
 use crate::passes::Options;
 use crate::testing::{folder::Folder, nvrtc::available};
 use std::fs;
+use std::process::{Command, Stdio};
 
 const ARCH: Arch = Arch { number: 90, specific: true };
 const CHECKED: Options = Options { wide_index: false, checks: true, contract: true };
@@ -205,4 +206,74 @@ fn conditions_are_stored() {
     assert_eq!(conditions(&cache, &function).unwrap(), first);
     assert_eq!(cache.counts(), (1, 1));
     assert!(first[0].hold(&[256]) && !first[0].hold(&[255]));
+}
+
+/// The folder in which a process started by a test is to compile.
+const CHILD: &str = "HIDET_TEST_BINARY_CHILD";
+
+fn names() -> impl Iterator<Item = Function> {
+    (0..6).map(|index| function(&SCALE.replace("scale", &format!("scale{index}")), "scale.hir"))
+}
+
+#[test]
+fn compiles_into_a_folder_when_asked_to() {
+    let Some(path) = std::env::var_os(CHILD) else { return };
+    let cache = Cache::at(path, 1 << 30);
+    let binaries: Vec<Binary> = names().map(|function| Binary::of(&cache, &function, ARCH, &CHECKED).unwrap()).collect();
+    println!("compiled: {}", binaries.iter().filter(|binary| binary.origin == Origin::Compiled).count());
+    assert!(binaries.iter().all(|binary| binary.cubin.usage.registers > 0));
+}
+
+#[test]
+fn processes_share_the_work() {
+    if !available().unwrap() {
+        return;
+    }
+    let folder = Folder::new("share").unwrap();
+    let start = || {
+        let mut test = Command::new(std::env::current_exe().unwrap());
+        test.args(["cuda::binary::tests::compiles_into_a_folder_when_asked_to", "--exact", "--nocapture"]);
+        test.env(CHILD, folder.path()).stdout(Stdio::piped()).spawn().unwrap()
+    };
+    let children = [start(), start(), start()];
+    let compiled = children.map(|child| {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success());
+        let text = String::from_utf8(output.stdout).unwrap();
+        let (_, count) = text.split_once("compiled: ").unwrap();
+        count.split_whitespace().next().unwrap().parse::<usize>().unwrap()
+    });
+    assert_eq!(compiled.iter().sum::<usize>(), 6, "{compiled:?}");
+    let cache = cache(&folder);
+    for function in names() {
+        assert_eq!(Binary::of(&cache, &function, ARCH, &CHECKED).unwrap().origin, Origin::Stored);
+    }
+    assert_eq!(cache.status().entries, [6, 6, 0]);
+}
+
+#[test]
+fn a_process_that_died_in_its_turn_blocks_nobody() {
+    if !available().unwrap() {
+        return;
+    }
+    let folder = Folder::new("dead").unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["cuda::binary::tests::compiles_into_a_folder_when_asked_to", "--exact"]);
+    let mut child = child.env(CHILD, folder.path()).stdout(Stdio::null()).spawn().unwrap();
+    let turn = || fs::read_dir(folder.path()).unwrap().any(|entry| {
+        entry.unwrap().file_name().to_string_lossy().contains(".turn.")
+    });
+    while !turn() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let begin = std::time::Instant::now();
+    let cache = cache(&folder);
+    for function in names() {
+        assert!(Binary::of(&cache, &function, ARCH, &CHECKED).unwrap().cubin.usage.registers > 0);
+    }
+    // Far less than what anyone waits for a turn.
+    assert!(begin.elapsed() < std::time::Duration::from_secs(50));
+    assert!(!turn());
 }
