@@ -219,7 +219,8 @@ fn names() -> impl Iterator<Item = Function> {
 fn compiles_into_a_folder_when_asked_to() {
     let Some(path) = std::env::var_os(CHILD) else { return };
     let cache = Cache::at(path, 1 << 30);
-    let binaries: Vec<Binary> = names().map(|function| Binary::of(&cache, &function, ARCH, &CHECKED).unwrap()).collect();
+    let binaries: Vec<Binary> =
+        names().map(|function| Binary::of(&cache, &function, ARCH, &CHECKED).unwrap()).collect();
     println!("compiled: {}", binaries.iter().filter(|binary| binary.origin == Origin::Compiled).count());
     assert!(binaries.iter().all(|binary| binary.cubin.usage.registers > 0));
 }
@@ -260,9 +261,11 @@ fn a_process_that_died_in_its_turn_blocks_nobody() {
     let mut child = Command::new(std::env::current_exe().unwrap());
     child.args(["cuda::binary::tests::compiles_into_a_folder_when_asked_to", "--exact"]);
     let mut child = child.env(CHILD, folder.path()).stdout(Stdio::null()).spawn().unwrap();
-    let turn = || fs::read_dir(folder.path()).unwrap().any(|entry| {
-        entry.unwrap().file_name().to_string_lossy().contains(".turn.")
-    });
+    let turn = || {
+        fs::read_dir(folder.path())
+            .unwrap()
+            .any(|entry| entry.unwrap().file_name().to_string_lossy().contains(".turn."))
+    };
     while !turn() && child.try_wait().unwrap().is_none() {
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
