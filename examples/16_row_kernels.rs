@@ -4,6 +4,7 @@
 //! never waits for another; a long row is shared by the warps of a block, which meet once. Whatever does not fit the
 //! registers of a block goes to the kernels of examples 2, 3 and 4.
 
+use hidet::mapping::IndexExpr;
 use hidet::prelude::*;
 use hidet::types::Number;
 
@@ -31,6 +32,9 @@ pub struct Rows {
     pub rows: i32,
     /// Whether rows fill the accesses of all threads, so that none needs a condition.
     pub full: bool,
+    /// Where a warp takes a row: blocks a multiprocessor and multiprocessors. Then these blocks alone are launched; a
+    /// warp takes row after row, and asks for the next before it works on the one it holds.
+    pub persistent: Option<[i32; 2]>,
 }
 
 impl Rows {
@@ -54,7 +58,7 @@ impl Rows {
         let rows = if warps == 1 { (threads / 32).max(1) } else { 1 };
         let full = cols == pieces * 32 * warps * lanes;
         let [lanes, pieces, warps, rows] = [lanes, pieces, warps, rows].map(|count| count as i32);
-        (warps <= 32).then_some(Rows { lanes, pieces, warps, rows, full })
+        (warps <= 32).then_some(Rows { lanes, pieces, warps, rows, full, persistent: None })
     }
 
     /// Threads a row.
@@ -67,9 +71,18 @@ impl Rows {
         self.threads() * self.rows
     }
 
-    /// Blocks that a multiprocessor must have room for: those of 20 warps.
+    /// Blocks that a multiprocessor must have room for: those of 20 warps, unless it is said.
     pub fn resident(&self) -> i32 {
-        (640 / self.block()).max(1)
+        self.persistent.map_or((640 / self.block()).max(1), |[blocks, _]| blocks)
+    }
+
+    /// Blocks for that many rows.
+    pub fn grid(&self, rows: &IndexExpr) -> IndexExpr {
+        let blocks = rows.clone().div_ceil(self.rows);
+        match self.persistent {
+            Some([blocks_each, multiprocessors]) => blocks.min(blocks_each * multiprocessors),
+            None => blocks,
+        }
     }
 
     /// Elements a row at most.
@@ -99,11 +112,39 @@ fn piece<T: Element, const N: usize>(full: bool, row: In<T, 1>, col: Expr<i32>, 
     if full || col < row.extent(0) { row.load::<N>((col,)) } else { splat(beyond.into_expr()) }
 }
 
-/// The pieces of a row that a thread holds, all asked for before the first is used, as `f32`.
-fn read<T: Element, const N: usize>(plan: Rows, row: In<T, 1>, columns: &[Expr<i32>], beyond: f64) -> Vec<Expr<f32>> {
+/// Gives `work` each row of this thread: its number, the columns of the thread, and what it holds there as `f32`, with
+/// `beyond` for what is beyond the end. All of a row is asked for before the first is used.
+#[device]
+fn each_row<T: Element, const N: usize>(
+    plan: Rows,
+    x: In<T, 2>,
+    beyond: f64,
+    work: impl Fn(Expr<i32>, &[Expr<i32>], Vec<Expr<f32>>),
+) {
+    let (first, thread) = plan.place();
+    let (rows, columns) = (x.extent(0), plan.columns(thread));
     let beyond = T::from_number(Number::Float(beyond));
-    let held: Vec<_> = columns.iter().map(|col| piece::<T, N>(plan.full, row, *col, beyond)).collect();
-    held.into_iter().flat_map(|piece| piece.cast::<f32>().lanes()).collect()
+    let ask = |row: Expr<i32>| -> Vec<_> {
+        columns.iter().map(|col| piece::<T, N>(plan.full, x.row(row), *col, beyond)).collect()
+    };
+    let wide = |held: Vec<Expr<Vector<T, N>>>| held.into_iter().flat_map(|piece| piece.cast::<f32>().lanes()).collect();
+    if first < rows {
+        if let Some([blocks, multiprocessors]) = plan.persistent {
+            let step = blocks * multiprocessors * plan.rows;
+            #[meta]
+            let mut held: Vec<_> = ask(first).into_iter().map(|piece| Var::new("held", piece)).collect();
+            for row in (first..rows).step_by(step) {
+                let now = held.iter().map(Var::read).collect();
+                // The last row is asked for again, so that there is no condition.
+                for (held, next) in unroll(held.iter_mut().zip(ask((row + step).min(rows - 1)))) {
+                    held.set(next);
+                }
+                work(row, &columns, wide(now));
+            }
+        } else {
+            work(first, &columns, wide(ask(first)));
+        }
+    }
 }
 
 /// Writes `N` elements of a row, nothing beyond its end.
@@ -145,52 +186,87 @@ fn check(plan: Rows, cols: Expr<i32>) {
     }
 }
 
+/// The sum of what the threads of a row hold.
+#[track_caller]
+fn sum_row(plan: Rows, values: Vec<Expr<f32>>) -> Expr<f32> {
+    let sum = warp_sum(tree(values, |a, b| a + b));
+    if plan.warps == 1 {
+        return sum;
+    }
+    tree(exchange(plan.warps, [sum]).into_iter().flatten().collect(), |a, b| a + b)
+}
+
+/// e^(v - top) = 2^(v log2 e - top log2 e) of what this thread holds, and by what to multiply it for the sum of the row to
+/// be 1. One fused multiply-add: what the second product is rounded by is a factor of the whole row.
+#[track_caller]
+fn softmax_row(plan: Rows, values: Vec<Expr<f32>>) -> (Vec<Expr<f32>>, Expr<f32>) {
+    let top = warp_max(tree(values.clone(), |a, b| a.max(b)));
+    let shift = top * -std::f32::consts::LOG2_E;
+    let powers: Vec<_> = values.iter().map(|v| v.mul_add(std::f32::consts::LOG2_E, shift).exp2()).collect();
+    let sum = warp_sum(tree(powers.clone(), |a, b| a + b));
+    if plan.warps == 1 {
+        return (powers, sum.recip());
+    }
+    // Each warp has powers of its own top.
+    let parts = exchange(plan.warps, [shift, sum]);
+    let least = tree(parts.iter().map(|part| part[0]).collect(), |a, b| a.min(b));
+    let total = tree(parts.iter().map(|part| part[1] * (least - part[0]).exp2()).collect(), |a, b| a + b);
+    (powers, (least - shift).exp2() / total)
+}
+
+/// Mean and sum of squared distances from it of a row of `cols` elements.
+#[device]
+fn moments(plan: Rows, cols: Expr<i32>, columns: &[Expr<i32>], values: &[Expr<f32>]) -> (Expr<f32>, Expr<f32>) {
+    let of_columns = values.len() / columns.len();
+    let inside = |at: usize| if plan.full { true.into_expr() } else { columns[at / of_columns] < cols };
+    // First of what the warp holds. Its columns of one access are those before the first column of the next warp.
+    let span = 32 * plan.lanes;
+    let held = |col: &Expr<i32>| (cols - (*col - lane_id() * plan.lanes)).clamp(0, span);
+    let count = match (plan.warps, plan.full) {
+        (1, _) => cols,
+        (_, true) => (span * plan.pieces).into_expr(),
+        _ => columns.iter().map(held).fold(0.into_expr(), |sum, count| sum + count),
+    };
+    let count = count as f32;
+    let mean = warp_sum(tree(values.to_vec(), |a, b| a + b)) / count;
+    let squares = values.iter().enumerate().map(|(at, v)| {
+        let distance = inside(at).select(*v - mean, 0.0);
+        distance * distance
+    });
+    let squares = warp_sum(tree(squares.collect(), |a, b| a + b));
+    if plan.warps == 1 {
+        return (mean, squares);
+    }
+    let parts = exchange(plan.warps, [count, mean, squares, 0.0.into_expr()]);
+    let mean = tree(parts.iter().map(|part| part[0] * part[1]).collect(), |a, b| a + b) / (cols as f32);
+    let around = parts.iter().map(|part| part[0] * (part[1] - mean) * (part[1] - mean) + part[2]);
+    (mean, tree(around.collect(), |a, b| a + b))
+}
+
 kernel! {
-    #[launch(grid = rows.div_ceil(plan.rows), block = plan.block(), min_blocks = plan.resident())]
+    #[launch(grid = plan.grid(rows), block = plan.block(), min_blocks = plan.resident())]
     fn sum<T: Float, const N: usize>(#[meta] plan: Rows, x: In<T, [rows, cols]>, y: Out<f32, [rows]>) {
         check(plan, cols);
-        let (row, thread) = plan.place();
-        if row < rows {
-            let values = read::<T, N>(plan, x.row(row), &plan.columns(thread), 0.0);
-            let mut sum = warp_sum(tree(values, |a, b| a + b));
-            if plan.warps > 1 {
-                let parts = exchange(plan.warps, [sum]);
-                sum = tree(parts.into_iter().flatten().collect(), |a, b| a + b);
-            }
-            if thread == 0 {
+        each_row::<T, N>(plan, x, 0.0, |row, _, values| {
+            let sum = sum_row(plan, values);
+            if plan.place().1 == 0 {
                 y[[row]] = sum;
             }
-        }
+        });
     }
 
-    #[launch(grid = rows.div_ceil(plan.rows), block = plan.block(), min_blocks = plan.resident())]
+    #[launch(grid = plan.grid(rows), block = plan.block(), min_blocks = plan.resident())]
     fn softmax_held<T: Float, const N: usize>(#[meta] plan: Rows, x: In<T, [rows, cols]>, y: Out<T, [rows, cols]>) {
         check(plan, cols);
-        let (row, thread) = plan.place();
-        if row < rows {
-            let columns = plan.columns(thread);
-            let values = read::<T, N>(plan, x.row(row), &columns, f64::NEG_INFINITY);
-            // e^(v - top) = 2^(v log2 e - top log2 e): one fused multiply-add. What the second product is rounded by
-            // is a factor of the whole row, which the quotient removes.
-            let top = warp_max(tree(values.clone(), |a, b| a.max(b)));
-            let shift = top * -std::f32::consts::LOG2_E;
-            let powers: Vec<_> = values.iter().map(|v| v.mul_add(std::f32::consts::LOG2_E, shift).exp2()).collect();
-            let sum = warp_sum(tree(powers.clone(), |a, b| a + b));
-            let mut scale = 1.0 / sum;
-            if plan.warps > 1 {
-                // Each warp has powers of its own top.
-                let parts = exchange(plan.warps, [shift, sum]);
-                let least = tree(parts.iter().map(|part| part[0]).collect(), |a, b| a.min(b));
-                let total = tree(parts.iter().map(|part| part[1] * (least - part[0]).exp2()).collect(), |a, b| a + b);
-                scale = (least - shift).exp2() / total;
-            }
+        each_row::<T, N>(plan, x, f64::NEG_INFINITY, |row, columns, values| {
+            let (powers, scale) = softmax_row(plan, values);
             for (col, powers) in unroll(columns.iter().zip(powers.chunks(N))) {
                 write::<T, N>(plan, y.row(row), *col, std::array::from_fn(|lane| powers[lane] * scale));
             }
-        }
+        });
     }
 
-    #[launch(grid = rows.div_ceil(plan.rows), block = plan.block(), min_blocks = plan.resident())]
+    #[launch(grid = plan.grid(rows), block = plan.block(), min_blocks = plan.resident())]
     fn layer_norm_held<T: Float, const N: usize>(
         #[meta] plan: Rows,
         x: In<T, [rows, cols]>,
@@ -200,32 +276,8 @@ kernel! {
         epsilon: f32,
     ) {
         check(plan, cols);
-        let (row, thread) = plan.place();
-        if row < rows {
-            let columns = plan.columns(thread);
-            let values = read::<T, N>(plan, x.row(row), &columns, 0.0);
-            let inside = |at: usize| if plan.full { true.into_expr() } else { columns[at / N] < cols };
-            // Mean and squares of what the warp holds, the squares of distances from that mean.
-            let mut count = 0;
-            for col in unroll(columns.iter()) {
-                // Those of the warp: all before the first column of the warp after it.
-                let first = *col - lane_id() * N as i32;
-                count += if plan.full { (32 * N as i32).into_expr() } else { (cols - first).clamp(0, 32 * N as i32) };
-            }
-            let count = count as f32;
-            let mut mean = warp_sum(tree(values.clone(), |a, b| a + b)) / count;
-            let squares = values.iter().enumerate().map(|(at, v)| {
-                let distance = inside(at).select(*v - mean, 0.0);
-                distance * distance
-            });
-            let mut squares = warp_sum(tree(squares.collect(), |a, b| a + b));
-            if plan.warps > 1 {
-                let parts = exchange(plan.warps, [count, mean, squares, 0.0.into_expr()]);
-                let sum = tree(parts.iter().map(|part| part[0] * part[1]).collect(), |a, b| a + b);
-                mean = sum / (cols as f32);
-                let around = parts.iter().map(|part| part[0] * (part[1] - mean) * (part[1] - mean) + part[2]);
-                squares = tree(around.collect(), |a, b| a + b);
-            }
+        each_row::<T, N>(plan, x, 0.0, |row, columns, values| {
+            let (mean, squares) = moments(plan, cols, columns, &values);
             let scale = (squares / (cols as f32) + epsilon).rsqrt();
             for (col, values) in unroll(columns.iter().zip(values.chunks(N))) {
                 // Beyond the end of a row nothing is written, so it does not matter what is read.
@@ -236,7 +288,7 @@ kernel! {
                 let scaled = |lane: usize| normal(lane).mul_add(gain.lane(lane as i32), bias.lane(lane as i32));
                 write::<T, N>(plan, y.row(row), *col, std::array::from_fn(scaled));
             }
-        }
+        });
     }
 }
 

@@ -21,6 +21,12 @@ const SMALL_TILE: hard::matmul_template::Tile =
 const LARGE_TILE: hard::matmul_template::Tile =
     hard::matmul_template::Tile { warps: [4, 2], outer: [2, 2], inner: [2, 2], depth: 16 };
 
+/// A schedule of rows for a persistent grid.
+fn persistent<T: Element>(cols: usize) -> Option<row_kernels::Rows> {
+    let plan = row_kernels::Rows::of::<T>(cols, 16)?;
+    Some(row_kernels::Rows { persistent: Some([4, 132]), ..plan })
+}
+
 /// All kernels.
 pub fn all() -> Vec<Entry> {
     entries! {
@@ -40,6 +46,8 @@ pub fn all() -> Vec<Entry> {
         "softmax_fast<f16, 1000>" => row_kernels::softmax_fast::<f16>(row_kernels::Rows::of::<f16>(1000, 16));
         "softmax_fast<f32, 8192>" => row_kernels::softmax_fast::<f32>(row_kernels::Rows::of::<f32>(8192, 16));
         "softmax_fast<f16, 8192>" => row_kernels::softmax_fast::<f16>(row_kernels::Rows::of::<f16>(8192, 16));
+        "softmax_fast<f16, 1000, persistent>" => row_kernels::softmax_fast::<f16>(persistent::<f16>(1000));
+        "layer_norm_fast<f16, 1024, persistent>" => row_kernels::layer_norm_fast::<f16>(persistent::<f16>(1024));
         "softmax_fast<bf16, 1001>" => row_kernels::softmax_fast::<bf16>(row_kernels::Rows::of::<bf16>(1001, 2));
         "layer_norm_fast<f32, 1024>" => row_kernels::layer_norm_fast::<f32>(row_kernels::Rows::of::<f32>(1024, 16));
         "layer_norm_fast<f16, 1000>" => row_kernels::layer_norm_fast::<f16>(row_kernels::Rows::of::<f16>(1000, 16));

@@ -21,16 +21,21 @@ pub const COPIES: [(&str, i32, i32); 7] = [
 pub const ADDS: [(&str, i32, i32); 6] =
     [("", 2, 256), ("/1x256", 1, 256), ("/4x256", 4, 256), ("/1x512", 1, 512), ("/2x512", 2, 512), ("/2x128", 2, 128)];
 
-/// Of rows: elements a thread, threads a block where a warp takes a row.
-pub const ROWS: [(&str, usize, usize); 7] = [
-    ("", 32, 128),
-    ("/32x64", 32, 64),
-    ("/32x256", 32, 256),
-    ("/16x128", 16, 128),
-    ("/16x256", 16, 256),
-    ("/64x128", 64, 128),
-    ("/64x256", 64, 256),
+/// Of rows: elements a thread, threads a block where a warp takes a row, and blocks a multiprocessor of a persistent grid.
+pub const ROWS: [(&str, usize, usize, i32); 9] = [
+    ("", 32, 128, 0),
+    ("/32x64", 32, 64, 0),
+    ("/32x256", 32, 256, 0),
+    ("/16x128", 16, 128, 0),
+    ("/64x128", 64, 128, 0),
+    ("/32x128x3", 32, 128, 3),
+    ("/32x128x4", 32, 128, 4),
+    ("/32x128x6", 32, 128, 6),
+    ("/64x128x4", 64, 128, 4),
 ];
+
+/// Multiprocessors of an H200, which persistent grids are made for.
+const MULTIPROCESSORS: i32 = 132;
 
 /// Of transposes: through shared memory, or written as read by warps of so many rows of squares.
 pub const SQUARES: [(&str, Option<i32>); 4] =
@@ -50,8 +55,10 @@ pub fn stream<T: Element>(pieces: i32, threads: i32) -> Stream {
 }
 
 /// A schedule of rows that begin at multiples of 16 bytes.
-pub fn rows<T: Element>(cols: usize, most: usize, threads: usize) -> Option<Rows> {
-    Rows::with::<T>(cols, 16, most, threads)
+pub fn rows<T: Element>(cols: usize, most: usize, threads: usize, blocks: i32) -> Option<Rows> {
+    let plan = Rows::with::<T>(cols, 16, most, threads)?;
+    let persistent = (plan.warps == 1 && blocks > 0).then_some([blocks, MULTIPROCESSORS]);
+    Some(Rows { persistent, ..plan })
 }
 
 /// A schedule of matrices that begin at multiples of 16 bytes.

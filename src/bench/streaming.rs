@@ -110,8 +110,8 @@ fn with_plans<T: Real, Args: 'static>(
     kernel: impl Fn(&str, Build<Args>) -> Result<(String, Make), String>,
 ) -> Result<Vec<(String, Make)>, String> {
     let simple = simple.into_iter().map(|(name, template)| kernel(name, Box::new(template)));
-    let fast = ROWS.into_iter().map(|(plan, most, threads)| {
-        let template = move || fast(schedules::rows::<T>(cols, most, threads));
+    let fast = ROWS.into_iter().map(|(plan, most, threads, blocks)| {
+        let template = move || fast(schedules::rows::<T>(cols, most, threads, blocks));
         kernel(&format!("{name}{plan}"), Box::new(template))
     });
     simple.chain(fast).collect()
