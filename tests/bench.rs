@@ -140,8 +140,9 @@ fn what_is_wrong_is_said() {
         let (text, good) = bench(&folder, arguments, variables);
         assert!(!good && text.contains(part), "{part}\n{text}");
     };
-    refuses(product, &["STUB_WRONG"], "error: matmul_wgmma gives a wrong result: c[");
+    refuses(product, &["STUB_WRONG"], "FAILED matmul_wgmma gives a wrong result: c[");
     refuses(product, &["STUB_NO_HANDLE"], "cublaslt: cublasLtCreate failed: CUBLAS_STATUS_NOT_INITIALIZED (1)");
+    refuses(product, &["STUB_NO_HANDLE"], "  matmul_wgmma  ");
     refuses("matmul_wgmma --shape 100x256x64 --no-peaks", &[], "m must be a multiple of 128");
     refuses("matmul_wgmma --shape 128x256 --no-peaks", &[], "a shape of matmul_wgmma is m x n x k; 128x256 was given");
     refuses(
@@ -152,6 +153,6 @@ fn what_is_wrong_is_said() {
     refuses("vector_add<f32> --shape 4096 --no-peaks --against softmax", &[], "`softmax` is no rival here");
     refuses("nothing", &[], "there is no kernel `nothing` to measure");
     refuses("vector_add --device cuda:7", &[], "there is no device 7; the driver finds 2");
-    refuses("vector_add --shape 1000000000000 --no-peaks", &[], "error: ");
+    refuses("vector_add --shape 1000000000000 --no-peaks", &[], "FAILED ");
     refuses(&format!("{product} --csv /nowhere/out.csv"), &[], "/nowhere/out.csv: ");
 }

@@ -30,9 +30,10 @@ mod stats;
 mod streaming;
 pub mod table;
 
+use contestant::Contestant;
 use hidet::prelude::*;
 use measure::Plan;
-use problem::{Family, Work};
+use problem::{Family, Problem, Work};
 use progress::Progress;
 use stats::{Ratio, Summary};
 
@@ -74,13 +75,16 @@ pub struct Line {
 }
 
 /// What all contestants gave on one problem.
+#[derive(Default)]
 pub struct Bout {
     /// The shape, as in `4096x4096x4096`.
     pub shape: String,
     /// The work it takes.
     pub work: Work,
-    /// One for each contestant.
+    /// One for each contestant that is right.
     pub lines: Vec<Line>,
+    /// What is wrong with the others.
+    pub failures: Vec<String>,
 }
 
 /// The names that can be asked for, with shapes and rivals.
@@ -136,61 +140,81 @@ fn chosen(names: &[String]) -> Result<Vec<(Family, Vec<String>)>, String> {
     Ok(all)
 }
 
-/// Measures everything that is asked for; each bout is given to `report` when it is done.
+/// Measures everything that is asked for; each bout is given to `report` when it is done. What fails is told there, and
+/// the rest goes on.
 pub fn run(
     device: &Device,
     request: &Request,
     report: &mut dyn FnMut(Bout) -> Result<(), String>,
 ) -> Result<(), String> {
-    for (family, kernels) in chosen(&request.kernels)? {
+    let chosen = chosen(&request.kernels)?;
+    let mut bouts = Vec::new();
+    for (family, kernels) in &chosen {
         let shapes = if request.shapes.is_empty() { &family.shapes } else { &request.shapes };
         for shape in shapes {
             family.fits(shape)?;
-            report(bout(device, &family, &kernels, shape, request)?)?;
+            bouts.push((family, kernels, shape));
         }
+    }
+    for (number, (family, kernels, shape)) in bouts.iter().enumerate() {
+        let mut bout = Bout { shape: shape_text(shape), ..Bout::default() };
+        let progress = Progress::new(&format!("{} of {}, {}", number + 1, bouts.len(), bout.shape));
+        let done = (family.open)(device, shape).and_then(|problem| {
+            bout.work = problem.work;
+            bout.measure(device, &problem, kernels, request, &progress)
+        });
+        progress.done();
+        bout.failures.extend(done.err());
+        report(bout)?;
     }
     Ok(())
 }
 
-/// One problem: opened, checked, timed.
-fn bout(
-    device: &Device,
-    family: &Family,
-    kernels: &[String],
-    shape: &[usize],
-    request: &Request,
-) -> Result<Bout, String> {
-    let context = device.as_cuda().ok_or("times are measured on a GPU; on the simulated device there are none")?;
-    let problem = (family.open)(device, shape)?;
-    let mut contestants = Vec::new();
-    for name in kernels {
-        let make = problem.kernels.iter().find(|kernel| kernel.0 == *name);
-        let (_, make) = make.ok_or_else(|| format!("{name} is not among the kernels of its problem"))?;
-        contestants.push(make()?);
+impl Bout {
+    /// Makes, checks and times the contestants.
+    fn measure(
+        &mut self,
+        device: &Device,
+        problem: &Problem,
+        kernels: &[String],
+        request: &Request,
+        progress: &Progress,
+    ) -> Result<(), String> {
+        let context = device.as_cuda().ok_or("times are measured on a GPU; on the simulated device there are none")?;
+        let mut contestants = Vec::new();
+        let mut errors = Vec::new();
+        let mut enter = |made: Result<Vec<Contestant>, String>| {
+            for mut contestant in made? {
+                errors.push(if contestant.solves { Some(problem.verify(&mut contestant)?) } else { None });
+                contestants.push(contestant);
+            }
+            Ok(contestants.len())
+        };
+        let mut own = 0;
+        for (_, make) in problem.kernels.iter().filter(|kernel| kernels.contains(&kernel.0)) {
+            match enter(make().map(|made| vec![made])) {
+                Ok(count) => own = count,
+                Err(why) => self.failures.push(why),
+            }
+        }
+        for name in &request.against {
+            self.failures.extend(enter(rival::named(name, device, context, problem)).err());
+        }
+        let times = measure::rounds(context, &mut contestants, &request.plan, progress)?;
+        let summaries: Vec<Summary> = times.iter().map(|times| Summary::of(times)).collect();
+        let best = (own..times.len()).min_by(|&a, &b| summaries[a].median.total_cmp(&summaries[b].median));
+        let line = |(index, contestant): (usize, Contestant)| Line {
+            detail: contestant.detail(),
+            name: contestant.name,
+            rival: index >= own,
+            time: summaries[index],
+            rounds: times[index].len(),
+            error: errors[index],
+            ratio: best.filter(|_| index < own).map(|best| Ratio::of(&times[index], &times[best])),
+        };
+        self.lines = contestants.into_iter().enumerate().map(line).collect();
+        Ok(())
     }
-    let own = contestants.len();
-    for name in &request.against {
-        contestants.extend(rival::named(name, device, context, &problem)?);
-    }
-    let mut errors = Vec::new();
-    for contestant in &mut contestants {
-        errors.push(if contestant.solves { Some(problem.verify(contestant)?) } else { None });
-    }
-    let progress = Progress::new(&format!("{} {}", kernels.join(", "), shape_text(shape)));
-    let times = measure::rounds(context, &mut contestants, &request.plan, &progress)?;
-    let summaries: Vec<Summary> = times.iter().map(|times| Summary::of(times)).collect();
-    let best = (own..times.len()).min_by(|&a, &b| summaries[a].median.total_cmp(&summaries[b].median));
-    let line = |(index, contestant): (usize, contestant::Contestant)| Line {
-        detail: contestant.detail(),
-        name: contestant.name,
-        rival: index >= own,
-        time: summaries[index],
-        rounds: times[index].len(),
-        error: errors[index],
-        ratio: best.filter(|_| index < own).map(|best| Ratio::of(&times[index], &times[best])),
-    };
-    let lines = contestants.into_iter().enumerate().map(line).collect();
-    Ok(Bout { shape: shape_text(shape), work: problem.work, lines })
 }
 
 #[cfg(test)]

@@ -7,16 +7,17 @@ use hidet::device::{RawTensor, Storage};
 use hidet::prelude::*;
 
 /// Which unit of the device does the arithmetic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Engine {
     /// Tensor cores, bf16 or f16 in, f32 sums.
     Tensor,
     /// Fused multiply and add in f32.
+    #[default]
     Fma,
 }
 
 /// The least work a problem takes, whoever solves it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Work {
     /// Operations on floats; a multiplication and an addition are two.
     pub flops: f64,

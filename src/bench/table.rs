@@ -72,7 +72,12 @@ pub fn text(bout: &Bout, peaks: Option<&Peaks>) -> String {
     }
     let rounds = bout.lines.iter().map(|line| line.rounds).max().unwrap_or(0);
     let mut text = format!("{}, {rounds} rounds; ratios: how fast against the fastest rival\n", bout.shape);
-    align(&mut text, &rows);
+    if !bout.lines.is_empty() {
+        align(&mut text, &rows);
+    }
+    for failure in &bout.failures {
+        text += &format!("  FAILED {failure}\n");
+    }
     text
 }
 

@@ -99,6 +99,7 @@ pub fn bout() -> Bout {
         shape: "128x128x128".to_owned(),
         work: Work { flops: 4e9, engine: problem::Engine::Tensor, bytes: 1e6 },
         lines: vec![line("ours", false, 2.0), line("theirs", true, 1.0)],
+        failures: Vec::new(),
     }
 }
 

@@ -121,7 +121,7 @@ impl Bench {
         if let (Some(path), Some(peaks)) = (&self.roofline, &peaks) {
             write(path, plot::roofline(&machine.gpu, peaks, &bouts))?;
         }
-        Ok(true)
+        Ok(bouts.iter().all(|bout| bout.failures.is_empty()))
     }
 
     /// On the simulated device: counters instead of times.
