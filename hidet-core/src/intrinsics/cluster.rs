@@ -1,10 +1,22 @@
 //! Clusters of blocks (`sm_90`): their barrier, their shared memory, and what else belongs to a warp-specialised kernel.
 
-use super::{Effect, Meaning, Operand, Order, ResultRule, Row, Space, Together, TypeRule, row};
+use super::{AtomicOp, Effect, Meaning, Operand, Order, ResultRule, Row, Space, Together, TypeRule, row};
 use crate::types::{Scalar, Type};
 
 const ANY: TypeRule = TypeRule::OneOf(&Scalar::ALL);
 const MBARRIER: TypeRule = TypeRule::Is(Type { scalar: Scalar::U64, lanes: 1 });
+
+const WORDS: TypeRule =
+    TypeRule::OneOf(&[Scalar::I32, Scalar::U32, Scalar::F32, Scalar::I64, Scalar::U64, Scalar::F64]);
+/// What `red.async` does to which types.
+const REDUCTIONS: [(&str, AtomicOp, &[Scalar]); 6] = [
+    ("add", AtomicOp::Add, &[Scalar::U32, Scalar::I32, Scalar::U64]),
+    ("min", AtomicOp::Min, &[Scalar::U32, Scalar::I32]),
+    ("max", AtomicOp::Max, &[Scalar::U32, Scalar::I32]),
+    ("and", AtomicOp::And, &[Scalar::U32, Scalar::I32]),
+    ("or", AtomicOp::Or, &[Scalar::U32, Scalar::I32]),
+    ("xor", AtomicOp::Xor, &[Scalar::U32, Scalar::I32]),
+];
 
 fn barrier(name: &str, meaning: Meaning, doc: &str) -> Row {
     peer(name, &format!("hidet_{}();", name.replace('.', "_")), meaning, doc)
@@ -15,7 +27,7 @@ fn peer(name: &str, cuda: &str, meaning: Meaning, doc: &str) -> Row {
 }
 
 pub(super) fn rows() -> Vec<Row> {
-    vec![
+    let mut rows = vec![
         barrier("cluster.arrive", Meaning::ClusterArrive(Order::Release), "Arrives at the cluster's barrier; accesses before it are ordered before the wait of others."),
         barrier("cluster.arrive.relaxed", Meaning::ClusterArrive(Order::Relaxed), "Arrives at the cluster's barrier without ordering accesses."),
         barrier("cluster.wait", Meaning::ClusterWait, "Waits until all threads of the cluster that have not ended have arrived.")
@@ -44,6 +56,17 @@ pub(super) fn rows() -> Vec<Row> {
         peer("cluster.mbarrier.arrive.relaxed", "hidet_cluster_mbarrier_arrive_relaxed($0, $1);", Meaning::MbarrierArrive, "Arrives at the mbarrier of the block of that rank in the cluster, without ordering what this thread wrote: to hand back a buffer that this block has only read.")
             .address(Space::Shared, Effect::Barrier, MBARRIER, 1)
             .at_peer(),
+        peer("cluster.store.async", "hidet_cluster_store_async($0, $3, $1, $2);", Meaning::PushStore, "Stores to the shared memory of the block of that rank in the cluster while the thread goes on; the bytes arrive at the mbarrier there.")
+            .address(Space::Shared, Effect::Write, WORDS, 1)
+            .operand(Operand::Value(TypeRule::SameAs(0)))
+            .address(Space::Shared, Effect::Barrier, MBARRIER, 1)
+            .at_peer(),
+        peer("cluster.bulk.copy", "hidet_cluster_bulk_copy($0, $4, $1, $2, $3);", Meaning::PushCopy, "Copies a multiple of 16 bytes of shared memory to that of the block of that rank in the cluster; the bytes arrive at the mbarrier there.")
+            .address(Space::Shared, Effect::Write, ANY, 0)
+            .address(Space::Shared, Effect::Read, TypeRule::SameAs(0), 0)
+            .value(Type::I32)
+            .address(Space::Shared, Effect::Barrier, MBARRIER, 1)
+            .at_peer(),
         row("grid.sync", "hidet_grid_sync();", Meaning::GridSync, "All threads of the grid, which must be cooperative, meet; their accesses before it happen before those after it.")
             .together(Together::Block),
         row("setmaxnreg.inc", "hidet_setmaxnreg_inc<$0>();", Meaning::SetMaxRegisters { raise: true }, "Raises the registers a thread of this warp group may use (a multiple of 8); the kernel needs a block size and a least number of blocks.")
@@ -60,5 +83,14 @@ pub(super) fn rows() -> Vec<Row> {
             .together(Together::Warp),
         row("grid.wait", "hidet_grid_wait();", Meaning::GridOrder, "Waits for the kernels before this one on the stream, where it was launched early.").since(90, false),
         row("grid.launch", "hidet_grid_launch();", Meaning::GridOrder, "Lets the kernels after this one on the stream be launched.").since(90, false),
-    ]
+    ];
+    rows.extend(REDUCTIONS.iter().map(|(name, op, types)| {
+        let doc = "Combines with the shared memory of the block of that rank in the cluster while the thread goes on; the bytes arrive at the mbarrier there.";
+        peer(&format!("cluster.reduce.async.{name}"), &format!("hidet_cluster_reduce_async_{name}($0, $3, $1, $2);"), Meaning::PushReduce(*op), doc)
+            .address(Space::Shared, Effect::Atomic, TypeRule::OneOf(types), 1)
+            .operand(Operand::Value(TypeRule::SameAs(0)))
+            .address(Space::Shared, Effect::Barrier, MBARRIER, 1)
+            .at_peer()
+    }));
+    rows
 }

@@ -340,6 +340,8 @@ pub enum Meaning {
     /// Copies the box of tensor map 1 at the coordinates that follow to shared address 0; the bytes arrive at the
     /// mbarrier after them.
     TensorLoad,
+    /// The same to each block of the cluster that the last operand names, one bit a block.
+    TensorMulticast,
     /// Copies the last operand, in shared memory, to the box of tensor map 0 at the coordinates that follow, or combines
     /// it with what is there, element by element.
     TensorStore(Option<AtomicOp>),
@@ -378,6 +380,13 @@ pub enum Meaning {
     Load,
     /// Stores operand 1 to address 0.
     Store,
+    /// Stores operand 1 to address 0, asynchronously; the bytes arrive at mbarrier 2.
+    PushStore,
+    /// Combines operand 1 with address 0, asynchronously; the bytes arrive at mbarrier 2.
+    PushReduce(AtomicOp),
+    /// Copies operand 2 bytes from shared address 1 of this block to address 0, asynchronously; they arrive at
+    /// mbarrier 3.
+    PushCopy,
     /// Compiled, not simulated: the simulated device refuses with the name of the intrinsic.
     NotSimulated,
 }

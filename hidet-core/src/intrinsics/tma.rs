@@ -53,7 +53,7 @@ fn tensor(rank: usize) -> Vec<Row> {
     let multicast = bulk(
         format!("tma.load.{rank}d.multicast"),
         format!("hidet_tma_load_{rank}d_multicast($0, $1, ${}, ${}, {});", 2 + rank, 3 + rank, coordinates(2, rank)),
-        Meaning::NotSimulated,
+        Meaning::TensorMulticast,
         format!("Copies the box at {rank} coordinates to the same place in shared memory of each block of the cluster that the mask names; its bytes arrive at the mbarrier of each."),
     )
     .address(Space::Shared, Effect::Write, ANY, 0)

@@ -13,6 +13,7 @@ use super::lanes::{Row, lanes};
 use super::memory::{load_at, store_at};
 use super::products::Products;
 use super::program::{Access, CallArg, Place};
+use super::push::Push;
 use super::report::FaultKind;
 use super::shadow::Touch;
 use super::transfer::Offsets;
@@ -24,8 +25,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 pub enum Agent {
     /// The copies of the threads of a warp: an agent a lane, one number after the other.
     Copies(u32),
-    /// The bulk copies whose bytes arrive at an mbarrier.
-    Loads(u32),
+    /// What reports on an mbarrier: of the block of that rank where it is another one, and by its byte.
+    Loads(Option<u32>, u32),
     /// What the bulk stores of a thread read of shared memory.
     StoreReads(u32),
     /// What they write to global memory.
@@ -38,7 +39,7 @@ impl Agent {
     fn kind(self) -> AgentKind {
         match self {
             Agent::Copies(_) => AgentKind::Copy,
-            Agent::Loads(_) => AgentKind::Load,
+            Agent::Loads(..) => AgentKind::Load,
             Agent::StoreReads(_) | Agent::StoreWrites(_) => AgentKind::Store,
             Agent::Products(_) => AgentKind::Product,
         }
@@ -54,6 +55,7 @@ pub struct Agents<'l> {
     copies: BTreeMap<u32, Copies>,
     pub bulk: Bulk<'l>,
     pub products: Products<'l>,
+    pub pushes: Vec<Push>,
 }
 
 impl Agents<'_> {
@@ -281,9 +283,9 @@ impl BlockRun<'_> {
     pub fn advance_agents(&mut self) -> bool {
         let busy = self.agents.copies.iter().filter(|copies| !copies.1.work.is_empty());
         let busy: Vec<u32> = busy.map(|copies| *copies.0).collect();
-        let bulk = self.copies_under_way();
+        let (bulk, pushes) = (self.copies_under_way(), self.agents.pushes.len());
         let products = self.agents.products.busy();
-        let count = busy.len() as u32 + bulk + products.len() as u32;
+        let count = busy.len() as u32 + bulk + (products.len() + pushes) as u32;
         if count == 0 {
             return false;
         }
@@ -293,6 +295,11 @@ impl BlockRun<'_> {
             return true;
         }
         let pick = (pick - bulk) as usize;
+        if pick < pushes {
+            self.advance_push(pick);
+            return true;
+        }
+        let pick = pick - pushes;
         if pick < products.len() {
             self.advance_products(products[pick]);
             return true;

@@ -38,14 +38,27 @@ pub struct Mbarrier {
     /// Where it was initialised, and by which thread.
     pub site: u32,
     pub owner: u32,
+    /// The block it lies in.
+    pub block: u32,
     /// Whether that thread has fenced afterwards, so that bulk copies know it.
     pub fenced: bool,
     /// Bulk copies under way that report to it.
     pub copies: u32,
     /// The last one: where it was issued, by whom, and in which phase.
-    pub last_copy: Option<(u32, u32, u32)>,
+    pub last_copy: Option<LastCopy>,
     /// Phases whose end a thread has seen.
     pub seen: u32,
+}
+
+/// The copy that was issued last of those that report on an mbarrier.
+#[derive(Debug, Clone, Copy)]
+pub struct LastCopy {
+    pub site: u32,
+    /// Who issued it.
+    pub block: u32,
+    pub thread: u32,
+    /// The phase it was issued in.
+    pub phase: u32,
 }
 
 impl Named {
@@ -186,6 +199,7 @@ impl BlockRun<'_> {
                         pending: operand,
                         site: call.site,
                         owner: (warp * 32 + lane) as u32,
+                        block: self.number,
                         ..Mbarrier::default()
                     };
                     self.mbarriers.insert(at, new);
@@ -268,8 +282,8 @@ impl BlockRun<'_> {
             return true;
         };
         let mut others = vec![(barrier.site, "it was initialised here".to_owned())];
-        if let Some((site, thread, _)) = barrier.last_copy {
-            others.insert(0, (site, format!("{} copies", self.launch.thread_name(self.number, thread))));
+        if let Some(LastCopy { site, block, thread, .. }) = barrier.last_copy {
+            others.insert(0, (site, format!("{} copies", self.launch.thread_name(block, thread))));
         }
         let what = format!("{} is the last to arrive", self.thread_name(warp, lane));
         self.fault(FaultKind::Barrier, message, (site, what), others);

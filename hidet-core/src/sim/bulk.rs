@@ -16,6 +16,7 @@ use super::report::FaultKind;
 use super::runs::Visitor;
 use super::shadow::Touch;
 use super::tiles::Route;
+use super::transfer::Offsets;
 use super::warp::Strand;
 use crate::intrinsics::{AtomicOp, Meaning};
 use crate::ir::BufferId;
@@ -25,8 +26,9 @@ use std::collections::{HashMap, VecDeque};
 /// What a copy does.
 #[derive(Debug)]
 enum Way {
-    /// To shared memory; issued at a time, its bytes arrive at the mbarrier.
-    Load { mbarrier: u32, time: u32 },
+    /// To shared memory, of the block of that rank where it is another one; issued at a time, its bytes arrive at the
+    /// mbarrier.
+    Load { peer: Option<u32>, mbarrier: u32, time: u32 },
     /// From shared memory, in a group of its thread; what was read of it.
     Store { op: Option<AtomicOp>, group: u64, data: Option<Vec<u8>> },
 }
@@ -79,7 +81,7 @@ impl<'l> BlockRun<'l> {
     fn ends(&self, call: &'l Call) -> Option<Ends<'l>> {
         let program = self.launch.program;
         let mut ends = Ends { route: None, shared: program.accesses.first()?, global: None, mbarrier: None };
-        let load = matches!(call.meaning, Meaning::TensorLoad | Meaning::BulkLoad);
+        let load = matches!(call.meaning, Meaning::TensorLoad | Meaning::TensorMulticast | Meaning::BulkLoad);
         let mut found = 0;
         for arg in &call.args {
             match arg {
@@ -152,17 +154,29 @@ impl<'l> BlockRun<'l> {
             if !self.box_fits(warp, lane, call, ends.shared, shared_at.at[lane], shared, &route) {
                 return Some(Pause::Stopped);
             }
-            let way = match (ends.mbarrier, &mbarriers) {
+            let make = |way| Copy { thread, site: call.site, route, shared, tensor, elem, way };
+            let buffers = (ends.shared.buffer, shared_start, buffer);
+            self.count_bulk(&route, shared, tensor, load);
+            match (ends.mbarrier, &mbarriers) {
                 (Some(access), Some(offsets)) => {
                     let Place::Shared(byte) = access.place else { return None };
                     let mbarrier = byte + offsets.at[lane] * 8;
-                    if self.launch.options.checks.races {
-                        self.watch(warp, access, &offsets.at, 1 << lane, Touch::Atomic, 0, false);
+                    let own = self.cluster_rank();
+                    let blocks = match call.meaning {
+                        Meaning::TensorMulticast => call.lane(&operands, call.args.len() - 1, lane) as u32,
+                        _ => 1 << own,
+                    };
+                    for rank in lanes(blocks).map(|rank| rank as u32) {
+                        if !self.reach(warp, 1 << lane, rank, ends.shared.site) {
+                            return Some(self.stop());
+                        }
+                        let peer = (rank != own).then_some(rank);
+                        let copy = make(Way::Load { peer, mbarrier, time: self.clocks.now(warp) });
+                        let issue = |block: &mut Self| block.issue_load(warp, lane, copy, (access, offsets), buffers);
+                        if !self.at_rank(rank, issue) {
+                            return Some(Pause::Stopped);
+                        }
                     }
-                    if !self.begin_transaction(mbarrier, call.site, warp, lane) {
-                        return Some(Pause::Stopped);
-                    }
-                    Way::Load { mbarrier, time: self.clocks.now(warp) }
                 }
                 _ => {
                     let op = match call.meaning {
@@ -171,17 +185,38 @@ impl<'l> BlockRun<'l> {
                     };
                     let stores = self.agents.bulk.stores.entry(thread).or_default();
                     stores.last = Some((stores.committed, call.site));
-                    Way::Store { op, group: stores.committed, data: None }
+                    let copy = make(Way::Store { op, group: stores.committed, data: None });
+                    self.watch_bulk(warp, lane, &copy, buffers);
+                    self.agents.bulk.copies.push(copy);
+                    // The next copy is of another time, so that each can be waited for.
+                    self.clocks.advance(warp);
                 }
-            };
-            let copy = Copy { thread, site: call.site, route, shared, tensor, elem, way };
-            self.watch_bulk(warp, lane, &copy, ends.shared.buffer, shared_start, buffer);
-            self.count_bulk(&copy, load);
-            self.agents.bulk.copies.push(copy);
-            // The next copy is of another time, so that each can be waited for.
-            self.clocks.advance(warp);
+            }
         }
         None
+    }
+
+    /// A load to the shared memory that is this block's for the moment. False where its mbarrier refuses.
+    fn issue_load(
+        &mut self,
+        warp: usize,
+        lane: usize,
+        copy: Copy<'l>,
+        (access, offsets): (&Access, &Offsets),
+        buffers: (BufferId, u32, BufferId),
+    ) -> bool {
+        let Way::Load { mbarrier, .. } = copy.way else { return true };
+        if self.launch.options.checks.races {
+            self.watch(warp, access, &offsets.at, 1 << lane, Touch::Atomic, 0, false);
+        }
+        if !self.begin_transaction(mbarrier, copy.site, warp, lane, true) {
+            return false;
+        }
+        self.watch_bulk(warp, lane, &copy, buffers);
+        self.agents.bulk.copies.push(copy);
+        // The next copy is of another time, so that each can be waited for.
+        self.clocks.advance(warp);
+        true
     }
 
     fn box_fits(
@@ -247,16 +282,14 @@ impl<'l> BlockRun<'l> {
         warp: usize,
         lane: usize,
         copy: &Copy<'l>,
-        shared: BufferId,
-        shared_start: u32,
-        global: BufferId,
+        (shared, shared_start, global): (BufferId, u32, BufferId),
     ) {
         let checks = self.launch.options.checks;
         if !(checks.races || checks.uninitialised) {
             return;
         }
         let (reads, writes) = match copy.way {
-            Way::Load { mbarrier, .. } => (Agent::Loads(mbarrier), Agent::Loads(mbarrier)),
+            Way::Load { peer, mbarrier, .. } => (Agent::Loads(peer, mbarrier), Agent::Loads(peer, mbarrier)),
             Way::Store { .. } => (Agent::StoreReads(copy.thread), Agent::StoreWrites(copy.thread)),
         };
         let (reads, writes) = (self.agents.epoch(reads), self.agents.epoch(writes));
@@ -297,14 +330,14 @@ impl<'l> BlockRun<'l> {
         }
     }
 
-    fn count_bulk(&mut self, copy: &Copy, load: bool) {
+    fn count_bulk(&mut self, route: &Route, shared: u32, tensor: u32, load: bool) {
         if !self.launch.options.counters {
             return;
         }
         let (mut bytes, mut sectors) = (0, 0);
-        let offset = self.launch.tensors[copy.tensor as usize].offset;
+        let offset = self.launch.tensors[tensor as usize].offset;
         let mut last = usize::MAX;
-        copy.route.runs(copy.shared, &mut |run| {
+        route.runs(shared, &mut |run| {
             let Some(start) = run.global.map(|byte| offset + byte) else { return };
             bytes += u64::from(run.bytes);
             let (first, end) = (start / 32, (start + run.bytes as usize).div_ceil(32));
@@ -380,19 +413,24 @@ impl<'l> BlockRun<'l> {
         let base = self.launch.tensors[copy.tensor as usize].memory.base();
         let shared = self.shared.as_mut_ptr().cast::<u8>();
         match &mut copy.way {
-            Way::Load { mbarrier, time } => {
-                copy.route.runs(copy.shared, &mut |run| {
-                    // SAFETY: both ranges were checked when the copy was issued.
-                    unsafe {
-                        let to = shared.add(run.shared as usize);
-                        match run.global {
-                            Some(byte) => move_bytes(base.add(offset + byte), to, run.bytes as usize),
-                            None => std::ptr::write_bytes(to, 0, run.bytes as usize),
+            Way::Load { peer, mbarrier, time } => {
+                let (peer, mbarrier, time) = (*peer, *mbarrier, *time);
+                let rank = peer.unwrap_or(self.cluster_rank());
+                self.at_rank(rank, |block| {
+                    let shared = block.shared.as_mut_ptr().cast::<u8>();
+                    copy.route.runs(copy.shared, &mut |run| {
+                        // SAFETY: both ranges were checked when the copy was issued.
+                        unsafe {
+                            let to = shared.add(run.shared as usize);
+                            match run.global {
+                                Some(byte) => move_bytes(base.add(offset + byte), to, run.bytes as usize),
+                                None => std::ptr::write_bytes(to, 0, run.bytes as usize),
+                            }
                         }
-                    }
+                    });
+                    let agent = Agent::Loads(peer, mbarrier);
+                    block.complete_transaction(agent, copy.route.bytes(), time, copy.site, copy.thread);
                 });
-                let (mbarrier, time) = (*mbarrier, *time);
-                self.complete_transaction(mbarrier, copy.route.bytes(), time, copy.site, copy.thread);
             }
             Way::Store { data: data @ None, .. } => {
                 let mut bytes = vec![0u8; copy.route.bytes() as usize];

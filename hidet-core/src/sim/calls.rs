@@ -58,7 +58,7 @@ impl BlockRun<'_> {
                 self.fence_proxy(warp, strand, call.meaning == Meaning::FenceProxyAsync);
                 None
             }
-            Meaning::TensorLoad | Meaning::TensorStore(_) | Meaning::BulkLoad | Meaning::BulkStore(_) => {
+            Meaning::TensorLoad | Meaning::TensorMulticast | Meaning::TensorStore(_) | Meaning::BulkLoad | Meaning::BulkStore(_) => {
                 self.bulk_copy(warp, strand, number)
             }
             Meaning::BulkCommit => {
@@ -133,6 +133,8 @@ impl BlockRun<'_> {
             }
             Meaning::Load | Meaning::Store => self.access(warp, strand, number),
             Meaning::PeerAddress => self.peer_address(warp, strand, number),
+            // These go to a peer always.
+            Meaning::PushStore | Meaning::PushReduce(_) | Meaning::PushCopy => None,
             // The compiler refuses it.
             Meaning::NotSimulated => None,
         };

@@ -102,7 +102,8 @@ impl<'l> Cluster<'l> {
         for rank in (first..count).chain(0..first) {
             let cell = &self.blocks[rank as usize];
             let Some(mut block) = cell.borrow_mut().take() else { continue };
-            let ran = block.alive > 0 && block.step(slices) != Status::Blocked;
+            // What a block has sent arrives even when its threads have ended.
+            let ran = if block.alive > 0 { block.step(slices) != Status::Blocked } else { block.advance_agents() };
             let stopped = block.stopped;
             alive |= block.alive > 0;
             *cell.borrow_mut() = Some(block);

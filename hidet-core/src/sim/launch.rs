@@ -102,7 +102,9 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    pub fn of(run: BlockRun) -> Outcome {
+    pub fn of(mut run: BlockRun) -> Outcome {
+        // What its threads need not wait for before they end.
+        while !run.stopped && run.advance_agents() {}
         Outcome { counters: run.counters, faults: run.faults, more: run.more_faults, printed: run.printed }
     }
 }

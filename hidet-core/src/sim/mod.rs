@@ -33,6 +33,7 @@ mod print;
 mod products;
 mod program;
 mod proxies;
+mod push;
 mod random;
 mod report;
 mod runs;

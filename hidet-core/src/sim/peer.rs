@@ -29,20 +29,25 @@ impl<'l> BlockRun<'l> {
         }
         let Some(CallArg::Address(access)) = call.args.first() else { return None };
         let site = self.launch.program.accesses[*access as usize].site;
-        if !self.reach(warp, strand.mask, rank, site, 0) {
+        if !self.reach(warp, strand.mask, rank, site) {
             return Some(self.stop());
+        }
+        if matches!(call.meaning, Meaning::PushStore | Meaning::PushReduce(_) | Meaning::PushCopy) {
+            return self.push(warp, strand, number, rank);
+        }
+        for lane in lanes(strand.mask) {
+            self.visit(rank, Epoch { time: self.clocks.now(warp), who: (warp * 32 + lane) as u32, block: self.number, site });
         }
         self.at_rank(rank, |block| block.call_here(warp, strand, number))
     }
 
-    fn operand(&self, warp: usize, strand: &Strand, call: &Call, index: usize, lane: usize) -> u64 {
+    pub fn operand(&self, warp: usize, strand: &Strand, call: &Call, index: usize, lane: usize) -> u64 {
         let regs = self.warps[warp].regs.as_ptr() as *mut Row;
         call.lane(&Operands { regs, slots: &strand.slots, consts: &self.launch.program.consts }, index, lane)
     }
 
-    /// Whether the lanes may access the memory of the block of that rank; notes that they do. `agent` is
-    /// [`Epoch::AGENT`] for an asynchronous operation of theirs.
-    pub fn reach(&mut self, warp: usize, mask: u32, rank: u32, site: u32, agent: u32) -> bool {
+    /// Whether the lanes may access the memory of the block of that rank.
+    pub fn reach(&mut self, warp: usize, mask: u32, rank: u32, site: u32) -> bool {
         let verb = self.launch.program.sites[site as usize].verb;
         let who = format!("{} {verb}", self.thread_name(warp, mask.trailing_zeros() as usize));
         let count = self.launch.program.cluster.iter().product::<u32>();
@@ -54,8 +59,8 @@ impl<'l> BlockRun<'l> {
         }
         let Some(member) = self.member.as_ref().filter(|member| member.rank != rank) else { return true };
         let cluster = member.cluster.clone();
-        let mut cell = cluster.blocks[rank as usize].borrow_mut();
-        let Some(peer) = cell.as_mut() else { return true };
+        let cell = cluster.blocks[rank as usize].borrow();
+        let Some(peer) = cell.as_ref() else { return true };
         if peer.alive == 0 {
             let message = format!("the block of rank {rank} has ended, and its shared memory with it");
             let others = vec![(peer.last_exit, format!("{} ended here", self.launch.block_name(peer.number)))];
@@ -74,14 +79,24 @@ impl<'l> BlockRun<'l> {
             self.fault(FaultKind::ClusterPeer, message, (site, who), Vec::new());
             return false;
         }
-        if let Some(theirs) = &mut peer.member {
-            let time = self.clocks.now(warp);
-            for lane in lanes(mask) {
-                let who = (warp * 32 + lane) as u32 | agent;
-                theirs.visits.insert((self.number, who), Epoch { time, who, block: self.number, site });
-            }
-        }
         true
+    }
+
+    /// Notes an access to the memory of the block of that rank, which must not end before.
+    pub fn visit(&mut self, rank: u32, epoch: Epoch) {
+        if !self.launch.options.checks.races {
+            return;
+        }
+        let Some(member) = &mut self.member else { return };
+        if member.rank == rank {
+            if epoch.is_agent() {
+                member.visits.insert((epoch.block, epoch.who), epoch);
+            }
+            return;
+        }
+        if let Some(theirs) = member.cluster.blocks[rank as usize].borrow_mut().as_mut().and_then(|peer| peer.member.as_mut()) {
+            theirs.visits.insert((epoch.block, epoch.who), epoch);
+        }
     }
 
     /// Does something on the shared memory of the block of that rank, as this block.

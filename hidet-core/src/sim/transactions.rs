@@ -1,6 +1,7 @@
 //! The bytes that bulk copies bring to mbarriers, and the fences that make mbarriers and memory known to them.
 
 use super::agents::Agent;
+use super::barriers::LastCopy;
 use super::block::BlockRun;
 use super::clocks::{Published, View};
 use super::lanes::lanes;
@@ -27,20 +28,21 @@ impl BlockRun<'_> {
         self.clocks.advance(warp);
     }
 
-    /// A bulk copy is issued whose bytes will arrive at the mbarrier. False where it cannot.
-    pub fn begin_transaction(&mut self, at: u32, site: u32, warp: usize, lane: usize) -> bool {
+    /// An operation is issued whose bytes will arrive at the mbarrier; `bulk`: by the tensor memory accelerator, to
+    /// which the mbarrier must be known. False where it cannot.
+    pub fn begin_transaction(&mut self, at: u32, site: u32, warp: usize, lane: usize, bulk: bool) -> bool {
         let thread = (warp * 32 + lane) as u32;
         let (message, others) = match self.mbarriers.get_mut(&at) {
             None => ("an mbarrier is used before it was initialised".to_owned(), Vec::new()),
-            Some(barrier) if !barrier.fenced && self.launch.options.checks.races => {
+            Some(barrier) if bulk && !barrier.fenced && self.launch.options.checks.races => {
                 let message =
                     "an mbarrier is not known to bulk copies yet; put `mbarrier_init_fence()` after its initialisation";
-                let owner = self.launch.thread_name(self.number, barrier.owner);
+                let owner = self.launch.thread_name(barrier.block, barrier.owner);
                 (message.to_owned(), vec![(barrier.site, format!("{owner} initialises it"))])
             }
             Some(barrier) => {
                 barrier.copies += 1;
-                barrier.last_copy = Some((site, thread, barrier.phase));
+                barrier.last_copy = Some(LastCopy { site, block: self.number, thread, phase: barrier.phase });
                 return true;
             }
         };
@@ -51,8 +53,9 @@ impl BlockRun<'_> {
     }
 
     /// The bytes of a copy that was issued at `time` have arrived.
-    pub fn complete_transaction(&mut self, at: u32, bytes: u32, time: u32, site: u32, thread: u32) {
-        let agent = self.agents.number(Agent::Loads(at));
+    pub fn complete_transaction(&mut self, agent: Agent, bytes: u32, time: u32, site: u32, thread: u32) {
+        let Agent::Loads(_, at) = agent else { return };
+        let agent = self.agents.number(agent);
         let Some(barrier) = self.mbarriers.get_mut(&at) else { return };
         barrier.copies = barrier.copies.saturating_sub(1);
         barrier.bytes -= i64::from(bytes);
@@ -83,17 +86,17 @@ impl BlockRun<'_> {
 
     /// The last thread ends: bulk copies to shared memory must be done, and known to be.
     pub fn loads_ended(&mut self, end: u32) {
-        let mut left: Vec<(u32, u32)> = self
+        let mut left: Vec<(u32, u32, u32)> = self
             .mbarriers
             .values()
-            .filter_map(|barrier| barrier.last_copy.filter(|copy| copy.2 >= barrier.seen))
-            .map(|(site, thread, _)| (site, thread))
+            .filter_map(|barrier| barrier.last_copy.filter(|copy| copy.phase >= barrier.seen))
+            .map(|copy| (copy.site, copy.block, copy.thread))
             .collect();
         left.sort_unstable();
-        for (site, thread) in left {
+        for (site, block, thread) in left {
             let message =
                 "a bulk copy may still write shared memory when its block ends: no thread waits for its bytes";
-            let what = format!("{} issues it", self.launch.thread_name(self.number, thread));
+            let what = format!("{} issues it", self.launch.thread_name(block, thread));
             self.fault(FaultKind::Unfinished, message, (site, what), vec![(end, "the block ends".to_owned())]);
         }
     }

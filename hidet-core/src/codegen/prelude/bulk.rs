@@ -12,10 +12,11 @@ fn coordinates(rank: usize, first: usize) -> (String, String, String) {
 
 pub(super) fn pieces() -> Vec<Piece> {
     let mut pieces = plain();
-    pieces.extend(reductions());
+    pieces.extend(remote_reductions());
     for rank in 1..=5 {
         pieces.extend(tensor(rank));
     }
+    pieces.extend(reductions());
     pieces
 }
 
@@ -112,6 +113,27 @@ fn reductions() -> impl Iterator<Item = Piece> {
         }
         piece(name, text)
     })
+}
+
+/// `red.async`, overloaded by type.
+fn remote_reductions() -> Vec<Piece> {
+    let one = |name: &str, c: &str, ptx: &str, constraint: &str| {
+        format!(
+            "__device__ __forceinline__ void hidet_cluster_reduce_async_{name}({c}* p, int rank, {c} value, unsigned long long* \
+             bar) {{\n    asm volatile(\"red.async.relaxed.cluster.shared::cluster.mbarrier::complete_tx::bytes.{name}.{ptx} \
+             [%0], %1, [%2];\" :: \"r\"(hidet_mapa(p, rank)), \"{constraint}\"(value), \"r\"(hidet_mapa(bar, rank)) : \
+             \"memory\");\n}}\n"
+        )
+    };
+    let all = ["add", "min", "max", "and", "or", "xor"].map(|name| {
+        let [signed, unsigned] = if matches!(name, "and" | "or" | "xor") { ["b32"; 2] } else { ["s32", "u32"] };
+        let mut text = one(name, "int", signed, "r") + &one(name, "unsigned", unsigned, "r");
+        if name == "add" {
+            text += &one(name, "unsigned long long", "u64", "l");
+        }
+        piece(format!("hidet_cluster_reduce_async_{name}"), text)
+    });
+    all.into()
 }
 
 fn plain() -> Vec<Piece> {
@@ -218,6 +240,23 @@ template <class T> @ void hidet_cluster_store(T* p, int rank, T value) {
 @ void hidet_cluster_mbarrier_arrive_expect(unsigned long long* bar, int rank, int bytes) {
     asm volatile("mbarrier.arrive.expect_tx.release.cluster.shared::cluster.b64 _, [%0], %1;"
                  :: "r"(hidet_mapa(bar, rank)), "r"(bytes) : "memory");
+}
+
+## hidet_cluster_store_async
+template <class T> @ void hidet_cluster_store_async(T* p, int rank, T value, unsigned long long* bar) {
+    if constexpr (sizeof(T) == 4) {
+        asm volatile("st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.b32 [%0], %1, [%2];"
+                     :: "r"(hidet_mapa(p, rank)), "r"(bitcast<unsigned>(value)), "r"(hidet_mapa(bar, rank)) : "memory");
+    } else {
+        asm volatile("st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.b64 [%0], %1, [%2];"
+                     :: "r"(hidet_mapa(p, rank)), "l"(bitcast<unsigned long long>(value)), "r"(hidet_mapa(bar, rank)) : "memory");
+    }
+}
+
+## hidet_cluster_bulk_copy
+@ void hidet_cluster_bulk_copy(void* to, int rank, const void* from, int bytes, unsigned long long* bar) {
+    asm volatile("cp.async.bulk.shared::cluster.shared::cta.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];"
+                 :: "r"(hidet_mapa(to, rank)), "r"(hidet_shared_address(from)), "r"(bytes), "r"(hidet_mapa(bar, rank)) : "memory");
 }
 
 ## hidet_setmaxnreg_inc

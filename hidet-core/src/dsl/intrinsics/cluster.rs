@@ -1,6 +1,6 @@
 //! Clusters of blocks (sm_90), and what else belongs to a warp-specialised kernel.
 
-use super::intrinsic;
+use super::{AtomicNum, Call, intrinsic};
 use crate::dsl::access::Base;
 use crate::dsl::address::Address;
 use crate::dsl::builder::{here, with};
@@ -84,6 +84,57 @@ barrier! {
     /// All threads of the grid meet; their accesses before it happen before those after it. The launch must be
     /// `cooperative`.
     grid_sync "grid.sync";
+}
+
+/// A call of a row that is for the memory of other blocks alone.
+#[track_caller]
+fn at_peer<T: Element>(name: &str, to: &Address<T>) -> Call {
+    if to.rank.is_none() && to.place.is_some() {
+        let message = format!("`{name}` needs memory at a rank: `&x.at_rank(rank)[[i]]`");
+        let at = here();
+        with(|builder| builder.problem(message, at));
+    }
+    intrinsic(name).address(to)
+}
+
+/// Stores to the shared memory of another block while the thread goes on; the bytes arrive at the mbarrier, which lies in
+/// that block too: `cluster_store_async(&inbox.at_rank(next)[[i]], value, full.at_rank(next).at(0))`.
+#[track_caller]
+pub fn cluster_store_async<T: Element>(to: Address<T>, value: impl IntoExpr<T>, mbarrier: Address<u64>) {
+    at_peer("cluster.store.async", &to).value::<T>(value).address(&mbarrier).run();
+}
+
+/// Copies `bytes` of this block's shared memory, a multiple of 16, to that of another block; they arrive at the mbarrier,
+/// which lies there too.
+#[track_caller]
+pub fn cluster_copy<T: Element>(to: Address<T>, from: Address<T>, bytes: impl IntoExpr<i32>, mbarrier: Address<u64>) {
+    let call = at_peer("cluster.bulk.copy", &to);
+    if from.rank.is_some() {
+        let at = here();
+        with(|builder| builder.problem("a block copies from its own shared memory: the source is not at a rank", at));
+    }
+    call.address(&from).value::<i32>(bytes).address(&mbarrier).run();
+}
+
+macro_rules! reductions {
+    ($($(#[$doc:meta])* $name:ident $row:literal;)*) => {$(
+        $(#[$doc])*
+        #[track_caller]
+        pub fn $name<T: AtomicNum>(to: Address<T>, value: impl IntoExpr<T>, mbarrier: Address<u64>) {
+            at_peer($row, &to).value::<T>(value).address(&mbarrier).run();
+        }
+    )*};
+}
+reductions! {
+    /// Adds to the shared memory of another block while the thread goes on (i32, u32, u64); the bytes arrive at the
+    /// mbarrier, which lies in that block too.
+    cluster_add_async "cluster.reduce.async.add";
+    /// Takes the minimum with the shared memory of another block while the thread goes on (i32, u32); the bytes arrive
+    /// at the mbarrier, which lies in that block too.
+    cluster_min_async "cluster.reduce.async.min";
+    /// Takes the maximum with the shared memory of another block while the thread goes on (i32, u32); the bytes arrive
+    /// at the mbarrier, which lies in that block too.
+    cluster_max_async "cluster.reduce.async.max";
 }
 
 /// Arrives at the mbarrier of the block of that rank in the cluster.

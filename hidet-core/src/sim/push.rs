@@ -1,0 +1,203 @@
+//! What a block sends to the shared memory of another one asynchronously: stores and reductions of threads (PTX
+//! `st.async`, `red.async`), and bulk copies between shared memories. The bytes arrive at an mbarrier beside them.
+
+use super::agents::Agent;
+use super::block::BlockRun;
+use super::clocks::Epoch;
+use super::elements::{load_element, store_element};
+use super::exchange::combine;
+use super::exec::Pause;
+use super::lanes::lanes;
+use super::program::{Access, Call, CallArg, Place};
+use super::report::FaultKind;
+use super::runs::Visitor;
+use super::shadow::Touch;
+use super::warp::Strand;
+use crate::intrinsics::{AtomicOp, Meaning};
+use crate::types::Scalar;
+
+/// What is sent.
+#[derive(Debug)]
+enum What {
+    Store { elem: Scalar, value: u64 },
+    Reduce { op: AtomicOp, elem: Scalar, value: u64 },
+    Copy { from: u32, bytes: u32 },
+}
+
+impl What {
+    fn bytes(&self) -> u32 {
+        match self {
+            What::Store { elem, .. } | What::Reduce { elem, .. } => elem.bytes() as u32,
+            What::Copy { bytes, .. } => *bytes,
+        }
+    }
+}
+
+/// Something that is under way to the shared memory of another block.
+#[derive(Debug)]
+pub struct Push {
+    thread: u32,
+    site: u32,
+    rank: u32,
+    /// First byte there, and the mbarrier.
+    to: u32,
+    agent: Agent,
+    /// When it was issued.
+    time: u32,
+    what: What,
+}
+
+impl BlockRun<'_> {
+    /// A strand sends something to the block of that rank, which it can reach.
+    pub fn push(&mut self, warp: usize, strand: &mut Strand, number: u32, rank: u32) -> Option<Pause> {
+        let program = self.launch.program;
+        let call = &program.calls[number as usize];
+        let access = |index: usize| match call.args.get(index) {
+            Some(CallArg::Address(access)) => Some(&program.accesses[*access as usize]),
+            _ => None,
+        };
+        let bulk = call.meaning == Meaning::PushCopy;
+        let (to, mbarrier) = (access(0)?, access(if bulk { 3 } else { 2 })?);
+        let (Place::Shared(to_start), Place::Shared(bars_start)) = (to.place, mbarrier.place) else { return None };
+        let Some(to_at) = self.offsets(warp, strand, to) else { return Some(Pause::Stopped) };
+        let Some(bar_at) = self.offsets(warp, strand, mbarrier) else { return Some(Pause::Stopped) };
+        for lane in lanes(strand.mask) {
+            let element = to_at.at[lane];
+            let to_byte = to_start + element * to.elem.bytes() as u32;
+            let value = self.operand(warp, strand, call, 1, lane);
+            let what = match call.meaning {
+                Meaning::PushReduce(op) => What::Reduce { op, elem: to.elem, value },
+                Meaning::PushCopy => {
+                    let bytes = self.operand(warp, strand, call, 2, lane) as u32;
+                    let Some(from) = self.source(warp, strand, lane, call, access(1)?, bytes) else {
+                        return Some(Pause::Stopped);
+                    };
+                    if !self.line_is_shared(warp, lane, call, to, element, to_byte, bytes) {
+                        return Some(Pause::Stopped);
+                    }
+                    What::Copy { from, bytes }
+                }
+                _ => What::Store { elem: to.elem, value },
+            };
+            let at = bars_start + bar_at.at[lane] * 8;
+            let agent = Agent::Loads((rank != self.cluster_rank()).then_some(rank), at);
+            let who = self.agents.epoch(agent);
+            let races = self.launch.options.checks.races;
+            let fine = self.at_rank(rank, |block| {
+                if races {
+                    block.watch(warp, mbarrier, &bar_at.at, 1 << lane, Touch::Atomic, 0, false);
+                }
+                if !block.begin_transaction(at, call.site, warp, lane, bulk) {
+                    return false;
+                }
+                match &what {
+                    What::Copy { bytes, .. } => {
+                        let visitor = visitor(warp, lane, who, to, Touch::Write);
+                        block.watch_run(&visitor, to_byte as usize, *bytes as usize);
+                    }
+                    What::Store { .. } => block.watch(warp, to, &to_at.at, 1 << lane, Touch::Write, who, false),
+                    What::Reduce { .. } => block.watch(warp, to, &to_at.at, 1 << lane, Touch::Atomic, who, true),
+                }
+                true
+            });
+            if !fine {
+                return Some(Pause::Stopped);
+            }
+            let time = self.clocks.now(warp);
+            let thread = (warp * 32 + lane) as u32;
+            if let (What::Copy { from, bytes }, Some(source)) = (&what, access(1)) {
+                self.watch_run(&visitor(warp, lane, who, source, Touch::Read), *from as usize, *bytes as usize);
+                let epoch = Epoch { time, who: thread | who, block: self.number, site: source.site };
+                self.visit(self.cluster_rank(), epoch);
+            }
+            self.agents.pushes.push(Push { thread, site: call.site, rank, to: to_byte, agent, time, what });
+            // The next one is of another time.
+            self.clocks.advance(warp);
+        }
+        None
+    }
+
+    /// The first byte that a bulk copy reads of the shared memory of this block, where it may.
+    fn source(
+        &mut self,
+        warp: usize,
+        strand: &Strand,
+        lane: usize,
+        call: &Call,
+        from: &Access,
+        bytes: u32,
+    ) -> Option<u32> {
+        let offsets = self.offsets(warp, strand, from)?;
+        let Place::Shared(start) = from.place else { return None };
+        let byte = start + offsets.at[lane] * from.elem.bytes() as u32;
+        self.line_is_shared(warp, lane, call, from, offsets.at[lane], byte, bytes).then_some(byte)
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn line_is_shared(
+        &mut self,
+        warp: usize,
+        lane: usize,
+        call: &Call,
+        access: &Access,
+        element: u32,
+        byte: u32,
+        bytes: u32,
+    ) -> bool {
+        let name = &self.launch.function.buffers[access.buffer].name;
+        let size = access.elem.bytes() as u64;
+        let (kind, message) = if bytes as i32 <= 0 || !bytes.is_multiple_of(16) || !byte.is_multiple_of(16) {
+            let message = format!(
+                "{} bytes from element {element} of `{name}` on are copied: both the bytes and their place must be \
+                 multiples of 16",
+                bytes as i32
+            );
+            (FaultKind::Misaligned, message)
+        } else if u64::from(element) * size + u64::from(bytes) > access.limit * size {
+            let message = format!(
+                "{bytes} bytes from element {element} of `{name}` on are copied, which has {} elements",
+                access.limit
+            );
+            (FaultKind::OutOfBounds, message)
+        } else {
+            return true;
+        };
+        let what = format!("{} copies", self.thread_name(warp, lane));
+        self.fault(kind, message, (call.site, what), Vec::new());
+        self.stop();
+        false
+    }
+
+    /// Something arrives.
+    pub fn advance_push(&mut self, index: usize) {
+        let Push { thread, site, rank, to, agent, time, what } = self.agents.pushes.swap_remove(index);
+        let mut sent = Vec::new();
+        if let What::Copy { from, bytes } = what {
+            let from = from as usize..(from + bytes) as usize;
+            // SAFETY: the words are bytes.
+            let own = unsafe { std::slice::from_raw_parts(self.shared.as_ptr().cast::<u8>(), self.shared.len() * 8) };
+            sent.extend_from_slice(&own[from]);
+        }
+        self.at_rank(rank, |block| {
+            // SAFETY: the bytes there were checked when it was issued.
+            unsafe {
+                let at = block.shared.as_mut_ptr().cast::<u8>().add(to as usize);
+                match what {
+                    What::Store { elem, value } => store_element(at, elem.bytes(), value),
+                    What::Reduce { op, elem, value } => {
+                        let new = combine(op, elem, load_element(at, elem.bytes()), value, 0);
+                        store_element(at, elem.bytes(), new);
+                    }
+                    What::Copy { .. } => std::ptr::copy_nonoverlapping(sent.as_ptr(), at, sent.len()),
+                }
+            }
+            block.complete_transaction(agent, what.bytes(), time, site, thread);
+        });
+    }
+}
+
+/// An asynchronous access to a part of shared memory.
+fn visitor(warp: usize, lane: usize, agent: u32, access: &Access, touch: Touch) -> Visitor {
+    let (buffer, place, elem) = (access.buffer, access.place, access.elem.bytes());
+    Visitor { warp, lane, agent, site: access.site, touch, buffer, place, elem }
+}
