@@ -58,9 +58,11 @@ impl BlockRun<'_> {
                 self.fence_proxy(warp, strand, call.meaning == Meaning::FenceProxyAsync);
                 None
             }
-            Meaning::TensorLoad | Meaning::TensorMulticast | Meaning::TensorStore(_) | Meaning::BulkLoad | Meaning::BulkStore(_) => {
-                self.bulk_copy(warp, strand, number)
-            }
+            Meaning::TensorLoad
+            | Meaning::TensorMulticast
+            | Meaning::TensorStore(_)
+            | Meaning::BulkLoad
+            | Meaning::BulkStore(_) => self.bulk_copy(warp, strand, number),
             Meaning::BulkCommit => {
                 self.bulk_commit(warp, strand);
                 None

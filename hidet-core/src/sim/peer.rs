@@ -36,7 +36,10 @@ impl<'l> BlockRun<'l> {
             return self.push(warp, strand, number, rank);
         }
         for lane in lanes(strand.mask) {
-            self.visit(rank, Epoch { time: self.clocks.now(warp), who: (warp * 32 + lane) as u32, block: self.number, site });
+            self.visit(
+                rank,
+                Epoch { time: self.clocks.now(warp), who: (warp * 32 + lane) as u32, block: self.number, site },
+            );
         }
         self.at_rank(rank, |block| block.call_here(warp, strand, number))
     }
@@ -94,7 +97,9 @@ impl<'l> BlockRun<'l> {
             }
             return;
         }
-        if let Some(theirs) = member.cluster.blocks[rank as usize].borrow_mut().as_mut().and_then(|peer| peer.member.as_mut()) {
+        if let Some(theirs) =
+            member.cluster.blocks[rank as usize].borrow_mut().as_mut().and_then(|peer| peer.member.as_mut())
+        {
             theirs.visits.insert((epoch.block, epoch.who), epoch);
         }
     }
