@@ -199,5 +199,5 @@ impl BlockRun<'_> {
 /// An asynchronous access to a part of shared memory.
 fn visitor(warp: usize, lane: usize, agent: u32, access: &Access, touch: Touch) -> Visitor {
     let (buffer, place, elem) = (access.buffer, access.place, access.elem.bytes());
-    Visitor { warp, lane, agent, site: access.site, touch, buffer, place, elem }
+    Visitor { warp, lane, agent, site: access.site, touch, buffer, place, elem, notes: true }
 }
