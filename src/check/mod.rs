@@ -11,6 +11,7 @@ mod matmul;
 mod memory;
 pub mod numbers;
 pub mod rows;
+mod runtime;
 
 pub use bench::Bench;
 use hidet::prelude::*;
@@ -25,5 +26,6 @@ pub fn run(device: Device, compare: bool) -> (String, bool) {
     matmul::check(&mut bench);
     hard::check(&mut bench);
     faults::check(&mut bench);
+    runtime::check(&mut bench);
     bench.report()
 }
