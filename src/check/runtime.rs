@@ -18,10 +18,11 @@ kernel! {
 pub(super) fn check(bench: &mut Bench) {
     // The simulated device does everything at once; a GPU is to be kept busy.
     let n = if bench.arch().is_some() { 10_000_019 } else { 1_027 };
-    let exact = |bench: &mut Bench, name: &'static str, value: f64, run: &dyn Fn(&Device) -> hidet::Result<Vec<f32>>| {
-        let expected = vec![value; 5];
-        bench.gpu_case::<f32, f32>(name, &[n], Limit::Ulps(0.0), &expected, |device| sample(device, &run(device)?));
-    };
+    let exact =
+        |bench: &mut Bench, name: &'static str, value: f64, run: &dyn Fn(&Device) -> hidet::Result<Vec<f32>>| {
+            let expected = vec![value; 5];
+            bench.gpu_case::<f32, f32>(name, &[n], Limit::Ulps(0.0), &expected, |device| sample(device, &run(device)?));
+        };
     exact(bench, "tensors order streams", 102.0, &|device| streams(device, n));
     exact(bench, "graph, replayed on two streams", 60.0, &|device| graphs(device, n));
     exact(bench, "failed captures, then launches", 1.0, &|device| failed_captures(device, n));
