@@ -21,7 +21,7 @@ pub(super) fn check(bench: &mut Bench) {
     let exact =
         |bench: &mut Bench, name: &'static str, value: f64, run: &dyn Fn(&Device) -> hidet::Result<Vec<f32>>| {
             let expected = vec![value; 5];
-            bench.gpu_case::<f32, f32>(name, &[n], Limit::Ulps(0.0), &expected, |device| sample(device, &run(device)?));
+            bench.case(name, &[n], Limit::Ulps(0.0), &expected, |device| sample(device, &run(device)?));
         };
     exact(bench, "tensors order streams", 102.0, &|device| streams(device, n));
     exact(bench, "graph, replayed on two streams", 60.0, &|device| graphs(device, n));
