@@ -18,6 +18,8 @@ macro_rules! programs {
 programs! {
     asserts
     atomics
+    bit_operations
+    cache_hints
     casts
     closures
     compound_assignment
@@ -60,6 +62,7 @@ programs! {
     shared_dynamic
     shared_memory
     signature_parts
+    tensor_core
     thread_groups
     tuple_variable
     tuples
@@ -67,6 +70,7 @@ programs! {
     vectors
     views
     votes
+    warp_group
     warp_reductions
     while_loop
     while_meta

@@ -24,6 +24,8 @@ enum Part {
     Kernels,
     /// Every intrinsic, bit for bit.
     Intrinsics,
+    /// Functions such as exp over all f16 and 2^20 f32, in units of the last place.
+    Math,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -51,6 +53,9 @@ impl Check {
         }
         if wanted(Part::Intrinsics) {
             passed &= show(crate::check::intrinsics::run(&device, !self.alone));
+        }
+        if wanted(Part::Math) {
+            passed &= show(crate::check::intrinsics::math::check(&device, !self.alone, 1 << 20));
         }
         Ok(passed)
     }

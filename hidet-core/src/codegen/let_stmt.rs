@@ -4,7 +4,7 @@ use super::expr::{self, Expr};
 use super::kernel::Generator;
 use super::{literal, types};
 use crate::error::Result;
-use crate::ir::{BinaryOp, Op, Special, ValueId};
+use crate::ir::{BinaryOp, Op, Special, UnaryOp, ValueId};
 use crate::types::{Scalar, Type};
 
 impl Generator<'_> {
@@ -125,9 +125,10 @@ impl Generator<'_> {
 
 /// The helper that works on all lanes of a vector of small floats, with its operands.
 fn packed(ty: Type, op: &Op) -> Option<(String, Vec<ValueId>)> {
-    use BinaryOp::{Add, Mul, Sub};
+    use BinaryOp::{Add, Max, Min, Mul, Sub};
     let (name, operands) = match op {
-        Op::Binary(op @ (Add | Sub | Mul), a, b) => (op.name(), vec![*a, *b]),
+        Op::Binary(op @ (Add | Sub | Mul | Min | Max), a, b) => (op.name(), vec![*a, *b]),
+        Op::Unary(op @ (UnaryOp::Neg | UnaryOp::Abs), a) => (op.name(), vec![*a]),
         Op::Fma(a, b, c) => ("fma", vec![*a, *b, *c]),
         _ => return None,
     };

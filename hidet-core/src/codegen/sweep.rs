@@ -278,13 +278,13 @@ fn sweep(rows: impl Fn(&str) -> bool, batch: usize, all: bool) {
 
 #[test]
 fn basic_intrinsics_compile_for_every_architecture_they_claim() {
-    let others = ["wgmma.m64", "mma.", "ldmatrix", "stmatrix", "atomic."];
+    let others = ["wgmma.m64", "mma.", "ldmatrix", "stmatrix", "atomic.", "load.", "store.", "red."];
     sweep(|name| !others.iter().any(|other| name.starts_with(other)), 16, true);
 }
 
 #[test]
-fn atomics_compile() {
-    sweep(|name| name.starts_with("atomic."), 48, false);
+fn atomics_and_vectors_compile() {
+    sweep(|name| ["atomic.", "load.", "store.", "red."].iter().any(|start| name.starts_with(start)), 48, false);
 }
 
 #[test]

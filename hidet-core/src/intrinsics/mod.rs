@@ -9,16 +9,21 @@
 mod async_copy;
 mod atomic;
 mod barrier;
+mod bits;
 mod cluster;
 pub mod matrix;
 mod memory;
 mod mma;
 mod reach;
 mod tma;
+mod vector;
 mod warp;
 mod wgmma;
 
+pub use async_copy::{PREFETCHES, copy_name};
+pub use bits::BitOp;
 pub use reach::Reach;
+pub use vector::{LoadHint, StoreHint};
 
 use crate::types::{Scalar, Type};
 use std::collections::HashMap;
@@ -35,6 +40,8 @@ static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
         warp::rows(),
         atomic::rows(),
         memory::rows(),
+        vector::rows(),
+        bits::rows(),
         async_copy::rows(),
         cluster::rows(),
         tma::rows(),
@@ -289,6 +296,17 @@ pub enum Meaning {
     MbarrierWait,
     /// Whether the phase of mbarrier 0 with parity operand 1 has completed.
     MbarrierTest,
+    /// An operation on the bits of its operands.
+    Bits(BitOp),
+    /// Loads consecutive elements from global address 1 to registers 0.
+    LoadVector {
+        /// Whether nothing may write them while the kernel runs.
+        read_only: bool,
+    },
+    /// Stores consecutive elements of registers 1 to global address 0.
+    StoreVector,
+    /// Adds consecutive elements of registers 1 to those from global address 0 on, each atomically and relaxed.
+    ReduceVector,
     /// Copies from global address 1 to shared address 0, asynchronously; only the first operand 2 bytes, the rest zero.
     CpAsync {
         /// 4, 8 or 16.

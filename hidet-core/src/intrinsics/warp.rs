@@ -37,7 +37,6 @@ fn redux(name: &str, op: AtomicOp, types: &'static [Scalar], doc: &str) -> Row {
 
 pub(super) fn rows() -> Vec<Row> {
     const INTS: &[Scalar] = &[Scalar::I32, Scalar::U32];
-    const BITS: &[Scalar] = &[Scalar::U32];
     vec![
         shuffle(
             "shfl.index",
@@ -89,8 +88,8 @@ pub(super) fn rows() -> Vec<Row> {
         redux("add", AtomicOp::Add, INTS, "Sum over the lanes of the mask."),
         redux("min", AtomicOp::Min, INTS, "Smallest over the lanes of the mask."),
         redux("max", AtomicOp::Max, INTS, "Largest over the lanes of the mask."),
-        redux("and", AtomicOp::And, BITS, "Bitwise and over the lanes of the mask."),
-        redux("or", AtomicOp::Or, BITS, "Bitwise or over the lanes of the mask."),
-        redux("xor", AtomicOp::Xor, BITS, "Bitwise exclusive or over the lanes of the mask."),
+        redux("and", AtomicOp::And, INTS, "Bitwise and over the lanes of the mask."),
+        redux("or", AtomicOp::Or, INTS, "Bitwise or over the lanes of the mask."),
+        redux("xor", AtomicOp::Xor, INTS, "Bitwise exclusive or over the lanes of the mask."),
     ]
 }

@@ -5,7 +5,7 @@
 //! type.
 
 use super::{BinaryOp, CompareOp, Op, UnaryOp};
-use crate::types::number::{Float, Integer, Number, erf, to_f32_odd};
+use crate::types::number::{Float, Integer, Number, acosh, asinh, atanh, erf, to_f32_odd};
 use crate::types::{Const, E4M3, E5M2, Scalar, TF32, bf16, f16};
 
 /// An operation on the bits of one value.
@@ -95,9 +95,9 @@ fn unary_float<T: Float>(op: UnaryOp) -> Option<Unary> {
         UnaryOp::Asin => math!(asin),
         UnaryOp::Acos => math!(acos),
         UnaryOp::Atan => math!(atan),
-        UnaryOp::Asinh => math!(asinh),
-        UnaryOp::Acosh => math!(acosh),
-        UnaryOp::Atanh => math!(atanh),
+        UnaryOp::Asinh => |a| T::from_bits64(a).map(|x| asinh(x as f64) as f32, asinh).to_bits64(),
+        UnaryOp::Acosh => |a| T::from_bits64(a).map(|x| acosh(x as f64) as f32, acosh).to_bits64(),
+        UnaryOp::Atanh => |a| T::from_bits64(a).map(|x| atanh(x as f64) as f32, atanh).to_bits64(),
         UnaryOp::Exp => math!(exp),
         UnaryOp::Exp2 => math!(exp2),
         UnaryOp::Expm1 => math!(exp_m1),

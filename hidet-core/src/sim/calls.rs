@@ -89,6 +89,13 @@ impl BlockRun<'_> {
             | Meaning::MbarrierExpect
             | Meaning::MbarrierWait
             | Meaning::MbarrierTest => self.mbarrier(warp, strand, number),
+            Meaning::Bits(op) => {
+                self.bits(warp, strand, number, op);
+                None
+            }
+            Meaning::LoadVector { .. } | Meaning::StoreVector | Meaning::ReduceVector => {
+                self.vector(warp, strand, number)
+            }
             Meaning::CpAsync { bytes } => self.copy_async(warp, strand, number, bytes),
             Meaning::CpAsyncCommit => {
                 self.commit(warp, strand);

@@ -216,14 +216,18 @@ pub(super) unsafe fn store_at<const N: usize>(at: *mut u8, value: u64) {
     }
 }
 
-/// Replaces `N` (4 or 8) bytes by a function of them, atomically; gives the old ones.
+/// Replaces `N` (2, 4 or 8) bytes by a function of them, atomically; gives the old ones.
 ///
 /// # Safety
 /// As for [`load_at`].
 pub(super) unsafe fn update_at<const N: usize>(at: *mut u8, f: impl Fn(u64) -> u64) -> u64 {
     // SAFETY: the caller's duty.
     unsafe {
-        if N == 4 {
+        if N == 2 {
+            let cell = AtomicU16::from_ptr(at as *mut u16);
+            let done = cell.fetch_update(Relaxed, Relaxed, |old| Some(f(old as u64) as u16));
+            done.unwrap_or_else(|old| old) as u64
+        } else if N == 4 {
             let cell = AtomicU32::from_ptr(at as *mut u32);
             let done = cell.fetch_update(Relaxed, Relaxed, |old| Some(f(old as u64) as u32));
             done.unwrap_or_else(|old| old) as u64

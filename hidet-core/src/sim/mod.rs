@@ -45,6 +45,7 @@ mod tiles;
 mod transactions;
 mod transfer;
 mod unit;
+mod vector;
 mod view;
 mod waiting;
 mod warp;

@@ -58,7 +58,7 @@ impl BlockRun<'_> {
             self.report_bounds(warp, strand, access, active);
             return None;
         }
-        // Real devices move at most 16 bytes at once.
+        // Real devices move at most 16 bytes at once, but by intrinsics of their own.
         let bytes = (access.elem.bytes() as u32 * access.count).next_power_of_two().min(16);
         if access.count > 1 && !self.aligned(warp, access, &at, active, bytes) {
             return None;
@@ -91,7 +91,7 @@ impl BlockRun<'_> {
         self.aligned(warp, access, &at, active, bytes)
     }
 
-    fn aligned(&mut self, warp: usize, access: &Access, at: &[u32; LANES], active: u32, bytes: u32) -> bool {
+    pub fn aligned(&mut self, warp: usize, access: &Access, at: &[u32; LANES], active: u32, bytes: u32) -> bool {
         if !self.launch.options.checks.alignment {
             return true;
         }

@@ -344,6 +344,21 @@ pub fn to_f32_odd(value: f64) -> f32 {
     if back.abs() < value.abs() { f32::from_bits(near.to_bits() + 1) } else { f32::from_bits(near.to_bits() - 1) }
 }
 
+/// Inverse hyperbolic sine; that of Rust overflows where twice the number does.
+pub fn asinh(x: f64) -> f64 {
+    if x.abs() < 1e150 { x.asinh() } else { (x.abs().ln() + std::f64::consts::LN_2).copysign(x) }
+}
+
+/// Inverse hyperbolic cosine; that of Rust overflows where twice the number does.
+pub fn acosh(x: f64) -> f64 {
+    if x < 1e150 { x.acosh() } else { x.ln() + std::f64::consts::LN_2 }
+}
+
+/// Inverse hyperbolic tangent; that of Rust loses digits near -1.
+pub fn atanh(x: f64) -> f64 {
+    x.abs().atanh().copysign(x)
+}
+
 /// The error function, to within 1 ulp of `f32` (and about 1e-15 absolutely).
 ///
 /// Uses the Maclaurin series near 0 and a continued fraction of the complement beyond.

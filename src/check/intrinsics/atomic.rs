@@ -10,7 +10,7 @@ use hidet::types::Scalar;
 pub fn cases(row: &Row) -> Vec<Case> {
     let mut cases = Vec::new();
     for scalar in types(row, 0) {
-        for shared in [false, true] {
+        for shared in [false, true].into_iter().filter(|shared| *shared || !at_peer(row)) {
             match row.meaning {
                 Meaning::Atomic(op, ..) => {
                     cases.push(atomic(row, scalar, op, shared));
@@ -25,6 +25,11 @@ pub fn cases(row: &Row) -> Vec<Case> {
         }
     }
     cases
+}
+
+/// Whether the row works on the shared memory of a block of the cluster, by its rank: here the only one.
+fn at_peer(row: &Row) -> bool {
+    row.name.starts_with("cluster.")
 }
 
 fn start(row: &Row, scalar: Scalar, shared: bool) -> (Case, &'static str) {
@@ -77,6 +82,7 @@ fn atomic(row: &Row, scalar: Scalar, op: AtomicOp, shared: bool) -> Case {
         case.line(format!("%c: {scalar} = load @c[%t]"));
         operands = "%c, %x".to_owned();
     }
+    operands += if at_peer(row) { ", %z" } else { "" };
     if shared {
         case.copy("p", "s", scalar, 1);
     }
@@ -103,7 +109,8 @@ fn contended(row: &Row, scalar: Scalar, shared: bool) -> Case {
     }
     case.line("call sync.threads()");
     case.line(format!("%x: {scalar} = load @x[%t]"));
-    case.line(format!("%y: {scalar} = call {}(@{memory}[%z], %x)", row.name));
+    let rank = if at_peer(row) { ", %z" } else { "" };
+    case.line(format!("%y: {scalar} = call {}(@{memory}[%z], %x{rank})", row.name));
     case.line("call sync.threads()");
     if shared {
         case.copy("s", "p", scalar, 1);

@@ -4,10 +4,14 @@
 //! when things happen, not what is computed, are checked where programs use them.
 
 mod atomic;
+mod bits;
 mod case;
 mod lanes;
+pub mod math;
 mod matrix;
 mod numbers;
+mod packed;
+mod vector;
 mod wgmma;
 
 use case::Case;
@@ -26,6 +30,10 @@ fn maker(row: &Row) -> Option<fn(&Row) -> Vec<Case>> {
         Meaning::Shuffle(_) | Meaning::Vote(_) | Meaning::Redux(_) | Meaning::ActiveMask => Some(lanes::cases),
         Meaning::Atomic(..) | Meaning::AtomicLoad(..) | Meaning::AtomicStore(..) => Some(atomic::cases),
         Meaning::Wgmma { .. } => Some(wgmma::cases),
+        Meaning::Bits(_) => Some(bits::cases),
+        Meaning::LoadVector { .. } | Meaning::StoreVector | Meaning::ReduceVector | Meaning::CpAsync { .. } => {
+            Some(vector::cases)
+        }
         _ => None,
     }
 }
@@ -43,7 +51,7 @@ fn elsewhere(row: &Row) -> Option<&'static str> {
         ("wgmma.fence", "orders accesses: the cases of products"),
         ("wgmma.commit", "orders accesses: the cases of products"),
         ("wgmma.wait", "orders accesses: the cases of products"),
-        ("cp.async.", "copies asynchronously: the pipelines"),
+        ("cp.async.", "orders copies and computes nothing: the cases of copies"),
         ("mapa", "needs a cluster: the cluster kernels"),
         ("setmaxnreg.", "computes nothing: the pipelines"),
         ("elect.one", "any lane may be chosen"),
@@ -73,8 +81,11 @@ struct Family {
 }
 
 /// What is wrong with a case on a device; a case of a row that the device lacks is right.
-fn problem(row: &Row, case: &Case, device: &Device) -> Option<String> {
-    if device.arch().is_some_and(|arch| !exists(row, arch)) {
+fn problem(case: &Case, device: &Device) -> Option<String> {
+    let row = Intrinsic::named(&case.row).map(Intrinsic::row);
+    if let (Some(arch), Some(row)) = (device.arch(), row)
+        && !exists(row, arch)
+    {
         return None;
     }
     match case.compile(device).and_then(|kernel| case.run(device, &kernel)) {
@@ -108,14 +119,17 @@ fn run_some(device: &Device, compare: bool, some: &dyn Fn(&Row) -> bool) -> (Str
         }
         let cases = maker.map_or_else(Vec::new, |cases| cases(row));
         family.cases += cases.len();
-        all.extend(cases.into_iter().map(|case| (name, row, case)));
+        all.extend(cases.into_iter().map(|case| (name, case)));
     }
+    let packed = packed::cases();
+    families.insert("(packed)", Family { cases: packed.len(), ..Family::default() });
+    all.extend(packed.into_iter().map(|case| ("(packed)", case)));
     let next = AtomicUsize::new(0);
     let found = Mutex::new(Vec::new());
     let work = || {
-        while let Some((name, row, case)) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+        while let Some((name, case)) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
             for device in &devices {
-                let Some(problem) = problem(row, case, device) else { continue };
+                let Some(problem) = problem(case, device) else { continue };
                 let failure = format!("{} {} on {device}: {problem}", case.row, case.detail);
                 if let Ok(mut found) = found.lock() {
                     found.push((*name, failure));

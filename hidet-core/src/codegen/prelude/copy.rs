@@ -1,25 +1,29 @@
 //! Asynchronous copies of a thread.
 
-use super::{Piece, parse};
+use super::{Piece, parse, piece};
+use crate::intrinsics::{PREFETCHES, copy_name};
 
 pub(super) fn pieces() -> Vec<Piece> {
+    let mut pieces = waits();
+    for (bytes, first_level) in [(4, true), (8, true), (16, false), (16, true)] {
+        pieces.extend(PREFETCHES.map(|prefetch| copy(bytes, first_level, prefetch)));
+    }
+    pieces
+}
+
+fn copy(bytes: u32, first_level: bool, prefetch: u32) -> Piece {
+    let name = format!("hidet_{}", copy_name(bytes, first_level, prefetch).replace('.', "_"));
+    let cache = if first_level { "ca" } else { "cg" };
+    let hint = if prefetch > 0 { format!(".L2::{prefetch}B") } else { String::new() };
+    let text = format!(
+        "__device__ __forceinline__ void {name}(void* to, const void* from, int bytes) {{\n    asm volatile(\"cp.async.{cache}.shared.global{hint} [%0], [%1], {bytes}, %2;\" :: \"r\"(hidet_shared_address(to)), \"l\"(from), \"r\"(bytes) : \"memory\");\n}}\n"
+    );
+    piece(name, text)
+}
+
+fn waits() -> Vec<Piece> {
     parse(
         r#"
-## hidet_cp_async_4
-@ void hidet_cp_async_4(void* to, const void* from, int bytes) {
-    asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" :: "r"(hidet_shared_address(to)), "l"(from), "r"(bytes) : "memory");
-}
-
-## hidet_cp_async_8
-@ void hidet_cp_async_8(void* to, const void* from, int bytes) {
-    asm volatile("cp.async.ca.shared.global [%0], [%1], 8, %2;" :: "r"(hidet_shared_address(to)), "l"(from), "r"(bytes) : "memory");
-}
-
-## hidet_cp_async_16
-@ void hidet_cp_async_16(void* to, const void* from, int bytes) {
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" :: "r"(hidet_shared_address(to)), "l"(from), "r"(bytes) : "memory");
-}
-
 ## hidet_cp_async_commit
 @ void hidet_cp_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 

@@ -57,34 +57,63 @@ struct e5m2 { unsigned char bits; };
     pieces.extend(f16());
     pieces.extend(bf16());
     for scalar in ["f16", "bf16"] {
-        for (op, since) in [("add", 900), ("sub", 900), ("mul", 900), ("fma", 800)] {
-            pieces.push(packed(scalar, op, if scalar == "f16" { 0 } else { since }));
+        let half = scalar == "f16";
+        for (op, rounded, operands, since) in [
+            ("add", true, 2, if half { 0 } else { 900 }),
+            ("sub", true, 2, if half { 0 } else { 900 }),
+            ("mul", true, 2, if half { 0 } else { 900 }),
+            ("fma", true, 3, if half { 0 } else { 800 }),
+            ("min", false, 2, 800),
+            ("max", false, 2, 800),
+        ] {
+            pieces.push(packed(scalar, op, rounded, operands, since));
         }
+        pieces.push(signs(scalar, "neg", "^ 0x80008000u"));
+        pieces.push(signs(scalar, "abs", "& 0x7fff7fffu"));
     }
     pieces
 }
 
-/// Arithmetic on vectors, two lanes an instruction where the architecture has it.
-fn packed(scalar: &str, op: &str, since: u32) -> Piece {
+/// The signs of vectors changed, those of NaN too, which the instructions for numbers do not promise.
+fn signs(scalar: &str, op: &str, change: &str) -> Piece {
     let name = format!("{scalar}_{op}_packed");
-    let (third, operand, word, lane) = if op == "fma" {
-        (format!(", vec<{scalar}, N> c"), ", %3", ", \"r\"(c.word[i])", ", c[i]")
-    } else {
-        Default::default()
-    };
     let text = format!(
-        "template <int N> __device__ __forceinline__ vec<{scalar}, N> {name}(vec<{scalar}, N> a, vec<{scalar}, N> b{third}) {{
+        "template <int N> __device__ __forceinline__ vec<{scalar}, N> {name}(vec<{scalar}, N> a) {{
+    vec<{scalar}, N> r;
+    #pragma unroll
+    for (int i = 0; i < N / 2; i++) r.word[i] = a.word[i] {change};
+    return r;
+}}
+"
+    );
+    piece(name, text)
+}
+
+/// Arithmetic on vectors, two lanes an instruction where the architecture has it.
+fn packed(scalar: &str, op: &str, rounded: bool, operands: usize, since: u32) -> Piece {
+    let name = format!("{scalar}_{op}_packed");
+    let each = |text: &dyn Fn(usize, char) -> String| {
+        let all: Vec<String> = "abc".chars().take(operands).enumerate().map(|(i, name)| text(i, name)).collect();
+        all.join(", ")
+    };
+    let params = each(&|_, name| format!("vec<{scalar}, N> {name}"));
+    let places = each(&|i, _| format!("%{}", i + 1));
+    let words = each(&|_, name| format!("\"r\"({name}.word[i])"));
+    let lanes = each(&|_, name| format!("{name}[i]"));
+    let rounding = if rounded { ".rn" } else { "" };
+    let text = format!(
+        "template <int N> __device__ __forceinline__ vec<{scalar}, N> {name}({params}) {{
 #if __CUDA_ARCH__ >= {since}
     vec<{scalar}, N> r;
     #pragma unroll
     for (int i = 0; i < N / 2; i++) {{
-        asm(\"{op}.rn.{scalar}x2 %0, %1, %2{operand};\" : \"=r\"(r.word[i]) : \"r\"(a.word[i]), \"r\"(b.word[i]){word});
+        asm(\"{op}{rounding}.{scalar}x2 %0, {places};\" : \"=r\"(r.word[i]) : {words});
     }}
     return r;
 #else
     {scalar} r[N];
     #pragma unroll
-    for (int i = 0; i < N; i++) r[i] = {scalar}_{op}(a[i], b[i]{lane});
+    for (int i = 0; i < N; i++) r[i] = {scalar}_{op}({lanes});
     return vec<{scalar}, N>(r);
 #endif
 }}

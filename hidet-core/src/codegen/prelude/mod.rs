@@ -6,11 +6,13 @@
 
 mod atomic;
 mod barrier;
+mod bits;
 mod bulk;
 mod convert;
 mod copy;
 mod float;
 mod matrix;
+mod vector;
 mod wgmma;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -30,6 +32,8 @@ static PIECES: LazyLock<Vec<Piece>> = LazyLock::new(|| {
         atomic::pieces(),
         barrier::pieces(),
         copy::pieces(),
+        bits::pieces(),
+        vector::pieces(),
         bulk::pieces(),
         matrix::pieces(),
         wgmma::pieces(),

@@ -4,12 +4,27 @@ use super::intrinsic;
 use crate::dsl::address::Address;
 use crate::dsl::builder::{here, with};
 use crate::dsl::expr::{Expr, IntoExpr};
+use crate::intrinsics::{PREFETCHES, copy_name};
 use crate::types::{Element, Type};
+
+/// How an asynchronous copy treats the caches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CopyHint {
+    /// Whether 16 bytes go through the first-level cache, as 4 and 8 always do.
+    pub first_level: bool,
+    /// How many bytes around what is copied the second-level cache fetches: 64, 128 or 256; 0 leaves it alone.
+    pub prefetch: u32,
+}
+
+impl CopyHint {
+    /// As `cp_async` does: 16 bytes past the first-level cache, nothing fetched beside them.
+    pub const NONE: CopyHint = CopyHint { first_level: false, prefetch: 0 };
+}
 
 /// Copies `N` elements (4, 8 or 16 bytes) while the thread goes on: `cp_async::<4>(&tile[[i, j]], &x[[r, c]])`.
 #[track_caller]
 pub fn cp_async<const N: usize>(to: Address<impl Element>, from: Address<impl Element>) {
-    cp_async_bytes::<N, _, _>(to, from, None);
+    copy::<N, _, _>(to, from, None, CopyHint::NONE);
 }
 
 /// Copies like [`cp_async`], but reads only the first `elements`; the rest becomes zero.
@@ -19,30 +34,42 @@ pub fn cp_async_partial<const N: usize>(
     from: Address<impl Element>,
     elements: impl IntoExpr<i32>,
 ) {
-    cp_async_bytes::<N, _, _>(to, from, Some(elements.into_expr()));
+    copy::<N, _, _>(to, from, Some(elements.into_expr()), CopyHint::NONE);
+}
+
+/// Copies like [`cp_async_partial`], with a hint to the caches.
+#[track_caller]
+pub fn cp_async_hint<const N: usize>(
+    to: Address<impl Element>,
+    from: Address<impl Element>,
+    elements: impl IntoExpr<i32>,
+    hint: CopyHint,
+) {
+    copy::<N, _, _>(to, from, Some(elements.into_expr()), hint);
 }
 
 #[track_caller]
-fn cp_async_bytes<const N: usize, T: Element, U: Element>(
+fn copy<const N: usize, T: Element, U: Element>(
     to: Address<T>,
     from: Address<U>,
     elements: Option<Expr<i32>>,
+    hint: CopyHint,
 ) {
     let at = here();
     let bytes = N * T::SCALAR.bytes();
-    let row = match bytes {
-        4 => "cp.async.4",
-        8 => "cp.async.8",
-        16 => "cp.async.16",
-        _ => {
-            let message = format!("an asynchronous copy of {N} {} is {bytes} bytes; it must be 4, 8 or 16", T::SCALAR);
-            with(|builder| builder.problem(message, at));
-            return;
-        }
-    };
+    if ![4, 8, 16].contains(&bytes) {
+        let message = format!("an asynchronous copy of {N} {} is {bytes} bytes; it must be 4, 8 or 16", T::SCALAR);
+        with(|builder| builder.problem(message, at));
+        return;
+    }
     if T::SCALAR != U::SCALAR {
         let message = format!("an asynchronous copy from {} to {}: it cannot convert", U::SCALAR, T::SCALAR);
         with(|builder| builder.problem(message, at));
+    }
+    if !PREFETCHES.contains(&hint.prefetch) {
+        let message = format!("an asynchronous copy fetches 64, 128 or 256 bytes, not {}", hint.prefetch);
+        with(|builder| builder.problem(message, at));
+        return;
     }
     let ty = Type::vector(T::SCALAR, N as u8);
     to.align(ty, at);
@@ -51,7 +78,8 @@ fn cp_async_bytes<const N: usize, T: Element, U: Element>(
         Some(elements) => elements * T::SCALAR.bytes() as i32,
         None => (bytes as i32).into_expr(),
     };
-    intrinsic(row).address(&to).address(&from).value::<i32>(read).run();
+    let row = copy_name(bytes as u32, hint.first_level, hint.prefetch);
+    intrinsic(&row).address(&to).address(&from).value::<i32>(read).run();
 }
 
 /// Ends a group of this thread's asynchronous copies.

@@ -1,8 +1,12 @@
 //! Tensor cores of a warp: `mma.sync`, and the loads and stores of matrices that feed them. All lanes of the warp must
-//! call together. Fragments lie in registers; an address names the first of the elements an instruction takes.
+//! call together.
+//!
+//! Fragments lie in registers; an address names the first of the elements an instruction takes. Which ones a lane holds
+//! [`mma_fragments`] says: an array `registers::<f32>(fragments.d.register_layout())` is indexed by their coordinates.
 
 use super::intrinsic;
 use crate::dsl::address::Address;
+pub use crate::intrinsics::matrix::{Fragments, matrix_fragment, mma_fragments};
 use crate::types::Element;
 
 macro_rules! products {

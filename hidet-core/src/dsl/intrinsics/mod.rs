@@ -5,6 +5,7 @@
 mod async_copy;
 mod atomic;
 mod barrier;
+mod bits;
 mod block;
 mod cluster;
 mod index;
@@ -12,12 +13,14 @@ mod mbarrier;
 mod memory;
 mod mma;
 mod tma;
+mod vector;
 mod warp;
 mod wgmma;
 
 pub use async_copy::*;
 pub use atomic::*;
 pub use barrier::*;
+pub use bits::*;
 pub use block::*;
 pub use cluster::*;
 pub use index::*;
@@ -25,6 +28,7 @@ pub use mbarrier::*;
 pub use memory::*;
 pub use mma::*;
 pub use tma::*;
+pub use vector::*;
 pub use warp::*;
 pub use wgmma::*;
 

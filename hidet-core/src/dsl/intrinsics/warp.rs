@@ -110,10 +110,10 @@ redux! {
     redux_min "redux.min";
     /// Largest over the 32 lanes, by one instruction (sm_80).
     redux_max "redux.max";
-    /// Bitwise and over the 32 lanes of a `u32`, by one instruction (sm_80).
+    /// Bitwise and over the 32 lanes, by one instruction (sm_80).
     redux_and "redux.and";
-    /// Bitwise or over the 32 lanes of a `u32`, by one instruction (sm_80).
+    /// Bitwise or over the 32 lanes, by one instruction (sm_80).
     redux_or "redux.or";
-    /// Bitwise exclusive or over the 32 lanes of a `u32`, by one instruction (sm_80).
+    /// Bitwise exclusive or over the 32 lanes, by one instruction (sm_80).
     redux_xor "redux.xor";
 }

@@ -3,7 +3,7 @@
 use super::access::{index_fits, writable};
 use super::{Checker, layouts};
 use crate::intrinsics::{Effect, Intrinsic, Meaning, Operand, ResultRule, Row, Space, Together, TypeRule};
-use crate::ir::{Arg, AsmOperand, BufferId, MapId, Scope, Stmt, ValueId};
+use crate::ir::{Access, Arg, AsmOperand, BufferId, MapId, Param, Scope, Stmt, ValueId};
 use crate::types::Type;
 
 pub(super) fn check(c: &mut Checker<'_>, stmt: &Stmt) {
@@ -121,6 +121,13 @@ fn address(
     if matches!(effect, Effect::Write | Effect::ReadWrite | Effect::Atomic) && !reads_only(row) {
         writable(c, buffer, &format!("`{name}` writes"));
     }
+    if row.meaning == (Meaning::LoadVector { read_only: true }) && effect == Effect::Read {
+        let is_read =
+            |param: &Param| matches!(param, Param::Tensor { buffer: of, access: Access::In } if *of == buffer);
+        c.require(c.f.params.iter().any(is_read), || {
+            format!("`{name}` reads {shown} through a path that does not see what the kernel writes; it must be an `in` parameter")
+        });
+    }
     if memory.scope == Scope::Register
         && let Some(size) = layouts::size(&memory.layout)
     {
@@ -131,7 +138,7 @@ fn address(
     let needed = match row.meaning {
         Meaning::CpAsync { bytes } => bytes,
         _ if memory.scope == Scope::Register => 1,
-        _ => (count.max(1) * memory.elem.bytes() as u32).min(16),
+        _ => (count.max(1) * memory.elem.bytes() as u32).min(32),
     };
     c.require(memory.align >= needed, || {
         let align = memory.align;

@@ -65,6 +65,8 @@ impl Compiler<'_> {
                 global && (used || float || swaps || order != Order::Relaxed)
             }
             Meaning::AtomicLoad(..) | Meaning::AtomicStore(..) => global,
+            // Sums of floats depend on the order.
+            Meaning::ReduceVector => true,
             // Sums of floats depend on the order, and small integers have no atomic access of their own.
             Meaning::TensorStore(Some(_)) | Meaning::BulkStore(Some(_)) => true,
             _ => false,

@@ -246,7 +246,8 @@ impl Body<'_> {
 }
 
 /// Functions whose last type or rank follows from their arguments, so that the user gives only the first in `::<..>`.
-const INFERRED: &[&str] = &["shared", "registers", "block_sum", "block_max", "block_min", "block_scan_add"];
+const INFERRED: &[&str] =
+    &["shared", "registers", "load_hint", "block_sum", "block_max", "block_min", "block_scan_add"];
 
 /// Whether a call allocates memory.
 pub(super) fn allocates(func: &Expr) -> bool {
