@@ -33,7 +33,7 @@ pub mod table;
 use contestant::Contestant;
 use hidet::prelude::*;
 use measure::Plan;
-use problem::{Family, Problem, Work};
+use problem::{Family, Make, Problem, Work};
 use progress::Progress;
 use stats::{Ratio, Summary};
 
@@ -190,6 +190,7 @@ impl Bout {
             }
             Ok(contestants.len())
         };
+        compile_together(problem, kernels);
         let mut own = 0;
         for (_, make) in problem.kernels.iter().filter(|kernel| kernels.contains(&kernel.0)) {
             match enter(make().map(|made| vec![made])) {
@@ -214,6 +215,18 @@ impl Bout {
         };
         self.lines = contestants.into_iter().enumerate().map(line).collect();
         Ok(())
+    }
+}
+
+/// Compiles kernels on all cores, and launches each once, as that may compile another instance. Nothing is kept but what
+/// the cache on disk keeps; an error comes back when the kernel is made to stay.
+fn compile_together(problem: &Problem, kernels: &[String]) {
+    let makes: Vec<&Make> =
+        problem.kernels.iter().filter(|kernel| kernels.contains(&kernel.0)).map(|kernel| &kernel.1).collect();
+    if makes.len() > 1 {
+        sample::on_all_cores(makes.len(), |index| {
+            makes[index]().and_then(|mut contestant| contestant.launch()).is_ok()
+        });
     }
 }
 

@@ -34,8 +34,8 @@ impl Work {
     }
 }
 
-/// Makes a contestant of a kernel.
-pub type Make = Box<dyn Fn() -> Result<Contestant, String>>;
+/// Makes a contestant of a kernel, on any thread.
+pub type Make = Box<dyn Fn() -> Result<Contestant, String> + Send + Sync>;
 
 /// A problem on a device.
 pub struct Problem {

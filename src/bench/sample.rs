@@ -76,7 +76,10 @@ pub fn on_all_cores<R: Send>(count: usize, each: impl Fn(usize) -> R + Sync) -> 
         let range = |thread: usize| (thread * part).min(count)..((thread + 1) * part).min(count);
         let workers: Vec<_> =
             (0..threads).map(|thread| scope.spawn(move || range(thread).map(each).collect::<Vec<R>>())).collect();
-        workers.into_iter().filter_map(|worker| worker.join().ok()).flatten().collect()
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().unwrap_or_else(|why| std::panic::resume_unwind(why)))
+            .collect()
     })
 }
 

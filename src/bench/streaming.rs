@@ -72,7 +72,7 @@ fn work(flops: usize, elements: usize, tensors: &[&RawTensor]) -> Work {
 }
 
 /// Builds a kernel.
-type Build<Args> = Box<dyn Fn() -> Template<Args>>;
+type Build<Args> = Box<dyn Fn() -> Template<Args> + Send + Sync>;
 
 /// What launches a kernel once, with its arguments.
 type Launch<Args> = Box<dyn FnMut(&Kernel<Args>) -> hidet::Result<()>>;
@@ -81,8 +81,8 @@ type Launch<Args> = Box<dyn FnMut(&Kernel<Args>) -> hidet::Result<()>>;
 fn make<T: Real, Args: 'static>(
     device: &Device,
     kernel: &str,
-    template: impl Fn() -> Template<Args> + 'static,
-    bind: impl Fn() -> Result<Launch<Args>, String> + 'static,
+    template: impl Fn() -> Template<Args> + Send + Sync + 'static,
+    bind: impl Fn() -> Result<Launch<Args>, String> + Send + Sync + 'static,
 ) -> (String, Make) {
     let (device, name) = (device.clone(), named::<T>(kernel));
     (name.clone(), Box::new(move || Contestant::kernel(&name, &device, template(), bind()?)))
@@ -93,7 +93,7 @@ fn from_to<I: Element, O: Element, const A: usize, const B: usize, T: Real>(
     device: &Device,
     (x, y): (&Tensor<I, A>, &Tensor<O, B>),
     kernel: &str,
-    template: impl Fn() -> Template<(In<I, A>, Out<O, B>)> + 'static,
+    template: impl Fn() -> Template<(In<I, A>, Out<O, B>)> + Send + Sync + 'static,
 ) -> Result<(String, Make), String> {
     let (x, y) = (share(x)?, share(y)?);
     Ok(make::<T, _>(device, kernel, template, move || {

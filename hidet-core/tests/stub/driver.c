@@ -2,7 +2,8 @@
 // it and not before, so that a wait which is missing gives wrong results instead of luck.
 //
 // Its one kernel is y = x * s over n elements. With s = -1 it fails as an illegal address does; where it is checked and n
-// is 3, it reports a fault. With HIDET_STUB_FAST launches do nothing at all.
+// is 3, it reports a fault. With HIDET_STUB_FAST launches do nothing at all; with HIDET_STUB_READS every byte that the host
+// reads is that number; HIDET_STUB_MEMORY is the size of a device in bytes.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,9 @@ struct Stream { int device; Op *first, *last; size_t asked, done; int capturing;
 typedef struct { Stream* stream; size_t at; int timed; } Event;
 typedef struct { Op* first; } Graph;
 
-enum { DEVICES = 2, MEMORY = 1 << 24 };
+enum { DEVICES = 2 };
+static size_t memory = 1 << 24;
+static const char* reads = 0;
 static int dead = 0, fast = 0;
 static size_t used = 0;
 static int contexts[DEVICES];
@@ -80,7 +83,12 @@ static void run(Stream* s, size_t until) {
 int stubCount(int what) { return what == 0 ? launches : what == 1 ? waits : depth; }
 
 int cuDriverGetVersion(int* v) { *v = 13000; return 0; }
-int cuInit(unsigned f) { fast = getenv("HIDET_STUB_FAST") != 0; return 0; }
+int cuInit(unsigned f) {
+    fast = getenv("HIDET_STUB_FAST") != 0;
+    reads = getenv("HIDET_STUB_READS");
+    if (getenv("HIDET_STUB_MEMORY")) memory = atol(getenv("HIDET_STUB_MEMORY"));
+    return 0;
+}
 int cuGetErrorName(int e, const char** s) { *s = e == 700 ? "CUDA_ERROR_ILLEGAL_ADDRESS" : "CUDA_ERROR"; return 0; }
 int cuGetErrorString(int e, const char** s) { *s = e == 700 ? "an illegal memory access was encountered" : "it failed"; return 0; }
 int cuDeviceGetCount(int* n) { *n = DEVICES; return 0; }
@@ -90,7 +98,7 @@ int cuDeviceGetAttribute(int* v, int a, int d) {
     *v = a == 75 ? 9 : a == 76 ? 0 : a == 1 ? 1024 : a == 5 ? 2147483647 : a == 6 || a == 7 ? 65535 : a == 97 ? 232448 : 1;
     return 0;
 }
-int cuDeviceTotalMem_v2(size_t* n, int d) { *n = MEMORY; return 0; }
+int cuDeviceTotalMem_v2(size_t* n, int d) { *n = memory; return 0; }
 int cuDevicePrimaryCtxRetain(void** c, int d) { *c = &contexts[d]; return 0; }
 int cuDevicePrimaryCtxRelease_v2(int d) { return 0; }
 int cuCtxGetCurrent(void** c) { *c = stack[depth]; return 0; }
@@ -127,7 +135,7 @@ int cuMemAlloc_v2(addr* p, size_t n) { return 1; }
 int cuMemFree_v2(addr p) { return 1; }
 int cuMemAllocAsync(addr* p, size_t n, Stream* s) {
     ALIVE; OF(s);
-    if (n > MEMORY - used) return 2;
+    if (n > memory - used) return 2;
     size_t* block = aligned_alloc(256, 256 + (n + 255) / 256 * 256);
     *block = n;
     used += n;
@@ -136,7 +144,7 @@ int cuMemAllocAsync(addr* p, size_t n, Stream* s) {
     return 0;
 }
 int cuMemFreeAsync(addr p, Stream* s) { ALIVE; if (s->capturing) return 905; return ask(s, (Op){.kind = FREE, .to = p}); }
-int cuMemGetInfo_v2(size_t* free, size_t* total) { *free = MEMORY - used; *total = MEMORY; return 0; }
+int cuMemGetInfo_v2(size_t* free, size_t* total) { *free = memory - used; *total = memory; return 0; }
 static struct { addr at; size_t bytes; } pinned[256];
 static int pins = 0;
 static int is_pinned(addr p) { for (int i = 0; i < pins; i++) if (p >= pinned[i].at && p < pinned[i].at + pinned[i].bytes) return 1; return 0; }
@@ -158,6 +166,7 @@ int cuMemcpyHtoDAsync_v2(addr to, const void* from, size_t n, Stream* s) {
 }
 int cuMemcpyDtoHAsync_v2(void* to, addr from, size_t n, Stream* s) {
     ALIVE;
+    if (reads) { memset(to, atoi(reads), n); return 0; }
     int status = ask(s, (Op){.kind = COPY, .to = (addr)to, .from = from, .bytes = n});
     if (!status && !is_pinned((addr)to)) run(s, s->asked);
     return status ? status : dead;
