@@ -30,6 +30,9 @@ mod mapping;
 mod show;
 mod text;
 
+/// The version of this crate, part of the names of what is stored of compiled kernels.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 pub use arith::{Arith, HostArith};
 pub use auto::{auto_map, auto_map_ranked, enumerate, factorizations, predicated_auto_map, predicated_auto_map_ranked};
 pub use construct::{col_repeat, col_spatial, repeat, spatial};

@@ -55,7 +55,7 @@ impl Binary {
         let lines = exact_lines();
         let ir = if lines { text::print_with_spans(function) } else { text::print(function) };
         let key =
-            Digest::of(&[BUILD.as_bytes(), format!("{options:?} {arch}").as_bytes(), tool.as_bytes(), ir.as_bytes()]);
+            Digest::of(&[BUILD.as_bytes(), format!("{options:?} {arch} {}", hidet_mapping::VERSION).as_bytes(), tool.as_bytes(), ir.as_bytes()]);
 
         let (plain, places) = function.without_places();
         let make = || -> Result<Shared> {
@@ -94,7 +94,7 @@ impl Binary {
 
     /// Several kernels at once, on all cores; each as [`Binary::of`] gives it.
     pub fn all(cache: &Cache, functions: &[Function], arch: Arch, options: &Options) -> Vec<Result<Binary>> {
-        cores::each(functions, |function| Binary::of(cache, function, arch, options))
+        cores::each(functions, |function| function.stmts.len(), |function| Binary::of(cache, function, arch, options))
     }
 }
 

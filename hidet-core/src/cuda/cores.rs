@@ -3,6 +3,7 @@
 //! NVRTC compiles programs of different threads in parallel. Its front end and ptxas recurse with the depth of a program,
 //! which the small stacks of ordinary worker threads would not always hold.
 
+use std::cmp::Reverse;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, Builder};
@@ -10,17 +11,19 @@ use std::thread::{self, Builder};
 /// What a main thread has.
 const STACK: usize = 8 << 20;
 
-/// What `work` gives for each item, in order. The calling thread works too, so that it is done even where no thread can be
-/// started. A panic of `work` goes on in the caller.
-pub fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+/// What `work` gives for each item, in order. Those of the largest `weight` are begun first, so that no core is left with
+/// a large one at the end. The calling thread works too, so that it is done even where no thread can be started. A panic
+/// of `work` goes on in the caller.
+pub fn each<T: Sync, R: Send>(items: &[T], weight: impl Fn(&T) -> usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let mut order: Vec<(usize, &T)> = items.iter().enumerate().collect();
+    order.sort_by_cached_key(|(_, item)| Reverse(weight(item)));
     let next = AtomicUsize::new(0);
     let run = || {
         let mut done = Vec::new();
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(item) = items.get(index) else { return done };
-            done.push((index, work(item)));
+        while let Some((index, item)) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+            done.push((*index, work(item)));
         }
+        done
     };
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(items.len());
     let mut done = thread::scope(|scope| {
@@ -47,14 +50,26 @@ mod tests {
             std::thread::sleep(std::time::Duration::from_micros(200 - item));
             item * item
         };
-        assert_eq!(each(&items, slow_at_first), items.iter().map(|item| item * item).collect::<Vec<_>>());
-        assert_eq!(each(&[] as &[u64], |item| *item), []);
+        assert_eq!(each(&items, |item| *item as usize % 7, slow_at_first), items.iter().map(|item| item * item).collect::<Vec<_>>());
+        assert_eq!(each(&[] as &[u64], |_| 0, |item| *item), []);
+    }
+
+    #[test]
+    fn the_largest_are_begun_first() {
+        let begun = std::sync::Mutex::new(Vec::new());
+        let threads = std::thread::available_parallelism().unwrap().get();
+        let items: Vec<usize> = (0..threads * 20).collect();
+        each(&items, |item| *item, |item| begun.lock().unwrap().push(*item));
+        let begun = begun.into_inner().unwrap();
+        // Threads may overtake each other by an item each, or more where one is not scheduled: the order is rough.
+        let (first, last) = begun.split_at(begun.len() / 2);
+        assert!(first.iter().sum::<usize>() > last.iter().sum::<usize>(), "{begun:?}");
     }
 
     #[test]
     fn a_panic_reaches_the_caller() {
         let work = |item: &u32| if *item == 7 { std::panic::panic_any("seven") } else { *item };
-        let caught = std::panic::catch_unwind(|| each(&(0..20).collect::<Vec<u32>>(), work));
+        let caught = std::panic::catch_unwind(|| each(&(0..20).collect::<Vec<u32>>(), |_| 0, work));
         assert!(caught.is_err());
     }
 }

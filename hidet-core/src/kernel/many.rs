@@ -38,5 +38,6 @@ pub fn compile_all<Args>(
 ) -> Vec<Result<Kernel<Args>>> {
     let functions: Vec<Result<Function>> = templates.into_iter().map(Template::build).collect();
     let compile = |function: &Result<Function>| Compiled::new(function.clone()?, device, options);
-    cores::each(&functions, compile).into_iter().map(|compiled| compiled.map(Kernel::of)).collect()
+    let weight = |function: &Result<Function>| function.as_ref().map_or(0, |function| function.stmts.len());
+    cores::each(&functions, weight, compile).into_iter().map(|compiled| compiled.map(Kernel::of)).collect()
 }
