@@ -44,7 +44,8 @@ fn a_new_process_finds_what_another_compiled() {
     assert_eq!(status(), full);
 
     // For a profiler the lines in machine code must be right: positions are part of the names.
-    let (text, code) = hidet(&cache, &["bench", "compile"], &[("HIDET_BENCH_COMPILE", "whole"), ("HIDET_LINES", "exact")]);
+    let (text, code) =
+        hidet(&cache, &["bench", "compile"], &[("HIDET_BENCH_COMPILE", "whole"), ("HIDET_LINES", "exact")]);
     assert_eq!(code, 0, "{text}");
     assert_eq!(status()[1].trim(), "4 kernels by their IR");
 

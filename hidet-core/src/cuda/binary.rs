@@ -54,8 +54,12 @@ impl Binary {
         let tool = nvrtc::fingerprint(arch)?;
         let lines = exact_lines();
         let ir = if lines { text::print_with_spans(function) } else { text::print(function) };
-        let key =
-            Digest::of(&[BUILD.as_bytes(), format!("{options:?} {arch} {}", hidet_mapping::VERSION).as_bytes(), tool.as_bytes(), ir.as_bytes()]);
+        let key = Digest::of(&[
+            BUILD.as_bytes(),
+            format!("{options:?} {arch} {}", hidet_mapping::VERSION).as_bytes(),
+            tool.as_bytes(),
+            ir.as_bytes(),
+        ]);
 
         let (plain, places) = function.without_places();
         let make = || -> Result<Shared> {

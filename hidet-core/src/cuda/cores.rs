@@ -50,7 +50,10 @@ mod tests {
             std::thread::sleep(std::time::Duration::from_micros(200 - item));
             item * item
         };
-        assert_eq!(each(&items, |item| *item as usize % 7, slow_at_first), items.iter().map(|item| item * item).collect::<Vec<_>>());
+        assert_eq!(
+            each(&items, |item| *item as usize % 7, slow_at_first),
+            items.iter().map(|item| item * item).collect::<Vec<_>>()
+        );
         assert_eq!(each(&[] as &[u64], |_| 0, |item| *item), []);
     }
 
