@@ -88,6 +88,10 @@ pub fn all() -> Vec<Entry> {
         "matmul_async<3>" => hard::matmul_async::matmul_async::<3>();
         "matmul_mma" => hard::matmul_mma::matmul_mma();
         "matmul_wgmma<4>" => hard::matmul_wgmma::matmul_wgmma::<4>();
+        "matmul_multicast" => hard::matmul_multicast::matmul_multicast();
+        "cluster_softmax<4>" => hard::cluster_softmax::cluster_softmax::<4>();
+        "cluster_softmax<16>" => hard::cluster_softmax::cluster_softmax::<16>();
+        "grid_diffusion<8>" => hard::grid_diffusion::grid_diffusion::<8>(5);
         "pipelined_scale" => hard::pipeline::pipelined_scale();
         "attention<32>" => hard::attention::attention::<32>(false);
         "attention<64, causal>" => hard::attention::attention::<64>(true);

@@ -6,7 +6,8 @@ use super::numbers::{Random, Real, reals, ulp};
 use crate::examples::hard::control::{Mode, collatz};
 use crate::examples::hard::matmul_template::{Tile, batch_matmul};
 use crate::examples::hard::{
-    attention::attention, matmul_async::matmul_async, matmul_mma::matmul_mma, matmul_split_k::matmul_split_k,
+    attention::attention, cluster_softmax::cluster_softmax, grid_diffusion::grid_diffusion, matmul_async::matmul_async,
+    matmul_mma::matmul_mma, matmul_multicast::matmul_multicast, matmul_split_k::matmul_split_k,
     matmul_wgmma::matmul_wgmma, persistent::persistent_square, pipeline::pipelined_scale, scatter, sort::sort_rows,
 };
 use crate::examples::{digits, fusion};
@@ -19,6 +20,8 @@ pub(super) fn check(bench: &mut Bench) {
     split_ks(bench);
     asyncs(bench);
     tensor_cores(bench);
+    clusters(bench);
+    cooperative(bench);
     elementwise(bench);
     attentions(bench);
     controls(bench);
@@ -108,6 +111,60 @@ fn tensor_cores(bench: &mut Bench) {
                 c.to_vec()
             },
         );
+    }
+}
+
+/// Clusters exist from sm_90 on.
+fn clusters(bench: &mut Bench) {
+    if bench.arch().is_some_and(|arch| arch.number < 90) {
+        return;
+    }
+    for [rows, cols] in [[1, 1], [2, 37], [3, 1000], [2, 4099]] {
+        let x: Vec<f32> = Random::new(27).reals(rows * cols, 8.0);
+        let mut expected = Vec::new();
+        for row in x.chunks(cols) {
+            let row = reals(row);
+            let top = row.iter().copied().fold(f64::MIN, f64::max);
+            let sum: f64 = row.iter().map(|v| (v - top).exp()).sum();
+            expected.extend(row.iter().map(|v| (v - top).exp() / sum));
+        }
+        let limits: Vec<f64> = expected.iter().map(|v| (24.0 + cols as f64 / 64.0) * 2f64.powi(-24) * v).collect();
+        let limit = || Limit::Bound(&limits, "(24 + n / 64) 2^-24 |y|");
+        let shape = [rows, cols];
+        bench.case::<f32>("cluster_softmax<4>", &shape, limit(), &expected, |device| {
+            let mut y = device.empty::<f32, 2>(shape)?;
+            cluster_softmax::<4>().compile(device)?.launch(&device.tensor(&x, shape)?, &mut y)?;
+            y.to_vec()
+        });
+        // More than eight blocks is more than every device of the architecture promises.
+        bench.case::<f32>("cluster_softmax<16>", &shape, limit(), &expected, |device| {
+            let mut y = device.empty::<f32, 2>(shape)?;
+            cluster_softmax::<16>().compile(device)?.launch(&device.tensor(&x, shape)?, &mut y)?;
+            y.to_vec()
+        });
+    }
+    for shape in [[1, 4, 4], [65, 132, 20], [128, 256, 64]] {
+        Problem::<f32>::new(shape)
+            .case(bench, "matmul_multicast", |device, a, b, c| matmul_multicast().compile(device)?.launch(a, b, c));
+    }
+}
+
+fn cooperative(bench: &mut Bench) {
+    const PASSES: i32 = 5;
+    for n in [1, 257, 5000] {
+        let x: Vec<f32> = Random::new(28).reals::<f32>(n, 1.0).into_iter().map(f32::abs).collect();
+        let mut expected = reals(&x);
+        for _ in 0..PASSES {
+            let at = |i: Option<usize>| i.and_then(|i| expected.get(i)).copied().unwrap_or(0.0);
+            let next = (0..n).map(|i| 0.25 * (at(i.checked_sub(1)) + at(Some(i + 1))) + 0.5 * expected[i]);
+            expected = next.collect();
+        }
+        let limits: Vec<f64> = expected.iter().map(|v| 4.0 * f64::from(PASSES) * 2f64.powi(-24) * v).collect();
+        bench.case::<f32>("grid_diffusion", &[n], Limit::Bound(&limits, "20 2^-24 |y|"), &expected, |device| {
+            let (mut x, mut y) = (device.tensor(&x, [n])?, device.zeros::<f32, 1>([n])?);
+            grid_diffusion::<8>(PASSES).compile(device)?.launch(&mut x, &mut y)?;
+            y.to_vec()
+        });
     }
 }
 

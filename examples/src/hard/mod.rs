@@ -4,9 +4,12 @@
 //! matrix products) they are the kernels the language was designed by.
 
 pub mod attention;
+pub mod cluster_softmax;
 pub mod control;
+pub mod grid_diffusion;
 pub mod matmul_async;
 pub mod matmul_mma;
+pub mod matmul_multicast;
 pub mod matmul_split_k;
 pub mod matmul_template;
 pub mod matmul_wgmma;

@@ -1,0 +1,50 @@
+//! Rows too long for one block: the shared memory of a cluster holds a row, so that it is read once.
+
+use hidet::prelude::*;
+
+kernel! {
+    /// y = softmax(x) along the last axis; `BLOCKS` blocks a row, each with its part of it in shared memory.
+    #[launch(grid = rows * BLOCKS, block = 256, cluster = BLOCKS)]
+    pub fn cluster_softmax<const BLOCKS: i32>(x: In<f32, [rows, cols]>, y: Out<f32, [rows, cols]>) {
+        let width = (cols + (BLOCKS - 1)) / BLOCKS;
+        let part = shared::<f32>([width]);
+        let (tops, sums) = (shared::<f32>([1]), shared::<f32>([1]));
+        let row = block_idx().x / BLOCKS;
+        let start = cluster_rank() * width;
+        let count = (cols - start).min(width);
+        let mut top = f32::MIN;
+        for i in (thread_id()..count).step_by(256) {
+            part[[i]] = x[[row, start + i]];
+            top = top.max(part[[i]]);
+        }
+        let top = block_max::<256, f32>(top);
+        if thread_id() == 0 {
+            tops[[0]] = top;
+        }
+        cluster_sync();
+        let mut top = f32::MIN;
+        for rank in unroll(0..BLOCKS) {
+            top = top.max(tops.at_rank(rank)[[0]]);
+        }
+        let mut sum = 0.0;
+        for i in (thread_id()..count).step_by(256) {
+            part[[i]] = (part[[i]] - top).exp();
+            sum += part[[i]];
+        }
+        let sum = block_sum::<256, f32>(sum);
+        if thread_id() == 0 {
+            sums[[0]] = sum;
+        }
+        cluster_sync();
+        let mut sum = 0.0;
+        for rank in unroll(0..BLOCKS) {
+            sum += sums.at_rank(rank)[[0]];
+        }
+        let scale = 1.0 / sum;
+        for i in (thread_id()..count).step_by(256) {
+            y[[row, start + i]] = part[[i]] * scale;
+        }
+        // The others may still read the sum of this block.
+        cluster_sync();
+    }
+}
