@@ -22,10 +22,12 @@ kernel! {
             tops[[0]] = top;
         }
         cluster_sync();
+        // A lane a block.
         let mut top = f32::MIN;
-        for rank in unroll(0..BLOCKS) {
-            top = top.max(tops.at_rank(rank)[[0]]);
+        if lane_id() < BLOCKS {
+            top = tops.at_rank(lane_id())[[0]];
         }
+        let top = warp_max(top);
         let mut sum = 0.0;
         for i in (thread_id()..count).step_by(256) {
             part[[i]] = (part[[i]] - top).exp();
@@ -37,10 +39,10 @@ kernel! {
         }
         cluster_sync();
         let mut sum = 0.0;
-        for rank in unroll(0..BLOCKS) {
-            sum += sums.at_rank(rank)[[0]];
+        if lane_id() < BLOCKS {
+            sum = sums.at_rank(lane_id())[[0]];
         }
-        let scale = 1.0 / sum;
+        let scale = 1.0 / warp_sum(sum);
         for i in (thread_id()..count).step_by(256) {
             y[[row, start + i]] = part[[i]] * scale;
         }

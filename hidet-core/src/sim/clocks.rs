@@ -117,14 +117,23 @@ impl Clocks {
     /// The lanes of the mask have seen what was published. `live` are the lanes of the warp that have not ended.
     pub fn acquire(&mut self, warp: usize, mask: u32, live: u32, published: &Published) {
         let mine = self.block;
-        let join = |view: &mut View| {
-            if published.block == mine {
-                view.join(&published.view);
-            } else {
-                view.join_foreign(mine, published.block, &published.view);
+        self.change(warp, mask, live, |view| view.acquire(mine, published));
+    }
+
+    /// All threads of the block have seen what was published.
+    pub fn acquire_all(&mut self, published: &Published) {
+        let same = self.warps.windows(2).all(|pair| pair[0].common.is_like(&pair[1].common));
+        if same && self.warps.iter().all(|warp| warp.lanes.is_none()) {
+            if let Some(first) = self.warps.first() {
+                let mut common = first.common.clone();
+                common.acquire(self.block, published);
+                self.warps.iter_mut().for_each(|warp| warp.common = common.clone());
             }
-        };
-        self.change(warp, mask, live, join);
+            return;
+        }
+        for warp in 0..self.warps.len() {
+            self.acquire(warp, u32::MAX, u32::MAX, published);
+        }
     }
 
     /// Changes the views of the lanes.

@@ -48,8 +48,8 @@ pub struct Member<'l> {
     passed: Vec<u32>,
     /// Phases that the block has taken up.
     phase: u32,
-    /// Whether some thread arrived in this phase without ordering accesses.
-    relaxed: bool,
+    /// Lanes that arrived in this phase and wait: what they have done is published when the block's last thread arrives.
+    waiting: Vec<(usize, u32)>,
     /// Accesses of peers to the shared memory of this block, the last one of each thread and agent.
     pub visits: BTreeMap<(u32, u32), Epoch>,
     /// What threads of this block had seen when they ended.
@@ -84,7 +84,7 @@ impl<'l> Cluster<'l> {
                 arrived: vec![0; warps],
                 passed: vec![0; warps],
                 phase: 0,
-                relaxed: false,
+                waiting: Vec::new(),
                 visits: BTreeMap::new(),
                 ending: None,
             }));
@@ -153,10 +153,13 @@ impl<'l> Cluster<'l> {
         self.blocks.iter().filter_map(|cell| cell.borrow_mut().take()).map(|block| *block).collect()
     }
 
-    fn arrive(&self, threads: u32, published: Published) {
+    fn arrive(&self, threads: u32) {
         self.arrived.set(self.arrived.get() + threads);
-        add(&mut self.arriving.borrow_mut(), published);
         self.meet();
+    }
+
+    fn publish(&self, published: Published) {
+        add(&mut self.arriving.borrow_mut(), published);
     }
 
     fn leave(&self, threads: u32, arrived: u32) {
@@ -207,15 +210,38 @@ impl BlockRun<'_> {
             return false;
         }
         member.arrived[warp] |= mask;
-        let published = if order == Order::Relaxed {
-            member.relaxed = true;
-            Published { block: self.number, view: View::default() }
+        let cluster = member.cluster.clone();
+        if order == Order::Relaxed {
+            cluster.publish(Published { block: self.number, view: View::default() });
+        } else if waits {
+            member.waiting.push((warp, mask));
         } else {
-            self.clocks.publish(warp, mask)
-        };
-        member.cluster.arrive(mask.count_ones(), published);
+            cluster.publish(self.clocks.publish(warp, mask));
+        }
+        self.publish_waiting();
+        cluster.arrive(mask.count_ones());
         self.settle_with(if waits { mask } else { 0 });
         true
+    }
+
+    /// All threads of the block that have not ended have arrived: publishes what those did that wait.
+    fn publish_waiting(&mut self) {
+        let Some(member) = &mut self.member else { return };
+        let arrived = member.arrived.iter().map(|mask| mask.count_ones()).sum::<u32>();
+        if arrived < self.alive || arrived == 0 {
+            return;
+        }
+        let (cluster, waiting) = (member.cluster.clone(), std::mem::take(&mut member.waiting));
+        let threads = waiting.iter().map(|(_, mask)| mask.count_ones()).sum::<u32>();
+        if threads == self.launch.program.block.iter().product::<u32>() {
+            // They have met, which is cheaper to remember.
+            self.clocks.block_barrier();
+            cluster.publish(self.clocks.after_barrier());
+            return;
+        }
+        for (warp, mask) in waiting {
+            cluster.publish(self.clocks.publish(warp, mask));
+        }
     }
 
     fn cluster_wait(&mut self, warp: usize, strand: &mut Strand, site: u32) -> Option<Pause> {
@@ -271,7 +297,6 @@ impl BlockRun<'_> {
         for (passed, arrived) in member.passed.iter_mut().zip(&mut member.arrived) {
             *passed |= std::mem::take(arrived);
         }
-        let relaxed = std::mem::take(&mut member.relaxed);
         let mut waiting = Vec::new();
         for (index, warp) in self.warps.iter_mut().enumerate() {
             for strand in &mut warp.strands {
@@ -284,12 +309,14 @@ impl BlockRun<'_> {
             }
         }
         let met = waiting.iter().map(|(_, mask)| mask.count_ones()).sum::<u32>() + running.count_ones();
-        if met == self.launch.program.block.iter().product::<u32>() && !relaxed {
-            // The threads of the block have met too, which is cheaper to remember.
-            self.clocks.block_barrier();
-        }
-        for (warp, mask) in waiting {
-            self.pass_cluster(warp, mask);
+        if met == self.launch.program.block.iter().product::<u32>() {
+            let cluster = member.cluster.clone();
+            waiting.into_iter().for_each(|(warp, mask)| member.passed[warp] &= !mask);
+            if let Some(complete) = &*cluster.complete.borrow() {
+                self.clocks.acquire_all(complete);
+            }
+        } else {
+            waiting.into_iter().for_each(|(warp, mask)| self.pass_cluster(warp, mask));
         }
         self.progress();
     }
@@ -304,7 +331,9 @@ impl BlockRun<'_> {
         if let Some(published) = published {
             add(&mut member.ending, published);
         }
-        member.cluster.leave(mask.count_ones(), arrived.count_ones());
+        let cluster = member.cluster.clone();
+        self.publish_waiting();
+        cluster.leave(mask.count_ones(), arrived.count_ones());
         self.settle_cluster();
         if self.alive == 0 {
             self.check_visits(site);

@@ -120,6 +120,30 @@ impl View {
         }
     }
 
+    /// Adds what was published, as a view of the block `mine`.
+    pub fn acquire(&mut self, mine: u32, published: &Published) {
+        if published.block == mine {
+            self.join(&published.view);
+        } else {
+            self.join_foreign(mine, published.block, &published.view);
+        }
+    }
+
+    /// Whether both are known to be equal: they share what they hold.
+    pub fn is_like(&self, other: &View) -> bool {
+        fn same<T>(a: &Option<Rc<T>>, b: &Option<Rc<T>>) -> bool {
+            match (a, b) {
+                (None, None) => true,
+                (Some(a), Some(b)) => Rc::ptr_eq(a, b),
+                _ => false,
+            }
+        }
+        self.floor == other.floor
+            && same(&self.threads, &other.threads)
+            && same(&self.agents, &other.agents)
+            && same(&self.others, &other.others)
+    }
+
     /// Adds what a thread of another block has seen.
     pub fn join_foreign(&mut self, mine: u32, block: u32, view: &View) {
         let mut view = view.clone();
@@ -173,11 +197,7 @@ pub struct Published {
 impl Published {
     /// Adds what someone else published.
     pub fn join(&mut self, other: &Published) {
-        if self.block == other.block {
-            self.view.join(&other.view);
-        } else {
-            self.view.join_foreign(self.block, other.block, &other.view);
-        }
+        self.view.acquire(self.block, other);
     }
 
     /// Whether an access happens before what was published.
