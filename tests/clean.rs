@@ -16,8 +16,8 @@ use hidet::prelude::*;
 use hidet::sim::{self, Failure, Options};
 use hidet::testing::nvrtc::available;
 use hidet::{codegen, passes};
-use hidet_examples::hard::matmul_wgmma::matmul_wgmma;
 use hidet_examples::matmul_double_buffered::matmul_double_buffered;
+use hidet_examples::matmul_wgmma::matmul_wgmma;
 use hidet_examples::row_kernels::{Rows, layer_norm_fast, row_sum_fast, softmax_fast};
 use hidet_examples::streams::{Stream, copy16, vector_add_fast};
 use hidet_examples::transpose_fast::{Squares, transpose_fast};
@@ -35,7 +35,7 @@ fn cases() -> Vec<Case> {
         let function = function.unwrap_or_else(|error| panic!("{name}: {error}"));
         cases.push(Case { name: name.to_owned(), function, dims: dims.to_vec() });
     };
-    case("matmul_wgmma", matmul_wgmma::<4>().build(), &[128, 128, 256]);
+    case("matmul_wgmma", matmul_wgmma(Default::default()).build(), &[256, 128, 256]);
     case("matmul_double_buffered", matmul_double_buffered(Default::default()).build(), &[256, 64, 256]);
     memory_bound::<f32>("f32", &mut case);
     memory_bound::<f16>("f16", &mut case);

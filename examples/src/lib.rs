@@ -18,6 +18,8 @@ pub mod matmul_naive;
 pub mod matmul_register_tiled;
 #[path = "../10_matmul_tiled.rs"]
 pub mod matmul_tiled;
+#[path = "../18_wgmma_7_cluster.rs"]
+pub mod matmul_wgmma;
 #[path = "../08_prefix_sum.rs"]
 pub mod prefix_sum;
 #[path = "../02_reduction.rs"]
@@ -37,3 +39,15 @@ pub mod transpose;
 pub mod transpose_fast;
 #[path = "../01_vector_add.rs"]
 pub mod vector_add;
+#[path = "../18_wgmma_1_tile.rs"]
+pub mod wgmma_1_tile;
+#[path = "../18_wgmma_2_pipeline.rs"]
+pub mod wgmma_2_pipeline;
+#[path = "../18_wgmma_3_two_groups.rs"]
+pub mod wgmma_3_two_groups;
+#[path = "../18_wgmma_4_persistent.rs"]
+pub mod wgmma_4_persistent;
+#[path = "../18_wgmma_5_in_flight.rs"]
+pub mod wgmma_5_in_flight;
+#[path = "../18_wgmma_6_staged.rs"]
+pub mod wgmma_6_staged;

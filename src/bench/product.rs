@@ -5,11 +5,17 @@ use super::gemm::Gemm;
 use super::problem::{Engine, Family, Make, Problem, Work, random, say, share};
 use super::sample::{Elements, error, judge, on_all_cores, places};
 use crate::check::numbers::Real;
-use crate::examples::hard::matmul_wgmma::matmul_wgmma;
 use crate::examples::matmul_double_buffered::matmul_double_buffered;
 use crate::examples::matmul_naive::matmul_naive;
 use crate::examples::matmul_register_tiled::matmul_register_tiled;
 use crate::examples::matmul_tiled::matmul_tiled;
+use crate::examples::matmul_wgmma::{Schedule, matmul_wgmma};
+use crate::examples::wgmma_1_tile::wgmma_tile;
+use crate::examples::wgmma_2_pipeline::wgmma_pipeline;
+use crate::examples::wgmma_3_two_groups::wgmma_two_groups;
+use crate::examples::wgmma_4_persistent::wgmma_persistent;
+use crate::examples::wgmma_5_in_flight::wgmma_in_flight;
+use crate::examples::wgmma_6_staged::wgmma_staged;
 use hidet::dsl::Template;
 use hidet::prelude::*;
 use hidet::types::Scalar;
@@ -20,7 +26,16 @@ type Args<T> = (In<T, 2>, In<T, 2>, Out<T, 2>);
 type Named<T> = (&'static str, fn() -> Template<Args<T>>);
 
 /// c = a * transposed b: the steps of the ladder first, the last of them the proof.
-const BF16: &[Named<bf16>] = &[("matmul_wgmma", || matmul_wgmma::<4>())];
+const BF16: &[Named<bf16>] = &[
+    ("wgmma_tile", wgmma_tile),
+    ("wgmma_pipeline", wgmma_pipeline::<4>),
+    ("wgmma_two_groups", wgmma_two_groups::<4>),
+    ("wgmma_persistent", || wgmma_persistent::<4>(132)),
+    ("wgmma_in_flight", || wgmma_in_flight::<4>(132)),
+    ("wgmma_staged", || wgmma_staged::<4>(132)),
+    ("matmul_wgmma", || matmul_wgmma(Default::default())),
+    ("matmul_wgmma/alone", || matmul_wgmma(Schedule { cluster: 1, band: 16, ..Schedule::default() })),
+];
 
 /// c = a * b.
 const F32: &[Named<f32>] = &[

@@ -8,9 +8,14 @@ use crate::examples::hard::matmul_template::{Tile, batch_matmul};
 use crate::examples::hard::{
     attention::attention, cluster_softmax::cluster_softmax, grid_diffusion::grid_diffusion, matmul_async::matmul_async,
     matmul_mma::matmul_mma, matmul_multicast::matmul_multicast, matmul_split_k::matmul_split_k,
-    matmul_wgmma::matmul_wgmma, persistent::persistent_square, pipeline::pipelined_scale, scatter, sort::sort_rows,
+    persistent::persistent_square, pipeline::pipelined_scale, scatter, sort::sort_rows,
 };
-use crate::examples::{digits, fusion};
+use crate::examples::matmul_wgmma::{Schedule, matmul_wgmma};
+use crate::examples::{
+    digits, fusion, wgmma_1_tile, wgmma_2_pipeline, wgmma_3_two_groups, wgmma_4_persistent, wgmma_5_in_flight,
+    wgmma_6_staged,
+};
+use hidet::dsl::Template;
 use hidet::prelude::*;
 
 pub(super) fn check(bench: &mut Bench) {
@@ -94,23 +99,37 @@ fn tensor_cores(bench: &mut Bench) {
     if bench.arch().is_some_and(|arch| arch.to_string() != "sm_90a") {
         return;
     }
-    for shape @ [m, n, k] in [[128, 256, 64], [256, 512, 192], [384, 256, 1024]] {
-        let problem = Problem::<bf16>::new(shape);
-        // The kernel takes b transposed.
-        let b: Vec<bf16> = (0..n * k).map(|i| problem.b[i % k * n + i / k]).collect();
-        let limits = problem.limits.clone();
-        bench.case_of::<bf16, bf16>(
-            "matmul_wgmma",
-            &shape,
-            Limit::Bound(&limits, PRODUCT),
-            &problem.expected,
-            |device| {
+    ladder(bench);
+}
+
+/// The steps to the wgmma kernel, and the kernel on extents that are no multiples of its tile.
+fn ladder(bench: &mut Bench) {
+    type Step = (&'static str, fn() -> Template<(In<bf16, 2>, In<bf16, 2>, Out<bf16, 2>)>);
+    let steps: [Step; 8] = [
+        ("wgmma_tile", wgmma_1_tile::wgmma_tile),
+        ("wgmma_pipeline", wgmma_2_pipeline::wgmma_pipeline::<4>),
+        ("wgmma_two_groups", wgmma_3_two_groups::wgmma_two_groups::<4>),
+        ("wgmma_persistent", || wgmma_4_persistent::wgmma_persistent::<4>(3)),
+        ("wgmma_in_flight", || wgmma_5_in_flight::wgmma_in_flight::<4>(3)),
+        ("wgmma_staged", || wgmma_6_staged::wgmma_staged::<4>(3)),
+        ("matmul_wgmma", || matmul_wgmma(Schedule { blocks: 4, band: 1, ..Schedule::default() })),
+        ("matmul_wgmma, alone", || matmul_wgmma(Schedule { blocks: 3, cluster: 1, stages: 3, ..Schedule::default() })),
+    ];
+    for (name, template) in steps {
+        let awkward: &[[usize; 3]] =
+            if name.starts_with("matmul") { &[[200, 264, 136], [1, 8, 8], [300, 520, 0]] } else { &[] };
+        for shape @ [m, n, k] in [[128, 256, 64], [256, 512, 192], [384, 256, 1024]].iter().chain(awkward).copied() {
+            let problem = Problem::<bf16>::new(shape);
+            // The kernels take b transposed.
+            let b: Vec<bf16> = (0..n * k).map(|i| problem.b[i % k * n + i / k]).collect();
+            let limit = Limit::Bound(&problem.limits, PRODUCT);
+            bench.case_of::<bf16, bf16>(name, &shape, limit, &problem.expected, |device| {
                 let (a, b) = (device.tensor(&problem.a, [m, k])?, device.tensor(&b, [n, k])?);
                 let mut c = device.empty::<bf16, 2>([m, n])?;
-                matmul_wgmma::<4>().compile(device)?.launch(&a, &b, &mut c)?;
+                template().compile(device)?.launch(&a, &b, &mut c)?;
                 c.to_vec()
-            },
-        );
+            });
+        }
     }
 }
 

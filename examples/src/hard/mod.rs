@@ -12,7 +12,6 @@ pub mod matmul_mma;
 pub mod matmul_multicast;
 pub mod matmul_split_k;
 pub mod matmul_template;
-pub mod matmul_wgmma;
 pub mod persistent;
 pub mod pipeline;
 pub mod scatter;

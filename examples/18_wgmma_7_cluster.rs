@@ -1,0 +1,202 @@
+//! The ladder, last step: blocks in pairs, and extents that are no multiples of the tile. This is the proof that the
+//! language is enough for the hardest kernel there is: persistent, specialised by warp group, fed and emptied by the
+//! copy engine.
+//!
+//! The two blocks of a cluster work on tiles above each other, so that both need the same columns of b. Each asks for
+//! half of them, and the copy engine writes it to both: what is read from the second-level cache falls by a third.
+
+use hidet::prelude::*;
+
+/// How the work is cut. A block computes 128 x 256 of c.
+#[derive(Clone, Copy, Debug)]
+pub struct Schedule {
+    /// Blocks, one a multiprocessor; a multiple of `cluster`.
+    pub blocks: i32,
+    /// How many tiles along k are under way at once.
+    pub stages: i32,
+    /// Blocks that share the columns of b: 1, 2 or 4.
+    pub cluster: i32,
+    /// Rows of tiles (of clusters) in a band, whose tiles are worked on column by column.
+    pub band: i32,
+}
+
+impl Default for Schedule {
+    /// For the 132 multiprocessors of an H200.
+    fn default() -> Self {
+        Schedule { blocks: 132, stages: 4, cluster: 2, band: 8 }
+    }
+}
+
+/// Row and column of a tile. Blocks that run at the same time share rows and columns: tiles are counted column by column
+/// in bands of `band` rows of tiles.
+#[device]
+fn place(tile: Expr<i32>, rows: Expr<i32>, cols: Expr<i32>, band: i32) -> (Expr<i32>, Expr<i32>) {
+    let above = tile / (cols * band) * band;
+    let (within, height) = (tile % (cols * band), (rows - above).min(band));
+    (above + within % height, within / height)
+}
+
+/// Tells the producers of all blocks of the cluster that this warp group has read a stage; `t` is the thread's number in
+/// the group.
+#[device]
+fn release(empty: Mbarriers, stage: Expr<i32>, t: Expr<i32>, cluster: i32) {
+    if cluster == 1 {
+        if t == 0 {
+            empty.arrive(stage);
+        }
+    } else {
+        if t < cluster {
+            mbarrier_arrive_cluster_relaxed(empty.at(stage), t);
+        }
+    }
+}
+
+kernel! {
+    /// c = a * transposed b. Rows of all three must be multiples of 16 bytes, as the copy engine asks.
+    #[launch(grid = s.blocks as u32, block = 384, min_blocks = 1, cluster = s.cluster as u32)]
+    pub fn matmul_wgmma(#[meta] s: Schedule, a: In<bf16, [m, k]>, b: In<bf16, [n, k]>, c: Out<bf16, [m, n]>) {
+        let (stages, cluster, blocks) = (s.stages, s.cluster, s.blocks);
+        let part = 256 / cluster;
+        let a_map = a.tensor_map([128, 64], Swizzle::B128);
+        let b_map = b.tensor_map([part, 64], Swizzle::B128);
+        let c_map = c.tensor_map([64, 64], Swizzle::B128);
+        let a_shared = shared::<bf16>([stages, 128, 64]);
+        let b_shared = shared::<bf16>([stages, 256, 64]);
+        let c_shared = shared::<bf16>(Layout::tma([4, 64, 64], Swizzle::B128));
+        let (full, empty) = (mbarriers(stages), mbarriers(stages));
+        if thread_id() == 0 {
+            for stage in unroll(0..stages) {
+                full.init(stage, 1);
+                empty.init(stage, 2 * cluster);
+            }
+            mbarrier_init_fence();
+        }
+        if cluster == 1 { sync_threads() } else { cluster_sync() }
+
+        let rank = block_idx().x % cluster;
+        let (rows, cols, steps) = ((m + (128 * cluster - 1)) / (128 * cluster), (n + 255) / 256, (k + 63) / 64);
+        let (first, tiles) = (block_idx().x / cluster, rows * cols);
+        #[warp_group(0)]
+        {
+            set_max_registers(40);
+            if thread_id() == 0 {
+                let mut stage = 0;
+                let mut phase = 0;
+                for tile in (first..tiles).step_by(blocks / cluster) {
+                    let (row, col) = place(tile, rows, cols, s.band);
+                    let (row0, col0) = ((row * cluster + rank) * 128, col * 256);
+                    for step in 0..steps {
+                        empty.wait(stage, phase ^ 1);
+                        full.arrive_expect(stage, (128 + 256) * 64 * 2);
+                        tma_load(&a_shared[[stage, 0, 0]], a_map, (row0, step * 64), full.at(stage));
+                        let at = (col0 + rank * part, step * 64);
+                        if cluster == 1 {
+                            tma_load(&b_shared[[stage, 0, 0]], b_map, at, full.at(stage));
+                        } else {
+                            let (to, all) = (&b_shared[[stage, rank * part, 0]], (1u32 << cluster as u32) - 1);
+                            tma_load_multicast(to, b_map, at, full.at(stage), all);
+                        }
+                        stage += 1;
+                        if stage == stages {
+                            stage = 0;
+                            phase = phase ^ 1;
+                        }
+                    }
+                }
+            }
+        }
+        #[warp_group(1..3)]
+        {
+            set_max_registers(232);
+            let (group, t) = (warp_id() / 4 - 1, thread_id() % 128);
+            let sums = registers::<f32>([128]);
+            let out = registers::<bf16>([8]);
+            let mut stage = 0;
+            let mut phase = 0;
+            for tile in (first..tiles).step_by(blocks / cluster) {
+                let (row, col) = place(tile, rows, cols, s.band);
+                let (row0, col0) = ((row * cluster + rank) * 128 + group * 64, col * 256);
+                sums.fill(0.0);
+                let mut before = 0;
+                for step in 0..steps {
+                    full.wait(stage, phase);
+                    wgmma_fence();
+                    for p in unroll((0..64).step_by(16)) {
+                        wgmma::<256>(&sums[[0]], &a_shared[[stage, group * 64, p]], &b_shared[[stage, 0, p]]);
+                    }
+                    wgmma_commit();
+                    // The products before these are done; these go on while the next tile is waited for.
+                    wgmma_wait(1);
+                    if step > 0 {
+                        release(empty, before, t, cluster);
+                    }
+                    before = stage;
+                    stage += 1;
+                    if stage == stages {
+                        stage = 0;
+                        phase = phase ^ 1;
+                    }
+                }
+                wgmma_wait(0);
+                if steps > 0 {
+                    release(empty, before, t, cluster);
+                }
+                let row = warp_id() % 4 * 16 + lane_id() % 16;
+                for half in unroll(0..2) {
+                    // The stores before these have read their source.
+                    if t == 0 {
+                        bulk_wait_read(0);
+                    }
+                    barrier_sync(group + 1, 128);
+                    for q in unroll(0..8) {
+                        for i in unroll(0..8) {
+                            out[[i]] = sums[[half * 64 + q * 8 + i]] as bf16;
+                        }
+                        let col = q % 4 * 16 + lane_id() / 16 * 8;
+                        stmatrix_x4(&c_shared[[group * 2 + q / 4, row, col]], &out[[0]]);
+                    }
+                    fence_proxy_async();
+                    barrier_sync(group + 1, 128);
+                    if t == 0 {
+                        for part in unroll(0..2) {
+                            let col = col0 + half * 128 + part * 64;
+                            tma_store(c_map, (row0, col), &c_shared[[group * 2 + part, 0, 0]]);
+                        }
+                        bulk_commit();
+                    }
+                }
+            }
+            if t == 0 {
+                bulk_wait(0);
+            }
+        }
+        // No block ends while another may still write to it or tell it something.
+        if cluster > 1 {
+            cluster_sync();
+        }
+    }
+}
+
+/// Multiplies two matrices of awkward shape and compares with what the host computes.
+pub fn run(device: &Device) -> hidet::Result<()> {
+    let (m, n, k) = (200, 264, 136);
+    let a: Vec<bf16> = (0..m * k).map(|i| bf16::from_f32((i % 5) as f32 - 2.0)).collect();
+    let b: Vec<bf16> = (0..n * k).map(|i| bf16::from_f32((i % 7) as f32 - 3.0)).collect();
+    let mut c = device.empty([m, n])?;
+    let kernel = matmul_wgmma(Schedule::default()).compile(device)?;
+    kernel.launch(&device.tensor(&a, [m, k])?, &device.tensor(&b, [n, k])?, &mut c)?;
+    let c = c.to_vec()?;
+    for i in 0..m {
+        for j in 0..n {
+            let sum: f32 = (0..k).map(|p| a[i * k + p].to_f32() * b[j * k + p].to_f32()).sum();
+            assert_eq!(c[i * n + j], bf16::from_f32(sum));
+        }
+    }
+    println!("c[0, 0] = {}", c[0]);
+    Ok(())
+}
+
+#[allow(dead_code)]
+fn main() -> hidet::Result<()> {
+    run(&Device::best()?)
+}
