@@ -30,8 +30,9 @@ pub struct Rows {
     pub warps: i32,
     /// Rows a block; more than one only where a warp takes a row.
     pub rows: i32,
-    /// Whether rows fill the accesses of all threads, so that none needs a condition.
-    pub full: bool,
+    /// The shortest rows, in elements; the longest are of [`Rows::capacity`]. Accesses before this column need no
+    /// condition.
+    pub least: i32,
     /// Where a warp takes a row: blocks a multiprocessor and multiprocessors. Then these blocks alone are launched; a
     /// warp takes row after row, and asks for the next before it works on the one it holds.
     pub persistent: Option<[i32; 2]>,
@@ -42,10 +43,13 @@ impl Rows {
     /// the registers of a block.
     ///
     /// The access is the widest, up to 16 bytes, that divides the row and its beginning. A row gets as few warps as can
-    /// hold it with 32 elements a thread: they and what is computed of them fit 96 registers, so that 20 warps fit a
-    /// multiprocessor, which then has 40 KiB or more on the way. A block of fewer than 128 threads takes several rows.
+    /// hold it with 8 accesses a thread, or 32 elements where accesses are narrow: they and what is computed of them fit
+    /// 80 registers (128 for more than 32 elements), so that 24 warps (16) fit a multiprocessor, which then has 48 KiB or
+    /// more on the way. Where a warp takes a row, blocks are of two: small blocks end and begin more evenly.
     pub fn of<T: Element>(cols: usize, align: u64) -> Option<Rows> {
-        Rows::with::<T>(cols, align, 32, 128)
+        let wide = 8 * 16 / std::mem::size_of::<T>();
+        let plan = Rows::with::<T>(cols, align, wide.max(32), 64)?;
+        if plan.pieces <= 8 { Some(plan) } else { Rows::with::<T>(cols, align, 32, 64) }
     }
 
     /// The same with `most` elements a thread and, where a warp takes a row, blocks of `threads` threads.
@@ -56,9 +60,8 @@ impl Rows {
         let warps = cols.div_ceil(32 * most).max(1);
         let pieces = cols.div_ceil(32 * warps * lanes).max(1);
         let rows = if warps == 1 { (threads / 32).max(1) } else { 1 };
-        let full = cols == pieces * 32 * warps * lanes;
-        let [lanes, pieces, warps, rows] = [lanes, pieces, warps, rows].map(|count| count as i32);
-        (warps <= 32).then_some(Rows { lanes, pieces, warps, rows, full, persistent: None })
+        let [lanes, pieces, warps, rows, least] = [lanes, pieces, warps, rows, cols].map(|count| count as i32);
+        (warps <= 32).then_some(Rows { lanes, pieces, warps, rows, least, persistent: None })
     }
 
     /// Threads a row.
@@ -71,9 +74,10 @@ impl Rows {
         self.threads() * self.rows
     }
 
-    /// Blocks that a multiprocessor must have room for: those of 20 warps, unless it is said.
+    /// Blocks that a multiprocessor must have room for.
     pub fn resident(&self) -> i32 {
-        self.persistent.map_or((640 / self.block()).max(1), |[blocks, _]| blocks)
+        let threads = if self.pieces * self.lanes > 32 { 512 } else { 768 };
+        self.persistent.map_or((threads / self.block()).max(1), |[blocks, _]| blocks)
     }
 
     /// Blocks for that many rows.
@@ -88,6 +92,11 @@ impl Rows {
     /// Elements a row at most.
     pub fn capacity(&self) -> i32 {
         self.pieces * self.lanes * self.threads()
+    }
+
+    /// Whether every row has all columns of that access, whichever the thread.
+    fn whole(&self, piece: usize) -> bool {
+        (piece as i32 + 1) * self.threads() * self.lanes <= self.least
     }
 
     /// The row of this thread, and which of the row's threads it is.
@@ -108,8 +117,8 @@ impl Rows {
 
 /// `N` elements of a row, or that value beyond its end.
 #[device]
-fn piece<T: Element, const N: usize>(full: bool, row: In<T, 1>, col: Expr<i32>, beyond: T) -> Expr<Vector<T, N>> {
-    if full || col < row.extent(0) { row.load::<N>((col,)) } else { splat(beyond.into_expr()) }
+fn piece<T: Element, const N: usize>(whole: bool, row: In<T, 1>, col: Expr<i32>, beyond: T) -> Expr<Vector<T, N>> {
+    if whole || col < row.extent(0) { row.load::<N>((col,)) } else { splat(beyond.into_expr()) }
 }
 
 /// Gives `work` each row of this thread: its number, the columns of the thread, and what it holds there as `f32`, with
@@ -125,7 +134,8 @@ fn each_row<T: Element, const N: usize>(
     let (rows, columns) = (x.extent(0), plan.columns(thread));
     let beyond = T::from_number(Number::Float(beyond));
     let ask = |row: Expr<i32>| -> Vec<_> {
-        columns.iter().map(|col| piece::<T, N>(plan.full, x.row(row), *col, beyond)).collect()
+        let columns = columns.iter().enumerate();
+        columns.map(|(at, col)| piece::<T, N>(plan.whole(at), x.row(row), *col, beyond)).collect()
     };
     let wide = |held: Vec<Expr<Vector<T, N>>>| held.into_iter().flat_map(|piece| piece.cast::<f32>().lanes()).collect();
     if first < rows {
@@ -149,9 +159,9 @@ fn each_row<T: Element, const N: usize>(
 
 /// Writes `N` elements of a row, nothing beyond its end.
 #[device]
-fn write<T: Element, const N: usize>(plan: Rows, row: Out<T, 1>, col: Expr<i32>, values: [Expr<f32>; N]) {
+fn write<T: Element, const N: usize>(whole: bool, row: Out<T, 1>, col: Expr<i32>, values: [Expr<f32>; N]) {
     let value = vector(values).cast::<T>();
-    if plan.full || col < row.extent(0) {
+    if whole || col < row.extent(0) {
         row.store((col,), value);
     }
 }
@@ -165,25 +175,40 @@ fn tree(mut values: Vec<Expr<f32>>, combine: impl Fn(Expr<f32>, Expr<f32>) -> Ex
     values[0]
 }
 
-/// The sums of all warps of a row, and the value of each, through shared memory: one meeting of the block.
+/// What each warp of a row has, one warp a lane, through shared memory: one meeting of the block. Lanes beyond the last
+/// warp get `none`; the lanes repeat.
 #[device]
-fn exchange<const K: usize>(warps: i32, values: [Expr<f32>; K]) -> Vec<[Expr<f32>; K]> {
+fn exchange<const K: usize>(warps: i32, values: [Expr<f32>; K], none: [f32; K]) -> [Expr<f32>; K] {
     let parts = shared::<f32, 2>([warps, K as i32]);
     if lane_id() == 0 {
         parts.store((warp_id(), 0), vector(values));
     }
     sync_threads();
-    (0..warps).map(|warp| parts.load::<K>((warp, 0)).lanes()).collect()
+    let warp = lane_id() % around(warps);
+    let part = parts.load::<K>((warp.min(warps - 1), 0));
+    std::array::from_fn(|at| (warp < warps).select(part.lane(at as i32), none[at]))
+}
+
+/// The power of two that is no less.
+fn around(warps: i32) -> i32 {
+    (warps as u32).next_power_of_two() as i32
+}
+
+/// What the warps of a row have, one a lane, combined; every lane gets it.
+#[track_caller]
+fn over_warps(warps: i32, value: Expr<f32>, combine: impl Fn(Expr<f32>, Expr<f32>) -> Expr<f32>) -> Expr<f32> {
+    let mut value = value;
+    for step in (0..around(warps).ilog2()).rev() {
+        value = combine(value, shuffle_xor(value, 1 << step));
+    }
+    value
 }
 
 /// What the launcher checks of a schedule.
 #[device]
 fn check(plan: Rows, cols: Expr<i32>) {
-    if plan.full {
-        require(cols == plan.capacity(), "the schedule is for rows of one length");
-    } else {
-        require(cols <= plan.capacity(), "longer rows do not fit the registers of the schedule");
-    }
+    require(cols >= plan.least, "the schedule is for longer rows");
+    require(cols <= plan.capacity(), "longer rows do not fit the registers of the schedule");
 }
 
 /// The sum of what the threads of a row hold.
@@ -193,7 +218,8 @@ fn sum_row(plan: Rows, values: Vec<Expr<f32>>) -> Expr<f32> {
     if plan.warps == 1 {
         return sum;
     }
-    tree(exchange(plan.warps, [sum]).into_iter().flatten().collect(), |a, b| a + b)
+    let [sum] = exchange(plan.warps, [sum], [0.0]);
+    over_warps(plan.warps, sum, |a, b| a + b)
 }
 
 /// e^(v - top) = 2^(v log2 e - top log2 e) of what this thread holds, and by what to multiply it for the sum of the row to
@@ -208,39 +234,39 @@ fn softmax_row(plan: Rows, values: Vec<Expr<f32>>) -> (Vec<Expr<f32>>, Expr<f32>
         return (powers, sum.recip());
     }
     // Each warp has powers of its own top.
-    let parts = exchange(plan.warps, [shift, sum]);
-    let least = tree(parts.iter().map(|part| part[0]).collect(), |a, b| a.min(b));
-    let total = tree(parts.iter().map(|part| part[1] * (least - part[0]).exp2()).collect(), |a, b| a + b);
+    let [other, part] = exchange(plan.warps, [shift, sum], [f32::INFINITY, 0.0]);
+    let least = over_warps(plan.warps, other, |a, b| a.min(b));
+    let total = over_warps(plan.warps, part * (least - other).exp2(), |a, b| a + b);
     (powers, (least - shift).exp2() / total)
 }
 
 /// Mean and sum of squared distances from it of a row of `cols` elements.
 #[device]
 fn moments(plan: Rows, cols: Expr<i32>, columns: &[Expr<i32>], values: &[Expr<f32>]) -> (Expr<f32>, Expr<f32>) {
-    let of_columns = values.len() / columns.len();
-    let inside = |at: usize| if plan.full { true.into_expr() } else { columns[at / of_columns] < cols };
     // First of what the warp holds. Its columns of one access are those before the first column of the next warp.
     let span = 32 * plan.lanes;
     let held = |col: &Expr<i32>| (cols - (*col - lane_id() * plan.lanes)).clamp(0, span);
-    let count = match (plan.warps, plan.full) {
-        (1, _) => cols,
-        (_, true) => (span * plan.pieces).into_expr(),
-        _ => columns.iter().map(held).fold(0.into_expr(), |sum, count| sum + count),
+    let held = |(at, col)| if plan.whole(at) { span.into_expr() } else { held(col) };
+    let count = match plan.warps {
+        1 => cols,
+        _ => columns.iter().enumerate().map(held).fold(0.into_expr(), |sum, count| sum + count),
     };
     let count = count as f32;
     let mean = warp_sum(tree(values.to_vec(), |a, b| a + b)) / count;
-    let squares = values.iter().enumerate().map(|(at, v)| {
-        let distance = inside(at).select(*v - mean, 0.0);
-        distance * distance
+    // The squares of an access are added one after the other, each product and sum rounded once.
+    let lanes = plan.lanes as usize;
+    let square = |sum: Expr<f32>, v: &Expr<f32>| (*v - mean).mul_add(*v - mean, sum);
+    let squares = columns.iter().zip(values.chunks(lanes)).enumerate().map(|(at, (col, values))| {
+        let sum = values.iter().fold(0.0.into_expr(), square);
+        if plan.whole(at) { sum } else { (*col < cols).select(sum, 0.0) }
     });
     let squares = warp_sum(tree(squares.collect(), |a, b| a + b));
     if plan.warps == 1 {
         return (mean, squares);
     }
-    let parts = exchange(plan.warps, [count, mean, squares, 0.0.into_expr()]);
-    let mean = tree(parts.iter().map(|part| part[0] * part[1]).collect(), |a, b| a + b) / (cols as f32);
-    let around = parts.iter().map(|part| part[0] * (part[1] - mean) * (part[1] - mean) + part[2]);
-    (mean, tree(around.collect(), |a, b| a + b))
+    let [count, part, squares, _] = exchange(plan.warps, [count, mean, squares, 0.0.into_expr()], [0.0; 4]);
+    let mean = over_warps(plan.warps, count * part, |a, b| a + b) / (cols as f32);
+    (mean, over_warps(plan.warps, count * (part - mean) * (part - mean) + squares, |a, b| a + b))
 }
 
 kernel! {
@@ -260,8 +286,9 @@ kernel! {
         check(plan, cols);
         each_row::<T, N>(plan, x, f64::NEG_INFINITY, |row, columns, values| {
             let (powers, scale) = softmax_row(plan, values);
-            for (col, powers) in unroll(columns.iter().zip(powers.chunks(N))) {
-                write::<T, N>(plan, y.row(row), *col, std::array::from_fn(|lane| powers[lane] * scale));
+            for (at, (col, powers)) in unroll(columns.iter().zip(powers.chunks(N)).enumerate()) {
+                let values = std::array::from_fn(|lane| powers[lane] * scale);
+                write::<T, N>(plan.whole(at), y.row(row), *col, values);
             }
         });
     }
@@ -279,14 +306,14 @@ kernel! {
         each_row::<T, N>(plan, x, 0.0, |row, columns, values| {
             let (mean, squares) = moments(plan, cols, columns, &values);
             let scale = (squares / (cols as f32) + epsilon).rsqrt();
-            for (col, values) in unroll(columns.iter().zip(values.chunks(N))) {
+            for (at, (col, values)) in unroll(columns.iter().zip(values.chunks(N)).enumerate()) {
                 // Beyond the end of a row nothing is written, so it does not matter what is read.
-                let near = if plan.full { *col } else { (*col).min(cols - N as i32) };
+                let near = if plan.whole(at) { *col } else { (*col).min(cols - N as i32) };
                 let gain = gain.load::<N>((near,)).cast::<f32>();
                 let bias = bias.load::<N>((near,)).cast::<f32>();
                 let normal = |lane: usize| (values[lane] - mean) * scale;
                 let scaled = |lane: usize| normal(lane).mul_add(gain.lane(lane as i32), bias.lane(lane as i32));
-                write::<T, N>(plan, y.row(row), *col, std::array::from_fn(scaled));
+                write::<T, N>(plan.whole(at), y.row(row), *col, std::array::from_fn(scaled));
             }
         });
     }

@@ -43,8 +43,8 @@ fn cases() -> Vec<Case> {
 }
 
 fn memory_bound<T: Float>(ty: &str, case: &mut dyn FnMut(&str, hidet::Result<Function>, &[i64])) {
-    case(&format!("copy16<{ty}>"), copy16::<T>(Stream::of::<T>(16, 4)).build(), &[1 << 15]);
-    case(&format!("vector_add_fast<{ty}>"), vector_add_fast::<T>(Stream::of::<T>(16, 2)).build(), &[1 << 15]);
+    case(&format!("copy16<{ty}>"), copy16::<T>(Stream::of::<T>(16, 1)).build(), &[1 << 15]);
+    case(&format!("vector_add_fast<{ty}>"), vector_add_fast::<T>(Stream::of::<T>(16, 1)).build(), &[1 << 15]);
     for cols in [768, 1000, 1024, 8192] {
         let (plan, dims) = (Rows::of::<T>(cols, 16), [4, cols as i64]);
         case(&format!("row_sum_fast<{ty}, {cols}>"), row_sum_fast::<T>(plan).build(), &dims);

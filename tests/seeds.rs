@@ -13,17 +13,18 @@ use hidet::sim::{self, Failure, Options};
 use hidet_examples::registry;
 
 /// Extents that meet the constraints of the kernel: the first that do of a few for all dims alike, but for those that
-/// must be one number.
+/// must be larger.
 fn dims(function: &Function) -> Option<Vec<i64>> {
     // A bitonic sort needs a power of two, which no constraint says.
     let first = if function.name == "sort_rows" { 64 } else { 19 };
     let alike = |extent: i64| {
         let mut dims = vec![extent; function.dims.len()];
         for constraint in &function.constraints {
-            if let (Relation::Equal, IndexExpr::Symbol(dim), Some(told)) =
-                (constraint.relation, &constraint.left, constraint.right.as_const())
+            if let (Relation::LessEqual, Some(least), IndexExpr::Symbol(dim)) =
+                (constraint.relation, constraint.left.as_const(), &constraint.right)
             {
-                dims[*dim as usize] = told;
+                let dim = &mut dims[*dim as usize];
+                *dim = least.max(*dim);
             }
         }
         dims

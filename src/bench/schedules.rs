@@ -8,30 +8,28 @@ use hidet::prelude::*;
 
 /// Of copies: accesses a thread, threads a block.
 pub const COPIES: [(&str, i32, i32); 7] = [
-    ("", 4, 256),
-    ("/1x256", 1, 256),
+    ("", 1, 256),
     ("/2x256", 2, 256),
+    ("/4x256", 4, 256),
     ("/8x256", 8, 256),
+    ("/1x128", 1, 128),
+    ("/1x512", 1, 512),
     ("/2x512", 2, 512),
-    ("/4x512", 4, 512),
-    ("/4x128", 4, 128),
 ];
 
 /// Of sums, which read two vectors.
-pub const ADDS: [(&str, i32, i32); 6] =
-    [("", 2, 256), ("/1x256", 1, 256), ("/4x256", 4, 256), ("/1x512", 1, 512), ("/2x512", 2, 512), ("/2x128", 2, 128)];
+pub const ADDS: [(&str, i32, i32); 4] = [("", 1, 256), ("/2x256", 2, 256), ("/4x256", 4, 256), ("/1x512", 1, 512)];
 
-/// Of rows: elements a thread, threads a block where a warp takes a row, and blocks a multiprocessor of a persistent grid.
-pub const ROWS: [(&str, usize, usize, i32); 9] = [
-    ("", 32, 128, 0),
+/// Of rows: elements a thread (0: as the rule says), threads a block where a warp takes a row, and blocks a multiprocessor
+/// of a persistent grid.
+pub const ROWS: [(&str, usize, usize, i32); 7] = [
+    ("", 0, 64, 0),
+    ("/16x64", 16, 64, 0),
+    ("/32x32", 32, 32, 0),
     ("/32x64", 32, 64, 0),
-    ("/32x256", 32, 256, 0),
-    ("/16x128", 16, 128, 0),
-    ("/64x128", 64, 128, 0),
-    ("/32x128x3", 32, 128, 3),
+    ("/32x128", 32, 128, 0),
+    ("/64x64", 64, 64, 0),
     ("/32x128x4", 32, 128, 4),
-    ("/32x128x6", 32, 128, 6),
-    ("/64x128x4", 64, 128, 4),
 ];
 
 /// Multiprocessors of an H200, which persistent grids are made for.
@@ -56,7 +54,7 @@ pub fn stream<T: Element>(pieces: i32, threads: i32) -> Stream {
 
 /// A schedule of rows that begin at multiples of 16 bytes.
 pub fn rows<T: Element>(cols: usize, most: usize, threads: usize, blocks: i32) -> Option<Rows> {
-    let plan = Rows::with::<T>(cols, 16, most, threads)?;
+    let plan = if most == 0 { Rows::of::<T>(cols, 16)? } else { Rows::with::<T>(cols, 16, most, threads)? };
     let persistent = (plan.warps == 1 && blocks > 0).then_some([blocks, MULTIPROCESSORS]);
     Some(Rows { persistent, ..plan })
 }
