@@ -344,14 +344,16 @@ fn host_copies() -> Done {
 }
 
 #[test]
-fn occupancy_and_bare_launches() -> Done {
-    on_stubs!("occupancy_and_bare_launches", []);
+fn resources_and_bare_launches() -> Done {
+    on_stubs!("resources_and_bare_launches", []);
     let (device, kernel) = setup()?;
     let (x, y) = (device.tensor(&[1f32, 2.0], [2])?, device.empty::<f32, 1>([2])?);
     let arguments = [RawArg::Tensor(x.raw()), RawArg::Tensor(y.raw()), RawArg::Scalar(4f32.constant())];
-    let occupancy = kernel.compiled().occupancy(&arguments)?.unwrap();
-    assert_eq!((occupancy.blocks, occupancy.warps, occupancy.clusters), (512, 512, 0));
-    assert_eq!(kernel.compiled().usage().unwrap().registers, 24);
+    let resources = kernel.resources()?.unwrap();
+    assert_eq!(
+        resources.to_string(),
+        "24 registers, 0 bytes spilled, 256 bytes of shared memory, 512 blocks (512 of 64 warps) a multiprocessor"
+    );
     let mut bare = kernel.compiled().bare(&arguments)?.unwrap();
     // SAFETY: the tensors are there.
     assert_eq!(unsafe { bare.launch(bare.context().stream()) }, 0);

@@ -1,8 +1,7 @@
 //! One who takes part in a measurement: a name, and how to launch once.
 
-use hidet::cuda::nvrtc::Usage;
 use hidet::dsl::Template;
-use hidet::kernel::Compiled;
+use hidet::kernel::{Compiled, Resources};
 use hidet::prelude::*;
 
 /// A kernel of ours or a rival, with its arguments.
@@ -42,10 +41,10 @@ impl Contestant {
         Contestant { name: name.to_owned(), note, ..self }
     }
 
-    /// What is known of it: the note, and the registers of the instance of a kernel that its launches so far ran.
+    /// What is known of it: the note, and what the last launch of a kernel takes of the device.
     pub fn detail(&self) -> String {
-        let usage = self.compiled.as_ref().and_then(|compiled| compiled.usages().last().copied().map(describe));
-        [Some(self.note.clone()), usage]
+        let resources = self.compiled.as_ref().and_then(|compiled| compiled.resources().ok()?);
+        [Some(self.note.clone()), resources.as_ref().map(describe)]
             .into_iter()
             .flatten()
             .filter(|part| !part.is_empty())
@@ -64,9 +63,10 @@ impl Contestant {
     }
 }
 
-/// Registers, and what speaks against a kernel.
-fn describe(usage: &Usage) -> String {
-    let mut text = format!("{} registers", usage.registers);
+/// Registers and blocks a multiprocessor, and what speaks against a kernel.
+fn describe(resources: &Resources) -> String {
+    let Resources { usage, occupancy, .. } = resources;
+    let mut text = format!("{} registers, {occupancy}", usage.registers);
     let spilled = usage.spill_stores + usage.spill_loads;
     if spilled > 0 {
         text += &format!(", {spilled} bytes SPILLED");

@@ -3,7 +3,7 @@
 use super::{Outcome, say};
 use crate::examples::registry;
 use clap::Args;
-use hidet::cuda::nvrtc;
+use hidet::cuda::{Occupancy, nvrtc};
 use hidet::ir::{Arch, text};
 use hidet::{codegen, passes};
 use std::process::Command;
@@ -68,6 +68,14 @@ impl Inspect {
             usage.spill_stores + usage.spill_loads,
             usage.shared
         );
+        // What a launch needs is known here where it is the same for all shapes.
+        if let Ok(dynamic) = source.dynamic_shared.eval(&[]) {
+            let shared = usage.shared + dynamic as u32;
+            match Occupancy::estimate(arch, function.launch.threads(), usage.registers, shared) {
+                Some(occupancy) => println!("// with {dynamic} bytes of dynamic shared memory: {occupancy}"),
+                None => println!("// the limits of {arch} are not known"),
+            }
+        }
         println!("{}", disassemble(&cubin.image)?);
         Ok(true)
     }

@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::driver::version_name;
 use super::nvrtc::{self, Cubin};
+use super::occupancy::{Occupancy, room};
 use super::stream::Stream;
 use crate::error::Result;
 use cudarc::driver::sys::{
@@ -124,7 +125,7 @@ impl Module {
         let (context, driver) = (self.context, self.context.driver);
         let _entered = context.enter()?;
         let threads = launch.block.iter().product::<u32>();
-        let (mut blocks, mut clusters) = (0, 0);
+        let (mut blocks, mut clusters) = (0, None);
         // SAFETY: the pointers are valid for a write; the function is loaded.
         unsafe {
             let shared = launch.shared as usize;
@@ -137,28 +138,21 @@ impl Module {
             context.check("asking for the occupancy", status)?;
             if launch.cluster.iter().product::<u32>() > 1 {
                 let config = launch.config(context.stream(), &mut []);
-                let status = (driver.cuOccupancyMaxActiveClusters)(&mut clusters, self.function, &config);
+                let mut count = 0;
+                let status = (driver.cuOccupancyMaxActiveClusters)(&mut count, self.function, &config);
                 context.check("asking for the occupancy of clusters", status)?;
+                clusters = Some(count as u32);
             }
         }
-        Ok(Occupancy { blocks: blocks as u32, warps: blocks as u32 * threads.div_ceil(32), clusters: clusters as u32 })
+        let blocks = blocks as u32;
+        let (warps, room) = (blocks * threads.div_ceil(32), room(context.properties.arch));
+        Ok(Occupancy { blocks, warps, room, clusters })
     }
 
     /// The device.
     pub fn context(&self) -> &'static Context {
         self.context
     }
-}
-
-/// How much of a device launches of a kernel can use at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Occupancy {
-    /// Blocks of it that a multiprocessor holds.
-    pub blocks: u32,
-    /// Warps of those blocks; a multiprocessor has room for 64 from 8.0 on (48 on 8.6 and 8.9).
-    pub warps: u32,
-    /// Clusters of it that the device holds; 0 for a kernel without clusters.
-    pub clusters: u32,
 }
 
 impl Launch {

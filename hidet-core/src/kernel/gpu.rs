@@ -2,11 +2,12 @@
 
 use super::plan::{Plan, Plans};
 use super::record::Record;
+use super::resources::Resources;
 use super::{CompileOptions, RawArg};
 use crate::cache::Cache;
 use crate::codegen::{Parameter, Source};
 use crate::cuda::nvrtc::Usage;
-use crate::cuda::{self, Bare, Binary, Context, Launch, Memory, Module, Occupancy, Stream};
+use crate::cuda::{self, Bare, Binary, Context, Launch, Memory, Module, Stream};
 use crate::device::{RawTensor, Storage};
 use crate::error::{Error, Result};
 use crate::ir::{Function, Handle, MapId, Param, TensorMapShape};
@@ -142,7 +143,7 @@ impl Instance {
         }
         // SAFETY: the parameters are those the text was generated with, and the arguments were checked against the
         // signature; what the kernel touches within its tensors is its author's, as everywhere on a GPU.
-        unsafe { self.module.launch(stream, &launch(function, plan), pointers.as_mut_ptr()) }
+        unsafe { self.module.launch(stream, &launch(function, plan.binding.grid, plan.shared), pointers.as_mut_ptr()) }
             .map_err(|error| Error::Launch { kernel: function.name.clone(), message: error.to_string() })?;
         match record {
             Some(record) => record.read(function, &self.source, &plan.binding),
@@ -191,20 +192,25 @@ impl Instance {
         let mut maps = maps.into_boxed_slice();
         self.point_to_maps(&mut maps, &mut pointers);
         // SAFETY: the parameters are those the text was generated with; launching is the caller's duty.
-        Ok(Some(unsafe { self.module.bare(launch(function, plan), vec![Box::new(slots), Box::new(maps)], pointers) }))
+        Ok(Some(unsafe { self.module.bare(launch(function, plan.binding.grid, plan.shared), vec![Box::new(slots), Box::new(maps)], pointers) }))
     }
 
-    pub(super) fn occupancy(&self, function: &Function, plan: &Plan) -> Result<Occupancy> {
-        self.module.occupancy(&launch(function, plan))
+    /// What a launch by a plan takes; without one, a launch of a kernel whose shared memory is the same for all shapes.
+    pub(super) fn resources(&self, function: &Function, plan: Option<&Plan>) -> Result<Resources> {
+        let dynamic_shared = plan.map_or_else(|| self.shared(function, &[]), |plan| Ok(plan.shared))?;
+        let grid = plan.map_or([1; 3], |plan| plan.binding.grid);
+        let occupancy = self.module.occupancy(&launch(function, grid, dynamic_shared))?;
+        let threads = function.launch.threads();
+        Ok(Resources { usage: self.usage.clone(), threads, dynamic_shared, occupancy })
     }
 }
 
-fn launch(function: &Function, plan: &Plan) -> Launch {
+fn launch(function: &Function, grid: [u32; 3], shared: u32) -> Launch {
     let launch = &function.launch;
     Launch {
-        grid: plan.binding.grid,
+        grid,
         block: launch.block,
-        shared: plan.shared,
+        shared,
         cluster: launch.cluster,
         cooperative: launch.cooperative,
         dependent: launch.dependent,

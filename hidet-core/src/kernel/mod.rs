@@ -8,18 +8,20 @@ mod gpu;
 mod many;
 mod plan;
 mod record;
+mod resources;
 mod simulated;
 mod typed;
 
 pub use contract::Binding;
 pub use many::compile_all;
+pub use resources::Resources;
 pub use typed::{Kernel, On, Parameter};
 
 use crate::cache::Cache;
 use crate::codegen::Source;
 use crate::cuda;
 use crate::cuda::nvrtc::Usage;
-use crate::cuda::{Bare, Occupancy};
+use crate::cuda::Bare;
 use crate::device::{Device, RawTensor, Stream, is_recorded};
 use crate::error::{Error, Result};
 use crate::ir::{Function, verify};
@@ -238,11 +240,12 @@ impl Compiled {
         }
     }
 
-    /// How much of a multiprocessor a launch with these arguments can use, by the driver; nothing on the simulated device.
-    pub fn occupancy(&self, args: &[RawArg]) -> Result<Option<Occupancy>> {
-        let plan = self.plan(args)?;
-        match self.0.instance(plan.choice)? {
-            Instance::Gpu(instance) => instance.occupancy(&self.0.function, &plan).map(Some),
+    /// What the launch checked last takes of a GPU; nothing on the simulated device. Before the first launch it is an error
+    /// where the shared memory depends on the shapes.
+    pub fn resources(&self) -> Result<Option<Resources>> {
+        let plan = self.0.plans.latest();
+        match self.0.instance(plan.as_ref().map_or(Choice::Narrow, |plan| plan.choice))? {
+            Instance::Gpu(instance) => instance.resources(&self.0.function, plan.as_deref()).map(Some),
             Instance::Sim(_) => Ok(None),
         }
     }
@@ -260,15 +263,6 @@ impl Compiled {
     /// Registers, spills and shared memory, where it was compiled for a GPU.
     pub fn usage(&self) -> Option<&Usage> {
         self.0.narrow.usage()
-    }
-
-    /// The same of every instance that launches have needed so far, the first of them first: which instance runs depends
-    /// on the shapes of a launch.
-    pub fn usages(&self) -> Vec<&Usage> {
-        let inner = &*self.0;
-        let others = inner.unguarded.iter().map(|(_, instance)| instance).chain([&inner.wide]);
-        let made = others.filter_map(|instance| instance.get()?.as_ref().ok());
-        [&inner.narrow].into_iter().chain(made).filter_map(Instance::usage).collect()
     }
 
     /// Its CUDA text, where it was compiled for a GPU.

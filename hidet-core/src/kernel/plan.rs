@@ -107,6 +107,11 @@ impl Plans {
         known.first().cloned()
     }
 
+    /// The plan found or made last.
+    pub(super) fn latest(&self) -> Option<Arc<Plan>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).first().cloned()
+    }
+
     /// Remembers a plan, for the shapes of these arguments.
     pub(super) fn add(&self, binding: Binding, choice: Choice, shared: u32, args: &[RawArg]) -> Arc<Plan> {
         let extents = args.iter().flat_map(shape).copied().collect();

@@ -1,6 +1,6 @@
 //! Typed launches: rustc checks number, order, types and ranks of the arguments, and that nothing aliases.
 
-use super::{CompileOptions, Compiled, RawArg};
+use super::{CompileOptions, Compiled, RawArg, Resources};
 use crate::device::{Device, Stream, Tensor};
 use crate::dsl::{Expr, In, InOut, Out, Template};
 use crate::error::Result;
@@ -47,6 +47,12 @@ impl<Args> Kernel<Args> {
     /// The kernel as it was written.
     pub fn function(&self) -> &Function {
         self.compiled.function()
+    }
+
+    /// What the launch checked last takes of a GPU: registers, spills, shared memory, occupancy; nothing on the simulated
+    /// device.
+    pub fn resources(&self) -> Result<Option<Resources>> {
+        self.compiled.resources()
     }
 
     /// The kernel, to be launched on a stream: `kernel.on(&stream).launch(&x, &mut y)`. Where the stream is captured in a

@@ -1,0 +1,99 @@
+//! How much of a multiprocessor launches of a kernel can use at once: as the driver tells it, or by the published limits
+//! of architectures, where there is no GPU. What the two say is compared by `hidet check` on a GPU.
+
+use crate::ir::Arch;
+use std::fmt;
+
+/// How much of a multiprocessor launches of a kernel can use at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Occupancy {
+    /// Blocks of it that a multiprocessor holds.
+    pub blocks: u32,
+    /// Warps of those blocks.
+    pub warps: u32,
+    /// Warps a multiprocessor has room for; 0 where that is not known.
+    pub room: u32,
+    /// Clusters of it that the device holds, where the driver was asked about a kernel with clusters.
+    pub clusters: Option<u32>,
+}
+
+/// What a multiprocessor has: warps, blocks, bytes of shared memory (CUDA C++ programming guide, table of technical
+/// specifications per compute capability). All have 65536 registers.
+fn limits(arch: Arch) -> Option<(u32, u32, u32)> {
+    Some(match arch.number {
+        75 => (32, 16, 64 << 10),
+        80 => (64, 32, 164 << 10),
+        86 => (48, 16, 100 << 10),
+        87 => (48, 16, 164 << 10),
+        89 => (48, 24, 100 << 10),
+        90 | 100 | 103 => (64, 32, 228 << 10),
+        120 | 121 => (48, 24, 100 << 10),
+        _ => return None,
+    })
+}
+
+/// Warps a multiprocessor has room for; 0 where that is not known.
+pub(super) fn room(arch: Arch) -> u32 {
+    limits(arch).map_or(0, |(warps, ..)| warps)
+}
+
+impl Occupancy {
+    /// For a kernel with so many threads a block, registers a thread and bytes of shared memory a block; nothing for an
+    /// architecture that is not known. Registers are given out to warps in units of 256, shared memory to blocks in units
+    /// of 128 bytes (256 on 7.5) after 1 KiB that the system takes (none on 7.5).
+    pub fn estimate(arch: Arch, threads: u32, registers: u32, shared: u32) -> Option<Occupancy> {
+        let (room, most, memory) = limits(arch)?;
+        let warps = threads.div_ceil(32).max(1);
+        // Warps come in fours, one for each part of the multiprocessor with its quarter of the registers.
+        let of_warp = (registers.max(1) * 32).next_multiple_of(256);
+        let by_registers = 65536 / 4 / of_warp * 4 / warps;
+        let of_block = if arch.number < 80 { shared.next_multiple_of(256) } else { shared.next_multiple_of(128) + 1024 };
+        let by_memory = memory.checked_div(of_block).unwrap_or(most);
+        let blocks = most.min(room / warps).min(by_registers).min(by_memory);
+        Some(Occupancy { blocks, warps: blocks * warps, room, clusters: None })
+    }
+}
+
+impl fmt::Display for Occupancy {
+    /// `2 blocks (16 of 64 warps) a multiprocessor`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let blocks = if self.blocks == 1 { "block" } else { "blocks" };
+        let of = if self.room > 0 { format!(" of {}", self.room) } else { String::new() };
+        write!(f, "{} {blocks} ({}{of} warps) a multiprocessor", self.blocks, self.warps)?;
+        self.clusters.map_or(Ok(()), |clusters| write!(f, ", {clusters} clusters at once"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn holds(threads: u32, registers: u32, shared: u32, blocks: u32) {
+        let arch = Arch { number: 90, specific: true };
+        assert_eq!(Occupancy::estimate(arch, threads, registers, shared).map(|occupancy| occupancy.blocks), Some(blocks));
+    }
+
+    #[test]
+    fn what_bounds_the_blocks() {
+        // Warps, blocks, registers, shared memory.
+        holds(256, 32, 0, 8);
+        holds(32, 16, 0, 32);
+        holds(256, 128, 0, 2);
+        holds(384, 168, 0, 1);
+        holds(128, 32, 227 << 10, 1);
+        holds(128, 32, 100 << 10, 2);
+        holds(128, 32, 113 << 10, 2);
+        holds(128, 32, 114 << 10, 1);
+        // Threads that do not fit at all.
+        holds(1024, 128, 0, 0);
+    }
+
+    #[test]
+    fn it_is_told_in_words() {
+        let arch = Arch { number: 90, specific: true };
+        let text = Occupancy::estimate(arch, 256, 128, 0).map(|occupancy| occupancy.to_string());
+        assert_eq!(text.as_deref(), Some("2 blocks (16 of 64 warps) a multiprocessor"));
+        assert_eq!(Occupancy::estimate(Arch { number: 60, specific: false }, 256, 128, 0), None);
+    }
+}
