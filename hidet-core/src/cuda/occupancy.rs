@@ -47,7 +47,8 @@ impl Occupancy {
         // Warps come in fours, one for each part of the multiprocessor with its quarter of the registers.
         let of_warp = (registers.max(1) * 32).next_multiple_of(256);
         let by_registers = 65536 / 4 / of_warp * 4 / warps;
-        let of_block = if arch.number < 80 { shared.next_multiple_of(256) } else { shared.next_multiple_of(128) + 1024 };
+        let of_block =
+            if arch.number < 80 { shared.next_multiple_of(256) } else { shared.next_multiple_of(128) + 1024 };
         let by_memory = memory.checked_div(of_block).unwrap_or(most);
         let blocks = most.min(room / warps).min(by_registers).min(by_memory);
         Some(Occupancy { blocks, warps: blocks * warps, room, clusters: None })
@@ -71,7 +72,10 @@ mod tests {
     #[track_caller]
     fn holds(threads: u32, registers: u32, shared: u32, blocks: u32) {
         let arch = Arch { number: 90, specific: true };
-        assert_eq!(Occupancy::estimate(arch, threads, registers, shared).map(|occupancy| occupancy.blocks), Some(blocks));
+        assert_eq!(
+            Occupancy::estimate(arch, threads, registers, shared).map(|occupancy| occupancy.blocks),
+            Some(blocks)
+        );
     }
 
     #[test]

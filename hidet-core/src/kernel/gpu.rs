@@ -192,7 +192,13 @@ impl Instance {
         let mut maps = maps.into_boxed_slice();
         self.point_to_maps(&mut maps, &mut pointers);
         // SAFETY: the parameters are those the text was generated with; launching is the caller's duty.
-        Ok(Some(unsafe { self.module.bare(launch(function, plan.binding.grid, plan.shared), vec![Box::new(slots), Box::new(maps)], pointers) }))
+        Ok(Some(unsafe {
+            self.module.bare(
+                launch(function, plan.binding.grid, plan.shared),
+                vec![Box::new(slots), Box::new(maps)],
+                pointers,
+            )
+        }))
     }
 
     /// What a launch by a plan takes; without one, a launch of a kernel whose shared memory is the same for all shapes.
