@@ -68,6 +68,18 @@ fn speed(work: &Work, line: &Line) -> f64 {
     }
 }
 
+/// A number with three digits or so.
+fn short(value: f64) -> String {
+    let digits = if value >= 100.0 || value == 0.0 {
+        0
+    } else if value >= 10.0 {
+        1
+    } else {
+        2
+    };
+    format!("{value:.digits$}")
+}
+
 /// A round number not below `value`, of which a few make an axis.
 fn round_up(value: f64) -> f64 {
     let power = 10f64.powf(value.max(1e-9).log10().floor());
@@ -98,19 +110,19 @@ pub fn bars(machine: &str, bouts: &[Bout]) -> String {
         for step in 0..=5 {
             let value = limit * f64::from(step) / 5.0;
             canvas.line([LEFT, height(value)], [right, height(value)], if step == 0 { "axis" } else { "grid" });
-            canvas.text([LEFT - 6.0, height(value) + 4.0], "e", &format!("{value:.0}"));
+            canvas.text([LEFT - 6.0, height(value) + 4.0], "e", &short(value));
         }
         for (index, line) in kernels.iter().enumerate() {
             let (x, value) = (LEFT + GAP + index as f64 * (BAR + GAP), speed(&bout.work, line));
             canvas.rect([x, height(value), BAR, bottom - height(value)], "bar");
-            canvas.text([x + BAR / 2.0, height(value) - 5.0], "m", &format!("{value:.0}"));
+            canvas.text([x + BAR / 2.0, height(value) - 5.0], "m", &short(value));
             // Names are long: one below the other, on three levels.
             canvas.text([x + BAR / 2.0, bottom + 16.0 + 14.0 * (index % 3) as f64], "m", &line.name);
         }
         for rival in rivals {
             let value = speed(&bout.work, rival);
             canvas.line([LEFT, height(value)], [right, height(value)], "rival");
-            canvas.text([right + 6.0, height(value) + 4.0], "rt", &format!("{} {value:.0}", rival.name));
+            canvas.text([right + 6.0, height(value) + 4.0], "rt", &format!("{} {}", rival.name, short(value)));
         }
         canvas.width = canvas.width.max(right + 220.0);
         top = bottom + 60.0;
@@ -154,17 +166,19 @@ pub fn roofline(machine: &str, peaks: &Peaks, bouts: &[Bout]) -> String {
         let Some(peak) = peak else { continue };
         // Where as many bytes come as the engine can work on; TB/s times FLOP a byte are TFLOP/s.
         let knee = peak / (peaks.copy / 1e3);
-        let start = 10f64.powf(low_y) / (peaks.copy / 1e3);
+        let start = 10f64.powf(low_x).max(10f64.powf(low_y) / (peaks.copy / 1e3));
         canvas.line(place(start, start * peaks.copy / 1e3), place(knee, peak), "roof");
         canvas.line(place(knee, peak), place(10f64.powf(high_x), peak), "roof");
         let [x, y] = place(10f64.powf(high_x), peak);
-        canvas.text([x + 6.0, y + 4.0], "", &format!("{name} {peak:.0}"));
+        canvas.text([x + 6.0, y + 4.0], "", &format!("{name} {}", short(peak)));
     }
-    for (x, y, bout, line) in &points {
+    // Ours lie above the others.
+    let (theirs, ours): (Vec<_>, Vec<_>) = points.into_iter().partition(|point| point.3.rival);
+    for (x, y, bout, line) in theirs.into_iter().chain(ours) {
         let class = if line.rival { "theirs" } else { "ours" };
-        canvas.dot(place(*x, *y), class);
+        canvas.dot(place(x, y), class);
         if !line.rival {
-            let [x, y] = place(*x, *y);
+            let [x, y] = place(x, y);
             canvas.text([x + 8.0, y + 4.0], "", &format!("{} {}", line.name, bout.shape));
         }
     }
@@ -187,7 +201,7 @@ mod tests {
         let picture = bars("H<200>", &[super::super::tests::bout()]);
         // 4e9 operations in 2 ms are 2 TFLOP/s; the rival does 4, and the axis ends at 5.
         assert!(picture.contains("height=\"120.0\" class=\"bar\""), "{picture}");
-        assert!(picture.contains(">theirs 4</text>") && picture.contains(">ours</text>"), "{picture}");
+        assert!(picture.contains(">theirs 4.00</text>") && picture.contains(">ours</text>"), "{picture}");
         assert!(picture.contains("H&lt;200&gt;") && picture.matches("class=\"rival\"").count() == 1);
     }
 
@@ -197,6 +211,9 @@ mod tests {
         let picture = roofline("GPU", &peaks, &[super::super::tests::bout()]);
         assert_eq!(picture.matches("class=\"roof\"").count(), 4);
         assert_eq!(picture.matches("<circle").count(), 2);
+        // The slope begins where the axis does: 0.01 FLOP a byte at 4 TB/s are 0.04 TFLOP/s.
+        let share = (0.04f64.log10() + 2.0) / 5.0;
+        assert!(picture.contains(&format!("x1=\"70.0\" y1=\"{:.1}\"", 530.0 - share * 480.0)), "{picture}");
         assert!(picture.contains("bf16 tensor cores 800") && picture.contains("ours 128x128x128"), "{picture}");
     }
 }
