@@ -206,4 +206,33 @@ mod tests {
             }
         }
     }
+
+    /// Vectors and fragments are arrays in the text; ptxas must make registers of them, and find nothing slow.
+    #[test]
+    fn fragments_stay_in_registers() {
+        if !hidet::testing::nvrtc::available().unwrap() {
+            return;
+        }
+        let arch = Arch { number: 90, specific: true };
+        let names = [
+            "load.no_allocate.x4.b32",
+            "load.cs.x8.b16",
+            "store.cg.x16.b8",
+            "red.add.x8.bf16",
+            "mma.m16n8k32.i32.i8",
+            "ldmatrix.x4.trans",
+            "wgmma.m64n64k16.f32.bf16.bf16.ss",
+            "wgmma.m64n24k32.f16.e4m3.e5m2.rs",
+        ];
+        let rows = names.into_iter().map(|name| Intrinsic::named(name).unwrap().row());
+        let cases = rows.filter_map(|row| maker(row)?(row).pop()).chain(packed::cases());
+        for case in cases {
+            let function = hidet::ir::text::parse(&case.text()).unwrap();
+            let lowered = hidet::passes::lower(&function, &Default::default()).unwrap();
+            let source = hidet::codegen::cuda(&lowered, arch).unwrap();
+            let usage = hidet::cuda::nvrtc::compile(&source, arch).unwrap().usage;
+            let local = usage.stack + usage.spill_stores + usage.spill_loads;
+            assert!(local == 0 && usage.losses.is_empty(), "{} {}: {usage:?}\n{}", case.row, case.detail, source.text);
+        }
+    }
 }
