@@ -32,7 +32,7 @@ pub(super) struct Instance {
 }
 
 /// How many parameters are put together without an allocation.
-const INLINE: usize = 32;
+pub(super) const INLINE: usize = 32;
 
 /// Tensor maps by the addresses they were made for, the last used first.
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@
 //! held before; for those, what is left is to see that nothing else is different. This says yes or nothing: without a
 //! plan, the contract has the word.
 
-use super::gpu::Maps;
+use super::gpu::{INLINE, Maps};
 use super::{Binding, RawArg};
 use crate::device::Device;
 use crate::ir::{Access, Function, Param};
@@ -85,20 +85,37 @@ impl Plans {
         if args.len() != self.wanted.len() {
             return None;
         }
-        for (index, (wanted, arg)) in self.wanted.iter().zip(args).enumerate() {
+        let (mut few, mut many) = ([(0, 0); INLINE], Vec::new());
+        let spans = match few.get_mut(..args.len()) {
+            Some(few) => few,
+            None => {
+                many.resize(args.len(), (0, 0));
+                &mut many[..]
+            }
+        };
+        for ((wanted, arg), span) in self.wanted.iter().zip(args).zip(&mut *spans) {
             match (&wanted.tensor, arg) {
                 (None, RawArg::Scalar(value)) if value.scalar == wanted.scalar => {}
                 (Some(tensor), RawArg::Tensor(given)) => {
+                    let bytes = given.bytes();
                     let fits = given.scalar == wanted.scalar
                         && given.shape.len() == tensor.rank
                         && given.address() & (tensor.align - 1) == 0
-                        && given.offset + given.bytes() <= given.storage.len()
+                        && given.offset + bytes <= given.storage.len()
                         && given.device.is_same(device);
-                    if !fits || tensor.written && overlaps(args, index) {
+                    if !fits {
                         return None;
                     }
+                    *span = (given.data(), given.data() + bytes as u64);
                 }
                 _ => return None,
+            }
+        }
+        for (index, (wanted, span)) in self.wanted.iter().zip(&*spans).enumerate() {
+            let written = wanted.tensor.as_ref().is_some_and(|tensor| tensor.written);
+            let overlaps = |(other, of): (usize, &(u64, u64))| other != index && span.0 < of.1 && of.0 < span.1;
+            if written && spans.iter().enumerate().any(overlaps) {
+                return None;
             }
         }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -121,15 +138,6 @@ impl Plans {
         known.insert(0, plan.clone());
         plan
     }
-}
-
-/// Whether an argument shares a byte with another.
-fn overlaps(args: &[RawArg], index: usize) -> bool {
-    let RawArg::Tensor(tensor) = args[index] else { return false };
-    args.iter().enumerate().any(|(other, arg)| match arg {
-        RawArg::Tensor(arg) => other != index && tensor.overlaps(arg),
-        RawArg::Scalar(_) => false,
-    })
 }
 
 fn shape<'a>(arg: &RawArg<'a>) -> &'a [usize] {
