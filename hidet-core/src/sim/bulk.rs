@@ -12,20 +12,20 @@ use super::exec::{Operands, Pause};
 use super::lanes::{Row, lanes};
 use super::memory::{load_at, store_at};
 use super::program::{Access, Call, CallArg, Place};
-use super::report::FaultKind;
 use super::runs::Visitor;
 use super::shadow::Touch;
+use super::stores::Stores;
 use super::tiles::Route;
 use super::transfer::Offsets;
 use super::warp::Strand;
 use crate::intrinsics::{AtomicOp, Meaning};
 use crate::ir::BufferId;
 use crate::types::Scalar;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
 /// What a copy does.
 #[derive(Debug)]
-enum Way {
+pub enum Way {
     /// To shared memory, of the block of that rank where it is another one; issued at a time, its bytes arrive at the
     /// mbarrier.
     Load { peer: Option<u32>, mbarrier: u32, time: u32 },
@@ -35,38 +35,23 @@ enum Way {
 
 /// A copy under way.
 #[derive(Debug)]
-struct Copy<'l> {
-    thread: u32,
+pub struct Copy<'l> {
+    pub thread: u32,
     site: u32,
     route: Route<'l>,
     /// First byte in shared memory.
     shared: u32,
     tensor: u32,
     elem: Scalar,
-    way: Way,
-}
-
-/// The stores of a thread.
-#[derive(Debug, Default)]
-struct Stores {
-    /// Groups committed.
-    committed: u64,
-    /// Groups of which shared memory is known to be read.
-    read: u64,
-    /// Groups known to be done.
-    done: u64,
-    /// When the groups that are not done were committed.
-    times: VecDeque<u32>,
-    /// The group of the last store and where that was issued.
-    last: Option<(u64, u32)>,
+    pub way: Way,
 }
 
 /// The bulk copies of a block.
 #[derive(Debug, Default)]
 pub struct Bulk<'l> {
-    copies: Vec<Copy<'l>>,
+    pub copies: Vec<Copy<'l>>,
     /// By thread.
-    stores: HashMap<u32, Stores>,
+    pub stores: HashMap<u32, Stores>,
 }
 
 /// The operands of a bulk copy, found in its call.
@@ -219,63 +204,6 @@ impl<'l> BlockRun<'l> {
         true
     }
 
-    fn box_fits(
-        &mut self,
-        warp: usize,
-        lane: usize,
-        call: &Call,
-        access: &Access,
-        element: u32,
-        shared: u32,
-        route: &Route,
-    ) -> bool {
-        let name = &self.launch.function.buffers[access.buffer].name;
-        let align = if matches!(route, Route::Tile { .. }) { 128 } else { 16 };
-        let elements = u64::from(route.bytes()) / access.elem.bytes() as u64;
-        let (kind, message) = if u64::from(element) + elements > access.limit {
-            let message = format!(
-                "{elements} elements from element {element} of `{name}` on are copied, which has {} elements",
-                access.limit
-            );
-            (FaultKind::OutOfBounds, message)
-        } else if !shared.is_multiple_of(align) {
-            let byte = element * access.elem.bytes() as u32;
-            let message = format!("byte {byte} of `{name}` is not aligned to the {align} bytes that a bulk copy needs");
-            (FaultKind::Misaligned, message)
-        } else {
-            return true;
-        };
-        let what = format!("{} copies", self.thread_name(warp, lane));
-        self.fault(kind, message, (call.site, what), Vec::new());
-        self.stop();
-        false
-    }
-
-    fn line_fits(&mut self, warp: usize, lane: usize, call: &Call, access: &Access, offset: usize, bytes: u32) -> bool {
-        let name = &self.launch.function.buffers[access.buffer].name;
-        let room = (access.limit as usize * access.elem.bytes()).saturating_sub(offset);
-        let start = match access.place {
-            Place::Global(tensor) => self.launch.tensors[tensor as usize].offset + offset,
-            _ => offset,
-        };
-        let (kind, message) = if bytes as i32 <= 0 || !bytes.is_multiple_of(16) {
-            let message = format!("a bulk copy of {} bytes: it must be a multiple of 16", bytes as i32);
-            (FaultKind::Misaligned, message)
-        } else if bytes as usize > room {
-            let message = format!("{bytes} bytes from byte {offset} of `{name}` on are copied, {room} bytes are left");
-            (FaultKind::OutOfBounds, message)
-        } else if !start.is_multiple_of(16) {
-            let message = format!("byte {offset} of `{name}` is not aligned to the 16 bytes that a bulk copy needs");
-            (FaultKind::Misaligned, message)
-        } else {
-            return true;
-        };
-        let what = format!("{} copies", self.thread_name(warp, lane));
-        self.fault(kind, message, (call.site, what), Vec::new());
-        self.stop();
-        false
-    }
-
     /// What the checkers see of a copy when it is issued.
     fn watch_bulk(
         &mut self,
@@ -353,54 +281,6 @@ impl<'l> BlockRun<'l> {
         self.counters.global_sectors += sectors;
     }
 
-    /// Ends a group of each lane's stores.
-    pub fn bulk_commit(&mut self, warp: usize, strand: &Strand) {
-        let now = self.clocks.now(warp);
-        for lane in lanes(strand.mask) {
-            let stores = self.agents.bulk.stores.entry((warp * 32 + lane) as u32).or_default();
-            stores.committed += 1;
-            stores.times.push_back(now);
-        }
-        self.clocks.advance(warp);
-    }
-
-    /// Waits until at most `left` groups of each lane are unfinished, or still read shared memory.
-    pub fn bulk_wait(&mut self, warp: usize, strand: &Strand, left: u64, read_only: bool) {
-        let live = self.warps[warp].live;
-        for lane in lanes(strand.mask) {
-            let thread = (warp * 32 + lane) as u32;
-            let stores = self.agents.bulk.stores.entry(thread).or_default();
-            let end = stores.committed.saturating_sub(left);
-            if end <= stores.done || (read_only && end <= stores.read) {
-                continue;
-            }
-            let time = stores.times.get((end - stores.done - 1) as usize).copied().unwrap_or(0);
-            stores.read = stores.read.max(end);
-            if !read_only {
-                stores.times.drain(..(end - stores.done) as usize);
-                stores.done = end;
-            }
-            let belongs =
-                |copy: &Copy| copy.thread == thread && matches!(copy.way, Way::Store { group, .. } if group < end);
-            let mut index = 0;
-            while index < self.agents.bulk.copies.len() {
-                let copy = &self.agents.bulk.copies[index];
-                let unread = matches!(copy.way, Way::Store { data: None, .. });
-                if belongs(copy) && (unread || !read_only) {
-                    self.advance_copy(index);
-                } else {
-                    index += 1;
-                }
-            }
-            let reads = self.agents.number(Agent::StoreReads(thread));
-            self.clocks.see_agent(warp, 1 << lane, live, reads, time);
-            if !read_only {
-                let writes = self.agents.number(Agent::StoreWrites(thread));
-                self.clocks.see_agent(warp, 1 << lane, live, writes, time);
-            }
-        }
-    }
-
     /// Copies under way.
     pub fn copies_under_way(&self) -> u32 {
         self.agents.bulk.copies.len() as u32
@@ -463,23 +343,6 @@ impl<'l> BlockRun<'l> {
                 });
                 self.progress();
             }
-        }
-    }
-
-    /// Lanes end: what they stored must have been read.
-    pub fn bulk_ended(&mut self, warp: usize, mask: u32) {
-        for lane in lanes(mask) {
-            let Some(stores) = self.agents.bulk.stores.get(&((warp * 32 + lane) as u32)) else { continue };
-            let Some((group, site)) = stores.last.filter(|last| last.0 >= stores.read) else { continue };
-            let message = if group >= stores.committed {
-                "a bulk store was not committed, so that nothing waits for it; put `bulk_commit()` after it"
-            } else {
-                "a bulk store may still read shared memory when its thread ends; put `bulk_wait_read(0)` before the end"
-            };
-            let what = format!("{} issues it", self.thread_name(warp, lane));
-            let end = self.warps[warp].exits[lane];
-            let others = vec![(end, format!("{} ends", self.thread_name(warp, lane)))];
-            self.fault(FaultKind::Unfinished, message, (site, what), others);
         }
     }
 }

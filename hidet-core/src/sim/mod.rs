@@ -14,6 +14,8 @@ mod atomics;
 mod barriers;
 mod block;
 mod bulk;
+mod bulk_limits;
+mod busy;
 mod calls;
 mod clocks;
 mod cluster;
@@ -38,6 +40,7 @@ mod random;
 mod report;
 mod runs;
 mod shadow;
+mod stores;
 mod tensor_cores;
 #[cfg(test)]
 mod tests;
