@@ -1,12 +1,16 @@
-//! `hidet inspect`: a kernel at every stage of compilation.
+//! `hidet inspect`: a kernel at every stage of compilation, and its machine code beside the Rust source.
 
-use super::{Outcome, say};
+use super::{Outcome, sass, say};
 use crate::examples::registry;
 use clap::Args;
-use hidet::cuda::{Occupancy, nvrtc};
-use hidet::ir::{Arch, text};
+use hidet::codegen::Source;
+use hidet::cuda::Occupancy;
+use hidet::cuda::nvrtc::{self, Cubin};
+use hidet::ir::{Arch, Function, text};
 use hidet::{codegen, passes};
-use std::process::Command;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io::IsTerminal;
 
 /// What to show.
 #[derive(Args)]
@@ -19,6 +23,12 @@ pub struct Inspect {
     /// Show the IR as it was built and after the last pass only.
     #[arg(long)]
     brief: bool,
+    /// Show the machine code alone: instructions under their Rust lines, their mix, and what may cost time.
+    #[arg(long)]
+    sass: bool,
+    /// Compile with checks of every access that is not proved.
+    #[arg(long)]
+    checks: bool,
 }
 
 impl Inspect {
@@ -38,9 +48,37 @@ impl Inspect {
             .ok_or_else(|| format!("`{}` is no architecture; write it like sm_80 or sm_90a", self.arch))?;
 
         let function = (entry.build)().map_err(say)?;
-        println!("// {} as built\n{}", entry.name, text::print(&function));
-        let mut last = text::print(&function);
-        let lowered = passes::lower_with(&function, &passes::Options::default(), &mut |pass, function| {
+        let lowered = self.lower(entry.name, &function)?;
+        let source = codegen::cuda(&lowered, arch).map_err(say)?;
+        if !self.sass {
+            println!("// CUDA for {arch}\n{}", source.text);
+        }
+        if let Err(missing) = nvrtc::version() {
+            println!("// no PTX and no SASS: {missing}");
+            return Ok(!self.sass);
+        }
+        if !self.sass {
+            println!("// PTX\n{}", nvrtc::ptx(&source, arch).map_err(say)?);
+        }
+        let cubin = nvrtc::compile(&source, arch).map_err(say)?;
+        let code = sass::disassemble(&cubin.image);
+        match &code {
+            Ok(code) => println!("// SASS for {arch}\n{}", sass::listing(code, &Lines::default().reader())),
+            Err(why) => println!("// no SASS: {why}"),
+        }
+        summary(&function, &source, &cubin, arch, code.as_deref().unwrap_or_default());
+        Ok(!self.sass || code.is_ok())
+    }
+
+    /// Lowers the function, and shows the IR after each pass.
+    fn lower(&self, name: &str, function: &Function) -> Result<Function, String> {
+        let options = passes::Options { checks: self.checks, ..passes::Options::default() };
+        if self.sass {
+            return passes::lower(function, &options).map_err(say);
+        }
+        println!("// {name} as built\n{}", text::print(function));
+        let mut last = text::print(function);
+        let lowered = passes::lower_with(function, &options, &mut |pass, function| {
             let now = text::print(function);
             if now == last {
                 println!("// {}: nothing changed", pass.name);
@@ -53,43 +91,60 @@ impl Inspect {
         if self.brief {
             println!("// lowered\n{last}");
         }
-        let source = codegen::cuda(&lowered, arch).map_err(say)?;
-        println!("// CUDA for {arch}\n{}", source.text);
-        if let Err(missing) = nvrtc::version() {
-            println!("// no PTX and no SASS: {missing}");
-            return Ok(true);
-        }
-        println!("// PTX\n{}", nvrtc::ptx(&source, arch).map_err(say)?);
-        let cubin = nvrtc::compile(&source, arch).map_err(say)?;
-        let usage = &cubin.usage;
-        println!(
-            "// {} registers, {} bytes spilled, {} bytes of shared memory",
-            usage.registers,
-            usage.spill_stores + usage.spill_loads,
-            usage.shared
-        );
-        // What a launch needs is known here where it is the same for all shapes.
-        if let Ok(dynamic) = source.dynamic_shared.eval(&[]) {
-            let shared = usage.shared + dynamic as u32;
-            match Occupancy::estimate(arch, function.launch.threads(), usage.registers, shared) {
-                Some(occupancy) => println!("// with {dynamic} bytes of dynamic shared memory: {occupancy}"),
-                None => println!("// the limits of {arch} are not known"),
-            }
-        }
-        println!("{}", disassemble(&cubin.image)?);
-        Ok(true)
+        Ok(lowered)
     }
 }
 
-/// SASS, where `cuobjdump` is found.
-fn disassemble(image: &[u8]) -> Result<String, String> {
-    let path = std::env::temp_dir().join(format!("hidet-{}.cubin", std::process::id()));
-    std::fs::write(&path, image).map_err(|error| format!("{}: {error}", path.display()))?;
-    let output = Command::new("cuobjdump").arg("--dump-sass").arg(&path).output();
-    let _ = std::fs::remove_file(&path);
-    Ok(match output {
-        Ok(output) if output.status.success() => format!("// SASS\n{}", String::from_utf8_lossy(&output.stdout)),
-        Ok(output) => format!("// no SASS: cuobjdump says {}", String::from_utf8_lossy(&output.stderr).trim()),
-        Err(_) => "// no SASS: cuobjdump is not on the PATH; it comes with the CUDA toolkit".to_owned(),
-    })
+/// What a kernel takes, how many warps a multiprocessor holds, the mix of its instructions, and what may cost time.
+fn summary(function: &Function, source: &Source, cubin: &Cubin, arch: Arch, code: &[sass::Instruction]) {
+    let usage = &cubin.usage;
+    let spilled = usage.spill_stores + usage.spill_loads;
+    let dynamic = source.dynamic_shared.as_const();
+    let shared = dynamic.map(|bytes| bytes as u32 + usage.shared);
+    println!("{:<30} {:>7}", "registers", usage.registers);
+    println!("{:<30} {:>7}", "bytes spilled", spilled);
+    println!("{:<30} {:>7}", "bytes of local memory", usage.stack);
+    match shared {
+        Some(bytes) => println!("{:<30} {bytes:>7}", "bytes of shared memory"),
+        None => println!("{:<30} by the shapes of a launch", "bytes of shared memory"),
+    }
+    if let Some(bytes) = shared {
+        match Occupancy::estimate(arch, function.launch.threads(), usage.registers, bytes) {
+            Some(occupancy) => println!("{:<30} {occupancy}", "occupancy"),
+            None => println!("{:<30} the limits of {arch} are not known", "occupancy"),
+        }
+    }
+    if !code.is_empty() {
+        println!("\n{}", sass::mix(code));
+    }
+    let mut findings = usage.losses.clone();
+    if spilled > 0 {
+        findings.push(format!("{spilled} bytes of registers are spilled to local memory"));
+    }
+    findings.extend(sass::findings(code));
+    for finding in findings {
+        match std::io::stdout().is_terminal() {
+            true => println!("\x1b[31m{finding}\x1b[0m"),
+            false => println!("finding: {finding}"),
+        }
+    }
+}
+
+/// Lines of source files, read once.
+#[derive(Default)]
+struct Lines {
+    files: RefCell<HashMap<String, Vec<String>>>,
+}
+
+impl Lines {
+    fn reader(&self) -> impl Fn(&str, u32) -> Option<String> + '_ {
+        |file, line| {
+            let mut files = self.files.borrow_mut();
+            let lines = files.entry(file.to_owned()).or_insert_with(|| {
+                let text = std::fs::read_to_string(file).unwrap_or_default();
+                text.lines().map(str::to_owned).collect()
+            });
+            lines.get(line.checked_sub(1)? as usize).cloned()
+        }
+    }
 }

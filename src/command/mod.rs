@@ -5,6 +5,7 @@ pub mod cache;
 pub mod check;
 pub mod doctor;
 pub mod inspect;
+mod sass;
 pub mod viz;
 
 /// What a subcommand gives.

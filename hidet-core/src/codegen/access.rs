@@ -1,4 +1,4 @@
-//! Accesses to memory, calls, prints and inline PTX.
+//! Accesses to memory, calls and inline PTX.
 
 use super::expr::Expr;
 use super::intrinsic::fill;
@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::intrinsics::matrix::Form;
 use crate::intrinsics::{Intrinsic, Meaning};
 use crate::ir::descriptor;
-use crate::ir::{Arg, AsmOperand, BufferId, PrintPiece, Scope, ValueId};
+use crate::ir::{Arg, AsmOperand, BufferId, Scope, ValueId};
 use crate::types::{Scalar, Type};
 
 impl Generator<'_> {
@@ -133,33 +133,6 @@ impl Generator<'_> {
         Ok(())
     }
 
-    /// Prints a line.
-    pub(super) fn print(&mut self, pieces: &[PrintPiece]) -> Result<()> {
-        let (mut format, mut values) = (String::new(), Vec::new());
-        for piece in pieces {
-            match piece {
-                PrintPiece::Text(text) => format += &text.replace('%', "%%"),
-                PrintPiece::Value { value, precision } => {
-                    let ty = self.function.ty(*value);
-                    let expr = self.value(*value)?;
-                    let many = ty.lanes > 1;
-                    format += if many { "[" } else { "" };
-                    for lane in 0..ty.lanes {
-                        let each = if many { Expr::atom(format!("{}[{lane}]", expr.within(0))) } else { expr.clone() };
-                        let (text, value) = printed(ty.scalar, *precision, &each);
-                        format += if lane > 0 { ", " } else { "" };
-                        format += &text;
-                        values.push(value);
-                    }
-                    format += if many { "]" } else { "" };
-                }
-            }
-        }
-        let values: String = values.iter().map(|value| format!(", {value}")).collect();
-        self.out.line(format!("printf({}{values});", literal::quoted(&(format + "\n"))));
-        Ok(())
-    }
-
     /// Inline PTX. Shared memory is addressed by 32-bit shared addresses, global memory by pointers.
     pub(super) fn asm(&mut self, template: &str, operands: &[AsmOperand]) -> Result<()> {
         // PTX operands are numbered with the written ones first.
@@ -221,20 +194,5 @@ fn element(name: &str, position: &Expr, lane: u8) -> String {
         (Ok(position), lane) => format!("{name}[{}]", position + i64::from(lane)),
         (_, 0) => format!("{name}[{}]", position.text),
         (_, lane) => format!("{name}[{} + {lane}]", position.within(3)),
-    }
-}
-
-/// The format of a number, and the number as `printf` takes it.
-fn printed(scalar: Scalar, precision: Option<u8>, value: &Expr) -> (String, String) {
-    use Scalar::*;
-    let float = || precision.map_or_else(|| "%g".to_owned(), |digits| format!("%.{digits}f"));
-    match scalar {
-        Bool => ("%s".to_owned(), format!("{} ? \"true\" : \"false\"", value.within(0))),
-        I8 | I16 | I32 => ("%d".to_owned(), format!("(int){}", value.within(1))),
-        U8 | U16 | U32 => ("%u".to_owned(), format!("(unsigned){}", value.within(1))),
-        I64 => ("%lld".to_owned(), value.text.clone()),
-        U64 => ("%llu".to_owned(), value.text.clone()),
-        F32 | F64 => (float(), format!("(double){}", value.within(1))),
-        F16 | BF16 | TF32 | E4M3 | E5M2 => (float(), format!("(double){scalar}_to_f32({})", value.text)),
     }
 }

@@ -27,7 +27,7 @@ mod types;
 mod writer;
 
 pub use require::{Requirement, archs, requirements};
-pub use site::{Message, Site, VALUES};
+pub use site::{LINE, LOG, Message, Piece, Site, VALUES, line};
 
 use crate::error::{Error, Result};
 use crate::ir::{Arch, BufferId, DimId, Function, MapId, Places, Span, ValueId};

@@ -1,13 +1,16 @@
-//! Checks and assertions: what a kernel reports, and how its threads end then.
+//! Checks, assertions and prints: what a kernel reports, and how its threads end after a fault.
 //!
 //! A thread that finds a fault records it, if it is the first of the launch, and ends. Nothing is trapped, so the
 //! context stays usable. Others must not wait for it for ever: every wait of such a kernel gives up once a fault is
 //! recorded.
+//!
+//! What is printed is written to a log as numbers, which the host formats: a format has the same meaning everywhere.
 
 use super::kernel::Generator;
-use super::site::{Message, VALUES};
+use super::site::{Message, Piece, VALUES};
 use crate::error::Result;
-use crate::ir::{BufferId, ValueId};
+use crate::ir::{BufferId, PrintPiece, ValueId};
+use crate::types::Scalar;
 use hidet_mapping::IndexExpr;
 
 impl Generator<'_> {
@@ -66,6 +69,37 @@ impl Generator<'_> {
         let cond = self.value(cond)?;
         let report = self.fault(Message::Assert(message.to_owned()), &[])?;
         self.out.line(format!("if (!{}) {report}", cond.within(0)));
+        Ok(())
+    }
+
+    /// Notes a line for the host to print.
+    pub(super) fn print(&mut self, pieces: &[PrintPiece]) -> Result<()> {
+        let (mut line, mut values) = (Vec::new(), Vec::new());
+        for piece in pieces {
+            line.push(match piece {
+                PrintPiece::Text(text) => Piece::Text(text.clone()),
+                PrintPiece::Value { value, format } => {
+                    let ty = self.function.ty(*value);
+                    let value = self.value(*value)?;
+                    // A literal may be shorter than its type.
+                    let long = match ty.scalar {
+                        Scalar::I64 => "(long long)",
+                        Scalar::U64 => "(unsigned long long)",
+                        _ => "",
+                    };
+                    match ty.lanes {
+                        1 if long.is_empty() => values.push(value.text),
+                        1 => values.push(format!("{long}{}", value.within(1))),
+                        lanes => values.extend((0..lanes).map(|lane| format!("{}[{lane}]", value.within(0)))),
+                    }
+                    Piece::Value { format: *format, scalar: ty.scalar, lanes: u32::from(ty.lanes) }
+                }
+            });
+        }
+        let site = self.site(Message::Line(line));
+        let Some(report) = &self.report else { return Err(self.error("no report")) };
+        let values: String = values.iter().map(|value| format!(", {value}")).collect();
+        self.out.line(format!("hidet_print({report}, {site}{values});"));
         Ok(())
     }
 }

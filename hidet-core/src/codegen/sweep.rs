@@ -87,8 +87,8 @@ fn operations(scalar: Scalar) -> Function {
     b.stmt(Stmt::Print {
         pieces: vec![
             PrintPiece::Text("100% \"sure\" ".to_owned()),
-            PrintPiece::Value { value: p, precision: None },
-            PrintPiece::Value { value: q, precision: Some(3) },
+            PrintPiece::Value { value: p, format: Format::default() },
+            PrintPiece::Value { value: q, format: Format::parse(".3").unwrap() },
         ],
     });
     b.done()

@@ -6,8 +6,8 @@
 use super::nvrtc::Cubin;
 use crate::cache::Digest;
 use crate::cache::codec::{Bytes, Encode, Reader};
-use crate::codegen::{Message, Parameter, Site, Source};
-use crate::ir::{BufferId, Constraint, DimId, Handle, MapId, Relation, Span, ValueId};
+use crate::codegen::{Message, Parameter, Piece, Site, Source};
+use crate::ir::{BufferId, Constraint, DimId, Format, Handle, MapId, Relation, Span, ValueId};
 use crate::passes::Conditions;
 use crate::types::Scalar;
 use hidet_mapping::IndexExpr;
@@ -107,6 +107,10 @@ impl Encode for Message {
                 2u8.encode(out);
                 message.encode(out);
             }
+            Message::Line(pieces) => {
+                3u8.encode(out);
+                pieces.encode(out);
+            }
         }
     }
     fn decode(from: &mut Reader) -> Option<Self> {
@@ -114,6 +118,33 @@ impl Encode for Message {
             0 => Message::Outside { name: from.read()?, tile: from.read()?, shape: from.read()? },
             1 => Message::Misaligned { name: from.read()?, elem: from.read()?, bytes: from.read()? },
             2 => Message::Assert(from.read()?),
+            3 => Message::Line(from.read()?),
+            _ => return None,
+        })
+    }
+}
+
+impl Encode for Piece {
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Piece::Text(text) => {
+                0u8.encode(out);
+                text.encode(out);
+            }
+            Piece::Value { format, scalar, lanes } => {
+                1u8.encode(out);
+                format.to_string().encode(out);
+                scalar.encode(out);
+                lanes.encode(out);
+            }
+        }
+    }
+    fn decode(from: &mut Reader) -> Option<Self> {
+        Some(match from.read::<u8>()? {
+            0 => Piece::Text(from.read()?),
+            1 => {
+                Piece::Value { format: Format::parse(&from.read::<String>()?)?, scalar: from.read()?, lanes: from.read()? }
+            }
             _ => return None,
         })
     }

@@ -149,7 +149,7 @@ macro_rules! walks {
                 Stmt::Assert { cond, message: _ } => f($M::Use($wrap!(cond))),
                 Stmt::Print { pieces } => {
                     for piece in pieces.$each() {
-                        if let PrintPiece::Value { value, precision: _ } = piece {
+                        if let PrintPiece::Value { value, format: _ } = piece {
                             f($M::Use($wrap!(value)));
                         }
                     }

@@ -42,6 +42,7 @@ pub mod descriptor;
 pub mod emit;
 pub mod eval;
 pub mod fault;
+mod format;
 mod function;
 mod handles;
 mod mapping;
@@ -59,6 +60,7 @@ pub use function::{
     Access, Arch, Buffer, BufferId, Constraint, Dim, DimId, Function, LARGEST_EXTENT, Launch, Loop, LoopId, MapId,
     Param, Relation, Scope, Span, Swizzle, TensorMap, Value, ValueId, Var, VarId,
 };
+pub use format::Format;
 pub use handles::{Mention, MentionMut};
 pub use nest::{HostTasks, Nest, NestLoop, NestStep, Partial};
 pub use op::{BinaryOp, CompareOp, Op, Special, UnaryOp};

@@ -1,6 +1,7 @@
 //! Statements: what a thread does, in order.
 
 use super::arena::handle;
+use super::format::Format;
 use super::function::{BufferId, LoopId, MapId, ValueId, VarId};
 use super::op::Op;
 use crate::intrinsics::Intrinsic;
@@ -200,12 +201,12 @@ pub enum AsmOperand {
 pub enum PrintPiece {
     /// Text as it is.
     Text(String),
-    /// A value; `precision` is the number of digits after the point for floats.
+    /// A value.
     Value {
         /// Which.
         value: ValueId,
-        /// As in `{:.3}`.
-        precision: Option<u8>,
+        /// How it looks.
+        format: Format,
     },
 }
 

@@ -59,7 +59,7 @@ impl Instance {
             module.allow_large_clusters()?;
         }
         let reports = source.parameters.contains(&Parameter::Report);
-        let record = reports.then(|| Record::new(context).map(Mutex::new)).transpose()?;
+        let record = reports.then(|| Record::new(context, &source).map(Mutex::new)).transpose()?;
         let barrier = function.launch.cooperative.then(|| Memory::new(context, 4).map(Arc::new)).transpose()?;
         barrier.iter().try_for_each(|barrier| barrier.zero())?;
         Ok(Instance { source, usage: cubin.usage.clone(), module, record, barrier })

@@ -1,16 +1,17 @@
-//! What a kernel on a GPU reports of a launch: the first fault.
+//! What a kernel on a GPU reports of a launch: the first fault, and printed lines.
 //!
 //! The record is memory of the device that a launch clears and the host reads afterwards, so kernels that report are
 //! waited for. Its layout is `hidet_report` of the CUDA text.
 
 use super::Binding;
-use crate::codegen::{Source, VALUES};
+use crate::codegen::{LINE, LOG, Message, Source, VALUES, line};
 use crate::cuda::{Context, Memory, Stream};
 use crate::error::{Error, Result};
 use crate::ir::{Function, fault};
 
-/// Bytes of state, site, block and thread (8 words of 32 bits) and of the numbers (64 bits each).
-const BYTES: usize = 32 + 8 * VALUES;
+/// Bytes before the log: state, site, block and thread (8 words of 32 bits), numbers (64 bits each), words used of the
+/// log, lines lost.
+const BYTES: usize = 32 + 8 * VALUES + 8;
 
 /// Where a kernel reports; one launch at a time uses it.
 #[derive(Debug)]
@@ -19,8 +20,10 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub(super) fn new(context: &'static Context) -> Result<Record> {
-        Ok(Record { memory: Memory::new(context, BYTES)? })
+    /// The record of a kernel; without a log where it prints nothing.
+    pub(super) fn new(context: &'static Context, source: &Source) -> Result<Record> {
+        let prints = source.sites.iter().any(|site| matches!(site.message, Message::Line(_)));
+        Ok(Record { memory: Memory::new(context, BYTES + if prints { 8 * LOG } else { 0 })? })
     }
 
     /// Its address on the device.
@@ -33,12 +36,19 @@ impl Record {
         self.memory.zero_on(stream)
     }
 
-    /// Waits for the kernel; a fault that it reported is the error.
+    /// Waits for the kernel, and prints its lines; a fault that it reported is the error.
     pub(super) fn read(&self, function: &Function, source: &Source, binding: &Binding) -> Result<()> {
         let mut bytes = [0u8; BYTES];
         self.memory.read(0, &mut bytes)?;
         let word = |index: usize| u32::from_le_bytes(std::array::from_fn(|byte| bytes[index * 4 + byte]));
         let long = |index: usize| i64::from_le_bytes(std::array::from_fn(|byte| bytes[32 + index * 8 + byte]));
+        let (used, lost) = (word(8 + 2 * VALUES), word(9 + 2 * VALUES));
+        for line in self.lines(source, (used as usize).min(LOG))? {
+            println!("{line}");
+        }
+        if lost > 0 {
+            eprintln!("kernel `{}` printed {lost} more lines than fit in the 1 MiB that a launch has for them", function.name);
+        }
         if word(0) == 0 {
             return Ok(());
         }
@@ -52,5 +62,84 @@ impl Record {
         let thread = fault::thread(thread, function.launch.block, block, binding.grid);
         let report = format!("\n{message}\n  --> {place}: {thread}");
         Err(Error::Fault { kernel: function.name.clone(), report })
+    }
+
+    /// What was printed, by block and in the order of execution.
+    fn lines(&self, source: &Source, used: usize) -> Result<Vec<String>> {
+        let mut bytes = vec![0u8; 8 * used];
+        self.memory.read(BYTES, &mut bytes)?;
+        let words: Vec<u64> =
+            bytes.chunks_exact(8).map(|word| u64::from_le_bytes(std::array::from_fn(|byte| word[byte]))).collect();
+        Ok(lines(&words, source))
+    }
+}
+
+/// The lines of a log. It ends early where a line found no room.
+fn lines(mut words: &[u64], source: &Source) -> Vec<String> {
+    let mut lines = Vec::new();
+    while let Some(first) = words.first().filter(|first| **first != 0) {
+        let (site, count) = ((first >> 32) as usize, *first as u32 as usize);
+        let Some((now, later)) = words.split_at_checked(count.max(LINE)) else { break };
+        words = later;
+        if let Some(Message::Line(pieces)) = source.sites.get(site).map(|site| &site.message) {
+            let block = now[1];
+            // z, then y, then x.
+            lines.push(((block >> 48, block >> 32 & 0xffff, block as u32), line(pieces, &now[LINE..])));
+        }
+    }
+    lines.sort_by_key(|(block, _)| *block);
+    lines.into_iter().map(|(_, line)| line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::text::parse;
+    use crate::ir::Arch;
+    use crate::{codegen, passes, sim};
+
+    const PRINTS: &str = "\
+kernel prints()
+grid (2, 1, 1)
+block (1, 1, 1)
+{
+  %b: i32 = block.x
+  %minus: i32 = const -41
+  %n: i32 = sub %minus, %b
+  %x: f32 = cast %n
+  %seven: f32 = const 7.0
+  %y: f32 = div %x, %seven
+  %h: f16 = cast %y
+  %l: i64 = cast %n
+  %v: f32x2 = vector(%x, %y)
+  %p: bool = lt %n, %minus
+  print(\"n \", %n as \"+5\", \" \", %n as \"#x\", \" y \", %y, \" \", %y as \"*^12.3e\", \" \", %h, \" \", %l, \" \", %v as \".1\", \" \", %p)
+}
+";
+
+    /// The numbers that the kernel writes on a GPU give the lines of the simulated device.
+    #[test]
+    fn lines_are_those_of_the_simulated_device() {
+        let function = passes::lower(&parse(PRINTS).unwrap(), &Default::default()).unwrap();
+        let wanted = sim::run(&function, &sim::Arguments::default(), &sim::Options::default()).unwrap().printed;
+        let source = codegen::cuda(&function, Arch { number: 80, specific: false }).unwrap();
+        let mut words = Vec::new();
+        // The second block came first.
+        for block in [1u64, 0] {
+            let n = -41 - block as i32;
+            let y = n as f32 / 7.0;
+            let float = |value: f32| u64::from(value.to_bits());
+            let half = u64::from(half::f16::from_f32(y).to_bits());
+            let n32 = u64::from(n as u32);
+            let values = [n32, n32, float(y), float(y), half, n as i64 as u64, float(n as f32), float(y), u64::from(n < -41)];
+            words.extend([(values.len() + LINE) as u64, block]);
+            words.extend(values);
+        }
+        assert_eq!(lines(&words, &source), wanted);
+        assert_eq!(wanted[0], "n   -41 0xffffffd7 y -5.857143 **-5.857e0** -5.8554688 -41 [-41.0, -5.9] false");
+        // A line that found no room ends the log, and so does one that was not written wholly.
+        words.extend([0, 5]);
+        assert_eq!(lines(&words, &source).len(), 2);
+        assert_eq!(lines(&words[..12], &source).len(), 1);
     }
 }

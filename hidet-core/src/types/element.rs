@@ -29,6 +29,8 @@ mod sealed {
 pub trait Element: sealed::Sealed + Copy + PartialEq + Default + std::fmt::Debug + Send + Sync + 'static {
     /// Its name in the IR.
     const SCALAR: Scalar;
+    /// The type of the host that it is printed as: floats smaller than `f32` as `f32`.
+    type Shown: std::fmt::Display + std::fmt::Debug;
     /// The value as a constant of the IR.
     fn constant(self) -> Const;
     /// The constant as a value; the type of the constant must be [`Element::SCALAR`].
@@ -70,6 +72,7 @@ macro_rules! element {
         #[diagnostic::do_not_recommend]
         impl Element for $ty {
             const SCALAR: Scalar = Scalar::$scalar;
+            type Shown = element!(@shown $scalar $ty);
             fn constant(self) -> Const {
                 let bits: $bits = ($to)(self);
                 Const { scalar: Scalar::$scalar, bits: bits as u64 }
@@ -88,6 +91,12 @@ macro_rules! element {
             }
         }
     )*};
+    (@shown F16 $ty:ty) => { f32 };
+    (@shown BF16 $ty:ty) => { f32 };
+    (@shown TF32 $ty:ty) => { f32 };
+    (@shown E4M3 $ty:ty) => { f32 };
+    (@shown E5M2 $ty:ty) => { f32 };
+    (@shown $other:ident $ty:ty) => { $ty };
     (@number Int $value:ident as $host:ty) => { $value as i128 };
     (@number Float $value:ident as $host:ty) => { <$host>::from($value.wide()) };
     (@from Int $value:ident $from:expr) => { $value as Self };
@@ -120,6 +129,7 @@ wide! {
 #[diagnostic::do_not_recommend]
 impl Element for bool {
     const SCALAR: Scalar = Scalar::Bool;
+    type Shown = bool;
     fn constant(self) -> Const {
         Const { scalar: Scalar::Bool, bits: self as u64 }
     }

@@ -109,9 +109,6 @@ template <class T> @ unsigned hidet_word(const T* p, int i) {
 ## hidet_set_word
 template <class T> @ void hidet_set_word(T* p, int i, unsigned word) { memcpy(reinterpret_cast<char*>(p) + 4 * i, &word, 4); }
 
-## printf
-extern "C" __device__ int printf(const char*, ...);
-
 ## vec load store
 // N numbers side by side. Small ones are kept as words of 32 bits, as the registers are that hold them.
 template <class T, int N, bool Words = (sizeof(T) < 4 && sizeof(T) * N >= 4)>
@@ -164,8 +161,8 @@ template <class To, class From> @ To bitcast(const From& from) {
 @ long long hidet_abs(long long a) { return a < 0 ? (long long)(0ull - (unsigned long long)a) : a; }
 
 ## hidet_report
-// What the kernel tells the host; the values are those of the first fault.
-struct hidet_report { unsigned state, site, block[3], thread[3]; long long values[16]; };
+// What the kernel tells the host; the values are those of the first fault. The log holds printed lines.
+struct hidet_report { unsigned state, site, block[3], thread[3]; long long values[16]; unsigned used, lost; unsigned long long log[1]; };
 
 ## hidet_fault
 // Records a fault, if it is the first one.
@@ -177,6 +174,22 @@ template <class... V> __device__ __noinline__ void hidet_fault(hidet_report* rep
     int axis = 0;
     ((report->values[axis++] = values), ...);
     __threadfence();
+}
+
+## hidet_print
+// Adds a line to the log, or to those for which there is no room. A line begins with a word that is not 0.
+template <class... V> __device__ __noinline__ void hidet_print(hidet_report* report, unsigned site, V... values) {
+    const unsigned count = sizeof...(V), words = count + 2u, room = 131072u;
+    const unsigned at = *(volatile unsigned*)&report->used < room ? atomicAdd(&report->used, words) : room;
+    if (at + words > room) {
+        if (at < room) report->log[at] = 0;
+        atomicAdd(&report->lost, 1u);
+        return;
+    }
+    unsigned long long* line = report->log + at;
+    *line++ = (unsigned long long)site << 32 | words;
+    *line++ = (unsigned long long)blockIdx.z << 48 | (unsigned long long)blockIdx.y << 32 | blockIdx.x;
+    ((*line = 0, memcpy(line++, &values, sizeof(V))), ...);
 }
 
 ## hidet_faulted
@@ -209,6 +222,13 @@ mod tests {
         assert!(text.contains("wrapping_add") && !text.contains("wrapping_sub"), "{text}");
         let count: usize = PIECES.iter().map(|piece| piece.names.len()).sum();
         assert_eq!(count, DEFINED.len(), "a name is defined by two pieces");
+    }
+
+    #[test]
+    fn the_log_is_as_large_as_the_host_makes_it() {
+        use crate::codegen::{LINE, LOG};
+        let text = for_text("hidet_print(report, 0);");
+        assert!(text.contains(&format!("words = count + {LINE}u, room = {LOG}u;")), "{text}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::dsl::builder::{Place, here, with};
 use crate::dsl::expr::{DeviceType, Expr, IntoExpr};
 use crate::dsl::var::Var;
-use crate::ir::{PrintPiece, Stmt};
+use crate::ir::{Format, PrintPiece, Stmt};
 use crate::types::Element;
 use hidet_mapping::IndexExpr;
 
@@ -215,38 +215,39 @@ pub struct Piece(PieceKind);
 #[derive(Debug)]
 enum PieceKind {
     Text(String),
-    Value(Expr<()>, Option<u8>),
+    Value(Expr<()>, &'static str),
 }
 
-/// What `print!` can print: device numbers, and host values that implement `Display`.
+/// What `print!` can print: device numbers, and host values.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be printed on the device",
     label = "a device number is needed here"
 )]
 pub trait Printed {
-    /// As a piece.
-    fn piece(self, precision: Option<u8>) -> Piece;
+    /// What the format is checked against: the host's type of such numbers.
+    type Shown;
+    /// As a piece; `show` formats what is known already.
+    fn piece(self, spec: &'static str, show: fn(&Self::Shown) -> String) -> Piece;
 }
 #[diagnostic::do_not_recommend]
 impl<T: Element> Printed for Expr<T> {
-    fn piece(self, precision: Option<u8>) -> Piece {
-        Piece(PieceKind::Value(self.assume(), precision))
+    type Shown = T::Shown;
+    fn piece(self, spec: &'static str, _: fn(&T::Shown) -> String) -> Piece {
+        Piece(PieceKind::Value(self.assume(), spec))
     }
 }
 macro_rules! printed {
     ($($ty:ty)*) => {$(
         #[diagnostic::do_not_recommend]
-        impl Printed for $ty {
-            fn piece(self, precision: Option<u8>) -> Piece {
-                Piece(PieceKind::Text(match precision {
-                    Some(digits) => format!("{self:.*}", digits as usize),
-                    None => self.to_string(),
-                }))
+        impl<'a> Printed for $ty {
+            type Shown = $ty;
+            fn piece(self, _: &'static str, show: fn(&$ty) -> String) -> Piece {
+                Piece(PieceKind::Text(show(&self)))
             }
         }
     )*};
 }
-printed! { bool i8 i16 i32 i64 u8 u16 u32 u64 usize f32 f64 &str String }
+printed! { bool i8 i16 i32 i64 u8 u16 u32 u64 usize f32 f64 &'a str String }
 
 /// Text as a piece.
 pub fn text(text: &str) -> Piece {
@@ -254,8 +255,8 @@ pub fn text(text: &str) -> Piece {
 }
 
 /// A value as a piece.
-pub fn piece(value: impl Printed, precision: Option<u8>) -> Piece {
-    value.piece(precision)
+pub fn piece<P: Printed>(value: P, spec: &'static str, show: fn(&P::Shown) -> String) -> Piece {
+    value.piece(spec, show)
 }
 
 /// `print!`
@@ -270,8 +271,12 @@ pub fn print(pieces: Vec<Piece>) {
                     Some(PrintPiece::Text(last)) => last.push_str(&text),
                     _ => out.push(PrintPiece::Text(text)),
                 },
-                PieceKind::Value(value, precision) => {
-                    out.push(PrintPiece::Value { value: value.raw(builder, at), precision });
+                PieceKind::Value(value, spec) => {
+                    let format = Format::parse(spec).unwrap_or_else(|| {
+                        builder.problem(format!("`{{:{spec}}}` is no format of the device"), at);
+                        Format::default()
+                    });
+                    out.push(PrintPiece::Value { value: value.raw(builder, at), format });
                 }
             }
         }

@@ -4,7 +4,7 @@ use super::names::{escape, unique};
 use super::{constant, index, layout};
 use crate::ir::{
     Access, Arg, AsmOperand, Block, Buffer, BufferId, Extent, Function, Handle, LoopId, MapId, Mapping, MappingAtom,
-    Op, Param, PrintPiece, Relation, Scope, Stmt, StmtId, Swizzle, Unroll, ValueId, VarId,
+    Format, Op, Param, PrintPiece, Relation, Scope, Stmt, StmtId, Swizzle, Unroll, ValueId, VarId,
 };
 use crate::types::Type;
 use hidet_mapping::IndexExpr;
@@ -348,10 +348,8 @@ impl Printer<'_> {
     fn piece(&self, piece: &PrintPiece) -> String {
         match piece {
             PrintPiece::Text(text) => format!("{text:?}"),
-            PrintPiece::Value { value, precision: None } => self.value(*value),
-            PrintPiece::Value { value, precision: Some(digits) } => {
-                format!("{} precision {digits}", self.value(*value))
-            }
+            PrintPiece::Value { value, format } if *format == Format::default() => self.value(*value),
+            PrintPiece::Value { value, format } => format!("{} as {:?}", self.value(*value), format.to_string()),
         }
     }
 

@@ -49,7 +49,7 @@
 //! - A variable is declared and assigned with values of its type.
 //! - Conditions of `if` and `assert` are `bool`.
 //! - Index, bounds and step of a `for` are of one type, `i32` or `i64`; a constant step is positive.
-//! - `print` gives a precision to floats alone.
+//! - `print` formats a value as its type can be: floats have no hexadecimal digits.
 //!
 //! Accesses
 //! - An index has one `i32` or `i64` scalar an axis of the buffer.

@@ -25,9 +25,9 @@ pub(super) fn check(c: &mut Checker<'_>, stmt: &Stmt) {
         }
         Stmt::Print { pieces } => {
             for piece in pieces {
-                if let PrintPiece::Value { value, precision: Some(_) } = piece {
+                if let PrintPiece::Value { value, format } = piece {
                     let (ty, name) = (f.ty(*value), c.value(*value));
-                    c.require(ty.scalar.is_float(), || format!("{name} is {ty} and has no digits after the point"));
+                    c.require(format.fits(ty.scalar), || format!("{name} is {ty}, which is not printed as `{format}`"));
                 }
             }
         }

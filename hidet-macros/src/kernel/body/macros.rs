@@ -5,7 +5,7 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Expr, Lit, Macro, Token};
+use syn::{Expr, Ident, Lit, LitStr, Macro, Token};
 
 /// Macros of the host that are left as they are.
 const HOST: &[&str] = &[
@@ -164,7 +164,8 @@ impl Body<'_> {
                 return TokenStream::new();
             }
         };
-        let holes = pieces.iter().filter(|piece| matches!(piece, Piece::Hole(_))).count();
+        let unnamed = |piece: &&Piece| matches!(piece, Piece::Hole { name: None, .. });
+        let holes = pieces.iter().filter(unnamed).count();
         if holes != args.len() - 1 {
             let message = format!("the text has {holes} `{{}}`, but {} values are given", args.len() - 1);
             self.errors.at(format.span(), message);
@@ -173,19 +174,31 @@ impl Body<'_> {
         let mut values = args.iter().skip(1);
         let mut out = Vec::new();
         for piece in pieces {
-            match piece {
-                Piece::Text(text) => out.push(quote_spanned!(span=> __h::text(#text))),
-                Piece::Hole(precision) => {
-                    let Some(value) = values.next() else { continue };
-                    let value_span = value.span();
-                    let value = self.expr(value);
-                    let precision = match precision {
-                        Some(digits) => quote_spanned!(span=> __h::Some(#digits)),
-                        None => quote_spanned!(span=> __h::None),
-                    };
-                    out.push(quote_spanned!(value_span=> __h::piece(#value, #precision)));
+            let (name, spec) = match piece {
+                Piece::Text(text) => {
+                    out.push(quote_spanned!(span=> __h::text(#text)));
+                    continue;
                 }
-            }
+                Piece::Hole { name, spec } => (name, spec),
+            };
+            let named: Expr;
+            let value = match name {
+                Some(name) => {
+                    let name = Ident::new(&name, format.span());
+                    named = syn::parse_quote!(#name);
+                    &named
+                }
+                None => match values.next() {
+                    Some(value) => value,
+                    None => continue,
+                },
+            };
+            let value_span = value.span();
+            let value = self.expr(value);
+            // rustc checks the format against the type; values known while building are formatted by it.
+            let hole = if spec.is_empty() { "{}".to_owned() } else { format!("{{:{spec}}}") };
+            let hole = LitStr::new(&hole, format.span());
+            out.push(quote_spanned!(value_span=> __h::piece(#value, #spec, |__value| ::std::format!(#hole, __value))));
         }
         quote_spanned!(span=> __h::print(::std::vec![#(#out),*]))
     }
@@ -193,10 +206,14 @@ impl Body<'_> {
 
 enum Piece {
     Text(String),
-    Hole(Option<u8>),
+    /// A value, the next one or that of a name, and how it is formatted.
+    Hole {
+        name: Option<String>,
+        spec: String,
+    },
 }
 
-/// The pieces of a format text: `{}` and `{:.3}` are holes, `{{` and `}}` are braces.
+/// The pieces of a format text: `{}`, `{name}` and `{:>8.3}` are holes, `{{` and `}}` are braces.
 fn pieces(format: &str) -> Result<Vec<Piece>, String> {
     let mut pieces = Vec::new();
     let mut text = String::new();
@@ -214,19 +231,19 @@ fn pieces(format: &str) -> Result<Vec<Piece>, String> {
                 };
                 let inside: String = chars.by_ref().take(rest[..end].chars().count()).collect();
                 chars.next();
-                let precision = match inside.strip_prefix(":.") {
-                    Some(digits) => Some(digits.parse().map_err(|_| format!("`{{{inside}}}` is no number of digits"))?),
-                    None if inside.is_empty() => None,
-                    None => {
-                        return Err(format!(
-                            "`{{{inside}}}`: `print!` knows `{{}}` and `{{:.3}}`; give the values after the text"
-                        ));
-                    }
-                };
+                let (name, spec) = inside.split_once(':').unwrap_or((&inside, ""));
+                let (name, spec) = (name.trim(), spec.trim_end());
+                if spec.contains(['$', '*']) && !spec.starts_with("*<") && !spec.starts_with("*^") && !spec.starts_with("*>") {
+                    return Err(format!("`{{{inside}}}`: width and precision are numbers in `print!`"));
+                }
+                if !name.is_empty() && syn::parse_str::<Ident>(name).is_err() {
+                    return Err(format!("`{{{inside}}}`: `print!` takes its values in order, or by name"));
+                }
                 if !text.is_empty() {
                     pieces.push(Piece::Text(std::mem::take(&mut text)));
                 }
-                pieces.push(Piece::Hole(precision));
+                let name = (!name.is_empty()).then(|| name.to_owned());
+                pieces.push(Piece::Hole { name, spec: spec.to_owned() });
             }
             '}' => return Err("a `}` without `{`; write `}}` for a brace".to_owned()),
             c => text.push(c),

@@ -1,4 +1,4 @@
-//! The formats are few.
+//! A width is a number.
 
 use hidet::prelude::*;
 
@@ -6,7 +6,7 @@ kernel! {
     #[launch(grid = n.div_ceil(128), block = 128)]
     pub fn k(x: In<f32, [n, m]>, y: Out<f32, [n, m]>) {
         let i = block_idx().x * 128 + thread_idx().x;
-        print!("{i:x}");
+        print!("{:>w$}", i);
     }
 }
 

@@ -6,7 +6,7 @@ use super::{Known, Parser};
 use crate::Result;
 use crate::intrinsics::Intrinsic;
 use crate::ir::{
-    Arg, AsmOperand, BinaryOp, Block, BufferId, CompareOp, DimId, Handle, Loop, LoopId, Op, PrintPiece, Span, Special,
+    Arg, AsmOperand, BinaryOp, Block, BufferId, CompareOp, DimId, Format, Handle, Loop, LoopId, Op, PrintPiece, Span, Special,
     Stmt, StmtId, UnaryOp, Unroll, ValueId,
 };
 use crate::types::{Scalar, Type};
@@ -242,8 +242,13 @@ impl<'s> Parser<'s> {
             return Ok(PrintPiece::Text(self.text("a text")?));
         }
         let value = self.value()?;
-        let precision = if self.try_word("precision") { Some(self.number("a number of digits")?) } else { None };
-        Ok(PrintPiece::Value { value, precision })
+        if !self.try_word("as") {
+            return Ok(PrintPiece::Value { value, format: Format::default() });
+        }
+        let line = self.line();
+        let spec = self.text("a format")?;
+        let format = Format::parse(&spec).ok_or_else(|| error(line, format!("{spec:?} is no format")))?;
+        Ok(PrintPiece::Value { value, format })
     }
 
     fn asm_operand(&mut self) -> Result<AsmOperand> {
