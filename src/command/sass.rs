@@ -108,7 +108,9 @@ pub fn parse(listing: &str) -> Vec<Instruction> {
     for at in 0..instructions.len() {
         let target = instructions[at].text.split_once("`(").and_then(|(_, rest)| rest.split(')').next());
         let Some(&start) = target.and_then(|target| labels.get(target)) else { continue };
-        if instructions[at].is("BRA") && start < at {
+        // Code moved behind the end jumps back too.
+        let moved = start < at && instructions[start..at].iter().any(|one| one.text == "EXIT");
+        if instructions[at].is("BRA") && start < at && !moved {
             instructions[start..=at].iter_mut().for_each(|inside| inside.depth += 1);
         }
     }

@@ -38,15 +38,22 @@ impl Generator<'_> {
             );
         }
         let (mut inside, mut values) = (Vec::new(), Vec::new());
-        for ((value, extent), tile) in index.iter().zip(shape).zip(tile) {
+        for ((value, bound), tile) in index.iter().zip(shape).zip(tile) {
             let value = self.value(*value)?;
-            let extent = self.extent(extent);
+            let extent = self.extent(bound);
             let index = value.within(2);
+            values.push(value.text.clone());
+            let known = value.text.parse().ok().zip(bound.as_const());
+            if known.is_some_and(|(index, bound): (i64, i64)| 0 <= index && index + i64::from(*tile) <= bound) {
+                continue;
+            }
             inside.push(match tile {
                 1 => format!("{index} >= 0 && {index} < {}", extent.within(2)),
                 tile => format!("{index} >= 0 && {index} <= {} - {tile}", extent.within(3)),
             });
-            values.push(value.text);
+        }
+        if inside.is_empty() {
+            return Ok(());
         }
         let report = self.fault(Message::Outside { name, tile: tile.to_vec(), shape: shape.to_vec() }, &values)?;
         self.out.line(format!("if (!({})) {report}", inside.join(" && ")));

@@ -7,7 +7,7 @@ kernel! {
     pub fn k<T: Element>(x: In<T, [n]>, y: In<f16, [n]>) {
         let i = block_idx().x;
         let known = 2.5;
-        print!("{} {:?} {:>8} {i:#06x} {known:.2}", x[[i]], x[[i]], y[[i]], i < 3);
+        print!("{} {:?} {:>8.3} {} {i:#06x} {known:.2}", x[[i]], x[[i]], y[[i]], i < 3);
     }
 }
 
