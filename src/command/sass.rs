@@ -23,7 +23,8 @@ pub struct Instruction {
 impl Instruction {
     /// `LDG.E.128`: what it does, without guard and operands.
     pub fn name(&self) -> &str {
-        let text = self.text.strip_prefix('@').map_or(self.text.as_str(), |rest| rest.split_once(' ').map_or("", |p| p.1));
+        let text =
+            self.text.strip_prefix('@').map_or(self.text.as_str(), |rest| rest.split_once(' ').map_or("", |p| p.1));
         text.split_whitespace().next().unwrap_or("")
     }
 
@@ -57,9 +58,11 @@ pub fn disassemble(image: &[u8]) -> Result<Vec<Instruction>, String> {
     match output {
         Some(output) if output.status.success() => Ok(parse(&String::from_utf8_lossy(&output.stdout))),
         Some(output) => Err(format!("nvdisasm says {}", String::from_utf8_lossy(&output.stderr).trim())),
-        None => Err("nvdisasm is neither on the PATH, nor in CUDA_HOME, nor beside libnvrtc on LD_LIBRARY_PATH, nor among \
+        None => {
+            Err("nvdisasm is neither on the PATH, nor in CUDA_HOME, nor beside libnvrtc on LD_LIBRARY_PATH, nor among \
                      Python's nvidia packages; it comes with the CUDA toolkit, or `pip install nvidia-cuda-nvdisasm`"
-            .to_owned()),
+                .to_owned())
+        }
     }
 }
 
@@ -149,13 +152,33 @@ const KINDS: &[(&str, &[&str])] = &[
     ("f64", &["DFMA", "DADD", "DMUL", "DSETP"]),
     ("special functions", &["MUFU"]),
     ("conversions", &["F2F", "F2I", "I2F", "F2FP", "I2FP", "F2IP"]),
-    ("integers", &["IMAD", "IADD3", "VIADD", "LEA", "LOP3", "SHF", "ISETP", "PRMT", "SEL", "IMNMX", "VIMNMX", "UIADD3", "ULEA", "ULOP3", "USHF", "UIMAD"]),
+    (
+        "integers",
+        &[
+            "IMAD", "IADD3", "VIADD", "LEA", "LOP3", "SHF", "ISETP", "PRMT", "SEL", "IMNMX", "VIMNMX", "UIADD3",
+            "ULEA", "ULOP3", "USHF", "UIMAD",
+        ],
+    ),
     ("bulk copies", &["UTMALDG", "UTMASTG", "UTMAREDG", "UTMAPF", "UBLKCP", "UBLKRED"]),
     ("asynchronous copies", &["LDGSTS"]),
     ("matrices to and from shared", &["LDSM", "STSM"]),
     ("shuffles, votes", &["SHFL", "VOTE", "REDUX", "MATCH"]),
     ("atomics", &["ATOM", "ATOMG", "ATOMS", "RED"]),
-    ("barriers, fences", &["BAR", "SYNCS", "MEMBAR", "FENCE", "DEPBAR", "LDGDEPBAR", "WARPSYNC", "WARPGROUP", "UCGABAR_ARV", "UCGABAR_WAIT"]),
+    (
+        "barriers, fences",
+        &[
+            "BAR",
+            "SYNCS",
+            "MEMBAR",
+            "FENCE",
+            "DEPBAR",
+            "LDGDEPBAR",
+            "WARPSYNC",
+            "WARPGROUP",
+            "UCGABAR_ARV",
+            "UCGABAR_WAIT",
+        ],
+    ),
     ("branches", &["BRA", "BSSY", "BSYNC", "EXIT", "CALL", "RET", "BREAK", "WARPSYNC.COLLECTIVE"]),
 ];
 
@@ -202,7 +225,12 @@ pub fn findings(instructions: &[Instruction]) -> Vec<String> {
             None => "unknown line".to_owned(),
         };
         let (kind, what) = if instruction.is("LDL") || instruction.is("STL") {
-            (0, format!("{place}: accesses to local memory: registers are spilled, or an array is indexed with a variable"))
+            (
+                0,
+                format!(
+                    "{place}: accesses to local memory: registers are spilled, or an array is indexed with a variable"
+                ),
+            )
         } else if instruction.is("LDG") && instruction.depth > 0 && instruction.bytes() <= 4 {
             let bytes = instruction.bytes();
             (1, format!("{place}: loads of {bytes} bytes from global memory in a loop; vectors of 16 take fewer"))
@@ -239,8 +267,14 @@ mod tests {
     fn instructions_have_lines_and_loops() {
         let code = parse(LISTING);
         let shown: Vec<_> = code.iter().map(|one| (one.name(), one.depth, one.bytes())).collect();
-        let wanted =
-            [("LDC", 0, 4), ("LDG.E.CONSTANT", 1, 4), ("LDG.E.128", 1, 16), ("BRA", 1, 4), ("STL.64", 0, 8), ("EXIT", 0, 4)];
+        let wanted = [
+            ("LDC", 0, 4),
+            ("LDG.E.CONSTANT", 1, 4),
+            ("LDG.E.128", 1, 16),
+            ("BRA", 1, 4),
+            ("STL.64", 0, 8),
+            ("EXIT", 0, 4),
+        ];
         assert_eq!(shown, wanted);
         assert_eq!(code[1].place, Some(("/a/foo.rs".to_owned(), 15)));
     }

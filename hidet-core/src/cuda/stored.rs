@@ -142,9 +142,11 @@ impl Encode for Piece {
     fn decode(from: &mut Reader) -> Option<Self> {
         Some(match from.read::<u8>()? {
             0 => Piece::Text(from.read()?),
-            1 => {
-                Piece::Value { format: Format::parse(&from.read::<String>()?)?, scalar: from.read()?, lanes: from.read()? }
-            }
+            1 => Piece::Value {
+                format: Format::parse(&from.read::<String>()?)?,
+                scalar: from.read()?,
+                lanes: from.read()?,
+            },
             _ => return None,
         })
     }

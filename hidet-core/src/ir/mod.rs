@@ -56,11 +56,11 @@ pub mod verify;
 pub mod walk;
 
 pub use arena::{Arena, Handle, SecondaryMap};
+pub use format::Format;
 pub use function::{
     Access, Arch, Buffer, BufferId, Constraint, Dim, DimId, Function, LARGEST_EXTENT, Launch, Loop, LoopId, MapId,
     Param, Relation, Scope, Span, Swizzle, TensorMap, Value, ValueId, Var, VarId,
 };
-pub use format::Format;
 pub use handles::{Mention, MentionMut};
 pub use nest::{HostTasks, Nest, NestLoop, NestStep, Partial};
 pub use op::{BinaryOp, CompareOp, Op, Special, UnaryOp};

@@ -47,7 +47,10 @@ impl Record {
             println!("{line}");
         }
         if lost > 0 {
-            eprintln!("kernel `{}` printed {lost} more lines than fit in the 1 MiB that a launch has for them", function.name);
+            eprintln!(
+                "kernel `{}` printed {lost} more lines than fit in the 1 MiB that a launch has for them",
+                function.name
+            );
         }
         if word(0) == 0 {
             return Ok(());
@@ -94,8 +97,8 @@ fn lines(mut words: &[u64], source: &Source) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ir::text::parse;
     use crate::ir::Arch;
+    use crate::ir::text::parse;
     use crate::{codegen, passes, sim};
 
     const PRINTS: &str = "\
@@ -131,7 +134,8 @@ block (1, 1, 1)
             let float = |value: f32| u64::from(value.to_bits());
             let half = u64::from(half::f16::from_f32(y).to_bits());
             let n32 = u64::from(n as u32);
-            let values = [n32, n32, float(y), float(y), half, n as i64 as u64, float(n as f32), float(y), u64::from(n < -41)];
+            let values =
+                [n32, n32, float(y), float(y), half, n as i64 as u64, float(n as f32), float(y), u64::from(n < -41)];
             words.extend([(values.len() + LINE) as u64, block]);
             words.extend(values);
         }

@@ -3,8 +3,8 @@
 use super::names::{escape, unique};
 use super::{constant, index, layout};
 use crate::ir::{
-    Access, Arg, AsmOperand, Block, Buffer, BufferId, Extent, Function, Handle, LoopId, MapId, Mapping, MappingAtom,
-    Format, Op, Param, PrintPiece, Relation, Scope, Stmt, StmtId, Swizzle, Unroll, ValueId, VarId,
+    Access, Arg, AsmOperand, Block, Buffer, BufferId, Extent, Format, Function, Handle, LoopId, MapId, Mapping,
+    MappingAtom, Op, Param, PrintPiece, Relation, Scope, Stmt, StmtId, Swizzle, Unroll, ValueId, VarId,
 };
 use crate::types::Type;
 use hidet_mapping::IndexExpr;

@@ -233,7 +233,11 @@ fn pieces(format: &str) -> Result<Vec<Piece>, String> {
                 chars.next();
                 let (name, spec) = inside.split_once(':').unwrap_or((&inside, ""));
                 let (name, spec) = (name.trim(), spec.trim_end());
-                if spec.contains(['$', '*']) && !spec.starts_with("*<") && !spec.starts_with("*^") && !spec.starts_with("*>") {
+                if spec.contains(['$', '*'])
+                    && !spec.starts_with("*<")
+                    && !spec.starts_with("*^")
+                    && !spec.starts_with("*>")
+                {
                     return Err(format!("`{{{inside}}}`: width and precision are numbers in `print!`"));
                 }
                 if !name.is_empty() && syn::parse_str::<Ident>(name).is_err() {

@@ -6,8 +6,8 @@ use super::{Known, Parser};
 use crate::Result;
 use crate::intrinsics::Intrinsic;
 use crate::ir::{
-    Arg, AsmOperand, BinaryOp, Block, BufferId, CompareOp, DimId, Format, Handle, Loop, LoopId, Op, PrintPiece, Span, Special,
-    Stmt, StmtId, UnaryOp, Unroll, ValueId,
+    Arg, AsmOperand, BinaryOp, Block, BufferId, CompareOp, DimId, Format, Handle, Loop, LoopId, Op, PrintPiece, Span,
+    Special, Stmt, StmtId, UnaryOp, Unroll, ValueId,
 };
 use crate::types::{Scalar, Type};
 
