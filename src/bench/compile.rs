@@ -72,7 +72,7 @@ pub fn run(device: &str) -> Outcome {
         let begin = Instant::now();
         let share = |part: usize| {
             let path = folder.path(&format!("share{round}.{part}"));
-            command(device, &format!("share {part} {cores}"), &path)?.spawn().map_err(say)
+            command("none", &format!("share {part} {cores}"), &path)?.spawn().map_err(say)
         };
         let children = (0..cores).map(share).collect::<Outcome<Vec<_>>>()?;
         for mut child in children {

@@ -98,7 +98,8 @@ impl Binary {
 
     /// Several kernels at once, on all cores; each as [`Binary::of`] gives it.
     pub fn all(cache: &Cache, functions: &[Function], arch: Arch, options: &Options) -> Vec<Result<Binary>> {
-        cores::each(functions, |function| function.stmts.len(), |function| Binary::of(cache, function, arch, options))
+        let make = |function: &Function| Binary::of(cache, function, arch, options);
+        nvrtc::expecting(functions.len(), || cores::each(functions, |function| function.stmts.len(), make))
     }
 }
 

@@ -1,13 +1,13 @@
 //! NVRTC: CUDA C++ to cubin, in process, and what ptxas says of it.
 
+mod library;
+
 use crate::codegen::Source;
 use crate::error::{Error, Result};
 use crate::ir::Arch;
 use cudarc::nvrtc::sys;
+use library::{Lent, library};
 use std::ffi::{CStr, CString, c_char};
-#[cfg(unix)]
-use std::ffi::{c_int, c_void};
-use std::sync::OnceLock;
 use std::thread;
 
 /// Machine code of a kernel.
@@ -45,37 +45,8 @@ pub struct Usage {
     pub losses: Vec<String>,
 }
 
-/// The functions this module calls.
-const SYMBOLS: [&str; 11] = [
-    "nvrtcVersion",
-    "nvrtcCreateProgram",
-    "nvrtcCompileProgram",
-    "nvrtcDestroyProgram",
-    "nvrtcGetProgramLogSize",
-    "nvrtcGetProgramLog",
-    "nvrtcGetCUBINSize",
-    "nvrtcGetCUBIN",
-    "nvrtcGetPTXSize",
-    "nvrtcGetPTX",
-    "nvrtcGetErrorString",
-];
-
 fn unavailable(message: impl Into<String>) -> Error {
     Error::Device { device: "NVRTC".to_owned(), message: message.into() }
-}
-
-/// An NVRTC that can be used.
-#[derive(Clone, Copy)]
-struct Library {
-    /// Major and minor.
-    version: (i32, i32),
-    /// Bytes of its file, which tell builds of one version apart; 0 where unknown.
-    bytes: u64,
-}
-
-fn library() -> Result<Library> {
-    static LIBRARY: OnceLock<Result<Library>> = OnceLock::new();
-    LIBRARY.get_or_init(probe).clone()
 }
 
 /// The version of NVRTC, major and minor; why it cannot be used otherwise.
@@ -92,62 +63,9 @@ pub fn while_loading<R>(work: impl FnOnce() -> R) -> R {
     })
 }
 
-fn probe() -> Result<Library> {
-    // SAFETY: loading NVRTC runs its initialisers alone.
-    if !unsafe { sys::is_culib_present() } {
-        return Err(unavailable(
-            "libnvrtc.so was not found; install the CUDA toolkit (12 or newer), or `pip install nvidia-cuda-nvrtc`, and \
-             put the folder of libnvrtc.so.13 (or .12) on LD_LIBRARY_PATH; without it kernels run on the simulated device",
-        ));
-    }
-    for name in SYMBOLS {
-        // SAFETY: the symbol is looked up, not called.
-        if unsafe { sys::culib().get::<unsafe extern "C" fn()>(name.as_bytes()) }.is_err() {
-            return Err(unavailable(format!(
-                "the NVRTC found lacks `{name}`; it is older than CUDA 12: install a newer one and put it first on LD_LIBRARY_PATH"
-            )));
-        }
-    }
-    let (mut major, mut minor) = (0, 0);
-    // SAFETY: both pointers are valid for a write.
-    let status = unsafe { sys::nvrtcVersion(&mut major, &mut minor) };
-    match status {
-        sys::nvrtcResult::NVRTC_SUCCESS => Ok(Library { version: (major, minor), bytes: file_bytes() }),
-        status => Err(unavailable(format!("nvrtcVersion failed: {status:?}"))),
-    }
-}
-
-/// Bytes of the file that NVRTC was loaded from.
-#[cfg(unix)]
-fn file_bytes() -> u64 {
-    /// As `dladdr` of POSIX 2024 fills it.
-    #[repr(C)]
-    struct Info {
-        file: *const c_char,
-        base: *const c_void,
-        symbol: *const c_char,
-        address: *const c_void,
-    }
-    unsafe extern "C" {
-        fn dladdr(address: *const c_void, info: *mut Info) -> c_int;
-    }
-    let mut info =
-        Info { file: std::ptr::null(), base: std::ptr::null(), symbol: std::ptr::null(), address: std::ptr::null() };
-    // SAFETY: the symbol is looked up, not called; the structure is valid for a write; the name belongs to the loader.
-    unsafe {
-        let Ok(symbol) = sys::culib().get::<unsafe extern "C" fn()>(b"nvrtcVersion") else { return 0 };
-        let address = *symbol as *const c_void;
-        if dladdr(address, &mut info) == 0 || info.file.is_null() {
-            return 0;
-        }
-        let file = CStr::from_ptr(info.file).to_string_lossy().into_owned();
-        std::fs::metadata(file).map_or(0, |data| data.len())
-    }
-}
-
-#[cfg(not(unix))]
-fn file_bytes() -> u64 {
-    0
+/// Tells that about so many kernels are going to be compiled while `work` is done: then copies of NVRTC are worth having.
+pub fn expecting<R>(kernels: usize, work: impl FnOnce() -> R) -> R {
+    library::expecting(kernels, work)
 }
 
 /// The options of every compilation. Contraction is the IR's business, so that both devices agree. From CUDA 13 on, NVRTC
@@ -164,7 +82,8 @@ fn options(target: &str) -> Vec<String> {
 
 /// All that decides, beside the text, what is made of it: the compiler, by version and size, and its options.
 pub fn fingerprint(arch: Arch) -> Result<String> {
-    let Library { version: (major, minor), bytes } = library()?;
+    let library = library()?;
+    let ((major, minor), bytes) = (library.version, library.bytes);
     Ok(format!("NVRTC {major}.{minor} of {bytes} bytes {}", options(&arch.to_string()).join(" ")))
 }
 
@@ -172,7 +91,7 @@ pub fn fingerprint(arch: Arch) -> Result<String> {
 pub fn compile(source: &Source, arch: Arch) -> Result<Cubin> {
     let program = Program::new(source, &arch.to_string(), arch)?;
     // SAFETY: the program is alive; the size is what the second function writes.
-    let image = unsafe { program.output(|p, n| sys::nvrtcGetCUBINSize(p, n), |p, out| sys::nvrtcGetCUBIN(p, out)) }?;
+    let image = unsafe { program.output(program.api.nvrtcGetCUBINSize, program.api.nvrtcGetCUBIN) }?;
     Ok(Cubin::new(image, program.log.clone()))
 }
 
@@ -180,12 +99,13 @@ pub fn compile(source: &Source, arch: Arch) -> Result<Cubin> {
 pub fn ptx(source: &Source, arch: Arch) -> Result<String> {
     let program = Program::new(source, &arch.to_string().replace("sm_", "compute_"), arch)?;
     // SAFETY: as in `compile`.
-    let text = unsafe { program.output(|p, n| sys::nvrtcGetPTXSize(p, n), |p, out| sys::nvrtcGetPTX(p, out)) }?;
+    let text = unsafe { program.output(program.api.nvrtcGetPTXSize, program.api.nvrtcGetPTX) }?;
     Ok(String::from_utf8_lossy(&text).trim_end_matches('\0').to_owned())
 }
 
 /// A compiled program, destroyed at the end.
 struct Program {
+    api: Lent,
     handle: sys::nvrtcProgram,
     log: String,
 }
@@ -193,13 +113,13 @@ struct Program {
 impl Drop for Program {
     fn drop(&mut self) {
         // SAFETY: the handle was created and is destroyed once. A failure leaves memory behind, no more.
-        let _ = unsafe { sys::nvrtcDestroyProgram(&mut self.handle) };
+        let _ = unsafe { (self.api.nvrtcDestroyProgram)(&mut self.handle) };
     }
 }
 
 impl Program {
     fn new(source: &Source, target: &str, arch: Arch) -> Result<Program> {
-        version()?;
+        let library = library()?;
         let refused = |log: String| Error::Compile { kernel: source.entry.clone(), arch: arch.to_string(), log };
         let text = CString::new(source.text_with_lines()).map_err(|_| refused("the text holds a NUL".to_owned()))?;
         let name =
@@ -208,10 +128,10 @@ impl Program {
             options(target).into_iter().filter_map(|option| CString::new(option).ok()).collect();
         let pointers: Vec<*const c_char> = options.iter().map(|option| option.as_ptr()).collect();
 
-        let mut program = Program { handle: std::ptr::null_mut(), log: String::new() };
+        let mut program = Program { api: library.lend(), handle: std::ptr::null_mut(), log: String::new() };
         // SAFETY: the strings end with NUL and live longer than the call; there are no headers.
         let status = unsafe {
-            sys::nvrtcCreateProgram(
+            (program.api.nvrtcCreateProgram)(
                 &mut program.handle,
                 text.as_ptr(),
                 name.as_ptr(),
@@ -220,19 +140,17 @@ impl Program {
                 std::ptr::null(),
             )
         };
-        check(status)?;
+        program.check(status)?;
         // SAFETY: the program was created; the options live longer than the call.
-        let status = unsafe { sys::nvrtcCompileProgram(program.handle, pointers.len() as i32, pointers.as_ptr()) };
+        let status = unsafe { (program.api.nvrtcCompileProgram)(program.handle, pointers.len() as i32, pointers.as_ptr()) };
         // SAFETY: as in `compile`.
-        let log = unsafe {
-            program.output(|p, n| sys::nvrtcGetProgramLogSize(p, n), |p, out| sys::nvrtcGetProgramLog(p, out))
-        };
+        let log = unsafe { program.output(program.api.nvrtcGetProgramLogSize, program.api.nvrtcGetProgramLog) };
         program.log = String::from_utf8_lossy(&log.unwrap_or_default()).trim_end_matches('\0').trim_end().to_owned();
         match status {
             sys::nvrtcResult::NVRTC_SUCCESS => Ok(program),
             sys::nvrtcResult::NVRTC_ERROR_COMPILATION => Err(refused(program.log.clone())),
             sys::nvrtcResult::NVRTC_ERROR_INVALID_OPTION => {
-                let (major, minor) = version()?;
+                let (major, minor) = library.version;
                 Err(refused(format!("NVRTC {major}.{minor} does not know this architecture: {}", program.log)))
             }
             sys::nvrtcResult::NVRTC_ERROR_BUILTIN_OPERATION_FAILURE => {
@@ -248,24 +166,26 @@ impl Program {
     /// `write` must write at most as many bytes as `size` told.
     unsafe fn output(
         &self,
-        size: impl FnOnce(sys::nvrtcProgram, *mut usize) -> sys::nvrtcResult,
-        write: impl FnOnce(sys::nvrtcProgram, *mut c_char) -> sys::nvrtcResult,
+        size: unsafe extern "C" fn(sys::nvrtcProgram, *mut usize) -> sys::nvrtcResult,
+        write: unsafe extern "C" fn(sys::nvrtcProgram, *mut c_char) -> sys::nvrtcResult,
     ) -> Result<Vec<u8>> {
         let mut bytes = 0;
-        check(size(self.handle, &mut bytes))?;
+        // SAFETY: the program is alive, and both functions are those of its copy of the library.
+        self.check(unsafe { size(self.handle, &mut bytes) })?;
         let mut out = vec![0u8; bytes];
-        check(write(self.handle, out.as_mut_ptr().cast()))?;
+        // SAFETY: as above; the buffer has the size that was told.
+        self.check(unsafe { write(self.handle, out.as_mut_ptr().cast()) })?;
         Ok(out)
     }
-}
 
-fn check(status: sys::nvrtcResult) -> Result<()> {
-    if status == sys::nvrtcResult::NVRTC_SUCCESS {
-        return Ok(());
+    fn check(&self, status: sys::nvrtcResult) -> Result<()> {
+        if status == sys::nvrtcResult::NVRTC_SUCCESS {
+            return Ok(());
+        }
+        // SAFETY: NVRTC gives a constant string for every status.
+        let text = unsafe { CStr::from_ptr((self.api.nvrtcGetErrorString)(status)) };
+        Err(unavailable(text.to_string_lossy()))
     }
-    // SAFETY: NVRTC gives a constant string for every status.
-    let text = unsafe { CStr::from_ptr(sys::nvrtcGetErrorString(status)) };
-    Err(unavailable(text.to_string_lossy()))
 }
 
 /// What ptxas says in a log.

@@ -1,7 +1,7 @@
 //! Many kernels compiled at once, on all cores.
 
 use super::{CompileOptions, Compiled, Kernel};
-use crate::cuda::cores;
+use crate::cuda::{cores, nvrtc};
 use crate::device::Device;
 use crate::dsl::Template;
 use crate::error::Result;
@@ -39,5 +39,6 @@ pub fn compile_all<Args>(
     let functions: Vec<Result<Function>> = templates.into_iter().map(Template::build).collect();
     let compile = |function: &Result<Function>| Compiled::new(function.clone()?, device, options);
     let weight = |function: &Result<Function>| function.as_ref().map_or(0, |function| function.stmts.len());
-    cores::each(&functions, weight, compile).into_iter().map(|compiled| compiled.map(Kernel::of)).collect()
+    let compiled = nvrtc::expecting(functions.len(), || cores::each(&functions, weight, compile));
+    compiled.into_iter().map(|compiled| compiled.map(Kernel::of)).collect()
 }

@@ -1,0 +1,321 @@
+//! The library NVRTC: its functions, found by name, and copies of it.
+//!
+//! NVRTC may be called from many threads, but its front end, a sixth of a compilation, runs under one lock of the library:
+//! sixteen threads come no further than five. A copy of its file is another library with a lock of its own. Copies are made
+//! where many kernels are compiled at once, are removed from disk as soon as they are loaded, and stay loaded.
+
+use super::unavailable;
+use crate::error::Result;
+use cudarc::nvrtc::sys::{self, nvrtcProgram, nvrtcResult};
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{OnceLock, PoisonError, RwLock};
+
+macro_rules! calls {
+    ($($name:ident($($ty:ty),*) -> $result:ty;)*) => {
+        /// The functions of one copy.
+        #[allow(non_snake_case)]
+        pub(super) struct Api { $(pub $name: unsafe extern "C" fn($($ty),*) -> $result,)* }
+
+        impl Api {
+            /// The functions at the addresses that `find` gives by name; the name of the first that is missing otherwise.
+            fn find(find: &dyn Fn(&CStr) -> *const c_void) -> Result<Api, &'static str> {
+                Ok(Api { $($name: {
+                    const NAME: &str = concat!(stringify!($name), "\0");
+                    let address = CStr::from_bytes_until_nul(NAME.as_bytes()).map_or(std::ptr::null(), find);
+                    if address.is_null() {
+                        return Err(stringify!($name));
+                    }
+                    // SAFETY: the address is that of the function of this name, whose type is NVRTC's.
+                    unsafe { std::mem::transmute::<*const c_void, unsafe extern "C" fn($($ty),*) -> $result>(address) }
+                },)* })
+            }
+        }
+    };
+}
+
+calls! {
+    nvrtcVersion(*mut c_int, *mut c_int) -> nvrtcResult;
+    nvrtcCreateProgram(*mut nvrtcProgram, *const c_char, *const c_char, c_int, *const *const c_char, *const *const c_char) -> nvrtcResult;
+    nvrtcCompileProgram(nvrtcProgram, c_int, *const *const c_char) -> nvrtcResult;
+    nvrtcDestroyProgram(*mut nvrtcProgram) -> nvrtcResult;
+    nvrtcGetProgramLogSize(nvrtcProgram, *mut usize) -> nvrtcResult;
+    nvrtcGetProgramLog(nvrtcProgram, *mut c_char) -> nvrtcResult;
+    nvrtcGetCUBINSize(nvrtcProgram, *mut usize) -> nvrtcResult;
+    nvrtcGetCUBIN(nvrtcProgram, *mut c_char) -> nvrtcResult;
+    nvrtcGetPTXSize(nvrtcProgram, *mut usize) -> nvrtcResult;
+    nvrtcGetPTX(nvrtcProgram, *mut c_char) -> nvrtcResult;
+    nvrtcGetErrorString(nvrtcResult) -> *const c_char;
+}
+
+/// An NVRTC that can be used.
+pub(super) struct Library {
+    /// Major and minor.
+    pub version: (i32, i32),
+    /// Its file, where known.
+    file: Option<PathBuf>,
+    /// Bytes of its file, which tell builds of one version apart; 0 where unknown.
+    pub bytes: u64,
+    first: Instance,
+    copies: RwLock<Vec<&'static Instance>>,
+    /// Copies that threads are making just now. Where one fails it stays counted: it would fail again.
+    making: AtomicUsize,
+}
+
+/// One copy, and how many threads use it.
+struct Instance {
+    api: Api,
+    users: AtomicUsize,
+}
+
+/// A copy in use.
+pub(super) struct Lent(&'static Instance);
+
+impl std::ops::Deref for Lent {
+    type Target = Api;
+    fn deref(&self) -> &Api {
+        &self.0.api
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.0.users.fetch_sub(1, Relaxed);
+    }
+}
+
+/// NVRTC; why it cannot be used otherwise.
+pub(super) fn library() -> Result<&'static Library> {
+    static LIBRARY: OnceLock<Result<Library>> = OnceLock::new();
+    LIBRARY.get_or_init(probe).as_ref().map_err(Clone::clone)
+}
+
+fn probe() -> Result<Library> {
+    // SAFETY: loading NVRTC runs its initialisers alone.
+    if !unsafe { sys::is_culib_present() } {
+        return Err(unavailable(
+            "libnvrtc.so was not found; install the CUDA toolkit (12 or newer), or `pip install nvidia-cuda-nvrtc`, and \
+             put the folder of libnvrtc.so.13 (or .12) on LD_LIBRARY_PATH; without it kernels run on the simulated device",
+        ));
+    }
+    // SAFETY: the symbol is looked up, not called.
+    let find = |name: &CStr| unsafe {
+        sys::culib().get::<*const c_void>(name.to_bytes()).map_or(std::ptr::null(), |address| *address)
+    };
+    let api = Api::find(&find).map_err(|name| {
+        unavailable(format!(
+            "the NVRTC found lacks `{name}`; it is older than CUDA 12: install a newer one and put it first on LD_LIBRARY_PATH"
+        ))
+    })?;
+    let (mut major, mut minor) = (0, 0);
+    // SAFETY: both pointers are valid for a write.
+    match unsafe { (api.nvrtcVersion)(&mut major, &mut minor) } {
+        nvrtcResult::NVRTC_SUCCESS => {}
+        status => return Err(unavailable(format!("nvrtcVersion failed: {status:?}"))),
+    }
+    let file = loader::file_of(api.nvrtcVersion as *const c_void);
+    let bytes = file.as_ref().and_then(|file| file.metadata().ok()).map_or(0, |data| data.len());
+    let first = Instance { api, users: AtomicUsize::new(0) };
+    Ok(Library { version: (major, minor), file, bytes, first, copies: RwLock::default(), making: AtomicUsize::new(0) })
+}
+
+impl Library {
+    /// The copy that the fewest threads use, or a new one where many kernels are expected and all are busy.
+    pub(super) fn lend(&'static self) -> Lent {
+        if EXPECTED.load(Relaxed) >= MANY && self.all_busy() {
+            // Where that fails, the copies there are do the work.
+            if let Some(copy) = self.copy() {
+                copy.users.fetch_add(1, Relaxed);
+                self.copies.write().unwrap_or_else(PoisonError::into_inner).push(copy);
+                self.making.fetch_sub(1, Relaxed);
+                return Lent(copy);
+            }
+        }
+        let copies = self.copies.read().unwrap_or_else(PoisonError::into_inner);
+        let all = std::iter::once(&self.first).chain(copies.iter().copied());
+        let instance = all.min_by_key(|instance| instance.users.load(Relaxed)).unwrap_or(&self.first);
+        instance.users.fetch_add(1, Relaxed);
+        Lent(instance)
+    }
+
+    /// Whether another copy, beside those there and those being made, would have something to do. The caller makes it.
+    fn all_busy(&self) -> bool {
+        let copies = self.copies.read().unwrap_or_else(PoisonError::into_inner);
+        let users: usize =
+            std::iter::once(&self.first).chain(copies.iter().copied()).map(|copy| copy.users.load(Relaxed)).sum();
+        let there = 1 + copies.len();
+        let claim = |making: usize| (there + making < MOST && users >= THREADS * (there + making)).then_some(making + 1);
+        self.making.fetch_update(Relaxed, Relaxed, claim).is_ok()
+    }
+
+    /// Loads a copy more, and tries it.
+    fn copy(&self) -> Option<&'static Instance> {
+        let api = loader::copy(self.file.as_ref()?, self.version)?;
+        works(&api).then(|| &*Box::leak(Box::new(Instance { api, users: AtomicUsize::new(0) })))
+    }
+}
+
+/// Whether a copy compiles: it must find the library of built-in functions, which lies beside the original.
+fn works(api: &Api) -> bool {
+    let mut program = std::ptr::null_mut();
+    let (text, none) = (c"__global__ void k() {}", std::ptr::null());
+    // SAFETY: the strings end with NUL; there are no headers and no options; the program is destroyed once.
+    unsafe {
+        let created = (api.nvrtcCreateProgram)(&mut program, text.as_ptr(), text.as_ptr(), 0, none, none);
+        if created != nvrtcResult::NVRTC_SUCCESS {
+            return false;
+        }
+        let compiled = (api.nvrtcCompileProgram)(program, 0, none);
+        (api.nvrtcDestroyProgram)(&mut program);
+        compiled == nvrtcResult::NVRTC_SUCCESS
+    }
+}
+
+/// Kernels that callers have said they are going to compile.
+static EXPECTED: AtomicUsize = AtomicUsize::new(0);
+
+/// For fewer kernels than these a copy, which takes a hundred milliseconds, is not worth it.
+const MANY: usize = 24;
+
+/// Threads that a copy serves with little waiting.
+const THREADS: usize = 4;
+
+/// A copy takes a hundred megabytes.
+const MOST: usize = 8;
+
+/// Does work in which so many kernels are compiled.
+pub(super) fn expecting<R>(kernels: usize, work: impl FnOnce() -> R) -> R {
+    struct Done(usize);
+    impl Drop for Done {
+        fn drop(&mut self) {
+            EXPECTED.fetch_sub(self.0, Relaxed);
+        }
+    }
+    EXPECTED.fetch_add(kernels, Relaxed);
+    let _done = Done(kernels);
+    work()
+}
+
+/// What the dynamic loader knows.
+#[cfg(target_os = "linux")]
+mod loader {
+    use super::Api;
+    use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
+    use std::fs::{self, File};
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    use std::os::unix::fs::OpenOptionsExt;
+    use std::path::{Path, PathBuf};
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// As `dladdr` of POSIX 2024 fills it.
+    #[repr(C)]
+    struct Info {
+        file: *const c_char,
+        base: *const c_void,
+        symbol: *const c_char,
+        address: *const c_void,
+    }
+
+    unsafe extern "C" {
+        fn dladdr(address: *const c_void, info: *mut Info) -> c_int;
+        fn dlopen(file: *const c_char, flags: c_int) -> *mut c_void;
+        fn dlsym(library: *mut c_void, name: *const c_char) -> *const c_void;
+    }
+
+    /// Everything is bound at once, and seen by nobody else.
+    const NOW: c_int = 2;
+
+    /// The file that has the function at that address.
+    pub fn file_of(address: *const c_void) -> Option<PathBuf> {
+        let null = std::ptr::null();
+        let mut info = Info { file: null as *const c_char, base: null, symbol: null as *const c_char, address: null };
+        // SAFETY: the structure is valid for a write; the name belongs to the loader and ends with NUL.
+        let name = unsafe {
+            if dladdr(address, &mut info) == 0 || info.file.is_null() {
+                return None;
+            }
+            CStr::from_ptr(info.file)
+        };
+        Some(PathBuf::from(OsStr::from_bytes(name.to_bytes())))
+    }
+
+    /// Loads a copy of a file, which is another library.
+    pub fn copy(file: &Path, (major, minor): (i32, i32)) -> Option<Api> {
+        // It looks for its library of built-in functions in its own folder, where there is none; found by name, it is the
+        // one that is loaded already.
+        let built_in = file.with_file_name(format!("libnvrtc-builtins.so.{major}.{minor}"));
+        if let Ok(name) = CString::new(built_in.into_os_string().into_vec()) {
+            // SAFETY: as below. Where it is not there, the copy may find it otherwise, or is not used.
+            let _ = unsafe { dlopen(name.as_ptr(), NOW) };
+        }
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("hidet-nvrtc-{}-{number}.so", std::process::id()));
+        let mut from = File::open(file).ok()?;
+        // Made anew and for this user alone: nobody else may say what is loaded.
+        let mut to = File::options().write(true).create_new(true).mode(0o600).open(&path).ok()?;
+        let copied = std::io::copy(&mut from, &mut to);
+        drop(to);
+        let name = CString::new(path.clone().into_os_string().into_vec()).ok();
+        let library = match (copied, name) {
+            // SAFETY: loading NVRTC runs its initialisers alone.
+            (Ok(_), Some(name)) => unsafe { dlopen(name.as_ptr(), NOW) },
+            _ => std::ptr::null_mut(),
+        };
+        let _ = fs::remove_file(&path);
+        if library.is_null() {
+            return None;
+        }
+        // SAFETY: the library is loaded and never unloaded; the symbol is looked up, not called.
+        Api::find(&|name| unsafe { dlsym(library, name.as_ptr()) }).ok()
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod loader {
+    use super::Api;
+    use std::ffi::c_void;
+    use std::path::{Path, PathBuf};
+
+    pub fn file_of(_: *const c_void) -> Option<PathBuf> {
+        None
+    }
+
+    pub fn copy(_: &Path, _: (i32, i32)) -> Option<Api> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_copy_is_another_library_that_works() {
+        if !crate::testing::nvrtc::available().unwrap() {
+            return;
+        }
+        let library = library().unwrap();
+        let copy = library.copy().unwrap();
+        assert_ne!(copy.api.nvrtcCompileProgram as usize, library.first.api.nvrtcCompileProgram as usize);
+        assert!(works(&copy.api) && library.bytes > 1 << 20);
+        let left = std::fs::read_dir(std::env::temp_dir()).unwrap().flatten();
+        let own = format!("hidet-nvrtc-{}-", std::process::id());
+        assert!(!left.map(|entry| entry.file_name()).any(|name| name.to_string_lossy().starts_with(&own)));
+    }
+
+    #[test]
+    fn copies_are_lent_evenly_and_given_back() {
+        if !crate::testing::nvrtc::available().unwrap() {
+            return;
+        }
+        let library = library().unwrap();
+        // Few kernels: no copy, however many threads there are.
+        let lent: Vec<Lent> = (0..3 * THREADS).map(|_| library.lend()).collect();
+        assert!(library.first.users.load(Relaxed) >= 3 * THREADS || !library.copies.read().unwrap().is_empty());
+        drop(lent);
+        expecting(2, || assert!(EXPECTED.load(Relaxed) >= 2));
+    }
+}
