@@ -142,7 +142,8 @@ impl Program {
         };
         program.check(status)?;
         // SAFETY: the program was created; the options live longer than the call.
-        let status = unsafe { (program.api.nvrtcCompileProgram)(program.handle, pointers.len() as i32, pointers.as_ptr()) };
+        let status =
+            unsafe { (program.api.nvrtcCompileProgram)(program.handle, pointers.len() as i32, pointers.as_ptr()) };
         // SAFETY: as in `compile`.
         let log = unsafe { program.output(program.api.nvrtcGetProgramLogSize, program.api.nvrtcGetProgramLog) };
         program.log = String::from_utf8_lossy(&log.unwrap_or_default()).trim_end_matches('\0').trim_end().to_owned();

@@ -145,7 +145,8 @@ impl Library {
         let users: usize =
             std::iter::once(&self.first).chain(copies.iter().copied()).map(|copy| copy.users.load(Relaxed)).sum();
         let there = 1 + copies.len();
-        let claim = |making: usize| (there + making < MOST && users >= THREADS * (there + making)).then_some(making + 1);
+        let claim =
+            |making: usize| (there + making < MOST && users >= THREADS * (there + making)).then_some(making + 1);
         self.making.fetch_update(Relaxed, Relaxed, claim).is_ok()
     }
 
