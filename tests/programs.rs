@@ -49,6 +49,7 @@ programs! {
     loop_break_continue
     match_meta
     math
+    matrix_problems
     matmul_like
     meta_struct
     other_crate_name
