@@ -129,8 +129,12 @@ fn what_is_wrong_is_said() {
     refuses(product, &["HIDET_STUB_READS"], "FAILED matmul_wgmma gives a wrong result: c[");
     refuses(product, &["STUB_NO_HANDLE"], "cublaslt: cublasLtCreate failed: CUBLAS_STATUS_NOT_INITIALIZED (1)");
     refuses(product, &["STUB_NO_HANDLE"], "  matmul_wgmma  ");
-    refuses("matmul_wgmma --shape 100x256x64 --no-peaks", &[], "m must be a multiple of 128");
-    refuses("matmul_wgmma --shape 128x256 --no-peaks", &[], "a shape of matmul_wgmma is m x n x k; 128x256 was given");
+    refuses("wgmma_pipeline --shape 100x256x64 --no-peaks", &[], "m must be a multiple of");
+    refuses(
+        "matmul_wgmma --shape 128x256 --no-peaks",
+        &[],
+        "128x256 is no shape of these kernels, which take m x n x k",
+    );
     refuses(
         "vector_add --shape 4096 --no-peaks --against cublaslt",
         &[],

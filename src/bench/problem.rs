@@ -90,8 +90,8 @@ impl Family {
         if shape.len() == self.axes.len() {
             return Ok(());
         }
-        let (kernels, axes, given) = (self.kernels.join(", "), self.axes.join(" x "), super::shape_text(shape));
-        Err(format!("a shape of {kernels} is {axes}; {given} was given"))
+        let (axes, given) = (self.axes.join(" x "), super::shape_text(shape));
+        Err(format!("{given} is no shape of these kernels, which take {axes}"))
     }
 }
 
