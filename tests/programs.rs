@@ -22,6 +22,7 @@ programs! {
     cache_hints
     casts
     closures
+    clusters
     compound_assignment
     const_generics
     device_function_inside

@@ -7,7 +7,7 @@ use super::{CompileOptions, RawArg};
 use crate::cache::Cache;
 use crate::codegen::{Parameter, Source};
 use crate::cuda::nvrtc::Usage;
-use crate::cuda::{self, Bare, Binary, Context, Launch, Memory, Module, Stream};
+use crate::cuda::{self, Bare, Binary, Context, Launch, Memory, Module, Occupancy, Stream};
 use crate::device::{RawTensor, Storage};
 use crate::error::{Error, Result};
 use crate::ir::{Function, Handle, MapId, Param, TensorMapShape};
@@ -209,6 +209,41 @@ impl Instance {
         let threads = function.launch.threads();
         Ok(Resources { usage: self.usage.clone(), threads, dynamic_shared, occupancy })
     }
+
+    /// An error where blocks that must run at once, those of a cluster or of a cooperative grid, do not fit the device.
+    pub(super) fn fits(&self, function: &Function, grid: [u32; 3], shared: u32) -> Result<()> {
+        let launch = launch(function, grid, shared);
+        if launch.cluster == [1; 3] && !launch.cooperative || grid.contains(&0) {
+            return Ok(());
+        }
+        // What cannot be asked, the launch itself tells.
+        let Ok(occupancy) = self.module.occupancy(&launch) else { return Ok(()) };
+        let context = self.context();
+        match too_large(&launch, &occupancy, context.properties.multiprocessors) {
+            Some(problem) => Err(Error::Launch {
+                kernel: function.name.clone(),
+                message: format!(
+                    "{problem} on {context:?} with {} threads, {} registers a thread and {shared} bytes of dynamic shared \
+                     memory a block",
+                    launch.block.iter().product::<u32>(),
+                    self.usage.registers
+                ),
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why blocks that must run at once cannot.
+fn too_large(launch: &Launch, occupancy: &Occupancy, multiprocessors: u32) -> Option<String> {
+    let cluster = launch.cluster.iter().product::<u32>();
+    if cluster > 1 && occupancy.clusters == 0 {
+        return Some(format!("a cluster of {cluster} blocks does not fit; take fewer or smaller blocks:"));
+    }
+    let most = if cluster > 1 { occupancy.clusters * cluster } else { occupancy.blocks * multiprocessors };
+    let blocks = launch.grid.iter().map(|extent| u64::from(*extent)).product::<u64>();
+    (launch.cooperative && blocks > u64::from(most))
+        .then(|| format!("a cooperative grid of {blocks} blocks, which must run at once; there is room for {most}"))
 }
 
 fn launch(function: &Function, grid: [u32; 3], shared: u32) -> Launch {
@@ -263,4 +298,30 @@ fn tensor_map(function: &Function, args: &[RawArg], dims: &[i64], id: MapId) -> 
         return Err(fail(problem));
     }
     cuda::encode(&shape, tensor.address())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_that_must_run_at_once_are_counted() {
+        let plain = Launch {
+            grid: [265, 1, 1],
+            block: [256, 1, 1],
+            shared: 0,
+            cluster: [1; 3],
+            cooperative: false,
+            dependent: false,
+        };
+        let room = Occupancy { blocks: 2, warps: 16, clusters: 0 };
+        assert_eq!(too_large(&plain, &room, 132), None);
+        let cooperative = Launch { cooperative: true, ..plain };
+        let told = "a cooperative grid of 265 blocks, which must run at once; there is room for 264";
+        assert_eq!(too_large(&cooperative, &room, 132).as_deref(), Some(told));
+        assert_eq!(too_large(&Launch { grid: [264, 1, 1], ..cooperative }, &room, 132), None);
+        let clustered = Launch { cluster: [16, 1, 1], ..plain };
+        assert!(too_large(&clustered, &room, 132).is_some_and(|told| told.contains("a cluster of 16 blocks")));
+        assert_eq!(too_large(&clustered, &Occupancy { clusters: 1, ..room }, 132), None);
+    }
 }

@@ -220,7 +220,11 @@ impl Compiled {
             Choice::Narrow
         };
         let shared = match inner.instance(choice)? {
-            Instance::Gpu(instance) => instance.shared(&inner.function, &binding.dims)?,
+            Instance::Gpu(instance) => {
+                let shared = instance.shared(&inner.function, &binding.dims)?;
+                instance.fits(&inner.function, binding.grid, shared)?;
+                shared
+            }
             Instance::Sim(_) => 0,
         };
         Ok(inner.plans.add(binding, choice, shared, args))

@@ -18,6 +18,7 @@
 //! - A block has 1 to 1024 threads; at most 1024 along x and y, 64 along z.
 //! - Constant grid extents lie within 2^31 - 1 along x and 65535 along y and z.
 //! - A cluster has 1 to 16 blocks and divides a constant grid.
+//! - `grid.sync` stands in a cooperative launch; a dependent launch has a `grid.wait`.
 //!
 //! Memory
 //! - The layout of a buffer is well formed and has the shape of the buffer.
