@@ -237,10 +237,10 @@ impl Instance {
 /// Why blocks that must run at once cannot.
 fn too_large(launch: &Launch, occupancy: &Occupancy, multiprocessors: u32) -> Option<String> {
     let cluster = launch.cluster.iter().product::<u32>();
-    if cluster > 1 && occupancy.clusters == 0 {
+    if occupancy.clusters == Some(0) {
         return Some(format!("a cluster of {cluster} blocks does not fit; take fewer or smaller blocks:"));
     }
-    let most = if cluster > 1 { occupancy.clusters * cluster } else { occupancy.blocks * multiprocessors };
+    let most = occupancy.clusters.map_or(occupancy.blocks * multiprocessors, |clusters| clusters * cluster);
     let blocks = launch.grid.iter().map(|extent| u64::from(*extent)).product::<u64>();
     (launch.cooperative && blocks > u64::from(most))
         .then(|| format!("a cooperative grid of {blocks} blocks, which must run at once; there is room for {most}"))
@@ -314,14 +314,17 @@ mod tests {
             cooperative: false,
             dependent: false,
         };
-        let room = Occupancy { blocks: 2, warps: 16, clusters: 0 };
+        let room = Occupancy { blocks: 2, warps: 16, room: 64, clusters: None };
         assert_eq!(too_large(&plain, &room, 132), None);
         let cooperative = Launch { cooperative: true, ..plain };
         let told = "a cooperative grid of 265 blocks, which must run at once; there is room for 264";
         assert_eq!(too_large(&cooperative, &room, 132).as_deref(), Some(told));
         assert_eq!(too_large(&Launch { grid: [264, 1, 1], ..cooperative }, &room, 132), None);
         let clustered = Launch { cluster: [16, 1, 1], ..plain };
-        assert!(too_large(&clustered, &room, 132).is_some_and(|told| told.contains("a cluster of 16 blocks")));
-        assert_eq!(too_large(&clustered, &Occupancy { clusters: 1, ..room }, 132), None);
+        assert!(
+            too_large(&clustered, &Occupancy { clusters: Some(0), ..room }, 132)
+                .is_some_and(|told| told.contains("a cluster of 16 blocks"))
+        );
+        assert_eq!(too_large(&clustered, &Occupancy { clusters: Some(1), ..room }, 132), None);
     }
 }
