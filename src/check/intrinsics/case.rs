@@ -14,6 +14,7 @@ pub struct Data {
     scalar: Scalar,
     bits: Vec<u64>,
     expected: Option<Vec<u64>>,
+    shape: Vec<usize>,
 }
 
 /// A case.
@@ -50,7 +51,8 @@ impl Case {
 
     /// A tensor that is read.
     pub fn input(&mut self, name: &str, scalar: Scalar, bits: Vec<u64>) {
-        self.data.push(Data { name: name.to_owned(), scalar, bits, expected: None });
+        let shape = vec![bits.len()];
+        self.data.push(Data { name: name.to_owned(), scalar, bits, expected: None, shape });
     }
 
     /// A tensor that is written.
@@ -61,7 +63,15 @@ impl Case {
 
     /// A tensor that is read and written.
     pub fn inout(&mut self, name: &str, scalar: Scalar, bits: Vec<u64>, expected: Vec<u64>) {
-        self.data.push(Data { name: name.to_owned(), scalar, bits, expected: Some(expected) });
+        let shape = vec![bits.len()];
+        self.data.push(Data { name: name.to_owned(), scalar, bits, expected: Some(expected), shape });
+    }
+
+    /// Gives a tensor more axes.
+    pub fn shape(&mut self, name: &str, shape: Vec<usize>) {
+        for data in self.data.iter_mut().filter(|data| data.name == name) {
+            data.shape.clone_from(&shape);
+        }
     }
 
     /// Declares memory, as in `shared @tile: f16[64]`.
@@ -147,7 +157,7 @@ impl Case {
         let params: Vec<String> = self
             .data
             .iter()
-            .map(|data| format!("@{}: {} {}[{}] align 128", data.name, access(data), data.scalar, data.bits.len()))
+            .map(|data| format!("@{}: {} {}{:?} align 128", data.name, access(data), data.scalar, data.shape))
             .collect();
         format!(
             "kernel check({})\ngrid (1, 1, 1)\nblock ({}, 1, 1)\nmin_blocks 1\n{{\n{}{}}}\n",
@@ -189,7 +199,7 @@ fn tensor(device: &Device, data: &Data) -> Result<RawTensor> {
     let size = data.scalar.bytes();
     let bytes: Vec<u8> = data.bits.iter().flat_map(|bits| bits.to_le_bytes().into_iter().take(size)).collect();
     let storage = Storage::from_bytes(device, &bytes)?;
-    let shape = vec![data.bits.len()];
+    let shape = data.shape.clone();
     Ok(RawTensor { device: device.clone(), storage, offset: 0, scalar: data.scalar, shape })
 }
 

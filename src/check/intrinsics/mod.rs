@@ -4,6 +4,7 @@
 //! when things happen, not what is computed, are checked where programs use them.
 
 mod atomic;
+mod bulk;
 mod bits;
 mod case;
 mod lanes;
@@ -30,6 +31,7 @@ fn maker(row: &Row) -> Option<fn(&Row) -> Vec<Case>> {
         Meaning::Shuffle(_) | Meaning::Vote(_) | Meaning::Redux(_) | Meaning::ActiveMask => Some(lanes::cases),
         Meaning::Atomic(..) | Meaning::AtomicLoad(..) | Meaning::AtomicStore(..) => Some(atomic::cases),
         Meaning::Wgmma { .. } => Some(wgmma::cases),
+        Meaning::TensorLoad | Meaning::TensorStore(_) | Meaning::BulkLoad | Meaning::BulkStore(_) => Some(bulk::cases),
         Meaning::Bits(_) => Some(bits::cases),
         Meaning::LoadVector { .. } | Meaning::StoreVector | Meaning::ReduceVector | Meaning::CpAsync { .. } => {
             Some(vector::cases)
@@ -46,8 +48,9 @@ fn elsewhere(row: &Row) -> Option<&'static str> {
         ("fence.", "orders accesses and computes nothing: the simulator's tests"),
         ("mbarrier.", "orders accesses and computes nothing: the pipelines"),
         ("cluster.", "needs a cluster: the cluster kernels"),
-        ("tma.", "needs tensor maps: the pipelines"),
-        ("bulk.", "copies asynchronously: the pipelines"),
+        ("tma.load", "to several blocks: the cluster kernels"),
+        ("tma.prefetch", "changes no result"),
+        ("bulk.", "waits for copies: the cases of those"),
         ("wgmma.fence", "orders accesses: the cases of products"),
         ("wgmma.commit", "orders accesses: the cases of products"),
         ("wgmma.wait", "orders accesses: the cases of products"),
