@@ -4,8 +4,8 @@
 //! when things happen, not what is computed, are checked where programs use them.
 
 mod atomic;
-mod bulk;
 mod bits;
+mod bulk;
 mod case;
 mod lanes;
 pub mod math;
