@@ -79,6 +79,38 @@ fn launches_good_and_bad() -> Done {
 }
 
 #[test]
+fn what_fitted_before_hides_nothing() -> Done {
+    let device = Device::sim();
+    let kernel = scale().compile(&device)?;
+    let (x, mut y) = (device.tensor(&[1f32, 2.0, 3.0, 4.0], [4])?, device.zeros([4])?);
+    kernel.launch(&x, &mut y, 2.0)?;
+    let (tensor, two) = (|tensor| RawArg::Tensor(tensor), RawArg::Scalar(2f32.constant()));
+    let refused = |args: &[RawArg], message: &str| {
+        let error = kernel.compiled().launch(args).unwrap_err().to_string();
+        assert!(error.contains(message), "{error}\ndoes not say: {message}");
+    };
+    let (other, square, eight) = (device.zeros::<i32, 1>([4])?, x.view(0, [2, 2])?, device.zeros::<f32, 1>([8])?);
+    let (left, right) = (eight.view(0, [4])?, eight.view(2, [4])?);
+    refused(&[tensor(x.raw()), tensor(x.raw()), two], "shares memory with argument `x`");
+    refused(&[tensor(left.raw()), tensor(right.raw()), two], "shares memory with argument `x`");
+    refused(&[tensor(x.raw()), tensor(other.raw()), two], "argument `y` holds i32; the kernel takes f32");
+    refused(&[tensor(square.raw()), tensor(y.raw()), two], "argument `x` has 2 axes [2, 2]; the kernel takes 1");
+    refused(&[tensor(x.raw()), tensor(eight.raw()), two], "`n` is 4 by axis 0 of argument `x` and 8 by axis 0");
+    refused(&[tensor(x.raw()), two, tensor(y.raw())], "is a number (f32); the kernel takes a tensor");
+    refused(&[tensor(x.raw()), tensor(y.raw())], "2 arguments given; the kernel takes 3");
+    refused(
+        &[tensor(x.raw()), tensor(y.raw()), RawArg::Scalar(2i32.constant())],
+        "argument `s` is of type i32; the kernel takes f32",
+    );
+    // Two halves that do not meet are two tensors.
+    let mut right = eight.view(4, [4])?;
+    kernel.launch(&left, &mut right, 3.0)?;
+    kernel.launch(&x, &mut y, 5.0)?;
+    assert_eq!(y.to_vec()?, [5.0, 10.0, 15.0, 20.0]);
+    Ok(())
+}
+
+#[test]
 fn a_lost_context_says_since_when() -> Done {
     on_stubs!(
         "a_lost_context_says_since_when",
