@@ -1,6 +1,7 @@
 //! Views: what a tensor parameter, a shared tile, a register array or a slice of one is to the kernel.
 //!
-//! A view is one of three things. *Memory*: elements of a buffer, which asynchronous copies and vector loads can reach.
+//! A view is one of four things. *Memory*: elements of a buffer, which asynchronous copies and vector loads can reach.
+//! *Of a peer*: shared memory of another block of the cluster, reached element by element and by its own operations.
 //! *Remapped*: elements of another view at computed coordinates, with a known length of contiguous runs. *Computed*:
 //! values made by a function, as in a fused prologue or epilogue. A kernel need not know; a template may ask.
 
