@@ -67,7 +67,7 @@ impl Sha256 {
             let (now, later) = bytes.split_at(bytes.len().min(64 - used));
             self.block[used..used + now.len()].copy_from_slice(now);
             self.len += now.len() as u64;
-            if self.len % 64 == 0 {
+            if self.len.is_multiple_of(64) {
                 self.compress();
             }
             bytes = later;

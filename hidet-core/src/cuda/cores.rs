@@ -1,8 +1,7 @@
 //! Work on all cores at once, on stacks that are large enough for a compiler.
 //!
 //! NVRTC compiles programs of different threads in parallel, but for its front end (see `nvrtc/library.rs`). It recurses with
-//! the depth of a program,
-//! which the small stacks of ordinary worker threads would not always hold.
+//! the depth of a program, which the small stacks of ordinary worker threads would not always hold.
 
 use std::cmp::Reverse;
 use std::num::NonZero;
