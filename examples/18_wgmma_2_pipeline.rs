@@ -1,7 +1,8 @@
 //! The ladder, second step: copies and products overlap.
 //!
 //! A warp of its own asks for tiles as long as one of the stages is free; the warp group that multiplies frees them. Each
-//! stage has two barriers: `full` for the bytes that arrive, `empty` for the readers that are done.
+//! stage has two barriers: `full` for the bytes that arrive, `empty` for the readers that are done. With three stages a
+//! multiprocessor still holds two blocks, so that one multiplies while the other stores.
 
 use hidet::prelude::*;
 
@@ -76,7 +77,7 @@ pub fn run(device: &Device) -> hidet::Result<()> {
     let a: Vec<bf16> = (0..m * k).map(|i| bf16::from_f32((i % 5) as f32 - 2.0)).collect();
     let b: Vec<bf16> = (0..n * k).map(|i| bf16::from_f32((i % 7) as f32 - 3.0)).collect();
     let mut c = device.empty([m, n])?;
-    wgmma_pipeline::<4>().compile(device)?.launch(&device.tensor(&a, [m, k])?, &device.tensor(&b, [n, k])?, &mut c)?;
+    wgmma_pipeline::<3>().compile(device)?.launch(&device.tensor(&a, [m, k])?, &device.tensor(&b, [n, k])?, &mut c)?;
     let c = c.to_vec()?;
     for i in 0..m {
         for j in 0..n {

@@ -92,7 +92,7 @@ pub fn all() -> Vec<Entry> {
         "cluster_softmax<16>" => hard::cluster_softmax::cluster_softmax::<16>();
         "grid_diffusion<8>" => hard::grid_diffusion::grid_diffusion::<8>(5);
         "wgmma_tile" => wgmma_1_tile::wgmma_tile();
-        "wgmma_pipeline<4>" => wgmma_2_pipeline::wgmma_pipeline::<4>();
+        "wgmma_pipeline<3>" => wgmma_2_pipeline::wgmma_pipeline::<3>();
         "wgmma_two_groups<4>" => wgmma_3_two_groups::wgmma_two_groups::<4>();
         "wgmma_persistent<4>" => wgmma_4_persistent::wgmma_persistent::<4>(132);
         "wgmma_in_flight<4>" => wgmma_5_in_flight::wgmma_in_flight::<4>(132);

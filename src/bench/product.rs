@@ -28,7 +28,7 @@ type Named<T> = (&'static str, fn() -> Template<Args<T>>);
 /// c = a * transposed b: the steps of the ladder first, the last of them the proof.
 const BF16: &[Named<bf16>] = &[
     ("wgmma_tile", wgmma_tile),
-    ("wgmma_pipeline", wgmma_pipeline::<4>),
+    ("wgmma_pipeline", wgmma_pipeline::<3>),
     ("wgmma_two_groups", wgmma_two_groups::<4>),
     ("wgmma_persistent", || wgmma_persistent::<4>(132)),
     ("wgmma_in_flight", || wgmma_in_flight::<4>(132)),

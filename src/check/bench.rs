@@ -47,6 +47,20 @@ impl Bench {
         self.device.arch()
     }
 
+    /// One case that the simulated device is too small for.
+    pub fn case_alone<T: Real>(
+        &mut self,
+        kernel: &'static str,
+        shape: &[usize],
+        limit: Limit<'_>,
+        expected: &[f64],
+        run: impl Fn(&Device) -> hidet::Result<Vec<T>>,
+    ) {
+        let sim = self.sim.take();
+        self.case::<T>(kernel, shape, limit, expected, run);
+        self.sim = sim;
+    }
+
     /// One case: `run` on the device must be within `limit` of `expected`.
     pub fn case<T: Real>(
         &mut self,

@@ -12,6 +12,7 @@ mod memory;
 pub mod numbers;
 pub mod rows;
 mod runtime;
+mod wide;
 
 pub use bench::Bench;
 use hidet::prelude::*;
@@ -27,5 +28,6 @@ pub fn run(device: Device, compare: bool) -> (String, bool) {
     hard::check(&mut bench);
     faults::check(&mut bench);
     runtime::check(&mut bench);
+    wide::check(&mut bench);
     bench.report()
 }
