@@ -30,6 +30,7 @@ pub(super) fn check(bench: &mut Bench) {
     exact(bench, "host arrays through staging", 4.0, &|device| device.tensor(&vec![4.0; n], [n])?.to_vec());
     exact(bench, "memory dropped while in use", 8.0, &|device| dropped(device, n));
     exact(bench, "DLPack out and in", 3.0, &|device| dlpack(device, n));
+    exact(bench, "occupancy by the published limits", 1.0, &occupancy);
     if bench.arch().is_some() {
         exact(bench, "out of memory, then launches", 7.0, &|device| out_of_memory(device, n));
     }
@@ -147,6 +148,17 @@ fn dlpack(device: &Device, n: usize) -> hidet::Result<Vec<f32>> {
     kernel.launch(&y, &mut z, 2.0)?;
     drop(y);
     z.to_vec()
+}
+
+fn occupancy(device: &Device) -> hidet::Result<Vec<f32>> {
+    if let (Some(arch), Some(told)) = (device.arch(), add().compile(device)?.resources()?) {
+        let shared = told.usage.shared + told.dynamic_shared;
+        let estimate = hidet::cuda::Occupancy::estimate(arch, told.threads, told.usage.registers, shared);
+        if estimate.is_some_and(|estimate| estimate != told.occupancy) {
+            return Err(wrong(&format!("the driver tells {}, the published limits {estimate:?}", told.occupancy)));
+        }
+    }
+    Ok(vec![1.0; 5])
 }
 
 fn out_of_memory(device: &Device, n: usize) -> hidet::Result<Vec<f32>> {
