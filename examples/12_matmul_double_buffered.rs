@@ -1,7 +1,8 @@
 //! Matrix product, fourth step: the double-buffered kernel of the paper, at its default schedule.
 //!
-//! While a tile is multiplied, the next one travels from global memory to registers; while a column of it is
-//! multiplied, the next column travels from shared memory to registers. The loops have no conditions: the first tile
+//! While a tile is multiplied, the next one travels from global to shared memory, asynchronously: the paper's kernel
+//! stages it in registers, of which two blocks a multiprocessor leave too few. While a column of a tile is multiplied, the
+//! next column travels from shared memory to registers. The loops have no conditions: the first tile
 //! along k is the partial one, the last one stands by itself, and a tile that would reach beyond c is moved inwards and
 //! stores only what no other block does.
 //!
@@ -107,8 +108,6 @@ kernel! {
         // A column of a is stored by threads 8 apart: 4 more elements a row put them into different banks.
         let a_shared = shared::<f32>([2, block_k, block_m + 4]);
         let b_shared = shared::<f32>([2, block_k, block_n]);
-        let a_staged = registers::<f32>(load_a.register_layout());
-        let b_staged = registers::<f32>(load_b.register_layout());
         let a_frag = registers::<f32>(schedule.fragment(0, 4));
         let b_frag = registers::<f32>(schedule.fragment(1, 8));
         let sums = registers::<f32>(own.register_layout());
@@ -142,20 +141,18 @@ kernel! {
                 for p in unroll(0..block_k) {
                     let (this, other) = (p % 2, (p + 1) % 2);
                     if p == 0 && !last {
+                        // Nothing is read for what lies before the first row or column.
                         for (i, q) in load_a.on(t) {
-                            a_staged[[i, q]] = a.get((row0 + i, start + q));
+                            let count = if row0 + i >= 0 { 1 } else { 0 };
+                            cp_async_partial::<1>(&a_shared[[next, q, i]], &a[[row0 + i, start + q]], count);
                         }
                         for (q, j) in load_b.on(t) {
-                            b_staged[[q, j]] = b.get((start + q, col0 + j));
+                            let count = if col0 + j >= 0 { 1 } else { 0 };
+                            cp_async_partial::<1>(&b_shared[[next, q, j]], &b[[start + q, col0 + j]], count);
                         }
                     }
                     if p == block_k - 1 && !last {
-                        for (i, q) in load_a.on(t) {
-                            a_shared[[next, q, i]] = a_staged[[i, q]];
-                        }
-                        for (q, j) in load_b.on(t) {
-                            b_shared[[next, q, j]] = b_staged[[q, j]];
-                        }
+                        cp_async_wait_all();
                         sync_threads();
                     }
                     // The next column: of this tile, or the first of the next one, where there is one.

@@ -349,9 +349,12 @@ pub fn softmax_fast<T: Float>(plan: Option<Rows>) -> Template<(In<T, 2>, Out<T, 
     }
 }
 
+/// What layer norm takes: x, gain, bias, y, epsilon.
+type LayerNorm<T> = (In<T, 2>, In<T, 1>, In<T, 1>, Out<T, 2>, Expr<f32>);
+
 /// y = (x - mean) / sqrt(variance + epsilon) * gain + bias along the last axis, computed in f32. Without a schedule, of
 /// rows of any length.
-pub fn layer_norm_fast<T: Float>(plan: Option<Rows>) -> Template<(In<T, 2>, In<T, 1>, In<T, 1>, Out<T, 2>, Expr<f32>)> {
+pub fn layer_norm_fast<T: Float>(plan: Option<Rows>) -> Template<LayerNorm<T>> {
     match plan {
         Some(plan) => for_lanes!(plan, layer_norm_held::<T>, "layer_norm_fast"),
         None => layer_norm::layer_norm::<T>(),

@@ -3,7 +3,6 @@
 
 use super::bench::{Bench, Limit};
 use crate::examples::transpose::transpose;
-use crate::examples::vector_add::vector_add;
 
 /// What no pattern of 2^8, 2^31 or 2^32 elements repeats.
 fn element(at: usize) -> u8 {
@@ -22,22 +21,12 @@ pub(super) fn check(bench: &mut Bench) {
     if bench.arch().is_none() {
         return;
     }
-    let n = (1 << 31) + 40_000;
-    let places = sample(n);
-    let twice: Vec<f64> = places.iter().map(|at| f64::from(element(*at)) * 2.0).collect();
-    let elements: Vec<u8> = (0..n).map(element).collect();
-    bench.case_alone::<u8>("vector_add, wide", &[n], Limit::Ulps(0.0), &twice, |device| {
-        let x = device.tensor(&elements, [n])?;
-        let mut z = device.empty::<u8, 1>([n])?;
-        vector_add::<u8>().compile(device)?.launch(&x, &x, &mut z)?;
-        let z = z.to_vec()?;
-        Ok(places.iter().map(|at| z[*at]).collect())
-    });
     let [rows, cols] = [32_771, 65_531];
     let places = sample(rows * cols);
+    let elements: Vec<u8> = (0..rows * cols).map(element).collect();
     let turned: Vec<f64> = places.iter().map(|at| f64::from(element(at % rows * cols + at / rows))).collect();
     bench.case_alone::<u8>("transpose, wide", &[rows, cols], Limit::Ulps(0.0), &turned, |device| {
-        let x = device.tensor(&elements[..rows * cols], [rows, cols])?;
+        let x = device.tensor(&elements, [rows, cols])?;
         let mut y = device.empty::<u8, 2>([cols, rows])?;
         transpose::<u8>().compile(device)?.launch(&x, &mut y)?;
         let y = y.to_vec()?;

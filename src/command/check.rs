@@ -16,6 +16,9 @@ pub struct Check {
     /// Only these.
     #[arg(long, value_enum)]
     only: Option<Part>,
+    /// Of the intrinsics those alone whose name, types and sizes begin so: `--only intrinsics --named 'tma.load.2d f16'`.
+    #[arg(long, default_value = "")]
+    named: String,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -52,7 +55,7 @@ impl Check {
             passed &= show(crate::check::run(device.clone(), !self.alone));
         }
         if wanted(Part::Intrinsics) {
-            passed &= show(crate::check::intrinsics::run(&device, !self.alone));
+            passed &= show(crate::check::intrinsics::run(&device, !self.alone, &self.named));
         }
         if wanted(Part::Math) {
             passed &= show(crate::check::intrinsics::math::check(&device, !self.alone, 1 << 20));

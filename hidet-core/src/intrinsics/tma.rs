@@ -75,7 +75,11 @@ fn tensor(rank: usize) -> Vec<Row> {
     )
     .operand(Operand::Map);
     let mut rows = vec![load, multicast, store("store", None, &Scalar::ALL, "Copies shared memory to")];
-    rows.extend(REDUCTIONS.map(|(name, op, types, doc)| store(&format!("reduce.{name}"), Some(op), types, doc)));
+    rows.extend(REDUCTIONS.map(|(name, op, types, doc)| {
+        // A tensor map of signed 64-bit elements and a bitwise operation are an illegal instruction (seen on sm_90).
+        let types = if matches!(op, AtomicOp::And | AtomicOp::Or | AtomicOp::Xor) { &types[..3] } else { types };
+        store(&format!("reduce.{name}"), Some(op), types, doc)
+    }));
     rows.push(with_coordinates(prefetch, rank));
     rows
 }

@@ -103,7 +103,7 @@ fn of_buffer(function: &Function, id: BufferId, transposed: bool) -> Result<Form
     for (axis, extent) in outer.iter().enumerate().filter(|(_, extent)| **extent > 1) {
         let mut next = zeros.clone();
         next[axis] = 1;
-        if !place(&next, 0, 0).is_some_and(|byte| byte % form.alignment() == 0) {
+        if place(&next, 0, 0).is_none_or(|byte| byte % form.alignment() != 0) {
             return Err(format!(
                 "the {extent} matrices along axis {axis} of `{name}` must begin at multiples of {} bytes, as their swizzle repeats there",
                 form.alignment()

@@ -72,6 +72,10 @@ fn exists(row: &Row, arch: Arch) -> bool {
     least && row.max_arch.is_none_or(|most| arch.number <= most)
 }
 
+fn is_named(case: &Case, named: &str) -> bool {
+    format!("{} {}", case.row, case.detail).starts_with(named)
+}
+
 /// What came of a family.
 #[derive(Default)]
 struct Family {
@@ -97,14 +101,14 @@ fn problem(case: &Case, device: &Device) -> Option<String> {
     }
 }
 
-/// Runs every case on a device, and on the simulated device too where `compare`, on all cores; the report, and whether
-/// all passed.
-pub fn run(device: &Device, compare: bool) -> (String, bool) {
-    run_some(device, compare, &|_| true)
+/// Runs every case on a device whose row, types and sizes, as in `tma.load.2d f16`, begin with `named`, and on the
+/// simulated device too where `compare`, on all cores; the report, and whether all passed.
+pub fn run(device: &Device, compare: bool, named: &str) -> (String, bool) {
+    run_some(device, compare, &|_| true, named)
 }
 
 /// The same for some rows.
-fn run_some(device: &Device, compare: bool, some: &dyn Fn(&Row) -> bool) -> (String, bool) {
+fn run_some(device: &Device, compare: bool, some: &dyn Fn(&Row) -> bool, named: &str) -> (String, bool) {
     let mut families: BTreeMap<&str, Family> = BTreeMap::new();
     let devices: Vec<Device> = match compare && !device.is_sim() {
         true => vec![Device::sim(), device.clone()],
@@ -120,11 +124,13 @@ fn run_some(device: &Device, compare: bool, some: &dyn Fn(&Row) -> bool) -> (Str
             family.skipped += 1;
             family.reasons.extend(elsewhere(row));
         }
-        let cases = maker.map_or_else(Vec::new, |cases| cases(row));
+        let mut cases = maker.map_or_else(Vec::new, |cases| cases(row));
+        cases.retain(|case| is_named(case, named));
         family.cases += cases.len();
         all.extend(cases.into_iter().map(|case| (name, case)));
     }
-    let packed = packed::cases();
+    let mut packed = packed::cases();
+    packed.retain(|case| is_named(case, named));
     families.insert("(packed)", Family { cases: packed.len(), ..Family::default() });
     all.extend(packed.into_iter().map(|case| ("(packed)", case)));
     let next = AtomicUsize::new(0);
@@ -192,7 +198,7 @@ mod tests {
 
     #[test]
     fn every_case_holds_on_the_simulated_device() {
-        let (report, passed) = run_some(&Device::sim(), false, &some);
+        let (report, passed) = run_some(&Device::sim(), false, &some, "");
         assert!(passed, "{report}");
     }
 

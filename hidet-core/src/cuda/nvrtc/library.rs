@@ -2,7 +2,7 @@
 //!
 //! NVRTC may be called from many threads, but its front end, a sixth of a compilation, runs under one lock of the library:
 //! sixteen threads come no further than five. A copy of its file is another library with a lock of its own. Copies are made
-//! where many kernels are compiled at once, are removed from disk as soon as they are loaded, and stay loaded.
+//! in memory where many kernels are compiled at once, and stay loaded.
 
 use super::unavailable;
 use crate::error::Result;
@@ -202,12 +202,12 @@ pub(super) fn expecting<R>(kernels: usize, work: impl FnOnce() -> R) -> R {
 #[cfg(target_os = "linux")]
 mod loader {
     use super::Api;
+    use std::ffi::c_uint;
     use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
-    use std::fs::{self, File};
+    use std::fs::File;
+    use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd};
     use std::os::unix::ffi::{OsStrExt, OsStringExt};
-    use std::os::unix::fs::OpenOptionsExt;
     use std::path::{Path, PathBuf};
-    use std::sync::atomic::{AtomicU32, Ordering};
 
     /// As `dladdr` of POSIX 2024 fills it.
     #[repr(C)]
@@ -222,7 +222,11 @@ mod loader {
         fn dladdr(address: *const c_void, info: *mut Info) -> c_int;
         fn dlopen(file: *const c_char, flags: c_int) -> *mut c_void;
         fn dlsym(library: *mut c_void, name: *const c_char) -> *const c_void;
+        fn memfd_create(name: *const c_char, flags: c_uint) -> c_int;
     }
+
+    /// Programs that this one starts do not have the file.
+    const CLOSE_ON_EXEC: c_uint = 1;
 
     /// Everything is bound at once, and seen by nobody else.
     const NOW: c_int = 2;
@@ -250,24 +254,21 @@ mod loader {
             // SAFETY: as below. Where it is not there, the copy may find it otherwise, or is not used.
             let _ = unsafe { dlopen(name.as_ptr(), NOW) };
         }
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("hidet-nvrtc-{}-{number}.so", std::process::id()));
-        let mut from = File::open(file).ok()?;
-        // Made anew and for this user alone: nobody else may say what is loaded.
-        let mut to = File::options().write(true).create_new(true).mode(0o600).open(&path).ok()?;
-        let copied = std::io::copy(&mut from, &mut to);
-        drop(to);
-        let name = CString::new(path.clone().into_os_string().into_vec()).ok();
-        let library = match (copied, name) {
-            // SAFETY: loading NVRTC runs its initialisers alone.
-            (Ok(_), Some(name)) => unsafe { dlopen(name.as_ptr(), NOW) },
-            _ => std::ptr::null_mut(),
+        // A file in memory: it needs no folder that may be full, shared or not to be executed from.
+        // SAFETY: the name ends with NUL; the descriptor is owned by the file from here on.
+        let mut to = match unsafe { memfd_create(c"hidet-nvrtc".as_ptr(), CLOSE_ON_EXEC) } {
+            descriptor if descriptor < 0 => return None,
+            descriptor => unsafe { File::from_raw_fd(descriptor) },
         };
-        let _ = fs::remove_file(&path);
+        std::io::copy(&mut File::open(file).ok()?, &mut to).ok()?;
+        let name = CString::new(format!("/proc/self/fd/{}", to.as_raw_fd())).ok()?;
+        // SAFETY: loading NVRTC runs its initialisers alone.
+        let library = unsafe { dlopen(name.as_ptr(), NOW) };
         if library.is_null() {
             return None;
         }
+        // The loader knows libraries by their names, so this descriptor may not be given out again.
+        let _ = to.into_raw_fd();
         // SAFETY: the library is loaded and never unloaded; the symbol is looked up, not called.
         Api::find(&|name| unsafe { dlsym(library, name.as_ptr()) }).ok()
     }
@@ -294,17 +295,16 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_copy_is_another_library_that_works() {
+    fn copies_are_libraries_of_their_own_that_work() {
         if !crate::testing::nvrtc::available().unwrap() {
             return;
         }
         let library = library().unwrap();
-        let copy = library.copy().unwrap();
-        assert_ne!(copy.api.nvrtcCompileProgram as usize, library.first.api.nvrtcCompileProgram as usize);
-        assert!(works(&copy.api) && library.bytes > 1 << 20);
-        let left = std::fs::read_dir(std::env::temp_dir()).unwrap().flatten();
-        let own = format!("hidet-nvrtc-{}-", std::process::id());
-        assert!(!left.map(|entry| entry.file_name()).any(|name| name.to_string_lossy().starts_with(&own)));
+        let copies = [library.copy().unwrap(), library.copy().unwrap()];
+        let compile = |instance: &Instance| instance.api.nvrtcCompileProgram as usize;
+        let all = [&library.first, copies[0], copies[1]].map(compile);
+        assert!(all[0] != all[1] && all[1] != all[2] && all[0] != all[2]);
+        assert!(copies.iter().all(|copy| works(&copy.api)) && library.bytes > 1 << 20);
     }
 
     #[test]
