@@ -2,9 +2,9 @@
 //!
 //! While a tile is multiplied, the next one travels from global to shared memory, asynchronously: the paper's kernel
 //! stages it in registers, of which two blocks a multiprocessor leave too few. While a column of a tile is multiplied, the
-//! next column travels from shared memory to registers. The loops have no conditions: the first tile
-//! along k is the partial one, the last one stands by itself, and a tile that would reach beyond c is moved inwards and
-//! stores only what no other block does.
+//! next column travels from shared memory to registers. The loops have no conditions: the first tile along k is the partial
+//! one, the last one stands by itself, and a tile that would reach beyond c is moved inwards and stores only what no other
+//! block does.
 //!
 //! Source: "Hidet: Task-Mapping Programming Paradigm for Deep Learning Tensor Programs", ASPLOS 2023, figure 8.
 
