@@ -55,6 +55,8 @@ kernel! {
     /// c = a * transposed b. Rows of all three must be multiples of 16 bytes, as the copy engine asks.
     #[launch(grid = s.blocks as u32, block = 384, min_blocks = 1, cluster = s.cluster as u32)]
     pub fn matmul_wgmma(#[meta] s: Schedule, a: In<bf16, [m, k]>, b: In<bf16, [n, k]>, c: Out<bf16, [m, n]>) {
+        require(n.multiple_of(8), "n must be a multiple of 8");
+        require(k.multiple_of(8), "k must be a multiple of 8");
         let (stages, cluster, blocks) = (s.stages, s.cluster, s.blocks);
         let part = 256 / cluster;
         let a_map = a.tensor_map([128, 64], Swizzle::B128);
