@@ -15,7 +15,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     /// place; the other block must have begun, and not end before: let the blocks meet at [`cluster_sync`].
     ///
     /// ```
-    /// use hidet_core::prelude::*;
+    /// use hidet::prelude::*;
     ///
     /// kernel! {
     ///     /// The sum over the rows of a cluster of four blocks, a row a block.
