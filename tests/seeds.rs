@@ -9,7 +9,7 @@ mod simulate;
 use hidet::ir::{Function, Relation};
 use hidet::mapping::IndexExpr;
 use hidet::passes;
-use hidet::sim::{self, Failure, Options};
+use hidet::sim::{self, Options};
 use hidet_examples::registry;
 
 /// Extents that meet the constraints of the kernel: the first that do of a few for all dims alike, but for those that
@@ -55,9 +55,7 @@ fn no_kernel_of_the_examples_is_faulty_under_any_seed() {
             continue;
         };
         let options = passes::Options { checks: true, ..passes::Options::default() };
-        // Some intrinsics cannot be checked; the simulator refuses those itself.
-        let lowered = passes::lower(&built, &options).or_else(|_| passes::lower(&built, &passes::Options::default()));
-        let lowered = lowered.unwrap_or_else(|error| panic!("{}: {error}", entry.name));
+        let lowered = passes::lower(&built, &options).unwrap_or_else(|error| panic!("{}: {error}", entry.name));
         let start = std::time::Instant::now();
         let mut simulated = true;
         for seed in 0..seeds {
@@ -68,9 +66,6 @@ fn no_kernel_of_the_examples_is_faulty_under_any_seed() {
                 let options = Options { seed, threads: Some(threads), ..Options::default() };
                 match sim::run(&lowered, &arguments, &options) {
                     Ok(report) => results.push((report.counters, simulate::contents(&arguments))),
-                    Err(Failure::Refused { message, .. }) if message.contains("no meaning on the simulated device") => {
-                        simulated = false;
-                    }
                     Err(failure) => {
                         failures.push(format!("seed {seed}: {failure}"));
                         simulated = false;

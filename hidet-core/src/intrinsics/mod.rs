@@ -405,8 +405,6 @@ pub enum Meaning {
     /// Copies operand 2 bytes from shared address 1 of this block to address 0, asynchronously; they arrive at
     /// mbarrier 3.
     PushCopy,
-    /// Compiled, not simulated: the simulated device refuses with the name of the intrinsic.
-    NotSimulated,
 }
 
 /// A row that any thread runs by itself, on any architecture, without a result: the start of most rows.

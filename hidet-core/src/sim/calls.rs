@@ -144,8 +144,6 @@ impl BlockRun<'_> {
             Meaning::PeerAddress => self.peer_address(warp, strand, number),
             // These go to a peer always.
             Meaning::PushStore | Meaning::PushReduce(_) | Meaning::PushCopy => None,
-            // The compiler refuses it.
-            Meaning::NotSimulated => None,
         };
         if self.stopped {
             return Some(Pause::Stopped);
