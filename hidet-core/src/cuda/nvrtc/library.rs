@@ -150,26 +150,10 @@ impl Library {
         self.making.fetch_update(Relaxed, Relaxed, claim).is_ok()
     }
 
-    /// Loads a copy more, and tries it.
+    /// Loads a copy more.
     fn copy(&self) -> Option<&'static Instance> {
         let api = loader::copy(self.file.as_ref()?, self.version)?;
-        works(&api).then(|| &*Box::leak(Box::new(Instance { api, users: AtomicUsize::new(0) })))
-    }
-}
-
-/// Whether a copy compiles: it must find the library of built-in functions, which lies beside the original.
-fn works(api: &Api) -> bool {
-    let mut program = std::ptr::null_mut();
-    let (text, none) = (c"__global__ void k() {}", std::ptr::null());
-    // SAFETY: the strings end with NUL; there are no headers and no options; the program is destroyed once.
-    unsafe {
-        let created = (api.nvrtcCreateProgram)(&mut program, text.as_ptr(), text.as_ptr(), 0, none, none);
-        if created != nvrtcResult::NVRTC_SUCCESS {
-            return false;
-        }
-        let compiled = (api.nvrtcCompileProgram)(program, 0, none);
-        (api.nvrtcDestroyProgram)(&mut program);
-        compiled == nvrtcResult::NVRTC_SUCCESS
+        Some(Box::leak(Box::new(Instance { api, users: AtomicUsize::new(0) })))
     }
 }
 
@@ -247,12 +231,13 @@ mod loader {
 
     /// Loads a copy of a file, which is another library.
     pub fn copy(file: &Path, (major, minor): (i32, i32)) -> Option<Api> {
-        // It looks for its library of built-in functions in its own folder, where there is none; found by name, it is the
-        // one that is loaded already.
+        // A copy looks for its library of built-in functions in its own folder, where there is none, then by name: that finds
+        // the one that is loaded already. Without it a copy compiles nothing.
         let built_in = file.with_file_name(format!("libnvrtc-builtins.so.{major}.{minor}"));
-        if let Ok(name) = CString::new(built_in.into_os_string().into_vec()) {
-            // SAFETY: as below. Where it is not there, the copy may find it otherwise, or is not used.
-            let _ = unsafe { dlopen(name.as_ptr(), NOW) };
+        let built_in = CString::new(built_in.into_os_string().into_vec()).ok()?;
+        // SAFETY: as below.
+        if unsafe { dlopen(built_in.as_ptr(), NOW) }.is_null() {
+            return None;
         }
         // A file in memory: it needs no folder that may be full, shared or not to be executed from.
         // SAFETY: the name ends with NUL; the descriptor is owned by the file from here on.
@@ -305,6 +290,20 @@ mod tests {
         let all = [&library.first, copies[0], copies[1]].map(compile);
         assert!(all[0] != all[1] && all[1] != all[2] && all[0] != all[2]);
         assert!(copies.iter().all(|copy| works(&copy.api)) && library.bytes > 1 << 20);
+    }
+
+    /// Whether a copy compiles: it must find the library of built-in functions.
+    fn works(api: &Api) -> bool {
+        let mut program = std::ptr::null_mut();
+        let (text, none) = (c"__global__ void k() {}", std::ptr::null());
+        // SAFETY: the strings end with NUL; there are no headers and no options; the program is destroyed once.
+        unsafe {
+            let created = (api.nvrtcCreateProgram)(&mut program, text.as_ptr(), text.as_ptr(), 0, none, none);
+            assert_eq!(created, nvrtcResult::NVRTC_SUCCESS);
+            let compiled = (api.nvrtcCompileProgram)(program, 0, none);
+            (api.nvrtcDestroyProgram)(&mut program);
+            compiled == nvrtcResult::NVRTC_SUCCESS
+        }
     }
 
     #[test]
