@@ -1,10 +1,11 @@
 //! Matrix product, fourth step: the double-buffered kernel of the paper, at its default schedule.
 //!
-//! While a tile is multiplied, the next one travels from global to shared memory, asynchronously: the paper's kernel
-//! stages it in registers, of which two blocks a multiprocessor leave too few. While a column of a tile is multiplied, the
-//! next column travels from shared memory to registers. The loops have no conditions: the first tile along k is the partial
-//! one, the last one stands by itself, and a tile that would reach beyond c is moved inwards and stores only what no other
-//! block does.
+//! While a tile is multiplied, the next one travels from global to shared memory. That of b does so asynchronously. That
+//! of a is stored transposed, so a warp reads eight elements of four rows; an asynchronous copy would pass through shared
+//! memory once for each row, so a is staged in registers as in the paper. While a column of a tile is multiplied, the next
+//! column travels from shared memory to registers. The loops have no conditions: the first tile along k is the partial one,
+//! the last one stands by itself, and a tile that would reach beyond c is moved inwards and stores only what no other block
+//! does.
 //!
 //! Source: "Hidet: Task-Mapping Programming Paradigm for Deep Learning Tensor Programs", ASPLOS 2023, figure 8.
 
@@ -110,6 +111,7 @@ kernel! {
         let b_shared = shared::<f32>([2, block_k, block_n]);
         let a_frag = registers::<f32>(schedule.fragment(0, 4));
         let b_frag = registers::<f32>(schedule.fragment(1, 8));
+        let a_stage = registers::<f32>(load_a.register_layout());
         let sums = registers::<f32>(own.register_layout());
 
         let t = thread_id();
@@ -141,17 +143,19 @@ kernel! {
                 for p in unroll(0..block_k) {
                     let (this, other) = (p % 2, (p + 1) % 2);
                     if p == 0 && !last {
-                        // Nothing is read for what lies before the first row or column.
                         for (i, q) in load_a.on(t) {
-                            let count = if row0 + i >= 0 { 1 } else { 0 };
-                            cp_async_partial::<1>(&a_shared[[next, q, i]], &a[[row0 + i, start + q]], count);
+                            a_stage[[i, q]] = a.get((row0 + i, start + q));
                         }
+                        // Nothing is read for what lies before the first column.
                         for (q, j) in load_b.on(t) {
                             let count = if col0 + j >= 0 { 1 } else { 0 };
                             cp_async_partial::<1>(&b_shared[[next, q, j]], &b[[start + q, col0 + j]], count);
                         }
                     }
                     if p == block_k - 1 && !last {
+                        for (i, q) in load_a.on(t) {
+                            a_shared[[next, q, i]] = a_stage[[i, q]];
+                        }
                         cp_async_wait_all();
                         sync_threads();
                     }

@@ -20,6 +20,9 @@ const CHILD: &str = "HIDET_BENCH_COMPILE";
 /// Kernels compiled one after another and at once.
 const MANY: usize = 64;
 
+/// How often that is done.
+const ROUNDS: usize = 5;
+
 type Outcome<T = ()> = Result<T, String>;
 
 fn say(error: impl std::fmt::Display) -> String {
@@ -64,11 +67,11 @@ pub fn run(device: &str) -> Outcome {
     row("from the cache in a new process", stored, Some(5.0));
 
     println!("\n{MANY} kernels, cache empty");
-    let (mut serial, mut parallel, mut processes) = (f64::INFINITY, f64::INFINITY, f64::INFINITY);
-    for round in 0..2 {
+    let (mut serial, mut parallel, mut processes) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
         let times = lines(&start(device, "many", &folder.path(&format!("many{round}")))?)?;
-        serial = serial.min(times.of("serial")?);
-        parallel = parallel.min(times.of("parallel")?);
+        serial.push(times.of("serial")?);
+        parallel.push(times.of("parallel")?);
         let begin = Instant::now();
         let share = |part: usize| {
             let path = folder.path(&format!("share{round}.{part}"));
@@ -80,14 +83,21 @@ pub fn run(device: &str) -> Outcome {
                 return Err("a process that compiles failed".to_owned());
             }
         }
-        processes = processes.min(since(begin));
+        processes.push(since(begin));
     }
+    let [serial, parallel, processes] = [serial, parallel, processes].map(median);
+    println!("  medians of {ROUNDS} rounds");
     row("one after another", serial, None);
     row("at once, on threads", parallel, None);
     row(&format!("at once, in {cores} processes"), processes, None);
     let goal = if cores >= 16 { ", must be at least 10" } else { "" };
     println!("  {:32} {:9.2}{goal}", "times as fast, on threads", serial / parallel);
     Ok(())
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
 }
 
 fn row(name: &str, time: f64, must: Option<f64>) {
