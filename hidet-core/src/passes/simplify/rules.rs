@@ -194,6 +194,13 @@ impl Simplifier<'_> {
             Div | Rem => self.division(op, a, b, scalar),
             Shr => {
                 let by = by.filter(|by| (0..63).contains(by))?;
+                if let Some(Op::Binary(Shr, inner, first)) = self.op(a).cloned()
+                    && let Some(both) = self.number(first).map(|first| first + by)
+                    && (0..8 * scalar.bytes() as i128).contains(&both)
+                {
+                    let both = self.int(scalar, both as i64);
+                    return self.made(Op::Binary(Shr, inner, both), scalar);
+                }
                 self.quotient(op, a, 1 << by, scalar)
             }
             And => {
@@ -308,6 +315,15 @@ impl Simplifier<'_> {
         let form = self.facts.linear(self.function, a);
         if !self.facts.nonnegative(self.function, &form) {
             return None;
+        }
+        // Of a multiple it is a multiple again, of however many terms.
+        if matches!(op, BinaryOp::Div | BinaryOp::Shr)
+            && let Some(Op::Binary(BinaryOp::Mul, inner, factor)) = self.op(a).cloned()
+            && let Some(factor) = self.number(factor).filter(|factor| factor % by == 0)
+            && self.facts.linear(self.function, inner).times(factor).as_ref() == Some(&form)
+        {
+            let factor = self.int(scalar, (factor / by) as i64);
+            return self.made(Op::Binary(BinaryOp::Mul, inner, factor), scalar);
         }
         let (mut whole, mut rest) =
             (Linear::constant(form.constant.div_euclid(by)), Linear::constant(form.constant.rem_euclid(by)));
