@@ -5,7 +5,8 @@
 //! type.
 
 use super::{BinaryOp, CompareOp, Op, UnaryOp};
-use crate::types::number::{Float, Integer, Number, acosh, asinh, atanh, erf, to_f32_odd};
+use crate::types::math::{acosh, asinh, atanh, erf};
+use crate::types::number::{Float, Integer, Number, to_f32_odd};
 use crate::types::{Const, E4M3, E5M2, Scalar, TF32, bf16, f16};
 
 /// An operation on the bits of one value.

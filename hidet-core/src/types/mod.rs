@@ -3,6 +3,7 @@
 //! Knows nothing of the IR. What is here is true on every device.
 
 mod element;
+pub mod math;
 pub mod number;
 mod scalar;
 pub mod small;

@@ -53,7 +53,7 @@ fn functions() -> Vec<Function> {
         one(UnaryOp::Asinh, 3.5, f64::asinh),
         one(UnaryOp::Acosh, 4.5, f64::acosh),
         one(UnaryOp::Atanh, 3.5, f64::atanh),
-        one(UnaryOp::Erf, 2.5, hidet::types::number::erf),
+        one(UnaryOp::Erf, 2.5, hidet::types::math::erf),
         two(BinaryOp::Div, 0.5, |a, b| a / b),
         two(BinaryOp::Pow, 4.5, f64::powf),
         two(BinaryOp::Atan2, 3.5, f64::atan2),

@@ -19,6 +19,7 @@
 //!
 //! becomes, in a block of 128 threads, `let b = (thread >> 5) * 8; for i in 0 .. 4 { let c = b + i; store x[c] }`.
 
+mod arithmetic;
 mod control;
 mod key;
 mod rules;

@@ -1,0 +1,229 @@
+//! From a function to its text: what is printed once a function, and the names of handles.
+
+mod mapping;
+mod stmt;
+
+use super::names::{escape, unique};
+use super::{index, layout};
+use crate::ir::{
+    Access, Buffer, BufferId, Function, Handle, LoopId, MapId, Param, Relation, Scope, Stmt, StmtId, Swizzle, ValueId,
+    VarId,
+};
+use crate::types::Type;
+use hidet_mapping::IndexExpr;
+use std::collections::HashSet;
+use std::fmt::Write;
+
+/// The text of a function.
+pub(super) fn print(function: &Function, spans: bool) -> String {
+    let f = &function.compacted();
+    let mut targets = HashSet::new();
+    f.stmts.iter().for_each(|(_, stmt)| {
+        if let Stmt::Break(label) | Stmt::Continue(label) = stmt {
+            targets.insert(*label);
+        }
+    });
+    let mut printer = Printer {
+        f,
+        dims: unique("", f.dims.iter().map(|(_, dim)| dim.name.as_str())),
+        values: unique("%", f.values.iter().map(|(_, value)| value.name.as_str())),
+        vars: unique("$", f.vars.iter().map(|(_, var)| var.name.as_str())),
+        buffers: unique("@", f.buffers.iter().map(|(_, buffer)| buffer.name.as_str())),
+        loops: unique("'", f.loops.iter().map(|(_, label)| label.name.as_str())),
+        targets,
+        spans,
+        open: HashSet::new(),
+        indent: 0,
+        out: String::new(),
+    };
+    printer.function();
+    printer.out
+}
+
+struct Printer<'a> {
+    f: &'a Function,
+    dims: Vec<String>,
+    values: Vec<String>,
+    vars: Vec<String>,
+    buffers: Vec<String>,
+    loops: Vec<String>,
+    /// The loops that some jump names.
+    targets: HashSet<LoopId>,
+    spans: bool,
+    /// The statements being printed: one inside of itself is invalid, and must not be printed for ever.
+    open: HashSet<StmtId>,
+    indent: usize,
+    out: String,
+}
+
+/// A handle that names nothing prints as `%?`, which is not read back.
+fn name_of(names: &[String], index: usize, sigil: &str) -> String {
+    names.get(index).cloned().unwrap_or_else(|| format!("{sigil}?"))
+}
+
+impl Printer<'_> {
+    fn value(&self, value: ValueId) -> String {
+        name_of(&self.values, value.index(), "%")
+    }
+    fn typed(&self, value: ValueId) -> String {
+        let ty = self.f.values.get(value).map_or(Type::I32, |value| value.ty);
+        format!("{}: {ty}", self.value(value))
+    }
+    fn var(&self, var: VarId) -> String {
+        name_of(&self.vars, var.index(), "$")
+    }
+    fn buffer(&self, buffer: BufferId) -> String {
+        name_of(&self.buffers, buffer.index(), "@")
+    }
+    fn map(&self, map: MapId) -> String {
+        format!("#{}", map.index())
+    }
+    fn label(&self, label: LoopId) -> String {
+        name_of(&self.loops, label.index(), "'")
+    }
+    fn values(&self, values: &[ValueId]) -> String {
+        values.iter().map(|value| self.value(*value)).collect::<Vec<_>>().join(", ")
+    }
+    fn address(&self, buffer: BufferId, index: &[ValueId]) -> String {
+        format!("{}[{}]", self.buffer(buffer), self.values(index))
+    }
+    fn symbol(&self) -> impl Fn(u32) -> String {
+        |symbol| name_of(&self.dims, symbol as usize, "")
+    }
+    fn formula(&self, expr: &IndexExpr) -> String {
+        index::print(expr, &self.symbol())
+    }
+
+    fn line(&mut self, text: &str) {
+        let indent = self.indent;
+        let _ = writeln!(self.out, "{:indent$}{text}", "", indent = 2 * indent);
+    }
+
+    fn function(&mut self) {
+        let f = self.f;
+        let mut head = format!("kernel {}", escape(&f.name));
+        if !f.dims.is_empty() {
+            let _ = write!(head, "<{}>", self.dims.join(", "));
+        }
+        let params: Vec<String> = f.params.iter().map(|param| self.param(param)).collect();
+        let one_line = format!("{head}({})", params.join(", "));
+        if one_line.len() <= 110 {
+            self.line(&one_line);
+        } else {
+            self.line(&format!("{head}("));
+            params.iter().for_each(|param| self.line(&format!("  {param},")));
+            self.line(")");
+        }
+        let grid: Vec<String> = f.launch.grid.iter().map(|extent| self.formula(extent)).collect();
+        self.line(&format!("grid ({})", grid.join(", ")));
+        let [x, y, z] = f.launch.block;
+        self.line(&format!("block ({x}, {y}, {z})"));
+        if f.launch.cluster != [1; 3] {
+            let [x, y, z] = f.launch.cluster;
+            self.line(&format!("cluster ({x}, {y}, {z})"));
+        }
+        if f.launch.cooperative {
+            self.line("cooperative");
+        }
+        if f.launch.dependent {
+            self.line("dependent");
+        }
+        if f.launch.min_blocks != 0 {
+            self.line(&format!("min_blocks {}", f.launch.min_blocks));
+        }
+        for constraint in &f.constraints {
+            let relation = relation_name(constraint.relation);
+            let (left, right) = (self.formula(&constraint.left), self.formula(&constraint.right));
+            self.line(&format!("where {left} {relation} {right} {:?}", constraint.message));
+        }
+        if self.spans && !f.files.is_empty() {
+            self.line(&format!("files {:?}", f.files));
+        }
+        self.line("{");
+        self.indent += 1;
+        let params: HashSet<BufferId> = param_buffers(f).collect();
+        for (id, buffer) in f.buffers.iter().filter(|(id, _)| !params.contains(id)) {
+            let text = format!("{} {}: {}", buffer.scope.name(), self.buffer(id), self.buffer_type(buffer));
+            self.line(&text);
+        }
+        for (id, map) in f.maps.iter() {
+            let swizzle = swizzle_name(map.swizzle);
+            let text =
+                format!("map {} = {} tile {:?} swizzle {swizzle}", self.map(id), self.buffer(map.buffer), map.tile);
+            self.line(&text);
+        }
+        self.block(&f.body);
+        self.indent -= 1;
+        self.line("}");
+    }
+
+    fn param(&self, param: &Param) -> String {
+        match param {
+            Param::Tensor { buffer: id, access } => match self.f.buffers.get(*id) {
+                Some(buffer) => {
+                    let scope = match buffer.scope {
+                        Scope::Global => String::new(),
+                        other => format!("{} ", other.name()),
+                    };
+                    let access = access_name(*access);
+                    format!("{}: {access} {scope}{}", self.buffer(*id), self.buffer_type(buffer))
+                }
+                None => "@?".to_owned(),
+            },
+            Param::Scalar { name, value } => match self.f.values.get(*value) {
+                // The name of the parameter is that of its value, unless somebody renamed one of them.
+                Some(known) if known.name == *name => self.typed(*value),
+                _ => format!("{} as {name:?}", self.typed(*value)),
+            },
+        }
+    }
+
+    fn buffer_type(&self, buffer: &Buffer) -> String {
+        let symbol = self.symbol();
+        let mut text = format!("{}{}", buffer.elem, layout::print_shape(&buffer.shape, &symbol));
+        if buffer.layout != layout::row(&buffer.shape) {
+            let _ = write!(text, " layout {}", layout::print(&buffer.layout, &symbol));
+        }
+        if buffer.align as usize != buffer.elem.bytes() {
+            let _ = write!(text, " align {}", buffer.align);
+        }
+        if let Some(alias) = buffer.alias {
+            let _ = write!(text, " alias {}", self.buffer(alias));
+        }
+        text
+    }
+}
+
+/// The buffers that are parameters.
+fn param_buffers(f: &Function) -> impl Iterator<Item = BufferId> {
+    f.params.iter().filter_map(|param| match param {
+        Param::Tensor { buffer, .. } => Some(*buffer),
+        Param::Scalar { .. } => None,
+    })
+}
+
+fn relation_name(relation: Relation) -> &'static str {
+    match relation {
+        Relation::Equal => "==",
+        Relation::Less => "<",
+        Relation::LessEqual => "<=",
+        Relation::MultipleOf => "multiple_of",
+    }
+}
+
+fn access_name(access: Access) -> &'static str {
+    match access {
+        Access::In => "in",
+        Access::Out => "out",
+        Access::InOut => "inout",
+    }
+}
+
+fn swizzle_name(swizzle: Swizzle) -> &'static str {
+    match swizzle {
+        Swizzle::None => "none",
+        Swizzle::B32 => "b32",
+        Swizzle::B64 => "b64",
+        Swizzle::B128 => "b128",
+    }
+}
