@@ -3,7 +3,8 @@
 #![allow(missing_docs, unused, clippy::all)]
 
 macro_rules! programs {
-    ($($name:ident)*) => {$(
+    ($($name:ident)*) => {
+        $(
         mod $name {
             include!(concat!("ui/kernel/pass/", stringify!($name), ".rs"));
 
@@ -12,7 +13,16 @@ macro_rules! programs {
                 main()
             }
         }
-    )*};
+    )*
+
+        #[test]
+        fn every_program_is_here() {
+            let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ui/kernel/pass")).unwrap();
+            let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+            files.retain(|file| ![$(stringify!($name)),*].iter().any(|name| file.file_stem().unwrap() == *name));
+            assert!(files.is_empty(), "{files:?}");
+        }
+    };
 }
 
 programs! {
@@ -48,6 +58,7 @@ programs! {
     logic
     logic_meta
     loop_break_continue
+    made_by_macro_rules
     match_meta
     math
     matrix_problems
@@ -55,6 +66,7 @@ programs! {
     meta_struct
     other_crate_name
     plain_helpers
+    print_formats
     problems_of_building
     register_arrays
     return_early

@@ -64,7 +64,8 @@ pub use error::{Error, Result};
 ///
 /// **Blocks** of some threads only: `#[warp(0)] { .. }`, `#[warp_group(1..3)] { .. }`, `#[threads(128..160)] { .. }`.
 /// **Loops** over ranges unroll by `#[unroll]`, `#[unroll(4)]`, `#[unroll(never)]`. **Macros**: `assert!(c, "why")`,
-/// `print!("{} {:.3}", a, b)`, and `ptx!("ex2.approx.f32 $0, $1;" => f32, x)`, whose results come first.
+/// `print!("{} {:.3}", a, b)`, whose lines [`Printer`](kernel::Printer) can take, and
+/// `ptx!("ex2.approx.f32 $0, $1;" => f32, x)`, whose results come first.
 ///
 /// It works through any re-export of this crate, because it hands on the path of its own crate; inside of it,
 /// `#![hidet(crate = path)]` names another, as `#[device(crate = path)]` does outside.

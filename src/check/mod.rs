@@ -10,6 +10,7 @@ pub mod intrinsics;
 mod matmul;
 mod memory;
 pub mod numbers;
+mod prints;
 pub mod rows;
 mod runtime;
 mod wide;
@@ -27,7 +28,25 @@ pub fn run(device: Device, compare: bool) -> (String, bool) {
     matmul::check(&mut bench);
     hard::check(&mut bench);
     faults::check(&mut bench);
+    prints::check(&mut bench);
     runtime::check(&mut bench);
     wide::check(&mut bench);
     bench.report()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use hidet::ir::{Arch, Function};
+    use hidet::{codegen, cuda, passes, testing};
+
+    /// A kernel of a check compiles for an H200.
+    pub fn compiles(function: &Function, options: &passes::Options) {
+        if testing::nvrtc::available().unwrap() {
+            let arch = Arch { number: 90, specific: true };
+            let source = codegen::cuda(&passes::lower(function, options).unwrap(), arch).unwrap();
+            let compiled = cuda::nvrtc::compile(&source, arch);
+            assert!(compiled.is_ok(), "{}: {}\n{}", function.name, compiled.err().unwrap(), source.text);
+        }
+    }
 }

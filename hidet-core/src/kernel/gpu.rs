@@ -3,7 +3,7 @@
 use super::plan::{Plan, Plans};
 use super::record::Record;
 use super::resources::Resources;
-use super::{CompileOptions, RawArg};
+use super::{CompileOptions, Printer, RawArg};
 use crate::cache::Cache;
 use crate::codegen::{Parameter, Source};
 use crate::cuda::nvrtc::Usage;
@@ -117,7 +117,14 @@ impl Instance {
         })
     }
 
-    pub(super) fn launch(&self, function: &Function, args: &[RawArg], plan: &Plan, stream: Stream) -> Result<()> {
+    pub(super) fn launch(
+        &self,
+        function: &Function,
+        args: &[RawArg],
+        plan: &Plan,
+        stream: Stream,
+        printer: &Printer,
+    ) -> Result<()> {
         let record = self.record.as_ref().map(|record| record.lock().unwrap_or_else(PoisonError::into_inner));
         let fault = record.as_ref().map_or(0, |record| record.address());
         if let Some(record) = &record {
@@ -145,10 +152,12 @@ impl Instance {
         // signature; what the kernel touches within its tensors is its author's, as everywhere on a GPU.
         unsafe { self.module.launch(stream, &launch(function, plan.binding.grid, plan.shared), pointers.as_mut_ptr()) }
             .map_err(|error| Error::Launch { kernel: function.name.clone(), message: error.to_string() })?;
-        match record {
-            Some(record) => record.read(function, &self.source, &plan.binding),
-            None => Ok(()),
-        }
+        let Some(record) = record else { return Ok(()) };
+        let told = record.read(function, &self.source, &plan.binding)?;
+        // Whoever takes the lines may launch this kernel again.
+        drop((record, maps));
+        printer.print(&told.lines);
+        told.fault.map_or(Ok(()), Err)
     }
 
     /// The values of the parameters, and pointers to them; those of tensor maps are left.

@@ -7,6 +7,7 @@ pub mod contract;
 mod gpu;
 mod many;
 mod plan;
+mod printer;
 mod record;
 mod resources;
 mod simulated;
@@ -14,6 +15,7 @@ mod typed;
 
 pub use contract::Binding;
 pub use many::compile_all;
+pub use printer::Printer;
 pub use resources::Resources;
 pub use typed::{Kernel, On, Parameter};
 
@@ -31,7 +33,7 @@ use plan::{Choice, Plan, Plans};
 use std::sync::{Arc, OnceLock};
 
 /// How a kernel is compiled.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 pub struct CompileOptions {
     /// Check on a GPU, while the kernel runs, every access that is not proved to lie within its tensor. The simulated
     /// device has its own options for that.
@@ -40,11 +42,13 @@ pub struct CompileOptions {
     pub contract: bool,
     /// Use 64-bit offsets always, not only for tensors that need them.
     pub wide_index: bool,
+    /// Where the lines go that it prints.
+    pub printer: Printer,
 }
 
 impl Default for CompileOptions {
     fn default() -> Self {
-        CompileOptions { checks: false, contract: true, wide_index: false }
+        CompileOptions { checks: false, contract: true, wide_index: false, printer: Printer::default() }
     }
 }
 
@@ -192,9 +196,11 @@ impl Compiled {
                 } else {
                     instance.order(args, &inner.plans, queue)?;
                 }
-                instance.launch(&inner.function, args, &plan, queue)
+                instance.launch(&inner.function, args, &plan, queue, &inner.options.printer)
             }
-            (Instance::Sim(instance), None) => instance.launch(&inner.function, args, &plan.binding),
+            (Instance::Sim(instance), None) => {
+                instance.launch(&inner.function, args, &plan.binding, &inner.options.printer)
+            }
             (Instance::Sim(_), Some(captured)) => {
                 let (kernel, args) = (self.clone(), args.iter().map(OwnedArg::from).collect::<Vec<_>>());
                 captured.record_step(Box::new(move || {

@@ -13,6 +13,14 @@ use crate::ir::{Function, fault};
 /// log, lines lost.
 const BYTES: usize = 32 + 8 * VALUES + 8;
 
+/// What a launch reported.
+pub(super) struct Told {
+    /// What was printed, by block and in the order of execution.
+    pub lines: Vec<String>,
+    /// The first fault.
+    pub fault: Option<Error>,
+}
+
 /// Where a kernel reports; one launch at a time uses it.
 #[derive(Debug)]
 pub(super) struct Record {
@@ -36,16 +44,14 @@ impl Record {
         self.memory.zero_on(stream)
     }
 
-    /// Waits for the kernel, and prints its lines; a fault that it reported is the error.
-    pub(super) fn read(&self, function: &Function, source: &Source, binding: &Binding) -> Result<()> {
+    /// Waits for the kernel: what it reported.
+    pub(super) fn read(&self, function: &Function, source: &Source, binding: &Binding) -> Result<Told> {
         let mut bytes = [0u8; BYTES];
         self.memory.read(0, &mut bytes)?;
         let word = |index: usize| u32::from_le_bytes(std::array::from_fn(|byte| bytes[index * 4 + byte]));
         let long = |index: usize| i64::from_le_bytes(std::array::from_fn(|byte| bytes[32 + index * 8 + byte]));
         let (used, lost) = (word(8 + 2 * VALUES), word(9 + 2 * VALUES));
-        for line in self.lines(source, (used as usize).min(LOG))? {
-            println!("{line}");
-        }
+        let lines = self.lines(source, (used as usize).min(LOG))?;
         if lost > 0 {
             eprintln!(
                 "kernel `{}` printed {lost} more lines than fit in the 1 MiB that a launch has for them",
@@ -53,7 +59,7 @@ impl Record {
             );
         }
         if word(0) == 0 {
-            return Ok(());
+            return Ok(Told { lines, fault: None });
         }
         let values: [i64; VALUES] = std::array::from_fn(long);
         let (message, place) = match source.sites.get(word(1) as usize) {
@@ -64,10 +70,10 @@ impl Record {
         let thread = std::array::from_fn(|axis| word(5 + axis));
         let thread = fault::thread(thread, function.launch.block, block, binding.grid);
         let report = format!("\n{message}\n  --> {place}: {thread}");
-        Err(Error::Fault { kernel: function.name.clone(), report })
+        let fault = Some(Error::Fault { kernel: function.name.clone(), report });
+        Ok(Told { lines, fault })
     }
 
-    /// What was printed, by block and in the order of execution.
     fn lines(&self, source: &Source, used: usize) -> Result<Vec<String>> {
         let mut bytes = vec![0u8; 8 * used];
         self.memory.read(BYTES, &mut bytes)?;

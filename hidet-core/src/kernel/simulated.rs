@@ -1,6 +1,6 @@
 //! Launches on the simulated device.
 
-use super::{Binding, CompileOptions, RawArg};
+use super::{Binding, CompileOptions, Printer, RawArg};
 use crate::device::{Device, Kind, Storage};
 use crate::error::{Error, Result};
 use crate::ir::Function;
@@ -29,7 +29,13 @@ impl Instance {
         Ok(Instance { lowered, options: sim.clone() })
     }
 
-    pub(super) fn launch(&self, function: &Function, args: &[RawArg], binding: &Binding) -> Result<()> {
+    pub(super) fn launch(
+        &self,
+        function: &Function,
+        args: &[RawArg],
+        binding: &Binding,
+        printer: &Printer,
+    ) -> Result<()> {
         let mut arguments = sim::Arguments { tensors: Vec::new(), dims: binding.dims.clone(), scalars: Vec::new() };
         for arg in args {
             match arg {
@@ -44,13 +50,10 @@ impl Instance {
             }
         }
         let report = sim::run(&self.lowered, &arguments, &self.options);
-        let printed = match &report {
+        printer.print(match &report {
             Ok(report) => &report.printed,
             Err(failure) => failure.printed(),
-        };
-        for line in printed {
-            println!("{line}");
-        }
+        });
         report.map(drop).map_err(Error::from)
     }
 }

@@ -110,19 +110,26 @@ fn kernel(krate: &TokenStream, node: &Kernel, errors: &mut Errors) -> TokenStrea
     let text = name.to_string();
     let dim_names = dims.iter().map(Ident::to_string);
     let span = name.span();
+    let k = builder(span);
     quote_spanned! {span=>
         #[allow(unused_labels, unused_parens, unused_braces, unused_variables, clippy::all)]
         #head {
             #prologue
-            __h::Template::new(#text, move |__k| {
-                #(let #dims = __k.dim(#dim_names);)*
+            __h::Template::new(#text, move |#k| {
+                #(let #dims = #k.dim(#dim_names);)*
                 #declared
                 #launched
-                #(let #dims = __k.value(&#dims);)*
+                #(let #dims = #k.value(&#dims);)*
                 #statements
             })
         }
     }
+}
+
+/// The variable that builds the kernel: the same one wherever the tokens around it come from, which `macro_rules` may have
+/// brought together.
+fn builder(at: Span) -> Ident {
+    Ident::new("__k", at.resolved_at(Span::mixed_site()))
 }
 
 /// The extents that are named in the types of the parameters and nowhere else.
@@ -175,16 +182,17 @@ fn declare(
     let name = &param.name;
     let text = name.to_string();
     let span = name.span();
+    let k = builder(span);
     match &param.kind {
         ParamKind::Tensor { path, elem, extents } => {
             let rank = extents.len();
             let ty = quote!(#path<#elem, #rank>);
             let extents = extents.iter().map(|extent| formula(extent, dims));
-            out.extend(quote_spanned!(span=> let #name: #ty = __k.tensor(#text, [#(#extents),*]);));
+            out.extend(quote_spanned!(span=> let #name: #ty = #k.tensor(#text, [#(#extents),*]);));
             types.push(ty);
         }
         ParamKind::Scalar(ty) => {
-            out.extend(quote_spanned!(span=> let #name = __k.scalar::<#ty>(#text);));
+            out.extend(quote_spanned!(span=> let #name = #k.scalar::<#ty>(#text);));
             types.push(quote_spanned!(span=> #krate::dsl::Expr<#ty>));
         }
         ParamKind::Meta { mutable, ty } => {
@@ -248,7 +256,8 @@ fn launch(launch: &Launch, dims: &[Ident], span: Span) -> TokenStream {
     let min_blocks = launch.min_blocks.as_ref().map_or_else(|| quote!(0), number);
     let flags = [(launch.cooperative, "cooperative"), (launch.dependent, "dependent")];
     let flags = flags.into_iter().filter(|flag| flag.0).map(|(_, name)| Ident::new(name, span));
-    quote_spanned!(span=> __k.launch(#grid, #block, #cluster, #min_blocks); #(__k.#flags();)*)
+    let k = builder(span);
+    quote_spanned!(span=> #k.launch(#grid, #block, #cluster, #min_blocks); #(#k.#flags();)*)
 }
 
 /// The name of a binding, where a pattern is one.

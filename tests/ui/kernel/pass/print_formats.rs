@@ -1,5 +1,6 @@
-//! Rust's formats, of device values and of what is known while building.
+// Rust's formats, of device values and of what is known while building.
 
+use hidet::kernel::{CompileOptions, Printer};
 use hidet::prelude::*;
 
 kernel! {
@@ -13,5 +14,10 @@ kernel! {
 
 fn main() -> hidet::Result<()> {
     let device = Device::sim();
-    k::<i32>().compile(&device)?.launch(&device.tensor(&[-7], [1])?, &device.zeros([1])?)
+    let (send, lines) = std::sync::mpsc::channel();
+    let printer = Printer::new(move |line| drop(send.send(line.to_owned())));
+    let kernel = k::<i32>().compile_with(&device, &CompileOptions { printer, ..CompileOptions::default() })?;
+    kernel.launch(&device.tensor(&[-7], [1])?, &device.zeros([1])?)?;
+    assert_eq!(lines.try_iter().collect::<Vec<String>>(), ["-7 -7    0.000 true 0x0000 2.50"]);
+    Ok(())
 }

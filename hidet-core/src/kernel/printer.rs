@@ -1,0 +1,54 @@
+//! Where the lines go that a kernel prints.
+//!
+//! They come when the launch has ended, also where it ended with a fault: by block, those of a block in the order in which
+//! they were printed, which threads of different warps leave open. On a GPU a launch has room for 1 MiB of numbers; how
+//! many lines found none is told on standard error.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Where the lines of `print!` go: to standard output, unless a function takes them.
+///
+/// ```
+/// use hidet::kernel::{CompileOptions, Printer};
+/// use hidet::prelude::*;
+///
+/// kernel! {
+///     #[launch(grid = 1, block = 1)]
+///     fn show(x: In<f32, [n]>) {
+///         for i in 0..n { print!("x[{i}] is {:.2}", x[[i]]); }
+///     }
+/// }
+///
+/// let device = Device::sim();
+/// let (send, lines) = std::sync::mpsc::channel();
+/// let printer = Printer::new(move |line| drop(send.send(line.to_owned())));
+/// let options = CompileOptions { printer, ..CompileOptions::default() };
+/// show().compile_with(&device, &options)?.launch(&device.tensor(&[0.5, -2.0], [2])?)?;
+/// assert_eq!(lines.try_iter().collect::<Vec<String>>(), ["x[0] is 0.50", "x[1] is -2.00"]);
+/// # Ok::<(), hidet::Error>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Printer(Option<Arc<dyn Fn(&str) + Send + Sync>>);
+
+impl Printer {
+    /// Gives each line, without its end, to a function: on the thread that launches, before the launch returns.
+    pub fn new(take: impl Fn(&str) + Send + Sync + 'static) -> Printer {
+        Printer(Some(Arc::new(take)))
+    }
+
+    pub(super) fn print(&self, lines: &[String]) {
+        for line in lines {
+            match &self.0 {
+                Some(take) => take(line),
+                None => println!("{line}"),
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Printer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Printer(a function)" } else { "Printer(standard output)" })
+    }
+}

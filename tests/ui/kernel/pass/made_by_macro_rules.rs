@@ -1,0 +1,29 @@
+// Kernels whose names and types `macro_rules` brings.
+
+use hidet::prelude::*;
+
+macro_rules! scales {
+    ($($name:ident $by:ident $ty:ty;)*) => {$(
+        kernel! {
+            #[launch(grid = n.div_ceil(32), block = 32)]
+            pub fn $name(x: In<$ty, [n]>, y: Out<$ty, [n]>, $by: $ty) {
+                let i = block_idx().x * 32 + thread_id();
+                if i < n {
+                    y[[i]] = x[[i]] * $by;
+                }
+            }
+        }
+    )*};
+}
+scales! { of_i32 s i32; of_f32 by f32; }
+
+fn main() -> hidet::Result<()> {
+    let device = Device::sim();
+    let mut y = device.empty::<i32, 1>([3])?;
+    of_i32().compile(&device)?.launch(&device.tensor(&[1, 2, 3], [3])?, &mut y, 4)?;
+    assert_eq!(y.to_vec()?, [4, 8, 12]);
+    let mut y = device.empty::<f32, 1>([1])?;
+    of_f32().compile(&device)?.launch(&device.tensor(&[0.5], [1])?, &mut y, 3.0)?;
+    assert_eq!(y.to_vec()?, [1.5]);
+    Ok(())
+}
