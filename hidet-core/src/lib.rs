@@ -1,7 +1,7 @@
 //! The core of hidet: the IR, the passes over it, and the two devices that run it.
 //!
 //! Modules stand in layers; what stands right may import what stands left of it, never the other way:
-//! `types, layout | intrinsics | ir | dsl | passes | codegen, sim | cache | cuda | device | kernel`.
+//! `types, layout, error | intrinsics | ir | dsl | passes | codegen, sim | cache | cuda | device | kernel`.
 
 pub mod cache;
 pub mod codegen;
