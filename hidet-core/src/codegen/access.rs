@@ -11,26 +11,51 @@ use crate::ir::descriptor;
 use crate::ir::{Arg, AsmOperand, BufferId, Scope, ValueId};
 use crate::types::{Scalar, Type};
 
+/// Where an element lies in a flattened buffer.
+pub(super) struct Position {
+    pub(super) whole: Expr,
+    /// In global memory, the same as a sum of two. The second is not negative, nor is the whole, so the first does not
+    /// overflow where integers wrap: it may be added to the pointer by itself, and accesses that differ in the second alone
+    /// then share that address.
+    sum: Option<[Expr; 2]>,
+}
+
 impl Generator<'_> {
     /// The position of an element in a flattened buffer.
-    pub(super) fn position(&self, buffer: BufferId, index: &[ValueId], guard: bool) -> Result<Expr> {
+    pub(super) fn position(&self, buffer: BufferId, index: &[ValueId], guard: bool) -> Result<Position> {
         let name = &self.function.buffers[buffer].name;
         if guard {
             return Err(self.error(format!("a protected access to `{name}` was not lowered")));
         }
         match index {
-            [position] => self.value(*position),
+            [position] => {
+                let global = self.function.buffers[buffer].scope == Scope::Global;
+                let sum = self.sums[*position].clone().filter(|_| global);
+                Ok(Position { whole: self.value(*position)?, sum })
+            }
             _ => Err(self.error(format!("an access to `{name}` with {} indices was not lowered", index.len()))),
         }
     }
 
     /// A pointer to an element.
-    pub(super) fn pointer(&self, buffer: BufferId, position: &Expr) -> Expr {
+    pub(super) fn pointer(&self, buffer: BufferId, position: &Position) -> Expr {
         let name = &self.buffers[buffer];
-        if position.text == "0" {
-            return Expr::atom(name);
+        match position {
+            Position { whole, .. } if whole.text == "0" => Expr::atom(name),
+            Position { sum: Some([base, rest]), .. } => {
+                Expr { text: format!("{name} + {} + {}", base.within(2), rest.within(2)), level: 3 }
+            }
+            Position { whole, .. } => Expr { text: format!("{name} + {}", whole.within(2)), level: 3 },
         }
-        Expr { text: format!("{name} + {}", position.within(2)), level: 3 }
+    }
+
+    /// An element.
+    fn element(&self, buffer: BufferId, position: &Position) -> String {
+        let name = &self.buffers[buffer];
+        match &position.sum {
+            Some([base, rest]) => format!("({name} + {})[{}]", base.within(2), rest.text),
+            None => format!("{name}[{}]", position.whole.text),
+        }
     }
 
     /// Reads an element, or consecutive ones.
@@ -38,9 +63,9 @@ impl Generator<'_> {
         let position = self.position(buffer, index, guard)?;
         let name = &self.buffers[buffer];
         Ok(match (ty.lanes, self.function.buffers[buffer].scope) {
-            (1, _) => Expr::atom(format!("{name}[{}]", position.text)),
+            (1, _) => Expr::atom(self.element(buffer, &position)),
             (lanes, Scope::Register) => {
-                let each: Vec<Expr> = (0..lanes).map(|lane| Expr::atom(element(name, &position, lane))).collect();
+                let each: Vec<Expr> = (0..lanes).map(|lane| Expr::atom(element(name, &position.whole, lane))).collect();
                 super::expr::vector(ty, &each)
             }
             (lanes, _) => Expr::atom(format!("load<{lanes}>({})", self.pointer(buffer, &position).text)),
@@ -59,13 +84,16 @@ impl Generator<'_> {
         let position = self.position(buffer, index, guard)?;
         let name = self.buffers[buffer].clone();
         match (lanes, self.function.buffers[buffer].scope) {
-            (1, _) => self.out.line(format!("{name}[{}] = {};", position.text, value.text)),
+            (1, _) => {
+                let element = self.element(buffer, &position);
+                self.out.line(format!("{element} = {};", value.text));
+            }
             (lanes, Scope::Register) => {
                 let elem = types::name(Type::vector(self.function.buffers[buffer].elem, lanes));
                 self.out.open("{");
                 self.out.line(format!("const {elem} hidet_value = {};", value.text));
                 for lane in 0..lanes {
-                    self.out.line(format!("{} = hidet_value[{lane}];", element(&name, &position, lane)));
+                    self.out.line(format!("{} = hidet_value[{lane}];", element(&name, &position.whole, lane)));
                 }
                 self.out.close("}");
             }
@@ -189,6 +217,7 @@ impl Generator<'_> {
     }
 }
 
+/// One of consecutive elements of registers.
 fn element(name: &str, position: &Expr, lane: u8) -> String {
     match (position.text.parse::<i64>(), lane) {
         (Ok(position), lane) => format!("{name}[{}]", position + i64::from(lane)),

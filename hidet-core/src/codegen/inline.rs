@@ -15,6 +15,8 @@ pub struct Uses {
     pub inline: SecondaryMap<ValueId, bool>,
     /// Integers that lead to an index or a loop bound by sums and products; those do not overflow.
     pub index: SecondaryMap<ValueId, bool>,
+    /// Integers that are never negative, by their form: constants, counters from a constant on, sums and products of them.
+    pub counts: SecondaryMap<ValueId, bool>,
 }
 
 /// Calls `f` for each value that a statement uses itself (blocks within it aside), and whether it is a position.
@@ -79,6 +81,16 @@ fn count(function: &Function, block: &Block, uses: &mut Uses, order: &mut Vec<St
             uses.count[value] += 1;
             uses.index[value] |= position;
         });
+        match stmt {
+            Stmt::Let { value, op: Op::Const(constant) } => {
+                uses.counts[*value] = constant.as_int().is_some_and(|number| number >= 0);
+            }
+            Stmt::Let { value, op: Op::Binary(BinaryOp::Add | BinaryOp::Mul, a, b) } => {
+                uses.counts[*value] = uses.counts[*a] && uses.counts[*b];
+            }
+            Stmt::For { index, start, .. } => uses.counts[*index] = uses.counts[*start],
+            _ => {}
+        }
         for inner in walk::blocks(stmt).into_iter().flatten() {
             count(function, inner, uses, order);
         }
@@ -159,7 +171,7 @@ fn inlinable(function: &Function, value: ValueId, op: &Op, user: &Stmt) -> bool 
     if function.ty(value).lanes > 1 || matches!(op, Op::Vector(_) | Op::Bitcast(_)) {
         return matches!(user, Stmt::Store { .. });
     }
-    let vector =
-        matches!(user, Stmt::Let { value, op } if function.ty(*value).lanes > 1 && !matches!(op, Op::Vector(_)));
+    let vector = matches!(user, Stmt::Let { value, op }
+        if function.ty(*value).lanes > 1 && !matches!(op, Op::Vector(_) | Op::Load { .. }));
     !vector && !matches!(user, Stmt::Check { .. } | Stmt::Align { .. } | Stmt::Asm { .. })
 }

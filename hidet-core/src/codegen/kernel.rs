@@ -25,6 +25,8 @@ pub(super) struct Generator<'a> {
     pub(super) out: Writer,
     pub(super) uses: Uses,
     values: SecondaryMap<ValueId, Option<Expr>>,
+    /// Positions that are sums, the second of which is never negative.
+    pub(super) sums: SecondaryMap<ValueId, Option<[Expr; 2]>>,
     pub(super) vars: SecondaryMap<VarId, String>,
     pub(super) buffers: SecondaryMap<BufferId, String>,
     pub(super) maps: SecondaryMap<MapId, String>,
@@ -103,6 +105,7 @@ impl<'a> Generator<'a> {
             out: Writer::default(),
             uses: inline::analyse(function),
             values: SecondaryMap::new(),
+            sums: SecondaryMap::new(),
             vars: SecondaryMap::new(),
             buffers: SecondaryMap::new(),
             maps: SecondaryMap::new(),

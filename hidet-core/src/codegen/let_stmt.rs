@@ -39,6 +39,13 @@ impl Generator<'_> {
             Op::Select(c, a, b) => (expr::select(&self.value(*c)?, &self.value(*a)?, &self.value(*b)?), false),
             op => (self.lanewise(value, ty, op)?, false),
         };
+        if let Op::Binary(BinaryOp::Add, a, b) = op
+            && self.uses.index[value]
+            && self.uses.inline[value]
+            && self.uses.counts[*b]
+        {
+            self.sums[value] = Some([self.value(*a)?, self.value(*b)?]);
+        }
         self.define(value, expr, always);
         Ok(())
     }

@@ -66,7 +66,7 @@ impl Generator<'_> {
         let pointer = self.pointer(buffer, &position);
         let memory = &self.function.buffers[buffer];
         let message = Message::Misaligned { name: memory.name.clone(), elem: memory.elem, bytes };
-        let report = self.fault(message, &[position.text])?;
+        let report = self.fault(message, &[position.whole.text])?;
         self.out.line(format!("if (!hidet_aligned<{bytes}>({})) {report}", pointer.text));
         Ok(())
     }

@@ -33,6 +33,30 @@ impl Stmt {
             _ => {}
         }
     }
+
+    /// The same, with indices that may be replaced.
+    pub fn each_index_mut(&mut self, f: &mut dyn FnMut(BufferId, &mut Vec<ValueId>)) {
+        match self {
+            Stmt::Let { op: Op::Load { buffer, index, .. }, .. } | Stmt::Store { buffer, index, .. } => {
+                f(*buffer, index)
+            }
+            Stmt::Call { args, .. } => {
+                for arg in args {
+                    if let Arg::Address { buffer, index } = arg {
+                        f(*buffer, index);
+                    }
+                }
+            }
+            Stmt::Asm { operands, .. } => {
+                for operand in operands {
+                    if let AsmOperand::Address { buffer, index } = operand {
+                        f(*buffer, index);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 impl Function {

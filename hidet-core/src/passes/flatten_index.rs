@@ -13,7 +13,7 @@
 use super::Options;
 use crate::error::Result;
 use crate::ir::emit::{Emitter, Int};
-use crate::ir::{Arg, AsmOperand, BufferId, Function, Op, Scope, Span, Stmt, StmtId, ValueId};
+use crate::ir::{BufferId, Function, Scope, Span, Stmt, StmtId, ValueId};
 use crate::layout::Layout;
 use crate::types::Scalar;
 
@@ -24,27 +24,14 @@ pub(super) fn run(function: &mut Function, options: &Options) -> Result<()> {
         let mut stmt = std::mem::replace(&mut function.stmts[id], Stmt::Return);
         let mut flatten = Flatten { function, out, span, stmt: id, wide };
         let mut result = Ok(());
+        let mut each = |buffer: BufferId, index: &mut Vec<ValueId>| {
+            if result.is_ok() {
+                result = flatten.index(buffer, index);
+            }
+        };
         match &mut stmt {
-            Stmt::Let { op: Op::Load { buffer, index, .. }, .. }
-            | Stmt::Store { buffer, index, .. }
-            | Stmt::Align { buffer, index, .. } => {
-                result = flatten.index(*buffer, index);
-            }
-            Stmt::Call { args, .. } => {
-                for arg in args {
-                    if let Arg::Address { buffer, index } = arg {
-                        result = result.and_then(|()| flatten.index(*buffer, index));
-                    }
-                }
-            }
-            Stmt::Asm { operands, .. } => {
-                for operand in operands {
-                    if let AsmOperand::Address { buffer, index } = operand {
-                        result = result.and_then(|()| flatten.index(*buffer, index));
-                    }
-                }
-            }
-            _ => {}
+            Stmt::Align { buffer, index, .. } => each(*buffer, index),
+            stmt => stmt.each_index_mut(&mut each),
         }
         function.stmts[id] = stmt;
         out.push(id);

@@ -18,6 +18,7 @@ pub mod pipeline;
 mod promote_registers;
 mod report;
 mod simplify;
+mod split_offset;
 mod unroll_explicit;
 mod unroll_registers;
 

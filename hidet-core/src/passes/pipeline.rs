@@ -24,6 +24,7 @@ pipeline! {
     simplify "Again, with the arithmetic of indices.",
     promote_registers "Register arrays that are only indexed with constants become variables.",
     simplify "Again, with what the variables are known to hold.",
+    split_offset "Offsets in global memory are split into what short loops and constants add, and the rest.",
     contract "Products that are added at once are rounded once.",
     simplify "The last time: what contraction left over.",
 }
