@@ -1,7 +1,7 @@
 //! Kernels that fault on purpose, checked while they run: the error names the line, and the device goes on working.
 //!
-//! In each some threads wait for one that ends: at barriers of the block and of some threads, at mbarriers, for a bulk
-//! copy that never starts.
+//! In each some threads wait for one that ends: at barriers of the block, of the cluster and of some threads, at
+//! mbarriers, for a bulk copy or a product that never starts.
 
 use super::bench::{Bench, Limit};
 use crate::examples::vector_add::vector_add;
@@ -85,6 +85,65 @@ kernel! {
             y[[thread_id()]] = tile[[0, 0, thread_id()]];
         }
     }
+
+    /// A warp group waits for the other, whose product it is.
+    #[launch(grid = 1, block = 256)]
+    fn product_outside(x: In<bf16, [m, n]>, y: Out<f32, [256]>) {
+        let map = x.tensor_map([64, 64], Swizzle::B128);
+        let tile = shared::<bf16>([2, 64, 64]);
+        let (full, done) = (mbarriers(1), mbarriers(1));
+        if thread_id() == 0 {
+            full.init(0, 1);
+            done.init(0, 128);
+            mbarrier_init_fence();
+        }
+        sync_threads();
+        if thread_id() == 0 {
+            full.arrive_expect(0, 2 * 64 * 64 * 2);
+            for stage in unroll(0..2) {
+                tma_load(&tile[[stage, 0, 0]], map, (stage * 64, 0), full.at(0));
+            }
+        }
+        #[warp_group(0)]
+        {
+            let sums = registers::<f32>([32]);
+            sums.fill(0.0);
+            full.wait(0, 0);
+            wgmma_fence();
+            wgmma::<64>(&sums[[0]], &tile[[m / 64, 0, 0]], &tile[[0, 0, 0]]); // fault: product_outside
+            wgmma_commit();
+            wgmma_wait(0);
+            y[[thread_id()]] = sums[[0]];
+            done.arrive(0);
+        }
+        #[warp_group(1)]
+        {
+            done.wait(0, 0);
+            y[[thread_id()]] = 0.0;
+        }
+    }
+
+    /// A block waits for what the other of its cluster was to copy to both, and at the cluster's barrier.
+    #[launch(grid = 2, block = 128, cluster = 2)]
+    fn cluster_left(x: In<f32, [m, n]>, rows: In<i32, [k]>, y: Out<f32, [2, 128]>) {
+        let map = x.tensor_map([8, 32], Swizzle::None);
+        let tile = shared::<f32>([2, 8, 32]);
+        let full = mbarriers(1);
+        if thread_id() == 0 {
+            full.init(0, 1);
+            mbarrier_init_fence();
+        }
+        cluster_sync();
+        let rank = cluster_rank();
+        if thread_id() == 0 {
+            full.arrive_expect(0, 2 * 8 * 32 * 4);
+            let row = rows[[rank]]; // fault: cluster_left
+            tma_load_multicast(&tile[[rank, 0, 0]], map, (row, 0), full.at(0), 0b11);
+        }
+        full.wait(0, 0);
+        y[[rank, thread_id()]] = tile[[1, thread_id() / 32, thread_id() % 32]];
+        cluster_sync();
+    }
 }
 
 pub(super) fn check(bench: &mut Bench) {
@@ -111,15 +170,22 @@ pub(super) fn check(bench: &mut Bench) {
         mbarrier_left().compile_with(device, &checked)?.launch(&x, &mut device.zeros([64])?)
     });
     if bench.arch().is_none_or(|arch| arch.number >= 90) {
-        faults(
-            bench,
-            "copy_outside",
-            "tile[[2, 0..8, 0..32]] is outside of tile, whose shape is [2, 8, 32]",
-            |device| {
-                let x = device.zeros([16, 32])?;
-                copy_outside().compile_with(device, &checked)?.launch(&x, &mut device.zeros([32])?)
-            },
-        );
+        let words = "tile[[2, 0..8, 0..32]] is outside of tile, whose shape is [2, 8, 32]";
+        faults(bench, "copy_outside", words, |device| {
+            let x = device.zeros([16, 32])?;
+            copy_outside().compile_with(device, &checked)?.launch(&x, &mut device.zeros([32])?)
+        });
+        faults(bench, "cluster_left", "rows[[1]] is outside of rows, whose shape is [1]", |device| {
+            let (x, rows) = (device.zeros([16, 32])?, device.zeros([1])?);
+            cluster_left().compile_with(device, &checked)?.launch(&x, &rows, &mut device.zeros([2, 128])?)
+        });
+    }
+    if bench.arch().is_none_or(|arch| arch.to_string() == "sm_90a") {
+        let words = "tile[[2, 0..64, 0..16]] is outside of tile, whose shape is [2, 64, 64]";
+        faults(bench, "product_outside", words, |device| {
+            let x = device.zeros([128, 64])?;
+            product_outside().compile_with(device, &checked)?.launch(&x, &mut device.zeros([256])?)
+        });
     }
 }
 
@@ -146,6 +212,7 @@ fn faults(bench: &mut Bench, name: &'static str, words: &str, launch: impl Fn(&D
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -155,5 +222,15 @@ mod tests {
         check(&mut bench);
         let (report, passed) = bench.report();
         assert!(passed, "{report}");
+    }
+
+    #[test]
+    fn they_compile() {
+        let checked = hidet::passes::Options { checks: true, ..Default::default() };
+        for function in
+            [mbarrier_left().build(), copy_outside().build(), cluster_left().build(), product_outside().build()]
+        {
+            super::super::tests::compiles(&function.unwrap(), &checked);
+        }
     }
 }

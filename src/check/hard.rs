@@ -7,15 +7,10 @@ use crate::examples::hard::control::{Mode, collatz};
 use crate::examples::hard::matmul_template::{Tile, batch_matmul};
 use crate::examples::hard::{
     attention::attention, cluster_softmax::cluster_softmax, grid_diffusion::grid_diffusion, matmul_async::matmul_async,
-    matmul_mma::matmul_mma, matmul_multicast::matmul_multicast, matmul_split_k::matmul_split_k,
-    persistent::persistent_square, pipeline::pipelined_scale, scatter, sort::sort_rows,
+    matmul_mma::matmul_mma, matmul_split_k::matmul_split_k, persistent::persistent_square, pipeline::pipelined_scale,
+    scatter, sort::sort_rows,
 };
-use crate::examples::matmul_wgmma::{Schedule, matmul_wgmma};
-use crate::examples::{
-    digits, fusion, wgmma_1_tile, wgmma_2_pipeline, wgmma_3_two_groups, wgmma_4_persistent, wgmma_5_in_flight,
-    wgmma_6_staged,
-};
-use hidet::dsl::Template;
+use crate::examples::{digits, fusion};
 use hidet::prelude::*;
 
 pub(super) fn check(bench: &mut Bench) {
@@ -96,41 +91,6 @@ fn tensor_cores(bench: &mut Bench) {
             c.to_vec()
         });
     }
-    if bench.arch().is_some_and(|arch| arch.to_string() != "sm_90a") {
-        return;
-    }
-    ladder(bench);
-}
-
-/// The steps to the wgmma kernel, and the kernel on extents that are no multiples of its tile.
-fn ladder(bench: &mut Bench) {
-    type Step = (&'static str, fn() -> Template<(In<bf16, 2>, In<bf16, 2>, Out<bf16, 2>)>);
-    let steps: [Step; 8] = [
-        ("wgmma_tile", wgmma_1_tile::wgmma_tile),
-        ("wgmma_pipeline", wgmma_2_pipeline::wgmma_pipeline::<3>),
-        ("wgmma_two_groups", wgmma_3_two_groups::wgmma_two_groups::<4>),
-        ("wgmma_persistent", || wgmma_4_persistent::wgmma_persistent::<4>(3)),
-        ("wgmma_in_flight", || wgmma_5_in_flight::wgmma_in_flight::<4>(3)),
-        ("wgmma_staged", || wgmma_6_staged::wgmma_staged::<4>(3)),
-        ("matmul_wgmma", || matmul_wgmma(Schedule { blocks: 4, band: 1, ..Schedule::default() })),
-        ("matmul_wgmma, alone", || matmul_wgmma(Schedule { blocks: 3, cluster: 1, stages: 3, ..Schedule::default() })),
-    ];
-    for (name, template) in steps {
-        let awkward: &[[usize; 3]] = if name.starts_with("matmul") { &[[200, 264, 136], [1, 8, 8]] } else { &[] };
-        for shape @ [m, n, k] in [[128, 256, 64], [256, 512, 192], [384, 256, 1024]].iter().chain(awkward).copied() {
-            let problem = Problem::<bf16>::new(shape);
-            // The kernels take b transposed.
-            let b: Vec<bf16> = (0..n * k).map(|i| problem.b[i % k * n + i / k]).collect();
-            let limit = Limit::Bound(&problem.limits, PRODUCT);
-            bench.case_of::<bf16, bf16>(name, &shape, limit, &problem.expected, |device| {
-                let (a, b) = (device.tensor(&problem.a, [m, k])?, device.tensor(&b, [n, k])?);
-                // Not empty: the copy engine writes the result, and compute-sanitizer's initcheck does not follow that.
-                let mut c = device.tensor(&vec![bf16::NAN; m * n], [m, n])?;
-                template().compile(device)?.launch(&a, &b, &mut c)?;
-                c.to_vec()
-            });
-        }
-    }
 }
 
 /// Clusters exist from sm_90 on.
@@ -161,10 +121,6 @@ fn clusters(bench: &mut Bench) {
             cluster_softmax::<16>().compile(device)?.launch(&device.tensor(&x, shape)?, &mut y)?;
             y.to_vec()
         });
-    }
-    for shape in [[1, 4, 4], [65, 132, 20], [128, 256, 64]] {
-        Problem::<f32>::new(shape)
-            .case(bench, "matmul_multicast", |device, a, b, c| matmul_multicast().compile(device)?.launch(a, b, c));
     }
 }
 

@@ -6,6 +6,7 @@ mod bandwidth;
 mod bench;
 mod faults;
 mod hard;
+mod hopper;
 pub mod intrinsics;
 mod matmul;
 mod memory;
@@ -27,6 +28,7 @@ pub fn run(device: Device, compare: bool) -> (String, bool) {
     bandwidth::check(&mut bench);
     matmul::check(&mut bench);
     hard::check(&mut bench);
+    hopper::check(&mut bench);
     faults::check(&mut bench);
     prints::check(&mut bench);
     runtime::check(&mut bench);
