@@ -47,6 +47,12 @@ impl Bench {
         self.device.arch()
     }
 
+    /// Whether a GPU is compared with the simulated device. Where not, it may be watched by a tool under which kernels run one
+    /// by one.
+    pub fn compares(&self) -> bool {
+        self.sim.is_some()
+    }
+
     /// One case that the simulated device is too small for.
     pub fn case_alone<T: Real>(
         &mut self,

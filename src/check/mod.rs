@@ -4,6 +4,7 @@
 
 mod bandwidth;
 mod bench;
+mod dependent;
 mod faults;
 mod hard;
 mod hopper;
@@ -31,6 +32,7 @@ pub fn run(device: Device, compare: bool) -> (String, bool) {
     hopper::check(&mut bench);
     faults::check(&mut bench);
     prints::check(&mut bench);
+    dependent::check(&mut bench);
     runtime::check(&mut bench);
     wide::check(&mut bench);
     bench.report()

@@ -1,0 +1,148 @@
+//! Programmatic dependent launches: kernels that begin while the one before them still runs, and wait for it.
+//!
+//! Each lets the next begin at once and takes its time before it writes, so a wait that is missing shows: the next one
+//! reads what other blocks have not written yet.
+
+use super::bench::{Bench, Limit};
+use super::numbers::{Random, reals};
+use hidet::Result;
+use hidet::prelude::*;
+
+/// What a launch does to an element, which also changes its place.
+#[device]
+fn step(x: In<i32, 1>, y: Out<i32, 1>, n: Expr<i32>) {
+    grid_launch();
+    let i = block_idx().x * 256 + thread_id();
+    if i < n {
+        let v = x[[n - 1 - i]] % 1000 * 7 + 3;
+        nanosleep(20_000);
+        y[[i]] = v;
+    }
+}
+
+kernel! {
+    #[launch(grid = n.div_ceil(256), block = 256)]
+    fn in_turn(x: In<i32, [n]>, y: Out<i32, [n]>) {
+        step(x, y, n);
+    }
+
+    #[launch(grid = n.div_ceil(256), block = 256, dependent)]
+    fn early(x: In<i32, [n]>, y: Out<i32, [n]>) {
+        grid_wait();
+        step(x, y, n);
+    }
+
+    /// Looks for a sign of the next kernel while it still runs.
+    #[launch(grid = 1, block = 32)]
+    fn looks(sign: InOut<i32, [1]>, seen: Out<i32, [1]>, patience: i32) {
+        grid_launch();
+        if thread_id() == 0 {
+            let mut looks = 0;
+            while looks < patience && load_relaxed(&sign[[0]]) == 0 {
+                nanosleep(1000);
+                looks += 1;
+            }
+            seen[[0]] = load_relaxed(&sign[[0]]);
+        }
+    }
+
+    /// Gives the sign before it waits.
+    #[launch(grid = 1, block = 32, dependent)]
+    fn signs(sign: InOut<i32, [1]>) {
+        if thread_id() == 0 {
+            store_relaxed(&sign[[0]], 1);
+        }
+        grid_wait();
+    }
+}
+
+/// Whether each launch of a chain may begin early.
+const CHAIN: [bool; 12] = [true, true, true, false, true, true, false, false, true, true, true, true];
+
+pub(super) fn check(bench: &mut Bench) {
+    if bench.arch().is_some_and(|arch| arch.number < 90) {
+        return;
+    }
+    let n = if bench.arch().is_some() { 50_021 } else { 1_027 };
+    let x: Vec<i32> = Random::new(31).counts(n, 1000);
+    let after = |launches: usize| {
+        let mut x = x.clone();
+        for _ in 0..launches {
+            x = x.iter().rev().map(|v| v % 1000 * 7 + 3).collect();
+        }
+        reals(&x)
+    };
+    let mut exact = |name, launches, run: &dyn Fn(&Device) -> Result<Vec<i32>>| {
+        bench.case(name, &[n], Limit::Ulps(0.0), &after(launches), run);
+    };
+    exact("dependent launch", 2, &|device| chain(device, &x, &[false, true]));
+    exact("dependent launches", CHAIN.len(), &|device| chain(device, &x, &CHAIN));
+    exact("dependent launches, graph", 3 * CHAIN.len(), &|device| graph(device, &x));
+    if bench.compares() {
+        bench.case_alone::<i32>("dependent launch is early", &[1], Limit::Ulps(0.0), &[1.0], overlap);
+    }
+}
+
+fn chain(device: &Device, x: &[i32], chain: &[bool]) -> Result<Vec<i32>> {
+    let (plain, early) = (in_turn().compile(device)?, early().compile(device)?);
+    let (mut x, mut y) = (device.tensor(x, [x.len()])?, device.empty([x.len()])?);
+    for dependent in chain {
+        if *dependent { &early } else { &plain }.launch(&x, &mut y)?;
+        std::mem::swap(&mut x, &mut y);
+    }
+    x.to_vec()
+}
+
+fn graph(device: &Device, x: &[i32]) -> Result<Vec<i32>> {
+    let (plain, early) = (in_turn().compile(device)?, early().compile(device)?);
+    let (mut x, mut y) = (device.tensor(x, [x.len()])?, device.empty([x.len()])?);
+    let stream = device.stream()?;
+    let graph = Graph::capture(&stream, |stream| {
+        for two in CHAIN.chunks(2) {
+            if two[0] { &early } else { &plain }.on(stream).launch(&x, &mut y)?;
+            if two[1] { &early } else { &plain }.on(stream).launch(&y, &mut x)?;
+        }
+        Ok(())
+    })?;
+    (0..3).try_for_each(|_| graph.replay(&stream))?;
+    x.to_vec()
+}
+
+/// Whether a dependent kernel begins before the one ahead of it has ended: 1 where it does.
+fn overlap(device: &Device) -> Result<Vec<i32>> {
+    let (looks, signs) = (looks().compile(device)?, signs().compile(device)?);
+    let (mut sign, mut seen) = (device.zeros([1])?, device.zeros([1])?);
+    looks.launch(&mut sign, &mut seen, 100_000)?;
+    signs.launch(&mut sign)?;
+    seen.to_vec()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_simulated_device_passes() {
+        let mut bench = Bench::new(Device::sim(), false);
+        check(&mut bench);
+        let (report, passed) = bench.report();
+        assert!(passed, "{report}");
+    }
+
+    #[test]
+    fn on_the_simulated_device_kernels_run_one_after_the_other() {
+        let device = Device::sim();
+        let (mut sign, mut seen) = (device.zeros([1]).unwrap(), device.tensor(&[7], [1]).unwrap());
+        looks().compile(&device).unwrap().launch(&mut sign, &mut seen, 3).unwrap();
+        signs().compile(&device).unwrap().launch(&mut sign).unwrap();
+        assert_eq!((sign.to_vec().unwrap(), seen.to_vec().unwrap()), (vec![1], vec![0]));
+    }
+
+    #[test]
+    fn they_compile() {
+        for function in [in_turn().build(), early().build(), looks().build(), signs().build()] {
+            super::super::tests::compiles(&function.unwrap(), &Default::default());
+        }
+    }
+}
