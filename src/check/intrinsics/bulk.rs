@@ -1,4 +1,5 @@
-//! Bulk copies of one thread: boxes of 1 to 5 axes that lie partly outside of their tensor, with a swizzle, and lines.
+//! Bulk copies of one thread: boxes of 1 to 5 axes that lie partly outside of their tensor, with a swizzle, also to both
+//! blocks of a cluster; and lines.
 
 use super::super::numbers::Random;
 use super::case::Case;
@@ -10,14 +11,17 @@ use hidet::types::Scalar;
 
 /// The cases of a row: each type.
 pub fn cases(row: &Row) -> Vec<Case> {
-    let load = matches!(row.meaning, Meaning::TensorLoad | Meaning::BulkLoad);
+    let load = matches!(row.meaning, Meaning::TensorLoad | Meaning::TensorMulticast | Meaning::BulkLoad);
     let rank = row.name.split('.').find_map(|word| word.strip_suffix('d').and_then(|rank| rank.parse::<usize>().ok()));
     let memory = match (rank, load) {
         (Some(rank), false) => 1 + rank,
         _ => 0,
     };
     let scalars = types(row, memory).into_iter().filter(|scalar| *scalar != Scalar::Bool);
-    scalars.map(|scalar| case(row, scalar, rank, load)).collect()
+    match (row.meaning, rank) {
+        (Meaning::TensorMulticast, Some(rank)) => scalars.map(|scalar| multicast(row, scalar, rank)).collect(),
+        _ => scalars.map(|scalar| case(row, scalar, rank, load)).collect(),
+    }
 }
 
 /// Extents, box and coordinates: of each axis but the last, half of the box lies outside.
@@ -89,6 +93,9 @@ fn case(row: &Row, scalar: Scalar, rank: Option<usize>, load: bool) -> Case {
         case.line("call mbarrier.init(@full[%z], %one)");
         case.line("call mbarrier.init.fence()");
         case.line(format!("call mbarrier.arrive.expect(@full[%z], {bytes})"));
+        if let (Some(at), Some(rank)) = (&map, rank) {
+            case.lines(&format!("call tma.prefetch.map(#0)\ncall tma.prefetch.{rank}d(#0, {at})"));
+        }
         case.line(match &map {
             Some(at) => format!("call {}(@s[%z], #0, {at}, @full[%z])", row.name),
             None => format!("call {}(@s[%z], @g[%z], {bytes}, @full[%z])", row.name),
@@ -123,5 +130,35 @@ fn case(row: &Row, scalar: Scalar, rank: Option<usize>, load: bool) -> Case {
     if rank.is_some() {
         case.shape("g", extents);
     }
+    case
+}
+
+/// One block brings the box to both of the cluster.
+fn multicast(row: &Row, scalar: Scalar, rank: usize) -> Case {
+    let (extents, places) = places(Some(rank), scalar);
+    let (count, size) = (places.len(), extents.iter().product::<usize>());
+    let far = small(&mut Random::new(rank as u64), scalar, size);
+    let (_, tile, at) = tensor(rank, scalar);
+    let mut case = Case::new(&row.name, format!("{scalar}"), 32);
+    case.grid(2, "cluster (2, 1, 1)");
+    case.input("g", scalar, all_bits(scalar, &far));
+    case.shape("g", extents);
+    let value = |place: &Option<usize>| place.map_or(0, |place| bits(scalar, far[place]));
+    case.output("y", scalar, places.iter().chain(&places).map(value).collect());
+    case.memory(format!("shared @s: {scalar}[{count}] align 1024"));
+    case.memory("shared @full: u64[1]");
+    case.memory(format!("map #0 = @g tile {tile:?} swizzle b32"));
+    let (bytes, end) = (case.int((count * scalar.bytes()) as i64), case.int(count as i64));
+    let at: Vec<String> = at.iter().map(|at| case.int(*at as i64)).collect();
+    case.lines(
+        "%rank: i32 = cluster_rank\n%both: u32 = const 3\n%first: bool = eq %t, %z\n%leads: bool = eq %rank, %z",
+    );
+    case.lines(&format!("%base: i32 = mul %rank, {end}"));
+    case.lines("if %first {\ncall mbarrier.init(@full[%z], %one)\ncall mbarrier.init.fence()");
+    case.lines(&format!("call mbarrier.arrive.expect(@full[%z], {bytes})\n}}\ncall cluster.sync()\nif %first {{"));
+    case.lines(&format!("if %leads {{\ncall {}(@s[%z], #0, {}, @full[%z], %both)\n}}", row.name, at.join(", ")));
+    case.lines(&format!("call mbarrier.wait(@full[%z], %z)\nfor %i: i32 in %z..{end} step %one {{"));
+    case.lines(&format!("%v: {scalar} = load @s[%i]\n%o: i32 = add %base, %i\nstore @y[%o] = %v\n}}\n}}"));
+    case.line("call cluster.sync()");
     case
 }

@@ -2,6 +2,7 @@
 
 use hidet::Result;
 use hidet::device::{Device, RawTensor, Storage};
+use hidet::intrinsics::{Intrinsic, Row};
 use hidet::ir::text;
 use hidet::kernel::{CompileOptions, Compiled, RawArg};
 use hidet::types::Scalar;
@@ -25,19 +26,24 @@ pub struct Case {
     /// Types and sizes that were chosen.
     pub detail: String,
     threads: u32,
+    blocks: u32,
+    /// What else the launch asks for.
+    launch: &'static str,
     memory: String,
     body: String,
     data: Vec<Data>,
 }
 
 impl Case {
-    /// A case of one block.
+    /// A case of one block, unless [`Case::grid`] says otherwise.
     pub fn new(row: impl Into<String>, detail: impl Into<String>, threads: u32) -> Case {
         let numbers = [("z", 0), ("one", 1)];
         let mut case = Case {
             row: row.into(),
             detail: detail.into(),
             threads,
+            blocks: 1,
+            launch: "",
             memory: String::new(),
             body: String::new(),
             data: Vec::new(),
@@ -47,6 +53,11 @@ impl Case {
             case.line(format!("%{name}: i32 = const {value}"));
         }
         case
+    }
+
+    /// So many blocks, and what else the launch asks for, as `cluster (2, 1, 1)`.
+    pub fn grid(&mut self, blocks: u32, launch: &'static str) {
+        (self.blocks, self.launch) = (blocks, launch);
     }
 
     /// A tensor that is read.
@@ -82,6 +93,17 @@ impl Case {
     /// A statement.
     pub fn line(&mut self, line: impl AsRef<str>) {
         let _ = writeln!(self.body, "  {}", line.as_ref());
+    }
+
+    /// Statements, one a line.
+    pub fn lines(&mut self, lines: &str) {
+        lines.lines().for_each(|line| self.line(line));
+    }
+
+    /// The intrinsics that it calls.
+    pub fn calls(&self) -> impl Iterator<Item = &'static Row> {
+        let names = self.body.split("call ").skip(1).filter_map(|call| call.split('(').next());
+        names.filter_map(Intrinsic::named).map(Intrinsic::row)
     }
 
     /// The `i32` constant of that value.
@@ -160,9 +182,11 @@ impl Case {
             .map(|data| format!("@{}: {} {}{:?} align 128", data.name, access(data), data.scalar, data.shape))
             .collect();
         format!(
-            "kernel check({})\ngrid (1, 1, 1)\nblock ({}, 1, 1)\nmin_blocks 1\n{{\n{}{}}}\n",
+            "kernel check({})\ngrid ({}, 1, 1)\nblock ({}, 1, 1)\n{}\nmin_blocks 1\n{{\n{}{}}}\n",
             params.join(", "),
+            self.blocks,
             self.threads,
+            self.launch,
             self.memory,
             self.body
         )
