@@ -24,8 +24,8 @@ fn run(kernel: &RandomKernel, function: &Function, options: &sim::Options) -> Re
         match (param, argument) {
             (Param::Tensor { buffer, access }, Argument::Tensor(bytes)) => {
                 let memory = match access {
-                    Access::In | Access::InOut => sim::Memory::from_bytes(bytes),
-                    Access::Out => sim::Memory::uninit(bytes.len()),
+                    Access::In | Access::InOut => sim::Memory::from_bytes(bytes).unwrap(),
+                    Access::Out => sim::Memory::uninit(bytes.len()).unwrap(),
                 };
                 let memory = Arc::new(memory);
                 if *access != Access::In {

@@ -21,9 +21,9 @@ const STENCIL: &str = include_str!("sim_speed/stencil.hir");
 fn tensor(elements: usize, set: bool) -> TensorArg {
     let memory = if set {
         let bytes: Vec<u8> = (0..elements).flat_map(|i| ((i * 7 % 23) as f32 / 16.0).to_le_bytes()).collect();
-        Memory::from_bytes(&bytes)
+        Memory::from_bytes(&bytes).unwrap()
     } else {
-        Memory::uninit(elements * 4)
+        Memory::uninit(elements * 4).unwrap()
     };
     TensorArg { memory: Arc::new(memory), offset: 0 }
 }

@@ -69,6 +69,23 @@ fn out_and_in(device: &Device, kind: i32) -> Done {
     Ok(())
 }
 
+#[test]
+fn an_empty_tensor_has_strides_whatever_its_extents() -> Done {
+    let managed = Device::sim().empty::<f32, 3>([0, 1 << 40, 1 << 40])?.to_dlpack()?;
+    // SAFETY: it was made just now.
+    let back: Tensor<f32, 3> = unsafe { Tensor::from_dlpack(managed) }?;
+    assert_eq!(back.shape(), [0, 1 << 40, 1 << 40]);
+    Ok(())
+}
+
+#[test]
+fn what_the_host_has_no_memory_for_is_an_error() {
+    for tensor in [Device::sim().empty::<u8, 1>([1 << 52]), Device::sim().zeros([1 << 52])] {
+        let error = tensor.unwrap_err().to_string();
+        assert!(error.starts_with("the simulated device: out of memory: 4503599627370496 bytes asked for"), "{error}");
+    }
+}
+
 /// A managed tensor over an array of the host as another framework would make it, and how often one was deleted.
 struct Other {
     data: Vec<f32>,

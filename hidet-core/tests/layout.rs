@@ -153,6 +153,10 @@ fn drawings() {
         draw::text(&Layout::row_major([IndexExpr::Symbol(3)])).unwrap_err().to_string(),
         "a layout can only be drawn with constant extents, but one is s3"
     );
+    // Without elements there is nothing to draw, however large the other extents are.
+    let empty = Layout::row_major([u32::MAX, u32::MAX, 0, u32::MAX].map(|extent| IndexExpr::Const(extent.into())));
+    assert_eq!(draw::text(&empty).unwrap(), "");
+    assert!(draw::svg(&empty, draw::Colors::Offset).unwrap().len() < 2000);
 }
 
 /// Dense layouts of two axes.

@@ -34,8 +34,8 @@ macro_rules! real {
 real! {
     f64, "f64", 53, -1022, |v| v, |v| v;
     f32, "f32", 24, -126, |v: f64| v as f32, |v: f32| v as f64;
-    f16, "f16", 11, -14, f16::from_f64, |v: f16| v.to_f64();
-    bf16, "bf16", 8, -126, bf16::from_f64, |v: bf16| v.to_f64();
+    f16, "f16", 11, -14, |v| f16::from_number(hidet::types::Number::Float(v)), |v: f16| v.to_f64();
+    bf16, "bf16", 8, -126, |v| bf16::from_number(hidet::types::Number::Float(v)), |v: bf16| v.to_f64();
     i32, "i32", 31, 0, |v: f64| v as i32, |v: i32| v as f64;
     i64, "i64", 53, 0, |v: f64| v as i64, |v: i64| v as f64;
     u32, "u32", 32, 0, |v: f64| v as u32, |v: u32| v as f64;

@@ -76,7 +76,7 @@ fn constant(scalar: Scalar, text: &str) -> Result<Const, String> {
 fn content(elem: Scalar, elements: usize, text: &str) -> Result<Memory, String> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let values: Vec<Const> = match words[..] {
-        ["unset"] => return Ok(Memory::uninit(elements * elem.bytes())),
+        ["unset"] => return Ok(Memory::uninit(elements * elem.bytes()).unwrap()),
         ["iota"] => (0..elements).map(|index| constant(elem, &index.to_string())).collect::<Result<_, _>>()?,
         ["fill", value] => vec![constant(elem, value)?; elements],
         _ => words.iter().map(|word| constant(elem, word)).collect::<Result<_, _>>()?,
@@ -85,7 +85,7 @@ fn content(elem: Scalar, elements: usize, text: &str) -> Result<Memory, String> 
         return Err(format!("{elements} elements are needed, {} are given", values.len()));
     }
     let bytes: Vec<u8> = values.iter().flat_map(|value| value.bits.to_le_bytes()[..elem.bytes()].to_vec()).collect();
-    Ok(Memory::from_bytes(&bytes))
+    Ok(Memory::from_bytes(&bytes).unwrap())
 }
 
 /// `@y =` and the elements, sixteen a line.

@@ -4,6 +4,7 @@ use super::{Device, Kind, refuse_in_capture};
 use crate::cuda;
 use crate::error::Result;
 use crate::sim;
+use std::collections::TryReserveError;
 use std::sync::Arc;
 
 /// An allocation on a device. Cloning shares it.
@@ -15,12 +16,23 @@ pub enum Storage {
     Cuda(Arc<cuda::Memory>),
 }
 
+/// Memory of the simulated device, of that many bytes.
+fn simulated(device: &Device, bytes: usize, memory: Result<sim::Memory, TryReserveError>) -> Result<Storage> {
+    let memory = memory.map_err(|_| {
+        device.error(format!(
+            "out of memory: {bytes} bytes asked for, which the host does not have; drop some tensors first, or use \
+             smaller ones"
+        ))
+    })?;
+    Ok(Storage::Sim(Arc::new(memory)))
+}
+
 impl Storage {
     /// That many bytes, unset.
     pub fn uninit(device: &Device, bytes: usize) -> Result<Storage> {
         refuse_in_capture(device, "allocating a tensor")?;
         Ok(match device.kind() {
-            Kind::Sim(_) => Storage::Sim(Arc::new(sim::Memory::uninit(bytes))),
+            Kind::Sim(_) => simulated(device, bytes, sim::Memory::uninit(bytes))?,
             Kind::Cuda(context) => Storage::Cuda(Arc::new(cuda::Memory::new(context, bytes)?)),
         })
     }
@@ -29,7 +41,7 @@ impl Storage {
     pub fn from_bytes(device: &Device, bytes: &[u8]) -> Result<Storage> {
         if device.is_sim() {
             refuse_in_capture(device, "allocating a tensor")?;
-            return Ok(Storage::Sim(Arc::new(sim::Memory::from_bytes(bytes))));
+            return simulated(device, bytes.len(), sim::Memory::from_bytes(bytes));
         }
         let storage = Storage::uninit(device, bytes.len())?;
         storage.write(0, bytes)?;
@@ -38,13 +50,15 @@ impl Storage {
 
     /// That many bytes, all 0.
     pub fn zeros(device: &Device, bytes: usize) -> Result<Storage> {
-        match Storage::uninit(device, bytes)? {
-            Storage::Cuda(memory) => {
-                memory.zero()?;
-                Ok(Storage::Cuda(memory))
-            }
-            Storage::Sim(_) => Storage::from_bytes(device, &vec![0; bytes]),
+        if device.is_sim() {
+            refuse_in_capture(device, "allocating a tensor")?;
+            return simulated(device, bytes, sim::Memory::zeroed(bytes));
         }
+        let storage = Storage::uninit(device, bytes)?;
+        if let Storage::Cuda(memory) = &storage {
+            memory.zero()?;
+        }
+        Ok(storage)
     }
 
     /// Its size in bytes.

@@ -6,8 +6,8 @@
 
 use super::{BinaryOp, CompareOp, Op, UnaryOp};
 use crate::types::math::{acosh, asinh, atanh, erf};
-use crate::types::number::{Float, Integer, Number, to_f32_odd};
-use crate::types::{Const, E4M3, E5M2, Scalar, TF32, bf16, f16};
+use crate::types::number::{Float, Integer, Number};
+use crate::types::{Const, E4M3, E5M2, Element, Number as HostNumber, Scalar, TF32, bf16, f16};
 
 /// An operation on the bits of one value.
 pub type Unary = fn(u64) -> u64;
@@ -211,57 +211,17 @@ pub fn fma(scalar: Scalar) -> Option<Ternary> {
     for_float!(scalar, generic())
 }
 
-/// A number without its type.
-enum Wide {
-    Signed(i64),
-    Unsigned(u64),
-    Float(f64),
-}
-
 /// The bits of a value of type `from` converted to type `to`, as Rust's `as`.
 pub fn cast(from: Scalar, to: Scalar, bits: u64) -> u64 {
-    let wide = match from {
-        Scalar::Bool | Scalar::U8 | Scalar::U16 | Scalar::U32 | Scalar::U64 => Wide::Unsigned(bits),
-        Scalar::I8 => Wide::Signed(bits as i8 as i64),
-        Scalar::I16 => Wide::Signed(bits as i16 as i64),
-        Scalar::I32 => Wide::Signed(bits as i32 as i64),
-        Scalar::I64 => Wide::Signed(bits as i64),
-        _ => Wide::Float(to_f64(from, bits)),
+    let number = match from {
+        Scalar::I8 => HostNumber::Int(bits as i8 as i128),
+        Scalar::I16 => HostNumber::Int(bits as i16 as i128),
+        Scalar::I32 => HostNumber::Int(bits as i32 as i128),
+        Scalar::I64 => HostNumber::Int(bits as i64 as i128),
+        _ if from.is_float() => HostNumber::Float(to_f64(from, bits)),
+        _ => HostNumber::Int(bits as i128),
     };
-    if to.is_float() {
-        return match (wide, to) {
-            // Straight to the type: through f64 a 64-bit integer would round twice.
-            (Wide::Signed(value), Scalar::F32) => (value as f32).to_bits() as u64,
-            (Wide::Unsigned(value), Scalar::F32) => (value as f32).to_bits() as u64,
-            (Wide::Signed(value), _) => from_f64(to, value as f64),
-            (Wide::Unsigned(value), _) => from_f64(to, value as f64),
-            (Wide::Float(value), _) => from_f64(to, value),
-        };
-    }
-    macro_rules! integer {
-        ($int:ident, $unsigned:ident) => {
-            match wide {
-                Wide::Signed(value) => value as $unsigned as u64,
-                Wide::Unsigned(value) => value as $unsigned as u64,
-                Wide::Float(value) => value as $int as $unsigned as u64,
-            }
-        };
-    }
-    match to {
-        Scalar::Bool => match wide {
-            Wide::Signed(value) => (value != 0) as u64,
-            Wide::Unsigned(value) => (value != 0) as u64,
-            Wide::Float(value) => (value != 0.0) as u64,
-        },
-        Scalar::I8 => integer!(i8, u8),
-        Scalar::I16 => integer!(i16, u16),
-        Scalar::I32 => integer!(i32, u32),
-        Scalar::I64 => integer!(i64, u64),
-        Scalar::U8 => integer!(u8, u8),
-        Scalar::U16 => integer!(u16, u16),
-        Scalar::U32 => integer!(u32, u32),
-        _ => integer!(u64, u64),
-    }
+    nearest(to, number)
 }
 
 /// The value of the bits of a float type, exactly; of an integer type, as `as` does.
@@ -283,16 +243,31 @@ pub fn to_f64(scalar: Scalar, bits: u64) -> f64 {
 
 /// The bits of `value` rounded to a float type; for an integer type, of the integer nearest to zero, saturating.
 pub fn from_f64(scalar: Scalar, value: f64) -> u64 {
+    nearest(scalar, HostNumber::Float(value))
+}
+
+/// The bits of a number as a value of a type, see [`Element::from_number`].
+fn nearest(scalar: Scalar, number: HostNumber) -> u64 {
+    fn of<T: Element>(number: HostNumber) -> u64 {
+        T::from_number(number).constant().bits
+    }
     match scalar {
-        // Not by `from_f64` of the crate, which drops the lowest 32 bits before it rounds.
-        Scalar::F16 => f16::from_f32(to_f32_odd(value)).to_bits() as u64,
-        Scalar::BF16 => bf16::from_f32(to_f32_odd(value)).to_bits() as u64,
-        Scalar::F32 => (value as f32).to_bits() as u64,
-        Scalar::F64 => value.to_bits(),
-        Scalar::TF32 => TF32::from_f32(to_f32_odd(value)).to_f32().to_bits() as u64,
-        Scalar::E4M3 => E4M3::from_f32(to_f32_odd(value)).to_bits() as u64,
-        Scalar::E5M2 => E5M2::from_f32(to_f32_odd(value)).to_bits() as u64,
-        _ => cast(Scalar::F64, scalar, value.to_bits()),
+        Scalar::Bool => of::<bool>(number),
+        Scalar::I8 => of::<i8>(number),
+        Scalar::I16 => of::<i16>(number),
+        Scalar::I32 => of::<i32>(number),
+        Scalar::I64 => of::<i64>(number),
+        Scalar::U8 => of::<u8>(number),
+        Scalar::U16 => of::<u16>(number),
+        Scalar::U32 => of::<u32>(number),
+        Scalar::U64 => of::<u64>(number),
+        Scalar::F16 => of::<f16>(number),
+        Scalar::BF16 => of::<bf16>(number),
+        Scalar::F32 => of::<f32>(number),
+        Scalar::F64 => of::<f64>(number),
+        Scalar::TF32 => of::<TF32>(number),
+        Scalar::E4M3 => of::<E4M3>(number),
+        Scalar::E5M2 => of::<E5M2>(number),
     }
 }
 
@@ -330,6 +305,8 @@ mod tests {
         assert_eq!(cast(Scalar::I8, Scalar::I64, 0xff), u64::MAX);
         assert_eq!(cast(Scalar::I32, Scalar::U8, 0x1ff), 0xff);
         assert_eq!(cast(Scalar::I64, Scalar::F32, u64::MAX), f(-1.0));
+        // Above the middle of two bf16 by less than f64 can hold.
+        assert_eq!(cast(Scalar::I64, Scalar::BF16, (1 << 62) + (1 << 54) + 1), f(2f32.powi(62) + 2f32.powi(55)) >> 16);
         assert_eq!(cast(Scalar::F32, Scalar::F16, f(65536.0)), 0x7c00);
         assert_eq!(cast(Scalar::F64, Scalar::E4M3, 1e30f64.to_bits()), 0x7e);
     }

@@ -338,8 +338,9 @@ impl Contract<'_> {
                 continue;
             }
             let what = format!("shared buffer `{}`", buffer.name);
-            let bytes = self.eval(&what, &buffer.layout.size(), dims)?.max(0) * buffer.elem.bytes() as i64;
-            sum += bytes;
+            let size = self.eval(&what, &buffer.layout.size(), dims)?.max(0);
+            let bytes = size.saturating_mul(buffer.elem.bytes() as i64);
+            sum = sum.saturating_add(bytes);
             if bytes > largest.1 {
                 largest = (&buffer.name, bytes);
             }

@@ -219,6 +219,15 @@ fn shared_memory() {
         &y,
         "a block needs 240000 bytes of shared memory (240000 of them for `row`); the simulated device allows 232448",
     );
+    // An empty tensor names extents whose product in bytes no number holds.
+    let mut function = Function { name: "k".to_owned(), dims: kernel().dims, ..Default::default() };
+    tensor(&mut function, "x", Access::In, Scalar::F32, vec![ROWS, COLS, 0.into()], 4);
+    buffer(&mut function, "tile", Scope::Shared, Scalar::F64, vec![ROWS, COLS], 8);
+    function.launch = kernel().launch;
+    let x = raw(Scalar::F32, &[1 << 30, 1 << 30, 0]);
+    let message = "a block needs 9223372036854775807 bytes of shared memory (9223372036854775807 of them for `tile`); the \
+                   simulated device allows 232448";
+    refuses(&function, &[RawArg::Tensor(&x)], message);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::cell::UnsafeCell;
+use std::collections::TryReserveError;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// A device allocation. Its first byte counts as aligned to 256 bytes, but for memory of others.
@@ -29,24 +30,35 @@ enum Owner {
 unsafe impl Sync for Memory {}
 unsafe impl Send for Memory {}
 
+/// That many values, or an error where the host has too little memory: `collect` would end the process.
+fn filled<T>(count: usize, value: impl FnMut() -> T) -> Result<Box<[T]>, TryReserveError> {
+    let mut values = Vec::new();
+    values.try_reserve_exact(count)?;
+    values.resize_with(count, value);
+    Ok(values.into_boxed_slice())
+}
+
 impl Memory {
-    /// An allocation of that many bytes, none of them initialised.
-    pub fn uninit(bytes: usize) -> Memory {
-        let written = (0..bytes).map(|_| AtomicU8::new(0)).collect();
-        Memory { written, all_written: AtomicBool::new(bytes == 0), ..Memory::zeroed(bytes) }
+    /// An allocation of that many bytes, none of them initialised. An error where the host has too little memory, as
+    /// with all allocations here.
+    pub fn uninit(bytes: usize) -> Result<Memory, TryReserveError> {
+        let written = filled(bytes, || AtomicU8::new(0))?;
+        Ok(Memory { written, all_written: AtomicBool::new(bytes == 0), ..Memory::zeroed(bytes)? })
     }
 
     /// An allocation holding these bytes.
-    pub fn from_bytes(data: &[u8]) -> Memory {
-        let memory = Memory::zeroed(data.len());
+    pub fn from_bytes(data: &[u8]) -> Result<Memory, TryReserveError> {
+        let memory = Memory::zeroed(data.len())?;
         memory.copy_in(0, data);
-        memory
+        Ok(memory)
     }
 
-    fn zeroed(bytes: usize) -> Memory {
-        let words: Box<[UnsafeCell<u64>]> = (0..bytes.div_ceil(8)).map(|_| UnsafeCell::new(0)).collect();
+    /// An allocation of that many bytes, all of them 0.
+    pub fn zeroed(bytes: usize) -> Result<Memory, TryReserveError> {
+        let words = filled(bytes.div_ceil(8), || UnsafeCell::new(0u64))?;
         let base = words.as_ptr() as *mut u8;
-        Memory { base, bytes, owner: Owner::Own(words), written: Box::default(), all_written: AtomicBool::new(true) }
+        let (written, all_written) = (Box::default(), AtomicBool::new(true));
+        Ok(Memory { base, bytes, owner: Owner::Own(words), written, all_written })
     }
 
     /// Memory of someone else, all of it initialised; `owner` is dropped with it.

@@ -2,6 +2,7 @@
 //!
 //! The traits are closed: what is an element is what [`Scalar`] lists.
 
+use super::number::{to_f32_odd, to_f64_odd};
 use super::scalar::{Const, Scalar};
 use super::small::{E4M3, E5M2, TF32};
 use half::{bf16, f16};
@@ -35,7 +36,7 @@ pub trait Element: sealed::Sealed + Copy + PartialEq + Default + std::fmt::Debug
     fn constant(self) -> Const;
     /// The constant as a value; the type of the constant must be [`Element::SCALAR`].
     fn from_bits64(bits: u64) -> Self;
-    /// The nearest value, as Rust's `as` would give it.
+    /// The nearest value, rounded once, as Rust's `as` would give it.
     fn from_number(number: Number) -> Self;
     /// The value as a number of the host.
     fn number(self) -> Number;
@@ -82,7 +83,7 @@ macro_rules! element {
             }
             fn from_number(number: Number) -> Self {
                 match number {
-                    Number::Int(value) => element!(@from $number value $from),
+                    Number::Int(value) => element!(@from $number $scalar value $from),
                     Number::Float(value) => ($from)(value as _),
                 }
             }
@@ -99,8 +100,9 @@ macro_rules! element {
     (@shown $other:ident $ty:ty) => { $ty };
     (@number Int $value:ident as $host:ty) => { $value as i128 };
     (@number Float $value:ident as $host:ty) => { <$host>::from($value.wide()) };
-    (@from Int $value:ident $from:expr) => { $value as Self };
-    (@from Float $value:ident $from:expr) => { ($from)($value as f64) };
+    (@from Int $scalar:ident $value:ident $from:expr) => { $value as Self };
+    (@from Float F64 $value:ident $from:expr) => { $value as f64 };
+    (@from Float $small:ident $value:ident $from:expr) => { ($from)(to_f64_odd($value)) };
 }
 
 /// The value in `f64`, exactly.
@@ -147,6 +149,7 @@ impl Element for bool {
     }
 }
 
+// Small floats by way of an odd `f32`: their own `from_f64`, and `as f32`, would round twice.
 element! {
     i8, I8, Int as i128, u8: |v: i8| v as u8, |b: u8| b as i8, |v: f64| v as i8;
     i16, I16, Int as i128, u16: |v: i16| v as u16, |b: u16| b as i16, |v: f64| v as i16;
@@ -156,13 +159,13 @@ element! {
     u16, U16, Int as i128, u16: |v: u16| v, |b: u16| b, |v: f64| v as u16;
     u32, U32, Int as i128, u32: |v: u32| v, |b: u32| b, |v: f64| v as u32;
     u64, U64, Int as i128, u64: |v: u64| v, |b: u64| b, |v: f64| v as u64;
-    f16, F16, Float as f64, u16: f16::to_bits, f16::from_bits, f16::from_f64;
-    bf16, BF16, Float as f64, u16: bf16::to_bits, bf16::from_bits, bf16::from_f64;
+    f16, F16, Float as f64, u16: f16::to_bits, f16::from_bits, |v: f64| f16::from_f32(to_f32_odd(v));
+    bf16, BF16, Float as f64, u16: bf16::to_bits, bf16::from_bits, |v: f64| bf16::from_f32(to_f32_odd(v));
     f32, F32, Float as f64, u32: f32::to_bits, f32::from_bits, |v: f64| v as f32;
     f64, F64, Float as f64, u64: f64::to_bits, f64::from_bits, |v: f64| v;
-    TF32, TF32, Float as f64, u32: |v: TF32| v.to_f32().to_bits(), |b| TF32::from_f32(f32::from_bits(b)), |v: f64| TF32::from_f32(v as f32);
-    E4M3, E4M3, Float as f64, u8: E4M3::to_bits, E4M3::from_bits, |v: f64| E4M3::from_f32(v as f32);
-    E5M2, E5M2, Float as f64, u8: E5M2::to_bits, E5M2::from_bits, |v: f64| E5M2::from_f32(v as f32);
+    TF32, TF32, Float as f64, u32: |v: TF32| v.to_f32().to_bits(), |b| TF32::from_f32(f32::from_bits(b)), |v: f64| TF32::from_f32(to_f32_odd(v));
+    E4M3, E4M3, Float as f64, u8: E4M3::to_bits, E4M3::from_bits, |v: f64| E4M3::from_f32(to_f32_odd(v));
+    E5M2, E5M2, Float as f64, u8: E5M2::to_bits, E5M2::from_bits, |v: f64| E5M2::from_f32(to_f32_odd(v));
 }
 
 macro_rules! kinds {
@@ -190,5 +193,25 @@ mod tests {
         assert_eq!(f32::from_bits64((1.5f32).constant().bits), 1.5);
         assert_eq!(i8::from_number(Number::Int(300)), 44);
         assert_eq!(u8::from_number(Number::Float(300.0)), 255);
+    }
+
+    /// Each number lies beside the middle of two neighbours by less than a type on the way can hold.
+    #[test]
+    fn numbers_round_once() {
+        fn of<T: Element>(value: f64) -> Number {
+            T::from_number(Number::Float(value)).number()
+        }
+        let above = |middle: f64| f64::from_bits(middle.to_bits() + 1);
+        assert_eq!(of::<f16>(above(1.0 + 2f64.powi(-11))), Number::Float(1.0 + 2f64.powi(-10)));
+        assert_eq!(of::<bf16>(above(1.0 + 2f64.powi(-8))), Number::Float(1.0 + 2f64.powi(-7)));
+        assert_eq!(of::<E4M3>(above(1.0 + 2f64.powi(-4))), Number::Float(1.125));
+        assert_eq!(of::<E5M2>(above(1.0 + 2f64.powi(-3))), Number::Float(1.25));
+        // Ties go away from zero, so it is what lies below the middle that would be lost.
+        assert_eq!(of::<TF32>(f64::from_bits((1.0 + 2f64.powi(-11)).to_bits() - 1)), Number::Float(1.0));
+        let whole = |value: i128| (f32::from_number(Number::Int(value)), bf16::from_number(Number::Int(value)).to_f32());
+        let power = |exponent| 2f32.powi(exponent);
+        assert_eq!(whole((1 << 60) + (1 << 36) + 1), (power(60) + power(37), power(60)));
+        assert_eq!(whole(-(1 << 60) - (1 << 52) - 1), (-power(60) - power(52), -power(60) - power(53)));
+        assert_eq!(f64::from_number(Number::Int((1 << 60) + 1)), 2f64.powi(60));
     }
 }

@@ -344,6 +344,16 @@ pub fn to_f32_odd(value: f64) -> f32 {
     if back.abs() < value.abs() { f32::from_bits(near.to_bits() + 1) } else { f32::from_bits(near.to_bits() - 1) }
 }
 
+/// `value` rounded to `f64` towards the odd neighbour where it is not exact, so that rounding again is right.
+pub fn to_f64_odd(value: i128) -> f64 {
+    let near = value as f64;
+    let back = near as i128;
+    if back == value || near.to_bits() & 1 == 1 {
+        return near;
+    }
+    f64::from_bits(if back.unsigned_abs() < value.unsigned_abs() { near.to_bits() + 1 } else { near.to_bits() - 1 })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

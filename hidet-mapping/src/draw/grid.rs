@@ -9,7 +9,7 @@ pub struct Grid {
     pub title: String,
     /// What labels and colours mean, in words.
     pub legend: String,
-    /// One for each of the leading coordinates; one in all where there are at most two axes.
+    /// One for each of the leading coordinates; one in all where there are at most two axes, none where an extent is 0.
     pub panels: Vec<Panel>,
 }
 
@@ -44,7 +44,11 @@ impl Grid {
             [leading @ .., rows, _] => (leading, *rows as usize),
             _ => (&shape[..0], 1),
         };
-        let count = leading.iter().map(|extent| *extent as usize).product::<usize>();
+        // Without cells there are no panels, however large the other extents are.
+        let count = match shape.contains(&0) {
+            true => 0,
+            false => leading.iter().map(|extent| *extent as usize).product::<usize>(),
+        };
         let mut panels = Vec::with_capacity(count);
         for panel in 0..count {
             let mut title = String::new();

@@ -253,7 +253,8 @@ fn export<M: Managed>(tensor: &RawTensor) -> Result<NonNull<M>> {
     let shape: Vec<i64> = tensor.shape.iter().map(|extent| *extent as i64).collect();
     let mut strides = vec![1i64; shape.len()];
     for axis in (1..shape.len()).rev() {
-        strides[axis - 1] = strides[axis] * shape[axis].max(1);
+        // An empty tensor may have extents whose product no number holds; its strides mean nothing.
+        strides[axis - 1] = strides[axis].saturating_mul(shape[axis].max(1));
     }
     let mut kept = Box::new(Kept { _storage: tensor.storage.clone(), shape, strides });
     let dl = DlTensor {

@@ -15,12 +15,12 @@ pub fn kernel(source: &str) -> Function {
 /// A tensor holding these numbers.
 pub fn floats(values: &[f32]) -> TensorArg {
     let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-    TensorArg { memory: Arc::new(Memory::from_bytes(&bytes)), offset: 0 }
+    TensorArg { memory: Arc::new(Memory::from_bytes(&bytes).unwrap()), offset: 0 }
 }
 
 /// A tensor for the kernel to fill.
 pub fn empty(elements: usize) -> TensorArg {
-    TensorArg { memory: Arc::new(Memory::uninit(elements * 4)), offset: 0 }
+    TensorArg { memory: Arc::new(Memory::uninit(elements * 4).unwrap()), offset: 0 }
 }
 
 fn words(tensor: &TensorArg) -> Vec<[u8; 4]> {
