@@ -126,7 +126,8 @@ fn noting(mapping: &Mapping, threads: usize, tasks: usize, values: usize) -> Fun
 
 /// The tasks that each thread noted on the simulated device.
 fn noted(function: &Function, threads: usize, tasks: usize, values: &[i64]) -> Vec<Vec<Vec<i64>>> {
-    let (out, count) = (Arc::new(Memory::uninit(threads * tasks * 8).unwrap()), Arc::new(Memory::uninit(threads * 4).unwrap()));
+    let (out, count) =
+        (Arc::new(Memory::uninit(threads * tasks * 8).unwrap()), Arc::new(Memory::uninit(threads * 4).unwrap()));
     let tensors = [&out, &count].map(|memory| TensorArg { memory: memory.clone(), offset: 0 }).to_vec();
     let scalars = values.iter().map(|value| Const::int(Scalar::I32, *value)).collect();
     let report = sim::run(function, &Arguments { tensors, dims: vec![], scalars }, &sim::Options::default());

@@ -208,7 +208,8 @@ mod tests {
         assert_eq!(of::<E5M2>(above(1.0 + 2f64.powi(-3))), Number::Float(1.25));
         // Ties go away from zero, so it is what lies below the middle that would be lost.
         assert_eq!(of::<TF32>(f64::from_bits((1.0 + 2f64.powi(-11)).to_bits() - 1)), Number::Float(1.0));
-        let whole = |value: i128| (f32::from_number(Number::Int(value)), bf16::from_number(Number::Int(value)).to_f32());
+        let whole =
+            |value: i128| (f32::from_number(Number::Int(value)), bf16::from_number(Number::Int(value)).to_f32());
         let power = |exponent| 2f32.powi(exponent);
         assert_eq!(whole((1 << 60) + (1 << 36) + 1), (power(60) + power(37), power(60)));
         assert_eq!(whole(-(1 << 60) - (1 << 52) - 1), (-power(60) - power(52), -power(60) - power(53)));
