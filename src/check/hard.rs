@@ -3,6 +3,7 @@
 use super::bench::{Bench, Limit};
 use super::matmul::{PRODUCT, Problem};
 use super::numbers::{Random, Real, reals, ulp};
+use super::rows::softmax_reference;
 use crate::examples::hard::control::{Mode, collatz};
 use crate::examples::hard::matmul_template::{Tile, batch_matmul};
 use crate::examples::hard::{
@@ -100,13 +101,8 @@ fn clusters(bench: &mut Bench) {
     }
     for [rows, cols] in [[1, 1], [2, 37], [3, 1000], [2, 4099]] {
         let x: Vec<f32> = Random::new(27).reals(rows * cols, 8.0);
-        let mut expected = Vec::new();
-        for row in x.chunks(cols) {
-            let row = reals(row);
-            let top = row.iter().copied().fold(f64::MIN, f64::max);
-            let sum: f64 = row.iter().map(|v| (v - top).exp()).sum();
-            expected.extend(row.iter().map(|v| (v - top).exp() / sum));
-        }
+        // Threads of a whole cluster share a row, so that each adds fewer numbers than those of `softmax`.
+        let (expected, _) = softmax_reference(&x, cols);
         let limits: Vec<f64> = expected.iter().map(|v| (24.0 + cols as f64 / 64.0) * 2f64.powi(-24) * v).collect();
         let limit = || Limit::Bound(&limits, "(24 + n / 64) 2^-24 |y|");
         let shape = [rows, cols];

@@ -178,6 +178,20 @@ impl Context {
         Ok(Entered { driver, pushed: true })
     }
 
+    /// Gives a thing of the driver back, where there is one and the context is not lost. A failure leaves it behind, no more.
+    ///
+    /// # Safety
+    /// The thing must be of this context, of the kind that the function gives back, and not be used afterwards.
+    pub(super) unsafe fn destroy<T>(&self, thing: *mut T, by: unsafe extern "C" fn(*mut T) -> u32) {
+        if thing.is_null() {
+            return;
+        }
+        if let Ok(_entered) = self.enter() {
+            // SAFETY: the caller's duty.
+            let _ = unsafe { by(thing) };
+        }
+    }
+
     /// An error where a call failed. One that loses the context is remembered.
     #[inline]
     pub(super) fn check(&self, what: &str, status: u32) -> Result<()> {

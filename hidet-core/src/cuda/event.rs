@@ -73,13 +73,8 @@ impl Event {
 
 impl Drop for Event {
     fn drop(&mut self) {
-        if self.event.is_null() {
-            return;
-        }
-        if let Ok(_entered) = self.context.enter() {
-            // SAFETY: the event is given back once.
-            let _ = unsafe { (self.context.driver.cuEventDestroy_v2)(self.event) };
-        }
+        // SAFETY: the event is given back once.
+        unsafe { self.context.destroy(self.event, self.context.driver.cuEventDestroy_v2) }
     }
 }
 

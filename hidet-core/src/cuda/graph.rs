@@ -85,13 +85,8 @@ impl Graph {
 
 impl Drop for Graph {
     fn drop(&mut self) {
-        if self.exec.is_null() {
-            return;
-        }
-        if let Ok(_entered) = self.context.enter() {
-            // SAFETY: the graph is given back once; the driver keeps it while it runs.
-            let _ = unsafe { (self.context.driver.cuGraphExecDestroy)(self.exec) };
-        }
+        // SAFETY: the graph is given back once; the driver keeps it while it runs.
+        unsafe { self.context.destroy(self.exec, self.context.driver.cuGraphExecDestroy) }
     }
 }
 

@@ -236,14 +236,8 @@ impl Bare {
 
 impl Drop for Module {
     fn drop(&mut self) {
-        // A kernel may still run; unloading waits for it.
-        if self.module.is_null() {
-            return;
-        }
-        if let Ok(_entered) = self.context.enter() {
-            // SAFETY: the module is given back once.
-            let _ = unsafe { (self.context.driver.cuModuleUnload)(self.module) };
-        }
+        // SAFETY: the module is given back once; unloading waits for a kernel that still runs.
+        unsafe { self.context.destroy(self.module, self.context.driver.cuModuleUnload) }
     }
 }
 

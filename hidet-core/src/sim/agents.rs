@@ -117,9 +117,8 @@ impl BlockRun<'_> {
             let size = call.lane(&operands, 2, lane) as u32;
             if size > bytes {
                 let message = format!("{size} of {bytes} bytes are to be copied");
-                let what = format!("{} copies", self.thread_name(warp, lane));
-                self.fault(FaultKind::OutOfBounds, message, (call.site, what), Vec::new());
-                return Some(self.stop());
+                self.no_copy(warp, lane, call.site, FaultKind::OutOfBounds, message);
+                return Some(Pause::Stopped);
             }
             read[lane] = size;
             reading |= ((size > 0) as u32) << lane;

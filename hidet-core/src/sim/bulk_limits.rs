@@ -34,13 +34,10 @@ impl BlockRun<'_> {
         } else {
             return true;
         };
-        let what = format!("{} copies", self.thread_name(warp, lane));
-        self.fault(kind, message, (call.site, what), Vec::new());
-        self.stop();
-        false
+        self.no_copy(warp, lane, call.site, kind, message)
     }
 
-    /// Whether so many bytes of a tensor can be copied; else a fault stops the block.
+    /// Whether so many bytes of a tensor or of shared memory can be copied, from that byte on; else a fault stops the block.
     pub fn line_fits(
         &mut self,
         warp: usize,
@@ -54,7 +51,8 @@ impl BlockRun<'_> {
         let room = (access.limit as usize * access.elem.bytes()).saturating_sub(offset);
         let start = match access.place {
             Place::Global(tensor) => self.launch.tensors[tensor as usize].offset + offset,
-            _ => offset,
+            Place::Shared(byte) => byte as usize + offset,
+            Place::Register(_) => offset,
         };
         let (kind, message) = if bytes as i32 <= 0 || !bytes.is_multiple_of(16) {
             let message = format!("a bulk copy of {} bytes: it must be a multiple of 16", bytes as i32);
@@ -68,8 +66,20 @@ impl BlockRun<'_> {
         } else {
             return true;
         };
+        self.no_copy(warp, lane, call.site, kind, message)
+    }
+
+    /// A lane wants to copy what it may not: the fault stops the block. False, as the answer to whether it may.
+    pub fn no_copy(
+        &mut self,
+        warp: usize,
+        lane: usize,
+        site: u32,
+        kind: FaultKind,
+        message: impl Into<String>,
+    ) -> bool {
         let what = format!("{} copies", self.thread_name(warp, lane));
-        self.fault(kind, message, (call.site, what), Vec::new());
+        self.fault(kind, message, (site, what), Vec::new());
         self.stop();
         false
     }

@@ -120,25 +120,6 @@ pub fn binary(op: BinaryOp, scalar: Scalar) -> Option<LaneFn> {
             Some(lane_kernel!(|d, a, b, _c| map2::<$ty, $ty>(d, a, b, |x, y| $trait::$name(x, y))))
         };
     }
-    macro_rules! integer {
-        ($ty:ty) => {
-            match op {
-                BinaryOp::Add => kernel!($ty, Number, add),
-                BinaryOp::Sub => kernel!($ty, Number, sub),
-                BinaryOp::Mul => kernel!($ty, Number, mul),
-                BinaryOp::Div => kernel!($ty, Number, div),
-                BinaryOp::Rem => kernel!($ty, Number, rem),
-                BinaryOp::Min => kernel!($ty, Number, min),
-                BinaryOp::Max => kernel!($ty, Number, max),
-                BinaryOp::And => kernel!($ty, Integer, and),
-                BinaryOp::Or => kernel!($ty, Integer, or),
-                BinaryOp::Xor => kernel!($ty, Integer, xor),
-                BinaryOp::Shl => kernel!($ty, Integer, shl),
-                BinaryOp::Shr => kernel!($ty, Integer, shr),
-                _ => None,
-            }
-        };
-    }
     macro_rules! float {
         ($ty:ty) => {
             match op {
@@ -149,6 +130,20 @@ pub fn binary(op: BinaryOp, scalar: Scalar) -> Option<LaneFn> {
                 BinaryOp::Min => kernel!($ty, Number, min),
                 BinaryOp::Max => kernel!($ty, Number, max),
                 _ => None,
+            }
+        };
+    }
+    // What floats have, and more.
+    macro_rules! integer {
+        ($ty:ty) => {
+            match op {
+                BinaryOp::Rem => kernel!($ty, Number, rem),
+                BinaryOp::And => kernel!($ty, Integer, and),
+                BinaryOp::Or => kernel!($ty, Integer, or),
+                BinaryOp::Xor => kernel!($ty, Integer, xor),
+                BinaryOp::Shl => kernel!($ty, Integer, shl),
+                BinaryOp::Shr => kernel!($ty, Integer, shr),
+                _ => float!($ty),
             }
         };
     }

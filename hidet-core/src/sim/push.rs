@@ -9,7 +9,6 @@ use super::exchange::combine;
 use super::exec::Pause;
 use super::lanes::lanes;
 use super::program::{Access, Call, CallArg, Place};
-use super::report::FaultKind;
 use super::runs::Visitor;
 use super::shadow::Touch;
 use super::warp::Strand;
@@ -62,8 +61,8 @@ impl BlockRun<'_> {
         let Some(to_at) = self.offsets(warp, strand, to) else { return Some(Pause::Stopped) };
         let Some(bar_at) = self.offsets(warp, strand, mbarrier) else { return Some(Pause::Stopped) };
         for lane in lanes(strand.mask) {
-            let element = to_at.at[lane];
-            let to_byte = to_start + element * to.elem.bytes() as u32;
+            let offset = to_at.at[lane] as usize * to.elem.bytes();
+            let to_byte = to_start + offset as u32;
             let value = self.operand(warp, strand, call, 1, lane);
             let what = match call.meaning {
                 Meaning::PushReduce(op) => What::Reduce { op, elem: to.elem, value },
@@ -72,7 +71,7 @@ impl BlockRun<'_> {
                     let Some(from) = self.source(warp, strand, lane, call, access(1)?, bytes) else {
                         return Some(Pause::Stopped);
                     };
-                    if !self.line_is_shared(warp, lane, call, to, element, to_byte, bytes) {
+                    if !self.line_fits(warp, lane, call, to, offset, bytes) {
                         return Some(Pause::Stopped);
                     }
                     What::Copy { from, bytes }
@@ -129,43 +128,8 @@ impl BlockRun<'_> {
     ) -> Option<u32> {
         let offsets = self.offsets(warp, strand, from)?;
         let Place::Shared(start) = from.place else { return None };
-        let byte = start + offsets.at[lane] * from.elem.bytes() as u32;
-        self.line_is_shared(warp, lane, call, from, offsets.at[lane], byte, bytes).then_some(byte)
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    fn line_is_shared(
-        &mut self,
-        warp: usize,
-        lane: usize,
-        call: &Call,
-        access: &Access,
-        element: u32,
-        byte: u32,
-        bytes: u32,
-    ) -> bool {
-        let name = &self.launch.function.buffers[access.buffer].name;
-        let size = access.elem.bytes() as u64;
-        let (kind, message) = if bytes as i32 <= 0 || !bytes.is_multiple_of(16) || !byte.is_multiple_of(16) {
-            let message = format!(
-                "{} bytes from element {element} of `{name}` on are copied: both the bytes and their place must be \
-                 multiples of 16",
-                bytes as i32
-            );
-            (FaultKind::Misaligned, message)
-        } else if u64::from(element) * size + u64::from(bytes) > access.limit * size {
-            let message = format!(
-                "{bytes} bytes from element {element} of `{name}` on are copied, which has {} elements",
-                access.limit
-            );
-            (FaultKind::OutOfBounds, message)
-        } else {
-            return true;
-        };
-        let what = format!("{} copies", self.thread_name(warp, lane));
-        self.fault(kind, message, (call.site, what), Vec::new());
-        self.stop();
-        false
+        let offset = offsets.at[lane] as usize * from.elem.bytes();
+        self.line_fits(warp, lane, call, from, offset, bytes).then_some(start + offset as u32)
     }
 
     /// Something arrives.

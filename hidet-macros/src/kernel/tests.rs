@@ -255,7 +255,7 @@ fn items_that_are_wrong_never_panic() {
 
 #[test]
 fn an_expansion_is_short() {
-    let softmax = include_str!("../../../tests/softmax.rs");
+    let softmax = include_str!("../../../examples/03_softmax.rs");
     let start = softmax.find("kernel! {").map(|at| at + "kernel! {".len()).unwrap();
     let end = softmax.find("\n}\n").unwrap();
     let expanded = super::kernel(softmax[start..end].parse().unwrap()).to_string();

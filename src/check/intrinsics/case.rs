@@ -34,6 +34,13 @@ pub struct Case {
     data: Vec<Data>,
 }
 
+/// Where the elements of a thread lie: one after the other among those of all threads, or by themselves.
+#[derive(Clone, Copy)]
+enum Place {
+    Memory,
+    Registers,
+}
+
 impl Case {
     /// A case of one block, unless [`Case::grid`] says otherwise.
     pub fn new(row: impl Into<String>, detail: impl Into<String>, threads: u32) -> Case {
@@ -127,48 +134,40 @@ impl Case {
 
     /// Copies `count` elements a thread from a tensor to registers, or from shared memory: `registers[i] = from[t * count + i]`.
     pub fn fill(&mut self, registers: &str, from: &str, scalar: Scalar, count: u32) {
-        let n = self.int(i64::from(count));
-        let tag = format!("f_{registers}_{from}");
-        self.each(
-            &format!("{tag}_i"),
-            count,
-            &[
-                format!("%{tag}_b: i32 = mul %t, {n}"),
-                format!("%{tag}_a: i32 = add %{tag}_b, %{tag}_i"),
-                format!("%{tag}_v: {scalar} = load @{from}[%{tag}_a]"),
-                format!("store @{registers}[%{tag}_i] = %{tag}_v"),
-            ],
-        );
+        self.transfer((from, Place::Memory), (registers, Place::Registers), scalar, count);
     }
 
     /// The way back of [`Case::fill`].
     pub fn drain(&mut self, registers: &str, to: &str, scalar: Scalar, count: u32) {
-        let n = self.int(i64::from(count));
-        let tag = format!("d_{registers}_{to}");
-        self.each(
-            &format!("{tag}_i"),
-            count,
-            &[
-                format!("%{tag}_b: i32 = mul %t, {n}"),
-                format!("%{tag}_a: i32 = add %{tag}_b, %{tag}_i"),
-                format!("%{tag}_v: {scalar} = load @{registers}[%{tag}_i]"),
-                format!("store @{to}[%{tag}_a] = %{tag}_v"),
-            ],
-        );
+        self.transfer((registers, Place::Registers), (to, Place::Memory), scalar, count);
     }
 
     /// Copies between tensors and shared memory, `count` elements a thread.
     pub fn copy(&mut self, from: &str, to: &str, scalar: Scalar, count: u32) {
+        self.transfer((from, Place::Memory), (to, Place::Memory), scalar, count);
+    }
+
+    fn transfer(
+        &mut self,
+        (from, from_place): (&str, Place),
+        (to, to_place): (&str, Place),
+        scalar: Scalar,
+        count: u32,
+    ) {
         let n = self.int(i64::from(count));
-        let tag = format!("c_{from}_{to}");
+        let tag = format!("{from}_{to}");
+        let at = |place| match place {
+            Place::Memory => format!("%{tag}_a"),
+            Place::Registers => format!("%{tag}_i"),
+        };
         self.each(
             &format!("{tag}_i"),
             count,
             &[
                 format!("%{tag}_b: i32 = mul %t, {n}"),
                 format!("%{tag}_a: i32 = add %{tag}_b, %{tag}_i"),
-                format!("%{tag}_v: {scalar} = load @{from}[%{tag}_a]"),
-                format!("store @{to}[%{tag}_a] = %{tag}_v"),
+                format!("%{tag}_v: {scalar} = load @{from}[{}]", at(from_place)),
+                format!("store @{to}[{}] = %{tag}_v", at(to_place)),
             ],
         );
     }

@@ -10,6 +10,15 @@ pub fn scaled_softmax<T: Float>() -> Template<(In<T, 2>, Expr<T>, Out<T, 2>)> {
     })
 }
 
+/// y = softmax(scale * x) of an `f16` x in `f32`: a prologue may change the type.
+pub fn widened_softmax() -> Template<(In<f16, 2>, Expr<f32>, Out<f32, 2>)> {
+    softmax::<f32>().fuse(
+        "widened_softmax",
+        ["x", "scale", "y"],
+        |(x, scale, y): (In<f16, 2>, Expr<f32>, Out<f32, 2>)| (x.map(move |v, _| v.to::<f32>() * scale), y),
+    )
+}
+
 /// Parameters of [`linear`]: scale, a, b, bias, residual, c.
 pub type Linear = (Expr<f32>, In<f32, 2>, In<f32, 2>, In<f32, 1>, In<f32, 2>, Out<f32, 2>);
 

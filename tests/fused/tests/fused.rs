@@ -1,7 +1,7 @@
 //! One launch each, right on the simulated device. `hidet check` runs the same on a GPU.
 
 use hidet::prelude::*;
-use hidet_fused_test::{linear, scaled_softmax};
+use hidet_fused_test::{linear, scaled_softmax, widened_softmax};
 
 fn value(i: usize) -> f32 {
     (i * 29 % 17) as f32 / 8.0 - 1.0
@@ -12,18 +12,23 @@ fn host(count: usize) -> Vec<f32> {
 }
 
 #[test]
-fn softmax_with_a_scaling_prologue() -> hidet::Result<()> {
+fn softmax_with_prologues_that_scale_and_widen() -> hidet::Result<()> {
     let device = Device::sim();
     let (rows, cols) = (5, 70);
-    let mut y = device.empty([rows, cols])?;
-    scaled_softmax::<f32>().compile(&device)?.launch(&device.tensor(&host(rows * cols), [rows, cols])?, 3.0, &mut y)?;
-    for (row, y) in host(rows * cols).chunks(cols).zip(y.to_vec()?.chunks(cols)) {
+    let x = host(rows * cols);
+    // Multiples of an eighth below 2 are f16 too.
+    let half: Vec<f16> = x.iter().map(|&v| f16::from_f32(v)).collect();
+    let (mut y, mut widened) = (device.empty([rows, cols])?, device.empty([rows, cols])?);
+    scaled_softmax::<f32>().compile(&device)?.launch(&device.tensor(&x, [rows, cols])?, 3.0, &mut y)?;
+    widened_softmax().compile(&device)?.launch(&device.tensor(&half, [rows, cols])?, 3.0, &mut widened)?;
+    for (row, y) in x.chunks(cols).zip(y.to_vec()?.chunks(cols)) {
         let sum: f64 = row.iter().map(|&v| (v as f64 * 3.0).exp()).sum();
         for (&v, &y) in row.iter().zip(y) {
             let expected = (v as f64 * 3.0).exp() / sum;
             assert!((expected - y as f64).abs() < 1e-6 * expected, "{y} {expected}");
         }
     }
+    assert_eq!(widened.to_vec()?, y.to_vec()?);
     Ok(())
 }
 

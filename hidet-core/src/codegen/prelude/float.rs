@@ -55,7 +55,9 @@ struct e5m2 { unsigned char bits; };
 "#,
     );
     pieces.extend(f16());
+    pieces.extend(half("f16"));
     pieces.extend(bf16());
+    pieces.extend(half("bf16"));
     for scalar in ["f16", "bf16"] {
         let half = scalar == "f16";
         for (op, rounded, operands, since) in [
@@ -140,21 +142,6 @@ fn f16() -> Vec<Piece> {
     asm("fma.rn.f16 %0, %1, %2, %3;" : "=h"(r.bits) : "h"(a.bits), "h"(b.bits), "h"(c.bits));
     return r;
 }
-
-## f16_div
-@ f16 f16_div(f16 a, f16 b) { return f32_to_f16(f16_to_f32(a) / f16_to_f32(b)); }
-
-## f16_min
-@ f16 f16_min(f16 a, f16 b) { return f32_to_f16(fminf(f16_to_f32(a), f16_to_f32(b))); }
-
-## f16_max
-@ f16 f16_max(f16 a, f16 b) { return f32_to_f16(fmaxf(f16_to_f32(a), f16_to_f32(b))); }
-
-## f16_neg
-@ f16 f16_neg(f16 a) { return f16{(unsigned short)(a.bits ^ 0x8000)}; }
-
-## f16_abs
-@ f16 f16_abs(f16 a) { return f16{(unsigned short)(a.bits & 0x7fff)}; }
 "#,
     )
 }
@@ -200,21 +187,28 @@ fn bf16() -> Vec<Piece> {
     return f32_to_bf16(product + addend == 0.0 ? (float)(product + addend) : hidet_odd_f32(odd));
 #endif
 }
-
-## bf16_div
-@ bf16 bf16_div(bf16 a, bf16 b) { return f32_to_bf16(bf16_to_f32(a) / bf16_to_f32(b)); }
-
-## bf16_min
-@ bf16 bf16_min(bf16 a, bf16 b) { return f32_to_bf16(fminf(bf16_to_f32(a), bf16_to_f32(b))); }
-
-## bf16_max
-@ bf16 bf16_max(bf16 a, bf16 b) { return f32_to_bf16(fmaxf(bf16_to_f32(a), bf16_to_f32(b))); }
-
-## bf16_neg
-@ bf16 bf16_neg(bf16 a) { return bf16{(unsigned short)(a.bits ^ 0x8000)}; }
-
-## bf16_abs
-@ bf16 bf16_abs(bf16 a) { return bf16{(unsigned short)(a.bits & 0x7fff)}; }
 "#,
     )
+}
+
+/// What f16 and bf16 compute alike: through f32, or on the bits.
+fn half(name: &str) -> Vec<Piece> {
+    let text = r#"
+## HALF_div
+@ HALF HALF_div(HALF a, HALF b) { return f32_to_HALF(HALF_to_f32(a) / HALF_to_f32(b)); }
+
+## HALF_min
+@ HALF HALF_min(HALF a, HALF b) { return f32_to_HALF(fminf(HALF_to_f32(a), HALF_to_f32(b))); }
+
+## HALF_max
+@ HALF HALF_max(HALF a, HALF b) { return f32_to_HALF(fmaxf(HALF_to_f32(a), HALF_to_f32(b))); }
+
+## HALF_neg
+@ HALF HALF_neg(HALF a) { return HALF{(unsigned short)(a.bits ^ 0x8000)}; }
+
+## HALF_abs
+@ HALF HALF_abs(HALF a) { return HALF{(unsigned short)(a.bits & 0x7fff)}; }
+"#;
+    // The table lives for ever.
+    parse(Box::leak(text.replace("HALF", name).into_boxed_str()))
 }

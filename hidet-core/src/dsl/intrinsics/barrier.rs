@@ -3,15 +3,6 @@
 use super::intrinsic;
 use crate::dsl::expr::{Expr, IntoExpr};
 
-macro_rules! plain {
-    ($($(#[$doc:meta])* $name:ident $row:literal;)*) => {$(
-        $(#[$doc])*
-        #[track_caller]
-        pub fn $name() {
-            intrinsic($row).run();
-        }
-    )*};
-}
 plain! {
     /// All threads of the block meet; their accesses before it happen before those after it.
     sync_threads "sync.threads";

@@ -62,16 +62,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     }
 }
 
-macro_rules! barrier {
-    ($($(#[$doc:meta])* $name:ident $row:literal;)*) => {$(
-        $(#[$doc])*
-        #[track_caller]
-        pub fn $name() {
-            intrinsic($row).run();
-        }
-    )*};
-}
-barrier! {
+plain! {
     /// All threads of the cluster meet; their accesses before it happen before those after it.
     cluster_sync "cluster.sync";
     /// Arrives at the cluster's barrier; accesses before it are ordered before the wait of others. The thread must wait

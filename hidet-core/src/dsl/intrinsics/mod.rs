@@ -2,6 +2,17 @@
 //!
 //! What has no function of its own yet is called by the name of its row: [`intrinsic`].
 
+/// Functions that are the call of a row without operands and without a result.
+macro_rules! plain {
+    ($($(#[$doc:meta])* $name:ident $row:literal;)*) => {$(
+        $(#[$doc])*
+        #[track_caller]
+        pub fn $name() {
+            $crate::dsl::intrinsics::intrinsic($row).run();
+        }
+    )*};
+}
+
 mod async_copy;
 mod atomic;
 mod barrier;
