@@ -83,6 +83,12 @@ kernel! {
         }
     }
 
+    /// More lines than a GPU has room for.
+    #[launch(grid = 100, block = 500)]
+    fn crowded() {
+        print!("{}", block_idx().x * 500 + thread_id());
+    }
+
     /// What was printed before a fault is not lost.
     #[launch(grid = 1, block = 1)]
     fn before_fault(x: In<i32, [n]>) {
@@ -177,6 +183,18 @@ pub(super) fn check(bench: &mut Bench) {
     let places = (0..24).map(|block| format!("{} {} {}", block / 12, block / 3 % 4, block % 3));
     prints(bench, "print!, blocks", &places.collect::<Vec<_>>(), false, |device, options| {
         blocks().compile_with(device, options)?.launch()
+    });
+    // As many as fit in 1 MiB come, by block, each once and whole.
+    bench.case::<i32>("print!, too much", &[50_000], Limit::Ulps(0.0), &[1.0], |device| {
+        let lines = lines_of(|options| crowded().compile_with(device, options)?.launch())?;
+        let numbers: Option<Vec<u32>> = lines.iter().map(|line| line.parse().ok()).collect();
+        let mut numbers = numbers.unwrap_or_default();
+        let room = if device.is_sim() { 50_000 } else { (1 << 17) / 3 };
+        let ordered = numbers.is_sorted_by_key(|number| number / 500);
+        numbers.sort();
+        numbers.dedup();
+        let fine = ordered && numbers.len() == room && numbers.iter().all(|number| *number < 50_000);
+        Ok(vec![i32::from(fine)])
     });
     let expected = ["0: 1", "1: 2", "2: 3"].map(str::to_owned);
     prints(bench, "print!, before a fault", &expected, false, |device, options| {
