@@ -1,11 +1,9 @@
 //! Matrix product, fourth step: the double-buffered kernel of the paper, at its default schedule.
 //!
-//! While a tile is multiplied, the next one travels from global to shared memory. That of b does so asynchronously. That
-//! of a is stored transposed, so a warp reads eight elements of four rows; an asynchronous copy would pass through shared
-//! memory once for each row, so a is staged in registers as in the paper. While a column of a tile is multiplied, the next
-//! column travels from shared memory to registers. The loops have no conditions: the first tile along k is the partial one,
-//! the last one stands by itself, and a tile that would reach beyond c is moved inwards and stores only what no other block
-//! does.
+//! While a tile is multiplied, the next one travels from global to shared memory: that of b asynchronously, that of a
+//! through registers as in the paper, or asynchronously too. While a column of a tile is multiplied, the next column travels
+//! from shared memory to registers. The loops have no conditions: the first tile along k is the partial one, the last one
+//! stands by itself, and a tile that would reach beyond c is moved inwards and stores only what no other block does.
 //!
 //! Source: "Hidet: Task-Mapping Programming Paradigm for Deep Learning Tensor Programs", ASPLOS 2023, figure 8.
 
@@ -25,16 +23,33 @@ pub struct Schedule {
     pub block_k: u32,
     /// Blocks that a multiprocessor must hold at once, which bounds the registers of a thread.
     pub min_blocks: u32,
+    /// Whether a is copied asynchronously. Its tile is stored transposed, so a warp asks for eight elements of four rows, and
+    /// an asynchronous copy passes through shared memory once a row: profilers call that bank conflicts, yet it is faster.
+    pub asynchronous: bool,
 }
 
 impl Default for Schedule {
-    /// 128 x 128 x 8, 256 threads, two blocks a multiprocessor.
     fn default() -> Self {
-        Schedule { block_warps: [4, 2], warp_outer: [2, 2], warp_inner: [4, 4], block_k: 8, min_blocks: 2 }
+        Schedule::PAPER
     }
 }
 
 impl Schedule {
+    /// The default of the paper: 128 x 128 x 8, 256 threads, and two blocks a multiprocessor.
+    pub const PAPER: Schedule = Schedule {
+        block_warps: [4, 2],
+        warp_outer: [2, 2],
+        warp_inner: [4, 4],
+        block_k: 8,
+        min_blocks: 2,
+        asynchronous: false,
+    };
+
+    /// The same with asynchronous copies of a.
+    pub const fn asynchronous(self) -> Schedule {
+        Schedule { asynchronous: true, ..self }
+    }
+
     /// Threads a block.
     pub fn threads(&self) -> u32 {
         32 * self.block_warps[0] * self.block_warps[1]
@@ -47,16 +62,19 @@ impl Schedule {
         [extent(0, 4), extent(1, 8)]
     }
 
+    /// Rows of a, or columns of b, that all threads load at once.
+    fn lines(&self) -> u32 {
+        self.threads() / self.block_k
+    }
+
     /// Who loads which element of a tile of a.
     fn load_a(&self) -> TaskMapping<2> {
-        let lines = self.threads() / self.block_k;
-        repeat([self.tile()[0] / lines, 1]) * spatial([lines, self.block_k])
+        repeat([self.tile()[0] / self.lines(), 1]) * spatial([self.lines(), self.block_k])
     }
 
     /// Who loads which element of a tile of b.
     fn load_b(&self) -> TaskMapping<2> {
-        let lines = self.threads() / self.block_k;
-        repeat([1, self.tile()[1] / lines]) * spatial([self.block_k, lines])
+        repeat([1, self.tile()[1] / self.lines()]) * spatial([self.block_k, self.lines()])
     }
 
     /// Which elements each thread owns.
@@ -100,7 +118,7 @@ kernel! {
         c: Out<f32, [m, n]>,
     ) {
         let [block_m, block_n] = schedule.tile().map(|extent| extent as i32);
-        let block_k = schedule.block_k as i32;
+        let (block_k, lines, asynchronous) = (schedule.block_k as i32, schedule.lines() as i32, schedule.asynchronous);
         let (load_a, load_b, own) = (schedule.load_a(), schedule.load_b(), schedule.own());
         let (group_rows, group_cols) = (schedule.rows(1), schedule.cols(1));
         let [inner_rows, inner_cols] = schedule.warp_inner;
@@ -142,19 +160,29 @@ kernel! {
                 let start = partial + tile * block_k;
                 for p in unroll(0..block_k) {
                     let (this, other) = (p % 2, (p + 1) % 2);
-                    if p == 0 && !last {
+                    if !last {
                         for (i, q) in load_a.on(t) {
-                            a_stage[[i, q]] = a.get((row0 + i, start + q));
+                            if asynchronous && p == 0 {
+                                // Nothing is read for what lies before the first row.
+                                let count = if row0 + i >= 0 { 1 } else { 0 };
+                                cp_async_partial::<1>(&a_shared[[next, q, i]], &a[[row0 + i, start + q]], count);
+                            } else if !asynchronous && p == i / lines % block_k {
+                                a_stage[[i, q]] = a.get((row0 + i, start + q));
+                            }
                         }
-                        // Nothing is read for what lies before the first column.
-                        for (q, j) in load_b.on(t) {
-                            let count = if col0 + j >= 0 { 1 } else { 0 };
-                            cp_async_partial::<1>(&b_shared[[next, q, j]], &b[[start + q, col0 + j]], count);
+                        // Not all at once: copies that begin together wait for each other.
+                        if p == (if asynchronous { 0 } else { block_k / 2 }) {
+                            for (q, j) in load_b.on(t) {
+                                let count = if col0 + j >= 0 { 1 } else { 0 };
+                                cp_async_partial::<1>(&b_shared[[next, q, j]], &b[[start + q, col0 + j]], count);
+                            }
                         }
                     }
                     if p == block_k - 1 && !last {
-                        for (i, q) in load_a.on(t) {
-                            a_shared[[next, q, i]] = a_stage[[i, q]];
+                        if !asynchronous {
+                            for (i, q) in load_a.on(t) {
+                                a_shared[[next, q, i]] = a_stage[[i, q]];
+                            }
                         }
                         cp_async_wait_all();
                         sync_threads();

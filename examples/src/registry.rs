@@ -21,6 +21,8 @@ const SMALL_TILE: hard::matmul_template::Tile =
 const LARGE_TILE: hard::matmul_template::Tile =
     hard::matmul_template::Tile { warps: [4, 2], outer: [2, 2], inner: [2, 2], depth: 16 };
 
+const ASYNCHRONOUS: matmul_double_buffered::Schedule = matmul_double_buffered::Schedule::PAPER.asynchronous();
+
 /// A schedule of rows for a persistent grid.
 fn persistent<T: Element>(cols: usize) -> Option<row_kernels::Rows> {
     let plan = row_kernels::Rows::of::<T>(cols, 16)?;
@@ -79,6 +81,7 @@ pub fn all() -> Vec<Entry> {
         "matmul_register_tiled<f32>" => matmul_register_tiled::matmul_register_tiled::<f32>();
         "matmul_register_tiled<bf16>" => matmul_register_tiled::matmul_register_tiled::<bf16>();
         "matmul_double_buffered" => matmul_double_buffered::matmul_double_buffered(Default::default());
+        "matmul_double_buffered, asynchronous" => matmul_double_buffered::matmul_double_buffered(ASYNCHRONOUS);
         "scaled_softmax" => fusion::scaled_softmax();
         "linear" => fusion::linear();
         "sort_rows" => hard::sort::sort_rows();

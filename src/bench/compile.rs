@@ -90,6 +90,7 @@ pub fn run(device: &str) -> Outcome {
     row("one after another", serial, None);
     row("at once, on threads", parallel, None);
     row(&format!("at once, in {cores} processes"), processes, None);
+    println!("  {:32} {:9.2}", "arithmetic, all cores for one", super::cores::worth(cores));
     let goal = if cores >= 16 { ", must be at least 10" } else { "" };
     println!("  {:32} {:9.2}{goal}", "times as fast, on threads", serial / parallel);
     Ok(())

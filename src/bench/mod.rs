@@ -8,6 +8,7 @@
 
 pub mod compile;
 mod contestant;
+mod cores;
 pub mod csv;
 mod cublas;
 mod cublaslt;

@@ -5,7 +5,7 @@ use super::gemm::Gemm;
 use super::problem::{Engine, Family, Make, Problem, Work, random, say, share};
 use super::sample::{Elements, error, judge, on_all_cores, places};
 use crate::check::numbers::Real;
-use crate::examples::matmul_double_buffered::matmul_double_buffered;
+use crate::examples::matmul_double_buffered::{self, matmul_double_buffered};
 use crate::examples::matmul_naive::matmul_naive;
 use crate::examples::matmul_register_tiled::matmul_register_tiled;
 use crate::examples::matmul_tiled::matmul_tiled;
@@ -43,6 +43,9 @@ const F32: &[Named<f32>] = &[
     ("matmul_tiled", || matmul_tiled::<f32>()),
     ("matmul_register_tiled", || matmul_register_tiled::<f32>()),
     ("matmul_double_buffered", || matmul_double_buffered(Default::default())),
+    ("matmul_double_buffered/asynchronous", || {
+        matmul_double_buffered(matmul_double_buffered::Schedule::PAPER.asynchronous())
+    }),
 ];
 
 const AXES: &[&str] = &["m", "n", "k"];

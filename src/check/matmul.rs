@@ -36,6 +36,9 @@ pub(super) fn check(bench: &mut Bench) {
         problem.case(bench, "matmul_double_buffered", |device, a, b, c| {
             matmul_double_buffered(Schedule::default()).compile(device)?.launch(a, b, c)
         });
+        problem.case(bench, "matmul_double_buffered/asynchronous", |device, a, b, c| {
+            matmul_double_buffered(Schedule::PAPER.asynchronous()).compile(device)?.launch(a, b, c)
+        });
     }
 }
 
