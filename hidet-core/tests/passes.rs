@@ -2,6 +2,8 @@
 //!
 //! `HIDET_RANDOM` is the number of kernels.
 
+#![allow(clippy::unwrap_used)]
+
 use hidet_core::ir::{Function, text, verify};
 use hidet_core::passes::{self, Options, PIPELINE};
 use hidet_core::sim::{self, Arguments, Memory, TensorArg};

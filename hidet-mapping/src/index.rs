@@ -174,23 +174,60 @@ macro_rules! number_first {
 }
 number_first! { Add add; Sub sub; Mul mul; Div div; Rem rem; }
 
-impl fmt::Display for IndexExpr {
-    /// Symbols print as `s0`, `s1`; every operation stands in parentheses.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl IndexOp {
+    /// How tightly it binds; the smaller and the larger are written as calls.
+    pub fn strength(self) -> u8 {
         match self {
-            IndexExpr::Const(value) => write!(f, "{value}"),
-            IndexExpr::Symbol(symbol) => write!(f, "s{symbol}"),
-            IndexExpr::Binary(op, a, b) => match op {
-                IndexOp::Min => write!(f, "min({a}, {b})"),
-                IndexOp::Max => write!(f, "max({a}, {b})"),
-                IndexOp::Add => write!(f, "({a} + {b})"),
-                IndexOp::Sub => write!(f, "({a} - {b})"),
-                IndexOp::Mul => write!(f, "({a} * {b})"),
-                IndexOp::Div => write!(f, "({a} / {b})"),
-                IndexOp::Rem => write!(f, "({a} % {b})"),
-                IndexOp::Xor => write!(f, "({a} ^ {b})"),
-                IndexOp::And => write!(f, "({a} & {b})"),
-            },
+            IndexOp::Mul | IndexOp::Div | IndexOp::Rem => 4,
+            IndexOp::Add | IndexOp::Sub => 3,
+            IndexOp::And => 2,
+            IndexOp::Xor => 1,
+            IndexOp::Min | IndexOp::Max => 0,
         }
+    }
+
+    fn sign(self) -> &'static str {
+        match self {
+            IndexOp::Add => "+",
+            IndexOp::Sub => "-",
+            IndexOp::Mul => "*",
+            IndexOp::Div => "/",
+            IndexOp::Rem => "%",
+            IndexOp::Xor => "^",
+            IndexOp::And => "&",
+            IndexOp::Min => "min",
+            IndexOp::Max => "max",
+        }
+    }
+}
+
+impl IndexExpr {
+    /// The formula with the parentheses it needs; `symbol` names the symbols.
+    pub fn text(&self, symbol: &dyn Fn(u32) -> String) -> String {
+        self.text_within(symbol, 0)
+    }
+
+    /// As an operand of something that binds as tightly as `least`.
+    fn text_within(&self, symbol: &dyn Fn(u32) -> String, least: u8) -> String {
+        match self {
+            IndexExpr::Const(value) => value.to_string(),
+            IndexExpr::Symbol(number) => symbol(*number),
+            IndexExpr::Binary(op @ (IndexOp::Min | IndexOp::Max), a, b) => {
+                format!("{}({}, {})", op.sign(), a.text(symbol), b.text(symbol))
+            }
+            IndexExpr::Binary(op, a, b) => {
+                let own = op.strength();
+                let (a, b) = (a.text_within(symbol, own), b.text_within(symbol, own + 1));
+                let text = format!("{a} {} {b}", op.sign());
+                if own < least { format!("({text})") } else { text }
+            }
+        }
+    }
+}
+
+impl fmt::Display for IndexExpr {
+    /// Symbols print as `s0`, `s1`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text(&|symbol| format!("s{symbol}")))
     }
 }

@@ -7,7 +7,6 @@ use crate::device::{Device, RawTensor};
 use crate::error::{Error, Result};
 use crate::ir::{Access, Buffer, Function, Handle, LARGEST_EXTENT, Param, Relation, Scope};
 use hidet_mapping::IndexExpr;
-use hidet_mapping::index::IndexOp;
 
 /// What a launch is, after its arguments have been checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,27 +77,8 @@ impl Contract<'_> {
 
     /// An extent, with the names of the dims.
     fn show(&self, extent: &IndexExpr) -> String {
-        match extent {
-            IndexExpr::Const(value) => value.to_string(),
-            IndexExpr::Symbol(symbol) => {
-                self.function.dims.iter().nth(*symbol as usize).map_or("?".to_owned(), |(_, dim)| dim.name.clone())
-            }
-            IndexExpr::Binary(op, a, b) => {
-                let (a, b) = (self.show(a), self.show(b));
-                let operator = match op {
-                    IndexOp::Add => "+",
-                    IndexOp::Sub => "-",
-                    IndexOp::Mul => "*",
-                    IndexOp::Div => "/",
-                    IndexOp::Rem => "%",
-                    IndexOp::Xor => "^",
-                    IndexOp::And => "&",
-                    IndexOp::Min => return format!("min({a}, {b})"),
-                    IndexOp::Max => return format!("max({a}, {b})"),
-                };
-                format!("({a} {operator} {b})")
-            }
-        }
+        let dims = &self.function.dims;
+        extent.text(&|symbol| dims.iter().nth(symbol as usize).map_or("?".to_owned(), |(_, dim)| dim.name.clone()))
     }
 
     fn eval(&self, what: &str, expr: &IndexExpr, dims: &[i64]) -> Result<i64> {

@@ -129,7 +129,7 @@ fn extents() {
     refuses_tensors(&fixed, &x, &x, "axis 1 of argument `y` has extent 5; the kernel takes 8");
     let mut doubled = kernel();
     doubled.buffers[crate::ir::Handle::new(1)].shape[1] = COLS * 2;
-    refuses_tensors(&doubled, &x, &x, "axis 1 of argument `y` has extent 5; the kernel takes 10 ((cols * 2))");
+    refuses_tensors(&doubled, &x, &x, "axis 1 of argument `y` has extent 5; the kernel takes 10 (cols * 2)");
     refuses_tensors(
         &kernel(),
         &raw(Scalar::F32, &[3_000_000_000, 1]),
@@ -197,7 +197,7 @@ fn grid_and_block() {
     let message = "the grid has 70000 blocks along y (cols); the simulated device allows 65535";
     refuses_tensors(&function, &x, &y, message);
     function.launch.grid = [ROWS - 4, 1.into(), 1.into()];
-    let message = "the grid has -1 blocks along x ((rows - 4)); the simulated device allows 2147483647";
+    let message = "the grid has -1 blocks along x (rows - 4); the simulated device allows 2147483647";
     refuses_tensors(&function, &x, &y, message);
     function.launch.grid = [ROWS, 1.into(), 1.into()];
     function.launch.cluster = [2, 1, 1];

@@ -1,4 +1,4 @@
-//! Index formulas as text, with the parentheses they need and no folding, so that the same tree is read back.
+//! Index formulas, read as [`IndexExpr::text`] writes them: nothing is folded, so that the same tree is read back.
 
 use super::lex::{Name, Token};
 use super::parse::Parser;
@@ -6,53 +6,6 @@ use super::{MAX_DEPTH, MAX_NODES, error};
 use crate::Result;
 use hidet_mapping::IndexExpr;
 use hidet_mapping::index::IndexOp;
-
-/// How tightly an operation binds.
-fn strength(op: IndexOp) -> u8 {
-    match op {
-        IndexOp::Mul | IndexOp::Div | IndexOp::Rem => 4,
-        IndexOp::Add | IndexOp::Sub => 3,
-        IndexOp::And => 2,
-        IndexOp::Xor => 1,
-        IndexOp::Min | IndexOp::Max => 0,
-    }
-}
-
-fn sign(op: IndexOp) -> &'static str {
-    match op {
-        IndexOp::Add => "+",
-        IndexOp::Sub => "-",
-        IndexOp::Mul => "*",
-        IndexOp::Div => "/",
-        IndexOp::Rem => "%",
-        IndexOp::Xor => "^",
-        IndexOp::And => "&",
-        IndexOp::Min => "min",
-        IndexOp::Max => "max",
-    }
-}
-
-/// The text of a formula; `symbol` names the symbols.
-pub(super) fn print(expr: &IndexExpr, symbol: &dyn Fn(u32) -> String) -> String {
-    print_within(expr, symbol, 0)
-}
-
-/// As an operand of something that binds as tightly as `least`.
-fn print_within(expr: &IndexExpr, symbol: &dyn Fn(u32) -> String, least: u8) -> String {
-    match expr {
-        IndexExpr::Const(value) => value.to_string(),
-        IndexExpr::Symbol(number) => symbol(*number),
-        IndexExpr::Binary(op @ (IndexOp::Min | IndexOp::Max), a, b) => {
-            format!("{}({}, {})", sign(*op), print(a, symbol), print(b, symbol))
-        }
-        IndexExpr::Binary(op, a, b) => {
-            let own = strength(*op);
-            let (a, b) = (print_within(a, symbol, own), print_within(b, symbol, own + 1));
-            let text = format!("{a} {} {b}", sign(*op));
-            if own < least { format!("({text})") } else { text }
-        }
-    }
-}
 
 impl<'s> Parser<'s> {
     /// A formula over the dims of the signature.
@@ -87,7 +40,7 @@ impl<'s> Parser<'s> {
                 Token::Sign("&") => IndexOp::And,
                 _ => return Ok(left),
             };
-            let own = strength(op);
+            let own = op.strength();
             if own < least {
                 return Ok(left);
             }

@@ -1,6 +1,5 @@
 //! Layouts as text: `row[32, 33]`, `strided([4, 4], [1, 4])`, `local[8] * row[4]`, `swizzle(.., axis 1, by 0, step 0)`.
 
-use super::index;
 use super::lex::Token;
 use super::parse::Parser;
 use super::{MAX_DEPTH, MAX_NODES, error};
@@ -24,7 +23,7 @@ pub(super) fn row(shape: &[IndexExpr]) -> Layout {
 
 /// `[a, b]`
 pub(super) fn print_shape(shape: &[IndexExpr], symbol: &dyn Fn(u32) -> String) -> String {
-    let extents: Vec<String> = shape.iter().map(|extent| index::print(extent, symbol)).collect();
+    let extents: Vec<String> = shape.iter().map(|extent| extent.text(symbol)).collect();
     format!("[{}]", extents.join(", "))
 }
 

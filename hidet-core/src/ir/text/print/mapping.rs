@@ -1,6 +1,5 @@
 //! Task mappings in the text form.
 
-use super::super::index;
 use super::Printer;
 use crate::ir::{Extent, Mapping, MappingAtom, Unroll};
 use std::fmt::Write;
@@ -52,7 +51,7 @@ impl Printer<'_> {
                 let tasks: Vec<String> = tasks
                     .iter()
                     .map(|task| {
-                        let axes: Vec<String> = task.iter().map(|axis| index::print(axis, &symbol)).collect();
+                        let axes: Vec<String> = task.iter().map(|axis| axis.text(&symbol)).collect();
                         format!("({})", axes.join(", "))
                     })
                     .collect();

@@ -3,8 +3,8 @@
 mod mapping;
 mod stmt;
 
+use super::layout;
 use super::names::{escape, unique};
-use super::{index, layout};
 use crate::ir::{
     Access, Buffer, BufferId, Function, Handle, LoopId, MapId, Param, Relation, Scope, Stmt, StmtId, Swizzle, ValueId,
     VarId,
@@ -91,7 +91,7 @@ impl Printer<'_> {
         |symbol| name_of(&self.dims, symbol as usize, "")
     }
     fn formula(&self, expr: &IndexExpr) -> String {
-        index::print(expr, &self.symbol())
+        expr.text(&self.symbol())
     }
 
     fn line(&mut self, text: &str) {
