@@ -2,6 +2,7 @@
 
 use super::numbers::{Real, reals, ulp};
 use hidet::ir::Arch;
+use hidet::kernel::CompileOptions;
 use hidet::prelude::*;
 use std::fmt::Write;
 
@@ -15,7 +16,7 @@ pub enum Limit<'a> {
 
 /// What all cases of one kernel and type gave.
 pub struct Line {
-    kernel: &'static str,
+    kernel: String,
     dtype: &'static str,
     cases: usize,
     /// Whether any case was compared with the simulated device.
@@ -26,6 +27,12 @@ pub struct Line {
     from_sim: f64,
     limit: String,
     failures: Vec<String>,
+}
+
+/// A kernel as it is and in checked mode: what the report calls it, and how it is compiled.
+pub fn modes(kernel: &str) -> [(String, CompileOptions); 2] {
+    let checked = CompileOptions { checks: true, ..CompileOptions::default() };
+    [(kernel.to_owned(), CompileOptions::default()), (format!("{kernel}, checked"), checked)]
 }
 
 /// Collects the lines of a run.
@@ -56,7 +63,7 @@ impl Bench {
     /// One case that the simulated device is too small for.
     pub fn case_alone<T: Real>(
         &mut self,
-        kernel: &'static str,
+        kernel: &str,
         shape: &[usize],
         limit: Limit<'_>,
         expected: &[f64],
@@ -70,7 +77,7 @@ impl Bench {
     /// One case: `run` on the device must be within `limit` of `expected`.
     pub fn case<T: Real>(
         &mut self,
-        kernel: &'static str,
+        kernel: &str,
         shape: &[usize],
         limit: Limit<'_>,
         expected: &[f64],
@@ -82,7 +89,7 @@ impl Bench {
     /// The same for a kernel whose inputs are of type `I` and whose output is of type `T`.
     pub fn case_of<I: Real, T: Real>(
         &mut self,
-        kernel: &'static str,
+        kernel: &str,
         shape: &[usize],
         limit: Limit<'_>,
         expected: &[f64],
@@ -96,7 +103,7 @@ impl Bench {
             Some(line) => line,
             None => {
                 self.lines.push(Line {
-                    kernel,
+                    kernel: kernel.to_owned(),
                     dtype: I::NAME,
                     cases: 0,
                     compared: false,
@@ -152,7 +159,7 @@ impl Bench {
         let mut text = format!("device: {}\n", self.device);
         let _ = writeln!(
             text,
-            "{:<24} {:<5} {:>6} {:>12} {:>10}  {:<42} result",
+            "{:<32} {:<5} {:>6} {:>12} {:>10}  {:<42} result",
             "kernel", "type", "cases", "error/limit", "ulp to sim", "limit"
         );
         for line in &self.lines {
@@ -161,7 +168,7 @@ impl Bench {
             let result = if line.failures.is_empty() { "ok" } else { "FAILED" };
             let _ = writeln!(
                 text,
-                "{:<24} {:<5} {:>6} {:>12.3} {:>10}  {:<42} {result}",
+                "{:<32} {:<5} {:>6} {:>12.3} {:>10}  {:<42} {result}",
                 line.kernel, line.dtype, line.cases, line.worst, from_sim, line.limit
             );
             for failure in line.failures.iter().take(5) {

@@ -1,6 +1,6 @@
 //! Kernels that fault on purpose, checked while they run: the error names the line, and the device goes on working.
 //!
-//! In each some threads wait for one that ends: at barriers of the block, of the cluster and of some threads, at
+//! In each some threads wait for one that ends: at barriers of the block, of the cluster, of the grid and of some threads, at
 //! mbarriers, for a bulk copy or a product that never starts.
 
 use super::bench::{Bench, Limit};
@@ -64,6 +64,14 @@ kernel! {
             full.wait(0, 0);
             y[[thread_id() - 64]] = 1;
         }
+    }
+
+    #[launch(grid = 4, block = 64, cooperative)]
+    fn grid_left(x: In<i32, [n]>, y: Out<i32, [n]>) {
+        let i = block_idx().x * 64 + thread_id();
+        assert!(x[[i]] >= 0, "a block does not come"); // fault: grid_left
+        grid_sync();
+        y[[i]] = x[[i]] + 1;
     }
 
     #[launch(grid = 1, block = 128)]
@@ -169,6 +177,16 @@ pub(super) fn check(bench: &mut Bench) {
         let x = device.zeros([64])?;
         mbarrier_left().compile_with(device, &checked)?.launch(&x, &mut device.zeros([64])?)
     });
+    let mut some = numbers.clone();
+    some[64] = -1;
+    faults(bench, "grid_left", "a block does not come", |device| {
+        let (kernel, mut y) = (grid_left().compile(device)?, device.zeros([256])?);
+        let fault = kernel.launch(&device.tensor(&some, [256])?, &mut y);
+        // The barrier is as before.
+        kernel.launch(&device.tensor(&numbers, [256])?, &mut y)?;
+        let right = y.to_vec()?.iter().zip(&numbers).all(|(y, x)| *y == x + 1);
+        if right { fault } else { Ok(()) }
+    });
     if bench.arch().is_none_or(|arch| arch.number >= 90) {
         let words = "tile[[2, 0..8, 0..32]] is outside of tile, whose shape is [2, 8, 32]";
         faults(bench, "copy_outside", words, |device| {
@@ -227,9 +245,13 @@ mod tests {
     #[test]
     fn they_compile() {
         let checked = hidet::passes::Options { checks: true, ..Default::default() };
-        for function in
-            [mbarrier_left().build(), copy_outside().build(), cluster_left().build(), product_outside().build()]
-        {
+        for function in [
+            mbarrier_left().build(),
+            grid_left().build(),
+            copy_outside().build(),
+            cluster_left().build(),
+            product_outside().build(),
+        ] {
             super::super::tests::compiles(&function.unwrap(), &checked);
         }
     }

@@ -1,6 +1,6 @@
-//! The kernels that try the language hardest, and those fused from others.
+//! The kernels that try the language hardest, those that wait for others in checked mode too, and those fused from others.
 
-use super::bench::{Bench, Limit};
+use super::bench::{Bench, Limit, modes};
 use super::matmul::{PRODUCT, Problem};
 use super::numbers::{Random, Real, reals, ulp};
 use super::rows::softmax_reference;
@@ -67,30 +67,37 @@ fn batch_matmuls<T: Real + Float>(bench: &mut Bench, tile: Tile) {
 fn split_ks(bench: &mut Bench) {
     for shape in [[1, 1, 1], [17, 33, 64], [40, 20, 101]] {
         let [m, n, _] = shape;
-        Problem::<f32>::new(shape).case(bench, "matmul_split_k", |device, a, b, c| {
-            let mut turn = device.zeros::<i32, 1>([m.div_ceil(16) * n.div_ceil(16)])?;
-            matmul_split_k(4).compile(device)?.launch(a, b, c, &mut turn)
-        });
+        for (name, options) in modes("matmul_split_k") {
+            Problem::<f32>::new(shape).case(bench, &name, |device, a, b, c| {
+                let mut turn = device.zeros::<i32, 1>([m.div_ceil(16) * n.div_ceil(16)])?;
+                matmul_split_k(4).compile_with(device, &options)?.launch(a, b, c, &mut turn)
+            });
+        }
     }
 }
 
 fn asyncs(bench: &mut Bench) {
     for shape in [[64, 64, 16], [64, 128, 48], [128, 64, 160]] {
-        Problem::<f32>::new(shape)
-            .case(bench, "matmul_async", |device, a, b, c| matmul_async::<3>().compile(device)?.launch(a, b, c));
+        for (name, options) in modes("matmul_async") {
+            Problem::<f32>::new(shape).case(bench, &name, |device, a, b, c| {
+                matmul_async::<3>().compile_with(device, &options)?.launch(a, b, c)
+            });
+        }
     }
 }
 
 fn tensor_cores(bench: &mut Bench) {
     for shape @ [m, n, k] in [[64, 64, 16], [128, 64, 48], [64, 192, 256]] {
         let problem = Problem::<f16>::new(shape);
-        let limits = problem.limits.clone();
-        bench.case_of::<f16, f32>("matmul_mma", &shape, Limit::Bound(&limits, PRODUCT), &problem.expected, |device| {
-            let (a, b) = (device.tensor(&problem.a, [m, k])?, device.tensor(&problem.b, [k, n])?);
-            let mut c = device.empty::<f32, 2>([m, n])?;
-            matmul_mma().compile(device)?.launch(&a, &b, &mut c)?;
-            c.to_vec()
-        });
+        for (name, options) in modes("matmul_mma") {
+            let limit = Limit::Bound(&problem.limits, PRODUCT);
+            bench.case_of::<f16, f32>(&name, &shape, limit, &problem.expected, |device| {
+                let (a, b) = (device.tensor(&problem.a, [m, k])?, device.tensor(&problem.b, [k, n])?);
+                let mut c = device.empty::<f32, 2>([m, n])?;
+                matmul_mma().compile_with(device, &options)?.launch(&a, &b, &mut c)?;
+                c.to_vec()
+            });
+        }
     }
 }
 
@@ -106,11 +113,14 @@ fn clusters(bench: &mut Bench) {
         let limits: Vec<f64> = expected.iter().map(|v| (24.0 + cols as f64 / 64.0) * 2f64.powi(-24) * v).collect();
         let limit = || Limit::Bound(&limits, "(24 + n / 64) 2^-24 |y|");
         let shape = [rows, cols];
-        bench.case::<f32>("cluster_softmax<4>", &shape, limit(), &expected, |device| {
-            let mut y = device.empty::<f32, 2>(shape)?;
-            cluster_softmax::<4>().compile(device)?.launch(&device.tensor(&x, shape)?, &mut y)?;
-            y.to_vec()
-        });
+        for (name, options) in modes("cluster_softmax<4>") {
+            bench.case::<f32>(&name, &shape, limit(), &expected, |device| {
+                let mut y = device.empty::<f32, 2>(shape)?;
+                let kernel = cluster_softmax::<4>().compile_with(device, &options)?;
+                kernel.launch(&device.tensor(&x, shape)?, &mut y)?;
+                y.to_vec()
+            });
+        }
         // More than eight blocks is more than every device of the architecture promises.
         bench.case::<f32>("cluster_softmax<16>", &shape, limit(), &expected, |device| {
             let mut y = device.empty::<f32, 2>(shape)?;
@@ -131,11 +141,13 @@ fn cooperative(bench: &mut Bench) {
             expected = next.collect();
         }
         let limits: Vec<f64> = expected.iter().map(|v| 4.0 * f64::from(PASSES) * 2f64.powi(-24) * v).collect();
-        bench.case::<f32>("grid_diffusion", &[n], Limit::Bound(&limits, "20 2^-24 |y|"), &expected, |device| {
-            let (mut x, mut y) = (device.tensor(&x, [n])?, device.zeros::<f32, 1>([n])?);
-            grid_diffusion::<8>(PASSES).compile(device)?.launch(&mut x, &mut y)?;
-            y.to_vec()
-        });
+        for (name, options) in modes("grid_diffusion") {
+            bench.case::<f32>(&name, &[n], Limit::Bound(&limits, "20 2^-24 |y|"), &expected, |device| {
+                let (mut x, mut y) = (device.tensor(&x, [n])?, device.zeros::<f32, 1>([n])?);
+                grid_diffusion::<8>(PASSES).compile_with(device, &options)?.launch(&mut x, &mut y)?;
+                y.to_vec()
+            });
+        }
     }
 }
 
@@ -143,17 +155,22 @@ fn elementwise(bench: &mut Bench) {
     for n in [0, 1, 127, 4096, 4097, 10_007] {
         let x: Vec<f32> = Random::new(21).reals(n, 2.0);
         let scaled: Vec<f64> = reals(&x).iter().map(|v| v * 1.5).collect();
-        bench.case::<f32>("pipelined_scale", &[n], Limit::Ulps(0.5), &scaled, |device| {
-            let mut y = device.empty::<f32, 1>([n])?;
-            pipelined_scale().compile(device)?.launch(&device.tensor(&x, [n])?, &mut y, 1.5)?;
-            y.to_vec()
-        });
+        for (name, options) in modes("pipelined_scale") {
+            bench.case::<f32>(&name, &[n], Limit::Ulps(0.5), &scaled, |device| {
+                let mut y = device.empty::<f32, 1>([n])?;
+                pipelined_scale().compile_with(device, &options)?.launch(&device.tensor(&x, [n])?, &mut y, 1.5)?;
+                y.to_vec()
+            });
+        }
         let squared: Vec<f64> = reals(&x).iter().map(|v| v * v).collect();
-        bench.case::<f32>("persistent_square", &[n], Limit::Ulps(0.5), &squared, |device| {
-            let (mut y, mut counter) = (device.empty::<f32, 1>([n])?, device.zeros::<i32, 1>([1])?);
-            persistent_square().compile(device)?.launch(&device.tensor(&x, [n])?, &mut y, &mut counter)?;
-            y.to_vec()
-        });
+        for (name, options) in modes("persistent_square") {
+            bench.case::<f32>(&name, &[n], Limit::Ulps(0.5), &squared, |device| {
+                let (mut y, mut counter) = (device.empty::<f32, 1>([n])?, device.zeros::<i32, 1>([1])?);
+                let kernel = persistent_square().compile_with(device, &options)?;
+                kernel.launch(&device.tensor(&x, [n])?, &mut y, &mut counter)?;
+                y.to_vec()
+            });
+        }
     }
     let x: Vec<f32> = Random::new(22).reals(128, 2.0);
     let expected: Vec<f64> = reals(&x).iter().map(|v| v + 1.0).collect();
@@ -194,12 +211,14 @@ fn attentions(bench: &mut Bench) {
             }
         }
         let shape = [heads, seq, D];
-        bench.case::<f32>("attention", &shape, Limit::Bound(&limits, "(32 + n) 2^-23"), &expected, |device| {
-            let (q, k, v) = (device.tensor(&q, shape)?, device.tensor(&k, shape)?, device.tensor(&v, shape)?);
-            let mut o = device.empty::<f32, 3>(shape)?;
-            attention::<32>(causal).compile(device)?.launch(&q, &k, &v, &mut o)?;
-            o.to_vec()
-        });
+        for (name, options) in modes("attention") {
+            bench.case::<f32>(&name, &shape, Limit::Bound(&limits, "(32 + n) 2^-23"), &expected, |device| {
+                let (q, k, v) = (device.tensor(&q, shape)?, device.tensor(&k, shape)?, device.tensor(&v, shape)?);
+                let mut o = device.empty::<f32, 3>(shape)?;
+                attention::<32>(causal).compile_with(device, &options)?.launch(&q, &k, &v, &mut o)?;
+                o.to_vec()
+            });
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Kernels of warp groups, the copy engine and clusters, as they are and in checked mode, where every wait must give up
 //! after a fault and is another instruction.
 
-use super::bench::{Bench, Limit};
+use super::bench::{Bench, Limit, modes};
 use super::matmul::{PRODUCT, Problem};
 use crate::examples::hard::matmul_multicast::matmul_multicast;
 use crate::examples::matmul_wgmma::{Schedule, matmul_wgmma};
@@ -9,72 +9,57 @@ use crate::examples::{
     wgmma_1_tile, wgmma_2_pipeline, wgmma_3_two_groups, wgmma_4_persistent, wgmma_5_in_flight, wgmma_6_staged,
 };
 use hidet::dsl::Template;
-use hidet::kernel::CompileOptions;
 use hidet::prelude::*;
 
 pub(super) fn check(bench: &mut Bench) {
     if bench.arch().is_none_or(|arch| arch.number >= 90) {
         for shape in [[1, 4, 4], [65, 132, 20], [128, 256, 64]] {
-            for (name, checks) in [("matmul_multicast", false), ("matmul_multicast, checked", true)] {
-                Problem::<f32>::new(shape).case(bench, name, |device, a, b, c| {
-                    matmul_multicast().compile_with(device, &options(checks))?.launch(a, b, c)
+            for (name, options) in modes("matmul_multicast") {
+                Problem::<f32>::new(shape).case(bench, &name, |device, a, b, c| {
+                    matmul_multicast().compile_with(device, &options)?.launch(a, b, c)
                 });
             }
         }
     }
     if bench.arch().is_none_or(|arch| arch.to_string() == "sm_90a") {
-        ladder(bench, false, &[[128, 256, 64], [256, 512, 192], [384, 256, 1024]]);
-        ladder(bench, true, &[[128, 256, 64], [384, 256, 576]]);
+        ladder(bench, [&[[128, 256, 64], [256, 512, 192], [384, 256, 1024]], &[[128, 256, 64], [384, 256, 576]]]);
     }
-}
-
-fn options(checks: bool) -> CompileOptions {
-    CompileOptions { checks, ..CompileOptions::default() }
 }
 
 type Product = Template<(In<bf16, 2>, In<bf16, 2>, Out<bf16, 2>)>;
 
-/// The steps to the wgmma kernel, and the kernel on extents that are no multiples of its tile: names, the second in
-/// checked mode.
-fn steps() -> [([&'static str; 2], fn() -> Product); 8] {
-    macro_rules! step {
-        ($name:literal, $template:expr) => {
-            ([$name, concat!($name, ", checked")], $template)
-        };
-    }
-    [
-        step!("wgmma_tile", wgmma_1_tile::wgmma_tile),
-        step!("wgmma_pipeline", wgmma_2_pipeline::wgmma_pipeline::<3>),
-        step!("wgmma_two_groups", wgmma_3_two_groups::wgmma_two_groups::<4>),
-        step!("wgmma_persistent", || wgmma_4_persistent::wgmma_persistent::<4>(3)),
-        step!("wgmma_in_flight", || wgmma_5_in_flight::wgmma_in_flight::<4>(3)),
-        step!("wgmma_staged", || wgmma_6_staged::wgmma_staged::<4>(3)),
-        step!("matmul_wgmma", || matmul_wgmma(Schedule { blocks: 4, band: 1, ..Schedule::default() })),
-        step!("matmul_wgmma, alone", || matmul_wgmma(Schedule {
-            blocks: 3,
-            cluster: 1,
-            stages: 3,
-            ..Schedule::default()
-        })),
-    ]
-}
+/// The steps to the wgmma kernel, and the kernel.
+const STEPS: [(&str, fn() -> Product); 8] = [
+    ("wgmma_tile", wgmma_1_tile::wgmma_tile),
+    ("wgmma_pipeline", wgmma_2_pipeline::wgmma_pipeline::<3>),
+    ("wgmma_two_groups", wgmma_3_two_groups::wgmma_two_groups::<4>),
+    ("wgmma_persistent", || wgmma_4_persistent::wgmma_persistent::<4>(3)),
+    ("wgmma_in_flight", || wgmma_5_in_flight::wgmma_in_flight::<4>(3)),
+    ("wgmma_staged", || wgmma_6_staged::wgmma_staged::<4>(3)),
+    ("matmul_wgmma", || matmul_wgmma(Schedule { blocks: 4, band: 1, ..Schedule::default() })),
+    ("matmul_wgmma, alone", || matmul_wgmma(Schedule { blocks: 3, cluster: 1, stages: 3, ..Schedule::default() })),
+];
 
-fn ladder(bench: &mut Bench, checks: bool, shapes: &[[usize; 3]]) {
-    for (names, template) in steps() {
-        let name = names[usize::from(checks)];
+/// Each step as it is on the first shapes, in checked mode on the second ones; the last on extents that are no multiples
+/// of its tile too.
+fn ladder(bench: &mut Bench, shapes: [&[[usize; 3]]; 2]) {
+    for (name, template) in STEPS {
         let awkward: &[[usize; 3]] = if name.starts_with("matmul") { &[[200, 264, 136], [1, 8, 8]] } else { &[] };
-        for shape @ [m, n, k] in shapes.iter().chain(awkward).copied() {
-            let problem = Problem::<bf16>::new(shape);
-            // The kernels take b transposed.
-            let b: Vec<bf16> = (0..n * k).map(|i| problem.b[i % k * n + i / k]).collect();
-            let limit = Limit::Bound(&problem.limits, PRODUCT);
-            bench.case_of::<bf16, bf16>(name, &shape, limit, &problem.expected, |device| {
-                let (a, b) = (device.tensor(&problem.a, [m, k])?, device.tensor(&b, [n, k])?);
-                // Not empty: the copy engine writes the result, and compute-sanitizer's initcheck does not follow that.
-                let mut c = device.tensor(&vec![bf16::NAN; m * n], [m, n])?;
-                template().compile_with(device, &options(checks))?.launch(&a, &b, &mut c)?;
-                c.to_vec()
-            });
+        for ((name, options), shapes) in modes(name).into_iter().zip(shapes) {
+            for shape @ [m, n, k] in shapes.iter().chain(awkward).copied() {
+                let problem = Problem::<bf16>::new(shape);
+                // The kernels take b transposed.
+                let b: Vec<bf16> = (0..n * k).map(|i| problem.b[i % k * n + i / k]).collect();
+                let limit = Limit::Bound(&problem.limits, PRODUCT);
+                bench.case_of::<bf16, bf16>(&name, &shape, limit, &problem.expected, |device| {
+                    let (a, b) = (device.tensor(&problem.a, [m, k])?, device.tensor(&b, [n, k])?);
+                    // Not empty: the copy engine writes the result, and compute-sanitizer's initcheck does not follow
+                    // that.
+                    let mut c = device.tensor(&vec![bf16::NAN; m * n], [m, n])?;
+                    template().compile_with(device, &options)?.launch(&a, &b, &mut c)?;
+                    c.to_vec()
+                });
+            }
         }
     }
 }
@@ -87,7 +72,7 @@ mod tests {
     #[test]
     fn checked_kernels_give_what_the_others_give() {
         let mut bench = Bench::new(Device::sim(), false);
-        ladder(&mut bench, true, &[[128, 256, 64]]);
+        ladder(&mut bench, [&[], &[[128, 256, 64]]]);
         let (report, passed) = bench.report();
         assert!(passed, "{report}");
     }
@@ -95,7 +80,7 @@ mod tests {
     #[test]
     fn they_compile_in_checked_mode() {
         let checked = hidet::passes::Options { checks: true, ..Default::default() };
-        for (_, template) in steps() {
+        for (_, template) in STEPS {
             super::super::tests::compiles(&template().build().unwrap(), &checked);
         }
         super::super::tests::compiles(&matmul_multicast().build().unwrap(), &checked);

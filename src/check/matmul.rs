@@ -87,7 +87,7 @@ impl<T: Real> Problem<T> {
     pub fn case(
         &self,
         bench: &mut Bench,
-        kernel: &'static str,
+        kernel: &str,
         launch: impl Fn(&Device, &Tensor<T, 2>, &Tensor<T, 2>, &mut Tensor<T, 2>) -> hidet::Result<()>,
     ) {
         let [m, n, k] = self.shape;

@@ -298,10 +298,10 @@ template <int N> @ void hidet_setmaxnreg_dec() { asm volatile("setmaxnreg.dec.sy
 }
 
 ## hidet_grid_sync_unless
-// The same where threads may end early with a fault.
+// The same where threads may end early with a fault, also the one that arrives for its block.
 @ bool hidet_grid_sync_unless(hidet_report* report, unsigned* barrier) {
     __syncthreads();
-    bool met = true;
+    bool met = !hidet_faulted(report);
     if (threadIdx.x + threadIdx.y + threadIdx.z == 0) {
         unsigned before = hidet_grid_arrive(barrier);
         while (met && !hidet_grid_met(barrier, before)) met = !hidet_faulted(report);
