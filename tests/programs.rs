@@ -65,6 +65,7 @@ programs! {
     matmul_like
     meta_struct
     other_crate_name
+    numbers_that_do_not_fit
     plain_helpers
     print_formats
     problems_of_building

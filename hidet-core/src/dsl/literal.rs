@@ -1,14 +1,16 @@
 //! Plain numbers that take the type of what they meet.
 
+use super::builder::{here, with};
 use super::expr::{Expr, IntoExpr};
 use super::vector::Vector;
-use crate::types::{Element, Float, Int, Num, Number};
+use crate::types::{Element, Float, Int, Num, Number, Scalar};
 
 /// A number without a type of its own: it becomes the device type that is asked for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Lit(Number);
 
-/// A plain number for where the type is generic or has no Rust literal (`f16`, `bf16`): `v.max(lit(0.0))`.
+/// A plain number for where the type is generic or has no Rust literal (`f16`, `bf16`): `v.max(lit(0.0))`. One that
+/// the type cannot hold is an error when the kernel is built.
 pub fn lit(number: impl Into<Lit>) -> Lit {
     number.into()
 }
@@ -24,11 +26,39 @@ macro_rules! into_lit {
 }
 into_lit! { i32: Int; u32: Int; i64: Int; f32: Float; f64: Float; }
 
+/// The number as a constant; one that the type cannot hold is a problem of the kernel.
+#[track_caller]
+fn constant<T: Num>(number: Number) -> Expr<T> {
+    let (value, at) = (T::from_number(number), here());
+    let fits = match (number, value.number()) {
+        (Number::Int(asked), Number::Int(held)) => asked == held,
+        (Number::Float(asked), Number::Int(held)) => asked == held as f64,
+        (Number::Float(asked), Number::Float(held)) => held.is_finite() || !asked.is_finite(),
+        (Number::Int(_), Number::Float(held)) => held.is_finite(),
+    };
+    if !fits {
+        with(|builder| builder.problem(format!("{number} does not fit {}", held_by(T::SCALAR)), at));
+    }
+    value.into_expr()
+}
+
+/// A type and what it holds, in words.
+fn held_by(scalar: Scalar) -> String {
+    let bits = 8 * scalar.bytes() as u32;
+    if scalar.is_float() {
+        format!("`{scalar}`: it is beyond the largest")
+    } else if scalar.is_signed_int() {
+        format!("`{scalar}`, which holds {} to {}", -1i128 << (bits - 1), (1i128 << (bits - 1)) - 1)
+    } else {
+        format!("`{scalar}`, which holds 0 to {}", (1i128 << bits) - 1)
+    }
+}
+
 #[diagnostic::do_not_recommend]
 impl<T: Num> IntoExpr<T> for Lit {
     #[track_caller]
     fn into_expr(self) -> Expr<T> {
-        T::from_number(self.0).into_expr()
+        constant(self.0)
     }
 }
 
@@ -44,7 +74,7 @@ pub struct PlainInteger(pub i64);
 impl<T: Float> IntoExpr<T> for PlainFloat {
     #[track_caller]
     fn into_expr(self) -> Expr<T> {
-        T::from_number(Number::Float(self.0)).into_expr()
+        constant(Number::Float(self.0))
     }
 }
 
@@ -52,7 +82,7 @@ impl<T: Float> IntoExpr<T> for PlainFloat {
 impl<T: Int> IntoExpr<T> for PlainInteger {
     #[track_caller]
     fn into_expr(self) -> Expr<T> {
-        T::from_number(Number::Int(self.0.into())).into_expr()
+        constant(Number::Int(self.0.into()))
     }
 }
 
@@ -87,7 +117,7 @@ impl<T: Int> LiteralOf<T> for i64 {
 impl<T: Float, const N: usize> LiteralOf<Vector<T, N>> for f64 {
     #[track_caller]
     fn literal(self) -> Expr<Vector<T, N>> {
-        super::vector::splat(T::from_number(Number::Float(self)).into_expr())
+        super::vector::splat(constant::<T>(Number::Float(self)))
     }
 }
 
@@ -95,7 +125,7 @@ impl<T: Float, const N: usize> LiteralOf<Vector<T, N>> for f64 {
 impl<T: Int, const N: usize> LiteralOf<Vector<T, N>> for i64 {
     #[track_caller]
     fn literal(self) -> Expr<Vector<T, N>> {
-        super::vector::splat(T::from_number(Number::Int(self.into())).into_expr())
+        super::vector::splat(constant::<T>(Number::Int(self.into())))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Work shared by all threads of a block: reductions and prefix sums through shared memory.
 //!
-//! `THREADS` is the number of threads of the block, a multiple of 32. All of them must call, and the block must meet
+//! `THREADS` is the number of threads of the block, a multiple of 32; another number is an error when the kernel is
+//! built. All threads must call, and the block must meet
 //! (`sync_threads()`) before it calls the same function again with the memory of the first call still being read;
 //! the functions meet on entry and exit, so calls one after the other are safe.
 
@@ -12,14 +13,21 @@ use crate::dsl::memory::shared;
 use crate::ir::{BinaryOp, CompareOp};
 use crate::types::{Num, Number};
 
-/// The number of warps, checked.
+/// The number of warps; that the block has so many threads is checked.
 #[track_caller]
 fn warps(threads: usize) -> i32 {
-    if threads == 0 || !threads.is_multiple_of(32) || threads > 1024 {
-        let message = format!("a block of {threads} threads: this needs a multiple of 32, at most 1024");
-        let at = here();
-        with(|builder| builder.problem(message, at));
-    }
+    let at = here();
+    with(|builder| {
+        let block = builder.function.launch.threads();
+        if threads != block as usize {
+            builder.problem(
+                format!("this is work of {threads} threads, but the block has {block}: write `::<{block}>`"),
+                at,
+            );
+        } else if !threads.is_multiple_of(32) {
+            builder.problem(format!("a block of {block} threads: this needs a multiple of 32"), at);
+        }
+    });
     (threads / 32).max(1) as i32
 }
 
@@ -62,15 +70,19 @@ macro_rules! reductions {
     )*};
 }
 reductions! {
-    /// The sum over all threads of the block; every thread gets it.
+    /// The sum over all threads of the block; every thread gets it. `THREADS` is how many the block has, a multiple of 32:
+    /// in a block of 256 it is `block_sum::<256>(x)`.
     block_sum Add;
-    /// The largest over all threads of the block; every thread gets it.
+    /// The largest over all threads of the block; every thread gets it. `THREADS` is how many the block has, a multiple of 32:
+    /// in a block of 256 it is `block_max::<256>(x)`.
     block_max Max;
-    /// The smallest over all threads of the block; every thread gets it.
+    /// The smallest over all threads of the block; every thread gets it. `THREADS` is how many the block has, a multiple of 32:
+    /// in a block of 256 it is `block_min::<256>(x)`.
     block_min Min;
 }
 
-/// The sum over this thread and those before it in the block, and the sum over all.
+/// The sum over this thread and those before it in the block, and the sum over all. `THREADS` is how many the block
+/// has, a multiple of 32.
 #[track_caller]
 pub fn block_scan_add<const THREADS: usize, T: Num>(value: Expr<T>) -> (Expr<T>, Expr<T>) {
     let warps = warps(THREADS);
