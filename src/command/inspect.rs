@@ -61,7 +61,7 @@ impl Inspect {
             println!("// PTX\n{}", nvrtc::ptx(&source, arch).map_err(say)?);
         }
         let cubin = nvrtc::compile(&source, arch).map_err(say)?;
-        let code = sass::disassemble(&cubin.image);
+        let code = sass::disassemble(cubin.image());
         match &code {
             Ok(code) => println!("// SASS for {arch}\n{}", sass::listing(code, &Lines::default().reader())),
             Err(why) => println!("// no SASS: {why}"),

@@ -13,6 +13,7 @@
 
 use super::cores;
 use super::nvrtc::{self, Cubin};
+use super::stored::Stored;
 use crate::cache::{Cache, Digest, Flights, Kind};
 use crate::codegen::{self, Source};
 use crate::error::Result;
@@ -79,16 +80,16 @@ impl Binary {
             let placed = source.clone().with_places(&places);
             let text = if lines { placed.text_with_lines() } else { placed.text.clone() };
             let binary = Digest::of(&[tool.as_bytes(), text.as_bytes()]);
-            let (cubin, origin) = match cache.get::<Cubin>(Kind::Binary, binary) {
-                Some(cubin) => (cubin, Origin::Text),
+            let (cubin, origin) = match cache.get(Kind::Binary, binary) {
+                Some(Stored(cubin)) => (cubin, Origin::Text),
                 None => {
-                    let cubin = nvrtc::compile(&placed, arch)?;
-                    cache.put(Kind::Binary, binary, &cubin);
+                    let cubin = Arc::new(nvrtc::compile(&placed, arch)?);
+                    cache.put(Kind::Binary, binary, &Stored(cubin.clone()));
                     (cubin, Origin::Compiled)
                 }
             };
             cache.put(Kind::Kernel, key, &(source.clone(), binary));
-            Ok((source, Arc::new(cubin), origin))
+            Ok((source, cubin, origin))
         };
         static FLIGHTS: OnceLock<Flights<Result<Shared>>> = OnceLock::new();
         let flight = Digest::of(&[&key.0, cache.folder().map_or(&[], |folder| folder.as_os_str().as_encoded_bytes())]);
@@ -105,8 +106,8 @@ impl Binary {
 
 fn stored(cache: &Cache, key: Digest) -> Option<Shared> {
     let (source, binary) = cache.get::<(Source, Digest)>(Kind::Kernel, key)?;
-    let cubin = cache.get::<Cubin>(Kind::Binary, binary)?;
-    Some((source, Arc::new(cubin), Origin::Stored))
+    let Stored(cubin) = cache.get(Kind::Binary, binary)?;
+    Some((source, cubin, Origin::Stored))
 }
 
 fn generate(function: &Function, arch: Arch, options: &Options) -> Result<Source> {

@@ -4,8 +4,9 @@ use super::driver::{Driver, driver, is_sticky};
 use super::nvrtc;
 use super::properties::Properties;
 use super::stream::{Queue, Stream};
+use super::turn::Turn;
 use crate::error::{Error, Result};
-use cudarc::driver::sys::{CUcontext, CUmemPool_attribute, CUmemoryPool};
+use cudarc::driver::sys::{CUcontext, CUdevice, CUmemPool_attribute, CUmemoryPool};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -32,6 +33,8 @@ pub struct Context {
     others: [OnceLock<Queue>; STREAMS],
     /// A bit for each stream that someone has.
     taken: Mutex<u64>,
+    /// A bit for each stream that is captured; see [`super::Turn`].
+    pub(super) captured: Mutex<u64>,
     /// What is known of the device.
     pub properties: Properties,
     /// The error after which the context cannot be used.
@@ -93,12 +96,31 @@ impl Context {
             0 => Ok(()),
             status => Err(fail(format!("{what} failed: {}", driver.describe(status)))),
         };
-        let (mut device, mut context, mut pool) = (0, std::ptr::null_mut(), std::ptr::null_mut());
-        // SAFETY: pointers are valid for a write; handles come from the calls before.
+        let (mut device, mut context) = (0, std::ptr::null_mut());
+        // SAFETY: pointers are valid for a write; handles come from the calls before. What is retained is released where
+        // nobody will have it.
         unsafe {
             check("cuDeviceGet", (driver.cuDeviceGet)(&mut device, ordinal as i32))?;
             let properties = Properties::of(driver, device, &check)?;
             check("cuDevicePrimaryCtxRetain", (driver.cuDevicePrimaryCtxRetain)(&mut context, device))?;
+            Context::retained(driver, ordinal, device, context, properties, &check)
+                .inspect_err(|_| _ = (driver.cuDevicePrimaryCtxRelease_v2)(device))
+        }
+    }
+
+    /// # Safety
+    /// The context must be the device's primary one, and be retained as long as the result lives.
+    unsafe fn retained(
+        driver: &'static Driver,
+        ordinal: usize,
+        device: CUdevice,
+        context: CUcontext,
+        properties: Properties,
+        check: &impl Fn(&str, u32) -> Result<()>,
+    ) -> Result<Context> {
+        let mut pool = std::ptr::null_mut();
+        // SAFETY: as above.
+        unsafe {
             check("cuCtxPushCurrent", (driver.cuCtxPushCurrent_v2)(context))?;
             let _entered = Entered { driver, pushed: true };
             if properties.async_memory {
@@ -114,9 +136,10 @@ impl Context {
                 ordinal,
                 context,
                 pool,
-                default: Queue::new(driver, 0, &check)?,
+                default: Queue::new(driver, 0, check)?,
                 others: [const { OnceLock::new() }; STREAMS],
                 taken: Mutex::new(1),
+                captured: Mutex::new(0),
                 properties,
                 dead: OnceLock::new(),
                 names: Mutex::default(),
@@ -205,7 +228,7 @@ impl Context {
     }
 
     #[cold]
-    fn failure(&self, what: &str, status: u32) -> Error {
+    pub(super) fn failure(&self, what: &str, status: u32) -> Error {
         let text = format!("{what} failed: {}", self.driver.describe(status));
         if !is_sticky(status) {
             return self.error(text);
@@ -275,10 +298,9 @@ impl Context {
 
     /// Lets a stream wait for everything asked so far of others, given by their bits.
     #[cold]
-    pub(super) fn order(&self, queue: &Queue, others: u64) -> Result<()> {
-        let _entered = self.enter()?;
+    pub(super) fn order(&self, turn: &Turn, queue: &Queue, others: u64) -> Result<()> {
         for index in (0..STREAMS).filter(|index| others >> index & 1 == 1) {
-            let event = self.queue(index).mark(self)?;
+            let event = self.queue(index).mark(turn, self)?;
             // SAFETY: both live as long as the context.
             let status = unsafe { (self.driver.cuStreamWaitEvent)(queue.stream, event, 0) };
             self.check("cuStreamWaitEvent", status)?;
@@ -288,10 +310,7 @@ impl Context {
 
     /// Waits for everything asked of the device so far, on all its streams.
     pub fn synchronize(&'static self) -> Result<()> {
-        (0..STREAMS).filter(|index| *index == 0 || self.others[*index].get().is_some()).try_for_each(|index| {
-            let stream = self.stream_at(index);
-            if stream.is_capturing() { Ok(()) } else { stream.synchronize() }
-        })
+        self.queues().try_for_each(|queue| Stream { context: self, queue }.synchronize())
     }
 
     /// The number by which streams remember a kernel.

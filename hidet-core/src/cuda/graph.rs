@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::module::Bare;
 use super::stream::Stream;
+use super::turn::Turn;
 use crate::error::Result;
 use cudarc::driver::sys::{CUDA_KERNEL_NODE_PARAMS, CUgraph, CUgraphExec, CUgraphNode};
 use std::sync::Arc;
@@ -33,8 +34,21 @@ impl Graph {
         Ok(graph)
     }
 
-    /// A graph of these launches, one after the other, built node by node.
-    pub fn chain(context: &'static Context, launches: &mut [Bare]) -> Result<Graph> {
+    /// A graph of these launches, one after the other, built node by node. An error where one is cooperative, or may begin
+    /// before the one ahead has ended, which such nodes cannot be, or is of another device.
+    ///
+    /// # Safety
+    /// Whenever the graph runs, the kernels and the tensors of the launches must still be there, and nothing else may use
+    /// the tensors meanwhile: the graph keeps nothing and waits for nothing.
+    pub unsafe fn chain(context: &'static Context, launches: &mut [Bare]) -> Result<Graph> {
+        for bare in &*launches {
+            if bare.launch.cooperative || bare.launch.dependent {
+                return Err(context.error("a cooperative or dependent launch cannot be a node of a graph built by hand"));
+            }
+            if !std::ptr::eq(bare.context(), context) {
+                return Err(context.error(format!("a launch on {:?} cannot be a node of a graph here", bare.context())));
+            }
+        }
         let _entered = context.enter()?;
         let driver = context.driver;
         let mut plan = std::ptr::null_mut();
@@ -73,10 +87,9 @@ impl Graph {
         Graph::instantiate(context, plan)
     }
 
-    /// Asks a stream to run it.
-    pub fn launch(&self, stream: Stream) -> Result<()> {
-        let _entered = self.context.enter()?;
-        // SAFETY: the graph is ready.
+    /// Asks a stream to run it, in a turn of the stream.
+    pub fn launch(&self, _: &Turn, stream: Stream) -> Result<()> {
+        // SAFETY: the graph is ready, and the context is current.
         let status = unsafe { (self.context.driver.cuGraphLaunch)(self.exec, stream.queue.stream) };
         stream.queue.note_launch(self.name);
         self.context.check("launching a graph", status)

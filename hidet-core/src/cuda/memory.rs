@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::stream::Stream;
+use super::turn::Turn;
 use super::uses::Uses;
 use crate::error::Result;
 use std::any::Any;
@@ -105,28 +106,31 @@ impl Memory {
         self.context
     }
 
-    /// Lets a stream wait for what must come before it reads or writes the memory, and notes that it does.
+    /// Lets a stream wait for what must come before it reads or writes the memory, and notes that it does, in the turn in
+    /// which that is asked for.
     #[inline]
-    pub fn use_on(&self, stream: Stream, write: bool) -> Result<()> {
-        match self.uses.note(stream.queue.bit(), write) {
+    pub fn use_on(&self, turn: &Turn, stream: Stream, write: bool) -> Result<()> {
+        match self.uses.note(turn, stream.queue.bit(), write) {
             0 => Ok(()),
-            others => self.context.order(stream.queue, others),
+            others => self.context.order(turn, stream.queue, others),
         }
     }
 
     /// Waits for everything asked so far that uses the memory.
     pub fn wait(&self) -> Result<()> {
         let stream = self.context.stream();
-        self.use_on(stream, true)?;
+        self.use_on(&stream.turn(false)?, stream, true)?;
         stream.synchronize()
     }
 
-    /// The stream that wrote last, where work can be done on it now, and the use noted.
-    fn for_host(&self, write: bool) -> Result<Stream> {
-        let last = self.context.stream_at(self.uses.writer().trailing_zeros() as usize);
-        let stream = if last.is_capturing() { self.context.stream() } else { last };
-        self.use_on(stream, write)?;
-        Ok(stream)
+    /// A turn to copy to or from the host, and the stream for that, on which the use is noted: the one that wrote last,
+    /// unless it is captured.
+    pub(super) fn for_host(&self, write: bool) -> Result<(Turn<'static>, Stream)> {
+        let turn = self.context.turn()?;
+        let last = self.context.stream_at(self.uses.writer(&turn).trailing_zeros() as usize);
+        let stream = if turn.captures(last.queue) { self.context.stream() } else { last };
+        self.use_on(&turn, stream, write)?;
+        Ok((turn, stream))
     }
 
     fn within(&self, offset: usize, bytes: usize) -> Result<()> {
@@ -143,7 +147,7 @@ impl Memory {
             return Ok(());
         }
         let _entered = self.context.enter()?;
-        self.context.staging.write(self.for_host(true)?, self.address + offset as u64, from)
+        self.context.staging.write(self, offset, from)
     }
 
     /// Copies bytes out, after all work asked for so far that writes them.
@@ -153,7 +157,7 @@ impl Memory {
             return Ok(());
         }
         let _entered = self.context.enter()?;
-        self.context.staging.read(self.for_host(false)?, self.address + offset as u64, to)
+        self.context.staging.read(self, offset, to)
     }
 
     /// Copies all bytes of another allocation of the same device, in the order of the default stream, without waiting.
@@ -179,22 +183,24 @@ impl Memory {
         }
         let context = self.context;
         let (target, source) = (self.address + offset as u64, from.address + first as u64);
-        let _entered = context.enter()?;
-        if !captured {
-            self.use_on(stream, true)?;
-        }
         if from.context.ordinal == context.ordinal {
+            let turn = stream.turn(captured)?;
             if !captured {
-                from.use_on(stream, false)?;
+                self.use_on(&turn, stream, true)?;
+                from.use_on(&turn, stream, false)?;
             }
             // SAFETY: both ranges are valid, and given back after this use.
             let status = unsafe { (context.driver.cuMemcpyDtoDAsync_v2)(target, source, bytes, stream.queue.stream) };
             return context.check("copying on the device", status);
         }
-        // The other device's streams are not known here: its default stream stands for the copy, before and after.
+        // The other device's streams are not known here: its default stream stands for the copy, before and after. Devices
+        // take turns by themselves, so that none is waited for while another is held.
         let theirs = from.context.stream();
-        from.use_on(theirs, false)?;
-        stream.wait(&theirs.record()?)?;
+        from.use_on(&theirs.turn(false)?, theirs, false)?;
+        let before = theirs.record()?;
+        let turn = stream.turn(false)?;
+        self.use_on(&turn, stream, true)?;
+        stream.wait_in(&turn, before.handle())?;
         // SAFETY: both ranges are valid, and given back after this use.
         let status = unsafe {
             (context.driver.cuMemcpyPeerAsync)(
@@ -207,26 +213,28 @@ impl Memory {
             )
         };
         context.check("copying between devices", status)?;
-        theirs.wait(&stream.record()?)
+        drop(turn);
+        theirs.wait(&stream.record()?)?;
+        // Whoever used it in between has noted that alone.
+        from.use_on(&theirs.turn(false)?, theirs, false)
     }
 
     /// Makes all bytes 0.
     pub fn zero(&self) -> Result<()> {
-        self.zero_on(self.context.stream())
-    }
-
-    /// Makes all bytes 0, in the order of a stream.
-    pub fn zero_on(&self, stream: Stream) -> Result<()> {
-        self.fill_on(stream, 0)
+        self.fill_on(self.context.stream(), 0)
     }
 
     /// Makes all bytes the same, in the order of a stream.
     pub fn fill_on(&self, stream: Stream, byte: u8) -> Result<()> {
+        self.fill_in(&stream.turn(false)?, stream, byte)
+    }
+
+    /// The same in a turn of the stream.
+    pub fn fill_in(&self, turn: &Turn, stream: Stream, byte: u8) -> Result<()> {
         if self.bytes == 0 {
             return Ok(());
         }
-        let _entered = self.context.enter()?;
-        self.use_on(stream, true)?;
+        self.use_on(turn, stream, true)?;
         // SAFETY: the range is the allocation.
         let status =
             unsafe { (self.context.driver.cuMemsetD8Async)(self.address, byte, self.bytes, stream.queue.stream) };
@@ -247,8 +255,8 @@ impl Drop for Memory {
         self.context.hold(-(self.bytes as isize));
         // In the order of the stream it came from, after all others. A failure leaks it.
         let home = self.context.stream();
-        let Ok(_entered) = self.context.enter() else { return };
-        if self.use_on(home, true).is_err() {
+        let Ok(turn) = home.turn(false) else { return };
+        if self.use_on(&turn, home, true).is_err() {
             return;
         }
         // SAFETY: the allocation is given back once.

@@ -5,6 +5,7 @@ use super::driver::version_name;
 use super::nvrtc::{self, Cubin};
 use super::occupancy::{Occupancy, room};
 use super::stream::Stream;
+use super::turn::Turn;
 use crate::error::Result;
 use cudarc::driver::sys::{
     CUfunction, CUfunction_attribute, CUlaunchAttribute, CUlaunchAttributeID, CUlaunchAttributeValue, CUlaunchConfig,
@@ -59,7 +60,7 @@ impl Module {
             function: std::ptr::null_mut(),
         };
         // SAFETY: the image is a whole cubin, which the driver copies.
-        let status = unsafe { (driver.cuModuleLoadData)(&mut loaded.module, cubin.image.as_ptr().cast()) };
+        let status = unsafe { (driver.cuModuleLoadData)(&mut loaded.module, cubin.image().as_ptr().cast()) };
         // No image for the device, an unsupported version, an invalid image.
         if matches!(status, 200 | 209 | 222 | 218) {
             let (major, minor) = nvrtc::version().unwrap_or_default();
@@ -98,14 +99,13 @@ impl Module {
         self.context.check("asking for large clusters", status)
     }
 
-    /// Launches the kernel; it runs when the stream comes to it.
+    /// Launches the kernel, in a turn of the stream; it runs when the stream comes to it.
     ///
     /// # Safety
     /// `params` must point to one value for each parameter of the kernel, of its type, and the kernel must not touch
     /// memory that is not its own.
     #[inline]
-    pub unsafe fn launch(&self, stream: Stream, launch: &Launch, params: *mut *mut c_void) -> Result<()> {
-        let _entered = self.context.enter()?;
+    pub unsafe fn launch(&self, _: &Turn, stream: Stream, launch: &Launch, params: *mut *mut c_void) -> Result<()> {
         // SAFETY: the caller's duty.
         let status = unsafe { launch.submit(stream, self.function, params) };
         stream.queue.note_launch(self.name);

@@ -7,14 +7,13 @@ use crate::error::{Error, Result};
 use crate::ir::Arch;
 use cudarc::nvrtc::sys;
 use library::{Lent, library};
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CString, c_char};
 use std::thread;
 
 /// Machine code of a kernel.
 #[derive(Clone, Debug)]
 pub struct Cubin {
-    /// The image, as the driver loads it.
-    pub image: Vec<u8>,
+    image: Vec<u8>,
     /// What ptxas says of it.
     pub usage: Usage,
     /// All that the compiler said.
@@ -22,9 +21,15 @@ pub struct Cubin {
 }
 
 impl Cubin {
-    /// Machine code with what the compiler said of it.
-    pub fn new(image: Vec<u8>, log: String) -> Cubin {
+    /// Machine code with what the compiler said of it. The driver believes the image, so it must be whole: NVRTC's own, or
+    /// one that was stored and whose checksum is right.
+    pub(super) fn new(image: Vec<u8>, log: String) -> Cubin {
         Cubin { image, usage: usage(&log), log }
+    }
+
+    /// The image, as the driver loads it.
+    pub fn image(&self) -> &[u8] {
+        &self.image
     }
 }
 
@@ -67,6 +72,11 @@ pub fn while_loading<R>(work: impl FnOnce() -> R) -> R {
 pub fn expecting<R>(kernels: usize, work: impl FnOnce() -> R) -> R {
     library::expecting(kernels, work)
 }
+
+/// Statuses that are told in other words.
+const INVALID_OPTION: u32 = 5;
+const COMPILATION: u32 = 6;
+const BUILTIN_OPERATION_FAILURE: u32 = 7;
 
 /// The options of every compilation. Contraction is the IR's business, so that both devices agree. From CUDA 13 on, NVRTC
 /// keeps results on disk, and what comes from there has no log: without registers and spills, it is not used. Texture types
@@ -149,16 +159,16 @@ impl Program {
         let log = unsafe { program.output(program.api.nvrtcGetProgramLogSize, program.api.nvrtcGetProgramLog) };
         program.log = String::from_utf8_lossy(&log.unwrap_or_default()).trim_end_matches('\0').trim_end().to_owned();
         match status {
-            sys::nvrtcResult::NVRTC_SUCCESS => Ok(program),
-            sys::nvrtcResult::NVRTC_ERROR_COMPILATION => Err(refused(program.log.clone())),
-            sys::nvrtcResult::NVRTC_ERROR_INVALID_OPTION => {
+            0 => Ok(program),
+            COMPILATION => Err(refused(program.log.clone())),
+            INVALID_OPTION => {
                 let (major, minor) = library.version;
                 Err(refused(format!("NVRTC {major}.{minor} does not know this architecture: {}", program.log)))
             }
-            sys::nvrtcResult::NVRTC_ERROR_BUILTIN_OPERATION_FAILURE => {
+            BUILTIN_OPERATION_FAILURE => {
                 Err(unavailable(format!("{}\nput libnvrtc-builtins beside libnvrtc on LD_LIBRARY_PATH", program.log)))
             }
-            status => Err(refused(format!("{status:?}: {}", program.log))),
+            status => Err(refused(format!("{}: {}", program.api.describe(status), program.log))),
         }
     }
 
@@ -168,8 +178,8 @@ impl Program {
     /// `write` must write at most as many bytes as `size` told.
     unsafe fn output(
         &self,
-        size: unsafe extern "C" fn(sys::nvrtcProgram, *mut usize) -> sys::nvrtcResult,
-        write: unsafe extern "C" fn(sys::nvrtcProgram, *mut c_char) -> sys::nvrtcResult,
+        size: unsafe extern "C" fn(sys::nvrtcProgram, *mut usize) -> u32,
+        write: unsafe extern "C" fn(sys::nvrtcProgram, *mut c_char) -> u32,
     ) -> Result<Vec<u8>> {
         let mut bytes = 0;
         // SAFETY: the program is alive, and both functions are those of its copy of the library.
@@ -180,13 +190,8 @@ impl Program {
         Ok(out)
     }
 
-    fn check(&self, status: sys::nvrtcResult) -> Result<()> {
-        if status == sys::nvrtcResult::NVRTC_SUCCESS {
-            return Ok(());
-        }
-        // SAFETY: NVRTC gives a constant string for every status.
-        let text = unsafe { CStr::from_ptr((self.api.nvrtcGetErrorString)(status)) };
-        Err(unavailable(text.to_string_lossy()))
+    fn check(&self, status: u32) -> Result<()> {
+        if status == 0 { Ok(()) } else { Err(unavailable(self.api.describe(status))) }
     }
 }
 

@@ -1,23 +1,23 @@
-//! Page-locked memory of the host: buffers through which host arrays are copied, and arrays that are copied as they are.
+//! Buffers of page-locked host memory, through which host arrays are copied.
 //!
 //! A device reads and writes host memory by itself only where it is page-locked. Other arrays go through buffers, a piece
 //! at a time, one piece copied by the host while the device has the next.
 
+use super::Memory;
 use super::context::{Context, lock};
+use super::driver::Driver;
 use super::stream::Stream;
-use super::uses::Uses;
+use super::turn::Turn;
 use crate::error::Result;
-use cudarc::driver::sys::CUevent;
+use cudarc::driver::sys::{CUevent, CUstream};
 use std::sync::Mutex;
 
 /// Bytes of a buffer.
 const PIECE: usize = 4 << 20;
 /// How many buffers there are at most.
 const BUFFERS: usize = 4;
-/// Reads of at most so many bytes are left to the driver, which is as fast there.
-const SMALL: usize = 64 << 10;
 
-/// Buffers of one device.
+/// Buffers of one device, `PIECE` bytes each.
 #[derive(Default)]
 pub(super) struct Staging(Mutex<Free>);
 
@@ -28,14 +28,112 @@ struct Free {
     made: usize,
 }
 
-/// `PIECE` bytes, and the end of their last use.
-struct Buffer {
-    address: *mut u8,
-    event: CUevent,
+/// Page-locked memory, and the end of its last copy.
+pub(super) struct Buffer {
+    pub(super) address: *mut u8,
+    pub(super) event: CUevent,
 }
 
-// SAFETY: whoever has taken a buffer has it alone.
+// SAFETY: events may be used from every thread; the bytes are the business of whoever has the buffer.
 unsafe impl Send for Buffer {}
+unsafe impl Sync for Buffer {}
+
+impl Buffer {
+    /// That many bytes, which is not 0; the driver's status where there are none to be had. The context must be current.
+    pub(super) fn new(driver: &Driver, bytes: usize) -> Result<Buffer, u32> {
+        let (mut address, mut event) = (std::ptr::null_mut(), std::ptr::null_mut());
+        // SAFETY: pointers are valid for a write. 1: for all contexts; 2: the event tells no time.
+        match unsafe { (driver.cuMemHostAlloc)(&mut address, bytes, 1) } {
+            0 => {}
+            status => return Err(status),
+        }
+        let buffer = |event| Buffer { address: address.cast(), event };
+        // SAFETY: as above.
+        match unsafe { (driver.cuEventCreate)(&mut event, 2) } {
+            0 => Ok(buffer(event)),
+            status => {
+                buffer(std::ptr::null_mut()).free(driver);
+                Err(status)
+            }
+        }
+    }
+
+    /// Gives it back. No copy may use it any more, and the context must be current.
+    pub(super) fn free(&self, driver: &Driver) {
+        // SAFETY: it is given back once.
+        unsafe {
+            let _ = (driver.cuMemFreeHost)(self.address.cast());
+            if !self.event.is_null() {
+                let _ = (driver.cuEventDestroy_v2)(self.event);
+            }
+        }
+    }
+
+    /// Asks for a copy to (`up`) or from the device, after which the event is reached.
+    ///
+    /// # Safety
+    /// The buffer must have that many bytes, and so must the memory at the address; nobody else may use the buffer until the
+    /// event is reached.
+    pub(super) unsafe fn copy(&self, _: &Turn, stream: Stream, address: u64, bytes: usize, up: bool) -> Result<()> {
+        let (context, queue) = (stream.context, stream.queue.stream);
+        // SAFETY: the caller's duty.
+        let status = unsafe {
+            match copy(context.driver, self.address, address, bytes, up, queue) {
+                0 => (context.driver.cuEventRecord)(self.event, queue),
+                status => status,
+            }
+        };
+        context.check(what(up), status)
+    }
+
+    /// Waits for the end of its last copy. The context must be current.
+    pub(super) fn wait(&self, context: &Context) -> Result<()> {
+        // SAFETY: the event lives as long as the buffer; one that was never recorded is reached.
+        context.check("waiting for the device", unsafe { (context.driver.cuEventSynchronize)(self.event) })
+    }
+}
+
+/// The driver's copy between the host and the device; its status.
+///
+/// # Safety
+/// Both must have that many bytes until the copy is done, and the context must be current.
+unsafe fn copy(driver: &Driver, host: *mut u8, address: u64, bytes: usize, up: bool, queue: CUstream) -> u32 {
+    // SAFETY: the caller's duty.
+    unsafe {
+        if up {
+            (driver.cuMemcpyHtoDAsync_v2)(address, host.cast_const().cast(), bytes, queue)
+        } else {
+            (driver.cuMemcpyDtoHAsync_v2)(host.cast(), address, bytes, queue)
+        }
+    }
+}
+
+fn what(up: bool) -> &'static str {
+    if up { "copying to the device" } else { "copying from the device" }
+}
+
+/// Asks for a copy between memory, from `offset` on, and a buffer that has as many bytes and nobody else.
+fn through(buffer: &Buffer, memory: &Memory, offset: usize, bytes: usize, up: bool) -> Result<()> {
+    let (turn, stream) = memory.for_host(up)?;
+    // SAFETY: the caller's duty; the memory is given back after this use.
+    unsafe { buffer.copy(&turn, stream, memory.address() + offset as u64, bytes, up) }
+}
+
+/// A copy without a buffer, which is waited for.
+///
+/// # Safety
+/// The host must have that many bytes at the address.
+unsafe fn direct(host: *mut u8, memory: &Memory, offset: usize, bytes: usize, up: bool) -> Result<()> {
+    // The driver may wait for what is ahead, which nobody does in a turn.
+    memory.wait()?;
+    let (turn, stream) = memory.for_host(up)?;
+    let (context, address) = (stream.context, memory.address() + offset as u64);
+    // SAFETY: the caller's duty; the copy is done when this returns.
+    let status = unsafe { copy(context.driver, host, address, bytes, up, stream.queue.stream) };
+    drop(turn);
+    context.check(what(up), status)?;
+    stream.synchronize()
+}
 
 impl Staging {
     /// A buffer nobody uses; nothing where there is none to be had. The context must be current.
@@ -48,227 +146,74 @@ impl Staging {
             return Ok(Some(free.buffers.remove(index)));
         }
         if free.made < BUFFERS {
-            let (mut address, mut event) = (std::ptr::null_mut(), std::ptr::null_mut());
-            // SAFETY: pointers are valid for a write. 1: for all contexts; 2: the event tells no time.
-            unsafe {
-                if (driver.cuMemHostAlloc)(&mut address, PIECE, 1) == 0 {
-                    context.check("cuEventCreate", (driver.cuEventCreate)(&mut event, 2))?;
-                    free.made += 1;
-                    return Ok(Some(Buffer { address: address.cast(), event }));
-                }
+            if let Ok(buffer) = Buffer::new(driver, PIECE) {
+                free.made += 1;
+                return Ok(Some(buffer));
             }
         }
         if free.buffers.is_empty() {
             return Ok(None);
         }
         let buffer = free.buffers.remove(0);
-        // SAFETY: as above.
-        let status = unsafe { (driver.cuEventSynchronize)(buffer.event) };
-        context.check("waiting for the device", status).map(|()| Some(buffer))
+        drop(free);
+        buffer.wait(context).map(|()| Some(buffer))
     }
 
     fn give_back(&self, buffer: Buffer) {
         lock(&self.0).buffers.push(buffer);
     }
 
-    /// Copies from a host array, which may be changed when it returns. The context must be current.
-    pub(super) fn write(&self, stream: Stream, to: u64, from: &[u8]) -> Result<()> {
-        let (context, queue) = (stream.context, stream.queue.stream);
-        let mut offset = 0;
-        for piece in from.chunks(PIECE) {
-            let Some(buffer) = self.take(context)? else {
-                let rest = &from[offset..];
-                // SAFETY: both ranges are valid; the call below waits until the source is read.
-                let status = unsafe {
-                    (context.driver.cuMemcpyHtoDAsync_v2)(to + offset as u64, rest.as_ptr().cast(), rest.len(), queue)
-                };
-                context.check("copying to the device", status)?;
-                return stream.synchronize();
+    /// Copies from a host array, which may be changed when it returns, to memory from `offset` on. The context must be
+    /// current.
+    pub(super) fn write(&self, memory: &Memory, offset: usize, from: &[u8]) -> Result<()> {
+        for (index, piece) in from.chunks(PIECE).enumerate() {
+            let first = index * PIECE;
+            let Some(buffer) = self.take(memory.context())? else {
+                let rest = &from[first..];
+                // SAFETY: the bytes are read alone.
+                return unsafe { direct(rest.as_ptr().cast_mut(), memory, offset + first, rest.len(), true) };
             };
-            // SAFETY: the buffer is at least as large and nobody else has it; the event is reached after the copy.
-            let status = unsafe {
-                std::ptr::copy_nonoverlapping(piece.as_ptr(), buffer.address, piece.len());
-                let address = buffer.address.cast_const().cast();
-                match (context.driver.cuMemcpyHtoDAsync_v2)(to + offset as u64, address, piece.len(), queue) {
-                    0 => (context.driver.cuEventRecord)(buffer.event, queue),
-                    status => status,
-                }
-            };
+            // SAFETY: the buffer is at least as large and nobody else has it.
+            unsafe { std::ptr::copy_nonoverlapping(piece.as_ptr(), buffer.address, piece.len()) };
+            let asked = through(&buffer, memory, offset + first, piece.len(), true);
             self.give_back(buffer);
-            context.check("copying to the device", status)?;
-            offset += piece.len();
+            asked?;
         }
         Ok(())
     }
 
     /// Copies to a host array, and waits for it. The context must be current.
-    pub(super) fn read(&self, stream: Stream, from: u64, to: &mut [u8]) -> Result<()> {
-        let context = stream.context;
-        if to.len() > SMALL {
-            let first = self.take(context)?;
-            let second = if to.len() > PIECE { self.take(context)? } else { None };
-            let buffers: Vec<Buffer> = first.into_iter().chain(second).collect();
-            let result = (!buffers.is_empty()).then(|| self.read_through(&buffers, stream, from, to));
-            buffers.into_iter().for_each(|buffer| self.give_back(buffer));
-            if let Some(result) = result {
-                return result;
-            }
+    pub(super) fn read(&self, memory: &Memory, offset: usize, to: &mut [u8]) -> Result<()> {
+        let first = self.take(memory.context())?;
+        let second = if to.len() > PIECE { self.take(memory.context())? } else { None };
+        let buffers: Vec<Buffer> = first.into_iter().chain(second).collect();
+        if buffers.is_empty() {
+            // SAFETY: the array has that many bytes.
+            return unsafe { direct(to.as_mut_ptr(), memory, offset, to.len(), false) };
         }
-        // SAFETY: both ranges are valid; the call below waits until the copy is done.
-        let status = unsafe {
-            (context.driver.cuMemcpyDtoHAsync_v2)(to.as_mut_ptr().cast(), from, to.len(), stream.queue.stream)
-        };
-        context.check("copying from the device", status)?;
-        stream.synchronize()
+        let result = self.read_through(&buffers, memory, offset, to);
+        buffers.into_iter().for_each(|buffer| self.give_back(buffer));
+        result
     }
 
     /// A piece is copied out of its buffer while the device fills the next.
-    fn read_through(&self, buffers: &[Buffer], stream: Stream, from: u64, to: &mut [u8]) -> Result<()> {
-        let (context, queue) = (stream.context, stream.queue.stream);
+    fn read_through(&self, buffers: &[Buffer], memory: &Memory, offset: usize, to: &mut [u8]) -> Result<()> {
         let total = to.len();
         let start = |piece: usize| {
-            let (buffer, offset) = (&buffers[piece % buffers.len()], piece * PIECE);
-            // SAFETY: the buffer is at least as large and nobody else has it; the event is reached after the copy.
-            let status = unsafe {
-                let address = buffer.address.cast();
-                let bytes = PIECE.min(total - offset);
-                match (context.driver.cuMemcpyDtoHAsync_v2)(address, from + offset as u64, bytes, queue) {
-                    0 => (context.driver.cuEventRecord)(buffer.event, queue),
-                    status => status,
-                }
-            };
-            context.check("copying from the device", status)
+            let first = piece * PIECE;
+            through(&buffers[piece % buffers.len()], memory, offset + first, PIECE.min(total - first), false)
         };
         let pieces = total.div_ceil(PIECE);
         (0..pieces.min(buffers.len())).try_for_each(start)?;
         for (piece, part) in to.chunks_mut(PIECE).enumerate() {
             let buffer = &buffers[piece % buffers.len()];
-            // SAFETY: the event was recorded after the copy into the buffer, which has at least as many bytes.
-            unsafe {
-                context.check("copying from the device", (context.driver.cuEventSynchronize)(buffer.event))?;
-                std::ptr::copy_nonoverlapping(buffer.address, part.as_mut_ptr(), part.len());
-            }
+            buffer.wait(memory.context())?;
+            // SAFETY: the buffer was copied into, and has at least as many bytes.
+            unsafe { std::ptr::copy_nonoverlapping(buffer.address, part.as_mut_ptr(), part.len()) };
             if piece + buffers.len() < pieces {
                 start(piece + buffers.len())?;
             }
         }
         Ok(())
-    }
-}
-
-/// Page-locked host memory. Copies between it and a device do not wait; looking at it waits for them.
-pub struct Pinned {
-    context: &'static Context,
-    address: *mut u8,
-    bytes: usize,
-    uses: Uses,
-}
-
-// SAFETY: the bytes are reached through references alone, and by copies, which are waited for.
-unsafe impl Send for Pinned {}
-unsafe impl Sync for Pinned {}
-
-impl Pinned {
-    /// That many bytes, all 0, aligned to a page.
-    pub fn new(context: &'static Context, bytes: usize) -> Result<Pinned> {
-        let mut address = std::ptr::null_mut();
-        if bytes > 0 {
-            let _entered = context.enter()?;
-            // SAFETY: the pointer is valid for a write. 1: for all contexts.
-            let status = unsafe { (context.driver.cuMemHostAlloc)(&mut address, bytes, 1) };
-            if status == 2 {
-                return Err(context.error(format!("out of page-locked host memory: {bytes} bytes asked for")));
-            }
-            context.check("allocating page-locked host memory", status)?;
-            // SAFETY: the allocation has that many bytes.
-            unsafe { std::ptr::write_bytes(address.cast::<u8>(), 0, bytes) };
-        }
-        Ok(Pinned { context, address: address.cast(), bytes, uses: Uses::by(context.stream().queue.bit()) })
-    }
-
-    /// Its size in bytes.
-    pub fn len(&self) -> usize {
-        self.bytes
-    }
-
-    /// Whether it has no bytes.
-    pub fn is_empty(&self) -> bool {
-        self.bytes == 0
-    }
-
-    /// Its bytes, after all copies into it.
-    pub fn bytes(&self) -> Result<&[u8]> {
-        self.wait(false)?;
-        // SAFETY: the allocation has that many bytes, and all are set; copies into it need it mutably.
-        Ok(if self.bytes == 0 { &[] } else { unsafe { std::slice::from_raw_parts(self.address, self.bytes) } })
-    }
-
-    /// Its bytes, after all copies of it.
-    pub fn bytes_mut(&mut self) -> Result<&mut [u8]> {
-        self.wait(true)?;
-        // SAFETY: as above, and nobody else has it.
-        Ok(if self.bytes == 0 { &mut [] } else { unsafe { std::slice::from_raw_parts_mut(self.address, self.bytes) } })
-    }
-
-    fn wait(&self, write: bool) -> Result<()> {
-        let streams = if write { self.uses.all() } else { self.uses.writer() };
-        let each = (0..64).filter(|index| streams >> index & 1 == 1);
-        each.map(|index| self.context.stream_at(index)).try_for_each(|stream| stream.synchronize())
-    }
-
-    /// Copies all its bytes to a device, in the order of a stream, without waiting.
-    pub fn upload(&self, stream: Stream, to: &super::Memory, offset: usize) -> Result<()> {
-        self.copy(stream, to, offset, true)
-    }
-
-    /// Fills it with bytes of a device, in the order of a stream, without waiting.
-    pub fn download(&mut self, stream: Stream, from: &super::Memory, offset: usize) -> Result<()> {
-        self.copy(stream, from, offset, false)
-    }
-
-    fn copy(&self, stream: Stream, memory: &super::Memory, offset: usize, up: bool) -> Result<()> {
-        let context = memory.context();
-        if offset.checked_add(self.bytes).is_none_or(|end| end > memory.len()) {
-            let (bytes, size) = (self.bytes, memory.len());
-            return Err(context.error(format!("a copy of {bytes} bytes at {offset} of an allocation of {size} bytes")));
-        }
-        if self.bytes == 0 {
-            return Ok(());
-        }
-        if self.context.ordinal != context.ordinal {
-            return Err(context.error(format!("the host memory was made for {}", self.context.name())));
-        }
-        let _entered = context.enter()?;
-        memory.use_on(stream, up)?;
-        let others = self.uses.note(stream.queue.bit(), !up);
-        context.order(stream.queue, others)?;
-        let address = memory.address() + offset as u64;
-        // SAFETY: both ranges are valid, and given back after this use.
-        let status = unsafe {
-            if up {
-                (context.driver.cuMemcpyHtoDAsync_v2)(address, self.address.cast(), self.bytes, stream.queue.stream)
-            } else {
-                (context.driver.cuMemcpyDtoHAsync_v2)(self.address.cast(), address, self.bytes, stream.queue.stream)
-            }
-        };
-        context.check(if up { "copying to the device" } else { "copying from the device" }, status)
-    }
-}
-
-impl Drop for Pinned {
-    fn drop(&mut self) {
-        if self.address.is_null() || self.wait(true).is_err() {
-            return;
-        }
-        if let Ok(_entered) = self.context.enter() {
-            // SAFETY: the allocation is given back once, and no copy uses it any more.
-            let _ = unsafe { (self.context.driver.cuMemFreeHost)(self.address.cast()) };
-        }
-    }
-}
-
-impl std::fmt::Debug for Pinned {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Pinned({} bytes for {:?})", self.bytes, self.context)
     }
 }

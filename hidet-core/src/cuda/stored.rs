@@ -12,6 +12,7 @@ use crate::passes::Conditions;
 use crate::types::Scalar;
 use hidet_mapping::IndexExpr;
 use hidet_mapping::index::IndexOp;
+use std::sync::Arc;
 
 /// A kernel by its first key: its source, with statements by number, and the name of its machine code.
 impl Encode for (Source, Digest) {
@@ -42,16 +43,20 @@ impl Encode for (Source, Digest) {
     }
 }
 
+/// Machine code as it is stored. Nobody else can name it, so nobody gives the driver bytes of their own.
+pub(super) struct Stored(pub Arc<Cubin>);
+
 /// What ptxas says is read again from the log.
-impl Encode for Cubin {
+impl Encode for Stored {
     fn encode(&self, out: &mut Vec<u8>) {
-        (self.image.len() as u64).encode(out);
-        out.extend_from_slice(&self.image);
-        self.log.encode(out);
+        let cubin = &self.0;
+        (cubin.image().len() as u64).encode(out);
+        out.extend_from_slice(cubin.image());
+        cubin.log.encode(out);
     }
     fn decode(from: &mut Reader) -> Option<Self> {
         let Bytes(image) = from.read()?;
-        Some(Cubin::new(image, from.read()?))
+        Some(Stored(Arc::new(Cubin::new(image, from.read()?))))
     }
 }
 

@@ -1,16 +1,20 @@
 //! Streams: queues of work that a device does in order, and what waits for what between them.
 
-use super::context::{Context, lock};
+use super::context::Context;
 use super::driver::Driver;
 use super::event::Event;
 use super::graph::Graph;
+use super::turn::Turn;
 use crate::error::Result;
 use cudarc::driver::sys::{CUevent, CUstream, CUstreamCaptureMode};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// How many launches a stream remembers.
 const RECENT: usize = 8;
+
+/// Why a stream takes nothing now.
+pub(crate) const CAPTURED: &str =
+    "another thread captures this stream in a graph: wait for it, or use another stream";
 
 /// A stream as the driver has it. It lives as long as its context.
 pub(super) struct Queue {
@@ -18,10 +22,7 @@ pub(super) struct Queue {
     pub(super) stream: CUstream,
     /// What others wait for; recorded when one does.
     event: CUevent,
-    /// Whether work is recorded in a graph instead of being done. Locked while `event` is recorded.
-    capturing: Mutex<bool>,
-    /// Launches so far, and how many of them have ended: an error found later is of one of the rest. Threads that launch
-    /// on one stream at once may lose count, which harms a message, no more.
+    /// Launches so far, and how many of them have ended: an error found later is of one of the rest.
     launched: AtomicU64,
     ended: AtomicU64,
     recent: [AtomicU32; RECENT],
@@ -43,14 +44,13 @@ impl Queue {
             check("cuEventCreate", (driver.cuEventCreate)(&mut event, 2))?;
         }
         let (launched, ended, recent) = (AtomicU64::new(0), AtomicU64::new(0), Default::default());
-        Ok(Queue { index, stream, event, capturing: Mutex::new(false), launched, ended, recent })
+        Ok(Queue { index, stream, event, launched, ended, recent })
     }
 
     /// An event that is reached when all work asked for so far is done. Of a stream that is captured, it is the work
     /// before: what is captured is not done now.
-    pub(super) fn mark(&self, context: &Context) -> Result<CUevent> {
-        let capturing = lock(&self.capturing);
-        if !*capturing {
+    pub(super) fn mark(&self, turn: &Turn, context: &Context) -> Result<CUevent> {
+        if !turn.captures(self) {
             // SAFETY: both live as long as the context, which is current.
             let status = unsafe { (context.driver.cuEventRecord)(self.event, self.stream) };
             context.check("cuEventRecord", status)?;
@@ -87,12 +87,26 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Waits for everything asked of it so far.
+    /// A turn to ask something of the stream that is to be done, or to be captured where it is said so; an error where
+    /// the stream does the other.
+    #[inline]
+    pub fn turn(&self, captured: bool) -> Result<Turn<'static>> {
+        let turn = self.context.turn()?;
+        if turn.captures(self.queue) == captured {
+            return Ok(turn);
+        }
+        Err(self.context.error(if captured { "the stream is not captured" } else { CAPTURED }))
+    }
+
+    /// Waits for everything asked of it so far; where it is captured, for what was asked before that.
     pub fn synchronize(&self) -> Result<()> {
-        let _entered = self.context.enter()?;
+        let turn = self.context.turn()?;
         let launched = self.queue.launched.load(Relaxed);
-        // SAFETY: the stream lives as long as the context.
-        let status = unsafe { (self.context.driver.cuStreamSynchronize)(self.queue.stream) };
+        let event = self.queue.mark(&turn, self.context)?;
+        drop(turn);
+        let _entered = self.context.enter()?;
+        // SAFETY: the event lives as long as the context. Where it is recorded anew meanwhile, that is later on the stream.
+        let status = unsafe { (self.context.driver.cuEventSynchronize)(event) };
         self.context.check("waiting for the device", status)?;
         self.queue.ended.fetch_max(launched, Relaxed);
         Ok(())
@@ -105,9 +119,12 @@ impl Stream {
 
     /// Lets what is asked from now on wait for a point in another stream.
     pub fn wait(&self, event: &Event) -> Result<()> {
-        let _entered = self.context.enter()?;
-        // SAFETY: the stream and the event are there.
-        let status = unsafe { (self.context.driver.cuStreamWaitEvent)(self.queue.stream, event.handle(), 0) };
+        self.wait_in(&self.turn(false)?, event.handle())
+    }
+
+    pub(super) fn wait_in(&self, _: &Turn, event: CUevent) -> Result<()> {
+        // SAFETY: the stream and the event are there, and the context is current.
+        let status = unsafe { (self.context.driver.cuStreamWaitEvent)(self.queue.stream, event, 0) };
         self.context.check("cuStreamWaitEvent", status)
     }
 
@@ -116,10 +133,10 @@ impl Stream {
     /// # Safety
     /// It must be a stream of this device.
     pub unsafe fn wait_for_handle(&self, other: *mut std::ffi::c_void) -> Result<()> {
-        let context = self.context;
-        let _entered = context.enter()?;
+        let turn = self.turn(false)?;
         // SAFETY: the caller's duty.
-        self.wait(&unsafe { Event::record_at(context, other.cast()) }?)
+        let event = unsafe { Event::record_at(&turn, self.context, other.cast()) }?;
+        self.wait_in(&turn, event.handle())
     }
 
     /// The driver's handle (`CUstream`), for libraries that put their own work there; it lives as long as the process.
@@ -127,37 +144,31 @@ impl Stream {
         self.queue.stream.cast()
     }
 
-    /// Whether work is recorded in a graph now.
-    pub fn is_capturing(&self) -> bool {
-        *lock(&self.queue.capturing)
-    }
-
     /// From now on, what is asked is recorded instead of being done. One capture of a stream at a time.
-    pub fn begin_capture(&self) -> Result<()> {
+    pub(crate) fn begin_capture(&self) -> Result<()> {
         let context = self.context;
-        let _entered = context.enter()?;
-        self.queue.mark(context)?;
-        let mut capturing = lock(&self.queue.capturing);
+        let mut turn = self.turn(false)?;
+        self.queue.mark(&turn, context)?;
         // Relaxed: what other libraries do in this thread meanwhile does not break the capture. What would, among the
         // calls made here, is refused before it reaches the driver.
         let mode = CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_RELAXED;
         // SAFETY: the stream lives as long as the context.
         let status = unsafe { (context.driver.cuStreamBeginCapture_v2)(self.queue.stream, mode) };
         context.check("cuStreamBeginCapture", status)?;
-        *capturing = true;
+        turn.set_captured(self.queue, true);
         Ok(())
     }
 
     /// Ends a capture, after which the stream works as before, whatever was captured; what was recorded.
-    pub fn end_capture(&self) -> Result<Graph> {
+    pub(crate) fn end_capture(&self) -> Result<Graph> {
         let context = self.context;
-        let _entered = context.enter()?;
-        let mut capturing = lock(&self.queue.capturing);
-        *capturing = false;
+        let mut turn = self.turn(true)?;
+        turn.set_captured(self.queue, false);
         let mut graph = std::ptr::null_mut();
         // SAFETY: the pointer is valid for a write.
         let status = unsafe { (context.driver.cuStreamEndCapture)(self.queue.stream, &mut graph) };
         context.check("cuStreamEndCapture", status)?;
+        drop(turn);
         Graph::instantiate(context, graph)
     }
 }

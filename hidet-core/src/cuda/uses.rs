@@ -3,9 +3,11 @@
 //! Streams are bits of a word. Whatever a stream is asked comes after what it was asked before, so it is enough to know
 //! who wrote last and who has read since; one stream alone never waits and, after its first use, never stores.
 
-use std::sync::atomic::{AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Release};
+use super::turn::Turn;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// The uses of some memory that the next must wait for.
+/// The uses of some memory that the next must wait for. They are looked at and changed in a turn alone, whose lock is
+/// what orders them; the words are atomic so that memory can be shared.
 #[derive(Debug)]
 pub(super) struct Uses {
     /// The stream that wrote last.
@@ -22,30 +24,30 @@ impl Uses {
 
     /// Notes a use by a stream; the streams that must have come to where they are now before it.
     #[inline]
-    pub(super) fn note(&self, stream: u64, write: bool) -> u64 {
-        let (wrote, read) = (self.wrote.load(Acquire), self.read.load(Acquire));
+    pub(super) fn note(&self, _: &Turn, stream: u64, write: bool) -> u64 {
+        self.noted(stream, write)
+    }
+
+    #[inline]
+    fn noted(&self, stream: u64, write: bool) -> u64 {
+        let (wrote, read) = (self.wrote.load(Relaxed), self.read.load(Relaxed));
         if write {
             if wrote != stream || read != 0 {
-                self.wrote.store(stream, Release);
-                self.read.store(0, Release);
+                self.wrote.store(stream, Relaxed);
+                self.read.store(0, Relaxed);
             }
             (wrote | read) & !stream
         } else if wrote == stream || read & stream != 0 {
             0
         } else {
-            self.read.fetch_or(stream, AcqRel);
+            self.read.store(read | stream, Relaxed);
             wrote
         }
     }
 
-    /// The streams that used it.
-    pub(super) fn all(&self) -> u64 {
-        self.wrote.load(Acquire) | self.read.load(Acquire)
-    }
-
     /// The stream that wrote last.
-    pub(super) fn writer(&self) -> u64 {
-        self.wrote.load(Acquire)
+    pub(super) fn writer(&self, _: &Turn) -> u64 {
+        self.wrote.load(Relaxed)
     }
 }
 
@@ -60,19 +62,18 @@ mod tests {
     #[test]
     fn one_stream_never_waits() {
         let uses = Uses::by(A);
-        assert_eq!([false, true, false, true].map(|write| uses.note(A, write)), [0; 4]);
+        assert_eq!([false, true, false, true].map(|write| uses.noted(A, write)), [0; 4]);
     }
 
     #[test]
     fn a_read_waits_once_for_the_writer_and_a_write_for_all() {
         let uses = Uses::by(A);
-        assert_eq!(uses.note(B, false), A);
-        assert_eq!(uses.note(B, false), 0);
-        assert_eq!(uses.note(C, false), A);
-        assert_eq!(uses.all(), A | B | C);
-        assert_eq!(uses.note(B, true), A | C);
-        assert_eq!((uses.writer(), uses.all()), (B, B));
-        assert_eq!(uses.note(A, false), B);
-        assert_eq!(uses.note(C, true), A | B);
+        assert_eq!(uses.noted(B, false), A);
+        assert_eq!(uses.noted(B, false), 0);
+        assert_eq!(uses.noted(C, false), A);
+        assert_eq!(uses.noted(B, true), A | C);
+        assert_eq!(uses.noted(B, false), 0);
+        assert_eq!(uses.noted(A, false), B);
+        assert_eq!(uses.noted(C, true), A | B);
     }
 }

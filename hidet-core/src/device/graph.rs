@@ -1,7 +1,7 @@
 //! Graphs: launches captured once, replayed as often as wanted by one call.
 
 use super::Device;
-use super::stream::{Step, Stream, refuse_in_capture};
+use super::stream::{Step, Stream};
 use crate::cuda;
 use crate::error::Result;
 use std::any::Any;
@@ -60,15 +60,16 @@ impl Graph {
 
     /// Asks a stream of the same device to do it, after what the tensors must wait for.
     pub fn replay(&self, stream: &Stream) -> Result<()> {
-        refuse_in_capture(&self.device, "the replay of a graph")?;
+        stream.refuse_captured("the replay of a graph")?;
         if !stream.device().is_same(&self.device) {
             let message = format!("a graph captured on {} is replayed on {}", self.device, stream.device());
             return Err(stream.device().error(message));
         }
         self.steps.iter().try_for_each(|step| step())?;
         if let (Some(graph), Some(stream)) = (&self.cuda, stream.as_cuda()) {
-            self.uses.iter().try_for_each(|(memory, write)| memory.use_on(stream, *write))?;
-            graph.launch(stream)?;
+            let turn = stream.turn(false)?;
+            self.uses.iter().try_for_each(|(memory, write)| memory.use_on(&turn, stream, *write))?;
+            graph.launch(&turn, stream)?;
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ pub use storage::Storage;
 pub use stream::{Event, Stream};
 pub(crate) use stream::{is_recorded, refuse_in_capture};
 pub use tensor::{RawTensor, Tensor};
+pub(crate) use tensor::{Span, overlap};
 
 use crate::cuda;
 use crate::error::{Error, Result};

@@ -5,7 +5,7 @@ use super::tensor::bytes_of;
 use super::{Device, Kind, Storage, Stream, Tensor};
 use crate::cuda;
 use crate::error::Result;
-use crate::types::Element;
+use crate::types::{Element, Scalar};
 use std::marker::PhantomData;
 
 /// A host array in page-locked memory: a copy between it and a tensor does not wait ([`Stream::upload`],
@@ -40,24 +40,37 @@ impl Device {
 }
 
 impl<T: Element> Pinned<T> {
-    /// Its elements, after all copies into it.
+    /// Its elements, after all copies. An error where they are `bool`s and the tensor they were copied from was never
+    /// written, so that they are neither `true` nor `false`.
     pub fn as_slice(&self) -> Result<&[T]> {
         match &self.memory {
             Memory::Host(elements) => Ok(elements),
             Memory::Cuda(memory) => {
                 let bytes = memory.bytes()?;
-                // SAFETY: the bytes are aligned to a page and hold whole elements, which are numbers.
+                if T::SCALAR == Scalar::Bool {
+                    if let Some(index) = bytes.iter().position(|byte| *byte > 1) {
+                        let byte = bytes[index];
+                        return Err(self.device.error(format!(
+                            "element {index} of a page-locked array is {byte:#04x}, which is no bool: the tensor it was copied \
+                             from was not written there"
+                        )));
+                    }
+                }
+                // SAFETY: the bytes are aligned to a page and hold whole elements, which are numbers, or bools of 0 or 1.
                 Ok(unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len() / size_of::<T>()) })
             }
         }
     }
 
-    /// Its elements, after all copies of it.
+    /// Its elements, after all copies. `bool`s that are neither `true` nor `false` are `true` from here on.
     pub fn as_mut_slice(&mut self) -> Result<&mut [T]> {
         match &mut self.memory {
             Memory::Host(elements) => Ok(elements),
             Memory::Cuda(memory) => {
                 let bytes = memory.bytes_mut()?;
+                if T::SCALAR == Scalar::Bool {
+                    bytes.iter_mut().for_each(|byte| *byte = (*byte != 0).into());
+                }
                 // SAFETY: as above.
                 Ok(unsafe { std::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), bytes.len() / size_of::<T>()) })
             }
@@ -100,7 +113,7 @@ impl Stream {
         tensor: &Tensor<T, R>,
     ) -> Result<Option<cuda::Stream>> {
         let device = self.device();
-        refuse_in_capture(device, "a copy between host and device")?;
+        self.refuse_captured("a copy between host and device")?;
         for other in [&pinned.device, tensor.device()] {
             if !other.is_same(device) {
                 return Err(device.error(format!("a copy with memory of {other} on a stream of {device}")));

@@ -3,8 +3,10 @@
 //! Work on one stream happens in order, streams run beside each other, and a tensor that is used on another stream than
 //! before waits for that. On the simulated device everything is done at once, so all of this holds by itself.
 //!
-//! While a thread captures a stream ([`Graph::capture`](super::Graph::capture)), it may launch on that stream alone; what
-//! cannot be captured is refused before it reaches a driver.
+//! While a thread captures a stream ([`Graph::capture`](super::Graph::capture)), it may launch on that stream alone, and
+//! other threads may ask nothing of it; what cannot be captured is refused before it reaches a driver. The words come from
+//! here, for both devices; that no capture begins between the look and the call is the business of a GPU's turns
+//! ([`cuda::Turn`]). What is simulated is done at once and cannot come into a capture.
 
 use super::{Device, Kind, Storage, Tensor};
 use crate::cuda;
@@ -67,7 +69,7 @@ pub(crate) fn is_recorded(device: &Device, stream: Option<&Stream>) -> Result<bo
         return Ok(true);
     }
     let message = match (captured, id) {
-        (0, _) => "another thread captures this stream in a graph: wait for it, or use another stream",
+        (0, _) => cuda::CAPTURED,
         (_, 0) => {
             "the default stream is used while this thread captures another in a graph: launch on the captured stream, by \
              `kernel.on(stream)`"
@@ -99,19 +101,19 @@ impl Stream {
 
     /// Waits for everything asked of it so far.
     pub fn synchronize(&self) -> Result<()> {
-        refuse_in_capture(&self.device, "waiting for a stream")?;
+        self.refuse_captured("waiting for a stream")?;
         self.cuda.map_or(Ok(()), |stream| stream.synchronize())
     }
 
     /// The point reached when everything asked of it so far is done.
     pub fn record(&self) -> Result<Event> {
-        refuse_in_capture(&self.device, "an event")?;
+        self.refuse_captured("an event")?;
         Event::on(&self.device, self.cuda)
     }
 
     /// Lets what is asked of it from now on wait for a point in another stream. For tensors this is not needed: they know.
     pub fn wait(&self, event: &Event) -> Result<()> {
-        refuse_in_capture(&self.device, "waiting for an event")?;
+        self.refuse_captured("waiting for an event")?;
         match (&self.cuda, &event.0) {
             (Some(stream), Point::Cuda(event)) => stream.wait(event),
             // What is simulated is done.
@@ -119,7 +121,7 @@ impl Stream {
         }
     }
 
-    /// Copies a tensor to another of the same shape, without waiting.
+    /// Copies a tensor to another of the same shape, without waiting. They must not share memory.
     pub fn copy<T: Element, const R: usize>(&self, from: &Tensor<T, R>, to: &mut Tensor<T, R>) -> Result<()> {
         if from.shape() != to.shape() {
             let (from, to) = (from.shape(), to.shape());
@@ -131,6 +133,9 @@ impl Stream {
                 let (own, other) = (&self.device, &tensor.device);
                 return Err(own.error(format!("a tensor on {other} is copied on a stream of {own}")));
             }
+        }
+        if source.overlaps(target) {
+            return Err(self.device.error("a tensor is copied to one that shares memory with it"));
         }
         let recorded = is_recorded(&self.device, Some(self))?;
         match (&source.storage, &target.storage) {
@@ -165,6 +170,12 @@ impl Stream {
 
     fn is_captured(&self) -> bool {
         self.recording().is_some()
+    }
+
+    /// An error where the stream is captured, or this thread captures one: `what` cannot be part of a graph.
+    pub(super) fn refuse_captured(&self, what: &str) -> Result<()> {
+        refuse_in_capture(&self.device, what)?;
+        if self.is_captured() { Err(self.device.error(cuda::CAPTURED)) } else { Ok(()) }
     }
 
     /// Adds work of the simulated device to what is captured.

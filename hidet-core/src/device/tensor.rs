@@ -43,10 +43,23 @@ impl RawTensor {
 
     /// Whether it shares a byte with another tensor.
     pub fn overlaps(&self, other: &RawTensor) -> bool {
-        // By address: memory of others may come here twice.
-        let (a, b) = (self.data(), other.data());
-        a < b + other.bytes() as u64 && b < a + self.bytes() as u64
+        overlap(self.span(), other.span())
     }
+
+    /// The addresses of its bytes: memory of others may come here twice, as two allocations.
+    #[inline]
+    pub(crate) fn span(&self) -> Span {
+        (self.data(), self.data() + self.bytes() as u64)
+    }
+}
+
+/// Where bytes begin, and where they end.
+pub(crate) type Span = (u64, u64);
+
+/// Whether a byte is in both; no byte is in an empty one, wherever that lies.
+#[inline]
+pub(crate) fn overlap(a: Span, b: Span) -> bool {
+    a.0.max(b.0) < a.1.min(b.1)
 }
 
 /// A tensor of `R` axes with elements of type `T` on a device, row-major.

@@ -1,16 +1,16 @@
 //! Launches on a GPU.
 
-use super::plan::{Plan, Plans};
-use super::record::Record;
+use super::plan::Plan;
+use super::record::{Record, Told};
 use super::resources::Resources;
-use super::{CompileOptions, Printer, RawArg};
+use super::{CompileOptions, RawArg};
 use crate::cache::Cache;
 use crate::codegen::{Parameter, Source};
 use crate::cuda::nvrtc::Usage;
 use crate::cuda::{self, Bare, Binary, Context, Launch, Memory, Module, Occupancy, Stream};
 use crate::device::{RawTensor, Storage};
 use crate::error::{Error, Result};
-use crate::ir::{Function, Handle, MapId, Param, TensorMapShape};
+use crate::ir::{Access, Function, Handle, MapId, Param, TensorMapShape};
 use crate::passes;
 use crate::types::Const;
 use cudarc::driver::sys::CUtensorMap;
@@ -95,43 +95,33 @@ impl Instance {
     }
 
     /// The memory a launch uses, and whether it writes it.
-    pub(super) fn uses(&self, args: &[RawArg], plans: &Plans) -> Vec<(Arc<Memory>, bool)> {
-        let each = args.iter().enumerate().filter_map(|(index, arg)| match arg {
-            RawArg::Tensor(RawTensor { storage: Storage::Cuda(memory), .. }) => {
-                Some((memory.clone(), plans.is_written(index)))
+    #[inline]
+    pub(super) fn uses<'a>(
+        &'a self,
+        function: &'a Function,
+        args: &'a [RawArg],
+    ) -> impl Iterator<Item = (&'a Arc<Memory>, bool)> {
+        let each = function.params.iter().zip(args).filter_map(|pair| match pair {
+            (Param::Tensor { access, .. }, RawArg::Tensor(RawTensor { storage: Storage::Cuda(memory), .. })) => {
+                Some((memory, *access != Access::In))
             }
             _ => None,
         });
-        each.chain(self.barrier.clone().map(|barrier| (barrier, true))).collect()
+        each.chain(self.barrier.iter().map(|barrier| (barrier, true)))
     }
 
-    /// Lets a stream wait for what must come before a launch.
-    #[inline]
-    pub(super) fn order(&self, args: &[RawArg], plans: &Plans, stream: Stream) -> Result<()> {
-        self.barrier.iter().try_for_each(|barrier| barrier.use_on(stream, true))?;
-        args.iter().enumerate().try_for_each(|(index, arg)| match arg {
-            RawArg::Tensor(RawTensor { storage: Storage::Cuda(memory), .. }) => {
-                memory.use_on(stream, plans.is_written(index))
-            }
-            _ => Ok(()),
-        })
-    }
-
+    /// Launches the kernel on a stream, after what must come before, or into what is captured there; what it reported,
+    /// where it reports.
     pub(super) fn launch(
         &self,
         function: &Function,
         args: &[RawArg],
         plan: &Plan,
         stream: Stream,
-        printer: &Printer,
-    ) -> Result<()> {
+        captured: bool,
+    ) -> Result<Option<Told>> {
         let record = self.record.as_ref().map(|record| record.lock().unwrap_or_else(PoisonError::into_inner));
         let fault = record.as_ref().map_or(0, |record| record.address());
-        if let Some(record) = &record {
-            record.clear(stream)?;
-            // A launch that ended with a fault may have left its blocks half met.
-            self.barrier.iter().try_for_each(|barrier| barrier.zero_on(stream))?;
-        }
         let count = self.source.parameters.len();
         let (mut few, mut few_pointers) = ([0u64; INLINE], [std::ptr::null_mut(); INLINE]);
         let (mut many, mut many_pointers) = (Vec::new(), Vec::new());
@@ -148,16 +138,22 @@ impl Instance {
             let maps = maps.insert(plan.maps.lock().unwrap_or_else(PoisonError::into_inner));
             self.point_to_maps(maps.of(function, args, plan)?, pointers);
         }
+        let launch = launch(function, plan.binding.grid, plan.shared);
+        let turn = stream.turn(captured)?;
+        if !captured {
+            self.uses(function, args).try_for_each(|(memory, write)| memory.use_on(&turn, stream, write))?;
+        }
+        if let Some(record) = &record {
+            record.clear(&turn, stream)?;
+            // A launch that ended with a fault may have left its blocks half met.
+            self.barrier.iter().try_for_each(|barrier| barrier.fill_in(&turn, stream, 0))?;
+        }
         // SAFETY: the parameters are those the text was generated with, and the arguments were checked against the
         // signature; what the kernel touches within its tensors is its author's, as everywhere on a GPU.
-        unsafe { self.module.launch(stream, &launch(function, plan.binding.grid, plan.shared), pointers.as_mut_ptr()) }
+        unsafe { self.module.launch(&turn, stream, &launch, pointers.as_mut_ptr()) }
             .map_err(|error| Error::Launch { kernel: function.name.clone(), message: error.to_string() })?;
-        let Some(record) = record else { return Ok(()) };
-        let told = record.read(function, &self.source, &plan.binding)?;
-        // Whoever takes the lines may launch this kernel again.
-        drop((record, maps));
-        printer.print(&told.lines);
-        told.fault.map_or(Ok(()), Err)
+        drop(turn);
+        record.map(|record| record.read(function, &self.source, &plan.binding)).transpose()
     }
 
     /// The values of the parameters, and pointers to them; those of tensor maps are left.
@@ -277,7 +273,7 @@ impl Maps {
             })
         };
         match self.0.iter().position(|(made_for, _)| made_for.iter().copied().eq(addresses())) {
-            Some(index) => self.0.swap(0, index),
+            Some(index) => self.0[..=index].rotate_right(1),
             None => {
                 let maps = function.maps.handles().map(|map| tensor_map(function, args, &plan.binding.dims, map));
                 let maps = maps.collect::<Result<Vec<CUtensorMap>>>()?;

@@ -30,6 +30,7 @@ use crate::ir::{Function, verify};
 use crate::passes::{self, Conditions};
 use crate::types::Const;
 use plan::{Choice, Plan, Plans};
+use record::Told;
 use std::sync::{Arc, OnceLock};
 
 /// How a kernel is compiled.
@@ -192,11 +193,14 @@ impl Compiled {
                 let queue = stream.and_then(Stream::as_cuda).unwrap_or_else(|| instance.context().stream());
                 if let Some(captured) = captured {
                     instance.may_be_captured(&inner.function)?;
-                    captured.record_uses(instance.uses(args, &inner.plans), Some(self.0.clone()));
-                } else {
-                    instance.order(args, &inner.plans, queue)?;
+                    let uses = instance.uses(&inner.function, args);
+                    captured.record_uses(uses.map(|(memory, write)| (memory.clone(), write)), Some(self.0.clone()));
                 }
-                instance.launch(&inner.function, args, &plan, queue, &inner.options.printer)
+                let told = instance.launch(&inner.function, args, &plan, queue, captured.is_some())?;
+                let Some(Told { lines, fault }) = told else { return Ok(()) };
+                // Whoever takes the lines may launch this kernel again.
+                inner.options.printer.print(&lines);
+                fault.map_or(Ok(()), Err)
             }
             (Instance::Sim(instance), None) => {
                 instance.launch(&inner.function, args, &plan.binding, &inner.options.printer)

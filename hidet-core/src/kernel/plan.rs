@@ -6,7 +6,7 @@
 
 use super::gpu::{INLINE, Maps};
 use super::{Binding, RawArg};
-use crate::device::Device;
+use crate::device::{Device, Span, overlap};
 use crate::ir::{Access, Function, Param};
 use crate::types::Scalar;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -73,19 +73,13 @@ impl Plans {
         Plans { wanted: wanted.collect(), known: Mutex::default() }
     }
 
-    /// Whether the kernel writes an argument.
-    #[inline]
-    pub(super) fn is_written(&self, argument: usize) -> bool {
-        self.wanted.get(argument).and_then(|wanted| wanted.tensor.as_ref()).is_some_and(|tensor| tensor.written)
-    }
-
     /// The plan for these arguments, where there is one and nothing is wrong with them.
     #[inline]
     pub(super) fn find(&self, device: &Device, args: &[RawArg]) -> Option<Arc<Plan>> {
         if args.len() != self.wanted.len() {
             return None;
         }
-        let (mut few, mut many) = ([(0, 0); INLINE], Vec::new());
+        let (mut few, mut many) = ([(0, 0); INLINE], Vec::<Span>::new());
         let spans = match few.get_mut(..args.len()) {
             Some(few) => few,
             None => {
@@ -106,21 +100,21 @@ impl Plans {
                     if !fits {
                         return None;
                     }
-                    *span = (given.data(), given.data() + bytes as u64);
+                    *span = given.span();
                 }
                 _ => return None,
             }
         }
         for (index, (wanted, span)) in self.wanted.iter().zip(&*spans).enumerate() {
             let written = wanted.tensor.as_ref().is_some_and(|tensor| tensor.written);
-            let overlaps = |(other, of): (usize, &(u64, u64))| other != index && span.0 < of.1 && of.0 < span.1;
+            let overlaps = |(other, of): (usize, &Span)| other != index && overlap(*span, *of);
             if written && spans.iter().enumerate().any(overlaps) {
                 return None;
             }
         }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let index = known.iter().position(|plan| plan.has_extents(args))?;
-        known.swap(0, index);
+        known[..=index].rotate_right(1);
         known.first().cloned()
     }
 

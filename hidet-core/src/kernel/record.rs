@@ -5,7 +5,7 @@
 
 use super::Binding;
 use crate::codegen::{LINE, LOG, Message, Source, VALUES, line};
-use crate::cuda::{Context, Memory, Stream};
+use crate::cuda::{Context, Memory, Stream, Turn};
 use crate::error::{Error, Result};
 use crate::ir::{Function, fault};
 
@@ -40,8 +40,8 @@ impl Record {
     }
 
     /// Forgets what the launch before reported.
-    pub(super) fn clear(&self, stream: Stream) -> Result<()> {
-        self.memory.zero_on(stream)
+    pub(super) fn clear(&self, turn: &Turn, stream: Stream) -> Result<()> {
+        self.memory.fill_in(turn, stream, 0)
     }
 
     /// Waits for the kernel: what it reported.

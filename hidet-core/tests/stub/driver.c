@@ -3,7 +3,11 @@
 //
 // Its one kernel is y = x * s over n elements. With s = -1 it fails as an illegal address does; where it is checked and n
 // is 3, it reports a fault. With HIDET_STUB_FAST launches do nothing at all; with HIDET_STUB_READS every byte that the host
-// reads is that number; HIDET_STUB_MEMORY is the size of a device in bytes.
+// reads is that number; HIDET_STUB_MEMORY is the size of a device in bytes; with HIDET_STUB_SLOW it takes 60 ms until a
+// stream is told to wait for another, time enough for other threads; with HIDET_STUB_FULL there is no stream to be had.
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <unistd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +32,8 @@ typedef struct { Op* first; } Graph;
 enum { DEVICES = 2 };
 static size_t memory = 1 << 24;
 static const char* reads = 0;
-static int dead = 0, fast = 0;
+static int dead = 0, fast = 0, slow = 0;
+static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 static size_t used = 0;
 static int contexts[DEVICES];
 static __thread int* stack[16];
@@ -42,17 +47,20 @@ static Op* make(Op op) { Op* made = malloc(sizeof op); *made = op; made->next = 
 static int ask(Stream* s, Op op) {
     OF(s);
     Op* made = make(op);
+    pthread_mutex_lock(&lock);
     if (s->capturing) {
         if (s->captured_last) s->captured_last->next = made; else s->captured = made;
         s->captured_last = made;
-        return 0;
+    } else {
+        if (s->last) s->last->next = made; else s->first = made;
+        s->last = made;
+        s->asked++;
     }
-    if (s->last) s->last->next = made; else s->first = made;
-    s->last = made;
-    s->asked++;
+    pthread_mutex_unlock(&lock);
     return 0;
 }
 static void run(Stream* s, size_t until) {
+    pthread_mutex_lock(&lock);
     while (s->done < until && s->first) {
         Op* op = s->first;
         s->first = op->next;
@@ -62,7 +70,7 @@ static void run(Stream* s, size_t until) {
         if (op->kind == OWNED) free((void*)op->from);
         if (op->kind == SET) memset((void*)op->to, (int)op->from, op->bytes);
         if (op->kind == WAIT) run(op->other, op->until);
-        if (op->kind == FREE) { size_t* block = (size_t*)op->to - 32; used -= *block; memset(block + 32, 0xee, *block); free(block); }
+        if (op->kind == FREE) { size_t* block = (size_t*)op->to - 32; __atomic_fetch_sub(&used, *block, __ATOMIC_SEQ_CST); memset(block + 32, 0xee, *block); free(block); }
         if (op->kind == KERNEL) {
             const float* x = (float*)op->args[0]; float* y = (float*)op->args[1];
             int n = (int)op->args[2];
@@ -77,6 +85,7 @@ static void run(Stream* s, size_t until) {
         }
         free(op);
     }
+    pthread_mutex_unlock(&lock);
 }
 
 // What tests ask of the stub itself.
@@ -85,6 +94,7 @@ int stubCount(int what) { return what == 0 ? launches : what == 1 ? waits : dept
 int cuDriverGetVersion(int* v) { *v = 13000; return 0; }
 int cuInit(unsigned f) {
     fast = getenv("HIDET_STUB_FAST") != 0;
+    slow = getenv("HIDET_STUB_SLOW") != 0;
     reads = getenv("HIDET_STUB_READS");
     if (getenv("HIDET_STUB_MEMORY")) memory = atol(getenv("HIDET_STUB_MEMORY"));
     return 0;
@@ -100,7 +110,7 @@ int cuDeviceGetAttribute(int* v, int a, int d) {
 }
 int cuDeviceTotalMem_v2(size_t* n, int d) { *n = memory; return 0; }
 int cuDevicePrimaryCtxRetain(void** c, int d) { *c = &contexts[d]; return 0; }
-int cuDevicePrimaryCtxRelease_v2(int d) { return 0; }
+int cuDevicePrimaryCtxRelease_v2(int d) { printf("released: %d\n", d); fflush(stdout); return 0; }
 int cuCtxGetCurrent(void** c) { *c = stack[depth]; return 0; }
 int cuCtxSetCurrent(void* c) { stack[depth] = c; return 0; }
 static Stream* streams[256];
@@ -109,6 +119,7 @@ int cuCtxSynchronize(void) { for (int i = 0; i < made_streams; i++) run(streams[
 int cuCtxPushCurrent_v2(void* c) { stack[++depth] = c; return 0; }
 int cuCtxPopCurrent_v2(void** c) { *c = stack[depth--]; return 0; }
 int cuStreamCreate(void** s, unsigned f) {
+    if (getenv("HIDET_STUB_FULL")) return 2;
     Stream* made = calloc(1, sizeof(Stream));
     made->device = (int)(stack[depth] - contexts);
     *s = streams[made_streams++] = made;
@@ -118,6 +129,7 @@ int cuStreamSynchronize(Stream* s) { ALIVE; if (s->capturing) return 900; run(s,
 int cuStreamDestroy_v2(void* s) { return 0; }
 int cuStreamWaitEvent(Stream* s, Event* e, unsigned f) {
     ALIVE; OF(s);
+    if (slow) usleep(60000);
     if (s->capturing) return 905;
     waits++;
     return e->stream ? ask(s, (Op){.kind = WAIT, .other = e->stream, .until = e->at}) : 0;
@@ -138,7 +150,7 @@ int cuMemAllocAsync(addr* p, size_t n, Stream* s) {
     if (n > memory - used) return 2;
     size_t* block = aligned_alloc(256, 256 + (n + 255) / 256 * 256);
     *block = n;
-    used += n;
+    __atomic_fetch_add(&used, n, __ATOMIC_SEQ_CST);
     memset(block + 32, 0xdd, n);
     *p = (addr)(block + 32);
     return 0;
@@ -181,7 +193,6 @@ int cuModuleLoadData(void** m, const void* image) { ALIVE; *m = &dead; return me
 int cuModuleGetFunction(void** f, void* m, const char* name) { *f = &dead; return !fast && strcmp(name, "scale") ? 500 : 0; }
 int cuModuleUnload(void* m) { return 0; }
 int cuFuncSetAttribute(void* f, int a, int v) { return 0; }
-int cuFuncGetAttribute(int* v, int a, void* f) { *v = 0; return 0; }
 int cuOccupancyMaxActiveBlocksPerMultiprocessor(int* n, void* f, int threads, size_t shared) { *n = 2048 / threads; return 0; }
 int cuOccupancyMaxActiveClusters(int* n, void* f, const void* config) { *n = 7; return 0; }
 int cuLaunchKernel(void* f, unsigned x, unsigned y, unsigned z, unsigned bx, unsigned by, unsigned bz, unsigned shared, Stream* s, void** params, void** extra) {
@@ -192,7 +203,11 @@ int cuLaunchKernel(void* f, unsigned x, unsigned y, unsigned z, unsigned bx, uns
     Op op = {.kind = KERNEL, .args = {*(addr*)params[0], *(addr*)params[1], n, n == 3 ? *(addr*)params[4] : 0}, .s = *(float*)params[2]};
     return ask(s, op);
 }
-int cuLaunchKernelEx(const void* config, void* f, void** params, void** extra) { return 1; }
+struct Config { unsigned grid[3], block[3], shared; Stream* stream; void* attributes; unsigned count; };
+int cuLaunchKernelEx(const struct Config* c, void* f, void** params, void** extra) {
+    const unsigned *g = c->grid, *b = c->block;
+    return cuLaunchKernel(f, g[0], g[1], g[2], b[0], b[1], b[2], c->shared, c->stream, params, extra);
+}
 int cuEventCreate(void** e, unsigned f) { Event* made = calloc(1, sizeof(Event)); made->timed = f != 2; *e = made; return 0; }
 int cuEventRecord(Event* e, Stream* s) { ALIVE; OF(s); if (s->capturing) return 905; e->stream = s; e->at = s->asked; return 0; }
 int cuEventSynchronize(Event* e) { ALIVE; if (e->stream) run(e->stream, e->at); return dead; }

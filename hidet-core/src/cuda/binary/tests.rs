@@ -40,7 +40,7 @@ fn same(a: &Binary, b: &Binary) {
     assert_eq!(a.source.dynamic_shared, b.source.dynamic_shared);
     assert_eq!((&a.source.sites, &a.source.lines), (&b.source.sites, &b.source.lines));
     assert_eq!(a.source.files, b.source.files);
-    assert!(a.cubin.image == b.cubin.image);
+    assert!(a.cubin.image() == b.cubin.image());
     assert_eq!(a.cubin.usage, b.cubin.usage);
     // The compiler tells how long it took.
     let lines = |binary: &Binary| -> Vec<String> {

@@ -6,7 +6,7 @@
 
 use super::unavailable;
 use crate::error::Result;
-use cudarc::nvrtc::sys::{self, nvrtcProgram, nvrtcResult};
+use cudarc::nvrtc::sys::{self, nvrtcProgram};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -14,7 +14,7 @@ use std::sync::{OnceLock, PoisonError, RwLock};
 
 macro_rules! calls {
     ($($name:ident($($ty:ty),*) -> $result:ty;)*) => {
-        /// The functions of one copy.
+        /// The functions of one copy. A status is a plain number: newer versions have codes that bindings do not know.
         #[allow(non_snake_case)]
         pub(super) struct Api { $(pub $name: unsafe extern "C" fn($($ty),*) -> $result,)* }
 
@@ -36,17 +36,29 @@ macro_rules! calls {
 }
 
 calls! {
-    nvrtcVersion(*mut c_int, *mut c_int) -> nvrtcResult;
-    nvrtcCreateProgram(*mut nvrtcProgram, *const c_char, *const c_char, c_int, *const *const c_char, *const *const c_char) -> nvrtcResult;
-    nvrtcCompileProgram(nvrtcProgram, c_int, *const *const c_char) -> nvrtcResult;
-    nvrtcDestroyProgram(*mut nvrtcProgram) -> nvrtcResult;
-    nvrtcGetProgramLogSize(nvrtcProgram, *mut usize) -> nvrtcResult;
-    nvrtcGetProgramLog(nvrtcProgram, *mut c_char) -> nvrtcResult;
-    nvrtcGetCUBINSize(nvrtcProgram, *mut usize) -> nvrtcResult;
-    nvrtcGetCUBIN(nvrtcProgram, *mut c_char) -> nvrtcResult;
-    nvrtcGetPTXSize(nvrtcProgram, *mut usize) -> nvrtcResult;
-    nvrtcGetPTX(nvrtcProgram, *mut c_char) -> nvrtcResult;
-    nvrtcGetErrorString(nvrtcResult) -> *const c_char;
+    nvrtcVersion(*mut c_int, *mut c_int) -> u32;
+    nvrtcCreateProgram(*mut nvrtcProgram, *const c_char, *const c_char, c_int, *const *const c_char, *const *const c_char) -> u32;
+    nvrtcCompileProgram(nvrtcProgram, c_int, *const *const c_char) -> u32;
+    nvrtcDestroyProgram(*mut nvrtcProgram) -> u32;
+    nvrtcGetProgramLogSize(nvrtcProgram, *mut usize) -> u32;
+    nvrtcGetProgramLog(nvrtcProgram, *mut c_char) -> u32;
+    nvrtcGetCUBINSize(nvrtcProgram, *mut usize) -> u32;
+    nvrtcGetCUBIN(nvrtcProgram, *mut c_char) -> u32;
+    nvrtcGetPTXSize(nvrtcProgram, *mut usize) -> u32;
+    nvrtcGetPTX(nvrtcProgram, *mut c_char) -> u32;
+    nvrtcGetErrorString(u32) -> *const c_char;
+}
+
+impl Api {
+    /// What a status means.
+    pub(super) fn describe(&self, status: u32) -> String {
+        // SAFETY: NVRTC gives a constant string for every status, or none.
+        let text = unsafe {
+            let text = (self.nvrtcGetErrorString)(status);
+            if text.is_null() { c"an error" } else { CStr::from_ptr(text) }
+        };
+        format!("{} ({status})", text.to_string_lossy())
+    }
 }
 
 /// An NVRTC that can be used.
@@ -112,8 +124,8 @@ fn probe() -> Result<Library> {
     let (mut major, mut minor) = (0, 0);
     // SAFETY: both pointers are valid for a write.
     match unsafe { (api.nvrtcVersion)(&mut major, &mut minor) } {
-        nvrtcResult::NVRTC_SUCCESS => {}
-        status => return Err(unavailable(format!("nvrtcVersion failed: {status:?}"))),
+        0 => {}
+        status => return Err(unavailable(format!("nvrtcVersion failed: {}", api.describe(status)))),
     }
     let file = loader::file_of(api.nvrtcVersion as *const c_void);
     let bytes = file.as_ref().and_then(|file| file.metadata().ok()).map_or(0, |data| data.len());
@@ -308,10 +320,10 @@ mod tests {
         // SAFETY: the strings end with NUL; there are no headers and no options; the program is destroyed once.
         unsafe {
             let created = (api.nvrtcCreateProgram)(&mut program, text.as_ptr(), text.as_ptr(), 0, none, none);
-            assert_eq!(created, nvrtcResult::NVRTC_SUCCESS);
+            assert_eq!(created, 0);
             let compiled = (api.nvrtcCompileProgram)(program, 0, none);
             (api.nvrtcDestroyProgram)(&mut program);
-            compiled == nvrtcResult::NVRTC_SUCCESS
+            compiled == 0
         }
     }
 

@@ -3,13 +3,13 @@
 use super::super::{Device, Storage, Tensor, refuse_in_capture};
 use crate::error::Result;
 use crate::types::Element;
-use cudarc::driver::{CudaSlice, CudaStream, DevicePtr};
+use cudarc::driver::{CudaSlice, CudaStream, DevicePtrMut};
 use std::sync::Arc;
 
 impl<T: Element, const R: usize> Tensor<T, R> {
     /// A tensor over the memory of an array, which is dropped when nothing uses the tensor any more. What was asked of the
-    /// array's stream comes before what is asked of the tensor.
-    pub fn from_cudarc(array: CudaSlice<T>, shape: [usize; R]) -> Result<Tensor<T, R>> {
+    /// array comes before what is asked of the tensor, on whatever stream it reads or writes it.
+    pub fn from_cudarc(mut array: CudaSlice<T>, shape: [usize; R]) -> Result<Tensor<T, R>> {
         let device = Device::cuda(array.ordinal())?;
         refuse_in_capture(&device, "taking an array of cudarc")?;
         let count = super::super::tensor::size::<T, R>(&device, shape)?;
@@ -18,7 +18,8 @@ impl<T: Element, const R: usize> Tensor<T, R> {
             return Err(device.error(format!("a tensor of shape {shape:?} has {count} elements; the array has {len}")));
         }
         let stream = array.stream().clone();
-        let address = array.device_ptr(&stream).0;
+        // As for a write: the stream waits for what reads the array elsewhere too.
+        let address = array.device_ptr_mut(&stream).0;
         if let Some(context) = device.as_cuda() {
             // SAFETY: the stream is alive.
             unsafe { context.stream().wait_for_handle(stream.cu_stream().cast()) }?;

@@ -1,0 +1,110 @@
+//! Arrays in page-locked host memory, which are copied as they are, without waiting.
+
+use super::Memory;
+use super::context::Context;
+use super::staging::Buffer;
+use super::stream::Stream;
+use crate::error::Result;
+
+/// Page-locked host memory. Copies between it and a device do not wait; looking at it waits for them, and for nothing
+/// else. Copies come one after the other, also those on different streams.
+pub struct Pinned {
+    context: &'static Context,
+    /// Nothing where there are no bytes.
+    buffer: Option<Buffer>,
+    bytes: usize,
+}
+
+impl Pinned {
+    /// That many bytes, all 0, aligned to a page.
+    pub fn new(context: &'static Context, bytes: usize) -> Result<Pinned> {
+        if bytes == 0 {
+            return Ok(Pinned { context, buffer: None, bytes });
+        }
+        let _entered = context.enter()?;
+        let buffer = match Buffer::new(context.driver, bytes) {
+            Ok(buffer) => buffer,
+            Err(2) => {
+                return Err(context.error(format!("out of page-locked host memory: {bytes} bytes asked for")));
+            }
+            Err(status) => return Err(context.failure("allocating page-locked host memory", status)),
+        };
+        // SAFETY: the buffer has that many bytes.
+        unsafe { std::ptr::write_bytes(buffer.address, 0, bytes) };
+        Ok(Pinned { context, buffer: Some(buffer), bytes })
+    }
+
+    /// Its size in bytes.
+    pub fn len(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether it has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
+    /// Its bytes, after all copies into it and of it.
+    pub fn bytes(&self) -> Result<&[u8]> {
+        let Some(buffer) = self.waited()? else { return Ok(&[]) };
+        // SAFETY: the buffer has that many bytes, and all are set; copies into it need it mutably.
+        Ok(unsafe { std::slice::from_raw_parts(buffer.address, self.bytes) })
+    }
+
+    /// The same, to be changed.
+    pub fn bytes_mut(&mut self) -> Result<&mut [u8]> {
+        let Some(buffer) = self.waited()? else { return Ok(&mut []) };
+        // SAFETY: as above, and nobody else has it.
+        Ok(unsafe { std::slice::from_raw_parts_mut(buffer.address, self.bytes) })
+    }
+
+    /// The buffer, after all copies.
+    fn waited(&self) -> Result<Option<&Buffer>> {
+        let Some(buffer) = &self.buffer else { return Ok(None) };
+        let _entered = self.context.enter()?;
+        buffer.wait(self.context).map(|()| Some(buffer))
+    }
+
+    /// Copies all its bytes to a device, in the order of a stream, without waiting.
+    pub fn upload(&self, stream: Stream, to: &Memory, offset: usize) -> Result<()> {
+        self.copy(stream, to, offset, true)
+    }
+
+    /// Fills it with bytes of a device, in the order of a stream, without waiting.
+    pub fn download(&mut self, stream: Stream, from: &Memory, offset: usize) -> Result<()> {
+        self.copy(stream, from, offset, false)
+    }
+
+    fn copy(&self, stream: Stream, memory: &Memory, offset: usize, up: bool) -> Result<()> {
+        let context = memory.context();
+        if offset.checked_add(self.bytes).is_none_or(|end| end > memory.len()) {
+            let (bytes, size) = (self.bytes, memory.len());
+            return Err(context.error(format!("a copy of {bytes} bytes at {offset} of an allocation of {size} bytes")));
+        }
+        if self.context.ordinal != context.ordinal {
+            return Err(context.error(format!("the host memory was made for {}", self.context.name())));
+        }
+        let Some(buffer) = &self.buffer else { return Ok(()) };
+        let turn = stream.turn(false)?;
+        memory.use_on(&turn, stream, up)?;
+        // So that the end of this copy is the end of all.
+        stream.wait_in(&turn, buffer.event)?;
+        // SAFETY: both have that many bytes and are given back after this use; whoever looks at the buffer waits for it.
+        unsafe { buffer.copy(&turn, stream, memory.address() + offset as u64, self.bytes, up) }
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        // Where it cannot be waited for, it is not given back.
+        if let (Ok(Some(buffer)), Ok(_entered)) = (self.waited(), self.context.enter()) {
+            buffer.free(self.context.driver);
+        }
+    }
+}
+
+impl std::fmt::Debug for Pinned {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Pinned({} bytes for {:?})", self.bytes, self.context)
+    }
+}
