@@ -133,7 +133,7 @@ impl Memory {
         Ok((turn, stream))
     }
 
-    fn within(&self, offset: usize, bytes: usize) -> Result<()> {
+    pub(super) fn within(&self, offset: usize, bytes: usize) -> Result<()> {
         if offset.checked_add(bytes).is_some_and(|end| end <= self.bytes) {
             return Ok(());
         }

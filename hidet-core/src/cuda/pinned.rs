@@ -22,7 +22,7 @@ impl Pinned {
             return Ok(Pinned { context, buffer: None, bytes });
         }
         let _entered = context.enter()?;
-        let buffer = match Buffer::new(context.driver, bytes) {
+        let buffer = match Buffer::new(context, bytes) {
             Ok(buffer) => buffer,
             Err(2) => {
                 return Err(context.error(format!("out of page-locked host memory: {bytes} bytes asked for")));
@@ -77,10 +77,7 @@ impl Pinned {
 
     fn copy(&self, stream: Stream, memory: &Memory, offset: usize, up: bool) -> Result<()> {
         let context = memory.context();
-        if offset.checked_add(self.bytes).is_none_or(|end| end > memory.len()) {
-            let (bytes, size) = (self.bytes, memory.len());
-            return Err(context.error(format!("a copy of {bytes} bytes at {offset} of an allocation of {size} bytes")));
-        }
+        memory.within(offset, self.bytes)?;
         if self.context.ordinal != context.ordinal {
             return Err(context.error(format!("the host memory was made for {}", self.context.name())));
         }
@@ -97,8 +94,8 @@ impl Pinned {
 impl Drop for Pinned {
     fn drop(&mut self) {
         // Where it cannot be waited for, it is not given back.
-        if let (Ok(Some(buffer)), Ok(_entered)) = (self.waited(), self.context.enter()) {
-            buffer.free(self.context.driver);
+        if let Ok(Some(buffer)) = self.waited() {
+            buffer.free(self.context);
         }
     }
 }

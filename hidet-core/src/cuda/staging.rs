@@ -40,7 +40,8 @@ unsafe impl Sync for Buffer {}
 
 impl Buffer {
     /// That many bytes, which is not 0; the driver's status where there are none to be had. The context must be current.
-    pub(super) fn new(driver: &Driver, bytes: usize) -> Result<Buffer, u32> {
+    pub(super) fn new(context: &Context, bytes: usize) -> Result<Buffer, u32> {
+        let driver = context.driver;
         let (mut address, mut event) = (std::ptr::null_mut(), std::ptr::null_mut());
         // SAFETY: pointers are valid for a write. 1: for all contexts; 2: the event tells no time.
         match unsafe { (driver.cuMemHostAlloc)(&mut address, bytes, 1) } {
@@ -52,20 +53,18 @@ impl Buffer {
         match unsafe { (driver.cuEventCreate)(&mut event, 2) } {
             0 => Ok(buffer(event)),
             status => {
-                buffer(std::ptr::null_mut()).free(driver);
+                buffer(std::ptr::null_mut()).free(context);
                 Err(status)
             }
         }
     }
 
-    /// Gives it back. No copy may use it any more, and the context must be current.
-    pub(super) fn free(&self, driver: &Driver) {
-        // SAFETY: it is given back once.
+    /// Gives it back. No copy may use it any more.
+    pub(super) fn free(&self, context: &Context) {
+        // SAFETY: both are given back once.
         unsafe {
-            let _ = (driver.cuMemFreeHost)(self.address.cast());
-            if !self.event.is_null() {
-                let _ = (driver.cuEventDestroy_v2)(self.event);
-            }
+            context.destroy(self.address.cast(), context.driver.cuMemFreeHost);
+            context.destroy(self.event, context.driver.cuEventDestroy_v2);
         }
     }
 
@@ -146,7 +145,7 @@ impl Staging {
             return Ok(Some(free.buffers.remove(index)));
         }
         if free.made < BUFFERS {
-            if let Ok(buffer) = Buffer::new(driver, PIECE) {
+            if let Ok(buffer) = Buffer::new(context, PIECE) {
                 free.made += 1;
                 return Ok(Some(buffer));
             }
