@@ -43,7 +43,9 @@ impl Graph {
     pub unsafe fn chain(context: &'static Context, launches: &mut [Bare]) -> Result<Graph> {
         for bare in &*launches {
             if bare.launch.cooperative || bare.launch.dependent {
-                return Err(context.error("a cooperative or dependent launch cannot be a node of a graph built by hand"));
+                return Err(
+                    context.error("a cooperative or dependent launch cannot be a node of a graph built by hand")
+                );
             }
             if !std::ptr::eq(bare.context(), context) {
                 return Err(context.error(format!("a launch on {:?} cannot be a node of a graph here", bare.context())));

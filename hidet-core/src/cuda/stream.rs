@@ -13,8 +13,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 const RECENT: usize = 8;
 
 /// Why a stream takes nothing now.
-pub(crate) const CAPTURED: &str =
-    "another thread captures this stream in a graph: wait for it, or use another stream";
+pub(crate) const CAPTURED: &str = "another thread captures this stream in a graph: wait for it, or use another stream";
 
 /// A stream as the driver has it. It lives as long as its context.
 pub(super) struct Queue {
