@@ -2,6 +2,8 @@
 //!
 //! `HIDET_SEEDS=10000 cargo test --test random_kernels` runs as many seeds, beginning with `HIDET_SEED` (0).
 
+#![allow(clippy::unwrap_used)]
+
 use hidet_core::codegen;
 use hidet_core::cuda::nvrtc;
 use hidet_core::ir::{Access, Arch, Function, Param, text, verify};
