@@ -1,5 +1,8 @@
 //! The `hidet` command: looks inside kernels, checks devices, draws mappings and layouts.
 
+#[macro_use]
+mod output;
+
 #[path = "../examples/src/lib.rs"]
 mod examples;
 
@@ -47,7 +50,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(message) => {
-            eprintln!("error: {message}");
+            output::complain(message);
             ExitCode::FAILURE
         }
     }

@@ -55,7 +55,7 @@ fn run(kernel: &RandomKernel, function: &Function) -> Result<Vec<Vec<u8>>, Strin
     for argument in &kernel.arguments {
         match argument {
             Argument::Tensor(bytes) => {
-                let memory = Arc::new(Memory::from_bytes(bytes).unwrap());
+                let memory = Arc::new(Memory::from_bytes(bytes).map_err(|why| why.to_string())?);
                 memories.push(memory.clone());
                 arguments.tensors.push(TensorArg { memory, offset: 0 });
             }

@@ -1,4 +1,5 @@
-//! Runs checks: each case on the device, against a reference in `f64` and, on a GPU, against the simulated device.
+//! Runs checks: each case on the device, against a reference in `f64` and, on a GPU, against the simulated device: equal
+//! where results are rounded once, else within twice the limit.
 
 use super::numbers::{Real, reals, ulp};
 use hidet::ir::Arch;
@@ -12,6 +13,13 @@ pub enum Limit<'a> {
     Ulps(f64),
     /// This much for each element, and half a unit in the last place for rounding the result. The text is the bound.
     Bound(&'a [f64], &'static str),
+}
+
+impl Limit<'_> {
+    /// Whether one result alone is right, so that all devices must give it.
+    fn is_exact(&self) -> bool {
+        matches!(self, Limit::Ulps(ulps) if *ulps <= 0.5)
+    }
 }
 
 /// What all cases of one kernel and type gave.
@@ -126,11 +134,12 @@ impl Bench {
             return line.failures.push(format!("{shape:?}: {got} elements came back, {wanted} were expected"));
         }
         let mut first = None;
+        let allowed = |at: usize| match limit {
+            Limit::Ulps(ulps) => ulps * ulp::<T>(expected[at]),
+            Limit::Bound(limits, _) => limits[at] + 0.5 * ulp::<T>(expected[at]),
+        };
         for (at, (got, &want)) in reals(&output).into_iter().zip(expected).enumerate() {
-            let allowed = match limit {
-                Limit::Ulps(ulps) => ulps * ulp::<T>(want),
-                Limit::Bound(limits, _) => limits[at] + 0.5 * ulp::<T>(want),
-            };
+            let allowed = allowed(at);
             let error = (got - want).abs();
             // Written so that a NaN is never within the limit.
             let within = error <= allowed;
@@ -143,11 +152,27 @@ impl Bench {
         if let Some(sim) = &self.sim {
             line.compared = true;
             match run(sim) {
+                Ok(other) if other.len() != output.len() => {
+                    let (got, other) = (output.len(), other.len());
+                    line.failures.push(format!("{shape:?}: {got} elements, on the simulated device {other}"));
+                }
                 Ok(other) => {
-                    for (got, want) in output.iter().zip(other) {
-                        let distance = (got.real() - want.real()).abs() / ulp::<T>(want.real());
-                        line.from_sim = line.from_sim.max(distance);
+                    let mut first = None;
+                    for (at, (got, want)) in reals(&output).into_iter().zip(reals(&other)).enumerate() {
+                        let distance = (got - want).abs();
+                        // Of numbers that are rounded once there is one; others may be wrong in two directions.
+                        let allowed = if limit.is_exact() { 0.0 } else { 2.0 * allowed(at) };
+                        let ulps = distance / ulp::<T>(want);
+                        line.from_sim = line.from_sim.max(if ulps.is_nan() { f64::INFINITY } else { ulps });
+                        // As above: a NaN is never within.
+                        let within = distance <= allowed;
+                        if !within && first.is_none() {
+                            first = Some(format!(
+                                "{shape:?}: element {at} is {got}, on the simulated device {want}, within {allowed:e}"
+                            ));
+                        }
                     }
+                    line.failures.extend(first);
                 }
                 Err(error) => line.failures.push(format!("{shape:?}: on the simulated device: {error}")),
             }
@@ -178,5 +203,31 @@ impl Bench {
         let failed = self.lines.iter().filter(|line| !line.failures.is_empty()).count();
         let _ = writeln!(text, "{} kernels and types passed, {failed} failed", self.lines.len() - failed);
         (text, failed == 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A case whose device gives 1 and whose simulated device gives `other`.
+    fn passes(limit: Limit<'_>, other: f32) -> bool {
+        let (device, calls) = (Device::sim(), std::cell::Cell::new(0));
+        let mut bench = Bench { sim: Some(device.clone()), ..Bench::new(device, false) };
+        bench.case::<f32>("k", &[1], limit, &[1.0], |_| {
+            calls.set(calls.get() + 1);
+            Ok(vec![if calls.get() == 1 { 1.0 } else { other }])
+        });
+        bench.report().1
+    }
+
+    #[test]
+    fn what_differs_from_the_simulated_device_fails() {
+        let next = 1.0 + f32::EPSILON;
+        assert!(passes(Limit::Ulps(0.5), 1.0) && passes(Limit::Ulps(0.0), 1.0) && passes(Limit::Ulps(1.0), next));
+        assert!(!passes(Limit::Ulps(0.5), next) && !passes(Limit::Ulps(0.5), f32::NAN));
+        let limits = [1e-6];
+        assert!(passes(Limit::Bound(&limits, ""), next));
+        assert!(!passes(Limit::Bound(&limits, ""), 1.00001) && !passes(Limit::Bound(&limits, ""), f32::NAN));
     }
 }

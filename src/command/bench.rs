@@ -7,7 +7,6 @@ use crate::bench::peaks::Peaks;
 use crate::bench::{self, Bout, Request, csv, plot, simulated, table};
 use clap::Args;
 use hidet::prelude::*;
-use std::io::Write;
 use std::path::PathBuf;
 
 /// What to measure, against whom, and how.
@@ -32,9 +31,10 @@ pub struct Bench {
     /// The least length of a turn in milliseconds.
     #[arg(long, default_value_t = 20.0)]
     turn: f64,
-    /// Which GPU (cuda:1), or sim for counters of small shapes instead of times.
-    #[arg(long, default_value = "cuda")]
-    device: String,
+    /// Which GPU (cuda:1), or sim for counters of small shapes instead of times. Without, the first GPU; `compile` is
+    /// measured without one too, then and with sim.
+    #[arg(long)]
+    device: Option<String>,
     /// Write rows of CSV there.
     #[arg(long)]
     csv: Option<PathBuf>,
@@ -75,7 +75,7 @@ impl Bench {
             return Err("there must be a round at least, and a turn of more than 0 and at most 60000 ms".to_owned());
         }
         if self.kernels == ["compile"] {
-            return bench::compile::run(&self.device).map(|()| true);
+            return bench::compile::run(self.device.as_deref());
         }
         let request = Request {
             kernels: self.kernels.clone(),
@@ -83,7 +83,7 @@ impl Bench {
             shapes: self.shape.clone(),
             plan: Plan { rounds: self.rounds, turn: self.turn, l2: self.l2 },
         };
-        let device = Device::named(&self.device).map_err(say)?;
+        let device = Device::named(self.device.as_deref().unwrap_or("cuda")).map_err(say)?;
         let Some(context) = device.as_cuda() else { return self.simulate(&request) };
         let machine = Machine::of(context);
         println!("{machine}");
@@ -97,17 +97,17 @@ impl Bench {
         }
         let failed = |path: &PathBuf, error| format!("{}: {error}", path.display());
         // Made before anything is measured: a path that cannot be written is found at once.
-        let mut file = match &self.csv {
-            Some(path) => Some((path, std::fs::File::create(path).map_err(|error| failed(path, error))?)),
+        let mut table = match &self.csv {
+            Some(path) => {
+                Some((path, csv::Table::new(std::fs::File::create(path).map_err(|error| failed(path, error))?)))
+            }
             None => None,
         };
-        let (mut first, mut bouts) = (true, Vec::new());
+        let mut bouts = Vec::new();
         bench::run(&device, &request, &mut |bout: Bout| {
             println!("\n{}", table::text(&bout, peaks.as_ref()));
-            if let Some((path, file)) = &mut file {
-                let rows = csv::rows(&machine, peaks.as_ref(), self.l2, &bout, first);
-                file.write_all(rows.as_bytes()).map_err(|error| failed(path, error))?;
-                first = false;
+            if let Some((path, table)) = &mut table {
+                table.add(&machine, peaks.as_ref(), self.l2, &bout).map_err(|error| failed(path, error))?;
             }
             bouts.push(bout);
             Ok(())

@@ -32,6 +32,9 @@ impl CacheCommand {
                 Ok(status.trouble.is_none())
             }
             Action::Clear => {
+                if let Some(trouble) = cache.status().trouble.filter(|_| cache.folder().is_none()) {
+                    return Err(trouble);
+                }
                 let (entries, bytes) = cache.clear().map_err(say)?;
                 println!("removed {entries} entries, {}", size(bytes));
                 Ok(true)
@@ -63,7 +66,8 @@ fn ago(then: SystemTime, now: SystemTime) -> String {
 
 fn text(status: &Status, now: SystemTime) -> String {
     let Some(folder) = &status.folder else {
-        return "off: compiled kernels are not kept (HIDET_CACHE=off, or no folder for caches is known)\n".to_owned();
+        let why = status.trouble.as_deref().unwrap_or("HIDET_CACHE=off, or no folder for caches is known");
+        return format!("off: compiled kernels are not kept ({why})\n");
     };
     let mut text = format!("folder: {}\n", folder.display());
     let what = |kind| match kind {

@@ -7,9 +7,9 @@ use hidet::prelude::*;
 /// Where to run.
 #[derive(Args)]
 pub struct Check {
-    /// The device.
-    #[arg(long, value_enum, default_value = "best")]
-    device: Choice,
+    /// The device: sim, cuda or cuda:1; best is a GPU where there is one.
+    #[arg(long, default_value = "best")]
+    device: String,
     /// Do not compare a GPU with the simulated device.
     #[arg(long)]
     alone: bool,
@@ -31,24 +31,14 @@ enum Part {
     Math,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Choice {
-    /// A GPU where there is one.
-    Best,
-    /// The simulated device.
-    Sim,
-    /// The first GPU.
-    Cuda,
-}
-
 impl Check {
     /// Runs the checks and prints their table.
     pub fn run(&self) -> Outcome {
-        let device = match self.device {
-            Choice::Best => Device::best().map_err(say)?,
-            Choice::Sim => Device::sim(),
-            Choice::Cuda => Device::cuda(0).map_err(say)?,
+        let device = match self.device.as_str() {
+            "best" => Device::best(),
+            name => Device::named(name),
         };
+        let device = device.map_err(say)?;
         let wanted = |part| self.only.is_none_or(|only| only == part);
         let mut passed = true;
         if wanted(Part::Kernels) {

@@ -5,7 +5,8 @@ use hidet::cache::Cache;
 use hidet::cuda::nvrtc;
 use hidet::prelude::*;
 
-/// Prints what was found; all is well where a GPU can be used.
+/// Prints what was found; all is well where kernels can run on the device that programs get, and the settings of the
+/// cache can be understood.
 pub fn run() -> Outcome {
     println!("simulated device: always there");
     match nvrtc::version() {
@@ -16,13 +17,16 @@ pub fn run() -> Outcome {
         Ok(device) => println!("GPU: {}", device),
         Err(error) => println!("GPU: none\n  {error}"),
     }
-    match Cache::global().folder() {
-        Some(folder) => println!("compiled kernels: kept in {}", folder.display()),
-        None => println!("compiled kernels: not kept"),
+    let cache = Cache::global();
+    match (cache.folder(), cache.trouble()) {
+        (Some(folder), _) => println!("compiled kernels: kept in {}", folder.display()),
+        (None, None) => println!("compiled kernels: not kept"),
+        (None, Some(trouble)) => println!("compiled kernels: not kept\n  {trouble}"),
     }
-    match Device::best() {
+    let best = Device::best();
+    match &best {
         Ok(device) => println!("kernels run on: {}", device),
         Err(error) => println!("kernels cannot run: {error}"),
     }
-    Ok(true)
+    Ok(best.is_ok() && cache.trouble().is_none())
 }

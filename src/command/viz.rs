@@ -105,28 +105,28 @@ impl<'a> Parser<'a> {
         }
         self.at += length;
         self.expect('(')?;
-        let mut arguments = Vec::new();
-        while self.peek() != Some(')') {
-            if self.peek() == Some('[') {
-                self.next();
-                let mut list = Vec::new();
-                while self.peek() != Some(']') {
-                    list.push(self.number()?);
-                    if self.peek() == Some(',') {
-                        self.next();
-                    }
-                }
-                self.next();
-                arguments.push(list);
-            } else {
-                arguments.push(vec![self.number()?]);
+        let arguments = self.list(')', |parser| {
+            if parser.peek() != Some('[') {
+                return Ok(vec![parser.number()?]);
             }
-            if self.peek() == Some(',') {
-                self.next();
+            parser.next();
+            parser.list(']', Self::number)
+        })?;
+        Ok((rest[..length].to_owned(), arguments))
+    }
+
+    /// Items between commas, up to `end`.
+    fn list<T>(&mut self, end: char, item: impl Fn(&mut Self) -> Result<T, String>) -> Result<Vec<T>, String> {
+        let mut items = Vec::new();
+        while self.peek() != Some(end) {
+            items.push(item(self)?);
+            match self.peek() {
+                Some(',') => drop(self.next()),
+                _ => break,
             }
         }
-        self.expect(')')?;
-        Ok((rest[..length].to_owned(), arguments))
+        self.expect(end)?;
+        Ok(items)
     }
 
     fn number(&mut self) -> Result<u32, String> {
@@ -185,21 +185,40 @@ macro_rules! by_rank {
     };
 }
 
+/// As many arguments as there must be.
+fn exactly<'a, const N: usize>(name: &str, arguments: &'a [Argument]) -> Result<&'a [Argument; N], String> {
+    let found = arguments.len();
+    arguments.try_into().map_err(|_| format!("`{name}` takes {N} argument(s), found {found}"))
+}
+
+/// The number that an argument is.
+fn number(argument: &Argument) -> Result<u32, String> {
+    match argument[..] {
+        [number] => Ok(number),
+        _ => Err(format!("expected a number, found {argument:?}")),
+    }
+}
+
+/// An axis, or how many bits.
+fn small(number: u32) -> Result<u8, String> {
+    u8::try_from(number).map_err(|_| format!("{number} is too large here, at most 255 is allowed"))
+}
+
 fn start(name: &str, arguments: &[Argument]) -> Result<Shape, String> {
-    let list = |index: usize| arguments.get(index).ok_or(format!("`{name}` needs {} arguments", index + 1));
-    let first = list(0)?;
+    let one = || exactly(name, arguments).map(|[list]| list);
     match name {
-        "spatial" => by_rank!(first, mapping::spatial),
-        "repeat" => by_rank!(first, mapping::repeat),
-        "col_spatial" => by_rank!(first, mapping::col_spatial),
-        "col_repeat" => by_rank!(first, mapping::col_repeat),
+        "spatial" => by_rank!(one()?, mapping::spatial),
+        "repeat" => by_rank!(one()?, mapping::repeat),
+        "col_spatial" => by_rank!(one()?, mapping::col_spatial),
+        "col_repeat" => by_rank!(one()?, mapping::col_repeat),
         "auto_map" => {
-            let workers = list(1)?.first().copied().unwrap_or(0);
-            by_rank!(first, |shape| mapping::auto_map(shape, workers))
+            let [list, workers] = exactly(name, arguments)?;
+            let workers = number(workers)?;
+            by_rank!(list, |shape| mapping::auto_map(shape, workers))
         }
-        "row_major" => Ok(Shape::Layout(Layout::row_major(first.clone()))),
-        "column_major" => Ok(Shape::Layout(Layout::column_major(first.clone()))),
-        "local" => Ok(Shape::Layout(Layout::local(first.clone()))),
+        "row_major" => Ok(Shape::Layout(Layout::row_major(one()?.clone()))),
+        "column_major" => Ok(Shape::Layout(Layout::column_major(one()?.clone()))),
+        "local" => Ok(Shape::Layout(Layout::local(one()?.clone()))),
         _ => Err(format!(
             "`{name}` is unknown; mappings start with spatial, repeat, col_spatial, col_repeat or auto_map, layouts \
              with row_major, column_major or local"
@@ -208,18 +227,26 @@ fn start(name: &str, arguments: &[Argument]) -> Result<Shape, String> {
 }
 
 fn method(shape: Shape, name: &str, arguments: &[Argument]) -> Result<Shape, String> {
-    match (shape, name, arguments) {
-        (Shape::Layout(layout), "swizzle", [axis, by, step]) => {
-            let small = |list: &Argument| list.first().map_or(0, |&value| value as u8);
-            Ok(Shape::Layout(layout.swizzle(small(axis), small(by), small(step))))
+    match (shape, name) {
+        (Shape::Layout(layout), "swizzle") => {
+            let [axis, by, step] =
+                exactly(name, arguments)?.each_ref().map(|argument| number(argument).and_then(small));
+            Ok(Shape::Layout(layout.swizzle(axis?, by?, step?)))
         }
-        (Shape::Layout(layout), "permute", [order]) => {
-            let order: Vec<u8> = order.iter().map(|&axis| axis as u8).collect();
+        (Shape::Layout(layout), "permute") => {
+            let [order] = exactly(name, arguments)?;
+            let order = order.iter().map(|&axis| small(axis)).collect::<Result<Vec<u8>, _>>()?;
             Ok(Shape::Layout(layout.permute(&order)))
         }
-        (Shape::Layout(layout), "reshape", [shape]) => Ok(Shape::Layout(layout.reshape(shape.clone()))),
-        (shape, "spatial" | "repeat" | "col_spatial" | "col_repeat", _) => compose(shape, start(name, arguments)?),
-        (_, name, _) => Err(format!("`.{name}(..)` with {} arguments is unknown here", arguments.len())),
+        (Shape::Layout(layout), "reshape") => {
+            let [shape] = exactly(name, arguments)?;
+            Ok(Shape::Layout(layout.reshape(shape.clone())))
+        }
+        (shape, "spatial" | "repeat" | "col_spatial" | "col_repeat") => compose(shape, start(name, arguments)?),
+        (Shape::Layout(_), name) => Err(format!("`.{name}(..)` is unknown; layouts have swizzle, permute and reshape")),
+        (_, name) => {
+            Err(format!("`.{name}(..)` is unknown; mappings have spatial, repeat, col_spatial and col_repeat"))
+        }
     }
 }
 
@@ -230,5 +257,31 @@ fn compose(outer: Shape, inner: Shape) -> Result<Shape, String> {
         (Shape::Three(a), Shape::Three(b)) => Ok(Shape::Three(a * b)),
         (Shape::Layout(a), Shape::Layout(b)) => Ok(Shape::Layout(a * b)),
         _ => Err("factors of a composition must be of one kind and one rank".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(expression: &str) -> String {
+        Viz { expression: expression.to_owned(), svg: None }.run().unwrap_err()
+    }
+
+    #[test]
+    fn nothing_is_cut_or_ignored() {
+        assert!(refused("row_major([8, 8]).swizzle(257, 0, 0)").starts_with("257 is too large here"));
+        assert!(refused("row_major([8, 8]).permute([256, 1])").starts_with("256 is too large here"));
+        assert!(refused("row_major([8, 8]).swizzle([1, 2], 0, 0)").starts_with("expected a number, found [1, 2]"));
+        assert!(refused("row_major([8, 8]).swizzle(1, 0)").starts_with("`swizzle` takes 3 argument(s), found 2"));
+        assert!(refused("spatial([4], [7])").starts_with("`spatial` takes 1 argument(s), found 2"));
+        assert!(refused("spatial()").starts_with("`spatial` takes 1 argument(s), found 0"));
+        assert!(refused("auto_map([8, 32], [])").starts_with("expected a number, found []"));
+        assert!(refused("spatial([4 8])").starts_with("expected `]`"));
+        assert!(refused("spatial([4]).swizzle(1, 0, 0)").starts_with("`.swizzle(..)` is unknown; mappings have"));
+        assert!(refused("spatial([4], ").starts_with("expected a number"));
+        for right in ["row_major([8, 8,],).swizzle(1, 0, 0) * local([2, 2])", "auto_map([8, 32], 64).spatial([2, 2])"] {
+            assert!(Parser::new(right).whole().is_ok(), "{right}");
+        }
     }
 }

@@ -2,9 +2,9 @@
 
 use super::{Digest, Kind};
 use std::fs;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Write};
-use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::path::{Path, PathBuf};
 
 /// The version of this form of files.
 pub const VERSION: u32 = 1;
@@ -37,13 +37,25 @@ pub(super) fn read(path: &Path, kind: Kind, name: Digest) -> Option<Vec<u8>> {
     (checksum(kind, name, &content).0 == *sum).then_some(content)
 }
 
+/// A new file for what is being written, with its path. Of no two processes it is the same, also where both have the
+/// same number on one folder, as in containers.
+pub(super) fn create(folder: &Path, name: &str) -> io::Result<(fs::File, PathBuf)> {
+    loop {
+        // The keys of a hash map are random, and differ from one map to the next.
+        let random = RandomState::new().hash_one(std::process::id());
+        let path = folder.join(format!("{name}.{random:016x}.{}", super::evict::UNFINISHED));
+        match fs::File::create_new(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return Ok((made?, path)),
+        }
+    }
+}
+
 /// Writes an entry beside its place and moves it there, so that nobody ever sees half of it.
 pub(super) fn write(folder: &Path, path: &Path, kind: Kind, name: Digest, content: &[u8]) -> io::Result<()> {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    let beside = folder.join(format!("{name}.{}.{number}.{}", std::process::id(), super::evict::UNFINISHED));
+    fs::create_dir_all(folder)?;
+    let (mut file, beside) = create(folder, &name.to_string())?;
     let write = || {
-        let mut file = fs::File::create_new(&beside)?;
         file.write_all(&MAGIC)?;
         file.write_all(&(content.len() as u64).to_le_bytes())?;
         file.write_all(&checksum(kind, name, content).0)?;
@@ -51,6 +63,5 @@ pub(super) fn write(folder: &Path, path: &Path, kind: Kind, name: Digest, conten
         drop(file);
         fs::rename(&beside, path)
     };
-    fs::create_dir_all(folder)?;
     write().inspect_err(|_| drop(fs::remove_file(&beside)))
 }

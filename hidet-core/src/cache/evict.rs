@@ -38,6 +38,14 @@ struct File {
     used: SystemTime,
 }
 
+impl File {
+    /// Whether it was begun and never finished, so long ago that nobody writes to it any more.
+    fn is_abandoned(&self) -> bool {
+        let age = SystemTime::now().duration_since(self.used);
+        self.kind.is_none() && age.is_ok_and(|age| age > ABANDONED)
+    }
+}
+
 /// All entries of a folder. Other files are nobody's business here.
 fn files(folder: &Path) -> io::Result<Vec<File>> {
     let mut files = Vec::new();
@@ -62,12 +70,7 @@ fn files(folder: &Path) -> io::Result<Vec<File>> {
 /// time until it holds four fifths. What cannot be removed stays.
 pub(super) fn shrink(folder: &Path, limit: u64) {
     let Ok(mut files) = files(folder) else { return };
-    let now = SystemTime::now();
-    files.retain(|file| {
-        let old = now.duration_since(file.used).is_ok_and(|age| age > ABANDONED);
-        let abandoned = file.kind.is_none() && old;
-        !(abandoned && fs::remove_file(&file.path).is_ok())
-    });
+    files.retain(|file| !(file.is_abandoned() && fs::remove_file(&file.path).is_ok()));
     let mut bytes: u64 = files.iter().map(|file| file.bytes).sum();
     if bytes <= limit {
         return;
@@ -109,17 +112,18 @@ pub(super) fn status(folder: Option<&Path>, limit: u64) -> Status {
     status
 }
 
-/// Removes all entries; how many, and how many bytes.
+/// Removes all entries; how many, and how many bytes. What other processes are writing stays theirs.
 pub(super) fn clear(folder: &Path) -> io::Result<(u64, u64)> {
     let files = match files(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((0, 0)),
         files => files?,
     };
     let mut removed = (0, 0);
-    for file in files {
+    for file in files.iter().filter(|file| file.kind.is_some() || file.is_abandoned()) {
         match fs::remove_file(&file.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => removed = (removed.0 + 1, removed.1 + file.bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+            Ok(()) => removed = (removed.0 + u64::from(file.kind.is_some()), removed.1 + file.bytes),
         }
     }
     Ok(removed)

@@ -1,8 +1,10 @@
 //! Where the cache lies.
 
+use super::entry;
 use std::env;
+use std::ffi::OsStr;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Bytes a folder may hold where nobody says otherwise.
@@ -31,17 +33,25 @@ fn choose(variable: &dyn Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
     caches.map(|caches| caches.join("hidet"))
 }
 
-/// Bytes the folder may hold, as the environment says.
-pub(super) fn limit() -> u64 {
-    let mib = env::var("HIDET_CACHE_LIMIT").ok().and_then(|text| text.trim().parse::<u64>().ok());
-    mib.map_or(LIMIT, |mib| mib.saturating_mul(1 << 20))
+/// Bytes the folder may hold, as the environment says; what is wrong where it says it in other words.
+pub(super) fn limit() -> Result<u64, String> {
+    bytes(env::var_os("HIDET_CACHE_LIMIT").unwrap_or_default().as_os_str())
+}
+
+fn bytes(mib: &OsStr) -> Result<u64, String> {
+    let number = mib.to_str().map(str::trim);
+    match number.map(str::parse::<u64>) {
+        _ if mib.is_empty() => Ok(LIMIT),
+        Some(Ok(mib)) => Ok(mib.saturating_mul(1 << 20)),
+        _ => Err(format!("HIDET_CACHE_LIMIT is {mib:?}, which is no number of MiB; write 2048 for 2 GiB")),
+    }
 }
 
 /// Tries to write there.
 pub(super) fn probe(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    let path = folder.join(format!("probe.{}.{}", std::process::id(), super::evict::UNFINISHED));
-    let written = fs::write(&path, [0; 4096]);
+    let (mut file, path) = entry::create(folder, "probe")?;
+    let written = file.write_all(&[0; 4096]);
     let removed = fs::remove_file(&path);
     written.and(removed)
 }
@@ -52,6 +62,15 @@ mod tests {
 
     fn of(set: &[(&str, &str)]) -> Option<PathBuf> {
         choose(&|name| set.iter().find(|(known, _)| *known == name).map(|(_, value)| PathBuf::from(value)))
+    }
+
+    #[test]
+    fn a_limit_is_a_number_of_mib() {
+        assert_eq!(bytes("".as_ref()), Ok(LIMIT));
+        assert_eq!(bytes(" 2 ".as_ref()), Ok(2 << 20));
+        let wrong = "HIDET_CACHE_LIMIT is \"2GB\", which is no number of MiB; write 2048 for 2 GiB";
+        assert_eq!(bytes("2GB".as_ref()), Err(wrong.to_owned()));
+        assert!(bytes("-1".as_ref()).is_err());
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub use evict::Status;
 pub use flight::Flights;
 pub use turn::Turn;
 
+use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -75,10 +76,17 @@ pub struct Cache {
 const USED: Duration = Duration::from_secs(60);
 
 impl Cache {
-    /// The cache of this process, as the environment says.
+    /// The cache of this process, as the environment says; none, and that is told, where it cannot be understood.
     pub fn global() -> &'static Cache {
         static GLOBAL: OnceLock<Cache> = OnceLock::new();
-        GLOBAL.get_or_init(|| Cache::new(folder::folder(), folder::limit()))
+        GLOBAL.get_or_init(|| match folder::limit() {
+            Ok(limit) => Cache::new(folder::folder(), limit),
+            Err(why) => {
+                let cache = Cache::off();
+                cache.report(&why, &format!("compiled kernels are not kept: {why}"));
+                cache
+            }
+        })
     }
 
     /// A cache in that folder, which is made when first written to, of at most `limit` bytes.
@@ -142,23 +150,30 @@ impl Cache {
                     evict::shrink(folder, self.limit);
                 }
             }
-            Err(error) => self.report(folder, &error.to_string()),
+            Err(why) => {
+                let folder = folder.display();
+                let message = format!(
+                    "compiled kernels cannot be kept in {folder}: {why}; set HIDET_CACHE to another folder, or to `off`"
+                );
+                self.report(&why.to_string(), &message);
+            }
         }
     }
 
     /// Says once that kernels are not kept.
-    fn report(&self, folder: &Path, why: &str) {
+    fn report(&self, why: &str, message: &str) {
         if self.trouble.set(why.to_owned()).is_ok() {
-            eprintln!(
-                "hidet: compiled kernels cannot be kept in {}: {why}; set HIDET_CACHE to another folder, or to `off`",
-                folder.display()
-            );
+            // Where that cannot be written, there is nobody to tell.
+            let _ = writeln!(stderr(), "hidet: {message}");
         }
     }
 
     /// What the folder holds; why it cannot be used otherwise.
     pub fn status(&self) -> Status {
-        evict::status(self.folder.as_deref(), self.limit)
+        let status = evict::status(self.folder.as_deref(), self.limit);
+        // Without a folder only the settings can be in trouble.
+        let settings = || self.trouble().filter(|_| self.folder.is_none()).map(str::to_owned);
+        Status { trouble: status.trouble.clone().or_else(settings), ..status }
     }
 
     /// Removes all entries; how many and how many bytes. Files that are not entries stay.

@@ -189,6 +189,30 @@ fn turns_come_one_after_another() {
     drop((Cache::off().turn(name(1)), Cache::at("/dev/null/none", LIMIT).turn(name(1))));
 }
 
+#[test]
+fn what_others_are_writing_is_theirs() {
+    let folder = Folder::new("unfinished").unwrap();
+    let cache = Cache::at(folder.path(), LIMIT);
+    // What a process of the same number left, or is writing just now.
+    let theirs = folder.path().join(format!("{}.{}.0.{}", name(1), std::process::id(), super::evict::UNFINISHED));
+    let old = folder.path().join(format!("{}.{}", name(2), super::evict::UNFINISHED));
+    fs::write(&theirs, "half").unwrap();
+    let turn = cache.turn(name(3));
+    for of in 1..4 {
+        cache.put(Kind::Binary, name(of), &value(of));
+        assert_eq!(cache.get(Kind::Binary, name(of)), Some(value(of)));
+    }
+    assert_eq!((cache.trouble(), cache.status().trouble), (None, None));
+    fs::write(&old, "half").unwrap();
+    fs::File::options().append(true).open(&old).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    // Three entries are removed and what was abandoned; counted are the entries.
+    assert_eq!(cache.clear().unwrap().0, 3);
+    assert!(theirs.exists() && !old.exists());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    drop(turn);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
 /// The folder a process started by a test is to fill.
 const CHILD: &str = "HIDET_TEST_CACHE_CHILD";
 

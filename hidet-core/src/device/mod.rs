@@ -54,8 +54,9 @@ impl Device {
     /// A GPU where there is one, else the simulated device. The variable `HIDET_DEVICE` (`sim`, `cuda`, `cuda:1`)
     /// decides where it is set. A GPU without NVRTC is an error: nothing could be compiled for it.
     pub fn best() -> Result<Device> {
-        match std::env::var("HIDET_DEVICE") {
-            Ok(name) if !name.is_empty() => Device::named(&name),
+        match std::env::var_os("HIDET_DEVICE") {
+            // What is no text is no name either: that is said, with what could be read.
+            Some(name) if !name.is_empty() => Device::named(&name.to_string_lossy()),
             _ if cuda::count().is_err() => Ok(Device::sim()),
             _ => {
                 cuda::nvrtc::version().map_err(|error| Error::Device {

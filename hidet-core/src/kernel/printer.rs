@@ -5,6 +5,7 @@
 //! many lines found none is told on standard error.
 
 use std::fmt;
+use std::io::{Write, stdout};
 use std::sync::Arc;
 
 /// Where the lines of `print!` go: to standard output, unless a function takes them.
@@ -41,7 +42,8 @@ impl Printer {
         for line in lines {
             match &self.0 {
                 Some(take) => take(line),
-                None => println!("{line}"),
+                // Nobody may be reading any more, which is no reason to end a launch.
+                None => drop(writeln!(stdout(), "{line}")),
             }
         }
     }

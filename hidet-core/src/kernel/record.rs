@@ -8,6 +8,7 @@ use crate::codegen::{LINE, LOG, Message, Source, VALUES, line};
 use crate::cuda::{Context, Memory, Stream, Turn};
 use crate::error::{Error, Result};
 use crate::ir::{Function, fault};
+use std::io::{Write, stderr};
 
 /// Bytes before the log: state, site, block and thread (8 words of 32 bits), numbers (64 bits each), words used of the
 /// log, lines lost.
@@ -53,7 +54,9 @@ impl Record {
         let (used, lost) = (word(8 + 2 * VALUES), word(9 + 2 * VALUES));
         let lines = self.lines(source, (used as usize).min(LOG))?;
         if lost > 0 {
-            eprintln!(
+            // What cannot be told is no reason to end a launch.
+            let _ = writeln!(
+                stderr(),
                 "kernel `{}` printed {lost} more lines than fit in the 1 MiB that a launch has for them",
                 function.name
             );

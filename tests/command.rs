@@ -1,0 +1,93 @@
+//! The command `hidet` from outside: where its output goes, what its exit codes say, settings that are wrong.
+
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
+
+use std::process::Command;
+
+/// The command without a GPU, a cache, or settings of the user.
+fn hidet(arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hidet"));
+    command
+        .args(arguments.split(' '))
+        .env("HIDET_CACHE", "off")
+        .env_remove("HIDET_CACHE_LIMIT")
+        .env("HIDET_DEVICE", "sim");
+    command
+}
+
+/// What it says, and its exit code.
+fn says(command: &mut Command) -> (String, i32) {
+    let output = command.output().unwrap();
+    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    (text, output.status.code().unwrap())
+}
+
+#[test]
+fn a_reader_who_has_enough_ends_it_quietly() {
+    for arguments in ["inspect softmax --brief", "bench --list", "doctor", "viz spatial([4,8])"] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let (text, code) = says(hidet(arguments).stdout(writer));
+        assert_eq!((text.as_str(), code), ("", 141), "{arguments}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_an_error() {
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let (text, code) = says(hidet("inspect softmax --brief").stdout(full()));
+    assert!(code == 1 && text.starts_with("error: standard output: No space left on device"), "{code} {text}");
+    // Nor can it be told.
+    assert_eq!(says(hidet("inspect nonsense").stderr(full())).1, 1);
+}
+
+#[test]
+fn doctor_fails_where_kernels_cannot_run() {
+    let (text, code) = says(&mut hidet("doctor"));
+    assert!(code == 0 && text.contains("kernels run on: the simulated device"), "{text}");
+    let (text, code) = says(hidet("doctor").env("HIDET_DEVICE", "nope"));
+    assert!(code == 1 && text.contains("kernels cannot run: nope: there is no such device"), "{text}");
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt;
+        let (text, code) = says(hidet("doctor").env("HIDET_DEVICE", std::ffi::OsStr::from_bytes(b"cuda\xff")));
+        assert!(code == 1 && text.contains("kernels cannot run"), "{text}");
+    }
+}
+
+#[test]
+fn a_limit_that_is_no_number_is_told() {
+    let wrong = "HIDET_CACHE_LIMIT is \"2GB\", which is no number of MiB";
+    for arguments in ["cache status", "cache clear", "doctor"] {
+        let (text, code) = says(hidet(arguments).env("HIDET_CACHE_LIMIT", "2GB"));
+        assert!(code == 1 && text.contains(wrong), "{arguments}: {code}\n{text}");
+    }
+}
+
+#[test]
+fn a_device_that_is_not_there_is_an_error() {
+    for arguments in
+        ["check --only math --device cuda:99", "bench compile --device cuda:99", "bench softmax --device cuda:99"]
+    {
+        let (text, code) = says(&mut hidet(arguments));
+        assert!(code == 1 && text.starts_with("error: "), "{arguments}: {code}\n{text}");
+    }
+    let (text, code) = says(&mut hidet("check --device nope"));
+    assert!(code == 1 && text.contains("write `sim`, `cuda` or `cuda:1`"), "{text}");
+}
+
+#[test]
+fn a_check_of_nothing_fails() {
+    let (text, code) = says(&mut hidet("check --device sim --only intrinsics --named nonsense"));
+    assert!(code == 1 && text.contains("0 cases passed, 0 failed"), "{text}");
+}
+
+#[test]
+fn a_shape_too_large_for_the_host_is_an_error() {
+    let (text, code) = says(&mut hidet("bench vector_add<f32> --device sim --shape 1000000000000000"));
+    assert!(code == 1 && text.contains("out of memory: 4000000000000000 bytes asked for"), "{code} {text}");
+    // What has no elements has nothing to draw.
+    assert_eq!(says(&mut hidet("viz row_major([4294967295,4294967295,4294967295,0])")), ("\n".to_owned(), 0));
+    assert_eq!(says(&mut hidet("viz row_major([4294967295,4294967295,0])")), ("\n".to_owned(), 0));
+}
