@@ -26,10 +26,10 @@ fn run(kernel: &RandomKernel, function: &Function, options: &sim::Options) -> Re
         match (param, argument) {
             (Param::Tensor { buffer, access }, Argument::Tensor(bytes)) => {
                 let memory = match access {
-                    Access::In | Access::InOut => sim::Memory::from_bytes(bytes).unwrap(),
-                    Access::Out => sim::Memory::uninit(bytes.len()).unwrap(),
+                    Access::In | Access::InOut => sim::Memory::from_bytes(bytes),
+                    Access::Out => sim::Memory::uninit(bytes.len()),
                 };
-                let memory = Arc::new(memory);
+                let memory = Arc::new(memory.map_err(|full| full.to_string())?);
                 if *access != Access::In {
                     written.push((memory.clone(), kernel.function.buffers[*buffer].elem, bytes.len()));
                 }

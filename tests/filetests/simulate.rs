@@ -74,10 +74,11 @@ pub fn arguments(function: &Function, dims: &[i64]) -> Result<Arguments, String>
         }
         let elements = elements.max(0) as usize;
         let memory = match access {
-            Access::In => Memory::from_bytes(&pattern(buffer.elem, elements)).unwrap(),
-            Access::InOut => Memory::from_bytes(&vec![0; elements * buffer.elem.bytes()]).unwrap(),
-            Access::Out => Memory::uninit(elements * buffer.elem.bytes()).unwrap(),
-        };
+            Access::In => Memory::from_bytes(&pattern(buffer.elem, elements)),
+            Access::InOut => Memory::from_bytes(&vec![0; elements * buffer.elem.bytes()]),
+            Access::Out => Memory::uninit(elements * buffer.elem.bytes()),
+        }
+        .map_err(|full| full.to_string())?;
         arguments.tensors.push(TensorArg { memory: Arc::new(memory), offset: 0 });
     }
     Ok(arguments)
