@@ -206,6 +206,12 @@ fn arrays_of_cudarc() -> Done {
     kernel.launch(&x, &mut y, 2.0)?;
     assert_eq!(y.to_vec()?, [2.0, 4.0, 6.0, 8.0]);
     kernel.launch(&x, &mut y, 5.0)?;
+    // An array that another stream still reads is not written before.
+    let (array, other) = (stream.clone_htod(&[1f32, 2.0]).unwrap(), context.new_stream().unwrap());
+    let copy = other.clone_dtod(&array).unwrap();
+    Tensor::from_cudarc(array, [2])?.write(&[7.0, 7.0])?;
+    device.synchronize()?;
+    assert_eq!(other.clone_dtoh(&copy).unwrap(), [1.0, 2.0]);
     let array = y.into_cudarc(&stream)?;
     assert_eq!(stream.clone_dtoh(&array).unwrap(), [5.0, 10.0, 15.0, 20.0]);
     let refused = |tensor: Tensor<f32, 1>, message: &str| {

@@ -42,7 +42,7 @@ impl Gemm {
 
     /// The number by which CUDA's libraries name the type of the elements (`cudaDataType`).
     pub fn data_type(&self) -> Result<i32, String> {
-        match self.a.scalar {
+        match self.a.scalar() {
             Scalar::F32 => Ok(0),
             Scalar::F16 => Ok(2),
             Scalar::BF16 => Ok(14),

@@ -55,12 +55,12 @@ impl Problem {
     /// Whether a contestant solves the problem: overwrites the result by what is no number, launches, and checks.
     pub fn verify(&self, contestant: &mut Contestant) -> Result<f64, String> {
         let output = &self.output;
-        match &output.storage {
+        match output.storage() {
             Storage::Cuda(memory) => memory.fill_on(memory.context().stream(), 0xff).map_err(say)?,
-            storage => storage.write(output.offset, &vec![0xff; output.bytes()]).map_err(say)?,
+            storage => storage.write(output.offset(), &vec![0xff; output.bytes()]).map_err(say)?,
         }
         contestant.launch()?;
-        output.device.synchronize().map_err(|error| format!("{}: {error}", contestant.name))?;
+        output.device().synchronize().map_err(|error| format!("{}: {error}", contestant.name))?;
         (self.check)().map_err(|why| format!("{} gives a wrong result: {why}", contestant.name))
     }
 }

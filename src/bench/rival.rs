@@ -46,7 +46,7 @@ pub fn copies(device: &Device, bytes: usize) -> Result<Vec<Contestant>, String> 
     let words = (bytes / 2).div_ceil(4).max(1);
     let from = random::<f32, 1>(device, [words], 7)?;
     let to: Tensor<f32, 1> = device.empty([words]).map_err(say)?;
-    let (Storage::Cuda(source), Storage::Cuda(sink)) = (&from.raw().storage, &to.raw().storage) else {
+    let (Storage::Cuda(source), Storage::Cuda(sink)) = (from.raw().storage(), to.raw().storage()) else {
         return Err("copies are measured on a GPU".to_owned());
     };
     let (source, sink) = (source.clone(), sink.clone());

@@ -15,7 +15,7 @@ impl<T: Real> Elements<T> {
         let size = T::SCALAR.bytes();
         let raw = tensor.raw();
         let mut bytes = vec![0; count * size];
-        raw.storage.read(raw.offset + first * size, &mut bytes).map_err(super::problem::say)?;
+        raw.storage().read(raw.offset() + first * size, &mut bytes).map_err(super::problem::say)?;
         Ok(Elements { bytes, of: std::marker::PhantomData })
     }
 

@@ -63,7 +63,7 @@ fn problems_are_solved_and_wrong_results_are_found() {
         assert!(error.starts_with("idle gives a wrong result: ") && error.contains("NaN"), "{error}");
         let output = problem.output.clone();
         let mut clear = contestant::Contestant::new("clear", String::new(), move || {
-            output.storage.write(output.offset, &vec![0; output.bytes()]).map_err(|error| error.to_string())
+            output.storage().write(output.offset(), &vec![0; output.bytes()]).map_err(|error| error.to_string())
         });
         assert!(problem.verify(&mut clear).is_err(), "{:?}", family.kernels);
     }

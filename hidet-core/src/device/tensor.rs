@@ -1,26 +1,71 @@
 //! Tensors: shaped memory on a device, row-major and contiguous.
 
-use super::{Device, Storage, refuse_in_capture};
+use super::{Device, Kind, Storage, refuse_in_capture};
 use crate::error::{Error, Result};
 use crate::types::{Element, Scalar};
 use std::marker::PhantomData;
 
-/// A tensor whose type and rank are known when running.
+/// A tensor whose type and rank are known when running. Its elements lie within its memory, which launches rely on.
 #[derive(Clone, Debug)]
 pub struct RawTensor {
-    /// Where it lies.
-    pub device: Device,
-    /// The memory it lies in.
-    pub storage: Storage,
-    /// Where it begins there, in bytes.
-    pub offset: usize,
-    /// The type of its elements.
-    pub scalar: Scalar,
-    /// Its extents.
-    pub shape: Vec<usize>,
+    pub(crate) device: Device,
+    pub(crate) storage: Storage,
+    pub(crate) offset: usize,
+    pub(crate) scalar: Scalar,
+    pub(crate) shape: Vec<usize>,
 }
 
 impl RawTensor {
+    /// A tensor in memory of that device, from a byte on; an error where it does not fit there.
+    pub fn new(
+        device: &Device,
+        storage: Storage,
+        offset: usize,
+        scalar: Scalar,
+        shape: &[usize],
+    ) -> Result<RawTensor> {
+        let bytes = elements(device, scalar, shape)? * scalar.bytes();
+        let len = storage.len();
+        let is_there = match (device.kind(), &storage) {
+            (Kind::Sim(_), Storage::Sim(_)) => true,
+            (Kind::Cuda(context), Storage::Cuda(memory)) => std::ptr::eq(*context, memory.context()),
+            _ => false,
+        };
+        if !is_there || offset.checked_add(bytes).is_none_or(|end| end > len) {
+            let whose = if is_there { "" } else { " of another device" };
+            return Err(device.error(format!(
+                "a tensor of shape {shape:?} of {scalar} from byte {offset} on does not fit an allocation of {len} \
+                 bytes{whose}"
+            )));
+        }
+        Ok(RawTensor { device: device.clone(), storage, offset, scalar, shape: shape.to_vec() })
+    }
+
+    /// Where it lies.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The memory it lies in.
+    pub fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
+    /// Where it begins there, in bytes.
+    pub fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// The type of its elements.
+    pub fn scalar(&self) -> Scalar {
+        self.scalar
+    }
+
+    /// Its extents.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
     /// The number of elements.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
@@ -71,13 +116,14 @@ pub struct Tensor<T, const R: usize> {
 
 /// The number of elements of a shape; an error where it or its bytes do not fit the machine.
 pub(super) fn size<T: Element, const R: usize>(device: &Device, shape: [usize; R]) -> Result<usize> {
+    elements(device, T::SCALAR, &shape)
+}
+
+fn elements(device: &Device, scalar: Scalar, shape: &[usize]) -> Result<usize> {
     let count = shape.iter().try_fold(1usize, |size, extent| size.checked_mul(*extent));
     count
-        .filter(|count| count.checked_mul(T::SCALAR.bytes()).is_some_and(|bytes| bytes <= isize::MAX as usize))
-        .ok_or_else(|| Error::Device {
-            device: device.to_string(),
-            message: format!("a tensor of shape {shape:?} is too large"),
-        })
+        .filter(|count| count.checked_mul(scalar.bytes()).is_some_and(|bytes| bytes <= isize::MAX as usize))
+        .ok_or_else(|| device.error(format!("a tensor of shape {shape:?} is too large")))
 }
 
 /// The bytes of elements.

@@ -207,14 +207,6 @@ impl Contract<'_> {
                     buffer.name, tensor.offset
                 )));
             }
-            if tensor.offset + tensor.bytes() > tensor.storage.len() {
-                return Err(self.error(format!(
-                    "argument `{}` ends at byte {} of an allocation of {}",
-                    buffer.name,
-                    tensor.offset + tensor.bytes(),
-                    tensor.storage.len()
-                )));
-            }
             let size = self.eval(&format!("the size of argument `{}`", buffer.name), &buffer.layout.size(), dims)?;
             if size > tensor.len() as i64 && !tensor.is_empty() {
                 return Err(self.error(format!(

@@ -91,11 +91,9 @@ impl Plans {
             match (&wanted.tensor, arg) {
                 (None, RawArg::Scalar(value)) if value.scalar == wanted.scalar => {}
                 (Some(tensor), RawArg::Tensor(given)) => {
-                    let bytes = given.bytes();
                     let fits = given.scalar == wanted.scalar
                         && given.shape.len() == tensor.rank
                         && given.address() & (tensor.align - 1) == 0
-                        && given.offset + bytes <= given.storage.len()
                         && given.device.is_same(device);
                     if !fits {
                         return None;

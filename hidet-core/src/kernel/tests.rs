@@ -145,10 +145,16 @@ fn large_tensors_take_64_bit_offsets() {
     let shape = [1 << 16, 1 << 16];
     let (mut x, mut y) = (raw(Scalar::F32, &[1]), raw(Scalar::F32, &[1]));
     (x.shape, y.shape) = (shape.to_vec(), shape.to_vec());
+    // Far from the other.
+    y.offset = 1 << 36;
     let contract = contract::bind(&function, &Device::sim(), &[RawArg::Tensor(&x), RawArg::Tensor(&y), SCALE]);
-    // The storage of the test is too small, which is found after the extents.
-    let error = contract.unwrap_err().to_string();
-    assert!(error.contains("argument `x` ends at byte 17179869184 of an allocation of 4"), "{error}");
+    // Nothing else could have made such a tensor without the memory.
+    assert!(contract.unwrap().wide);
+    let made = RawTensor::new(&x.device, x.storage.clone(), 0, x.scalar, &shape).unwrap_err().to_string();
+    assert!(made.ends_with("a tensor of shape [65536, 65536] of f32 from byte 0 on does not fit an allocation of 4 bytes"));
+    let wraps = RawTensor::new(&x.device, x.storage.clone(), 0, x.scalar, &[1 << 30, 1 << 30, 4]).unwrap_err();
+    assert!(wraps.to_string().ends_with("a tensor of shape [1073741824, 1073741824, 4] is too large"), "{wraps}");
+    assert!(RawTensor::new(&x.device, x.storage.clone(), usize::MAX - 1, x.scalar, &[1]).is_err());
     assert!(contract::is_wide(&[1 << 32, 7]) && !contract::is_wide(&[1 << 30]));
 }
 
@@ -236,4 +242,16 @@ fn an_extent_no_argument_tells_is_refused_when_compiling() {
     function.dims.push(Dim { name: "depth".to_owned() });
     let error = contract::check_dims(&function).unwrap_err().to_string();
     assert!(error.contains("extent `depth` cannot be told from the arguments"), "{error}");
+}
+
+#[test]
+fn the_plan_that_was_used_longest_ago_is_forgotten() {
+    let compiled = Compiled::new(kernel(), &Device::sim(), &CompileOptions::default()).unwrap();
+    let tensors: Vec<[RawTensor; 2]> = (1..=9).map(|rows| [(); 2].map(|()| raw(Scalar::F32, &[rows, 5]))).collect();
+    let args = |rows: usize| [RawArg::Tensor(&tensors[rows - 1][0]), RawArg::Tensor(&tensors[rows - 1][1]), SCALE];
+    let known = |rows: usize| compiled.0.plans.find(&Device::sim(), &args(rows)).is_some();
+    (1..=8).for_each(|rows| drop(compiled.plan(&args(rows)).unwrap()));
+    assert!(known(1));
+    drop(compiled.plan(&args(9)).unwrap());
+    assert!(known(8) && known(1) && known(9) && !known(2));
 }

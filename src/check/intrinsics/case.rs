@@ -222,14 +222,13 @@ fn tensor(device: &Device, data: &Data) -> Result<RawTensor> {
     let size = data.scalar.bytes();
     let bytes: Vec<u8> = data.bits.iter().flat_map(|bits| bits.to_le_bytes().into_iter().take(size)).collect();
     let storage = Storage::from_bytes(device, &bytes)?;
-    let shape = data.shape.clone();
-    Ok(RawTensor { device: device.clone(), storage, offset: 0, scalar: data.scalar, shape })
+    RawTensor::new(device, storage, 0, data.scalar, &data.shape)
 }
 
 fn bits_of(tensor: &RawTensor) -> Result<Vec<u64>> {
-    let size = tensor.scalar.bytes();
+    let size = tensor.scalar().bytes();
     let mut bytes = vec![0; tensor.bytes()];
-    tensor.storage.read(tensor.offset, &mut bytes)?;
+    tensor.storage().read(tensor.offset(), &mut bytes)?;
     let word = |chunk: &[u8]| chunk.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
     Ok(bytes.chunks_exact(size).map(word).collect())
 }
