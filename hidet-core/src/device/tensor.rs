@@ -17,13 +17,7 @@ pub struct RawTensor {
 
 impl RawTensor {
     /// A tensor in memory of that device, from a byte on; an error where it does not fit there.
-    pub fn new(
-        device: &Device,
-        storage: Storage,
-        offset: usize,
-        scalar: Scalar,
-        shape: &[usize],
-    ) -> Result<RawTensor> {
+    pub fn new(device: &Device, storage: Storage, offset: usize, scalar: Scalar, shape: &[usize]) -> Result<RawTensor> {
         let bytes = elements(device, scalar, shape)? * scalar.bytes();
         let len = storage.len();
         let is_there = match (device.kind(), &storage) {

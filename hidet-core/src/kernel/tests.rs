@@ -151,7 +151,9 @@ fn large_tensors_take_64_bit_offsets() {
     // Nothing else could have made such a tensor without the memory.
     assert!(contract.unwrap().wide);
     let made = RawTensor::new(&x.device, x.storage.clone(), 0, x.scalar, &shape).unwrap_err().to_string();
-    assert!(made.ends_with("a tensor of shape [65536, 65536] of f32 from byte 0 on does not fit an allocation of 4 bytes"));
+    assert!(
+        made.ends_with("a tensor of shape [65536, 65536] of f32 from byte 0 on does not fit an allocation of 4 bytes")
+    );
     let wraps = RawTensor::new(&x.device, x.storage.clone(), 0, x.scalar, &[1 << 30, 1 << 30, 4]).unwrap_err();
     assert!(wraps.to_string().ends_with("a tensor of shape [1073741824, 1073741824, 4] is too large"), "{wraps}");
     assert!(RawTensor::new(&x.device, x.storage.clone(), usize::MAX - 1, x.scalar, &[1]).is_err());
