@@ -94,16 +94,20 @@ impl Facts {
         }
     }
 
-    /// The least and largest number a form can be, from intervals alone.
+    /// The least and largest number a form can be, from intervals alone; unknown where they get too large to be computed.
     pub fn range(&mut self, function: &Function, form: &Linear) -> (i128, i128) {
+        self.computed_range(function, form).unwrap_or((i128::MIN, i128::MAX))
+    }
+
+    fn computed_range(&mut self, function: &Function, form: &Linear) -> Option<(i128, i128)> {
         let (mut low, mut high) = (form.constant, form.constant);
         for (atom, factor) in &form.terms {
             let (least, most) = self.atom_interval(function, atom);
-            let (a, b) = (least * factor, most * factor);
-            low += a.min(b);
-            high += a.max(b);
+            let (a, b) = (least.checked_mul(*factor)?, most.checked_mul(*factor)?);
+            low = low.checked_add(a.min(b))?;
+            high = high.checked_add(a.max(b))?;
         }
-        (low, high)
+        Some((low, high))
     }
 }
 

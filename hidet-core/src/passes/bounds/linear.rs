@@ -43,16 +43,17 @@ impl Linear {
 
     /// `self * own + other * theirs`; none where a number gets too large to be trusted.
     pub fn combine(&self, own: i128, other: &Linear, theirs: i128) -> Option<Linear> {
-        let small = |number: i128| (number.abs() < 1 << 100).then_some(number);
-        let mut sum = Linear::constant(small(self.constant.checked_mul(own)? + other.constant.checked_mul(theirs)?)?);
+        let small = |number: i128| (number.unsigned_abs() < 1 << 100).then_some(number);
+        let both = |a: i128, b: i128| small(a.checked_mul(own)?.checked_add(b.checked_mul(theirs)?)?);
+        let mut sum = Linear::constant(both(self.constant, other.constant)?);
         for (atom, factor) in &self.terms {
-            let factor = small(factor.checked_mul(own)? + other.factor(atom).checked_mul(theirs)?)?;
+            let factor = both(*factor, other.factor(atom))?;
             if factor != 0 {
                 sum.terms.push((atom.clone(), factor));
             }
         }
         for (atom, factor) in &other.terms {
-            let factor = small(factor.checked_mul(theirs)?)?;
+            let factor = both(0, *factor)?;
             if factor != 0 && self.factor(atom) == 0 {
                 sum.terms.push((atom.clone(), factor));
             }

@@ -158,18 +158,20 @@ impl Facts {
 
     /// A fact as strong as it can be: `4 * i + c >= 0` holds for the next lower multiple of 4 in place of `c`.
     fn tightened(&self, mut fact: Linear) -> Linear {
-        let common = fact.terms.iter().fold(0, |common, (atom, factor)| gcd(common, factor * self.divisor(atom)));
+        let common = fact.terms.iter().fold(0, |common, (atom, factor)| gcd(common, self.divisor(atom, *factor)));
         if common > 1 {
             fact.constant = fact.constant.div_euclid(common) * common;
         }
         fact
     }
 
-    /// A number that an atom is known to be a multiple of.
-    fn divisor(&self, atom: &Atom) -> i128 {
+    /// A number that an atom times a factor is known to be a multiple of.
+    fn divisor(&self, atom: &Atom, factor: i128) -> i128 {
         let of_atom =
             |(form, by): &(Linear, i128)| (form.constant == 0 && form.terms == [(atom.clone(), 1)]).then_some(*by);
-        self.multiples.iter().filter_map(of_atom).fold(1, |known, by| known / gcd(known, by) * by)
+        let both = |known: i128, by: i128| (known / gcd(known, by)).checked_mul(by).unwrap_or(known);
+        let divisor = self.multiples.iter().filter_map(of_atom).fold(1, both);
+        factor.checked_mul(divisor).unwrap_or(factor)
     }
 
     /// The value as a linear form.
@@ -235,8 +237,7 @@ impl Facts {
 
     /// Whether a form is known to be a multiple of a number.
     pub fn is_multiple(&self, form: &Linear, of: i128) -> bool {
-        let known = |atom: &Atom, factor: i128| (factor * self.divisor(atom)) % of == 0;
-        form.constant % of == 0 && form.terms.iter().all(|(atom, factor)| known(atom, *factor))
+        form.constant % of == 0 && form.terms.iter().all(|(atom, factor)| self.divisor(atom, *factor) % of == 0)
     }
 }
 
