@@ -136,6 +136,10 @@ fn invalid_layouts_say_why() {
     );
     assert_eq!(says(row().swizzle(2, 0, 0)), "axis 2 does not exist: the layout has 2 axes, counted from 0");
     assert_eq!(says(row().swizzle(0, 0, 0)), "axis 0 cannot be swizzled by itself");
+    assert_eq!(
+        says(row().swizzle(0, 1, 31)),
+        "a swizzle that changes every 2^31 coordinates: at most 2^30 are possible"
+    );
     assert_eq!(says(row().swizzle(1, 0, 0)), "the extent of a swizzled axis must be a power of two, but axis 1 has 6");
     assert_eq!(
         says(row().permute(&[0, 0])),

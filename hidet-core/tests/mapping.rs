@@ -61,17 +61,9 @@ proptest! {
         let constant = Mapping::try_from(m).unwrap();
         prop_assert_eq!(constant.check(), Ok(()));
         prop_assert_eq!(constant.const_workers(), Some(m.workers()));
-        prop_assert_eq!(constant.const_shape(), Some(m.shape().to_vec()));
-        let (symbolic, values) = symbolic(constant.clone());
+        let (symbolic, values) = symbolic(constant);
         prop_assert_eq!(symbolic.check(), Ok(()));
-        for worker in 0..m.workers() + 3 {
-            let expected = wide(&m, worker);
-            let found: Vec<_> = constant.tasks(worker.into(), &mut |_| 0).collect();
-            prop_assert_eq!(&found, &expected);
-            let found: Vec<_> = symbolic.tasks(worker.into(), &mut |value| values[value.index()]).collect();
-            prop_assert_eq!(&found, &expected);
-        }
-        prop_assert_eq!(constant.tasks(-1, &mut |_| 0).count(), 0);
+        prop_assert_eq!(symbolic.extents().count(), values.len());
     }
 
     #[test]
@@ -114,7 +106,15 @@ fn noting(mapping: &Mapping, threads: usize, tasks: usize, values: usize) -> Fun
         })
         .collect();
     let mut mapping = mapping.clone();
-    mapping.each_extent_mut(&mut |value| *value = scalars[value.index()]);
+    for atom in &mut mapping.atoms {
+        if let MappingAtom::Spatial { shape, .. } | MappingAtom::Repeat { shape, .. } = atom {
+            for extent in shape {
+                if let Extent::Value(value) = extent {
+                    *value = scalars[value.index()];
+                }
+            }
+        }
+    }
     for id in function.stmts.handles().collect::<Vec<_>>() {
         if let Stmt::ForTask { mapping: found, .. } = &mut function.stmts[id] {
             *found = mapping.clone();
@@ -182,9 +182,13 @@ fn builders_agree() {
 fn symbolic_extents_may_be_empty() {
     let rows = ValueId::new(0);
     let mapping = Mapping::spatial([Extent::from(rows), 4.into()]).then(Mapping::repeat([2u32, 1])).unwrap();
-    assert_eq!(mapping.tasks(0, &mut |_| 0).count(), 0);
-    assert_eq!(mapping.tasks(5, &mut |_| 3).collect::<Vec<_>>(), [[2, 1], [3, 1]]);
-    assert_eq!(mapping.tasks(12, &mut |_| 3).count(), 0);
+    let function = noting(&mapping, 16, 2, 1);
+    for function in [passes::lower(&function, &Options::default()).unwrap(), function] {
+        assert_eq!(noted(&function, 16, 2, &[0]), vec![Vec::<Vec<i64>>::new(); 16]);
+        let tasks = noted(&function, 16, 2, &[3]);
+        assert_eq!(tasks[5], [[2, 1], [3, 1]]);
+        assert_eq!(tasks[12], Vec::<Vec<i64>>::new());
+    }
 }
 
 #[test]

@@ -20,6 +20,10 @@ pub type Index = u32;
 /// The most values a custom function may compute.
 pub const MAX_NODES: usize = 128;
 
+/// The most operations that the coordinates of all tasks of a worker may take, each written out: what they share is
+/// computed once here, but again in every formula.
+pub const MAX_OPERATIONS: u64 = 1 << 14;
+
 /// A value that a custom function computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Node {
@@ -169,8 +173,30 @@ pub const fn custom_static<const R: usize>(
         }
         i += 1;
     }
+    let operations = written_out(nodes, tasks);
+    if operations > MAX_OPERATIONS {
+        return TaskMapping::faulty(MappingError::TooManyOperations { operations });
+    }
     let kind = AtomKind::Custom(CustomFunction { workers, nodes, tasks });
     TaskMapping::from_atom(Atom { kind, shape, projected: [false; R] })
+}
+
+/// The operations of all coordinates, as formulas of their own.
+const fn written_out(nodes: &[Node], tasks: &[u16]) -> u64 {
+    let mut operations = [0u64; MAX_NODES];
+    let mut i = 0;
+    while i < nodes.len() {
+        if let Node::Binary(_, a, b) = nodes[i] {
+            operations[i] = operations[a as usize].saturating_add(operations[b as usize]).saturating_add(1);
+        }
+        i += 1;
+    }
+    let (mut total, mut i) = (0u64, 0);
+    while i < tasks.len() {
+        total = total.saturating_add(operations[tasks[i] as usize]);
+        i += 1;
+    }
+    total
 }
 
 /// The mapping of a custom function: each worker (symbol 0) does the `tasks` in order, each one formula an axis. Every

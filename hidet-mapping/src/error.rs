@@ -81,6 +81,11 @@ pub enum MappingError {
         /// How many.
         nodes: usize,
     },
+    /// The formulas of a custom function are longer than [`MAX_OPERATIONS`](crate::MAX_OPERATIONS) allows.
+    TooManyOperations {
+        /// How many operations they have.
+        operations: u64,
+    },
     /// A custom function refers to a value that is not computed before it.
     BadNode {
         /// The position of the one that refers.
@@ -163,7 +168,7 @@ pub enum MappingError {
 impl MappingError {
     /// What is wrong, with the numbers, and what to do.
     pub const fn text(&self) -> Text {
-        use crate::{MAX_ATOMS, MAX_CHECKED, MAX_NODES, MAX_RANK};
+        use crate::{MAX_ATOMS, MAX_CHECKED, MAX_NODES, MAX_OPERATIONS, MAX_RANK};
         let t = Text::new();
         match self {
             MappingError::Rank { rank } => {
@@ -214,6 +219,13 @@ impl MappingError {
             MappingError::TooManyNodes { nodes } => {
                 let t = t.str("the custom function computes ").num(*nodes as i64);
                 t.str(" values, at most ").num(MAX_NODES as i64).str(" are allowed")
+            }
+            MappingError::TooManyOperations { operations } => {
+                let t = t.str("the formulas of the custom function have ");
+                let most = i64::MAX as u64;
+                let t = t.num(if *operations < most { *operations } else { most } as i64);
+                let t = t.str(" operations where each is written out, at most ").num(MAX_OPERATIONS as i64);
+                t.str(" are allowed: use a value less often, or compose smaller functions")
             }
             MappingError::BadNode { node } => {
                 let t = t.str("value ").num(*node as i64);

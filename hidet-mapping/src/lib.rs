@@ -36,7 +36,7 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub use arith::{Arith, HostArith};
 pub use auto::{auto_map, auto_map_ranked, enumerate, factorizations, predicated_auto_map, predicated_auto_map_ranked};
 pub use construct::{col_repeat, col_spatial, repeat, spatial};
-pub use custom::{CustomFunction, Index, MAX_NODES, Node, Worker, custom, custom_static};
+pub use custom::{CustomFunction, Index, MAX_NODES, MAX_OPERATIONS, Node, Worker, custom, custom_static};
 pub use declare::{MAX_CHECKED, MAX_CONST_CHECKED};
 pub use error::MappingError;
 pub use eval::Tasks;

@@ -198,6 +198,31 @@ fn declarations() {
 
 /// Everything works in const context.
 #[test]
+fn what_is_shared_is_bounded_written_out() {
+    use index::IndexOp::{Rem, Sub};
+    // `a[0] = w - w`, `a[i + 1] = a[i] - a[i]`: 2^doublings - 1 operations where each formula stands by itself.
+    fn nodes<const N: usize>() -> [Node; N] {
+        std::array::from_fn(|i| if i == 0 { Node::Worker } else { Node::Binary(Sub, i as u16 - 1, i as u16 - 1) })
+    }
+    let few: &'static [Node] = Box::leak(Box::new(nodes::<15>()));
+    let fine = custom_static(4, [1], few, &[14]);
+    assert_eq!(fine.check(), Ok(()));
+    assert_eq!(fine.tasks(3).collect::<Vec<_>>(), [[0]]);
+    let many: &'static [Node] = Box::leak(Box::new(nodes::<101>()));
+    assert_eq!(
+        custom_static(4, [1], many, &[100]).check().unwrap_err().to_string(),
+        "the formulas of the custom function have 9223372036854775807 operations where each is written out, at most 16384 \
+         are allowed: use a value less often, or compose smaller functions"
+    );
+    // All tasks count.
+    let one = &[Node::Worker, Node::Const(4), Node::Binary(Rem, 0, 1)];
+    let tasks: &'static [u16] = Box::leak(Box::new([2; 16385]));
+    let operations = 16385;
+    assert_eq!(custom_static(4, [4], one, tasks).check(), Err(MappingError::TooManyOperations { operations }));
+    assert_eq!(custom_static(4, [4], one, &tasks[1..]).check(), Ok(()));
+}
+
+#[test]
 fn constant() {
     const LOAD: TaskMapping<2> = repeat([4, 1]).then(spatial([32, 8])).declared(256, [128, 8], false);
     const _: () = LOAD.assert_declared(256, [128, 8], false);

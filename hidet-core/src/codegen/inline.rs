@@ -2,7 +2,6 @@
 
 use crate::ir::{
     Arg, AsmOperand, BinaryOp, Block, Function, Handle, Op, PrintPiece, SecondaryMap, Stmt, StmtId, ValueId, VarId,
-    walk,
 };
 use crate::types::Scalar;
 
@@ -91,7 +90,7 @@ fn count(function: &Function, block: &Block, uses: &mut Uses, order: &mut Vec<St
             Stmt::For { index, start, .. } => uses.counts[*index] = uses.counts[*start],
             _ => {}
         }
-        for inner in walk::blocks(stmt).into_iter().flatten() {
+        for inner in stmt.blocks() {
             count(function, inner, uses, order);
         }
     }
@@ -154,7 +153,7 @@ fn choose(function: &Function, block: &Block, uses: &mut Uses) {
         each_use(stmt, &mut |value, _| user[value.index()] = Some(position));
     }
     for stmt in stmts {
-        for inner in walk::blocks(stmt).into_iter().flatten() {
+        for inner in stmt.blocks() {
             choose(function, inner, uses);
         }
     }

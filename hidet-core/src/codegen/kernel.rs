@@ -90,7 +90,7 @@ impl Survey {
                 Stmt::Print { .. } => self.reports = true,
                 _ => {}
             }
-            for inner in crate::ir::walk::blocks(stmt).into_iter().flatten() {
+            for inner in stmt.blocks() {
                 self.walk(function, inner);
             }
         }

@@ -1,7 +1,6 @@
 //! Which architectures a function can be compiled for.
 
 use crate::error::{Error, Result};
-use crate::ir::walk::blocks;
 use crate::ir::{Arch, Block, Function, Op, Special, Stmt, StmtId};
 
 /// The oldest architecture that NVRTC of CUDA 13 compiles for, and whose semantics of warps are assumed.
@@ -66,7 +65,7 @@ fn walk(function: &Function, block: &Block, found: &mut Vec<Requirement>) {
             }
             _ => {}
         }
-        for inner in blocks(stmt).into_iter().flatten() {
+        for inner in stmt.blocks() {
             walk(function, inner, found);
         }
     }

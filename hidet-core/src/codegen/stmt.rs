@@ -143,9 +143,7 @@ fn jumps_inside(function: &Function, block: &Block, target: LoopId) -> bool {
             let stmt = &function.stmts[*id];
             let nested_here = nested || matches!(stmt, Stmt::For { .. } | Stmt::Loop { .. } | Stmt::ForTask { .. });
             matches!(stmt, Stmt::Continue(to) if *to == target && nested)
-                || crate::ir::walk::blocks(stmt)
-                    .into_iter()
-                    .flatten()
+                || stmt.blocks()
                     .any(|inner| walk(function, inner, target, nested_here))
         })
     }

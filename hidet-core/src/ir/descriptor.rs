@@ -79,7 +79,7 @@ fn of_buffer(function: &Function, id: BufferId, transposed: bool) -> Result<Form
     let [outer @ .., rows, cols] = extents.as_slice() else {
         return Err(format!("`{name}` has one axis; tensor cores read a matrix, which has two"));
     };
-    if outer.iter().product::<u32>().saturating_mul(rows * cols) > 1 << 18 {
+    if extents.iter().fold(1u64, |size, extent| size.saturating_mul((*extent).max(1).into())) > 1 << 18 {
         return Err(format!("`{name}` is larger than shared memory"));
     }
     let filled = maps(function, owner(function, id));
@@ -93,7 +93,7 @@ fn of_buffer(function: &Function, id: BufferId, transposed: bool) -> Result<Form
     let place = |outer: &[u32], row: u32, col: u32| -> Option<u32> {
         let index: Vec<i64> = outer.iter().copied().chain([row, col]).map(i64::from).collect();
         let offset = buffer.layout.offset_at(&index, &[]).ok()?;
-        Some(swizzle.apply(u32::try_from(offset).ok()? * bytes))
+        Some(swizzle.apply(u32::try_from(offset).ok()?.checked_mul(bytes)?))
     };
     let zeros = vec![0; outer.len()];
     let shape = if transposed { [*cols, *rows] } else { [*rows, *cols] };

@@ -28,13 +28,12 @@ pub struct Emitter<'a> {
     /// The place in the source they are given.
     pub span: Span,
     scalar: Scalar,
-    symbols: Option<&'a [Int]>,
 }
 
 impl<'a> Emitter<'a> {
     /// Arithmetic on `i32`, in which symbol `i` is the dim `i` of the function.
     pub fn new(function: &'a mut Function, out: &'a mut Vec<StmtId>, span: Span) -> Self {
-        Emitter { function, out, span, scalar: Scalar::I32, symbols: None }
+        Emitter { function, out, span, scalar: Scalar::I32 }
     }
 
     /// The same in another integer type.
@@ -43,15 +42,9 @@ impl<'a> Emitter<'a> {
         self
     }
 
-    /// The same, in which symbol `i` is `symbols[i]`. A symbol beyond is taken for a dim.
-    pub fn with_symbols(mut self, symbols: &'a [Int]) -> Self {
-        self.symbols = Some(symbols);
-        self
-    }
-
-    /// The same place, in another integer type, over the dims.
+    /// The same place, in another integer type.
     pub fn again(&mut self, scalar: Scalar) -> Emitter<'_> {
-        Emitter { function: self.function, out: self.out, span: self.span, scalar, symbols: None }
+        Emitter { function: self.function, out: self.out, span: self.span, scalar }
     }
 
     /// Appends a statement.
@@ -171,9 +164,6 @@ impl Arith for Emitter<'_> {
         Int::Const(value)
     }
     fn symbol(&mut self, symbol: u32) -> Int {
-        if let Some(int) = self.symbols.and_then(|symbols| symbols.get(symbol as usize)) {
-            return *int;
-        }
         let dim = self.emit(Type::I32, Op::Dim(DimId::new(symbol as usize)));
         self.convert(dim)
     }

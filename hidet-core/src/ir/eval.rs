@@ -292,6 +292,12 @@ pub fn fold(op: &Op, to: Scalar, operands: &[Const]) -> Option<Const> {
     }
 }
 
+/// The least and largest integer of a type.
+pub fn int_range(scalar: Scalar) -> (i128, i128) {
+    let bits = scalar.bytes() as u32 * 8;
+    if scalar.is_signed_int() { (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) } else { (0, (1 << bits) - 1) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -124,6 +124,18 @@ impl Launch {
     pub fn threads(&self) -> u32 {
         self.block.iter().fold(1, |threads, extent| threads.saturating_mul(*extent))
     }
+
+    /// Blocks a cluster.
+    pub fn cluster_blocks(&self) -> u32 {
+        self.cluster.iter().fold(1, |blocks, extent| blocks.saturating_mul(*extent))
+    }
+
+    /// Registers a thread has before any are moved (`setmaxnreg`): a multiprocessor has 65536, which as many blocks as
+    /// the launch promises share, given out by 8 up to 256 a thread.
+    pub fn register_share(&self) -> u32 {
+        let threads = u64::from(self.threads().max(1)) * u64::from(self.min_blocks.max(1));
+        (65536 / threads).min(256) as u32 / 8 * 8
+    }
 }
 
 /// A relation between extents that the launcher checks.
@@ -151,6 +163,9 @@ pub enum Relation {
     /// `left % right == 0`
     MultipleOf,
 }
+
+/// Bytes of shared memory a block can have on the largest device: 227 KiB.
+pub(super) const MAX_SHARED: u64 = 227 * 1024;
 
 /// Where memory lies and who sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

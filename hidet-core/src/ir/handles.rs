@@ -191,6 +191,24 @@ impl Op {
     pub fn each_mention_mut(&mut self, f: &mut dyn FnMut(MentionMut<'_>)) {
         op_mut(self, f);
     }
+
+    /// Calls `f` for each value the operation uses.
+    pub fn each_operand(&self, f: &mut impl FnMut(ValueId)) {
+        self.each_mention(&mut |mention| {
+            if let Mention::Use(value) = mention {
+                f(value);
+            }
+        });
+    }
+
+    /// Calls `f` for each value the operation uses, to replace it.
+    pub fn each_operand_mut(&mut self, f: &mut impl FnMut(&mut ValueId)) {
+        self.each_mention_mut(&mut |mention| {
+            if let MentionMut::Use(value) = mention {
+                f(value);
+            }
+        });
+    }
 }
 
 impl Stmt {

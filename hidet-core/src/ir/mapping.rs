@@ -4,6 +4,9 @@ use super::function::ValueId;
 use super::stmt::{Extent, Mapping, MappingAtom, Unroll};
 use hidet_mapping::{AtomKind, Coordinates, HostArith, IndexExpr, MAX_RANK, MappingError, TaskMapping};
 
+/// How many tasks of a custom function are looked at.
+const MAX_TASKS: usize = 1 << 16;
+
 impl From<u32> for Extent {
     fn from(extent: u32) -> Self {
         Extent::Const(extent)
@@ -195,7 +198,19 @@ impl Mapping {
 
     /// The number of workers, where it is constant.
     pub fn const_workers(&self) -> Option<u32> {
-        const_product(&self.workers())
+        self.workers().iter().try_fold(1u32, |product, extent| product.checked_mul(extent.as_const()?))
+    }
+
+    /// The values that are extents.
+    pub fn extents(&self) -> impl Iterator<Item = ValueId> {
+        let shapes = self.atoms.iter().filter_map(|atom| match atom {
+            MappingAtom::Spatial { shape, .. } | MappingAtom::Repeat { shape, .. } => Some(shape),
+            MappingAtom::Custom { .. } => None,
+        });
+        shapes.flatten().filter_map(|extent| match extent {
+            Extent::Value(value) => Some(*value),
+            Extent::Const(_) => None,
+        })
     }
 
     /// The factors of the extent of the task domain along `axis`, outermost first, those that are 1 left out.
@@ -203,32 +218,10 @@ impl Mapping {
         self.atoms.iter().map(|atom| atom.extent(axis)).filter(|extent| !extent.is_one()).collect()
     }
 
-    /// The extents of the task domain, where they are constant.
-    pub fn const_shape(&self) -> Option<Vec<u32>> {
-        (0..self.rank()).map(|axis| const_product(&self.extent(axis))).collect()
-    }
-
-    /// Calls `f` for each value that is an extent, to replace it.
-    pub fn each_extent_mut(&mut self, f: &mut impl FnMut(&mut ValueId)) {
-        for atom in &mut self.atoms {
-            if let MappingAtom::Spatial { shape, .. } | MappingAtom::Repeat { shape, .. } = atom {
-                for extent in shape {
-                    if let Extent::Value(value) = extent {
-                        f(value);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Calls `f` for each value that is an extent.
-    pub fn each_extent(&self, f: &mut impl FnMut(ValueId)) {
-        self.clone().each_extent_mut(&mut |value| f(*value));
-    }
-
     /// What makes a mapping invalid: no factor; factors of different rank; lists of another length; ranks that are no
-    /// permutation; an extent 0; unrolling by hidet of an extent that is a value; workers or task domain beyond `i32`; a custom function that uses another symbol than
-    /// the worker, cannot be computed, or leaves its task domain.
+    /// permutation; an extent 0; unrolling 0 times, or by hidet where the extent is a value; workers or task domain
+    /// beyond `i32`; a custom function that uses another symbol than the worker, cannot be computed, or leaves its task
+    /// domain, as far as its first 65536 tasks tell.
     pub fn check(&self) -> Result<(), MappingError> {
         let rank = self.rank();
         if rank == 0 || rank > MAX_RANK {
@@ -269,10 +262,6 @@ impl Mapping {
     }
 }
 
-fn const_product(extents: &[Extent]) -> Option<u32> {
-    extents.iter().try_fold(1u32, |product, extent| product.checked_mul(extent.as_const()?))
-}
-
 fn check_ranks(ranks: &[u8], axes: usize) -> Result<(), MappingError> {
     let mut seen = vec![false; axes];
     for &rank in ranks {
@@ -305,7 +294,7 @@ fn check_custom(workers: u32, shape: &[u32], tasks: &[Vec<IndexExpr>]) -> Result
     if tasks.is_empty() || tasks.iter().any(|task| task.len() != shape.len()) {
         return Err(MappingError::BadTasks { coordinates: tasks.iter().map(Vec::len).sum(), axes: shape.len() });
     }
-    for worker in 0..workers {
+    for worker in 0..workers.min((MAX_TASKS / tasks.len()).max(1) as u32) {
         let symbols = [i64::from(worker)];
         for task in tasks {
             let mut arith = HostArith::new(&symbols);

@@ -62,7 +62,7 @@ pub use function::{
     Param, Relation, Scope, Span, Swizzle, TensorMap, Value, ValueId, Var, VarId,
 };
 pub use handles::{Mention, MentionMut};
-pub use nest::{HostTasks, Nest, NestLoop, NestStep, Partial};
+pub use nest::{Nest, NestLoop, NestStep, Partial};
 pub use op::{BinaryOp, CompareOp, Op, Special, UnaryOp};
 pub use places::Places;
 pub use stmt::{Arg, AsmOperand, Block, Extent, Mapping, MappingAtom, PrintPiece, Stmt, StmtId, Unroll};

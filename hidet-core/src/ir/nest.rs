@@ -1,4 +1,4 @@
-//! From a mapping to loops: the one formula by which the host enumerates tasks and the lowering pass emits them.
+//! From a mapping to loops: the formula that the lowering pass emits.
 //!
 //! A task is a sum: what the worker's number fixes (the *base*), plus for each loop its index times a stride. So a
 //! mapping becomes a base, computed once, and a nest of loops that only add.
@@ -9,7 +9,7 @@
 
 use super::function::ValueId;
 use super::stmt::{Extent, Mapping, MappingAtom, Unroll};
-use hidet_mapping::{Arith, HostArith, IndexExpr};
+use hidet_mapping::{Arith, IndexExpr};
 
 /// Coordinates of a task as far as they are known; `None` is 0.
 pub type Partial<I> = Vec<Option<I>>;
@@ -28,8 +28,6 @@ pub struct Nest<I> {
 pub struct NestLoop<I> {
     /// How many turns.
     pub extent: I,
-    /// The same, where it is constant.
-    pub known: Option<u32>,
     /// How far it is unrolled.
     pub unroll: Unroll,
     /// What a turn adds.
@@ -209,7 +207,7 @@ impl Mapping {
                             NestStep::Along { axis, stride: (!stride.is_one()).then(|| stride.value(arith)) }
                         };
                         let extent = size(arith, &shape[axis], extent).value(arith);
-                        loops.push(NestLoop { extent, known: shape[axis].as_const(), unroll: unroll[axis], step });
+                        loops.push(NestLoop { extent, unroll: unroll[axis], step });
                     }
                 }
                 MappingAtom::Custom { workers: count, tasks, .. } => {
@@ -239,9 +237,9 @@ impl Mapping {
                             }
                         }
                     } else {
-                        let (extent, known) = (arith.constant(choices.len() as i64), Some(choices.len() as u32));
+                        let extent = arith.constant(choices.len() as i64);
                         let step = NestStep::Choice(choices);
-                        loops.push(NestLoop { extent, known, unroll: Unroll::Explicit, step });
+                        loops.push(NestLoop { extent, unroll: Unroll::Explicit, step });
                     }
                     workers = workers.times(arith, &Size::Known(*count));
                 }
@@ -256,20 +254,6 @@ impl Mapping {
         }
         loops.reverse();
         Nest { base, loops }
-    }
-
-    /// The tasks of a worker on the host, in order; `extent` gives the value of an extent. A worker that does not exist
-    /// has none. The mapping must be valid.
-    pub fn tasks(&self, worker: i64, extent: &mut impl FnMut(ValueId) -> i64) -> HostTasks {
-        let mut arith = HostArith::default();
-        let mut extent = |_: &mut HostArith<'_>, value| extent(value).max(0);
-        if worker < 0 || worker >= self.workers_value(&mut arith, &mut extent) {
-            return HostTasks { nest: Nest { base: Vec::new(), loops: Vec::new() }, turns: None };
-        }
-        let nest = self.nest(&mut arith, &worker, &mut extent);
-        let some = nest.loops.iter().all(|l| l.extent > 0);
-        let turns = some.then(|| vec![0; nest.loops.len()]);
-        HostTasks { nest, turns }
     }
 }
 
@@ -319,36 +303,5 @@ impl<I: Clone> NestLoop<I> {
             }
         }
         inside
-    }
-}
-
-/// The tasks of a worker, on the host.
-#[derive(Clone, Debug)]
-pub struct HostTasks {
-    nest: Nest<i64>,
-    /// The index of each loop; `None` at the end.
-    turns: Option<Vec<i64>>,
-}
-
-impl Iterator for HostTasks {
-    type Item = Vec<i64>;
-
-    fn next(&mut self) -> Option<Vec<i64>> {
-        let turns = self.turns.as_mut()?;
-        let mut arith = HostArith::default();
-        let mut task = self.nest.base.clone();
-        for (l, turn) in self.nest.loops.iter().zip(turns.iter()) {
-            task = l.enter(&mut arith, &task, turn, &mut |_, turn, items| items[*turn as usize]);
-        }
-        // The next turn of the innermost loop that has one.
-        let next = (0..turns.len()).rev().find(|&l| turns[l] + 1 < self.nest.loops[l].extent);
-        match next {
-            Some(l) => {
-                turns[l] += 1;
-                turns[l + 1..].fill(0);
-            }
-            None => self.turns = None,
-        }
-        Some(task.into_iter().map(|index| index.unwrap_or(0)).collect())
     }
 }

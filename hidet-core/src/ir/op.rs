@@ -44,31 +44,6 @@ pub enum Op {
     Extract(ValueId, u8),
 }
 
-impl Op {
-    /// Calls `f` for each value the operation uses.
-    pub fn each_operand(&self, f: &mut impl FnMut(ValueId)) {
-        self.clone().each_operand_mut(&mut |value| f(*value));
-    }
-
-    /// Calls `f` for each value the operation uses, to replace it.
-    pub fn each_operand_mut(&mut self, f: &mut impl FnMut(&mut ValueId)) {
-        match self {
-            Op::Const(_) | Op::Dim(_) | Op::Special(_) | Op::Read(_) => {}
-            Op::Load { index: values, .. } | Op::Vector(values) => values.iter_mut().for_each(f),
-            Op::Unary(_, a) | Op::Cast(a) | Op::Bitcast(a) | Op::Extract(a, _) => f(a),
-            Op::Binary(_, a, b) | Op::Compare(_, a, b) => {
-                f(a);
-                f(b);
-            }
-            Op::Select(a, b, c) | Op::Fma(a, b, c) => {
-                f(a);
-                f(b);
-                f(c);
-            }
-        }
-    }
-}
-
 /// Defines an enum of operations with their names in the text form.
 macro_rules! operations {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident $text:literal,)* }) => {

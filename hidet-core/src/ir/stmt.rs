@@ -74,8 +74,8 @@ pub enum Stmt {
         /// What is repeated.
         body: Block,
     },
-    /// Runs the body for each task that a mapping gives a worker, in its order. A worker at or beyond the number of
-    /// workers of the mapping has no task.
+    /// Runs the body for each task that a mapping gives a worker, in its order. A worker that is negative, or at or
+    /// beyond the number of workers of the mapping, has no task.
     ForTask {
         /// The loop, as a target of jumps.
         label: LoopId,

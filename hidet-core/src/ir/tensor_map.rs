@@ -3,7 +3,7 @@
 //! Knows the rules alone: the launcher of a GPU encodes the map, the simulated device copies by it. Boxes are dense
 //! (no element strides, no interleaving, no im2col).
 
-use super::function::{Function, MapId, Swizzle};
+use super::function::{Function, MAX_SHARED, MapId, Swizzle};
 use crate::layout::Layout;
 use crate::types::Scalar;
 use hidet_mapping::IndexExpr;
@@ -80,19 +80,9 @@ impl TensorMapShape {
         })
     }
 
-    /// Elements of a box.
-    pub fn box_elements(&self) -> u32 {
-        self.tile.iter().product()
-    }
-
     /// Bytes of a box in shared memory.
     pub fn box_bytes(&self) -> u32 {
-        self.box_elements() * self.elem.bytes() as u32
-    }
-
-    /// Bytes of a row of the box.
-    pub fn row_bytes(&self) -> u32 {
-        self.tile.last().map_or(0, |row| row * self.elem.bytes() as u32)
+        box_bytes(&self.tile, self.elem) as u32
     }
 
     /// Why the accelerator cannot copy it, where it cannot (CUDA driver API, "Tensor Map Object Management"; PTX ISA,
@@ -125,10 +115,19 @@ impl TensorMapShape {
     }
 }
 
+/// Bytes of a box.
+fn box_bytes(tile: &[u32], elem: Scalar) -> u64 {
+    tile.iter().fold(elem.bytes() as u64, |bytes, extent| bytes.saturating_mul((*extent).into()))
+}
+
 /// Why the accelerator cannot copy boxes of these extents, where it cannot.
-fn tile_problem(tile: &[u32], elem: Scalar, swizzle: Swizzle) -> Option<String> {
+pub(super) fn tile_problem(tile: &[u32], elem: Scalar, swizzle: Swizzle) -> Option<String> {
     if let Some(extent) = tile.iter().find(|extent| **extent == 0 || **extent > 256) {
         return Some(format!("an extent of the tile is {extent}; it must be 1 to 256"));
+    }
+    let bytes = box_bytes(tile, elem);
+    if bytes > MAX_SHARED {
+        return Some(format!("the tile has {bytes} bytes; a block has at most {MAX_SHARED} (227 KiB) of shared memory"));
     }
     let row = u64::from(*tile.last()?) * elem.bytes() as u64;
     if !row.is_multiple_of(16) {
@@ -180,6 +179,11 @@ mod tests {
             |shape| shape.tile[1] = 32,
             0,
             "a row of the tile is 64 bytes long, its swizzle spans 128: rows would lie with gaps; make them equal",
+        );
+        refuses(
+            |shape| (shape.tile, shape.extents, shape.strides) = (vec![256; 5], vec![256; 5], vec![8, 8, 8, 8, 1]),
+            0,
+            "the tile has 2199023255552 bytes; a block has at most 232448 (227 KiB) of shared memory",
         );
         refuses(|shape| shape.tile[1] = 4, 0, "a row of the tile is 8 bytes long, which is no multiple of 16");
         refuses(|shape| shape.strides[1] = 2, 0, "the last axis is not contiguous");

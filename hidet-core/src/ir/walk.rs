@@ -184,14 +184,3 @@ pub fn jumps(function: &Function, block: &Block, label: LoopId) -> (bool, bool) 
     });
     found
 }
-
-/// The blocks within a statement.
-pub fn blocks(stmt: &Stmt) -> [Option<&Block>; 2] {
-    match stmt {
-        Stmt::If { then, otherwise, .. } => [Some(then), Some(otherwise)],
-        Stmt::For { body, .. } | Stmt::ForTask { body, .. } | Stmt::Loop { body, .. } | Stmt::Group { body, .. } => {
-            [Some(body), None]
-        }
-        _ => [None, None],
-    }
-}

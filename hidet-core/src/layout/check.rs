@@ -52,6 +52,12 @@ pub enum LayoutError {
         /// Its extent.
         extent: String,
     },
+    /// A swizzle whose step is beyond any index.
+    #[error("a swizzle that changes every 2^{log_step} coordinates: at most 2^30 are possible")]
+    SwizzleStep {
+        /// The exponent.
+        log_step: u8,
+    },
     /// An order that is not a permutation.
     #[error("{order:?} is not an order of the {rank} axes of the layout: each of 0 to {} must be there once", rank.saturating_sub(1))]
     Order {
@@ -112,7 +118,7 @@ impl Layout {
                 outer.check()?;
                 inner.check()
             }
-            Layout::Swizzle { base, axis, by, .. } => {
+            Layout::Swizzle { base, axis, by, log_step } => {
                 base.check()?;
                 let shape = base.shape();
                 if let Some(axis) = [*axis, *by].into_iter().find(|axis| usize::from(*axis) >= shape.len()) {
@@ -120,6 +126,9 @@ impl Layout {
                 }
                 if axis == by {
                     return Err(LayoutError::SwizzleAxis { axis: *axis });
+                }
+                if *log_step > 30 {
+                    return Err(LayoutError::SwizzleStep { log_step: *log_step });
                 }
                 let extent = &shape[usize::from(*axis)];
                 match extent.as_const() {

@@ -3,6 +3,7 @@
 //! Not folded are transcendental functions, whose last digit is the device's, and results that are NaN or a zero whose
 //! sign is not settled, whose bits are the device's.
 
+pub(crate) use crate::ir::eval::int_range;
 use crate::ir::{BinaryOp, Op, UnaryOp, ValueId, eval};
 use crate::types::{Const, Scalar, Type};
 
@@ -51,10 +52,4 @@ pub(crate) fn int(constant: Const) -> Option<i128> {
         Scalar::U64 => Some(i128::from(constant.bits)),
         _ => constant.as_int().map(i128::from),
     }
-}
-
-/// The least and largest integer of a type.
-pub(crate) fn int_range(scalar: Scalar) -> (i128, i128) {
-    let bits = scalar.bytes() as u32 * 8;
-    if scalar.is_signed_int() { (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) } else { (0, (1 << bits) - 1) }
 }

@@ -6,11 +6,11 @@
 //! a stride. `for i in repeat(4) * spatial(32) on w { body }` becomes
 //!
 //! ```text
-//! if w < 32 { for r in 0 .. 4 { let i = w + r * 32; body } }
+//! if w >= 0 && w < 32 { for r in 0 .. 4 { let i = w + r * 32; body } }
 //! ```
 //!
-//! The guard is needed: without it a worker beyond the last would redo the tasks of others. A later pass drops it where
-//! the bounds of the worker prove it. The tasks of a custom function are a loop in which each coordinate is chosen by
+//! The guard is needed: without it a worker beyond the last would redo the tasks of others, and one before the first
+//! leave the task domain. A later pass drops the parts that the bounds of the worker prove. The tasks of a custom function are a loop in which each coordinate is chosen by
 //! the index; it is marked to be unrolled, which leaves no choice.
 
 use super::Options;
@@ -66,7 +66,9 @@ impl Lowering<'_> {
     ) {
         let mut emit = self.emit(out);
         let total = mapping.workers_value(&mut emit, &mut |_, extent| Int::Value(extent));
-        let guard = emit.compare(CompareOp::Lt, Int::Value(worker), total);
+        let first = emit.compare(CompareOp::Ge, Int::Value(worker), Int::Const(0));
+        let last = emit.compare(CompareOp::Lt, Int::Value(worker), total);
+        let guard = emit.both(first, last);
 
         let mut block = Vec::new();
         let nest = mapping.nest(&mut self.emit(&mut block), &Int::Value(worker), &mut |_, extent| Int::Value(extent));

@@ -11,8 +11,6 @@ use crate::intrinsics::Meaning;
 
 /// Warps of a warp group.
 pub const WARPS: usize = 4;
-/// Registers of a multiprocessor.
-const REGISTERS: u32 = 65536;
 
 /// The registers of a block, which `setmaxnreg` moves between its warp groups.
 #[derive(Debug, Default)]
@@ -115,8 +113,7 @@ impl BlockRun<'_> {
     /// `setmaxnreg`: false where the warp group must wait, or a fault stopped the block.
     fn set_registers(&mut self, first: usize, site: u32, count: u32, raise: bool) -> bool {
         let launch = &self.launch.function.launch;
-        let threads = launch.threads().max(1);
-        let share = REGISTERS / (threads * launch.min_blocks.max(1)) / 8 * 8;
+        let share = launch.register_share();
         let group = first / WARPS;
         if self.pool.counts.is_empty() {
             self.pool.counts = vec![share; self.warps.len().div_ceil(WARPS)];

@@ -368,8 +368,6 @@ pub struct Program {
     pub communicates: bool,
     /// Whether it has products of warp groups.
     pub has_products: bool,
-    /// Whether some copies run beside the threads.
-    pub asynchronous: bool,
 }
 
 impl Program {

@@ -151,12 +151,7 @@ pub fn elect_one() -> Expr<bool> {
 /// fewer gives back. The launch must say `min_blocks`.
 #[track_caller]
 pub fn set_max_registers(count: i32) {
-    let share = with(|builder| {
-        let launch = &builder.function.launch;
-        let threads = (launch.threads() * launch.min_blocks.max(1)).max(1);
-        // A multiprocessor has 65536 registers, given out by 8 a thread.
-        i64::from(65536 / threads / 8 * 8)
-    });
+    let share = with(|builder| i64::from(builder.function.launch.register_share()));
     let row = if i64::from(count) > share.unwrap_or(0) { "setmaxnreg.inc" } else { "setmaxnreg.dec" };
     intrinsic(row).imm(count.into()).run();
 }

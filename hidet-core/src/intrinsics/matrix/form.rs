@@ -93,8 +93,9 @@ impl Form {
         if mn == 0 || k == 0 || k % depth != 0 {
             return None;
         }
-        let mut places = Vec::with_capacity((mn * k) as usize);
-        for at in 0..mn * k {
+        let count = mn.checked_mul(k)?;
+        let mut places = Vec::with_capacity(count as usize);
+        for at in 0..count {
             places.push(place([at / k, at % k])?);
         }
         let at = |[i, j]: [u32; 2]| if i < mn && j < k { places[(i * k + j) as usize] } else { 0 };

@@ -2,7 +2,7 @@
 
 use super::access::{index_fits, writable};
 use super::{Checker, layouts};
-use crate::intrinsics::{Effect, Intrinsic, Meaning, Operand, ResultRule, Row, Space, Together, TypeRule};
+use crate::intrinsics::{Effect, Intrinsic, Meaning, Operand, Reach, ResultRule, Row, Space, Together, TypeRule};
 use crate::ir::{Access, Arg, AsmOperand, BufferId, MapId, Param, Scope, Stmt, ValueId};
 use crate::types::Type;
 
@@ -129,11 +129,24 @@ fn address(
         });
     }
     if memory.scope == Scope::Register
-        && let Some(size) = layouts::size(&memory.layout)
+        && let Some(size) = memory.layout.size().as_const()
     {
         c.require(size >= i64::from(count), || {
             format!("operand {number} of `{name}`, {shown}, has {size} elements; {count} are used")
         });
+    }
+    let together = match (row.meaning, row.reach(number)) {
+        (Meaning::CpAsync { bytes }, _) => bytes / memory.elem.bytes() as u32,
+        (_, Some(Reach::Elements(count))) => count,
+        _ => 1,
+    };
+    if memory.scope != Scope::Register
+        && together > 1
+        && let Some(why) = layouts::vector_fault(&memory.layout, together.into())
+    {
+        c.problem(format!(
+            "operand {number} of `{name}`, {shown}, has a layout that does not keep {together} elements together: {why}"
+        ));
     }
     let needed = match row.meaning {
         Meaning::CpAsync { bytes } => bytes,

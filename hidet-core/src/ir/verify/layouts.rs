@@ -1,4 +1,4 @@
-//! Index formulas and layouts: whether they are well formed, their shapes and sizes, and what vectors they allow.
+//! Index formulas, those of layouts too: whether they are well formed; and what vectors a layout allows.
 
 use super::Checker;
 use crate::layout::Layout;
@@ -43,103 +43,34 @@ pub(super) fn formulas<'l>(layout: &'l Layout, f: &mut dyn FnMut(&'l IndexExpr))
     }
 }
 
-/// The shape of a well-formed layout; what is wrong otherwise.
-pub(super) fn shape(layout: &Layout) -> Result<Vec<IndexExpr>, String> {
-    match layout {
-        Layout::Strided { shape, strides } => {
-            if shape.len() != strides.len() {
-                return Err(format!("{} extents with {} strides", shape.len(), strides.len()));
-            }
-            match strides.iter().filter_map(|stride| stride.as_const()).find(|stride| *stride < 0) {
-                Some(stride) => Err(format!("a stride of {stride}; strides are not negative")),
-                None => Ok(shape.clone()),
-            }
-        }
-        Layout::Local { shape } => Ok(shape.clone()),
-        Layout::Compose(a, b) => {
-            let (a, b) = (shape(a)?, shape(b)?);
-            match a.len() == b.len() {
-                true => Ok(a.iter().zip(&b).map(|(a, b)| a * b).collect()),
-                false => Err(format!("a layout of rank {} times one of rank {}", a.len(), b.len())),
-            }
-        }
-        Layout::Concat(a, b) => Ok([shape(a)?, shape(b)?].concat()),
-        Layout::Swizzle { base, axis, by, .. } => {
-            let shape = shape(base)?;
-            let rank = shape.len();
-            match shape.get(*axis as usize) {
-                Some(extent) if (*by as usize) < rank && axis != by => match extent.as_const() {
-                    Some(extent) if extent > 0 && extent & (extent - 1) == 0 => Ok(shape),
-                    _ => Err(format!("the swizzled axis has extent {extent}, which is no constant power of two")),
-                },
-                _ => Err(format!("axis {axis} swizzled by axis {by} in rank {rank}")),
-            }
-        }
-        Layout::Permute { base, order } => {
-            let shape = shape(base)?;
-            let mut sorted = order.clone();
-            sorted.sort_unstable();
-            match sorted.iter().map(|axis| *axis as usize).eq(0..shape.len()) {
-                true => Ok(order.iter().map(|axis| shape[*axis as usize].clone()).collect()),
-                false => Err(format!("{order:?} is no order of {} axes", shape.len())),
-            }
-        }
-        Layout::Reshape { base, shape: new } => {
-            let old = shape(base)?;
-            match (elements(&old), elements(new)) {
-                (Some(old), Some(new)) if old != new => Err(format!("{old} elements reshaped to {new}")),
-                _ => Ok(new.clone()),
-            }
-        }
-    }
-}
-
-/// The number of elements of a constant shape.
-pub(super) fn elements(shape: &[IndexExpr]) -> Option<i64> {
-    shape.iter().try_fold(1i64, |product, extent| product.checked_mul(extent.as_const()?))
-}
-
-/// The number of elements of memory a layout needs, where it is constant.
-pub(super) fn size(layout: &Layout) -> Option<i64> {
-    match layout {
-        Layout::Strided { shape, strides } => {
-            if elements(shape) == Some(0) {
-                return Some(0);
-            }
-            shape.iter().zip(strides).try_fold(1i64, |last, (extent, stride)| {
-                last.checked_add(extent.as_const()?.checked_sub(1)?.checked_mul(stride.as_const()?)?)
-            })
-        }
-        Layout::Local { .. } => Some(1),
-        Layout::Compose(a, b) | Layout::Concat(a, b) => size(a)?.checked_mul(size(b)?),
-        Layout::Swizzle { base, .. } | Layout::Permute { base, .. } | Layout::Reshape { base, .. } => size(base),
-    }
-}
-
 /// Why `lanes` consecutive elements of the last axis do not lie together and aligned; `None` where they do, or where
 /// it depends on extents known at launch.
 pub(super) fn vector_fault(layout: &Layout, lanes: i64) -> Option<String> {
     // A malformed layout is reported elsewhere.
-    shape(layout).ok()?;
+    layout.check().ok()?;
     match layout {
         Layout::Strided { shape, strides } => strided_fault(shape, strides, lanes),
         Layout::Local { .. } => Some("the layout is local along its last axis".to_owned()),
-        Layout::Compose(outer, inner) => match shape(inner).ok()?.last()?.as_const()? {
-            1 if size(inner) == Some(1) => vector_fault(outer, lanes),
+        Layout::Compose(outer, inner) => match inner.shape().last()?.as_const()? {
+            1 if inner.size().as_const() == Some(1) => vector_fault(outer, lanes),
             extent if extent % lanes == 0 => vector_fault(inner, lanes),
             extent => Some(format!("the inner layout has extent {extent} along the last axis")),
         },
-        Layout::Concat(outer, inner) => match shape(inner).ok()?.is_empty() {
+        Layout::Concat(outer, inner) => match inner.rank() == 0 {
             true => vector_fault(outer, lanes),
             false => vector_fault(inner, lanes).or_else(|| {
-                let size = size(inner)?;
+                let size = inner.size().as_const()?;
                 (size % lanes != 0).then(|| format!("the inner layout has {size} elements"))
             }),
         },
-        Layout::Swizzle { base, axis, .. } => match shape(base).ok()?.len() == *axis as usize + 1 {
-            true => Some("the last axis is swizzled".to_owned()),
-            false => vector_fault(base, lanes),
-        },
+        Layout::Swizzle { base, axis, by, log_step } => {
+            let (last, step) = (base.rank() - 1, 1i64 << log_step);
+            match (usize::from(*axis) == last, usize::from(*by) == last) {
+                (true, _) => Some("the last axis is swizzled".to_owned()),
+                (_, true) if step % lanes != 0 => Some(format!("axis {axis} is swizzled by every {step} of the last axis")),
+                _ => vector_fault(base, lanes),
+            }
+        }
         Layout::Permute { base, order } => match &**base {
             Layout::Strided { shape, strides } => {
                 let permuted =
@@ -152,7 +83,7 @@ pub(super) fn vector_fault(layout: &Layout, lanes: i64) -> Option<String> {
             },
         },
         Layout::Reshape { base, shape: new } => {
-            let (old, new) = (shape(base).ok()?.last()?.as_const()?, new.last()?.as_const()?);
+            let (old, new) = (base.shape().last()?.as_const()?, new.last()?.as_const()?);
             match old % lanes == 0 && new % lanes == 0 {
                 true => vector_fault(base, lanes),
                 false => Some(format!("an axis of extent {old} is reshaped to {new}")),

@@ -2,24 +2,33 @@
 
 use super::Checker;
 use super::layouts::{self, formula};
-use crate::ir::{BufferId, MapId, Scope, Swizzle};
+use crate::ir::function::MAX_SHARED;
+use crate::ir::tensor_map::tile_problem;
+use crate::ir::{BufferId, MapId, Scope};
 
-/// Shared memory a block can have on the largest device: 227 KiB.
-pub(super) const MAX_SHARED: u64 = 227 * 1024;
+/// Registers of a thread that do not fit lie in its local memory: 512 KiB (CUDA programming guide, "Compute
+/// Capabilities").
+const MAX_REGISTERS: u64 = 512 * 1024;
 
 pub(super) fn check(c: &mut Checker<'_>) {
     let f = c.f;
-    let mut shared = 0u64;
+    let (mut shared, mut registers) = (0u64, 0u64);
     for id in f.buffers.handles() {
         buffer(c, id);
         let buffer = &f.buffers[id];
+        let bytes = bytes(c, id).map_or(0, |bytes| bytes.max(0) as u64);
         if buffer.scope == Scope::Shared && buffer.alias.is_none() {
             let start = shared.checked_next_multiple_of(u64::from(buffer.align.max(1))).unwrap_or(u64::MAX);
-            shared = start.saturating_add(bytes(c, id).map_or(0, |bytes| bytes.max(0) as u64));
+            shared = start.saturating_add(bytes);
+        } else if buffer.scope == Scope::Register {
+            registers = registers.saturating_add(bytes);
         }
     }
     c.require(shared <= MAX_SHARED, || {
         format!("the kernel needs {shared} bytes of shared memory; a block has at most {MAX_SHARED} (227 KiB)")
+    });
+    c.require(registers <= MAX_REGISTERS, || {
+        format!("the registers of a thread are {registers} bytes; at most {MAX_REGISTERS} (512 KiB) are possible")
     });
     for id in f.maps.handles() {
         map(c, id);
@@ -29,7 +38,12 @@ pub(super) fn check(c: &mut Checker<'_>) {
 /// The size of a buffer in bytes, where it is constant.
 fn bytes(c: &Checker<'_>, id: BufferId) -> Option<i64> {
     let buffer = &c.f.buffers[id];
-    layouts::size(&buffer.layout)?.checked_mul(buffer.elem.bytes() as i64)
+    buffer.layout.check().ok()?;
+    let mut constant = true;
+    layouts::formulas(&buffer.layout, &mut |expr| constant &= expr.as_const().is_some());
+    // A product of numbers that is beyond all numbers stays a product.
+    let size = buffer.layout.size().as_const().or_else(|| constant.then_some(i64::MAX))?;
+    Some(size.saturating_mul(buffer.elem.bytes() as i64))
 }
 
 fn buffer(c: &mut Checker<'_>, id: BufferId) {
@@ -54,9 +68,10 @@ fn buffer(c: &mut Checker<'_>, id: BufferId) {
     c.require(constant || buffer.scope != Scope::Register, || {
         format!("the extents and the layout of {name} are not constant; registers need constants")
     });
-    match layouts::shape(&buffer.layout) {
+    match buffer.layout.check() {
         Err(why) => c.problem(format!("the layout of {name} is malformed: {why}")),
-        Ok(shape) => {
+        Ok(()) => {
+            let shape = buffer.layout.shape();
             let same = shape.len() == buffer.shape.len()
                 && shape.iter().zip(&buffer.shape).all(|(a, b)| match (a.as_const(), b.as_const()) {
                     (Some(a), Some(b)) => a == b,
@@ -112,21 +127,7 @@ fn map(c: &mut Checker<'_>, id: MapId) {
     c.require((1..=5).contains(&rank) && map.tile.len() == rank, || {
         format!("a tensor map of {name} (rank {rank}) with a tile of rank {}: both must agree, 1 to 5", map.tile.len())
     });
-    let Some(&row) = map.tile.last() else { return };
-    c.require(map.tile.iter().all(|extent| (1..=256).contains(extent)), || {
-        format!("a tensor map of {name} with tile {:?}: extents must be 1 to 256", map.tile)
-    });
-    let row = u64::from(row) * buffer.elem.bytes() as u64;
-    c.require(row.is_multiple_of(16), || {
-        format!("a row of the tile of {name} has {row} bytes; it must be a multiple of 16")
-    });
-    let most = match map.swizzle {
-        Swizzle::None => u64::MAX,
-        Swizzle::B32 => 32,
-        Swizzle::B64 => 64,
-        Swizzle::B128 => 128,
-    };
-    c.require(row <= most, || {
-        format!("a row of the tile of {name} has {row} bytes, more than the {most} of its swizzle")
-    });
+    if let Some(why) = tile_problem(&map.tile, buffer.elem, map.swizzle) {
+        c.problem(format!("a tensor map of {name}: {why}"));
+    }
 }

@@ -17,7 +17,7 @@
 //! Launch
 //! - A block has 1 to 1024 threads; at most 1024 along x and y, 64 along z.
 //! - Constant grid extents lie within 2^31 - 1 along x and 65535 along y and z.
-//! - A cluster has 1 to 16 blocks and divides a constant grid.
+//! - A cluster has 1 to 16 blocks and divides a constant grid; a multiprocessor shall run at most 32 blocks.
 //! - `grid.sync` stands in a cooperative launch; a dependent launch has a `grid.wait`.
 //!
 //! Memory
@@ -26,9 +26,9 @@
 //! - Alignment is a power of two, at least the size of an element, at most 1024 bytes.
 //! - An alias is a second view of shared memory: both buffers are shared, it is no larger than what it views, and aliases
 //!   form no circle.
-//! - Shared memory of known size is at most 227 KiB in all.
-//! - A tensor map is of a parameter of rank 1 to 5, has one extent from 1 to 256 an axis, a row of its tile is a
-//!   multiple of 16 bytes, and no wider than its swizzle.
+//! - Shared memory of known size is at most 227 KiB in all, the registers of a thread 512 KiB.
+//! - A tensor map is of a parameter of rank 1 to 5, has one extent from 1 to 256 an axis and fits in shared memory; a row
+//!   of its tile is a multiple of 16 bytes, and as wide as its swizzle, where it has one.
 //!
 //! Values and variables
 //! - A value has 1, 2, 4, 8 or 16 lanes, and so has a variable.
@@ -57,7 +57,8 @@
 //! - What is loaded and stored is an element of the buffer, or a vector of elements.
 //! - Lanes of a vector divide the last extent where it is constant; the layout keeps them together and aligned, and the
 //!   buffer is aligned to the vector (16 bytes are enough).
-//! - A check is of 1, 2, 4, 8 or 16 lanes.
+//! - A check has an index and an extent of its tile an axis of its shape; the extents are positive. An alignment is
+//!   checked outside of registers, and is a power of two.
 //! - Nothing writes to an `in` parameter.
 //!
 //! Control
@@ -69,15 +70,18 @@
 //!
 //! Mappings
 //! - A mapping has factors, all of one rank, one order and one unrolling an axis, and constant extents that are positive;
-//!   the order is a permutation; `projected` of a factor has one entry an axis.
+//!   the order is a permutation; `projected` of a factor has one entry an axis. Nothing is unrolled 0 times, or by hidet
+//!   where the extent is a value. Workers and task domain fit in `i32`, as far as extents are constant.
 //! - Extents that are values, the worker and the task coordinates are `i32`, one coordinate an axis.
-//! - A custom mapping has workers, uses `worker` alone, and its tasks lie in its shape for every worker.
+//! - A custom mapping has workers, uses `worker` alone, and its tasks lie in its shape for every worker
+//!   (the first 65536 tasks are looked at).
 //! - A mapping of constant extents has no more workers than the worker index can reach.
 //!
 //! Calls
 //! - The operands of an intrinsic are those of its row: their number, kinds, types, memory, and range; so is the result.
 //! - Addresses are aligned for what the intrinsic moves: the buffer promises it. Registers hold as many elements as it
-//!   uses.
+//!   uses; elsewhere the layout keeps those together that it moves at once.
+//! - What is read through the read-only path of the cache (`load.nc`) is an `in` parameter.
 //! - A copy through a tensor map has as many coordinates as the map has axes, and shared memory of its element type; it
 //!   does not store to an `in` parameter.
 //! - A named barrier counts a multiple of 32 threads of the block, and a constant number of one is 0 to 15.

@@ -53,7 +53,7 @@ fn params(c: &mut Checker<'_>) {
 fn launch(c: &mut Checker<'_>) {
     let launch = &c.f.launch;
     let [x, y, z] = launch.block;
-    let threads = launch.block.iter().map(|extent| u64::from(*extent)).product::<u64>();
+    let threads = launch.threads();
     if !(1..=1024).contains(&threads) || x > 1024 || y > 1024 || z > 64 {
         c.problem(format!(
             "a block of {x} x {y} x {z} threads: a block has 1 to 1024 threads, at most 1024 along x and y, 64 along z"
@@ -68,7 +68,10 @@ fn launch(c: &mut Checker<'_>) {
             });
         }
     }
-    let blocks = launch.cluster.iter().map(|extent| u64::from(*extent)).product::<u64>();
+    c.require(launch.min_blocks <= 32, || {
+        format!("`min_blocks` is {}; a multiprocessor runs at most 32 blocks", launch.min_blocks)
+    });
+    let blocks = launch.cluster_blocks();
     c.require((1..=16).contains(&blocks), || format!("a cluster of {blocks} blocks: 1 to 16 are possible"));
     for (axis, name) in ["x", "y", "z"].into_iter().enumerate() {
         let cluster = i64::from(launch.cluster[axis]);

@@ -1,7 +1,7 @@
 //! Rules that no text can break, because the text form cannot express such functions.
 
 use super::{Problem, check, verify};
-use crate::ir::{Function, Handle, Stmt, text};
+use crate::ir::{Access, Function, Handle, Param, Stmt, Swizzle, TensorMap, text};
 
 const EMPTY: &str = "kernel k() grid (1, 1, 1) block (32, 1, 1) { loop { return } }";
 
@@ -19,6 +19,25 @@ fn a_handle_must_name_something() {
     let stmt = function.new_stmt(Stmt::Assert { cond: Handle::new(3), message: String::new() }, Default::default());
     function.body.0.push(stmt);
     assert_eq!(problems(&function), ["stmt2 mentions Use(%3), which the function does not have"]);
+}
+
+#[test]
+fn what_the_signature_names_must_exist() {
+    let nothing = || text::parse(EMPTY).unwrap();
+    let mut function = nothing();
+    function.params.push(Param::Tensor { buffer: Handle::new(0), access: Access::In });
+    function.params.push(Param::Scalar { name: "a".to_owned(), value: Handle::new(0) });
+    let names_nothing = |param: &Param| format!("the parameter {param:?} names nothing of the function");
+    assert_eq!(problems(&function), function.params.iter().map(names_nothing).collect::<Vec<_>>());
+    let mut function = nothing();
+    function.maps.push(TensorMap { buffer: Handle::new(0), tile: vec![4], swizzle: Swizzle::None });
+    let id = function.maps.handles().next().unwrap();
+    assert_eq!(problems(&function), [format!("{id} is of a buffer the function does not have")]);
+    let source = "kernel k() grid (1, 1, 1) block (32, 1, 1) { shared @a: f32[4] return }";
+    let mut function = text::parse(source).unwrap();
+    let id = function.buffers.handles().next().unwrap();
+    function.buffers[id].alias = Some(Handle::new(7));
+    assert_eq!(problems(&function), [format!("{id} is an alias of a buffer the function does not have")]);
 }
 
 #[test]

@@ -69,7 +69,6 @@ impl Compiler<'_> {
         };
         self.program.clustered |= row.peer.is_some()
             || matches!(row.meaning, Meaning::ClusterArrive(_) | Meaning::ClusterWait | Meaning::ClusterSync);
-        self.program.asynchronous |= matches!(row.meaning, Meaning::CpAsync { .. });
         let result = result.map(|value| {
             let to = self.define(value, false);
             (to.src, to.ty.scalar)

@@ -4,7 +4,7 @@
 //! it, itself or in a block nested in it. A part of a vector and a reinterpretation share the registers of their
 //! operand, which then lives as long as they do.
 
-use crate::ir::{Arg, AsmOperand, Block, Extent, Function, Handle, MappingAtom, Op, PrintPiece, Stmt, StmtId, ValueId};
+use crate::ir::{Block, Function, Handle, Op, Stmt, StmtId, ValueId};
 use std::collections::HashMap;
 
 /// The result.
@@ -57,8 +57,8 @@ impl Walk<'_> {
         for id in &block.0 {
             let stmt = &self.function.stmts[*id];
             let mut used = Vec::new();
-            uses(stmt, &mut |value| used.push(value));
-            for nested in nested(stmt) {
+            stmt.each_use(&mut |value| used.push(value));
+            for nested in stmt.blocks() {
                 used.extend(self.block(nested));
             }
             if let Stmt::Let { value, op } = stmt {
@@ -68,7 +68,7 @@ impl Walk<'_> {
                     }
                 }
             }
-            defines(stmt, &mut |value| {
+            stmt.each_definition(&mut |value| {
                 self.home[value.index()] = Some(number);
                 self.last[value.index()] = Some(*id);
             });
@@ -94,86 +94,5 @@ pub fn shares(function: &Function, op: &Op, value: ValueId) -> bool {
             from.lanes == to.lanes && from.scalar.bytes() == to.scalar.bytes()
         }
         _ => false,
-    }
-}
-
-/// The blocks of a statement.
-pub fn nested(stmt: &Stmt) -> impl Iterator<Item = &Block> {
-    let (first, second) = match stmt {
-        Stmt::If { then, otherwise, .. } => (Some(then), Some(otherwise)),
-        Stmt::For { body, .. } | Stmt::ForTask { body, .. } | Stmt::Loop { body, .. } | Stmt::Group { body, .. } => {
-            (Some(body), None)
-        }
-        _ => (None, None),
-    };
-    first.into_iter().chain(second)
-}
-
-fn defines(stmt: &Stmt, f: &mut impl FnMut(ValueId)) {
-    match stmt {
-        Stmt::Let { value, .. } => f(*value),
-        Stmt::For { index, .. } => f(*index),
-        Stmt::ForTask { task, .. } => task.iter().copied().for_each(f),
-        Stmt::Call { result: Some(result), .. } => f(*result),
-        Stmt::Asm { operands, .. } => operands.iter().for_each(|operand| {
-            if let AsmOperand::Out(value) = operand {
-                f(*value);
-            }
-        }),
-        _ => {}
-    }
-}
-
-/// The values a statement itself uses, not the blocks in it.
-fn uses(stmt: &Stmt, f: &mut impl FnMut(ValueId)) {
-    match stmt {
-        Stmt::Let { op, .. } => op.each_operand(f),
-        Stmt::Declare { init, .. } => init.iter().copied().for_each(f),
-        Stmt::Assign { value, .. } => f(*value),
-        Stmt::Store { index, value, .. } => {
-            index.iter().copied().for_each(&mut *f);
-            f(*value);
-        }
-        Stmt::If { cond, .. } | Stmt::Assert { cond, .. } => f(*cond),
-        Stmt::For { start, end, step, .. } => [*start, *end, *step].into_iter().for_each(f),
-        Stmt::ForTask { mapping, worker, .. } => {
-            f(*worker);
-            for atom in &mapping.atoms {
-                if let MappingAtom::Spatial { shape, .. } | MappingAtom::Repeat { shape, .. } = atom {
-                    for extent in shape {
-                        if let Extent::Value(value) = extent {
-                            f(*value);
-                        }
-                    }
-                }
-            }
-        }
-        Stmt::Call { args, .. } => {
-            for arg in args {
-                match arg {
-                    Arg::Value(value) => f(*value),
-                    Arg::Address { index, .. } => index.iter().copied().for_each(&mut *f),
-                    Arg::Imm(_) | Arg::Map(_) => {}
-                }
-            }
-        }
-        Stmt::Check { index, .. } | Stmt::Align { index, .. } => index.iter().copied().for_each(f),
-        Stmt::Print { pieces } => {
-            for piece in pieces {
-                if let PrintPiece::Value { value, .. } = piece {
-                    f(*value);
-                }
-            }
-        }
-        Stmt::Asm { operands, .. } => {
-            for operand in operands {
-                match operand {
-                    AsmOperand::In(value) => f(*value),
-                    AsmOperand::Out(_) => {}
-                    AsmOperand::Address { index, .. } => index.iter().copied().for_each(&mut *f),
-                }
-            }
-        }
-        Stmt::Loop { .. } | Stmt::Break(_) | Stmt::Continue(_) | Stmt::Return | Stmt::Group { .. } => {}
     }
 }

@@ -1,7 +1,7 @@
 //! Compiles a function, at any stage of lowering, to a [`Program`] for one launch.
 //!
-//! What the passes lower is compiled directly here: task mappings by enumerating their tasks, layouts by their
-//! formula, guards as masks. That makes this the independent meaning that passes are tested against.
+//! What the passes lower is compiled directly here: task mappings from their definition, layouts by a formula of
+//! its own, guards as masks. That makes this the independent meaning that passes are tested against.
 
 mod access;
 mod call;
@@ -123,7 +123,6 @@ pub fn compile<'a>(function: &'a Function, fixed: &'a Fixed<'a>) -> Result<Progr
             cooperative: function.launch.cooperative,
             communicates: function.launch.cooperative,
             has_products: false,
-            asynchronous: false,
         },
         constants: HashMap::from([(0, 0)]),
         site_numbers: HashMap::new(),
@@ -180,33 +179,33 @@ impl<'a> Compiler<'a> {
             let owner = descriptor::owner(self.function, id);
             needed[owner] = needed[owner].max(needed[id]);
         }
-        for (id, buffer) in self.function.buffers.iter() {
+        let buffers = &self.function.buffers;
+        // An alias may be declared before what it views.
+        let (aliases, owners): (Vec<_>, Vec<_>) = buffers.handles().partition(|id| buffers[*id].alias.is_some());
+        for id in owners.into_iter().chain(aliases) {
+            let buffer = &buffers[id];
             if buffer.scope == Scope::Global || self.places[id.index()].is_some() {
                 continue;
             }
             let size = self.layout_size(id)?;
+            let too_large = || self.refuse(format!("`{}` is too large for {} memory", buffer.name, buffer.scope.name()));
+            if size > 1 << 24 {
+                return Err(too_large());
+            }
             let place = match buffer.scope {
                 Scope::Shared => {
-                    let elem = buffer.elem.bytes() as u64;
-                    match buffer.alias.and_then(|alias| self.places[alias.index()]) {
-                        Some((place @ Place::Shared(at), _)) => {
-                            bytes = bytes.max(at as u64 + size * elem);
-                            place
-                        }
-                        _ => {
-                            let align = i64::from(buffer.align).max(needed[id]).max(16);
-                            bytes = bytes.next_multiple_of(align as u64);
-                            let at = bytes;
-                            bytes += size * elem;
-                            Place::Shared(at as u32)
-                        }
+                    let at = match self.places[descriptor::owner(self.function, id).index()] {
+                        Some((Place::Shared(at), _)) => at.into(),
+                        _ => bytes.next_multiple_of(i64::from(buffer.align).max(needed[id]).max(16) as u64),
+                    };
+                    bytes = bytes.max(at + size * buffer.elem.bytes() as u64);
+                    if bytes > 1 << 24 {
+                        return Err(too_large());
                     }
+                    Place::Shared(at as u32)
                 }
                 _ => Place::Register(self.rows.take(size as u32 * rows(buffer.elem))),
             };
-            if bytes > 1 << 24 || size > 1 << 24 {
-                return Err(self.refuse(format!("`{}` is too large for {} memory", buffer.name, buffer.scope.name())));
-            }
             self.places[id.index()] = Some((place, size));
         }
         self.program.shared_bytes = bytes as u32;

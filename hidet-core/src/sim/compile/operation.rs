@@ -104,7 +104,7 @@ impl Compiler<'_> {
             let last = self.liveness.dying(*id).contains(&value);
             match stmt {
                 Stmt::Assign { var: assigned, .. } if *assigned == var => return last,
-                _ if liveness::nested(stmt).next().is_some() && self.assigns_within(stmt, var) => return false,
+                _ if stmt.blocks().next().is_some() && self.assigns_within(stmt, var) => return false,
                 _ => {}
             }
             if last {
@@ -121,7 +121,7 @@ impl Compiler<'_> {
                 stmt => self.assigns_within(stmt, var),
             })
         };
-        liveness::nested(stmt).any(within)
+        stmt.blocks().any(within)
     }
 
     fn special(&mut self, special: Special) -> Src {
