@@ -143,8 +143,7 @@ fn jumps_inside(function: &Function, block: &Block, target: LoopId) -> bool {
             let stmt = &function.stmts[*id];
             let nested_here = nested || matches!(stmt, Stmt::For { .. } | Stmt::Loop { .. } | Stmt::ForTask { .. });
             matches!(stmt, Stmt::Continue(to) if *to == target && nested)
-                || stmt.blocks()
-                    .any(|inner| walk(function, inner, target, nested_here))
+                || stmt.blocks().any(|inner| walk(function, inner, target, nested_here))
         })
     }
     walk(function, block, target, false)

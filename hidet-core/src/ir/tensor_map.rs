@@ -127,7 +127,9 @@ pub(super) fn tile_problem(tile: &[u32], elem: Scalar, swizzle: Swizzle) -> Opti
     }
     let bytes = box_bytes(tile, elem);
     if bytes > MAX_SHARED {
-        return Some(format!("the tile has {bytes} bytes; a block has at most {MAX_SHARED} (227 KiB) of shared memory"));
+        return Some(format!(
+            "the tile has {bytes} bytes; a block has at most {MAX_SHARED} (227 KiB) of shared memory"
+        ));
     }
     let row = u64::from(*tile.last()?) * elem.bytes() as u64;
     if !row.is_multiple_of(16) {

@@ -67,7 +67,9 @@ pub(super) fn vector_fault(layout: &Layout, lanes: i64) -> Option<String> {
             let (last, step) = (base.rank() - 1, 1i64 << log_step);
             match (usize::from(*axis) == last, usize::from(*by) == last) {
                 (true, _) => Some("the last axis is swizzled".to_owned()),
-                (_, true) if step % lanes != 0 => Some(format!("axis {axis} is swizzled by every {step} of the last axis")),
+                (_, true) if step % lanes != 0 => {
+                    Some(format!("axis {axis} is swizzled by every {step} of the last axis"))
+                }
                 _ => vector_fault(base, lanes),
             }
         }

@@ -188,7 +188,8 @@ impl<'a> Compiler<'a> {
                 continue;
             }
             let size = self.layout_size(id)?;
-            let too_large = || self.refuse(format!("`{}` is too large for {} memory", buffer.name, buffer.scope.name()));
+            let too_large =
+                || self.refuse(format!("`{}` is too large for {} memory", buffer.name, buffer.scope.name()));
             if size > 1 << 24 {
                 return Err(too_large());
             }
