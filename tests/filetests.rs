@@ -54,5 +54,6 @@ fn filetests() {
             failures.push(format!("== {}\n{failure}", path.strip_prefix(&root).unwrap_or(&path).display()));
         }
     }
+    assert!(count > 0, "HIDET_FILETEST={filter} is in the path of no file");
     assert!(failures.is_empty(), "{} of {count} filetests fail:\n{}", failures.len(), failures.join("\n"));
 }
