@@ -117,7 +117,13 @@ fn a_capture_begins_after_the_launch_of_another_thread() -> Done {
     let mut graph = None;
     one_then_other(
         || kernel.on(&stream).launch(&x, &mut y, 2.0).unwrap(),
-        || graph = Some(Graph::capture(&stream, |_| Ok(())).unwrap()),
+        || {
+            let body = |_: &Stream| {
+                thread::sleep(Duration::from_millis(200));
+                Ok(())
+            };
+            graph = Some(Graph::capture(&stream, body).unwrap());
+        },
     );
     assert_eq!((y.to_vec()?, graph.unwrap().len()), (vec![2.0, 4.0], 0));
     Ok(())
