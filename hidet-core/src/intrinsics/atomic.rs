@@ -2,7 +2,7 @@
 //!
 //! Plain names are relaxed at device level, as CUDA's; `.acq_rel`, `.acquire` and `.release` order other accesses.
 
-use super::{AtomicOp, Effect, Level, Meaning, Operand, Order, ResultRule, Row, Space, TypeRule, row};
+use super::{AtomicOp, Effect, Meaning, Operand, Order, ResultRule, Row, Space, TypeRule, row};
 use crate::types::Scalar;
 
 fn atomic(name: &str, op: AtomicOp, types: &'static [Scalar], doc: &str) -> Vec<Row> {
@@ -15,15 +15,10 @@ fn atomic(name: &str, op: AtomicOp, types: &'static [Scalar], doc: &str) -> Vec<
     let make = |(suffix, c_name, order, more): (&str, &str, Order, &str)| {
         let operands = if op == AtomicOp::CompareExchange { "$0, $1, $2" } else { "$0, $1" };
         let cuda = format!("hidet_atomic_{}_{c_name}({operands})", name.replace('.', "_"));
-        let row = row(
-            format!("atomic.{name}{suffix}"),
-            cuda,
-            Meaning::Atomic(op, order, Level::Device),
-            format!("{doc}{more}"),
-        )
-        .address(Space::GlobalOrShared, Effect::Atomic, TypeRule::OneOf(types), 1)
-        .operand(Operand::Value(TypeRule::SameAs(0)))
-        .gives(ResultRule::SameAs(0));
+        let row = row(format!("atomic.{name}{suffix}"), cuda, Meaning::Atomic(op, order), format!("{doc}{more}"))
+            .address(Space::GlobalOrShared, Effect::Atomic, TypeRule::OneOf(types), 1)
+            .operand(Operand::Value(TypeRule::SameAs(0)))
+            .gives(ResultRule::SameAs(0));
         if op == AtomicOp::CompareExchange { row.operand(Operand::Value(TypeRule::SameAs(0))) } else { row }
     };
     let rows: Vec<Row> = orders.into_iter().map(make).collect();
@@ -48,7 +43,12 @@ pub(super) fn rows() -> Vec<Row> {
     const NUMBERS: &[Scalar] = &[I32, U32, U64, F32, F64];
     const INTS: &[Scalar] = &[I32, U32, I64, U64];
     [
-        atomic("add", AtomicOp::Add, NUMBERS, "Adds; gives the old value."),
+        atomic(
+            "add",
+            AtomicOp::Add,
+            NUMBERS,
+            "Adds; gives the old value. In global memory `f32` flushes subnormal operands and sums to zero.",
+        ),
         atomic("min", AtomicOp::Min, INTS, "Stores the smaller one; gives the old value."),
         atomic("max", AtomicOp::Max, INTS, "Stores the larger one; gives the old value."),
         atomic("and", AtomicOp::And, INTS, "Stores the bitwise and; gives the old value."),

@@ -46,26 +46,33 @@ pub(super) fn rows() -> Vec<Row> {
         row(
             "fence.block",
             "__threadfence_block();",
-            Meaning::Fence(Order::AcqRel, Level::Block),
+            Meaning::Fence(Level::Block),
             "Orders this thread's accesses for the threads of its block.",
         ),
         row(
             "fence.device",
             "__threadfence();",
-            Meaning::Fence(Order::AcqRel, Level::Device),
+            Meaning::Fence(Level::Device),
             "Orders this thread's accesses for all threads of the device.",
         ),
         row(
             "fence.system",
             "__threadfence_system();",
-            Meaning::Fence(Order::AcqRel, Level::System),
+            Meaning::Fence(Level::System),
             "Orders this thread's accesses for the device and the host.",
         ),
         row(
             "fence.proxy.async",
             "hidet_fence_proxy_async();",
-            Meaning::FenceProxyAsync,
+            Meaning::FenceProxyAsync(Space::Shared),
             "Makes this thread's accesses to shared memory visible to asynchronous copies and tensor cores.",
+        )
+        .since(90, false),
+        row(
+            "fence.proxy.async.global",
+            "hidet_fence_proxy_async_global();",
+            Meaning::FenceProxyAsync(Space::Global),
+            "Makes this thread's accesses to global memory visible to asynchronous bulk copies.",
         )
         .since(90, false),
         mbarrier(
@@ -91,7 +98,7 @@ pub(super) fn rows() -> Vec<Row> {
         mbarrier(
             "mbarrier.arrive",
             "hidet_mbarrier_arrive($0);",
-            Meaning::MbarrierArrive,
+            Meaning::MbarrierArrive(Order::Release),
             "Arrives at an mbarrier; what this thread did before is ordered before the end of the phase.",
         ),
         mbarrier(

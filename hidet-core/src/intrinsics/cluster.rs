@@ -46,14 +46,14 @@ pub(super) fn rows() -> Vec<Row> {
             .address(Space::Shared, Effect::Write, ANY, 1)
             .operand(Operand::Value(TypeRule::SameAs(0)))
             .at_peer(),
-        peer("cluster.mbarrier.arrive", "hidet_cluster_mbarrier_arrive($0, $1);", Meaning::MbarrierArrive, "Arrives at the mbarrier of the block of that rank in the cluster; what this thread did before is ordered before the end of the phase.")
+        peer("cluster.mbarrier.arrive", "hidet_cluster_mbarrier_arrive($0, $1);", Meaning::MbarrierArrive(Order::Release), "Arrives at the mbarrier of the block of that rank in the cluster; what this thread did before is ordered before the end of the phase.")
             .address(Space::Shared, Effect::Barrier, MBARRIER, 1)
             .at_peer(),
         peer("cluster.mbarrier.arrive.expect", "hidet_cluster_mbarrier_arrive_expect($0, $2, $1);", Meaning::MbarrierArriveExpect, "Arrives at the mbarrier of the block of that rank in the cluster and adds to the bytes that asynchronous copies must bring in this phase.")
             .address(Space::Shared, Effect::Barrier, MBARRIER, 1)
             .value(Type::I32)
             .at_peer(),
-        peer("cluster.mbarrier.arrive.relaxed", "hidet_cluster_mbarrier_arrive_relaxed($0, $1);", Meaning::MbarrierArrive, "Arrives at the mbarrier of the block of that rank in the cluster, without ordering what this thread wrote: to hand back a buffer that this block has only read.")
+        peer("cluster.mbarrier.arrive.relaxed", "hidet_cluster_mbarrier_arrive_relaxed($0, $1);", Meaning::MbarrierArrive(Order::Relaxed), "Arrives at the mbarrier of the block of that rank in the cluster, without ordering what threads read or wrote: to hand back a buffer that only asynchronous operations used, for whose end this thread has waited.")
             .address(Space::Shared, Effect::Barrier, MBARRIER, 1)
             .at_peer(),
         peer("cluster.store.async", "hidet_cluster_store_async($0, $3, $1, $2);", Meaning::PushStore, "Stores to the shared memory of the block of that rank in the cluster while the thread goes on; the bytes arrive at the mbarrier there.")

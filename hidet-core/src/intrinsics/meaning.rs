@@ -1,6 +1,6 @@
 //! What an intrinsic does, in words that a device can act on; not how any device does it.
 
-use super::{BitOp, matrix};
+use super::{BitOp, Space, matrix};
 
 /// How atomics and fences order other accesses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -12,12 +12,11 @@ pub enum Order {
     AcqRel,
 }
 
-/// Among which threads an order holds.
+/// Among which threads a fence orders; that of an atomic access is the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum Level {
     Block,
-    Cluster,
     Device,
     System,
 }
@@ -67,8 +66,8 @@ pub enum Meaning {
     BarrierArrive,
     /// The lanes of mask 0 meet, memory ordered.
     SyncWarp,
-    /// Operand 1 of the lane found by operand 2, among the lanes of mask 0. A source lane outside of the warp gives
-    /// the lane's own value; one that does not take part is a fault.
+    /// Operand 1 of the lane found by the lowest five bits of operand 2, among the lanes of mask 0. A source lane
+    /// outside of the warp gives the lane's own value; one that does not take part is a fault.
     Shuffle(ShuffleKind),
     /// Operand 1 of all lanes of mask 0.
     Vote(VoteKind),
@@ -77,23 +76,23 @@ pub enum Meaning {
     /// Operand 1 of the lanes of mask 0, reduced.
     Redux(AtomicOp),
     /// Atomic read-modify-write at address 0 with operand 1 (and 2); gives the old value.
-    Atomic(AtomicOp, Order, Level),
+    Atomic(AtomicOp, Order),
     /// A load from address 0 with that order.
-    AtomicLoad(Order, Level),
+    AtomicLoad(Order),
     /// A store of operand 1 to address 0 with that order.
-    AtomicStore(Order, Level),
-    /// A fence.
-    Fence(Order, Level),
-    /// Makes ordinary accesses to shared memory visible to asynchronous copies and tensor cores.
-    FenceProxyAsync,
+    AtomicStore(Order),
+    /// A fence that acquires and releases.
+    Fence(Level),
+    /// Makes ordinary accesses to shared or to global memory visible to asynchronous copies and tensor cores.
+    FenceProxyAsync(Space),
     /// Initialises mbarrier 0 for operand 1 arrivals a phase.
     MbarrierInit,
     /// Makes initialised mbarriers visible to the cluster and to asynchronous copies.
     MbarrierInitFence,
     /// Ends the life of mbarrier 0.
     MbarrierInvalidate,
-    /// Arrives once at mbarrier 0.
-    MbarrierArrive,
+    /// Arrives once at mbarrier 0; orders accesses where it releases.
+    MbarrierArrive(Order),
     /// Arrives once at mbarrier 0 and expects operand 1 more bytes in this phase.
     MbarrierArriveExpect,
     /// Expects operand 1 more bytes at mbarrier 0 in this phase.
@@ -128,7 +127,7 @@ pub enum Meaning {
     CpAsyncMbarrierArrive,
     /// Suspends the thread for a while; operand 0 is in nanoseconds.
     NanoSleep,
-    /// The clock of the multiprocessor, `i64`; the simulator counts its steps.
+    /// The clock of the multiprocessor, `i64`; the simulator counts the calls of it.
     Clock,
     /// `d += a * b` in the registers of a warp: operands 0, 1 and 2, held as [`matrix::mma_fragments`] says.
     Mma(matrix::Product),

@@ -1,6 +1,6 @@
 //! Loads and stores that order other accesses.
 
-use super::{Effect, Level, Meaning, Operand, Order, ResultRule, Row, Space, TypeRule, row};
+use super::{Effect, Meaning, Operand, Order, ResultRule, Row, Space, TypeRule, row};
 use crate::types::Scalar;
 
 pub(super) fn rows() -> Vec<Row> {
@@ -8,13 +8,13 @@ pub(super) fn rows() -> Vec<Row> {
     const WORDS: TypeRule = TypeRule::OneOf(&[I32, U32, I64, U64, F32, F64]);
     let load = |name: &str, order, doc: &str| {
         let cuda = format!("hidet_{}($0)", name.replace('.', "_"));
-        row(name, cuda, Meaning::AtomicLoad(order, Level::Device), doc)
+        row(name, cuda, Meaning::AtomicLoad(order), doc)
             .address(Space::GlobalOrShared, Effect::Atomic, WORDS, 1)
             .gives(ResultRule::SameAs(0))
     };
     let store = |name: &str, order, doc: &str| {
         let cuda = format!("hidet_{}($0, $1);", name.replace('.', "_"));
-        row(name, cuda, Meaning::AtomicStore(order, Level::Device), doc)
+        row(name, cuda, Meaning::AtomicStore(order), doc)
             .address(Space::GlobalOrShared, Effect::Atomic, WORDS, 1)
             .operand(Operand::Value(TypeRule::SameAs(0)))
     };

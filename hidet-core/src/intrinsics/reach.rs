@@ -1,6 +1,6 @@
 //! How much a call touches from an address on, and how that must be aligned: what checks of a launch ask.
 
-use super::{Effect, Meaning, Operand, Row};
+use super::{Effect, Meaning, Operand, Row, Space};
 
 /// What is touched from an address on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Row {
             (_, _, Meaning::CpAsync { bytes }, _) if position == 0 => Reach::Bytes(bytes),
             (_, _, Meaning::CpAsync { .. }, _) => Reach::BytesOf(2),
             (_, _, _, Some(map)) => Reach::Box(map),
-            _ if self.name.starts_with("bulk.") => Reach::BytesOf(2),
+            (_, _, Meaning::BulkLoad | Meaning::BulkStore(_) | Meaning::PushCopy, _) => Reach::BytesOf(2),
             (_, _, Meaning::Wgmma { product, registers }, _) => {
                 let rows = if position == 1 { product.m } else { product.n };
                 // The last numbers are the forms of those in shared memory.
@@ -53,7 +53,11 @@ impl Row {
             (Some(Reach::Matrix { .. }), _) => 16,
             (Some(Reach::Bytes(_) | Reach::BytesOf(_)), Meaning::CpAsync { bytes }) => bytes,
             (Some(Reach::BytesOf(_)), _) => 16,
-            (Some(Reach::Elements(count)), _) => (count * element).next_power_of_two().min(16),
+            (Some(Reach::Elements(count)), _) => {
+                // What a thread moves at once, to and from global memory and elsewhere.
+                let global = matches!(self.operands.get(position), Some(Operand::Address { space: Space::Global, .. }));
+                (count * element).next_power_of_two().min(if global { 32 } else { 16 })
+            }
             _ => element,
         }
     }
@@ -78,6 +82,8 @@ mod tests {
         assert_eq!(of("tma.load.2d", 4), (Some(Reach::Elements(1)), 2));
         assert_eq!(of("tma.store.3d", 4), (Some(Reach::Box(0)), 128));
         assert_eq!(of("bulk.load", 1), (Some(Reach::BytesOf(2)), 16));
+        assert_eq!(of("cluster.bulk.copy", 0), (Some(Reach::BytesOf(2)), 16));
+        assert_eq!(of("cluster.bulk.copy", 1), (Some(Reach::BytesOf(2)), 16));
         assert_eq!(of("ldmatrix.x4", 1), (Some(Reach::Elements(8)), 16));
         assert_eq!(of("wgmma.m64n256k16.f32.bf16.bf16.ss", 1), (matrix(64, 16, 6), 16));
         assert_eq!(of("wgmma.m64n256k16.f32.bf16.bf16.ss", 2), (matrix(256, 16, 7), 16));

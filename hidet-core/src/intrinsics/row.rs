@@ -59,7 +59,7 @@ pub enum Operand {
 }
 
 /// Memory an address may lie in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum Space {
     Global,

@@ -25,7 +25,8 @@ fn bulk(name: impl Into<String>, cuda: impl Into<String>, meaning: Meaning, doc:
     row(name, cuda, meaning, doc).since(90, false)
 }
 
-/// What a bulk store can combine with memory: name, meaning, types of elements (PTX ISA, `cp.reduce.async.bulk`).
+/// What a bulk store can combine with memory: name, meaning, types of elements (PTX ISA, `cp.reduce.async.bulk`). Sums
+/// of `f32` flush subnormals to zero.
 const REDUCTIONS: [(&str, AtomicOp, &[Scalar], &str); 6] = {
     use Scalar::*;
     const ORDERED: &[Scalar] = &[U32, I32, U64, I64, F16, BF16];

@@ -145,8 +145,9 @@ fn store(hint: StoreHint, bytes: u32, count: u32) -> Row {
 fn reduce(scalar: Scalar, count: u32) -> Row {
     let name = format!("red.add.x{count}.{scalar}");
     let cuda = format!("hidet_red_add_{scalar}_{count}($0, $1);");
+    let flushed = if scalar == Scalar::F32 { ", which flushes subnormal operands and sums to zero" } else { "" };
     let doc = format!(
-        "Adds {count} {scalar} to consecutive elements, each atomically, without giving the old ones; relaxed at device level."
+        "Adds {count} {scalar} to consecutive elements{flushed}, each atomically, without giving the old ones; relaxed at device level."
     );
     let elem = TypeRule::Is(Type { scalar, lanes: 1 });
     row(name, cuda, Meaning::ReduceVector, doc)

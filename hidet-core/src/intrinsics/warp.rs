@@ -48,19 +48,19 @@ pub(super) fn rows() -> Vec<Row> {
             "shfl.up",
             "hidet_shfl_up($0, $1, $2)",
             ShuffleKind::Up,
-            "The value of the lane that many below; the lane's own value where there is none.",
+            "The value of the lane that many below, modulo 32; the lane's own value where there is none.",
         ),
         shuffle(
             "shfl.down",
             "hidet_shfl_down($0, $1, $2)",
             ShuffleKind::Down,
-            "The value of the lane that many above; the lane's own value where there is none.",
+            "The value of the lane that many above, modulo 32; the lane's own value where there is none.",
         ),
         shuffle(
             "shfl.xor",
             "hidet_shfl_xor($0, $1, $2)",
             ShuffleKind::Xor,
-            "The value of the lane whose number differs in the bits of the operand.",
+            "The value of the lane whose number differs in the five lowest bits of the operand.",
         ),
         vote(
             "vote.all",

@@ -313,6 +313,11 @@ mod tests {
         assert_eq!(cast(Scalar::I64, Scalar::F32, u64::MAX), f(-1.0));
         // Above the middle of two bf16 by less than f64 can hold.
         assert_eq!(cast(Scalar::I64, Scalar::BF16, (1 << 62) + (1 << 54) + 1), f(2f32.powi(62) + 2f32.powi(55)) >> 16);
+        let bits = 1157425104234217473;
+        for scalar in [Scalar::I64, Scalar::U64] {
+            assert_eq!(cast(scalar, Scalar::BF16, bits), f(2f32.powi(60) + 2f32.powi(53)) >> 16);
+            assert_eq!(cast(scalar, Scalar::TF32, (1 << 60) + (1 << 49) + 1), f(2f32.powi(60) + 2f32.powi(50)));
+        }
         assert_eq!(cast(Scalar::F32, Scalar::F16, f(65536.0)), 0x7c00);
         assert_eq!(cast(Scalar::F64, Scalar::E4M3, 1e30f64.to_bits()), 0x7e);
     }

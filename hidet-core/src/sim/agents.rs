@@ -7,7 +7,7 @@
 
 use super::block::BlockRun;
 use super::bulk::Bulk;
-use super::clocks::{AgentKind, Epoch};
+use super::clocks::{AgentKind, Epoch, Published, View};
 use super::exec::{Operands, Pause};
 use super::lanes::{Row, lanes};
 use super::memory::{load_at, store_at};
@@ -85,8 +85,8 @@ impl Agents<'_> {
 enum Work {
     /// Bytes from global to shared memory; the rest of the destination becomes zero.
     Copy { from: usize, to: u32, bytes: u32, read: u32 },
-    /// Arrives at an mbarrier once everything before it is done.
-    Arrive { at: u32, site: u32 },
+    /// Arrives at an mbarrier once everything before it is done, issued at a time.
+    Arrive { at: u32, site: u32, time: u32 },
 }
 
 /// The asynchronous copies of a thread, in the order of issue.
@@ -236,8 +236,10 @@ impl BlockRun<'_> {
                 return Some(self.stop());
             }
             self.expect_arrival(at);
-            self.issue(warp, lane, Work::Arrive { at, site: call.site });
+            self.issue(warp, lane, Work::Arrive { at, site: call.site, time: self.clocks.now(warp) });
         }
+        // Copies that follow are of another time.
+        self.clocks.advance(warp);
         self.progress();
         None
     }
@@ -268,12 +270,11 @@ impl BlockRun<'_> {
                     }
                 }
             }
-            Work::Arrive { at, site } => {
-                let time = self.clocks.now(warp);
-                let mut published = self.clocks.publish(warp, 1 << lane);
+            Work::Arrive { at, site, time } => {
                 let agent = self.agents.number(Agent::Copies(warp as u32)) + lane as u32;
-                published.view.see_agent(agent, time);
-                self.arrive(at, 1, published, (site, warp, lane));
+                let mut view = View::default();
+                view.see_agent(agent, time);
+                self.arrive(at, 1, Published::new(self.number, view), (site, warp, lane));
             }
         }
     }

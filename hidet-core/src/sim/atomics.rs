@@ -2,28 +2,27 @@
 //!
 //! What a thread released to an address stays with the address until a plain atomic store replaces it; an acquire that
 //! reads the address takes it over. A fence makes the relaxed stores after it release, and the relaxed loads before it
-//! acquire.
+//! acquire. What a fence of the block releases is for the threads of its block; one that acquires does so from all.
 
 use super::block::BlockRun;
-use super::clocks::Published;
+use super::clocks::{Published, add};
 use super::elements::{load_element, store_element};
-use super::exchange::combine;
+use super::exchange::{combine, combine_global};
 use super::exec::{Operands, Pause, write_lane};
 use super::lanes::lanes;
 use super::memory::update_at;
 use super::program::{CallArg, Place};
 use super::shadow::Touch;
-
 use super::warp::Strand;
-use crate::intrinsics::{AtomicOp, Meaning, Order};
+use crate::intrinsics::{AtomicOp, Level, Meaning, Order};
 
 /// What fences left with a thread.
 #[derive(Debug, Default)]
 pub struct Fences {
-    /// What its last fence released.
+    /// What its last fences released.
     released: Option<Published>,
     /// What its relaxed loads may acquire at the next fence.
-    pending: Vec<Published>,
+    pending: Option<Published>,
 }
 
 impl BlockRun<'_> {
@@ -64,6 +63,7 @@ impl BlockRun<'_> {
                     0
                 }
                 Meaning::Atomic(op, ..) => {
+                    let combine = if matches!(access.place, Place::Global(_)) { combine_global } else { combine };
                     let f = |old| combine(op, access.elem, old, b, c);
                     // SAFETY: as above.
                     let old = unsafe { if bytes == 8 { update_at::<8>(at, f) } else { update_at::<4>(at, f) } };
@@ -77,13 +77,13 @@ impl BlockRun<'_> {
                 unsafe { write_lane(regs.add(row as usize), scalar.bytes() == 8, lane, old) };
             }
             if options.checks.races {
-                let (order, level) = match call.meaning {
-                    Meaning::AtomicLoad(order, _) => (order, Release::Keep),
-                    Meaning::AtomicStore(order, _) => (order, Release::Replace),
-                    Meaning::Atomic(_, order, _) => (order, Release::Add),
+                let (order, release) = match call.meaning {
+                    Meaning::AtomicLoad(order) => (order, Release::Keep),
+                    Meaning::AtomicStore(order) => (order, Release::Replace),
+                    Meaning::Atomic(_, order) => (order, Release::Add),
                     _ => (Order::Relaxed, Release::Keep),
                 };
-                self.order(warp, lane, access.place, at as usize, order, level);
+                self.order(warp, lane, access.place, at as usize, order, release);
             }
         }
         if changed {
@@ -117,12 +117,7 @@ impl BlockRun<'_> {
             if matches!(order, Order::Acquire | Order::AcqRel) {
                 self.clocks.acquire(warp, 1 << lane, live, old);
             } else {
-                let pending = &mut self.fences.entry(thread).or_default().pending;
-                // Polling reads the same again and again; the last ones hold all that counts.
-                if pending.len() >= 4 {
-                    pending.remove(0);
-                }
-                pending.push(old.clone());
+                add(&mut self.fences.entry(thread).or_default().pending, old.clone());
             }
         }
         if release == Release::Keep {
@@ -158,7 +153,7 @@ impl BlockRun<'_> {
         }
     }
 
-    pub fn fence(&mut self, warp: usize, strand: &Strand) {
+    pub fn fence(&mut self, warp: usize, strand: &Strand, level: Level) {
         if !self.launch.options.checks.races {
             return;
         }
@@ -166,11 +161,14 @@ impl BlockRun<'_> {
         for lane in lanes(strand.mask) {
             let thread = (warp * 32 + lane) as u32;
             let fences = self.fences.entry(thread).or_default();
-            for published in std::mem::take(&mut fences.pending) {
+            if let Some(published) = fences.pending.take() {
                 self.clocks.acquire(warp, 1 << lane, live, &published);
             }
-            let released = self.clocks.publish(warp, 1 << lane);
-            self.fences.entry(thread).or_default().released = Some(released);
+            let published = self.clocks.publish(warp, 1 << lane);
+            match level {
+                Level::Block => add(&mut fences.released, published.within_its_block()),
+                Level::Device | Level::System => fences.released = Some(published),
+            }
         }
     }
 }

@@ -1,24 +1,17 @@
-//! Named barriers and mbarriers.
+//! Mbarriers: their life, arrivals, phases and waits.
 
 use super::block::BlockRun;
 use super::clocks::{Published, add};
 use super::exec::{Operands, Pause, write_lane};
-use super::lanes::{Row, lanes};
-use super::program::{Call, CallArg};
+use super::lanes::{LANES, Row, lanes};
+use super::program::{Access, Call, CallArg, Place};
 use super::report::FaultKind;
 use super::shadow::Touch;
 use super::warp::{State, Strand};
-use crate::intrinsics::Meaning;
+use crate::intrinsics::{Meaning, Order};
 
-/// A named barrier in its present phase.
-#[derive(Debug, Default)]
-pub struct Named {
-    arrived: u32,
-    needed: u32,
-    /// Where the first one arrived.
-    site: u32,
-    published: Option<Published>,
-}
+/// What an mbarrier can count in one phase, of arrivals.
+const MOST_ARRIVALS: i64 = (1 << 20) - 1;
 
 /// An mbarrier.
 #[derive(Debug, Default)]
@@ -61,14 +54,12 @@ pub struct LastCopy {
     pub phase: u32,
 }
 
-impl Named {
-    /// How far it is.
-    pub fn state(&self) -> String {
-        format!("{} of {} threads have arrived", self.arrived, self.needed)
-    }
-}
-
 impl Mbarrier {
+    /// A copy that reports to it and may be under way, as far as threads know.
+    pub fn unfinished(&self) -> Option<LastCopy> {
+        self.last_copy.filter(|copy| copy.phase >= self.seen)
+    }
+
     /// How far it is, and where it was initialised.
     pub fn state(&self) -> (String, u32) {
         let bytes = if self.bytes != 0 { format!(", and {} bytes", self.bytes) } else { String::new() };
@@ -77,80 +68,10 @@ impl Mbarrier {
 }
 
 impl BlockRun<'_> {
-    fn value(&self, warp: usize, strand: &Strand, call: &Call, index: usize, lane: usize) -> u64 {
+    pub fn value(&self, warp: usize, strand: &Strand, call: &Call, index: usize, lane: usize) -> u64 {
         let regs = self.warps[warp].regs.as_ptr() as *mut Row;
         let operands = Operands { regs, slots: &strand.slots, consts: &self.launch.program.consts };
         call.lane(&operands, index, lane)
-    }
-
-    /// `bar.sync` and `bar.arrive`.
-    pub fn named(&mut self, warp: usize, strand: &mut Strand, number: u32) -> Option<Pause> {
-        let call = &self.launch.program.calls[number as usize];
-        let first = strand.mask.trailing_zeros() as usize;
-        let id = self.value(warp, strand, call, 0, first) as u32;
-        let same: u32 = lanes(strand.mask)
-            .filter(|lane| self.value(warp, strand, call, 0, *lane) as u32 == id)
-            .map(|lane| 1 << lane)
-            .sum();
-        if same != strand.mask {
-            let (others, pc) = (strand.mask & !same, strand.pc);
-            self.warps[warp].split(strand, others, pc);
-        }
-        let who = format!("{} arrives", self.thread_name(warp, first));
-        let needed = self.value(warp, strand, call, 1, first) as u32;
-        if id >= 16 {
-            let message = format!("there is no named barrier {id}: they are numbered 0 to 15");
-            self.fault(FaultKind::Barrier, message, (call.site, who), Vec::new());
-            return Some(self.stop());
-        }
-        let published = self.clocks.publish(warp, strand.mask);
-        let barrier = self.named.entry(id).or_default();
-        if barrier.arrived == 0 {
-            (barrier.needed, barrier.site) = (needed, call.site);
-        }
-        barrier.arrived += strand.mask.count_ones();
-        add(&mut barrier.published, published);
-        let (arrived, expected, site) = (barrier.arrived, barrier.needed, barrier.site);
-        if expected != needed || arrived > expected {
-            let message = if expected != needed {
-                format!("named barrier {id} is used for {expected} and for {needed} threads at once")
-            } else {
-                format!("{arrived} threads arrive at named barrier {id}, which is for {expected}")
-            };
-            let others = vec![(site, format!("the first arrived for {expected} threads"))];
-            self.fault(FaultKind::Barrier, message, (call.site, who), others);
-            return Some(self.stop());
-        }
-        let waits = call.meaning == Meaning::BarrierSync;
-        if arrived < expected {
-            if !waits {
-                return None;
-            }
-            strand.state = State::Named { id, site: call.site };
-            return Some(Pause::Waiting);
-        }
-        let published = self.named.remove(&id).and_then(|barrier| barrier.published);
-        self.progress();
-        let mut woken = Vec::new();
-        for (index, warp) in self.warps.iter_mut().enumerate() {
-            for other in &mut warp.strands {
-                if matches!(other.state, State::Named { id: theirs, .. } if theirs == id) {
-                    other.state = State::Ready;
-                    other.pc += 1;
-                    woken.push((index, other.mask));
-                }
-            }
-        }
-        if waits {
-            woken.push((warp, strand.mask));
-        }
-        if let Some(published) = published {
-            for (warp, mask) in woken {
-                let live = self.warps[warp].live;
-                self.clocks.acquire(warp, mask, live, &published);
-            }
-        }
-        None
     }
 
     /// The operations on mbarriers.
@@ -160,7 +81,7 @@ impl BlockRun<'_> {
         let Some(CallArg::Address(access)) = call.args.first() else { return None };
         let access = &program.accesses[*access as usize];
         let Some(offsets) = self.offsets(warp, strand, access) else { return Some(Pause::Stopped) };
-        let super::program::Place::Shared(byte) = access.place else { return None };
+        let Place::Shared(byte) = access.place else { return None };
         let waits = matches!(call.meaning, Meaning::MbarrierWait | Meaning::MbarrierTest);
         let touch = match call.meaning {
             Meaning::MbarrierInit | Meaning::MbarrierInvalidate => Touch::Write,
@@ -188,10 +109,19 @@ impl BlockRun<'_> {
             let at = key(lane);
             match call.meaning {
                 Meaning::MbarrierInit => {
-                    if operand < 1 {
-                        let message = format!("an mbarrier of `{name}` is initialised for {operand} arrivals");
+                    let old = self.mbarriers.get(&at).map(|old| (old.site, "it was initialised here".to_owned()));
+                    let message = match &old {
+                        Some(_) => Some(format!(
+                            "an mbarrier of `{name}` is initialised again while it lives; put `mbarrier_invalidate` before"
+                        )),
+                        None if !(1..=MOST_ARRIVALS).contains(&operand) => Some(format!(
+                            "an mbarrier of `{name}` is initialised for {operand} arrivals: 1 to {MOST_ARRIVALS} are possible"
+                        )),
+                        None => None,
+                    };
+                    if let Some(message) = message {
                         let what = format!("{} initialises it", self.thread_name(warp, lane));
-                        self.fault(FaultKind::Barrier, message, (call.site, what), Vec::new());
+                        self.fault(FaultKind::Barrier, message, (call.site, what), old.into_iter().collect());
                         return Some(self.stop());
                     }
                     let new = Mbarrier {
@@ -205,7 +135,16 @@ impl BlockRun<'_> {
                     self.mbarriers.insert(at, new);
                 }
                 Meaning::MbarrierInvalidate => {
-                    self.mbarriers.remove(&at);
+                    if let Some(copy) = self.mbarriers.remove(&at).and_then(|barrier| barrier.unfinished()) {
+                        let message = format!(
+                            "an mbarrier of `{name}` is invalidated while bulk copies may still report to it: no thread \
+                             waits for their bytes"
+                        );
+                        let what = format!("{} invalidates it", self.thread_name(warp, lane));
+                        let theirs = format!("{} copies", self.launch.thread_name(copy.block, copy.thread));
+                        self.fault(FaultKind::Barrier, message, (call.site, what), vec![(copy.site, theirs)]);
+                        return Some(self.stop());
+                    }
                 }
                 Meaning::MbarrierExpect => {
                     if !self.expect_bytes(at, operand, call.site, warp, lane) {
@@ -217,7 +156,12 @@ impl BlockRun<'_> {
                     if !self.expect_bytes(at, expect, call.site, warp, lane) {
                         return Some(Pause::Stopped);
                     }
-                    let published = self.clocks.publish(warp, 1 << lane);
+                    let published = if call.meaning == Meaning::MbarrierArrive(Order::Relaxed) {
+                        // That something is over needs no order: nothing it reads or writes can still change.
+                        Published::new(self.number, self.clocks.view(warp, lane).of_agents())
+                    } else {
+                        self.clocks.publish(warp, 1 << lane)
+                    };
                     if !self.arrive(at, 1, published, (call.site, warp, lane)) {
                         return Some(Pause::Stopped);
                     }
@@ -227,6 +171,34 @@ impl BlockRun<'_> {
         self.progress();
         strand.pc += 1;
         Some(Pause::Time)
+    }
+
+    /// Whether lanes store to no mbarrier that lives.
+    pub fn spares_mbarriers(&mut self, warp: usize, access: &Access, at: &[u32; LANES], active: u32) -> bool {
+        let Place::Shared(byte) = access.place else { return true };
+        if self.mbarriers.is_empty() {
+            return true;
+        }
+        let elem = access.elem.bytes() as u32;
+        let bytes = |lane: usize| byte + at[lane] * elem..byte + (at[lane] + access.count) * elem;
+        let near = |bytes: std::ops::Range<u32>| self.mbarriers.range(bytes.start / 8 * 8..bytes.end).next();
+        let all = lanes(active).map(bytes).reduce(|a, b| a.start.min(b.start)..a.end.max(b.end));
+        if all.and_then(near).is_none() {
+            return true;
+        }
+        let hit = lanes(active).find_map(|lane| Some((lane, near(bytes(lane))?.1.site)));
+        let Some((lane, site)) = hit else { return true };
+        let name = &self.launch.function.buffers[access.buffer].name;
+        let message = format!("an mbarrier that lives is written over in `{name}`; put `mbarrier_invalidate` before");
+        let what = format!("{} writes it", self.thread_name(warp, lane));
+        self.fault(
+            FaultKind::Barrier,
+            message,
+            (access.site, what),
+            vec![(site, "it was initialised here".to_owned())],
+        );
+        self.stop();
+        false
     }
 
     /// Arrivals more are expected in this phase.

@@ -2,20 +2,21 @@
 
 use super::agents::Agents;
 use super::atomics::Fences;
-use super::barriers::{Mbarrier, Named};
+use super::barriers::Mbarrier;
 use super::clocks::{Clocks, Published};
 use super::cluster::Member;
 use super::exec::Pause;
 use super::grid::GridThreads;
 use super::group::RegisterPool;
 use super::launch::{Launch, Resident};
+use super::named::Named;
 use super::program::slot;
 use super::proxies::Proxies;
 use super::random::Random;
 use super::report::{Counters, Fault, FaultKind, Party};
 use super::shadow::Shadow;
 use super::warp::{NONE, State, Strand, Warp};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
 /// How many faults a block reports.
@@ -63,7 +64,7 @@ pub struct BlockRun<'l> {
     pub last_exit: u32,
     pub named: HashMap<u32, Named>,
     /// By byte offset in shared memory.
-    pub mbarriers: HashMap<u32, Mbarrier>,
+    pub mbarriers: BTreeMap<u32, Mbarrier>,
     /// By thread.
     pub fences: HashMap<u32, Fences>,
     /// What is done asynchronously.
@@ -111,7 +112,7 @@ impl<'l> BlockRun<'l> {
             alive: threads,
             last_exit: 0,
             named: HashMap::new(),
-            mbarriers: HashMap::new(),
+            mbarriers: BTreeMap::new(),
             fences: HashMap::new(),
             agents: Agents::default(),
             proxies: Proxies::default(),

@@ -7,7 +7,7 @@
 use super::agents::Agent;
 use super::block::BlockRun;
 use super::elements::{load_element, store_element};
-use super::exchange::combine;
+use super::exchange::combine_global;
 use super::exec::{Operands, Pause};
 use super::lanes::{Row, lanes};
 use super::memory::{load_at, store_at};
@@ -378,7 +378,7 @@ unsafe fn combine_bytes(op: AtomicOp, elem: Scalar, from: &[u8], to: *mut u8) {
         // SAFETY: the caller's duty.
         unsafe {
             let at = to.add(index * size);
-            let new = combine(op, elem, load_element(at, size), u64::from_le_bytes(bytes), 0);
+            let new = combine_global(op, elem, load_element(at, size), u64::from_le_bytes(bytes), 0);
             store_element(at, size, new);
         }
     }

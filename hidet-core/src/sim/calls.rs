@@ -50,12 +50,16 @@ impl BlockRun<'_> {
             Meaning::Atomic(..) | Meaning::AtomicLoad(..) | Meaning::AtomicStore(..) => {
                 self.atomic(warp, strand, number)
             }
-            Meaning::Fence(..) => {
-                self.fence(warp, strand);
+            Meaning::Fence(level) => {
+                self.fence(warp, strand, level);
                 None
             }
-            Meaning::FenceProxyAsync | Meaning::MbarrierInitFence => {
-                self.fence_proxy(warp, strand, call.meaning == Meaning::FenceProxyAsync);
+            Meaning::FenceProxyAsync(space) => {
+                self.fence_proxy(warp, strand, Some(space));
+                None
+            }
+            Meaning::MbarrierInitFence => {
+                self.fence_proxy(warp, strand, None);
                 None
             }
             Meaning::TensorLoad
@@ -84,7 +88,7 @@ impl BlockRun<'_> {
             Meaning::Prefetch | Meaning::GridOrder => None,
             Meaning::MbarrierInit
             | Meaning::MbarrierInvalidate
-            | Meaning::MbarrierArrive
+            | Meaning::MbarrierArrive(_)
             | Meaning::MbarrierArriveExpect
             | Meaning::MbarrierExpect
             | Meaning::MbarrierWait

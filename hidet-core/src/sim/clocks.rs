@@ -26,7 +26,7 @@ struct WarpViews {
 /// The clocks of a block.
 #[derive(Debug)]
 pub struct Clocks {
-    block: u32,
+    pub block: u32,
     threads: u32,
     tick: u32,
     warps: Vec<WarpViews>,
@@ -48,7 +48,8 @@ impl Clocks {
         if self.warps[warp].lanes.is_some() { 0 } else { self.warps[warp].common.floor }
     }
 
-    fn view(&self, warp: usize, lane: usize) -> &View {
+    /// What the lane has seen of others.
+    pub fn view(&self, warp: usize, lane: usize) -> &View {
         let views = &self.warps[warp];
         views.lanes.as_ref().map_or(&views.common, |lanes| &lanes[lane])
     }
@@ -77,7 +78,7 @@ impl Clocks {
     /// What the block has done, published right after its threads have met.
     pub fn after_barrier(&self) -> Published {
         let view = self.warps.first().map(|warp| warp.common.clone());
-        Published { block: self.block, view: view.unwrap_or_default() }
+        Published::new(self.block, view.unwrap_or_default())
     }
 
     /// Time moves on for the warp.
@@ -111,7 +112,7 @@ impl Clocks {
         }
         view.threads = Some(times);
         self.advance(warp);
-        Published { block: self.block, view }
+        Published::new(self.block, view)
     }
 
     /// The lanes of the mask have seen what was published. `live` are the lanes of the warp that have not ended.

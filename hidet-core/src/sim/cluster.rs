@@ -212,7 +212,7 @@ impl BlockRun<'_> {
         member.arrived[warp] |= mask;
         let cluster = member.cluster.clone();
         if order == Order::Relaxed {
-            cluster.publish(Published { block: self.number, view: View::default() });
+            cluster.publish(Published::new(self.number, View::default()));
         } else if waits {
             member.waiting.push((warp, mask));
         } else {

@@ -210,7 +210,7 @@ impl BlockRun<'_> {
             let operands = self.call_operands(warp, &party.slots);
             for lane in lanes(party.mask) {
                 values[lane] = call.lane(&operands, 1, lane);
-                choice[lane] = call.lane(&operands, 2, lane) as u32 as i32 as i64;
+                choice[lane] = (call.lane(&operands, 2, lane) & 31) as i64;
             }
         }
         let mut results = [0u64; LANES];
@@ -219,7 +219,7 @@ impl BlockRun<'_> {
                 for lane in lanes(here) {
                     let own = lane as i64;
                     let source = match kind {
-                        ShuffleKind::Index => choice[lane].rem_euclid(32),
+                        ShuffleKind::Index => choice[lane],
                         ShuffleKind::Up => own - choice[lane],
                         ShuffleKind::Down => own + choice[lane],
                         ShuffleKind::Xor => own ^ choice[lane],
@@ -293,4 +293,14 @@ pub fn combine(op: AtomicOp, scalar: Scalar, a: u64, b: u64, c: u64) -> u64 {
     };
     // The table of intrinsics allows only types that have the operation.
     eval::binary(binary, scalar).map_or(a, |f| f(a, b))
+}
+
+/// The same in global memory, where sums of `f32` take subnormals, and give them, as zeros of their sign (PTX ISA,
+/// `atom`, `red`, `cp.reduce.async.bulk`).
+pub fn combine_global(op: AtomicOp, scalar: Scalar, a: u64, b: u64, c: u64) -> u64 {
+    if (op, scalar) != (AtomicOp::Add, Scalar::F32) {
+        return combine(op, scalar, a, b, c);
+    }
+    let flushed = |bits: u64| if bits & 0x7f80_0000 == 0 { bits & 0x8000_0000 } else { bits };
+    flushed(combine(op, scalar, flushed(a), flushed(b), c))
 }

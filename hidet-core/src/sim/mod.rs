@@ -29,6 +29,7 @@ mod group;
 mod lanes;
 mod launch;
 mod memory;
+mod named;
 mod observe;
 mod peer;
 mod print;

@@ -25,6 +25,9 @@ impl BlockRun<'_> {
         }
         if touch != Touch::Read {
             self.progress();
+            if !self.spares_mbarriers(warp, access, at, active) {
+                return;
+            }
         }
         let options = self.launch.options;
         if options.counters {
@@ -125,7 +128,7 @@ impl BlockRun<'_> {
         if !fresh && !tensor.memory.all_written() {
             for lane in lanes(active) {
                 let start = tensor.offset + at[lane] as usize * elem;
-                if touch == Touch::Write {
+                if matches!(touch, Touch::Write | Touch::AtomicWrite) {
                     tensor.memory.mark(start, bytes);
                 } else if reads && found.unset.is_none() && !tensor.memory.is_written(start, bytes) {
                     found.unset = Some((at[lane], lane));

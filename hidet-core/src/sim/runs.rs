@@ -7,6 +7,7 @@ use super::global::{PAGE, Page};
 use super::program::Place;
 use super::report::FaultKind;
 use super::shadow::{Accessor, Conflict, Touch};
+use crate::intrinsics::Space;
 use crate::ir::{self, BufferId};
 
 /// Who accesses, and what for.
@@ -94,9 +95,7 @@ impl BlockRun<'_> {
                         found.conflict = Some((cell * granule, conflict));
                     }
                 } else if found.unfenced.is_none()
-                    && !write.is_agent()
-                    && write.block == self.number
-                    && !self.proxies.is_fenced(&write, &self.clocks, who.warp, who.lane)
+                    && !self.proxies.is_fenced(Space::Shared, &write, &self.clocks, who.warp, who.lane)
                 {
                     found.unfenced = Some((cell * granule, write));
                 }
@@ -126,6 +125,8 @@ impl BlockRun<'_> {
                 Accessor { clocks: &self.clocks, block: self.number, warp: who.warp, agent: who.agent, site: who.site };
             let mut cell = start / shadow.granule;
             let end = (start + bytes).div_ceil(shadow.granule);
+            // As above. Writes that nothing orders are found as races.
+            let mut fenced = Epoch::default();
             while cell < end {
                 let number = cell / PAGE;
                 let stop = end.min((number + 1) * PAGE);
@@ -136,6 +137,18 @@ impl BlockRun<'_> {
                     found.unset = unset.map(|cell| cell * shadow.granule);
                 }
                 let cells = cell % PAGE..cell % PAGE + (stop - cell);
+                for cell in cells.clone() {
+                    page.changes(cell, &mut |write| {
+                        if write != fenced
+                            && found.unfenced.is_none()
+                            && !self.proxies.is_fenced(Space::Global, &write, &self.clocks, who.warp, who.lane)
+                            && self.clocks.is_before(&write, who.warp, who.lane)
+                        {
+                            found.unfenced = Some(((number * PAGE + cell) * shadow.granule, write));
+                        }
+                        fenced = write;
+                    });
+                }
                 page.touch_run(cells, &me, 1 << who.lane, who.touch, &mut |cell, conflict| {
                     found.conflict.get_or_insert(((number * PAGE + cell) * shadow.granule, conflict));
                 });
@@ -148,10 +161,11 @@ impl BlockRun<'_> {
     }
 
     fn report_unfenced(&mut self, who: &Visitor, element: u32, write: &Epoch) {
-        let name = &self.launch.function.buffers[who.buffer].name;
+        let ir::Buffer { name, scope, .. } = &self.launch.function.buffers[who.buffer];
+        let fence = if *scope == ir::Scope::Global { "fence_proxy_async_global" } else { "fence_proxy_async" };
         let message = format!(
             "element {element} of `{name}` was written by a thread, and an asynchronous operation need not see that; put \
-             `fence_proxy_async()` after the write, before the threads meet"
+             `{fence}()` after the write, before the threads meet"
         );
         let mine = format!("{} issues the operation", self.thread_name(who.warp, who.lane));
         let theirs = format!("{} writes it", self.launch.thread_name(write.block, write.thread()));

@@ -1,24 +1,31 @@
 //! The bytes that bulk copies bring to mbarriers, and the fences that make mbarriers and memory known to them.
 
 use super::agents::Agent;
-use super::barriers::LastCopy;
+use super::barriers::{LastCopy, Mbarrier};
 use super::block::BlockRun;
-use super::clocks::{Published, View};
+use super::clocks::{Published, View, add};
 use super::lanes::lanes;
 use super::report::FaultKind;
 use super::warp::Strand;
+use crate::intrinsics::Space;
 
 /// What an mbarrier can count in one phase, of bytes.
 const MOST_BYTES: i64 = (1 << 20) - 1;
 
 impl BlockRun<'_> {
-    /// `fence.proxy.async`, or the fence that makes initialised mbarriers known.
-    pub fn fence_proxy(&mut self, warp: usize, strand: &Strand, memory: bool) {
+    /// `fence.proxy.async` for what the thread wrote to a kind of memory, or, without one, the fence that makes
+    /// initialised mbarriers known.
+    pub fn fence_proxy(&mut self, warp: usize, strand: &Strand, memory: Option<Space>) {
         let now = self.clocks.now(warp);
         for lane in lanes(strand.mask) {
             let thread = (warp * 32 + lane) as u32;
-            if memory && self.launch.options.checks.races {
-                self.proxies.fence(thread, now);
+            if let Some(space) = memory
+                && self.launch.options.checks.races
+            {
+                self.proxies.fence(space, thread, now);
+            }
+            if memory == Some(Space::Global) {
+                continue;
             }
             for barrier in self.mbarriers.values_mut().filter(|barrier| barrier.owner == thread) {
                 barrier.fenced = true;
@@ -61,11 +68,8 @@ impl BlockRun<'_> {
         barrier.bytes -= i64::from(bytes);
         let mut view = View::default();
         view.see_agent(agent, time);
-        let published = Published { block: self.number, view };
-        match &mut barrier.arriving {
-            Some(arriving) => arriving.join(&published),
-            None => barrier.arriving = Some(published),
-        }
+        let published = Published::new(self.number, view);
+        add(&mut barrier.arriving, published);
         self.progress();
         self.settle(at, site, thread as usize / 32, thread as usize % 32);
     }
@@ -89,7 +93,7 @@ impl BlockRun<'_> {
         let mut left: Vec<(u32, u32, u32)> = self
             .mbarriers
             .values()
-            .filter_map(|barrier| barrier.last_copy.filter(|copy| copy.phase >= barrier.seen))
+            .filter_map(Mbarrier::unfinished)
             .map(|copy| (copy.site, copy.block, copy.thread))
             .collect();
         left.sort_unstable();

@@ -2,7 +2,7 @@
 
 use super::block::BlockRun;
 use super::elements::{load_element, store_element};
-use super::exchange::combine;
+use super::exchange::combine_global;
 use super::exec::{Operands, Pause, read_lane, write_lane};
 use super::lanes::lanes;
 use super::memory::update_at;
@@ -62,7 +62,7 @@ impl BlockRun<'_> {
                     let row = regs.add(row as usize);
                     let element = base.add((at[lane] + part) as usize * bytes);
                     let value = read_lane(row, wide, lane);
-                    let add = |old| combine(AtomicOp::Add, memory.elem, old, value, 0);
+                    let add = |old| combine_global(AtomicOp::Add, memory.elem, old, value, 0);
                     match call.meaning {
                         Meaning::LoadVector { .. } => write_lane(row, wide, lane, load_element(element, bytes)),
                         Meaning::StoreVector => store_element(element, bytes, value),

@@ -100,28 +100,40 @@ fn join_times(into: &mut Option<Rc<Vec<u32>>>, from: &Option<Rc<Vec<u32>>>) {
     }
 }
 
+fn join_blocks(into: &mut Option<Rc<BTreeMap<u32, View>>>, from: &Option<Rc<BTreeMap<u32, View>>>) {
+    match (&mut *into, from) {
+        (_, None) => {}
+        (None, Some(from)) => *into = Some(from.clone()),
+        (Some(into), Some(from)) => {
+            if !Rc::ptr_eq(into, from) {
+                let into = Rc::make_mut(into);
+                for (block, view) in from.iter() {
+                    into.entry(*block).or_default().join(view);
+                }
+            }
+        }
+    }
+}
+
 impl View {
     /// Adds what another one has seen, of the same block.
     pub fn join(&mut self, other: &View) {
         self.floor = self.floor.max(other.floor);
         join_times(&mut self.threads, &other.threads);
         join_times(&mut self.agents, &other.agents);
-        match (&mut self.others, &other.others) {
-            (_, None) => {}
-            (None, Some(from)) => self.others = Some(from.clone()),
-            (Some(into), Some(from)) => {
-                if !Rc::ptr_eq(into, from) {
-                    let into = Rc::make_mut(into);
-                    for (block, view) in from.iter() {
-                        into.entry(*block).or_default().join(view);
-                    }
-                }
-            }
-        }
+        join_blocks(&mut self.others, &other.others);
     }
 
     /// Adds what was published, as a view of the block `mine`.
     pub fn acquire(&mut self, mine: u32, published: &Published) {
+        self.acquire_public(mine, published);
+        if let Some(view) = published.within.as_ref().and_then(|within| within.get(&mine)) {
+            self.join(view);
+        }
+    }
+
+    /// The same, without what is for the threads of one block alone.
+    fn acquire_public(&mut self, mine: u32, published: &Published) {
         if published.block == mine {
             self.join(&published.view);
         } else {
@@ -179,6 +191,13 @@ impl View {
         self.agents.as_ref().is_some_and(|times| times.get(agent as usize).is_some_and(|seen| *seen >= time))
     }
 
+    /// What it says of asynchronous operations.
+    pub fn of_agents(&self) -> View {
+        let of_block = |(block, view): (&u32, &View)| (*block, view.of_agents());
+        let others = self.others.as_ref().map(|others| Rc::new(others.iter().map(of_block).collect()));
+        View { floor: 0, threads: None, agents: self.agents.clone(), others }
+    }
+
     /// Everything that the agent did up to the time was waited for.
     pub fn see_agent(&mut self, agent: u32, time: u32) {
         let times = Rc::make_mut(self.agents.get_or_insert_default());
@@ -192,12 +211,25 @@ impl View {
 pub struct Published {
     pub block: u32,
     pub view: View,
+    /// By block: what is published for its own threads alone.
+    within: Option<Rc<BTreeMap<u32, View>>>,
 }
 
 impl Published {
+    pub fn new(block: u32, view: View) -> Published {
+        Published { block, view, within: None }
+    }
+
+    /// The same for the threads of its block alone.
+    pub fn within_its_block(self) -> Published {
+        let within = Some(Rc::new(BTreeMap::from([(self.block, self.view)])));
+        Published { block: self.block, view: View::default(), within }
+    }
+
     /// Adds what someone else published.
     pub fn join(&mut self, other: &Published) {
-        self.view.acquire(self.block, other);
+        self.view.acquire_public(self.block, other);
+        join_blocks(&mut self.within, &other.within);
     }
 
     /// Whether an access happens before what was published.

@@ -1,8 +1,8 @@
 //! Reports of threads that wait in vain: divergent barriers, deadlocks, endless polling.
 
-use super::barriers::Named;
 use super::block::BlockRun;
 use super::lanes::lanes;
+use super::named::Named;
 use super::report::FaultKind;
 use super::warp::{State, Strand};
 use std::collections::BTreeMap;

@@ -90,6 +90,11 @@ impl Warp {
         }
     }
 
+    /// The lanes that exist, whether they have ended or not.
+    pub fn all(&self) -> u32 {
+        self.all
+    }
+
     /// Whether no lane has ended.
     pub fn is_whole(&self) -> bool {
         self.live == self.all

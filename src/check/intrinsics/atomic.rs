@@ -17,6 +17,9 @@ pub fn cases(row: &Row) -> Vec<Case> {
                     if op == AtomicOp::Add {
                         cases.push(contended(row, scalar, shared));
                     }
+                    if row.name == "atomic.add" && scalar == Scalar::F32 {
+                        cases.push(subnormal(row, shared));
+                    }
                 }
                 Meaning::AtomicLoad(..) => cases.push(load(row, scalar, shared)),
                 Meaning::AtomicStore(..) => cases.push(store(row, scalar, shared)),
@@ -92,6 +95,35 @@ fn atomic(row: &Row, scalar: Scalar, op: AtomicOp, shared: bool) -> Case {
     if shared {
         case.line("call sync.threads()");
         case.copy("s", "p", scalar, 1);
+    }
+    case
+}
+
+/// Sums of subnormals, which global memory takes and gives as zeros (PTX ISA, `atom`).
+fn subnormal(row: &Row, shared: bool) -> Case {
+    const LEAST: u64 = 1 << 23;
+    const HALF: u64 = LEAST / 2;
+    const MINUS: u64 = 1 << 31;
+    // What is there, what is added, the sum in global and in shared memory.
+    let sums = [
+        [0, HALF, 0, HALF],
+        [HALF, LEAST, LEAST, LEAST + HALF],
+        [LEAST, MINUS + HALF, LEAST, HALF],
+        [MINUS + HALF, MINUS, MINUS, MINUS + HALF],
+        [LEAST + HALF, MINUS + LEAST, 0, HALF],
+    ];
+    let column = |column: usize| sums.iter().cycle().take(32).map(|sum| sum[column]).collect::<Vec<u64>>();
+    let (mut case, memory) = start(row, Scalar::F32, shared);
+    case.detail += ", subnormal";
+    case.inout("p", Scalar::F32, column(0), column(if shared { 3 } else { 2 }));
+    case.input("x", Scalar::F32, column(1));
+    if shared {
+        case.copy("p", "s", Scalar::F32, 1);
+    }
+    case.line("%x: f32 = load @x[%t]");
+    case.line(format!("%y: f32 = call {}(@{memory}[%t], %x)", row.name));
+    if shared {
+        case.copy("s", "p", Scalar::F32, 1);
     }
     case
 }

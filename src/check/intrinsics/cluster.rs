@@ -21,7 +21,8 @@ pub fn cases(row: &Row) -> Vec<Case> {
         "cluster.store" => each(SYNC, &format!("call cluster.store(@s[%t], %x, %next)\n{SYNC}\n%v: T = load @s[%t]")),
         "cluster.mbarrier.arrive" => one(READY, &format!("{STORE}\n{ARRIVE}\n%v: T = load @s[%t]"), SYNC),
         "cluster.mbarrier.arrive.relaxed" => {
-            one(READY, &format!("store @s[%t] = %x\n{SYNC}\n{LOAD}"), &ARRIVE.replace("arrive(", "arrive.relaxed("))
+            let arrive = ARRIVE.replace("arrive(", "arrive.relaxed(");
+            one(READY, &format!("store @s[%t] = %x\n{SYNC}\n{LOAD}\n{arrive}"), SYNC)
         }
         "cluster.mbarrier.arrive.expect" => one(
             EMPTY,

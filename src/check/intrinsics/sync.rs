@@ -20,6 +20,7 @@ pub fn cases() -> Vec<Case> {
         copied("cp.async.wait.all", "call cp.async.wait.all()\ncall sync.threads()"),
         copied("cp.async.mbarrier.arrive", &format!("call cp.async.mbarrier.arrive(@bar[%z])\n{ARRIVED}")),
         stored(),
+        brought(),
         elected(),
         clock(),
         met(),
@@ -140,6 +141,23 @@ fn stored() -> Case {
     case.lines("%x: i32 = load @x[%t]\nstore @s[%t] = %x\ncall fence.proxy.async()\ncall sync.warp(%mask)");
     case.lines("if %first {\ncall bulk.store(@g[%z], @s[%z], %bytes)\ncall bulk.commit()\ncall bulk.wait.read(0)\n}");
     case.lines("call sync.warp(%mask)\nstore @s[%t] = %t\nif %first {\ncall bulk.wait(0)\n}");
+    case
+}
+
+/// What threads wrote to global memory a bulk copy brings.
+fn brought() -> Case {
+    let mut case = Case::new("fence.proxy.async.global", "", 32);
+    case.input("x", Scalar::I32, numbers(32));
+    case.inout("g", Scalar::I32, vec![0; 32], numbers(32));
+    case.output("y", Scalar::I32, backwards(32));
+    case.memory("shared @s: i32[32] align 128");
+    case.memory("shared @bar: u64[1]");
+    case.lines("%first: bool = eq %t, %z\n%bytes: i32 = const 128\n%last: i32 = const 31\n%from: i32 = sub %last, %t");
+    case.lines("if %first {\ncall mbarrier.init(@bar[%z], %one)\ncall mbarrier.init.fence()\n}");
+    case.lines("%x: i32 = load @x[%t]\nstore @g[%t] = %x\ncall fence.proxy.async.global()\ncall sync.threads()");
+    case.lines("if %first {\ncall mbarrier.arrive.expect(@bar[%z], %bytes)");
+    case.lines("call bulk.load(@s[%z], @g[%z], %bytes, @bar[%z])\n}\ncall mbarrier.wait(@bar[%z], %z)");
+    case.lines("%v: i32 = load @s[%from]\nstore @y[%t] = %v");
     case
 }
 

@@ -14,6 +14,9 @@ pub(super) fn pieces() -> Vec<Piece> {
 ## hidet_fence_proxy_async
 @ void hidet_fence_proxy_async() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
+## hidet_fence_proxy_async_global
+@ void hidet_fence_proxy_async_global() { asm volatile("fence.proxy.async.global;" ::: "memory"); }
+
 ## hidet_nanosleep
 @ void hidet_nanosleep(unsigned ns) { asm volatile("nanosleep.u32 %0;" :: "r"(ns)); }
 

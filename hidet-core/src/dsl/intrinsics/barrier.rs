@@ -14,6 +14,8 @@ plain! {
     fence_system "fence.system";
     /// Makes this thread's accesses to shared memory visible to asynchronous copies and tensor cores (sm_90).
     fence_proxy_async "fence.proxy.async";
+    /// Makes this thread's accesses to global memory visible to asynchronous bulk copies (sm_90).
+    fence_proxy_async_global "fence.proxy.async.global";
 }
 
 /// The 32 lanes of the warp meet; their accesses before it happen before those after it.
@@ -22,7 +24,7 @@ pub fn sync_warp() {
     intrinsic("sync.warp").value::<u32>(u32::MAX).run();
 }
 
-/// `threads` threads meet at the named barrier `id`.
+/// `threads` threads, whole warps, meet at the named barrier `id`, 1 to 15: number 0 is that of [`sync_threads`].
 #[track_caller]
 pub fn barrier_sync(id: impl IntoExpr<i32>, threads: i32) {
     intrinsic("bar.sync").value::<i32>(id).imm(threads.into()).run();

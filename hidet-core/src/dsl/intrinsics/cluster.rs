@@ -134,8 +134,8 @@ pub fn mbarrier_arrive_cluster(at: Address<u64>, rank: impl IntoExpr<i32>) {
     intrinsic("cluster.mbarrier.arrive").address(&at).value::<i32>(rank).run();
 }
 
-/// Arrives at the mbarrier of the block of that rank in the cluster, without ordering what this thread wrote: to hand
-/// back a buffer that this block has only read. It spares the fence of the whole device that the other form needs.
+/// Arrives at the mbarrier of the block of that rank in the cluster, without ordering what threads read or wrote: to
+/// hand back a buffer that only asynchronous operations used, for whose end this thread has waited. It spares the fence of the whole device that the other form needs.
 #[track_caller]
 pub fn mbarrier_arrive_cluster_relaxed(at: Address<u64>, rank: impl IntoExpr<i32>) {
     intrinsic("cluster.mbarrier.arrive.relaxed").address(&at).value::<i32>(rank).run();

@@ -4,7 +4,7 @@ use super::{Compiler, Result};
 use crate::intrinsics::matrix::{
     Fragments, Product, matrix_fragment, mma_fragments, positions, wgmma_accumulator, wgmma_left,
 };
-use crate::intrinsics::{AtomicOp, Effect, Intrinsic, Meaning, Operand, Order, Row};
+use crate::intrinsics::{AtomicOp, Effect, Intrinsic, Meaning, Operand, Order, Reach, Row};
 use crate::ir::{Arg, Handle, Scope, ValueId, descriptor};
 use crate::sim::program::{Call, CallArg};
 use crate::types::Scalar;
@@ -14,20 +14,21 @@ impl Compiler<'_> {
         let row = intrinsic.row();
         let mut operands = Vec::new();
         let mut global = false;
-        for (arg, operand) in args.iter().zip(&row.operands) {
+        for (position, (arg, operand)) in args.iter().zip(&row.operands).enumerate() {
             operands.push(match (arg, operand) {
                 (Arg::Value(value), _) => {
                     let value = self.value(*value)?;
                     CallArg::Value(value.src, value.ty.scalar)
                 }
                 (Arg::Imm(value), _) => CallArg::Imm(*value),
-                (Arg::Address { buffer, index }, Operand::Address { effect, count, .. }) => {
+                (Arg::Address { buffer, index }, Operand::Address { effect, .. }) => {
                     global |= self.function.buffers[*buffer].scope == Scope::Global;
                     let elem = self.function.buffers[*buffer].elem.bytes() as u32;
-                    let count = match row.meaning {
-                        Meaning::CpAsync { bytes } => bytes.div_ceil(elem),
-                        _ if is_bulk(row.meaning) && *effect != Effect::Barrier && *count == 0 => 0,
-                        _ => (*count).max(1),
+                    let count = match (row.reach(position), row.meaning) {
+                        (_, Meaning::CpAsync { bytes }) => bytes.div_ceil(elem),
+                        (Some(Reach::Elements(count)), _) => count,
+                        // Chunks of 16 bytes, of which the operation itself says how many.
+                        _ => 0,
                     };
                     let verb = match effect {
                         Effect::Read => "reads it",
@@ -56,7 +57,7 @@ impl Compiler<'_> {
         let float = operands.iter().any(|operand| matches!(operand, CallArg::Value(_, scalar) if scalar.is_float()));
         self.program.communicates |= match row.meaning {
             // Integer updates whose result nobody reads come out the same in any order.
-            Meaning::Atomic(op, order, _) => {
+            Meaning::Atomic(op, order) => {
                 let swaps = matches!(op, AtomicOp::Exchange | AtomicOp::CompareExchange);
                 global && (used || float || swaps || order != Order::Relaxed)
             }
@@ -115,10 +116,4 @@ fn matrix_positions(row: &Row, number: usize, count: u32, transposed: bool) -> V
     let lane =
         |lane: &[u32]| (0..count).flat_map(|matrix| lane.iter().map(move |at| matrix * size + at)).collect::<Vec<_>>();
     one.chunks(each as usize).flat_map(lane).collect()
-}
-
-/// Whether its addresses are of chunks of 16 bytes, of which the operation itself says how many.
-fn is_bulk(meaning: Meaning) -> bool {
-    use Meaning::*;
-    matches!(meaning, TensorLoad | TensorStore(_) | BulkLoad | BulkStore(_) | Wgmma { .. })
 }

@@ -1,6 +1,7 @@
 //! Kernels that are right: their results, and that no checker says anything.
 
 use super::*;
+use crate::sim::compile;
 
 /// Options of several seeds, on one thread and on two, with and without checks.
 fn all_options() -> Vec<Options> {
@@ -165,4 +166,51 @@ block (128, 1, 1)
             }
         }
     }
+}
+
+#[test]
+fn an_atomic_store_is_a_write() {
+    let source = "
+kernel set(@x: inout i32[1])
+grid (1, 1, 1)
+block (1, 1, 1)
+{
+  %zero: i32 = const 0
+  %seven: i32 = const 7
+  call store.relaxed(@x[%zero], %seven)
+  %x: i32 = call load.relaxed(@x[%zero])
+  store @x[%zero] = %x
+}";
+    for options in all_options() {
+        let x = empty(1);
+        good(source, std::slice::from_ref(&x), &[], &options);
+        assert_eq!(as_ints(&x), [7]);
+    }
+}
+
+/// Elements of two bytes that bulk operations alone access are followed in chunks of 16 bytes.
+#[test]
+fn bulk_operations_leave_the_granule_large() {
+    let granule = |call: &str| {
+        let function = kernel(&format!(
+            "
+kernel copy(@x: in f16[8, 64] align 16)
+grid (2, 1, 1)
+block (32, 1, 1)
+cluster (2, 1, 1)
+{{
+  shared @from: f16[512] align 128
+  shared @to: f16[512] align 128
+  shared @bar: u64[1]
+  map #0 = @x tile [8, 64] swizzle none
+  %zero: i32 = const 0
+  %both: u32 = const 3
+  {call}
+}}"
+        ));
+        let fixed = compile::Fixed { dims: &[], scalars: &[], grid: [2, 1, 1], check_shape: true };
+        compile::compile(&function, &fixed).map_err(|refusal| refusal.message).unwrap().shared_granule
+    };
+    assert_eq!(granule("call cluster.bulk.copy(@to[%zero], @from[%zero], %zero, @bar[%zero], %zero)"), 8);
+    assert_eq!(granule("call tma.load.2d.multicast(@to[%zero], #0, %zero, %zero, @bar[%zero], %both)"), 8);
 }
