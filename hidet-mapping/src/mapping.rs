@@ -223,7 +223,7 @@ impl<const R: usize> TaskMapping<R> {
         mapping
     }
 
-    /// With the fault noted where a product of numbers leaves `u32`.
+    /// With the fault noted where a product of numbers leaves `i32`.
     pub(crate) const fn validated(self) -> Self {
         if R == 0 || R > MAX_RANK {
             return Self::faulty(MappingError::Rank { rank: R });
