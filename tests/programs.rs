@@ -71,6 +71,7 @@ programs! {
     problems_of_building
     register_arrays
     return_early
+    rust_methods
     scalar_parameters
     several_kernels
     shadowing

@@ -3,8 +3,9 @@
 /// The result of everything here that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, where, and what to do.
-#[derive(Debug, Clone, thiserror::Error)]
+/// What went wrong, where, and what to do. It shows in words under `{:?}` too, as a `main` that returns it and `unwrap`
+/// print it.
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The kernel itself is wrong: found while building or verifying it.
@@ -59,4 +60,22 @@ pub enum Error {
         /// What the compiler said.
         log: String,
     },
+}
+
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_main_is_words() {
+        let (kernel, message, place) = ("k".to_owned(), "a block of 0 threads".to_owned(), "k.rs:3:1".to_owned());
+        let error = Error::Kernel { kernel, message, place };
+        assert_eq!(format!("{error:?}"), "kernel `k`: a block of 0 threads\n  --> k.rs:3:1");
+    }
 }

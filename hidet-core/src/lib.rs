@@ -67,6 +67,11 @@ pub use error::{Error, Result};
 /// `print!("{} {:.3}", a, b)`, whose lines [`Printer`](kernel::Printer) can take, and
 /// `ptx!("ex2.approx.f32 $0, $1;" => f32, x)`, whose results come first.
 ///
+/// **Floats** compute in their own type and round to nearest even. A product that is added or subtracted at once is rounded
+/// once with the sum, on both devices alike; [`CompileOptions::contract`](kernel::CompileOptions::contract) switches that
+/// off, so that `a * b + c` is what Rust computes, bit for bit. `a.mul_add(b, c)` is rounded once always. Names of Rust's
+/// methods and what they are here: [`dsl::Expr`].
+///
 /// It works through any re-export of this crate, because it hands on the path of its own crate; inside of it,
 /// `#![hidet(crate = path)]` names another, as `#[device(crate = path)]` does outside.
 #[macro_export]

@@ -39,13 +39,8 @@ impl Inspect {
             entries.iter().for_each(|entry| println!("{}", entry.name));
             return Ok(true);
         };
-        let entry = entries
-            .iter()
-            .find(|entry| entry.name == name)
-            .or_else(|| entries.iter().find(|entry| entry.name.starts_with(name.as_str())))
-            .ok_or_else(|| format!("there is no kernel `{name}`; `hidet inspect` lists them"))?;
-        let arch = Arch::from_name(&self.arch)
-            .ok_or_else(|| format!("`{}` is no architecture; write it like sm_80 or sm_90a", self.arch))?;
+        let entry = named(&entries, name).ok_or_else(|| format!("there is no kernel `{name}`; `hidet inspect` lists them"))?;
+        let arch: Arch = self.arch.parse().map_err(say)?;
 
         let function = (entry.build)().map_err(say)?;
         let lowered = self.lower(entry.name, &function)?;
@@ -93,6 +88,13 @@ impl Inspect {
         }
         Ok(lowered)
     }
+}
+
+/// The kernel of that name; else the first that has it before `<`, else the first that begins with it.
+fn named<'a>(entries: &'a [registry::Entry], name: &str) -> Option<&'a registry::Entry> {
+    let beginning = |with: &str| entries.iter().find(|entry| entry.name.starts_with(with));
+    let whole = entries.iter().find(|entry| entry.name == name);
+    whole.or_else(|| beginning(&format!("{name}<"))).or_else(|| beginning(name))
 }
 
 /// What a kernel takes, how many warps a multiprocessor holds, the mix of its instructions, and what may cost time.
@@ -146,5 +148,20 @@ impl Lines {
             });
             lines.get(line.checked_sub(1)? as usize).cloned()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_is_found_by_its_name_before_one_that_begins_with_it() {
+        let entries = registry::all();
+        let found = |name| named(&entries, name).map(|entry| entry.name);
+        assert_eq!(found("softmax"), Some("softmax<f32>"));
+        assert_eq!(found("softmax_f"), Some("softmax_fast<f32, 768>"));
+        assert_eq!(found("softmax<f16>"), Some("softmax<f16>"));
+        assert_eq!(found("no_such"), None);
     }
 }

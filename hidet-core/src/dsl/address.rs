@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 /// The address of an element, for intrinsics.
 #[derive(Clone, Debug)]
 pub struct Address<T> {
-    pub(super) place: Option<(BufferId, Vec<Expr<i32>>)>,
+    pub(in crate::dsl) place: Option<(BufferId, Vec<Expr<i32>>)>,
     /// The rank of the block of the cluster in whose shared memory it lies, where that may be another one.
     pub(super) rank: Option<Expr<i32>>,
     pub(super) of: PhantomData<fn() -> T>,

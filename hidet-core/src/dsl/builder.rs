@@ -1,12 +1,12 @@
 //! The function being built: open blocks, places, and the problems found on the way.
 
 use crate::error::{Error, Result};
-use crate::ir::{Block, DimId, Function, Handle, Op, Span, Special, Stmt, StmtId, ValueId, VarId};
+use crate::ir::{Block, BufferId, DimId, Function, Handle, Op, Span, Special, Stmt, StmtId, Swizzle, ValueId, VarId};
 use crate::types::{Const, Type};
 use hidet_mapping::IndexExpr;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 
 use super::access::ViewData;
 
@@ -49,7 +49,11 @@ pub(crate) struct Builder {
     var_home: Vec<u32>,
     same: HashMap<Same, ValueId>,
     problems: Vec<(String, Span)>,
+    /// Shared tiles that are copied through a swizzled tensor map, and where.
+    pub(crate) swizzled: Vec<(BufferId, Swizzle, Place)>,
     pub(crate) views: Vec<ViewData>,
+    /// How many device functions are being built into it, each called by the one before.
+    pub(crate) calls: u32,
 }
 
 /// Where a statement of the DSL was written.
@@ -66,6 +70,9 @@ pub(crate) fn with<R>(f: impl FnOnce(&mut Builder) -> R) -> Option<R> {
     STACK.with(|stack| stack.borrow_mut().last_mut().map(f))
 }
 
+/// What unwinds the building of a kernel whose device functions call each other without end. It is noted as a problem.
+pub(crate) struct TooDeep;
+
 /// Ends the building of a function when it goes, also in a panic.
 struct Guard;
 impl Drop for Guard {
@@ -79,7 +86,11 @@ pub(crate) fn build(name: &str, body: impl FnOnce()) -> Result<Function> {
     let serial = SERIAL.with(|next| next.replace(next.get().wrapping_add(1).max(1)));
     STACK.with(|stack| stack.borrow_mut().push(Builder::new(name, Serial(serial))));
     let guard = Guard;
-    body();
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(body))
+        && !panic.is::<TooDeep>()
+    {
+        resume_unwind(panic);
+    }
     let builder = STACK.with(|stack| stack.borrow_mut().pop());
     std::mem::forget(guard);
     match builder {
@@ -104,7 +115,9 @@ impl Builder {
             var_home: Vec::new(),
             same: HashMap::new(),
             problems: Vec::new(),
+            swizzled: Vec::new(),
             views: Vec::new(),
+            calls: 0,
         }
     }
 
@@ -112,12 +125,33 @@ impl Builder {
         if self.open.len() != 1 {
             self.problems.push(("a block of the kernel was left open while building".to_owned(), Span::default()));
         }
+        self.swizzled_tiles();
         if let Some((message, span)) = self.problems.into_iter().next() {
             let place = self.function.place_of(span);
             return Err(Error::Kernel { kernel: self.function.name, message, place });
         }
         self.function.body = self.open.pop().map(|open| open.block).unwrap_or_default();
         Ok(self.function)
+    }
+
+    /// Threads that read or write the elements of a swizzled tile must find them where the accelerator does.
+    fn swizzled_tiles(&mut self) {
+        for (tile, swizzle, at) in std::mem::take(&mut self.swizzled) {
+            let buffer = &self.function.buffers[tile];
+            let accessed = self.function.stmts.iter().any(|(_, stmt)| match stmt {
+                Stmt::Let { op: Op::Load { buffer, .. }, .. } | Stmt::Store { buffer, .. } => *buffer == tile,
+                _ => false,
+            });
+            if accessed && !swizzle.is_layout(&buffer.layout, buffer.elem) {
+                let message = format!(
+                    "`{}` is copied through a tensor map with Swizzle::{swizzle:?}, but threads read or write its elements \
+                     where its layout has them, so they come scrambled: make it \
+                     `shared::<T>(Layout::tma([..], Swizzle::{swizzle:?}))`, or take the map with `Swizzle::None`",
+                    buffer.name,
+                );
+                self.problem(message, at);
+            }
+        }
     }
 
     /// The number of this function, different from that of every other function of this thread.

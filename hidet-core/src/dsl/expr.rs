@@ -27,6 +27,21 @@ impl<T: Element, const N: usize> DeviceType for Vector<T, N> {
 /// A value of the device: a small handle that can be copied, to one value computed once.
 ///
 /// It belongs to the kernel that is being built on this thread and cannot be sent to another.
+///
+/// Methods have the names and the meaning of Rust's own. Where they differ:
+///
+/// | Rust | here |
+/// |---|---|
+/// | `a + b` of integers panics on overflow | wraps, as `wrapping_add` |
+/// | `a * b + c` of floats rounds twice | once, unless [`CompileOptions::contract`](crate::kernel::CompileOptions::contract) is off |
+/// | `if a < b { a } else { b }` without a branch | `(a < b).select(a, b)`; of conditions alone, in `kernel!` |
+/// | `f32::from_bits(b)` | `Expr::<f32>::from_bits(b)` |
+/// | `x.powi(n)` | `n` is known while building; else `x.powf(n as f32)` |
+/// | `a.hypot(b)` | `(a * a + b * b).sqrt()`, which may overflow |
+/// | `count_ones`, `leading_zeros`, `trailing_zeros`, `reverse_bits` | of 32 and 64 bits alone |
+/// | `x.to_degrees()` | `x * (180.0 / PI)` |
+/// | `x as f32` | in `kernel!` the same; elsewhere `x.to::<f32>()` |
+/// | `checked_*`, `saturating_*`, `overflowing_*` | compare, or compute in a wider type |
 pub struct Expr<T> {
     kernel: Serial,
     id: ValueId,

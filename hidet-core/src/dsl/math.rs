@@ -1,10 +1,16 @@
 //! Methods of device numbers, named as Rust's own where Rust has them.
 
 use super::builder::here;
-use super::expr::{Expr, IntoExpr, binary, cast, emit, unary};
+use super::expr::{Expr, IntoExpr, binary, cast, compare, emit, unary};
 use super::ops::Arithmetic;
-use crate::ir::{BinaryOp, Op, UnaryOp};
-use crate::types::{Element, Float, Int, Num};
+use crate::ir::{BinaryOp, CompareOp, Op, UnaryOp};
+use crate::types::{Element, Float, Int, Num, Number};
+
+/// A number that every type has.
+#[track_caller]
+fn number<T: Num>(number: f64) -> Expr<T> {
+    T::from_number(Number::Float(number)).into_expr()
+}
 
 impl<T: Element> Expr<T> {
     /// Another type, as Rust's `as` converts.
@@ -42,20 +48,28 @@ impl<T: Num> Expr<T> {
     }
 }
 
+impl<T: Num> Expr<T> {
+    /// The remainder that is not negative: `-7` by `4` gives 1.
+    #[track_caller]
+    pub fn rem_euclid(self, by: impl IntoExpr<T>) -> Expr<T> {
+        let by = by.into_expr();
+        let rest = binary(BinaryOp::Rem, self, by);
+        compare(CompareOp::Lt, rest, number(0.0)).select(rest + by.abs(), rest)
+    }
+}
+
 impl<T: Int> Expr<T> {
     /// Whether it is a multiple of a number.
     #[track_caller]
     pub fn multiple_of(self, by: impl IntoExpr<T>) -> Expr<bool> {
-        let zero = T::from_number(crate::types::Number::Int(0)).into_expr();
-        crate::dsl::expr::compare(crate::ir::CompareOp::Eq, binary(BinaryOp::Rem, self, by.into_expr()), zero)
+        compare(CompareOp::Eq, binary(BinaryOp::Rem, self, by.into_expr()), number(0.0))
     }
 
     /// The quotient rounded up, of numbers that are not negative.
     #[track_caller]
     pub fn div_ceil(self, by: impl IntoExpr<T>) -> Expr<T> {
         let by = by.into_expr();
-        let one = T::from_number(crate::types::Number::Int(1)).into_expr();
-        binary(BinaryOp::Div, binary(BinaryOp::Add, self, binary(BinaryOp::Sub, by, one)), by)
+        binary(BinaryOp::Div, binary(BinaryOp::Add, self, binary(BinaryOp::Sub, by, number(1.0))), by)
     }
 }
 
@@ -129,7 +143,62 @@ impl<T: Float> Expr<T> {
     /// `1 / x`
     #[track_caller]
     pub fn recip(self) -> Expr<T> {
-        binary(BinaryOp::Div, T::from_number(crate::types::Number::Float(1.0)).into_expr(), self)
+        binary(BinaryOp::Div, number(1.0), self)
+    }
+
+    /// Nearest integer, ties away from zero.
+    #[track_caller]
+    pub fn round(self) -> Expr<T> {
+        let whole = self.trunc();
+        let up = compare(CompareOp::Ge, (self - whole).abs(), number(0.5));
+        up.select(whole + number::<T>(1.0).copysign(self), whole)
+    }
+
+    /// What is behind the point, with the sign: `x - x.trunc()`.
+    #[track_caller]
+    pub fn fract(self) -> Expr<T> {
+        self - self.trunc()
+    }
+
+    /// 1 with the sign of the number, also of a zero; NaN of NaN.
+    #[track_caller]
+    pub fn signum(self) -> Expr<T> {
+        self.is_nan().select(self, number::<T>(1.0).copysign(self))
+    }
+
+    /// The number with the sign of another.
+    #[track_caller]
+    pub fn copysign(self, sign: impl IntoExpr<T>) -> Expr<T> {
+        let top = T::Word::from_number(Number::Int(1 << (8 * T::SCALAR.bytes() - 1))).into_expr();
+        Expr::<T>::from_bits((self.to_bits() & !top) | (sign.into_expr().to_bits() & top))
+    }
+
+    /// Its bits: `u16`, `u32` or `u64`.
+    #[track_caller]
+    pub fn to_bits(self) -> Expr<T::Word> {
+        self.bitcast()
+    }
+
+    /// The number of these bits: `Expr::<f32>::from_bits(word)`.
+    #[track_caller]
+    pub fn from_bits(bits: impl IntoExpr<T::Word>) -> Expr<T> {
+        bits.into_expr().bitcast()
+    }
+
+    /// `x^power` for a power known while building, by squaring; each product rounds.
+    #[track_caller]
+    pub fn powi(self, power: i32) -> Expr<T> {
+        let (mut rest, mut square, mut product) = (power.unsigned_abs(), self, number(1.0));
+        while rest > 0 {
+            if rest & 1 == 1 {
+                product = product * square;
+            }
+            rest >>= 1;
+            if rest > 0 {
+                square = square * square;
+            }
+        }
+        if power < 0 { product.recip() } else { product }
     }
 
     /// `x^power`

@@ -16,6 +16,7 @@ mod builder;
 mod expr;
 pub mod glue;
 mod index;
+mod integer;
 pub mod intrinsics;
 mod literal;
 mod loops;

@@ -327,6 +327,7 @@ impl Signature {
                 ..crate::ir::Launch::default()
             };
             builder.function.launch = launch;
+            builder.function.place = builder.span(at);
         });
     }
 

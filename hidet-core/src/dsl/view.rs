@@ -144,8 +144,8 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         let ty = <Vector<T, N> as DeviceType>::TYPE;
         // No closure here: it would not know the caller's place.
         match self.data(here()) {
-            Some(data) => data.load_lanes(&index, ty).assume(),
-            None => Expr::dead(),
+            Some(data) if lanes_exist(N, here()) => data.load_lanes(&index, ty).assume(),
+            _ => Expr::dead(),
         }
     }
 
@@ -280,11 +280,20 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     where
         A: Writable,
     {
-        let index = index.coordinates();
-        if let Some(data) = self.data(here()) {
+        let (index, at) = (index.coordinates(), here());
+        if let Some(data) = self.data(at).filter(|_| lanes_exist(N, at)) {
             data.store_lanes(&index, value.assume(), <Vector<T, N> as DeviceType>::TYPE);
         }
     }
+}
+
+/// Whether a vector can have so many lanes; where not, that is a problem of the kernel.
+fn lanes_exist(lanes: usize, at: Place) -> bool {
+    let exist = matches!(lanes, 1 | 2 | 4 | 8 | 16);
+    if !exist {
+        problem(&format!("{lanes} elements at once: a vector has 1, 2, 4, 8 or 16"), at);
+    }
+    exist
 }
 
 /// What single brackets could take, were there any: nothing. It makes rustc say how elements are named.

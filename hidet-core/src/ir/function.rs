@@ -2,6 +2,7 @@
 
 use super::arena::{Arena, SecondaryMap, handle};
 use super::stmt::{Block, Stmt, StmtId};
+use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::types::{Scalar, Type};
 use hidet_mapping::IndexExpr;
@@ -43,6 +44,8 @@ pub struct Function {
     pub spans: SecondaryMap<StmtId, Span>,
     /// The source files that [`Span::file`] counts.
     pub files: Vec<String>,
+    /// Where the kernel itself was written: the place of what is wrong with its launch and its memory.
+    pub place: Span,
     /// What every thread does.
     pub body: Block,
 }
@@ -208,7 +211,9 @@ pub struct Buffer {
     pub alias: Option<BufferId>,
 }
 
-/// Swizzling of a shared tile by the tensor memory accelerator, after PTX ISA "Tensor Swizzling Modes".
+/// Swizzling of a shared tile by the tensor memory accelerator, after PTX ISA "Tensor Swizzling Modes": 16-byte chunks of
+/// a row of 32, 64 or 128 bytes change places by the row, so that columns lie in different banks. `Layout::tma` is the
+/// layout of such a tile: in memory made with it, `tile[[row, column]]` is the element of that row and column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum Swizzle {
@@ -293,6 +298,17 @@ impl Arch {
     }
 }
 
+impl std::str::FromStr for Arch {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Arch> {
+        Arch::from_name(name).ok_or_else(|| Error::Device {
+            device: format!("`{name}`"),
+            message: "this is no architecture; write it like sm_80 or sm_90a".to_owned(),
+        })
+    }
+}
+
 impl fmt::Display for Arch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "sm_{}{}", self.number, if self.specific { "a" } else { "" })
@@ -310,8 +326,9 @@ impl Function {
         self.place_of(self.spans[stmt])
     }
 
-    /// `file:line:column` of a span, or `unknown place`.
+    /// `file:line:column` of a span; where that is unknown, of the kernel itself, or `unknown place`.
     pub fn place_of(&self, span: Span) -> String {
+        let span = if span.line > 0 { span } else { self.place };
         match self.files.get(span.file as usize) {
             Some(file) if span.line > 0 => format!("{file}:{}:{}", span.line, span.column),
             _ => "unknown place".to_owned(),

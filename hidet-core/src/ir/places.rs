@@ -33,6 +33,7 @@ impl Function {
             numbers[id] = Span { file: 0, line: id.index() as u32 + 1, column: 0 };
         }
         function.spans = numbers;
+        function.place = Span::default();
         (function, places)
     }
 }

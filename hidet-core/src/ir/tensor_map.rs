@@ -31,6 +31,24 @@ impl Swizzle {
         }
     }
 
+    /// Whether elements of such a layout lie where the accelerator puts them: as in row-major order, their bytes moved by
+    /// [`Swizzle::apply`]. Layouts that are not constant are not judged. One repetition of the pattern is looked at.
+    pub fn is_layout(self, layout: &Layout, elem: Scalar) -> bool {
+        let shape: Option<Vec<i64>> = layout.shape().iter().map(IndexExpr::as_const).collect();
+        let (Some(shape), bytes) = (shape, elem.bytes() as i64) else { return true };
+        let elements = shape.iter().product::<i64>().min(i64::from(self.alignment()) / bytes);
+        (0..elements).all(|element| {
+            let mut rest = element;
+            let mut index = vec![0; shape.len()];
+            for (coordinate, extent) in index.iter_mut().zip(&shape).rev() {
+                *coordinate = rest % extent;
+                rest /= extent;
+            }
+            let wanted = i64::from(self.apply((element * bytes) as u32)) / bytes;
+            layout.offset_at(&index, &[]).is_ok_and(|offset| offset == wanted)
+        })
+    }
+
     /// Bytes after which the pattern repeats, which a matrix for tensor cores must be aligned to; 128 without one.
     pub const fn alignment(self) -> u32 {
         match self.span() {
@@ -193,6 +211,17 @@ mod tests {
         refuses(|shape| shape.extents[0] = (1 << 32) + 1, 0, "an extent is 4294967297; it must be 1 to 2^32");
         refuses(|shape| shape.extents.clear(), 0, "a tensor map has 1 to 5 axes, this one 0");
         refuses(|shape| shape.tile.push(1), 0, "a tensor map has 1 to 5 axes, this one 2");
+    }
+
+    #[test]
+    fn layouts_of_swizzles_are_known() {
+        assert!(Swizzle::None.is_layout(&Layout::row_major([8, 32]), Scalar::F32));
+        assert!(!Swizzle::B128.is_layout(&Layout::row_major([8, 32]), Scalar::F32));
+        for (swizzle, row) in [(Swizzle::B32, 16), (Swizzle::B64, 32), (Swizzle::B128, 64)] {
+            assert!(swizzle.is_layout(&Layout::tma([4, 16, row], swizzle), Scalar::F16));
+            let other = if swizzle == Swizzle::B32 { Swizzle::B64 } else { Swizzle::B32 };
+            assert!(!other.is_layout(&Layout::tma([4, 16, row], swizzle), Scalar::F16));
+        }
     }
 
     #[test]

@@ -39,7 +39,29 @@ pub struct CompileOptions {
     /// Check on a GPU, while the kernel runs, every access that is not proved to lie within its tensor. The simulated
     /// device has its own options for that.
     pub checks: bool,
-    /// Round `a * b + c` once.
+    /// Round `a * b + c` once, as one fused multiply-add: where a product is used by one sum or difference alone. It is
+    /// what happens by default, on both devices alike. Without it every operation rounds, and results equal Rust's own
+    /// bit for bit:
+    ///
+    /// ```
+    /// use hidet::kernel::CompileOptions;
+    /// use hidet::prelude::*;
+    ///
+    /// kernel! {
+    ///     #[launch(grid = 1, block = 1)]
+    ///     fn add(x: In<f32, [1]>, y: Out<f32, [1]>) { y[[0]] = x[[0]] * x[[0]] + x[[0]]; }
+    /// }
+    ///
+    /// let device = Device::sim();
+    /// let a = 1.1f32;
+    /// let (x, mut y) = (device.tensor(&[a], [1])?, device.empty([1])?);
+    /// add().compile(&device)?.launch(&x, &mut y)?;
+    /// assert_eq!(y.to_vec()?, [a.mul_add(a, a)]);
+    /// let options = CompileOptions { contract: false, ..CompileOptions::default() };
+    /// add().compile_with(&device, &options)?.launch(&x, &mut y)?;
+    /// assert_eq!(y.to_vec()?, [a * a + a]);
+    /// # Ok::<(), hidet::Error>(())
+    /// ```
     pub contract: bool,
     /// Use 64-bit offsets always, not only for tensors that need them.
     pub wide_index: bool,

@@ -1,10 +1,12 @@
 //! Typed launches: rustc checks number, order, types and ranks of the arguments, and that nothing aliases.
 
 use super::{CompileOptions, Compiled, RawArg, Resources};
+use crate::codegen;
 use crate::device::{Device, Stream, Tensor};
 use crate::dsl::{Expr, In, InOut, Out, Template};
 use crate::error::Result;
-use crate::ir::Function;
+use crate::ir::{Function, verify};
+use crate::passes;
 use crate::types::Element;
 use std::fmt;
 use std::marker::PhantomData;
@@ -28,6 +30,30 @@ impl<Args> fmt::Debug for Kernel<Args> {
 }
 
 impl<Args> Template<Args> {
+    /// The CUDA C++ of the kernel for an architecture. No GPU and no CUDA is needed.
+    ///
+    /// ```
+    /// use hidet::prelude::*;
+    ///
+    /// kernel! {
+    ///     #[launch(grid = n.div_ceil(256), block = 256)]
+    ///     fn double(x: InOut<f32, [n]>) {
+    ///         let i = block_idx().x * 256 + thread_id();
+    ///         if i < n { x[[i]] *= 2.0; }
+    ///     }
+    /// }
+    ///
+    /// let text = double().cuda("sm_90a")?;
+    /// assert!(text.contains("double"));
+    /// # Ok::<(), hidet::Error>(())
+    /// ```
+    pub fn cuda(self, arch: &str) -> Result<String> {
+        let (function, arch) = (self.build()?, arch.parse()?);
+        verify::check(&function)?;
+        let lowered = passes::lower(&function, &passes::Options::default())?;
+        Ok(codegen::cuda(&lowered, arch)?.text)
+    }
+
     /// Builds the kernel and compiles it for a device.
     pub fn compile(self, device: &Device) -> Result<Kernel<Args>> {
         self.compile_with(device, &CompileOptions::default())

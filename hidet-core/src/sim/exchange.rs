@@ -227,13 +227,23 @@ impl BlockRun<'_> {
                     let source = if (0..32).contains(&source) { source as usize } else { lane };
                     if here >> source & 1 == 0 {
                         let site = self.site_of(parties, lane);
-                        let why = if members >> source & 1 == 0 { "is not in the mask" } else { "has ended" };
+                        let threads = program.block.iter().product::<u32>() as usize;
+                        let (in_mask, exists) = (members >> source & 1 == 1, 32 * warp + source < threads);
+                        let why = match (in_mask, exists) {
+                            (false, _) => "is not in the mask".to_owned(),
+                            (true, true) => "has ended".to_owned(),
+                            (true, false) => format!(
+                                "does not exist: the last warp of a block of {threads} threads has {} lanes; whole warps are \
+                                 needed here",
+                                threads % 32
+                            ),
+                        };
                         let message = format!("lane {lane} takes the value of lane {source}, which {why}");
                         let what = format!("{} shuffles", self.thread_name(warp, lane));
                         let ended = self.warps[warp].exits[source];
-                        let others = match members >> source & 1 {
-                            0 => Vec::new(),
-                            _ => vec![(ended, format!("{} ended", self.thread_name(warp, source)))],
+                        let others = match in_mask && exists {
+                            false => Vec::new(),
+                            true => vec![(ended, format!("{} ended", self.thread_name(warp, source)))],
                         };
                         self.fault(FaultKind::Arithmetic, message, (site, what), others);
                         self.stop();

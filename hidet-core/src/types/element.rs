@@ -68,7 +68,10 @@ pub trait Int: Num + Bits {}
 
 /// A float with arithmetic.
 #[diagnostic::on_unimplemented(message = "`{Self}` is not a float with arithmetic", label = "a float is needed here")]
-pub trait Float: Num {}
+pub trait Float: Num {
+    /// The unsigned integer of its size, which holds its bits.
+    type Word: Int;
+}
 
 /// What has `!`, `&`, `|` and `^`: `bool` and the integers.
 #[diagnostic::on_unimplemented(
@@ -187,9 +190,18 @@ kinds! {
     sealed::Sealed: bool i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64 TF32 E4M3 E5M2;
     Num: i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64;
     Int: i8 i16 i32 i64 u8 u16 u32 u64;
-    Float: f16 bf16 f32 f64;
     Bits: bool i8 i16 i32 i64 u8 u16 u32 u64;
 }
+
+macro_rules! floats {
+    ($($ty:ty: $word:ty;)*) => {$(
+        #[diagnostic::do_not_recommend]
+        impl Float for $ty {
+            type Word = $word;
+        }
+    )*};
+}
+floats! { f16: u16; bf16: u16; f32: u32; f64: u64; }
 
 #[cfg(test)]
 mod tests {

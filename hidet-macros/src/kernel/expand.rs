@@ -62,11 +62,12 @@ fn device_body(krate: &TokenStream, function: &ItemFn, errors: &mut Errors) -> T
         return quote! { #(#attrs)* #[allow(unused_variables, unused_mut)] #vis #sig { ::core::panic!("the function has errors") } };
     }
     let prologue = prologue(krate);
+    let name = sig.ident.to_string();
     quote! {
         #(#attrs)*
         #[track_caller]
         #[allow(unused_labels, unused_parens, unused_braces)]
-        #vis #sig { #prologue #declared #statements }
+        #vis #sig { #prologue let __call = __h::Call::enter(#name); #declared #statements }
     }
 }
 

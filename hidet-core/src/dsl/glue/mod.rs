@@ -4,6 +4,7 @@
 //! building: an inherent method is found for `Expr`, a blanket trait method for any other type.
 
 mod branch;
+mod call;
 mod compare;
 mod element;
 mod jump;
@@ -18,6 +19,7 @@ pub use super::template::{Signature, Template};
 pub use super::{Expr, Var};
 pub use crate::ir::Unroll;
 pub use branch::{Branch, Cond, DeviceIf, Junction, Merge, MetaIf, and, or};
+pub use call::Call;
 pub use compare::{Cmp, CmpMeta};
 pub use element::{address, load, store, update};
 pub use hidet_mapping::IndexExpr;

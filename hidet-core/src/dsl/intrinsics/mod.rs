@@ -165,8 +165,9 @@ impl Call {
     }
 }
 
-/// A condition on the extents that the launcher checks before the kernel runs: `require(m.multiple_of(64), "..")`.
-/// It may compare extents with extents and numbers, and join comparisons by `&&`.
+/// A condition on the extents that the launcher checks before the kernel runs. The message says why, for the launcher says
+/// what: of `require(n.multiple_of(4), "rows are read four numbers at once")` it makes "n = 5 must be a multiple of 4: rows
+/// are read four numbers at once". It may compare extents with extents and numbers, and join comparisons by `&&`.
 #[track_caller]
 pub fn require(condition: Expr<bool>, message: &str) {
     let at = here();

@@ -27,6 +27,41 @@ impl<T, const R: usize> Clone for Map<T, R> {
 
 impl<T: Element, const R: usize, A> View<T, R, A> {
     /// A tensor map for boxes of these extents, which the launcher makes. The tensor must be a parameter, whole.
+    ///
+    /// With a swizzle, a box does not lie in rows in shared memory. Tensor cores (`wgmma`) know how to read it; memory whose
+    /// elements threads read or write must have the layout of the swizzle, [`Layout::tma`]. Another one is an error when
+    /// the kernel is built.
+    ///
+    /// ```
+    /// use hidet::prelude::*;
+    ///
+    /// kernel! {
+    ///     #[launch(grid = 1, block = 32)]
+    ///     fn transposed(x: In<f32, [8, 32]>, y: Out<f32, [32, 8]>) {
+    ///         let map = x.tensor_map([8, 32], Swizzle::B128);
+    ///         let tile = shared::<f32>(Layout::tma([8, 32], Swizzle::B128));
+    ///         let full = shared::<u64>([1]);
+    ///         if thread_id() == 0 {
+    ///             mbarrier_init(&full[[0]], 1);
+    ///             fence_mbarrier_init();
+    ///         }
+    ///         sync_threads();
+    ///         if thread_id() == 0 {
+    ///             mbarrier_arrive_expect(&full[[0]], 8 * 32 * 4);
+    ///             tma_load(&tile[[0, 0]], map, (0, 0), &full[[0]]);
+    ///         }
+    ///         mbarrier_wait(&full[[0]], 0);
+    ///         for row in 0..8 { y[[thread_id(), row]] = tile[[row, thread_id()]]; }
+    ///     }
+    /// }
+    ///
+    /// let device = Device::sim();
+    /// let host: Vec<f32> = (0..256).map(|i| i as f32).collect();
+    /// let (x, mut y) = (device.tensor(&host, [8, 32])?, device.empty([32, 8])?);
+    /// transposed().compile(&device)?.launch(&x, &mut y)?;
+    /// assert_eq!(y.to_vec()?[..9], [0.0, 32.0, 64.0, 96.0, 128.0, 160.0, 192.0, 224.0, 1.0]);
+    /// # Ok::<(), hidet::Error>(())
+    /// ```
     #[track_caller]
     pub fn tensor_map(&self, tile: [i32; R], swizzle: Swizzle) -> Map<T, R> {
         let at = here();
@@ -50,7 +85,20 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     }
 }
 
+/// Notes that a tile is copied through a swizzle, where it is.
+#[track_caller]
+fn note_swizzle<T>(map: MapId, tile: &Address<T>) {
+    let at = here();
+    with(|builder| {
+        let swizzle = builder.function.maps[map].swizzle;
+        if let (Some((buffer, _)), true) = (&tile.place, swizzle != Swizzle::None) {
+            builder.swizzled.push((*buffer, swizzle, at));
+        }
+    });
+}
+
 /// Copies the box at these coordinates to shared memory; its bytes arrive at the mbarrier. Outside of the tensor is zero.
+/// How it lies there after a swizzled map, and how threads read it: [`View::tensor_map`].
 #[track_caller]
 pub fn tma_load<T: Element, const R: usize>(
     to: Address<T>,
@@ -59,6 +107,7 @@ pub fn tma_load<T: Element, const R: usize>(
     mbarrier: Address<u64>,
 ) {
     let Some(map) = map.map else { return };
+    note_swizzle(map, &to);
     let mut call = intrinsic(&format!("tma.load.{R}d")).address(&to).map(map);
     for coordinate in at.coordinates() {
         call = call.value::<i32>(coordinate);
@@ -76,6 +125,7 @@ pub fn tma_load_multicast<T: Element, const R: usize>(
     blocks: impl IntoExpr<u32>,
 ) {
     let Some(map) = map.map else { return };
+    note_swizzle(map, &to);
     let mut call = intrinsic(&format!("tma.load.{R}d.multicast")).address(&to).map(map);
     for coordinate in at.coordinates() {
         call = call.value::<i32>(coordinate);
@@ -89,6 +139,7 @@ macro_rules! stores {
         #[track_caller]
         pub fn $name<T: Element, const R: usize>(map: Map<T, R>, at: impl IndexTuple<R>, from: Address<T>) {
             let Some(map) = map.map else { return };
+            note_swizzle(map, &from);
             let mut call = intrinsic(&format!(concat!("tma.", $row, ".{}d"), R)).map(map);
             for coordinate in at.coordinates() {
                 call = call.value::<i32>(coordinate);
@@ -183,7 +234,8 @@ pub fn bulk_wait_read(groups: i32) {
 }
 
 impl Layout {
-    /// How a box lies in shared memory after a copy by a tensor map with that swizzle. The last axis spans the width of
+    /// How a box lies in shared memory after a copy by a tensor map with that swizzle
+    /// ([`View::tensor_map`](crate::dsl::View::tensor_map) has an example). The last axis spans the width of
     /// the swizzle (128, 64 or 32 bytes); axes before the last two are boxes one after the other.
     pub fn tma<const R: usize>(shape: [i32; R], swizzle: Swizzle) -> Layout {
         let shape: Vec<i64> = shape.iter().map(|extent| i64::from(*extent)).collect();

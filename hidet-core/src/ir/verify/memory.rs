@@ -12,7 +12,7 @@ const MAX_REGISTERS: u64 = 512 * 1024;
 
 pub(super) fn check(c: &mut Checker<'_>) {
     let f = c.f;
-    let (mut shared, mut registers) = (0u64, 0u64);
+    let (mut shared, mut registers, mut largest) = (0u64, 0u64, None);
     for id in f.buffers.handles() {
         buffer(c, id);
         let buffer = &f.buffers[id];
@@ -20,12 +20,14 @@ pub(super) fn check(c: &mut Checker<'_>) {
         if buffer.scope == Scope::Shared && buffer.alias.is_none() {
             let start = shared.checked_next_multiple_of(u64::from(buffer.align.max(1))).unwrap_or(u64::MAX);
             shared = start.saturating_add(bytes);
+            largest = largest.max(Some((bytes, std::cmp::Reverse(id))));
         } else if buffer.scope == Scope::Register {
             registers = registers.saturating_add(bytes);
         }
     }
+    let most = largest.map_or(String::new(), |(bytes, id)| format!(", {} alone {bytes}", c.buffer(id.0)));
     c.require(shared <= MAX_SHARED, || {
-        format!("the kernel needs {shared} bytes of shared memory; a block has at most {MAX_SHARED} (227 KiB)")
+        format!("the kernel needs {shared} bytes of shared memory{most}; a block has at most {MAX_SHARED} (227 KiB)")
     });
     c.require(registers <= MAX_REGISTERS, || {
         format!("the registers of a thread are {registers} bytes; at most {MAX_REGISTERS} (512 KiB) are possible")

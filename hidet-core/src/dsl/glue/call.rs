@@ -1,0 +1,41 @@
+//! Calls of device functions, counted while a kernel is built: a recursion that nothing ends is an error, no overflow of
+//! the stack. Nothing is emitted for a call.
+
+use crate::dsl::builder::{TooDeep, here, with};
+
+/// How deep calls of device functions may be nested.
+const MAX_CALLS: u32 = 100;
+
+/// A device function that is being built into the kernel.
+pub struct Call(());
+
+impl Call {
+    /// Begins the function of that name.
+    #[track_caller]
+    pub fn enter(name: &str) -> Call {
+        let at = here();
+        let too_deep = with(|builder| {
+            builder.calls += 1;
+            if builder.calls > MAX_CALLS {
+                let message = format!(
+                    "{MAX_CALLS} calls of device functions are nested where `{name}` is called: both branches of a \
+                     condition of the device are built, so it cannot end a recursion; write a loop, or recurse on a value \
+                     known while building"
+                );
+                builder.problem(message, at);
+            }
+            builder.calls > MAX_CALLS
+        });
+        // A function must return, and there is no value to return: the building of the kernel ends here.
+        if too_deep == Some(true) {
+            std::panic::resume_unwind(Box::new(TooDeep));
+        }
+        Call(())
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        with(|builder| builder.calls = builder.calls.saturating_sub(1));
+    }
+}
