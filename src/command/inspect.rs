@@ -39,7 +39,8 @@ impl Inspect {
             entries.iter().for_each(|entry| println!("{}", entry.name));
             return Ok(true);
         };
-        let entry = named(&entries, name).ok_or_else(|| format!("there is no kernel `{name}`; `hidet inspect` lists them"))?;
+        let entry =
+            named(&entries, name).ok_or_else(|| format!("there is no kernel `{name}`; `hidet inspect` lists them"))?;
         let arch: Arch = self.arch.parse().map_err(say)?;
 
         let function = (entry.build)().map_err(say)?;

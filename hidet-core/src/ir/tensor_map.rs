@@ -32,11 +32,12 @@ impl Swizzle {
     }
 
     /// Whether elements of such a layout lie where the accelerator puts them: as in row-major order, their bytes moved by
-    /// [`Swizzle::apply`]. Layouts that are not constant are not judged. One repetition of the pattern is looked at.
+    /// [`Swizzle::apply`]. Layouts that are not constant are not judged. The first 1024 bytes are looked at, in which every
+    /// pattern repeats.
     pub fn is_layout(self, layout: &Layout, elem: Scalar) -> bool {
         let shape: Option<Vec<i64>> = layout.shape().iter().map(IndexExpr::as_const).collect();
         let (Some(shape), bytes) = (shape, elem.bytes() as i64) else { return true };
-        let elements = shape.iter().product::<i64>().min(i64::from(self.alignment()) / bytes);
+        let elements = shape.iter().product::<i64>().min(1024 / bytes);
         (0..elements).all(|element| {
             let mut rest = element;
             let mut index = vec![0; shape.len()];
