@@ -1,4 +1,8 @@
-//! Tensor programs by task mapping.
+//! Tensor programs by task mapping: GPU kernels in Rust syntax, and the two devices that run them.
+//!
+//! The language is described at [`kernel!`]; what its values can do at [`dsl::Expr`], what its tensors can at [`dsl::View`],
+//! its intrinsics in [`dsl::intrinsics`]. [`device::Device`] is where kernels run, [`kernel::Kernel`] what is launched, and
+//! [`dsl::Template::cuda`] shows a kernel's CUDA without a GPU.
 
 pub use hidet_core::*;
 pub use hidet_macros::task_mapping;

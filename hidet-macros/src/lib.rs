@@ -12,6 +12,9 @@ pub fn kernel(tokens: TokenStream) -> TokenStream {
 }
 
 /// A function that kernels call: `#[device] fn gelu(x: Expr<f32>) -> Expr<f32> { .. }`. What works in a kernel works in it.
+/// Values of the device come as `Expr<f32>`, tensors as `View`; a parameter of a plain type, `n: i32`, is known while
+/// building. A function without `#[device]` is plain Rust: it may compute with operators and methods, but comparisons,
+/// control flow on device values, `as` and `[[..]]` need the attribute.
 /// With hidet under another name: `#[device(crate = path)]`.
 #[proc_macro_attribute]
 pub fn device(attribute: TokenStream, item: TokenStream) -> TokenStream {

@@ -40,17 +40,17 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     ///     fn transposed(x: In<f32, [8, 32]>, y: Out<f32, [32, 8]>) {
     ///         let map = x.tensor_map([8, 32], Swizzle::B128);
     ///         let tile = shared::<f32>(Layout::tma([8, 32], Swizzle::B128));
-    ///         let full = shared::<u64>([1]);
+    ///         let full = mbarriers(1);
     ///         if thread_id() == 0 {
-    ///             mbarrier_init(&full[[0]], 1);
-    ///             fence_mbarrier_init();
+    ///             full.init(0, 1);
+    ///             mbarrier_init_fence();
     ///         }
     ///         sync_threads();
     ///         if thread_id() == 0 {
-    ///             mbarrier_arrive_expect(&full[[0]], 8 * 32 * 4);
-    ///             tma_load(&tile[[0, 0]], map, (0, 0), &full[[0]]);
+    ///             full.arrive_expect(0, 8 * 32 * 4);
+    ///             tma_load(&tile[[0, 0]], map, (0, 0), full.at(0));
     ///         }
-    ///         mbarrier_wait(&full[[0]], 0);
+    ///         full.wait(0, 0);
     ///         for row in 0..8 { y[[thread_id(), row]] = tile[[row, thread_id()]]; }
     ///     }
     /// }
