@@ -125,7 +125,7 @@ fn main() {
     refused(nowhere(), 36, "a grid of -1 blocks along x");
     refused(heavy(), 39, "233488 bytes of shared memory, @wide alone 233472; a block has at most");
     refused(nothing(), 46, "@none has an extent of 0");
-    refused(tall(), 51, "a tensor map of @x with tile [300, 32]: extents must be 1 to 256");
+    refused(tall(), 51, "a tensor map of @x: an extent of the tile is 300; it must be 1 to 256");
     refused(scrambled(), 60, "`tile` is copied through a tensor map with Swizzle::B128, but threads read or write its elements");
     refused(scrambled_back(), 69, "`tile` is copied through a tensor map with Swizzle::B128");
     refused(three(), 74, "3 elements at once: a vector has 1, 2, 4, 8 or 16");
