@@ -14,12 +14,14 @@ use crate::ir::{Block, Function, LoopId, Op, Stmt, StmtId, Unroll, ValueId};
 use crate::types::Const;
 use std::collections::HashMap;
 
-/// More copies than this are taken for a mistake.
-const MOST: i128 = 4096;
+/// More turns of a loop than this are taken for a mistake.
+pub(super) const MOST_TURNS: i128 = 4096;
+/// And more statements than this that a loop, with those inside of it, becomes.
+const MOST_STATEMENTS: usize = 1 << 17;
 
 pub(super) fn run(function: &mut Function, _: &Options) -> Result<()> {
     let body = std::mem::take(&mut function.body);
-    function.body = Unrolling { function, known: HashMap::new() }.block(body)?;
+    function.body = Unrolling { function, known: HashMap::new(), most: None }.block(body)?;
     Ok(())
 }
 
@@ -27,6 +29,8 @@ struct Unrolling<'a> {
     function: &'a mut Function,
     /// The constants among the values so far.
     known: HashMap<ValueId, Const>,
+    /// How many statements the function may have when the outermost of the loops being unrolled is.
+    most: Option<usize>,
 }
 
 impl Unrolling<'_> {
@@ -70,10 +74,15 @@ impl Unrolling<'_> {
                 "this loop is to be unrolled here, but its number of turns is not known while compiling; give it constant bounds or leave the unrolling to the device's compiler",
             ));
         };
-        if step <= 0 || (end - start).div_euclid(step) >= MOST {
-            let message = format!("a loop from {start} to {end} by {step} cannot be unrolled (at most {MOST} turns)");
-            return Err(self.function.error_at(id, message));
+        let too_much = |function: &Function| {
+            let most = format!("at most {MOST_TURNS} turns, and {MOST_STATEMENTS} statements with the loops around it");
+            function.error_at(id, format!("a loop from {start} to {end} by {step} cannot be unrolled ({most})"))
+        };
+        if step <= 0 || end - start > step * MOST_TURNS {
+            return Err(too_much(self.function));
         }
+        let outer = self.most;
+        let most = *self.most.get_or_insert(self.function.stmts.len() + MOST_STATEMENTS);
         let span = self.function.spans[id];
         let (breaks, continues) = jumps(self.function, &body, label);
         let body = if continues { self.leave_by_continue(body, label, id) } else { body };
@@ -90,8 +99,12 @@ impl Unrolling<'_> {
             copier.values.insert(index, value);
             let copy = copier.block(self.function, &body);
             copies.extend(self.block(copy)?.0);
+            if self.function.stmts.len() > most {
+                return Err(too_much(self.function));
+            }
             turn += step;
         }
+        self.most = outer;
         if breaks {
             copies.push(self.function.new_stmt(Stmt::Break(label), span));
             out.push(self.function.new_stmt(Stmt::Loop { label, body: Block(copies) }, span));

@@ -9,6 +9,7 @@
 
 use super::Options;
 use super::fold::int;
+use super::unroll_explicit::MOST_TURNS;
 use crate::error::Result;
 use crate::ir::{Block, Function, Op, Scope, Stmt, StmtId, Unroll, ValueId};
 use crate::types::Const;
@@ -50,7 +51,8 @@ fn size(function: &Function, block: &Block, constants: &HashMap<ValueId, Const>,
             let ours = match unroll {
                 Unroll::Explicit => true,
                 Unroll::Auto | Unroll::Full => {
-                    turns.is_some_and(|turns| turns * inner <= MOST) && chooses_register(function, body, *index)
+                    turns.is_some_and(|turns| turns <= MOST_TURNS && turns * inner <= MOST)
+                        && chooses_register(function, body, *index)
                 }
                 Unroll::Never | Unroll::By(_) => false,
             };
