@@ -113,19 +113,19 @@ impl Known {
     fn block(&mut self, function: &Function, block: &Block, depth: usize) {
         for id in &block.0 {
             let stmt = &function.stmts[*id];
+            let inside = depth + usize::from(stmt.loop_label().is_some());
+            stmt.each_definition(&mut |value| {
+                self.depth.insert(value, inside);
+            });
             match stmt {
-                Stmt::Let { value, op } => {
-                    self.depth.insert(*value, depth);
-                    self.define(*value, op);
-                }
+                Stmt::Let { value, op } => self.define(*value, op),
                 Stmt::For { index, start, end, step, unroll, .. } => {
-                    self.depth.insert(*index, depth + 1);
                     let [start, end, step] = [start, end, step].map(|value| self.constants.get(value).copied());
                     if let (Some(start), Some(end), Some(step)) = (start, end, step)
                         && start >= 0
                         && step > 0
                         && end <= LARGEST_COUNTER
-                        && end - start <= step.saturating_mul(MOST_TURNS)
+                        && end.saturating_sub(start) <= step.saturating_mul(MOST_TURNS)
                         && matches!(unroll, Unroll::Auto | Unroll::Full)
                     {
                         self.sums.insert(*index, Parts::counted(vec![(*index, 1)], 0));
@@ -133,7 +133,6 @@ impl Known {
                 }
                 _ => {}
             }
-            let inside = depth + usize::from(matches!(stmt, Stmt::For { .. } | Stmt::Loop { .. }));
             stmt.blocks().for_each(|block| self.block(function, block, inside));
         }
     }
