@@ -1,8 +1,6 @@
 //! Which values are written where they are used, and which integers count positions in memory.
 
-use crate::ir::{
-    Arg, AsmOperand, BinaryOp, Block, Function, Handle, Op, PrintPiece, SecondaryMap, Stmt, StmtId, ValueId, VarId,
-};
+use crate::ir::{BinaryOp, Block, Function, Handle, Op, SecondaryMap, Stmt, StmtId, ValueId, VarId};
 use crate::types::Scalar;
 
 /// What is known of the uses of values.
@@ -18,47 +16,13 @@ pub struct Uses {
     pub counts: SecondaryMap<ValueId, bool>,
 }
 
-/// Calls `f` for each value that a statement uses itself (blocks within it aside), and whether it is a position.
-pub fn each_use(stmt: &Stmt, f: &mut impl FnMut(ValueId, bool)) {
+/// Calls `f` for each value by which a statement counts: in an index, or as the bound of a loop.
+fn each_position(stmt: &Stmt, f: &mut impl FnMut(ValueId)) {
+    stmt.each_index(&mut |_, index| index.iter().copied().for_each(&mut *f));
     match stmt {
-        Stmt::Let { op: Op::Load { index, .. }, .. } => index.iter().for_each(|v| f(*v, true)),
-        Stmt::Let { op, .. } => op.each_operand(&mut |v| f(v, false)),
-        Stmt::Declare { init, .. } => init.iter().for_each(|v| f(*v, false)),
-        Stmt::Assign { value, .. } => f(*value, false),
-        Stmt::Store { index, value, .. } => {
-            index.iter().for_each(|v| f(*v, true));
-            f(*value, false);
-        }
-        Stmt::If { cond, .. } | Stmt::Assert { cond, .. } => f(*cond, false),
-        Stmt::For { start, end, step, .. } => [start, end, step].into_iter().for_each(|v| f(*v, true)),
-        Stmt::ForTask { worker, .. } => f(*worker, true),
-        Stmt::Call { args, .. } => {
-            for arg in args {
-                match arg {
-                    Arg::Value(value) => f(*value, false),
-                    Arg::Address { index, .. } => index.iter().for_each(|v| f(*v, true)),
-                    Arg::Imm(_) | Arg::Map(_) => {}
-                }
-            }
-        }
-        Stmt::Check { index, .. } | Stmt::Align { index, .. } => index.iter().for_each(|v| f(*v, true)),
-        Stmt::Print { pieces } => {
-            for piece in pieces {
-                if let PrintPiece::Value { value, .. } = piece {
-                    f(*value, false);
-                }
-            }
-        }
-        Stmt::Asm { operands, .. } => {
-            for operand in operands {
-                match operand {
-                    AsmOperand::In(value) => f(*value, false),
-                    AsmOperand::Address { index, .. } => index.iter().for_each(|v| f(*v, true)),
-                    AsmOperand::Out(_) => {}
-                }
-            }
-        }
-        Stmt::Loop { .. } | Stmt::Break(_) | Stmt::Continue(_) | Stmt::Return | Stmt::Group { .. } => {}
+        Stmt::For { start, end, step, .. } => [*start, *end, *step].into_iter().for_each(f),
+        Stmt::Check { index, .. } | Stmt::Align { index, .. } => index.iter().copied().for_each(f),
+        _ => {}
     }
 }
 
@@ -76,10 +40,8 @@ fn count(function: &Function, block: &Block, uses: &mut Uses, order: &mut Vec<St
     for id in &block.0 {
         order.push(*id);
         let stmt = &function.stmts[*id];
-        each_use(stmt, &mut |value, position| {
-            uses.count[value] += 1;
-            uses.index[value] |= position;
-        });
+        stmt.each_use(&mut |value| uses.count[value] += 1);
+        each_position(stmt, &mut |value| uses.index[value] = true);
         match stmt {
             Stmt::Let { value, op: Op::Const(constant) } => {
                 uses.counts[*value] = constant.as_int().is_some_and(|number| number >= 0);
@@ -150,7 +112,7 @@ fn choose(function: &Function, block: &Block, uses: &mut Uses) {
                 root[position] = target;
             }
         }
-        each_use(stmt, &mut |value, _| user[value.index()] = Some(position));
+        stmt.each_use(&mut |value| user[value.index()] = Some(position));
     }
     for stmt in stmts {
         for inner in stmt.blocks() {

@@ -1,6 +1,7 @@
 //! Simplification: what is known is computed here, once, and as far out as possible.
 //!
-//! Precondition: a valid function. Postcondition: the same effects in the same order. Running it again changes nothing.
+//! Precondition: a valid function. Postcondition: the same effects in the same order. Rounds follow until one changes
+//! nothing, at most [`MOST_ROUNDS`] of them: what changes even then is correct, and running it again may simplify more.
 //!
 //! One walk in order of execution does all of it, since each part feeds the others:
 //! - constants are folded and the [`rules`] of integer algebra applied, with what [`Facts`] proves of ranges: a
