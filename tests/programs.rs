@@ -33,6 +33,7 @@ programs! {
     casts
     closures
     clusters
+    compiled_in_or_not
     compound_assignment
     const_generics
     device_function_inside

@@ -1,24 +1,98 @@
 //! What a kernel's body cannot contain, found before it is expanded. Each refusal says what to write instead.
 
 use super::error::Errors;
+use quote::ToTokens;
+use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
-use syn::{Block, Expr, ExprWhile, Item, Lit, Local, Stmt};
+use syn::{Arm, Attribute, Block, Expr, ExprWhile, Item, Lit, Local, Pat, Stmt};
 
 /// Reports every construct that has no meaning in a kernel.
 pub fn body(block: &Block, errors: &mut Errors) {
-    Checker { errors }.visit_block(block);
+    Checker { errors, uses: Uses::Nothing, leading: 0 }.visit_block(block);
+}
+
+/// The `#[cfg(..)]` among some attributes, which rustc decides in what a macro gives.
+pub fn cfg(attrs: &[Attribute]) -> Vec<Attribute> {
+    attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect()
+}
+
+/// The `#[cfg(..)]` that an expression starts with. Before `a = b` they are attributes of `a` to `syn`.
+pub fn leading_cfg(expr: &Expr) -> Vec<Attribute> {
+    let parse = |input: ParseStream| {
+        let attrs = input.call(Attribute::parse_outer)?;
+        input.parse::<proc_macro2::TokenStream>()?;
+        Ok(attrs)
+    };
+    cfg(&parse.parse2(expr.to_token_stream()).unwrap_or_default())
 }
 
 struct Checker<'e> {
     errors: &'e mut Errors,
+    /// Which attributes the construct being visited uses.
+    uses: Uses,
+    /// How many `#[cfg(..)]` before the statement being visited are still to come.
+    leading: usize,
+}
+
+/// Which attributes a construct uses.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Uses {
+    Nothing,
+    /// `#[warp(0)]` and its like, on a block.
+    Threads,
+    /// `#[unroll]`, on a `for`.
+    Unroll,
+    /// `#[meta]`, on a `let`.
+    Meta,
+    /// Those of a `match` arm are rustc's.
+    Any,
 }
 
 impl<'ast> Visit<'ast> for Checker<'_> {
     // Items are plain Rust.
     fn visit_item(&mut self, _: &'ast Item) {}
 
+    // What the expansion does not use would be lost.
+    fn visit_attribute(&mut self, attr: &'ast Attribute) {
+        let named = |names: &[&str]| names.iter().any(|name| attr.path().is_ident(name));
+        if named(&["cfg"]) && self.leading > 0 {
+            self.leading -= 1;
+            return;
+        }
+        let message = match self.uses {
+            Uses::Any => return,
+            Uses::Threads if named(&["warp", "warp_group", "threads"]) => return,
+            Uses::Unroll if named(&["unroll"]) => return,
+            Uses::Meta if named(&["meta"]) => return,
+            Uses::Threads => {
+                "the attributes of a block are `#[warp(0)]`, `#[warp_group(0)]`, `#[warp_group(1..3)]` \
+                 and `#[threads(128..160)]`"
+            }
+            Uses::Unroll => {
+                "the attribute of a `for` in a kernel is `#[unroll]`, `#[unroll(4)]` or `#[unroll(never)]`"
+            }
+            Uses::Meta => "the only attribute of a `let` in a kernel is `#[meta]`",
+            Uses::Nothing => {
+                "this attribute would have no effect here: `#[warp(0)]` and its like stand on a block `{ .. }`, \
+                 `#[unroll]` on a `for` over a range, `#[meta]` on a `let`, `#[cfg(..)]` on a statement"
+            }
+        };
+        self.errors.on(attr, message);
+    }
+
+    fn visit_arm(&mut self, arm: &'ast Arm) {
+        self.uses = Uses::Any;
+        visit::visit_arm(self, arm);
+    }
+
+    fn visit_pat(&mut self, pat: &'ast Pat) {
+        self.uses = Uses::Nothing;
+        visit::visit_pat(self, pat);
+    }
+
     fn visit_local(&mut self, local: &'ast Local) {
+        self.uses = Uses::Meta;
         if local.init.is_none() {
             self.errors.on(
                 local,
@@ -38,10 +112,22 @@ impl<'ast> Visit<'ast> for Checker<'_> {
     }
 
     fn visit_stmt(&mut self, stmt: &'ast Stmt) {
+        self.uses = Uses::Nothing;
+        self.leading = match stmt {
+            Stmt::Local(local) => cfg(&local.attrs).len(),
+            Stmt::Expr(expr, _) => leading_cfg(expr).len(),
+            Stmt::Macro(node) => cfg(&node.attrs).len(),
+            Stmt::Item(_) => 0,
+        };
         visit::visit_stmt(self, stmt);
     }
 
     fn visit_expr(&mut self, expr: &'ast Expr) {
+        self.uses = match expr {
+            Expr::Block(_) => Uses::Threads,
+            Expr::ForLoop(_) => Uses::Unroll,
+            _ => Uses::Nothing,
+        };
         let message = match expr {
             Expr::Async(_) | Expr::Await(_) => {
                 "a kernel cannot wait: there is no `async` and no `.await` on the device"

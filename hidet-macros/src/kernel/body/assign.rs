@@ -122,6 +122,7 @@ impl Body<'_> {
     fn target<'a>(&mut self, left: &'a Expr) -> Option<Target<'a>> {
         match left {
             Expr::Paren(node) => self.target(&node.expr),
+            Expr::Group(node) => self.target(&node.expr),
             Expr::Infer(_) => Some(Target::Nothing),
             Expr::Tuple(node) => Some(Target::Tuple(node.elems.iter().collect())),
             Expr::Path(node) => {
@@ -176,6 +177,7 @@ impl Body<'_> {
                 quote_spanned!(node.bracket_token.span.join()=> #base[#index])
             }
             Expr::Paren(node) => self.place(&node.expr),
+            Expr::Group(node) => self.place(&node.expr),
             _ => self.expr(expr),
         }
     }
@@ -197,6 +199,7 @@ fn base(expr: &Expr) -> Option<&Ident> {
         Expr::Field(node) => base(&node.base),
         Expr::Index(node) => base(&node.expr),
         Expr::Paren(node) => base(&node.expr),
+        Expr::Group(node) => base(&node.expr),
         Expr::Unary(node) => base(&node.expr),
         _ => None,
     }

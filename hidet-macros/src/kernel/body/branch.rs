@@ -158,11 +158,13 @@ impl Body<'_> {
     /// `{ .. }`, with or without `#[warp_group(..)]` and its like.
     pub(super) fn block_expr(&mut self, node: &ExprBlock, tail: Tail) -> TokenStream {
         let span = node.block.brace_token.span.open();
-        let Some(attr) = node.attrs.first() else {
+        // `check` has refused all others but `#[cfg(..)]`, which the statement keeps.
+        let mut attrs = node.attrs.iter().filter(|attr| !attr.path().is_ident("cfg"));
+        let Some(attr) = attrs.next() else {
             let body = self.block(&node.block, tail);
             return quote_spanned!(span=> { #body });
         };
-        for more in node.attrs.iter().skip(1) {
+        for more in attrs {
             self.errors.on(more, "a block has one attribute");
         }
         let Some((first, threads)) = self.thread_group(attr) else { return TokenStream::new() };
@@ -186,12 +188,8 @@ impl Body<'_> {
             Some("warp") => 32i32,
             Some("warp_group") => 128,
             Some("threads") => 1,
-            _ => {
-                let message = "the attributes of a block are `#[warp(0)]`, `#[warp_group(0)]`, `#[warp_group(1..3)]` \
-                               and `#[threads(128..160)]`";
-                self.errors.on(attr, message);
-                return None;
-            }
+            // Reported by `check` already.
+            _ => return None,
         };
         let parse = syn::punctuated::Punctuated::<Expr, syn::Token![,]>::parse_terminated;
         let args = match attr.parse_args_with(parse) {

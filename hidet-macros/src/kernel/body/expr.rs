@@ -25,7 +25,11 @@ impl Body<'_> {
                 node.paren_token.surround(&mut out, |out| inner.to_tokens(out));
                 out
             }
-            Expr::Group(node) => self.expr(&node.expr),
+            // What `macro_rules` brings as one expression stays one, whatever stands around it.
+            Expr::Group(node) => {
+                let inner = self.expr(&node.expr);
+                quote_spanned!(node.group_token.span=> (#inner))
+            }
             Expr::Unary(node) => self.unary(node),
             Expr::Binary(node) => self.binary(node),
             Expr::Assign(node) => self.assign(node),

@@ -89,15 +89,8 @@ impl Body<'_> {
     /// `#[unroll]`, `#[unroll(4)]`, `#[unroll(never)]`
     fn unroll(&mut self, attrs: &[Attribute]) -> Option<TokenStream> {
         let mut unroll = None;
-        for attr in attrs {
+        for attr in attrs.iter().filter(|attr| attr.path().is_ident("unroll")) {
             let span = attr.span();
-            if !attr.path().is_ident("unroll") {
-                self.errors.on(
-                    attr,
-                    "the attribute of a `for` in a kernel is `#[unroll]`, `#[unroll(4)]` or `#[unroll(never)]`",
-                );
-                continue;
-            }
             unroll = Some(match &attr.meta {
                 syn::Meta::Path(_) => quote_spanned!(span=> .unrolled(__h::Unroll::Explicit)),
                 _ => match attr.parse_args::<Expr>() {
@@ -117,7 +110,6 @@ impl Body<'_> {
 
     pub(super) fn while_loop(&mut self, node: &ExprWhile) -> TokenStream {
         let span = node.while_token.span;
-        self.no_attributes(&node.attrs);
         let guard = self.fresh("l", span);
         let label = self.label("l", span);
         if has_let(&node.cond) {
@@ -138,19 +130,12 @@ impl Body<'_> {
 
     pub(super) fn endless_loop(&mut self, node: &ExprLoop) -> TokenStream {
         let span = node.loop_token.span;
-        self.no_attributes(&node.attrs);
         let guard = self.fresh("l", span);
         let label = self.label("l", span);
         let (frame, text) = loop_frame(&guard, &label, &node.label, true);
         let body = self.framed(frame, |this| this.block(&node.body, Tail::Unit));
         quote_spanned! {span=>
             { let mut #guard = __h::device_loop(#text); #label: while #guard.open() { #body } }
-        }
-    }
-
-    fn no_attributes(&mut self, attrs: &[Attribute]) {
-        for attr in attrs {
-            self.errors.on(attr, "this loop has no attributes; `#[unroll]` is for a `for` over a range");
         }
     }
 }

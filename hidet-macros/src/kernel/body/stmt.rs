@@ -2,12 +2,13 @@
 
 use super::scope::Binding;
 use super::{Body, Tail};
+use crate::kernel::check::{cfg, leading_cfg};
 use crate::kernel::expand::pattern_name;
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Attribute, BinOp, Block, Expr, Ident, Local, Pat, PatIdent, PatType, Stmt};
+use syn::{Attribute, Block, Expr, Ident, Local, Pat, PatIdent, PatType, Stmt};
 
 impl Body<'_> {
     /// The statements of a block, without its braces.
@@ -22,9 +23,13 @@ impl Body<'_> {
             match stmt {
                 Stmt::Local(local) => out.extend(self.local(local)),
                 Stmt::Item(item) => item.to_tokens(&mut out),
-                Stmt::Expr(expr, None) if last && tail == Tail::Value => out.extend(self.expr(expr)),
+                Stmt::Expr(expr, None) if last && tail == Tail::Value => {
+                    let tokens = self.expr(expr);
+                    out.extend(configured(&leading_cfg(expr), tokens));
+                }
                 Stmt::Expr(expr, semi) => {
                     let tokens = self.statement(expr);
+                    let tokens = configured(&leading_cfg(expr), tokens);
                     // Blocks end a statement by themselves, but a rewritten one may have become a call.
                     let semi = match semi {
                         Some(semi) => quote!(#semi),
@@ -35,7 +40,7 @@ impl Body<'_> {
                 Stmt::Macro(node) => {
                     let value = last && tail == Tail::Value && node.semi_token.is_none();
                     let tokens = self.invocation(&node.mac);
-                    out.extend(tokens);
+                    out.extend(configured(&cfg(&node.attrs), tokens));
                     if !value {
                         out.extend(quote_spanned!(node.mac.span()=> ;));
                     }
@@ -62,7 +67,8 @@ impl Body<'_> {
     /// `let`
     fn local(&mut self, local: &Local) -> TokenStream {
         let Some(init) = &local.init else { return TokenStream::new() };
-        let meta = self.meta_attribute(&local.attrs);
+        let meta = local.attrs.iter().any(|attr| attr.path().is_ident("meta"));
+        let cfg = cfg(&local.attrs);
         let span = local.let_token.span;
         let mut pat = local.pat.clone();
         let value = if meta { self.expr(&init.expr) } else { self.initial(&pat, &init.expr) };
@@ -75,25 +81,14 @@ impl Body<'_> {
         });
         if meta {
             self.bind_meta_pattern(&pat);
-            return quote_spanned!(span=> let #pat = #value #diverge;);
+            return quote_spanned!(span=> #(#cfg)* let #pat = #value #diverge;);
         }
         if let Some(declared) = self.simple_variable(&pat, &init.expr, span) {
-            return declared;
+            return quote!(#(#cfg)* #declared);
         }
         let declared = self.pattern(&mut pat, Some(&init.expr));
-        quote_spanned!(span=> let #pat = #value #diverge; #declared)
-    }
-
-    fn meta_attribute(&mut self, attrs: &[Attribute]) -> bool {
-        let mut meta = false;
-        for attr in attrs {
-            if attr.path().is_ident("meta") {
-                meta = true;
-            } else {
-                self.errors.on(attr, "the only attribute of a `let` in a kernel is `#[meta]`");
-            }
-        }
-        meta
+        let declared = (!declared.is_empty()).then(|| quote!(#(#cfg)* #declared));
+        quote_spanned!(span=> #(#cfg)* let #pat = #value #diverge; #declared)
     }
 
     /// `let mut x = e;` and `let mut x: T = e;`
@@ -162,11 +157,11 @@ impl Body<'_> {
         }
     }
 
-    /// Binds the names of a pattern. `mut` names become device variables, declared by the tokens returned.
+    /// Binds the names of a pattern. `mut` names become device variables, declared by the one statement returned.
     pub(super) fn pattern(&mut self, pat: &mut Pat, init: Option<&Expr>) -> TokenStream {
         let mut names = Names::default();
         names.visit_pat_mut(pat);
-        let mut out = TokenStream::new();
+        let (mut variables, mut values) = (Vec::new(), Vec::new());
         for (ident, mutable) in names.found {
             let text = ident.to_string();
             if !mutable {
@@ -177,10 +172,14 @@ impl Body<'_> {
                 Some(Literal::Int) => quote_spanned!(ident.span()=> __h::declare_int),
                 _ => quote_spanned!(ident.span()=> __h::declare),
             };
-            out.extend(quote_spanned!(ident.span()=> let mut #ident = #declare(#text, #ident);));
+            variables.push(quote_spanned!(ident.span()=> mut #ident));
+            values.push(quote_spanned!(ident.span()=> #declare(#text, #ident)));
             self.bind(&text, Binding::Device);
         }
-        out
+        if variables.is_empty() {
+            return TokenStream::new();
+        }
+        quote!(let (#(#variables,)*) = (#(#values,)*);)
     }
 
     /// Binds the names of a `#[meta]` pattern.
@@ -195,6 +194,11 @@ impl Body<'_> {
             }
         }
     }
+}
+
+/// A statement, or a value at the end of a block, under the conditions it is compiled in.
+fn configured(cfg: &[Attribute], tokens: TokenStream) -> TokenStream {
+    if cfg.is_empty() { tokens } else { quote!(#(#cfg)* { #tokens }) }
 }
 
 /// The names of a pattern, and whether they were `mut`, which is taken away.
@@ -240,9 +244,6 @@ pub(super) fn literal(expr: &Expr) -> Option<Literal> {
         }
         Expr::Paren(node) => literal(&node.expr),
         Expr::Group(node) => literal(&node.expr),
-        Expr::Binary(node) if matches!(node.op, BinOp::Add(_) | BinOp::Sub(_) | BinOp::Mul(_) | BinOp::Div(_)) => {
-            literal(&node.left).filter(|kind| literal(&node.right).as_ref() == Some(kind))
-        }
         _ => None,
     }
 }

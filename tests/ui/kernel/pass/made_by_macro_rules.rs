@@ -17,6 +17,28 @@ macro_rules! scales {
 }
 scales! { of_i32 s i32; of_f32 by f32; }
 
+// What is handed over as one expression is computed as one.
+macro_rules! groups {
+    ($y:ident, $factor:expr, $into:expr) => {
+        kernel! {
+            #[launch(grid = 1, block = 1)]
+            pub fn groups($y: InOut<f32, [4]>) {
+                let v = thread_id() as f32 + 2.0;
+                $y[[0]] = v * $factor;
+                $y[[1]] = v + -$factor;
+                $y[[2]] = $factor.sqrt();
+                let mut product = v;
+                product *= $factor;
+                $y[[3]] = product;
+                $into[[0]] += 100.0 - $factor;
+            }
+        }
+    };
+}
+const ALPHA: f32 = 7.0;
+const BETA: f32 = 9.0;
+groups! { y, ALPHA + BETA, y }
+
 fn main() -> hidet::Result<()> {
     let device = Device::sim();
     let mut y = device.empty::<i32, 1>([3])?;
@@ -25,5 +47,8 @@ fn main() -> hidet::Result<()> {
     let mut y = device.empty::<f32, 1>([1])?;
     of_f32().compile(&device)?.launch(&device.tensor(&[0.5], [1])?, &mut y, 3.0)?;
     assert_eq!(y.to_vec()?, [1.5]);
+    let mut y = device.zeros::<f32, 1>([4])?;
+    groups().compile(&device)?.launch(&mut y)?;
+    assert_eq!(y.to_vec()?, [116.0, -14.0, 4.0, 32.0]);
     Ok(())
 }
