@@ -4,7 +4,7 @@ use super::builder::{Builder, Place, here, with};
 use super::expr::{Expr, IntoExpr};
 use super::index::compute;
 use crate::intrinsics::Intrinsic;
-use crate::ir::{Arg, BufferId, Constraint, Op, Relation, Scope, Stmt};
+use crate::ir::{Arg, BufferId, Constraint, Op, Relation, Stmt};
 use crate::layout::Layout;
 use crate::types::{Scalar, Type};
 use hidet_mapping::IndexExpr;
@@ -34,10 +34,10 @@ impl Size {
     }
 }
 
-/// Computes the element at some coordinates.
-pub(crate) type LoadFn = Rc<dyn Fn(&[Expr<i32>]) -> Expr<()>>;
-/// Takes the element for some coordinates.
-pub(crate) type StoreFn = Rc<dyn Fn(&[Expr<i32>], Expr<()>)>;
+/// Computes the element at some coordinates, for an access written there.
+pub(crate) type LoadFn = Rc<dyn Fn(&[Expr<i32>], Place) -> Expr<()>>;
+/// Takes the element for some coordinates, for an access written there.
+pub(crate) type StoreFn = Rc<dyn Fn(&[Expr<i32>], Expr<()>, Place)>;
 /// Finds the coordinates of the base.
 pub(crate) type MapFn = Rc<dyn Fn(&[Expr<i32>]) -> Vec<Expr<i32>>>;
 
@@ -53,6 +53,8 @@ pub(crate) enum Base {
         run: u32,
     },
     Computed {
+        /// The view it is computed from, whose coordinates are the same and whose extents protect both.
+        view: Option<Rc<ViewData>>,
         load: Option<LoadFn>,
         store: Option<StoreFn>,
     },
@@ -87,12 +89,16 @@ impl ViewData {
     /// The coordinates in the base.
     #[track_caller]
     pub(super) fn place(&self, index: &[Expr<i32>]) -> Vec<Expr<i32>> {
-        let coordinate = |axis: &Axis| match (axis.offset, axis.from.and_then(|from| index.get(from).copied())) {
-            (Some(offset), Some(index)) => offset + index,
-            (Some(value), None) | (None, Some(value)) => value,
-            (None, None) => 0i32.into_expr(),
-        };
-        self.axes.iter().map(coordinate).collect()
+        let mut place = Vec::new();
+        // No closure here: it would not know the caller's place.
+        for axis in &self.axes {
+            place.push(match (axis.offset, axis.from.and_then(|from| index.get(from).copied())) {
+                (Some(offset), Some(index)) => offset + index,
+                (Some(value), None) | (None, Some(value)) => value,
+                (None, None) => 0i32.into_expr(),
+            });
+        }
+        place
     }
 
     /// Whether consecutive coordinates along the last axis are consecutive in the base.
@@ -114,52 +120,39 @@ impl ViewData {
 
     /// Loads one element.
     #[track_caller]
-    pub(crate) fn load(&self, index: &[Expr<i32>], guard: Guard) -> Expr<()> {
-        let at = here();
+    pub(crate) fn load(&self, index: &[Expr<i32>], guard: Guard, at: Place) -> Expr<()> {
         let place = self.place(index);
-        match &self.base {
-            Base::Memory(buffer) => load_memory(*buffer, &place, self.elem.into(), guard, at),
-            Base::Peer(buffer, rank) => match guard {
-                Guard::No => load_peer(*buffer, *rank, &place, self.elem, at),
-                Guard::Yes => self.protected(&place, || load_peer(*buffer, *rank, &place, self.elem, at)),
-            },
-            Base::Remapped { view, map, .. } => match guard {
-                Guard::No => view.load(&map(&place), Guard::No),
-                Guard::Yes => self.protected(&place, || view.load(&map(&place), Guard::Yes)),
-            },
-            Base::Computed { load: Some(load), .. } => match guard {
-                Guard::No => load(&place),
-                Guard::Yes => self.protected(&place, || load(&place)),
-            },
-            Base::Computed { load: None, .. } => {
+        match (&self.base, guard) {
+            (Base::Memory(buffer), _) => load_memory(*buffer, &place, self.elem.into(), guard, at),
+            (Base::Peer(buffer, rank), Guard::No) => load_peer(*buffer, *rank, &place, self.elem, at),
+            (Base::Remapped { view, map, .. }, Guard::No) => view.load(&map(&place), Guard::No, at),
+            (Base::Computed { load: Some(load), .. }, Guard::No) => load(&place, at),
+            (Base::Computed { load: None, .. }, _) => {
                 problem("this output is computed by an epilogue: it can be written, not read", at);
                 Expr::dead()
             }
+            (_, Guard::Yes) => self.load_inside(index, at),
         }
     }
 
-    /// The value inside of the extents, zero outside.
+    /// The element inside of the extents, zero outside.
     #[track_caller]
-    fn protected(&self, place: &[Expr<i32>], load: impl FnOnce() -> Expr<()>) -> Expr<()> {
-        let at = here();
-        let inside = self.inside(place);
+    fn load_inside(&self, index: &[Expr<i32>], at: Place) -> Expr<()> {
         let ty = Type::from(self.elem);
         let Some(var) = with(|builder| {
             let zero = builder.constant(crate::types::Const { scalar: self.elem, bits: 0 }, at);
-            let depth = builder.depth();
-            let var = builder.declare("", ty, Some(zero), depth, at);
-            builder.open();
-            var
+            builder.declare("", ty, Some(zero), builder.depth(), at)
         }) else {
             return Expr::dead();
         };
-        let value = load();
+        self.where_inside(index, at, &mut || {
+            let value = self.load(index, Guard::No, at);
+            with(|builder| {
+                let value = value.raw(builder, at);
+                builder.push(Stmt::Assign { var, value }, at);
+            });
+        });
         with(|builder| {
-            let value = value.raw(builder, at);
-            builder.push(Stmt::Assign { var, value }, at);
-            let then = builder.close(builder.depth() - 1).block;
-            let cond = inside.resolve(builder, at);
-            builder.push(Stmt::If { cond, then, otherwise: Default::default() }, at);
             let value = builder.emit(Op::Read(var), ty, at);
             Expr::new(builder, value)
         })
@@ -168,34 +161,33 @@ impl ViewData {
 
     /// Stores one element.
     #[track_caller]
-    pub(crate) fn store(&self, index: &[Expr<i32>], value: Expr<()>, guard: Guard) {
-        let at = here();
+    pub(crate) fn store(&self, index: &[Expr<i32>], value: Expr<()>, guard: Guard, at: Place) {
         let place = self.place(index);
-        match &self.base {
-            Base::Memory(buffer) => store_memory(*buffer, &place, value, guard, at),
-            Base::Peer(buffer, rank) => match guard {
-                Guard::No => store_peer(*buffer, *rank, &place, value, at),
-                Guard::Yes => self.where_inside(&place, at, || store_peer(*buffer, *rank, &place, value, at)),
-            },
-            Base::Remapped { view, map, .. } => match guard {
-                Guard::No => view.store(&map(&place), value, Guard::No),
-                Guard::Yes => self.where_inside(&place, at, || view.store(&map(&place), value, Guard::Yes)),
-            },
-            Base::Computed { store: Some(store), .. } => match guard {
-                Guard::No => store(&place, value),
-                Guard::Yes => self.where_inside(&place, at, || store(&place, value)),
-            },
-            Base::Computed { store: None, .. } => {
+        match (&self.base, guard) {
+            (Base::Memory(buffer), _) => store_memory(*buffer, &place, value, guard, at),
+            (Base::Peer(buffer, rank), Guard::No) => store_peer(*buffer, *rank, &place, value, at),
+            (Base::Remapped { view, map, .. }, Guard::No) => view.store(&map(&place), value, Guard::No, at),
+            (Base::Computed { store: Some(store), .. }, Guard::No) => store(&place, value, at),
+            (Base::Computed { store: None, .. }, _) => {
                 problem("this input is computed by a prologue: it can be read, not written", at)
             }
+            (_, Guard::Yes) => self.where_inside(index, at, &mut || self.store(index, value, Guard::No, at)),
         }
     }
 
-    /// Does something inside of the extents only.
-    fn where_inside(&self, place: &[Expr<i32>], at: Place, body: impl FnOnce()) {
-        let inside = self.inside(place);
+    /// Does something inside of the extents only: those of every view below, down to the memory.
+    #[track_caller]
+    fn where_inside(&self, index: &[Expr<i32>], at: Place, body: &mut dyn FnMut()) {
+        let place = self.place(index);
+        if let Base::Computed { view: Some(view), .. } = &self.base {
+            return view.where_inside(&place, at, body);
+        }
+        let inside = self.inside(&place);
         with(Builder::open);
-        body();
+        match &self.base {
+            Base::Remapped { view, map, .. } => view.where_inside(&map(&place), at, body),
+            _ => body(),
+        }
         with(|builder| {
             let then = builder.close(builder.depth() - 1).block;
             let cond = inside.resolve(builder, at);
@@ -221,7 +213,7 @@ impl ViewData {
                 _ => {}
             }
         }
-        let values: Vec<Expr<()>> = (0..lanes).map(|lane| self.load(&moved(index, lane), Guard::No)).collect();
+        let values: Vec<Expr<()>> = (0..lanes).map(|lane| self.load(&moved(index, lane), Guard::No, at)).collect();
         with(|builder| {
             let values = values.iter().map(|value| value.raw(builder, at)).collect();
             let value = builder.emit(Op::Vector(values), ty, at);
@@ -255,7 +247,7 @@ impl ViewData {
                 Expr::new(builder, value)
             })
             .unwrap_or_else(Expr::dead);
-            self.store(&moved(index, lane), one, Guard::No);
+            self.store(&moved(index, lane), one, Guard::No, at);
         }
     }
 }
@@ -328,7 +320,7 @@ pub(super) fn align(buffer: BufferId, ty: Type, at: Place) {
         let found = &mut builder.function.buffers[buffer];
         found.align = found.align.max(ty.bytes() as u32);
         let lanes = i64::from(ty.lanes);
-        let (name, scope) = (found.name.clone(), found.scope);
+        let name = found.name.clone();
         let Layout::Strided { strides, .. } = &found.layout else { return };
         let rows: Vec<IndexExpr> = strides.iter().rev().skip(1).cloned().collect();
         for stride in rows {
@@ -338,14 +330,13 @@ pub(super) fn align(buffer: BufferId, ty: Type, at: Place) {
                     format!("a vector of {lanes} elements of `{name}`, whose rows are {stride} elements apart, is not aligned"),
                     at,
                 ),
-                None if scope == Scope::Global => {
+                None => {
                     let message = format!("rows of `{name}` are read in vectors of {lanes} elements");
                     let rule = Constraint { left: stride, relation: Relation::MultipleOf, right: lanes.into(), message };
                     if !builder.function.constraints.contains(&rule) {
                         builder.function.constraints.push(rule);
                     }
                 }
-                None => {}
             }
         }
     });

@@ -146,7 +146,7 @@ impl<T: Element, const R: usize> View<T, R> {
         .flatten();
         for index in slots.unwrap_or_default() {
             let index: Vec<Expr<i32>> = index.into_iter().map(|i| compute(&IndexExpr::from(i))).collect();
-            data.store(&index, value.assume(), super::access::Guard::No);
+            data.store(&index, value.assume(), super::access::Guard::No, at);
         }
     }
 }

@@ -2,7 +2,7 @@
 //! epilogues are made of: a kernel built with them does more in one launch and stays as it is.
 
 use super::access::{Base, Guard, Size, ViewData, axes};
-use super::builder::here;
+use super::builder::{Place, here};
 use super::expr::{Expr, IntoExpr};
 use super::memory::Extent;
 use super::view::{In, Out, View, Writable, add};
@@ -23,11 +23,12 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     #[track_caller]
     pub fn map<U: Element, V: IntoExpr<U>>(self, f: impl Fn(Expr<T>, [Expr<i32>; R]) -> V + 'static) -> In<U, R> {
         let Some(data) = self.data(here()) else { return View::dead() };
-        let shape = data.shape.clone();
-        let load = Rc::new(move |index: &[Expr<i32>]| {
-            f(data.load(index, Guard::No).assume(), array(index)).into_expr().assume()
+        let (shape, data) = (data.shape.clone(), Rc::new(data));
+        let view = data.clone();
+        let load = Rc::new(move |index: &[Expr<i32>], at: Place| {
+            f(data.load(index, Guard::No, at).assume(), array(index)).into_expr().assume()
         });
-        add(computed(U::SCALAR, shape, Base::Computed { load: Some(load), store: None }))
+        add(computed(U::SCALAR, shape, Base::Computed { view: Some(view), load: Some(load), store: None }))
     }
 
     /// A view of the elements at `f(index)` of this one. `run` is how many elements along the last axis, from a multiple
@@ -54,11 +55,12 @@ impl<T: Element, const R: usize, A: Writable> View<T, R, A> {
         f: impl Fn(Expr<U>, [Expr<i32>; R]) -> V + 'static,
     ) -> Out<U, R> {
         let Some(data) = self.data(here()) else { return View::dead() };
-        let shape = data.shape.clone();
-        let store = Rc::new(move |index: &[Expr<i32>], value: Expr<()>| {
-            data.store(index, f(value.assume(), array(index)).into_expr().assume(), Guard::No);
+        let (shape, data) = (data.shape.clone(), Rc::new(data));
+        let view = data.clone();
+        let store = Rc::new(move |index: &[Expr<i32>], value: Expr<()>, at: Place| {
+            data.store(index, f(value.assume(), array(index)).into_expr().assume(), Guard::No, at);
         });
-        add(computed(U::SCALAR, shape, Base::Computed { load: None, store: Some(store) }))
+        add(computed(U::SCALAR, shape, Base::Computed { view: Some(view), load: None, store: Some(store) }))
     }
 }
 
@@ -69,6 +71,6 @@ pub fn computed_view<T: Element, const R: usize, E: Extent, V: IntoExpr<T>>(
     f: impl Fn([Expr<i32>; R]) -> V + 'static,
 ) -> In<T, R> {
     let shape = shape.into_iter().map(Extent::size).collect();
-    let load = Rc::new(move |index: &[Expr<i32>]| f(array(index)).into_expr().assume());
-    add(computed(T::SCALAR, shape, Base::Computed { load: Some(load), store: None }))
+    let load = Rc::new(move |index: &[Expr<i32>], _: Place| f(array(index)).into_expr().assume());
+    add(computed(T::SCALAR, shape, Base::Computed { view: None, load: Some(load), store: None }))
 }

@@ -121,7 +121,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         let index = index.coordinates();
         // No closure here: it would not know the caller's place.
         match self.data(here()) {
-            Some(data) => data.load(&index, Guard::No).assume(),
+            Some(data) => data.load(&index, Guard::No, here()).assume(),
             None => Expr::dead(),
         }
     }
@@ -132,7 +132,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         let index = index.coordinates();
         // No closure here: it would not know the caller's place.
         match self.data(here()) {
-            Some(data) => data.load(&index, Guard::Yes).assume(),
+            Some(data) => data.load(&index, Guard::Yes, here()).assume(),
             None => Expr::dead(),
         }
     }
@@ -258,7 +258,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     {
         let (index, value) = (index.coordinates(), value.into_expr());
         if let Some(data) = self.data(here()) {
-            data.store(&index, value.assume(), Guard::No);
+            data.store(&index, value.assume(), Guard::No, here());
         }
     }
 
@@ -270,7 +270,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     {
         let (index, value) = (index.coordinates(), value.into_expr());
         if let Some(data) = self.data(here()) {
-            data.store(&index, value.assume(), Guard::Yes);
+            data.store(&index, value.assume(), Guard::Yes, here());
         }
     }
 

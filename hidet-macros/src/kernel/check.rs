@@ -69,9 +69,7 @@ impl<'ast> Visit<'ast> for Checker<'_> {
                 "the attributes of a block are `#[warp(0)]`, `#[warp_group(0)]`, `#[warp_group(1..3)]` \
                  and `#[threads(128..160)]`"
             }
-            Uses::Unroll => {
-                "the attribute of a `for` in a kernel is `#[unroll]`, `#[unroll(4)]` or `#[unroll(never)]`"
-            }
+            Uses::Unroll => "the attribute of a `for` in a kernel is `#[unroll]`, `#[unroll(4)]` or `#[unroll(never)]`",
             Uses::Meta => "the only attribute of a `let` in a kernel is `#[meta]`",
             Uses::Nothing => {
                 "this attribute would have no effect here: `#[warp(0)]` and its like stand on a block `{ .. }`, \

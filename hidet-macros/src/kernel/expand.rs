@@ -78,7 +78,12 @@ fn kernel(krate: &TokenStream, node: &Kernel, errors: &mut Errors) -> TokenStrea
     let mut arguments = Vec::new();
     let mut types = Vec::new();
     let mut declared = TokenStream::new();
-    for param in params {
+    for (at, param) in params.iter().enumerate() {
+        // As rustc's E0415; in its own words it would be said of variables that nobody wrote.
+        if params[..at].iter().any(|before| before.name == param.name) {
+            let message = format!("identifier `{}` is bound more than once in this parameter list", param.name);
+            errors.at(param.name.span(), message);
+        }
         declare(krate, param, &dims, &mut arguments, &mut types, &mut declared);
     }
     check::body(body, errors);

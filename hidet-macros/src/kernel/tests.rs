@@ -90,6 +90,8 @@ fn expressions() {
         "let mut v = 1; f(&mut v);",
         "let a = [0; 4];",
         "return;",
+        "let f = n > 1 && f(|v| { return v; });",
+        "let a = n > 1 && { loop { break; } true };",
         "let a = Tile { m: 1, ..Tile::new() };",
         "let a = (1, 2, 3);",
         "let a = -n; let b = !(n > 1); let c = *list.first().unwrap();",
@@ -99,6 +101,7 @@ fn expressions() {
         "#[warp_group(0)] { sync_warp(); }",
         "assert!(n > 1); assert!(n > 1, \"n is {}\", 1);",
         "print!(\"{} {:.3} {{}}\", n, n);",
+        "let r#type = 1; print!(\"{r#type}\");",
         "let a = ptx!(\"mov.u32 $0, $1;\" => u32, 1u32); ptx!(\"bar.sync 0;\");",
     ]);
     refused(&[
@@ -151,6 +154,9 @@ fn expressions() {
         "(n, _) += 1;",
         "let a = 1 +;",
         "let a = become f();",
+        "for i in 0..n { y[[i]] += if n > 1 { continue } else { 1.0 }; }",
+        "let a = n > 1 && { return; true };",
+        "loop { let a = n > 1 || { break; true }; }",
         "let a = builtin # x;",
     ]);
 }
@@ -266,6 +272,15 @@ fn items_that_are_wrong_never_panic() {
             assert!(syn::parse2::<syn::File>(expanded.clone()).is_ok(), "{item}\nexpands to\n{expanded}");
         }
     }
+}
+
+#[test]
+fn an_expansion_grows_with_its_source() {
+    let nested = |depth| {
+        let construct = (0..depth).fold("1".to_owned(), |inner, _| format!("{{ let mut v = {inner}; v }}"));
+        super::kernel(source(&format!("let a = {construct};")).parse().unwrap()).to_string().len()
+    };
+    assert!(nested(16) < 3 * nested(8), "{} and {}", nested(8), nested(16));
 }
 
 #[test]

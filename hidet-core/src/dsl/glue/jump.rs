@@ -52,15 +52,30 @@ through! {
     note = "the device would have to decide whether it changes; declare a device variable: `let mut` without `#[meta]`"
 )]
 pub trait MetaOnly {}
-#[diagnostic::do_not_recommend]
-impl MetaOnly for MetaIf {}
-#[diagnostic::do_not_recommend]
-impl MetaOnly for MetaLoop {}
-#[diagnostic::do_not_recommend]
-impl MetaOnly for While<bool> {}
+
+/// Frames that are gone when the kernel runs, for what ends its building.
+#[diagnostic::on_unimplemented(
+    message = "`panic!` and its like run while the kernel is built, and so on both sides of a condition of the device",
+    label = "ends the building of the kernel",
+    note = "write `assert!(condition, \"why\")`, which is checked on the device, or `return`"
+)]
+pub trait PanicOnly {}
+
+macro_rules! host {
+    ($($frame:ty),*) => {$(
+        #[diagnostic::do_not_recommend]
+        impl MetaOnly for $frame {}
+        #[diagnostic::do_not_recommend]
+        impl PanicOnly for $frame {}
+    )*};
+}
+host! { MetaIf, MetaLoop, While<bool> }
 
 /// Checks that a meta value may change here.
 pub fn meta_only<G: MetaOnly>(_: &G) {}
+
+/// Checks that the building may end here.
+pub fn panic_only<G: PanicOnly>(_: &G) {}
 
 /// What a device function returns, where `return` stands under a condition or loop.
 pub struct Outcome<A: Merge<A>> {

@@ -23,7 +23,7 @@ pub use call::Call;
 pub use compare::{Cmp, CmpMeta};
 pub use element::{address, load, store, update};
 pub use hidet_mapping::IndexExpr;
-pub use jump::{MetaOnly, Outcome, Through, emit_return, meta_only, through};
+pub use jump::{MetaOnly, Outcome, PanicOnly, Through, emit_return, meta_only, panic_only, through};
 pub use operator::{Named, NamedMeta, Op, OpMeta, memory};
 pub use ptx::{IntoPtx, PtxResult, ptx, ptx_operand};
 pub use repeat::{DeviceLoop, ForOver, LoopGuard, MetaLoop, While, device_loop, for_over, meta_loop};

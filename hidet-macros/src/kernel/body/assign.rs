@@ -81,6 +81,7 @@ impl Body<'_> {
                 quote_spanned!(span=> #var.set(#value))
             }
             Some(Target::Element(base, index)) => {
+                self.no_jump(&node.right, "a jump cannot stand here; compute the value with a `let` before");
                 let (base, index) = (self.expr(base), self.index(index));
                 let old = self.fresh("v", span);
                 let value = self.combine(quote!(#old), &op, &node.right);
@@ -185,10 +186,17 @@ impl Body<'_> {
     /// Checks that no frame between the declaration of a host variable and its change is one of the device.
     fn unchanged_on_device(&mut self, base: Option<&Ident>, span: Span) -> TokenStream {
         let Some(Binding::Meta(declared)) = base.and_then(|name| self.lookup(name)) else { return TokenStream::new() };
-        let frames = self.frames.iter().skip(declared).filter(|frame| frame.kind != FrameKind::Closure);
-        let here = |guard: &Ident| Ident::new(&guard.to_string(), span);
-        let guards: Vec<Ident> = frames.map(|frame| here(&frame.guard)).collect();
-        quote_spanned!(span=> #(__h::meta_only(&#guards);)*)
+        self.host_only("meta_only", declared, span)
+    }
+
+    /// Calls a check of `dsl::glue` for each frame from the one of that number, which must not be one of the device.
+    pub(super) fn host_only(&self, check: &str, from: usize, span: Span) -> TokenStream {
+        let check = Ident::new(check, span);
+        // The loop round a device function runs once: nothing in it is conditional by it.
+        let frames = self.frames.iter().skip(from);
+        let frames = frames.filter(|frame| !matches!(frame.kind, FrameKind::Closure | FrameKind::Once));
+        let guards: Vec<Ident> = frames.map(|frame| Ident::new(&frame.guard.to_string(), span)).collect();
+        quote_spanned!(span=> #(__h::#check(&#guards);)*)
     }
 }
 

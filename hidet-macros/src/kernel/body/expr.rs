@@ -145,6 +145,7 @@ impl Body<'_> {
             if has_let(left) || has_let(right) {
                 return quote!(#a #op #b);
             }
+            self.no_jump(right, "a jump cannot stand right of `&&` or `||`; write an `if`");
             let name = Ident::new(if matches!(op, BinOp::And(_)) { "and" } else { "or" }, span);
             return quote_spanned!(span=> __h::#name(#a, || #b));
         }

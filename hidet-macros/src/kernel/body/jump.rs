@@ -77,6 +77,15 @@ impl Body<'_> {
         }
     }
 
+    /// Reports a jump out of an expression that becomes a closure.
+    pub(super) fn no_jump(&mut self, expr: &Expr, message: &str) {
+        let mut search = Jumps { loops: 0, found: None };
+        search.visit_expr(expr);
+        if let Some(span) = search.found {
+            self.errors.at(span, message);
+        }
+    }
+
     /// Emits the jump and leaves all frames inside of the target; `None` is the whole kernel.
     fn cascade(&mut self, jump: Jump, target: Option<usize>, before: TokenStream, span: Span) -> TokenStream {
         let passed = &self.frames[target.map_or(0, |target| target + 1)..];
@@ -123,6 +132,30 @@ fn leave(frame: &Frame, span: Span) -> TokenStream {
         FrameKind::Branch { value: true } => quote_spanned!(span=> break #label __h::None),
         FrameKind::Branch { value: false } => quote_spanned!(span=> break #label),
         _ => quote_spanned!(span=> continue #label),
+    }
+}
+
+/// The first jump out of an expression.
+struct Jumps {
+    loops: usize,
+    found: Option<Span>,
+}
+
+impl<'ast> Visit<'ast> for Jumps {
+    fn visit_item(&mut self, _: &'ast syn::Item) {}
+    fn visit_expr_closure(&mut self, _: &'ast syn::ExprClosure) {}
+    fn visit_expr(&mut self, expr: &'ast Expr) {
+        let jump = match expr {
+            Expr::Return(node) => Some(node.return_token.span),
+            Expr::Break(node) if self.loops == 0 => Some(node.break_token.span),
+            Expr::Continue(node) if self.loops == 0 => Some(node.continue_token.span),
+            _ => None,
+        };
+        self.found = self.found.or(jump);
+        let inside = usize::from(matches!(expr, Expr::While(_) | Expr::Loop(_) | Expr::ForLoop(_)));
+        self.loops += inside;
+        visit::visit_expr(self, expr);
+        self.loops -= inside;
     }
 }
 

@@ -8,20 +8,10 @@ use syn::spanned::Spanned;
 use syn::{Expr, Ident, Lit, LitStr, Macro, Token};
 
 /// Macros of the host that are left as they are.
-const HOST: &[&str] = &[
-    "vec",
-    "format",
-    "concat",
-    "stringify",
-    "env",
-    "include_str",
-    "line",
-    "file",
-    "column",
-    "cfg",
-    "panic",
-    "unreachable",
-];
+const HOST: &[&str] = &["vec", "format", "concat", "stringify", "env", "include_str", "line", "file", "column", "cfg"];
+
+/// Macros of the host that end the building of the kernel.
+const ENDS: &[&str] = &["panic", "unreachable", "todo", "unimplemented"];
 
 impl Body<'_> {
     pub(super) fn invocation(&mut self, node: &Macro) -> TokenStream {
@@ -41,7 +31,11 @@ impl Body<'_> {
             }
             "vec" => self.list(node),
             name if HOST.contains(&name) => quote!(#node),
-            "todo" | "unimplemented" => quote!(#node),
+            // They run while the kernel is built, on both sides of a condition of the device.
+            name if ENDS.contains(&name) => {
+                let checks = self.host_only("panic_only", 0, node.path.span());
+                if checks.is_empty() { quote!(#node) } else { quote_spanned!(node.path.span()=> { #checks #node }) }
+            }
             name => {
                 self.errors.on(
                     &node.path,
@@ -183,8 +177,8 @@ impl Body<'_> {
             };
             let named: Expr;
             let value = match name {
-                Some(name) => {
-                    let name = Ident::new(&name, format.span());
+                Some(mut name) => {
+                    name.set_span(format.span());
                     named = syn::parse_quote!(#name);
                     &named
                 }
@@ -208,7 +202,7 @@ enum Piece {
     Text(String),
     /// A value, the next one or that of a name, and how it is formatted.
     Hole {
-        name: Option<String>,
+        name: Option<Ident>,
         spec: String,
     },
 }
@@ -240,13 +234,13 @@ fn pieces(format: &str) -> Result<Vec<Piece>, String> {
                 {
                     return Err(format!("`{{{inside}}}`: width and precision are numbers in `print!`"));
                 }
-                if !name.is_empty() && syn::parse_str::<Ident>(name).is_err() {
+                let parsed = (!name.is_empty()).then(|| syn::parse_str::<Ident>(name)).transpose();
+                let Ok(name) = parsed else {
                     return Err(format!("`{{{inside}}}`: `print!` takes its values in order, or by name"));
-                }
+                };
                 if !text.is_empty() {
                     pieces.push(Piece::Text(std::mem::take(&mut text)));
                 }
-                let name = (!name.is_empty()).then(|| name.to_owned());
                 pieces.push(Piece::Hole { name, spec: spec.to_owned() });
             }
             '}' => return Err("a `}` without `{`; write `}}` for a brace".to_owned()),

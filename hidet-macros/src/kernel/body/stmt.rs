@@ -71,6 +71,11 @@ impl Body<'_> {
         let cfg = cfg(&local.attrs);
         let span = local.let_token.span;
         let mut pat = local.pat.clone();
+        if !meta {
+            if let Some(declared) = self.simple_variable(&pat, &init.expr, span) {
+                return quote!(#(#cfg)* #declared);
+            }
+        }
         let value = if meta { self.expr(&init.expr) } else { self.initial(&pat, &init.expr) };
         let diverge = init.diverge.as_ref().map(|(token, expr)| {
             let expr = match &**expr {
@@ -82,9 +87,6 @@ impl Body<'_> {
         if meta {
             self.bind_meta_pattern(&pat);
             return quote_spanned!(span=> #(#cfg)* let #pat = #value #diverge;);
-        }
-        if let Some(declared) = self.simple_variable(&pat, &init.expr, span) {
-            return quote!(#(#cfg)* #declared);
         }
         let declared = self.pattern(&mut pat, Some(&init.expr));
         let declared = (!declared.is_empty()).then(|| quote!(#(#cfg)* #declared));
