@@ -1,6 +1,7 @@
 //! Which values are written where they are used, and which integers count positions in memory.
 
 use crate::ir::{BinaryOp, Block, Function, Handle, Op, SecondaryMap, Stmt, StmtId, ValueId, VarId};
+use crate::passes::bounds::Facts;
 use crate::types::Scalar;
 
 /// What is known of the uses of values.
@@ -10,7 +11,8 @@ pub struct Uses {
     pub count: SecondaryMap<ValueId, u32>,
     /// Values that may be written at their only use: nothing can change in between what they read.
     pub inline: SecondaryMap<ValueId, bool>,
-    /// Integers that lead to an index or a loop bound by sums and products; those do not overflow.
+    /// Integers that lead to an index or a loop bound by sums and products; those do not overflow. Not those that decide
+    /// a comparison, which may be the one that protects the index, unless they are proved not to.
     pub index: SecondaryMap<ValueId, bool>,
     /// Integers that are never negative, by their form: constants, counters from a constant on, sums and products of them.
     pub counts: SecondaryMap<ValueId, bool>,
@@ -31,7 +33,7 @@ pub fn analyse(function: &Function) -> Uses {
     let mut uses = Uses::default();
     let mut order = Vec::new();
     count(function, &function.body, &mut uses, &mut order);
-    positions(function, &order, &mut uses);
+    decisions(function, &order, &mut uses);
     choose(function, &function.body, &mut uses);
     uses
 }
@@ -58,31 +60,70 @@ fn count(function: &Function, block: &Block, uses: &mut Uses, order: &mut Vec<St
     }
 }
 
-/// Uses stand after definitions, so a walk backwards is enough, but for what goes through variables.
-fn positions(function: &Function, order: &[StmtId], uses: &mut Uses) {
+/// The same integer may say where an element lies, and whether that is inside: `let i = x + 1; if 0 <= i && i < n`. C++
+/// takes for granted that its `+` does not overflow, and could leave out a test of `i` by what is known of `x`. So what
+/// decides wraps, unless it is proved not to; nearly everything made of thread indices and counters is.
+fn decisions(function: &Function, order: &[StmtId], uses: &mut Uses) {
+    let mut decides = SecondaryMap::new();
+    for id in order {
+        match &function.stmts[*id] {
+            Stmt::Let { op: Op::Compare(_, a, b), .. } => (decides[*a], decides[*b]) = (true, true),
+            Stmt::For { start, end, .. } => (decides[*start], decides[*end]) = (true, true),
+            Stmt::Check { index, .. } => index.iter().for_each(|value| decides[*value] = true),
+            _ => {}
+        }
+    }
+    spread(function, order, &mut decides, |op, from| from.is_int() && !matches!(op, Op::Load { .. }));
+    spread(function, order, &mut uses.index, |op, from| carries(op) && matches!(from, Scalar::I32 | Scalar::I64));
+    let mut facts = Facts::of(function);
+    for id in order {
+        match &function.stmts[*id] {
+            Stmt::Let { value, op } => {
+                facts.define(function, *value, op);
+                if uses.index[*value] && decides[*value] && wraps(op) {
+                    uses.index[*value] = facts.exact(function, *value);
+                }
+            }
+            Stmt::For { index, start, end, step, .. } => facts.count(*index, *start, *end, *step),
+            _ => {}
+        }
+    }
+}
+
+/// Marks what marked values are computed from, by the operations and from the types through which the mark goes. Uses
+/// stand after definitions, so a walk backwards is enough, but for what goes through variables.
+fn spread(
+    function: &Function,
+    order: &[StmtId],
+    marks: &mut SecondaryMap<ValueId, bool>,
+    through: impl Fn(&Op, Scalar) -> bool,
+) {
     let mut vars: SecondaryMap<VarId, bool> = SecondaryMap::new();
     let mut changed = true;
     while std::mem::take(&mut changed) {
         for id in order.iter().rev() {
             match &function.stmts[*id] {
-                Stmt::Let { value, op: Op::Read(var) } if uses.index[*value] && !vars[*var] => {
+                Stmt::Let { value, op: Op::Read(var) } if marks[*value] && !vars[*var] => {
                     vars[*var] = true;
                     changed = true;
                 }
-                Stmt::Let { value, op } if uses.index[*value] && carries(op) => {
-                    op.each_operand(&mut |operand| {
-                        if matches!(function.ty(operand).scalar, Scalar::I32 | Scalar::I64) {
-                            uses.index[operand] = true;
-                        }
-                    });
-                }
+                Stmt::Let { value, op } if marks[*value] => op.each_operand(&mut |operand| {
+                    if through(op, function.ty(operand).scalar) {
+                        marks[operand] = true;
+                    }
+                }),
                 Stmt::Assign { var, value } | Stmt::Declare { var, init: Some(value) } if vars[*var] => {
-                    uses.index[*value] = true;
+                    marks[*value] = true;
                 }
                 _ => {}
             }
         }
     }
+}
+
+/// Whether an operation is written in one way where it does not overflow and in another where it may.
+fn wraps(op: &Op) -> bool {
+    matches!(op, Op::Binary(BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul, ..))
 }
 
 /// Whether a position is computed from positions by this operation.

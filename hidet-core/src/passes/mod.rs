@@ -4,7 +4,7 @@
 //! After the last one there is no `ForTask`, no `Group`, no guarded access and no explicitly unrolled loop, and every
 //! buffer has one axis in row-major order.
 
-mod bounds;
+pub(crate) mod bounds;
 mod contract;
 mod describe_matrices;
 mod eliminate_dead;

@@ -24,7 +24,8 @@ impl Facts {
         found
     }
 
-    fn interval_of_op(&mut self, function: &Function, value: ValueId) -> Option<(i128, i128)> {
+    /// What an operation on those integers gives where it does not wrap.
+    pub(super) fn interval_of_op(&mut self, function: &Function, value: ValueId) -> Option<(i128, i128)> {
         if let Some(Counter { start, end, .. }) = self.counters.get(&value).copied() {
             return Some((self.interval(function, start).0, self.interval(function, end).1 - 1));
         }

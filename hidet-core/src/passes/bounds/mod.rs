@@ -220,6 +220,13 @@ impl Facts {
         exact.then_some(form)
     }
 
+    /// Whether the operation that defines an integer is proved not to wrap.
+    pub fn exact(&mut self, function: &Function, value: ValueId) -> bool {
+        let (least, most) = int_range(function.ty(value).scalar);
+        self.linear(function, value) != Linear::atom(Atom::Value(value))
+            || self.interval_of_op(function, value).is_some_and(|(low, high)| least <= low && high <= most)
+    }
+
     fn special(&self, function: &Function, special: Special) -> Linear {
         let (low, high) = self.special_interval(function, special);
         if low == high {
