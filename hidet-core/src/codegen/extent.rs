@@ -1,12 +1,18 @@
-//! Extents as C++, of the dims among the kernel's parameters.
+//! Extents as C++, of the dims among the kernel's parameters. Where one may go beyond `int`, it is `long long`.
 
 use super::expr::Expr;
-use hidet_mapping::Arith;
+use crate::passes::bounds::needs_i64;
+use hidet_mapping::{Arith, IndexExpr};
 
 /// Writes extents as C++.
-pub struct TextArith<'a> {
-    /// The names of the dims.
-    pub dims: &'a [String],
+struct TextArith<'a> {
+    dims: &'a [String],
+    long: bool,
+}
+
+/// The text of an extent, which may be known to fit `int`; the names are those of the dims.
+pub fn text(extent: &IndexExpr, fits: bool, dims: &[String]) -> Expr {
+    extent.emit(&mut TextArith { dims, long: needs_i64(extent, fits) })
 }
 
 impl TextArith<'_> {
@@ -19,11 +25,12 @@ impl Arith for TextArith<'_> {
     type Int = Expr;
 
     fn constant(&mut self, value: i64) -> Expr {
-        Expr::atom(value.to_string())
+        Expr::atom(if self.long { format!("{value}ll") } else { value.to_string() })
     }
     fn symbol(&mut self, symbol: u32) -> Expr {
         // An unknown symbol does not compile.
-        Expr::atom(self.dims.get(symbol as usize).cloned().unwrap_or_else(|| format!("unknown_dim_{symbol}")))
+        let name = self.dims.get(symbol as usize).cloned().unwrap_or_else(|| format!("unknown_dim_{symbol}"));
+        Expr::atom(if self.long { format!("(long long){name}") } else { name })
     }
     fn add(&mut self, a: &Expr, b: &Expr) -> Expr {
         Self::infix(a, "+", b)

@@ -1,7 +1,7 @@
 //! The kernel around the statements: signature, memory, names, and what is known while they are written.
 
 use super::expr::Expr;
-use super::extent::TextArith;
+use super::extent;
 use super::inline::{self, Uses};
 use super::memory::{self, Shared};
 use super::names::Names;
@@ -234,7 +234,7 @@ impl<'a> Generator<'a> {
             }
         }
         let dims = self.dims.clone();
-        let dim = |extent: &IndexExpr| extent.emit(&mut TextArith { dims: &dims }).within(2);
+        let dim = |extent: &IndexExpr| extent::text(extent, true, &dims).within(2);
         shared.declare(function, &mut self.names, &self.buffers, &dim, &mut self.out);
         Ok(())
     }
@@ -276,9 +276,9 @@ impl<'a> Generator<'a> {
         name
     }
 
-    /// The text of an extent.
+    /// The text of an extent of a tensor.
     pub(super) fn extent(&self, extent: &IndexExpr) -> Expr {
-        extent.emit(&mut TextArith { dims: &self.dims })
+        extent::text(extent, false, &self.dims)
     }
 
     /// The number of a place at which that may be reported.

@@ -2,7 +2,7 @@
 //!
 //! Precondition: no access with `guard`. Postcondition: every buffer has one axis in row-major order, whose extent is
 //! the size of its former layout; every index is one `i32`, or `i64` with [`Options::wide_index`] (global buffers only)
-//! and where the author indexed with `i64`.
+//! and where the author indexed with `i64` or a part of an extent may go beyond `i32`.
 //!
 //! With `@a: f32[4, n]` in rows, `load @a[i, j]` becomes `load @a[i * n + j]`. A vector access keeps its lanes: they
 //! are consecutive along the last axis, which the layout keeps contiguous. A check keeps the author's index and shape, so
@@ -11,9 +11,10 @@
 //! A tensor that has a tensor map keeps its axes, which the map is made of; it cannot be accessed otherwise.
 
 use super::Options;
+use super::bounds::needs_i64;
 use crate::error::Result;
 use crate::ir::emit::{Emitter, Int};
-use crate::ir::{BufferId, Function, Scope, Span, Stmt, StmtId, ValueId};
+use crate::ir::{Buffer, BufferId, Function, Scope, Span, Stmt, StmtId, ValueId};
 use crate::layout::Layout;
 use crate::types::Scalar;
 
@@ -67,7 +68,7 @@ impl Flatten<'_> {
         if is_flat(&layout) {
             return Ok(());
         }
-        let scalar = self.scalar(buffer, index);
+        let scalar = offset_scalar(self.function, buffer, index, self.wide);
         let mut emit = Emitter::new(self.function, self.out, self.span).with_scalar(scalar);
         let coordinates: Vec<Int> = index.iter().map(|value| emit.convert(*value)).collect();
         let offset = layout.offset(&mut emit, &coordinates);
@@ -94,11 +95,15 @@ impl Flatten<'_> {
         Ok(buffer.layout.clone())
     }
 
-    fn scalar(&self, buffer: BufferId, index: &[ValueId]) -> Scalar {
-        let global = self.function.buffers[buffer].scope == Scope::Global;
-        let long = index.iter().any(|value| self.function.ty(*value).scalar == Scalar::I64);
-        if long || (self.wide && global) { Scalar::I64 } else { Scalar::I32 }
-    }
+}
+
+/// The type in which an offset into a buffer is computed.
+pub(super) fn offset_scalar(function: &Function, buffer: BufferId, index: &[ValueId], wide: bool) -> Scalar {
+    let Buffer { scope, shape, .. } = &function.buffers[buffer];
+    let long = index.iter().any(|value| function.ty(*value).scalar == Scalar::I64);
+    // An offset fits `i32` unless they are wide, but a part of an extent may not.
+    let large = || *scope == Scope::Global && (wide || shape.iter().any(|extent| needs_i64(extent, true)));
+    if long || large() { Scalar::I64 } else { Scalar::I32 }
 }
 
 /// Whether a layout is one axis of consecutive elements.

@@ -8,6 +8,7 @@
 
 use super::Options;
 use super::bounds::{Proofs, tile, together};
+use super::flatten_index::offset_scalar;
 use crate::error::Result;
 use crate::intrinsics::Reach;
 use crate::ir::emit::{Emitter, Int};
@@ -138,10 +139,8 @@ impl Checks<'_> {
         if count == Int::Const(1) {
             return;
         }
-        let memory = &self.function.buffers[buffer];
-        let (layout, global) = (memory.layout.clone(), memory.scope == Scope::Global);
-        let long = index.iter().any(|value| self.function.ty(*value).scalar == Scalar::I64);
-        let scalar = if long || (self.wide && global) { Scalar::I64 } else { Scalar::I32 };
+        let layout = self.function.buffers[buffer].layout.clone();
+        let scalar = offset_scalar(self.function, buffer, index, self.wide);
         let mut emit = self.emit().with_scalar(scalar);
         let coordinates: Vec<Int> = index.iter().map(|value| emit.convert(*value)).collect();
         let first = layout.offset(&mut emit, &coordinates);

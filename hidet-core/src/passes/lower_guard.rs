@@ -12,14 +12,14 @@
 //! each by itself: where the vector does not fit as a whole, its lanes are accessed one by one.
 
 use super::Options;
-use super::bounds::{Proofs, proved_statements};
+use super::bounds::{Proofs, needs_i64, proved_statements};
 use crate::error::Result;
 use crate::ir::emit::{Emitter, Int};
 use crate::ir::{Block, BufferId, CompareOp, Function, Op, Stmt, ValueId, Var, VarId};
-use crate::types::{Const, Type};
+use crate::types::{Const, Scalar, Type};
 use hidet_mapping::Arith;
 
-pub(super) fn run(function: &mut Function, _: &Options) -> Result<()> {
+pub(super) fn run(function: &mut Function, options: &Options) -> Result<()> {
     let inside = proved_statements(&Proofs::of(function));
     function.rewrite(&mut |function, id, out| {
         let span = function.spans[id];
@@ -36,7 +36,7 @@ pub(super) fn run(function: &mut Function, _: &Options) -> Result<()> {
                 let mut emit = Emitter::new(function, out, span);
                 let zero = zero(&mut emit, ty);
                 emit.push(Stmt::Declare { var, init: Some(zero) });
-                let access = Access { buffer, index };
+                let access = Access { buffer, index, wide: options.wide_index };
                 let whole = access.condition(&mut emit, ty.lanes);
                 let then = access.load(&mut emit, ty, var);
                 let otherwise = if ty.lanes > 1 { access.load_lanes(&mut emit, ty, var) } else { Block::default() };
@@ -51,7 +51,7 @@ pub(super) fn run(function: &mut Function, _: &Options) -> Result<()> {
                 }
                 let ty = function.ty(value);
                 let mut emit = Emitter::new(function, out, span);
-                let access = Access { buffer, index: index.clone() };
+                let access = Access { buffer, index: index.clone(), wide: options.wide_index };
                 let whole = access.condition(&mut emit, ty.lanes);
                 let store = Stmt::Store { buffer, index, value, guard: false };
                 let then = Block(vec![emit.function.new_stmt(store, span)]);
@@ -68,6 +68,8 @@ pub(super) fn run(function: &mut Function, _: &Options) -> Result<()> {
 struct Access {
     buffer: BufferId,
     index: Vec<ValueId>,
+    /// [`Options::wide_index`].
+    wide: bool,
 }
 
 impl Access {
@@ -76,9 +78,11 @@ impl Access {
         let shape = emit.function.buffers[self.buffer].shape.clone();
         let mut all = Err(true);
         for (axis, (extent, index)) in shape.iter().zip(&self.index).enumerate() {
-            let scalar = emit.function.ty(*index).scalar;
+            // Without wide offsets every extent fits.
+            let long = needs_i64(extent, !self.wide);
+            let scalar = if long { Scalar::I64 } else { emit.function.ty(*index).scalar };
             let mut emit = emit.again(scalar);
-            let index = Int::Value(*index);
+            let index = emit.convert(*index);
             let extent = emit.index(extent);
             let first = emit.compare(CompareOp::Le, Int::Const(0), index);
             all = emit.both(all, first);
@@ -99,7 +103,7 @@ impl Access {
             let moved = emit.add(&Int::Value(*last), &Int::Const(i64::from(lane)));
             *last = emit.value(moved);
         }
-        Access { buffer: self.buffer, index }
+        Access { buffer: self.buffer, index, wide: self.wide }
     }
 
     /// Loads into a variable.

@@ -3,7 +3,7 @@
 use super::{Atom, Counter, Facts, Linear, MOST_EXTENT};
 use crate::ir::{BinaryOp, Function, Op, Special, ValueId};
 use crate::passes::fold::int_range;
-use crate::types::Type;
+use crate::types::{Scalar, Type};
 use hidet_mapping::IndexExpr;
 use hidet_mapping::index::IndexOp;
 
@@ -135,6 +135,18 @@ pub(super) fn formula_interval(expr: &IndexExpr) -> (i128, i128) {
             (found.0.max(WIDE.0), found.1.min(WIDE.1))
         }
     }
+}
+
+/// Whether a formula that is computed in `i32` may come out wrong. The whole may be known to fit. Parts of sums and
+/// products need not: they wrap, and so does the sum back. Parts of quotients must.
+pub(crate) fn needs_i64(formula: &IndexExpr, fits: bool) -> bool {
+    let (range, (least, most)) = (int_range(Scalar::I32), formula_interval(formula));
+    if !fits && (least < range.0 || most > range.1) {
+        return true;
+    }
+    let IndexExpr::Binary(op, a, b) = formula else { return false };
+    let wrap_back = !matches!(op, IndexOp::Div | IndexOp::Rem | IndexOp::Min | IndexOp::Max);
+    needs_i64(a, wrap_back) || needs_i64(b, wrap_back)
 }
 
 /// The interval of an operation on integers that does not wrap.

@@ -13,6 +13,7 @@ mod linear;
 mod prove;
 
 pub(crate) use access::{Proofs, proved_statements, tile, together};
+pub(crate) use interval::needs_i64;
 pub(crate) use linear::{Atom, Linear};
 
 use interval::formula_interval;
