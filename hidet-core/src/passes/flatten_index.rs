@@ -94,7 +94,6 @@ impl Flatten<'_> {
         }
         Ok(buffer.layout.clone())
     }
-
 }
 
 /// The type in which an offset into a buffer is computed.
