@@ -132,8 +132,8 @@ fn main() {
     refused(endless(), 86, "100 calls of device functions are nested where `factorial` is called");
     assert!(recursive().build().is_ok());
     let device = Device::sim();
-    let (x, mut y) = (device.zeros([48]).unwrap(), device.zeros([48]).unwrap());
-    let odd = message(half_warp().compile(&device).unwrap().launch(&x, &mut y).err());
+    let run = || half_warp().compile(&device)?.launch(&device.zeros([48])?, &mut device.zeros([48])?);
+    let odd = message(run().err());
     let words = "which does not exist: the last warp of a block of 48 threads has 16 lanes";
     assert!(odd.contains(words) && !odd.contains("ended"), "{odd}");
 }
