@@ -51,11 +51,11 @@ fn computed_parts(device: &Device) -> hidet::Result<()> {
     assert_eq!(z.to_vec()?, [1.5, 1.5, 1.5, 1.5, 0.0, 0.0, 0.0, 0.0]);
     let mut y = device.empty::<f32, 1>([200])?;
     for (template, line) in [(beyond(), 28), (stored_beyond(), 34)] {
-        let error = template.compile(device)?.launch(&x, &mut y).unwrap_err().to_string();
+        let error = template.compile(device)?.launch(&x, &mut y).err().map(|error| error.to_string()).unwrap_or_default();
         assert!(error.contains(&format!("fusion.rs:{line}")), "{error}");
     }
     let (x, mut y) = (device.tensor(&[1.0; 5], [5])?, device.empty::<f32, 1>([5])?);
-    let error = rows_of_any_length().compile(device)?.launch(&x, &mut y).unwrap_err().to_string();
+    let error = rows_of_any_length().compile(device)?.launch(&x, &mut y).err().map(|error| error.to_string()).unwrap_or_default();
     assert!(error.contains("rows of `tile` are read in vectors of 4 elements"), "{error}");
     Ok(())
 }
