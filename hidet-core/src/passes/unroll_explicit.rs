@@ -17,7 +17,7 @@ use std::collections::HashMap;
 /// More turns of a loop than this are taken for a mistake.
 pub(super) const MOST_TURNS: i128 = 4096;
 /// And more statements than this that a loop, with those inside of it, becomes.
-const MOST_STATEMENTS: usize = 1 << 17;
+const MOST_STATEMENTS: usize = 1 << 19;
 
 pub(super) fn run(function: &mut Function, _: &Options) -> Result<()> {
     let body = std::mem::take(&mut function.body);
