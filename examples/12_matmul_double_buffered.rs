@@ -2,8 +2,9 @@
 //!
 //! While a tile is multiplied, the next one travels from global to shared memory: that of b asynchronously, that of a
 //! through registers as in the paper, or asynchronously too. While a column of a tile is multiplied, the next column travels
-//! from shared memory to registers. The loops have no conditions: the first tile along k is the partial one, the last one
-//! stands by itself, and a tile that would reach beyond c is moved inwards and stores only what no other block does.
+//! from shared memory to registers. Tiles come in pairs, so that the place of each in shared memory is a constant. The loops
+//! have no conditions: the first tile along k is the partial one, the last one stands by itself, and a tile that would reach
+//! beyond c is moved inwards and stores only what no other block does.
 //!
 //! Source: "Hidet: Task-Mapping Programming Paradigm for Deep Learning Tensor Programs", ASPLOS 2023, figure 8.
 
@@ -155,50 +156,56 @@ kernel! {
 
         for last in [false, true] {
             let (from, to) = if last { (tiles - 1, tiles) } else { (tiles - tiles, tiles - 1) };
-            for tile in from..to {
-                let (now, next) = (tile % 2, (tile + 1) % 2);
-                let start = partial + tile * block_k;
-                for p in unroll(0..block_k) {
-                    let (this, other) = (p % 2, (p + 1) % 2);
-                    if !last {
-                        for (i, q) in load_a.on(t) {
-                            if asynchronous && p == 0 {
-                                // Nothing is read for what lies before the first row.
-                                let count = if row0 + i >= 0 { 1 } else { 0 };
-                                cp_async_partial::<1>(&a_shared[[next, q, i]], &a[[row0 + i, start + q]], count);
-                            } else if !asynchronous && p == i / lines % block_k {
-                                a_stage[[i, q]] = a.get((row0 + i, start + q));
-                            }
-                        }
-                        // Not all at once: copies that begin together wait for each other.
-                        if p == (if asynchronous { 0 } else { block_k / 2 }) {
-                            for (q, j) in load_b.on(t) {
-                                let count = if col0 + j >= 0 { 1 } else { 0 };
-                                cp_async_partial::<1>(&b_shared[[next, q, j]], &b[[start + q, col0 + j]], count);
-                            }
-                        }
+            'pairs: for first in (from..to).step_by(2) {
+                for half in unroll(0..(if last { 1 } else { 2 })) {
+                    let tile = first + half;
+                    if half == 1 && tile >= to {
+                        break 'pairs;
                     }
-                    if p == block_k - 1 && !last {
-                        if !asynchronous {
+                    let (now, next) = (tile % 2, (tile + 1) % 2);
+                    let start = partial + tile * block_k;
+                    for p in unroll(0..block_k) {
+                        let (this, other) = (p % 2, (p + 1) % 2);
+                        if !last {
                             for (i, q) in load_a.on(t) {
-                                a_shared[[next, q, i]] = a_stage[[i, q]];
+                                if asynchronous && p == 0 {
+                                    // Nothing is read for what lies before the first row.
+                                    let count = if row0 + i >= 0 { 1 } else { 0 };
+                                    cp_async_partial::<1>(&a_shared[[next, q, i]], &a[[row0 + i, start + q]], count);
+                                } else if !asynchronous && p == i / lines % block_k {
+                                    a_stage[[i, q]] = a.get((row0 + i, start + q));
+                                }
+                            }
+                            // Not all at once: copies that begin together wait for each other.
+                            if p == (if asynchronous { 0 } else { block_k / 2 }) {
+                                for (q, j) in load_b.on(t) {
+                                    let count = if col0 + j >= 0 { 1 } else { 0 };
+                                    cp_async_partial::<1>(&b_shared[[next, q, j]], &b[[start + q, col0 + j]], count);
+                                }
                             }
                         }
-                        cp_async_wait_all();
-                        sync_threads();
-                    }
-                    // The next column: of this tile, or the first of the next one, where there is one.
-                    let (from, column) = if p == block_k - 1 { (next, 0) } else { (now, p + 1) };
-                    if p < block_k - 1 || !last {
-                        for (i, _) in group_rows.on(t) {
-                            a_frag.store((other, i * 4), a_shared.load::<4>((from, column, i * 4)));
+                        if p == block_k - 1 && !last {
+                            if !asynchronous {
+                                for (i, q) in load_a.on(t) {
+                                    a_shared[[next, q, i]] = a_stage[[i, q]];
+                                }
+                            }
+                            cp_async_wait_all();
+                            sync_threads();
                         }
-                        for (_, j) in group_cols.on(t) {
-                            b_frag.store((other, j * 4), b_shared.load::<4>((from, column, j * 4)));
+                        // The next column: of this tile, or the first of the next one, where there is one.
+                        let (from, column) = if p == block_k - 1 { (next, 0) } else { (now, p + 1) };
+                        if p < block_k - 1 || !last {
+                            for (i, _) in group_rows.on(t) {
+                                a_frag.store((other, i * 4), a_shared.load::<4>((from, column, i * 4)));
+                            }
+                            for (_, j) in group_cols.on(t) {
+                                b_frag.store((other, j * 4), b_shared.load::<4>((from, column, j * 4)));
+                            }
                         }
-                    }
-                    for (i, j) in own.on(t) {
-                        sums[[i, j]] = a_frag[[this, i]].mul_add(b_frag[[this, j]], sums[[i, j]]);
+                        for (i, j) in own.on(t) {
+                            sums[[i, j]] = a_frag[[this, i]].mul_add(b_frag[[this, j]], sums[[i, j]]);
+                        }
                     }
                 }
             }

@@ -12,11 +12,13 @@ const OUT_OF_MEMORY: u32 = 2;
 
 /// An allocation on a device, given back when dropped, after all work asked for so far. It knows which streams used it:
 /// each use waits for those that must come before it.
+// One line of the processor's cache, as launches look at it.
+#[repr(align(64))]
 pub struct Memory {
     context: &'static Context,
     address: u64,
     bytes: usize,
-    uses: Uses,
+    pub(super) uses: Uses,
     /// Who gives it back, where that is not the pool.
     owner: Option<Box<dyn Any + Send + Sync>>,
 }
@@ -110,10 +112,7 @@ impl Memory {
     /// which that is asked for.
     #[inline]
     pub fn use_on(&self, turn: &Turn, stream: Stream, write: bool) -> Result<()> {
-        match self.uses.note(turn, stream.queue.bit(), write) {
-            0 => Ok(()),
-            others => self.context.order(turn, stream.queue, others),
-        }
+        stream.use_all(turn, std::iter::once((self, write)))
     }
 
     /// Waits for everything asked so far that uses the memory.

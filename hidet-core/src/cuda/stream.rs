@@ -4,6 +4,7 @@ use super::context::Context;
 use super::driver::Driver;
 use super::event::Event;
 use super::graph::Graph;
+use super::memory::Memory;
 use super::turn::Turn;
 use crate::error::Result;
 use cudarc::driver::sys::{CUevent, CUstream, CUstreamCaptureMode};
@@ -95,6 +96,17 @@ impl Stream {
             return Ok(turn);
         }
         Err(self.context.error(if captured { "the stream is not captured" } else { CAPTURED }))
+    }
+
+    /// Lets the stream wait for what must come before it reads or writes these, and notes that it does, in the turn in which
+    /// that is asked for.
+    #[inline]
+    pub fn use_all<'a>(&self, turn: &Turn, each: impl Iterator<Item = (&'a Memory, bool)>) -> Result<()> {
+        let bit = self.queue.bit();
+        match each.fold(0, |others, (memory, write)| others | memory.uses.note(turn, bit, write)) {
+            0 => Ok(()),
+            others => self.context.order(turn, self.queue, others),
+        }
     }
 
     /// Waits for everything asked of it so far; where it is captured, for what was asked before that.

@@ -1,7 +1,7 @@
 //! Which streams used some memory, so that the next use knows what to wait for.
 //!
 //! Streams are bits of a word. Whatever a stream is asked comes after what it was asked before, so it is enough to know
-//! who wrote last and who has read since; one stream alone never waits and, after its first use, never stores.
+//! who wrote last and who has read since; one stream alone never waits.
 
 use super::turn::Turn;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -31,18 +31,12 @@ impl Uses {
     #[inline]
     fn noted(&self, stream: u64, write: bool) -> u64 {
         let (wrote, read) = (self.wrote.load(Relaxed), self.read.load(Relaxed));
-        if write {
-            if wrote != stream || read != 0 {
-                self.wrote.store(stream, Relaxed);
-                self.read.store(0, Relaxed);
-            }
-            (wrote | read) & !stream
-        } else if wrote == stream || read & stream != 0 {
-            0
-        } else {
-            self.read.store(read | stream, Relaxed);
-            wrote
-        }
+        // By masks, since branches would be guessed wrong after each launch.
+        let mask = |condition: bool| 0u64.wrapping_sub(u64::from(condition));
+        let (write, knows) = (mask(write), mask((wrote == stream) | (read & stream != 0)));
+        self.wrote.store(write & stream | !write & wrote, Relaxed);
+        self.read.store(!write & (read | !knows & stream), Relaxed);
+        write & (wrote | read) & !stream | !write & !knows & wrote
     }
 
     /// The stream that wrote last.

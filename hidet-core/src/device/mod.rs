@@ -3,6 +3,7 @@
 mod graph;
 mod interop;
 mod pinned;
+mod signature;
 mod storage;
 mod stream;
 mod tensor;
@@ -10,6 +11,7 @@ mod tensor;
 pub use graph::Graph;
 pub use interop::dlpack;
 pub use pinned::Pinned;
+pub(crate) use signature::Signature;
 pub use storage::Storage;
 pub use stream::{Event, Stream};
 pub(crate) use stream::{is_recorded, refuse_in_capture};

@@ -96,6 +96,14 @@ impl Storage {
         }
     }
 
+    /// Where its first byte lies: on the GPU, or on the host for the simulated device.
+    pub(super) fn data(&self) -> u64 {
+        match self {
+            Storage::Sim(memory) => memory.host_address() as u64,
+            Storage::Cuda(memory) => memory.address(),
+        }
+    }
+
     /// The address of its first byte. On the simulated device only its alignment means something.
     pub fn address(&self) -> u64 {
         match self {

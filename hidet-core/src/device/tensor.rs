@@ -1,5 +1,6 @@
 //! Tensors: shaped memory on a device, row-major and contiguous.
 
+use super::signature::Signature;
 use super::{Device, Kind, Storage, refuse_in_capture};
 use crate::error::{Error, Result};
 use crate::types::{Element, Scalar};
@@ -13,6 +14,10 @@ pub struct RawTensor {
     pub(crate) offset: usize,
     pub(crate) scalar: Scalar,
     pub(crate) shape: Vec<usize>,
+    // What the rest comes to, worked out once for all launches.
+    address: u64,
+    span: Span,
+    signature: Signature,
 }
 
 impl RawTensor {
@@ -32,7 +37,21 @@ impl RawTensor {
                  bytes{whose}"
             )));
         }
-        Ok(RawTensor { device: device.clone(), storage, offset, scalar, shape: shape.to_vec() })
+        Ok(RawTensor::placed(device, storage, offset, scalar, shape))
+    }
+
+    /// The same where it is known to fit.
+    pub(crate) fn placed(
+        device: &Device,
+        storage: Storage,
+        offset: usize,
+        scalar: Scalar,
+        shape: &[usize],
+    ) -> RawTensor {
+        let (address, first) = (storage.address() + offset as u64, storage.data() + offset as u64);
+        let span = (first, first + (shape.iter().product::<usize>() * scalar.bytes()) as u64);
+        let signature = Signature::tensor(device, scalar, shape);
+        RawTensor { device: device.clone(), storage, offset, scalar, shape: shape.to_vec(), address, span, signature }
     }
 
     /// Where it lies.
@@ -77,7 +96,7 @@ impl RawTensor {
 
     /// The address of its first element.
     pub fn address(&self) -> u64 {
-        self.storage.address() + self.offset as u64
+        self.address
     }
 
     /// Whether it shares a byte with another tensor.
@@ -88,7 +107,13 @@ impl RawTensor {
     /// The addresses of its bytes: memory of others may come here twice, as two allocations.
     #[inline]
     pub(crate) fn span(&self) -> Span {
-        (self.data(), self.data() + self.bytes() as u64)
+        self.span
+    }
+
+    /// What launches compare of it.
+    #[inline]
+    pub(crate) fn signature(&self) -> &Signature {
+        &self.signature
     }
 }
 
@@ -154,8 +179,7 @@ impl Device {
 
 impl<T: Element, const R: usize> Tensor<T, R> {
     pub(super) fn new(device: &Device, storage: Storage, shape: [usize; R]) -> Self {
-        let raw = RawTensor { device: device.clone(), storage, offset: 0, scalar: T::SCALAR, shape: shape.to_vec() };
-        Tensor { raw, elem: PhantomData }
+        Tensor { raw: RawTensor::placed(device, storage, 0, T::SCALAR, &shape), elem: PhantomData }
     }
 
     /// Its extents.
@@ -228,11 +252,8 @@ impl<T: Element, const R: usize> Tensor<T, R> {
                 ),
             });
         }
-        let raw = RawTensor {
-            offset: self.raw.offset + first * T::SCALAR.bytes(),
-            shape: shape.to_vec(),
-            ..self.raw.clone()
-        };
+        let RawTensor { device, storage, offset, scalar, .. } = &self.raw;
+        let raw = RawTensor::placed(device, storage.clone(), offset + first * scalar.bytes(), *scalar, &shape);
         Ok(Tensor { raw, elem: PhantomData })
     }
 }

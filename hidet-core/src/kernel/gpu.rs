@@ -10,9 +10,8 @@ use crate::cuda::nvrtc::Usage;
 use crate::cuda::{self, Bare, Binary, Context, Launch, Memory, Module, Occupancy, Stream};
 use crate::device::{RawTensor, Storage};
 use crate::error::{Error, Result};
-use crate::ir::{Access, Function, Handle, MapId, Param, TensorMapShape};
+use crate::ir::{Function, Handle, MapId, Param, TensorMapShape};
 use crate::passes;
-use crate::types::Const;
 use cudarc::driver::sys::CUtensorMap;
 use hidet_mapping::IndexExpr;
 use std::ffi::c_void;
@@ -32,7 +31,7 @@ pub(super) struct Instance {
 }
 
 /// How many parameters are put together without an allocation.
-pub(super) const INLINE: usize = 32;
+pub(super) const INLINE: usize = 16;
 
 /// Tensor maps by the addresses they were made for, the last used first.
 #[derive(Debug, Default)]
@@ -94,31 +93,28 @@ impl Instance {
         Err(Error::Launch { kernel: function.name.clone(), message: message.to_owned() })
     }
 
-    /// The memory a launch uses, and whether it writes it.
+    /// The memory that a launch with these tensors uses, and whether it writes it.
     #[inline]
     pub(super) fn uses<'a>(
         &'a self,
-        function: &'a Function,
-        args: &'a [RawArg],
+        tensors: impl Iterator<Item = (&'a RawTensor, bool)>,
     ) -> impl Iterator<Item = (&'a Arc<Memory>, bool)> {
-        let each = function.params.iter().zip(args).filter_map(|pair| match pair {
-            (Param::Tensor { access, .. }, RawArg::Tensor(RawTensor { storage: Storage::Cuda(memory), .. })) => {
-                Some((memory, *access != Access::In))
-            }
-            _ => None,
-        });
-        each.chain(self.barrier.iter().map(|barrier| (barrier, true)))
+        let memory = |(tensor, written): (&'a RawTensor, bool)| match &tensor.storage {
+            Storage::Cuda(memory) => Some((memory, written)),
+            Storage::Sim(_) => None,
+        };
+        tensors.filter_map(memory).chain(self.barrier.iter().map(|barrier| (barrier, true)))
     }
 
     /// Launches the kernel on a stream, after what must come before, or into what is captured there; what it reported,
     /// where it reports.
-    pub(super) fn launch(
+    pub(super) fn launch<'a>(
         &self,
         function: &Function,
         args: &[RawArg],
         plan: &Plan,
         stream: Stream,
-        captured: bool,
+        uses: Option<impl Iterator<Item = (&'a Arc<Memory>, bool)>>,
     ) -> Result<Option<Told>> {
         let record = self.record.as_ref().map(|record| record.lock().unwrap_or_else(PoisonError::into_inner));
         let fault = record.as_ref().map_or(0, |record| record.address());
@@ -133,15 +129,13 @@ impl Instance {
             (&mut many[..], &mut many_pointers[..])
         };
         self.fill(args, plan, fault, slots, pointers);
-        let mut maps = None;
-        if !function.maps.is_empty() {
-            let maps = maps.insert(plan.maps.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut maps = plan.maps();
+        if let Some(maps) = &mut maps {
             self.point_to_maps(maps.of(function, args, plan)?, pointers);
         }
-        let launch = launch(function, plan.binding.grid, plan.shared);
-        let turn = stream.turn(captured)?;
-        if !captured {
-            self.uses(function, args).try_for_each(|(memory, write)| memory.use_on(&turn, stream, write))?;
+        let turn = stream.turn(uses.is_none())?;
+        if let Some(uses) = uses {
+            stream.use_all(&turn, uses.map(|(memory, write)| (&**memory, write)))?;
         }
         if let Some(record) = &record {
             record.clear(&turn, stream)?;
@@ -150,7 +144,7 @@ impl Instance {
         }
         // SAFETY: the parameters are those the text was generated with, and the arguments were checked against the
         // signature; what the kernel touches within its tensors is its author's, as everywhere on a GPU.
-        unsafe { self.module.launch(&turn, stream, &launch, pointers.as_mut_ptr()) }
+        unsafe { self.module.launch(&turn, stream, &plan.launch, pointers.as_mut_ptr()) }
             .map_err(|error| Error::Launch { kernel: function.name.clone(), message: error.to_string() })?;
         drop(turn);
         record.map(|record| record.read(function, &self.source, &plan.binding)).transpose()
@@ -159,20 +153,23 @@ impl Instance {
     /// The values of the parameters, and pointers to them; those of tensor maps are left.
     #[inline]
     fn fill(&self, args: &[RawArg], plan: &Plan, fault: u64, slots: &mut [u64], pointers: &mut [*mut c_void]) {
-        // Tensors and scalars come in the order of the parameters, which is the order of the arguments.
-        let mut given = args.iter();
-        for ((parameter, slot), pointer) in self.source.parameters.iter().zip(slots).zip(pointers) {
+        // The arguments in order, the extents in order, and the rest.
+        let (given, rest) = slots.split_at_mut(args.len());
+        for (slot, arg) in given.iter_mut().zip(args) {
+            *slot = arg.word();
+        }
+        let (extents, rest) = rest.split_at_mut(plan.binding.dims.len());
+        for (slot, extent) in extents.iter_mut().zip(&plan.binding.dims) {
+            *slot = *extent as u64;
+        }
+        for (slot, parameter) in rest.iter_mut().zip(self.source.parameters.iter().skip(args.len() + extents.len())) {
             *slot = match parameter {
-                Parameter::Tensor(_) | Parameter::Scalar(_) => match given.next() {
-                    Some(RawArg::Tensor(tensor)) => tensor.address(),
-                    Some(RawArg::Scalar(Const { bits, .. })) => *bits,
-                    None => 0,
-                },
-                Parameter::Dim(dim) => plan.binding.dims[dim.index()] as u64,
-                Parameter::Map(_) => 0,
                 Parameter::Report => fault,
                 Parameter::GridBarrier => self.barrier.as_ref().map_or(0, |barrier| barrier.address()),
+                Parameter::Map(_) | Parameter::Tensor(_) | Parameter::Scalar(_) | Parameter::Dim(_) => 0,
             };
+        }
+        for (pointer, slot) in pointers.iter_mut().zip(slots) {
             *pointer = (slot as *mut u64).cast();
         }
     }
@@ -193,45 +190,41 @@ impl Instance {
         let count = self.source.parameters.len();
         let (mut slots, mut pointers) = (vec![0; count].into_boxed_slice(), vec![std::ptr::null_mut(); count]);
         self.fill(args, plan, 0, &mut slots, &mut pointers);
-        let maps = plan.maps.lock().unwrap_or_else(PoisonError::into_inner).of(function, args, plan)?.to_vec();
-        let mut maps = maps.into_boxed_slice();
+        let mut maps: Box<[CUtensorMap]> = match plan.maps() {
+            Some(mut maps) => maps.of(function, args, plan)?.into(),
+            None => Box::default(),
+        };
         self.point_to_maps(&mut maps, &mut pointers);
         // SAFETY: the parameters are those the text was generated with; launching is the caller's duty.
-        Ok(Some(unsafe {
-            self.module.bare(
-                launch(function, plan.binding.grid, plan.shared),
-                vec![Box::new(slots), Box::new(maps)],
-                pointers,
-            )
-        }))
+        Ok(Some(unsafe { self.module.bare(plan.launch, vec![Box::new(slots), Box::new(maps)], pointers) }))
     }
 
     /// What a launch by a plan takes; without one, a launch of a kernel whose shared memory is the same for all shapes.
     pub(super) fn resources(&self, function: &Function, plan: Option<&Plan>) -> Result<Resources> {
-        let dynamic_shared = plan.map_or_else(|| self.shared(function, &[]), |plan| Ok(plan.shared))?;
-        let grid = plan.map_or([1; 3], |plan| plan.binding.grid);
-        let occupancy = self.module.occupancy(&launch(function, grid, dynamic_shared))?;
+        let of_any = || -> Result<Launch> { Ok(launch(function, [1; 3], self.shared(function, &[])?)) };
+        let launch = plan.map_or_else(of_any, |plan| Ok(plan.launch))?;
+        let occupancy = self.module.occupancy(&launch)?;
         let threads = function.launch.threads();
-        Ok(Resources { usage: self.usage.clone(), threads, dynamic_shared, occupancy })
+        Ok(Resources { usage: self.usage.clone(), threads, dynamic_shared: launch.shared, occupancy })
     }
 
     /// An error where blocks that must run at once, those of a cluster or of a cooperative grid, do not fit the device.
-    pub(super) fn fits(&self, function: &Function, grid: [u32; 3], shared: u32) -> Result<()> {
-        let launch = launch(function, grid, shared);
-        if launch.cluster == [1; 3] && !launch.cooperative || grid.contains(&0) {
+    pub(super) fn fits(&self, function: &Function, launch: &Launch) -> Result<()> {
+        if launch.cluster == [1; 3] && !launch.cooperative || launch.grid.contains(&0) {
             return Ok(());
         }
         // What cannot be asked, the launch itself tells.
-        let Ok(occupancy) = self.module.occupancy(&launch) else { return Ok(()) };
+        let Ok(occupancy) = self.module.occupancy(launch) else { return Ok(()) };
         let context = self.context();
-        match too_large(&launch, &occupancy, context.properties.multiprocessors) {
+        match too_large(launch, &occupancy, context.properties.multiprocessors) {
             Some(problem) => Err(Error::Launch {
                 kernel: function.name.clone(),
                 message: format!(
-                    "{problem} on {context:?} with {} threads, {} registers a thread and {shared} bytes of dynamic shared \
+                    "{problem} on {context:?} with {} threads, {} registers a thread and {} bytes of dynamic shared \
                      memory a block",
                     launch.block.iter().product::<u32>(),
-                    self.usage.registers
+                    self.usage.registers,
+                    launch.shared
                 ),
             }),
             None => Ok(()),
@@ -251,7 +244,8 @@ fn too_large(launch: &Launch, occupancy: &Occupancy, multiprocessors: u32) -> Op
         .then(|| format!("a cooperative grid of {blocks} blocks, which must run at once; there is room for {most}"))
 }
 
-fn launch(function: &Function, grid: [u32; 3], shared: u32) -> Launch {
+/// How a kernel is launched on that grid with that many bytes of dynamic shared memory.
+pub(super) fn launch(function: &Function, grid: [u32; 3], shared: u32) -> Launch {
     let launch = &function.launch;
     Launch {
         grid,

@@ -24,12 +24,12 @@ use crate::codegen::Source;
 use crate::cuda;
 use crate::cuda::Bare;
 use crate::cuda::nvrtc::Usage;
-use crate::device::{Device, RawTensor, Stream, is_recorded};
+use crate::device::{Device, RawTensor, Signature, Span, Stream, is_recorded};
 use crate::error::{Error, Result};
 use crate::ir::{Function, verify};
 use crate::passes::{self, Conditions};
 use crate::types::Const;
-use plan::{Choice, Plan, Plans};
+use plan::{Choice, Found, Plan, Plans};
 use record::Told;
 use std::sync::{Arc, OnceLock};
 
@@ -82,6 +82,35 @@ pub enum RawArg<'a> {
     Tensor(&'a RawTensor),
     /// For a scalar parameter.
     Scalar(Const),
+}
+
+impl RawArg<'_> {
+    /// What launches compare of it.
+    #[inline]
+    fn signature(&self) -> Signature {
+        match self {
+            RawArg::Tensor(tensor) => *tensor.signature(),
+            RawArg::Scalar(value) => Signature::number(value.scalar),
+        }
+    }
+
+    /// The addresses of its bytes; none of a number.
+    #[inline]
+    fn span(&self) -> Span {
+        match self {
+            RawArg::Tensor(tensor) => tensor.span(),
+            RawArg::Scalar(_) => (0, 0),
+        }
+    }
+
+    /// What a GPU's kernel is given: the address, or the number.
+    #[inline]
+    fn word(&self) -> u64 {
+        match self {
+            RawArg::Tensor(tensor) => tensor.address(),
+            RawArg::Scalar(value) => value.bits,
+        }
+    }
 }
 
 /// A kernel compiled for a device. Cloning gives another handle to it.
@@ -207,18 +236,19 @@ impl Compiled {
             return Err(self.error(message));
         }
         let plan = self.plan(args)?;
-        if plan.binding.grid.contains(&0) {
+        if plan.launch.grid.contains(&0) {
             return Ok(());
         }
         match (inner.instance(plan.choice)?, stream.filter(|_| recorded)) {
             (Instance::Gpu(instance), captured) => {
                 let queue = stream.and_then(Stream::as_cuda).unwrap_or_else(|| instance.context().stream());
+                let mut uses = Some(instance.uses(inner.plans.tensors(args)));
                 if let Some(captured) = captured {
                     instance.may_be_captured(&inner.function)?;
-                    let uses = instance.uses(&inner.function, args);
+                    let uses = uses.take().into_iter().flatten();
                     captured.record_uses(uses.map(|(memory, write)| (memory.clone(), write)), Some(self.0.clone()));
                 }
-                let told = instance.launch(&inner.function, args, &plan, queue, captured.is_some())?;
+                let told = instance.launch(&inner.function, args, &plan, queue, uses)?;
                 let Some(Told { lines, fault }) = told else { return Ok(()) };
                 // Whoever takes the lines may launch this kernel again.
                 inner.options.printer.print(&lines);
@@ -238,9 +268,9 @@ impl Compiled {
     }
 
     /// The plan of a launch: known from an earlier one with the same shapes, or by the contract.
-    fn plan(&self, args: &[RawArg]) -> Result<Arc<Plan>> {
+    fn plan(&self, args: &[RawArg]) -> Result<Found<'_>> {
         let inner = &*self.0;
-        if let Some(plan) = inner.plans.find(&inner.device, args) {
+        if let Some(plan) = inner.plans.find(args) {
             return Ok(plan);
         }
         let binding = contract::bind(&inner.function, &inner.device, args)?;
@@ -251,15 +281,12 @@ impl Compiled {
         } else {
             Choice::Narrow
         };
-        let shared = match inner.instance(choice)? {
-            Instance::Gpu(instance) => {
-                let shared = instance.shared(&inner.function, &binding.dims)?;
-                instance.fits(&inner.function, binding.grid, shared)?;
-                shared
-            }
-            Instance::Sim(_) => 0,
-        };
-        Ok(inner.plans.add(binding, choice, shared, args))
+        let mut launch = gpu::launch(&inner.function, binding.grid, 0);
+        if let Instance::Gpu(instance) = inner.instance(choice)? {
+            launch.shared = instance.shared(&inner.function, &binding.dims)?;
+            instance.fits(&inner.function, &launch)?;
+        }
+        Ok(inner.plans.add(Plan::new(&inner.function, args, binding, choice, launch)))
     }
 
     fn error(&self, message: impl Into<String>) -> Error {

@@ -3,15 +3,19 @@
 //! The contract ([`super::contract`]) says in words why arguments do not fit. Most launches repeat shapes whose contract
 //! held before; for those, what is left is to see that nothing else is different. This says yes or nothing: without a
 //! plan, the contract has the word.
+//!
+//! A driver's launch leaves little of ours in the caches of a processor, so what every launch looks at lies together.
 
 use super::gpu::{INLINE, Maps};
 use super::{Binding, RawArg};
-use crate::device::{Device, Span, overlap};
+use crate::cuda::Launch;
+use crate::device::{RawTensor, Signature, Span, overlap};
 use crate::ir::{Access, Function, Param};
-use crate::types::Scalar;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// How many shapes are remembered.
+/// How many shapes are remembered for good, and how many more as long as they are among the last used.
 const PLANS: usize = 8;
 
 /// Which instance of a kernel runs.
@@ -26,29 +30,21 @@ pub(super) enum Choice {
 /// A launch, but for addresses and numbers.
 #[derive(Debug)]
 pub(super) struct Plan {
-    pub(super) binding: Binding,
     pub(super) choice: Choice,
-    /// Bytes of dynamic shared memory.
-    pub(super) shared: u32,
-    /// Tensor maps made for tensors of these shapes.
-    pub(super) maps: Mutex<Maps>,
-    /// The extents of all tensors, one after the other.
-    extents: Vec<usize>,
+    pub(super) launch: Launch,
+    signatures: Vec<Signature>,
+    /// The extents of all tensors, where the signatures do not say them.
+    extents: Option<Vec<usize>>,
+    pub(super) binding: Binding,
+    /// Tensor maps made for tensors of these shapes, of a kernel that has some.
+    maps: Option<Mutex<Maps>>,
 }
 
 /// What a parameter takes, whatever the shapes.
 #[derive(Debug)]
 struct Wanted {
-    scalar: Scalar,
-    /// Nothing for a number.
-    tensor: Option<WantedTensor>,
-}
-
-#[derive(Debug)]
-struct WantedTensor {
-    rank: usize,
-    /// In bytes.
-    align: u64,
+    /// The bits of an address that must be 0.
+    low: u64,
     written: bool,
 }
 
@@ -56,29 +52,95 @@ struct WantedTensor {
 #[derive(Debug)]
 pub(super) struct Plans {
     wanted: Vec<Wanted>,
-    known: Mutex<Vec<Arc<Plan>>>,
+    /// The first few stay, and are found without a lock.
+    first: [OnceLock<Arc<Plan>>; PLANS],
+    /// Which of them was found last; none of them where it was one of the others.
+    latest: AtomicUsize,
+    /// The others, the last used first.
+    others: Mutex<Vec<Arc<Plan>>>,
+}
+
+/// A plan that was found.
+pub(super) enum Found<'a> {
+    First(&'a Plan),
+    Other(Arc<Plan>),
+}
+
+impl Deref for Found<'_> {
+    type Target = Plan;
+    #[inline]
+    fn deref(&self) -> &Plan {
+        match self {
+            Found::First(plan) => plan,
+            Found::Other(plan) => plan,
+        }
+    }
 }
 
 impl Plans {
     pub(super) fn new(function: &Function) -> Plans {
         let wanted = function.params.iter().map(|param| match param {
-            Param::Scalar { value, .. } => Wanted { scalar: function.ty(*value).scalar, tensor: None },
+            Param::Scalar { .. } => Wanted { low: 0, written: false },
             Param::Tensor { buffer, access } => {
                 let buffer = &function.buffers[*buffer];
                 let align = u64::from(buffer.align).max(buffer.elem.bytes() as u64);
-                let written = *access != Access::In;
-                Wanted { scalar: buffer.elem, tensor: Some(WantedTensor { rank: buffer.shape.len(), align, written }) }
+                Wanted { low: align - 1, written: *access != Access::In }
             }
         });
-        Plans { wanted: wanted.collect(), known: Mutex::default() }
+        Plans {
+            wanted: wanted.collect(),
+            first: Default::default(),
+            latest: AtomicUsize::new(0),
+            others: Mutex::default(),
+        }
+    }
+
+    /// The tensors among arguments that fit, and whether they are written.
+    #[inline]
+    pub(super) fn tensors<'a>(&'a self, args: &'a [RawArg]) -> impl Iterator<Item = (&'a RawTensor, bool)> {
+        self.wanted.iter().zip(args).filter_map(|(wanted, arg)| match arg {
+            RawArg::Tensor(tensor) => Some((*tensor, wanted.written)),
+            RawArg::Scalar(_) => None,
+        })
     }
 
     /// The plan for these arguments, where there is one and nothing is wrong with them.
     #[inline]
-    pub(super) fn find(&self, device: &Device, args: &[RawArg]) -> Option<Arc<Plan>> {
-        if args.len() != self.wanted.len() {
-            return None;
+    pub(super) fn find(&self, args: &[RawArg]) -> Option<Found<'_>> {
+        let plan = match self.first_of(self.latest.load(Relaxed)).filter(|plan| plan.is_for(args)) {
+            Some(plan) => Found::First(plan),
+            None => self.search(args)?,
+        };
+        self.lie_well(args).then_some(plan)
+    }
+
+    #[cold]
+    fn search(&self, args: &[RawArg]) -> Option<Found<'_>> {
+        for (index, plan) in self.first.iter().enumerate() {
+            if let Some(plan) = plan.get().filter(|plan| plan.is_for(args)) {
+                self.latest.store(index, Relaxed);
+                return Some(Found::First(plan));
+            }
         }
+        let mut others = self.others();
+        let index = others.iter().position(|plan| plan.is_for(args))?;
+        self.latest.store(PLANS, Relaxed);
+        others[..=index].rotate_right(1);
+        others.first().cloned().map(Found::Other)
+    }
+
+    #[inline]
+    fn first_of(&self, index: usize) -> Option<&Plan> {
+        self.first.get(index)?.get().map(|plan| &**plan)
+    }
+
+    fn others(&self) -> MutexGuard<'_, Vec<Arc<Plan>>> {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether tensors of the right shapes are aligned as they must be, and whether none that is written overlaps another.
+    /// Without branches but for the loops: after the driver's launch the processor predicts none of ours.
+    fn lie_well(&self, args: &[RawArg]) -> bool {
         let (mut few, mut many) = ([(0, 0); INLINE], Vec::<Span>::new());
         let spans = match few.get_mut(..args.len()) {
             Some(few) => few,
@@ -87,50 +149,39 @@ impl Plans {
                 &mut many[..]
             }
         };
+        let mut low = 0;
         for ((wanted, arg), span) in self.wanted.iter().zip(args).zip(&mut *spans) {
-            match (&wanted.tensor, arg) {
-                (None, RawArg::Scalar(value)) if value.scalar == wanted.scalar => {}
-                (Some(tensor), RawArg::Tensor(given)) => {
-                    let fits = given.scalar == wanted.scalar
-                        && given.shape.len() == tensor.rank
-                        && given.address() & (tensor.align - 1) == 0
-                        && given.device.is_same(device);
-                    if !fits {
-                        return None;
-                    }
-                    *span = given.span();
-                }
-                _ => return None,
+            *span = arg.span();
+            low |= arg.word() & wanted.low;
+        }
+        let mut overlaps = 0;
+        for (wanted, own) in self.wanted.iter().zip(&*spans) {
+            if wanted.written {
+                let each = spans.iter().map(|other| u64::from(overlap(*own, *other)));
+                // With itself it does, where it is not empty.
+                overlaps |= each.sum::<u64>() ^ u64::from(overlap(*own, *own));
             }
         }
-        for (index, (wanted, span)) in self.wanted.iter().zip(&*spans).enumerate() {
-            let written = wanted.tensor.as_ref().is_some_and(|tensor| tensor.written);
-            let overlaps = |(other, of): (usize, &Span)| other != index && overlap(*span, *of);
-            if written && spans.iter().enumerate().any(overlaps) {
-                return None;
-            }
-        }
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let index = known.iter().position(|plan| plan.has_extents(args))?;
-        if index > 0 {
-            known[..=index].rotate_right(1);
-        }
-        known.first().cloned()
+        low | overlaps == 0
     }
 
     /// The plan found or made last.
-    pub(super) fn latest(&self) -> Option<Arc<Plan>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).first().cloned()
+    pub(super) fn latest(&self) -> Option<Found<'_>> {
+        let first = self.first_of(self.latest.load(Relaxed)).map(Found::First);
+        first.or_else(|| self.others().first().cloned().map(Found::Other))
     }
 
-    /// Remembers a plan, for the shapes of these arguments.
-    pub(super) fn add(&self, binding: Binding, choice: Choice, shared: u32, args: &[RawArg]) -> Arc<Plan> {
-        let extents = args.iter().flat_map(shape).copied().collect();
-        let plan = Arc::new(Plan { binding, choice, shared, maps: Mutex::default(), extents });
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.truncate(PLANS - 1);
-        known.insert(0, plan.clone());
-        plan
+    /// Remembers a plan.
+    pub(super) fn add(&self, plan: Plan) -> Found<'_> {
+        let plan = Arc::new(plan);
+        let first = self.first.iter().position(|place| place.set(plan.clone()).is_ok());
+        if first.is_none() {
+            let mut others = self.others();
+            others.truncate(PLANS - 1);
+            others.insert(0, plan.clone());
+        }
+        self.latest.store(first.unwrap_or(PLANS), Relaxed);
+        Found::Other(plan)
     }
 }
 
@@ -142,15 +193,27 @@ fn shape<'a>(arg: &RawArg<'a>) -> &'a [usize] {
 }
 
 impl Plan {
-    /// The ranks are known to fit.
-    fn has_extents(&self, args: &[RawArg]) -> bool {
-        let mut rest = self.extents.as_slice();
-        args.iter().all(|arg| {
-            let shape = shape(arg);
-            let (own, others) = rest.split_at(shape.len());
-            rest = others;
-            // One by one: they are few, and calling a comparison of bytes takes longer.
-            own.iter().eq(shape)
-        })
+    /// A launch with the shapes of these arguments.
+    pub(super) fn new(function: &Function, args: &[RawArg], binding: Binding, choice: Choice, launch: Launch) -> Plan {
+        let signatures = args.iter().map(RawArg::signature).collect::<Vec<_>>();
+        let extents = || args.iter().flat_map(shape).copied().collect();
+        let extents = (!signatures.iter().all(Signature::says_all)).then(extents);
+        let maps = (!function.maps.is_empty()).then(Mutex::default);
+        Plan { choice, launch, signatures, extents, binding, maps }
+    }
+
+    /// The tensor maps, of a kernel that has some.
+    #[inline]
+    pub(super) fn maps(&self) -> Option<MutexGuard<'_, Maps>> {
+        self.maps.as_ref().map(|maps| maps.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether it is one with arguments of these types and shapes.
+    #[inline]
+    fn is_for(&self, args: &[RawArg]) -> bool {
+        let each = self.signatures.iter().zip(args);
+        let differ = each.fold(0, |differ, (own, arg)| differ | own.difference(&arg.signature()));
+        let same = differ == 0 && self.signatures.len() == args.len();
+        same && self.extents.as_ref().is_none_or(|extents| args.iter().flat_map(shape).eq(extents))
     }
 }

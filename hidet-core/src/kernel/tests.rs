@@ -50,7 +50,7 @@ fn raw(scalar: Scalar, shape: &[usize]) -> RawTensor {
     let device = Device::sim();
     let bytes = shape.iter().product::<usize>().min(1 << 20) * scalar.bytes();
     let storage = Storage::uninit(&device, bytes).unwrap();
-    RawTensor { device, storage, offset: 0, scalar, shape: shape.to_vec() }
+    RawTensor::placed(&device, storage, 0, scalar, shape)
 }
 
 const SCALE: RawArg = RawArg::Scalar(Const { scalar: Scalar::F32, bits: 0 });
@@ -143,10 +143,9 @@ fn large_tensors_take_64_bit_offsets() {
     let mut function = kernel();
     function.launch.grid[0] = 1.into();
     let shape = [1 << 16, 1 << 16];
-    let (mut x, mut y) = (raw(Scalar::F32, &[1]), raw(Scalar::F32, &[1]));
-    (x.shape, y.shape) = (shape.to_vec(), shape.to_vec());
-    // Far from the other.
-    y.offset = 1 << 36;
+    let one = raw(Scalar::F32, &[1]);
+    // Far from each other.
+    let [x, y] = [0, 1 << 36].map(|at| RawTensor::placed(&one.device, one.storage.clone(), at, Scalar::F32, &shape));
     let contract = contract::bind(&function, &Device::sim(), &[RawArg::Tensor(&x), RawArg::Tensor(&y), SCALE]);
     // Nothing else could have made such a tensor without the memory.
     assert!(contract.unwrap().wide);
@@ -162,9 +161,8 @@ fn large_tensors_take_64_bit_offsets() {
 
 #[test]
 fn alignment() {
-    let mut x = raw(Scalar::F32, &[4, 5]);
-    x.offset = 4;
-    x.shape = vec![3, 5];
+    let whole = raw(Scalar::F32, &[4, 5]);
+    let x = RawTensor::placed(&whole.device, whole.storage.clone(), 4, Scalar::F32, &[3, 5]);
     refuses_tensors(
         &kernel(),
         &x,
@@ -247,13 +245,62 @@ fn an_extent_no_argument_tells_is_refused_when_compiling() {
 }
 
 #[test]
-fn the_plan_that_was_used_longest_ago_is_forgotten() {
+fn beyond_the_first_the_plan_that_was_used_longest_ago_is_forgotten() {
     let compiled = Compiled::new(kernel(), &Device::sim(), &CompileOptions::default()).unwrap();
-    let tensors: Vec<[RawTensor; 2]> = (1..=9).map(|rows| [(); 2].map(|()| raw(Scalar::F32, &[rows, 5]))).collect();
+    let tensors: Vec<[RawTensor; 2]> = (1..=17).map(|rows| [(); 2].map(|()| raw(Scalar::F32, &[rows, 5]))).collect();
     let args = |rows: usize| [RawArg::Tensor(&tensors[rows - 1][0]), RawArg::Tensor(&tensors[rows - 1][1]), SCALE];
-    let known = |rows: usize| compiled.0.plans.find(&Device::sim(), &args(rows)).is_some();
-    (1..=8).for_each(|rows| drop(compiled.plan(&args(rows)).unwrap()));
-    assert!(known(1));
-    drop(compiled.plan(&args(9)).unwrap());
-    assert!(known(8) && known(1) && known(9) && !known(2));
+    let known = |rows: usize| compiled.0.plans.find(&args(rows)).is_some();
+    (1..=16).for_each(|rows| drop(compiled.plan(&args(rows)).unwrap()));
+    assert!(known(9));
+    drop(compiled.plan(&args(17)).unwrap());
+    assert!((1..=9).chain(11..=17).all(known) && !known(10));
+}
+
+#[test]
+fn plans_of_many_shapes_are_found_again() {
+    let function = kernel();
+    let plans = super::plan::Plans::new(&function);
+    let tensors = (1..=20).map(|rows| [(); 2].map(|()| raw(Scalar::F32, &[rows, 5]))).collect::<Vec<_>>();
+    let found = |[x, y]: &[RawTensor; 2]| {
+        let plan = plans.find(&[RawArg::Tensor(x), RawArg::Tensor(y), SCALE])?;
+        assert_eq!(plan.binding.dims, [x.shape[0] as i64, 5]);
+        assert_eq!(plans.latest().unwrap().binding, plan.binding);
+        Some(plan.launch.grid[0] as usize)
+    };
+    for pair @ [x, y] in &tensors {
+        assert_eq!(found(pair), None);
+        let args = [RawArg::Tensor(x), RawArg::Tensor(y), SCALE];
+        let binding = contract::bind(&function, &Device::sim(), &args).unwrap();
+        let launch = super::gpu::launch(&function, binding.grid, 0);
+        plans.add(super::plan::Plan::new(&function, &args, binding, Choice::Narrow, launch));
+        assert_eq!(found(pair), Some(x.shape[0]));
+    }
+    let expected = |rows| if (9..=12).contains(&rows) { None } else { Some(rows) };
+    for round in 0..2 {
+        for pair in &tensors {
+            assert_eq!(found(pair), expected(pair[0].shape[0]), "round {round}");
+        }
+    }
+}
+
+#[test]
+fn a_plan_is_for_arguments_that_lie_well() {
+    let function = kernel();
+    let plans = super::plan::Plans::new(&function);
+    let (x, y, whole) = (raw(Scalar::F32, &[3, 5]), raw(Scalar::F32, &[3, 5]), raw(Scalar::F32, &[9, 5]));
+    let args = [RawArg::Tensor(&x), RawArg::Tensor(&y), SCALE];
+    let binding = contract::bind(&function, &Device::sim(), &args).unwrap();
+    let launch = super::gpu::launch(&function, binding.grid, 0);
+    plans.add(super::plan::Plan::new(&function, &args, binding, Choice::Narrow, launch));
+    let at = |byte| RawTensor::placed(&whole.device, whole.storage.clone(), byte, Scalar::F32, &[3, 5]);
+    let finds =
+        |x: &RawTensor, y: &RawTensor, scale| plans.find(&[RawArg::Tensor(x), RawArg::Tensor(y), scale]).is_some();
+    assert!(finds(&x, &y, SCALE) && finds(&at(0), &at(64), SCALE) && finds(&at(64), &at(0), SCALE));
+    assert!(!finds(&at(4), &y, SCALE), "x must be aligned to 16 bytes");
+    assert!(finds(&x, &at(4), SCALE), "y must not");
+    assert!(!finds(&at(0), &at(56), SCALE) && !finds(&at(48), &at(0), SCALE) && !finds(&x, &x, SCALE), "they overlap");
+    let double = RawArg::Scalar(Const { scalar: Scalar::F64, bits: 0 });
+    assert!(!finds(&x, &y, double) && !finds(&raw(Scalar::F16, &[3, 5]), &y, SCALE));
+    assert!(!finds(&raw(Scalar::F32, &[5, 3]), &y, SCALE) && !finds(&raw(Scalar::F32, &[15]), &y, SCALE));
+    assert!(plans.find(&args[..2]).is_none());
 }

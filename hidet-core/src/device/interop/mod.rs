@@ -60,11 +60,7 @@ impl RawTensor {
     /// Where its first element lies: on the GPU, or on the host for the simulated device. It lives as long as a tensor
     /// does that shares its memory.
     pub fn data(&self) -> u64 {
-        let first = match &self.storage {
-            Storage::Sim(memory) => memory.host_address() as u64,
-            Storage::Cuda(memory) => memory.address(),
-        };
-        first + self.offset as u64
+        self.span().0
     }
 
     /// Waits for everything asked so far that uses its memory.

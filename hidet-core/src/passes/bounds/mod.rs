@@ -167,12 +167,23 @@ impl Facts {
     }
 
     /// A number that an atom times a factor is known to be a multiple of.
-    fn divisor(&self, atom: &Atom, factor: i128) -> i128 {
+    pub fn divisor(&self, atom: &Atom, factor: i128) -> i128 {
         let of_atom =
             |(form, by): &(Linear, i128)| (form.constant == 0 && form.terms == [(atom.clone(), 1)]).then_some(*by);
         let both = |known: i128, by: i128| (known / gcd(known, by)).checked_mul(by).unwrap_or(known);
-        let divisor = self.multiples.iter().filter_map(of_atom).fold(1, both);
+        let divisor = self.multiples.iter().filter_map(of_atom).fold(self.stride(atom), both);
         factor.checked_mul(divisor).unwrap_or(factor)
+    }
+
+    /// A number that every value of the index of a loop is a multiple of; 1 for all else.
+    fn stride(&self, atom: &Atom) -> i128 {
+        let Atom::Value(value) = atom else { return 1 };
+        let Some(Counter { start, step, .. }) = self.counters.get(value) else { return 1 };
+        let number = |value: &ValueId| self.forms.get(value).and_then(Linear::as_constant);
+        match (number(start), number(step)) {
+            (Some(start), Some(step)) if step > 0 => gcd(step, start),
+            _ => 1,
+        }
     }
 
     /// The value as a linear form.

@@ -172,10 +172,11 @@ impl Simplifier<'_> {
         }
         let (mut whole, mut rest) =
             (Linear::constant(form.constant.div_euclid(by)), Linear::constant(form.constant.rem_euclid(by)));
+        let divides = matches!(op, BinaryOp::Div | BinaryOp::Shr);
         for (atom, factor) in &form.terms {
             if factor % by == 0 {
                 whole.terms.push((atom.clone(), factor / by));
-            } else {
+            } else if divides || self.facts.divisor(atom, *factor) % by != 0 {
                 rest.terms.push((atom.clone(), *factor));
             }
         }
@@ -183,7 +184,7 @@ impl Simplifier<'_> {
         if !self.facts.nonnegative(self.function, &rest) || !self.facts.nonnegative(self.function, &gap) {
             return None;
         }
-        let part = if matches!(op, BinaryOp::Div | BinaryOp::Shr) { whole } else { rest };
+        let part = if divides { whole } else { rest };
         if part == form {
             return Some(Simpler::Value(a));
         }
