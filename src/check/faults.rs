@@ -236,10 +236,7 @@ mod tests {
 
     #[test]
     fn each_fault_is_told_at_its_line() {
-        let mut bench = Bench::new(Device::sim(), false);
-        check(&mut bench);
-        let (report, passed) = bench.report();
-        assert!(passed, "{report}");
+        super::super::tests::passes(check);
     }
 
     #[test]

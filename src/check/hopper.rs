@@ -71,10 +71,7 @@ mod tests {
 
     #[test]
     fn checked_kernels_give_what_the_others_give() {
-        let mut bench = Bench::new(Device::sim(), false);
-        ladder(&mut bench, [&[], &[[128, 256, 64]]]);
-        let (report, passed) = bench.report();
-        assert!(passed, "{report}");
+        super::super::tests::passes(|bench| ladder(bench, [&[], &[[128, 256, 64]]]));
     }
 
     #[test]

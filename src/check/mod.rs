@@ -41,8 +41,17 @@ pub fn run(device: Device, compare: bool) -> (String, bool) {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use super::*;
     use hidet::ir::{Arch, Function};
     use hidet::{codegen, cuda, passes, testing};
+
+    /// A check passes on the simulated device.
+    pub fn passes(check: impl FnOnce(&mut Bench)) {
+        let mut bench = Bench::new(Device::sim(), false);
+        check(&mut bench);
+        let (report, passed) = bench.report();
+        assert!(passed, "{report}");
+    }
 
     /// A kernel of a check compiles for an H200.
     pub fn compiles(function: &Function, options: &passes::Options) {

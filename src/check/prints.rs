@@ -215,10 +215,7 @@ mod tests {
 
     #[test]
     fn lines_are_as_rust_words_them() {
-        let mut bench = Bench::new(Device::sim(), false);
-        check(&mut bench);
-        let (report, passed) = bench.report();
-        assert!(passed, "{report}");
+        super::super::tests::passes(check);
     }
 
     #[test]

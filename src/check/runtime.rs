@@ -196,9 +196,6 @@ mod tests {
 
     #[test]
     fn the_simulated_device_passes() {
-        let mut bench = Bench::new(Device::sim(), false);
-        check(&mut bench);
-        let (report, passed) = bench.report();
-        assert!(passed, "{report}");
+        super::super::tests::passes(check);
     }
 }
