@@ -12,8 +12,6 @@ const OUT_OF_MEMORY: u32 = 2;
 
 /// An allocation on a device, given back when dropped, after all work asked for so far. It knows which streams used it:
 /// each use waits for those that must come before it.
-// One line of the processor's cache, as launches look at it.
-#[repr(align(64))]
 pub struct Memory {
     context: &'static Context,
     address: u64,

@@ -31,7 +31,7 @@ impl Uses {
     #[inline]
     fn noted(&self, stream: u64, write: bool) -> u64 {
         let (wrote, read) = (self.wrote.load(Relaxed), self.read.load(Relaxed));
-        // By masks, since branches would be guessed wrong after each launch.
+        // By masks: a launch does this for each tensor, and after the driver's work few branches are guessed right.
         let mask = |condition: bool| 0u64.wrapping_sub(u64::from(condition));
         let (write, knows) = (mask(write), mask((wrote == stream) | (read & stream != 0)));
         self.wrote.store(write & stream | !write & wrote, Relaxed);

@@ -106,8 +106,8 @@ impl Instance {
         tensors.filter_map(memory).chain(self.barrier.iter().map(|barrier| (barrier, true)))
     }
 
-    /// Launches the kernel on a stream, after what must come before, or into what is captured there; what it reported,
-    /// where it reports.
+    /// Launches the kernel on a stream, after what must come before its uses of memory, or, where none are given, into what
+    /// is captured there; what it reported, where it reports.
     pub(super) fn launch<'a>(
         &self,
         function: &Function,

@@ -4,7 +4,8 @@
 //! held before; for those, what is left is to see that nothing else is different. This says yes or nothing: without a
 //! plan, the contract has the word.
 //!
-//! A driver's launch leaves little of ours in the caches of a processor, so what every launch looks at lies together.
+//! Between two launches the driver runs thousands of instructions, which leave little of ours in caches and branch
+//! predictors. So what is compared are a few words of each argument, with few branches.
 
 use super::gpu::{INLINE, Maps};
 use super::{Binding, RawArg};
@@ -139,7 +140,7 @@ impl Plans {
     }
 
     /// Whether tensors of the right shapes are aligned as they must be, and whether none that is written overlaps another.
-    /// Without branches but for the loops: after the driver's launch the processor predicts none of ours.
+    /// With few branches besides those of loops.
     fn lie_well(&self, args: &[RawArg]) -> bool {
         let (mut few, mut many) = ([(0, 0); INLINE], Vec::<Span>::new());
         let spans = match few.get_mut(..args.len()) {

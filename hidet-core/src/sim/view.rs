@@ -86,32 +86,27 @@ pub struct View {
     pub others: Option<Rc<BTreeMap<u32, View>>>,
 }
 
-fn join_times(into: &mut Option<Rc<Vec<u32>>>, from: &Option<Rc<Vec<u32>>>) {
+/// Joins what is shared while it is the same, by `join` where both sides have something of their own.
+fn join_shared<T: Clone>(into: &mut Option<Rc<T>>, from: &Option<Rc<T>>, join: impl FnOnce(&mut T, &T)) {
     match (&mut *into, from) {
         (_, None) => {}
         (None, Some(from)) => *into = Some(from.clone()),
         (Some(into), Some(from)) => {
             if !Rc::ptr_eq(into, from) {
-                let into = Rc::make_mut(into);
-                into.resize(into.len().max(from.len()), 0);
-                into.iter_mut().zip(from.iter()).for_each(|(a, b)| *a = (*a).max(*b));
+                join(Rc::make_mut(into), from);
             }
         }
     }
 }
 
-fn join_blocks(into: &mut Option<Rc<BTreeMap<u32, View>>>, from: &Option<Rc<BTreeMap<u32, View>>>) {
-    match (&mut *into, from) {
-        (_, None) => {}
-        (None, Some(from)) => *into = Some(from.clone()),
-        (Some(into), Some(from)) => {
-            if !Rc::ptr_eq(into, from) {
-                let into = Rc::make_mut(into);
-                for (block, view) in from.iter() {
-                    into.entry(*block).or_default().join(view);
-                }
-            }
-        }
+fn join_times(into: &mut Vec<u32>, from: &Vec<u32>) {
+    into.resize(into.len().max(from.len()), 0);
+    into.iter_mut().zip(from).for_each(|(a, b)| *a = (*a).max(*b));
+}
+
+fn join_blocks(into: &mut BTreeMap<u32, View>, from: &BTreeMap<u32, View>) {
+    for (block, view) in from {
+        into.entry(*block).or_default().join(view);
     }
 }
 
@@ -119,9 +114,9 @@ impl View {
     /// Adds what another one has seen, of the same block.
     pub fn join(&mut self, other: &View) {
         self.floor = self.floor.max(other.floor);
-        join_times(&mut self.threads, &other.threads);
-        join_times(&mut self.agents, &other.agents);
-        join_blocks(&mut self.others, &other.others);
+        join_shared(&mut self.threads, &other.threads, join_times);
+        join_shared(&mut self.agents, &other.agents, join_times);
+        join_shared(&mut self.others, &other.others, join_blocks);
     }
 
     /// Adds what was published, as a view of the block `mine`.
@@ -229,7 +224,7 @@ impl Published {
     /// Adds what someone else published.
     pub fn join(&mut self, other: &Published) {
         self.view.acquire_public(self.block, other);
-        join_blocks(&mut self.within, &other.within);
+        join_shared(&mut self.within, &other.within, join_blocks);
     }
 
     /// Whether an access happens before what was published.
