@@ -13,8 +13,11 @@ mod expr;
 mod inputs;
 mod kernel;
 mod mapping;
+mod program;
 mod rng;
 mod stmts;
+
+pub use program::{Cell, Program, Step};
 
 use crate::ir::Function;
 use crate::types::Const;

@@ -1,0 +1,59 @@
+//! A random program: kernels launched one after the other on the same arguments, and which kinds of communication it has.
+
+use super::{Argument, RandomKernel};
+use crate::ir::Function;
+use std::fmt;
+
+/// Kernels launched in order on the same arguments.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// Its kernels.
+    pub kernels: Vec<Function>,
+    /// Their launches in order.
+    pub steps: Vec<Step>,
+    /// The symbolic extents, the same for every kernel.
+    pub dims: Vec<i64>,
+    /// What the launches get; tensors keep what earlier launches wrote.
+    pub arguments: Vec<Argument>,
+    /// The kinds of communication between threads on which the result depends.
+    pub cells: Vec<Cell>,
+}
+
+/// One launch.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Index into [`Program::kernels`].
+    pub kernel: usize,
+    /// For each parameter of the kernel an index into [`Program::arguments`].
+    pub arguments: Vec<usize>,
+}
+
+/// A kind of communication: what orders the accesses of two threads, in which memory, and by which access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Cell {
+    /// What orders the accesses, for example `sync.threads` or `release/acquire device`.
+    pub order: &'static str,
+    /// Where they lie, for example `shared` or `global InOut`.
+    pub memory: &'static str,
+    /// What reads and writes, for example `scalar`, `vector`, `atomic`.
+    pub access: &'static str,
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} x {} x {}", self.order, self.memory, self.access)
+    }
+}
+
+impl From<RandomKernel> for Program {
+    fn from(kernel: RandomKernel) -> Program {
+        let arguments = (0..kernel.arguments.len()).collect();
+        Program {
+            kernels: vec![kernel.function],
+            steps: vec![Step { kernel: 0, arguments }],
+            dims: kernel.dims,
+            arguments: kernel.arguments,
+            cells: Vec::new(),
+        }
+    }
+}
