@@ -16,8 +16,10 @@ mod mapping;
 mod program;
 mod rng;
 mod stmts;
+mod talk;
 
 pub use program::{Cell, Program, Step};
+pub use talk::{talking_cells, talking_program};
 
 use crate::ir::Function;
 use crate::types::Const;
