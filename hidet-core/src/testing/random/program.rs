@@ -5,7 +5,7 @@ use crate::ir::Function;
 use std::fmt;
 
 /// Kernels launched in order on the same arguments.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Program {
     /// Its kernels.
     pub kernels: Vec<Function>,
@@ -17,6 +17,9 @@ pub struct Program {
     pub arguments: Vec<Argument>,
     /// The kinds of communication between threads on which the result depends.
     pub cells: Vec<Cell>,
+    /// What the host computed for the arguments, one for each: the content after the last launch, bit for bit. `None`
+    /// where it is not known; empty where nothing is.
+    pub expected: Vec<Option<Vec<u8>>>,
 }
 
 /// One launch.
@@ -54,6 +57,7 @@ impl From<RandomKernel> for Program {
             dims: kernel.dims,
             arguments: kernel.arguments,
             cells: Vec::new(),
+            expected: Vec::new(),
         }
     }
 }
