@@ -29,6 +29,7 @@ programs! {
     asserts
     atomics
     bit_operations
+    branches_that_jump
     cache_hints
     casts
     closures
@@ -39,12 +40,14 @@ programs! {
     device_function_inside
     device_functions
     element_update
+    extent_formula
     for_lanes
     for_mapping
     for_mapping_symbolic
     for_ranges
     for_unrolled
     fusion
+    grid_as_array
     host_values
     if_let
     if_meta
@@ -66,6 +69,7 @@ programs! {
     matmul_like
     meta_struct
     other_crate_name
+    names_of_users
     numbers_that_do_not_fit
     plain_helpers
     print_formats
@@ -79,8 +83,10 @@ programs! {
     shared_dynamic
     shared_memory
     signature_parts
+    sixteen_parameters
     tensor_core
     thread_groups
+    tuple_of_numbers
     tuple_variable
     tuples
     vector_lanes

@@ -91,13 +91,11 @@ impl Source {
         out
     }
 
-    /// `file:line:column` of a site, or `unknown place`.
-    pub fn place_of(&self, site: &Site) -> String {
+    /// `file:line:column` of a site, where it is known.
+    pub fn place_of(&self, site: &Site) -> Option<String> {
         let Span { file, line, column } = site.span;
-        match self.files.get(file as usize) {
-            Some(file) if line > 0 => format!("{file}:{line}:{column}"),
-            _ => "unknown place".to_owned(),
-        }
+        let file = self.files.get(file as usize).filter(|_| line > 0)?;
+        Some(format!("{file}:{line}:{column}"))
     }
 
     /// With the positions of a function in place of the numbers of its statements; see

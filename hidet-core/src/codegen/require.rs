@@ -81,7 +81,7 @@ pub fn archs(function: &Function) -> Vec<Arch> {
 pub fn check(function: &Function, arch: Arch) -> Result<()> {
     if arch.number < OLDEST {
         let message = format!("hidet needs a GPU of sm_{OLDEST} or newer (Turing); this one is {arch}");
-        return Err(Error::Kernel { kernel: function.name.clone(), message, place: "target".to_owned() });
+        return Err(Error::Kernel { kernel: function.name.clone(), message, place: function.own_place() });
     }
     let Some(need) = requirements(function).into_iter().find(|need| !need.holds(arch)) else { return Ok(()) };
     let message = match need.most {
@@ -90,6 +90,6 @@ pub fn check(function: &Function, arch: Arch) -> Result<()> {
         }
         _ => format!("{} needs {} or newer; the target is {arch}", need.what, need.least_name()),
     };
-    let place = need.stmt.map_or_else(|| "unknown place".to_owned(), |stmt| function.place(stmt));
+    let place = need.stmt.map_or_else(|| function.own_place(), |stmt| function.place(stmt));
     Err(Error::Kernel { kernel: function.name.clone(), message, place })
 }

@@ -98,7 +98,7 @@ pub(crate) fn build(name: &str, body: impl FnOnce()) -> Result<Function> {
         None => Err(Error::Kernel {
             kernel: name.to_owned(),
             message: "the kernel was taken off the stack while it was being built".to_owned(),
-            place: "unknown place".to_owned(),
+            place: format!("kernel `{name}`"),
         }),
     }
 }

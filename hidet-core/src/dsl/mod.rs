@@ -23,6 +23,7 @@ mod loops;
 mod math;
 mod memory;
 mod ops;
+mod plain;
 mod rich;
 mod tasks;
 mod template;

@@ -15,20 +15,12 @@ impl<T: Num> Arithmetic for T {}
 impl<T: Num, const N: usize> Arithmetic for Vector<T, N> {}
 
 macro_rules! arithmetic {
-    ($($trait:ident $method:ident $op:ident $bound:ident $scalar:ident: $($host:ty)*;)*) => {$(
-        #[diagnostic::do_not_recommend]
-        impl<T: $bound> ops::$trait<Expr<T>> for Expr<T> {
+    ($($trait:ident $method:ident $op:ident $bound:ident: $($host:ty)*;)*) => {$(
+        // Where the right side does not fit, rustc says it in the words of `IntoExpr`.
+        impl<T: $bound, V: IntoExpr<T>> ops::$trait<V> for Expr<T> {
             type Output = Expr<T>;
             #[track_caller]
-            fn $method(self, other: Expr<T>) -> Expr<T> {
-                binary(BinaryOp::$op, self, other)
-            }
-        }
-        #[diagnostic::do_not_recommend]
-        impl<T: $scalar> ops::$trait<T> for Expr<T> {
-            type Output = Expr<T>;
-            #[track_caller]
-            fn $method(self, other: T) -> Expr<T> {
+            fn $method(self, other: V) -> Expr<T> {
                 binary(BinaryOp::$op, self, other.into_expr())
             }
         }
@@ -45,16 +37,16 @@ macro_rules! arithmetic {
     )*};
 }
 arithmetic! {
-    Add add Add Arithmetic Num: i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64;
-    Sub sub Sub Arithmetic Num: i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64;
-    Mul mul Mul Arithmetic Num: i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64;
-    Div div Div Arithmetic Num: i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64;
-    Rem rem Rem Arithmetic Num: i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64;
-    BitAnd bitand And Bits Bits: bool i8 i16 i32 i64 u8 u16 u32 u64;
-    BitOr bitor Or Bits Bits: bool i8 i16 i32 i64 u8 u16 u32 u64;
-    BitXor bitxor Xor Bits Bits: bool i8 i16 i32 i64 u8 u16 u32 u64;
-    Shl shl Shl Int Int: i8 i16 i32 i64 u8 u16 u32 u64;
-    Shr shr Shr Int Int: i8 i16 i32 i64 u8 u16 u32 u64;
+    Add add Add Arithmetic: i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64;
+    Sub sub Sub Arithmetic: i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64;
+    Mul mul Mul Arithmetic: i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64;
+    Div div Div Arithmetic: i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64;
+    Rem rem Rem Arithmetic: i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64;
+    BitAnd bitand And Bits: bool i8 i16 i32 i64 u8 u16 u32 u64;
+    BitOr bitor Or Bits: bool i8 i16 i32 i64 u8 u16 u32 u64;
+    BitXor bitxor Xor Bits: bool i8 i16 i32 i64 u8 u16 u32 u64;
+    Shl shl Shl Int: i8 i16 i32 i64 u8 u16 u32 u64;
+    Shr shr Shr Int: i8 i16 i32 i64 u8 u16 u32 u64;
 }
 
 // `-x` is there for every number, so that a kernel generic over `T: Float` can negate; of an unsigned integer it wraps.

@@ -178,6 +178,10 @@ arguments! {
     10: A B C D E F G H I J;
     11: A B C D E F G H I J K;
     12: A B C D E F G H I J K L;
+    13: A B C D E F G H I J K L M;
+    14: A B C D E F G H I J K L M N;
+    15: A B C D E F G H I J K L M N O;
+    16: A B C D E F G H I J K L M N O P;
 }
 
 /// The first symbol of extents that are not known yet: those of a kernel that is built with richer views.

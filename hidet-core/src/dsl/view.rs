@@ -64,6 +64,16 @@ impl Writable for Write {}
 #[diagnostic::do_not_recommend]
 impl Writable for ReadWrite {}
 
+/// Views whose elements may be changed from what they were.
+#[diagnostic::on_unimplemented(
+    message = "this tensor cannot be changed in place: only an `InOut<..>` is both read and written",
+    label = "read and written here",
+    note = "declare the parameter as `InOut<..>`; into an `Out<..>` write what was summed in a `let mut`"
+)]
+pub trait Updatable: Writable {}
+#[diagnostic::do_not_recommend]
+impl Updatable for ReadWrite {}
+
 /// A new view of the kernel being built.
 pub(crate) fn add<T, const R: usize, A>(data: ViewData) -> View<T, R, A> {
     with(|builder| {
@@ -294,20 +304,6 @@ fn lanes_exist(lanes: usize, at: Place) -> bool {
         problem(&format!("{lanes} elements at once: a vector has 1, 2, 4, 8 or 16"), at);
     }
     exist
-}
-
-/// What single brackets could take, were there any: nothing. It makes rustc say how elements are named.
-#[diagnostic::on_unimplemented(
-    message = "elements of a tensor are indexed with double brackets: `x[[i, j]]`",
-    label = "write `[[..]]`"
-)]
-pub trait DoubleBrackets {}
-
-impl<T, const R: usize, A, I: DoubleBrackets> std::ops::Index<I> for View<T, R, A> {
-    type Output = ();
-    fn index(&self, _: I) -> &() {
-        &()
-    }
 }
 
 macro_rules! slices {

@@ -304,7 +304,7 @@ impl std::str::FromStr for Arch {
     fn from_str(name: &str) -> Result<Arch> {
         Arch::from_name(name).ok_or_else(|| Error::Device {
             device: format!("`{name}`"),
-            message: "this is no architecture; write it like sm_80 or sm_90a".to_owned(),
+            message: "not an architecture name; expected e.g. `sm_80` or `sm_90a`".to_owned(),
         })
     }
 }
@@ -321,18 +321,23 @@ impl Function {
         self.values[value].ty
     }
 
-    /// `file:line:column` of a statement, or `unknown place`.
+    /// `file:line:column` of a statement; where that is unknown, of the kernel itself, or its name.
     pub fn place(&self, stmt: StmtId) -> String {
         self.place_of(self.spans[stmt])
     }
 
-    /// `file:line:column` of a span; where that is unknown, of the kernel itself, or `unknown place`.
+    /// `file:line:column` of a span; where that is unknown, of the kernel itself, or its name.
     pub fn place_of(&self, span: Span) -> String {
         let span = if span.line > 0 { span } else { self.place };
         match self.files.get(span.file as usize) {
             Some(file) if span.line > 0 => format!("{file}:{}:{}", span.line, span.column),
-            _ => "unknown place".to_owned(),
+            _ => format!("kernel `{}`", self.name),
         }
+    }
+
+    /// `file:line:column` of the kernel itself, or its name.
+    pub fn own_place(&self) -> String {
+        self.place_of(Span::default())
     }
 
     /// Adds a value of that type.

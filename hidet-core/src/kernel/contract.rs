@@ -37,7 +37,7 @@ pub fn check_dims(function: &Function) -> Result<()> {
                 "extent `{}` cannot be told from the arguments: let a tensor parameter have it as the extent of an axis",
                 dim.name
             );
-            return Err(Error::Kernel { kernel: function.name.clone(), message, place: "signature".to_owned() });
+            return Err(Error::Kernel { kernel: function.name.clone(), message, place: function.own_place() });
         }
     }
     Ok(())

@@ -65,10 +65,10 @@ impl Record {
             return Ok(Told { lines, fault: None });
         }
         let values: [i64; VALUES] = std::array::from_fn(long);
-        let (message, place) = match source.sites.get(word(1) as usize) {
-            Some(site) => (site.message.text(&values, &binding.dims), source.place_of(site)),
-            None => ("a fault at an unknown site".to_owned(), "unknown place".to_owned()),
-        };
+        let site = source.sites.get(word(1) as usize);
+        let message = site.map(|site| site.message.text(&values, &binding.dims));
+        let message = message.unwrap_or_else(|| "a fault at a site that the kernel does not have".to_owned());
+        let place = site.and_then(|site| source.place_of(site)).unwrap_or_else(|| function.own_place());
         let block = std::array::from_fn(|axis| word(2 + axis));
         let thread = std::array::from_fn(|axis| word(5 + axis));
         let thread = fault::thread(thread, function.launch.block, block, binding.grid);

@@ -8,8 +8,12 @@ use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use std::collections::HashSet;
 use syn::spanned::Spanned;
+use syn::visit::Visit;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Expr, FnArg, GenericParam, Ident, ItemFn, Lifetime, Pat, TypeReference};
+use syn::{Expr, ExprCall, ExprPath, FnArg, GenericParam, Ident, ItemFn, Lifetime, Pat, TypeReference};
+
+/// The most parameters that the tuples of `dsl::Arguments` and the methods `launch` are made for.
+const MAX_PARAMETERS: usize = 16;
 
 /// Expands all items; an item with an error keeps its signature and has an empty body.
 pub fn module(module: &Module, errors: &mut Errors) -> TokenStream {
@@ -37,7 +41,7 @@ pub fn device(krate: &TokenStream, function: &ItemFn, errors: &mut Errors) -> To
 fn prologue(krate: &TokenStream) -> TokenStream {
     quote! {
         #[allow(unused_imports)]
-        use #krate::dsl::glue::{self as __h, CmpMeta as _, LoopGuard as _, NamedMeta as _, OpMeta as _};
+        use #krate::dsl::glue::{self as __h, CmpMeta as _, LikeMeta as _, LoopGuard as _, MatchedMeta as _, NamedMeta as _, OpMeta as _};
     }
 }
 
@@ -49,7 +53,7 @@ fn device_body(krate: &TokenStream, function: &ItemFn, errors: &mut Errors) -> T
     }
     check::body(block, errors);
     let mut sig = sig.clone();
-    let mut body = Body::device(errors);
+    let mut body = Body::device(errors, &function.sig.output);
     let mut declared = TokenStream::new();
     for input in &mut sig.inputs {
         match input {
@@ -88,12 +92,11 @@ fn kernel(krate: &TokenStream, node: &Kernel, errors: &mut Errors) -> TokenStrea
     }
     check::body(body, errors);
     for (value, what) in [(&launch.grid, "grid"), (&launch.block, "block"), (&launch.cluster, "cluster")] {
-        if let Some(Expr::Tuple(tuple)) = value {
-            if tuple.elems.len() > 3 || tuple.elems.is_empty() {
-                errors.on(tuple, format!("`{what}` has one to three extents: along x, y and z"));
-            }
+        if value.as_ref().is_some_and(|value| !(1..=3).contains(&axes(value).len())) {
+            errors.on(value, format!("`{what}` has one to three extents: along x, y and z"));
         }
     }
+    at_most(params, errors);
     let launched = self::launch(launch, &dims, name.span());
     let mut scope = Body::kernel(errors);
     for Param { name, kind } in params {
@@ -158,9 +161,7 @@ fn dims(node: &Kernel, errors: &mut Errors) -> Vec<Ident> {
             let Expr::Path(path) = extent else { continue };
             let Some(ident) = path.path.get_ident() else { continue };
             let text = ident.to_string();
-            // Constants are written in capitals; a name in small letters is an extent that the launch gives.
-            let constant = text.chars().any(char::is_uppercase);
-            if !constant && !known.contains(&text) && !dims.contains(ident) {
+            if may_be_dim(ident) && !known.contains(&text) && !dims.contains(ident) {
                 dims.push(ident.clone());
             }
         }
@@ -173,7 +174,41 @@ fn dims(node: &Kernel, errors: &mut Errors) -> Vec<Ident> {
             );
         }
     }
+    known.extend(dims.iter().map(Ident::to_string));
+    let mut unbound = Unbound { known: &known, errors };
+    for param in &node.params {
+        if let ParamKind::Tensor { extents, .. } = &param.kind {
+            extents.iter().for_each(|extent| unbound.visit_expr(extent));
+        }
+    }
     dims
+}
+
+/// Whether a name among the extents is one that the launch gives. Constants are written in capitals.
+fn may_be_dim(name: &Ident) -> bool {
+    !name.to_string().chars().any(char::is_uppercase)
+}
+
+/// Reports the names in the formulas of extents that nothing tells.
+struct Unbound<'a> {
+    known: &'a HashSet<String>,
+    errors: &'a mut Errors,
+}
+impl<'ast> Visit<'ast> for Unbound<'_> {
+    fn visit_expr_call(&mut self, node: &'ast ExprCall) {
+        // The function is a name of the host.
+        node.args.iter().for_each(|arg| self.visit_expr(arg));
+    }
+    fn visit_expr_path(&mut self, node: &'ast ExprPath) {
+        let Some(name) = node.path.get_ident() else { return };
+        if may_be_dim(name) && !self.known.contains(&name.to_string()) {
+            let message = format!(
+                "`{name}` stands in a formula alone, from which the launch does not tell it: let it be the extent of an axis \
+                 of some parameter, as in `In<f32, [{name}]>`, or declare `#[meta] {name}: i32`"
+            );
+            self.errors.at(name.span(), message);
+        }
+    }
 }
 
 /// Declares a parameter in the signature.
@@ -242,14 +277,31 @@ impl VisitMut for Borrow<'_> {
     }
 }
 
+/// What `grid` and its like say along x, y and z: `n`, `(n, m)` or `[n, m]`.
+fn axes(value: &Expr) -> Vec<&Expr> {
+    match value {
+        Expr::Tuple(tuple) => tuple.elems.iter().collect(),
+        Expr::Array(array) => array.elems.iter().collect(),
+        value => vec![value],
+    }
+}
+
+/// An error at every parameter that a launch has no place for.
+fn at_most(params: &[Param], errors: &mut Errors) {
+    let given = params.iter().filter(|param| !matches!(param.kind, ParamKind::Meta { .. }));
+    for param in given.skip(MAX_PARAMETERS) {
+        let message = format!(
+            "a launch gives at most {MAX_PARAMETERS} parameters: gather numbers in a tensor, and mark `#[meta]` what is known \
+             while the kernel is built"
+        );
+        errors.at(param.name.span(), message);
+    }
+}
+
 /// What `#[launch(..)]` says, for the signature.
 fn launch(launch: &Launch, dims: &[Ident], span: Span) -> TokenStream {
     let three = |value: &Option<Expr>, of: &dyn Fn(&Expr) -> TokenStream, one: TokenStream| {
-        let mut extents: Vec<TokenStream> = match value {
-            Some(Expr::Tuple(tuple)) => tuple.elems.iter().map(of).collect(),
-            Some(value) => vec![of(value)],
-            None => Vec::new(),
-        };
+        let mut extents: Vec<TokenStream> = value.iter().flat_map(axes).map(of).collect();
         while extents.len() < 3 {
             extents.push(one.clone());
         }

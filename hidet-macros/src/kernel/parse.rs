@@ -3,7 +3,7 @@
 
 use super::ast::{Kernel, Launch, Module, Param, ParamKind, Part};
 use super::error::Errors;
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;
 use syn::ext::IdentExt;
 use syn::parse::discouraged::Speculative;
@@ -36,10 +36,51 @@ pub fn module(tokens: TokenStream, errors: &mut Errors) -> Module {
         }
         Ok(())
     };
-    if let Err(error) = parse.parse2(tokens) {
-        errors.push(error);
+    if let Err(error) = parse.parse2(tokens.clone()) {
+        errors.push(cast_before_less(tokens).unwrap_or(error));
     }
     module
+}
+
+/// The mistake in `a as u32 < b`, which Rust reads as the start of `u32<b>`.
+fn cast_before_less(tokens: TokenStream) -> Option<syn::Error> {
+    let mut cast = None;
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        match (&token, tokens.peek()) {
+            (TokenTree::Group(group), _) => {
+                if let Some(error) = cast_before_less(group.stream()) {
+                    return Some(error);
+                }
+            }
+            (TokenTree::Ident(word), Some(TokenTree::Ident(ty))) if word == "as" && is_number_type(ty) => {
+                cast = Some(ty.to_string());
+                continue;
+            }
+            (TokenTree::Ident(_), Some(TokenTree::Punct(less))) if less.as_char() == '<' => {
+                if let Some(ty) = &cast {
+                    let message = format!(
+                        "`<` after `as {ty}` begins the generic arguments of a type: put the cast in parentheses, as in \
+                         `(a as {ty}) < b`"
+                    );
+                    return Some(syn::Error::new(less.span(), message));
+                }
+            }
+            _ => {}
+        }
+        cast = None;
+    }
+    None
+}
+
+/// Whether a name is that of a number's type, or of a type parameter in the usual style.
+fn is_number_type(name: &Ident) -> bool {
+    let name = name.to_string();
+    let (letter, bits) = name.split_at(1);
+    match letter {
+        "i" | "u" | "f" => bits == "size" || bits.parse::<u32>().is_ok(),
+        letter => name == "bf16" || (bits.is_empty() && letter.chars().all(char::is_uppercase)),
+    }
 }
 
 /// `#![hidet(crate = path)]`
@@ -165,7 +206,22 @@ fn param(input: ParseStream, errors: &mut Errors) -> syn::Result<Param> {
              is marked `#[meta]`",
         ));
     }
+    if last_name(&ty).is_some_and(|name| name == "Option") {
+        return Err(syn::Error::new_spanned(
+            ty,
+            "a launch gives every parameter: write one kernel with it and one without, or `#[meta] given: bool` beside it, and \
+             launch with any value of its type where that is false",
+        ));
+    }
     Ok(Param { name, kind: ParamKind::Scalar(ty) })
+}
+
+/// The last name of a type that is a path.
+fn last_name(ty: &Type) -> Option<&Ident> {
+    match ty {
+        Type::Path(path) => path.path.segments.last().map(|segment| &segment.ident),
+        _ => None,
+    }
 }
 
 /// Parses `<T, [rows, cols]>`.

@@ -92,7 +92,7 @@ fn options_and_architecture_are_part_of_the_key_positions_are_not() {
     let (old, new) = (of(&first, 90, &CHECKED), of(&moved, 90, &CHECKED));
     assert_eq!(new.origin, Origin::Stored);
     let places = |binary: &Binary| -> Vec<String> {
-        binary.source.sites.iter().map(|site| binary.source.place_of(site)).collect()
+        binary.source.sites.iter().map(|site| binary.source.place_of(site).unwrap()).collect()
     };
     let line = |place: &String| place.rsplit(':').nth(1).unwrap().parse::<u32>().unwrap();
     let (old, new) = (places(&old), places(&new));
@@ -188,7 +188,7 @@ fn threads_that_ask_for_one_kernel_compile_it_once() {
         assert!(std::sync::Arc::ptr_eq(&pair[0].cubin, &pair[1].cubin));
     }
     for (index, binary) in binaries.iter().enumerate() {
-        let place = binary.source.place_of(&binary.source.sites[0]);
+        let place = binary.source.place_of(&binary.source.sites[0]).unwrap();
         assert!(place.starts_with(&format!("thread{index}.hir:")), "{place}");
     }
 }

@@ -3,7 +3,7 @@
 use crate::dsl::address::Address;
 use crate::dsl::expr::{Expr, IntoExpr};
 use crate::dsl::index::IndexTuple;
-use crate::dsl::view::{View, Writable};
+use crate::dsl::view::{Updatable, View, Writable};
 use crate::types::Element;
 
 /// `x[[i, j]]`
@@ -30,7 +30,7 @@ pub fn store<T: Element, const R: usize, A: Writable>(
 
 /// `x[[i, j]] += value`; `change` computes the new value from the old one.
 #[track_caller]
-pub fn update<T: Element, const R: usize, A: Writable, V: IntoExpr<T>>(
+pub fn update<T: Element, const R: usize, A: Updatable, V: IntoExpr<T>>(
     view: &View<T, R, A>,
     index: impl IndexTuple<R>,
     change: impl FnOnce(Expr<T>) -> V,

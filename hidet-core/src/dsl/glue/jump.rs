@@ -61,12 +61,22 @@ pub trait MetaOnly {}
 )]
 pub trait PanicOnly {}
 
+/// Frames that are gone when the kernel runs, for what returns a value of the host.
+#[diagnostic::on_unimplemented(
+    message = "a value known while building cannot be returned under a condition or loop of the device",
+    label = "returns a value known while building",
+    note = "the device would have to decide which is returned; let the function give an `Expr<..>`"
+)]
+pub trait ReturnOnly {}
+
 macro_rules! host {
     ($($frame:ty),*) => {$(
         #[diagnostic::do_not_recommend]
         impl MetaOnly for $frame {}
         #[diagnostic::do_not_recommend]
         impl PanicOnly for $frame {}
+        #[diagnostic::do_not_recommend]
+        impl ReturnOnly for $frame {}
     )*};
 }
 host! { MetaIf, MetaLoop, While<bool> }
@@ -76,6 +86,9 @@ pub fn meta_only<G: MetaOnly>(_: &G) {}
 
 /// Checks that the building may end here.
 pub fn panic_only<G: PanicOnly>(_: &G) {}
+
+/// Checks that a value of the host may be returned here.
+pub fn return_only<G: ReturnOnly>(_: &G) {}
 
 /// What a device function returns, where `return` stands under a condition or loop.
 pub struct Outcome<A: Merge<A>> {

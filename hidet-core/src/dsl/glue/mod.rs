@@ -8,6 +8,7 @@ mod call;
 mod compare;
 mod element;
 mod jump;
+mod matched;
 mod operator;
 mod ptx;
 mod repeat;
@@ -23,12 +24,15 @@ pub use call::Call;
 pub use compare::{Cmp, CmpMeta};
 pub use element::{address, load, store, update};
 pub use hidet_mapping::IndexExpr;
-pub use jump::{MetaOnly, Outcome, PanicOnly, Through, emit_return, meta_only, panic_only, through};
-pub use operator::{Named, NamedMeta, Op, OpMeta, memory};
+pub use jump::{
+    MetaOnly, Outcome, PanicOnly, ReturnOnly, Through, emit_return, meta_only, panic_only, return_only, through,
+};
+pub use matched::{Matched, MatchedMeta};
+pub use operator::{Like, LikeMeta, Named, NamedMeta, Op, OpMeta, memory};
 pub use ptx::{IntoPtx, PtxResult, ptx, ptx_operand};
 pub use repeat::{DeviceLoop, ForOver, LoopGuard, MetaLoop, While, device_loop, for_over, meta_loop};
 pub use statement::{
-    Group, MetaAssert, Printed, assert_that, count, declare, declare_int, declare_tuple, extent, group, int, piece,
-    print, text,
+    Group, MetaAssert, Printed, TupleVar, assert_that, count, declare, declare_int, extent, group, int, piece, print,
+    text,
 };
 pub use std::option::Option::{None, Some};

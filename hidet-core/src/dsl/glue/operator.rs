@@ -138,6 +138,27 @@ impl<T: DeviceType> Op<Expr<T>> {
     }
 }
 
+/// A value whose type a plain number takes beside it in an array.
+pub struct Like<'a, V>(pub &'a V);
+
+#[doc(hidden)]
+impl<T: DeviceType> Like<'_, Expr<T>> {
+    #[track_caller]
+    pub fn literal<L: LiteralOf<T>>(self, literal: L) -> Expr<T> {
+        literal.literal()
+    }
+}
+
+/// The same beside a value of the host, of whose type rustc makes the number itself.
+#[doc(hidden)]
+pub trait LikeMeta: Sized {
+    fn literal<L>(self, literal: L) -> L {
+        literal
+    }
+}
+#[doc(hidden)]
+impl<V> LikeMeta for Like<'_, V> {}
+
 /// A value that gets the name of its binding.
 pub struct Named<V>(pub V);
 

@@ -9,9 +9,9 @@ use hidet_mapping::IndexExpr;
 
 /// The first value of a device variable.
 #[diagnostic::on_unimplemented(
-    message = "`let mut` declares a device variable, which holds a number of the device; `{Self}` is none",
-    label = "not a number of the device",
-    note = "a tensor changes through `x[[i]] = v` and needs no `mut`; a value known while building that changes is `#[meta] let mut`"
+    message = "`let mut` declares a device variable, but `{Self}` is not a device type",
+    label = "not a device type",
+    note = "of a tuple each part is a variable: `let (mut a, mut b) = ..`; a tensor changes through `x[[i]] = v` and needs no `mut`; a value known while building that changes is `#[meta] let mut`"
 )]
 pub trait Initial<T> {
     /// The value.
@@ -37,20 +37,11 @@ pub fn declare_int<T: Element>(name: &str, value: T) -> Var<T> {
     Var::new(name, value)
 }
 
-/// Device variables declared as a tuple, read and assigned as one.
+/// Device variables declared as a tuple, read and assigned as one or by their number.
 #[derive(Debug)]
-pub struct TupleVar<V>(V);
-
-/// Tuples of device values.
-#[diagnostic::on_unimplemented(
-    message = "a `let mut` of a tuple declares device variables, and `{Self}` is no tuple of device values",
-    note = "for a value known while building write `#[meta] let mut`"
-)]
-pub trait Variables: Sized {
-    /// A variable for each.
-    type Vars: VarTuple;
-    /// Declares them.
-    fn declare(self, name: &str, at: Place) -> Self::Vars;
+pub struct TupleVar<V> {
+    /// The variables.
+    pub vars: V,
 }
 
 /// A tuple of variables.
@@ -59,47 +50,50 @@ pub trait VarTuple {
     type Values;
     /// Reads all.
     fn read(&self, at: Place) -> Self::Values;
+}
+
+/// A tuple of variables that can take those values.
+#[diagnostic::on_unimplemented(
+    message = "variables declared as a tuple cannot take `{V}`",
+    label = "not a tuple of as many values of these types"
+)]
+pub trait TakesTuple<V> {
     /// Assigns all.
-    fn set(&mut self, values: Self::Values, at: Place);
+    fn set(&mut self, values: V, at: Place);
 }
 
 macro_rules! variables {
-    ($($($t:ident $n:tt)*;)*) => {$(
-        #[diagnostic::do_not_recommend]
-        impl<$($t: DeviceType),*> Variables for ($(Expr<$t>,)*) {
-            type Vars = ($(Var<$t>,)*);
-            fn declare(self, name: &str, at: Place) -> Self::Vars {
-                ($(Var::new_at(&format!("{name}_{}", $n), self.$n, at),)*)
-            }
-        }
+    ($($($t:ident $v:ident $n:tt)*;)*) => {$(
         impl<$($t: DeviceType),*> VarTuple for ($(Var<$t>,)*) {
             type Values = ($(Expr<$t>,)*);
             fn read(&self, at: Place) -> Self::Values {
                 ($(self.$n.read_at(at),)*)
             }
-            fn set(&mut self, values: Self::Values, at: Place) {
+        }
+        impl<$($t: DeviceType, $v: IntoExpr<$t>),*> TakesTuple<($($v,)*)> for ($(Var<$t>,)*) {
+            fn set(&mut self, values: ($($v,)*), at: Place) {
                 $(self.$n.set_at(values.$n, at);)*
             }
         }
     )*};
 }
-variables! { A 0 B 1; A 0 B 1 C 2; A 0 B 1 C 2 D 3; A 0 B 1 C 2 D 3 E 4; A 0 B 1 C 2 D 3 E 4 F 5; }
-
-/// `let mut` with a tuple.
-#[track_caller]
-pub fn declare_tuple<V: Variables>(name: &str, values: V) -> TupleVar<V::Vars> {
-    TupleVar(values.declare(name, here()))
+variables! {
+    A VA 0; A VA 0 B VB 1; A VA 0 B VB 1 C VC 2; A VA 0 B VB 1 C VC 2 D VD 3; A VA 0 B VB 1 C VC 2 D VD 3 E VE 4;
+    A VA 0 B VB 1 C VC 2 D VD 3 E VE 4 F VF 5;
 }
 
 #[doc(hidden)]
-impl<V: VarTuple> TupleVar<V> {
+impl<T: VarTuple> TupleVar<T> {
     #[track_caller]
-    pub fn read(&self) -> V::Values {
-        self.0.read(here())
+    pub fn read(&self) -> T::Values {
+        self.vars.read(here())
     }
     #[track_caller]
-    pub fn set(&mut self, values: V::Values) {
-        self.0.set(values, here());
+    pub fn set<V>(&mut self, values: V)
+    where
+        T: TakesTuple<V>,
+    {
+        self.vars.set(values, here());
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::Body;
 use super::expr::{arithmetic_name, coordinates};
+use super::literal::literal;
 use super::scope::{Binding, FrameKind};
-use super::stmt::literal;
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
@@ -157,11 +157,23 @@ impl Body<'_> {
                 _ => Some(Target::Host(None)),
             },
             Expr::Index(node) if coordinates(&node.index).is_some() => Some(Target::Element(&node.expr, &node.index)),
+            Expr::Field(node) if self.is_variable(&node.base) => {
+                let (tuple, member) = (&node.base, &node.member);
+                Some(Target::Variable(quote_spanned!(member.span()=> #tuple.vars.#member)))
+            }
             Expr::Field(_) | Expr::Index(_) => Some(Target::Host(base(left))),
             _ => {
                 self.errors.on(left, "this cannot be assigned to");
                 None
             }
+        }
+    }
+
+    /// Whether an expression is the name of a device variable.
+    fn is_variable(&self, expr: &Expr) -> bool {
+        match expr {
+            Expr::Path(node) => node.path.get_ident().and_then(|name| self.lookup(name)) == Some(Binding::Device),
+            _ => false,
         }
     }
 

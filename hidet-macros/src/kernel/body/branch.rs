@@ -1,13 +1,24 @@
 //! `if`, `match` and blocks.
 
 use super::expr::has_let;
-use super::jump::diverges;
+use super::jump::{diverges, leaves};
 use super::scope::{Frame, FrameKind};
 use super::{Body, Tail};
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Block, Expr, ExprBlock, ExprIf, ExprMatch};
+use syn::{Block, Expr, ExprBlock, ExprIf, ExprMatch, Pat};
+
+/// Whether a pattern is a number or its like.
+fn is_literal(pat: &Pat) -> bool {
+    match pat {
+        Pat::Lit(_) | Pat::Range(_) => true,
+        Pat::Or(node) => node.cases.iter().any(is_literal),
+        Pat::Paren(node) => is_literal(&node.pat),
+        Pat::Guard(node) => is_literal(&node.pat),
+        _ => false,
+    }
+}
 
 /// One branch of an `if`.
 enum Branch<'a> {
@@ -52,7 +63,10 @@ impl Body<'_> {
             Expr::Block(node) => Branch::Block(&node.block),
             other => Branch::Expr(other),
         };
-        let else_leaves = matches!(otherwise, Branch::Block(block) if diverges(block));
+        let else_leaves = match otherwise {
+            Branch::Block(block) => diverges(block),
+            Branch::Expr(expr) => leaves(expr),
+        };
         let then_leaves = diverges(&node.then_branch);
         if then_leaves && else_leaves {
             return self.if_statement(node);
@@ -115,6 +129,7 @@ impl Body<'_> {
 
     /// `match`: Rust's own, on values known while building.
     pub(super) fn match_expr(&mut self, node: &ExprMatch, tail: Tail) -> TokenStream {
+        let span = node.expr.span();
         let value = self.expr(&node.expr);
         let arms: Vec<TokenStream> = node
             .arms
@@ -141,13 +156,19 @@ impl Body<'_> {
             })
             .collect();
         let token = &node.match_token;
+        // Numbers can be copied, so that nothing moves where the value is one; else the patterns say that it is of the host.
+        let value = if node.arms.iter().any(|arm| is_literal(&arm.pat)) {
+            quote_spanned!(span=> __h::Matched(#value).known())
+        } else {
+            value
+        };
         quote_spanned!(token.span=> #token #value { #(#arms)* })
     }
 
     /// A pattern with its condition.
-    fn guarded(&mut self, pat: &syn::Pat) -> TokenStream {
+    fn guarded(&mut self, pat: &Pat) -> TokenStream {
         match pat {
-            syn::Pat::Guard(node) => {
+            Pat::Guard(node) => {
                 let (inner, token, cond) = (&node.pat, &node.if_token, self.expr(&node.guard));
                 quote!(#inner #token #cond)
             }

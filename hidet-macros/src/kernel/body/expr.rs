@@ -1,12 +1,14 @@
 //! Expressions.
 
+use super::literal::literal;
 use super::scope::{Binding, Frame, FrameKind};
-use super::stmt::literal;
 use super::{Body, Tail};
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{BinOp, Expr, ExprBinary, ExprCall, ExprClosure, ExprIndex, GenericArgument, Ident, PathArguments, UnOp};
+use syn::{
+    BinOp, Expr, ExprBinary, ExprCall, ExprClosure, ExprIndex, GenericArgument, Ident, Path, PathArguments, UnOp,
+};
 
 impl Body<'_> {
     /// An expression whose value is used.
@@ -52,18 +54,8 @@ impl Body<'_> {
                 node.paren_token.surround(&mut out, |out| quote!(#(#args),*).to_tokens(out));
                 out
             }
-            Expr::Tuple(node) => {
-                let elems = node.elems.iter().map(|elem| self.expr(elem)).collect::<Vec<_>>();
-                let mut out = TokenStream::new();
-                node.paren_token.surround(&mut out, |out| quote!(#(#elems,)*).to_tokens(out));
-                out
-            }
-            Expr::Array(node) => {
-                let elems = node.elems.iter().map(|elem| self.expr(elem)).collect::<Vec<_>>();
-                let mut out = TokenStream::new();
-                node.bracket_token.surround(&mut out, |out| quote!(#(#elems),*).to_tokens(out));
-                out
-            }
+            Expr::Tuple(node) => self.tuple(node, Self::expr),
+            Expr::Array(node) => self.array(node),
             Expr::Repeat(node) => {
                 let (value, len) = (self.expr(&node.expr), &node.len);
                 quote_spanned!(node.span()=> [#value; #len])
@@ -257,12 +249,24 @@ const INFERRED: &[&str] =
 /// Whether a call allocates memory.
 pub(super) fn allocates(func: &Expr) -> bool {
     let Expr::Path(path) = func else { return false };
-    path.path.segments.last().is_some_and(|segment| segment.ident == "shared" || segment.ident == "registers")
+    let last = path.path.segments.last();
+    may_be_ours(&path.path) && last.is_some_and(|last| last.ident == "shared" || last.ident == "registers")
 }
+
+/// Whether a path may lead to a function of the language: one that names another module does not.
+fn may_be_ours(path: &Path) -> bool {
+    let modules = path.segments.iter().rev().skip(1);
+    modules.into_iter().all(|module| OUR_MODULES.iter().any(|ours| module.ident == ours))
+}
+
+const OUR_MODULES: [&str; 4] = ["hidet", "prelude", "dsl", "intrinsics"];
 
 /// `shared::<T>` -> `shared::<T, _>`
 fn infer_last(func: &mut Expr) {
     let Expr::Path(path) = func else { return };
+    if !may_be_ours(&path.path) {
+        return;
+    }
     let Some(segment) = path.path.segments.last_mut() else { return };
     if !INFERRED.contains(&segment.ident.to_string().as_str()) {
         return;

@@ -8,7 +8,7 @@ use super::{Body, Owner};
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 use syn::visit::{self, Visit};
-use syn::{Block, Expr, ExprBreak, ExprContinue, ExprReturn, Ident, Lifetime, Stmt};
+use syn::{Block, Expr, ExprBreak, ExprContinue, ExprReturn, Ident, Lifetime, ReturnType, Stmt, Type};
 
 /// Which jump.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,6 +61,12 @@ impl Body<'_> {
                     self.errors.on(value, "a kernel returns nothing; write its results to an `Out<..>` parameter");
                 }
                 self.cascade(Jump::Return, None, quote_spanned!(span=> __h::emit_return();), span)
+            }
+            Owner::Host => {
+                let checks = self.host_only("return_only", 0, span);
+                let value = node.expr.as_ref().map(|value| self.expr(value));
+                let token = node.return_token;
+                quote_spanned!(span=> { #checks #token #value })
             }
             Owner::Device { once: false } => {
                 let value = node.expr.as_ref().map(|value| self.expr(value));
@@ -162,14 +168,39 @@ impl<'ast> Visit<'ast> for Jumps {
 /// Whether a block ends with a jump, so that it has no value.
 pub(super) fn diverges(block: &Block) -> bool {
     match block.stmts.last() {
-        Some(Stmt::Expr(expr, _)) => match expr {
-            Expr::Return(_) | Expr::Break(_) | Expr::Continue(_) => true,
-            Expr::Block(node) => diverges(&node.block),
-            _ => false,
-        },
+        Some(Stmt::Expr(expr, _)) => leaves(expr),
         _ => false,
     }
 }
+
+/// Whether an expression is a jump, or a choice of which every branch ends with one.
+pub(super) fn leaves(expr: &Expr) -> bool {
+    match expr {
+        Expr::Return(_) | Expr::Break(_) | Expr::Continue(_) => true,
+        Expr::Block(node) => diverges(&node.block),
+        Expr::Unsafe(node) => diverges(&node.block),
+        Expr::If(node) => {
+            diverges(&node.then_branch) && node.else_branch.as_ref().is_some_and(|(_, branch)| leaves(branch))
+        }
+        Expr::Match(node) => !node.arms.is_empty() && node.arms.iter().all(|arm| leaves(&arm.body)),
+        _ => false,
+    }
+}
+
+/// Whether a function gives a value that is known while building, as far as its type tells by its name.
+pub(super) fn gives_host_value(output: &ReturnType) -> bool {
+    let ReturnType::Type(_, ty) = output else { return false };
+    match &**ty {
+        Type::Path(path) => path.path.segments.last().is_some_and(|last| HOST.iter().any(|name| last.ident == name)),
+        Type::Reference(_) | Type::Array(_) => true,
+        _ => false,
+    }
+}
+
+const HOST: [&str; 23] = [
+    "bool", "char", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128", "usize", "f16",
+    "bf16", "f32", "f64", "String", "Vec", "Option", "Result", "Box",
+];
 
 /// Whether a `return` stands under a branch or loop, which may be one of the device.
 pub(super) fn returns_under_a_branch(block: &Block) -> bool {

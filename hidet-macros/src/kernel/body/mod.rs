@@ -8,6 +8,7 @@ mod assign;
 mod branch;
 mod expr;
 mod jump;
+mod literal;
 mod macros;
 mod repeat;
 mod scope;
@@ -18,7 +19,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use scope::{Binding, Frame};
 use std::collections::HashMap;
-use syn::{Block, Ident, Lifetime, Pat, Type};
+use syn::{Block, Ident, Lifetime, Pat, ReturnType, Type};
 
 /// Whether the value of a block is used.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,8 @@ enum Owner {
     Device {
         once: bool,
     },
+    /// A device function that gives a value of the host: `return` is Rust's own.
+    Host,
 }
 
 /// The expansion of one body.
@@ -55,8 +58,9 @@ impl<'e> Body<'e> {
     }
 
     /// The body of a device function.
-    pub fn device(errors: &'e mut Errors) -> Self {
-        Body { owner: Owner::Device { once: false }, ..Body::kernel(errors) }
+    pub fn device(errors: &'e mut Errors, output: &ReturnType) -> Self {
+        let owner = if jump::gives_host_value(output) { Owner::Host } else { Owner::Device { once: false } };
+        Body { owner, ..Body::kernel(errors) }
     }
 
     /// A parameter of a device function; gives what must stand at the start of the body.
@@ -94,7 +98,7 @@ impl<'e> Body<'e> {
                     __out.get()
                 }
             }
-            Owner::Device { .. } => self.block(block, Tail::Value),
+            Owner::Device { .. } | Owner::Host => self.block(block, Tail::Value),
         }
     }
 

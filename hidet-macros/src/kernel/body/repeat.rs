@@ -1,8 +1,8 @@
 //! `for`, `while` and `loop`.
 
 use super::expr::has_let;
+use super::literal::{Literal, literal};
 use super::scope::{Frame, FrameKind};
-use super::stmt::{Literal, literal};
 use super::{Body, Tail};
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};

@@ -1,5 +1,6 @@
 //! Blocks, statements, `let` and patterns.
 
+use super::literal::{Literal, literal};
 use super::scope::Binding;
 use super::{Body, Tail};
 use crate::kernel::check::{cfg, leading_cfg};
@@ -106,26 +107,33 @@ impl Body<'_> {
         ident.mutability.as_ref()?;
         let name = &ident.ident;
         let text = name.to_string();
-        let value = self.declared(init);
-        let call = match (literal(init), ty) {
-            (Some(Literal::Int), None) => quote_spanned!(name.span()=> __h::declare_int(#text, #init)),
-            _ if matches!(init, Expr::Tuple(_)) => {
-                self.bind(&text, Binding::Device);
-                return Some(quote_spanned!(span=> let #ident = __h::declare_tuple(#text, #value);));
+        if let (Expr::Tuple(tuple), None) = (init, ty) {
+            let vars = tuple.elems.iter().enumerate();
+            let vars: Vec<_> =
+                vars.map(|(at, elem)| self.variable(&format!("{name}_{at}"), elem, elem.span())).collect();
+            self.bind(&text, Binding::Device);
+            return Some(quote_spanned!(span=> let #ident = __h::TupleVar { vars: (#(#vars,)*) };));
+        }
+        let call = match ty {
+            None => self.variable(&text, init, name.span()),
+            Some(_) => {
+                let value = self.declared(init);
+                quote_spanned!(name.span()=> __h::declare(#text, #value))
             }
-            _ => quote_spanned!(name.span()=> __h::declare(#text, #value)),
         };
         self.bind(&text, Binding::Device);
         let ty = ty.map(|ty| quote_spanned!(ty.span()=> : __h::Var<#ty>));
         Some(quote_spanned!(span=> let #ident #ty = #call;))
     }
 
-    /// A value where a device value is expected: a plain number takes the type it meets.
-    pub(super) fn declared(&mut self, expr: &Expr) -> TokenStream {
-        match literal(expr) {
-            Some(Literal::Int) => quote_spanned!(expr.span()=> __h::PlainInteger(#expr)),
-            Some(Literal::Float) => quote_spanned!(expr.span()=> __h::PlainFloat(#expr)),
-            None => self.expr(expr),
+    /// A device variable with its first value, whose type follows from that or from its use.
+    fn variable(&mut self, name: &str, init: &Expr, span: Span) -> TokenStream {
+        match literal(init) {
+            Some(Literal::Int) => quote_spanned!(span=> __h::declare_int(#name, #init)),
+            _ => {
+                let value = self.declared(init);
+                quote_spanned!(span=> __h::declare(#name, #value))
+            }
         }
     }
 
@@ -222,30 +230,4 @@ fn literal_for(name: &Ident, pat: &Pat, init: &Expr) -> Option<Literal> {
     let (Pat::Tuple(pats), Expr::Tuple(values)) = (pat, init) else { return None };
     let position = pats.elems.iter().position(|pat| pattern_name(pat) == Some(name))?;
     literal(values.elems.get(position)?)
-}
-
-/// An unsuffixed number.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Literal {
-    Int,
-    Float,
-}
-
-/// The kind of an unsuffixed number, with or without a sign, or of arithmetic on such numbers alone.
-pub(super) fn literal(expr: &Expr) -> Option<Literal> {
-    match expr {
-        Expr::Lit(node) => match &node.lit {
-            syn::Lit::Int(int) if int.suffix().is_empty() => Some(Literal::Int),
-            syn::Lit::Float(float) if float.suffix().is_empty() => Some(Literal::Float),
-            _ => None,
-        },
-        Expr::Unary(node) if matches!(node.op, syn::UnOp::Neg(_)) => literal(&node.expr),
-        // Arithmetic of plain numbers alone is a plain number.
-        Expr::Binary(node) if super::expr::arithmetic_name(&node.op).is_some() => {
-            literal(&node.left).filter(|kind| literal(&node.right) == Some(*kind))
-        }
-        Expr::Paren(node) => literal(&node.expr),
-        Expr::Group(node) => literal(&node.expr),
-        _ => None,
-    }
 }

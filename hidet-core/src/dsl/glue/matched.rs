@@ -1,0 +1,39 @@
+//! `match`: Rust's own, on values known while building.
+
+use crate::dsl::expr::Expr;
+
+/// What stands behind `match`, where a pattern is a number.
+pub struct Matched<V>(pub V);
+
+/// Values that `match` can look into: those known while building.
+#[diagnostic::on_unimplemented(
+    message = "`match` chooses while the kernel is built, and `{Self}` is a value of the device",
+    label = "known on the device alone",
+    note = "write `if a == 0 {{ x }} else {{ y }}`, or `(a == 0).select(x, y)` where both may be computed"
+)]
+pub trait Known {}
+
+#[doc(hidden)]
+impl<T> Matched<Expr<T>> {
+    /// Anything, so that the patterns say nothing more.
+    pub fn known<R>(self) -> R
+    where
+        Expr<T>: Known,
+    {
+        unreachable!("no device value is `Known`")
+    }
+}
+
+/// The same for values of the host.
+#[doc(hidden)]
+pub trait MatchedMeta: Sized {
+    type Host;
+    fn known(self) -> Self::Host;
+}
+#[doc(hidden)]
+impl<V> MatchedMeta for Matched<V> {
+    type Host = V;
+    fn known(self) -> V {
+        self.0
+    }
+}

@@ -1,0 +1,13 @@
+//! What is read and written is an `InOut`.
+
+use hidet::prelude::*;
+
+kernel! {
+    #[launch(grid = n.div_ceil(128), block = 128)]
+    pub fn k(x: In<f32, [n, m]>, y: Out<f32, [n, m]>) {
+        let i = block_idx().x * 128 + thread_idx().x;
+        y[[i, 0]] += x[[i, 0]];
+    }
+}
+
+fn main() {}

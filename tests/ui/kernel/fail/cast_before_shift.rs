@@ -1,0 +1,13 @@
+//! Rust reads `u32 <<` as the start of generic arguments.
+
+use hidet::prelude::*;
+
+kernel! {
+    #[launch(grid = n.div_ceil(128), block = 128)]
+    pub fn k(x: In<f32, [n, m]>, y: Out<f32, [n, m]>) {
+        let i = block_idx().x * 128 + thread_idx().x;
+        let a = i as u32 << 2;
+    }
+}
+
+fn main() {}

@@ -1,0 +1,14 @@
+//! `let mut` of a tuple that is not written as one.
+
+use hidet::prelude::*;
+
+kernel! {
+    #[launch(grid = n.div_ceil(128), block = 128)]
+    pub fn k(x: In<f32, [n, m]>, y: Out<f32, [n, m]>) {
+        let i = block_idx().x * 128 + thread_idx().x;
+        let pair = (x[[i, 0]], i);
+        let mut state = pair;
+    }
+}
+
+fn main() {}

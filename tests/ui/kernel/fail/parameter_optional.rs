@@ -1,0 +1,15 @@
+//! Every parameter is given.
+
+use hidet::prelude::*;
+
+kernel! {
+    #[launch(grid = 1, block = 1)]
+    pub fn add(x: Option<In<f32, [n]>>, y: Out<f32, [n]>) {}
+}
+
+kernel! {
+    #[launch(grid = 1, block = 1)]
+    pub fn scale(y: Out<f32, [n]>, by: Option<f32>) {}
+}
+
+fn main() {}

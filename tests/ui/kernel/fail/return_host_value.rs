@@ -1,0 +1,11 @@
+//! What is known while building does not depend on the device.
+
+use hidet::prelude::*;
+
+#[device]
+fn lanes_of(x: Expr<f32>) -> i32 {
+    if x > 0.0 { return 4; }
+    1
+}
+
+fn main() {}
