@@ -13,6 +13,7 @@ mod matmul;
 mod memory;
 pub mod numbers;
 mod prints;
+pub mod random;
 pub mod rows;
 mod runtime;
 mod wide;

@@ -1,8 +1,11 @@
 //! `hidet check`: runs every kernel against references.
 
 use super::{Outcome, say};
+use crate::check::random;
 use clap::{Args, ValueEnum};
+use hidet::ir::Arch;
 use hidet::prelude::*;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Where to run.
 #[derive(Args)]
@@ -19,6 +22,18 @@ pub struct Check {
     /// Of the intrinsics those alone whose name, types and sizes begin so: `--only intrinsics --named 'tma.load.2d f16'`.
     #[arg(long, default_value = "")]
     named: String,
+    /// How many random programs (2000).
+    #[arg(long)]
+    count: Option<usize>,
+    /// The seed of the first random program; without it, from the clock.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Random programs of these families alone, separated by commas.
+    #[arg(long, value_delimiter = ',')]
+    family: Vec<String>,
+    /// With the simulated device: compile random programs for that architecture too, such as sm_90a.
+    #[arg(long)]
+    arch: Option<Arch>,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -29,6 +44,8 @@ enum Part {
     Intrinsics,
     /// Functions such as exp over all f16 and 2^20 f32, in units of the last place.
     Math,
+    /// Random programs, bit for bit against the simulated device. Only when asked for.
+    Random,
 }
 
 impl Check {
@@ -40,6 +57,12 @@ impl Check {
         };
         let device = device.map_err(say)?;
         let wanted = |part| self.only.is_none_or(|only| only == part);
+        if self.only == Some(Part::Random) {
+            return self.random(&device);
+        }
+        if self.count.is_some() || self.seed.is_some() || !self.family.is_empty() || self.arch.is_some() {
+            return Err("--count, --seed, --family and --arch are for random programs: add --only random".to_owned());
+        }
         let mut passed = true;
         if wanted(Part::Kernels) {
             passed &= show(crate::check::run(device.clone(), !self.alone));
@@ -51,6 +74,34 @@ impl Check {
             passed &= show(crate::check::intrinsics::math::check(&device, !self.alone, 1 << 20));
         }
         Ok(passed)
+    }
+}
+
+/// How many random programs where nobody says.
+const COUNT: usize = 2000;
+
+impl Check {
+    fn random(&self, device: &Device) -> Outcome {
+        if std::env::var_os(random::child::CHILD).is_some() {
+            let context = device.as_cuda().ok_or("a process for a GPU without one")?;
+            return random::child::run(context);
+        }
+        if self.alone || !self.named.is_empty() {
+            return Err("--alone and --named are not for random programs".to_owned());
+        }
+        if self.arch.is_some() && !device.is_sim() {
+            return Err("--arch is for --device sim; a GPU has its own".to_owned());
+        }
+        let clock = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        random::run(
+            device,
+            &random::Request {
+                count: self.count.unwrap_or(COUNT),
+                seed: self.seed.unwrap_or_else(clock),
+                families: self.family.iter().map(|name| random::family(name)).collect::<Result<_, _>>()?,
+                arch: self.arch,
+            },
+        )
     }
 }
 

@@ -22,8 +22,14 @@ pub struct Module {
     context: &'static Context,
     /// The number by which streams remember it.
     name: u32,
-    module: CUmodule,
     function: CUfunction,
+    _image: Arc<Image>,
+}
+
+/// A loaded cubin, of which there may be several kernels.
+struct Image {
+    context: &'static Context,
+    module: CUmodule,
 }
 
 // SAFETY: modules and functions may be used from every thread.
@@ -50,21 +56,22 @@ pub struct Launch {
 impl Module {
     /// Loads a cubin and finds its kernel.
     pub fn load(context: &'static Context, cubin: &Cubin, entry: &str) -> Result<Module> {
+        let missing = || context.error("a kernel without a name");
+        Module::load_all(context, cubin, &[entry])?.pop().ok_or_else(missing)
+    }
+
+    /// Loads a cubin and finds kernels of it, in that order.
+    pub fn load_all(context: &'static Context, cubin: &Cubin, entries: &[&str]) -> Result<Vec<Module>> {
         let _entered = context.enter()?;
         let driver = context.driver;
-        let name = CString::new(entry).map_err(|_| context.error("the name of the kernel holds a NUL"))?;
-        let mut loaded = Module {
-            context,
-            name: context.name_of(&Arc::from(entry)),
-            module: std::ptr::null_mut(),
-            function: std::ptr::null_mut(),
-        };
+        let mut image = Image { context, module: std::ptr::null_mut() };
         // SAFETY: the image is a whole cubin, which the driver copies.
-        let status = unsafe { (driver.cuModuleLoadData)(&mut loaded.module, cubin.image().as_ptr().cast()) };
+        let status = unsafe { (driver.cuModuleLoadData)(&mut image.module, cubin.image().as_ptr().cast()) };
         // No image for the device, an unsupported version, an invalid image.
         if matches!(status, 200 | 209 | 222 | 218) {
             let (major, minor) = nvrtc::version().unwrap_or_default();
             let driver_version = version_name(driver.version);
+            let entry = entries.first().copied().unwrap_or_default();
             return Err(context.error(format!(
                 "`{entry}`, compiled by NVRTC {major}.{minor}, is refused by the driver (CUDA {driver_version}): {}; where \
                  NVRTC is the newer of the two, update the driver or use an older NVRTC",
@@ -72,10 +79,16 @@ impl Module {
             )));
         }
         context.check("loading the kernel", status)?;
-        // SAFETY: the module was loaded; the name ends with NUL.
-        let status = unsafe { (driver.cuModuleGetFunction)(&mut loaded.function, loaded.module, name.as_ptr()) };
-        context.check("finding the kernel", status)?;
-        Ok(loaded)
+        let image = Arc::new(image);
+        let find = |entry: &&str| {
+            let name = CString::new(*entry).map_err(|_| context.error("the name of the kernel holds a NUL"))?;
+            let mut function = std::ptr::null_mut();
+            // SAFETY: the module was loaded; the name ends with NUL.
+            let status = unsafe { (driver.cuModuleGetFunction)(&mut function, image.module, name.as_ptr()) };
+            context.check("finding the kernel", status)?;
+            Ok(Module { context, name: context.name_of(&Arc::from(*entry)), function, _image: image.clone() })
+        };
+        entries.iter().map(find).collect()
     }
 
     /// Allows the kernel that many bytes of dynamic shared memory.
@@ -234,7 +247,7 @@ impl Bare {
     }
 }
 
-impl Drop for Module {
+impl Drop for Image {
     fn drop(&mut self) {
         // SAFETY: the module is given back once; unloading waits for a kernel that still runs.
         unsafe { self.context.destroy(self.module, self.context.driver.cuModuleUnload) }

@@ -27,6 +27,14 @@ impl Cubin {
         Cubin { image, usage: usage(&log), log }
     }
 
+    /// Machine code that this process did not compile, of which nothing else is known.
+    ///
+    /// # Safety
+    /// The driver believes the image: it must be whole, as NVRTC gave it.
+    pub unsafe fn from_image(image: Vec<u8>) -> Cubin {
+        Cubin::new(image, String::new())
+    }
+
     /// The image, as the driver loads it.
     pub fn image(&self) -> &[u8] {
         &self.image

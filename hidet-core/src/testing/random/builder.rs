@@ -53,6 +53,8 @@ pub(super) struct Builder {
     pub histogram: Option<Source>,
     /// Threads a block.
     pub threads: i64,
+    /// Only operations whose results are the same on all devices.
+    pub exact: bool,
 }
 
 /// What was usable when a block was opened.
@@ -77,6 +79,7 @@ impl Builder {
             budget: 0,
             histogram: None,
             threads: 32,
+            exact: false,
         }
     }
 

@@ -14,6 +14,12 @@ fn asks(op: UnaryOp) -> bool {
     matches!(op, UnaryOp::IsNan | UnaryOp::IsInf | UnaryOp::IsFinite)
 }
 
+/// Whether every device gives the one result that is right when rounded.
+fn is_exact(op: UnaryOp) -> bool {
+    use UnaryOp::{Abs, Ceil, Floor, Neg, Not, Round, Sqrt, Trunc};
+    matches!(op, Neg | Not | Abs | Floor | Ceil | Round | Trunc | Sqrt)
+}
+
 impl Builder {
     /// A value of a type, new or old.
     pub fn expr(&mut self, scalar: Scalar, depth: u32) -> ValueId {
@@ -30,6 +36,7 @@ impl Builder {
                     .iter()
                     .copied()
                     .filter(|op| !asks(*op) && eval::unary(*op, scalar).is_some())
+                    .filter(|op| !self.exact || is_exact(*op))
                     .collect();
                 let a = self.expr(scalar, depth);
                 if ops.is_empty() {
@@ -148,8 +155,12 @@ impl Builder {
 
     /// A binary operation whose second operand is made harmless.
     fn safe_binary(&mut self, scalar: Scalar, a: ValueId, b: ValueId) -> ValueId {
-        let ops: Vec<BinaryOp> =
-            BinaryOp::ALL.iter().copied().filter(|op| eval::binary(*op, scalar).is_some()).collect();
+        let is_rounded = |op| !matches!(op, BinaryOp::Pow | BinaryOp::Atan2);
+        let ops: Vec<BinaryOp> = BinaryOp::ALL
+            .iter()
+            .copied()
+            .filter(|op| eval::binary(*op, scalar).is_some() && (!self.exact || is_rounded(*op)))
+            .collect();
         let op = self.rng.pick(&ops);
         let mut b = b;
         if scalar.is_int() && matches!(op, BinaryOp::Div | BinaryOp::Rem) {

@@ -3,7 +3,6 @@
 use super::builder::{Builder, Extent, Source};
 use super::expr::NUMBERS;
 use super::mapping::projected;
-use super::rng::Rng;
 use super::{Argument, RandomKernel};
 use crate::ir::{
     Access, Arg, BinaryOp, Buffer, BufferId, CompareOp, Dim, DimId, Handle, Mapping, Op, Param, Scope, Special, Stmt,
@@ -32,8 +31,7 @@ struct Tile {
     columns: u32,
 }
 
-pub(super) fn kernel(rng: Rng) -> RandomKernel {
-    let mut b = Builder::new(rng);
+pub(super) fn kernel(mut b: Builder) -> RandomKernel {
     let mut arguments = Vec::new();
     let dims = b.launch();
     let rows = if b.rng.percent(50) { Extent::Dim(DimId::new(0), dims[0]) } else { Extent::Const(dims[0]) };

@@ -23,6 +23,7 @@ pub use talk::{talking_cells, talking_program};
 
 use crate::ir::Function;
 use crate::types::Const;
+use builder::Builder;
 use rng::Rng;
 
 /// A kernel and what to launch it with.
@@ -47,12 +48,17 @@ pub enum Argument {
 
 /// The kernel of a seed.
 pub fn random_kernel(seed: u64) -> RandomKernel {
-    kernel::kernel(Rng::new(seed))
+    kernel::kernel(Builder::new(Rng::new(seed)))
+}
+
+/// The same of operations alone whose results no device may choose: no functions that are right within some ulps.
+pub fn exact_kernel(seed: u64) -> RandomKernel {
+    kernel::kernel(Builder { exact: true, ..Builder::new(Rng::new(seed)) })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::random_kernel;
+    use super::{RandomKernel, exact_kernel, random_kernel};
     use crate::ir::{Stmt, text, verify};
 
     #[test]
@@ -86,6 +92,16 @@ mod tests {
             assert!(read.structurally_equals(&function), "seed {seed}");
             assert_eq!(text::print(&read), printed, "seed {seed}");
         }
+    }
+
+    #[test]
+    fn exact_kernels_have_no_function_that_is_right_within_ulps() {
+        let inexact = |kernel: RandomKernel| {
+            let printed = text::print(&kernel.function);
+            ["= sin ", "= exp ", "= log2 ", "= pow ", "= rsqrt ", "= atan2 "].iter().any(|op| printed.contains(op))
+        };
+        assert!((0..200).any(|seed| inexact(random_kernel(seed))));
+        assert!(!(0..200).any(|seed| inexact(exact_kernel(seed))));
     }
 
     #[test]

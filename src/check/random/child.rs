@@ -1,0 +1,134 @@
+//! The child process, which runs kernels on a GPU: a fault that loses the context, and a kernel that never ends, cost this
+//! process and no more.
+
+use super::job::{Call, Ending, Job, Slot};
+use super::wire::{Reader, Writer, receive};
+use hidet::codegen::{LOG, VALUES};
+use hidet::cuda::nvrtc::Cubin;
+use hidet::cuda::{Context, Memory, Module, encode};
+use std::collections::HashMap;
+use std::ffi::c_void;
+use std::io::{stdin, stdout};
+use std::sync::mpsc;
+
+/// Set in the child.
+pub const CHILD: &str = "HIDET_CHECK_RANDOM_CHILD";
+
+/// Bytes of a record before its log, as `hidet_report` of the CUDA text has them.
+const RECORD: usize = 32 + 8 * VALUES + 8;
+
+/// Answers messages until there are no more: a batch of programs each, with the machine code of their kernels.
+pub fn run(context: &'static Context) -> Result<bool, String> {
+    let mut lane = Lane::new(context).map_err(|error| error.to_string())?;
+    let (to, batches) = mpsc::channel();
+    // The parent may end while a kernel never does: then nobody waits for it.
+    std::thread::spawn(move || {
+        while let Some(message) = receive(&mut stdin().lock()) {
+            if to.send(message).is_err() {
+                return;
+            }
+        }
+        std::process::exit(0);
+    });
+    let answer = |ending: &Ending| {
+        let mut writer = Writer::default();
+        ending.write(&mut writer);
+        writer.send(&mut stdout().lock()).map_err(|error| error.to_string())
+    };
+    answer(&Ending::Memory(Vec::new()))?;
+    for message in batches {
+        let mut reader = Reader::new(&message);
+        let image = reader.bytes();
+        let jobs = reader.all(Job::read);
+        // SAFETY: the image came from NVRTC by way of a pipe, whole.
+        let cubin = unsafe { Cubin::from_image(image.to_vec()) };
+        let entries: Vec<&str> = jobs.iter().flat_map(|job| &job.calls).map(|call| call.entry.as_str()).collect();
+        let modules = Module::load_all(context, &cubin, &entries);
+        let modules = modules.map(|modules| entries.iter().copied().zip(modules).collect::<HashMap<_, _>>());
+        for job in &jobs {
+            let ending = match &modules {
+                Ok(modules) => lane.run(job, modules),
+                Err(error) => Err(error.clone()),
+            };
+            answer(&ending.unwrap_or_else(|error| Ending::Trouble(error.to_string())))?;
+        }
+    }
+    Ok(true)
+}
+
+/// A device, and what kernels need of it beside their tensors.
+struct Lane {
+    context: &'static Context,
+    report: Memory,
+    barrier: Memory,
+    memory: Memory,
+}
+
+impl Lane {
+    fn new(context: &'static Context) -> hidet::Result<Lane> {
+        let memory = |bytes| Memory::new(context, bytes);
+        Ok(Lane { context, report: memory(RECORD + 8 * LOG)?, barrier: memory(256)?, memory: memory(1 << 16)? })
+    }
+
+    /// Runs a program: its memory afterwards, or what a kernel reports.
+    fn run(&mut self, job: &Job, modules: &HashMap<&str, Module>) -> hidet::Result<Ending> {
+        if self.memory.len() < job.memory.len() {
+            self.memory = Memory::new(self.context, job.memory.len().next_power_of_two())?;
+        }
+        self.memory.write(0, &job.memory)?;
+        let reports = job.calls.iter().any(|call| call.slots.contains(&Slot::Report));
+        if reports {
+            self.report.zero()?;
+        }
+        for call in &job.calls {
+            self.launch(call, modules)?;
+        }
+        if reports {
+            let mut record = [0; 8];
+            self.report.read(0, &mut record)?;
+            let [state, site] = [&record[..4], &record[4..]]
+                .map(|bytes| bytes.iter().rev().fold(0u32, |word, byte| word << 8 | u32::from(*byte)));
+            if state != 0 {
+                return Ok(Ending::Trouble(format!("a kernel reports a fault, at site {site}")));
+            }
+        }
+        let mut memory = vec![0; job.memory.len()];
+        self.memory.read(0, &mut memory)?;
+        Ok(Ending::Memory(memory))
+    }
+
+    fn launch(&self, call: &Call, modules: &HashMap<&str, Module>) -> hidet::Result<()> {
+        let missing = || self.context.error(format!("the kernel `{}` is missing", call.entry));
+        let module = modules.get(call.entry.as_str()).ok_or_else(missing)?;
+        module.allow_shared(call.launch.shared as usize)?;
+        if call.launch.cluster.iter().product::<u32>() > 8 {
+            module.allow_large_clusters()?;
+        }
+        let base = self.memory.address();
+        let (mut words, mut maps) = (Vec::new(), Vec::new());
+        for slot in &call.slots {
+            words.push(match slot {
+                Slot::Address(offset) => base + offset,
+                Slot::Number(number) => *number,
+                Slot::Report => self.report.address(),
+                Slot::GridBarrier => self.barrier.address(),
+                Slot::Map(shape, offset) => {
+                    maps.push(encode(shape, base + offset)?);
+                    0
+                }
+            });
+        }
+        let mut pointers: Vec<*mut c_void> = words.iter_mut().map(|word| (word as *mut u64).cast()).collect();
+        let of_maps = call.slots.iter().zip(&mut pointers).filter(|(slot, _)| matches!(slot, Slot::Map(..)));
+        for ((_, pointer), map) in of_maps.zip(&mut maps) {
+            *pointer = std::ptr::from_mut(map).cast();
+        }
+        let stream = self.context.stream();
+        let turn = stream.turn(false)?;
+        if call.slots.contains(&Slot::GridBarrier) {
+            self.barrier.fill_in(&turn, stream, 0)?;
+        }
+        // SAFETY: the parameters are those the text was generated with.
+        unsafe { module.launch(&turn, stream, &call.launch, pointers.as_mut_ptr()) }
+    }
+}

@@ -1,0 +1,78 @@
+//! Many kernels as one CUDA program, which NVRTC compiles in less time than each by itself.
+
+use hidet::codegen::{self, Source};
+use hidet::cuda::nvrtc;
+use hidet::ir::{Arch, Function};
+use hidet_mapping::IndexExpr;
+use std::collections::HashSet;
+
+/// What stands between the helpers and the kernel.
+const KERNEL: &str = "extern \"C\" __global__";
+
+/// The CUDA text of lowered kernels, each with a name that no other kernel of the batch has.
+pub fn sources(kernels: &[Function], batch_index: usize, arch: Arch) -> Result<Vec<Source>, String> {
+    let source = |(number, kernel): (usize, &Function)| {
+        let kernel = Function { name: format!("k{batch_index}_{number}"), ..kernel.clone() };
+        codegen::cuda(&kernel, arch).map_err(|error| error.to_string())
+    };
+    kernels.iter().enumerate().map(source).collect()
+}
+
+/// One text of several: each helper once, in the order in which they first stand, which is one in which each follows
+/// those it uses.
+pub fn merged(sources: &[&Source]) -> Source {
+    let (mut heads, mut kernels, mut seen) = (String::new(), String::new(), HashSet::new());
+    for source in sources {
+        let (head, kernel) = source.text.split_at(source.text.find(KERNEL).unwrap_or(0));
+        for helper in head.split("\n\n").map(str::trim).filter(|helper| !helper.is_empty()) {
+            if seen.insert(helper) {
+                heads += helper;
+                heads += "\n\n";
+            }
+        }
+        kernels += kernel;
+    }
+    Source {
+        text: heads + &kernels,
+        entry: sources.first().map_or_else(String::new, |source| source.entry.clone()),
+        parameters: Vec::new(),
+        static_shared: 0,
+        dynamic_shared: IndexExpr::Const(0),
+        sites: Vec::new(),
+        lines: Vec::new(),
+        files: Vec::new(),
+    }
+}
+
+/// The machine code of several kernels.
+pub fn compile(sources: &[&Source], arch: Arch) -> Result<Vec<u8>, String> {
+    let mut source = merged(sources);
+    source.lines = vec![Default::default(); source.text.lines().count()];
+    nvrtc::compile(&source, arch).map(|cubin| cubin.image().to_vec()).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::families::FAMILIES;
+    use super::super::lower::Way;
+    use super::*;
+
+    #[test]
+    fn many_kernels_are_one_program() {
+        if !hidet::testing::nvrtc::available().unwrap() {
+            return;
+        }
+        let arch = Arch { number: 90, specific: true };
+        let programs = FAMILIES.iter().flat_map(|family| (0..8).map(|seed| (seed, (family.make)(seed))));
+        let all: Vec<Source> = programs
+            .enumerate()
+            .flat_map(|(index, (seed, program))| {
+                sources(&Way::of(seed).lower(&program).unwrap(), index, arch).unwrap()
+            })
+            .collect();
+        let all: Vec<&Source> = all.iter().collect();
+        let text = merged(&all).text;
+        assert_eq!(text.matches(KERNEL).count(), all.len());
+        compile(&all, arch).unwrap();
+    }
+}

@@ -1,0 +1,17 @@
+//! The families of random programs.
+
+use hidet::testing::random::{Program, exact_kernel, talking_program};
+
+/// Random programs of a kind.
+pub struct Family {
+    /// Its name.
+    pub name: &'static str,
+    /// The program of a seed.
+    pub make: fn(u64) -> Program,
+}
+
+/// All families.
+pub const FAMILIES: &[Family] = &[
+    Family { name: "kernel", make: |seed| exact_kernel(seed).into() },
+    Family { name: "talk", make: talking_program },
+];

@@ -1,0 +1,298 @@
+//! What a child process needs to run a program, and what it answers.
+//!
+//! All tensors of a program lie in one piece of memory, with gaps between them that no kernel may touch: one copy to the
+//! device, the launches, one copy back.
+
+use super::compare::{Contents, POISON};
+use super::oracle::content;
+use super::wire::{Reader, Writer};
+use hidet::codegen::{Parameter, Source};
+use hidet::cuda::Launch;
+use hidet::ir::{Function, Handle, Param, Swizzle, TensorMapShape};
+use hidet::testing::random::{Argument, Program, Step};
+use hidet::types::Scalar;
+
+/// Tensors begin at multiples of it, as allocations do, and lie at least so far apart.
+const APART: usize = 256;
+
+/// A program to be run.
+#[derive(Clone, Debug, Default)]
+pub struct Job {
+    /// All tensors before the first launch.
+    pub memory: Vec<u8>,
+    /// The launches in order.
+    pub calls: Vec<Call>,
+}
+
+/// A launch.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The name of the kernel.
+    pub entry: String,
+    /// How it is launched.
+    pub launch: Launch,
+    /// What it gets.
+    pub slots: Vec<Slot>,
+}
+
+/// A parameter of a kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Slot {
+    /// The address of the memory and so many bytes.
+    Address(u64),
+    /// A number.
+    Number(u64),
+    /// A tensor map of a tensor so many bytes into the memory.
+    Map(TensorMapShape, u64),
+    /// The address of the record.
+    Report,
+    /// The address of the word at which blocks meet.
+    GridBarrier,
+}
+
+/// How a program ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ending {
+    /// All tensors after the last launch, and what stands between them.
+    Memory(Vec<u8>),
+    /// It did not end as it should.
+    Trouble(String),
+}
+
+/// The first bytes of each tensor, and of what follows the last.
+fn offsets(program: &Program) -> Vec<usize> {
+    let mut next = APART;
+    let mut all = Vec::new();
+    for argument in &program.arguments {
+        all.push(next);
+        if let Argument::Tensor(bytes) = argument {
+            next = (next + bytes.len()).next_multiple_of(APART) + APART;
+        }
+    }
+    all.push(next);
+    all
+}
+
+impl Job {
+    /// The job of a program whose kernels, lowered and as text, are given.
+    pub fn new(program: &Program, kernels: &[Function], sources: &[&Source]) -> Result<Job, String> {
+        let offsets = offsets(program);
+        let mut memory = vec![POISON; offsets.last().copied().unwrap_or(0)];
+        for (argument, offset) in offsets.iter().enumerate() {
+            if let Some(bytes) = content(program, argument) {
+                memory[*offset..][..bytes.len()].copy_from_slice(&bytes);
+            }
+        }
+        let mut calls = Vec::new();
+        for step in &program.steps {
+            let missing = || "a launch of no kernel".to_owned();
+            let kernel = kernels.get(step.kernel).ok_or_else(missing)?;
+            let source = sources.get(step.kernel).ok_or_else(missing)?;
+            calls.push(call(program, step, kernel, source, &offsets)?);
+        }
+        // A grid without blocks is no launch.
+        calls.retain(|call| !call.launch.grid.contains(&0));
+        Ok(Job { memory, calls })
+    }
+
+    /// Adds it to a message.
+    pub fn write(&self, to: &mut Writer) {
+        to.bytes(&self.memory);
+        to.all(&self.calls, |to, call| {
+            to.bytes(call.entry.as_bytes());
+            let Launch { grid, block, shared, cluster, cooperative, dependent } = call.launch;
+            to.numbers([grid, block, cluster].concat());
+            to.numbers([shared, cooperative.into(), dependent.into()]);
+            to.all(&call.slots, |to, slot| slot.write(to));
+        });
+    }
+
+    /// Takes it from a message.
+    pub fn read(from: &mut Reader) -> Job {
+        let memory = from.bytes().to_vec();
+        let calls = from.all(|from| {
+            let entry = from.text();
+            let [grid, block, cluster] = [from.numbers(), from.numbers(), from.numbers()];
+            let [shared, cooperative, dependent] = from.numbers();
+            let (cooperative, dependent) = (cooperative != 0, dependent != 0);
+            let launch = Launch { grid, block, shared, cluster, cooperative, dependent };
+            Call { entry, launch, slots: from.all(Slot::read) }
+        });
+        Job { memory, calls }
+    }
+}
+
+/// The tensors of a program in its memory; an error where what stands between them was written.
+pub fn contents(program: &Program, memory: &[u8]) -> Result<Contents, String> {
+    let offsets = offsets(program);
+    if memory.len() != offsets.last().copied().unwrap_or(0) {
+        return Err(format!("{} bytes came back", memory.len()));
+    }
+    let (mut all, mut end) = (Vec::new(), 0);
+    for (argument, &offset) in program.arguments.iter().zip(&offsets) {
+        let Argument::Tensor(bytes) = argument else {
+            all.push(None);
+            continue;
+        };
+        untouched(memory, end, offset)?;
+        end = offset + bytes.len();
+        all.push(Some(memory[offset..end].to_vec()));
+    }
+    untouched(memory, end, memory.len())?;
+    Ok(all)
+}
+
+fn untouched(memory: &[u8], from: usize, to: usize) -> Result<(), String> {
+    match memory[from..to].iter().position(|byte| *byte != POISON) {
+        Some(at) => Err(format!("memory outside of all tensors was written, {at} bytes after the end of one")),
+        None => Ok(()),
+    }
+}
+
+fn call(
+    program: &Program,
+    step: &Step,
+    kernel: &Function,
+    source: &Source,
+    offsets: &[usize],
+) -> Result<Call, String> {
+    let say = |error: &str| error.to_owned();
+    let extent = |axis: usize| -> Result<u32, String> {
+        u32::try_from(kernel.launch.grid[axis].eval(&program.dims).map_err(say)?).map_err(|error| error.to_string())
+    };
+    let launch = Launch {
+        grid: [extent(0)?, extent(1)?, extent(2)?],
+        block: kernel.launch.block,
+        shared: source.dynamic_shared.eval(&program.dims).map_err(say)? as u32,
+        cluster: kernel.launch.cluster,
+        cooperative: kernel.launch.cooperative,
+        dependent: kernel.launch.dependent,
+    };
+    let argument = |wanted: &dyn Fn(&Param) -> bool| {
+        let position = kernel.params.iter().position(wanted).ok_or("a parameter that is not there")?;
+        step.arguments.get(position).copied().ok_or("an argument is missing")
+    };
+    let offset = |of| -> Result<u64, String> {
+        let argument = argument(&|param| matches!(param, Param::Tensor { buffer, .. } if *buffer == of))?;
+        offsets.get(argument).map(|offset| *offset as u64).ok_or_else(|| "no such argument".to_owned())
+    };
+    let mut slots = Vec::new();
+    for parameter in &source.parameters {
+        slots.push(match parameter {
+            Parameter::Tensor(buffer) => Slot::Address(offset(*buffer)?),
+            Parameter::Scalar(of) => {
+                let argument = argument(&|param| matches!(param, Param::Scalar { value, .. } if value == of))?;
+                match program.arguments.get(argument) {
+                    Some(Argument::Scalar(value)) => Slot::Number(value.bits),
+                    _ => return Err("an argument is no number".to_owned()),
+                }
+            }
+            Parameter::Dim(dim) => Slot::Number(program.dims.get(dim.index()).copied().unwrap_or(0) as u64),
+            Parameter::Map(map) => {
+                let shape = TensorMapShape::of(kernel, *map, &program.dims)?;
+                Slot::Map(shape, offset(kernel.maps[*map].buffer)?)
+            }
+            Parameter::Report => Slot::Report,
+            Parameter::GridBarrier => Slot::GridBarrier,
+        });
+    }
+    Ok(Call { entry: source.entry.clone(), launch, slots })
+}
+
+/// The swizzles, in the order of their numbers in messages.
+const SWIZZLES: [Swizzle; 4] = [Swizzle::None, Swizzle::B32, Swizzle::B64, Swizzle::B128];
+
+impl Slot {
+    fn write(&self, to: &mut Writer) {
+        match self {
+            Slot::Address(offset) => [0, *offset].map(|number| to.number(number)),
+            Slot::Number(number) => [1, *number].map(|number| to.number(number)),
+            Slot::Map(shape, offset) => {
+                let numbers = [2, *offset].map(|number| to.number(number));
+                to.bytes(shape.elem.name().as_bytes());
+                to.all(&shape.extents, |to, extent| to.number(*extent));
+                to.all(&shape.strides, |to, stride| to.number(*stride));
+                to.all(&shape.tile, |to, extent| to.number((*extent).into()));
+                to.number(SWIZZLES.iter().position(|swizzle| *swizzle == shape.swizzle).unwrap_or(0) as u64);
+                numbers
+            }
+            Slot::Report => [3, 0].map(|number| to.number(number)),
+            Slot::GridBarrier => [4, 0].map(|number| to.number(number)),
+        };
+    }
+
+    fn read(from: &mut Reader) -> Slot {
+        let (kind, number) = (from.number(), from.number());
+        match kind {
+            0 => Slot::Address(number),
+            1 => Slot::Number(number),
+            2 => {
+                let shape = TensorMapShape {
+                    elem: Scalar::from_name(&from.text()).unwrap_or(Scalar::U8),
+                    extents: from.all(Reader::number),
+                    strides: from.all(Reader::number),
+                    tile: from.all(|from| from.number() as u32),
+                    swizzle: SWIZZLES[from.number() as usize % SWIZZLES.len()],
+                };
+                Slot::Map(shape, number)
+            }
+            3 => Slot::Report,
+            _ => Slot::GridBarrier,
+        }
+    }
+}
+
+impl Ending {
+    /// Adds it to a message.
+    pub fn write(&self, to: &mut Writer) {
+        let (kind, bytes) = match self {
+            Ending::Memory(bytes) => (0, bytes.as_slice()),
+            Ending::Trouble(text) => (1, text.as_bytes()),
+        };
+        to.number(kind);
+        to.bytes(bytes);
+    }
+
+    /// Takes it from a message.
+    pub fn read(from: &mut Reader) -> Ending {
+        match from.number() {
+            0 => Ending::Memory(from.bytes().to_vec()),
+            _ => Ending::Trouble(from.text()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_travel() {
+        let shape = TensorMapShape {
+            elem: Scalar::F16,
+            extents: vec![100, 72],
+            strides: vec![72, 1],
+            tile: vec![64, 64],
+            swizzle: Swizzle::B128,
+        };
+        let launch = Launch {
+            grid: [1, 2, 3],
+            block: [4, 5, 6],
+            shared: 7,
+            cluster: [1, 1, 2],
+            cooperative: true,
+            dependent: false,
+        };
+        let slots = vec![Slot::Address(256), Slot::Map(shape, 512), Slot::Number(9), Slot::Report, Slot::GridBarrier];
+        let call = Call { entry: "k".to_owned(), launch, slots: slots.clone() };
+        let job = Job { memory: vec![1, 2, 3], calls: vec![call.clone(), call] };
+        let mut message = Vec::new();
+        let mut writer = Writer::default();
+        job.write(&mut writer);
+        writer.send(&mut message).unwrap();
+        let message = super::super::wire::receive(&mut message.as_slice()).unwrap();
+        let read = Job::read(&mut Reader::new(&message));
+        assert_eq!((read.memory, read.calls.len()), (job.memory, 2));
+        assert_eq!((read.calls[1].launch, &read.calls[1].slots), (launch, &slots));
+    }
+}

@@ -1,0 +1,44 @@
+//! From a program to what devices run: each kernel lowered, in one of the ways in which users' kernels are.
+
+use hidet::ir::Function;
+use hidet::passes::{self, Options};
+use hidet::testing::random::Program;
+
+/// How the kernels of a seed are compiled: half of all as launches do it, the others with an option changed.
+#[derive(Clone, Debug)]
+pub struct Way {
+    /// The options of the passes.
+    pub options: Options,
+    /// Whether guards that the extents make needless are left out, as in launches.
+    specialised: bool,
+}
+
+impl Way {
+    /// The way of a seed.
+    pub fn of(seed: u64) -> Way {
+        let plain = Options::default();
+        match seed % 8 {
+            1 => Way { options: Options { checks: true, ..plain }, specialised: false },
+            3 => Way { options: Options { wide_index: true, ..plain }, specialised: false },
+            5 => Way { options: Options { contract: false, ..plain }, specialised: false },
+            7 => Way { options: Options { contract: false, checks: true, wide_index: true }, specialised: false },
+            even => Way { options: plain, specialised: even == 4 },
+        }
+    }
+
+    /// The kernels of a program, lowered.
+    pub fn lower(&self, program: &Program) -> Result<Vec<Function>, String> {
+        program.kernels.iter().map(|kernel| self.kernel(kernel, &program.dims)).collect()
+    }
+
+    fn kernel(&self, kernel: &Function, dims: &[i64]) -> Result<Function, String> {
+        let say = |error: hidet::Error| error.to_string();
+        if self.specialised {
+            let instances = passes::bounds_report(kernel).map_err(say)?.instances;
+            if let Some(conditions) = instances.iter().find(|conditions| conditions.hold(dims)) {
+                return passes::lower(&passes::specialise(kernel, conditions), &self.options).map_err(say);
+            }
+        }
+        passes::lower(kernel, &self.options).map_err(say)
+    }
+}

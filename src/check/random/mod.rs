@@ -1,0 +1,217 @@
+//! `hidet check --only random`: random programs, each on the simulated device with all checkers; one on which they are
+//! silent must give the same bits when lowered, under another order of the scheduler, and on a GPU.
+//!
+//! Threads take batches of seeds: each makes its programs, simulates and lowers them ([`program`]) and compiles all their
+//! kernels as one CUDA program ([`compile`]). One thread hands what was compiled to a child process that owns the GPU
+//! ([`runner`], [`child`]) and compares ([`compare`]). What differs is made smaller ([`shrink`]).
+
+pub mod child;
+mod compare;
+mod compile;
+pub mod families;
+mod job;
+mod lower;
+mod oracle;
+mod program;
+mod runner;
+mod state;
+mod table;
+mod wire;
+
+use compile::compile;
+use families::FAMILIES;
+use hidet::cuda::nvrtc;
+use hidet::ir::Arch;
+use hidet::prelude::*;
+use job::Ending;
+use program::{Case, Stop};
+use runner::{Batch, Runner};
+use state::State;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+/// Programs whose kernels are compiled together.
+const TOGETHER: usize = 8;
+
+/// Batches that wait for the GPU.
+const WAITING: usize = 64;
+
+/// What is asked for.
+pub struct Request {
+    /// How many programs.
+    pub count: usize,
+    /// The seed of the first.
+    pub seed: u64,
+    /// The families; all in turn where empty.
+    pub families: Vec<usize>,
+    /// Compile for that architecture without running, where there is no GPU.
+    pub arch: Option<Arch>,
+}
+
+/// Where batches go.
+#[derive(Clone)]
+enum Target {
+    /// Nowhere: the simulated device is compared with itself.
+    Sim,
+    /// Through the compiler, no further.
+    Compiler(Arch),
+    /// To a GPU.
+    Gpu(Arch, SyncSender<(Vec<Case>, Batch)>),
+}
+
+/// The number of a family.
+pub fn family(name: &str) -> Result<usize, String> {
+    let names = || FAMILIES.iter().map(|family| family.name).collect::<Vec<_>>().join(", ");
+    let found = FAMILIES.iter().position(|family| family.name == name);
+    found.ok_or_else(|| format!("there is no family `{name}`; there are {}", names()))
+}
+
+/// Checks programs on a device, printing what was found; whether all is well.
+pub fn run(device: &Device, request: &Request) -> Result<bool, String> {
+    let name = device.to_string();
+    println!("{} random programs from seed {} on {name}", request.count, request.seed);
+    let state = State::new(request.count);
+    let next = AtomicUsize::new(0);
+    let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let work = |target: Target| {
+        // All of them hang up when they are done.
+        thread::scope(|scope| {
+            for _ in 0..threads {
+                let (target, next, state) = (target.clone(), &next, &state);
+                scope.spawn(move || {
+                    while let Some(cases) = take(request, next) {
+                        handle(cases, &target, state);
+                    }
+                });
+            }
+            drop(target);
+        });
+    };
+    match (device.as_cuda(), request.arch) {
+        (None, None) => work(Target::Sim),
+        (None, Some(arch)) => nvrtc::expecting(request.count, || work(Target::Compiler(arch))),
+        (Some(context), _) => {
+            let (arch, ordinal) = (context.properties.arch, format!("cuda:{}", context.ordinal));
+            let (to, batches) = sync_channel(WAITING);
+            thread::scope(|scope| {
+                let state = &state;
+                scope.spawn(move || run_all(&ordinal, batches, state));
+                nvrtc::expecting(request.count, || work(Target::Gpu(arch, to)));
+            });
+        }
+    }
+    state.report()
+}
+
+/// The next batch of cases.
+fn take(request: &Request, next: &AtomicUsize) -> Option<Vec<Case>> {
+    let first = next.fetch_add(TOGETHER, Relaxed);
+    let numbers = first..request.count.min(first.saturating_add(TOGETHER));
+    let case = |number: usize| {
+        let family = match request.families.as_slice() {
+            [] => number % FAMILIES.len(),
+            families => families[number % families.len()],
+        };
+        Case::new(family, request.seed.wrapping_add(number as u64))
+    };
+    (!numbers.is_empty()).then(|| numbers.map(case).collect())
+}
+
+/// Does everything for a batch but running it on a GPU.
+fn handle(cases: Vec<Case>, target: &Target, state: &State) {
+    let mut silent = Vec::new();
+    for mut case in cases {
+        match case.simulate(matches!(target, Target::Sim)) {
+            Ok(()) => silent.push(case),
+            Err(stop) => state.end(case, Err(stop)),
+        }
+    }
+    match target {
+        Target::Sim => silent.into_iter().for_each(|case| state.end(case, Ok(()))),
+        Target::Compiler(arch) => {
+            let (cases, _) = batch(silent, *arch, state);
+            cases.into_iter().for_each(|case| state.end(case, Ok(())));
+        }
+        Target::Gpu(arch, to) => {
+            // Where nobody takes it any more, the error was noted there.
+            let _ = to.send(batch(silent, *arch, state));
+        }
+    }
+}
+
+/// Compiles the kernels of all cases together; those that compile, in order.
+fn batch(cases: Vec<Case>, arch: Arch, state: &State) -> (Vec<Case>, Batch) {
+    let (mut kept, mut jobs, mut sources) = (Vec::new(), Vec::new(), Vec::new());
+    for case in cases {
+        let made = case.sources(kept.len(), arch).and_then(|texts| Ok((case.job(&texts)?, texts)));
+        match made {
+            Ok((job, texts)) => {
+                kept.push(case);
+                jobs.push(job);
+                sources.push(texts);
+            }
+            Err(stop) => state.end(case, Err(stop)),
+        }
+    }
+    if kept.is_empty() {
+        return (kept, Batch::default());
+    }
+    match compile(&sources.iter().flatten().collect::<Vec<_>>(), arch) {
+        Ok(image) => (kept, Batch { image, jobs }),
+        Err(why) if kept.len() == 1 => {
+            kept.into_iter().for_each(|case| state.end(case, Err(Stop::Different(format!("NVRTC: {why}")))));
+            (Vec::new(), Batch::default())
+        }
+        // One of them is to blame: each half by itself, and what compiles of both together.
+        Err(_) => {
+            let half = kept.split_off(kept.len() / 2);
+            let mut good = Vec::new();
+            for part in [kept, half] {
+                good.extend(batch(part, arch, state).0);
+            }
+            batch(good, arch, state)
+        }
+    }
+}
+
+/// Runs batches on a GPU until there are no more.
+fn run_all(device: &str, batches: Receiver<(Vec<Case>, Batch)>, state: &State) {
+    let mut runner = Runner::new(device);
+    for (cases, batch) in batches {
+        let endings = match runner.run(&batch) {
+            Ok(endings) => endings,
+            Err(why) => return state.give_up(why),
+        };
+        for (case, ending) in cases.into_iter().zip(&endings) {
+            let judged = judge(&case, ending);
+            state.end(case, judged);
+        }
+    }
+}
+
+/// What a GPU gave, against the simulated device; a program that has more than one result there is faulty.
+fn judge(case: &Case, ending: &Ending) -> Result<(), Stop> {
+    let judged = case.judge(ending);
+    if judged.is_err() {
+        case.is_one()?;
+    }
+    judged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_programs_are_the_same_on_the_simulated_device() {
+        let request = Request { count: 60, seed: 1, families: Vec::new(), arch: None };
+        assert_eq!(run(&Device::sim(), &request), Ok(true));
+    }
+
+    #[test]
+    fn a_family_that_is_not_there_is_told() {
+        assert!(family("talk").is_ok());
+        assert!(family("nonsense").unwrap_err().contains("there is no family `nonsense`; there are kernel, talk"));
+    }
+}

@@ -1,0 +1,103 @@
+//! What the simulated device says of a program: its results where the checkers are silent, else why it is discarded.
+
+use super::compare::{Contents, POISON, tensor};
+use hidet::ir::{Access, Function, verify};
+use hidet::sim::{self, Failure, Memory};
+use hidet::testing::random::{Argument, Program};
+use std::sync::Arc;
+
+/// How a program is simulated.
+#[derive(Clone, Copy)]
+pub enum Mode {
+    /// With all checkers.
+    Checked,
+    /// With none.
+    Fast,
+}
+
+/// The words of a report by which programs that are discarded are counted.
+const WORDS: usize = 7;
+
+/// Verifies all kernels of a program.
+pub fn verify(program: &Program) -> Result<(), String> {
+    for kernel in &program.kernels {
+        if let Err(problems) = verify::verify(kernel) {
+            let first = problems.first().map_or("", |problem| problem.message.as_str());
+            return Err(format!("not valid: {}", words(first)));
+        }
+    }
+    Ok(())
+}
+
+/// Runs a program with these kernels in place of its own: the contents of its tensors, or the first words of a report.
+pub fn run(program: &Program, kernels: &[Function], seed: u64, mode: Mode) -> Result<Contents, String> {
+    let options = match mode {
+        Mode::Checked => sim::Options { counters: false, ..sim::Options::default() },
+        Mode::Fast => sim::Options::fast(),
+    };
+    let options = sim::Options { seed, threads: Some(1), ..options };
+    let memories = memories(program, mode)?;
+    for step in &program.steps {
+        let kernel = kernels.get(step.kernel).ok_or("a launch of no kernel")?;
+        let mut arguments = sim::Arguments { dims: program.dims.clone(), ..sim::Arguments::default() };
+        for argument in &step.arguments {
+            match (memories.get(*argument), program.arguments.get(*argument)) {
+                (Some(Some(memory)), _) => {
+                    arguments.tensors.push(sim::TensorArg { memory: memory.clone(), offset: 0 });
+                }
+                (_, Some(Argument::Scalar(value))) => arguments.scalars.push(*value),
+                _ => return Err("an argument that is not there".to_owned()),
+            }
+        }
+        sim::run(kernel, &arguments, &options).map_err(|failure| reason(&failure))?;
+    }
+    let content = |memory: &Arc<Memory>| {
+        let mut bytes = vec![0; memory.len()];
+        memory.read(0, &mut bytes);
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            if !memory.is_written(at, 1) {
+                *byte = POISON;
+            }
+        }
+        bytes
+    };
+    Ok(memories.iter().map(|memory| memory.as_ref().map(content)).collect())
+}
+
+/// The memory of each tensor before the first launch.
+fn memories(program: &Program, mode: Mode) -> Result<Vec<Option<Arc<Memory>>>, String> {
+    let memory = |(argument, _)| {
+        let Some(bytes) = content(program, argument) else { return Ok(None) };
+        let unset = matches!(tensor(program, argument), Some((Access::Out, ..)));
+        let memory = match mode {
+            Mode::Checked if unset => Memory::uninit(bytes.len()),
+            _ => Memory::from_bytes(&bytes),
+        };
+        memory.map(|memory| Some(Arc::new(memory))).map_err(|full| full.to_string())
+    };
+    program.arguments.iter().enumerate().map(memory).collect()
+}
+
+/// What a tensor holds before the first launch; nothing for a number.
+pub fn content(program: &Program, argument: usize) -> Option<Vec<u8>> {
+    let Some(Argument::Tensor(bytes)) = program.arguments.get(argument) else { return None };
+    match tensor(program, argument) {
+        Some((Access::Out, ..)) => Some(vec![POISON; bytes.len()]),
+        _ => Some(bytes.clone()),
+    }
+}
+
+fn reason(failure: &Failure) -> String {
+    match (failure, failure.faults().first()) {
+        (Failure::Refused { message, .. }, _) => format!("not simulated: {}", words(message)),
+        (_, Some(fault)) => format!("{}: {}", fault.kind.name(), words(&fault.message)),
+        (_, None) => "faulty".to_owned(),
+    }
+}
+
+/// The first words, without numbers, so that equal reasons are equal.
+fn words(message: &str) -> String {
+    let words = message.split_whitespace().take(WORDS);
+    let plain = words.map(|word| word.trim_end_matches(|c: char| !c.is_alphanumeric()).replace(|c: char| c.is_ascii_digit(), "#"));
+    plain.collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,116 @@
+//! What a run has found so far, shared by its threads.
+
+use super::families::FAMILIES;
+use super::program::{Case, Stop};
+use super::table::{Fate, Tally};
+use hidet::ir::text;
+use std::io::{IsTerminal, Write, stderr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Differences that are told with their programs.
+const SHOWN: usize = 5;
+
+/// How often progress is told where nobody watches.
+const SELDOM: Duration = Duration::from_secs(20);
+
+/// How often where somebody does.
+const OFTEN: Duration = Duration::from_millis(500);
+
+/// A run.
+pub struct State {
+    count: usize,
+    since: Instant,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    tally: Tally,
+    done: usize,
+    differences: Vec<(Case, String)>,
+    trouble: Option<String>,
+    told: Duration,
+}
+
+impl State {
+    /// Of so many programs.
+    pub fn new(count: usize) -> State {
+        State { count, since: Instant::now(), inner: Mutex::default() }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes how a case ended.
+    pub fn end(&self, case: Case, how: Result<(), Stop>) {
+        let mut inner = self.inner();
+        inner.done += 1;
+        let (fate, told) = match how {
+            Ok(()) => (Fate::Equal, None),
+            Err(Stop::Different(what)) => (Fate::Different, Some(what)),
+            Err(Stop::Discarded(why)) => (Fate::Discarded(why), None),
+        };
+        inner.tally.add(case.family, &case.program.cells, &fate);
+        if let Some(what) = told {
+            println!("{}", title(&case, &what));
+            inner.differences.push((case, what));
+        }
+        self.progress(&mut inner);
+    }
+
+    /// Notes why nothing more can be run.
+    pub fn give_up(&self, why: String) {
+        self.inner().trouble = Some(why);
+    }
+
+    fn progress(&self, inner: &mut Inner) {
+        let (now, watched) = (self.since.elapsed(), stderr().is_terminal());
+        if now < inner.told + if watched { OFTEN } else { SELDOM } {
+            return;
+        }
+        inner.told = now;
+        let left = now.as_secs_f64() / inner.done as f64 * self.count.saturating_sub(inner.done) as f64;
+        let text = format!(
+            "{} of {} programs, {} differ, {left:.0} s left",
+            inner.done,
+            self.count,
+            inner.differences.len()
+        );
+        let _ = match watched {
+            true => write!(stderr(), "\r\x1b[K{text}"),
+            false => writeln!(stderr(), "{text}"),
+        };
+        let _ = stderr().flush();
+    }
+
+    /// Prints what was found; whether all is well.
+    pub fn report(self) -> Result<bool, String> {
+        let took = self.since.elapsed();
+        if stderr().is_terminal() {
+            let _ = write!(stderr(), "\r\x1b[K");
+        }
+        let inner = self.inner.into_inner().unwrap_or_else(PoisonError::into_inner);
+        println!("\n{}", inner.tally.text(took));
+        for (case, what) in inner.differences.iter().take(SHOWN) {
+            println!("{}", title(case, what));
+            case.program.kernels.iter().for_each(|kernel| println!("{}", text::print(kernel)));
+        }
+        let (compared, differ) = (inner.tally.compared(), inner.differences.len());
+        println!("{compared} programs compared in {:.0} s, {differ} differ", took.as_secs_f64());
+        match inner.trouble {
+            Some(why) => Err(why),
+            None if compared == 0 && self.count > 0 => Err("no program was compared".to_owned()),
+            None => Ok(differ == 0),
+        }
+    }
+}
+
+/// Which program differs, and where.
+fn title(case: &Case, what: &str) -> String {
+    let family = FAMILIES[case.family].name;
+    let cells: Vec<String> = case.program.cells.iter().map(ToString::to_string).collect();
+    let cells = if cells.is_empty() { String::new() } else { format!("\n    {}", cells.join("\n    ")) };
+    format!("DIFFERENT: --family {family} --seed {} --count 1: {what}{cells}\n    {:?}", case.seed, case.way)
+}
