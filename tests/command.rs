@@ -84,6 +84,19 @@ fn a_check_of_nothing_fails() {
 }
 
 #[test]
+fn random_programs_are_asked_for_by_name() {
+    let (text, code) = says(&mut hidet("check --device sim --count 3"));
+    assert!(code == 1 && text.contains("are for random programs: add --only random"), "{text}");
+    let (text, code) = says(&mut hidet("check --device sim --only random --family nonsense"));
+    assert!(code == 1 && text.contains("there is no family `nonsense`; there are kernel, talk"), "{text}");
+    let (text, code) = says(&mut hidet("check --device sim --only random --count 20 --seed 7 --family talk,kernel"));
+    assert!(
+        code == 0 && text.contains("20 programs compared") && text.contains("20 random programs from seed 7"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_shape_too_large_for_the_host_is_an_error() {
     let (text, code) = says(&mut hidet("bench vector_add<f32> --device sim --shape 1000000000000000"));
     assert!(code == 1 && text.contains("out of memory: 4000000000000000 bytes asked for"), "{code} {text}");

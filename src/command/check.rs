@@ -5,7 +5,7 @@ use crate::check::random;
 use clap::{Args, ValueEnum};
 use hidet::ir::Arch;
 use hidet::prelude::*;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Where to run.
 #[derive(Args)]
@@ -31,6 +31,9 @@ pub struct Check {
     /// Random programs of these families alone, separated by commas.
     #[arg(long, value_delimiter = ',')]
     family: Vec<String>,
+    /// Seconds that a random program may take on a GPU.
+    #[arg(long, default_value_t = 15)]
+    limit: u64,
     /// With the simulated device: compile random programs for that architecture too, such as sm_90a.
     #[arg(long)]
     arch: Option<Arch>,
@@ -60,8 +63,10 @@ impl Check {
         if self.only == Some(Part::Random) {
             return self.random(&device);
         }
-        if self.count.is_some() || self.seed.is_some() || !self.family.is_empty() || self.arch.is_some() {
-            return Err("--count, --seed, --family and --arch are for random programs: add --only random".to_owned());
+        let alone = [self.count.is_some(), self.seed.is_some(), self.arch.is_some()];
+        if alone.contains(&true) || !self.family.is_empty() {
+            let all = "--count, --seed, --family and --arch";
+            return Err(format!("{all} are for random programs: add --only random"));
         }
         let mut passed = true;
         if wanted(Part::Kernels) {
@@ -100,6 +105,7 @@ impl Check {
                 seed: self.seed.unwrap_or_else(clock),
                 families: self.family.iter().map(|name| random::family(name)).collect::<Result<_, _>>()?,
                 arch: self.arch,
+                limit: Duration::from_secs(self.limit),
             },
         )
     }

@@ -2,7 +2,8 @@
 // it and not before, so that a wait which is missing gives wrong results instead of luck.
 //
 // Its one kernel is y = x * s over n elements. With s = -1 it fails as an illegal address does; where it is checked and n
-// is 3, it reports a fault. With HIDET_STUB_FAST launches do nothing at all; with HIDET_STUB_READS every byte that the host
+// is 3, it reports a fault. With HIDET_STUB_FAST launches do nothing at all, but that the one numbered HIDET_STUB_FAULT loses
+// the context and the one numbered HIDET_STUB_HANG never returns; with HIDET_STUB_READS every byte that the host
 // reads is that number; HIDET_STUB_MEMORY is the size of a device in bytes; with HIDET_STUB_SLOW it takes 60 ms until a
 // stream is told to wait for another, time enough for other threads; with HIDET_STUB_FULL there is no stream to be had.
 #define _GNU_SOURCE
@@ -196,6 +197,10 @@ int cuFuncSetAttribute(void* f, int a, int v) { return 0; }
 int cuOccupancyMaxActiveBlocksPerMultiprocessor(int* n, void* f, int threads, size_t shared) { *n = 2048 / threads; return 0; }
 int cuOccupancyMaxActiveClusters(int* n, void* f, const void* config) { *n = 7; return 0; }
 int cuLaunchKernel(void* f, unsigned x, unsigned y, unsigned z, unsigned bx, unsigned by, unsigned bz, unsigned shared, Stream* s, void** params, void** extra) {
+    static int count = 0;
+    count++;
+    if (fast && getenv("HIDET_STUB_FAULT") && atoi(getenv("HIDET_STUB_FAULT")) == count) dead = 700;
+    if (fast && getenv("HIDET_STUB_HANG") && atoi(getenv("HIDET_STUB_HANG")) == count) for (;;) pause();
     if (fast) return 0;
     ALIVE;
     int n = *(int*)params[3];

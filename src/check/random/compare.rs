@@ -37,7 +37,8 @@ pub fn difference(program: &Program, wanted: &Contents, found: &Contents) -> Opt
         let Some((_, name, elem)) = tensor(program, argument) else { continue };
         let size = elem.bytes();
         let mut pairs = wanted.chunks(size).zip(found.chunks(size)).enumerate();
-        let differs = |(wanted, found): (&[u8], &[u8])| wanted != found && !(is_nan(elem, wanted) && is_nan(elem, found));
+        let differs =
+            |(wanted, found): (&[u8], &[u8])| wanted != found && !(is_nan(elem, wanted) && is_nan(elem, found));
         if let Some((at, (wanted, found))) = pairs.find(|(_, pair)| differs(*pair)) {
             let count = 1 + pairs.filter(|(_, pair)| differs(*pair)).count();
             let (wanted, found) = (shown(elem, wanted), shown(elem, found));
@@ -66,8 +67,7 @@ mod tests {
     use hidet::testing::random::{Argument, Step};
 
     fn program(elem: &str) -> Program {
-        let source =
-            format!("kernel k(@y: out {elem}[2])\ngrid (1, 1, 1)\nblock (1, 1, 1)\n{{\n}}\n");
+        let source = format!("kernel k(@y: out {elem}[2])\ngrid (1, 1, 1)\nblock (1, 1, 1)\n{{\n}}\n");
         Program {
             kernels: vec![text::parse(&source).unwrap()],
             steps: vec![Step { kernel: 0, arguments: vec![0] }],

@@ -66,9 +66,7 @@ mod tests {
         let programs = FAMILIES.iter().flat_map(|family| (0..8).map(|seed| (seed, (family.make)(seed))));
         let all: Vec<Source> = programs
             .enumerate()
-            .flat_map(|(index, (seed, program))| {
-                sources(&Way::of(seed).lower(&program).unwrap(), index, arch).unwrap()
-            })
+            .flat_map(|(index, (seed, program))| sources(&Way::of(seed).lower(&program).unwrap(), index, arch).unwrap())
             .collect();
         let all: Vec<&Source> = all.iter().collect();
         let text = merged(&all).text;

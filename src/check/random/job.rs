@@ -149,13 +149,7 @@ fn untouched(memory: &[u8], from: usize, to: usize) -> Result<(), String> {
     }
 }
 
-fn call(
-    program: &Program,
-    step: &Step,
-    kernel: &Function,
-    source: &Source,
-    offsets: &[usize],
-) -> Result<Call, String> {
+fn call(program: &Program, step: &Step, kernel: &Function, source: &Source, offsets: &[usize]) -> Result<Call, String> {
     let say = |error: &str| error.to_owned();
     let extent = |axis: usize| -> Result<u32, String> {
         u32::try_from(kernel.launch.grid[axis].eval(&program.dims).map_err(say)?).map_err(|error| error.to_string())

@@ -3,7 +3,7 @@
 //!
 //! Threads take batches of seeds: each makes its programs, simulates and lowers them ([`program`]) and compiles all their
 //! kernels as one CUDA program ([`compile`]). One thread hands what was compiled to a child process that owns the GPU
-//! ([`runner`], [`child`]) and compares ([`compare`]). What differs is made smaller ([`shrink`]).
+//! ([`runner`], [`child`]) and compares ([`compare`]).
 
 pub mod child;
 mod compare;
@@ -30,6 +30,7 @@ use state::State;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
+use std::time::Duration;
 
 /// Programs whose kernels are compiled together.
 const TOGETHER: usize = 8;
@@ -47,6 +48,8 @@ pub struct Request {
     pub families: Vec<usize>,
     /// Compile for that architecture without running, where there is no GPU.
     pub arch: Option<Arch>,
+    /// How long a program may take on a GPU.
+    pub limit: Duration,
 }
 
 /// Where batches go.
@@ -96,7 +99,7 @@ pub fn run(device: &Device, request: &Request) -> Result<bool, String> {
             let (to, batches) = sync_channel(WAITING);
             thread::scope(|scope| {
                 let state = &state;
-                scope.spawn(move || run_all(&ordinal, batches, state));
+                scope.spawn(move || run_all(Runner::new(&ordinal, request.limit), batches, state));
                 nvrtc::expecting(request.count, || work(Target::Gpu(arch, to)));
             });
         }
@@ -176,8 +179,7 @@ fn batch(cases: Vec<Case>, arch: Arch, state: &State) -> (Vec<Case>, Batch) {
 }
 
 /// Runs batches on a GPU until there are no more.
-fn run_all(device: &str, batches: Receiver<(Vec<Case>, Batch)>, state: &State) {
-    let mut runner = Runner::new(device);
+fn run_all(mut runner: Runner, batches: Receiver<(Vec<Case>, Batch)>, state: &State) {
     for (cases, batch) in batches {
         let endings = match runner.run(&batch) {
             Ok(endings) => endings,
@@ -205,7 +207,8 @@ mod tests {
 
     #[test]
     fn random_programs_are_the_same_on_the_simulated_device() {
-        let request = Request { count: 60, seed: 1, families: Vec::new(), arch: None };
+        let (families, limit) = (Vec::new(), Duration::ZERO);
+        let request = Request { count: 60, seed: 1, families, arch: None, limit };
         assert_eq!(run(&Device::sim(), &request), Ok(true));
     }
 

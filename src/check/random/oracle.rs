@@ -98,6 +98,7 @@ fn reason(failure: &Failure) -> String {
 /// The first words, without numbers, so that equal reasons are equal.
 fn words(message: &str) -> String {
     let words = message.split_whitespace().take(WORDS);
-    let plain = words.map(|word| word.trim_end_matches(|c: char| !c.is_alphanumeric()).replace(|c: char| c.is_ascii_digit(), "#"));
+    let plain = words
+        .map(|word| word.trim_end_matches(|c: char| !c.is_alphanumeric()).replace(|c: char| c.is_ascii_digit(), "#"));
     plain.collect::<Vec<_>>().join(" ")
 }

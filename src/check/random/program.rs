@@ -57,12 +57,6 @@ impl Case {
         Case { family, seed, program, way: Way::of(seed), lowered: Vec::new(), wanted: Vec::new() }
     }
 
-    /// Another program in its place, as for one that was made smaller.
-    pub fn with(&self, program: Program) -> Case {
-        let (lowered, wanted) = (Vec::new(), Vec::new());
-        Case { family: self.family, seed: self.seed, program, way: self.way.clone(), lowered, wanted }
-    }
-
     /// Runs it on the simulated device as it was written and lowered. `thorough`: under other orders of the scheduler too,
     /// and the lowered kernels with all checkers.
     pub fn simulate(&mut self, thorough: bool) -> Result<(), Stop> {

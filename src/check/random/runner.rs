@@ -7,9 +7,6 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-/// How long a program may take.
-const LIMIT: Duration = Duration::from_secs(15);
-
 /// How long a child may take to start: to make a context, and to wait for what an earlier one left.
 const START: Duration = Duration::from_secs(120);
 
@@ -25,6 +22,8 @@ pub struct Batch {
 /// Runs programs in a child process on a GPU.
 pub struct Runner {
     device: String,
+    /// How long a program may take.
+    limit: Duration,
     child: Option<Running>,
 }
 
@@ -36,8 +35,8 @@ struct Running {
 
 impl Runner {
     /// On the device of that name.
-    pub fn new(device: &str) -> Runner {
-        Runner { device: device.to_owned(), child: None }
+    pub fn new(device: &str, limit: Duration) -> Runner {
+        Runner { device: device.to_owned(), limit, child: None }
     }
 
     /// How each program ends; an error where no child can be started.
@@ -48,7 +47,7 @@ impl Runner {
                 Some(running) => running,
                 None => start(&self.device)?,
             };
-            match running.answer(batch, &mut endings) {
+            match running.answer(batch, self.limit, &mut endings) {
                 None => self.child = Some(running),
                 // The first program without an answer is the one that was running.
                 Some(why) => endings.push(Ending::Trouble(why)),
@@ -87,17 +86,17 @@ fn start(device: &str) -> Result<Running, String> {
 
 impl Running {
     /// Adds the endings of the programs that have none; why the child can do no more, where it cannot.
-    fn answer(&mut self, batch: &Batch, endings: &mut Vec<Ending>) -> Option<String> {
+    fn answer(&mut self, batch: &Batch, limit: Duration, endings: &mut Vec<Ending>) -> Option<String> {
         let mut message = Writer::default();
         message.bytes(&batch.image);
         message.all(&batch.jobs[endings.len()..], |to, job| job.write(to));
         // Where it has died, it says so below.
         let _ = message.send(&mut self.to);
         while endings.len() < batch.jobs.len() {
-            let ending = match self.from.recv_timeout(LIMIT) {
+            let ending = match self.from.recv_timeout(limit) {
                 Ok(answer) => Ending::read(&mut Reader::new(&answer)),
                 Err(RecvTimeoutError::Timeout) => {
-                    return Some(format!("hung: it had not ended after {} s", LIMIT.as_secs()));
+                    return Some(format!("hung: it had not ended after {} s", limit.as_secs()));
                 }
                 Err(RecvTimeoutError::Disconnected) => {
                     let status = self.child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());

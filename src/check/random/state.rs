@@ -72,12 +72,8 @@ impl State {
         }
         inner.told = now;
         let left = now.as_secs_f64() / inner.done as f64 * self.count.saturating_sub(inner.done) as f64;
-        let text = format!(
-            "{} of {} programs, {} differ, {left:.0} s left",
-            inner.done,
-            self.count,
-            inner.differences.len()
-        );
+        let text =
+            format!("{} of {} programs, {} differ, {left:.0} s left", inner.done, self.count, inner.differences.len());
         let _ = match watched {
             true => write!(stderr(), "\r\x1b[K{text}"),
             false => writeln!(stderr(), "{text}"),

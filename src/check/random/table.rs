@@ -78,8 +78,9 @@ impl Tally {
         let mut text = String::new();
         let head = ["compared", "discarded", "share", "differ"];
         if !self.cells.is_empty() {
-            let [order, memory, access] = [|cell: &Cell| cell.order, |cell: &Cell| cell.memory, |cell: &Cell| cell.access]
-                .map(|part| self.cells.keys().map(|cell| part(cell).len()).max().unwrap_or(0).max(6));
+            let [order, memory, access] =
+                [|cell: &Cell| cell.order, |cell: &Cell| cell.memory, |cell: &Cell| cell.access]
+                    .map(|part| self.cells.keys().map(|cell| part(cell).len()).max().unwrap_or(0).max(6));
             let _ = write!(text, "{:order$}  {:memory$}  {:access$}", "order", "memory", "access");
             let _ = writeln!(text, "{}", row(head));
             for (cell, counts) in &self.cells {
@@ -139,7 +140,9 @@ mod tests {
         tally.add(0, &[], &Fate::Equal);
         tally.add(0, &[cell], &Fate::Discarded("race: a write".to_owned()));
         let text = tally.text(Duration::from_secs(2));
-        let line = |start: &str| text.lines().find(|line| line.starts_with(start)).unwrap().split_whitespace().collect::<Vec<_>>();
+        let line = |start: &str| {
+            text.lines().find(|line| line.starts_with(start)).unwrap().split_whitespace().collect::<Vec<_>>()
+        };
         assert_eq!(line("sync.threads")[3..], ["2", "1", "33.3%", "1"]);
         assert_eq!(line("all")[1..], ["3", "1", "25.0%", "1", "2.0"]);
         assert!(text.contains("         1  kernel: race: a write"), "{text}");

@@ -53,7 +53,9 @@ pub fn random_kernel(seed: u64) -> RandomKernel {
 
 /// The same of operations alone whose results no device may choose: no functions that are right within some ulps.
 pub fn exact_kernel(seed: u64) -> RandomKernel {
-    kernel::kernel(Builder { exact: true, ..Builder::new(Rng::new(seed)) })
+    let mut builder = Builder::new(Rng::new(seed));
+    builder.exact = true;
+    kernel::kernel(builder)
 }
 
 #[cfg(test)]
