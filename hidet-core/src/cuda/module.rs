@@ -35,6 +35,8 @@ struct Image {
 // SAFETY: modules and functions may be used from every thread.
 unsafe impl Send for Module {}
 unsafe impl Sync for Module {}
+unsafe impl Send for Image {}
+unsafe impl Sync for Image {}
 
 /// How a kernel is launched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
