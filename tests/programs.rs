@@ -68,6 +68,7 @@ programs! {
     matrix_problems
     matmul_like
     meta_struct
+    names
     other_crate_name
     names_of_users
     numbers_that_do_not_fit

@@ -4,7 +4,7 @@ use super::expr::Expr;
 use super::extent;
 use super::inline::{self, Uses};
 use super::memory::{self, Shared};
-use super::names::Names;
+use super::names::{Names, Word};
 use super::site::Message;
 use super::writer::Writer;
 use super::{Parameter, Site, Source, fault, leave, prelude, types};
@@ -131,7 +131,7 @@ impl<'a> Generator<'a> {
         survey.walk(function, &function.body);
         let shared = memory::plan(function, &survey.buffers, survey.faults && survey.meets)?;
         self.faults = survey.faults;
-        let entry = self.names.unique(&function.name, "kernel");
+        let entry = self.names.source(&function.name, Word::Kernel);
         let parameters = self.signature(&entry, survey.reports);
         self.declare_memory(&shared, &survey.buffers)?;
         self.block(&function.body)?;
@@ -143,6 +143,7 @@ impl<'a> Generator<'a> {
         lines.append(&mut self.out.spans);
         Ok(Source {
             text: head + &self.out.text,
+            kernel: function.name.clone(),
             entry,
             parameters,
             static_shared: shared.static_bytes,
@@ -160,14 +161,14 @@ impl<'a> Generator<'a> {
             match param {
                 Param::Tensor { buffer, access } => {
                     let Buffer { name, elem, .. } = &function.buffers[*buffer];
-                    let name = self.names.unique(name, "tensor");
+                    let name = self.names.source(name, Word::Tensor);
                     let constant = if *access == Access::In { "const " } else { "" };
                     text.push(format!("{constant}{}* __restrict__ {name}", types::scalar(*elem)));
                     self.buffers[*buffer] = name;
                     parameters.push(Parameter::Tensor(*buffer));
                 }
                 Param::Scalar { name, value } => {
-                    let name = self.names.unique(name, "scalar");
+                    let name = self.names.source(name, Word::Scalar);
                     text.push(format!("{} {name}", types::name(function.ty(*value))));
                     self.values[*value] = Some(Expr::atom(name));
                     parameters.push(Parameter::Scalar(*value));
@@ -175,26 +176,26 @@ impl<'a> Generator<'a> {
             }
         }
         for (id, dim) in function.dims.iter() {
-            let name = self.names.unique(&dim.name, "dim");
+            let name = self.names.source(&dim.name, Word::Extent);
             text.push(format!("int {name}"));
             self.dims.push(name);
             parameters.push(Parameter::Dim(id));
         }
         for (id, map) in function.maps.iter() {
-            let name = self.names.unique(&format!("{}_map", function.buffers[map.buffer].name), "map");
+            let name = self.names.source(&format!("{}_map", function.buffers[map.buffer].name), Word::Map);
             text.push(format!("const __grid_constant__ hidet_tensor_map {name}"));
             self.maps[id] = name;
             parameters.push(Parameter::Map(id));
         }
         if reports {
-            let name = self.names.unique("report", "report");
+            let name = self.names.own(Word::Report);
             text.push(format!("hidet_report* __restrict__ {name}"));
             self.report = Some(name);
             parameters.push(Parameter::Report);
         }
         let launch = &function.launch;
         if launch.cooperative {
-            let name = self.names.unique("grid_barrier", "grid_barrier");
+            let name = self.names.own(Word::GridBarrier);
             text.push(format!("unsigned* __restrict__ {name}"));
             self.grid_barrier = Some(name);
             parameters.push(Parameter::GridBarrier);
@@ -220,9 +221,9 @@ impl<'a> Generator<'a> {
                     return Err(self.error(format!("global buffer `{}` is no parameter", buffer.name)));
                 }
                 Scope::Global => {}
-                Scope::Shared => self.buffers[id] = self.names.unique(&buffer.name, "tile"),
+                Scope::Shared => self.buffers[id] = self.names.source(&buffer.name, Word::Tile),
                 Scope::Register => {
-                    let name = self.names.unique(&buffer.name, "frag");
+                    let name = self.names.source(&buffer.name, Word::Fragment);
                     let count = buffer.shape.iter().map(IndexExpr::as_const).product::<Option<i64>>();
                     let (Some(count), 1) = (count, buffer.shape.len()) else {
                         let message = "must have one axis of constant extent in the CUDA back end";
@@ -266,12 +267,12 @@ impl<'a> Generator<'a> {
 
     /// A name for a value, which is then written by that name.
     pub(super) fn name_value(&mut self, value: ValueId) -> String {
-        self.name_like(value, "v")
+        self.name_like(value, Word::Value)
     }
 
-    /// The same, with another name where the source has none.
-    pub(super) fn name_like(&mut self, value: ValueId, fallback: &str) -> String {
-        let name = self.names.unique(&self.function.values[value].name, fallback);
+    /// The same, with another word where the source has no name.
+    pub(super) fn name_like(&mut self, value: ValueId, word: Word) -> String {
+        let name = self.names.source(&self.function.values[value].name, word);
         self.values[value] = Some(Expr::atom(name.clone()));
         name
     }

@@ -38,6 +38,8 @@ use hidet_mapping::IndexExpr;
 pub struct Source {
     /// The text, without `#line`.
     pub text: String,
+    /// The name of the kernel in its source.
+    pub kernel: String,
     /// The name of the `__global__` function.
     pub entry: String,
     /// Its parameters in order.
@@ -126,6 +128,8 @@ fn fault(function: &Function, span: Span, message: impl Into<String>) -> Error {
     Error::Kernel { kernel: function.name.clone(), message: message.into(), place: function.place_of(span) }
 }
 
+#[cfg(test)]
+mod clash;
 #[cfg(test)]
 mod sweep;
 #[cfg(test)]

@@ -1,30 +1,86 @@
-//! Unique C++ names from the names of the source.
+//! Names in the CUDA text.
+//!
+//! Three kinds of names meet there. Each kind has a form of its own, so that no name of one kind can be one of another,
+//! whatever a user writes and whatever CUDA or the prelude define one day:
+//!
+//! - *The source's*: kernels, parameters, extents, values, variables, memory, labels. They begin with a letter and end in
+//!   one `_`, with letters, digits and single `_` in between: `row` is `row_`, a second `row` is `row_2_`.
+//! - *The generator's*: one of the [`Word`]s, where there are several with a number: `v`, `v_2`.
+//! - *Of C++, CUDA, NVRTC and the prelude*: keywords, macros, types, functions, variables. None ends in `_` but those that
+//!   begin with `_` or hold `__`, which C++ keeps for itself and which the source's never do here. The prelude and the words
+//!   are ours; tests compare them.
+//!
+//! A suffix is easier on readers than a prefix: profilers list `softmax_` beside `softmax` of other libraries, and the
+//! text reads like that of people who mark members with `_`. PTX and the driver take ASCII alone, so other letters are
+//! written by their number: `größe` is `gru00f6u00dfe_`. Messages always speak of the source's name.
 
-use super::prelude;
 use std::collections::{HashMap, HashSet};
-use std::sync::LazyLock;
 
-/// Words that a name of ours must not be: C++, CUDA and the prelude. Names of the prelude that begin with `hidet_`
-/// are kept apart by that.
-static RESERVED: LazyLock<HashSet<&str>> = LazyLock::new(|| {
-    "alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t char32_t class compl \
-     concept const consteval constexpr constinit const_cast continue co_await co_return co_yield decltype default delete \
-     do double dynamic_cast else enum explicit export extern false float for friend goto if inline int long mutable \
-     namespace new noexcept not not_eq nullptr operator or or_eq private protected public register reinterpret_cast \
-     requires return short signed sizeof static static_assert static_cast struct switch template this thread_local throw \
-     true try typedef typeid typename union unsigned using virtual void volatile wchar_t while xor xor_eq \
-     threadIdx blockIdx blockDim gridDim warpSize dim3 uint3 int2 int3 int4 uint2 uint4 float2 float3 float4 double2 \
-     printf assert malloc free memcpy memset clock clock64 main nanf signbit isnan isinf isfinite \
-     abs labs llabs fabs fabsf min max fmin fminf fmax fmaxf floor floorf ceil ceilf rint rintf round roundf trunc truncf \
-     sqrt sqrtf rsqrt rsqrtf cbrt cbrtf sin sinf cos cosf tan tanf sinh sinhf cosh coshf tanh tanhf asin asinf acos acosf \
-     atan atanf asinh asinhf acosh acoshf atanh atanhf atan2 atan2f exp expf exp2 exp2f exp10 exp10f expm1 expm1f log \
-     logf log2 log2f log10 log10f log1p log1pf erf erff erfc erfcf pow powf fmod fmodf fma fmaf hypot hypotf ldexp frexp \
-     modf remainder lgamma tgamma j0 j1 jn y0 y1 yn norm rnorm normcdf erfinv sinpi cospi sincos logb ilogb scalbn \
-     copysign nextafter fdim remquo div rand time size_t ptrdiff_t \
-     next_ end_"
-        .split_whitespace()
-        .collect()
-});
+/// What the generator names by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    Value,
+    Variable,
+    Counter,
+    Tensor,
+    Scalar,
+    Extent,
+    Map,
+    Report,
+    GridBarrier,
+    Shared,
+    Tile,
+    Fragment,
+    Bytes,
+    Next,
+    End,
+    Kernel,
+}
+
+impl Word {
+    /// All of them.
+    #[cfg(test)]
+    pub const ALL: [Word; 16] = [
+        Word::Value,
+        Word::Variable,
+        Word::Counter,
+        Word::Tensor,
+        Word::Scalar,
+        Word::Extent,
+        Word::Map,
+        Word::Report,
+        Word::GridBarrier,
+        Word::Shared,
+        Word::Tile,
+        Word::Fragment,
+        Word::Bytes,
+        Word::Next,
+        Word::End,
+        Word::Kernel,
+    ];
+
+    /// The word itself.
+    pub fn text(self) -> &'static str {
+        match self {
+            Word::Value => "v",
+            Word::Variable => "t",
+            Word::Counter => "i",
+            Word::Tensor => "tensor",
+            Word::Scalar => "scalar",
+            Word::Extent => "dim",
+            Word::Map => "map",
+            Word::Report => "report",
+            Word::GridBarrier => "grid_barrier",
+            Word::Shared => "shared",
+            Word::Tile => "tile",
+            Word::Fragment => "frag",
+            Word::Bytes => "bytes",
+            Word::Next => "next",
+            Word::End => "end",
+            Word::Kernel => "kernel",
+        }
+    }
+}
 
 /// Gives every item a name of its own.
 #[derive(Default)]
@@ -34,24 +90,22 @@ pub struct Names {
 }
 
 impl Names {
-    /// A name like `wanted` that no other item has; like `fallback` where nothing is wanted.
-    pub fn unique(&mut self, wanted: &str, fallback: &str) -> String {
-        let mut base: String =
-            wanted.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect();
-        if base.is_empty() {
-            base = fallback.to_owned();
-        }
-        // `_x`, `__x` and `x__y` are the implementation's in C++, `hidet_x` is the prelude's.
-        while base.contains("__") {
-            base = base.replace("__", "_");
-        }
-        if base.starts_with(|c: char| c.is_ascii_digit() || c == '_') || base.starts_with("hidet_") {
-            base = format!("v_{}", base.trim_start_matches('_'));
-        }
-        let mut name = base.clone();
-        let next = self.next.entry(base.clone()).or_insert(2);
-        while RESERVED.contains(name.as_str()) || prelude::defines(&name) || self.used.contains(&name) {
-            name = format!("{base}_{next}");
+    /// The name of what the source calls so; the generator's word where that has no letter or digit.
+    pub fn source(&mut self, name: &str, word: Word) -> String {
+        let base = plain(name);
+        if base.is_empty() { self.own(word) } else { self.unique(base, "_") }
+    }
+
+    /// The name of something that the source does not name.
+    pub fn own(&mut self, word: Word) -> String {
+        self.unique(word.text().to_owned(), "")
+    }
+
+    fn unique(&mut self, base: String, suffix: &str) -> String {
+        let mut name = format!("{base}{suffix}");
+        let next = self.next.entry(name.clone()).or_insert(2);
+        while self.used.contains(&name) {
+            name = format!("{base}_{next}{suffix}");
             *next += 1;
         }
         self.used.insert(name.clone());
@@ -59,20 +113,91 @@ impl Names {
     }
 }
 
+/// Letters, digits and single `_` between them, with a letter in front; nothing where there is no letter or digit.
+fn plain(name: &str) -> String {
+    let mut base = String::new();
+    for c in name.chars() {
+        match c {
+            _ if c.is_ascii_alphanumeric() => base.push(c),
+            _ if !c.is_ascii() => base += &format!("u{:04x}", u32::from(c)),
+            _ if base.is_empty() || base.ends_with('_') => {}
+            _ => base.push('_'),
+        }
+    }
+    base.truncate(base.trim_end_matches('_').len());
+    if base.starts_with(|first: char| first.is_ascii_digit()) {
+        base.insert(0, 'n');
+    }
+    base
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::prelude;
     use super::*;
+    use Word::{Kernel, Value};
+
+    /// Whether a name has the form of the source's names.
+    fn is_source(name: &str) -> bool {
+        name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name.ends_with('_')
+            && !name.contains("__")
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    }
+
+    /// Whether a name has the form of the generator's names.
+    fn is_own(name: &str) -> bool {
+        Word::ALL.iter().any(|word| match name.strip_prefix(word.text()) {
+            Some("") => true,
+            Some(rest) => rest.strip_prefix('_').is_some_and(|digits| digits.parse::<u32>().is_ok()),
+            None => false,
+        })
+    }
 
     #[test]
-    fn names_are_unique_and_legal() {
+    fn names_are_unique_and_readable() {
         let mut names = Names::default();
-        assert_eq!(names.unique("row", "v"), "row");
-        assert_eq!(names.unique("row", "v"), "row_2");
-        assert_eq!(names.unique("", "v0"), "v0");
-        assert_eq!(names.unique("float", "v"), "float_2");
-        assert_eq!(names.unique("f32_to_f16", "v"), "f32_to_f16_2");
-        assert_eq!(names.unique("hidet_fault", "v"), "v_hidet_fault");
-        assert_eq!(names.unique("_x", "v"), "v_x");
-        assert_eq!(names.unique("größe", "v"), "gr_e");
+        assert_eq!(names.source("row", Value), "row_");
+        assert_eq!(names.source("row", Value), "row_2_");
+        assert_eq!(names.source("row_2", Value), "row_2_2_");
+        assert_eq!(names.source("", Value), "v");
+        assert_eq!(names.source("_", Value), "v_2");
+        assert_eq!(names.source("v", Value), "v_");
+        assert_eq!(names.source("_x", Value), "x_");
+        assert_eq!(names.source("a__b_", Value), "a_b_");
+        assert_eq!(names.source("2nd try", Value), "n2nd_try_");
+        assert_eq!(names.source("größe", Value), "gru00f6u00dfe_");
+        assert_eq!(names.source("__CUDA_ARCH__", Value), "CUDA_ARCH_");
+        assert_eq!(names.source("__", Kernel), "kernel");
+    }
+
+    #[test]
+    fn every_name_of_the_source_has_the_form_that_no_other_name_has() {
+        let mut names = Names::default();
+        let mut seen = HashSet::new();
+        let odd =
+            ["_", "__", "1", "a", "_a_", "a__", "v", "v_2", "hidet_", "hidet_fault", "é", "日本", "a b", "-", "u00e9"];
+        for _ in 0..3 {
+            for name in odd.into_iter().chain(prelude::names()).chain(Word::ALL.map(Word::text)) {
+                let given = names.source(name, Value);
+                assert!(is_source(&given) != is_own(&given), "{name:?} is {given}");
+                assert!(is_source(&given) || !name.contains(char::is_alphanumeric), "{name:?} is {given}");
+                assert!(seen.insert(given.clone()), "{given} is given twice");
+            }
+        }
+        for word in Word::ALL.iter().cycle().take(3 * Word::ALL.len()) {
+            let given = names.own(*word);
+            assert!(is_own(&given) && !is_source(&given), "{given}");
+            assert!(seen.insert(given.clone()), "{given} is given twice");
+        }
+    }
+
+    #[test]
+    fn the_prelude_defines_no_name_of_the_source_or_the_generator() {
+        // What is written in kernels by fixed names counts as the prelude's.
+        let fixed = ["hidet_value", "hidet_barriers"];
+        let clash = |name: &&str| is_source(name) || is_own(name);
+        assert_eq!(prelude::names().chain(fixed).find(clash), None);
+        assert!(fixed.iter().all(|name| prelude::names().all(|defined| defined != *name)));
     }
 }

@@ -1,6 +1,7 @@
 //! Statements, one by one.
 
 use super::kernel::{Generator, LoopFrame};
+use super::names::Word;
 use super::types;
 use crate::error::Result;
 use crate::ir::{Block, Function, LoopId, Stmt, StmtId, Unroll, VarId};
@@ -13,7 +14,7 @@ impl Generator<'_> {
             Stmt::Let { value, op } => self.let_stmt(*value, op)?,
             Stmt::Declare { var, init } => {
                 let ty = function.vars[*var].ty;
-                let name = self.names.unique(&function.vars[*var].name, "t");
+                let name = self.names.source(&function.vars[*var].name, Word::Variable);
                 let init = init.map(|value| self.value(value)).transpose()?;
                 let init = init.map_or_else(String::new, |init| format!(" = {}", init.text));
                 self.vars[*var] = name.clone();
@@ -49,7 +50,7 @@ impl Generator<'_> {
                     Unroll::Explicit => return Err(self.error("an explicitly unrolled loop was not unrolled")),
                 }
                 let ty = types::name(function.ty(*index));
-                let i = self.name_like(*index, "i");
+                let i = self.name_like(*index, Word::Counter);
                 let end = end.within(3);
                 let head = format!("for ({ty} {i} = {}; {i} < {end}; {i} += {}) {{", start.text, step.text);
                 self.loop_body(*label, &head, None, body)?;
@@ -86,9 +87,12 @@ impl Generator<'_> {
 
     /// A loop; `first` is written at the start of each turn.
     fn loop_body(&mut self, id: LoopId, head: &str, first: Option<String>, body: &Block) -> Result<()> {
-        let base = self.function.loops[id].name.trim_start_matches('\'').to_owned();
-        let mut label = |kind: &str| self.names.unique(&format!("{kind}_{base}"), kind);
-        let (next, end) = (label("next"), label("end"));
+        let name = &self.function.loops[id].name;
+        let mut label = |kind: &str, word| match name.is_empty() {
+            true => self.names.own(word),
+            false => self.names.source(&format!("{kind}_{name}"), word),
+        };
+        let (next, end) = (label("next", Word::Next), label("end", Word::End));
         self.loops.push(LoopFrame { id, next: next.clone(), end: end.clone(), next_used: false, end_used: false });
         // A jump to the end of the body must not pass declarations of the body: those stand in a block of their own.
         let jumps = jumps_inside(self.function, body, id);

@@ -143,10 +143,10 @@ fn a_kernel_reads_like_one_written_by_hand() {
     let source = cuda(&function, SM80).unwrap();
     let expected = "\
 extern \"C\" __global__ void __launch_bounds__(128)
-scale(const float* __restrict__ x, float* __restrict__ y, int n) {
-    const int i = int(blockIdx.x) * 128 + int(threadIdx.x);
-    if (i < n) {
-        y[i] = x[i] * 2.0f;
+scale_(const float* __restrict__ x_, float* __restrict__ y_, int n_) {
+    const int i_ = int(blockIdx.x) * 128 + int(threadIdx.x);
+    if (i_ < n_) {
+        y_[i_] = x_[i_] * 2.0f;
     }
 }
 ";
@@ -186,8 +186,8 @@ fn jumps_out_of_nested_loops_go_to_labels() {
     b.stmt(Stmt::For { label: outer, index: row, start: zero, end: eight, step: one, unroll: Unroll::Auto, body });
     let function = b.done();
     let source = cuda(&function, SM80).unwrap();
-    assert!(kernel_text(&source).contains("goto next_rows;"), "{}", source.text);
-    assert!(kernel_text(&source).contains("end_rows:;"), "{}", source.text);
+    assert!(kernel_text(&source).contains("goto next_rows_;"), "{}", source.text);
+    assert!(kernel_text(&source).contains("end_rows_:;"), "{}", source.text);
     compiles(&function);
 }
 
@@ -241,7 +241,7 @@ fn waits_of_a_kernel_that_may_fault_give_up() {
     b.stmt(Stmt::Loop { label, body });
     let function = b.done();
     let source = cuda(&function, SM80).unwrap();
-    assert!(source.text.contains("if (!hidet_mbarrier_wait_unless(report, bar, 0)) return;"), "{}", source.text);
+    assert!(source.text.contains("if (!hidet_mbarrier_wait_unless(report, bar_, 0)) return;"), "{}", source.text);
     assert!(source.text.contains("if (hidet_faulted(report)) return;"), "{}", source.text);
     assert_eq!(source.sites.len(), 1);
     let text = source.sites[0].message.text(&[40], &[]);

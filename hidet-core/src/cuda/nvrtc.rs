@@ -139,7 +139,7 @@ impl Drop for Program {
 impl Program {
     fn new(source: &Source, target: &str, arch: Arch) -> Result<Program> {
         let library = library()?;
-        let refused = |log: String| Error::Compile { kernel: source.entry.clone(), arch: arch.to_string(), log };
+        let refused = |log: String| Error::Compile { kernel: source.kernel.clone(), arch: arch.to_string(), log };
         let text = CString::new(source.text_with_lines()).map_err(|_| refused("the text holds a NUL".to_owned()))?;
         let name =
             CString::new(format!("{}.cu", source.entry)).map_err(|_| refused("the name holds a NUL".to_owned()))?;

@@ -18,8 +18,9 @@ use std::sync::Arc;
 impl Encode for (Source, Digest) {
     fn encode(&self, out: &mut Vec<u8>) {
         let (source, binary) = self;
-        let Source { text, entry, parameters, static_shared, dynamic_shared, sites, lines, files: _ } = source;
+        let Source { text, kernel, entry, parameters, static_shared, dynamic_shared, sites, lines, files: _ } = source;
         text.encode(out);
+        kernel.encode(out);
         entry.encode(out);
         parameters.encode(out);
         static_shared.encode(out);
@@ -31,6 +32,7 @@ impl Encode for (Source, Digest) {
     fn decode(from: &mut Reader) -> Option<Self> {
         let source = Source {
             text: from.read()?,
+            kernel: from.read()?,
             entry: from.read()?,
             parameters: from.read()?,
             static_shared: from.read()?,

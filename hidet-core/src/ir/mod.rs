@@ -46,6 +46,7 @@ mod format;
 mod function;
 mod handles;
 mod mapping;
+mod name;
 mod nest;
 mod op;
 mod places;

@@ -7,6 +7,7 @@ use super::error::Errors;
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use std::collections::HashSet;
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::visit::Visit;
 use syn::visit_mut::{self, VisitMut};
@@ -66,7 +67,7 @@ fn device_body(krate: &TokenStream, function: &ItemFn, errors: &mut Errors) -> T
         return quote! { #(#attrs)* #[allow(unused_variables, unused_mut)] #vis #sig { ::core::panic!("the function has errors") } };
     }
     let prologue = prologue(krate);
-    let name = sig.ident.to_string();
+    let name = plain(&sig.ident);
     quote! {
         #(#attrs)*
         #[track_caller]
@@ -84,7 +85,7 @@ fn kernel(krate: &TokenStream, node: &Kernel, errors: &mut Errors) -> TokenStrea
     let mut declared = TokenStream::new();
     for (at, param) in params.iter().enumerate() {
         // As rustc's E0415; in its own words it would be said of variables that nobody wrote.
-        if params[..at].iter().any(|before| before.name == param.name) {
+        if params[..at].iter().any(|before| plain(&before.name) == plain(&param.name)) {
             let message = format!("identifier `{}` is bound more than once in this parameter list", param.name);
             errors.at(param.name.span(), message);
         }
@@ -101,12 +102,12 @@ fn kernel(krate: &TokenStream, node: &Kernel, errors: &mut Errors) -> TokenStrea
     let mut scope = Body::kernel(errors);
     for Param { name, kind } in params {
         match kind {
-            ParamKind::Meta { mutable: Some(_), .. } => scope.bind_meta(&name.to_string()),
-            _ => scope.bind_value(&name.to_string()),
+            ParamKind::Meta { mutable: Some(_), .. } => scope.bind_meta(&plain(name)),
+            _ => scope.bind_value(&plain(name)),
         }
     }
     for dim in &dims {
-        scope.bind_value(&dim.to_string());
+        scope.bind_value(&plain(dim));
     }
     let statements = scope.function(body);
     let where_clause = &generics.where_clause;
@@ -116,8 +117,8 @@ fn kernel(krate: &TokenStream, node: &Kernel, errors: &mut Errors) -> TokenStrea
         return quote! { #[allow(unused_variables)] #head { ::core::panic!("the kernel has errors") } };
     }
     let prologue = prologue(krate);
-    let text = name.to_string();
-    let dim_names = dims.iter().map(Ident::to_string);
+    let text = plain(name);
+    let dim_names = dims.iter().map(plain);
     let span = name.span();
     let k = builder(span);
     quote_spanned! {span=>
@@ -146,12 +147,12 @@ fn dims(node: &Kernel, errors: &mut Errors) -> Vec<Ident> {
     let mut known: HashSet<String> = HashSet::new();
     for param in &node.generics.params {
         if let GenericParam::Const(param) = param {
-            known.insert(param.ident.to_string());
+            known.insert(plain(&param.ident));
         }
     }
     for Param { name, kind } in &node.params {
         if let ParamKind::Meta { .. } = kind {
-            known.insert(name.to_string());
+            known.insert(plain(name));
         }
     }
     let mut dims: Vec<Ident> = Vec::new();
@@ -160,14 +161,14 @@ fn dims(node: &Kernel, errors: &mut Errors) -> Vec<Ident> {
         for extent in extents {
             let Expr::Path(path) = extent else { continue };
             let Some(ident) = path.path.get_ident() else { continue };
-            let text = ident.to_string();
-            if may_be_dim(ident) && !known.contains(&text) && !dims.contains(ident) {
+            let text = plain(ident);
+            if may_be_dim(ident) && !known.contains(&text) && !is_among(&dims, ident) {
                 dims.push(ident.clone());
             }
         }
     }
     for param in &node.params {
-        if dims.contains(&param.name) {
+        if is_among(&dims, &param.name) {
             errors.at(
                 param.name.span(),
                 format!("`{}` is also the name of an extent; give one another name", param.name),
@@ -186,7 +187,7 @@ fn dims(node: &Kernel, errors: &mut Errors) -> Vec<Ident> {
 
 /// Whether a name among the extents is one that the launch gives. Constants are written in capitals.
 fn may_be_dim(name: &Ident) -> bool {
-    !name.to_string().chars().any(char::is_uppercase)
+    !plain(name).chars().any(char::is_uppercase)
 }
 
 /// Reports the names in the formulas of extents that nothing tells.
@@ -201,7 +202,7 @@ impl<'ast> Visit<'ast> for Unbound<'_> {
     }
     fn visit_expr_path(&mut self, node: &'ast ExprPath) {
         let Some(name) = node.path.get_ident() else { return };
-        if may_be_dim(name) && !self.known.contains(&name.to_string()) {
+        if may_be_dim(name) && !self.known.contains(&plain(name)) {
             let message = format!(
                 "`{name}` stands in a formula alone, from which the launch does not tell it: let it be the extent of an axis \
                  of some parameter, as in `In<f32, [{name}]>`, or declare `#[meta] {name}: i32`"
@@ -221,7 +222,7 @@ fn declare(
     out: &mut TokenStream,
 ) {
     let name = &param.name;
-    let text = name.to_string();
+    let text = plain(name);
     let span = name.span();
     let k = builder(span);
     match &param.kind {
@@ -269,7 +270,7 @@ impl VisitMut for Borrow<'_> {
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
         visit_mut::visit_expr_mut(self, expr);
         if let Expr::Path(path) = expr {
-            if path.path.get_ident().is_some_and(|ident| self.dims.contains(ident)) {
+            if path.path.get_ident().is_some_and(|ident| is_among(self.dims, ident)) {
                 let span = path.span();
                 *expr = Expr::Verbatim(quote_spanned!(span=> (&#path)));
             }
@@ -326,6 +327,15 @@ pub fn pattern_name(pat: &Pat) -> Option<&Ident> {
         Pat::Paren(paren) => pattern_name(&paren.pat),
         _ => None,
     }
+}
+
+/// A name as messages and the IR show it: `type` of `r#type`.
+pub fn plain(name: &Ident) -> String {
+    name.unraw().to_string()
+}
+
+fn is_among(names: &[Ident], name: &Ident) -> bool {
+    names.iter().any(|known| plain(known) == plain(name))
 }
 
 /// A name that the user does not use.

@@ -66,9 +66,10 @@ fn parse(text: &'static str) -> Vec<Piece> {
     pieces
 }
 
-/// Whether the prelude may define that name.
-pub fn defines(name: &str) -> bool {
-    DEFINED.contains_key(name)
+/// All names that the prelude may define, but those of wgmma's shapes.
+#[cfg(test)]
+pub fn names() -> impl Iterator<Item = &'static str> {
+    DEFINED.keys().copied()
 }
 
 /// The identifiers of a C++ text.

@@ -2,6 +2,7 @@
 
 use super::error;
 use crate::Result;
+use crate::ir::name::is_letter;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -73,10 +74,6 @@ struct Lexer<'s> {
     line: u32,
 }
 
-fn is_word(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_'
-}
-
 impl<'s> Lexer<'s> {
     fn skip_space(&mut self) {
         loop {
@@ -110,15 +107,15 @@ impl<'s> Lexer<'s> {
     fn token(&mut self) -> Result<Token<'s>> {
         let Some(first) = self.peek(0) else { return Ok(Token::End) };
         match first {
-            'a'..='z' | 'A'..='Z' | '_' => Ok(Token::Word(self.word())),
             '0'..='9' => Ok(Token::Number(self.number())),
+            _ if is_letter(first) => Ok(Token::Word(self.word())),
             '"' => {
                 let text = self.string()?;
                 let number = self.suffix()?;
                 Ok(Token::Quoted(Name { text: text.into(), number }))
             }
             '$' | '@' | '\'' | '#' => self.handle(first),
-            '%' if self.peek(1).is_some_and(|c| is_word(c) || c == '"') => self.handle(first),
+            '%' if self.peek(1).is_some_and(|c| is_letter(c) || c == '"') => self.handle(first),
             _ => match SIGNS.iter().find(|sign| self.rest.starts_with(**sign)) {
                 Some(sign) => {
                     self.take(sign.len());
@@ -131,10 +128,10 @@ impl<'s> Lexer<'s> {
 
     fn word(&mut self) -> &'s str {
         let start = self.rest;
-        self.take_while(is_word);
-        while self.peek(0) == Some('.') && self.peek(1).is_some_and(is_word) {
+        self.take_while(is_letter);
+        while self.peek(0) == Some('.') && self.peek(1).is_some_and(is_letter) {
             self.take(1);
-            self.take_while(is_word);
+            self.take_while(is_letter);
         }
         &start[..start.len() - self.rest.len()]
     }
@@ -142,7 +139,7 @@ impl<'s> Lexer<'s> {
     fn number(&mut self) -> &'s str {
         let start = self.rest;
         if self.rest.starts_with("0x") {
-            self.take_while(is_word);
+            self.take_while(is_letter);
         } else {
             self.take_while(|c| c.is_ascii_digit());
             if self.peek(0) == Some('.') && self.peek(1).is_some_and(|c| c.is_ascii_digit()) {
@@ -168,7 +165,7 @@ impl<'s> Lexer<'s> {
     }
 
     fn digits(&mut self) -> Result<u32> {
-        let digits = self.take_while(is_word);
+        let digits = self.take_while(is_letter);
         digits.parse().map_err(|_| error(self.line, format!("expected a number, found `{digits}`")))
     }
 
@@ -180,8 +177,8 @@ impl<'s> Lexer<'s> {
                 Name { text: text.into(), number: self.suffix()? }
             }
             Some('0'..='9') => Name { text: "".into(), number: Some(self.digits()?) },
-            Some(c) if is_word(c) => {
-                let text = self.take_while(is_word);
+            Some(c) if is_letter(c) => {
+                let text = self.take_while(is_letter);
                 Name { text: text.into(), number: self.suffix()? }
             }
             _ => return Err(error(self.line, format!("expected a name after `{sigil}`"))),
@@ -225,7 +222,7 @@ impl<'s> Lexer<'s> {
             return Err(bad);
         }
         self.take(1);
-        let digits = self.take_while(is_word);
+        let digits = self.take_while(is_letter);
         let c = u32::from_str_radix(digits, 16).ok().and_then(char::from_u32);
         match (c, self.peek(0)) {
             (Some(c), Some('}')) => {

@@ -1,5 +1,6 @@
 //! Unique names for the items of an arena: the first item of a name has it alone, later ones with a number.
 
+use crate::ir::name::is_identifier;
 use std::collections::HashMap;
 
 /// One text an item, in order.
@@ -21,8 +22,5 @@ pub(super) fn unique<'a>(sigil: &str, names: impl Iterator<Item = &'a str>) -> V
 
 /// The name itself where it is an identifier, else in quotes.
 pub(super) fn escape(name: &str) -> String {
-    let mut bytes = name.bytes();
-    let plain = bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
-        && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    if plain { name.to_owned() } else { format!("{name:?}") }
+    if is_identifier(name) { name.to_owned() } else { format!("{name:?}") }
 }

@@ -2,15 +2,13 @@
 
 use super::Checker;
 use super::layouts::formula;
+use crate::ir::name::is_identifier;
 use crate::ir::{Param, Relation, Scope, Stmt};
 use std::collections::HashSet;
 
 pub(super) fn check(c: &mut Checker<'_>) {
     let f = c.f;
-    let mut chars = f.name.chars();
-    let identifier = chars.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
-        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_');
-    c.require(identifier, || format!("the name of the kernel, {:?}, is no identifier", f.name));
+    c.require(is_identifier(&f.name), || format!("the name of the kernel, {:?}, is no identifier", f.name));
     params(c);
     launch(c);
     for constraint in &f.constraints {

@@ -5,6 +5,7 @@
 
 use super::scope::{Frame, FrameKind};
 use super::{Body, Owner};
+use crate::kernel::expand::plain;
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 use syn::visit::{self, Visit};
@@ -28,7 +29,7 @@ impl Body<'_> {
     }
 
     fn loop_jump(&mut self, jump: Jump, label: Option<&Lifetime>, span: Span) -> TokenStream {
-        let name = label.map(|label| label.ident.to_string());
+        let name = label.map(|label| plain(&label.ident));
         let inside = self.frames.iter().rposition(|frame| frame.kind == FrameKind::Closure).map_or(0, |at| at + 1);
         let target = self.frames[inside..].iter().rposition(|frame| match &frame.kind {
             FrameKind::Loop { name: found } => name.is_none() || *found == name,

@@ -234,7 +234,9 @@ fn pieces(format: &str) -> Result<Vec<Piece>, String> {
                 {
                     return Err(format!("`{{{inside}}}`: width and precision are numbers in `print!`"));
                 }
-                let parsed = (!name.is_empty()).then(|| syn::parse_str::<Ident>(name)).transpose();
+                // As in Rust's formats, `{type}` means `r#type`.
+                let parse = || syn::parse_str(name).or_else(|_| syn::parse_str::<Ident>(&format!("r#{name}")));
+                let parsed = (!name.is_empty()).then(parse).transpose();
                 let Ok(name) = parsed else {
                     return Err(format!("`{{{inside}}}`: `print!` takes its values in order, or by name"));
                 };

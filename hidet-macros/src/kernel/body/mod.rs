@@ -15,6 +15,7 @@ mod scope;
 mod stmt;
 
 use super::error::Errors;
+use super::expand::plain;
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use scope::{Binding, Frame};
@@ -69,7 +70,7 @@ impl<'e> Body<'e> {
         if let (Pat::Ident(ident), Type::Reference(reference)) = (&*pat, ty) {
             if let Type::Path(path) = &*reference.elem {
                 if path.path.segments.last().is_some_and(|segment| segment.ident == "Var") {
-                    self.bind(&ident.ident.to_string(), Binding::Reference);
+                    self.bind(&plain(&ident.ident), Binding::Reference);
                 }
             }
         }

@@ -4,6 +4,7 @@ use super::expr::has_let;
 use super::literal::{Literal, literal};
 use super::scope::{Frame, FrameKind};
 use super::{Body, Tail};
+use crate::kernel::expand::plain;
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
@@ -142,7 +143,7 @@ impl Body<'_> {
 
 /// The frame of a loop, and the user's label as text.
 fn loop_frame(guard: &syn::Ident, label: &syn::Lifetime, user: &Option<Label>, device: bool) -> (Frame, String) {
-    let name = user.as_ref().map(|label| label.name.ident.to_string());
+    let name = user.as_ref().map(|label| plain(&label.name.ident));
     let text = name.clone().unwrap_or_default();
     (Frame { guard: guard.clone(), label: label.clone(), kind: FrameKind::Loop { name }, device }, text)
 }

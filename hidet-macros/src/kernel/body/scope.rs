@@ -1,6 +1,7 @@
 //! Names and frames.
 
 use super::Body;
+use crate::kernel::expand::plain;
 use syn::{Ident, Lifetime};
 
 /// What a name is.
@@ -66,7 +67,7 @@ impl Body<'_> {
 
     /// What a name is, where it was declared in the kernel.
     pub(super) fn lookup(&self, name: &Ident) -> Option<Binding> {
-        let name = name.to_string();
+        let name = plain(name);
         self.scopes.iter().rev().find_map(|scope| scope.get(&name)).copied()
     }
 

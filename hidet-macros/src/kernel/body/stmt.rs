@@ -4,7 +4,7 @@ use super::literal::{Literal, literal};
 use super::scope::Binding;
 use super::{Body, Tail};
 use crate::kernel::check::{cfg, leading_cfg};
-use crate::kernel::expand::pattern_name;
+use crate::kernel::expand::{pattern_name, plain};
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
@@ -106,11 +106,11 @@ impl Body<'_> {
         };
         ident.mutability.as_ref()?;
         let name = &ident.ident;
-        let text = name.to_string();
+        let text = plain(name);
         if let (Expr::Tuple(tuple), None) = (init, ty) {
             let vars = tuple.elems.iter().enumerate();
             let vars: Vec<_> =
-                vars.map(|(at, elem)| self.variable(&format!("{name}_{at}"), elem, elem.span())).collect();
+                vars.map(|(at, elem)| self.variable(&format!("{text}_{at}"), elem, elem.span())).collect();
             self.bind(&text, Binding::Device);
             return Some(quote_spanned!(span=> let #ident = __h::TupleVar { vars: (#(#vars,)*) };));
         }
@@ -154,7 +154,7 @@ impl Body<'_> {
         }
         let value = self.expr(expr);
         let Some(name) = pattern_name(pat) else { return value };
-        let text = name.to_string();
+        let text = plain(name);
         match expr {
             Expr::Binary(_) | Expr::Cast(_) => quote_spanned!(name.span()=> __h::Named(#value).named(#text)),
             Expr::Index(node) if matches!(&*node.index, Expr::Array(_)) => {
@@ -173,7 +173,7 @@ impl Body<'_> {
         names.visit_pat_mut(pat);
         let (mut variables, mut values) = (Vec::new(), Vec::new());
         for (ident, mutable) in names.found {
-            let text = ident.to_string();
+            let text = plain(&ident);
             if !mutable {
                 self.bind_value(&text);
                 continue;
@@ -198,9 +198,9 @@ impl Body<'_> {
         names.visit_pat_mut(&mut pat.clone());
         for (ident, mutable) in names.found {
             if mutable {
-                self.bind_meta(&ident.to_string());
+                self.bind_meta(&plain(&ident));
             } else {
-                self.bind_value(&ident.to_string());
+                self.bind_value(&plain(&ident));
             }
         }
     }
