@@ -175,7 +175,7 @@ fn dims(node: &Kernel, errors: &mut Errors) -> Vec<Ident> {
             );
         }
     }
-    known.extend(dims.iter().map(Ident::to_string));
+    known.extend(dims.iter().map(plain));
     let mut unbound = Unbound { known: &known, errors };
     for param in &node.params {
         if let ParamKind::Tensor { extents, .. } = &param.kind {

@@ -258,6 +258,7 @@ fn items_that_are_wrong_never_panic() {
         "#[launch(grid = 1, block = 1)] fn k() -> i32;",
         "#[launch(grid = 1, block = 1)] struct S;",
         "#[device] struct S;",
+        "#[launch(grid = 1, block = 1)] fn größe(größe: In<f32, [ö]>) { if a as Ölwert < b { } }",
         "#[device] fn f(self) { return 1; if a { return 2; } loop { return; } }",
         "#[device] const fn f<'a, T: A + 'a>(mut x: &'a mut Var<T>, (mut a, b): (T, T)) -> T { *x += a; *x = b; a }",
         "#![hidet(crate = a::b)] #![hidet(crate)] #![other]",
