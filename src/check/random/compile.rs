@@ -34,6 +34,7 @@ pub fn merged(sources: &[&Source]) -> Source {
     }
     Source {
         text: heads + &kernels,
+        kernel: sources.first().map_or_else(String::new, |source| source.kernel.clone()),
         entry: sources.first().map_or_else(String::new, |source| source.entry.clone()),
         parameters: Vec::new(),
         static_shared: 0,
