@@ -79,7 +79,7 @@ impl<'a> Compiler<'a> {
         }
         for var in declared {
             let operand = self.var(var)?;
-            self.release((operand.src, self.width(operand)));
+            self.release((operand.src, self.run(operand)));
         }
         self.current = around;
         Ok(())

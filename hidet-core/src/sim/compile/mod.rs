@@ -24,7 +24,7 @@ use crate::ir::{
 use crate::types::{Const, Scalar, Type};
 use control::Targets;
 use liveness::Liveness;
-use registers::Registers;
+use registers::{Registers, Run};
 use std::collections::HashMap;
 use uniform::Uniformity;
 
@@ -84,9 +84,9 @@ pub(super) struct Compiler<'a> {
     /// The block being compiled.
     current: Option<&'a Block>,
     /// The registers that were taken for a value.
-    owned: Vec<Option<(Src, u32)>>,
+    owned: Vec<Option<(Src, Run)>>,
     /// Registers that are free again after the statement: place and how many.
-    temps: Vec<(Src, u32)>,
+    temps: Vec<(Src, Run)>,
     /// The statement being compiled.
     at: StmtId,
     /// Operations of the IR since the last [`Inst::Count`].
@@ -205,7 +205,7 @@ impl<'a> Compiler<'a> {
                     }
                     Place::Shared(at as u32)
                 }
-                _ => Place::Register(self.rows.take(size as u32 * rows(buffer.elem))),
+                _ => Place::Register(self.rows.take(Run { values: size as u32, each: rows(buffer.elem) })),
             };
             self.places[id.index()] = Some((place, size));
         }
@@ -286,13 +286,9 @@ impl<'a> Compiler<'a> {
     }
 
     /// New registers for `parts` values of the type.
-    fn fresh(&mut self, uniform: bool, scalar: Scalar, parts: u32) -> (Src, u32) {
-        if uniform {
-            (Src::scalar(self.slots.take(parts)), parts)
-        } else {
-            let rows = parts * rows(scalar);
-            (Src::row(self.rows.take(rows)), rows)
-        }
+    fn fresh(&mut self, uniform: bool, scalar: Scalar, parts: u32) -> (Src, Run) {
+        let run = Run { values: parts, each: if uniform { 1 } else { rows(scalar) } };
+        (if uniform { Src::scalar(self.slots.take(run)) } else { Src::row(self.rows.take(run)) }, run)
     }
 
     /// New registers, free again after the statement.
@@ -302,18 +298,18 @@ impl<'a> Compiler<'a> {
         taken.0
     }
 
-    fn release(&mut self, (src, count): (Src, u32)) {
+    fn release(&mut self, (src, run): (Src, Run)) {
         match src.loc() {
-            super::program::Loc::Row(row) => self.rows.give(row, count),
-            super::program::Loc::Scalar(slot) => self.slots.give(slot, count),
+            super::program::Loc::Row(row) => self.rows.give(row, run),
+            super::program::Loc::Scalar(slot) => self.slots.give(slot, run),
             super::program::Loc::Const(_) => {}
         }
     }
 
-    /// How many registers an operand takes.
-    fn width(&self, operand: Operand) -> u32 {
-        let parts = operand.ty.lanes as u32;
-        if operand.src.is_uniform() { parts } else { parts * rows(operand.ty.scalar) }
+    /// The registers that an operand takes.
+    fn run(&self, operand: Operand) -> Run {
+        let each = if operand.src.is_uniform() { 1 } else { rows(operand.ty.scalar) };
+        Run { values: operand.ty.lanes as u32, each }
     }
 
     fn value(&self, value: ValueId) -> Result<Operand> {

@@ -2,11 +2,26 @@
 
 use std::collections::HashMap;
 
+/// So many values that follow each other, each of so many registers.
+///
+/// A run is used again only for one alike: strands of one warp may be in different places, and what one holds in its
+/// lanes of a run is left alone by others only while all put a lane at the same bytes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Run {
+    pub values: u32,
+    pub each: u32,
+}
+
+impl Run {
+    fn registers(self) -> u32 {
+        self.values * self.each
+    }
+}
+
 /// Registers numbered from a first one on.
 pub struct Registers {
     next: u32,
-    /// Runs that are free, by length.
-    free: HashMap<u32, Vec<u32>>,
+    free: HashMap<Run, Vec<u32>>,
 }
 
 impl Registers {
@@ -14,19 +29,19 @@ impl Registers {
         Registers { next: first, free: HashMap::new() }
     }
 
-    /// The first of `count` registers that follow each other.
-    pub fn take(&mut self, count: u32) -> u32 {
-        if let Some(run) = self.free.get_mut(&count).and_then(Vec::pop) {
-            return run;
+    /// The first register of a run.
+    pub fn take(&mut self, run: Run) -> u32 {
+        if let Some(first) = self.free.get_mut(&run).and_then(Vec::pop) {
+            return first;
         }
-        let run = self.next;
-        self.next += count;
-        run
+        let first = self.next;
+        self.next += run.registers();
+        first
     }
 
-    /// Makes them free again.
-    pub fn give(&mut self, first: u32, count: u32) {
-        self.free.entry(count).or_default().push(first);
+    /// Makes the run free again.
+    pub fn give(&mut self, first: u32, run: Run) {
+        self.free.entry(run).or_default().push(first);
     }
 
     /// How many were in use at once, the ones before the first included.
