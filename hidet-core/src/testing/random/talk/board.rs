@@ -2,7 +2,8 @@
 
 use super::cell::{Kind, Memory, Way};
 use super::kernel::{Talk, Unit};
-use crate::ir::{Access, BinaryOp, BufferId, Scope, ValueId};
+use super::link::Link;
+use crate::ir::{Access, Arg, BinaryOp, BufferId, Scope, ValueId};
 use crate::types::Scalar;
 
 /// How a board is written or read: a buffer with so many elements a slot.
@@ -22,65 +23,155 @@ pub(super) struct Board {
     pub unit: Unit,
     pub write: View,
     pub read: View,
-    /// Whether other bits than those of small floats come into it.
-    pub bits: bool,
+    /// What asynchronous copies bring: from an input to the board, or from the board to memory of the thread alone.
+    pub copy: Option<View>,
+    /// How it is read: atomic changes, if only by zero, must not meet plain reads.
+    pub reads: Way,
+}
+
+/// Where an element is: its index, and the rank of its block where that is another one.
+#[derive(Clone)]
+pub(super) struct Place {
+    pub index: Vec<ValueId>,
+    pub rank: Option<ValueId>,
 }
 
 impl Talk {
     pub fn board(&mut self, kind: Kind, unit: Unit) -> Board {
-        let elem = self.b.rng.pick(kind.way.elems());
-        let count = self.b.rng.pick(&[1, 1, 1, 2, 3]);
-        let write = self.view(kind.memory, elem, count);
         self.note(kind);
-        Board { kind, unit, write, read: write, bits: false }
+        let (bytes, elem) = self.slot_bytes(kind);
+        let write = self.view(kind.memory, elem, bytes);
+        let mut read = write;
+        if kind.memory.is_aliased() {
+            let same = |other: &Scalar| (other.bytes() == elem.bytes()) == (kind.memory == Memory::Alias);
+            let others: Vec<Scalar> = elems(kind).into_iter().filter(|other| same(other)).collect();
+            let elem = self.b.rng.pick(&others);
+            read = self.view(kind.memory, elem, bytes);
+            let (owner, other) = if self.b.rng.percent(50) { (write, read) } else { (read, write) };
+            self.b.f.buffers[other.buffer].alias = Some(owner.buffer);
+        }
+        let copy = (kind.way == Way::CpAsync).then(|| match kind.memory.is_shared() {
+            true => self.view(Memory::In, elem, bytes),
+            false => self.view(Memory::Shared, elem, bytes),
+        });
+        let reads = match kind.way {
+            Way::Atomic => self.b.rng.pick(&[Way::Scalar, Way::Scalar, Way::Relaxed, Way::Atomic]),
+            Way::CpAsync if kind.memory.is_shared() => self.b.rng.pick(&[Way::Scalar, Way::Vector]),
+            way => way,
+        };
+        let reads = if kind.memory == Memory::Peer && reads == Way::Relaxed { Way::Atomic } else { reads };
+        Board { kind, unit, write, read, copy, reads }
     }
 
-    fn view(&mut self, memory: Memory, elem: Scalar, count: i64) -> View {
-        let slots = if memory.is_shared() { self.size.threads } else { self.size.all() };
-        let flat = self.b.rng.percent(50);
-        let extents = match (flat, count) {
-            (true, _) => vec![slots * count],
-            (false, 1) => vec![slots],
-            (false, _) => vec![slots, count],
+    /// The size of a slot, and the type of its elements.
+    pub fn slot_bytes(&mut self, kind: Kind) -> (i64, Scalar) {
+        let elem = self.b.rng.pick(&elems(kind));
+        let own = elem.bytes() as i64;
+        let bytes = match kind.way {
+            Way::Vector => self.b.rng.pick(&[2, 4, 8]) * own,
+            Way::Hinted => self.b.rng.pick(&[4, 8, 16]).clamp(2 * own, 16 * own),
+            Way::CpAsync => self.b.rng.pick(&[4, 8, 16]),
+            Way::Scalar => self.b.rng.pick(&[1, 1, 1, 2, 3]) * own,
+            Way::Atomic | Way::Relaxed => self.b.rng.pick(&[1, 1, 2]) * own,
         };
-        let flat = flat || count == 1;
-        let number = self.b.f.buffers.len();
-        let name = format!("board{number}");
-        let buffer = match memory {
-            Memory::Shared => self.memory(&name, Scope::Shared, elem, extents.into_iter().map(Into::into).collect()),
-            Memory::InOut => self.tensor(&name, elem, &extents, Access::InOut, None),
-            Memory::Out => self.tensor(&name, elem, &extents, Access::Out, None),
+        let bytes = match kind.memory {
+            // Both types fill it.
+            Memory::Alias | Memory::Resized if kind.way == Way::Vector => bytes.clamp(16, 32),
+            Memory::Alias | Memory::Resized => self.b.rng.pick(&[8, 8, 16]).min(bytes.max(8)),
+            _ => bytes,
+        };
+        (bytes.max(own), elem)
+    }
+
+    fn view(&mut self, memory: Memory, elem: Scalar, bytes: i64) -> View {
+        let slots = if memory.is_shared() { self.size.threads } else { self.size.all() };
+        let access = match memory {
+            Memory::InOut => Some(Access::InOut),
+            Memory::Out => Some(Access::Out),
+            Memory::In => Some(Access::In),
+            _ => None,
+        };
+        let count = bytes / elem.bytes() as i64;
+        let flat = count == 1 || self.b.rng.percent(50);
+        self.slots_of(access, elem, (slots, count, flat), None)
+    }
+
+    /// So many slots of so many elements, side by side or not, as a parameter or in shared memory.
+    pub fn slots_of(
+        &mut self,
+        access: Option<Access>,
+        elem: Scalar,
+        (slots, count, flat): (i64, i64, bool),
+        argument: Option<usize>,
+    ) -> View {
+        let extents = if flat { vec![slots * count] } else { vec![slots, count] };
+        let name = format!("board{}", self.b.f.buffers.len());
+        let buffer = match access {
+            Some(access) => self.tensor(&name, elem, &extents, access, argument),
+            None => self.memory(&name, Scope::Shared, elem, extents.into_iter().map(Into::into).collect()),
         };
         View { buffer, elem, count, flat }
     }
 
-    /// The index of an element of a slot of the thread's unit.
-    pub fn place(&mut self, board: &Board, view: View, slot: ValueId, element: i64) -> Vec<ValueId> {
+    /// Where an element of a slot of the thread's unit is.
+    pub fn place(&mut self, board: &Board, view: View, slot: ValueId, element: i64) -> Place {
+        if board.kind.memory == Memory::Peer {
+            // Slots go on from block to block.
+            let rank = self.with(BinaryOp::Shr, slot, self.size.threads.ilog2().into());
+            let slot = self.with(BinaryOp::And, slot, self.size.threads - 1);
+            return Place { index: self.index(view, slot, element), rank: Some(rank) };
+        }
         let first = if board.kind.memory.is_shared() { board.unit.in_block } else { board.unit.in_grid };
-        let mut slot = self.binary(BinaryOp::Add, first, slot);
+        let slot = self.binary(BinaryOp::Add, first, slot);
+        Place { index: self.index(view, slot, element), rank: None }
+    }
+
+    /// The index of an element of a slot, counted from the first of the memory.
+    pub fn index(&mut self, view: View, mut slot: ValueId, element: i64) -> Vec<ValueId> {
         if self.b.rng.percent(10) {
             slot = self.cast(slot, Scalar::I64);
         }
         if !view.flat {
             return vec![slot, self.int(element)];
         }
-        let mut index = slot;
         if view.count > 1 {
-            index = self.with(BinaryOp::Mul, index, view.count);
+            slot = self.with(BinaryOp::Mul, slot, view.count);
         }
         if element > 0 {
-            index = self.with(BinaryOp::Add, index, element);
+            slot = self.with(BinaryOp::Add, slot, element);
         }
-        vec![index]
+        vec![slot]
     }
 
     /// Fills the board, each slot by one thread, where nothing is in it from the start.
-    pub fn fill(&mut self, board: &Board) {
+    pub fn fill(&mut self, board: &Board, link: &Link) {
         if board.kind.memory == Memory::InOut && self.b.rng.percent(60) {
             return;
         }
         let key = self.key(board.unit.size);
-        let slot = self.slot(board.unit, key, None);
-        self.write(board, Way::Scalar, slot);
+        let slot = if link.partner().is_some() { board.unit.me } else { self.slot(board.unit, key, None) };
+        let way = match board.kind.way {
+            // These change what is there.
+            Way::Atomic => Way::Scalar,
+            way => way,
+        };
+        self.write(board, way, slot);
     }
+}
+
+/// The types of elements a board of that kind may have.
+fn elems(kind: Kind) -> Vec<Scalar> {
+    let elems = kind.way.elems().iter().copied();
+    match kind.memory {
+        // Other bits than 0 and 1 are no `bool`, and a format with spare bits may lose them.
+        Memory::Alias | Memory::Resized => {
+            elems.filter(|elem| !matches!(elem, Scalar::Bool | Scalar::TF32 | Scalar::E4M3 | Scalar::E5M2)).collect()
+        }
+        _ => elems.collect(),
+    }
+}
+
+/// The operand of an intrinsic.
+pub(super) fn address(buffer: BufferId, index: Vec<ValueId>) -> Arg {
+    Arg::Address { buffer, index }
 }

@@ -38,6 +38,17 @@ named! {
         ClusterSync "cluster.sync",
         ClusterArrive "cluster.arrive/wait",
         GridSync "grid.sync",
+        BarArrive "bar.arrive/sync",
+        Launch "launch",
+        GridWait "grid.wait",
+        Mbarrier "mbarrier",
+        ClusterMbarrier "cluster.mbarrier",
+        ReleaseBlock "release/acquire in the block",
+        ReleaseDevice "release/acquire in the device",
+        FenceBlock "fence.block",
+        FenceDevice "fence.device",
+        AtomicBlock "ordered atomics in the block",
+        AtomicDevice "ordered atomics in the device",
     }
 }
 
@@ -45,8 +56,12 @@ named! {
     /// Where they lie.
     Memory {
         Shared "shared",
+        Alias "shared, two types",
+        Resized "shared, two sizes",
+        Peer "shared of a peer",
         InOut "global InOut",
         Out "global Out",
+        In "global In",
     }
 }
 
@@ -54,6 +69,11 @@ named! {
     /// What reads and writes.
     Way {
         Scalar "scalar",
+        Vector "vector",
+        Hinted "hinted vector",
+        Atomic "atomic",
+        Relaxed "relaxed",
+        CpAsync "cp.async",
     }
 }
 
@@ -67,33 +87,82 @@ pub(super) struct Kind {
 
 impl Order {
     pub fn span(self) -> Span {
+        use Order::*;
         match self {
-            Order::SyncWarp => Span::Warp,
-            Order::SyncThreads | Order::BarSync => Span::Block,
-            Order::ClusterSync | Order::ClusterArrive => Span::Cluster,
-            Order::GridSync => Span::Grid,
+            SyncWarp => Span::Warp,
+            SyncThreads | BarSync | BarArrive | Mbarrier | ReleaseBlock | FenceBlock | AtomicBlock => Span::Block,
+            ClusterSync | ClusterArrive | ClusterMbarrier => Span::Cluster,
+            GridSync | Launch | GridWait | ReleaseDevice | FenceDevice | AtomicDevice => Span::Grid,
         }
+    }
+
+    /// Whether one launch comes after another.
+    pub fn is_of_launches(self) -> bool {
+        matches!(self, Order::Launch | Order::GridWait)
+    }
+
+    /// Whether threads look for signs in memory.
+    pub fn has_signs(self) -> bool {
+        use Order::*;
+        matches!(self, ReleaseBlock | ReleaseDevice | FenceBlock | FenceDevice | AtomicBlock | AtomicDevice)
     }
 }
 
 impl Memory {
     pub fn is_shared(self) -> bool {
-        matches!(self, Memory::Shared)
+        matches!(self, Memory::Shared | Memory::Peer) || self.is_aliased()
+    }
+
+    /// Whether it is shared memory that nobody outside of the block reaches.
+    pub fn is_in_block(self) -> bool {
+        self.is_shared() && self != Memory::Peer
+    }
+
+    /// Whether it is written through one buffer and read through another.
+    pub fn is_aliased(self) -> bool {
+        matches!(self, Memory::Alias | Memory::Resized)
     }
 }
 
 impl Way {
     /// The types of elements that it reads and writes.
     pub fn elems(self) -> &'static [Scalar] {
+        use Scalar::*;
         match self {
             Way::Scalar => &Scalar::ALL,
+            Way::Vector | Way::CpAsync => &[I8, I16, I32, I64, U8, U16, U32, U64, F16, BF16, F32, F64, E4M3, E5M2],
+            Way::Hinted => &[I8, I16, I32, I64, U8, U16, U32, U64, F16, BF16, F32, F64, TF32, E4M3],
+            Way::Atomic => &[I32, U32, U32, I64, U64],
+            Way::Relaxed => &[I32, U32, I64, U64, F32, F64],
         }
     }
 }
 
 impl Kind {
     fn is_possible(self) -> bool {
-        true
+        let Kind { order, memory, way } = self;
+        match memory {
+            // A thread reaches for one element at a time there, and blocks of a cluster must be able to meet.
+            Memory::Peer => {
+                (order.span() == Span::Cluster || matches!(order.span(), Span::Grid) && order.has_signs())
+                    && matches!(way, Way::Scalar | Way::Atomic)
+            }
+            // Nobody writes it while a kernel runs.
+            Memory::In => order.is_of_launches(),
+            // It is gone when the kernel is.
+            _ if memory.is_shared() && order.is_of_launches() => false,
+            _ if memory.is_shared() => way != Way::Hinted,
+            _ => true,
+        }
+    }
+
+    /// Who talks to whom.
+    pub fn span(self) -> Span {
+        match self.order.span() {
+            // Only blocks of a cluster reach for each other's memory.
+            Span::Grid if self.memory == Memory::Peer => Span::Cluster,
+            span => span,
+        }
     }
 
     pub fn cell(self) -> Cell {

@@ -58,6 +58,8 @@ pub(super) struct Talk {
     /// For each parameter of this kernel its argument.
     pub bound: Vec<usize>,
     pub cells: Vec<Cell>,
+    /// Whether shared memory was set that the threads have not met about.
+    pub must_meet: bool,
 }
 
 impl Talk {
@@ -84,6 +86,7 @@ impl Talk {
             arguments,
             bound: Vec::new(),
             cells: Vec::new(),
+            must_meet: false,
         };
         talk.start();
         talk

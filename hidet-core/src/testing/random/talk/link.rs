@@ -1,8 +1,11 @@
 //! Points of order: what threads did before one happens before what they do after it.
 
-use super::cell::Order;
+use super::board::address;
+use super::cell::{Order, Span};
 use super::kernel::{Talk, Unit};
-use crate::ir::Arg;
+use super::sign::{Scheme, Signs};
+use crate::ir::{Arg, BinaryOp, BufferId, CompareOp, Op, Scope, Stmt, ValueId, VarId};
+use crate::types::{Scalar, Type};
 
 /// How the threads of a unit meet.
 #[derive(Clone, Debug)]
@@ -10,35 +13,173 @@ pub(super) struct Link {
     pub order: Order,
     /// Those that meet.
     pub unit: Unit,
-    /// Of a named barrier.
-    barrier: i64,
+    by: By,
+}
+
+#[derive(Clone, Debug)]
+enum By {
+    /// An intrinsic that needs nothing.
+    Itself,
+    /// A named barrier of the unit's threads.
+    Named(ValueId),
+    /// Two named barriers of the whole block; the warps before this one wait at the first, the others at the second.
+    Halves(i64, i64),
+    Signs(Signs),
+    /// An mbarrier, and the parity of its phase.
+    Mbarrier {
+        buffer: BufferId,
+        parity: VarId,
+        patient: bool,
+    },
+}
+
+impl Link {
+    /// Where not all threads of the unit meet: the bits in which the number of the only other one differs.
+    pub fn partner(&self) -> Option<i64> {
+        match &self.by {
+            By::Signs(Signs { scheme: Scheme::Pair(flip), .. }) => Some(*flip),
+            _ => None,
+        }
+    }
 }
 
 impl Talk {
-    pub fn link(&mut self, order: Order) -> Link {
-        let unit = self.unit(order.span());
-        let barrier = self.b.rng.between(1, 15);
-        Link { order, unit, barrier }
+    /// `near`: threads of a block must be among those that meet.
+    pub fn link(&mut self, order: Order, span: Span, near: bool) -> Link {
+        let mut unit = self.unit(span);
+        let by = match order {
+            Order::BarSync => {
+                let first = self.b.rng.between(1, 14);
+                let mut barrier = self.int(first);
+                if self.size.threads > 32 && self.b.rng.percent(50) {
+                    (unit, barrier) = self.half(barrier);
+                }
+                By::Named(barrier)
+            }
+            Order::BarArrive => {
+                let first = self.b.rng.between(1, 14);
+                By::Halves(first, 32 * self.b.rng.between(1, self.size.threads / 32 - 1))
+            }
+            Order::Mbarrier | Order::ClusterMbarrier => self.mbarrier(unit),
+            _ if order.has_signs() => By::Signs(self.signs(order, unit, near)),
+            _ => By::Itself,
+        };
+        Link { order, unit, by }
+    }
+
+    /// The half of the block that the thread belongs to, with a barrier of its own.
+    fn half(&mut self, barrier: ValueId) -> (Unit, ValueId) {
+        let size = self.size.threads / 2;
+        let me = self.with(BinaryOp::And, self.thread, size - 1);
+        let in_block = self.with(BinaryOp::And, self.thread, size);
+        let in_grid = self.binary(BinaryOp::Sub, self.number, me);
+        let number = self.with(BinaryOp::Shr, in_block, size.ilog2().into());
+        let barrier = self.binary(BinaryOp::Add, barrier, number);
+        (Unit { me, in_block, in_grid, size }, barrier)
+    }
+
+    fn mbarrier(&mut self, unit: Unit) -> By {
+        let buffer = self.memory("bar", Scope::Shared, Scalar::U64, vec![1.into()]);
+        let (zero, count) = (self.int(0), self.int(unit.size));
+        let first = self.compare(CompareOp::Eq, self.thread, zero);
+        let clustered = unit.size > self.size.threads;
+        self.when(first, |talk| {
+            talk.call("mbarrier.init", vec![address(buffer, vec![zero]), Arg::Value(count)], None);
+            if clustered {
+                talk.call("mbarrier.init.fence", Vec::new(), None);
+            }
+        });
+        self.must_meet = true;
+        let parity = self.b.declare(Type::I32, Some(zero));
+        By::Mbarrier { buffer, parity, patient: self.b.rng.percent(50) }
+    }
+
+    /// The threads of the block, or of the warp, meet.
+    pub fn meet_in(&mut self, span: Span) {
+        match span {
+            Span::Warp => {
+                let all = self.word(u32::MAX);
+                self.call("sync.warp", vec![Arg::Value(all)], None);
+            }
+            Span::Cluster => {
+                self.call("cluster.sync", Vec::new(), None);
+            }
+            Span::Block | Span::Grid => {
+                self.call("sync.threads", Vec::new(), None);
+            }
+        }
     }
 
     /// The threads of the unit meet.
     pub fn meet(&mut self, link: &Link) {
-        match link.order {
-            Order::SyncThreads => self.call("sync.threads", Vec::new(), None),
-            Order::SyncWarp => {
-                let all = self.word(u32::MAX);
-                self.call("sync.warp", vec![Arg::Value(all)], None)
+        match &link.by {
+            By::Itself => match link.order {
+                Order::SyncWarp => self.meet_in(Span::Warp),
+                Order::ClusterSync => self.meet_in(Span::Cluster),
+                Order::ClusterArrive => {
+                    self.call("cluster.arrive", Vec::new(), None);
+                    // Something of the thread's own.
+                    let word = self.word(9);
+                    self.fold(word);
+                    self.call("cluster.wait", Vec::new(), None);
+                }
+                Order::GridSync => {
+                    self.call("grid.sync", Vec::new(), None);
+                }
+                _ => self.meet_in(Span::Block),
+            },
+            By::Named(barrier) => {
+                self.call("bar.sync", vec![Arg::Value(*barrier), Arg::Imm(link.unit.size)], None);
             }
-            Order::BarSync => {
-                let barrier = self.int(link.barrier);
-                self.call("bar.sync", vec![Arg::Value(barrier), Arg::Imm(self.size.threads)], None)
-            }
-            Order::ClusterSync => self.call("cluster.sync", Vec::new(), None),
-            Order::ClusterArrive => {
-                self.call("cluster.arrive", Vec::new(), None);
-                self.call("cluster.wait", Vec::new(), None)
-            }
-            Order::GridSync => self.call("grid.sync", Vec::new(), None),
+            By::Halves(first, border) => self.meet_by_halves(*first, *border),
+            By::Signs(signs) => self.meet_by_signs(signs),
+            By::Mbarrier { buffer, parity, patient } => self.meet_at_mbarrier(link, *buffer, *parity, *patient),
+        }
+    }
+
+    fn meet_by_halves(&mut self, first: i64, border: i64) {
+        let threads = self.size.threads;
+        let call = |talk: &mut Talk, name: &str, barrier: i64| {
+            let barrier = talk.int(barrier);
+            talk.call(name, vec![Arg::Value(barrier), Arg::Imm(threads)], None);
         };
+        let mark = self.b.enter();
+        call(self, "bar.sync", first);
+        call(self, "bar.arrive", first + 1);
+        let before = self.b.leave(mark);
+        let mark = self.b.enter();
+        call(self, "bar.arrive", first);
+        call(self, "bar.sync", first + 1);
+        let after = self.b.leave(mark);
+        if self.b.rng.percent(50) {
+            let (border, rest) = (border as u32, (threads - border) as u32);
+            self.b.stmt(Stmt::Group { first: 0, threads: border, body: before });
+            self.b.stmt(Stmt::Group { first: border, threads: rest, body: after });
+        } else {
+            let border = self.int(border);
+            let cond = self.compare(CompareOp::Lt, self.thread, border);
+            self.b.stmt(Stmt::If { cond, then: before, otherwise: after });
+        }
+    }
+
+    fn meet_at_mbarrier(&mut self, link: &Link, buffer: BufferId, parity: VarId, patient: bool) {
+        let zero = self.int(0);
+        if link.order == Order::ClusterMbarrier {
+            for rank in 0..self.size.cluster {
+                let rank = self.int(rank);
+                self.call("cluster.mbarrier.arrive", vec![address(buffer, vec![zero]), Arg::Value(rank)], None);
+            }
+        } else {
+            self.call("mbarrier.arrive", vec![address(buffer, vec![zero])], None);
+        }
+        let now = self.b.emit(Type::I32, Op::Read(parity));
+        let args = vec![address(buffer, vec![zero]), Arg::Value(now)];
+        if patient {
+            self.call("mbarrier.wait", args, None);
+        } else {
+            self.look(|talk| talk.call("mbarrier.test", args, Some(Type::BOOL)));
+        }
+        let next = self.with(BinaryOp::Xor, now, 1);
+        self.b.stmt(Stmt::Assign { var: parity, value: next });
     }
 }

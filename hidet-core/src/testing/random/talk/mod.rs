@@ -13,15 +13,19 @@ mod access;
 mod board;
 mod cell;
 mod kernel;
+mod launches;
 mod link;
 mod round;
+mod sign;
 mod slot;
 mod value;
 
 use super::rng::Rng;
 use super::{Cell, Program, Step};
-use cell::{Kind, Span};
+use board::Board;
+use cell::{Kind, Memory, Order, Span};
 use kernel::{Size, Talk};
+use link::Link;
 
 /// Every kind of communication that the programs have.
 pub fn talking_cells() -> Vec<Cell> {
@@ -33,38 +37,56 @@ pub fn talking_program(seed: u64) -> Program {
     let kinds = cell::all();
     // Every cell in turn; neighbouring seeds are far apart in the table.
     let kind = kinds[(seed.wrapping_mul(7919) % kinds.len() as u64) as usize];
-    one_kernel(Rng::new(seed ^ 0x7461_6c6b), kind)
+    let rng = Rng::new(seed ^ 0x7461_6c6b);
+    if kind.order.is_of_launches() { launches::program(rng, kind) } else { one_kernel(rng, kind) }
 }
 
-/// How many threads a program of that kind has.
+/// How many threads it has.
 fn size(rng: &mut Rng, kind: Kind) -> Size {
-    let threads = rng.pick(&[32, 64, 64, 128]);
-    match kind.order.span() {
+    let mut threads = rng.pick(&[32, 64, 64, 128]);
+    if kind.order == Order::BarArrive {
+        threads = threads.max(64);
+    }
+    match kind.span() {
         Span::Warp | Span::Block => Size { threads, blocks: rng.pick(&[1, 1, 2]), cluster: 1 },
         Span::Cluster => {
             let cluster = rng.pick(&[2, 2, 4]);
             Size { threads: threads.min(64), blocks: cluster * rng.between(1, 4 / cluster), cluster }
         }
-        Span::Grid => Size { threads: threads.min(64), blocks: rng.pick(&[2, 2, 4]), cluster: 1 },
+        Span::Grid => Size { threads: rng.pick(&[32, 32, 64]), blocks: rng.pick(&[2, 2, 4]), cluster: 1 },
     }
 }
 
 fn one_kernel(mut rng: Rng, kind: Kind) -> Program {
     let size = size(&mut rng, kind);
+    let span = kind.span();
     let mut talk = Talk::new(rng, size, "talk", Vec::new());
-    talk.b.f.launch.cooperative = kind.order.span() == Span::Grid;
-    let link = talk.link(kind.order);
-    // Shared memory is a block's, whoever meets.
-    let unit =
-        if kind.memory.is_shared() && link.unit.size > size.threads { talk.unit(Span::Block) } else { link.unit };
-    let boards = vec![talk.board(kind, unit)];
+    talk.b.f.launch.cooperative = span == Span::Grid;
+    let link = talk.link(kind.order, span, kind.memory.is_in_block());
+    let mut boards = vec![board(&mut talk, kind, &link)];
+    if talk.b.rng.percent(30) {
+        let more: Vec<Kind> = cell::all().into_iter().filter(|other| other.order == kind.order).collect();
+        let far = link.partner().is_some_and(|flip| flip >= size.threads);
+        let fits = |other: &Kind| other.span() == span && !(far && other.memory.is_in_block());
+        let more: Vec<Kind> = more.into_iter().filter(fits).collect();
+        let more = talk.b.rng.pick(&more);
+        boards.push(board(&mut talk, more, &link));
+    }
+    // Blocks reach for each other's memory only while all are there.
+    let peers = boards.iter().any(|board| board.kind.memory == Memory::Peer) || kind.order == Order::ClusterMbarrier;
+    if peers || talk.must_meet {
+        talk.meet_in(if peers { Span::Cluster } else { Span::Block });
+    }
     for board in &boards {
-        talk.fill(board);
+        talk.fill(board, &link);
     }
     talk.meet(&link);
-    for _ in 0..talk.b.rng.between(1, 2) {
+    for _ in 0..talk.b.rng.pick(&[1, 1, 1, 2]) {
         talk.rounds(&boards, &link);
         talk.meet(&link);
+    }
+    if peers {
+        talk.meet_in(Span::Cluster);
     }
     let function = talk.finish();
     Program {
@@ -75,4 +97,11 @@ fn one_kernel(mut rng: Rng, kind: Kind) -> Program {
         cells: talk.cells,
         expected: Vec::new(),
     }
+}
+
+fn board(talk: &mut Talk, kind: Kind, link: &Link) -> Board {
+    // Shared memory is a block's, whoever meets.
+    let alone = kind.memory.is_in_block() && link.unit.size > talk.size.threads;
+    let unit = if alone { talk.unit(Span::Block) } else { link.unit };
+    talk.board(kind, unit)
 }

@@ -1,6 +1,7 @@
 //! A round: threads read, meet, write, meet, and read again what they had read before.
 
 use super::board::Board;
+use super::cell::Way;
 use super::kernel::Talk;
 use super::link::Link;
 use crate::ir::{BinaryOp, CompareOp, Stmt, Unroll, ValueId};
@@ -76,19 +77,21 @@ impl Talk {
 
     /// Nothing written is on its way when a round begins: all have met since.
     fn round(&mut self, boards: &[Board], link: &Link, turn: Option<ValueId>) {
-        let mut slots = Vec::new();
-        for board in boards {
-            let from = self.any_slot(board.unit, turn);
-            let key = self.key(board.unit.size);
-            let to = self.slot(board.unit, key, turn);
+        let slots: Vec<(ValueId, ValueId)> = boards.iter().map(|board| self.slots(board, link, turn)).collect();
+        for (board, (from, _)) in boards.iter().zip(&slots) {
             if self.b.rng.percent(85) {
-                let word = self.read(board, board.kind.way, from);
+                let word = self.read(board, *from);
                 self.see(word);
             }
-            slots.push((from, to));
         }
         self.meet(link);
         for (board, (_, to)) in boards.iter().zip(&slots) {
+            if board.kind.way == Way::Atomic && link.partner().is_none() && self.b.rng.percent(40) {
+                let slot = self.any_slot(board.unit, turn);
+                let op = self.b.rng.pick(&["add", "xor", "or", "and", "min", "max"]);
+                self.gather(board, op, slot);
+                continue;
+            }
             match self.writers(board.unit) {
                 Some(cond) => self.when(cond, |talk| talk.leave(board, *to)),
                 None => self.leave(board, *to),
@@ -96,14 +99,26 @@ impl Talk {
         }
         self.meet(link);
         for (board, (from, _)) in boards.iter().zip(&slots) {
-            let word = self.read(board, board.kind.way, *from);
+            let word = self.read(board, *from);
             self.see(word);
-            if self.b.rng.percent(25) {
+            if link.partner().is_none() && self.b.rng.percent(25) {
                 let other = self.any_slot(board.unit, turn);
-                let word = self.read(board, board.kind.way, other);
+                let word = self.read(board, other);
                 self.see(word);
             }
         }
+    }
+
+    /// The slot that the thread reads, and the one it writes.
+    fn slots(&mut self, board: &Board, link: &Link, turn: Option<ValueId>) -> (ValueId, ValueId) {
+        let Some(flip) = link.partner() else {
+            let key = self.key(board.unit.size);
+            return (self.any_slot(board.unit, turn), self.slot(board.unit, key, turn));
+        };
+        // Always its own one, and that of the only one whom it meets.
+        let other = self.with(BinaryOp::Xor, board.unit.me, flip);
+        let from = if self.b.rng.percent(80) { other } else { board.unit.me };
+        (from, board.unit.me)
     }
 
     /// Writes a slot: once, twice, or with a look at it in between.
@@ -117,13 +132,13 @@ impl Talk {
                 self.write(board, way, slot);
             }
             2 => {
-                let word = self.read(board, way, slot);
+                let word = self.read(board, slot);
                 self.see(word);
                 self.write(board, way, slot);
             }
             3 => {
                 self.write(board, way, slot);
-                let word = self.read(board, way, slot);
+                let word = self.read(board, slot);
                 self.see(word);
             }
             _ => self.write(board, way, slot),
