@@ -92,7 +92,7 @@ fn they_are_valid_and_survive_the_text_form() {
 fn every_kind_of_communication_occurs() {
     let mut counts: BTreeMap<Cell, u32> = BTreeMap::new();
     let mut statements = Vec::new();
-    for seed in seeds(3000) {
+    for seed in 0..3000 {
         let program = talking_program(seed);
         statements.push(program.kernels.iter().map(|kernel| kernel.stmts.len()).max().unwrap());
         for cell in program.cells {

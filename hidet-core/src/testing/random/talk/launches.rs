@@ -43,7 +43,8 @@ pub(super) fn program(mut rng: Rng, kind: Kind) -> Program {
 
     let once = [Step { kernel: 0, arguments: first.bound }, Step { kernel: 1, arguments: second.bound }];
     let steps = if rng.percent(50) { [once.clone(), once].concat() } else { once.to_vec() };
-    Program { kernels, steps, dims: vec![size.all()], arguments: second.arguments, cells }
+    let (dims, arguments) = (vec![size.all()], second.arguments);
+    Program { kernels, steps, dims, arguments, cells, ..Program::default() }
 }
 
 impl Talk {

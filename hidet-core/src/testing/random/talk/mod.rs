@@ -95,7 +95,7 @@ fn one_kernel(mut rng: Rng, kind: Kind) -> Program {
         dims: vec![size.all()],
         arguments: talk.arguments,
         cells: talk.cells,
-        expected: Vec::new(),
+        ..Program::default()
     }
 }
 
