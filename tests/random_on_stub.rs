@@ -9,8 +9,10 @@ use std::process::Command;
 const DRIVER: &str = include_str!("../hidet-core/tests/stub/driver.c");
 const NVRTC: &str = include_str!("../hidet-core/tests/stub/nvrtc.c");
 
-/// What the command says of nine programs, and its exit code.
-fn check(case: &str, variable: &str, number: &str) -> (String, i32) {
+const NINE: &str = "--count 9 --shrink 0";
+
+/// What the command says of programs, and its exit code.
+fn check(case: &str, more: &str, variable: &str, number: &str) -> (String, i32) {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(case);
     std::fs::create_dir_all(&folder).unwrap();
     for (name, source) in [("libcuda.so", DRIVER), ("libnvrtc.so", NVRTC)] {
@@ -20,7 +22,7 @@ fn check(case: &str, variable: &str, number: &str) -> (String, i32) {
         let status = command.args(["-shared", "-fPIC", "-O1", "-w", "-o"]).arg(folder.join(name)).arg(&file).status();
         assert!(status.unwrap().success());
     }
-    let arguments = "check --device cuda --only random --family kernel --count 9 --seed 1 --limit 2";
+    let arguments = format!("check --device cuda --only random --family kernel --seed 1 --limit 2 {more}");
     let output = Command::new(env!("CARGO_BIN_EXE_hidet"))
         .args(arguments.split(' '))
         .env("LD_LIBRARY_PATH", &folder)
@@ -41,23 +43,36 @@ fn differ(text: &str, how: &str) -> usize {
 
 #[test]
 fn what_a_gpu_leaves_undone_differs() {
-    let (text, code) = check("random_nothing", "HIDET_STUB_READS_NOT", "1");
+    let (text, code) = check("random_nothing", NINE, "HIDET_STUB_READS_NOT", "1");
     assert_eq!((differ(&text, "must be"), code), (9, 1), "{text}");
 }
 
 #[test]
 fn a_lost_context_costs_one_program() {
-    let (text, code) = check("random_fault", "HIDET_STUB_FAULT", "4");
+    let (text, code) = check("random_fault", NINE, "HIDET_STUB_FAULT", "4");
     // Every fourth launch of a process.
     assert_eq!((differ(&text, "CUDA_ERROR_ILLEGAL_ADDRESS"), differ(&text, "must be"), code), (2, 7, 1), "{text}");
 }
 
 #[test]
 fn an_endless_kernel_costs_one_program() {
-    let (text, code) = check("random_hang", "HIDET_STUB_HANG", "5");
+    let (text, code) = check("random_hang", NINE, "HIDET_STUB_HANG", "5");
     assert_eq!(
         (differ(&text, "hung: it had not ended after 2 s"), differ(&text, "must be"), code),
         (1, 8, 1),
         "{text}"
     );
+}
+
+#[test]
+fn what_differs_is_made_smaller_and_becomes_a_filetest() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("random_shrunk");
+    let more = format!("--count 1 --shrink 300 --shrunk {}", folder.display());
+    let (text, code) = check("random_smaller", &more, "HIDET_STUB_READS_NOT", "1");
+    assert_eq!(code, 1, "{text}");
+    let test = std::fs::read_to_string(folder.join("kernel_1.hir")).unwrap();
+    let kernel = test.split("; test: run\n").nth(1).and_then(|rest| rest.split("; ----\n").next()).unwrap();
+    // What is left is one store to what the stub leaves as it was.
+    assert!(kernel.matches("store").count() == 1 && kernel.lines().count() < 12, "{test}");
+    assert!(test.contains("; arg @y = unset") && test.contains("\n@y ="), "{test}");
 }

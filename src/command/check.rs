@@ -5,6 +5,7 @@ use crate::check::random;
 use clap::{Args, ValueEnum};
 use hidet::ir::Arch;
 use hidet::prelude::*;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Where to run.
@@ -34,6 +35,12 @@ pub struct Check {
     /// Seconds that a random program may take on a GPU.
     #[arg(long, default_value_t = 15)]
     limit: u64,
+    /// Seconds that each of the first five differences may take to be made smaller.
+    #[arg(long, default_value_t = 60)]
+    shrink: u64,
+    /// Write what was made smaller there, as filetests.
+    #[arg(long)]
+    shrunk: Option<PathBuf>,
     /// With the simulated device: compile random programs for that architecture too, such as sm_90a.
     #[arg(long)]
     arch: Option<Arch>,
@@ -63,9 +70,9 @@ impl Check {
         if self.only == Some(Part::Random) {
             return self.random(&device);
         }
-        let alone = [self.count.is_some(), self.seed.is_some(), self.arch.is_some()];
+        let alone = [self.count.is_some(), self.seed.is_some(), self.arch.is_some(), self.shrunk.is_some()];
         if alone.contains(&true) || !self.family.is_empty() {
-            let all = "--count, --seed, --family and --arch";
+            let all = "--count, --seed, --family, --arch and --shrunk";
             return Err(format!("{all} are for random programs: add --only random"));
         }
         let mut passed = true;
@@ -106,6 +113,8 @@ impl Check {
                 families: self.family.iter().map(|name| random::family(name)).collect::<Result<_, _>>()?,
                 arch: self.arch,
                 limit: Duration::from_secs(self.limit),
+                shrink: Duration::from_secs(self.shrink),
+                shrunk: self.shrunk.clone(),
             },
         )
     }

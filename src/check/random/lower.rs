@@ -13,6 +13,21 @@ pub struct Way {
     specialised: bool,
 }
 
+impl std::fmt::Display for Way {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Options { wide_index, checks, contract } = self.options;
+        let words = [
+            (true, "compiled"),
+            (checks, "with checks"),
+            (wide_index, "with wide indices"),
+            (!contract, "without contraction"),
+            (self.specialised, "for its extents"),
+        ];
+        let words: Vec<&str> = words.into_iter().filter_map(|(is, word)| is.then_some(word)).collect();
+        f.write_str(&words.join(" "))
+    }
+}
+
 impl Way {
     /// The way of a seed.
     pub fn of(seed: u64) -> Way {

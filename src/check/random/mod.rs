@@ -3,17 +3,20 @@
 //!
 //! Threads take batches of seeds: each makes its programs, simulates and lowers them ([`program`]) and compiles all their
 //! kernels as one CUDA program ([`compile`]). One thread hands what was compiled to a child process that owns the GPU
-//! ([`runner`], [`child`]) and compares ([`compare`]).
+//! ([`runner`], [`child`]) and compares ([`compare`]). What differs is made smaller ([`shrink`]).
 
 pub mod child;
 mod compare;
 mod compile;
-pub mod families;
+mod families;
+mod filetest;
 mod job;
 mod lower;
 mod oracle;
 mod program;
+mod reduce;
 mod runner;
+mod shrink;
 mod state;
 mod table;
 mod wire;
@@ -24,16 +27,18 @@ use hidet::cuda::nvrtc;
 use hidet::ir::Arch;
 use hidet::prelude::*;
 use job::Ending;
-use program::{Case, Stop};
+use program::{Case, Stage, Stop};
 use runner::{Batch, Runner};
+use shrink::Prober;
 use state::State;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-/// Programs whose kernels are compiled together.
-const TOGETHER: usize = 8;
+/// Programs whose kernels are compiled together: half the time of each by itself, and more gain little.
+const TOGETHER: usize = 16;
 
 /// Batches that wait for the GPU.
 const WAITING: usize = 64;
@@ -50,6 +55,10 @@ pub struct Request {
     pub arch: Option<Arch>,
     /// How long a program may take on a GPU.
     pub limit: Duration,
+    /// How long a difference may take to be made smaller.
+    pub shrink: Duration,
+    /// Where filetests of what was made smaller go.
+    pub shrunk: Option<PathBuf>,
 }
 
 /// Where batches go.
@@ -91,20 +100,29 @@ pub fn run(device: &Device, request: &Request) -> Result<bool, String> {
             drop(target);
         });
     };
-    match (device.as_cuda(), request.arch) {
-        (None, None) => work(Target::Sim),
-        (None, Some(arch)) => nvrtc::expecting(request.count, || work(Target::Compiler(arch))),
+    let prober = match (device.as_cuda(), request.arch) {
+        (None, None) => {
+            work(Target::Sim);
+            Prober { arch: None, runner: None }
+        }
+        (None, Some(arch)) => {
+            nvrtc::expecting(request.count, || work(Target::Compiler(arch)));
+            Prober { arch: Some(arch), runner: None }
+        }
         (Some(context), _) => {
-            let (arch, ordinal) = (context.properties.arch, format!("cuda:{}", context.ordinal));
+            let runner = || Runner::new(&format!("cuda:{}", context.ordinal), request.limit);
+            let arch = context.properties.arch;
             let (to, batches) = sync_channel(WAITING);
             thread::scope(|scope| {
                 let state = &state;
-                scope.spawn(move || run_all(Runner::new(&ordinal, request.limit), batches, state));
+                let runner = runner();
+                scope.spawn(move || run_all(runner, batches, state));
                 nvrtc::expecting(request.count, || work(Target::Gpu(arch, to)));
             });
+            Prober { arch: Some(arch), runner: Some(runner()) }
         }
-    }
-    state.report()
+    };
+    state.report(request, prober)
 }
 
 /// The next batch of cases.
@@ -163,7 +181,7 @@ fn batch(cases: Vec<Case>, arch: Arch, state: &State) -> (Vec<Case>, Batch) {
     match compile(&sources.iter().flatten().collect::<Vec<_>>(), arch) {
         Ok(image) => (kept, Batch { image, jobs }),
         Err(why) if kept.len() == 1 => {
-            kept.into_iter().for_each(|case| state.end(case, Err(Stop::Different(format!("NVRTC: {why}")))));
+            kept.into_iter().for_each(|case| state.end(case, Err(Stop::Different(Stage::Compiler, why.clone()))));
             (Vec::new(), Batch::default())
         }
         // One of them is to blame: each half by itself, and what compiles of both together.
@@ -207,8 +225,8 @@ mod tests {
 
     #[test]
     fn random_programs_are_the_same_on_the_simulated_device() {
-        let (families, limit) = (Vec::new(), Duration::ZERO);
-        let request = Request { count: 60, seed: 1, families, arch: None, limit };
+        let (families, limit, shrink) = (Vec::new(), Duration::ZERO, Duration::ZERO);
+        let request = Request { count: 60, seed: 1, families, arch: None, limit, shrink, shrunk: None };
         assert_eq!(run(&Device::sim(), &request), Ok(true));
     }
 

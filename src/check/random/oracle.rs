@@ -29,14 +29,22 @@ pub fn verify(program: &Program) -> Result<(), String> {
     Ok(())
 }
 
-/// Runs a program with these kernels in place of its own: the contents of its tensors, or the first words of a report.
-pub fn run(program: &Program, kernels: &[Function], seed: u64, mode: Mode) -> Result<Contents, String> {
+fn options(seed: u64, mode: Mode) -> sim::Options {
     let options = match mode {
         Mode::Checked => sim::Options { counters: false, ..sim::Options::default() },
         Mode::Fast => sim::Options::fast(),
     };
-    let options = sim::Options { seed, threads: Some(1), ..options };
-    let memories = memories(program, mode)?;
+    sim::Options { seed, threads: Some(1), ..options }
+}
+
+/// Runs a program with these kernels in place of its own: the memory of its tensors, or the first words of a report.
+pub fn memories_after(
+    program: &Program,
+    kernels: &[Function],
+    seed: u64,
+    mode: Mode,
+) -> Result<Vec<Option<Arc<Memory>>>, String> {
+    let (memories, options) = (memories(program, mode)?, options(seed, mode));
     for step in &program.steps {
         let kernel = kernels.get(step.kernel).ok_or("a launch of no kernel")?;
         let mut arguments = sim::Arguments { dims: program.dims.clone(), ..sim::Arguments::default() };
@@ -51,6 +59,12 @@ pub fn run(program: &Program, kernels: &[Function], seed: u64, mode: Mode) -> Re
         }
         sim::run(kernel, &arguments, &options).map_err(|failure| reason(&failure))?;
     }
+    Ok(memories)
+}
+
+/// The same: the contents of its tensors.
+pub fn run(program: &Program, kernels: &[Function], seed: u64, mode: Mode) -> Result<Contents, String> {
+    let memories = memories_after(program, kernels, seed, mode)?;
     let content = |memory: &Arc<Memory>| {
         let mut bytes = vec![0; memory.len()];
         memory.read(0, &mut bytes);

@@ -32,20 +32,47 @@ pub struct Case {
     pub wanted: Contents,
 }
 
+/// Where something differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The simulated device, from what the host computed.
+    Host,
+    /// Lowering fails, or what it gives has other results.
+    Lowering,
+    /// The simulated device, from itself in another order.
+    Order,
+    /// There is no CUDA text, or NVRTC refuses it.
+    Compiler,
+    /// The GPU.
+    Gpu,
+}
+
+impl std::fmt::Display for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Stage::Host => "simulated, against the host",
+            Stage::Lowering => "simulated, lowered",
+            Stage::Order => "simulated, in another order",
+            Stage::Compiler => "compiler",
+            Stage::Gpu => "GPU",
+        })
+    }
+}
+
 /// Why a case goes no further.
 #[derive(Clone, Debug)]
 pub enum Stop {
     /// It is faulty: the first words of why.
     Discarded(String),
-    /// Something differs that must not.
-    Different(String),
+    /// Something differs that must not, and what.
+    Different(Stage, String),
 }
 
 impl From<Stop> for Fate {
     fn from(stop: Stop) -> Fate {
         match stop {
             Stop::Discarded(why) => Fate::Discarded(why),
-            Stop::Different(_) => Fate::Different,
+            Stop::Different(..) => Fate::Different,
         }
     }
 }
@@ -57,6 +84,13 @@ impl Case {
         Case { family, seed, program, way: Way::of(seed), lowered: Vec::new(), wanted: Vec::new() }
     }
 
+    /// Another program in its place, a smaller one, of which the host knows nothing.
+    pub fn with(&self, program: Program) -> Case {
+        let program = Program { expected: Vec::new(), ..program };
+        let (lowered, wanted) = (Vec::new(), Vec::new());
+        Case { family: self.family, seed: self.seed, program, way: self.way.clone(), lowered, wanted }
+    }
+
     /// Runs it on the simulated device as it was written and lowered. `thorough`: under other orders of the scheduler too,
     /// and the lowered kernels with all checkers.
     pub fn simulate(&mut self, thorough: bool) -> Result<(), Stop> {
@@ -64,23 +98,19 @@ impl Case {
         oracle::verify(program).map_err(Stop::Discarded)?;
         let run = |kernels: &[Function], order: u64, mode| oracle::run(program, kernels, self.seed ^ order, mode);
         let written = run(&program.kernels, 0, oracle::Mode::Checked).map_err(Stop::Discarded)?;
+        let different = |stage: Stage| move |what: String| Stop::Different(stage, what);
         // The host has computed tensors in another way; where it has not, there is nothing to compare.
-        if let Some(told) = difference(program, &program.expected, &written) {
-            return Err(Stop::Different(format!("the simulated device against the host: {told}")));
-        }
-        let different = |what: &str, why: String| Stop::Different(format!("{what}: {why}"));
-        self.lowered = self.way.lower(program).map_err(|why| different("lowering", why))?;
-        let lowered = run(&self.lowered, 0, oracle::Mode::Fast).map_err(|why| different("lowered", why))?;
+        let host = difference(program, &program.expected, &written);
+        host.map_or(Ok(()), |what| Err(different(Stage::Host)(what)))?;
+        self.lowered = self.way.lower(program).map_err(different(Stage::Lowering))?;
+        let lowered = run(&self.lowered, 0, oracle::Mode::Fast).map_err(different(Stage::Lowering))?;
         // Contraction rounds differently by design.
-        let written = if self.way.options.contract && written != lowered { lowered.clone() } else { written };
-        if let Some(told) = difference(program, &written, &lowered) {
-            return Err(different("lowered, on the simulated device", told));
-        }
+        let changed = (!self.way.options.contract).then(|| difference(program, &written, &lowered)).flatten();
+        changed.map_or(Ok(()), |what| Err(different(Stage::Lowering)(what)))?;
         for order in ORDERS.into_iter().filter(|_| thorough) {
-            let again = run(&self.lowered, order, oracle::Mode::Checked).map_err(|why| different("lowered", why))?;
-            if let Some(told) = difference(program, &lowered, &again) {
-                return Err(different("under another order of the scheduler", told));
-            }
+            let again = run(&self.lowered, order, oracle::Mode::Checked).map_err(different(Stage::Lowering))?;
+            let changed = difference(program, &lowered, &again);
+            changed.map_or(Ok(()), |what| Err(different(Stage::Order)(what)))?;
         }
         self.wanted = lowered;
         Ok(())
@@ -88,13 +118,13 @@ impl Case {
 
     /// The CUDA text of its kernels, the number `index` of a batch.
     pub fn sources(&self, index: usize, arch: Arch) -> Result<Vec<Source>, Stop> {
-        compile::sources(&self.lowered, index, arch).map_err(|why| Stop::Different(format!("CUDA text: {why}")))
+        compile::sources(&self.lowered, index, arch).map_err(|why| Stop::Different(Stage::Compiler, why))
     }
 
     /// What a child needs to run it.
     pub fn job(&self, sources: &[Source]) -> Result<Job, Stop> {
         let sources: Vec<&Source> = sources.iter().collect();
-        Job::new(&self.program, &self.lowered, &sources).map_err(|why| Stop::Different(format!("launch: {why}")))
+        Job::new(&self.program, &self.lowered, &sources).map_err(|why| Stop::Different(Stage::Compiler, why))
     }
 
     /// An error where the program is faulty after all: under some order of the scheduler a checker reports, or it has another
@@ -119,6 +149,6 @@ impl Case {
                 Err(why) => Some(why),
             },
         };
-        told.map_or(Ok(()), |told| Err(Stop::Different(told)))
+        told.map_or(Ok(()), |told| Err(Stop::Different(Stage::Gpu, told)))
     }
 }

@@ -1,14 +1,15 @@
 //! What a run has found so far, shared by its threads.
 
 use super::families::FAMILIES;
-use super::program::{Case, Stop};
+use super::program::{Case, Stage, Stop};
+use super::shrink::Prober;
 use super::table::{Fate, Tally};
-use hidet::ir::text;
+use super::{Request, filetest};
 use std::io::{IsTerminal, Write, stderr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Differences that are told with their programs.
+/// Differences that are made smaller and told with their programs.
 const SHOWN: usize = 5;
 
 /// How often progress is told where nobody watches.
@@ -28,9 +29,15 @@ pub struct State {
 struct Inner {
     tally: Tally,
     done: usize,
-    differences: Vec<(Case, String)>,
+    differences: Vec<(Case, Different)>,
     trouble: Option<String>,
     told: Duration,
+}
+
+/// What differs in a program.
+struct Different {
+    stage: Stage,
+    what: String,
 }
 
 impl State {
@@ -49,7 +56,7 @@ impl State {
         inner.done += 1;
         let (fate, told) = match how {
             Ok(()) => (Fate::Equal, None),
-            Err(Stop::Different(what)) => (Fate::Different, Some(what)),
+            Err(Stop::Different(stage, what)) => (Fate::Different, Some(Different { stage, what })),
             Err(Stop::Discarded(why)) => (Fate::Discarded(why), None),
         };
         inner.tally.add(case.family, &case.program.cells, &fate);
@@ -81,17 +88,26 @@ impl State {
         let _ = stderr().flush();
     }
 
-    /// Prints what was found; whether all is well.
-    pub fn report(self) -> Result<bool, String> {
+    /// Prints what was found, the first differences smaller than they were found; whether all is well.
+    pub fn report(self, request: &Request, mut prober: Prober) -> Result<bool, String> {
         let took = self.since.elapsed();
         if stderr().is_terminal() {
             let _ = write!(stderr(), "\r\x1b[K");
         }
         let inner = self.inner.into_inner().unwrap_or_else(PoisonError::into_inner);
         println!("\n{}", inner.tally.text(took));
-        for (case, what) in inner.differences.iter().take(SHOWN) {
-            println!("{}", title(case, what));
-            case.program.kernels.iter().for_each(|kernel| println!("{}", text::print(kernel)));
+        for (case, different) in inner.differences.iter().take(SHOWN) {
+            let smaller = prober.shrink(case, different.stage, Instant::now() + request.shrink);
+            let smaller = filetest::text(&smaller, &title(case, different));
+            match &request.shrunk {
+                None => println!("{smaller}"),
+                Some(folder) => {
+                    let path = folder.join(format!("{}_{}.hir", FAMILIES[case.family].name, case.seed));
+                    let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, &smaller));
+                    written.map_err(|error| format!("{}: {error}\n{smaller}", path.display()))?;
+                    println!("{}\n{smaller}", path.display());
+                }
+            }
         }
         let (compared, differ) = (inner.tally.compared(), inner.differences.len());
         println!("{compared} programs compared in {:.0} s, {differ} differ", took.as_secs_f64());
@@ -104,9 +120,9 @@ impl State {
 }
 
 /// Which program differs, and where.
-fn title(case: &Case, what: &str) -> String {
+fn title(case: &Case, Different { stage, what }: &Different) -> String {
     let family = FAMILIES[case.family].name;
-    let cells: Vec<String> = case.program.cells.iter().map(ToString::to_string).collect();
-    let cells = if cells.is_empty() { String::new() } else { format!("\n    {}", cells.join("\n    ")) };
-    format!("DIFFERENT: --family {family} --seed {} --count 1: {what}{cells}\n    {:?}", case.seed, case.way)
+    let cells: String = case.program.cells.iter().map(|cell| format!("\n    {cell}")).collect();
+    let compiled = case.way.to_string();
+    format!("DIFFERENT ({stage}): --family {family} --seed {} --count 1: {what}\n    {compiled}{cells}", case.seed)
 }
