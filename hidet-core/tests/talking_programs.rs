@@ -1,4 +1,4 @@
-//! Random programs in which threads talk to each other: valid, the same in text, without a fault on the simulated
+//! Random programs in which threads talk to each other, and such of integers at the edges of their types: valid, the same in text, without a fault on the simulated
 //! device, the same under every seed of its scheduler and after every pass; and every kind of communication occurs.
 //!
 //! `HIDET_SEEDS=10000 cargo test -p hidet-core --test talking_programs` runs as many, beginning with `HIDET_SEED` (0).
@@ -10,7 +10,7 @@ use hidet_core::cuda::nvrtc;
 use hidet_core::ir::{Access, Arch, Function, Param, text, verify};
 use hidet_core::passes::{Options, lower, lower_with};
 use hidet_core::sim::{self, Memory};
-use hidet_core::testing::random::{Argument, Cell, Program, talking_program};
+use hidet_core::testing::random::{Argument, Cell, Program, numbers_program, talking_program};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -70,8 +70,7 @@ fn shown(program: &Program) -> String {
 
 #[test]
 fn they_are_valid_and_survive_the_text_form() {
-    for seed in seeds(500) {
-        let program = talking_program(seed);
+    for (seed, program) in seeds(500).flat_map(|seed| [(seed, talking_program(seed)), (seed, numbers_program(seed))]) {
         for kernel in &program.kernels {
             if let Err(problems) = verify::verify(kernel) {
                 panic!("seed {seed}: {problems:?}\n{}", text::print_with_spans(kernel));
@@ -113,8 +112,7 @@ fn every_kind_of_communication_occurs() {
 }
 
 /// A fault under some seed of the scheduler, and any other result.
-fn check(seed: u64) -> Result<(), (bool, String)> {
-    let program = talking_program(seed);
+fn check(seed: u64, program: Program) -> Result<(), (bool, String)> {
     let mut results = Vec::new();
     for order in 0..3 {
         let options = sim::Options { seed: order * 1000 + seed, threads: Some(1), ..sim::Options::default() };
@@ -154,7 +152,7 @@ fn check(seed: u64) -> Result<(), (bool, String)> {
 #[test]
 fn they_are_free_of_races_and_passes_keep_their_meaning() {
     let all: Vec<(u64, Result<(), (bool, String)>)> =
-        seeds(300).into_par_iter().map(|seed| (seed, check(seed))).collect();
+        seeds(300).into_par_iter().map(|seed| (seed, check(seed, talking_program(seed)))).collect();
     let mut faulty: BTreeMap<String, u32> = BTreeMap::new();
     let mut wrong = Vec::new();
     for (seed, result) in &all {
@@ -177,6 +175,15 @@ fn they_are_free_of_races_and_passes_keep_their_meaning() {
 }
 
 #[test]
+fn passes_keep_the_numbers() {
+    let failures: Vec<String> = seeds(1000)
+        .into_par_iter()
+        .filter_map(|seed| check(seed, numbers_program(seed)).err().map(|(_, why)| format!("seed {seed}: {why}")))
+        .collect();
+    assert!(failures.is_empty(), "{} programs are wrong\n{}", failures.len(), failures[0]);
+}
+
+#[test]
 fn nvrtc_takes_them() {
     if let Err(missing) = nvrtc::version() {
         assert!(std::env::var_os("CI").is_none(), "on CI, NVRTC must be there: {missing}");
@@ -188,7 +195,8 @@ fn nvrtc_takes_them() {
         .into_par_iter()
         .filter_map(|seed| {
             let options = Options { checks: seed % 40 == 10, wide_index: seed % 40 == 20, contract: true };
-            talking_program(seed).kernels.iter().find_map(|kernel| {
+            let kernels = [talking_program(seed).kernels, numbers_program(seed).kernels].concat();
+            kernels.iter().find_map(|kernel| {
                 let compiled = lower(kernel, &options)
                     .and_then(|lowered| codegen::cuda(&lowered, arch))
                     .and_then(|source| nvrtc::compile(&source, arch));

@@ -13,11 +13,13 @@ mod expr;
 mod inputs;
 mod kernel;
 mod mapping;
+mod numbers;
 mod program;
 mod rng;
 mod stmts;
 mod talk;
 
+pub use numbers::numbers_program;
 pub use program::{Cell, Program, Step};
 pub use talk::{talking_cells, talking_program};
 
