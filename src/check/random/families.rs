@@ -1,6 +1,6 @@
 //! The families of random programs.
 
-use hidet::testing::random::{Program, exact_kernel, talking_program};
+use hidet::testing::random::{Program, exact_kernel, numbers_program, talking_program};
 
 /// Random programs of a kind.
 pub struct Family {
@@ -14,4 +14,5 @@ pub struct Family {
 pub const FAMILIES: &[Family] = &[
     Family { name: "kernel", make: |seed| exact_kernel(seed).into() },
     Family { name: "talk", make: talking_program },
+    Family { name: "numbers", make: numbers_program },
 ];
