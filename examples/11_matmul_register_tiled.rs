@@ -30,9 +30,7 @@ kernel! {
         let b_tile = shared::<f32>([16, 64]);
         let sums = registers::<f32>(own_c().register_layout());
         let (row0, col0) = (block_idx().y * 64, block_idx().x * 64);
-        for (i, j) in own_c().on(thread_id()) {
-            sums[[i, j]] = 0.0;
-        }
+        sums.fill(0.0);
         for k0 in (0..k).step_by(16) {
             for (i, p) in load_a().on(thread_id()) {
                 a_tile[[i, p]] = a.get((row0 + i, k0 + p)) as f32;

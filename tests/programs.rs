@@ -46,6 +46,7 @@ programs! {
     for_mapping_symbolic
     for_ranges
     for_unrolled
+    from_cuda
     fusion
     grid_as_array
     host_values

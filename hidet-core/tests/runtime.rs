@@ -386,6 +386,10 @@ fn resources_and_bare_launches() -> Done {
         resources.to_string(),
         "24 registers, 0 bytes spilled, 256 bytes of shared memory, 512 blocks (512 of 64 warps) a multiprocessor"
     );
+    let mut in_local = resources;
+    in_local.usage.stack = 64;
+    let text = in_local.to_string();
+    assert!(text.contains("0 bytes spilled, 64 bytes of local memory, 256 bytes of shared memory"), "{text}");
     let mut bare = kernel.compiled().bare(&arguments)?.unwrap();
     // SAFETY: the tensors are there.
     assert_eq!(unsafe { bare.launch(bare.context().stream()) }, 0);

@@ -12,9 +12,38 @@ pub fn kernel(tokens: TokenStream) -> TokenStream {
 }
 
 /// A function that kernels call: `#[device] fn gelu(x: Expr<f32>) -> Expr<f32> { .. }`. What works in a kernel works in it.
-/// Values of the device come as `Expr<f32>`, tensors as `View`; a parameter of a plain type, `n: i32`, is known while
-/// building. A function without `#[device]` is plain Rust: it may compute with operators and methods, but comparisons,
-/// control flow on device values, `as` and `[[..]]` need the attribute.
+/// Values of the device come as `Expr<f32>`, tensors as `In<f32, 2>` and its like or `View<f32, 2>`, variables that the
+/// function changes as `&mut Var<f32>`; a parameter of a plain type, `n: i32`, is known while building, and so is a result of
+/// one, which cannot be returned under a condition of the device. A function without `#[device]` is plain Rust: it may compute
+/// with operators and methods, but comparisons, control flow on device values, `as` and `[[..]]` need the attribute.
+///
+/// ```
+/// use hidet::prelude::*;
+///
+/// /// Adds `v` where it is not negative; `v` may be a device value or a number.
+/// #[device]
+/// fn accumulate(sum: &mut Var<f32>, v: impl IntoExpr<f32>) {
+///     let v = v.into_expr();
+///     if v >= 0.0 { *sum += v; }
+/// }
+///
+/// kernel! {
+///     #[launch(grid = 1, block = 1)]
+///     fn total(x: In<f32, [n]>, y: Out<f32, [1]>) {
+///         let mut sum = 0.0;
+///         for i in 0..n { accumulate(&mut sum, x[[i]]); }
+///         accumulate(&mut sum, 0.5f32);
+///         y[[0]] = sum;
+///     }
+/// }
+///
+/// let device = Device::sim();
+/// let mut y = device.empty([1])?;
+/// total().compile(&device)?.launch(&device.tensor(&[1.0, -2.0, 3.0], [3])?, &mut y)?;
+/// assert_eq!(y.to_vec()?, [4.5]);
+/// # Ok::<(), hidet::Error>(())
+/// ```
+///
 /// With hidet under another name: `#[device(crate = path)]`.
 #[proc_macro_attribute]
 pub fn device(attribute: TokenStream, item: TokenStream) -> TokenStream {

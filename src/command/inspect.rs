@@ -123,6 +123,12 @@ fn summary(function: &Function, source: &Source, cubin: &Cubin, arch: Arch, code
     let mut findings = usage.losses.clone();
     if spilled > 0 {
         findings.push(format!("{spilled} bytes of registers are spilled to local memory"));
+    } else if usage.stack > 0 {
+        findings.push(format!(
+            "{} bytes of a thread lie in local memory: an index into a register array is not constant (`unroll` and mappings \
+             make it so)",
+            usage.stack
+        ));
     }
     findings.extend(sass::findings(code));
     for finding in findings {

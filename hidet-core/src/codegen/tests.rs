@@ -248,3 +248,15 @@ fn waits_of_a_kernel_that_may_fault_give_up() {
     assert_eq!(text, "out of bounds: x[[40]] is outside of x, whose shape is [32]");
     compiles(&function);
 }
+
+#[test]
+fn what_an_architecture_lacks_is_told_at_the_kernel() {
+    let mut function = Build::new("k", 32).function;
+    let refused = |function: &Function| cuda(function, Arch { number: 70, specific: false }).unwrap_err().to_string();
+    let why = "kernel `k`: hidet needs a GPU of sm_75 or newer (Turing); this one is sm_70";
+    assert_eq!(refused(&function), format!("{why}\n  --> kernel `k`"));
+    function.place = Span { file: 0, line: 3, column: 5 };
+    assert_eq!(refused(&function), format!("{why}\n  --> src/k.rs:3:5"));
+    let wrong = "sm90".parse::<Arch>().unwrap_err().to_string();
+    assert_eq!(wrong, "`sm90`: not an architecture name; expected e.g. `sm_80` or `sm_90a`");
+}

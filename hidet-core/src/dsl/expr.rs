@@ -28,7 +28,8 @@ impl<T: Element, const N: usize> DeviceType for Vector<T, N> {
 ///
 /// It belongs to the kernel that is being built on this thread and cannot be sent to another.
 ///
-/// Methods have the names and the meaning of Rust's own. Where they differ:
+/// Methods have the names and the meaning of Rust's own; they are listed below. Where they differ, or Rust has what is
+/// missing here:
 ///
 /// | Rust | here |
 /// |---|---|
@@ -38,6 +39,8 @@ impl<T: Element, const N: usize> DeviceType for Vector<T, N> {
 /// | `f32::from_bits(b)` | `Expr::<f32>::from_bits(b)` |
 /// | `x.powi(n)` | `n` is known while building; else `x.powf(n as f32)` |
 /// | `a.hypot(b)` | `(a * a + b * b).sqrt()`, which may overflow |
+/// | `x.cbrt()` | `x.abs().powf(1.0 / 3.0).copysign(x)` |
+/// | `x.exp() / (1.0 + x.exp())` and other functions of your own | a function, `fn sigmoid(x: Expr<f32>) -> Expr<f32> { 1.0 / (1.0 + (-x).exp()) }`; a trait of yours makes it a method |
 /// | `count_ones`, `leading_zeros`, `trailing_zeros`, `reverse_bits` | of 32 and 64 bits alone |
 /// | `x.to_degrees()` | `x * (180.0 / PI)` |
 /// | `x as f32` | in `kernel!` the same; elsewhere `x.to::<f32>()` |

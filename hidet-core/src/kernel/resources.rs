@@ -18,11 +18,16 @@ pub struct Resources {
 }
 
 impl fmt::Display for Resources {
-    /// `40 registers, 0 bytes spilled, 1024 + 65536 bytes of shared memory, 3 blocks (24 of 64 warps) a multiprocessor`
+    /// `40 registers, 0 bytes spilled, 1024 + 65536 bytes of shared memory, 3 blocks (24 of 64 warps) a multiprocessor`; before
+    /// shared memory, `64 bytes of local memory` where register arrays lie there, as their indices are not constant.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Usage { registers, spill_stores, spill_loads, shared, .. } = &self.usage;
+        let Usage { registers, spill_stores, spill_loads, stack, shared, .. } = &self.usage;
         let spilled = spill_stores + spill_loads;
-        write!(f, "{registers} registers, {spilled} bytes spilled, {shared}")?;
+        write!(f, "{registers} registers, {spilled} bytes spilled, ")?;
+        if *stack > 0 {
+            write!(f, "{stack} bytes of local memory, ")?;
+        }
+        write!(f, "{shared}")?;
         if self.dynamic_shared > 0 {
             write!(f, " + {}", self.dynamic_shared)?;
         }

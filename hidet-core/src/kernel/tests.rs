@@ -242,6 +242,8 @@ fn an_extent_no_argument_tells_is_refused_when_compiling() {
     function.dims.push(Dim { name: "depth".to_owned() });
     let error = contract::check_dims(&function).unwrap_err().to_string();
     assert!(error.contains("extent `depth` cannot be told from the arguments"), "{error}");
+    // It was not written anywhere, so its name stands for its place.
+    assert!(error.ends_with(&format!("\n  --> kernel `{}`", function.name)), "{error}");
 }
 
 #[test]

@@ -1,7 +1,11 @@
 //! Tensor cores of a warp group (sm_90a): `wgmma`, asynchronous. All four warps must call together.
 //!
-//! Registers hold d as [`wgmma_accumulator`] and a as [`wgmma_left`] say. In shared memory an operand lies as the layout
-//! of its buffer and the tensor maps that fill it say; [`matrix_layout`] makes layouts that tensor cores can read.
+//! Registers hold d as [`wgmma_accumulator`] and a as [`wgmma_left`] say. With `let of = wgmma_accumulator(128)` the array is
+//! `let acc = registers::<f32>(of.register_layout())`, the operand `&acc[[0, 0]]`, and what a thread holds is stored by
+//! `for (i, j) in of.on(thread_id()) { c[[row0 + i, col0 + j]] = acc[[i, j]]; }`.
+//!
+//! In shared memory an operand lies as the layout of its buffer and the tensor maps that fill it say; [`matrix_layout`] makes
+//! layouts that tensor cores can read.
 
 use super::intrinsic;
 use crate::dsl::address::Address;
