@@ -76,11 +76,8 @@ fn cast_before_less(tokens: TokenStream) -> Option<syn::Error> {
 /// Whether a name is that of a number's type, or of a type parameter in the usual style.
 fn is_number_type(name: &Ident) -> bool {
     let name = name.to_string();
-    let (letter, bits) = name.split_at(name.chars().next().map_or(0, char::len_utf8));
-    match letter {
-        "i" | "u" | "f" => bits == "size" || bits.parse::<u32>().is_ok(),
-        letter => name == "bf16" || (bits.is_empty() && letter.chars().all(char::is_uppercase)),
-    }
+    let of_rust = name.strip_prefix(['i', 'u', 'f']).is_some_and(|bits| bits == "size" || bits.parse::<u32>().is_ok());
+    of_rust || name == "bf16" || (name.chars().count() == 1 && name.chars().all(char::is_uppercase))
 }
 
 /// `#![hidet(crate = path)]`

@@ -56,7 +56,10 @@ fn refused(constructs: &[&str]) {
 #[test]
 fn expressions() {
     works(&[
-        "let a = [1, 2];",
+        "let a = [1, 2]; let b = [n, 4, -1]; let c = [2.0, x[[0]]];",
+        "let mut a = (1, 2.0, n); a.0 += 1; a = (2, 1.0, 3); let (b, c, d) = a;",
+        "let a = match list.len() { 0 | 1 => 2, 3..=4 => 5, _ => 6 };",
+        "let a = if n > 1 { if n > 2 { return } else { return } } else { 1 };",
         "let mut a = 1; a = 2;",
         "let a = 1 + 2 * 3 - 4 / 5 % 6;",
         "let a = 1 & 2 | 3 ^ 4 << 5 >> 6;",
@@ -158,6 +161,9 @@ fn expressions() {
         "let a = n > 1 && { return; true };",
         "loop { let a = n > 1 || { break; true }; }",
         "let a = builtin # x;",
+        "let a = n as u32 < 4;",
+        "let a = { f(n as i64 << 4) };",
+        "let a = n as \u{e9} < 4;",
     ]);
 }
 
