@@ -151,7 +151,7 @@ impl Target {
         let binary = Binary::of(Cache::global(), function, self.arch, &Default::default()).map_err(say)?;
         conditions(Cache::global(), function).map_err(say)?;
         if let Some(context) = self.gpu() {
-            Module::load(context, &binary.cubin, &binary.source.entry).map_err(say)?;
+            Module::load(context, &binary.cubin, &function.name, &binary.source.entry).map_err(say)?;
         }
         Ok(binary.origin)
     }
@@ -199,7 +199,7 @@ fn phases(target: &Target) -> Outcome {
     timed("NVRTC, to PTX", || nvrtc::ptx(&source, target.arch))?;
     let cubin = timed("NVRTC, to machine code", || nvrtc::compile(&source, target.arch))?;
     if let Some(context) = target.gpu() {
-        timed("load", || Module::load(context, &cubin, &source.entry))?;
+        timed("load", || Module::load(context, &cubin, &function.name, &source.entry))?;
     }
     Ok(())
 }

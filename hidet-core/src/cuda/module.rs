@@ -56,14 +56,14 @@ pub struct Launch {
 }
 
 impl Module {
-    /// Loads a cubin and finds its kernel.
-    pub fn load(context: &'static Context, cubin: &Cubin, entry: &str) -> Result<Module> {
+    /// Loads a cubin and finds its kernel, of that name in messages and that entry in the cubin.
+    pub fn load(context: &'static Context, cubin: &Cubin, name: &str, entry: &str) -> Result<Module> {
         let missing = || context.error("a kernel without a name");
-        Module::load_all(context, cubin, &[entry])?.pop().ok_or_else(missing)
+        Module::load_all(context, cubin, &[(name, entry)])?.pop().ok_or_else(missing)
     }
 
-    /// Loads a cubin and finds kernels of it, in that order.
-    pub fn load_all(context: &'static Context, cubin: &Cubin, entries: &[&str]) -> Result<Vec<Module>> {
+    /// Loads a cubin and finds kernels of it, in that order: their names in messages and their entries in the cubin.
+    pub fn load_all(context: &'static Context, cubin: &Cubin, kernels: &[(&str, &str)]) -> Result<Vec<Module>> {
         let _entered = context.enter()?;
         let driver = context.driver;
         let mut image = Image { context, module: std::ptr::null_mut() };
@@ -73,24 +73,24 @@ impl Module {
         if matches!(status, 200 | 209 | 222 | 218) {
             let (major, minor) = nvrtc::version().unwrap_or_default();
             let driver_version = version_name(driver.version);
-            let entry = entries.first().copied().unwrap_or_default();
+            let (name, _) = kernels.first().copied().unwrap_or_default();
             return Err(context.error(format!(
-                "`{entry}`, compiled by NVRTC {major}.{minor}, is refused by the driver (CUDA {driver_version}): {}; where \
+                "`{name}`, compiled by NVRTC {major}.{minor}, is refused by the driver (CUDA {driver_version}): {}; where \
                  NVRTC is the newer of the two, update the driver or use an older NVRTC",
                 driver.describe(status)
             )));
         }
         context.check("loading the kernel", status)?;
         let image = Arc::new(image);
-        let find = |entry: &&str| {
-            let name = CString::new(*entry).map_err(|_| context.error("the name of the kernel holds a NUL"))?;
+        let find = |(name, entry): &(&str, &str)| {
+            let entry = CString::new(*entry).map_err(|_| context.error("the name of the kernel holds a NUL"))?;
             let mut function = std::ptr::null_mut();
-            // SAFETY: the module was loaded; the name ends with NUL.
-            let status = unsafe { (driver.cuModuleGetFunction)(&mut function, image.module, name.as_ptr()) };
+            // SAFETY: the module was loaded; the entry ends with NUL.
+            let status = unsafe { (driver.cuModuleGetFunction)(&mut function, image.module, entry.as_ptr()) };
             context.check("finding the kernel", status)?;
-            Ok(Module { context, name: context.name_of(&Arc::from(*entry)), function, _image: image.clone() })
+            Ok(Module { context, name: context.name_of(&Arc::from(*name)), function, _image: image.clone() })
         };
-        entries.iter().map(find).collect()
+        kernels.iter().map(find).collect()
     }
 
     /// Allows the kernel that many bytes of dynamic shared memory.

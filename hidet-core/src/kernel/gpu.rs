@@ -49,7 +49,7 @@ impl Instance {
     ) -> Result<Instance> {
         let options = passes::Options { wide_index, checks: options.checks, contract: options.contract };
         let Binary { source, cubin, .. } = Binary::of(Cache::global(), function, context.properties.arch, &options)?;
-        let module = Module::load(context, &cubin, &source.entry)?;
+        let module = Module::load(context, &cubin, &function.name, &source.entry)?;
         // What each launch needs is known for constants alone; allowing all costs nothing.
         if source.dynamic_shared != IndexExpr::Const(0) {
             module.allow_shared(context.properties.shared_per_block)?;

@@ -191,7 +191,7 @@ int cuMemcpyPeerAsync(addr to, int* a, addr from, int* b, size_t n, Stream* s) {
 }
 int cuMemsetD8Async(addr to, unsigned char b, size_t n, Stream* s) { ALIVE; return ask(s, (Op){.kind = SET, .to = to, .from = b, .bytes = n}); }
 int cuModuleLoadData(void** m, const void* image) { ALIVE; *m = &dead; return memcmp(image, "\177ELF", 4) ? 200 : 0; }
-int cuModuleGetFunction(void** f, void* m, const char* name) { *f = &dead; return !fast && strcmp(name, "scale") ? 500 : 0; }
+int cuModuleGetFunction(void** f, void* m, const char* name) { *f = &dead; return !fast && strcmp(name, "scale_") ? 500 : 0; }
 int cuModuleUnload(void* m) { return 0; }
 int cuFuncSetAttribute(void* f, int a, int v) { return 0; }
 int cuOccupancyMaxActiveBlocksPerMultiprocessor(int* n, void* f, int threads, size_t shared) { *n = 2048 / threads; return 0; }

@@ -43,7 +43,8 @@ pub fn run(context: &'static Context) -> Result<bool, String> {
         // SAFETY: the image came from NVRTC by way of a pipe, whole.
         let cubin = unsafe { Cubin::from_image(image.to_vec()) };
         let entries: Vec<&str> = jobs.iter().flat_map(|job| &job.calls).map(|call| call.entry.as_str()).collect();
-        let modules = Module::load_all(context, &cubin, &entries);
+        let kernels: Vec<(&str, &str)> = entries.iter().map(|entry| (*entry, *entry)).collect();
+        let modules = Module::load_all(context, &cubin, &kernels);
         let modules = modules.map(|modules| entries.iter().copied().zip(modules).collect::<HashMap<_, _>>());
         for job in &jobs {
             let ending = match &modules {
