@@ -129,12 +129,13 @@ pub fn run(device: &Device, request: &Request) -> Result<bool, String> {
 fn take(request: &Request, next: &AtomicUsize) -> Option<Vec<Case>> {
     let first = next.fetch_add(TOGETHER, Relaxed);
     let numbers = first..request.count.min(first.saturating_add(TOGETHER));
+    // Each family gets seeds one after the other, as its kinds of programs may follow from remainders of them.
     let case = |number: usize| {
-        let family = match request.families.as_slice() {
-            [] => number % FAMILIES.len(),
-            families => families[number % families.len()],
+        let (turn, family) = match request.families.as_slice() {
+            [] => (number / FAMILIES.len(), number % FAMILIES.len()),
+            families => (number / families.len(), families[number % families.len()]),
         };
-        Case::new(family, request.seed.wrapping_add(number as u64))
+        Case::new(family, request.seed.wrapping_add(turn as u64))
     };
     (!numbers.is_empty()).then(|| numbers.map(case).collect())
 }
@@ -228,6 +229,21 @@ mod tests {
         let (families, limit, shrink) = (Vec::new(), Duration::ZERO, Duration::ZERO);
         let request = Request { count: 60, seed: 1, families, arch: None, limit, shrink, shrunk: None };
         assert_eq!(run(&Device::sim(), &request), Ok(true));
+    }
+
+    #[test]
+    fn every_family_gets_seeds_one_after_the_other() {
+        let (families, limit, shrink) = (Vec::new(), Duration::ZERO, Duration::ZERO);
+        let request = Request { count: 60, seed: 7, families, arch: None, limit, shrink, shrunk: None };
+        let next = AtomicUsize::new(0);
+        let all: Vec<(usize, u64)> =
+            std::iter::from_fn(|| take(&request, &next)).flatten().map(|case| (case.family, case.seed)).collect();
+        assert_eq!(all.len(), 60);
+        for family in 0..FAMILIES.len() {
+            let seeds: Vec<u64> = all.iter().filter(|(of, _)| *of == family).map(|(_, seed)| *seed).collect();
+            assert!(seeds.len() >= 60 / FAMILIES.len());
+            assert!(seeds.iter().copied().eq((7..).take(seeds.len())), "{seeds:?}");
+        }
     }
 
     #[test]
