@@ -81,15 +81,21 @@ fn float_call(name: &str, scalar: Scalar, operands: &[&Expr]) -> Expr {
     call(&math(name, scalar), operands)
 }
 
-/// An operation on one scalar; `None` where the type has none.
-pub fn unary(op: UnaryOp, scalar: Scalar, a: &Expr) -> Option<Expr> {
+/// Whether C++ computes with signed integers of the type itself, whose overflow it leaves undefined. Smaller ones are
+/// computed as `int`, which is wide enough.
+fn overflows(scalar: Scalar) -> bool {
+    matches!(scalar, Scalar::I32 | Scalar::I64)
+}
+
+/// An operation on one scalar; `exact` says that it is proved not to overflow. `None` where the type has none.
+pub fn unary(op: UnaryOp, scalar: Scalar, a: &Expr, exact: bool) -> Option<Expr> {
     use UnaryOp::*;
     if scalar.is_float() && !scalar.has_arithmetic() {
         return None;
     }
     let name = match op {
         Neg if small(scalar) => return Some(call(&format!("{scalar}_neg"), &[a])),
-        Neg if matches!(scalar, Scalar::I32 | Scalar::I64) => {
+        Neg if overflows(scalar) && !exact => {
             return Some(call("wrapping_sub", &[&Expr::atom(if scalar == Scalar::I64 { "0ll" } else { "0" }), a]));
         }
         Neg if scalar != Scalar::Bool => {
@@ -144,9 +150,9 @@ pub fn unary(op: UnaryOp, scalar: Scalar, a: &Expr) -> Option<Expr> {
     Some(float_call(name, scalar, &[a]))
 }
 
-/// An operation on two scalars of one type; `position` says that the integers count places in memory and so do not
-/// overflow. `None` where the type has none.
-pub fn binary(op: BinaryOp, scalar: Scalar, a: &Expr, b: &Expr, position: bool) -> Option<Expr> {
+/// An operation on two scalars of one type; `exact` says that it is proved not to overflow. `None` where the type has
+/// none.
+pub fn binary(op: BinaryOp, scalar: Scalar, a: &Expr, b: &Expr, exact: bool) -> Option<Expr> {
     use BinaryOp::*;
     if scalar == Scalar::Bool {
         return match op {
@@ -169,9 +175,8 @@ pub fn binary(op: BinaryOp, scalar: Scalar, a: &Expr, b: &Expr, position: bool) 
         };
     }
     let float = scalar.is_float();
-    let wraps = matches!(scalar, Scalar::I32 | Scalar::I64) && !position;
     let expr = match op {
-        Add | Sub | Mul if wraps => call(&format!("wrapping_{}", op.name()), &[a, b]),
+        Add | Sub | Mul | Div | Rem if overflows(scalar) && !exact => call(&format!("wrapping_{}", op.name()), &[a, b]),
         // Small unsigned factors would overflow as `int`.
         Mul if scalar == Scalar::U16 => {
             Expr { text: format!("1u * {} * {}", a.within(UNARY), b.within(UNARY)), level: MUL }
@@ -184,6 +189,8 @@ pub fn binary(op: BinaryOp, scalar: Scalar, a: &Expr, b: &Expr, position: bool) 
         Rem => infix(a, "%", b, MUL),
         Min | Max if float => float_call(if op == Min { "fmin" } else { "fmax" }, scalar, &[a, b]),
         Min | Max => call(op.name(), &[a, b]),
+        // C++ leaves shifts of negative numbers undefined.
+        Shl if scalar.is_signed_int() => call("wrapping_shl", &[a, b]),
         Pow if float => float_call("pow", scalar, &[a, b]),
         Atan2 if float => float_call("atan2", scalar, &[a, b]),
         And | Or | Xor | Shl | Shr if !float => {

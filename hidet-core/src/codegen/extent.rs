@@ -1,7 +1,7 @@
-//! Extents as C++, of the dims among the kernel's parameters. Where one may go beyond `int`, it is `long long`.
+//! Extents as C++, of the dims among the kernel's parameters. Where a part of one may go beyond `int`, it is `long long`.
 
 use super::expr::Expr;
-use crate::passes::bounds::needs_i64;
+use crate::passes::bounds::fits_i32;
 use hidet_mapping::{Arith, IndexExpr};
 
 /// Writes extents as C++.
@@ -10,9 +10,9 @@ struct TextArith<'a> {
     long: bool,
 }
 
-/// The text of an extent, which may be known to fit `int`; the names are those of the dims.
-pub fn text(extent: &IndexExpr, fits: bool, dims: &[String]) -> Expr {
-    extent.emit(&mut TextArith { dims, long: needs_i64(extent, fits) })
+/// The text of an extent; the names are those of the dims.
+pub fn text(extent: &IndexExpr, dims: &[String]) -> Expr {
+    extent.emit(&mut TextArith { dims, long: !fits_i32(extent) })
 }
 
 impl TextArith<'_> {

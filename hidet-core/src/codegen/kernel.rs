@@ -5,6 +5,7 @@ use super::extent;
 use super::inline::{self, Uses};
 use super::memory::{self, Shared};
 use super::names::{Names, Word};
+use super::restrict::may_restrict;
 use super::site::Message;
 use super::writer::Writer;
 use super::{Parameter, Site, Source, fault, leave, prelude, types};
@@ -163,7 +164,8 @@ impl<'a> Generator<'a> {
                     let Buffer { name, elem, .. } = &function.buffers[*buffer];
                     let name = self.names.source(name, Word::Tensor);
                     let constant = if *access == Access::In { "const " } else { "" };
-                    text.push(format!("{constant}{}* __restrict__ {name}", types::scalar(*elem)));
+                    let promise = if may_restrict(function, *buffer, *access) { " __restrict__" } else { "" };
+                    text.push(format!("{constant}{}*{promise} {name}", types::scalar(*elem)));
                     self.buffers[*buffer] = name;
                     parameters.push(Parameter::Tensor(*buffer));
                 }
@@ -189,14 +191,14 @@ impl<'a> Generator<'a> {
         }
         if reports {
             let name = self.names.own(Word::Report);
-            text.push(format!("hidet_report* __restrict__ {name}"));
+            text.push(format!("hidet_report* {name}"));
             self.report = Some(name);
             parameters.push(Parameter::Report);
         }
         let launch = &function.launch;
         if launch.cooperative {
             let name = self.names.own(Word::GridBarrier);
-            text.push(format!("unsigned* __restrict__ {name}"));
+            text.push(format!("unsigned* {name}"));
             self.grid_barrier = Some(name);
             parameters.push(Parameter::GridBarrier);
         }
@@ -235,7 +237,7 @@ impl<'a> Generator<'a> {
             }
         }
         let dims = self.dims.clone();
-        let dim = |extent: &IndexExpr| extent::text(extent, true, &dims).within(2);
+        let dim = |extent: &IndexExpr| extent::text(extent, &dims).within(2);
         shared.declare(function, &mut self.names, &self.buffers, &dim, &mut self.out);
         Ok(())
     }
@@ -279,7 +281,7 @@ impl<'a> Generator<'a> {
 
     /// The text of an extent of a tensor.
     pub(super) fn extent(&self, extent: &IndexExpr) -> Expr {
-        extent::text(extent, false, &self.dims)
+        extent::text(extent, &self.dims)
     }
 
     /// The number of a place at which that may be reported.

@@ -40,7 +40,6 @@ impl Generator<'_> {
             op => (self.lanewise(value, ty, op)?, false),
         };
         if let Op::Binary(BinaryOp::Add, a, b) = op
-            && self.uses.index[value]
             && self.uses.inline[value]
             && self.uses.counts[*b]
         {
@@ -73,8 +72,8 @@ impl Generator<'_> {
         };
         let from = |operand: &ValueId| self.function.ty(*operand).scalar;
         let expr = match op {
-            Op::Unary(unary, a) => expr::unary(*unary, from(a), &get(*a)?),
-            Op::Binary(binary, a, b) => expr::binary(*binary, from(a), &get(*a)?, &get(*b)?, self.uses.index[value]),
+            Op::Unary(unary, a) => expr::unary(*unary, from(a), &get(*a)?, self.uses.exact[value]),
+            Op::Binary(binary, a, b) => expr::binary(*binary, from(a), &get(*a)?, &get(*b)?, self.uses.exact[value]),
             Op::Compare(compare, a, b) => expr::compare(*compare, from(a), &get(*a)?, &get(*b)?),
             Op::Fma(a, b, c) => expr::fma(from(a), &get(*a)?, &get(*b)?, &get(*c)?),
             Op::Cast(a) => Some(expr::convert(from(a), to, &get(*a)?)),

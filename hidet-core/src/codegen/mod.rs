@@ -21,6 +21,7 @@ mod names;
 mod prelude;
 mod report;
 mod require;
+mod restrict;
 mod site;
 mod stmt;
 mod types;

@@ -211,3 +211,72 @@ pub enum Meaning {
     /// mbarrier 3.
     PushCopy,
 }
+
+impl Meaning {
+    /// Whether accesses of this thread before or after it may be ordered by it with those of other threads, of
+    /// asynchronous copies or of other kernels. See "Memory model" in [`ir`](crate::ir).
+    pub fn orders_memory(&self) -> bool {
+        use Meaning::*;
+        match self {
+            Atomic(_, order) | AtomicLoad(order) | AtomicStore(order) => *order != Order::Relaxed,
+            Shuffle(_)
+            | Vote(_)
+            | ActiveMask
+            | Redux(_)
+            | Bits(_)
+            | LoadVector { .. }
+            | StoreVector
+            | ReduceVector
+            | CpAsync { .. }
+            | CpAsyncCommit
+            | NanoSleep
+            | Clock
+            | Mma(_)
+            | LoadMatrix { .. }
+            | StoreMatrix { .. }
+            | Wgmma { .. }
+            | WgmmaCommit
+            | SetMaxRegisters { .. }
+            | ElectOne
+            | Prefetch
+            | PeerAddress
+            | Load
+            | Store => false,
+            SyncThreads
+            | BarrierSync
+            | BarrierArrive
+            | SyncWarp
+            | Fence(_)
+            | FenceProxyAsync(_)
+            | MbarrierInit
+            | MbarrierInitFence
+            | MbarrierInvalidate
+            | MbarrierArrive(_)
+            | MbarrierArriveExpect
+            | MbarrierExpect
+            | MbarrierWait
+            | MbarrierTest
+            | CpAsyncWait
+            | CpAsyncWaitAll
+            | CpAsyncMbarrierArrive
+            | WgmmaFence
+            | WgmmaWait
+            | TensorLoad
+            | TensorMulticast
+            | TensorStore(_)
+            | BulkLoad
+            | BulkStore(_)
+            | BulkCommit
+            | BulkWait
+            | BulkWaitRead
+            | GridOrder
+            | ClusterArrive(_)
+            | ClusterWait
+            | ClusterSync
+            | GridSync
+            | PushStore
+            | PushReduce(_)
+            | PushCopy => true,
+        }
+    }
+}

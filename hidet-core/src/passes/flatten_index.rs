@@ -1,7 +1,7 @@
 //! Every buffer gets one axis.
 //!
 //! Precondition: no access with `guard`. Postcondition: every buffer has one axis in row-major order, whose extent is
-//! the size of its former layout; every index is one `i32`, or `i64` with [`Options::wide_index`] (global buffers only)
+//! the size of its former layout, and where indices are `i32` a constraint says that it fits; every index is one `i32`, or `i64` with [`Options::wide_index`] (global buffers only)
 //! and where the author indexed with `i64` or a part of an extent may go beyond `i32`.
 //!
 //! With `@a: f32[4, n]` in rows, `load @a[i, j]` becomes `load @a[i * n + j]`. A vector access keeps its lanes: they
@@ -14,7 +14,9 @@ use super::Options;
 use super::bounds::needs_i64;
 use crate::error::Result;
 use crate::ir::emit::{Emitter, Int};
-use crate::ir::{Buffer, BufferId, Function, Scope, Span, Stmt, StmtId, ValueId};
+use crate::ir::{
+    Buffer, BufferId, Constraint, Function, LARGEST_EXTENT, Relation, Scope, Span, Stmt, StmtId, ValueId,
+};
 use crate::layout::Layout;
 use crate::types::Scalar;
 
@@ -47,6 +49,10 @@ pub(super) fn run(function: &mut Function, options: &Options) -> Result<()> {
             continue;
         }
         let size = buffer.layout.size();
+        if buffer.scope == Scope::Global && !wide && size.as_const().is_none() {
+            let (message, right) = (format!("offsets into `{}` fit 32 bits", buffer.name), LARGEST_EXTENT.into());
+            function.constraints.push(Constraint { left: size.clone(), relation: Relation::LessEqual, right, message });
+        }
         buffer.shape = vec![size.clone()];
         buffer.layout = Layout::row_major([size]);
     }

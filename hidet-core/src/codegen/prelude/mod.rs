@@ -157,6 +157,19 @@ template <class To, class From> @ To bitcast(const From& from) {
 @ int wrapping_mul(int a, int b) { return (int)((unsigned)a * (unsigned)b); }
 @ long long wrapping_mul(long long a, long long b) { return (long long)((unsigned long long)a * (unsigned long long)b); }
 
+## wrapping_div
+// The least number over -1 is itself, and nothing is left over.
+@ int wrapping_div(int a, int b) { return b == -1 ? (int)(0u - (unsigned)a) : a / b; }
+@ long long wrapping_div(long long a, long long b) { return b == -1 ? (long long)(0ull - (unsigned long long)a) : a / b; }
+
+## wrapping_rem
+@ int wrapping_rem(int a, int b) { return b == -1 ? 0 : a % b; }
+@ long long wrapping_rem(long long a, long long b) { return b == -1 ? 0 : a % b; }
+
+## wrapping_shl
+@ int wrapping_shl(int a, int b) { return (int)((unsigned)a << b); }
+@ long long wrapping_shl(long long a, long long b) { return (long long)((unsigned long long)a << b); }
+
 ## hidet_abs
 @ int hidet_abs(int a) { return a < 0 ? (int)(0u - (unsigned)a) : a; }
 @ long long hidet_abs(long long a) { return a < 0 ? (long long)(0ull - (unsigned long long)a) : a; }

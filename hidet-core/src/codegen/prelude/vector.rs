@@ -36,10 +36,10 @@ fn load(hint: LoadHint, bytes: usize) -> Piece {
     let (width, count) = words(bytes);
     let (word, constraint) = if bytes == 2 { ("unsigned short", 'h') } else { ("unsigned", 'r') };
     let out: Vec<String> = (0..count).map(|i| format!("\"={constraint}\"(w[{i}])")).collect();
-    // What nobody writes may be read at any time.
-    let (volatile, clobber) = if hint.is_read_only() { ("", "") } else { (" volatile", " : \"memory\"") };
+    // What nobody writes may be read at any time, but not before `grid.wait`, which is volatile too.
+    let clobber = if hint.is_read_only() { "" } else { " : \"memory\"" };
     let text = format!(
-        "template <class T> __device__ __forceinline__ void {name}(T* to, const T* from) {{\n    {word} w[{count}];\n    asm{volatile}(\"{}{width} {}, [%{count}];\" : {} : \"l\"(from){clobber});\n    memcpy(to, w, {bytes});\n}}\n",
+        "template <class T> __device__ __forceinline__ void {name}(T* to, const T* from) {{\n    {word} w[{count}];\n    asm volatile(\"{}{width} {}, [%{count}];\" : {} : \"l\"(from){clobber});\n    memcpy(to, w, {bytes});\n}}\n",
         hint.ptx(),
         operands(0, count),
         out.join(", ")

@@ -137,6 +137,16 @@ pub(super) fn formula_interval(expr: &IndexExpr) -> (i128, i128) {
     }
 }
 
+/// Whether a formula and all of its parts fit `i32`.
+pub(crate) fn fits_i32(formula: &IndexExpr) -> bool {
+    let (range, (least, most)) = (int_range(Scalar::I32), formula_interval(formula));
+    let parts = match formula {
+        IndexExpr::Binary(_, a, b) => fits_i32(a) && fits_i32(b),
+        IndexExpr::Const(_) | IndexExpr::Symbol(_) => true,
+    };
+    parts && range.0 <= least && most <= range.1
+}
+
 /// Whether a formula that is computed in `i32` may come out wrong. The whole may be known to fit. Parts of sums and
 /// products need not: they wrap, and so does the sum back. Parts of quotients must.
 pub(crate) fn needs_i64(formula: &IndexExpr, fits: bool) -> bool {

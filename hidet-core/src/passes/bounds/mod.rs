@@ -10,13 +10,15 @@
 mod access;
 mod interval;
 mod linear;
+mod product;
 mod prove;
 
 pub(crate) use access::{Proofs, proved_statements, tile, together};
-pub(crate) use interval::needs_i64;
+pub(crate) use interval::{fits_i32, needs_i64};
 pub(crate) use linear::{Atom, Linear};
 
 use interval::formula_interval;
+use product::Product;
 
 use super::fold::int_range;
 use crate::ir::{
@@ -44,6 +46,14 @@ pub(crate) struct Facts {
     multiples: Vec<(Linear, i128)>,
     /// How many of the facts hold everywhere.
     everywhere: usize,
+    /// Whether every value is looked at where it is computed, so that what is known there holds for it.
+    in_place: bool,
+    /// Values that are products of dims.
+    products: HashMap<ValueId, Product>,
+    /// Products of dims that the launcher promises to be no larger than a number.
+    sizes: Vec<(Product, i128)>,
+    /// Products that are proved not to overflow, with what is known of each.
+    bounded: HashMap<ValueId, Vec<Linear>>,
     budget: u32,
 }
 
@@ -67,9 +77,21 @@ impl Facts {
             facts: Vec::new(),
             multiples: Vec::new(),
             everywhere: 0,
+            in_place: false,
+            products: HashMap::new(),
+            sizes: Vec::new(),
+            bounded: HashMap::new(),
             budget: 0,
         };
         for constraint in &function.constraints {
+            if let (Relation::LessEqual, Some(size), Some(most)) =
+                (constraint.relation, Product::of_formula(&constraint.left), constraint.right.as_const())
+            {
+                let gap = size.form().and_then(|size| Linear::constant(i128::from(most)).minus(&size));
+                facts.facts.extend(gap);
+                facts.sizes.push((size, i128::from(most)));
+                continue;
+            }
             let (Some(left), Some(right)) = (formula(&constraint.left), formula(&constraint.right)) else { continue };
             let Some(gap) = right.minus(&left) else { continue };
             match constraint.relation {
@@ -96,10 +118,19 @@ impl Facts {
         facts
     }
 
+    /// The same, for a walk that asks of each value only where it is computed: then proofs may use the conditions of the
+    /// branches around it.
+    pub fn in_place(function: &Function) -> Facts {
+        Facts { in_place: true, ..Facts::of(function) }
+    }
+
     /// Notes what a `let` defines.
     pub fn define(&mut self, function: &Function, value: ValueId, op: &Op) {
         self.ops.insert(value, op.clone());
         if function.ty(value).scalar.is_int() {
+            if self.in_place && function.ty(value).lanes == 1 {
+                self.define_product(function, value, op);
+            }
             // In order of definition, so that the form of an operand is always known already.
             self.linear(function, value);
         }
@@ -235,7 +266,13 @@ impl Facts {
     /// Whether the operation that defines an integer is proved not to wrap.
     pub fn exact(&mut self, function: &Function, value: ValueId) -> bool {
         let (least, most) = int_range(function.ty(value).scalar);
-        self.linear(function, value) != Linear::atom(Atom::Value(value))
+        if let Some(Op::Binary(BinaryOp::Div | BinaryOp::Rem, a, b)) = self.ops.get(&value).cloned() {
+            // The least number over -1 alone overflows.
+            let (a, b) = (self.interval(function, a), self.interval(function, b));
+            return a.0 > least || b.0 > -1 || b.1 < -1;
+        }
+        self.bounded.contains_key(&value)
+            || self.linear(function, value) != Linear::atom(Atom::Value(value))
             || self.interval_of_op(function, value).is_some_and(|(low, high)| least <= low && high <= most)
     }
 

@@ -17,9 +17,11 @@ impl Facts {
         self.prove(function, form, DEPTH)
     }
 
-    /// Whether the form is proved not to be negative wherever its atoms are defined, whatever branch that is in.
+    /// Whether the form is proved not to be negative wherever its atoms are defined, whatever branch that is in; or here,
+    /// where values stay in place.
     pub(super) fn nowhere_negative(&mut self, function: &Function, form: &Linear) -> bool {
-        let here = self.facts.split_off(self.everywhere);
+        let kept = if self.in_place { self.facts.len() } else { self.everywhere };
+        let here = self.facts.split_off(kept);
         let (spent, depth) = (self.budget, 3);
         self.budget = BUDGET / 8;
         let proved = self.prove(function, form, depth);
@@ -118,6 +120,9 @@ impl Facts {
                 }
             }
             Atom::Value(value) => {
+                if let Some(facts) = self.bounded.get(value) {
+                    return facts.clone();
+                }
                 if let Some(Counter { start, end, step }) = self.counters.get(value).copied() {
                     let (first, last) = (self.linear(function, start), self.linear(function, end));
                     let step = self.linear(function, step).as_constant().unwrap_or(1).max(1);

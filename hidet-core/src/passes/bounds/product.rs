@@ -1,0 +1,119 @@
+//! Products of dims: what `row * cols` is at most, where `row < rows` and the launcher promises `rows * cols` to fit.
+
+use super::{Atom, Facts, Linear};
+use crate::ir::{BinaryOp, DimId, Function, Handle, Op, ValueId};
+use hidet_mapping::IndexExpr;
+use hidet_mapping::index::IndexOp;
+
+/// A positive number times dims, which are sorted and may repeat.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Product {
+    factor: i128,
+    dims: Vec<DimId>,
+}
+
+impl Product {
+    fn constant(number: i128) -> Option<Product> {
+        (0 < number && number < 1 << 40).then_some(Product { factor: number, dims: Vec::new() })
+    }
+
+    fn dim(dim: DimId) -> Product {
+        Product { factor: 1, dims: vec![dim] }
+    }
+
+    fn times(&self, other: &Product) -> Option<Product> {
+        let mut dims = [self.dims.as_slice(), &other.dims].concat();
+        dims.sort();
+        let factor = self.factor.checked_mul(other.factor).filter(|factor| *factor < 1 << 80)?;
+        Some(Product { factor, dims })
+    }
+
+    /// The quotient, where the other one is a part of this.
+    fn over(&self, other: &Product) -> Option<Product> {
+        let mut dims = self.dims.clone();
+        for dim in &other.dims {
+            dims.remove(dims.iter().position(|have| have == dim)?);
+        }
+        (self.factor % other.factor == 0).then_some(Product { factor: self.factor / other.factor, dims })
+    }
+
+    /// As a formula of the signature.
+    pub(super) fn of_formula(formula: &IndexExpr) -> Option<Product> {
+        match formula {
+            IndexExpr::Const(number) => Product::constant(i128::from(*number)),
+            IndexExpr::Symbol(symbol) => Some(Product::dim(DimId::new(*symbol as usize))),
+            IndexExpr::Binary(IndexOp::Mul, a, b) => Product::of_formula(a)?.times(&Product::of_formula(b)?),
+            IndexExpr::Binary(..) => None,
+        }
+    }
+
+    /// As a linear form, of one atom; the same for equal products.
+    pub(super) fn form(&self) -> Option<Linear> {
+        let atom = match self.dims.as_slice() {
+            [] => return Some(Linear::constant(self.factor)),
+            [dim] => Atom::Dim(*dim),
+            [first, rest @ ..] => {
+                let symbol = |dim: &DimId| IndexExpr::Symbol(dim.index() as u32);
+                let times = |product, dim| IndexExpr::Binary(IndexOp::Mul, Box::new(product), Box::new(symbol(dim)));
+                Atom::Formula(rest.iter().fold(symbol(first), times))
+            }
+        };
+        Linear::atom(atom).times(self.factor)
+    }
+}
+
+impl Facts {
+    /// Notes what a `let` of integers says of products, and proves that a product does not overflow where it can. Of
+    /// values that stay where they are alone: what is known here may not hold elsewhere.
+    pub(super) fn define_product(&mut self, function: &Function, value: ValueId, op: &Op) {
+        let product = match op {
+            Op::Const(constant) => constant.as_int().and_then(|number| Product::constant(i128::from(number))),
+            Op::Dim(dim) => Some(Product::dim(*dim)),
+            Op::Cast(a) => self.products.get(a).cloned(),
+            Op::Binary(BinaryOp::Mul, a, b) => match (self.products.get(a), self.products.get(b)) {
+                (Some(a), Some(b)) => a.times(b),
+                _ => None,
+            },
+            _ => None,
+        };
+        self.products.extend(product.map(|product| (value, product)));
+        if let Op::Binary(BinaryOp::Mul, a, b) = op {
+            for (index, stride) in [(*a, *b), (*b, *a)] {
+                if let Some(stride) = self.products.get(&stride).filter(|stride| !stride.dims.is_empty()).cloned() {
+                    self.bound_product(function, value, index, &stride);
+                }
+            }
+        }
+    }
+
+    /// Of `value = index * stride`: where `0 <= index < d` for a dim `d`, it is at most `d * stride - stride`, and it does
+    /// not overflow where a size that is known to fit is a multiple of `d * stride`.
+    fn bound_product(&mut self, function: &Function, value: ValueId, index: ValueId, stride: &Product) {
+        let index = self.linear(function, index);
+        if !self.nonnegative(function, &index) {
+            return;
+        }
+        let mut facts = Vec::new();
+        let mut largest: Option<i128> = None;
+        for dim in function.dims.handles() {
+            let below = Linear::atom(Atom::Dim(dim)).minus(&index).map(|gap| gap.offset(-1));
+            if !below.is_some_and(|gap| self.nonnegative(function, &gap)) {
+                continue;
+            }
+            let Some(whole) = stride.times(&Product::dim(dim)) else { continue };
+            for (size, most) in self.sizes.clone() {
+                let Some(rest) = size.over(&whole) else { continue };
+                let mut positive = |dim: &DimId| self.nonnegative(function, &Linear::atom(Atom::Dim(*dim)).offset(-1));
+                if rest.dims.iter().all(&mut positive) {
+                    largest = Some(largest.map_or(most, |least| least.min(most)));
+                }
+            }
+            let gap = whole.form().and_then(|whole| whole.minus(&stride.form()?));
+            facts.extend(gap.and_then(|gap| gap.minus(&Linear::atom(Atom::Value(value)))));
+        }
+        if let Some(most) = largest {
+            self.intervals.insert(value, (0, most));
+            self.bounded.entry(value).or_default().extend(facts);
+        }
+    }
+}
