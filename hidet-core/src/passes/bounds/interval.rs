@@ -37,6 +37,7 @@ impl Facts {
             }
             Op::Dim(_) => (0, MOST_EXTENT),
             Op::Special(special) => self.special_interval(function, special),
+            Op::Read(var) => *self.variables.get(&var)?,
             Op::Select(_, a, b) if function.ty(a).scalar.is_int() => {
                 let (a, b) = (self.interval(function, a), self.interval(function, b));
                 (a.0.min(b.0), a.1.max(b.1))

@@ -12,6 +12,7 @@ mod interval;
 mod linear;
 mod product;
 mod prove;
+mod rotation;
 
 pub(crate) use access::{Proofs, proved_statements, tile, together};
 pub(crate) use interval::{fits_i32, needs_i64};
@@ -23,6 +24,7 @@ use product::Product;
 use super::fold::int_range;
 use crate::ir::{
     BinaryOp, Block, CompareOp, DimId, Function, Handle, LARGEST_EXTENT, Op, Relation, Special, Stmt, UnaryOp, ValueId,
+    VarId,
 };
 use hidet_mapping::IndexExpr;
 use hidet_mapping::index::IndexOp;
@@ -40,6 +42,8 @@ pub(crate) struct Facts {
     intervals: HashMap<ValueId, (i128, i128)>,
     forms: HashMap<ValueId, Linear>,
     grid: [(i128, i128); 3],
+    /// The least and largest number that a variable holds where it is read.
+    variables: HashMap<VarId, (i128, i128)>,
     /// Linear forms known not to be negative: everywhere, then inside of the branches open now.
     facts: Vec<Linear>,
     /// Linear forms known to be multiples.
@@ -74,6 +78,7 @@ impl Facts {
             intervals: HashMap::new(),
             forms: HashMap::new(),
             grid: std::array::from_fn(|axis| formula_interval(&function.launch.grid[axis])),
+            variables: rotation::rings(function),
             facts: Vec::new(),
             multiples: Vec::new(),
             everywhere: 0,

@@ -1,0 +1,80 @@
+//! Variables that count through a ring: `stage += 1; if stage == 4 { stage = 0; }` keeps `stage` from 0 to 3.
+//!
+//! Pipelines count their stages so. In the IR the sum is assigned, and the branch follows at once, so nothing reads the
+//! variable while it holds the end.
+
+use crate::ir::{BinaryOp, Block, CompareOp, Function, Op, Stmt, ValueId, VarId};
+use std::collections::HashMap;
+
+/// The least and largest number that each such variable holds where it is read.
+pub(super) fn rings(function: &Function) -> HashMap<VarId, (i128, i128)> {
+    let ops = function.definitions();
+    let mut rings = HashMap::new();
+    find(function, &ops, &function.body, &mut rings);
+    // Every other assignment must keep to the ring.
+    let mut wrong = Vec::new();
+    function.each_stmt_in(&function.body, &mut |_, stmt| {
+        let (var, value) = match stmt {
+            Stmt::Assign { var, value } | Stmt::Declare { var, init: Some(value) } => (var, value),
+            _ => return,
+        };
+        if let Some(Ring { end, steps }) = rings.get(var) {
+            let inside = number(&ops, *value).is_some_and(|number| (0..*end).contains(&number));
+            if !inside && !steps.contains(value) {
+                wrong.push(*var);
+            }
+        }
+    });
+    rings.retain(|var, _| !wrong.contains(var));
+    rings.into_iter().map(|(var, ring)| (var, (0, ring.end - 1))).collect()
+}
+
+struct Ring {
+    end: i128,
+    /// The sums that are assigned ahead of a branch that sets the variable back.
+    steps: Vec<ValueId>,
+}
+
+fn number(ops: &HashMap<ValueId, Op>, value: ValueId) -> Option<i128> {
+    match ops.get(&value)? {
+        Op::Const(constant) => constant.as_int().map(i128::from),
+        _ => None,
+    }
+}
+
+fn find(function: &Function, ops: &HashMap<ValueId, Op>, block: &Block, rings: &mut HashMap<VarId, Ring>) {
+    let stmts: Vec<&Stmt> = block.0.iter().map(|id| &function.stmts[*id]).collect();
+    for (position, stmt) in stmts.iter().enumerate() {
+        if let Stmt::Assign { var, value } = stmt
+            && let Some(Stmt::If { cond, then, .. }) = stmts[position + 1..].iter().find(|next| !passes(next, *var))
+            && let Some(Op::Binary(BinaryOp::Add, old, step)) = ops.get(value)
+            && ops.get(old) == Some(&Op::Read(*var))
+            && number(ops, *step) == Some(1)
+            && let Some(Op::Compare(CompareOp::Eq, counted, end)) = ops.get(cond)
+            && counted == value
+            && let Some(end) = number(ops, *end).filter(|end| *end > 0)
+            && sets_back(function, then, *var)
+        {
+            let ring = rings.entry(*var).or_insert(Ring { end, steps: Vec::new() });
+            if ring.end == end {
+                ring.steps.push(*value);
+            }
+        }
+    }
+    for stmt in stmts {
+        stmt.blocks().for_each(|inner| find(function, ops, inner, rings));
+    }
+}
+
+/// Whether a statement only computes something, and not from that variable.
+fn passes(stmt: &Stmt, var: VarId) -> bool {
+    matches!(stmt, Stmt::Let { op, .. } if *op != Op::Read(var))
+}
+
+/// Whether a block assigns the variable before anything there can read it.
+fn sets_back(function: &Function, block: &Block, var: VarId) -> bool {
+    let mut stmts = block.0.iter().map(|id| &function.stmts[*id]);
+    let other = |stmt: &&Stmt| matches!(stmt, Stmt::Assign { var: assigned, .. } if *assigned != var);
+    let first = stmts.find(|stmt| !passes(stmt, var) && !other(stmt));
+    matches!(first, Some(Stmt::Assign { var: assigned, .. }) if *assigned == var)
+}
