@@ -17,13 +17,30 @@
 //! one thread), written by [`Stmt::Store`] and by calls, read by [`Op::Load`] and by calls. A `Let` with a `Read` or
 //! `Load` happens where it stands: it may not be moved over a statement that may write what it reads.
 //!
-//! Integers wrap; a division by zero, a shift by at least the width, and `i32` index arithmetic that overflows
-//! make the program faulty. Floats round once an operation, to nearest even; nothing is contracted, reassociated or
-//! flushed unless the IR says so ([`Op::Fma`]).
+//! Integers wrap, whatever they are used for; a division by zero and a shift by at least the width make the program
+//! faulty. Floats round once an operation, to nearest even; nothing is contracted, reassociated or flushed unless the IR
+//! says so ([`Op::Fma`]).
 //!
-//! Threads of a block meet at barriers, which are calls of intrinsics. Accesses of different threads to one location,
-//! one of them a write, that no barrier, atomic or fence orders, are a race, and a function with a race has no
-//! meaning.
+//! # Memory model
+//!
+//! Threads communicate through global and shared memory. The model is that of PTX (PTX ISA, "Memory Consistency Model"),
+//! with fewer forms:
+//!
+//! - The accesses of one thread happen in the order of the text, as far as that thread can tell.
+//! - A *point of order* relates accesses of different threads ([`Meaning::orders_memory`](crate::intrinsics::Meaning)): a
+//!   barrier of the warp, the block, some warps, the cluster or the grid; the end of an mbarrier's phase; a release and the
+//!   acquire that reads from it; a fence beside a relaxed atomic access; `grid.wait` and the end of the kernel ahead; the
+//!   waits of asynchronous copies and of wgmma. What happens before the point in one thread then *happens before* what comes
+//!   after it in the other, and so on from thread to thread. Shuffles, votes and relaxed atomics order nothing.
+//! - A read gives what was written last among the writes that happen before it. Two accesses of different threads to one
+//!   location, one of them a write, of which neither happens before the other, are a *race*, and a function with a race
+//!   has no meaning; atomic accesses do not race with each other.
+//! - An input is written by nobody while the kernel runs; in a dependent launch, from `grid.wait` on.
+//!
+//! So between two points of order a thread's loads may be merged, moved and kept in registers, and its stores delayed. No
+//! load or store moves over a point of order, and none is merged with one behind it, unless no other thread can tell: the
+//! memory is an input, registers, or reached on one side of all points of order alone. Passes move and merge no loads and
+//! stores at all; what code generation promises its compiler is stated in `codegen/restrict.rs`.
 //!
 //! # Memory
 //!
