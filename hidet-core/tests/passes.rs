@@ -4,10 +4,12 @@
 
 #![allow(clippy::unwrap_used)]
 
-use hidet_core::ir::{Function, text, verify};
+use hidet_core::ir::emit::Emitter;
+use hidet_core::ir::{BinaryOp, CompareOp, Function, Op, Stmt, UnaryOp, text, verify};
 use hidet_core::passes::{self, Options, PIPELINE};
 use hidet_core::sim::{self, Arguments, Memory, TensorArg};
 use hidet_core::testing::random::{Argument, RandomKernel, random_kernel};
+use hidet_core::types::{Const, Scalar, Type};
 use std::sync::Arc;
 
 fn kernels() -> impl Iterator<Item = (u64, RandomKernel)> {
@@ -96,4 +98,51 @@ fn passes_keep_what_kernels_compute() {
             }
         }
     }
+}
+
+/// The function with an assertion after all `i32` arithmetic that is proved not to overflow: that `i64` gives the same.
+fn with_proofs_asserted(function: &Function) -> (Function, usize) {
+    let proved = passes::exact_arithmetic(function);
+    let (mut function, mut count) = (function.clone(), 0);
+    let asserted = function.rewrite(&mut |function, id, out| {
+        out.push(id);
+        let Stmt::Let { value, op } = function.stmts[id].clone() else { return Ok(()) };
+        if !proved.exact[value] || function.ty(value).scalar != Scalar::I32 {
+            return Ok(());
+        }
+        count += 1;
+        let span = function.spans[id];
+        let mut emit = Emitter::new(function, out, span);
+        let mut wide = |value| emit.emit(Scalar::I64, Op::Cast(value));
+        let result = wide(value);
+        let whole = match op {
+            Op::Binary(op, a, b) => {
+                let (a, b) = (wide(a), wide(b));
+                emit.emit(Scalar::I64, Op::Binary(op, a, b))
+            }
+            Op::Unary(UnaryOp::Neg, a) => {
+                let a = wide(a);
+                let zero = emit.constant_value(Const { scalar: Scalar::I64, bits: 0 });
+                emit.emit(Scalar::I64, Op::Binary(BinaryOp::Sub, zero, a))
+            }
+            op => panic!("{op:?} is proved not to overflow"),
+        };
+        let cond = emit.emit(Type::BOOL, Op::Compare(CompareOp::Eq, result, whole));
+        emit.push(Stmt::Assert { cond, message: format!("{value} overflows") });
+        Ok(())
+    });
+    asserted.unwrap();
+    (function, count)
+}
+
+#[test]
+fn what_is_proved_not_to_overflow_does_not() {
+    let mut proofs = 0;
+    for (seed, kernel) in kernels() {
+        let lowered = passes::lower(&kernel.function, &Options::default()).unwrap();
+        let (asserted, count) = with_proofs_asserted(&lowered);
+        proofs += count;
+        run(&kernel, &asserted).unwrap_or_else(|why| panic!("seed {seed}: {why}"));
+    }
+    assert!(proofs > 500, "only {proofs} proofs were tried");
 }

@@ -14,6 +14,7 @@ use crate::ir::{
     Access, Block, Buffer, BufferId, Function, LoopId, MapId, Op, Param, Scope, SecondaryMap, Span, Stmt, ValueId,
     VarId,
 };
+use crate::passes::{Exact, exact_arithmetic};
 use hidet_mapping::IndexExpr;
 
 /// Longer expressions get a line of their own.
@@ -25,6 +26,7 @@ pub(super) struct Generator<'a> {
     pub(super) names: Names,
     pub(super) out: Writer,
     pub(super) uses: Uses,
+    pub(super) proved: Exact,
     values: SecondaryMap<ValueId, Option<Expr>>,
     /// Positions that are sums, the second of which is never negative.
     pub(super) sums: SecondaryMap<ValueId, Option<[Expr; 2]>>,
@@ -105,6 +107,7 @@ impl<'a> Generator<'a> {
             names: Names::default(),
             out: Writer::default(),
             uses: inline::analyse(function),
+            proved: exact_arithmetic(function),
             values: SecondaryMap::new(),
             sums: SecondaryMap::new(),
             vars: SecondaryMap::new(),

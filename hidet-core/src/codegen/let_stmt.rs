@@ -41,7 +41,7 @@ impl Generator<'_> {
         };
         if let Op::Binary(BinaryOp::Add, a, b) = op
             && self.uses.inline[value]
-            && self.uses.counts[*b]
+            && self.proved.counts[*b]
         {
             self.sums[value] = Some([self.value(*a)?, self.value(*b)?]);
         }
@@ -72,8 +72,8 @@ impl Generator<'_> {
         };
         let from = |operand: &ValueId| self.function.ty(*operand).scalar;
         let expr = match op {
-            Op::Unary(unary, a) => expr::unary(*unary, from(a), &get(*a)?, self.uses.exact[value]),
-            Op::Binary(binary, a, b) => expr::binary(*binary, from(a), &get(*a)?, &get(*b)?, self.uses.exact[value]),
+            Op::Unary(unary, a) => expr::unary(*unary, from(a), &get(*a)?, self.proved.exact[value]),
+            Op::Binary(binary, a, b) => expr::binary(*binary, from(a), &get(*a)?, &get(*b)?, self.proved.exact[value]),
             Op::Compare(compare, a, b) => expr::compare(*compare, from(a), &get(*a)?, &get(*b)?),
             Op::Fma(a, b, c) => expr::fma(from(a), &get(*a)?, &get(*b)?, &get(*c)?),
             Op::Cast(a) => Some(expr::convert(from(a), to, &get(*a)?)),

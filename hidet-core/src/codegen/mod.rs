@@ -132,6 +132,8 @@ fn fault(function: &Function, span: Span, message: impl Into<String>) -> Error {
 #[cfg(test)]
 mod clash;
 #[cfg(test)]
+mod overflow;
+#[cfg(test)]
 mod sweep;
 #[cfg(test)]
 pub(crate) mod tests;

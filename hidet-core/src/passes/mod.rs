@@ -8,6 +8,7 @@ pub(crate) mod bounds;
 mod contract;
 mod describe_matrices;
 mod eliminate_dead;
+mod exact;
 mod flatten_index;
 mod fold;
 mod insert_checks;
@@ -22,6 +23,7 @@ mod split_offset;
 mod unroll_explicit;
 mod unroll_registers;
 
+pub use exact::{Exact, exact_arithmetic};
 pub use pipeline::PIPELINE;
 pub use report::{BoundsReport, Conditions, Kept, bounds_report, specialise};
 

@@ -1,0 +1,76 @@
+//! Which integer arithmetic of a lowered function is proved not to overflow.
+//!
+//! C++ takes for granted that signed arithmetic does not overflow, so code generation writes its operators for what is
+//! proved here alone, and functions that wrap for all else. The proofs use what is known where a value is computed, the
+//! conditions of the branches around it too: nothing moves any more.
+
+use super::bounds::{Facts, leaves};
+use crate::ir::{BinaryOp, Block, Function, Op, SecondaryMap, Stmt, UnaryOp, ValueId};
+use crate::types::Scalar;
+
+/// What is proved of the signed integers of 32 and 64 bits.
+#[derive(Default)]
+pub struct Exact {
+    /// Values whose operation does not overflow.
+    pub exact: SecondaryMap<ValueId, bool>,
+    /// Values made of constants and counters alone that are never negative.
+    pub counts: SecondaryMap<ValueId, bool>,
+}
+
+/// Proves what it can of a function.
+pub fn exact_arithmetic(function: &Function) -> Exact {
+    let mut proved = Exact::default();
+    prove(function, &function.body, &mut proved, &mut Facts::in_place(function));
+    proved
+}
+
+fn prove(function: &Function, block: &Block, proved: &mut Exact, facts: &mut Facts) {
+    for id in &block.0 {
+        let stmt = &function.stmts[*id];
+        match stmt {
+            Stmt::Let { value, op } => {
+                facts.define(function, *value, op);
+                let ty = function.ty(*value);
+                if ty.lanes == 1 && matches!(ty.scalar, Scalar::I32 | Scalar::I64) {
+                    proved.exact[*value] = may_overflow(op) && facts.exact(function, *value);
+                    let counts = match op {
+                        Op::Const(_) => true,
+                        Op::Binary(BinaryOp::Add | BinaryOp::Mul, a, b) => proved.counts[*a] && proved.counts[*b],
+                        _ => false,
+                    };
+                    proved.counts[*value] = counts && facts.interval(function, *value).0 >= 0;
+                }
+            }
+            Stmt::For { index, start, end, step, .. } => {
+                facts.count(*index, *start, *end, *step);
+                proved.counts[*index] = proved.counts[*start];
+            }
+            _ => {}
+        }
+        let mark = facts.mark();
+        if let Stmt::If { cond, then, otherwise } = stmt {
+            for (holds, block) in [(true, then), (false, otherwise)] {
+                facts.assume(function, *cond, holds);
+                prove(function, block, proved, facts);
+                facts.forget(mark);
+            }
+            // Who comes here took the branch that comes to its end.
+            match (leaves(function, then), leaves(function, otherwise)) {
+                (true, false) => facts.assume(function, *cond, false),
+                (false, true) => facts.assume(function, *cond, true),
+                _ => {}
+            }
+            continue;
+        }
+        for inner in stmt.blocks() {
+            prove(function, inner, proved, facts);
+            facts.forget(mark);
+        }
+    }
+}
+
+/// Whether an operation on signed integers overflows for some operands.
+fn may_overflow(op: &Op) -> bool {
+    use BinaryOp::*;
+    matches!(op, Op::Unary(UnaryOp::Neg, _) | Op::Binary(Add | Sub | Mul | Div | Rem, ..))
+}
