@@ -34,13 +34,14 @@ pub enum Word {
     Bytes,
     Next,
     End,
+    More,
     Kernel,
 }
 
 impl Word {
     /// All of them.
     #[cfg(test)]
-    pub const ALL: [Word; 16] = [
+    pub const ALL: [Word; 17] = [
         Word::Value,
         Word::Variable,
         Word::Counter,
@@ -56,6 +57,7 @@ impl Word {
         Word::Bytes,
         Word::Next,
         Word::End,
+        Word::More,
         Word::Kernel,
     ];
 
@@ -77,6 +79,7 @@ impl Word {
             Word::Bytes => "bytes",
             Word::Next => "next",
             Word::End => "end",
+            Word::More => "more",
             Word::Kernel => "kernel",
         }
     }

@@ -40,7 +40,7 @@ impl Generator<'_> {
                 }
                 self.out.close("}");
             }
-            Stmt::For { label, index, start, end, step, unroll, body } => {
+            Stmt::For { label, index, start, end, inclusive, step, unroll, body } => {
                 let (start, end, step) = (self.value(*start)?, self.value(*end)?, self.value(*step)?);
                 match unroll {
                     Unroll::Auto => {}
@@ -51,8 +51,22 @@ impl Generator<'_> {
                 }
                 let ty = types::name(function.ty(*index));
                 let i = self.name_like(*index, Word::Counter);
-                let end = end.within(3);
-                let head = format!("for ({ty} {i} = {}; {i} < {end}; {i} += {}) {{", start.text, step.text);
+                let (start, step) = (start.text, step.text);
+                let head = match (inclusive, self.proved.loops[*label]) {
+                    (false, true) => format!("for ({ty} {i} = {start}; {i} < {}; {i} += {step}) {{", end.within(3)),
+                    (true, true) => format!("for ({ty} {i} = {start}; {i} <= {}; {i} += {step}) {{", end.within(3)),
+                    (false, false) => {
+                        let last = end.within(3);
+                        let next = format!("hidet_next<{ty}>({i}, {}, {step})", end.text);
+                        format!("for ({ty} {i} = {start}; {i} < {last}; {i} = {next}) {{")
+                    }
+                    (true, false) => {
+                        let more = self.names.own(Word::More);
+                        let first = format!("{more} = {i} <= {}", end.within(3));
+                        let next = format!("{more} = hidet_more<{ty}>({i}, {}, {step})", end.text);
+                        format!("for ({ty} {i} = {start}, {first}; {more}; {next}) {{")
+                    }
+                };
                 self.loop_body(*label, &head, None, body)?;
             }
             Stmt::Loop { label, body } => {

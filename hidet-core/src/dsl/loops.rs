@@ -11,6 +11,7 @@ use crate::types::Int;
 pub struct DeviceRange<T> {
     pub(crate) start: Expr<T>,
     pub(crate) end: Expr<T>,
+    pub(crate) inclusive: bool,
     pub(crate) step: Expr<T>,
     pub(crate) unroll: Unroll,
     pub(crate) at: Place,
@@ -54,6 +55,7 @@ pub fn range<T: Int>(start: impl RangeEnd<T>, end: impl RangeEnd<T>) -> DeviceRa
     DeviceRange {
         start: start.bound(),
         end: end.bound(),
+        inclusive: false,
         step: PlainInteger(1).into_expr(),
         unroll: Unroll::Auto,
         at: here(),
@@ -63,7 +65,7 @@ pub fn range<T: Int>(start: impl RangeEnd<T>, end: impl RangeEnd<T>) -> DeviceRa
 /// `a..=b` on the device.
 #[track_caller]
 pub fn range_inclusive<T: Int>(start: impl RangeEnd<T>, end: impl RangeEnd<T>) -> DeviceRange<T> {
-    range(start, end.bound() + PlainInteger(1).into_expr())
+    DeviceRange { inclusive: true, ..range(start, end) }
 }
 
 impl<T: Int> DeviceRange<T> {

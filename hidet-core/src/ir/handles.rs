@@ -113,7 +113,7 @@ macro_rules! walks {
                     f($M::Use($wrap!(value)));
                 }
                 Stmt::If { cond, then: _, otherwise: _ } => f($M::Use($wrap!(cond))),
-                Stmt::For { label, index, start, end, step, unroll: _, body: _ } => {
+                Stmt::For { label, index, start, end, inclusive: _, step, unroll: _, body: _ } => {
                     f($M::Loop($wrap!(label)));
                     f($M::Define($wrap!(index)));
                     f($M::Use($wrap!(start)));

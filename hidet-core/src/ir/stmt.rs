@@ -57,17 +57,20 @@ pub enum Stmt {
         /// Where it does not.
         otherwise: Block,
     },
-    /// Runs the body for `index` from `start` up to, not including, `end`.
+    /// Runs the body for `index` from `start` up to `end`, in steps. The index never overflows: the loop ends where the
+    /// next one would lie beyond the end, whether the type holds it or not.
     For {
         /// The loop, as a target of jumps.
         label: LoopId,
-        /// The value that counts; `i32` or `i64`.
+        /// The value that counts; an integer.
         index: ValueId,
         /// First index, of the same type.
         start: ValueId,
         /// End, of the same type.
         end: ValueId,
-        /// What is added each time, of the same type; positive.
+        /// Whether the index may be the end itself.
+        inclusive: bool,
+        /// What is added each time, of the same type; one that is not positive is a fault.
         step: ValueId,
         /// How far it is unrolled.
         unroll: Unroll,

@@ -5,7 +5,7 @@
 //! conditions of the branches around it too: nothing moves any more.
 
 use super::bounds::{Facts, leaves};
-use crate::ir::{BinaryOp, Block, Function, Op, SecondaryMap, Stmt, UnaryOp, ValueId};
+use crate::ir::{BinaryOp, Block, Function, LoopId, Op, SecondaryMap, Stmt, UnaryOp, ValueId};
 use crate::types::Scalar;
 
 /// What is proved of the signed integers of 32 and 64 bits.
@@ -15,6 +15,8 @@ pub struct Exact {
     pub exact: SecondaryMap<ValueId, bool>,
     /// Values made of constants and counters alone that are never negative.
     pub counts: SecondaryMap<ValueId, bool>,
+    /// Loops of any integers whose index does not overflow where the step is added.
+    pub loops: SecondaryMap<LoopId, bool>,
 }
 
 /// Proves what it can of a function.
@@ -41,8 +43,9 @@ fn prove(function: &Function, block: &Block, proved: &mut Exact, facts: &mut Fac
                     proved.counts[*value] = counts && facts.interval(function, *value).0 >= 0;
                 }
             }
-            Stmt::For { index, start, end, step, .. } => {
-                facts.count(*index, *start, *end, *step);
+            Stmt::For { label, index, start, .. } => {
+                proved.loops[*label] = facts.steps_exactly(function, stmt);
+                facts.count(stmt);
                 proved.counts[*index] = proved.counts[*start];
             }
             _ => {}

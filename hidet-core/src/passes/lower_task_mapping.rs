@@ -145,7 +145,7 @@ impl Lowering<'_> {
             let mut emit = Emitter::new(self.function, &mut before, span);
             let (start, step) = (emit.value(Int::Const(0)), emit.value(Int::Const(1)));
             let (index, end, unroll) = (level.index, level.trips, level.unroll);
-            emit.push(Stmt::For { label, index, start, end, step, unroll, body: Block(block) });
+            emit.push(Stmt::For { label, index, start, end, inclusive: false, step, unroll, body: Block(block) });
             block = before;
         }
         let mut emit = Emitter::new(self.function, out, span);

@@ -119,7 +119,7 @@ impl Known {
             });
             match stmt {
                 Stmt::Let { value, op } => self.define(*value, op),
-                Stmt::For { index, start, end, step, unroll, .. } => {
+                Stmt::For { index, start, end, inclusive: false, step, unroll, .. } => {
                     let [start, end, step] = [start, end, step].map(|value| self.constants.get(value).copied());
                     if let (Some(start), Some(end), Some(step)) = (start, end, step)
                         && start >= 0

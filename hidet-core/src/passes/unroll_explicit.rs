@@ -63,7 +63,7 @@ impl Unrolling<'_> {
     }
 
     fn unroll(&mut self, id: StmtId, out: &mut Vec<StmtId>) -> Result<()> {
-        let Stmt::For { label, index, start, end, step, body, .. } = self.function.stmts[id].clone() else {
+        let Stmt::For { label, index, start, end, inclusive, step, body, .. } = self.function.stmts[id].clone() else {
             out.push(id);
             return Ok(());
         };
@@ -74,6 +74,7 @@ impl Unrolling<'_> {
                 "this loop is to be unrolled here, but its number of turns is not known while compiling; give it constant bounds or leave the unrolling to the device's compiler",
             ));
         };
+        let end = end + i128::from(inclusive);
         let too_much = |function: &Function| {
             let most = format!("at most {MOST_TURNS} turns, and {MOST_STATEMENTS} statements with the loops around it");
             function.error_at(id, format!("a loop from {start} to {end} by {step} cannot be unrolled ({most})"))

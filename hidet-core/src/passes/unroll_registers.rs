@@ -42,10 +42,12 @@ fn size(function: &Function, block: &Block, constants: &HashMap<ValueId, Const>,
         let stmt = &function.stmts[*id];
         let inner: i128 = stmt.blocks().map(|block| size(function, block, constants, marked)).sum();
         let mut copies = 1;
-        if let Stmt::For { index, start, end, step, unroll, body, .. } = stmt {
+        if let Stmt::For { index, start, end, inclusive, step, unroll, body, .. } = stmt {
             let number = |value: &ValueId| constants.get(value).copied().and_then(int);
             let turns = match (number(start), number(end), number(step)) {
-                (Some(start), Some(end), Some(step)) if step > 0 => Some(((end - start).max(0) + step - 1) / step),
+                (Some(start), Some(end), Some(step)) if step > 0 => {
+                    Some(((end + i128::from(*inclusive) - start).max(0) + step - 1) / step)
+                }
                 _ => None,
             };
             let ours = match unroll {

@@ -89,6 +89,16 @@ impl Scalar {
         matches!(self, Scalar::I8 | Scalar::I16 | Scalar::I32 | Scalar::I64)
     }
 
+    /// The unsigned integer of the same size.
+    pub const fn unsigned(self) -> Scalar {
+        match self.bytes() {
+            1 => Scalar::U8,
+            2 => Scalar::U16,
+            4 => Scalar::U32,
+            _ => Scalar::U64,
+        }
+    }
+
     /// Whether arithmetic on it is defined. The storage formats (`tf32`, `e4m3`, `e5m2`) and `bool` must be cast.
     pub const fn has_arithmetic(self) -> bool {
         !matches!(self, Scalar::Bool | Scalar::TF32 | Scalar::E4M3 | Scalar::E5M2)

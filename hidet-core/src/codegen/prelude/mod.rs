@@ -10,6 +10,7 @@ mod bits;
 mod bulk;
 mod convert;
 mod copy;
+mod count;
 mod float;
 mod matrix;
 mod vector;
@@ -33,6 +34,7 @@ static PIECES: LazyLock<Vec<Piece>> = LazyLock::new(|| {
         barrier::pieces(),
         copy::pieces(),
         bits::pieces(),
+        count::pieces(),
         vector::pieces(),
         bulk::pieces(),
         matrix::pieces(),

@@ -5,7 +5,7 @@ use crate::dsl::builder::{Place, here, with};
 use crate::dsl::expr::Expr;
 use crate::dsl::loops::DeviceRange;
 use crate::dsl::tasks::{TaskPattern, Tasks, no_tasks};
-use crate::ir::{Block, Handle, Loop, LoopId, Stmt, Unroll, ValueId};
+use crate::ir::{Block, Handle, Loop, LoopId, Stmt, ValueId};
 use crate::types::{Int, Scalar};
 use std::marker::PhantomData;
 
@@ -257,24 +257,15 @@ impl<T: Int> ForOver for DeviceRange<T> {
     type Iter = Once<Expr<T>>;
     type Guard = DeviceLoop;
     fn begin(self, name: &str) -> (Once<Expr<T>>, DeviceLoop) {
-        let DeviceRange { start, end, step, unroll, at } = self;
+        let DeviceRange { start, end, inclusive, step, unroll, at } = self;
         let ends = with(|builder| [start, end, step].map(|value| value.resolve(builder, at)));
         once(name, at, move |builder, label| {
             let index = builder.value(T::SCALAR);
             let item = Expr::new(builder, index);
             let [start, end, step] = ends.unwrap_or([index; 3]);
-            (item, for_stmt(label, index, [start, end, step], unroll))
+            (item, Box::new(move |body| Stmt::For { label, index, start, end, inclusive, step, unroll, body }))
         })
     }
-}
-
-fn for_stmt(
-    label: LoopId,
-    index: ValueId,
-    [start, end, step]: [ValueId; 3],
-    unroll: Unroll,
-) -> Box<dyn FnOnce(Block) -> Stmt> {
-    Box::new(move |body| Stmt::For { label, index, start, end, step, unroll, body })
 }
 
 #[diagnostic::do_not_recommend]

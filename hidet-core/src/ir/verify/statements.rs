@@ -2,7 +2,7 @@
 
 use super::Checker;
 use crate::ir::{PrintPiece, Stmt, ValueId, VarId};
-use crate::types::{Scalar, Type};
+use crate::types::Type;
 
 pub(super) fn check(c: &mut Checker<'_>, stmt: &Stmt) {
     let f = c.f;
@@ -12,8 +12,8 @@ pub(super) fn check(c: &mut Checker<'_>, stmt: &Stmt) {
         Stmt::Assert { cond, .. } => condition(c, "assert", *cond),
         Stmt::For { index, start, end, step, .. } => {
             let ty = f.ty(*index);
-            let fine = ty.lanes == 1 && matches!(ty.scalar, Scalar::I32 | Scalar::I64);
-            c.require(fine, || format!("the index of a loop is {ty}; it must be i32 or i64"));
+            let fine = ty.lanes == 1 && ty.scalar.is_int();
+            c.require(fine, || format!("the index of a loop is {ty}; it must be an integer"));
             let others = [("start", start), ("end", end), ("step", step)];
             for (what, value) in others {
                 let other = f.ty(*value);

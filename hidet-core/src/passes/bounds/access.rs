@@ -77,8 +77,8 @@ impl Prover<'_> {
                     self.facts.assume(function, *cond, true);
                 }
             }
-            Stmt::For { index, start, end, step, body, .. } => {
-                self.facts.count(*index, *start, *end, *step);
+            Stmt::For { body, .. } => {
+                self.facts.count(&function.stmts[id]);
                 self.block(body);
             }
             Stmt::Loop { body, .. } | Stmt::Group { body, .. } | Stmt::ForTask { body, .. } => self.block(body),

@@ -1,6 +1,6 @@
 //! The least and the largest number that a value can be.
 
-use super::{Atom, Counter, Facts, Linear, MOST_EXTENT};
+use super::{Atom, Facts, Linear, MOST_EXTENT};
 use crate::ir::{BinaryOp, Function, Op, Special, ValueId};
 use crate::passes::fold::int_range;
 use crate::types::{Scalar, Type};
@@ -26,8 +26,9 @@ impl Facts {
 
     /// What an operation on those integers gives where it does not wrap.
     pub(super) fn interval_of_op(&mut self, function: &Function, value: ValueId) -> Option<(i128, i128)> {
-        if let Some(Counter { start, end, .. }) = self.counters.get(&value).copied() {
-            return Some((self.interval(function, start).0, self.interval(function, end).1 - 1));
+        if let Some(counter) = self.counters.get(&value).copied() {
+            let last = self.interval(function, counter.end).1 - counter.short();
+            return Some((self.interval(function, counter.start).0, last));
         }
         let op = self.ops.get(&value)?.clone();
         Some(match op {

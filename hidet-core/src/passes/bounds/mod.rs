@@ -8,6 +8,7 @@
 //! gives up early: what is not proved may still be true.
 
 mod access;
+mod counter;
 mod interval;
 mod linear;
 mod product;
@@ -18,6 +19,7 @@ pub(crate) use access::{Proofs, proved_statements, tile, together};
 pub(crate) use interval::{fits_i32, needs_i64};
 pub(crate) use linear::{Atom, Linear};
 
+use counter::Counter;
 use interval::formula_interval;
 use product::Product;
 
@@ -61,13 +63,6 @@ pub(crate) struct Facts {
     budget: u32,
 }
 
-/// The parts of a loop that counts.
-#[derive(Clone, Copy)]
-struct Counter {
-    start: ValueId,
-    end: ValueId,
-    step: ValueId,
-}
 
 impl Facts {
     /// What is known at the beginning of a function.
@@ -139,11 +134,6 @@ impl Facts {
             // In order of definition, so that the form of an operand is always known already.
             self.linear(function, value);
         }
-    }
-
-    /// Notes a loop that counts; call it before its body.
-    pub fn count(&mut self, index: ValueId, start: ValueId, end: ValueId, step: ValueId) {
-        self.counters.insert(index, Counter { start, end, step });
     }
 
     /// What the value is, where a `let` defines it.

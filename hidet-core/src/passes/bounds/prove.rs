@@ -123,13 +123,13 @@ impl Facts {
                 if let Some(facts) = self.bounded.get(value) {
                     return facts.clone();
                 }
-                if let Some(Counter { start, end, step }) = self.counters.get(value).copied() {
+                if let Some(counter @ Counter { start, end, inclusive, step }) = self.counters.get(value).copied() {
                     let (first, last) = (self.linear(function, start), self.linear(function, end));
                     let step = self.linear(function, step).as_constant().unwrap_or(1).max(1);
                     let trip = last.minus(&first);
-                    let whole = trip.is_some_and(|trip| self.is_multiple(&trip, step));
+                    let whole = !inclusive && trip.is_some_and(|trip| self.is_multiple(&trip, step));
                     found.extend(own.minus(&first));
-                    found.extend(last.minus(&own).map(|gap| gap.offset(if whole { -step } else { -1 })));
+                    found.extend(last.minus(&own).map(|gap| gap.offset(if whole { -step } else { -counter.short() })));
                     return found;
                 }
                 let Some(Op::Binary(op, a, b)) = self.ops.get(value).cloned() else { return found };

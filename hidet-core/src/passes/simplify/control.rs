@@ -2,7 +2,7 @@
 
 use super::Simplifier;
 use crate::ir::walk::jumps;
-use crate::ir::{Block, CompareOp, LoopId, Op, Stmt, StmtId, UnaryOp, ValueId};
+use crate::ir::{BinaryOp, Block, CompareOp, LoopId, Op, Stmt, StmtId, UnaryOp, ValueId};
 use crate::passes::bounds::leaves;
 use crate::types::{Const, Type};
 
@@ -51,20 +51,30 @@ impl Simplifier<'_> {
     }
 
     pub(super) fn counted(&mut self, id: StmtId, stmt: Stmt) {
-        let Stmt::For { label, index, start, end, step, unroll, body } = stmt else { return self.keep(id, stmt) };
-        if self.facts.compare(self.function, CompareOp::Lt, start, end) == Some(false) {
+        let Stmt::For { label, index, start, mut end, mut inclusive, step, unroll, body } = stmt else {
+            return self.keep(id, stmt);
+        };
+        if inclusive && self.facts.has_next(self.function, end) {
+            let ty = self.function.ty(end);
+            let one = self.int(ty.scalar, 1);
+            end = self.simplified(Op::Binary(BinaryOp::Add, end, one), ty, None);
+            inclusive = false;
+        }
+        let begins = if inclusive { CompareOp::Le } else { CompareOp::Lt };
+        if self.facts.compare(self.function, begins, start, end) == Some(false) {
             return;
         }
-        if self.one_turn(start, end, step) && jumps(self.function, &body, label) == (false, false) {
+        if !inclusive && self.one_turn(start, end, step) && jumps(self.function, &body, label) == (false, false) {
             self.replaced.insert(index, start);
             return self.stmts(body);
         }
-        self.facts.count(index, start, end, step);
+        let head = |body| Stmt::For { label, index, start, end, inclusive, step, unroll, body };
+        self.facts.count(&head(Block::default()));
         // The index is defined in the frame of the body, which is the next one.
         self.depth.insert(index, self.here() + 1);
         let body = self.repeated(body);
         self.depth.remove(&index);
-        self.keep(id, Stmt::For { label, index, start, end, step, unroll, body });
+        self.keep(id, head(body));
     }
 
     /// Whether a loop certainly runs exactly once.

@@ -6,9 +6,10 @@
 
 use super::operation::Scalars;
 use super::{Compiler, Operand, Result};
-use crate::ir::{Block, CompareOp, LoopId, PrintPiece, Stmt, StmtId, ValueId};
+use crate::ir::eval::int_range;
+use crate::ir::{BinaryOp, Block, CompareOp, LoopId, PrintPiece, Stmt, StmtId, ValueId};
 use crate::sim::program::{Inst, Print, Src, slot};
-use crate::types::Scalar;
+use crate::types::{Const, Scalar};
 
 /// A place in the code that may not be known yet.
 pub(super) type Label = u32;
@@ -127,8 +128,8 @@ impl<'a> Compiler<'a> {
                 let cond = self.value(*cond)?;
                 self.branch(cond.src, then, otherwise)
             }
-            Stmt::For { label, index, start, end, step, body, .. } => {
-                self.counted(*label, *index, [*start, *end, *step], body)
+            Stmt::For { label, index, start, end, inclusive, step, body, .. } => {
+                self.counted(*label, *index, [*start, *end, *step], *inclusive, body)
             }
             Stmt::ForTask { label, mapping, worker, task, body } => self.for_task(*label, mapping, *worker, task, body),
             Stmt::Loop { label, body } => {
@@ -255,13 +256,37 @@ impl<'a> Compiler<'a> {
         label: LoopId,
         index: ValueId,
         [start, end, step]: [ValueId; 3],
+        inclusive: bool,
         body: &'a Block,
     ) -> Result<()> {
         let (start, end, step) = (self.value(start)?, self.value(end)?, self.value(step)?);
+        self.positive(step);
         let uniform = start.src.is_uniform() && step.src.is_uniform();
         let counter = self.define(index, uniform);
         self.copy_all(counter, start);
-        self.turns(label, counter, end.src, step.src, |_| Ok(()), body)
+        self.turns(label, counter, (end.src, inclusive), step.src, |_| Ok(()), body)
+    }
+
+    /// A step that is not positive is a fault.
+    fn positive(&mut self, step: Operand) {
+        if self.constant_of(step.src).is_none() {
+            let operands = [(step.src, step.ty.scalar), (self.constant(0), step.ty.scalar)];
+            let cond = self.apply(Scalars::Compare(CompareOp::Gt), &operands, Scalar::Bool);
+            self.program.messages.push("the step of a loop must be positive".to_owned());
+            let message = self.program.messages.len() as u32 - 1;
+            let site = self.site(None, "counts");
+            self.emit(Inst::Assert { cond, message, site });
+        }
+    }
+
+    /// Whether no index and step of a loop have a sum beyond the type, as far as constants tell.
+    fn steps_exactly(&self, scalar: Scalar, (end, inclusive): (Src, bool), step: Src) -> bool {
+        let int = |src| self.constant_of(src).and_then(|bits| Const { scalar, bits }.as_int()).map(i128::from);
+        match (int(step), int(end)) {
+            (Some(1), _) if !inclusive => true,
+            (Some(step), Some(end)) => end - i128::from(!inclusive) + step <= int_range(scalar).1,
+            _ => false,
+        }
     }
 
     /// A loop that counts, from the counter's present value. `first` is emitted at the start of every turn.
@@ -269,7 +294,7 @@ impl<'a> Compiler<'a> {
         &mut self,
         label: LoopId,
         counter: Operand,
-        end: Src,
+        (end, inclusive): (Src, bool),
         step: Src,
         first: impl FnOnce(&mut Self) -> Result<()>,
         body: &'a Block,
@@ -283,23 +308,42 @@ impl<'a> Compiler<'a> {
         if may_part {
             self.emit(Inst::Enter { merge: exit });
         }
-        self.bind(head);
+        // Where a sum of index and step may lie beyond the type, the loop ends by what is left before the step is added.
+        let exact = self.steps_exactly(scalar, (end, inclusive), step);
+        if exact {
+            self.bind(head);
+        }
         let more = self.temp(uniform, Scalar::Bool, 1);
+        let go_on = |compiler: &mut Self| {
+            compiler.emit(match may_part {
+                true => Inst::LeaveUnless { cond: more, merge: exit },
+                false => Inst::Branch { cond: more, to: exit },
+            });
+        };
         let operands = [(counter.src, scalar), (end, scalar)];
-        self.apply_to(Scalars::Compare(CompareOp::Lt), &operands, more, Scalar::Bool)?;
-        if may_part {
-            self.emit(Inst::LeaveUnless { cond: more, merge: exit });
-        } else {
-            self.emit(Inst::Branch { cond: more, to: exit });
+        let before = if inclusive { CompareOp::Le } else { CompareOp::Lt };
+        self.apply_to(Scalars::Compare(before), &operands, more, Scalar::Bool)?;
+        go_on(self);
+        if !exact {
+            self.bind(head);
         }
         self.pending += 2;
         first(self)?;
         self.flush();
         self.repeated(label, (exit, may_part), (latch, shape.continues), body)?;
+        if !exact {
+            let unsigned = scalar.unsigned();
+            let left = self.temp(uniform, unsigned, 1);
+            let operands = [(end, unsigned), (counter.src, unsigned)];
+            self.apply_to(Scalars::Binary(BinaryOp::Sub), &operands, left, unsigned)?;
+            let operands = [(step, unsigned), (left, unsigned)];
+            self.apply_to(Scalars::Compare(before), &operands, more, Scalar::Bool)?;
+            go_on(self);
+        }
         // Into a register of its own first: an operation may not overlap its operands.
         let next = self.temp(counter.src.is_uniform(), scalar, 1);
         let operands = [(counter.src, scalar), (step, scalar)];
-        self.apply_to(Scalars::Binary(crate::ir::BinaryOp::Add), &operands, next, scalar)?;
+        self.apply_to(Scalars::Binary(BinaryOp::Add), &operands, next, scalar)?;
         self.copy(counter.src, next, scalar);
         self.emit(Inst::Again { to: head });
         self.meet(exit, may_part);

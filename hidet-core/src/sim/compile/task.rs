@@ -101,7 +101,7 @@ impl<'a> Compiler<'a> {
             }
             Ok(())
         };
-        self.turns(label, counter, tasks, one, first, body)?;
+        self.turns(label, counter, (tasks, false), one, first, body)?;
         self.bind(end);
         if !takes_part.is_uniform() {
             self.emit(Inst::Merge);

@@ -54,7 +54,7 @@ pub(super) fn kernel(mut b: Builder) -> RandomKernel {
         b.phase(&tile, true);
         let body = b.leave(mark);
         let unroll = b.rng.pick(&[Unroll::Auto, Unroll::Never, Unroll::Full, Unroll::Explicit]);
-        b.stmt(Stmt::For { label, index, start: from, end: to, step: by, unroll, body });
+        b.stmt(Stmt::For { label, index, start: from, end: to, inclusive: false, step: by, unroll, body });
     } else {
         (0..turns).for_each(|turn| b.phase(&tile, turn + 1 < turns));
     }
@@ -208,7 +208,7 @@ impl Builder {
         self.stmt(Stmt::Store { buffer: source.buffer, index: vec![index], value, guard: false });
         let body = self.leave(mark);
         let unroll = self.rng.pick(&[Unroll::Full, Unroll::Explicit, Unroll::Auto]);
-        self.stmt(Stmt::For { label, index, start: from, end: to, step: by, unroll, body });
+        self.stmt(Stmt::For { label, index, start: from, end: to, inclusive: false, step: by, unroll, body });
         self.registers.push(source);
     }
 

@@ -138,7 +138,7 @@ impl Builder {
         self.stmts(2, depth);
         self.loops = around;
         let body = self.leave(mark);
-        self.stmt(Stmt::For { label, index, start: from, end, step: by, unroll, body });
+        self.stmt(Stmt::For { label, index, start: from, end, inclusive: false, step: by, unroll, body });
     }
 
     /// `loop` that counts its turns and is left after a few.

@@ -129,13 +129,16 @@ impl<'s> Parser<'s> {
         let index = self.definition()?;
         self.word("in")?;
         let start = self.value()?;
-        self.sign("..")?;
+        let inclusive = self.try_sign("..=");
+        if !inclusive {
+            self.sign("..")?;
+        }
         let end = self.value()?;
         self.word("step")?;
         let step = self.value()?;
         let unroll = if self.try_word("unroll") { self.unroll()? } else { Unroll::Auto };
         let span = self.span()?;
-        Ok((Stmt::For { label, index, start, end, step, unroll, body: self.block()? }, span))
+        Ok((Stmt::For { label, index, start, end, inclusive, step, unroll, body: self.block()? }, span))
     }
 
     fn word_stmt(&mut self, word: &str) -> Result<(Stmt, Span)> {

@@ -66,8 +66,9 @@ impl Printer<'_> {
                 }
                 return;
             }
-            Stmt::For { label, index, start, end, step, unroll, body } => {
-                let range = format!("{}..{} step {}", self.value(*start), self.value(*end), self.value(*step));
+            Stmt::For { label, index, start, end, inclusive, step, unroll, body } => {
+                let dots = if *inclusive { "..=" } else { ".." };
+                let range = format!("{}{dots}{} step {}", self.value(*start), self.value(*end), self.value(*step));
                 let unroll = match unroll {
                     Unroll::Auto => String::new(),
                     other => format!(" unroll {}", unroll_name(*other)),

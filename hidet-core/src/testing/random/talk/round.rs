@@ -48,7 +48,7 @@ impl Talk {
         let mark = self.b.enter();
         self.round(boards, link, Some(index));
         let body = self.b.leave(mark);
-        self.b.stmt(Stmt::For { label, index, start, end, step, unroll, body });
+        self.b.stmt(Stmt::For { label, index, start, end, inclusive: false, step, unroll, body });
     }
 
     /// A loop that is left by a jump.
