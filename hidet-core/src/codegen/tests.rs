@@ -184,7 +184,16 @@ fn jumps_out_of_nested_loops_go_to_labels() {
         let value = b.named("value", Scalar::F32, Op::Load { buffer: x, index: vec![row], guard: false });
         b.store(x, row, value);
     });
-    b.stmt(Stmt::For { label: outer, index: row, start: zero, end: eight, inclusive: false, step: one, unroll: Unroll::Auto, body });
+    b.stmt(Stmt::For {
+        label: outer,
+        index: row,
+        start: zero,
+        end: eight,
+        inclusive: false,
+        step: one,
+        unroll: Unroll::Auto,
+        body,
+    });
     let function = b.done();
     let source = cuda(&function, SM80).unwrap();
     assert!(kernel_text(&source).contains("goto next_rows_;"), "{}", source.text);

@@ -63,7 +63,6 @@ pub(crate) struct Facts {
     budget: u32,
 }
 
-
 impl Facts {
     /// What is known at the beginning of a function.
     pub fn of(function: &Function) -> Facts {
