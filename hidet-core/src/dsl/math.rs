@@ -41,10 +41,15 @@ impl<T: Arithmetic> Expr<T> {
 }
 
 impl<T: Num> Expr<T> {
-    /// At least `low` and at most `high`.
+    /// At least `low` and at most `high`; NaN stays NaN, and a zero keeps its sign.
     #[track_caller]
     pub fn clamp(self, low: impl IntoExpr<T>, high: impl IntoExpr<T>) -> Expr<T> {
-        self.max(low).min(high)
+        let (low, high) = (low.into_expr(), high.into_expr());
+        if !T::SCALAR.is_float() {
+            return self.max(low).min(high);
+        }
+        let raised = compare(CompareOp::Lt, self, low).select(low, self);
+        compare(CompareOp::Gt, raised, high).select(high, raised)
     }
 }
 
@@ -65,11 +70,18 @@ impl<T: Int> Expr<T> {
         compare(CompareOp::Eq, binary(BinaryOp::Rem, self, by.into_expr()), number(0.0))
     }
 
-    /// The quotient rounded up, of numbers that are not negative.
+    /// The quotient rounded up.
     #[track_caller]
     pub fn div_ceil(self, by: impl IntoExpr<T>) -> Expr<T> {
         let by = by.into_expr();
-        binary(BinaryOp::Div, binary(BinaryOp::Add, self, binary(BinaryOp::Sub, by, number(1.0))), by)
+        let (quotient, rest) = (binary(BinaryOp::Div, self, by), binary(BinaryOp::Rem, self, by));
+        let mut up = compare(CompareOp::Ne, rest, number(0.0));
+        if T::SCALAR.is_signed_int() {
+            // Rounded towards zero is rounded up where the signs differ; those of a sum and of a remainder agree.
+            let same = compare(CompareOp::Ge, binary(BinaryOp::Xor, rest, by), number(0.0));
+            up = binary(BinaryOp::And, up, same);
+        }
+        binary(BinaryOp::Add, quotient, up.to::<T>())
     }
 }
 

@@ -35,7 +35,7 @@ pub use address::Address;
 pub use expr::{DeviceType, Expr, IntoExpr};
 pub use index::{IndexTuple, IndexValue};
 pub use literal::{Lit, lit};
-pub use loops::{Lanes, lanes, unroll};
+pub use loops::{DeviceRange, Lanes, lanes, unroll};
 pub use memory::{Extent, MemoryShape, registers, shared};
 pub use rich::computed_view;
 pub use tasks::{

@@ -2,4 +2,5 @@
 
 pub mod folder;
 pub mod nvrtc;
+pub mod edges;
 pub mod random;

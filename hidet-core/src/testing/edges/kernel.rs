@@ -1,0 +1,187 @@
+//! Kernels that compute the cases of operations, all types as bits in `u64`.
+
+use super::operation::{Any, Operation};
+use super::operations;
+use crate::dsl::glue::{for_over, range};
+use crate::dsl::intrinsics::thread_idx;
+use crate::dsl::{Expr, In, Out, Template};
+use crate::error::Result;
+use crate::ir::Function;
+use crate::types::{E4M3, E5M2, Element, Scalar, TF32, bf16, f16};
+use hidet_mapping::IndexExpr;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Threads of its one block.
+const THREADS: i32 = 128;
+/// Wrong results that are told of an operation.
+const MOST_TOLD: usize = 4;
+
+/// A kernel with parameters `x: In<u64, [3, n]>` and `y: Out<u64, [n]>`, and what it is launched with.
+pub struct EdgeKernel {
+    /// The kernel.
+    pub function: Function,
+    /// The operations it computes, one after the other.
+    pub operations: Vec<Arc<Operation>>,
+    /// The first case of each operation, and the number of all.
+    pub firsts: Vec<usize>,
+    /// The content of `x`: first operands, second ones, third ones.
+    pub operands: Vec<u64>,
+    /// What must be in `y`.
+    pub expected: Vec<u64>,
+}
+
+impl EdgeKernel {
+    /// The number of cases, which is the extent `n`.
+    pub fn cases(&self) -> usize {
+        self.expected.len()
+    }
+
+    /// The operation of a case.
+    pub fn operation(&self, case: usize) -> &Operation {
+        let after = self.firsts.partition_point(|first| *first <= case);
+        &self.operations[after.saturating_sub(1)]
+    }
+
+    /// The wrong results, in words, a few of each operation; `y` is what was found.
+    pub fn differences(&self, y: &[u64]) -> Vec<String> {
+        let mut told: HashMap<&str, usize> = HashMap::new();
+        let mut differences = Vec::new();
+        for case in 0..self.cases() {
+            let (operation, found) = (self.operation(case), y.get(case).copied().unwrap_or_default());
+            if !operation.agrees(self.expected[case], found) {
+                let told = told.entry(&operation.name).or_default();
+                *told += 1;
+                if *told <= MOST_TOLD {
+                    differences.push(self.describe(case, found));
+                }
+            }
+        }
+        differences
+    }
+
+    /// A case with a result.
+    pub fn describe(&self, case: usize, found: u64) -> String {
+        let operation = self.operation(case);
+        let operands: Vec<String> = (operation.operands.iter().enumerate())
+            .map(|(position, scalar)| shown(*scalar, self.operands[position * self.cases() + case]))
+            .collect();
+        let result = |bits| shown(operation.result, bits);
+        format!(
+            "{}({}) is {}, expected {}",
+            operation.name,
+            operands.join(", "),
+            result(found),
+            result(self.expected[case])
+        )
+    }
+}
+
+/// A number with its bits.
+fn shown(scalar: Scalar, bits: u64) -> String {
+    match (crate::types::Const { scalar, bits }).as_int() {
+        Some(number) => format!("{number}"),
+        None if scalar.is_float() => format!("{:?} [{bits:#x}]", crate::ir::eval::to_f64(scalar, bits)),
+        None => format!("{bits:#x}"),
+    }
+}
+
+/// A kernel for the operations of each type.
+pub fn kernels() -> Result<Vec<EdgeKernel>> {
+    let mut all: Vec<Vec<Operation>> = Vec::new();
+    for operation in operations() {
+        let same = |list: &&mut Vec<Operation>| list.iter().any(|other| other.operands[0] == operation.operands[0]);
+        match all.iter_mut().find(same) {
+            Some(list) => list.push(operation),
+            None => all.push(vec![operation]),
+        }
+    }
+    all.into_iter().map(kernel).collect()
+}
+
+fn kernel(operations: Vec<Operation>) -> Result<EdgeKernel> {
+    let operations: Vec<Arc<Operation>> = operations.into_iter().map(Arc::new).collect();
+    let (mut firsts, mut columns, mut expected) = (Vec::new(), [const { Vec::new() }; 3], Vec::new());
+    for operation in &operations {
+        firsts.push(expected.len());
+        for (operands, result) in operation.cases() {
+            for (position, column) in columns.iter_mut().enumerate() {
+                column.push(operands.get(position).copied().unwrap_or_default());
+            }
+            expected.push(result);
+        }
+    }
+    let (cases, list, starts) = (expected.len(), operations.clone(), firsts.clone());
+    let name = format!("edges_{}", operations.first().map_or("none", |operation| operation.operands[0].name()));
+    let template: Template<(In<u64, 2>, Out<u64, 1>)> = Template::new(&name, move |signature| {
+        let n = signature.dim("n");
+        let x: In<u64, 2> = signature.tensor("x", [IndexExpr::Const(3), n.clone()]);
+        let y: Out<u64, 1> = signature.tensor("y", [n]);
+        signature.launch([1, 1, 1].map(IndexExpr::Const), [i64::from(THREADS), 1, 1], [1, 1, 1], 0);
+        for (position, operation) in list.iter().enumerate() {
+            let first = starts[position] as i32;
+            let end = starts.get(position + 1).map_or(cases, |next| *next) as i32;
+            let (turns, _guard) = for_over(range(thread_idx().x + first, end).step_by(THREADS), "");
+            for case in turns {
+                let operands: Vec<Any> = (operation.operands.iter().enumerate())
+                    .map(|(row, scalar)| decoded(*scalar, x.read((row as i32, case))))
+                    .collect();
+                y.write((case,), encoded(operation.emit(&operands)));
+            }
+        }
+    });
+    Ok(EdgeKernel { function: template.build()?, operations, firsts, operands: columns.concat(), expected })
+}
+
+/// Calls `$generic::<T>($args)` for the type of a scalar.
+macro_rules! for_scalar {
+    ($scalar:expr, $generic:ident($($arg:expr),*)) => {
+        match $scalar {
+            Scalar::Bool => $generic::<bool>($($arg),*),
+            Scalar::I8 => $generic::<i8>($($arg),*),
+            Scalar::I16 => $generic::<i16>($($arg),*),
+            Scalar::I32 => $generic::<i32>($($arg),*),
+            Scalar::I64 => $generic::<i64>($($arg),*),
+            Scalar::U8 => $generic::<u8>($($arg),*),
+            Scalar::U16 => $generic::<u16>($($arg),*),
+            Scalar::U32 => $generic::<u32>($($arg),*),
+            Scalar::U64 => $generic::<u64>($($arg),*),
+            Scalar::F16 => $generic::<f16>($($arg),*),
+            Scalar::BF16 => $generic::<bf16>($($arg),*),
+            Scalar::TF32 => $generic::<TF32>($($arg),*),
+            Scalar::F32 => $generic::<f32>($($arg),*),
+            Scalar::F64 => $generic::<f64>($($arg),*),
+            Scalar::E4M3 => $generic::<E4M3>($($arg),*),
+            Scalar::E5M2 => $generic::<E5M2>($($arg),*),
+        }
+    };
+}
+
+/// The value of these bits.
+pub(in crate::testing) fn decoded(scalar: Scalar, bits: Expr<u64>) -> Any {
+    fn of<T: Element>(bits: Expr<u64>) -> Any {
+        Any::of::<T>(match (T::SCALAR.is_float(), T::SCALAR.bytes()) {
+            (false, _) => bits.to(),
+            (true, 1) => bits.to::<u8>().bitcast(),
+            (true, 2) => bits.to::<u16>().bitcast(),
+            (true, 4) => bits.to::<u32>().bitcast(),
+            (true, _) => bits.bitcast(),
+        })
+    }
+    for_scalar!(scalar, of(bits))
+}
+
+/// The bits of a value.
+pub(in crate::testing) fn encoded(value: Any) -> Expr<u64> {
+    fn of<T: Element>(value: Any) -> Expr<u64> {
+        let value = value.typed::<T>();
+        match (T::SCALAR, T::SCALAR.bytes()) {
+            (Scalar::Bool | Scalar::U64 | Scalar::I64, _) => value.to(),
+            (_, 1) => value.bitcast::<u8>().to(),
+            (_, 2) => value.bitcast::<u16>().to(),
+            (_, 4) => value.bitcast::<u32>().to(),
+            _ => value.bitcast(),
+        }
+    }
+    for_scalar!(value.scalar, of(value))
+}

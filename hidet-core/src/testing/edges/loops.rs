@@ -1,0 +1,76 @@
+//! Loops over ranges, at the ends of their types: how many turns there are, and of which indices.
+
+use super::operation::{List, operations};
+use crate::dsl::glue::{for_over, range, range_inclusive};
+
+use crate::dsl::{DeviceRange, Expr, Var};
+use crate::types::Int;
+
+/// A loop of more turns would take too long for a check of edges.
+const MOST_TURNS: usize = 40;
+
+/// What stands for the indices of a loop: it depends on each of them and on their order.
+fn digest<T: Int>(range: DeviceRange<T>) -> Expr<u64> {
+    let mut sum = Var::<u64>::new("sum", 1u64);
+    let (turns, _guard) = for_over(range, "");
+    for index in turns {
+        let next = sum.read() * 31u64 + index.to::<u64>();
+        sum.set(next);
+    }
+    sum.read()
+}
+
+/// The same on the host; `None` of a loop with too many turns.
+fn host_digest(indices: impl Iterator<Item = u64>) -> Option<u64> {
+    let (mut sum, mut turns) = (1u64, 0);
+    for index in indices {
+        sum = sum.wrapping_mul(31).wrapping_add(index);
+        turns += 1;
+        if turns > MOST_TURNS {
+            return None;
+        }
+    }
+    Some(sum)
+}
+
+/// The numbers of a range that begins at `a`, every `step`-th, computed without overflow.
+fn indices(first: i128, last: i128, step: i128) -> impl Iterator<Item = u64> {
+    std::iter::successors(Some(first), move |index| Some(index + step)).take_while(move |index| *index <= last).map(|index| index as u64)
+}
+
+macro_rules! loops {
+    ($list:ident; $($ty:ident)*) => {$(
+        $list.two("for a..b", |a: Expr<$ty>, b: Expr<$ty>| digest(range(a, b)), |a: $ty, b: $ty| host_digest((a..b).map(|i| i as u64)));
+        $list.two(
+            "for a..=b",
+            |a: Expr<$ty>, b: Expr<$ty>| digest(range_inclusive(a, b)),
+            |a: $ty, b: $ty| host_digest((a..=b).map(|i| i as u64)),
+        );
+        $list.three(
+            "for (a..b).step_by(c)",
+            |a: Expr<$ty>, b: Expr<$ty>, c: Expr<$ty>| digest(range(a, b).step_by(c)),
+            |a: $ty, b: $ty, c: $ty| if c > 0 { host_digest(indices(a as i128, b as i128 - 1, c as i128)) } else { None },
+        );
+        $list.three(
+            "for (a..=b).step_by(c)",
+            |a: Expr<$ty>, b: Expr<$ty>, c: Expr<$ty>| digest(range_inclusive(a, b).step_by(c)),
+            |a: $ty, b: $ty, c: $ty| if c > 0 { host_digest(indices(a as i128, b as i128, c as i128)) } else { None },
+        );
+    )*};
+}
+
+pub(super) fn add(list: &mut List) {
+    loops! { list; i8 i16 i32 i64 u8 u16 u32 u64 }
+    // Ends that are known while building.
+    operations! { list;
+        "for ..=MAX"(a: i32) -> u64 { digest(range_inclusive(a, i32::MAX)) } {
+            match host_digest((a..=i32::MAX).map(|i| i as u64)) { Some(sum) => sum, None => return None }
+        };
+        "for (0..MAX).step_by(1 << 30)"(a: i32) -> u64 { digest(range(a - a, i32::MAX).step_by(1 << 30)) } {
+            host_digest([0, 1 << 30].into_iter()).unwrap_or(a as u64)
+        };
+        "for ..=250"(a: u8) -> u64 { digest(range_inclusive(a, 250u8)) } {
+            match host_digest((a..=250).map(|i| i as u64)) { Some(sum) => sum, None => return None }
+        };
+    }
+}

@@ -1,0 +1,127 @@
+//! [`Operation`]: one operation on operands of known types, for the device and on the host.
+
+use super::values::{edges, few_edges};
+use crate::dsl::Expr;
+use crate::types::{Element, Scalar};
+
+/// What an operation computes on the host, of the bits of its operands; `None` where it is a fault, or Rust says nothing.
+pub type Host = Box<dyn Fn(&[u64]) -> Option<u64> + Send + Sync>;
+type Device = Box<dyn Fn(&[Any]) -> Any + Send + Sync>;
+
+/// A device value whose type is known while a kernel is built alone.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::testing) struct Any {
+    pub scalar: Scalar,
+    expr: Expr<()>,
+}
+
+impl Any {
+    pub fn of<T: Element>(expr: Expr<T>) -> Any {
+        Any { scalar: T::SCALAR, expr: expr.assume() }
+    }
+
+    /// The value as one of its type.
+    pub fn typed<T: Element>(self) -> Expr<T> {
+        debug_assert_eq!(self.scalar, T::SCALAR);
+        self.expr.assume()
+    }
+}
+
+/// An operation with its types.
+pub struct Operation {
+    /// The type and the name: `i32.div_ceil`.
+    pub name: String,
+    /// The types of the operands.
+    pub operands: Vec<Scalar>,
+    /// The type of the result.
+    pub result: Scalar,
+    /// What it is on the host.
+    pub host: Host,
+    device: Device,
+}
+
+impl Operation {
+    /// Emits it into the kernel being built.
+    pub(in crate::testing) fn emit(&self, operands: &[Any]) -> Any {
+        (self.device)(operands)
+    }
+
+    /// The edges of its types in every combination, a vector of operands each, with what Rust makes of them.
+    pub fn cases(&self) -> Vec<(Vec<u64>, u64)> {
+        let list = if self.operands.len() > 2 { few_edges } else { edges };
+        let mut combinations = vec![Vec::new()];
+        for scalar in &self.operands {
+            let values = list(*scalar);
+            let with = |start: &Vec<u64>| {
+                let start = start.clone();
+                values.iter().map(move |value| [start.clone(), vec![*value]].concat()).collect::<Vec<_>>()
+            };
+            combinations = combinations.iter().flat_map(with).collect();
+        }
+        let known = |operands: Vec<u64>| (self.host)(&operands).map(|result| (operands, result));
+        combinations.into_iter().filter_map(known).collect()
+    }
+
+    /// Whether a result is the right one: which NaN it is does not matter.
+    pub fn agrees(&self, expected: u64, found: u64) -> bool {
+        expected == found || (is_nan(self.result, expected) && is_nan(self.result, found))
+    }
+}
+
+/// Whether these are the bits of a NaN.
+pub(in crate::testing) fn is_nan(scalar: Scalar, bits: u64) -> bool {
+    scalar.is_float() && crate::ir::eval::to_f64(scalar, bits).is_nan()
+}
+
+/// Operations being listed.
+#[derive(Default)]
+pub(super) struct List(pub Vec<Operation>);
+
+macro_rules! arities {
+    ($($add:ident: $($ty:ident $n:tt)*;)*) => {
+        impl List {$(
+            /// An operation of so many operands.
+            pub fn $add<$($ty: Element,)* R: Element>(
+                &mut self,
+                name: &str,
+                device: fn($(Expr<$ty>),*) -> Expr<R>,
+                host: fn($($ty),*) -> Option<R>,
+            ) {
+                self.0.push(Operation {
+                    name: format!("{}.{name}", A::SCALAR),
+                    operands: vec![$($ty::SCALAR),*],
+                    result: R::SCALAR,
+                    host: Box::new(move |bits| host($($ty::from_bits64(bits[$n])),*).map(|result| result.constant().bits)),
+                    device: Box::new(move |operands| Any::of(device($(operands[$n].typed::<$ty>()),*))),
+                });
+            }
+        )*}
+    };
+}
+arities! {
+    one: A 0;
+    two: A 0 B 1;
+    three: A 0 B 1 C 2;
+}
+
+/// Lists operations: a name, the operands, the expression for the device and, where it is another one, for the host;
+/// `if` says where the host's is defined.
+macro_rules! operations {
+    ($list:ident; $($name:literal ($($arg:ident: $ty:ty),*) -> $result:ty { $device:expr } $({ $host:expr })? $(if $when:expr)?;)*) => {$(
+        operations!(@add $list $name [$($arg)*]
+            |$($arg: $crate::dsl::Expr<$ty>),*| -> $crate::dsl::Expr<$result> { $device },
+            |$($arg: $ty),*| -> Option<$result> {
+                $(if !$when { return None; })?
+                Some(operations!(@host { $device } $({ $host })?))
+            }
+        );
+    )*};
+    (@add $list:ident $name:literal [$a:ident] $device:expr, $host:expr) => { $list.one($name, $device, $host) };
+    (@add $list:ident $name:literal [$a:ident $b:ident] $device:expr, $host:expr) => { $list.two($name, $device, $host) };
+    (@add $list:ident $name:literal [$a:ident $b:ident $c:ident] $device:expr, $host:expr) => {
+        $list.three($name, $device, $host)
+    };
+    (@host { $device:expr }) => { $device };
+    (@host { $device:expr } { $host:expr }) => { $host };
+}
+pub(super) use operations;
