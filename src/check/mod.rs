@@ -5,6 +5,7 @@
 mod bandwidth;
 mod bench;
 mod dependent;
+pub mod edges;
 mod faults;
 mod hard;
 mod hopper;

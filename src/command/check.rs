@@ -54,6 +54,8 @@ enum Part {
     Intrinsics,
     /// Functions such as exp over all f16 and 2^20 f32, in units of the last place.
     Math,
+    /// Every operation at the edges of its types, bit for bit against Rust.
+    Edges,
     /// Random programs, bit for bit against the simulated device. Only when asked for.
     Random,
 }
@@ -84,6 +86,9 @@ impl Check {
         }
         if wanted(Part::Math) {
             passed &= show(crate::check::intrinsics::math::check(&device, !self.alone, 1 << 20));
+        }
+        if wanted(Part::Edges) {
+            passed &= show(crate::check::edges::run(&device, !self.alone));
         }
         Ok(passed)
     }

@@ -29,7 +29,7 @@ impl<T: Int> Expr<T> {
         unary(UnaryOp::Neg, self)
     }
 
-    /// How many bits are below the lowest one set, of 32 or 64.
+    /// How many bits are below the lowest one set.
     #[track_caller]
     pub fn trailing_zeros(self) -> Expr<u32> {
         self.reverse_bits().leading_zeros()

@@ -24,7 +24,7 @@ macro_rules! into_lit {
         }
     )*};
 }
-into_lit! { i32: Int; u32: Int; i64: Int; f32: Float; f64: Float; }
+into_lit! { i32: Int; u32: Int; i64: Int; u64: Int; f32: Float; f64: Float; }
 
 /// The number as a constant; one that the type cannot hold is a problem of the kernel.
 #[track_caller]
@@ -68,7 +68,7 @@ pub struct PlainFloat(pub f64);
 
 /// An unsuffixed integer of the kernel's source, where a device value is expected.
 #[derive(Clone, Copy, Debug)]
-pub struct PlainInteger(pub i64);
+pub struct PlainInteger(pub i128);
 
 #[diagnostic::do_not_recommend]
 impl<T: Float> IntoExpr<T> for PlainFloat {
@@ -82,7 +82,7 @@ impl<T: Float> IntoExpr<T> for PlainFloat {
 impl<T: Int> IntoExpr<T> for PlainInteger {
     #[track_caller]
     fn into_expr(self) -> Expr<T> {
-        constant(Number::Int(self.0.into()))
+        constant(Number::Int(self.0))
     }
 }
 
@@ -106,7 +106,7 @@ impl<T: Float> LiteralOf<T> for f64 {
 }
 
 #[diagnostic::do_not_recommend]
-impl<T: Int> LiteralOf<T> for i64 {
+impl<T: Int> LiteralOf<T> for i128 {
     #[track_caller]
     fn literal(self) -> Expr<T> {
         PlainInteger(self).into_expr()
@@ -122,10 +122,10 @@ impl<T: Float, const N: usize> LiteralOf<Vector<T, N>> for f64 {
 }
 
 #[diagnostic::do_not_recommend]
-impl<T: Int, const N: usize> LiteralOf<Vector<T, N>> for i64 {
+impl<T: Int, const N: usize> LiteralOf<Vector<T, N>> for i128 {
     #[track_caller]
     fn literal(self) -> Expr<Vector<T, N>> {
-        super::vector::splat(constant::<T>(Number::Int(self.into())))
+        super::vector::splat(constant::<T>(Number::Int(self)))
     }
 }
 

@@ -40,7 +40,7 @@ fn at_peer(mut row: Row) -> Row {
 
 pub(super) fn rows() -> Vec<Row> {
     use Scalar::*;
-    const NUMBERS: &[Scalar] = &[I32, U32, U64, F32, F64];
+    const NUMBERS: &[Scalar] = &[I32, U32, I64, U64, F32, F64];
     const INTS: &[Scalar] = &[I32, U32, I64, U64];
     [
         atomic(

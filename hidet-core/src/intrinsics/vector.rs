@@ -106,7 +106,7 @@ impl StoreHint {
 fn of_size(bytes: u32) -> TypeRule {
     use Scalar::*;
     TypeRule::OneOf(match bytes {
-        1 => &[I8, U8, E4M3, E5M2],
+        1 => &[Bool, I8, U8, E4M3, E5M2],
         2 => &[I16, U16, F16, BF16],
         4 => &[I32, U32, F32, TF32],
         _ => &[I64, U64, F64],

@@ -3,16 +3,10 @@
 use super::{AtomicOp, Meaning, Operand, ResultRule, Row, ShuffleKind, Together, TypeRule, VoteKind, row};
 use crate::types::{Scalar, Type};
 
-/// What can be exchanged: everything of 16 to 64 bits.
-const SHUFFLED: &[Scalar] = {
-    use Scalar::*;
-    &[I16, I32, I64, U16, U32, U64, F16, BF16, F32, F64]
-};
-
 fn shuffle(name: &str, cuda: &str, kind: ShuffleKind, doc: &str) -> Row {
     row(name, cuda, Meaning::Shuffle(kind), doc)
         .value(Type::U32)
-        .operand(Operand::Value(TypeRule::OneOf(SHUFFLED)))
+        .operand(Operand::Value(TypeRule::OneOf(&Scalar::ALL)))
         .value(Type::I32)
         .gives(ResultRule::SameAs(1))
         .together(Together::Lanes)

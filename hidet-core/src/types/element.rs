@@ -51,13 +51,21 @@ pub trait Element: sealed::Sealed + Copy + PartialEq + Default + std::fmt::Debug
     fn number(self) -> Number;
 }
 
+/// What can be compared: numbers with arithmetic, and `bool`.
+#[diagnostic::on_unimplemented(
+    message = "values of type `{Self}` can't be compared on the device",
+    label = "no number or `bool`",
+    note = "compare vectors lane by lane; cast the storage formats TF32, E4M3 and E5M2 first: `x as f32`"
+)]
+pub trait Comparable: Element {}
+
 /// An element with arithmetic: all but `bool` and the storage formats `TF32`, `E4M3`, `E5M2`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no arithmetic on the device",
     label = "no arithmetic",
     note = "`bool` has `&&`, `||` and `!`; cast the storage formats TF32, E4M3 and E5M2 first: `x as f32`"
 )]
-pub trait Num: Element {}
+pub trait Num: Comparable {}
 
 /// An integer.
 #[diagnostic::on_unimplemented(
@@ -78,7 +86,7 @@ pub trait Float: Num {
     message = "`{Self}` has no bit operations",
     label = "`bool` or an integer is needed here"
 )]
-pub trait Bits: Element {}
+pub trait Bits: Comparable {}
 
 macro_rules! element {
     ($($ty:ty, $scalar:ident, $number:ident as $host:ty, $bits:ty: $to:expr, $of:expr, $from:expr;)*) => {$(
@@ -188,6 +196,7 @@ macro_rules! kinds {
 }
 kinds! {
     sealed::Sealed: bool i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64 TF32 E4M3 E5M2;
+    Comparable: bool i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64;
     Num: i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64;
     Int: i8 i16 i32 i64 u8 u16 u32 u64;
     Bits: bool i8 i16 i32 i64 u8 u16 u32 u64;

@@ -8,7 +8,7 @@ pub mod number;
 mod scalar;
 pub mod small;
 
-pub use element::{Bits, Element, Float, Int, Num, Number};
+pub use element::{Bits, Comparable, Element, Float, Int, Num, Number};
 pub use half::{bf16, f16};
 pub use scalar::{Const, Scalar, Type};
 pub use small::{E4M3, E5M2, TF32};

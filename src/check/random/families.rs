@@ -1,5 +1,6 @@
 //! The families of random programs.
 
+use hidet::testing::edges::edges_program;
 use hidet::testing::random::{Program, exact_kernel, numbers_program, talking_program};
 
 /// Random programs of a kind.
@@ -15,4 +16,5 @@ pub const FAMILIES: &[Family] = &[
     Family { name: "kernel", make: |seed| exact_kernel(seed).into() },
     Family { name: "talk", make: talking_program },
     Family { name: "numbers", make: numbers_program },
+    Family { name: "edges", make: |seed| edges_program(seed).unwrap_or_default() },
 ];

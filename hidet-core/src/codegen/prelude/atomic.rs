@@ -38,8 +38,10 @@ template <class T, class F> @ T hidet_shuffled(T value, F shuffle) {
         return bitcast<T>((unsigned long long)high << 32 | low);
     } else if constexpr (sizeof(T) == 4) {
         return bitcast<T>(shuffle(bitcast<unsigned>(value)));
-    } else {
+    } else if constexpr (sizeof(T) == 2) {
         return bitcast<T>((unsigned short)shuffle((unsigned)bitcast<unsigned short>(value)));
+    } else {
+        return bitcast<T>((unsigned char)shuffle((unsigned)bitcast<unsigned char>(value)));
     }
 }
 "#,

@@ -1,8 +1,8 @@
 //! Comparisons, which Rust's own operators cannot give as device values.
 
-use crate::dsl::expr::{DeviceType, Expr, IntoExpr, compare};
+use crate::dsl::expr::{Expr, IntoExpr, compare};
 use crate::ir::CompareOp;
-use crate::types::{bf16, f16};
+use crate::types::{Comparable, bf16, f16};
 
 /// The two sides of a comparison.
 pub struct Cmp<A, B>(pub A, pub B);
@@ -71,7 +71,7 @@ host_left! { i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64 bool }
 macro_rules! comparisons {
     ($($method:ident $op:ident $host:ident $call:ident;)*) => {
         #[doc(hidden)]
-        impl<T: DeviceType, B: IntoExpr<T> + Copy> Cmp<&Expr<T>, &B> {$(
+        impl<T: Comparable, B: IntoExpr<T> + Copy> Cmp<&Expr<T>, &B> {$(
             #[track_caller]
             pub fn $method(self) -> Expr<bool> {
                 compare(CompareOp::$op, *self.0, (*self.1).into_expr())

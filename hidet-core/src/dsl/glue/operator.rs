@@ -4,7 +4,7 @@ use crate::dsl::expr::{Expr, binary, cast, compare};
 use crate::dsl::literal::{CastTarget, HostNumber, LiteralOf};
 use crate::dsl::{DeviceType, View};
 use crate::ir::{BinaryOp, CompareOp};
-use crate::types::Element;
+use crate::types::{Comparable, Element};
 use std::ops;
 
 /// A value beside an operator.
@@ -116,7 +116,7 @@ plain! { f32: add rev_add +; sub rev_sub -; mul rev_mul *; div rev_div /; rem re
 macro_rules! comparisons {
     ($($method:ident $op:ident;)*) => {
         #[doc(hidden)]
-        impl<T: DeviceType> Op<Expr<T>> {$(
+        impl<T: Comparable> Op<Expr<T>> {$(
             #[track_caller]
             pub fn $method<L: LiteralOf<T>>(self, literal: L) -> Expr<bool> {
                 compare(CompareOp::$op, self.0, literal.literal())

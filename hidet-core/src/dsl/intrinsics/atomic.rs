@@ -2,30 +2,9 @@
 //!
 //! Plain names are relaxed; `_acquire`, `_release` and `_acq_rel` order other accesses.
 
-use super::intrinsic;
+use super::{AtomicInt, AtomicNum, intrinsic};
 use crate::dsl::address::Address;
 use crate::dsl::expr::{Expr, IntoExpr};
-use crate::types::Element;
-
-/// The types of `atomic_add`.
-#[diagnostic::on_unimplemented(
-    message = "there is no atomic addition of `{Self}`",
-    label = "not i32, u32, u64, f32 or f64"
-)]
-pub trait AtomicNum: Element {}
-/// The types of the other atomics.
-#[diagnostic::on_unimplemented(message = "there is no such atomic of `{Self}`", label = "not i32, u32, i64 or u64")]
-pub trait AtomicInt: Element {}
-macro_rules! kinds {
-    ($($trait:ident: $($ty:ty)*;)*) => {$($(
-        #[diagnostic::do_not_recommend]
-        impl $trait for $ty {}
-    )*)*};
-}
-kinds! {
-    AtomicNum: i32 u32 u64 f32 f64;
-    AtomicInt: i32 u32 i64 u64;
-}
 
 macro_rules! atomics {
     ($($doc:literal $bound:ident: $($name:ident $row:literal)*;)*) => {$($(

@@ -1,6 +1,6 @@
 //! Arithmetic on bits.
 
-use super::intrinsic;
+use super::{Word32, intrinsic};
 use crate::dsl::expr::{Expr, IntoExpr};
 use crate::types::Int;
 
@@ -43,30 +43,52 @@ pub fn insert_bits(
 
 /// `sum` and the products of the four bytes of `a` and `b`: signed ones in `i32`, else in `u32`.
 #[track_caller]
-pub fn dot4<T: Int>(a: Expr<T>, b: Expr<T>, sum: impl IntoExpr<T>) -> Expr<T> {
+pub fn dot4<T: Word32>(a: Expr<T>, b: Expr<T>, sum: impl IntoExpr<T>) -> Expr<T> {
     intrinsic("dp4a").value::<T>(a).value::<T>(b).value::<T>(sum).give()
 }
 
 impl<T: Int> Expr<T> {
-    /// How many bits are set, of 32 or 64.
+    /// How many bits are set.
     #[track_caller]
     pub fn count_ones(self) -> Expr<u32> {
-        intrinsic("popc").value::<T>(self).give()
+        match missing::<T>() {
+            0 => intrinsic("popc").value::<T>(self).give(),
+            _ => intrinsic("popc").value::<u32>(widened(self)).give(),
+        }
     }
 
-    /// How many bits are above the highest one set, of 32 or 64.
+    /// How many bits are above the highest one set.
     #[track_caller]
     pub fn leading_zeros(self) -> Expr<u32> {
-        intrinsic("clz").value::<T>(self).give()
+        match missing::<T>() {
+            0 => intrinsic("clz").value::<T>(self).give(),
+            more => intrinsic("clz").value::<u32>(widened(self)).give::<u32>() - more,
+        }
     }
 
-    /// The 32 or 64 bits in the opposite order.
+    /// The bits in the opposite order.
     #[track_caller]
     pub fn reverse_bits(self) -> Expr<T> {
-        intrinsic("brev").value::<T>(self).give()
+        match missing::<T>() {
+            0 => intrinsic("brev").value::<T>(self).give(),
+            more => (intrinsic("brev").value::<u32>(widened(self)).give::<u32>() >> more).to(),
+        }
     }
+}
 
-    /// `length` bits from bit `from` on of an `i32` or `u32`, extended by the sign or by zeros.
+/// How many bits a type lacks of 32.
+fn missing<T: Int>() -> u32 {
+    32u32.saturating_sub(8 * T::SCALAR.bytes() as u32)
+}
+
+/// The bits of a smaller integer with zeros above.
+#[track_caller]
+fn widened<T: Int>(value: Expr<T>) -> Expr<u32> {
+    if T::SCALAR.bytes() == 1 { value.to::<u8>().to() } else { value.to::<u16>().to() }
+}
+
+impl<T: Word32> Expr<T> {
+    /// `length` bits from bit `from` on, extended by the sign or by zeros.
     #[track_caller]
     pub fn bit_field(self, from: impl IntoExpr<u32>, length: impl IntoExpr<u32>) -> Expr<T> {
         intrinsic("bfe").value::<T>(self).value::<u32>(from).value::<u32>(length).give()

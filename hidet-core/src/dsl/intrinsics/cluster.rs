@@ -1,6 +1,6 @@
 //! Clusters of blocks (sm_90), and what else belongs to a warp-specialised kernel.
 
-use super::{AtomicNum, Call, intrinsic};
+use super::{Call, ClusterNum, Word, Word32, intrinsic};
 use crate::dsl::access::Base;
 use crate::dsl::address::Address;
 use crate::dsl::builder::{here, with};
@@ -91,7 +91,7 @@ fn at_peer<T: Element>(name: &str, to: &Address<T>) -> Call {
 /// Stores to the shared memory of another block while the thread goes on; the bytes arrive at the mbarrier, which lies in
 /// that block too: `cluster_store_async(&inbox.at_rank(next)[[i]], value, full.at_rank(next).at(0))`.
 #[track_caller]
-pub fn cluster_store_async<T: Element>(to: Address<T>, value: impl IntoExpr<T>, mbarrier: Address<u64>) {
+pub fn cluster_store_async<T: Word>(to: Address<T>, value: impl IntoExpr<T>, mbarrier: Address<u64>) {
     at_peer("cluster.store.async", &to).value::<T>(value).address(&mbarrier).run();
 }
 
@@ -108,10 +108,10 @@ pub fn cluster_copy<T: Element>(to: Address<T>, from: Address<T>, bytes: impl In
 }
 
 macro_rules! reductions {
-    ($($(#[$doc:meta])* $name:ident $row:literal;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident $bound:ident $row:literal;)*) => {$(
         $(#[$doc])*
         #[track_caller]
-        pub fn $name<T: AtomicNum>(to: Address<T>, value: impl IntoExpr<T>, mbarrier: Address<u64>) {
+        pub fn $name<T: $bound>(to: Address<T>, value: impl IntoExpr<T>, mbarrier: Address<u64>) {
             at_peer($row, &to).value::<T>(value).address(&mbarrier).run();
         }
     )*};
@@ -119,13 +119,13 @@ macro_rules! reductions {
 reductions! {
     /// Adds to the shared memory of another block while the thread goes on (i32, u32, u64); the bytes arrive at the
     /// mbarrier, which lies in that block too.
-    cluster_add_async "cluster.reduce.async.add";
+    cluster_add_async ClusterNum "cluster.reduce.async.add";
     /// Takes the minimum with the shared memory of another block while the thread goes on (i32, u32); the bytes arrive
     /// at the mbarrier, which lies in that block too.
-    cluster_min_async "cluster.reduce.async.min";
+    cluster_min_async Word32 "cluster.reduce.async.min";
     /// Takes the maximum with the shared memory of another block while the thread goes on (i32, u32); the bytes arrive
     /// at the mbarrier, which lies in that block too.
-    cluster_max_async "cluster.reduce.async.max";
+    cluster_max_async Word32 "cluster.reduce.async.max";
 }
 
 /// Arrives at the mbarrier of the block of that rank in the cluster.

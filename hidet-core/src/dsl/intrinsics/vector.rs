@@ -1,6 +1,6 @@
 //! Vectors of global memory with a hint to the caches, and reductions of vectors.
 
-use super::intrinsic;
+use super::{ReducedFloat, intrinsic};
 use crate::dsl::address::Address;
 use crate::dsl::builder::here;
 use crate::dsl::expr::Expr;
@@ -42,7 +42,7 @@ pub fn store_hint<const N: usize, T: Element>(to: Address<T>, value: Expr<Vector
 /// Adds a vector of 2 or 4 `f32`, or of 2, 4 or 8 `f16` or `bf16`, to consecutive elements of global memory, each
 /// atomically (sm_90). Nothing is given back, and other accesses are not ordered.
 #[track_caller]
-pub fn reduce_add<const N: usize, T: Element>(to: Address<T>, value: Expr<Vector<T, N>>) {
+pub fn reduce_add<const N: usize, T: ReducedFloat>(to: Address<T>, value: Expr<Vector<T, N>>) {
     let (view, from) = held::<T, N>();
     view.store((0,), value);
     to.align(Type::vector(T::SCALAR, N as u8), here());

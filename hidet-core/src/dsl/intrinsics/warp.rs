@@ -1,7 +1,7 @@
 //! Exchange within a warp: shuffles, votes, reductions.
 
-use super::intrinsic;
-use crate::dsl::expr::{DeviceType, Expr, IntoExpr};
+use super::{Word32, intrinsic};
+use crate::dsl::expr::{Expr, IntoExpr};
 use crate::ir::BinaryOp;
 use crate::types::{Element, Num};
 
@@ -91,17 +91,11 @@ macro_rules! redux {
     ($($(#[$doc:meta])* $name:ident $row:literal;)*) => {$(
         $(#[$doc])*
         #[track_caller]
-        pub fn $name<T: RawInt>(value: Expr<T>) -> Expr<T> {
+        pub fn $name<T: Word32>(value: Expr<T>) -> Expr<T> {
             intrinsic($row).value::<u32>(ALL).value::<T>(value).give()
         }
     )*};
 }
-
-/// The types of `redux`: `i32` and `u32`.
-#[diagnostic::on_unimplemented(message = "`redux` is for `i32` and `u32`, not `{Self}`")]
-pub trait RawInt: Element + DeviceType {}
-impl RawInt for i32 {}
-impl RawInt for u32 {}
 
 redux! {
     /// Sum over the 32 lanes, by one instruction (sm_80).

@@ -10,10 +10,12 @@ mod integers;
 mod kernel;
 mod loops;
 mod operation;
+mod program;
 mod values;
 
 pub use kernel::{EdgeKernel, kernels};
 pub use operation::{Host, Operation};
+pub use program::edges_program;
 
 /// Every operation with every type it has.
 pub fn operations() -> Vec<Operation> {

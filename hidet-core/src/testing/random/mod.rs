@@ -15,7 +15,7 @@ mod kernel;
 mod mapping;
 mod numbers;
 mod program;
-mod rng;
+pub(in crate::testing) mod rng;
 mod stmts;
 mod talk;
 

@@ -1,7 +1,7 @@
 //! A small random number generator: the same numbers for a seed on every machine.
 
 /// xorshift64*, after Vigna.
-pub(super) struct Rng(u64);
+pub struct Rng(u64);
 
 impl Rng {
     pub fn new(seed: u64) -> Rng {
