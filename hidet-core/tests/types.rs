@@ -65,30 +65,69 @@ macro_rules! functions {
 }
 
 macro_rules! elements {
-    ($with:ident) => { numbers!($with); $with!(bool); $with!(TF32); $with!(E4M3); $with!(E5M2); };
+    ($with:ident) => {
+        numbers!($with);
+        $with!(bool);
+        $with!(TF32);
+        $with!(E4M3);
+        $with!(E5M2);
+    };
 }
 macro_rules! numbers {
-    ($with:ident) => { integers!($with); floats!($with); };
+    ($with:ident) => {
+        integers!($with);
+        floats!($with);
+    };
 }
 macro_rules! integers {
     ($with:ident) => {
-        $with!(i8); $with!(i16); $with!(i32); $with!(i64); $with!(u8); $with!(u16); $with!(u32); $with!(u64);
+        $with!(i8);
+        $with!(i16);
+        $with!(i32);
+        $with!(i64);
+        $with!(u8);
+        $with!(u16);
+        $with!(u32);
+        $with!(u64);
     };
 }
 macro_rules! floats {
-    ($with:ident) => { $with!(f16); $with!(bf16); $with!(f32); $with!(f64); };
+    ($with:ident) => {
+        $with!(f16);
+        $with!(bf16);
+        $with!(f32);
+        $with!(f64);
+    };
 }
 macro_rules! words {
-    ($with:ident) => { $with!(i32); $with!(i64); $with!(u32); $with!(u64); $with!(f32); $with!(f64); };
+    ($with:ident) => {
+        $with!(i32);
+        $with!(i64);
+        $with!(u32);
+        $with!(u64);
+        $with!(f32);
+        $with!(f64);
+    };
 }
 macro_rules! atomic_integers {
-    ($with:ident) => { $with!(i32); $with!(i64); $with!(u32); $with!(u64); };
+    ($with:ident) => {
+        $with!(i32);
+        $with!(i64);
+        $with!(u32);
+        $with!(u64);
+    };
 }
 macro_rules! words_of_32 {
-    ($with:ident) => { $with!(i32); $with!(u32); };
+    ($with:ident) => {
+        $with!(i32);
+        $with!(u32);
+    };
 }
 macro_rules! comparable {
-    ($with:ident) => { numbers!($with); $with!(bool); };
+    ($with:ident) => {
+        numbers!($with);
+        $with!(bool);
+    };
 }
 
 functions! { elements;

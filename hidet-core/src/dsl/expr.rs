@@ -28,20 +28,28 @@ impl<T: Element, const N: usize> DeviceType for Vector<T, N> {
 ///
 /// It belongs to the kernel that is being built on this thread and cannot be sent to another.
 ///
-/// Methods have the names and the meaning of Rust's own; they are listed below. Where they differ, or Rust has what is
-/// missing here:
+/// Methods have the names and the meaning of Rust's own, at the ends of every type too (a test compares all of them, and
+/// `hidet check --only edges` does on any device); they are listed below. Where they differ, or Rust has what is missing here:
 ///
 /// | Rust | here |
 /// |---|---|
-/// | `a + b` of integers panics on overflow | wraps, as `wrapping_add` |
+/// | `a + b`, `-a`, `a.abs()`, `a.div_ceil(b)`, .. of integers panic on overflow | wrap, as `wrapping_add` |
+/// | `i32::MIN / -1` and `i32::MIN % -1` panic | `i32::MIN` and 0, as `wrapping_div`; so does `-a` of unsigned integers |
+/// | integer division by 0 panics | a fault, which the simulated device reports; on a GPU the result is any number |
+/// | `a << b` with `b` not less than the width panics | the same fault; `a << (b & 31)` is defined |
+/// | `(a..b).step_by(k)`, where `k` is a `usize` and 0 panics | `k` has the type of `a`; one below 1 is the same fault, and a GPU may loop for ever |
+/// | `a.clamp(b, c)` panics where `b > c`, or one is NaN | `c` where `b > c`; a bound that is NaN is none |
+/// | `a.is_multiple_of(b)` | `a.multiple_of(b)`; a `b` of 0 is the fault of a division |
+/// | `min` and `max` of `0.0` and `-0.0` give either | `-0.0` is the smaller; of a number and NaN it is the number, as in Rust |
+/// | an operation gives any NaN | any NaN too: the devices agree that it is one, not on its sign and payload, which `to_bits` shows. `select`, `copysign` and memory keep them |
 /// | `a * b + c` of floats rounds twice | once, unless [`CompileOptions::contract`](crate::kernel::CompileOptions::contract) is off |
 /// | `if a < b { a } else { b }` without a branch | `(a < b).select(a, b)`; of conditions alone, in `kernel!` |
 /// | `f32::from_bits(b)` | `Expr::<f32>::from_bits(b)` |
-/// | `x.powi(n)` | `n` is known while building; else `x.powf(n as f32)` |
+/// | `x.powi(n)` | `n` is known while building, and each product rounds; else `x.powf(n as f32)` |
 /// | `a.hypot(b)` | `(a * a + b * b).sqrt()`, which may overflow |
 /// | `x.cbrt()` | `x.abs().powf(1.0 / 3.0).copysign(x)` |
 /// | `x.exp() / (1.0 + x.exp())` and other functions of your own | a function, `fn sigmoid(x: Expr<f32>) -> Expr<f32> { 1.0 / (1.0 + (-x).exp()) }`; a trait of yours makes it a method |
-/// | `count_ones`, `leading_zeros`, `trailing_zeros`, `reverse_bits` | of 32 and 64 bits alone |
+/// | a signalling NaN | stays NaN, but as `TF32`, which keeps its upper bits alone, it may be an infinity on a GPU |
 /// | `x.to_degrees()` | `x * (180.0 / PI)` |
 /// | `x as f32` | in `kernel!` the same; elsewhere `x.to::<f32>()` |
 /// | `checked_*`, `saturating_*`, `overflowing_*` | compare, or compute in a wider type |

@@ -1,6 +1,6 @@
 //! What tests of this crate and of those above it share.
 
+pub mod edges;
 pub mod folder;
 pub mod nvrtc;
-pub mod edges;
 pub mod random;

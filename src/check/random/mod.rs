@@ -249,6 +249,8 @@ mod tests {
     #[test]
     fn a_family_that_is_not_there_is_told() {
         assert!(family("talk").is_ok());
-        assert!(family("nonsense").unwrap_err().contains("there is no family `nonsense`; there are kernel, talk, edges"));
+        assert!(
+            family("nonsense").unwrap_err().contains("there is no family `nonsense`; there are kernel, talk, edges")
+        );
     }
 }

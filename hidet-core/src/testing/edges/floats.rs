@@ -16,9 +16,15 @@ macro_rules! by_f32 {
 
 /// A question about a number in its own words.
 macro_rules! wide {
-    (f16 $a:ident) => { $a.to_f32() };
-    (bf16 $a:ident) => { $a.to_f32() };
-    ($native:ident $a:ident) => { $a };
+    (f16 $a:ident) => {
+        $a.to_f32()
+    };
+    (bf16 $a:ident) => {
+        $a.to_f32()
+    };
+    ($native:ident $a:ident) => {
+        $a
+    };
 }
 
 macro_rules! floats {

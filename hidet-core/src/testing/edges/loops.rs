@@ -35,7 +35,9 @@ fn host_digest(indices: impl Iterator<Item = u64>) -> Option<u64> {
 
 /// The numbers of a range that begins at `a`, every `step`-th, computed without overflow.
 fn indices(first: i128, last: i128, step: i128) -> impl Iterator<Item = u64> {
-    std::iter::successors(Some(first), move |index| Some(index + step)).take_while(move |index| *index <= last).map(|index| index as u64)
+    std::iter::successors(Some(first), move |index| Some(index + step))
+        .take_while(move |index| *index <= last)
+        .map(|index| index as u64)
 }
 
 macro_rules! loops {

@@ -53,7 +53,8 @@ fn floats(scalar: Scalar) -> Vec<u64> {
     let (one, infinity) = (of(1.0), of(f64::INFINITY));
     let positive = [
         0, // and what follows: subnormals, the least normal number and its neighbours
-        1, 2,
+        1,
+        2,
         of(2f64.powi(-14)),
         of(f32::MIN_POSITIVE.into()),
         of(f64::MIN_POSITIVE),

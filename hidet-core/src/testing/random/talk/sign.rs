@@ -113,7 +113,7 @@ impl Talk {
                     talk.wait_for(signs, index, 0, met);
                     let body = talk.b.leave(mark);
                     let unroll = talk.b.rng.pick(&[crate::ir::Unroll::Auto, crate::ir::Unroll::Never]);
-                    talk.b.stmt(Stmt::For { label, index, start, end, step, unroll, body });
+                    talk.b.stmt(Stmt::For { label, index, start, end, inclusive: false, step, unroll, body });
                     talk.raise(signs, zero, signs.leaders, met);
                 });
                 self.wait_for(signs, zero, signs.leaders, met);
