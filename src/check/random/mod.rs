@@ -250,7 +250,9 @@ mod tests {
     fn a_family_that_is_not_there_is_told() {
         assert!(family("talk").is_ok());
         assert!(
-            family("nonsense").unwrap_err().contains("there is no family `nonsense`; there are kernel, talk, edges")
+            family("nonsense")
+                .unwrap_err()
+                .contains("there is no family `nonsense`; there are kernel, talk, numbers, edges")
         );
     }
 }

@@ -348,6 +348,6 @@ impl Numbers {
         self.fold(found);
         self.pool.truncate(known);
         let body = self.b.leave(mark);
-        self.b.stmt(Stmt::For { label, index, start, end, step, unroll, body });
+        self.b.stmt(Stmt::For { label, index, start, end, inclusive: false, step, unroll, body });
     }
 }
