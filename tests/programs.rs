@@ -40,6 +40,7 @@ programs! {
     device_function_inside
     device_functions
     element_update
+    ends_of_types
     extent_formula
     for_lanes
     for_mapping

@@ -50,7 +50,16 @@ fn kernel(op: Operation, scalar: Scalar, way: &str) -> Function {
             let label = b.function.loops.push(Loop::default());
             let index = b.function.new_value(Scalar::I32, "");
             let body = b.block(|b| b.store(y, index, p));
-            b.stmt(Stmt::For { label, index, start: zero, end, inclusive: false, step: one, unroll: Unroll::Auto, body });
+            b.stmt(Stmt::For {
+                label,
+                index,
+                start: zero,
+                end,
+                inclusive: false,
+                step: one,
+                unroll: Unroll::Auto,
+                body,
+            });
         }
         _ => {
             let value = b.load(x, position);

@@ -33,8 +33,8 @@ impl<T: Element, const N: usize> DeviceType for Vector<T, N> {
 ///
 /// | Rust | here |
 /// |---|---|
-/// | `a + b`, `-a`, `a.abs()`, `a.div_ceil(b)`, .. of integers panic on overflow | wrap, as `wrapping_add` |
-/// | `i32::MIN / -1` and `i32::MIN % -1` panic | `i32::MIN` and 0, as `wrapping_div`; so does `-a` of unsigned integers |
+/// | `a + b`, `a.abs()`, `a.div_ceil(b)`, .. of integers panic on overflow | wrap, as `wrapping_add`; so does `-a`, of unsigned integers too |
+/// | `i32::MIN / -1` and `i32::MIN % -1` panic | `i32::MIN` and 0, as `wrapping_div` and `wrapping_rem` |
 /// | integer division by 0 panics | a fault, which the simulated device reports; on a GPU the result is any number |
 /// | `a << b` with `b` not less than the width panics | the same fault; `a << (b & 31)` is defined |
 /// | `(a..b).step_by(k)`, where `k` is a `usize` and 0 panics | `k` has the type of `a`; one below 1 is the same fault, and a GPU may loop for ever |

@@ -14,9 +14,7 @@ use super::Options;
 use super::bounds::needs_i64;
 use crate::error::Result;
 use crate::ir::emit::{Emitter, Int};
-use crate::ir::{
-    Buffer, BufferId, Constraint, Function, LARGEST_EXTENT, Relation, Scope, Span, Stmt, StmtId, ValueId,
-};
+use crate::ir::{Buffer, BufferId, Constraint, Function, LARGEST_EXTENT, Relation, Scope, Span, Stmt, StmtId, ValueId};
 use crate::layout::Layout;
 use crate::types::Scalar;
 
