@@ -44,7 +44,7 @@ macro_rules! floats {
             "max"(a: $ty, b: $ty) -> $ty { a.max(b) } {
                 if a == b { <$ty>::from_bits(a.to_bits() & b.to_bits()) } else { by_f32!($ty a b; a.max(b)) }
             };
-            "clamp"(a: $ty, b: $ty, c: $ty) -> $ty { a.clamp(b, c) } { by_f32!($ty a b c; a.clamp(b, c)) } if (b <= c);
+            "clamp"(a: $ty, b: $ty, c: $ty) -> $ty { a.clamp(b, c) } { by_f32!($ty a b c; a.clamp(b, c)) } if b <= c;
             "rem_euclid"(a: $ty, b: $ty) -> $ty { a.rem_euclid(b) } { by_f32!($ty a b; a.rem_euclid(b)) };
             "floor"(a: $ty) -> $ty { a.floor() } { by_f32!($ty a; a.floor()) };
             "ceil"(a: $ty) -> $ty { a.ceil() } { by_f32!($ty a; a.ceil()) };

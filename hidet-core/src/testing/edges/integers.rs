@@ -35,7 +35,7 @@ macro_rules! integers {
             "min"(a: $ty, b: $ty) -> $ty { a.min(b) };
             "max"(a: $ty, b: $ty) -> $ty { a.max(b) };
             "clamp"(a: $ty, b: $ty, c: $ty) -> $ty { a.clamp(b, c) } if b <= c;
-            "abs"(a: $ty) -> $ty { a.abs() } { ((a as i128).abs()) as $ty };
+            "abs"(a: $ty) -> $ty { a.abs() } { (a as i128).unsigned_abs() as $ty };
             "abs_diff"(a: $ty, b: $ty) -> $word { a.abs_diff(b) };
             "rem_euclid"(a: $ty, b: $ty) -> $ty { a.rem_euclid(b) } { a.wrapping_rem_euclid(b) } if b != 0;
             "div_ceil"(a: $ty, b: $ty) -> $ty { a.div_ceil(b) } { quotient_up!(a / b as $ty) } if b != 0;

@@ -66,13 +66,11 @@ pub(super) fn add(list: &mut List) {
     // Ends that are known while building.
     operations! { list;
         "for ..=MAX"(a: i32) -> u64 { digest(range_inclusive(a, i32::MAX)) } {
-            match host_digest((a..=i32::MAX).map(|i| i as u64)) { Some(sum) => sum, None => return None }
+            host_digest((a..=i32::MAX).map(|i| i as u64))?
         };
-        "for (0..MAX).step_by(1 << 30)"(a: i32) -> u64 { digest(range(a - a, i32::MAX).step_by(1 << 30)) } {
-            host_digest([0, 1 << 30].into_iter()).unwrap_or(a as u64)
+        "for (..MAX).step_by(1 << 30)"(a: i32) -> u64 { digest(range(a.min(0), i32::MAX).step_by(1 << 30)) } {
+            host_digest(indices(a.min(0).into(), i128::from(i32::MAX) - 1, 1 << 30))?
         };
-        "for ..=250"(a: u8) -> u64 { digest(range_inclusive(a, 250u8)) } {
-            match host_digest((a..=250).map(|i| i as u64)) { Some(sum) => sum, None => return None }
-        };
+        "for ..=250"(a: u8) -> u64 { digest(range_inclusive(a, 250u8)) } { host_digest((a..=250).map(|i| i as u64))? };
     }
 }

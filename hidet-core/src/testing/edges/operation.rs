@@ -111,7 +111,12 @@ macro_rules! operations {
         operations!(@add $list $name [$($arg)*]
             |$($arg: $crate::dsl::Expr<$ty>),*| -> $crate::dsl::Expr<$result> { $device },
             |$($arg: $ty),*| -> Option<$result> {
-                $(if !$when { return None; })?
+                $(
+                    let defined: bool = $when;
+                    if !defined {
+                        return None;
+                    }
+                )?
                 Some(operations!(@host { $device } $({ $host })?))
             }
         );
