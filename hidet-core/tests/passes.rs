@@ -2,7 +2,7 @@
 //!
 //! `HIDET_RANDOM` is the number of kernels.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::panic, clippy::unwrap_used)]
 
 use hidet_core::ir::emit::Emitter;
 use hidet_core::ir::{BinaryOp, CompareOp, Function, Op, Stmt, UnaryOp, text, verify};

@@ -30,7 +30,7 @@ pub fn may_restrict(function: &Function, buffer: BufferId, access: Access) -> bo
     walk.block(&function.body);
     // What the kernel ahead writes must not be read before it has ended.
     let waits = function.launch.dependent && walk.after;
-    !(written && mapped) && !(walk.before && walk.after) && !waits
+    !(written && mapped || walk.before && walk.after || waits)
 }
 
 /// A walk through the body in order of execution.
