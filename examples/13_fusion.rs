@@ -1,7 +1,8 @@
 //! Fusion: a kernel that knows nothing of it computes more, in one launch, when it is built with richer views.
 //!
 //! The kernels are those of examples 3 and 10, untouched. A *prologue* changes what they read, an *epilogue* what they
-//! write; the tensors these need become parameters of the fused kernel.
+//! write; the tensors these need become parameters of the fused kernel. Extents of one name are one extent, also those of
+//! the kernel itself: a launch with a bias of another length is refused.
 
 use hidet::prelude::*;
 
@@ -34,7 +35,7 @@ type Linear = (In<f32, 2>, In<f32, 2>, In<f32, 1>, In<f32, 2>, Out<f32, 2>);
 pub fn linear() -> Template<Linear> {
     matmul_tiled::matmul_tiled::<f32>().fuse(
         "linear",
-        ["a", "b", "bias", "residual", "c"],
+        ["a[m, k]", "b[k, n]", "bias[n]", "residual[m, n]", "c[m, n]"],
         |(a, b, bias, residual, c): Linear| {
             (a, b, c.map_store(move |v, [i, j]| gelu(v + bias.read((j,))) + residual.read((i, j))))
         },

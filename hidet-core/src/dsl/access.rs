@@ -3,6 +3,7 @@
 use super::builder::{Builder, Place, here, with};
 use super::expr::{Expr, IntoExpr};
 use super::index::compute;
+use super::reach;
 use crate::intrinsics::Intrinsic;
 use crate::ir::{Arg, BufferId, Constraint, Op, Relation, Stmt};
 use crate::layout::Layout;
@@ -51,6 +52,8 @@ pub(crate) enum Base {
         view: Rc<ViewData>,
         map: MapFn,
         run: u32,
+        /// Made for a fused kernel, whose launcher checks where the coordinates end.
+        fused: bool,
     },
     Computed {
         /// The view it is computed from, whose coordinates are the same and whose extents protect both.
@@ -125,7 +128,10 @@ impl ViewData {
         match (&self.base, guard) {
             (Base::Memory(buffer), _) => load_memory(*buffer, &place, self.elem.into(), guard, at),
             (Base::Peer(buffer, rank), Guard::No) => load_peer(*buffer, *rank, &place, self.elem, at),
-            (Base::Remapped { view, map, .. }, Guard::No) => view.load(&map(&place), Guard::No, at),
+            (Base::Remapped { view, .. }, Guard::No) => {
+                let (below, guard) = self.below(&place, 1, at);
+                view.load(&below, guard, at)
+            }
             (Base::Computed { load: Some(load), .. }, Guard::No) => load(&place, at),
             (Base::Computed { load: None, .. }, _) => {
                 problem("this output is computed by an epilogue: it can be written, not read", at);
@@ -166,7 +172,10 @@ impl ViewData {
         match (&self.base, guard) {
             (Base::Memory(buffer), _) => store_memory(*buffer, &place, value, guard, at),
             (Base::Peer(buffer, rank), Guard::No) => store_peer(*buffer, *rank, &place, value, at),
-            (Base::Remapped { view, map, .. }, Guard::No) => view.store(&map(&place), value, Guard::No, at),
+            (Base::Remapped { view, .. }, Guard::No) => {
+                let (below, guard) = self.below(&place, 1, at);
+                view.store(&below, value, guard, at)
+            }
             (Base::Computed { store: Some(store), .. }, Guard::No) => store(&place, value, at),
             (Base::Computed { store: None, .. }, _) => {
                 problem("this input is computed by a prologue: it can be read, not written", at)
@@ -185,8 +194,8 @@ impl ViewData {
         let inside = self.inside(&place);
         with(Builder::open);
         match &self.base {
-            Base::Remapped { view, map, .. } => view.where_inside(&map(&place), at, body),
-            _ => body(),
+            Base::Remapped { view, .. } => view.where_inside(&self.mapped(&place, at), at, body),
+            _ => reach::protected(body),
         }
         with(|builder| {
             let then = builder.close(builder.depth() - 1).block;
@@ -207,8 +216,11 @@ impl ViewData {
                     align(*buffer, ty, at);
                     return load_memory(*buffer, &place, ty, Guard::No, at);
                 }
-                Base::Remapped { view, map, run } if *run % lanes as u32 == 0 => {
-                    return view.load_lanes(&map(&place), ty);
+                Base::Remapped { view, run, .. } if *run % lanes as u32 == 0 => {
+                    let (below, guard) = self.below(&place, lanes as u32, at);
+                    if guard == Guard::No {
+                        return view.load_lanes(&below, ty);
+                    }
                 }
                 _ => {}
             }
@@ -234,8 +246,11 @@ impl ViewData {
                     align(*buffer, ty, at);
                     return store_memory(*buffer, &place, value, Guard::No, at);
                 }
-                Base::Remapped { view, map, run } if *run % lanes as u32 == 0 => {
-                    return view.store_lanes(&map(&place), value, ty);
+                Base::Remapped { view, run, .. } if *run % lanes as u32 == 0 => {
+                    let (below, guard) = self.below(&place, lanes as u32, at);
+                    if guard == Guard::No {
+                        return view.store_lanes(&below, value, ty);
+                    }
                 }
                 _ => {}
             }

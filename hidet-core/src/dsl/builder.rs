@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 
 use super::access::ViewData;
+use super::reach::Reach;
 
 thread_local! {
     static STACK: RefCell<Vec<Builder>> = const { RefCell::new(Vec::new()) };
@@ -52,6 +53,7 @@ pub(crate) struct Builder {
     /// Shared tiles that are copied through a swizzled tensor map, and where.
     pub(crate) swizzled: Vec<(BufferId, Swizzle, Place)>,
     pub(crate) views: Vec<ViewData>,
+    pub(crate) reach: Reach,
     /// How many device functions are being built into it, each called by the one before.
     pub(crate) calls: u32,
 }
@@ -117,6 +119,7 @@ impl Builder {
             problems: Vec::new(),
             swizzled: Vec::new(),
             views: Vec::new(),
+            reach: Reach::default(),
             calls: 0,
         }
     }

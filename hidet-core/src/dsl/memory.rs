@@ -56,7 +56,7 @@ impl Extent for Expr<i32> {
     }
     #[allow(private_interfaces)]
     fn size(self) -> Size {
-        Size::Value(self)
+        self.formula().map_or(Size::Value(self), Size::Formula)
     }
 }
 

@@ -5,6 +5,7 @@ use super::access::{Base, Guard, Size, ViewData, axes};
 use super::builder::{Place, here};
 use super::expr::{Expr, IntoExpr};
 use super::memory::Extent;
+use super::reach;
 use super::view::{In, Out, View, Writable, add};
 use crate::types::Element;
 use std::rc::Rc;
@@ -24,15 +25,19 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     pub fn map<U: Element, V: IntoExpr<U>>(self, f: impl Fn(Expr<T>, [Expr<i32>; R]) -> V + 'static) -> In<U, R> {
         let Some(data) = self.data(here()) else { return View::dead() };
         let (shape, data) = (data.shape.clone(), Rc::new(data));
-        let view = data.clone();
+        let (view, extents, fused) = (data.clone(), data.limits(), reach::is_fused());
         let load = Rc::new(move |index: &[Expr<i32>], at: Place| {
-            f(data.load(index, Guard::No, at).assume(), array(index)).into_expr().assume()
+            let element = data.load(index, Guard::No, at).assume();
+            reach::closure(fused, index, &extents, at, || f(element, array(index)).into_expr().assume())
         });
         add(computed(U::SCALAR, shape, Base::Computed { view: Some(view), load: Some(load), store: None }))
     }
 
     /// A view of the elements at `f(index)` of this one. `run` is how many elements along the last axis, from a multiple
     /// of it, lie side by side along the last axis of this view; 1 where nothing is known.
+    ///
+    /// In a fused kernel the launcher checks that `f` finds elements of this view. Where that cannot be told, those outside
+    /// are zero, and nothing is written there: each access is then protected, one element at a time.
     #[track_caller]
     pub fn remap<const Q: usize, E: Extent>(
         self,
@@ -43,7 +48,8 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         let Some(data) = self.data(here()) else { return View::dead() };
         let shape = shape.into_iter().map(Extent::size).collect();
         let map = Rc::new(move |index: &[Expr<i32>]| f(array(index)).to_vec());
-        add(computed(T::SCALAR, shape, Base::Remapped { view: Rc::new(data), map, run: run.max(1) }))
+        let (run, fused) = (run.max(1), reach::is_fused());
+        add(computed(T::SCALAR, shape, Base::Remapped { view: Rc::new(data), map, run, fused }))
     }
 }
 
@@ -56,9 +62,11 @@ impl<T: Element, const R: usize, A: Writable> View<T, R, A> {
     ) -> Out<U, R> {
         let Some(data) = self.data(here()) else { return View::dead() };
         let (shape, data) = (data.shape.clone(), Rc::new(data));
-        let view = data.clone();
+        let (view, extents, fused) = (data.clone(), data.limits(), reach::is_fused());
         let store = Rc::new(move |index: &[Expr<i32>], value: Expr<()>, at: Place| {
-            data.store(index, f(value.assume(), array(index)).into_expr().assume(), Guard::No, at);
+            let value = || f(value.assume(), array(index)).into_expr().assume();
+            let value = reach::closure(fused, index, &extents, at, value);
+            data.store(index, value, Guard::No, at);
         });
         add(computed(U::SCALAR, shape, Base::Computed { view: Some(view), load: None, store: Some(store) }))
     }
@@ -70,7 +78,10 @@ pub fn computed_view<T: Element, const R: usize, E: Extent, V: IntoExpr<T>>(
     shape: [E; R],
     f: impl Fn([Expr<i32>; R]) -> V + 'static,
 ) -> In<T, R> {
-    let shape = shape.into_iter().map(Extent::size).collect();
-    let load = Rc::new(move |index: &[Expr<i32>], _: Place| f(array(index)).into_expr().assume());
+    let shape: Vec<Size> = shape.into_iter().map(Extent::size).collect();
+    let (extents, fused) = (reach::known(&shape), reach::is_fused());
+    let load = Rc::new(move |index: &[Expr<i32>], at: Place| {
+        reach::closure(fused, index, &extents, at, || f(array(index)).into_expr().assume())
+    });
     add(computed(T::SCALAR, shape, Base::Computed { view: None, load: Some(load), store: None }))
 }

@@ -1,8 +1,9 @@
 //! [`Template`]: a kernel that can be built, and [`Signature`]: its parameters, extents and launch while it is.
 
 use super::access::{Size, ViewData};
-use super::builder::{build, here, with};
+use super::builder::{Place, build, here, with};
 use super::expr::{DeviceType, Expr};
+use super::fuse::{ParameterExtent, parameter};
 use super::index::compute;
 use super::memory::row_major;
 use super::view::{Read, ReadWrite, View, Write, add};
@@ -46,35 +47,13 @@ impl<Args> Template<Args> {
 
     /// Builds its IR. The error is the first mistake found, with its place in the source.
     pub fn build(self) -> Result<Function> {
-        let body = self.body;
-        build(&self.name, || body(&mut Signature::default()))
+        let name = self.name.clone();
+        build(&name, || self.emit(&mut Signature::default()))
     }
 
-    /// The kernel with other parameters: `bind` gets those and returns the parameters of this kernel, built from them
-    /// with richer views ([`View::map`], [`View::map_store`]). The kernel itself stays as it is; one launch does it all.
-    ///
-    /// `names` are the names of the new parameters, in order.
-    pub fn fuse<Outer, const N: usize>(
-        self,
-        name: &str,
-        names: [&'static str; N],
-        bind: impl FnOnce(Outer) -> Args + 'static,
-    ) -> Template<Outer>
-    where
-        Outer: Arguments,
-        Args: Arguments + 'static,
-    {
-        let body = self.body;
-        Template::new(name, move |signature| {
-            if N != Outer::COUNT {
-                let message = format!("{N} names are given for the {} parameters of the fused kernel", Outer::COUNT);
-                with(|builder| builder.problem(message, here()));
-                return;
-            }
-            let outer = Outer::declare(signature, &mut names.into_iter());
-            let mut inner = Signature { bindings: Some(bind(outer).bindings()), ..Signature::default() };
-            body(&mut inner);
-        })
+    /// Emits it into the function being built.
+    pub(super) fn emit(self, signature: &mut Signature) {
+        (self.body)(signature);
     }
 }
 
@@ -96,7 +75,7 @@ pub enum Binding {
     note = "parameters are `In<T, R>`, `Out<T, R>`, `InOut<T, R>` and `Expr<T>` for a number"
 )]
 pub trait Argument: Copy {
-    /// Declares a parameter of that name with extents of its own.
+    /// Declares a parameter as the names of [`Template::fuse`] say: with its extents, or with extents of its own.
     fn declare(signature: &mut Signature, name: &str) -> Self;
     /// The parameter as given to a fused kernel.
     fn binding(self) -> Binding;
@@ -120,7 +99,7 @@ impl Mode for ReadWrite {
 #[diagnostic::do_not_recommend]
 impl<T: Element, const R: usize, A: Mode> Argument for View<T, R, A> {
     fn declare(signature: &mut Signature, name: &str) -> Self {
-        let shape = std::array::from_fn(|axis| signature.dim(&format!("{name}_{axis}")));
+        let (name, shape) = signature.named::<R>(name);
         signature.tensor(name, shape)
     }
     fn binding(self) -> Binding {
@@ -196,6 +175,12 @@ pub struct Signature {
     dims: Vec<(String, Option<IndexExpr>)>,
     /// Declared extents that a view must have: the declared one, the view's, and the sentence.
     equal: Vec<(IndexExpr, IndexExpr, String)>,
+    /// The extents that the names of a fused kernel's parameters name: name, extent, and where.
+    named: Vec<(String, IndexExpr, String)>,
+    /// Those of the fused kernel that this one is part of.
+    outer: Vec<(String, IndexExpr, String)>,
+    /// Where the kernel was fused.
+    pub(super) place: Option<Place>,
 }
 
 impl Signature {
@@ -230,6 +215,55 @@ impl Signature {
                 _ => IndexExpr::Symbol(symbol),
             },
         )
+    }
+
+    /// The name and extents of a parameter of a fused kernel.
+    #[track_caller]
+    fn named<'a, const R: usize>(&mut self, text: &'a str) -> (&'a str, [IndexExpr; R]) {
+        let at = self.place.unwrap_or_else(here);
+        let (name, extents) = parameter(text).unwrap_or_else(|message| {
+            with(|builder| builder.problem(message, at));
+            (text, None)
+        });
+        if let Some(extents) = extents.as_ref().filter(|extents| extents.len() != R) {
+            let message = format!("`{text}` names {} extents; the tensor has {R} axes", extents.len());
+            with(|builder| builder.problem(message, at));
+        }
+        let shape = std::array::from_fn(|axis| match extents.as_ref().and_then(|extents| extents.get(axis)) {
+            Some(ParameterExtent::Number(number)) => number.clone(),
+            Some(ParameterExtent::Name(extent)) => {
+                let symbol = self.dim(extent);
+                if !self.named.iter().any(|(known, ..)| known == extent) {
+                    self.named.push(((*extent).to_owned(), symbol.clone(), format!("axis {axis} of `{name}`")));
+                }
+                symbol
+            }
+            None => self.dim(&format!("{name}_{axis}")),
+        });
+        (name, shape)
+    }
+
+    /// The signature of the kernel that is built with these views as part of this one.
+    pub(super) fn inner(&self, bindings: VecDeque<Binding>) -> Signature {
+        let outer = self.named.iter().map(|(name, extent, place)| (name.clone(), self.known(extent), place.clone()));
+        Signature { bindings: Some(bindings), outer: outer.collect(), ..Signature::default() }
+    }
+
+    /// Lets the launcher check that extents agree which must.
+    pub(super) fn relate(&mut self) {
+        for (name, extent, place) in &self.outer {
+            if let Some((_, Some(formula))) = self.dims.iter().find(|(dim, formula)| dim == name && formula.is_some()) {
+                self.equal.push((extent.clone(), formula.clone(), format!("{place} is the extent `{name}`")));
+            }
+        }
+        let equal = std::mem::take(&mut self.equal).into_iter().map(|(declared, given, message)| Constraint {
+            left: self.known(&given),
+            relation: Relation::Equal,
+            right: self.known(&declared),
+            message,
+        });
+        let equal: Vec<Constraint> = equal.filter(|rule| rule.left != rule.right).collect();
+        with(|builder| builder.function.constraints.extend(equal));
     }
 
     /// A tensor parameter with these extents.
@@ -298,24 +332,13 @@ impl Signature {
     #[track_caller]
     pub fn launch(&mut self, grid: [IndexExpr; 3], block: [i64; 3], cluster: [i64; 3], min_blocks: i64) {
         let at = here();
-        let equal: Vec<Constraint> = self
-            .equal
-            .iter()
-            .map(|(declared, given, message)| Constraint {
-                left: self.known(given),
-                relation: Relation::Equal,
-                right: self.known(declared),
-                message: message.clone(),
-            })
-            .filter(|rule| rule.left != rule.right)
-            .collect();
+        self.relate();
         let unknown = self.dims.iter().find(|(_, formula)| formula.is_none()).map(|(name, _)| name.clone());
         let grid = grid.map(|extent| self.known(&extent));
         with(|builder| {
             if let Some(name) = unknown {
                 builder.problem(format!("no parameter gives the extent `{name}`"), at);
             }
-            builder.function.constraints.extend(equal);
             let mut extent = |what: &str, least: i64, value: i64| match u32::try_from(value) {
                 Ok(value) if i64::from(value) >= least => value,
                 _ => {

@@ -10,8 +10,9 @@ use super::address::Address;
 use super::builder::{Place, Serial, here, with};
 use super::expr::{DeviceType, Expr, IntoExpr};
 use super::index::{IndexTuple, IndexValue};
+use super::reach;
 use super::vector::Vector;
-use crate::ir::BufferId;
+use crate::ir::{BufferId, Scope};
 use crate::types::Element;
 use std::fmt;
 use std::marker::PhantomData;
@@ -131,7 +132,10 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         let index = index.coordinates();
         // No closure here: it would not know the caller's place.
         match self.data(here()) {
-            Some(data) => data.load(&index, Guard::No, here()).assume(),
+            Some(data) => {
+                reach::access(&data, &index, 1, here());
+                data.load(&index, Guard::No, here()).assume()
+            }
             None => Expr::dead(),
         }
     }
@@ -154,7 +158,10 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         let ty = <Vector<T, N> as DeviceType>::TYPE;
         // No closure here: it would not know the caller's place.
         match self.data(here()) {
-            Some(data) if lanes_exist(N, here()) => data.load_lanes(&index, ty).assume(),
+            Some(data) if lanes_exist(N, here()) => {
+                reach::access(&data, &index, N as u32, here());
+                data.load_lanes(&index, ty).assume()
+            }
             _ => Expr::dead(),
         }
     }
@@ -164,7 +171,11 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     pub fn address(&self, index: impl IndexTuple<R>) -> Address<T> {
         let (index, at) = (index.coordinates(), here());
         let mut rank = None;
-        let place = self.data(at).and_then(|data| match data.base {
+        let data = self.data(at);
+        if let Some(data) = &data {
+            reach::access(data, &index, 1, at);
+        }
+        let place = data.and_then(|data| match data.base {
             Base::Memory(buffer) => Some((buffer, data.place(&index))),
             Base::Peer(buffer, of) => {
                 rank = Some(of);
@@ -178,21 +189,38 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         Address { place, rank, of: PhantomData, transposed: false }
     }
 
-    /// The buffer, where the view is all of one.
-    pub(crate) fn whole_buffer(&self, at: Place) -> Option<BufferId> {
-        let data = self.data(at)?;
+    /// The parameter, where the view is all of one; or why it is none.
+    pub(crate) fn whole_parameter(&self, at: Place) -> Result<BufferId, &'static str> {
+        let Some(data) = self.data(at) else { return Err("this tensor belongs to another kernel") };
         let whole =
             data.axes.iter().enumerate().all(|(axis, place)| place.offset.is_none() && place.from == Some(axis));
         match data.base {
-            Base::Memory(buffer) if whole => Some(buffer),
-            _ => {
-                problem("this needs a tensor parameter as a whole, not a part of one or a computed one", at);
-                None
+            Base::Memory(buffer) => {
+                let scope = with(|builder| builder.function.buffers[buffer].scope);
+                match (scope, whole) {
+                    (Some(Scope::Global), true) => Ok(buffer),
+                    (Some(Scope::Global), false) => Err("a tensor map is for a whole parameter, not for a part of one"),
+                    _ => Err("a tensor map is for a parameter, not for memory of a block or thread"),
+                }
             }
+            Base::Peer(..) => Err("a tensor map is for a parameter, not for memory of a block or thread"),
+            Base::Remapped { .. } => {
+                Err("a tensor map is for a parameter as it lies in memory, not for a remapped one")
+            }
+            Base::Computed { .. } => Err("a tensor map is for a parameter in memory, not for a computed tensor"),
         }
     }
 
-    /// Whether the elements lie in memory of this block or the device, so that every intrinsic reaches them.
+    /// Whether [`tensor_map`](View::tensor_map) can be taken of this view: of a whole parameter, as it lies in memory. The
+    /// error says why not. What the box may be is checked where the map is taken.
+    #[track_caller]
+    pub fn can_tensor_map(&self) -> Result<(), &'static str> {
+        self.whole_parameter(here()).map(drop)
+    }
+
+    /// Whether the elements lie in memory of this block or the device, so that they have an
+    /// [`address`](View::address): whole tensors and parts of them. Whether a tensor map can be taken is asked of
+    /// [`can_tensor_map`](View::can_tensor_map).
     #[track_caller]
     pub fn is_memory(&self) -> bool {
         self.data(here()).is_some_and(|data| matches!(data.base, Base::Memory(_)))
@@ -233,6 +261,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
             }
         }
         data.shape = shape.into_iter().map(super::Extent::size).collect();
+        reach::part(&data, here());
         add(data)
     }
 
@@ -250,6 +279,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
             }
         }
         data.shape.remove(axis);
+        reach::part(&data, here());
         add(data)
     }
 
@@ -268,6 +298,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     {
         let (index, value) = (index.coordinates(), value.into_expr());
         if let Some(data) = self.data(here()) {
+            reach::access(&data, &index, 1, here());
             data.store(&index, value.assume(), Guard::No, here());
         }
     }
@@ -292,6 +323,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     {
         let (index, at) = (index.coordinates(), here());
         if let Some(data) = self.data(at).filter(|_| lanes_exist(N, at)) {
+            reach::access(&data, &index, N as u32, at);
             data.store_lanes(&index, value.assume(), <Vector<T, N> as DeviceType>::TYPE);
         }
     }

@@ -48,7 +48,8 @@ pub use wgmma::*;
 use super::address::Address;
 use super::builder::{Builder, Place, here, with};
 use super::expr::{DeviceType, Expr, IntoExpr};
-use crate::intrinsics::Intrinsic;
+use super::reach;
+use crate::intrinsics::{Intrinsic, Operand};
 use crate::ir::{Arg, Constraint, MapId, Relation, Stmt};
 use crate::types::{Element, Type};
 
@@ -100,7 +101,17 @@ impl Call {
             (Some(known), Some(rank)) => self.same_rank(known, rank),
             (_, None) => {}
         }
-        self.push(|builder, at| address.arg(builder, at))
+        let operand = self.args.as_ref().map_or(0, Vec::len);
+        let count = match self.intrinsic.and_then(|intrinsic| intrinsic.row().operands.get(operand)) {
+            Some(Operand::Address { count, .. }) => *count,
+            _ => 1,
+        };
+        self.push(|builder, at| {
+            if let Some((buffer, place)) = &address.place {
+                reach::operand(builder, *buffer, place, count, at);
+            }
+            address.arg(builder, at)
+        })
     }
 
     /// The same operation on the memory of another block.

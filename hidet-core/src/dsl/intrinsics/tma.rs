@@ -6,7 +6,7 @@ use crate::dsl::builder::{here, with};
 use crate::dsl::expr::IntoExpr;
 use crate::dsl::index::IndexTuple;
 use crate::dsl::view::View;
-use crate::ir::{MapId, Scope, Swizzle, TensorMap};
+use crate::ir::{MapId, Swizzle, TensorMap};
 use crate::layout::Layout;
 use crate::types::Element;
 use std::marker::PhantomData;
@@ -65,13 +65,9 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     #[track_caller]
     pub fn tensor_map(&self, tile: [i32; R], swizzle: Swizzle) -> Map<T, R> {
         let at = here();
-        let buffer = self.whole_buffer(at);
+        let buffer = self.whole_parameter(at);
         let map = with(|builder| {
-            let buffer = buffer?;
-            if builder.function.buffers[buffer].scope != Scope::Global {
-                builder.problem("a tensor map is for a tensor in global memory", at);
-                return None;
-            }
+            let buffer = buffer.map_err(|why| builder.problem(why, at)).ok()?;
             if tile.iter().any(|extent| *extent < 1) {
                 builder.problem(format!("a box of {tile:?}: its extents must be positive"), at);
             }

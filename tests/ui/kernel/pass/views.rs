@@ -15,7 +15,42 @@ kernel! {
     }
 }
 
+/// Whether the view of that number has addresses, whether it says that it has a tensor map, and whether it has one.
+fn questions(which: usize) -> (bool, Result<(), &'static str>, hidet::Result<hidet::ir::Function>) {
+    let (send, answer) = std::sync::mpsc::channel();
+    let template = Template::<()>::new("asked", move |signature| {
+        let n = signature.dim("n");
+        let x: In<f32, 2> = signature.tensor("x", [64.into(), n]);
+        signature.launch([1.into(), 1.into(), 1.into()], [32, 1, 1], [1, 1, 1], 0);
+        let view = match which {
+            0 => x,
+            1 => x.tile([0, 0], [64, 16]),
+            2 => x.remap([64, 64], 1, |[i, j]| [j, i]),
+            3 => x.map(|v, _| v * 2.0),
+            _ => shared::<f32, 2>([64, 64]).as_input(),
+        };
+        let _ = send.send((view.is_memory(), view.can_tensor_map()));
+        view.tensor_map([64, 16], Swizzle::None);
+    });
+    let built = template.build();
+    let (memory, map) = answer.recv().unwrap_or((false, Ok(())));
+    (memory, map, built)
+}
+
 fn main() -> hidet::Result<()> {
+    for (which, memory, why) in [
+        (0, true, None),
+        (1, true, Some("not for a part of one")),
+        (2, false, Some("not for a remapped one")),
+        (3, false, Some("not for a computed tensor")),
+        (4, true, Some("not for memory of a block or thread")),
+    ] {
+        let (is_memory, said, built) = questions(which);
+        assert_eq!((is_memory, said.is_ok()), (memory, why.is_none()), "{which}");
+        assert_eq!(said.err().map(|said| said.contains(why.unwrap_or_default())), why.map(|_| true), "{which}");
+        let error = built.err().map(|error| error.to_string());
+        assert_eq!(error.as_ref().map(|error| error.contains(said.err().unwrap_or("?"))), why.map(|_| true), "{error:?}");
+    }
     let device = Device::sim();
     let host: Vec<f32> = (0..64).map(|i| i as f32 / 4.0 - 5.0).collect();
     let x = device.tensor(&host, [64])?;
