@@ -9,6 +9,7 @@ mod examples;
 mod bench;
 mod check;
 mod command;
+mod near;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

@@ -66,6 +66,28 @@ fn a_limit_that_is_no_number_is_told() {
 }
 
 #[test]
+fn a_cache_that_cannot_be_cleared_is_told() {
+    let (text, code) = says(hidet("cache clear").env("HIDET_CACHE", "Cargo.toml"));
+    assert!(code == 1 && text.starts_with("error: the cache in Cargo.toml cannot be cleared: "), "{code} {text}");
+    assert!(text.contains("HIDET_CACHE names its folder"), "{text}");
+}
+
+#[test]
+fn a_kernel_that_is_not_there_is_told_before_a_device_that_is_not_there() {
+    for arguments in ["bench sofmax --device cuda:99", "bench softmax sofmax", "inspect sofmax"] {
+        let (text, code) = says(&mut hidet(arguments));
+        assert!(code == 1 && text.starts_with("error: there is no kernel `sofmax`"), "{arguments}: {code} {text}");
+        assert!(text.contains("did you mean `softmax`"), "{arguments}: {text}");
+    }
+    let (text, code) = says(&mut hidet("bench nosuch"));
+    assert!(code == 1 && text.starts_with("error: there is no kernel `nosuch` to measure\n"), "{code} {text}");
+    let (text, code) = says(&mut hidet("bench matmul_wgmma --shape 8x8"));
+    assert!(code == 1 && text.starts_with("error: 8x8 is no shape of these kernels"), "{code} {text}");
+    let (text, code) = says(&mut hidet("bench softmax --shape 0x4"));
+    assert!(code != 0 && text.contains("`0` is not a valid extent"), "{code} {text}");
+}
+
+#[test]
 fn a_device_that_is_not_there_is_an_error() {
     for arguments in
         ["check --only math --device cuda:99", "bench compile --device cuda:99", "bench softmax --device cuda:99"]

@@ -31,6 +31,7 @@ mod stats;
 mod streaming;
 pub mod table;
 
+use crate::near;
 use contestant::Contestant;
 use hidet::prelude::*;
 use measure::Plan;
@@ -128,7 +129,11 @@ fn chosen(names: &[String]) -> Result<Vec<(Family, Vec<String>)>, String> {
             all.iter().any(|(family, _)| family.kernels.iter().any(|kernel| means(kernel, name)))
         };
         let means = ways.iter().find(known);
-        let means = means.ok_or(format!("there is no kernel `{name}` to measure; `hidet bench --list` lists them"))?;
+        let means = means.ok_or_else(|| {
+            let kernels = all.iter().flat_map(|(family, _)| &family.kernels).map(String::as_str);
+            let hint = near::hint(name, kernels.chain(["launch", "compile"]));
+            format!("there is no kernel `{name}` to measure{hint}\n`hidet bench --list` lists them")
+        })?;
         for (family, kernels) in &mut all {
             for kernel in family.kernels.iter().filter(|kernel| means(kernel, name)) {
                 if !kernels.contains(kernel) {
@@ -139,6 +144,14 @@ fn chosen(names: &[String]) -> Result<Vec<(Family, Vec<String>)>, String> {
     }
     all.retain(|(_, kernels)| !kernels.is_empty());
     Ok(all)
+}
+
+/// Whether there is what is asked for, without a device.
+pub fn check(request: &Request) -> Result<(), String> {
+    for (family, _) in chosen(&request.kernels)? {
+        request.shapes.iter().try_for_each(|shape| family.fits(shape))?;
+    }
+    Ok(())
 }
 
 /// Measures everything that is asked for; each bout is given to `report` when it is done. What fails is told there, and

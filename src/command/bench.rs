@@ -59,7 +59,7 @@ type Extents = Vec<usize>;
 fn shape(text: &str) -> Result<Extents, String> {
     let extent = |word: &str| match word.parse::<usize>() {
         Ok(extent) if extent > 0 => Ok(extent),
-        _ => Err(format!("`{word}` is no extent; a shape is written like 4096x4096x4096")),
+        _ => Err(format!("`{word}` is not a valid extent; a shape is written like 4096x4096x4096")),
     };
     text.split('x').map(extent).collect()
 }
@@ -83,11 +83,15 @@ impl Bench {
             shapes: self.shape.clone(),
             plan: Plan { rounds: self.rounds, turn: self.turn, l2: self.l2 },
         };
+        let launch = self.kernels == ["launch"];
+        if !launch {
+            bench::check(&request)?;
+        }
         let device = Device::named(self.device.as_deref().unwrap_or("cuda")).map_err(say)?;
         let Some(context) = device.as_cuda() else { return self.simulate(&request) };
         let machine = Machine::of(context);
         println!("{machine}");
-        if self.kernels == ["launch"] {
+        if launch {
             println!("{}", bench::launch::run(&device)?);
             return Ok(true);
         }
@@ -170,7 +174,7 @@ mod tests {
     fn wrong_arguments_say_what_is_right() {
         let error = |line| parse(line).map(|_| ()).unwrap_err();
         assert!(error("bench k --shape 4096x").contains("a shape is written like 4096x4096x4096"));
-        assert!(error("bench k --shape 0x4").contains("`0` is no extent"));
+        assert!(error("bench k --shape 0x4").contains("`0` is not a valid extent"));
         assert!(error("bench").contains("KERNELS"));
         assert!(parse("bench --list").is_ok());
         let none = parse("bench k --rounds 0").unwrap().run().unwrap_err();

@@ -1,9 +1,10 @@
 //! `hidet cache`: what is kept on disk of compiled kernels.
 
-use super::{Outcome, say};
+use super::Outcome;
 use clap::{Args, Subcommand};
 use hidet::cache::{Cache, Kind, Status};
 use std::fmt::Write;
+use std::path::Path;
 use std::time::SystemTime;
 
 /// What to do with it.
@@ -35,7 +36,11 @@ impl CacheCommand {
                 if let Some(trouble) = cache.status().trouble.filter(|_| cache.folder().is_none()) {
                     return Err(trouble);
                 }
-                let (entries, bytes) = cache.clear().map_err(say)?;
+                let cleared = cache.clear().map_err(|error| {
+                    let folder = cache.folder().unwrap_or(Path::new("")).display();
+                    format!("the cache in {folder} cannot be cleared: {error}\nHIDET_CACHE names its folder")
+                });
+                let (entries, bytes) = cleared?;
                 println!("removed {entries} entries, {}", size(bytes));
                 Ok(true)
             }

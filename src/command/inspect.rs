@@ -2,6 +2,7 @@
 
 use super::{Outcome, sass, say};
 use crate::examples::registry;
+use crate::near;
 use clap::Args;
 use hidet::codegen::Source;
 use hidet::cuda::Occupancy;
@@ -39,8 +40,10 @@ impl Inspect {
             entries.iter().for_each(|entry| println!("{}", entry.name));
             return Ok(true);
         };
-        let entry =
-            named(&entries, name).ok_or_else(|| format!("there is no kernel `{name}`; `hidet inspect` lists them"))?;
+        let entry = named(&entries, name).ok_or_else(|| {
+            let hint = near::hint(name, entries.iter().map(|entry| entry.name));
+            format!("there is no kernel `{name}`{hint}\n`hidet inspect` lists them")
+        })?;
         let arch: Arch = self.arch.parse().map_err(say)?;
 
         let function = (entry.build)().map_err(say)?;

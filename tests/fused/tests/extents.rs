@@ -49,7 +49,7 @@ fn launch(template: Template<Two>, n: usize, table: usize) -> Result<Vec<f32>, S
 }
 
 fn refused(result: Result<Vec<f32>, String>, words: &[&str]) {
-    let error = result.expect_err("this must be refused");
+    let error = result.err().unwrap_or_default();
     assert!(words.iter().all(|word| error.contains(word)), "{error}");
 }
 
