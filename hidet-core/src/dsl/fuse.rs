@@ -21,14 +21,16 @@ impl<Args> Template<Args> {
     ///   [`get`](super::View::get), [`set`](super::View::set).
     ///
     /// ```
-    /// # use hidet_core::prelude::*;
-    /// # hidet_core::kernel! {
-    /// #     #[launch(grid = n.div_ceil(32), block = 32)]
-    /// #     fn copy(x: In<f32, [n]>, y: Out<f32, [n]>) {
-    /// #         let i = block_idx().x * 32 + thread_idx().x;
-    /// #         y.set((i,), x.get((i,)));
-    /// #     }
-    /// # }
+    /// use hidet::prelude::*;
+    ///
+    /// kernel! {
+    ///     #[launch(grid = n.div_ceil(32), block = 32)]
+    ///     fn copy(x: In<f32, [n]>, y: Out<f32, [n]>) {
+    ///         let i = block_idx().x * 32 + thread_idx().x;
+    ///         y.set((i,), x.get((i,)));
+    ///     }
+    /// }
+    ///
     /// type Parameters = (In<f32, 1>, In<f32, 1>, Out<f32, 1>);
     /// let biased = copy().fuse("biased", ["x[n]", "bias[n]", "y[n]"], |(x, bias, y): Parameters| {
     ///     (x.map(move |v, [i]| v + bias.read((i,))), y)
@@ -37,7 +39,7 @@ impl<Args> Template<Args> {
     /// let (x, bias, mut y) = (device.zeros([35])?, device.zeros([3])?, device.zeros([35])?);
     /// let error = biased.compile(&device)?.launch(&x, &bias, &mut y).unwrap_err().to_string();
     /// assert!(error.contains("`n` is 35 by axis 0 of argument `x` and 3 by axis 0 of argument `bias`"), "{error}");
-    /// # Ok::<(), hidet_core::Error>(())
+    /// # Ok::<(), hidet::Error>(())
     /// ```
     #[track_caller]
     pub fn fuse<Outer, const N: usize>(
