@@ -187,7 +187,7 @@ pub fn binary(op: BinaryOp, scalar: Scalar, a: &Expr, b: &Expr, exact: bool) -> 
         Div => infix(a, "/", b, MUL),
         Rem if float => float_call("fmod", scalar, &[a, b]),
         Rem => infix(a, "%", b, MUL),
-        Min | Max if float => float_call(if op == Min { "fmin" } else { "fmax" }, scalar, &[a, b]),
+        Min | Max if float => call(&format!("hidet_{}", op.name()), &[a, b]),
         Min | Max => call(op.name(), &[a, b]),
         // C++ leaves shifts of negative numbers undefined.
         Shl if scalar.is_signed_int() => call("wrapping_shl", &[a, b]),

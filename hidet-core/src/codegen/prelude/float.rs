@@ -44,6 +44,15 @@ struct e5m2 { unsigned char bits; };
     return r;
 }
 
+## hidet_min
+// The instruction, for which -0 is below +0. The compiler folds `fmin` of such constants to either.
+@ float hidet_min(float a, float b) { float r; asm("min.f32 %0, %1, %2;" : "=f"(r) : "f"(a), "f"(b)); return r; }
+@ double hidet_min(double a, double b) { double r; asm("min.f64 %0, %1, %2;" : "=d"(r) : "d"(a), "d"(b)); return r; }
+
+## hidet_max
+@ float hidet_max(float a, float b) { float r; asm("max.f32 %0, %1, %2;" : "=f"(r) : "f"(a), "f"(b)); return r; }
+@ double hidet_max(double a, double b) { double r; asm("max.f64 %0, %1, %2;" : "=d"(r) : "d"(a), "d"(b)); return r; }
+
 ## hidet_odd_f32
 // To float, rounded to odd: rounding the result again, to fewer bits, is as if it had been rounded once.
 @ float hidet_odd_f32(float down, float up) { return down == up || (__float_as_uint(down) & 1) ? down : up; }
@@ -198,10 +207,10 @@ fn half(name: &str) -> Vec<Piece> {
 @ HALF HALF_div(HALF a, HALF b) { return f32_to_HALF(HALF_to_f32(a) / HALF_to_f32(b)); }
 
 ## HALF_min
-@ HALF HALF_min(HALF a, HALF b) { return f32_to_HALF(fminf(HALF_to_f32(a), HALF_to_f32(b))); }
+@ HALF HALF_min(HALF a, HALF b) { return f32_to_HALF(hidet_min(HALF_to_f32(a), HALF_to_f32(b))); }
 
 ## HALF_max
-@ HALF HALF_max(HALF a, HALF b) { return f32_to_HALF(fmaxf(HALF_to_f32(a), HALF_to_f32(b))); }
+@ HALF HALF_max(HALF a, HALF b) { return f32_to_HALF(hidet_max(HALF_to_f32(a), HALF_to_f32(b))); }
 
 ## HALF_neg
 @ HALF HALF_neg(HALF a) { return HALF{(unsigned short)(a.bits ^ 0x8000)}; }
