@@ -3,4 +3,5 @@
 pub mod edges;
 pub mod folder;
 pub mod nvrtc;
+pub mod order;
 pub mod random;

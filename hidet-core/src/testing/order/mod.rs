@@ -1,0 +1,185 @@
+//! What PTX keeps of the order of a kernel: between two points of order (barriers, fences) each memory is accessed in PTX
+//! in the same ways as in the lowered kernel.
+//!
+//! Within such a segment a compiler may merge, widen and reorder accesses; a load or a store that is missing from its
+//! segment was merged with one of another segment, or dropped, as if no other thread accessed the memory meanwhile.
+//! Memory that is read alone may be read at any time. Kernels are judged that are straight lines.
+
+mod ptx;
+
+use crate::codegen::{Parameter, Source};
+use crate::ir::{Access, Arg, Block, BufferId, Function, Op, Param, Scope, Stmt, StmtId};
+use std::collections::BTreeSet;
+
+/// Memory that accesses are told apart by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// The tensor of a parameter of the CUDA kernel.
+    Parameter(usize),
+    /// Shared memory.
+    Shared,
+}
+
+/// What is done to memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// It is read.
+    Load,
+    /// It is written.
+    Store,
+    /// It is changed by an atomic operation.
+    Atomic,
+}
+
+/// Something whose order matters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// An access.
+    Access(Kind, Place),
+    /// A point of order: beginnings of PTX opcodes, in order.
+    Order(Vec<&'static str>),
+}
+
+/// Intrinsics that are points of order, and the PTX they become.
+const ORDERS: &[(&str, &[&str])] = &[
+    ("sync.threads", &["bar.sync"]),
+    ("bar.sync", &["bar.sync"]),
+    ("sync.warp", &["bar.warp.sync"]),
+    ("cluster.sync", &["barrier.cluster.arrive", "barrier.cluster.wait"]),
+    ("cluster.arrive", &["barrier.cluster.arrive"]),
+    ("cluster.wait", &["barrier.cluster.wait"]),
+    ("grid.sync", &["bar.sync", "bar.sync"]),
+    ("fence.device", &["membar"]),
+    ("mbarrier.arrive", &["mbarrier.arrive"]),
+    ("mbarrier.wait", &["mbarrier.try_wait"]),
+];
+
+/// The events of a lowered kernel in order; nothing where it is no straight line, or has an intrinsic not known here.
+pub fn events(function: &Function, source: &Source) -> Option<Vec<Event>> {
+    let place = |buffer: BufferId| match function.buffers[buffer].scope {
+        Scope::Register => None,
+        Scope::Shared => Some(Place::Shared),
+        Scope::Global => {
+            let is_it = |parameter: &Parameter| *parameter == Parameter::Tensor(buffer);
+            source.parameters.iter().position(is_it).filter(|_| is_written(function, buffer)).map(Place::Parameter)
+        }
+    };
+    let mut events = Vec::new();
+    for id in &function.body.0 {
+        let (kind, buffer) = match &function.stmts[*id] {
+            Stmt::Let { op: Op::Load { buffer, .. }, .. } => (Kind::Load, *buffer),
+            Stmt::Store { buffer, .. } => (Kind::Store, *buffer),
+            Stmt::Let { .. } | Stmt::Declare { .. } | Stmt::Assign { .. } => continue,
+            Stmt::Call { intrinsic, args, .. } => {
+                let name = intrinsic.row().name.as_str();
+                if let Some((_, opcodes)) = ORDERS.iter().find(|(order, _)| *order == name) {
+                    events.push(Event::Order(opcodes.to_vec()));
+                    continue;
+                }
+                match args.first() {
+                    Some(Arg::Address { buffer, .. }) if name.starts_with("atomic.") => (Kind::Atomic, *buffer),
+                    _ => return None,
+                }
+            }
+            Stmt::If { .. } if accesses_nothing(function, *id) => continue,
+            _ => return None,
+        };
+        events.extend(place(buffer).map(|place| Event::Access(kind, place)));
+    }
+    Some(events)
+}
+
+/// Whether a statement and those in it touch no memory that is told apart here: some thread makes a barrier ready.
+fn accesses_nothing(function: &Function, of: StmtId) -> bool {
+    let mut nothing = true;
+    function.each_stmt_in(&Block(vec![of]), &mut |_, stmt| {
+        nothing &= match stmt {
+            Stmt::Let { op, .. } => !matches!(op, Op::Load { .. }),
+            Stmt::Call { intrinsic, .. } => intrinsic.row().name == "mbarrier.init",
+            Stmt::If { .. } => true,
+            _ => false,
+        }
+    });
+    nothing
+}
+
+fn is_written(function: &Function, of: BufferId) -> bool {
+    function
+        .params
+        .iter()
+        .any(|param| matches!(param, Param::Tensor { buffer, access } if *buffer == of && *access != Access::In))
+}
+
+/// Whether PTX keeps the events of a kernel, segment by segment; what it does not keep otherwise.
+pub fn is_kept(events: &[Event], ptx: &str) -> Result<(), String> {
+    let found = ptx::events(ptx);
+    let known: BTreeSet<Place> = events.iter().filter_map(place).collect();
+    let mut rest = found.as_slice();
+    for (number, segment) in segments(events).into_iter().enumerate() {
+        let (before, after) = match segment.order {
+            None => (rest, &rest[rest.len()..]),
+            Some(opcodes) => {
+                cut(rest, opcodes).ok_or_else(|| format!("the {opcodes:?} after segment {number} is gone"))?
+            }
+        };
+        rest = after;
+        let accesses = |events: &[Event]| -> BTreeSet<(Kind, Place)> {
+            let access = |event: &Event| match event {
+                Event::Access(kind, place) if known.contains(place) => Some((*kind, *place)),
+                _ => None,
+            };
+            events.iter().filter_map(access).collect()
+        };
+        let (wanted, there) = (accesses(segment.accesses), accesses(before));
+        if let Some((kind, place)) = wanted.difference(&there).next() {
+            return Err(format!("segment {number} has no {kind:?} of {place:?} any more"));
+        }
+        if let Some((kind, place)) = there.difference(&wanted).next() {
+            return Err(format!("a {kind:?} of {place:?} came into segment {number}"));
+        }
+    }
+    Ok(())
+}
+
+fn place(event: &Event) -> Option<Place> {
+    match event {
+        Event::Access(_, place) => Some(*place),
+        Event::Order(_) => None,
+    }
+}
+
+/// Accesses, and the point of order after them.
+struct Segment<'a> {
+    accesses: &'a [Event],
+    order: Option<&'a [&'static str]>,
+}
+
+fn segments(events: &[Event]) -> Vec<Segment<'_>> {
+    let mut segments = Vec::new();
+    let mut first = 0;
+    for (at, event) in events.iter().enumerate() {
+        if let Event::Order(opcodes) = event {
+            segments.push(Segment { accesses: &events[first..at], order: Some(opcodes) });
+            first = at + 1;
+        }
+    }
+    segments.push(Segment { accesses: &events[first..], order: None });
+    segments
+}
+
+/// What stands before and after the next opcodes.
+fn cut<'a>(events: &'a [Event], opcodes: &[&str]) -> Option<(&'a [Event], &'a [Event])> {
+    let (mut first, mut next) = (None, 0);
+    for opcode in opcodes {
+        let is_it = |event: &Event| matches!(event, Event::Order(found) if found.iter().any(|found| found == opcode));
+        let at = next + events[next..].iter().position(is_it)?;
+        first = first.or(Some(at));
+        next = at + 1;
+    }
+    Some((&events[..first?], &events[next..]))
+}
+
+/// The opcodes that are points of order.
+fn opcodes() -> impl Iterator<Item = &'static str> {
+    ORDERS.iter().flat_map(|(_, opcodes)| opcodes.iter().copied())
+}
