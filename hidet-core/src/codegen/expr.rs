@@ -57,7 +57,12 @@ fn narrowed(scalar: Scalar, expr: Expr) -> Expr {
     if scalar.is_int() && scalar.bytes() < 4 { cast(scalar, &expr) } else { expr }
 }
 
+/// To 16 bits by a function that NVRTC does not look into: else it computes with 16 bits what is narrowed, and of
+/// `neg.s16` and `cvt.s32.s16` ptxas (13.0) makes -(-32768) = 32768.
 fn cast(to: Scalar, expr: &Expr) -> Expr {
+    if matches!(to, Scalar::I16 | Scalar::U16) {
+        return call(&format!("hidet_{to}"), &[expr]);
+    }
     Expr { text: format!("({}){}", types::scalar(to), expr.within(UNARY)), level: UNARY }
 }
 

@@ -5,6 +5,12 @@ use super::{Piece, parse};
 pub(super) fn pieces() -> Vec<Piece> {
     parse(
         r#"
+## hidet_i16
+@ short hidet_i16(int a) { int r; asm("bfe.s32 %0, %1, 0, 16;" : "=r"(r) : "r"(a)); return (short)r; }
+
+## hidet_u16
+@ unsigned short hidet_u16(int a) { int r; asm("bfe.u32 %0, %1, 0, 16;" : "=r"(r) : "r"(a)); return (unsigned short)r; }
+
 ## tf32_to_f32
 @ float tf32_to_f32(tf32 a) { return __uint_as_float(a.bits); }
 
