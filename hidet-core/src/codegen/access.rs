@@ -3,7 +3,7 @@
 use super::expr::Expr;
 use super::intrinsic::fill;
 use super::kernel::Generator;
-use super::{literal, types};
+use super::{literal, memory, types};
 use crate::error::Result;
 use crate::intrinsics::matrix::Form;
 use crate::intrinsics::{Intrinsic, Meaning};
@@ -134,7 +134,15 @@ impl Generator<'_> {
                 return Err(self.error(format!("operand {place} of `{}` does not say how a matrix lies", row.name)));
             }
         }
-        if self.before_call(row, &operands) {
+        let mbarrier = match (row.meaning, args.first()) {
+            (Meaning::MbarrierWait | Meaning::MbarrierTest, Some(Arg::Address { buffer, .. }))
+                if self.remote[memory::owner(self.function, *buffer).unwrap_or(*buffer)] =>
+            {
+                "hidet_cluster_mbarrier"
+            }
+            _ => "hidet_mbarrier",
+        };
+        if self.before_call(row, mbarrier, &operands) {
             return Ok(());
         }
         if row.meaning == Meaning::GridSync {
@@ -149,7 +157,7 @@ impl Generator<'_> {
             }
             return Ok(());
         }
-        let text = fill(&row.cuda, &operands, &elems, &forms);
+        let text = fill(&row.cuda.replace("hidet_mbarrier", mbarrier), &operands, &elems, &forms);
         match result {
             Some(value) => {
                 let name = self.name_value(value);

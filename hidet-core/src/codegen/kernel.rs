@@ -10,8 +10,9 @@ use super::site::Message;
 use super::writer::Writer;
 use super::{Parameter, Site, Source, fault, leave, prelude, types};
 use crate::error::Result;
+use crate::intrinsics::{Effect, Meaning, Operand, Order};
 use crate::ir::{
-    Access, Block, Buffer, BufferId, Function, LoopId, MapId, Op, Param, Scope, SecondaryMap, Span, Stmt, ValueId,
+    Access, Arg, Block, Buffer, BufferId, Function, LoopId, MapId, Op, Param, Scope, SecondaryMap, Span, Stmt, ValueId,
     VarId,
 };
 use crate::passes::{Exact, exact_arithmetic};
@@ -40,6 +41,8 @@ pub(super) struct Generator<'a> {
     pub(super) grid_barrier: Option<String>,
     /// Threads may end early, so the others must not wait for them for ever.
     pub(super) faults: bool,
+    /// The mbarriers at which threads of other blocks arrive.
+    pub(super) remote: SecondaryMap<BufferId, bool>,
     sites: Vec<Site>,
     span: Span,
 }
@@ -63,6 +66,8 @@ struct Survey {
     faults: bool,
     /// Its threads meet in shared memory where it may.
     meets: bool,
+    /// The mbarriers at which threads of other blocks arrive, after which their accesses are seen.
+    remote: SecondaryMap<BufferId, bool>,
 }
 
 impl Survey {
@@ -73,9 +78,19 @@ impl Survey {
             match stmt {
                 Stmt::Let { op: Op::Load { buffer, .. }, .. } | Stmt::Store { buffer, .. } => add(buffer),
                 Stmt::Call { intrinsic, args, .. } => {
-                    self.meets |= leave::meets(intrinsic.row());
+                    let row = intrinsic.row();
+                    self.meets |= leave::meets(row);
+                    if row.peer.is_some() && row.meaning != Meaning::MbarrierArrive(Order::Relaxed) {
+                        for (operand, arg) in row.operands.iter().zip(args) {
+                            if let (Operand::Address { effect: Effect::Barrier, .. }, Arg::Address { buffer, .. }) =
+                                (operand, arg)
+                            {
+                                self.remote[memory::owner(function, *buffer).unwrap_or(*buffer)] = true;
+                            }
+                        }
+                    }
                     for arg in args {
-                        if let crate::ir::Arg::Address { buffer, .. } = arg {
+                        if let Arg::Address { buffer, .. } = arg {
                             add(buffer);
                         }
                     }
@@ -118,6 +133,7 @@ impl<'a> Generator<'a> {
             report: None,
             grid_barrier: None,
             faults: false,
+            remote: SecondaryMap::new(),
             sites: Vec::new(),
             span: Span::default(),
         }
@@ -135,6 +151,7 @@ impl<'a> Generator<'a> {
         survey.walk(function, &function.body);
         let shared = memory::plan(function, &survey.buffers, survey.faults && survey.meets)?;
         self.faults = survey.faults;
+        self.remote = survey.remote;
         let entry = self.names.source(&function.name, Word::Kernel);
         let parameters = self.signature(&entry, survey.reports);
         self.declare_memory(&shared, &survey.buffers)?;

@@ -25,14 +25,15 @@ impl Generator<'_> {
         self.function.launch.cluster != [1, 1, 1]
     }
 
-    /// In a kernel that may fault: what is written before a call, and whether that stands for the call.
-    pub(super) fn before_call(&mut self, row: &Row, operands: &[String]) -> bool {
+    /// In a kernel that may fault: what is written before a call, and whether that stands for the call. `mbarrier` begins
+    /// the names of the helpers that wait for an mbarrier.
+    pub(super) fn before_call(&mut self, row: &Row, mbarrier: &str, operands: &[String]) -> bool {
         let Some(report) = self.report.clone().filter(|_| self.faults) else { return false };
         let leave = self.leave();
         let mut ask = |condition: String| self.out.line(format!("if ({condition}) {leave}"));
         match (row.meaning, row.together) {
             (Meaning::MbarrierWait, _) => {
-                ask(format!("!hidet_mbarrier_wait_unless({report}, {}, {})", operands[0], operands[1]));
+                ask(format!("!{mbarrier}_wait_unless({report}, {}, {})", operands[0], operands[1]));
                 return true;
             }
             (Meaning::BarrierSync | Meaning::BarrierArrive, _) => {

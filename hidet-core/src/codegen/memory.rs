@@ -50,6 +50,18 @@ fn elements(function: &Function, buffer: &Buffer) -> Result<IndexExpr> {
     }
 }
 
+/// The buffer whose bytes a buffer shares, or itself where it has its own; none where it shares them with itself.
+pub fn owner(function: &Function, buffer: BufferId) -> Option<BufferId> {
+    let mut owner = buffer;
+    for _ in 0..=function.buffers.len() {
+        match function.buffers[owner].alias {
+            Some(next) => owner = next,
+            None => return Some(owner),
+        }
+    }
+    None
+}
+
 /// Plans the shared memory of a function. Only buffers for which `used` holds get any. `barriers`: threads meet by
 /// words of it.
 pub fn plan(function: &Function, used: &SecondaryMap<BufferId, bool>, barriers: bool) -> Result<Shared> {
@@ -60,16 +72,10 @@ pub fn plan(function: &Function, used: &SecondaryMap<BufferId, bool>, barriers: 
         if !used[id] {
             continue;
         }
-        let mut owner = id;
-        let mut steps = 0;
-        while let Some(next) = function.buffers[owner].alias {
-            owner = next;
-            steps += 1;
-            if steps > function.buffers.len() {
-                let message = format!("buffer `{}` shares its bytes with itself", buffer.name);
-                return Err(fault(function, Span::default(), message));
-            }
-        }
+        let Some(owner) = owner(function, id) else {
+            let message = format!("buffer `{}` shares its bytes with itself", buffer.name);
+            return Err(fault(function, Span::default(), message));
+        };
         let bytes = elements(function, buffer)? * (buffer.elem.bytes() as i64);
         let align = i64::from(buffer.align).max(16).max(needed[id]);
         let index = *area_of.entry(owner).or_insert_with(|| {

@@ -3,6 +3,52 @@
 use super::{Piece, parse};
 
 pub(super) fn pieces() -> Vec<Piece> {
+    let mut pieces = basic();
+    // A wait acquires within the block. Where threads of other blocks arrive, it must acquire within the cluster.
+    pieces.extend(waits("hidet_mbarrier", "", ".shared"));
+    pieces.extend(waits("hidet_cluster_mbarrier", ".acquire.cluster", ".shared::cta"));
+    pieces
+}
+
+/// Tests of an mbarrier's phase and waits for its end.
+fn waits(name: &str, order: &str, space: &str) -> Vec<Piece> {
+    let text = WAITS.replace("NAME", name).replace("ORDER", order).replace("SPACE", space);
+    // The table lives for ever.
+    parse(Box::leak(text.into_boxed_str()))
+}
+
+const WAITS: &str = r#"
+## NAME_test
+@ bool NAME_test(unsigned long long* bar, int parity) {
+    unsigned done;
+    asm volatile("{\n.reg .pred p;\nmbarrier.test_wait.parityORDERSPACE.b64 p, [%1], %2;\nselp.u32 %0, 1, 0, p;\n}"
+                 : "=r"(done) : "r"(hidet_shared_address(bar)), "r"(parity) : "memory");
+    return done != 0;
+}
+
+## NAME_wait
+@ void NAME_wait(unsigned long long* bar, int parity) {
+#if __CUDA_ARCH__ >= 900
+    unsigned done = 0;
+    while (!done) {
+        asm volatile("{\n.reg .pred p;\nmbarrier.try_wait.parityORDERSPACE.b64 p, [%1], %2;\nselp.u32 %0, 1, 0, p;\n}"
+                     : "=r"(done) : "r"(hidet_shared_address(bar)), "r"(parity) : "memory");
+    }
+#else
+    while (!NAME_test(bar, parity)) {}
+#endif
+}
+
+## NAME_wait_unless
+@ bool NAME_wait_unless(hidet_report* report, unsigned long long* bar, int parity) {
+    while (!NAME_test(bar, parity)) {
+        if (hidet_faulted(report)) return false;
+    }
+    return true;
+}
+"#;
+
+fn basic() -> Vec<Piece> {
     parse(
         r#"
 ## hidet_bar_sync
@@ -49,26 +95,6 @@ pub(super) fn pieces() -> Vec<Piece> {
     asm volatile("mbarrier.expect_tx.relaxed.cta.shared.b64 [%0], %1;" :: "r"(hidet_shared_address(bar)), "r"(bytes) : "memory");
 }
 
-## hidet_mbarrier_test
-@ bool hidet_mbarrier_test(unsigned long long* bar, int parity) {
-    unsigned done;
-    asm volatile("{\n.reg .pred p;\nmbarrier.test_wait.parity.shared.b64 p, [%1], %2;\nselp.u32 %0, 1, 0, p;\n}"
-                 : "=r"(done) : "r"(hidet_shared_address(bar)), "r"(parity) : "memory");
-    return done != 0;
-}
-
-## hidet_mbarrier_wait
-@ void hidet_mbarrier_wait(unsigned long long* bar, int parity) {
-#if __CUDA_ARCH__ >= 900
-    unsigned done = 0;
-    while (!done) {
-        asm volatile("{\n.reg .pred p;\nmbarrier.try_wait.parity.shared.b64 p, [%1], %2;\nselp.u32 %0, 1, 0, p;\n}"
-                     : "=r"(done) : "r"(hidet_shared_address(bar)), "r"(parity) : "memory");
-    }
-#else
-    while (!hidet_mbarrier_test(bar, parity)) {}
-#endif
-}
 ## hidet_warp_group
 @ int hidet_warp_group() { return (threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z)) / 128; }
 
@@ -131,14 +157,6 @@ template <bool Wait> __device__ __noinline__ bool hidet_meet(hidet_report* repor
     good = __shfl_sync(0xffffffffu, good, leader);
     __threadfence_block();
     return good != 0;
-}
-
-## hidet_mbarrier_wait_unless
-@ bool hidet_mbarrier_wait_unless(hidet_report* report, unsigned long long* bar, int parity) {
-    while (!hidet_mbarrier_test(bar, parity)) {
-        if (hidet_faulted(report)) return false;
-    }
-    return true;
 }
 "#,
     )
