@@ -71,6 +71,22 @@ kernel! {
         y[[lane_id()]] = 1;
     }
 
+    #[launch(grid = n.div_ceil(32), block = 32)]
+    pub fn half_written(y: Out<i32, [n, 2]>) { // FAULT half_written
+        let i = block_idx().x * 32 + lane_id();
+        if i < n {
+            y[[i, 0]] = i;
+        }
+    }
+
+    #[launch(grid = n.div_ceil(32), block = 32)]
+    pub fn half_written_meant(#[partial] y: Out<i32, [n, 2]>) {
+        let i = block_idx().x * 32 + lane_id();
+        if i < n {
+            y[[i, 0]] = i;
+        }
+    }
+
     #[launch(grid = 1, block = 32)]
     pub fn failed_assertion(x: In<i32, [n]>, y: Out<i32, [32]>) {
         assert!(x[[lane_id()]] < 7, "only small numbers"); // FAULT failed_assertion
@@ -108,6 +124,10 @@ fn faults_name_their_rust_lines() -> hidet::Result<()> {
     let (xf, mut yf) = (device.zeros::<f32, 1>([32])?, device.empty::<f32, 1>([32])?);
     faulty("read_before_the_wait", "race", read_before_the_wait().compile(&device)?.launch(&xf, &mut yf));
     faulty("too_few_arrivals", "deadlock", too_few_arrivals().compile(&device)?.launch(&mut y));
+    let mut pairs = device.empty([40, 2])?;
+    let words = "`half_written` ends without having written y[[0, 1]], the first of 40 elements that no thread writes";
+    faulty("half_written", words, half_written().compile(&device)?.launch(&mut pairs));
+    half_written_meant().compile(&device)?.launch(&mut pairs)?;
     faulty("failed_assertion", "only small numbers", failed_assertion().compile(&device)?.launch(&x, &mut y));
     Ok(())
 }

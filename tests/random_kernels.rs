@@ -27,7 +27,7 @@ fn run(kernel: &RandomKernel, function: &Function, options: &sim::Options) -> Re
             (Param::Tensor { buffer, access }, Argument::Tensor(bytes)) => {
                 let memory = match access {
                     Access::In | Access::InOut => sim::Memory::from_bytes(bytes),
-                    Access::Out => sim::Memory::uninit(bytes.len()),
+                    Access::Out | Access::PartialOut => sim::Memory::uninit(bytes.len()),
                 };
                 let memory = Arc::new(memory.map_err(|full| full.to_string())?);
                 if *access != Access::In {
@@ -112,7 +112,9 @@ fn check(seed: u64) -> Result<u64, String> {
 /// The first element that differs.
 fn difference(function: &Function, before: &[Vec<u8>], after: &[Vec<u8>]) -> String {
     let tensors = function.params.iter().filter_map(|param| match param {
-        Param::Tensor { buffer, access: Access::Out | Access::InOut } => Some(&function.buffers[*buffer]),
+        Param::Tensor { buffer, access: Access::Out | Access::PartialOut | Access::InOut } => {
+            Some(&function.buffers[*buffer])
+        }
         _ => None,
     });
     for (buffer, (before, after)) in tensors.zip(before.iter().zip(after)) {

@@ -61,7 +61,7 @@ fn main() {
                 let mut operations = 0;
                 for _ in 0..3 {
                     let tensors = sizes.iter().map(|size| tensor(size.unsigned_abs() as usize, *size > 0)).collect();
-                    let arguments = Arguments { tensors, dims: dims.to_vec(), scalars: Vec::new() };
+                    let arguments = Arguments { tensors, dims: dims.to_vec(), ..Arguments::default() };
                     let base = if checked { Options::default() } else { Options::fast() };
                     let options = Options { threads: Some(threads), ..base };
                     let (start, busy) = (Instant::now(), cpu_seconds());

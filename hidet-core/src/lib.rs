@@ -55,10 +55,12 @@ pub use error::{Error, Result};
 /// takes the type it meets, and is an `i32` or `f32` where it meets none.
 ///
 /// **Parameters**, up to 16: `In<T, [rows, cols]>`, `Out<..>`, `InOut<..>`, which alone may be changed in place (`+=`), and
-/// numbers (`a: f32`); beside them `#[meta] name: Type`, which may be anything; what it borrows must be `'static`. A name in
-/// small letters among the extents that is neither a const nor a meta parameter is an extent which the launch gives; it is an
-/// `i32` in the body, and a formula in `#[launch]` and in other extents: `In<f32, [n * 2]>` beside `Out<f32, [n]>` is checked
-/// at the launch.
+/// numbers (`a: f32`); beside them `#[meta] name: Type`, which may be anything; what it borrows must be `'static`. An `Out`
+/// holds nothing when the kernel begins, and the kernel writes all of it: the simulated device reports elements that no
+/// thread has written, unless `#[partial] y: Out<..>` says that it is meant; what a kernel keeps of a tensor makes it an
+/// `InOut`. A name in small letters among the extents that is neither a const nor a meta parameter is an extent which the
+/// launch gives; it is an `i32` in the body, and a formula in `#[launch]` and in other extents: `In<f32, [n * 2]>` beside
+/// `Out<f32, [n]>` is checked at the launch.
 ///
 /// **Elements**: `x[[i, j]]`, `x[[i, j]] = v`, `x[[i, j]] += v`, and `&x[[i, j]]` as an address for intrinsics;
 /// `x.get((i, j))` and `x.set((i, j), v)` are protected; `x.load::<4>((i, j))` and `x.store((i, j), v)` move vectors.

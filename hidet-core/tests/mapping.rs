@@ -130,7 +130,7 @@ fn noted(function: &Function, threads: usize, tasks: usize, values: &[i64]) -> V
         (Arc::new(Memory::uninit(threads * tasks * 8).unwrap()), Arc::new(Memory::uninit(threads * 4).unwrap()));
     let tensors = [&out, &count].map(|memory| TensorArg { memory: memory.clone(), offset: 0 }).to_vec();
     let scalars = values.iter().map(|value| Const::int(Scalar::I32, *value)).collect();
-    let report = sim::run(function, &Arguments { tensors, dims: vec![], scalars }, &sim::Options::default());
+    let report = sim::run(function, &Arguments { tensors, scalars, ..Arguments::default() }, &sim::Options::default());
     if let Err(failure) = report {
         panic!("{failure}\n{}", text::print(function));
     }

@@ -52,7 +52,7 @@ fn passes_keep_kernels_valid_and_come_to_rest() {
 
 /// The tensors after a launch with all checkers on.
 fn run(kernel: &RandomKernel, function: &Function) -> Result<Vec<Vec<u8>>, String> {
-    let mut arguments = Arguments { tensors: vec![], dims: kernel.dims.clone(), scalars: vec![] };
+    let mut arguments = Arguments { dims: kernel.dims.clone(), ..Arguments::default() };
     let mut memories = vec![];
     for argument in &kernel.arguments {
         match argument {

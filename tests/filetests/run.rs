@@ -65,7 +65,7 @@ fn outputs(original: &Function, function: &Function, given: &Given<'_>, seed: u6
         }
     }
     let options = sim::Options { seed, ..sim::Options::default() };
-    sim::run(function, &arguments, &options).map_err(|failure| failure.to_string())?;
+    sim::run_lowered(function, original, &arguments, &options).map_err(|failure| failure.to_string())?;
     Ok(written.iter().map(|(name, elem, elements, memory)| show(name, *elem, *elements, memory)).collect())
 }
 

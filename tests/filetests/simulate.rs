@@ -76,7 +76,7 @@ pub fn arguments(function: &Function, dims: &[i64]) -> Result<Arguments, String>
         let memory = match access {
             Access::In => Memory::from_bytes(&pattern(buffer.elem, elements)),
             Access::InOut => Memory::from_bytes(&vec![0; elements * buffer.elem.bytes()]),
-            Access::Out => Memory::uninit(elements * buffer.elem.bytes()),
+            Access::Out | Access::PartialOut => Memory::uninit(elements * buffer.elem.bytes()),
         }
         .map_err(|full| full.to_string())?;
         arguments.tensors.push(TensorArg { memory: Arc::new(memory), offset: 0 });
@@ -147,8 +147,8 @@ pub fn simulate_lowered(function: &Function, argument: &str) -> Result<(), Strin
     let lowering = passes::Options { checks: true, ..passes::Options::default() };
     let lowered = passes::lower(function, &lowering).map_err(|error| error.to_string())?;
     for seed in 0..request.seeds.min(4) {
-        let run = |function: &Function, arguments: &Arguments| {
-            sim::run(function, arguments, &Options { seed, threads: Some(1), ..Options::default() })
+        let run = |lowered: &Function, arguments: &Arguments| {
+            sim::run_lowered(lowered, function, arguments, &Options { seed, threads: Some(1), ..Options::default() })
         };
         let (first, second) = (arguments(function, &request.dims)?, arguments(function, &request.dims)?);
         match (run(function, &first), run(&lowered, &second)) {

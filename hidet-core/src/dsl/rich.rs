@@ -2,11 +2,12 @@
 //! epilogues are made of: a kernel built with them does more in one launch and stays as it is.
 
 use super::access::{Base, Guard, Size, ViewData, axes};
-use super::builder::{Place, here};
+use super::builder::{Place, here, with};
 use super::expr::{Expr, IntoExpr};
 use super::memory::Extent;
 use super::reach;
 use super::view::{In, Out, View, Writable, add};
+use crate::ir::{Access, Param};
 use crate::types::Element;
 use std::rc::Rc;
 
@@ -69,6 +70,25 @@ impl<T: Element, const R: usize, A: Writable> View<T, R, A> {
             data.store(index, value, Guard::No, at);
         });
         add(computed(U::SCALAR, shape, Base::Computed { view: Some(view), load: None, store: Some(store) }))
+    }
+}
+
+impl<T: Element, const R: usize> Out<T, R> {
+    /// The same output, of which elements may stay unwritten: what `#[partial] y: Out<..>` says of a parameter, for one of
+    /// a fused kernel. Without it the simulated device reports the first element that no thread has written.
+    #[track_caller]
+    pub fn partial(self) -> Self {
+        let Some(buffer) = self.data(here()).and_then(|data| data.buffer()) else { return self };
+        with(|builder| {
+            for param in &mut builder.function.params {
+                if let Param::Tensor { buffer: of, access: access @ Access::Out } = param
+                    && *of == buffer
+                {
+                    *access = Access::PartialOut;
+                }
+            }
+        });
+        self
     }
 }
 

@@ -85,10 +85,19 @@ pub enum Param {
 pub enum Access {
     /// Read only.
     In,
-    /// Written; reading an element before writing it is a fault.
+    /// Written, all of it; reading an element before writing it is a fault, and so is an element that is never written.
     Out,
+    /// As [`Access::Out`], but elements may stay unwritten: nobody may count on what they hold.
+    PartialOut,
     /// Read and written.
     InOut,
+}
+
+impl Access {
+    /// Whether what the tensor held before the launch means nothing to the kernel.
+    pub const fn begins_unset(self) -> bool {
+        matches!(self, Access::Out | Access::PartialOut)
+    }
 }
 
 /// How a kernel is launched. Extents may use the dims of the signature.

@@ -36,7 +36,7 @@ impl Instance {
         binding: &Binding,
         printer: &Printer,
     ) -> Result<()> {
-        let mut arguments = sim::Arguments { tensors: Vec::new(), dims: binding.dims.clone(), scalars: Vec::new() };
+        let mut arguments = sim::Arguments { dims: binding.dims.clone(), ..sim::Arguments::default() };
         for arg in args {
             match arg {
                 RawArg::Scalar(value) => arguments.scalars.push(*value),
@@ -49,7 +49,7 @@ impl Instance {
                 }
             }
         }
-        let report = sim::run(&self.lowered, &arguments, &self.options);
+        let report = sim::run_lowered(&self.lowered, function, &arguments, &self.options);
         printer.print(match &report {
             Ok(report) => &report.printed,
             Err(failure) => failure.printed(),

@@ -34,6 +34,18 @@ impl GlobalShadow {
         Page(self.pages[number].lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Calls `f` for each of these granules to which nothing was written, in order.
+    pub fn each_unset(&self, cells: std::ops::Range<usize>, f: &mut dyn FnMut(usize)) {
+        let mut cell = cells.start;
+        while cell < cells.end {
+            let (number, stop) = (cell / PAGE, cells.end.min((cell / PAGE + 1) * PAGE));
+            let page = self.page(number);
+            let unset = |cell: &usize| page.0.as_ref().is_none_or(|shadow| shadow.is_unset(cell % PAGE));
+            (cell..stop).filter(unset).for_each(&mut *f);
+            cell = stop;
+        }
+    }
+
     /// Forgets everything.
     pub fn forget(&self) {
         for page in &self.pages {

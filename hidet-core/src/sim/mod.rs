@@ -49,6 +49,7 @@ mod tiles;
 mod transactions;
 mod transfer;
 mod unit;
+mod unwritten;
 mod vector;
 mod view;
 mod waiting;
@@ -91,7 +92,7 @@ pub struct Checks {
     pub races: bool,
     /// Indices outside of the shape of a buffer.
     pub bounds: bool,
-    /// Reads of what was never written.
+    /// Reads of what was never written, and elements of outputs that no thread has written when the launch ends.
     pub uninitialised: bool,
     /// Barriers that not all threads reach.
     pub divergence: bool,
@@ -147,6 +148,16 @@ impl Options {
 
 /// Runs the function on all blocks of its grid.
 pub fn run(function: &Function, arguments: &Arguments, options: &Options) -> Result<Report, Failure> {
+    run_lowered(function, function, arguments, options)
+}
+
+/// The same for a function that was lowered from `written`, which has the shapes and layouts of the author's parameters.
+pub fn run_lowered(
+    function: &Function,
+    written: &Function,
+    arguments: &Arguments,
+    options: &Options,
+) -> Result<Report, Failure> {
     let refuse = |message: String| Failure::Refused { kernel: function.name.clone(), message };
     if arguments.dims.len() != function.dims.len() {
         return Err(refuse(format!("it has {} dims, {} were given", function.dims.len(), arguments.dims.len())));
@@ -175,7 +186,8 @@ pub fn run(function: &Function, arguments: &Arguments, options: &Options) -> Res
         return Err(refuse(format!("it has {scalars} scalar parameters, {} were given", arguments.scalars.len())));
     }
     if grid.contains(&0) {
-        return Ok(Report::default());
+        let (tensors, shadows) = shadows(function, tensors, options);
+        return finish(written, &tensors, &shadows, arguments, options, Report::default());
     }
     let fixed = Fixed { dims: &arguments.dims, scalars: &arguments.scalars, grid, check_shape: options.checks.bounds };
     let program = compile::compile(function, &fixed)
@@ -197,13 +209,7 @@ pub fn run(function: &Function, arguments: &Arguments, options: &Options) -> Res
         tally.add(&done.report.counters);
     }
     if done.faults.is_empty() {
-        // Without the checker nobody knows what was written: everything that could be.
-        if !options.checks.uninitialised {
-            for tensor in launch.tensors.iter().filter(|tensor| tensor.access != Access::In) {
-                tensor.memory.mark(tensor.offset, tensor.bytes);
-            }
-        }
-        return Ok(done.report);
+        return finish(written, &launch.tensors, &launch.shadows, arguments, options, done.report);
     }
     Err(Failure::Faults {
         kernel: function.name.clone(),
@@ -211,6 +217,29 @@ pub fn run(function: &Function, arguments: &Arguments, options: &Options) -> Res
         more: done.more,
         printed: done.report.printed,
     })
+}
+
+/// All threads have ended well: looks at what they left.
+fn finish(
+    written: &Function,
+    tensors: &[Bound],
+    shadows: &[GlobalShadow],
+    arguments: &Arguments,
+    options: &Options,
+    report: Report,
+) -> Result<Report, Failure> {
+    if !options.checks.uninitialised {
+        // Without the checker nobody knows what was written: everything that could be.
+        for tensor in tensors.iter().filter(|tensor| tensor.access != Access::In) {
+            tensor.memory.mark(tensor.offset, tensor.bytes);
+        }
+        return Ok(report);
+    }
+    let faults = unwritten::find(written, tensors, shadows, arguments);
+    if faults.is_empty() {
+        return Ok(report);
+    }
+    Err(Failure::Faults { kernel: written.name.clone(), faults, more: 0, printed: report.printed })
 }
 
 /// The tensor parameters of a function, with their buffers.

@@ -124,7 +124,7 @@ impl BlockRun<'_> {
         let tensor = &self.launch.tensors[tensor as usize];
         let elem = access.elem.bytes();
         let bytes = elem * access.count as usize;
-        let fresh = tensor.access == ir::Access::Out;
+        let fresh = tensor.access.begins_unset();
         if !fresh && !tensor.memory.all_written() {
             for lane in lanes(active) {
                 let start = tensor.offset + at[lane] as usize * elem;

@@ -69,6 +69,8 @@ pub enum FaultKind {
     OutOfBounds,
     /// A read of memory that nothing was written to.
     Uninitialised,
+    /// An element of an output that no thread of the launch wrote.
+    Unwritten,
     /// A barrier of the block that not all of its threads reach.
     DivergentBarrier,
     /// Threads that wait for what cannot happen.
@@ -98,6 +100,7 @@ impl FaultKind {
             FaultKind::Race => "race",
             FaultKind::OutOfBounds => "out of bounds",
             FaultKind::Uninitialised => "uninitialised read",
+            FaultKind::Unwritten => "unwritten output",
             FaultKind::DivergentBarrier => "divergent barrier",
             FaultKind::Deadlock => "deadlock",
             FaultKind::ClusterPeer => "cluster peer",

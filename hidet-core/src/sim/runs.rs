@@ -112,7 +112,7 @@ impl BlockRun<'_> {
 
     fn watch_global_run(&mut self, who: &Visitor, tensor: u32, start: usize, bytes: usize, found: &mut Findings) {
         let tensor = &self.launch.tensors[tensor as usize];
-        let fresh = tensor.access == ir::Access::Out;
+        let fresh = tensor.access.begins_unset();
         if !fresh && !tensor.memory.all_written() {
             if who.touch == Touch::Write {
                 tensor.memory.mark(start, bytes);

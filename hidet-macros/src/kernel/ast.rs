@@ -76,6 +76,8 @@ pub enum ParamKind {
         elem: Type,
         /// Extents.
         extents: Vec<Expr>,
+        /// Whether elements may stay unwritten: `#[partial]`.
+        partial: bool,
     },
     /// `f32`
     Scalar(Type),

@@ -226,11 +226,14 @@ fn declare(
     let span = name.span();
     let k = builder(span);
     match &param.kind {
-        ParamKind::Tensor { path, elem, extents } => {
+        ParamKind::Tensor { path, elem, extents, partial } => {
             let rank = extents.len();
             let ty = quote!(#path<#elem, #rank>);
             let extents = extents.iter().map(|extent| formula(extent, dims));
             out.extend(quote_spanned!(span=> let #name: #ty = #k.tensor(#text, [#(#extents),*]);));
+            if *partial {
+                out.extend(quote_spanned!(span=> let #name = #name.partial();));
+            }
             types.push(ty);
         }
         ParamKind::Scalar(ty) => {

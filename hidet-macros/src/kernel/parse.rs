@@ -167,12 +167,14 @@ fn kernel(input: ParseStream, attrs: Vec<Attribute>, vis: Visibility, errors: &m
 /// Parses a parameter.
 fn param(input: ParseStream, errors: &mut Errors) -> syn::Result<Param> {
     let attrs = input.call(Attribute::parse_outer)?;
-    let mut meta = false;
+    let (mut meta, mut partial) = (false, None);
     for attr in &attrs {
         if attr.path().is_ident("meta") {
             meta = true;
+        } else if attr.path().is_ident("partial") {
+            partial = Some(attr);
         } else {
-            errors.on(attr, "the only attribute of a parameter is `#[meta]`");
+            errors.on(attr, "the attributes of a parameter are `#[meta]`, and `#[partial]` for an `Out` of which elements may stay unwritten");
         }
     }
     if input.peek(Token![self]) || input.peek(Token![&]) {
@@ -181,19 +183,21 @@ fn param(input: ParseStream, errors: &mut Errors) -> syn::Result<Param> {
     let mutable: Option<Token![mut]> = input.parse()?;
     let name: Ident = input.parse()?;
     input.parse::<Token![:]>()?;
+    let ahead = input.fork();
+    let path = ahead.call(Path::parse_mod_style).ok();
+    let last = path.iter().flat_map(|path| path.segments.last()).map(|segment| segment.ident.to_string()).next();
+    if let Some(attr) = partial.filter(|_| meta || last.as_deref() != Some("Out")) {
+        errors.on(attr, "`#[partial]` is for an `Out`, of which elements may stay unwritten");
+    }
     if meta {
         return Ok(Param { name, kind: ParamKind::Meta { mutable, ty: input.parse()? } });
     }
     if let Some(token) = mutable {
         errors.on(token, format!("parameters cannot change; write `let mut {name} = {name};` in the body"));
     }
-    let ahead = input.fork();
-    if let Ok(path) = ahead.call(Path::parse_mod_style) {
-        let last = path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
-        if matches!(last.as_str(), "In" | "Out" | "InOut") {
-            input.advance_to(&ahead);
-            return tensor(input, name, path);
-        }
+    if let (Some(path), Some("In" | "Out" | "InOut")) = (path, last.as_deref()) {
+        input.advance_to(&ahead);
+        return tensor(input, name, path, partial.is_some());
     }
     let ty: Type = input.parse()?;
     if let Type::Reference(_) | Type::Slice(_) | Type::Array(_) | Type::Ptr(_) | Type::Tuple(_) = ty {
@@ -222,7 +226,7 @@ fn last_name(ty: &Type) -> Option<&Ident> {
 }
 
 /// Parses `<T, [rows, cols]>`.
-fn tensor(input: ParseStream, name: Ident, path: Path) -> syn::Result<Param> {
+fn tensor(input: ParseStream, name: Ident, path: Path, partial: bool) -> syn::Result<Param> {
     let shape = "write the type of the elements and the extents: `In<f32, [rows, cols]>`";
     let wrong = |error: syn::Error| syn::Error::new(error.span(), shape);
     if !input.peek(Token![<]) {
@@ -239,7 +243,7 @@ fn tensor(input: ParseStream, name: Ident, path: Path) -> syn::Result<Param> {
     let extents = Punctuated::<Expr, Token![,]>::parse_terminated(&list)?.into_iter().collect();
     input.parse::<Option<Token![,]>>()?;
     input.parse::<Token![>]>()?;
-    Ok(Param { name, kind: ParamKind::Tensor { path, elem, extents } })
+    Ok(Param { name, kind: ParamKind::Tensor { path, elem, extents, partial } })
 }
 
 /// Parses `#[launch(..)]`.

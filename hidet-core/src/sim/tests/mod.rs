@@ -46,6 +46,6 @@ pub fn good(source: &str, tensors: &[TensorArg], dims: &[i64], options: &Options
 
 /// Runs a kernel.
 pub fn try_run(source: &str, tensors: &[TensorArg], dims: &[i64], options: &Options) -> Result<Report, Failure> {
-    let arguments = Arguments { tensors: tensors.to_vec(), dims: dims.to_vec(), scalars: Vec::new() };
+    let arguments = Arguments { tensors: tensors.to_vec(), dims: dims.to_vec(), ..Arguments::default() };
     run(&kernel(source), &arguments, options)
 }

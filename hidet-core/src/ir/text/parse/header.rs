@@ -5,11 +5,15 @@ use super::super::layout;
 use super::super::lex::Token;
 use super::Parser;
 use crate::Result;
-use crate::ir::{Access, Buffer, BufferId, Constraint, Dim, Launch, Param, Relation, Scope, Swizzle, TensorMap};
+use crate::ir::{Access, Buffer, BufferId, Constraint, Dim, Launch, Param, Relation, Scope, Span, Swizzle, TensorMap};
 
 impl<'s> Parser<'s> {
     pub(super) fn function(&mut self) -> Result<()> {
+        let line = self.line();
         self.word("kernel")?;
+        if self.places {
+            self.f.place = Span { file: 0, line, column: 1 };
+        }
         self.f.name = self.plain_name("the name of the kernel")?.text.into_owned();
         if *self.peek() == Token::Sign("<") {
             self.list("<", ">", Self::dim)?;
@@ -82,6 +86,7 @@ impl<'s> Parser<'s> {
             _ => return Err(self.expected("`in`, `out` or `inout`")),
         };
         self.next();
+        let access = if access == Access::Out && self.try_word("partial") { Access::PartialOut } else { access };
         let scope = match self.peek() {
             Token::Word("shared") => Scope::Shared,
             Token::Word("register") => Scope::Register,

@@ -215,6 +215,7 @@ fn access_name(access: Access) -> &'static str {
     match access {
         Access::In => "in",
         Access::Out => "out",
+        Access::PartialOut => "out partial",
         Access::InOut => "inout",
     }
 }
