@@ -1,7 +1,7 @@
 //! How much of a multiprocessor launches of a kernel can use at once: as the driver tells it, or by the published limits
 //! of architectures, where there is no GPU. What the two say is compared by `hidet check` on a GPU.
 
-use crate::ir::Arch;
+use crate::ir::{Arch, Multiprocessor};
 use std::fmt;
 
 /// How much of a multiprocessor launches of a kernel can use at once.
@@ -17,41 +17,18 @@ pub struct Occupancy {
     pub clusters: Option<u32>,
 }
 
-/// What a multiprocessor has: warps, blocks, bytes of shared memory (CUDA C++ programming guide, table of technical
-/// specifications per compute capability). All have 65536 registers.
-fn limits(arch: Arch) -> Option<(u32, u32, u32)> {
-    Some(match arch.number {
-        75 => (32, 16, 64 << 10),
-        80 => (64, 32, 164 << 10),
-        86 => (48, 16, 100 << 10),
-        87 => (48, 16, 164 << 10),
-        89 => (48, 24, 100 << 10),
-        90 | 100 | 103 => (64, 32, 228 << 10),
-        120 | 121 => (48, 24, 100 << 10),
-        _ => return None,
-    })
-}
-
 /// Warps a multiprocessor has room for; 0 where that is not known.
 pub(super) fn room(arch: Arch) -> u32 {
-    limits(arch).map_or(0, |(warps, ..)| warps)
+    Multiprocessor::of(arch).map_or(0, |limits| limits.warps)
 }
 
 impl Occupancy {
     /// For a kernel with so many threads a block, registers a thread and bytes of shared memory a block; nothing for an
-    /// architecture that is not known. Registers are given out to warps in units of 256, shared memory to blocks in units
-    /// of 128 bytes (256 on 7.5) after 1 KiB that the system takes (none on 7.5).
+    /// architecture that is not known.
     pub fn estimate(arch: Arch, threads: u32, registers: u32, shared: u32) -> Option<Occupancy> {
-        let (room, most, memory) = limits(arch)?;
-        let warps = threads.div_ceil(32).max(1);
-        // Warps come in fours, one for each part of the multiprocessor with its quarter of the registers.
-        let of_warp = (registers.max(1) * 32).next_multiple_of(256);
-        let by_registers = 65536 / 4 / of_warp * 4 / warps;
-        let of_block =
-            if arch.number < 80 { shared.next_multiple_of(256) } else { shared.next_multiple_of(128) + 1024 };
-        let by_memory = memory.checked_div(of_block).unwrap_or(most);
-        let blocks = most.min(room / warps).min(by_registers).min(by_memory);
-        Some(Occupancy { blocks, warps: blocks * warps, room, clusters: None })
+        let limits = Multiprocessor::of(arch)?;
+        let blocks = limits.holds(threads, Some(registers), shared);
+        Some(Occupancy { blocks, warps: blocks * threads.div_ceil(32).max(1), room: limits.warps, clusters: None })
     }
 }
 

@@ -64,6 +64,7 @@ mod function;
 mod handles;
 mod mapping;
 mod name;
+mod multiprocessor;
 mod nest;
 mod op;
 mod places;
@@ -80,6 +81,7 @@ pub use function::{
     Param, Relation, Scope, Span, Swizzle, TensorMap, Value, ValueId, Var, VarId,
 };
 pub use handles::{Mention, MentionMut};
+pub use multiprocessor::Multiprocessor;
 pub use nest::{Nest, NestLoop, NestStep, Partial};
 pub use op::{BinaryOp, CompareOp, Op, Special, UnaryOp};
 pub use places::Places;

@@ -17,7 +17,7 @@ use super::report::{Counters, Fault};
 use super::unit::Unit;
 use super::waiting::Whereabouts;
 use super::{Options, Report};
-use crate::ir::{Access, Function, fault};
+use crate::ir::{Access, Arch, Function, Multiprocessor, fault};
 use rayon::prelude::*;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -25,8 +25,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// What is simulated: an H200.
+const ARCH: Arch = Arch { number: 90, specific: true };
+const MULTIPROCESSORS: u32 = 132;
 /// Blocks that are resident at once where they communicate, and the registers they may take (rows of 128 bytes).
-const MOST_RESIDENT: usize = 1024;
+const MOST_RESIDENT: u32 = 1024;
 const MOST_ROWS: usize = 4 << 20;
 /// Faults in a report.
 const MOST_FAULTS: usize = 20;
@@ -215,22 +218,44 @@ impl Launch<'_> {
         outcomes
     }
 
-    /// Units that are resident at once where blocks communicate.
+    /// Blocks that a multiprocessor holds.
+    fn blocks_held(&self) -> u32 {
+        let threads = self.program.block.iter().product();
+        let held = |limits: Multiprocessor| limits.holds(threads, self.options.registers, self.program.shared_bytes);
+        Multiprocessor::of(ARCH).map_or(1, held)
+    }
+
+    /// Units that are resident at once where blocks communicate: those the device has room for. Of blocks that wait for
+    /// others without a promise that they run at once, as few as are cheap to hold.
     fn fit(&self) -> u32 {
         let (_, blocks) = Unit::count(self);
+        let room = self.blocks_held() * MULTIPROCESSORS;
+        if self.program.cooperative {
+            return room / blocks;
+        }
         let rows = (self.program.rows * self.warps_a_block() * blocks).max(1) as usize;
-        (MOST_ROWS / rows).clamp(1, (MOST_RESIDENT / blocks as usize).max(1)) as u32
+        ((MOST_ROWS / rows) as u32).clamp(1, (MOST_RESIDENT.min(room) / blocks).max(1))
     }
 
     /// Why a grid whose blocks must all be resident at once cannot be.
     pub fn too_large(&self) -> Option<String> {
         let (count, blocks) = Unit::count(self);
         let fit = self.fit();
+        let [threads, grid] = [self.program.block, self.program.grid].map(|extents| extents.iter().product::<u32>());
+        let shared = self.program.shared_bytes;
+        let by = match self.options.registers {
+            Some(registers) => format!("{registers} registers a thread and {shared} bytes of shared memory a block"),
+            None => format!(
+                "{shared} bytes of shared memory a block; how many registers a thread takes is not known, and may leave \
+                 room for fewer"
+            ),
+        };
         (self.program.cooperative && count > fit).then(|| {
             format!(
-                "a cooperative grid of {} blocks; the simulated device holds {} at once",
-                count * blocks,
-                fit * blocks
+                "a cooperative grid of {grid} blocks, which must run at once; there is room for {}: each of the \
+                 {MULTIPROCESSORS} multiprocessors holds {}, by {threads} threads and {by}",
+                fit * blocks,
+                self.blocks_held(),
             )
         })
     }

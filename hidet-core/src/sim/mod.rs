@@ -90,6 +90,10 @@ pub struct Arguments {
 pub struct Checks {
     /// Races on shared and global memory.
     pub races: bool,
+    /// Also lanes that store the same value to one place in one instruction. CUDA says what is there afterwards, but only
+    /// where the values are equal: `Checks { equal_stores: false, ..Checks::ALL }` allows exactly that. Stores of different
+    /// instructions or warps are races all the same, and so is a lane that reads the element before the lanes have met.
+    pub equal_stores: bool,
     /// Indices outside of the shape of a buffer.
     pub bounds: bool,
     /// Reads of what was never written, and elements of outputs that no thread has written when the launch ends.
@@ -104,11 +108,19 @@ pub struct Checks {
 
 impl Checks {
     /// All of them.
-    pub const ALL: Checks =
-        Checks { races: true, bounds: true, uninitialised: true, divergence: true, deadlock: true, alignment: true };
+    pub const ALL: Checks = Checks {
+        races: true,
+        equal_stores: true,
+        bounds: true,
+        uninitialised: true,
+        divergence: true,
+        deadlock: true,
+        alignment: true,
+    };
     /// None of them.
     pub const NONE: Checks = Checks {
         races: false,
+        equal_stores: false,
         bounds: false,
         uninitialised: false,
         divergence: false,
@@ -126,6 +138,9 @@ pub struct Options {
     pub checks: Checks,
     /// Whether traffic, bank conflicts and sectors are counted.
     pub counters: bool,
+    /// Registers a thread takes of a GPU, as ptxas tells them; where `None`, whether the blocks of a cooperative grid fit
+    /// the device at once is judged by their threads and shared memory alone.
+    pub registers: Option<u32>,
     /// Host threads; as many as there are cores where `None`.
     pub threads: Option<usize>,
     /// Where the counters of every launch are added up, for those who do not see the report of each.
@@ -135,7 +150,7 @@ pub struct Options {
 impl Default for Options {
     /// Everything is checked and counted.
     fn default() -> Self {
-        Options { seed: 0, checks: Checks::ALL, counters: true, threads: None, tally: None }
+        Options { seed: 0, checks: Checks::ALL, counters: true, registers: None, threads: None, tally: None }
     }
 }
 

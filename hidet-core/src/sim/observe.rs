@@ -20,6 +20,20 @@ impl BlockRun<'_> {
     /// Lanes of a strand access memory outside of registers, by themselves.
     #[inline(always)]
     pub fn observe(&mut self, warp: usize, access: &Access, at: &[u32; LANES], active: u32, touch: Touch) {
+        self.observe_some(warp, access, at, active, active, touch);
+    }
+
+    /// The same where races are looked for only among the lanes of `watched`.
+    #[inline(always)]
+    fn observe_some(
+        &mut self,
+        warp: usize,
+        access: &Access,
+        at: &[u32; LANES],
+        active: u32,
+        watched: u32,
+        touch: Touch,
+    ) {
         if active == 0 {
             return;
         }
@@ -34,8 +48,33 @@ impl BlockRun<'_> {
             self.count(access, at, active, touch);
         }
         if options.checks.races || options.checks.uninitialised {
-            self.watch(warp, access, at, active, touch, 0, touch == Touch::Read);
+            self.watch(warp, access, at, watched, touch, 0, touch == Touch::Read);
         }
+    }
+
+    /// Lanes of a strand store to memory outside of registers; `value` gives what a lane stores to each of its elements.
+    #[inline(always)]
+    pub fn observe_store(
+        &mut self,
+        warp: usize,
+        access: &Access,
+        at: &[u32; LANES],
+        active: u32,
+        value: impl Fn(usize, u32) -> u64,
+    ) {
+        let mut watched = active;
+        if !self.launch.options.checks.equal_stores {
+            // Of the lanes that store the same to the same place one stands for all.
+            for lane in lanes(active) {
+                let alike = |other: &usize| {
+                    at[*other] == at[lane] && (0..access.count).all(|part| value(*other, part) == value(lane, part))
+                };
+                if lanes(watched & ((1 << lane) - 1)).any(|other| alike(&other)) {
+                    watched &= !(1 << lane);
+                }
+            }
+        }
+        self.observe_some(warp, access, at, active, watched, Touch::Write);
     }
 
     /// The part of [`BlockRun::observe`] that finds races and unset memory. `agent` is that of an [`Epoch`](super::clocks::Epoch) for an asynchronous
@@ -185,15 +224,14 @@ impl BlockRun<'_> {
         let thread = (warp * LANES + conflict.lane) as u32;
         let mine = Epoch { time: self.clocks.now(warp), who: thread | agent, block: self.number, site };
         let same_warp = epoch.block == self.number && epoch.thread() / 32 == thread / 32;
+        let one_store = same_warp && epoch.site == site && epoch.time == mine.time && touch == Touch::Write;
         let where_from = match (epoch.kind(), mine.kind()) {
             (Some(theirs), Some(mine)) if theirs == mine => format!("two {}", operations(mine)),
             (Some(theirs), Some(mine)) => format!("{} and {}", operation(theirs), operation(mine)),
             (Some(theirs), None) => format!("{} and a thread that has not seen its end", operation(theirs)),
             (None, Some(mine)) => format!("a thread and {} that started", operation(mine)),
             (None, None) if epoch.block != self.number => "two blocks".to_owned(),
-            (None, None) if same_warp && epoch.site == site && epoch.time == mine.time && touch == Touch::Write => {
-                "two lanes of one instruction".to_owned()
-            }
+            (None, None) if one_store => "two lanes of one instruction".to_owned(),
             (None, None) if same_warp => "two lanes of a warp".to_owned(),
             (None, None) => "two warps".to_owned(),
         };
@@ -211,6 +249,10 @@ impl BlockRun<'_> {
             }
             (None, None) if epoch.block != self.number => {
                 "order them by an atomic operation with a fence before it here and one after it there, or by another launch"
+            }
+            (None, None) if one_store && conflict.touch == Touch::Write => {
+                "give each lane its own element, or let one lane store. Where all of them store the same value, which CUDA \
+                 allows, the option `Checks::equal_stores` set to `false` leaves that out of the report"
             }
             (None, None) if same_warp => "put `sync_warp()` between them, or give each lane its own element",
             (None, None) => "put a barrier between them",

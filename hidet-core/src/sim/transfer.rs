@@ -209,7 +209,8 @@ impl BlockRun<'_> {
         }
         let mut scratch = [Row::ZERO; 2];
         let base = self.base(access.place);
-        self.observe(warp, access, &at, active, Touch::Write);
+        let of_part = |part: u32| value.plus(if value.is_uniform() { part } else { part * step });
+        self.observe_store(warp, access, &at, active, |lane, part| operands.lane(of_part(part), wide, lane));
         if self.stopped {
             return false;
         }

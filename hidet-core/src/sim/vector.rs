@@ -50,16 +50,22 @@ impl BlockRun<'_> {
             Meaning::StoreVector => Touch::Write,
             _ => Touch::Atomic,
         };
-        self.observe(warp, memory, &at, active, touch);
-        let base = self.base(memory.place);
         let wide = bytes == 8;
         let regs = self.warps[warp].regs.as_mut_ptr();
+        let row = |lane: usize, part: u32| first + (held[lane] + part) * (1 + u32::from(wide));
+        match touch {
+            // SAFETY: `offsets` found all elements within their buffers.
+            Touch::Write => self.observe_store(warp, memory, &at, active, |lane, part| unsafe {
+                read_lane(regs.add(row(lane, part) as usize), wide, lane)
+            }),
+            _ => self.observe(warp, memory, &at, active, touch),
+        }
+        let base = self.base(memory.place);
         for lane in lanes(active) {
             for part in 0..memory.count {
-                let row = first + (held[lane] + part) * (1 + u32::from(wide));
                 // SAFETY: `offsets` found all elements within their buffers, and aligned.
                 unsafe {
-                    let row = regs.add(row as usize);
+                    let row = regs.add(row(lane, part) as usize);
                     let element = base.add((at[lane] + part) as usize * bytes);
                     let value = read_lane(row, wide, lane);
                     let add = |old| combine_global(AtomicOp::Add, memory.elem, old, value, 0);

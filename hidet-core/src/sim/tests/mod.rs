@@ -2,6 +2,7 @@
 
 mod endless;
 mod good;
+mod options;
 
 use super::{Arguments, Failure, Memory, Options, Report, TensorArg, run};
 use crate::ir::{Function, text};

@@ -4,7 +4,7 @@ use hidet::prelude::*;
 
 kernel! {
     #[launch(grid = n.div_ceil(32), block = 32)]
-    pub fn k(x: In<f32, [n]>, y: Out<f32, [n]>) {
+    pub fn k(x: In<f32, [n]>, y: InOut<f32, [n]>) {
         let i = block_idx().x * 32 + thread_idx().x;
         if i < n && !(x[[i]] < 0.0) || i == 0 {
             y[[i]] = 1.0;
