@@ -289,6 +289,7 @@ impl BlockRun<'_> {
         if count == 0 {
             return false;
         }
+        self.progress();
         let pick = self.random.below(count);
         if pick < bulk {
             self.advance_copy(pick as usize);

@@ -21,12 +21,6 @@ use std::rc::Rc;
 
 /// How many faults a block reports.
 const MOST_FAULTS: usize = 16;
-/// Polls without any change after which threads that all poll are said to wait forever.
-const IDLE_POLLS: u32 = 4096;
-
-/// Turns of a block in which nothing was stored and no thread met another, after which it is said to run forever: some
-/// seventy million instructions.
-const IDLE_TURNS: u32 = if cfg!(test) { 1 << 12 } else { 1 << 18 };
 
 /// How a block stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,8 +67,8 @@ pub struct BlockRun<'l> {
     pub pool: RegisterPool,
     /// What was released to addresses of shared memory.
     pub released_shared: HashMap<usize, Published>,
-    /// Turns since something was stored or threads met.
-    pub idle_turns: u32,
+    /// Instructions that its warps have run.
+    pub steps: u64,
     /// The clock that a kernel can read.
     pub ticks: u64,
     /// What it is in its cluster, where it has one.
@@ -118,7 +112,7 @@ impl<'l> BlockRun<'l> {
             proxies: Proxies::default(),
             pool: RegisterPool::default(),
             released_shared: HashMap::new(),
-            idle_turns: 0,
+            steps: 0,
             ticks: 0,
             member: None,
             at_grid: GridThreads::default(),
@@ -145,7 +139,7 @@ impl<'l> BlockRun<'l> {
         slots[slot::WARP_Y as usize] = (index * 32 / x % y) as u64;
         slots[slot::WARP_Z as usize] = (index * 32 / (x * y)) as u64;
         slots[slot::CLUSTER_RANK as usize] = self.cluster_rank() as u64;
-        let strand = Strand { pc: 0, mask: warp.live, frame: NONE, slots, state: State::Ready, polls: 0 };
+        let strand = Strand { pc: 0, mask: warp.live, frame: NONE, slots, ..Strand::default() };
         warp.strands.push(strand);
         warp
     }
@@ -164,12 +158,11 @@ impl<'l> BlockRun<'l> {
             if self.stopped || self.alive == 0 {
                 return Status::Done;
             }
-            self.idle_turns += 1;
-            if self.idle_turns > IDLE_TURNS && self.launch.options.checks.deadlock {
-                self.report_endless();
+            if self.steps > self.launch.steps {
+                self.report_limit();
                 return Status::Done;
             }
-            let Some(warp) = self.choose() else {
+            let Some(warp) = self.choose().filter(|_| !self.spins()) else {
                 if self.unblock() {
                     continue;
                 }
@@ -187,6 +180,7 @@ impl<'l> BlockRun<'l> {
             if !self.agents.is_empty() && self.random.below(4) == 0 {
                 self.advance_agents();
             }
+            self.look_for_repetition(warp, strand);
             let time = 32 + self.random.below(480);
             if self.run(warp, strand, time) == Pause::Waiting {
                 self.meet();
@@ -243,35 +237,23 @@ impl<'l> BlockRun<'l> {
         }
     }
 
-    /// Nothing can run: asynchronous work is done, or lanes that wait for others of their warp go on. False where
+    /// Nothing can run, or all that can repeats itself: asynchronous work is done, or lanes that wait for others of their warp go on. False where
     /// there is neither.
     fn unblock(&mut self) -> bool {
         self.advance_agents() || self.warps.iter_mut().any(Warp::send_on)
     }
 
-    /// Something changed that a polling thread may have waited for.
+    /// Something changed that a thread may have waited for.
     pub fn progress(&mut self) {
-        self.resident.idle.set(0);
-        self.idle_turns = 0;
+        self.resident.changes.set(self.resident.changes.get() + 1);
     }
 
     /// A strand has looked at memory that others may change, in vain as far as is known.
     pub fn poll(&mut self, warp: usize, strand: &mut Strand) {
         strand.polls += 1;
+        strand.repetition.polled = Some(strand.pc);
         if strand.polls.is_multiple_of(16) && self.warps[warp].has_parked() {
             self.warps[warp].send_on();
-            return;
-        }
-        let idle = self.resident.idle.get() + 1;
-        self.resident.idle.set(idle);
-        if idle < IDLE_POLLS * self.resident.strands.get().max(1) || !self.launch.options.checks.deadlock {
-            return;
-        }
-        // Whoever can run must be polling as well; the strand that polls now is not in the list.
-        let others = self.warps.iter().flat_map(|warp| &warp.strands);
-        if others.filter(|other| other.state == State::Ready).all(|other| other.polls > IDLE_POLLS / 4) {
-            self.report_spinning(warp, strand);
-            self.stopped = true;
         }
     }
 

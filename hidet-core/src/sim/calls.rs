@@ -124,6 +124,7 @@ impl BlockRun<'_> {
             }
             Meaning::Clock => {
                 self.ticks += 1;
+                self.progress();
                 if let Some((row, _)) = call.result {
                     for lane in lanes(strand.mask) {
                         // SAFETY: the rows belong to the result.

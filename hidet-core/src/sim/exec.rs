@@ -110,7 +110,9 @@ impl BlockRun<'_> {
     /// Runs a strand of a warp for up to `time` instructions.
     pub fn run(&mut self, warp: usize, strand: usize, time: u32) -> Pause {
         let mut strand = self.warps[warp].strands.swap_remove(strand);
-        let pause = self.run_strand(warp, &mut strand, time);
+        let mut left = time;
+        let pause = self.run_strand(warp, &mut strand, &mut left);
+        self.steps += u64::from(time - left);
         if pause == Pause::Time || strand.state != State::Ready {
             self.warps[warp].strands.push(strand);
         }
@@ -118,7 +120,7 @@ impl BlockRun<'_> {
     }
 
     /// [`Pause::Waiting`] with the strand still [`State::Ready`] means that its lanes are no longer in it.
-    fn run_strand(&mut self, warp: usize, strand: &mut Strand, mut time: u32) -> Pause {
+    fn run_strand(&mut self, warp: usize, strand: &mut Strand, time: &mut u32) -> Pause {
         let program = self.launch.program;
         let code = program.code.as_slice();
         let consts = program.consts.as_slice();
@@ -132,10 +134,10 @@ impl BlockRun<'_> {
         // Whether every lane of the warp that still lives is in the strand: then whole rows may be written.
         let mut whole = strand.mask == self.warps[warp].live;
         loop {
-            if time == 0 {
+            if *time == 0 {
                 return Pause::Time;
             }
-            time -= 1;
+            *time -= 1;
             let inst = &code[strand.pc as usize];
             // SAFETY (of all the blocks below): the compiler only names rows that exist, and the destination of an
             // operation overlaps no operand of it.
@@ -370,6 +372,7 @@ impl BlockRun<'_> {
                     }
                 }
                 Inst::Print { print } => {
+                    self.resident.changes.set(self.resident.changes.get() + 1);
                     let operands = operands!();
                     for lane in lanes(strand.mask) {
                         let line = super::print::line(&program.prints[print as usize], &operands, lane);

@@ -62,6 +62,8 @@ pub struct Launch<'a> {
     pub shadows: Vec<GlobalShadow>,
     /// The rows of thread indices that each warp of a block begins with.
     pub thread_rows: Vec<[Row; slot::FIRST_FREE_ROW as usize]>,
+    /// How many instructions the warps of a block may run.
+    pub steps: u64,
 }
 
 /// The rows of thread indices of every warp.
@@ -85,10 +87,8 @@ pub fn thread_rows(block: [u32; 3]) -> Vec<[Row; slot::FIRST_FREE_ROW as usize]>
 /// What blocks that run on one host thread share.
 #[derive(Default)]
 pub struct Resident {
-    /// Polls since something changed.
-    pub idle: Cell<u32>,
-    /// Strands that may poll.
-    pub strands: Cell<u32>,
+    /// How often something has changed that a thread may wait for.
+    pub changes: Cell<u64>,
     /// What was released to addresses of global memory.
     pub released: RefCell<HashMap<usize, Published>>,
     /// The barrier of the grid.
@@ -188,7 +188,6 @@ impl Launch<'_> {
 
     fn run_unit(&self, unit: u32) -> Vec<(u32, Outcome)> {
         let resident = Rc::new(Resident::default());
-        resident.strands.set(self.warps_a_block() * Unit::count(self).1);
         let mut unit = Unit::new(self, unit, &resident);
         loop {
             match unit.step(u32::MAX) {
@@ -266,7 +265,6 @@ impl Launch<'_> {
         let resident = Rc::new(Resident::default());
         let mut random = Random::new(self.options.seed, u64::MAX);
         let mut next = self.fit().min(count);
-        resident.strands.set(next * self.warps_a_block() * Unit::count(self).1);
         // Each with whether it waits for others since one of them last ran.
         let mut running: Vec<(Unit, bool)> = (0..next).map(|unit| (Unit::new(self, unit, &resident), false)).collect();
         let mut outcomes: Vec<(u32, Outcome)> = Vec::new();
@@ -277,7 +275,7 @@ impl Launch<'_> {
             let status = running[pick].0.step(slices);
             if status == Status::Blocked {
                 running[pick].1 = true;
-                if running[pick].0.waits_for_grid() && running.iter().any(|(_, blocked)| !blocked) {
+                if running[pick].0.waits_for_others() && running.iter().any(|(_, blocked)| !blocked) {
                     continue;
                 }
                 let mut all = Whereabouts::default();

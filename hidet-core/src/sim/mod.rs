@@ -38,6 +38,7 @@ mod program;
 mod proxies;
 mod push;
 mod random;
+mod repetition;
 mod report;
 mod runs;
 mod shadow;
@@ -100,7 +101,8 @@ pub struct Checks {
     pub uninitialised: bool,
     /// Barriers that not all threads reach.
     pub divergence: bool,
-    /// Threads that poll forever.
+    /// Threads that wait for what cannot happen, poll for a change that nobody can make, or repeat themselves in a loop. Only
+    /// what is proved to be endless is called so; other loops end at [`Options::steps`].
     pub deadlock: bool,
     /// Vectors that are not aligned.
     pub alignment: bool,
@@ -141,6 +143,10 @@ pub struct Options {
     /// Registers a thread takes of a GPU, as ptxas tells them; where `None`, whether the blocks of a cooperative grid fit
     /// the device at once is judged by their threads and shared memory alone.
     pub registers: Option<u32>,
+    /// Instructions that the warps of a block may run where [`Checks::deadlock`] is on, against loops that never end and whose
+    /// values never repeat; 0 for any number. Where `None`, the variable `HIDET_SIM_STEPS` says it, or it is 2^34: some
+    /// minutes.
+    pub steps: Option<u64>,
     /// Host threads; as many as there are cores where `None`.
     pub threads: Option<usize>,
     /// Where the counters of every launch are added up, for those who do not see the report of each.
@@ -150,7 +156,15 @@ pub struct Options {
 impl Default for Options {
     /// Everything is checked and counted.
     fn default() -> Self {
-        Options { seed: 0, checks: Checks::ALL, counters: true, registers: None, threads: None, tally: None }
+        Options {
+            seed: 0,
+            checks: Checks::ALL,
+            counters: true,
+            registers: None,
+            steps: None,
+            threads: None,
+            tally: None,
+        }
     }
 }
 
@@ -215,7 +229,8 @@ pub fn run_lowered(
     }
     let (tensors, shadows) = shadows(function, tensors, options);
     let thread_rows = launch::thread_rows(program.block);
-    let launch = Launch { program: &program, function, options, tensors, shadows, thread_rows };
+    let steps = steps(options).map_err(refuse)?;
+    let launch = Launch { program: &program, function, options, tensors, shadows, thread_rows, steps };
     if let Some(message) = launch.too_large() {
         return Err(refuse(message));
     }
@@ -232,6 +247,25 @@ pub fn run_lowered(
         more: done.more,
         printed: done.report.printed,
     })
+}
+
+/// How many instructions the warps of a block may run.
+fn steps(options: &Options) -> Result<u64, String> {
+    const DEFAULT: u64 = 1 << 34;
+    if !options.checks.deadlock {
+        return Ok(u64::MAX);
+    }
+    let steps = match (options.steps, std::env::var_os("HIDET_SIM_STEPS")) {
+        (Some(steps), _) => steps,
+        (None, Some(text)) if !text.is_empty() => {
+            let number = text.to_str().and_then(|text| text.trim().parse().ok());
+            number.ok_or_else(|| {
+                format!("HIDET_SIM_STEPS is {text:?}, which is no number of instructions; write {DEFAULT}, or 0 for any number")
+            })?
+        }
+        _ => DEFAULT,
+    };
+    Ok(if steps == 0 { u64::MAX } else { steps })
 }
 
 /// All threads have ended well: looks at what they left.

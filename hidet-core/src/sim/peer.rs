@@ -113,7 +113,6 @@ impl<'l> BlockRun<'l> {
         self.swap_memory(&mut peer);
         let result = f(self);
         self.swap_memory(&mut peer);
-        peer.idle_turns = 0;
         if let Some(member) = &mut peer.member {
             member.look_again = true;
         }

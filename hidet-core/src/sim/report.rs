@@ -75,6 +75,8 @@ pub enum FaultKind {
     DivergentBarrier,
     /// Threads that wait for what cannot happen.
     Deadlock,
+    /// A block runs for longer than is allowed ([`Options::steps`](super::Options::steps)), which may be right.
+    Limit,
     /// The shared memory of another block of the cluster, which is not there: the block has ended, may not have begun,
     /// or there is none of that rank.
     ClusterPeer,
@@ -103,6 +105,7 @@ impl FaultKind {
             FaultKind::Unwritten => "unwritten output",
             FaultKind::DivergentBarrier => "divergent barrier",
             FaultKind::Deadlock => "deadlock",
+            FaultKind::Limit => "limit",
             FaultKind::ClusterPeer => "cluster peer",
             FaultKind::Barrier => "misused barrier",
             FaultKind::Misaligned => "misaligned access",

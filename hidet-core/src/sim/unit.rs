@@ -48,10 +48,11 @@ impl<'l> Unit<'l> {
     }
 
     /// Whether other units may wake it.
-    pub fn waits_for_grid(&self) -> bool {
+    pub fn waits_for_others(&self) -> bool {
+        let waits = |block: &BlockRun| block.at_grid.waiting > 0 || block.spins();
         match self {
-            Unit::Block(block) => block.at_grid.waiting > 0,
-            Unit::Cluster(cluster) => cluster.any(|block| block.at_grid.waiting > 0),
+            Unit::Block(block) => waits(block),
+            Unit::Cluster(cluster) => cluster.any(waits),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Reports of threads that wait in vain: divergent barriers, deadlocks, endless polling.
+//! Reports of threads that wait in vain or never end: divergent barriers, deadlocks, endless loops.
 
 use super::block::BlockRun;
 use super::lanes::lanes;
@@ -6,6 +6,10 @@ use super::named::Named;
 use super::report::FaultKind;
 use super::warp::{State, Strand};
 use std::collections::BTreeMap;
+
+/// What threads do that repeat themselves.
+const POLLING: &str = "polling here";
+const ENDLESS: &str = "running near here";
 
 /// Groups of threads by where they wait or ended and what they do there: how many, and the first by block and number.
 #[derive(Default)]
@@ -57,7 +61,11 @@ impl BlockRun<'_> {
     fn deed(&self, strand: &Strand) -> Option<(u32, String)> {
         let program = self.launch.program;
         Some(match strand.state {
-            State::Ready => return None,
+            State::Ready if !strand.repeats(self.resident.changes.get()) => return None,
+            State::Ready => match self.polling(strand) {
+                Some(site) => (site, POLLING.to_owned()),
+                None => (self.near(strand)?, ENDLESS.to_owned()),
+            },
             State::Block { site } => (site, "waiting at this barrier".to_owned()),
             State::Named { id, site } => (
                 site,
@@ -89,7 +97,9 @@ impl BlockRun<'_> {
 
     /// Neither this block nor the others, which `all` counts too, can ever go on.
     pub fn report_stuck(&mut self, all: Whereabouts) {
-        if self.waiting > 0 || self.at_grid.waiting > 0 {
+        if self.spins() {
+            self.report_spinning(all);
+        } else if self.waiting > 0 || self.at_grid.waiting > 0 {
             self.report_divergence(all);
         } else {
             self.report_deadlock(all);
@@ -140,38 +150,53 @@ impl BlockRun<'_> {
         self.stopped = true;
     }
 
-    /// The threads run on and nothing happens.
-    pub fn report_endless(&mut self) {
+    /// The nearest place in the source that the code around a strand names.
+    fn near(&self, strand: &Strand) -> Option<u32> {
         let program = self.launch.program;
-        let running = |strand: &&Strand| strand.state == State::Ready;
-        let mut places = Vec::new();
+        let (before, after) = program.code.split_at(strand.pc as usize);
+        let behind = before.iter().rev().find_map(|inst| program.site_of(inst));
+        behind.or_else(|| after.iter().find_map(|inst| program.site_of(inst)))
+    }
+
+    /// Where a strand polls, if it does.
+    fn polling(&self, strand: &Strand) -> Option<u32> {
+        let inst = strand.repetition.polled.and_then(|pc| self.launch.program.code.get(pc as usize));
+        inst.and_then(|inst| self.launch.program.site_of(inst))
+    }
+
+    /// Threads run, repeat themselves, and nobody is left who could change that.
+    fn report_spinning(&mut self, all: Whereabouts) {
+        let mut groups = self.parties(all);
+        groups.sort_by_key(|group| (!group.1.ends_with(POLLING), !group.1.ends_with(ENDLESS)));
+        let message = match groups.first() {
+            Some(group) if group.1.ends_with(POLLING) => "a thread polls for a change that nobody can make any more",
+            _ => {
+                "an endless loop: the values of its variables come back, and nobody can change any more what it reads. A \
+                 thread that waits for another one reads by an atomic load"
+            }
+        };
+        self.report_groups(FaultKind::Deadlock, message, groups);
+    }
+
+    /// The block has run for longer than is allowed.
+    pub fn report_limit(&mut self) {
+        let mut groups = Vec::new();
         for (index, warp) in self.warps.iter().enumerate() {
-            for strand in warp.strands.iter().filter(running) {
-                // The nearest place in the source that the code ahead of the strand names.
-                let ahead = program.code[strand.pc as usize..].iter().find_map(|inst| program.site_of(inst));
-                let behind = program.code[..strand.pc as usize].iter().rev().find_map(|inst| program.site_of(inst));
-                if let Some(site) = behind.or(ahead) {
+            for strand in warp.strands.iter().filter(|strand| strand.state == State::Ready) {
+                if let Some(site) = self.near(strand) {
                     let name = self.thread_name(index, strand.mask.trailing_zeros() as usize);
-                    places.push((site, format!("{name} runs near here")));
+                    groups.push((site, format!("{name} runs near here")));
                 }
             }
         }
-        let mut places = places.into_iter();
-        if let Some(first) = places.next() {
-            let message = "threads run on and on without storing anything: an endless loop, or one too long for the check of deadlocks";
-            self.fault(FaultKind::Deadlock, message, first, places.take(3).collect());
-        }
-        self.stopped = true;
-    }
-
-    /// Everyone polls and nothing changes.
-    pub fn report_spinning(&mut self, warp: usize, strand: &Strand) {
-        let program = self.launch.program;
-        let super::program::Inst::Call { call } = program.code[strand.pc as usize] else { return };
-        let site = program.calls[call as usize].site;
-        let name = self.thread_name(warp, strand.mask.trailing_zeros() as usize);
-        let others = self.parties(self.whereabouts());
-        let message = "a thread polls for a change that nobody can make any more";
-        self.fault(FaultKind::Deadlock, message, (site, format!("{name} polls here")), others);
+        groups.truncate(4);
+        let message = format!(
+            "{} is still running after {} instructions of its warps, and more are not allowed: a loop that never ends while \
+             its values keep changing, or a long computation. `sim::Options::steps` or the variable HIDET_SIM_STEPS allows \
+             more, 0 any number",
+            self.launch.block_name(self.number),
+            self.launch.steps
+        );
+        self.report_groups(FaultKind::Limit, &message, groups);
     }
 }

@@ -7,6 +7,7 @@
 //! promises.
 
 use super::lanes::{LANES, Row};
+use super::repetition::Repetition;
 
 /// No frame.
 pub const NONE: u32 = u32::MAX;
@@ -23,6 +24,8 @@ pub struct Strand {
     pub state: State,
     /// Times it polled memory since something changed for it.
     pub polls: u32,
+    /// Whether it repeats itself.
+    pub repetition: Repetition,
 }
 
 /// What a strand is doing.
@@ -137,8 +140,7 @@ impl Warp {
             mask: other,
             frame: strand.frame,
             slots: strand.slots.clone(),
-            state: State::Ready,
-            polls: 0,
+            ..Strand::default()
         });
     }
 
@@ -164,8 +166,7 @@ impl Warp {
             mask: at.arrived,
             frame: at.parent,
             slots: slots.map_or(kept, <[u64]>::to_vec),
-            state: State::Ready,
-            polls: 0,
+            ..Strand::default()
         };
         at.expected = 0;
         at.arrived = 0;
@@ -219,7 +220,7 @@ impl Warp {
             }
             strand.mask &= !mask;
             let slots = strand.slots.clone();
-            self.strands.push(Strand { pc: merge + 1, mask, frame: NONE, slots, state: State::Ready, polls: 0 });
+            self.strands.push(Strand { pc: merge + 1, mask, frame: NONE, slots, ..Strand::default() });
             return true;
         }
         if mask == strand.mask {
@@ -274,8 +275,7 @@ impl Warp {
                 mask: at.arrived,
                 frame: at.parent,
                 slots: at.slots.clone(),
-                state: State::Ready,
-                polls: 0,
+                ..Strand::default()
             };
             at.expected &= !at.arrived;
             at.arrived = 0;

@@ -65,11 +65,14 @@ fn a_cooperative_grid_is_judged_by_registers_where_they_are_known() {
     };
     let knowing = Options { registers: Some(128), ..Options::default() };
     let run = |blocks: u32, options: &Options| {
-        try_run(&source(blocks), &[empty(blocks as usize)], &[], options).map(drop).map_err(|failure| failure.to_string())
+        try_run(&source(blocks), &[empty(blocks as usize)], &[], options)
+            .map(drop)
+            .map_err(|failure| failure.to_string())
     };
     assert_eq!(run(264, &knowing), Ok(()));
     let refused = run(265, &knowing).unwrap_err();
-    let words = "there is room for 264: each of the 132 multiprocessors holds 2, by 256 threads and 128 registers a thread";
+    let words =
+        "there is room for 264: each of the 132 multiprocessors holds 2, by 256 threads and 128 registers a thread";
     assert!(refused.contains(words), "{refused}");
     assert_eq!(run(265, &Options::default()), Ok(()));
 }
