@@ -88,6 +88,49 @@ kernel! {
     }
 
     #[launch(grid = 1, block = 32)]
+    pub fn element_of_another_worker(y: Out<i32, [32, 2]>) {
+        let map = spatial([32, 1]) * repeat([1, 2]);
+        let mine = registers::<i32, 2>(map.register_layout());
+        mine.fill(0);
+        for (i, j) in map.on(thread_id()) {
+            mine[[i, j]] = mine[[i, j]] + i * 2 + j;
+        }
+        for (i, j) in map.on(thread_id()) {
+            y[[i, j]] = mine[[(i + 1) % 32, j]]; // FAULT element_of_another_worker
+        }
+    }
+
+    #[launch(grid = 1, block = 64)]
+    pub fn writes_ahead(x: Out<i32, [64]>) {
+        grid_launch();
+        x[[thread_id()]] = thread_id();
+    }
+
+    #[launch(grid = 1, block = 64, dependent)]
+    pub fn reads_too_early(weights: In<i32, [64]>, x: In<i32, [64]>, y: Out<i32, [64]>) {
+        let weight = weights[[thread_id()]];
+        let early = x[[thread_id()]]; // FAULT reads_too_early
+        grid_wait();
+        y[[thread_id()]] = early * weight;
+    }
+
+    #[launch(grid = 1, block = 64, dependent)]
+    pub fn writes_too_early(x: Out<i32, [64]>) {
+        x[[thread_id()]] = 1; // FAULT writes_too_early
+        grid_wait();
+    }
+
+    #[launch(grid = 1, block = 64, dependent)]
+    pub fn reads_in_time(weights: In<i32, [64]>, x: In<i32, [64]>, y: Out<i32, [64]>) {
+        let weight = weights[[thread_id()]];
+        if thread_id() == 0 {
+            grid_wait();
+        }
+        sync_threads();
+        y[[thread_id()]] = x[[thread_id()]] * weight;
+    }
+
+    #[launch(grid = 1, block = 32)]
     pub fn failed_assertion(x: In<i32, [n]>, y: Out<i32, [32]>) {
         assert!(x[[lane_id()]] < 7, "only small numbers"); // FAULT failed_assertion
         y[[lane_id()]] = x[[lane_id()]];
@@ -124,10 +167,41 @@ fn faults_name_their_rust_lines() -> hidet::Result<()> {
     let (xf, mut yf) = (device.zeros::<f32, 1>([32])?, device.empty::<f32, 1>([32])?);
     faulty("read_before_the_wait", "race", read_before_the_wait().compile(&device)?.launch(&xf, &mut yf));
     faulty("too_few_arrivals", "deadlock", too_few_arrivals().compile(&device)?.launch(&mut y));
-    let mut pairs = device.empty([40, 2])?;
+    let (mut pairs, mut pairs32) = (device.empty([40, 2])?, device.empty([32, 2])?);
     let words = "`half_written` ends without having written y[[0, 1]], the first of 40 elements that no thread writes";
     faulty("half_written", words, half_written().compile(&device)?.launch(&mut pairs));
     half_written_meant().compile(&device)?.launch(&mut pairs)?;
+    let words = "`mine` is read at an element that another worker of its mapping holds";
+    faulty("element_of_another_worker", words, element_of_another_worker().compile(&device)?.launch(&mut pairs32));
     faulty("failed_assertion", "only small numbers", failed_assertion().compile(&device)?.launch(&x, &mut y));
+    Ok(())
+}
+
+#[test]
+fn dependent_launches_wait_before_they_touch_what_the_kernel_ahead_uses() -> hidet::Result<()> {
+    let device = Device::sim();
+    let weights = device.tensor(&[3; 64], [64])?;
+    let (mut x, mut y) = (device.empty([64])?, device.empty([64])?);
+    let ahead = writes_ahead().compile(&device)?;
+    let early = reads_too_early().compile(&device)?;
+    ahead.launch(&mut x)?;
+    let words = "element 0 of `x` is read by `reads_too_early` before it has waited for the kernel ahead of it on the \
+                 stream, `writes_ahead`";
+    faulty("reads_too_early", words, early.launch(&weights, &x, &mut y));
+    ahead.launch(&mut x)?;
+    let words = "element 0 of `x` is written by `writes_too_early`";
+    faulty("writes_too_early", words, writes_too_early().compile(&device)?.launch(&mut x));
+    let in_time = reads_in_time().compile(&device)?;
+    ahead.launch(&mut x)?;
+    in_time.launch(&weights, &x, &mut y)?;
+    // What the kernel ahead reads must not be written either.
+    faulty("writes_too_early", "`reads_in_time`", writes_too_early().compile(&device)?.launch(&mut x));
+    // Over: the host has waited, or another stream has nothing ahead.
+    ahead.launch(&mut x)?;
+    device.synchronize()?;
+    early.launch(&weights, &x, &mut y)?;
+    ahead.launch(&mut x)?;
+    early.on(&device.stream()?).launch(&weights, &x, &mut y)?;
+    assert_eq!(y.to_vec()?[5], 15);
     Ok(())
 }

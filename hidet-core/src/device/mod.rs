@@ -147,7 +147,7 @@ impl Device {
     pub fn synchronize(&self) -> Result<()> {
         refuse_in_capture(self, "waiting for the device")?;
         match &self.0 {
-            Kind::Sim(_) => Ok(()),
+            Kind::Sim(_) => Ok(sim::settle()),
             Kind::Cuda(context) => context.synchronize(),
         }
     }

@@ -78,6 +78,7 @@ impl Storage {
     pub fn read(&self, offset: usize, to: &mut [u8]) -> Result<()> {
         match self {
             Storage::Sim(memory) => {
+                sim::settle();
                 memory.read(offset, to);
                 Ok(())
             }
@@ -89,6 +90,7 @@ impl Storage {
     pub fn write(&self, offset: usize, from: &[u8]) -> Result<()> {
         match self {
             Storage::Sim(memory) => {
+                sim::settle();
                 memory.write(offset, from);
                 Ok(())
             }

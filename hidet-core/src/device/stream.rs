@@ -11,6 +11,7 @@
 use super::{Device, Kind, Storage, Tensor};
 use crate::cuda;
 use crate::error::{Error, Result};
+use crate::sim;
 use crate::types::Element;
 use std::any::Any;
 use std::cell::Cell;
@@ -89,6 +90,11 @@ impl Device {
 }
 
 impl Stream {
+    /// Its number, of no other stream of the process; not 0.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
     /// The device.
     pub fn device(&self) -> &Device {
         &self.device
@@ -102,7 +108,10 @@ impl Stream {
     /// Waits for everything asked of it so far.
     pub fn synchronize(&self) -> Result<()> {
         self.refuse_captured("waiting for a stream")?;
-        self.cuda.map_or(Ok(()), |stream| stream.synchronize())
+        match self.cuda {
+            Some(stream) => stream.synchronize(),
+            None => Ok(sim::settle()),
+        }
     }
 
     /// The point reached when everything asked of it so far is done.
@@ -286,7 +295,7 @@ impl Event {
     /// Waits for the point.
     pub fn synchronize(&self) -> Result<()> {
         match &self.0 {
-            Point::Sim(_) => Ok(()),
+            Point::Sim(_) => Ok(sim::settle()),
             Point::Cuda(event) => event.synchronize(),
         }
     }
@@ -294,7 +303,10 @@ impl Event {
     /// Whether the point is reached.
     pub fn is_reached(&self) -> Result<bool> {
         match &self.0 {
-            Point::Sim(_) => Ok(true),
+            Point::Sim(_) => {
+                sim::settle();
+                Ok(true)
+            }
             Point::Cuda(event) => event.is_reached(),
         }
     }

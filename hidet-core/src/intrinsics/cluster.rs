@@ -81,8 +81,8 @@ pub(super) fn rows() -> Vec<Row> {
             .since(90, false)
             .gives(ResultRule::Is(Type::BOOL))
             .together(Together::Warp),
-        row("grid.wait", "hidet_grid_wait();", Meaning::GridOrder, "Waits for the kernels before this one on the stream, where it was launched early.").since(90, false),
-        row("grid.launch", "hidet_grid_launch();", Meaning::GridOrder, "Lets the kernels after this one on the stream be launched.").since(90, false),
+        row("grid.wait", "hidet_grid_wait();", Meaning::GridWait, "Waits for the kernels before this one on the stream, where it was launched early.").since(90, false),
+        row("grid.launch", "hidet_grid_launch();", Meaning::GridLaunch, "Lets the kernels after this one on the stream be launched.").since(90, false),
     ];
     rows.extend(REDUCTIONS.iter().map(|(name, op, types)| {
         let doc = "Combines with the shared memory of the block of that rank in the cluster while the thread goes on; the bytes arrive at the mbarrier there.";

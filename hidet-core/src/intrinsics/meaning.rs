@@ -185,8 +185,10 @@ pub enum Meaning {
     },
     /// Whether the lane is the one chosen of its warp.
     ElectOne,
-    /// Orders this launch and those around it on the stream.
-    GridOrder,
+    /// Waits for the launch ahead on the stream.
+    GridWait,
+    /// Lets the launch after this one begin.
+    GridLaunch,
     /// Brings memory nearer, which changes no result.
     Prefetch,
     /// Arrives at the cluster's barrier; orders accesses where it releases.

@@ -35,8 +35,10 @@ impl Instance {
         args: &[RawArg],
         binding: &Binding,
         printer: &Printer,
+        stream: u64,
     ) -> Result<()> {
-        let mut arguments = sim::Arguments { dims: binding.dims.clone(), ..sim::Arguments::default() };
+        let mut arguments =
+            sim::Arguments { dims: binding.dims.clone(), stream: Some(stream), ..sim::Arguments::default() };
         for arg in args {
             match arg {
                 RawArg::Scalar(value) => arguments.scalars.push(*value),

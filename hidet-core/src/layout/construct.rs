@@ -82,6 +82,23 @@ impl Layout {
         Layout::Reshape { base: Box::new(self), shape }
     }
 
+    /// Who holds an element: the layout of the workers, whose offset is the number of the worker among those that
+    /// [`local`](Layout::local) axes spread the elements over. One of size 1 where there are none.
+    pub fn owners(&self) -> Layout {
+        let of = |layout: &Layout| Box::new(layout.owners());
+        match self {
+            Layout::Strided { shape, .. } => Layout::Local { shape: shape.clone() },
+            Layout::Local { shape } => Layout::row_major(shape),
+            Layout::Compose(outer, inner) => Layout::Compose(of(outer), of(inner)),
+            Layout::Concat(outer, inner) => Layout::Concat(of(outer), of(inner)),
+            Layout::Swizzle { base, axis, by, log_step } => {
+                Layout::Swizzle { base: of(base), axis: *axis, by: *by, log_step: *log_step }
+            }
+            Layout::Permute { base, order } => Layout::Permute { base: of(base), order: order.clone() },
+            Layout::Reshape { base, shape } => Layout::Reshape { base: of(base), shape: shape.clone() },
+        }
+    }
+
     /// Where a worker keeps what its tasks produce, by the duality of mappings and layouts: `spatial` becomes
     /// [`local`](Layout::local), `repeat` a dense layout in the order of its loops. The coordinates are those of the
     /// task domain; the offset of the worker's `k`-th task is `k`, unless axes are projected: then tasks with equal

@@ -5,6 +5,7 @@
 //! buffer has one axis in row-major order.
 
 pub(crate) mod bounds;
+mod check_owners;
 mod contract;
 mod describe_matrices;
 mod eliminate_dead;

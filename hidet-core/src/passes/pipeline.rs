@@ -19,6 +19,7 @@ pipeline! {
     unroll_explicit "Loops the author wants unrolled here are.",
     simplify "Again, with the unrolled loops.",
     lower_guard "Protected accesses become branches, or plain accesses where they are proved.",
+    check_owners "With checks on, reads of register arrays are checked to be of the thread's own elements.",
     insert_checks "With checks on, accesses that are not proved are checked.",
     flatten_index "Every buffer gets one axis, through its layout.",
     simplify "Again, with the arithmetic of indices.",

@@ -81,7 +81,8 @@ pub(super) fn run(function: &mut Function, options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn constants(function: &Function) -> HashMap<ValueId, i64> {
+/// The values that are integer constants.
+pub(super) fn constants(function: &Function) -> HashMap<ValueId, i64> {
     let mut constants = HashMap::new();
     function.each_stmt(&mut |_, stmt| {
         if let Stmt::Let { value, op: Op::Const(constant) } = stmt

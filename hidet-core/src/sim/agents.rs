@@ -23,6 +23,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 /// An agent: work that is waited for together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Agent {
+    /// The kernel ahead on the stream.
+    Ahead,
     /// The copies of the threads of a warp: an agent a lane, one number after the other.
     Copies(u32),
     /// What reports on an mbarrier: of the block of that rank where it is another one, and by its byte.
@@ -39,7 +41,7 @@ impl Agent {
     fn kind(self) -> AgentKind {
         match self {
             Agent::Copies(_) => AgentKind::Copy,
-            Agent::Loads(..) => AgentKind::Load,
+            Agent::Ahead | Agent::Loads(..) => AgentKind::Load,
             Agent::StoreReads(_) | Agent::StoreWrites(_) => AgentKind::Store,
             Agent::Products(_) => AgentKind::Product,
         }

@@ -1,6 +1,6 @@
 //! One block of threads: its warps, its shared memory, and the order in which they run.
 
-use super::agents::Agents;
+use super::agents::{Agent, Agents};
 use super::atomics::Fences;
 use super::barriers::Mbarrier;
 use super::clocks::{Clocks, Published};
@@ -117,6 +117,9 @@ impl<'l> BlockRun<'l> {
             member: None,
             at_grid: GridThreads::default(),
         };
+        if !launch.ahead.is_empty() {
+            run.agents.number(Agent::Ahead);
+        }
         if program.has_products {
             run.agents.products.prepare(threads.div_ceil(32) as usize);
         }

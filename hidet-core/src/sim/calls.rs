@@ -84,8 +84,12 @@ impl BlockRun<'_> {
             | Meaning::WgmmaCommit
             | Meaning::WgmmaWait
             | Meaning::SetMaxRegisters { .. } => self.group_call(warp, strand, number),
+            Meaning::GridWait => {
+                self.wait_for_ahead(warp, strand.mask);
+                None
+            }
             // Launches of the simulated device follow each other.
-            Meaning::Prefetch | Meaning::GridOrder => None,
+            Meaning::Prefetch | Meaning::GridLaunch => None,
             Meaning::MbarrierInit
             | Meaning::MbarrierInvalidate
             | Meaning::MbarrierArrive(_)

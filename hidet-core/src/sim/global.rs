@@ -46,6 +46,20 @@ impl GlobalShadow {
         }
     }
 
+    /// What was written: a bit a granule.
+    pub fn written(&self) -> Vec<u64> {
+        let words = |number: usize| {
+            let page = self.page(number);
+            let is_set = |cell: usize| page.0.as_ref().is_some_and(|shadow| !shadow.is_unset(cell));
+            let word = |word: usize| (0..64).fold(0, |bits, bit| bits | u64::from(is_set(word * 64 + bit)) << bit);
+            match &*page.0 {
+                Some(_) => (0..PAGE / 64).map(word).collect(),
+                None => vec![0; PAGE / 64],
+            }
+        };
+        (0..self.pages.len()).flat_map(words).collect()
+    }
+
     /// Forgets everything.
     pub fn forget(&self) {
         for page in &self.pages {

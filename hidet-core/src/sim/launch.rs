@@ -5,6 +5,7 @@
 //! order that the seed decides. A fault found on several threads is looked for again on one, from the same memory, so
 //! that the report does not depend on the number of cores.
 
+use super::ahead::Use;
 use super::block::{BlockRun, Status};
 use super::clocks::Published;
 use super::global::GlobalShadow;
@@ -64,6 +65,8 @@ pub struct Launch<'a> {
     pub thread_rows: Vec<[Row; slot::FIRST_FREE_ROW as usize]>,
     /// How many instructions the warps of a block may run.
     pub steps: u64,
+    /// By tensor: what the kernel ahead does with its memory, where that may still run.
+    pub ahead: Vec<Vec<Use>>,
 }
 
 /// The rows of thread indices of every warp.

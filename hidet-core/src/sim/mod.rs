@@ -10,6 +10,7 @@
 //! Knows the IR, types, layouts and intrinsics; nothing of code generation, CUDA or tensors.
 
 mod agents;
+mod ahead;
 mod atomics;
 mod barriers;
 mod block;
@@ -56,6 +57,7 @@ mod view;
 mod waiting;
 mod warp;
 
+pub use ahead::settle;
 pub use memory::Memory;
 pub use report::{Counters, Failure, Fault, FaultKind, Party, Report, Tally};
 
@@ -84,6 +86,8 @@ pub struct Arguments {
     pub dims: Vec<i64>,
     /// The scalars, in the order of the parameters.
     pub scalars: Vec<Const>,
+    /// The number of the stream, for dependent launches; where there is none, nothing is ahead of the launch.
+    pub stream: Option<u64>,
 }
 
 /// What is checked. Accesses outside of an allocation are always found.
@@ -230,7 +234,8 @@ pub fn run_lowered(
     let (tensors, shadows) = shadows(function, tensors, options);
     let thread_rows = launch::thread_rows(program.block);
     let steps = steps(options).map_err(refuse)?;
-    let launch = Launch { program: &program, function, options, tensors, shadows, thread_rows, steps };
+    let ahead = ahead::of_tensors(function, arguments.stream, &tensors);
+    let launch = Launch { program: &program, function, options, tensors, shadows, thread_rows, steps, ahead };
     if let Some(message) = launch.too_large() {
         return Err(refuse(message));
     }
@@ -239,6 +244,7 @@ pub fn run_lowered(
         tally.add(&done.report.counters);
     }
     if done.faults.is_empty() {
+        launch.note_as_ahead(arguments.stream);
         return finish(written, &launch.tensors, &launch.shadows, arguments, options, done.report);
     }
     Err(Failure::Faults {

@@ -160,9 +160,16 @@ impl BlockRun<'_> {
         reads: bool,
     ) -> Findings {
         let mut found = Findings::default();
-        let tensor = &self.launch.tensors[tensor as usize];
         let elem = access.elem.bytes();
         let bytes = elem * access.count as usize;
+        if !self.launch.ahead.is_empty() {
+            let first = self.launch.tensors[tensor as usize].offset;
+            for lane in lanes(active) {
+                let start = first + at[lane] as usize * elem;
+                self.check_ahead((warp, lane), (access.buffer, access.site), tensor, (start, bytes), touch);
+            }
+        }
+        let tensor = &self.launch.tensors[tensor as usize];
         let fresh = tensor.access.begins_unset();
         if !fresh && !tensor.memory.all_written() {
             for lane in lanes(active) {

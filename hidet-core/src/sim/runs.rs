@@ -111,6 +111,7 @@ impl BlockRun<'_> {
     }
 
     fn watch_global_run(&mut self, who: &Visitor, tensor: u32, start: usize, bytes: usize, found: &mut Findings) {
+        self.check_ahead((who.warp, who.lane), (who.buffer, who.site), tensor, (start, bytes), who.touch);
         let tensor = &self.launch.tensors[tensor as usize];
         let fresh = tensor.access.begins_unset();
         if !fresh && !tensor.memory.all_written() {

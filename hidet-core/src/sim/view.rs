@@ -186,6 +186,12 @@ impl View {
         self.agents.as_ref().is_some_and(|times| times.get(agent as usize).is_some_and(|seen| *seen >= time))
     }
 
+    /// Whether a thread of any block is known to have waited for the kernel ahead, which has that number everywhere.
+    pub fn has_seen_ahead(&self, agent: u32) -> bool {
+        let others = self.others.iter().flat_map(|others| others.values());
+        self.has_seen_agent(agent, 1) || others.into_iter().any(|view| view.has_seen_agent(agent, 1))
+    }
+
     /// What it says of asynchronous operations.
     pub fn of_agents(&self) -> View {
         let of_block = |(block, view): (&u32, &View)| (*block, view.of_agents());

@@ -156,7 +156,10 @@ pub fn set_max_registers(count: i32) {
     intrinsic(row).imm(count.into()).run();
 }
 
-/// Waits for the kernels before this one on the stream, where it was launched early.
+/// Waits for the kernels before this one on the stream, where it was launched early. A thread that has not waited, nor
+/// seen by a barrier or mbarrier that another one has, must not access what the kernel ahead writes, nor write what that
+/// reads: the simulated device compares plain accesses with what the last launch of the stream wrote, to the byte, and the
+/// tensors it read. It takes launches before that one to be over, and what another host thread launched.
 #[track_caller]
 pub fn grid_wait() {
     intrinsic("grid.wait").run();

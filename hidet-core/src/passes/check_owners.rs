@@ -1,0 +1,125 @@
+//! Register arrays are only read at elements that their thread holds.
+//!
+//! Precondition: no loops over task mappings. Postcondition: with [`Options::checks`], a condition stands before every load
+//! of a register array that the workers of a mapping share, whose layout has [local](Layout::Local) axes: the element
+//! belongs to the same worker as what the thread wrote or read there before. Without it, nothing changes.
+//!
+//! The offset in such an array says nothing of the worker: `r[[i, j]]` of another worker's task would give the thread's own
+//! element. Who the thread is stands nowhere in the IR either, so a variable for each array remembers whose element it
+//! accessed last. A store with a constant index says nothing (`fill` writes all elements by one worker's index).
+
+use super::Options;
+use super::promote_registers::constants;
+use crate::error::Result;
+use crate::ir::emit::{Emitter, Int};
+use crate::ir::{BinaryOp, BufferId, CompareOp, Function, Op, Scope, Span, Stmt, StmtId, ValueId, Var, VarId};
+use crate::layout::Layout;
+use crate::types::{Const, Scalar, Type};
+use std::collections::HashMap;
+
+/// An array whose elements are spread over workers.
+struct Spread {
+    /// From coordinates to the number of the worker.
+    owner: Layout,
+    /// The worker whose element was accessed last, -1 before.
+    last: VarId,
+    name: String,
+}
+
+pub(super) fn run(function: &mut Function, options: &Options) -> Result<()> {
+    if !options.checks {
+        return Ok(());
+    }
+    let mut arrays: HashMap<BufferId, Spread> = HashMap::new();
+    for id in function.buffers.handles().collect::<Vec<_>>() {
+        let buffer = &function.buffers[id];
+        let owner = buffer.layout.owners();
+        if buffer.scope != Scope::Register || owner.size().as_const() == Some(1) {
+            continue;
+        }
+        let name = buffer.name.clone();
+        let last = function.vars.push(Var { name: format!("{name}_owner"), ty: Type::I32 });
+        arrays.insert(id, Spread { owner, last, name });
+    }
+    if arrays.is_empty() {
+        return Ok(());
+    }
+    let constants = constants(function);
+    function.rewrite(&mut |function, id, out| {
+        let span = function.spans[id];
+        match function.stmts[id].clone() {
+            Stmt::Store { buffer, index, .. } => {
+                if let Some(array) = arrays.get(&buffer)
+                    && let Int::Value(owner) = array.owner(function, &constants, out, span, &index)
+                {
+                    Emitter::new(function, out, span).push(Stmt::Assign { var: array.last, value: owner });
+                }
+            }
+            Stmt::Let { op: Op::Load { buffer, index, .. }, .. } => {
+                if let Some(array) = arrays.get(&buffer) {
+                    array.check(function, &constants, out, span, &index);
+                }
+            }
+            _ => {}
+        }
+        out.push(id);
+        Ok(())
+    })?;
+    let mut head = Vec::new();
+    let place = function.place;
+    let mut declared: Vec<VarId> = arrays.values().map(|array| array.last).collect();
+    declared.sort();
+    for var in declared {
+        let mut emit = Emitter::new(function, &mut head, place);
+        let nobody = emit.constant_value(Const::int(Scalar::I32, -1));
+        emit.push(Stmt::Declare { var, init: Some(nobody) });
+    }
+    function.body.0.splice(0..0, head);
+    Ok(())
+}
+
+impl Spread {
+    /// The worker that holds the element.
+    fn owner(
+        &self,
+        function: &mut Function,
+        constants: &HashMap<ValueId, i64>,
+        out: &mut Vec<StmtId>,
+        span: Span,
+        index: &[ValueId],
+    ) -> Int {
+        let mut emit = Emitter::new(function, out, span);
+        let mut coordinate =
+            |value: &ValueId| constants.get(value).map_or_else(|| emit.convert(*value), |number| Int::Const(*number));
+        let coordinates: Vec<Int> = index.iter().map(&mut coordinate).collect();
+        self.owner.offset(&mut emit, &coordinates)
+    }
+
+    fn check(
+        &self,
+        function: &mut Function,
+        constants: &HashMap<ValueId, i64>,
+        out: &mut Vec<StmtId>,
+        span: Span,
+        index: &[ValueId],
+    ) {
+        let owner = self.owner(function, constants, out, span, index);
+        let mut emit = Emitter::new(function, out, span);
+        let known = matches!(owner, Int::Const(_));
+        let owner = emit.value(owner);
+        let last = emit.emit(Type::I32, Op::Read(self.last));
+        let nobody = emit.constant_value(Const::int(Scalar::I32, -1));
+        let first = emit.emit(Type::BOOL, Op::Compare(CompareOp::Eq, last, nobody));
+        let same = emit.emit(Type::BOOL, Op::Compare(CompareOp::Eq, last, owner));
+        let cond = emit.emit(Type::BOOL, Op::Binary(BinaryOp::Or, first, same));
+        let message = format!(
+            "`{}` is read at an element that another worker of its mapping holds: a thread has the elements of its own tasks \
+             alone, and would get one of them; exchange elements by shuffles or through shared memory",
+            self.name
+        );
+        emit.push(Stmt::Assert { cond, message });
+        if !known {
+            emit.push(Stmt::Assign { var: self.last, value: owner });
+        }
+    }
+}
