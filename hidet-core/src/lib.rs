@@ -134,6 +134,9 @@ pub use error::{Error, Result};
 /// |---|---|---|
 /// | `seed` | 0 | decides every order that the hardware leaves open; one seed gives one result |
 /// | `checks.races`, `.bounds`, `.uninitialised`, `.divergence`, `.deadlock`, `.alignment` | on | what is reported as a fault |
+/// | `checks.equal_stores` | on | whether lanes that store one value to one place in one instruction are a race too |
+/// | `steps` | `HIDET_SIM_STEPS`, or 2^34 | instructions that the warps of a block may run; 0 for any number |
+/// | `registers` | not known | registers a thread takes of a GPU, by which a cooperative grid is judged |
 /// | `counters` | on | whether traffic, bank conflicts and sectors are counted |
 /// | `threads` | all cores | threads of the host |
 /// | `tally` | none | where the counters of all launches are added up |

@@ -47,7 +47,7 @@ pub(super) fn rows() -> Vec<Row> {
             "fence.block",
             "__threadfence_block();",
             Meaning::Fence(Level::Block),
-            "Orders this thread's accesses for the threads of its block.",
+            "Orders this thread's accesses for the threads of its block; what another block released needs a wider one.",
         ),
         row(
             "fence.device",

@@ -53,7 +53,7 @@ pub(super) fn rows() -> Vec<Row> {
             .address(Space::Shared, Effect::Barrier, MBARRIER, 1)
             .value(Type::I32)
             .at_peer(),
-        peer("cluster.mbarrier.arrive.relaxed", "hidet_cluster_mbarrier_arrive_relaxed($0, $1);", Meaning::MbarrierArrive(Order::Relaxed), "Arrives at the mbarrier of the block of that rank in the cluster, without ordering what threads read or wrote: to hand back a buffer that only asynchronous operations used, for whose end this thread has waited.")
+        peer("cluster.mbarrier.arrive.relaxed", "hidet_cluster_mbarrier_arrive_relaxed($0, $1);", Meaning::MbarrierArrive(Order::Relaxed), "Arrives at the mbarrier of the block of that rank in the cluster, without ordering what threads read or wrote: to hand back a buffer that only asynchronous operations used, for whose end this thread has waited. The simulated device lets such an arrival pass on that they are over, to whoever writes there next; it does not report a thread that reads by it what they wrote, for which the arrival must release.")
             .address(Space::Shared, Effect::Barrier, MBARRIER, 1)
             .at_peer(),
         peer("cluster.store.async", "hidet_cluster_store_async($0, $3, $1, $2);", Meaning::PushStore, "Stores to the shared memory of the block of that rank in the cluster while the thread goes on; the bytes arrive at the mbarrier there.")

@@ -2,7 +2,8 @@
 //!
 //! What a thread released to an address stays with the address until a plain atomic store replaces it; an acquire that
 //! reads the address takes it over. A fence makes the relaxed stores after it release, and the relaxed loads before it
-//! acquire. What a fence of the block releases is for the threads of its block; one that acquires does so from all.
+//! acquire. A fence of the block releases for the threads of its block, and acquires from them: what they have seen of other
+//! blocks comes with it, what another block released itself does not.
 
 use super::block::BlockRun;
 use super::clocks::{Published, add};
@@ -21,8 +22,10 @@ use crate::intrinsics::{AtomicOp, Level, Meaning, Order};
 pub struct Fences {
     /// What its last fences released.
     released: Option<Published>,
-    /// What its relaxed loads may acquire at the next fence.
-    pending: Option<Published>,
+    /// What its relaxed loads may acquire at the next fence: of threads of its own block.
+    near: Option<Published>,
+    /// The same of other blocks, for fences that reach them.
+    far: Option<Published>,
 }
 
 impl BlockRun<'_> {
@@ -117,7 +120,9 @@ impl BlockRun<'_> {
             if matches!(order, Order::Acquire | Order::AcqRel) {
                 self.clocks.acquire(warp, 1 << lane, live, old);
             } else {
-                add(&mut self.fences.entry(thread).or_default().pending, old.clone());
+                let fences = self.fences.entry(thread).or_default();
+                let pending = if old.block == self.number { &mut fences.near } else { &mut fences.far };
+                add(pending, old.clone());
             }
         }
         if release == Release::Keep {
@@ -161,7 +166,11 @@ impl BlockRun<'_> {
         for lane in lanes(strand.mask) {
             let thread = (warp * 32 + lane) as u32;
             let fences = self.fences.entry(thread).or_default();
-            if let Some(published) = fences.pending.take() {
+            let far = match level {
+                Level::Block => fences.far.as_ref().and_then(|far| far.within_block(self.number)),
+                Level::Device | Level::System => fences.far.take(),
+            };
+            for published in fences.near.take().into_iter().chain(far) {
                 self.clocks.acquire(warp, 1 << lane, live, &published);
             }
             let published = self.clocks.publish(warp, 1 << lane);

@@ -7,6 +7,11 @@
 //! ([`shadow`]); asynchronous work is done by agents of its own ([`agents`], [`bulk`]), to which what threads write is
 //! known only after a fence ([`proxies`]).
 //!
+//! What the checkers do not see: elements of register arrays that another worker of the mapping holds, in functions that
+//! were not lowered with checks (a pass adds what finds them); launches that overlap, but for what a dependent one does
+//! before it waits for the last one of its host thread and stream ([`ahead`]); how many blocks a GPU holds at once of
+//! kernels that wait for other blocks without being cooperative, beyond threads and shared memory.
+//!
 //! Knows the IR, types, layouts and intrinsics; nothing of code generation, CUDA or tensors.
 
 mod agents;

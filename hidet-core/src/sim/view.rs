@@ -227,6 +227,12 @@ impl Published {
         Published { block: self.block, view: View::default(), within }
     }
 
+    /// What of it is published for the threads of that block alone.
+    pub fn within_block(&self, block: u32) -> Option<Published> {
+        let view = self.within.as_ref()?.get(&block)?;
+        Some(Published::new(block, view.clone()))
+    }
+
     /// Adds what someone else published.
     pub fn join(&mut self, other: &Published) {
         self.view.acquire_public(self.block, other);

@@ -135,7 +135,9 @@ pub fn mbarrier_arrive_cluster(at: Address<u64>, rank: impl IntoExpr<i32>) {
 }
 
 /// Arrives at the mbarrier of the block of that rank in the cluster, without ordering what threads read or wrote: to
-/// hand back a buffer that only asynchronous operations used, for whose end this thread has waited. It spares the fence of the whole device that the other form needs.
+/// hand back a buffer that only asynchronous operations used, for whose end this thread has waited. It spares the fence of the whole
+/// device that the other form needs. The simulated device lets it pass on that those operations are over; it does not
+/// report a thread that reads by it what they wrote, for which the arrival must be the other form.
 #[track_caller]
 pub fn mbarrier_arrive_cluster_relaxed(at: Address<u64>, rank: impl IntoExpr<i32>) {
     intrinsic("cluster.mbarrier.arrive.relaxed").address(&at).value::<i32>(rank).run();

@@ -53,7 +53,7 @@ block (64, 1, 1)
 #[test]
 fn a_long_loop_ends() {
     let y = empty(64);
-    good(&counting("1500000"), &[y.clone()], &[], &Options::default());
+    good(&counting("1500000"), std::slice::from_ref(&y), &[], &Options::default());
     assert_eq!(as_ints(&y), [1_500_000; 64]);
 }
 
