@@ -25,7 +25,11 @@ pub fn may_restrict(function: &Function, buffer: BufferId, access: Access) -> bo
     }
     let mapped = function.maps.iter().any(|(_, map)| map.buffer == buffer);
     // Nothing but the kernel ahead writes an input.
-    let orders = if written { |_: &Meaning| true } else { |meaning: &Meaning| *meaning == Meaning::GridOrder };
+    let orders = if written {
+        |_: &Meaning| true
+    } else {
+        |meaning: &Meaning| matches!(meaning, Meaning::GridWait | Meaning::GridLaunch)
+    };
     let mut walk = Walk { function, buffer, orders, accessed: false, ordered: false, before: false, after: false };
     walk.block(&function.body);
     // What the kernel ahead writes must not be read before it has ended.

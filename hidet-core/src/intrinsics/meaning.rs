@@ -271,7 +271,8 @@ impl Meaning {
             | BulkCommit
             | BulkWait
             | BulkWaitRead
-            | GridOrder
+            | GridWait
+            | GridLaunch
             | ClusterArrive(_)
             | ClusterWait
             | ClusterSync
