@@ -77,7 +77,7 @@ proptest! {
 fn noting(mapping: &Mapping, threads: usize, tasks: usize, values: usize) -> Function {
     let parameters: String = (0..values).map(|i| format!("%e.{i}: i32,\n")).collect();
     let source = format!(
-        "kernel note(@tasks: out i32[{threads}, {tasks}, 2], @count: out i32[{threads}], {parameters})
+        "kernel note(@tasks: out partial i32[{threads}, {tasks}, 2], @count: out i32[{threads}], {parameters})
         grid (1, 1, 1)
         block ({threads}, 1, 1)
         {{

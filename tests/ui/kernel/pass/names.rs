@@ -34,7 +34,7 @@ kernel! {
 
     #[allow(non_snake_case)]
     #[launch(grid = 1, block = 1)]
-    pub fn größe(norm3d: In<f32, [std]>, NULL: Out<f32, [std]>) {
+    pub fn größe(norm3d: In<f32, [std]>, #[partial] NULL: Out<f32, [std]>) {
         let clock_t = norm3d[[0]] + 1.0;
         let mut nan = clock_t * norm3d[[1]];
         nan += 1.0;
