@@ -89,15 +89,6 @@ impl ViewData {
         ViewData { base: Base::Memory(buffer), axes: axes(shape.len()), bounds: shape.clone(), shape, elem: found.elem }
     }
 
-    /// The buffer that lies at the bottom, where there is one.
-    pub(crate) fn buffer(&self) -> Option<BufferId> {
-        match &self.base {
-            Base::Memory(buffer) | Base::Peer(buffer, _) => Some(*buffer),
-            Base::Remapped { view, .. } | Base::Computed { view: Some(view), .. } => view.buffer(),
-            Base::Computed { view: None, .. } => None,
-        }
-    }
-
     /// The coordinates in the base.
     #[track_caller]
     pub(super) fn place(&self, index: &[Expr<i32>]) -> Vec<Expr<i32>> {

@@ -181,7 +181,7 @@ impl Size {
 
 impl ViewData {
     /// The buffer in which the elements lie, where they do in one.
-    fn buffer(&self) -> Option<BufferId> {
+    pub(super) fn buffer(&self) -> Option<BufferId> {
         match &self.base {
             Base::Memory(buffer) | Base::Peer(buffer, _) => Some(*buffer),
             Base::Remapped { view, .. } | Base::Computed { view: Some(view), .. } => view.buffer(),
