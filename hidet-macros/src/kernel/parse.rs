@@ -186,7 +186,8 @@ fn param(input: ParseStream, errors: &mut Errors) -> syn::Result<Param> {
     let ahead = input.fork();
     let path = ahead.call(Path::parse_mod_style).ok();
     let last = path.iter().flat_map(|path| path.segments.last()).map(|segment| segment.ident.to_string()).next();
-    if let Some(attr) = partial.filter(|_| meta || last.as_deref() != Some("Out")) {
+    let is_output = !meta && last.as_deref() == Some("Out");
+    if let Some(attr) = partial.filter(|_| !is_output) {
         errors.on(attr, "`#[partial]` is for an `Out`, of which elements may stay unwritten");
     }
     if meta {
@@ -197,7 +198,7 @@ fn param(input: ParseStream, errors: &mut Errors) -> syn::Result<Param> {
     }
     if let (Some(path), Some("In" | "Out" | "InOut")) = (path, last.as_deref()) {
         input.advance_to(&ahead);
-        return tensor(input, name, path, partial.is_some());
+        return tensor(input, name, path, partial.is_some() && is_output);
     }
     let ty: Type = input.parse()?;
     if let Type::Reference(_) | Type::Slice(_) | Type::Array(_) | Type::Ptr(_) | Type::Tuple(_) = ty {
