@@ -268,9 +268,7 @@ pub fn convert(from: Scalar, to: Scalar, a: &Expr) -> Expr {
         // Floats to integers truncate and saturate.
         (F32 | F64, to) if to.is_int() => by_name(from, a),
         (_, to) if !types::is_struct(to) => cast(to, a),
-        (F32, _) => by_name(F32, a),
-        (from, F16) if from.bytes() < 4 => by_name(I32, &cast(I32, a)),
-        (from, F16) => by_name(from, a),
+        (F32, _) | (F64, F16) | (Bool, F16 | BF16) => by_name(from, a),
         // Small integers are exact in `float`; others are rounded to odd on the way, so that they round once.
         (from, _) if from.bytes() < 4 => by_name(F32, &cast(F32, a)),
         _ => by_name(F32, &call("hidet_odd_f32", &[a])),

@@ -91,10 +91,10 @@ fn unknown_numbers_wrap_whatever_becomes_of_them() {
         }
     }
     // Smaller ones are computed as `int`, which is wide enough, and brought back.
-    for (scalar, name) in [(Scalar::I8, "signed char"), (Scalar::I16, "short")] {
+    for (scalar, name) in [(Scalar::I8, "(signed char)"), (Scalar::I16, "hidet_i16")] {
         for (op, symbol) in [(Add, "+"), (Sub, "-"), (Mul, "*"), (Div, "/"), (Rem, "%")] {
             let text = cuda(&kernel(Operation::Binary(op), scalar, "index"), SM80).unwrap().text;
-            assert!(text.contains(&format!("({name})(p_ {symbol} q_)")), "{op:?} of {scalar}:\n{text}");
+            assert!(text.contains(&format!("{name}(p_ {symbol} q_)")), "{op:?} of {scalar}:\n{text}");
         }
     }
 }

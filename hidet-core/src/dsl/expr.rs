@@ -49,7 +49,7 @@ impl<T: Element, const N: usize> DeviceType for Vector<T, N> {
 /// | `a.hypot(b)` | `(a * a + b * b).sqrt()`, which may overflow |
 /// | `x.cbrt()` | `x.abs().powf(1.0 / 3.0).copysign(x)` |
 /// | `x.exp() / (1.0 + x.exp())` and other functions of your own | a function, `fn sigmoid(x: Expr<f32>) -> Expr<f32> { 1.0 / (1.0 + (-x).exp()) }`; a trait of yours makes it a method |
-/// | a signalling NaN | stays NaN, but as `TF32`, which keeps its upper bits alone, it may be an infinity on a GPU |
+/// | a signalling NaN | stays NaN, but in a smaller float, of which a GPU may keep the upper bits alone, it may be an infinity |
 /// | `x.to_degrees()` | `x * (180.0 / PI)` |
 /// | `x as f32` | in `kernel!` the same; elsewhere `x.to::<f32>()` |
 /// | `checked_*`, `saturating_*`, `overflowing_*` | compare, or compute in a wider type |

@@ -27,17 +27,12 @@ pub(super) fn pieces() -> Vec<Piece> {
 ## f64_to_f16
 @ f16 f64_to_f16(double a) { f16 r; asm("cvt.rn.f16.f64 %0, %1;" : "=h"(r.bits) : "d"(a)); return r; }
 
-## i32_to_f16
-@ f16 i32_to_f16(int a) { f16 r; asm("cvt.rn.f16.s32 %0, %1;" : "=h"(r.bits) : "r"(a)); return r; }
+## bool_to_f16
+// As a conversion of an integer, ptxas 13.0 takes some for the integer itself.
+@ f16 bool_to_f16(bool a) { return f16{(unsigned short)(a ? 0x3c00 : 0)}; }
 
-## u32_to_f16
-@ f16 u32_to_f16(unsigned a) { f16 r; asm("cvt.rn.f16.u32 %0, %1;" : "=h"(r.bits) : "r"(a)); return r; }
-
-## i64_to_f16
-@ f16 i64_to_f16(long long a) { f16 r; asm("cvt.rn.f16.s64 %0, %1;" : "=h"(r.bits) : "l"(a)); return r; }
-
-## u64_to_f16
-@ f16 u64_to_f16(unsigned long long a) { f16 r; asm("cvt.rn.f16.u64 %0, %1;" : "=h"(r.bits) : "l"(a)); return r; }
+## bool_to_bf16
+@ bf16 bool_to_bf16(bool a) { return bf16{(unsigned short)(a ? 0x3f80 : 0)}; }
 
 ## f32_to_tf32
 @ tf32 f32_to_tf32(float a) {

@@ -1,6 +1,7 @@
 //! Casts between all types. Where Rust has both types, its own `as`; a small float is the nearest one.
 
-use super::operation::{List, is_nan};
+use super::operation::List;
+use super::values::signals;
 use crate::types::{E4M3, E5M2, Element, Scalar, TF32, bf16, f16};
 
 /// What Rust's `as` makes of a number, or [`Element::from_number`] where Rust has no such cast.
@@ -15,9 +16,9 @@ macro_rules! host {
 
 /// The nearest value; `None` of a signalling NaN as tf32, which keeps the upper bits alone: an infinity may be left.
 fn nearest<From: Element, To: Element>(value: From) -> Option<To> {
-    let bits = value.constant().bits;
-    let signals = From::SCALAR == Scalar::F32 && is_nan(From::SCALAR, bits) && bits & (1 << 22) == 0;
-    (To::SCALAR != Scalar::TF32 || !signals).then(|| To::from_number(value.number()))
+    let open =
+        To::SCALAR == Scalar::TF32 && From::SCALAR == Scalar::F32 && signals(From::SCALAR, value.constant().bits);
+    (!open).then(|| To::from_number(value.number()))
 }
 
 macro_rules! pairs {

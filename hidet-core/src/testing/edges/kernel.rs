@@ -66,7 +66,8 @@ impl EdgeKernel {
         let operands: Vec<String> = (operation.operands.iter().enumerate())
             .map(|(position, scalar)| shown(*scalar, self.operands[position * self.cases() + case]))
             .collect();
-        let result = |bits| shown(operation.result, bits);
+        let mask = u64::MAX >> (64 - 8 * operation.result.bytes());
+        let result = |word: u64| shown(operation.result, word & mask);
         format!(
             "{}({}) is {}, expected {}",
             operation.name,
@@ -108,7 +109,7 @@ fn kernel(operations: Vec<Operation>) -> Result<EdgeKernel> {
             for (position, column) in columns.iter_mut().enumerate() {
                 column.push(operands.get(position).copied().unwrap_or_default());
             }
-            expected.push(result);
+            expected.push(word(operation.result, result));
         }
     }
     let (cases, list, starts) = (expected.len(), operations.clone(), firsts.clone());
@@ -171,17 +172,33 @@ pub(in crate::testing) fn decoded(scalar: Scalar, bits: Expr<u64>) -> Any {
     for_scalar!(scalar, of(bits))
 }
 
-/// The bits of a value.
+/// What an [`encoded`] value of these bits is.
+pub(super) fn word(scalar: Scalar, bits: u64) -> u64 {
+    let extended = match scalar {
+        Scalar::I8 => i32::from(bits as i8),
+        Scalar::I16 => i32::from(bits as i16),
+        _ => return bits,
+    };
+    u64::from(extended as u32) << 32 | bits
+}
+
+/// The bits of a value; of a small signed integer extended by zeros below, and by its sign above.
 pub(in crate::testing) fn encoded(value: Any) -> Expr<u64> {
     fn of<T: Element>(value: Any) -> Expr<u64> {
         let value = value.typed::<T>();
         match (T::SCALAR, T::SCALAR.bytes()) {
             (Scalar::Bool | Scalar::U64 | Scalar::I64, _) => value.to(),
+            (Scalar::I8, _) => signed(value, value.bitcast::<u8>().to()),
+            (Scalar::I16, _) => signed(value, value.bitcast::<u16>().to()),
             (_, 1) => value.bitcast::<u8>().to(),
             (_, 2) => value.bitcast::<u16>().to(),
             (_, 4) => value.bitcast::<u32>().to(),
             _ => value.bitcast(),
         }
+    }
+    fn signed<T: Element>(value: Expr<T>, below: Expr<u64>) -> Expr<u64> {
+        let above = value.to::<i32>().bitcast::<u32>();
+        (above.to::<u64>() << 32) | below
     }
     for_scalar!(value.scalar, of(value))
 }

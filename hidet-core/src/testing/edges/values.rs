@@ -1,5 +1,6 @@
 //! The edges of each type: what is least, largest, nearest to zero, to one and to what another type can hold.
 
+use super::operation::is_nan;
 use crate::ir::eval;
 use crate::types::Scalar;
 
@@ -28,6 +29,18 @@ pub fn few_edges(scalar: Scalar) -> Vec<u64> {
     few.extend(all.last());
     few.dedup();
     few
+}
+
+/// Whether it is a NaN that signals: the highest bit of its payload is not set. A float of 8 bits has none.
+pub fn signals(scalar: Scalar, bits: u64) -> bool {
+    let quiet = match scalar {
+        Scalar::F16 => 1 << 9,
+        Scalar::BF16 => 1 << 6,
+        Scalar::F32 | Scalar::TF32 => 1 << 22,
+        Scalar::F64 => 1 << 51,
+        _ => return false,
+    };
+    is_nan(scalar, bits) && bits & quiet == 0
 }
 
 fn integers(scalar: Scalar) -> Vec<u64> {
