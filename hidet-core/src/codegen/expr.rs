@@ -265,6 +265,11 @@ pub fn convert(from: Scalar, to: Scalar, a: &Expr) -> Expr {
     let by_name = |from: Scalar, a: &Expr| call(&format!("{from}_to_{to}"), &[a]);
     match (from, to) {
         (from, Bool) => infix(a, "!=", &Expr::atom(if from == F32 { "0.0f" } else { "0" }), COMPARE),
+        // Of a sign that is extended and a conversion as unsigned ptxas (13.0) makes one as signed.
+        (I8 | I16, I32) => call("hidet_extend", &[a]),
+        (I8 | I16, U32 | I64 | U64) => cast(to, &call("hidet_extend", &[a])),
+        // The compiler folds signalling NaN to infinity.
+        (F64, F32) => by_name(F64, a),
         // Floats to integers truncate and saturate.
         (F32 | F64, to) if to.is_int() => by_name(from, a),
         (_, to) if !types::is_struct(to) => cast(to, a),

@@ -11,6 +11,13 @@ pub(super) fn pieces() -> Vec<Piece> {
 ## hidet_u16
 @ unsigned short hidet_u16(int a) { int r; asm("bfe.u32 %0, %1, 0, 16;" : "=r"(r) : "r"(a)); return (unsigned short)r; }
 
+## hidet_extend
+@ int hidet_extend(signed char a) { int r; asm("prmt.b32 %0, %1, 0, 0x8880;" : "=r"(r) : "r"((int)(unsigned char)a)); return r; }
+@ int hidet_extend(short a) { int r; asm("prmt.b32 %0, %1, 0, 0x9910;" : "=r"(r) : "r"((int)(unsigned short)a)); return r; }
+
+## f64_to_f32
+@ float f64_to_f32(double a) { float r; asm("cvt.rn.f32.f64 %0, %1;" : "=f"(r) : "d"(a)); return r; }
+
 ## tf32_to_f32
 @ float tf32_to_f32(tf32 a) { return __uint_as_float(a.bits); }
 

@@ -60,7 +60,7 @@ struct e5m2 { unsigned char bits; };
 @ float hidet_odd_f32(unsigned a) { return hidet_odd_f32(__uint2float_rd(a), __uint2float_ru(a)); }
 @ float hidet_odd_f32(long long a) { return hidet_odd_f32(__ll2float_rd(a), __ll2float_ru(a)); }
 @ float hidet_odd_f32(unsigned long long a) { return hidet_odd_f32(__ull2float_rd(a), __ull2float_ru(a)); }
-@ float hidet_odd_f32(double a) { return a != a ? (float)a : hidet_odd_f32(__double2float_rd(a), __double2float_ru(a)); }
+@ float hidet_odd_f32(double a) { return a != a ? __uint_as_float(0x7fffffffu) : hidet_odd_f32(__double2float_rd(a), __double2float_ru(a)); }
 "#,
     );
     pieces.extend(f16());

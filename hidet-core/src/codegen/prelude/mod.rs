@@ -173,8 +173,17 @@ template <class To, class From> @ To bitcast(const From& from) {
 @ long long wrapping_shl(long long a, long long b) { return (long long)((unsigned long long)a << b); }
 
 ## hidet_abs
-@ int hidet_abs(int a) { return a < 0 ? (int)(0u - (unsigned)a) : a; }
-@ long long hidet_abs(long long a) { return a < 0 ? (long long)(0ull - (unsigned long long)a) : a; }
+// Not as a choice or by `abs`: ptxas takes its result for positive, which that of the least number is not.
+@ int hidet_abs(int a) {
+    int r;
+    asm("{\n.reg .s32 s;\nshr.s32 s, %1, 31;\nxor.b32 %0, %1, s;\nsub.s32 %0, %0, s;\n}" : "=r"(r) : "r"(a));
+    return r;
+}
+@ long long hidet_abs(long long a) {
+    long long r;
+    asm("{\n.reg .s64 s;\nshr.s64 s, %1, 63;\nxor.b64 %0, %1, s;\nsub.s64 %0, %0, s;\n}" : "=l"(r) : "l"(a));
+    return r;
+}
 
 ## hidet_report
 // What the kernel tells the host; the values are those of the first fault. The log holds printed lines.
