@@ -35,9 +35,10 @@ def main():
     parser.add_argument("new")
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--csv")
-    parser.add_argument("bench", nargs=argparse.REMAINDER)
-    options = parser.parse_args()
-    arguments = [word for word in options.bench if word != "--"]
+    words = sys.argv[1:]
+    at = words.index("--") if "--" in words else len(words)
+    arguments = words[at + 1 :]
+    options = parser.parse_args(words[:at])
     series = {"old": [], "new": [], "again": []}
     gpu = ""
     for run in range(options.runs):
