@@ -24,7 +24,7 @@ pub fn text(program: &Program, notes: &str) -> String {
     }
     for (param, argument) in kernel.params.iter().zip(&step.arguments) {
         match (&program.arguments[*argument], tensor(program, *argument), param) {
-            (_, Some((Access::Out, name, _)), _) => _ = writeln!(out, "; arg @{name} = unset"),
+            (_, Some((Access::Out | Access::PartialOut, name, _)), _) => _ = writeln!(out, "; arg @{name} = unset"),
             (Argument::Tensor(bytes), Some((_, name, elem)), _) => {
                 _ = writeln!(out, "; arg @{name} = {}", elements(elem, bytes));
             }
@@ -40,7 +40,7 @@ pub fn text(program: &Program, notes: &str) -> String {
     match oracle::memories_after(program, &program.kernels, 0, oracle::Mode::Checked) {
         Ok(memories) => {
             for (argument, memory) in memories.iter().enumerate() {
-                if let (Some(memory), Some((Access::Out | Access::InOut, name, elem))) =
+                if let (Some(memory), Some((Access::Out | Access::PartialOut | Access::InOut, name, elem))) =
                     (memory, tensor(program, argument))
                 {
                     out += &show(name, elem, memory);

@@ -82,7 +82,7 @@ pub fn run(program: &Program, kernels: &[Function], seed: u64, mode: Mode) -> Re
 fn memories(program: &Program, mode: Mode) -> Result<Vec<Option<Arc<Memory>>>, String> {
     let memory = |(argument, _)| {
         let Some(bytes) = content(program, argument) else { return Ok(None) };
-        let unset = matches!(tensor(program, argument), Some((Access::Out, ..)));
+        let unset = matches!(tensor(program, argument), Some((Access::Out | Access::PartialOut, ..)));
         let memory = match mode {
             Mode::Checked if unset => Memory::uninit(bytes.len()),
             _ => Memory::from_bytes(&bytes),
@@ -96,7 +96,7 @@ fn memories(program: &Program, mode: Mode) -> Result<Vec<Option<Arc<Memory>>>, S
 pub fn content(program: &Program, argument: usize) -> Option<Vec<u8>> {
     let Some(Argument::Tensor(bytes)) = program.arguments.get(argument) else { return None };
     match tensor(program, argument) {
-        Some((Access::Out, ..)) => Some(vec![POISON; bytes.len()]),
+        Some((Access::Out | Access::PartialOut, ..)) => Some(vec![POISON; bytes.len()]),
         _ => Some(bytes.clone()),
     }
 }

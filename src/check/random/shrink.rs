@@ -7,7 +7,7 @@ use super::program::{Case, Stage, Stop};
 use super::reduce::edits;
 use super::runner::{Batch, Runner};
 use hidet::codegen::Source;
-use hidet::ir::Arch;
+use hidet::ir::{Access, Arch, Param};
 use hidet::testing::random::Program;
 use std::thread;
 use std::time::Instant;
@@ -32,6 +32,12 @@ impl Prober {
     /// The smallest program found until then that differs from what it must give where `case` does.
     pub fn shrink(&mut self, case: &Case, stage: Stage, until: Instant) -> Program {
         let mut best = Program { expected: Vec::new(), ..case.program.clone() };
+        // What is removed may have written an output.
+        for param in best.kernels.iter_mut().flat_map(|kernel| &mut kernel.params) {
+            if let Param::Tensor { access: access @ Access::Out, .. } = param {
+                *access = Access::PartialOut;
+            }
+        }
         // Every edit of a program gives other results than the host's; and one edit is there at least.
         if stage == Stage::Host {
             return best;
