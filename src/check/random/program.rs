@@ -102,7 +102,8 @@ impl Case {
         // The host has computed tensors in another way; where it has not, there is nothing to compare.
         let host = difference(program, &program.expected, &written);
         host.map_or(Ok(()), |what| Err(different(Stage::Host)(what)))?;
-        self.lowered = self.way.lower(program).map_err(different(Stage::Lowering))?;
+        // What the passes refuse, with its place, is no wrong answer.
+        self.lowered = self.way.lower(program).map_err(Stop::Discarded)?;
         let lowered = run(&self.lowered, 0, oracle::Mode::Fast).map_err(different(Stage::Lowering))?;
         // Contraction rounds differently by design.
         let changed = (!self.way.options.contract).then(|| difference(program, &written, &lowered)).flatten();
