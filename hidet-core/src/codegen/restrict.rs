@@ -24,8 +24,8 @@ pub fn may_restrict(function: &Function, buffer: BufferId, access: Access) -> bo
         return true;
     }
     let mapped = function.maps.iter().any(|(_, map)| map.buffer == buffer);
-    // Nothing but the kernel ahead writes an input. Of what is written, every call counts as a point of order: more than
-    // `Meaning::orders_memory` says, which costs no kernel of ours anything.
+    // Nothing but the kernel ahead writes an input. Of what is written, every call counts as a point of order, more than
+    // `Meaning::orders_memory` says.
     let orders = if written {
         |_: &Meaning| true
     } else {
