@@ -3,8 +3,12 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
+mod source;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use source::{FOLDERS, sources, split};
 
 /// From left to right; modules of one row do not know each other.
 const LAYERS: [&[&str]; 10] = [
@@ -31,65 +35,11 @@ fn layer(module: &str) -> Option<usize> {
     LAYERS.iter().position(|row| row.contains(&module))
 }
 
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-}
-
-/// Where text ends that is no code: a comment, a string, a character. `rest` begins with it, or it is none.
-fn end_of_text(rest: &str) -> Option<usize> {
-    let until = |from: usize, end: &str| rest[from..].find(end).map_or(rest.len(), |at| from + at + end.len());
-    let escaped = |end: char| {
-        // As if it were escaped, the quote that begins it does not end it.
-        let mut escape = true;
-        for (at, c) in rest.char_indices() {
-            match c {
-                _ if escape => escape = false,
-                '\\' => escape = true,
-                c if c == end => return at + 1,
-                _ => {}
-            }
-        }
-        rest.len()
-    };
-    let hashes = rest.strip_prefix('r').map_or(0, |rest| rest.len() - rest.trim_start_matches('#').len());
-    let mut chars = rest.chars();
-    match (chars.next()?, chars.next(), chars.next()) {
-        ('/', Some('/'), _) => Some(until(0, "\n") - 1),
-        ('/', Some('*'), _) => Some(until(2, "*/")),
-        ('"', ..) => Some(escaped('"')),
-        ('r', Some('"' | '#'), _) if rest[1 + hashes..].starts_with('"') => {
-            Some(until(2 + hashes, &format!("\"{}", "#".repeat(hashes))))
-        }
-        // A lifetime has no end.
-        ('\'', Some('\\'), _) | ('\'', Some(_), Some('\'')) => Some(escaped('\'')),
-        _ => None,
-    }
-}
-
-/// The code of a file, with spaces for what is no code; lines stay where they are.
+/// Returns the code of a file, with spaces in place of comments and strings, so that lines stay where they are.
 fn code(text: &str) -> String {
-    let (mut code, mut at) = (String::new(), 0);
-    while let Some(next) = text[at..].chars().next() {
-        let name = code.ends_with(|c: char| c.is_alphanumeric() || c == '_');
-        match end_of_text(&text[at..]).filter(|_| !(name && next == 'r')) {
-            Some(end) => {
-                code.extend(text[at..at + end].chars().map(|c| if c == '\n' { c } else { ' ' }));
-                at += end;
-            }
-            None => {
-                code.push(next);
-                at += next.len_utf8();
-            }
-        }
-    }
-    code
+    let blank = |c: char| if c == '\n' { c } else { ' ' };
+    let parts = split(text).into_iter();
+    parts.map(|(_, part, is_text)| if is_text { part.chars().map(blank).collect() } else { part.to_owned() }).collect()
 }
 
 /// The code without items for tests alone.
@@ -155,7 +105,7 @@ fn imports_are_read_as_rust_reads_them() {
 fn imports_point_one_way() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("hidet-core/src");
     let mut files = Vec::new();
-    sources(&root, &mut files);
+    sources(&root, "rs", &mut files);
     let mut wrong = Vec::new();
     for path in files {
         let inside = path.strip_prefix(&root).unwrap();
@@ -187,8 +137,8 @@ const MOST_LINES: usize = 400;
 fn every_file_is_short_and_says_what_it_is_for() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
-    for folder in ["hidet-mapping", "hidet-macros", "hidet-core", "src", "examples", "tests", "benches"] {
-        sources(&root.join(folder), &mut files);
+    for folder in FOLDERS {
+        sources(&root.join(folder), "rs", &mut files);
     }
     let mut wrong = Vec::new();
     for path in files {
