@@ -49,7 +49,7 @@ const NUMBERS: &str = "one two three four five six seven eight sixteen half";
 
 /// What things are counted by.
 const COUNTED_BY: &str = "block warp thread multiprocessor sm cluster row lane element instruction kernel launch iteration \
-    column second tile step stage round grid group call file";
+    column second tile step stage round grid group call file axis dimension problem";
 
 /// After these "elements a lane owns" is a relative clause.
 const VERBS: &str = "may must can cannot could does has had have holds owns takes computes reads writes stores loads copies \
@@ -89,7 +89,6 @@ const NOT_YET: &[&str] = &[
     "hidet-core/src/testing",
     "hidet-core/src/types",
     "hidet-core/tests",
-    "hidet-macros",
     "hidet-mapping",
     "src",
     "tests",
@@ -227,7 +226,7 @@ fn per(words: &[Word]) -> Vec<Finding> {
     for at in 1..words.len() {
         let of_group = matches!(text(at + 1), "warp" | "bulk") && text(at + 2) == "group";
         let by = at + 1 + usize::from(of_group);
-        if text(at) != "a" || !is_of(text(by), COUNTED_BY) || is_of(text(by + 1), VERBS) {
+        if !matches!(text(at), "a" | "an") || !is_of(text(by), COUNTED_BY) || is_of(text(by + 1), VERBS) {
             continue;
         }
         let one_of_them = at > 1

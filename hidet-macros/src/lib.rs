@@ -5,17 +5,18 @@ mod task_mapping;
 
 use proc_macro::TokenStream;
 
-/// Kernels in Rust syntax. Users call the macro of the same name in `hidet`, which hands on its own path.
+/// Kernels in Rust syntax. Users call the macro of the same name in `hidet`, which passes its own path.
 #[proc_macro]
 pub fn kernel(tokens: TokenStream) -> TokenStream {
     kernel::kernel(tokens.into()).into()
 }
 
-/// A function that kernels call: `#[device] fn gelu(x: Expr<f32>) -> Expr<f32> { .. }`. What works in a kernel works in it.
-/// Values of the device come as `Expr<f32>`, tensors as `In<f32, 2>` and its like or `View<f32, 2>`, variables that the
-/// function changes as `&mut Var<f32>`; a parameter of a plain type, `n: i32`, is known while building, and so is a result of
-/// one, which cannot be returned under a condition of the device. A function without `#[device]` is plain Rust: it may compute
-/// with operators and methods, but comparisons, control flow on device values, `as` and `[[..]]` need the attribute.
+/// A function that kernels call: `#[device] fn gelu(x: Expr<f32>) -> Expr<f32> { .. }`. All that a kernel may contain,
+/// it may contain too. Values of the device are passed as `Expr<f32>`, tensors as `In<f32, 2>` or `View<f32, 2>`,
+/// variables that the function changes as `&mut Var<f32>`. A parameter of a plain type, `n: i32`, is known while
+/// building, and so is a result of a plain type, which cannot be returned under a condition of the device. A function
+/// without `#[device]` is plain Rust: it may compute with operators and methods, but comparisons, control flow on
+/// device values, `as` and `[[..]]` need the attribute.
 ///
 /// ```
 /// use hidet::prelude::*;
@@ -44,7 +45,7 @@ pub fn kernel(tokens: TokenStream) -> TokenStream {
 /// # Ok::<(), hidet::Error>(())
 /// ```
 ///
-/// With hidet under another name: `#[device(crate = path)]`.
+/// If hidet has another name in your crate: `#[device(crate = path)]`.
 #[proc_macro_attribute]
 pub fn device(attribute: TokenStream, item: TokenStream) -> TokenStream {
     kernel::device(attribute.into(), item.into()).into()
@@ -52,7 +53,7 @@ pub fn device(attribute: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes a function a task mapping that is checked while compiling.
 ///
-/// On a composition the function gives the mapping:
+/// On a composition the function returns the mapping:
 ///
 /// ```
 /// use hidet::prelude::*;
@@ -61,8 +62,8 @@ pub fn device(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// fn load_a() -> TaskMapping<2> { repeat([4, 1]) * spatial([32, 8]) }
 /// ```
 ///
-/// On a custom function it gives the task, or an array of the tasks, of a worker, by integer arithmetic; what it defines
-/// is a function without arguments that gives the `TaskMapping`:
+/// On a custom function it returns the task of a worker, or an array of its tasks, by integer arithmetic. The attribute
+/// turns it into a function without arguments that returns the `TaskMapping`:
 ///
 /// ```
 /// use hidet::prelude::*;
@@ -72,10 +73,10 @@ pub fn device(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 ///
 /// Arguments: `workers = N`, the number of workers; `tasks = [..]`, the extents of the task domain; `overlap`, which
-/// allows that a task is done several times; `crate = path`, where the crate `hidet` is found under another name. On a
-/// composition each may be left out. A wrong number of workers, another domain, a task that nobody does and a task done
-/// twice are compile errors; in a function with parameters, which has no value yet, they are errors when a kernel that
-/// uses it is built.
+/// allows several workers to do the same task; `crate = path`, the path of the crate `hidet` if it has another name. On
+/// a composition each may be left out. A wrong number of workers, another domain, a task that nobody does and a task
+/// done twice are compile errors. In a function with parameters, which has no value yet, they are errors when a kernel
+/// that uses it is built.
 #[proc_macro_attribute]
 pub fn task_mapping(attr: TokenStream, item: TokenStream) -> TokenStream {
     task_mapping::task_mapping(attr.into(), item.into()).into()

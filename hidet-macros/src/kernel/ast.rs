@@ -1,4 +1,4 @@
-//! What stands in a `kernel!`: kernels, device functions, other items.
+//! The items of a `kernel!`: kernels, device functions, other items.
 
 use proc_macro2::TokenStream;
 use syn::{Attribute, Block, Expr, Generics, Ident, Item, ItemFn, Path, Token, Type, Visibility};
@@ -7,7 +7,7 @@ use syn::{Attribute, Block, Expr, Generics, Ident, Item, ItemFn, Path, Token, Ty
 pub struct Module {
     /// The path of the crate `hidet`.
     pub krate: TokenStream,
-    /// What it holds.
+    /// The items in order.
     pub items: Vec<Part>,
 }
 
@@ -37,24 +37,24 @@ pub struct Kernel {
     pub generics: Generics,
     /// Parameters in order.
     pub params: Vec<Param>,
-    /// What every thread does.
+    /// The code that every thread runs.
     pub body: Block,
 }
 
 /// `#[launch(grid = .., block = .., cluster = .., min_blocks = .., cooperative, dependent)]`
 #[derive(Default)]
 pub struct Launch {
-    /// Blocks.
+    /// The number of blocks.
     pub grid: Option<Expr>,
-    /// Threads a block.
+    /// Threads per block.
     pub block: Option<Expr>,
-    /// Blocks a cluster.
+    /// Blocks per cluster.
     pub cluster: Option<Expr>,
-    /// The least number of blocks a multiprocessor.
+    /// The least number of blocks per multiprocessor.
     pub min_blocks: Option<Expr>,
-    /// Whether all blocks run at once, so that they can meet.
+    /// True if all blocks run at the same time, so that they can wait for each other.
     pub cooperative: bool,
-    /// Whether it may begin before the kernel ahead of it on the stream has ended.
+    /// True if the kernel may begin before the previous kernel on the stream has ended.
     pub dependent: bool,
 }
 
@@ -62,11 +62,11 @@ pub struct Launch {
 pub struct Param {
     /// Its name.
     pub name: Ident,
-    /// What it is.
+    /// Tensor, number or meta value.
     pub kind: ParamKind,
 }
 
-/// What a parameter is.
+/// The kind of a parameter.
 pub enum ParamKind {
     /// `In<T, [rows, cols]>`
     Tensor {
@@ -76,14 +76,14 @@ pub enum ParamKind {
         elem: Type,
         /// Extents.
         extents: Vec<Expr>,
-        /// Whether elements may stay unwritten: `#[partial]`.
+        /// True if elements may stay unwritten: `#[partial]`.
         partial: bool,
     },
     /// `f32`
     Scalar(Type),
     /// `#[meta] tile: Tile`
     Meta {
-        /// Whether it was written `mut`.
+        /// The token `mut`, if it was written.
         mutable: Option<Token![mut]>,
         /// Its type.
         ty: Type,

@@ -1,4 +1,5 @@
-//! What a kernel's body cannot contain, found before it is expanded. Each refusal says what to write instead.
+//! Constructs that a kernel's body cannot contain, found before it is expanded. Each message says what to write
+//! instead.
 
 use super::error::Errors;
 use quote::ToTokens;
@@ -12,12 +13,12 @@ pub fn body(block: &Block, errors: &mut Errors) {
     Checker { errors, uses: Uses::Nothing, leading: 0 }.visit_block(block);
 }
 
-/// The `#[cfg(..)]` among some attributes, which rustc decides in what a macro gives.
+/// Returns the `#[cfg(..)]` among some attributes. rustc decides them in the expansion.
 pub fn cfg(attrs: &[Attribute]) -> Vec<Attribute> {
     attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect()
 }
 
-/// The `#[cfg(..)]` that an expression starts with. Before `a = b` they are attributes of `a` to `syn`.
+/// Returns the `#[cfg(..)]` that an expression starts with. Before `a = b`, `syn` parses them as attributes of `a`.
 pub fn leading_cfg(expr: &Expr) -> Vec<Attribute> {
     let parse = |input: ParseStream| {
         let attrs = input.call(Attribute::parse_outer)?;
@@ -29,23 +30,23 @@ pub fn leading_cfg(expr: &Expr) -> Vec<Attribute> {
 
 struct Checker<'e> {
     errors: &'e mut Errors,
-    /// Which attributes the construct being visited uses.
+    /// The attributes that the construct being visited uses.
     uses: Uses,
-    /// How many `#[cfg(..)]` before the statement being visited are still to come.
+    /// The number of `#[cfg(..)]` before the statement being visited that are still to come.
     leading: usize,
 }
 
-/// Which attributes a construct uses.
+/// The attributes that a construct uses.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Uses {
     Nothing,
-    /// `#[warp(0)]` and its like, on a block.
+    /// `#[warp(0)]` and similar, on a block.
     Threads,
     /// `#[unroll]`, on a `for`.
     Unroll,
     /// `#[meta]`, on a `let`.
     Meta,
-    /// Those of a `match` arm are rustc's.
+    /// Attributes of a `match` arm, which are left to rustc.
     Any,
 }
 
@@ -53,7 +54,7 @@ impl<'ast> Visit<'ast> for Checker<'_> {
     // Items are plain Rust.
     fn visit_item(&mut self, _: &'ast Item) {}
 
-    // What the expansion does not use would be lost.
+    // An attribute that the expansion does not use would be lost.
     fn visit_attribute(&mut self, attr: &'ast Attribute) {
         let named = |names: &[&str]| names.iter().any(|name| attr.path().is_ident(name));
         if named(&["cfg"]) && self.leading > 0 {
@@ -103,7 +104,7 @@ impl<'ast> Visit<'ast> for Checker<'_> {
     fn visit_expr_while(&mut self, node: &'ast ExprWhile) {
         if let Expr::Lit(lit) = &*node.cond {
             if matches!(&lit.lit, Lit::Bool(value) if value.value) {
-                self.errors.on(&node.cond, "`while true` would run for ever while building; write `loop`");
+                self.errors.on(&node.cond, "`while true` would run forever while building; write `loop`");
             }
         }
         visit::visit_expr_while(self, node);
@@ -145,7 +146,7 @@ impl<'ast> Visit<'ast> for Checker<'_> {
             _ => return visit::visit_expr(self, expr),
         };
         self.errors.at(expr.span(), message);
-        // What stands inside is reported too, but for the content of what has no meaning at all.
+        // Errors inside of it are reported too, except in constructs that are refused as a whole.
         if !matches!(expr, Expr::Async(_) | Expr::TryBlock(_) | Expr::Verbatim(_)) {
             visit::visit_expr(self, expr);
         }

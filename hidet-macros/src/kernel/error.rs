@@ -3,37 +3,37 @@
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 
-/// Errors so far.
+/// The errors found so far.
 #[derive(Default)]
 pub struct Errors(Vec<syn::Error>);
 
 impl Errors {
-    /// An error at a span.
+    /// Adds an error at a span.
     pub fn at(&mut self, span: Span, message: impl std::fmt::Display) {
         self.0.push(syn::Error::new(span, message));
     }
 
-    /// An error that covers some tokens.
+    /// Adds an error that covers some tokens.
     pub fn on(&mut self, tokens: impl ToTokens, message: impl std::fmt::Display) {
         self.0.push(syn::Error::new_spanned(tokens, message));
     }
 
-    /// An error of the parser.
+    /// Adds an error of the parser.
     pub fn push(&mut self, error: syn::Error) {
         self.0.push(error);
     }
 
-    /// How many there are.
+    /// Returns the number of errors.
     pub fn count(&self) -> usize {
         self.0.len()
     }
 
-    /// All as `compile_error!`.
+    /// Returns all errors as `compile_error!`.
     pub fn into_tokens(self) -> TokenStream {
         self.0.iter().map(syn::Error::to_compile_error).collect()
     }
 
-    /// Takes all as `compile_error!`.
+    /// Takes all errors as `compile_error!`.
     pub fn take(&mut self) -> TokenStream {
         std::mem::take(self).into_tokens()
     }

@@ -13,7 +13,7 @@ use syn::visit::Visit;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, ExprCall, ExprPath, FnArg, GenericParam, Ident, ItemFn, Lifetime, Pat, TypeReference};
 
-/// The most parameters that the tuples of `dsl::Arguments` and the methods `launch` are made for.
+/// The most parameters for which `dsl::Arguments` and the methods `launch` are implemented.
 const MAX_PARAMETERS: usize = 16;
 
 /// Expands all items; an item with an error keeps its signature and has an empty body.
@@ -38,7 +38,7 @@ pub fn device(krate: &TokenStream, function: &ItemFn, errors: &mut Errors) -> To
     quote! { #errors #item }
 }
 
-/// The attributes and imports that every expanded body starts with.
+/// Returns the attributes and imports that every expanded body starts with.
 fn prologue(krate: &TokenStream) -> TokenStream {
     quote! {
         #[allow(unused_imports)]
@@ -84,7 +84,7 @@ fn kernel(krate: &TokenStream, node: &Kernel, errors: &mut Errors) -> TokenStrea
     let mut types = Vec::new();
     let mut declared = TokenStream::new();
     for (at, param) in params.iter().enumerate() {
-        // As rustc's E0415; in its own words it would be said of variables that nobody wrote.
+        // The same message as rustc's E0415, whose own would name variables that nobody wrote.
         if params[..at].iter().any(|before| plain(&before.name) == plain(&param.name)) {
             let message = format!("identifier `{}` is bound more than once in this parameter list", param.name);
             errors.at(param.name.span(), message);
@@ -136,13 +136,12 @@ fn kernel(krate: &TokenStream, node: &Kernel, errors: &mut Errors) -> TokenStrea
     }
 }
 
-/// The variable that builds the kernel: the same one wherever the tokens around it come from, which `macro_rules` may have
-/// brought together.
+/// The variable that builds the kernel. It is the same one even if `macro_rules` combined tokens from several places.
 fn builder(at: Span) -> Ident {
     Ident::new("__k", at.resolved_at(Span::mixed_site()))
 }
 
-/// The extents that are named in the types of the parameters and nowhere else.
+/// Returns the extents that are named only in the types of the parameters.
 fn dims(node: &Kernel, errors: &mut Errors) -> Vec<Ident> {
     let mut known: HashSet<String> = HashSet::new();
     for param in &node.generics.params {
@@ -185,27 +184,27 @@ fn dims(node: &Kernel, errors: &mut Errors) -> Vec<Ident> {
     dims
 }
 
-/// Whether a name among the extents is one that the launch gives. Constants are written in capitals.
+/// Returns true if a name among the extents is given by the launch. Constants are written in capitals.
 fn may_be_dim(name: &Ident) -> bool {
     !plain(name).chars().any(char::is_uppercase)
 }
 
-/// Reports the names in the formulas of extents that nothing tells.
+/// Reports names in the formulas of extents whose value the launch cannot determine.
 struct Unbound<'a> {
     known: &'a HashSet<String>,
     errors: &'a mut Errors,
 }
 impl<'ast> Visit<'ast> for Unbound<'_> {
     fn visit_expr_call(&mut self, node: &'ast ExprCall) {
-        // The function is a name of the host.
+        // The function is a host name.
         node.args.iter().for_each(|arg| self.visit_expr(arg));
     }
     fn visit_expr_path(&mut self, node: &'ast ExprPath) {
         let Some(name) = node.path.get_ident() else { return };
         if may_be_dim(name) && !self.known.contains(&plain(name)) {
             let message = format!(
-                "`{name}` stands in a formula alone, from which the launch does not tell it: let it be the extent of an axis \
-                 of some parameter, as in `In<f32, [{name}]>`, or declare `#[meta] {name}: i32`"
+                "the launch cannot determine `{name}` from a formula: make it the extent of an axis of some parameter, \
+                 as in `In<f32, [{name}]>`, or declare `#[meta] {name}: i32`"
             );
             self.errors.at(name.span(), message);
         }
@@ -242,7 +241,7 @@ fn declare(
         }
         ParamKind::Meta { mutable, ty } => {
             let mut ty = ty.clone();
-            // The template keeps its meta parameters, so what they borrow must stay.
+            // The template keeps its meta parameters, so values that they borrow must live as long.
             StaticReferences.visit_type_mut(&mut ty);
             arguments.push(quote!(#mutable #name: #ty));
         }
@@ -265,7 +264,7 @@ fn formula(expr: &Expr, dims: &[Ident]) -> TokenStream {
     quote_spanned!(expr.span()=> __h::extent(#expr))
 }
 
-/// Borrows extents, which are no `Copy` values while the signature is declared.
+/// Borrows extents, which are not `Copy` while the signature is declared.
 struct Borrow<'a> {
     dims: &'a [Ident],
 }
@@ -281,7 +280,7 @@ impl VisitMut for Borrow<'_> {
     }
 }
 
-/// What `grid` and its like say along x, y and z: `n`, `(n, m)` or `[n, m]`.
+/// Returns the extents along x, y and z of `grid` and similar: `n`, `(n, m)` or `[n, m]`.
 fn axes(value: &Expr) -> Vec<&Expr> {
     match value {
         Expr::Tuple(tuple) => tuple.elems.iter().collect(),
@@ -290,7 +289,7 @@ fn axes(value: &Expr) -> Vec<&Expr> {
     }
 }
 
-/// An error at every parameter that a launch has no place for.
+/// Reports every parameter beyond the most that a launch takes.
 fn at_most(params: &[Param], errors: &mut Errors) {
     let given = params.iter().filter(|param| !matches!(param.kind, ParamKind::Meta { .. }));
     for param in given.skip(MAX_PARAMETERS) {
@@ -302,7 +301,7 @@ fn at_most(params: &[Param], errors: &mut Errors) {
     }
 }
 
-/// What `#[launch(..)]` says, for the signature.
+/// The settings of `#[launch(..)]`, for the signature.
 fn launch(launch: &Launch, dims: &[Ident], span: Span) -> TokenStream {
     let three = |value: &Option<Expr>, of: &dyn Fn(&Expr) -> TokenStream, one: TokenStream| {
         let mut extents: Vec<TokenStream> = value.iter().flat_map(axes).map(of).collect();
@@ -322,7 +321,7 @@ fn launch(launch: &Launch, dims: &[Ident], span: Span) -> TokenStream {
     quote_spanned!(span=> #k.launch(#grid, #block, #cluster, #min_blocks); #(#k.#flags();)*)
 }
 
-/// The name of a binding, where a pattern is one.
+/// Returns the name that a pattern binds, if it is a plain binding.
 pub fn pattern_name(pat: &Pat) -> Option<&Ident> {
     match pat {
         Pat::Ident(ident) => Some(&ident.ident),
@@ -332,7 +331,7 @@ pub fn pattern_name(pat: &Pat) -> Option<&Ident> {
     }
 }
 
-/// A name as messages and the IR show it: `type` of `r#type`.
+/// Returns a name as messages and the IR show it: `type` for `r#type`.
 pub fn plain(name: &Ident) -> String {
     name.unraw().to_string()
 }
@@ -341,7 +340,7 @@ fn is_among(names: &[Ident], name: &Ident) -> bool {
     names.iter().any(|known| plain(known) == plain(name))
 }
 
-/// A name that the user does not use.
+/// Returns a name that the user does not use.
 pub fn fresh(prefix: &str, number: usize, span: Span) -> Ident {
     let mut ident = format_ident!("__{prefix}{number}");
     ident.set_span(span);

@@ -1,5 +1,5 @@
 //! From tokens to [`ast`](super::ast). Bodies and types are Rust's own and parsed by `syn`; extents of tensor
-//! parameters, which are no Rust types, are parsed here.
+//! parameters, which are not Rust types, are parsed here.
 
 use super::ast::{Kernel, Launch, Module, Param, ParamKind, Part};
 use super::error::Errors;
@@ -16,7 +16,7 @@ use syn::{parenthesized, spanned::Spanned, token};
 pub fn module(tokens: TokenStream, errors: &mut Errors) -> Module {
     let mut module = Module { krate: quote!(::hidet), items: Vec::new() };
     let parse = |input: ParseStream| {
-        // The wrapper of the library hands on its own path in brackets, so that re-exports and renamed crates work.
+        // The wrapper of the library passes its own path in brackets, so that re-exports and renamed crates work.
         if input.peek(token::Bracket) && input.peek2(Token![$]) {
             return Err(input.error("unexpected `[$`"));
         }
@@ -42,7 +42,7 @@ pub fn module(tokens: TokenStream, errors: &mut Errors) -> Module {
     module
 }
 
-/// The mistake in `a as u32 < b`, which Rust reads as the start of `u32<b>`.
+/// Finds the mistake in `a as u32 < b`, which Rust reads as the start of `u32<b>`.
 fn cast_before_less(tokens: TokenStream) -> Option<syn::Error> {
     let mut cast = None;
     let mut tokens = tokens.into_iter().peekable();
@@ -73,7 +73,7 @@ fn cast_before_less(tokens: TokenStream) -> Option<syn::Error> {
     None
 }
 
-/// Whether a name is that of a number's type, or of a type parameter in the usual style.
+/// Returns true if a name is that of a number's type, or of a type parameter in the usual style.
 fn is_number_type(name: &Ident) -> bool {
     let name = name.to_string();
     let of_rust = name.strip_prefix(['i', 'u', 'f']).is_some_and(|bits| bits == "size" || bits.parse::<u32>().is_ok());
@@ -96,7 +96,7 @@ fn crate_path(attr: &Attribute) -> syn::Result<TokenStream> {
     })
 }
 
-/// Parses one item. An error that leaves the rest readable is noted, and parsing goes on.
+/// Parses one item. After an error that leaves the rest readable, parsing goes on.
 fn part(input: ParseStream, items: &mut Vec<Part>, errors: &mut Errors) -> syn::Result<()> {
     let ahead = input.fork();
     let attrs = ahead.call(Attribute::parse_outer)?;
@@ -218,7 +218,7 @@ fn param(input: ParseStream, errors: &mut Errors) -> syn::Result<Param> {
     Ok(Param { name, kind: ParamKind::Scalar(ty) })
 }
 
-/// The last name of a type that is a path.
+/// Returns the last name of a type that is a path.
 fn last_name(ty: &Type) -> Option<&Ident> {
     match ty {
         Type::Path(path) => path.path.segments.last().map(|segment| &segment.ident),
@@ -301,7 +301,7 @@ fn launch_attr(attr: &Attribute, errors: &mut Errors) -> Launch {
     launch
 }
 
-/// `name = value`, or a word alone.
+/// `name = value`, or a single word.
 struct Setting {
     name: Ident,
     value: Option<Expr>,

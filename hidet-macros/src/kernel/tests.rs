@@ -1,9 +1,9 @@
-//! Every kind of Rust expression, statement, pattern and type goes through the macro: it gives Rust that parses, or an
-//! error at the construct, and never panics.
+//! Every kind of Rust expression, statement, pattern and type goes through the macro: it expands to Rust that parses,
+//! or to an error at the construct, and never panics.
 
 use proc_macro2::{TokenStream, TokenTree};
 
-/// Where the construct stands in [`source`].
+/// The line of the construct in [`source`].
 const LINE: usize = 3;
 
 fn source(construct: &str) -> String {
@@ -12,10 +12,10 @@ fn source(construct: &str) -> String {
     )
 }
 
-/// What the macro makes of a kernel: the number of errors, all at the construct.
+/// Expands a kernel. Returns the number of errors, all of which must be at the construct.
 fn expand(construct: &str) -> usize {
     let text = source(construct);
-    // What is no Rust at all never reaches the macro.
+    // Text that is not Rust tokens never reaches the macro.
     let Ok(tokens) = text.parse::<TokenStream>() else { panic!("not even tokens: {construct}") };
     let expanded = super::kernel(tokens);
     assert!(syn::parse2::<syn::File>(expanded.clone()).is_ok(), "{construct}\nexpands to\n{expanded}");

@@ -1,4 +1,4 @@
-//! Checks while expanding, of what is written with literals.
+//! Checks while expanding, for mappings that are written with literals.
 
 use super::Errors;
 use super::custom::Function;
@@ -26,7 +26,7 @@ macro_rules! with_rank {
     };
 }
 
-/// Checks a composition of that rank; whether it could be evaluated, right or wrong.
+/// Checks a composition of that rank. Returns true if it could be evaluated, right or wrong.
 pub(super) fn composition(rank: usize, body: &Expr, declared: &Declared, errors: &mut Errors) -> bool {
     with_rank!(rank, ranked_composition(body, declared, errors))
 }
@@ -42,7 +42,7 @@ fn ranked_composition<const R: usize>(body: &Expr, declared: &Declared, errors: 
     }
 }
 
-/// Checks a custom function; whether it could be evaluated, right or wrong.
+/// Checks a custom function. Returns true if it could be evaluated, right or wrong.
 pub(super) fn custom(function: &Function, tail: TokenStream, declared: &Declared, errors: &mut Errors) -> bool {
     let rank = declared.tasks.as_ref().map_or(0, |tasks| tasks.elems.len());
     with_rank!(rank, ranked_custom(function, tail, declared, errors))
@@ -59,7 +59,7 @@ fn ranked_custom<const R: usize>(
         return false;
     };
     let Ok(shape) = <[u32; R]>::try_from(tasks) else { return false };
-    // Lives as long as the compiler's run; a mapping refers to its function.
+    // Lives until the compiler ends, because a mapping refers to its function.
     let description = CustomFunction { workers, nodes: leak(nodes), tasks: leak(function.tasks.clone()) };
     let mapping = custom_static(workers, shape, description.nodes, description.tasks);
     against(mapping, declared, tail, errors)
@@ -69,7 +69,7 @@ fn leak<T>(items: Vec<T>) -> &'static [T] {
     Box::leak(items.into_boxed_slice())
 }
 
-/// Checks a mapping against what is declared of it; `body` is where it is written.
+/// Checks a mapping against its declaration; errors about the mapping itself point at `body`.
 fn against<const R: usize>(
     mapping: TaskMapping<R>,
     declared: &Declared,
@@ -95,12 +95,12 @@ fn against<const R: usize>(
         match extents(array).map(<[u32; R]>::try_from) {
             Some(Ok(tasks)) if tasks == mapping.shape() => {}
             Some(Ok(tasks)) => {
-                // With the workers it has, what is left to complain about is the shape.
+                // The number of workers is right, so the error is about the shape.
                 if let Err(error) = mapping.check_declared(mapping.workers(), tasks, true) {
                     errors.at(array, format!("{error}; write `tasks = {:?}` or change the mapping", mapping.shape()));
                 }
             }
-            // Another rank; that has been said.
+            // Another rank, which was reported before.
             Some(Err(_)) => {}
             None => known = false,
         }
@@ -112,7 +112,7 @@ fn against<const R: usize>(
 }
 
 impl Function {
-    /// The nodes, where all constants are literals.
+    /// Returns the nodes if all constants are literals.
     fn known_nodes(&self) -> Option<Vec<Node>> {
         self.nodes.iter().map(|node| node.known()).collect()
     }

@@ -1,6 +1,6 @@
 //! The body of a custom function as a list of values, each computed from earlier ones.
 //!
-//! Constants that are no literals stay tokens, which rustc evaluates where the mapping is defined.
+//! Constants that are not literals stay tokens, which rustc evaluates where the mapping is defined.
 
 use super::Errors;
 use super::parse::count;
@@ -28,7 +28,7 @@ pub(super) enum Node {
 }
 
 impl Node {
-    /// The node, where it is not left to rustc.
+    /// Returns the node, or `None` if it is left to rustc.
     pub(super) fn known(&self) -> Option<hidet_mapping::Node> {
         Some(match self {
             Node::Known(value) => hidet_mapping::Node::Const(*value),
@@ -42,7 +42,7 @@ impl Node {
 const NO_BRANCHES: &str = "a custom mapping has no branches: write the coordinates as arithmetic with `+ - * / % ^ &`, `min` and \
                            `max`";
 
-/// Reads the body. `None` where something is wrong, which is then in `errors`.
+/// Reads the body. Returns `None` if something is wrong, which is then in `errors`.
 pub(super) fn function(
     body: &Block,
     worker: &Ident,
@@ -154,7 +154,7 @@ impl Reader {
         }
     }
 
-    /// The position of the value of an expression.
+    /// Returns the position of the value of an expression.
     fn value(&mut self, expr: &Expr) -> syn::Result<u16> {
         match expr {
             Expr::Paren(paren) => return self.value(&paren.expr),
@@ -245,7 +245,7 @@ impl Reader {
         self.push(Node::Known(value))
     }
 
-    /// Whether the expression mentions the worker or a `let` of the function.
+    /// Returns true if the expression mentions the worker or a `let` of the function.
     fn uses_names(&self, expr: &Expr) -> bool {
         struct Finder<'a> {
             names: &'a HashMap<String, u16>,

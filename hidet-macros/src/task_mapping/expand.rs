@@ -12,7 +12,7 @@ use syn::visit::Visit;
 use syn::visit_mut::VisitMut;
 use syn::{BinOp, Block, Expr, Ident, ItemFn, ReturnType, Stmt};
 
-/// A function that gives a composition: made `const`, with `*` as `then`.
+/// A function that returns a composition: made `const`, with `*` as `then`.
 pub(super) fn composition(mut function: ItemFn, declared: &Declared, mut errors: Errors) -> TokenStream {
     let mut returns = Returns::default();
     returns.visit_block(&function.block);
@@ -45,7 +45,7 @@ pub(super) fn composition(mut function: ItemFn, declared: &Declared, mut errors:
     rewrite_block(&mut function.block, &mut HashSet::new());
     let name = &function.sig.ident;
     if !function.sig.inputs.is_empty() || !function.sig.generics.params.is_empty() {
-        // It has no value while compiling: the mapping carries the answer.
+        // It has no value while compiling, so the mapping carries the answer.
         let block = &function.block;
         let (workers, tasks, overlap) = numbers(declared, Span::call_site());
         let result = match &function.sig.output {
@@ -60,7 +60,7 @@ pub(super) fn composition(mut function: ItemFn, declared: &Declared, mut errors:
     quote!(#function #check)
 }
 
-/// The signature with a body that always compiles, so that nothing but what is wrong is reported.
+/// The signature with a body that always compiles, so that only the mistake itself is reported.
 fn broken(mut function: ItemFn, declared: &Declared, errors: &Errors) -> TokenStream {
     let (errors, krate) = (errors.tokens(), &declared.krate);
     function.sig.asyncness = None;
@@ -72,7 +72,7 @@ fn broken(mut function: ItemFn, declared: &Declared, errors: &Errors) -> TokenSt
     quote!(#errors #[allow(unused_variables)] #function)
 }
 
-/// A function of the worker: what it computes becomes a description that host and device evaluate.
+/// A function of the worker, turned into a description that host and device evaluate.
 pub(super) fn custom(function: &ItemFn, signature: &Signature, declared: &Declared, mut errors: Errors) -> TokenStream {
     let (attrs, vis, name) = (&function.attrs, &function.vis, &function.sig.ident);
     let krate = &declared.krate;
@@ -121,7 +121,7 @@ pub(super) fn custom(function: &ItemFn, signature: &Signature, declared: &Declar
     }
 }
 
-/// A check by const evaluation, whose error points at what is declared: all its tokens have that place.
+/// A check by const evaluation. Its error points at the declaration, because all its tokens have that span.
 fn constant_check(name: &Ident, declared: &Declared) -> TokenStream {
     let span = match (&declared.workers, &declared.tasks) {
         (Some(workers), _) => workers.span(),
@@ -137,7 +137,7 @@ fn constant_check(name: &Ident, declared: &Declared) -> TokenStream {
     }
 }
 
-/// What is declared of `mapping`, or what it has where nothing is.
+/// The declared numbers of `mapping`, or its own where none are declared.
 fn numbers(declared: &Declared, span: Span) -> (TokenStream, TokenStream, bool) {
     let workers = declared.workers.as_ref().map(ToTokens::to_token_stream);
     let tasks = declared.tasks.as_ref().map(ToTokens::to_token_stream);
@@ -194,8 +194,8 @@ impl Visit<'_> for Returns {
     fn visit_expr_closure(&mut self, _: &syn::ExprClosure) {}
 }
 
-/// Rewrites the `*` of mappings, which is no const operation; that of numbers stays. The value of the body is a mapping,
-/// and so is a `let` whose value is visibly one.
+/// Rewrites the `*` of mappings, which is not a const operation; the `*` of numbers stays. The value of the body is a
+/// mapping, and so is a `let` whose value is visibly a mapping.
 fn rewrite_block(block: &mut Block, mappings: &mut HashSet<String>) {
     for stmt in &mut block.stmts {
         match stmt {
@@ -240,7 +240,7 @@ fn rewrite(expr: &mut Expr, mappings: &mut HashSet<String>) {
     }
 }
 
-/// Removes the parentheses round a receiver that needs none, lest rustc warn of them.
+/// Removes the parentheses around a receiver that needs none, because rustc would warn of them.
 struct Unparen;
 
 impl VisitMut for Unparen {
@@ -254,7 +254,7 @@ impl VisitMut for Unparen {
     }
 }
 
-/// Whether an expression is visibly a mapping.
+/// Returns true if an expression is visibly a mapping.
 fn is_mapping(expr: &Expr, mappings: &HashSet<String>) -> bool {
     const CONSTRUCTORS: [&str; 8] = [
         "spatial",

@@ -1,12 +1,12 @@
-//! Compositions written with literals, evaluated while expanding, so that an error stands at the factor that is wrong.
+//! Compositions written with literals, evaluated while expanding, so that an error points at the wrong factor.
 
 use super::parse::{count, extents, integer};
 use hidet_mapping::{self as mapping, TaskMapping};
 use syn::{Expr, ExprCall, ExprMethodCall, Lit, Stmt};
 
-/// Why there is no mapping.
+/// The reason why an expression has no mapping.
 pub(super) enum Unknown {
-    /// Something in it is no literal, or not known to this evaluation: const evaluation will tell.
+    /// Something in it is not a literal, or not known to this evaluation: it is left to const evaluation.
     NotLiteral,
     /// It is wrong.
     Wrong(syn::Error),
@@ -18,7 +18,7 @@ fn wrong<T>(place: impl quote::ToTokens, message: impl std::fmt::Display) -> Res
     Err(Unknown::Wrong(syn::Error::new_spanned(place, message)))
 }
 
-/// The mapping that an expression of literals gives.
+/// Evaluates an expression of literals to a mapping.
 pub(super) fn evaluate<const R: usize>(expr: &Expr) -> Evaluated<R> {
     let mapping = match expr {
         Expr::Paren(paren) => return evaluate(&paren.expr),
@@ -40,7 +40,7 @@ pub(super) fn evaluate<const R: usize>(expr: &Expr) -> Evaluated<R> {
     }
 }
 
-/// `spatial([32, 8])` and the like.
+/// Evaluates `spatial([32, 8])` and similar.
 fn factor<const R: usize>(call: &ExprCall) -> Evaluated<R> {
     let Expr::Path(path) = &*call.func else { return Err(Unknown::NotLiteral) };
     let Some(name) = path.path.segments.last().map(|last| last.ident.to_string()) else {
@@ -65,7 +65,7 @@ fn factor<const R: usize>(call: &ExprCall) -> Evaluated<R> {
     Ok(mapping)
 }
 
-/// `outer.spatial([32, 8])`, `.ranks([1, 0])` and the like.
+/// Evaluates `outer.spatial([32, 8])`, `.ranks([1, 0])` and similar.
 fn method<const R: usize>(call: &ExprMethodCall) -> Evaluated<R> {
     let outer = evaluate::<R>(&call.receiver)?;
     let arguments: Vec<&Expr> = call.args.iter().collect();
@@ -102,19 +102,19 @@ fn number(expr: &Expr) -> Result<u32, Unknown> {
     }
 }
 
-/// One number an axis.
+/// One number per axis.
 fn numbers<const R: usize>(expr: &Expr) -> Result<[u32; R], Unknown> {
     let Expr::Array(array) = expr else { return Err(Unknown::NotLiteral) };
     let numbers = match extents(array) {
         Some(numbers) => numbers,
-        // Says which one is wrong, where one is.
+        // Reports which number is wrong, if one is.
         None => array.elems.iter().map(number).collect::<Result<_, _>>()?,
     };
     let here = count(numbers.len(), "number");
     match numbers.try_into() {
         Ok(numbers) => Ok(numbers),
         Err(_) => {
-            wrong(array, format!("the mapping has {}, but this list has {here}: write one an axis", count(R, "axis")))
+            wrong(array, format!("the mapping has {}, but this list has {here}: write one per axis", count(R, "axis")))
         }
     }
 }

@@ -8,7 +8,7 @@ mod parse;
 
 use proc_macro2::TokenStream;
 
-/// The attribute as a function of tokens. Never panics; what is wrong becomes `compile_error!` at its place.
+/// The attribute as a function of tokens. Never panics; every mistake becomes a `compile_error!` at its place.
 pub(crate) fn task_mapping(attr: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let declared = parse::declared(attr, &mut errors);

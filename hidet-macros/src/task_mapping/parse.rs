@@ -1,4 +1,4 @@
-//! What the attribute declares, and which of the two kinds of function it stands on.
+//! The declaration in the attribute, and which of the two kinds of function it is on.
 
 use super::Errors;
 use proc_macro2::TokenStream;
@@ -49,7 +49,7 @@ impl Parse for Argument {
     }
 }
 
-/// The arguments of the attribute; what is wrong with them goes to `errors`.
+/// Parses the arguments of the attribute; mistakes go to `errors`.
 pub(super) fn declared(attr: TokenStream, errors: &mut Errors) -> Declared {
     let mut declared = Declared { workers: None, tasks: None, overlap: false, krate: syn::parse_quote!(::hidet) };
     let arguments = match Punctuated::<Argument, Token![,]>::parse_terminated.parse2(attr) {
@@ -97,9 +97,9 @@ pub(super) fn declared(attr: TokenStream, errors: &mut Errors) -> Declared {
     declared
 }
 
-/// What the attribute stands on.
+/// The kind of function that the attribute is on.
 pub(super) enum Kind {
-    /// A function that gives a `TaskMapping`.
+    /// A function that returns a `TaskMapping`.
     Composition,
     /// A function from the worker to its task or tasks.
     Custom(Signature),
@@ -107,13 +107,13 @@ pub(super) enum Kind {
 
 /// The signature of a custom function.
 pub(super) struct Signature {
-    /// The name of the worker; missing where the parameters are wrong.
+    /// The name of the worker, or `None` if the parameters are wrong.
     pub worker: Option<Ident>,
-    /// Whether it gives several tasks.
+    /// True if it returns several tasks.
     pub several: bool,
 }
 
-/// Which kind of function it is: one that returns an array is custom.
+/// Returns the kind of the function: one that returns an array is custom.
 pub(super) fn kind(function: &ItemFn, declared: &Declared, errors: &mut Errors) -> Kind {
     let signature = &function.sig;
     if let Some(token) = &signature.asyncness {
@@ -148,7 +148,7 @@ pub(super) fn kind(function: &ItemFn, declared: &Declared, errors: &mut Errors) 
         }
         return Kind::Composition;
     };
-    // Where the arguments could not be read, that has been said.
+    // Arguments that could not be read were reported before.
     if (declared.workers.is_none() || declared.tasks.is_none()) && errors.is_empty() {
         errors.at(
             &signature.ident,
@@ -196,7 +196,7 @@ pub(super) fn count(number: usize, what: &str) -> String {
     }
 }
 
-/// The `2` of `TaskMapping<2>`.
+/// Returns the `2` of `TaskMapping<2>`.
 pub(super) fn rank_of(ty: &Type) -> Option<usize> {
     let Type::Path(path) = ty else { return None };
     let last = path.path.segments.last().filter(|last| last.ident == "TaskMapping")?;
@@ -207,7 +207,7 @@ pub(super) fn rank_of(ty: &Type) -> Option<usize> {
     }
 }
 
-/// The value of an expression of integer literals; `None` where there are other things in it.
+/// Returns the value of an expression of integer literals, or `None` if it contains anything else.
 pub(super) fn integer(expr: &Expr) -> Option<i64> {
     match expr {
         Expr::Lit(literal) => match &literal.lit {
@@ -231,12 +231,12 @@ pub(super) fn integer(expr: &Expr) -> Option<i64> {
     }
 }
 
-/// [`integer`], where it is an extent or a number of workers.
+/// Returns [`integer`] if it is an extent or a number of workers.
 pub(super) fn extent(expr: &Expr) -> Option<u32> {
     u32::try_from(integer(expr)?).ok()
 }
 
-/// The literal extents of an array.
+/// Returns the literal extents of an array.
 pub(super) fn extents(array: &ExprArray) -> Option<Vec<u32>> {
     array.elems.iter().map(extent).collect()
 }

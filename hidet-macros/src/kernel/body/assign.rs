@@ -9,7 +9,7 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{BinOp, Expr, ExprAssign, ExprBinary, Ident, UnOp};
 
-/// What stands left of an assignment.
+/// The left side of an assignment.
 enum Target<'a> {
     /// A device variable.
     Variable(TokenStream),
@@ -19,7 +19,7 @@ enum Target<'a> {
     Tuple(Vec<&'a Expr>),
     /// `_`
     Nothing,
-    /// A place of the host, whose base is a name.
+    /// A place of the host, with the name at its start.
     Host(Option<&'a Ident>),
 }
 
@@ -169,7 +169,7 @@ impl Body<'_> {
         }
     }
 
-    /// Whether an expression is the name of a device variable.
+    /// Returns true if an expression is the name of a device variable.
     fn is_variable(&self, expr: &Expr) -> bool {
         match expr {
             Expr::Path(node) => node.path.get_ident().and_then(|name| self.lookup(name)) == Some(Binding::Device),
@@ -177,7 +177,7 @@ impl Body<'_> {
         }
     }
 
-    /// A place of the host: nothing in it is read, but its indices are.
+    /// A place of the host. It is written, not read; only its indices are read.
     fn place(&mut self, expr: &Expr) -> TokenStream {
         match expr {
             Expr::Path(node) => quote!(#node),
@@ -195,16 +195,16 @@ impl Body<'_> {
         }
     }
 
-    /// Checks that no frame between the declaration of a host variable and its change is one of the device.
+    /// Checks that every frame between the declaration of a host variable and its change is known while building.
     fn unchanged_on_device(&mut self, base: Option<&Ident>, span: Span) -> TokenStream {
         let Some(Binding::Meta(declared)) = base.and_then(|name| self.lookup(name)) else { return TokenStream::new() };
         self.host_only("meta_only", declared, span)
     }
 
-    /// Calls a check of `dsl::glue` for each frame from the one of that number, which must not be one of the device.
+    /// Calls a check of `dsl::glue` for each frame from the number `from` on; the check refuses frames of the device.
     pub(super) fn host_only(&self, check: &str, from: usize, span: Span) -> TokenStream {
         let check = Ident::new(check, span);
-        // The loop round a device function runs once: nothing in it is conditional by it.
+        // The loop around a device function runs exactly once, so nothing in it is conditional because of it.
         let frames = self.frames.iter().skip(from);
         let frames = frames.filter(|frame| !matches!(frame.kind, FrameKind::Closure | FrameKind::Once));
         let guards: Vec<Ident> = frames.map(|frame| Ident::new(&frame.guard.to_string(), span)).collect();
@@ -212,7 +212,7 @@ impl Body<'_> {
     }
 }
 
-/// The name at the start of a place.
+/// Returns the name at the start of a place.
 fn base(expr: &Expr) -> Option<&Ident> {
     match expr {
         Expr::Path(node) => node.path.get_ident(),

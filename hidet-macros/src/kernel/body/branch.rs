@@ -9,7 +9,7 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Block, Expr, ExprBlock, ExprIf, ExprMatch, Pat};
 
-/// Whether a pattern is a number or its like.
+/// Returns true if a pattern is a number, or a range or choice of numbers.
 fn is_literal(pat: &Pat) -> bool {
     match pat {
         Pat::Lit(_) | Pat::Range(_) => true,
@@ -53,7 +53,7 @@ impl Body<'_> {
         }
     }
 
-    /// `if` whose value is used. Without `else` there is none.
+    /// `if` whose value is used. Without `else` it has no value.
     pub(super) fn if_value(&mut self, node: &ExprIf) -> TokenStream {
         let Some((_, otherwise)) = &node.else_branch else { return self.if_statement(node) };
         if has_let(&node.cond) {
@@ -156,7 +156,8 @@ impl Body<'_> {
             })
             .collect();
         let token = &node.match_token;
-        // Numbers can be copied, so that nothing moves where the value is one; else the patterns say that it is of the host.
+        // Numbers can be copied, so that nothing moves where the value is a number; otherwise the patterns decide that
+        // it is a host value.
         let value = if node.arms.iter().any(|arm| is_literal(&arm.pat)) {
             quote_spanned!(span=> __h::Matched(#value).known())
         } else {
@@ -176,7 +177,7 @@ impl Body<'_> {
         }
     }
 
-    /// `{ .. }`, with or without `#[warp_group(..)]` and its like.
+    /// `{ .. }`, with or without an attribute like `#[warp_group(..)]`.
     pub(super) fn block_expr(&mut self, node: &ExprBlock, tail: Tail) -> TokenStream {
         let span = node.block.brace_token.span.open();
         // `check` has refused all others but `#[cfg(..)]`, which the statement keeps.
@@ -203,7 +204,7 @@ impl Body<'_> {
         }
     }
 
-    /// First thread and number of threads of `#[warp(0)]`, `#[threads(128..160)]`.
+    /// Returns the first thread and the number of threads of `#[warp(0)]` or `#[threads(128..160)]`.
     fn thread_group(&mut self, attr: &syn::Attribute) -> Option<(TokenStream, TokenStream)> {
         let unit = match attr.path().get_ident().map(|ident| ident.to_string()).as_deref() {
             Some("warp") => 32i32,

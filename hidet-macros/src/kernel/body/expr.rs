@@ -27,7 +27,7 @@ impl Body<'_> {
                 node.paren_token.surround(&mut out, |out| inner.to_tokens(out));
                 out
             }
-            // What `macro_rules` brings as one expression stays one, whatever stands around it.
+            // A fragment that `macro_rules` passes as one expression stays one, whatever stands around it.
             Expr::Group(node) => {
                 let inner = self.expr(&node.expr);
                 quote_spanned!(node.group_token.span=> (#inner))
@@ -133,7 +133,7 @@ impl Body<'_> {
         }
         if let BinOp::And(_) | BinOp::Or(_) = op {
             let (a, b) = (self.expr(left), self.expr(right));
-            // A `let` condition is Rust's own, and so is what it is joined with.
+            // A `let` condition is Rust's own, and so is the condition that it is joined with.
             if has_let(left) || has_let(right) {
                 return quote!(#a #op #b);
             }
@@ -184,7 +184,7 @@ impl Body<'_> {
         out
     }
 
-    /// The coordinates of `[[i, j]]` as a tuple.
+    /// Returns the coordinates of `[[i, j]]` as a tuple.
     pub(super) fn index(&mut self, index: &Expr) -> TokenStream {
         let elems = coordinates(index).map(|elems| elems.iter().map(|elem| self.expr(elem)).collect::<Vec<_>>());
         let elems = elems.unwrap_or_default();
@@ -200,7 +200,7 @@ impl Body<'_> {
         }
         let (and, mutability) = (&node.and_token, &node.mutability);
         if let (Some(_), Expr::Path(path)) = (mutability, &*node.expr) {
-            // A device variable handed to a helper stays a variable.
+            // A device variable passed to a helper stays a variable.
             return quote!(#and #mutability #path);
         }
         let value = self.expr(&node.expr);
@@ -242,18 +242,19 @@ impl Body<'_> {
     }
 }
 
-/// Functions whose last type or rank follows from their arguments, so that the user gives only the first in `::<..>`.
+/// Functions whose last type or rank is inferred from their arguments, so that the user gives only the first in
+/// `::<..>`.
 const INFERRED: &[&str] =
     &["shared", "registers", "load_hint", "block_sum", "block_max", "block_min", "block_scan_add"];
 
-/// Whether a call allocates memory.
+/// Returns true if a call allocates memory.
 pub(super) fn allocates(func: &Expr) -> bool {
     let Expr::Path(path) = func else { return false };
     let last = path.path.segments.last();
     may_be_ours(&path.path) && last.is_some_and(|last| last.ident == "shared" || last.ident == "registers")
 }
 
-/// Whether a path may lead to a function of the language: one that names another module does not.
+/// Returns true if a path may lead to a function of the language; a path into another module does not.
 fn may_be_ours(path: &Path) -> bool {
     let modules = path.segments.iter().rev().skip(1);
     modules.into_iter().all(|module| OUR_MODULES.iter().any(|ours| module.ident == ours))
@@ -280,7 +281,7 @@ fn infer_last(func: &mut Expr) {
     }
 }
 
-/// A reference to an operand; an operator in it binds weaker than `&`.
+/// A reference to an operand. Parentheses are needed because an operator in it binds weaker than `&`.
 fn borrowed(expr: &Expr, tokens: TokenStream) -> TokenStream {
     let span = expr.span();
     match expr {
@@ -289,7 +290,7 @@ fn borrowed(expr: &Expr, tokens: TokenStream) -> TokenStream {
     }
 }
 
-/// The coordinates of `[[i, j]]`.
+/// Returns the coordinates of `[[i, j]]`.
 pub(super) fn coordinates(index: &Expr) -> Option<Vec<&Expr>> {
     match index {
         Expr::Array(array) => Some(array.elems.iter().collect()),
@@ -298,7 +299,7 @@ pub(super) fn coordinates(index: &Expr) -> Option<Vec<&Expr>> {
     }
 }
 
-/// Whether a condition has a `let`, so that it is Rust's own.
+/// Returns true if a condition contains a `let`, which makes it Rust's own.
 pub(super) fn has_let(expr: &Expr) -> bool {
     match expr {
         Expr::Let(_) => true,
@@ -307,7 +308,7 @@ pub(super) fn has_let(expr: &Expr) -> bool {
     }
 }
 
-/// The method of an arithmetic operator.
+/// Returns the method of an arithmetic operator.
 pub(super) fn arithmetic_name(op: &BinOp) -> Option<&'static str> {
     Some(match op {
         BinOp::Add(_) => "add",
@@ -324,7 +325,7 @@ pub(super) fn arithmetic_name(op: &BinOp) -> Option<&'static str> {
     })
 }
 
-/// The method of a comparison, and that with the sides exchanged.
+/// Returns the method of a comparison, and the method with the sides exchanged.
 fn comparison_name(op: &BinOp) -> Option<(&'static str, &'static str)> {
     Some(match op {
         BinOp::Eq(_) => ("eq", "eq"),

@@ -11,7 +11,7 @@ use quote::quote_spanned;
 use syn::visit::{self, Visit};
 use syn::{Block, Expr, ExprBreak, ExprContinue, ExprReturn, Ident, Lifetime, ReturnType, Stmt, Type};
 
-/// Which jump.
+/// The kind of a jump.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Jump {
     Break,
@@ -142,7 +142,7 @@ fn leave(frame: &Frame, span: Span) -> TokenStream {
     }
 }
 
-/// The first jump out of an expression.
+/// Finds the first jump out of an expression.
 struct Jumps {
     loops: usize,
     found: Option<Span>,
@@ -166,7 +166,7 @@ impl<'ast> Visit<'ast> for Jumps {
     }
 }
 
-/// Whether a block ends with a jump, so that it has no value.
+/// Returns true if a block ends with a jump, so that it has no value.
 pub(super) fn diverges(block: &Block) -> bool {
     match block.stmts.last() {
         Some(Stmt::Expr(expr, _)) => leaves(expr),
@@ -174,7 +174,7 @@ pub(super) fn diverges(block: &Block) -> bool {
     }
 }
 
-/// Whether an expression is a jump, or a choice of which every branch ends with one.
+/// Returns true if an expression is a jump, or a choice in which every branch ends with a jump.
 pub(super) fn leaves(expr: &Expr) -> bool {
     match expr {
         Expr::Return(_) | Expr::Break(_) | Expr::Continue(_) => true,
@@ -188,7 +188,7 @@ pub(super) fn leaves(expr: &Expr) -> bool {
     }
 }
 
-/// Whether a function gives a value that is known while building, as far as its type tells by its name.
+/// Returns true if a function returns a value that is known while building, judged by the name of its type.
 pub(super) fn gives_host_value(output: &ReturnType) -> bool {
     let ReturnType::Type(_, ty) = output else { return false };
     match &**ty {
@@ -203,7 +203,7 @@ const HOST: [&str; 23] = [
     "bf16", "f32", "f64", "String", "Vec", "Option", "Result", "Box",
 ];
 
-/// Whether a `return` stands under a branch or loop, which may be one of the device.
+/// Returns true if a `return` is inside of a branch or loop, which may be one of the device.
 pub(super) fn returns_under_a_branch(block: &Block) -> bool {
     let mut search = Search { depth: 0, found: false };
     search.visit_block(block);

@@ -1,4 +1,4 @@
-//! Plain numbers, which take the type they meet.
+//! Plain numbers, which take the type that the context requires.
 
 use super::Body;
 use proc_macro2::TokenStream;
@@ -7,7 +7,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, ExprArray, ExprTuple, Ident};
 
 impl Body<'_> {
-    /// A value where a device value is expected: a plain number takes the type it meets.
+    /// A value where a device value is expected: a plain number takes the type that the context requires.
     pub(super) fn declared(&mut self, expr: &Expr) -> TokenStream {
         match literal(expr) {
             Some(Literal::Int) => quote_spanned!(expr.span()=> __h::PlainInteger(#expr)),
@@ -19,7 +19,7 @@ impl Body<'_> {
         }
     }
 
-    /// A tuple of what `elem` makes of its elements.
+    /// A tuple with `elem` applied to each element.
     pub(super) fn tuple(&mut self, node: &ExprTuple, elem: fn(&mut Self, &Expr) -> TokenStream) -> TokenStream {
         let elems = node.elems.iter().map(|expr| elem(self, expr)).collect::<Vec<_>>();
         let mut out = TokenStream::new();
@@ -27,7 +27,7 @@ impl Body<'_> {
         out
     }
 
-    /// An array, in which plain numbers take the type of the first element that is none.
+    /// An array, in which plain numbers take the type of the first element that is not a plain number.
     pub(super) fn array(&mut self, node: &ExprArray) -> TokenStream {
         let first = node.elems.iter().position(|elem| literal(elem).is_none());
         let Some(first) = first.filter(|_| node.elems.iter().any(|elem| literal(elem).is_some())) else {
@@ -66,7 +66,7 @@ pub(super) enum Literal {
     Float,
 }
 
-/// The kind of an unsuffixed number, with or without a sign, or of arithmetic on such numbers alone.
+/// Returns the kind of an unsuffixed number, with or without a sign, or of arithmetic on such numbers alone.
 pub(super) fn literal(expr: &Expr) -> Option<Literal> {
     match expr {
         Expr::Lit(node) => match &node.lit {

@@ -10,7 +10,7 @@ use syn::{Expr, Ident, Lit, LitStr, Macro, Token};
 /// Macros of the host that are left as they are.
 const HOST: &[&str] = &["vec", "format", "concat", "stringify", "env", "include_str", "line", "file", "column", "cfg"];
 
-/// Macros of the host that end the building of the kernel.
+/// Macros of the host that abort the building of the kernel.
 const ENDS: &[&str] = &["panic", "unreachable", "todo", "unimplemented"];
 
 impl Body<'_> {
@@ -31,7 +31,7 @@ impl Body<'_> {
             }
             "vec" => self.list(node),
             name if HOST.contains(&name) => quote!(#node),
-            // They run while the kernel is built, on both sides of a condition of the device.
+            // They run while the kernel is built, whichever way a condition of the device goes.
             name if ENDS.contains(&name) => {
                 let checks = self.host_only("panic_only", 0, node.path.span());
                 if checks.is_empty() { quote!(#node) } else { quote_spanned!(node.path.span()=> { #checks #node }) }
@@ -189,7 +189,7 @@ impl Body<'_> {
             };
             let value_span = value.span();
             let value = self.expr(value);
-            // rustc checks the format against the type; values known while building are formatted by it.
+            // rustc checks the format against the type, and uses it for values known while building.
             let hole = if spec.is_empty() { "{}".to_owned() } else { format!("{{:{spec}}}") };
             let hole = LitStr::new(&hole, format.span());
             out.push(quote_spanned!(value_span=> __h::piece(#value, #spec, |__value| ::std::format!(#hole, __value))));
@@ -200,7 +200,7 @@ impl Body<'_> {
 
 enum Piece {
     Text(String),
-    /// A value, the next one or that of a name, and how it is formatted.
+    /// A value, either the next one or a named one, and its format.
     Hole {
         name: Option<Ident>,
         spec: String,
@@ -255,7 +255,7 @@ fn pieces(format: &str) -> Result<Vec<Piece>, String> {
     Ok(pieces)
 }
 
-/// Source text as it would be written: without the spaces that token streams print around brackets and points.
+/// Source text as a person would write it: without the spaces that token streams print around brackets and points.
 fn tidy(text: &str) -> String {
     let mut text = text.to_owned();
     for (from, to) in [

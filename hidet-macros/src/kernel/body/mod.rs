@@ -1,6 +1,6 @@
-//! The body of a kernel or device function: what each Rust construct becomes. Types are unknown here; what a construct
-//! means is decided by `dsl::glue`, by the type of its operands. This module knows names and frames: which names are
-//! device variables, and which branches and loops stand between a jump and its target.
+//! The body of a kernel or device function: what each Rust construct becomes. Types are unknown here; `dsl::glue`
+//! decides what a construct means by the types of its operands. This module knows names and frames: which names are
+//! device variables, and which branches and loops are between a jump and its target.
 //!
 //! Every token of glue carries the span of user tokens, so that rustc's errors stand on the user's own code.
 
@@ -22,16 +22,16 @@ use scope::{Binding, Frame};
 use std::collections::HashMap;
 use syn::{Block, Ident, Lifetime, Pat, ReturnType, Type};
 
-/// Whether the value of a block is used.
+/// Tells if the value of a block is used.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tail {
-    /// It is.
+    /// The value is used.
     Value,
-    /// It is not, or there is none.
+    /// The value is not used, or there is none.
     Unit,
 }
 
-/// What kind of function a body belongs to.
+/// The kind of function that a body belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Owner {
     Kernel,
@@ -39,7 +39,7 @@ enum Owner {
     Device {
         once: bool,
     },
-    /// A device function that gives a value of the host: `return` is Rust's own.
+    /// A device function that returns a value of the host: `return` is Rust's own.
     Host,
 }
 
@@ -64,7 +64,7 @@ impl<'e> Body<'e> {
         Body { owner, ..Body::kernel(errors) }
     }
 
-    /// A parameter of a device function; gives what must stand at the start of the body.
+    /// Binds a parameter of a device function. Returns the tokens to put at the start of the body.
     pub fn parameter(&mut self, pat: &mut Pat, ty: &Type) -> TokenStream {
         let declared = self.pattern(pat, None);
         if let (Pat::Ident(ident), Type::Reference(reference)) = (&*pat, ty) {
@@ -108,7 +108,7 @@ impl<'e> Body<'e> {
         super::expand::fresh(prefix, self.next, span)
     }
 
-    /// A label that goes with the last fresh name.
+    /// Returns a label with the number of the last fresh name.
     fn label(&self, prefix: &str, span: Span) -> Lifetime {
         Lifetime::new(&format!("'__{prefix}{}", self.next), span)
     }

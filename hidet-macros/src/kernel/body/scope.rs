@@ -4,14 +4,14 @@ use super::Body;
 use crate::kernel::expand::plain;
 use syn::{Ident, Lifetime};
 
-/// What a name is.
+/// The kind of a name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Binding {
     /// `let mut`: a device variable.
     Device,
     /// A parameter of type `&mut Var<T>` or `&Var<T>`.
     Reference,
-    /// `#[meta] let mut`, declared under that many frames.
+    /// `#[meta] let mut`, with the number of frames around its declaration.
     Meta(usize),
     /// Anything that does not change.
     Value,
@@ -19,24 +19,24 @@ pub(super) enum Binding {
 
 /// A branch or loop around the code being expanded.
 pub(super) struct Frame {
-    /// The variable that knows whether the frame is one of the device.
+    /// The variable that knows if the frame is one of the device.
     pub guard: Ident,
     /// Its label in Rust.
     pub label: Lifetime,
-    /// What it is.
+    /// Branch, loop or closure.
     pub kind: FrameKind,
-    /// Whether it is known to be one of the device.
+    /// True if it is known to be a frame of the device.
     pub device: bool,
 }
 
-/// What a frame is.
+/// The kind of a frame.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum FrameKind {
     /// A branch; with a value or without.
     Branch { value: bool },
     /// A loop, with the user's label.
     Loop { name: Option<String> },
-    /// The loop round the body of a device function that returns early.
+    /// The loop around the body of a device function that returns early.
     Once,
     /// A closure, which no jump leaves.
     Closure,
@@ -65,7 +65,7 @@ impl Body<'_> {
         self.bind(name, Binding::Meta(self.frames.len()));
     }
 
-    /// What a name is, where it was declared in the kernel.
+    /// Returns the kind of a name that was declared in the kernel.
     pub(super) fn lookup(&self, name: &Ident) -> Option<Binding> {
         let name = plain(name);
         self.scopes.iter().rev().find_map(|scope| scope.get(&name)).copied()

@@ -31,7 +31,7 @@ impl Body<'_> {
                 Stmt::Expr(expr, semi) => {
                     let tokens = self.statement(expr);
                     let tokens = configured(&leading_cfg(expr), tokens);
-                    // Blocks end a statement by themselves, but a rewritten one may have become a call.
+                    // A block needs no semicolon to end a statement, but a rewritten one may have become a call.
                     let semi = match semi {
                         Some(semi) => quote!(#semi),
                         None => quote_spanned!(expr.span()=> ;),
@@ -126,7 +126,7 @@ impl Body<'_> {
         Some(quote_spanned!(span=> let #ident #ty = #call;))
     }
 
-    /// A device variable with its first value, whose type follows from that or from its use.
+    /// A device variable with its first value. Its type is inferred from that value or from its use.
     fn variable(&mut self, name: &str, init: &Expr, span: Span) -> TokenStream {
         match literal(init) {
             Some(Literal::Int) => quote_spanned!(span=> __h::declare_int(#name, #init)),
@@ -137,12 +137,12 @@ impl Body<'_> {
         }
     }
 
-    /// The value of a `let`, named after its binding where that helps the reader of the IR.
+    /// The value of a `let`, named after its binding if the name helps the reader of the IR.
     fn initial(&mut self, pat: &Pat, expr: &Expr) -> TokenStream {
         if let (Pat::Tuple(pats), Expr::Tuple(values)) = (pat, expr) {
             if pats.elems.len() == values.elems.len() && !pats.elems.iter().any(|pat| matches!(pat, Pat::Rest(_))) {
                 let values = pats.elems.iter().zip(&values.elems).map(|(pat, value)| match pat {
-                    // A plain number for `mut` stays as it is for integers, and becomes any float.
+                    // A plain number bound to `mut` keeps its integer type, or takes any float type.
                     Pat::Ident(PatIdent { mutability: Some(_), .. }) if literal(value) == Some(Literal::Float) => {
                         self.declared(value)
                     }
@@ -167,7 +167,7 @@ impl Body<'_> {
         }
     }
 
-    /// Binds the names of a pattern. `mut` names become device variables, declared by the one statement returned.
+    /// Binds the names of a pattern. Names with `mut` become device variables, declared by the one statement returned.
     pub(super) fn pattern(&mut self, pat: &mut Pat, init: Option<&Expr>) -> TokenStream {
         let mut names = Names::default();
         names.visit_pat_mut(pat);
@@ -206,12 +206,12 @@ impl Body<'_> {
     }
 }
 
-/// A statement, or a value at the end of a block, under the conditions it is compiled in.
+/// A statement, or a value at the end of a block, with its `#[cfg(..)]` attributes.
 fn configured(cfg: &[Attribute], tokens: TokenStream) -> TokenStream {
     if cfg.is_empty() { tokens } else { quote!(#(#cfg)* { #tokens }) }
 }
 
-/// The names of a pattern, and whether they were `mut`, which is taken away.
+/// Collects the names of a pattern and which of them have `mut`, and removes the `mut`.
 #[derive(Default)]
 struct Names {
     found: Vec<(Ident, bool)>,
@@ -225,7 +225,7 @@ impl VisitMut for Names {
     }
 }
 
-/// The kind of the number that a name of a tuple pattern gets from a tuple of the same length.
+/// Returns the kind of the number that a name of a tuple pattern gets from a tuple of the same length.
 fn literal_for(name: &Ident, pat: &Pat, init: &Expr) -> Option<Literal> {
     let (Pat::Tuple(pats), Expr::Tuple(values)) = (pat, init) else { return None };
     let position = pats.elems.iter().position(|pat| pattern_name(pat) == Some(name))?;
