@@ -9,7 +9,7 @@ use hidet::prelude::*;
 
 /// How a long vector is dealt out: a block takes `threads * pieces * lanes` elements side by side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stream {
+pub struct Copies {
     /// Elements an access: 16 bytes of them, or fewer where the memory begins between multiples of 16 bytes.
     pub lanes: i32,
     /// Accesses of a thread that are on their way at once.
@@ -18,11 +18,11 @@ pub struct Stream {
     pub threads: i32,
 }
 
-impl Stream {
+impl Copies {
     /// The widest accesses that memory allows which begins at a multiple of `align` bytes; `pieces` of them a thread.
-    pub fn of<T: Element>(align: u64, pieces: i32) -> Stream {
+    pub fn of<T: Element>(align: u64, pieces: i32) -> Copies {
         let bytes = std::mem::size_of::<T>() as u64;
-        Stream { lanes: (align.clamp(bytes, 16) / bytes) as i32, pieces, threads: 256 }
+        Copies { lanes: (align.clamp(bytes, 16) / bytes) as i32, pieces, threads: 256 }
     }
 
     /// Elements a block.
@@ -33,7 +33,7 @@ impl Stream {
 
 kernel! {
     #[launch(grid = n.div_ceil(stream.tile()), block = stream.threads)]
-    fn copy<T: Element, const N: usize>(#[meta] stream: Stream, x: In<T, [n]>, y: Out<T, [n]>) {
+    fn copy<T: Element, const N: usize>(#[meta] stream: Copies, x: In<T, [n]>, y: Out<T, [n]>) {
         let start = block_idx().x * stream.tile();
         let at = |piece: i32| start + (thread_idx().x + piece * stream.threads) * N as i32;
         if n - start >= stream.tile() {
@@ -51,7 +51,7 @@ kernel! {
 
     #[launch(grid = n.div_ceil(stream.tile()), block = stream.threads)]
     fn vector_add<T: Num, const N: usize>(
-        #[meta] stream: Stream,
+        #[meta] stream: Copies,
         x: In<T, [n]>,
         y: In<T, [n]>,
         z: Out<T, [n]>,
@@ -74,25 +74,25 @@ kernel! {
 }
 
 /// y = x.
-pub fn copy16<T: Element>(stream: Stream) -> Template<(In<T, 1>, Out<T, 1>)> {
+pub fn copy16<T: Element>(stream: Copies) -> Template<(In<T, 1>, Out<T, 1>)> {
     match stream.lanes {
         16 => copy::<T, 16>(stream),
         8 => copy::<T, 8>(stream),
         4 => copy::<T, 4>(stream),
         2 => copy::<T, 2>(stream),
-        _ => copy::<T, 1>(Stream { lanes: 1, ..stream }),
+        _ => copy::<T, 1>(Copies { lanes: 1, ..stream }),
     }
     .named("copy16")
 }
 
 /// z = x + y.
-pub fn vector_add_fast<T: Num>(stream: Stream) -> Template<(In<T, 1>, In<T, 1>, Out<T, 1>)> {
+pub fn vector_add_fast<T: Num>(stream: Copies) -> Template<(In<T, 1>, In<T, 1>, Out<T, 1>)> {
     match stream.lanes {
         16 => vector_add::<T, 16>(stream),
         8 => vector_add::<T, 8>(stream),
         4 => vector_add::<T, 4>(stream),
         2 => vector_add::<T, 2>(stream),
-        _ => vector_add::<T, 1>(Stream { lanes: 1, ..stream }),
+        _ => vector_add::<T, 1>(Copies { lanes: 1, ..stream }),
     }
     .named("vector_add_fast")
 }
@@ -103,8 +103,8 @@ pub fn run(device: &Device) -> hidet::Result<()> {
     let host: Vec<f32> = (0..n).map(|i| i as f32).collect();
     let x = device.tensor(&host, [n])?;
     let (mut y, mut z) = (device.empty([n])?, device.empty([n])?);
-    copy16::<f32>(Stream::of::<f32>(16, 1)).compile(device)?.launch(&x, &mut y)?;
-    vector_add_fast::<f32>(Stream::of::<f32>(16, 2)).compile(device)?.launch(&x, &y, &mut z)?;
+    copy16::<f32>(Copies::of::<f32>(16, 1)).compile(device)?.launch(&x, &mut y)?;
+    vector_add_fast::<f32>(Copies::of::<f32>(16, 2)).compile(device)?.launch(&x, &y, &mut z)?;
     assert_eq!(y.to_vec()?, host);
     assert!(z.to_vec()?.iter().zip(&host).all(|(z, x)| *z == 2.0 * x));
     println!("{n} elements copied and added");

@@ -81,7 +81,7 @@ fn kernels_and_rivals_are_checked_measured_and_drawn() {
     library("bench", "libcublasLt.so.13", CUBLASLT);
     let file = |name: &str| folder.join(name).display().to_string();
     let (csv, plot, roof) = (file("out.csv"), file("bars.svg"), file("roof.svg"));
-    let short = "--rounds 3 --turn 0.6";
+    let short = "--rounds 3 --slice 0.6";
     let (text, good) = bench(
         &folder,
         &format!(
@@ -121,7 +121,7 @@ fn what_is_wrong_is_said() {
     let folder = library("bench_wrong", "libcuda.so", DRIVER);
     library("bench_wrong", "libnvrtc.so", NVRTC);
     library("bench_wrong", "libcublasLt.so.13", CUBLASLT);
-    let product = "matmul_wgmma --against cublaslt --shape 128x256x64 --no-peaks --rounds 1 --turn 0.6";
+    let product = "matmul_wgmma --against cublaslt --shape 128x256x64 --no-peaks --rounds 1 --slice 0.6";
     let refuses = |arguments: &str, variables: &[&str], part: &str| {
         let (text, good) = bench(&folder, arguments, variables);
         assert!(!good && text.contains(part), "{part}\n{text}");

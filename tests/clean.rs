@@ -19,7 +19,7 @@ use hidet::{codegen, passes};
 use hidet_examples::matmul_double_buffered::matmul_double_buffered;
 use hidet_examples::matmul_wgmma::matmul_wgmma;
 use hidet_examples::row_kernels::{Rows, layer_norm_fast, row_sum_fast, softmax_fast};
-use hidet_examples::streams::{Stream, copy16, vector_add_fast};
+use hidet_examples::streams::{Copies, copy16, vector_add_fast};
 use hidet_examples::transpose_fast::{Squares, transpose_fast};
 
 /// A kernel, and small extents at which it takes the path that is fast.
@@ -43,8 +43,8 @@ fn cases() -> Vec<Case> {
 }
 
 fn memory_bound<T: Float>(ty: &str, case: &mut dyn FnMut(&str, hidet::Result<Function>, &[i64])) {
-    case(&format!("copy16<{ty}>"), copy16::<T>(Stream::of::<T>(16, 1)).build(), &[1 << 15]);
-    case(&format!("vector_add_fast<{ty}>"), vector_add_fast::<T>(Stream::of::<T>(16, 1)).build(), &[1 << 15]);
+    case(&format!("copy16<{ty}>"), copy16::<T>(Copies::of::<T>(16, 1)).build(), &[1 << 15]);
+    case(&format!("vector_add_fast<{ty}>"), vector_add_fast::<T>(Copies::of::<T>(16, 1)).build(), &[1 << 15]);
     for cols in [768, 1000, 1024, 8192] {
         let (plan, dims) = (Rows::of::<T>(cols, 16), [4, cols as i64]);
         case(&format!("row_sum_fast<{ty}, {cols}>"), row_sum_fast::<T>(plan).build(), &dims);

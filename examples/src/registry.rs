@@ -38,10 +38,10 @@ pub fn all() -> Vec<Entry> {
         "vector_add<bf16>" => vector_add::vector_add::<bf16>();
         "vector_add<i64>" => vector_add::vector_add::<i64>();
         "vector_add<u8>" => vector_add::vector_add::<u8>();
-        "copy16<u8>" => streams::copy16::<u8>(streams::Stream::of::<u8>(16, 1));
-        "copy16<f32, unaligned>" => streams::copy16::<f32>(streams::Stream::of::<f32>(4, 1));
-        "vector_add_fast<f32>" => streams::vector_add_fast::<f32>(streams::Stream::of::<f32>(16, 1));
-        "vector_add_fast<f16>" => streams::vector_add_fast::<f16>(streams::Stream::of::<f16>(16, 4));
+        "copy16<u8>" => streams::copy16::<u8>(streams::Copies::of::<u8>(16, 1));
+        "copy16<f32, unaligned>" => streams::copy16::<f32>(streams::Copies::of::<f32>(4, 1));
+        "vector_add_fast<f32>" => streams::vector_add_fast::<f32>(streams::Copies::of::<f32>(16, 1));
+        "vector_add_fast<f16>" => streams::vector_add_fast::<f16>(streams::Copies::of::<f16>(16, 4));
         "row_sum_fast<f32, 768>" => row_kernels::row_sum_fast::<f32>(row_kernels::Rows::of::<f32>(768, 16));
         "row_sum_fast<f16, 1000>" => row_kernels::row_sum_fast::<f16>(row_kernels::Rows::of::<f16>(1000, 16));
         "softmax_fast<f32, 768>" => row_kernels::softmax_fast::<f32>(row_kernels::Rows::of::<f32>(768, 16));

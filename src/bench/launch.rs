@@ -13,7 +13,7 @@ use std::time::Instant;
 
 /// Launches a batch, and nodes a graph.
 const BATCH: usize = 200;
-/// Batches of each kind, taken by turns; one more before does not count.
+/// Batches of each kind, taken interleaved; one more before does not count.
 const ROUNDS: usize = 201;
 
 kernel! {
@@ -45,8 +45,8 @@ pub fn run(device: &Device) -> Result<String, String> {
     Ok(text)
 }
 
-/// Times of kinds of batches in microseconds, taken by turns so that drift touches all alike.
-fn by_turns<const N: usize>(
+/// Times of kinds of batches in microseconds, taken interleaved so that drift touches all alike.
+fn interleaved<const N: usize>(
     batches: &mut [(&str, &mut dyn FnMut() -> hidet::Result<f64>); N],
 ) -> hidet::Result<[Vec<f64>; N]> {
     let mut times = [const { Vec::new() }; N];
@@ -79,7 +79,7 @@ fn launches(device: &Device, text: &mut String) -> hidet::Result<()> {
         let [name, median, quartiles, more, lost] = values;
         format!("{name:<34} {median:>8} {quartiles:>15} {more:>9} {lost:>8}\n")
     };
-    let _ = writeln!(text, "launches in batches of {BATCH}, us each, median of {ROUNDS} batches by turns");
+    let _ = writeln!(text, "launches in batches of {BATCH}, us each, median of {ROUNDS} batches interleaved");
     *text += &row(["", "median", "quartiles", "more", "share"].map(str::to_owned));
     let stream = device.stream()?;
 
@@ -141,7 +141,7 @@ fn measure(
     let Some(mut bare) = bare else { return Ok(()) };
     bare.context().make_current()?;
     let stream = bare.context().stream();
-    let times = by_turns(&mut [
+    let times = interleaved(&mut [
         // SAFETY: the tensors outlive the measurement, which waits for all launches.
         ("cuLaunchKernel", &mut || {
             batch(device, || stream.context.status("a bare launch", unsafe { bare.launch(stream) }))
@@ -198,14 +198,14 @@ fn replays(device: &Device, text: &mut String) -> hidet::Result<()> {
         device.synchronize()?;
         Ok(start.elapsed().as_secs_f64() * 1e6 / 5.0)
     };
-    let times = by_turns(&mut [
-        ("by hand", &mut || timed(&mut || by_hand.launch(&queue.turn(false)?, queue))),
+    let times = interleaved(&mut [
+        ("by hand", &mut || timed(&mut || by_hand.launch(&queue.device_lock(false)?, queue))),
         ("captured", &mut || timed(&mut || captured.replay(&stream))),
     ])?;
     let [by_hand, captured] = times.map(|times| Summary::of(&times));
     let _ = writeln!(
         text,
-        "\nreplays of {BATCH} kernels in a chain, us until done, five at a time, median of {ROUNDS} by turns"
+        "\nreplays of {BATCH} kernels in a chain, us until done, five at a time, median of {ROUNDS} interleaved"
     );
     for (name, time) in [("cuGraphAddKernelNode", by_hand), ("Graph::capture", captured)] {
         let more = (time.median / by_hand.median - 1.0) * 100.0;

@@ -1,4 +1,4 @@
-//! Times contestants against each other on one GPU: by events on the stream, in rounds that take turns.
+//! Times contestants against each other on one GPU: by events on the stream, in interleaved rounds.
 
 use super::contestant::Contestant;
 use super::progress::Progress;
@@ -16,10 +16,10 @@ pub enum L2 {
 /// How long to measure.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// How often each contestant has its turn.
+    /// How often each contestant has a time slice.
     pub rounds: usize,
-    /// The least length of a turn in milliseconds.
-    pub turn: f64,
+    /// The least length of a time slice in milliseconds.
+    pub slice: f64,
     /// The state of the cache.
     pub l2: L2,
 }
@@ -27,7 +27,7 @@ pub struct Plan {
 /// Bytes written to clear the cache: several times the largest there is. Small devices have smaller ones.
 const FLUSH: usize = 256 << 20;
 
-/// The most launches in a turn.
+/// The most launches in a time slice.
 const MOST_LAUNCHES: usize = 20_000;
 
 /// Times launches of a device.
@@ -73,19 +73,19 @@ impl Clock {
         }
     }
 
-    /// How many launches fill a turn of that many milliseconds, after two to warm up: the first may still compile.
-    pub fn launches(&self, contestant: &mut Contestant, turn: f64) -> Result<usize, String> {
+    /// How many launches fill a time slice of that many milliseconds, after two to warm up: the first may still compile.
+    pub fn launches(&self, contestant: &mut Contestant, slice: f64) -> Result<usize, String> {
         for _ in 0..2 {
             contestant.launch()?;
         }
         self.context.synchronize().map_err(|error| format!("{}: {error}", contestant.name))?;
         let once = self.time(contestant, 3)?;
-        Ok((turn / once.max(1e-4)).ceil().clamp(3.0, MOST_LAUNCHES as f64) as usize)
+        Ok((slice / once.max(1e-4)).ceil().clamp(3.0, MOST_LAUNCHES as f64) as usize)
     }
 }
 
-/// Whose turn it is, in order: every round all have a turn, and each round another one begins.
-pub fn turns(contestants: usize, rounds: usize) -> impl Iterator<Item = (usize, usize)> {
+/// Who runs next, in order: every round all have a time slice, and each round another one begins.
+pub fn slices(contestants: usize, rounds: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..rounds).flat_map(move |round| (0..contestants).map(move |place| (round, (round + place) % contestants)))
 }
 
@@ -99,7 +99,7 @@ pub fn rounds(
     let clock = Clock::new(context, plan.l2)?;
     let mut launches = Vec::new();
     for contestant in contestants.iter_mut() {
-        launches.push(clock.launches(contestant, plan.turn)?);
+        launches.push(clock.launches(contestant, plan.slice)?);
     }
     // A round that does not count: clocks and power settle.
     for (contestant, &launches) in contestants.iter_mut().zip(&launches) {
@@ -107,7 +107,7 @@ pub fn rounds(
     }
     let mut times = vec![Vec::with_capacity(plan.rounds); contestants.len()];
     let all = plan.rounds * contestants.len();
-    for (done, (_, who)) in turns(contestants.len(), plan.rounds).enumerate() {
+    for (done, (_, who)) in slices(contestants.len(), plan.rounds).enumerate() {
         progress.step(done, all);
         times[who].push(clock.time(&mut contestants[who], launches[who])?);
     }
@@ -135,7 +135,7 @@ pub fn fastest(context: &'static Context, candidates: Vec<Contestant>) -> Result
     if finalists.is_empty() {
         return Err(refusal);
     }
-    let plan = Plan { rounds: 7, turn: 10.0, l2: L2::Warm };
+    let plan = Plan { rounds: 7, slice: 10.0, l2: L2::Warm };
     let times = rounds(context, &mut finalists, &plan, &Progress::silent())?;
     let medians: Vec<f64> = times.iter().map(|times| super::stats::Summary::of(times).median).collect();
     let best = (0..medians.len()).min_by(|&a, &b| medians[a].total_cmp(&medians[b])).unwrap_or(0);
@@ -152,14 +152,14 @@ mod tests {
 
     #[test]
     fn contestants_take_turns_and_each_begins_as_often() {
-        let order: Vec<(usize, usize)> = turns(2, 3).collect();
+        let order: Vec<(usize, usize)> = slices(2, 3).collect();
         assert_eq!(order, [(0, 0), (0, 1), (1, 1), (1, 0), (2, 0), (2, 1)]);
         for contestants in 1..5 {
-            let order: Vec<(usize, usize)> = turns(contestants, 2 * contestants).collect();
+            let order: Vec<(usize, usize)> = slices(contestants, 2 * contestants).collect();
             for who in 0..contestants {
-                assert_eq!(order.iter().filter(|turn| turn.1 == who).count(), 2 * contestants);
+                assert_eq!(order.iter().filter(|slice| slice.1 == who).count(), 2 * contestants);
                 let begun = order.chunks(contestants).filter(|round| round[0].1 == who).count();
-                assert_eq!(begun, 2, "each round everybody has one turn, and everybody begins twice");
+                assert_eq!(begun, 2, "each round everybody has one slice, and everybody begins twice");
             }
         }
     }

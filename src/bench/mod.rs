@@ -1,7 +1,7 @@
 //! `hidet bench`: how fast kernels are, measured against libraries, copies and each other.
 //!
 //! A problem ([`problem`]) is opened for a shape, with random inputs. Contestants ([`contestant`]) that solve it, kernels
-//! and rivals ([`rival`]), are checked first, then timed by turns ([`measure`]); medians, quartiles and ratios
+//! and rivals ([`rival`]), are checked first, then timed in interleaved slices ([`measure`]); medians, quartiles and ratios
 //! ([`stats`]) are printed as a table ([`table`]), with the share of what the device can do at best ([`peaks`]), written
 //! as rows of CSV ([`csv`]) and drawn ([`plot`]). On the simulated device, which has no time, there are counters instead
 //! ([`simulated`]). What a launch itself costs is measured apart ([`launch`]).

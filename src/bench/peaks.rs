@@ -41,7 +41,7 @@ impl Peaks {
     pub fn measure(device: &Device) -> Result<Peaks, String> {
         let context = device.as_cuda().ok_or("peaks are measured on a GPU")?;
         let median = |contestant: Contestant| -> Result<f64, String> {
-            let plan = Plan { rounds: 9, turn: 20.0, l2: L2::Warm };
+            let plan = Plan { rounds: 9, slice: 20.0, l2: L2::Warm };
             let times = measure::rounds(context, &mut [contestant], &plan, &Progress::silent())?;
             Ok(Summary::of(&times[0]).median)
         };

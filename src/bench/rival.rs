@@ -3,7 +3,7 @@
 use super::contestant::Contestant;
 use super::problem::{Problem, random, say, share};
 use super::{cublas, cublaslt, measure};
-use crate::examples::streams::{Stream, copy16};
+use crate::examples::streams::{Copies, copy16};
 use hidet::cuda::Context;
 use hidet::device::Storage;
 use hidet::prelude::*;
@@ -55,7 +55,7 @@ pub fn copies(device: &Device, bytes: usize) -> Result<Vec<Contestant>, String> 
     let mut ours = Vec::new();
     for pieces in [1, 2, 4, 8] {
         let (from, mut to) = (share(&from)?, share(&to)?);
-        let template = copy16::<f32>(Stream::of::<f32>(16, pieces));
+        let template = copy16::<f32>(Copies::of::<f32>(16, pieces));
         let kernel = Contestant::kernel("copy (ours)", device, template, move |kernel| kernel.launch(&from, &mut to))?;
         ours.push(kernel.called("copy (ours)", format!("{pieces} accesses of 16 bytes in flight")));
     }

@@ -2,7 +2,7 @@
 //! compare it with. A name is `softmax_fast<f16>/16x256`.
 
 use crate::examples::row_kernels::Rows;
-use crate::examples::streams::Stream;
+use crate::examples::streams::Copies;
 use crate::examples::transpose_fast::Squares;
 use hidet::prelude::*;
 
@@ -48,8 +48,8 @@ pub fn names<'a>(
 }
 
 /// A schedule of long vectors that begin at multiples of 16 bytes.
-pub fn stream<T: Element>(pieces: i32, threads: i32) -> Stream {
-    Stream { threads, ..Stream::of::<T>(16, pieces) }
+pub fn stream<T: Element>(pieces: i32, threads: i32) -> Copies {
+    Copies { threads, ..Copies::of::<T>(16, pieces) }
 }
 
 /// A schedule of rows that begin at multiples of 16 bytes.

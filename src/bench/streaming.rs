@@ -75,14 +75,14 @@ fn work(flops: usize, elements: usize, tensors: &[&RawTensor]) -> Work {
 type Build<Args> = Box<dyn Fn() -> Template<Args> + Send + Sync>;
 
 /// What launches a kernel once, with its arguments.
-type Launch<Args> = Box<dyn FnMut(&Kernel<Args>) -> hidet::Result<()>>;
+type Submit<Args> = Box<dyn FnMut(&Kernel<Args>) -> hidet::Result<()>>;
 
 /// A way to make a contestant of a kernel.
 fn make<T: Real, Args: 'static>(
     device: &Device,
     kernel: &str,
     template: impl Fn() -> Template<Args> + Send + Sync + 'static,
-    bind: impl Fn() -> Result<Launch<Args>, String> + Send + Sync + 'static,
+    bind: impl Fn() -> Result<Submit<Args>, String> + Send + Sync + 'static,
 ) -> (String, Make) {
     let (device, name) = (device.clone(), named::<T>(kernel));
     (name.clone(), Box::new(move || Contestant::kernel(&name, &device, template(), bind()?)))

@@ -4,7 +4,7 @@ use super::bench::{Bench, Limit};
 use super::numbers::{Random, Real, reals};
 use super::rows::{LAYER_NORM, SOFTMAX, SUM, layer_norm_reference, softmax_reference, sum_reference};
 use crate::examples::row_kernels::{Rows, layer_norm_fast, row_sum_fast, softmax_fast};
-use crate::examples::streams::{Stream, copy16, vector_add_fast};
+use crate::examples::streams::{Copies, copy16, vector_add_fast};
 use crate::examples::transpose_fast::{Squares, transpose_fast};
 use hidet::prelude::*;
 
@@ -42,7 +42,7 @@ fn streams<T: Real + Num>(bench: &mut Bench) {
         for first in [0, 1] {
             let align = if first == 0 { 16 } else { std::mem::size_of::<T>() as u64 };
             for pieces in [1, 4] {
-                let stream = Stream::of::<T>(align, pieces);
+                let stream = Copies::of::<T>(align, pieces);
                 bench.case::<T>("copy16", &[n, first], Limit::Ulps(0.0), &reals(&x), |device| {
                     let mut z = device.empty::<T, 1>([n + first])?.view(first, [n])?;
                     copy16::<T>(stream).compile(device)?.launch(&within(device, &x, first, [n])?, &mut z)?;

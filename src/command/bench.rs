@@ -25,12 +25,12 @@ pub struct Bench {
     /// What the second-level cache holds when a launch begins.
     #[arg(long, value_enum, default_value = "warm")]
     l2: L2,
-    /// How often each contestant has its turn.
+    /// How often each contestant has its slice.
     #[arg(long, default_value_t = 21)]
     rounds: usize,
-    /// The least length of a turn in milliseconds.
+    /// The least length of a slice in milliseconds.
     #[arg(long, default_value_t = 20.0)]
-    turn: f64,
+    slice: f64,
     /// Which GPU (cuda:1), or sim for counters of small shapes instead of times. Without, the first GPU; `compile` is
     /// measured without one too, then and with sim.
     #[arg(long)]
@@ -71,8 +71,8 @@ impl Bench {
             print!("{}", bench::list());
             return Ok(true);
         }
-        if self.rounds == 0 || !(self.turn > 0.0 && self.turn <= 60_000.0) {
-            return Err("there must be a round at least, and a turn of more than 0 and at most 60000 ms".to_owned());
+        if self.rounds == 0 || !(self.slice > 0.0 && self.slice <= 60_000.0) {
+            return Err("there must be a round at least, and a slice of more than 0 and at most 60000 ms".to_owned());
         }
         if self.kernels == ["compile"] {
             return bench::compile::run(self.device.as_deref());
@@ -81,7 +81,7 @@ impl Bench {
             kernels: self.kernels.clone(),
             against: self.against.clone(),
             shapes: self.shape.clone(),
-            plan: Plan { rounds: self.rounds, turn: self.turn, l2: self.l2 },
+            plan: Plan { rounds: self.rounds, slice: self.slice, l2: self.l2 },
         };
         let launch = self.kernels == ["launch"];
         if !launch {

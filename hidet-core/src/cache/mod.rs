@@ -3,7 +3,7 @@
 //! A cache is a folder of entries: bytes under a name that is the hash of all they were made from. It knows nothing of
 //! what the bytes mean. An entry is written to a file of its own and renamed, and carries a checksum over name and
 //! content: what is damaged, cut, or stands under a wrong name is not found, and written anew. Threads that want one
-//! entry wait for the first of them ([`Flights`]), processes too ([`Turn`]); where two write one entry all the same, the
+//! entry wait for the first of them ([`Flights`]), processes too ([`FileLock`]); where two write one entry all the same, the
 //! later one wins, and it is as good.
 //!
 //! Trouble with the folder never reaches a launch: reading gives nothing, writing is given up, and the first trouble of a
@@ -20,13 +20,13 @@ mod entry;
 mod evict;
 mod flight;
 mod folder;
-mod turn;
+mod file_lock;
 
 pub use digest::Digest;
 pub use entry::VERSION;
 pub use evict::Status;
 pub use flight::Flights;
-pub use turn::Turn;
+pub use file_lock::FileLock;
 
 use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};

@@ -173,7 +173,7 @@ fn turns_come_one_after_another() {
                     if cache.get::<String>(Kind::Kernel, name(1)).is_some() {
                         return;
                     }
-                    let _turn = cache.turn(name(1));
+                    let _lock = cache.file_lock(name(1));
                     if cache.get::<String>(Kind::Kernel, name(1)).is_none() {
                         assert_eq!(inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst), 0);
                         std::thread::sleep(Duration::from_millis(20));
@@ -186,7 +186,7 @@ fn turns_come_one_after_another() {
     assert_eq!(inside.into_inner(), 1);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     // Nothing to lock, nobody to wait for.
-    drop((Cache::off().turn(name(1)), Cache::at("/dev/null/none", LIMIT).turn(name(1))));
+    drop((Cache::off().file_lock(name(1)), Cache::at("/dev/null/none", LIMIT).file_lock(name(1))));
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn what_others_are_writing_is_theirs() {
     let theirs = folder.path().join(format!("{}.{}.0.{}", name(1), std::process::id(), super::evict::UNFINISHED));
     let old = folder.path().join(format!("{}.{}", name(2), super::evict::UNFINISHED));
     fs::write(&theirs, "half").unwrap();
-    let turn = cache.turn(name(3));
+    let lock = cache.file_lock(name(3));
     for of in 1..4 {
         cache.put(Kind::Binary, name(of), &value(of));
         assert_eq!(cache.get(Kind::Binary, name(of)), Some(value(of)));
@@ -209,7 +209,7 @@ fn what_others_are_writing_is_theirs() {
     assert_eq!(cache.clear().unwrap().0, 3);
     assert!(theirs.exists() && !old.exists());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
-    drop(turn);
+    drop(lock);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 

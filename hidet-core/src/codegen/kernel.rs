@@ -8,7 +8,7 @@ use super::names::{Names, Word};
 use super::restrict::may_restrict;
 use super::site::Message;
 use super::writer::Writer;
-use super::{Parameter, Site, Source, fault, leave, prelude, types};
+use super::{KernelParam, Site, Source, fault, leave, prelude, types};
 use crate::error::Result;
 use crate::intrinsics::{Effect, Meaning, Operand, Order};
 use crate::ir::{
@@ -175,7 +175,7 @@ impl<'a> Generator<'a> {
         })
     }
 
-    fn signature(&mut self, entry: &str, reports: bool) -> Vec<Parameter> {
+    fn signature(&mut self, entry: &str, reports: bool) -> Vec<KernelParam> {
         let function = self.function;
         let (mut text, mut parameters) = (Vec::new(), Vec::new());
         for param in &function.params {
@@ -187,13 +187,13 @@ impl<'a> Generator<'a> {
                     let promise = if may_restrict(function, *buffer, *access) { " __restrict__" } else { "" };
                     text.push(format!("{constant}{}*{promise} {name}", types::scalar(*elem)));
                     self.buffers[*buffer] = name;
-                    parameters.push(Parameter::Tensor(*buffer));
+                    parameters.push(KernelParam::Tensor(*buffer));
                 }
                 Param::Scalar { name, value } => {
                     let name = self.names.source(name, Word::Scalar);
                     text.push(format!("{} {name}", types::name(function.ty(*value))));
                     self.values[*value] = Some(Expr::atom(name));
-                    parameters.push(Parameter::Scalar(*value));
+                    parameters.push(KernelParam::Scalar(*value));
                 }
             }
         }
@@ -201,26 +201,26 @@ impl<'a> Generator<'a> {
             let name = self.names.source(&dim.name, Word::Extent);
             text.push(format!("int {name}"));
             self.dims.push(name);
-            parameters.push(Parameter::Dim(id));
+            parameters.push(KernelParam::Dim(id));
         }
         for (id, map) in function.maps.iter() {
             let name = self.names.source(&format!("{}_map", function.buffers[map.buffer].name), Word::Map);
             text.push(format!("const __grid_constant__ hidet_tensor_map {name}"));
             self.maps[id] = name;
-            parameters.push(Parameter::Map(id));
+            parameters.push(KernelParam::Map(id));
         }
         if reports {
             let name = self.names.own(Word::Report);
             text.push(format!("hidet_report* {name}"));
             self.report = Some(name);
-            parameters.push(Parameter::Report);
+            parameters.push(KernelParam::Report);
         }
         let launch = &function.launch;
         if launch.cooperative {
             let name = self.names.own(Word::GridBarrier);
             text.push(format!("unsigned* {name}"));
             self.grid_barrier = Some(name);
-            parameters.push(Parameter::GridBarrier);
+            parameters.push(KernelParam::GridBarrier);
         }
         let bounds = match launch.min_blocks {
             0 => launch.threads().to_string(),

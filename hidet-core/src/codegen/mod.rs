@@ -44,7 +44,7 @@ pub struct Source {
     /// The name of the `__global__` function.
     pub entry: String,
     /// Its parameters in order.
-    pub parameters: Vec<Parameter>,
+    pub parameters: Vec<KernelParam>,
     /// Shared memory known while compiling, in bytes.
     pub static_shared: u32,
     /// Shared memory given at launch, in bytes, of the dims; `0` where there is none.
@@ -59,7 +59,7 @@ pub struct Source {
 
 /// What the kernel gets in one of its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Parameter {
+pub enum KernelParam {
     /// The address of a global buffer.
     Tensor(BufferId),
     /// A number.

@@ -67,7 +67,7 @@ impl Binary {
             if let Some(found) = stored(cache, key) {
                 return Ok(found);
             }
-            let _turn = cache.turn(key);
+            let _lock = cache.file_lock(key);
             // Another process may have made it while this one waited.
             if let Some(found) = stored(cache, key) {
                 return Ok(found);

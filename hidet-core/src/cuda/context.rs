@@ -4,7 +4,7 @@ use super::driver::{Driver, driver, is_sticky};
 use super::nvrtc;
 use super::properties::Properties;
 use super::stream::{Queue, Stream};
-use super::turn::Turn;
+use super::device_lock::DeviceLock;
 use crate::error::{Error, Result};
 use cudarc::driver::sys::{CUcontext, CUdevice, CUmemPool_attribute, CUmemoryPool};
 use std::collections::HashMap;
@@ -33,7 +33,7 @@ pub struct Context {
     others: [OnceLock<Queue>; STREAMS],
     /// A bit for each stream that someone has.
     taken: Mutex<u64>,
-    /// A bit for each stream that is captured; see [`super::Turn`].
+    /// A bit for each stream that is captured; see [`super::DeviceLock`].
     pub(super) captured: Mutex<u64>,
     /// What is known of the device.
     pub properties: Properties,
@@ -298,9 +298,9 @@ impl Context {
 
     /// Lets a stream wait for everything asked so far of others, given by their bits.
     #[cold]
-    pub(super) fn order(&self, turn: &Turn, queue: &Queue, others: u64) -> Result<()> {
+    pub(super) fn order(&self, lock: &DeviceLock, queue: &Queue, others: u64) -> Result<()> {
         for index in (0..STREAMS).filter(|index| others >> index & 1 == 1) {
-            let event = self.queue(index).mark(turn, self)?;
+            let event = self.queue(index).mark(lock, self)?;
             // SAFETY: both live as long as the context.
             let status = unsafe { (self.driver.cuStreamWaitEvent)(queue.stream, event, 0) };
             self.check("cuStreamWaitEvent", status)?;

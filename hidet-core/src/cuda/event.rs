@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::stream::Stream;
-use super::turn::Turn;
+use super::device_lock::DeviceLock;
 use crate::error::Result;
 use cudarc::driver::sys::{CUevent, CUstream};
 
@@ -23,12 +23,12 @@ impl Event {
     /// The point reached when everything asked of the stream so far is done.
     pub fn record(stream: Stream) -> Result<Event> {
         // SAFETY: the stream is the context's.
-        unsafe { Event::record_at(&stream.turn(false)?, stream.context, stream.queue.stream) }
+        unsafe { Event::record_at(&stream.device_lock(false)?, stream.context, stream.queue.stream) }
     }
 
     /// # Safety
     /// The stream must be one of the context.
-    pub(super) unsafe fn record_at(_: &Turn, context: &'static Context, stream: CUstream) -> Result<Event> {
+    pub(super) unsafe fn record_at(_: &DeviceLock, context: &'static Context, stream: CUstream) -> Result<Event> {
         let mut event = Event { context, event: std::ptr::null_mut() };
         // SAFETY: the pointer is valid for a write; the stream is the caller's duty. 0: with time.
         unsafe {

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::module::Bare;
 use super::stream::Stream;
-use super::turn::Turn;
+use super::device_lock::DeviceLock;
 use crate::error::Result;
 use cudarc::driver::sys::{CUDA_KERNEL_NODE_PARAMS, CUgraph, CUgraphExec, CUgraphNode};
 use std::sync::Arc;
@@ -89,8 +89,8 @@ impl Graph {
         Graph::instantiate(context, plan)
     }
 
-    /// Asks a stream to run it, in a turn of the stream.
-    pub fn launch(&self, _: &Turn, stream: Stream) -> Result<()> {
+    /// Asks a stream to run it, under the device lock.
+    pub fn launch(&self, _: &DeviceLock, stream: Stream) -> Result<()> {
         // SAFETY: the graph is ready, and the context is current.
         let status = unsafe { (self.context.driver.cuGraphLaunch)(self.exec, stream.queue.stream) };
         stream.queue.note_launch(self.name);

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::stream::Stream;
-use super::turn::Turn;
+use super::device_lock::DeviceLock;
 use super::uses::Uses;
 use crate::error::Result;
 use std::any::Any;
@@ -106,28 +106,28 @@ impl Memory {
         self.context
     }
 
-    /// Lets a stream wait for what must come before it reads or writes the memory, and notes that it does, in the turn in
-    /// which that is asked for.
+    /// Makes a stream wait for earlier uses before it reads or writes the memory, and records this use. The work is
+    /// submitted under the same lock.
     #[inline]
-    pub fn use_on(&self, turn: &Turn, stream: Stream, write: bool) -> Result<()> {
-        stream.use_all(turn, std::iter::once((self, write)))
+    pub fn use_on(&self, lock: &DeviceLock, stream: Stream, write: bool) -> Result<()> {
+        stream.use_all(lock, std::iter::once((self, write)))
     }
 
     /// Waits for everything asked so far that uses the memory.
     pub fn wait(&self) -> Result<()> {
         let stream = self.context.stream();
-        self.use_on(&stream.turn(false)?, stream, true)?;
+        self.use_on(&stream.device_lock(false)?, stream, true)?;
         stream.synchronize()
     }
 
-    /// A turn to copy to or from the host, and the stream for that, on which the use is noted: the one that wrote last,
-    /// unless it is captured.
-    pub(super) fn for_host(&self, write: bool) -> Result<(Turn<'static>, Stream)> {
-        let turn = self.context.turn()?;
-        let last = self.context.stream_at(self.uses.writer(&turn).trailing_zeros() as usize);
-        let stream = if turn.captures(last.queue) { self.context.stream() } else { last };
-        self.use_on(&turn, stream, write)?;
-        Ok((turn, stream))
+    /// Returns the device lock and a stream for a copy to or from the host, on which the use is recorded: the stream that
+    /// wrote last, unless it is captured.
+    pub(super) fn for_host(&self, write: bool) -> Result<(DeviceLock<'static>, Stream)> {
+        let lock = self.context.device_lock()?;
+        let last = self.context.stream_at(self.uses.writer(&lock).trailing_zeros() as usize);
+        let stream = if lock.captures(last.queue) { self.context.stream() } else { last };
+        self.use_on(&lock, stream, write)?;
+        Ok((lock, stream))
     }
 
     pub(super) fn within(&self, offset: usize, bytes: usize) -> Result<()> {
@@ -181,23 +181,23 @@ impl Memory {
         let context = self.context;
         let (target, source) = (self.address + offset as u64, from.address + first as u64);
         if from.context.ordinal == context.ordinal {
-            let turn = stream.turn(captured)?;
+            let lock = stream.device_lock(captured)?;
             if !captured {
-                self.use_on(&turn, stream, true)?;
-                from.use_on(&turn, stream, false)?;
+                self.use_on(&lock, stream, true)?;
+                from.use_on(&lock, stream, false)?;
             }
             // SAFETY: both ranges are valid, and given back after this use.
             let status = unsafe { (context.driver.cuMemcpyDtoDAsync_v2)(target, source, bytes, stream.queue.stream) };
             return context.check("copying on the device", status);
         }
-        // The other device's streams are not known here: its default stream stands for the copy, before and after. Devices
-        // take turns by themselves, so that none is waited for while another is held.
+        // The other device's streams are not known here: its default stream stands for the copy, before and after. The
+        // locks of the devices are taken one after the other, so that none is waited for while another is held.
         let theirs = from.context.stream();
-        from.use_on(&theirs.turn(false)?, theirs, false)?;
+        from.use_on(&theirs.device_lock(false)?, theirs, false)?;
         let before = theirs.record()?;
-        let turn = stream.turn(false)?;
-        self.use_on(&turn, stream, true)?;
-        stream.wait_in(&turn, before.handle())?;
+        let lock = stream.device_lock(false)?;
+        self.use_on(&lock, stream, true)?;
+        stream.wait_in(&lock, before.handle())?;
         // SAFETY: both ranges are valid, and given back after this use.
         let status = unsafe {
             (context.driver.cuMemcpyPeerAsync)(
@@ -210,10 +210,10 @@ impl Memory {
             )
         };
         context.check("copying between devices", status)?;
-        drop(turn);
+        drop(lock);
         theirs.wait(&stream.record()?)?;
         // Whoever used it in between has noted that alone.
-        from.use_on(&theirs.turn(false)?, theirs, false)
+        from.use_on(&theirs.device_lock(false)?, theirs, false)
     }
 
     /// Makes all bytes 0.
@@ -223,15 +223,15 @@ impl Memory {
 
     /// Makes all bytes the same, in the order of a stream.
     pub fn fill_on(&self, stream: Stream, byte: u8) -> Result<()> {
-        self.fill_in(&stream.turn(false)?, stream, byte)
+        self.fill_in(&stream.device_lock(false)?, stream, byte)
     }
 
-    /// The same in a turn of the stream.
-    pub fn fill_in(&self, turn: &Turn, stream: Stream, byte: u8) -> Result<()> {
+    /// The same under the device lock.
+    pub fn fill_in(&self, lock: &DeviceLock, stream: Stream, byte: u8) -> Result<()> {
         if self.bytes == 0 {
             return Ok(());
         }
-        self.use_on(turn, stream, true)?;
+        self.use_on(lock, stream, true)?;
         // SAFETY: the range is the allocation.
         let status =
             unsafe { (self.context.driver.cuMemsetD8Async)(self.address, byte, self.bytes, stream.queue.stream) };
@@ -252,8 +252,8 @@ impl Drop for Memory {
         self.context.hold(-(self.bytes as isize));
         // In the order of the stream it came from, after all others. A failure leaks it.
         let home = self.context.stream();
-        let Ok(turn) = home.turn(false) else { return };
-        if self.use_on(&turn, home, true).is_err() {
+        let Ok(lock) = home.device_lock(false) else { return };
+        if self.use_on(&lock, home, true).is_err() {
             return;
         }
         // SAFETY: the allocation is given back once.

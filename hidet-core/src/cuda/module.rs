@@ -5,7 +5,7 @@ use super::driver::version_name;
 use super::nvrtc::{self, Cubin};
 use super::occupancy::{Occupancy, room};
 use super::stream::Stream;
-use super::turn::Turn;
+use super::device_lock::DeviceLock;
 use crate::error::Result;
 use cudarc::driver::sys::{
     CUfunction, CUfunction_attribute, CUlaunchAttribute, CUlaunchAttributeID, CUlaunchAttributeValue, CUlaunchConfig,
@@ -40,7 +40,7 @@ unsafe impl Sync for Image {}
 
 /// How a kernel is launched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Launch {
+pub struct LaunchConfig {
     /// Blocks.
     pub grid: [u32; 3],
     /// Threads a block.
@@ -114,13 +114,13 @@ impl Module {
         self.context.check("asking for large clusters", status)
     }
 
-    /// Launches the kernel, in a turn of the stream; it runs when the stream comes to it.
+    /// Launches the kernel, under the device lock; it runs when the stream comes to it.
     ///
     /// # Safety
     /// `params` must point to one value for each parameter of the kernel, of its type, and the kernel must not touch
     /// memory that is not its own.
     #[inline]
-    pub unsafe fn launch(&self, _: &Turn, stream: Stream, launch: &Launch, params: *mut *mut c_void) -> Result<()> {
+    pub unsafe fn launch(&self, _: &DeviceLock, stream: Stream, launch: &LaunchConfig, params: *mut *mut c_void) -> Result<()> {
         // SAFETY: the caller's duty.
         let status = unsafe { launch.submit(stream, self.function, params) };
         stream.queue.note_launch(self.name);
@@ -131,12 +131,12 @@ impl Module {
     ///
     /// # Safety
     /// As for [`Module::launch`], whenever it is launched.
-    pub unsafe fn bare(&self, launch: Launch, params: Vec<Box<dyn std::any::Any>>, pointers: Vec<*mut c_void>) -> Bare {
+    pub unsafe fn bare(&self, launch: LaunchConfig, params: Vec<Box<dyn std::any::Any>>, pointers: Vec<*mut c_void>) -> Bare {
         Bare { context: self.context, function: self.function, launch, pointers, _params: params }
     }
 
     /// How much of a multiprocessor such a launch can use.
-    pub fn occupancy(&self, launch: &Launch) -> Result<Occupancy> {
+    pub fn occupancy(&self, launch: &LaunchConfig) -> Result<Occupancy> {
         let (context, driver) = (self.context, self.context.driver);
         let _entered = context.enter()?;
         let threads = launch.block.iter().product::<u32>();
@@ -170,7 +170,7 @@ impl Module {
     }
 }
 
-impl Launch {
+impl LaunchConfig {
     fn config(&self, stream: Stream, attributes: &mut [CUlaunchAttribute]) -> CUlaunchConfig {
         CUlaunchConfig {
             gridDimX: self.grid[0],
@@ -225,7 +225,7 @@ impl Launch {
 pub struct Bare {
     context: &'static Context,
     pub(super) function: CUfunction,
-    pub(super) launch: Launch,
+    pub(super) launch: LaunchConfig,
     /// To each parameter.
     pub(super) pointers: Vec<*mut c_void>,
     /// What the pointers point to.

@@ -82,12 +82,12 @@ impl Pinned {
             return Err(context.error(format!("the host memory was made for {}", self.context.name())));
         }
         let Some(buffer) = &self.buffer else { return Ok(()) };
-        let turn = stream.turn(false)?;
-        memory.use_on(&turn, stream, up)?;
+        let lock = stream.device_lock(false)?;
+        memory.use_on(&lock, stream, up)?;
         // So that the end of this copy is the end of all.
-        stream.wait_in(&turn, buffer.event)?;
+        stream.wait_in(&lock, buffer.event)?;
         // SAFETY: both have that many bytes and are given back after this use; whoever looks at the buffer waits for it.
-        unsafe { buffer.copy(&turn, stream, memory.address() + offset as u64, self.bytes, up) }
+        unsafe { buffer.copy(&lock, stream, memory.address() + offset as u64, self.bytes, up) }
     }
 }
 

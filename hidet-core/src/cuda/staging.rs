@@ -7,7 +7,7 @@ use super::Memory;
 use super::context::{Context, lock};
 use super::driver::Driver;
 use super::stream::Stream;
-use super::turn::Turn;
+use super::device_lock::DeviceLock;
 use crate::error::Result;
 use cudarc::driver::sys::{CUevent, CUstream};
 use std::sync::Mutex;
@@ -73,7 +73,7 @@ impl Buffer {
     /// # Safety
     /// The buffer must have that many bytes, and so must the memory at the address; nobody else may use the buffer until the
     /// event is reached.
-    pub(super) unsafe fn copy(&self, _: &Turn, stream: Stream, address: u64, bytes: usize, up: bool) -> Result<()> {
+    pub(super) unsafe fn copy(&self, _: &DeviceLock, stream: Stream, address: u64, bytes: usize, up: bool) -> Result<()> {
         let (context, queue) = (stream.context, stream.queue.stream);
         // SAFETY: the caller's duty.
         let status = unsafe {
@@ -113,9 +113,9 @@ fn what(up: bool) -> &'static str {
 
 /// Asks for a copy between memory, from `offset` on, and a buffer that has as many bytes and nobody else.
 fn through(buffer: &Buffer, memory: &Memory, offset: usize, bytes: usize, up: bool) -> Result<()> {
-    let (turn, stream) = memory.for_host(up)?;
+    let (lock, stream) = memory.for_host(up)?;
     // SAFETY: the caller's duty; the memory is given back after this use.
-    unsafe { buffer.copy(&turn, stream, memory.address() + offset as u64, bytes, up) }
+    unsafe { buffer.copy(&lock, stream, memory.address() + offset as u64, bytes, up) }
 }
 
 /// A copy without a buffer, which is waited for.
@@ -123,13 +123,13 @@ fn through(buffer: &Buffer, memory: &Memory, offset: usize, bytes: usize, up: bo
 /// # Safety
 /// The host must have that many bytes at the address.
 unsafe fn direct(host: *mut u8, memory: &Memory, offset: usize, bytes: usize, up: bool) -> Result<()> {
-    // The driver may wait for what is ahead, which nobody does in a turn.
+    // The driver may wait for what is ahead, which nobody does while holding the device lock.
     memory.wait()?;
-    let (turn, stream) = memory.for_host(up)?;
+    let (lock, stream) = memory.for_host(up)?;
     let (context, address) = (stream.context, memory.address() + offset as u64);
     // SAFETY: the caller's duty; the copy is done when this returns.
     let status = unsafe { copy(context.driver, host, address, bytes, up, stream.queue.stream) };
-    drop(turn);
+    drop(lock);
     context.check(what(up), status)?;
     stream.synchronize()
 }

@@ -6,7 +6,7 @@
 use super::nvrtc::Cubin;
 use crate::cache::Digest;
 use crate::cache::codec::{Bytes, Encode, Reader};
-use crate::codegen::{Message, Parameter, Piece, Site, Source};
+use crate::codegen::{Message, KernelParam, Piece, Site, Source};
 use crate::ir::{BufferId, Constraint, DimId, Format, Handle, MapId, Relation, Span, ValueId};
 use crate::passes::Conditions;
 use crate::types::Scalar;
@@ -168,15 +168,15 @@ impl Encode for Scalar {
     }
 }
 
-impl Encode for Parameter {
+impl Encode for KernelParam {
     fn encode(&self, out: &mut Vec<u8>) {
         let (tag, index) = match self {
-            Parameter::Tensor(buffer) => (0u8, buffer.index()),
-            Parameter::Scalar(value) => (1, value.index()),
-            Parameter::Dim(dim) => (2, dim.index()),
-            Parameter::Map(map) => (3, map.index()),
-            Parameter::Report => (4, 0),
-            Parameter::GridBarrier => (5, 0),
+            KernelParam::Tensor(buffer) => (0u8, buffer.index()),
+            KernelParam::Scalar(value) => (1, value.index()),
+            KernelParam::Dim(dim) => (2, dim.index()),
+            KernelParam::Map(map) => (3, map.index()),
+            KernelParam::Report => (4, 0),
+            KernelParam::GridBarrier => (5, 0),
         };
         tag.encode(out);
         (index as u32).encode(out);
@@ -184,12 +184,12 @@ impl Encode for Parameter {
     fn decode(from: &mut Reader) -> Option<Self> {
         let (tag, index) = (from.read::<u8>()?, from.read::<u32>()? as usize);
         Some(match tag {
-            0 => Parameter::Tensor(BufferId::new(index)),
-            1 => Parameter::Scalar(ValueId::new(index)),
-            2 => Parameter::Dim(DimId::new(index)),
-            3 => Parameter::Map(MapId::new(index)),
-            4 => Parameter::Report,
-            5 => Parameter::GridBarrier,
+            0 => KernelParam::Tensor(BufferId::new(index)),
+            1 => KernelParam::Scalar(ValueId::new(index)),
+            2 => KernelParam::Dim(DimId::new(index)),
+            3 => KernelParam::Map(MapId::new(index)),
+            4 => KernelParam::Report,
+            5 => KernelParam::GridBarrier,
             _ => return None,
         })
     }
@@ -294,11 +294,11 @@ mod tests {
         let conditions = Conditions { all, moved: 2 };
         assert_eq!(decode(&encode(&conditions)), Some(conditions));
         let parameters = vec![
-            Parameter::Tensor(BufferId::new(1)),
-            Parameter::Scalar(ValueId::new(2)),
-            Parameter::Dim(DimId::new(3)),
-            Parameter::Map(MapId::new(4)),
-            Parameter::Report,
+            KernelParam::Tensor(BufferId::new(1)),
+            KernelParam::Scalar(ValueId::new(2)),
+            KernelParam::Dim(DimId::new(3)),
+            KernelParam::Map(MapId::new(4)),
+            KernelParam::Report,
         ];
         assert_eq!(decode(&encode(&parameters)), Some(parameters));
     }
@@ -308,7 +308,7 @@ mod tests {
         for bytes in [&[0xffu8; 64][..], &[1; 64], &[0; 3]] {
             assert_eq!(decode::<IndexExpr>(bytes), None);
             assert_eq!(decode::<Conditions>(bytes), None);
-            assert_eq!(decode::<Vec<Parameter>>(bytes), None);
+            assert_eq!(decode::<Vec<KernelParam>>(bytes), None);
         }
     }
 }

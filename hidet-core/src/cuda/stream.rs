@@ -5,7 +5,7 @@ use super::driver::Driver;
 use super::event::Event;
 use super::graph::Graph;
 use super::memory::Memory;
-use super::turn::Turn;
+use super::device_lock::DeviceLock;
 use crate::error::Result;
 use cudarc::driver::sys::{CUevent, CUstream, CUstreamCaptureMode};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -49,8 +49,8 @@ impl Queue {
 
     /// An event that is reached when all work asked for so far is done. Of a stream that is captured, it is the work
     /// before: what is captured is not done now.
-    pub(super) fn mark(&self, turn: &Turn, context: &Context) -> Result<CUevent> {
-        if !turn.captures(self) {
+    pub(super) fn mark(&self, lock: &DeviceLock, context: &Context) -> Result<CUevent> {
+        if !lock.captures(self) {
             // SAFETY: both live as long as the context, which is current.
             let status = unsafe { (context.driver.cuEventRecord)(self.event, self.stream) };
             context.check("cuEventRecord", status)?;
@@ -87,34 +87,34 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A turn to ask something of the stream that is to be done, or to be captured where it is said so; an error where
-    /// the stream does the other.
+    /// Takes the device lock for work on the stream, to be done now or, if `captured`, to be captured; returns an error
+    /// if the stream does the other.
     #[inline]
-    pub fn turn(&self, captured: bool) -> Result<Turn<'static>> {
-        let turn = self.context.turn()?;
-        if turn.captures(self.queue) == captured {
-            return Ok(turn);
+    pub fn device_lock(&self, captured: bool) -> Result<DeviceLock<'static>> {
+        let lock = self.context.device_lock()?;
+        if lock.captures(self.queue) == captured {
+            return Ok(lock);
         }
         Err(self.context.error(if captured { "the stream is not captured" } else { CAPTURED }))
     }
 
-    /// Lets the stream wait for what must come before it reads or writes these, and notes that it does, in the turn in which
-    /// that is asked for.
+    /// Makes the stream wait for earlier uses before it reads or writes these, and records the uses. The work is submitted
+    /// under the same lock.
     #[inline]
-    pub fn use_all<'a>(&self, turn: &Turn, each: impl Iterator<Item = (&'a Memory, bool)>) -> Result<()> {
+    pub fn use_all<'a>(&self, lock: &DeviceLock, each: impl Iterator<Item = (&'a Memory, bool)>) -> Result<()> {
         let bit = self.queue.bit();
-        match each.fold(0, |others, (memory, write)| others | memory.uses.note(turn, bit, write)) {
+        match each.fold(0, |others, (memory, write)| others | memory.uses.note(lock, bit, write)) {
             0 => Ok(()),
-            others => self.context.order(turn, self.queue, others),
+            others => self.context.order(lock, self.queue, others),
         }
     }
 
     /// Waits for everything asked of it so far; where it is captured, for what was asked before that.
     pub fn synchronize(&self) -> Result<()> {
-        let turn = self.context.turn()?;
+        let lock = self.context.device_lock()?;
         let launched = self.queue.launched.load(Relaxed);
-        let event = self.queue.mark(&turn, self.context)?;
-        drop(turn);
+        let event = self.queue.mark(&lock, self.context)?;
+        drop(lock);
         let _entered = self.context.enter()?;
         // SAFETY: the event lives as long as the context. Where it is recorded anew meanwhile, that is later on the stream.
         let status = unsafe { (self.context.driver.cuEventSynchronize)(event) };
@@ -130,10 +130,10 @@ impl Stream {
 
     /// Lets what is asked from now on wait for a point in another stream.
     pub fn wait(&self, event: &Event) -> Result<()> {
-        self.wait_in(&self.turn(false)?, event.handle())
+        self.wait_in(&self.device_lock(false)?, event.handle())
     }
 
-    pub(super) fn wait_in(&self, _: &Turn, event: CUevent) -> Result<()> {
+    pub(super) fn wait_in(&self, _: &DeviceLock, event: CUevent) -> Result<()> {
         // SAFETY: the stream and the event are there, and the context is current.
         let status = unsafe { (self.context.driver.cuStreamWaitEvent)(self.queue.stream, event, 0) };
         self.context.check("cuStreamWaitEvent", status)
@@ -144,10 +144,10 @@ impl Stream {
     /// # Safety
     /// It must be a stream of this device.
     pub unsafe fn wait_for_handle(&self, other: *mut std::ffi::c_void) -> Result<()> {
-        let turn = self.turn(false)?;
+        let lock = self.device_lock(false)?;
         // SAFETY: the caller's duty.
-        let event = unsafe { Event::record_at(&turn, self.context, other.cast()) }?;
-        self.wait_in(&turn, event.handle())
+        let event = unsafe { Event::record_at(&lock, self.context, other.cast()) }?;
+        self.wait_in(&lock, event.handle())
     }
 
     /// The driver's handle (`CUstream`), for libraries that put their own work there; it lives as long as the process.
@@ -158,28 +158,28 @@ impl Stream {
     /// From now on, what is asked is recorded instead of being done. One capture of a stream at a time.
     pub(crate) fn begin_capture(&self) -> Result<()> {
         let context = self.context;
-        let mut turn = self.turn(false)?;
-        self.queue.mark(&turn, context)?;
+        let mut lock = self.device_lock(false)?;
+        self.queue.mark(&lock, context)?;
         // Relaxed: what other libraries do in this thread meanwhile does not break the capture. What would, among the
         // calls made here, is refused before it reaches the driver.
         let mode = CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_RELAXED;
         // SAFETY: the stream lives as long as the context.
         let status = unsafe { (context.driver.cuStreamBeginCapture_v2)(self.queue.stream, mode) };
         context.check("cuStreamBeginCapture", status)?;
-        turn.set_captured(self.queue, true);
+        lock.set_captured(self.queue, true);
         Ok(())
     }
 
     /// Ends a capture, after which the stream works as before, whatever was captured; what was recorded.
     pub(crate) fn end_capture(&self) -> Result<Graph> {
         let context = self.context;
-        let mut turn = self.turn(true)?;
-        turn.set_captured(self.queue, false);
+        let mut lock = self.device_lock(true)?;
+        lock.set_captured(self.queue, false);
         let mut graph = std::ptr::null_mut();
         // SAFETY: the pointer is valid for a write.
         let status = unsafe { (context.driver.cuStreamEndCapture)(self.queue.stream, &mut graph) };
         context.check("cuStreamEndCapture", status)?;
-        drop(turn);
+        drop(lock);
         Graph::instantiate(context, graph)
     }
 }

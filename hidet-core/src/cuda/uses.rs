@@ -3,11 +3,11 @@
 //! Streams are bits of a word. Whatever a stream is asked comes after what it was asked before, so it is enough to know
 //! who wrote last and who has read since; one stream alone never waits.
 
-use super::turn::Turn;
+use super::device_lock::DeviceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// The uses of some memory that the next must wait for. They are looked at and changed in a turn alone, whose lock is
-/// what orders them; the words are atomic so that memory can be shared.
+/// The uses of some memory that the next must wait for. They are looked at and changed under the device lock
+/// alone, which orders them; the words are atomic so that memory can be shared.
 #[derive(Debug)]
 pub(super) struct Uses {
     /// The stream that wrote last.
@@ -24,7 +24,7 @@ impl Uses {
 
     /// Notes a use by a stream; the streams that must have come to where they are now before it.
     #[inline]
-    pub(super) fn note(&self, _: &Turn, stream: u64, write: bool) -> u64 {
+    pub(super) fn note(&self, _: &DeviceLock, stream: u64, write: bool) -> u64 {
         self.noted(stream, write)
     }
 
@@ -40,7 +40,7 @@ impl Uses {
     }
 
     /// The stream that wrote last.
-    pub(super) fn writer(&self, _: &Turn) -> u64 {
+    pub(super) fn writer(&self, _: &DeviceLock) -> u64 {
         self.wrote.load(Relaxed)
     }
 }

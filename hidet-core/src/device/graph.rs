@@ -67,9 +67,9 @@ impl Graph {
         }
         self.steps.iter().try_for_each(|step| step())?;
         if let (Some(graph), Some(stream)) = (&self.cuda, stream.as_cuda()) {
-            let turn = stream.turn(false)?;
-            self.uses.iter().try_for_each(|(memory, write)| memory.use_on(&turn, stream, *write))?;
-            graph.launch(&turn, stream)?;
+            let lock = stream.device_lock(false)?;
+            self.uses.iter().try_for_each(|(memory, write)| memory.use_on(&lock, stream, *write))?;
+            graph.launch(&lock, stream)?;
         }
         Ok(())
     }

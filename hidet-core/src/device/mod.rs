@@ -3,7 +3,7 @@
 mod graph;
 mod interop;
 mod pinned;
-mod signature;
+mod shape_key;
 mod storage;
 mod stream;
 mod tensor;
@@ -11,7 +11,7 @@ mod tensor;
 pub use graph::Graph;
 pub use interop::dlpack;
 pub use pinned::Pinned;
-pub(crate) use signature::Signature;
+pub(crate) use shape_key::ShapeKey;
 pub use storage::Storage;
 pub use stream::{Event, Stream};
 pub(crate) use stream::{is_recorded, refuse_in_capture};

@@ -1,6 +1,6 @@
 //! Tensors: shaped memory on a device, row-major and contiguous.
 
-use super::signature::Signature;
+use super::shape_key::ShapeKey;
 use super::{Device, Kind, Storage, refuse_in_capture};
 use crate::error::{Error, Result};
 use crate::types::{Element, Scalar};
@@ -17,7 +17,7 @@ pub struct RawTensor {
     // What the rest comes to, worked out once for all launches.
     address: u64,
     span: Span,
-    signature: Signature,
+    shape_key: ShapeKey,
 }
 
 impl RawTensor {
@@ -50,8 +50,8 @@ impl RawTensor {
     ) -> RawTensor {
         let (address, first) = (storage.address() + offset as u64, storage.data() + offset as u64);
         let span = (first, first + (shape.iter().product::<usize>() * scalar.bytes()) as u64);
-        let signature = Signature::tensor(device, scalar, shape);
-        RawTensor { device: device.clone(), storage, offset, scalar, shape: shape.to_vec(), address, span, signature }
+        let shape_key = ShapeKey::tensor(device, scalar, shape);
+        RawTensor { device: device.clone(), storage, offset, scalar, shape: shape.to_vec(), address, span, shape_key }
     }
 
     /// Where it lies.
@@ -112,8 +112,8 @@ impl RawTensor {
 
     /// What launches compare of it.
     #[inline]
-    pub(crate) fn signature(&self) -> &Signature {
-        &self.signature
+    pub(crate) fn shape_key(&self) -> &ShapeKey {
+        &self.shape_key
     }
 }
 

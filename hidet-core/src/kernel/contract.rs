@@ -10,7 +10,7 @@ use hidet_mapping::IndexExpr;
 
 /// What a launch is, after its arguments have been checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Binding {
+pub struct BoundDims {
     /// The values of the symbolic extents.
     pub dims: Vec<i64>,
     /// Blocks along x, y, z; one of them 0 where there is nothing to do.
@@ -44,7 +44,7 @@ pub fn check_dims(function: &Function) -> Result<()> {
 }
 
 /// Checks the arguments of a launch.
-pub fn bind(function: &Function, device: &Device, args: &[RawArg]) -> Result<Binding> {
+pub fn bind(function: &Function, device: &Device, args: &[RawArg]) -> Result<BoundDims> {
     let contract = Contract { function, device };
     let tensors = contract.types(args)?;
     let dims = contract.extents(&tensors)?;
@@ -54,7 +54,7 @@ pub fn bind(function: &Function, device: &Device, args: &[RawArg]) -> Result<Bin
     let grid = contract.grid(&dims)?;
     contract.shared(&dims)?;
     let wide = tensors.iter().any(|(_, _, tensor)| is_wide(&tensor.shape));
-    Ok(Binding { dims, grid, wide })
+    Ok(BoundDims { dims, grid, wide })
 }
 
 /// Whether offsets into a tensor of that shape need 64 bits.

@@ -5,9 +5,9 @@ use super::record::{Record, Told};
 use super::resources::Resources;
 use super::{CompileOptions, RawArg};
 use crate::cache::Cache;
-use crate::codegen::{Parameter, Source};
+use crate::codegen::{KernelParam, Source};
 use crate::cuda::nvrtc::Usage;
-use crate::cuda::{self, Bare, Binary, Context, Launch, Memory, Module, Occupancy, Stream};
+use crate::cuda::{self, Bare, Binary, Context, LaunchConfig, Memory, Module, Occupancy, Stream};
 use crate::device::{RawTensor, Storage};
 use crate::error::{Error, Result};
 use crate::ir::{Function, Handle, MapId, Param, TensorMapShape};
@@ -57,7 +57,7 @@ impl Instance {
         if function.launch.cluster.iter().product::<u32>() > 8 {
             module.allow_large_clusters()?;
         }
-        let reports = source.parameters.contains(&Parameter::Report);
+        let reports = source.parameters.contains(&KernelParam::Report);
         let record = reports.then(|| Record::new(context, &source).map(Mutex::new)).transpose()?;
         let barrier = function.launch.cooperative.then(|| Memory::new(context, 4).map(Arc::new)).transpose()?;
         barrier.iter().try_for_each(|barrier| barrier.zero())?;
@@ -133,20 +133,20 @@ impl Instance {
         if let Some(maps) = &mut maps {
             self.point_to_maps(maps.of(function, args, plan)?, pointers);
         }
-        let turn = stream.turn(uses.is_none())?;
+        let lock = stream.device_lock(uses.is_none())?;
         if let Some(uses) = uses {
-            stream.use_all(&turn, uses.map(|(memory, write)| (&**memory, write)))?;
+            stream.use_all(&lock, uses.map(|(memory, write)| (&**memory, write)))?;
         }
         if let Some(record) = &record {
-            record.clear(&turn, stream)?;
+            record.clear(&lock, stream)?;
             // A launch that ended with a fault may have left its blocks half met.
-            self.barrier.iter().try_for_each(|barrier| barrier.fill_in(&turn, stream, 0))?;
+            self.barrier.iter().try_for_each(|barrier| barrier.fill_in(&lock, stream, 0))?;
         }
         // SAFETY: the parameters are those the text was generated with, and the arguments were checked against the
         // signature; what the kernel touches within its tensors is its author's, as everywhere on a GPU.
-        unsafe { self.module.launch(&turn, stream, &plan.launch, pointers.as_mut_ptr()) }
+        unsafe { self.module.launch(&lock, stream, &plan.launch, pointers.as_mut_ptr()) }
             .map_err(|error| Error::Launch { kernel: function.name.clone(), message: error.to_string() })?;
-        drop(turn);
+        drop(lock);
         record.map(|record| record.read(function, &self.source, &plan.binding)).transpose()
     }
 
@@ -164,9 +164,9 @@ impl Instance {
         }
         for (slot, parameter) in rest.iter_mut().zip(self.source.parameters.iter().skip(args.len() + extents.len())) {
             *slot = match parameter {
-                Parameter::Report => fault,
-                Parameter::GridBarrier => self.barrier.as_ref().map_or(0, |barrier| barrier.address()),
-                Parameter::Map(_) | Parameter::Tensor(_) | Parameter::Scalar(_) | Parameter::Dim(_) => 0,
+                KernelParam::Report => fault,
+                KernelParam::GridBarrier => self.barrier.as_ref().map_or(0, |barrier| barrier.address()),
+                KernelParam::Map(_) | KernelParam::Tensor(_) | KernelParam::Scalar(_) | KernelParam::Dim(_) => 0,
             };
         }
         for (pointer, slot) in pointers.iter_mut().zip(slots) {
@@ -176,7 +176,7 @@ impl Instance {
 
     fn point_to_maps(&self, maps: &mut [CUtensorMap], pointers: &mut [*mut c_void]) {
         for (parameter, pointer) in self.source.parameters.iter().zip(pointers) {
-            if let Parameter::Map(map) = parameter {
+            if let KernelParam::Map(map) = parameter {
                 *pointer = (&mut maps[map.index()] as *mut CUtensorMap).cast();
             }
         }
@@ -201,7 +201,7 @@ impl Instance {
 
     /// What a launch by a plan takes; without one, a launch of a kernel whose shared memory is the same for all shapes.
     pub(super) fn resources(&self, function: &Function, plan: Option<&Plan>) -> Result<Resources> {
-        let of_any = || -> Result<Launch> { Ok(launch(function, [1; 3], self.shared(function, &[])?)) };
+        let of_any = || -> Result<LaunchConfig> { Ok(launch(function, [1; 3], self.shared(function, &[])?)) };
         let launch = plan.map_or_else(of_any, |plan| Ok(plan.launch))?;
         let occupancy = self.module.occupancy(&launch)?;
         let threads = function.launch.threads();
@@ -209,7 +209,7 @@ impl Instance {
     }
 
     /// An error where blocks that must run at once, those of a cluster or of a cooperative grid, do not fit the device.
-    pub(super) fn fits(&self, function: &Function, launch: &Launch) -> Result<()> {
+    pub(super) fn fits(&self, function: &Function, launch: &LaunchConfig) -> Result<()> {
         if launch.cluster == [1; 3] && !launch.cooperative || launch.grid.contains(&0) {
             return Ok(());
         }
@@ -233,7 +233,7 @@ impl Instance {
 }
 
 /// Why blocks that must run at once cannot.
-fn too_large(launch: &Launch, occupancy: &Occupancy, multiprocessors: u32) -> Option<String> {
+fn too_large(launch: &LaunchConfig, occupancy: &Occupancy, multiprocessors: u32) -> Option<String> {
     let cluster = launch.cluster.iter().product::<u32>();
     if occupancy.clusters == Some(0) {
         return Some(format!("a cluster of {cluster} blocks does not fit; take fewer or smaller blocks:"));
@@ -245,9 +245,9 @@ fn too_large(launch: &Launch, occupancy: &Occupancy, multiprocessors: u32) -> Op
 }
 
 /// How a kernel is launched on that grid with that many bytes of dynamic shared memory.
-pub(super) fn launch(function: &Function, grid: [u32; 3], shared: u32) -> Launch {
+pub(super) fn launch(function: &Function, grid: [u32; 3], shared: u32) -> LaunchConfig {
     let launch = &function.launch;
-    Launch {
+    LaunchConfig {
         grid,
         block: launch.block,
         shared,
@@ -305,7 +305,7 @@ mod tests {
 
     #[test]
     fn blocks_that_must_run_at_once_are_counted() {
-        let plain = Launch {
+        let plain = LaunchConfig {
             grid: [265, 1, 1],
             block: [256, 1, 1],
             shared: 0,
@@ -315,11 +315,11 @@ mod tests {
         };
         let room = Occupancy { blocks: 2, warps: 16, room: 64, clusters: None };
         assert_eq!(too_large(&plain, &room, 132), None);
-        let cooperative = Launch { cooperative: true, ..plain };
+        let cooperative = LaunchConfig { cooperative: true, ..plain };
         let told = "a cooperative grid of 265 blocks, which must run at once; there is room for 264";
         assert_eq!(too_large(&cooperative, &room, 132).as_deref(), Some(told));
-        assert_eq!(too_large(&Launch { grid: [264, 1, 1], ..cooperative }, &room, 132), None);
-        let clustered = Launch { cluster: [16, 1, 1], ..plain };
+        assert_eq!(too_large(&LaunchConfig { grid: [264, 1, 1], ..cooperative }, &room, 132), None);
+        let clustered = LaunchConfig { cluster: [16, 1, 1], ..plain };
         assert!(
             too_large(&clustered, &Occupancy { clusters: Some(0), ..room }, 132)
                 .is_some_and(|told| told.contains("a cluster of 16 blocks"))

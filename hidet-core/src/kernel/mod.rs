@@ -13,7 +13,7 @@ mod resources;
 mod simulated;
 mod typed;
 
-pub use contract::Binding;
+pub use contract::BoundDims;
 pub use many::compile_all;
 pub use printer::Printer;
 pub use resources::Resources;
@@ -24,7 +24,7 @@ use crate::codegen::Source;
 use crate::cuda;
 use crate::cuda::Bare;
 use crate::cuda::nvrtc::Usage;
-use crate::device::{Device, RawTensor, Signature, Span, Stream, is_recorded};
+use crate::device::{Device, RawTensor, ShapeKey, Span, Stream, is_recorded};
 use crate::error::{Error, Result};
 use crate::ir::{Function, verify};
 use crate::passes::{self, Conditions};
@@ -87,10 +87,10 @@ pub enum RawArg<'a> {
 impl RawArg<'_> {
     /// What launches compare of it.
     #[inline]
-    fn signature(&self) -> Signature {
+    fn shape_key(&self) -> ShapeKey {
         match self {
-            RawArg::Tensor(tensor) => *tensor.signature(),
-            RawArg::Scalar(value) => Signature::number(value.scalar),
+            RawArg::Tensor(tensor) => *tensor.shape_key(),
+            RawArg::Scalar(value) => ShapeKey::number(value.scalar),
         }
     }
 

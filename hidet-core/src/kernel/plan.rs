@@ -8,9 +8,9 @@
 //! predictors. So what is compared are a few words of each argument, with few branches.
 
 use super::gpu::{INLINE, Maps};
-use super::{Binding, RawArg};
-use crate::cuda::Launch;
-use crate::device::{RawTensor, Signature, Span, overlap};
+use super::{BoundDims, RawArg};
+use crate::cuda::LaunchConfig;
+use crate::device::{RawTensor, ShapeKey, Span, overlap};
 use crate::ir::{Access, Function, Param};
 use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -32,11 +32,11 @@ pub(super) enum Choice {
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) choice: Choice,
-    pub(super) launch: Launch,
-    signatures: Vec<Signature>,
-    /// The extents of all tensors, where the signatures do not say them.
+    pub(super) launch: LaunchConfig,
+    shape_keys: Vec<ShapeKey>,
+    /// The extents of all tensors, if the shape keys do not contain them.
     extents: Option<Vec<usize>>,
-    pub(super) binding: Binding,
+    pub(super) binding: BoundDims,
     /// Tensor maps made for tensors of these shapes, of a kernel that has some.
     maps: Option<Mutex<Maps>>,
 }
@@ -195,12 +195,12 @@ fn shape<'a>(arg: &RawArg<'a>) -> &'a [usize] {
 
 impl Plan {
     /// A launch with the shapes of these arguments.
-    pub(super) fn new(function: &Function, args: &[RawArg], binding: Binding, choice: Choice, launch: Launch) -> Plan {
-        let signatures = args.iter().map(RawArg::signature).collect::<Vec<_>>();
+    pub(super) fn new(function: &Function, args: &[RawArg], binding: BoundDims, choice: Choice, launch: LaunchConfig) -> Plan {
+        let shape_keys = args.iter().map(RawArg::shape_key).collect::<Vec<_>>();
         let extents = || args.iter().flat_map(shape).copied().collect();
-        let extents = (!signatures.iter().all(Signature::says_all)).then(extents);
+        let extents = (!shape_keys.iter().all(ShapeKey::says_all)).then(extents);
         let maps = (!function.maps.is_empty()).then(Mutex::default);
-        Plan { choice, launch, signatures, extents, binding, maps }
+        Plan { choice, launch, shape_keys, extents, binding, maps }
     }
 
     /// The tensor maps, of a kernel that has some.
@@ -212,9 +212,9 @@ impl Plan {
     /// Whether it is one with arguments of these types and shapes.
     #[inline]
     fn is_for(&self, args: &[RawArg]) -> bool {
-        let each = self.signatures.iter().zip(args);
-        let differ = each.fold(0, |differ, (own, arg)| differ | own.difference(&arg.signature()));
-        let same = differ == 0 && self.signatures.len() == args.len();
+        let each = self.shape_keys.iter().zip(args);
+        let differ = each.fold(0, |differ, (own, arg)| differ | own.difference(&arg.shape_key()));
+        let same = differ == 0 && self.shape_keys.len() == args.len();
         same && self.extents.as_ref().is_none_or(|extents| args.iter().flat_map(shape).eq(extents))
     }
 }

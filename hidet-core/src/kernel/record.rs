@@ -3,9 +3,9 @@
 //! The record is memory of the device that a launch clears and the host reads afterwards, so kernels that report are
 //! waited for. Its layout is `hidet_report` of the CUDA text.
 
-use super::Binding;
+use super::BoundDims;
 use crate::codegen::{LINE, LOG, Message, Source, VALUES, line};
-use crate::cuda::{Context, Memory, Stream, Turn};
+use crate::cuda::{Context, Memory, Stream, DeviceLock};
 use crate::error::{Error, Result};
 use crate::ir::{Function, fault};
 use std::io::{Write, stderr};
@@ -41,12 +41,12 @@ impl Record {
     }
 
     /// Forgets what the launch before reported.
-    pub(super) fn clear(&self, turn: &Turn, stream: Stream) -> Result<()> {
-        self.memory.fill_in(turn, stream, 0)
+    pub(super) fn clear(&self, lock: &DeviceLock, stream: Stream) -> Result<()> {
+        self.memory.fill_in(lock, stream, 0)
     }
 
     /// Waits for the kernel: what it reported.
-    pub(super) fn read(&self, function: &Function, source: &Source, binding: &Binding) -> Result<Told> {
+    pub(super) fn read(&self, function: &Function, source: &Source, binding: &BoundDims) -> Result<Told> {
         let mut bytes = [0u8; BYTES];
         self.memory.read(0, &mut bytes)?;
         let word = |index: usize| u32::from_le_bytes(std::array::from_fn(|byte| bytes[index * 4 + byte]));

@@ -1,6 +1,6 @@
 //! Launches on the simulated device.
 
-use super::{Binding, CompileOptions, Printer, RawArg};
+use super::{BoundDims, CompileOptions, Printer, RawArg};
 use crate::device::{Device, Kind, Storage};
 use crate::error::{Error, Result};
 use crate::ir::Function;
@@ -33,7 +33,7 @@ impl Instance {
         &self,
         function: &Function,
         args: &[RawArg],
-        binding: &Binding,
+        binding: &BoundDims,
         printer: &Printer,
         stream: u64,
     ) -> Result<()> {

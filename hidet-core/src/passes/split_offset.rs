@@ -18,8 +18,8 @@ use crate::ir::{BinaryOp, Block, Function, Op, Scope, Span, Stmt, StmtId, Unroll
 use crate::types::{Const, Scalar};
 use std::collections::HashMap;
 
-/// Loops of more turns are not unrolled by the device's compiler of its own accord.
-const MOST_TURNS: i64 = 16;
+/// Loops with a larger trip count are not unrolled by the device's compiler on its own.
+const MAX_TRIP_COUNT: i64 = 16;
 
 /// The largest number at which a counter may end. Four of them, each with the largest factor, and the largest constant
 /// together are less than 2^31.
@@ -125,7 +125,7 @@ impl Known {
                         && start >= 0
                         && step > 0
                         && end <= LARGEST_COUNTER
-                        && end.saturating_sub(start) <= step.saturating_mul(MOST_TURNS)
+                        && end.saturating_sub(start) <= step.saturating_mul(MAX_TRIP_COUNT)
                         && matches!(unroll, Unroll::Auto | Unroll::Full)
                     {
                         self.sums.insert(*index, Parts::counted(vec![(*index, 1)], 0));

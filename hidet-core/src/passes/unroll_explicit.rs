@@ -14,8 +14,8 @@ use crate::ir::{Block, Function, LoopId, Op, Stmt, StmtId, Unroll, ValueId};
 use crate::types::Const;
 use std::collections::HashMap;
 
-/// More turns of a loop than this are taken for a mistake.
-pub(super) const MOST_TURNS: i128 = 4096;
+/// A larger trip count is taken for a mistake.
+pub(super) const MAX_TRIP_COUNT: i128 = 4096;
 /// And more statements than this that a loop, with those inside of it, becomes.
 const MOST_STATEMENTS: usize = 1 << 19;
 
@@ -71,15 +71,15 @@ impl Unrolling<'_> {
         let (Some(start), Some(end), Some(step)) = (number(start), number(end), number(step)) else {
             return Err(self.function.error_at(
                 id,
-                "this loop is to be unrolled here, but its number of turns is not known while compiling; give it constant bounds or leave the unrolling to the device's compiler",
+                "this loop is to be unrolled here, but its trip count is not known at compile time; give it constant bounds or leave the unrolling to the device's compiler",
             ));
         };
         let end = end + i128::from(inclusive);
         let too_much = |function: &Function| {
-            let most = format!("at most {MOST_TURNS} turns, and {MOST_STATEMENTS} statements with the loops around it");
+            let most = format!("at most {MAX_TRIP_COUNT} iterations, and {MOST_STATEMENTS} statements with the loops around it");
             function.error_at(id, format!("a loop from {start} to {end} by {step} cannot be unrolled ({most})"))
         };
-        if step <= 0 || end - start > step * MOST_TURNS {
+        if step <= 0 || end - start > step * MAX_TRIP_COUNT {
             return Err(too_much(self.function));
         }
         let outer = self.most;

@@ -9,7 +9,7 @@
 
 use super::Options;
 use super::fold::int;
-use super::unroll_explicit::MOST_TURNS;
+use super::unroll_explicit::MAX_TRIP_COUNT;
 use crate::error::Result;
 use crate::ir::{Block, Function, Op, Scope, Stmt, StmtId, Unroll, ValueId};
 use crate::types::Const;
@@ -44,7 +44,7 @@ fn size(function: &Function, block: &Block, constants: &HashMap<ValueId, Const>,
         let mut copies = 1;
         if let Stmt::For { index, start, end, inclusive, step, unroll, body, .. } = stmt {
             let number = |value: &ValueId| constants.get(value).copied().and_then(int);
-            let turns = match (number(start), number(end), number(step)) {
+            let trip_count = match (number(start), number(end), number(step)) {
                 (Some(start), Some(end), Some(step)) if step > 0 => {
                     Some(((end + i128::from(*inclusive) - start).max(0) + step - 1) / step)
                 }
@@ -53,13 +53,13 @@ fn size(function: &Function, block: &Block, constants: &HashMap<ValueId, Const>,
             let ours = match unroll {
                 Unroll::Explicit => true,
                 Unroll::Auto | Unroll::Full => {
-                    turns.is_some_and(|turns| turns <= MOST_TURNS && turns * inner <= MOST)
+                    trip_count.is_some_and(|trip_count| trip_count <= MAX_TRIP_COUNT && trip_count * inner <= MOST)
                         && chooses_register(function, body, *index)
                 }
                 Unroll::Never | Unroll::By(_) => false,
             };
             if ours {
-                copies = turns.unwrap_or(1);
+                copies = trip_count.unwrap_or(1);
                 marked.push(*id);
             }
         }

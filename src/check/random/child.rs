@@ -125,11 +125,11 @@ impl Lane {
             *pointer = std::ptr::from_mut(map).cast();
         }
         let stream = self.context.stream();
-        let turn = stream.turn(false)?;
+        let lock = stream.device_lock(false)?;
         if call.slots.contains(&Slot::GridBarrier) {
-            self.barrier.fill_in(&turn, stream, 0)?;
+            self.barrier.fill_in(&lock, stream, 0)?;
         }
         // SAFETY: the parameters are those the text was generated with.
-        unsafe { module.launch(&turn, stream, &call.launch, pointers.as_mut_ptr()) }
+        unsafe { module.launch(&lock, stream, &call.launch, pointers.as_mut_ptr()) }
     }
 }

@@ -6,8 +6,8 @@
 use super::compare::{Contents, POISON};
 use super::oracle::content;
 use super::wire::{Reader, Writer};
-use hidet::codegen::{Parameter, Source};
-use hidet::cuda::Launch;
+use hidet::codegen::{KernelParam, Source};
+use hidet::cuda::LaunchConfig;
 use hidet::ir::{Function, Handle, Param, Swizzle, TensorMapShape};
 use hidet::testing::random::{Argument, Program, Step};
 use hidet::types::Scalar;
@@ -30,7 +30,7 @@ pub struct Call {
     /// The name of the kernel.
     pub entry: String,
     /// How it is launched.
-    pub launch: Launch,
+    pub launch: LaunchConfig,
     /// What it gets.
     pub slots: Vec<Slot>,
 }
@@ -100,7 +100,7 @@ impl Job {
         to.bytes(&self.memory);
         to.all(&self.calls, |to, call| {
             to.bytes(call.entry.as_bytes());
-            let Launch { grid, block, shared, cluster, cooperative, dependent } = call.launch;
+            let LaunchConfig { grid, block, shared, cluster, cooperative, dependent } = call.launch;
             to.numbers([grid, block, cluster].concat());
             to.numbers([shared, cooperative.into(), dependent.into()]);
             to.all(&call.slots, |to, slot| slot.write(to));
@@ -115,7 +115,7 @@ impl Job {
             let [grid, block, cluster] = [from.numbers(), from.numbers(), from.numbers()];
             let [shared, cooperative, dependent] = from.numbers();
             let (cooperative, dependent) = (cooperative != 0, dependent != 0);
-            let launch = Launch { grid, block, shared, cluster, cooperative, dependent };
+            let launch = LaunchConfig { grid, block, shared, cluster, cooperative, dependent };
             Call { entry, launch, slots: from.all(Slot::read) }
         });
         Job { memory, calls }
@@ -154,7 +154,7 @@ fn call(program: &Program, step: &Step, kernel: &Function, source: &Source, offs
     let extent = |axis: usize| -> Result<u32, String> {
         u32::try_from(kernel.launch.grid[axis].eval(&program.dims).map_err(say)?).map_err(|error| error.to_string())
     };
-    let launch = Launch {
+    let launch = LaunchConfig {
         grid: [extent(0)?, extent(1)?, extent(2)?],
         block: kernel.launch.block,
         shared: source.dynamic_shared.eval(&program.dims).map_err(say)? as u32,
@@ -173,21 +173,21 @@ fn call(program: &Program, step: &Step, kernel: &Function, source: &Source, offs
     let mut slots = Vec::new();
     for parameter in &source.parameters {
         slots.push(match parameter {
-            Parameter::Tensor(buffer) => Slot::Address(offset(*buffer)?),
-            Parameter::Scalar(of) => {
+            KernelParam::Tensor(buffer) => Slot::Address(offset(*buffer)?),
+            KernelParam::Scalar(of) => {
                 let argument = argument(&|param| matches!(param, Param::Scalar { value, .. } if value == of))?;
                 match program.arguments.get(argument) {
                     Some(Argument::Scalar(value)) => Slot::Number(value.bits),
                     _ => return Err("an argument is no number".to_owned()),
                 }
             }
-            Parameter::Dim(dim) => Slot::Number(program.dims.get(dim.index()).copied().unwrap_or(0) as u64),
-            Parameter::Map(map) => {
+            KernelParam::Dim(dim) => Slot::Number(program.dims.get(dim.index()).copied().unwrap_or(0) as u64),
+            KernelParam::Map(map) => {
                 let shape = TensorMapShape::of(kernel, *map, &program.dims)?;
                 Slot::Map(shape, offset(kernel.maps[*map].buffer)?)
             }
-            Parameter::Report => Slot::Report,
-            Parameter::GridBarrier => Slot::GridBarrier,
+            KernelParam::Report => Slot::Report,
+            KernelParam::GridBarrier => Slot::GridBarrier,
         });
     }
     Ok(Call { entry: source.entry.clone(), launch, slots })
@@ -269,7 +269,7 @@ mod tests {
             tile: vec![64, 64],
             swizzle: Swizzle::B128,
         };
-        let launch = Launch {
+        let launch = LaunchConfig {
             grid: [1, 2, 3],
             block: [4, 5, 6],
             shared: 7,

@@ -261,12 +261,12 @@ fn a_process_that_died_in_its_turn_blocks_nobody() {
     let mut child = Command::new(std::env::current_exe().unwrap());
     child.args(["cuda::binary::tests::compiles_into_a_folder_when_asked_to", "--exact"]);
     let mut child = child.env(CHILD, folder.path()).stdout(Stdio::null()).spawn().unwrap();
-    let turn = || {
+    let locked = || {
         fs::read_dir(folder.path())
             .unwrap()
-            .any(|entry| entry.unwrap().file_name().to_string_lossy().contains(".turn."))
+            .any(|entry| entry.unwrap().file_name().to_string_lossy().contains(".lock."))
     };
-    while !turn() && child.try_wait().unwrap().is_none() {
+    while !locked() && child.try_wait().unwrap().is_none() {
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
     child.kill().unwrap();
@@ -276,7 +276,7 @@ fn a_process_that_died_in_its_turn_blocks_nobody() {
     for function in names() {
         assert!(Binary::of(&cache, &function, ARCH, &CHECKED).unwrap().cubin.usage.registers > 0);
     }
-    // Far less than what anyone waits for a turn.
+    // Far less than what anyone waits for the lock.
     assert!(begin.elapsed() < std::time::Duration::from_secs(50));
-    assert!(!turn());
+    assert!(!locked());
 }

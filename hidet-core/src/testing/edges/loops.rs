@@ -6,14 +6,14 @@ use crate::dsl::glue::{for_over, range, range_inclusive};
 use crate::dsl::{DeviceRange, Expr, Var};
 use crate::types::Int;
 
-/// A loop of more turns would take too long for a check of edges.
-const MOST_TURNS: usize = 40;
+/// A loop with a larger trip count would take too long for a check of edges.
+const MAX_TRIP_COUNT: usize = 40;
 
 /// What stands for the indices of a loop: it depends on each of them and on their order.
 fn digest<T: Int>(range: DeviceRange<T>) -> Expr<u64> {
     let mut sum = Var::<u64>::new("sum", 1u64);
-    let (turns, _guard) = for_over(range, "");
-    for index in turns {
+    let (indices, _guard) = for_over(range, "");
+    for index in indices {
         let next = sum.read() * 31u64 + index.to::<u64>();
         sum.set(next);
     }
@@ -22,11 +22,11 @@ fn digest<T: Int>(range: DeviceRange<T>) -> Expr<u64> {
 
 /// The same on the host; `None` of a loop with too many turns.
 fn host_digest(indices: impl Iterator<Item = u64>) -> Option<u64> {
-    let (mut sum, mut turns) = (1u64, 0);
+    let (mut sum, mut trip_count) = (1u64, 0);
     for index in indices {
         sum = sum.wrapping_mul(31).wrapping_add(index);
-        turns += 1;
-        if turns > MOST_TURNS {
+        trip_count += 1;
+        if trip_count > MAX_TRIP_COUNT {
             return None;
         }
     }

@@ -7,7 +7,7 @@
 
 mod ptx;
 
-use crate::codegen::{Parameter, Source};
+use crate::codegen::{KernelParam, Source};
 use crate::ir::{Access, Arg, Block, BufferId, Function, Op, Param, Scope, Stmt, StmtId};
 use std::collections::BTreeSet;
 
@@ -60,7 +60,7 @@ pub fn events(function: &Function, source: &Source) -> Option<Vec<Event>> {
         Scope::Register => None,
         Scope::Shared => Some(Place::Shared),
         Scope::Global => {
-            let is_it = |parameter: &Parameter| *parameter == Parameter::Tensor(buffer);
+            let is_it = |parameter: &KernelParam| *parameter == KernelParam::Tensor(buffer);
             source.parameters.iter().position(is_it).filter(|_| is_written(function, buffer)).map(Place::Parameter)
         }
     };

@@ -9,29 +9,29 @@ const NUMBER: u64 = 1 << 16;
 const LONG: u64 = 1 << 17;
 
 /// The device, the type and the shape of a tensor, or the type of a number. Signatures are equal where all of that is,
-/// and where [`Signature::says_all`] only there.
+/// and where [`ShapeKey::says_all`] only there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Signature([u64; 3]);
+pub(crate) struct ShapeKey([u64; 3]);
 
-impl Signature {
+impl ShapeKey {
     /// Of a tensor.
-    pub fn tensor(device: &Device, scalar: Scalar, shape: &[usize]) -> Signature {
+    pub fn tensor(device: &Device, scalar: Scalar, shape: &[usize]) -> ShapeKey {
         let place = match device.kind() {
             Kind::Sim(_) => 0,
             Kind::Cuda(context) => context.ordinal as u64 + 1,
         };
         let kind = scalar as u64 | (shape.len() as u64 & 0xff) << 8 | place << 32;
         if shape.len() > 4 || shape.iter().any(|extent| u32::try_from(*extent).is_err()) {
-            return Signature([kind | LONG, 0, 0]);
+            return ShapeKey([kind | LONG, 0, 0]);
         }
         let extent = |axis: usize| shape.get(axis).map_or(0, |extent| *extent as u64);
-        Signature([kind, extent(0) | extent(1) << 32, extent(2) | extent(3) << 32])
+        ShapeKey([kind, extent(0) | extent(1) << 32, extent(2) | extent(3) << 32])
     }
 
     /// Of a number.
     #[inline]
-    pub fn number(scalar: Scalar) -> Signature {
-        Signature([scalar as u64 | NUMBER, 0, 0])
+    pub fn number(scalar: Scalar) -> ShapeKey {
+        ShapeKey([scalar as u64 | NUMBER, 0, 0])
     }
 
     /// Whether there is nothing that it does not say: a tensor of more than four axes, or of extents beyond 32 bits, must
@@ -42,7 +42,7 @@ impl Signature {
 
     /// 0 where both are equal.
     #[inline]
-    pub fn difference(&self, other: &Signature) -> u64 {
+    pub fn difference(&self, other: &ShapeKey) -> u64 {
         (self.0[0] ^ other.0[0]) | (self.0[1] ^ other.0[1]) | (self.0[2] ^ other.0[2])
     }
 }
@@ -52,9 +52,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn signatures_differ_where_what_they_say_does() {
+    fn shape_keys_differ_where_what_they_say_does() {
         let device = Device::sim();
-        let of = |scalar, shape: &[usize]| Signature::tensor(&device, scalar, shape);
+        let of = |scalar, shape: &[usize]| ShapeKey::tensor(&device, scalar, shape);
         let different = [
             of(Scalar::F32, &[]),
             of(Scalar::F32, &[0]),
@@ -65,8 +65,8 @@ mod tests {
             of(Scalar::F32, &[1, 3]),
             of(Scalar::F32, &[1, 3, 0, 7]),
             of(Scalar::F32, &[1, 3, 7, 0]),
-            Signature::number(Scalar::F32),
-            Signature::number(Scalar::F64),
+            ShapeKey::number(Scalar::F32),
+            ShapeKey::number(Scalar::F64),
         ];
         for (at, one) in different.iter().enumerate() {
             assert!(one.says_all());

@@ -1,9 +1,9 @@
-//! Turns: of several processes that are about to make one entry, one makes it and the others find it.
+//! [`FileLock`]: of several processes that are about to make the same entry, one makes it and the others find it.
 //!
 //! A lock on a file of that name, which the system takes back from a process that ends. It saves work and protects
 //! nothing: where locks do not work, or a process that holds one is stopped, the others go on after a while, and the
-//! entry is made twice. A file that is removed while another process waits for it does no harm either: whoever gets a
-//! turn looks for the entry first.
+//! entry is made twice. A file that is removed while another process waits for it does no harm either: a process
+//! that gets the lock looks for the entry first.
 
 use super::evict::UNFINISHED;
 use super::{Cache, Digest};
@@ -18,16 +18,16 @@ const WAIT: Duration = Duration::from_secs(60);
 /// How often a process that waits looks again.
 const PAUSE: Duration = Duration::from_millis(3);
 
-/// While it lives, other processes wait for theirs.
+/// The lock on one entry; other processes wait for it until it is dropped.
 #[derive(Debug)]
-pub struct Turn(Option<(File, PathBuf)>);
+pub struct FileLock(Option<(File, PathBuf)>);
 
 impl Cache {
-    /// Waits until no other process or thread has its turn for that name.
-    pub fn turn(&self, name: Digest) -> Turn {
-        Turn(self.folder().and_then(|folder| {
+    /// Waits until no other process or thread holds the lock for that name.
+    pub fn file_lock(&self, name: Digest) -> FileLock {
+        FileLock(self.folder().and_then(|folder| {
             fs::create_dir_all(folder).ok()?;
-            let path = folder.join(format!("{name}.turn.{UNFINISHED}"));
+            let path = folder.join(format!("{name}.lock.{UNFINISHED}"));
             let file = File::options().create(true).append(true).open(&path).ok()?;
             let begin = Instant::now();
             loop {
@@ -41,7 +41,7 @@ impl Cache {
     }
 }
 
-impl Drop for Turn {
+impl Drop for FileLock {
     fn drop(&mut self) {
         if let Some((file, path)) = self.0.take() {
             // Removed before it is unlocked, so that who comes now begins a new one.
