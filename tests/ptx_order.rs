@@ -118,7 +118,7 @@ fn kernel(order: &Order, memory: &str, lanes: i64) -> Function {
 /// The checkers are silent on a cell, so that what it says is promised.
 fn is_silent(function: &Function) -> Result<(), String> {
     verify::check(function).map_err(|error| error.to_string())?;
-    let mut arguments = sim::Arguments::default();
+    let mut arguments = sim::LaunchArguments::default();
     for param in &function.params {
         if let hidet::ir::Param::Tensor { buffer, access } = param {
             let buffer = &function.buffers[*buffer];

@@ -20,7 +20,7 @@ fn number(name: &str, default: u64) -> u64 {
 
 /// What a kernel leaves in the tensors it may write.
 fn run(kernel: &RandomKernel, function: &Function, options: &sim::Options) -> Result<Vec<Vec<u8>>, String> {
-    let mut arguments = sim::Arguments { dims: kernel.dims.clone(), ..sim::Arguments::default() };
+    let mut arguments = sim::LaunchArguments { dims: kernel.dims.clone(), ..sim::LaunchArguments::default() };
     let mut written = Vec::new();
     for (param, argument) in kernel.function.params.iter().zip(&kernel.arguments) {
         match (param, argument) {

@@ -7,7 +7,7 @@
 
 use hidet_core::ir::text;
 use hidet_core::passes;
-use hidet_core::sim::{self, Arguments, Memory, Options, TensorArg};
+use hidet_core::sim::{self, LaunchArguments, Memory, Options, TensorArg};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -61,7 +61,7 @@ fn main() {
                 let mut operations = 0;
                 for _ in 0..3 {
                     let tensors = sizes.iter().map(|size| tensor(size.unsigned_abs() as usize, *size > 0)).collect();
-                    let arguments = Arguments { tensors, dims: dims.to_vec(), ..Arguments::default() };
+                    let arguments = LaunchArguments { tensors, dims: dims.to_vec(), ..LaunchArguments::default() };
                     let base = if checked { Options::default() } else { Options::fast() };
                     let options = Options { threads: Some(threads), ..base };
                     let (start, busy) = (Instant::now(), cpu_seconds());

@@ -2,9 +2,9 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
-use hidet_core::ir::{Extent, Function, Handle, Mapping, MappingAtom, Param, Stmt, Unroll, ValueId, text, verify};
+use hidet_core::ir::{MappingExtent, Function, Handle, Mapping, MappingAtom, Param, Stmt, Unroll, ValueId, text, verify};
 use hidet_core::passes::{self, Options};
-use hidet_core::sim::{self, Arguments, Memory, TensorArg};
+use hidet_core::sim::{self, LaunchArguments, Memory, TensorArg};
 use hidet_core::types::{Const, Scalar};
 use hidet_mapping::{IndexExpr, TaskMapping, col_repeat, col_spatial, custom, repeat, spatial};
 use proptest::prelude::*;
@@ -41,9 +41,9 @@ fn symbolic(mut mapping: Mapping) -> (Mapping, Vec<i64>) {
         }
         if let MappingAtom::Spatial { shape, .. } | MappingAtom::Repeat { shape, .. } = atom {
             for extent in shape {
-                if let Extent::Const(number) = extent {
+                if let MappingExtent::Const(number) = extent {
                     values.push(i64::from(*number));
-                    *extent = Extent::Value(ValueId::new(values.len() - 1));
+                    *extent = MappingExtent::Value(ValueId::new(values.len() - 1));
                 }
             }
         }
@@ -109,7 +109,7 @@ fn noting(mapping: &Mapping, threads: usize, tasks: usize, values: usize) -> Fun
     for atom in &mut mapping.atoms {
         if let MappingAtom::Spatial { shape, .. } | MappingAtom::Repeat { shape, .. } = atom {
             for extent in shape {
-                if let Extent::Value(value) = extent {
+                if let MappingExtent::Value(value) = extent {
                     *value = scalars[value.index()];
                 }
             }
@@ -130,7 +130,7 @@ fn noted(function: &Function, threads: usize, tasks: usize, values: &[i64]) -> V
         (Arc::new(Memory::uninit(threads * tasks * 8).unwrap()), Arc::new(Memory::uninit(threads * 4).unwrap()));
     let tensors = [&out, &count].map(|memory| TensorArg { memory: memory.clone(), offset: 0 }).to_vec();
     let scalars = values.iter().map(|value| Const::int(Scalar::I32, *value)).collect();
-    let report = sim::run(function, &Arguments { tensors, scalars, ..Arguments::default() }, &sim::Options::default());
+    let report = sim::run(function, &LaunchArguments { tensors, scalars, ..LaunchArguments::default() }, &sim::Options::default());
     if let Err(failure) = report {
         panic!("{failure}\n{}", text::print(function));
     }
@@ -181,7 +181,7 @@ fn builders_agree() {
 #[test]
 fn symbolic_extents_may_be_empty() {
     let rows = ValueId::new(0);
-    let mapping = Mapping::spatial([Extent::from(rows), 4.into()]).then(Mapping::repeat([2u32, 1])).unwrap();
+    let mapping = Mapping::spatial([MappingExtent::from(rows), 4.into()]).then(Mapping::repeat([2u32, 1])).unwrap();
     let function = noting(&mapping, 16, 2, 1);
     for function in [passes::lower(&function, &Options::default()).unwrap(), function] {
         assert_eq!(noted(&function, 16, 2, &[0]), vec![Vec::<Vec<i64>>::new(); 16]);

@@ -7,7 +7,7 @@
 use hidet_core::ir::emit::Emitter;
 use hidet_core::ir::{BinaryOp, CompareOp, Function, Op, Stmt, UnaryOp, text, verify};
 use hidet_core::passes::{self, Options, PIPELINE};
-use hidet_core::sim::{self, Arguments, Memory, TensorArg};
+use hidet_core::sim::{self, LaunchArguments, Memory, TensorArg};
 use hidet_core::testing::random::{Argument, RandomKernel, random_kernel};
 use hidet_core::types::{Const, Scalar, Type};
 use std::sync::Arc;
@@ -52,7 +52,7 @@ fn passes_keep_kernels_valid_and_come_to_rest() {
 
 /// The tensors after a launch with all checkers on.
 fn run(kernel: &RandomKernel, function: &Function) -> Result<Vec<Vec<u8>>, String> {
-    let mut arguments = Arguments { dims: kernel.dims.clone(), ..Arguments::default() };
+    let mut arguments = LaunchArguments { dims: kernel.dims.clone(), ..LaunchArguments::default() };
     let mut memories = vec![];
     for argument in &kernel.arguments {
         match argument {

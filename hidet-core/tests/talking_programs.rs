@@ -44,7 +44,7 @@ fn memories(program: &Program) -> Vec<Option<Arc<Memory>>> {
 fn run(program: &Program, kernels: &[Function], options: &sim::Options) -> Result<Vec<Vec<u8>>, String> {
     let memories = memories(program);
     for step in &program.steps {
-        let mut arguments = sim::Arguments { dims: program.dims.clone(), ..sim::Arguments::default() };
+        let mut arguments = sim::LaunchArguments { dims: program.dims.clone(), ..sim::LaunchArguments::default() };
         for of in &step.arguments {
             match (&memories[*of], &program.arguments[*of]) {
                 (Some(memory), _) => arguments.tensors.push(sim::TensorArg { memory: memory.clone(), offset: 0 }),

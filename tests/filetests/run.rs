@@ -2,7 +2,7 @@
 
 use hidet_core::ir::{Access, Function, Param, text, verify};
 use hidet_core::passes::{self, Options};
-use hidet_core::sim::{self, Arguments, Memory, TensorArg};
+use hidet_core::sim::{self, LaunchArguments, Memory, TensorArg};
 use hidet_core::types::{Const, Scalar};
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -41,7 +41,7 @@ pub fn run(function: &Function, notes: &[String], expected: &mut Option<String>)
 /// The outputs of `function`, which has the signature of `original`, as text.
 fn outputs(original: &Function, function: &Function, given: &Given<'_>, seed: u64) -> Result<String, String> {
     let lookup = |name: &str| given.get(name).copied().ok_or_else(|| format!("there is no `; arg {name} = ..`"));
-    let mut arguments = Arguments::default();
+    let mut arguments = LaunchArguments::default();
     for (_, dim) in original.dims.iter() {
         arguments.dims.push(lookup(&dim.name)?.parse().map_err(|_| format!("`{}` needs a number", dim.name))?);
     }

@@ -3,7 +3,7 @@
 use hidet_core::ir::{Access, Function, Param, eval};
 use hidet_core::layout::Layout;
 use hidet_core::passes;
-use hidet_core::sim::{self, Arguments, Failure, Fault, FaultKind, Memory, Options, TensorArg};
+use hidet_core::sim::{self, LaunchArguments, Failure, Fault, FaultKind, Memory, Options, TensorArg};
 use hidet_core::types::{Const, Scalar};
 use std::sync::Arc;
 
@@ -50,8 +50,8 @@ fn pattern(scalar: Scalar, elements: usize) -> Vec<u8> {
 }
 
 /// The arguments: inputs hold small numbers, what is read and written zeros, outputs nothing; a scalar is 1.
-pub fn arguments(function: &Function, dims: &[i64]) -> Result<Arguments, String> {
-    let mut arguments = Arguments { dims: dims.to_vec(), ..Arguments::default() };
+pub fn arguments(function: &Function, dims: &[i64]) -> Result<LaunchArguments, String> {
+    let mut arguments = LaunchArguments { dims: dims.to_vec(), ..LaunchArguments::default() };
     for param in &function.params {
         let (buffer, access) = match param {
             Param::Tensor { buffer, access } => (buffer, access),
@@ -85,7 +85,7 @@ pub fn arguments(function: &Function, dims: &[i64]) -> Result<Arguments, String>
 }
 
 /// What the tensors hold.
-pub fn contents(arguments: &Arguments) -> Vec<Vec<u8>> {
+pub fn contents(arguments: &LaunchArguments) -> Vec<Vec<u8>> {
     let content = |tensor: &TensorArg| {
         let mut bytes = vec![0; tensor.memory.len()];
         tensor.memory.read(0, &mut bytes);
@@ -147,7 +147,7 @@ pub fn simulate_lowered(function: &Function, argument: &str) -> Result<(), Strin
     let lowering = passes::Options { checks: true, ..passes::Options::default() };
     let lowered = passes::lower(function, &lowering).map_err(|error| error.to_string())?;
     for seed in 0..request.seeds.min(4) {
-        let run = |lowered: &Function, arguments: &Arguments| {
+        let run = |lowered: &Function, arguments: &LaunchArguments| {
             sim::run_lowered(lowered, function, arguments, &Options { seed, threads: Some(1), ..Options::default() })
         };
         let (first, second) = (arguments(function, &request.dims)?, arguments(function, &request.dims)?);

@@ -149,5 +149,5 @@ patterns! {
 
 /// Emitted where the mapping itself is faulty, so that the body can still be built: no task at all.
 pub(crate) fn no_tasks(rank: usize) -> Mapping {
-    Mapping::spatial(vec![ir::Extent::Const(1); rank])
+    Mapping::spatial(vec![ir::MappingExtent::Const(1); rank])
 }

@@ -6,13 +6,13 @@
 use super::function::{DimId, Function, Span, ValueId};
 use super::op::{BinaryOp, CompareOp, Op};
 use super::stmt::{Stmt, StmtId};
-use super::{Extent, Handle};
+use super::{MappingExtent, Handle};
 use crate::types::{Const, Scalar, Type};
 use hidet_mapping::{Arith, IndexExpr};
 
 /// An integer: known while compiling, or a value of the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Int {
+pub enum IntValue {
     /// A number.
     Const(i64),
     /// A value of the emitter's type.
@@ -67,35 +67,35 @@ impl<'a> Emitter<'a> {
     }
 
     /// The integer as a value.
-    pub fn value(&mut self, int: Int) -> ValueId {
+    pub fn value(&mut self, int: IntValue) -> ValueId {
         match int {
-            Int::Const(number) => self.constant_value(Const::int(self.scalar, number)),
-            Int::Value(value) => value,
+            IntValue::Const(number) => self.constant_value(Const::int(self.scalar, number)),
+            IntValue::Value(value) => value,
         }
     }
 
     /// A formula over the symbols.
-    pub fn index(&mut self, expr: &IndexExpr) -> Int {
+    pub fn index(&mut self, expr: &IndexExpr) -> IntValue {
         expr.emit(self)
     }
 
     /// An extent of a mapping.
-    pub fn extent(extent: &Extent) -> Int {
+    pub fn extent(extent: &MappingExtent) -> IntValue {
         match extent {
-            Extent::Const(number) => Int::Const(i64::from(*number)),
-            Extent::Value(value) => Int::Value(*value),
+            MappingExtent::Const(number) => IntValue::Const(i64::from(*number)),
+            MappingExtent::Value(value) => IntValue::Value(*value),
         }
     }
 
     /// An existing integer value of any type, in the type of this arithmetic.
-    pub fn convert(&mut self, value: ValueId) -> Int {
+    pub fn convert(&mut self, value: ValueId) -> IntValue {
         let have = self.function.values[value].ty;
-        Int::Value(if have == self.scalar.into() { value } else { self.emit(self.scalar, Op::Cast(value)) })
+        IntValue::Value(if have == self.scalar.into() { value } else { self.emit(self.scalar, Op::Cast(value)) })
     }
 
     /// A comparison, or as the error whether it holds where that is known.
-    pub fn compare(&mut self, op: CompareOp, a: Int, b: Int) -> Result<ValueId, bool> {
-        if let (Int::Const(a), Int::Const(b)) = (a, b) {
+    pub fn compare(&mut self, op: CompareOp, a: IntValue, b: IntValue) -> Result<ValueId, bool> {
+        if let (IntValue::Const(a), IntValue::Const(b)) = (a, b) {
             return Err(op.holds(a.cmp(&b)));
         }
         let (a, b) = (self.value(a), self.value(b));
@@ -111,10 +111,10 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    fn binary(&mut self, op: BinaryOp, a: Int, b: Int) -> Int {
+    fn binary(&mut self, op: BinaryOp, a: IntValue, b: IntValue) -> IntValue {
         use BinaryOp::{Add, And, Div, Max, Min, Mul, Rem, Sub, Xor};
         match (op, a, b) {
-            (_, Int::Const(x), Int::Const(y)) => {
+            (_, IntValue::Const(x), IntValue::Const(y)) => {
                 let known = match op {
                     Add => x.checked_add(y),
                     Sub => x.checked_sub(y),
@@ -128,18 +128,18 @@ impl<'a> Emitter<'a> {
                     _ => None,
                 };
                 if let Some(known) = known {
-                    return Int::Const(known);
+                    return IntValue::Const(known);
                 }
             }
-            (Add | Sub | Xor, _, Int::Const(0)) | (Mul | Div, _, Int::Const(1)) => return a,
-            (Add | Xor, Int::Const(0), _) | (Mul, Int::Const(1), _) => return b,
-            (Mul | And, _, Int::Const(0)) | (Mul | And, Int::Const(0), _) | (Rem, _, Int::Const(1)) => {
-                return Int::Const(0);
+            (Add | Sub | Xor, _, IntValue::Const(0)) | (Mul | Div, _, IntValue::Const(1)) => return a,
+            (Add | Xor, IntValue::Const(0), _) | (Mul, IntValue::Const(1), _) => return b,
+            (Mul | And, _, IntValue::Const(0)) | (Mul | And, IntValue::Const(0), _) | (Rem, _, IntValue::Const(1)) => {
+                return IntValue::Const(0);
             }
             _ => {}
         }
         let (a, b) = (self.value(a), self.value(b));
-        Int::Value(self.emit(self.scalar, Op::Binary(op, a, b)))
+        IntValue::Value(self.emit(self.scalar, Op::Binary(op, a, b)))
     }
 }
 
@@ -158,40 +158,40 @@ impl CompareOp {
 }
 
 impl Arith for Emitter<'_> {
-    type Int = Int;
+    type Int = IntValue;
 
-    fn constant(&mut self, value: i64) -> Int {
-        Int::Const(value)
+    fn constant(&mut self, value: i64) -> IntValue {
+        IntValue::Const(value)
     }
-    fn symbol(&mut self, symbol: u32) -> Int {
+    fn symbol(&mut self, symbol: u32) -> IntValue {
         let dim = self.emit(Type::I32, Op::Dim(DimId::new(symbol as usize)));
         self.convert(dim)
     }
-    fn add(&mut self, a: &Int, b: &Int) -> Int {
+    fn add(&mut self, a: &IntValue, b: &IntValue) -> IntValue {
         self.binary(BinaryOp::Add, *a, *b)
     }
-    fn sub(&mut self, a: &Int, b: &Int) -> Int {
+    fn sub(&mut self, a: &IntValue, b: &IntValue) -> IntValue {
         self.binary(BinaryOp::Sub, *a, *b)
     }
-    fn mul(&mut self, a: &Int, b: &Int) -> Int {
+    fn mul(&mut self, a: &IntValue, b: &IntValue) -> IntValue {
         self.binary(BinaryOp::Mul, *a, *b)
     }
-    fn div(&mut self, a: &Int, b: &Int) -> Int {
+    fn div(&mut self, a: &IntValue, b: &IntValue) -> IntValue {
         self.binary(BinaryOp::Div, *a, *b)
     }
-    fn rem(&mut self, a: &Int, b: &Int) -> Int {
+    fn rem(&mut self, a: &IntValue, b: &IntValue) -> IntValue {
         self.binary(BinaryOp::Rem, *a, *b)
     }
-    fn xor(&mut self, a: &Int, b: &Int) -> Int {
+    fn xor(&mut self, a: &IntValue, b: &IntValue) -> IntValue {
         self.binary(BinaryOp::Xor, *a, *b)
     }
-    fn and(&mut self, a: &Int, b: &Int) -> Int {
+    fn and(&mut self, a: &IntValue, b: &IntValue) -> IntValue {
         self.binary(BinaryOp::And, *a, *b)
     }
-    fn min(&mut self, a: &Int, b: &Int) -> Int {
+    fn min(&mut self, a: &IntValue, b: &IntValue) -> IntValue {
         self.binary(BinaryOp::Min, *a, *b)
     }
-    fn max(&mut self, a: &Int, b: &Int) -> Int {
+    fn max(&mut self, a: &IntValue, b: &IntValue) -> IntValue {
         self.binary(BinaryOp::Max, *a, *b)
     }
 }

@@ -6,15 +6,15 @@
 
 use super::{BinaryOp, CompareOp, Op, UnaryOp};
 use crate::types::math::{acosh, asinh, atanh, erf};
-use crate::types::number::{Float, Integer, Number};
-use crate::types::{Const, E4M3, E5M2, Element, Number as HostNumber, Scalar, TF32, bf16, f16};
+use crate::types::arithmetic::{Arithmetic, FloatArithmetic, IntegerArithmetic};
+use crate::types::{Const, E4M3, E5M2, Element, Number, Scalar, TF32, bf16, f16};
 
 /// An operation on the bits of one value.
-pub type Unary = fn(u64) -> u64;
+pub type UnaryFn = fn(u64) -> u64;
 /// An operation on the bits of two values.
-pub type Binary = fn(u64, u64) -> u64;
+pub type BinaryFn = fn(u64, u64) -> u64;
 /// An operation on the bits of three values.
-pub type Ternary = fn(u64, u64, u64) -> u64;
+pub type TernaryFn = fn(u64, u64, u64) -> u64;
 
 /// Calls `$generic::<T>($args)` for the integer type, or gives `None`.
 macro_rules! for_integer {
@@ -47,7 +47,7 @@ macro_rules! for_float {
 }
 
 /// The function of a unary operation on values of type `scalar`.
-pub fn unary(op: UnaryOp, scalar: Scalar) -> Option<Unary> {
+pub fn unary(op: UnaryOp, scalar: Scalar) -> Option<UnaryFn> {
     match scalar {
         Scalar::Bool => (op == UnaryOp::Not).then_some(|a| a ^ 1),
         _ if scalar.is_int() => for_integer!(scalar, unary_integer(op)),
@@ -55,7 +55,7 @@ pub fn unary(op: UnaryOp, scalar: Scalar) -> Option<Unary> {
     }
 }
 
-fn unary_integer<T: Integer>(op: UnaryOp) -> Option<Unary> {
+fn unary_integer<T: IntegerArithmetic>(op: UnaryOp) -> Option<UnaryFn> {
     Some(match op {
         UnaryOp::Neg => |a| T::from_bits64(a).neg().to_bits64(),
         UnaryOp::Not => |a| T::from_bits64(a).not().to_bits64(),
@@ -64,7 +64,7 @@ fn unary_integer<T: Integer>(op: UnaryOp) -> Option<Unary> {
     })
 }
 
-fn unary_float<T: Float>(op: UnaryOp) -> Option<Unary> {
+fn unary_float<T: FloatArithmetic>(op: UnaryOp) -> Option<UnaryFn> {
     macro_rules! math {
         ($name:ident) => {
             |a| T::from_bits64(a).map(f32::$name, f64::$name).to_bits64()
@@ -114,7 +114,7 @@ fn unary_float<T: Float>(op: UnaryOp) -> Option<Unary> {
 }
 
 /// The function of a binary operation on values of type `scalar`. Where [`fault`] finds one its result means nothing.
-pub fn binary(op: BinaryOp, scalar: Scalar) -> Option<Binary> {
+pub fn binary(op: BinaryOp, scalar: Scalar) -> Option<BinaryFn> {
     match scalar {
         Scalar::Bool => match op {
             BinaryOp::And => Some(|a, b| a & b),
@@ -133,7 +133,7 @@ macro_rules! on_pair {
     };
 }
 
-fn binary_number<T: Number>(op: BinaryOp) -> Option<Binary> {
+fn binary_number<T: Arithmetic>(op: BinaryOp) -> Option<BinaryFn> {
     Some(match op {
         BinaryOp::Add => on_pair!(T, add),
         BinaryOp::Sub => on_pair!(T, sub),
@@ -146,7 +146,7 @@ fn binary_number<T: Number>(op: BinaryOp) -> Option<Binary> {
     })
 }
 
-fn binary_integer<T: Integer>(op: BinaryOp) -> Option<Binary> {
+fn binary_integer<T: IntegerArithmetic>(op: BinaryOp) -> Option<BinaryFn> {
     Some(match op {
         BinaryOp::And => on_pair!(T, and),
         BinaryOp::Or => on_pair!(T, or),
@@ -157,7 +157,7 @@ fn binary_integer<T: Integer>(op: BinaryOp) -> Option<Binary> {
     })
 }
 
-fn binary_float<T: Float>(op: BinaryOp) -> Option<Binary> {
+fn binary_float<T: FloatArithmetic>(op: BinaryOp) -> Option<BinaryFn> {
     Some(match op {
         BinaryOp::Pow => |a, b| {
             let b = T::from_bits64(b).wide();
@@ -184,7 +184,7 @@ pub fn fault(op: BinaryOp, scalar: Scalar, b: u64) -> Option<&'static str> {
 }
 
 /// The function of a comparison of values of type `scalar`: 0 or 1.
-pub fn compare(op: CompareOp, scalar: Scalar) -> Option<Binary> {
+pub fn compare(op: CompareOp, scalar: Scalar) -> Option<BinaryFn> {
     match scalar {
         Scalar::Bool => compare_number::<u8>(op),
         _ if scalar.is_int() => for_integer!(scalar, compare_number(op)),
@@ -192,7 +192,7 @@ pub fn compare(op: CompareOp, scalar: Scalar) -> Option<Binary> {
     }
 }
 
-fn compare_number<T: Number>(op: CompareOp) -> Option<Binary> {
+fn compare_number<T: Arithmetic>(op: CompareOp) -> Option<BinaryFn> {
     Some(match op {
         CompareOp::Eq => |a, b| (T::from_bits64(a) == T::from_bits64(b)) as u64,
         CompareOp::Ne => |a, b| (T::from_bits64(a) != T::from_bits64(b)) as u64,
@@ -204,8 +204,8 @@ fn compare_number<T: Number>(op: CompareOp) -> Option<Binary> {
 }
 
 /// The function of `a * b + c` rounded once.
-pub fn fma(scalar: Scalar) -> Option<Ternary> {
-    fn generic<T: Float>() -> Option<Ternary> {
+pub fn fma(scalar: Scalar) -> Option<TernaryFn> {
+    fn generic<T: FloatArithmetic>() -> Option<TernaryFn> {
         Some(|a, b, c| T::from_bits64(a).fma(T::from_bits64(b), T::from_bits64(c)).to_bits64())
     }
     for_float!(scalar, generic())
@@ -214,12 +214,12 @@ pub fn fma(scalar: Scalar) -> Option<Ternary> {
 /// The bits of a value of type `from` converted to type `to`, as Rust's `as`.
 pub fn cast(from: Scalar, to: Scalar, bits: u64) -> u64 {
     let number = match from {
-        Scalar::I8 => HostNumber::Int(bits as i8 as i128),
-        Scalar::I16 => HostNumber::Int(bits as i16 as i128),
-        Scalar::I32 => HostNumber::Int(bits as i32 as i128),
-        Scalar::I64 => HostNumber::Int(bits as i64 as i128),
-        _ if from.is_float() => HostNumber::Float(to_f64(from, bits)),
-        _ => HostNumber::Int(bits as i128),
+        Scalar::I8 => Number::Int(bits as i8 as i128),
+        Scalar::I16 => Number::Int(bits as i16 as i128),
+        Scalar::I32 => Number::Int(bits as i32 as i128),
+        Scalar::I64 => Number::Int(bits as i64 as i128),
+        _ if from.is_float() => Number::Float(to_f64(from, bits)),
+        _ => Number::Int(bits as i128),
     };
     nearest(to, number)
 }
@@ -243,12 +243,12 @@ pub fn to_f64(scalar: Scalar, bits: u64) -> f64 {
 
 /// The bits of `value` rounded to a float type; for an integer type, of the integer nearest to zero, saturating.
 pub fn from_f64(scalar: Scalar, value: f64) -> u64 {
-    nearest(scalar, HostNumber::Float(value))
+    nearest(scalar, Number::Float(value))
 }
 
 /// The bits of a number as a value of a type, see [`Element::from_number`].
-fn nearest(scalar: Scalar, number: HostNumber) -> u64 {
-    fn of<T: Element>(number: HostNumber) -> u64 {
+fn nearest(scalar: Scalar, number: Number) -> u64 {
+    fn of<T: Element>(number: Number) -> u64 {
         T::from_number(number).constant().bits
     }
     match scalar {

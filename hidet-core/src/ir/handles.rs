@@ -3,7 +3,7 @@
 
 use super::function::{BufferId, DimId, LoopId, MapId, ValueId, VarId};
 use super::op::Op;
-use super::stmt::{Arg, AsmOperand, Block, Extent, Mapping, MappingAtom, PrintPiece, Stmt};
+use super::stmt::{Arg, AsmOperand, Block, MappingExtent, Mapping, MappingAtom, PrintPiece, Stmt};
 
 /// A handle that a statement mentions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -82,7 +82,7 @@ macro_rules! walks {
                 match atom {
                     MappingAtom::Spatial { shape, .. } | MappingAtom::Repeat { shape, .. } => {
                         for extent in shape.$each() {
-                            if let Extent::Value(value) = extent {
+                            if let MappingExtent::Value(value) = extent {
                                 f($M::Use($wrap!(value)));
                             }
                         }

@@ -1,30 +1,30 @@
 //! Task mappings in the IR: made from a [`TaskMapping`], or by hand with extents that are known at run time only.
 
 use super::function::ValueId;
-use super::stmt::{Extent, Mapping, MappingAtom, Unroll};
+use super::stmt::{MappingExtent, Mapping, MappingAtom, Unroll};
 use hidet_mapping::{AtomKind, Coordinates, HostArith, IndexExpr, MAX_RANK, MappingError, TaskMapping};
 
 /// How many tasks of a custom function are looked at.
 const MAX_TASKS: usize = 1 << 16;
 
-impl From<u32> for Extent {
+impl From<u32> for MappingExtent {
     fn from(extent: u32) -> Self {
-        Extent::Const(extent)
+        MappingExtent::Const(extent)
     }
 }
 
-impl From<ValueId> for Extent {
+impl From<ValueId> for MappingExtent {
     fn from(extent: ValueId) -> Self {
-        Extent::Value(extent)
+        MappingExtent::Value(extent)
     }
 }
 
-impl Extent {
+impl MappingExtent {
     /// The number, where it is one.
     pub fn as_const(&self) -> Option<u32> {
         match self {
-            Extent::Const(extent) => Some(*extent),
-            Extent::Value(_) => None,
+            MappingExtent::Const(extent) => Some(*extent),
+            MappingExtent::Value(_) => None,
         }
     }
 
@@ -53,7 +53,7 @@ impl<const R: usize> TryFrom<TaskMapping<R>> for Mapping {
         mapping.check()?;
         let mut atoms = Vec::new();
         for atom in mapping.atoms() {
-            let shape = || atom.shape.iter().map(|extent| Extent::Const(*extent)).collect();
+            let shape = || atom.shape.iter().map(|extent| MappingExtent::Const(*extent)).collect();
             let projected = atom.projected.to_vec();
             atoms.push(match atom.kind {
                 AtomKind::Spatial { ranks } => {
@@ -87,12 +87,12 @@ impl MappingAtom {
     }
 
     /// The extent of the task domain along `axis`: 1 where that is projected away.
-    pub fn extent(&self, axis: usize) -> Extent {
+    pub fn extent(&self, axis: usize) -> MappingExtent {
         match self {
             MappingAtom::Spatial { shape, projected, .. } | MappingAtom::Repeat { shape, projected, .. } => {
-                if projected[axis] { Extent::Const(1) } else { shape[axis].clone() }
+                if projected[axis] { MappingExtent::Const(1) } else { shape[axis].clone() }
             }
-            MappingAtom::Custom { shape, .. } => Extent::Const(shape[axis]),
+            MappingAtom::Custom { shape, .. } => MappingExtent::Const(shape[axis]),
         }
     }
 
@@ -105,28 +105,28 @@ impl MappingAtom {
     }
 
     /// The factors of its number of workers.
-    pub fn workers(&self) -> Vec<Extent> {
+    pub fn workers(&self) -> Vec<MappingExtent> {
         match self {
             MappingAtom::Spatial { shape, .. } => shape.clone(),
             MappingAtom::Repeat { .. } => Vec::new(),
-            MappingAtom::Custom { workers, .. } => vec![Extent::Const(*workers)],
+            MappingAtom::Custom { workers, .. } => vec![MappingExtent::Const(*workers)],
         }
     }
 }
 
 impl Mapping {
     /// One worker a task, in row-major order; extents may be values.
-    pub fn spatial<E: Into<Extent>>(shape: impl IntoIterator<Item = E>) -> Mapping {
-        let shape: Vec<Extent> = shape.into_iter().map(Into::into).collect();
+    pub fn spatial<E: Into<MappingExtent>>(shape: impl IntoIterator<Item = E>) -> Mapping {
+        let shape: Vec<MappingExtent> = shape.into_iter().map(Into::into).collect();
         let (ranks, projected) = ((0..shape.len() as u8).collect(), vec![false; shape.len()]);
         Mapping { atoms: vec![MappingAtom::Spatial { shape, ranks, projected }] }
     }
 
     /// One worker does all tasks, in row-major order; extents may be values. Loops of fewer than 4 turns are unrolled.
-    pub fn repeat<E: Into<Extent>>(shape: impl IntoIterator<Item = E>) -> Mapping {
-        let shape: Vec<Extent> = shape.into_iter().map(Into::into).collect();
+    pub fn repeat<E: Into<MappingExtent>>(shape: impl IntoIterator<Item = E>) -> Mapping {
+        let shape: Vec<MappingExtent> = shape.into_iter().map(Into::into).collect();
         let (ranks, projected) = ((0..shape.len() as u8).collect(), vec![false; shape.len()]);
-        let small = |extent: &Extent| extent.as_const().is_some_and(|extent| extent < 4);
+        let small = |extent: &MappingExtent| extent.as_const().is_some_and(|extent| extent < 4);
         let unroll = shape.iter().map(|extent| if small(extent) { Unroll::Explicit } else { Unroll::Auto }).collect();
         Mapping { atoms: vec![MappingAtom::Repeat { shape, ranks, unroll, projected }] }
     }
@@ -192,7 +192,7 @@ impl Mapping {
     }
 
     /// The factors of the number of workers, those that are 1 left out.
-    pub fn workers(&self) -> Vec<Extent> {
+    pub fn workers(&self) -> Vec<MappingExtent> {
         self.atoms.iter().flat_map(MappingAtom::workers).filter(|extent| !extent.is_one()).collect()
     }
 
@@ -208,13 +208,13 @@ impl Mapping {
             MappingAtom::Custom { .. } => None,
         });
         shapes.flatten().filter_map(|extent| match extent {
-            Extent::Value(value) => Some(*value),
-            Extent::Const(_) => None,
+            MappingExtent::Value(value) => Some(*value),
+            MappingExtent::Const(_) => None,
         })
     }
 
     /// The factors of the extent of the task domain along `axis`, outermost first, those that are 1 left out.
-    pub fn extent(&self, axis: usize) -> Vec<Extent> {
+    pub fn extent(&self, axis: usize) -> Vec<MappingExtent> {
         self.atoms.iter().map(|atom| atom.extent(axis)).filter(|extent| !extent.is_one()).collect()
     }
 
@@ -250,8 +250,8 @@ impl Mapping {
                 MappingAtom::Custom { workers, shape, tasks } => check_custom(*workers, shape, tasks)?,
             }
         }
-        let constants = |extents: Vec<Extent>| {
-            let known = extents.iter().filter_map(Extent::as_const);
+        let constants = |extents: Vec<MappingExtent>| {
+            let known = extents.iter().filter_map(MappingExtent::as_const);
             known.fold(1u64, |product, extent| product.saturating_mul(extent.into()))
         };
         let domain = (0..rank).map(|axis| constants(self.extent(axis))).fold(1, u64::saturating_mul);
@@ -273,7 +273,7 @@ fn check_ranks(ranks: &[u8], axes: usize) -> Result<(), MappingError> {
     if ranks.len() == axes { Ok(()) } else { Err(MappingError::Ranking { outer: axes, inner: ranks.len() }) }
 }
 
-fn check_atom(shape: &[Extent], ranks: &[u8], projected: &[bool]) -> Result<(), MappingError> {
+fn check_atom(shape: &[MappingExtent], ranks: &[u8], projected: &[bool]) -> Result<(), MappingError> {
     check_ranks(ranks, shape.len())?;
     if projected.len() != shape.len() {
         return Err(MappingError::Ranking { outer: shape.len(), inner: projected.len() });

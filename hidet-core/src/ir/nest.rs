@@ -8,7 +8,7 @@
 //! left out.
 
 use super::function::ValueId;
-use super::stmt::{Extent, Mapping, MappingAtom, Unroll};
+use super::stmt::{MappingExtent, Mapping, MappingAtom, Unroll};
 use hidet_mapping::{Arith, IndexExpr};
 
 /// Coordinates of a task as far as they are known; `None` is 0.
@@ -257,10 +257,10 @@ impl Mapping {
     }
 }
 
-fn size<A: Arith>(arith: &mut A, extent: &Extent, value: &mut impl FnMut(&mut A, ValueId) -> A::Int) -> Size<A::Int> {
+fn size<A: Arith>(arith: &mut A, extent: &MappingExtent, value: &mut impl FnMut(&mut A, ValueId) -> A::Int) -> Size<A::Int> {
     match extent {
-        Extent::Const(extent) => Size::Known(*extent),
-        Extent::Value(extent) => Size::Value(value(arith, *extent)),
+        MappingExtent::Const(extent) => Size::Known(*extent),
+        MappingExtent::Value(extent) => Size::Value(value(arith, *extent)),
     }
 }
 

@@ -242,7 +242,7 @@ pub enum MappingAtom {
     /// One worker a task.
     Spatial {
         /// Extents.
-        shape: Vec<Extent>,
+        shape: Vec<MappingExtent>,
         /// Order of the axes: rank 0 varies slowest.
         ranks: Vec<u8>,
         /// Axes projected away: there the coordinate is 0 and the task domain has extent 1, for the same workers.
@@ -251,7 +251,7 @@ pub enum MappingAtom {
     /// One worker does all tasks.
     Repeat {
         /// Extents.
-        shape: Vec<Extent>,
+        shape: Vec<MappingExtent>,
         /// Order of the axes: rank 0 is the outermost loop.
         ranks: Vec<u8>,
         /// One an axis.
@@ -272,7 +272,7 @@ pub enum MappingAtom {
 
 /// An extent of a mapping: a number, or an `i32` value.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Extent {
+pub enum MappingExtent {
     /// A number.
     Const(u32),
     /// A value.

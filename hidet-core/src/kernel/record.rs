@@ -133,7 +133,7 @@ block (1, 1, 1)
     #[test]
     fn lines_are_those_of_the_simulated_device() {
         let function = passes::lower(&parse(PRINTS).unwrap(), &Default::default()).unwrap();
-        let wanted = sim::run(&function, &sim::Arguments::default(), &sim::Options::default()).unwrap().printed;
+        let wanted = sim::run(&function, &sim::LaunchArguments::default(), &sim::Options::default()).unwrap().printed;
         let source = codegen::cuda(&function, Arch { number: 80, specific: false }).unwrap();
         let mut words = Vec::new();
         // The second block came first.

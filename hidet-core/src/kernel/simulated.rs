@@ -38,7 +38,7 @@ impl Instance {
         stream: u64,
     ) -> Result<()> {
         let mut arguments =
-            sim::Arguments { dims: binding.dims.clone(), stream: Some(stream), ..sim::Arguments::default() };
+            sim::LaunchArguments { dims: binding.dims.clone(), stream: Some(stream), ..sim::LaunchArguments::default() };
         for arg in args {
             match arg {
                 RawArg::Scalar(value) => arguments.scalars.push(*value),

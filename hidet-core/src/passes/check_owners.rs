@@ -11,7 +11,7 @@
 use super::Options;
 use super::promote_registers::constants;
 use crate::error::Result;
-use crate::ir::emit::{Emitter, Int};
+use crate::ir::emit::{Emitter, IntValue};
 use crate::ir::{BinaryOp, BufferId, CompareOp, Function, Op, Scope, Span, Stmt, StmtId, ValueId, Var, VarId};
 use crate::layout::Layout;
 use crate::types::{Const, Scalar, Type};
@@ -50,7 +50,7 @@ pub(super) fn run(function: &mut Function, options: &Options) -> Result<()> {
         match function.stmts[id].clone() {
             Stmt::Store { buffer, index, .. } => {
                 if let Some(array) = arrays.get(&buffer)
-                    && let Int::Value(owner) = array.owner(function, &constants, out, span, &index)
+                    && let IntValue::Value(owner) = array.owner(function, &constants, out, span, &index)
                 {
                     Emitter::new(function, out, span).push(Stmt::Assign { var: array.last, value: owner });
                 }
@@ -87,11 +87,11 @@ impl Spread {
         out: &mut Vec<StmtId>,
         span: Span,
         index: &[ValueId],
-    ) -> Int {
+    ) -> IntValue {
         let mut emit = Emitter::new(function, out, span);
         let mut coordinate =
-            |value: &ValueId| constants.get(value).map_or_else(|| emit.convert(*value), |number| Int::Const(*number));
-        let coordinates: Vec<Int> = index.iter().map(&mut coordinate).collect();
+            |value: &ValueId| constants.get(value).map_or_else(|| emit.convert(*value), |number| IntValue::Const(*number));
+        let coordinates: Vec<IntValue> = index.iter().map(&mut coordinate).collect();
         self.owner.offset(&mut emit, &coordinates)
     }
 
@@ -105,7 +105,7 @@ impl Spread {
     ) {
         let owner = self.owner(function, constants, out, span, index);
         let mut emit = Emitter::new(function, out, span);
-        let known = matches!(owner, Int::Const(_));
+        let known = matches!(owner, IntValue::Const(_));
         let owner = emit.value(owner);
         let last = emit.emit(Type::I32, Op::Read(self.last));
         let nobody = emit.constant_value(Const::int(Scalar::I32, -1));

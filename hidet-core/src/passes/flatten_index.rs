@@ -13,7 +13,7 @@
 use super::Options;
 use super::bounds::needs_i64;
 use crate::error::Result;
-use crate::ir::emit::{Emitter, Int};
+use crate::ir::emit::{Emitter, IntValue};
 use crate::ir::{Buffer, BufferId, Constraint, Function, LARGEST_EXTENT, Relation, Scope, Span, Stmt, StmtId, ValueId};
 use crate::layout::Layout;
 use crate::types::Scalar;
@@ -74,7 +74,7 @@ impl Flatten<'_> {
         }
         let scalar = offset_scalar(self.function, buffer, index, self.wide);
         let mut emit = Emitter::new(self.function, self.out, self.span).with_scalar(scalar);
-        let coordinates: Vec<Int> = index.iter().map(|value| emit.convert(*value)).collect();
+        let coordinates: Vec<IntValue> = index.iter().map(|value| emit.convert(*value)).collect();
         let offset = layout.offset(&mut emit, &coordinates);
         *index = vec![emit.value(offset)];
         Ok(())

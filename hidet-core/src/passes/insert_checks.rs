@@ -11,7 +11,7 @@ use super::bounds::{Proofs, tile, together};
 use super::flatten_index::offset_scalar;
 use crate::error::Result;
 use crate::intrinsics::Reach;
-use crate::ir::emit::{Emitter, Int};
+use crate::ir::emit::{Emitter, IntValue};
 use crate::ir::{Arg, AsmOperand, Block, BufferId, CompareOp, Function, Op, Scope, Span, Stmt, StmtId, ValueId};
 use crate::types::{Const, Scalar, Type};
 use hidet_mapping::Arith;
@@ -75,7 +75,7 @@ impl Checks<'_> {
             let lanes = u32::from(ty.lanes);
             match together(&self.function.buffers[buffer].shape, lanes) {
                 Some(tile) => self.tile(buffer, index, tile),
-                None => self.stretch(buffer, index, Int::Const(lanes.into())),
+                None => self.stretch(buffer, index, IntValue::Const(lanes.into())),
             }
         }
         if ty.lanes > 1 {
@@ -101,15 +101,15 @@ impl Checks<'_> {
                 // A matrix without two axes: its first element.
                 (None, Some(Reach::Matrix { .. })) => self.tile(buffer, index, vec![1; index.len()]),
                 (None, Some(Reach::Bytes(bytes))) => {
-                    self.stretch(buffer, index, Int::Const(bytes.div_ceil(elem).into()))
+                    self.stretch(buffer, index, IntValue::Const(bytes.div_ceil(elem).into()))
                 }
-                (None, Some(Reach::Elements(count))) => self.stretch(buffer, index, Int::Const(count.into())),
+                (None, Some(Reach::Elements(count))) => self.stretch(buffer, index, IntValue::Const(count.into())),
                 (None, _) => {
                     let boxes = args.iter().find_map(|arg| match arg {
                         Arg::Map(map) => Some(self.function.maps[*map].tile.iter().product::<u32>()),
                         _ => None,
                     });
-                    self.stretch(buffer, index, Int::Const(boxes.unwrap_or(1).into()));
+                    self.stretch(buffer, index, IntValue::Const(boxes.unwrap_or(1).into()));
                 }
             }
         }
@@ -125,8 +125,8 @@ impl Checks<'_> {
         let mut body = Vec::new();
         let mut inner = Checks { out: &mut body, proofs: self.proofs, function: self.function, ..*self };
         let mut emit = inner.emit();
-        let rounded = emit.add(&Int::Value(bytes), &Int::Const(elem - 1));
-        let count = emit.div(&rounded, &Int::Const(elem));
+        let rounded = emit.add(&IntValue::Value(bytes), &IntValue::Const(elem - 1));
+        let count = emit.div(&rounded, &IntValue::Const(elem));
         inner.stretch(buffer, index, count);
         inner.align(buffer, index, align);
         self.emit().push(Stmt::If { cond, then: Block(body), otherwise: Block::default() });
@@ -134,22 +134,22 @@ impl Checks<'_> {
 
     /// So many elements one after the other, which may go over the ends of rows: the first within the shape, the last
     /// within the memory. The count is an `i32`.
-    fn stretch(&mut self, buffer: BufferId, index: &[ValueId], count: Int) {
+    fn stretch(&mut self, buffer: BufferId, index: &[ValueId], count: IntValue) {
         self.tile(buffer, index, vec![1; index.len()]);
-        if count == Int::Const(1) {
+        if count == IntValue::Const(1) {
             return;
         }
         let layout = self.function.buffers[buffer].layout.clone();
         let scalar = offset_scalar(self.function, buffer, index, self.wide);
         let mut emit = self.emit().with_scalar(scalar);
-        let coordinates: Vec<Int> = index.iter().map(|value| emit.convert(*value)).collect();
+        let coordinates: Vec<IntValue> = index.iter().map(|value| emit.convert(*value)).collect();
         let first = layout.offset(&mut emit, &coordinates);
         let count = match count {
-            Int::Value(count) => emit.convert(count),
+            IntValue::Value(count) => emit.convert(count),
             count => count,
         };
         let end = emit.add(&first, &count);
-        let last = emit.sub(&end, &Int::Const(1));
+        let last = emit.sub(&end, &IntValue::Const(1));
         let last = emit.value(last);
         emit.push(Stmt::Check { buffer, index: vec![last], tile: vec![1], shape: vec![layout.size()] });
     }

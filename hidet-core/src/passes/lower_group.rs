@@ -7,7 +7,7 @@
 
 use super::Options;
 use crate::error::Result;
-use crate::ir::emit::{Emitter, Int};
+use crate::ir::emit::{Emitter, IntValue};
 use crate::ir::{Block, CompareOp, Function, Op, Special, Stmt};
 use crate::types::Type;
 
@@ -21,9 +21,9 @@ pub(super) fn run(function: &mut Function, _: &Options) -> Result<()> {
         let body = std::mem::take(body);
         let span = function.spans[id];
         let mut emit = Emitter::new(function, out, span);
-        let thread = Int::Value(emit.emit(Type::I32, Op::Special(Special::Thread)));
+        let thread = IntValue::Value(emit.emit(Type::I32, Op::Special(Special::Thread)));
         let limit = |emit: &mut Emitter, needed: bool, op, number: u32| {
-            if needed { emit.compare(op, thread, Int::Const(i64::from(number))) } else { Err(true) }
+            if needed { emit.compare(op, thread, IntValue::Const(i64::from(number))) } else { Err(true) }
         };
         let from = limit(&mut emit, first > 0, CompareOp::Ge, first);
         let to = limit(&mut emit, first.saturating_add(threads) < block, CompareOp::Lt, first.saturating_add(threads));

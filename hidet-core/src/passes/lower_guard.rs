@@ -14,7 +14,7 @@
 use super::Options;
 use super::bounds::{Proofs, needs_i64, proved_statements};
 use crate::error::Result;
-use crate::ir::emit::{Emitter, Int};
+use crate::ir::emit::{Emitter, IntValue};
 use crate::ir::{Block, BufferId, CompareOp, Function, Op, Stmt, ValueId, Var, VarId};
 use crate::types::{Const, Scalar, Type};
 use hidet_mapping::Arith;
@@ -84,11 +84,11 @@ impl Access {
             let mut emit = emit.again(scalar);
             let index = emit.convert(*index);
             let extent = emit.index(extent);
-            let first = emit.compare(CompareOp::Le, Int::Const(0), index);
+            let first = emit.compare(CompareOp::Le, IntValue::Const(0), index);
             all = emit.both(all, first);
             let beyond = if axis + 1 == shape.len() { i64::from(lanes) - 1 } else { 0 };
             // On the side of the extent, where it cannot wrap.
-            let extent = emit.sub(&extent, &Int::Const(beyond));
+            let extent = emit.sub(&extent, &IntValue::Const(beyond));
             let last = emit.compare(CompareOp::Lt, index, extent);
             all = emit.both(all, last);
         }
@@ -100,7 +100,7 @@ impl Access {
         let mut index = self.index.clone();
         if let Some(last) = index.last_mut().filter(|_| lane > 0) {
             let mut emit = emit.again(emit.function.ty(*last).scalar);
-            let moved = emit.add(&Int::Value(*last), &Int::Const(i64::from(lane)));
+            let moved = emit.add(&IntValue::Value(*last), &IntValue::Const(i64::from(lane)));
             *last = emit.value(moved);
         }
         Access { buffer: self.buffer, index, wide: self.wide }

@@ -15,7 +15,7 @@
 
 use super::Options;
 use crate::error::Result;
-use crate::ir::emit::{Emitter, Int};
+use crate::ir::emit::{Emitter, IntValue};
 use crate::ir::walk::jumps;
 use crate::ir::{Block, CompareOp, Function, LoopId, Mapping, Op, Span, Stmt, StmtId, Unroll, ValueId};
 use crate::types::{Const, Type};
@@ -65,24 +65,24 @@ impl Lowering<'_> {
         out: &mut Vec<StmtId>,
     ) {
         let mut emit = self.emit(out);
-        let total = mapping.workers_value(&mut emit, &mut |_, extent| Int::Value(extent));
-        let first = emit.compare(CompareOp::Ge, Int::Value(worker), Int::Const(0));
-        let last = emit.compare(CompareOp::Lt, Int::Value(worker), total);
+        let total = mapping.workers_value(&mut emit, &mut |_, extent| IntValue::Value(extent));
+        let first = emit.compare(CompareOp::Ge, IntValue::Value(worker), IntValue::Const(0));
+        let last = emit.compare(CompareOp::Lt, IntValue::Value(worker), total);
         let guard = emit.both(first, last);
 
         let mut block = Vec::new();
-        let nest = mapping.nest(&mut self.emit(&mut block), &Int::Value(worker), &mut |_, extent| Int::Value(extent));
+        let nest = mapping.nest(&mut self.emit(&mut block), &IntValue::Value(worker), &mut |_, extent| IntValue::Value(extent));
         let mut coordinates = nest.base;
         for inner in &nest.loops {
             let trips = self.emit(&mut block).value(inner.extent);
             let index = self.function.new_value(Type::I32, "");
             let before = std::mem::take(&mut block);
             self.levels.push(Level { before, index, trips, unroll: inner.unroll });
-            coordinates = inner.enter(&mut self.emit(&mut block), &coordinates, &Int::Value(index), &mut choose);
+            coordinates = inner.enter(&mut self.emit(&mut block), &coordinates, &IntValue::Value(index), &mut choose);
         }
         let mut replaced = HashMap::new();
         for (value, coordinate) in task.iter().zip(coordinates) {
-            let coordinate = self.emit(&mut block).value(coordinate.unwrap_or(Int::Const(0)));
+            let coordinate = self.emit(&mut block).value(coordinate.unwrap_or(IntValue::Const(0)));
             if self.function.values[coordinate].name.is_empty() {
                 self.function.values[coordinate].name = self.function.values[*value].name.clone();
             }
@@ -143,7 +143,7 @@ impl Lowering<'_> {
             };
             let mut before = level.before;
             let mut emit = Emitter::new(self.function, &mut before, span);
-            let (start, step) = (emit.value(Int::Const(0)), emit.value(Int::Const(1)));
+            let (start, step) = (emit.value(IntValue::Const(0)), emit.value(IntValue::Const(1)));
             let (index, end, unroll) = (level.index, level.trips, level.unroll);
             emit.push(Stmt::For { label, index, start, end, inclusive: false, step, unroll, body: Block(block) });
             block = before;
@@ -158,14 +158,14 @@ impl Lowering<'_> {
 }
 
 /// The item of a number that a loop counts.
-fn choose(emit: &mut Emitter<'_>, index: &Int, items: Vec<Int>) -> Int {
+fn choose(emit: &mut Emitter<'_>, index: &IntValue, items: Vec<IntValue>) -> IntValue {
     let mut items = items.into_iter();
-    let first = items.next().unwrap_or(Int::Const(0));
+    let first = items.next().unwrap_or(IntValue::Const(0));
     items.enumerate().fold(first, |chosen, (number, item)| {
         let (chosen, item) = (emit.value(chosen), emit.value(item));
-        match emit.compare(CompareOp::Eq, *index, Int::Const(number as i64 + 1)) {
-            Ok(this) => Int::Value(emit.emit(Type::I32, Op::Select(this, item, chosen))),
-            Err(this) => Int::Value(if this { item } else { chosen }),
+        match emit.compare(CompareOp::Eq, *index, IntValue::Const(number as i64 + 1)) {
+            Ok(this) => IntValue::Value(emit.emit(Type::I32, Op::Select(this, item, chosen))),
+            Err(this) => IntValue::Value(if this { item } else { chosen }),
         }
     })
 }

@@ -7,12 +7,12 @@
 
 use super::block::BlockRun;
 use super::bulk::Bulk;
-use super::clocks::{AgentKind, Epoch, Published, View};
+use super::clocks::{AgentKind, Epoch, Published, Knowledge};
 use super::exec::{Operands, Pause};
-use super::lanes::{Row, lanes};
+use super::lanes::{RegisterRow, lanes};
 use super::memory::{load_at, store_at};
 use super::products::Products;
-use super::program::{Access, CallArg, Place};
+use super::program::{MemoryAccess, CallArg, MemoryBase};
 use super::push::Push;
 use super::report::FaultKind;
 use super::shadow::Touch;
@@ -109,9 +109,9 @@ impl BlockRun<'_> {
             return None;
         };
         let (to, from) = (&program.accesses[*to as usize], &program.accesses[*from as usize]);
-        let (Place::Shared(to_byte), Place::Global(tensor)) = (to.place, from.place) else { return None };
+        let (MemoryBase::Shared(to_byte), MemoryBase::Global(tensor)) = (to.place, from.place) else { return None };
         let Some(to_at) = self.offsets(warp, strand, to) else { return Some(Pause::Stopped) };
-        let regs = self.warps[warp].regs.as_ptr() as *mut Row;
+        let regs = self.warps[warp].regs.as_ptr() as *mut RegisterRow;
         let operands = Operands { regs, slots: &strand.slots, consts: &program.consts };
         let mut read = [0u32; 32];
         let mut reading = 0u32;
@@ -136,7 +136,7 @@ impl BlockRun<'_> {
                 continue;
             }
             strand.mask = lanes_here;
-            let part = Access { count, ..*from };
+            let part = MemoryAccess { count, ..*from };
             let found = self.offsets(warp, strand, &part);
             strand.mask = mask;
             let Some(found) = found else { return Some(Pause::Stopped) };
@@ -166,7 +166,7 @@ impl BlockRun<'_> {
         None
     }
 
-    fn watch_copies(&mut self, warp: usize, access: &Access, offsets: &Offsets, touch: Touch) {
+    fn watch_copies(&mut self, warp: usize, access: &MemoryAccess, offsets: &Offsets, touch: Touch) {
         let checks = self.launch.options.checks;
         if checks.races || checks.uninitialised {
             let agent = self.agents.epoch(Agent::Copies(warp as u32));
@@ -225,7 +225,7 @@ impl BlockRun<'_> {
         let Some(CallArg::Address(access)) = call.args.first() else { return None };
         let access = &program.accesses[*access as usize];
         let Some(offsets) = self.offsets(warp, strand, access) else { return Some(Pause::Stopped) };
-        let Place::Shared(byte) = access.place else { return None };
+        let MemoryBase::Shared(byte) = access.place else { return None };
         if self.launch.options.checks.races {
             self.watch(warp, access, &offsets.at, offsets.active, Touch::Atomic, 0, false);
         }
@@ -274,7 +274,7 @@ impl BlockRun<'_> {
             }
             Work::Arrive { at, site, time } => {
                 let agent = self.agents.number(Agent::Copies(warp as u32)) + lane as u32;
-                let mut view = View::default();
+                let mut view = Knowledge::default();
                 view.see_agent(agent, time);
                 self.arrive(at, 1, Published::new(self.number, view), (site, warp, lane));
             }

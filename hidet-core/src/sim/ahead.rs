@@ -7,7 +7,7 @@
 //! the stream since the host last waited for anything; those before it are taken to be over.
 
 use super::block::BlockRun;
-use super::launch::{Bound, Launch};
+use super::launch::{Bound, Run};
 use super::memory::Memory;
 use super::report::FaultKind;
 use super::shadow::Touch;
@@ -59,7 +59,7 @@ pub fn of_tensors(function: &Function, stream: Option<u64>, tensors: &[Bound]) -
     tensors.iter().map(|tensor| last.iter().filter(|used| same(tensor, used)).cloned().collect()).collect()
 }
 
-impl Launch<'_> {
+impl Run<'_> {
     /// Remembers the launch as the one ahead of the next on its stream.
     pub fn note_as_ahead(&self, stream: Option<u64>) {
         let Some(stream) = stream else { return };

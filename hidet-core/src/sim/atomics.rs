@@ -12,7 +12,7 @@ use super::exchange::{combine, combine_global};
 use super::exec::{Operands, Pause, write_lane};
 use super::lanes::lanes;
 use super::memory::update_at;
-use super::program::{CallArg, Place};
+use super::program::{CallArg, MemoryBase};
 use super::shadow::Touch;
 use super::warp::Strand;
 use crate::intrinsics::{AtomicOp, Level, Meaning, Order};
@@ -66,7 +66,7 @@ impl BlockRun<'_> {
                     0
                 }
                 Meaning::Atomic(op, ..) => {
-                    let combine = if matches!(access.place, Place::Global(_)) { combine_global } else { combine };
+                    let combine = if matches!(access.place, MemoryBase::Global(_)) { combine_global } else { combine };
                     let f = |old| combine(op, access.elem, old, b, c);
                     // SAFETY: as above.
                     let old = unsafe { if bytes == 8 { update_at::<8>(at, f) } else { update_at::<4>(at, f) } };
@@ -102,14 +102,14 @@ impl BlockRun<'_> {
         Some(if self.stopped { Pause::Stopped } else { Pause::Time })
     }
 
-    fn released(&mut self, place: Place, at: usize) -> Option<Published> {
+    fn released(&mut self, place: MemoryBase, at: usize) -> Option<Published> {
         match place {
-            Place::Global(_) => self.resident.released.borrow().get(&at).cloned(),
+            MemoryBase::Global(_) => self.resident.released.borrow().get(&at).cloned(),
             _ => self.released_shared.get(&at).cloned(),
         }
     }
 
-    fn order(&mut self, warp: usize, lane: usize, place: Place, at: usize, order: Order, release: Release) {
+    fn order(&mut self, warp: usize, lane: usize, place: MemoryBase, at: usize, order: Order, release: Release) {
         let live = self.warps[warp].live;
         let thread = (warp * 32 + lane) as u32;
         let old = self.released(place, at);
@@ -142,7 +142,7 @@ impl BlockRun<'_> {
             }
         }
         match place {
-            Place::Global(_) => {
+            MemoryBase::Global(_) => {
                 let mut map = self.resident.released.borrow_mut();
                 match new {
                     Some(new) => map.insert(at, new),

@@ -3,8 +3,8 @@
 use super::block::BlockRun;
 use super::clocks::{Published, add};
 use super::exec::{Operands, Pause, write_lane};
-use super::lanes::{LANES, Row, lanes};
-use super::program::{Access, Call, CallArg, Place};
+use super::lanes::{LANES, RegisterRow, lanes};
+use super::program::{MemoryAccess, Call, CallArg, MemoryBase};
 use super::report::FaultKind;
 use super::shadow::Touch;
 use super::warp::{State, Strand};
@@ -69,7 +69,7 @@ impl Mbarrier {
 
 impl BlockRun<'_> {
     pub fn value(&self, warp: usize, strand: &Strand, call: &Call, index: usize, lane: usize) -> u64 {
-        let regs = self.warps[warp].regs.as_ptr() as *mut Row;
+        let regs = self.warps[warp].regs.as_ptr() as *mut RegisterRow;
         let operands = Operands { regs, slots: &strand.slots, consts: &self.launch.program.consts };
         call.lane(&operands, index, lane)
     }
@@ -81,7 +81,7 @@ impl BlockRun<'_> {
         let Some(CallArg::Address(access)) = call.args.first() else { return None };
         let access = &program.accesses[*access as usize];
         let Some(offsets) = self.offsets(warp, strand, access) else { return Some(Pause::Stopped) };
-        let Place::Shared(byte) = access.place else { return None };
+        let MemoryBase::Shared(byte) = access.place else { return None };
         let waits = matches!(call.meaning, Meaning::MbarrierWait | Meaning::MbarrierTest);
         let touch = match call.meaning {
             Meaning::MbarrierInit | Meaning::MbarrierInvalidate => Touch::Write,
@@ -174,8 +174,8 @@ impl BlockRun<'_> {
     }
 
     /// Whether lanes store to no mbarrier that lives.
-    pub fn spares_mbarriers(&mut self, warp: usize, access: &Access, at: &[u32; LANES], active: u32) -> bool {
-        let Place::Shared(byte) = access.place else { return true };
+    pub fn spares_mbarriers(&mut self, warp: usize, access: &MemoryAccess, at: &[u32; LANES], active: u32) -> bool {
+        let MemoryBase::Shared(byte) = access.place else { return true };
         if self.mbarriers.is_empty() {
             return true;
         }

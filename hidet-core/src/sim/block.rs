@@ -8,8 +8,8 @@ use super::cluster::Member;
 use super::exec::Pause;
 use super::grid::GridThreads;
 use super::group::RegisterPool;
-use super::launch::{Launch, Resident};
-use super::named::Named;
+use super::launch::{Run, Resident};
+use super::named::NamedBarrier;
 use super::program::slot;
 use super::proxies::Proxies;
 use super::random::Random;
@@ -24,7 +24,7 @@ const MOST_FAULTS: usize = 16;
 
 /// How a block stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
+pub enum BlockStatus {
     /// It can go on.
     Running,
     /// Its threads wait for what they cannot do themselves.
@@ -35,7 +35,7 @@ pub enum Status {
 
 /// A block while it runs.
 pub struct BlockRun<'l> {
-    pub launch: &'l Launch<'l>,
+    pub launch: &'l Run<'l>,
     pub number: u32,
     pub coordinates: [u32; 3],
     pub warps: Vec<Warp>,
@@ -56,7 +56,7 @@ pub struct BlockRun<'l> {
     pub alive: u32,
     /// Where the last thread that ended did.
     pub last_exit: u32,
-    pub named: HashMap<u32, Named>,
+    pub named: HashMap<u32, NamedBarrier>,
     /// By byte offset in shared memory.
     pub mbarriers: BTreeMap<u32, Mbarrier>,
     /// By thread.
@@ -78,7 +78,7 @@ pub struct BlockRun<'l> {
 }
 
 impl<'l> BlockRun<'l> {
-    pub fn new(launch: &'l Launch<'l>, number: u32, resident: Rc<Resident>) -> Self {
+    pub fn new(launch: &'l Run<'l>, number: u32, resident: Rc<Resident>) -> Self {
         let program = launch.program;
         let [x, y, z] = program.block;
         let threads = x * y * z;
@@ -155,21 +155,21 @@ impl<'l> BlockRun<'l> {
     }
 
     /// Runs for a while: up to `slices` turns of some warp.
-    pub fn step(&mut self, slices: u32) -> Status {
+    pub fn step(&mut self, slices: u32) -> BlockStatus {
         self.look_around();
         for slice in 0..slices {
             if self.stopped || self.alive == 0 {
-                return Status::Done;
+                return BlockStatus::Done;
             }
             if self.steps > self.launch.steps {
                 self.report_limit();
-                return Status::Done;
+                return BlockStatus::Done;
             }
             let Some(warp) = self.choose().filter(|_| !self.spins()) else {
                 if self.unblock() {
                     continue;
                 }
-                return if slice == 0 { Status::Blocked } else { Status::Running };
+                return if slice == 0 { BlockStatus::Blocked } else { BlockStatus::Running };
             };
             let strands = &self.warps[warp].strands;
             let ready: u32 = strands.iter().map(|strand| (strand.state == State::Ready) as u32).sum();
@@ -189,7 +189,7 @@ impl<'l> BlockRun<'l> {
                 self.meet();
             }
         }
-        if self.stopped || self.alive == 0 { Status::Done } else { Status::Running }
+        if self.stopped || self.alive == 0 { BlockStatus::Done } else { BlockStatus::Running }
     }
 
     /// A warp that can run.

@@ -9,9 +9,9 @@ use super::block::BlockRun;
 use super::elements::{load_element, store_element};
 use super::exchange::combine_global;
 use super::exec::{Operands, Pause};
-use super::lanes::{Row, lanes};
+use super::lanes::{RegisterRow, lanes};
 use super::memory::{load_at, store_at};
-use super::program::{Access, Call, CallArg, Place};
+use super::program::{MemoryAccess, Call, CallArg, MemoryBase};
 use super::runs::Visitor;
 use super::shadow::Touch;
 use super::stores::Stores;
@@ -57,9 +57,9 @@ pub struct Bulk<'l> {
 /// The operands of a bulk copy, found in its call.
 struct Ends<'l> {
     route: Option<&'l super::tiles::BoxMap>,
-    shared: &'l Access,
-    global: Option<&'l Access>,
-    mbarrier: Option<&'l Access>,
+    shared: &'l MemoryAccess,
+    global: Option<&'l MemoryAccess>,
+    mbarrier: Option<&'l MemoryAccess>,
 }
 
 impl<'l> BlockRun<'l> {
@@ -74,8 +74,8 @@ impl<'l> BlockRun<'l> {
                 CallArg::Address(access) => {
                     let access = &program.accesses[*access as usize];
                     match access.place {
-                        Place::Shared(_) if load && found > 0 => ends.mbarrier = Some(access),
-                        Place::Shared(_) => {
+                        MemoryBase::Shared(_) if load && found > 0 => ends.mbarrier = Some(access),
+                        MemoryBase::Shared(_) => {
                             ends.shared = access;
                             found += 1;
                         }
@@ -109,10 +109,10 @@ impl<'l> BlockRun<'l> {
             },
             None => None,
         };
-        let Place::Shared(shared_start) = ends.shared.place else { return None };
+        let MemoryBase::Shared(shared_start) = ends.shared.place else { return None };
         for lane in lanes(strand.mask) {
             let thread = (warp * 32 + lane) as u32;
-            let regs = self.warps[warp].regs.as_ptr() as *mut Row;
+            let regs = self.warps[warp].regs.as_ptr() as *mut RegisterRow;
             let operands = Operands { regs, slots: &strand.slots, consts: &program.consts };
             let elem = ends.shared.elem;
             let shared = shared_start + shared_at.at[lane] * elem.bytes() as u32;
@@ -127,7 +127,7 @@ impl<'l> BlockRun<'l> {
                 }
                 (None, Some(access), Some(offsets)) => {
                     let bytes = call.lane(&operands, 2, lane) as u32;
-                    let Place::Global(tensor) = access.place else { return None };
+                    let MemoryBase::Global(tensor) = access.place else { return None };
                     let offset = offsets.at[lane] as usize * elem.bytes();
                     if !self.line_fits(warp, lane, call, access, offset, bytes) {
                         return Some(Pause::Stopped);
@@ -144,7 +144,7 @@ impl<'l> BlockRun<'l> {
             self.count_bulk(&route, shared, tensor, load);
             match (ends.mbarrier, &mbarriers) {
                 (Some(access), Some(offsets)) => {
-                    let Place::Shared(byte) = access.place else { return None };
+                    let MemoryBase::Shared(byte) = access.place else { return None };
                     let mbarrier = byte + offsets.at[lane] * 8;
                     let own = self.cluster_rank();
                     let blocks = match call.meaning {
@@ -187,7 +187,7 @@ impl<'l> BlockRun<'l> {
         warp: usize,
         lane: usize,
         copy: Copy<'l>,
-        (access, offsets): (&Access, &Offsets),
+        (access, offsets): (&MemoryAccess, &Offsets),
         buffers: (BufferId, u32, BufferId),
     ) -> bool {
         let Way::Load { mbarrier, .. } = copy.way else { return true };
@@ -230,10 +230,10 @@ impl<'l> BlockRun<'l> {
             touch: Touch::Read,
             notes: true,
             buffer: shared,
-            place: Place::Shared(shared_start),
+            place: MemoryBase::Shared(shared_start),
             elem,
         };
-        let far = Visitor { agent: writes, buffer: global, place: Place::Global(copy.tensor), ..near };
+        let far = Visitor { agent: writes, buffer: global, place: MemoryBase::Global(copy.tensor), ..near };
         let offset = self.launch.tensors[copy.tensor as usize].offset;
         match copy.way {
             Way::Load { .. } => {

@@ -1,7 +1,7 @@
 //! Which bulk copies are possible: bounds, alignment, sizes.
 
 use super::block::BlockRun;
-use super::program::{Access, Call, Place};
+use super::program::{MemoryAccess, Call, MemoryBase};
 use super::report::FaultKind;
 use super::tiles::Route;
 
@@ -13,7 +13,7 @@ impl BlockRun<'_> {
         warp: usize,
         lane: usize,
         call: &Call,
-        access: &Access,
+        access: &MemoryAccess,
         element: u32,
         shared: u32,
         route: &Route,
@@ -43,16 +43,16 @@ impl BlockRun<'_> {
         warp: usize,
         lane: usize,
         call: &Call,
-        access: &Access,
+        access: &MemoryAccess,
         offset: usize,
         bytes: u32,
     ) -> bool {
         let name = &self.launch.function.buffers[access.buffer].name;
         let room = (access.limit as usize * access.elem.bytes()).saturating_sub(offset);
         let start = match access.place {
-            Place::Global(tensor) => self.launch.tensors[tensor as usize].offset + offset,
-            Place::Shared(byte) => byte as usize + offset,
-            Place::Register(_) => offset,
+            MemoryBase::Global(tensor) => self.launch.tensors[tensor as usize].offset + offset,
+            MemoryBase::Shared(byte) => byte as usize + offset,
+            MemoryBase::Register(_) => offset,
         };
         let (kind, message) = if bytes as i32 <= 0 || !bytes.is_multiple_of(16) {
             let message = format!("a bulk copy of {} bytes: it must be a multiple of 16", bytes as i32);

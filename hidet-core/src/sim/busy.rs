@@ -2,7 +2,7 @@
 
 use super::block::BlockRun;
 use super::group::WARPS;
-use super::program::{Access, Call, Place};
+use super::program::{MemoryAccess, Call, MemoryBase};
 use super::report::FaultKind;
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ pub struct Busy {
 
 /// What is known of the registers of a warp.
 #[derive(Debug, Default)]
-pub struct Registers {
+pub struct WarpRegisters {
     /// Fences so far.
     pub fences: u32,
     /// By row: the number of fences when a thread last accessed it, and where.
@@ -33,7 +33,7 @@ impl BlockRun<'_> {
         &mut self,
         warp: usize,
         call: &Call,
-        access: &Access,
+        access: &MemoryAccess,
         first: u32,
         count: u32,
         writes: bool,
@@ -77,7 +77,7 @@ impl BlockRun<'_> {
             *written = u32::MAX;
         }
         if let Some((row, lane)) = unset {
-            let Place::Register(base) = access.place else { return };
+            let MemoryBase::Register(base) = access.place else { return };
             self.report_unset_at(warp, lane as usize, access.buffer, call.site, row - base);
         }
     }
@@ -90,7 +90,7 @@ impl BlockRun<'_> {
     }
 
     /// Threads access rows of their register memory.
-    pub fn note_registers(&mut self, warp: usize, lane: usize, access: &Access, first: u32, rows: u32, write: bool) {
+    pub fn note_registers(&mut self, warp: usize, lane: usize, access: &MemoryAccess, first: u32, rows: u32, write: bool) {
         let Some(registers) = self.agents.products.registers.get_mut(warp) else { return };
         for row in first..first + rows {
             registers.touched.insert(row, (registers.fences, access.site));
@@ -98,7 +98,7 @@ impl BlockRun<'_> {
         let busy =
             registers.busy.iter().find(|busy| busy.first < first + rows && first < busy.end && (busy.writes || write));
         let Some(busy) = busy.copied().filter(|_| self.launch.options.checks.races) else { return };
-        let Place::Register(base) = access.place else { return };
+        let MemoryBase::Register(base) = access.place else { return };
         let name = &self.launch.function.buffers[access.buffer].name;
         let element = (first - base) / (1 + (access.elem.bytes() == 8) as u32);
         let message = format!(

@@ -9,14 +9,14 @@
 use super::lanes::{LANES, lanes};
 use std::rc::Rc;
 
-pub use super::view::{AgentKind, Epoch, Published, View, add};
+pub use super::view::{AgentKind, Epoch, Published, Knowledge, add};
 
 /// The views of a warp's lanes.
 #[derive(Debug)]
 struct WarpViews {
     /// The view of all lanes, where `lanes` has none.
-    common: View,
-    lanes: Option<Box<[View; LANES]>>,
+    common: Knowledge,
+    lanes: Option<Box<[Knowledge; LANES]>>,
     /// Everything the warp's own lanes did up to this time was seen by all of them.
     floor: u32,
     /// The time of what its lanes do now.
@@ -34,7 +34,7 @@ pub struct Clocks {
 
 impl Clocks {
     pub fn new(block: u32, threads: u32) -> Clocks {
-        let warp = |_| WarpViews { common: View::default(), lanes: None, floor: 0, now: 1 };
+        let warp = |_| WarpViews { common: Knowledge::default(), lanes: None, floor: 0, now: 1 };
         Clocks { block, threads, tick: 1, warps: (0..threads.div_ceil(32)).map(warp).collect() }
     }
 
@@ -49,7 +49,7 @@ impl Clocks {
     }
 
     /// What the lane has seen of others.
-    pub fn view(&self, warp: usize, lane: usize) -> &View {
+    pub fn view(&self, warp: usize, lane: usize) -> &Knowledge {
         let views = &self.warps[warp];
         views.lanes.as_ref().map_or(&views.common, |lanes| &lanes[lane])
     }
@@ -89,7 +89,7 @@ impl Clocks {
 
     /// What the lanes of the mask have seen and done, for others to acquire. Time moves on for the warp.
     pub fn publish(&mut self, warp: usize, mask: u32) -> Published {
-        let mut view: Option<View> = None;
+        let mut view: Option<Knowledge> = None;
         for lane in lanes(mask) {
             let own = self.view(warp, lane);
             match &mut view {
@@ -138,7 +138,7 @@ impl Clocks {
     }
 
     /// Changes the views of the lanes.
-    pub fn change(&mut self, warp: usize, mask: u32, live: u32, mut change: impl FnMut(&mut View)) {
+    pub fn change(&mut self, warp: usize, mask: u32, live: u32, mut change: impl FnMut(&mut Knowledge)) {
         let views = &mut self.warps[warp];
         if views.lanes.is_none() && mask & live == live {
             change(&mut views.common);
@@ -158,11 +158,11 @@ impl Clocks {
 
     /// All threads of the block meet.
     pub fn block_barrier(&mut self) {
-        let mut all = View::default();
+        let mut all = Knowledge::default();
         for warp in &self.warps {
             match &warp.lanes {
-                None => all.join(&View { threads: None, ..warp.common.clone() }),
-                Some(lanes) => lanes.iter().for_each(|view| all.join(&View { threads: None, ..view.clone() })),
+                None => all.join(&Knowledge { threads: None, ..warp.common.clone() }),
+                Some(lanes) => lanes.iter().for_each(|view| all.join(&Knowledge { threads: None, ..view.clone() })),
             }
         }
         all.floor = self.tick;

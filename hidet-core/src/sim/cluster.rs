@@ -4,10 +4,10 @@
 //! shared memory ([`super::peer`]). A phase of the barrier ends when every thread that has not ended has arrived (PTX
 //! `barrier.cluster`); each block takes that up when its turn comes.
 
-use super::block::{BlockRun, Status};
-use super::clocks::{Epoch, Published, View, add};
+use super::block::{BlockRun, BlockStatus};
+use super::clocks::{Epoch, Published, Knowledge, add};
 use super::exec::Pause;
-use super::launch::{Launch, Resident};
+use super::launch::{Run, Resident};
 use super::random::Random;
 use super::report::FaultKind;
 use super::waiting::Whereabouts;
@@ -58,7 +58,7 @@ pub struct Member<'l> {
 
 impl<'l> Cluster<'l> {
     /// The cluster that the block of that number, its first one, belongs to.
-    pub fn new(launch: &'l Launch<'l>, number: u32, resident: &Rc<Resident>) -> Rc<Cluster<'l>> {
+    pub fn new(launch: &'l Run<'l>, number: u32, resident: &Rc<Resident>) -> Rc<Cluster<'l>> {
         let program = launch.program;
         let [cx, cy, cz] = program.cluster;
         let [x, y, _] = program.grid;
@@ -94,7 +94,7 @@ impl<'l> Cluster<'l> {
     }
 
     /// Lets a block run, chosen by the seed. Blocked where none can.
-    pub fn step(&self) -> Status {
+    pub fn step(&self) -> BlockStatus {
         let count = self.blocks.len() as u32;
         let first = self.random.borrow_mut().below(count);
         let slices = 1 + self.random.borrow_mut().below(MOST_SLICES);
@@ -103,18 +103,18 @@ impl<'l> Cluster<'l> {
             let cell = &self.blocks[rank as usize];
             let Some(mut block) = cell.borrow_mut().take() else { continue };
             // What a block has sent arrives even when its threads have ended.
-            let ran = if block.alive > 0 { block.step(slices) != Status::Blocked } else { block.advance_agents() };
+            let ran = if block.alive > 0 { block.step(slices) != BlockStatus::Blocked } else { block.advance_agents() };
             let stopped = block.stopped;
             alive |= block.alive > 0;
             *cell.borrow_mut() = Some(block);
             if stopped {
-                return Status::Done;
+                return BlockStatus::Done;
             }
             if ran {
-                return Status::Running;
+                return BlockStatus::Running;
             }
         }
-        if alive { Status::Blocked } else { Status::Done }
+        if alive { BlockStatus::Blocked } else { BlockStatus::Done }
     }
 
     /// Does something with every block.
@@ -212,7 +212,7 @@ impl BlockRun<'_> {
         member.arrived[warp] |= mask;
         let cluster = member.cluster.clone();
         if order == Order::Relaxed {
-            cluster.publish(Published::new(self.number, View::default()));
+            cluster.publish(Published::new(self.number, Knowledge::default()));
         } else if waits {
             member.waiting.push((warp, mask));
         } else {

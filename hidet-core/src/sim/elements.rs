@@ -1,7 +1,7 @@
 //! Elements of memory to and from the lanes of a row.
 
 use super::exec::{read_lane, write_lane};
-use super::lanes::{LANES, Row, lanes};
+use super::lanes::{LANES, RegisterRow, lanes};
 use super::memory::{load_at, store_at};
 
 /// Loads an element of 1, 2, 4 or 8 bytes.
@@ -42,7 +42,7 @@ pub unsafe fn store_element(at: *mut u8, bytes: usize, value: u64) {
 /// The row exists; the elements of the active lanes are valid for [`load_at`].
 #[inline(always)]
 pub unsafe fn gather<const N: usize>(
-    to: *mut Row,
+    to: *mut RegisterRow,
     base: *const u8,
     at: &[u32; LANES],
     part: u32,
@@ -73,7 +73,7 @@ pub unsafe fn gather<const N: usize>(
 /// # Safety
 /// The row exists; the elements of the active lanes are valid for [`store_at`].
 #[inline(always)]
-pub unsafe fn scatter<const N: usize>(from: *const Row, base: *mut u8, at: &[u32; LANES], part: u32, active: u32) {
+pub unsafe fn scatter<const N: usize>(from: *const RegisterRow, base: *mut u8, at: &[u32; LANES], part: u32, active: u32) {
     // SAFETY: the caller's duty.
     unsafe {
         if active == u32::MAX {

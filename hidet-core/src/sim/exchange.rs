@@ -14,7 +14,7 @@ use crate::ir::{BinaryOp, eval};
 use crate::types::Scalar;
 
 /// Those who call together.
-pub struct Party {
+pub struct CallGroup {
     pub call: u32,
     pub mask: u32,
     /// Their uniform values.
@@ -54,7 +54,7 @@ impl BlockRun<'_> {
     where
         Self: 'a,
     {
-        let regs = self.warps[warp].regs.as_ptr() as *mut super::lanes::Row;
+        let regs = self.warps[warp].regs.as_ptr() as *mut super::lanes::RegisterRow;
         Operands { regs, slots, consts: &self.launch.program.consts }
     }
 
@@ -115,7 +115,7 @@ impl BlockRun<'_> {
     ) -> Option<Pause> {
         let live = members & self.warps[warp].live;
         if group == live {
-            let party = Party { call: number, mask: group, slots: std::mem::take(&mut strand.slots) };
+            let party = CallGroup { call: number, mask: group, slots: std::mem::take(&mut strand.slots) };
             let fine = self.exchange(warp, members, std::slice::from_ref(&party));
             strand.slots = party.slots;
             return (!fine).then_some(Pause::Stopped);
@@ -159,7 +159,7 @@ impl BlockRun<'_> {
             }
             let strand = &mut self.warps[warp].strands[index];
             if let State::Lanes { call, .. } = strand.state {
-                parties.push(Party { call, mask: strand.mask, slots: strand.slots.clone() });
+                parties.push(CallGroup { call, mask: strand.mask, slots: strand.slots.clone() });
             }
             strand.state = State::Ready;
             strand.pc += 1;
@@ -188,7 +188,7 @@ impl BlockRun<'_> {
     }
 
     /// All lanes are there: exchanges their operands and sets the results.
-    fn exchange(&mut self, warp: usize, members: u32, parties: &[Party]) -> bool {
+    fn exchange(&mut self, warp: usize, members: u32, parties: &[CallGroup]) -> bool {
         let program = self.launch.program;
         let here: u32 = parties.iter().map(|party| party.mask).sum();
         let Some(first) = parties.first() else { return true };
@@ -282,7 +282,7 @@ impl BlockRun<'_> {
         true
     }
 
-    fn site_of(&self, parties: &[Party], lane: usize) -> u32 {
+    fn site_of(&self, parties: &[CallGroup], lane: usize) -> u32 {
         let party = parties.iter().find(|party| party.mask >> lane & 1 != 0);
         party.map_or(0, |party| self.launch.program.calls[party.call as usize].site)
     }

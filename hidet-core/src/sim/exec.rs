@@ -1,7 +1,7 @@
 //! The interpreter: runs one strand until it waits, ends, parts, or its time is up.
 
 use super::block::BlockRun;
-use super::lanes::{FULL, LANES, Row, blend, lanes, mask_of};
+use super::lanes::{FULL, LANES, RegisterRow, blend, lanes, mask_of};
 use super::program::{Inst, Loc, Src};
 use super::report::FaultKind;
 use super::warp::{State, Strand};
@@ -20,7 +20,7 @@ pub enum Pause {
 
 /// The operands an instruction can reach.
 pub struct Operands<'a> {
-    pub regs: *mut Row,
+    pub regs: *mut RegisterRow,
     pub slots: &'a [u64],
     pub consts: &'a [u64],
 }
@@ -41,7 +41,7 @@ impl Operands<'_> {
     /// # Safety
     /// Rows named by the program exist.
     #[inline(always)]
-    pub unsafe fn rows(&self, src: Src, wide: bool, scratch: &mut [Row; 2]) -> *const Row {
+    pub unsafe fn rows(&self, src: Src, wide: bool, scratch: &mut [RegisterRow; 2]) -> *const RegisterRow {
         match src.loc() {
             // SAFETY: the caller's duty.
             Loc::Row(row) => unsafe { self.regs.add(row as usize) },
@@ -85,7 +85,7 @@ impl Operands<'_> {
 /// # Safety
 /// The row exists.
 #[inline(always)]
-pub unsafe fn read_lane(row: *const Row, wide: bool, lane: usize) -> u64 {
+pub unsafe fn read_lane(row: *const RegisterRow, wide: bool, lane: usize) -> u64 {
     // SAFETY: the caller's duty.
     unsafe { if wide { *row.cast::<u64>().add(lane) } else { *row.cast::<u32>().add(lane) as u64 } }
 }
@@ -95,7 +95,7 @@ pub unsafe fn read_lane(row: *const Row, wide: bool, lane: usize) -> u64 {
 /// # Safety
 /// The row exists.
 #[inline(always)]
-pub unsafe fn write_lane(row: *mut Row, wide: bool, lane: usize, value: u64) {
+pub unsafe fn write_lane(row: *mut RegisterRow, wide: bool, lane: usize, value: u64) {
     // SAFETY: the caller's duty.
     unsafe {
         if wide {
@@ -125,7 +125,7 @@ impl BlockRun<'_> {
         let code = program.code.as_slice();
         let consts = program.consts.as_slice();
         let regs = self.warps[warp].regs.as_mut_ptr();
-        let mut scratch = [[Row::ZERO; 2]; 4];
+        let mut scratch = [[RegisterRow::ZERO; 2]; 4];
         macro_rules! operands {
             () => {
                 Operands { regs, slots: &strand.slots, consts }

@@ -3,8 +3,8 @@
 
 use super::block::BlockRun;
 use super::exec::{Operands, Pause};
-use super::lanes::{Row, lanes};
-use super::program::{Access, CallArg};
+use super::lanes::{RegisterRow, lanes};
+use super::program::{MemoryAccess, CallArg};
 use super::report::FaultKind;
 use super::warp::{State, Strand};
 use crate::intrinsics::Meaning;
@@ -171,7 +171,7 @@ impl BlockRun<'_> {
     }
 
     /// The element offset of an address in each warp, whose lanes must agree. `None`: a fault stopped the block.
-    pub fn agreed_offsets(&mut self, first: usize, number: u32, access: &Access) -> Option<[u32; WARPS]> {
+    pub fn agreed_offsets(&mut self, first: usize, number: u32, access: &MemoryAccess) -> Option<[u32; WARPS]> {
         let mut all = [0; WARPS];
         for (warp, found) in all.iter_mut().enumerate() {
             let mut seen = None;
@@ -196,7 +196,7 @@ impl BlockRun<'_> {
         let mut seen = None;
         for warp in first..first + WARPS {
             for party in self.group_parties(warp, number) {
-                let regs = self.warps[warp].regs.as_ptr() as *mut Row;
+                let regs = self.warps[warp].regs.as_ptr() as *mut RegisterRow;
                 let operands = Operands { regs, slots: &party.slots, consts: &program.consts };
                 for lane in lanes(party.mask) {
                     let value = call.lane(&operands, index, lane);

@@ -6,7 +6,7 @@
 //! lane through `ir::eval`, which defines the meaning of all of them.
 
 use crate::ir::{BinaryOp, CompareOp, UnaryOp};
-use crate::types::number::{Float, Integer, Number};
+use crate::types::arithmetic::{Arithmetic, FloatArithmetic, IntegerArithmetic};
 use crate::types::{Scalar, bf16, f16};
 
 /// Lanes of a warp.
@@ -17,11 +17,11 @@ pub const FULL: u32 = u32::MAX;
 /// One 32-bit word a lane. A 64-bit value takes two rows, read as `[u64; 32]`.
 #[repr(C, align(128))]
 #[derive(Clone, Copy, Debug)]
-pub struct Row(pub [u32; LANES]);
+pub struct RegisterRow(pub [u32; LANES]);
 
-impl Row {
+impl RegisterRow {
     /// Zeros.
-    pub const ZERO: Row = Row([0; LANES]);
+    pub const ZERO: RegisterRow = RegisterRow([0; LANES]);
 }
 
 /// Computes destination rows from up to three operands.
@@ -29,7 +29,7 @@ impl Row {
 /// # Safety
 /// The pointers name as many rows as the types of the kernel take (unused operands may be anything); the destination
 /// overlaps no operand.
-pub type LaneFn = unsafe fn(*mut Row, *const Row, *const Row, *const Row);
+pub type LaneFn = unsafe fn(*mut RegisterRow, *const RegisterRow, *const RegisterRow, *const RegisterRow);
 
 /// Whether the second, wider version of the kernels may be used.
 fn wide_host() -> bool {
@@ -46,13 +46,13 @@ fn wide_host() -> bool {
 /// The kernel with this body, in the best version for the host.
 macro_rules! lane_kernel {
     (|$d:ident, $a:ident, $b:ident, $c:ident| $body:expr) => {{
-        unsafe fn base($d: *mut Row, $a: *const Row, $b: *const Row, $c: *const Row) {
+        unsafe fn base($d: *mut RegisterRow, $a: *const RegisterRow, $b: *const RegisterRow, $c: *const RegisterRow) {
             // SAFETY: the contract of `LaneFn`.
             unsafe { $body }
         }
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = "avx2,fma,f16c")]
-        unsafe fn wide($d: *mut Row, $a: *const Row, $b: *const Row, $c: *const Row) {
+        unsafe fn wide($d: *mut RegisterRow, $a: *const RegisterRow, $b: *const RegisterRow, $c: *const RegisterRow) {
             // SAFETY: the contract of `LaneFn`.
             unsafe { $body }
         }
@@ -63,7 +63,7 @@ macro_rules! lane_kernel {
 }
 
 #[inline(always)]
-unsafe fn map1<T: Number, R: Number>(d: *mut Row, a: *const Row, f: impl Fn(T) -> R) {
+unsafe fn map1<T: Arithmetic, R: Arithmetic>(d: *mut RegisterRow, a: *const RegisterRow, f: impl Fn(T) -> R) {
     // SAFETY: the contract of `LaneFn`.
     let (d, a) = unsafe { (&mut *d.cast::<[R::Word; LANES]>(), &*a.cast::<[T::Word; LANES]>()) };
     for lane in 0..LANES {
@@ -72,7 +72,7 @@ unsafe fn map1<T: Number, R: Number>(d: *mut Row, a: *const Row, f: impl Fn(T) -
 }
 
 #[inline(always)]
-unsafe fn map2<T: Number, R: Number>(d: *mut Row, a: *const Row, b: *const Row, f: impl Fn(T, T) -> R) {
+unsafe fn map2<T: Arithmetic, R: Arithmetic>(d: *mut RegisterRow, a: *const RegisterRow, b: *const RegisterRow, f: impl Fn(T, T) -> R) {
     // SAFETY: the contract of `LaneFn`.
     let (d, a, b) =
         unsafe { (&mut *d.cast::<[R::Word; LANES]>(), &*a.cast::<[T::Word; LANES]>(), &*b.cast::<[T::Word; LANES]>()) };
@@ -82,7 +82,7 @@ unsafe fn map2<T: Number, R: Number>(d: *mut Row, a: *const Row, b: *const Row, 
 }
 
 #[inline(always)]
-unsafe fn map3<T: Number>(d: *mut Row, [a, b, c]: [*const Row; 3], f: impl Fn(T, T, T) -> T) {
+unsafe fn map3<T: Arithmetic>(d: *mut RegisterRow, [a, b, c]: [*const RegisterRow; 3], f: impl Fn(T, T, T) -> T) {
     // SAFETY: the contract of `LaneFn`.
     let (d, a, b, c) = unsafe {
         (
@@ -98,7 +98,7 @@ unsafe fn map3<T: Number>(d: *mut Row, [a, b, c]: [*const Row; 3], f: impl Fn(T,
 }
 
 #[inline(always)]
-unsafe fn select_rows<W: Copy>(d: *mut Row, [cond, a, b]: [*const Row; 3]) {
+unsafe fn select_rows<W: Copy>(d: *mut RegisterRow, [cond, a, b]: [*const RegisterRow; 3]) {
     // SAFETY: the contract of `LaneFn`.
     let (d, cond, a, b) = unsafe {
         (
@@ -123,12 +123,12 @@ pub fn binary(op: BinaryOp, scalar: Scalar) -> Option<LaneFn> {
     macro_rules! float {
         ($ty:ty) => {
             match op {
-                BinaryOp::Add => kernel!($ty, Number, add),
-                BinaryOp::Sub => kernel!($ty, Number, sub),
-                BinaryOp::Mul => kernel!($ty, Number, mul),
-                BinaryOp::Div => kernel!($ty, Number, div),
-                BinaryOp::Min => kernel!($ty, Number, min),
-                BinaryOp::Max => kernel!($ty, Number, max),
+                BinaryOp::Add => kernel!($ty, Arithmetic, add),
+                BinaryOp::Sub => kernel!($ty, Arithmetic, sub),
+                BinaryOp::Mul => kernel!($ty, Arithmetic, mul),
+                BinaryOp::Div => kernel!($ty, Arithmetic, div),
+                BinaryOp::Min => kernel!($ty, Arithmetic, min),
+                BinaryOp::Max => kernel!($ty, Arithmetic, max),
                 _ => None,
             }
         };
@@ -137,12 +137,12 @@ pub fn binary(op: BinaryOp, scalar: Scalar) -> Option<LaneFn> {
     macro_rules! integer {
         ($ty:ty) => {
             match op {
-                BinaryOp::Rem => kernel!($ty, Number, rem),
-                BinaryOp::And => kernel!($ty, Integer, and),
-                BinaryOp::Or => kernel!($ty, Integer, or),
-                BinaryOp::Xor => kernel!($ty, Integer, xor),
-                BinaryOp::Shl => kernel!($ty, Integer, shl),
-                BinaryOp::Shr => kernel!($ty, Integer, shr),
+                BinaryOp::Rem => kernel!($ty, Arithmetic, rem),
+                BinaryOp::And => kernel!($ty, IntegerArithmetic, and),
+                BinaryOp::Or => kernel!($ty, IntegerArithmetic, or),
+                BinaryOp::Xor => kernel!($ty, IntegerArithmetic, xor),
+                BinaryOp::Shl => kernel!($ty, IntegerArithmetic, shl),
+                BinaryOp::Shr => kernel!($ty, IntegerArithmetic, shr),
                 _ => float!($ty),
             }
         };
@@ -157,9 +157,9 @@ pub fn binary(op: BinaryOp, scalar: Scalar) -> Option<LaneFn> {
         Scalar::F16 => float!(f16),
         Scalar::BF16 => float!(bf16),
         Scalar::Bool => match op {
-            BinaryOp::And => kernel!(u32, Integer, and),
-            BinaryOp::Or => kernel!(u32, Integer, or),
-            BinaryOp::Xor => kernel!(u32, Integer, xor),
+            BinaryOp::And => kernel!(u32, IntegerArithmetic, and),
+            BinaryOp::Or => kernel!(u32, IntegerArithmetic, or),
+            BinaryOp::Xor => kernel!(u32, IntegerArithmetic, xor),
             _ => None,
         },
         _ => None,
@@ -199,13 +199,13 @@ pub fn unary(op: UnaryOp, scalar: Scalar) -> Option<LaneFn> {
         };
     }
     match (op, scalar) {
-        (UnaryOp::Neg, Scalar::I32) => kernel!(i32, Number, neg),
-        (UnaryOp::Neg, Scalar::F32) => kernel!(f32, Number, neg),
-        (UnaryOp::Abs, Scalar::F32) => kernel!(f32, Number, abs),
+        (UnaryOp::Neg, Scalar::I32) => kernel!(i32, Arithmetic, neg),
+        (UnaryOp::Neg, Scalar::F32) => kernel!(f32, Arithmetic, neg),
+        (UnaryOp::Abs, Scalar::F32) => kernel!(f32, Arithmetic, abs),
         (UnaryOp::Sqrt, Scalar::F32) => Some(lane_kernel!(|d, a, _b, _c| map1::<f32, f32>(d, a, |x| x.sqrt()))),
         (UnaryOp::Exp, Scalar::F32) => Some(lane_kernel!(|d, a, _b, _c| map1::<f32, f32>(d, a, |x| x.exp()))),
         (UnaryOp::Not, Scalar::Bool) => Some(lane_kernel!(|d, a, _b, _c| map1::<u32, u32>(d, a, |x| x ^ 1))),
-        (UnaryOp::Not, Scalar::I32 | Scalar::U32) => kernel!(u32, Integer, not),
+        (UnaryOp::Not, Scalar::I32 | Scalar::U32) => kernel!(u32, IntegerArithmetic, not),
         _ => None,
     }
 }
@@ -260,7 +260,7 @@ pub fn cast(from: Scalar, to: Scalar) -> Option<LaneFn> {
 /// # Safety
 /// The rows are valid and do not overlap.
 #[inline(always)]
-pub unsafe fn blend(to: *mut Row, from: *const Row, wide: bool, mask: u32) {
+pub unsafe fn blend(to: *mut RegisterRow, from: *const RegisterRow, wide: bool, mask: u32) {
     // SAFETY: the caller's duty.
     unsafe {
         if wide {
@@ -279,7 +279,7 @@ pub unsafe fn blend(to: *mut Row, from: *const Row, wide: bool, mask: u32) {
 
 /// The mask of the lanes whose word is not 0.
 #[inline(always)]
-pub fn mask_of(row: &Row) -> u32 {
+pub fn mask_of(row: &RegisterRow) -> u32 {
     let mut mask = 0;
     for lane in 0..LANES {
         mask |= ((row.0[lane] != 0) as u32) << lane;

@@ -6,16 +6,16 @@
 //! that the report does not depend on the number of cores.
 
 use super::ahead::Use;
-use super::block::{BlockRun, Status};
+use super::block::{BlockRun, BlockStatus};
 use super::clocks::Published;
 use super::global::GlobalShadow;
 use super::grid::GridBarrier;
-use super::lanes::Row;
+use super::lanes::RegisterRow;
 use super::memory::{Memory, Snapshot};
-use super::program::{Program, slot};
+use super::program::{Bytecode, slot};
 use super::random::Random;
 use super::report::{Counters, Fault};
-use super::unit::Unit;
+use super::unit::ScheduledUnit;
 use super::waiting::Whereabouts;
 use super::{Options, Report};
 use crate::ir::{Access, Arch, Function, Multiprocessor, fault};
@@ -55,14 +55,14 @@ impl Bound {
 }
 
 /// What the blocks of a launch share.
-pub struct Launch<'a> {
-    pub program: &'a Program,
+pub struct Run<'a> {
+    pub program: &'a Bytecode,
     pub function: &'a Function,
     pub options: &'a Options,
     pub tensors: Vec<Bound>,
     pub shadows: Vec<GlobalShadow>,
     /// The rows of thread indices that each warp of a block begins with.
-    pub thread_rows: Vec<[Row; slot::FIRST_FREE_ROW as usize]>,
+    pub thread_rows: Vec<[RegisterRow; slot::FIRST_FREE_ROW as usize]>,
     /// How many instructions the warps of a block may run.
     pub steps: u64,
     /// By tensor: what the kernel ahead does with its memory, where that may still run.
@@ -70,10 +70,10 @@ pub struct Launch<'a> {
 }
 
 /// The rows of thread indices of every warp.
-pub fn thread_rows(block: [u32; 3]) -> Vec<[Row; slot::FIRST_FREE_ROW as usize]> {
+pub fn thread_rows(block: [u32; 3]) -> Vec<[RegisterRow; slot::FIRST_FREE_ROW as usize]> {
     let [x, y, z] = block;
     let warp = |warp: u32| {
-        let mut rows = [Row::ZERO; slot::FIRST_FREE_ROW as usize];
+        let mut rows = [RegisterRow::ZERO; slot::FIRST_FREE_ROW as usize];
         for lane in 0..32 {
             let thread = warp * 32 + lane;
             rows[slot::THREAD as usize].0[lane as usize] = thread;
@@ -100,18 +100,18 @@ pub struct Resident {
 
 /// What a block leaves behind.
 #[derive(Default)]
-pub struct Outcome {
+pub struct BlockOutcome {
     counters: Counters,
     faults: Vec<Fault>,
     more: usize,
     printed: Vec<String>,
 }
 
-impl Outcome {
-    pub fn of(mut run: BlockRun) -> Outcome {
+impl BlockOutcome {
+    pub fn of(mut run: BlockRun) -> BlockOutcome {
         // What its threads need not wait for before they end.
         while !run.stopped && run.advance_agents() {}
-        Outcome { counters: run.counters, faults: run.faults, more: run.more_faults, printed: run.printed }
+        BlockOutcome { counters: run.counters, faults: run.faults, more: run.more_faults, printed: run.printed }
     }
 }
 
@@ -122,7 +122,7 @@ pub struct Done {
     pub report: Report,
 }
 
-impl Launch<'_> {
+impl Run<'_> {
     fn warps_a_block(&self) -> u32 {
         self.program.block.iter().product::<u32>().div_ceil(32)
     }
@@ -141,7 +141,7 @@ impl Launch<'_> {
     /// Runs all blocks.
     pub fn run(&self) -> Done {
         let threads = self.options.threads.unwrap_or_else(rayon::current_num_threads).max(1);
-        let (count, _) = Unit::count(self);
+        let (count, _) = ScheduledUnit::count(self);
         if self.program.communicates {
             return self.gather(self.run_resident(count));
         }
@@ -189,24 +189,24 @@ impl Launch<'_> {
         self.gather(outcomes)
     }
 
-    fn run_unit(&self, unit: u32) -> Vec<(u32, Outcome)> {
+    fn run_unit(&self, unit: u32) -> Vec<(u32, BlockOutcome)> {
         let resident = Rc::new(Resident::default());
-        let mut unit = Unit::new(self, unit, &resident);
+        let mut unit = ScheduledUnit::new(self, unit, &resident);
         loop {
             match unit.step(u32::MAX) {
-                Status::Running => {}
-                Status::Blocked => {
+                BlockStatus::Running => {}
+                BlockStatus::Blocked => {
                     unit.report_stuck(unit.whereabouts());
                     break;
                 }
-                Status::Done => break,
+                BlockStatus::Done => break,
             }
         }
         unit.outcomes()
     }
 
     /// Stops after enough faults: blocks that follow would repeat them.
-    fn run_in_order(&self, count: u32) -> Vec<(u32, Outcome)> {
+    fn run_in_order(&self, count: u32) -> Vec<(u32, BlockOutcome)> {
         let mut outcomes = Vec::new();
         let mut faults = 0;
         for unit in 0..count {
@@ -230,7 +230,7 @@ impl Launch<'_> {
     /// Units that are resident at once where blocks communicate: those the device has room for. Of blocks that wait for
     /// others without a promise that they run at once, as few as are cheap to hold.
     fn fit(&self) -> u32 {
-        let (_, blocks) = Unit::count(self);
+        let (_, blocks) = ScheduledUnit::count(self);
         let room = self.blocks_held() * MULTIPROCESSORS;
         if self.program.cooperative {
             return room / blocks;
@@ -241,7 +241,7 @@ impl Launch<'_> {
 
     /// Why a grid whose blocks must all be resident at once cannot be.
     pub fn too_large(&self) -> Option<String> {
-        let (count, blocks) = Unit::count(self);
+        let (count, blocks) = ScheduledUnit::count(self);
         let fit = self.fit();
         let [threads, grid] = [self.program.block, self.program.grid].map(|extents| extents.iter().product::<u32>());
         let shared = self.program.shared_bytes;
@@ -264,19 +264,19 @@ impl Launch<'_> {
 
     /// Runs blocks that talk to each other: as many as fit at once, each replaced when it ends, in the order the seed
     /// gives.
-    fn run_resident(&self, count: u32) -> Vec<(u32, Outcome)> {
+    fn run_resident(&self, count: u32) -> Vec<(u32, BlockOutcome)> {
         let resident = Rc::new(Resident::default());
         let mut random = Random::new(self.options.seed, u64::MAX);
         let mut next = self.fit().min(count);
         // Each with whether it waits for others since one of them last ran.
-        let mut running: Vec<(Unit, bool)> = (0..next).map(|unit| (Unit::new(self, unit, &resident), false)).collect();
-        let mut outcomes: Vec<(u32, Outcome)> = Vec::new();
+        let mut running: Vec<(ScheduledUnit, bool)> = (0..next).map(|unit| (ScheduledUnit::new(self, unit, &resident), false)).collect();
+        let mut outcomes: Vec<(u32, BlockOutcome)> = Vec::new();
         let mut faults = 0;
         while !running.is_empty() && faults < MOST_FAULTS {
             let pick = random.below(running.len() as u32) as usize;
             let slices = 1 + random.below(8);
             let status = running[pick].0.step(slices);
-            if status == Status::Blocked {
+            if status == BlockStatus::Blocked {
                 running[pick].1 = true;
                 if running[pick].0.waits_for_others() && running.iter().any(|(_, blocked)| !blocked) {
                     continue;
@@ -288,7 +288,7 @@ impl Launch<'_> {
             } else {
                 running.iter_mut().for_each(|(_, blocked)| *blocked = false);
             }
-            if status == Status::Running {
+            if status == BlockStatus::Running {
                 continue;
             }
             let (done, _) = running.swap_remove(pick);
@@ -301,7 +301,7 @@ impl Launch<'_> {
                 break;
             }
             if next < count {
-                running.push((Unit::new(self, next, &resident), false));
+                running.push((ScheduledUnit::new(self, next, &resident), false));
                 next += 1;
             }
         }
@@ -309,7 +309,7 @@ impl Launch<'_> {
         outcomes
     }
 
-    fn gather(&self, mut outcomes: Vec<(u32, Outcome)>) -> Done {
+    fn gather(&self, mut outcomes: Vec<(u32, BlockOutcome)>) -> Done {
         outcomes.sort_by_key(|(block, _)| *block);
         let mut done = Done { faults: Vec::new(), more: 0, report: Report::default() };
         let mut seen = std::collections::HashSet::new();

@@ -70,7 +70,7 @@ use crate::ir::{Access, Buffer, Function, Param};
 use crate::types::Const;
 use compile::Fixed;
 use global::GlobalShadow;
-use launch::{Bound, Launch};
+use launch::{Bound, Run};
 use std::sync::Arc;
 
 /// A tensor argument: a part of an allocation.
@@ -84,7 +84,7 @@ pub struct TensorArg {
 
 /// The arguments of a launch.
 #[derive(Clone, Debug, Default)]
-pub struct Arguments {
+pub struct LaunchArguments {
     /// The tensors, in the order of the parameters.
     pub tensors: Vec<TensorArg>,
     /// The value of each dim.
@@ -185,7 +185,7 @@ impl Options {
 }
 
 /// Runs the function on all blocks of its grid.
-pub fn run(function: &Function, arguments: &Arguments, options: &Options) -> Result<Report, Failure> {
+pub fn run(function: &Function, arguments: &LaunchArguments, options: &Options) -> Result<Report, Failure> {
     run_lowered(function, function, arguments, options)
 }
 
@@ -193,7 +193,7 @@ pub fn run(function: &Function, arguments: &Arguments, options: &Options) -> Res
 pub fn run_lowered(
     function: &Function,
     written: &Function,
-    arguments: &Arguments,
+    arguments: &LaunchArguments,
     options: &Options,
 ) -> Result<Report, Failure> {
     let refuse = |message: String| Failure::Refused { kernel: function.name.clone(), message };
@@ -240,7 +240,7 @@ pub fn run_lowered(
     let thread_rows = launch::thread_rows(program.block);
     let steps = steps(options).map_err(refuse)?;
     let ahead = ahead::of_tensors(function, arguments.stream, &tensors);
-    let launch = Launch { program: &program, function, options, tensors, shadows, thread_rows, steps, ahead };
+    let launch = Run { program: &program, function, options, tensors, shadows, thread_rows, steps, ahead };
     if let Some(message) = launch.too_large() {
         return Err(refuse(message));
     }
@@ -284,7 +284,7 @@ fn finish(
     written: &Function,
     tensors: &[Bound],
     shadows: &[GlobalShadow],
-    arguments: &Arguments,
+    arguments: &LaunchArguments,
     options: &Options,
     report: Report,
 ) -> Result<Report, Failure> {
@@ -311,7 +311,7 @@ fn tensor_params(function: &Function) -> impl Iterator<Item = (&Buffer, Access)>
 }
 
 /// Checks that every tensor lies within its memory.
-fn bind(function: &Function, arguments: &Arguments) -> Result<Vec<Bound>, String> {
+fn bind(function: &Function, arguments: &LaunchArguments) -> Result<Vec<Bound>, String> {
     let count = tensor_params(function).count();
     if count != arguments.tensors.len() {
         return Err(format!("it has {count} tensor parameters, {} were given", arguments.tensors.len()));

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 /// A named barrier in its present phase.
 #[derive(Debug, Default)]
-pub struct Named {
+pub struct NamedBarrier {
     /// Threads of the warps that have arrived.
     arrived: u32,
     needed: u32,
@@ -23,7 +23,7 @@ pub struct Named {
     published: Option<Published>,
 }
 
-impl Named {
+impl NamedBarrier {
     /// How far it is.
     pub fn state(&self) -> String {
         let partial = if self.partial.is_empty() { "" } else { " in whole warps" };

@@ -3,7 +3,7 @@
 use super::block::BlockRun;
 use super::clocks::{AgentKind, Epoch};
 use super::lanes::{LANES, lanes};
-use super::program::{Access, Place};
+use super::program::{MemoryAccess, MemoryBase};
 use super::report::FaultKind;
 use super::shadow::{Accessor, Conflict, Touch};
 use crate::ir::{self, BufferId};
@@ -19,7 +19,7 @@ struct Findings {
 impl BlockRun<'_> {
     /// Lanes of a strand access memory outside of registers, by themselves.
     #[inline(always)]
-    pub fn observe(&mut self, warp: usize, access: &Access, at: &[u32; LANES], active: u32, touch: Touch) {
+    pub fn observe(&mut self, warp: usize, access: &MemoryAccess, at: &[u32; LANES], active: u32, touch: Touch) {
         self.observe_some(warp, access, at, active, active, touch);
     }
 
@@ -28,7 +28,7 @@ impl BlockRun<'_> {
     fn observe_some(
         &mut self,
         warp: usize,
-        access: &Access,
+        access: &MemoryAccess,
         at: &[u32; LANES],
         active: u32,
         watched: u32,
@@ -57,7 +57,7 @@ impl BlockRun<'_> {
     pub fn observe_store(
         &mut self,
         warp: usize,
-        access: &Access,
+        access: &MemoryAccess,
         at: &[u32; LANES],
         active: u32,
         value: impl Fn(usize, u32) -> u64,
@@ -83,7 +83,7 @@ impl BlockRun<'_> {
     pub fn watch(
         &mut self,
         warp: usize,
-        access: &Access,
+        access: &MemoryAccess,
         at: &[u32; LANES],
         active: u32,
         touch: Touch,
@@ -91,9 +91,9 @@ impl BlockRun<'_> {
         reads: bool,
     ) {
         let found = match access.place {
-            Place::Shared(byte) => self.watch_shared(warp, access, byte, at, active, touch, agent, reads),
-            Place::Global(tensor) => self.watch_global(warp, access, tensor, at, active, touch, agent, reads),
-            Place::Register(_) => return,
+            MemoryBase::Shared(byte) => self.watch_shared(warp, access, byte, at, active, touch, agent, reads),
+            MemoryBase::Global(tensor) => self.watch_global(warp, access, tensor, at, active, touch, agent, reads),
+            MemoryBase::Register(_) => return,
         };
         for (element, conflict) in found.conflicts {
             if self.launch.options.checks.races {
@@ -111,7 +111,7 @@ impl BlockRun<'_> {
     fn watch_shared(
         &mut self,
         warp: usize,
-        access: &Access,
+        access: &MemoryAccess,
         byte: u32,
         at: &[u32; LANES],
         active: u32,
@@ -151,7 +151,7 @@ impl BlockRun<'_> {
     fn watch_global(
         &mut self,
         warp: usize,
-        access: &Access,
+        access: &MemoryAccess,
         tensor: u32,
         at: &[u32; LANES],
         active: u32,
@@ -281,11 +281,11 @@ impl BlockRun<'_> {
     }
 
     /// Counts the traffic of an access.
-    pub fn count(&mut self, access: &Access, at: &[u32; LANES], active: u32, touch: Touch) {
+    pub fn count(&mut self, access: &MemoryAccess, at: &[u32; LANES], active: u32, touch: Touch) {
         let elem = access.elem.bytes() as u64;
         let bytes = elem * access.count as u64;
         match access.place {
-            Place::Global(tensor) => {
+            MemoryBase::Global(tensor) => {
                 let total = bytes * active.count_ones() as u64;
                 if matches!(touch, Touch::Read | Touch::AtomicRead) {
                     self.counters.global_read += total;
@@ -315,7 +315,7 @@ impl BlockRun<'_> {
                     last = *sector;
                 }
             }
-            Place::Shared(byte) => {
+            MemoryBase::Shared(byte) => {
                 // Wide accesses are served in parts of at most 128 bytes: half or quarter warps.
                 let lanes_a_part = (128 / bytes.max(4)).clamp(1, 32) as u32;
                 let mut first = 0;
@@ -329,7 +329,7 @@ impl BlockRun<'_> {
                     self.counters.bank_conflicts += passes(byte as u64, at, part, elem, bytes) - 1;
                 }
             }
-            Place::Register(_) => {}
+            MemoryBase::Register(_) => {}
         }
     }
 }

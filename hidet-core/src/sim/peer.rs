@@ -8,8 +8,8 @@ use super::block::BlockRun;
 use super::clocks::Epoch;
 use super::elements::{load_element, store_element};
 use super::exec::{Operands, Pause, write_lane};
-use super::lanes::{Row, lanes};
-use super::program::{Call, CallArg, Place};
+use super::lanes::{RegisterRow, lanes};
+use super::program::{Call, CallArg, MemoryBase};
 use super::report::FaultKind;
 use super::shadow::Touch;
 use super::warp::Strand;
@@ -45,7 +45,7 @@ impl<'l> BlockRun<'l> {
     }
 
     pub fn operand(&self, warp: usize, strand: &Strand, call: &Call, index: usize, lane: usize) -> u64 {
-        let regs = self.warps[warp].regs.as_ptr() as *mut Row;
+        let regs = self.warps[warp].regs.as_ptr() as *mut RegisterRow;
         call.lane(&Operands { regs, slots: &strand.slots, consts: &self.launch.program.consts }, index, lane)
     }
 
@@ -162,7 +162,7 @@ impl<'l> BlockRun<'l> {
         let Some(CallArg::Address(access)) = call.args.first() else { return None };
         let access = &self.launch.program.accesses[*access as usize];
         let Some(offsets) = self.offsets(warp, strand, access) else { return Some(Pause::Stopped) };
-        let Place::Shared(byte) = access.place else { return None };
+        let MemoryBase::Shared(byte) = access.place else { return None };
         for lane in lanes(offsets.active) {
             let rank = self.operand(warp, strand, call, 1, lane) as u32;
             let at = byte + offsets.at[lane] * access.elem.bytes() as u32;

@@ -6,12 +6,12 @@
 
 use super::agents::Agent;
 use super::block::BlockRun;
-use super::busy::Registers;
+use super::busy::WarpRegisters;
 use super::elements::load_element;
 use super::exec::{read_lane, write_lane};
 use super::group::WARPS;
 use super::lanes::LANES;
-use super::program::{Access, Call, CallArg, Place};
+use super::program::{MemoryAccess, Call, CallArg, MemoryBase};
 use super::report::FaultKind;
 use super::runs::Visitor;
 use super::shadow::Touch;
@@ -40,7 +40,7 @@ struct Pending<'l> {
 
 /// The products of a warp group.
 #[derive(Debug, Default)]
-pub struct Group<'l> {
+pub struct WarpGroupProducts<'l> {
     work: VecDeque<Pending<'l>>,
     /// Products issued.
     pub issued: u64,
@@ -51,15 +51,15 @@ pub struct Group<'l> {
 /// The products of a block.
 #[derive(Debug, Default)]
 pub struct Products<'l> {
-    pub groups: HashMap<u32, Group<'l>>,
+    pub groups: HashMap<u32, WarpGroupProducts<'l>>,
     /// By warp; empty in kernels without products.
-    pub registers: Vec<Registers>,
+    pub registers: Vec<WarpRegisters>,
 }
 
 impl Products<'_> {
     /// For a block of so many warps whose kernel has products.
     pub fn prepare(&mut self, warps: usize) {
-        self.registers.resize_with(warps, Registers::default);
+        self.registers.resize_with(warps, WarpRegisters::default);
     }
 
     /// Whether accesses to registers must be told.
@@ -144,18 +144,18 @@ impl<'l> BlockRun<'l> {
     }
 
     /// Where an operand starts, the same for all lanes of a warp, and for all warps where it is shared.
-    fn start(&mut self, first: usize, number: u32, access: &Access) -> Option<Start> {
+    fn start(&mut self, first: usize, number: u32, access: &MemoryAccess) -> Option<Start> {
         let at = self.agreed_offsets(first, number, access)?;
         match access.place {
-            Place::Register(base) => Some(Start::Registers(at.map(|at| base + at))),
-            Place::Shared(byte) => {
+            MemoryBase::Register(base) => Some(Start::Registers(at.map(|at| base + at))),
+            MemoryBase::Shared(byte) => {
                 if at.iter().any(|other| *other != at[0]) {
                     self.report_disagreement(first, number);
                     return None;
                 }
                 Some(Start::Shared(byte + at[0] * access.elem.bytes() as u32))
             }
-            Place::Global(_) => None,
+            MemoryBase::Global(_) => None,
         }
     }
 
@@ -164,12 +164,12 @@ impl<'l> BlockRun<'l> {
         &mut self,
         first: usize,
         call: &'l Call,
-        access: &Access,
+        access: &MemoryAccess,
         operand: usize,
         start: u32,
         shape: [u32; 2],
     ) -> bool {
-        let (Some(form), Place::Shared(byte)) = (form_of(call, operand), access.place) else { return true };
+        let (Some(form), MemoryBase::Shared(byte)) = (form_of(call, operand), access.place) else { return true };
         let bytes = access.elem.bytes() as u32;
         let chunks = chunks(&form, start, shape, bytes);
         let end = byte as u64 + access.limit * u64::from(bytes);

@@ -72,20 +72,20 @@ pub enum Inst {
     },
     /// Functions applied lane by lane. `wide` as above.
     Map1 {
-        f: eval::Unary,
+        f: eval::UnaryFn,
         d: u32,
         a: Src,
         wide: u8,
     },
     Map2 {
-        f: eval::Binary,
+        f: eval::BinaryFn,
         d: u32,
         a: Src,
         b: Src,
         wide: u8,
     },
     Map3 {
-        f: eval::Ternary,
+        f: eval::TernaryFn,
         d: u32,
         a: Src,
         b: Src,
@@ -100,18 +100,18 @@ pub enum Inst {
     },
     /// The same on scalar slots.
     Uniform1 {
-        f: eval::Unary,
+        f: eval::UnaryFn,
         d: u32,
         a: Src,
     },
     Uniform2 {
-        f: eval::Binary,
+        f: eval::BinaryFn,
         d: u32,
         a: Src,
         b: Src,
     },
     Uniform3 {
-        f: eval::Ternary,
+        f: eval::TernaryFn,
         d: u32,
         a: Src,
         b: Src,
@@ -238,7 +238,7 @@ pub enum Inst {
 
 /// A place in the source that can appear in a report.
 #[derive(Clone, Copy, Debug)]
-pub struct Site {
+pub struct SourceSite {
     pub span: Span,
     /// What is done there, as in "thread 3 reads it".
     pub verb: &'static str,
@@ -246,7 +246,7 @@ pub struct Site {
 
 /// Memory of an access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum MemoryBase {
     /// A tensor of the launch.
     Global(u32),
     /// Byte offset in the shared memory of the block.
@@ -257,8 +257,8 @@ pub enum Place {
 
 /// A load or store.
 #[derive(Clone, Copy, Debug)]
-pub struct Access {
-    pub place: Place,
+pub struct MemoryAccess {
+    pub place: MemoryBase,
     pub buffer: BufferId,
     /// Elements of the buffer, as its layout lays them out.
     pub limit: u64,
@@ -341,13 +341,13 @@ pub mod slot {
 
 /// A function compiled for one launch.
 #[derive(Debug)]
-pub struct Program {
+pub struct Bytecode {
     pub code: Vec<Inst>,
     pub consts: Vec<u64>,
     pub rows: u32,
     pub slots: u32,
-    pub sites: Vec<Site>,
-    pub accesses: Vec<Access>,
+    pub sites: Vec<SourceSite>,
+    pub accesses: Vec<MemoryAccess>,
     pub checks: Vec<IndexCheck>,
     pub calls: Vec<Call>,
     pub prints: Vec<Print>,
@@ -370,7 +370,7 @@ pub struct Program {
     pub has_products: bool,
 }
 
-impl Program {
+impl Bytecode {
     /// The place in the source of an instruction, where it has one.
     pub fn site_of(&self, inst: &Inst) -> Option<u32> {
         match *inst {

@@ -8,7 +8,7 @@ use super::elements::{load_element, store_element};
 use super::exchange::combine;
 use super::exec::Pause;
 use super::lanes::lanes;
-use super::program::{Access, Call, CallArg, Place};
+use super::program::{MemoryAccess, Call, CallArg, MemoryBase};
 use super::runs::Visitor;
 use super::shadow::Touch;
 use super::warp::Strand;
@@ -57,7 +57,7 @@ impl BlockRun<'_> {
         };
         let bulk = call.meaning == Meaning::PushCopy;
         let (to, mbarrier) = (access(0)?, access(if bulk { 3 } else { 2 })?);
-        let (Place::Shared(to_start), Place::Shared(bars_start)) = (to.place, mbarrier.place) else { return None };
+        let (MemoryBase::Shared(to_start), MemoryBase::Shared(bars_start)) = (to.place, mbarrier.place) else { return None };
         let Some(to_at) = self.offsets(warp, strand, to) else { return Some(Pause::Stopped) };
         let Some(bar_at) = self.offsets(warp, strand, mbarrier) else { return Some(Pause::Stopped) };
         for lane in lanes(strand.mask) {
@@ -123,11 +123,11 @@ impl BlockRun<'_> {
         strand: &Strand,
         lane: usize,
         call: &Call,
-        from: &Access,
+        from: &MemoryAccess,
         bytes: u32,
     ) -> Option<u32> {
         let offsets = self.offsets(warp, strand, from)?;
-        let Place::Shared(start) = from.place else { return None };
+        let MemoryBase::Shared(start) = from.place else { return None };
         let offset = offsets.at[lane] as usize * from.elem.bytes();
         self.line_fits(warp, lane, call, from, offset, bytes).then_some(start + offset as u32)
     }
@@ -161,7 +161,7 @@ impl BlockRun<'_> {
 }
 
 /// An asynchronous access to a part of shared memory.
-fn visitor(warp: usize, lane: usize, agent: u32, access: &Access, touch: Touch) -> Visitor {
+fn visitor(warp: usize, lane: usize, agent: u32, access: &MemoryAccess, touch: Touch) -> Visitor {
     let (buffer, place, elem) = (access.buffer, access.place, access.elem.bytes());
     Visitor { warp, lane, agent, site: access.site, touch, buffer, place, elem, notes: true }
 }

@@ -7,7 +7,7 @@
 //! anywhere in a round, so that every state of it comes up.
 
 use super::block::BlockRun;
-use super::lanes::Row;
+use super::lanes::RegisterRow;
 use super::warp::{State, Strand, Warp};
 
 /// Turns without any change before states are kept.
@@ -34,12 +34,12 @@ struct Kept {
     mask: u32,
     frame: u32,
     slots: Vec<u64>,
-    regs: Box<[Row]>,
+    regs: Box<[RegisterRow]>,
 }
 
 impl Strand {
     /// It has a turn.
-    fn look_for_repetition(&mut self, regs: &[Row], changes: u64) {
+    fn look_for_repetition(&mut self, regs: &[RegisterRow], changes: u64) {
         if self.repetition.changes != changes {
             self.repetition = Repetition { changes, ..Repetition::default() };
         }

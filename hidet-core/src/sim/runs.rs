@@ -4,7 +4,7 @@
 use super::block::BlockRun;
 use super::clocks::Epoch;
 use super::global::{PAGE, Page};
-use super::program::Place;
+use super::program::MemoryBase;
 use super::report::FaultKind;
 use super::shadow::{Accessor, Conflict, Touch};
 use crate::intrinsics::Space;
@@ -23,7 +23,7 @@ pub struct Visitor {
     pub notes: bool,
     /// The buffer, where it begins and how large its elements are.
     pub buffer: BufferId,
-    pub place: Place,
+    pub place: MemoryBase,
     pub elem: usize,
 }
 
@@ -44,15 +44,15 @@ impl BlockRun<'_> {
         }
         let mut found = Findings::default();
         let first = match who.place {
-            Place::Shared(first) => {
+            MemoryBase::Shared(first) => {
                 self.watch_shared_run(who, start, bytes, &mut found);
                 first as usize
             }
-            Place::Global(tensor) => {
+            MemoryBase::Global(tensor) => {
                 self.watch_global_run(who, tensor, start, bytes, &mut found);
                 self.launch.tensors[tensor as usize].offset
             }
-            Place::Register(_) => return,
+            MemoryBase::Register(_) => return,
         };
         let element = |byte: usize| (byte.max(start).saturating_sub(first) / who.elem) as u32;
         if let Some((byte, conflict)) = found.conflict

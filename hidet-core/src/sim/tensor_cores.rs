@@ -5,21 +5,21 @@
 
 use super::block::BlockRun;
 use super::elements::{load_element, store_element};
-use super::exchange::Party;
+use super::exchange::CallGroup;
 use super::exec::{read_lane, write_lane};
 use super::lanes::{FULL, LANES, lanes};
-use super::program::{Access, CallArg, Place};
+use super::program::{MemoryAccess, CallArg, MemoryBase};
 use super::shadow::Touch;
 use super::warp::Strand;
 use crate::intrinsics::Meaning;
 use crate::intrinsics::matrix::{Product, Terms};
 
 /// An operand: what is accessed, and the first element of each lane.
-type Operand<'a> = (&'a Access, [u32; LANES]);
+type Operand<'a> = (&'a MemoryAccess, [u32; LANES]);
 
 impl BlockRun<'_> {
     /// All lanes of a warp are at one product or copy of matrices. `false`: a fault stopped the block.
-    pub fn tensor_cores(&mut self, warp: usize, parties: &[Party]) -> bool {
+    pub fn tensor_cores(&mut self, warp: usize, parties: &[CallGroup]) -> bool {
         let program = self.launch.program;
         let Some(first) = parties.first() else { return true };
         let call = &program.calls[first.call as usize];
@@ -61,7 +61,7 @@ impl BlockRun<'_> {
     /// A matrix in row-major order from the registers of the lanes; `fragment` has the position of each element, lane by
     /// lane.
     fn collect(&mut self, warp: usize, (access, at): &Operand<'_>, fragment: &[u32]) -> Vec<u32> {
-        let Place::Register(base) = access.place else { return Vec::new() };
+        let MemoryBase::Register(base) = access.place else { return Vec::new() };
         self.touch_registers(warp, access, base, at, FULL, false);
         let regs = self.warps[warp].regs.as_ptr();
         let each = fragment.len() / LANES;
@@ -77,7 +77,7 @@ impl BlockRun<'_> {
 
     /// The inverse of [`BlockRun::collect`].
     fn spread(&mut self, warp: usize, (access, at): &Operand<'_>, fragment: &[u32], matrix: &[u32]) {
-        let Place::Register(base) = access.place else { return };
+        let MemoryBase::Register(base) = access.place else { return };
         self.touch_registers(warp, access, base, at, FULL, true);
         let regs = self.warps[warp].regs.as_mut_ptr();
         let each = fragment.len() / LANES;

@@ -15,7 +15,7 @@ pub struct BoxMap {
 
 /// Bytes that follow each other on both sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Run {
+pub struct Segment {
     /// Byte in the shared memory of the block.
     pub shared: u32,
     /// Byte in the copy, as if nothing were swizzled.
@@ -44,15 +44,15 @@ impl Route<'_> {
     }
 
     /// Calls `f` for each run, the first byte of the copy lying at byte `shared`.
-    pub fn runs(&self, shared: u32, f: &mut dyn FnMut(Run)) {
+    pub fn runs(&self, shared: u32, f: &mut dyn FnMut(Segment)) {
         match self {
             Route::Tile { shape, at } => tile(shape, at, shared, f),
-            Route::Line { start, bytes } => f(Run { shared, linear: 0, global: Some(*start), bytes: *bytes }),
+            Route::Line { start, bytes } => f(Segment { shared, linear: 0, global: Some(*start), bytes: *bytes }),
         }
     }
 }
 
-fn tile(shape: &TensorMapShape, at: &[i64; 5], shared: u32, f: &mut dyn FnMut(Run)) {
+fn tile(shape: &TensorMapShape, at: &[i64; 5], shared: u32, f: &mut dyn FnMut(Segment)) {
     let Some((&columns, outer)) = shape.tile.split_last() else { return };
     let (last, bytes) = (outer.len(), shape.elem.bytes() as u32);
     // Columns of the box that lie within the tensor.
@@ -62,14 +62,14 @@ fn tile(shape: &TensorMapShape, at: &[i64; 5], shared: u32, f: &mut dyn FnMut(Ru
     let mut emit = |linear: u32, global: Option<usize>, length: u32| {
         if shape.swizzle.span().is_none() {
             if length > 0 {
-                f(Run { shared: shared + linear, linear, global, bytes: length });
+                f(Segment { shared: shared + linear, linear, global, bytes: length });
             }
             return;
         }
         let (mut linear, mut global, stop) = (linear, global, linear + length);
         while linear < stop {
             let part = (16 - (shared + linear) % 16).min(stop - linear);
-            f(Run { shared: shape.swizzle.apply(shared + linear), linear, global, bytes: part });
+            f(Segment { shared: shape.swizzle.apply(shared + linear), linear, global, bytes: part });
             linear += part;
             global = global.map(|byte| byte + part as usize);
         }
@@ -107,7 +107,7 @@ mod tests {
     use crate::ir::Swizzle;
     use crate::types::Scalar;
 
-    fn runs(shape: &TensorMapShape, at: [i64; 5], shared: u32) -> Vec<Run> {
+    fn runs(shape: &TensorMapShape, at: [i64; 5], shared: u32) -> Vec<Segment> {
         let mut all = Vec::new();
         Route::Tile { shape, at }.runs(shared, &mut |run| all.push(run));
         all
@@ -122,17 +122,17 @@ mod tests {
         let shape = shape(Swizzle::None, [2, 4]);
         let inside = runs(&shape, [3, 8, 0, 0, 0], 128);
         assert_eq!(inside.len(), 2);
-        assert_eq!(inside[1], Run { shared: 144, linear: 16, global: Some((4 * 20 + 8) * 4), bytes: 16 });
+        assert_eq!(inside[1], Segment { shared: 144, linear: 16, global: Some((4 * 20 + 8) * 4), bytes: 16 });
         // Above and to the left: one row is outside, of the other the first two columns.
         let corner = runs(&shape, [-1, -2, 0, 0, 0], 0);
         let expected = [
-            Run { shared: 0, linear: 0, global: None, bytes: 16 },
-            Run { shared: 16, linear: 16, global: None, bytes: 8 },
-            Run { shared: 24, linear: 24, global: Some(0), bytes: 8 },
+            Segment { shared: 0, linear: 0, global: None, bytes: 16 },
+            Segment { shared: 16, linear: 16, global: None, bytes: 8 },
+            Segment { shared: 24, linear: 24, global: Some(0), bytes: 8 },
         ];
         assert_eq!(corner, expected);
         let beyond = runs(&shape, [9, 18, 0, 0, 0], 0);
-        assert_eq!(beyond[0], Run { shared: 0, linear: 0, global: Some((9 * 20 + 18) * 4), bytes: 8 });
+        assert_eq!(beyond[0], Segment { shared: 0, linear: 0, global: Some((9 * 20 + 18) * 4), bytes: 8 });
         assert!(beyond[1..].iter().all(|run| run.global.is_none()));
         for at in [[100, 0, 0, 0, 0], [0, 100, 0, 0, 0], [-100, -100, 0, 0, 0]] {
             assert_eq!(runs(&shape, at, 0).iter().map(|run| run.bytes).sum::<u32>(), 32);
@@ -150,6 +150,6 @@ mod tests {
         }
         // Row 4, whose line is the second one of 128 bytes, is turned around.
         let row = runs(&shape, [0, 4, 0, 0, 0], 256)[8];
-        assert_eq!(row, Run { shared: 256 + 128 + 16, linear: 128, global: Some((4 * 20 + 4) * 4), bytes: 16 });
+        assert_eq!(row, Segment { shared: 256 + 128 + 16, linear: 128, global: Some((4 * 20 + 4) * 4), bytes: 16 });
     }
 }

@@ -3,7 +3,7 @@
 use super::agents::Agent;
 use super::barriers::{LastCopy, Mbarrier};
 use super::block::BlockRun;
-use super::clocks::{Published, View, add};
+use super::clocks::{Published, Knowledge, add};
 use super::lanes::lanes;
 use super::report::FaultKind;
 use super::warp::Strand;
@@ -66,7 +66,7 @@ impl BlockRun<'_> {
         let Some(barrier) = self.mbarriers.get_mut(&at) else { return };
         barrier.copies = barrier.copies.saturating_sub(1);
         barrier.bytes -= i64::from(bytes);
-        let mut view = View::default();
+        let mut view = Knowledge::default();
         view.see_agent(agent, time);
         let published = Published::new(self.number, view);
         add(&mut barrier.arriving, published);

@@ -3,8 +3,8 @@
 use super::block::BlockRun;
 use super::elements::{gather, load_element, scatter};
 use super::exec::{Operands, read_lane, write_lane};
-use super::lanes::{LANES, Row, lanes};
-use super::program::{Access, Place, Src};
+use super::lanes::{LANES, RegisterRow, lanes};
+use super::program::{MemoryAccess, MemoryBase, Src};
 use super::report::FaultKind;
 use super::shadow::Touch;
 use super::warp::Strand;
@@ -22,17 +22,17 @@ impl BlockRun<'_> {
         Self: 'a,
     {
         // The pointer outlives the call because the registers of a warp never move.
-        let regs = self.warps[warp].regs.as_ptr() as *mut Row;
+        let regs = self.warps[warp].regs.as_ptr() as *mut RegisterRow;
         Operands { regs, slots: &strand.slots, consts: &self.launch.program.consts }
     }
 
     /// The offsets of an access, checked against the buffer. `None`: a fault stopped the block.
-    pub fn offsets(&mut self, warp: usize, strand: &Strand, access: &Access) -> Option<Offsets> {
+    pub fn offsets(&mut self, warp: usize, strand: &Strand, access: &MemoryAccess) -> Option<Offsets> {
         let operands = self.operands(warp, strand);
         let active = strand.mask & access.guard.map_or(u32::MAX, |guard| operands.mask(guard));
         let mut at = [0u32; LANES];
         let limit = access.limit;
-        let mut scratch = [Row::ZERO; 2];
+        let mut scratch = [RegisterRow::ZERO; 2];
         // SAFETY: rows named by the program exist.
         let rows = unsafe { operands.rows(access.index, access.wide, &mut scratch) };
         let mut good = true;
@@ -66,7 +66,7 @@ impl BlockRun<'_> {
         Some(Offsets { at, active })
     }
 
-    fn report_bounds(&mut self, warp: usize, strand: &Strand, access: &Access, active: u32) {
+    fn report_bounds(&mut self, warp: usize, strand: &Strand, access: &MemoryAccess, active: u32) {
         let operands = self.operands(warp, strand);
         let signed = |lane: usize| {
             let bits = operands.lane(access.index, access.wide, lane);
@@ -91,15 +91,15 @@ impl BlockRun<'_> {
         self.aligned(warp, access, &at, active, bytes)
     }
 
-    pub fn aligned(&mut self, warp: usize, access: &Access, at: &[u32; LANES], active: u32, bytes: u32) -> bool {
+    pub fn aligned(&mut self, warp: usize, access: &MemoryAccess, at: &[u32; LANES], active: u32, bytes: u32) -> bool {
         if !self.launch.options.checks.alignment {
             return true;
         }
         let elem = access.elem.bytes() as u64;
         let start = match access.place {
-            Place::Global(tensor) => self.launch.tensors[tensor as usize].offset as u64,
-            Place::Shared(byte) => byte as u64,
-            Place::Register(_) => 0,
+            MemoryBase::Global(tensor) => self.launch.tensors[tensor as usize].offset as u64,
+            MemoryBase::Shared(byte) => byte as u64,
+            MemoryBase::Register(_) => 0,
         };
         let bad = lanes(active).find(|lane| !(start + at[*lane] as u64 * elem).is_multiple_of(bytes.into()));
         if let Some(lane) = bad {
@@ -114,12 +114,12 @@ impl BlockRun<'_> {
     }
 
     /// The first byte of the memory of an access outside of registers.
-    pub fn base(&mut self, place: Place) -> *mut u8 {
+    pub fn base(&mut self, place: MemoryBase) -> *mut u8 {
         match place {
-            Place::Global(tensor) => self.launch.tensors[tensor as usize].base(),
+            MemoryBase::Global(tensor) => self.launch.tensors[tensor as usize].base(),
             // SAFETY: the compiler gave the buffer its place within the shared memory.
-            Place::Shared(byte) => unsafe { self.shared.as_mut_ptr().cast::<u8>().add(byte as usize) },
-            Place::Register(_) => std::ptr::null_mut(),
+            MemoryBase::Shared(byte) => unsafe { self.shared.as_mut_ptr().cast::<u8>().add(byte as usize) },
+            MemoryBase::Register(_) => std::ptr::null_mut(),
         }
     }
 
@@ -130,7 +130,7 @@ impl BlockRun<'_> {
         let regs = self.warps[warp].regs.as_mut_ptr();
         let wide = access.elem.bytes() == 8;
         let step = 1 + wide as u32;
-        if let Place::Register(base) = access.place {
+        if let MemoryBase::Register(base) = access.place {
             self.touch_registers(warp, access, base, &at, active, false);
             for part in 0..access.count {
                 for lane in lanes(strand.mask) {
@@ -193,7 +193,7 @@ impl BlockRun<'_> {
         let wide = access.elem.bytes() == 8;
         let step = 1 + wide as u32;
         let operands = self.operands(warp, strand);
-        if let Place::Register(base) = access.place {
+        if let MemoryBase::Register(base) = access.place {
             self.touch_registers(warp, access, base, &at, active, true);
             for part in 0..access.count {
                 let value = value.plus(if value.is_uniform() { part } else { part * step });
@@ -207,7 +207,7 @@ impl BlockRun<'_> {
             }
             return true;
         }
-        let mut scratch = [Row::ZERO; 2];
+        let mut scratch = [RegisterRow::ZERO; 2];
         let base = self.base(access.place);
         let of_part = |part: u32| value.plus(if value.is_uniform() { part } else { part * step });
         self.observe_store(warp, access, &at, active, |lane, part| operands.lane(of_part(part), wide, lane));
@@ -276,7 +276,7 @@ impl BlockRun<'_> {
     pub fn touch_registers(
         &mut self,
         warp: usize,
-        access: &Access,
+        access: &MemoryAccess,
         base: u32,
         at: &[u32; LANES],
         active: u32,
@@ -304,7 +304,7 @@ impl BlockRun<'_> {
         }
     }
 
-    pub fn report_unset(&mut self, warp: usize, access: &Access, element: u32, lanes: u32) {
+    pub fn report_unset(&mut self, warp: usize, access: &MemoryAccess, element: u32, lanes: u32) {
         self.report_unset_at(warp, lanes.trailing_zeros() as usize, access.buffer, access.site, element);
     }
 

@@ -6,7 +6,7 @@
 use super::global::GlobalShadow;
 use super::launch::Bound;
 use super::report::{Fault, FaultKind, Party};
-use super::{Arguments, tensor_params};
+use super::{LaunchArguments, tensor_params};
 use crate::ir::{Access, Buffer, Function};
 use crate::layout::Layout;
 
@@ -26,7 +26,7 @@ impl Unwritten {
 }
 
 /// A fault for each output with elements that nobody wrote. `written` is the kernel as its author wrote it.
-pub fn find(written: &Function, tensors: &[Bound], shadows: &[GlobalShadow], arguments: &Arguments) -> Vec<Fault> {
+pub fn find(written: &Function, tensors: &[Bound], shadows: &[GlobalShadow], arguments: &LaunchArguments) -> Vec<Fault> {
     let mut faults = Vec::new();
     for ((buffer, access), tensor) in tensor_params(written).zip(tensors) {
         let Some(shadow) = tensor.shadow.map(|index| &shadows[index]).filter(|_| access == Access::Out) else {

@@ -6,7 +6,7 @@ use super::exchange::combine_global;
 use super::exec::{Operands, Pause, read_lane, write_lane};
 use super::lanes::lanes;
 use super::memory::update_at;
-use super::program::{CallArg, Place};
+use super::program::{CallArg, MemoryBase};
 use super::shadow::Touch;
 use super::warp::Strand;
 use crate::intrinsics::{AtomicOp, BitOp, Meaning};
@@ -35,7 +35,7 @@ impl BlockRun<'_> {
         let loads = matches!(call.meaning, Meaning::LoadVector { .. });
         let (registers, memory) = if loads { (to, from) } else { (from, to) };
         let (registers, memory) = (&program.accesses[*registers as usize], &program.accesses[*memory as usize]);
-        let Place::Register(first) = registers.place else { return None };
+        let MemoryBase::Register(first) = registers.place else { return None };
         let held = self.offsets(warp, strand, registers).map(|offsets| offsets.at);
         let there = self.offsets(warp, strand, memory);
         let (Some(held), Some(there)) = (held, there) else { return Some(Pause::Stopped) };

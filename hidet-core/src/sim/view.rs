@@ -75,7 +75,7 @@ pub enum AgentKind {
 
 /// What a thread has seen.
 #[derive(Debug, Clone, Default)]
-pub struct View {
+pub struct Knowledge {
     /// Everything that the threads of the block did up to this time.
     pub floor: u32,
     /// Beyond that, the times by thread.
@@ -83,7 +83,7 @@ pub struct View {
     /// The times by number of agents: up to when their asynchronous operations were waited for.
     pub agents: Option<Rc<Vec<u32>>>,
     /// What was seen of other blocks.
-    pub others: Option<Rc<BTreeMap<u32, View>>>,
+    pub others: Option<Rc<BTreeMap<u32, Knowledge>>>,
 }
 
 /// Joins what is shared while it is the same, by `join` where both sides have something of their own.
@@ -104,15 +104,15 @@ fn join_times(into: &mut Vec<u32>, from: &Vec<u32>) {
     into.iter_mut().zip(from).for_each(|(a, b)| *a = (*a).max(*b));
 }
 
-fn join_blocks(into: &mut BTreeMap<u32, View>, from: &BTreeMap<u32, View>) {
+fn join_blocks(into: &mut BTreeMap<u32, Knowledge>, from: &BTreeMap<u32, Knowledge>) {
     for (block, view) in from {
         into.entry(*block).or_default().join(view);
     }
 }
 
-impl View {
+impl Knowledge {
     /// Adds what another one has seen, of the same block.
-    pub fn join(&mut self, other: &View) {
+    pub fn join(&mut self, other: &Knowledge) {
         self.floor = self.floor.max(other.floor);
         join_shared(&mut self.threads, &other.threads, join_times);
         join_shared(&mut self.agents, &other.agents, join_times);
@@ -137,7 +137,7 @@ impl View {
     }
 
     /// Whether both are known to be equal: they share what they hold.
-    pub fn is_like(&self, other: &View) -> bool {
+    pub fn is_like(&self, other: &Knowledge) -> bool {
         fn same<T>(a: &Option<Rc<T>>, b: &Option<Rc<T>>) -> bool {
             match (a, b) {
                 (None, None) => true,
@@ -152,7 +152,7 @@ impl View {
     }
 
     /// Adds what a thread of another block has seen.
-    pub fn join_foreign(&mut self, mine: u32, block: u32, view: &View) {
+    pub fn join_foreign(&mut self, mine: u32, block: u32, view: &Knowledge) {
         let mut view = view.clone();
         let beyond = view.others.take();
         let others = Rc::make_mut(self.others.get_or_insert_default());
@@ -193,10 +193,10 @@ impl View {
     }
 
     /// What it says of asynchronous operations.
-    pub fn of_agents(&self) -> View {
-        let of_block = |(block, view): (&u32, &View)| (*block, view.of_agents());
+    pub fn of_agents(&self) -> Knowledge {
+        let of_block = |(block, view): (&u32, &Knowledge)| (*block, view.of_agents());
         let others = self.others.as_ref().map(|others| Rc::new(others.iter().map(of_block).collect()));
-        View { floor: 0, threads: None, agents: self.agents.clone(), others }
+        Knowledge { floor: 0, threads: None, agents: self.agents.clone(), others }
     }
 
     /// Everything that the agent did up to the time was waited for.
@@ -211,20 +211,20 @@ impl View {
 #[derive(Debug, Clone)]
 pub struct Published {
     pub block: u32,
-    pub view: View,
+    pub view: Knowledge,
     /// By block: what is published for its own threads alone.
-    within: Option<Rc<BTreeMap<u32, View>>>,
+    within: Option<Rc<BTreeMap<u32, Knowledge>>>,
 }
 
 impl Published {
-    pub fn new(block: u32, view: View) -> Published {
+    pub fn new(block: u32, view: Knowledge) -> Published {
         Published { block, view, within: None }
     }
 
     /// The same for the threads of its block alone.
     pub fn within_its_block(self) -> Published {
         let within = Some(Rc::new(BTreeMap::from([(self.block, self.view)])));
-        Published { block: self.block, view: View::default(), within }
+        Published { block: self.block, view: Knowledge::default(), within }
     }
 
     /// What of it is published for the threads of that block alone.

@@ -2,7 +2,7 @@
 
 use super::block::BlockRun;
 use super::lanes::lanes;
-use super::named::Named;
+use super::named::NamedBarrier;
 use super::report::FaultKind;
 use super::warp::{State, Strand};
 use std::collections::BTreeMap;
@@ -71,7 +71,7 @@ impl BlockRun<'_> {
                 site,
                 format!(
                     "waiting at named barrier {id}, where {}",
-                    self.named.get(&id).map(Named::state).unwrap_or_default()
+                    self.named.get(&id).map(NamedBarrier::state).unwrap_or_default()
                 ),
             ),
             State::Cluster { site } => {

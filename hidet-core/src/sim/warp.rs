@@ -6,7 +6,7 @@
 //! sent on early when nothing else can run: that gives every thread the progress that independent thread scheduling
 //! promises.
 
-use super::lanes::{LANES, Row};
+use super::lanes::{LANES, RegisterRow};
 use super::repetition::Repetition;
 
 /// No frame.
@@ -64,7 +64,7 @@ struct Frame {
 /// A warp.
 #[derive(Debug)]
 pub struct Warp {
-    pub regs: Box<[Row]>,
+    pub regs: Box<[RegisterRow]>,
     /// For register memory: the lanes that have written each row.
     pub written: Box<[u32]>,
     pub strands: Vec<Strand>,
@@ -82,7 +82,7 @@ impl Warp {
     pub fn new(rows: u32, lanes: u32) -> Warp {
         let all = if lanes >= 32 { u32::MAX } else { (1 << lanes) - 1 };
         Warp {
-            regs: vec![Row::ZERO; rows as usize].into_boxed_slice(),
+            regs: vec![RegisterRow::ZERO; rows as usize].into_boxed_slice(),
             written: vec![0; rows as usize].into_boxed_slice(),
             strands: Vec::new(),
             frames: Vec::new(),

@@ -2,7 +2,7 @@
 //!
 //! The traits are closed: what is an element is what [`Scalar`] lists.
 
-use super::number::{to_f32_odd, to_f64_odd};
+use super::arithmetic::{to_f32_odd, to_f64_odd};
 use super::scalar::{Const, Scalar};
 use super::small::{E4M3, E5M2, TF32};
 use half::{bf16, f16};

@@ -4,7 +4,7 @@
 
 mod element;
 pub mod math;
-pub mod number;
+pub mod arithmetic;
 mod scalar;
 pub mod small;
 

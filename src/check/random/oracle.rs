@@ -47,7 +47,7 @@ pub fn memories_after(
     let (memories, options) = (memories(program, mode)?, options(seed, mode));
     for step in &program.steps {
         let kernel = kernels.get(step.kernel).ok_or("a launch of no kernel")?;
-        let mut arguments = sim::Arguments { dims: program.dims.clone(), ..sim::Arguments::default() };
+        let mut arguments = sim::LaunchArguments { dims: program.dims.clone(), ..sim::LaunchArguments::default() };
         for argument in &step.arguments {
             match (memories.get(*argument), program.arguments.get(*argument)) {
                 (Some(Some(memory)), _) => {

@@ -8,15 +8,15 @@ use hidet_mapping::IndexExpr;
 use std::collections::{HashMap, HashSet};
 
 /// An access of a statement: which operand of a call it is, 0 for a load or store.
-pub(crate) type Access = (StmtId, usize);
+pub(crate) type AccessId = (StmtId, usize);
 
 /// What is proved of the accesses of a function.
 #[derive(Default)]
 pub(crate) struct Proofs {
     /// Every access that has an index, in order.
-    pub all: Vec<Access>,
+    pub all: Vec<AccessId>,
     /// Those proved to lie within their buffer.
-    pub inside: HashSet<Access>,
+    pub inside: HashSet<AccessId>,
 }
 
 impl Proofs {
@@ -87,7 +87,7 @@ impl Prover<'_> {
         }
     }
 
-    fn access(&mut self, access: Access, buffer: BufferId, index: &[ValueId], tile: Option<Vec<u32>>) {
+    fn access(&mut self, access: AccessId, buffer: BufferId, index: &[ValueId], tile: Option<Vec<u32>>) {
         self.proofs.all.push(access);
         let shape = &self.function.buffers[buffer].shape;
         let Some(tile) = tile else { return };

@@ -2,9 +2,9 @@
 
 use super::index::Emit;
 use super::operation::Scalars;
-use super::{Compiler, Operand, Result};
+use super::{Compiler, TypedSrc, Result};
 use crate::ir::{BinaryOp, BufferId, CompareOp, ValueId};
-use crate::sim::program::{Access, IndexCheck, Inst, Loc, Place, Src};
+use crate::sim::program::{MemoryAccess, IndexCheck, Inst, Loc, MemoryBase, Src};
 use crate::types::Scalar;
 use hidet_mapping::IndexExpr;
 
@@ -23,14 +23,14 @@ impl Coordinates {
 impl Compiler<'_> {
     /// The index of an access to a buffer of that rank.
     fn coordinates(&mut self, buffer: BufferId, index: &[ValueId], rank: usize) -> Result<Coordinates> {
-        let operands = index.iter().map(|value| self.value(*value)).collect::<Result<Vec<Operand>>>()?;
+        let operands = index.iter().map(|value| self.value(*value)).collect::<Result<Vec<TypedSrc>>>()?;
         let (_, size) = self.place(buffer)?;
         let wide = size > i32::MAX as u64 || operands.iter().any(|operand| operand.ty.scalar == Scalar::I64);
         if operands.len() != rank {
             let name = &self.function.buffers[buffer].name;
             return Err(self.refuse(format!("`{name}` has {rank} axes and is indexed with {}", operands.len())));
         }
-        let widened = |operand: &Operand| match (wide, operand.ty.scalar) {
+        let widened = |operand: &TypedSrc| match (wide, operand.ty.scalar) {
             (true, Scalar::I64) | (false, _) => operand.src,
             (true, scalar) => self.apply(Scalars::Cast, &[(operand.src, scalar)], Scalar::I64),
         };
@@ -116,7 +116,7 @@ impl Compiler<'_> {
         count: u32,
         guard: Option<Src>,
         verb: &'static str,
-    ) -> Result<Access> {
+    ) -> Result<MemoryAccess> {
         let (place, limit) = self.place(buffer)?;
         let layout = &self.function.buffers[buffer].layout;
         let index = if self.is_flat(layout) {
@@ -127,7 +127,7 @@ impl Compiler<'_> {
         };
         let site = self.site(Some(buffer), verb);
         let elem = self.function.buffers[buffer].elem;
-        Ok(Access { place, buffer, limit, elem, count, index, wide: coordinates.wide, guard, site })
+        Ok(MemoryAccess { place, buffer, limit, elem, count, index, wide: coordinates.wide, guard, site })
     }
 
     /// The accesses that make up a load or store of `count` elements: with a guard one for each element.
@@ -138,7 +138,7 @@ impl Compiler<'_> {
         count: u32,
         guard: bool,
         verb: &'static str,
-    ) -> Result<Vec<Access>> {
+    ) -> Result<Vec<MemoryAccess>> {
         let coordinates = self.coordinates(buffer, index, self.function.buffers[buffer].shape.len())?;
         if !guard {
             // Along one axis without gaps the check of the allocation is the same.
@@ -168,14 +168,14 @@ impl Compiler<'_> {
         let uniform = accesses.iter().all(|access| {
             access.index.is_uniform()
                 && access.guard.is_none_or(Src::is_uniform)
-                && !matches!(access.place, Place::Register(_))
+                && !matches!(access.place, MemoryBase::Register(_))
         });
         let to = self.define(value, uniform);
         for (part, access) in accesses.into_iter().enumerate() {
             let to = to.part(part as u32);
             let number = self.push_access(access);
             match (to.loc(), access.place) {
-                (Loc::Row(d), Place::Register(base)) if access.index.is_uniform() && access.guard.is_none() => {
+                (Loc::Row(d), MemoryBase::Register(base)) if access.index.is_uniform() && access.guard.is_none() => {
                     self.emit(Inst::LoadRow { d, base, index: access.index, access: number });
                 }
                 (Loc::Row(d), _) => self.emit(Inst::Load { access: number, d }),
@@ -193,7 +193,7 @@ impl Compiler<'_> {
             let value = from.part(part as u32);
             let number = self.push_access(access);
             match access.place {
-                Place::Register(base) if access.index.is_uniform() && access.guard.is_none() => {
+                MemoryBase::Register(base) if access.index.is_uniform() && access.guard.is_none() => {
                     self.emit(Inst::StoreRow { value, base, index: access.index, access: number });
                 }
                 _ => self.emit(Inst::Store { access: number, value }),

@@ -5,7 +5,7 @@
 //! start the next turn, at different times.
 
 use super::operation::Scalars;
-use super::{Compiler, Operand, Result};
+use super::{Compiler, TypedSrc, Result};
 use crate::ir::eval::int_range;
 use crate::ir::{BinaryOp, Block, CompareOp, LoopId, PrintPiece, Stmt, StmtId, ValueId};
 use crate::sim::program::{Inst, Print, Src, slot};
@@ -104,7 +104,7 @@ impl<'a> Compiler<'a> {
                 let ty = self.function.vars[*var].ty;
                 let init = init.map(|init| self.value(init)).transpose()?;
                 let (src, _) = self.fresh(self.uniform.var(*var), ty.scalar, ty.lanes as u32);
-                let operand = Operand { src, ty };
+                let operand = TypedSrc { src, ty };
                 self.vars[var.index()] = Some(operand);
                 if let Some(init) = init {
                     self.pending += 1;
@@ -268,7 +268,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// A step that is not positive is a fault.
-    fn positive(&mut self, step: Operand) {
+    fn positive(&mut self, step: TypedSrc) {
         if self.constant_of(step.src).is_none() {
             let operands = [(step.src, step.ty.scalar), (self.constant(0), step.ty.scalar)];
             let cond = self.apply(Scalars::Compare(CompareOp::Gt), &operands, Scalar::Bool);
@@ -293,7 +293,7 @@ impl<'a> Compiler<'a> {
     pub(super) fn turns(
         &mut self,
         label: LoopId,
-        counter: Operand,
+        counter: TypedSrc,
         (end, inclusive): (Src, bool),
         step: Src,
         first: impl FnOnce(&mut Self) -> Result<()>,

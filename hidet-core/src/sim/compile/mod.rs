@@ -1,4 +1,4 @@
-//! Compiles a function, at any stage of lowering, to a [`Program`] for one launch.
+//! Compiles a function, at any stage of lowering, to a [`Bytecode`] for one launch.
 //!
 //! What the passes lower is compiled directly here: task mappings from their definition, layouts by a formula of
 //! its own, guards as masks. That makes this the independent meaning that passes are tested against.
@@ -16,7 +16,7 @@ mod uniform;
 
 pub(super) use index::layout_size;
 
-use super::program::{Access, Call, IndexCheck, Inst, Place, Print, Program, Site, Src, slot};
+use super::program::{MemoryAccess, Call, IndexCheck, Inst, MemoryBase, Print, Bytecode, SourceSite, Src, slot};
 use super::tiles::BoxMap;
 use crate::ir::{
     Block, BufferId, Function, Handle, Param, Scope, Span, StmtId, TensorMapShape, ValueId, VarId, descriptor,
@@ -24,7 +24,7 @@ use crate::ir::{
 use crate::types::{Const, Scalar, Type};
 use control::Targets;
 use liveness::Liveness;
-use registers::{Registers, Run};
+use registers::{RegisterAllocator, RegisterBlock};
 use std::collections::HashMap;
 use uniform::Uniformity;
 
@@ -41,12 +41,12 @@ pub struct Fixed<'a> {
 
 /// Where a value lies, and what it is. The parts of a vector follow each other.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Operand {
+pub(super) struct TypedSrc {
     src: Src,
     ty: Type,
 }
 
-impl Operand {
+impl TypedSrc {
     /// Part `index` of it.
     fn part(self, index: u32) -> Src {
         let rows = if self.src.is_uniform() { 1 } else { rows(self.ty.scalar) };
@@ -72,21 +72,21 @@ pub(super) struct Compiler<'a> {
     fixed: &'a Fixed<'a>,
     uniform: Uniformity,
     liveness: Liveness,
-    rows: Registers,
-    slots: Registers,
-    program: Program,
+    rows: RegisterAllocator,
+    slots: RegisterAllocator,
+    program: Bytecode,
     constants: HashMap<u64, u32>,
     site_numbers: HashMap<(Span, Option<BufferId>, &'static str, StmtId), u32>,
-    values: Vec<Option<Operand>>,
-    vars: Vec<Option<Operand>>,
-    places: Vec<Option<(Place, u64)>>,
+    values: Vec<Option<TypedSrc>>,
+    vars: Vec<Option<TypedSrc>>,
+    places: Vec<Option<(MemoryBase, u64)>>,
     targets: Targets,
     /// The block being compiled.
     current: Option<&'a Block>,
     /// The registers that were taken for a value.
-    owned: Vec<Option<(Src, Run)>>,
+    owned: Vec<Option<(Src, RegisterBlock)>>,
     /// Registers that are free again after the statement: place and how many.
-    temps: Vec<(Src, Run)>,
+    temps: Vec<(Src, RegisterBlock)>,
     /// The statement being compiled.
     at: StmtId,
     /// Operations of the IR since the last [`Inst::Count`].
@@ -94,15 +94,15 @@ pub(super) struct Compiler<'a> {
 }
 
 /// Compiles the function.
-pub fn compile<'a>(function: &'a Function, fixed: &'a Fixed<'a>) -> Result<Program> {
+pub fn compile<'a>(function: &'a Function, fixed: &'a Fixed<'a>) -> Result<Bytecode> {
     let mut compiler = Compiler {
         function,
         fixed,
         uniform: Uniformity::of(function, function.launch.block),
         liveness: Liveness::of(function),
-        rows: Registers::starting_at(slot::FIRST_FREE_ROW),
-        slots: Registers::starting_at(slot::FIRST_FREE),
-        program: Program {
+        rows: RegisterAllocator::starting_at(slot::FIRST_FREE_ROW),
+        slots: RegisterAllocator::starting_at(slot::FIRST_FREE),
+        program: Bytecode {
             code: Vec::new(),
             consts: vec![0],
             rows: 0,
@@ -157,14 +157,14 @@ impl<'a> Compiler<'a> {
             match param {
                 Param::Tensor { buffer, .. } => {
                     let size = self.layout_size(*buffer)?;
-                    self.places[buffer.index()] = Some((Place::Global(tensors), size));
+                    self.places[buffer.index()] = Some((MemoryBase::Global(tensors), size));
                     tensors += 1;
                 }
                 Param::Scalar { value, .. } => {
                     let ty = self.function.ty(*value);
                     let bits = scalars.next().map_or(0, |scalar| scalar.bits);
                     let src = self.constant(bits);
-                    self.values[value.index()] = Some(Operand { src, ty });
+                    self.values[value.index()] = Some(TypedSrc { src, ty });
                 }
             }
         }
@@ -196,16 +196,16 @@ impl<'a> Compiler<'a> {
             let place = match buffer.scope {
                 Scope::Shared => {
                     let at = match self.places[descriptor::owner(self.function, id).index()] {
-                        Some((Place::Shared(at), _)) => at.into(),
+                        Some((MemoryBase::Shared(at), _)) => at.into(),
                         _ => bytes.next_multiple_of(i64::from(buffer.align).max(needed[id]).max(16) as u64),
                     };
                     bytes = bytes.max(at + size * buffer.elem.bytes() as u64);
                     if bytes > 1 << 24 {
                         return Err(too_large());
                     }
-                    Place::Shared(at as u32)
+                    MemoryBase::Shared(at as u32)
                 }
-                _ => Place::Register(self.rows.take(Run { values: size as u32, each: rows(buffer.elem) })),
+                _ => MemoryBase::Register(self.rows.take(RegisterBlock { values: size as u32, each: rows(buffer.elem) })),
             };
             self.places[id.index()] = Some((place, size));
         }
@@ -220,7 +220,7 @@ impl<'a> Compiler<'a> {
             let name = &self.function.buffers[buffer].name;
             let fail = |why| self.refuse(format!("argument `{name}`, which is copied by a tensor map: {why}"));
             let shape = TensorMapShape::of(self.function, id, self.fixed.dims).map_err(fail)?;
-            let (Place::Global(tensor), _) = self.place(buffer)? else {
+            let (MemoryBase::Global(tensor), _) = self.place(buffer)? else {
                 return Err(fail("is no tensor parameter".to_owned()));
             };
             self.program.maps.push(BoxMap { shape, tensor, buffer });
@@ -258,7 +258,7 @@ impl<'a> Compiler<'a> {
         let stmt = if span.line > 0 { StmtId::new(0) } else { self.at };
         let sites = &mut self.program.sites;
         *self.site_numbers.entry((span, buffer, verb, stmt)).or_insert_with(|| {
-            sites.push(Site { span, verb });
+            sites.push(SourceSite { span, verb });
             sites.len() as u32 - 1
         })
     }
@@ -266,7 +266,7 @@ impl<'a> Compiler<'a> {
     fn end_site(&mut self) -> u32 {
         let last = self.function.body.0.last();
         let span = last.map_or(Span::default(), |stmt| self.function.spans[*stmt]);
-        self.program.sites.push(Site { span, verb: "ends" });
+        self.program.sites.push(SourceSite { span, verb: "ends" });
         self.program.sites.len() as u32 - 1
     }
 
@@ -286,8 +286,8 @@ impl<'a> Compiler<'a> {
     }
 
     /// New registers for `parts` values of the type.
-    fn fresh(&mut self, uniform: bool, scalar: Scalar, parts: u32) -> (Src, Run) {
-        let run = Run { values: parts, each: if uniform { 1 } else { rows(scalar) } };
+    fn fresh(&mut self, uniform: bool, scalar: Scalar, parts: u32) -> (Src, RegisterBlock) {
+        let run = RegisterBlock { values: parts, each: if uniform { 1 } else { rows(scalar) } };
         (if uniform { Src::scalar(self.slots.take(run)) } else { Src::row(self.rows.take(run)) }, run)
     }
 
@@ -298,7 +298,7 @@ impl<'a> Compiler<'a> {
         taken.0
     }
 
-    fn release(&mut self, (src, run): (Src, Run)) {
+    fn release(&mut self, (src, run): (Src, RegisterBlock)) {
         match src.loc() {
             super::program::Loc::Row(row) => self.rows.give(row, run),
             super::program::Loc::Scalar(slot) => self.slots.give(slot, run),
@@ -307,12 +307,12 @@ impl<'a> Compiler<'a> {
     }
 
     /// The registers that an operand takes.
-    fn run(&self, operand: Operand) -> Run {
+    fn run(&self, operand: TypedSrc) -> RegisterBlock {
         let each = if operand.src.is_uniform() { 1 } else { rows(operand.ty.scalar) };
-        Run { values: operand.ty.lanes as u32, each }
+        RegisterBlock { values: operand.ty.lanes as u32, each }
     }
 
-    fn value(&self, value: ValueId) -> Result<Operand> {
+    fn value(&self, value: ValueId) -> Result<TypedSrc> {
         match self.values[value.index()] {
             Some(operand) => Ok(operand),
             None => Err(self.refuse(format!("{value} is used before it is defined"))),
@@ -320,16 +320,16 @@ impl<'a> Compiler<'a> {
     }
 
     /// New registers for a value, which live as long as it does.
-    fn define(&mut self, value: ValueId, uniform: bool) -> Operand {
+    fn define(&mut self, value: ValueId, uniform: bool) -> TypedSrc {
         let ty = self.function.ty(value);
         let taken = self.fresh(uniform, ty.scalar, ty.lanes as u32);
         self.owned[value.index()] = Some(taken);
-        let operand = Operand { src: taken.0, ty };
+        let operand = TypedSrc { src: taken.0, ty };
         self.values[value.index()] = Some(operand);
         operand
     }
 
-    fn var(&self, var: VarId) -> Result<Operand> {
+    fn var(&self, var: VarId) -> Result<TypedSrc> {
         match self.vars[var.index()] {
             Some(operand) => Ok(operand),
             None => Err(self.refuse(format!("variable {var} is used before it is declared"))),
@@ -345,13 +345,13 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn copy_all(&mut self, to: Operand, from: Operand) {
+    fn copy_all(&mut self, to: TypedSrc, from: TypedSrc) {
         for part in 0..to.ty.lanes as u32 {
             self.copy(to.part(part), from.part(part), to.ty.scalar);
         }
     }
 
-    fn place(&self, buffer: BufferId) -> Result<(Place, u64)> {
+    fn place(&self, buffer: BufferId) -> Result<(MemoryBase, u64)> {
         match self.places[buffer.index()] {
             Some(place) => Ok(place),
             None => Err(self.refuse(format!("`{}` is no parameter", self.function.buffers[buffer].name))),
@@ -359,15 +359,15 @@ impl<'a> Compiler<'a> {
     }
 
     /// Notes an access by parts of an element's size, and gives its number.
-    fn push_access(&mut self, access: Access) -> u32 {
-        if let Place::Shared(_) = access.place {
+    fn push_access(&mut self, access: MemoryAccess) -> u32 {
+        if let MemoryBase::Shared(_) = access.place {
             self.program.shared_granule = self.program.shared_granule.min(access.elem.bytes() as u32);
         }
         self.push_bulk_access(access)
     }
 
     /// Notes an access by whole chunks of 16 bytes.
-    fn push_bulk_access(&mut self, access: Access) -> u32 {
+    fn push_bulk_access(&mut self, access: MemoryAccess) -> u32 {
         self.program.accesses.push(access);
         self.program.accesses.len() as u32 - 1
     }

@@ -1,6 +1,6 @@
 //! Operations: folded where all operands are constants, on scalar slots where all are uniform, else over lanes.
 
-use super::{Compiler, Operand, Result, liveness, rows};
+use super::{Compiler, TypedSrc, Result, liveness, rows};
 use crate::ir::{BinaryOp, Block, CompareOp, Op, Special, Stmt, UnaryOp, ValueId, VarId, eval};
 use crate::sim::lanes;
 use crate::sim::program::{Inst, Loc, Src, slot};
@@ -83,7 +83,7 @@ impl Compiler<'_> {
     fn name(&mut self, value: ValueId, src: Src) -> Result<()> {
         use crate::ir::Handle;
         let ty = self.function.ty(value);
-        self.values[value.index()] = Some(Operand { src, ty });
+        self.values[value.index()] = Some(TypedSrc { src, ty });
         Ok(())
     }
 
@@ -268,7 +268,7 @@ impl Compiler<'_> {
     }
 
     /// A bitcast between different numbers of parts: little end first, through unsigned integers of the sizes.
-    fn regroup(&mut self, value: ValueId, from: Operand) -> Result<()> {
+    fn regroup(&mut self, value: ValueId, from: TypedSrc) -> Result<()> {
         let ty = self.function.ty(value);
         let to = self.define(value, from.src.is_uniform());
         let unsigned = |ty: Type| match ty.scalar.bytes() {

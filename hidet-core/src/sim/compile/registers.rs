@@ -7,30 +7,30 @@ use std::collections::HashMap;
 /// A run is used again only for one alike: strands of one warp may be in different places, and what one holds in its
 /// lanes of a run is left alone by others only while all put a lane at the same bytes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Run {
+pub struct RegisterBlock {
     pub values: u32,
     pub each: u32,
 }
 
-impl Run {
+impl RegisterBlock {
     fn registers(self) -> u32 {
         self.values * self.each
     }
 }
 
 /// Registers numbered from a first one on.
-pub struct Registers {
+pub struct RegisterAllocator {
     next: u32,
-    free: HashMap<Run, Vec<u32>>,
+    free: HashMap<RegisterBlock, Vec<u32>>,
 }
 
-impl Registers {
-    pub fn starting_at(first: u32) -> Registers {
-        Registers { next: first, free: HashMap::new() }
+impl RegisterAllocator {
+    pub fn starting_at(first: u32) -> RegisterAllocator {
+        RegisterAllocator { next: first, free: HashMap::new() }
     }
 
     /// The first register of a run.
-    pub fn take(&mut self, run: Run) -> u32 {
+    pub fn take(&mut self, run: RegisterBlock) -> u32 {
         if let Some(first) = self.free.get_mut(&run).and_then(Vec::pop) {
             return first;
         }
@@ -40,7 +40,7 @@ impl Registers {
     }
 
     /// Makes the run free again.
-    pub fn give(&mut self, first: u32, run: Run) {
+    pub fn give(&mut self, first: u32, run: RegisterBlock) {
         self.free.entry(run).or_default().push(first);
     }
 

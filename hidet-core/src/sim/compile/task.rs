@@ -3,8 +3,8 @@
 
 use super::index::Emit;
 use super::operation::Scalars;
-use super::{Compiler, Operand, Result};
-use crate::ir::{Block, CompareOp, Extent, LoopId, Mapping, MappingAtom, ValueId};
+use super::{Compiler, TypedSrc, Result};
+use crate::ir::{Block, CompareOp, MappingExtent, LoopId, Mapping, MappingAtom, ValueId};
 use crate::sim::program::{Inst, Src};
 use crate::types::{Scalar, Type};
 use hidet_mapping::Arith;
@@ -31,10 +31,10 @@ impl Factor<'_> {
 }
 
 impl<'a> Compiler<'a> {
-    fn extent(&mut self, extent: &Extent) -> Result<Src> {
+    fn extent(&mut self, extent: &MappingExtent) -> Result<Src> {
         Ok(match extent {
-            Extent::Const(number) => self.constant(*number as u64),
-            Extent::Value(value) => self.value(*value)?.src,
+            MappingExtent::Const(number) => self.constant(*number as u64),
+            MappingExtent::Value(value) => self.value(*value)?.src,
         })
     }
 
@@ -80,7 +80,7 @@ impl<'a> Compiler<'a> {
 
         let index = Scalar::I32;
         let uniform = worker.is_uniform() && factors.iter().all(|f| f.shape.iter().all(|extent| extent.is_uniform()));
-        let coordinates: Vec<Operand> = task.iter().map(|value| self.define(*value, uniform)).collect();
+        let coordinates: Vec<TypedSrc> = task.iter().map(|value| self.define(*value, uniform)).collect();
         // As unsigned, so that a negative worker has no task either.
         let operands = [(worker, Scalar::U32), (workers, Scalar::U32)];
         let takes_part = self.apply(Scalars::Compare(CompareOp::Lt), &operands, Scalar::Bool);
@@ -91,7 +91,7 @@ impl<'a> Compiler<'a> {
         } else {
             self.emit(Inst::Diverge { cond: takes_part, otherwise: end, merge: end });
         }
-        let counter = Operand { src: self.temp(true, index, 1), ty: Type::I32 };
+        let counter = TypedSrc { src: self.temp(true, index, 1), ty: Type::I32 };
         let zero = self.constant(0);
         self.copy(counter.src, zero, index);
         let first = |compiler: &mut Self| {

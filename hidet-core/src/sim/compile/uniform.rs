@@ -5,7 +5,7 @@
 //! by walking the body until nothing changes; everything starts uniform and only becomes divergent.
 
 use crate::ir::{
-    AsmOperand, Block, Extent, Function, Handle, LoopId, MappingAtom, Op, Scope, Special, Stmt, ValueId, VarId,
+    AsmOperand, Block, MappingExtent, Function, Handle, LoopId, MappingAtom, Op, Scope, Special, Stmt, ValueId, VarId,
 };
 
 /// What parts lanes in a loop.
@@ -124,7 +124,7 @@ impl Walk<'_> {
                         MappingAtom::Custom { .. } => continue,
                     };
                     for extent in shape {
-                        if let Extent::Value(value) = extent {
+                        if let MappingExtent::Value(value) = extent {
                             extents &= self.result.value(*value);
                         }
                     }

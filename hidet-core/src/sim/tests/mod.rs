@@ -4,7 +4,7 @@ mod endless;
 mod good;
 mod options;
 
-use super::{Arguments, Failure, Memory, Options, Report, TensorArg, run};
+use super::{LaunchArguments, Failure, Memory, Options, Report, TensorArg, run};
 use crate::ir::{Function, text};
 use std::sync::Arc;
 
@@ -47,6 +47,6 @@ pub fn good(source: &str, tensors: &[TensorArg], dims: &[i64], options: &Options
 
 /// Runs a kernel.
 pub fn try_run(source: &str, tensors: &[TensorArg], dims: &[i64], options: &Options) -> Result<Report, Failure> {
-    let arguments = Arguments { tensors: tensors.to_vec(), dims: dims.to_vec(), ..Arguments::default() };
+    let arguments = LaunchArguments { tensors: tensors.to_vec(), dims: dims.to_vec(), ..LaunchArguments::default() };
     run(&kernel(source), &arguments, options)
 }

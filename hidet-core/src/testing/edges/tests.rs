@@ -14,7 +14,7 @@ fn run(function: &Function, dims: Vec<i64>, input: &[u8], output: usize) -> Vec<
     let x = Arc::new(sim::Memory::from_bytes(input).unwrap());
     let y = Arc::new(sim::Memory::uninit(output).unwrap());
     let tensors = [&x, &y].map(|memory| sim::TensorArg { memory: memory.clone(), offset: 0 }).to_vec();
-    let arguments = sim::Arguments { dims, tensors, ..sim::Arguments::default() };
+    let arguments = sim::LaunchArguments { dims, tensors, ..sim::LaunchArguments::default() };
     if let Err(failure) = sim::run(function, &arguments, &sim::Options::fast()) {
         panic!("{}: {failure}", function.name);
     }

@@ -7,30 +7,30 @@ use crate::types::{Const, Scalar, Type};
 
 /// An extent of memory, with its value at launch.
 #[derive(Clone, Copy)]
-pub(super) enum Extent {
+pub(super) enum KnownExtent {
     Const(i64),
     Dim(DimId, i64),
 }
 
-impl Extent {
+impl KnownExtent {
     pub fn at_launch(self) -> i64 {
         match self {
-            Extent::Const(extent) | Extent::Dim(_, extent) => extent,
+            KnownExtent::Const(extent) | KnownExtent::Dim(_, extent) => extent,
         }
     }
 }
 
 /// Memory that may be read at any index.
 #[derive(Clone)]
-pub(super) struct Source {
+pub(super) struct ReadableBuffer {
     pub buffer: BufferId,
     pub elem: Scalar,
-    pub extents: Vec<Extent>,
+    pub extents: Vec<KnownExtent>,
     /// Whether four elements along the last axis may be read at once.
     pub vectors: bool,
 }
 
-pub(super) struct Builder {
+pub(super) struct KernelBuilder {
     pub rng: Rng,
     pub f: Function,
     /// The blocks that are open, innermost last.
@@ -42,15 +42,15 @@ pub(super) struct Builder {
     /// The variables that may be used; all are assigned.
     pub vars: Vec<VarId>,
     /// The memory that may be read.
-    pub sources: Vec<Source>,
+    pub sources: Vec<ReadableBuffer>,
     /// Registers that may be written: each thread has its own.
-    pub registers: Vec<Source>,
+    pub registers: Vec<ReadableBuffer>,
     /// The loops that may be left or continued.
     pub loops: Vec<LoopId>,
     /// Statements still to be made.
     pub budget: i64,
     /// A global array for atomics.
-    pub histogram: Option<Source>,
+    pub histogram: Option<ReadableBuffer>,
     /// Threads a block.
     pub threads: i64,
     /// Only operations whose results are the same on all devices.
@@ -64,9 +64,9 @@ pub(super) struct Mark {
     vars: usize,
 }
 
-impl Builder {
-    pub fn new(rng: Rng) -> Builder {
-        Builder {
+impl KernelBuilder {
+    pub fn new(rng: Rng) -> KernelBuilder {
+        KernelBuilder {
             rng,
             f: Function { name: "random".to_owned(), files: vec!["random".to_owned()], ..Function::default() },
             open: vec![Block::default()],
@@ -149,10 +149,10 @@ impl Builder {
     }
 
     /// An extent as an `i32` value.
-    pub fn extent(&mut self, extent: Extent) -> ValueId {
+    pub fn extent(&mut self, extent: KnownExtent) -> ValueId {
         match extent {
-            Extent::Const(extent) => self.int(extent),
-            Extent::Dim(dim, _) => self.emit(Type::I32, Op::Dim(dim)),
+            KnownExtent::Const(extent) => self.int(extent),
+            KnownExtent::Dim(dim, _) => self.emit(Type::I32, Op::Dim(dim)),
         }
     }
 }

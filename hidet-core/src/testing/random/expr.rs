@@ -1,6 +1,6 @@
 //! Random expressions of a type.
 
-use super::builder::{Builder, Extent, Source};
+use super::builder::{KernelBuilder, KnownExtent, ReadableBuffer};
 use crate::ir::{BinaryOp, CompareOp, Op, Special, UnaryOp, ValueId, eval};
 use crate::types::{Scalar, Type};
 
@@ -20,7 +20,7 @@ fn is_exact(op: UnaryOp) -> bool {
     matches!(op, Neg | Not | Abs | Floor | Ceil | Round | Trunc | Sqrt)
 }
 
-impl Builder {
+impl KernelBuilder {
     /// A value of a type, new or old.
     pub fn expr(&mut self, scalar: Scalar, depth: u32) -> ValueId {
         if depth == 0 || self.budget <= 0 || self.rng.percent(15) {
@@ -186,7 +186,7 @@ impl Builder {
     /// Four floats.
     pub fn vector(&mut self, depth: u32) -> ValueId {
         let ty = Type::vector(Scalar::F32, 4);
-        let sources: Vec<Source> = self.sources.iter().filter(|source| source.vectors).cloned().collect();
+        let sources: Vec<ReadableBuffer> = self.sources.iter().filter(|source| source.vectors).cloned().collect();
         if self.budget <= 0 || sources.is_empty() || self.rng.percent(40) {
             let lanes: Vec<ValueId> = (0..4).map(|_| self.expr(Scalar::F32, depth.min(1))).collect();
             return self.emit(ty, Op::Vector(lanes));
@@ -208,7 +208,7 @@ impl Builder {
 
     /// An element of some memory, cast where it has another type.
     fn load_expr(&mut self, scalar: Scalar, depth: u32) -> ValueId {
-        let mut sources: Vec<Source> = self.sources.iter().chain(&self.registers).cloned().collect();
+        let mut sources: Vec<ReadableBuffer> = self.sources.iter().chain(&self.registers).cloned().collect();
         if sources.iter().any(|source| source.elem == scalar) && self.rng.percent(80) {
             sources.retain(|source| source.elem == scalar);
         }
@@ -220,7 +220,7 @@ impl Builder {
         if source.elem == scalar { loaded } else { self.emit(scalar, Op::Cast(loaded)) }
     }
 
-    pub fn load(&mut self, source: &Source, depth: u32) -> ValueId {
+    pub fn load(&mut self, source: &ReadableBuffer, depth: u32) -> ValueId {
         let guard = self.rng.percent(15);
         let index = match guard {
             true => source.extents.iter().map(|_| self.anywhere(depth)).collect(),
@@ -237,12 +237,12 @@ impl Builder {
         self.binary(BinaryOp::Rem, any, limit)
     }
 
-    pub fn indices(&mut self, extents: &[Extent], depth: u32) -> Vec<ValueId> {
+    pub fn indices(&mut self, extents: &[KnownExtent], depth: u32) -> Vec<ValueId> {
         extents.iter().map(|extent| self.index(*extent, depth)).collect()
     }
 
     /// A value from 0 up to, not including, an extent.
-    pub fn index(&mut self, extent: Extent, depth: u32) -> ValueId {
+    pub fn index(&mut self, extent: KnownExtent, depth: u32) -> ValueId {
         let end = extent.at_launch();
         let known: Vec<ValueId> =
             self.bounded.iter().filter(|(_, limit)| *limit <= end).map(|(value, _)| *value).collect();
@@ -258,10 +258,10 @@ impl Builder {
     }
 
     /// Any number, wrapped into an extent.
-    fn wrapped(&mut self, extent: Extent, depth: u32) -> ValueId {
+    fn wrapped(&mut self, extent: KnownExtent, depth: u32) -> ValueId {
         let any = self.expr(Scalar::I32, depth.min(1));
         match extent {
-            Extent::Const(end) if end & (end - 1) == 0 => {
+            KnownExtent::Const(end) if end & (end - 1) == 0 => {
                 let mask = self.int(end - 1);
                 self.binary(BinaryOp::And, any, mask)
             }

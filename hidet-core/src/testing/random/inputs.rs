@@ -1,9 +1,9 @@
 //! The contents of tensors before a launch.
 
-use super::builder::Builder;
+use super::builder::KernelBuilder;
 use crate::types::Scalar;
 
-impl Builder {
+impl KernelBuilder {
     /// That many elements of a type.
     pub fn content(&mut self, scalar: Scalar, elements: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(elements * scalar.bytes());

@@ -1,6 +1,6 @@
 //! The whole kernel: signature, phases, outputs.
 
-use super::builder::{Builder, Extent, Source};
+use super::builder::{KernelBuilder, KnownExtent, ReadableBuffer};
 use super::expr::NUMBERS;
 use super::mapping::projected;
 use super::{Argument, RandomKernel};
@@ -15,26 +15,26 @@ use hidet_mapping::IndexExpr;
 /// The parts of the signature that the body refers to.
 struct Outputs {
     /// One row a thread, every element stored.
-    rows: Source,
+    rows: ReadableBuffer,
     /// One element a thread, read and written.
-    own: Source,
+    own: ReadableBuffer,
     /// Four floats a thread.
-    vectors: Source,
+    vectors: ReadableBuffer,
     /// The thread's row.
     row: ValueId,
 }
 
 /// The shared tile.
 struct Tile {
-    source: Source,
+    source: ReadableBuffer,
     rows: u32,
     columns: u32,
 }
 
-pub(super) fn kernel(mut b: Builder) -> RandomKernel {
+pub(super) fn kernel(mut b: KernelBuilder) -> RandomKernel {
     let mut arguments = Vec::new();
     let dims = b.launch();
-    let rows = if b.rng.percent(50) { Extent::Dim(DimId::new(0), dims[0]) } else { Extent::Const(dims[0]) };
+    let rows = if b.rng.percent(50) { KnownExtent::Dim(DimId::new(0), dims[0]) } else { KnownExtent::Const(dims[0]) };
     b.budget = 1000;
     b.inputs(&dims, &mut arguments);
     let tile = b.tile();
@@ -62,7 +62,7 @@ pub(super) fn kernel(mut b: Builder) -> RandomKernel {
     RandomKernel { function: b.finish(), dims, arguments }
 }
 
-impl Builder {
+impl KernelBuilder {
     /// Chooses the block, the grid and the dims.
     fn launch(&mut self) -> Vec<i64> {
         self.threads = self.rng.pick(&[32, 32, 32, 64, 64, 96]);
@@ -84,24 +84,24 @@ impl Builder {
         name: &str,
         scope: Scope,
         elem: Scalar,
-        extents: Vec<Extent>,
+        extents: Vec<KnownExtent>,
         layout: Option<Layout>,
-    ) -> Source {
+    ) -> ReadableBuffer {
         let shape: Vec<IndexExpr> = extents
             .iter()
             .map(|extent| match extent {
-                Extent::Const(extent) => IndexExpr::Const(*extent),
-                Extent::Dim(dim, _) => IndexExpr::Symbol(dim.index() as u32),
+                KnownExtent::Const(extent) => IndexExpr::Const(*extent),
+                KnownExtent::Dim(dim, _) => IndexExpr::Symbol(dim.index() as u32),
             })
             .collect();
         let layout = layout.unwrap_or_else(|| row_major(&shape));
-        let vectors = matches!(extents.last(), Some(Extent::Const(extent)) if extent % 4 == 0) && elem == Scalar::F32;
+        let vectors = matches!(extents.last(), Some(KnownExtent::Const(extent)) if extent % 4 == 0) && elem == Scalar::F32;
         let align = if vectors { 16 } else { elem.bytes() as u32 };
         let buffer = Buffer { name: name.to_owned(), scope, elem, shape, layout, align, alias: None };
-        Source { buffer: self.f.buffers.push(buffer), elem, extents, vectors }
+        ReadableBuffer { buffer: self.f.buffers.push(buffer), elem, extents, vectors }
     }
 
-    fn param(&mut self, source: &Source, access: Access, arguments: &mut Vec<Argument>) {
+    fn param(&mut self, source: &ReadableBuffer, access: Access, arguments: &mut Vec<Argument>) {
         self.f.params.push(Param::Tensor { buffer: source.buffer, access });
         let elements: i64 = source.extents.iter().map(|extent| extent.at_launch()).product();
         let content = self.content(source.elem, elements as usize);
@@ -109,9 +109,9 @@ impl Builder {
     }
 
     fn inputs(&mut self, dims: &[i64], arguments: &mut Vec<Argument>) {
-        let m = Extent::Dim(DimId::new(1), dims[1]);
-        let four = Extent::Const(4 * self.rng.between(1, 3));
-        let shapes = [vec![m, four], vec![m], vec![Extent::Const(self.rng.between(3, 9)), Extent::Const(7)]];
+        let m = KnownExtent::Dim(DimId::new(1), dims[1]);
+        let four = KnownExtent::Const(4 * self.rng.between(1, 3));
+        let shapes = [vec![m, four], vec![m], vec![KnownExtent::Const(self.rng.between(3, 9)), KnownExtent::Const(7)]];
         let elems = [Scalar::F32, self.rng.pick(&NUMBERS), self.rng.pick(&NUMBERS)];
         for (name, (shape, elem)) in ["x", "u", "w"].into_iter().zip(shapes.into_iter().zip(elems)) {
             let source = self.buffer(name, Scope::Global, elem, shape, None);
@@ -127,18 +127,18 @@ impl Builder {
         }
     }
 
-    fn outputs(&mut self, rows: Extent, arguments: &mut Vec<Argument>) -> Outputs {
+    fn outputs(&mut self, rows: KnownExtent, arguments: &mut Vec<Argument>) -> Outputs {
         let elem = self.rng.pick(&NUMBERS);
-        let width = Extent::Const(self.rng.between(1, 5));
+        let width = KnownExtent::Const(self.rng.between(1, 5));
         let all = self.buffer("y", Scope::Global, elem, vec![rows, width], None);
         self.param(&all, Access::Out, arguments);
         let elem = self.rng.pick(&NUMBERS);
         let own = self.buffer("z", Scope::Global, elem, vec![rows], None);
         self.param(&own, Access::InOut, arguments);
-        let vectors = self.buffer("v", Scope::Global, Scalar::F32, vec![rows, Extent::Const(4)], None);
+        let vectors = self.buffer("v", Scope::Global, Scalar::F32, vec![rows, KnownExtent::Const(4)], None);
         self.param(&vectors, Access::Out, arguments);
         let elem = self.rng.pick(&[Scalar::I32, Scalar::U32, Scalar::U64]);
-        let histogram = self.buffer("h", Scope::Global, elem, vec![Extent::Const(11)], None);
+        let histogram = self.buffer("h", Scope::Global, elem, vec![KnownExtent::Const(11)], None);
         self.param(&histogram, Access::InOut, arguments);
         self.histogram = Some(histogram);
         Outputs { rows: all, own, vectors, row: ValueId::new(0) }
@@ -165,7 +165,7 @@ impl Builder {
             _ => plain.clone(),
         };
         let elem = self.rng.pick(&[Scalar::F32, Scalar::F32, Scalar::I32, Scalar::F16, Scalar::F64, Scalar::U32]);
-        let extents = vec![Extent::Const(r), Extent::Const(c)];
+        let extents = vec![KnownExtent::Const(r), KnownExtent::Const(c)];
         let mut source = self.buffer("tile", Scope::Shared, elem, extents, Some(layout.clone()));
         // Swizzled, permuted and column-major rows have no four elements side by side.
         source.vectors &= layout == plain;
@@ -199,7 +199,7 @@ impl Builder {
     fn register_array(&mut self) {
         let elem = self.rng.pick(&NUMBERS);
         let extent = self.rng.between(1, 4) * 2;
-        let source = self.buffer("acc", Scope::Register, elem, vec![Extent::Const(extent)], None);
+        let source = self.buffer("acc", Scope::Register, elem, vec![KnownExtent::Const(extent)], None);
         let (from, to, by) = (self.int(0), self.int(extent), self.int(1));
         let label = self.new_loop();
         let index = self.f.new_value(Type::I32, "r");
@@ -252,7 +252,7 @@ impl Builder {
     }
 
     /// A loop over the tasks of a mapping of the whole tile; the worker is the thread.
-    fn over_tile(&mut self, mapping: Mapping, body: impl FnOnce(&mut Builder, Vec<ValueId>)) {
+    fn over_tile(&mut self, mapping: Mapping, body: impl FnOnce(&mut KernelBuilder, Vec<ValueId>)) {
         let thread = self.bounded[0].0;
         let label = self.new_loop();
         let task: Vec<ValueId> = ["i", "j"].into_iter().map(|name| self.f.new_value(Type::I32, name)).collect();
@@ -320,7 +320,7 @@ impl Builder {
     /// Each thread stores what it has to its own part of the outputs.
     fn epilogue(&mut self, outputs: &Outputs) {
         self.budget = 60;
-        let Source { buffer, elem, ref extents, .. } = outputs.rows;
+        let ReadableBuffer { buffer, elem, ref extents, .. } = outputs.rows;
         for column in 0..extents[1].at_launch() {
             let value = self.expr(elem, 2);
             let column = self.int(column);
@@ -339,7 +339,7 @@ impl Builder {
             let then = self.leave(mark);
             self.stmt(Stmt::If { cond, then, otherwise: Default::default() });
         }
-        let Source { buffer, elem, ref extents, .. } = outputs.own;
+        let ReadableBuffer { buffer, elem, ref extents, .. } = outputs.own;
         let old = self.emit(elem, Op::Load { buffer, index: vec![outputs.row], guard: false });
         let new = self.expr(elem, 2);
         let value = self.binary(BinaryOp::Add, old, new);

@@ -1,7 +1,7 @@
 //! Random mappings that do every task of a tile once.
 
-use super::builder::Builder;
-use crate::ir::{Extent, Mapping, MappingAtom, Unroll};
+use super::builder::KernelBuilder;
+use crate::ir::{MappingExtent, Mapping, MappingAtom, Unroll};
 use hidet_mapping::IndexExpr;
 
 /// The mapping with axis 0 projected away.
@@ -10,7 +10,7 @@ pub fn projected(mapping: Mapping) -> Mapping {
     mapping.clone().project(&[0]).unwrap_or(mapping)
 }
 
-impl Builder {
+impl KernelBuilder {
     /// A mapping of a tile of `2^rows x 2^columns` tasks on at most as many workers as the block has threads.
     pub fn mapping(&mut self, rows: u32, columns: u32) -> Mapping {
         let most = (self.threads as u32).ilog2();
@@ -35,7 +35,7 @@ impl Builder {
             if extents == [0, 0] && self.rng.percent(70) {
                 continue;
             }
-            let shape: Vec<Extent> = extents.iter().map(|log| Extent::Const(1 << log)).collect();
+            let shape: Vec<MappingExtent> = extents.iter().map(|log| MappingExtent::Const(1 << log)).collect();
             let ranks = if self.rng.percent(30) { vec![1, 0] } else { vec![0, 1] };
             atoms.push(match repeat {
                 false => MappingAtom::Spatial { shape, ranks, projected: vec![false; 2] },
@@ -56,9 +56,9 @@ impl Builder {
         self.rng.pick(&[Unroll::Auto, Unroll::Auto, Unroll::Auto, Unroll::Full, Unroll::Never, Unroll::By(2)])
     }
 
-    fn maybe_value(&mut self, extent: Extent) -> Extent {
+    fn maybe_value(&mut self, extent: MappingExtent) -> MappingExtent {
         match extent {
-            Extent::Const(number) if self.rng.percent(15) => Extent::Value(self.int(i64::from(number))),
+            MappingExtent::Const(number) if self.rng.percent(15) => MappingExtent::Value(self.int(i64::from(number))),
             other => other,
         }
     }

@@ -25,7 +25,7 @@ pub use talk::{talking_cells, talking_program};
 
 use crate::ir::Function;
 use crate::types::Const;
-use builder::Builder;
+use builder::KernelBuilder;
 use rng::Rng;
 
 /// A kernel and what to launch it with.
@@ -50,12 +50,12 @@ pub enum Argument {
 
 /// The kernel of a seed.
 pub fn random_kernel(seed: u64) -> RandomKernel {
-    kernel::kernel(Builder::new(Rng::new(seed)))
+    kernel::kernel(KernelBuilder::new(Rng::new(seed)))
 }
 
 /// The same of operations alone whose results no device may choose: no functions that are right within some ulps.
 pub fn exact_kernel(seed: u64) -> RandomKernel {
-    let mut builder = Builder::new(Rng::new(seed));
+    let mut builder = KernelBuilder::new(Rng::new(seed));
     builder.exact = true;
     kernel::kernel(builder)
 }

@@ -4,7 +4,7 @@
 //!
 //! Inputs and constants are mostly the ends of their types and their neighbours, so that things overflow when it runs.
 
-use super::builder::{Builder, Extent};
+use super::builder::{KernelBuilder, KnownExtent};
 use super::rng::Rng;
 use super::{Argument, Program, Step};
 use crate::ir::{
@@ -26,7 +26,7 @@ const ROW: i64 = 8;
 const TURNS: i64 = 6;
 
 struct Numbers {
-    b: Builder,
+    b: KernelBuilder,
     arguments: Vec<Argument>,
     /// Integers of any type.
     pool: Vec<ValueId>,
@@ -34,14 +34,14 @@ struct Numbers {
     acc: VarId,
     thread: ValueId,
     /// What computed indices read, with its extent.
-    read: (BufferId, Extent),
+    read: (BufferId, KnownExtent),
     /// What they write: a row for each thread.
     rows: BufferId,
 }
 
 /// The program of a seed.
 pub fn numbers_program(seed: u64) -> Program {
-    let mut b = Builder::new(Rng::new(seed ^ 0x6e75_6d62));
+    let mut b = KernelBuilder::new(Rng::new(seed ^ 0x6e75_6d62));
     b.f.name = "numbers".to_owned();
     let threads = b.rng.pick(&[32, 64]);
     let extents = vec![threads, b.rng.between(3, 70)];
@@ -50,7 +50,7 @@ pub fn numbers_program(seed: u64) -> Program {
         b.f.dims.push(Dim { name: name.to_owned() });
     }
     let zero = ValueId::new(0);
-    let read = (BufferId::new(0), Extent::Const(1));
+    let read = (BufferId::new(0), KnownExtent::Const(1));
     let mut numbers = Numbers {
         b,
         arguments: Vec::new(),
@@ -90,8 +90,8 @@ impl Numbers {
         self.pool.push(value);
         let m = extents[1];
         let (extent, shape) = match self.b.rng.percent(50) {
-            true => (Extent::Dim(DimId::new(1), m), IndexExpr::Symbol(1)),
-            false => (Extent::Const(m), IndexExpr::Const(m)),
+            true => (KnownExtent::Dim(DimId::new(1), m), IndexExpr::Symbol(1)),
+            false => (KnownExtent::Const(m), IndexExpr::Const(m)),
         };
         // Its extent is what gives the dim its value.
         self.tensor("w", Scalar::U8, vec![IndexExpr::Symbol(1)], Access::In, m);
@@ -253,7 +253,7 @@ impl Numbers {
     }
 
     /// A number, brought into an extent: last of all.
-    fn index(&mut self, value: ValueId, extent: Extent) -> ValueId {
+    fn index(&mut self, value: ValueId, extent: KnownExtent) -> ValueId {
         let scalar = if self.b.rng.percent(70) { Scalar::I32 } else { Scalar::I64 };
         let end = self.b.extent(extent);
         let end = self.cast(end, scalar);
@@ -285,7 +285,7 @@ impl Numbers {
     /// Writes by a computed index to the thread's own row.
     fn leave(&mut self) {
         let number = self.number();
-        let column = self.index(number, Extent::Const(ROW));
+        let column = self.index(number, KnownExtent::Const(ROW));
         let value = self.b.emit(Type::U32, Op::Read(self.acc));
         let index = vec![self.thread, column];
         self.b.stmt(Stmt::Store { buffer: self.rows, index, value, guard: false });

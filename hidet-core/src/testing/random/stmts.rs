@@ -1,11 +1,11 @@
 //! Random statements of one thread: assignments, stores to registers, branches and loops, nested.
 
-use super::builder::Builder;
+use super::builder::KernelBuilder;
 use super::expr::NUMBERS;
 use crate::ir::{Arg, BinaryOp, CompareOp, Loop, LoopId, Op, Stmt, Unroll, ValueId};
 use crate::types::{Scalar, Type};
 
-impl Builder {
+impl KernelBuilder {
     /// Up to `count` statements, while the budget lasts.
     pub fn stmts(&mut self, count: usize, depth: u32) {
         for _ in 0..count {

@@ -4,7 +4,7 @@ use super::super::error;
 use super::super::lex::Token;
 use super::Parser;
 use crate::Result;
-use crate::ir::{Extent, Mapping, MappingAtom, Unroll};
+use crate::ir::{MappingExtent, Mapping, MappingAtom, Unroll};
 
 impl<'s> Parser<'s> {
     /// `repeat[4, 1] * spatial[32, 8]`
@@ -58,10 +58,10 @@ impl<'s> Parser<'s> {
         })
     }
 
-    fn extent(&mut self) -> Result<Extent> {
+    fn extent(&mut self) -> Result<MappingExtent> {
         match self.peek() {
-            Token::Number(_) => Ok(Extent::Const(self.number("an extent")?)),
-            Token::Handle('%', _) => Ok(Extent::Value(self.value()?)),
+            Token::Number(_) => Ok(MappingExtent::Const(self.number("an extent")?)),
+            Token::Handle('%', _) => Ok(MappingExtent::Value(self.value()?)),
             _ => Err(self.expected("an extent: a number or a value (`%...`)")),
         }
     }

@@ -1,7 +1,7 @@
 //! Task mappings in the text form.
 
 use super::Printer;
-use crate::ir::{Extent, Mapping, MappingAtom, Unroll};
+use crate::ir::{MappingExtent, Mapping, MappingAtom, Unroll};
 use std::fmt::Write;
 
 impl Printer<'_> {
@@ -11,12 +11,12 @@ impl Printer<'_> {
     }
 
     fn atom(&self, atom: &MappingAtom) -> String {
-        let extents = |shape: &[Extent]| {
+        let extents = |shape: &[MappingExtent]| {
             let extents: Vec<String> = shape
                 .iter()
                 .map(|extent| match extent {
-                    Extent::Const(number) => number.to_string(),
-                    Extent::Value(value) => self.value(*value),
+                    MappingExtent::Const(number) => number.to_string(),
+                    MappingExtent::Value(value) => self.value(*value),
                 })
                 .collect();
             format!("[{}]", extents.join(", "))

@@ -7,7 +7,7 @@ use crate::ir::{
     Access, Arg, BinaryOp, Buffer, BufferId, Dim, Function, Op, Param, Scope, Special, Stmt, ValueId, VarId,
 };
 use crate::layout::Layout;
-use crate::testing::random::builder::Builder;
+use crate::testing::random::builder::KernelBuilder;
 use crate::testing::random::rng::Rng;
 use crate::testing::random::{Argument, Cell};
 use crate::types::{Const, Scalar, Type};
@@ -42,7 +42,7 @@ pub(super) struct Unit {
 }
 
 pub(super) struct Talk {
-    pub b: Builder,
+    pub b: KernelBuilder,
     pub size: Size,
     /// What the thread has seen so far.
     pub acc: VarId,
@@ -66,7 +66,7 @@ impl Talk {
     /// The start of every kernel. Its own input and output are parameters already; `arguments` are those of the kernels
     /// before it.
     pub fn new(rng: Rng, size: Size, name: &str, arguments: Vec<Argument>) -> Talk {
-        let mut b = Builder::new(rng);
+        let mut b = KernelBuilder::new(rng);
         name.clone_into(&mut b.f.name);
         b.threads = size.threads;
         let threads = size.threads as u32;
@@ -194,7 +194,7 @@ impl Talk {
         let y = self.tensor("y", Scalar::U32, &[self.size.all()], Access::Out, None);
         let value = self.seen();
         self.b.stmt(Stmt::Store { buffer: y, index: vec![self.number], value, guard: false });
-        let next = Builder::new(Rng::new(self.b.rng.next()));
+        let next = KernelBuilder::new(Rng::new(self.b.rng.next()));
         std::mem::replace(&mut self.b, next).finish()
     }
 }

@@ -6,14 +6,14 @@
 use super::{Scalar, bf16, f16};
 
 /// A word of a register: 32 bits, or 64 for the types that need them.
-pub trait Word: Copy + Default + 'static {
+pub trait RegisterWord: Copy + Default + 'static {
     /// The lowest bits of a 64-bit word.
     fn from_u64(bits: u64) -> Self;
     /// The word with zeros above.
     fn to_u64(self) -> u64;
 }
 
-impl Word for u32 {
+impl RegisterWord for u32 {
     #[inline(always)]
     fn from_u64(bits: u64) -> Self {
         bits as u32
@@ -24,7 +24,7 @@ impl Word for u32 {
     }
 }
 
-impl Word for u64 {
+impl RegisterWord for u64 {
     #[inline(always)]
     fn from_u64(bits: u64) -> Self {
         bits
@@ -36,11 +36,11 @@ impl Word for u64 {
 }
 
 /// A type with arithmetic.
-pub trait Number: Copy + PartialOrd + 'static {
+pub trait Arithmetic: Copy + PartialOrd + 'static {
     /// Which it is.
     const SCALAR: Scalar;
     /// The word that holds it in a register; bits above its own are zero.
-    type Word: Word;
+    type Word: RegisterWord;
     /// From the word of a register.
     fn from_word(word: Self::Word) -> Self;
     /// To the word of a register.
@@ -76,7 +76,7 @@ pub trait Number: Copy + PartialOrd + 'static {
 }
 
 /// An integer type.
-pub trait Integer: Number {
+pub trait IntegerArithmetic: Arithmetic {
     /// Its width.
     const BITS: u32;
     /// Bitwise and.
@@ -94,7 +94,7 @@ pub trait Integer: Number {
 }
 
 /// A float type with arithmetic.
-pub trait Float: Number {
+pub trait FloatArithmetic: Arithmetic {
     /// `a * b + c`, rounded once.
     fn fma(self, b: Self, c: Self) -> Self;
     /// A function computed in `f32` (or in `f64` for `f64`) and rounded to the type.
@@ -105,7 +105,7 @@ pub trait Float: Number {
 
 macro_rules! integer {
     ($($int:ident $scalar:ident $word:ident $unsigned:ident;)*) => {$(
-        impl Number for $int {
+        impl Arithmetic for $int {
             const SCALAR: Scalar = Scalar::$scalar;
             type Word = $word;
             #[inline(always)]
@@ -132,7 +132,7 @@ macro_rules! integer {
             #[allow(unused_comparisons)]
             fn abs(self) -> Self { if self < 0 { self.wrapping_neg() } else { self } }
         }
-        impl Integer for $int {
+        impl IntegerArithmetic for $int {
             const BITS: u32 = $int::BITS;
             #[inline(always)]
             fn and(self, b: Self) -> Self { self & b }
@@ -156,7 +156,7 @@ integer! {
 
 macro_rules! float {
     ($float:ident, $scalar:ident, $word:ident) => {
-        impl Number for $float {
+        impl Arithmetic for $float {
             const SCALAR: Scalar = Scalar::$scalar;
             type Word = $word;
             #[inline(always)]
@@ -216,7 +216,7 @@ macro_rules! float {
 float!(f32, F32, u32);
 float!(f64, F64, u64);
 
-impl Float for f32 {
+impl FloatArithmetic for f32 {
     #[inline(always)]
     fn fma(self, b: Self, c: Self) -> Self {
         self.mul_add(b, c)
@@ -231,7 +231,7 @@ impl Float for f32 {
     }
 }
 
-impl Float for f64 {
+impl FloatArithmetic for f64 {
     #[inline(always)]
     fn fma(self, b: Self, c: Self) -> Self {
         self.mul_add(b, c)
@@ -250,7 +250,7 @@ impl Float for f64 {
 // the correctly rounded result for + - * / and the square root.
 macro_rules! small_float {
     ($float:ident, $scalar:ident) => {
-        impl Number for $float {
+        impl Arithmetic for $float {
             const SCALAR: Scalar = Scalar::$scalar;
             type Word = u32;
             #[inline(always)]
@@ -283,11 +283,11 @@ macro_rules! small_float {
             }
             #[inline(always)]
             fn min(self, b: Self) -> Self {
-                $float::from_f32(Number::min(self.to_f32(), b.to_f32()))
+                $float::from_f32(Arithmetic::min(self.to_f32(), b.to_f32()))
             }
             #[inline(always)]
             fn max(self, b: Self) -> Self {
-                $float::from_f32(Number::max(self.to_f32(), b.to_f32()))
+                $float::from_f32(Arithmetic::max(self.to_f32(), b.to_f32()))
             }
             #[inline(always)]
             fn neg(self) -> Self {
@@ -298,7 +298,7 @@ macro_rules! small_float {
                 $float::from_bits(self.to_bits() & 0x7fff)
             }
         }
-        impl Float for $float {
+        impl FloatArithmetic for $float {
             fn fma(self, b: Self, c: Self) -> Self {
                 $float::from_f32(to_f32_odd(fma_odd(self.to_f64(), b.to_f64(), c.to_f64())))
             }
@@ -370,9 +370,9 @@ mod tests {
 
     #[test]
     fn minimum_prefers_numbers_and_negative_zero() {
-        assert_eq!(Number::min(f32::NAN, 1.0), 1.0);
-        assert_eq!(Number::max(1.0, f32::NAN), 1.0);
-        assert_eq!(Number::min(0.0f32, -0.0).to_bits(), (-0.0f32).to_bits());
-        assert_eq!(Number::max(-0.0f32, 0.0).to_bits(), 0);
+        assert_eq!(Arithmetic::min(f32::NAN, 1.0), 1.0);
+        assert_eq!(Arithmetic::max(1.0, f32::NAN), 1.0);
+        assert_eq!(Arithmetic::min(0.0f32, -0.0).to_bits(), (-0.0f32).to_bits());
+        assert_eq!(Arithmetic::max(-0.0f32, 0.0).to_bits(), 0);
     }
 }
