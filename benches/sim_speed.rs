@@ -42,7 +42,7 @@ fn cpu_seconds() -> Option<f64> {
 
 /// Million lane operations a second; none where the simulated device refuses the kernel.
 fn rate(built: &Function, checked: bool) -> Option<f64> {
-    let lowered = passes::lower(built, &passes::Options { checks: checked, ..Default::default() }).ok()?;
+    let lowered = passes::lower(built, &passes::LoweringOptions { checks: checked, ..Default::default() }).ok()?;
     let base = if checked { Options::default() } else { Options::fast() };
     let options = Options { threads: Some(1), ..base };
     let (mut operations, mut seconds) = (0.0, 0.0);

@@ -60,7 +60,7 @@ fn forms(case: &Case) -> Vec<Function> {
     let report = passes::bounds_report(&case.function).unwrap();
     let fast = report.instances.iter().filter(|conditions| conditions.hold(&case.dims));
     let fast = fast.map(|conditions| passes::specialise(&case.function, conditions));
-    let lower = |function: Function| passes::lower(&function, &passes::Options::default()).unwrap();
+    let lower = |function: Function| passes::lower(&function, &passes::LoweringOptions::default()).unwrap();
     std::iter::once(case.function.clone()).chain(fast).map(lower).collect()
 }
 

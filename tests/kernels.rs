@@ -19,7 +19,7 @@ fn text_reads_back_after_every_pass() {
         };
         check("building", &built);
         for wide_index in [false, true] {
-            let options = passes::Options { wide_index, checks: wide_index, ..Default::default() };
+            let options = passes::LoweringOptions { wide_index, checks: wide_index, ..Default::default() };
             passes::lower_with(&built, &options, &mut |pass, function| check(pass.name, function))
                 .unwrap_or_else(|error| panic!("{}: {error}", entry.name));
         }
@@ -63,7 +63,7 @@ fn nvrtc_compiles_every_kernel_with_checks() {
     let (mut checked, mut met) = (0, 0);
     for entry in registry::all() {
         let built = (entry.build)().unwrap_or_else(|error| panic!("{}: {error}", entry.name));
-        let options = passes::Options { checks: true, ..Default::default() };
+        let options = passes::LoweringOptions { checks: true, ..Default::default() };
         let lowered = passes::lower(&built, &options).unwrap_or_else(|error| panic!("{}: {error}", entry.name));
         let arch = codegen::archs(&lowered).pop().unwrap_or_else(|| panic!("{} has no architecture", entry.name));
         let source = codegen::cuda(&lowered, arch).unwrap_or_else(|error| panic!("{}: {error}", entry.name));

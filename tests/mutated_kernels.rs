@@ -7,7 +7,7 @@
 
 use hidet_core::codegen;
 use hidet_core::ir::{Arch, text, verify};
-use hidet_core::passes::{Options, lower_with};
+use hidet_core::passes::{LoweringOptions, lower_with};
 use hidet_core::testing::random::random_kernel;
 use rayon::prelude::*;
 use std::path::Path;
@@ -116,7 +116,7 @@ fn follow(case: u64, source: &str) -> Result<bool, String> {
     if verify::verify(&function).is_err() {
         return Ok(false);
     }
-    let options = Options { checks: case % 2 == 1, wide_index: case % 4 > 1, contract: case.is_multiple_of(3) };
+    let options = LoweringOptions { checks: case % 2 == 1, wide_index: case % 4 > 1, contract: case.is_multiple_of(3) };
     let mut invalid = Ok(true);
     let lowered = lower_with(&function, &options, &mut |pass, function| {
         if let (Ok(_), Err(problems)) = (&invalid, verify::verify(function)) {

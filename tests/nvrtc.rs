@@ -3,7 +3,7 @@
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
 use hidet::ir::Function;
-use hidet::passes::Options;
+use hidet::passes::LoweringOptions;
 use hidet::prelude::*;
 use hidet::testing::nvrtc::compile_everywhere;
 use hidet_examples::softmax::softmax;
@@ -12,7 +12,7 @@ use hidet_examples::softmax::softmax;
 fn compiles(function: Function, archs: usize) {
     for checks in [false, true] {
         for wide_index in [false, true] {
-            let options = Options { checks, wide_index, ..Default::default() };
+            let options = LoweringOptions { checks, wide_index, ..Default::default() };
             let Some(usages) = compile_everywhere(&function, &options).unwrap() else { return };
             assert_eq!(usages.len(), archs);
             for (arch, usage) in usages {
@@ -39,7 +39,7 @@ fn random_kernels_compile() {
     let seeds = std::env::var("HIDET_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(24u64);
     for seed in 0..seeds {
         let kernel = random_kernel(seed);
-        let options = Options { checks: seed % 3 == 0, wide_index: seed % 2 == 0, ..Default::default() };
+        let options = LoweringOptions { checks: seed % 3 == 0, wide_index: seed % 2 == 0, ..Default::default() };
         let lowered = hidet::passes::lower(&kernel.function, &options).unwrap();
         // One architecture each is enough: what differs between them is tested for every operation by itself.
         let archs = hidet::codegen::archs(&lowered);

@@ -5,7 +5,7 @@
 #![allow(clippy::panic, clippy::unwrap_used)]
 
 use hidet::ir::{Arch, Function, text, verify};
-use hidet::passes::{Options, lower};
+use hidet::passes::{LoweringOptions, lower};
 use hidet::testing::order::{events, is_kept};
 use hidet::{codegen, cuda::nvrtc, sim, testing};
 use rayon::prelude::*;
@@ -135,7 +135,7 @@ fn is_silent(function: &Function) -> Result<(), String> {
 
 /// Whether PTX keeps the order of a kernel; nothing where that cannot be told.
 fn kept(function: &Function) -> Option<Result<(), String>> {
-    let lowered = lower(function, &Options::default()).unwrap();
+    let lowered = lower(function, &LoweringOptions::default()).unwrap();
     let source = codegen::cuda(&lowered, HOPPER).unwrap();
     let events = events(&lowered, &source)?;
     let ptx = nvrtc::ptx(&source, HOPPER).unwrap();

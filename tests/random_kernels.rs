@@ -7,9 +7,9 @@
 use hidet_core::codegen;
 use hidet_core::cuda::nvrtc;
 use hidet_core::ir::{Access, Arch, Function, Param, text, verify};
-use hidet_core::passes::{Options, lower, lower_with};
+use hidet_core::passes::{LoweringOptions, lower, lower_with};
 use hidet_core::sim;
-use hidet_core::testing::random::{Argument, RandomKernel, random_kernel};
+use hidet_core::testing::random::{ArgumentValue, RandomKernel, random_kernel};
 use hidet_core::types::{Const, Scalar};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ fn run(kernel: &RandomKernel, function: &Function, options: &sim::Options) -> Re
     let mut written = Vec::new();
     for (param, argument) in kernel.function.params.iter().zip(&kernel.arguments) {
         match (param, argument) {
-            (Param::Tensor { buffer, access }, Argument::Tensor(bytes)) => {
+            (Param::Tensor { buffer, access }, ArgumentValue::Tensor(bytes)) => {
                 let memory = match access {
                     Access::In | Access::InOut => sim::Memory::from_bytes(bytes),
                     Access::Out | Access::PartialOut => sim::Memory::uninit(bytes.len()),
@@ -35,7 +35,7 @@ fn run(kernel: &RandomKernel, function: &Function, options: &sim::Options) -> Re
                 }
                 arguments.tensors.push(sim::TensorArg { memory, offset: 0 });
             }
-            (Param::Scalar { .. }, Argument::Scalar(value)) => arguments.scalars.push(*value),
+            (Param::Scalar { .. }, ArgumentValue::Scalar(value)) => arguments.scalars.push(*value),
             _ => return Err("an argument of the wrong kind".to_owned()),
         }
     }
@@ -71,7 +71,8 @@ fn check(seed: u64) -> Result<u64, String> {
     let before = run(&kernel, &kernel.function, &all).map_err(|why| format!("the kernel itself: {why}"))?;
     // Contraction rounds differently by design: every other kernel goes without it, and in the rest what comes after it
     // is compared with what it gave.
-    let options = Options { checks: seed % 4 == 1, wide_index: seed % 4 == 2, contract: seed.is_multiple_of(2) };
+    let options =
+        LoweringOptions { checks: seed % 4 == 1, wide_index: seed % 4 == 2, contract: seed.is_multiple_of(2) };
     let mut expected = before;
     let mut failure = None;
     let mut last = text::print(&kernel.function);
@@ -148,7 +149,7 @@ fn nvrtc_takes_random_kernels() {
     let failures: Vec<String> = (first..first + number("HIDET_NVRTC_SEEDS", 60))
         .into_par_iter()
         .filter_map(|seed| {
-            let options = Options { checks: seed % 4 == 1, wide_index: seed % 4 == 2, contract: true };
+            let options = LoweringOptions { checks: seed % 4 == 1, wide_index: seed % 4 == 2, contract: true };
             let arch = Arch::TESTED[1 + seed as usize % (Arch::TESTED.len() - 1)];
             let compiled = lower(&random_kernel(seed).function, &options)
                 .and_then(|lowered| codegen::cuda(&lowered, arch))

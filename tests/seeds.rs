@@ -54,7 +54,7 @@ fn no_kernel_of_the_examples_is_faulty_under_any_seed() {
             failures.push(format!("{}: no extents meet its constraints", entry.name));
             continue;
         };
-        let options = passes::Options { checks: true, ..passes::Options::default() };
+        let options = passes::LoweringOptions { checks: true, ..passes::LoweringOptions::default() };
         let lowered = passes::lower(&built, &options).unwrap_or_else(|error| panic!("{}: {error}", entry.name));
         let start = std::time::Instant::now();
         let mut simulated = true;

@@ -53,7 +53,7 @@ fn main() {
         }
         let function = text::parse(source).unwrap();
         for (column, checked) in [false, true].into_iter().enumerate() {
-            let options = passes::Options { checks: checked, ..passes::Options::default() };
+            let options = passes::LoweringOptions { checks: checked, ..passes::LoweringOptions::default() };
             let lowered = passes::lower(&function, &options).unwrap();
             let mut line = format!("{name:20} {}", if checked { "checked  " } else { "unchecked" });
             for threads in [1, 2] {

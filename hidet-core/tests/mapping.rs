@@ -2,8 +2,10 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
-use hidet_core::ir::{MappingExtent, Function, Handle, Mapping, MappingAtom, Param, Stmt, Unroll, ValueId, text, verify};
-use hidet_core::passes::{self, Options};
+use hidet_core::ir::{
+    Function, Handle, Mapping, MappingAtom, MappingExtent, Param, Stmt, Unroll, ValueId, text, verify,
+};
+use hidet_core::passes::{self, LoweringOptions};
 use hidet_core::sim::{self, LaunchArguments, Memory, TensorArg};
 use hidet_core::types::{Const, Scalar};
 use hidet_mapping::{IndexExpr, TaskMapping, col_repeat, col_spatial, custom, repeat, spatial};
@@ -130,7 +132,11 @@ fn noted(function: &Function, threads: usize, tasks: usize, values: &[i64]) -> V
         (Arc::new(Memory::uninit(threads * tasks * 8).unwrap()), Arc::new(Memory::uninit(threads * 4).unwrap()));
     let tensors = [&out, &count].map(|memory| TensorArg { memory: memory.clone(), offset: 0 }).to_vec();
     let scalars = values.iter().map(|value| Const::int(Scalar::I32, *value)).collect();
-    let report = sim::run(function, &LaunchArguments { tensors, scalars, ..LaunchArguments::default() }, &sim::Options::default());
+    let report = sim::run(
+        function,
+        &LaunchArguments { tensors, scalars, ..LaunchArguments::default() },
+        &sim::Options::default(),
+    );
     if let Err(failure) = report {
         panic!("{failure}\n{}", text::print(function));
     }
@@ -157,7 +163,7 @@ proptest! {
         for (mapping, values) in [(constant.clone(), vec![]), symbolic(constant)] {
             let function = noting(&mapping, threads, tasks, values.len());
             prop_assert_eq!(&noted(&function, threads, tasks, &values), &expected, "{}", m);
-            let lowered = passes::lower(&function, &Options::default()).unwrap();
+            let lowered = passes::lower(&function, &LoweringOptions::default()).unwrap();
             prop_assert_eq!(&noted(&lowered, threads, tasks, &values), &expected, "{}, lowered", m);
         }
     }
@@ -183,7 +189,7 @@ fn symbolic_extents_may_be_empty() {
     let rows = ValueId::new(0);
     let mapping = Mapping::spatial([MappingExtent::from(rows), 4.into()]).then(Mapping::repeat([2u32, 1])).unwrap();
     let function = noting(&mapping, 16, 2, 1);
-    for function in [passes::lower(&function, &Options::default()).unwrap(), function] {
+    for function in [passes::lower(&function, &LoweringOptions::default()).unwrap(), function] {
         assert_eq!(noted(&function, 16, 2, &[0]), vec![Vec::<Vec<i64>>::new(); 16]);
         let tasks = noted(&function, 16, 2, &[3]);
         assert_eq!(tasks[5], [[2, 1], [3, 1]]);

@@ -6,9 +6,9 @@
 
 use hidet_core::ir::emit::Emitter;
 use hidet_core::ir::{BinaryOp, CompareOp, Function, Op, Stmt, UnaryOp, text, verify};
-use hidet_core::passes::{self, Options, PIPELINE};
+use hidet_core::passes::{self, LoweringOptions, PIPELINE};
 use hidet_core::sim::{self, LaunchArguments, Memory, TensorArg};
-use hidet_core::testing::random::{Argument, RandomKernel, random_kernel};
+use hidet_core::testing::random::{ArgumentValue, RandomKernel, random_kernel};
 use hidet_core::types::{Const, Scalar, Type};
 use std::sync::Arc;
 
@@ -17,12 +17,12 @@ fn kernels() -> impl Iterator<Item = (u64, RandomKernel)> {
     (0..count).map(|seed| (seed, random_kernel(seed)))
 }
 
-fn all_options() -> [Options; 3] {
-    let default = Options::default();
+fn all_options() -> [LoweringOptions; 3] {
+    let default = LoweringOptions::default();
     [
         default.clone(),
-        Options { contract: false, ..default },
-        Options { checks: true, wide_index: true, contract: false },
+        LoweringOptions { contract: false, ..default },
+        LoweringOptions { checks: true, wide_index: true, contract: false },
     ]
 }
 
@@ -56,12 +56,12 @@ fn run(kernel: &RandomKernel, function: &Function) -> Result<Vec<Vec<u8>>, Strin
     let mut memories = vec![];
     for argument in &kernel.arguments {
         match argument {
-            Argument::Tensor(bytes) => {
+            ArgumentValue::Tensor(bytes) => {
                 let memory = Arc::new(Memory::from_bytes(bytes).map_err(|why| why.to_string())?);
                 memories.push(memory.clone());
                 arguments.tensors.push(TensorArg { memory, offset: 0 });
             }
-            Argument::Scalar(constant) => arguments.scalars.push(*constant),
+            ArgumentValue::Scalar(constant) => arguments.scalars.push(*constant),
         }
     }
     let options = sim::Options { seed: 7, threads: Some(1), ..Default::default() };
@@ -139,7 +139,7 @@ fn with_proofs_asserted(function: &Function) -> (Function, usize) {
 fn what_is_proved_not_to_overflow_does_not() {
     let mut proofs = 0;
     for (seed, kernel) in kernels() {
-        let lowered = passes::lower(&kernel.function, &Options::default()).unwrap();
+        let lowered = passes::lower(&kernel.function, &LoweringOptions::default()).unwrap();
         let (asserted, count) = with_proofs_asserted(&lowered);
         proofs += count;
         run(&kernel, &asserted).unwrap_or_else(|why| panic!("seed {seed}: {why}"));

@@ -8,9 +8,9 @@
 use hidet_core::codegen;
 use hidet_core::cuda::nvrtc;
 use hidet_core::ir::{Access, Arch, Function, Param, text, verify};
-use hidet_core::passes::{Options, lower, lower_with};
+use hidet_core::passes::{LoweringOptions, lower, lower_with};
 use hidet_core::sim::{self, Memory};
-use hidet_core::testing::random::{Argument, Cell, Program, numbers_program, talking_program};
+use hidet_core::testing::random::{ArgumentValue, Cell, Program, numbers_program, talking_program};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,10 +32,10 @@ fn memories(program: &Program) -> Vec<Option<Arc<Memory>>> {
             }
         })
     };
-    let memory = |(number, argument): (usize, &Argument)| match argument {
-        Argument::Tensor(bytes) if first_use(number) == Some(Access::Out) => Memory::uninit(bytes.len()).ok(),
-        Argument::Tensor(bytes) => Memory::from_bytes(bytes).ok(),
-        Argument::Scalar(_) => None,
+    let memory = |(number, argument): (usize, &ArgumentValue)| match argument {
+        ArgumentValue::Tensor(bytes) if first_use(number) == Some(Access::Out) => Memory::uninit(bytes.len()).ok(),
+        ArgumentValue::Tensor(bytes) => Memory::from_bytes(bytes).ok(),
+        ArgumentValue::Scalar(_) => None,
     };
     program.arguments.iter().enumerate().map(memory).map(|memory| memory.map(Arc::new)).collect()
 }
@@ -48,8 +48,8 @@ fn run(program: &Program, kernels: &[Function], options: &sim::Options) -> Resul
         for of in &step.arguments {
             match (&memories[*of], &program.arguments[*of]) {
                 (Some(memory), _) => arguments.tensors.push(sim::TensorArg { memory: memory.clone(), offset: 0 }),
-                (None, Argument::Scalar(value)) => arguments.scalars.push(*value),
-                (None, Argument::Tensor(_)) => return Err("no memory".to_owned()),
+                (None, ArgumentValue::Scalar(value)) => arguments.scalars.push(*value),
+                (None, ArgumentValue::Tensor(_)) => return Err("no memory".to_owned()),
             }
         }
         sim::run(&kernels[step.kernel], &arguments, options).map_err(|failure| failure.to_string())?;
@@ -121,7 +121,7 @@ fn check(seed: u64, program: Program) -> Result<(), (bool, String)> {
     if results.windows(2).any(|pair| pair[0] != pair[1]) {
         return Err((false, format!("the scheduler decides the result\n{}", shown(&program))));
     }
-    let options = Options { checks: seed % 4 == 1, wide_index: seed % 4 == 2, contract: true };
+    let options = LoweringOptions { checks: seed % 4 == 1, wide_index: seed % 4 == 2, contract: true };
     let fast = sim::Options { seed, threads: Some(1), ..sim::Options::fast() };
     for number in 0..program.kernels.len() {
         let mut kernels = program.kernels.clone();
@@ -194,7 +194,7 @@ fn nvrtc_takes_them() {
     let failures: Vec<String> = sample
         .into_par_iter()
         .filter_map(|seed| {
-            let options = Options { checks: seed % 40 == 10, wide_index: seed % 40 == 20, contract: true };
+            let options = LoweringOptions { checks: seed % 40 == 10, wide_index: seed % 40 == 20, contract: true };
             let kernels = [talking_program(seed).kernels, numbers_program(seed).kernels].concat();
             kernels.iter().find_map(|kernel| {
                 let compiled = lower(kernel, &options)

@@ -224,7 +224,7 @@ fn functions(name: &str) -> Outcome<Vec<Function>> {
 
 fn many(target: &Target) -> Outcome {
     target.compile(&softmax::softmax::<f32>().build().map_err(say)?)?;
-    let (cache, options) = (Cache::global(), passes::Options::default());
+    let (cache, options) = (Cache::global(), passes::LoweringOptions::default());
     let all_compiled = |binaries: Vec<hidet::Result<Binary>>| {
         binaries.into_iter().try_for_each(|binary| match binary.map_err(say)?.origin {
             Origin::Compiled => Ok(()),

@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn they_compile() {
-        let checked = hidet::passes::Options { checks: true, ..Default::default() };
+        let checked = hidet::passes::LoweringOptions { checks: true, ..Default::default() };
         for function in [
             mbarrier_left().build(),
             grid_left().build(),

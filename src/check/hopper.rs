@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn they_compile_in_checked_mode() {
-        let checked = hidet::passes::Options { checks: true, ..Default::default() };
+        let checked = hidet::passes::LoweringOptions { checks: true, ..Default::default() };
         for (_, template) in STEPS {
             super::super::tests::compiles(&template().build().unwrap(), &checked);
         }

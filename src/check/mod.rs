@@ -56,7 +56,7 @@ mod tests {
     }
 
     /// A kernel of a check compiles for an H200.
-    pub fn compiles(function: &Function, options: &passes::Options) {
+    pub fn compiles(function: &Function, options: &passes::LoweringOptions) {
         if testing::nvrtc::available().unwrap() {
             let arch = Arch { number: 90, specific: true };
             let source = codegen::cuda(&passes::lower(function, options).unwrap(), arch).unwrap();

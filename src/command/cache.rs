@@ -2,7 +2,7 @@
 
 use super::Outcome;
 use clap::{Args, Subcommand};
-use hidet::cache::{Cache, Kind, Status};
+use hidet::cache::{Cache, EntryKind, Status};
 use std::fmt::Write;
 use std::path::Path;
 use std::time::SystemTime;
@@ -76,11 +76,11 @@ fn text(status: &Status, now: SystemTime) -> String {
     };
     let mut text = format!("folder: {}\n", folder.display());
     let what = |kind| match kind {
-        Kind::Kernel => "kernels by their IR",
-        Kind::Binary => "machine codes by their CUDA text",
-        Kind::Bounds => "conditions on extents",
+        EntryKind::Kernel => "kernels by their IR",
+        EntryKind::Binary => "machine codes by their CUDA text",
+        EntryKind::Bounds => "conditions on extents",
     };
-    for (count, kind) in status.entries.iter().zip(Kind::ALL) {
+    for (count, kind) in status.entries.iter().zip(EntryKind::ALL) {
         let _ = writeln!(text, "{count:8} {}", what(kind));
     }
     let _ = writeln!(text, "size: {} of at most {}", size(status.bytes), size(status.limit));

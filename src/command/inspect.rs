@@ -71,7 +71,7 @@ impl Inspect {
 
     /// Lowers the function, and shows the IR after each pass.
     fn lower(&self, name: &str, function: &Function) -> Result<Function, String> {
-        let options = passes::Options { checks: self.checks, ..passes::Options::default() };
+        let options = passes::LoweringOptions { checks: self.checks, ..passes::LoweringOptions::default() };
         if self.sass {
             return passes::lower(function, &options).map_err(say);
         }

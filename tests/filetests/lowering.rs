@@ -3,7 +3,7 @@
 use super::{File, parsed};
 use hidet_core::Error;
 use hidet_core::ir::{Function, text, verify};
-use hidet_core::passes::{self, Options, PIPELINE};
+use hidet_core::passes::{self, LoweringOptions, PIPELINE};
 
 /// `; test: pass NAME OPTION..`: one pass turns the kernel into what stands after `; ----`, and then does nothing more.
 pub(super) fn pass(file: &File, found: &mut File, argument: &str) -> Result<(), String> {
@@ -49,8 +49,8 @@ pub(super) fn bounds(file: &File, found: &mut File) -> Result<(), String> {
     Ok(())
 }
 
-fn options<'a>(words: impl Iterator<Item = &'a str>) -> Result<Options, String> {
-    let mut options = Options::default();
+fn options<'a>(words: impl Iterator<Item = &'a str>) -> Result<LoweringOptions, String> {
+    let mut options = LoweringOptions::default();
     for word in words {
         match word {
             "checks" => options.checks = true,

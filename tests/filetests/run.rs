@@ -1,7 +1,7 @@
 //! Runs a kernel on given arguments and shows what it leaves.
 
 use hidet_core::ir::{Access, Function, Param, text, verify};
-use hidet_core::passes::{self, Options};
+use hidet_core::passes::{self, LoweringOptions};
 use hidet_core::sim::{self, LaunchArguments, Memory, TensorArg};
 use hidet_core::types::{Const, Scalar};
 use std::collections::HashMap;
@@ -27,7 +27,7 @@ pub fn run(function: &Function, notes: &[String], expected: &mut Option<String>)
     }
     for checks in [false, true] {
         // Contraction rounds differently by design.
-        let options = Options { checks, wide_index: checks, contract: false };
+        let options = LoweringOptions { checks, wide_index: checks, contract: false };
         let lowered = passes::lower(function, &options).map_err(|error| error.to_string())?;
         let after = outputs(function, &lowered, &given, 0).map_err(|error| format!("lowered: {error}"))?;
         if after != found {

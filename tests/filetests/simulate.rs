@@ -3,7 +3,7 @@
 use hidet_core::ir::{Access, Function, Param, eval};
 use hidet_core::layout::Layout;
 use hidet_core::passes;
-use hidet_core::sim::{self, LaunchArguments, Failure, Fault, FaultKind, Memory, Options, TensorArg};
+use hidet_core::sim::{self, Failure, Fault, FaultKind, LaunchArguments, Memory, Options, TensorArg};
 use hidet_core::types::{Const, Scalar};
 use std::sync::Arc;
 
@@ -144,7 +144,7 @@ pub fn simulate(function: &Function, argument: &str) -> Result<Vec<(usize, Strin
 /// Lowered with checks, as a user runs it, the kernel must fail at a place where it fails as written, or not at all.
 pub fn simulate_lowered(function: &Function, argument: &str) -> Result<(), String> {
     let request = request(function, argument)?;
-    let lowering = passes::Options { checks: true, ..passes::Options::default() };
+    let lowering = passes::LoweringOptions { checks: true, ..passes::LoweringOptions::default() };
     let lowered = passes::lower(function, &lowering).map_err(|error| error.to_string())?;
     for seed in 0..request.seeds.min(4) {
         let run = |lowered: &Function, arguments: &LaunchArguments| {

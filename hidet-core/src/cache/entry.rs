@@ -1,6 +1,6 @@
 //! An entry as a file: magic and version, length, checksum, content.
 
-use super::{Digest, Kind};
+use super::{Digest, EntryKind};
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Write};
@@ -16,12 +16,12 @@ const _: () = assert!(MAGIC[7] as u32 == VERSION);
 /// Magic, length, checksum.
 const HEADER: usize = 8 + 8 + 32;
 
-fn checksum(kind: Kind, name: Digest, content: &[u8]) -> Digest {
+fn checksum(kind: EntryKind, name: Digest, content: &[u8]) -> Digest {
     Digest::of(&[kind.name().as_bytes(), &name.0, content])
 }
 
 /// The content of an entry; `None` where the file is missing, cannot be read, or is not what was written for that name.
-pub(super) fn read(path: &Path, kind: Kind, name: Digest) -> Option<Vec<u8>> {
+pub(super) fn read(path: &Path, kind: EntryKind, name: Digest) -> Option<Vec<u8>> {
     let mut file = fs::File::open(path).ok()?;
     let mut header = [0; HEADER];
     file.read_exact(&mut header).ok()?;
@@ -52,7 +52,7 @@ pub(super) fn create(folder: &Path, name: &str) -> io::Result<(fs::File, PathBuf
 }
 
 /// Writes an entry beside its place and moves it there, so that nobody ever sees half of it.
-pub(super) fn write(folder: &Path, path: &Path, kind: Kind, name: Digest, content: &[u8]) -> io::Result<()> {
+pub(super) fn write(folder: &Path, path: &Path, kind: EntryKind, name: Digest, content: &[u8]) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let (mut file, beside) = create(folder, &name.to_string())?;
     let write = || {

@@ -1,6 +1,6 @@
 //! The folder as a whole: what it holds, what goes when it holds too much.
 
-use super::{Kind, folder};
+use super::{EntryKind, folder};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ const ABANDONED: Duration = Duration::from_secs(3600);
 pub struct Status {
     /// The folder, where there is one.
     pub folder: Option<PathBuf>,
-    /// Entries of each of [`Kind::ALL`].
+    /// Entries of each of [`EntryKind::ALL`].
     pub entries: [u64; 3],
     /// Bytes of all.
     pub bytes: u64,
@@ -33,7 +33,7 @@ pub struct Status {
 struct File {
     path: PathBuf,
     /// Its kind; none for what was begun and never finished.
-    kind: Option<Kind>,
+    kind: Option<EntryKind>,
     bytes: u64,
     used: SystemTime,
 }
@@ -52,7 +52,7 @@ fn files(folder: &Path) -> io::Result<Vec<File>> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let Some(extension) = path.extension().and_then(|extension| extension.to_str()) else { continue };
-        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == extension);
+        let kind = EntryKind::ALL.into_iter().find(|kind| kind.name() == extension);
         if kind.is_none() && extension != UNFINISHED {
             continue;
         }
@@ -101,7 +101,7 @@ pub(super) fn status(folder: Option<&Path>, limit: u64) -> Status {
         }
     };
     for file in &files {
-        for (count, kind) in status.entries.iter_mut().zip(Kind::ALL) {
+        for (count, kind) in status.entries.iter_mut().zip(EntryKind::ALL) {
             *count += u64::from(file.kind == Some(kind));
         }
         status.bytes += file.bytes;

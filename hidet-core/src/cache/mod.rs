@@ -18,15 +18,15 @@ pub mod codec;
 mod digest;
 mod entry;
 mod evict;
+mod file_lock;
 mod flight;
 mod folder;
-mod file_lock;
 
 pub use digest::Digest;
 pub use entry::VERSION;
 pub use evict::Status;
-pub use flight::Flights;
 pub use file_lock::FileLock;
+pub use flight::Flights;
 
 use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ use std::time::{Duration, SystemTime};
 
 /// What an entry holds; the extension of its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum EntryKind {
     /// CUDA text and all that a launch needs beside machine code, by the IR.
     Kernel,
     /// Machine code, by the CUDA text.
@@ -45,16 +45,16 @@ pub enum Kind {
     Bounds,
 }
 
-impl Kind {
+impl EntryKind {
     /// All kinds.
-    pub const ALL: [Kind; 3] = [Kind::Kernel, Kind::Binary, Kind::Bounds];
+    pub const ALL: [EntryKind; 3] = [EntryKind::Kernel, EntryKind::Binary, EntryKind::Bounds];
 
     /// The extension of files.
     pub const fn name(self) -> &'static str {
         match self {
-            Kind::Kernel => "kernel",
-            Kind::Binary => "binary",
-            Kind::Bounds => "bounds",
+            EntryKind::Kernel => "kernel",
+            EntryKind::Binary => "binary",
+            EntryKind::Bounds => "bounds",
         }
     }
 }
@@ -121,12 +121,12 @@ impl Cache {
         self.trouble.get().map(String::as_str)
     }
 
-    fn path(&self, kind: Kind, name: Digest) -> Option<PathBuf> {
+    fn path(&self, kind: EntryKind, name: Digest) -> Option<PathBuf> {
         Some(self.folder.as_ref()?.join(format!("{name}.{}", kind.name())))
     }
 
     /// The entry of that name, as `decode` reads it; `None` where there is none that is whole.
-    pub fn get<T: codec::Encode>(&self, kind: Kind, name: Digest) -> Option<T> {
+    pub fn get<T: codec::Encode>(&self, kind: EntryKind, name: Digest) -> Option<T> {
         let found = self.path(kind, name).and_then(|path| {
             let value = codec::decode(&entry::read(&path, kind, name)?)?;
             touch(&path);
@@ -138,7 +138,7 @@ impl Cache {
     }
 
     /// Keeps an entry under that name.
-    pub fn put(&self, kind: Kind, name: Digest, value: &impl codec::Encode) {
+    pub fn put(&self, kind: EntryKind, name: Digest, value: &impl codec::Encode) {
         let (Some(folder), Some(path)) = (&self.folder, self.path(kind, name)) else { return };
         let bytes = codec::encode(value);
         match entry::write(folder, &path, kind, name, &bytes) {

@@ -1,6 +1,6 @@
 //! Entries that are damaged, cut, moved or foreign; folders that are full, read only, or no folders; many processes.
 
-use super::{Cache, Digest, Kind};
+use super::{Cache, Digest, EntryKind};
 use crate::testing::folder::Folder;
 use std::fs;
 use std::path::PathBuf;
@@ -20,9 +20,9 @@ fn value(of: u32) -> String {
 /// A cache with entry 1, and the file of it.
 fn one(folder: &Folder) -> (Cache, PathBuf) {
     let cache = Cache::at(folder.path(), LIMIT);
-    cache.put(Kind::Binary, name(1), &value(1));
-    let path = cache.path(Kind::Binary, name(1)).unwrap();
-    assert_eq!(cache.get(Kind::Binary, name(1)), Some(value(1)));
+    cache.put(EntryKind::Binary, name(1), &value(1));
+    let path = cache.path(EntryKind::Binary, name(1)).unwrap();
+    assert_eq!(cache.get(EntryKind::Binary, name(1)), Some(value(1)));
     (cache, path)
 }
 
@@ -36,12 +36,12 @@ fn no_changed_byte_goes_unnoticed() {
             let mut bytes = whole.clone();
             bytes[place] ^= bit;
             fs::write(&path, &bytes).unwrap();
-            assert_eq!(cache.get::<String>(Kind::Binary, name(1)), None, "byte {place}");
+            assert_eq!(cache.get::<String>(EntryKind::Binary, name(1)), None, "byte {place}");
         }
     }
     // What is damaged is written anew.
-    cache.put(Kind::Binary, name(1), &value(1));
-    assert_eq!(cache.get(Kind::Binary, name(1)), Some(value(1)));
+    cache.put(EntryKind::Binary, name(1), &value(1));
+    assert_eq!(cache.get(EntryKind::Binary, name(1)), Some(value(1)));
     assert_eq!(fs::read(&path).unwrap(), whole);
 }
 
@@ -52,7 +52,7 @@ fn what_is_cut_longer_or_of_another_version_is_not_found() {
     let whole = fs::read(&path).unwrap();
     for len in 0..whole.len() {
         fs::write(&path, &whole[..len]).unwrap();
-        assert_eq!(cache.get::<String>(Kind::Binary, name(1)), None, "{len} bytes");
+        assert_eq!(cache.get::<String>(EntryKind::Binary, name(1)), None, "{len} bytes");
     }
     let mut longer = whole.clone();
     longer.push(0);
@@ -60,22 +60,22 @@ fn what_is_cut_longer_or_of_another_version_is_not_found() {
     version[7] += 1;
     for bytes in [longer, version, b"#!/bin/sh\n".to_vec(), vec![0; 4096]] {
         fs::write(&path, bytes).unwrap();
-        assert_eq!(cache.get::<String>(Kind::Binary, name(1)), None);
+        assert_eq!(cache.get::<String>(EntryKind::Binary, name(1)), None);
     }
     fs::write(&path, whole).unwrap();
-    assert_eq!(cache.get(Kind::Binary, name(1)), Some(value(1)));
+    assert_eq!(cache.get(EntryKind::Binary, name(1)), Some(value(1)));
 }
 
 #[test]
 fn an_entry_under_another_name_or_kind_is_not_found() {
     let folder = Folder::new("moved").unwrap();
     let (cache, path) = one(&folder);
-    fs::copy(&path, cache.path(Kind::Binary, name(2)).unwrap()).unwrap();
-    fs::copy(&path, cache.path(Kind::Kernel, name(1)).unwrap()).unwrap();
-    assert_eq!(cache.get::<String>(Kind::Binary, name(2)), None);
-    assert_eq!(cache.get::<String>(Kind::Kernel, name(1)), None);
+    fs::copy(&path, cache.path(EntryKind::Binary, name(2)).unwrap()).unwrap();
+    fs::copy(&path, cache.path(EntryKind::Kernel, name(1)).unwrap()).unwrap();
+    assert_eq!(cache.get::<String>(EntryKind::Binary, name(2)), None);
+    assert_eq!(cache.get::<String>(EntryKind::Kernel, name(1)), None);
     // Of another type than was written: read as far as it goes, and refused.
-    assert_eq!(cache.get::<Vec<u64>>(Kind::Binary, name(1)), None);
+    assert_eq!(cache.get::<Vec<u64>>(EntryKind::Binary, name(1)), None);
 }
 
 #[test]
@@ -85,8 +85,8 @@ fn a_folder_that_cannot_be_used_is_told_once_and_stops_nothing() {
     fs::write(&file, "not a folder").unwrap();
     let cache = Cache::at(file.join("cache"), LIMIT);
     for of in 0..3 {
-        cache.put(Kind::Kernel, name(of), &value(of));
-        assert_eq!(cache.get::<String>(Kind::Kernel, name(of)), None);
+        cache.put(EntryKind::Kernel, name(of), &value(of));
+        assert_eq!(cache.get::<String>(EntryKind::Kernel, name(of)), None);
     }
     assert!(cache.trouble().is_some());
     assert!(cache.status().trouble.is_some(), "{:?}", cache.status());
@@ -110,9 +110,9 @@ fn a_folder_that_may_only_be_read_still_gives() {
     allow(0o555, 0o444);
     // The administrator may write all the same.
     let writable = fs::write(folder.path().join("try"), "").is_ok();
-    cache.put(Kind::Binary, name(2), &value(2));
-    assert_eq!(cache.get(Kind::Binary, name(1)), Some(value(1)));
-    assert_eq!(cache.get::<String>(Kind::Binary, name(2)).is_some(), writable);
+    cache.put(EntryKind::Binary, name(2), &value(2));
+    assert_eq!(cache.get(EntryKind::Binary, name(1)), Some(value(1)));
+    assert_eq!(cache.get::<String>(EntryKind::Binary, name(2)).is_some(), writable);
     assert_eq!(cache.trouble().is_some(), !writable);
     allow(0o755, 0o644);
 }
@@ -120,8 +120,8 @@ fn a_folder_that_may_only_be_read_still_gives() {
 #[test]
 fn off_keeps_nothing() {
     let cache = Cache::off();
-    cache.put(Kind::Kernel, name(1), &value(1));
-    assert_eq!(cache.get::<String>(Kind::Kernel, name(1)), None);
+    cache.put(EntryKind::Kernel, name(1), &value(1));
+    assert_eq!(cache.get::<String>(EntryKind::Kernel, name(1)), None);
     assert_eq!((cache.status().folder, cache.trouble(), cache.clear().unwrap()), (None, None, (0, 0)));
 }
 
@@ -131,30 +131,30 @@ fn what_was_not_used_longest_goes_first() {
     let cache = Cache::at(folder.path(), 40_000);
     let big = |of: u32| format!("{of:01000}");
     let age = |of: u32, seconds: u64| {
-        let file = fs::File::options().append(true).open(cache.path(Kind::Kernel, name(of)).unwrap()).unwrap();
+        let file = fs::File::options().append(true).open(cache.path(EntryKind::Kernel, name(of)).unwrap()).unwrap();
         file.set_modified(SystemTime::now() - Duration::from_secs(seconds)).unwrap();
     };
     for of in 0..30 {
-        cache.put(Kind::Kernel, name(of), &big(of));
+        cache.put(EntryKind::Kernel, name(of), &big(of));
         age(of, 10_000 - u64::from(of));
     }
     // Reading makes the oldest the youngest.
-    assert_eq!(cache.get(Kind::Kernel, name(0)), Some(big(0)));
+    assert_eq!(cache.get(EntryKind::Kernel, name(0)), Some(big(0)));
     let abandoned = folder.path().join(format!("{}.1.1.{}", name(1), super::evict::UNFINISHED));
     let strange = folder.path().join("readme.txt");
     fs::write(&abandoned, "half").unwrap();
     fs::write(&strange, "mine").unwrap();
     fs::File::options().append(true).open(&abandoned).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
     for of in 30..100 {
-        cache.put(Kind::Kernel, name(of), &big(of));
+        cache.put(EntryKind::Kernel, name(of), &big(of));
     }
     let status = cache.status();
     // A sixteenth of the limit may come on top before the folder is looked through again.
     assert!(status.bytes <= 40_000 + 40_000 / 16 + 2 * 1100, "{status:?}");
     assert!(status.bytes > 20_000, "{status:?}");
     assert!(!abandoned.exists() && strange.exists());
-    assert_eq!(cache.get::<String>(Kind::Kernel, name(1)), None);
-    assert_eq!(cache.get(Kind::Kernel, name(99)), Some(big(99)));
+    assert_eq!(cache.get::<String>(EntryKind::Kernel, name(1)), None);
+    assert_eq!(cache.get(EntryKind::Kernel, name(99)), Some(big(99)));
     let removed = cache.clear().unwrap();
     assert_eq!(removed, (status.entries.iter().sum(), status.bytes));
     assert!(strange.exists());
@@ -170,14 +170,14 @@ fn turns_come_one_after_another() {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..5 {
-                    if cache.get::<String>(Kind::Kernel, name(1)).is_some() {
+                    if cache.get::<String>(EntryKind::Kernel, name(1)).is_some() {
                         return;
                     }
                     let _lock = cache.file_lock(name(1));
-                    if cache.get::<String>(Kind::Kernel, name(1)).is_none() {
+                    if cache.get::<String>(EntryKind::Kernel, name(1)).is_none() {
                         assert_eq!(inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst), 0);
                         std::thread::sleep(Duration::from_millis(20));
-                        cache.put(Kind::Kernel, name(1), &value(1));
+                        cache.put(EntryKind::Kernel, name(1), &value(1));
                     }
                 }
             });
@@ -199,8 +199,8 @@ fn what_others_are_writing_is_theirs() {
     fs::write(&theirs, "half").unwrap();
     let lock = cache.file_lock(name(3));
     for of in 1..4 {
-        cache.put(Kind::Binary, name(of), &value(of));
-        assert_eq!(cache.get(Kind::Binary, name(of)), Some(value(of)));
+        cache.put(EntryKind::Binary, name(of), &value(of));
+        assert_eq!(cache.get(EntryKind::Binary, name(of)), Some(value(of)));
     }
     assert_eq!((cache.trouble(), cache.status().trouble), (None, None));
     fs::write(&old, "half").unwrap();
@@ -223,10 +223,10 @@ fn fills_a_folder_when_asked_to() {
     let cache = Cache::at(folder, 6_000);
     for round in 0..20 {
         for of in 0..40 {
-            if let Some(found) = cache.get::<String>(Kind::Kernel, name(of)) {
+            if let Some(found) = cache.get::<String>(EntryKind::Kernel, name(of)) {
                 assert_eq!(found, value(of), "round {round}");
             }
-            cache.put(Kind::Kernel, name(of), &value(of));
+            cache.put(EntryKind::Kernel, name(of), &value(of));
         }
     }
     assert_eq!(cache.trouble(), None);
@@ -249,7 +249,7 @@ fn processes_fill_one_folder_at_once() {
         assert!(child.wait().unwrap().success());
     }
     let cache = Cache::at(folder.path(), LIMIT);
-    let found = (0..40).filter_map(|of| cache.get::<String>(Kind::Kernel, name(of)).map(|found| (of, found)));
+    let found = (0..40).filter_map(|of| cache.get::<String>(EntryKind::Kernel, name(of)).map(|found| (of, found)));
     let found: Vec<_> = found.collect();
     assert!(!found.is_empty());
     for (of, found) in found {

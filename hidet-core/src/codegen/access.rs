@@ -1,6 +1,6 @@
 //! Accesses to memory, calls and inline PTX.
 
-use super::expr::Expr;
+use super::expr::CppExpr;
 use super::intrinsic::fill;
 use super::kernel::Generator;
 use super::{literal, memory, types};
@@ -13,11 +13,11 @@ use crate::types::{Scalar, Type};
 
 /// Where an element lies in a flattened buffer.
 pub(super) struct Position {
-    pub(super) whole: Expr,
+    pub(super) whole: CppExpr,
     /// In global memory, the same as a sum of two. The second is not negative, nor is the whole, so the first does not
-    /// overflow where integers wrap: it may be added to the pointer by itself, and accesses that differ in the second alone
-    /// then share that address.
-    sum: Option<[Expr; 2]>,
+    /// overflow where integers wrap: it may be added to the pointer by itself, and accesses that differ in the second
+    /// alone then share that address.
+    sum: Option<[CppExpr; 2]>,
 }
 
 impl Generator<'_> {
@@ -38,14 +38,14 @@ impl Generator<'_> {
     }
 
     /// A pointer to an element.
-    pub(super) fn pointer(&self, buffer: BufferId, position: &Position) -> Expr {
+    pub(super) fn pointer(&self, buffer: BufferId, position: &Position) -> CppExpr {
         let name = &self.buffers[buffer];
         match position {
-            Position { whole, .. } if whole.text == "0" => Expr::atom(name),
+            Position { whole, .. } if whole.text == "0" => CppExpr::atom(name),
             Position { sum: Some([base, rest]), .. } => {
-                Expr { text: format!("{name} + {} + {}", base.within(2), rest.within(2)), level: 3 }
+                CppExpr { text: format!("{name} + {} + {}", base.within(2), rest.within(2)), level: 3 }
             }
-            Position { whole, .. } => Expr { text: format!("{name} + {}", whole.within(2)), level: 3 },
+            Position { whole, .. } => CppExpr { text: format!("{name} + {}", whole.within(2)), level: 3 },
         }
     }
 
@@ -59,16 +59,17 @@ impl Generator<'_> {
     }
 
     /// Reads an element, or consecutive ones.
-    pub(super) fn load(&self, buffer: BufferId, index: &[ValueId], ty: Type, guard: bool) -> Result<Expr> {
+    pub(super) fn load(&self, buffer: BufferId, index: &[ValueId], ty: Type, guard: bool) -> Result<CppExpr> {
         let position = self.position(buffer, index, guard)?;
         let name = &self.buffers[buffer];
         Ok(match (ty.lanes, self.function.buffers[buffer].scope) {
-            (1, _) => Expr::atom(self.element(buffer, &position)),
+            (1, _) => CppExpr::atom(self.element(buffer, &position)),
             (lanes, Scope::Register) => {
-                let each: Vec<Expr> = (0..lanes).map(|lane| Expr::atom(element(name, &position.whole, lane))).collect();
+                let each: Vec<CppExpr> =
+                    (0..lanes).map(|lane| CppExpr::atom(element(name, &position.whole, lane))).collect();
                 super::expr::vector(ty, &each)
             }
-            (lanes, _) => Expr::atom(format!("load<{lanes}>({})", self.pointer(buffer, &position).text)),
+            (lanes, _) => CppExpr::atom(format!("load<{lanes}>({})", self.pointer(buffer, &position).text)),
         })
     }
 
@@ -78,7 +79,7 @@ impl Generator<'_> {
         buffer: BufferId,
         index: &[ValueId],
         lanes: u8,
-        value: &Expr,
+        value: &CppExpr,
         guard: bool,
     ) -> Result<()> {
         let position = self.position(buffer, index, guard)?;
@@ -226,7 +227,7 @@ impl Generator<'_> {
 }
 
 /// One of consecutive elements of registers.
-fn element(name: &str, position: &Expr, lane: u8) -> String {
+fn element(name: &str, position: &CppExpr, lane: u8) -> String {
     match (position.text.parse::<i64>(), lane) {
         (Ok(position), lane) => format!("{name}[{}]", position + i64::from(lane)),
         (_, 0) => format!("{name}[{}]", position.text),

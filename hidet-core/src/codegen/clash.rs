@@ -1,6 +1,6 @@
 //! Names that mean something to C++, CUDA, NVRTC or the prelude, as names of everything in a kernel, through NVRTC.
 
-use super::names::Word;
+use super::names::NameKind;
 use super::{Source, cuda, prelude};
 use crate::cuda::nvrtc;
 use crate::ir::{Arch, Span, text, verify};
@@ -54,8 +54,8 @@ fn names() -> Vec<String> {
         names.extend((1..=4).flat_map(|lanes| [format!("{base}{lanes}"), format!("make_{base}{lanes}")]));
     }
     names.extend(prelude::names().map(str::to_owned));
-    names.extend(Word::ALL.map(|word| word.text().to_owned()));
-    names.extend(Word::ALL.map(|word| format!("{}_2", word.text())));
+    names.extend(NameKind::ALL.map(|word| word.text().to_owned()));
+    names.extend(NameKind::ALL.map(|word| format!("{}_2", word.text())));
     names.into_iter().collect()
 }
 

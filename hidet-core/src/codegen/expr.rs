@@ -6,7 +6,7 @@ use crate::types::{Scalar, Type};
 
 /// An expression with how loosely it binds.
 #[derive(Clone, Debug)]
-pub struct Expr {
+pub struct CppExpr {
     /// Its text.
     pub text: String,
     /// As the constants below.
@@ -25,10 +25,10 @@ const COMPARE: u8 = 6;
 const LOGIC: u8 = 7;
 const TERNARY: u8 = 9;
 
-impl Expr {
+impl CppExpr {
     /// A name, a literal, a call, an element.
-    pub fn atom(text: impl Into<String>) -> Expr {
-        Expr { text: text.into(), level: ATOM }
+    pub fn atom(text: impl Into<String>) -> CppExpr {
+        CppExpr { text: text.into(), level: ATOM }
     }
 
     /// The text, in parentheses where it binds more loosely than that.
@@ -37,33 +37,33 @@ impl Expr {
     }
 }
 
-fn infix(a: &Expr, operator: &str, b: &Expr, level: u8) -> Expr {
+fn infix(a: &CppExpr, operator: &str, b: &CppExpr, level: u8) -> CppExpr {
     let (left, right) = match level {
         MUL | ADD => (level, level - 1),
         COMPARE => (ADD, ADD),
         LOGIC => (COMPARE, COMPARE),
         _ => (UNARY, UNARY),
     };
-    Expr { text: format!("{} {operator} {}", a.within(left), b.within(right)), level }
+    CppExpr { text: format!("{} {operator} {}", a.within(left), b.within(right)), level }
 }
 
-fn call(name: &str, operands: &[&Expr]) -> Expr {
+fn call(name: &str, operands: &[&CppExpr]) -> CppExpr {
     let operands: Vec<&str> = operands.iter().map(|operand| operand.text.as_str()).collect();
-    Expr::atom(format!("{name}({})", operands.join(", ")))
+    CppExpr::atom(format!("{name}({})", operands.join(", ")))
 }
 
 /// C++ computes with `int` where a type is smaller; this brings the result back.
-fn narrowed(scalar: Scalar, expr: Expr) -> Expr {
+fn narrowed(scalar: Scalar, expr: CppExpr) -> CppExpr {
     if scalar.is_int() && scalar.bytes() < 4 { cast(scalar, &expr) } else { expr }
 }
 
 /// To 16 bits by a function that NVRTC does not look into: else it computes with 16 bits what is narrowed, and of
 /// `neg.s16` and `cvt.s32.s16` ptxas (13.0) makes -(-32768) = 32768.
-fn cast(to: Scalar, expr: &Expr) -> Expr {
+fn cast(to: Scalar, expr: &CppExpr) -> CppExpr {
     if matches!(to, Scalar::I16 | Scalar::U16) {
         return call(&format!("hidet_{to}"), &[expr]);
     }
-    Expr { text: format!("({}){}", types::scalar(to), expr.within(UNARY)), level: UNARY }
+    CppExpr { text: format!("({}){}", types::scalar(to), expr.within(UNARY)), level: UNARY }
 }
 
 /// `f16_`, `bf16_`, for the helpers of the small floats.
@@ -77,10 +77,10 @@ fn math(name: &str, scalar: Scalar) -> String {
 }
 
 /// `f(a, ..)` for floats, through `float` for the small ones.
-fn float_call(name: &str, scalar: Scalar, operands: &[&Expr]) -> Expr {
+fn float_call(name: &str, scalar: Scalar, operands: &[&CppExpr]) -> CppExpr {
     if small(scalar) {
-        let wide: Vec<Expr> = operands.iter().map(|operand| widened(scalar, operand)).collect();
-        let wide: Vec<&Expr> = wide.iter().collect();
+        let wide: Vec<CppExpr> = operands.iter().map(|operand| widened(scalar, operand)).collect();
+        let wide: Vec<&CppExpr> = wide.iter().collect();
         return call(&format!("f32_to_{scalar}"), &[&call(&format!("{name}f"), &wide)]);
     }
     call(&math(name, scalar), operands)
@@ -93,7 +93,7 @@ fn overflows(scalar: Scalar) -> bool {
 }
 
 /// An operation on one scalar; `exact` says that it is proved not to overflow. `None` where the type has none.
-pub fn unary(op: UnaryOp, scalar: Scalar, a: &Expr, exact: bool) -> Option<Expr> {
+pub fn unary(op: UnaryOp, scalar: Scalar, a: &CppExpr, exact: bool) -> Option<CppExpr> {
     use UnaryOp::*;
     if scalar.is_float() && !scalar.has_arithmetic() {
         return None;
@@ -101,14 +101,14 @@ pub fn unary(op: UnaryOp, scalar: Scalar, a: &Expr, exact: bool) -> Option<Expr>
     let name = match op {
         Neg if small(scalar) => return Some(call(&format!("{scalar}_neg"), &[a])),
         Neg if overflows(scalar) && !exact => {
-            return Some(call("wrapping_sub", &[&Expr::atom(if scalar == Scalar::I64 { "0ll" } else { "0" }), a]));
+            return Some(call("wrapping_sub", &[&CppExpr::atom(if scalar == Scalar::I64 { "0ll" } else { "0" }), a]));
         }
         Neg if scalar != Scalar::Bool => {
-            return Some(narrowed(scalar, Expr { text: format!("-{}", a.within(ATOM)), level: UNARY }));
+            return Some(narrowed(scalar, CppExpr { text: format!("-{}", a.within(ATOM)), level: UNARY }));
         }
-        Not if scalar == Scalar::Bool => return Some(Expr { text: format!("!{}", a.within(UNARY)), level: UNARY }),
+        Not if scalar == Scalar::Bool => return Some(CppExpr { text: format!("!{}", a.within(UNARY)), level: UNARY }),
         Not if scalar.is_int() => {
-            return Some(narrowed(scalar, Expr { text: format!("~{}", a.within(UNARY)), level: UNARY }));
+            return Some(narrowed(scalar, CppExpr { text: format!("~{}", a.within(UNARY)), level: UNARY }));
         }
         Abs if small(scalar) => return Some(call(&format!("{scalar}_abs"), &[a])),
         Abs if scalar.is_signed_int() => {
@@ -157,7 +157,7 @@ pub fn unary(op: UnaryOp, scalar: Scalar, a: &Expr, exact: bool) -> Option<Expr>
 
 /// An operation on two scalars of one type; `exact` says that it is proved not to overflow. `None` where the type has
 /// none.
-pub fn binary(op: BinaryOp, scalar: Scalar, a: &Expr, b: &Expr, exact: bool) -> Option<Expr> {
+pub fn binary(op: BinaryOp, scalar: Scalar, a: &CppExpr, b: &CppExpr, exact: bool) -> Option<CppExpr> {
     use BinaryOp::*;
     if scalar == Scalar::Bool {
         return match op {
@@ -184,7 +184,7 @@ pub fn binary(op: BinaryOp, scalar: Scalar, a: &Expr, b: &Expr, exact: bool) -> 
         Add | Sub | Mul | Div | Rem if overflows(scalar) && !exact => call(&format!("wrapping_{}", op.name()), &[a, b]),
         // Small unsigned factors would overflow as `int`.
         Mul if scalar == Scalar::U16 => {
-            Expr { text: format!("1u * {} * {}", a.within(UNARY), b.within(UNARY)), level: MUL }
+            CppExpr { text: format!("1u * {} * {}", a.within(UNARY), b.within(UNARY)), level: MUL }
         }
         Add => infix(a, "+", b, ADD),
         Sub => infix(a, "-", b, ADD),
@@ -214,7 +214,7 @@ pub fn binary(op: BinaryOp, scalar: Scalar, a: &Expr, b: &Expr, exact: bool) -> 
 }
 
 /// A comparison of two scalars of one type.
-pub fn compare(op: CompareOp, scalar: Scalar, a: &Expr, b: &Expr) -> Option<Expr> {
+pub fn compare(op: CompareOp, scalar: Scalar, a: &CppExpr, b: &CppExpr) -> Option<CppExpr> {
     if scalar.is_float() && !scalar.has_arithmetic() {
         return None;
     }
@@ -233,13 +233,13 @@ pub fn compare(op: CompareOp, scalar: Scalar, a: &Expr, b: &Expr) -> Option<Expr
 }
 
 /// The second where the first holds, else the third.
-pub fn select(cond: &Expr, then: &Expr, otherwise: &Expr) -> Expr {
+pub fn select(cond: &CppExpr, then: &CppExpr, otherwise: &CppExpr) -> CppExpr {
     let text = format!("{} ? {} : {}", cond.within(COMPARE), then.within(COMPARE), otherwise.within(COMPARE));
-    Expr { text, level: TERNARY }
+    CppExpr { text, level: TERNARY }
 }
 
 /// `a * b + c`, rounded once.
-pub fn fma(scalar: Scalar, a: &Expr, b: &Expr, c: &Expr) -> Option<Expr> {
+pub fn fma(scalar: Scalar, a: &CppExpr, b: &CppExpr, c: &CppExpr) -> Option<CppExpr> {
     match scalar {
         Scalar::F32 => Some(call("fmaf", &[a, b, c])),
         Scalar::F64 => Some(call("fma", &[a, b, c])),
@@ -249,12 +249,12 @@ pub fn fma(scalar: Scalar, a: &Expr, b: &Expr, c: &Expr) -> Option<Expr> {
 }
 
 /// A float that is a struct, as `float`, exactly.
-fn widened(scalar: Scalar, a: &Expr) -> Expr {
+fn widened(scalar: Scalar, a: &CppExpr) -> CppExpr {
     call(&format!("{scalar}_to_f32"), &[a])
 }
 
 /// Conversion of a scalar, as Rust's `as`.
-pub fn convert(from: Scalar, to: Scalar, a: &Expr) -> Expr {
+pub fn convert(from: Scalar, to: Scalar, a: &CppExpr) -> CppExpr {
     use Scalar::*;
     if from == to {
         return a.clone();
@@ -262,9 +262,9 @@ pub fn convert(from: Scalar, to: Scalar, a: &Expr) -> Expr {
     if types::is_struct(from) {
         return convert(F32, to, &widened(from, a));
     }
-    let by_name = |from: Scalar, a: &Expr| call(&format!("{from}_to_{to}"), &[a]);
+    let by_name = |from: Scalar, a: &CppExpr| call(&format!("{from}_to_{to}"), &[a]);
     match (from, to) {
-        (from, Bool) => infix(a, "!=", &Expr::atom(if from == F32 { "0.0f" } else { "0" }), COMPARE),
+        (from, Bool) => infix(a, "!=", &CppExpr::atom(if from == F32 { "0.0f" } else { "0" }), COMPARE),
         // Of a sign that is extended and a conversion as unsigned ptxas (13.0) makes one as signed.
         (I8 | I16, I32) => call("hidet_extend", &[a]),
         (I8 | I16, U32 | I64 | U64) => cast(to, &call("hidet_extend", &[a])),
@@ -281,7 +281,7 @@ pub fn convert(from: Scalar, to: Scalar, a: &Expr) -> Expr {
 }
 
 /// A vector of these scalars.
-pub fn vector(ty: Type, lanes: &[Expr]) -> Expr {
+pub fn vector(ty: Type, lanes: &[CppExpr]) -> CppExpr {
     let lanes: Vec<&str> = lanes.iter().map(|lane| lane.text.as_str()).collect();
-    Expr::atom(format!("{}{{{{{}}}}}", types::name(ty), lanes.join(", ")))
+    CppExpr::atom(format!("{}{{{{{}}}}}", types::name(ty), lanes.join(", ")))
 }

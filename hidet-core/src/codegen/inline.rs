@@ -4,7 +4,7 @@ use crate::ir::{Block, Function, Handle, Op, SecondaryMap, Stmt, ValueId};
 
 /// What is known of the uses of values.
 #[derive(Default)]
-pub struct Uses {
+pub struct ValueUses {
     /// How often each value is used.
     pub count: SecondaryMap<ValueId, u32>,
     /// Values that may be written at their only use: nothing can change in between what they read.
@@ -12,15 +12,15 @@ pub struct Uses {
 }
 
 /// Finds out about the values of a function.
-pub fn analyse(function: &Function) -> Uses {
-    let mut uses = Uses::default();
+pub fn analyse(function: &Function) -> ValueUses {
+    let mut uses = ValueUses::default();
     function.each_stmt_in(&function.body, &mut |_, stmt| stmt.each_use(&mut |value| uses.count[value] += 1));
     choose(function, &function.body, &mut uses);
     uses
 }
 
 /// Marks the values of a block that may be written at their only use.
-fn choose(function: &Function, block: &Block, uses: &mut Uses) {
+fn choose(function: &Function, block: &Block, uses: &mut ValueUses) {
     let stmts: Vec<&Stmt> = block.0.iter().map(|id| &function.stmts[*id]).collect();
     let mut user = vec![None; function.values.len()];
     // For each statement the one at which its value is really written: itself, or its user's.

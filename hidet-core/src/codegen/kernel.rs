@@ -1,10 +1,10 @@
 //! The kernel around the statements: signature, memory, names, and what is known while they are written.
 
-use super::expr::Expr;
+use super::expr::CppExpr;
 use super::extent;
-use super::inline::{self, Uses};
+use super::inline::{self, ValueUses};
 use super::memory::{self, Shared};
-use super::names::{Names, Word};
+use super::names::{NameKind, Names};
 use super::restrict::may_restrict;
 use super::site::Message;
 use super::writer::Writer;
@@ -26,11 +26,11 @@ pub(super) struct Generator<'a> {
     pub(super) function: &'a Function,
     pub(super) names: Names,
     pub(super) out: Writer,
-    pub(super) uses: Uses,
+    pub(super) uses: ValueUses,
     pub(super) proved: Exact,
-    values: SecondaryMap<ValueId, Option<Expr>>,
+    values: SecondaryMap<ValueId, Option<CppExpr>>,
     /// Positions that are sums, the second of which is never negative.
-    pub(super) sums: SecondaryMap<ValueId, Option<[Expr; 2]>>,
+    pub(super) sums: SecondaryMap<ValueId, Option<[CppExpr; 2]>>,
     pub(super) vars: SecondaryMap<VarId, String>,
     pub(super) buffers: SecondaryMap<BufferId, String>,
     pub(super) maps: SecondaryMap<MapId, String>,
@@ -152,7 +152,7 @@ impl<'a> Generator<'a> {
         let shared = memory::plan(function, &survey.buffers, survey.faults && survey.meets)?;
         self.faults = survey.faults;
         self.remote = survey.remote;
-        let entry = self.names.source(&function.name, Word::Kernel);
+        let entry = self.names.source(&function.name, NameKind::Kernel);
         let parameters = self.signature(&entry, survey.reports);
         self.declare_memory(&shared, &survey.buffers)?;
         self.block(&function.body)?;
@@ -182,7 +182,7 @@ impl<'a> Generator<'a> {
             match param {
                 Param::Tensor { buffer, access } => {
                     let Buffer { name, elem, .. } = &function.buffers[*buffer];
-                    let name = self.names.source(name, Word::Tensor);
+                    let name = self.names.source(name, NameKind::Tensor);
                     let constant = if *access == Access::In { "const " } else { "" };
                     let promise = if may_restrict(function, *buffer, *access) { " __restrict__" } else { "" };
                     text.push(format!("{constant}{}*{promise} {name}", types::scalar(*elem)));
@@ -190,34 +190,34 @@ impl<'a> Generator<'a> {
                     parameters.push(KernelParam::Tensor(*buffer));
                 }
                 Param::Scalar { name, value } => {
-                    let name = self.names.source(name, Word::Scalar);
+                    let name = self.names.source(name, NameKind::Scalar);
                     text.push(format!("{} {name}", types::name(function.ty(*value))));
-                    self.values[*value] = Some(Expr::atom(name));
+                    self.values[*value] = Some(CppExpr::atom(name));
                     parameters.push(KernelParam::Scalar(*value));
                 }
             }
         }
         for (id, dim) in function.dims.iter() {
-            let name = self.names.source(&dim.name, Word::Extent);
+            let name = self.names.source(&dim.name, NameKind::Extent);
             text.push(format!("int {name}"));
             self.dims.push(name);
             parameters.push(KernelParam::Dim(id));
         }
         for (id, map) in function.maps.iter() {
-            let name = self.names.source(&format!("{}_map", function.buffers[map.buffer].name), Word::Map);
+            let name = self.names.source(&format!("{}_map", function.buffers[map.buffer].name), NameKind::Map);
             text.push(format!("const __grid_constant__ hidet_tensor_map {name}"));
             self.maps[id] = name;
             parameters.push(KernelParam::Map(id));
         }
         if reports {
-            let name = self.names.own(Word::Report);
+            let name = self.names.own(NameKind::Report);
             text.push(format!("hidet_report* {name}"));
             self.report = Some(name);
             parameters.push(KernelParam::Report);
         }
         let launch = &function.launch;
         if launch.cooperative {
-            let name = self.names.own(Word::GridBarrier);
+            let name = self.names.own(NameKind::GridBarrier);
             text.push(format!("unsigned* {name}"));
             self.grid_barrier = Some(name);
             parameters.push(KernelParam::GridBarrier);
@@ -243,9 +243,9 @@ impl<'a> Generator<'a> {
                     return Err(self.error(format!("global buffer `{}` is no parameter", buffer.name)));
                 }
                 Scope::Global => {}
-                Scope::Shared => self.buffers[id] = self.names.source(&buffer.name, Word::Tile),
+                Scope::Shared => self.buffers[id] = self.names.source(&buffer.name, NameKind::Tile),
                 Scope::Register => {
-                    let name = self.names.source(&buffer.name, Word::Fragment);
+                    let name = self.names.source(&buffer.name, NameKind::Fragment);
                     let count = buffer.shape.iter().map(IndexExpr::as_const).product::<Option<i64>>();
                     let (Some(count), 1) = (count, buffer.shape.len()) else {
                         let message = "must have one axis of constant extent in the CUDA back end";
@@ -273,12 +273,12 @@ impl<'a> Generator<'a> {
     }
 
     /// The expression of a value.
-    pub(super) fn value(&self, value: ValueId) -> Result<Expr> {
+    pub(super) fn value(&self, value: ValueId) -> Result<CppExpr> {
         self.values[value].clone().ok_or_else(|| self.error(format!("value {value} is used before it is defined")))
     }
 
     /// Brings a value into being: as a constant variable, or to be written at its use.
-    pub(super) fn define(&mut self, value: ValueId, expr: Expr, always_inline: bool) {
+    pub(super) fn define(&mut self, value: ValueId, expr: CppExpr, always_inline: bool) {
         if always_inline || (self.uses.inline[value] && expr.text.len() <= LONGEST) {
             self.values[value] = Some(expr);
             return;
@@ -289,18 +289,18 @@ impl<'a> Generator<'a> {
 
     /// A name for a value, which is then written by that name.
     pub(super) fn name_value(&mut self, value: ValueId) -> String {
-        self.name_like(value, Word::Value)
+        self.name_like(value, NameKind::Value)
     }
 
     /// The same, with another word where the source has no name.
-    pub(super) fn name_like(&mut self, value: ValueId, word: Word) -> String {
+    pub(super) fn name_like(&mut self, value: ValueId, word: NameKind) -> String {
         let name = self.names.source(&self.function.values[value].name, word);
-        self.values[value] = Some(Expr::atom(name.clone()));
+        self.values[value] = Some(CppExpr::atom(name.clone()));
         name
     }
 
     /// The text of an extent of a tensor.
-    pub(super) fn extent(&self, extent: &IndexExpr) -> Expr {
+    pub(super) fn extent(&self, extent: &IndexExpr) -> CppExpr {
         extent::text(extent, &self.dims)
     }
 

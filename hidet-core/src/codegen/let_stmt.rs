@@ -1,6 +1,6 @@
 //! Values: what each operation is as an expression.
 
-use super::expr::{self, Expr};
+use super::expr::{self, CppExpr};
 use super::kernel::Generator;
 use super::{literal, types};
 use crate::error::Result;
@@ -16,25 +16,25 @@ impl Generator<'_> {
         let ty = self.function.ty(value);
         let named = !self.function.values[value].name.is_empty();
         let (expr, always) = match op {
-            Op::Const(constant) if ty.lanes == 1 => (Expr::atom(literal::constant(*constant)), true),
+            Op::Const(constant) if ty.lanes == 1 => (CppExpr::atom(literal::constant(*constant)), true),
             Op::Const(constant) => {
-                let lane = Expr::atom(literal::constant(*constant));
+                let lane = CppExpr::atom(literal::constant(*constant));
                 (expr::vector(ty, &vec![lane; ty.lanes as usize]), false)
             }
             Op::Dim(dim) => {
                 let name = self.dims.get(crate::ir::Handle::index(*dim));
-                (Expr::atom(name.cloned().ok_or_else(|| self.error("unknown extent"))?), true)
+                (CppExpr::atom(name.cloned().ok_or_else(|| self.error("unknown extent"))?), true)
             }
             Op::Special(special) => (self.special(*special), !named),
-            Op::Read(var) => (Expr::atom(self.var(*var)?), false),
+            Op::Read(var) => (CppExpr::atom(self.var(*var)?), false),
             Op::Load { buffer, index, guard } => (self.load(*buffer, index, ty, *guard)?, false),
             Op::Vector(lanes) => {
                 let lanes = lanes.iter().map(|lane| self.value(*lane)).collect::<Result<Vec<_>>>()?;
                 (expr::vector(ty, &lanes), false)
             }
-            Op::Extract(vector, lane) => (Expr::atom(format!("{}[{lane}]", self.value(*vector)?.within(0))), false),
+            Op::Extract(vector, lane) => (CppExpr::atom(format!("{}[{lane}]", self.value(*vector)?.within(0))), false),
             Op::Bitcast(from) => {
-                (Expr::atom(format!("bitcast<{}>({})", types::name(ty), self.value(*from)?.text)), false)
+                (CppExpr::atom(format!("bitcast<{}>({})", types::name(ty), self.value(*from)?.text)), false)
             }
             Op::Select(c, a, b) => (expr::select(&self.value(*c)?, &self.value(*a)?, &self.value(*b)?), false),
             op => (self.lanewise(value, ty, op)?, false),
@@ -50,23 +50,25 @@ impl Generator<'_> {
     }
 
     /// An operation that works lane by lane.
-    fn lanewise(&self, value: ValueId, ty: Type, op: &Op) -> Result<Expr> {
+    fn lanewise(&self, value: ValueId, ty: Type, op: &Op) -> Result<CppExpr> {
         if ty.lanes == 1 {
             return self.scalar_op(value, ty.scalar, op, None);
         }
         if let Some((name, operands)) = packed(ty, op) {
             let operands = operands.into_iter().map(|operand| Ok(self.value(operand)?.text));
-            return Ok(Expr::atom(format!("{name}({})", operands.collect::<Result<Vec<_>>>()?.join(", "))));
+            return Ok(CppExpr::atom(format!("{name}({})", operands.collect::<Result<Vec<_>>>()?.join(", "))));
         }
         let lanes = (0..ty.lanes).map(|lane| self.scalar_op(value, ty.scalar, op, Some(lane)));
         Ok(expr::vector(ty, &lanes.collect::<Result<Vec<_>>>()?))
     }
 
-    fn scalar_op(&self, value: ValueId, to: Scalar, op: &Op, lane: Option<u8>) -> Result<Expr> {
-        let get = |operand: ValueId| -> Result<Expr> {
+    fn scalar_op(&self, value: ValueId, to: Scalar, op: &Op, lane: Option<u8>) -> Result<CppExpr> {
+        let get = |operand: ValueId| -> Result<CppExpr> {
             let expr = self.value(operand)?;
             Ok(match lane {
-                Some(lane) if self.function.ty(operand).lanes > 1 => Expr::atom(format!("{}[{lane}]", expr.within(0))),
+                Some(lane) if self.function.ty(operand).lanes > 1 => {
+                    CppExpr::atom(format!("{}[{lane}]", expr.within(0)))
+                }
                 _ => expr,
             })
         };
@@ -90,11 +92,11 @@ impl Generator<'_> {
         })
     }
 
-    fn special(&self, special: Special) -> Expr {
+    fn special(&self, special: Special) -> CppExpr {
         use Special::*;
         let [x, y, z] = self.function.launch.block;
         let thread = |axis: &str, extent: u32| {
-            Expr::atom(if extent == 1 { "0".to_owned() } else { format!("int(threadIdx.{axis})") })
+            CppExpr::atom(if extent == 1 { "0".to_owned() } else { format!("int(threadIdx.{axis})") })
         };
         let linear = match (x, y, z) {
             (_, 1, 1) => "threadIdx.x".to_owned(),
@@ -102,29 +104,29 @@ impl Generator<'_> {
             (x, y, _) => format!("threadIdx.x + threadIdx.y * {x} + threadIdx.z * {}", x * y),
         };
         let part = |operator: &str| match (x, y, z) {
-            (_, 1, 1) => Expr::atom(format!("int({linear} {operator})")),
-            _ => Expr::atom(format!("int(({linear}) {operator})")),
+            (_, 1, 1) => CppExpr::atom(format!("int({linear} {operator})")),
+            _ => CppExpr::atom(format!("int(({linear}) {operator})")),
         };
         let clusters = self.function.launch.cluster;
         match special {
             ThreadX => thread("x", x),
             ThreadY => thread("y", y),
             ThreadZ => thread("z", z),
-            BlockX => Expr::atom("int(blockIdx.x)"),
-            BlockY => Expr::atom("int(blockIdx.y)"),
-            BlockZ => Expr::atom("int(blockIdx.z)"),
-            BlockDimX => Expr::atom(x.to_string()),
-            BlockDimY => Expr::atom(y.to_string()),
-            BlockDimZ => Expr::atom(z.to_string()),
-            GridX => Expr::atom("int(gridDim.x)"),
-            GridY => Expr::atom("int(gridDim.y)"),
-            GridZ => Expr::atom("int(gridDim.z)"),
-            Thread => Expr::atom(format!("int({linear})")),
+            BlockX => CppExpr::atom("int(blockIdx.x)"),
+            BlockY => CppExpr::atom("int(blockIdx.y)"),
+            BlockZ => CppExpr::atom("int(blockIdx.z)"),
+            BlockDimX => CppExpr::atom(x.to_string()),
+            BlockDimY => CppExpr::atom(y.to_string()),
+            BlockDimZ => CppExpr::atom(z.to_string()),
+            GridX => CppExpr::atom("int(gridDim.x)"),
+            GridY => CppExpr::atom("int(gridDim.y)"),
+            GridZ => CppExpr::atom("int(gridDim.z)"),
+            Thread => CppExpr::atom(format!("int({linear})")),
             Lane => part("% 32"),
             Warp => part("/ 32"),
-            ClusterRank if clusters == [1; 3] => Expr::atom("0"),
-            ClusterRank => Expr::atom("hidet_cluster_rank()"),
-            ClusterSize => Expr::atom(clusters.iter().product::<u32>().to_string()),
+            ClusterRank if clusters == [1; 3] => CppExpr::atom("0"),
+            ClusterRank => CppExpr::atom("hidet_cluster_rank()"),
+            ClusterSize => CppExpr::atom(clusters.iter().product::<u32>().to_string()),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Where shared memory lies: arrays of their own up to 48 KiB a block, else pieces of one dynamic area.
 
-use super::names::{Names, Word};
+use super::names::{NameKind, Names};
 use super::writer::Writer;
 use super::{fault, types};
 use crate::error::Result;
@@ -124,7 +124,7 @@ impl Shared {
     ) {
         let mut offset: IndexExpr = 0.into();
         let base = if self.dynamic_bytes.is_some() {
-            let base = names.own(Word::Shared);
+            let base = names.own(NameKind::Shared);
             let align = self.areas.iter().map(|area| area.align).max().unwrap_or(16);
             out.line(format!("alignas({align}) extern __shared__ unsigned char {base}[];"));
             Some(base)
@@ -155,7 +155,7 @@ impl Shared {
                     ));
                 }
                 (None, views) => {
-                    let bytes = names.source(&format!("{}_bytes", function.buffers[area.owner].name), Word::Bytes);
+                    let bytes = names.source(&format!("{}_bytes", function.buffers[area.owner].name), NameKind::Bytes);
                     let count = area.bytes.as_const().unwrap_or(0).max(1);
                     out.line(format!("__shared__ alignas({}) unsigned char {bytes}[{count}];", area.align));
                     for id in views {

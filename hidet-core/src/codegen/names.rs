@@ -3,12 +3,12 @@
 //! Three kinds of names meet there. Each kind has a form of its own, so that no name of one kind can be one of another,
 //! whatever a user writes and whatever CUDA or the prelude define one day:
 //!
-//! - *The source's*: kernels, parameters, extents, values, variables, memory, labels. They begin with a letter and end in
-//!   one `_`, with letters, digits and single `_` in between: `row` is `row_`, a second `row` is `row_2_`.
-//! - *The generator's*: one of the [`Word`]s, where there are several with a number: `v`, `v_2`.
-//! - *Of C++, CUDA, NVRTC and the prelude*: keywords, macros, types, functions, variables. None ends in `_` but those that
-//!   begin with `_` or hold `__`, which C++ keeps for itself and which the source's never do here. The prelude and the words
-//!   are ours; tests compare them.
+//! - *The source's*: kernels, parameters, extents, values, variables, memory, labels. They begin with a letter and end
+//!   in one `_`, with letters, digits and single `_` in between: `row` is `row_`, a second `row` is `row_2_`.
+//! - *The generator's*: one of the [`NameKind`]s, where there are several with a number: `v`, `v_2`.
+//! - *Of C++, CUDA, NVRTC and the prelude*: keywords, macros, types, functions, variables. None ends in `_` but those
+//!   that begin with `_` or hold `__`, which C++ keeps for itself and which the source's never do here. The prelude and
+//!   the words are ours; tests compare them.
 //!
 //! A suffix is easier on readers than a prefix: profilers list `softmax_` beside `softmax` of other libraries, and the
 //! text reads like that of people who mark members with `_`. PTX and the driver take ASCII alone, so other letters are
@@ -18,7 +18,7 @@ use std::collections::{HashMap, HashSet};
 
 /// What the generator names by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Word {
+pub enum NameKind {
     Value,
     Variable,
     Counter,
@@ -38,49 +38,49 @@ pub enum Word {
     Kernel,
 }
 
-impl Word {
+impl NameKind {
     /// All of them.
     #[cfg(test)]
-    pub const ALL: [Word; 17] = [
-        Word::Value,
-        Word::Variable,
-        Word::Counter,
-        Word::Tensor,
-        Word::Scalar,
-        Word::Extent,
-        Word::Map,
-        Word::Report,
-        Word::GridBarrier,
-        Word::Shared,
-        Word::Tile,
-        Word::Fragment,
-        Word::Bytes,
-        Word::Next,
-        Word::End,
-        Word::More,
-        Word::Kernel,
+    pub const ALL: [NameKind; 17] = [
+        NameKind::Value,
+        NameKind::Variable,
+        NameKind::Counter,
+        NameKind::Tensor,
+        NameKind::Scalar,
+        NameKind::Extent,
+        NameKind::Map,
+        NameKind::Report,
+        NameKind::GridBarrier,
+        NameKind::Shared,
+        NameKind::Tile,
+        NameKind::Fragment,
+        NameKind::Bytes,
+        NameKind::Next,
+        NameKind::End,
+        NameKind::More,
+        NameKind::Kernel,
     ];
 
     /// The word itself.
     pub fn text(self) -> &'static str {
         match self {
-            Word::Value => "v",
-            Word::Variable => "t",
-            Word::Counter => "i",
-            Word::Tensor => "tensor",
-            Word::Scalar => "scalar",
-            Word::Extent => "dim",
-            Word::Map => "map",
-            Word::Report => "report",
-            Word::GridBarrier => "grid_barrier",
-            Word::Shared => "shared",
-            Word::Tile => "tile",
-            Word::Fragment => "frag",
-            Word::Bytes => "bytes",
-            Word::Next => "next",
-            Word::End => "end",
-            Word::More => "more",
-            Word::Kernel => "kernel",
+            NameKind::Value => "v",
+            NameKind::Variable => "t",
+            NameKind::Counter => "i",
+            NameKind::Tensor => "tensor",
+            NameKind::Scalar => "scalar",
+            NameKind::Extent => "dim",
+            NameKind::Map => "map",
+            NameKind::Report => "report",
+            NameKind::GridBarrier => "grid_barrier",
+            NameKind::Shared => "shared",
+            NameKind::Tile => "tile",
+            NameKind::Fragment => "frag",
+            NameKind::Bytes => "bytes",
+            NameKind::Next => "next",
+            NameKind::End => "end",
+            NameKind::More => "more",
+            NameKind::Kernel => "kernel",
         }
     }
 }
@@ -94,13 +94,13 @@ pub struct Names {
 
 impl Names {
     /// The name of what the source calls so; the generator's word where that has no letter or digit.
-    pub fn source(&mut self, name: &str, word: Word) -> String {
+    pub fn source(&mut self, name: &str, word: NameKind) -> String {
         let base = plain(name);
         if base.is_empty() { self.own(word) } else { self.unique(base, "_") }
     }
 
     /// The name of something that the source does not name.
-    pub fn own(&mut self, word: Word) -> String {
+    pub fn own(&mut self, word: NameKind) -> String {
         self.unique(word.text().to_owned(), "")
     }
 
@@ -138,7 +138,7 @@ fn plain(name: &str) -> String {
 mod tests {
     use super::super::prelude;
     use super::*;
-    use Word::{Kernel, Value};
+    use NameKind::{Kernel, Value};
 
     /// Whether a name has the form of the source's names.
     fn is_source(name: &str) -> bool {
@@ -150,7 +150,7 @@ mod tests {
 
     /// Whether a name has the form of the generator's names.
     fn is_own(name: &str) -> bool {
-        Word::ALL.iter().any(|word| match name.strip_prefix(word.text()) {
+        NameKind::ALL.iter().any(|word| match name.strip_prefix(word.text()) {
             Some("") => true,
             Some(rest) => rest.strip_prefix('_').is_some_and(|digits| digits.parse::<u32>().is_ok()),
             None => false,
@@ -181,14 +181,14 @@ mod tests {
         let odd =
             ["_", "__", "1", "a", "_a_", "a__", "v", "v_2", "hidet_", "hidet_fault", "é", "日本", "a b", "-", "u00e9"];
         for _ in 0..3 {
-            for name in odd.into_iter().chain(prelude::names()).chain(Word::ALL.map(Word::text)) {
+            for name in odd.into_iter().chain(prelude::names()).chain(NameKind::ALL.map(NameKind::text)) {
                 let given = names.source(name, Value);
                 assert!(is_source(&given) != is_own(&given), "{name:?} is {given}");
                 assert!(is_source(&given) || !name.contains(char::is_alphanumeric), "{name:?} is {given}");
                 assert!(seen.insert(given.clone()), "{given} is given twice");
             }
         }
-        for word in Word::ALL.iter().cycle().take(3 * Word::ALL.len()) {
+        for word in NameKind::ALL.iter().cycle().take(3 * NameKind::ALL.len()) {
             let given = names.own(*word);
             assert!(is_own(&given) && !is_source(&given), "{given}");
             assert!(seen.insert(given.clone()), "{given} is given twice");

@@ -1,7 +1,7 @@
 //! Statements, one by one.
 
 use super::kernel::{Generator, LoopFrame};
-use super::names::Word;
+use super::names::NameKind;
 use super::types;
 use crate::error::Result;
 use crate::ir::{Block, Function, LoopId, Stmt, StmtId, Unroll, VarId};
@@ -14,7 +14,7 @@ impl Generator<'_> {
             Stmt::Let { value, op } => self.let_stmt(*value, op)?,
             Stmt::Declare { var, init } => {
                 let ty = function.vars[*var].ty;
-                let name = self.names.source(&function.vars[*var].name, Word::Variable);
+                let name = self.names.source(&function.vars[*var].name, NameKind::Variable);
                 let init = init.map(|value| self.value(value)).transpose()?;
                 let init = init.map_or_else(String::new, |init| format!(" = {}", init.text));
                 self.vars[*var] = name.clone();
@@ -50,7 +50,7 @@ impl Generator<'_> {
                     Unroll::Explicit => return Err(self.error("an explicitly unrolled loop was not unrolled")),
                 }
                 let ty = types::name(function.ty(*index));
-                let i = self.name_like(*index, Word::Counter);
+                let i = self.name_like(*index, NameKind::Counter);
                 let (start, step) = (start.text, step.text);
                 let head = match (inclusive, self.proved.loops[*label]) {
                     (false, true) => format!("for ({ty} {i} = {start}; {i} < {}; {i} += {step}) {{", end.within(3)),
@@ -61,7 +61,7 @@ impl Generator<'_> {
                         format!("for ({ty} {i} = {start}; {i} < {last}; {i} = {next}) {{")
                     }
                     (true, false) => {
-                        let more = self.names.own(Word::More);
+                        let more = self.names.own(NameKind::More);
                         let first = format!("{more} = {i} <= {}", end.within(3));
                         let next = format!("{more} = hidet_more<{ty}>({i}, {}, {step})", end.text);
                         format!("for ({ty} {i} = {start}, {first}; {more}; {next}) {{")
@@ -106,7 +106,7 @@ impl Generator<'_> {
             true => self.names.own(word),
             false => self.names.source(&format!("{kind}_{name}"), word),
         };
-        let (next, end) = (label("next", Word::Next), label("end", Word::End));
+        let (next, end) = (label("next", NameKind::Next), label("end", NameKind::End));
         self.loops.push(LoopFrame { id, next: next.clone(), end: end.clone(), next_used: false, end_used: false });
         // A jump to the end of the body must not pass declarations of the body: those stand in a block of their own.
         let jumps = jumps_inside(self.function, body, id);

@@ -14,11 +14,11 @@
 use super::cores;
 use super::nvrtc::{self, Cubin};
 use super::stored::Stored;
-use crate::cache::{Cache, Digest, Flights, Kind};
+use crate::cache::{Cache, Digest, EntryKind, Flights};
 use crate::codegen::{self, Source};
 use crate::error::Result;
 use crate::ir::{Arch, Function, text};
-use crate::passes::{self, Conditions, Options};
+use crate::passes::{self, Conditions, LoweringOptions};
 use std::sync::{Arc, OnceLock};
 
 /// What this crate was built from; see `build.rs`.
@@ -51,7 +51,7 @@ type Shared = (Source, Arc<Cubin>, Origin);
 
 impl Binary {
     /// The kernel for an architecture, from the cache or made now.
-    pub fn of(cache: &Cache, function: &Function, arch: Arch, options: &Options) -> Result<Binary> {
+    pub fn of(cache: &Cache, function: &Function, arch: Arch, options: &LoweringOptions) -> Result<Binary> {
         let tool = nvrtc::fingerprint(arch)?;
         let lines = exact_lines();
         let ir = if lines { text::print_with_spans(function) } else { text::print(function) };
@@ -80,15 +80,15 @@ impl Binary {
             let placed = source.clone().with_places(&places);
             let text = if lines { placed.text_with_lines() } else { placed.text.clone() };
             let binary = Digest::of(&[tool.as_bytes(), text.as_bytes()]);
-            let (cubin, origin) = match cache.get(Kind::Binary, binary) {
+            let (cubin, origin) = match cache.get(EntryKind::Binary, binary) {
                 Some(Stored(cubin)) => (cubin, Origin::Text),
                 None => {
                     let cubin = Arc::new(nvrtc::compile(&placed, arch)?);
-                    cache.put(Kind::Binary, binary, &Stored(cubin.clone()));
+                    cache.put(EntryKind::Binary, binary, &Stored(cubin.clone()));
                     (cubin, Origin::Compiled)
                 }
             };
-            cache.put(Kind::Kernel, key, &(source.clone(), binary));
+            cache.put(EntryKind::Kernel, key, &(source.clone(), binary));
             Ok((source, cubin, origin))
         };
         static FLIGHTS: OnceLock<Flights<Result<Shared>>> = OnceLock::new();
@@ -98,30 +98,30 @@ impl Binary {
     }
 
     /// Several kernels at once, on all cores; each as [`Binary::of`] gives it.
-    pub fn all(cache: &Cache, functions: &[Function], arch: Arch, options: &Options) -> Vec<Result<Binary>> {
+    pub fn all(cache: &Cache, functions: &[Function], arch: Arch, options: &LoweringOptions) -> Vec<Result<Binary>> {
         let make = |function: &Function| Binary::of(cache, function, arch, options);
         nvrtc::expecting(functions.len(), || cores::each(functions, |function| function.stmts.len(), make))
     }
 }
 
 fn stored(cache: &Cache, key: Digest) -> Option<Shared> {
-    let (source, binary) = cache.get::<(Source, Digest)>(Kind::Kernel, key)?;
-    let Stored(cubin) = cache.get(Kind::Binary, binary)?;
+    let (source, binary) = cache.get::<(Source, Digest)>(EntryKind::Kernel, key)?;
+    let Stored(cubin) = cache.get(EntryKind::Binary, binary)?;
     Some((source, cubin, Origin::Stored))
 }
 
-fn generate(function: &Function, arch: Arch, options: &Options) -> Result<Source> {
+fn generate(function: &Function, arch: Arch, options: &LoweringOptions) -> Result<Source> {
     codegen::cuda(&passes::lower(function, options)?, arch)
 }
 
 /// The extents under which a kernel needs fewer guards, the fewest first, from the cache or found now.
 pub fn conditions(cache: &Cache, function: &Function) -> Result<Vec<Conditions>> {
     let key = Digest::of(&[BUILD.as_bytes(), text::print(function).as_bytes()]);
-    if let Some(conditions) = cache.get(Kind::Bounds, key) {
+    if let Some(conditions) = cache.get(EntryKind::Bounds, key) {
         return Ok(conditions);
     }
     let conditions = passes::bounds_report(function)?.instances;
-    cache.put(Kind::Bounds, key, &conditions);
+    cache.put(EntryKind::Bounds, key, &conditions);
     Ok(conditions)
 }
 

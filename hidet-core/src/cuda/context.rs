@@ -1,10 +1,10 @@
 //! A device with its primary context and its streams, and what is left to say once the context is lost.
 
+use super::device_lock::DeviceLock;
 use super::driver::{Driver, driver, is_sticky};
 use super::nvrtc;
 use super::properties::Properties;
 use super::stream::{Queue, Stream};
-use super::device_lock::DeviceLock;
 use crate::error::{Error, Result};
 use cudarc::driver::sys::{CUcontext, CUdevice, CUmemPool_attribute, CUmemoryPool};
 use std::collections::HashMap;

@@ -1,8 +1,8 @@
 //! Points in a stream, and the time between them.
 
 use super::context::Context;
-use super::stream::Stream;
 use super::device_lock::DeviceLock;
+use super::stream::Stream;
 use crate::error::Result;
 use cudarc::driver::sys::{CUevent, CUstream};
 

@@ -1,9 +1,9 @@
 //! Graphs: work recorded once, asked for as often as wanted by one call.
 
 use super::context::Context;
+use super::device_lock::DeviceLock;
 use super::module::Bare;
 use super::stream::Stream;
-use super::device_lock::DeviceLock;
 use crate::error::Result;
 use cudarc::driver::sys::{CUDA_KERNEL_NODE_PARAMS, CUgraph, CUgraphExec, CUgraphNode};
 use std::sync::Arc;

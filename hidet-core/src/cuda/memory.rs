@@ -1,8 +1,8 @@
 //! Device memory, and copies of it.
 
 use super::context::Context;
-use super::stream::Stream;
 use super::device_lock::DeviceLock;
+use super::stream::Stream;
 use super::uses::Uses;
 use crate::error::Result;
 use std::any::Any;

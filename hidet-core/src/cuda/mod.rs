@@ -7,6 +7,7 @@
 mod binary;
 mod context;
 pub mod cores;
+mod device_lock;
 pub mod driver;
 mod event;
 mod graph;
@@ -20,11 +21,11 @@ mod staging;
 mod stored;
 mod stream;
 mod tensor_map;
-mod device_lock;
 mod uses;
 
 pub use binary::{BUILD, Binary, Origin, conditions};
 pub use context::{Context, STREAMS, count};
+pub use device_lock::DeviceLock;
 pub use event::{Event, measure};
 pub use graph::Graph;
 pub use memory::Memory;
@@ -35,4 +36,3 @@ pub use properties::Properties;
 pub(crate) use stream::CAPTURED;
 pub use stream::Stream;
 pub use tensor_map::encode;
-pub use device_lock::DeviceLock;

@@ -1,11 +1,11 @@
 //! A loaded kernel and its launch.
 
 use super::context::Context;
+use super::device_lock::DeviceLock;
 use super::driver::version_name;
 use super::nvrtc::{self, Cubin};
 use super::occupancy::{Occupancy, room};
 use super::stream::Stream;
-use super::device_lock::DeviceLock;
 use crate::error::Result;
 use cudarc::driver::sys::{
     CUfunction, CUfunction_attribute, CUlaunchAttribute, CUlaunchAttributeID, CUlaunchAttributeValue, CUlaunchConfig,
@@ -120,7 +120,13 @@ impl Module {
     /// `params` must point to one value for each parameter of the kernel, of its type, and the kernel must not touch
     /// memory that is not its own.
     #[inline]
-    pub unsafe fn launch(&self, _: &DeviceLock, stream: Stream, launch: &LaunchConfig, params: *mut *mut c_void) -> Result<()> {
+    pub unsafe fn launch(
+        &self,
+        _: &DeviceLock,
+        stream: Stream,
+        launch: &LaunchConfig,
+        params: *mut *mut c_void,
+    ) -> Result<()> {
         // SAFETY: the caller's duty.
         let status = unsafe { launch.submit(stream, self.function, params) };
         stream.queue.note_launch(self.name);
@@ -131,7 +137,12 @@ impl Module {
     ///
     /// # Safety
     /// As for [`Module::launch`], whenever it is launched.
-    pub unsafe fn bare(&self, launch: LaunchConfig, params: Vec<Box<dyn std::any::Any>>, pointers: Vec<*mut c_void>) -> Bare {
+    pub unsafe fn bare(
+        &self,
+        launch: LaunchConfig,
+        params: Vec<Box<dyn std::any::Any>>,
+        pointers: Vec<*mut c_void>,
+    ) -> Bare {
         Bare { context: self.context, function: self.function, launch, pointers, _params: params }
     }
 

@@ -2,7 +2,7 @@
 
 use super::Memory;
 use super::context::Context;
-use super::staging::Buffer;
+use super::staging::StagingBuffer;
 use super::stream::Stream;
 use crate::error::Result;
 
@@ -11,7 +11,7 @@ use crate::error::Result;
 pub struct Pinned {
     context: &'static Context,
     /// Nothing where there are no bytes.
-    buffer: Option<Buffer>,
+    buffer: Option<StagingBuffer>,
     bytes: usize,
 }
 
@@ -22,7 +22,7 @@ impl Pinned {
             return Ok(Pinned { context, buffer: None, bytes });
         }
         let _entered = context.enter()?;
-        let buffer = match Buffer::new(context, bytes) {
+        let buffer = match StagingBuffer::new(context, bytes) {
             Ok(buffer) => buffer,
             Err(2) => {
                 return Err(context.error(format!("out of page-locked host memory: {bytes} bytes asked for")));
@@ -59,7 +59,7 @@ impl Pinned {
     }
 
     /// The buffer, after all copies.
-    fn waited(&self) -> Result<Option<&Buffer>> {
+    fn waited(&self) -> Result<Option<&StagingBuffer>> {
         let Some(buffer) = &self.buffer else { return Ok(None) };
         let _entered = self.context.enter()?;
         buffer.wait(self.context).map(|()| Some(buffer))

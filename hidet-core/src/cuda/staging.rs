@@ -5,9 +5,9 @@
 
 use super::Memory;
 use super::context::{Context, lock};
+use super::device_lock::DeviceLock;
 use super::driver::Driver;
 use super::stream::Stream;
-use super::device_lock::DeviceLock;
 use crate::error::Result;
 use cudarc::driver::sys::{CUevent, CUstream};
 use std::sync::Mutex;
@@ -24,23 +24,24 @@ pub(super) struct Staging(Mutex<Free>);
 #[derive(Default)]
 struct Free {
     /// Longest unused first.
-    buffers: Vec<Buffer>,
+    buffers: Vec<StagingBuffer>,
     made: usize,
 }
 
 /// Page-locked memory, and the end of its last copy.
-pub(super) struct Buffer {
+pub(super) struct StagingBuffer {
     pub(super) address: *mut u8,
     pub(super) event: CUevent,
 }
 
 // SAFETY: events may be used from every thread; the bytes are the business of whoever has the buffer.
-unsafe impl Send for Buffer {}
-unsafe impl Sync for Buffer {}
+unsafe impl Send for StagingBuffer {}
+unsafe impl Sync for StagingBuffer {}
 
-impl Buffer {
-    /// That many bytes, which is not 0; the driver's status where there are none to be had. The context must be current.
-    pub(super) fn new(context: &Context, bytes: usize) -> Result<Buffer, u32> {
+impl StagingBuffer {
+    /// That many bytes, which is not 0; the driver's status where there are none to be had. The context must be
+    /// current.
+    pub(super) fn new(context: &Context, bytes: usize) -> Result<StagingBuffer, u32> {
         let driver = context.driver;
         let (mut address, mut event) = (std::ptr::null_mut(), std::ptr::null_mut());
         // SAFETY: pointers are valid for a write. 1: for all contexts; 2: the event tells no time.
@@ -48,7 +49,7 @@ impl Buffer {
             0 => {}
             status => return Err(status),
         }
-        let buffer = |event| Buffer { address: address.cast(), event };
+        let buffer = |event| StagingBuffer { address: address.cast(), event };
         // SAFETY: as above.
         match unsafe { (driver.cuEventCreate)(&mut event, 2) } {
             0 => Ok(buffer(event)),
@@ -71,9 +72,16 @@ impl Buffer {
     /// Asks for a copy to (`up`) or from the device, after which the event is reached.
     ///
     /// # Safety
-    /// The buffer must have that many bytes, and so must the memory at the address; nobody else may use the buffer until the
-    /// event is reached.
-    pub(super) unsafe fn copy(&self, _: &DeviceLock, stream: Stream, address: u64, bytes: usize, up: bool) -> Result<()> {
+    /// The buffer must have that many bytes, and so must the memory at the address; nobody else may use the buffer
+    /// until the event is reached.
+    pub(super) unsafe fn copy(
+        &self,
+        _: &DeviceLock,
+        stream: Stream,
+        address: u64,
+        bytes: usize,
+        up: bool,
+    ) -> Result<()> {
         let (context, queue) = (stream.context, stream.queue.stream);
         // SAFETY: the caller's duty.
         let status = unsafe {
@@ -112,7 +120,7 @@ fn what(up: bool) -> &'static str {
 }
 
 /// Asks for a copy between memory, from `offset` on, and a buffer that has as many bytes and nobody else.
-fn through(buffer: &Buffer, memory: &Memory, offset: usize, bytes: usize, up: bool) -> Result<()> {
+fn through(buffer: &StagingBuffer, memory: &Memory, offset: usize, bytes: usize, up: bool) -> Result<()> {
     let (lock, stream) = memory.for_host(up)?;
     // SAFETY: the caller's duty; the memory is given back after this use.
     unsafe { buffer.copy(&lock, stream, memory.address() + offset as u64, bytes, up) }
@@ -136,7 +144,7 @@ unsafe fn direct(host: *mut u8, memory: &Memory, offset: usize, bytes: usize, up
 
 impl Staging {
     /// A buffer nobody uses; nothing where there is none to be had. The context must be current.
-    fn take(&self, context: &Context) -> Result<Option<Buffer>> {
+    fn take(&self, context: &Context) -> Result<Option<StagingBuffer>> {
         let driver = context.driver;
         let mut free = lock(&self.0);
         // SAFETY: events live as long as their buffers.
@@ -145,7 +153,7 @@ impl Staging {
             return Ok(Some(free.buffers.remove(index)));
         }
         if free.made < BUFFERS {
-            if let Ok(buffer) = Buffer::new(context, PIECE) {
+            if let Ok(buffer) = StagingBuffer::new(context, PIECE) {
                 free.made += 1;
                 return Ok(Some(buffer));
             }
@@ -158,7 +166,7 @@ impl Staging {
         buffer.wait(context).map(|()| Some(buffer))
     }
 
-    fn give_back(&self, buffer: Buffer) {
+    fn give_back(&self, buffer: StagingBuffer) {
         lock(&self.0).buffers.push(buffer);
     }
 
@@ -185,7 +193,7 @@ impl Staging {
     pub(super) fn read(&self, memory: &Memory, offset: usize, to: &mut [u8]) -> Result<()> {
         let first = self.take(memory.context())?;
         let second = if to.len() > PIECE { self.take(memory.context())? } else { None };
-        let buffers: Vec<Buffer> = first.into_iter().chain(second).collect();
+        let buffers: Vec<StagingBuffer> = first.into_iter().chain(second).collect();
         if buffers.is_empty() {
             // SAFETY: the array has that many bytes.
             return unsafe { direct(to.as_mut_ptr(), memory, offset, to.len(), false) };
@@ -196,7 +204,7 @@ impl Staging {
     }
 
     /// A piece is copied out of its buffer while the device fills the next.
-    fn read_through(&self, buffers: &[Buffer], memory: &Memory, offset: usize, to: &mut [u8]) -> Result<()> {
+    fn read_through(&self, buffers: &[StagingBuffer], memory: &Memory, offset: usize, to: &mut [u8]) -> Result<()> {
         let total = to.len();
         let start = |piece: usize| {
             let first = piece * PIECE;

@@ -6,7 +6,7 @@
 use super::nvrtc::Cubin;
 use crate::cache::Digest;
 use crate::cache::codec::{Bytes, Encode, Reader};
-use crate::codegen::{Message, KernelParam, Piece, Site, Source};
+use crate::codegen::{KernelParam, Message, Piece, Site, Source};
 use crate::ir::{BufferId, Constraint, DimId, Format, Handle, MapId, Relation, Span, ValueId};
 use crate::passes::Conditions;
 use crate::types::Scalar;

@@ -1,11 +1,11 @@
 //! Streams: queues of work that a device does in order, and what waits for what between them.
 
 use super::context::Context;
+use super::device_lock::DeviceLock;
 use super::driver::Driver;
 use super::event::Event;
 use super::graph::Graph;
 use super::memory::Memory;
-use super::device_lock::DeviceLock;
 use crate::error::Result;
 use cudarc::driver::sys::{CUevent, CUstream, CUstreamCaptureMode};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};

@@ -1,7 +1,7 @@
 //! Graphs: launches captured once, replayed as often as wanted by one call.
 
 use super::Device;
-use super::stream::{Step, Stream};
+use super::stream::{SimWork, Stream};
 use crate::cuda;
 use crate::error::Result;
 use std::any::Any;
@@ -34,7 +34,7 @@ use std::sync::Arc;
 pub struct Graph {
     device: Device,
     launches: usize,
-    steps: Vec<Step>,
+    steps: Vec<SimWork>,
     uses: Vec<(Arc<cuda::Memory>, bool)>,
     cuda: Option<cuda::Graph>,
     _kept: Vec<Arc<dyn Any + Send + Sync>>,

@@ -15,8 +15,8 @@ pub(crate) use shape_key::ShapeKey;
 pub use storage::Storage;
 pub use stream::{Event, Stream};
 pub(crate) use stream::{is_recorded, refuse_in_capture};
+pub(crate) use tensor::{ByteRange, overlap};
 pub use tensor::{RawTensor, Tensor};
-pub(crate) use tensor::{Span, overlap};
 
 use crate::cuda;
 use crate::error::{Error, Result};
@@ -27,10 +27,10 @@ use std::sync::Arc;
 
 /// A device: the simulated one, or a GPU. Cloning gives another handle to the same device.
 #[derive(Clone, Debug)]
-pub struct Device(Kind);
+pub struct Device(DeviceKind);
 
 #[derive(Clone, Debug)]
-pub(crate) enum Kind {
+pub(crate) enum DeviceKind {
     Sim(Arc<sim::Options>),
     Cuda(&'static cuda::Context),
 }
@@ -91,28 +91,28 @@ impl Device {
 
     /// The simulated device with these options.
     pub fn sim_with(options: sim::Options) -> Device {
-        Device(Kind::Sim(Arc::new(options)))
+        Device(DeviceKind::Sim(Arc::new(options)))
     }
 
     /// The GPU of that number.
     pub fn cuda(ordinal: usize) -> Result<Device> {
-        Ok(Device(Kind::Cuda(cuda::Context::of(ordinal)?)))
+        Ok(Device(DeviceKind::Cuda(cuda::Context::of(ordinal)?)))
     }
 
-    pub(crate) fn kind(&self) -> &Kind {
+    pub(crate) fn kind(&self) -> &DeviceKind {
         &self.0
     }
 
     /// Whether it is the simulated device.
     pub fn is_sim(&self) -> bool {
-        matches!(self.0, Kind::Sim(_))
+        matches!(self.0, DeviceKind::Sim(_))
     }
 
     /// The GPU behind it, where it is one.
     pub fn as_cuda(&self) -> Option<&'static cuda::Context> {
         match &self.0 {
-            Kind::Cuda(context) => Some(context),
-            Kind::Sim(_) => None,
+            DeviceKind::Cuda(context) => Some(context),
+            DeviceKind::Sim(_) => None,
         }
     }
 
@@ -124,8 +124,8 @@ impl Device {
     /// What a launch may ask of it.
     pub fn limits(&self) -> Limits {
         match &self.0 {
-            Kind::Sim(_) => SIM_LIMITS,
-            Kind::Cuda(context) => {
+            DeviceKind::Sim(_) => SIM_LIMITS,
+            DeviceKind::Cuda(context) => {
                 let properties = &context.properties;
                 let cluster = if properties.arch.number >= 90 { 16 } else { 1 };
                 Limits {
@@ -147,19 +147,19 @@ impl Device {
     pub fn synchronize(&self) -> Result<()> {
         refuse_in_capture(self, "waiting for the device")?;
         match &self.0 {
-            Kind::Sim(_) => {
+            DeviceKind::Sim(_) => {
                 sim::settle();
                 Ok(())
             }
-            Kind::Cuda(context) => context.synchronize(),
+            DeviceKind::Cuda(context) => context.synchronize(),
         }
     }
 
     /// Whether both are the same device. All simulated devices are: their memory is the host's.
     pub fn is_same(&self, other: &Device) -> bool {
         match (&self.0, &other.0) {
-            (Kind::Sim(_), Kind::Sim(_)) => true,
-            (Kind::Cuda(a), Kind::Cuda(b)) => std::ptr::eq(*a, *b),
+            (DeviceKind::Sim(_), DeviceKind::Sim(_)) => true,
+            (DeviceKind::Cuda(a), DeviceKind::Cuda(b)) => std::ptr::eq(*a, *b),
             _ => false,
         }
     }
@@ -169,8 +169,8 @@ impl fmt::Display for Device {
     /// `the simulated device`, or `cuda:0 (NVIDIA H200)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Kind::Sim(_) => f.write_str("the simulated device"),
-            Kind::Cuda(context) => write!(f, "{context:?}"),
+            DeviceKind::Sim(_) => f.write_str("the simulated device"),
+            DeviceKind::Cuda(context) => write!(f, "{context:?}"),
         }
     }
 }

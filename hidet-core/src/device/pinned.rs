@@ -2,7 +2,7 @@
 
 use super::stream::refuse_in_capture;
 use super::tensor::bytes_of;
-use super::{Device, Kind, Storage, Stream, Tensor};
+use super::{Device, DeviceKind, Storage, Stream, Tensor};
 use crate::cuda;
 use crate::error::Result;
 use crate::types::{Element, Scalar};
@@ -28,8 +28,8 @@ impl Device {
     pub fn pinned<T: Element>(&self, len: usize) -> Result<Pinned<T>> {
         refuse_in_capture(self, "allocating page-locked memory")?;
         let memory = match self.kind() {
-            Kind::Sim(_) => Memory::Host(vec![T::from_bits64(0); len]),
-            Kind::Cuda(context) => {
+            DeviceKind::Sim(_) => Memory::Host(vec![T::from_bits64(0); len]),
+            DeviceKind::Cuda(context) => {
                 let bytes = len.checked_mul(size_of::<T>()).filter(|bytes| *bytes <= isize::MAX as usize);
                 let bytes = bytes.ok_or_else(|| self.error(format!("an array of {len} elements is too large")))?;
                 Memory::Cuda(cuda::Pinned::new(context, bytes)?)

@@ -1,6 +1,6 @@
 //! What launches compare of an argument: three words instead of a device, a type and a shape.
 
-use super::{Device, Kind};
+use super::{Device, DeviceKind};
 use crate::types::Scalar;
 
 /// In the first word: a number, not a tensor.
@@ -17,8 +17,8 @@ impl ShapeKey {
     /// Of a tensor.
     pub fn tensor(device: &Device, scalar: Scalar, shape: &[usize]) -> ShapeKey {
         let place = match device.kind() {
-            Kind::Sim(_) => 0,
-            Kind::Cuda(context) => context.ordinal as u64 + 1,
+            DeviceKind::Sim(_) => 0,
+            DeviceKind::Cuda(context) => context.ordinal as u64 + 1,
         };
         let kind = scalar as u64 | (shape.len() as u64 & 0xff) << 8 | place << 32;
         if shape.len() > 4 || shape.iter().any(|extent| u32::try_from(*extent).is_err()) {

@@ -1,6 +1,6 @@
 //! Bytes on a device.
 
-use super::{Device, Kind, refuse_in_capture};
+use super::{Device, DeviceKind, refuse_in_capture};
 use crate::cuda;
 use crate::error::Result;
 use crate::sim;
@@ -32,8 +32,8 @@ impl Storage {
     pub fn uninit(device: &Device, bytes: usize) -> Result<Storage> {
         refuse_in_capture(device, "allocating a tensor")?;
         Ok(match device.kind() {
-            Kind::Sim(_) => simulated(device, bytes, sim::Memory::uninit(bytes))?,
-            Kind::Cuda(context) => Storage::Cuda(Arc::new(cuda::Memory::new(context, bytes)?)),
+            DeviceKind::Sim(_) => simulated(device, bytes, sim::Memory::uninit(bytes))?,
+            DeviceKind::Cuda(context) => Storage::Cuda(Arc::new(cuda::Memory::new(context, bytes)?)),
         })
     }
 

@@ -8,7 +8,7 @@
 //! here, for both devices; that no capture begins between the look and the call is the business of a GPU's turns
 //! ([`cuda::Turn`]). What is simulated is done at once and cannot come into a capture.
 
-use super::{Device, Kind, Storage, Tensor};
+use super::{Device, DeviceKind, Storage, Tensor};
 use crate::cuda;
 use crate::error::{Error, Result};
 use crate::sim;
@@ -35,7 +35,7 @@ pub struct Stream {
 pub(crate) struct Recording {
     pub(super) launches: usize,
     /// What the simulated device will do.
-    pub(super) steps: Vec<Step>,
+    pub(super) steps: Vec<SimWork>,
     /// What a GPU will use, and whether it writes it.
     pub(super) uses: Vec<(Arc<cuda::Memory>, bool)>,
     /// What must outlive the graph.
@@ -43,7 +43,7 @@ pub(crate) struct Recording {
 }
 
 /// Work of the simulated device.
-pub(super) type Step = Box<dyn Fn() -> Result<()> + Send + Sync>;
+pub(super) type SimWork = Box<dyn Fn() -> Result<()> + Send + Sync>;
 
 thread_local! {
     /// The stream that this thread captures, by its id; 0 for none.
@@ -191,7 +191,7 @@ impl Stream {
     }
 
     /// Adds work of the simulated device to what is captured.
-    pub(crate) fn record_step(&self, step: Step) {
+    pub(crate) fn record_step(&self, step: SimWork) {
         if let Some(recording) = self.recording().as_mut() {
             recording.launches += 1;
             recording.steps.push(step);
@@ -289,9 +289,9 @@ enum Point {
 impl Event {
     fn on(device: &Device, stream: Option<cuda::Stream>) -> Result<Event> {
         Ok(Event(match (device.kind(), stream) {
-            (Kind::Sim(_), _) => Point::Sim(Instant::now()),
-            (Kind::Cuda(_), Some(stream)) => Point::Cuda(stream.record()?),
-            (Kind::Cuda(context), None) => Point::Cuda(context.stream().record()?),
+            (DeviceKind::Sim(_), _) => Point::Sim(Instant::now()),
+            (DeviceKind::Cuda(_), Some(stream)) => Point::Cuda(stream.record()?),
+            (DeviceKind::Cuda(context), None) => Point::Cuda(context.stream().record()?),
         }))
     }
 

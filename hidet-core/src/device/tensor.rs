@@ -1,7 +1,7 @@
 //! Tensors: shaped memory on a device, row-major and contiguous.
 
 use super::shape_key::ShapeKey;
-use super::{Device, Kind, Storage, refuse_in_capture};
+use super::{Device, DeviceKind, Storage, refuse_in_capture};
 use crate::error::{Error, Result};
 use crate::types::{Element, Scalar};
 use std::marker::PhantomData;
@@ -16,7 +16,7 @@ pub struct RawTensor {
     pub(crate) shape: Vec<usize>,
     // What the rest comes to, worked out once for all launches.
     address: u64,
-    span: Span,
+    span: ByteRange,
     shape_key: ShapeKey,
 }
 
@@ -26,8 +26,8 @@ impl RawTensor {
         let bytes = elements(device, scalar, shape)? * scalar.bytes();
         let len = storage.len();
         let is_there = match (device.kind(), &storage) {
-            (Kind::Sim(_), Storage::Sim(_)) => true,
-            (Kind::Cuda(context), Storage::Cuda(memory)) => std::ptr::eq(*context, memory.context()),
+            (DeviceKind::Sim(_), Storage::Sim(_)) => true,
+            (DeviceKind::Cuda(context), Storage::Cuda(memory)) => std::ptr::eq(*context, memory.context()),
             _ => false,
         };
         if !is_there || offset.checked_add(bytes).is_none_or(|end| end > len) {
@@ -106,7 +106,7 @@ impl RawTensor {
 
     /// The addresses of its bytes: memory of others may come here twice, as two allocations.
     #[inline]
-    pub(crate) fn span(&self) -> Span {
+    pub(crate) fn span(&self) -> ByteRange {
         self.span
     }
 
@@ -118,11 +118,11 @@ impl RawTensor {
 }
 
 /// Where bytes begin, and where they end.
-pub(crate) type Span = (u64, u64);
+pub(crate) type ByteRange = (u64, u64);
 
 /// Whether a byte is in both; no byte is in an empty one, wherever that lies.
 #[inline]
-pub(crate) fn overlap(a: Span, b: Span) -> bool {
+pub(crate) fn overlap(a: ByteRange, b: ByteRange) -> bool {
     a.0.max(b.0) < a.1.min(b.1)
 }
 

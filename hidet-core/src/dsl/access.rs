@@ -1,6 +1,6 @@
 //! What lies under a view, and how its elements are loaded and stored.
 
-use super::builder::{Builder, Place, here, with};
+use super::builder::{Builder, Caller, here, with};
 use super::expr::{Expr, IntoExpr};
 use super::index::compute;
 use super::reach;
@@ -20,25 +20,25 @@ pub(crate) struct Axis {
 
 /// An extent of a view.
 #[derive(Clone)]
-pub(crate) enum Size {
+pub(crate) enum ViewExtent {
     Formula(IndexExpr),
     Value(Expr<i32>),
 }
 
-impl Size {
+impl ViewExtent {
     #[track_caller]
     pub(super) fn expr(&self) -> Expr<i32> {
         match self {
-            Size::Formula(formula) => compute(formula),
-            Size::Value(value) => *value,
+            ViewExtent::Formula(formula) => compute(formula),
+            ViewExtent::Value(value) => *value,
         }
     }
 }
 
 /// Computes the element at some coordinates, for an access written there.
-pub(crate) type LoadFn = Rc<dyn Fn(&[Expr<i32>], Place) -> Expr<()>>;
+pub(crate) type LoadFn = Rc<dyn Fn(&[Expr<i32>], Caller) -> Expr<()>>;
 /// Takes the element for some coordinates, for an access written there.
-pub(crate) type StoreFn = Rc<dyn Fn(&[Expr<i32>], Expr<()>, Place)>;
+pub(crate) type StoreFn = Rc<dyn Fn(&[Expr<i32>], Expr<()>, Caller)>;
 /// Finds the coordinates of the base.
 pub(crate) type MapFn = Rc<dyn Fn(&[Expr<i32>]) -> Vec<Expr<i32>>>;
 
@@ -68,9 +68,9 @@ pub(crate) enum Base {
 pub(crate) struct ViewData {
     pub(crate) base: Base,
     pub(crate) axes: Vec<Axis>,
-    pub(crate) shape: Vec<Size>,
+    pub(crate) shape: Vec<ViewExtent>,
     /// Extents of the base, for protected access.
-    pub(crate) bounds: Vec<Size>,
+    pub(crate) bounds: Vec<ViewExtent>,
     pub(crate) elem: Scalar,
 }
 
@@ -85,7 +85,7 @@ impl ViewData {
     /// A view of a whole buffer.
     pub(crate) fn memory(builder: &Builder, buffer: BufferId) -> ViewData {
         let found = &builder.function.buffers[buffer];
-        let shape: Vec<Size> = found.shape.iter().cloned().map(Size::Formula).collect();
+        let shape: Vec<ViewExtent> = found.shape.iter().cloned().map(ViewExtent::Formula).collect();
         ViewData { base: Base::Memory(buffer), axes: axes(shape.len()), bounds: shape.clone(), shape, elem: found.elem }
     }
 
@@ -123,7 +123,7 @@ impl ViewData {
 
     /// Loads one element.
     #[track_caller]
-    pub(crate) fn load(&self, index: &[Expr<i32>], guard: Guard, at: Place) -> Expr<()> {
+    pub(crate) fn load(&self, index: &[Expr<i32>], guard: Guard, at: Caller) -> Expr<()> {
         let place = self.place(index);
         match (&self.base, guard) {
             (Base::Memory(buffer), _) => load_memory(*buffer, &place, self.elem.into(), guard, at),
@@ -143,7 +143,7 @@ impl ViewData {
 
     /// The element inside of the extents, zero outside.
     #[track_caller]
-    fn load_inside(&self, index: &[Expr<i32>], at: Place) -> Expr<()> {
+    fn load_inside(&self, index: &[Expr<i32>], at: Caller) -> Expr<()> {
         let ty = Type::from(self.elem);
         let Some(var) = with(|builder| {
             let zero = builder.constant(crate::types::Const { scalar: self.elem, bits: 0 }, at);
@@ -167,7 +167,7 @@ impl ViewData {
 
     /// Stores one element.
     #[track_caller]
-    pub(crate) fn store(&self, index: &[Expr<i32>], value: Expr<()>, guard: Guard, at: Place) {
+    pub(crate) fn store(&self, index: &[Expr<i32>], value: Expr<()>, guard: Guard, at: Caller) {
         let place = self.place(index);
         match (&self.base, guard) {
             (Base::Memory(buffer), _) => store_memory(*buffer, &place, value, guard, at),
@@ -186,7 +186,7 @@ impl ViewData {
 
     /// Does something inside of the extents only: those of every view below, down to the memory.
     #[track_caller]
-    fn where_inside(&self, index: &[Expr<i32>], at: Place, body: &mut dyn FnMut()) {
+    fn where_inside(&self, index: &[Expr<i32>], at: Caller, body: &mut dyn FnMut()) {
         let place = self.place(index);
         if let Base::Computed { view: Some(view), .. } = &self.base {
             return view.where_inside(&place, at, body);
@@ -281,11 +281,11 @@ fn moved(index: &[Expr<i32>], by: i32) -> Vec<Expr<i32>> {
     index
 }
 
-pub(super) fn problem(message: &str, at: Place) {
+pub(super) fn problem(message: &str, at: Caller) {
     with(|builder| builder.problem(message, at));
 }
 
-fn load_memory(buffer: BufferId, place: &[Expr<i32>], ty: Type, guard: Guard, at: Place) -> Expr<()> {
+fn load_memory(buffer: BufferId, place: &[Expr<i32>], ty: Type, guard: Guard, at: Caller) -> Expr<()> {
     with(|builder| {
         let index = place.iter().map(|coordinate| coordinate.resolve(builder, at)).collect();
         let value = builder.emit(Op::Load { buffer, index, guard: guard == Guard::Yes }, ty, at);
@@ -294,7 +294,7 @@ fn load_memory(buffer: BufferId, place: &[Expr<i32>], ty: Type, guard: Guard, at
     .unwrap_or_else(Expr::dead)
 }
 
-fn store_memory(buffer: BufferId, place: &[Expr<i32>], value: Expr<()>, guard: Guard, at: Place) {
+fn store_memory(buffer: BufferId, place: &[Expr<i32>], value: Expr<()>, guard: Guard, at: Caller) {
     with(|builder| {
         let index = place.iter().map(|coordinate| coordinate.resolve(builder, at)).collect();
         let value = value.raw(builder, at);
@@ -302,7 +302,7 @@ fn store_memory(buffer: BufferId, place: &[Expr<i32>], value: Expr<()>, guard: G
     });
 }
 
-fn load_peer(buffer: BufferId, rank: Expr<i32>, place: &[Expr<i32>], elem: Scalar, at: Place) -> Expr<()> {
+fn load_peer(buffer: BufferId, rank: Expr<i32>, place: &[Expr<i32>], elem: Scalar, at: Caller) -> Expr<()> {
     with(|builder| {
         let intrinsic = Intrinsic::named("cluster.load")?;
         let address = address(builder, buffer, place, at);
@@ -315,7 +315,7 @@ fn load_peer(buffer: BufferId, rank: Expr<i32>, place: &[Expr<i32>], elem: Scala
     .unwrap_or_else(Expr::dead)
 }
 
-fn store_peer(buffer: BufferId, rank: Expr<i32>, place: &[Expr<i32>], value: Expr<()>, at: Place) {
+fn store_peer(buffer: BufferId, rank: Expr<i32>, place: &[Expr<i32>], value: Expr<()>, at: Caller) {
     with(|builder| {
         let Some(intrinsic) = Intrinsic::named("cluster.store") else { return };
         let address = address(builder, buffer, place, at);
@@ -325,12 +325,12 @@ fn store_peer(buffer: BufferId, rank: Expr<i32>, place: &[Expr<i32>], value: Exp
 }
 
 /// The address of an element as an operand of a call.
-pub(super) fn address(builder: &mut Builder, buffer: BufferId, place: &[Expr<i32>], at: Place) -> Arg {
+pub(super) fn address(builder: &mut Builder, buffer: BufferId, place: &[Expr<i32>], at: Caller) -> Arg {
     Arg::Address { buffer, index: place.iter().map(|coordinate| coordinate.resolve(builder, at)).collect() }
 }
 
 /// Asks for what a vector access needs: the alignment of the memory, and rows that keep it.
-pub(super) fn align(buffer: BufferId, ty: Type, at: Place) {
+pub(super) fn align(buffer: BufferId, ty: Type, at: Caller) {
     with(|builder| {
         let found = &mut builder.function.buffers[buffer];
         found.align = found.align.max(ty.bytes() as u32);
@@ -359,7 +359,7 @@ pub(super) fn align(buffer: BufferId, ty: Type, at: Place) {
 
 impl Expr<()> {
     /// The value of a handle whose type was forgotten.
-    pub(crate) fn raw(self, builder: &mut Builder, at: Place) -> crate::ir::ValueId {
+    pub(crate) fn raw(self, builder: &mut Builder, at: Caller) -> crate::ir::ValueId {
         self.assume::<bool>().resolve(builder, at)
     }
 }

@@ -1,7 +1,7 @@
 //! Addresses of elements, for intrinsics.
 
 use super::access::{self, align};
-use super::builder::{Builder, Place};
+use super::builder::{Builder, Caller};
 use super::expr::Expr;
 use crate::ir::{Arg, BufferId, Scope};
 use crate::types::{Element, Scalar, Type};
@@ -41,14 +41,14 @@ impl<T: Element> Address<T> {
     }
 
     /// Asks for what an access of that type needs.
-    pub(crate) fn align(&self, ty: Type, at: Place) {
+    pub(crate) fn align(&self, ty: Type, at: Caller) {
         if let Some((buffer, _)) = &self.place {
             align(*buffer, ty, at);
         }
     }
 
     /// The address as an operand of a call.
-    pub(crate) fn arg(&self, builder: &mut Builder, at: Place) -> Option<Arg> {
+    pub(crate) fn arg(&self, builder: &mut Builder, at: Caller) -> Option<Arg> {
         let (buffer, index) = self.place.as_ref()?;
         Some(access::address(builder, *buffer, index, at))
     }

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 
 use super::access::ViewData;
-use super::reach::Reach;
+use super::reach::ReachState;
 
 thread_local! {
     static STACK: RefCell<Vec<Builder>> = const { RefCell::new(Vec::new()) };
@@ -51,19 +51,19 @@ pub(crate) struct Builder {
     same: HashMap<Same, ValueId>,
     problems: Vec<(String, Span)>,
     /// Shared tiles that are copied through a swizzled tensor map, and where.
-    pub(crate) swizzled: Vec<(BufferId, Swizzle, Place)>,
+    pub(crate) swizzled: Vec<(BufferId, Swizzle, Caller)>,
     pub(crate) views: Vec<ViewData>,
-    pub(crate) reach: Reach,
+    pub(crate) reach: ReachState,
     /// How many device functions are being built into it, each called by the one before.
     pub(crate) calls: u32,
 }
 
 /// Where a statement of the DSL was written.
-pub(crate) type Place = &'static Location<'static>;
+pub(crate) type Caller = &'static Location<'static>;
 
 /// Where the caller of the function that calls this was written.
 #[track_caller]
-pub(crate) fn here() -> Place {
+pub(crate) fn here() -> Caller {
     Location::caller()
 }
 
@@ -119,7 +119,7 @@ impl Builder {
             problems: Vec::new(),
             swizzled: Vec::new(),
             views: Vec::new(),
-            reach: Reach::default(),
+            reach: ReachState::default(),
             calls: 0,
         }
     }
@@ -163,13 +163,13 @@ impl Builder {
     }
 
     /// Notes a mistake of the kernel's author.
-    pub(crate) fn problem(&mut self, message: impl Into<String>, at: Place) {
+    pub(crate) fn problem(&mut self, message: impl Into<String>, at: Caller) {
         let span = self.span(at);
         self.problems.push((message.into(), span));
     }
 
     /// The place as a span of this function.
-    pub(crate) fn span(&mut self, at: Place) -> Span {
+    pub(crate) fn span(&mut self, at: Caller) -> Span {
         let files = &mut self.function.files;
         let file = match files.iter().position(|file| file == at.file()) {
             Some(file) => file,
@@ -226,7 +226,7 @@ impl Builder {
     }
 
     /// Adds a statement.
-    pub(crate) fn push(&mut self, stmt: Stmt, at: Place) -> StmtId {
+    pub(crate) fn push(&mut self, stmt: Stmt, at: Caller) -> StmtId {
         let span = self.span(at);
         let id = self.function.new_stmt(stmt, span);
         if let Some(open) = self.open.last_mut() {
@@ -243,7 +243,7 @@ impl Builder {
     }
 
     /// Computes a value.
-    pub(crate) fn emit(&mut self, op: Op, ty: impl Into<Type>, at: Place) -> ValueId {
+    pub(crate) fn emit(&mut self, op: Op, ty: impl Into<Type>, at: Caller) -> ValueId {
         let same = match op {
             Op::Const(constant) => Some(Same::Const(constant)),
             Op::Dim(dim) => Some(Same::Dim(dim)),
@@ -264,7 +264,7 @@ impl Builder {
     }
 
     /// A constant.
-    pub(crate) fn constant(&mut self, constant: Const, at: Place) -> ValueId {
+    pub(crate) fn constant(&mut self, constant: Const, at: Caller) -> ValueId {
         self.emit(Op::Const(constant), constant.scalar, at)
     }
 
@@ -275,7 +275,7 @@ impl Builder {
     }
 
     /// A new variable of the innermost open block, or of the block that is open at `depth`.
-    pub(crate) fn declare(&mut self, name: &str, ty: Type, init: Option<ValueId>, depth: usize, at: Place) -> VarId {
+    pub(crate) fn declare(&mut self, name: &str, ty: Type, init: Option<ValueId>, depth: usize, at: Caller) -> VarId {
         let var = self.function.vars.push(crate::ir::Var { name: name.to_owned(), ty });
         let span = self.span(at);
         let id = self.function.new_stmt(Stmt::Declare { var, init }, span);

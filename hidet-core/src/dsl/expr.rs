@@ -1,6 +1,6 @@
 //! [`Expr`]: a handle to a device value.
 
-use super::builder::{Builder, Place, Serial, here, with};
+use super::builder::{Builder, Caller, Serial, here, with};
 use super::vector::Vector;
 use crate::ir::{BinaryOp, CompareOp, Handle, Op, UnaryOp, ValueId};
 use crate::types::{Element, Type};
@@ -119,7 +119,7 @@ impl<T> Expr<T> {
 
 impl<T: DeviceType> Expr<T> {
     /// The value, for use in the open block. A handle that cannot be used there is noted as a problem of the kernel.
-    pub(crate) fn resolve(self, builder: &mut Builder, at: Place) -> ValueId {
+    pub(crate) fn resolve(self, builder: &mut Builder, at: Caller) -> ValueId {
         let value = self.id;
         if self.kernel != builder.serial() {
             builder.problem(
@@ -154,7 +154,7 @@ impl<T: DeviceType> Expr<T> {
 }
 
 /// Emits the operation that `op` makes.
-pub(crate) fn emit<T: DeviceType>(at: Place, op: impl FnOnce(&mut Builder) -> Option<Op>) -> Expr<T> {
+pub(crate) fn emit<T: DeviceType>(at: Caller, op: impl FnOnce(&mut Builder) -> Option<Op>) -> Expr<T> {
     with(|builder| {
         let op = op(builder)?;
         let value = builder.emit(op, T::TYPE, at);

@@ -1,6 +1,6 @@
 //! What a `for` of a kernel can run over.
 
-use super::builder::{Place, here};
+use super::builder::{Caller, here};
 use super::expr::{Expr, IntoExpr};
 use super::literal::PlainInteger;
 use crate::ir::Unroll;
@@ -14,7 +14,7 @@ pub struct DeviceRange<T> {
     pub(crate) inclusive: bool,
     pub(crate) step: Expr<T>,
     pub(crate) unroll: Unroll,
-    pub(crate) at: Place,
+    pub(crate) at: Caller,
 }
 
 /// What can bound a range of the device.

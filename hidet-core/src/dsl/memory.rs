@@ -1,7 +1,7 @@
 //! Shared memory and register arrays.
 
-use super::access::{Size, ViewData};
-use super::builder::{Place, here, with};
+use super::access::{ViewData, ViewExtent};
+use super::builder::{Caller, here, with};
 use super::expr::{Expr, IntoExpr};
 use super::index::compute;
 use super::view::{View, add};
@@ -22,7 +22,7 @@ pub trait Extent: Clone {
     /// The extent of a view, which may be any value.
     #[doc(hidden)]
     #[allow(private_interfaces)]
-    fn size(self) -> Size;
+    fn size(self) -> ViewExtent;
 }
 
 impl Extent for i32 {
@@ -30,8 +30,8 @@ impl Extent for i32 {
         Some((*self).into())
     }
     #[allow(private_interfaces)]
-    fn size(self) -> Size {
-        Size::Formula(self.into())
+    fn size(self) -> ViewExtent {
+        ViewExtent::Formula(self.into())
     }
 }
 
@@ -40,8 +40,8 @@ impl Extent for IndexExpr {
         Some(self.clone())
     }
     #[allow(private_interfaces)]
-    fn size(self) -> Size {
-        Size::Formula(self)
+    fn size(self) -> ViewExtent {
+        ViewExtent::Formula(self)
     }
 }
 
@@ -55,8 +55,8 @@ impl Extent for Expr<i32> {
         .flatten()
     }
     #[allow(private_interfaces)]
-    fn size(self) -> Size {
-        self.formula().map_or(Size::Value(self), Size::Formula)
+    fn size(self) -> ViewExtent {
+        self.formula().map_or(ViewExtent::Value(self), ViewExtent::Formula)
     }
 }
 
@@ -88,7 +88,12 @@ pub(crate) fn row_major(shape: &[IndexExpr]) -> Layout {
     Layout::Strided { shape: shape.to_vec(), strides }
 }
 
-fn allocate<T: Element, const R: usize>(name: &str, scope: Scope, shape: impl MemoryShape<R>, at: Place) -> View<T, R> {
+fn allocate<T: Element, const R: usize>(
+    name: &str,
+    scope: Scope,
+    shape: impl MemoryShape<R>,
+    at: Caller,
+) -> View<T, R> {
     let made = shape.memory();
     let data = with(|builder| {
         let (shape, layout) = made.map_err(|why| builder.problem(why, at)).ok()?;

@@ -7,15 +7,15 @@
 //! of those. The launcher then checks that the tensor is so large. Whatever else a closure computes an index from, it
 //! protects the access (`get`, `set`), or the kernel is not built.
 
-use super::access::{Base, Guard, Size, ViewData};
-use super::builder::{Builder, Place, with};
+use super::access::{Base, Guard, ViewData, ViewExtent};
+use super::builder::{Builder, Caller, with};
 use super::expr::Expr;
 use crate::ir::{BinaryOp, BufferId, Constraint, Handle, Op, Relation, Scope, ValueId};
 use hidet_mapping::IndexExpr;
 
 /// What is known inside of the closures that are running.
 #[derive(Default)]
-pub(crate) struct Reach {
+pub(crate) struct ReachState {
     /// The coordinates given to each closure of a fused kernel that runs, the outermost first, with their extents. That
     /// which binds the views is one, without coordinates.
     known: Vec<Vec<(ValueId, IndexExpr)>>,
@@ -38,8 +38,8 @@ pub(super) fn is_fused() -> bool {
 pub(super) fn closure<R>(
     fused: bool,
     index: &[Expr<i32>],
-    extents: &[Option<Size>],
-    at: Place,
+    extents: &[Option<ViewExtent>],
+    at: Caller,
     f: impl FnOnce() -> R,
 ) -> R {
     let before = with(|builder| {
@@ -71,7 +71,7 @@ pub(super) fn protected(body: &mut dyn FnMut()) {
 }
 
 /// An unprotected access that a closure wrote: where its end is unknown, that is a problem of the kernel.
-pub(super) fn access(data: &ViewData, index: &[Expr<i32>], lanes: u32, at: Place) {
+pub(super) fn access(data: &ViewData, index: &[Expr<i32>], lanes: u32, at: Caller) {
     if is_fused() {
         let place = data.place(index);
         with(|builder| {
@@ -84,7 +84,7 @@ pub(super) fn access(data: &ViewData, index: &[Expr<i32>], lanes: u32, at: Place
 }
 
 /// A part that a closure takes of a tensor: it must end inside, as the kernel that gets it need not protect its accesses.
-pub(super) fn part(data: &ViewData, at: Place) {
+pub(super) fn part(data: &ViewData, at: Caller) {
     if !is_fused() {
         return;
     }
@@ -108,12 +108,12 @@ pub(super) fn part(data: &ViewData, at: Place) {
 }
 
 /// The operand of an intrinsic that reaches so many elements of global memory (0: by a rule of its own).
-pub(super) fn operand(builder: &mut Builder, buffer: BufferId, place: &[Expr<i32>], lanes: u32, at: Place) {
+pub(super) fn operand(builder: &mut Builder, buffer: BufferId, place: &[Expr<i32>], lanes: u32, at: Caller) {
     let found = &builder.function.buffers[buffer];
     if builder.reach.known.is_empty() || found.scope != Scope::Global || lanes == 1 {
         return;
     }
-    let bounds: Vec<Size> = found.shape.iter().cloned().map(Size::Formula).collect();
+    let bounds: Vec<ViewExtent> = found.shape.iter().cloned().map(ViewExtent::Formula).collect();
     let name = format!("`{}`", found.name);
     match lanes {
         0 => Unknown { axis: bounds.len().saturating_sub(1) }.tell(builder, &name, at),
@@ -129,10 +129,10 @@ pub(super) fn operand(builder: &mut Builder, buffer: BufferId, place: &[Expr<i32
 fn claim(
     builder: &mut Builder,
     name: &str,
-    bounds: &[Size],
+    bounds: &[ViewExtent],
     place: &[Expr<i32>],
     lanes: u32,
-    at: Place,
+    at: Caller,
 ) -> Result<(), Unknown> {
     let mut rules = Vec::new();
     for (axis, (coordinate, size)) in place.iter().zip(bounds).enumerate() {
@@ -155,7 +155,7 @@ fn reaches(axis: usize, name: &str) -> String {
 }
 
 impl Unknown {
-    fn tell(self, builder: &mut Builder, name: &str, at: Place) {
+    fn tell(self, builder: &mut Builder, name: &str, at: Caller) {
         let axis = self.axis;
         let message = format!(
             "where this access along axis {axis} of {name} ends is not known to the launcher: in a closure of `fuse`, an index \
@@ -166,12 +166,12 @@ impl Unknown {
     }
 }
 
-impl Size {
+impl ViewExtent {
     /// The extent as a formula, where it is one.
-    fn formula(&self, builder: &mut Builder, at: Place) -> Option<IndexExpr> {
+    fn formula(&self, builder: &mut Builder, at: Caller) -> Option<IndexExpr> {
         match self {
-            Size::Formula(formula) => Some(formula.clone()),
-            Size::Value(value) => {
+            ViewExtent::Formula(formula) => Some(formula.clone()),
+            ViewExtent::Value(value) => {
                 let value = value.resolve(builder, at);
                 builder.formula(value)
             }
@@ -191,7 +191,7 @@ impl ViewData {
 
     /// The extents below which the coordinates are of every access, protected or not. A part has none: it may be accessed
     /// outside of its own extents where the tensor goes on.
-    pub(super) fn limits(&self) -> Vec<Option<Size>> {
+    pub(super) fn limits(&self) -> Vec<Option<ViewExtent>> {
         let below = match &self.base {
             Base::Computed { view: Some(view), .. } => view.limits(),
             _ => known(&self.bounds),
@@ -205,7 +205,7 @@ impl ViewData {
     }
 
     /// The coordinates in the view below a remapped one.
-    pub(super) fn mapped(&self, place: &[Expr<i32>], at: Place) -> Vec<Expr<i32>> {
+    pub(super) fn mapped(&self, place: &[Expr<i32>], at: Caller) -> Vec<Expr<i32>> {
         match &self.base {
             Base::Remapped { map, fused, .. } => closure(*fused, place, &known(&self.bounds), at, || map(place)),
             _ => place.to_vec(),
@@ -213,7 +213,7 @@ impl ViewData {
     }
 
     /// The same for an access, and whether that must be protected: where it is not known to lie inside of the view below.
-    pub(super) fn below(&self, place: &[Expr<i32>], lanes: u32, at: Place) -> (Vec<Expr<i32>>, Guard) {
+    pub(super) fn below(&self, place: &[Expr<i32>], lanes: u32, at: Caller) -> (Vec<Expr<i32>>, Guard) {
         let Base::Remapped { view, map, fused: true, .. } = &self.base else {
             return (self.mapped(place, at), Guard::No);
         };
@@ -243,7 +243,7 @@ fn sum(a: IndexExpr, b: IndexExpr) -> IndexExpr {
 }
 
 /// Extents that are known.
-pub(super) fn known(extents: &[Size]) -> Vec<Option<Size>> {
+pub(super) fn known(extents: &[ViewExtent]) -> Vec<Option<ViewExtent>> {
     extents.iter().cloned().map(Some).collect()
 }
 

@@ -1,8 +1,8 @@
 //! Richer views: values computed on the way in or out, and elements found elsewhere. They are what prologues and
 //! epilogues are made of: a kernel built with them does more in one launch and stays as it is.
 
-use super::access::{Base, Guard, Size, ViewData, axes};
-use super::builder::{Place, here, with};
+use super::access::{Base, Guard, ViewData, ViewExtent, axes};
+use super::builder::{Caller, here, with};
 use super::expr::{Expr, IntoExpr};
 use super::memory::Extent;
 use super::reach;
@@ -16,7 +16,7 @@ fn array<const R: usize>(index: &[Expr<i32>]) -> [Expr<i32>; R] {
     std::array::from_fn(|axis| index.get(axis).copied().unwrap_or_else(Expr::dead))
 }
 
-fn computed(elem: crate::types::Scalar, shape: Vec<Size>, base: Base) -> ViewData {
+fn computed(elem: crate::types::Scalar, shape: Vec<ViewExtent>, base: Base) -> ViewData {
     ViewData { base, axes: axes(shape.len()), bounds: shape.clone(), shape, elem }
 }
 
@@ -27,7 +27,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         let Some(data) = self.data(here()) else { return View::dead() };
         let (shape, data) = (data.shape.clone(), Rc::new(data));
         let (view, extents, fused) = (data.clone(), data.limits(), reach::is_fused());
-        let load = Rc::new(move |index: &[Expr<i32>], at: Place| {
+        let load = Rc::new(move |index: &[Expr<i32>], at: Caller| {
             let element = data.load(index, Guard::No, at).assume();
             reach::closure(fused, index, &extents, at, || f(element, array(index)).into_expr().assume())
         });
@@ -64,7 +64,7 @@ impl<T: Element, const R: usize, A: Writable> View<T, R, A> {
         let Some(data) = self.data(here()) else { return View::dead() };
         let (shape, data) = (data.shape.clone(), Rc::new(data));
         let (view, extents, fused) = (data.clone(), data.limits(), reach::is_fused());
-        let store = Rc::new(move |index: &[Expr<i32>], value: Expr<()>, at: Place| {
+        let store = Rc::new(move |index: &[Expr<i32>], value: Expr<()>, at: Caller| {
             let value = || f(value.assume(), array(index)).into_expr().assume();
             let value = reach::closure(fused, index, &extents, at, value);
             data.store(index, value, Guard::No, at);
@@ -98,9 +98,9 @@ pub fn computed_view<T: Element, const R: usize, E: Extent, V: IntoExpr<T>>(
     shape: [E; R],
     f: impl Fn([Expr<i32>; R]) -> V + 'static,
 ) -> In<T, R> {
-    let shape: Vec<Size> = shape.into_iter().map(Extent::size).collect();
+    let shape: Vec<ViewExtent> = shape.into_iter().map(Extent::size).collect();
     let (extents, fused) = (reach::known(&shape), reach::is_fused());
-    let load = Rc::new(move |index: &[Expr<i32>], at: Place| {
+    let load = Rc::new(move |index: &[Expr<i32>], at: Caller| {
         reach::closure(fused, index, &extents, at, || f(array(index)).into_expr().assume())
     });
     add(computed(T::SCALAR, shape, Base::Computed { view: None, load: Some(load), store: None }))

@@ -1,6 +1,6 @@
 //! Task mappings in kernels: `for (i, j) in map.on(worker)` runs over the tasks of a worker.
 
-use super::builder::{Place, here, with};
+use super::builder::{Caller, here, with};
 use super::expr::{Expr, IntoExpr};
 use super::index::IndexValue;
 use super::memory::MemoryShape;
@@ -14,7 +14,7 @@ use std::ops::Mul;
 pub struct Tasks<const R: usize> {
     pub(crate) mapping: Option<Mapping>,
     pub(crate) worker: Expr<i32>,
-    pub(crate) at: Place,
+    pub(crate) at: Caller,
 }
 
 /// What a kernel does with a task mapping.
@@ -24,7 +24,7 @@ pub trait OnDevice<const R: usize> {
 }
 
 /// Notes why a mapping cannot be used.
-fn checked<M>(mapping: Result<M, MappingError>, at: Place) -> Option<M> {
+fn checked<M>(mapping: Result<M, MappingError>, at: Caller) -> Option<M> {
     mapping.map_err(|error| with(|builder| builder.problem(error.to_string(), at))).ok()
 }
 

@@ -1,7 +1,7 @@
 //! [`Template`]: a kernel that can be built, and [`Signature`]: its parameters, extents and launch while it is.
 
-use super::access::{Size, ViewData};
-use super::builder::{Place, build, here, with};
+use super::access::{ViewData, ViewExtent};
+use super::builder::{Caller, build, here, with};
 use super::expr::{DeviceType, Expr};
 use super::fuse::{ParameterExtent, parameter};
 use super::index::compute;
@@ -180,7 +180,7 @@ pub struct Signature {
     /// Those of the fused kernel that this one is part of.
     outer: Vec<(String, IndexExpr, String)>,
     /// Where the kernel was fused.
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<Caller>,
 }
 
 impl Signature {
@@ -295,7 +295,7 @@ impl Signature {
         for (axis, (declared, size)) in
             shape.iter().zip(view.data(at).map(|data| data.shape).unwrap_or_default()).enumerate()
         {
-            let Size::Formula(given) = size else {
+            let ViewExtent::Formula(given) = size else {
                 with(|builder| builder.problem(format!("extent {axis} of `{name}` is not known to the launcher"), at));
                 continue;
             };

@@ -1,6 +1,6 @@
 //! [`Var`]: a variable of the device.
 
-use super::builder::{Place, Serial, here, with};
+use super::builder::{Caller, Serial, here, with};
 use super::expr::{DeviceType, Expr, IntoExpr, binary, emit};
 use crate::ir::{BinaryOp, Handle, Op, Stmt, VarId};
 use crate::types::Num;
@@ -21,7 +21,7 @@ impl<T: DeviceType> Var<T> {
         Var::new_at(name, value.into_expr(), here())
     }
 
-    pub(crate) fn new_at(name: &str, value: Expr<T>, at: Place) -> Var<T> {
+    pub(crate) fn new_at(name: &str, value: Expr<T>, at: Caller) -> Var<T> {
         with(|builder| {
             let init = value.resolve(builder, at);
             let id = builder.declare(name, T::TYPE, Some(init), builder.depth(), at);
@@ -31,7 +31,7 @@ impl<T: DeviceType> Var<T> {
     }
 
     /// Declares a variable without a value in the block that is open at `depth`.
-    pub(crate) fn unset(depth: usize, at: Place) -> Var<T> {
+    pub(crate) fn unset(depth: usize, at: Caller) -> Var<T> {
         with(|builder| {
             let id = builder.declare("", T::TYPE, None, depth, at);
             Var { kernel: builder.serial(), id, of: PhantomData }
@@ -45,7 +45,7 @@ impl<T: DeviceType> Var<T> {
         self.read_at(here())
     }
 
-    pub(crate) fn read_at(&self, at: Place) -> Expr<T> {
+    pub(crate) fn read_at(&self, at: Caller) -> Expr<T> {
         emit(at, |builder| {
             let id = self.resolve(builder, at)?;
             Some(Op::Read(id))
@@ -58,7 +58,7 @@ impl<T: DeviceType> Var<T> {
         self.set_at(value.into_expr(), here());
     }
 
-    pub(crate) fn set_at(&mut self, value: impl IntoExpr<T>, at: Place) {
+    pub(crate) fn set_at(&mut self, value: impl IntoExpr<T>, at: Caller) {
         let value = value.into_expr();
         with(|builder| {
             let value = value.resolve(builder, at);
@@ -68,7 +68,7 @@ impl<T: DeviceType> Var<T> {
         });
     }
 
-    fn resolve(&self, builder: &mut super::builder::Builder, at: Place) -> Option<VarId> {
+    fn resolve(&self, builder: &mut super::builder::Builder, at: Caller) -> Option<VarId> {
         let id = self.id;
         if self.kernel != builder.serial() {
             builder.problem("a variable of another kernel is used here", at);

@@ -7,7 +7,7 @@
 
 use super::access::{Axis, Base, Guard, ViewData, problem};
 use super::address::Address;
-use super::builder::{Place, Serial, here, with};
+use super::builder::{Caller, Serial, here, with};
 use super::expr::{DeviceType, Expr, IntoExpr};
 use super::index::{IndexTuple, IndexValue};
 use super::reach;
@@ -114,7 +114,7 @@ impl<T, const R: usize, A> View<T, R, A> {
 
 impl<T: Element, const R: usize, A> View<T, R, A> {
     /// What is known of the view.
-    pub(crate) fn data(self, at: Place) -> Option<ViewData> {
+    pub(crate) fn data(self, at: Caller) -> Option<ViewData> {
         with(|builder| {
             if self.kernel == builder.serial() {
                 builder.views.get(self.id as usize).cloned()
@@ -190,7 +190,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     }
 
     /// The parameter, where the view is all of one; or why it is none.
-    pub(crate) fn whole_parameter(&self, at: Place) -> Result<BufferId, &'static str> {
+    pub(crate) fn whole_parameter(&self, at: Caller) -> Result<BufferId, &'static str> {
         let Some(data) = self.data(at) else { return Err("this tensor belongs to another kernel") };
         let whole =
             data.axes.iter().enumerate().all(|(axis, place)| place.offset.is_none() && place.from == Some(axis));
@@ -330,7 +330,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
 }
 
 /// Whether a vector can have so many lanes; where not, that is a problem of the kernel.
-fn lanes_exist(lanes: usize, at: Place) -> bool {
+fn lanes_exist(lanes: usize, at: Caller) -> bool {
     let exist = matches!(lanes, 1 | 2 | 4 | 8 | 16);
     if !exist {
         problem(&format!("{lanes} elements at once: a vector has 1, 2, 4, 8 or 16"), at);

@@ -6,7 +6,7 @@
 use super::function::{DimId, Function, Span, ValueId};
 use super::op::{BinaryOp, CompareOp, Op};
 use super::stmt::{Stmt, StmtId};
-use super::{MappingExtent, Handle};
+use super::{Handle, MappingExtent};
 use crate::types::{Const, Scalar, Type};
 use hidet_mapping::{Arith, IndexExpr};
 

@@ -5,8 +5,8 @@
 //! type.
 
 use super::{BinaryOp, CompareOp, Op, UnaryOp};
+use crate::types::arithmetic::{FloatArithmetic, IntegerArithmetic, ScalarArithmetic};
 use crate::types::math::{acosh, asinh, atanh, erf};
-use crate::types::arithmetic::{Arithmetic, FloatArithmetic, IntegerArithmetic};
 use crate::types::{Const, E4M3, E5M2, Element, Number, Scalar, TF32, bf16, f16};
 
 /// An operation on the bits of one value.
@@ -133,7 +133,7 @@ macro_rules! on_pair {
     };
 }
 
-fn binary_number<T: Arithmetic>(op: BinaryOp) -> Option<BinaryFn> {
+fn binary_number<T: ScalarArithmetic>(op: BinaryOp) -> Option<BinaryFn> {
     Some(match op {
         BinaryOp::Add => on_pair!(T, add),
         BinaryOp::Sub => on_pair!(T, sub),
@@ -192,7 +192,7 @@ pub fn compare(op: CompareOp, scalar: Scalar) -> Option<BinaryFn> {
     }
 }
 
-fn compare_number<T: Arithmetic>(op: CompareOp) -> Option<BinaryFn> {
+fn compare_number<T: ScalarArithmetic>(op: CompareOp) -> Option<BinaryFn> {
     Some(match op {
         CompareOp::Eq => |a, b| (T::from_bits64(a) == T::from_bits64(b)) as u64,
         CompareOp::Ne => |a, b| (T::from_bits64(a) != T::from_bits64(b)) as u64,

@@ -3,7 +3,7 @@
 
 use super::function::{BufferId, DimId, LoopId, MapId, ValueId, VarId};
 use super::op::Op;
-use super::stmt::{Arg, AsmOperand, Block, MappingExtent, Mapping, MappingAtom, PrintPiece, Stmt};
+use super::stmt::{Arg, AsmOperand, Block, Mapping, MappingAtom, MappingExtent, PrintPiece, Stmt};
 
 /// A handle that a statement mentions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,7 +1,7 @@
 //! Task mappings in the IR: made from a [`TaskMapping`], or by hand with extents that are known at run time only.
 
 use super::function::ValueId;
-use super::stmt::{MappingExtent, Mapping, MappingAtom, Unroll};
+use super::stmt::{Mapping, MappingAtom, MappingExtent, Unroll};
 use hidet_mapping::{AtomKind, Coordinates, HostArith, IndexExpr, MAX_RANK, MappingError, TaskMapping};
 
 /// How many tasks of a custom function are looked at.

@@ -85,5 +85,5 @@ pub use multiprocessor::Multiprocessor;
 pub use nest::{Nest, NestLoop, NestStep, Partial};
 pub use op::{BinaryOp, CompareOp, Op, Special, UnaryOp};
 pub use places::Places;
-pub use stmt::{Arg, AsmOperand, Block, MappingExtent, Mapping, MappingAtom, PrintPiece, Stmt, StmtId, Unroll};
+pub use stmt::{Arg, AsmOperand, Block, Mapping, MappingAtom, MappingExtent, PrintPiece, Stmt, StmtId, Unroll};
 pub use tensor_map::TensorMapShape;

@@ -8,7 +8,7 @@
 //! left out.
 
 use super::function::ValueId;
-use super::stmt::{MappingExtent, Mapping, MappingAtom, Unroll};
+use super::stmt::{Mapping, MappingAtom, MappingExtent, Unroll};
 use hidet_mapping::{Arith, IndexExpr};
 
 /// Coordinates of a task as far as they are known; `None` is 0.
@@ -257,7 +257,11 @@ impl Mapping {
     }
 }
 
-fn size<A: Arith>(arith: &mut A, extent: &MappingExtent, value: &mut impl FnMut(&mut A, ValueId) -> A::Int) -> Size<A::Int> {
+fn size<A: Arith>(
+    arith: &mut A,
+    extent: &MappingExtent,
+    value: &mut impl FnMut(&mut A, ValueId) -> A::Int,
+) -> Size<A::Int> {
     match extent {
         MappingExtent::Const(extent) => Size::Known(*extent),
         MappingExtent::Value(extent) => Size::Value(value(arith, *extent)),

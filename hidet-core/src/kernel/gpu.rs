@@ -47,7 +47,7 @@ impl Instance {
         options: &CompileOptions,
         wide_index: bool,
     ) -> Result<Instance> {
-        let options = passes::Options { wide_index, checks: options.checks, contract: options.contract };
+        let options = passes::LoweringOptions { wide_index, checks: options.checks, contract: options.contract };
         let Binary { source, cubin, .. } = Binary::of(Cache::global(), function, context.properties.arch, &options)?;
         let module = Module::load(context, &cubin, &function.name, &source.entry)?;
         // What each launch needs is known for constants alone; allowing all costs nothing.

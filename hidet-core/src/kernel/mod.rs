@@ -24,7 +24,7 @@ use crate::codegen::Source;
 use crate::cuda;
 use crate::cuda::Bare;
 use crate::cuda::nvrtc::Usage;
-use crate::device::{Device, RawTensor, ShapeKey, Span, Stream, is_recorded};
+use crate::device::{ByteRange, Device, RawTensor, ShapeKey, Stream, is_recorded};
 use crate::error::{Error, Result};
 use crate::ir::{Function, verify};
 use crate::passes::{self, Conditions};
@@ -96,7 +96,7 @@ impl RawArg<'_> {
 
     /// The addresses of its bytes; none of a number.
     #[inline]
-    fn span(&self) -> Span {
+    fn span(&self) -> ByteRange {
         match self {
             RawArg::Tensor(tensor) => tensor.span(),
             RawArg::Scalar(_) => (0, 0),

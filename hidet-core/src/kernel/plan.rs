@@ -10,7 +10,7 @@
 use super::gpu::{INLINE, Maps};
 use super::{BoundDims, RawArg};
 use crate::cuda::LaunchConfig;
-use crate::device::{RawTensor, ShapeKey, Span, overlap};
+use crate::device::{ByteRange, RawTensor, ShapeKey, overlap};
 use crate::ir::{Access, Function, Param};
 use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -142,7 +142,7 @@ impl Plans {
     /// Whether tensors of the right shapes are aligned as they must be, and whether none that is written overlaps another.
     /// With few branches besides those of loops.
     fn lie_well(&self, args: &[RawArg]) -> bool {
-        let (mut few, mut many) = ([(0, 0); INLINE], Vec::<Span>::new());
+        let (mut few, mut many) = ([(0, 0); INLINE], Vec::<ByteRange>::new());
         let spans = match few.get_mut(..args.len()) {
             Some(few) => few,
             None => {
@@ -195,7 +195,13 @@ fn shape<'a>(arg: &RawArg<'a>) -> &'a [usize] {
 
 impl Plan {
     /// A launch with the shapes of these arguments.
-    pub(super) fn new(function: &Function, args: &[RawArg], binding: BoundDims, choice: Choice, launch: LaunchConfig) -> Plan {
+    pub(super) fn new(
+        function: &Function,
+        args: &[RawArg],
+        binding: BoundDims,
+        choice: Choice,
+        launch: LaunchConfig,
+    ) -> Plan {
         let shape_keys = args.iter().map(RawArg::shape_key).collect::<Vec<_>>();
         let extents = || args.iter().flat_map(shape).copied().collect();
         let extents = (!shape_keys.iter().all(ShapeKey::says_all)).then(extents);

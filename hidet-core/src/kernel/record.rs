@@ -5,7 +5,7 @@
 
 use super::BoundDims;
 use crate::codegen::{LINE, LOG, Message, Source, VALUES, line};
-use crate::cuda::{Context, Memory, Stream, DeviceLock};
+use crate::cuda::{Context, DeviceLock, Memory, Stream};
 use crate::error::{Error, Result};
 use crate::ir::{Function, fault};
 use std::io::{Write, stderr};

@@ -1,7 +1,7 @@
 //! Launches on the simulated device.
 
 use super::{BoundDims, CompileOptions, Printer, RawArg};
-use crate::device::{Device, Kind, Storage};
+use crate::device::{Device, DeviceKind, Storage};
 use crate::error::{Error, Result};
 use crate::ir::Function;
 use crate::{passes, sim};
@@ -21,11 +21,12 @@ impl Instance {
         options: &CompileOptions,
         wide_index: bool,
     ) -> Result<Instance> {
-        let Kind::Sim(sim) = device.kind() else {
+        let DeviceKind::Sim(sim) = device.kind() else {
             return Err(Error::Device { device: device.to_string(), message: "is not simulated".to_owned() });
         };
         let checks = sim.checks.bounds || options.checks;
-        let lowered = passes::lower(function, &passes::Options { wide_index, checks, contract: options.contract })?;
+        let lowered =
+            passes::lower(function, &passes::LoweringOptions { wide_index, checks, contract: options.contract })?;
         Ok(Instance { lowered, options: sim.clone() })
     }
 
@@ -37,8 +38,11 @@ impl Instance {
         printer: &Printer,
         stream: u64,
     ) -> Result<()> {
-        let mut arguments =
-            sim::LaunchArguments { dims: binding.dims.clone(), stream: Some(stream), ..sim::LaunchArguments::default() };
+        let mut arguments = sim::LaunchArguments {
+            dims: binding.dims.clone(),
+            stream: Some(stream),
+            ..sim::LaunchArguments::default()
+        };
         for arg in args {
             match arg {
                 RawArg::Scalar(value) => arguments.scalars.push(*value),

@@ -50,7 +50,7 @@ impl<Args> Template<Args> {
     pub fn cuda(self, arch: &str) -> Result<String> {
         let (function, arch) = (self.build()?, arch.parse()?);
         verify::check(&function)?;
-        let lowered = passes::lower(&function, &passes::Options::default())?;
+        let lowered = passes::lower(&function, &passes::LoweringOptions::default())?;
         Ok(codegen::cuda(&lowered, arch)?.text)
     }
 

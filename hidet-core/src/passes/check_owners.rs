@@ -1,14 +1,15 @@
 //! Register arrays are only read at elements that their thread holds.
 //!
-//! Precondition: no loops over task mappings. Postcondition: with [`Options::checks`], a condition stands before every load
-//! of a register array that the workers of a mapping share, whose layout has [local](Layout::Local) axes: the element
-//! belongs to the same worker as what the thread wrote or read there before. Without it, nothing changes.
+//! Precondition: no loops over task mappings. Postcondition: with [`LoweringOptions::checks`], a condition stands
+//! before every load of a register array that the workers of a mapping share, whose layout has [local](Layout::Local)
+//! axes: the element belongs to the same worker as what the thread wrote or read there before. Without it, nothing
+//! changes.
 //!
 //! The offset in such an array says nothing of the worker: `r[[i, j]]` of another worker's task would give the thread's own
 //! element. Who the thread is stands nowhere in the IR either, so a variable for each array remembers whose element it
 //! accessed last. A store with a constant index says nothing (`fill` writes all elements by one worker's index).
 
-use super::Options;
+use super::LoweringOptions;
 use super::promote_registers::constants;
 use crate::error::Result;
 use crate::ir::emit::{Emitter, IntValue};
@@ -26,7 +27,7 @@ struct Spread {
     name: String,
 }
 
-pub(super) fn run(function: &mut Function, options: &Options) -> Result<()> {
+pub(super) fn run(function: &mut Function, options: &LoweringOptions) -> Result<()> {
     if !options.checks {
         return Ok(());
     }
@@ -89,8 +90,9 @@ impl Spread {
         index: &[ValueId],
     ) -> IntValue {
         let mut emit = Emitter::new(function, out, span);
-        let mut coordinate =
-            |value: &ValueId| constants.get(value).map_or_else(|| emit.convert(*value), |number| IntValue::Const(*number));
+        let mut coordinate = |value: &ValueId| {
+            constants.get(value).map_or_else(|| emit.convert(*value), |number| IntValue::Const(*number))
+        };
         let coordinates: Vec<IntValue> = index.iter().map(&mut coordinate).collect();
         self.owner.offset(&mut emit, &coordinates)
     }

@@ -1,19 +1,19 @@
 //! Products that are added at once are rounded once.
 //!
-//! Precondition: none. Postcondition: with [`Options::contract`], no float product is used only by one sum or
+//! Precondition: none. Postcondition: with [`LoweringOptions::contract`], no float product is used only by one sum or
 //! difference of the same type. Without it, nothing changes.
 //!
 //! `let p = a * b; let s = p + c` becomes `let s = fma(a, b, c)`; `c - p` becomes `fma(-a, b, c)`. Devices run with
 //! their own contraction off, so all of them compute the same. Of two products the first is contracted.
 
-use super::Options;
+use super::LoweringOptions;
 use crate::error::Result;
 use crate::ir::emit::Emitter;
 use crate::ir::{BinaryOp, Function, Op, Stmt, UnaryOp, ValueId};
 use crate::types::{Const, Scalar};
 use std::collections::HashMap;
 
-pub(super) fn run(function: &mut Function, options: &Options) -> Result<()> {
+pub(super) fn run(function: &mut Function, options: &LoweringOptions) -> Result<()> {
     if !options.contract {
         return Ok(());
     }

@@ -5,13 +5,13 @@
 //! `call wgmma..(@d[..], @a[..], @b[..], %on, 0, 0, 0, 1)` says of a and b only which axis is k; with the layouts and
 //! the tensor maps that fill the buffers follow the strides and the swizzle that the descriptors need.
 
-use super::Options;
+use super::LoweringOptions;
 use crate::error::Result;
 use crate::ir::descriptor::{of_operand, shared_operands};
 use crate::ir::{Arg, Function, Stmt};
 use std::collections::HashMap;
 
-pub(super) fn run(function: &mut Function, _: &Options) -> Result<()> {
+pub(super) fn run(function: &mut Function, _: &LoweringOptions) -> Result<()> {
     let mut calls = Vec::new();
     function.each_stmt_in(&function.body, &mut |id, stmt| {
         let Stmt::Call { intrinsic, args, .. } = stmt else { return };

@@ -7,12 +7,12 @@
 //! `let a = x + y; let b = a * 2; store c` becomes `store c`. Loads go too: what they could find wrong, a `Check`
 //! says. Calls, barriers, checks, stores and jumps stay.
 
-use super::Options;
+use super::LoweringOptions;
 use crate::error::Result;
 use crate::ir::{Block, Function, Handle, Mention, Op, Stmt, StmtId, ValueId, VarId};
 use std::collections::{HashMap, HashSet};
 
-pub(super) fn run(function: &mut Function, _: &Options) -> Result<()> {
+pub(super) fn run(function: &mut Function, _: &LoweringOptions) -> Result<()> {
     loop {
         let uses = Uses::of(function);
         let mut changed = false;

@@ -1,8 +1,9 @@
 //! Every buffer gets one axis.
 //!
 //! Precondition: no access with `guard`. Postcondition: every buffer has one axis in row-major order, whose extent is
-//! the size of its former layout, and where indices are `i32` a constraint says that it fits; every index is one `i32`, or `i64` with [`Options::wide_index`] (global buffers only)
-//! and where the author indexed with `i64` or a part of an extent may go beyond `i32`.
+//! the size of its former layout, and where indices are `i32` a constraint says that it fits; every index is one `i32`,
+//! or `i64` with [`LoweringOptions::wide_index`] (global buffers only) and where the author indexed with `i64` or a
+//! part of an extent may go beyond `i32`.
 //!
 //! With `@a: f32[4, n]` in rows, `load @a[i, j]` becomes `load @a[i * n + j]`. A vector access keeps its lanes: they
 //! are consecutive along the last axis, which the layout keeps contiguous. A check keeps the author's index and shape, so
@@ -10,7 +11,7 @@
 //!
 //! A tensor that has a tensor map keeps its axes, which the map is made of; it cannot be accessed otherwise.
 
-use super::Options;
+use super::LoweringOptions;
 use super::bounds::needs_i64;
 use crate::error::Result;
 use crate::ir::emit::{Emitter, IntValue};
@@ -18,7 +19,7 @@ use crate::ir::{Buffer, BufferId, Constraint, Function, LARGEST_EXTENT, Relation
 use crate::layout::Layout;
 use crate::types::Scalar;
 
-pub(super) fn run(function: &mut Function, options: &Options) -> Result<()> {
+pub(super) fn run(function: &mut Function, options: &LoweringOptions) -> Result<()> {
     let wide = options.wide_index;
     function.rewrite(&mut |function, id, out| {
         let span = function.spans[id];

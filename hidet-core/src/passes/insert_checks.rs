@@ -1,12 +1,12 @@
 //! Accesses that are not proved are checked while the kernel runs.
 //!
-//! Precondition: no access with `guard`. Postcondition: with [`Options::checks`], a `check` stands before every access
-//! that is not proved to lie within its buffer, and an `align` before every one that must be aligned to more than its
-//! element. Without it, nothing changes.
+//! Precondition: no access with `guard`. Postcondition: with [`LoweringOptions::checks`], a `check` stands before every
+//! access that is not proved to lie within its buffer, and an `align` before every one that must be aligned to more
+//! than its element. Without it, nothing changes.
 //!
 //! `store a[i], v` becomes `check a[i] in [n]; store a[i], v`. An address in inline PTX is checked for one element.
 
-use super::Options;
+use super::LoweringOptions;
 use super::bounds::{Proofs, tile, together};
 use super::flatten_index::offset_scalar;
 use crate::error::Result;
@@ -16,7 +16,7 @@ use crate::ir::{Arg, AsmOperand, Block, BufferId, CompareOp, Function, Op, Scope
 use crate::types::{Const, Scalar, Type};
 use hidet_mapping::Arith;
 
-pub(super) fn run(function: &mut Function, options: &Options) -> Result<()> {
+pub(super) fn run(function: &mut Function, options: &LoweringOptions) -> Result<()> {
     if !options.checks {
         return Ok(());
     }

@@ -5,13 +5,13 @@
 //! `group 128 .. 256 { body }` of a block of 384 threads becomes
 //! `let t = thread; if 128 <= t && t < 256 { body }`; a side that the block size proves is not tested.
 
-use super::Options;
+use super::LoweringOptions;
 use crate::error::Result;
 use crate::ir::emit::{Emitter, IntValue};
 use crate::ir::{Block, CompareOp, Function, Op, Special, Stmt};
 use crate::types::Type;
 
-pub(super) fn run(function: &mut Function, _: &Options) -> Result<()> {
+pub(super) fn run(function: &mut Function, _: &LoweringOptions) -> Result<()> {
     let block = function.launch.threads();
     function.rewrite(&mut |function, id, out| {
         let Stmt::Group { first, threads, ref mut body } = function.stmts[id] else {

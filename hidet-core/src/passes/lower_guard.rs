@@ -11,7 +11,7 @@
 //! and a store just the branch. Where the bounds prove the access there is no branch. Lanes of a vector are protected
 //! each by itself: where the vector does not fit as a whole, its lanes are accessed one by one.
 
-use super::Options;
+use super::LoweringOptions;
 use super::bounds::{Proofs, needs_i64, proved_statements};
 use crate::error::Result;
 use crate::ir::emit::{Emitter, IntValue};
@@ -19,7 +19,7 @@ use crate::ir::{Block, BufferId, CompareOp, Function, Op, Stmt, ValueId, Var, Va
 use crate::types::{Const, Scalar, Type};
 use hidet_mapping::Arith;
 
-pub(super) fn run(function: &mut Function, options: &Options) -> Result<()> {
+pub(super) fn run(function: &mut Function, options: &LoweringOptions) -> Result<()> {
     let inside = proved_statements(&Proofs::of(function));
     function.rewrite(&mut |function, id, out| {
         let span = function.spans[id];
@@ -68,7 +68,7 @@ pub(super) fn run(function: &mut Function, options: &Options) -> Result<()> {
 struct Access {
     buffer: BufferId,
     index: Vec<ValueId>,
-    /// [`Options::wide_index`].
+    /// [`LoweringOptions::wide_index`].
     wide: bool,
 }
 

@@ -13,7 +13,7 @@
 //! leave the task domain. A later pass drops the parts that the bounds of the worker prove. The tasks of a custom function are a loop in which each coordinate is chosen by
 //! the index; it is marked to be unrolled, which leaves no choice.
 
-use super::Options;
+use super::LoweringOptions;
 use crate::error::Result;
 use crate::ir::emit::{Emitter, IntValue};
 use crate::ir::walk::jumps;
@@ -21,7 +21,7 @@ use crate::ir::{Block, CompareOp, Function, LoopId, Mapping, Op, Span, Stmt, Stm
 use crate::types::{Const, Type};
 use std::collections::HashMap;
 
-pub(super) fn run(function: &mut Function, _: &Options) -> Result<()> {
+pub(super) fn run(function: &mut Function, _: &LoweringOptions) -> Result<()> {
     function.rewrite(&mut |function, id, out| {
         if !matches!(function.stmts[id], Stmt::ForTask { .. }) {
             out.push(id);
@@ -71,7 +71,8 @@ impl Lowering<'_> {
         let guard = emit.both(first, last);
 
         let mut block = Vec::new();
-        let nest = mapping.nest(&mut self.emit(&mut block), &IntValue::Value(worker), &mut |_, extent| IntValue::Value(extent));
+        let nest = mapping
+            .nest(&mut self.emit(&mut block), &IntValue::Value(worker), &mut |_, extent| IntValue::Value(extent));
         let mut coordinates = nest.base;
         for inner in &nest.loops {
             let trips = self.emit(&mut block).value(inner.extent);

@@ -33,7 +33,7 @@ use crate::ir::Function;
 
 /// What the passes may and must do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Options {
+pub struct LoweringOptions {
     /// Offsets into global memory are `i64`, for tensors whose offsets do not fit `i32`.
     pub wide_index: bool,
     /// Every access that is not proved to lie within its buffer is checked while the kernel runs.
@@ -42,9 +42,9 @@ pub struct Options {
     pub contract: bool,
 }
 
-impl Default for Options {
+impl Default for LoweringOptions {
     fn default() -> Self {
-        Options { wide_index: false, checks: false, contract: true }
+        LoweringOptions { wide_index: false, checks: false, contract: true }
     }
 }
 
@@ -55,16 +55,20 @@ pub struct Pass {
     /// What it does, in a sentence.
     pub doc: &'static str,
     /// Does it.
-    pub run: fn(&mut Function, &Options) -> Result<()>,
+    pub run: fn(&mut Function, &LoweringOptions) -> Result<()>,
 }
 
 /// Lowers a kernel: all passes in order.
-pub fn lower(function: &Function, options: &Options) -> Result<Function> {
+pub fn lower(function: &Function, options: &LoweringOptions) -> Result<Function> {
     lower_with(function, options, &mut |_, _| {})
 }
 
 /// Lowers a kernel and shows it after each pass.
-pub fn lower_with(function: &Function, options: &Options, after: &mut dyn FnMut(&Pass, &Function)) -> Result<Function> {
+pub fn lower_with(
+    function: &Function,
+    options: &LoweringOptions,
+    after: &mut dyn FnMut(&Pass, &Function),
+) -> Result<Function> {
     let mut function = function.clone();
     for pass in PIPELINE {
         (pass.run)(&mut function, options)?;

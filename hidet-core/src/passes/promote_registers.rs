@@ -8,7 +8,7 @@
 //! A vector access becomes one access a lane. The variables begin as 0, since an array may be written on some paths
 //! only.
 
-use super::Options;
+use super::LoweringOptions;
 use crate::error::Result;
 use crate::ir::emit::Emitter;
 use crate::ir::{BufferId, Function, Handle, Mention, Op, Scope, Span, Stmt, ValueId, Var, VarId};
@@ -18,7 +18,7 @@ use std::collections::HashMap;
 /// Arrays of more elements stay.
 const MOST: i64 = 1024;
 
-pub(super) fn run(function: &mut Function, options: &Options) -> Result<()> {
+pub(super) fn run(function: &mut Function, options: &LoweringOptions) -> Result<()> {
     if options.checks {
         return Ok(());
     }

@@ -1,13 +1,13 @@
 //! What became of the bounds of every access: proved, moved to the launcher, or kept.
 //!
-//! An access is *proved* where no input can take it out of its buffer. It is *moved to the launcher* where that holds if
-//! some extents are multiples of tile sizes, or at least as large as a tile: the launcher evaluates these conditions and
-//! chooses between the kernel and its instances by [`specialise`], which have them as constraints and so have no guards
-//! there. Everything else is *kept*: a protected access keeps its branch, a plain one is the author's promise, checked
-//! with [`Options::checks`].
+//! An access is *proved* where no input can take it out of its buffer. It is *moved to the launcher* where that holds
+//! if some extents are multiples of tile sizes, or at least as large as a tile: the launcher evaluates these conditions
+//! and chooses between the kernel and its instances by [`specialise`], which have them as constraints and so have no
+//! guards there. Everything else is *kept*: a protected access keeps its branch, a plain one is the author's promise,
+//! checked with [`LoweringOptions::checks`].
 
 use super::bounds::Proofs;
-use super::{Options, PIPELINE};
+use super::{LoweringOptions, PIPELINE};
 use crate::error::Result;
 use crate::ir::{BinaryOp, Constraint, DimId, Function, Handle, Op, Relation, Stmt, StmtId, ValueId};
 use hidet_mapping::IndexExpr;
@@ -124,7 +124,7 @@ fn with(function: &Function, conditions: &[Constraint]) -> Function {
 fn prepare(function: &Function) -> Result<Function> {
     let mut function = function.clone();
     for pass in PIPELINE.iter().take_while(|pass| pass.name != "lower_guard") {
-        (pass.run)(&mut function, &Options::default())?;
+        (pass.run)(&mut function, &LoweringOptions::default())?;
     }
     Ok(function)
 }
@@ -232,7 +232,7 @@ impl fmt::Display for BoundsReport {
 mod tests {
     use super::{bounds_report, specialise};
     use crate::ir::{Stmt, text};
-    use crate::passes::{Options, lower};
+    use crate::passes::{LoweringOptions, lower};
 
     const COPY: &str = "kernel copy<n>(@x: in f32[n], @y: out f32[n])
         grid ((n + 127) / 128, 1, 1)
@@ -253,7 +253,7 @@ mod tests {
         let report = bounds_report(&function).unwrap();
         assert_eq!([256, 0, 257].map(|n| report.instances[0].hold(&[n])), [true, true, false]);
         let branches = |function| {
-            let lowered = lower(function, &Options::default()).unwrap();
+            let lowered = lower(function, &LoweringOptions::default()).unwrap();
             let mut count = 0;
             lowered.each_stmt(&mut |_, stmt| count += usize::from(matches!(stmt, Stmt::If { .. })));
             count

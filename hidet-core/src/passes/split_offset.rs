@@ -10,7 +10,7 @@
 //! `(row + lane) + i * 32`: the simplifier then computes the first part before the loop, and the code generator adds it to
 //! the pointer by itself.
 
-use super::Options;
+use super::LoweringOptions;
 use super::fold::int;
 use crate::error::Result;
 use crate::ir::emit::Emitter;
@@ -30,7 +30,7 @@ const LARGEST_CONSTANT: i64 = 1 << 29;
 /// Sums of more terms stay as they are.
 const MOST_TERMS: usize = 8;
 
-pub(super) fn run(function: &mut Function, _: &Options) -> Result<()> {
+pub(super) fn run(function: &mut Function, _: &LoweringOptions) -> Result<()> {
     let mut known = Known::default();
     known.block(function, &function.body, 0);
     function.rewrite(&mut |function, id, out| {

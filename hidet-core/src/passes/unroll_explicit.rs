@@ -6,7 +6,7 @@
 //! `for i in 0 .. 2 explicit { f(i) }` becomes `f(0) f(1)`. Where the body jumps, a copy stands in a loop that it always
 //! leaves, so that `continue` leaves the copy; `break` leaves a loop around all copies.
 
-use super::Options;
+use super::LoweringOptions;
 use super::fold::{fold, int};
 use crate::error::Result;
 use crate::ir::walk::{Copier, jumps};
@@ -19,7 +19,7 @@ pub(super) const MAX_TRIP_COUNT: i128 = 4096;
 /// And more statements than this that a loop, with those inside of it, becomes.
 const MOST_STATEMENTS: usize = 1 << 19;
 
-pub(super) fn run(function: &mut Function, _: &Options) -> Result<()> {
+pub(super) fn run(function: &mut Function, _: &LoweringOptions) -> Result<()> {
     let body = std::mem::take(&mut function.body);
     function.body = Unrolling { function, known: HashMap::new(), most: None }.block(body)?;
     Ok(())
@@ -76,7 +76,9 @@ impl Unrolling<'_> {
         };
         let end = end + i128::from(inclusive);
         let too_much = |function: &Function| {
-            let most = format!("at most {MAX_TRIP_COUNT} iterations, and {MOST_STATEMENTS} statements with the loops around it");
+            let most = format!(
+                "at most {MAX_TRIP_COUNT} iterations, and {MOST_STATEMENTS} statements with the loops around it"
+            );
             function.error_at(id, format!("a loop from {start} to {end} by {step} cannot be unrolled ({most})"))
         };
         if step <= 0 || end - start > step * MAX_TRIP_COUNT {

@@ -7,7 +7,7 @@
 //! A register has no address: `for i in 0 .. 4 { store @acc[i] }` is fast only once every `i` is a number. Marked, the
 //! next pass unrolls it, and then the array becomes variables. Loops that would grow too much stay as they are.
 
-use super::Options;
+use super::LoweringOptions;
 use super::fold::int;
 use super::unroll_explicit::MAX_TRIP_COUNT;
 use crate::error::Result;
@@ -18,7 +18,7 @@ use std::collections::{HashMap, HashSet};
 /// Statements that the copies of a loop may have together.
 const MOST: i128 = 8192;
 
-pub(super) fn run(function: &mut Function, _: &Options) -> Result<()> {
+pub(super) fn run(function: &mut Function, _: &LoweringOptions) -> Result<()> {
     let mut constants = HashMap::new();
     function.each_stmt(&mut |_, stmt| {
         if let Stmt::Let { value, op: Op::Const(constant) } = stmt {

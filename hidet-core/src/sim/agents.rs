@@ -7,12 +7,12 @@
 
 use super::block::BlockRun;
 use super::bulk::Bulk;
-use super::clocks::{AgentKind, Epoch, Published, Knowledge};
+use super::clocks::{AgentKind, Epoch, Knowledge, Published};
 use super::exec::{Operands, Pause};
 use super::lanes::{RegisterRow, lanes};
 use super::memory::{load_at, store_at};
 use super::products::Products;
-use super::program::{MemoryAccess, CallArg, MemoryBase};
+use super::program::{CallArg, MemoryAccess, MemoryBase};
 use super::push::Push;
 use super::report::FaultKind;
 use super::shadow::Touch;

@@ -1,10 +1,10 @@
 //! Dependent launches: on a GPU the kernel ahead on the stream may still run until a thread has waited for it
 //! (`grid.wait`), or has seen that another thread of its block has.
 //!
-//! Launches of the simulated device follow each other, so what the kernel ahead wrote, to the byte, and which tensors it
-//! read are remembered, and an access by a thread that has not waited is compared with that. Plain accesses count;
-//! kernels may talk to each other by atomic ones. The kernel ahead is the last one that the same host thread launched on
-//! the stream since the host last waited for anything; those before it are taken to be over.
+//! Launches of the simulated device follow each other, so what the kernel ahead wrote, to the byte, and which tensors
+//! it read are remembered, and an access by a thread that has not waited is compared with that. Plain accesses count;
+//! kernels may talk to each other by atomic ones. The kernel ahead is the last one that the same host thread launched
+//! on the stream since the host last waited for anything; those before it are taken to be over.
 
 use super::block::BlockRun;
 use super::launch::{Bound, Run};

@@ -2,8 +2,8 @@
 //!
 //! What a thread released to an address stays with the address until a plain atomic store replaces it; an acquire that
 //! reads the address takes it over. A fence makes the relaxed stores after it release, and the relaxed loads before it
-//! acquire. A fence of the block releases for the threads of its block, and acquires from them: what they have seen of other
-//! blocks comes with it, what another block released itself does not.
+//! acquire. A fence of the block releases for the threads of its block, and acquires from them: what they have seen of
+//! other blocks comes with it, what another block released itself does not.
 
 use super::block::BlockRun;
 use super::clocks::{Published, add};

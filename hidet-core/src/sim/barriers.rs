@@ -4,7 +4,7 @@ use super::block::BlockRun;
 use super::clocks::{Published, add};
 use super::exec::{Operands, Pause, write_lane};
 use super::lanes::{LANES, RegisterRow, lanes};
-use super::program::{MemoryAccess, Call, CallArg, MemoryBase};
+use super::program::{Call, CallArg, MemoryAccess, MemoryBase};
 use super::report::FaultKind;
 use super::shadow::Touch;
 use super::warp::{State, Strand};

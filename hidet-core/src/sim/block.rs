@@ -8,7 +8,7 @@ use super::cluster::Member;
 use super::exec::Pause;
 use super::grid::GridThreads;
 use super::group::RegisterPool;
-use super::launch::{Run, Resident};
+use super::launch::{Resident, Run};
 use super::named::NamedBarrier;
 use super::program::slot;
 use super::proxies::Proxies;
@@ -240,8 +240,8 @@ impl<'l> BlockRun<'l> {
         }
     }
 
-    /// Nothing can run, or all that can repeats itself: asynchronous work is done, or lanes that wait for others of their warp go on. False where
-    /// there is neither.
+    /// Nothing can run, or all that can repeats itself: asynchronous work is done, or lanes that wait for others of
+    /// their warp go on. False where there is neither.
     fn unblock(&mut self) -> bool {
         self.advance_agents() || self.warps.iter_mut().any(Warp::send_on)
     }

@@ -1,8 +1,8 @@
 //! Bulk copies: boxes and lines between global and shared memory, done by an agent of the tensor memory accelerator.
 //!
 //! A load is waited for at its mbarrier, by its bytes; stores by the groups of their thread, in two steps: first shared
-//! memory has been read, then global memory written. A copy moves at once when the scheduler likes; copies have no order
-//! among each other. PTX ISA, "cp.async.bulk" and its kin.
+//! memory has been read, then global memory written. A copy moves at once when the scheduler likes; copies have no
+//! order among each other. PTX ISA, "cp.async.bulk" and its kin.
 
 use super::agents::Agent;
 use super::block::BlockRun;
@@ -11,7 +11,7 @@ use super::exchange::combine_global;
 use super::exec::{Operands, Pause};
 use super::lanes::{RegisterRow, lanes};
 use super::memory::{load_at, store_at};
-use super::program::{MemoryAccess, Call, CallArg, MemoryBase};
+use super::program::{Call, CallArg, MemoryAccess, MemoryBase};
 use super::runs::Visitor;
 use super::shadow::Touch;
 use super::stores::Stores;

@@ -1,7 +1,7 @@
 //! Which bulk copies are possible: bounds, alignment, sizes.
 
 use super::block::BlockRun;
-use super::program::{MemoryAccess, Call, MemoryBase};
+use super::program::{Call, MemoryAccess, MemoryBase};
 use super::report::FaultKind;
 use super::tiles::Route;
 
@@ -37,7 +37,8 @@ impl BlockRun<'_> {
         self.no_copy(warp, lane, call.site, kind, message)
     }
 
-    /// Whether so many bytes of a tensor or of shared memory can be copied, from that byte on; else a fault stops the block.
+    /// Whether so many bytes of a tensor or of shared memory can be copied, from that byte on; else a fault stops the
+    /// block.
     pub fn line_fits(
         &mut self,
         warp: usize,

@@ -2,7 +2,7 @@
 
 use super::block::BlockRun;
 use super::group::WARPS;
-use super::program::{MemoryAccess, Call, MemoryBase};
+use super::program::{Call, MemoryAccess, MemoryBase};
 use super::report::FaultKind;
 use std::collections::HashMap;
 
@@ -90,7 +90,15 @@ impl BlockRun<'_> {
     }
 
     /// Threads access rows of their register memory.
-    pub fn note_registers(&mut self, warp: usize, lane: usize, access: &MemoryAccess, first: u32, rows: u32, write: bool) {
+    pub fn note_registers(
+        &mut self,
+        warp: usize,
+        lane: usize,
+        access: &MemoryAccess,
+        first: u32,
+        rows: u32,
+        write: bool,
+    ) {
         let Some(registers) = self.agents.products.registers.get_mut(warp) else { return };
         for row in first..first + rows {
             registers.touched.insert(row, (registers.fences, access.site));

@@ -9,7 +9,7 @@
 use super::lanes::{LANES, lanes};
 use std::rc::Rc;
 
-pub use super::view::{AgentKind, Epoch, Published, Knowledge, add};
+pub use super::view::{AgentKind, Epoch, Knowledge, Published, add};
 
 /// The views of a warp's lanes.
 #[derive(Debug)]

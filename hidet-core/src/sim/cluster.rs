@@ -5,9 +5,9 @@
 //! `barrier.cluster`); each block takes that up when its turn comes.
 
 use super::block::{BlockRun, BlockStatus};
-use super::clocks::{Epoch, Published, Knowledge, add};
+use super::clocks::{Epoch, Knowledge, Published, add};
 use super::exec::Pause;
-use super::launch::{Run, Resident};
+use super::launch::{Resident, Run};
 use super::random::Random;
 use super::report::FaultKind;
 use super::waiting::Whereabouts;
@@ -48,7 +48,8 @@ pub struct Member<'l> {
     passed: Vec<u32>,
     /// Phases that the block has taken up.
     phase: u32,
-    /// Lanes that arrived in this phase and wait: what they have done is published when the block's last thread arrives.
+    /// Lanes that arrived in this phase and wait: what they have done is published when the block's last thread
+    /// arrives.
     waiting: Vec<(usize, u32)>,
     /// Accesses of peers to the shared memory of this block, the last one of each thread and agent.
     pub visits: BTreeMap<(u32, u32), Epoch>,

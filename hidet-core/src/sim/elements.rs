@@ -73,7 +73,13 @@ pub unsafe fn gather<const N: usize>(
 /// # Safety
 /// The row exists; the elements of the active lanes are valid for [`store_at`].
 #[inline(always)]
-pub unsafe fn scatter<const N: usize>(from: *const RegisterRow, base: *mut u8, at: &[u32; LANES], part: u32, active: u32) {
+pub unsafe fn scatter<const N: usize>(
+    from: *const RegisterRow,
+    base: *mut u8,
+    at: &[u32; LANES],
+    part: u32,
+    active: u32,
+) {
     // SAFETY: the caller's duty.
     unsafe {
         if active == u32::MAX {

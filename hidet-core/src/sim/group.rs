@@ -4,7 +4,7 @@
 use super::block::BlockRun;
 use super::exec::{Operands, Pause};
 use super::lanes::{RegisterRow, lanes};
-use super::program::{MemoryAccess, CallArg};
+use super::program::{CallArg, MemoryAccess};
 use super::report::FaultKind;
 use super::warp::{State, Strand};
 use crate::intrinsics::Meaning;

@@ -6,7 +6,7 @@
 //! lane through `ir::eval`, which defines the meaning of all of them.
 
 use crate::ir::{BinaryOp, CompareOp, UnaryOp};
-use crate::types::arithmetic::{Arithmetic, FloatArithmetic, IntegerArithmetic};
+use crate::types::arithmetic::{FloatArithmetic, IntegerArithmetic, ScalarArithmetic};
 use crate::types::{Scalar, bf16, f16};
 
 /// Lanes of a warp.
@@ -63,7 +63,11 @@ macro_rules! lane_kernel {
 }
 
 #[inline(always)]
-unsafe fn map1<T: Arithmetic, R: Arithmetic>(d: *mut RegisterRow, a: *const RegisterRow, f: impl Fn(T) -> R) {
+unsafe fn map1<T: ScalarArithmetic, R: ScalarArithmetic>(
+    d: *mut RegisterRow,
+    a: *const RegisterRow,
+    f: impl Fn(T) -> R,
+) {
     // SAFETY: the contract of `LaneFn`.
     let (d, a) = unsafe { (&mut *d.cast::<[R::Word; LANES]>(), &*a.cast::<[T::Word; LANES]>()) };
     for lane in 0..LANES {
@@ -72,7 +76,12 @@ unsafe fn map1<T: Arithmetic, R: Arithmetic>(d: *mut RegisterRow, a: *const Regi
 }
 
 #[inline(always)]
-unsafe fn map2<T: Arithmetic, R: Arithmetic>(d: *mut RegisterRow, a: *const RegisterRow, b: *const RegisterRow, f: impl Fn(T, T) -> R) {
+unsafe fn map2<T: ScalarArithmetic, R: ScalarArithmetic>(
+    d: *mut RegisterRow,
+    a: *const RegisterRow,
+    b: *const RegisterRow,
+    f: impl Fn(T, T) -> R,
+) {
     // SAFETY: the contract of `LaneFn`.
     let (d, a, b) =
         unsafe { (&mut *d.cast::<[R::Word; LANES]>(), &*a.cast::<[T::Word; LANES]>(), &*b.cast::<[T::Word; LANES]>()) };
@@ -82,7 +91,7 @@ unsafe fn map2<T: Arithmetic, R: Arithmetic>(d: *mut RegisterRow, a: *const Regi
 }
 
 #[inline(always)]
-unsafe fn map3<T: Arithmetic>(d: *mut RegisterRow, [a, b, c]: [*const RegisterRow; 3], f: impl Fn(T, T, T) -> T) {
+unsafe fn map3<T: ScalarArithmetic>(d: *mut RegisterRow, [a, b, c]: [*const RegisterRow; 3], f: impl Fn(T, T, T) -> T) {
     // SAFETY: the contract of `LaneFn`.
     let (d, a, b, c) = unsafe {
         (
@@ -123,12 +132,12 @@ pub fn binary(op: BinaryOp, scalar: Scalar) -> Option<LaneFn> {
     macro_rules! float {
         ($ty:ty) => {
             match op {
-                BinaryOp::Add => kernel!($ty, Arithmetic, add),
-                BinaryOp::Sub => kernel!($ty, Arithmetic, sub),
-                BinaryOp::Mul => kernel!($ty, Arithmetic, mul),
-                BinaryOp::Div => kernel!($ty, Arithmetic, div),
-                BinaryOp::Min => kernel!($ty, Arithmetic, min),
-                BinaryOp::Max => kernel!($ty, Arithmetic, max),
+                BinaryOp::Add => kernel!($ty, ScalarArithmetic, add),
+                BinaryOp::Sub => kernel!($ty, ScalarArithmetic, sub),
+                BinaryOp::Mul => kernel!($ty, ScalarArithmetic, mul),
+                BinaryOp::Div => kernel!($ty, ScalarArithmetic, div),
+                BinaryOp::Min => kernel!($ty, ScalarArithmetic, min),
+                BinaryOp::Max => kernel!($ty, ScalarArithmetic, max),
                 _ => None,
             }
         };
@@ -137,7 +146,7 @@ pub fn binary(op: BinaryOp, scalar: Scalar) -> Option<LaneFn> {
     macro_rules! integer {
         ($ty:ty) => {
             match op {
-                BinaryOp::Rem => kernel!($ty, Arithmetic, rem),
+                BinaryOp::Rem => kernel!($ty, ScalarArithmetic, rem),
                 BinaryOp::And => kernel!($ty, IntegerArithmetic, and),
                 BinaryOp::Or => kernel!($ty, IntegerArithmetic, or),
                 BinaryOp::Xor => kernel!($ty, IntegerArithmetic, xor),
@@ -199,9 +208,9 @@ pub fn unary(op: UnaryOp, scalar: Scalar) -> Option<LaneFn> {
         };
     }
     match (op, scalar) {
-        (UnaryOp::Neg, Scalar::I32) => kernel!(i32, Arithmetic, neg),
-        (UnaryOp::Neg, Scalar::F32) => kernel!(f32, Arithmetic, neg),
-        (UnaryOp::Abs, Scalar::F32) => kernel!(f32, Arithmetic, abs),
+        (UnaryOp::Neg, Scalar::I32) => kernel!(i32, ScalarArithmetic, neg),
+        (UnaryOp::Neg, Scalar::F32) => kernel!(f32, ScalarArithmetic, neg),
+        (UnaryOp::Abs, Scalar::F32) => kernel!(f32, ScalarArithmetic, abs),
         (UnaryOp::Sqrt, Scalar::F32) => Some(lane_kernel!(|d, a, _b, _c| map1::<f32, f32>(d, a, |x| x.sqrt()))),
         (UnaryOp::Exp, Scalar::F32) => Some(lane_kernel!(|d, a, _b, _c| map1::<f32, f32>(d, a, |x| x.exp()))),
         (UnaryOp::Not, Scalar::Bool) => Some(lane_kernel!(|d, a, _b, _c| map1::<u32, u32>(d, a, |x| x ^ 1))),

@@ -269,7 +269,8 @@ impl Run<'_> {
         let mut random = Random::new(self.options.seed, u64::MAX);
         let mut next = self.fit().min(count);
         // Each with whether it waits for others since one of them last ran.
-        let mut running: Vec<(ScheduledUnit, bool)> = (0..next).map(|unit| (ScheduledUnit::new(self, unit, &resident), false)).collect();
+        let mut running: Vec<(ScheduledUnit, bool)> =
+            (0..next).map(|unit| (ScheduledUnit::new(self, unit, &resident), false)).collect();
         let mut outcomes: Vec<(u32, BlockOutcome)> = Vec::new();
         let mut faults = 0;
         while !running.is_empty() && faults < MOST_FAULTS {

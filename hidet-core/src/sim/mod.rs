@@ -1,16 +1,16 @@
 //! The simulated device: runs a kernel without a GPU, finds what is wrong with it, and counts what it does.
 //!
-//! A function, at any stage of lowering, is compiled to bytecode for one launch ([`compile`]) and run 32 lanes at a time
-//! under a mask ([`exec`]). The lanes of a warp split into strands that make progress by themselves ([`warp`]); the
-//! warps of a block take turns in an order the seed decides ([`block`]); blocks run on all cores, or, where they talk to
-//! each other, in one order ([`launch`]). Happens-before is tracked by vector clocks ([`clocks`]) against shadow memory
-//! ([`shadow`]); asynchronous work is done by agents of its own ([`agents`], [`bulk`]), to which what threads write is
-//! known only after a fence ([`proxies`]).
+//! A function, at any stage of lowering, is compiled to bytecode for one launch ([`compile`]) and run 32 lanes at a
+//! time under a mask ([`exec`]). The lanes of a warp split into strands that make progress by themselves ([`warp`]);
+//! the warps of a block take turns in an order the seed decides ([`block`]); blocks run on all cores, or, where they
+//! talk to each other, in one order ([`launch`]). Happens-before is tracked by vector clocks ([`clocks`]) against
+//! shadow memory ([`shadow`]); asynchronous work is done by agents of its own ([`agents`], [`bulk`]), to which what
+//! threads write is known only after a fence ([`proxies`]).
 //!
-//! What the checkers do not see: elements of register arrays that another worker of the mapping holds, in functions that
-//! were not lowered with checks (a pass adds what finds them); launches that overlap, but for what a dependent one does
-//! before it waits for the last one of its host thread and stream ([`ahead`]); how many blocks a GPU holds at once of
-//! kernels that wait for other blocks without being cooperative, beyond threads and shared memory.
+//! What the checkers do not see: elements of register arrays that another worker of the mapping holds, in functions
+//! that were not lowered with checks (a pass adds what finds them); launches that overlap, but for what a dependent one
+//! does before it waits for the last one of its host thread and stream ([`ahead`]); how many blocks a GPU holds at once
+//! of kernels that wait for other blocks without being cooperative, beyond threads and shared memory.
 //!
 //! Knows the IR, types, layouts and intrinsics; nothing of code generation, CUDA or tensors.
 
@@ -100,9 +100,10 @@ pub struct LaunchArguments {
 pub struct Checks {
     /// Races on shared and global memory.
     pub races: bool,
-    /// Also lanes that store the same value to one place in one instruction. CUDA says what is there afterwards, but only
-    /// where the values are equal: `Checks { equal_stores: false, ..Checks::ALL }` allows exactly that. Stores of different
-    /// instructions or warps are races all the same, and so is a lane that reads the element before the lanes have met.
+    /// Also lanes that store the same value to one place in one instruction. CUDA says what is there afterwards, but
+    /// only where the values are equal: `Checks { equal_stores: false, ..Checks::ALL }` allows exactly that. Stores of
+    /// different instructions or warps are races all the same, and so is a lane that reads the element before the lanes
+    /// have met.
     pub equal_stores: bool,
     /// Indices outside of the shape of a buffer.
     pub bounds: bool,
@@ -110,8 +111,8 @@ pub struct Checks {
     pub uninitialised: bool,
     /// Barriers that not all threads reach.
     pub divergence: bool,
-    /// Threads that wait for what cannot happen, poll for a change that nobody can make, or repeat themselves in a loop. Only
-    /// what is proved to be endless is called so; other loops end at [`Options::steps`].
+    /// Threads that wait for what cannot happen, poll for a change that nobody can make, or repeat themselves in a
+    /// loop. Only what is proved to be endless is called so; other loops end at [`Options::steps`].
     pub deadlock: bool,
     /// Vectors that are not aligned.
     pub alignment: bool,
@@ -149,12 +150,12 @@ pub struct Options {
     pub checks: Checks,
     /// Whether traffic, bank conflicts and sectors are counted.
     pub counters: bool,
-    /// Registers a thread takes of a GPU, as ptxas tells them; where `None`, whether the blocks of a cooperative grid fit
-    /// the device at once is judged by their threads and shared memory alone.
+    /// Registers a thread takes of a GPU, as ptxas tells them; where `None`, whether the blocks of a cooperative grid
+    /// fit the device at once is judged by their threads and shared memory alone.
     pub registers: Option<u32>,
-    /// Instructions that the warps of a block may run where [`Checks::deadlock`] is on, against loops that never end and whose
-    /// values never repeat; 0 for any number. Where `None`, the variable `HIDET_SIM_STEPS` says it, or it is 2^34: some
-    /// minutes.
+    /// Instructions that the warps of a block may run where [`Checks::deadlock`] is on, against loops that never end
+    /// and whose values never repeat; 0 for any number. Where `None`, the variable `HIDET_SIM_STEPS` says it, or it is
+    /// 2^34: some minutes.
     pub steps: Option<u64>,
     /// Host threads; as many as there are cores where `None`.
     pub threads: Option<usize>,
@@ -189,7 +190,8 @@ pub fn run(function: &Function, arguments: &LaunchArguments, options: &Options) 
     run_lowered(function, function, arguments, options)
 }
 
-/// The same for a function that was lowered from `written`, which has the shapes and layouts of the author's parameters.
+/// The same for a function that was lowered from `written`, which has the shapes and layouts of the author's
+/// parameters.
 pub fn run_lowered(
     function: &Function,
     written: &Function,

@@ -52,7 +52,8 @@ impl BlockRun<'_> {
         }
     }
 
-    /// Lanes of a strand store to memory outside of registers; `value` gives what a lane stores to each of its elements.
+    /// Lanes of a strand store to memory outside of registers; `value` gives what a lane stores to each of its
+    /// elements.
     #[inline(always)]
     pub fn observe_store(
         &mut self,
@@ -77,8 +78,9 @@ impl BlockRun<'_> {
         self.observe_some(warp, access, at, active, watched, Touch::Write);
     }
 
-    /// The part of [`BlockRun::observe`] that finds races and unset memory. `agent` is that of an [`Epoch`](super::clocks::Epoch) for an asynchronous
-    /// operation, 0 otherwise; `reads` says whether the old value matters.
+    /// The part of [`BlockRun::observe`] that finds races and unset memory. `agent` is that of an
+    /// [`Epoch`](super::clocks::Epoch) for an asynchronous operation, 0 otherwise; `reads` says whether the old value
+    /// matters.
     #[allow(clippy::too_many_arguments)]
     pub fn watch(
         &mut self,

@@ -11,7 +11,7 @@ use super::elements::load_element;
 use super::exec::{read_lane, write_lane};
 use super::group::WARPS;
 use super::lanes::LANES;
-use super::program::{MemoryAccess, Call, CallArg, MemoryBase};
+use super::program::{Call, CallArg, MemoryAccess, MemoryBase};
 use super::report::FaultKind;
 use super::runs::Visitor;
 use super::shadow::Touch;

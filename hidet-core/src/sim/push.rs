@@ -8,7 +8,7 @@ use super::elements::{load_element, store_element};
 use super::exchange::combine;
 use super::exec::Pause;
 use super::lanes::lanes;
-use super::program::{MemoryAccess, Call, CallArg, MemoryBase};
+use super::program::{Call, CallArg, MemoryAccess, MemoryBase};
 use super::runs::Visitor;
 use super::shadow::Touch;
 use super::warp::Strand;
@@ -57,7 +57,9 @@ impl BlockRun<'_> {
         };
         let bulk = call.meaning == Meaning::PushCopy;
         let (to, mbarrier) = (access(0)?, access(if bulk { 3 } else { 2 })?);
-        let (MemoryBase::Shared(to_start), MemoryBase::Shared(bars_start)) = (to.place, mbarrier.place) else { return None };
+        let (MemoryBase::Shared(to_start), MemoryBase::Shared(bars_start)) = (to.place, mbarrier.place) else {
+            return None;
+        };
         let Some(to_at) = self.offsets(warp, strand, to) else { return Some(Pause::Stopped) };
         let Some(bar_at) = self.offsets(warp, strand, mbarrier) else { return Some(Pause::Stopped) };
         for lane in lanes(strand.mask) {

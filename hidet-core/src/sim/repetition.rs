@@ -3,8 +3,8 @@
 //! round and round until somebody else changes something: it polls in vain, or its loop is endless. That is a proof,
 //! however long the rounds are; a loop whose values never repeat is not found by it.
 //!
-//! The state of each turn is compared with one that was kept, which is replaced at every power of two (Brent). Turns end
-//! anywhere in a round, so that every state of it comes up.
+//! The state of each turn is compared with one that was kept, which is replaced at every power of two (Brent). Turns
+//! end anywhere in a round, so that every state of it comes up.
 
 use super::block::BlockRun;
 use super::lanes::RegisterRow;

@@ -84,7 +84,8 @@ pub struct Accessor<'a> {
     pub clocks: &'a Clocks,
     pub block: u32,
     pub warp: usize,
-    /// [`Epoch::agent`] of an asynchronous operation, else 0; it is noted when it begins, so what its thread had seen counts.
+    /// [`Epoch::agent`] of an asynchronous operation, else 0; it is noted when it begins, so what its thread had seen
+    /// counts.
     pub agent: u32,
     pub site: u32,
 }

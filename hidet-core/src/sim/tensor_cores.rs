@@ -8,7 +8,7 @@ use super::elements::{load_element, store_element};
 use super::exchange::CallGroup;
 use super::exec::{read_lane, write_lane};
 use super::lanes::{FULL, LANES, lanes};
-use super::program::{MemoryAccess, CallArg, MemoryBase};
+use super::program::{CallArg, MemoryAccess, MemoryBase};
 use super::shadow::Touch;
 use super::warp::Strand;
 use crate::intrinsics::Meaning;
@@ -58,8 +58,8 @@ impl BlockRun<'_> {
         self.spread(warp, d.0, d.1, &sums);
     }
 
-    /// A matrix in row-major order from the registers of the lanes; `fragment` has the position of each element, lane by
-    /// lane.
+    /// A matrix in row-major order from the registers of the lanes; `fragment` has the position of each element, lane
+    /// by lane.
     fn collect(&mut self, warp: usize, (access, at): &Operand<'_>, fragment: &[u32]) -> Vec<u32> {
         let MemoryBase::Register(base) = access.place else { return Vec::new() };
         self.touch_registers(warp, access, base, at, FULL, false);

@@ -3,7 +3,7 @@
 use super::agents::Agent;
 use super::barriers::{LastCopy, Mbarrier};
 use super::block::BlockRun;
-use super::clocks::{Published, Knowledge, add};
+use super::clocks::{Knowledge, Published, add};
 use super::lanes::lanes;
 use super::report::FaultKind;
 use super::warp::Strand;

@@ -2,7 +2,7 @@
 
 use super::block::{BlockRun, BlockStatus};
 use super::cluster::Cluster;
-use super::launch::{Run, BlockOutcome, Resident};
+use super::launch::{BlockOutcome, Resident, Run};
 use super::waiting::Whereabouts;
 use std::rc::Rc;
 

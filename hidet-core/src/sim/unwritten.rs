@@ -26,7 +26,12 @@ impl Unwritten {
 }
 
 /// A fault for each output with elements that nobody wrote. `written` is the kernel as its author wrote it.
-pub fn find(written: &Function, tensors: &[Bound], shadows: &[GlobalShadow], arguments: &LaunchArguments) -> Vec<Fault> {
+pub fn find(
+    written: &Function,
+    tensors: &[Bound],
+    shadows: &[GlobalShadow],
+    arguments: &LaunchArguments,
+) -> Vec<Fault> {
     let mut faults = Vec::new();
     for ((buffer, access), tensor) in tensor_params(written).zip(tensors) {
         let Some(shadow) = tensor.shadow.map(|index| &shadows[index]).filter(|_| access == Access::Out) else {

@@ -21,7 +21,10 @@ pub fn available() -> Result<bool> {
 
 /// Lowers a kernel and compiles it for every architecture of [`Arch::TESTED`] that has what it uses; what ptxas says of
 /// each. `None` where NVRTC is missing.
-pub fn compile_everywhere(function: &Function, options: &passes::Options) -> Result<Option<Vec<(Arch, Usage)>>> {
+pub fn compile_everywhere(
+    function: &Function,
+    options: &passes::LoweringOptions,
+) -> Result<Option<Vec<(Arch, Usage)>>> {
     if !available()? {
         return Ok(None);
     }

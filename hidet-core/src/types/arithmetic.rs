@@ -36,7 +36,7 @@ impl RegisterWord for u64 {
 }
 
 /// A type with arithmetic.
-pub trait Arithmetic: Copy + PartialOrd + 'static {
+pub trait ScalarArithmetic: Copy + PartialOrd + 'static {
     /// Which it is.
     const SCALAR: Scalar;
     /// The word that holds it in a register; bits above its own are zero.
@@ -76,7 +76,7 @@ pub trait Arithmetic: Copy + PartialOrd + 'static {
 }
 
 /// An integer type.
-pub trait IntegerArithmetic: Arithmetic {
+pub trait IntegerArithmetic: ScalarArithmetic {
     /// Its width.
     const BITS: u32;
     /// Bitwise and.
@@ -94,7 +94,7 @@ pub trait IntegerArithmetic: Arithmetic {
 }
 
 /// A float type with arithmetic.
-pub trait FloatArithmetic: Arithmetic {
+pub trait FloatArithmetic: ScalarArithmetic {
     /// `a * b + c`, rounded once.
     fn fma(self, b: Self, c: Self) -> Self;
     /// A function computed in `f32` (or in `f64` for `f64`) and rounded to the type.
@@ -105,7 +105,7 @@ pub trait FloatArithmetic: Arithmetic {
 
 macro_rules! integer {
     ($($int:ident $scalar:ident $word:ident $unsigned:ident;)*) => {$(
-        impl Arithmetic for $int {
+        impl ScalarArithmetic for $int {
             const SCALAR: Scalar = Scalar::$scalar;
             type Word = $word;
             #[inline(always)]
@@ -156,7 +156,7 @@ integer! {
 
 macro_rules! float {
     ($float:ident, $scalar:ident, $word:ident) => {
-        impl Arithmetic for $float {
+        impl ScalarArithmetic for $float {
             const SCALAR: Scalar = Scalar::$scalar;
             type Word = $word;
             #[inline(always)]
@@ -250,7 +250,7 @@ impl FloatArithmetic for f64 {
 // the correctly rounded result for + - * / and the square root.
 macro_rules! small_float {
     ($float:ident, $scalar:ident) => {
-        impl Arithmetic for $float {
+        impl ScalarArithmetic for $float {
             const SCALAR: Scalar = Scalar::$scalar;
             type Word = u32;
             #[inline(always)]
@@ -283,11 +283,11 @@ macro_rules! small_float {
             }
             #[inline(always)]
             fn min(self, b: Self) -> Self {
-                $float::from_f32(Arithmetic::min(self.to_f32(), b.to_f32()))
+                $float::from_f32(ScalarArithmetic::min(self.to_f32(), b.to_f32()))
             }
             #[inline(always)]
             fn max(self, b: Self) -> Self {
-                $float::from_f32(Arithmetic::max(self.to_f32(), b.to_f32()))
+                $float::from_f32(ScalarArithmetic::max(self.to_f32(), b.to_f32()))
             }
             #[inline(always)]
             fn neg(self) -> Self {
@@ -370,9 +370,9 @@ mod tests {
 
     #[test]
     fn minimum_prefers_numbers_and_negative_zero() {
-        assert_eq!(Arithmetic::min(f32::NAN, 1.0), 1.0);
-        assert_eq!(Arithmetic::max(1.0, f32::NAN), 1.0);
-        assert_eq!(Arithmetic::min(0.0f32, -0.0).to_bits(), (-0.0f32).to_bits());
-        assert_eq!(Arithmetic::max(-0.0f32, 0.0).to_bits(), 0);
+        assert_eq!(ScalarArithmetic::min(f32::NAN, 1.0), 1.0);
+        assert_eq!(ScalarArithmetic::max(1.0, f32::NAN), 1.0);
+        assert_eq!(ScalarArithmetic::min(0.0f32, -0.0).to_bits(), (-0.0f32).to_bits());
+        assert_eq!(ScalarArithmetic::max(-0.0f32, 0.0).to_bits(), 0);
     }
 }

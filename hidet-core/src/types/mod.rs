@@ -2,9 +2,9 @@
 //!
 //! Knows nothing of the IR. What is here is true on every device.
 
+pub mod arithmetic;
 mod element;
 pub mod math;
-pub mod arithmetic;
 mod scalar;
 pub mod small;
 

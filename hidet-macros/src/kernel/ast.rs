@@ -26,7 +26,7 @@ pub struct Kernel {
     /// Documentation and other attributes that the function keeps.
     pub attrs: Vec<Attribute>,
     /// `#[launch(..)]`; missing only after an error.
-    pub launch: Launch,
+    pub launch: LaunchAttrs,
     /// `pub` and the like.
     pub vis: Visibility,
     /// The token `fn`.
@@ -43,7 +43,7 @@ pub struct Kernel {
 
 /// `#[launch(grid = .., block = .., cluster = .., min_blocks = .., cooperative, dependent)]`
 #[derive(Default)]
-pub struct Launch {
+pub struct LaunchAttrs {
     /// The number of blocks.
     pub grid: Option<Expr>,
     /// Threads per block.

@@ -1,6 +1,6 @@
 //! From [`ast`](super::ast) to Rust: a function that returns a template, whose closure declares the signature and emits the body.
 
-use super::ast::{Kernel, Launch, Module, Param, ParamKind, Part};
+use super::ast::{Kernel, LaunchAttrs, Module, Param, ParamKind, Part};
 use super::body::Body;
 use super::check;
 use super::error::Errors;
@@ -72,7 +72,7 @@ fn device_body(krate: &TokenStream, function: &ItemFn, errors: &mut Errors) -> T
         #(#attrs)*
         #[track_caller]
         #[allow(unused_labels, unused_parens, unused_braces)]
-        #vis #sig { #prologue let __call = __h::Call::enter(#name); #declared #statements }
+        #vis #sig { #prologue let __call = __h::DeviceCall::enter(#name); #declared #statements }
     }
 }
 
@@ -302,7 +302,7 @@ fn at_most(params: &[Param], errors: &mut Errors) {
 }
 
 /// The settings of `#[launch(..)]`, for the signature.
-fn launch(launch: &Launch, dims: &[Ident], span: Span) -> TokenStream {
+fn launch(launch: &LaunchAttrs, dims: &[Ident], span: Span) -> TokenStream {
     let three = |value: &Option<Expr>, of: &dyn Fn(&Expr) -> TokenStream, one: TokenStream| {
         let mut extents: Vec<TokenStream> = value.iter().flat_map(axes).map(of).collect();
         while extents.len() < 3 {

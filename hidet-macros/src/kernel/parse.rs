@@ -1,7 +1,7 @@
 //! From tokens to [`ast`](super::ast). Bodies and types are Rust's own and parsed by `syn`; extents of tensor
 //! parameters, which are not Rust types, are parsed here.
 
-use super::ast::{Kernel, Launch, Module, Param, ParamKind, Part};
+use super::ast::{Kernel, LaunchAttrs, Module, Param, ParamKind, Part};
 use super::error::Errors;
 use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;
@@ -131,7 +131,7 @@ fn part(input: ParseStream, items: &mut Vec<Part>, errors: &mut Errors) -> syn::
 
 /// Parses a kernel from its `fn`.
 fn kernel(input: ParseStream, attrs: Vec<Attribute>, vis: Visibility, errors: &mut Errors) -> syn::Result<Kernel> {
-    let mut launch = Launch::default();
+    let mut launch = LaunchAttrs::default();
     let mut kept = Vec::new();
     for attr in attrs {
         if attr.path().is_ident("launch") {
@@ -248,8 +248,8 @@ fn tensor(input: ParseStream, name: Ident, path: Path, partial: bool) -> syn::Re
 }
 
 /// Parses `#[launch(..)]`.
-fn launch_attr(attr: &Attribute, errors: &mut Errors) -> Launch {
-    let mut launch = Launch::default();
+fn launch_attr(attr: &Attribute, errors: &mut Errors) -> LaunchAttrs {
+    let mut launch = LaunchAttrs::default();
     let parsed = attr.parse_args_with(Punctuated::<Setting, Token![,]>::parse_terminated);
     let settings = match parsed {
         Ok(settings) => settings,

@@ -1,7 +1,7 @@
 //! The const functions that the attribute writes.
 
 use super::custom::{Function, Node};
-use super::parse::{Declared, Signature, rank_of};
+use super::parse::{Declared, MappingSignature, rank_of};
 use super::{Errors, check, custom};
 use hidet_mapping::index::IndexOp;
 use proc_macro2::{Span, TokenStream};
@@ -73,7 +73,12 @@ fn broken(mut function: ItemFn, declared: &Declared, errors: &Errors) -> TokenSt
 }
 
 /// A function of the worker, turned into a description that host and device evaluate.
-pub(super) fn custom(function: &ItemFn, signature: &Signature, declared: &Declared, mut errors: Errors) -> TokenStream {
+pub(super) fn custom(
+    function: &ItemFn,
+    signature: &MappingSignature,
+    declared: &Declared,
+    mut errors: Errors,
+) -> TokenStream {
     let (attrs, vis, name) = (&function.attrs, &function.vis, &function.sig.ident);
     let krate = &declared.krate;
     let axes = declared.tasks.as_ref().map_or(0, |tasks| tasks.elems.len());

@@ -102,11 +102,11 @@ pub(super) enum Kind {
     /// A function that returns a `TaskMapping`.
     Composition,
     /// A function from the worker to its task or tasks.
-    Custom(Signature),
+    Custom(MappingSignature),
 }
 
 /// The signature of a custom function.
-pub(super) struct Signature {
+pub(super) struct MappingSignature {
     /// The name of the worker, or `None` if the parameters are wrong.
     pub worker: Option<Ident>,
     /// True if it returns several tasks.
@@ -184,7 +184,7 @@ pub(super) fn kind(function: &ItemFn, declared: &Declared, errors: &mut Errors) 
             None
         }
     };
-    Kind::Custom(Signature { worker, several })
+    Kind::Custom(MappingSignature { worker, several })
 }
 
 /// `1 axis`, `2 axes`

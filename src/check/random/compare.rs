@@ -64,14 +64,14 @@ fn shown(elem: Scalar, element: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hidet::testing::random::{Argument, Step};
+    use hidet::testing::random::{ArgumentValue, Step};
 
     fn program(elem: &str) -> Program {
         let source = format!("kernel k(@y: out {elem}[2])\ngrid (1, 1, 1)\nblock (1, 1, 1)\n{{\n}}\n");
         Program {
             kernels: vec![text::parse(&source).unwrap()],
             steps: vec![Step { kernel: 0, arguments: vec![0] }],
-            arguments: vec![Argument::Tensor(Vec::new())],
+            arguments: vec![ArgumentValue::Tensor(Vec::new())],
             ..Program::default()
         }
     }

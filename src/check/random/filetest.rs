@@ -4,7 +4,7 @@ use super::compare::tensor;
 use super::oracle;
 use hidet::ir::{Access, text};
 use hidet::sim::Memory;
-use hidet::testing::random::{Argument, Program};
+use hidet::testing::random::{ArgumentValue, Program};
 use hidet::types::{Const, Scalar};
 use std::fmt::Write;
 
@@ -25,10 +25,10 @@ pub fn text(program: &Program, notes: &str) -> String {
     for (param, argument) in kernel.params.iter().zip(&step.arguments) {
         match (&program.arguments[*argument], tensor(program, *argument), param) {
             (_, Some((Access::Out | Access::PartialOut, name, _)), _) => _ = writeln!(out, "; arg @{name} = unset"),
-            (Argument::Tensor(bytes), Some((_, name, elem)), _) => {
+            (ArgumentValue::Tensor(bytes), Some((_, name, elem)), _) => {
                 _ = writeln!(out, "; arg @{name} = {}", elements(elem, bytes));
             }
-            (Argument::Scalar(value), _, hidet::ir::Param::Scalar { name, .. }) => {
+            (ArgumentValue::Scalar(value), _, hidet::ir::Param::Scalar { name, .. }) => {
                 _ = writeln!(out, "; arg %{name} = {}", text::print_constant(*value));
             }
             _ => {}

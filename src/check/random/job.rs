@@ -9,7 +9,7 @@ use super::wire::{Reader, Writer};
 use hidet::codegen::{KernelParam, Source};
 use hidet::cuda::LaunchConfig;
 use hidet::ir::{Function, Handle, Param, Swizzle, TensorMapShape};
-use hidet::testing::random::{Argument, Program, Step};
+use hidet::testing::random::{ArgumentValue, Program, Step};
 use hidet::types::Scalar;
 
 /// Tensors begin at multiples of it, as allocations do, and lie at least so far apart.
@@ -65,7 +65,7 @@ fn offsets(program: &Program) -> Vec<usize> {
     let mut all = Vec::new();
     for argument in &program.arguments {
         all.push(next);
-        if let Argument::Tensor(bytes) = argument {
+        if let ArgumentValue::Tensor(bytes) = argument {
             next = (next + bytes.len()).next_multiple_of(APART) + APART;
         }
     }
@@ -130,7 +130,7 @@ pub fn contents(program: &Program, memory: &[u8]) -> Result<Contents, String> {
     }
     let (mut all, mut end) = (Vec::new(), 0);
     for (argument, &offset) in program.arguments.iter().zip(&offsets) {
-        let Argument::Tensor(bytes) = argument else {
+        let ArgumentValue::Tensor(bytes) = argument else {
             all.push(None);
             continue;
         };
@@ -177,7 +177,7 @@ fn call(program: &Program, step: &Step, kernel: &Function, source: &Source, offs
             KernelParam::Scalar(of) => {
                 let argument = argument(&|param| matches!(param, Param::Scalar { value, .. } if value == of))?;
                 match program.arguments.get(argument) {
-                    Some(Argument::Scalar(value)) => Slot::Number(value.bits),
+                    Some(ArgumentValue::Scalar(value)) => Slot::Number(value.bits),
                     _ => return Err("an argument is no number".to_owned()),
                 }
             }

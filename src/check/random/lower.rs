@@ -1,21 +1,21 @@
 //! From a program to what devices run: each kernel lowered, in one of the ways in which users' kernels are.
 
 use hidet::ir::Function;
-use hidet::passes::{self, Options};
+use hidet::passes::{self, LoweringOptions};
 use hidet::testing::random::Program;
 
 /// How the kernels of a seed are compiled: half of all as launches do it, the others with an option changed.
 #[derive(Clone, Debug)]
 pub struct Way {
     /// The options of the passes.
-    pub options: Options,
+    pub options: LoweringOptions,
     /// Whether guards that the extents make needless are left out, as in launches.
     specialised: bool,
 }
 
 impl std::fmt::Display for Way {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Options { wide_index, checks, contract } = self.options;
+        let LoweringOptions { wide_index, checks, contract } = self.options;
         let words = [
             (true, "compiled"),
             (checks, "with checks"),
@@ -31,13 +31,15 @@ impl std::fmt::Display for Way {
 impl Way {
     /// The way of a seed.
     pub fn of(seed: u64) -> Way {
-        let plain = Options::default();
+        let plain = LoweringOptions::default();
         // No remainder of the seed, which decides what kind of program it is: each kind in every way.
         match seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 61 {
-            1 => Way { options: Options { checks: true, ..plain }, specialised: false },
-            3 => Way { options: Options { wide_index: true, ..plain }, specialised: false },
-            5 => Way { options: Options { contract: false, ..plain }, specialised: false },
-            7 => Way { options: Options { contract: false, checks: true, wide_index: true }, specialised: false },
+            1 => Way { options: LoweringOptions { checks: true, ..plain }, specialised: false },
+            3 => Way { options: LoweringOptions { wide_index: true, ..plain }, specialised: false },
+            5 => Way { options: LoweringOptions { contract: false, ..plain }, specialised: false },
+            7 => {
+                Way { options: LoweringOptions { contract: false, checks: true, wide_index: true }, specialised: false }
+            }
             even => Way { options: plain, specialised: even == 4 },
         }
     }

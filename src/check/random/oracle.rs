@@ -3,7 +3,7 @@
 use super::compare::{Contents, POISON, tensor};
 use hidet::ir::{Access, Function, verify};
 use hidet::sim::{self, Failure, Memory};
-use hidet::testing::random::{Argument, Program};
+use hidet::testing::random::{ArgumentValue, Program};
 use std::sync::Arc;
 
 /// How a program is simulated.
@@ -53,7 +53,7 @@ pub fn memories_after(
                 (Some(Some(memory)), _) => {
                     arguments.tensors.push(sim::TensorArg { memory: memory.clone(), offset: 0 });
                 }
-                (_, Some(Argument::Scalar(value))) => arguments.scalars.push(*value),
+                (_, Some(ArgumentValue::Scalar(value))) => arguments.scalars.push(*value),
                 _ => return Err("an argument that is not there".to_owned()),
             }
         }
@@ -94,7 +94,7 @@ fn memories(program: &Program, mode: Mode) -> Result<Vec<Option<Arc<Memory>>>, S
 
 /// What a tensor holds before the first launch; nothing for a number.
 pub fn content(program: &Program, argument: usize) -> Option<Vec<u8>> {
-    let Some(Argument::Tensor(bytes)) = program.arguments.get(argument) else { return None };
+    let Some(ArgumentValue::Tensor(bytes)) = program.arguments.get(argument) else { return None };
     match tensor(program, argument) {
         Some((Access::Out | Access::PartialOut, ..)) => Some(vec![POISON; bytes.len()]),
         _ => Some(bytes.clone()),

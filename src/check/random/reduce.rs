@@ -2,7 +2,7 @@
 //! verifier and the checkers to say.
 
 use hidet::ir::{Block, Function, MentionMut, Op, Stmt, StmtId, ValueId, VarId};
-use hidet::testing::random::{Argument, Program};
+use hidet::testing::random::{ArgumentValue, Program};
 use hidet::types::Const;
 use std::collections::HashSet;
 
@@ -106,8 +106,8 @@ fn without_param(program: &Program, number: usize, at: usize) -> Option<Program>
 fn zeroed(program: &Program, at: usize) -> Option<Program> {
     let mut program = program.clone();
     match &mut program.arguments[at] {
-        Argument::Tensor(bytes) if bytes.iter().any(|byte| *byte != 0) => bytes.fill(0),
-        Argument::Scalar(value) if value.bits != 0 => value.bits = 0,
+        ArgumentValue::Tensor(bytes) if bytes.iter().any(|byte| *byte != 0) => bytes.fill(0),
+        ArgumentValue::Scalar(value) if value.bits != 0 => value.bits = 0,
         _ => return None,
     }
     Some(program)

@@ -1,15 +1,15 @@
 //! Kernels through the cache: what hits, what misses, and whose lines they carry.
 
 use super::{Binary, Origin, conditions, generate};
-use crate::cache::{Cache, Kind};
+use crate::cache::{Cache, EntryKind};
 use crate::ir::{Arch, Function, text};
-use crate::passes::Options;
+use crate::passes::LoweringOptions;
 use crate::testing::{folder::Folder, nvrtc::available};
 use std::fs;
 use std::process::{Command, Stdio};
 
 const ARCH: Arch = Arch { number: 90, specific: true };
-const CHECKED: Options = Options { wide_index: false, checks: true, contract: true };
+const CHECKED: LoweringOptions = LoweringOptions { wide_index: false, checks: true, contract: true };
 
 /// Every access of it is checked.
 const SCALE: &str = "kernel scale<n>(@x: in f32[n], @y: out f32[n], %a: f32)
@@ -76,16 +76,16 @@ fn options_and_architecture_are_part_of_the_key_positions_are_not() {
     let folder = Folder::new("keys").unwrap();
     let cache = cache(&folder);
     let first = function(SCALE, "scale.hir");
-    let of = |function: &Function, arch: u32, options: &Options| {
+    let of = |function: &Function, arch: u32, options: &LoweringOptions| {
         let arch = Arch { number: arch, specific: arch >= 90 };
         Binary::of(&cache, function, arch, options).unwrap()
     };
-    let plain = Options::default();
+    let plain = LoweringOptions::default();
     assert_eq!(of(&first, 90, &CHECKED).origin, Origin::Compiled);
     assert_eq!(of(&first, 90, &plain).origin, Origin::Compiled);
     assert_eq!(of(&first, 80, &plain).origin, Origin::Compiled);
     // No product is added to anything: another key, the same text.
-    assert_eq!(of(&first, 90, &Options { contract: false, ..plain.clone() }).origin, Origin::Text);
+    assert_eq!(of(&first, 90, &LoweringOptions { contract: false, ..plain.clone() }).origin, Origin::Text);
     assert_eq!(of(&function(&SCALE.replace("mul", "add"), "scale.hir"), 90, &plain).origin, Origin::Compiled);
 
     let moved = function(&format!("\n\n\n{}", SCALE.replace("\n\n", "\n")), "moved.hir");
@@ -111,14 +111,14 @@ fn machine_code_is_found_by_its_text_when_the_ir_is_not() {
     let folder = Folder::new("text").unwrap();
     let cache = cache(&folder);
     let function = function(SCALE, "scale.hir");
-    let remove = |kind: Kind| {
+    let remove = |kind: EntryKind| {
         let files = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
         files.filter(|path| path.extension().unwrap() == kind.name()).for_each(|path| fs::remove_file(path).unwrap());
     };
     let first = Binary::of(&cache, &function, ARCH, &CHECKED).unwrap();
-    remove(Kind::Kernel);
+    remove(EntryKind::Kernel);
     let second = Binary::of(&cache, &function, ARCH, &CHECKED).unwrap();
-    remove(Kind::Binary);
+    remove(EntryKind::Binary);
     let third = Binary::of(&cache, &function, ARCH, &CHECKED).unwrap();
     assert_eq!((second.origin, third.origin), (Origin::Text, Origin::Compiled));
     same(&first, &second);
@@ -160,7 +160,7 @@ fn mistakes_have_their_own_place_and_are_not_stored() {
     let text = "kernel late(@x: in f32[4])\ngrid (1, 1, 1)\nblock (32, 1, 1)\n{\n  call cluster.sync()\n}";
     for (file, lines) in [("a.hir", 0), ("b.hir", 2)] {
         let function = function(&format!("{}{text}", "\n".repeat(lines)), file);
-        let error = Binary::of(&cache, &function, old, &Options::default()).unwrap_err().to_string();
+        let error = Binary::of(&cache, &function, old, &LoweringOptions::default()).unwrap_err().to_string();
         assert!(error.contains(&format!("{file}:{}:", 5 + lines)), "{error}");
     }
     assert_eq!(cache.status().bytes, 0);

@@ -3,7 +3,7 @@
 //! Whoever takes a managed tensor calls its deleter when done with it. Both forms are known: the one with a version and
 //! flags, and the older one without.
 
-use super::super::{Device, Kind, RawTensor, Storage, Tensor, refuse_in_capture};
+use super::super::{Device, DeviceKind, RawTensor, Storage, Tensor, refuse_in_capture};
 use crate::error::{Error, Result};
 use crate::types::{Element, Scalar};
 use std::ffi::c_void;
@@ -247,8 +247,8 @@ fn export<M: Managed>(tensor: &RawTensor) -> Result<NonNull<M>> {
     };
     tensor.wait()?;
     let (device_type, device_id) = match tensor.device.kind() {
-        Kind::Sim(_) => (CPU, 0),
-        Kind::Cuda(context) => (CUDA, context.ordinal as i32),
+        DeviceKind::Sim(_) => (CPU, 0),
+        DeviceKind::Cuda(context) => (CUDA, context.ordinal as i32),
     };
     let shape: Vec<i64> = tensor.shape.iter().map(|extent| *extent as i64).collect();
     let mut strides = vec![1i64; shape.len()];

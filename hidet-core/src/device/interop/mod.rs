@@ -13,7 +13,7 @@ pub mod dlpack;
 #[cfg(feature = "ndarray")]
 mod ndarray;
 
-use super::{Device, Kind, RawTensor, Storage, Tensor};
+use super::{Device, DeviceKind, RawTensor, Storage, Tensor};
 use crate::cuda;
 use crate::error::Result;
 use crate::sim;
@@ -39,18 +39,20 @@ impl<T: Element, const R: usize> Tensor<T, R> {
     ) -> Result<Tensor<T, R>> {
         let bytes = super::tensor::size::<T, R>(device, shape)? * T::SCALAR.bytes();
         let storage = match device.kind() {
-            Kind::Cuda(context) => {
+            DeviceKind::Cuda(context) => {
                 // SAFETY: the caller's duty.
                 Storage::Cuda(Arc::new(unsafe { cuda::Memory::foreign(context, address, bytes, owner) }))
             }
-            Kind::Sim(_) if !(address as usize).is_multiple_of(HOST_ALIGN) => {
+            DeviceKind::Sim(_) if !(address as usize).is_multiple_of(HOST_ALIGN) => {
                 return Err(device.error(format!(
                     "memory at {address:#x} is not aligned to {HOST_ALIGN} bytes, which the simulated device needs: copy it, \
                      by `device.tensor(..)`"
                 )));
             }
             // SAFETY: the caller's duty.
-            Kind::Sim(_) => Storage::Sim(Arc::new(unsafe { sim::Memory::foreign(address as *mut u8, bytes, owner) })),
+            DeviceKind::Sim(_) => {
+                Storage::Sim(Arc::new(unsafe { sim::Memory::foreign(address as *mut u8, bytes, owner) }))
+            }
         };
         Ok(Tensor::new(device, storage, shape))
     }

@@ -1,6 +1,6 @@
 //! `if`, `&&` and `||`: on the device for an `Expr<bool>`, while building for a `bool`.
 
-use crate::dsl::builder::{ClosedBlock, Place, here, with};
+use crate::dsl::builder::{Caller, ClosedBlock, here, with};
 use crate::dsl::expr::{DeviceType, Expr, IntoExpr};
 use crate::dsl::literal::Lit;
 use crate::dsl::var::Var;
@@ -41,7 +41,7 @@ pub struct DeviceIf {
     cond: Expr<bool>,
     depth: usize,
     then: Option<ClosedBlock>,
-    at: Place,
+    at: Caller,
 }
 
 #[diagnostic::do_not_recommend]
@@ -203,7 +203,7 @@ pub trait Merge<B>: Sized {
     /// Variables for it.
     type Slots;
     /// Declares them before the `if`.
-    fn slots(depth: usize, at: Place) -> Self::Slots;
+    fn slots(depth: usize, at: Caller) -> Self::Slots;
     /// Keeps the value of one branch.
     fn first(self, slots: &mut Self::Slots);
     /// Keeps the value of the other branch.
@@ -217,8 +217,8 @@ macro_rules! merge {
         #[diagnostic::do_not_recommend]
         impl<$($generics)*> Merge<$b> for $a {
             type Out = Expr<$t>;
-            type Slots = (Var<$t>, Place);
-            fn slots(depth: usize, at: Place) -> Self::Slots {
+            type Slots = (Var<$t>, Caller);
+            fn slots(depth: usize, at: Caller) -> Self::Slots {
                 (Var::unset(depth, at), at)
             }
             fn first(self, slots: &mut Self::Slots) {
@@ -249,7 +249,7 @@ macro_rules! merge_tuples {
         impl<$($a: Merge<$b>, $b),*> Merge<($($b,)*)> for ($($a,)*) {
             type Out = ($($a::Out,)*);
             type Slots = ($($a::Slots,)*);
-            fn slots(depth: usize, at: Place) -> Self::Slots {
+            fn slots(depth: usize, at: Caller) -> Self::Slots {
                 ($($a::slots(depth, at),)*)
             }
             fn first(self, slots: &mut Self::Slots) {
@@ -283,13 +283,13 @@ pub trait Junction<B>: Sized {
     /// `bool` where both sides are known while building.
     type Out;
     /// `self && right`, or `self || right`; the right side is built only where it counts.
-    fn join(self, is_and: bool, right: impl FnOnce() -> B, at: Place) -> Self::Out;
+    fn join(self, is_and: bool, right: impl FnOnce() -> B, at: Caller) -> Self::Out;
 }
 
 #[diagnostic::do_not_recommend]
 impl Junction<bool> for bool {
     type Out = bool;
-    fn join(self, is_and: bool, right: impl FnOnce() -> bool, _: Place) -> bool {
+    fn join(self, is_and: bool, right: impl FnOnce() -> bool, _: Caller) -> bool {
         if self == is_and { right() } else { self }
     }
 }
@@ -297,7 +297,7 @@ impl Junction<bool> for bool {
 #[diagnostic::do_not_recommend]
 impl Junction<Expr<bool>> for bool {
     type Out = Expr<bool>;
-    fn join(self, is_and: bool, right: impl FnOnce() -> Expr<bool>, _: Place) -> Expr<bool> {
+    fn join(self, is_and: bool, right: impl FnOnce() -> Expr<bool>, _: Caller) -> Expr<bool> {
         if self == is_and { right() } else { self.into_expr() }
     }
 }
@@ -305,7 +305,7 @@ impl Junction<Expr<bool>> for bool {
 #[diagnostic::do_not_recommend]
 impl<B: Cond> Junction<B> for Expr<bool> {
     type Out = Expr<bool>;
-    fn join(self, is_and: bool, right: impl FnOnce() -> B, at: Place) -> Expr<bool> {
+    fn join(self, is_and: bool, right: impl FnOnce() -> B, at: Caller) -> Expr<bool> {
         let Some(depth) = with(|builder| {
             builder.open();
             builder.depth() - 1

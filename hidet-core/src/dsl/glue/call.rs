@@ -7,12 +7,12 @@ use crate::dsl::builder::{TooDeep, here, with};
 const MAX_CALLS: u32 = 100;
 
 /// A device function that is being built into the kernel.
-pub struct Call(());
+pub struct DeviceCall(());
 
-impl Call {
+impl DeviceCall {
     /// Begins the function of that name.
     #[track_caller]
-    pub fn enter(name: &str) -> Call {
+    pub fn enter(name: &str) -> DeviceCall {
         let at = here();
         let too_deep = with(|builder| {
             builder.calls += 1;
@@ -30,11 +30,11 @@ impl Call {
         if too_deep == Some(true) {
             std::panic::resume_unwind(Box::new(TooDeep));
         }
-        Call(())
+        DeviceCall(())
     }
 }
 
-impl Drop for Call {
+impl Drop for DeviceCall {
     fn drop(&mut self) {
         with(|builder| builder.calls = builder.calls.saturating_sub(1));
     }

@@ -4,7 +4,7 @@ use super::branch::Merge;
 use super::branch::{DeviceIf, MetaIf};
 use super::repeat::{DeviceLoop, MetaLoop, While};
 use super::statement::Group;
-use crate::dsl::builder::{Place, here, with};
+use crate::dsl::builder::{Caller, here, with};
 use crate::dsl::expr::Expr;
 use crate::ir::Stmt;
 
@@ -94,7 +94,7 @@ pub fn return_only<G: ReturnOnly>(_: &G) {}
 pub struct Outcome<A: Merge<A>> {
     slots: Option<A::Slots>,
     depth: usize,
-    at: Place,
+    at: Caller,
 }
 
 impl<A: Merge<A>> Outcome<A> {

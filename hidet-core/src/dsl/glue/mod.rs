@@ -20,7 +20,7 @@ pub use super::template::{Signature, Template};
 pub use super::{Expr, Var};
 pub use crate::ir::Unroll;
 pub use branch::{Branch, Cond, DeviceIf, Junction, Merge, MetaIf, and, or};
-pub use call::Call;
+pub use call::DeviceCall;
 pub use compare::{Cmp, CmpMeta};
 pub use element::{address, load, store, update};
 pub use hidet_mapping::IndexExpr;
@@ -28,7 +28,7 @@ pub use jump::{
     MetaOnly, Outcome, PanicOnly, ReturnOnly, Through, emit_return, meta_only, panic_only, return_only, through,
 };
 pub use matched::{Matched, MatchedMeta};
-pub use operator::{Like, LikeMeta, Named, NamedMeta, Op, OpMeta, memory};
+pub use operator::{Like, LikeMeta, Named, NamedMeta, OpMeta, OpValue, memory};
 pub use ptx::{IntoPtx, PtxResult, ptx, ptx_operand};
 pub use repeat::{DeviceLoop, ForOver, LoopGuard, MetaLoop, While, device_loop, for_over, meta_loop};
 pub use statement::{

@@ -8,12 +8,12 @@ use crate::types::{Comparable, Element};
 use std::ops;
 
 /// A value beside an operator.
-pub struct Op<V>(pub V);
+pub struct OpValue<V>(pub V);
 
 macro_rules! operators {
     ($($method:ident $reversed:ident $op:ident $trait:ident;)*) => {
         #[doc(hidden)]
-        impl<T: DeviceType> Op<Expr<T>> {$(
+        impl<T: DeviceType> OpValue<Expr<T>> {$(
             #[track_caller]
             pub fn $method<L: LiteralOf<T>>(self, literal: L) -> Expr<T> {
                 binary(BinaryOp::$op, self.0, literal.literal())
@@ -68,7 +68,7 @@ macro_rules! operators {
         }
 
         #[doc(hidden)]
-        impl<V> OpMeta for Op<V> {
+        impl<V> OpMeta for OpValue<V> {
             type Host = V;
             fn host(self) -> V {
                 self.0
@@ -94,7 +94,7 @@ operators! {
 macro_rules! plain {
     ($ty:ty: $($method:ident $reversed:ident $op:tt;)*) => {
         #[doc(hidden)]
-        impl Op<$ty> {
+        impl OpValue<$ty> {
             $(
                 #[allow(clippy::should_implement_trait)]
                 pub fn $method(self, literal: $ty) -> $ty {
@@ -116,7 +116,7 @@ plain! { f32: add rev_add +; sub rev_sub -; mul rev_mul *; div rev_div /; rem re
 macro_rules! comparisons {
     ($($method:ident $op:ident;)*) => {
         #[doc(hidden)]
-        impl<T: Comparable> Op<Expr<T>> {$(
+        impl<T: Comparable> OpValue<Expr<T>> {$(
             #[track_caller]
             pub fn $method<L: LiteralOf<T>>(self, literal: L) -> Expr<bool> {
                 compare(CompareOp::$op, self.0, literal.literal())
@@ -127,7 +127,7 @@ macro_rules! comparisons {
 comparisons! { eq Eq; ne Ne; lt Lt; le Le; gt Gt; ge Ge; }
 
 #[doc(hidden)]
-impl<T: DeviceType> Op<Expr<T>> {
+impl<T: DeviceType> OpValue<Expr<T>> {
     /// `as`, for device values.
     #[track_caller]
     pub fn cast<U: Element>(self) -> Expr<U>

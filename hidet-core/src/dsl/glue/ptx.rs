@@ -1,7 +1,7 @@
 //! `ptx!`: instructions that have no intrinsic.
 
 use crate::dsl::address::Address;
-use crate::dsl::builder::{Builder, Place, here, with};
+use crate::dsl::builder::{Builder, Caller, here, with};
 use crate::dsl::expr::{DeviceType, Expr, IntoExpr};
 use crate::ir::{Arg, AsmOperand, Stmt};
 use crate::types::Element;
@@ -17,25 +17,25 @@ pub struct PtxOperand(Option<AsmOperand>);
 )]
 pub trait IntoPtx {
     /// As an operand.
-    fn operand(self, at: Place) -> PtxOperand;
+    fn operand(self, at: Caller) -> PtxOperand;
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: DeviceType> IntoPtx for Expr<T> {
-    fn operand(self, at: Place) -> PtxOperand {
+    fn operand(self, at: Caller) -> PtxOperand {
         PtxOperand(with(|builder| AsmOperand::In(self.resolve(builder, at))))
     }
 }
 #[diagnostic::do_not_recommend]
 impl<T: Element> IntoPtx for T {
-    fn operand(self, at: Place) -> PtxOperand {
+    fn operand(self, at: Caller) -> PtxOperand {
         let value: Expr<T> = self.into_expr();
         value.operand(at)
     }
 }
 #[diagnostic::do_not_recommend]
 impl<T: Element> IntoPtx for Address<T> {
-    fn operand(self, at: Place) -> PtxOperand {
+    fn operand(self, at: Caller) -> PtxOperand {
         let arg = with(|builder| self.arg(builder, at)).flatten();
         PtxOperand(match arg {
             Some(Arg::Address { buffer, index }) => Some(AsmOperand::Address { buffer, index }),

@@ -1,7 +1,7 @@
 //! Loops. The body is built once for a device loop, once a turn for a loop that runs while building.
 
 use super::branch::Cond;
-use crate::dsl::builder::{Place, here, with};
+use crate::dsl::builder::{Caller, here, with};
 use crate::dsl::expr::Expr;
 use crate::dsl::loops::DeviceRange;
 use crate::dsl::tasks::{TaskPattern, Tasks, no_tasks};
@@ -29,7 +29,7 @@ pub struct DeviceLoop {
     label: LoopId,
     depth: usize,
     open: bool,
-    at: Place,
+    at: Caller,
 }
 
 /// A loop that runs while building.
@@ -95,7 +95,7 @@ impl DeviceLoop {
 pub struct Header {
     label: LoopId,
     depth: usize,
-    at: Place,
+    at: Caller,
 }
 
 impl Header {
@@ -214,7 +214,7 @@ pub struct Once<V> {
     item: Option<V>,
     close: Option<Box<dyn FnOnce(Block) -> Stmt>>,
     depth: usize,
-    at: Place,
+    at: Caller,
 }
 
 impl<V> Iterator for Once<V> {
@@ -236,7 +236,7 @@ impl<V> Iterator for Once<V> {
 /// Opens the body of a device loop: `open` gives the item and how the statement is made of the body.
 fn once<V>(
     name: &str,
-    at: Place,
+    at: Caller,
     open: impl FnOnce(&mut crate::dsl::builder::Builder, LoopId) -> (V, Box<dyn FnOnce(Block) -> Stmt>),
 ) -> (Once<V>, DeviceLoop) {
     let label = new_label(name);

@@ -1,6 +1,6 @@
 //! Declarations, thread groups, `assert!` and `print!`.
 
-use crate::dsl::builder::{Place, here, with};
+use crate::dsl::builder::{Caller, here, with};
 use crate::dsl::expr::{DeviceType, Expr, IntoExpr};
 use crate::dsl::var::Var;
 use crate::ir::{Format, PrintPiece, Stmt};
@@ -49,7 +49,7 @@ pub trait VarTuple {
     /// Their values.
     type Values;
     /// Reads all.
-    fn read(&self, at: Place) -> Self::Values;
+    fn read(&self, at: Caller) -> Self::Values;
 }
 
 /// A tuple of variables that can take those values.
@@ -59,19 +59,19 @@ pub trait VarTuple {
 )]
 pub trait TakesTuple<V> {
     /// Assigns all.
-    fn set(&mut self, values: V, at: Place);
+    fn set(&mut self, values: V, at: Caller);
 }
 
 macro_rules! variables {
     ($($($t:ident $v:ident $n:tt)*;)*) => {$(
         impl<$($t: DeviceType),*> VarTuple for ($(Var<$t>,)*) {
             type Values = ($(Expr<$t>,)*);
-            fn read(&self, at: Place) -> Self::Values {
+            fn read(&self, at: Caller) -> Self::Values {
                 ($(self.$n.read_at(at),)*)
             }
         }
         impl<$($t: DeviceType, $v: IntoExpr<$t>),*> TakesTuple<($($v,)*)> for ($(Var<$t>,)*) {
-            fn set(&mut self, values: ($($v,)*), at: Place) {
+            fn set(&mut self, values: ($($v,)*), at: Caller) {
                 $(self.$n.set_at(values.$n, at);)*
             }
         }
@@ -139,7 +139,7 @@ pub struct Group {
     first: u32,
     threads: u32,
     depth: usize,
-    at: Place,
+    at: Caller,
 }
 
 /// Begins a block for the threads `first .. first + threads`.
@@ -177,11 +177,11 @@ impl Group {
 )]
 pub trait MetaAssert {
     /// Checks it while building, or emits the check.
-    fn assert(self, message: String, at: Place);
+    fn assert(self, message: String, at: Caller);
 }
 #[diagnostic::do_not_recommend]
 impl MetaAssert for bool {
-    fn assert(self, message: String, at: Place) {
+    fn assert(self, message: String, at: Caller) {
         if !self {
             with(|builder| builder.problem(format!("assertion failed while building: {message}"), at));
         }
@@ -189,7 +189,7 @@ impl MetaAssert for bool {
 }
 #[diagnostic::do_not_recommend]
 impl MetaAssert for Expr<bool> {
-    fn assert(self, message: String, at: Place) {
+    fn assert(self, message: String, at: Caller) {
         with(|builder| {
             let cond = self.resolve(builder, at);
             builder.push(Stmt::Assert { cond, message }, at);
@@ -205,7 +205,7 @@ pub fn assert_that(condition: impl MetaAssert, message: String) {
 
 /// A piece of what is printed.
 #[derive(Debug)]
-pub struct Piece(PieceKind);
+pub struct PrintItem(PieceKind);
 #[derive(Debug)]
 enum PieceKind {
     Text(String),
@@ -221,13 +221,13 @@ pub trait Printed {
     /// What the format is checked against: the host's type of such numbers.
     type Shown;
     /// As a piece; `show` formats what is known already.
-    fn piece(self, spec: &'static str, show: fn(&Self::Shown) -> String) -> Piece;
+    fn piece(self, spec: &'static str, show: fn(&Self::Shown) -> String) -> PrintItem;
 }
 #[diagnostic::do_not_recommend]
 impl<T: Element> Printed for Expr<T> {
     type Shown = T::Shown;
-    fn piece(self, spec: &'static str, _: fn(&T::Shown) -> String) -> Piece {
-        Piece(PieceKind::Value(self.assume(), spec))
+    fn piece(self, spec: &'static str, _: fn(&T::Shown) -> String) -> PrintItem {
+        PrintItem(PieceKind::Value(self.assume(), spec))
     }
 }
 macro_rules! printed {
@@ -235,8 +235,8 @@ macro_rules! printed {
         #[diagnostic::do_not_recommend]
         impl<'a> Printed for $ty {
             type Shown = $ty;
-            fn piece(self, _: &'static str, show: fn(&$ty) -> String) -> Piece {
-                Piece(PieceKind::Text(show(&self)))
+            fn piece(self, _: &'static str, show: fn(&$ty) -> String) -> PrintItem {
+                PrintItem(PieceKind::Text(show(&self)))
             }
         }
     )*};
@@ -244,22 +244,22 @@ macro_rules! printed {
 printed! { bool i8 i16 i32 i64 u8 u16 u32 u64 usize f32 f64 &'a str String }
 
 /// Text as a piece.
-pub fn text(text: &str) -> Piece {
-    Piece(PieceKind::Text(text.to_owned()))
+pub fn text(text: &str) -> PrintItem {
+    PrintItem(PieceKind::Text(text.to_owned()))
 }
 
 /// A value as a piece.
-pub fn piece<P: Printed>(value: P, spec: &'static str, show: fn(&P::Shown) -> String) -> Piece {
+pub fn piece<P: Printed>(value: P, spec: &'static str, show: fn(&P::Shown) -> String) -> PrintItem {
     value.piece(spec, show)
 }
 
 /// `print!`
 #[track_caller]
-pub fn print(pieces: Vec<Piece>) {
+pub fn print(pieces: Vec<PrintItem>) {
     let at = here();
     with(|builder| {
         let mut out: Vec<PrintPiece> = Vec::new();
-        for Piece(piece) in pieces {
+        for PrintItem(piece) in pieces {
             match piece {
                 PieceKind::Text(text) => match out.last_mut() {
                     Some(PrintPiece::Text(last)) => last.push_str(&text),

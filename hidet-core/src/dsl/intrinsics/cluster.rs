@@ -1,6 +1,6 @@
 //! Clusters of blocks (sm_90), and what else belongs to a warp-specialised kernel.
 
-use super::{Call, ClusterNum, Word, Word32, intrinsic};
+use super::{ClusterNum, IntrinsicCall, Word, Word32, intrinsic};
 use crate::dsl::access::Base;
 use crate::dsl::address::Address;
 use crate::dsl::builder::{here, with};
@@ -79,7 +79,7 @@ plain! {
 
 /// A call of a row that is for the memory of other blocks alone.
 #[track_caller]
-fn at_peer<T: Element>(name: &str, to: &Address<T>) -> Call {
+fn at_peer<T: Element>(name: &str, to: &Address<T>) -> IntrinsicCall {
     if to.rank.is_none() && to.place.is_some() {
         let message = format!("`{name}` needs memory at a rank: `&x.at_rank(rank)[[i]]`");
         let at = here();

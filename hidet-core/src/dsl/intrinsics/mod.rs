@@ -46,7 +46,7 @@ pub use warp::*;
 pub use wgmma::*;
 
 use super::address::Address;
-use super::builder::{Builder, Place, here, with};
+use super::builder::{Builder, Caller, here, with};
 use super::expr::{DeviceType, Expr, IntoExpr};
 use super::reach;
 use crate::intrinsics::{Intrinsic, Operand};
@@ -56,27 +56,27 @@ use crate::types::{Element, Type};
 /// A call of an intrinsic by the name of its row: `intrinsic("clock").give::<i64>()`. The verifier checks the operands
 /// against the row.
 #[track_caller]
-pub fn intrinsic(name: &str) -> Call {
+pub fn intrinsic(name: &str) -> IntrinsicCall {
     let at = here();
     let intrinsic = Intrinsic::named(name);
     if intrinsic.is_none() {
         with(|builder| builder.problem(format!("there is no intrinsic `{name}`"), at));
     }
-    Call { intrinsic, args: Some(Vec::new()), rank: None, at }
+    IntrinsicCall { intrinsic, args: Some(Vec::new()), rank: None, at }
 }
 
 /// A call whose operands are being given.
 #[derive(Debug)]
-pub struct Call {
+pub struct IntrinsicCall {
     intrinsic: Option<Intrinsic>,
     args: Option<Vec<Arg>>,
     /// The rank of the block in whose shared memory the addresses lie, where that may be another one.
     rank: Option<Expr<i32>>,
-    at: Place,
+    at: Caller,
 }
 
-impl Call {
-    fn push(mut self, arg: impl FnOnce(&mut Builder, Place) -> Option<Arg>) -> Call {
+impl IntrinsicCall {
+    fn push(mut self, arg: impl FnOnce(&mut Builder, Caller) -> Option<Arg>) -> IntrinsicCall {
         let at = self.at;
         let arg = with(|builder| arg(builder, at)).flatten();
         self.args = self.args.zip(arg).map(|(mut args, arg)| {
@@ -88,14 +88,14 @@ impl Call {
 
     /// A value.
     #[track_caller]
-    pub fn value<T: DeviceType>(self, value: impl IntoExpr<T>) -> Call {
+    pub fn value<T: DeviceType>(self, value: impl IntoExpr<T>) -> IntrinsicCall {
         let value = value.into_expr();
         self.push(|builder, at| Some(Arg::Value(value.resolve(builder, at))))
     }
 
     /// The address of an element. One in the shared memory of another block ([`View::at_rank`](crate::dsl::View::at_rank))
     /// makes it the operation on that memory, where there is one.
-    pub fn address<T: Element>(mut self, address: &Address<T>) -> Call {
+    pub fn address<T: Element>(mut self, address: &Address<T>) -> IntrinsicCall {
         match (self.rank, address.rank) {
             (None, Some(rank)) => self = self.at_peer(rank),
             (Some(known), Some(rank)) => self.same_rank(known, rank),
@@ -115,7 +115,7 @@ impl Call {
     }
 
     /// The same operation on the memory of another block.
-    fn at_peer(mut self, rank: Expr<i32>) -> Call {
+    fn at_peer(mut self, rank: Expr<i32>) -> IntrinsicCall {
         let Some(row) = self.intrinsic.map(Intrinsic::row) else { return self };
         if row.peer.is_none() {
             let name = format!("cluster.{}", row.name);
@@ -145,12 +145,12 @@ impl Call {
     }
 
     /// A number known while compiling.
-    pub fn imm(self, number: i64) -> Call {
+    pub fn imm(self, number: i64) -> IntrinsicCall {
         self.push(|_, _| Some(Arg::Imm(number)))
     }
 
     /// A tensor map.
-    pub(crate) fn map(self, map: MapId) -> Call {
+    pub(crate) fn map(self, map: MapId) -> IntrinsicCall {
         self.push(|_, _| Some(Arg::Map(map)))
     }
 

@@ -21,7 +21,7 @@ pub(crate) use linear::{Atom, Linear};
 
 use counter::Counter;
 use interval::formula_interval;
-use product::Product;
+use product::DimProduct;
 
 use super::fold::int_range;
 use crate::ir::{
@@ -55,9 +55,9 @@ pub(crate) struct Facts {
     /// Whether every value is looked at where it is computed, so that what is known there holds for it.
     in_place: bool,
     /// Values that are products of dims.
-    products: HashMap<ValueId, Product>,
+    products: HashMap<ValueId, DimProduct>,
     /// Products of dims that the launcher promises to be no larger than a number.
-    sizes: Vec<(Product, i128)>,
+    sizes: Vec<(DimProduct, i128)>,
     /// Products that are proved not to overflow, with what is known of each.
     bounded: HashMap<ValueId, Vec<Linear>>,
     budget: u32,
@@ -84,7 +84,7 @@ impl Facts {
         };
         for constraint in &function.constraints {
             if let (Relation::LessEqual, Some(size), Some(most)) =
-                (constraint.relation, Product::of_formula(&constraint.left), constraint.right.as_const())
+                (constraint.relation, DimProduct::of_formula(&constraint.left), constraint.right.as_const())
             {
                 let gap = size.form().and_then(|size| Linear::constant(i128::from(most)).minus(&size));
                 facts.facts.extend(gap);

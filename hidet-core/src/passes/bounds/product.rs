@@ -7,42 +7,42 @@ use hidet_mapping::index::IndexOp;
 
 /// A positive number times dims, which are sorted and may repeat.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Product {
+pub(super) struct DimProduct {
     factor: i128,
     dims: Vec<DimId>,
 }
 
-impl Product {
-    fn constant(number: i128) -> Option<Product> {
-        (0 < number && number < 1 << 40).then_some(Product { factor: number, dims: Vec::new() })
+impl DimProduct {
+    fn constant(number: i128) -> Option<DimProduct> {
+        (0 < number && number < 1 << 40).then_some(DimProduct { factor: number, dims: Vec::new() })
     }
 
-    fn dim(dim: DimId) -> Product {
-        Product { factor: 1, dims: vec![dim] }
+    fn dim(dim: DimId) -> DimProduct {
+        DimProduct { factor: 1, dims: vec![dim] }
     }
 
-    fn times(&self, other: &Product) -> Option<Product> {
+    fn times(&self, other: &DimProduct) -> Option<DimProduct> {
         let mut dims = [self.dims.as_slice(), &other.dims].concat();
         dims.sort();
         let factor = self.factor.checked_mul(other.factor).filter(|factor| *factor < 1 << 80)?;
-        Some(Product { factor, dims })
+        Some(DimProduct { factor, dims })
     }
 
     /// The quotient, where the other one is a part of this.
-    fn over(&self, other: &Product) -> Option<Product> {
+    fn over(&self, other: &DimProduct) -> Option<DimProduct> {
         let mut dims = self.dims.clone();
         for dim in &other.dims {
             dims.remove(dims.iter().position(|have| have == dim)?);
         }
-        (self.factor % other.factor == 0).then_some(Product { factor: self.factor / other.factor, dims })
+        (self.factor % other.factor == 0).then_some(DimProduct { factor: self.factor / other.factor, dims })
     }
 
     /// As a formula of the signature.
-    pub(super) fn of_formula(formula: &IndexExpr) -> Option<Product> {
+    pub(super) fn of_formula(formula: &IndexExpr) -> Option<DimProduct> {
         match formula {
-            IndexExpr::Const(number) => Product::constant(i128::from(*number)),
-            IndexExpr::Symbol(symbol) => Some(Product::dim(DimId::new(*symbol as usize))),
-            IndexExpr::Binary(IndexOp::Mul, a, b) => Product::of_formula(a)?.times(&Product::of_formula(b)?),
+            IndexExpr::Const(number) => DimProduct::constant(i128::from(*number)),
+            IndexExpr::Symbol(symbol) => Some(DimProduct::dim(DimId::new(*symbol as usize))),
+            IndexExpr::Binary(IndexOp::Mul, a, b) => DimProduct::of_formula(a)?.times(&DimProduct::of_formula(b)?),
             IndexExpr::Binary(..) => None,
         }
     }
@@ -67,8 +67,8 @@ impl Facts {
     /// values that stay where they are alone: what is known here may not hold elsewhere.
     pub(super) fn define_product(&mut self, function: &Function, value: ValueId, op: &Op) {
         let product = match op {
-            Op::Const(constant) => constant.as_int().and_then(|number| Product::constant(i128::from(number))),
-            Op::Dim(dim) => Some(Product::dim(*dim)),
+            Op::Const(constant) => constant.as_int().and_then(|number| DimProduct::constant(i128::from(number))),
+            Op::Dim(dim) => Some(DimProduct::dim(*dim)),
             Op::Cast(a) => self.products.get(a).cloned(),
             Op::Binary(BinaryOp::Mul, a, b) => match (self.products.get(a), self.products.get(b)) {
                 (Some(a), Some(b)) => a.times(b),
@@ -88,7 +88,7 @@ impl Facts {
 
     /// Of `value = index * stride`: where `0 <= index < d` for a dim `d`, it is at most `d * stride - stride`, and it does
     /// not overflow where a size that is known to fit is a multiple of `d * stride`.
-    fn bound_product(&mut self, function: &Function, value: ValueId, index: ValueId, stride: &Product) {
+    fn bound_product(&mut self, function: &Function, value: ValueId, index: ValueId, stride: &DimProduct) {
         let index = self.linear(function, index);
         if !self.nonnegative(function, &index) {
             return;
@@ -100,7 +100,7 @@ impl Facts {
             if !below.is_some_and(|gap| self.nonnegative(function, &gap)) {
                 continue;
             }
-            let Some(whole) = stride.times(&Product::dim(dim)) else { continue };
+            let Some(whole) = stride.times(&DimProduct::dim(dim)) else { continue };
             for (size, most) in self.sizes.clone() {
                 let Some(rest) = size.over(&whole) else { continue };
                 let mut positive = |dim: &DimId| self.nonnegative(function, &Linear::atom(Atom::Dim(*dim)).offset(-1));

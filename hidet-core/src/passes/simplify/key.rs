@@ -5,14 +5,14 @@ use crate::types::Type;
 
 /// An operation with its operands and its result type.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct Key {
+pub(super) struct OpKey {
     ty: Type,
     kind: (u8, u64),
     operands: Vec<usize>,
 }
 
 /// The key of an operation; none where two of them may differ: reads and loads depend on what was written.
-pub(super) fn key(op: &Op, ty: Type) -> Option<Key> {
+pub(super) fn key(op: &Op, ty: Type) -> Option<OpKey> {
     let kind = match op {
         Op::Const(constant) => (0, constant.bits),
         Op::Dim(dim) => (1, dim.index() as u64),
@@ -35,7 +35,7 @@ pub(super) fn key(op: &Op, ty: Type) -> Option<Key> {
     {
         operands.sort_unstable();
     }
-    Some(Key { ty, kind, operands })
+    Some(OpKey { ty, kind, operands })
 }
 
 /// Whether the operands may be exchanged without any change of the result. (`min` of two zeros may not.)

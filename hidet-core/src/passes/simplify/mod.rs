@@ -27,17 +27,17 @@ mod rules;
 
 use super::bounds::Facts;
 use super::fold::fold;
-use super::{Options, eliminate_dead};
+use super::{LoweringOptions, eliminate_dead};
 use crate::error::Result;
 use crate::ir::{BinaryOp, Block, Function, Op, Param, Span, Stmt, StmtId, UnaryOp, ValueId, VarId};
 use crate::types::{Const, Scalar, Type};
-use key::{Key, key};
+use key::{OpKey, key};
 use std::collections::HashMap;
 
 /// Rounds after which the result is taken as it is.
 const MOST_ROUNDS: usize = 6;
 
-pub(super) fn run(function: &mut Function, options: &Options) -> Result<()> {
+pub(super) fn run(function: &mut Function, options: &LoweringOptions) -> Result<()> {
     eliminate_dead::run(function, options)?;
     function.compact();
     for _ in 0..MOST_ROUNDS {
@@ -61,7 +61,7 @@ struct Frame {
     /// Whether it is the body of a loop.
     in_loop: bool,
     /// What became available in it: forgotten when it ends.
-    keys: Vec<Key>,
+    keys: Vec<OpKey>,
     values: Vec<ValueId>,
 }
 
@@ -74,7 +74,7 @@ struct Simplifier<'a> {
     constants: HashMap<ValueId, Const>,
     /// Conditions known here, with what they were known to be before.
     conditions: HashMap<ValueId, bool>,
-    available: HashMap<Key, ValueId>,
+    available: HashMap<OpKey, ValueId>,
     /// The frame in which each visible value is defined.
     depth: HashMap<ValueId, usize>,
     /// What variables are known to hold here.
@@ -301,7 +301,7 @@ impl<'a> Simplifier<'a> {
         self.emit(op, ty, at, Some(key))
     }
 
-    fn emit(&mut self, op: Op, ty: Type, at: Option<(ValueId, StmtId)>, key: Option<Key>) -> ValueId {
+    fn emit(&mut self, op: Op, ty: Type, at: Option<(ValueId, StmtId)>, key: Option<OpKey>) -> ValueId {
         let frame = self.place(&op, ty);
         let (value, id) = match at {
             Some(at) => at,

@@ -2,9 +2,9 @@
 
 use super::index::Emit;
 use super::operation::Scalars;
-use super::{Compiler, TypedSrc, Result};
+use super::{Compiler, Result, TypedSrc};
 use crate::ir::{BinaryOp, BufferId, CompareOp, ValueId};
-use crate::sim::program::{MemoryAccess, IndexCheck, Inst, Loc, MemoryBase, Src};
+use crate::sim::program::{IndexCheck, Inst, Loc, MemoryAccess, MemoryBase, Src};
 use crate::types::Scalar;
 use hidet_mapping::IndexExpr;
 

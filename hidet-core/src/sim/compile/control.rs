@@ -5,7 +5,7 @@
 //! start the next turn, at different times.
 
 use super::operation::Scalars;
-use super::{Compiler, TypedSrc, Result};
+use super::{Compiler, Result, TypedSrc};
 use crate::ir::eval::int_range;
 use crate::ir::{BinaryOp, Block, CompareOp, LoopId, PrintPiece, Stmt, StmtId, ValueId};
 use crate::sim::program::{Inst, Print, Src, slot};

@@ -16,7 +16,7 @@ mod uniform;
 
 pub(super) use index::layout_size;
 
-use super::program::{MemoryAccess, Call, IndexCheck, Inst, MemoryBase, Print, Bytecode, SourceSite, Src, slot};
+use super::program::{Bytecode, Call, IndexCheck, Inst, MemoryAccess, MemoryBase, Print, SourceSite, Src, slot};
 use super::tiles::BoxMap;
 use crate::ir::{
     Block, BufferId, Function, Handle, Param, Scope, Span, StmtId, TensorMapShape, ValueId, VarId, descriptor,
@@ -205,7 +205,9 @@ impl<'a> Compiler<'a> {
                     }
                     MemoryBase::Shared(at as u32)
                 }
-                _ => MemoryBase::Register(self.rows.take(RegisterBlock { values: size as u32, each: rows(buffer.elem) })),
+                _ => {
+                    MemoryBase::Register(self.rows.take(RegisterBlock { values: size as u32, each: rows(buffer.elem) }))
+                }
             };
             self.places[id.index()] = Some((place, size));
         }

@@ -1,6 +1,6 @@
 //! Operations: folded where all operands are constants, on scalar slots where all are uniform, else over lanes.
 
-use super::{Compiler, TypedSrc, Result, liveness, rows};
+use super::{Compiler, Result, TypedSrc, liveness, rows};
 use crate::ir::{BinaryOp, Block, CompareOp, Op, Special, Stmt, UnaryOp, ValueId, VarId, eval};
 use crate::sim::lanes;
 use crate::sim::program::{Inst, Loc, Src, slot};

@@ -3,8 +3,8 @@
 
 use super::index::Emit;
 use super::operation::Scalars;
-use super::{Compiler, TypedSrc, Result};
-use crate::ir::{Block, CompareOp, MappingExtent, LoopId, Mapping, MappingAtom, ValueId};
+use super::{Compiler, Result, TypedSrc};
+use crate::ir::{Block, CompareOp, LoopId, Mapping, MappingAtom, MappingExtent, ValueId};
 use crate::sim::program::{Inst, Src};
 use crate::types::{Scalar, Type};
 use hidet_mapping::Arith;

@@ -5,7 +5,7 @@
 //! by walking the body until nothing changes; everything starts uniform and only becomes divergent.
 
 use crate::ir::{
-    AsmOperand, Block, MappingExtent, Function, Handle, LoopId, MappingAtom, Op, Scope, Special, Stmt, ValueId, VarId,
+    AsmOperand, Block, Function, Handle, LoopId, MappingAtom, MappingExtent, Op, Scope, Special, Stmt, ValueId, VarId,
 };
 
 /// What parts lanes in a loop.

@@ -4,7 +4,7 @@ mod endless;
 mod good;
 mod options;
 
-use super::{LaunchArguments, Failure, Memory, Options, Report, TensorArg, run};
+use super::{Failure, LaunchArguments, Memory, Options, Report, TensorArg, run};
 use crate::ir::{Function, text};
 use std::sync::Arc;
 

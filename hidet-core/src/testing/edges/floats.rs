@@ -4,7 +4,7 @@
 use super::operation::{List, operations};
 use crate::dsl::glue::Cmp;
 use crate::dsl::{Expr, vector2};
-use crate::types::arithmetic::{Arithmetic as _, FloatArithmetic as _};
+use crate::types::arithmetic::{FloatArithmetic as _, ScalarArithmetic as _};
 use crate::types::{bf16, f16};
 
 /// An expression of `f32` numbers as one of the small floats: `a` and `b` are widened, and the result rounded.

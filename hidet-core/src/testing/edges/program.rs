@@ -9,7 +9,7 @@ use crate::dsl::{Expr, In, IntoExpr, Out, Template};
 use crate::error::Result;
 use crate::ir::eval;
 use crate::testing::random::rng::Rng;
-use crate::testing::random::{Argument, Program, Step};
+use crate::testing::random::{ArgumentValue, Program, Step};
 use crate::types::Scalar;
 use hidet_mapping::IndexExpr;
 use std::cell::RefCell;
@@ -77,7 +77,7 @@ pub fn edges_program(seed: u64) -> Result<Program> {
     Ok(Program {
         kernels: vec![function],
         steps: vec![Step { kernel: 0, arguments: vec![0, 1] }],
-        arguments: vec![Argument::Tensor(operands), Argument::Tensor(vec![0; expected.len()])],
+        arguments: vec![ArgumentValue::Tensor(operands), ArgumentValue::Tensor(vec![0; expected.len()])],
         expected: vec![None, Some(expected)],
         ..Program::default()
     })

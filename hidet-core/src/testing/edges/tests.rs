@@ -3,9 +3,9 @@
 use super::{EdgeKernel, edges_program, kernels, operations};
 use crate::ir::Function;
 use crate::ir::verify::verify;
-use crate::passes::{Options, lower};
+use crate::passes::{LoweringOptions, lower};
 use crate::sim;
-use crate::testing::random::Argument;
+use crate::testing::random::ArgumentValue;
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -39,9 +39,9 @@ fn random_compositions_give_what_the_host_computed() {
             let program = edges_program(seed).unwrap();
             let function = &program.kernels[0];
             assert_eq!(verify(function), Ok(()), "seed {seed}");
-            let [Argument::Tensor(x), ..] = program.arguments.as_slice() else { panic!("no input") };
+            let [ArgumentValue::Tensor(x), ..] = program.arguments.as_slice() else { panic!("no input") };
             let expected = program.expected[1].as_ref().unwrap();
-            let lowered = lower(function, &Options::default()).unwrap();
+            let lowered = lower(function, &LoweringOptions::default()).unwrap();
             [function, &lowered].into_iter().find_map(|function| {
                 let found = run(function, Vec::new(), x, expected.len());
                 let at = (0..expected.len()).find(|at| found[*at] != expected[*at])? / 8;
@@ -67,7 +67,7 @@ fn lowering_keeps_the_results_at_the_edges() {
     let kernels = kernels().unwrap();
     let found: Vec<String> = kernels
         .par_iter()
-        .flat_map(|kernel| wrong(kernel, &lower(&kernel.function, &Options::default()).unwrap()))
+        .flat_map(|kernel| wrong(kernel, &lower(&kernel.function, &LoweringOptions::default()).unwrap()))
         .collect();
     assert!(found.is_empty(), "{}", found.join("\n"));
 }

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 /// Memory that accesses are told apart by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum AccessedMemory {
     /// The tensor of a parameter of the CUDA kernel.
     Parameter(usize),
     /// Shared memory.
@@ -22,7 +22,7 @@ pub enum Place {
 
 /// What is done to memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum AccessKind {
     /// It is read.
     Load,
     /// It is written.
@@ -33,9 +33,9 @@ pub enum Kind {
 
 /// Something whose order matters.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum OrderEvent {
     /// An access.
-    Access(Kind, Place),
+    Access(AccessKind, AccessedMemory),
     /// A point of order: beginnings of PTX opcodes, in order.
     Order(Vec<&'static str>),
 }
@@ -55,36 +55,41 @@ const ORDERS: &[(&str, &[&str])] = &[
 ];
 
 /// The events of a lowered kernel in order; nothing where it is no straight line, or has an intrinsic not known here.
-pub fn events(function: &Function, source: &Source) -> Option<Vec<Event>> {
+pub fn events(function: &Function, source: &Source) -> Option<Vec<OrderEvent>> {
     let place = |buffer: BufferId| match function.buffers[buffer].scope {
         Scope::Register => None,
-        Scope::Shared => Some(Place::Shared),
+        Scope::Shared => Some(AccessedMemory::Shared),
         Scope::Global => {
             let is_it = |parameter: &KernelParam| *parameter == KernelParam::Tensor(buffer);
-            source.parameters.iter().position(is_it).filter(|_| is_written(function, buffer)).map(Place::Parameter)
+            source
+                .parameters
+                .iter()
+                .position(is_it)
+                .filter(|_| is_written(function, buffer))
+                .map(AccessedMemory::Parameter)
         }
     };
     let mut events = Vec::new();
     for id in &function.body.0 {
         let (kind, buffer) = match &function.stmts[*id] {
-            Stmt::Let { op: Op::Load { buffer, .. }, .. } => (Kind::Load, *buffer),
-            Stmt::Store { buffer, .. } => (Kind::Store, *buffer),
+            Stmt::Let { op: Op::Load { buffer, .. }, .. } => (AccessKind::Load, *buffer),
+            Stmt::Store { buffer, .. } => (AccessKind::Store, *buffer),
             Stmt::Let { .. } | Stmt::Declare { .. } | Stmt::Assign { .. } => continue,
             Stmt::Call { intrinsic, args, .. } => {
                 let name = intrinsic.row().name.as_str();
                 if let Some((_, opcodes)) = ORDERS.iter().find(|(order, _)| *order == name) {
-                    events.push(Event::Order(opcodes.to_vec()));
+                    events.push(OrderEvent::Order(opcodes.to_vec()));
                     continue;
                 }
                 match args.first() {
-                    Some(Arg::Address { buffer, .. }) if name.starts_with("atomic.") => (Kind::Atomic, *buffer),
+                    Some(Arg::Address { buffer, .. }) if name.starts_with("atomic.") => (AccessKind::Atomic, *buffer),
                     _ => return None,
                 }
             }
             Stmt::If { .. } if accesses_nothing(function, *id) => continue,
             _ => return None,
         };
-        events.extend(place(buffer).map(|place| Event::Access(kind, place)));
+        events.extend(place(buffer).map(|place| OrderEvent::Access(kind, place)));
     }
     Some(events)
 }
@@ -111,9 +116,9 @@ fn is_written(function: &Function, of: BufferId) -> bool {
 }
 
 /// Whether PTX keeps the events of a kernel, segment by segment; what it does not keep otherwise.
-pub fn is_kept(events: &[Event], ptx: &str) -> Result<(), String> {
+pub fn is_kept(events: &[OrderEvent], ptx: &str) -> Result<(), String> {
     let found = ptx::events(ptx);
-    let known: BTreeSet<Place> = events.iter().filter_map(place).collect();
+    let known: BTreeSet<AccessedMemory> = events.iter().filter_map(place).collect();
     let mut rest = found.as_slice();
     for (number, segment) in segments(events).into_iter().enumerate() {
         let (before, after) = match segment.order {
@@ -123,9 +128,9 @@ pub fn is_kept(events: &[Event], ptx: &str) -> Result<(), String> {
             }
         };
         rest = after;
-        let accesses = |events: &[Event]| -> BTreeSet<(Kind, Place)> {
-            let access = |event: &Event| match event {
-                Event::Access(kind, place) if known.contains(place) => Some((*kind, *place)),
+        let accesses = |events: &[OrderEvent]| -> BTreeSet<(AccessKind, AccessedMemory)> {
+            let access = |event: &OrderEvent| match event {
+                OrderEvent::Access(kind, place) if known.contains(place) => Some((*kind, *place)),
                 _ => None,
             };
             events.iter().filter_map(access).collect()
@@ -141,24 +146,24 @@ pub fn is_kept(events: &[Event], ptx: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn place(event: &Event) -> Option<Place> {
+fn place(event: &OrderEvent) -> Option<AccessedMemory> {
     match event {
-        Event::Access(_, place) => Some(*place),
-        Event::Order(_) => None,
+        OrderEvent::Access(_, place) => Some(*place),
+        OrderEvent::Order(_) => None,
     }
 }
 
 /// Accesses, and the point of order after them.
 struct Segment<'a> {
-    accesses: &'a [Event],
+    accesses: &'a [OrderEvent],
     order: Option<&'a [&'static str]>,
 }
 
-fn segments(events: &[Event]) -> Vec<Segment<'_>> {
+fn segments(events: &[OrderEvent]) -> Vec<Segment<'_>> {
     let mut segments = Vec::new();
     let mut first = 0;
     for (at, event) in events.iter().enumerate() {
-        if let Event::Order(opcodes) = event {
+        if let OrderEvent::Order(opcodes) = event {
             segments.push(Segment { accesses: &events[first..at], order: Some(opcodes) });
             first = at + 1;
         }
@@ -168,10 +173,11 @@ fn segments(events: &[Event]) -> Vec<Segment<'_>> {
 }
 
 /// What stands before and after the next opcodes.
-fn cut<'a>(events: &'a [Event], opcodes: &[&str]) -> Option<(&'a [Event], &'a [Event])> {
+fn cut<'a>(events: &'a [OrderEvent], opcodes: &[&str]) -> Option<(&'a [OrderEvent], &'a [OrderEvent])> {
     let (mut first, mut next) = (None, 0);
     for opcode in opcodes {
-        let is_it = |event: &Event| matches!(event, Event::Order(found) if found.iter().any(|found| found == opcode));
+        let is_it =
+            |event: &OrderEvent| matches!(event, OrderEvent::Order(found) if found.iter().any(|found| found == opcode));
         let at = next + events[next..].iter().position(is_it)?;
         first = first.or(Some(at));
         next = at + 1;

@@ -2,12 +2,12 @@
 //!
 //! Whose memory an address is follows from where its register comes from: the first of its sources that is an address.
 
-use super::{Event, Kind, Place, opcodes};
+use super::{AccessKind, AccessedMemory, OrderEvent, opcodes};
 use std::collections::HashMap;
 
 /// The events of the one kernel of a text.
-pub fn events(ptx: &str) -> Vec<Event> {
-    let mut origins: HashMap<&str, Place> = HashMap::new();
+pub fn events(ptx: &str) -> Vec<OrderEvent> {
+    let mut origins: HashMap<&str, AccessedMemory> = HashMap::new();
     let mut shared: Vec<&str> = Vec::new();
     let mut events = Vec::new();
     // Braces are blocks here, and vectors of registers where they stand between operands.
@@ -23,33 +23,33 @@ pub fn events(ptx: &str) -> Vec<Event> {
         };
         let Some((opcode, operands)) = line.split_once([' ', '\t', ';']) else { continue };
         if let Some(order) = opcodes().find(|order| opcode.starts_with(order)) {
-            events.push(Event::Order(vec![order]));
+            events.push(OrderEvent::Order(vec![order]));
         }
         let address = operands.split_once('[').and_then(|(_, rest)| rest.split(']').next()).unwrap_or_default();
         if opcode.starts_with("ld.param") {
             // `[name_param_3]`
             if let (Some(to), Some(number)) = (words(operands).next(), address.rsplit("_param_").next()) {
                 if let Ok(number) = number.parse() {
-                    origins.insert(to, Place::Parameter(number));
+                    origins.insert(to, AccessedMemory::Parameter(number));
                 }
             }
             continue;
         }
-        let origin = |text| -> Option<Place> {
+        let origin = |text| -> Option<AccessedMemory> {
             words(text).find_map(|word| match shared.contains(&word) {
-                true => Some(Place::Shared),
+                true => Some(AccessedMemory::Shared),
                 false => origins.get(word).copied(),
             })
         };
         let kind = match opcode.split('.').next() {
-            Some("ld") => Some(Kind::Load),
-            Some("st") => Some(Kind::Store),
-            Some("atom" | "red") => Some(Kind::Atomic),
+            Some("ld") => Some(AccessKind::Load),
+            Some("st") => Some(AccessKind::Store),
+            Some("atom" | "red") => Some(AccessKind::Atomic),
             _ => None,
         };
         if let Some(kind) = kind {
-            events.extend(origin(address).map(|place| Event::Access(kind, place)));
-            if kind == Kind::Store {
+            events.extend(origin(address).map(|place| OrderEvent::Access(kind, place)));
+            if kind == AccessKind::Store {
                 continue;
             }
         }
@@ -101,12 +101,12 @@ mod tests {
 \tret;
 }
 ";
-        let access = |kind, place| Event::Access(kind, place);
+        let access = |kind, place| OrderEvent::Access(kind, place);
         let wanted = [
-            access(Kind::Load, Place::Parameter(1)),
-            access(Kind::Store, Place::Shared),
-            Event::Order(vec!["bar.sync"]),
-            access(Kind::Store, Place::Parameter(1)),
+            access(AccessKind::Load, AccessedMemory::Parameter(1)),
+            access(AccessKind::Store, AccessedMemory::Shared),
+            OrderEvent::Order(vec!["bar.sync"]),
+            access(AccessKind::Store, AccessedMemory::Parameter(1)),
         ];
         assert_eq!(events(ptx), wanted);
     }

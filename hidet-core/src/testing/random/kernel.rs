@@ -3,7 +3,7 @@
 use super::builder::{KernelBuilder, KnownExtent, ReadableBuffer};
 use super::expr::NUMBERS;
 use super::mapping::projected;
-use super::{Argument, RandomKernel};
+use super::{ArgumentValue, RandomKernel};
 use crate::ir::{
     Access, Arg, BinaryOp, Buffer, BufferId, CompareOp, Dim, DimId, Handle, Mapping, Op, Param, Scope, Special, Stmt,
     Unroll, ValueId,
@@ -95,20 +95,21 @@ impl KernelBuilder {
             })
             .collect();
         let layout = layout.unwrap_or_else(|| row_major(&shape));
-        let vectors = matches!(extents.last(), Some(KnownExtent::Const(extent)) if extent % 4 == 0) && elem == Scalar::F32;
+        let vectors =
+            matches!(extents.last(), Some(KnownExtent::Const(extent)) if extent % 4 == 0) && elem == Scalar::F32;
         let align = if vectors { 16 } else { elem.bytes() as u32 };
         let buffer = Buffer { name: name.to_owned(), scope, elem, shape, layout, align, alias: None };
         ReadableBuffer { buffer: self.f.buffers.push(buffer), elem, extents, vectors }
     }
 
-    fn param(&mut self, source: &ReadableBuffer, access: Access, arguments: &mut Vec<Argument>) {
+    fn param(&mut self, source: &ReadableBuffer, access: Access, arguments: &mut Vec<ArgumentValue>) {
         self.f.params.push(Param::Tensor { buffer: source.buffer, access });
         let elements: i64 = source.extents.iter().map(|extent| extent.at_launch()).product();
         let content = self.content(source.elem, elements as usize);
-        arguments.push(Argument::Tensor(content));
+        arguments.push(ArgumentValue::Tensor(content));
     }
 
-    fn inputs(&mut self, dims: &[i64], arguments: &mut Vec<Argument>) {
+    fn inputs(&mut self, dims: &[i64], arguments: &mut Vec<ArgumentValue>) {
         let m = KnownExtent::Dim(DimId::new(1), dims[1]);
         let four = KnownExtent::Const(4 * self.rng.between(1, 3));
         let shapes = [vec![m, four], vec![m], vec![KnownExtent::Const(self.rng.between(3, 9)), KnownExtent::Const(7)]];
@@ -123,11 +124,11 @@ impl KernelBuilder {
             self.f.params.push(Param::Scalar { name: name.to_owned(), value });
             self.values.push(value);
             let bits = self.some_bits(scalar);
-            arguments.push(Argument::Scalar(Const { scalar, bits }));
+            arguments.push(ArgumentValue::Scalar(Const { scalar, bits }));
         }
     }
 
-    fn outputs(&mut self, rows: KnownExtent, arguments: &mut Vec<Argument>) -> Outputs {
+    fn outputs(&mut self, rows: KnownExtent, arguments: &mut Vec<ArgumentValue>) -> Outputs {
         let elem = self.rng.pick(&NUMBERS);
         let width = KnownExtent::Const(self.rng.between(1, 5));
         let all = self.buffer("y", Scope::Global, elem, vec![rows, width], None);

@@ -1,7 +1,7 @@
 //! Random mappings that do every task of a tile once.
 
 use super::builder::KernelBuilder;
-use crate::ir::{MappingExtent, Mapping, MappingAtom, Unroll};
+use crate::ir::{Mapping, MappingAtom, MappingExtent, Unroll};
 use hidet_mapping::IndexExpr;
 
 /// The mapping with axis 0 projected away.

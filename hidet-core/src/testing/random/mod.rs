@@ -36,12 +36,12 @@ pub struct RandomKernel {
     /// The symbolic extents.
     pub dims: Vec<i64>,
     /// One for each parameter, in order.
-    pub arguments: Vec<Argument>,
+    pub arguments: Vec<ArgumentValue>,
 }
 
 /// What a parameter gets.
 #[derive(Clone, Debug)]
-pub enum Argument {
+pub enum ArgumentValue {
     /// The first content of a tensor.
     Tensor(Vec<u8>),
     /// A number.

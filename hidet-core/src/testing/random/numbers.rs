@@ -6,7 +6,7 @@
 
 use super::builder::{KernelBuilder, KnownExtent};
 use super::rng::Rng;
-use super::{Argument, Program, Step};
+use super::{ArgumentValue, Program, Step};
 use crate::ir::{
     Access, BinaryOp, Buffer, BufferId, CompareOp, Dim, DimId, Handle, Op, Param, Scope, Special, Stmt, UnaryOp,
     Unroll, ValueId, VarId,
@@ -27,7 +27,7 @@ const TURNS: i64 = 6;
 
 struct Numbers {
     b: KernelBuilder,
-    arguments: Vec<Argument>,
+    arguments: Vec<ArgumentValue>,
     /// Integers of any type.
     pool: Vec<ValueId>,
     /// All that was found, mixed.
@@ -86,7 +86,7 @@ impl Numbers {
         let value = self.b.f.new_value(Scalar::I32, "k");
         self.b.f.params.push(Param::Scalar { name: "k".to_owned(), value });
         let bits = self.edge(Scalar::I32);
-        self.arguments.push(Argument::Scalar(Const { scalar: Scalar::I32, bits }));
+        self.arguments.push(ArgumentValue::Scalar(Const { scalar: Scalar::I32, bits }));
         self.pool.push(value);
         let m = extents[1];
         let (extent, shape) = match self.b.rng.percent(50) {
@@ -122,7 +122,7 @@ impl Numbers {
             let bits = self.edge(elem);
             bytes.extend_from_slice(&bits.to_le_bytes()[..elem.bytes()]);
         }
-        self.arguments.push(Argument::Tensor(bytes));
+        self.arguments.push(ArgumentValue::Tensor(bytes));
         buffer
     }
 

@@ -1,6 +1,6 @@
 //! A random program: kernels launched one after the other on the same arguments, and which kinds of communication it has.
 
-use super::{Argument, RandomKernel};
+use super::{ArgumentValue, RandomKernel};
 use crate::ir::Function;
 use std::fmt;
 
@@ -14,7 +14,7 @@ pub struct Program {
     /// The symbolic extents, the same for every kernel.
     pub dims: Vec<i64>,
     /// What the launches get; tensors keep what earlier launches wrote.
-    pub arguments: Vec<Argument>,
+    pub arguments: Vec<ArgumentValue>,
     /// The kinds of communication between threads on which the result depends.
     pub cells: Vec<Cell>,
     /// What the host computed for the arguments, one for each: the content after the last launch, bit for bit. `None`

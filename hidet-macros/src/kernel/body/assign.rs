@@ -105,7 +105,7 @@ impl Body<'_> {
         match (literal(right), arithmetic_name(op)) {
             (Some(_), Some(name)) => {
                 let name = Ident::new(name, op.span());
-                quote_spanned!(op.span()=> __h::Op(#left).#name(#right))
+                quote_spanned!(op.span()=> __h::OpValue(#left).#name(#right))
             }
             _ => {
                 let right = match right {

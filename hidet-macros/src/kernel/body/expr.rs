@@ -37,7 +37,7 @@ impl Body<'_> {
             Expr::Assign(node) => self.assign(node),
             Expr::Cast(node) => {
                 let (value, ty) = (self.expr(&node.expr), &node.ty);
-                quote_spanned!(node.as_token.span=> __h::Op(#value).cast::<#ty>())
+                quote_spanned!(node.as_token.span=> __h::OpValue(#value).cast::<#ty>())
             }
             Expr::Index(node) => self.index_expr(node),
             Expr::Reference(node) => self.reference(node),
@@ -147,8 +147,8 @@ impl Body<'_> {
             let (name, mirrored) = (Ident::new(name, span), Ident::new(mirrored, span));
             return match (left_number, right_number) {
                 (true, true) => quote!(#a #op #b),
-                (false, true) => quote_spanned!(span=> __h::Op(#a).#name(#b)),
-                (true, false) => quote_spanned!(span=> __h::Op(#b).#mirrored(#a)),
+                (false, true) => quote_spanned!(span=> __h::OpValue(#a).#name(#b)),
+                (true, false) => quote_spanned!(span=> __h::OpValue(#b).#mirrored(#a)),
                 (false, false) => {
                     let (a, b) = (borrowed(left, a), borrowed(right, b));
                     quote_spanned!(span=> __h::Cmp(#a, #b).#name())
@@ -162,11 +162,11 @@ impl Body<'_> {
         match (left_number, right_number) {
             (false, true) => {
                 let name = Ident::new(name, span);
-                quote_spanned!(span=> __h::Op(#a).#name(#b))
+                quote_spanned!(span=> __h::OpValue(#a).#name(#b))
             }
             (true, false) => {
                 let name = Ident::new(&format!("rev_{name}"), span);
-                quote_spanned!(span=> __h::Op(#b).#name(#a))
+                quote_spanned!(span=> __h::OpValue(#b).#name(#a))
             }
             _ => quote!(#a #op #b),
         }

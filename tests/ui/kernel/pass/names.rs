@@ -60,7 +60,7 @@ fn main() -> hidet::Result<()> {
         let printed = text::print(&template);
         assert_eq!(text::print(&text::parse(&printed)?), printed);
         assert!(printed.contains("größe") && !printed.contains("r#"), "{printed}");
-        let lowered = passes::lower(&template, &passes::Options::default())?;
+        let lowered = passes::lower(&template, &passes::LoweringOptions::default())?;
         let source = codegen::cuda(&lowered, Arch { number: 80, specific: false })?;
         assert!(source.text.contains(name) && source.text.is_ascii(), "{}", source.text);
     }

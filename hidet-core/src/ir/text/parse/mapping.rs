@@ -4,7 +4,7 @@ use super::super::error;
 use super::super::lex::Token;
 use super::Parser;
 use crate::Result;
-use crate::ir::{MappingExtent, Mapping, MappingAtom, Unroll};
+use crate::ir::{Mapping, MappingAtom, MappingExtent, Unroll};
 
 impl<'s> Parser<'s> {
     /// `repeat[4, 1] * spatial[32, 8]`

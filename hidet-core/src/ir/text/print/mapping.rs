@@ -1,7 +1,7 @@
 //! Task mappings in the text form.
 
 use super::Printer;
-use crate::ir::{MappingExtent, Mapping, MappingAtom, Unroll};
+use crate::ir::{Mapping, MappingAtom, MappingExtent, Unroll};
 use std::fmt::Write;
 
 impl Printer<'_> {

@@ -1,6 +1,6 @@
 //! Reads and writes of a slot, each way there is.
 
-use super::board::{Board, Place, View, address};
+use super::board::{Board, BoardView, Place, address};
 use super::cell::{Memory, Way};
 use super::kernel::{Talk, Unit};
 use crate::intrinsics::{LoadHint, PREFETCHES, StoreHint, copy_name};
@@ -57,13 +57,13 @@ impl Talk {
     }
 
     /// How many lanes a vector of a view has.
-    fn lanes(&mut self, view: View) -> u8 {
+    fn lanes(&mut self, view: BoardView) -> u8 {
         let most = if view.count >= 8 && view.elem.bytes() > 1 { 8 } else { view.count.min(16) };
         let least = if self.b.rng.percent(30) { most / 2 } else { most };
         least.max(2) as u8
     }
 
-    fn store_hinted(&mut self, view: View, index: Vec<ValueId>, value: ValueId, lanes: u8) {
+    fn store_hinted(&mut self, view: BoardView, index: Vec<ValueId>, value: ValueId, lanes: u8) {
         let hint = self.b.rng.pick(&StoreHint::ALL);
         let name = format!("store.{}.x{lanes}.b{}", hint.name(), 8 * view.elem.bytes());
         let (registers, zero) = self.registers(view, lanes);
@@ -71,7 +71,7 @@ impl Talk {
         self.call(&name, vec![address(view.buffer, index), address(registers, vec![zero])], None);
     }
 
-    fn registers(&mut self, view: View, lanes: u8) -> (BufferId, ValueId) {
+    fn registers(&mut self, view: BoardView, lanes: u8) -> (BufferId, ValueId) {
         let buffer = self.memory("lanes", Scope::Register, view.elem, vec![i64::from(lanes).into()]);
         (buffer, self.int(0))
     }
@@ -111,7 +111,7 @@ impl Talk {
     }
 
     /// What an input has comes to the slot.
-    fn copy(&mut self, board: &Board, source: View, slot: ValueId) {
+    fn copy(&mut self, board: &Board, source: BoardView, slot: ValueId) {
         let unit = self.all();
         let from = self.any_slot(unit, None);
         let from = self.index(source, from, 0);
@@ -120,7 +120,7 @@ impl Talk {
     }
 
     /// An asynchronous copy of a slot, for which the thread waits.
-    fn copy_async(&mut self, to: View, to_index: Vec<ValueId>, from: View, from_index: Vec<ValueId>) {
+    fn copy_async(&mut self, to: BoardView, to_index: Vec<ValueId>, from: BoardView, from_index: Vec<ValueId>) {
         let bytes = to.count * to.elem.bytes() as i64;
         let prefetch = self.b.rng.pick(&PREFETCHES);
         let name = copy_name(bytes as u32, self.b.rng.percent(50), prefetch);

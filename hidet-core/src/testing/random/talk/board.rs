@@ -8,7 +8,7 @@ use crate::types::Scalar;
 
 /// How a board is written or read: a buffer with so many elements a slot.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct View {
+pub(super) struct BoardView {
     pub buffer: BufferId,
     pub elem: Scalar,
     pub count: i64,
@@ -21,10 +21,10 @@ pub(super) struct View {
 pub(super) struct Board {
     pub kind: Kind,
     pub unit: Unit,
-    pub write: View,
-    pub read: View,
+    pub write: BoardView,
+    pub read: BoardView,
     /// What asynchronous copies bring: from an input to the board, or from the board to memory of the thread alone.
-    pub copy: Option<View>,
+    pub copy: Option<BoardView>,
     /// How it is read: atomic changes, if only by zero, must not meet plain reads.
     pub reads: Way,
 }
@@ -83,7 +83,7 @@ impl Talk {
         (bytes.max(own), elem)
     }
 
-    fn view(&mut self, memory: Memory, elem: Scalar, bytes: i64) -> View {
+    fn view(&mut self, memory: Memory, elem: Scalar, bytes: i64) -> BoardView {
         let slots = if memory.is_shared() { self.size.threads } else { self.size.all() };
         let access = match memory {
             Memory::InOut => Some(Access::InOut),
@@ -103,18 +103,18 @@ impl Talk {
         elem: Scalar,
         (slots, count, flat): (i64, i64, bool),
         argument: Option<usize>,
-    ) -> View {
+    ) -> BoardView {
         let extents = if flat { vec![slots * count] } else { vec![slots, count] };
         let name = format!("board{}", self.b.f.buffers.len());
         let buffer = match access {
             Some(access) => self.tensor(&name, elem, &extents, access, argument),
             None => self.memory(&name, Scope::Shared, elem, extents.into_iter().map(Into::into).collect()),
         };
-        View { buffer, elem, count, flat }
+        BoardView { buffer, elem, count, flat }
     }
 
     /// Where an element of a slot of the thread's unit is.
-    pub fn place(&mut self, board: &Board, view: View, slot: ValueId, element: i64) -> Place {
+    pub fn place(&mut self, board: &Board, view: BoardView, slot: ValueId, element: i64) -> Place {
         if board.kind.memory == Memory::Peer {
             // Slots go on from block to block.
             let rank = self.with(BinaryOp::Shr, slot, self.size.threads.ilog2().into());
@@ -127,7 +127,7 @@ impl Talk {
     }
 
     /// The index of an element of a slot, counted from the first of the memory.
-    pub fn index(&mut self, view: View, mut slot: ValueId, element: i64) -> Vec<ValueId> {
+    pub fn index(&mut self, view: BoardView, mut slot: ValueId, element: i64) -> Vec<ValueId> {
         if self.b.rng.percent(10) {
             slot = self.cast(slot, Scalar::I64);
         }

@@ -5,7 +5,7 @@ use crate::types::Scalar;
 
 /// Threads that talk to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Span {
+pub(super) enum TalkScope {
     Warp,
     Block,
     Cluster,
@@ -86,13 +86,13 @@ pub(super) struct Kind {
 }
 
 impl Order {
-    pub fn span(self) -> Span {
+    pub fn span(self) -> TalkScope {
         use Order::*;
         match self {
-            SyncWarp => Span::Warp,
-            SyncThreads | BarSync | BarArrive | Mbarrier | ReleaseBlock | FenceBlock | AtomicBlock => Span::Block,
-            ClusterSync | ClusterArrive | ClusterMbarrier => Span::Cluster,
-            GridSync | Launch | GridWait | ReleaseDevice | FenceDevice | AtomicDevice => Span::Grid,
+            SyncWarp => TalkScope::Warp,
+            SyncThreads | BarSync | BarArrive | Mbarrier | ReleaseBlock | FenceBlock | AtomicBlock => TalkScope::Block,
+            ClusterSync | ClusterArrive | ClusterMbarrier => TalkScope::Cluster,
+            GridSync | Launch | GridWait | ReleaseDevice | FenceDevice | AtomicDevice => TalkScope::Grid,
         }
     }
 
@@ -144,7 +144,7 @@ impl Kind {
         match memory {
             // A thread reaches for one element at a time there, and blocks of a cluster must be able to meet.
             Memory::Peer => {
-                (order.span() == Span::Cluster || matches!(order.span(), Span::Grid) && order.has_signs())
+                (order.span() == TalkScope::Cluster || matches!(order.span(), TalkScope::Grid) && order.has_signs())
                     && matches!(way, Way::Scalar | Way::Atomic)
             }
             // Nobody writes it while a kernel runs.
@@ -157,10 +157,10 @@ impl Kind {
     }
 
     /// Who talks to whom.
-    pub fn span(self) -> Span {
+    pub fn span(self) -> TalkScope {
         match self.order.span() {
             // Only blocks of a cluster reach for each other's memory.
-            Span::Grid if self.memory == Memory::Peer => Span::Cluster,
+            TalkScope::Grid if self.memory == Memory::Peer => TalkScope::Cluster,
             span => span,
         }
     }

@@ -1,6 +1,6 @@
 //! A kernel being made: its launch, who is who in it, and its arguments.
 
-use super::cell::{Kind, Span};
+use super::cell::{Kind, TalkScope};
 use crate::intrinsics::Intrinsic;
 use crate::ir::Handle;
 use crate::ir::{
@@ -9,7 +9,7 @@ use crate::ir::{
 use crate::layout::Layout;
 use crate::testing::random::builder::KernelBuilder;
 use crate::testing::random::rng::Rng;
-use crate::testing::random::{Argument, Cell};
+use crate::testing::random::{ArgumentValue, Cell};
 use crate::types::{Const, Scalar, Type};
 use hidet_mapping::IndexExpr;
 
@@ -54,7 +54,7 @@ pub(super) struct Talk {
     /// A scalar parameter: any number.
     pub any: ValueId,
     /// Those of the whole program so far.
-    pub arguments: Vec<Argument>,
+    pub arguments: Vec<ArgumentValue>,
     /// For each parameter of this kernel its argument.
     pub bound: Vec<usize>,
     pub cells: Vec<Cell>,
@@ -65,7 +65,7 @@ pub(super) struct Talk {
 impl Talk {
     /// The start of every kernel. Its own input and output are parameters already; `arguments` are those of the kernels
     /// before it.
-    pub fn new(rng: Rng, size: Size, name: &str, arguments: Vec<Argument>) -> Talk {
+    pub fn new(rng: Rng, size: Size, name: &str, arguments: Vec<ArgumentValue>) -> Talk {
         let mut b = KernelBuilder::new(rng);
         name.clone_into(&mut b.f.name);
         b.threads = size.threads;
@@ -110,7 +110,7 @@ impl Talk {
         self.b.f.params.push(Param::Scalar { name: name.to_owned(), value });
         let number = self.b.rng.pick(values);
         self.bound.push(self.arguments.len());
-        self.arguments.push(Argument::Scalar(Const::int(Scalar::I32, number)));
+        self.arguments.push(ArgumentValue::Scalar(Const::int(Scalar::I32, number)));
         value
     }
 
@@ -134,7 +134,7 @@ impl Talk {
         self.b.f.params.push(Param::Tensor { buffer, access });
         let argument = argument.unwrap_or_else(|| {
             let content = self.content(elem, extents.iter().product());
-            self.arguments.push(Argument::Tensor(content));
+            self.arguments.push(ArgumentValue::Tensor(content));
             self.arguments.len() - 1
         });
         self.bound.push(argument);
@@ -152,19 +152,19 @@ impl Talk {
     }
 
     /// The threads of a span that a thread belongs to.
-    pub fn unit(&mut self, span: Span) -> Unit {
+    pub fn unit(&mut self, span: TalkScope) -> Unit {
         let Size { threads, blocks: _, cluster } = self.size;
         let zero = self.int(0);
         let size = match span {
-            Span::Warp => 32,
-            Span::Block => threads,
-            Span::Cluster => threads * cluster,
-            Span::Grid => self.size.all(),
+            TalkScope::Warp => 32,
+            TalkScope::Block => threads,
+            TalkScope::Cluster => threads * cluster,
+            TalkScope::Grid => self.size.all(),
         };
         let me = self.with(BinaryOp::And, self.number, size - 1);
         let in_grid = self.binary(BinaryOp::Sub, self.number, me);
         let in_block = match span {
-            Span::Warp => self.with(BinaryOp::And, self.thread, !31),
+            TalkScope::Warp => self.with(BinaryOp::And, self.thread, !31),
             _ => zero,
         };
         Unit { me, in_block, in_grid, size }

@@ -1,8 +1,8 @@
 //! Programs of several launches: what one kernel writes the next one reads, which may begin before the first has ended
 //! and waits for that (`grid.wait`), or not.
 
-use super::board::{Board, View};
-use super::cell::{Kind, Memory, Order, Span, Way};
+use super::board::{Board, BoardView};
+use super::cell::{Kind, Memory, Order, TalkScope, Way};
 use super::kernel::{Size, Talk};
 use crate::ir::{Access, Arg};
 use crate::testing::random::rng::Rng;
@@ -49,11 +49,11 @@ pub(super) fn program(mut rng: Rng, kind: Kind) -> Program {
 
 impl Talk {
     fn board_of(&mut self, kind: Kind, shape: Shape, access: Access, argument: Option<usize>) -> Board {
-        let mut unit = self.unit(Span::Grid);
+        let mut unit = self.unit(TalkScope::Grid);
         unit.in_grid = self.int(shape.before);
         let Shape { elem, count, flat, before } = shape;
         let view = self.slots_of(Some(access), elem, (before + self.size.all(), count, flat), argument);
-        let own = |talk: &mut Talk| -> View { talk.slots_of(None, elem, (talk.size.threads, count, flat), None) };
+        let own = |talk: &mut Talk| -> BoardView { talk.slots_of(None, elem, (talk.size.threads, count, flat), None) };
         let copy = (kind.way == Way::CpAsync).then(|| own(self));
         let reads = match kind.way {
             // Threads of one kernel read what others change: not plainly.

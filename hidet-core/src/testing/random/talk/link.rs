@@ -1,7 +1,7 @@
 //! Points of order: what threads did before one happens before what they do after it.
 
 use super::board::address;
-use super::cell::{Order, Span};
+use super::cell::{Order, TalkScope};
 use super::kernel::{Talk, Unit};
 use super::sign::{Scheme, Signs};
 use crate::ir::{Arg, BinaryOp, BufferId, CompareOp, Op, Scope, Stmt, ValueId, VarId};
@@ -45,7 +45,7 @@ impl Link {
 
 impl Talk {
     /// `near`: threads of a block must be among those that meet.
-    pub fn link(&mut self, order: Order, span: Span, near: bool) -> Link {
+    pub fn link(&mut self, order: Order, span: TalkScope, near: bool) -> Link {
         let mut unit = self.unit(span);
         let by = match order {
             Order::BarSync => {
@@ -95,16 +95,16 @@ impl Talk {
     }
 
     /// The threads of the block, or of the warp, meet.
-    pub fn meet_in(&mut self, span: Span) {
+    pub fn meet_in(&mut self, span: TalkScope) {
         match span {
-            Span::Warp => {
+            TalkScope::Warp => {
                 let all = self.word(u32::MAX);
                 self.call("sync.warp", vec![Arg::Value(all)], None);
             }
-            Span::Cluster => {
+            TalkScope::Cluster => {
                 self.call("cluster.sync", Vec::new(), None);
             }
-            Span::Block | Span::Grid => {
+            TalkScope::Block | TalkScope::Grid => {
                 self.call("sync.threads", Vec::new(), None);
             }
         }
@@ -114,8 +114,8 @@ impl Talk {
     pub fn meet(&mut self, link: &Link) {
         match &link.by {
             By::Itself => match link.order {
-                Order::SyncWarp => self.meet_in(Span::Warp),
-                Order::ClusterSync => self.meet_in(Span::Cluster),
+                Order::SyncWarp => self.meet_in(TalkScope::Warp),
+                Order::ClusterSync => self.meet_in(TalkScope::Cluster),
                 Order::ClusterArrive => {
                     self.call("cluster.arrive", Vec::new(), None);
                     // Something of the thread's own.
@@ -126,7 +126,7 @@ impl Talk {
                 Order::GridSync => {
                     self.call("grid.sync", Vec::new(), None);
                 }
-                _ => self.meet_in(Span::Block),
+                _ => self.meet_in(TalkScope::Block),
             },
             By::Named(barrier) => {
                 self.call("bar.sync", vec![Arg::Value(*barrier), Arg::Imm(link.unit.size)], None);

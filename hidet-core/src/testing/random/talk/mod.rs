@@ -23,7 +23,7 @@ mod value;
 use super::rng::Rng;
 use super::{Cell, Program, Step};
 use board::Board;
-use cell::{Kind, Memory, Order, Span};
+use cell::{Kind, Memory, Order, TalkScope};
 use kernel::{Size, Talk};
 use link::Link;
 
@@ -48,12 +48,12 @@ fn size(rng: &mut Rng, kind: Kind) -> Size {
         threads = threads.max(64);
     }
     match kind.span() {
-        Span::Warp | Span::Block => Size { threads, blocks: rng.pick(&[1, 1, 2]), cluster: 1 },
-        Span::Cluster => {
+        TalkScope::Warp | TalkScope::Block => Size { threads, blocks: rng.pick(&[1, 1, 2]), cluster: 1 },
+        TalkScope::Cluster => {
             let cluster = rng.pick(&[2, 2, 4]);
             Size { threads: threads.min(64), blocks: cluster * rng.between(1, 4 / cluster), cluster }
         }
-        Span::Grid => Size { threads: rng.pick(&[32, 32, 64]), blocks: rng.pick(&[2, 2, 4]), cluster: 1 },
+        TalkScope::Grid => Size { threads: rng.pick(&[32, 32, 64]), blocks: rng.pick(&[2, 2, 4]), cluster: 1 },
     }
 }
 
@@ -61,7 +61,7 @@ fn one_kernel(mut rng: Rng, kind: Kind) -> Program {
     let size = size(&mut rng, kind);
     let span = kind.span();
     let mut talk = Talk::new(rng, size, "talk", Vec::new());
-    talk.b.f.launch.cooperative = span == Span::Grid;
+    talk.b.f.launch.cooperative = span == TalkScope::Grid;
     let link = talk.link(kind.order, span, kind.memory.is_in_block());
     let mut boards = vec![board(&mut talk, kind, &link)];
     if talk.b.rng.percent(30) {
@@ -75,7 +75,7 @@ fn one_kernel(mut rng: Rng, kind: Kind) -> Program {
     // Blocks reach for each other's memory only while all are there.
     let peers = boards.iter().any(|board| board.kind.memory == Memory::Peer) || kind.order == Order::ClusterMbarrier;
     if peers || talk.must_meet {
-        talk.meet_in(if peers { Span::Cluster } else { Span::Block });
+        talk.meet_in(if peers { TalkScope::Cluster } else { TalkScope::Block });
     }
     for board in &boards {
         talk.fill(board, &link);
@@ -86,7 +86,7 @@ fn one_kernel(mut rng: Rng, kind: Kind) -> Program {
         talk.meet(&link);
     }
     if peers {
-        talk.meet_in(Span::Cluster);
+        talk.meet_in(TalkScope::Cluster);
     }
     let function = talk.finish();
     Program {
@@ -102,6 +102,6 @@ fn one_kernel(mut rng: Rng, kind: Kind) -> Program {
 fn board(talk: &mut Talk, kind: Kind, link: &Link) -> Board {
     // Shared memory is a block's, whoever meets.
     let alone = kind.memory.is_in_block() && link.unit.size > talk.size.threads;
-    let unit = if alone { talk.unit(Span::Block) } else { link.unit };
+    let unit = if alone { talk.unit(TalkScope::Block) } else { link.unit };
     talk.board(kind, unit)
 }

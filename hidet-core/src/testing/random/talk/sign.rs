@@ -1,7 +1,7 @@
 //! Signs: words in memory by which threads tell each other how far they are, and bounded waits for them.
 
 use super::board::address;
-use super::cell::{Order, Span};
+use super::cell::{Order, TalkScope};
 use super::kernel::{Talk, Unit};
 use crate::ir::{Access, Arg, BinaryOp, BufferId, CompareOp, Op, Scope, Stmt, ValueId, VarId};
 use crate::types::{Scalar, Type};
@@ -67,7 +67,7 @@ impl Talk {
     /// A parameter full of zeros.
     fn zeros(&mut self, name: &str, elem: Scalar, elements: i64) -> BufferId {
         let buffer = self.tensor(name, elem, &[elements], Access::InOut, None);
-        let zeros = crate::testing::random::Argument::Tensor(vec![0; elements as usize * elem.bytes()]);
+        let zeros = crate::testing::random::ArgumentValue::Tensor(vec![0; elements as usize * elem.bytes()]);
         if let Some(last) = self.arguments.last_mut() {
             *last = zeros;
         }
@@ -121,7 +121,7 @@ impl Talk {
             Scheme::Elected => {
                 let alone = size == self.size.threads;
                 let group = if alone { 32 } else { self.size.threads };
-                self.meet_in(if alone { Span::Warp } else { Span::Block });
+                self.meet_in(if alone { TalkScope::Warp } else { TalkScope::Block });
                 let of_group = self.with(BinaryOp::And, me, group - 1);
                 let first = self.compare(CompareOp::Eq, of_group, zero);
                 self.when(first, |talk| {
@@ -129,7 +129,7 @@ impl Talk {
                     let all = talk.with(BinaryOp::Mul, met, size / group);
                     talk.wait_for(signs, zero, 0, all);
                 });
-                self.meet_in(if alone { Span::Warp } else { Span::Block });
+                self.meet_in(if alone { TalkScope::Warp } else { TalkScope::Block });
             }
         }
     }
