@@ -1,4 +1,4 @@
-//! The first kernel: one thread an element.
+//! The first kernel: one thread per element.
 
 use hidet::prelude::*;
 

@@ -1,12 +1,12 @@
 //! Sums, from one warp to the whole grid.
 //!
 //! A warp sums by shuffles, a block through shared memory, the grid in one launch: the last block to finish adds what
-//! all blocks left in global memory.
+//! all blocks stored in global memory.
 
 use hidet::prelude::*;
 
 kernel! {
-    /// The sum of each row, one warp a row.
+    /// The sum of each row, one warp per row.
     #[launch(grid = rows.div_ceil(8), block = 256)]
     pub fn row_sum_warp<T: Float>(x: In<T, [rows, cols]>, y: Out<f32, [rows]>) {
         let row = block_idx().x * 8 + warp_id();
@@ -22,7 +22,7 @@ kernel! {
         }
     }
 
-    /// The sum of each row, one block a row: the warps meet in shared memory.
+    /// The sum of each row, one block per row: the warps exchange their sums through shared memory.
     #[launch(grid = rows, block = 256)]
     pub fn row_sum_block<T: Float>(x: In<T, [rows, cols]>, y: Out<f32, [rows]>) {
         let row = block_idx().x;
@@ -64,7 +64,7 @@ kernel! {
             partial[[block_idx().x]] = total;
             fence_device();
             last[[0]] = atomic_add(&done[[0]], 1) == (blocks - 1) as u32;
-            // The thread that counted takes over what the others published; the barrier hands it on.
+            // Thread 0 acquires the sums that the other blocks published; the barrier passes them on to the block.
             fence_device();
         }
         sync_threads();

@@ -1,9 +1,9 @@
-//! Generic over the element type: f16, bf16, f32 and f64 come from one text.
+//! Generic over the element type: one source for f16, bf16, f32 and f64.
 
 use hidet::prelude::*;
 
 kernel! {
-    /// y = softmax(x) along the last axis, one warp a row, computed in f32.
+    /// y = softmax(x) along the last axis, one warp per row, computed in f32.
     #[launch(grid = rows.div_ceil(4), block = 128)]
     pub fn softmax<T: Float>(x: In<T, [rows, cols]>, y: Out<T, [rows, cols]>) {
         let row = block_idx().x * 4 + warp_id();

@@ -15,7 +15,7 @@ fn combine(
 }
 
 kernel! {
-    /// y = (x - mean) / sqrt(variance + epsilon) * gain + bias along the last axis, one block a row.
+    /// y = (x - mean) / sqrt(variance + epsilon) * gain + bias along the last axis, one block per row.
     #[launch(grid = rows, block = 256)]
     pub fn layer_norm<T: Float>(
         x: In<T, [rows, cols]>,

@@ -1,4 +1,4 @@
-//! A tile in shared memory whose layout is swizzled, so that neither rows nor columns meet in one bank.
+//! A tile in shared memory with a swizzled layout, so that neither rows nor columns have bank conflicts.
 
 use hidet::prelude::*;
 

@@ -1,9 +1,9 @@
-//! Atomics: each block counts in shared memory, then adds its counts to those of all.
+//! Atomics: each block counts in shared memory, then adds its counts to the global ones.
 
 use hidet::prelude::*;
 
 kernel! {
-    /// `counts[b] += how often b occurs in x`. Values of BINS and above are not counted.
+    /// Adds the number of times that `b` occurs in `x` to `counts[b]`. Values of BINS and above are not counted.
     #[launch(grid = n.div_ceil(4096).min(1024), block = 256)]
     pub fn histogram<const BINS: i32>(x: In<u8, [n]>, counts: InOut<u32, [BINS]>) {
         let local = shared::<u32>([BINS]);

@@ -25,7 +25,7 @@ kernel! {
     }
 }
 
-/// The Laplacian of a ramp is zero but at its border.
+/// The Laplacian of a ramp is zero except at its border.
 pub fn run(device: &Device) -> hidet::Result<()> {
     let (height, width) = (20, 50);
     let host: Vec<f32> = (0..height * width).map(|i| (i / width + i % width) as f32).collect();

@@ -15,7 +15,7 @@ kernel! {
         aggregate: InOut<i32, [tiles]>,
         prefix: InOut<i32, [tiles]>,
     ) {
-        // Blocks take their tile in the order they start, so that those before a block have started.
+        // Blocks take tiles in the order in which they start, so all blocks with earlier tiles have started.
         let shared_tile = shared::<i32>([1]);
         if thread_idx().x == 0 {
             shared_tile[[0]] = atomic_add(&ticket[[0]], 1) as i32;
@@ -24,7 +24,7 @@ kernel! {
         let tile = shared_tile[[0]];
         let i = tile * 256 + thread_idx().x;
 
-        // Inclusive sums within the warp, then of the warps.
+        // Inclusive sums within the warp, then over the warps.
         let mut sum = x.get((i,));
         for step in unroll([1, 2, 4, 8, 16]) {
             let below = shuffle_up(sum, step);
@@ -45,7 +45,7 @@ kernel! {
             total += warps[[w]];
         }
 
-        // One thread looks back until it meets a tile whose prefix is known.
+        // One thread looks back until it finds a tile whose prefix is known.
         let before = shared::<i32>([1]);
         if thread_idx().x == 0 {
             let mut exclusive = 0;

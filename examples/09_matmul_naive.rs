@@ -1,4 +1,4 @@
-//! Matrix product, first step: one thread an element, everything from global memory.
+//! Matrix product, first step: one thread per element, everything from global memory.
 
 use hidet::prelude::*;
 

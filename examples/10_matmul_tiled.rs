@@ -1,4 +1,4 @@
-//! Matrix product, second step: tiles in shared memory, each element read from global memory once a block.
+//! Matrix product, second step: tiles in shared memory, so that a block reads each element from global memory once.
 
 use hidet::prelude::*;
 

@@ -1,10 +1,10 @@
-//! Matrix product, third step: each thread owns a tile of the result in registers, and task mappings say which.
+//! Matrix product, third step: each thread owns a tile of the result in registers, assigned by task mappings.
 //!
-//! The layout of the register tile comes from the mapping: what is spread over workers there is local here.
+//! The layout of the register tile is derived from the mapping: axes distributed over workers are local here.
 
 use hidet::prelude::*;
 
-/// 256 threads cover a 64 x 64 tile of c: warps, lanes, and 4 x 4 elements a thread.
+/// 256 threads cover a 64 x 64 tile of c: warps, lanes, and 4 x 4 elements per thread.
 #[task_mapping(workers = 256, tasks = [64, 64])]
 fn own_c() -> TaskMapping<2> {
     spatial([4, 2]) * spatial([4, 8]) * repeat([4, 4])

@@ -1,31 +1,32 @@
 //! Matrix product, fourth step: the double-buffered kernel of the paper, at its default schedule.
 //!
-//! While a tile is multiplied, the next one travels from global to shared memory: that of b asynchronously, that of a
-//! through registers as in the paper, or asynchronously too. While a column of a tile is multiplied, the next column travels
-//! from shared memory to registers. Tiles come in pairs, so that the place of each in shared memory is a constant. The loops
-//! have no conditions: the first tile along k is the partial one, the last one stands by itself, and a tile that would reach
-//! beyond c is moved inwards and stores only what no other block does.
+//! While one tile is multiplied, the next one is copied from global to shared memory: the tile of b asynchronously, the
+//! tile of a through registers as in the paper, or asynchronously too. While one column of a tile is multiplied, the
+//! next column is loaded from shared memory into registers. Tiles come in pairs, so that the address of each in shared
+//! memory is a constant. The loops have no conditions: the first tile along k is the partial one, the last one is
+//! peeled off, and a tile that would extend beyond c is moved inwards and stores only elements that no other block
+//! stores.
 //!
 //! Source: "Hidet: Task-Mapping Programming Paradigm for Deep Learning Tensor Programs", ASPLOS 2023, figure 8.
 
 use hidet::prelude::*;
 
-/// How the work is cut. A block has `block_warps` warps; each owns `warp_outer` times 4 x 8 lanes of `warp_inner`
+/// The shape of the tiles. A block has `block_warps` warps; each owns `warp_outer` times 4 x 8 lanes of `warp_inner`
 /// elements.
 #[derive(Clone, Copy, Debug)]
 pub struct Schedule {
-    /// Warps a block.
+    /// Warps per block.
     pub block_warps: [u32; 2],
-    /// How often a warp's lanes are repeated.
+    /// Repetitions of a warp's lanes.
     pub warp_outer: [u32; 2],
-    /// Elements a lane owns side by side; both are 4 here, one 16-byte access.
+    /// Adjacent elements per lane; both are 4 here, one 16-byte access.
     pub warp_inner: [u32; 2],
     /// Depth of a tile along k.
     pub block_k: u32,
-    /// Blocks that a multiprocessor must hold at once, which bounds the registers of a thread.
+    /// The least number of resident blocks per multiprocessor, which bounds the registers per thread.
     pub min_blocks: u32,
-    /// Whether a is copied asynchronously. Its tile is stored transposed, so a warp asks for eight elements of four rows, and
-    /// an asynchronous copy passes through shared memory once a row: profilers call that bank conflicts, yet it is faster.
+    /// Copies a asynchronously if true. Its tile is stored transposed, so a warp requests eight elements of four rows,
+    /// and an asynchronous copy writes shared memory once per row: profilers report bank conflicts, yet it is faster.
     pub asynchronous: bool,
 }
 
@@ -36,7 +37,7 @@ impl Default for Schedule {
 }
 
 impl Schedule {
-    /// The default of the paper: 128 x 128 x 8, 256 threads, and two blocks a multiprocessor.
+    /// The default of the paper: 128 x 128 x 8, 256 threads, and two blocks per multiprocessor.
     pub const PAPER: Schedule = Schedule {
         block_warps: [4, 2],
         warp_outer: [2, 2],
@@ -51,51 +52,51 @@ impl Schedule {
         Schedule { asynchronous: true, ..self }
     }
 
-    /// Threads a block.
+    /// Returns the threads per block.
     pub fn threads(&self) -> u32 {
         32 * self.block_warps[0] * self.block_warps[1]
     }
 
-    /// Rows and columns of c that a block computes.
+    /// Returns the rows and columns of c that a block computes.
     pub fn tile(&self) -> [u32; 2] {
         let extent =
             |axis: usize, lanes| self.block_warps[axis] * self.warp_outer[axis] * lanes * self.warp_inner[axis];
         [extent(0, 4), extent(1, 8)]
     }
 
-    /// Rows of a, or columns of b, that all threads load at once.
+    /// Returns the rows of a, or columns of b, that all threads load at the same time.
     fn lines(&self) -> u32 {
         self.threads() / self.block_k
     }
 
-    /// Who loads which element of a tile of a.
+    /// Assigns the elements of a tile of a to the threads that load them.
     fn load_a(&self) -> TaskMapping<2> {
         repeat([self.tile()[0] / self.lines(), 1]) * spatial([self.lines(), self.block_k])
     }
 
-    /// Who loads which element of a tile of b.
+    /// Assigns the elements of a tile of b to the threads that load them.
     fn load_b(&self) -> TaskMapping<2> {
         repeat([1, self.tile()[1] / self.lines()]) * spatial([self.block_k, self.lines()])
     }
 
-    /// Which elements each thread owns.
+    /// Assigns the elements of a tile of c to the threads that own them.
     fn own(&self) -> TaskMapping<2> {
         spatial(self.block_warps) * repeat(self.warp_outer) * spatial([4, 8]) * repeat(self.warp_inner)
     }
 
-    /// The rows of what `inner` repeats for each thread, without their columns.
+    /// The rows of the mapping that repeats `inner` for each thread, without its columns.
     fn rows(&self, inner: u32) -> TaskMapping<2> {
         let lanes = spatial(self.block_warps) * repeat([self.warp_outer[0], 1]) * spatial([4, 8]);
         (lanes * repeat([inner, 1])).project([1])
     }
 
-    /// The columns of what `inner` repeats for each thread, without their rows.
+    /// The columns of the mapping that repeats `inner` for each thread, without its rows.
     fn cols(&self, inner: u32) -> TaskMapping<2> {
         let lanes = spatial(self.block_warps) * repeat([1, self.warp_outer[1]]) * spatial([4, 8]);
         (lanes * repeat([1, inner])).project([0])
     }
 
-    /// Registers for what a thread owns along one axis, double-buffered.
+    /// The layout of a thread's operands along one axis in registers, double-buffered.
     fn fragment(&self, axis: usize, lanes: u32) -> Layout {
         let owned = Layout::local([self.block_warps[axis]])
             * Layout::row_major([self.warp_outer[axis]])
@@ -125,7 +126,7 @@ kernel! {
         let [inner_rows, inner_cols] = schedule.warp_inner;
         let (own_rows, own_cols) = (schedule.rows(inner_rows), schedule.cols(inner_cols));
 
-        // A column of a is stored by threads 8 apart: 4 more elements a row put them into different banks.
+        // Threads 8 apart store a column of a: 4 elements of padding per row put them into different banks.
         let a_shared = shared::<f32>([2, block_k, block_m + 4]);
         let b_shared = shared::<f32>([2, block_k, block_n]);
         let a_frag = registers::<f32>(schedule.fragment(0, 4));
@@ -169,14 +170,14 @@ kernel! {
                         if !last {
                             for (i, q) in load_a.on(t) {
                                 if asynchronous && p == 0 {
-                                    // Nothing is read for what lies before the first row.
+                                    // Nothing is read for coordinates before the first row.
                                     let count = if row0 + i >= 0 { 1 } else { 0 };
                                     cp_async_partial::<1>(&a_shared[[next, q, i]], &a[[row0 + i, start + q]], count);
                                 } else if !asynchronous && p == i / lines % block_k {
                                     a_stage[[i, q]] = a.get((row0 + i, start + q));
                                 }
                             }
-                            // Not all at once: copies that begin together wait for each other.
+                            // Issued later than the copies of a: copies that begin together delay each other.
                             if p == (if asynchronous { 0 } else { block_k / 2 }) {
                                 for (q, j) in load_b.on(t) {
                                     let count = if col0 + j >= 0 { 1 } else { 0 };
@@ -193,7 +194,7 @@ kernel! {
                             cp_async_wait_all();
                             sync_threads();
                         }
-                        // The next column: of this tile, or the first of the next one, where there is one.
+                        // The next column: of this tile, or the first of the next tile, if there is one.
                         let (from, column) = if p == block_k - 1 { (next, 0) } else { (now, p + 1) };
                         if p < block_k - 1 || !last {
                             for (i, _) in group_rows.on(t) {

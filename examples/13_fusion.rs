@@ -1,12 +1,12 @@
-//! Fusion: a kernel that knows nothing of it computes more, in one launch, when it is built with richer views.
+//! Fusion: a kernel computes more in one launch when it is built with richer views, without any change to its source.
 //!
-//! The kernels are those of examples 3 and 10, untouched. A *prologue* changes what they read, an *epilogue* what they
-//! write; the tensors these need become parameters of the fused kernel. Extents of one name are one extent, also those of
-//! the kernel itself: a launch with a bias of another length is refused.
+//! The kernels are those of examples 3 and 10, untouched. A *prologue* changes the values they read, an *epilogue* the
+//! values they write; the tensors these need become parameters of the fused kernel. Extents of the same name must be
+//! equal, including those of the kernel itself: a launch with a bias of another length is refused.
 
 use hidet::prelude::*;
 
-// The files of the other examples; tests know them as modules of their own too.
+// The files of the other examples, which tests include as modules of their own too.
 #[allow(clippy::duplicate_mod)]
 #[path = "10_matmul_tiled.rs"]
 mod matmul_tiled;
@@ -42,7 +42,7 @@ pub fn linear() -> Template<Linear> {
     )
 }
 
-/// Runs both and compares with the host.
+/// Runs both kernels and compares with the host.
 pub fn run(device: &Device) -> hidet::Result<()> {
     let (rows, cols) = (5, 70);
     let x: Vec<f32> = (0..rows * cols).map(|i| (i * 37 % 101) as f32 / 10.0).collect();
@@ -65,7 +65,7 @@ pub fn run(device: &Device) -> hidet::Result<()> {
         for j in 0..n {
             let sum: f32 = (0..k).map(|p| value(i * k + p) * value(p * n + j)).sum();
             let v = sum + value(j);
-            // A formula of the error function good to 2e-7 (Abramowitz and Stegun 7.1.26 is good to 1.5e-7).
+            // The error function, good to 2e-7 (formula 7.1.26 of Abramowitz and Stegun is good to 1.5e-7).
             let erf = |x: f32| {
                 let t = 1.0 / (1.0 + 0.3275911 * x.abs());
                 let series = ((((1.0614054 * t - 1.4531521) * t + 1.4214138) * t - 0.28449672) * t + 0.2548296) * t;

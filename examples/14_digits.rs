@@ -1,12 +1,13 @@
 //! Real input from end to end: classifies handwritten digits with three kernels written here.
 //!
-//! The network is one hidden layer; `digits/train.py` trained it on 1,200 of the 1,797 digits. The other 597, which it
-//! never saw, are what counts. Runs on the GPU where there is one, else on the simulated device.
+//! The network has one hidden layer; `digits/train.py` trained it on 1,200 of the 1,797 digits. The accuracy is
+//! measured on the other 597, which were not used in training. Runs on a GPU if there is one, or else on the simulated
+//! device.
 
 use hidet::prelude::*;
 
 kernel! {
-    /// y = relu(x * w + b), or without relu: one thread an output, tiles of x and w in shared memory.
+    /// y = relu(x * w + b), or without relu: one thread per output, tiles of x and w in shared memory.
     #[launch(grid = (n.div_ceil(16), m.div_ceil(16)), block = (16, 16))]
     pub fn dense(
         #[meta] relu: bool,
@@ -33,7 +34,7 @@ kernel! {
         y.set((row, col), if relu { sum.max(0.0) } else { sum });
     }
 
-    /// y = softmax(x) along the last axis, one warp a row.
+    /// y = softmax(x) along the last axis, one warp per row.
     #[launch(grid = rows.div_ceil(4), block = 128)]
     pub fn softmax(x: In<f32, [rows, cols]>, y: Out<f32, [rows, cols]>) {
         let row = block_idx().x * 4 + warp_id();
@@ -54,7 +55,7 @@ kernel! {
         }
     }
 
-    /// The column of the largest element of each row, the first of equals; one thread a row.
+    /// The column of the largest element of each row, the first if several are equal; one thread per row.
     #[launch(grid = rows.div_ceil(64), block = 64)]
     pub fn argmax(x: In<f32, [rows, cols]>, best: Out<i32, [rows]>) {
         let row = block_idx().x * 64 + thread_idx().x;
@@ -75,10 +76,10 @@ kernel! {
 
 const HIDDEN: usize = 96;
 
-/// The images, scaled to 0..=1, and their labels: those held out, or those the network was trained on.
+/// Returns the images, scaled to 0..=1, and their labels: the held-out digits or the training digits.
 fn digits(held_out: bool) -> (Vec<f32>, Vec<i32>) {
     let data = include_bytes!("digits/digits.u8");
-    // The split of digits/train.py: sorted by a hash of the index, the first 1,200 train.
+    // The same split as in digits/train.py: sorted by a hash of the index, the first 1,200 are for training.
     let mut order: Vec<usize> = (0..data.len() / 65).collect();
     order.sort_by_key(|&index| (index as u64 * 2_654_435_761 + 7) % (1 << 32));
     let chosen = if held_out { &order[1200..] } else { &order[..1200] };
@@ -87,7 +88,7 @@ fn digits(held_out: bool) -> (Vec<f32>, Vec<i32>) {
     (images, chosen.iter().map(digit).map(|d| d[64] as i32).collect())
 }
 
-/// How many digits of a set the network gets right on a device, of how many.
+/// Returns how many digits of a set the network classifies correctly on a device, and how many there are.
 pub fn classify(device: &Device, held_out: bool) -> hidet::Result<(usize, usize)> {
     let bytes = include_bytes!("digits/weights.f32").as_chunks::<4>().0;
     let weights: Vec<f32> = bytes.iter().map(|&b| f32::from_le_bytes(b)).collect();

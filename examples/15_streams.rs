@@ -1,31 +1,33 @@
-//! Long vectors at the speed of memory: 16 bytes an access, side by side in a warp, and nothing between load and store.
+//! Long vectors at the speed of memory: 16 bytes per access, adjacent within a warp, and nothing between load and
+//! store.
 //!
-//! An H200 moves about 4.5 TB/s, and a byte takes some 0.8 us to come. Each of the 132 multiprocessors must therefore
-//! have about 27 KiB on the way at any time. Eight blocks of 256 threads fit one, so that one access a thread makes
-//! 32 KiB. More accesses a thread were measured and do not help: a copy runs at 4.28 TB/s with one, at 4.15 with two, at
-//! 4.10 with four and at 4.05 with eight. A thread's accesses lie a block apart.
+//! An H200 moves about 4.5 TB/s at a latency of about 0.8 us. Each of the 132 multiprocessors must therefore have about
+//! 27 KiB in flight at any time. Eight blocks of 256 threads fit on a multiprocessor, so that one access per thread
+//! makes 32 KiB. More accesses per thread were measured and do not help: a copy runs at 4.28 TB/s with one, at 4.15
+//! with two, at 4.10 with four and at 4.05 with eight. The accesses of one thread are one block width apart.
 
 use hidet::prelude::*;
 
-/// How a long vector is dealt out: a block takes `threads * pieces * lanes` elements side by side.
+/// How a long vector is split into tiles: a block takes `threads * pieces * lanes` consecutive elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Copies {
-    /// Elements an access: 16 bytes of them, or fewer where the memory begins between multiples of 16 bytes.
+    /// Elements per access: 16 bytes, or fewer if the memory does not begin at a multiple of 16 bytes.
     pub lanes: i32,
-    /// Accesses of a thread that are on their way at once.
+    /// Accesses per thread that are in flight at the same time.
     pub pieces: i32,
-    /// Threads a block.
+    /// Threads per block.
     pub threads: i32,
 }
 
 impl Copies {
-    /// The widest accesses that memory allows which begins at a multiple of `align` bytes; `pieces` of them a thread.
+    /// The widest accesses that memory allows if it begins at a multiple of `align` bytes, with `pieces` accesses per
+    /// thread.
     pub fn of<T: Element>(align: u64, pieces: i32) -> Copies {
         let bytes = std::mem::size_of::<T>() as u64;
         Copies { lanes: (align.clamp(bytes, 16) / bytes) as i32, pieces, threads: 256 }
     }
 
-    /// Elements a block.
+    /// Returns the elements per block.
     pub fn tile(&self) -> i32 {
         self.threads * self.pieces * self.lanes
     }
@@ -97,7 +99,7 @@ pub fn vector_add_fast<T: Num>(stream: Copies) -> Template<(In<T, 1>, In<T, 1>, 
     .named("vector_add_fast")
 }
 
-/// Copies a vector and adds two, of a length that is no multiple of anything.
+/// Copies a vector and adds two, of a length that is not a multiple of any tile.
 pub fn run(device: &Device) -> hidet::Result<()> {
     let n = 10_007;
     let host: Vec<f32> = (0..n).map(|i| i as f32).collect();

@@ -1,8 +1,8 @@
 //! Sums, softmax and layer norm of rows in one pass: a row is read once into registers, worked on there, and written.
 //!
-//! Threads read 16 bytes an access, all accesses of a row before the first is used. A warp takes a short row alone and
-//! never waits for another; a long row is shared by the warps of a block, which meet once. Whatever does not fit the
-//! registers of a block goes to the kernels of examples 2, 3 and 4.
+//! Threads read 16 bytes per access, and issue all loads of a row before they use the first. A short row is handled by
+//! one warp, which never waits for another; a long row is shared by the warps of a block, with one block barrier. Rows
+//! that do not fit the registers of a block use the kernels of examples 2, 3 and 4.
 
 use hidet::mapping::IndexExpr;
 use hidet::prelude::*;
@@ -18,23 +18,24 @@ mod reduction;
 #[path = "03_softmax.rs"]
 mod softmax;
 
-/// How rows are dealt out to threads. A row is `pieces` accesses of `lanes` elements for each thread of `warps` warps;
+/// How rows are distributed over threads. A row is `pieces` accesses of `lanes` elements for each thread of `warps`
+/// warps;
 /// access `p` of thread `t` is at column `(p * threads + t) * lanes`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rows {
-    /// Elements an access.
+    /// Elements per access.
     pub lanes: i32,
-    /// Accesses a thread.
+    /// Accesses per thread.
     pub pieces: i32,
-    /// Warps a row.
+    /// Warps per row.
     pub warps: i32,
-    /// Rows a block; more than one only where a warp takes a row.
+    /// Rows per block; more than one only if each row is handled by one warp.
     pub rows: i32,
-    /// The shortest rows, in elements; the longest are of [`Rows::capacity`]. Accesses before this column need no
+    /// The shortest rows, in elements; the longest have [`Rows::capacity`]. Accesses before this column need no
     /// condition.
     pub least: i32,
-    /// Where a warp takes a row: blocks a multiprocessor and multiprocessors. Then these blocks alone are launched; a
-    /// warp takes row after row, and asks for the next before it works on the one it holds.
+    /// If each row is handled by one warp: blocks per multiprocessor, and multiprocessors. Then only these blocks are
+    /// launched; a warp takes row after row, and issues the loads of the next row before it computes the current one.
     pub persistent: Option<[i32; 2]>,
 }
 
@@ -43,16 +44,18 @@ impl Rows {
     /// the registers of a block.
     ///
     /// The access is the widest, up to 16 bytes, that divides the row and its beginning. A row gets as few warps as can
-    /// hold it with 8 accesses a thread, or 32 elements where accesses are narrow: they and what is computed of them fit
-    /// 80 registers (128 for more than 32 elements), so that 24 warps (16) fit a multiprocessor, which then has 48 KiB or
-    /// more on the way. Where a warp takes a row, blocks are of two: small blocks end and begin more evenly.
+    /// hold it with 8 accesses per thread, or 32 elements if accesses are narrow: these and the values computed from
+    /// them fit 80 registers (128 for more than 32 elements), so that 24 warps (16) fit on a multiprocessor, which then
+    /// has 48 KiB or more in flight. If a row is handled by one warp, blocks have two warps: small blocks balance the
+    /// load better.
     pub fn of<T: Element>(cols: usize, align: u64) -> Option<Rows> {
         let wide = 8 * 16 / std::mem::size_of::<T>();
         let plan = Rows::with::<T>(cols, align, wide.max(32), 64)?;
         if plan.pieces <= 8 { Some(plan) } else { Rows::with::<T>(cols, align, 32, 64) }
     }
 
-    /// The same with `most` elements a thread and, where a warp takes a row, blocks of `threads` threads.
+    /// The same with at most `most` elements per thread and, if each row is handled by one warp, `threads` threads per
+    /// block.
     pub fn with<T: Element>(cols: usize, align: u64, most: usize, threads: usize) -> Option<Rows> {
         let bytes = std::mem::size_of::<T>();
         let align = align.clamp(bytes as u64, 16) as usize;
@@ -64,23 +67,23 @@ impl Rows {
         (warps <= 32).then_some(Rows { lanes, pieces, warps, rows, least, persistent: None })
     }
 
-    /// Threads a row.
+    /// Returns the threads per row.
     pub fn threads(&self) -> i32 {
         32 * self.warps
     }
 
-    /// Threads a block.
+    /// Returns the threads per block.
     pub fn block(&self) -> i32 {
         self.threads() * self.rows
     }
 
-    /// Blocks that a multiprocessor must have room for.
+    /// Returns the least number of resident blocks per multiprocessor.
     pub fn resident(&self) -> i32 {
         let threads = if self.pieces * self.lanes > 32 { 512 } else { 768 };
         self.persistent.map_or((threads / self.block()).max(1), |[blocks, _]| blocks)
     }
 
-    /// Blocks for that many rows.
+    /// Returns the number of blocks for that many rows.
     pub fn grid(&self, rows: &IndexExpr) -> IndexExpr {
         let blocks = rows.clone().div_ceil(self.rows);
         match self.persistent {
@@ -89,17 +92,17 @@ impl Rows {
         }
     }
 
-    /// Elements a row at most.
+    /// Returns the most elements per row.
     pub fn capacity(&self) -> i32 {
         self.pieces * self.lanes * self.threads()
     }
 
-    /// Whether every row has all columns of that access, whichever the thread.
+    /// Returns true if every row has all columns of that access, for every thread.
     fn whole(&self, piece: usize) -> bool {
         (piece as i32 + 1) * self.threads() * self.lanes <= self.least
     }
 
-    /// The row of this thread, and which of the row's threads it is.
+    /// Returns the row of this thread, and the number of the thread within the row.
     #[track_caller]
     fn place(&self) -> (Expr<i32>, Expr<i32>) {
         match self.warps {
@@ -108,21 +111,21 @@ impl Rows {
         }
     }
 
-    /// The columns at which the accesses of a thread begin.
+    /// Returns the columns at which the accesses of a thread begin.
     #[track_caller]
     fn columns(&self, thread: Expr<i32>) -> Vec<Expr<i32>> {
         (0..self.pieces).map(|piece| (thread + piece * self.threads()) * self.lanes).collect()
     }
 }
 
-/// `N` elements of a row, or that value beyond its end.
+/// `N` elements of a row, or the value `beyond` past its end.
 #[device]
 fn piece<T: Element, const N: usize>(whole: bool, row: In<T, 1>, col: Expr<i32>, beyond: T) -> Expr<Vector<T, N>> {
     if whole || col < row.extent(0) { row.load::<N>((col,)) } else { splat(beyond.into_expr()) }
 }
 
-/// Gives `work` each row of this thread: its number, the columns of the thread, and what it holds there as `f32`, with
-/// `beyond` for what is beyond the end. All of a row is asked for before the first is used.
+/// Calls `work` for each row of this thread with the row's number, the columns of the thread, and its elements as
+/// `f32`, with `beyond` for elements past the end. All loads of a row are issued before the first is used.
 #[device]
 fn each_row<T: Element, const N: usize>(
     plan: Rows,
@@ -145,7 +148,7 @@ fn each_row<T: Element, const N: usize>(
             let mut held: Vec<_> = ask(first).into_iter().map(|piece| Var::new("held", piece)).collect();
             for row in (first..rows).step_by(step) {
                 let now = held.iter().map(Var::read).collect();
-                // The last row is asked for again, so that there is no condition.
+                // The last row is loaded once more, which saves a condition.
                 for (held, next) in unroll(held.iter_mut().zip(ask((row + step).min(rows - 1)))) {
                     held.set(next);
                 }
@@ -157,7 +160,7 @@ fn each_row<T: Element, const N: usize>(
     }
 }
 
-/// Writes `N` elements of a row, nothing beyond its end.
+/// Writes `N` elements of a row, and nothing past its end.
 #[device]
 fn write<T: Element, const N: usize>(whole: bool, row: Out<T, 1>, col: Expr<i32>, values: [Expr<f32>; N]) {
     let value = vector(values).cast::<T>();
@@ -175,8 +178,8 @@ fn tree(mut values: Vec<Expr<f32>>, combine: impl Fn(Expr<f32>, Expr<f32>) -> Ex
     values[0]
 }
 
-/// What each warp of a row has, one warp a lane, through shared memory: one meeting of the block. Lanes beyond the last
-/// warp get `none`; the lanes repeat.
+/// The values of the warps of a row, exchanged through shared memory with one block barrier: lane `i` gets those of
+/// warp `i`. Lanes beyond the last warp get `none`; the pattern repeats over the lanes.
 #[device]
 fn exchange<const K: usize>(warps: i32, values: [Expr<f32>; K], none: [f32; K]) -> [Expr<f32>; K] {
     let parts = shared::<f32, 2>([warps, K as i32]);
@@ -189,12 +192,12 @@ fn exchange<const K: usize>(warps: i32, values: [Expr<f32>; K], none: [f32; K]) 
     std::array::from_fn(|at| (warp < warps).select(part.lane(at as i32), none[at]))
 }
 
-/// The power of two that is no less.
+/// Returns the smallest power of two that is at least `warps`.
 fn around(warps: i32) -> i32 {
     (warps as u32).next_power_of_two() as i32
 }
 
-/// What the warps of a row have, one a lane, combined; every lane gets it.
+/// Combines the values of all warps of a row; every lane gets the result.
 #[track_caller]
 fn over_warps(warps: i32, value: Expr<f32>, combine: impl Fn(Expr<f32>, Expr<f32>) -> Expr<f32>) -> Expr<f32> {
     let mut value = value;
@@ -204,14 +207,14 @@ fn over_warps(warps: i32, value: Expr<f32>, combine: impl Fn(Expr<f32>, Expr<f32
     value
 }
 
-/// What the launcher checks of a schedule.
+/// The conditions of a schedule that the launcher checks.
 #[device]
 fn check(plan: Rows, cols: Expr<i32>) {
     require(cols >= plan.least, "the schedule is for longer rows");
     require(cols <= plan.capacity(), "longer rows do not fit the registers of the schedule");
 }
 
-/// The sum of what the threads of a row hold.
+/// The sum of the values that the threads of a row hold.
 #[track_caller]
 fn sum_row(plan: Rows, values: Vec<Expr<f32>>) -> Expr<f32> {
     let sum = warp_sum(tree(values, |a, b| a + b));
@@ -222,8 +225,8 @@ fn sum_row(plan: Rows, values: Vec<Expr<f32>>) -> Expr<f32> {
     over_warps(plan.warps, sum, |a, b| a + b)
 }
 
-/// e^(v - top) = 2^(v log2 e - top log2 e) of what this thread holds, and by what to multiply it for the sum of the row to
-/// be 1. One fused multiply-add: what the second product is rounded by is a factor of the whole row.
+/// e^(v - top) = 2^(v log2 e - top log2 e) of the values of this thread, and the factor that makes the sum of the row
+/// 1. Computed by one fused multiply-add: the rounding error of the second product is a factor common to the whole row.
 #[track_caller]
 fn softmax_row(plan: Rows, values: Vec<Expr<f32>>) -> (Vec<Expr<f32>>, Expr<f32>) {
     let top = warp_max(tree(values.clone(), |a, b| a.max(b)));
@@ -233,17 +236,18 @@ fn softmax_row(plan: Rows, values: Vec<Expr<f32>>) -> (Vec<Expr<f32>>, Expr<f32>
     if plan.warps == 1 {
         return (powers, sum.recip());
     }
-    // Each warp has powers of its own top.
+    // Each warp has powers relative to its own maximum.
     let [other, part] = exchange(plan.warps, [shift, sum], [f32::INFINITY, 0.0]);
     let least = over_warps(plan.warps, other, |a, b| a.min(b));
     let total = over_warps(plan.warps, part * (least - other).exp2(), |a, b| a + b);
     (powers, (least - shift).exp2() / total)
 }
 
-/// Mean and sum of squared distances from it of a row of `cols` elements.
+/// Mean and sum of squared differences from it, for a row of `cols` elements.
 #[device]
 fn moments(plan: Rows, cols: Expr<i32>, columns: &[Expr<i32>], values: &[Expr<f32>]) -> (Expr<f32>, Expr<f32>) {
-    // First of what the warp holds. Its columns of one access are those before the first column of the next warp.
+    // First the mean of this warp's elements. Its columns of one access are those before the first column of the next
+    // warp.
     let span = 32 * plan.lanes;
     let held = |col: &Expr<i32>| (cols - (*col - lane_id() * plan.lanes)).clamp(0, span);
     let held = |(at, col)| if plan.whole(at) { span.into_expr() } else { held(col) };
@@ -253,7 +257,7 @@ fn moments(plan: Rows, cols: Expr<i32>, columns: &[Expr<i32>], values: &[Expr<f3
     };
     let count = count as f32;
     let mean = warp_sum(tree(values.to_vec(), |a, b| a + b)) / count;
-    // The squares of an access are added one after the other, each product and sum rounded once.
+    // The squares of an access are added sequentially, each product and sum rounded once.
     let lanes = plan.lanes as usize;
     let square = |sum: Expr<f32>, v: &Expr<f32>| (*v - mean).mul_add(*v - mean, sum);
     let squares = columns.iter().zip(values.chunks(lanes)).enumerate().map(|(at, (col, values))| {
@@ -307,7 +311,7 @@ kernel! {
             let (mean, squares) = moments(plan, cols, columns, &values);
             let scale = (squares / (cols as f32) + epsilon).rsqrt();
             for (at, (col, values)) in unroll(columns.iter().zip(values.chunks(N)).enumerate()) {
-                // Beyond the end of a row nothing is written, so it does not matter what is read.
+                // Past the end of a row nothing is written, so the value read there does not matter.
                 let near = if plan.whole(at) { *col } else { (*col).min(cols - N as i32) };
                 let gain = gain.load::<N>((near,)).cast::<f32>();
                 let bias = bias.load::<N>((near,)).cast::<f32>();
@@ -319,7 +323,7 @@ kernel! {
     }
 }
 
-/// The kernel for the lanes of a schedule.
+/// Instantiates the kernel for the lanes of a schedule.
 macro_rules! for_lanes {
     ($plan:expr, $kernel:ident::<$ty:ty>, $name:literal) => {
         match $plan.lanes {
@@ -333,7 +337,7 @@ macro_rules! for_lanes {
     };
 }
 
-/// The sum of each row, in f32. Without a schedule, of rows of any length.
+/// The sum of each row, in f32. Without a schedule, for rows of any length.
 pub fn row_sum_fast<T: Float>(plan: Option<Rows>) -> Template<(In<T, 2>, Out<f32, 1>)> {
     match plan {
         Some(plan) => for_lanes!(plan, sum::<T>, "row_sum_fast"),
@@ -341,7 +345,7 @@ pub fn row_sum_fast<T: Float>(plan: Option<Rows>) -> Template<(In<T, 2>, Out<f32
     }
 }
 
-/// y = softmax(x) along the last axis, computed in f32. Without a schedule, of rows of any length.
+/// y = softmax(x) along the last axis, computed in f32. Without a schedule, for rows of any length.
 pub fn softmax_fast<T: Float>(plan: Option<Rows>) -> Template<(In<T, 2>, Out<T, 2>)> {
     match plan {
         Some(plan) => for_lanes!(plan, softmax_held::<T>, "softmax_fast"),
@@ -349,11 +353,11 @@ pub fn softmax_fast<T: Float>(plan: Option<Rows>) -> Template<(In<T, 2>, Out<T, 
     }
 }
 
-/// What layer norm takes: x, gain, bias, y, epsilon.
+/// The parameters of layer norm: x, gain, bias, y, epsilon.
 type LayerNorm<T> = (In<T, 2>, In<T, 1>, In<T, 1>, Out<T, 2>, Expr<f32>);
 
-/// y = (x - mean) / sqrt(variance + epsilon) * gain + bias along the last axis, computed in f32. Without a schedule, of
-/// rows of any length.
+/// y = (x - mean) / sqrt(variance + epsilon) * gain + bias along the last axis, computed in f32. Without a schedule,
+/// for rows of any length.
 pub fn layer_norm_fast<T: Float>(plan: Option<Rows>) -> Template<LayerNorm<T>> {
     match plan {
         Some(plan) => for_lanes!(plan, layer_norm_held::<T>, "layer_norm_fast"),
@@ -361,7 +365,7 @@ pub fn layer_norm_fast<T: Float>(plan: Option<Rows>) -> Template<LayerNorm<T>> {
     }
 }
 
-/// All three on rows of awkward lengths.
+/// Runs all three on rows of awkward lengths.
 pub fn run(device: &Device) -> hidet::Result<()> {
     for (rows, cols) in [(5, 768), (3, 1000), (2, 1001), (2, 2500)] {
         let host: Vec<f32> = (0..rows * cols).map(|i| (i * 37 % 101) as f32 / 10.0).collect();

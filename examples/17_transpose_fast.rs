@@ -1,9 +1,9 @@
-//! A transpose at the speed of memory: 16 bytes an access on both sides.
+//! A transpose at the speed of memory: 16 bytes per access on both sides.
 //!
-//! A thread reads a square of N x N elements in N accesses, which lie in N rows. Transposed in registers, it is again N
-//! vectors, which need no more than the right place: they go through a tile in shared memory, from where the block
-//! writes rows of the result, 256 bytes side by side. The tile's chunks of N elements are swizzled by the number of the
-//! square, so that neither its columns, which are written, nor its rows, which are read, meet in one bank.
+//! A thread reads a square of N x N elements by N accesses to N rows. Transposed in registers, it is again N vectors,
+//! which only have to be moved to the right thread: they go through a tile in shared memory, from which the block
+//! writes rows of the result, 256 consecutive bytes each. The tile's chunks of N elements are swizzled by the number of
+//! the square, so that neither the columns, which are written, nor the rows, which are read, have bank conflicts.
 
 use hidet::prelude::*;
 
@@ -11,21 +11,22 @@ use hidet::prelude::*;
 #[path = "05_transpose.rs"]
 mod transpose;
 
-/// Squares along each side of a tile: 256 threads take one each.
+/// Squares along each side of a tile: one for each of 256 threads.
 const SIDE: i32 = 16;
 
-/// How a matrix is dealt out.
+/// How a matrix is split into squares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Squares {
-    /// Elements an access, and of each side of a thread's square.
+    /// Elements per access, and per side of a thread's square.
     pub lanes: i32,
-    /// Through shared memory; else each thread writes what it read, 32 lanes as this many rows of squares.
+    /// `None` to go through shared memory; else each thread writes what it read, and 32 lanes are this many rows of
+    /// squares.
     pub direct: Option<i32>,
 }
 
 impl Squares {
-    /// The rule for matrices that begin at a multiple of `align` bytes; `None` where single elements must be moved. The
-    /// access is the widest, up to 16 bytes and 8 elements, that divides both extents and the beginning.
+    /// The rule for matrices that begin at a multiple of `align` bytes; `None` if only single elements can be moved.
+    /// The access is the widest, up to 16 bytes and 8 elements, that divides both extents and the beginning.
     pub fn of<T: Element>(rows: usize, cols: usize, align: u64) -> Option<Squares> {
         let bytes = std::mem::size_of::<T>();
         let fits = |lanes: &usize| {
@@ -35,12 +36,13 @@ impl Squares {
         Some(Squares { lanes: lanes as i32, direct: None })
     }
 
-    /// Elements along each side of a block's tile.
+    /// Returns the elements along each side of a block's tile.
     pub fn tile(&self) -> i32 {
         SIDE * self.lanes
     }
 
-    /// The square of this thread: its row and column in the tile, in squares. Neighbours lie along the rows of x.
+    /// Returns the square of this thread: its row and column in the tile, in squares. Neighbours are adjacent along
+    /// rows of x.
     #[track_caller]
     fn place(&self) -> (Expr<i32>, Expr<i32>) {
         match self.direct {
@@ -99,7 +101,7 @@ kernel! {
     }
 }
 
-/// y = x transposed. Without a schedule, of matrices of any extents.
+/// y = x transposed. Without a schedule, for matrices of any extents.
 pub fn transpose_fast<T: Element>(plan: Option<Squares>) -> Template<(In<T, 2>, Out<T, 2>)> {
     let Some(plan) = plan else { return transpose::transpose::<T>() };
     match plan.lanes {

@@ -1,7 +1,7 @@
 //! The ladder to a matrix product at the speed of the tensor cores, first step: one warp group, one tile.
 //!
-//! A block computes 128 x 128 of c. It asks the copy engine for 64 columns of both operands, waits, multiplies, and asks for
-//! the next: nothing overlaps but what blocks beside each other do.
+//! A block computes 128 x 128 of c. It loads 64 columns of both operands by TMA, waits, multiplies, and loads the next
+//! 64: nothing overlaps within a block, only the work of different blocks does.
 
 use hidet::prelude::*;
 
@@ -55,7 +55,7 @@ kernel! {
     }
 }
 
-/// Multiplies two matrices and compares with what the host computes.
+/// Multiplies two matrices and compares with the result of the host.
 pub fn run(device: &Device) -> hidet::Result<()> {
     let (m, n, k) = (256, 256, 192);
     let a: Vec<bf16> = (0..m * k).map(|i| bf16::from_f32((i % 5) as f32 - 2.0)).collect();

@@ -1,7 +1,7 @@
 //! The ladder, second step: copies and products overlap.
 //!
-//! A warp of its own asks for tiles as long as one of the stages is free; the warp group that multiplies frees them. Each
-//! stage has two barriers: `full` for the bytes that arrive, `empty` for the readers that are done. With three stages a
+//! One warp only issues loads, as long as a stage is free; the warp group that multiplies frees the stages. Each stage
+//! has two barriers: `full` for the bytes that arrive, `empty` for the readers that have finished. With three stages a
 //! multiprocessor still holds two blocks, so that one multiplies while the other stores.
 
 use hidet::prelude::*;
@@ -71,7 +71,7 @@ kernel! {
     }
 }
 
-/// Multiplies two matrices and compares with what the host computes.
+/// Multiplies two matrices and compares with the result of the host.
 pub fn run(device: &Device) -> hidet::Result<()> {
     let (m, n, k) = (256, 256, 192);
     let a: Vec<bf16> = (0..m * k).map(|i| bf16::from_f32((i % 5) as f32 - 2.0)).collect();

@@ -1,7 +1,7 @@
 //! The ladder, third step: larger tiles, and registers where they are needed.
 //!
-//! Two warp groups multiply 64 rows each with the same 256 columns: 128 x 256 of c a block, for which each byte that is
-//! copied is used half as often again as with 128 x 128. The group that asks for copies gives its registers to those that
+//! Two warp groups multiply 64 rows each with the same 256 columns: 128 x 256 of c per block, so that each byte copied
+//! is used 1.5 times as often as with 128 x 128. The group that issues the loads gives up registers to the groups that
 //! hold the sums.
 
 use hidet::prelude::*;
@@ -69,7 +69,7 @@ kernel! {
     }
 }
 
-/// Multiplies two matrices and compares with what the host computes.
+/// Multiplies two matrices and compares with the result of the host.
 pub fn run(device: &Device) -> hidet::Result<()> {
     let (m, n, k) = (256, 256, 192);
     let a: Vec<bf16> = (0..m * k).map(|i| bf16::from_f32((i % 5) as f32 - 2.0)).collect();

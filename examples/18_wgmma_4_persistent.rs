@@ -1,12 +1,12 @@
-//! The ladder, fourth step: blocks that stay.
+//! The ladder, fourth step: persistent blocks.
 //!
-//! As many blocks as multiprocessors walk over the tiles. The copies for the next tile begin while the sums of this one are
-//! stored, and tiles that are worked on together share rows and columns in the second-level cache.
+//! As many blocks as there are multiprocessors loop over the tiles. The loads of the next tile begin while the sums of
+//! this one are stored, and tiles that are computed at the same time share rows and columns in L2.
 
 use hidet::prelude::*;
 
-/// Row and column of a tile. Blocks that run at the same time share rows and columns: tiles are counted column by column
-/// in bands of `band` rows of tiles.
+/// Returns row and column of a tile. Blocks that run at the same time share rows and columns: tiles are numbered column
+/// by column in bands of `band` rows of tiles.
 #[device]
 fn place(tile: Expr<i32>, rows: Expr<i32>, cols: Expr<i32>, band: i32) -> (Expr<i32>, Expr<i32>) {
     let above = tile / (cols * band) * band;
@@ -15,7 +15,7 @@ fn place(tile: Expr<i32>, rows: Expr<i32>, cols: Expr<i32>, band: i32) -> (Expr<
 }
 
 kernel! {
-    /// c = a * transposed b, by `blocks` blocks: one a multiprocessor.
+    /// c = a * transposed b, by `blocks` blocks: one per multiprocessor.
     #[launch(grid = blocks as u32, block = 384, min_blocks = 1)]
     pub fn wgmma_persistent<const STAGES: i32>(
         #[meta] blocks: i32,
@@ -102,7 +102,7 @@ kernel! {
     }
 }
 
-/// Multiplies two matrices and compares with what the host computes.
+/// Multiplies two matrices and compares with the result of the host.
 pub fn run(device: &Device) -> hidet::Result<()> {
     let (m, n, k) = (256, 256, 192);
     let a: Vec<bf16> = (0..m * k).map(|i| bf16::from_f32((i % 5) as f32 - 2.0)).collect();

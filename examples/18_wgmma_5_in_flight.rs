@@ -1,11 +1,11 @@
 //! The ladder, fifth step: the tensor cores never wait for the threads.
 //!
-//! A warp group asks for its next products before it knows that the last ones are done, and frees a stage one step later.
+//! A warp group issues its next products before it knows that the last ones are done, and frees a stage one step later.
 
 use hidet::prelude::*;
 
-/// Row and column of a tile. Blocks that run at the same time share rows and columns: tiles are counted column by column
-/// in bands of `band` rows of tiles.
+/// Returns row and column of a tile. Blocks that run at the same time share rows and columns: tiles are numbered column
+/// by column in bands of `band` rows of tiles.
 #[device]
 fn place(tile: Expr<i32>, rows: Expr<i32>, cols: Expr<i32>, band: i32) -> (Expr<i32>, Expr<i32>) {
     let above = tile / (cols * band) * band;
@@ -14,7 +14,7 @@ fn place(tile: Expr<i32>, rows: Expr<i32>, cols: Expr<i32>, band: i32) -> (Expr<
 }
 
 kernel! {
-    /// c = a * transposed b, by `blocks` blocks: one a multiprocessor.
+    /// c = a * transposed b, by `blocks` blocks: one per multiprocessor.
     #[launch(grid = blocks as u32, block = 384, min_blocks = 1)]
     pub fn wgmma_in_flight<const STAGES: i32>(
         #[meta] blocks: i32,
@@ -81,7 +81,7 @@ kernel! {
                         wgmma::<256>(&sums[[0]], &a_shared[[stage, group * 64, p]], &b_shared[[stage, 0, p]]);
                     }
                     wgmma_commit();
-                    // The products before these are done; these go on while the next tile is waited for.
+                    // The previous products are done; those just issued continue during the wait for the next tile.
                     wgmma_wait(1);
                     if thread_id() % 128 == 0 && step > 0 {
                         empty.arrive(before);
@@ -108,7 +108,7 @@ kernel! {
     }
 }
 
-/// Multiplies two matrices and compares with what the host computes.
+/// Multiplies two matrices and compares with the result of the host.
 pub fn run(device: &Device) -> hidet::Result<()> {
     let (m, n, k) = (256, 256, 192);
     let a: Vec<bf16> = (0..m * k).map(|i| bf16::from_f32((i % 5) as f32 - 2.0)).collect();

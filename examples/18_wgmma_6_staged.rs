@@ -1,12 +1,12 @@
-//! The ladder, sixth step: results leave through shared memory.
+//! The ladder, sixth step: results are stored through shared memory.
 //!
-//! `stmatrix` lays the sums out as the copy engine wants them, which stores whole rows of 128 bytes while the group goes on.
-//! Before, each thread stored 4 bytes at a time and the memory saw half-filled sectors.
+//! `stmatrix` writes the sums to shared memory in the layout of TMA, which stores whole rows of 128 bytes while the
+//! group continues. Before, each thread stored 4 bytes at a time, which left sectors half filled.
 
 use hidet::prelude::*;
 
-/// Row and column of a tile. Blocks that run at the same time share rows and columns: tiles are counted column by column
-/// in bands of `band` rows of tiles.
+/// Returns row and column of a tile. Blocks that run at the same time share rows and columns: tiles are numbered column
+/// by column in bands of `band` rows of tiles.
 #[device]
 fn place(tile: Expr<i32>, rows: Expr<i32>, cols: Expr<i32>, band: i32) -> (Expr<i32>, Expr<i32>) {
     let above = tile / (cols * band) * band;
@@ -15,7 +15,7 @@ fn place(tile: Expr<i32>, rows: Expr<i32>, cols: Expr<i32>, band: i32) -> (Expr<
 }
 
 kernel! {
-    /// c = a * transposed b, by `blocks` blocks: one a multiprocessor.
+    /// c = a * transposed b, by `blocks` blocks: one per multiprocessor.
     #[launch(grid = blocks as u32, block = 384, min_blocks = 1)]
     pub fn wgmma_staged<const STAGES: i32>(
         #[meta] blocks: i32,
@@ -86,7 +86,7 @@ kernel! {
                         wgmma::<256>(&sums[[0]], &a_shared[[stage, group * 64, p]], &b_shared[[stage, 0, p]]);
                     }
                     wgmma_commit();
-                    // The products before these are done; these go on while the next tile is waited for.
+                    // The previous products are done; those just issued continue during the wait for the next tile.
                     wgmma_wait(1);
                     if first && step > 0 {
                         empty.arrive(before);
@@ -104,7 +104,7 @@ kernel! {
                 }
                 let row = warp_id() % 4 * 16 + lane_id() % 16;
                 for half in unroll(0..2) {
-                    // The stores before these have read their source.
+                    // The previous stores have read their source.
                     if first {
                         bulk_wait_read(0);
                     }
@@ -134,7 +134,7 @@ kernel! {
     }
 }
 
-/// Multiplies two matrices and compares with what the host computes.
+/// Multiplies two matrices and compares with the result of the host.
 pub fn run(device: &Device) -> hidet::Result<()> {
     let (m, n, k) = (256, 256, 192);
     let a: Vec<bf16> = (0..m * k).map(|i| bf16::from_f32((i % 5) as f32 - 2.0)).collect();

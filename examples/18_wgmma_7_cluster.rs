@@ -1,22 +1,21 @@
-//! The ladder, last step: blocks in pairs, and extents that are no multiples of the tile. This is the proof that the
-//! language is enough for the hardest kernel there is: persistent, specialised by warp group, fed and emptied by the
-//! copy engine.
+//! The ladder, last step: blocks in pairs, and extents that are not multiples of the tile. It shows that the language
+//! is sufficient for the hardest kind of kernel: persistent, specialised by warp group, loading and storing by TMA.
 //!
-//! The two blocks of a cluster work on tiles above each other, so that both need the same columns of b. Each asks for
-//! half of them, and the copy engine writes it to both: what is read from the second-level cache falls by a third.
+//! The two blocks of a cluster compute tiles above each other, so that both need the same columns of b. Each loads half
+//! of them, and TMA multicasts it to both: reads from L2 fall by a third.
 
 use hidet::prelude::*;
 
-/// How the work is cut. A block computes 128 x 256 of c.
+/// The shape of the work. A block computes 128 x 256 of c.
 #[derive(Clone, Copy, Debug)]
 pub struct Schedule {
-    /// Blocks, one a multiprocessor; a multiple of `cluster`.
+    /// Blocks, one per multiprocessor; a multiple of `cluster`.
     pub blocks: i32,
-    /// How many tiles along k are under way at once.
+    /// Tiles along k that are in flight at the same time.
     pub stages: i32,
     /// Blocks that share the columns of b: 1, 2 or 4.
     pub cluster: i32,
-    /// Rows of tiles (of clusters) in a band, whose tiles are worked on column by column.
+    /// Rows of tiles (of clusters) in a band, whose tiles are computed column by column.
     pub band: i32,
 }
 
@@ -27,8 +26,8 @@ impl Default for Schedule {
     }
 }
 
-/// Row and column of a tile. Blocks that run at the same time share rows and columns: tiles are counted column by column
-/// in bands of `band` rows of tiles.
+/// Returns row and column of a tile. Blocks that run at the same time share rows and columns: tiles are numbered column
+/// by column in bands of `band` rows of tiles.
 #[device]
 fn place(tile: Expr<i32>, rows: Expr<i32>, cols: Expr<i32>, band: i32) -> (Expr<i32>, Expr<i32>) {
     let above = tile / (cols * band) * band;
@@ -36,8 +35,8 @@ fn place(tile: Expr<i32>, rows: Expr<i32>, cols: Expr<i32>, band: i32) -> (Expr<
     (above + within % height, within / height)
 }
 
-/// Tells the producers of all blocks of the cluster that this warp group has read a stage; `t` is the thread's number in
-/// the group.
+/// Signals the producers of all blocks of the cluster that this warp group has read a stage; `t` is the thread's number
+/// in the group.
 #[device]
 fn release(empty: Mbarriers, stage: Expr<i32>, t: Expr<i32>, cluster: i32) {
     if cluster == 1 {
@@ -52,7 +51,7 @@ fn release(empty: Mbarriers, stage: Expr<i32>, t: Expr<i32>, cluster: i32) {
 }
 
 kernel! {
-    /// c = a * transposed b. Rows of all three must be multiples of 16 bytes, as the copy engine asks.
+    /// c = a * transposed b. Rows of all three must be multiples of 16 bytes, as TMA requires.
     #[launch(grid = s.blocks as u32, block = 384, min_blocks = 1, cluster = s.cluster as u32)]
     pub fn matmul_wgmma(#[meta] s: Schedule, a: In<bf16, [m, k]>, b: In<bf16, [n, k]>, c: Out<bf16, [m, n]>) {
         require(n.multiple_of(8), "n must be a multiple of 8");
@@ -127,7 +126,7 @@ kernel! {
                         wgmma::<256>(&sums[[0]], &a_shared[[stage, group * 64, p]], &b_shared[[stage, 0, p]]);
                     }
                     wgmma_commit();
-                    // The products before these are done; these go on while the next tile is waited for.
+                    // The previous products are done; those just issued continue during the wait for the next tile.
                     wgmma_wait(1);
                     if step > 0 {
                         release(empty, before, t, cluster);
@@ -145,7 +144,7 @@ kernel! {
                 }
                 let row = warp_id() % 4 * 16 + lane_id() % 16;
                 for half in unroll(0..2) {
-                    // The stores before these have read their source.
+                    // The previous stores have read their source.
                     if t == 0 {
                         bulk_wait_read(0);
                     }
@@ -172,14 +171,14 @@ kernel! {
                 bulk_wait(0);
             }
         }
-        // No block ends while another may still write to it or tell it something.
+        // A block must not exit while another may still write to its shared memory or signal its barriers.
         if cluster > 1 {
             cluster_sync();
         }
     }
 }
 
-/// Multiplies two matrices of awkward shape and compares with what the host computes.
+/// Multiplies two matrices of awkward shape and compares with the result of the host.
 pub fn run(device: &Device) -> hidet::Result<()> {
     let (m, n, k) = (200, 264, 136);
     let a: Vec<bf16> = (0..m * k).map(|i| bf16::from_f32((i % 5) as f32 - 2.0)).collect();

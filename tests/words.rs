@@ -70,7 +70,6 @@ const NOT_YET: &[&str] = &[
     "ARCHITECTURE.md",
     "README.md",
     "benches",
-    "examples",
     "hidet-core/build.rs",
     "hidet-core/examples",
     "hidet-core/src/cache",

@@ -1,6 +1,6 @@
-"""Trains the small network of example 12 on 1,200 of the 1,797 digits and writes weights.f32.
+"""Trains the small network of example 14 on 1,200 of the 1,797 digits and writes weights.f32.
 
-Needs numpy alone. Deterministic: the split, the first weights and the order of the samples come from one seed.
+Needs numpy only. Deterministic: the split, the first weights and the order of the samples come from one seed.
 
     python3 examples/digits/train.py
 

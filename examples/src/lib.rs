@@ -1,4 +1,4 @@
-//! The kernels of the examples, and those that try the language hardest, as modules: for tests of other crates and for
+//! The kernels of the examples, and those that stress the language, as modules: for tests of other crates and for
 //! the `hidet` command.
 
 #[path = "../14_digits.rs"]

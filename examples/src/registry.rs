@@ -1,12 +1,12 @@
-//! Every kernel by name, built without a device: what `hidet inspect` shows and what tests run over.
+//! Every kernel by name, built without a device: for `hidet inspect` and for tests over all kernels.
 
 use super::*;
 use hidet::ir::Function;
 use hidet::prelude::*;
 
-/// A kernel: its name, with the instance's parameters, and how to build it.
+/// A kernel: its name, with the instance's parameters, and its builder.
 pub struct Entry {
-    /// As in `softmax<f16>`.
+    /// For example `softmax<f16>`.
     pub name: &'static str,
     /// Builds its IR.
     pub build: fn() -> hidet::Result<Function>,

@@ -1,9 +1,9 @@
-//! Flash attention: online softmax over tiles of keys; whether it is causal is known while building.
+//! Flash attention: online softmax over tiles of keys, causal or not as chosen while building.
 
 use hidet::prelude::*;
 
 kernel! {
-    /// o = softmax(q * transposed k / sqrt(D)) * v for each head, one thread a row of q.
+    /// o = softmax(q * transposed k / sqrt(D)) * v for each head, one thread per row of q.
     #[launch(grid = (seq.div_ceil(64), heads), block = 64)]
     pub fn attention<const D: i32>(
         #[meta] causal: bool,

@@ -3,7 +3,7 @@
 use hidet::prelude::*;
 
 kernel! {
-    /// y = softmax(x) along the last axis; `BLOCKS` blocks a row, each with its part of it in shared memory.
+    /// y = softmax(x) along the last axis; `BLOCKS` blocks per row, each with its part of it in shared memory.
     #[launch(grid = rows * BLOCKS, block = 256, cluster = BLOCKS)]
     pub fn cluster_softmax<const BLOCKS: i32>(x: In<f32, [rows, cols]>, y: Out<f32, [rows, cols]>) {
         let width = (cols + (BLOCKS - 1)) / BLOCKS;
@@ -22,7 +22,7 @@ kernel! {
             tops[[0]] = top;
         }
         cluster_sync();
-        // A lane a block.
+        // One lane per block.
         let mut top = f32::MIN;
         if lane_id() < BLOCKS {
             top = tops.at_rank(lane_id())[[0]];
@@ -46,7 +46,7 @@ kernel! {
         for i in (thread_id()..count).step_by(256) {
             y[[row, start + i]] = part[[i]] * scale;
         }
-        // The others may still read the sum of this block.
+        // The other blocks may still read the sum of this block.
         cluster_sync();
     }
 }

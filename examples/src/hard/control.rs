@@ -2,7 +2,7 @@
 
 use hidet::prelude::*;
 
-/// What is done to a value; chosen while building.
+/// The function applied to a value, chosen while building.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Mode {
     /// Nothing.

@@ -3,8 +3,8 @@
 use hidet::prelude::*;
 
 kernel! {
-    /// `passes` times: each element becomes the mean of itself, twice, and its neighbours; 0 beyond the ends. From x to y
-    /// and back; the result is in y where `passes` is odd, else in x.
+    /// `passes` times: each element becomes a quarter of each neighbour and half of itself, with 0 beyond the ends. From x
+    /// to y and back; the result is in y if `passes` is odd, else in x.
     #[launch(grid = BLOCKS, block = 256, cooperative)]
     pub fn grid_diffusion<const BLOCKS: i32>(#[meta] passes: i32, x: InOut<f32, [n]>, y: InOut<f32, [n]>) {
         let first = block_idx().x * 256 + thread_id();

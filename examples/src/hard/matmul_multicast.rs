@@ -1,4 +1,4 @@
-//! Blocks of a cluster share what they load: each brings half of a tile of `a` to both by a multicast.
+//! Blocks of a cluster share their loads: each loads half of a tile of `a` and multicasts it to both.
 
 use hidet::prelude::*;
 
@@ -9,7 +9,7 @@ fn own_c() -> TaskMapping<2> {
 }
 
 kernel! {
-    /// c = a * b in tiles of 64 x 64 x 16; the two blocks of a cluster stand side by side, with the same rows of a.
+    /// c = a * b in tiles of 64 x 64 x 16; the two blocks of a cluster are adjacent and use the same rows of a.
     #[launch(grid = (n.div_ceil(128) * 2, m.div_ceil(64)), block = 256, cluster = 2)]
     pub fn matmul_multicast(a: In<f32, [m, k]>, b: In<f32, [k, n]>, c: Out<f32, [m, n]>) {
         require(k.multiple_of(4), "rows of a must begin at multiples of 16 bytes");
@@ -31,7 +31,7 @@ kernel! {
         sums.fill(0.0);
         let steps = (k + 15) / 16;
         for step in 0..steps + 1 {
-            // The next tiles are on their way while these are multiplied.
+            // The next tiles are in flight while these are multiplied.
             if thread_id() == 0 && step < steps {
                 let stage = step % 2;
                 if step >= 2 {

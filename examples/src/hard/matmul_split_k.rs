@@ -1,4 +1,4 @@
-//! Split-k in one launch: blocks add their parts in order, taking turns by a semaphore.
+//! Split-k in one launch: blocks add their partial sums one after the other, ordered by a semaphore.
 
 use hidet::prelude::*;
 

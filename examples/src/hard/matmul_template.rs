@@ -1,42 +1,42 @@
-//! One text, many kernels: generic over the element type and over a tile that computes mappings and layouts.
+//! One source, many kernels: generic over the element type and over a tile that computes mappings and layouts.
 
 use hidet::prelude::*;
 
-/// How a block's work is cut.
+/// The shape of a block's tile.
 #[derive(Clone, Copy, Debug)]
 pub struct Tile {
-    /// Warps a block.
+    /// Warps per block.
     pub warps: [u32; 2],
-    /// How often a warp's lanes are repeated.
+    /// Repetitions of a warp's lanes.
     pub outer: [u32; 2],
-    /// Elements a lane owns side by side.
+    /// Adjacent elements per lane.
     pub inner: [u32; 2],
     /// Depth along k.
     pub depth: u32,
 }
 
 impl Tile {
-    /// Rows and columns a block computes.
+    /// Returns the rows and columns that a block computes.
     pub fn extent(&self) -> [u32; 2] {
         [self.warps[0] * self.outer[0] * 4 * self.inner[0], self.warps[1] * self.outer[1] * 8 * self.inner[1]]
     }
 
-    /// Threads a block.
+    /// Returns the threads per block.
     pub fn threads(&self) -> u32 {
         32 * self.warps[0] * self.warps[1]
     }
 
-    /// Who loads which element of a tile of a.
+    /// Assigns the elements of a tile of a to the threads that load them.
     pub fn load_a(&self) -> TaskMapping<2> {
         auto_map([self.extent()[0], self.depth], self.threads())
     }
 
-    /// Who loads which element of a tile of b.
+    /// Assigns the elements of a tile of b to the threads that load them.
     pub fn load_b(&self) -> TaskMapping<2> {
         auto_map([self.depth, self.extent()[1]], self.threads())
     }
 
-    /// Who computes which element.
+    /// Assigns the elements of a tile of c to the threads that compute them.
     pub fn own(&self) -> TaskMapping<2> {
         spatial(self.warps) * repeat(self.outer) * spatial([4, 8]) * repeat(self.inner)
     }

@@ -1,7 +1,6 @@
-//! Kernels that try the language hardest: each must build, verify and compile for the architectures it claims.
-//!
-//! With those of the examples (softmax, layer norm, the grid sum, transpose, histogram, stencil, prefix sum, the four
-//! matrix products) they are the kernels the language was designed by.
+//! Kernels that stress the language: each must build, verify and compile for the architectures that it names.  Together
+//! with those of the examples (softmax, layer norm, the grid sum, transpose, histogram, stencil, prefix sum, the four
+//! matrix products) they are the kernels that the language was designed for.
 
 pub mod attention;
 pub mod cluster_softmax;

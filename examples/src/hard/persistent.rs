@@ -1,4 +1,4 @@
-//! A persistent grid: warps take tiles from a counter until there are none.
+//! A persistent grid: warps take tiles from a counter until none are left.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Warp specialisation with mbarriers: one warp brings the data, four work on it.
+//! Warp specialisation with mbarriers: one warp loads the data, four compute.
 
 use hidet::prelude::*;
 

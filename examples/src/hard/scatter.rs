@@ -2,7 +2,7 @@
 
 use hidet::prelude::*;
 
-/// Who owns which element of the 16 x 8 result of a tensor core instruction.
+/// Assigns the elements of the 16 x 8 result of a tensor core instruction to lanes.
 #[task_mapping(workers = 32, tasks = [16, 8])]
 fn fragment(lane: Worker) -> [[Index; 2]; 4] {
     [
