@@ -25,7 +25,7 @@ def measure(command, arguments):
             sys.exit(f"{command} bench {' '.join(arguments)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
         with open(file.name, newline="") as text:
             rows = list(csv.DictReader(text))
-    times = {(row["name"], row["shape"]): float(row["median_ms"]) for row in rows if row["rival"] == "false"}
+    times = {(row["name"], row["shape"]): float(row["median_ms"]) for row in rows if row["baseline"] == "false"}
     return times, rows[0]["gpu"]
 
 

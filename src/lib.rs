@@ -1,14 +1,14 @@
 //! Tensor programs by task mapping: GPU kernels in Rust syntax, and the two devices that run them.
 //!
-//! The language is described at [`kernel!`]; what its values can do at [`dsl::Expr`], what its tensors can at [`dsl::View`],
-//! its intrinsics in [`dsl::intrinsics`]. [`device::Device`] is where kernels run, [`kernel::Kernel`] what is launched, and
-//! [`dsl::Template::cuda`] shows a kernel's CUDA without a GPU.
+//! The language is described at [`kernel!`], its values at [`dsl::Expr`], its tensors at [`dsl::View`], its intrinsics
+//! in [`dsl::intrinsics`]. [`device::Device`] runs kernels, [`kernel::Kernel`] is launched, and [`dsl::Template::cuda`]
+//! prints a kernel's CUDA without a GPU.
 
 pub use hidet_core::*;
 pub use hidet_macros::task_mapping;
 pub use hidet_mapping as mapping;
 
-/// What programs with kernels import: `use hidet::prelude::*;`
+/// The imports of programs with kernels: `use hidet::prelude::*;`
 pub mod prelude {
     pub use hidet_core::device::{Device, Graph, Pinned, Stream, Tensor};
     pub use hidet_core::dsl::intrinsics::*;

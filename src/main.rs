@@ -24,9 +24,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Say what is found of driver, GPU and compiler, and what to do about what is missing.
+    /// Report the driver, GPU and compiler found, and how to fix what is missing.
     Doctor,
-    /// Print a kernel's IR after each pass, its CUDA, its PTX and, where a disassembler is found, its SASS.
+    /// Print a kernel's IR after each pass, its CUDA, its PTX and, if a disassembler is found, its SASS.
     Inspect(command::inspect::Inspect),
     /// Draw a task mapping or a layout: `hidet viz 'spatial([4, 8]) * repeat([2, 2])'`.
     Viz(command::viz::Viz),
@@ -34,7 +34,7 @@ enum Command {
     Check(command::check::Check),
     /// Measure kernels on a GPU, against libraries, copies and each other.
     Bench(command::bench::Bench),
-    /// Look at the compiled kernels kept on disk, or remove them.
+    /// Show or remove the compiled kernels kept on disk.
     Cache(command::cache::CacheCommand),
 }
 

@@ -1,9 +1,9 @@
-//! Names near to one that is not there.
+//! Names similar to an unknown one.
 
-/// How many names are told.
+/// The most names suggested.
 const MOST: usize = 3;
 
-/// `; did you mean `softmax`?` where names are near, else nothing.
+/// Returns `; did you mean `softmax`?` if there are similar names, or an empty text.
 pub fn hint<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> String {
     let near: Vec<String> = near(wanted, names).iter().map(|name| format!("`{name}`")).collect();
     match near.as_slice() {
@@ -12,8 +12,8 @@ pub fn hint<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> String {
     }
 }
 
-/// The names nearest to `wanted`, the nearest first: those that hold it, and those that begin like it but for few letters. Types in
-/// `<..>` count only where they are asked for.
+/// Returns the names most similar to `wanted`, best first: names that contain it, and names whose beginning differs
+/// from it in few letters. Types in `<..>` count only if `wanted` has them.
 fn near<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let far = wanted.chars().count().div_ceil(3);
     let mut found: Vec<(usize, &str)> = Vec::new();
@@ -30,7 +30,7 @@ fn near<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> 
     found.into_iter().map(|(_, name)| name).take(MOST).collect()
 }
 
-/// How many letters must be changed, added or taken away (Levenshtein's distance).
+/// Returns the letters that must be changed, added or removed (the Levenshtein distance).
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

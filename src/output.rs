@@ -1,14 +1,14 @@
-//! Standard output of the command. `println!` and `print!` of this crate write here, so that a reader who has enough, as
-//! `head` has, and a full disk are no panics.
+//! Standard output of the command. `println!` and `print!` of this crate write here, so that a closed pipe, as with
+//! `head`, and a full disk do not cause a panic.
 
 use std::fmt::Arguments;
 use std::io::{ErrorKind, Write, stdout};
 use std::process::exit;
 
-/// What a shell tells of a program that a closed pipe ended: 128 and the number of that signal.
+/// The status of a program that a closed pipe ended, in a shell: 128 plus the number of the signal.
 const CLOSED: i32 = 141;
 
-/// Writes, or ends the process: without a word where nobody reads any more.
+/// Writes, or ends the process: silently if the pipe is closed.
 pub fn write(text: Arguments<'_>) {
     let mut stdout = stdout().lock();
     if let Err(error) = stdout.write_fmt(text).and_then(|()| stdout.flush()) {
@@ -20,7 +20,7 @@ pub fn write(text: Arguments<'_>) {
     }
 }
 
-/// Says on standard error what is wrong; where that cannot be written either, there is nobody to tell.
+/// Writes an error to standard error. If that fails too, the error is lost.
 pub fn complain(message: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "error: {message}");
 }

@@ -75,7 +75,7 @@ fn bench(folder: &Path, arguments: &str, variables: &[&str]) -> (String, bool) {
 }
 
 #[test]
-fn kernels_and_rivals_are_checked_measured_and_drawn() {
+fn kernels_and_baselines_are_checked_measured_and_drawn() {
     let folder = library("bench", "libcuda.so", DRIVER);
     library("bench", "libnvrtc.so", NVRTC);
     library("bench", "libcublasLt.so.13", CUBLASLT);
@@ -106,7 +106,7 @@ fn kernels_and_rivals_are_checked_measured_and_drawn() {
     assert_eq!(rows.lines().count(), 3, "{rows}");
     assert!(rows.contains(",matmul_wgmma,false,\"24 registers, ") && rows.contains(",cublaslt,true,"), "{rows}");
     let bars = std::fs::read_to_string(&plot).unwrap();
-    assert!(bars.contains("class=\"bar\"") && bars.contains("class=\"rival\""), "{bars}");
+    assert!(bars.contains("class=\"bar\"") && bars.contains("class=\"baseline\""), "{bars}");
     assert!(std::fs::read_to_string(&roof).unwrap().contains("class=\"roof\""));
 
     let (text, good) = bench(&folder, &format!("copy16<f32> --against copy --shape 65536 --l2 flush {short}"), &[]);
@@ -133,14 +133,14 @@ fn what_is_wrong_is_said() {
     refuses(
         "matmul_wgmma --shape 128x256 --no-peaks",
         &[],
-        "128x256 is no shape of these kernels, which take m x n x k",
+        "128x256 is not a shape of these kernels, which take m x n x k",
     );
     refuses(
         "vector_add --shape 4096 --no-peaks --against cublaslt",
         &[],
         "cublaslt multiplies matrices, which this kernel does not",
     );
-    refuses("vector_add<f32> --shape 4096 --no-peaks --against softmax", &[], "`softmax` is no rival here");
+    refuses("vector_add<f32> --shape 4096 --no-peaks --against softmax", &[], "`softmax` is not a baseline here");
     refuses("nothing", &[], "there is no kernel `nothing` to measure");
     refuses("vector_add --device cuda:7", &[], "there is no device 7; the driver finds 2");
     refuses("vector_add --shape 1000000000000 --no-peaks", &[], "FAILED ");

@@ -82,7 +82,7 @@ fn a_kernel_that_is_not_there_is_told_before_a_device_that_is_not_there() {
     let (text, code) = says(&mut hidet("bench nosuch"));
     assert!(code == 1 && text.starts_with("error: there is no kernel `nosuch` to measure\n"), "{code} {text}");
     let (text, code) = says(&mut hidet("bench matmul_wgmma --shape 8x8"));
-    assert!(code == 1 && text.starts_with("error: 8x8 is no shape of these kernels"), "{code} {text}");
+    assert!(code == 1 && text.starts_with("error: 8x8 is not a shape of these kernels"), "{code} {text}");
     let (text, code) = says(&mut hidet("bench softmax --shape 0x4"));
     assert!(code != 0 && text.contains("`0` is not a valid extent"), "{code} {text}");
 }

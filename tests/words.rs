@@ -22,7 +22,7 @@ const PHRASES: &[(&str, &str)] = &[
         "a turn | one turn | each turn | every turn | the turn | many turns | turns of",
         "`iteration` or `trip count` of a loop, `time slice` of a measurement, `lock` of a device or file",
     ),
-    ("bout | bouts", "`run`"),
+    ("bout | bouts", "`run` or `comparison`"),
     ("rival | rivals", "`baseline`"),
     ("page-locked | page locked", "`pinned`"),
     ("small floats | small float", "`half precision`, or the names of the types"),
@@ -89,7 +89,6 @@ const NOT_YET: &[&str] = &[
     "hidet-core/src/types",
     "hidet-core/tests",
     "hidet-mapping",
-    "src",
     "tests",
 ];
 

@@ -1,7 +1,6 @@
-//! `hidet bench compile`: how long compiling takes, by phase, from the cache, and for many kernels at once.
-//!
-//! Works without a GPU: then kernels are compiled for sm_90a and not loaded. What depends on the state of a process is
-//! measured in processes of its own: this program started again with [`CHILD`] set, which prints its times as lines
+//! `hidet bench compile`: measures compile time by phase, with the cache, and for many kernels in parallel.  Works
+//! without a GPU: kernels are then compiled for sm_90a and not loaded. Times that depend on the state of a process are
+//! measured in processes of their own: this program started again with [`CHILD`] set, which prints its times as lines
 //! `name milliseconds`. Every process has a cache folder that the parent chose; the user's own is not touched.
 
 use crate::examples::{layer_norm, reduction, softmax};
@@ -14,16 +13,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-/// What a child process is to measure.
+/// The environment variable that tells a child process what to measure.
 const CHILD: &str = "HIDET_BENCH_COMPILE";
 
-/// The device that stands for none.
+/// The device name that stands for no GPU.
 const WITHOUT: &str = "sim";
 
-/// Kernels compiled one after another and at once.
+/// The number of kernels compiled one after another and in parallel.
 const MANY: usize = 64;
 
-/// How often that is done.
+/// The number of repetitions.
 const ROUNDS: usize = 5;
 
 type Outcome<T = ()> = Result<T, String>;
@@ -32,13 +31,13 @@ fn say(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-/// Milliseconds since then.
+/// Returns the milliseconds since `start`.
 fn since(start: Instant) -> f64 {
     start.elapsed().as_secs_f64() * 1e3
 }
 
-/// Measures and prints, for the GPU of that name, or without a GPU on `sim`; without a name, for the device that
-/// programs get. Whether every time that must be below some other is.
+/// Measures and prints for the GPU of that name, or without a GPU on `sim`; without a name, for the default device of
+/// programs. Returns true if every time that has a limit is below it.
 pub fn run(device: Option<&str>) -> Outcome<bool> {
     let target = Target::find(device)?;
     if let Ok(what) = std::env::var(CHILD) {
@@ -94,11 +93,11 @@ pub fn run(device: Option<&str>) -> Outcome<bool> {
     let [serial, parallel, processes] = [serial, parallel, processes].map(median);
     println!("  medians of {ROUNDS} rounds");
     row("one after another", serial, None);
-    row("at once, on threads", parallel, None);
-    row(&format!("at once, in {cores} processes"), processes, None);
+    row("in parallel, on threads", parallel, None);
+    row(&format!("in parallel, in {cores} processes"), processes, None);
     println!("  {:32} {:9.2}", "arithmetic, all cores for one", super::cores::worth(cores));
     let faster = serial / parallel;
-    // Few cores cannot be so fast.
+    // The goal is for machines with enough cores to reach it.
     let fast = cores < 16 || faster >= 10.0;
     let goal = match fast {
         _ if cores < 16 => "",
@@ -114,7 +113,7 @@ fn median(mut times: Vec<f64>) -> f64 {
     times[times.len() / 2]
 }
 
-/// Prints a time; whether it is below what it must be below.
+/// Prints a time. Returns true if it is below its limit.
 fn row(name: &str, time: f64, must: Option<f64>) -> bool {
     let met = must.is_none_or(|must| time < must);
     let must =
@@ -123,11 +122,11 @@ fn row(name: &str, time: f64, must: Option<f64>) -> bool {
     met
 }
 
-/// What kernels are compiled for.
+/// The device and architecture that kernels are compiled for.
 struct Target {
     arch: Arch,
     context: Option<Device>,
-    /// Milliseconds until it was there, NVRTC loaded.
+    /// Milliseconds until the context and NVRTC were loaded.
     ready: f64,
 }
 
@@ -145,7 +144,7 @@ impl Target {
         self.context.as_ref()?.as_cuda()
     }
 
-    /// As `Template::compile` does it, without a GPU too; how the machine code was come by.
+    /// Compiles like `Template::compile`, but works without a GPU too. Returns where the machine code came from.
     fn compile(&self, function: &Function) -> Outcome<Origin> {
         verify::check(function).map_err(say)?;
         let binary = Binary::of(Cache::global(), function, self.arch, &Default::default()).map_err(say)?;
@@ -157,10 +156,10 @@ impl Target {
     }
 }
 
-/// What a child process does.
+/// Runs the measurement of a child process.
 fn child(target: &Target, what: &str) -> Outcome {
-    let told: Vec<&str> = what.split(' ').collect();
-    match told.as_slice() {
+    let words: Vec<&str> = what.split(' ').collect();
+    match words.as_slice() {
         ["phases"] => (0..2).try_for_each(|_| phases(target)),
         ["whole"] => {
             println!("context {}", target.ready);
@@ -182,7 +181,7 @@ fn child(target: &Target, what: &str) -> Outcome {
     }
 }
 
-/// Everything that compiling does, each by itself.
+/// Measures each phase of compiling by itself.
 fn phases(target: &Target) -> Outcome {
     fn timed<T, E: std::fmt::Display>(name: &str, work: impl FnOnce() -> Result<T, E>) -> Outcome<T> {
         let start = Instant::now();
@@ -204,7 +203,7 @@ fn phases(target: &Target) -> Outcome {
     Ok(())
 }
 
-/// Small kernels that all differ.
+/// Returns small kernels that all differ.
 fn functions(name: &str) -> Outcome<Vec<Function>> {
     let build = |number: usize| {
         let name = format!("{name}_{number}");
@@ -242,7 +241,7 @@ fn many(target: &Target) -> Outcome {
     Ok(())
 }
 
-/// This program again, for a child's work.
+/// Returns the command that starts this program again as a child.
 fn command(device: &str, what: &str, cache: &Path) -> Outcome<Command> {
     let mut command = Command::new(std::env::current_exe().map_err(say)?);
     command.args(["bench", "compile", "--device", device]).env(CHILD, what).env("HIDET_CACHE", cache);
@@ -257,7 +256,7 @@ fn start(device: &str, what: &str, cache: &Path) -> Outcome<String> {
     }
 }
 
-/// Names and milliseconds.
+/// Names with their times in milliseconds.
 struct Times(Vec<(String, f64)>);
 
 fn lines(text: &str) -> Outcome<Times> {
@@ -265,7 +264,7 @@ fn lines(text: &str) -> Outcome<Times> {
         let (name, time) = line.rsplit_once(' ')?;
         Some((name.to_owned(), time.parse().ok()?))
     };
-    let times = text.lines().map(|line| read(line).ok_or_else(|| format!("`{line}` is no time")));
+    let times = text.lines().map(|line| read(line).ok_or_else(|| format!("`{line}` is not a time")));
     times.collect::<Outcome<_>>().map(Times)
 }
 
@@ -281,7 +280,7 @@ impl Times {
     }
 }
 
-/// A folder of folders, removed at the end.
+/// A temporary folder, removed at the end.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -298,7 +297,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What stays behind lies where the system cleans up.
+        // If removing fails, the system cleans its temporary folder.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -1,24 +1,24 @@
-//! One who takes part in a measurement: a name, and how to launch once.
+//! A benchmark entry: a name, and how to launch it once.
 
 use hidet::dsl::Template;
 use hidet::kernel::{Compiled, Resources};
 use hidet::prelude::*;
 
-/// A kernel of ours or a rival, with its arguments.
+/// A kernel of ours or a baseline, with its arguments.
 pub struct Contestant {
     /// Its name in tables.
     pub name: String,
-    /// What is known of it beforehand: the algorithm a library chose, a schedule.
+    /// Details known in advance: the algorithm that a library chose, a schedule.
     pub note: String,
-    /// Whether it writes the result that the problem checks. A copy of as many bytes does not.
+    /// True if it writes the result that the problem checks. A copy of as many bytes does not.
     pub solves: bool,
     launch: Box<dyn FnMut() -> Result<(), String>>,
-    /// What was compiled, where it is a kernel of ours.
+    /// The compiled kernel, if it is a kernel of ours.
     compiled: Option<Compiled>,
 }
 
 impl Contestant {
-    /// One that is launched so.
+    /// An entry that is launched by `launch`.
     pub fn new(name: &str, note: String, launch: impl FnMut() -> Result<(), String> + 'static) -> Contestant {
         Contestant { name: name.to_owned(), note, solves: true, launch: Box::new(launch), compiled: None }
     }
@@ -36,12 +36,12 @@ impl Contestant {
         Ok(Contestant { compiled, ..Contestant::new(name, String::new(), launch) })
     }
 
-    /// The same by another name, with another note.
+    /// The same entry under another name, with another note.
     pub fn called(self, name: &str, note: String) -> Contestant {
         Contestant { name: name.to_owned(), note, ..self }
     }
 
-    /// What is known of it: the note, and what the last launch of a kernel takes of the device.
+    /// Returns the note, and the resources that the last launch of a kernel used.
     pub fn detail(&self) -> String {
         let resources = self.compiled.as_ref().and_then(|compiled| compiled.resources().ok()?);
         [Some(self.note.clone()), resources.as_ref().map(describe)]
@@ -52,7 +52,7 @@ impl Contestant {
             .join(", ")
     }
 
-    /// The same, which solves nothing.
+    /// The same entry, marked as writing no result.
     pub fn unchecked(self) -> Contestant {
         Contestant { solves: false, ..self }
     }
@@ -63,7 +63,7 @@ impl Contestant {
     }
 }
 
-/// Registers and blocks a multiprocessor, and what speaks against a kernel.
+/// Describes registers, resident blocks per multiprocessor, and anything that suggests a slow kernel.
 fn describe(resources: &Resources) -> String {
     let Resources { usage, occupancy, .. } = resources;
     let mut text = format!("{} registers, {occupancy}", usage.registers);

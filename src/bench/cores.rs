@@ -1,9 +1,10 @@
-//! How much more all cores do than one: cores that share their units, or slow down together, count for less than one.
+//! Measures how much more arithmetic all cores do than one. Cores that share execution units, or lower their clock when
+//! all are busy, count for less than one.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-/// Multiplications that do not wait for each other, so that a core's multiplier is always at work.
+/// Independent multiplications, so that a core's multiplier is always busy.
 fn multiply() -> Duration {
     let start = Instant::now();
     let mut numbers = black_box([1u64, 2, 3, 4, 5, 6, 7, 8]);
@@ -16,7 +17,7 @@ fn multiply() -> Duration {
     start.elapsed()
 }
 
-/// How often as much arithmetic `threads` threads do as one: the median of five rounds.
+/// Returns how many times the arithmetic of one thread `threads` threads do: the median of five rounds.
 pub fn worth(threads: usize) -> f64 {
     let all = || {
         std::thread::scope(|scope| {

@@ -1,16 +1,22 @@
-//! A bout as rows of CSV (RFC 4180), each with the machine it was measured on.
+//! A comparison as rows of CSV (RFC 4180), each with the machine it was measured on.
 
-use super::Bout;
+use super::Comparison;
 use super::machine::Machine;
 use super::measure::L2;
 use super::peaks::Peaks;
 use super::table::{gigabytes, of_roof, teraflops};
 use std::io::{self, Write};
 
-/// The columns of a line, with their names.
-fn columns(machine: &Machine, peaks: Option<&Peaks>, l2: L2, bout: &Bout, index: usize) -> Vec<(&'static str, String)> {
-    let line = &bout.lines[index];
-    let roof = of_roof(bout, peaks, line.time.median);
+/// Returns the columns of a line, with their names.
+fn columns(
+    machine: &Machine,
+    peaks: Option<&Peaks>,
+    l2: L2,
+    comparison: &Comparison,
+    index: usize,
+) -> Vec<(&'static str, String)> {
+    let line = &comparison.lines[index];
+    let roof = of_roof(comparison, peaks, line.time.median);
     let share = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.5}"));
     vec![
         ("gpu", machine.gpu.clone()),
@@ -19,9 +25,9 @@ fn columns(machine: &Machine, peaks: Option<&Peaks>, l2: L2, bout: &Bout, index:
         ("nvrtc", machine.nvrtc.clone()),
         ("cpu", machine.cpu.clone()),
         ("l2", format!("{l2:?}").to_lowercase()),
-        ("shape", bout.shape.clone()),
+        ("shape", comparison.shape.clone()),
         ("name", line.name.clone()),
-        ("rival", line.rival.to_string()),
+        ("baseline", line.baseline.to_string()),
         ("detail", line.detail.clone()),
         ("rounds", line.rounds.to_string()),
         ("median_ms", format!("{:.6}", line.time.median)),
@@ -29,10 +35,10 @@ fn columns(machine: &Machine, peaks: Option<&Peaks>, l2: L2, bout: &Bout, index:
         ("upper_ms", format!("{:.6}", line.time.upper)),
         ("least_ms", format!("{:.6}", line.time.least)),
         ("largest_ms", format!("{:.6}", line.time.largest)),
-        ("flops", bout.work.flops.to_string()),
-        ("bytes", bout.work.bytes.to_string()),
-        ("tflops", format!("{:.3}", teraflops(&bout.work, line.time.median))),
-        ("gbytes_per_s", format!("{:.2}", gigabytes(&bout.work, line.time.median))),
+        ("flops", comparison.work.flops.to_string()),
+        ("bytes", comparison.work.bytes.to_string()),
+        ("tflops", format!("{:.3}", teraflops(&comparison.work, line.time.median))),
+        ("gbytes_per_s", format!("{:.2}", gigabytes(&comparison.work, line.time.median))),
         ("share_of_roof", share(roof.map(|roof| roof.0))),
         ("bound", roof.map_or("", |roof| roof.1).to_owned()),
         ("peak_copy_gbytes_per_s", share(peaks.map(|peaks| peaks.copy))),
@@ -44,7 +50,7 @@ fn columns(machine: &Machine, peaks: Option<&Peaks>, l2: L2, bout: &Bout, index:
     ]
 }
 
-/// Where rows go, with the names of the columns before the first.
+/// A writer of rows, which writes the names of the columns before the first row.
 pub struct Table<W> {
     to: W,
     named: bool,
@@ -56,10 +62,10 @@ impl<W: Write> Table<W> {
         Table { to, named: false }
     }
 
-    /// Writes the rows of a bout; none where all contestants failed.
-    pub fn add(&mut self, machine: &Machine, peaks: Option<&Peaks>, l2: L2, bout: &Bout) -> io::Result<()> {
-        for index in 0..bout.lines.len() {
-            let (names, fields): (Vec<_>, Vec<_>) = columns(machine, peaks, l2, bout, index).into_iter().unzip();
+    /// Writes the rows of a comparison; none if all contestants failed.
+    pub fn add(&mut self, machine: &Machine, peaks: Option<&Peaks>, l2: L2, comparison: &Comparison) -> io::Result<()> {
+        for index in 0..comparison.lines.len() {
+            let (names, fields): (Vec<_>, Vec<_>) = columns(machine, peaks, l2, comparison, index).into_iter().unzip();
             if !std::mem::replace(&mut self.named, true) {
                 self.to.write_all(row(names.into_iter()).as_bytes())?;
             }
@@ -69,7 +75,7 @@ impl<W: Write> Table<W> {
     }
 }
 
-/// A row. A field is quoted where it holds a comma, a quote or a line break; quotes inside are doubled.
+/// A row. A field is quoted if it contains a comma, a quote or a line break; quotes inside are doubled.
 fn row<'a>(fields: impl Iterator<Item = &'a str>) -> String {
     let quote = |field: &str| match field.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", field.replace('"', "\"\"")),
@@ -91,14 +97,15 @@ mod tests {
     fn every_row_has_every_column() {
         let machine = Machine { gpu: "A, B".to_owned(), ..Machine::default() };
         let mut table = Table::new(Vec::new());
-        // Nobody solved the first.
-        for bout in [Bout::default(), super::super::tests::bout(), super::super::tests::bout()] {
-            table.add(&machine, None, L2::Warm, &bout).unwrap();
+        // No contestant solved the first problem.
+        for comparison in [Comparison::default(), super::super::tests::comparison(), super::super::tests::comparison()]
+        {
+            table.add(&machine, None, L2::Warm, &comparison).unwrap();
         }
         let text = String::from_utf8(table.to).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 5);
-        assert!(lines[0].starts_with("gpu,clock_mhz,driver,nvrtc,cpu,l2,shape,name,rival,"), "{text}");
+        assert!(lines[0].starts_with("gpu,clock_mhz,driver,nvrtc,cpu,l2,shape,name,baseline,"), "{text}");
         assert!(lines[1].starts_with("\"A, B\",0,,,,warm,128x128x128,ours,false,"), "{text}");
         assert!(lines[2].contains(",theirs,true,") && lines[2].ends_with(",,,,,,,,"), "{text}");
         assert!(lines[1].ends_with(",0.25000,0.50000,0.60000"), "{text}");

@@ -1,4 +1,4 @@
-//! The rival cuBLAS in f32: the fastest of its own choices and of cuBLASLt's, all in real f32 arithmetic (no TF32).
+//! The baseline cuBLAS in f32: the fastest of its own choices and of cuBLASLt's, all in true f32 arithmetic (no TF32).
 
 use super::contestant::Contestant;
 use super::gemm::Gemm;
@@ -26,8 +26,8 @@ functions! {
     }
 }
 
-/// Ways to ask: `CUBLAS_COMPUTE_32F` and its pedantic form, which forbids every other arithmetic; the library's choice
-/// (`CUBLAS_GEMM_DEFAULT`) and its own measurement (`CUBLAS_GEMM_AUTOTUNE`, new in 13).
+/// Ways to call it: `CUBLAS_COMPUTE_32F` and its pedantic form, which forbids every other arithmetic; the library's
+/// choice (`CUBLAS_GEMM_DEFAULT`) and its own measurement (`CUBLAS_GEMM_AUTOTUNE`, new in 13).
 const WAYS: [(&str, i32, i32); 4] = [
     ("32F, default", 68, -1),
     ("32F pedantic, default", 69, -1),
@@ -44,7 +44,7 @@ struct Library {
 
 impl Library {
     fn new(context: &'static Context) -> Result<Library, String> {
-        // cuBLAS needs cuBLASLt; one that is loaded already is not looked for.
+        // cuBLAS needs cuBLASLt. Loading it first makes the loader use the one found here.
         library::load("cublasLt", "nvidia-cublas")?;
         let functions = Functions::find(library::load("cublas", "nvidia-cublas")?)?;
         // Makes the context current in this thread, where the library looks for it.
@@ -96,15 +96,15 @@ impl Library {
 
 impl Drop for Library {
     fn drop(&mut self) {
-        // Its work may still be under way, and the library expects its context to be current.
+        // Its work may still be running, and the library expects its context to be current.
         if !self.handle.is_null() && self.context.synchronize().is_ok() {
-            // SAFETY: the handle was created and is given back once.
+            // SAFETY: the handle was created, and is destroyed once.
             let _ = unsafe { (self.functions.cublasDestroy_v2)(self.handle) };
         }
     }
 }
 
-/// The best of all ways.
+/// Returns the fastest of all ways.
 pub fn best(context: &'static Context, gemm: &Gemm) -> Result<Contestant, String> {
     let library = Rc::new(Library::new(context).map_err(|why| format!("cublas: {why}"))?);
     let mut candidates: Vec<Contestant> = WAYS

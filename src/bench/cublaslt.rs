@@ -1,4 +1,4 @@
-//! The rival cuBLASLt: the fastest of all the algorithms its heuristics propose.
+//! The baseline cuBLASLt: the fastest of all algorithms that its heuristics propose.
 
 use super::contestant::Contestant;
 use super::gemm::Gemm;
@@ -11,12 +11,12 @@ use std::rc::Rc;
 
 type Handle = *mut c_void;
 
-/// An algorithm, as the library describes it to itself.
+/// An algorithm, opaque data of the library.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Algorithm([u64; 8]);
 
-/// What a heuristic proposes.
+/// An algorithm proposed by a heuristic.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Proposal {
@@ -55,7 +55,7 @@ functions! {
     }
 }
 
-/// `CUBLAS_COMPUTE_32F`: sums in f32; products of f32 are exact f32 too, as TF32 has to be asked for.
+/// `CUBLAS_COMPUTE_32F`: sums in f32; products of f32 are exact f32 too, since TF32 must be requested explicitly.
 const COMPUTE_F32: i32 = 68;
 /// `CUDA_R_32F`.
 const F32: i32 = 0;
@@ -64,9 +64,9 @@ const TRANSPOSE_LEFT: i32 = 3;
 /// `CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES`.
 const WORKSPACE: i32 = 1;
 
-/// How many bytes an algorithm may use: what is asked for here, and what the library uses by itself on Hopper.
+/// The most workspace of an algorithm in bytes: what is requested here, and what the library uses by default on Hopper.
 const WORKSPACES: [usize; 2] = [64 << 20, 32 << 20];
-/// How many proposals are asked for.
+/// The number of proposals requested.
 const PROPOSALS: usize = 64;
 
 /// A product, described to the library.
@@ -162,7 +162,7 @@ impl Product {
         Ok(all)
     }
 
-    /// Asks for the product by one algorithm.
+    /// Launches the product by one algorithm.
     fn launch(&self, algorithm: &Algorithm) -> Result<(), String> {
         let (alpha, beta) = (1f32, 0f32);
         let Gemm { a, b, c, .. } = &self.gemm;
@@ -191,7 +191,7 @@ impl Product {
         check("cublasLtMatmul", code)
     }
 
-    /// The numbers by which the library tells its algorithms apart.
+    /// Returns the numbers that identify an algorithm within the library.
     fn describe(&self, algorithm: &Algorithm) -> String {
         let names = ["algorithm", "tile", "split-k"];
         let mut text = Vec::new();
@@ -218,12 +218,12 @@ impl Product {
 
 impl Drop for Product {
     fn drop(&mut self) {
-        // Its work may still be under way, and the library expects its context to be current.
+        // Its work may still be running, and the library expects its context to be current.
         if self.context.synchronize().is_err() {
             return;
         }
         let calls = &self.functions;
-        // SAFETY: each was created and is given back once. Failures at the end are nobody's.
+        // SAFETY: each was created, and is destroyed once. Failures at the end are ignored.
         unsafe {
             for layout in [self.left, self.right, self.result] {
                 if !layout.is_null() {
@@ -240,7 +240,7 @@ impl Drop for Product {
     }
 }
 
-/// Every algorithm that the heuristics propose.
+/// Returns every algorithm that the heuristics propose.
 pub fn candidates(context: &'static Context, gemm: &Gemm) -> Result<Vec<Contestant>, String> {
     let product = Rc::new(Product::new(context, gemm)?);
     let contestant = |proposal: Proposal| {
@@ -251,7 +251,7 @@ pub fn candidates(context: &'static Context, gemm: &Gemm) -> Result<Vec<Contesta
     Ok(product.proposals()?.into_iter().map(contestant).collect())
 }
 
-/// The best of them.
+/// Returns the fastest of them.
 pub fn best(context: &'static Context, gemm: &Gemm) -> Result<Contestant, String> {
     let candidates = candidates(context, gemm).map_err(|why| format!("cublaslt: {why}"))?;
     let proposed = candidates.len();

@@ -1,9 +1,9 @@
-//! Kernels of the measuring side: random data, and loops that reach the peaks of a device.
+//! Kernels for measuring: random data, and loops that reach the peaks of a device.
 
 use hidet::prelude::*;
 
 kernel! {
-    /// Scrambles 32 bits so that neighbours share nothing.
+    /// Scrambles 32 bits so that neighbouring inputs give unrelated outputs.
     #[device]
     fn scramble(x: Expr<u32>) -> Expr<u32> {
         let x = (x ^ (x >> 16)) * 0x7feb_352d;
@@ -24,7 +24,7 @@ kernel! {
         }
     }
 
-    /// Fused multiply-adds in f32 and nothing else: 16 chains a thread, `rounds` steps of each.
+    /// Only fused multiply-adds in f32: 16 chains per thread, `rounds` steps of each.
     #[launch(grid = blocks, block = 256)]
     pub fn fma_loop(#[meta] blocks: i32, y: Out<f32, [n]>, factor: f32, rounds: i32) {
         let sums = registers::<f32>([16]);
@@ -44,7 +44,7 @@ kernel! {
         y.set((block_idx().x * 256 + thread_id(),), total);
     }
 
-    /// Products on tensor cores and nothing else: two warp groups multiply tiles that stay in shared memory.
+    /// Only products on tensor cores: two warp groups multiply tiles that stay in shared memory.
     #[launch(grid = blocks, block = 256)]
     pub fn wgmma_loop(
         #[meta] blocks: i32,

@@ -1,8 +1,7 @@
-//! `hidet bench launch`: what a launch costs beyond the bare call of the driver, and a replay beyond a graph built by hand.
-//!
-//! Time is the host's. The device is idle when a batch begins and is waited for after it, which the time does not include
-//! but for replays, whose time ends with the device's work. Kernels are as small as they can be, so that the queue of the
-//! device never fills and a replay is as much launching as possible.
+//! `hidet bench launch`: measures what a launch costs beyond the bare call of the driver, and a replay beyond a graph
+//! built by hand.  Times are host times. The device is idle when a batch begins, and is synchronized after it. The
+//! synchronization is not timed, except for replays, whose time ends with the device's work. Kernels are as small as
+//! possible, so that the queue of the device never fills and a replay is mostly launching.
 
 use super::stats::Summary;
 use hidet::cuda;
@@ -11,9 +10,9 @@ use hidet::prelude::*;
 use std::fmt::Write;
 use std::time::Instant;
 
-/// Launches a batch, and nodes a graph.
+/// Launches per batch, and nodes per graph.
 const BATCH: usize = 200;
-/// Batches of each kind, taken interleaved; one more before does not count.
+/// Batches of each kind, interleaved; one more before them is not counted.
 const ROUNDS: usize = 201;
 
 kernel! {
@@ -23,7 +22,7 @@ kernel! {
         if i < n { y[[i]] = x[[i]] * s; }
     }
 
-    /// As many arguments as a kernel has that does much, and extents that must agree.
+    /// The arguments of a large kernel, and extents that must agree.
     #[launch(grid = (cols.div_ceil(128), rows), block = 128)]
     fn combine(
         a: In<f32, [rows, cols]>, b: In<f32, [rows, cols]>, c: In<f32, [rows, cols]>, d: In<f32, [rows]>,
@@ -38,14 +37,14 @@ kernel! {
     }
 }
 
-/// Measures on a GPU; the table.
+/// Measures on a GPU. Returns the table.
 pub fn run(device: &Device) -> Result<String, String> {
     let mut text = String::new();
     launches(device, &mut text).and_then(|()| replays(device, &mut text)).map_err(|error| error.to_string())?;
     Ok(text)
 }
 
-/// Times of kinds of batches in microseconds, taken interleaved so that drift touches all alike.
+/// Times of kinds of batches in microseconds, interleaved so that drift affects all alike.
 fn interleaved<const N: usize>(
     batches: &mut [(&str, &mut dyn FnMut() -> hidet::Result<f64>); N],
 ) -> hidet::Result<[Vec<f64>; N]> {
@@ -62,7 +61,7 @@ fn interleaved<const N: usize>(
     Ok(times)
 }
 
-/// The time of each of a batch of launches on an idle device, in microseconds.
+/// Returns the mean time of the launches of a batch on an idle device, in microseconds.
 fn batch(device: &Device, mut launch: impl FnMut() -> hidet::Result<()>) -> hidet::Result<f64> {
     device.synchronize()?;
     let start = Instant::now();
@@ -79,7 +78,7 @@ fn launches(device: &Device, text: &mut String) -> hidet::Result<()> {
         let [name, median, quartiles, more, lost] = values;
         format!("{name:<34} {median:>8} {quartiles:>15} {more:>9} {lost:>8}\n")
     };
-    let _ = writeln!(text, "launches in batches of {BATCH}, us each, median of {ROUNDS} batches interleaved");
+    let _ = writeln!(text, "launches in batches of {BATCH}, us each, median of {ROUNDS} interleaved batches");
     *text += &row(["", "median", "quartiles", "more", "share"].map(str::to_owned));
     let stream = device.stream()?;
 
@@ -164,7 +163,7 @@ fn measure(
     Ok(())
 }
 
-/// A graph that was captured against one whose nodes are put together by hand.
+/// Compares a captured graph with one whose nodes are added by hand.
 fn replays(device: &Device, text: &mut String) -> hidet::Result<()> {
     let Some(context) = device.as_cuda() else { return Ok(()) };
     let kernel = scale().compile(device)?;
@@ -205,7 +204,7 @@ fn replays(device: &Device, text: &mut String) -> hidet::Result<()> {
     let [by_hand, captured] = times.map(|times| Summary::of(&times));
     let _ = writeln!(
         text,
-        "\nreplays of {BATCH} kernels in a chain, us until done, five at a time, median of {ROUNDS} interleaved"
+        "\nreplays of {BATCH} kernels in a chain, us until done, five at a time, median of {ROUNDS} interleaved batches"
     );
     for (name, time) in [("cuGraphAddKernelNode", by_hand), ("Graph::capture", captured)] {
         let more = (time.median / by_hand.median - 1.0) * 100.0;

@@ -1,4 +1,4 @@
-//! Finds shared libraries of CUDA while running, so that nothing of them is needed to build.
+//! Finds shared libraries of CUDA at run time, so that building needs none of them.
 
 use libloading::Library;
 use std::path::{Path, PathBuf};
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 /// The versions of CUDA whose libraries have the functions used here, newest first.
 const MAJORS: [&str; 2] = ["13", "12"];
 
-/// Loads `lib<stem>.so`, by name (`LD_LIBRARY_PATH` and the loader's own folders), then from the folders where CUDA's
-/// toolkit and Python packages put it. It is never unloaded.
+/// Loads `lib<stem>.so`, by name (`LD_LIBRARY_PATH` and the loader's own folders), then from the folders in which the
+/// CUDA toolkit and Python packages install it. It is never unloaded.
 pub fn load(stem: &str, package: &str) -> Result<&'static Library, String> {
     let names: Vec<String> =
         MAJORS.iter().map(|major| format!("lib{stem}.so.{major}")).chain([format!("lib{stem}.so")]).collect();
@@ -16,10 +16,10 @@ pub fn load(stem: &str, package: &str) -> Result<&'static Library, String> {
     let paths = names.iter().map(PathBuf::from).chain(folders.iter().flat_map(inside).filter(|path| path.exists()));
     let mut refused = Vec::new();
     for path in paths {
-        // SAFETY: loading a library of CUDA runs its initialisers alone.
+        // SAFETY: loading a library of CUDA only runs its initialisers.
         match unsafe { Library::new(&path) } {
             Ok(library) => return Ok(Box::leak(Box::new(library))),
-            // A file that is there says why it was not loaded; a name that is nowhere says nothing of use.
+            // An existing file that was not loaded gives a useful error; a name that was not found does not.
             Err(error) if path.is_absolute() => refused.push(format!("\n  {error}")),
             Err(_) => {}
         }
@@ -36,7 +36,7 @@ pub fn load(stem: &str, package: &str) -> Result<&'static Library, String> {
     ))
 }
 
-/// Folders that exist and may hold libraries of CUDA.
+/// Returns the folders that exist and may hold libraries of CUDA.
 fn folders() -> Vec<PathBuf> {
     let mut roots: Vec<PathBuf> =
         ["CUDA_HOME", "CUDA_PATH"].iter().filter_map(std::env::var_os).map(PathBuf::from).collect();
@@ -45,7 +45,7 @@ fn folders() -> Vec<PathBuf> {
     versions.sort();
     roots.extend(versions.into_iter().rev());
     let mut folders: Vec<PathBuf> = roots.iter().flat_map(|root| [root.join("lib64"), root.join("lib")]).collect();
-    // Where NVRTC came from, its kin often is too.
+    // Related libraries are often beside NVRTC.
     folders.extend(mapped("libnvrtc.so"));
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let prefixes = ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(variable);
@@ -67,14 +67,14 @@ fn folders() -> Vec<PathBuf> {
     unique
 }
 
-/// The entries of a folder whose names begin so.
+/// Returns the entries of a folder whose names begin with `beginning`.
 fn children(folder: &Path, beginning: &str) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let named = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(beginning));
     entries.filter_map(|entry| Some(entry.ok()?.path())).filter(named).collect()
 }
 
-/// The folder of a library that this process has loaded, and that of its sister package for cuBLAS.
+/// Returns the folder of a library that this process has loaded, and the folder of its sister package for cuBLAS.
 fn mapped(name: &str) -> Vec<PathBuf> {
     let Ok(maps) = std::fs::read_to_string("/proc/self/maps") else { return Vec::new() };
     let path = maps.lines().filter_map(|line| line.split_whitespace().nth(5)).find(|path| path.contains(name));
@@ -107,7 +107,7 @@ macro_rules! functions {
 }
 pub(super) use functions;
 
-/// What a status of cuBLAS means.
+/// Returns the name of a status of cuBLAS.
 pub fn status(code: i32) -> String {
     let name = match code {
         1 => "CUBLAS_STATUS_NOT_INITIALIZED",
@@ -123,7 +123,7 @@ pub fn status(code: i32) -> String {
     format!("{name} ({code})")
 }
 
-/// An error where a call failed.
+/// Returns an error if a call failed.
 pub fn check(what: &str, code: i32) -> Result<(), String> {
     if code == 0 { Ok(()) } else { Err(format!("{what} failed: {}", status(code))) }
 }

@@ -1,4 +1,4 @@
-//! What a measurement was made on.
+//! The machine that a measurement was made on.
 
 use hidet::cuda::driver::{driver, version_name};
 use hidet::cuda::{Context, nvrtc};
@@ -21,7 +21,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// That of a context.
+    /// Returns the machine of a context.
     pub fn of(context: &Context) -> Machine {
         let properties = &context.properties;
         Machine {
@@ -46,7 +46,7 @@ impl std::fmt::Display for Machine {
     }
 }
 
-/// The name of the first processor in the text of `/proc/cpuinfo`.
+/// Returns the name of the first processor in the text of `/proc/cpuinfo`.
 fn cpu(text: &str) -> String {
     let name = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     name.map_or_else(|| "unknown processor".to_owned(), |(_, name)| name.trim().to_owned())

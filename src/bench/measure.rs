@@ -4,27 +4,27 @@ use super::contestant::Contestant;
 use super::progress::Progress;
 use hidet::cuda::{Context, Memory};
 
-/// What the second-level cache holds when a launch begins.
+/// The content of L2 when a launch begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum L2 {
-    /// What the launch before left there: launches follow each other without a gap.
+    /// The content that the previous launch left: launches follow each other without a gap.
     Warm,
-    /// Nothing of use: 256 MiB are written before each launch, which is timed by itself.
+    /// Nothing useful: 256 MiB are written before each launch, which is timed by itself.
     Flush,
 }
 
-/// How long to measure.
+/// The length of a measurement.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// How often each contestant has a time slice.
+    /// The number of time slices of each contestant.
     pub rounds: usize,
     /// The least length of a time slice in milliseconds.
     pub slice: f64,
-    /// The state of the cache.
+    /// The state of L2.
     pub l2: L2,
 }
 
-/// Bytes written to clear the cache: several times the largest there is. Small devices have smaller ones.
+/// Bytes written to clear L2: several times the largest there is. Devices with little memory use fewer.
 const FLUSH: usize = 256 << 20;
 
 /// The most launches in a time slice.
@@ -46,7 +46,7 @@ impl Clock {
         Ok(Clock { context, flush })
     }
 
-    /// Milliseconds a launch, over that many.
+    /// Returns milliseconds per launch, over that many launches.
     pub fn time(&self, contestant: &mut Contestant, launches: usize) -> Result<f64, String> {
         let launches = launches.max(1);
         match &self.flush {
@@ -73,7 +73,8 @@ impl Clock {
         }
     }
 
-    /// How many launches fill a time slice of that many milliseconds, after two to warm up: the first may still compile.
+    /// Returns the launches that fill a time slice of that many milliseconds, after two to warm up: the first may
+    /// compile.
     pub fn launches(&self, contestant: &mut Contestant, slice: f64) -> Result<usize, String> {
         for _ in 0..2 {
             contestant.launch()?;
@@ -84,12 +85,13 @@ impl Clock {
     }
 }
 
-/// Who runs next, in order: every round all have a time slice, and each round another one begins.
+/// Returns (round, contestant) in order: every contestant has a time slice per round, and each round begins with
+/// another.
 pub fn slices(contestants: usize, rounds: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..rounds).flat_map(move |round| (0..contestants).map(move |place| (round, (round + place) % contestants)))
 }
 
-/// Milliseconds a launch of each contestant in each round.
+/// Returns milliseconds per launch of each contestant in each round.
 pub fn rounds(
     context: &'static Context,
     contestants: &mut [Contestant],
@@ -101,7 +103,7 @@ pub fn rounds(
     for contestant in contestants.iter_mut() {
         launches.push(clock.launches(contestant, plan.slice)?);
     }
-    // A round that does not count: clocks and power settle.
+    // A round that is not counted: clocks and power settle.
     for (contestant, &launches) in contestants.iter_mut().zip(&launches) {
         clock.time(contestant, launches)?;
     }
@@ -115,8 +117,8 @@ pub fn rounds(
     Ok(times)
 }
 
-/// The fastest of several that do the same, by a short look at all and a longer one at the best four. Those that refuse
-/// are left out. How many could run is given too.
+/// Returns the fastest of several contestants that compute the same, by a short measurement of all and a longer one of
+/// the best four, and the number that could run. Contestants that return an error are left out.
 pub fn fastest(context: &'static Context, candidates: Vec<Contestant>) -> Result<(Contestant, usize), String> {
     let clock = Clock::new(context, L2::Warm)?;
     let mut refusal = "there is no candidate".to_owned();

@@ -1,11 +1,11 @@
-//! `hidet bench`: how fast kernels are, measured against libraries, copies and each other.
-//!
-//! A problem ([`problem`]) is opened for a shape, with random inputs. Contestants ([`contestant`]) that solve it, kernels
-//! and rivals ([`rival`]), are checked first, then timed in interleaved slices ([`measure`]); medians, quartiles and ratios
-//! ([`stats`]) are printed as a table ([`table`]), with the share of what the device can do at best ([`peaks`]), written
-//! as rows of CSV ([`csv`]) and drawn ([`plot`]). On the simulated device, which has no time, there are counters instead
-//! ([`simulated`]). What a launch itself costs is measured apart ([`launch`]).
+//! `hidet bench`: measures kernels against libraries, copies and each other.  A problem ([`problem`]) is opened for a
+//! shape, with random inputs. Contestants ([`contestant`]) that solve it, kernels and baselines ([`baseline`]), are
+//! checked first, then timed in interleaved slices ([`measure`]). Medians, quartiles and ratios ([`stats`]) are printed
+//! as a table ([`table`]), with the share of the device's measured peaks ([`peaks`]), written as rows of CSV ([`csv`])
+//! and drawn ([`plot`]). The simulated device, which has no time, reports counters instead ([`simulated`]). The cost of
+//! a launch itself is measured separately ([`launch`]).
 
+pub mod baseline;
 pub mod compile;
 mod contestant;
 mod cores;
@@ -23,7 +23,6 @@ pub mod plot;
 mod problem;
 mod product;
 mod progress;
-pub mod rival;
 mod sample;
 mod schedules;
 pub mod simulated;
@@ -39,59 +38,59 @@ use problem::{Family, Make, Problem, Work};
 use progress::Progress;
 use stats::{Ratio, Summary};
 
-/// All families of problems.
+/// Returns all families of problems.
 fn families() -> Vec<Family> {
     let mut families = product::families();
     families.extend(streaming::families());
     families
 }
 
-/// What to measure.
+/// The measurements requested.
 pub struct Request {
-    /// Names of kernels, or beginnings of them.
+    /// Names of kernels, or prefixes of them.
     pub kernels: Vec<String>,
-    /// Names of rivals.
+    /// Names of baselines.
     pub against: Vec<String>,
-    /// Shapes; where there is none, those of the family.
+    /// Shapes; if empty, those of the family.
     pub shapes: Vec<Vec<usize>>,
-    /// How long.
+    /// The length of the measurements.
     pub plan: Plan,
 }
 
-/// What one contestant's times come to, on one problem.
+/// The times of one contestant on one problem, summarised.
 pub struct Line {
     /// Its name.
     pub name: String,
-    /// What is known of it.
+    /// The details of the contestant.
     pub detail: String,
-    /// Whether it is a rival.
-    pub rival: bool,
-    /// Milliseconds a launch.
+    /// True if it is a baseline.
+    pub baseline: bool,
+    /// Milliseconds per launch.
     pub time: Summary,
-    /// How many rounds.
+    /// The number of rounds.
     pub rounds: usize,
-    /// The worst error of its result as a share of what is allowed, where it has one.
+    /// The worst error of its result as a share of the tolerance, or `None` if it writes no result.
     pub error: Option<f64>,
-    /// Against the fastest rival.
+    /// The ratio to the fastest baseline.
     pub ratio: Option<Ratio>,
 }
 
-/// What all contestants gave on one problem.
+/// The results of all contestants on one problem.
 #[derive(Default)]
-pub struct Bout {
-    /// The shape, as in `4096x4096x4096`.
+pub struct Comparison {
+    /// The shape, for example `4096x4096x4096`.
     pub shape: String,
-    /// The work it takes.
+    /// The work of the problem.
     pub work: Work,
-    /// One for each contestant that is right.
+    /// One line for each contestant whose result is right.
     pub lines: Vec<Line>,
-    /// What is wrong with the others.
+    /// The errors of the others.
     pub failures: Vec<String>,
 }
 
-/// The names that can be asked for, with shapes and rivals.
+/// Lists the names that can be requested, with shapes and baselines.
 pub fn list() -> String {
-    let mut text = String::from("kernels, their shapes and rivals:\n");
+    let mut text = String::from("kernels, their shapes and baselines:\n");
     for family in families() {
         let shapes: Vec<String> = family.shapes.iter().map(|shape| shape_text(shape)).collect();
         for kernel in &family.kernels {
@@ -99,12 +98,12 @@ pub fn list() -> String {
                 "  {kernel:<24} {:<12} {}   against {}\n",
                 family.axes.join("x"),
                 shapes.join(","),
-                family.rivals.join(", ")
+                family.baselines.join(", ")
             );
         }
     }
-    text += "rivals (and every kernel of the same problem):\n";
-    for (name, meaning) in rival::NAMES {
+    text += "baselines (and every kernel of the same problem):\n";
+    for (name, meaning) in baseline::NAMES {
         text += &format!("  {name:<24} {meaning}\n");
     }
     text
@@ -115,8 +114,8 @@ fn shape_text(shape: &[usize]) -> String {
     shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x")
 }
 
-/// The kernels that are meant by names: each family with those of its kernels, in the order of the names. A name means
-/// the kernel of that name, or that kernel for all types, or else all whose names begin with it.
+/// Returns the kernels with the given names: each family with those of its kernels, in the order of the names. A name
+/// selects the kernel of that name, or that kernel for all types, or else all kernels whose names begin with it.
 fn chosen(names: &[String]) -> Result<Vec<(Family, Vec<String>)>, String> {
     let mut all: Vec<(Family, Vec<String>)> = families().into_iter().map(|family| (family, Vec::new())).collect();
     for name in names {
@@ -146,7 +145,7 @@ fn chosen(names: &[String]) -> Result<Vec<(Family, Vec<String>)>, String> {
     Ok(all)
 }
 
-/// Whether there is what is asked for, without a device.
+/// Returns an error if the request names something that does not exist. Needs no device.
 pub fn check(request: &Request) -> Result<(), String> {
     for (family, _) in chosen(&request.kernels)? {
         request.shapes.iter().try_for_each(|shape| family.fits(shape))?;
@@ -154,37 +153,37 @@ pub fn check(request: &Request) -> Result<(), String> {
     Ok(())
 }
 
-/// Measures everything that is asked for; each bout is given to `report` when it is done. What fails is told there, and
-/// the rest goes on.
+/// Measures everything in the request and passes each comparison to `report` when it is done. Failures are reported
+/// there too, and the remaining comparisons continue.
 pub fn run(
     device: &Device,
     request: &Request,
-    report: &mut dyn FnMut(Bout) -> Result<(), String>,
+    report: &mut dyn FnMut(Comparison) -> Result<(), String>,
 ) -> Result<(), String> {
     let chosen = chosen(&request.kernels)?;
-    let mut bouts = Vec::new();
+    let mut comparisons = Vec::new();
     for (family, kernels) in &chosen {
         let shapes = if request.shapes.is_empty() { &family.shapes } else { &request.shapes };
         for shape in shapes {
             family.fits(shape)?;
-            bouts.push((family, kernels, shape));
+            comparisons.push((family, kernels, shape));
         }
     }
-    for (number, (family, kernels, shape)) in bouts.iter().enumerate() {
-        let mut bout = Bout { shape: shape_text(shape), ..Bout::default() };
-        let progress = Progress::new(&format!("{} of {}, {}", number + 1, bouts.len(), bout.shape));
+    for (number, (family, kernels, shape)) in comparisons.iter().enumerate() {
+        let mut comparison = Comparison { shape: shape_text(shape), ..Comparison::default() };
+        let progress = Progress::new(&format!("{} of {}, {}", number + 1, comparisons.len(), comparison.shape));
         let done = (family.open)(device, shape).and_then(|problem| {
-            bout.work = problem.work;
-            bout.measure(device, &problem, kernels, request, &progress)
+            comparison.work = problem.work;
+            comparison.measure(device, &problem, kernels, request, &progress)
         });
         progress.done();
-        bout.failures.extend(done.err());
-        report(bout)?;
+        comparison.failures.extend(done.err());
+        report(comparison)?;
     }
     Ok(())
 }
 
-impl Bout {
+impl Comparison {
     /// Makes, checks and times the contestants.
     fn measure(
         &mut self,
@@ -213,7 +212,7 @@ impl Bout {
             }
         }
         for name in &request.against {
-            self.failures.extend(enter(rival::named(name, device, context, problem)).err());
+            self.failures.extend(enter(baseline::named(name, device, context, problem)).err());
         }
         let times = measure::rounds(context, &mut contestants, &request.plan, progress)?;
         let summaries: Vec<Summary> = times.iter().map(|times| Summary::of(times)).collect();
@@ -221,7 +220,7 @@ impl Bout {
         let line = |(index, contestant): (usize, Contestant)| Line {
             detail: contestant.detail(),
             name: contestant.name,
-            rival: index >= own,
+            baseline: index >= own,
             time: summaries[index],
             rounds: times[index].len(),
             error: errors[index],
@@ -232,8 +231,8 @@ impl Bout {
     }
 }
 
-/// Compiles kernels on all cores, and launches each once, as that may compile another instance. Nothing is kept but what
-/// the cache on disk keeps; an error comes back when the kernel is made to stay.
+/// Compiles kernels on all cores, and launches each once, because a launch may compile another instance. Only the cache
+/// on disk keeps the results; errors are reported when the kernel is compiled again for the measurement.
 fn compile_together(problem: &Problem, kernels: &[String]) {
     let makes: Vec<&Make> =
         problem.kernels.iter().filter(|kernel| kernels.contains(&kernel.0)).map(|kernel| &kernel.1).collect();

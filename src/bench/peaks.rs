@@ -1,11 +1,11 @@
-//! What a device reaches at best, measured: bytes a second of a copy, operations a second of its two kinds of engines.
+//! Measures the peaks of a device: bytes per second of a copy, and operations per second of its two kinds of units.
 
+use super::baseline::copies;
 use super::contestant::Contestant;
 use super::kernels::{fma_loop, wgmma_loop};
 use super::measure::{self, L2, Plan};
 use super::problem::{Engine, Work, random, say};
 use super::progress::Progress;
-use super::rival::copies;
 use super::stats::Summary;
 use hidet::ir::Arch;
 use hidet::prelude::*;
@@ -17,27 +17,27 @@ pub struct Peaks {
     pub copy: f64,
     /// TFLOP/s of fused multiply-adds in f32, on registers alone.
     pub fma: f64,
-    /// TFLOP/s of bf16 on tensor cores, on shared memory alone; none where there is no wgmma.
+    /// TFLOP/s of bf16 on tensor cores, on shared memory alone; `None` on devices without wgmma.
     pub tensor: Option<f64>,
 }
 
-/// What bounds a piece of work on a device from below.
+/// A lower bound on the time of a piece of work on a device.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Roof {
-    /// Milliseconds it takes at least.
+    /// The least time in milliseconds.
     pub time: f64,
-    /// Which peak that is.
+    /// The peak that gives this bound.
     pub bound: &'static str,
 }
 
-/// Bytes that the copies move together.
+/// Bytes that the copies move in total.
 const COPIED: usize = 2 << 30;
-/// Steps of the loops in a launch, about a millisecond each on an H200.
+/// Steps of the loops per launch, about a millisecond each on an H200.
 const FMA_ROUNDS: i32 = 8192;
 const WGMMA_ROUNDS: i32 = 1024;
 
 impl Peaks {
-    /// Measures them, in about two seconds.
+    /// Measures the peaks, in about two seconds.
     pub fn measure(device: &Device) -> Result<Peaks, String> {
         let context = device.as_cuda().ok_or("peaks are measured on a GPU")?;
         let median = |contestant: Contestant| -> Result<f64, String> {
@@ -62,7 +62,7 @@ impl Peaks {
         Ok(Peaks { copy, fma, tensor })
     }
 
-    /// What bounds that work; none where the peak of its engine is not known.
+    /// Returns the bound for that work, or `None` if the peak of its unit is not known.
     pub fn roof(&self, work: &Work) -> Option<Roof> {
         let (peak, name) = match work.engine {
             Engine::Fma => (self.fma, "f32"),
@@ -87,7 +87,7 @@ impl std::fmt::Display for Peaks {
     }
 }
 
-/// A loop of multiply-adds that fills every multiprocessor, and its operations.
+/// Returns a loop of multiply-adds that fills every multiprocessor, and the number of its operations.
 fn fma(device: &Device, multiprocessors: i32) -> Result<(Contestant, f64), String> {
     let blocks = multiprocessors * 8;
     let mut y: Tensor<f32, 1> = device.empty([blocks as usize * 256]).map_err(say)?;
@@ -97,7 +97,7 @@ fn fma(device: &Device, multiprocessors: i32) -> Result<(Contestant, f64), Strin
     Ok((loops, flops))
 }
 
-/// A loop of wgmma, one block a multiprocessor, and its operations.
+/// Returns a loop of wgmma, one block per multiprocessor, and the number of its operations.
 fn tensor(device: &Device, multiprocessors: i32) -> Result<(Contestant, f64), String> {
     let (a, b) = (random::<bf16, 2>(device, [128, 64], 1)?, random::<bf16, 2>(device, [256, 64], 2)?);
     let mut y: Tensor<f32, 1> = device.empty([multiprocessors as usize * 256]).map_err(say)?;

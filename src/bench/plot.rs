@@ -1,12 +1,12 @@
-//! Bouts as pictures: bars beside rivals' lines, and points under the roof. SVG that needs nothing but a viewer.
+//! Comparisons as pictures: bars with lines for the baselines, and points under the roofline. SVG that needs only a viewer.
 
 use super::peaks::Peaks;
 use super::problem::Work;
 use super::table::{gigabytes, teraflops};
-use super::{Bout, Line};
+use super::{Comparison, Line};
 use std::fmt::Write;
 
-/// Something to draw on.
+/// A picture being drawn.
 struct Canvas {
     body: String,
     width: f64,
@@ -48,7 +48,7 @@ impl Canvas {
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
              viewBox=\"0 0 {width} {height}\">\n<style>text{{font:12px ui-monospace,Menlo,Consolas,monospace;fill:#111}}\
              .t{{font-weight:bold}}.m{{text-anchor:middle}}.e{{text-anchor:end}}.bar{{fill:#4a7fb5}}\
-             .axis{{stroke:#999}}.grid{{stroke:#e4e4e4}}.rival{{stroke:#c0392b;stroke-width:2;stroke-dasharray:6 4}}\
+             .axis{{stroke:#999}}.grid{{stroke:#e4e4e4}}.baseline{{stroke:#c0392b;stroke-width:2;stroke-dasharray:6 4}}\
              .rt{{fill:#c0392b}}.roof{{stroke:#333;stroke-width:2}}.ours{{fill:#4a7fb5}}.theirs{{fill:#c0392b}}</style>\n\
              <rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>\n{body}</svg>\n"
         )
@@ -60,7 +60,7 @@ const PANEL: f64 = 300.0;
 const BAR: f64 = 70.0;
 const GAP: f64 = 30.0;
 
-/// Speed in the unit that says most of a bout, which is its name too.
+/// Returns the speed in the unit that suits a comparison, and the name of the unit.
 fn speed(work: &Work, line: &Line) -> f64 {
     match work.in_flops() {
         true => teraflops(work, line.time.median),
@@ -68,7 +68,7 @@ fn speed(work: &Work, line: &Line) -> f64 {
     }
 }
 
-/// A number with three digits or so.
+/// Formats a number with about three digits.
 fn short(value: f64) -> String {
     let digits = if value >= 100.0 || value == 0.0 {
         0
@@ -80,7 +80,7 @@ fn short(value: f64) -> String {
     format!("{value:.digits$}")
 }
 
-/// A round number not below `value`, of which a few make an axis.
+/// Returns a round number not below `value` that divides into a few steps of an axis.
 fn round_up(value: f64) -> f64 {
     let power = 10f64.powf(value.max(1e-9).log10().floor());
     [1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0]
@@ -90,14 +90,14 @@ fn round_up(value: f64) -> f64 {
         .unwrap_or(10.0 * power)
 }
 
-/// One panel a bout: a bar for each kernel, in the order asked for, and a line for each rival.
-pub fn bars(machine: &str, bouts: &[Bout]) -> String {
+/// One panel per comparison: a bar for each kernel, in the order of the request, and a line for each baseline.
+pub fn bars(machine: &str, comparisons: &[Comparison]) -> String {
     let mut canvas = Canvas::new();
     canvas.text([16.0, 24.0], "t", machine);
     let mut top = 40.0;
-    for bout in bouts {
-        let (rivals, kernels): (Vec<&Line>, Vec<&Line>) = bout.lines.iter().partition(|line| line.rival);
-        let highest = bout.lines.iter().map(|line| speed(&bout.work, line)).fold(0.0, f64::max);
+    for comparison in comparisons {
+        let (baselines, kernels): (Vec<&Line>, Vec<&Line>) = comparison.lines.iter().partition(|line| line.baseline);
+        let highest = comparison.lines.iter().map(|line| speed(&comparison.work, line)).fold(0.0, f64::max);
         let limit = round_up(highest * 1.05);
         let right = LEFT + GAP + kernels.len() as f64 * (BAR + GAP);
         let bottom = top + 30.0 + PANEL;
@@ -105,7 +105,7 @@ pub fn bars(machine: &str, bouts: &[Bout]) -> String {
         canvas.text(
             [LEFT, top + 16.0],
             "t",
-            &format!("{}, {}", bout.shape, if bout.work.in_flops() { "TFLOP/s" } else { "GB/s" }),
+            &format!("{}, {}", comparison.shape, if comparison.work.in_flops() { "TFLOP/s" } else { "GB/s" }),
         );
         for step in 0..=5 {
             let value = limit * f64::from(step) / 5.0;
@@ -113,16 +113,16 @@ pub fn bars(machine: &str, bouts: &[Bout]) -> String {
             canvas.text([LEFT - 6.0, height(value) + 4.0], "e", &short(value));
         }
         for (index, line) in kernels.iter().enumerate() {
-            let (x, value) = (LEFT + GAP + index as f64 * (BAR + GAP), speed(&bout.work, line));
+            let (x, value) = (LEFT + GAP + index as f64 * (BAR + GAP), speed(&comparison.work, line));
             canvas.rect([x, height(value), BAR, bottom - height(value)], "bar");
             canvas.text([x + BAR / 2.0, height(value) - 5.0], "m", &short(value));
-            // Names are long: one below the other, on three levels.
+            // Names are long, so they are placed on three levels below each other.
             canvas.text([x + BAR / 2.0, bottom + 16.0 + 14.0 * (index % 3) as f64], "m", &line.name);
         }
-        for rival in rivals {
-            let value = speed(&bout.work, rival);
-            canvas.line([LEFT, height(value)], [right, height(value)], "rival");
-            canvas.text([right + 6.0, height(value) + 4.0], "rt", &format!("{} {}", rival.name, short(value)));
+        for baseline in baselines {
+            let value = speed(&comparison.work, baseline);
+            canvas.line([LEFT, height(value)], [right, height(value)], "baseline");
+            canvas.text([right + 6.0, height(value) + 4.0], "rt", &format!("{} {}", baseline.name, short(value)));
         }
         canvas.width = canvas.width.max(right + 220.0);
         top = bottom + 60.0;
@@ -132,14 +132,21 @@ pub fn bars(machine: &str, bouts: &[Bout]) -> String {
     canvas.finish()
 }
 
-/// Everything under the roof of the device: operations a byte to the right, TFLOP/s up, both by powers of ten.
-pub fn roofline(machine: &str, peaks: &Peaks, bouts: &[Bout]) -> String {
+/// A roofline plot: operations per byte to the right, TFLOP/s up, both by powers of ten.
+pub fn roofline(machine: &str, peaks: &Peaks, comparisons: &[Comparison]) -> String {
     let mut canvas = Canvas::new();
-    let points: Vec<(f64, f64, &Bout, &Line)> = bouts
+    let points: Vec<(f64, f64, &Comparison, &Line)> = comparisons
         .iter()
-        .filter(|bout| bout.work.flops > 0.0)
-        .flat_map(|bout| bout.lines.iter().map(move |line| (bout, line)))
-        .map(|(bout, line)| (bout.work.flops / bout.work.bytes, teraflops(&bout.work, line.time.median), bout, line))
+        .filter(|comparison| comparison.work.flops > 0.0)
+        .flat_map(|comparison| comparison.lines.iter().map(move |line| (comparison, line)))
+        .map(|(comparison, line)| {
+            (
+                comparison.work.flops / comparison.work.bytes,
+                teraflops(&comparison.work, line.time.median),
+                comparison,
+                line,
+            )
+        })
         .collect();
     let (low_x, high_x) = (-2.0, 4.0);
     let (low_y, high_y) = (-2.0, peaks.tensor.unwrap_or(peaks.fma).log10().ceil().max(2.0));
@@ -160,11 +167,11 @@ pub fn roofline(machine: &str, peaks: &Peaks, bouts: &[Bout]) -> String {
         canvas.line([left, y], [left + width, y], "grid");
         canvas.text([left - 6.0, y + 4.0], "e", &format!("{}", 10f64.powi(power)));
     }
-    canvas.text([left + width / 2.0, bottom + 34.0], "m", "FLOP a byte");
+    canvas.text([left + width / 2.0, bottom + 34.0], "m", "FLOP per byte");
     canvas.text([left, 44.0], "e", "TFLOP/s");
     for (peak, name) in [(Some(peaks.fma), "f32"), (peaks.tensor, "bf16 tensor cores")] {
         let Some(peak) = peak else { continue };
-        // Where as many bytes come as the engine can work on; TB/s times FLOP a byte are TFLOP/s.
+        // Where memory delivers as many bytes as the unit can process; TB/s times FLOP per byte are TFLOP/s.
         let knee = peak / (peaks.copy / 1e3);
         let start = 10f64.powf(low_x).max(10f64.powf(low_y) / (peaks.copy / 1e3));
         canvas.line(place(start, start * peaks.copy / 1e3), place(knee, peak), "roof");
@@ -172,14 +179,14 @@ pub fn roofline(machine: &str, peaks: &Peaks, bouts: &[Bout]) -> String {
         let [x, y] = place(10f64.powf(high_x), peak);
         canvas.text([x + 6.0, y + 4.0], "", &format!("{name} {}", short(peak)));
     }
-    // Ours lie above the others.
-    let (theirs, ours): (Vec<_>, Vec<_>) = points.into_iter().partition(|point| point.3.rival);
-    for (x, y, bout, line) in theirs.into_iter().chain(ours) {
-        let class = if line.rival { "theirs" } else { "ours" };
+    // Kernels of ours are drawn on top of the others.
+    let (theirs, ours): (Vec<_>, Vec<_>) = points.into_iter().partition(|point| point.3.baseline);
+    for (x, y, comparison, line) in theirs.into_iter().chain(ours) {
+        let class = if line.baseline { "theirs" } else { "ours" };
         canvas.dot(place(x, y), class);
-        if !line.rival {
+        if !line.baseline {
             let [x, y] = place(x, y);
-            canvas.text([x + 8.0, y + 4.0], "", &format!("{} {}", line.name, bout.shape));
+            canvas.text([x + 8.0, y + 4.0], "", &format!("{} {}", line.name, comparison.shape));
         }
     }
     canvas.width = left + width + 220.0;
@@ -198,20 +205,20 @@ mod tests {
 
     #[test]
     fn bars_are_as_high_as_they_are_fast() {
-        let picture = bars("H<200>", &[super::super::tests::bout()]);
-        // 4e9 operations in 2 ms are 2 TFLOP/s; the rival does 4, and the axis ends at 5.
+        let picture = bars("H<200>", &[super::super::tests::comparison()]);
+        // 4e9 operations in 2 ms are 2 TFLOP/s; the baseline does 4, and the axis ends at 5.
         assert!(picture.contains("height=\"120.0\" class=\"bar\""), "{picture}");
         assert!(picture.contains(">theirs 4.00</text>") && picture.contains(">ours</text>"), "{picture}");
-        assert!(picture.contains("H&lt;200&gt;") && picture.matches("class=\"rival\"").count() == 1);
+        assert!(picture.contains("H&lt;200&gt;") && picture.matches("class=\"baseline\"").count() == 1);
     }
 
     #[test]
     fn the_roof_has_two_levels() {
         let peaks = Peaks { copy: 4000.0, fma: 60.0, tensor: Some(800.0) };
-        let picture = roofline("GPU", &peaks, &[super::super::tests::bout()]);
+        let picture = roofline("GPU", &peaks, &[super::super::tests::comparison()]);
         assert_eq!(picture.matches("class=\"roof\"").count(), 4);
         assert_eq!(picture.matches("<circle").count(), 2);
-        // The slope begins where the axis does: 0.01 FLOP a byte at 4 TB/s are 0.04 TFLOP/s.
+        // The slope begins where the axis does: 0.01 FLOP per byte at 4 TB/s are 0.04 TFLOP/s.
         let share = (0.04f64.log10() + 2.0) / 5.0;
         assert!(picture.contains(&format!("x1=\"70.0\" y1=\"{:.1}\"", 530.0 - share * 480.0)), "{picture}");
         assert!(picture.contains("bf16 tensor cores 800") && picture.contains("ours 128x128x128"), "{picture}");

@@ -1,4 +1,4 @@
-//! What is measured: inputs in memory, the kernels that solve it, the work it takes, and a check of the result.
+//! A problem to measure: inputs in memory, the kernels that solve it, the work it takes, and a check of the result.
 
 use super::contestant::Contestant;
 use super::gemm::Gemm;
@@ -6,7 +6,7 @@ use super::kernels::fill;
 use hidet::device::{RawTensor, Storage};
 use hidet::prelude::*;
 
-/// Which unit of the device does the arithmetic.
+/// The unit of the device that does the arithmetic.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Engine {
     /// Tensor cores, bf16 or f16 in, f32 sums.
@@ -16,43 +16,44 @@ pub enum Engine {
     Fma,
 }
 
-/// The least work a problem takes, whoever solves it.
+/// The least work of a problem, for any kernel.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Work {
     /// Operations on floats; a multiplication and an addition are two.
     pub flops: f64,
-    /// Who does them.
+    /// The unit that does them.
     pub engine: Engine,
     /// Bytes of global memory read and written, each element once.
     pub bytes: f64,
 }
 
 impl Work {
-    /// Whether it is told by its operations rather than by its bytes: where there are many of them a byte.
+    /// Returns true if speed is given as operations rather than bytes per second: if there are many operations per
+    /// byte.
     pub fn in_flops(&self) -> bool {
         self.flops / self.bytes > 10.0
     }
 }
 
-/// Makes a contestant of a kernel, on any thread.
+/// Makes a contestant from a kernel, on any thread.
 pub type Make = Box<dyn Fn() -> Result<Contestant, String> + Send + Sync>;
 
 /// A problem on a device.
 pub struct Problem {
-    /// The work it takes.
+    /// The work of the problem.
     pub work: Work,
     /// The kernels that solve it.
     pub kernels: Vec<(String, Make)>,
-    /// Where they write the result.
+    /// The tensor that they write the result to.
     pub output: RawTensor,
-    /// The worst error of the result as a share of what is allowed; what is wrong where that is exceeded.
+    /// Returns the worst error of the result as a share of the tolerance, or an error if it is exceeded.
     pub check: Box<dyn Fn() -> Result<f64, String>>,
-    /// The product that libraries may be asked for.
+    /// The product, for libraries.
     pub gemm: Option<Gemm>,
 }
 
 impl Problem {
-    /// Whether a contestant solves the problem: overwrites the result by what is no number, launches, and checks.
+    /// Checks that a contestant solves the problem: overwrites the result with NaN, launches, and checks.
     pub fn verify(&self, contestant: &mut Contestant) -> Result<f64, String> {
         let output = &self.output;
         match output.storage() {
@@ -68,30 +69,30 @@ impl Problem {
 /// Opens a problem of some shape.
 pub type Open = fn(&Device, &[usize]) -> Result<Problem, String>;
 
-/// Problems that differ in shape alone.
+/// Problems that differ only in their shape.
 pub struct Family {
     /// The names of the kernels that solve them.
     pub kernels: Vec<String>,
-    /// The rivals that make sense.
-    pub rivals: &'static [&'static str],
+    /// The baselines that make sense.
+    pub baselines: &'static [&'static str],
     /// The names of the extents of a shape.
     pub axes: &'static [&'static str],
-    /// The shapes measured where none is asked for.
+    /// The shapes measured by default.
     pub shapes: Vec<Vec<usize>>,
-    /// The shape for the simulated device, where no time is measured.
+    /// The shape for the simulated device, which measures no time.
     pub small: Vec<usize>,
-    /// Opens one.
+    /// Opens a problem of the family.
     pub open: Open,
 }
 
 impl Family {
-    /// An error where a shape has another number of extents.
+    /// Returns an error if a shape has another number of extents.
     pub fn fits(&self, shape: &[usize]) -> Result<(), String> {
         if shape.len() == self.axes.len() {
             return Ok(());
         }
         let (axes, given) = (self.axes.join(" x "), super::shape_text(shape));
-        Err(format!("{given} is no shape of these kernels, which take {axes}"))
+        Err(format!("{given} is not a shape of these kernels, which take {axes}"))
     }
 }
 
@@ -109,7 +110,7 @@ pub fn share<T: Element, const R: usize>(tensor: &Tensor<T, R>) -> Result<Tensor
     tensor.view(0, tensor.shape()).map_err(say)
 }
 
-/// An error in words.
+/// Returns an error as text.
 pub fn say(error: impl std::fmt::Display) -> String {
     error.to_string()
 }

@@ -20,12 +20,12 @@ use hidet::dsl::Template;
 use hidet::prelude::*;
 use hidet::types::Scalar;
 
-/// What a product's kernel takes.
+/// The parameters of a product's kernel.
 type Args<T> = (In<T, 2>, In<T, 2>, Out<T, 2>);
 /// A kernel by name.
 type Named<T> = (&'static str, fn() -> Template<Args<T>>);
 
-/// c = a * transposed b: the steps of the ladder first, the last of them the proof.
+/// c = a * transposed b: the steps of the ladder, then the final kernel.
 const BF16: &[Named<bf16>] = &[
     ("wgmma_tile", wgmma_tile),
     ("wgmma_pipeline", wgmma_pipeline::<3>),
@@ -55,7 +55,7 @@ pub fn families() -> Vec<Family> {
     vec![
         Family {
             kernels: BF16.iter().map(|named| named.0.to_owned()).collect(),
-            rivals: &["cublaslt"],
+            baselines: &["cublaslt"],
             axes: AXES,
             shapes: vec![vec![4096; 3], vec![8192; 3]],
             small: vec![256; 3],
@@ -63,7 +63,7 @@ pub fn families() -> Vec<Family> {
         },
         Family {
             kernels: F32.iter().map(|named| named.0.to_owned()).collect(),
-            rivals: &["cublas", "cublaslt"],
+            baselines: &["cublas", "cublaslt"],
             axes: AXES,
             shapes: vec![vec![4096; 3], vec![2048; 3], vec![2039; 3]],
             small: vec![256; 3],
@@ -104,15 +104,15 @@ fn open<T: Real + Float>(
     })
 }
 
-/// Checks one element, chosen at random, of each 64 x 64 tile. What is allowed beyond rounding the result is a share of
-/// the deviation of the sum. In f32 that is far above the errors of a sum in any order, and below those of products in
+/// Checks one element, chosen at random, of each 64 x 64 tile. The tolerance beyond rounding the result is a share of
+/// the deviation of the sum. In f32 it is far above the errors of a sum in any order, and below those of products in
 /// TF32. Tensor cores keep fewer bits of a sum; one missing term would still be found.
 fn check<T: Real>(a: &Tensor<T, 2>, b: &Tensor<T, 2>, c: &Tensor<T, 2>, b_transposed: bool) -> Result<f64, String> {
     let ([m, k], [_, n]) = (a.shape(), c.shape());
     let (host_a, host_b, host_c) = (Elements::all(a)?, Elements::all(b)?, Elements::all(c)?);
     let slack = if T::SCALAR == Scalar::F32 { 2f64.powi(-14) } else { 2f64.powi(-10) };
     let (rows, cols) = (m.div_ceil(64), n.div_ceil(64));
-    // A place in the tile of each number, moved inside where the last tile is cut.
+    // A position in the tile of each number, moved inside if the last tile is partial.
     let within = places(rows * cols * 4096, rows * cols);
     judge(on_all_cores(within.len(), |index| {
         let (tile, place) = (within[index] / 4096, within[index] % 4096);

@@ -1,9 +1,9 @@
-//! Progress of long work on stderr, where a person looks at it: how far, and how much longer.
+//! Progress of long work on stderr, if it is a terminal: how much is done, and how long the rest takes.
 
 use std::io::{IsTerminal, Write, stderr};
 use std::time::Instant;
 
-/// One line that is written over itself.
+/// One line that is overwritten.
 pub struct Progress {
     what: String,
     since: Instant,
@@ -11,17 +11,17 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Of that work; shown where stderr is a terminal.
+    /// Progress of that work; shown if stderr is a terminal.
     pub fn new(what: &str) -> Progress {
         Progress { what: what.to_owned(), since: Instant::now(), shown: stderr().is_terminal() }
     }
 
-    /// Of work too short to be shown.
+    /// Progress of work too short to be shown.
     pub fn silent() -> Progress {
         Progress { what: String::new(), since: Instant::now(), shown: false }
     }
 
-    /// Says that `done` of `all` steps are done.
+    /// Shows that `done` of `all` steps are done.
     pub fn step(&self, done: usize, all: usize) {
         if self.shown {
             let left = match done {

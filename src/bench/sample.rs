@@ -3,14 +3,14 @@
 use crate::check::numbers::{Real, ulp};
 use hidet::prelude::*;
 
-/// Elements of a tensor, read back once.
+/// Elements of a tensor, copied to the host once.
 pub struct Elements<T> {
     bytes: Vec<u8>,
     of: std::marker::PhantomData<T>,
 }
 
 impl<T: Real> Elements<T> {
-    /// `count` elements from element `first` on.
+    /// Reads `count` elements from element `first` on.
     pub fn read<const R: usize>(tensor: &Tensor<T, R>, first: usize, count: usize) -> Result<Elements<T>, String> {
         let size = T::SCALAR.bytes();
         let raw = tensor.raw();
@@ -24,33 +24,33 @@ impl<T: Real> Elements<T> {
         Elements::read(tensor, 0, tensor.len())
     }
 
-    /// One of them.
+    /// Returns one of them.
     pub fn at(&self, index: usize) -> f64 {
         let size = T::SCALAR.bytes();
         element::<T>(&self.bytes[index * size..(index + 1) * size]).real()
     }
 
-    /// All of them.
+    /// Returns all of them.
     pub fn to_vec(&self) -> Vec<T> {
         self.bytes.chunks_exact(T::SCALAR.bytes()).map(element).collect()
     }
 }
 
-/// An element from its bytes.
+/// Returns an element from its bytes.
 fn element<T: Element>(bytes: &[u8]) -> T {
     let mut word = [0; 8];
     word[..bytes.len()].copy_from_slice(bytes);
     T::from_bits64(u64::from_le_bytes(word))
 }
 
-/// The error of one value as a share of what is allowed, which is half a unit in its last place more than `slack`. A NaN
-/// is infinitely wrong.
+/// Returns the error of one value as a share of the tolerance, which is `slack` and half a unit in the last place. The
+/// error of a NaN is infinite.
 pub fn error<T: Real>(got: f64, want: f64, slack: f64) -> f64 {
     let share = (got - want).abs() / (slack + 0.5 * ulp::<T>(want));
     if share.is_nan() { f64::INFINITY } else { share }
 }
 
-/// The worst of errors with their places: it, or what is wrong where it is more than 1.
+/// Returns the worst of errors, or an error with its position if it is more than 1.
 pub fn judge(errors: impl IntoIterator<Item = (f64, String)>) -> Result<f64, String> {
     let mut worst = (0.0, String::new());
     let mut count = 0;
@@ -83,7 +83,8 @@ pub fn on_all_cores<R: Send>(count: usize, each: impl Fn(usize) -> R + Sync) -> 
     })
 }
 
-/// Places in a result of that many elements, one in each part of `of` parts, chosen by a fixed rule that looks random.
+/// Returns positions in a result of that many elements, one in each part of `of` parts, pseudo-random but always the
+/// same.
 pub fn places(len: usize, of: usize) -> Vec<usize> {
     let of = of.clamp(1, len.max(1));
     let mut random = crate::check::numbers::Random::new(11);

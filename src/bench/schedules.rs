@@ -1,12 +1,12 @@
-//! Schedules of the kernels that run at the speed of memory: the one of the rule, without a suffix, and others to
-//! compare it with. A name is `softmax_fast<f16>/16x256`.
+//! Schedules of the kernels that run at the speed of memory: the default one, without a suffix, and others to compare
+//! it with. A name is `softmax_fast<f16>/16x256`.
 
 use crate::examples::row_kernels::Rows;
 use crate::examples::streams::Copies;
 use crate::examples::transpose_fast::Squares;
 use hidet::prelude::*;
 
-/// Of copies: accesses a thread, threads a block.
+/// For copies: accesses per thread, threads per block.
 pub const COPIES: [(&str, i32, i32); 7] = [
     ("", 1, 256),
     ("/2x256", 2, 256),
@@ -17,11 +17,11 @@ pub const COPIES: [(&str, i32, i32); 7] = [
     ("/2x512", 2, 512),
 ];
 
-/// Of sums, which read two vectors.
+/// For sums, which read two vectors.
 pub const ADDS: [(&str, i32, i32); 4] = [("", 1, 256), ("/2x256", 2, 256), ("/4x256", 4, 256), ("/1x512", 1, 512)];
 
-/// Of rows: elements a thread (0: as the rule says), threads a block where a warp takes a row, and blocks a multiprocessor
-/// of a persistent grid.
+/// For rows: elements per thread (0: the default), threads per block if each row is handled by one warp, and blocks per
+/// multiprocessor of a persistent grid.
 pub const ROWS: [(&str, usize, usize, i32); 7] = [
     ("", 0, 64, 0),
     ("/16x64", 16, 64, 0),
@@ -32,14 +32,14 @@ pub const ROWS: [(&str, usize, usize, i32); 7] = [
     ("/32x128x4", 32, 128, 4),
 ];
 
-/// Multiprocessors of an H200, which persistent grids are made for.
+/// Multiprocessors of an H200, for which persistent grids are sized.
 const MULTIPROCESSORS: i32 = 132;
 
-/// Of transposes: through shared memory, or written as read by warps of so many rows of squares.
+/// For transposes: through shared memory, or written as read, by warps of so many rows of squares.
 pub const SQUARES: [(&str, Option<i32>); 4] =
     [("", None), ("/direct4", Some(4)), ("/direct8", Some(8)), ("/direct16", Some(16))];
 
-/// `softmax_fast/16x256` for each schedule.
+/// Returns `softmax_fast/16x256` for each schedule.
 pub fn names<'a>(
     kernel: &'a str,
     suffixes: impl IntoIterator<Item = &'static str> + 'a,

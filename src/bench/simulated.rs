@@ -1,11 +1,11 @@
-//! What the simulated device tells of kernels instead of time: traffic, sectors, bank conflicts.
+//! Counters of kernels on the simulated device instead of time: traffic, sectors, bank conflicts.
 
 use super::problem::Work;
 use super::{Request, chosen, shape_text, table};
 use hidet::prelude::*;
 use hidet::sim::{Counters, Options, Tally};
 
-/// What one kernel did, on one shape.
+/// The counters of one kernel on one shape.
 pub struct Count {
     /// Its name.
     pub name: String,
@@ -13,9 +13,9 @@ pub struct Count {
     pub shape: String,
     /// The least work.
     pub work: Work,
-    /// The counters of one launch; none where it could not be run.
+    /// The counters of one launch, or `None` if it failed.
     pub counters: Option<Counters>,
-    /// Why not, or that the result is right.
+    /// The reason of the failure, or that the result is right.
     pub result: String,
 }
 
@@ -74,7 +74,7 @@ pub fn text(counts: &[Count]) -> String {
             count.counters.as_ref().map_or("-".to_owned(), |counters| format!("{:.2}", pick(counters) / least))
         };
         let moved = |counters: &Counters| (counters.global_read + counters.global_written) as f64;
-        // Where all of a sector is used, there are as many as 32 bytes fit.
+        // If sectors are used completely, their number is the bytes divided by 32.
         let least = count.counters.as_ref().map_or(1.0, moved) / 32.0;
         rows.push([
             count.name.clone(),

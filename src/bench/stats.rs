@@ -1,22 +1,22 @@
 //! Medians, quartiles and ratios of measured times.
 
-/// What a list of measurements comes to.
+/// The summary of a list of measurements.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Summary {
     /// The least.
     pub least: f64,
-    /// A quarter is below.
+    /// The first quartile.
     pub lower: f64,
     /// Half is below.
     pub median: f64,
-    /// A quarter is above.
+    /// The third quartile.
     pub upper: f64,
     /// The largest.
     pub largest: f64,
 }
 
 impl Summary {
-    /// Of these values; all NaN where there is none.
+    /// Summarises values; all fields are NaN if there are none.
     pub fn of(values: &[f64]) -> Summary {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
@@ -24,13 +24,13 @@ impl Summary {
         Summary { least: at(0.0), lower: at(0.25), median: at(0.5), upper: at(0.75), largest: at(1.0) }
     }
 
-    /// The distance of the quartiles as a share of the median: how far rounds drift apart.
+    /// Returns the distance of the quartiles as a share of the median: how much rounds differ.
     pub fn spread(&self) -> f64 {
         (self.upper - self.lower) / self.median
     }
 }
 
-/// The value below which that share of sorted values lies, between neighbours by a straight line.
+/// Returns the value below which that share of sorted values is, linearly interpolated between neighbours.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
     let place = share * last as f64;
@@ -38,17 +38,17 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
     sorted[below] + (sorted[above] - sorted[below]) * (place - below as f64)
 }
 
-/// How fast one contestant is, measured against another in the same rounds: more than 1 is faster.
+/// The speed of one contestant relative to another in the same rounds: more than 1 is faster.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ratio {
-    /// Of the medians of all rounds.
+    /// The ratio of the medians of all rounds.
     pub of_medians: f64,
-    /// The median of the ratios of each round, which drift of the clock does not touch.
+    /// The median of the ratios of each round, which drift of the clock does not affect.
     pub of_rounds: f64,
 }
 
 impl Ratio {
-    /// Of times a round.
+    /// The ratio for times per round.
     pub fn of(ours: &[f64], theirs: &[f64]) -> Ratio {
         let rounds: Vec<f64> = ours.iter().zip(theirs).map(|(ours, theirs)| theirs / ours).collect();
         Ratio {
@@ -74,11 +74,11 @@ mod tests {
 
     #[test]
     fn a_ratio_of_rounds_does_not_see_drift() {
-        // Both slow down by half in the last round; ours takes 0.8 of the time in each.
+        // Both slow down by half in the last round; `ours` takes 0.8 of the time in each.
         let ratio = Ratio::of(&[0.8, 0.8, 1.2], &[1.0, 1.0, 1.5]);
         assert_eq!(ratio.of_medians, 1.25);
         assert!((ratio.of_rounds - 1.25).abs() < 1e-12);
-        // One slow round of theirs alone.
+        // Only one round of `theirs` is slow.
         assert_eq!(Ratio::of(&[1.0, 1.0, 1.0], &[1.0, 9.0, 1.0]), Ratio { of_medians: 1.0, of_rounds: 1.0 });
     }
 }

@@ -22,7 +22,7 @@ use hidet::prelude::*;
 const BYTES: usize = 1 << 30;
 /// The lengths of rows.
 const COLS: [usize; 4] = [768, 1000, 1024, 8192];
-/// How many rows, or pieces of a vector, are checked.
+/// The number of rows, or pieces of a vector, that are checked.
 const SAMPLES: usize = 64;
 /// The families of problems bound by memory.
 pub fn families() -> Vec<Family> {
@@ -35,7 +35,7 @@ fn families_of<T: Real + Float>() -> Vec<Family> {
     let elements = BYTES / T::SCALAR.bytes();
     let family = |simple: &[&str], fast: Vec<String>, axes: &'static [&'static str], shapes, open| Family {
         kernels: simple.iter().copied().chain(fast.iter().map(String::as_str)).map(named::<T>).collect(),
-        rivals: &["copy"],
+        baselines: &["copy"],
         axes,
         small: if axes.len() == 1 { vec![1 << 16] } else { vec![64, 1024] },
         shapes,
@@ -65,7 +65,7 @@ fn named<T: Real>(kernel: &str) -> String {
     format!("{name}<{}>{plan}", T::NAME)
 }
 
-/// Work that is mostly memory's: `flops` an element, and the bytes of these tensors, each once.
+/// Work bound by memory: `flops` per element, and the bytes of these tensors, each once.
 fn work(flops: usize, elements: usize, tensors: &[&RawTensor]) -> Work {
     let bytes = tensors.iter().map(|tensor| tensor.bytes() as f64).sum();
     Work { flops: (flops * elements) as f64, engine: Engine::Fma, bytes }
@@ -74,10 +74,10 @@ fn work(flops: usize, elements: usize, tensors: &[&RawTensor]) -> Work {
 /// Builds a kernel.
 type Build<Args> = Box<dyn Fn() -> Template<Args> + Send + Sync>;
 
-/// What launches a kernel once, with its arguments.
+/// Launches a kernel once, with its arguments.
 type Submit<Args> = Box<dyn FnMut(&Kernel<Args>) -> hidet::Result<()>>;
 
-/// A way to make a contestant of a kernel.
+/// Returns a function that makes a contestant from a kernel.
 fn make<T: Real, Args: 'static>(
     device: &Device,
     kernel: &str,
@@ -127,7 +127,7 @@ fn matrix(shape: &[usize]) -> Result<[usize; 2], String> {
     shape.try_into().map_err(|_| "rows have two extents, as in 262144x1024".to_owned())
 }
 
-/// Checks pieces of vectors: `want` gives an element from those of the inputs.
+/// Checks pieces of vectors: `want` computes an element from the inputs.
 fn check_pieces<T: Real>(
     inputs: &[&Tensor<T, 1>],
     output: &Tensor<T, 1>,
@@ -190,7 +190,7 @@ fn vector_adds<T: Real + Float>(device: &Device, shape: &[usize]) -> Result<Prob
     })
 }
 
-/// Checks some rows: `reference` gives what is expected of a row of x.
+/// Checks some rows: `reference` computes the expected row from a row of x.
 fn check_rows<I: Real, O: Real, const R: usize>(
     x: &Tensor<I, 2>,
     y: &Tensor<O, R>,

@@ -1,6 +1,6 @@
-//! A bout as a table for people.
+//! A comparison as a table for people.
 
-use super::Bout;
+use super::Comparison;
 use super::peaks::Peaks;
 use super::problem::Work;
 use std::fmt::Write;
@@ -28,14 +28,14 @@ pub fn gigabytes(work: &Work, milliseconds: f64) -> f64 {
     work.bytes / milliseconds / 1e6
 }
 
-/// What bounds the bout's work, and what share of that speed the time is.
-pub fn of_roof(bout: &Bout, peaks: Option<&Peaks>, milliseconds: f64) -> Option<(f64, &'static str)> {
-    let roof = peaks?.roof(&bout.work)?;
+/// Returns the bound of the comparison's work, and the share of the bound that the time reaches.
+pub fn of_roof(comparison: &Comparison, peaks: Option<&Peaks>, milliseconds: f64) -> Option<(f64, &'static str)> {
+    let roof = peaks?.roof(&comparison.work)?;
     Some((roof.time / milliseconds, roof.bound))
 }
 
-/// The table of a bout.
-pub fn text(bout: &Bout, peaks: Option<&Peaks>) -> String {
+/// Returns the table of a comparison.
+pub fn text(comparison: &Comparison, peaks: Option<&Peaks>) -> String {
     let mut rows = vec![
         [
             "kernel",
@@ -52,17 +52,17 @@ pub fn text(bout: &Bout, peaks: Option<&Peaks>) -> String {
         ]
         .map(str::to_owned),
     ];
-    for line in &bout.lines {
+    for line in &comparison.lines {
         let ratio =
             |pick: fn(&super::Ratio) -> f64| line.ratio.as_ref().map_or("-".to_owned(), |r| format!("{:.3}", pick(r)));
         rows.push([
-            if line.rival { format!("vs {}", line.name) } else { line.name.clone() },
+            if line.baseline { format!("vs {}", line.name) } else { line.name.clone() },
             time(line.time.median),
             format!("{} .. {}", time(line.time.lower), time(line.time.upper)),
             format!("{:.1}%", 100.0 * line.time.spread()),
-            format!("{:.1}", teraflops(&bout.work, line.time.median)),
-            format!("{:.0}", gigabytes(&bout.work, line.time.median)),
-            of_roof(bout, peaks, line.time.median)
+            format!("{:.1}", teraflops(&comparison.work, line.time.median)),
+            format!("{:.0}", gigabytes(&comparison.work, line.time.median)),
+            of_roof(comparison, peaks, line.time.median)
                 .map_or("-".to_owned(), |(share, bound)| format!("{:.1}% {bound}", 100.0 * share)),
             line.error.map_or("-".to_owned(), |error| format!("{error:.3}")),
             ratio(|ratio| ratio.of_medians),
@@ -70,34 +70,34 @@ pub fn text(bout: &Bout, peaks: Option<&Peaks>) -> String {
             line.detail.clone(),
         ]);
     }
-    let rounds = bout.lines.iter().map(|line| line.rounds).max().unwrap_or(0);
-    let mut text = format!("{}, {rounds} rounds; ratios: how fast against the fastest rival\n", bout.shape);
-    if !bout.lines.is_empty() {
+    let rounds = comparison.lines.iter().map(|line| line.rounds).max().unwrap_or(0);
+    let mut text = format!("{}, {rounds} rounds; ratios: speed relative to the fastest baseline\n", comparison.shape);
+    if !comparison.lines.is_empty() {
         align(&mut text, &rows);
     }
-    for failure in &bout.failures {
+    for failure in &comparison.failures {
         text += &format!("  FAILED {failure}\n");
     }
     text
 }
 
-/// The rates of kernels that were measured on several shapes, as shares of the best of each; nothing where there is none.
-pub fn rates(bouts: &[Bout]) -> String {
+/// The rates of kernels that were measured on several shapes, as shares of the best of each; empty if there are none.
+pub fn rates(comparisons: &[Comparison]) -> String {
     let mut names: Vec<&str> = Vec::new();
-    for line in bouts.iter().flat_map(|bout| &bout.lines).filter(|line| !line.rival) {
+    for line in comparisons.iter().flat_map(|comparison| &comparison.lines).filter(|line| !line.baseline) {
         if !names.contains(&line.name.as_str()) {
             names.push(&line.name);
         }
     }
     let mut rows = vec![["kernel", "shape", "rate", "of its best", ""].map(str::to_owned)];
     for name in names {
-        let of = |bout: &Bout| -> Option<(String, bool, f64)> {
-            let time = bout.lines.iter().find(|line| line.name == name)?.time.median;
-            let flops = bout.work.in_flops();
-            let rate = if flops { teraflops(&bout.work, time) } else { gigabytes(&bout.work, time) };
-            Some((bout.shape.clone(), flops, rate))
+        let of = |comparison: &Comparison| -> Option<(String, bool, f64)> {
+            let time = comparison.lines.iter().find(|line| line.name == name)?.time.median;
+            let flops = comparison.work.in_flops();
+            let rate = if flops { teraflops(&comparison.work, time) } else { gigabytes(&comparison.work, time) };
+            Some((comparison.shape.clone(), flops, rate))
         };
-        let all: Vec<(String, bool, f64)> = bouts.iter().filter_map(of).collect();
+        let all: Vec<(String, bool, f64)> = comparisons.iter().filter_map(of).collect();
         let best = all.iter().map(|one| one.2).fold(0.0, f64::max);
         for (shape, flops, rate) in all.iter().filter(|_| all.len() > 1) {
             let unit = if *flops { "TFLOP/s" } else { "GB/s" };
@@ -112,7 +112,7 @@ pub fn rates(bouts: &[Bout]) -> String {
     text
 }
 
-/// Rows with columns of one width; the first and the last are set to the left.
+/// Adds rows with columns of equal width; the first and the last are aligned to the left.
 pub fn align<const N: usize>(text: &mut String, rows: &[[String; N]]) {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: [usize; N] = std::array::from_fn(width);
@@ -150,11 +150,11 @@ mod tests {
 
     #[test]
     fn rates_on_several_shapes_are_compared() {
-        let (one, mut two) = (super::super::tests::bout(), super::super::tests::bout());
+        let (one, mut two) = (super::super::tests::comparison(), super::super::tests::comparison());
         assert_eq!(rates(&[one]), "");
         two.shape = "64x64x64".to_owned();
         two.work.flops /= 4.0;
-        let text = rates(&[super::super::tests::bout(), two]);
+        let text = rates(&[super::super::tests::comparison(), two]);
         let wanted = "  kernel        shape         rate  of its best\n  \
                       ours    128x128x128  2.0 TFLOP/s        1.000\n  \
                       ours       64x64x64  0.5 TFLOP/s        0.250\n";

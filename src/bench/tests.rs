@@ -1,4 +1,4 @@
-//! Tests of what needs no GPU: names, shapes, and the problems themselves on the simulated device.
+//! Tests that need no GPU: names, shapes, and the problems themselves on the simulated device.
 
 use super::*;
 
@@ -37,7 +37,7 @@ fn every_name_is_listed_once_and_every_shape_fits() {
     }
 }
 
-/// A shape that is no multiple of anything, but for the kernels that need multiples of their tile.
+/// A shape that is not a multiple of any tile, except for the kernels that need multiples of their tile.
 fn awkward(family: &Family) -> Vec<usize> {
     let tiled = family.kernels.iter().any(|kernel| kernel.contains("wgmma"));
     let product = if tiled { vec![256, 256, 128] } else { vec![70, 90, 33] };
@@ -58,7 +58,7 @@ fn problems_are_solved_and_wrong_results_are_found() {
             let share = problem.verify(&mut contestant).unwrap_or_else(|why| panic!("{why}"));
             assert!(share <= 1.0, "{name}: {share}");
         }
-        // One that does nothing leaves what is no number; one that clears the result gives zeros.
+        // A contestant that does nothing leaves NaN; one that clears the result leaves zeros.
         let mut idle = contestant::Contestant::new("idle", String::new(), || Ok(()));
         let error = problem.verify(&mut idle).unwrap_err();
         assert!(error.starts_with("idle gives a wrong result: ") && error.contains("NaN"), "{error}");
@@ -83,18 +83,18 @@ fn random_numbers_are_nearly_normal() {
     assert!(product.abs() < 0.02, "seeds are independent: {product}");
 }
 
-/// A bout of two, as if it had been measured.
-pub fn bout() -> Bout {
-    let line = |name: &str, rival: bool, milliseconds: f64| Line {
+/// A comparison of two contestants, as if it had been measured.
+pub fn comparison() -> Comparison {
+    let line = |name: &str, baseline: bool, milliseconds: f64| Line {
         name: name.to_owned(),
         detail: String::new(),
-        rival,
+        baseline,
         time: Summary::of(&[milliseconds; 3]),
         rounds: 3,
-        error: (!rival).then_some(0.25),
-        ratio: (!rival).then_some(Ratio { of_medians: 0.5, of_rounds: 0.6 }),
+        error: (!baseline).then_some(0.25),
+        ratio: (!baseline).then_some(Ratio { of_medians: 0.5, of_rounds: 0.6 }),
     };
-    Bout {
+    Comparison {
         shape: "128x128x128".to_owned(),
         work: Work { flops: 4e9, engine: problem::Engine::Tensor, bytes: 1e6 },
         lines: vec![line("ours", false, 2.0), line("theirs", true, 1.0)],

@@ -1,4 +1,4 @@
-//! Kernels that run at the speed of memory, on lengths that are no multiple of anything and memory that begins anywhere.
+//! Kernels that run at the speed of memory, on lengths that are not multiples of the tile and memory of any alignment.
 
 use super::bench::{Bench, Limit};
 use super::numbers::{Random, Real, reals};
@@ -21,7 +21,7 @@ pub(super) fn check(bench: &mut Bench) {
     rows::<bf16>(bench);
 }
 
-/// A tensor that begins `first` elements into its allocation.
+/// Returns a tensor that begins `first` elements into its allocation.
 fn within<T: Element, const R: usize>(
     device: &Device,
     values: &[T],
@@ -38,7 +38,7 @@ fn streams<T: Real + Num>(bench: &mut Bench) {
         let mut random = Random::new(30);
         let (x, y): (Vec<T>, Vec<T>) = (random.counts(n, 100), random.counts(n, 100));
         let sum: Vec<f64> = reals(&x).iter().zip(reals(&y)).map(|(x, y)| x + y).collect();
-        // Aligned to 16 bytes, and to elements alone.
+        // Aligned to 16 bytes, and only to elements.
         for first in [0, 1] {
             let align = if first == 0 { 16 } else { std::mem::size_of::<T>() as u64 };
             for pieces in [1, 4] {
@@ -88,25 +88,25 @@ fn rows<T: Real + Float>(bench: &mut Bench) {
         for first in [0, 1] {
             let align = if first == 0 { 16 } else { std::mem::size_of::<T>() as u64 };
             let plan = Rows::of::<T>(cols, align);
-            // With more rows than the blocks of a persistent grid take at once.
+            // With more rows than the blocks of a persistent grid process at the same time.
             let few = |plan: Rows| Rows { rows: 1, persistent: (plan.warps == 1).then_some([1, 2]), ..plan };
             let plan = if rows >= 5 { plan.map(few) } else { plan };
             let shape = [rows, cols];
-            let told = [rows, cols, first];
+            let label = [rows, cols, first];
             let (expected, limits) = sum_reference(&x, cols);
-            bench.case_of::<T, f32>("row_sum_fast", &told, Limit::Bound(&limits, SUM), &expected, |device| {
+            bench.case_of::<T, f32>("row_sum_fast", &label, Limit::Bound(&limits, SUM), &expected, |device| {
                 let mut y = device.empty([rows])?;
                 row_sum_fast::<T>(plan).compile(device)?.launch(&within(device, &x, first, shape)?, &mut y)?;
                 y.to_vec()
             });
             let (expected, limits) = softmax_reference(&x, cols);
-            bench.case::<T>("softmax_fast", &told, Limit::Bound(&limits, SOFTMAX), &expected, |device| {
+            bench.case::<T>("softmax_fast", &label, Limit::Bound(&limits, SOFTMAX), &expected, |device| {
                 let mut y = device.empty::<T, 1>([rows * cols + first])?.view(first, shape)?;
                 softmax_fast::<T>(plan).compile(device)?.launch(&within(device, &x, first, shape)?, &mut y)?;
                 y.to_vec()
             });
             let (expected, limits) = layer_norm_reference(&x, &gain, &bias);
-            bench.case::<T>("layer_norm_fast", &told, Limit::Bound(&limits, LAYER_NORM), &expected, |device| {
+            bench.case::<T>("layer_norm_fast", &label, Limit::Bound(&limits, LAYER_NORM), &expected, |device| {
                 let x = within(device, &x, first, shape)?;
                 let (gain, bias) = (within(device, &gain, first, [cols])?, within(device, &bias, first, [cols])?);
                 let mut y = device.empty::<T, 1>([rows * cols + first])?.view(first, shape)?;

@@ -1,5 +1,5 @@
-//! Runs checks: each case on the device, against a reference in `f64` and, on a GPU, against the simulated device: equal
-//! where results are rounded once, else within twice the limit.
+//! Runs checks: each case on the device, against a reference in `f64` and, on a GPU, against the simulated device:
+//! equal if results are rounded once, else within twice the limit.
 
 use super::numbers::{Real, reals, ulp};
 use hidet::ir::Arch;
@@ -7,7 +7,7 @@ use hidet::kernel::CompileOptions;
 use hidet::prelude::*;
 use std::fmt::Write;
 
-/// How far a result may be from the reference.
+/// The largest allowed distance of a result from the reference.
 pub enum Limit<'a> {
     /// Units in the last place of the output type.
     Ulps(f64),
@@ -16,18 +16,18 @@ pub enum Limit<'a> {
 }
 
 impl Limit<'_> {
-    /// Whether one result alone is right, so that all devices must give it.
+    /// Returns true if only one result is right, so that all devices must give it.
     fn is_exact(&self) -> bool {
         matches!(self, Limit::Ulps(ulps) if *ulps <= 0.5)
     }
 }
 
-/// What all cases of one kernel and type gave.
+/// The results of all cases of one kernel and type.
 pub struct Line {
     kernel: String,
     dtype: &'static str,
     cases: usize,
-    /// Whether any case was compared with the simulated device.
+    /// True if any case was compared with the simulated device.
     compared: bool,
     /// The largest error as a share of what was allowed.
     worst: f64,
@@ -37,7 +37,7 @@ pub struct Line {
     failures: Vec<String>,
 }
 
-/// A kernel as it is and in checked mode: what the report calls it, and how it is compiled.
+/// A kernel as it is and in checked mode: its name in the report, and how it is compiled.
 pub fn modes(kernel: &str) -> [(String, CompileOptions); 2] {
     let checked = CompileOptions { checks: true, ..CompileOptions::default() };
     [(kernel.to_owned(), CompileOptions::default()), (format!("{kernel}, checked"), checked)]
@@ -51,24 +51,24 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// A run on that device. A GPU is compared with the simulated device too, where `compare`.
+    /// A run on that device. A GPU is compared with the simulated device too if `compare`.
     pub fn new(device: Device, compare: bool) -> Self {
         let sim = (compare && !device.is_sim()).then(Device::sim);
         Bench { device, sim, lines: Vec::new() }
     }
 
-    /// The architecture of the device, where it is a GPU.
+    /// Returns the architecture of the device, or `None` if it is not a GPU.
     pub fn arch(&self) -> Option<Arch> {
         self.device.arch()
     }
 
-    /// Whether a GPU is compared with the simulated device. Where not, it may be watched by a tool under which kernels run one
-    /// by one.
+    /// Returns true if a GPU is compared with the simulated device. If it is not, it may be run under a tool that
+    /// serialises kernels.
     pub fn compares(&self) -> bool {
         self.sim.is_some()
     }
 
-    /// One case that the simulated device is too small for.
+    /// One case that is too large for the simulated device.
     pub fn case_alone<T: Real>(
         &mut self,
         kernel: &str,
@@ -160,7 +160,7 @@ impl Bench {
                     let mut first = None;
                     for (at, (got, want)) in reals(&output).into_iter().zip(reals(&other)).enumerate() {
                         let distance = (got - want).abs();
-                        // Of numbers that are rounded once there is one; others may be wrong in two directions.
+                        // Only one result is right if it is rounded once; others may err in two directions.
                         let allowed = if limit.is_exact() { 0.0 } else { 2.0 * allowed(at) };
                         let ulps = distance / ulp::<T>(want);
                         line.from_sim = line.from_sim.max(if ulps.is_nan() { f64::INFINITY } else { ulps });
@@ -179,7 +179,7 @@ impl Bench {
         }
     }
 
-    /// The report, and whether every case passed.
+    /// Returns the report, and true if every case passed.
     pub fn report(&self) -> (String, bool) {
         let mut text = format!("device: {}\n", self.device);
         let _ = writeln!(
@@ -210,7 +210,7 @@ impl Bench {
 mod tests {
     use super::*;
 
-    /// A case whose device gives 1 and whose simulated device gives `other`.
+    /// Runs a case on a device that gives 1 and a simulated device that gives `other`. Returns true if it passes.
     fn passes(limit: Limit<'_>, other: f32) -> bool {
         let (device, calls) = (Device::sim(), std::cell::Cell::new(0));
         let mut bench = Bench { sim: Some(device.clone()), ..Bench::new(device, false) };

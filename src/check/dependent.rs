@@ -1,14 +1,14 @@
 //! Programmatic dependent launches: kernels that begin while the one before them still runs, and wait for it.
 //!
-//! Each lets the next begin at once and takes its time before it writes, so a wait that is missing shows: the next one
-//! reads what other blocks have not written yet.
+//! Each kernel lets the next begin at once and writes late, so that a missing wait shows: the next one reads elements
+//! that other blocks have not written yet.
 
 use super::bench::{Bench, Limit};
 use super::numbers::{Random, reals};
 use hidet::Result;
 use hidet::prelude::*;
 
-/// What a launch does to an element, which also changes its place.
+/// The operation of one launch on an element, which also moves it.
 #[device]
 fn step(x: In<i32, 1>, y: Out<i32, 1>, n: Expr<i32>) {
     grid_launch();
@@ -56,7 +56,7 @@ kernel! {
     }
 }
 
-/// Whether each launch of a chain may begin early.
+/// For each launch of a chain, true if it may begin early.
 const CHAIN: [bool; 12] = [true, true, true, false, true, true, false, false, true, true, true, true];
 
 pub(super) fn check(bench: &mut Bench) {
@@ -108,7 +108,7 @@ fn graph(device: &Device, x: &[i32]) -> Result<Vec<i32>> {
     x.to_vec()
 }
 
-/// Whether a dependent kernel begins before the one ahead of it has ended: 1 where it does.
+/// Returns 1 if a dependent kernel begins before the previous one has ended, else 0.
 fn overlap(device: &Device) -> Result<Vec<i32>> {
     let (looks, signs) = (looks().compile(device)?, signs().compile(device)?);
     let (mut sign, mut seen) = (device.zeros([1])?, device.zeros([1])?);

@@ -1,4 +1,4 @@
-//! Every operation of the language at the edges of its types, against what Rust computes on the host.
+//! Every operation of the language at the edges of its types, against the result of Rust on the host.
 
 use hidet::Result;
 use hidet::device::{Device, RawTensor, Storage};
@@ -7,7 +7,7 @@ use hidet::testing::edges::{EdgeKernel, kernels};
 use hidet::types::Scalar;
 use std::fmt::Write;
 
-/// Checks a device, and the simulated device with it where `compare`; the report, and whether all passed.
+/// Checks a device, and the simulated device with it if `compare`. Returns the report, and true if all passed.
 pub fn run(device: &Device, compare: bool) -> (String, bool) {
     let mut text = format!("operations at the edges of their types on {device}, bit for bit against Rust\n");
     let devices: Vec<Device> = match compare && !device.is_sim() {

@@ -1,7 +1,6 @@
-//! Kernels that fault on purpose, checked while they run: the error names the line, and the device goes on working.
-//!
-//! In each some threads wait for one that ends: at barriers of the block, of the cluster, of the grid and of some threads, at
-//! mbarriers, for a bulk copy or a product that never starts.
+//! Kernels that fault on purpose, checked while they run: the error names the line, and the device stays usable.  In
+//! each of them some threads wait for one that exits: at barriers of the block, of the cluster, of the grid and of some
+//! threads, at mbarriers, for a bulk copy or a product that never starts.
 
 use super::bench::{Bench, Limit};
 use crate::examples::vector_add::vector_add;
@@ -131,7 +130,8 @@ kernel! {
         }
     }
 
-    /// A block waits for what the other of its cluster was to copy to both, and at the cluster's barrier.
+    /// A block waits for the data that the other block of its cluster was to copy to both, and at the cluster's
+    /// barrier.
     #[launch(grid = 2, block = 128, cluster = 2)]
     fn cluster_left(x: In<f32, [m, n]>, rows: In<i32, [k]>, y: Out<f32, [2, 128]>) {
         let map = x.tensor_map([8, 32], Swizzle::None);
@@ -182,7 +182,7 @@ pub(super) fn check(bench: &mut Bench) {
     faults(bench, "grid_left", "a block does not come", |device| {
         let (kernel, mut y) = (grid_left().compile(device)?, device.zeros([256])?);
         let fault = kernel.launch(&device.tensor(&some, [256])?, &mut y);
-        // The barrier is as before.
+        // The barrier is in its initial state.
         kernel.launch(&device.tensor(&numbers, [256])?, &mut y)?;
         let right = y.to_vec()?.iter().zip(&numbers).all(|(y, x)| *y == x + 1);
         if right { fault } else { Ok(()) }
@@ -207,7 +207,7 @@ pub(super) fn check(bench: &mut Bench) {
     }
 }
 
-/// The launch must fail with these words at the line marked with the name; the kernel after it must give its result.
+/// The launch must fail with these words at the line marked with the name; the next kernel must give its result.
 fn faults(bench: &mut Bench, name: &'static str, words: &str, launch: impl Fn(&Device) -> hidet::Result<()>) {
     let (x, y): (Vec<i32>, Vec<i32>) = ((0..1000).collect(), (0..1000).map(|i| i * i).collect());
     let expected: Vec<f64> = x.iter().zip(&y).map(|(x, y)| f64::from(x + y)).collect();

@@ -1,4 +1,4 @@
-//! The kernels that try the language hardest, those that wait for others in checked mode too, and those fused from others.
+//! The kernels that stress the language, those that wait for others in checked mode too, and fused kernels.
 
 use super::bench::{Bench, Limit, modes};
 use super::matmul::{PRODUCT, Problem};
@@ -101,14 +101,14 @@ fn tensor_cores(bench: &mut Bench) {
     }
 }
 
-/// Clusters exist from sm_90 on.
+/// Clusters exist since sm_90.
 fn clusters(bench: &mut Bench) {
     if bench.arch().is_some_and(|arch| arch.number < 90) {
         return;
     }
     for [rows, cols] in [[1, 1], [2, 37], [3, 1000], [2, 4099]] {
         let x: Vec<f32> = Random::new(27).reals(rows * cols, 8.0);
-        // Threads of a whole cluster share a row, so that each adds fewer numbers than those of `softmax`.
+        // Threads of a whole cluster share a row, so each adds fewer numbers than in `softmax`.
         let (expected, _) = softmax_reference(&x, cols);
         let limits: Vec<f64> = expected.iter().map(|v| (24.0 + cols as f64 / 64.0) * 2f64.powi(-24) * v).collect();
         let limit = || Limit::Bound(&limits, "(24 + n / 64) 2^-24 |y|");
@@ -121,7 +121,7 @@ fn clusters(bench: &mut Bench) {
                 y.to_vec()
             });
         }
-        // More than eight blocks is more than every device of the architecture promises.
+        // More than eight blocks are not guaranteed on every device of the architecture.
         bench.case::<f32>("cluster_softmax<16>", &shape, limit(), &expected, |device| {
             let mut y = device.empty::<f32, 2>(shape)?;
             cluster_softmax::<16>().compile(device)?.launch(&device.tensor(&x, shape)?, &mut y)?;

@@ -1,5 +1,5 @@
-//! Kernels of warp groups, the copy engine and clusters, as they are and in checked mode, where every wait must give up
-//! after a fault and is another instruction.
+//! Kernels with warp groups, TMA and clusters, as they are and in checked mode, in which every wait must give up after
+//! a fault and is another instruction.
 
 use super::bench::{Bench, Limit, modes};
 use super::matmul::{PRODUCT, Problem};
@@ -28,7 +28,7 @@ pub(super) fn check(bench: &mut Bench) {
 
 type Product = Template<(In<bf16, 2>, In<bf16, 2>, Out<bf16, 2>)>;
 
-/// The steps to the wgmma kernel, and the kernel.
+/// The steps to the final wgmma kernel, and that kernel.
 const STEPS: [(&str, fn() -> Product); 8] = [
     ("wgmma_tile", wgmma_1_tile::wgmma_tile),
     ("wgmma_pipeline", wgmma_2_pipeline::wgmma_pipeline::<3>),
@@ -40,8 +40,8 @@ const STEPS: [(&str, fn() -> Product); 8] = [
     ("matmul_wgmma, alone", || matmul_wgmma(Schedule { blocks: 3, cluster: 1, stages: 3, ..Schedule::default() })),
 ];
 
-/// Each step as it is on the first shapes, in checked mode on the second ones; the last on extents that are no multiples
-/// of its tile too.
+/// Each step as it is on the first shapes, and in checked mode on the second ones; the last also on extents that are
+/// not multiples of its tile.
 fn ladder(bench: &mut Bench, shapes: [&[[usize; 3]]; 2]) {
     for (name, template) in STEPS {
         let awkward: &[[usize; 3]] = if name.starts_with("matmul") { &[[200, 264, 136], [1, 8, 8]] } else { &[] };
@@ -53,8 +53,7 @@ fn ladder(bench: &mut Bench, shapes: [&[[usize; 3]]; 2]) {
                 let limit = Limit::Bound(&problem.limits, PRODUCT);
                 bench.case_of::<bf16, bf16>(&name, &shape, limit, &problem.expected, |device| {
                     let (a, b) = (device.tensor(&problem.a, [m, k])?, device.tensor(&b, [n, k])?);
-                    // Not empty: the copy engine writes the result, and compute-sanitizer's initcheck does not follow
-                    // that.
+                    // Not uninitialised: TMA writes the result, and compute-sanitizer's initcheck does not follow that.
                     let mut c = device.tensor(&vec![bf16::NAN; m * n], [m, n])?;
                     template().compile_with(device, &options)?.launch(&a, &b, &mut c)?;
                     c.to_vec()

@@ -53,7 +53,7 @@ fn products<T: Real + Float>(bench: &mut Bench) {
     }
 }
 
-/// Random matrices, their product in `f64`, and how far a kernel may be from it.
+/// Random matrices, their product in `f64`, and the allowed error of a kernel.
 pub(super) struct Problem<T> {
     pub shape: [usize; 3],
     pub a: Vec<T>,

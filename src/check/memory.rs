@@ -1,4 +1,4 @@
-//! Kernels about memory: vector sum, transpose, histogram, stencil, prefix sum. All exact but the stencil.
+//! Kernels about memory: vector sum, transpose, histogram, stencil, prefix sum. All are exact except the stencil.
 
 use super::bench::{Bench, Limit};
 use super::numbers::{Random, Real, reals};

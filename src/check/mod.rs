@@ -22,8 +22,8 @@ mod wide;
 pub use bench::Bench;
 use hidet::prelude::*;
 
-/// Runs all checks on a device, a GPU compared with the simulated device too where `compare`; the report, and whether
-/// all passed.
+/// Runs all checks on a device; a GPU is compared with the simulated device too if `compare`. Returns the report, and
+/// true if all passed.
 pub fn run(device: Device, compare: bool) -> (String, bool) {
     let mut bench = Bench::new(device, compare);
     memory::check(&mut bench);

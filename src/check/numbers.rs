@@ -6,7 +6,7 @@ use hidet::prelude::*;
 pub trait Real: Element {
     /// The name in reports.
     const NAME: &'static str;
-    /// Digits of the mantissa, the hidden one counted; integers are exact.
+    /// Digits of the mantissa, including the hidden one; integers are exact.
     const DIGITS: i32;
     /// The least exponent of a normal number.
     const LEAST: i32;

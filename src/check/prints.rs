@@ -1,4 +1,4 @@
-//! What kernels print, line by line: as Rust's `format!` words the same values on the host.
+//! Lines that kernels print, compared with Rust's `format!` of the same values on the host.
 //!
 //! Threads of one warp print in an order that the hardware chooses, so lines of several threads are compared sorted.
 
@@ -43,7 +43,7 @@ macro_rules! float {
 kernels! { whole: of_i8 i8; of_i16 i16; of_i32 i32; of_i64 i64; of_u8 u8; of_u16 u16; of_u32 u32; of_u64 u64; }
 kernels! { float: of_f16 f16; of_bf16 bf16; of_f32 f32; of_f64 f64; }
 
-/// What the host prints of a whole number.
+/// Formats a whole number as the host prints it.
 fn whole<T>(v: T) -> [String; 2]
 where
     T: fmt::Display + fmt::Debug + fmt::LowerExp + fmt::UpperExp,
@@ -55,7 +55,7 @@ where
     ]
 }
 
-/// And of a float.
+/// Formats a float as the host prints it.
 fn float<T: fmt::Display + fmt::Debug + fmt::LowerExp + fmt::UpperExp>(v: T) -> [String; 2] {
     [
         format!("{v} {v:?} [{v:14}] [{v:<14}] [{v:*^+14}] [{v:014}] {v:e} {v:.2E}"),
@@ -64,7 +64,7 @@ fn float<T: fmt::Display + fmt::Debug + fmt::LowerExp + fmt::UpperExp>(v: T) -> 
 }
 
 kernel! {
-    /// Several values a line, from all threads of several blocks.
+    /// Several values per line, from all threads of several blocks.
     #[launch(grid = (3, 2), block = 48)]
     fn threads(x: In<f32, [48]>, y: In<i64, [48]>, scale: f32) {
         let (t, known) = (thread_id(), 2.5);
@@ -74,7 +74,7 @@ kernel! {
         }
     }
 
-    /// One line a block, so that their order is known.
+    /// One line per block, so that their order is known.
     #[launch(grid = (3, 4, 2), block = 64)]
     fn blocks() {
         if thread_id() == 40 {
@@ -83,13 +83,13 @@ kernel! {
         }
     }
 
-    /// More lines than a GPU has room for.
+    /// More lines than fit the buffer of a GPU.
     #[launch(grid = 100, block = 500)]
     fn crowded() {
         print!("{}", block_idx().x * 500 + thread_id());
     }
 
-    /// What was printed before a fault is not lost.
+    /// Lines printed before a fault are not lost.
     #[launch(grid = 1, block = 1)]
     fn before_fault(x: In<i32, [n]>) {
         for i in 0..n {
@@ -99,7 +99,7 @@ kernel! {
     }
 }
 
-/// A launch with options that take the lines; these are given back.
+/// Launches with options that collect the printed lines, and returns these.
 fn lines_of(launch: impl Fn(&CompileOptions) -> Result<()>) -> Result<Vec<String>> {
     let (send, lines) = channel();
     let printer = Printer::new(move |line| drop(send.send(line.to_owned())));
@@ -184,7 +184,7 @@ pub(super) fn check(bench: &mut Bench) {
     prints(bench, "print!, blocks", &places.collect::<Vec<_>>(), false, |device, options| {
         blocks().compile_with(device, options)?.launch()
     });
-    // As many as fit in 1 MiB come, by block, each once and whole.
+    // As many lines as fit in 1 MiB are printed, by block, each once and complete.
     bench.case::<i32>("print!, too much", &[50_000], Limit::Ulps(0.0), &[1.0], |device| {
         let lines = lines_of(|options| crowded().compile_with(device, options)?.launch())?;
         let numbers: Option<Vec<u32>> = lines.iter().map(|line| line.parse().ok()).collect();

@@ -21,14 +21,14 @@ pub(super) fn check(bench: &mut Bench) {
     layer_norms::<bf16>(bench);
 }
 
-/// What is expected, and how far from it a result may be.
+/// The expected result, and the allowed error.
 pub type Reference = (Vec<f64>, Vec<f64>);
 
 /// The sum of each row.
 pub const SUM: &str = "n 2^-24 sum |x|";
 pub fn sum_reference<T: Real>(x: &[T], cols: usize) -> Reference {
     let expected = x.chunks(cols).map(|row| reals(row).iter().sum()).collect();
-    // A sum of n numbers in any order: at most n roundings of partial sums that the sum of sizes bounds.
+    // A sum of n numbers in any order: at most n roundings of partial sums, which the sum of absolute values bounds.
     let size = |row: &[T]| reals(row).iter().map(|v| v.abs()).sum::<f64>();
     (expected, x.chunks(cols).map(|row| cols as f64 * 2f64.powi(-24) * size(row)).collect())
 }
@@ -61,7 +61,7 @@ pub fn layer_norm_reference<T: Real>(x: &[T], gain: &[T], bias: &[T]) -> Referen
         for (j, v) in row.iter().enumerate() {
             let (gain, bias) = (gain[j].real(), bias[j].real());
             expected.push((v - mean) * scale * gain + bias);
-            // The mean is known to a few f32 ulps of the inputs' size; the scale multiplies that.
+            // The mean is accurate to a few f32 ulps of the inputs' size; the scale multiplies this error.
             let slack = (4.0 * scale + (v - mean).abs() * scale * 4.0) * gain.abs() + bias.abs();
             limits.push(8.0 * ulp::<f32>(1.0) * slack);
         }

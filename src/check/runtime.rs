@@ -1,7 +1,6 @@
-//! Streams, graphs, copies, memory of others and errors: not kernels, but what surrounds them. All exact.
-//!
-//! A missing wait shows as a wrong result only where the device is busy, so tensors are large enough that a launch takes
-//! longer than asking for the next.
+//! Streams, graphs, copies, external memory and errors: the runtime around kernels. All are exact.  A missing wait
+//! shows as a wrong result only while the device is busy, so tensors are large enough that a launch takes longer than
+//! submitting the next.
 
 use super::bench::{Bench, Limit};
 use hidet::prelude::*;
@@ -16,7 +15,7 @@ kernel! {
 }
 
 pub(super) fn check(bench: &mut Bench) {
-    // The simulated device does everything at once; a GPU is to be kept busy.
+    // The simulated device runs everything at once; only a GPU must be kept busy.
     let n = if bench.arch().is_some() { 10_000_019 } else { 1_027 };
     let exact =
         |bench: &mut Bench, name: &'static str, value: f64, run: &dyn Fn(&Device) -> hidet::Result<Vec<f32>>| {
@@ -26,7 +25,7 @@ pub(super) fn check(bench: &mut Bench) {
     exact(bench, "tensors order streams", 102.0, &|device| streams(device, n));
     exact(bench, "graph, replayed on two streams", 60.0, &|device| graphs(device, n));
     exact(bench, "failed captures, then launches", 1.0, &|device| failed_captures(device, n));
-    exact(bench, "page-locked arrays", 9.0, &|device| pinned(device, n));
+    exact(bench, "pinned arrays", 9.0, &|device| pinned(device, n));
     exact(bench, "host arrays through staging", 4.0, &|device| device.tensor(&vec![4.0; n], [n])?.to_vec());
     exact(bench, "memory dropped while in use", 8.0, &|device| dropped(device, n));
     exact(bench, "DLPack out and in", 3.0, &|device| dlpack(device, n));
@@ -39,7 +38,7 @@ pub(super) fn check(bench: &mut Bench) {
     }
 }
 
-/// The first, the last and three elements between, where all are the same; otherwise one that differs.
+/// Returns the first, the last and three elements between if all are equal; otherwise one that differs.
 fn sample(device: &Device, values: &[f32]) -> hidet::Result<Vec<f32>> {
     device.synchronize()?;
     let first = values.first().copied().unwrap_or(f32::NAN);
@@ -51,7 +50,7 @@ fn wrong(what: &str) -> hidet::Error {
     hidet::Error::Device { device: "check".to_owned(), message: what.to_owned() }
 }
 
-/// Two tensors in turns on four streams: each launch reads what another stream wrote and overwrites what a third read.
+/// Two tensors, alternating on four streams: each launch reads what one stream wrote and overwrites what another read.
 fn streams(device: &Device, n: usize) -> hidet::Result<Vec<f32>> {
     let kernel = add().compile(device)?;
     let streams = [device.stream()?, device.stream()?, device.stream()?];
@@ -113,7 +112,7 @@ fn pinned(device: &Device, n: usize) -> hidet::Result<Vec<f32>> {
     let (mut x, mut y) = (device.empty([n])?, device.empty([n])?);
     let (mut values, mut results) = (device.pinned(n)?, device.pinned(n)?);
     for round in 0..4 {
-        // Waits until the array of the round before was read.
+        // Waits until the array of the previous round was read.
         values.as_mut_slice()?.fill(round as f32);
         stream.upload(&values, &mut x)?;
         kernel.launch(&x, &mut y, 6.0)?;
@@ -122,7 +121,7 @@ fn pinned(device: &Device, n: usize) -> hidet::Result<Vec<f32>> {
     Ok(results.as_slice()?.to_vec())
 }
 
-/// What is dropped is given out again at once, though kernels are still to use it.
+/// Dropped memory is allocated again at once, although kernels are still to use it.
 fn dropped(device: &Device, n: usize) -> hidet::Result<Vec<f32>> {
     let kernel = add().compile(device)?;
     let stream = device.stream()?;
@@ -142,7 +141,7 @@ fn dlpack(device: &Device, n: usize) -> hidet::Result<Vec<f32>> {
     kernel.launch(&x, &mut y, 1.0)?;
     let managed = y.to_dlpack()?;
     drop(y);
-    // SAFETY: it was made just now, and nobody else uses the memory.
+    // SAFETY: it was allocated just now, and nothing else uses the memory.
     let y: Tensor<f32, 1> = unsafe { Tensor::from_dlpack(managed) }?;
     let mut z = device.empty([n])?;
     kernel.launch(&y, &mut z, 2.0)?;
@@ -151,11 +150,14 @@ fn dlpack(device: &Device, n: usize) -> hidet::Result<Vec<f32>> {
 }
 
 fn occupancy(device: &Device) -> hidet::Result<Vec<f32>> {
-    if let (Some(arch), Some(told)) = (device.arch(), add().compile(device)?.resources()?) {
-        let shared = told.usage.shared + told.dynamic_shared;
-        let estimate = hidet::cuda::Occupancy::estimate(arch, told.threads, told.usage.registers, shared);
-        if estimate.is_some_and(|estimate| estimate != told.occupancy) {
-            return Err(wrong(&format!("the driver tells {}, the published limits {estimate:?}", told.occupancy)));
+    if let (Some(arch), Some(resources)) = (device.arch(), add().compile(device)?.resources()?) {
+        let shared = resources.usage.shared + resources.dynamic_shared;
+        let estimate = hidet::cuda::Occupancy::estimate(arch, resources.threads, resources.usage.registers, shared);
+        if estimate.is_some_and(|estimate| estimate != resources.occupancy) {
+            return Err(wrong(&format!(
+                "the driver reports {}, the published limits {estimate:?}",
+                resources.occupancy
+            )));
         }
     }
     Ok(vec![1.0; 5])
@@ -164,12 +166,12 @@ fn occupancy(device: &Device) -> hidet::Result<Vec<f32>> {
 fn out_of_memory(device: &Device, n: usize) -> hidet::Result<Vec<f32>> {
     let kernel = add().compile(device)?;
     let x = device.tensor(&vec![1f32; n], [n])?;
-    // The simulated device has the host's memory, of which systems promise more than there is.
+    // The simulated device uses host memory, which systems overcommit.
     if !device.is_sim() {
         match device.empty::<u8, 1>([1 << 45]) {
             Err(error) if error.to_string().contains("out of memory: 35184372088832 bytes asked for") => {}
             Err(error) => return Err(error),
-            Ok(_) => return Err(wrong("32 TiB were given out")),
+            Ok(_) => return Err(wrong("32 TiB were allocated")),
         }
     }
     let mut y = device.empty([n])?;

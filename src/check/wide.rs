@@ -1,15 +1,15 @@
-//! Tensors of more than 2^31 elements, whose offsets need 64 bits: on GPUs alone, as the simulated device counts
+//! Tensors of more than 2^31 elements, whose offsets need 64 bits: only on GPUs, because the simulated device counts
 //! elements of a tensor in 32 bits. Only a sample of the elements is compared.
 
 use super::bench::{Bench, Limit};
 use crate::examples::transpose::transpose;
 
-/// What no pattern of 2^8, 2^31 or 2^32 elements repeats.
+/// Returns a value that does not repeat with period 2^8, 2^31 or 2^32.
 fn element(at: usize) -> u8 {
     (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 57) as u8
 }
 
-/// Places all over a tensor, its ends and both sides of 2^31 among them.
+/// Returns positions all over a tensor, including its ends and both sides of 2^31.
 fn sample(len: usize) -> Vec<usize> {
     let border = 1 << 31;
     let mut places: Vec<usize> = (0..10_000).map(|i| (i * (len / 10_000) + i) % len).collect();

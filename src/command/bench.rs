@@ -4,47 +4,47 @@ use super::{Outcome, say};
 use crate::bench::machine::Machine;
 use crate::bench::measure::{L2, Plan};
 use crate::bench::peaks::Peaks;
-use crate::bench::{self, Bout, Request, csv, plot, simulated, table};
+use crate::bench::{self, Comparison, Request, csv, plot, simulated, table};
 use clap::Args;
 use hidet::prelude::*;
 use std::path::PathBuf;
 
-/// What to measure, against whom, and how.
+/// The measurements, their baselines and settings.
 #[derive(Args)]
 pub struct Bench {
-    /// Kernels by name, or all whose names begin so; those of one problem are measured together. `launch` measures what a
-    /// launch itself costs, `compile` how long compiling takes (without a GPU too).
+    /// Kernels by name or prefix; those of one problem are measured together. `launch` measures the cost of a launch
+    /// itself, `compile` the time of compiling (without a GPU too).
     #[arg(required_unless_present = "list")]
     kernels: Vec<String>,
-    /// Rivals, separated by commas: cublaslt, cublas, copy, or kernels of the same problem.
+    /// Baselines, separated by commas: cublaslt, cublas, copy, or kernels of the same problem.
     #[arg(long, value_delimiter = ',')]
     against: Vec<String>,
-    /// Shapes, separated by commas, such as 4096x4096x4096; without, those of the list.
+    /// Shapes, separated by commas, such as 4096x4096x4096; the default is the shapes of the list.
     #[arg(long, value_delimiter = ',', value_parser = shape)]
     shape: Vec<Extents>,
-    /// What the second-level cache holds when a launch begins.
+    /// The content of L2 when a launch begins.
     #[arg(long, value_enum, default_value = "warm")]
     l2: L2,
-    /// How often each contestant has its slice.
+    /// The number of time slices of each contestant.
     #[arg(long, default_value_t = 21)]
     rounds: usize,
-    /// The least length of a slice in milliseconds.
+    /// The least length of a time slice in milliseconds.
     #[arg(long, default_value_t = 20.0)]
     slice: f64,
-    /// Which GPU (cuda:1), or sim for counters of small shapes instead of times. Without, the first GPU; `compile` is
-    /// measured without one too, then and with sim.
+    /// The GPU (cuda:1), or sim for counters of small shapes instead of times. The default is the first GPU; `compile`
+    /// also runs without one, then and with sim.
     #[arg(long)]
     device: Option<String>,
-    /// Write rows of CSV there.
+    /// Write rows of CSV to this file.
     #[arg(long)]
     csv: Option<PathBuf>,
-    /// Draw the kernels of each problem as bars and their rivals as lines, as SVG.
+    /// Draw the kernels of each problem as bars and their baselines as lines, as SVG.
     #[arg(long)]
     plot: Option<PathBuf>,
-    /// Draw everything under the roof of the measured peaks, as SVG.
+    /// Draw a roofline plot with the measured peaks, as SVG.
     #[arg(long)]
     roofline: Option<PathBuf>,
-    /// Do not measure the peaks of the device first, which takes two seconds; shares of the roof are not told then.
+    /// Do not measure the peaks of the device first, which takes two seconds; then no shares of the roof are shown.
     #[arg(long, conflicts_with = "roofline")]
     no_peaks: bool,
     /// List what can be measured.
@@ -65,14 +65,14 @@ fn shape(text: &str) -> Result<Extents, String> {
 }
 
 impl Bench {
-    /// Measures, printing each table when it is done.
+    /// Measures, and prints each table when it is done.
     pub fn run(&self) -> Outcome {
         if self.list {
             print!("{}", bench::list());
             return Ok(true);
         }
         if self.rounds == 0 || !(self.slice > 0.0 && self.slice <= 60_000.0) {
-            return Err("there must be a round at least, and a slice of more than 0 and at most 60000 ms".to_owned());
+            return Err("--rounds must be at least 1, and --slice more than 0 and at most 60000 ms".to_owned());
         }
         if self.kernels == ["compile"] {
             return bench::compile::run(self.device.as_deref());
@@ -100,32 +100,32 @@ impl Bench {
             println!("{peaks}");
         }
         let failed = |path: &PathBuf, error| format!("{}: {error}", path.display());
-        // Made before anything is measured: a path that cannot be written is found at once.
+        // Created before anything is measured, so that a path that cannot be written is reported at once.
         let mut table = match &self.csv {
             Some(path) => {
                 Some((path, csv::Table::new(std::fs::File::create(path).map_err(|error| failed(path, error))?)))
             }
             None => None,
         };
-        let mut bouts = Vec::new();
-        bench::run(&device, &request, &mut |bout: Bout| {
-            println!("\n{}", table::text(&bout, peaks.as_ref()));
+        let mut comparisons = Vec::new();
+        bench::run(&device, &request, &mut |comparison: Comparison| {
+            println!("\n{}", table::text(&comparison, peaks.as_ref()));
             if let Some((path, table)) = &mut table {
-                table.add(&machine, peaks.as_ref(), self.l2, &bout).map_err(|error| failed(path, error))?;
+                table.add(&machine, peaks.as_ref(), self.l2, &comparison).map_err(|error| failed(path, error))?;
             }
-            bouts.push(bout);
+            comparisons.push(comparison);
             Ok(())
         })?;
-        print!("{}", table::rates(&bouts));
+        print!("{}", table::rates(&comparisons));
         let write =
             |path: &PathBuf, picture: String| std::fs::write(path, picture).map_err(|error| failed(path, error));
         if let Some(path) = &self.plot {
-            write(path, plot::bars(&machine.gpu, &bouts))?;
+            write(path, plot::bars(&machine.gpu, &comparisons))?;
         }
         if let (Some(path), Some(peaks)) = (&self.roofline, &peaks) {
-            write(path, plot::roofline(&machine.gpu, peaks, &bouts))?;
+            write(path, plot::roofline(&machine.gpu, peaks, &comparisons))?;
         }
-        Ok(bouts.iter().all(|bout| bout.failures.is_empty()))
+        Ok(comparisons.iter().all(|comparison| comparison.failures.is_empty()))
     }
 
     /// On the simulated device: counters instead of times.
@@ -178,7 +178,7 @@ mod tests {
         assert!(error("bench").contains("KERNELS"));
         assert!(parse("bench --list").is_ok());
         let none = parse("bench k --rounds 0").unwrap().run().unwrap_err();
-        assert!(none.contains("a round at least"), "{none}");
+        assert!(none.contains("--rounds must be at least 1"), "{none}");
     }
 
     #[test]

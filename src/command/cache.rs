@@ -1,4 +1,4 @@
-//! `hidet cache`: what is kept on disk of compiled kernels.
+//! `hidet cache`: the compiled kernels kept on disk.
 
 use super::Outcome;
 use clap::{Args, Subcommand};
@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::SystemTime;
 
-/// What to do with it.
+/// The action.
 #[derive(Args)]
 pub struct CacheCommand {
     #[command(subcommand)]
@@ -16,14 +16,14 @@ pub struct CacheCommand {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Say where it lies, what it holds, and whether it can be written to.
+    /// Print the folder, its content, and problems with writing to it.
     Status,
     /// Remove all entries.
     Clear,
 }
 
 impl CacheCommand {
-    /// Does it, for the cache the environment names; all is well where kernels can be kept.
+    /// Runs the action for the cache that the environment names. Returns true if kernels can be kept.
     pub fn run(&self) -> Outcome {
         let cache = Cache::global();
         match self.action {

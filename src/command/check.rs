@@ -8,37 +8,38 @@ use hidet::prelude::*;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Where to run.
+/// The checks and the device.
 #[derive(Args)]
 pub struct Check {
-    /// The device: sim, cuda or cuda:1; best is a GPU where there is one.
+    /// The device: sim, cuda or cuda:1; best is a GPU if there is one, else sim.
     #[arg(long, default_value = "best")]
     device: String,
     /// Do not compare a GPU with the simulated device.
     #[arg(long)]
     alone: bool,
-    /// Only these.
+    /// Run only this part.
     #[arg(long, value_enum)]
     only: Option<Part>,
-    /// Of the intrinsics those alone whose name, types and sizes begin so: `--only intrinsics --named 'tma.load.2d f16'`.
+    /// Of the intrinsics, only those whose name, types and sizes begin so: `--only intrinsics --named 'tma.load.2d
+    /// f16'`.
     #[arg(long, default_value = "")]
     named: String,
-    /// How many random programs (2000).
+    /// The number of random programs (2000).
     #[arg(long)]
     count: Option<usize>,
     /// The seed of the first random program; without it, from the clock.
     #[arg(long)]
     seed: Option<u64>,
-    /// Random programs of these families alone, separated by commas.
+    /// Only random programs of these families, separated by commas.
     #[arg(long, value_delimiter = ',')]
     family: Vec<String>,
     /// Seconds that a random program may take on a GPU.
     #[arg(long, default_value_t = 15)]
     limit: u64,
-    /// Seconds that each of the first five differences may take to be made smaller.
+    /// Seconds for reducing each of the first five programs that differ.
     #[arg(long, default_value_t = 60)]
     shrink: u64,
-    /// Write what was made smaller there, as filetests.
+    /// Write the reduced programs to this folder, as filetests.
     #[arg(long)]
     shrunk: Option<PathBuf>,
     /// With the simulated device: compile random programs for that architecture too, such as sm_90a.
@@ -94,7 +95,7 @@ impl Check {
     }
 }
 
-/// How many random programs where nobody says.
+/// The default number of random programs.
 const COUNT: usize = 2000;
 
 impl Check {
@@ -125,7 +126,7 @@ impl Check {
     }
 }
 
-/// Prints a report, and hands on whether it passed.
+/// Prints a report, and returns true if it passed.
 fn show((report, passed): (String, bool)) -> bool {
     print!("{report}");
     passed

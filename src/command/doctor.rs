@@ -1,14 +1,14 @@
-//! `hidet doctor`: what is found of driver, GPU and compiler.
+//! `hidet doctor`: reports the driver, GPU and compiler that it finds.
 
 use super::Outcome;
 use hidet::cache::Cache;
 use hidet::cuda::nvrtc;
 use hidet::prelude::*;
 
-/// Prints what was found; all is well where kernels can run on the device that programs get, and the settings of the
-/// cache can be understood.
+/// Prints the report. Returns true if kernels can run on the default device of programs, and the settings of the cache
+/// are valid.
 pub fn run() -> Outcome {
-    println!("simulated device: always there");
+    println!("simulated device: always available");
     match nvrtc::version() {
         Ok((major, minor)) => println!("NVRTC: {major}.{minor}"),
         Err(error) => println!("NVRTC: missing\n  {error}"),

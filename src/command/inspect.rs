@@ -13,27 +13,27 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io::IsTerminal;
 
-/// What to show.
+/// The kernel and what to print of it.
 #[derive(Args)]
 pub struct Inspect {
-    /// The kernel, by name or beginning of it; without one, all names are listed.
+    /// The kernel, by name or prefix; without one, all names are listed.
     kernel: Option<String>,
     /// The architecture.
     #[arg(long, default_value = "sm_90a")]
     arch: String,
-    /// Show the IR as it was built and after the last pass only.
+    /// Print only the IR as it was built and after the last pass.
     #[arg(long)]
     brief: bool,
-    /// Show the machine code alone: instructions under their Rust lines, their mix, and what may cost time.
+    /// Print only the machine code: instructions under their Rust lines, their mix, and what may cost time.
     #[arg(long)]
     sass: bool,
-    /// Compile with checks of every access that is not proved.
+    /// Compile with checks of every access that is not proved to be in bounds.
     #[arg(long)]
     checks: bool,
 }
 
 impl Inspect {
-    /// Prints everything there is.
+    /// Prints all stages.
     pub fn run(&self) -> Outcome {
         let entries = registry::all();
         let Some(name) = &self.kernel else {
@@ -69,7 +69,7 @@ impl Inspect {
         Ok(!self.sass || code.is_ok())
     }
 
-    /// Lowers the function, and shows the IR after each pass.
+    /// Lowers the function, and prints the IR after each pass.
     fn lower(&self, name: &str, function: &Function) -> Result<Function, String> {
         let options = passes::LoweringOptions { checks: self.checks, ..passes::LoweringOptions::default() };
         if self.sass {
@@ -94,14 +94,14 @@ impl Inspect {
     }
 }
 
-/// The kernel of that name; else the first that has it before `<`, else the first that begins with it.
+/// Returns the kernel of that name; else the first that has it before `<`, else the first that begins with it.
 fn named<'a>(entries: &'a [registry::Entry], name: &str) -> Option<&'a registry::Entry> {
     let beginning = |with: &str| entries.iter().find(|entry| entry.name.starts_with(with));
     let whole = entries.iter().find(|entry| entry.name == name);
     whole.or_else(|| beginning(&format!("{name}<"))).or_else(|| beginning(name))
 }
 
-/// What a kernel takes, how many warps a multiprocessor holds, the mix of its instructions, and what may cost time.
+/// Prints the resources of a kernel, the warps per multiprocessor, the mix of its instructions, and what may cost time.
 fn summary(function: &Function, source: &Source, cubin: &Cubin, arch: Arch, code: &[sass::Instruction]) {
     let usage = &cubin.usage;
     let spilled = usage.spill_stores + usage.spill_loads;
@@ -112,7 +112,7 @@ fn summary(function: &Function, source: &Source, cubin: &Cubin, arch: Arch, code
     println!("{:<30} {:>7}", "bytes of local memory", usage.stack);
     match shared {
         Some(bytes) => println!("{:<30} {bytes:>7}", "bytes of shared memory"),
-        None => println!("{:<30} by the shapes of a launch", "bytes of shared memory"),
+        None => println!("{:<30} depends on the shapes of a launch", "bytes of shared memory"),
     }
     if let Some(bytes) = shared {
         match Occupancy::estimate(arch, function.launch.threads(), usage.registers, bytes) {
@@ -128,8 +128,8 @@ fn summary(function: &Function, source: &Source, cubin: &Cubin, arch: Arch, code
         findings.push(format!("{spilled} bytes of registers are spilled to local memory"));
     } else if usage.stack > 0 {
         findings.push(format!(
-            "{} bytes of a thread lie in local memory: an index into a register array is not constant (`unroll` and mappings \
-             make it so)",
+            "{} bytes of local memory per thread: an index into a register array is not constant (`unroll` and \
+             mappings make it so)",
             usage.stack
         ));
     }

@@ -1,4 +1,4 @@
-//! The subcommands, one a file. Each gives whether all is well, or a message for the user.
+//! The subcommands, one per file. Each returns true if all is well, or an error message for the user.
 
 pub mod bench;
 pub mod cache;
@@ -8,7 +8,7 @@ pub mod inspect;
 mod sass;
 pub mod viz;
 
-/// What a subcommand gives.
+/// The result of a subcommand.
 pub type Outcome = Result<bool, String>;
 
 fn say(error: impl std::fmt::Display) -> String {

@@ -1,6 +1,6 @@
-//! Machine code read from `nvdisasm`: instructions with their Rust lines, loops, and what is worth knowing of them.
+//! Machine code read from `nvdisasm`: instructions with their Rust lines, loops, and findings.
 //!
-//! Line numbers come from the line table of the cubin; of an inlined helper the line that called it counts.
+//! Line numbers come from the line table of the cubin; an inlined helper has the line of its call.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -16,24 +16,24 @@ pub struct Instruction {
     pub text: String,
     /// The file and line it came from.
     pub place: Option<(String, u32)>,
-    /// How many loops are around it.
+    /// The number of loops around it.
     pub depth: u32,
 }
 
 impl Instruction {
-    /// `LDG.E.128`: what it does, without guard and operands.
+    /// Returns the operation without guard and operands, for example `LDG.E.128`.
     pub fn name(&self) -> &str {
         let text =
             self.text.strip_prefix('@').map_or(self.text.as_str(), |rest| rest.split_once(' ').map_or("", |p| p.1));
         text.split_whitespace().next().unwrap_or("")
     }
 
-    /// Whether it is of that family: `LDG` for `LDG.E.128`.
+    /// Returns true if it is of that family: `LDG` for `LDG.E.128`.
     pub fn is(&self, family: &str) -> bool {
         self.name().split('.').next() == Some(family)
     }
 
-    /// Bytes of a load or store.
+    /// Returns the bytes of a load or store.
     pub fn bytes(&self) -> u32 {
         let width = self.name().split('.').find_map(|part| match part {
             "U8" | "S8" => Some(1),
@@ -47,7 +47,7 @@ impl Instruction {
     }
 }
 
-/// Disassembles machine code; why it cannot be done otherwise.
+/// Disassembles machine code, or returns an error if that is not possible.
 pub fn disassemble(image: &[u8]) -> Result<Vec<Instruction>, String> {
     let path = std::env::temp_dir().join(format!("hidet-{}.cubin", std::process::id()));
     std::fs::write(&path, image).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -57,7 +57,7 @@ pub fn disassemble(image: &[u8]) -> Result<Vec<Instruction>, String> {
     let _ = std::fs::remove_file(&path);
     match output {
         Some(output) if output.status.success() => Ok(parse(&String::from_utf8_lossy(&output.stdout))),
-        Some(output) => Err(format!("nvdisasm says {}", String::from_utf8_lossy(&output.stderr).trim())),
+        Some(output) => Err(format!("nvdisasm failed: {}", String::from_utf8_lossy(&output.stderr).trim())),
         None => {
             Err("nvdisasm is neither on the PATH, nor in CUDA_HOME, nor beside libnvrtc on LD_LIBRARY_PATH, nor among \
                      Python's nvidia packages; it comes with the CUDA toolkit, or `pip install nvidia-cuda-nvdisasm`"
@@ -66,7 +66,7 @@ pub fn disassemble(image: &[u8]) -> Result<Vec<Instruction>, String> {
     }
 }
 
-/// Where a tool may be, in the order in which it is looked for.
+/// Returns the paths of a tool, in the order in which they are tried.
 fn tools(name: &str) -> Vec<PathBuf> {
     let mut found = vec![PathBuf::from(name)];
     for home in ["CUDA_HOME", "CUDA_PATH"] {
@@ -85,7 +85,7 @@ fn tools(name: &str) -> Vec<PathBuf> {
     found
 }
 
-/// The instructions of a listing with line information.
+/// Parses a listing with line information into instructions.
 pub fn parse(listing: &str) -> Vec<Instruction> {
     let mut instructions: Vec<Instruction> = Vec::new();
     let (mut place, mut labels) = (None, BTreeMap::new());
@@ -107,11 +107,11 @@ pub fn parse(listing: &str) -> Vec<Instruction> {
             instructions.push(Instruction { offset, text, place: place.clone(), depth: 0 });
         }
     }
-    // A jump back is a loop. What stands after the end jumps to itself and is none.
+    // A backward jump is a loop. The code after the end jumps to itself, which is not a loop.
     for at in 0..instructions.len() {
         let target = instructions[at].text.split_once("`(").and_then(|(_, rest)| rest.split(')').next());
         let Some(&start) = target.and_then(|target| labels.get(target)) else { continue };
-        // Code moved behind the end jumps back too.
+        // Code moved behind the end jumps backward too.
         let moved = start < at && instructions[start..at].iter().any(|one| one.text == "EXIT");
         if instructions[at].is("BRA") && start < at && !moved {
             instructions[start..=at].iter_mut().for_each(|inside| inside.depth += 1);
@@ -123,7 +123,7 @@ pub fn parse(listing: &str) -> Vec<Instruction> {
     instructions
 }
 
-/// The instructions under the lines they came from; `source` gives the text of a line.
+/// Formats the instructions under the lines they came from; `source` returns the text of a line.
 pub fn listing(instructions: &[Instruction], source: &dyn Fn(&str, u32) -> Option<String>) -> String {
     let mut out = String::new();
     let mut last = None;
@@ -182,7 +182,7 @@ const KINDS: &[(&str, &[&str])] = &[
     ("branches", &["BRA", "BSSY", "BSYNC", "EXIT", "CALL", "RET", "BREAK", "WARPSYNC.COLLECTIVE"]),
 ];
 
-/// How many instructions of each kind there are, and how many of them stand in loops.
+/// Formats how many instructions of each kind there are, and how many of them are in loops.
 pub fn mix(instructions: &[Instruction]) -> String {
     let mut rows: Vec<(String, usize, usize)> = Vec::new();
     let mut count = |name: String, wanted: &dyn Fn(&Instruction) -> bool| {
@@ -216,7 +216,7 @@ pub fn mix(instructions: &[Instruction]) -> String {
     out
 }
 
-/// What may cost time: registers that went to local memory, and narrow loads from global memory in loops; a line each.
+/// Returns possible causes of slowness, one per line: spilled registers, and narrow loads from global memory in loops.
 pub fn findings(instructions: &[Instruction]) -> Vec<String> {
     let mut found: BTreeMap<(u8, String), usize> = BTreeMap::new();
     for instruction in instructions {

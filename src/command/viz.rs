@@ -6,7 +6,7 @@ use hidet::layout::Layout;
 use hidet::mapping::{self, TaskMapping};
 use std::path::PathBuf;
 
-/// What to draw, and where to.
+/// The expression to draw, and the output.
 #[derive(Args)]
 pub struct Viz {
     /// Mappings: `spatial([4, 8]) * repeat([2, 2])`, also `col_spatial`, `col_repeat`, `auto_map([8, 32], 64)`.
@@ -44,7 +44,7 @@ fn draw_mapping<const R: usize>(mapping: &TaskMapping<R>) -> Result<(String, Str
     Ok((mapping::draw::text(mapping).map_err(say)?, mapping::draw::svg(mapping).map_err(say)?))
 }
 
-/// What an expression means.
+/// The value of an expression.
 #[derive(Clone)]
 enum Shape {
     One(TaskMapping<1>),
@@ -115,7 +115,7 @@ impl<'a> Parser<'a> {
         Ok((rest[..length].to_owned(), arguments))
     }
 
-    /// Items between commas, up to `end`.
+    /// Parses items between commas, up to `end`.
     fn list<T>(&mut self, end: char, item: impl Fn(&mut Self) -> Result<T, String>) -> Result<Vec<T>, String> {
         let mut items = Vec::new();
         while self.peek() != Some(end) {
@@ -138,7 +138,7 @@ impl<'a> Parser<'a> {
         Ok(number)
     }
 
-    /// The next character that is no space.
+    /// Returns the next character that is not a space.
     fn peek(&mut self) -> Option<char> {
         let rest = &self.text[self.at..];
         self.at += rest.len() - rest.trim_start().len();
@@ -158,12 +158,12 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// The message, and the place where reading stopped.
+    /// Returns the message with the position where reading stopped.
     fn wrong(&self, why: &str) -> String {
         self.wrong_at(self.at, why)
     }
 
-    /// The message, and a place in the text under a caret.
+    /// Returns the message with a caret under a position of the text.
     fn wrong_at(&self, at: usize, why: &str) -> String {
         format!("{why}\n  {}\n  {}^", self.text, " ".repeat(self.text[..at].chars().count()))
     }
@@ -185,13 +185,13 @@ macro_rules! by_rank {
     };
 }
 
-/// As many arguments as there must be.
+/// Returns the arguments, or an error if their number is not `N`.
 fn exactly<'a, const N: usize>(name: &str, arguments: &'a [Argument]) -> Result<&'a [Argument; N], String> {
     let found = arguments.len();
     arguments.try_into().map_err(|_| format!("`{name}` takes {N} argument(s), found {found}"))
 }
 
-/// The number that an argument is.
+/// Returns the number that an argument is, or an error if it is a list.
 fn number(argument: &Argument) -> Result<u32, String> {
     match argument[..] {
         [number] => Ok(number),
@@ -199,7 +199,7 @@ fn number(argument: &Argument) -> Result<u32, String> {
     }
 }
 
-/// An axis, or how many bits.
+/// Returns a small number, such as an axis or a number of bits.
 fn small(number: u32) -> Result<u8, String> {
     u8::try_from(number).map_err(|_| format!("{number} is too large here, at most 255 is allowed"))
 }

@@ -1,4 +1,4 @@
-//! Atomic read-modify-write, and loads and stores that order others: one element a thread, and one for all of them.
+//! Atomic read-modify-write, and loads and stores that order others: one element per thread, and one for all threads.
 
 use super::case::Case;
 use super::matrix::types;
@@ -30,7 +30,7 @@ pub fn cases(row: &Row) -> Vec<Case> {
     cases
 }
 
-/// Whether the row works on the shared memory of a block of the cluster, by its rank: here the only one.
+/// Returns true if the row works on the shared memory of a block of the cluster, by its rank: here the only block.
 fn at_peer(row: &Row) -> bool {
     row.name.starts_with("cluster.")
 }
@@ -64,7 +64,7 @@ fn atomic(row: &Row, scalar: Scalar, op: AtomicOp, shared: bool) -> Case {
         AtomicOp::Or => old | new,
         AtomicOp::Xor => old ^ new,
         AtomicOp::Exchange => *new,
-        // Every other lane compares with what is there.
+        // Every other lane compares with the value in memory.
         AtomicOp::CompareExchange => {
             if at % 2 == 0 {
                 *new
@@ -99,12 +99,12 @@ fn atomic(row: &Row, scalar: Scalar, op: AtomicOp, shared: bool) -> Case {
     case
 }
 
-/// Sums of subnormals, which global memory takes and gives as zeros (PTX ISA, `atom`).
+/// Sums of subnormals, which global memory flushes to zero (PTX ISA, `atom`).
 fn subnormal(row: &Row, shared: bool) -> Case {
     const LEAST: u64 = 1 << 23;
     const HALF: u64 = LEAST / 2;
     const MINUS: u64 = 1 << 31;
-    // What is there, what is added, the sum in global and in shared memory.
+    // The value in memory, the value added, the sum in global and in shared memory.
     let sums = [
         [0, HALF, 0, HALF],
         [HALF, LEAST, LEAST, LEAST + HALF],

@@ -1,4 +1,4 @@
-//! Arithmetic on bits, against Rust's own.
+//! Arithmetic on bits, against the result of Rust.
 
 use super::super::numbers::Random;
 use super::case::Case;
@@ -12,7 +12,7 @@ pub fn cases(row: &Row) -> Vec<Case> {
     types(row, 0).into_iter().map(|scalar| case(row, op, scalar)).collect()
 }
 
-/// What the operation gives, by arithmetic of Rust.
+/// Returns the result of the operation, computed by Rust.
 fn expected(op: BitOp, scalar: Scalar, a: u64, b: u64, c: u64) -> u64 {
     let (low, high, by) = (a as u32, b as u32, c as u32);
     let both = (u128::from(b) << 32 | u128::from(a)) as u64;
@@ -34,7 +34,7 @@ fn expected(op: BitOp, scalar: Scalar, a: u64, b: u64, c: u64) -> u64 {
         BitOp::FunnelRight => (both >> (by % 32)) as u32 as u64,
         BitOp::Extract => {
             let (from, length) = (b as u32, c as u32);
-            // Bit by bit, the last one of the field repeated where there are signs.
+            // Bit by bit; the last bit of the field is repeated if the type is signed.
             let bit = |at: u32| {
                 if at < 32 {
                     low >> at & 1
@@ -80,7 +80,7 @@ fn case(row: &Row, op: BitOp, scalar: Scalar) -> Case {
     };
     let mask = u64::MAX >> (64 - 8 * scalar.bytes());
     let a = wide(mask);
-    // The position and length of a field reach beyond the word.
+    // The position and length of a field extend beyond the word.
     let small = if op == BitOp::Extract { 0x3f } else { u64::from(u32::MAX) };
     let (b, c) = (wide(small), wide(if op == BitOp::Insert { 0x3f } else { small }));
     let y = (0..64).map(|at| expected(op, scalar, a[at], b[at], c[at])).collect();

@@ -1,5 +1,5 @@
-//! Bulk copies of one thread: boxes of 1 to 5 axes that lie partly outside of their tensor, with a swizzle, also to both
-//! blocks of a cluster; and lines.
+//! Bulk copies issued by one thread: boxes of 1 to 5 axes that are partly outside of their tensor, with a swizzle, also
+//! to both blocks of a cluster; and contiguous lines.
 
 use super::super::numbers::Random;
 use super::case::Case;
@@ -24,7 +24,7 @@ pub fn cases(row: &Row) -> Vec<Case> {
     }
 }
 
-/// Extents, box and coordinates: of each axis but the last, half of the box lies outside.
+/// Extents, box and coordinates: along each axis but the last, half of the box is outside.
 fn tensor(rank: usize, scalar: Scalar) -> (Vec<usize>, Vec<usize>, Vec<usize>) {
     let each = |bytes: usize| bytes / scalar.bytes();
     let (mut extents, mut tile, mut at) = (vec![3; rank], vec![2; rank], vec![2; rank]);
@@ -32,7 +32,7 @@ fn tensor(rank: usize, scalar: Scalar) -> (Vec<usize>, Vec<usize>, Vec<usize>) {
     (extents, tile, at)
 }
 
-/// Where the elements of the box lie in the tensor, in the order of shared memory.
+/// The positions of the box's elements in the tensor, in the order of shared memory.
 fn places(rank: Option<usize>, scalar: Scalar) -> (Vec<usize>, Vec<Option<usize>>) {
     let Some(rank) = rank else {
         let count = 64 / scalar.bytes();
@@ -133,7 +133,7 @@ fn case(row: &Row, scalar: Scalar, rank: Option<usize>, load: bool) -> Case {
     case
 }
 
-/// One block brings the box to both of the cluster.
+/// One block copies the box to both blocks of the cluster.
 fn multicast(row: &Row, scalar: Scalar, rank: usize) -> Case {
     let (extents, places) = places(Some(rank), scalar);
     let (count, size) = (places.len(), extents.iter().product::<usize>());

@@ -1,4 +1,4 @@
-//! A case: a kernel in the text form of the IR around one intrinsic, its inputs, and what must come out, bit for bit.
+//! A case: a kernel in the text form of the IR around one intrinsic, its inputs, and the expected output, bit for bit.
 
 use hidet::Result;
 use hidet::device::{Device, RawTensor, Storage};
@@ -23,18 +23,18 @@ pub struct Data {
 pub struct Case {
     /// The name of the row.
     pub row: String,
-    /// Types and sizes that were chosen.
+    /// The types and sizes of the case.
     pub detail: String,
     threads: u32,
     blocks: u32,
-    /// What else the launch asks for.
+    /// Further launch settings.
     launch: &'static str,
     memory: String,
     body: String,
     data: Vec<Data>,
 }
 
-/// Where the elements of a thread lie: one after the other among those of all threads, or by themselves.
+/// The positions of a thread's elements: consecutive among those of all threads, or separate.
 #[derive(Clone, Copy)]
 enum Place {
     Memory,
@@ -62,58 +62,58 @@ impl Case {
         case
     }
 
-    /// So many blocks, and what else the launch asks for, as `cluster (2, 1, 1)`.
+    /// Sets the number of blocks, and further launch settings such as `cluster (2, 1, 1)`.
     pub fn grid(&mut self, blocks: u32, launch: &'static str) {
         (self.blocks, self.launch) = (blocks, launch);
     }
 
-    /// A tensor that is read.
+    /// Adds a tensor that is read.
     pub fn input(&mut self, name: &str, scalar: Scalar, bits: Vec<u64>) {
         let shape = vec![bits.len()];
         self.data.push(Data { name: name.to_owned(), scalar, bits, expected: None, shape });
     }
 
-    /// A tensor that is written.
+    /// Adds a tensor that is written.
     pub fn output(&mut self, name: &str, scalar: Scalar, expected: Vec<u64>) {
         let bits = vec![0; expected.len()];
         self.inout(name, scalar, bits, expected);
     }
 
-    /// A tensor that is read and written.
+    /// Adds a tensor that is read and written.
     pub fn inout(&mut self, name: &str, scalar: Scalar, bits: Vec<u64>, expected: Vec<u64>) {
         let shape = vec![bits.len()];
         self.data.push(Data { name: name.to_owned(), scalar, bits, expected: Some(expected), shape });
     }
 
-    /// Gives a tensor more axes.
+    /// Sets the shape of a tensor with several axes.
     pub fn shape(&mut self, name: &str, shape: Vec<usize>) {
         for data in self.data.iter_mut().filter(|data| data.name == name) {
             data.shape.clone_from(&shape);
         }
     }
 
-    /// Declares memory, as in `shared @tile: f16[64]`.
+    /// Declares memory, for example `shared @tile: f16[64]`.
     pub fn memory(&mut self, declaration: impl AsRef<str>) {
         let _ = writeln!(self.memory, "  {}", declaration.as_ref());
     }
 
-    /// A statement.
+    /// Adds a statement.
     pub fn line(&mut self, line: impl AsRef<str>) {
         let _ = writeln!(self.body, "  {}", line.as_ref());
     }
 
-    /// Statements, one a line.
+    /// Adds statements, one per line.
     pub fn lines(&mut self, lines: &str) {
         lines.lines().for_each(|line| self.line(line));
     }
 
-    /// The intrinsics that it calls.
+    /// Returns the intrinsics that it calls.
     pub fn calls(&self) -> impl Iterator<Item = &'static Row> {
         let names = self.body.split("call ").skip(1).filter_map(|call| call.split('(').next());
         names.filter_map(Intrinsic::named).map(Intrinsic::row)
     }
 
-    /// The `i32` constant of that value.
+    /// Returns the `i32` constant of that value.
     pub fn int(&mut self, value: i64) -> String {
         let name = format!("%c{value}");
         if !self.body.contains(&format!("{name}: ")) {
@@ -122,7 +122,7 @@ impl Case {
         name
     }
 
-    /// `for %i in 0..count { body }`
+    /// Adds `for %i in 0..count { body }`.
     pub fn each(&mut self, index: &str, count: u32, body: &[String]) {
         let end = self.int(i64::from(count));
         self.line(format!("for %{index}: i32 in %z..{end} step %one {{"));
@@ -132,17 +132,18 @@ impl Case {
         self.line("}");
     }
 
-    /// Copies `count` elements a thread from a tensor to registers, or from shared memory: `registers[i] = from[t * count + i]`.
+    /// Copies `count` elements per thread from a tensor or shared memory to registers: `registers[i] = from[t * count +
+    /// i]`.
     pub fn fill(&mut self, registers: &str, from: &str, scalar: Scalar, count: u32) {
         self.transfer((from, Place::Memory), (registers, Place::Registers), scalar, count);
     }
 
-    /// The way back of [`Case::fill`].
+    /// The inverse of [`Case::fill`].
     pub fn drain(&mut self, registers: &str, to: &str, scalar: Scalar, count: u32) {
         self.transfer((registers, Place::Registers), (to, Place::Memory), scalar, count);
     }
 
-    /// Copies between tensors and shared memory, `count` elements a thread.
+    /// Copies between tensors and shared memory, `count` elements per thread.
     pub fn copy(&mut self, from: &str, to: &str, scalar: Scalar, count: u32) {
         self.transfer((from, Place::Memory), (to, Place::Memory), scalar, count);
     }
@@ -172,7 +173,7 @@ impl Case {
         );
     }
 
-    /// The kernel.
+    /// Returns the kernel.
     pub fn text(&self) -> String {
         let access = |data: &Data| if data.expected.is_some() { "inout" } else { "in" };
         let params: Vec<String> = self
@@ -191,12 +192,12 @@ impl Case {
         )
     }
 
-    /// The kernel compiled for a device.
+    /// Returns the kernel compiled for a device.
     pub fn compile(&self, device: &Device) -> Result<Compiled> {
         Compiled::new(text::parse_file(&self.text(), "kernel")?, device, &CompileOptions::default())
     }
 
-    /// Runs it: what the tensors that are written hold then.
+    /// Runs it. Returns the contents of the tensors that it writes.
     pub fn run(&self, device: &Device, kernel: &Compiled) -> Result<Vec<Vec<u64>>> {
         let tensors = self.data.iter().map(|data| tensor(device, data)).collect::<Result<Vec<_>>>()?;
         let args: Vec<RawArg<'_>> = tensors.iter().map(RawArg::Tensor).collect();
@@ -205,7 +206,7 @@ impl Case {
         written.map(|(tensor, _)| bits_of(tensor)).collect()
     }
 
-    /// What is wrong with a result.
+    /// Returns the first difference of a result from the expected one.
     pub fn difference(&self, got: &[Vec<u64>]) -> Option<String> {
         let outputs = self.data.iter().filter_map(|data| data.expected.as_ref().map(|bits| (data, bits)));
         for ((data, expected), got) in outputs.zip(got) {

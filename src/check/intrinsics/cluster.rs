@@ -1,4 +1,5 @@
-//! The shared memory of other blocks, between two blocks of a cluster: what each gives the other, `y` must hold.
+//! The shared memory of other blocks, between two blocks of a cluster: each gives values to the other, which stores
+//! them in `y`.
 
 use super::case::Case;
 use super::matrix::types;
@@ -75,7 +76,7 @@ fn values(scalar: Scalar) -> Vec<i64> {
     (0..64).map(|at| at * 7 % 16 + lowest).collect()
 }
 
-/// What the other block has.
+/// Returns the values of the other block.
 fn exchanged<T: Copy>(values: &[T]) -> Vec<T> {
     [&values[32..], &values[..32]].concat()
 }
@@ -104,7 +105,7 @@ fn start(row: &Row, scalar: Scalar) -> Case {
     case
 }
 
-/// Combined with what lies there.
+/// A reduction into the memory of the other block.
 fn reduce(row: &Row, scalar: Scalar, op: AtomicOp) -> Case {
     let (old, new) = (values(scalar), exchanged(&values(scalar)).into_iter().rev().collect::<Vec<i64>>());
     let combine = |(old, new): (&i64, i64)| match op {
@@ -130,7 +131,7 @@ fn reduce(row: &Row, scalar: Scalar, op: AtomicOp) -> Case {
     case
 }
 
-/// Addresses of one block lie as its elements do, and those of two blocks differ.
+/// Addresses within one block differ as its elements do, and addresses of two blocks differ.
 fn mapa(row: &Row) -> Case {
     let mut case = start(row, Scalar::I32);
     case.output("y", Scalar::U32, (0..64).map(|i| i % 32 * 4 + 1).collect());

@@ -78,7 +78,7 @@ fn vote(row: &Row, kind: VoteKind, fill: u64) -> Case {
     case
 }
 
-/// Over the lanes of a part of the warp, which alone call it.
+/// Over the lanes of a part of the warp; only these call it.
 fn redux(row: &Row, scalar: Scalar, op: AtomicOp) -> Case {
     let mut random = Random::new(5);
     let values: Vec<u32> = (0..32).map(|_| random.bits()).collect();

@@ -1,4 +1,4 @@
-//! Functions that no device rounds exactly: over all f16 and a million f32, the largest distance from a reference in
+//! Functions that no device rounds correctly: over all f16 and a million f32, the largest distance from a reference in
 //! `f64` and from the simulated device, in units of the last place.
 //!
 //! Bounds of f32 are those of NVIDIA's CUDA C++ Programming Guide ("Mathematical Functions", maximal error in ulp of
@@ -60,7 +60,7 @@ fn functions() -> Vec<Function> {
     ]
 }
 
-/// A function on a device. The number of elements is a multiple of 256.
+/// Runs a function on a device. The number of elements is a multiple of 256.
 fn run<T: Real>(device: &Device, function: &Function, a: &[T], b: &[T]) -> Result<Vec<T>> {
     let (ty, n) = (T::SCALAR, a.len());
     let call = match function.reference {
@@ -77,7 +77,7 @@ fn run<T: Real>(device: &Device, function: &Function, a: &[T], b: &[T]) -> Resul
     y.to_vec()
 }
 
-/// How far a number is from the exact one; rounding to an infinity is right.
+/// Returns the distance of a number from the exact one; rounding to an infinity is right.
 fn distance<T: Real>(got: T, exact: f64) -> f64 {
     let got = got.real();
     if got.is_nan() || exact.is_nan() {
@@ -106,7 +106,7 @@ fn worst<T: Real>(a: &[T], b: &[T], got: &[T], exact: impl Fn(usize) -> f64) -> 
     worst
 }
 
-/// One line of the report, and whether the function is within its bound.
+/// Returns one line of the report, and true if the function is within its bound.
 fn line<T: Real>(
     device: &Device,
     compare: bool,
@@ -145,7 +145,7 @@ fn line<T: Real>(
     Ok((text, fine))
 }
 
-/// `count` f32: every second one any bits, the others of a size for which functions are used.
+/// Returns `count` f32: every second one any bits, the others of a size for which functions are used.
 fn numbers(seed: u64, count: usize) -> Vec<f32> {
     let mut random = Random::new(seed);
     let mut number = |at: usize| match at % 4 {
@@ -156,8 +156,8 @@ fn numbers(seed: u64, count: usize) -> Vec<f32> {
     (0..count).map(&mut number).collect()
 }
 
-/// Runs all functions over every f16 and `count` f32 (a multiple of 256); the report, and whether all were within their
-/// bounds.
+/// Runs all functions over every f16 and `count` f32 (a multiple of 256). Returns the report, and true if all were
+/// within their bounds.
 pub fn check(device: &Device, compare: bool, count: usize) -> (String, bool) {
     let mut text = format!("functions on {device}, in ulps of the result\n");
     let _ = writeln!(

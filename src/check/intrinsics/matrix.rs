@@ -1,5 +1,5 @@
-//! `mma.sync`, `ldmatrix` and `stmatrix`. The expected registers follow from the mappings that say who holds what, so
-//! that these are checked against the instructions.
+//! `mma.sync`, `ldmatrix` and `stmatrix`. The expected registers follow from the mappings of elements to lanes, so that
+//! these are checked against the instructions.
 
 use super::super::numbers::Random;
 use super::case::Case;
@@ -23,7 +23,7 @@ pub fn cases(row: &Row) -> Vec<Case> {
     }
 }
 
-/// The types that the elements of an operand may have.
+/// Returns the types that the elements of an operand may have.
 pub fn types(row: &Row, operand: usize) -> Vec<Scalar> {
     let rule = match row.operands.get(operand) {
         Some(Operand::Address { elem, .. }) => *elem,
@@ -37,13 +37,13 @@ pub fn types(row: &Row, operand: usize) -> Vec<Scalar> {
     }
 }
 
-/// Elements of a matrix with `columns` columns in the order in which the workers hold them.
+/// Returns the elements of a matrix with `columns` columns in the order in which the workers hold them.
 pub fn held(mapping: &TaskMapping<2>, columns: usize, matrix: &[u64]) -> Vec<u64> {
     let tasks = (0..mapping.workers()).flat_map(|worker| mapping.tasks(worker));
     tasks.map(|[i, j]| matrix[i as usize * columns + j as usize]).collect()
 }
 
-/// `c + sign * a * b` on whole numbers.
+/// Returns `c + sign * a * b` on whole numbers.
 pub fn product([m, n, k]: [usize; 3], sign: i64, a: &[i64], b: &[i64], c: &[i64]) -> Vec<i64> {
     let at = |i: usize, j: usize| (0..k).map(|p| sign * a[i * k + p] * b[p * n + j]).sum::<i64>() + c[i * n + j];
     (0..m * n).map(|position| at(position / n, position % n)).collect()
@@ -77,7 +77,7 @@ fn words(lane: usize, scalar: Scalar, transposed: bool) -> Vec<[usize; 2]> {
     (0..each).map(|i| if transposed { [first + i, lane / 4] } else { [lane / 4, first + i] }).collect()
 }
 
-/// Matrices of different elements, and what the lanes hold of them.
+/// Returns matrices of different elements, and the elements that each lane holds.
 fn matrices(scalar: Scalar, count: u32, transposed: bool) -> (Vec<u64>, Vec<u64>) {
     let length = 16 / scalar.bytes();
     let modulus = if scalar.bytes() == 1 { 16 } else { 2048 };

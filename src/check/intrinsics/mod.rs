@@ -1,7 +1,7 @@
 //! A check of every intrinsic: a kernel for every row of the table, on small whole numbers, bit for bit.
 //!
-//! Each case has the result computed here on the host; the simulated device and a GPU must both give it. Rows that say
-//! when things happen, not what is computed, stand in cases whose results need them.
+//! The result of each case is computed here on the host; the simulated device and a GPU must both give it. Rows that
+//! order other operations, and compute nothing, are in cases whose results need them.
 
 mod atomic;
 mod bits;
@@ -26,7 +26,7 @@ use std::fmt::Write;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What makes the cases of a row. Those without stand in the cases of others.
+/// Returns the function that makes the cases of a row, or `None` if the row is in the cases of others.
 fn maker(row: &Row) -> Option<fn(&Row) -> Vec<Case>> {
     match row.meaning {
         Meaning::Mma(_) | Meaning::LoadMatrix { .. } | Meaning::StoreMatrix { .. } => Some(matrix::cases),
@@ -48,14 +48,14 @@ fn maker(row: &Row) -> Option<fn(&Row) -> Vec<Case>> {
     }
 }
 
-/// The cases of some rows, and those of no row.
+/// Returns the cases of some rows, and those of no row.
 fn cases(some: &dyn Fn(&Row) -> bool) -> Vec<Case> {
     let rows = Intrinsic::all().map(Intrinsic::row).filter(|row| some(row));
     let cases = rows.flat_map(|row| maker(row).map_or_else(Vec::new, |cases| cases(row)));
     cases.chain(sync::cases()).chain(packed::cases()).collect()
 }
 
-/// Whether an architecture has a row.
+/// Returns true if an architecture has a row.
 fn exists(row: &Row, arch: Arch) -> bool {
     let (number, specific) = row.min_arch;
     let least = arch.number >= number && (!specific || arch.specific);
@@ -66,29 +66,29 @@ fn is_named(case: &Case, named: &str) -> bool {
     format!("{} {}", case.row, case.detail).starts_with(named)
 }
 
-/// The first word of a name.
+/// Returns the first word of a name.
 fn family(name: &str) -> &str {
     name.split('.').next().unwrap_or_default()
 }
 
-/// What came of a family.
+/// The results of a family.
 #[derive(Default)]
 struct Family {
     rows: usize,
     cases: usize,
-    /// How many rows stand in the cases of others.
+    /// The number of rows that are in the cases of others.
     others: usize,
-    /// How many of the cases the device cannot run.
+    /// The number of cases that the device cannot run.
     lacking: usize,
     failures: Vec<String>,
 }
 
-/// Whether a case calls what a device lacks.
+/// Returns true if a case calls an intrinsic that a device lacks.
 fn lacks(device: &Device, case: &Case) -> bool {
     device.arch().is_some_and(|arch| !case.calls().all(|row| exists(row, arch)))
 }
 
-/// What is wrong with a case on a device.
+/// Returns the error of a case on a device, if any.
 fn problem(case: &Case, device: &Device) -> Option<String> {
     match case.compile(device).and_then(|kernel| case.run(device, &kernel)) {
         Ok(got) => case.difference(&got),
@@ -97,7 +97,7 @@ fn problem(case: &Case, device: &Device) -> Option<String> {
 }
 
 /// Runs every case on a device whose row, types and sizes, as in `tma.load.2d f16`, begin with `named`, and on the
-/// simulated device too where `compare`, on all cores; the report, and whether all passed.
+/// simulated device too if `compare`, on all cores. Returns the report, and true if all passed.
 pub fn run(device: &Device, compare: bool, named: &str) -> (String, bool) {
     run_some(device, compare, &|_| true, named)
 }
@@ -178,7 +178,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    /// Of a thousand products of warp groups every type with a few n.
+    /// Selects, of a thousand products of warp groups, every type with a few n.
     fn some(row: &Row) -> bool {
         !row.name.starts_with("wgmma.m64") || ["n8k", "n24k", "n48k", "n64k"].iter().any(|n| row.name.contains(n))
     }
@@ -224,7 +224,7 @@ mod tests {
         }
     }
 
-    /// One of each row, which ptxas must take.
+    /// Compiles one case of each row by ptxas.
     #[test]
     fn cases_compile_for_an_h200() {
         let families = |row: &Row| ["cluster", "mapa", "tma", "grid", "bulk"].contains(&family(&row.name));
@@ -235,7 +235,7 @@ mod tests {
         }
     }
 
-    /// Vectors and fragments are arrays in the text; ptxas must make registers of them, and find nothing slow.
+    /// Vectors and fragments are arrays in the text; ptxas must keep them in registers, and find nothing slow.
     #[test]
     fn fragments_stay_in_registers() {
         if !hidet::testing::nvrtc::available().unwrap() {

@@ -3,7 +3,7 @@
 use super::super::numbers::Random;
 use hidet::types::{E4M3, E5M2, Scalar, bf16, f16};
 
-/// The bits of a whole number that the type can hold.
+/// Returns the bits of a whole number that the type can hold.
 pub fn bits(scalar: Scalar, value: i64) -> u64 {
     let float = value as f32;
     match scalar {
@@ -17,13 +17,13 @@ pub fn bits(scalar: Scalar, value: i64) -> u64 {
     }
 }
 
-/// `count` whole numbers around 0, or from 0 on where the type has no sign; products of 256 of them fit every type.
+/// Returns `count` whole numbers around 0, or from 0 on for unsigned types; products of 256 of them fit every type.
 pub fn small(random: &mut Random, scalar: Scalar, count: usize) -> Vec<i64> {
     let unsigned = scalar.is_int() && !scalar.is_signed_int();
     (0..count).map(|_| i64::from(random.bits() % 5) - if unsigned { 0 } else { 2 }).collect()
 }
 
-/// All of them as bits.
+/// Returns all of them as bits.
 pub fn all_bits(scalar: Scalar, values: &[i64]) -> Vec<u64> {
     values.iter().map(|value| bits(scalar, *value)).collect()
 }

@@ -1,10 +1,10 @@
-//! Arithmetic on vectors of f16 and bf16, which runs two lanes an instruction, on whole numbers that it keeps exactly.
+//! Arithmetic on vectors of f16 and bf16, two lanes per instruction, on whole numbers for which it is exact.
 
 use super::case::Case;
 use super::numbers::all_bits;
 use hidet::types::Scalar;
 
-/// What an operation makes of three whole numbers.
+/// The operation on three whole numbers.
 type Compute = fn(i64, i64, i64) -> i64;
 
 const OPERATIONS: [(&str, &str, Compute); 8] = [
@@ -31,7 +31,7 @@ pub fn cases() -> Vec<Case> {
 
 fn case(scalar: Scalar, lanes: i64, (name, operands, compute): (&str, &str, Compute)) -> Case {
     let count = 32 * lanes;
-    // No zero among the results, whose sign the whole numbers do not have.
+    // No result is zero, because whole numbers lack its sign.
     let a: Vec<i64> = (0..count).map(|at| at * 5 % 7 + 1).collect();
     let b: Vec<i64> = (0..count).map(|at| -(at * 3 % 8) - 2).collect();
     let c: Vec<i64> = (0..count).map(|at| -(at % 11) - 1).collect();

@@ -3,7 +3,7 @@
 use super::case::Case;
 use hidet::types::Scalar;
 
-/// All of them.
+/// Returns all of them.
 pub fn cases() -> Vec<Case> {
     let mut cases = vec![
         reversed("sync.threads", 128, "call sync.threads()"),
@@ -43,7 +43,7 @@ const TESTED: &str = "'test: loop {
 %done: bool = call mbarrier.test(@bar[%z], %z)
 if %done { break 'test }
 }";
-/// The barrier begins anew, with its first phase.
+/// The barrier is reinitialised, with its first phase.
 const AGAIN: &str = "call mbarrier.wait(@bar[%z], %z)
 call sync.threads()
 if %first {
@@ -73,7 +73,7 @@ fn backwards(count: u64) -> Vec<u64> {
     numbers(count).into_iter().rev().collect()
 }
 
-/// `y[t] = x[last - t]` through shared memory, in whose middle the threads are ordered.
+/// `y[t] = x[last - t]` through shared memory; `middle` orders the threads.
 fn reversed(row: &str, threads: u32, middle: &str) -> Case {
     let mut case = Case::new(row, "", threads);
     case.input("x", Scalar::I32, numbers(threads.into()));
@@ -101,7 +101,7 @@ fn arrived() -> Case {
     case
 }
 
-/// Bytes are expected before and without the arrival.
+/// Bytes are expected before the arrival, by an operation of its own.
 fn expected() -> Case {
     let mut case = Case::new("mbarrier.expect", "", 32);
     case.input("x", Scalar::I32, numbers(32));
@@ -131,7 +131,7 @@ fn copied(row: &str, wait: &str) -> Case {
     case
 }
 
-/// What a bulk store has read may be overwritten.
+/// The source of a bulk store may be overwritten after it was read.
 fn stored() -> Case {
     let mut case = Case::new("bulk.wait.read", "", 32);
     case.input("x", Scalar::I32, numbers(32));
@@ -144,7 +144,7 @@ fn stored() -> Case {
     case
 }
 
-/// What threads wrote to global memory a bulk copy brings.
+/// A bulk copy reads what threads wrote to global memory.
 fn brought() -> Case {
     let mut case = Case::new("fence.proxy.async.global", "", 32);
     case.input("x", Scalar::I32, numbers(32));
@@ -161,7 +161,7 @@ fn brought() -> Case {
     case
 }
 
-/// One lane is chosen, whichever.
+/// One lane is elected, any of them.
 fn elected() -> Case {
     let mut case = Case::new("elect.one", "", 32);
     case.output("y", Scalar::U32, vec![1; 32]);
@@ -170,7 +170,7 @@ fn elected() -> Case {
     case
 }
 
-/// The clock goes on.
+/// The clock advances.
 fn clock() -> Case {
     let mut case = Case::new("clock", "", 32);
     case.output("y", Scalar::I32, vec![1; 32]);
@@ -179,7 +179,7 @@ fn clock() -> Case {
     case
 }
 
-/// What each block of a grid writes another reads.
+/// Another block reads what each block of a grid writes.
 fn met() -> Case {
     let mut case = Case::new("grid.sync", "", 32);
     case.grid(4, "cooperative");
@@ -192,7 +192,7 @@ fn met() -> Case {
     case
 }
 
-/// A launch that waits for the one before it and lets the next begin; chains of them are checked as programs.
+/// A launch that waits for the previous one and lets the next begin; chains of them are checked as programs.
 fn early(row: &str) -> Case {
     let mut case = Case::new(row, "", 32);
     case.grid(1, "dependent");
@@ -202,7 +202,7 @@ fn early(row: &str) -> Case {
     case
 }
 
-/// A flag is seen after what was written before it.
+/// A thread that sees a flag sees everything written before it.
 fn fence(row: &str) -> Case {
     let mut case = Case::new(row, "", 64);
     case.input("x", Scalar::I32, vec![4711]);

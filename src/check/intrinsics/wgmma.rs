@@ -1,5 +1,5 @@
-//! Products of a warp group. Threads write the operands through the layouts of their buffers, from which the forms
-//! follow; swizzles, majors and signs go round with n.
+//! Products of a warp group. Threads write the operands through the layouts of their buffers, from which the operand
+//! forms follow; swizzles, majors and signs vary with n.
 
 use super::super::numbers::Random;
 use super::case::Case;
@@ -11,17 +11,17 @@ use hidet::types::Scalar;
 
 /// An operand in shared memory.
 struct Operand {
-    /// Whether the buffer is `(k, mn)`.
+    /// True if the buffer is `(k, mn)`.
     transposed: bool,
     /// Extent along m or n, and along k.
     extents: [usize; 2],
-    /// Where along k the product begins.
+    /// The position along k at which the product begins.
     start: usize,
     values: Vec<i64>,
 }
 
 impl Operand {
-    /// The element `(mn, k)` of the product.
+    /// Returns the element `(mn, k)` of the product.
     fn at(&self, mn: usize, k: usize) -> i64 {
         let [rows, depth] = self.extents;
         let k = self.start + k;
@@ -29,7 +29,7 @@ impl Operand {
     }
 }
 
-/// The layout of `rows x columns` elements whose rows are cut into spans.
+/// Returns the layout of `rows x columns` elements whose rows are cut into spans.
 fn layout([rows, columns]: [usize; 2], bytes: usize, span: usize) -> String {
     let (chunks, length, parts) = (span / 16, 16 / bytes, columns * bytes / span);
     let atom = match span {
@@ -79,7 +79,7 @@ fn operand(case: &mut Case, name: &str, scalar: Scalar, [mn, k]: [usize; 2], var
     Operand { transposed, extents, start, values }
 }
 
-/// The address of an operand, and its form.
+/// Returns the address of an operand, and its form.
 fn address(case: &mut Case, name: &str, operand: &Operand) -> (String, String) {
     let start = case.int(operand.start as i64);
     let index = if operand.transposed { format!("{start}, %z") } else { format!("%z, {start}") };

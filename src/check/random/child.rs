@@ -1,5 +1,5 @@
-//! The child process, which runs kernels on a GPU: a fault that loses the context, and a kernel that never ends, cost this
-//! process and no more.
+//! The child process, which runs kernels on a GPU: a fault that loses the context, and a kernel that never ends, only
+//! end this process.
 
 use super::job::{Call, Ending, Job, Slot};
 use super::wire::{Reader, Writer, receive};
@@ -11,17 +11,17 @@ use std::ffi::c_void;
 use std::io::{stdin, stdout};
 use std::sync::mpsc;
 
-/// Set in the child.
+/// The environment variable that marks the child.
 pub const CHILD: &str = "HIDET_CHECK_RANDOM_CHILD";
 
-/// Bytes of a record before its log, as `hidet_report` of the CUDA text has them.
+/// Bytes of a record before its log, with the layout of `hidet_report` in the CUDA text.
 const RECORD: usize = 32 + 8 * VALUES + 8;
 
-/// Answers messages until there are no more: a batch of programs each, with the machine code of their kernels.
+/// Answers messages until there are no more. A message is a batch of programs with the machine code of their kernels.
 pub fn run(context: &'static Context) -> Result<bool, String> {
     let mut lane = Lane::new(context).map_err(|error| error.to_string())?;
     let (to, batches) = mpsc::channel();
-    // The parent may end while a kernel never does: then nobody waits for it.
+    // If the parent ends while a kernel runs forever, this process must not wait for the kernel.
     std::thread::spawn(move || {
         while let Some(message) = receive(&mut stdin().lock()) {
             if to.send(message).is_err() {
@@ -40,7 +40,7 @@ pub fn run(context: &'static Context) -> Result<bool, String> {
         let mut reader = Reader::new(&message);
         let image = reader.bytes();
         let jobs = reader.all(Job::read);
-        // SAFETY: the image came from NVRTC by way of a pipe, whole.
+        // SAFETY: the image is a complete one that NVRTC compiled, received through a pipe.
         let cubin = unsafe { Cubin::from_image(image.to_vec()) };
         let entries: Vec<&str> = jobs.iter().flat_map(|job| &job.calls).map(|call| call.entry.as_str()).collect();
         let kernels: Vec<(&str, &str)> = entries.iter().map(|entry| (*entry, *entry)).collect();
@@ -57,7 +57,7 @@ pub fn run(context: &'static Context) -> Result<bool, String> {
     Ok(true)
 }
 
-/// A device, and what kernels need of it beside their tensors.
+/// A device, and the memory that kernels need beside their tensors.
 struct Lane {
     context: &'static Context,
     report: Memory,
@@ -71,7 +71,7 @@ impl Lane {
         Ok(Lane { context, report: memory(RECORD + 8 * LOG)?, barrier: memory(256)?, memory: memory(1 << 16)? })
     }
 
-    /// Runs a program: its memory afterwards, or what a kernel reports.
+    /// Runs a program. Returns its memory afterwards, or what a kernel reports.
     fn run(&mut self, job: &Job, modules: &HashMap<&str, Module>) -> hidet::Result<Ending> {
         if self.memory.len() < job.memory.len() {
             self.memory = Memory::new(self.context, job.memory.len().next_power_of_two())?;
@@ -129,7 +129,7 @@ impl Lane {
         if call.slots.contains(&Slot::GridBarrier) {
             self.barrier.fill_in(&lock, stream, 0)?;
         }
-        // SAFETY: the parameters are those the text was generated with.
+        // SAFETY: the parameters are those that the text was generated with.
         unsafe { module.launch(&lock, stream, &call.launch, pointers.as_mut_ptr()) }
     }
 }

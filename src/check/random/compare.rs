@@ -1,16 +1,16 @@
-//! Contents of tensors, bit for bit, but for NaNs of one type, which all are one.
+//! Contents of tensors, compared bit for bit, except that all NaNs of a type are equal.
 
 use hidet::ir::{Function, Param, eval, text};
 use hidet::testing::random::Program;
 use hidet::types::{Const, Scalar};
 
-/// The content of each argument; nothing for numbers.
+/// The content of each argument; `None` for numbers.
 pub type Contents = Vec<Option<Vec<u8>>>;
 
-/// What unset memory is filled with, on all devices.
+/// The byte that fills unset memory, on all devices.
 pub const POISON: u8 = 0xa5;
 
-/// The buffer of the first parameter that an argument is given to.
+/// Returns the buffer of the first parameter that an argument is passed to.
 fn first_use(program: &Program, argument: usize) -> Option<(&Function, &Param)> {
     program.steps.iter().find_map(|step| {
         let position = step.arguments.iter().position(|of| *of == argument)?;
@@ -19,7 +19,7 @@ fn first_use(program: &Program, argument: usize) -> Option<(&Function, &Param)> 
     })
 }
 
-/// What the first launch that uses an argument may do with it, the name it has there, and the type of its elements.
+/// Returns the access of the first launch that uses an argument, the name it has there, and the type of its elements.
 pub fn tensor(program: &Program, argument: usize) -> Option<(hidet::ir::Access, &str, Scalar)> {
     match first_use(program, argument)? {
         (kernel, Param::Tensor { buffer, access }) => {
@@ -30,7 +30,7 @@ pub fn tensor(program: &Program, argument: usize) -> Option<(hidet::ir::Access, 
     }
 }
 
-/// The first element that differs, with both values, where one does.
+/// Returns the first element that differs, with both values, or `None` if all are equal.
 pub fn difference(program: &Program, wanted: &Contents, found: &Contents) -> Option<String> {
     for (argument, (wanted, found)) in wanted.iter().zip(found).enumerate() {
         let (Some(wanted), Some(found)) = (wanted, found) else { continue };
@@ -82,8 +82,8 @@ mod tests {
         let program = program("f32");
         let one = 1f32.to_bits();
         assert_eq!(difference(&program, &floats(one, 0x7fc0_0000), &floats(one, 0xffff_ffff)), None);
-        let told = difference(&program, &floats(one, 0), &floats(one, 0x8000_0000)).unwrap();
-        assert_eq!(told, "@y[1] must be 0.0 (0x0), is -0.0 (0x80000000) (1 elements of f32 differ)");
+        let message = difference(&program, &floats(one, 0), &floats(one, 0x8000_0000)).unwrap();
+        assert_eq!(message, "@y[1] must be 0.0 (0x0), is -0.0 (0x80000000) (1 elements of f32 differ)");
         assert!(difference(&program, &floats(one, 0), &floats(0x7fc0_0000, 0)).is_some());
     }
 }

@@ -6,10 +6,10 @@ use hidet::ir::{Arch, Function};
 use hidet_mapping::IndexExpr;
 use std::collections::HashSet;
 
-/// What stands between the helpers and the kernel.
+/// The text between the helpers and the kernel.
 const KERNEL: &str = "extern \"C\" __global__";
 
-/// The CUDA text of lowered kernels, each with a name that no other kernel of the batch has.
+/// Returns the CUDA text of lowered kernels, each with a name that is unique in the batch.
 pub fn sources(kernels: &[Function], batch_index: usize, arch: Arch) -> Result<Vec<Source>, String> {
     let source = |(number, kernel): (usize, &Function)| {
         let kernel = Function { name: format!("k{batch_index}_{number}"), ..kernel.clone() };
@@ -18,8 +18,8 @@ pub fn sources(kernels: &[Function], batch_index: usize, arch: Arch) -> Result<V
     kernels.iter().enumerate().map(source).collect()
 }
 
-/// One text of several: each helper once, in the order in which they first stand, which is one in which each follows
-/// those it uses.
+/// Merges several texts into one: each helper once, at its first position, so that each follows the helpers that it
+/// uses.
 pub fn merged(sources: &[&Source]) -> Source {
     let (mut heads, mut kernels, mut seen) = (String::new(), String::new(), HashSet::new());
     for source in sources {
@@ -45,7 +45,7 @@ pub fn merged(sources: &[&Source]) -> Source {
     }
 }
 
-/// The machine code of several kernels.
+/// Compiles several kernels to machine code.
 pub fn compile(sources: &[&Source], arch: Arch) -> Result<Vec<u8>, String> {
     let mut source = merged(sources);
     source.lines = vec![Default::default(); source.text.lines().count()];

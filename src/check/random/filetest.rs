@@ -1,4 +1,4 @@
-//! A program as a file of `tests/filetests/run`: the kernel as text, its arguments, and what it must leave.
+//! A program as a file of `tests/filetests/run`: the kernel as text, its arguments, and the expected results.
 
 use super::compare::tensor;
 use super::oracle;
@@ -8,8 +8,8 @@ use hidet::testing::random::{ArgumentValue, Program};
 use hidet::types::{Const, Scalar};
 use std::fmt::Write;
 
-/// The file of a program of one launch, with notes before it; for others their kernels and launches, which no filetest
-/// can hold.
+/// Returns the file of a program with one launch, with notes before it; for others their kernels and launches, which a
+/// filetest cannot hold.
 pub fn text(program: &Program, notes: &str) -> String {
     let mut out: String = notes.lines().map(|line| format!("; {line}\n")).collect();
     let [step] = &program.steps[..] else {
@@ -65,7 +65,7 @@ fn elements(elem: Scalar, bytes: &[u8]) -> String {
     words.join(" ")
 }
 
-/// As filetests show tensors: sixteen elements a line.
+/// Formats a tensor as filetests do: sixteen elements per line.
 fn show(name: &str, elem: Scalar, memory: &Memory) -> String {
     let size = elem.bytes();
     let mut out = format!("@{name} =");

@@ -1,6 +1,6 @@
-//! What a child process needs to run a program, and what it answers.
+//! The data that a child process needs to run a program, and its answer.
 //!
-//! All tensors of a program lie in one piece of memory, with gaps between them that no kernel may touch: one copy to the
+//! All tensors of a program are in one allocation, with gaps between them that no kernel may touch: one copy to the
 //! device, the launches, one copy back.
 
 use super::compare::{Contents, POISON};
@@ -12,7 +12,7 @@ use hidet::ir::{Function, Handle, Param, Swizzle, TensorMapShape};
 use hidet::testing::random::{ArgumentValue, Program, Step};
 use hidet::types::Scalar;
 
-/// Tensors begin at multiples of it, as allocations do, and lie at least so far apart.
+/// Tensors begin at multiples of it, as allocations do, and are at least that far apart.
 const APART: usize = 256;
 
 /// A program to be run.
@@ -29,37 +29,37 @@ pub struct Job {
 pub struct Call {
     /// The name of the kernel.
     pub entry: String,
-    /// How it is launched.
+    /// The launch configuration.
     pub launch: LaunchConfig,
-    /// What it gets.
+    /// The parameters.
     pub slots: Vec<Slot>,
 }
 
 /// A parameter of a kernel.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Slot {
-    /// The address of the memory and so many bytes.
+    /// The address of the memory plus that many bytes.
     Address(u64),
     /// A number.
     Number(u64),
-    /// A tensor map of a tensor so many bytes into the memory.
+    /// A tensor map of a tensor that begins that many bytes into the memory.
     Map(TensorMapShape, u64),
     /// The address of the record.
     Report,
-    /// The address of the word at which blocks meet.
+    /// The address of the word of the grid barrier.
     GridBarrier,
 }
 
 /// How a program ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ending {
-    /// All tensors after the last launch, and what stands between them.
+    /// All tensors after the last launch, and the gaps between them.
     Memory(Vec<u8>),
-    /// It did not end as it should.
+    /// The program failed.
     Trouble(String),
 }
 
-/// The first bytes of each tensor, and of what follows the last.
+/// Returns the first byte of each tensor, and of the gap after the last.
 fn offsets(program: &Program) -> Vec<usize> {
     let mut next = APART;
     let mut all = Vec::new();
@@ -85,12 +85,12 @@ impl Job {
         }
         let mut calls = Vec::new();
         for step in &program.steps {
-            let missing = || "a launch of no kernel".to_owned();
+            let missing = || "a launch of an unknown kernel".to_owned();
             let kernel = kernels.get(step.kernel).ok_or_else(missing)?;
             let source = sources.get(step.kernel).ok_or_else(missing)?;
             calls.push(call(program, step, kernel, source, &offsets)?);
         }
-        // A grid without blocks is no launch.
+        // A grid without blocks is not launched.
         calls.retain(|call| !call.launch.grid.contains(&0));
         Ok(Job { memory, calls })
     }
@@ -122,7 +122,7 @@ impl Job {
     }
 }
 
-/// The tensors of a program in its memory; an error where what stands between them was written.
+/// Returns the tensors of a program from its memory, or an error if a gap between them was written.
 pub fn contents(program: &Program, memory: &[u8]) -> Result<Contents, String> {
     let offsets = offsets(program);
     if memory.len() != offsets.last().copied().unwrap_or(0) {
@@ -178,7 +178,7 @@ fn call(program: &Program, step: &Step, kernel: &Function, source: &Source, offs
                 let argument = argument(&|param| matches!(param, Param::Scalar { value, .. } if value == of))?;
                 match program.arguments.get(argument) {
                     Some(ArgumentValue::Scalar(value)) => Slot::Number(value.bits),
-                    _ => return Err("an argument is no number".to_owned()),
+                    _ => return Err("an argument is not a number".to_owned()),
                 }
             }
             KernelParam::Dim(dim) => Slot::Number(program.dims.get(dim.index()).copied().unwrap_or(0) as u64),

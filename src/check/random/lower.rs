@@ -1,4 +1,4 @@
-//! From a program to what devices run: each kernel lowered, in one of the ways in which users' kernels are.
+//! From a program to the IR that devices run: each kernel lowered, in one of the ways in which users' kernels are.
 
 use hidet::ir::Function;
 use hidet::passes::{self, LoweringOptions};
@@ -9,7 +9,7 @@ use hidet::testing::random::Program;
 pub struct Way {
     /// The options of the passes.
     pub options: LoweringOptions,
-    /// Whether guards that the extents make needless are left out, as in launches.
+    /// True if unneeded guards are left out for the extents, as in launches.
     specialised: bool,
 }
 
@@ -29,10 +29,10 @@ impl std::fmt::Display for Way {
 }
 
 impl Way {
-    /// The way of a seed.
+    /// Returns the way of a seed.
     pub fn of(seed: u64) -> Way {
         let plain = LoweringOptions::default();
-        // No remainder of the seed, which decides what kind of program it is: each kind in every way.
+        // Not a remainder of the seed, which decides the kind of the program: each kind is compiled in every way.
         match seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 61 {
             1 => Way { options: LoweringOptions { checks: true, ..plain }, specialised: false },
             3 => Way { options: LoweringOptions { wide_index: true, ..plain }, specialised: false },
@@ -44,7 +44,7 @@ impl Way {
         }
     }
 
-    /// The kernels of a program, lowered.
+    /// Lowers the kernels of a program.
     pub fn lower(&self, program: &Program) -> Result<Vec<Function>, String> {
         program.kernels.iter().map(|kernel| self.kernel(kernel, &program.dims)).collect()
     }

@@ -1,9 +1,9 @@
 //! `hidet check --only random`: random programs, each on the simulated device with all checkers; one on which they are
 //! silent must give the same bits when lowered, under another order of the scheduler, and on a GPU.
 //!
-//! Threads take batches of seeds: each makes its programs, simulates and lowers them ([`program`]) and compiles all their
-//! kernels as one CUDA program ([`compile`]). One thread hands what was compiled to a child process that owns the GPU
-//! ([`runner`], [`child`]) and compares ([`compare`]). What differs is made smaller ([`shrink`]).
+//! Threads take batches of seeds: each makes its programs, simulates and lowers them ([`program`]) and compiles all
+//! their kernels as one CUDA program ([`compile`]). One thread sends the compiled batches to a child process that owns
+//! the GPU ([`runner`], [`child`]) and compares ([`compare`]). Programs that differ are reduced ([`shrink`]).
 
 pub mod child;
 mod compare;
@@ -37,49 +37,49 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-/// Programs whose kernels are compiled together: half the time of each by itself, and more gain little.
+/// Programs whose kernels are compiled together, which takes half the time of one by one; larger batches gain little.
 const TOGETHER: usize = 16;
 
-/// Batches that wait for the GPU.
+/// The most batches that wait for the GPU.
 const WAITING: usize = 64;
 
-/// What is asked for.
+/// The settings of a run.
 pub struct Request {
-    /// How many programs.
+    /// The number of programs.
     pub count: usize,
     /// The seed of the first.
     pub seed: u64,
-    /// The families; all in turn where empty.
+    /// The families; if empty, all of them, one after the other.
     pub families: Vec<usize>,
-    /// Compile for that architecture without running, where there is no GPU.
+    /// Compile for that architecture without running, if there is no GPU.
     pub arch: Option<Arch>,
-    /// How long a program may take on a GPU.
+    /// The most time of a program on a GPU.
     pub limit: Duration,
-    /// How long a difference may take to be made smaller.
+    /// The most time for reducing a difference.
     pub shrink: Duration,
-    /// Where filetests of what was made smaller go.
+    /// The folder for filetests of reduced programs.
     pub shrunk: Option<PathBuf>,
 }
 
-/// Where batches go.
+/// The destination of batches.
 #[derive(Clone)]
 enum Target {
-    /// Nowhere: the simulated device is compared with itself.
+    /// None: the simulated device is compared with itself.
     Sim,
-    /// Through the compiler, no further.
+    /// The compiler alone.
     Compiler(Arch),
-    /// To a GPU.
+    /// A GPU.
     Gpu(Arch, SyncSender<(Vec<Case>, Batch)>),
 }
 
-/// The number of a family.
+/// Returns the number of a family, or an error if there is none of that name.
 pub fn family(name: &str) -> Result<usize, String> {
     let names = || FAMILIES.iter().map(|family| family.name).collect::<Vec<_>>().join(", ");
     let found = FAMILIES.iter().position(|family| family.name == name);
     found.ok_or_else(|| format!("there is no family `{name}`; there are {}", names()))
 }
 
-/// Checks programs on a device, printing what was found; whether all is well.
+/// Checks programs on a device and prints the results. Returns true if nothing differs.
 pub fn run(device: &Device, request: &Request) -> Result<bool, String> {
     let name = device.to_string();
     println!("{} random programs from seed {} on {name}", request.count, request.seed);
@@ -87,7 +87,7 @@ pub fn run(device: &Device, request: &Request) -> Result<bool, String> {
     let next = AtomicUsize::new(0);
     let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let work = |target: Target| {
-        // All of them hang up when they are done.
+        // The channel closes when all threads are done.
         thread::scope(|scope| {
             for _ in 0..threads {
                 let (target, next, state) = (target.clone(), &next, &state);
@@ -125,11 +125,11 @@ pub fn run(device: &Device, request: &Request) -> Result<bool, String> {
     state.report(request, prober)
 }
 
-/// The next batch of cases.
+/// Returns the next batch of cases.
 fn take(request: &Request, next: &AtomicUsize) -> Option<Vec<Case>> {
     let first = next.fetch_add(TOGETHER, Relaxed);
     let numbers = first..request.count.min(first.saturating_add(TOGETHER));
-    // Each family gets seeds one after the other, as its kinds of programs may follow from remainders of them.
+    // Each family gets consecutive seeds, because the kind of a program may be a remainder of its seed.
     let case = |number: usize| {
         let (turn, family) = match request.families.as_slice() {
             [] => (number / FAMILIES.len(), number % FAMILIES.len()),
@@ -140,7 +140,7 @@ fn take(request: &Request, next: &AtomicUsize) -> Option<Vec<Case>> {
     (!numbers.is_empty()).then(|| numbers.map(case).collect())
 }
 
-/// Does everything for a batch but running it on a GPU.
+/// Does everything for a batch except running it on a GPU.
 fn handle(cases: Vec<Case>, target: &Target, state: &State) {
     let mut silent = Vec::new();
     for mut case in cases {
@@ -156,13 +156,13 @@ fn handle(cases: Vec<Case>, target: &Target, state: &State) {
             cases.into_iter().for_each(|case| state.end(case, Ok(())));
         }
         Target::Gpu(arch, to) => {
-            // Where nobody takes it any more, the error was noted there.
+            // If the channel is closed, the thread that closed it has noted the error.
             let _ = to.send(batch(silent, *arch, state));
         }
     }
 }
 
-/// Compiles the kernels of all cases together; those that compile, in order.
+/// Compiles the kernels of all cases together. Returns the cases that compile, in order.
 fn batch(cases: Vec<Case>, arch: Arch, state: &State) -> (Vec<Case>, Batch) {
     let (mut kept, mut jobs, mut sources) = (Vec::new(), Vec::new(), Vec::new());
     for case in cases {
@@ -185,7 +185,7 @@ fn batch(cases: Vec<Case>, arch: Arch, state: &State) -> (Vec<Case>, Batch) {
             kept.into_iter().for_each(|case| state.end(case, Err(Stop::Different(Stage::Compiler, why.clone()))));
             (Vec::new(), Batch::default())
         }
-        // One of them is to blame: each half by itself, and what compiles of both together.
+        // One of them fails to compile: compile each half by itself, and return both results together.
         Err(_) => {
             let half = kept.split_off(kept.len() / 2);
             let mut good = Vec::new();
@@ -211,7 +211,7 @@ fn run_all(mut runner: Runner, batches: Receiver<(Vec<Case>, Batch)>, state: &St
     }
 }
 
-/// What a GPU gave, against the simulated device; a program that has more than one result there is faulty.
+/// Compares the result of a GPU with that of the simulated device; a program with more than one result there is faulty.
 fn judge(case: &Case, ending: &Ending) -> Result<(), Stop> {
     let judged = case.judge(ending);
     if judged.is_err() {

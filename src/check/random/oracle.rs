@@ -1,4 +1,4 @@
-//! What the simulated device says of a program: its results where the checkers are silent, else why it is discarded.
+//! The simulated device as oracle: the results of a program if the checkers are silent, else the reason to discard it.
 
 use super::compare::{Contents, POISON, tensor};
 use hidet::ir::{Access, Function, verify};
@@ -6,16 +6,16 @@ use hidet::sim::{self, Failure, Memory};
 use hidet::testing::random::{ArgumentValue, Program};
 use std::sync::Arc;
 
-/// How a program is simulated.
+/// The checking mode of a simulation.
 #[derive(Clone, Copy)]
 pub enum Mode {
     /// With all checkers.
     Checked,
-    /// With none.
+    /// Without checkers.
     Fast,
 }
 
-/// The words of a report by which programs that are discarded are counted.
+/// The number of words of a report by which discarded programs are counted.
 const WORDS: usize = 7;
 
 /// Verifies all kernels of a program.
@@ -37,7 +37,8 @@ fn options(seed: u64, mode: Mode) -> sim::Options {
     sim::Options { seed, threads: Some(1), ..options }
 }
 
-/// Runs a program with these kernels in place of its own: the memory of its tensors, or the first words of a report.
+/// Runs a program with these kernels in place of its own. Returns the memory of its tensors, or the first words of a
+/// report.
 pub fn memories_after(
     program: &Program,
     kernels: &[Function],
@@ -46,7 +47,7 @@ pub fn memories_after(
 ) -> Result<Vec<Option<Arc<Memory>>>, String> {
     let (memories, options) = (memories(program, mode)?, options(seed, mode));
     for step in &program.steps {
-        let kernel = kernels.get(step.kernel).ok_or("a launch of no kernel")?;
+        let kernel = kernels.get(step.kernel).ok_or("a launch of an unknown kernel")?;
         let mut arguments = sim::LaunchArguments { dims: program.dims.clone(), ..sim::LaunchArguments::default() };
         for argument in &step.arguments {
             match (memories.get(*argument), program.arguments.get(*argument)) {
@@ -54,7 +55,7 @@ pub fn memories_after(
                     arguments.tensors.push(sim::TensorArg { memory: memory.clone(), offset: 0 });
                 }
                 (_, Some(ArgumentValue::Scalar(value))) => arguments.scalars.push(*value),
-                _ => return Err("an argument that is not there".to_owned()),
+                _ => return Err("an unknown argument".to_owned()),
             }
         }
         sim::run(kernel, &arguments, &options).map_err(|failure| reason(&failure))?;
@@ -62,7 +63,7 @@ pub fn memories_after(
     Ok(memories)
 }
 
-/// The same: the contents of its tensors.
+/// The same, but returns the contents of its tensors.
 pub fn run(program: &Program, kernels: &[Function], seed: u64, mode: Mode) -> Result<Contents, String> {
     let memories = memories_after(program, kernels, seed, mode)?;
     let content = |memory: &Arc<Memory>| {
@@ -92,7 +93,7 @@ fn memories(program: &Program, mode: Mode) -> Result<Vec<Option<Arc<Memory>>>, S
     program.arguments.iter().enumerate().map(memory).collect()
 }
 
-/// What a tensor holds before the first launch; nothing for a number.
+/// Returns the content of a tensor before the first launch, or `None` for a number.
 pub fn content(program: &Program, argument: usize) -> Option<Vec<u8>> {
     let Some(ArgumentValue::Tensor(bytes)) = program.arguments.get(argument) else { return None };
     match tensor(program, argument) {
@@ -109,7 +110,7 @@ fn reason(failure: &Failure) -> String {
     }
 }
 
-/// The first words, without numbers, so that equal reasons are equal.
+/// Returns the first words, without numbers, so that equal reasons are equal texts.
 fn words(message: &str) -> String {
     let words = message.split_whitespace().take(WORDS);
     let plain = words

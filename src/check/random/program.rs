@@ -1,4 +1,4 @@
-//! One program on its way: made, simulated, lowered, compiled, and what was found of it.
+//! One program on its way: made, simulated, lowered, compiled and judged.
 
 use super::compare::{Contents, difference};
 use super::families::FAMILIES;
@@ -13,7 +13,7 @@ use hidet::testing::random::Program;
 /// Other orders of the scheduler under which results must be the same.
 const ORDERS: [u64; 2] = [1, 2];
 
-/// Orders that are tried where a GPU gives something else.
+/// Orders that are tried if a GPU gives another result.
 const SURE: u64 = 8;
 
 /// A program of a seed.
@@ -28,22 +28,22 @@ pub struct Case {
     pub way: Way,
     /// Its kernels, lowered.
     pub lowered: Vec<Function>,
-    /// What every device must give.
+    /// The result that every device must give.
     pub wanted: Contents,
 }
 
-/// Where something differs.
+/// The stage at which something differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// The simulated device, from what the host computed.
+    /// The simulated device differs from the host.
     Host,
-    /// Lowering fails, or what it gives has other results.
+    /// Lowering fails, or changes results.
     Lowering,
-    /// The simulated device, from itself in another order.
+    /// The simulated device gives another result in another order.
     Order,
-    /// There is no CUDA text, or NVRTC refuses it.
+    /// Code generation or NVRTC refuses it.
     Compiler,
-    /// The GPU.
+    /// The GPU differs.
     Gpu,
 }
 
@@ -59,12 +59,12 @@ impl std::fmt::Display for Stage {
     }
 }
 
-/// Why a case goes no further.
+/// The reason why a case goes no further.
 #[derive(Clone, Debug)]
 pub enum Stop {
-    /// It is faulty: the first words of why.
+    /// It is faulty, with the first words of the reason.
     Discarded(String),
-    /// Something differs that must not, and what.
+    /// Something differs that must not, with a description.
     Different(Stage, String),
 }
 
@@ -78,31 +78,31 @@ impl From<Stop> for Fate {
 }
 
 impl Case {
-    /// The case of a family and seed, not yet looked at.
+    /// Returns the case of a family and seed, not yet run.
     pub fn new(family: usize, seed: u64) -> Case {
         let program = (FAMILIES[family].make)(seed);
         Case { family, seed, program, way: Way::of(seed), lowered: Vec::new(), wanted: Vec::new() }
     }
 
-    /// Another program in its place, a smaller one, of which the host knows nothing.
+    /// Returns a case with a smaller program in its place, for which the host has no expected results.
     pub fn with(&self, program: Program) -> Case {
         let program = Program { expected: Vec::new(), ..program };
         let (lowered, wanted) = (Vec::new(), Vec::new());
         Case { family: self.family, seed: self.seed, program, way: self.way.clone(), lowered, wanted }
     }
 
-    /// Runs it on the simulated device as it was written and lowered. `thorough`: under other orders of the scheduler too,
-    /// and the lowered kernels with all checkers.
+    /// Runs it on the simulated device as it was written and as it was lowered. If `thorough`, also under other orders
+    /// of the scheduler, and the lowered kernels with all checkers.
     pub fn simulate(&mut self, thorough: bool) -> Result<(), Stop> {
         let program = &self.program;
         oracle::verify(program).map_err(Stop::Discarded)?;
         let run = |kernels: &[Function], order: u64, mode| oracle::run(program, kernels, self.seed ^ order, mode);
         let written = run(&program.kernels, 0, oracle::Mode::Checked).map_err(Stop::Discarded)?;
         let different = |stage: Stage| move |what: String| Stop::Different(stage, what);
-        // The host has computed tensors in another way; where it has not, there is nothing to compare.
+        // The host has computed some tensors in another way; the others are not compared.
         let host = difference(program, &program.expected, &written);
         host.map_or(Ok(()), |what| Err(different(Stage::Host)(what)))?;
-        // What the passes refuse, with its place, is no wrong answer.
+        // A program that the passes refuse, with its line, is not a wrong result.
         self.lowered = self.way.lower(program).map_err(Stop::Discarded)?;
         let lowered = run(&self.lowered, 0, oracle::Mode::Fast).map_err(different(Stage::Lowering))?;
         // Contraction rounds differently by design.
@@ -117,19 +117,19 @@ impl Case {
         Ok(())
     }
 
-    /// The CUDA text of its kernels, the number `index` of a batch.
+    /// Returns the CUDA text of its kernels, as number `index` of a batch.
     pub fn sources(&self, index: usize, arch: Arch) -> Result<Vec<Source>, Stop> {
         compile::sources(&self.lowered, index, arch).map_err(|why| Stop::Different(Stage::Compiler, why))
     }
 
-    /// What a child needs to run it.
+    /// Returns the data that a child needs to run it.
     pub fn job(&self, sources: &[Source]) -> Result<Job, Stop> {
         let sources: Vec<&Source> = sources.iter().collect();
         Job::new(&self.program, &self.lowered, &sources).map_err(|why| Stop::Different(Stage::Compiler, why))
     }
 
-    /// An error where the program is faulty after all: under some order of the scheduler a checker reports, or it has another
-    /// result.
+    /// Returns an error if the program is faulty after all: if a checker reports under some order of the scheduler, or
+    /// another order gives another result.
     pub fn is_one(&self) -> Result<(), Stop> {
         for order in 1..=SURE {
             let again = oracle::run(&self.program, &self.lowered, self.seed ^ order, oracle::Mode::Checked);
@@ -141,15 +141,15 @@ impl Case {
         Ok(())
     }
 
-    /// What a GPU gave, against what it must give.
+    /// Compares the result of a GPU with the expected one.
     pub fn judge(&self, ending: &Ending) -> Result<(), Stop> {
-        let told = match ending {
+        let problem = match ending {
             Ending::Trouble(why) => Some(why.clone()),
             Ending::Memory(memory) => match contents(&self.program, memory) {
                 Ok(found) => difference(&self.program, &self.wanted, &found),
                 Err(why) => Some(why),
             },
         };
-        told.map_or(Ok(()), |told| Err(Stop::Different(Stage::Gpu, told)))
+        problem.map_or(Ok(()), |problem| Err(Stop::Different(Stage::Gpu, problem)))
     }
 }

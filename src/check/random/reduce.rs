@@ -1,5 +1,5 @@
-//! Smaller programs made of a program: one edit each, coarse ones first. Whether they still mean anything is for the
-//! verifier and the checkers to say.
+//! Reduces programs by one edit at a time, coarse edits first. The verifier and the checkers decide if the result is
+//! valid.
 
 use hidet::ir::{Block, Function, MentionMut, Op, Stmt, StmtId, ValueId, VarId};
 use hidet::testing::random::{ArgumentValue, Program};
@@ -9,10 +9,10 @@ use std::collections::HashSet;
 /// An edit of a program.
 pub type Edit = Box<dyn Fn(&Program) -> Option<Program> + Send + Sync>;
 
-/// A block of a function: that of the function itself, or one of those of a statement.
+/// A block of a function: the body of the function itself, or a block of a statement.
 type Place = Option<(StmtId, usize)>;
 
-/// All edits of a program, kind by kind.
+/// Returns all edits of a program, grouped by kind.
 pub fn edits(program: &Program) -> Vec<Edit> {
     let mut edits: Vec<Edit> = Vec::new();
     edits.extend((0..program.steps.len()).map(|at| -> Edit { Box::new(move |program| without_step(program, at)) }));
@@ -92,7 +92,7 @@ fn without_param(program: &Program, number: usize, at: usize) -> Option<Program>
     for step in program.steps.iter_mut().filter(|step| step.kernel == number) {
         step.arguments.remove(at);
     }
-    // Arguments that nothing takes any more go too.
+    // Arguments that are no longer used are removed too.
     let used: HashSet<usize> = program.steps.iter().flat_map(|step| step.arguments.clone()).collect();
     let kept: Vec<usize> = (0..program.arguments.len()).filter(|argument| used.contains(argument)).collect();
     for argument in program.steps.iter_mut().flat_map(|step| &mut step.arguments) {
@@ -113,7 +113,7 @@ fn zeroed(program: &Program, at: usize) -> Option<Program> {
     Some(program)
 }
 
-/// All blocks, outer before inner.
+/// Returns all blocks, outer before inner.
 fn places(function: &Function) -> Vec<Place> {
     let mut places = vec![None];
     function.each_stmt(&mut |id, stmt| places.extend((0..stmt.blocks().count()).map(|number| Some((id, number)))));
@@ -137,21 +137,21 @@ fn block_mut(function: &mut Function, place: Place) -> Option<&mut Block> {
     }
 }
 
-/// Puts other statements in place of some.
+/// Replaces some statements by others.
 fn splice(function: &mut Function, place: Place, at: usize, count: usize, new: Vec<StmtId>) -> Option<()> {
     let block = block_mut(function, place)?;
     let end = at.checked_add(count)?.min(block.0.len());
     (at < end).then(|| drop(block.0.splice(at..end, new)))
 }
 
-/// A statement that makes a value 0, or another small number.
+/// Returns a statement that makes a value 0, or another small number.
 fn constant(function: &mut Function, value: ValueId, bits: u64) -> Option<StmtId> {
     let ty = function.ty(value);
     let op = Op::Const(Const { scalar: ty.scalar, bits });
     (ty.lanes == 1).then(|| function.new_stmt(Stmt::Let { value, op }, Default::default()))
 }
 
-/// Statements fewer; what they define and others use is 0.
+/// Removes statements; values that they define and others use become 0.
 fn remove(function: &mut Function, place: Place, at: usize, count: usize) -> Option<()> {
     let ids: Vec<StmtId> = block(function, place)?.0.iter().copied().skip(at).take(count).collect();
     let mut defined = Vec::new();
@@ -167,11 +167,11 @@ fn remove(function: &mut Function, place: Place, at: usize, count: usize) -> Opt
     }
     let block = block_mut(function, place)?;
     block.0.splice(at..at, new);
-    // What was 0 before has come back.
+    // Refused if it only defines values again that were 0 before.
     (weight(function) < before).then_some(())
 }
 
-/// How much there is of a function; numbers count less than what computes them, and 0 least.
+/// Returns the size of a function; constants count less than computations, and 0 least.
 fn weight(function: &Function) -> u64 {
     let mut weight = 0;
     function.each_stmt(&mut |_, stmt| {
@@ -183,7 +183,7 @@ fn weight(function: &Function) -> u64 {
     weight
 }
 
-/// Values and variables that nothing reads go, all at once.
+/// Removes all values and variables that are never read.
 fn sweep(function: &mut Function) -> Option<()> {
     let mut swept = None;
     loop {
@@ -229,7 +229,7 @@ fn used(function: &Function) -> HashSet<ValueId> {
     used
 }
 
-/// Every use of a value becomes one of another; whether there was any.
+/// Replaces every use of a value by another. Returns true if there was any.
 fn replace(function: &mut Function, old: ValueId, new: ValueId) -> bool {
     let mut replaced = false;
     for id in function.stmts.handles() {
@@ -244,7 +244,7 @@ fn replace(function: &mut Function, old: ValueId, new: ValueId) -> bool {
     replaced
 }
 
-/// One of the blocks of a statement in its place, once.
+/// Replaces a statement by one of its blocks, run once.
 fn unwrap(function: &mut Function, place: Place, at: usize, choice: usize) -> Option<()> {
     let id = *block(function, place)?.0.get(at)?;
     let mut before = Vec::new();
@@ -268,7 +268,7 @@ fn unwrap(function: &mut Function, place: Place, at: usize, choice: usize) -> Op
     splice(function, place, at, 1, before)
 }
 
-/// A value that is a number, or one of its own operands.
+/// Replaces a value by a number, or by one of its own operands.
 fn simpler(function: &mut Function, id: StmtId, choice: usize) -> Option<()> {
     let Stmt::Let { value, op } = function.stmts.get(id)?.clone() else { return None };
     let ty = function.ty(value);

@@ -1,4 +1,5 @@
-//! The child process from outside: programs go in, endings come out, and a child that dies or hangs is replaced.
+//! The child process as seen by the parent: programs go in, endings come out, and a child that exits or hangs is
+//! replaced.
 
 use super::child::CHILD;
 use super::job::{Ending, Job};
@@ -7,7 +8,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-/// How long a child may take to start: to make a context, and to wait for what an earlier one left.
+/// The most time for starting a child: it makes a context, and waits for cleanup of an earlier one.
 const START: Duration = Duration::from_secs(120);
 
 /// Programs with the machine code of all their kernels.
@@ -22,7 +23,7 @@ pub struct Batch {
 /// Runs programs in a child process on a GPU.
 pub struct Runner {
     device: String,
-    /// How long a program may take.
+    /// The most time of a program.
     limit: Duration,
     child: Option<Running>,
 }
@@ -39,7 +40,7 @@ impl Runner {
         Runner { device: device.to_owned(), limit, child: None }
     }
 
-    /// How each program ends; an error where no child can be started.
+    /// Runs programs. Returns how each ends, or an error if no child can be started.
     pub fn run(&mut self, batch: &Batch) -> Result<Vec<Ending>, String> {
         let mut endings = Vec::new();
         while endings.len() < batch.jobs.len() {
@@ -80,17 +81,17 @@ fn start(device: &str) -> Result<Running, String> {
     let running = Running { child, to, from };
     match running.from.recv_timeout(START) {
         Ok(_) => Ok(running),
-        Err(_) => Err("a process for the GPU did not start; what it said stands above".to_owned()),
+        Err(_) => Err("a process for the GPU did not start; its messages are above".to_owned()),
     }
 }
 
 impl Running {
-    /// Adds the endings of the programs that have none; why the child can do no more, where it cannot.
+    /// Adds the endings of programs that have none yet. Returns the reason if the child cannot continue.
     fn answer(&mut self, batch: &Batch, limit: Duration, endings: &mut Vec<Ending>) -> Option<String> {
         let mut message = Writer::default();
         message.bytes(&batch.image);
         message.all(&batch.jobs[endings.len()..], |to, job| job.write(to));
-        // Where it has died, it says so below.
+        // A child that has exited is noticed below.
         let _ = message.send(&mut self.to);
         while endings.len() < batch.jobs.len() {
             let ending = match self.from.recv_timeout(limit) {
@@ -114,7 +115,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may hang, or have died already.
+        // It may hang, or have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,5 +1,5 @@
-//! Makes a program that differs smaller, while it still differs in the same way: by one edit after the other, several of
-//! them tried at once.
+//! Reduces a program that differs while it still differs at the same stage: by one edit after the other, several of
+//! them tried in parallel.
 
 use super::compile::compile;
 use super::judge;
@@ -12,33 +12,33 @@ use hidet::testing::random::Program;
 use std::thread;
 use std::time::Instant;
 
-/// Tells whether programs differ.
+/// Decides if programs differ.
 pub struct Prober {
-    /// What they are compiled for.
+    /// The architecture that they are compiled for.
     pub arch: Option<Arch>,
-    /// Where they run.
+    /// The runner for them.
     pub runner: Option<Runner>,
 }
 
-/// What is known of a program before a GPU is asked.
+/// The result of checking a program without a GPU.
 enum Known {
-    /// Whether it differs as it must.
+    /// True if it differs as it must.
     Sure(bool),
-    /// That a GPU must be asked.
+    /// Undecided: a GPU must run it.
     Open(Box<(Case, Batch)>),
 }
 
 impl Prober {
-    /// The smallest program found until then that differs from what it must give where `case` does.
+    /// Returns the smallest program found until then that differs at the same stage as `case`.
     pub fn shrink(&mut self, case: &Case, stage: Stage, until: Instant) -> Program {
         let mut best = Program { expected: Vec::new(), ..case.program.clone() };
-        // What is removed may have written an output.
+        // Removed statements may have written an output.
         for param in best.kernels.iter_mut().flat_map(|kernel| &mut kernel.params) {
             if let Param::Tensor { access: access @ Access::Out, .. } = param {
                 *access = Access::PartialOut;
             }
         }
-        // Every edit of a program gives other results than the host's; and one edit is there at least.
+        // The host's expected results are not valid for edited programs; and at least one edit is applied.
         if stage == Stage::Host {
             return best;
         }
@@ -67,7 +67,7 @@ impl Prober {
         }
     }
 
-    /// The first program that differs at that stage.
+    /// Returns the first program that differs at that stage.
     fn first(&mut self, case: &Case, stage: Stage, made: &[(usize, Program)]) -> Option<usize> {
         let arch = self.arch;
         let known: Vec<Known> = thread::scope(|scope| {
@@ -89,7 +89,7 @@ impl Prober {
     }
 }
 
-/// What is known of a program without a GPU.
+/// Checks a program as far as possible without a GPU.
 fn probe(mut case: Case, stage: Stage, arch: Option<Arch>) -> Known {
     let stopped = |stop: Stop| matches!(stop, Stop::Different(at, _) if at == stage);
     if let Err(stop) = case.simulate(stage == Stage::Order || stage == Stage::Lowering) {

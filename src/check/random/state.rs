@@ -1,4 +1,4 @@
-//! What a run has found so far, shared by its threads.
+//! The results of a run so far, shared by its threads.
 
 use super::families::FAMILIES;
 use super::program::{Case, Stage, Stop};
@@ -9,13 +9,13 @@ use std::io::{IsTerminal, Write, stderr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Differences that are made smaller and told with their programs.
+/// Differences that are reduced and printed with their programs.
 const SHOWN: usize = 5;
 
-/// How often progress is told where nobody watches.
+/// The interval of progress reports if stderr is not a terminal.
 const SELDOM: Duration = Duration::from_secs(20);
 
-/// How often where somebody does.
+/// The interval if it is a terminal.
 const OFTEN: Duration = Duration::from_millis(500);
 
 /// A run.
@@ -31,17 +31,17 @@ struct Inner {
     done: usize,
     differences: Vec<(Case, Different)>,
     trouble: Option<String>,
-    told: Duration,
+    reported: Duration,
 }
 
-/// What differs in a program.
+/// A difference in a program.
 struct Different {
     stage: Stage,
     what: String,
 }
 
 impl State {
-    /// Of so many programs.
+    /// The state of a run over that many programs.
     pub fn new(count: usize) -> State {
         State { count, since: Instant::now(), inner: Mutex::default() }
     }
@@ -50,34 +50,34 @@ impl State {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes how a case ended.
+    /// Records how a case ended.
     pub fn end(&self, case: Case, how: Result<(), Stop>) {
         let mut inner = self.inner();
         inner.done += 1;
-        let (fate, told) = match how {
+        let (fate, problem) = match how {
             Ok(()) => (Fate::Equal, None),
             Err(Stop::Different(stage, what)) => (Fate::Different, Some(Different { stage, what })),
             Err(Stop::Discarded(why)) => (Fate::Discarded(why), None),
         };
         inner.tally.add(case.family, &case.program.cells, &fate);
-        if let Some(what) = told {
+        if let Some(what) = problem {
             println!("{}", title(&case, &what));
             inner.differences.push((case, what));
         }
         self.progress(&mut inner);
     }
 
-    /// Notes why nothing more can be run.
+    /// Records why nothing more can be run.
     pub fn give_up(&self, why: String) {
         self.inner().trouble = Some(why);
     }
 
     fn progress(&self, inner: &mut Inner) {
         let (now, watched) = (self.since.elapsed(), stderr().is_terminal());
-        if now < inner.told + if watched { OFTEN } else { SELDOM } {
+        if now < inner.reported + if watched { OFTEN } else { SELDOM } {
             return;
         }
-        inner.told = now;
+        inner.reported = now;
         let left = now.as_secs_f64() / inner.done as f64 * self.count.saturating_sub(inner.done) as f64;
         let text =
             format!("{} of {} programs, {} differ, {left:.0} s left", inner.done, self.count, inner.differences.len());
@@ -88,7 +88,7 @@ impl State {
         let _ = stderr().flush();
     }
 
-    /// Prints what was found, the first differences smaller than they were found; whether all is well.
+    /// Prints the results, with the first differences reduced. Returns true if nothing differs.
     pub fn report(self, request: &Request, mut prober: Prober) -> Result<bool, String> {
         let took = self.since.elapsed();
         if stderr().is_terminal() {
@@ -119,7 +119,7 @@ impl State {
     }
 }
 
-/// Which program differs, and where.
+/// Returns the command that repeats a program that differs, and the difference.
 fn title(case: &Case, Different { stage, what }: &Different) -> String {
     let family = FAMILIES[case.family].name;
     let cells: String = case.program.cells.iter().map(|cell| format!("\n    {cell}")).collect();

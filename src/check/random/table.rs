@@ -1,4 +1,4 @@
-//! What is counted, and how it is told.
+//! Counts of programs, and the tables that show them.
 
 use super::families::FAMILIES;
 use hidet::testing::random::Cell;
@@ -6,17 +6,17 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
-/// How many reasons are told.
+/// The most reasons shown.
 const REASONS: usize = 12;
 
-/// How programs of a kind fared.
+/// The counts of programs of a kind.
 #[derive(Clone, Copy, Default)]
 struct Counts {
     /// The checkers were silent, and results were compared.
     compared: usize,
-    /// Something was reported.
+    /// A checker reported something.
     discarded: usize,
-    /// Something differed.
+    /// A result differed.
     different: usize,
 }
 
@@ -26,14 +26,14 @@ impl Counts {
     }
 }
 
-/// How a program fared.
+/// The outcome of a program.
 #[derive(Clone, Debug)]
 pub enum Fate {
     /// Its results are the same everywhere.
     Equal,
-    /// They are not.
+    /// Its results differ.
     Different,
-    /// It is faulty: the first words of why.
+    /// It is faulty, with the first words of the reason.
     Discarded(String),
 }
 
@@ -68,12 +68,12 @@ impl Tally {
         }
     }
 
-    /// Whether anything was compared.
+    /// Returns the number of programs that were compared.
     pub fn compared(&self) -> usize {
         self.families.values().map(|counts| counts.compared).sum()
     }
 
-    /// The tables.
+    /// Returns the tables.
     pub fn text(&self, took: Duration) -> String {
         let mut text = String::new();
         let head = ["compared", "discarded", "share", "differ"];
@@ -89,7 +89,7 @@ impl Tally {
             }
             text.push('\n');
         }
-        let _ = writeln!(text, "{:12}{} {:>10}", "family", row(head), "a second");
+        let _ = writeln!(text, "{:12}{} {:>10}", "family", row(head), "per second");
         let name = |family: &usize| FAMILIES.get(*family).map_or("?", |family| family.name);
         let mut total = Counts::default();
         for (family, counts) in &self.families {
@@ -102,7 +102,7 @@ impl Tally {
         let mut reasons: Vec<_> = self.reasons.iter().collect();
         reasons.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
         if !reasons.is_empty() {
-            text.push_str("\nwhy programs were discarded\n");
+            text.push_str("\nreasons for discarding\n");
         }
         for ((family, reason), count) in reasons.iter().take(REASONS) {
             let _ = writeln!(text, "{count:>10}  {}: {reason}", name(family));

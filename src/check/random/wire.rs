@@ -3,7 +3,7 @@
 
 use std::io::{self, Read, Write};
 
-/// The longest message that is believed: more comes from a broken pipe or a broken child.
+/// The longest message accepted: a longer one comes from a broken pipe or a broken child.
 const LONGEST: u64 = 1 << 32;
 
 /// A message being written.
@@ -41,7 +41,7 @@ impl Writer {
     }
 }
 
-/// A message being read. What is missing reads as nothing: the sender is the same program.
+/// A message being read. Missing data reads as zero or empty: the sender is the same program.
 pub struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -88,7 +88,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Waits for a message; nothing where the other side has ended.
+/// Waits for a message. Returns `None` if the other side has ended.
 pub fn receive(from: &mut dyn Read) -> Option<Vec<u8>> {
     let mut length = [0; 8];
     from.read_exact(&mut length).ok()?;

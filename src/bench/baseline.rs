@@ -1,4 +1,4 @@
-//! Whom a kernel is measured against: libraries, copies of as many bytes, other kernels of the same problem.
+//! The baselines of a kernel: libraries, copies of as many bytes, other kernels of the same problem.
 
 use super::contestant::Contestant;
 use super::problem::{Problem, random, say, share};
@@ -8,14 +8,14 @@ use hidet::cuda::Context;
 use hidet::device::Storage;
 use hidet::prelude::*;
 
-/// Names that are no kernels.
+/// The baselines that are not kernels.
 pub const NAMES: [(&str, &str); 3] = [
     ("cublaslt", "cuBLASLt, the fastest algorithm its heuristics propose"),
-    ("cublas", "cuBLAS in f32 without TF32, the fastest way to ask it"),
+    ("cublas", "cuBLAS in f32 without TF32, the fastest way to call it"),
     ("copy", "a copy of as many bytes by the driver, and one by a kernel of ours with accesses of 16 bytes"),
 ];
 
-/// The contestants of that name; a copy comes as two.
+/// Returns the contestants of that name; a copy gives two.
 pub fn named(
     name: &str,
     device: &Device,
@@ -32,7 +32,8 @@ pub fn named(
             None => {
                 let kernels: Vec<&str> = problem.kernels.iter().map(|kernel| kernel.0.as_str()).collect();
                 Err(format!(
-                    "`{name}` is no rival here: it is none of cublaslt, cublas, copy, nor a kernel of the same problem ({})",
+                    "`{name}` is not a baseline here; there are cublaslt, cublas, copy, and the kernels of the same \
+                     problem ({})",
                     kernels.join(", ")
                 ))
             }
@@ -40,7 +41,7 @@ pub fn named(
     }
 }
 
-/// Copies that read and write as many bytes together: the driver's, and the fastest of ours.
+/// Copies that read and write as many bytes in total: the driver's, and the fastest of ours.
 pub fn copies(device: &Device, bytes: usize) -> Result<Vec<Contestant>, String> {
     let context = device.as_cuda().ok_or("copies are measured on a GPU")?;
     let words = (bytes / 2).div_ceil(4).max(1);
