@@ -1,21 +1,21 @@
 //! One block of threads: its warps, its shared memory, and the order in which they run.
 
-use super::agents::{Agent, Agents};
-use super::atomics::Fences;
-use super::barriers::Mbarrier;
-use super::clocks::{Clocks, Published};
+use super::bytecode::slot;
 use super::cluster::Member;
-use super::exec::Pause;
-use super::grid::GridThreads;
-use super::group::RegisterPool;
-use super::launch::{Resident, Run};
-use super::named::NamedBarrier;
-use super::program::slot;
-use super::proxies::Proxies;
 use super::random::Random;
 use super::report::{Counters, Fault, FaultKind, Party};
-use super::shadow::Shadow;
-use super::warp::{NONE, State, Strand, Warp};
+use super::run::{Resident, Run};
+use crate::sim::async_ops::agents::{Agent, Agents};
+use crate::sim::checks::clocks::{Clocks, Published};
+use crate::sim::checks::proxies::Proxies;
+use crate::sim::checks::shadow::Shadow;
+use crate::sim::interp::exec::Pause;
+use crate::sim::interp::warp::{NONE, State, Strand, Warp};
+use crate::sim::interp::warp_group::RegisterPool;
+use crate::sim::sync::atomics::Fences;
+use crate::sim::sync::grid_barrier::GridThreads;
+use crate::sim::sync::mbarrier::Mbarrier;
+use crate::sim::sync::named_barrier::NamedBarrier;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 

@@ -1,18 +1,18 @@
 //! A cluster: blocks that are resident together and take turns, and the barrier at which they meet.
 //!
 //! The block whose turn it is lies outside of the cluster's table; the others lie in it, where that one reaches their
-//! shared memory ([`super::peer`]). A phase of the barrier ends when every thread that has not ended has arrived (PTX
+//! shared memory ([`crate::sim::interp::cluster_memory`]). A phase of the barrier ends when every thread that has not ended has arrived (PTX
 //! `barrier.cluster`); each block takes that up when its turn comes.
 
 use super::block::{BlockRun, BlockStatus};
-use super::clocks::{Epoch, Knowledge, Published, add};
-use super::exec::Pause;
-use super::launch::{Resident, Run};
 use super::random::Random;
 use super::report::FaultKind;
-use super::waiting::Whereabouts;
-use super::warp::{State, Strand};
+use super::run::{Resident, Run};
 use crate::intrinsics::Order;
+use crate::sim::checks::clocks::{Epoch, Knowledge, Published, add};
+use crate::sim::interp::exec::Pause;
+use crate::sim::interp::warp::{State, Strand};
+use crate::sim::sync::deadlock::Whereabouts;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;

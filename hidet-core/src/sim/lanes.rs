@@ -308,3 +308,29 @@ pub fn lanes(mut mask: u32) -> impl Iterator<Item = usize> {
         Some(lane)
     })
 }
+
+/// A lane of a row, or of a pair of rows.
+///
+/// # Safety
+/// The row exists.
+#[inline(always)]
+pub unsafe fn read_lane(row: *const RegisterRow, wide: bool, lane: usize) -> u64 {
+    // SAFETY: the caller's duty.
+    unsafe { if wide { *row.cast::<u64>().add(lane) } else { *row.cast::<u32>().add(lane) as u64 } }
+}
+
+/// Sets a lane.
+///
+/// # Safety
+/// The row exists.
+#[inline(always)]
+pub unsafe fn write_lane(row: *mut RegisterRow, wide: bool, lane: usize, value: u64) {
+    // SAFETY: the caller's duty.
+    unsafe {
+        if wide {
+            *row.cast::<u64>().add(lane) = value;
+        } else {
+            *row.cast::<u32>().add(lane) = value as u32;
+        }
+    }
+}

@@ -1,76 +1,46 @@
 //! The simulated device: runs a kernel without a GPU, finds what is wrong with it, and counts what it does.
 //!
 //! A function, at any stage of lowering, is compiled to bytecode for one launch ([`compile`]) and run 32 lanes at a
-//! time under a mask ([`exec`]). The lanes of a warp split into strands that make progress by themselves ([`warp`]);
+//! time under a mask ([`interp::exec`]). The lanes of a warp split into strands that make progress by themselves ([`interp::warp`]);
 //! the warps of a block take turns in an order the seed decides ([`block`]); blocks run on all cores, or, where they
-//! talk to each other, in one order ([`launch`]). Happens-before is tracked by vector clocks ([`clocks`]) against
-//! shadow memory ([`shadow`]); asynchronous work is done by agents of its own ([`agents`], [`bulk`]), to which what
-//! threads write is known only after a fence ([`proxies`]).
+//! talk to each other, in one order ([`run`](mod@run)). Happens-before is tracked by vector clocks ([`checks::clocks`]) against
+//! shadow memory ([`checks::shadow`]); asynchronous work is done by agents of its own ([`async_ops`]), to which what
+//! threads write is known only after a fence ([`checks::proxies`]).
 //!
 //! What the checkers do not see: elements of register arrays that another worker of the mapping holds, in functions
 //! that were not lowered with checks (a pass adds what finds them); launches that overlap, but for what a dependent one
-//! does before it waits for the last one of its host thread and stream ([`ahead`]); how many blocks a GPU holds at once
+//! does before it waits for the last one of its host thread and stream ([`checks::dependent_launch`]); how many blocks a GPU holds at once
 //! of kernels that wait for other blocks without being cooperative, beyond threads and shared memory.
 //!
 //! Knows the IR, types, layouts and intrinsics; nothing of code generation, CUDA or tensors.
 
-mod agents;
-mod ahead;
-mod atomics;
-mod barriers;
+mod async_ops;
 mod block;
-mod bulk;
-mod bulk_limits;
-mod busy;
-mod calls;
-mod clocks;
+mod bytecode;
+mod checks;
 mod cluster;
 mod compile;
-mod elements;
-mod exchange;
-mod exec;
-mod global;
-mod grid;
-mod group;
+mod interp;
 mod lanes;
-mod launch;
 mod memory;
-mod named;
-mod observe;
-mod peer;
-mod print;
-mod products;
-mod program;
-mod proxies;
-mod push;
 mod random;
-mod repetition;
 mod report;
-mod runs;
-mod shadow;
-mod stores;
-mod tensor_cores;
+mod run;
+mod scheduled;
+mod sync;
 #[cfg(test)]
 mod tests;
-mod tiles;
-mod transactions;
-mod transfer;
-mod unit;
-mod unwritten;
-mod vector;
-mod view;
-mod waiting;
-mod warp;
 
-pub use ahead::settle;
-pub use memory::Memory;
+pub use checks::dependent_launch::settle;
+pub use memory::allocation::Memory;
 pub use report::{Counters, Failure, Fault, FaultKind, Party, Report, Tally};
 
 use crate::ir::{Access, Buffer, Function, Param};
 use crate::types::Const;
+use checks::global_shadow::GlobalShadow;
+use checks::{dependent_launch, unwritten};
 use compile::Fixed;
-use global::GlobalShadow;
-use launch::{Bound, Run};
+use run::{Bound, Run};
 use std::sync::Arc;
 
 /// A tensor argument: a part of an allocation.
@@ -239,9 +209,9 @@ pub fn run_lowered(
         }
     }
     let (tensors, shadows) = shadows(function, tensors, options);
-    let thread_rows = launch::thread_rows(program.block);
+    let thread_rows = run::thread_rows(program.block);
     let steps = steps(options).map_err(refuse)?;
-    let ahead = ahead::of_tensors(function, arguments.stream, &tensors);
+    let ahead = dependent_launch::of_tensors(function, arguments.stream, &tensors);
     let launch = Run { program: &program, function, options, tensors, shadows, thread_rows, steps, ahead };
     if let Some(message) = launch.too_large() {
         return Err(refuse(message));

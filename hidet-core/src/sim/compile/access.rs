@@ -4,7 +4,7 @@ use super::index::Emit;
 use super::operation::Scalars;
 use super::{Compiler, Result, TypedSrc};
 use crate::ir::{BinaryOp, BufferId, CompareOp, ValueId};
-use crate::sim::program::{IndexCheck, Inst, Loc, MemoryAccess, MemoryBase, Src};
+use crate::sim::bytecode::{IndexCheck, Inst, Loc, MemoryAccess, MemoryBase, Src};
 use crate::types::Scalar;
 use hidet_mapping::IndexExpr;
 

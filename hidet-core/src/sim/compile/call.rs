@@ -6,7 +6,7 @@ use crate::intrinsics::matrix::{
 };
 use crate::intrinsics::{AtomicOp, Effect, Intrinsic, Meaning, Operand, Order, Reach, Row};
 use crate::ir::{Arg, Handle, Scope, ValueId, descriptor};
-use crate::sim::program::{Call, CallArg};
+use crate::sim::bytecode::{Call, CallArg};
 use crate::types::Scalar;
 
 impl Compiler<'_> {
@@ -75,7 +75,7 @@ impl Compiler<'_> {
             (to.src, to.ty.scalar)
         });
         let result = result.map(|(src, scalar): (_, Scalar)| match src.loc() {
-            crate::sim::program::Loc::Row(row) => (row, scalar),
+            crate::sim::bytecode::Loc::Row(row) => (row, scalar),
             _ => (0, scalar),
         });
         let site = self.site(None, "calls");

@@ -8,7 +8,7 @@ use super::operation::Scalars;
 use super::{Compiler, Result, TypedSrc};
 use crate::ir::eval::int_range;
 use crate::ir::{BinaryOp, Block, CompareOp, LoopId, PrintPiece, Stmt, StmtId, ValueId};
-use crate::sim::program::{Inst, Print, Src, slot};
+use crate::sim::bytecode::{Inst, Print, Src, slot};
 use crate::types::{Const, Scalar};
 
 /// A place in the code that may not be known yet.

@@ -4,7 +4,7 @@ use super::operation::Scalars;
 use super::{Compiler, Result};
 use crate::ir::{BinaryOp, BufferId};
 use crate::layout::Layout;
-use crate::sim::program::Src;
+use crate::sim::bytecode::Src;
 use crate::types::Scalar;
 use hidet_mapping::{Arith, HostArith};
 

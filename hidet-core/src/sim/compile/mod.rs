@@ -16,11 +16,11 @@ mod uniform;
 
 pub(super) use index::layout_size;
 
-use super::program::{Bytecode, Call, IndexCheck, Inst, MemoryAccess, MemoryBase, Print, SourceSite, Src, slot};
-use super::tiles::BoxMap;
 use crate::ir::{
     Block, BufferId, Function, Handle, Param, Scope, Span, StmtId, TensorMapShape, ValueId, VarId, descriptor,
 };
+use crate::sim::bytecode::{Bytecode, Call, IndexCheck, Inst, MemoryAccess, MemoryBase, Print, SourceSite, Src, slot};
+use crate::sim::memory::tiles::BoxMap;
 use crate::types::{Const, Scalar, Type};
 use control::Targets;
 use liveness::Liveness;
@@ -282,7 +282,7 @@ impl<'a> Compiler<'a> {
 
     fn constant_of(&self, src: Src) -> Option<u64> {
         match src.loc() {
-            super::program::Loc::Const(index) => self.program.consts.get(index as usize).copied(),
+            crate::sim::bytecode::Loc::Const(index) => self.program.consts.get(index as usize).copied(),
             _ => None,
         }
     }
@@ -302,9 +302,9 @@ impl<'a> Compiler<'a> {
 
     fn release(&mut self, (src, run): (Src, RegisterBlock)) {
         match src.loc() {
-            super::program::Loc::Row(row) => self.rows.give(row, run),
-            super::program::Loc::Scalar(slot) => self.slots.give(slot, run),
-            super::program::Loc::Const(_) => {}
+            crate::sim::bytecode::Loc::Row(row) => self.rows.give(row, run),
+            crate::sim::bytecode::Loc::Scalar(slot) => self.slots.give(slot, run),
+            crate::sim::bytecode::Loc::Const(_) => {}
         }
     }
 
@@ -341,9 +341,9 @@ impl<'a> Compiler<'a> {
     /// Copies a scalar part to a register.
     fn copy(&mut self, to: Src, from: Src, scalar: Scalar) {
         match to.loc() {
-            super::program::Loc::Row(d) => self.emit(Inst::Copy { d, a: from, wide: rows(scalar) == 2 }),
-            super::program::Loc::Scalar(d) => self.emit(Inst::UniformCopy { d, a: from }),
-            super::program::Loc::Const(_) => {}
+            crate::sim::bytecode::Loc::Row(d) => self.emit(Inst::Copy { d, a: from, wide: rows(scalar) == 2 }),
+            crate::sim::bytecode::Loc::Scalar(d) => self.emit(Inst::UniformCopy { d, a: from }),
+            crate::sim::bytecode::Loc::Const(_) => {}
         }
     }
 

@@ -2,8 +2,8 @@
 
 use super::{Compiler, Result, TypedSrc, liveness, rows};
 use crate::ir::{BinaryOp, Block, CompareOp, Op, Special, Stmt, UnaryOp, ValueId, VarId, eval};
+use crate::sim::bytecode::{Inst, Loc, Src, slot};
 use crate::sim::lanes;
-use crate::sim::program::{Inst, Loc, Src, slot};
 use crate::types::{Scalar, Type};
 
 /// An operation on scalar parts.

@@ -5,7 +5,7 @@ use super::index::Emit;
 use super::operation::Scalars;
 use super::{Compiler, Result, TypedSrc};
 use crate::ir::{Block, CompareOp, LoopId, Mapping, MappingAtom, MappingExtent, ValueId};
-use crate::sim::program::{Inst, Src};
+use crate::sim::bytecode::{Inst, Src};
 use crate::types::{Scalar, Type};
 use hidet_mapping::Arith;
 

@@ -1,0 +1,317 @@
+//! Asynchronous work: each piece is done by an agent at some time between its issue and its wait.
+//!
+//! For the race checker the work reads and writes when it is issued; nothing but a wait for the agent, passed on by
+//! what the threads do then, orders it before anything else. The bytes themselves move when the scheduler likes, so
+//! that a program that reads too early sees old data. Here are the agents of all kinds and the copies of single threads
+//! (`cp.async`).
+
+use super::bulk::Bulk;
+use super::st_async::Push;
+use super::wgmma::Products;
+use crate::sim::block::BlockRun;
+use crate::sim::bytecode::{CallArg, MemoryAccess, MemoryBase};
+use crate::sim::checks::clocks::{AgentKind, Epoch, Knowledge, Published};
+use crate::sim::checks::shadow::Touch;
+use crate::sim::interp::exec::{Operands, Pause};
+use crate::sim::interp::load_store::Offsets;
+use crate::sim::interp::warp::Strand;
+use crate::sim::lanes::{RegisterRow, lanes};
+use crate::sim::memory::allocation::{load_at, store_at};
+use crate::sim::report::FaultKind;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+/// An agent: work that is waited for together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Agent {
+    /// The kernel ahead on the stream.
+    Ahead,
+    /// The copies of the threads of a warp: an agent a lane, one number after the other.
+    Copies(u32),
+    /// What reports on an mbarrier: of the block of that rank where it is another one, and by its byte.
+    Loads(Option<u32>, u32),
+    /// What the bulk stores of a thread read of shared memory.
+    StoreReads(u32),
+    /// What they write to global memory.
+    StoreWrites(u32),
+    /// The products of a warp group.
+    Products(u32),
+}
+
+impl Agent {
+    fn kind(self) -> AgentKind {
+        match self {
+            Agent::Copies(_) => AgentKind::Copy,
+            Agent::Ahead | Agent::Loads(..) => AgentKind::Load,
+            Agent::StoreReads(_) | Agent::StoreWrites(_) => AgentKind::Store,
+            Agent::Products(_) => AgentKind::Product,
+        }
+    }
+}
+
+/// The agents of a block and what they still have to do.
+#[derive(Debug, Default)]
+pub struct Agents<'l> {
+    numbers: HashMap<Agent, u32>,
+    next: u32,
+    /// By thread.
+    copies: BTreeMap<u32, Copies>,
+    pub bulk: Bulk<'l>,
+    pub products: Products<'l>,
+    pub pushes: Vec<Push>,
+}
+
+impl Agents<'_> {
+    /// The number of an agent in the clocks, the first one where there are several.
+    pub fn number(&mut self, agent: Agent) -> u32 {
+        let next = self.next;
+        let number = *self.numbers.entry(agent).or_insert(next);
+        if number == next {
+            self.next += if agent.kind() == AgentKind::Copy { 32 } else { 1 };
+        }
+        number
+    }
+
+    /// What stands in an [`Epoch`] for an agent.
+    pub fn epoch(&mut self, agent: Agent) -> u32 {
+        Epoch::agent(self.number(agent), agent.kind())
+    }
+
+    /// Whether there never was any.
+    pub fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
+    }
+}
+
+/// What a thread issued.
+#[derive(Debug, Clone, Copy)]
+enum Work {
+    /// Bytes from global to shared memory; the rest of the destination becomes zero.
+    Copy { from: usize, to: u32, bytes: u32, read: u32 },
+    /// Arrives at an mbarrier once everything before it is done, issued at a time.
+    Arrive { at: u32, site: u32, time: u32 },
+}
+
+/// The asynchronous copies of a thread, in the order of issue.
+#[derive(Debug, Default)]
+struct Copies {
+    work: VecDeque<(u64, Work)>,
+    /// Number of the next piece of work.
+    next: u64,
+    /// For each group not waited for: the number after its last piece, and the time of its commit.
+    groups: VecDeque<(u64, u32)>,
+}
+
+impl BlockRun<'_> {
+    pub fn copy_async(&mut self, warp: usize, strand: &mut Strand, number: u32, bytes: u32) -> Option<Pause> {
+        let program = self.launch.program;
+        let call = &program.calls[number as usize];
+        let (Some(CallArg::Address(to)), Some(CallArg::Address(from))) = (call.args.first(), call.args.get(1)) else {
+            return None;
+        };
+        let (to, from) = (&program.accesses[*to as usize], &program.accesses[*from as usize]);
+        let (MemoryBase::Shared(to_byte), MemoryBase::Global(tensor)) = (to.place, from.place) else { return None };
+        let Some(to_at) = self.offsets(warp, strand, to) else { return Some(Pause::Stopped) };
+        let regs = self.warps[warp].regs.as_ptr() as *mut RegisterRow;
+        let operands = Operands { regs, slots: &strand.slots, consts: &program.consts };
+        let mut read = [0u32; 32];
+        let mut reading = 0u32;
+        for lane in lanes(strand.mask) {
+            let size = call.lane(&operands, 2, lane) as u32;
+            if size > bytes {
+                let message = format!("{size} of {bytes} bytes are to be copied");
+                self.no_copy(warp, lane, call.site, FaultKind::OutOfBounds, message);
+                return Some(Pause::Stopped);
+            }
+            read[lane] = size;
+            reading |= ((size > 0) as u32) << lane;
+        }
+        // Of the source only those bytes are read; lanes that read none may name any address.
+        let elem = from.elem.bytes() as u32;
+        let mask = strand.mask;
+        let mut from_at = Offsets { at: [0; 32], active: 0 };
+        for count in (1..=bytes.div_ceil(elem)).rev() {
+            let lanes_here: u32 =
+                lanes(reading).filter(|lane| read[*lane].div_ceil(elem) == count).map(|lane| 1 << lane).sum();
+            if lanes_here == 0 {
+                continue;
+            }
+            strand.mask = lanes_here;
+            let part = MemoryAccess { count, ..*from };
+            let found = self.offsets(warp, strand, &part);
+            strand.mask = mask;
+            let Some(found) = found else { return Some(Pause::Stopped) };
+            for lane in lanes(lanes_here) {
+                from_at.at[lane] = found.at[lane];
+            }
+            self.watch_copies(warp, &part, &found, Touch::Read);
+        }
+        self.watch_copies(warp, to, &to_at, Touch::Write);
+        if self.launch.options.counters {
+            self.count(from, &from_at.at, reading, Touch::Read);
+            self.count(to, &to_at.at, mask, Touch::Write);
+        }
+        let source = &self.launch.tensors[tensor as usize];
+        for lane in lanes(mask) {
+            let from = source.offset + from_at.at[lane] as usize * elem as usize;
+            let to = to_byte + to_at.at[lane] * to.elem.bytes() as u32;
+            let start = source.memory.base() as usize + from;
+            if !(from as u32).is_multiple_of(bytes) && read[lane] > 0 || !to.is_multiple_of(bytes) {
+                let message = format!("an asynchronous copy of {bytes} bytes needs addresses aligned to them");
+                let what = format!("{} copies from byte {from} to byte {to}", self.thread_name(warp, lane));
+                self.fault(FaultKind::Misaligned, message, (call.site, what), Vec::new());
+                return Some(self.stop());
+            }
+            self.issue(warp, lane, Work::Copy { from: start, to, bytes, read: read[lane] });
+        }
+        None
+    }
+
+    fn watch_copies(&mut self, warp: usize, access: &MemoryAccess, offsets: &Offsets, touch: Touch) {
+        let checks = self.launch.options.checks;
+        if checks.races || checks.uninitialised {
+            let agent = self.agents.epoch(Agent::Copies(warp as u32));
+            self.watch(warp, access, &offsets.at, offsets.active, touch, agent, touch == Touch::Read);
+        }
+    }
+
+    fn issue(&mut self, warp: usize, lane: usize, work: Work) {
+        let copies = self.agents.copies.entry((warp * 32 + lane) as u32).or_default();
+        copies.work.push_back((copies.next, work));
+        copies.next += 1;
+    }
+
+    pub fn commit(&mut self, warp: usize, strand: &mut Strand) {
+        let now = self.clocks.now(warp);
+        for lane in lanes(strand.mask) {
+            let copies = self.agents.copies.entry((warp * 32 + lane) as u32).or_default();
+            copies.groups.push_back((copies.next, now));
+        }
+        // What follows is of another time than the group.
+        self.clocks.advance(warp);
+    }
+
+    /// Waits until at most `left` groups of each lane are unfinished; `None` for everything, committed or not.
+    pub fn wait_async(&mut self, warp: usize, strand: &mut Strand, left: Option<usize>) {
+        let live = self.warps[warp].live;
+        let now = self.clocks.now(warp);
+        for lane in lanes(strand.mask) {
+            let thread = (warp * 32 + lane) as u32;
+            let copies = self.agents.copies.entry(thread).or_default();
+            let mut until = None;
+            match left {
+                None => {
+                    until = Some((copies.next, now));
+                    copies.groups.clear();
+                }
+                Some(left) => {
+                    while copies.groups.len() > left {
+                        until = copies.groups.pop_front();
+                    }
+                }
+            }
+            let Some((end, time)) = until else { continue };
+            self.finish(thread, end);
+            let agent = self.agents.number(Agent::Copies(warp as u32)) + lane as u32;
+            self.clocks.see_agent(warp, 1 << lane, live, agent, time);
+        }
+        if left.is_none() {
+            self.clocks.advance(warp);
+        }
+    }
+
+    pub fn arrive_async(&mut self, warp: usize, strand: &mut Strand, number: u32) -> Option<Pause> {
+        let program = self.launch.program;
+        let call = &program.calls[number as usize];
+        let Some(CallArg::Address(access)) = call.args.first() else { return None };
+        let access = &program.accesses[*access as usize];
+        let Some(offsets) = self.offsets(warp, strand, access) else { return Some(Pause::Stopped) };
+        let MemoryBase::Shared(byte) = access.place else { return None };
+        if self.launch.options.checks.races {
+            self.watch(warp, access, &offsets.at, offsets.active, Touch::Atomic, 0, false);
+        }
+        for lane in lanes(offsets.active) {
+            let at = byte + offsets.at[lane] * 8;
+            if !self.mbarriers.contains_key(&at) {
+                let message = "an mbarrier is used before it was initialised";
+                let what = format!("{} uses it", self.thread_name(warp, lane));
+                self.fault(FaultKind::Barrier, message, (call.site, what), Vec::new());
+                return Some(self.stop());
+            }
+            self.expect_arrival(at);
+            self.issue(warp, lane, Work::Arrive { at, site: call.site, time: self.clocks.now(warp) });
+        }
+        // Copies that follow are of another time.
+        self.clocks.advance(warp);
+        self.progress();
+        None
+    }
+
+    /// Does the thread's work up to a number.
+    fn finish(&mut self, thread: u32, end: u64) {
+        while let Some(copies) = self.agents.copies.get_mut(&thread) {
+            match copies.work.front() {
+                Some((number, _)) if *number < end => {}
+                _ => return,
+            }
+            if let Some((_, work)) = copies.work.pop_front() {
+                self.perform(thread, work);
+            }
+        }
+    }
+
+    fn perform(&mut self, thread: u32, work: Work) {
+        let (warp, lane) = (thread as usize / 32, thread as usize % 32);
+        match work {
+            Work::Copy { from, to, bytes, read } => {
+                let shared = self.shared.as_mut_ptr().cast::<u8>();
+                for byte in 0..bytes {
+                    // SAFETY: both ranges were checked when the copy was issued.
+                    unsafe {
+                        let value = if byte < read { load_at::<1>((from + byte as usize) as *const u8) } else { 0 };
+                        store_at::<1>(shared.add((to + byte) as usize), value);
+                    }
+                }
+            }
+            Work::Arrive { at, site, time } => {
+                let agent = self.agents.number(Agent::Copies(warp as u32)) + lane as u32;
+                let mut view = Knowledge::default();
+                view.see_agent(agent, time);
+                self.arrive(at, 1, Published::new(self.number, view), (site, warp, lane));
+            }
+        }
+    }
+
+    /// Some asynchronous work is done, chosen by the seed. False where there is none.
+    pub fn advance_agents(&mut self) -> bool {
+        let busy = self.agents.copies.iter().filter(|copies| !copies.1.work.is_empty());
+        let busy: Vec<u32> = busy.map(|copies| *copies.0).collect();
+        let (bulk, pushes) = (self.copies_under_way(), self.agents.pushes.len());
+        let products = self.agents.products.busy();
+        let count = busy.len() as u32 + bulk + (products.len() + pushes) as u32;
+        if count == 0 {
+            return false;
+        }
+        self.progress();
+        let pick = self.random.below(count);
+        if pick < bulk {
+            self.advance_copy(pick as usize);
+            return true;
+        }
+        let pick = (pick - bulk) as usize;
+        if pick < pushes {
+            self.advance_push(pick);
+            return true;
+        }
+        let pick = pick - pushes;
+        if pick < products.len() {
+            self.advance_products(products[pick]);
+            return true;
+        }
+        let thread = busy[pick - products.len()];
+        let copies = self.agents.copies.get_mut(&thread);
+        if let Some((_, work)) = copies.and_then(|copies| copies.work.pop_front()) {
+            self.perform(thread, work);
+        }
+        true
+    }
+}

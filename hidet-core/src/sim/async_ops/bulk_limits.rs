@@ -1,0 +1,87 @@
+//! Which bulk copies are possible: bounds, alignment, sizes.
+
+use crate::sim::block::BlockRun;
+use crate::sim::bytecode::{Call, MemoryAccess, MemoryBase};
+use crate::sim::memory::tiles::Route;
+use crate::sim::report::FaultKind;
+
+impl BlockRun<'_> {
+    /// Whether a copy of an agent fits into shared memory; else a fault stops the block.
+    #[allow(clippy::too_many_arguments)]
+    pub fn box_fits(
+        &mut self,
+        warp: usize,
+        lane: usize,
+        call: &Call,
+        access: &MemoryAccess,
+        element: u32,
+        shared: u32,
+        route: &Route,
+    ) -> bool {
+        let name = &self.launch.function.buffers[access.buffer].name;
+        let align = if matches!(route, Route::Tile { .. }) { 128 } else { 16 };
+        let elements = u64::from(route.bytes()) / access.elem.bytes() as u64;
+        let (kind, message) = if u64::from(element) + elements > access.limit {
+            let message = format!(
+                "{elements} elements from element {element} of `{name}` on are copied, which has {} elements",
+                access.limit
+            );
+            (FaultKind::OutOfBounds, message)
+        } else if !shared.is_multiple_of(align) {
+            let byte = element * access.elem.bytes() as u32;
+            let message = format!("byte {byte} of `{name}` is not aligned to the {align} bytes that a bulk copy needs");
+            (FaultKind::Misaligned, message)
+        } else {
+            return true;
+        };
+        self.no_copy(warp, lane, call.site, kind, message)
+    }
+
+    /// Whether so many bytes of a tensor or of shared memory can be copied, from that byte on; else a fault stops the
+    /// block.
+    pub fn line_fits(
+        &mut self,
+        warp: usize,
+        lane: usize,
+        call: &Call,
+        access: &MemoryAccess,
+        offset: usize,
+        bytes: u32,
+    ) -> bool {
+        let name = &self.launch.function.buffers[access.buffer].name;
+        let room = (access.limit as usize * access.elem.bytes()).saturating_sub(offset);
+        let start = match access.place {
+            MemoryBase::Global(tensor) => self.launch.tensors[tensor as usize].offset + offset,
+            MemoryBase::Shared(byte) => byte as usize + offset,
+            MemoryBase::Register(_) => offset,
+        };
+        let (kind, message) = if bytes as i32 <= 0 || !bytes.is_multiple_of(16) {
+            let message = format!("a bulk copy of {} bytes: it must be a multiple of 16", bytes as i32);
+            (FaultKind::Misaligned, message)
+        } else if bytes as usize > room {
+            let message = format!("{bytes} bytes from byte {offset} of `{name}` on are copied, {room} bytes are left");
+            (FaultKind::OutOfBounds, message)
+        } else if !start.is_multiple_of(16) {
+            let message = format!("byte {offset} of `{name}` is not aligned to the 16 bytes that a bulk copy needs");
+            (FaultKind::Misaligned, message)
+        } else {
+            return true;
+        };
+        self.no_copy(warp, lane, call.site, kind, message)
+    }
+
+    /// A lane wants to copy what it may not: the fault stops the block. False, as the answer to whether it may.
+    pub fn no_copy(
+        &mut self,
+        warp: usize,
+        lane: usize,
+        site: u32,
+        kind: FaultKind,
+        message: impl Into<String>,
+    ) -> bool {
+        let what = format!("{} copies", self.thread_name(warp, lane));
+        self.fault(kind, message, (site, what), Vec::new());
+        self.stop();
+        false
+    }
+}

@@ -1,0 +1,259 @@
+//! What a thread has seen of others, what is published for others to see, and the times of accesses.
+//!
+//! See [`super::clocks`] for how time passes.
+
+use crate::sim::lanes::LANES;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// Who an access belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Epoch {
+    /// When; 0 for no access.
+    pub time: u32,
+    /// The number of the thread, together with what [`Epoch::agent`] gives for an asynchronous operation it issued.
+    pub who: u32,
+    /// The block.
+    pub block: u32,
+    /// Where in the source.
+    pub site: u32,
+}
+
+impl Epoch {
+    /// Threads of a block are fewer than 2 to that.
+    const THREAD_BITS: u32 = 10;
+
+    /// What stands in `who` beside the thread, for an asynchronous operation of the agent of that number (for copies of
+    /// threads that of the warp's first lane); not 0.
+    pub const fn agent(number: u32, kind: AgentKind) -> u32 {
+        ((number + 1) << 2 | kind as u32) << Epoch::THREAD_BITS
+    }
+
+    /// The thread.
+    pub const fn thread(self) -> u32 {
+        self.who & ((1 << Epoch::THREAD_BITS) - 1)
+    }
+
+    /// Whether it is an asynchronous operation.
+    pub const fn is_agent(self) -> bool {
+        self.who >> Epoch::THREAD_BITS != 0
+    }
+
+    /// The number of the agent: the lanes of a warp copy by agents that follow each other.
+    pub const fn agent_number(self) -> u32 {
+        let number = (self.who >> (Epoch::THREAD_BITS + 2)) - 1;
+        match self.kind() {
+            Some(AgentKind::Copy) => number + self.thread() % LANES as u32,
+            _ => number,
+        }
+    }
+
+    /// What kind of asynchronous operation it is, where it is one.
+    pub const fn kind(self) -> Option<AgentKind> {
+        match (self.is_agent(), self.who >> Epoch::THREAD_BITS & 3) {
+            (false, _) => None,
+            (true, 0) => Some(AgentKind::Copy),
+            (true, 1) => Some(AgentKind::Load),
+            (true, 2) => Some(AgentKind::Store),
+            (true, _) => Some(AgentKind::Product),
+        }
+    }
+}
+
+/// Who does something asynchronously.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AgentKind {
+    /// A copy of a thread (`cp.async`).
+    Copy,
+    /// A bulk copy to shared memory.
+    Load,
+    /// A bulk copy from shared memory.
+    Store,
+    /// A product of the tensor cores of a warp group.
+    Product,
+}
+
+/// What a thread has seen.
+#[derive(Debug, Clone, Default)]
+pub struct Knowledge {
+    /// Everything that the threads of the block did up to this time.
+    pub floor: u32,
+    /// Beyond that, the times by thread.
+    pub threads: Option<Rc<Vec<u32>>>,
+    /// The times by number of agents: up to when their asynchronous operations were waited for.
+    pub agents: Option<Rc<Vec<u32>>>,
+    /// What was seen of other blocks.
+    pub others: Option<Rc<BTreeMap<u32, Knowledge>>>,
+}
+
+/// Joins what is shared while it is the same, by `join` where both sides have something of their own.
+fn join_shared<T: Clone>(into: &mut Option<Rc<T>>, from: &Option<Rc<T>>, join: impl FnOnce(&mut T, &T)) {
+    match (&mut *into, from) {
+        (_, None) => {}
+        (None, Some(from)) => *into = Some(from.clone()),
+        (Some(into), Some(from)) => {
+            if !Rc::ptr_eq(into, from) {
+                join(Rc::make_mut(into), from);
+            }
+        }
+    }
+}
+
+fn join_times(into: &mut Vec<u32>, from: &Vec<u32>) {
+    into.resize(into.len().max(from.len()), 0);
+    into.iter_mut().zip(from).for_each(|(a, b)| *a = (*a).max(*b));
+}
+
+fn join_blocks(into: &mut BTreeMap<u32, Knowledge>, from: &BTreeMap<u32, Knowledge>) {
+    for (block, view) in from {
+        into.entry(*block).or_default().join(view);
+    }
+}
+
+impl Knowledge {
+    /// Adds what another one has seen, of the same block.
+    pub fn join(&mut self, other: &Knowledge) {
+        self.floor = self.floor.max(other.floor);
+        join_shared(&mut self.threads, &other.threads, join_times);
+        join_shared(&mut self.agents, &other.agents, join_times);
+        join_shared(&mut self.others, &other.others, join_blocks);
+    }
+
+    /// Adds what was published, as a view of the block `mine`.
+    pub fn acquire(&mut self, mine: u32, published: &Published) {
+        self.acquire_public(mine, published);
+        if let Some(view) = published.within.as_ref().and_then(|within| within.get(&mine)) {
+            self.join(view);
+        }
+    }
+
+    /// The same, without what is for the threads of one block alone.
+    fn acquire_public(&mut self, mine: u32, published: &Published) {
+        if published.block == mine {
+            self.join(&published.view);
+        } else {
+            self.join_foreign(mine, published.block, &published.view);
+        }
+    }
+
+    /// Whether both are known to be equal: they share what they hold.
+    pub fn is_like(&self, other: &Knowledge) -> bool {
+        fn same<T>(a: &Option<Rc<T>>, b: &Option<Rc<T>>) -> bool {
+            match (a, b) {
+                (None, None) => true,
+                (Some(a), Some(b)) => Rc::ptr_eq(a, b),
+                _ => false,
+            }
+        }
+        self.floor == other.floor
+            && same(&self.threads, &other.threads)
+            && same(&self.agents, &other.agents)
+            && same(&self.others, &other.others)
+    }
+
+    /// Adds what a thread of another block has seen.
+    pub fn join_foreign(&mut self, mine: u32, block: u32, view: &Knowledge) {
+        let mut view = view.clone();
+        let beyond = view.others.take();
+        let others = Rc::make_mut(self.others.get_or_insert_default());
+        others.entry(block).or_default().join(&view);
+        for (other, theirs) in beyond.iter().flat_map(|map| map.iter()) {
+            if *other != mine {
+                others.entry(*other).or_default().join(theirs);
+            }
+        }
+        // What they saw of this block.
+        if let Some(back) = beyond.as_ref().and_then(|map| map.get(&mine)) {
+            self.join(back);
+        }
+    }
+
+    /// Whether what the thread did up to the time was seen.
+    pub fn has_seen(&self, thread: u32, time: u32) -> bool {
+        time <= self.floor || self.threads.as_ref().is_some_and(|times| times[thread as usize] >= time)
+    }
+
+    /// Whether an access of this view's block was seen.
+    pub fn has_seen_epoch(&self, epoch: &Epoch) -> bool {
+        if epoch.is_agent() {
+            self.has_seen_agent(epoch.agent_number(), epoch.time)
+        } else {
+            self.has_seen(epoch.thread(), epoch.time)
+        }
+    }
+
+    pub fn has_seen_agent(&self, agent: u32, time: u32) -> bool {
+        self.agents.as_ref().is_some_and(|times| times.get(agent as usize).is_some_and(|seen| *seen >= time))
+    }
+
+    /// Whether a thread of any block is known to have waited for the kernel ahead, which has that number everywhere.
+    pub fn has_seen_ahead(&self, agent: u32) -> bool {
+        let others = self.others.iter().flat_map(|others| others.values());
+        self.has_seen_agent(agent, 1) || others.into_iter().any(|view| view.has_seen_agent(agent, 1))
+    }
+
+    /// What it says of asynchronous operations.
+    pub fn of_agents(&self) -> Knowledge {
+        let of_block = |(block, view): (&u32, &Knowledge)| (*block, view.of_agents());
+        let others = self.others.as_ref().map(|others| Rc::new(others.iter().map(of_block).collect()));
+        Knowledge { floor: 0, threads: None, agents: self.agents.clone(), others }
+    }
+
+    /// Everything that the agent did up to the time was waited for.
+    pub fn see_agent(&mut self, agent: u32, time: u32) {
+        let times = Rc::make_mut(self.agents.get_or_insert_default());
+        times.resize(times.len().max(agent as usize + 1), 0);
+        times[agent as usize] = times[agent as usize].max(time);
+    }
+}
+
+/// A view together with whose it is.
+#[derive(Debug, Clone)]
+pub struct Published {
+    pub block: u32,
+    pub view: Knowledge,
+    /// By block: what is published for its own threads alone.
+    within: Option<Rc<BTreeMap<u32, Knowledge>>>,
+}
+
+impl Published {
+    pub fn new(block: u32, view: Knowledge) -> Published {
+        Published { block, view, within: None }
+    }
+
+    /// The same for the threads of its block alone.
+    pub fn within_its_block(self) -> Published {
+        let within = Some(Rc::new(BTreeMap::from([(self.block, self.view)])));
+        Published { block: self.block, view: Knowledge::default(), within }
+    }
+
+    /// What of it is published for the threads of that block alone.
+    pub fn within_block(&self, block: u32) -> Option<Published> {
+        let view = self.within.as_ref()?.get(&block)?;
+        Some(Published::new(block, view.clone()))
+    }
+
+    /// Adds what someone else published.
+    pub fn join(&mut self, other: &Published) {
+        self.view.acquire_public(self.block, other);
+        join_shared(&mut self.within, &other.within, join_blocks);
+    }
+
+    /// Whether an access happens before what was published.
+    pub fn has_seen(&self, epoch: &Epoch) -> bool {
+        let view = if epoch.block == self.block {
+            Some(&self.view)
+        } else {
+            self.view.others.as_ref().and_then(|others| others.get(&epoch.block))
+        };
+        view.is_some_and(|view| view.has_seen_epoch(epoch))
+    }
+}
+
+/// Adds what was published to what others published there.
+pub fn add(to: &mut Option<Published>, published: Published) {
+    match to {
+        None => *to = Some(published),
+        Some(to) => to.join(&published),
+    }
+}

@@ -1,0 +1,376 @@
+//! What the checkers and counters see of an access to shared or global memory.
+
+use super::clocks::{AgentKind, Epoch};
+use super::shadow::{Accessor, Conflict, Touch};
+use crate::ir::{self, BufferId};
+use crate::sim::block::BlockRun;
+use crate::sim::bytecode::{MemoryAccess, MemoryBase};
+use crate::sim::lanes::{LANES, lanes};
+use crate::sim::report::FaultKind;
+
+/// What one warp-wide access found.
+#[derive(Default)]
+struct Findings {
+    conflicts: Vec<(u32, Conflict)>,
+    /// Element and lane of an unset one.
+    unset: Option<(u32, usize)>,
+}
+
+impl BlockRun<'_> {
+    /// Lanes of a strand access memory outside of registers, by themselves.
+    #[inline(always)]
+    pub fn observe(&mut self, warp: usize, access: &MemoryAccess, at: &[u32; LANES], active: u32, touch: Touch) {
+        self.observe_some(warp, access, at, active, active, touch);
+    }
+
+    /// The same where races are looked for only among the lanes of `watched`.
+    #[inline(always)]
+    fn observe_some(
+        &mut self,
+        warp: usize,
+        access: &MemoryAccess,
+        at: &[u32; LANES],
+        active: u32,
+        watched: u32,
+        touch: Touch,
+    ) {
+        if active == 0 {
+            return;
+        }
+        if touch != Touch::Read {
+            self.progress();
+            if !self.spares_mbarriers(warp, access, at, active) {
+                return;
+            }
+        }
+        let options = self.launch.options;
+        if options.counters {
+            self.count(access, at, active, touch);
+        }
+        if options.checks.races || options.checks.uninitialised {
+            self.watch(warp, access, at, watched, touch, 0, touch == Touch::Read);
+        }
+    }
+
+    /// Lanes of a strand store to memory outside of registers; `value` gives what a lane stores to each of its
+    /// elements.
+    #[inline(always)]
+    pub fn observe_store(
+        &mut self,
+        warp: usize,
+        access: &MemoryAccess,
+        at: &[u32; LANES],
+        active: u32,
+        value: impl Fn(usize, u32) -> u64,
+    ) {
+        let mut watched = active;
+        if !self.launch.options.checks.equal_stores {
+            // Of the lanes that store the same to the same place one stands for all.
+            for lane in lanes(active) {
+                let alike = |other: &usize| {
+                    at[*other] == at[lane] && (0..access.count).all(|part| value(*other, part) == value(lane, part))
+                };
+                if lanes(watched & ((1 << lane) - 1)).any(|other| alike(&other)) {
+                    watched &= !(1 << lane);
+                }
+            }
+        }
+        self.observe_some(warp, access, at, active, watched, Touch::Write);
+    }
+
+    /// The part of [`BlockRun::observe`] that finds races and unset memory. `agent` is that of an
+    /// [`Epoch`](super::clocks::Epoch) for an asynchronous operation, 0 otherwise; `reads` says whether the old value
+    /// matters.
+    #[allow(clippy::too_many_arguments)]
+    pub fn watch(
+        &mut self,
+        warp: usize,
+        access: &MemoryAccess,
+        at: &[u32; LANES],
+        active: u32,
+        touch: Touch,
+        agent: u32,
+        reads: bool,
+    ) {
+        let found = match access.place {
+            MemoryBase::Shared(byte) => self.watch_shared(warp, access, byte, at, active, touch, agent, reads),
+            MemoryBase::Global(tensor) => self.watch_global(warp, access, tensor, at, active, touch, agent, reads),
+            MemoryBase::Register(_) => return,
+        };
+        for (element, conflict) in found.conflicts {
+            if self.launch.options.checks.races {
+                self.report_race(warp, access.buffer, access.site, element, &conflict, touch, agent);
+            }
+        }
+        if let Some((element, lane)) = found.unset
+            && self.launch.options.checks.uninitialised
+        {
+            self.report_unset(warp, access, element, 1 << lane);
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn watch_shared(
+        &mut self,
+        warp: usize,
+        access: &MemoryAccess,
+        byte: u32,
+        at: &[u32; LANES],
+        active: u32,
+        touch: Touch,
+        agent: u32,
+        reads: bool,
+    ) -> Findings {
+        let mut found = Findings::default();
+        let Some(shadow) = &mut self.shadow else { return found };
+        let me = Accessor { clocks: &self.clocks, block: self.number, warp, agent, site: access.site };
+        let granule = self.launch.program.shared_granule as usize;
+        let elem = access.elem.bytes();
+        // All lanes at one place, as a broadcast: one touch for all of them.
+        let first = active.trailing_zeros() as usize;
+        let together = touch == Touch::Read && lanes(active).all(|lane| at[lane] == at[first]);
+        let groups = if together { 1 << first } else { active };
+        for lane in lanes(groups) {
+            let mask = if together { active } else { 1 << lane };
+            let start = byte as usize + at[lane] as usize * elem;
+            let end = start + elem * access.count as usize;
+            for cell in start / granule..end.div_ceil(granule) {
+                if reads && shadow.is_unset(cell) && found.unset.is_none() {
+                    found.unset = Some((at[lane] + ((cell * granule).saturating_sub(start) / elem) as u32, lane));
+                }
+                if let Some(conflict) = shadow.touch(cell, &me, mask, touch)
+                    && found.conflicts.len() < 4
+                {
+                    let element = (cell * granule).saturating_sub(byte as usize) / elem;
+                    found.conflicts.push((element as u32, conflict));
+                }
+            }
+        }
+        found
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn watch_global(
+        &mut self,
+        warp: usize,
+        access: &MemoryAccess,
+        tensor: u32,
+        at: &[u32; LANES],
+        active: u32,
+        touch: Touch,
+        agent: u32,
+        reads: bool,
+    ) -> Findings {
+        let mut found = Findings::default();
+        let elem = access.elem.bytes();
+        let bytes = elem * access.count as usize;
+        if !self.launch.ahead.is_empty() {
+            let first = self.launch.tensors[tensor as usize].offset;
+            for lane in lanes(active) {
+                let start = first + at[lane] as usize * elem;
+                self.check_ahead((warp, lane), (access.buffer, access.site), tensor, (start, bytes), touch);
+            }
+        }
+        let tensor = &self.launch.tensors[tensor as usize];
+        let fresh = tensor.access.begins_unset();
+        if !fresh && !tensor.memory.all_written() {
+            for lane in lanes(active) {
+                let start = tensor.offset + at[lane] as usize * elem;
+                if matches!(touch, Touch::Write | Touch::AtomicWrite) {
+                    tensor.memory.mark(start, bytes);
+                } else if reads && found.unset.is_none() && !tensor.memory.is_written(start, bytes) {
+                    found.unset = Some((at[lane], lane));
+                }
+            }
+        }
+        let Some(shadow) = tensor.shadow.map(|index| &self.launch.shadows[index]) else { return found };
+        let me = Accessor { clocks: &self.clocks, block: self.number, warp, agent, site: access.site };
+        let mut page: Option<(usize, super::global_shadow::Page)> = None;
+        for lane in lanes(active) {
+            let start = tensor.offset + at[lane] as usize * elem;
+            for cell in start / shadow.granule..(start + bytes).div_ceil(shadow.granule) {
+                let number = cell / super::global_shadow::PAGE;
+                if page.as_ref().is_none_or(|page| page.0 != number) {
+                    // The old one is let go first: two threads may want the same two.
+                    drop(page.take());
+                    page = Some((number, shadow.page(number)));
+                }
+                let Some((_, page)) = &mut page else { continue };
+                let (page, cell_in_page) = (page.shadow(), cell % super::global_shadow::PAGE);
+                if fresh && reads && found.unset.is_none() && page.is_unset(cell_in_page) {
+                    found.unset = Some((at[lane], lane));
+                }
+                if let Some(conflict) = page.touch(cell_in_page, &me, 1 << lane, touch)
+                    && found.conflicts.len() < 4
+                {
+                    let element = (cell * shadow.granule).saturating_sub(tensor.offset) / elem;
+                    found.conflicts.push((element as u32, conflict));
+                }
+            }
+        }
+        if fresh && touch != Touch::Read && touch != Touch::AtomicRead {
+            for lane in lanes(active) {
+                tensor.memory.mark(tensor.offset + at[lane] as usize * elem, bytes);
+            }
+        }
+        found
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    pub fn report_race(
+        &mut self,
+        warp: usize,
+        buffer: BufferId,
+        site: u32,
+        element: u32,
+        conflict: &Conflict,
+        touch: Touch,
+        agent: u32,
+    ) {
+        let ir::Buffer { name, scope, .. } = &self.launch.function.buffers[buffer];
+        let scope = *scope;
+        let epoch = conflict.epoch;
+        let thread = (warp * LANES + conflict.lane) as u32;
+        let mine = Epoch { time: self.clocks.now(warp), who: thread | agent, block: self.number, site };
+        let same_warp = epoch.block == self.number && epoch.thread() / 32 == thread / 32;
+        let one_store = same_warp && epoch.site == site && epoch.time == mine.time && touch == Touch::Write;
+        let where_from = match (epoch.kind(), mine.kind()) {
+            (Some(theirs), Some(mine)) if theirs == mine => format!("two {}", operations(mine)),
+            (Some(theirs), Some(mine)) => format!("{} and {}", operation(theirs), operation(mine)),
+            (Some(theirs), None) => format!("{} and a thread that has not seen its end", operation(theirs)),
+            (None, Some(mine)) => format!("a thread and {} that started", operation(mine)),
+            (None, None) if epoch.block != self.number => "two blocks".to_owned(),
+            (None, None) if one_store => "two lanes of one instruction".to_owned(),
+            (None, None) if same_warp => "two lanes of a warp".to_owned(),
+            (None, None) => "two warps".to_owned(),
+        };
+        let advice = match (epoch.kind(), mine.kind()) {
+            (Some(AgentKind::Copy), _) => "wait for the copy, and let the threads meet at a barrier after that",
+            (Some(AgentKind::Load), _) => "wait for its bytes at their mbarrier",
+            (Some(AgentKind::Store), _) => "commit the store, wait for its group, and let the threads meet after that",
+            (Some(AgentKind::Product), _) => "wait for the wgmma, and let others know after that",
+            (None, Some(_)) => "let the threads meet at a barrier before the copy starts",
+            (None, None) if epoch.block != self.number && scope == ir::Scope::Shared => {
+                "let the blocks meet at `cluster_sync()` between them"
+            }
+            (None, None) if epoch.block != self.number && self.launch.program.cooperative => {
+                "let the blocks meet at `grid_sync()` between them"
+            }
+            (None, None) if epoch.block != self.number => {
+                "order them by an atomic operation with a fence before it here and one after it there, or by another launch"
+            }
+            (None, None) if one_store && conflict.touch == Touch::Write => {
+                "give each lane its own element, or let one lane store. Where all of them store the same value, which CUDA \
+                 allows, the option `Checks::equal_stores` set to `false` leaves that out of the report"
+            }
+            (None, None) if same_warp => "put `sync_warp()` between them, or give each lane its own element",
+            (None, None) => "put a barrier between them",
+        };
+        let message = format!("element {element} of `{name}` is accessed by {where_from} in no order; {advice}");
+        let deed = |touch: Touch, kind: Option<AgentKind>| match (touch, kind) {
+            (Touch::Read, None) => "reads it",
+            (Touch::Write, None) => "writes it",
+            (Touch::AtomicRead, _) => "loads it atomically",
+            (Touch::Atomic | Touch::AtomicWrite, _) => "changes it atomically",
+            (_, Some(AgentKind::Product)) => "lets tensor cores read it",
+            (Touch::Read, Some(_)) => "lets it be copied from asynchronously",
+            (Touch::Write, Some(_)) => "lets it be copied to asynchronously",
+        };
+        let me = format!("{} {}", self.launch.thread_name(self.number, thread), deed(touch, mine.kind()));
+        let theirs = self.launch.thread_name(epoch.block, epoch.thread());
+        let theirs = format!("{theirs} {}", deed(conflict.touch, epoch.kind()));
+        self.fault(FaultKind::Race, message, (site, me), vec![(epoch.site, theirs)]);
+    }
+
+    /// Counts the traffic of an access.
+    pub fn count(&mut self, access: &MemoryAccess, at: &[u32; LANES], active: u32, touch: Touch) {
+        let elem = access.elem.bytes() as u64;
+        let bytes = elem * access.count as u64;
+        match access.place {
+            MemoryBase::Global(tensor) => {
+                let total = bytes * active.count_ones() as u64;
+                if matches!(touch, Touch::Read | Touch::AtomicRead) {
+                    self.counters.global_read += total;
+                } else {
+                    self.counters.global_written += total;
+                }
+                self.counters.global_accesses += 1;
+                let offset = self.launch.tensors[tensor as usize].offset as u64;
+                // Neighbouring lanes mostly share sectors: count changes, then remove repeats the slow way.
+                let mut sectors = [u64::MAX; LANES * 8];
+                let mut count = 0;
+                for lane in lanes(active) {
+                    let start = offset + at[lane] as u64 * elem;
+                    for sector in start / 32..(start + bytes).div_ceil(32) {
+                        if count > 0 && sectors[count - 1] == sector || count == sectors.len() {
+                            continue;
+                        }
+                        sectors[count] = sector;
+                        count += 1;
+                    }
+                }
+                let sectors = &mut sectors[..count];
+                sectors.sort_unstable();
+                let mut last = u64::MAX;
+                for sector in sectors {
+                    self.counters.global_sectors += (*sector != last) as u64;
+                    last = *sector;
+                }
+            }
+            MemoryBase::Shared(byte) => {
+                // Wide accesses are served in parts of at most 128 bytes: half or quarter warps.
+                let lanes_a_part = (128 / bytes.max(4)).clamp(1, 32) as u32;
+                let mut first = 0;
+                while first < 32 {
+                    let part = active & (((1u64 << lanes_a_part) - 1) as u32) << first;
+                    first += lanes_a_part;
+                    if part == 0 {
+                        continue;
+                    }
+                    self.counters.shared_accesses += 1;
+                    self.counters.bank_conflicts += passes(byte as u64, at, part, elem, bytes) - 1;
+                }
+            }
+            MemoryBase::Register(_) => {}
+        }
+    }
+}
+
+/// How an asynchronous operation is called.
+fn operation(kind: AgentKind) -> &'static str {
+    match kind {
+        AgentKind::Copy => "an asynchronous copy",
+        AgentKind::Load => "a bulk copy to shared memory",
+        AgentKind::Store => "a bulk copy from shared memory",
+        AgentKind::Product => "a wgmma",
+    }
+}
+
+fn operations(kind: AgentKind) -> &'static str {
+    match kind {
+        AgentKind::Copy => "asynchronous copies",
+        AgentKind::Load => "bulk copies to shared memory",
+        AgentKind::Store => "bulk copies from shared memory",
+        AgentKind::Product => "wgmma",
+    }
+}
+
+/// How many passes over the banks the lanes need: different words of one bank follow each other.
+fn passes(byte: u64, at: &[u32; LANES], active: u32, elem: u64, bytes: u64) -> u64 {
+    let mut words = [[u64::MAX; LANES]; LANES];
+    let mut depth = [0usize; LANES];
+    let mut most = 1;
+    for lane in lanes(active) {
+        let start = byte + at[lane] as u64 * elem;
+        for word in start / 4..(start + bytes).div_ceil(4) {
+            let bank = (word % 32) as usize;
+            if words[bank][..depth[bank]].contains(&word) || depth[bank] == LANES {
+                continue;
+            }
+            words[bank][depth[bank]] = word;
+            depth[bank] += 1;
+            most = most.max(depth[bank] as u64);
+        }
+    }
+    most
+}

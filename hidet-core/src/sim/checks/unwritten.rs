@@ -1,0 +1,111 @@
+//! Elements of outputs that no thread of a launch has written: on a GPU they hold whatever was there before.
+//!
+//! What a launch has written stands in the shadow, so that every kind of store counts alike: plain and atomic ones,
+//! and copies by the tensor memory accelerator.
+
+use super::global_shadow::GlobalShadow;
+use crate::ir::{Access, Buffer, Function};
+use crate::layout::Layout;
+use crate::sim::report::{Fault, FaultKind, Party};
+use crate::sim::run::Bound;
+use crate::sim::{LaunchArguments, tensor_params};
+
+/// The elements that a tensor leaves unwritten: how many, and the coordinates of the first.
+struct Unwritten {
+    count: usize,
+    first: Vec<i64>,
+}
+
+impl Unwritten {
+    fn add(&mut self, first: impl FnOnce() -> Vec<i64>) {
+        if self.count == 0 {
+            self.first = first();
+        }
+        self.count += 1;
+    }
+}
+
+/// A fault for each output with elements that nobody wrote. `written` is the kernel as its author wrote it.
+pub fn find(
+    written: &Function,
+    tensors: &[Bound],
+    shadows: &[GlobalShadow],
+    arguments: &LaunchArguments,
+) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for ((buffer, access), tensor) in tensor_params(written).zip(tensors) {
+        let Some(shadow) = tensor.shadow.map(|index| &shadows[index]).filter(|_| access == Access::Out) else {
+            continue;
+        };
+        let Some(found) = look(buffer, tensor, shadow, &arguments.dims).filter(|found| found.count > 0) else {
+            continue;
+        };
+        let (name, kernel) = (&buffer.name, &written.name);
+        let others = match found.count {
+            1 => String::new(),
+            count => format!(", the first of {count} elements that no thread writes"),
+        };
+        let message = format!(
+            "`{kernel}` ends without having written {name}[[{}]]{others}: on a GPU it holds whatever was there before. Write \
+             all of `{name}`, or declare it `InOut` if it keeps what it held, or `#[partial] {name}: Out<..>` if nobody \
+             reads the rest",
+            found.first.iter().map(i64::to_string).collect::<Vec<_>>().join(", ")
+        );
+        let party = Party {
+            span: written.place,
+            place: written.place_of(written.place),
+            what: format!("kernel `{kernel}` has the output `{name}`"),
+        };
+        faults.push(Fault { kind: FaultKind::Unwritten, kernel: kernel.clone(), message, party, others: Vec::new() });
+    }
+    faults
+}
+
+/// `None` where the extents have no value, which the launch has found before.
+fn look(buffer: &Buffer, tensor: &Bound, shadow: &GlobalShadow, dims: &[i64]) -> Option<Unwritten> {
+    let mut found = Unwritten { count: 0, first: Vec::new() };
+    let elem = buffer.elem.bytes();
+    let cells = |element: usize| {
+        let start = tensor.offset + element * elem;
+        start / shadow.granule..(start + elem).div_ceil(shadow.granule)
+    };
+    let shape: Vec<i64> = buffer.shape.iter().map(|extent| extent.eval(dims).ok()).collect::<Option<_>>()?;
+    let size = shape.iter().product::<i64>() as usize;
+    if size == 0 {
+        return Some(found);
+    }
+    if buffer.layout == Layout::row_major(&buffer.shape) {
+        let mut last = usize::MAX;
+        shadow.each_unset(cells(0).start..cells(size - 1).end, &mut |cell| {
+            let element = (cell * shadow.granule).saturating_sub(tensor.offset) / elem;
+            // A wide element has several cells.
+            if element != last {
+                last = element;
+                found.add(|| coordinates(element, &shape));
+            }
+        });
+        return Some(found);
+    }
+    // Not every element of memory need be one of the tensor.
+    for number in 0..size {
+        let index = coordinates(number, &shape);
+        let element = buffer.layout.offset_at(&index, dims).ok()? as usize;
+        let mut unset = false;
+        shadow.each_unset(cells(element), &mut |_| unset = true);
+        if unset {
+            found.add(|| index);
+        }
+    }
+    Some(found)
+}
+
+/// The coordinates of an element in row-major order.
+fn coordinates(mut element: usize, shape: &[i64]) -> Vec<i64> {
+    let mut index = vec![0; shape.len()];
+    for (index, extent) in index.iter_mut().zip(shape).rev() {
+        let extent = (*extent).max(1) as usize;
+        *index = (element % extent) as i64;
+        element /= extent;
+    }
+    index
+}

@@ -1,0 +1,257 @@
+//! Global memory of the simulated device: an allocation that outlives launches and remembers which bytes were written.
+//!
+//! Blocks run on several host threads, so every access is an atomic one of its size (a plain move on the host). Knows
+//! nothing of tensors, kernels or clocks.
+
+use std::any::Any;
+use std::cell::UnsafeCell;
+use std::collections::TryReserveError;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+/// A device allocation. Its first byte counts as aligned to 256 bytes, but for memory of others.
+pub struct Memory {
+    /// Aligned to 8 bytes at least.
+    base: *mut u8,
+    bytes: usize,
+    owner: Owner,
+    /// One a byte, not 0 where it was written; empty where all were from the start.
+    written: Box<[AtomicU8]>,
+    all_written: AtomicBool,
+}
+
+/// Whose bytes they are.
+enum Owner {
+    Own(#[allow(dead_code)] Box<[UnsafeCell<u64>]>),
+    /// Of someone else, who is told by dropping this.
+    Other(#[allow(dead_code)] Box<dyn Any + Send + Sync>),
+}
+
+// SAFETY: the bytes are only accessed through atomics.
+unsafe impl Sync for Memory {}
+unsafe impl Send for Memory {}
+
+/// That many values, or an error where the host has too little memory: `collect` would end the process.
+fn filled<T>(count: usize, value: impl FnMut() -> T) -> Result<Box<[T]>, TryReserveError> {
+    let mut values = Vec::new();
+    values.try_reserve_exact(count)?;
+    values.resize_with(count, value);
+    Ok(values.into_boxed_slice())
+}
+
+impl Memory {
+    /// An allocation of that many bytes, none of them initialised. An error where the host has too little memory, as
+    /// with all allocations here.
+    pub fn uninit(bytes: usize) -> Result<Memory, TryReserveError> {
+        let written = filled(bytes, || AtomicU8::new(0))?;
+        Ok(Memory { written, all_written: AtomicBool::new(bytes == 0), ..Memory::zeroed(bytes)? })
+    }
+
+    /// An allocation holding these bytes.
+    pub fn from_bytes(data: &[u8]) -> Result<Memory, TryReserveError> {
+        let memory = Memory::zeroed(data.len())?;
+        memory.copy_in(0, data);
+        Ok(memory)
+    }
+
+    /// An allocation of that many bytes, all of them 0.
+    pub fn zeroed(bytes: usize) -> Result<Memory, TryReserveError> {
+        let words = filled(bytes.div_ceil(8), || UnsafeCell::new(0u64))?;
+        let base = words.as_ptr() as *mut u8;
+        let (written, all_written) = (Box::default(), AtomicBool::new(true));
+        Ok(Memory { base, bytes, owner: Owner::Own(words), written, all_written })
+    }
+
+    /// Memory of someone else, all of it initialised; `owner` is dropped with it.
+    ///
+    /// # Safety
+    /// The bytes must be aligned to 8, valid until `owner` is dropped, and nobody else may access them while a kernel
+    /// runs.
+    pub unsafe fn foreign(base: *mut u8, bytes: usize, owner: Box<dyn Any + Send + Sync>) -> Memory {
+        let (written, all_written) = (Box::default(), AtomicBool::new(true));
+        Memory { base, bytes, owner: Owner::Other(owner), written, all_written }
+    }
+
+    /// Where it lies on the host.
+    pub fn host_address(&self) -> *mut u8 {
+        self.base
+    }
+
+    /// The address of its first byte as kernels see its alignment: 0 for own memory.
+    pub fn address(&self) -> u64 {
+        match self.owner {
+            Owner::Own(_) => 0,
+            Owner::Other(_) => self.base as u64,
+        }
+    }
+
+    /// Its size in bytes.
+    pub fn len(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether it has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
+    /// Copies bytes out, from `offset` on; what lies beyond the end is left as it was. Bytes never written are 0.
+    pub fn read(&self, offset: usize, to: &mut [u8]) {
+        for (byte, at) in to.iter_mut().zip(offset..self.bytes) {
+            // SAFETY: within bounds.
+            *byte = unsafe { self.load::<1>(at) } as u8;
+        }
+    }
+
+    /// Copies bytes in, from `offset` on, and marks them initialised; what would lie beyond the end is dropped.
+    pub fn write(&self, offset: usize, from: &[u8]) {
+        self.copy_in(offset, from);
+        self.mark(offset, from.len());
+    }
+
+    fn copy_in(&self, offset: usize, from: &[u8]) {
+        for (byte, at) in from.iter().zip(offset..self.bytes) {
+            // SAFETY: within bounds.
+            unsafe { self.store::<1>(at, *byte as u64) };
+        }
+    }
+
+    /// Whether all of these bytes were written at some time.
+    pub fn is_written(&self, offset: usize, bytes: usize) -> bool {
+        self.all_written.load(Relaxed) || (offset..offset + bytes).all(|at| self.flag(at).is_none_or(|flag| flag != 0))
+    }
+
+    fn flag(&self, at: usize) -> Option<u8> {
+        self.written.get(at).map(|flag| flag.load(Relaxed))
+    }
+
+    /// Notes that these bytes were written.
+    pub(in crate::sim) fn mark(&self, offset: usize, bytes: usize) {
+        if self.all_written.load(Relaxed) {
+            return;
+        }
+        if offset == 0 && bytes >= self.bytes {
+            self.all_written.store(true, Relaxed);
+        }
+        let end = (offset + bytes).min(self.written.len());
+        for flag in self.written.get(offset..end).unwrap_or_default() {
+            flag.store(1, Relaxed);
+        }
+    }
+
+    /// Whether there is nothing left to mark.
+    pub(in crate::sim) fn all_written(&self) -> bool {
+        self.all_written.load(Relaxed)
+    }
+
+    /// A copy of everything, to come back to with [`Memory::restore`].
+    pub(in crate::sim) fn snapshot(&self) -> Snapshot {
+        let mut bytes = vec![0; self.bytes];
+        self.read(0, &mut bytes);
+        let written = self.written.iter().map(|flag| flag.load(Relaxed)).collect();
+        Snapshot { bytes, written, all_written: self.all_written.load(Relaxed) }
+    }
+
+    /// Makes everything as it was.
+    pub(in crate::sim) fn restore(&self, snapshot: &Snapshot) {
+        self.copy_in(0, &snapshot.bytes);
+        for (flag, old) in self.written.iter().zip(&snapshot.written) {
+            flag.store(*old, Relaxed);
+        }
+        self.all_written.store(snapshot.all_written, Relaxed);
+    }
+
+    /// The first byte, for accesses that were checked. They must be atomic or through [`Memory::load`].
+    #[inline(always)]
+    pub(in crate::sim) fn base(&self) -> *mut u8 {
+        self.base
+    }
+
+    /// Loads `N` bytes (1, 2, 4 or 8).
+    ///
+    /// # Safety
+    /// They must lie within the allocation and be aligned.
+    #[inline(always)]
+    pub(in crate::sim) unsafe fn load<const N: usize>(&self, offset: usize) -> u64 {
+        // SAFETY: the caller's duty.
+        unsafe { load_at::<N>(self.base().add(offset)) }
+    }
+
+    /// Stores the lowest `N` bytes (1, 2, 4 or 8).
+    ///
+    /// # Safety
+    /// They must lie within the allocation and be aligned.
+    #[inline(always)]
+    pub(in crate::sim) unsafe fn store<const N: usize>(&self, offset: usize, value: u64) {
+        // SAFETY: the caller's duty.
+        unsafe { store_at::<N>(self.base().add(offset), value) }
+    }
+}
+
+/// What a [`Memory`] held.
+pub(in crate::sim) struct Snapshot {
+    bytes: Vec<u8>,
+    written: Vec<u8>,
+    all_written: bool,
+}
+
+/// An atomic load of `N` bytes.
+///
+/// # Safety
+/// The address must be valid and aligned, and accessed by atomics alone while others may write it.
+#[inline(always)]
+pub(in crate::sim) unsafe fn load_at<const N: usize>(at: *const u8) -> u64 {
+    // SAFETY: the caller's duty.
+    unsafe {
+        match N {
+            1 => AtomicU8::from_ptr(at as *mut u8).load(Relaxed) as u64,
+            2 => AtomicU16::from_ptr(at as *mut u16).load(Relaxed) as u64,
+            4 => AtomicU32::from_ptr(at as *mut u32).load(Relaxed) as u64,
+            _ => AtomicU64::from_ptr(at as *mut u64).load(Relaxed),
+        }
+    }
+}
+
+/// An atomic store of the lowest `N` bytes.
+///
+/// # Safety
+/// As for [`load_at`].
+#[inline(always)]
+pub(in crate::sim) unsafe fn store_at<const N: usize>(at: *mut u8, value: u64) {
+    // SAFETY: the caller's duty.
+    unsafe {
+        match N {
+            1 => AtomicU8::from_ptr(at).store(value as u8, Relaxed),
+            2 => AtomicU16::from_ptr(at as *mut u16).store(value as u16, Relaxed),
+            4 => AtomicU32::from_ptr(at as *mut u32).store(value as u32, Relaxed),
+            _ => AtomicU64::from_ptr(at as *mut u64).store(value, Relaxed),
+        }
+    }
+}
+
+/// Replaces `N` (2, 4 or 8) bytes by a function of them, atomically; gives the old ones.
+///
+/// # Safety
+/// As for [`load_at`].
+pub(in crate::sim) unsafe fn update_at<const N: usize>(at: *mut u8, f: impl Fn(u64) -> u64) -> u64 {
+    // SAFETY: the caller's duty.
+    unsafe {
+        if N == 2 {
+            let cell = AtomicU16::from_ptr(at as *mut u16);
+            let done = cell.fetch_update(Relaxed, Relaxed, |old| Some(f(old as u64) as u16));
+            done.unwrap_or_else(|old| old) as u64
+        } else if N == 4 {
+            let cell = AtomicU32::from_ptr(at as *mut u32);
+            let done = cell.fetch_update(Relaxed, Relaxed, |old| Some(f(old as u64) as u32));
+            done.unwrap_or_else(|old| old) as u64
+        } else {
+            let cell = AtomicU64::from_ptr(at as *mut u64);
+            cell.fetch_update(Relaxed, Relaxed, |old| Some(f(old))).unwrap_or_else(|old| old)
+        }
+    }
+}
+
+impl std::fmt::Debug for Memory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Memory({} bytes)", self.bytes)
+    }
+}
