@@ -1,10 +1,11 @@
 //! The modules of hidet-core stand in layers: what stands right may import what stands left of it, never the other way.
-//! Files are short and say what they are for.
+//! Files are short and say what they are for, and a type name means one thing.
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
 mod source;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -27,6 +28,9 @@ const LAYERS: [&[&str]; 10] = [
 /// What a module may not know although it stands left of it.
 const STRANGERS: [(&str, &[&str]); 2] =
     [("cache", &["types", "layout", "intrinsics", "ir", "dsl", "passes", "codegen", "sim"]), ("cuda", &["sim"])];
+
+/// The folders of the simulated device, from left to right as above. The files beside them know all of them.
+const SIM_LAYERS: [&str; 5] = ["memory", "checks", "interp", "sync", "async_ops"];
 
 /// The one module that every other may use and that is for tests alone.
 const FOR_TESTS: &str = "testing";
@@ -56,10 +60,10 @@ fn without_tests(code: &str) -> String {
     code[..begin].to_owned() + &lines + &without_tests(&code[end..])
 }
 
-/// The modules that code names after `crate::`, alone or in braces, with their lines.
-fn imports(code: &str) -> Vec<(usize, String)> {
+/// The modules that code names after `path` (`crate::`), alone or in braces, with their lines.
+fn imports(code: &str, path: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
-    for (at, path) in code.match_indices("crate::") {
+    for (at, path) in code.match_indices(path) {
         let line = code[..at].lines().count().max(1);
         let rest = &code[at + path.len()..];
         let mut depth = 0;
@@ -96,7 +100,7 @@ fn imports_are_read_as_rust_reads_them() {
         // crate::comment\nconst A: &str = \"} crate::string \\\" {\"; const B: &str = r#\"crate::raw\"#;\n\
         #[cfg(test)]\nmod tests { use crate::hidden; const C: char = '}'; fn f<'a>(x: &'a str) { crate::hidden::g() } }\n\
         #[cfg(test)]\nuse crate::hidden;\nfn g() -> crate::sim::Memory { crate::ir::text::parse() }\n";
-    let found = imports(&without_tests(&code(text)));
+    let found = imports(&without_tests(&code(text)), "crate::");
     let names: Vec<(usize, &str)> = found.iter().map(|(line, name)| (*line, name.as_str())).collect();
     assert_eq!(names, [(1, "kernel"), (1, "device"), (1, "cuda"), (9, "sim"), (9, "ir")]);
 }
@@ -117,7 +121,7 @@ fn imports_point_one_way() {
             name == "tests" || parent.contains(&format!("#[cfg(test)]\nmod {name};"))
         });
         let Some(here) = layer(own).filter(|_| !is_test) else { continue };
-        for (line, other) in imports(&without_tests(&code(&fs::read_to_string(&path).unwrap()))) {
+        for (line, other) in imports(&without_tests(&code(&fs::read_to_string(&path).unwrap())), "crate::") {
             if other == own || other == FOR_TESTS {
                 continue;
             }
@@ -128,6 +132,84 @@ fn imports_point_one_way() {
         }
     }
     assert!(wrong.is_empty(), "imports against the layers:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn imports_of_the_simulated_device_point_one_way() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("hidet-core/src/sim");
+    let mut wrong = Vec::new();
+    for (here, folder) in SIM_LAYERS.iter().enumerate() {
+        let mut files = Vec::new();
+        sources(&root.join(folder), "rs", &mut files);
+        for path in files {
+            let text = code(&fs::read_to_string(&path).unwrap());
+            assert!(!text.contains("super::super"), "{}: write `crate::sim::`", path.display());
+            for (line, other) in imports(&without_tests(&text), "crate::sim::") {
+                if SIM_LAYERS.iter().position(|folder| *folder == other).is_some_and(|there| there > here) {
+                    wrong.push(format!("{}:{line}: `{folder}` imports `{other}`", path.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "imports against the layers:\n{}", wrong.join("\n"));
+}
+
+/// Type names that several modules of hidet-core use, and why.
+const SHARED_NAMES: [(&str, &str); 7] = [
+    ("Event", "a point in a stream: the driver's in `cuda`, of either device in `device`"),
+    ("Graph", "captured work: the driver's in `cuda`, of either device in `device`"),
+    ("Instance", "an instance of a kernel, for a GPU and for the simulated device"),
+    ("Memory", "an allocation on a GPU and on the simulated device"),
+    ("Pinned", "page-locked host memory: the driver's in `cuda`, of either device in `device`"),
+    ("Stream", "a stream: the driver's in `cuda`, of either device in `device`"),
+    ("Var", "a variable of the IR, and the handle to it while a kernel is built"),
+];
+
+/// Returns the public types that code defines outside of functions and tests.
+fn public_types(code: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for line in code.lines() {
+        let mut words = line.trim_start().split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|w| !w.is_empty());
+        if words.next() != Some("pub") {
+            continue;
+        }
+        // `pub(crate)`, `pub(in crate::sim)`.
+        let visible = ["crate", "super", "self", "in", "sim", "unsafe"];
+        let mut words = words.skip_while(|word| visible.contains(word));
+        if matches!(words.next(), Some("struct" | "enum" | "trait" | "type" | "union")) {
+            // A macro's `$name` is not a name yet.
+            found.extend(words.next().filter(|name| name.starts_with(char::is_uppercase)).map(str::to_owned));
+        }
+    }
+    found
+}
+
+#[test]
+fn one_type_name_means_one_thing() {
+    let text = "pub(crate) struct A;\nimpl A { pub type B = u8; }\nstruct C;\n    pub(in crate::sim) enum D {}\npub fn e() {}\npub struct $f;";
+    assert_eq!(public_types(text), ["A", "D"]);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("hidet-core/src");
+    let mut files = Vec::new();
+    sources(&root, "rs", &mut files);
+    let mut places = BTreeMap::<String, Vec<String>>::new();
+    for path in files {
+        for name in public_types(&without_tests(&code(&fs::read_to_string(&path).unwrap()))) {
+            places.entry(name).or_default().push(path.strip_prefix(&root).unwrap().display().to_string());
+        }
+    }
+    let is_shared = |name: &str| SHARED_NAMES.iter().any(|(shared, _)| *shared == name);
+    let wrong: Vec<String> = places
+        .iter()
+        .filter(|(name, files)| (files.len() > 1) != is_shared(name))
+        .map(|(name, files)| format!("`{name}`: {}", files.join(", ")))
+        .collect();
+    assert!(
+        wrong.is_empty(),
+        "one name for several types, or listed in SHARED_NAMES without need:\n{}",
+        wrong.join("\n")
+    );
+    let gone = SHARED_NAMES.iter().find(|(name, _)| !places.contains_key(*name));
+    assert_eq!(gone, None, "listed in SHARED_NAMES, but there is no such type");
 }
 
 /// The longest a file may be.
