@@ -1,7 +1,7 @@
-//! A warp-specialised pipeline, and the same with one fault each: the simulated device names the Rust lines.
+//! A warp-specialised pipeline, correct and with one fault each: the simulated device names the Rust lines.
 //!
-//! The number of a fault chooses, while the kernel is built, what is left out or done wrong. `// FAULT 3` stands on
-//! every line that the report of fault 3 must name.
+//! The number of a fault selects, while the kernel is built, what is left out or done wrong. `// FAULT 3` marks every
+//! line that the report of fault 3 must name.
 
 #![allow(missing_docs, clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
@@ -9,7 +9,8 @@ use hidet::prelude::*;
 use hidet::sim::Options;
 
 kernel! {
-    /// c = a * transposed b: one warp group feeds two stages by bulk copies, the other multiplies and stores by one.
+    /// c = a * transposed b: one warp group fills two stages by bulk copies, the other multiplies and stores by a bulk
+    /// copy.
     #[launch(grid = 1, block = 256, min_blocks = 1)]
     pub fn pipeline<const FAULT: i32>(a: In<bf16, [64, k]>, b: In<bf16, [8, k]>, c: Out<f32, [64, 8]>) {
         require(k.multiple_of(64), "k must be a multiple of 64");
@@ -164,7 +165,7 @@ fn every_fault_is_found_and_names_its_lines() {
     faulty::<9>("was not committed");
     faulty::<10>("accessed by a bulk copy from shared memory and a thread");
     faulty::<11>("deadlock");
-    // 128 arrivals are 128 phases, which the producer cannot tell from none.
+    // 128 arrivals complete 128 phases, which the producer cannot distinguish from none.
     faulty::<12>("deadlock");
     faulty::<13>("must be a multiple of 8");
     faulty::<14>("512 bytes");

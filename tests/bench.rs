@@ -1,4 +1,4 @@
-//! `hidet bench` as a whole, on a driver, an NVRTC and a cuBLASLt that are stubs: everything but the numbers.
+//! `hidet bench` as a whole, on stubs of the driver, NVRTC and cuBLASLt: everything except the numbers.
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
@@ -7,8 +7,8 @@ use std::process::Command;
 
 const NVRTC: &str = include_str!("../hidet-core/tests/stub/nvrtc.c");
 
-/// A cuBLASLt that multiplies nothing. It proposes three algorithms, of which the second is refused when it is used, and
-/// looks at what it is told: a transposed left factor of 64 x 256, a right one of 64 x 128.
+/// A cuBLASLt that multiplies nothing. It proposes three algorithms, of which the second fails when it is used, and
+/// checks its arguments: a transposed left factor of 64 x 256, a right one of 64 x 128.
 const CUBLASLT: &str = r#"
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +45,7 @@ int cublasLtMatmul(void* h, void* d, const float* alpha, const void* a, void* al
 }
 "#;
 
-/// Builds a library of that name and C source in the folder of a case.
+/// Builds a library of that name from C source in the folder of a case.
 fn library(case: &str, name: &str, source: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(case);
     std::fs::create_dir_all(&folder).unwrap();
@@ -57,11 +57,11 @@ fn library(case: &str, name: &str, source: &str) -> PathBuf {
     folder
 }
 
-/// The driver of the core's tests. Its kernels do nothing here, and the host reads zeros only, or the bytes of some other
-/// number: the right result for products and copies of zeros.
+/// The driver of the core's tests. Its kernels do nothing here, and the host reads only zeros, or the bytes of some
+/// other number: the right result for products and copies of zeros.
 const DRIVER: &str = include_str!("../hidet-core/tests/stub/driver.c");
 
-/// What `hidet bench` says with those arguments, on the stubs in that folder; whether it succeeds.
+/// Runs `hidet bench` with those arguments on the stubs in that folder. Returns its output, and true if it succeeds.
 fn bench(folder: &Path, arguments: &str, variables: &[&str]) -> (String, bool) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hidet"));
     command.arg("bench").args(arguments.split(' ')).env("LD_LIBRARY_PATH", folder);

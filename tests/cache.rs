@@ -1,4 +1,4 @@
-//! The cache of compiled kernels from outside: the command, and kernels that a new process finds.
+//! The cache of compiled kernels from outside: the command, and kernels found by a new process.
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
@@ -7,7 +7,7 @@ use hidet::testing::nvrtc;
 use std::path::Path;
 use std::process::Command;
 
-/// What `hidet` prints with that cache; its exit code.
+/// Runs `hidet` with that cache. Returns its output and exit code.
 fn hidet(cache: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> (String, i32) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hidet"));
     let output = command.args(arguments).env("HIDET_CACHE", cache).envs(variables.iter().copied()).output().unwrap();
@@ -23,7 +23,7 @@ fn a_new_process_finds_what_another_compiled() {
     let folder = Folder::new("command").unwrap();
     let cache = folder.path().join("kernels");
     let compile = || {
-        // What `hidet bench compile` starts: two kernels, timed.
+        // The child process of `hidet bench compile`: two kernels, timed.
         let (text, code) = hidet(&cache, &["bench", "compile"], &[("HIDET_BENCH_COMPILE", "whole")]);
         assert_eq!(code, 0, "{text}");
         let line = text.lines().find_map(|line| line.strip_prefix("first ")).unwrap();
@@ -43,7 +43,7 @@ fn a_new_process_finds_what_another_compiled() {
     assert!(stored < compiled / 4.0, "{stored} ms from the cache, {compiled} ms compiled");
     assert_eq!(status(), full);
 
-    // For a profiler the lines in machine code must be right: positions are part of the names.
+    // A profiler needs the right lines in machine code, so positions are then part of the names.
     let (text, code) =
         hidet(&cache, &["bench", "compile"], &[("HIDET_BENCH_COMPILE", "whole"), ("HIDET_LINES", "exact")]);
     assert_eq!(code, 0, "{text}");

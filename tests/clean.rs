@@ -1,8 +1,8 @@
-//! The kernels whose speed is promised, in the form in which they are fast: no spill, no local memory, no performance
-//! warning of ptxas, no bank conflict in shared memory.
+//! The kernels whose speed is promised, in their fast form: no spill, no local memory, no performance warning of ptxas,
+//! no bank conflict in shared memory.
 //!
-//! Registers and warnings are read off the log of ptxas, through NVRTC, without a GPU; without NVRTC that part is
-//! skipped for all to see, but not on CI. Bank conflicts are counted by the simulated device.
+//! Registers and warnings are read from the log of ptxas, through NVRTC, without a GPU. Without NVRTC that part is
+//! skipped with a message, or fails on CI. Bank conflicts are counted by the simulated device.
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
@@ -22,7 +22,7 @@ use hidet_examples::row_kernels::{Rows, layer_norm_fast, row_sum_fast, softmax_f
 use hidet_examples::streams::{Copies, copy16, vector_add_fast};
 use hidet_examples::transpose_fast::{Squares, transpose_fast};
 
-/// A kernel, and small extents at which it takes the path that is fast.
+/// A kernel, and small extents for which it takes its fast path.
 struct Case {
     name: String,
     function: Function,
@@ -55,7 +55,7 @@ fn memory_bound<T: Float>(ty: &str, case: &mut dyn FnMut(&str, hidet::Result<Fun
     case(&format!("transpose_fast<{ty}>"), transpose_fast::<T>(plan).build(), &[256, 256]);
 }
 
-/// The forms in which the launcher may run a kernel: with all guards, and those without what extents make needless.
+/// Returns the forms that the launcher may run: with all guards, and without the guards that the extents make needless.
 fn forms(case: &Case) -> Vec<Function> {
     let report = passes::bounds_report(&case.function).unwrap();
     let fast = report.instances.iter().filter(|conditions| conditions.hold(&case.dims));

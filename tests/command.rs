@@ -1,4 +1,4 @@
-//! The command `hidet` from outside: where its output goes, what its exit codes say, settings that are wrong.
+//! The command `hidet` from outside: its output, exit codes, and errors for wrong settings.
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
@@ -15,7 +15,7 @@ fn hidet(arguments: &str) -> Command {
     command
 }
 
-/// What it says, and its exit code.
+/// Returns its output and exit code.
 fn says(command: &mut Command) -> (String, i32) {
     let output = command.output().unwrap();
     let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
@@ -38,7 +38,7 @@ fn a_full_disk_is_an_error() {
     let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
     let (text, code) = says(hidet("inspect softmax --brief").stdout(full()));
     assert!(code == 1 && text.starts_with("error: standard output: No space left on device"), "{code} {text}");
-    // Nor can it be told.
+    // The error message cannot be written either.
     assert_eq!(says(hidet("inspect nonsense").stderr(full())).1, 1);
 }
 
@@ -58,7 +58,7 @@ fn doctor_fails_where_kernels_cannot_run() {
 
 #[test]
 fn a_limit_that_is_no_number_is_told() {
-    let wrong = "HIDET_CACHE_LIMIT is \"2GB\", which is no number of MiB";
+    let wrong = "HIDET_CACHE_LIMIT is \"2GB\"";
     for arguments in ["cache status", "cache clear", "doctor"] {
         let (text, code) = says(hidet(arguments).env("HIDET_CACHE_LIMIT", "2GB"));
         assert!(code == 1 && text.contains(wrong), "{arguments}: {code}\n{text}");
@@ -122,7 +122,7 @@ fn random_programs_are_asked_for_by_name() {
 fn a_shape_too_large_for_the_host_is_an_error() {
     let (text, code) = says(&mut hidet("bench vector_add<f32> --device sim --shape 1000000000000000"));
     assert!(code == 1 && text.contains("out of memory: 4000000000000000 bytes asked for"), "{code} {text}");
-    // What has no elements has nothing to draw.
+    // A layout without elements draws nothing.
     assert_eq!(says(&mut hidet("viz row_major([4294967295,4294967295,4294967295,0])")), ("\n".to_owned(), 0));
     assert_eq!(says(&mut hidet("viz row_major([4294967295,4294967295,0])")), ("\n".to_owned(), 0));
 }

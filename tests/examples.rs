@@ -1,4 +1,4 @@
-//! Every example runs on the simulated device, with every checker on, and gives what it says.
+//! Every example runs on the simulated device with every checker on, and gives the result that it claims.
 
 use hidet::prelude::*;
 use hidet_examples as examples;

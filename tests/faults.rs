@@ -1,7 +1,7 @@
 //! Faulty kernels in Rust: the simulated device names the fault and the Rust lines of both parties.
 //!
-//! The lines are marked in this file: `// FAULT name` stands on every line that the report of `name` must name. The
-//! faults of every checker, in the text form of the IR, are in `tests/filetests/sim/faulty`.
+//! The lines are marked in this file: `// FAULT name` marks every line that the report of `name` must name. The faults
+//! of every checker, in the text form of the IR, are in `tests/filetests/sim/faulty`.
 
 #![allow(missing_docs, clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
@@ -194,9 +194,9 @@ fn dependent_launches_wait_before_they_touch_what_the_kernel_ahead_uses() -> hid
     let in_time = reads_in_time().compile(&device)?;
     ahead.launch(&mut x)?;
     in_time.launch(&weights, &x, &mut y)?;
-    // What the kernel ahead reads must not be written either.
+    // A tensor that the previous kernel reads must not be written either.
     faulty("writes_too_early", "`reads_in_time`", writes_too_early().compile(&device)?.launch(&mut x));
-    // Over: the host has waited, or another stream has nothing ahead.
+    // No fault: the host has waited, or another stream has no previous kernel.
     ahead.launch(&mut x)?;
     device.synchronize()?;
     early.launch(&weights, &x, &mut y)?;

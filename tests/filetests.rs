@@ -1,24 +1,25 @@
-//! Tests that are files: `tests/filetests/<area>/*.hir`, a kernel in the text form with comments that say what to do.
+//! Tests that are files: `tests/filetests/<area>/*.hir`, a kernel in the text form with comments that select the tests.
 //!
-//! - `; test: roundtrip` the kernel prints as the file says (without comments) and reads back equal.
-//! - `; test: verify` the verifier finds exactly the `; error:` comments: one at the end of the line of the statement,
+//! - `; test: roundtrip` the kernel prints as in the file (without comments) and parses back equal.
+//! - `; test: verify` the verifier reports exactly the `; error:` comments: one at the end of the line of the statement,
 //!   or on a line of its own above the kernel for the signature.
 //! - `; test: parse` the text is refused, with the `; error:` comment at the end of the line.
-//! - `; test: cuda sm_80` the CUDA text of the (lowered) kernel is what stands after `; ----`; or it is refused with the
+//! - `; test: cuda sm_80` the CUDA text of the (lowered) kernel is the text after `; ----`; or it is refused with the
 //!   `; error:` comment.
-//! - `; test: pass NAME` that pass makes of the kernel what stands after `; ----`, and nothing more of that; or refuses
-//!   it with an `; error:`. `; test: lower` does the same with all passes. Both take options: `checks`, `wide`,
-//!   `no-contract`. After every pass the kernel must be valid and survive its text.
-//! - `; test: bounds` the report of what became of the bounds of every access is what stands after `; ----`.
+//! - `; test: pass NAME` that pass turns the kernel into the text after `; ----`, and does not change it again; or it is
+//!   refused with an `; error:`. `; test: lower` does the same with all passes. Both take options: `checks`, `wide`,
+//!   `no-contract`. After every pass the kernel must be valid and survive printing and parsing.
+//! - `; test: bounds` the report on the bounds of every access is the text after `; ----`.
 //!
-//! - `; test: run` with `; arg n = 16`, `; arg %alpha = 0.5`, `; arg @x = 1.0 2.0` (or `iota`, `fill 0.0`, `unset`) for each dim
-//!   and parameter: what the simulated device leaves in the outputs stands after `; ----`, in the order of memory. It must be
-//!   the same for every seed, and before and after lowering.
-//! - `; test: sim n=64 seeds=50` the simulated device finds exactly the `; error:` comments at seed 0 (none: all seeds give
-//!   one result, or, with the word `varies`, any), the same kinds at the other seeds, and the same on one thread and two.
+//! - `; test: run` with `; arg n = 16`, `; arg %alpha = 0.5`, `; arg @x = 1.0 2.0` (or `iota`, `fill 0.0`, `unset`) for
+//!   each dim and parameter: the outputs on the simulated device are the text after `; ----`, in the order of memory.
+//!   They must be the same for every seed, and before and after lowering.
+//! - `; test: sim n=64 seeds=50` the simulated device reports exactly the `; error:` comments at seed 0 (without any: all
+//!   seeds give one result, or, with the word `varies`, any), the same kinds at the other seeds, and the same on one
+//!   thread and two.
 //!
-//! A file may ask for several tests. `HIDET_BLESS=1 cargo test --test filetests` writes what is found into the files:
-//! read the difference before committing it.
+//! A file may select several tests. `HIDET_BLESS=1 cargo test --test filetests` writes the results into the files: read
+//! the difference before committing it.
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 

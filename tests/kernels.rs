@@ -1,5 +1,5 @@
-//! What must hold for every kernel of the registry: it verifies after every pass, its text form reads back, and it
-//! compiles for every architecture that its intrinsics and types allow, without spills in the matrix products.
+//! Properties of every kernel of the registry: it is valid after every pass, its text form parses back, and it compiles
+//! for every architecture that its intrinsics and types allow, without spills in the matrix products.
 
 use hidet::cuda::nvrtc;
 use hidet::ir::{text, verify};
@@ -54,7 +54,7 @@ fn nvrtc_compiles_every_kernel_for_every_architecture_it_allows() {
     }
 }
 
-/// Every kernel can be checked while it runs, also those of bulk copies, tensor cores and clusters.
+/// Every kernel can be checked while it runs, including those with bulk copies, tensor cores and clusters.
 #[test]
 fn nvrtc_compiles_every_kernel_with_checks() {
     if let Err(missing) = nvrtc::version() {
@@ -69,7 +69,7 @@ fn nvrtc_compiles_every_kernel_with_checks() {
         let source = codegen::cuda(&lowered, arch).unwrap_or_else(|error| panic!("{}: {error}", entry.name));
         nvrtc::compile(&source, arch).unwrap_or_else(|error| panic!("{}: {error}\n{}", entry.name, source.text));
         checked += usize::from(!source.sites.is_empty());
-        // Named barriers and warp groups meet in shared memory, where those that wait learn of faults.
+        // Named barriers and warp groups wait at words in shared memory, where waiting threads learn of faults.
         assert!(!source.text.contains("    hidet_bar_sync("), "{}\n{}", entry.name, source.text);
         met += usize::from(source.text.contains("if (!hidet_meet<true>(report, "));
     }

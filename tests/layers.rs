@@ -11,7 +11,7 @@ use std::path::Path;
 
 use source::{FOLDERS, sources, split};
 
-/// From left to right; modules of one row do not know each other.
+/// From left to right; modules in the same row do not know each other.
 const LAYERS: [&[&str]; 10] = [
     &["types", "layout", "error"],
     &["intrinsics"],
@@ -25,14 +25,14 @@ const LAYERS: [&[&str]; 10] = [
     &["kernel"],
 ];
 
-/// What a module may not know although it stands left of it.
+/// Modules that a module may not import although they stand left of it.
 const STRANGERS: [(&str, &[&str]); 2] =
     [("cache", &["types", "layout", "intrinsics", "ir", "dsl", "passes", "codegen", "sim"]), ("cuda", &["sim"])];
 
 /// The folders of the simulated device, from left to right as above. The files beside them know all of them.
 const SIM_LAYERS: [&str; 5] = ["memory", "checks", "interp", "sync", "async_ops"];
 
-/// The one module that every other may use and that is for tests alone.
+/// The module that every other may use and that is only for tests.
 const FOR_TESTS: &str = "testing";
 
 fn layer(module: &str) -> Option<usize> {
@@ -46,7 +46,7 @@ fn code(text: &str) -> String {
     parts.map(|(_, part, is_text)| if is_text { part.chars().map(blank).collect() } else { part.to_owned() }).collect()
 }
 
-/// The code without items for tests alone.
+/// Returns the code without items that are only for tests.
 fn without_tests(code: &str) -> String {
     const MARK: &str = "#[cfg(test)]";
     let Some(begin) = code.find(MARK) else { return code.to_owned() };
@@ -60,7 +60,7 @@ fn without_tests(code: &str) -> String {
     code[..begin].to_owned() + &lines + &without_tests(&code[end..])
 }
 
-/// The modules that code names after `path` (`crate::`), alone or in braces, with their lines.
+/// Returns the modules that code names after `path` (`crate::`), alone or in braces, with their lines.
 fn imports(code: &str, path: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for (at, path) in code.match_indices(path) {
@@ -160,7 +160,7 @@ const SHARED_NAMES: [(&str, &str); 7] = [
     ("Graph", "captured work: the driver's in `cuda`, of either device in `device`"),
     ("Instance", "an instance of a kernel, for a GPU and for the simulated device"),
     ("Memory", "an allocation on a GPU and on the simulated device"),
-    ("Pinned", "page-locked host memory: the driver's in `cuda`, of either device in `device`"),
+    ("Pinned", "pinned host memory: the driver's in `cuda`, of either device in `device`"),
     ("Stream", "a stream: the driver's in `cuda`, of either device in `device`"),
     ("Var", "a variable of the IR, and the handle to it while a kernel is built"),
 ];
@@ -212,7 +212,7 @@ fn one_type_name_means_one_thing() {
     assert_eq!(gone, None, "listed in SHARED_NAMES, but there is no such type");
 }
 
-/// The longest a file may be.
+/// The most lines of a file.
 const MOST_LINES: usize = 400;
 
 #[test]
@@ -224,7 +224,7 @@ fn every_file_is_short_and_says_what_it_is_for() {
     }
     let mut wrong = Vec::new();
     for path in files {
-        // Each is a program of a few lines, with its message or what it shows beside it.
+        // Each is a program of a few lines, with its error message or output beside it.
         if path.starts_with(root.join("tests/ui")) {
             continue;
         }

@@ -1,5 +1,5 @@
-//! Kernels changed at random: the parser and the verifier have an answer for each, and what they let through the passes
-//! and the CUDA back end take or refuse, without a panic, and without making it invalid.
+//! Kernels changed at random: the parser and the verifier accept or refuse each; what they accept, the passes and code
+//! generation lower or refuse, without a panic, and without making it invalid.
 //!
 //! `HIDET_CASES=100000 cargo test --test mutated_kernels` tries more, beginning with case `HIDET_CASE` (0).
 
@@ -16,7 +16,7 @@ fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// Numbers that look random, the same for a case everywhere.
+/// Pseudo-random numbers, the same for a case everywhere.
 struct Random(u64);
 
 impl Random {
@@ -43,7 +43,7 @@ fn kernels(folder: &Path, found: &mut Vec<String>) {
     }
 }
 
-/// Words, and what stands between them.
+/// Splits a text into words and the characters between them.
 fn words(text: &str) -> Vec<&str> {
     let is_word = |c: char| c.is_alphanumeric() || "%$@'#._\"-".contains(c);
     let mut words = Vec::new();
@@ -76,7 +76,7 @@ const INTERESTING: [&str; 14] = [
     "nan",
 ];
 
-/// A text with one to three words replaced, mostly by words that begin alike, or a line left out or said twice.
+/// Replaces one to three words, mostly by words that begin alike, or removes or repeats a line.
 fn mutate(text: &str, random: &mut Random) -> String {
     let mut words = words(text);
     for _ in 0..1 + random.below(3) {
@@ -105,7 +105,7 @@ fn mutate(text: &str, random: &mut Random) -> String {
     words.concat()
 }
 
-/// What one text leads to; whether it was valid.
+/// Parses, verifies and lowers a text. Returns true if it was valid.
 fn follow(case: u64, source: &str) -> Result<bool, String> {
     let Ok(function) = text::parse(source) else { return Ok(false) };
     let printed = text::print(&function);
@@ -124,7 +124,7 @@ fn follow(case: u64, source: &str) -> Result<bool, String> {
         }
     });
     if let Ok(lowered) = lowered {
-        // Refusing is an answer.
+        // Refusing is a valid answer.
         let _ = codegen::cuda(&lowered, Arch { number: 90, specific: true });
     }
     invalid
@@ -158,6 +158,6 @@ fn nothing_panics_on_mutated_kernels() {
         println!("{failure}");
     }
     assert!(failures.is_empty(), "{} cases fail", failures.len());
-    // Most changes must not be refused at once, or nothing is tried.
+    // Most changes must not be refused at once, or nothing is tested.
     assert!(valid * 10 >= results.len(), "only {valid} of {} are valid", results.len());
 }

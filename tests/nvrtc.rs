@@ -41,7 +41,7 @@ fn random_kernels_compile() {
         let kernel = random_kernel(seed);
         let options = LoweringOptions { checks: seed % 3 == 0, wide_index: seed % 2 == 0, ..Default::default() };
         let lowered = hidet::passes::lower(&kernel.function, &options).unwrap();
-        // One architecture each is enough: what differs between them is tested for every operation by itself.
+        // One architecture each is enough: their differences are tested for every operation elsewhere.
         let archs = hidet::codegen::archs(&lowered);
         let arch = archs[seed as usize % archs.len()];
         let source = hidet::codegen::cuda(&lowered, arch).unwrap();

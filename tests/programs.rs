@@ -1,5 +1,5 @@
-//! Programs that must compile and run, each a file. They are modules of one crate, so that they are linked once.
-// What they show is the language, in the words of its users.
+//! Programs that must compile and run, one per file. They are modules of one crate, so that they are linked once.
+// They show the language as users write it.
 #![allow(missing_docs, unused, clippy::all)]
 
 macro_rules! programs {

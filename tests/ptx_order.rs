@@ -1,6 +1,6 @@
-//! PTX keeps the order of a kernel (see `hidet::testing::order`): a cell for each kind of barrier, memory and access. In each,
-//! threads read what others wrote, meet, write again, meet, and read the same elements once more: both reads must be in PTX,
-//! each on its side.
+//! PTX keeps the order of a kernel (see `hidet::testing::order`): a cell for each kind of barrier, memory and access.
+//! In each, threads read what others wrote, wait at a barrier, write again, wait again, and read the same elements once
+//! more: both reads must be in PTX, each on its side of the barrier.
 
 #![allow(clippy::panic, clippy::unwrap_used)]
 
@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 const HOPPER: Arch = Arch { number: 90, specific: true };
 
-/// What orders: its name, how the kernel is launched (grid, block, more), what must be there, the barrier.
+/// A point of order: its name, the launch (grid, block, more), the statements before it, the barrier.
 struct Order {
     name: &'static str,
     launch: (u32, u32, &'static str),
@@ -58,7 +58,7 @@ const ORDERS: [Order; 8] = [
 
 const MEMORIES: [&str; 3] = ["shared", "global InOut", "global Out"];
 
-/// Elements at once; 0 for an atomic operation in place of the second write.
+/// Elements per access; 0 for an atomic operation in place of the second write.
 const ACCESSES: [(&str, i64); 3] = [("scalar", 1), ("vector", 4), ("atomic", 0)];
 
 /// The kernel of a cell.
@@ -115,7 +115,7 @@ fn kernel(order: &Order, memory: &str, lanes: i64) -> Function {
     text::parse(&source).unwrap_or_else(|error| panic!("{error}\n{source}"))
 }
 
-/// The checkers are silent on a cell, so that what it says is promised.
+/// Checks that the checkers are silent on a cell, so that its order is promised.
 fn is_silent(function: &Function) -> Result<(), String> {
     verify::check(function).map_err(|error| error.to_string())?;
     let mut arguments = sim::LaunchArguments::default();
@@ -133,7 +133,7 @@ fn is_silent(function: &Function) -> Result<(), String> {
     sim::run(function, &arguments, &sim::Options::default()).map(drop).map_err(|failure| failure.to_string())
 }
 
-/// Whether PTX keeps the order of a kernel; nothing where that cannot be told.
+/// Returns an error if PTX does not keep the order of a kernel, or `None` if that cannot be decided.
 fn kept(function: &Function) -> Option<Result<(), String>> {
     let lowered = lower(function, &LoweringOptions::default()).unwrap();
     let source = codegen::cuda(&lowered, HOPPER).unwrap();
@@ -161,7 +161,7 @@ fn every_cell_keeps_its_order() {
             if let Err(why) = is_silent(&function) {
                 return Some(format!("{cell}: {why}\n{}", text::print(&function)));
             }
-            let kept = kept(&function).unwrap_or_else(|| panic!("{cell} is no straight line"));
+            let kept = kept(&function).unwrap_or_else(|| panic!("the PTX of {cell} is not straight-line code"));
             kept.err().map(|why| format!("{cell}: {why}"))
         })
         .collect();

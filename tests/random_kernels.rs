@@ -18,7 +18,7 @@ fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// What a kernel leaves in the tensors it may write.
+/// Returns the contents of the tensors that a kernel may write.
 fn run(kernel: &RandomKernel, function: &Function, options: &sim::Options) -> Result<Vec<Vec<u8>>, String> {
     let mut arguments = sim::LaunchArguments { dims: kernel.dims.clone(), ..sim::LaunchArguments::default() };
     let mut written = Vec::new();
@@ -49,7 +49,7 @@ fn run(kernel: &RandomKernel, function: &Function, options: &sim::Options) -> Re
     Ok(results.collect())
 }
 
-/// Which NaN an operation gives is not defined: all become one.
+/// Makes all NaNs one: which NaN an operation gives is not defined.
 fn one_nan(elem: Scalar, bytes: &mut [u8]) {
     if !elem.is_float() {
         return;
@@ -69,8 +69,8 @@ fn check(seed: u64) -> Result<u64, String> {
     let all = sim::Options { seed, counters: false, threads: Some(1), ..sim::Options::default() };
     let fast = sim::Options { seed, threads: Some(1), ..sim::Options::fast() };
     let before = run(&kernel, &kernel.function, &all).map_err(|why| format!("the kernel itself: {why}"))?;
-    // Contraction rounds differently by design: every other kernel goes without it, and in the rest what comes after it
-    // is compared with what it gave.
+    // Contraction rounds differently by design: every other kernel goes without it, and in the rest later passes are
+    // compared with the result after it.
     let options =
         LoweringOptions { checks: seed % 4 == 1, wide_index: seed % 4 == 2, contract: seed.is_multiple_of(2) };
     let mut expected = before;
@@ -105,7 +105,7 @@ fn check(seed: u64) -> Result<u64, String> {
     if let Some(failure) = failure {
         return Err(failure);
     }
-    // The whole way again with every checker: passes bring no fault in.
+    // Everything again with all checkers: passes must not introduce a fault.
     let after = run(&kernel, &lowered, &all).map_err(|why| format!("lowered: {why}"))?;
     if after == expected { Ok(runs + 1) } else { Err("the lowered kernel gives other results when checked".to_owned()) }
 }

@@ -1,5 +1,5 @@
-//! `hidet check --only random` on a driver and an NVRTC that are stubs: kernels do nothing there, some lose the context, some
-//! never end, and each is told by its seed while the others are compared.
+//! `hidet check --only random` on stubs of the driver and NVRTC: kernels do nothing there, some lose the context, some
+//! never end, and each is reported with its seed while the others are compared.
 
 #![allow(clippy::panic, clippy::unwrap_used)]
 
@@ -11,7 +11,7 @@ const NVRTC: &str = include_str!("../hidet-core/tests/stub/nvrtc.c");
 
 const NINE: &str = "--count 9 --shrink 0";
 
-/// What the command says of programs, and its exit code.
+/// Runs the command on programs. Returns its output and exit code.
 fn check(case: &str, more: &str, variable: &str, number: &str) -> (String, i32) {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(case);
     std::fs::create_dir_all(&folder).unwrap();
@@ -35,7 +35,7 @@ fn check(case: &str, more: &str, variable: &str, number: &str) -> (String, i32) 
     (text, output.status.code().unwrap())
 }
 
-/// How many programs differ in that way.
+/// Returns the number of programs that differ in that way.
 fn differ(text: &str, how: &str) -> usize {
     let first = text.split("\nfamily").next().unwrap_or_default();
     first.lines().filter(|line| line.starts_with("DIFFERENT") && line.contains(how)).count()
@@ -72,7 +72,7 @@ fn what_differs_is_made_smaller_and_becomes_a_filetest() {
     assert_eq!(code, 1, "{text}");
     let test = std::fs::read_to_string(folder.join("kernel_1.hir")).unwrap();
     let kernel = test.split("; test: run\n").nth(1).and_then(|rest| rest.split("; ----\n").next()).unwrap();
-    // What is left is one store to what the stub leaves as it was.
+    // One store remains, to memory that the stub does not change.
     assert!(kernel.matches("store").count() == 1 && kernel.lines().count() < 12, "{test}");
     assert!(test.contains("; arg @y = unset") && test.contains("\n@y ="), "{test}");
 }

@@ -12,10 +12,10 @@ use hidet::passes;
 use hidet::sim::{self, Options};
 use hidet_examples::registry;
 
-/// Extents that meet the constraints of the kernel: the first that do of a few for all dims alike, but for those that
-/// must be larger.
+/// Returns extents that meet the constraints of the kernel: the first of a few that do for all dims alike, except for
+/// dims that must be larger.
 fn dims(function: &Function) -> Option<Vec<i64>> {
-    // A bitonic sort needs a power of two, which no constraint says.
+    // A bitonic sort needs a power of two, which is not a constraint.
     let first = if function.name == "sort_rows" { 64 } else { 19 };
     let alike = |extent: i64| {
         let mut dims = vec![extent; function.dims.len()];

@@ -89,7 +89,6 @@ const NOT_YET: &[&str] = &[
     "hidet-core/src/types",
     "hidet-core/tests",
     "hidet-mapping",
-    "tests",
 ];
 
 /// A word or a punctuation mark in lower case, and its line. Paragraphs and strings are separated by a line feed.

@@ -1,7 +1,9 @@
-//! `hidet bench compile`: measures compile time by phase, with the cache, and for many kernels in parallel.  Works
-//! without a GPU: kernels are then compiled for sm_90a and not loaded. Times that depend on the state of a process are
-//! measured in processes of their own: this program started again with [`CHILD`] set, which prints its times as lines
-//! `name milliseconds`. Every process has a cache folder that the parent chose; the user's own is not touched.
+//! `hidet bench compile`: measures compile time by phase, with the cache, and for many kernels in parallel.
+//!
+//! Works without a GPU: kernels are then compiled for sm_90a and not loaded. Times that depend on the state of a
+//! process are measured in processes of their own: this program started again with [`CHILD`] set, which prints its
+//! times as lines `name milliseconds`. Every process has a cache folder that the parent chose; the user's own is not
+//! touched.
 
 use crate::examples::{layer_norm, reduction, softmax};
 use hidet::cache::Cache;

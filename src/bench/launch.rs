@@ -1,7 +1,9 @@
 //! `hidet bench launch`: measures what a launch costs beyond the bare call of the driver, and a replay beyond a graph
-//! built by hand.  Times are host times. The device is idle when a batch begins, and is synchronized after it. The
-//! synchronization is not timed, except for replays, whose time ends with the device's work. Kernels are as small as
-//! possible, so that the queue of the device never fills and a replay is mostly launching.
+//! built by hand.
+//!
+//! Times are host times. The device is idle when a batch begins, and is synchronized after it. The synchronization is
+//! not timed, except for replays, whose time ends with the device's work. Kernels are as small as possible, so that the
+//! queue of the device never fills and a replay is mostly launching.
 
 use super::stats::Summary;
 use hidet::cuda;

@@ -1,6 +1,7 @@
-//! Kernels that fault on purpose, checked while they run: the error names the line, and the device stays usable.  In
-//! each of them some threads wait for one that exits: at barriers of the block, of the cluster, of the grid and of some
-//! threads, at mbarriers, for a bulk copy or a product that never starts.
+//! Kernels that fault on purpose, checked while they run: the error names the line, and the device stays usable.
+//!
+//! In each of them some threads wait for one that exits: at barriers of the block, of the cluster, of the grid and of
+//! some threads, at mbarriers, for a bulk copy or a product that never starts.
 
 use super::bench::{Bench, Limit};
 use crate::examples::vector_add::vector_add;

@@ -1,6 +1,7 @@
-//! Streams, graphs, copies, external memory and errors: the runtime around kernels. All are exact.  A missing wait
-//! shows as a wrong result only while the device is busy, so tensors are large enough that a launch takes longer than
-//! submitting the next.
+//! Streams, graphs, copies, external memory and errors: the runtime around kernels. All are exact.
+//!
+//! A missing wait shows as a wrong result only while the device is busy, so tensors are large enough that a launch
+//! takes longer than submitting the next.
 
 use super::bench::{Bench, Limit};
 use hidet::prelude::*;

@@ -15,7 +15,7 @@ mod simulate;
 struct File {
     /// Comments before the kernel, without `; test:` and `; error:`.
     notes: Vec<String>,
-    /// What to do.
+    /// The tests to run.
     tests: Vec<String>,
     /// The lines of the kernel without their `; error:` comments.
     kernel: Vec<String>,
@@ -23,7 +23,7 @@ struct File {
     errors: Vec<(usize, String)>,
     /// The line of the file at which the kernel begins.
     first: usize,
-    /// What stands after `; ----`.
+    /// The text after `; ----`.
     expected: Option<String>,
 }
 
@@ -62,7 +62,7 @@ impl File {
         self.kernel.join("\n") + "\n"
     }
 
-    /// The file with what was found in place of what was expected.
+    /// Returns the file with the results in place of the expectations.
     fn blessed(&self) -> String {
         let mut out = String::new();
         let mut push = |line: &str| {
@@ -91,7 +91,7 @@ impl File {
     }
 }
 
-/// Does what the file asks for.
+/// Runs the tests that the file selects.
 pub fn run(path: &Path) -> Result<(), String> {
     let source = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
     let file = cut(&source);
@@ -192,11 +192,11 @@ fn parse_error(file: &File, found: &mut File) -> Result<(), String> {
             Ok(())
         }
         Err(other) => Err(other.to_string()),
-        Ok(_) => Err("the text is read".to_owned()),
+        Ok(_) => Err("the text is accepted".to_owned()),
     }
 }
 
-/// The CUDA text of the kernel, without the helpers before it; or why there is none.
+/// Finds the CUDA text of the kernel, without the helpers before it, or the error.
 fn cuda(file: &File, found: &mut File, arch: &str) -> Result<(), String> {
     let arch = Arch::from_name(arch).ok_or_else(|| format!("no architecture `{arch}`"))?;
     let function = parsed(file)?;

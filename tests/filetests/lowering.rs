@@ -5,7 +5,7 @@ use hidet_core::Error;
 use hidet_core::ir::{Function, text, verify};
 use hidet_core::passes::{self, LoweringOptions, PIPELINE};
 
-/// `; test: pass NAME OPTION..`: one pass turns the kernel into what stands after `; ----`, and then does nothing more.
+/// `; test: pass NAME OPTION..`: one pass turns the kernel into the text after `; ----`, and does not change it again.
 pub(super) fn pass(file: &File, found: &mut File, argument: &str) -> Result<(), String> {
     let mut words = argument.split_whitespace();
     let name = words.next().unwrap_or_default();
@@ -25,7 +25,7 @@ pub(super) fn pass(file: &File, found: &mut File, argument: &str) -> Result<(), 
     Ok(())
 }
 
-/// `; test: lower OPTION..`: all passes turn the kernel into what stands after `; ----`.
+/// `; test: lower OPTION..`: all passes turn the kernel into the text after `; ----`.
 pub(super) fn lower(file: &File, found: &mut File, argument: &str) -> Result<(), String> {
     let options = options(argument.split_whitespace())?;
     let mut unsound = Ok(());
@@ -42,7 +42,7 @@ pub(super) fn lower(file: &File, found: &mut File, argument: &str) -> Result<(),
     Ok(())
 }
 
-/// `; test: bounds`: what became of the bounds of every access stands after `; ----`.
+/// `; test: bounds`: the report on the bounds of every access is the text after `; ----`.
 pub(super) fn bounds(file: &File, found: &mut File) -> Result<(), String> {
     let report = passes::bounds_report(&valid(file)?).map_err(|error| error.to_string())?;
     found.expected = Some(report.to_string());
@@ -70,7 +70,7 @@ fn valid(file: &File) -> Result<Function, String> {
     }
 }
 
-/// A pass says that it cannot: the message stands at the statement.
+/// A pass refuses the kernel: the message is expected at the statement.
 fn fails(found: &mut File, error: &Error) -> Result<(), String> {
     let Error::Kernel { message, place, .. } = error else { return Err(error.to_string()) };
     let line: Option<usize> = place.split(':').nth(1).and_then(|line| line.parse().ok());
@@ -78,7 +78,7 @@ fn fails(found: &mut File, error: &Error) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether a function is valid, and survives its text.
+/// Returns an error if a function is not valid, or does not survive printing and parsing.
 fn sound(pass: &str, function: &Function) -> Result<(), String> {
     let printed = text::print(function);
     if let Err(problems) = verify::verify(function) {

@@ -1,4 +1,4 @@
-//! Runs a kernel on given arguments and shows what it leaves.
+//! Runs a kernel on given arguments and prints its outputs.
 
 use hidet_core::ir::{Access, Function, Param, text, verify};
 use hidet_core::passes::{self, LoweringOptions};
@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
-/// What an `; arg` line gives, by name with its sigil.
+/// The values of `; arg` lines, by name with its sigil.
 type Given<'a> = HashMap<&'a str, &'a str>;
 
 /// Puts the contents of the outputs into `expected`.
@@ -70,7 +70,7 @@ fn outputs(original: &Function, function: &Function, given: &Given<'_>, seed: u6
 }
 
 fn constant(scalar: Scalar, text: &str) -> Result<Const, String> {
-    text::parse_constant(scalar, text).ok_or_else(|| format!("`{text}` is no {scalar}"))
+    text::parse_constant(scalar, text).ok_or_else(|| format!("`{text}` is not a value of type {scalar}"))
 }
 
 fn content(elem: Scalar, elements: usize, text: &str) -> Result<Memory, String> {
@@ -88,7 +88,7 @@ fn content(elem: Scalar, elements: usize, text: &str) -> Result<Memory, String> 
     Ok(Memory::from_bytes(&bytes).unwrap())
 }
 
-/// `@y =` and the elements, sixteen a line.
+/// `@y =` and the elements, sixteen per line.
 fn show(name: &str, elem: Scalar, elements: usize, memory: &Memory) -> String {
     let mut out = format!("{name} =");
     for index in 0..elements {

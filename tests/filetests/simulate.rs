@@ -7,7 +7,7 @@ use hidet_core::sim::{self, Failure, Fault, FaultKind, LaunchArguments, Memory, 
 use hidet_core::types::{Const, Scalar};
 use std::sync::Arc;
 
-/// What stands after `; test: sim`: dims as `name=value`, `seeds=50`, and `varies` where the result, or the kind of the
+/// The words after `; test: sim`: dims as `name=value`, `seeds=50`, and `varies` if the result, or the kind of the
 /// fault, depends on the seed.
 struct Request {
     dims: Vec<i64>,
@@ -49,7 +49,7 @@ fn pattern(scalar: Scalar, elements: usize) -> Vec<u8> {
     (0..elements).flat_map(|index| bits(index).to_le_bytes()[..scalar.bytes()].to_vec()).collect()
 }
 
-/// The arguments: inputs hold small numbers, what is read and written zeros, outputs nothing; a scalar is 1.
+/// The arguments: inputs hold small numbers, tensors that are read and written zeros, outputs are unset; a scalar is 1.
 pub fn arguments(function: &Function, dims: &[i64]) -> Result<LaunchArguments, String> {
     let mut arguments = LaunchArguments { dims: dims.to_vec(), ..LaunchArguments::default() };
     for param in &function.params {
@@ -84,7 +84,7 @@ pub fn arguments(function: &Function, dims: &[i64]) -> Result<LaunchArguments, S
     Ok(arguments)
 }
 
-/// What the tensors hold.
+/// The contents of the tensors.
 pub fn contents(arguments: &LaunchArguments) -> Vec<Vec<u8>> {
     let content = |tensor: &TensorArg| {
         let mut bytes = vec![0; tensor.memory.len()];
@@ -94,8 +94,8 @@ pub fn contents(arguments: &LaunchArguments) -> Vec<Vec<u8>> {
     arguments.tensors.iter().map(content).collect()
 }
 
-/// The faults at seed 0, as messages at lines of the kernel from 0. The other seeds must fail alike, or all succeed
-/// with one result; one thread and two must agree for every seed.
+/// Returns the faults at seed 0, as messages at lines of the kernel from 0. The other seeds must fail alike, or all
+/// succeed with one result; one thread and two must agree for every seed.
 pub fn simulate(function: &Function, argument: &str) -> Result<Vec<(usize, String)>, String> {
     let request = request(function, argument)?;
     let mut found = Vec::new();
@@ -141,7 +141,7 @@ pub fn simulate(function: &Function, argument: &str) -> Result<Vec<(usize, Strin
     Ok(found)
 }
 
-/// Lowered with checks, as a user runs it, the kernel must fail at a place where it fails as written, or not at all.
+/// Lowered with checks, as a user runs it, the kernel must fail where the kernel as written fails, or not at all.
 pub fn simulate_lowered(function: &Function, argument: &str) -> Result<(), String> {
     let request = request(function, argument)?;
     let lowering = passes::LoweringOptions { checks: true, ..passes::LoweringOptions::default() };
@@ -169,7 +169,7 @@ pub fn simulate_lowered(function: &Function, argument: &str) -> Result<(), Strin
     Ok(())
 }
 
-/// The kind of a fault at each of its lines: which party comes first may depend on the seed.
+/// Returns the kind of a fault at each of its lines. Which party comes first may depend on the seed.
 fn places(fault: &Fault) -> impl Iterator<Item = (FaultKind, u32)> + '_ {
     std::iter::once(&fault.party).chain(&fault.others).map(|party| (fault.kind, party.span.line))
 }

@@ -1,6 +1,7 @@
-//! Kernels that stress the language: each must build, verify and compile for the architectures that it names.  Together
-//! with those of the examples (softmax, layer norm, the grid sum, transpose, histogram, stencil, prefix sum, the four
-//! matrix products) they are the kernels that the language was designed for.
+//! Kernels that stress the language: each must build, verify and compile for the architectures that it names.
+//!
+//! Together with those of the examples (softmax, layer norm, the grid sum, transpose, histogram, stencil, prefix sum,
+//! the four matrix products) they are the kernels that the language was designed for.
 
 pub mod attention;
 pub mod cluster_softmax;

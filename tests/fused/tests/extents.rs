@@ -1,5 +1,5 @@
-//! What the launcher refuses of a fused kernel: tensors that end before its closures do. The contract is the same for all
-//! devices.
+//! Errors of the launcher for a fused kernel: tensors that are shorter than its closures need. The contract is the same
+//! for all devices.
 
 use hidet::ir::{Function, Relation};
 use hidet::prelude::*;
@@ -31,12 +31,12 @@ kernel! {
 
 type Two = (In<f32, 1>, In<f32, 1>, Out<f32, 1>);
 
-/// `copy` where `f(element, i, table)` is computed on the way in.
+/// `copy` with `f(element, i, table)` computed on reading.
 fn with_table(f: impl Fn(Expr<f32>, Expr<i32>, In<f32, 1>) -> Expr<f32> + 'static) -> Template<Two> {
     copy().fuse("with_table", ["x", "table", "y"], |(x, table, y): Two| (x.map(move |v, [i]| f(v, i, table)), y))
 }
 
-/// Launches with tensors of so many elements, those of `table` counting up from 1: the result, or what is wrong.
+/// Launches with tensors of so many elements, those of `table` counting up from 1. Returns the result or the error.
 fn launch(template: Template<Two>, n: usize, table: usize) -> Result<Vec<f32>, String> {
     let run = || {
         let device = Device::sim();
@@ -103,7 +103,7 @@ fn extents_of_one_name_are_one_extent() {
         let (a, b, bias) = (device.zeros([19, 23])?, device.zeros([23, 35])?, device.zeros([bias])?);
         named(names).compile(&device)?.launch(&a, &b, &bias, &mut device.zeros([19, 35])?)
     };
-    // A protected access alone relates nothing; a name does, that of the kernel too.
+    // A protected access alone relates nothing; a name does, including one of the kernel.
     assert!(launch(["a", "b", "bias", "c"], 3).is_ok());
     for names in [["a[m, k]", "b[k, n]", "bias[n]", "c[m, n]"], ["a", "b[k, cols]", "bias[cols]", "c"]] {
         assert!(launch(names, 35).is_ok());
@@ -129,7 +129,7 @@ fn extents_of_one_name_are_one_extent() {
 
 #[test]
 fn what_is_computed_from_coordinates_ends_somewhere() {
-    // The least table that is large enough for 35 elements, and how its elements follow each other.
+    // The least table that is large enough for 35 elements, and the element of the table for each `i`.
     let read = |f: fn(Expr<i32>) -> Expr<i32>| move |v: Expr<f32>, i, table: In<f32, 1>| v + table.read((f(i),));
     let cases: [(fn(Expr<i32>) -> Expr<i32>, usize, fn(usize) -> usize); 7] = [
         (|i| i, 35, |i| i),
@@ -193,7 +193,7 @@ fn tensors_that_closures_write_are_checked_too() {
 
 #[test]
 fn parts_must_end_inside() {
-    // A part is given to a kernel that does not protect its accesses.
+    // A subview is passed to a kernel that does not protect its accesses.
     type Pair = (In<f32, 2>, Out<f32, 2>);
     let part = |start: i32| {
         copy_rows().fuse("part", ["x", "y"], move |(x, y): Pair| (x.tile([0, start], [y.extent(0), y.extent(1)]), y))
@@ -210,7 +210,7 @@ fn parts_must_end_inside() {
     assert!(launch(0, [3, 2]).unwrap_err().to_string().contains("axis 0 of `x` is accessed up to there"));
     assert!(launch(-1, [2, 2]).unwrap_err().to_string().contains("axis 1 of `x` ends is not known"));
 
-    // Rows at coordinates are parts too.
+    // Rows at coordinates are subviews too.
     type Three = (In<f32, 2>, In<f32, 2>, Out<f32, 2>);
     let rows = copy_rows().fuse("rows", ["x", "more", "y"], |(x, more, y): Three| {
         (x.map(move |v, [i, j]| v + more.row(i).read((j,))), y)
@@ -221,7 +221,7 @@ fn parts_must_end_inside() {
     let error = rows.launch(&x, &device.zeros([1, 4]).unwrap(), &mut y).unwrap_err().to_string();
     assert!(error.contains("x_0 = 2 must be at most more_0 = 1"), "{error}");
 
-    // A part may be accessed beyond its extents, so coordinates of one are no bound.
+    // A subview may be accessed beyond its extents, so its coordinates are not a bound.
     let beyond = copy().fuse("beyond", ["x", "table", "y"], |(x, table, y): Two| {
         (x.tile([1], [4]).map(move |v, [i]| v + table.read((i,))), y)
     });
@@ -275,7 +275,7 @@ fn a_remapped_parameter_may_have_the_extents_of_a_parameter() {
     assert!(launch(transposed(), [2, 3], [2, 3]).is_err());
     assert_eq!(relations(&transposed().build().unwrap()), [Relation::Equal; 2]);
 
-    // Of a shape that the parameter may not fill.
+    // A subview of a shape that the parameter may not fill.
     let padded = || {
         copy_rows()
             .fuse("padded", ["x", "y"], |(x, y): Matrices| (x.remap([y.extent(0), y.extent(1)], 1, |[i, j]| [i, j]), y))
@@ -283,7 +283,7 @@ fn a_remapped_parameter_may_have_the_extents_of_a_parameter() {
     assert!(launch(padded(), [2, 3], [2, 3]).is_ok());
     let error = launch(padded(), [2, 3], [2, 4]).unwrap_err().to_string();
     assert!(error.contains("y_1 = 4 must be at most x_1 = 3"), "{error}");
-    // Where nobody knows, what lies outside is zero.
+    // If the bound is not known, elements outside are zero.
     let shifted = || {
         copy_rows().fuse("shifted", ["x", "y"], |(x, y): Matrices| {
             (x.remap([y.extent(0), y.extent(1)], 1, |[i, j]| [i, j - 1]), y)

@@ -1,4 +1,4 @@
-//! One launch each, right on the simulated device. `hidet check` runs the same on a GPU.
+//! One launch each, with the right result on the simulated device. `hidet check` runs the same on a GPU.
 
 use hidet::prelude::*;
 use hidet_fused_test::{linear, scaled_softmax, widened_softmax};

@@ -1,4 +1,4 @@
-//! What is read and written is an `InOut`.
+//! A tensor that is read and written is an `InOut`.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Only `let mut` changes.
+//! Only a `let mut` can change.
 
 use hidet::prelude::*;
 

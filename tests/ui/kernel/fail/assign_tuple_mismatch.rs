@@ -1,4 +1,4 @@
-//! As many values as names.
+//! The numbers of names and values must be equal.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! There are no futures.
+//! Kernels have no futures.
 
 use hidet::prelude::*;
 

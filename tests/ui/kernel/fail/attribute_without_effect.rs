@@ -1,4 +1,4 @@
-//! An attribute that does nothing is an error.
+//! An attribute without effect is an error.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! There is no waiting for futures.
+//! Kernels have no futures.
 
 use hidet::prelude::*;
 

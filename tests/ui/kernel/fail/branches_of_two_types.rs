@@ -1,4 +1,4 @@
-//! Both branches give one type.
+//! Both branches must have the same type.
 
 use hidet::prelude::*;
 

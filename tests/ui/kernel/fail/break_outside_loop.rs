@@ -1,4 +1,4 @@
-//! There is nothing to leave.
+//! `break` needs a loop around it.
 
 use hidet::prelude::*;
 

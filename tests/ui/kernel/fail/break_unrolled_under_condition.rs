@@ -1,4 +1,4 @@
-//! An unrolled loop is left while building only.
+//! An unrolled loop can be left only while building.
 
 use hidet::prelude::*;
 

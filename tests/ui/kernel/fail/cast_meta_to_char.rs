@@ -1,4 +1,4 @@
-//! Numbers only.
+//! `as` converts only to numbers.
 
 use hidet::prelude::*;
 

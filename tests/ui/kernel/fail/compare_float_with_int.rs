@@ -1,4 +1,4 @@
-//! Both sides have one type.
+//! Both sides must have the same type.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! There is nothing to go on with.
+//! `continue` needs a loop around it.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! An unrolled loop goes on while building only.
+//! An unrolled loop can be continued only while building.
 
 use hidet::prelude::*;
 

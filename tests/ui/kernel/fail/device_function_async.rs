@@ -1,4 +1,4 @@
-//! No futures.
+//! Device functions have no futures.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A kernel with an error is still there for others.
+//! A kernel with an error keeps its signature for callers.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! An extent is told by a parameter that has it as it is.
+//! A launch cannot determine an extent that is used only in formulas.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The same with the number on the left.
+//! As `float_times_int_literal`, with the number on the left.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Nothing converts by itself.
+//! Types do not convert implicitly.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A number is no range.
+//! A number is not a range.
 
 use hidet::prelude::*;
 

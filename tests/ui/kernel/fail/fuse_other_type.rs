@@ -1,4 +1,4 @@
-//! A fused kernel is typed too.
+//! The types of a fused kernel are checked too.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A plain number meets any float by an operator, not by itself.
+//! A plain number converts to a generic float by an operator, but not on its own.
 
 use hidet::prelude::*;
 

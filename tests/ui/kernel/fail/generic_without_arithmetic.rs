@@ -1,4 +1,4 @@
-//! An element can be moved, not more.
+//! An `Element` can be moved, but has no arithmetic.
 
 use hidet::prelude::*;
 

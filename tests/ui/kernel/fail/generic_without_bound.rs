@@ -1,4 +1,4 @@
-//! A type parameter says what it can be.
+//! A type parameter needs a bound.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Comparisons and elements are the language's: a helper that uses them is marked `#[device]`.
+//! A helper that compares or indexes needs `#[device]`.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! One coordinate a dimension.
+//! One coordinate per dimension.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! One coordinate a dimension, in methods too.
+//! One coordinate per dimension, in methods too.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! One coordinate a dimension, when writing too.
+//! One coordinate per dimension, for stores too.
 
 use hidet::prelude::*;
 

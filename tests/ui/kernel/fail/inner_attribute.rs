@@ -1,4 +1,4 @@
-//! One inner attribute.
+//! There is one inner attribute.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Blocks cannot be left.
+//! A block cannot be left by `break`.
 
 use hidet::prelude::*;
 

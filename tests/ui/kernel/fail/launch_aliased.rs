@@ -1,4 +1,4 @@
-//! Nothing aliases.
+//! Arguments must not alias.
 
 use hidet::prelude::*;
 

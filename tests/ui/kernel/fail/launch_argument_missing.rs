@@ -1,4 +1,4 @@
-//! As many arguments as parameters.
+//! The numbers of arguments and parameters must be equal.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Grids have three dimensions.
+//! Grids have at most three dimensions.
 
 use hidet::prelude::*;
 

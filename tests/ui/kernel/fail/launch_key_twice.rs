@@ -1,4 +1,4 @@
-//! Each key once.
+//! Each key may be given once.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The ranks of the parameters.
+//! Arguments must have the ranks of the parameters.
 
 use hidet::prelude::*;
 

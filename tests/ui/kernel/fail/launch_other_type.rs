@@ -1,4 +1,4 @@
-//! The types of the parameters.
+//! Arguments must have the types of the parameters.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! One `assert!`.
+//! `assert!` is the only assertion.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Macros of others are not seen through.
+//! Other macros are not expanded.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A kernel says how it is launched.
+//! A kernel needs launch settings.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A panic is no branch of the device.
+//! A panic cannot depend on a condition of the device.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! One name, one thing.
+//! A parameter and an extent need different names.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Every parameter is given.
+//! No parameter is optional.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Kernels are no methods.
+//! Kernels are not methods.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What lies on the device is a tensor.
+//! Memory on the device is a tensor.
 
 use hidet::prelude::*;
 

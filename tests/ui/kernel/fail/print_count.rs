@@ -1,4 +1,4 @@
-//! As many values as holes.
+//! The numbers of holes and values must be equal.
 
 use hidet::prelude::*;
 

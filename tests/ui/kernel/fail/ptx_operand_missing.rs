@@ -1,4 +1,4 @@
-//! Every operand is there.
+//! Every operand must be given.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Every operand is used.
+//! Every operand must be used.
 
 use hidet::prelude::*;
 

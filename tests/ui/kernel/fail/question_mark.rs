@@ -1,4 +1,4 @@
-//! Nothing is returned to.
+//! A kernel does not return errors.
 
 use hidet::prelude::*;
 

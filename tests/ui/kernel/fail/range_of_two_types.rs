@@ -1,4 +1,4 @@
-//! Both ends have one type.
+//! Both ends must have the same type.
 
 use hidet::prelude::*;
 

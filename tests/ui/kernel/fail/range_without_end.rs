@@ -1,4 +1,4 @@
-//! A `for` ends.
+//! A `for` needs an end.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! No raw pointers.
+//! Kernels have no raw pointers.
 
 use hidet::prelude::*;
 

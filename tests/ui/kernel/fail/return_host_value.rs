@@ -1,4 +1,4 @@
-//! What is known while building does not depend on the device.
+//! A value known while building cannot depend on the device.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Inputs are read only, by methods too.
+//! Inputs are read-only, by methods too.
 
 use hidet::prelude::*;
 

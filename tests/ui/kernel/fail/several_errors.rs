@@ -1,4 +1,4 @@
-//! All errors of a kernel at once.
+//! All errors of a kernel are reported at once.
 
 use hidet::prelude::*;
 

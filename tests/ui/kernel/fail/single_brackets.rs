@@ -1,4 +1,4 @@
-//! Elements have double brackets.
+//! Elements are indexed by double brackets.
 
 use hidet::prelude::*;
 

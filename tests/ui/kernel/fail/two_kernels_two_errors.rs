@@ -1,4 +1,4 @@
-//! Every kernel is looked at.
+//! The errors of every kernel are reported.
 
 use hidet::prelude::*;
 

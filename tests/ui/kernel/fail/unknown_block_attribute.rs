@@ -1,4 +1,4 @@
-//! Blocks have few attributes.
+//! The attribute is not one of a block.
 
 use hidet::prelude::*;
 

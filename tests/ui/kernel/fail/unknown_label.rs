@@ -1,4 +1,4 @@
-//! A label that is not there.
+//! The label does not exist.
 
 use hidet::prelude::*;
 

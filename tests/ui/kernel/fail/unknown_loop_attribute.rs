@@ -1,4 +1,4 @@
-//! Loops have one attribute.
+//! The attribute is not one of a loop.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A name that is not there.
+//! The name does not exist.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! An iterator is unrolled already.
+//! An iterator is always unrolled.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Which group?
+//! The attribute needs the number of the group.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A condition is no number.
+//! A number is not a condition.
 
 use hidet::prelude::*;
 

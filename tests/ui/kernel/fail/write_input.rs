@@ -1,4 +1,4 @@
-//! Inputs are read only.
+//! Inputs are read-only.
 
 use hidet::prelude::*;
 

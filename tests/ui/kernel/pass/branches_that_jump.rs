@@ -1,4 +1,4 @@
-// Branches all of whose ends are jumps have no value, however deep they stand.
+// A branch that always ends with a jump has no value, however deeply nested.
 
 use hidet::prelude::*;
 

@@ -1,9 +1,9 @@
-// Memory at a rank, atomics and mbarriers there, stores that arrive at them, a grid that meets; and what is refused.
+// Memory at a rank, its atomics and mbarriers, asynchronous stores to it, a grid barrier; and errors.
 
 use hidet::prelude::*;
 
 kernel! {
-    /// Each block of a cluster sends its number on to the next one, and counts itself in the first one's memory.
+    /// Each block of a cluster sends its number to the next one, and counts itself in the first one's memory.
     #[launch(grid = 8, block = 32, cluster = 4)]
     pub fn ring(y: Out<i32, [8, 32]>, counts: Out<i32, [2]>) {
         let inbox = shared::<i32>([2, 32]);
@@ -81,8 +81,8 @@ kernel! {
 }
 
 fn refused<A>(template: hidet::dsl::Template<A>, why: &str) {
-    let told = template.build().and_then(|function| hidet::ir::verify::check(&function));
-    assert!(told.as_ref().is_err_and(|told| told.to_string().contains(why)), "{told:?}");
+    let checked = template.build().and_then(|function| hidet::ir::verify::check(&function));
+    assert!(checked.as_ref().is_err_and(|checked| checked.to_string().contains(why)), "{checked:?}");
 }
 
 fn main() -> hidet::Result<()> {

@@ -1,4 +1,4 @@
-// Functions of the device, generic and with early returns.
+// Device functions, generic and with early returns.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-// What the table `From CUDA and Triton` of the language names, where no other program does: it compiles.
+// The entries of the table `From CUDA and Triton` of the language that no other program uses: they compile.
 
 use hidet::prelude::*;
 

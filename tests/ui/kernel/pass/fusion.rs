@@ -10,7 +10,7 @@ kernel! {
     }
 }
 
-// A part that is computed ends where its tensor ends, as the part itself does.
+// A computed subview ends at the end of its tensor, as the subview itself does.
 kernel! {
     #[launch(grid = 2, block = 128)]
     pub fn parts(x: In<f32, [n]>, m: In<f32, [rows, 4]>, y: Out<f32, [n]>, z: Out<f32, [8]>) {

@@ -1,4 +1,4 @@
-// A branch that leaves has no value.
+// A branch that ends with a jump has no value.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-// Plain numbers take the type they meet.
+// Plain numbers take the type that the context requires.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-// Kernels whose names and types `macro_rules` brings.
+// Kernels whose names and types come from `macro_rules`.
 
 use hidet::prelude::*;
 
@@ -17,7 +17,7 @@ macro_rules! scales {
 }
 scales! { of_i32 s i32; of_f32 by f32; }
 
-// What is handed over as one expression is computed as one.
+// A fragment passed as one expression is computed as one.
 macro_rules! groups {
     ($y:ident, $factor:expr, $into:expr) => {
         kernel! {

@@ -1,4 +1,4 @@
-// Methods named as Rust's own.
+// Methods with the names of Rust's own.
 
 use hidet::prelude::*;
 

@@ -2,7 +2,7 @@
 
 use hidet::prelude::*;
 
-/// What to do.
+/// The operation.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub factor: f32,

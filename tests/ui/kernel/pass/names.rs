@@ -1,4 +1,4 @@
-// Any identifier of Rust is a name of anything in a kernel: raw ones, those that are not ASCII, those of CUDA.
+// Any identifier of Rust may name anything in a kernel: raw identifiers, non-ASCII ones, names of CUDA.
 
 use hidet::ir::{Arch, text};
 use hidet::kernel::{CompileOptions, Printer};
@@ -53,7 +53,7 @@ fn main() -> hidet::Result<()> {
     assert_eq!(y.to_vec()?, [6.0, 7.0, 9.0, 11.0]);
     assert_eq!(lines.try_iter().collect::<Vec<String>>(), ["9 0"]);
 
-    // Messages and the IR show the names without `r#`; they are read again as they are printed.
+    // Messages and the IR show the names without `r#`; the printed text parses back.
     let error = kernel.launch(&x, 4.0, &mut device.empty([2, 3])?).err().map_or(String::new(), |error| error.to_string());
     assert!(error.contains("`type`") && error.contains("`größe` is 2 by axis 1 of argument `in` and 3"), "{error}");
     for (template, name) in [(r#type().build()?, "type_("), (größe().build()?, "gru00f6u00dfe_(")] {

@@ -1,4 +1,4 @@
-// A user's functions may have the names of the language's.
+// A user's functions may have the names of functions of the language.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-// A number of threads that is not the block's, and plain numbers that their type cannot hold, are errors of `build`.
+// Numbers of threads other than the block's, and plain numbers that their type cannot hold, are errors of `build`.
 
 use hidet::prelude::*;
 

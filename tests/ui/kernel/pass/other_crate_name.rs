@@ -1,4 +1,4 @@
-// The path of the crate can be given.
+// The path of the crate `hidet` can be given.
 
 use hidet::prelude::*;
 

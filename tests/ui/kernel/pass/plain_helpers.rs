@@ -1,4 +1,4 @@
-// A plain function with arithmetic alone needs no macro.
+// A plain function that only computes needs no macro.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-// Rust's formats, of device values and of what is known while building.
+// Rust's formats, for device values and for values known while building.
 
 use hidet::kernel::{CompileOptions, Printer};
 use hidet::prelude::*;

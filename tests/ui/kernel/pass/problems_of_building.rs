@@ -1,4 +1,4 @@
-// What rustc cannot see is an error of `build`, with its place.
+// Mistakes that rustc cannot see are errors of `build`, with their lines.
 
 use hidet::prelude::*;
 

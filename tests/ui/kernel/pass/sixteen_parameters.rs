@@ -1,4 +1,4 @@
-// As many parameters as a launch gives, beside those known while building.
+// The most parameters of a launch, beside those known while building.
 
 use hidet::prelude::*;
 

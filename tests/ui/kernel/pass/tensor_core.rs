@@ -1,4 +1,4 @@
-// A product of the tensor cores of a warp, its fragments loaded and stored as the mappings of the instruction say.
+// A product of the tensor cores of a warp, with fragments loaded and stored by the mappings of the instruction.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-// A tuple that changes as a whole.
+// A tuple variable that changes as a whole.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-// The numbers of a vector.
+// The elements of a vector.
 
 use hidet::prelude::*;
 

@@ -15,7 +15,7 @@ kernel! {
     }
 }
 
-/// Whether the view of that number has addresses, whether it says that it has a tensor map, and whether it has one.
+/// For the view of that number: if it has addresses, if it claims to have a tensor map, and if it has one.
 fn questions(which: usize) -> (bool, Result<(), &'static str>, hidet::Result<hidet::ir::Function>) {
     let (send, answer) = std::sync::mpsc::channel();
     let template = Template::<()>::new("asked", move |signature| {

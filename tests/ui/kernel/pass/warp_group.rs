@@ -1,4 +1,4 @@
-// Products of a warp group whose operands threads write to swizzled shared memory, one of them contiguous along n.
+// Products of a warp group, with operands that threads write to swizzled shared memory, one of them contiguous along n.
 
 use hidet::prelude::*;
 

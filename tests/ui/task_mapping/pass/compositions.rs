@@ -11,7 +11,7 @@ fn load_a() -> TaskMapping<2> {
     repeat([4, 1]) * spatial([32, 8])
 }
 
-// Numbers from elsewhere are checked by const evaluation; their own `*` stays.
+// Other numbers are checked by const evaluation; their own `*` stays.
 #[task_mapping(workers = WARPS * 32, tasks = [TILE, 8])]
 pub fn named() -> TaskMapping<2> {
     repeat([TILE / 16, 1]) * spatial([2 * WARPS * 2, 8])

@@ -1,4 +1,4 @@
-//! Under another name, and through a re-export.
+//! The crate under another name, and through a re-export.
 
 pub extern crate hidet as tensors;
 
