@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# How long users wait for rustc: a clean release build of the workspace, and `cargo check` of a crate with 50 kernels
-# after one file was touched. Prints seconds.
+# Measures the time of rustc: a clean release build of the workspace, and `cargo check` of a crate with 50 kernels after one
+# file was touched. Prints seconds.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)

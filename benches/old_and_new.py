@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Whether a new build of the command `hidet` has slower kernels than an old one, on one GPU.
+"""Tells if a new build of the command `hidet` has slower kernels than an old one, on one GPU.
 
     benches/old_and_new.py OLD NEW [--runs 7] [--csv FILE] -- KERNELS AND OPTIONS OF `hidet bench`
 
-Runs `OLD bench ..` and `NEW bench ..` in turns, and OLD a second time in each round, which shows how far the old build is from
-itself. Of each kernel and shape it prints the median of the medians, the ratio new/old, and the spread: the largest distance of
-the two old series' medians, or half the range of the middle of one. A kernel is slower where the ratio exceeds both 1.01 and
-one and two spreads; then the exit status is 1.
+Runs `OLD bench ..` and `NEW bench ..` interleaved, and OLD a second time in each round, which shows how much the old build
+differs from itself. For each kernel and shape it prints the median of the medians, the ratio new/old, and the spread: the
+distance of the medians of the two old series, or half the interquartile range of both, whichever is larger. A kernel is slower
+if the ratio exceeds both 1.01 and 1 plus two spreads; then the exit status is 1.
 """
 
 import argparse
@@ -17,6 +17,11 @@ import sys
 import tempfile
 
 
+def is_baseline(row):
+    """Builds before the column was renamed call it `rival`."""
+    return row.get("baseline", row.get("rival")) == "true"
+
+
 def measure(command, arguments):
     """Median times in ms by (name, shape), and the GPU."""
     with tempfile.NamedTemporaryFile(suffix=".csv") as file:
@@ -25,7 +30,7 @@ def measure(command, arguments):
             sys.exit(f"{command} bench {' '.join(arguments)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
         with open(file.name, newline="") as text:
             rows = list(csv.DictReader(text))
-    times = {(row["name"], row["shape"]): float(row["median_ms"]) for row in rows if row["baseline"] == "false"}
+    times = {(row["name"], row["shape"]): float(row["median_ms"]) for row in rows if not is_baseline(row)}
     return times, rows[0]["gpu"]
 
 
@@ -42,7 +47,7 @@ def main():
     series = {"old": [], "new": [], "again": []}
     gpu = ""
     for run in range(options.runs):
-        # The order changes from round to round, so that nobody always comes first.
+        # The order alternates, so that no build always runs first.
         order = [("old", options.old), ("new", options.new), ("again", options.old)]
         for name, command in order if run % 2 == 0 else reversed(order):
             times, gpu = measure(command, arguments)

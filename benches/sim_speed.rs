@@ -1,8 +1,8 @@
-//! How fast the simulated device runs the kernels of the examples: active-lane operations a second a core, with the
-//! checkers off and on.
+//! Measures the speed of the simulated device on the kernels of the examples: active-lane operations per second and core,
+//! with the checkers off and on.
 //!
-//! `cargo bench --bench sim_speed`. Operations are those of the lowered kernels, constants not counted; the time is that
-//! of one core, over runs of a quarter of a second together.
+//! `cargo bench --bench sim_speed`. Operations are those of the lowered kernels, without constants; the time is that of
+//! one core, over runs of a quarter of a second in total.
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
@@ -33,20 +33,20 @@ fn dims(function: &Function) -> Vec<i64> {
     names.iter().map(extent).collect()
 }
 
-/// What this thread has used, where the system tells.
+/// Returns the processor time of this thread, or `None` if the system does not report it.
 fn cpu_seconds() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     let nanoseconds: f64 = text.split_whitespace().next()?.parse().ok()?;
     Some(nanoseconds / 1e9)
 }
 
-/// Million lane operations a second; none where the simulated device refuses the kernel.
+/// Returns million lane operations per second, or `None` if the simulated device refuses the kernel.
 fn rate(built: &Function, checked: bool) -> Option<f64> {
     let lowered = passes::lower(built, &passes::LoweringOptions { checks: checked, ..Default::default() }).ok()?;
     let base = if checked { Options::default() } else { Options::fast() };
     let options = Options { threads: Some(1), ..base };
     let (mut operations, mut seconds) = (0.0, 0.0);
-    // The system counts in steps of a few milliseconds, so one short run says nothing.
+    // The system counts in steps of a few milliseconds, so one short run is not accurate.
     while seconds < 0.25 {
         let arguments = simulate::arguments(&lowered, &dims(built)).ok()?;
         let (start, busy) = (Instant::now(), cpu_seconds());
@@ -60,7 +60,7 @@ fn rate(built: &Function, checked: bool) -> Option<f64> {
 
 fn main() {
     let mut rates = [Vec::new(), Vec::new()];
-    println!("{:<28} {:>12} {:>12}   million lane operations a second", "kernel", "checkers off", "on");
+    println!("{:<28} {:>12} {:>12}   million lane operations per second", "kernel", "checkers off", "on");
     for entry in registry::all() {
         let built = (entry.build)().unwrap_or_else(|error| panic!("{}: {error}", entry.name));
         let (Some(off), Some(on)) = (rate(&built, false), rate(&built, true)) else {

@@ -118,6 +118,16 @@ fn random_programs_are_asked_for_by_name() {
     );
 }
 
+/// The drawing in the README is the command's.
+#[test]
+fn the_readme_shows_what_viz_draws() {
+    let expression = "spatial([4, 8]) * repeat([2, 2])";
+    let (drawing, code) = says(hidet("viz").arg(expression));
+    let shown = include_str!("../README.md").split("```text\n").nth(1).and_then(|rest| rest.split("```").next());
+    assert_eq!((Some(drawing.trim_end()), code), (shown.map(str::trim_end), 0));
+    assert!(include_str!("../README.md").contains(&format!("-> TaskMapping<2> {{ {expression} }}")));
+}
+
 #[test]
 fn a_shape_too_large_for_the_host_is_an_error() {
     let (text, code) = says(&mut hidet("bench vector_add<f32> --device sim --shape 1000000000000000"));

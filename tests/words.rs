@@ -63,13 +63,13 @@ const COMPARED: &str = "longer more less larger smaller faster slower greater be
     matter different";
 
 /// Sentences that are right: the file, the phrase as the message quotes it, and why.
-const ALLOWED: &[(&str, &str, &str)] = &[("ARCHITECTURE.md", "accelerator", "the glossary spells TMA out once")];
+const ALLOWED: &[(&str, &str, &str)] = &[
+    ("ARCHITECTURE.md", "accelerator", "the glossary spells TMA out once"),
+    ("ARCHITECTURE.md", "page-locked", "the glossary explains pinned memory by it"),
+];
 
 /// Folders and files that are not clean yet. Who cleans one removes its entry; the last one removes this constant.
 const NOT_YET: &[&str] = &[
-    "ARCHITECTURE.md",
-    "README.md",
-    "benches",
     "hidet-core/build.rs",
     "hidet-core/examples",
     "hidet-core/src/cache",
