@@ -131,7 +131,7 @@ fn the_readme_shows_what_viz_draws() {
 #[test]
 fn a_shape_too_large_for_the_host_is_an_error() {
     let (text, code) = says(&mut hidet("bench vector_add<f32> --device sim --shape 1000000000000000"));
-    assert!(code == 1 && text.contains("out of memory: 4000000000000000 bytes asked for"), "{code} {text}");
+    assert!(code == 1 && text.contains("out of memory: 4000000000000000 bytes requested"), "{code} {text}");
     // A layout without elements draws nothing.
     assert_eq!(says(&mut hidet("viz row_major([4294967295,4294967295,4294967295,0])")), ("\n".to_owned(), 0));
     assert_eq!(says(&mut hidet("viz row_major([4294967295,4294967295,0])")), ("\n".to_owned(), 0));

@@ -60,7 +60,7 @@ fn an_old_driver_is_told_by_its_version() {
     let folder = library("old", "libcuda.so", "int cuDriverGetVersion(int* v) { *v = 11040; return 0; }");
     let text = probes(&folder);
     let message =
-        "driver: CUDA: the NVIDIA driver supports CUDA 11.4 at most and hidet needs 12.0: install driver 525 or newer";
+        "driver: CUDA: the NVIDIA driver supports at most CUDA 11.4, and hidet needs 12.0: install driver 525 or newer";
     assert!(text.contains(message), "{text}");
 }
 
@@ -80,7 +80,9 @@ fn a_library_that_is_no_driver() {
     let folder = library("other", "libcuda.so", "int f(void) { return 0; }");
     let text = probes(&folder);
     assert!(
-        text.contains("driver: CUDA: the libcuda found is no NVIDIA driver: it lacks `cuDriverGetVersion`"),
+        text.contains(
+            "driver: CUDA: the libcuda that was found is not an NVIDIA driver: it lacks `cuDriverGetVersion`"
+        ),
         "{text}"
     );
 }
@@ -90,7 +92,7 @@ fn an_nvrtc_that_lacks_a_function_is_told_by_its_name() {
     let folder = library("nvrtc", "libnvrtc.so", "int nvrtcVersion(int* a, int* b) { *a = 10; *b = 0; return 0; }");
     let text = probes(&folder);
     assert!(
-        text.contains("nvrtc: NVRTC: the NVRTC found lacks `nvrtcCreateProgram`; it is older than CUDA 12"),
+        text.contains("nvrtc: NVRTC: the NVRTC that was found lacks `nvrtcCreateProgram`; it is older than CUDA 12"),
         "{text}"
     );
 }

@@ -82,7 +82,7 @@ fn an_empty_tensor_has_strides_whatever_its_extents() -> Done {
 fn what_the_host_has_no_memory_for_is_an_error() {
     for tensor in [Device::sim().empty::<u8, 1>([1 << 52]), Device::sim().zeros([1 << 52])] {
         let error = tensor.unwrap_err().to_string();
-        assert!(error.starts_with("the simulated device: out of memory: 4503599627370496 bytes asked for"), "{error}");
+        assert!(error.starts_with("the simulated device: out of memory: 4503599627370496 bytes requested"), "{error}");
     }
 }
 
@@ -149,24 +149,25 @@ fn tensors_of_others_are_shared_and_given_back_once() -> Done {
     };
     refused(
         |managed, _| managed.version = [2, 0],
-        "DLPack: the tensor is of version 2 of DLPack; version 1 is understood",
+        "DLPack: the tensor has DLPack version 2; the supported version is 1",
     );
     refused(
         |managed, _| managed.flags = 1,
-        "DLPack: the tensor must not be written, and a tensor here may be: give a copy",
+        "DLPack: the tensor is read-only, but tensors of hidet may be written: pass a copy",
     );
     refused(
         |managed, _| managed.tensor.dtype.bits = 64,
-        "DLPack: the elements are of code 2 with 64 bits and 1 lanes, which is not f32",
+        "DLPack: the elements have type code 2, 64 bits and 1 lanes, which is not f32",
     );
     refused(|managed, _| managed.tensor.axes = 1, "DLPack: the tensor has 1 axes, not 2");
     refused(
         |managed, _| managed.tensor.device_type = 10,
-        "DLPack: the tensor is on a device of kind 10; CPU (1) and CUDA (2) are known",
+        "DLPack: the tensor is on a device of type 10; supported are CPU (1) and CUDA (2)",
     );
     refused(
         |_, other| other.strides = [1, 2],
-        "DLPack: the strides are [1, 2] for shape [2, 3]; a tensor here is row-major and contiguous: give a contiguous copy",
+        "DLPack: the strides are [1, 2] for shape [2, 3]; tensors must be row-major and contiguous: pass a contiguous \
+         copy",
     );
     refused(|_, other| other.shape = [2, -3], "DLPack: the shape is [2, -3]");
     // An axis with one coordinate may have any stride.
@@ -179,7 +180,7 @@ fn tensors_of_others_are_shared_and_given_back_once() -> Done {
     let unaligned: hidet::Result<Tensor<f32, 2>> = unsafe { Tensor::from_dlpack(managed) };
     assert!(unaligned.unwrap_err().to_string().contains("is not aligned to 8 bytes, which the simulated device needs"));
     let tf32: Tensor<TF32, 1> = Device::sim().empty([1])?;
-    assert_eq!(tf32.to_dlpack().unwrap_err().to_string(), "DLPack: there is no type for tf32");
+    assert_eq!(tf32.to_dlpack().unwrap_err().to_string(), "DLPack: DLPack has no type for tf32");
     Ok(())
 }
 
@@ -221,7 +222,7 @@ fn arrays_of_cudarc() -> Done {
     let z = device.tensor(&[1f32; 4], [4])?;
     refused(z.view(1, [2])?, "it is not a whole allocation");
     refused(z.view(0, [4])?, "another tensor or a graph uses its memory");
-    refused(x, "its memory was someone else's");
+    refused(x, "it has foreign memory");
     refused(Device::sim().zeros([4])?, "it is not on a GPU");
     Ok(())
 }

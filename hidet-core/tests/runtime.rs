@@ -93,14 +93,17 @@ fn what_fitted_before_hides_nothing() -> Done {
     let (left, right) = (eight.view(0, [4])?, eight.view(2, [4])?);
     refused(&[tensor(x.raw()), tensor(x.raw()), two], "shares memory with argument `x`");
     refused(&[tensor(left.raw()), tensor(right.raw()), two], "shares memory with argument `x`");
-    refused(&[tensor(x.raw()), tensor(other.raw()), two], "argument `y` holds i32; the kernel takes f32");
+    refused(
+        &[tensor(x.raw()), tensor(other.raw()), two],
+        "argument `y` has elements of type i32; the kernel takes f32",
+    );
     refused(&[tensor(square.raw()), tensor(y.raw()), two], "argument `x` has 2 axes [2, 2]; the kernel takes 1");
-    refused(&[tensor(x.raw()), tensor(eight.raw()), two], "`n` is 4 by axis 0 of argument `x` and 8 by axis 0");
+    refused(&[tensor(x.raw()), tensor(eight.raw()), two], "`n` is 4 from axis 0 of argument `x`, but 8 from axis 0");
     refused(&[tensor(x.raw()), two, tensor(y.raw())], "is a number (f32); the kernel takes a tensor");
-    refused(&[tensor(x.raw()), tensor(y.raw())], "2 arguments given; the kernel takes 3");
+    refused(&[tensor(x.raw()), tensor(y.raw())], "2 arguments were passed; the kernel takes 3");
     refused(
         &[tensor(x.raw()), tensor(y.raw()), RawArg::Scalar(2i32.constant())],
-        "argument `s` is of type i32; the kernel takes f32",
+        "argument `s` has type i32; the kernel takes f32",
     );
     // Two halves that do not meet are two tensors.
     let mut right = eight.view(4, [4])?;
@@ -115,10 +118,10 @@ fn a_lost_context_says_since_when() -> Done {
     on_stubs!(
         "a_lost_context_says_since_when",
         [
-            "late: cuda:0: waiting for the device failed: CUDA_ERROR_ILLEGAL_ADDRESS (700): an illegal memory access was \
-             encountered; kernels launched since the device was last waited for: `scale`, `scale`\nthe context is lost",
-            "launch: cuda:0: the context is lost and nothing can be done on it any more in this process, \
-             since: waiting for the device failed",
+            "late: cuda:0: waiting for the device failed: CUDA_ERROR_ILLEGAL_ADDRESS (700): an illegal memory access \
+             was encountered; kernels launched since the last synchronization: `scale`, `scale`\nthe context is lost",
+            "launch: cuda:0: the context is lost and cannot be used any more in this process, because: waiting for the \
+             device failed",
             "empty: cuda:0: the context is lost",
             "read: cuda:0: the context is lost",
             "stream: cuda:0: the context is lost",
@@ -176,7 +179,7 @@ fn tensors_order_streams() -> Done {
     let streams: Vec<_> = (0..61).map(|_| device.stream()).collect::<hidet::Result<_>>()?;
     assert_eq!(
         device.stream().unwrap_err().to_string(),
-        "cuda:0: 64 streams are in use; drop one, or use one for more than one thing"
+        "cuda:0: all 64 streams are in use; drop one, or share one between several tasks"
     );
     drop(streams);
     device.stream().map(drop)
@@ -248,7 +251,7 @@ fn uncapturable(device: &Device) -> Done {
     refused(&|stream| stream.synchronize(), &format!("waiting for a stream{late}"));
     refused(&|_| device.synchronize(), &format!("waiting for the device{late}"));
     refused(&|stream| stream.record().map(drop), &format!("an event{late}"));
-    refused(&|_| device.pinned::<f32>(4).map(drop), &format!("allocating page-locked memory{late}"));
+    refused(&|_| device.pinned::<f32>(4).map(drop), &format!("allocating pinned memory{late}"));
     refused(&|stream| Graph::capture(stream, |_| Ok(())).map(drop), &format!("another capture{late}"));
     refused(
         &|_| kernel.launch(&x, &mut y.borrow_mut(), 1.0),
@@ -264,14 +267,15 @@ fn uncapturable(device: &Device) -> Done {
             let other_thread = || kernel.on(stream).launch(&x, &mut device.empty([4])?, 1.0);
             std::thread::scope(|scope| scope.spawn(other_thread).join().unwrap())
         },
-        "another thread captures this stream in a graph: wait for it, or use another stream",
+        "another thread is capturing this stream in a graph: wait for it, or use another stream",
     );
     if !device.is_sim() {
         // Of four elements, all accesses are proved, and nothing is left to wait for.
         let (five, out) = (device.tensor(&[1f32; 5], [5])?, std::cell::RefCell::new(device.empty([5])?));
         refused(
             &|stream| checked.on(stream).launch(&five, &mut out.borrow_mut(), 1.0),
-            "launch of `scale`: it has checks, assertions or prints and is waited for, which cannot be captured in a graph",
+            "launch of `scale`: it has checks, assertions or prints and is waited for, which cannot be captured in a \
+             graph",
         );
     }
     // A panic ends a capture too.
@@ -291,10 +295,8 @@ fn uncapturable(device: &Device) -> Done {
 fn memory_runs_out() -> Done {
     on_stubs!(
         "memory_runs_out",
-        [
-            "out: cuda:0: out of memory: 16777217 bytes asked for, 12777216 of 16777216 bytes are free, tensors of this process \
-          hold 4000000; drop some of them first, or use smaller ones"
-        ]
+        ["out: cuda:0: out of memory: 16777217 bytes requested, 12777216 of 16777216 bytes are free, tensors of \
+             this process hold 4000000; drop some of them first, or use smaller ones"]
     );
     let (device, kernel) = setup()?;
     let x = device.tensor(&vec![2f32; 1_000_000], [1_000_000])?;
@@ -343,10 +345,10 @@ fn several_devices() -> Done {
     let stream = second.stream()?;
     assert_eq!(
         kernel.on(&stream).launch(&x, &mut y, 1.0).unwrap_err().to_string(),
-        "launch of `scale`: on a stream of cuda:1 (Stub); the kernel was compiled for cuda:0 (Stub)"
+        "launch of `scale`: the stream belongs to cuda:1 (Stub); the kernel was compiled for cuda:0 (Stub)"
     );
     let home = Device::sim().tensor(&[1f32], [1])?;
-    assert!(kernel.launch(&home, &mut y, 1.0).unwrap_err().to_string().contains("lies on the simulated device"));
+    assert!(kernel.launch(&home, &mut y, 1.0).unwrap_err().to_string().contains("is on the simulated device"));
     Ok(())
 }
 
@@ -371,7 +373,7 @@ fn host_copies() -> Done {
     assert_eq!(back.as_slice()?, [8.0; 1000]);
     let mut small = device.pinned::<f32>(10)?;
     let error = stream.download(&y, &mut small).unwrap_err().to_string();
-    assert_eq!(error, "cuda:0 (Stub): a copy between an array of 10 and a tensor of 1000 elements");
+    assert_eq!(error, "cuda:0 (Stub): an array of 10 elements cannot be copied to or from a tensor of 1000 elements");
     Ok(())
 }
 
@@ -384,7 +386,7 @@ fn resources_and_bare_launches() -> Done {
     let resources = kernel.resources()?.unwrap();
     assert_eq!(
         resources.to_string(),
-        "24 registers, 0 bytes spilled, 256 bytes of shared memory, 512 blocks (512 of 64 warps) a multiprocessor"
+        "24 registers, 0 bytes spilled, 256 bytes of shared memory, 512 blocks (512 of 64 warps) per multiprocessor"
     );
     let mut in_local = resources;
     in_local.usage.stack = 64;

@@ -171,7 +171,7 @@ fn refused_to_others(device: &Device) -> Done {
             results.map(|result| result.unwrap_err().to_string())
         };
         for error in thread::scope(|scope| scope.spawn(others).join().unwrap()) {
-            assert!(error.contains("another thread captures this stream"), "{error}");
+            assert!(error.contains("another thread is capturing this stream"), "{error}");
         }
         Ok(())
     })?;
@@ -238,8 +238,8 @@ fn page_locked_bools_are_bools() -> Done {
     stream.download(&device.empty::<bool, 1>([3])?, &mut pinned)?;
     assert_eq!(
         pinned.as_slice().unwrap_err().to_string(),
-        "cuda:0 (Stub): element 0 of a page-locked array is 0xdd, which is no bool: the tensor it was copied from was not \
-         written there"
+        "cuda:0 (Stub): element 0 of a pinned array is 0xdd, which is not a bool: the tensor it was copied from was \
+         not written there"
     );
     assert_eq!(pinned.as_mut_slice()?, [true; 3]);
     stream.download(&device.tensor(&[true, false, true], [3])?, &mut pinned)?;
@@ -260,7 +260,7 @@ fn overlaps(device: &Device) -> Done {
     let x = device.tensor(&[1f32, 2.0, 3.0, 4.0, 5.0, 6.0], [6])?;
     let (left, mut middle, mut right) = (x.view(0, [3])?, x.view(2, [3])?, x.view(3, [3])?);
     let error = stream.copy(&left, &mut middle).unwrap_err().to_string();
-    assert!(error.ends_with("a tensor is copied to one that shares memory with it"), "{error}");
+    assert!(error.ends_with("a tensor cannot be copied to one that shares memory with it"), "{error}");
     stream.copy(&left, &mut right)?;
     assert_eq!(x.to_vec()?, [1.0, 2.0, 3.0, 1.0, 2.0, 3.0]);
     // What is empty is nowhere.

@@ -1,49 +1,49 @@
-//! Bytes of an entry: numbers in little endian, everything of varying length preceded by its length.
+//! The encoding of entries: numbers in little endian, everything of variable length preceded by its length.
 //!
-//! There are no tags and no optional fields: what is written depends on the version of the crate, which is part of the
-//! name of an entry. Reading gives `None` where the bytes end too early, never more than they hold.
+//! There are no tags and no optional fields: the format depends on the version of the crate, which is part of the key
+//! of an entry. Decoding returns `None` if the bytes end too early, and never reads beyond them.
 
-/// What can be written to an entry and read back.
+/// A type that can be written to an entry and read back.
 pub trait Encode: Sized {
-    /// Writes it.
+    /// Appends the encoding of the value.
     fn encode(&self, out: &mut Vec<u8>);
-    /// Reads it back.
+    /// Reads a value, or returns `None` if the bytes are invalid.
     fn decode(from: &mut Reader) -> Option<Self>;
 }
 
-/// The bytes of a value.
+/// Returns the bytes of a value.
 pub fn encode(value: &impl Encode) -> Vec<u8> {
     let mut out = Vec::new();
     value.encode(&mut out);
     out
 }
 
-/// The value of these bytes, all of them.
+/// Returns the value that all of these bytes encode, or `None` if they are invalid.
 pub fn decode<T: Encode>(bytes: &[u8]) -> Option<T> {
     let mut reader = Reader { rest: bytes };
     let value = T::decode(&mut reader)?;
     reader.rest.is_empty().then_some(value)
 }
 
-/// The bytes not read yet.
+/// Reads bytes from front to back.
 pub struct Reader<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    /// The next bytes.
+    /// Returns the next bytes, or `None` if there are too few.
     pub fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (now, later) = self.rest.split_at_checked(count)?;
         self.rest = later;
         Some(now)
     }
 
-    /// The next value.
+    /// Returns the next value, or `None` if the bytes are invalid.
     pub fn read<T: Encode>(&mut self) -> Option<T> {
         T::decode(self)
     }
 
-    /// How many bytes follow, where a length comes next that they can hold.
+    /// Reads a length, or returns `None` if fewer bytes follow.
     fn len(&mut self) -> Option<usize> {
         let len = usize::try_from(self.read::<u64>()?).ok()?;
         (len <= self.rest.len()).then_some(len)
@@ -64,7 +64,7 @@ macro_rules! numbers {
 }
 numbers!(u8 u32 u64 i64);
 
-/// Bytes as they are.
+/// Raw bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bytes(pub Vec<u8>);
 
@@ -89,7 +89,7 @@ impl Encode for String {
     }
 }
 
-/// Every item takes at least a byte, so a length is never larger than what is left.
+/// Every item takes at least one byte, so a valid length is at most the number of remaining bytes.
 impl<T: Encode> Encode for Vec<T> {
     fn encode(&self, out: &mut Vec<u8>) {
         (self.len() as u64).encode(out);
@@ -101,7 +101,7 @@ impl<T: Encode> Encode for Vec<T> {
     }
 }
 
-/// As many bytes as there are, written as they are.
+/// A digest has a fixed size, so it is written without a length.
 impl Encode for super::Digest {
     fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.0);

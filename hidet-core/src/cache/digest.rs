@@ -1,14 +1,14 @@
-//! SHA-256 (FIPS 180-4) of several parts: the names of entries and their checksums.
+//! SHA-256 (FIPS 180-4) of several parts: the keys of entries and their checksums.
 
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 
-/// The hash of some bytes.
+/// A SHA-256 hash.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest(pub [u8; 32]);
 
 impl fmt::Display for Digest {
-    /// In hexadecimal.
+    /// Writes it in hexadecimal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
@@ -21,7 +21,8 @@ impl fmt::Debug for Digest {
 }
 
 impl Digest {
-    /// The hash of several parts. Each is preceded by its length, so that no two lists of parts are one text.
+    /// Returns the hash of several parts. Each is preceded by its length, so that different lists of parts never hash
+    /// the same bytes.
     pub fn of(parts: &[&[u8]]) -> Digest {
         let mut hash = Sha256::new();
         for part in parts {
@@ -38,7 +39,7 @@ mod tests {
 
     #[test]
     fn is_sha_256_of_lengths_and_parts() {
-        // FIPS 180-4: the hash of nothing, and of `"abc"` behind its length.
+        // FIPS 180-4: the hash of the empty message, and of `"abc"` after its length.
         assert_eq!(Digest::of(&[]).to_string(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
         assert_eq!(
             Digest::of(&[b"abc"]).to_string(),

@@ -1,4 +1,4 @@
-//! An entry as a file: magic and version, length, checksum, content.
+//! The file of an entry: magic and version, length, checksum, content.
 
 use super::{Digest, EntryKind};
 use std::fs;
@@ -6,21 +6,22 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// The version of this form of files.
+/// The version of the file format.
 pub const VERSION: u32 = 1;
 
-/// What a file begins with: the magic, with the version as its last byte.
+/// The first bytes of a file: the magic, with the version as its last byte.
 const MAGIC: [u8; 8] = *b"hidet\0\0\x01";
 const _: () = assert!(MAGIC[7] as u32 == VERSION);
 
-/// Magic, length, checksum.
+/// Size in bytes of magic, length and checksum.
 const HEADER: usize = 8 + 8 + 32;
 
 fn checksum(kind: EntryKind, name: Digest, content: &[u8]) -> Digest {
     Digest::of(&[kind.name().as_bytes(), &name.0, content])
 }
 
-/// The content of an entry; `None` where the file is missing, cannot be read, or is not what was written for that name.
+/// Returns the content of an entry, or `None` if the file is missing, cannot be read, or is not what was written under
+/// this name.
 pub(super) fn read(path: &Path, kind: EntryKind, name: Digest) -> Option<Vec<u8>> {
     let mut file = fs::File::open(path).ok()?;
     let mut header = [0; HEADER];
@@ -28,7 +29,7 @@ pub(super) fn read(path: &Path, kind: EntryKind, name: Digest) -> Option<Vec<u8>
     let (magic, rest) = header.split_first_chunk::<8>()?;
     let (len, sum) = rest.split_first_chunk::<8>()?;
     let size = file.metadata().ok()?.len();
-    // The length is compared before anything of that size is allocated.
+    // The length is checked before anything of that size is allocated.
     if *magic != MAGIC || u64::from_le_bytes(*len).checked_add(HEADER as u64) != Some(size) {
         return None;
     }
@@ -37,11 +38,11 @@ pub(super) fn read(path: &Path, kind: EntryKind, name: Digest) -> Option<Vec<u8>
     (checksum(kind, name, &content).0 == *sum).then_some(content)
 }
 
-/// A new file for what is being written, with its path. Of no two processes it is the same, also where both have the
-/// same number on one folder, as in containers.
+/// Creates a temporary file for writing and returns it with its path. No two processes use the same one, even if they
+/// have the same process id, as in containers that share a folder.
 pub(super) fn create(folder: &Path, name: &str) -> io::Result<(fs::File, PathBuf)> {
     loop {
-        // The keys of a hash map are random, and differ from one map to the next.
+        // The keys of a hash map are random and differ between maps.
         let random = RandomState::new().hash_one(std::process::id());
         let path = folder.join(format!("{name}.{random:016x}.{}", super::evict::UNFINISHED));
         match fs::File::create_new(&path) {
@@ -51,7 +52,7 @@ pub(super) fn create(folder: &Path, name: &str) -> io::Result<(fs::File, PathBuf
     }
 }
 
-/// Writes an entry beside its place and moves it there, so that nobody ever sees half of it.
+/// Writes an entry to a temporary file and renames it, so that no process ever sees a part of it.
 pub(super) fn write(folder: &Path, path: &Path, kind: EntryKind, name: Digest, content: &[u8]) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let (mut file, beside) = create(folder, &name.to_string())?;

@@ -1,4 +1,4 @@
-//! The folder as a whole: what it holds, what goes when it holds too much.
+//! The folder as a whole: its status, and eviction when it exceeds its limit.
 
 use super::{EntryKind, folder};
 use std::fs;
@@ -9,44 +9,44 @@ use std::time::{Duration, SystemTime};
 /// The extension of files that are being written.
 pub(super) const UNFINISHED: &str = "unfinished";
 
-/// After this time nobody writes to such a file any more.
+/// The age from which such a file counts as abandoned.
 const ABANDONED: Duration = Duration::from_secs(3600);
 
-/// What a folder holds.
+/// The status of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
-    /// The folder, where there is one.
+    /// The folder, unless the cache is off.
     pub folder: Option<PathBuf>,
-    /// Entries of each of [`EntryKind::ALL`].
+    /// Number of entries of each of [`EntryKind::ALL`].
     pub entries: [u64; 3],
-    /// Bytes of all.
+    /// Bytes of all entries.
     pub bytes: u64,
-    /// Bytes it may hold.
+    /// Maximum bytes.
     pub limit: u64,
-    /// When the entry not used for the longest time, and the one used last, were used.
+    /// Times of use of the least and the most recently used entry.
     pub used: Option<(SystemTime, SystemTime)>,
-    /// Why nothing can be kept there.
+    /// The reason why nothing can be stored there, if any.
     pub trouble: Option<String>,
 }
 
-/// An entry among others.
+/// A file of the folder.
 struct File {
     path: PathBuf,
-    /// Its kind; none for what was begun and never finished.
+    /// Its kind; `None` for an unfinished file.
     kind: Option<EntryKind>,
     bytes: u64,
     used: SystemTime,
 }
 
 impl File {
-    /// Whether it was begun and never finished, so long ago that nobody writes to it any more.
+    /// Returns true if it is an unfinished file that no process writes any more.
     fn is_abandoned(&self) -> bool {
         let age = SystemTime::now().duration_since(self.used);
         self.kind.is_none() && age.is_ok_and(|age| age > ABANDONED)
     }
 }
 
-/// All entries of a folder. Other files are nobody's business here.
+/// Returns all entries and unfinished files of a folder. Other files are ignored.
 fn files(folder: &Path) -> io::Result<Vec<File>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -56,7 +56,7 @@ fn files(folder: &Path) -> io::Result<Vec<File>> {
         if kind.is_none() && extension != UNFINISHED {
             continue;
         }
-        // Another process may have removed it in between.
+        // Another process may have removed it meanwhile.
         let Ok(data) = path.symlink_metadata() else { continue };
         if data.is_file() {
             let used = data.modified().unwrap_or(SystemTime::UNIX_EPOCH);
@@ -66,8 +66,8 @@ fn files(folder: &Path) -> io::Result<Vec<File>> {
     Ok(files)
 }
 
-/// Removes what was abandoned and, where the folder holds more than `limit` bytes, the entries not used for the longest
-/// time until it holds four fifths. What cannot be removed stays.
+/// Removes abandoned files and, if the folder has more than `limit` bytes, the least recently used entries until four
+/// fifths of the limit are left. Files that cannot be removed stay.
 pub(super) fn shrink(folder: &Path, limit: u64) {
     let Ok(mut files) = files(folder) else { return };
     files.retain(|file| !(file.is_abandoned() && fs::remove_file(&file.path).is_ok()));
@@ -87,7 +87,7 @@ pub(super) fn shrink(folder: &Path, limit: u64) {
     }
 }
 
-/// Looks through a folder.
+/// Returns the status of a folder.
 pub(super) fn status(folder: Option<&Path>, limit: u64) -> Status {
     let mut status =
         Status { folder: folder.map(Path::to_owned), entries: [0; 3], bytes: 0, limit, used: None, trouble: None };
@@ -112,7 +112,7 @@ pub(super) fn status(folder: Option<&Path>, limit: u64) -> Status {
     status
 }
 
-/// Removes all entries; how many, and how many bytes. What other processes are writing stays theirs.
+/// Removes all entries and returns their number and their bytes. Files that other processes are writing stay.
 pub(super) fn clear(folder: &Path) -> io::Result<(u64, u64)> {
     let files = match files(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((0, 0)),

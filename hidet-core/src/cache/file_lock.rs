@@ -1,9 +1,9 @@
-//! [`FileLock`]: of several processes that are about to make the same entry, one makes it and the others find it.
+//! File locks: if several processes are about to make the same entry, one makes it and the others find it.
 //!
-//! A lock on a file of that name, which the system takes back from a process that ends. It saves work and protects
-//! nothing: where locks do not work, or a process that holds one is stopped, the others go on after a while, and the
-//! entry is made twice. A file that is removed while another process waits for it does no harm either: a process
-//! that gets the lock looks for the entry first.
+//! The lock is on a file under the entry's name; the system releases it when its process ends. It only saves work and
+//! protects nothing: if locks do not work, or the process that holds one is stopped, the others continue after a while,
+//! and the entry is made twice. Removing the file while another process waits for it does no harm either, because a
+//! process that gets the lock looks for the entry first.
 
 use super::evict::UNFINISHED;
 use super::{Cache, Digest};
@@ -12,18 +12,18 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Nobody waits longer: compiling a kernel takes less.
+/// Maximum time of waiting; compiling a kernel takes less.
 const WAIT: Duration = Duration::from_secs(60);
 
-/// How often a process that waits looks again.
+/// Interval between attempts to lock.
 const PAUSE: Duration = Duration::from_millis(3);
 
-/// The lock on one entry; other processes wait for it until it is dropped.
+/// A held lock, released when dropped.
 #[derive(Debug)]
 pub struct FileLock(Option<(File, PathBuf)>);
 
 impl Cache {
-    /// Waits until no other process or thread holds the lock for that name.
+    /// Locks a name, waiting at most a minute while another process or thread holds the lock.
     pub fn file_lock(&self, name: Digest) -> FileLock {
         FileLock(self.folder().and_then(|folder| {
             fs::create_dir_all(folder).ok()?;
@@ -44,7 +44,7 @@ impl Cache {
 impl Drop for FileLock {
     fn drop(&mut self) {
         if let Some((file, path)) = self.0.take() {
-            // Removed before it is unlocked, so that who comes now begins a new one.
+            // Removed before it is unlocked, so that a later process creates a new file.
             let _ = fs::remove_file(path);
             let _ = file.unlock();
         }

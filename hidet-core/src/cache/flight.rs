@@ -1,10 +1,10 @@
-//! Single flight: of several threads that ask for one thing at once, one makes it and all get it.
+//! Single flight: if several threads request one value at once, one of them makes it and all get it.
 
 use super::Digest;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// What is being made just now. Nothing is kept once it is made.
+/// The values that are being made. Nothing is kept after a value is made.
 #[derive(Debug)]
 pub struct Flights<T>(Mutex<HashMap<Digest, Arc<OnceLock<T>>>>);
 
@@ -15,14 +15,14 @@ impl<T> Default for Flights<T> {
 }
 
 impl<T: Clone> Flights<T> {
-    /// The value `make` gives, here or in the thread that began first. Where that thread panics, another one takes over.
-    /// `make` must not ask for the same name again.
+    /// Returns the value of `make`, called here or in the thread that began first. If that thread panics, another one
+    /// takes over. `make` must not request the same name again.
     pub fn run(&self, name: Digest, make: impl FnOnce() -> T) -> T {
         let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let flight = lock().entry(name).or_default().clone();
         let value = flight.get_or_init(make).clone();
         let mut open = lock();
-        // A later flight of that name may have begun already.
+        // A later flight under that name may have begun already.
         if open.get(&name).is_some_and(|other| Arc::ptr_eq(other, &flight)) {
             open.remove(&name);
         }

@@ -1,4 +1,4 @@
-//! Where the cache lies.
+//! The location and the limit of the cache, from environment variables.
 
 use super::entry;
 use std::env;
@@ -7,10 +7,10 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Bytes a folder may hold where nobody says otherwise.
+/// Default limit in bytes.
 const LIMIT: u64 = 1 << 30;
 
-/// The folder of this process, as the environment says.
+/// Returns the folder of this process, or `None` if the cache is off.
 pub(super) fn folder() -> Option<PathBuf> {
     choose(&|name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from))
 }
@@ -21,7 +21,7 @@ fn choose(variable: &dyn Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
         Some(folder) => return Some(folder),
         None => {}
     }
-    // A relative path in these has no meaning.
+    // Relative paths in these variables are ignored, as the XDG specification says.
     let absolute = |name: &str| variable(name).filter(|path| path.is_absolute());
     let caches = if cfg!(windows) {
         absolute("LOCALAPPDATA")
@@ -33,7 +33,7 @@ fn choose(variable: &dyn Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
     caches.map(|caches| caches.join("hidet"))
 }
 
-/// Bytes the folder may hold, as the environment says; what is wrong where it says it in other words.
+/// Returns the limit of the folder in bytes, or a message if the variable is not a number.
 pub(super) fn limit() -> Result<u64, String> {
     bytes(env::var_os("HIDET_CACHE_LIMIT").unwrap_or_default().as_os_str())
 }
@@ -43,11 +43,11 @@ fn bytes(mib: &OsStr) -> Result<u64, String> {
     match number.map(str::parse::<u64>) {
         _ if mib.is_empty() => Ok(LIMIT),
         Some(Ok(mib)) => Ok(mib.saturating_mul(1 << 20)),
-        _ => Err(format!("HIDET_CACHE_LIMIT is {mib:?}, which is no number of MiB; write 2048 for 2 GiB")),
+        _ => Err(format!("HIDET_CACHE_LIMIT is {mib:?}, which is not a number of MiB; write 2048 for 2 GiB")),
     }
 }
 
-/// Tries to write there.
+/// Creates the folder and writes to it, or returns the error.
 pub(super) fn probe(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let (mut file, path) = entry::create(folder, "probe")?;
@@ -68,7 +68,7 @@ mod tests {
     fn a_limit_is_a_number_of_mib() {
         assert_eq!(bytes("".as_ref()), Ok(LIMIT));
         assert_eq!(bytes(" 2 ".as_ref()), Ok(2 << 20));
-        let wrong = "HIDET_CACHE_LIMIT is \"2GB\", which is no number of MiB; write 2048 for 2 GiB";
+        let wrong = "HIDET_CACHE_LIMIT is \"2GB\", which is not a number of MiB; write 2048 for 2 GiB";
         assert_eq!(bytes("2GB".as_ref()), Err(wrong.to_owned()));
         assert!(bytes("-1".as_ref()).is_err());
     }

@@ -1,18 +1,19 @@
 //! Compiled kernels on disk, shared by all processes of a user.
 //!
-//! A cache is a folder of entries: bytes under a name that is the hash of all they were made from. It knows nothing of
-//! what the bytes mean. An entry is written to a file of its own and renamed, and carries a checksum over name and
-//! content: what is damaged, cut, or stands under a wrong name is not found, and written anew. Threads that want one
-//! entry wait for the first of them ([`Flights`]), processes too ([`FileLock`]); where two write one entry all the same, the
-//! later one wins, and it is as good.
+//! A cache is a folder of entries: bytes under a name (their key) that is the hash of everything they were made from.
+//! The cache does not know what the bytes mean. An entry is written to a temporary file and renamed, and carries a
+//! checksum over name and content: an entry that is damaged, cut off, or stands under a wrong name counts as missing
+//! and is written again. Threads that want one entry wait for the first of them ([`Flights`]), and so do processes
+//! ([`FileLock`]); if two write one entry nevertheless, the later one wins, and both are equally valid.
 //!
-//! Trouble with the folder never reaches a launch: reading gives nothing, writing is given up, and the first trouble of a
-//! process is told once on standard error. The folder is bounded: entries not used for the longest time go first.
+//! Problems with the folder never make a launch fail: reads find nothing, writes are abandoned, and a process reports
+//! its first problem once on standard error. The size of the folder is bounded: the least recently used entries are
+//! evicted.
 //!
 //! | variable | meaning |
 //! |---|---|
-//! | `HIDET_CACHE` | the folder; `off` for none; otherwise `hidet` in the user's folder for caches |
-//! | `HIDET_CACHE_LIMIT` | how many MiB it may hold (1024) |
+//! | `HIDET_CACHE` | the folder; `off` for none; by default `hidet` in the user's cache folder |
+//! | `HIDET_CACHE_LIMIT` | its maximum size in MiB; by default 1024 |
 
 pub mod codec;
 mod digest;
@@ -34,14 +35,14 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-/// What an entry holds; the extension of its file.
+/// The kind of an entry, which decides the extension of its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryKind {
-    /// CUDA text and all that a launch needs beside machine code, by the IR.
+    /// CUDA text and everything else that a launch needs beside machine code, by the IR.
     Kernel,
     /// Machine code, by the CUDA text.
     Binary,
-    /// The extents under which guards are needless, by the IR.
+    /// The conditions on extents under which guards are needless, by the IR.
     Bounds,
 }
 
@@ -49,7 +50,7 @@ impl EntryKind {
     /// All kinds.
     pub const ALL: [EntryKind; 3] = [EntryKind::Kernel, EntryKind::Binary, EntryKind::Bounds];
 
-    /// The extension of files.
+    /// Returns the extension of its files.
     pub const fn name(self) -> &'static str {
         match self {
             EntryKind::Kernel => "kernel",
@@ -59,64 +60,65 @@ impl EntryKind {
     }
 }
 
-/// A folder of entries, or none.
+/// A folder of entries, or a cache that is off.
 #[derive(Debug)]
 pub struct Cache {
     folder: Option<PathBuf>,
-    /// Bytes it may hold.
+    /// Maximum bytes.
     limit: u64,
     hits: AtomicU64,
     misses: AtomicU64,
-    /// Bytes written since the folder was last looked through.
+    /// Bytes written since the last eviction.
     written: AtomicU64,
     trouble: OnceLock<String>,
 }
 
-/// How fresh the time of use of an entry is kept.
+/// Precision of an entry's time of use.
 const USED: Duration = Duration::from_secs(60);
 
 impl Cache {
-    /// The cache of this process, as the environment says; none, and that is told, where it cannot be understood.
+    /// Returns the cache of this process, as the environment variables configure it. If they are invalid, the cache is
+    /// off, which is reported.
     pub fn global() -> &'static Cache {
         static GLOBAL: OnceLock<Cache> = OnceLock::new();
         GLOBAL.get_or_init(|| match folder::limit() {
             Ok(limit) => Cache::new(folder::folder(), limit),
             Err(why) => {
                 let cache = Cache::off();
-                cache.report(&why, &format!("compiled kernels are not kept: {why}"));
+                cache.report(&why, &format!("compiled kernels are not cached: {why}"));
                 cache
             }
         })
     }
 
-    /// A cache in that folder, which is made when first written to, of at most `limit` bytes.
+    /// Returns a cache of at most `limit` bytes in a folder, which is created on the first write.
     pub fn at(folder: impl Into<PathBuf>, limit: u64) -> Cache {
         Cache::new(Some(folder.into()), limit)
     }
 
-    /// No cache: nothing is found, nothing is kept.
+    /// Returns a cache that is off: it finds and stores nothing.
     pub fn off() -> Cache {
         Cache::new(None, 0)
     }
 
     fn new(folder: Option<PathBuf>, limit: u64) -> Cache {
-        // So that the first entry written by a process looks after what others left.
+        // Large, so that the first entry that a process writes triggers an eviction.
         let written = AtomicU64::new(u64::MAX / 2);
         let (hits, misses) = Default::default();
         Cache { folder, limit, hits, misses, written, trouble: OnceLock::new() }
     }
 
-    /// The folder, where there is one.
+    /// Returns the folder, or `None` if the cache is off.
     pub fn folder(&self) -> Option<&Path> {
         self.folder.as_deref()
     }
 
-    /// How many entries were found and not found by this process.
+    /// Returns the numbers of hits and misses of this process.
     pub fn counts(&self) -> (u64, u64) {
         (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed))
     }
 
-    /// The first trouble this process had with the folder.
+    /// Returns the first problem that this process had with the folder.
     pub fn trouble(&self) -> Option<&str> {
         self.trouble.get().map(String::as_str)
     }
@@ -125,7 +127,7 @@ impl Cache {
         Some(self.folder.as_ref()?.join(format!("{name}.{}", kind.name())))
     }
 
-    /// The entry of that name, as `decode` reads it; `None` where there is none that is whole.
+    /// Returns the decoded entry under a name, or `None` if there is no valid one.
     pub fn get<T: codec::Encode>(&self, kind: EntryKind, name: Digest) -> Option<T> {
         let found = self.path(kind, name).and_then(|path| {
             let value = codec::decode(&entry::read(&path, kind, name)?)?;
@@ -137,13 +139,13 @@ impl Cache {
         found
     }
 
-    /// Keeps an entry under that name.
+    /// Stores an entry under a name.
     pub fn put(&self, kind: EntryKind, name: Digest, value: &impl codec::Encode) {
         let (Some(folder), Some(path)) = (&self.folder, self.path(kind, name)) else { return };
         let bytes = codec::encode(value);
         match entry::write(folder, &path, kind, name, &bytes) {
             Ok(()) => {
-                // Looking through a folder is worth it once in a sixteenth of what it may hold.
+                // Listing the folder is worth it once per sixteenth of its limit.
                 let written = self.written.fetch_add(bytes.len() as u64, Ordering::Relaxed);
                 if written > self.limit / 16 {
                     self.written.store(0, Ordering::Relaxed);
@@ -153,42 +155,43 @@ impl Cache {
             Err(why) => {
                 let folder = folder.display();
                 let message = format!(
-                    "compiled kernels cannot be kept in {folder}: {why}; set HIDET_CACHE to another folder, or to `off`"
+                    "compiled kernels cannot be cached in {folder}: {why}; set HIDET_CACHE to another folder or to \
+                     `off`"
                 );
                 self.report(&why.to_string(), &message);
             }
         }
     }
 
-    /// Says once that kernels are not kept.
+    /// Reports once that kernels are not cached.
     fn report(&self, why: &str, message: &str) {
         if self.trouble.set(why.to_owned()).is_ok() {
-            // Where that cannot be written, there is nobody to tell.
+            // If standard error is closed, the problem cannot be reported.
             let _ = writeln!(stderr(), "hidet: {message}");
         }
     }
 
-    /// What the folder holds; why it cannot be used otherwise.
+    /// Returns the status of the folder, and the problem if it cannot be used.
     pub fn status(&self) -> Status {
         let status = evict::status(self.folder.as_deref(), self.limit);
-        // Without a folder only the settings can be in trouble.
+        // Without a folder, only the settings can have a problem.
         let settings = || self.trouble().filter(|_| self.folder.is_none()).map(str::to_owned);
         Status { trouble: status.trouble.clone().or_else(settings), ..status }
     }
 
-    /// Removes all entries; how many and how many bytes. Files that are not entries stay.
+    /// Removes all entries and returns their number and their bytes. Files that are not entries stay.
     pub fn clear(&self) -> std::io::Result<(u64, u64)> {
         self.folder.as_deref().map_or(Ok((0, 0)), evict::clear)
     }
 }
 
-/// Remembers that an entry was used now.
+/// Sets the time of use of an entry to now.
 fn touch(path: &Path) {
     let now = SystemTime::now();
     let fresh = |time: SystemTime| now.duration_since(time).is_ok_and(|age| age < USED);
     let used = path.metadata().and_then(|data| data.modified());
     if !used.is_ok_and(fresh) {
-        // A folder that is read only keeps the order it has.
+        // In a read-only folder the order stays as it is.
         let _ = std::fs::File::options().append(true).open(path).and_then(|file| file.set_modified(now));
     }
 }

@@ -1,4 +1,5 @@
-//! Entries that are damaged, cut, moved or foreign; folders that are full, read only, or no folders; many processes.
+//! Entries that are damaged, cut off, moved or foreign; folders that are full, read-only, or not folders; many
+//! processes.
 
 use super::{Cache, Digest, EntryKind};
 use crate::testing::folder::Folder;
@@ -17,7 +18,7 @@ fn value(of: u32) -> String {
     format!("entry {of} ").repeat(of as usize % 7 + 1)
 }
 
-/// A cache with entry 1, and the file of it.
+/// Returns a cache with entry 1, and the path of its file.
 fn one(folder: &Folder) -> (Cache, PathBuf) {
     let cache = Cache::at(folder.path(), LIMIT);
     cache.put(EntryKind::Binary, name(1), &value(1));
@@ -39,14 +40,14 @@ fn no_changed_byte_goes_unnoticed() {
             assert_eq!(cache.get::<String>(EntryKind::Binary, name(1)), None, "byte {place}");
         }
     }
-    // What is damaged is written anew.
+    // A damaged entry is written again.
     cache.put(EntryKind::Binary, name(1), &value(1));
     assert_eq!(cache.get(EntryKind::Binary, name(1)), Some(value(1)));
     assert_eq!(fs::read(&path).unwrap(), whole);
 }
 
 #[test]
-fn what_is_cut_longer_or_of_another_version_is_not_found() {
+fn entries_of_wrong_length_or_version_are_not_found() {
     let folder = Folder::new("cut").unwrap();
     let (cache, path) = one(&folder);
     let whole = fs::read(&path).unwrap();
@@ -74,12 +75,12 @@ fn an_entry_under_another_name_or_kind_is_not_found() {
     fs::copy(&path, cache.path(EntryKind::Kernel, name(1)).unwrap()).unwrap();
     assert_eq!(cache.get::<String>(EntryKind::Binary, name(2)), None);
     assert_eq!(cache.get::<String>(EntryKind::Kernel, name(1)), None);
-    // Of another type than was written: read as far as it goes, and refused.
+    // Decoding as another type than was written fails.
     assert_eq!(cache.get::<Vec<u64>>(EntryKind::Binary, name(1)), None);
 }
 
 #[test]
-fn a_folder_that_cannot_be_used_is_told_once_and_stops_nothing() {
+fn an_unusable_folder_is_reported_once_and_stops_nothing() {
     let folder = Folder::new("unusable").unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "not a folder").unwrap();
@@ -96,7 +97,7 @@ fn a_folder_that_cannot_be_used_is_told_once_and_stops_nothing() {
 
 #[cfg(unix)]
 #[test]
-fn a_folder_that_may_only_be_read_still_gives() {
+fn a_read_only_folder_still_has_hits() {
     use std::os::unix::fs::PermissionsExt;
     let folder = Folder::new("readonly").unwrap();
     let (cache, path) = one(&folder);
@@ -108,7 +109,7 @@ fn a_folder_that_may_only_be_read_still_gives() {
         path.parent().unwrap()
     }
     allow(0o555, 0o444);
-    // The administrator may write all the same.
+    // The superuser may write nevertheless.
     let writable = fs::write(folder.path().join("try"), "").is_ok();
     cache.put(EntryKind::Binary, name(2), &value(2));
     assert_eq!(cache.get(EntryKind::Binary, name(1)), Some(value(1)));
@@ -118,7 +119,7 @@ fn a_folder_that_may_only_be_read_still_gives() {
 }
 
 #[test]
-fn off_keeps_nothing() {
+fn off_stores_nothing() {
     let cache = Cache::off();
     cache.put(EntryKind::Kernel, name(1), &value(1));
     assert_eq!(cache.get::<String>(EntryKind::Kernel, name(1)), None);
@@ -126,7 +127,7 @@ fn off_keeps_nothing() {
 }
 
 #[test]
-fn what_was_not_used_longest_goes_first() {
+fn the_least_recently_used_entries_are_evicted_first() {
     let folder = Folder::new("evict").unwrap();
     let cache = Cache::at(folder.path(), 40_000);
     let big = |of: u32| format!("{of:01000}");
@@ -138,7 +139,7 @@ fn what_was_not_used_longest_goes_first() {
         cache.put(EntryKind::Kernel, name(of), &big(of));
         age(of, 10_000 - u64::from(of));
     }
-    // Reading makes the oldest the youngest.
+    // Reading makes the oldest entry the most recently used.
     assert_eq!(cache.get(EntryKind::Kernel, name(0)), Some(big(0)));
     let abandoned = folder.path().join(format!("{}.1.1.{}", name(1), super::evict::UNFINISHED));
     let strange = folder.path().join("readme.txt");
@@ -149,7 +150,7 @@ fn what_was_not_used_longest_goes_first() {
         cache.put(EntryKind::Kernel, name(of), &big(of));
     }
     let status = cache.status();
-    // A sixteenth of the limit may come on top before the folder is looked through again.
+    // A sixteenth of the limit may be added before the next eviction.
     assert!(status.bytes <= 40_000 + 40_000 / 16 + 2 * 1100, "{status:?}");
     assert!(status.bytes > 20_000, "{status:?}");
     assert!(!abandoned.exists() && strange.exists());
@@ -185,15 +186,15 @@ fn turns_come_one_after_another() {
     });
     assert_eq!(inside.into_inner(), 1);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-    // Nothing to lock, nobody to wait for.
+    // Without a folder there is no lock to wait for.
     drop((Cache::off().file_lock(name(1)), Cache::at("/dev/null/none", LIMIT).file_lock(name(1))));
 }
 
 #[test]
-fn what_others_are_writing_is_theirs() {
+fn files_that_others_write_stay() {
     let folder = Folder::new("unfinished").unwrap();
     let cache = Cache::at(folder.path(), LIMIT);
-    // What a process of the same number left, or is writing just now.
+    // A file that a process with the same id left behind, or is writing now.
     let theirs = folder.path().join(format!("{}.{}.0.{}", name(1), std::process::id(), super::evict::UNFINISHED));
     let old = folder.path().join(format!("{}.{}", name(2), super::evict::UNFINISHED));
     fs::write(&theirs, "half").unwrap();
@@ -205,7 +206,7 @@ fn what_others_are_writing_is_theirs() {
     assert_eq!((cache.trouble(), cache.status().trouble), (None, None));
     fs::write(&old, "half").unwrap();
     fs::File::options().append(true).open(&old).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
-    // Three entries are removed and what was abandoned; counted are the entries.
+    // Three entries and the abandoned file are removed; only entries are counted.
     assert_eq!(cache.clear().unwrap().0, 3);
     assert!(theirs.exists() && !old.exists());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
@@ -213,13 +214,13 @@ fn what_others_are_writing_is_theirs() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
-/// The folder a process started by a test is to fill.
+/// The variable that names the folder for a child process to fill.
 const CHILD: &str = "HIDET_TEST_CACHE_CHILD";
 
 #[test]
 fn fills_a_folder_when_asked_to() {
     let Some(folder) = std::env::var_os(CHILD) else { return };
-    // Small enough that processes remove what others write.
+    // Small enough that processes evict each other's entries.
     let cache = Cache::at(folder, 6_000);
     for round in 0..20 {
         for of in 0..40 {
@@ -241,7 +242,7 @@ fn processes_fill_one_folder_at_once() {
         Command::new(test).args(arguments).env(CHILD, folder.path()).spawn().unwrap()
     };
     let mut children = [start(), start(), start()];
-    // One that dies while it writes leaves nothing that hurts.
+    // A process that is killed while it writes does no harm.
     std::thread::sleep(Duration::from_millis(15));
     let _ = children[2].kill();
     let _ = children[2].wait();

@@ -1,15 +1,15 @@
-//! From a function to machine code: passes, codegen and NVRTC, with the cache in front of them.
+//! Compiles a function to machine code: passes, codegen and NVRTC, with the cache in front of them.
 //!
-//! The first key of the cache is the IR without source positions, with all that decides what is made of it: the build of
-//! this crate, options, architecture, version of NVRTC. Where it hits, nothing runs but a lookup. The second key is the
-//! CUDA text without `#line`: where passes changed and the text did not, machine code is found by it.
+//! The first key of the cache is the IR without source positions, together with everything that decides what it
+//! compiles to: the build of this crate, options, architecture, version of NVRTC. A hit costs one lookup. The second
+//! key is the CUDA text without `#line`: it finds the machine code where the passes have changed but the text has not.
 //!
-//! What is stored names statements by their number; each function that finds it puts its own positions in their place,
-//! so faults name the right lines after an edit elsewhere in the file. The line table *in* machine code is that of the
-//! function that was compiled. Where a profiler is attached (`CUDA_INJECTION64_PATH` is set) or `HIDET_LINES=exact`, the
-//! positions are part of both keys, so that the profiler shows the right lines.
+//! A stored kernel names statements by number. Each function that finds it puts its own positions in their place, so
+//! that faults name the right lines after an edit elsewhere in the file. The line table *in* the machine code is that
+//! of the function that was compiled. Where a profiler is attached (`CUDA_INJECTION64_PATH` is set) or
+//! `HIDET_LINES=exact`, the positions are part of both keys, so that the profiler shows the right lines.
 //!
-//! Knows architectures, not devices: kernels compile where there is no GPU.
+//! This module knows architectures, not devices: kernels compile on machines without a GPU.
 
 use super::cores;
 use super::nvrtc::{self, Cubin};
@@ -21,28 +21,28 @@ use crate::ir::{Arch, Function, text};
 use crate::passes::{self, Conditions, LoweringOptions};
 use std::sync::{Arc, OnceLock};
 
-/// What this crate was built from; see `build.rs`.
+/// A hash of the sources of this crate; see `build.rs`.
 pub const BUILD: &str = env!("HIDET_BUILD");
 
-/// A kernel as a GPU takes it.
+/// A compiled kernel, ready to load.
 #[derive(Clone, Debug)]
 pub struct Binary {
-    /// Its CUDA text, and what a launch needs. Handles are those of the compact function.
+    /// Its CUDA text, and what a launch needs. Handles are those of the compacted function.
     pub source: Source,
     /// Its machine code.
     pub cubin: Arc<Cubin>,
-    /// How it was come by.
+    /// Where it came from.
     pub origin: Origin,
 }
 
-/// How a kernel was come by.
+/// Where a kernel came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// It was compiled.
     Compiled,
-    /// Its CUDA text was generated, and its machine code found.
+    /// Its CUDA text was generated, and its machine code came from the cache.
     Text,
-    /// All of it was found.
+    /// All of it came from the cache.
     Stored,
 }
 
@@ -50,7 +50,7 @@ pub enum Origin {
 type Shared = (Source, Arc<Cubin>, Origin);
 
 impl Binary {
-    /// The kernel for an architecture, from the cache or made now.
+    /// Returns the kernel for an architecture, from the cache or compiled now.
     pub fn of(cache: &Cache, function: &Function, arch: Arch, options: &LoweringOptions) -> Result<Binary> {
         let tool = nvrtc::fingerprint(arch)?;
         let lines = exact_lines();
@@ -68,11 +68,11 @@ impl Binary {
                 return Ok(found);
             }
             let _lock = cache.file_lock(key);
-            // Another process may have made it while this one waited.
+            // Another process may have compiled it while this one waited.
             if let Some(found) = stored(cache, key) {
                 return Ok(found);
             }
-            // A mistake is told with its position, so that it is made again with positions.
+            // An error must name a source line, so the text is generated again with positions.
             let source = match generate(&plain, arch, options) {
                 Ok(source) => source,
                 Err(_) => generate(function, arch, options)?,
@@ -97,7 +97,7 @@ impl Binary {
         Ok(Binary { source: source.with_places(&places), cubin, origin })
     }
 
-    /// Several kernels at once, on all cores; each as [`Binary::of`] gives it.
+    /// Compiles several kernels at once, on all cores, each as [`Binary::of`] does.
     pub fn all(cache: &Cache, functions: &[Function], arch: Arch, options: &LoweringOptions) -> Vec<Result<Binary>> {
         let make = |function: &Function| Binary::of(cache, function, arch, options);
         nvrtc::expecting(functions.len(), || cores::each(functions, |function| function.stmts.len(), make))
@@ -114,7 +114,8 @@ fn generate(function: &Function, arch: Arch, options: &LoweringOptions) -> Resul
     codegen::cuda(&passes::lower(function, options)?, arch)
 }
 
-/// The extents under which a kernel needs fewer guards, the fewest first, from the cache or found now.
+/// Returns the conditions on extents under which a kernel needs fewer guards, the fewest guards first, from the cache
+/// or computed now.
 pub fn conditions(cache: &Cache, function: &Function) -> Result<Vec<Conditions>> {
     let key = Digest::of(&[BUILD.as_bytes(), text::print(function).as_bytes()]);
     if let Some(conditions) = cache.get(EntryKind::Bounds, key) {
@@ -125,7 +126,7 @@ pub fn conditions(cache: &Cache, function: &Function) -> Result<Vec<Conditions>>
     Ok(conditions)
 }
 
-/// Whether the line tables in machine code must be right.
+/// Returns true if the line tables in machine code must be exact.
 fn exact_lines() -> bool {
     std::env::var_os("CUDA_INJECTION64_PATH").is_some_and(|path| !path.is_empty())
         || std::env::var_os("HIDET_LINES").is_some_and(|value| value == "exact")

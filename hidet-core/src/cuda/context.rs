@@ -1,4 +1,4 @@
-//! A device with its primary context and its streams, and what is left to say once the context is lost.
+//! A device with its primary context and its streams, and the errors after the context is lost.
 
 use super::device_lock::DeviceLock;
 use super::driver::{Driver, driver, is_sticky};
@@ -11,39 +11,39 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// The number of devices; why there is none otherwise.
+/// Returns the number of devices, or an error if the driver cannot be used.
 pub fn count() -> Result<usize> {
     Ok(driver()?.devices as usize)
 }
 
-/// How many streams a device has at once, the default stream among them.
+/// Maximum number of streams per device, including the default stream.
 pub const STREAMS: usize = 64;
 
-/// A device, its primary context and its streams. There is one for each device, which lives as long as the process.
+/// A device, its primary context and its streams. There is one per device, which lives as long as the process.
 pub struct Context {
     /// The driver.
     pub(super) driver: &'static Driver,
-    /// Which device.
+    /// Index of the device, as the driver counts them.
     pub ordinal: usize,
     pub(super) context: CUcontext,
-    /// Memory in the order of streams comes from here; null where the device has no such memory.
+    /// The pool for stream-ordered allocation; null if the device does not support it.
     pool: CUmemoryPool,
     default: Queue,
-    /// The others, made when first asked for and then kept: a stream that was dropped is given out again.
+    /// The other streams, created on first use and then kept: a dropped stream is handed out again.
     others: [OnceLock<Queue>; STREAMS],
-    /// A bit for each stream that someone has.
+    /// One bit per stream that is in use.
     taken: Mutex<u64>,
-    /// A bit for each stream that is captured; see [`super::DeviceLock`].
+    /// One bit per stream that is captured; see [`super::DeviceLock`].
     pub(super) captured: Mutex<u64>,
-    /// What is known of the device.
+    /// Properties of the device.
     pub properties: Properties,
     /// The error after which the context cannot be used.
     dead: OnceLock<String>,
-    /// The names of all kernels, by which streams remember what was launched on them.
+    /// The names of all kernels; streams remember their launches by index into it.
     names: Mutex<Vec<Arc<str>>>,
     /// Bytes of device memory that this process holds.
     held: AtomicUsize,
-    /// Page-locked buffers through which the host copies.
+    /// Pinned buffers through which the host copies.
     pub(super) staging: super::staging::Staging,
 }
 
@@ -51,7 +51,7 @@ pub struct Context {
 unsafe impl Send for Context {}
 unsafe impl Sync for Context {}
 
-/// While this lives, a context is current in this thread; what was current before comes back with its end.
+/// Keeps a context current in this thread; dropping it restores the previous one.
 pub(super) struct Entered<'a> {
     driver: &'a Driver,
     pushed: bool,
@@ -72,7 +72,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Context {
-    /// The context of a device, one for the whole process.
+    /// Returns the context of a device, one for the whole process.
     pub fn of(ordinal: usize) -> Result<&'static Context> {
         static CONTEXTS: OnceLock<Mutex<HashMap<usize, &'static Context>>> = OnceLock::new();
         let mut contexts = lock(CONTEXTS.get_or_init(Mutex::default));
@@ -97,8 +97,8 @@ impl Context {
             status => Err(fail(format!("{what} failed: {}", driver.describe(status)))),
         };
         let (mut device, mut context) = (0, std::ptr::null_mut());
-        // SAFETY: pointers are valid for a write; handles come from the calls before. What is retained is released where
-        // nobody will have it.
+        // SAFETY: pointers are valid for a write; handles come from the calls before. A failure releases the retained
+        // context.
         unsafe {
             check("cuDeviceGet", (driver.cuDeviceGet)(&mut device, ordinal as i32))?;
             let properties = Properties::of(driver, device, &check)?;
@@ -124,7 +124,7 @@ impl Context {
             check("cuCtxPushCurrent", (driver.cuCtxPushCurrent_v2)(context))?;
             let _entered = Entered { driver, pushed: true };
             if properties.async_memory {
-                // Memory given back stays with the process: asking the system again at each use is slow.
+                // Freed memory stays with the process: asking the system again at each use is slow.
                 let mut keep = u64::MAX;
                 check("cuDeviceGetDefaultMemPool", (driver.cuDeviceGetDefaultMemPool)(&mut pool, device))?;
                 let attribute = CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
@@ -149,18 +149,18 @@ impl Context {
         }
     }
 
-    /// `cuda:0`
+    /// Returns the name of the device, such as `cuda:0`.
     pub fn name(&self) -> String {
         format!("cuda:{}", self.ordinal)
     }
 
-    /// An error of this device.
+    /// Returns an error that names this device.
     pub fn error(&self, message: impl Into<String>) -> Error {
         Error::Device { device: self.name(), message: message.into() }
     }
 
-    /// The driver's handle of the default stream (`CUstream`), for libraries that put their own work there; it lives as
-    /// long as the process. Such libraries need the context to be current: [`Context::make_current`].
+    /// Returns the driver's handle of the default stream (`CUstream`), for libraries that submit their own work to it.
+    /// It lives as long as the process. Such libraries need the context to be current: [`Context::make_current`].
     pub fn stream_handle(&self) -> *mut std::ffi::c_void {
         self.default.stream.cast()
     }
@@ -175,13 +175,15 @@ impl Context {
     fn alive(&self) -> Result<()> {
         match self.dead.get() {
             None => Ok(()),
-            Some(why) => Err(self.error(format!(
-                "the context is lost and nothing can be done on it any more in this process, since: {why}"
-            ))),
+            Some(why) => {
+                Err(self
+                    .error(format!("the context is lost and cannot be used any more in this process, because: {why}")))
+            }
         }
     }
 
-    /// Makes the context current in this thread for a while, where it is not lost. A thread that has none keeps it.
+    /// Makes the context current in this thread until the result is dropped, or returns an error if the context is
+    /// lost. A thread that had no current context keeps this one.
     pub(super) fn enter(&self) -> Result<Entered<'_>> {
         self.alive()?;
         let driver = self.driver;
@@ -201,27 +203,27 @@ impl Context {
         Ok(Entered { driver, pushed: true })
     }
 
-    /// Gives a thing of the driver back, where there is one and the context is not lost. A failure leaves it behind, no more.
+    /// Destroys a driver object, unless it is null or the context is lost. A failure only leaks it.
     ///
     /// # Safety
-    /// The thing must be of this context, of the kind that the function gives back, and not be used afterwards.
-    pub(super) unsafe fn destroy<T>(&self, thing: *mut T, by: unsafe extern "C" fn(*mut T) -> u32) {
-        if thing.is_null() {
+    /// The object must belong to this context, be of the kind that `destroy` takes, and not be used afterwards.
+    pub(super) unsafe fn destroy<T>(&self, object: *mut T, destroy: unsafe extern "C" fn(*mut T) -> u32) {
+        if object.is_null() {
             return;
         }
         if let Ok(_entered) = self.enter() {
             // SAFETY: the caller's duty.
-            let _ = unsafe { by(thing) };
+            let _ = unsafe { destroy(object) };
         }
     }
 
-    /// An error where a call failed. One that loses the context is remembered.
+    /// Returns an error if a call failed. An error that loses the context is remembered.
     #[inline]
     pub(super) fn check(&self, what: &str, status: u32) -> Result<()> {
         if status == 0 { Ok(()) } else { Err(self.failure(what, status)) }
     }
 
-    /// An error where a call made outside of here failed, such as [`super::Bare::launch`].
+    /// Returns an error if a call made outside of this module failed, such as [`super::Bare::launch`].
     #[inline]
     pub fn status(&self, what: &str, status: u32) -> Result<()> {
         self.check(what, status)
@@ -239,16 +241,16 @@ impl Context {
             launched.filter_map(|name| Some(format!("`{}`", names.get(name as usize)?))).collect();
         let text = match launched.as_slice() {
             [] => text,
-            names => format!("{text}; kernels launched since the device was last waited for: {}", names.join(", ")),
+            names => format!("{text}; kernels launched since the last synchronization: {}", names.join(", ")),
         };
         let text = self.dead.get_or_init(|| text);
         self.error(format!(
-            "{text}\nthe context is lost: restart the process; run the kernel on the simulated device, or compile it with \
-             checks, to find the line"
+            "{text}\nthe context is lost: restart the process; run the kernel on the simulated device, or compile it \
+             with checks, to find the line"
         ))
     }
 
-    /// The streams there are.
+    /// Returns the streams that exist.
     fn queues(&self) -> impl Iterator<Item = &Queue> {
         std::iter::once(&self.default).chain(self.others.iter().filter_map(OnceLock::get))
     }
@@ -257,24 +259,24 @@ impl Context {
         self.others.get(index).and_then(OnceLock::get).unwrap_or(&self.default)
     }
 
-    /// The default stream.
+    /// Returns the default stream.
     pub fn stream(&'static self) -> Stream {
         Stream { context: self, queue: &self.default }
     }
 
-    /// The stream of that number.
+    /// Returns the stream at an index.
     pub(super) fn stream_at(&'static self, index: usize) -> Stream {
         Stream { context: self, queue: self.queue(index) }
     }
 
-    /// A stream that nobody has; given back by [`Context::give_back`].
+    /// Returns an unused stream, to be returned by [`Context::give_back`], or an error if all are in use.
     pub fn take_stream(&'static self) -> Result<Stream> {
         let _entered = self.enter()?;
         let mut taken = lock(&self.taken);
         let index = taken.trailing_ones() as usize;
         if index >= STREAMS {
             return Err(
-                self.error(format!("{STREAMS} streams are in use; drop one, or use one for more than one thing"))
+                self.error(format!("all {STREAMS} streams are in use; drop one, or share one between several tasks"))
             );
         }
         let queue = match self.others[index].get() {
@@ -289,14 +291,14 @@ impl Context {
         Ok(Stream { context: self, queue })
     }
 
-    /// Lets others have the stream; what was asked of it still happens.
+    /// Makes the stream available to others; work submitted to it still runs.
     pub fn give_back(&self, stream: Stream) {
         if stream.queue.index != 0 {
             *lock(&self.taken) &= !(1 << stream.queue.index);
         }
     }
 
-    /// Lets a stream wait for everything asked so far of others, given by their bits.
+    /// Makes a stream wait for all work submitted so far to others, given by their bits.
     #[cold]
     pub(super) fn order(&self, lock: &DeviceLock, queue: &Queue, others: u64) -> Result<()> {
         for index in (0..STREAMS).filter(|index| others >> index & 1 == 1) {
@@ -308,12 +310,12 @@ impl Context {
         Ok(())
     }
 
-    /// Waits for everything asked of the device so far, on all its streams.
+    /// Waits for all work submitted so far, on all streams of the device.
     pub fn synchronize(&'static self) -> Result<()> {
         self.queues().try_for_each(|queue| Stream { context: self, queue }.synchronize())
     }
 
-    /// The number by which streams remember a kernel.
+    /// Returns the index by which streams remember a kernel.
     pub(super) fn name_of(&self, kernel: &Arc<str>) -> u32 {
         let mut names = lock(&self.names);
         let known = names.iter().position(|name| name == kernel);
@@ -323,22 +325,22 @@ impl Context {
         }) as u32
     }
 
-    /// Whether memory is given out in the order of the stream.
+    /// Returns true if the device supports stream-ordered allocation.
     pub(super) fn async_memory(&self) -> bool {
         self.properties.async_memory
     }
 
-    /// Notes that so many bytes more, or less, are held.
+    /// Counts bytes that were allocated (positive) or freed (negative).
     pub(super) fn hold(&self, bytes: isize) {
         self.held.fetch_add(bytes as usize, Relaxed);
     }
 
-    /// Bytes of device memory that tensors of this process hold.
+    /// Returns the bytes of device memory that tensors of this process hold.
     pub fn held(&self) -> usize {
         self.held.load(Relaxed)
     }
 
-    /// Bytes free and bytes in all, as the driver counts them: what this process keeps in its pool is not free.
+    /// Returns free and total bytes as the driver counts them: what this process keeps in its pool is not free.
     pub fn memory_info(&self) -> Result<(usize, usize)> {
         let _entered = self.enter()?;
         let (mut free, mut total) = (0, 0);
@@ -347,7 +349,7 @@ impl Context {
         self.check("cuMemGetInfo", status).map(|()| (free, total))
     }
 
-    /// Waits for the device, and gives memory that no tensor uses back to the system, for other processes.
+    /// Waits for the device, then returns memory that no tensor uses to the system, for other processes.
     pub fn trim(&'static self) -> Result<()> {
         self.synchronize()?;
         if self.pool.is_null() {

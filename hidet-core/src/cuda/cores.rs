@@ -1,19 +1,19 @@
 //! Work on all cores at once, on stacks that are large enough for a compiler.
 //!
-//! NVRTC compiles programs of different threads in parallel, but for its front end (see `nvrtc/library.rs`). It recurses with
-//! the depth of a program, which the small stacks of ordinary worker threads would not always hold.
+//! NVRTC compiles programs of different threads in parallel, except for its front end (see `nvrtc/library.rs`). It
+//! recurses with the nesting of a program, which can overflow the small stacks of ordinary worker threads.
 
 use std::cmp::Reverse;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, Builder};
 
-/// What a main thread has.
+/// Stack size in bytes, that of a main thread.
 const STACK: usize = 8 << 20;
 
-/// What `work` gives for each item, in order. Those of the largest `weight` are begun first, so that no core is left with
-/// a large one at the end. The calling thread works too, so that it is done even where no thread can be started. A panic
-/// of `work` goes on in the caller.
+/// Applies `work` to each item and returns the results in order. Items of the largest `weight` start first, so that no
+/// core is left with a large one at the end. The calling thread works too, so all items are done even if no thread can
+/// be started. A panic of `work` continues in the caller.
 pub fn each<T: Sync, R: Send>(items: &[T], weight: impl Fn(&T) -> usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let mut order: Vec<(usize, &T)> = items.iter().enumerate().collect();
     order.sort_by_cached_key(|(_, item)| Reverse(weight(item)));

@@ -1,12 +1,13 @@
 //! [`DeviceLock`]: one thread at a time submits work to a device.
 //!
-//! A use of memory takes three steps: it is recorded, the stream is made to wait for earlier uses, the work is submitted.
-//! If another thread recorded a use in between, it would wait for less than it must; if a capture began in between, it
+//! A use of memory takes three steps: it is noted, the stream is made to wait for earlier uses, the work is submitted.
+//! If another thread noted a use in between, it would wait for less than it must; if a capture began in between, it
 //! would record work that was meant to run. So one lock covers all three steps, and also the beginning and the end of a
 //! capture.
 //!
-//! Nothing waits for a device while the lock is held. A thread holds the lock of one device at a time. The fault record
-//! and the tensor maps of a kernel, and what a stream records, are locked before the device lock, never after it.
+//! No thread waits for a device while it holds the lock. A thread holds the lock of one device at a time. The fault
+//! record and the tensor maps of a kernel, and what a stream records, are locked before the device lock, never after
+//! it.
 
 use super::context::{Context, Entered, lock};
 use super::stream::Queue;
@@ -15,7 +16,7 @@ use std::sync::MutexGuard;
 
 /// The lock under which a thread submits work to a device; the device's context is current while it is held.
 pub struct DeviceLock<'a> {
-    /// The streams that are captured, by their bits.
+    /// One bit per stream that is captured.
     captured: MutexGuard<'a, u64>,
     _entered: Entered<'a>,
 }
@@ -30,13 +31,13 @@ impl Context {
 }
 
 impl DeviceLock<'_> {
-    /// Whether what is asked of a stream is recorded in a graph instead of being done.
+    /// Returns true if work submitted to the stream is captured in a graph instead of run.
     #[inline]
     pub(super) fn captures(&self, queue: &Queue) -> bool {
         *self.captured & queue.bit() != 0
     }
 
-    /// From now on, what is asked of a stream is recorded, or done again.
+    /// Marks a stream as captured or not.
     pub(super) fn set_captured(&mut self, queue: &Queue, captured: bool) {
         *self.captured = *self.captured & !queue.bit() | u64::from(captured) << queue.index;
     }

@@ -5,18 +5,18 @@ use cudarc::driver::sys::{self, *};
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::sync::OnceLock;
 
-/// The oldest driver that works, as `cuDriverGetVersion` tells it: CUDA 12.0.
+/// The oldest supported driver, as `cuDriverGetVersion` reports it: CUDA 12.0.
 const OLDEST: i32 = 12000;
 
 macro_rules! calls {
     ($($name:ident($($arg:ident: $ty:ty),*);)*) => {
-        /// The functions of the driver that are used here. A status is a plain number: newer drivers have codes that
-        /// bindings do not know.
+        /// The functions of the driver that are used here. A status is a plain number, because newer drivers have codes
+        /// that the bindings do not know.
         #[allow(non_snake_case, missing_docs)]
         pub struct Driver {
             /// The CUDA version the driver supports, 1000 * major + 10 * minor.
             pub version: i32,
-            /// How many devices there are.
+            /// Number of devices.
             pub devices: i32,
             $(pub $name: unsafe extern "C" fn($($arg: $ty),*) -> u32,)*
         }
@@ -25,12 +25,12 @@ macro_rules! calls {
         pub const FUNCTIONS: &[&str] = &[$(stringify!($name)),*];
 
         impl Driver {
-            /// Finds every function; the name of the first that is missing otherwise.
+            /// Finds every function, or returns the name of the first that is missing.
             fn find() -> Result<Driver, &'static str> {
                 Ok(Driver {
                     version: 0,
                     devices: 0,
-                    // SAFETY: the library is there (the caller has asked), and the types are the driver's.
+                    // SAFETY: the library is present (the caller has checked), and the types are the driver's.
                     $($name: *unsafe { sys::culib().get(stringify!($name).as_bytes()) }.map_err(|_| stringify!($name))?,)*
                 })
             }
@@ -112,26 +112,26 @@ fn unavailable(message: impl Into<String>) -> Error {
     Error::Device { device: "CUDA".to_owned(), message: message.into() }
 }
 
-/// The driver, initialised and with at least one device; why it cannot be used otherwise.
+/// Returns the driver, initialised and with at least one device, or an error that says why it cannot be used.
 pub fn driver() -> Result<&'static Driver> {
     static DRIVER: OnceLock<Result<Driver>> = OnceLock::new();
     DRIVER.get_or_init(probe).as_ref().map_err(Clone::clone)
 }
 
 fn probe() -> Result<Driver> {
-    // SAFETY: loading the driver runs its initialisers alone.
+    // SAFETY: loading the driver runs only its initialisers.
     if !unsafe { sys::is_culib_present() } {
         return Err(unavailable(
-            "no NVIDIA driver: libcuda.so.1 was not found; install the NVIDIA driver (525 or newer); without it kernels \
-             run on the simulated device",
+            "no NVIDIA driver: libcuda.so.1 was not found; install the NVIDIA driver (525 or newer); without it, \
+             kernels run on the simulated device",
         ));
     }
-    // The version first: an old driver may lack functions, and its version says more than their names.
+    // The version comes first: an old driver may lack functions, and its version says more than their names.
     // SAFETY: the type is the driver's.
     let get_version = unsafe { sys::culib().get::<unsafe extern "C" fn(*mut c_int) -> u32>(b"cuDriverGetVersion") };
     let Ok(get_version) = get_version else {
         return Err(unavailable(
-            "the libcuda found is no NVIDIA driver: it lacks `cuDriverGetVersion`; reinstall the driver",
+            "the libcuda that was found is not an NVIDIA driver: it lacks `cuDriverGetVersion`; reinstall the driver",
         ));
     };
     let mut version = 0;
@@ -139,7 +139,7 @@ fn probe() -> Result<Driver> {
     let status = unsafe { get_version(&mut version) };
     if status == 0 && version < OLDEST {
         return Err(unavailable(format!(
-            "the NVIDIA driver supports CUDA {} at most and hidet needs {}: install driver 525 or newer",
+            "the NVIDIA driver supports at most CUDA {}, and hidet needs {}: install driver 525 or newer",
             version_name(version),
             version_name(OLDEST)
         )));
@@ -170,12 +170,12 @@ fn probe() -> Result<Driver> {
     Ok(driver)
 }
 
-/// `12.4` for 12040.
+/// Formats a version number, such as 12040 as `12.4`.
 pub fn version_name(version: i32) -> String {
     format!("{}.{}", version / 1000, version % 1000 / 10)
 }
 
-/// Whether after this error nothing more can be done in the process's context.
+/// Returns true if the process's context is unusable after this error.
 pub fn is_sticky(status: u32) -> bool {
     // Illegal address, launch timeout, device assert, hardware stack, illegal instruction, misaligned address, invalid
     // address space, invalid program counter, launch failure, ECC, and kin.
@@ -183,11 +183,11 @@ pub fn is_sticky(status: u32) -> bool {
 }
 
 impl Driver {
-    /// The name of a status and what it means.
+    /// Returns the name of a status and its meaning.
     pub fn describe(&self, status: u32) -> String {
         let get = |call: unsafe extern "C" fn(u32, *mut *const c_char) -> u32| {
             let mut text = std::ptr::null();
-            // SAFETY: the driver gives a constant string, or fails.
+            // SAFETY: the driver returns a constant string, or fails.
             unsafe {
                 if call(status, &mut text) != 0 || text.is_null() {
                     return None;

@@ -16,21 +16,21 @@ pub struct Event {
 unsafe impl Send for Event {}
 unsafe impl Sync for Event {}
 
-/// What the driver says of a point that is not reached.
+/// The driver's status for an event that has not completed.
 const NOT_READY: u32 = 600;
 
 impl Event {
-    /// The point reached when everything asked of the stream so far is done.
+    /// Records the point that is reached when all work submitted to the stream so far is done.
     pub fn record(stream: Stream) -> Result<Event> {
         // SAFETY: the stream is the context's.
         unsafe { Event::record_at(&stream.device_lock(false)?, stream.context, stream.queue.stream) }
     }
 
     /// # Safety
-    /// The stream must be one of the context.
+    /// The stream must belong to the context.
     pub(super) unsafe fn record_at(_: &DeviceLock, context: &'static Context, stream: CUstream) -> Result<Event> {
         let mut event = Event { context, event: std::ptr::null_mut() };
-        // SAFETY: the pointer is valid for a write; the stream is the caller's duty. 0: with time.
+        // SAFETY: the pointer is valid for a write; the stream is the caller's duty. Flags 0: with timing.
         unsafe {
             context.check("cuEventCreate", (context.driver.cuEventCreate)(&mut event.event, 0))?;
             context.check("cuEventRecord", (context.driver.cuEventRecord)(event.event, stream))?;
@@ -45,7 +45,7 @@ impl Event {
         self.context.check("waiting for the device", unsafe { (self.context.driver.cuEventSynchronize)(self.event) })
     }
 
-    /// Whether the point is reached.
+    /// Returns true if the point is reached.
     pub fn is_reached(&self) -> Result<bool> {
         let _entered = self.context.enter()?;
         // SAFETY: the event is recorded.
@@ -55,7 +55,7 @@ impl Event {
         }
     }
 
-    /// Milliseconds from this point to a later one; waits for the later one.
+    /// Waits for a later point and returns the milliseconds from this point to it.
     pub fn until(&self, later: &Event) -> Result<f32> {
         later.synchronize()?;
         let _entered = self.context.enter()?;
@@ -73,7 +73,7 @@ impl Event {
 
 impl Drop for Event {
     fn drop(&mut self) {
-        // SAFETY: the event is given back once.
+        // SAFETY: the event is destroyed once.
         unsafe { self.context.destroy(self.event, self.context.driver.cuEventDestroy_v2) }
     }
 }
@@ -84,8 +84,8 @@ impl std::fmt::Debug for Event {
     }
 }
 
-/// The median time of a launch on the default stream in milliseconds over `rounds` rounds, each of so many launches that
-/// a round takes about a millisecond or more, after one to warm up.
+/// Returns the median time of a launch on the default stream, in milliseconds, over `rounds` rounds after one warm-up.
+/// Each round has as many launches as take about a millisecond.
 pub fn measure(context: &'static Context, rounds: usize, mut launch: impl FnMut() -> Result<()>) -> Result<f64> {
     let stream = context.stream();
     let mut time = |launches: u32| -> Result<f64> {

@@ -1,4 +1,4 @@
-//! Graphs: work recorded once, asked for as often as wanted by one call.
+//! Graphs: work recorded once and launched any number of times by one call.
 
 use super::context::Context;
 use super::device_lock::DeviceLock;
@@ -12,20 +12,20 @@ use std::sync::Arc;
 pub struct Graph {
     context: &'static Context,
     exec: CUgraphExec,
-    /// Under what name the context remembers it.
+    /// The index by which streams remember it.
     name: u32,
 }
 
-// SAFETY: the driver guards graphs that are launched from several threads; nothing else is done with them here.
+// SAFETY: the driver synchronizes launches of a graph from several threads; nothing else is done with it here.
 unsafe impl Send for Graph {}
 unsafe impl Sync for Graph {}
 
 impl Graph {
-    /// Makes a graph ready to run, and gives its plan back.
+    /// Makes a graph ready to run, and destroys its plan.
     pub(super) fn instantiate(context: &'static Context, plan: CUgraph) -> Result<Graph> {
         let _entered = context.enter()?;
         let mut graph = Graph { context, exec: std::ptr::null_mut(), name: context.name_of(&Arc::from("a graph")) };
-        // SAFETY: the plan is the driver's, and given back once.
+        // SAFETY: the plan is the driver's, and destroyed once.
         unsafe {
             let status = (context.driver.cuGraphInstantiateWithFlags)(&mut graph.exec, plan, 0);
             let _ = (context.driver.cuGraphDestroy)(plan);
@@ -34,12 +34,12 @@ impl Graph {
         Ok(graph)
     }
 
-    /// A graph of these launches, one after the other, built node by node. An error where one is cooperative, or may begin
-    /// before the one ahead has ended, which such nodes cannot be, or is of another device.
+    /// Builds a graph of these launches, one after the other, node by node. Returns an error if one is cooperative or a
+    /// dependent launch, which such nodes cannot be, or belongs to another device.
     ///
     /// # Safety
-    /// Whenever the graph runs, the kernels and the tensors of the launches must still be there, and nothing else may use
-    /// the tensors meanwhile: the graph keeps nothing and waits for nothing.
+    /// Whenever the graph runs, the kernels and the tensors of the launches must still exist, and nothing else may use
+    /// the tensors meanwhile: the graph keeps nothing alive and waits for nothing.
     pub unsafe fn chain(context: &'static Context, launches: &mut [Bare]) -> Result<Graph> {
         for bare in &*launches {
             if bare.launch.cooperative || bare.launch.dependent {
@@ -80,7 +80,7 @@ impl Graph {
                 (driver.cuGraphAddKernelNode_v2)(&mut added, plan, after, usize::from(last.is_some()), &node)
             };
             if let Err(error) = context.check("cuGraphAddKernelNode", status) {
-                // SAFETY: the plan is given back once.
+                // SAFETY: the plan is destroyed once.
                 let _ = unsafe { (driver.cuGraphDestroy)(plan) };
                 return Err(error);
             }
@@ -89,7 +89,7 @@ impl Graph {
         Graph::instantiate(context, plan)
     }
 
-    /// Asks a stream to run it, under the device lock.
+    /// Submits it to a stream, under the device's lock.
     pub fn launch(&self, _: &DeviceLock, stream: Stream) -> Result<()> {
         // SAFETY: the graph is ready, and the context is current.
         let status = unsafe { (self.context.driver.cuGraphLaunch)(self.exec, stream.queue.stream) };
@@ -100,7 +100,7 @@ impl Graph {
 
 impl Drop for Graph {
     fn drop(&mut self) {
-        // SAFETY: the graph is given back once; the driver keeps it while it runs.
+        // SAFETY: the graph is destroyed once; the driver keeps it while it runs.
         unsafe { self.context.destroy(self.exec, self.context.driver.cuGraphExecDestroy) }
     }
 }

@@ -7,22 +7,22 @@ use super::uses::Uses;
 use crate::error::Result;
 use std::any::Any;
 
-/// What the driver says where memory runs out.
+/// The driver's status when memory runs out.
 const OUT_OF_MEMORY: u32 = 2;
 
-/// An allocation on a device, given back when dropped, after all work asked for so far. It knows which streams used it:
+/// An allocation on a device. Dropping it frees it after all work submitted so far. It knows which streams used it:
 /// each use waits for those that must come before it.
 pub struct Memory {
     context: &'static Context,
     address: u64,
     bytes: usize,
     pub(super) uses: Uses,
-    /// Who gives it back, where that is not the pool.
+    /// The owner that frees it, if that is not the pool.
     owner: Option<Box<dyn Any + Send + Sync>>,
 }
 
 impl Memory {
-    /// That many bytes, unset.
+    /// Allocates uninitialised bytes.
     pub fn new(context: &'static Context, bytes: usize) -> Result<Memory> {
         let mut memory =
             Memory { context, address: 0, bytes: 0, uses: Uses::by(context.stream().queue.bit()), owner: None };
@@ -31,7 +31,7 @@ impl Memory {
         }
         let mut status = memory.allocate(bytes)?;
         if status == OUT_OF_MEMORY {
-            // What is still to be given back may be enough.
+            // Memory whose release is still pending may be enough.
             context.trim()?;
             status = memory.allocate(bytes)?;
         }
@@ -39,8 +39,8 @@ impl Memory {
             let (free, total) = context.memory_info()?;
             let held = context.held();
             return Err(context.error(format!(
-                "out of memory: {bytes} bytes asked for, {free} of {total} bytes are free, tensors of this process hold \
-                 {held}; drop some of them first, or use smaller ones"
+                "out of memory: {bytes} bytes requested, {free} of {total} bytes are free, tensors of this process \
+                 hold {held}; drop some of them first, or use smaller ones"
             )));
         }
         context.check("allocating device memory", status)?;
@@ -62,10 +62,10 @@ impl Memory {
         })
     }
 
-    /// Memory of someone else, whose work on it is done; `owner` is dropped when all work here is done too.
+    /// Wraps memory of another owner, whose work on it is done; `owner` is dropped when all work here is done too.
     ///
     /// # Safety
-    /// The bytes must be the device's and stay valid until `owner` is dropped.
+    /// The bytes must be on the device and stay valid until `owner` is dropped.
     pub unsafe fn foreign(
         context: &'static Context,
         address: u64,
@@ -75,8 +75,8 @@ impl Memory {
         Memory { context, address, bytes, uses: Uses::by(context.stream().queue.bit()), owner: Some(owner) }
     }
 
-    /// Gives the memory away without giving it back, after waiting for all its uses: its address. Nothing where it is not
-    /// of the pool.
+    /// Waits for all uses of the memory and returns its address, without freeing it. Returns `None` if it does not come
+    /// from the pool.
     pub fn into_address(mut self) -> Result<Option<u64>> {
         if self.owner.is_some() || !self.context.async_memory() {
             return Ok(None);
@@ -86,42 +86,42 @@ impl Memory {
         Ok(Some(std::mem::take(&mut self.address)))
     }
 
-    /// Its address on the device.
+    /// Returns its address on the device.
     pub fn address(&self) -> u64 {
         self.address
     }
 
-    /// Its size in bytes.
+    /// Returns its size in bytes.
     pub fn len(&self) -> usize {
         self.bytes
     }
 
-    /// Whether it has no bytes.
+    /// Returns true if it has no bytes.
     pub fn is_empty(&self) -> bool {
         self.bytes == 0
     }
 
-    /// The device.
+    /// Returns the device.
     pub fn context(&self) -> &'static Context {
         self.context
     }
 
-    /// Makes a stream wait for earlier uses before it reads or writes the memory, and records this use. The work is
-    /// submitted under the same lock.
+    /// Makes a stream wait for earlier uses before it reads or writes the memory, and notes the use. The lock must be
+    /// held until the use itself is submitted.
     #[inline]
     pub fn use_on(&self, lock: &DeviceLock, stream: Stream, write: bool) -> Result<()> {
         stream.use_all(lock, std::iter::once((self, write)))
     }
 
-    /// Waits for everything asked so far that uses the memory.
+    /// Waits for all work submitted so far that uses the memory.
     pub fn wait(&self) -> Result<()> {
         let stream = self.context.stream();
         self.use_on(&stream.device_lock(false)?, stream, true)?;
         stream.synchronize()
     }
 
-    /// Returns the device lock and a stream for a copy to or from the host, on which the use is recorded: the stream that
-    /// wrote last, unless it is captured.
+    /// Locks the device and returns the stream for a copy to or from the host, with the use noted on it: the stream
+    /// that wrote last, unless it is captured. wrote last, unless it is captured.
     pub(super) fn for_host(&self, write: bool) -> Result<(DeviceLock<'static>, Stream)> {
         let lock = self.context.device_lock()?;
         let last = self.context.stream_at(self.uses.writer(&lock).trailing_zeros() as usize);
@@ -137,7 +137,7 @@ impl Memory {
         Err(self.context.error(format!("a copy of {bytes} bytes at {offset} of an allocation of {} bytes", self.bytes)))
     }
 
-    /// Copies bytes in. They may be changed when it returns, though the copy may still be under way.
+    /// Copies bytes in. The caller may change them when it returns, though the copy may still be in flight.
     pub fn write(&self, offset: usize, from: &[u8]) -> Result<()> {
         self.within(offset, from.len())?;
         if from.is_empty() {
@@ -147,7 +147,7 @@ impl Memory {
         self.context.staging.write(self, offset, from)
     }
 
-    /// Copies bytes out, after all work asked for so far that writes them.
+    /// Copies bytes out, after all work submitted so far that writes them.
     pub fn read(&self, offset: usize, to: &mut [u8]) -> Result<()> {
         self.within(offset, to.len())?;
         if to.is_empty() {
@@ -162,8 +162,8 @@ impl Memory {
         self.copy_on(self.context.stream(), 0, from, 0, from.bytes, false)
     }
 
-    /// Copies bytes of another allocation, in the order of a stream of this one's device, without waiting. Where the
-    /// stream is captured, a copy is recorded, and its order is the business of the replay.
+    /// Copies bytes of another allocation, in the order of a stream of this one's device, without waiting. If the
+    /// stream is captured, the copy is recorded, and the replay orders it.
     pub fn copy_on(
         &self,
         stream: Stream,
@@ -186,19 +186,19 @@ impl Memory {
                 self.use_on(&lock, stream, true)?;
                 from.use_on(&lock, stream, false)?;
             }
-            // SAFETY: both ranges are valid, and given back after this use.
+            // SAFETY: both ranges are valid, and freed after this use.
             let status = unsafe { (context.driver.cuMemcpyDtoDAsync_v2)(target, source, bytes, stream.queue.stream) };
             return context.check("copying on the device", status);
         }
-        // The other device's streams are not known here: its default stream stands for the copy, before and after. The
-        // locks of the devices are taken one after the other, so that none is waited for while another is held.
+        // The other device's streams are not known here: its default stream stands for the copy, before and after. Each
+        // device is locked by itself, so that no thread waits for one while it holds another.
         let theirs = from.context.stream();
         from.use_on(&theirs.device_lock(false)?, theirs, false)?;
         let before = theirs.record()?;
         let lock = stream.device_lock(false)?;
         self.use_on(&lock, stream, true)?;
         stream.wait_in(&lock, before.handle())?;
-        // SAFETY: both ranges are valid, and given back after this use.
+        // SAFETY: both ranges are valid, and freed after this use.
         let status = unsafe {
             (context.driver.cuMemcpyPeerAsync)(
                 target,
@@ -212,21 +212,21 @@ impl Memory {
         context.check("copying between devices", status)?;
         drop(lock);
         theirs.wait(&stream.record()?)?;
-        // Whoever used it in between has noted that alone.
+        // A use in between has replaced the note, so the read is noted again.
         from.use_on(&theirs.device_lock(false)?, theirs, false)
     }
 
-    /// Makes all bytes 0.
+    /// Sets all bytes to 0.
     pub fn zero(&self) -> Result<()> {
         self.fill_on(self.context.stream(), 0)
     }
 
-    /// Makes all bytes the same, in the order of a stream.
+    /// Sets all bytes to one value, in the order of a stream.
     pub fn fill_on(&self, stream: Stream, byte: u8) -> Result<()> {
         self.fill_in(&stream.device_lock(false)?, stream, byte)
     }
 
-    /// The same under the device lock.
+    /// Sets all bytes to one value, under a lock that the caller holds.
     pub fn fill_in(&self, lock: &DeviceLock, stream: Stream, byte: u8) -> Result<()> {
         if self.bytes == 0 {
             return Ok(());
@@ -242,7 +242,7 @@ impl Memory {
 impl Drop for Memory {
     fn drop(&mut self) {
         if self.owner.is_some() {
-            // The owner knows nothing of the streams here.
+            // The owner does not know the streams here.
             let _ = self.wait();
             return;
         }
@@ -250,13 +250,13 @@ impl Drop for Memory {
             return;
         }
         self.context.hold(-(self.bytes as isize));
-        // In the order of the stream it came from, after all others. A failure leaks it.
+        // Freed in the order of the stream that allocated it, after all others. A failure leaks it.
         let home = self.context.stream();
         let Ok(lock) = home.device_lock(false) else { return };
         if self.use_on(&lock, home, true).is_err() {
             return;
         }
-        // SAFETY: the allocation is given back once.
+        // SAFETY: the allocation is freed once.
         unsafe {
             let _ = if self.context.async_memory() {
                 (self.context.driver.cuMemFreeAsync)(self.address, home.queue.stream)

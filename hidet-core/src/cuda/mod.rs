@@ -1,8 +1,8 @@
-//! The real device: what NVRTC and the driver do, through cudarc's dynamic loading.
+//! CUDA devices: NVRTC and the driver, loaded at run time through cudarc.
 //!
-//! Nothing of CUDA is needed to build, and nothing is assumed to be there when running: every way in begins with a
-//! probe, which gives an error that says what is missing and what to do. cudarc panics where a library or a symbol is
-//! missing, so no symbol is called that the probe has not found.
+//! Building needs no part of CUDA, and running assumes none: every entry point begins with a probe, which returns an
+//! error that says what is missing and what to do. cudarc panics if a library or a symbol is missing, so no symbol is
+//! called that the probe has not found.
 
 mod binary;
 mod context;

@@ -1,4 +1,4 @@
-//! A loaded kernel and its launch.
+//! Loaded kernels and their launches.
 
 use super::context::Context;
 use super::device_lock::DeviceLock;
@@ -14,19 +14,19 @@ use cudarc::driver::sys::{
 use std::ffi::{CString, c_void};
 use std::sync::Arc;
 
-/// Shared memory a block has without asking.
+/// Bytes of dynamic shared memory that a block may use without opting in.
 const SHARED_WITHOUT_ASKING: usize = 48 * 1024;
 
-/// A kernel on a device.
+/// A kernel loaded on a device.
 pub struct Module {
     context: &'static Context,
-    /// The number by which streams remember it.
+    /// The index by which streams remember it.
     name: u32,
     function: CUfunction,
     _image: Arc<Image>,
 }
 
-/// A loaded cubin, of which there may be several kernels.
+/// A loaded cubin, which may contain several kernels.
 struct Image {
     context: &'static Context,
     module: CUmodule,
@@ -38,52 +38,53 @@ unsafe impl Sync for Module {}
 unsafe impl Send for Image {}
 unsafe impl Sync for Image {}
 
-/// How a kernel is launched.
+/// The configuration of a launch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LaunchConfig {
-    /// Blocks.
+    /// Blocks along each axis.
     pub grid: [u32; 3],
-    /// Threads a block.
+    /// Threads per block along each axis.
     pub block: [u32; 3],
     /// Bytes of dynamic shared memory.
     pub shared: u32,
-    /// Blocks a cluster, as the kernel says them.
+    /// Blocks per cluster along each axis, as the kernel declares them.
     pub cluster: [u32; 3],
-    /// Whether all blocks must run at once.
+    /// All blocks must be resident at once.
     pub cooperative: bool,
-    /// Whether it may begin before what is ahead of it on the stream has ended (a programmatic dependent launch).
+    /// A programmatic dependent launch: it may start before the work ahead of it on the stream has finished.
     pub dependent: bool,
 }
 
 impl Module {
-    /// Loads a cubin and finds its kernel, of that name in messages and that entry in the cubin.
+    /// Loads a cubin and finds the kernel with this entry. Messages call the kernel `name`.
     pub fn load(context: &'static Context, cubin: &Cubin, name: &str, entry: &str) -> Result<Module> {
         let missing = || context.error("a kernel without a name");
         Module::load_all(context, cubin, &[(name, entry)])?.pop().ok_or_else(missing)
     }
 
-    /// Loads a cubin and finds kernels of it, in that order: their names in messages and their entries in the cubin.
+    /// Loads a cubin and finds several of its kernels, in this order, each given as its name in messages and its entry
+    /// in the cubin.
     pub fn load_all(context: &'static Context, cubin: &Cubin, kernels: &[(&str, &str)]) -> Result<Vec<Module>> {
         let _entered = context.enter()?;
         let driver = context.driver;
         let mut image = Image { context, module: std::ptr::null_mut() };
-        // SAFETY: the image is a whole cubin, which the driver copies.
+        // SAFETY: the image is a complete cubin, which the driver copies.
         let status = unsafe { (driver.cuModuleLoadData)(&mut image.module, cubin.image().as_ptr().cast()) };
-        // No image for the device, an unsupported version, an invalid image.
+        // Invalid image, no image for the device, unsupported PTX version, invalid PTX.
         if matches!(status, 200 | 209 | 222 | 218) {
             let (major, minor) = nvrtc::version().unwrap_or_default();
             let driver_version = version_name(driver.version);
             let (name, _) = kernels.first().copied().unwrap_or_default();
             return Err(context.error(format!(
-                "`{name}`, compiled by NVRTC {major}.{minor}, is refused by the driver (CUDA {driver_version}): {}; where \
-                 NVRTC is the newer of the two, update the driver or use an older NVRTC",
+                "the driver (CUDA {driver_version}) refuses `{name}`, compiled by NVRTC {major}.{minor}: {}; if NVRTC \
+                 is the newer of the two, update the driver or use an older NVRTC",
                 driver.describe(status)
             )));
         }
         context.check("loading the kernel", status)?;
         let image = Arc::new(image);
         let find = |(name, entry): &(&str, &str)| {
-            let entry = CString::new(*entry).map_err(|_| context.error("the name of the kernel holds a NUL"))?;
+            let entry = CString::new(*entry).map_err(|_| context.error("the name of the kernel contains a NUL"))?;
             let mut function = std::ptr::null_mut();
             // SAFETY: the module was loaded; the entry ends with NUL.
             let status = unsafe { (driver.cuModuleGetFunction)(&mut function, image.module, entry.as_ptr()) };
@@ -93,7 +94,7 @@ impl Module {
         kernels.iter().map(find).collect()
     }
 
-    /// Allows the kernel that many bytes of dynamic shared memory.
+    /// Allows the kernel `bytes` of dynamic shared memory.
     pub fn allow_shared(&self, bytes: usize) -> Result<()> {
         if bytes <= SHARED_WITHOUT_ASKING {
             return Ok(());
@@ -114,11 +115,11 @@ impl Module {
         self.context.check("asking for large clusters", status)
     }
 
-    /// Launches the kernel, under the device lock; it runs when the stream comes to it.
+    /// Submits a launch of the kernel to the stream, under the device's lock.
     ///
     /// # Safety
-    /// `params` must point to one value for each parameter of the kernel, of its type, and the kernel must not touch
-    /// memory that is not its own.
+    /// `params` must point to one value per parameter of the kernel, of the parameter's type, and the kernel must not
+    /// access memory outside of its arguments.
     #[inline]
     pub unsafe fn launch(
         &self,
@@ -133,7 +134,7 @@ impl Module {
         self.context.check("the launch", status)
     }
 
-    /// The same launch as often as wanted, without any check.
+    /// Returns a launch that can be repeated without any checks.
     ///
     /// # Safety
     /// As for [`Module::launch`], whenever it is launched.
@@ -146,7 +147,7 @@ impl Module {
         Bare { context: self.context, function: self.function, launch, pointers, _params: params }
     }
 
-    /// How much of a multiprocessor such a launch can use.
+    /// Returns the occupancy of a launch, as the driver computes it.
     pub fn occupancy(&self, launch: &LaunchConfig) -> Result<Occupancy> {
         let (context, driver) = (self.context, self.context.driver);
         let _entered = context.enter()?;
@@ -175,7 +176,7 @@ impl Module {
         Ok(Occupancy { blocks, warps, room, clusters })
     }
 
-    /// The device.
+    /// Returns the device.
     pub fn context(&self) -> &'static Context {
         self.context
     }
@@ -197,7 +198,7 @@ impl LaunchConfig {
         }
     }
 
-    /// What the driver is told beyond the grid, and how many of them.
+    /// Returns the launch attributes, and how many of them apply.
     fn attributes(&self) -> ([CUlaunchAttribute; 2], usize) {
         use CUlaunchAttributeID::{
             CU_LAUNCH_ATTRIBUTE_COOPERATIVE, CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION,
@@ -212,7 +213,7 @@ impl LaunchConfig {
         }
     }
 
-    /// The call of the driver, and nothing more. Clusters are part of the kernel (`__cluster_dims__`).
+    /// Calls the driver and returns its status. Clusters are part of the kernel (`__cluster_dims__`).
     ///
     /// # Safety
     /// As for [`Module::launch`].
@@ -231,30 +232,31 @@ impl LaunchConfig {
     }
 }
 
-/// A launch whose parameters are ready: what every launch comes to. For measuring what is added to that, and for graphs
-/// built by hand.
+/// A launch whose parameters are ready: the driver call to which every launch boils down. Serves to measure the
+/// overhead on top of it, and to build graphs by hand.
 pub struct Bare {
     context: &'static Context,
     pub(super) function: CUfunction,
     pub(super) launch: LaunchConfig,
-    /// To each parameter.
+    /// Pointers to each parameter.
     pub(super) pointers: Vec<*mut c_void>,
-    /// What the pointers point to.
+    /// The values behind the pointers.
     _params: Vec<Box<dyn std::any::Any>>,
 }
 
 impl Bare {
-    /// Launches the kernel by one call of the driver; its status. The context must be current ([`Context::make_current`]).
+    /// Launches the kernel by one call of the driver and returns its status. The context must be current
+    /// ([`Context::make_current`]).
     ///
     /// # Safety
-    /// The tensors it was made with must still be there, and nothing else may use them meanwhile.
+    /// The tensors it was made with must still exist, and nothing else may use them meanwhile.
     #[inline]
     pub unsafe fn launch(&mut self, stream: Stream) -> u32 {
         // SAFETY: the caller's duty.
         unsafe { self.launch.submit(stream, self.function, self.pointers.as_mut_ptr()) }
     }
 
-    /// The device.
+    /// Returns the device.
     pub fn context(&self) -> &'static Context {
         self.context
     }
@@ -262,7 +264,7 @@ impl Bare {
 
 impl Drop for Image {
     fn drop(&mut self) {
-        // SAFETY: the module is given back once; unloading waits for a kernel that still runs.
+        // SAFETY: the module is unloaded once; unloading waits for kernels that still run.
         unsafe { self.context.destroy(self.module, self.context.driver.cuModuleUnload) }
     }
 }

@@ -1,4 +1,4 @@
-//! NVRTC: CUDA C++ to cubin, in process, and what ptxas says of it.
+//! NVRTC: compiles CUDA C++ to cubins in process, and reads what ptxas reports.
 
 mod library;
 
@@ -14,47 +14,47 @@ use std::thread;
 #[derive(Clone, Debug)]
 pub struct Cubin {
     image: Vec<u8>,
-    /// What ptxas says of it.
+    /// The resources that ptxas reports.
     pub usage: Usage,
-    /// All that the compiler said.
+    /// The complete log of the compiler.
     pub log: String,
 }
 
 impl Cubin {
-    /// Machine code with what the compiler said of it. The driver believes the image, so it must be whole: NVRTC's own, or
-    /// one that was stored and whose checksum is right.
+    /// Wraps machine code and its compiler log. The driver trusts the image, so it must be complete: NVRTC's own, or a
+    /// stored one whose checksum matches.
     pub(super) fn new(image: Vec<u8>, log: String) -> Cubin {
         Cubin { image, usage: usage(&log), log }
     }
 
-    /// Machine code that this process did not compile, of which nothing else is known.
+    /// Wraps machine code that this process did not compile, without a log.
     ///
     /// # Safety
-    /// The driver believes the image: it must be whole, as NVRTC gave it.
+    /// The driver trusts the image: it must be complete, as NVRTC produced it.
     pub unsafe fn from_image(image: Vec<u8>) -> Cubin {
         Cubin::new(image, String::new())
     }
 
-    /// The image, as the driver loads it.
+    /// Returns the image, as the driver loads it.
     pub fn image(&self) -> &[u8] {
         &self.image
     }
 }
 
-/// What a kernel uses, after ptxas.
+/// The resources that a kernel uses, as ptxas reports them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Registers a thread.
+    /// Registers per thread.
     pub registers: u32,
-    /// Bytes written to local memory because registers ran out.
+    /// Bytes of spill stores: written to local memory because registers ran out.
     pub spill_stores: u32,
-    /// Bytes read back.
+    /// Bytes of spill loads.
     pub spill_loads: u32,
-    /// Bytes of local memory a thread.
+    /// Bytes of stack frame (local memory) per thread.
     pub stack: u32,
-    /// Bytes of shared memory known while compiling.
+    /// Bytes of static shared memory.
     pub shared: u32,
-    /// Lines that tell of lost performance: wgmma made serial, `setmaxnreg` ignored.
+    /// Log lines about lost performance: serialized wgmma, ignored `setmaxnreg`.
     pub losses: Vec<String>,
 }
 
@@ -62,33 +62,34 @@ fn unavailable(message: impl Into<String>) -> Error {
     Error::Device { device: "NVRTC".to_owned(), message: message.into() }
 }
 
-/// The version of NVRTC, major and minor; why it cannot be used otherwise.
+/// Returns the version of NVRTC, major and minor, or an error that says why it cannot be used.
 pub fn version() -> Result<(i32, i32)> {
     library().map(|library| library.version)
 }
 
-/// Does something else while NVRTC is loaded, which takes some ten milliseconds, and waits for both.
+/// Runs `work` while another thread loads NVRTC, which takes some ten milliseconds, and waits for both.
 pub fn while_loading<R>(work: impl FnOnce() -> R) -> R {
     thread::scope(|scope| {
-        // Without the thread it is loaded when first needed.
+        // If the thread cannot be started, NVRTC is loaded on first use.
         let _ = thread::Builder::new().spawn_scoped(scope, || drop(library()));
         work()
     })
 }
 
-/// Tells that about so many kernels are going to be compiled while `work` is done: then copies of NVRTC are worth having.
+/// Runs `work`, which compiles about `kernels` kernels: this decides whether copies of NVRTC are worth loading.
 pub fn expecting<R>(kernels: usize, work: impl FnOnce() -> R) -> R {
     library::expecting(kernels, work)
 }
 
-/// Statuses that are told in other words.
+/// Status codes with their own error message.
 const INVALID_OPTION: u32 = 5;
 const COMPILATION: u32 = 6;
 const BUILTIN_OPERATION_FAILURE: u32 = 7;
 
-/// The options of every compilation. Contraction is the IR's business, so that both devices agree. From CUDA 13 on, NVRTC
-/// keeps results on disk, and what comes from there has no log: without registers and spills, it is not used. Texture types
-/// and CUDA's runtime functions, which no kernel uses, cost four milliseconds of each compilation where they are declared.
+/// Returns the options of every compilation. The IR decides on FMA contraction, so that both devices agree. From CUDA
+/// 13 on, NVRTC keeps results on disk; those come without a log, thus without registers and spills, so that cache is
+/// not used. Texture types and CUDA's runtime functions, which no kernel uses, cost four milliseconds per compilation
+/// where they are declared.
 fn options(target: &str) -> Vec<String> {
     let recent = version().is_ok_and(|version| version >= (13, 0));
     ["--std=c++17", "--fmad=false", "-lineinfo", "--ptxas-options=-v", "--diag-suppress=177,550"]
@@ -99,7 +100,7 @@ fn options(target: &str) -> Vec<String> {
         .collect()
 }
 
-/// All that decides, beside the text, what is made of it: the compiler, by version and size, and its options.
+/// Returns everything but the text that decides what is compiled: the compiler, by version and size, and its options.
 pub fn fingerprint(arch: Arch) -> Result<String> {
     let library = library()?;
     let ((major, minor), bytes) = (library.version, library.bytes);
@@ -114,7 +115,7 @@ pub fn compile(source: &Source, arch: Arch) -> Result<Cubin> {
     Ok(Cubin::new(image, program.log.clone()))
 }
 
-/// The PTX of a kernel, for reading.
+/// Compiles a kernel to PTX, for reading.
 pub fn ptx(source: &Source, arch: Arch) -> Result<String> {
     let program = Program::new(source, &arch.to_string().replace("sm_", "compute_"), arch)?;
     // SAFETY: as in `compile`.
@@ -131,7 +132,7 @@ struct Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // SAFETY: the handle was created and is destroyed once. A failure leaves memory behind, no more.
+        // SAFETY: the handle was created and is destroyed once. A failure only leaks memory.
         let _ = unsafe { (self.api.nvrtcDestroyProgram)(&mut self.handle) };
     }
 }
@@ -140,9 +141,9 @@ impl Program {
     fn new(source: &Source, target: &str, arch: Arch) -> Result<Program> {
         let library = library()?;
         let refused = |log: String| Error::Compile { kernel: source.kernel.clone(), arch: arch.to_string(), log };
-        let text = CString::new(source.text_with_lines()).map_err(|_| refused("the text holds a NUL".to_owned()))?;
+        let text = CString::new(source.text_with_lines()).map_err(|_| refused("the text contains a NUL".to_owned()))?;
         let name =
-            CString::new(format!("{}.cu", source.entry)).map_err(|_| refused("the name holds a NUL".to_owned()))?;
+            CString::new(format!("{}.cu", source.entry)).map_err(|_| refused("the name contains a NUL".to_owned()))?;
         let options: Vec<CString> =
             options(target).into_iter().filter_map(|option| CString::new(option).ok()).collect();
         let pointers: Vec<*const c_char> = options.iter().map(|option| option.as_ptr()).collect();
@@ -180,10 +181,10 @@ impl Program {
         }
     }
 
-    /// An output whose size one function tells and which another writes.
+    /// Returns an output; `size` returns its size and `write` writes it.
     ///
     /// # Safety
-    /// `write` must write at most as many bytes as `size` told.
+    /// `write` must write at most as many bytes as `size` returns.
     unsafe fn output(
         &self,
         size: unsafe extern "C" fn(sys::nvrtcProgram, *mut usize) -> u32,
@@ -193,7 +194,7 @@ impl Program {
         // SAFETY: the program is alive, and both functions are those of its copy of the library.
         self.check(unsafe { size(self.handle, &mut bytes) })?;
         let mut out = vec![0u8; bytes];
-        // SAFETY: as above; the buffer has the size that was told.
+        // SAFETY: as above; the buffer has that size.
         self.check(unsafe { write(self.handle, out.as_mut_ptr().cast()) })?;
         Ok(out)
     }
@@ -203,7 +204,7 @@ impl Program {
     }
 }
 
-/// What ptxas says in a log.
+/// Parses the resources that ptxas reports in a log.
 fn usage(log: &str) -> Usage {
     let mut usage = Usage::default();
     for line in log.lines() {

@@ -1,30 +1,30 @@
-//! How much of a multiprocessor launches of a kernel can use at once: as the driver tells it, or by the published limits
-//! of architectures, where there is no GPU. What the two say is compared by `hidet check` on a GPU.
+//! Occupancy of a multiprocessor: as the driver reports it, or from the published limits of architectures where there
+//! is no GPU. `hidet check` compares the two on a GPU.
 
 use crate::ir::{Arch, Multiprocessor};
 use std::fmt;
 
-/// How much of a multiprocessor launches of a kernel can use at once.
+/// How many blocks and warps of a kernel a multiprocessor holds at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Occupancy {
-    /// Blocks of it that a multiprocessor holds.
+    /// Resident blocks per multiprocessor.
     pub blocks: u32,
-    /// Warps of those blocks.
+    /// Resident warps per multiprocessor.
     pub warps: u32,
-    /// Warps a multiprocessor has room for; 0 where that is not known.
+    /// Maximum warps per multiprocessor; 0 if unknown.
     pub room: u32,
-    /// Clusters of it that the device holds, where the driver was asked about a kernel with clusters.
+    /// Resident clusters on the device, if the driver reported them for a kernel with clusters.
     pub clusters: Option<u32>,
 }
 
-/// Warps a multiprocessor has room for; 0 where that is not known.
+/// Returns the maximum number of warps per multiprocessor, or 0 if unknown.
 pub(super) fn room(arch: Arch) -> u32 {
     Multiprocessor::of(arch).map_or(0, |limits| limits.warps)
 }
 
 impl Occupancy {
-    /// For a kernel with so many threads a block, registers a thread and bytes of shared memory a block; nothing for an
-    /// architecture that is not known.
+    /// Estimates the occupancy of a kernel from its threads per block, registers per thread and bytes of shared memory
+    /// per block. Returns `None` for an unknown architecture.
     pub fn estimate(arch: Arch, threads: u32, registers: u32, shared: u32) -> Option<Occupancy> {
         let limits = Multiprocessor::of(arch)?;
         let blocks = limits.holds(threads, Some(registers), shared);
@@ -33,11 +33,11 @@ impl Occupancy {
 }
 
 impl fmt::Display for Occupancy {
-    /// `2 blocks (16 of 64 warps) a multiprocessor`
+    /// `2 blocks (16 of 64 warps) per multiprocessor`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let blocks = if self.blocks == 1 { "block" } else { "blocks" };
         let of = if self.room > 0 { format!(" of {}", self.room) } else { String::new() };
-        write!(f, "{} {blocks} ({}{of} warps) a multiprocessor", self.blocks, self.warps)?;
+        write!(f, "{} {blocks} ({}{of} warps) per multiprocessor", self.blocks, self.warps)?;
         self.clusters.map_or(Ok(()), |clusters| write!(f, ", {clusters} clusters at once"))
     }
 }
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn what_bounds_the_blocks() {
+    fn each_resource_limits_the_blocks() {
         // Warps, blocks, registers, shared memory.
         holds(256, 32, 0, 8);
         holds(32, 16, 0, 32);
@@ -71,10 +71,10 @@ mod tests {
     }
 
     #[test]
-    fn it_is_told_in_words() {
+    fn occupancy_is_displayed() {
         let arch = Arch { number: 90, specific: true };
         let text = Occupancy::estimate(arch, 256, 128, 0).map(|occupancy| occupancy.to_string());
-        assert_eq!(text.as_deref(), Some("2 blocks (16 of 64 warps) a multiprocessor"));
+        assert_eq!(text.as_deref(), Some("2 blocks (16 of 64 warps) per multiprocessor"));
         assert_eq!(Occupancy::estimate(Arch { number: 60, specific: false }, 256, 128, 0), None);
     }
 }

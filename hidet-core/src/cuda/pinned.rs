@@ -1,4 +1,4 @@
-//! Arrays in page-locked host memory, which are copied as they are, without waiting.
+//! Pinned host memory, which devices copy directly and asynchronously.
 
 use super::Memory;
 use super::context::Context;
@@ -6,17 +6,17 @@ use super::staging::StagingBuffer;
 use super::stream::Stream;
 use crate::error::Result;
 
-/// Page-locked host memory. Copies between it and a device do not wait; looking at it waits for them, and for nothing
-/// else. Copies come one after the other, also those on different streams.
+/// Pinned (page-locked) host memory. Copies between it and a device do not wait; accessing its bytes waits for them,
+/// and for nothing else. Copies are ordered one after the other, even on different streams.
 pub struct Pinned {
     context: &'static Context,
-    /// Nothing where there are no bytes.
+    /// `None` if it has no bytes.
     buffer: Option<StagingBuffer>,
     bytes: usize,
 }
 
 impl Pinned {
-    /// That many bytes, all 0, aligned to a page.
+    /// Allocates zeroed bytes, aligned to a page.
     pub fn new(context: &'static Context, bytes: usize) -> Result<Pinned> {
         if bytes == 0 {
             return Ok(Pinned { context, buffer: None, bytes });
@@ -25,40 +25,40 @@ impl Pinned {
         let buffer = match StagingBuffer::new(context, bytes) {
             Ok(buffer) => buffer,
             Err(2) => {
-                return Err(context.error(format!("out of page-locked host memory: {bytes} bytes asked for")));
+                return Err(context.error(format!("out of pinned host memory: {bytes} bytes requested")));
             }
-            Err(status) => return Err(context.failure("allocating page-locked host memory", status)),
+            Err(status) => return Err(context.failure("allocating pinned host memory", status)),
         };
         // SAFETY: the buffer has that many bytes.
         unsafe { std::ptr::write_bytes(buffer.address, 0, bytes) };
         Ok(Pinned { context, buffer: Some(buffer), bytes })
     }
 
-    /// Its size in bytes.
+    /// Returns its size in bytes.
     pub fn len(&self) -> usize {
         self.bytes
     }
 
-    /// Whether it has no bytes.
+    /// Returns true if it has no bytes.
     pub fn is_empty(&self) -> bool {
         self.bytes == 0
     }
 
-    /// Its bytes, after all copies into it and of it.
+    /// Waits for all copies from and to it and returns its bytes.
     pub fn bytes(&self) -> Result<&[u8]> {
         let Some(buffer) = self.waited()? else { return Ok(&[]) };
-        // SAFETY: the buffer has that many bytes, and all are set; copies into it need it mutably.
+        // SAFETY: the buffer has that many bytes, all initialised; copies into it need a mutable borrow.
         Ok(unsafe { std::slice::from_raw_parts(buffer.address, self.bytes) })
     }
 
-    /// The same, to be changed.
+    /// Waits for all copies from and to it and returns its bytes, mutable.
     pub fn bytes_mut(&mut self) -> Result<&mut [u8]> {
         let Some(buffer) = self.waited()? else { return Ok(&mut []) };
-        // SAFETY: as above, and nobody else has it.
+        // SAFETY: as above, and the borrow is exclusive.
         Ok(unsafe { std::slice::from_raw_parts_mut(buffer.address, self.bytes) })
     }
 
-    /// The buffer, after all copies.
+    /// Waits for all copies and returns the buffer.
     fn waited(&self) -> Result<Option<&StagingBuffer>> {
         let Some(buffer) = &self.buffer else { return Ok(None) };
         let _entered = self.context.enter()?;
@@ -79,21 +79,22 @@ impl Pinned {
         let context = memory.context();
         memory.within(offset, self.bytes)?;
         if self.context.ordinal != context.ordinal {
-            return Err(context.error(format!("the host memory was made for {}", self.context.name())));
+            return Err(context.error(format!("the host memory was allocated for {}", self.context.name())));
         }
         let Some(buffer) = &self.buffer else { return Ok(()) };
         let lock = stream.device_lock(false)?;
         memory.use_on(&lock, stream, up)?;
-        // So that the end of this copy is the end of all.
+        // Copies are ordered, so that the end of the last one is the end of all.
         stream.wait_in(&lock, buffer.event)?;
-        // SAFETY: both have that many bytes and are given back after this use; whoever looks at the buffer waits for it.
+        // SAFETY: both have that many bytes and are freed after this use; every access to the buffer waits for the
+        // copy.
         unsafe { buffer.copy(&lock, stream, memory.address() + offset as u64, self.bytes, up) }
     }
 }
 
 impl Drop for Pinned {
     fn drop(&mut self) {
-        // Where it cannot be waited for, it is not given back.
+        // If waiting fails, a copy may still use it, so it is leaked.
         if let Ok(Some(buffer)) = self.waited() {
             buffer.free(self.context);
         }

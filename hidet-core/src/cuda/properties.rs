@@ -1,40 +1,40 @@
-//! What is known of a device.
+//! Properties of a device.
 
 use super::driver::Driver;
 use crate::error::Result;
 use crate::ir::Arch;
 use cudarc::driver::sys::{CUdevice, CUdevice_attribute};
 
-/// What is known of a device.
+/// Properties of a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Properties {
-    /// Its name, as the driver tells it.
+    /// Its name, as the driver reports it.
     pub name: String,
-    /// Its architecture; the `a` variant from 9.0 on, as a cubin is made for exactly this device.
+    /// Its architecture; the `a` variant from 9.0 on, because a cubin is compiled for exactly this device.
     pub arch: Arch,
-    /// Multiprocessors.
+    /// Number of multiprocessors.
     pub multiprocessors: u32,
-    /// Bytes of memory.
+    /// Bytes of device memory.
     pub memory: usize,
-    /// Bytes of second-level cache.
+    /// Bytes of L2.
     pub l2: usize,
-    /// Bytes of shared memory a block may use when it asks for more.
+    /// Maximum bytes of shared memory per block, after opting in.
     pub shared_per_block: usize,
-    /// Bytes of shared memory a multiprocessor has.
+    /// Bytes of shared memory per multiprocessor.
     pub shared_per_multiprocessor: usize,
-    /// Threads a block may have.
+    /// Maximum threads per block.
     pub threads_per_block: u32,
-    /// Largest number of blocks along x, y, z.
+    /// Maximum number of blocks along x, y, z.
     pub grid: [u32; 3],
     /// Clock in kHz.
     pub clock: u32,
-    /// Whether memory is given out in the order of a stream.
+    /// The device supports stream-ordered allocation.
     pub async_memory: bool,
 }
 
 impl Properties {
     /// # Safety
-    /// `device` is the driver's.
+    /// `device` must come from the driver.
     pub(super) unsafe fn of(
         driver: &Driver,
         device: CUdevice,
@@ -48,7 +48,7 @@ impl Properties {
             Ok(value as u32)
         };
         let mut name = [0u8; 256];
-        // SAFETY: the buffer has the length that is told.
+        // SAFETY: the buffer has at least the given length.
         check("cuDeviceGetName", unsafe { (driver.cuDeviceGetName)(name.as_mut_ptr().cast(), 255, device) })?;
         let mut memory = 0;
         // SAFETY: the pointer is valid for a write.

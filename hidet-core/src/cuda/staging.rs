@@ -1,7 +1,7 @@
-//! Buffers of page-locked host memory, through which host arrays are copied.
+//! Pinned staging buffers, through which host arrays are copied.
 //!
-//! A device reads and writes host memory by itself only where it is page-locked. Other arrays go through buffers, a piece
-//! at a time, one piece copied by the host while the device has the next.
+//! A device accesses host memory directly only if it is pinned. Other arrays go through buffers, piece by piece; the
+//! host copies one piece while the device copies the next.
 
 use super::Memory;
 use super::context::{Context, lock};
@@ -12,39 +12,39 @@ use crate::error::Result;
 use cudarc::driver::sys::{CUevent, CUstream};
 use std::sync::Mutex;
 
-/// Bytes of a buffer.
+/// Size of a buffer in bytes.
 const PIECE: usize = 4 << 20;
-/// How many buffers there are at most.
+/// Maximum number of buffers.
 const BUFFERS: usize = 4;
 
-/// Buffers of one device, `PIECE` bytes each.
+/// The buffers of one device, `PIECE` bytes each.
 #[derive(Default)]
 pub(super) struct Staging(Mutex<Free>);
 
 #[derive(Default)]
 struct Free {
-    /// Longest unused first.
+    /// Least recently used first.
     buffers: Vec<StagingBuffer>,
     made: usize,
 }
 
-/// Page-locked memory, and the end of its last copy.
+/// Pinned memory, and an event for the end of its last copy.
 pub(super) struct StagingBuffer {
     pub(super) address: *mut u8,
     pub(super) event: CUevent,
 }
 
-// SAFETY: events may be used from every thread; the bytes are the business of whoever has the buffer.
+// SAFETY: events may be used from every thread; the owner of the buffer synchronizes accesses to its bytes.
 unsafe impl Send for StagingBuffer {}
 unsafe impl Sync for StagingBuffer {}
 
 impl StagingBuffer {
-    /// That many bytes, which is not 0; the driver's status where there are none to be had. The context must be
+    /// Allocates `bytes` bytes (not 0), or returns the driver's status. The context must be
     /// current.
     pub(super) fn new(context: &Context, bytes: usize) -> Result<StagingBuffer, u32> {
         let driver = context.driver;
         let (mut address, mut event) = (std::ptr::null_mut(), std::ptr::null_mut());
-        // SAFETY: pointers are valid for a write. 1: for all contexts; 2: the event tells no time.
+        // SAFETY: pointers are valid for a write. Flags 1: pinned for all contexts; 2: the event without timing.
         match unsafe { (driver.cuMemHostAlloc)(&mut address, bytes, 1) } {
             0 => {}
             status => return Err(status),
@@ -60,19 +60,19 @@ impl StagingBuffer {
         }
     }
 
-    /// Gives it back. No copy may use it any more.
+    /// Frees it. No copy may still use it.
     pub(super) fn free(&self, context: &Context) {
-        // SAFETY: both are given back once.
+        // SAFETY: both are freed once.
         unsafe {
             context.destroy(self.address.cast(), context.driver.cuMemFreeHost);
             context.destroy(self.event, context.driver.cuEventDestroy_v2);
         }
     }
 
-    /// Asks for a copy to (`up`) or from the device, after which the event is reached.
+    /// Submits a copy to (`up`) or from the device, after which the event is reached.
     ///
     /// # Safety
-    /// The buffer must have that many bytes, and so must the memory at the address; nobody else may use the buffer
+    /// The buffer and the memory at the address must have that many bytes; nothing else may use the buffer
     /// until the event is reached.
     pub(super) unsafe fn copy(
         &self,
@@ -95,12 +95,12 @@ impl StagingBuffer {
 
     /// Waits for the end of its last copy. The context must be current.
     pub(super) fn wait(&self, context: &Context) -> Result<()> {
-        // SAFETY: the event lives as long as the buffer; one that was never recorded is reached.
+        // SAFETY: the event lives as long as the buffer; one that was never recorded counts as reached.
         context.check("waiting for the device", unsafe { (context.driver.cuEventSynchronize)(self.event) })
     }
 }
 
-/// The driver's copy between the host and the device; its status.
+/// Copies between the host and the device and returns the driver's status.
 ///
 /// # Safety
 /// Both must have that many bytes until the copy is done, and the context must be current.
@@ -119,19 +119,19 @@ fn what(up: bool) -> &'static str {
     if up { "copying to the device" } else { "copying from the device" }
 }
 
-/// Asks for a copy between memory, from `offset` on, and a buffer that has as many bytes and nobody else.
+/// Submits a copy between memory, from `offset` on, and a buffer that has as many bytes and is not in use.
 fn through(buffer: &StagingBuffer, memory: &Memory, offset: usize, bytes: usize, up: bool) -> Result<()> {
     let (lock, stream) = memory.for_host(up)?;
-    // SAFETY: the caller's duty; the memory is given back after this use.
+    // SAFETY: the caller's duty; the memory is freed after this use.
     unsafe { buffer.copy(&lock, stream, memory.address() + offset as u64, bytes, up) }
 }
 
-/// A copy without a buffer, which is waited for.
+/// Copies without a buffer, and waits for the copy.
 ///
 /// # Safety
-/// The host must have that many bytes at the address.
+/// There must be `bytes` bytes at the host address.
 unsafe fn direct(host: *mut u8, memory: &Memory, offset: usize, bytes: usize, up: bool) -> Result<()> {
-    // The driver may wait for what is ahead, which nobody does while holding the device lock.
+    // The driver may wait for the work ahead, which no thread does while it holds the lock.
     memory.wait()?;
     let (lock, stream) = memory.for_host(up)?;
     let (context, address) = (stream.context, memory.address() + offset as u64);
@@ -143,7 +143,8 @@ unsafe fn direct(host: *mut u8, memory: &Memory, offset: usize, bytes: usize, up
 }
 
 impl Staging {
-    /// A buffer nobody uses; nothing where there is none to be had. The context must be current.
+    /// Returns an unused buffer, waiting for one if necessary, or `None` if none could be allocated. The context must
+    /// be current.
     fn take(&self, context: &Context) -> Result<Option<StagingBuffer>> {
         let driver = context.driver;
         let mut free = lock(&self.0);
@@ -170,17 +171,17 @@ impl Staging {
         lock(&self.0).buffers.push(buffer);
     }
 
-    /// Copies from a host array, which may be changed when it returns, to memory from `offset` on. The context must be
+    /// Copies from a host array, which may be changed afterwards, to memory from `offset` on. The context must be
     /// current.
     pub(super) fn write(&self, memory: &Memory, offset: usize, from: &[u8]) -> Result<()> {
         for (index, piece) in from.chunks(PIECE).enumerate() {
             let first = index * PIECE;
             let Some(buffer) = self.take(memory.context())? else {
                 let rest = &from[first..];
-                // SAFETY: the bytes are read alone.
+                // SAFETY: the bytes are only read.
                 return unsafe { direct(rest.as_ptr().cast_mut(), memory, offset + first, rest.len(), true) };
             };
-            // SAFETY: the buffer is at least as large and nobody else has it.
+            // SAFETY: the buffer is at least as large, and this thread owns it.
             unsafe { std::ptr::copy_nonoverlapping(piece.as_ptr(), buffer.address, piece.len()) };
             let asked = through(&buffer, memory, offset + first, piece.len(), true);
             self.give_back(buffer);
@@ -189,7 +190,7 @@ impl Staging {
         Ok(())
     }
 
-    /// Copies to a host array, and waits for it. The context must be current.
+    /// Copies to a host array and waits for the copy. The context must be current.
     pub(super) fn read(&self, memory: &Memory, offset: usize, to: &mut [u8]) -> Result<()> {
         let first = self.take(memory.context())?;
         let second = if to.len() > PIECE { self.take(memory.context())? } else { None };
@@ -203,7 +204,7 @@ impl Staging {
         result
     }
 
-    /// A piece is copied out of its buffer while the device fills the next.
+    /// Copies each piece out of its buffer while the device fills the next.
     fn read_through(&self, buffers: &[StagingBuffer], memory: &Memory, offset: usize, to: &mut [u8]) -> Result<()> {
         let total = to.len();
         let start = |piece: usize| {

@@ -1,7 +1,7 @@
-//! How sources, machine code and conditions are written to entries of the cache.
+//! The encoding of sources, machine code and conditions in cache entries.
 //!
-//! Fields are written in the order in which they stand here; there are no versions, as the build of the crate is part of
-//! every name under which something of these is stored.
+//! Fields are written in the order in which they stand here. There are no versions, because the build of the crate is
+//! part of every key under which one of these is stored.
 
 use super::nvrtc::Cubin;
 use crate::cache::Digest;
@@ -14,7 +14,7 @@ use hidet_mapping::IndexExpr;
 use hidet_mapping::index::IndexOp;
 use std::sync::Arc;
 
-/// A kernel by its first key: its source, with statements by number, and the name of its machine code.
+/// A kernel under its first key: its source, with statements by number, and the key of its machine code.
 impl Encode for (Source, Digest) {
     fn encode(&self, out: &mut Vec<u8>) {
         let (source, binary) = self;
@@ -45,10 +45,10 @@ impl Encode for (Source, Digest) {
     }
 }
 
-/// Machine code as it is stored. Nobody else can name it, so nobody gives the driver bytes of their own.
+/// Machine code as it is stored. The type is private, so that no other code can pass arbitrary bytes to the driver.
 pub(super) struct Stored(pub Arc<Cubin>);
 
-/// What ptxas says is read again from the log.
+/// The resources that ptxas reports are parsed again from the log.
 impl Encode for Stored {
     fn encode(&self, out: &mut Vec<u8>) {
         let cubin = &self.0;
@@ -224,10 +224,10 @@ const OPS: [IndexOp; 9] = [
     IndexOp::Max,
 ];
 
-/// Longer formulas are not read: nobody wrote them.
+/// Longer formulas are refused: no kernel has them.
 const MAX_NODES: u32 = 10_000;
 
-/// Operands before their operation, so that reading needs no recursion.
+/// Operands are written before their operation, so that decoding needs no recursion.
 impl Encode for IndexExpr {
     fn encode(&self, out: &mut Vec<u8>) {
         fn nodes(expr: &IndexExpr, count: &mut u32, out: &mut Vec<u8>) {

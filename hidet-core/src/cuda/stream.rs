@@ -1,4 +1,4 @@
-//! Streams: queues of work that a device does in order, and what waits for what between them.
+//! Streams: queues of work that a device executes in order, and the dependencies between them.
 
 use super::context::Context;
 use super::device_lock::DeviceLock;
@@ -10,19 +10,20 @@ use crate::error::Result;
 use cudarc::driver::sys::{CUevent, CUstream, CUstreamCaptureMode};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
-/// How many launches a stream remembers.
+/// Number of launches that a stream remembers.
 const RECENT: usize = 8;
 
-/// Why a stream takes nothing now.
-pub(crate) const CAPTURED: &str = "another thread captures this stream in a graph: wait for it, or use another stream";
+/// The error of a stream that another thread captures.
+pub(crate) const CAPTURED: &str =
+    "another thread is capturing this stream in a graph: wait for it, or use another stream";
 
-/// A stream as the driver has it. It lives as long as its context.
+/// A stream of the driver. It lives as long as its context.
 pub(super) struct Queue {
     pub(super) index: usize,
     pub(super) stream: CUstream,
-    /// What others wait for; recorded when one does.
+    /// The event that others wait for; recorded when one does.
     event: CUevent,
-    /// Launches so far, and how many of them have ended: an error found later is of one of the rest.
+    /// Launches so far, and how many of them have ended: an error that is found later comes from one of the others.
     launched: AtomicU64,
     ended: AtomicU64,
     recent: [AtomicU32; RECENT],
@@ -37,8 +38,8 @@ impl Queue {
     /// The context must be current.
     pub(super) unsafe fn new(driver: &Driver, index: usize, check: &impl Fn(&str, u32) -> Result<()>) -> Result<Queue> {
         let (mut stream, mut event) = (std::ptr::null_mut(), std::ptr::null_mut());
-        // SAFETY: pointers are valid for a write. 1: the stream does not wait for the legacy stream, nor that for it.
-        // 2: the event tells no time.
+        // SAFETY: pointers are valid for a write. Flags 1: the stream does not synchronize with the legacy stream; 2:
+        // the event without timing.
         unsafe {
             check("cuStreamCreate", (driver.cuStreamCreate)(&mut stream, 1))?;
             check("cuEventCreate", (driver.cuEventCreate)(&mut event, 2))?;
@@ -47,8 +48,8 @@ impl Queue {
         Ok(Queue { index, stream, event, launched, ended, recent })
     }
 
-    /// An event that is reached when all work asked for so far is done. Of a stream that is captured, it is the work
-    /// before: what is captured is not done now.
+    /// Returns an event that is reached when all work submitted so far is done. For a stream that is captured, this is
+    /// the work before the capture: captured work does not run now.
     pub(super) fn mark(&self, lock: &DeviceLock, context: &Context) -> Result<CUevent> {
         if !lock.captures(self) {
             // SAFETY: both live as long as the context, which is current.
@@ -62,7 +63,7 @@ impl Queue {
         1 << self.index
     }
 
-    /// Remembers that a kernel was launched.
+    /// Remembers a launch of a kernel.
     #[inline]
     pub(super) fn note_launch(&self, name: u32) {
         let launched = self.launched.load(Relaxed);
@@ -70,7 +71,7 @@ impl Queue {
         self.launched.store(launched + 1, Relaxed);
     }
 
-    /// The kernels launched last that may not have ended, oldest first.
+    /// Returns the last launched kernels that may not have ended, oldest first.
     pub(super) fn recent(&self) -> impl Iterator<Item = u32> {
         let (ended, launched) = (self.ended.load(Relaxed), self.launched.load(Relaxed));
         let first = ended.max(launched.saturating_sub(RECENT as u64));
@@ -87,8 +88,8 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Takes the device lock for work on the stream, to be done now or, if `captured`, to be captured; returns an error
-    /// if the stream does the other.
+    /// Locks the device to submit work to the stream: work that runs or, if `captured`, work that is captured. Returns
+    /// an error if the stream is in the other state.
     #[inline]
     pub fn device_lock(&self, captured: bool) -> Result<DeviceLock<'static>> {
         let lock = self.context.device_lock()?;
@@ -98,8 +99,8 @@ impl Stream {
         Err(self.context.error(if captured { "the stream is not captured" } else { CAPTURED }))
     }
 
-    /// Makes the stream wait for earlier uses before it reads or writes these, and records the uses. The work is submitted
-    /// under the same lock.
+    /// Makes the stream wait for earlier uses before it reads or writes (`true`) these, and notes the uses. The lock
+    /// must be held until the uses themselves are submitted.
     #[inline]
     pub fn use_all<'a>(&self, lock: &DeviceLock, each: impl Iterator<Item = (&'a Memory, bool)>) -> Result<()> {
         let bit = self.queue.bit();
@@ -109,40 +110,41 @@ impl Stream {
         }
     }
 
-    /// Waits for everything asked of it so far; where it is captured, for what was asked before that.
+    /// Waits for all work submitted so far; if the stream is captured, for the work before the capture.
     pub fn synchronize(&self) -> Result<()> {
         let lock = self.context.device_lock()?;
         let launched = self.queue.launched.load(Relaxed);
         let event = self.queue.mark(&lock, self.context)?;
         drop(lock);
         let _entered = self.context.enter()?;
-        // SAFETY: the event lives as long as the context. Where it is recorded anew meanwhile, that is later on the stream.
+        // SAFETY: the event lives as long as the context. If it is recorded again meanwhile, that is later on the
+        // stream.
         let status = unsafe { (self.context.driver.cuEventSynchronize)(event) };
         self.context.check("waiting for the device", status)?;
         self.queue.ended.fetch_max(launched, Relaxed);
         Ok(())
     }
 
-    /// The point reached when everything asked for so far is done.
+    /// Records the point that is reached when all work submitted so far is done.
     pub fn record(&self) -> Result<Event> {
         Event::record(*self)
     }
 
-    /// Lets what is asked from now on wait for a point in another stream.
+    /// Makes work submitted from now on wait for a point in another stream.
     pub fn wait(&self, event: &Event) -> Result<()> {
         self.wait_in(&self.device_lock(false)?, event.handle())
     }
 
     pub(super) fn wait_in(&self, _: &DeviceLock, event: CUevent) -> Result<()> {
-        // SAFETY: the stream and the event are there, and the context is current.
+        // SAFETY: the stream and the event exist, and the context is current.
         let status = unsafe { (self.context.driver.cuStreamWaitEvent)(self.queue.stream, event, 0) };
         self.context.check("cuStreamWaitEvent", status)
     }
 
-    /// Lets what is asked from now on wait for everything asked so far of a stream of someone else (`CUstream`).
+    /// Makes work submitted from now on wait for all work submitted so far to a stream of another library (`CUstream`).
     ///
     /// # Safety
-    /// It must be a stream of this device.
+    /// `other` must be a stream of this device.
     pub unsafe fn wait_for_handle(&self, other: *mut std::ffi::c_void) -> Result<()> {
         let lock = self.device_lock(false)?;
         // SAFETY: the caller's duty.
@@ -150,18 +152,19 @@ impl Stream {
         self.wait_in(&lock, event.handle())
     }
 
-    /// The driver's handle (`CUstream`), for libraries that put their own work there; it lives as long as the process.
+    /// Returns the driver's handle (`CUstream`), for libraries that submit their own work to it. It lives as long as
+    /// the process.
     pub fn handle(&self) -> *mut std::ffi::c_void {
         self.queue.stream.cast()
     }
 
-    /// From now on, what is asked is recorded instead of being done. One capture of a stream at a time.
+    /// Begins a capture: work submitted from now on is recorded instead of run. A stream has one capture at a time.
     pub(crate) fn begin_capture(&self) -> Result<()> {
         let context = self.context;
         let mut lock = self.device_lock(false)?;
         self.queue.mark(&lock, context)?;
-        // Relaxed: what other libraries do in this thread meanwhile does not break the capture. What would, among the
-        // calls made here, is refused before it reaches the driver.
+        // Relaxed: calls of other libraries in this thread do not break the capture. Calls of this crate that would
+        // break it are refused before they reach the driver.
         let mode = CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_RELAXED;
         // SAFETY: the stream lives as long as the context.
         let status = unsafe { (context.driver.cuStreamBeginCapture_v2)(self.queue.stream, mode) };
@@ -170,7 +173,7 @@ impl Stream {
         Ok(())
     }
 
-    /// Ends a capture, after which the stream works as before, whatever was captured; what was recorded.
+    /// Ends a capture and returns the recorded graph. The stream then works as before, even if the capture failed.
     pub(crate) fn end_capture(&self) -> Result<Graph> {
         let context = self.context;
         let mut lock = self.device_lock(true)?;

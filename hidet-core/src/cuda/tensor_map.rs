@@ -1,4 +1,4 @@
-//! Tensor maps as the driver encodes them for the tensor memory accelerator.
+//! Tensor maps, as the driver encodes them for TMA.
 
 use super::driver::driver;
 use crate::error::{Error, Result};
@@ -6,7 +6,7 @@ use crate::ir::{Swizzle, TensorMapShape};
 use crate::types::Scalar;
 use cudarc::driver::sys::*;
 
-/// The 128 bytes of a tensor map for a tensor at that address.
+/// Encodes the 128 bytes of a tensor map for a tensor at an address.
 pub fn encode(shape: &TensorMapShape, address: u64) -> Result<CUtensorMap> {
     let fail = |message: String| Error::Device { device: "CUDA".to_owned(), message: format!("tensor map: {message}") };
     let driver = driver()?;
@@ -23,7 +23,7 @@ pub fn encode(shape: &TensorMapShape, address: u64) -> Result<CUtensorMap> {
         Scalar::U64 => CU_TENSOR_MAP_DATA_TYPE_UINT64,
         Scalar::F16 => CU_TENSOR_MAP_DATA_TYPE_FLOAT16,
         Scalar::BF16 => CU_TENSOR_MAP_DATA_TYPE_BFLOAT16,
-        // The accelerator's own tf32 type rounds while copying; the bits are to arrive as they are.
+        // TMA's own tf32 type rounds while copying; the bits must arrive unchanged.
         Scalar::TF32 | Scalar::F32 => CU_TENSOR_MAP_DATA_TYPE_FLOAT32,
         Scalar::F64 => CU_TENSOR_MAP_DATA_TYPE_FLOAT64,
     };
@@ -33,14 +33,14 @@ pub fn encode(shape: &TensorMapShape, address: u64) -> Result<CUtensorMap> {
         Swizzle::B64 => CUtensorMapSwizzle_enum::CU_TENSOR_MAP_SWIZZLE_64B,
         Swizzle::B128 => CUtensorMapSwizzle_enum::CU_TENSOR_MAP_SWIZZLE_128B,
     };
-    // The driver counts axes from the contiguous one, and leaves its stride out.
+    // The driver counts axes from the contiguous one, and omits its stride.
     let bytes = shape.elem.bytes() as u64;
     let extents: Vec<u64> = shape.extents.iter().rev().copied().collect();
     let strides: Vec<u64> = shape.strides.iter().rev().skip(1).map(|stride| stride * bytes).collect();
     let tile: Vec<u32> = shape.tile.iter().rev().copied().collect();
     let steps = vec![1u32; tile.len()];
     let mut map = CUtensorMap_st { opaque: [0; 16] };
-    // SAFETY: the arrays have as many items as there are axes (one less for the strides); the address is not read.
+    // SAFETY: the arrays have one item per axis (one less for the strides); the address is not read.
     let status = unsafe {
         (driver.cuTensorMapEncodeTiled)(
             &mut map,

@@ -1,28 +1,28 @@
-//! Which streams used some memory, so that the next use knows what to wait for.
+//! The streams that used an allocation, so that the next use knows what to wait for.
 //!
-//! Streams are bits of a word. Whatever a stream is asked comes after what it was asked before, so it is enough to know
-//! who wrote last and who has read since; one stream alone never waits.
+//! Streams are bits of a word. Work on a stream comes after all earlier work on that stream, so it is enough to know
+//! which stream wrote last and which have read since. A single stream never waits.
 
 use super::device_lock::DeviceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// The uses of some memory that the next must wait for. They are looked at and changed under the device lock
-/// alone, which orders them; the words are atomic so that memory can be shared.
+/// The uses of an allocation that the next use must wait for. They are accessed only under the device's lock, which
+/// orders them; the words are atomic so that memory can be shared between threads.
 #[derive(Debug)]
 pub(super) struct Uses {
     /// The stream that wrote last.
     wrote: AtomicU64,
-    /// Other streams that have read what it wrote, which therefore have waited for it.
+    /// Other streams that have read since, and have therefore waited for that write.
     read: AtomicU64,
 }
 
 impl Uses {
-    /// Of memory that this stream has allocated.
+    /// Returns the uses of memory that a stream has just allocated.
     pub(super) fn by(stream: u64) -> Uses {
         Uses { wrote: AtomicU64::new(stream), read: AtomicU64::new(0) }
     }
 
-    /// Notes a use by a stream; the streams that must have come to where they are now before it.
+    /// Notes a use by a stream and returns the streams whose work so far must be done before it.
     #[inline]
     pub(super) fn note(&self, _: &DeviceLock, stream: u64, write: bool) -> u64 {
         self.noted(stream, write)
@@ -31,7 +31,14 @@ impl Uses {
     #[inline]
     fn noted(&self, stream: u64, write: bool) -> u64 {
         let (wrote, read) = (self.wrote.load(Relaxed), self.read.load(Relaxed));
-        // By masks: a launch does this for each tensor, and after the driver's work few branches are guessed right.
+        // Masks instead of branches: a launch does this for each tensor, and after the driver's work few branches are
+        // predicted correctly. `knows` is true if the stream wrote last or has read since. The cases:
+        //
+        // | use   | `knows` | waits for                   | `wrote` after | `read` after         |
+        // |-------|---------|-----------------------------|---------------|----------------------|
+        // | read  | yes     | nothing                     | unchanged     | unchanged            |
+        // | read  | no      | the writer                  | unchanged     | and this stream      |
+        // | write | any     | writer and readers but self | this stream   | nobody               |
         let mask = |condition: bool| 0u64.wrapping_sub(u64::from(condition));
         let (write, knows) = (mask(write), mask((wrote == stream) | (read & stream != 0)));
         self.wrote.store(write & stream | !write & wrote, Relaxed);
@@ -39,7 +46,7 @@ impl Uses {
         write & (wrote | read) & !stream | !write & !knows & wrote
     }
 
-    /// The stream that wrote last.
+    /// Returns the stream that wrote last.
     pub(super) fn writer(&self, _: &DeviceLock) -> u64 {
         self.wrote.load(Relaxed)
     }

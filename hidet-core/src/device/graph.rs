@@ -1,4 +1,4 @@
-//! Graphs: launches captured once, replayed as often as wanted by one call.
+//! Graphs: launches captured once and replayed any number of times by one call.
 
 use super::Device;
 use super::stream::{SimWork, Stream};
@@ -8,8 +8,8 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-/// Captured work, ready to be replayed. It keeps the kernels and the memory of the tensors it uses alive; a replay reads
-/// and writes the same tensors as the launches would have done, with the numbers given then.
+/// Captured work, ready to be replayed. It keeps the kernels and the memory of the tensors it uses alive. A replay
+/// reads and writes the tensors that were passed to the launches, with the numbers that were passed then.
 ///
 /// ```
 /// use hidet::prelude::*;
@@ -41,9 +41,10 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// Captures what `body` asks of the stream, which it is given, without doing it. Reading and writing tensors from the
-    /// host, allocating them, waiting, other streams and kernels that are waited for (those with checks, assertions or
-    /// prints) are errors there. After an error nothing is captured, and the stream is as before.
+    /// Captures what `body` submits to the stream it is given, without running it. In `body`, reading and writing
+    /// tensors from the host, allocating them, waiting, using other streams, and launching kernels that are waited for
+    /// (those with checks, assertions or prints) are errors. After an error nothing is captured, and the stream is as
+    /// before.
     pub fn capture(stream: &Stream, body: impl FnOnce(&Stream) -> Result<()>) -> Result<Graph> {
         let capture = stream.capture()?;
         body(stream)?;
@@ -58,11 +59,11 @@ impl Graph {
         })
     }
 
-    /// Asks a stream of the same device to do it, after what the tensors must wait for.
+    /// Submits the captured work to a stream of the same device, after the work that its tensors must wait for.
     pub fn replay(&self, stream: &Stream) -> Result<()> {
         stream.refuse_captured("the replay of a graph")?;
         if !stream.device().is_same(&self.device) {
-            let message = format!("a graph captured on {} is replayed on {}", self.device, stream.device());
+            let message = format!("a graph captured on {} cannot be replayed on {}", self.device, stream.device());
             return Err(stream.device().error(message));
         }
         self.steps.iter().try_for_each(|step| step())?;
@@ -74,12 +75,12 @@ impl Graph {
         Ok(())
     }
 
-    /// How many launches and copies were captured.
+    /// Returns the number of captured launches and copies.
     pub fn len(&self) -> usize {
         self.launches
     }
 
-    /// Whether nothing was captured.
+    /// Returns true if nothing was captured.
     pub fn is_empty(&self) -> bool {
         self.launches == 0
     }

@@ -1,4 +1,4 @@
-//! One face over the simulated device and the real one: memory, tensors, what the device can do.
+//! One interface to the simulated device and to GPUs: devices and their limits, memory, tensors, streams, graphs.
 
 mod graph;
 mod interop;
@@ -25,7 +25,7 @@ use crate::sim;
 use std::fmt;
 use std::sync::Arc;
 
-/// A device: the simulated one, or a GPU. Cloning gives another handle to the same device.
+/// The simulated device or a GPU. Cloning returns another handle to the same device.
 #[derive(Clone, Debug)]
 pub struct Device(DeviceKind);
 
@@ -35,29 +35,30 @@ pub(crate) enum DeviceKind {
     Cuda(&'static cuda::Context),
 }
 
-/// What a launch may ask of a device.
+/// The limits of a device on launches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Blocks along x, y, z.
+    /// Maximum blocks along x, y, z.
     pub grid: [u32; 3],
-    /// Threads a block.
+    /// Maximum threads per block.
     pub threads: u32,
-    /// Bytes of shared memory a block.
+    /// Maximum bytes of shared memory per block.
     pub shared: usize,
-    /// Blocks a cluster.
+    /// Maximum blocks per cluster.
     pub cluster: u32,
 }
 
-/// The simulated device has the limits of an H200, whose programs it is to run.
+/// The simulated device runs programs for an H200, so it has its limits.
 const SIM_LIMITS: Limits =
     Limits { grid: [i32::MAX as u32, 65535, 65535], threads: 1024, shared: 227 * 1024, cluster: 16 };
 
 impl Device {
-    /// A GPU where there is one, else the simulated device. The variable `HIDET_DEVICE` (`sim`, `cuda`, `cuda:1`)
-    /// decides where it is set. A GPU without NVRTC is an error: nothing could be compiled for it.
+    /// Returns the device that the variable `HIDET_DEVICE` names (`sim`, `cuda`, `cuda:1`); without it, the first GPU,
+    /// or the simulated device if there is no GPU. Returns an error if there is a GPU but no NVRTC, since nothing could
+    /// be compiled for it.
     pub fn best() -> Result<Device> {
         match std::env::var_os("HIDET_DEVICE") {
-            // What is no text is no name either: that is said, with what could be read.
+            // Non-UTF-8 values are reported as unknown device names.
             Some(name) if !name.is_empty() => Device::named(&name.to_string_lossy()),
             _ if cuda::count().is_err() => Ok(Device::sim()),
             _ => {
@@ -70,7 +71,7 @@ impl Device {
         }
     }
 
-    /// The device of that name: `sim`, `cuda`, `cuda:1`.
+    /// Returns the device with a name: `sim`, `cuda`, `cuda:1`.
     pub fn named(name: &str) -> Result<Device> {
         let ordinal = match name {
             "sim" => return Ok(Device::sim()),
@@ -84,17 +85,17 @@ impl Device {
         Device::cuda(ordinal.ok_or_else(unknown)?)
     }
 
-    /// The simulated device, with all checks.
+    /// Returns the simulated device, with all checks.
     pub fn sim() -> Device {
         Device::sim_with(sim::Options::default())
     }
 
-    /// The simulated device with these options.
+    /// Returns the simulated device with the given options.
     pub fn sim_with(options: sim::Options) -> Device {
         Device(DeviceKind::Sim(Arc::new(options)))
     }
 
-    /// The GPU of that number.
+    /// Returns the GPU at an index, as the driver counts them.
     pub fn cuda(ordinal: usize) -> Result<Device> {
         Ok(Device(DeviceKind::Cuda(cuda::Context::of(ordinal)?)))
     }
@@ -103,12 +104,12 @@ impl Device {
         &self.0
     }
 
-    /// Whether it is the simulated device.
+    /// Returns true if it is the simulated device.
     pub fn is_sim(&self) -> bool {
         matches!(self.0, DeviceKind::Sim(_))
     }
 
-    /// The GPU behind it, where it is one.
+    /// Returns the context of the GPU, or `None` for the simulated device.
     pub fn as_cuda(&self) -> Option<&'static cuda::Context> {
         match &self.0 {
             DeviceKind::Cuda(context) => Some(context),
@@ -116,12 +117,12 @@ impl Device {
         }
     }
 
-    /// The architecture kernels are compiled for; none on the simulated device.
+    /// Returns the architecture that kernels are compiled for, or `None` for the simulated device.
     pub fn arch(&self) -> Option<Arch> {
         self.as_cuda().map(|context| context.properties.arch)
     }
 
-    /// What a launch may ask of it.
+    /// Returns its limits on launches.
     pub fn limits(&self) -> Limits {
         match &self.0 {
             DeviceKind::Sim(_) => SIM_LIMITS,
@@ -138,12 +139,12 @@ impl Device {
         }
     }
 
-    /// An error of this device.
+    /// Returns an error that names this device.
     pub(crate) fn error(&self, message: impl Into<String>) -> Error {
         Error::Device { device: self.to_string(), message: message.into() }
     }
 
-    /// Waits for everything asked of it so far, on all its streams.
+    /// Waits for all work submitted so far, on all its streams.
     pub fn synchronize(&self) -> Result<()> {
         refuse_in_capture(self, "waiting for the device")?;
         match &self.0 {
@@ -155,7 +156,7 @@ impl Device {
         }
     }
 
-    /// Whether both are the same device. All simulated devices are: their memory is the host's.
+    /// Returns true if both are the same device. All simulated devices are the same: their memory is the host's.
     pub fn is_same(&self, other: &Device) -> bool {
         match (&self.0, &other.0) {
             (DeviceKind::Sim(_), DeviceKind::Sim(_)) => true,

@@ -1,4 +1,4 @@
-//! Host arrays that a GPU copies by itself.
+//! Pinned host arrays, for asynchronous copies.
 
 use super::stream::refuse_in_capture;
 use super::tensor::bytes_of;
@@ -8,8 +8,8 @@ use crate::error::Result;
 use crate::types::{Element, Scalar};
 use std::marker::PhantomData;
 
-/// A host array in page-locked memory: a copy between it and a tensor does not wait ([`Stream::upload`],
-/// [`Stream::download`]), and looking at it waits for such copies.
+/// A host array in pinned (page-locked) memory. Copies between it and a tensor do not wait ([`Stream::upload`],
+/// [`Stream::download`]); accessing its elements waits for them.
 #[derive(Debug)]
 pub struct Pinned<T> {
     device: Device,
@@ -24,9 +24,9 @@ enum Memory<T> {
 }
 
 impl Device {
-    /// A page-locked array of that many zeros, for copies to and from this device.
+    /// Allocates a pinned array of zeros, for copies to and from this device.
     pub fn pinned<T: Element>(&self, len: usize) -> Result<Pinned<T>> {
-        refuse_in_capture(self, "allocating page-locked memory")?;
+        refuse_in_capture(self, "allocating pinned memory")?;
         let memory = match self.kind() {
             DeviceKind::Sim(_) => Memory::Host(vec![T::from_bits64(0); len]),
             DeviceKind::Cuda(context) => {
@@ -40,8 +40,8 @@ impl Device {
 }
 
 impl<T: Element> Pinned<T> {
-    /// Its elements, after all copies. An error where they are `bool`s and the tensor they were copied from was never
-    /// written, so that they are neither `true` nor `false`.
+    /// Waits for all copies and returns its elements. Returns an error if they are `bool`s copied from a tensor that
+    /// was never written, so that one is neither `true` nor `false`.
     pub fn as_slice(&self) -> Result<&[T]> {
         match &self.memory {
             Memory::Host(elements) => Ok(elements),
@@ -51,18 +51,20 @@ impl<T: Element> Pinned<T> {
                     if let Some(index) = bytes.iter().position(|byte| *byte > 1) {
                         let byte = bytes[index];
                         return Err(self.device.error(format!(
-                            "element {index} of a page-locked array is {byte:#04x}, which is no bool: the tensor it was copied \
-                             from was not written there"
+                            "element {index} of a pinned array is {byte:#04x}, which is not a bool: the tensor it was \
+                             copied from was not written there"
                         )));
                     }
                 }
-                // SAFETY: the bytes are aligned to a page and hold whole elements, which are numbers, or bools of 0 or 1.
+                // SAFETY: the bytes are aligned to a page and contain whole elements, which are numbers, or bools of 0
+                // or 1.
                 Ok(unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len() / size_of::<T>()) })
             }
         }
     }
 
-    /// Its elements, after all copies. `bool`s that are neither `true` nor `false` are `true` from here on.
+    /// Waits for all copies and returns its elements, mutable. `bool`s that are neither `true` nor `false` become
+    /// `true`.
     pub fn as_mut_slice(&mut self) -> Result<&mut [T]> {
         match &mut self.memory {
             Memory::Host(elements) => Ok(elements),
@@ -79,7 +81,7 @@ impl<T: Element> Pinned<T> {
 }
 
 impl Stream {
-    /// Copies a page-locked array to a tensor with as many elements, without waiting.
+    /// Copies a pinned array to a tensor with as many elements, without waiting.
     pub fn upload<T: Element, const R: usize>(&self, from: &Pinned<T>, to: &mut Tensor<T, R>) -> Result<()> {
         let cuda = self.check_copy(from, to)?;
         let raw = to.raw();
@@ -91,7 +93,7 @@ impl Stream {
         }
     }
 
-    /// Copies a tensor to a page-locked array with as many elements, without waiting.
+    /// Copies a tensor to a pinned array with as many elements, without waiting.
     pub fn download<T: Element, const R: usize>(&self, from: &Tensor<T, R>, to: &mut Pinned<T>) -> Result<()> {
         let cuda = self.check_copy(to, from)?;
         let raw = from.raw();
@@ -116,7 +118,7 @@ impl Stream {
         self.refuse_captured("a copy between host and device")?;
         for other in [&pinned.device, tensor.device()] {
             if !other.is_same(device) {
-                return Err(device.error(format!("a copy with memory of {other} on a stream of {device}")));
+                return Err(device.error(format!("a copy of memory on {other} cannot run on a stream of {device}")));
             }
         }
         let len = match &pinned.memory {
@@ -125,7 +127,9 @@ impl Stream {
         };
         if len != tensor.raw().bytes() {
             let (len, elements) = (len / size_of::<T>(), tensor.len());
-            return Err(device.error(format!("a copy between an array of {len} and a tensor of {elements} elements")));
+            return Err(device.error(format!(
+                "an array of {len} elements cannot be copied to or from a tensor of {elements} elements"
+            )));
         }
         Ok(self.as_cuda())
     }

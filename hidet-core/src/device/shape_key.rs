@@ -1,20 +1,20 @@
-//! What launches compare of an argument: three words instead of a device, a type and a shape.
+//! Shape keys: three words that launches compare instead of an argument's device, type and shape.
 
 use super::{Device, DeviceKind};
 use crate::types::Scalar;
 
-/// In the first word: a number, not a tensor.
+/// Bit of the first word: a number, not a tensor.
 const NUMBER: u64 = 1 << 16;
-/// In the first word: a tensor whose extents are not in the others.
+/// Bit of the first word: a tensor whose extents are not in the other words.
 const LONG: u64 = 1 << 17;
 
-/// The device, the type and the shape of a tensor, or the type of a number. Signatures are equal where all of that is,
-/// and where [`ShapeKey::says_all`] only there.
+/// The device, the type and the shape of a tensor, or the type of a number. If all of these are equal, so are the keys;
+/// the converse holds if [`ShapeKey::says_all`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ShapeKey([u64; 3]);
 
 impl ShapeKey {
-    /// Of a tensor.
+    /// Returns the key of a tensor.
     pub fn tensor(device: &Device, scalar: Scalar, shape: &[usize]) -> ShapeKey {
         let place = match device.kind() {
             DeviceKind::Sim(_) => 0,
@@ -28,19 +28,19 @@ impl ShapeKey {
         ShapeKey([kind, extent(0) | extent(1) << 32, extent(2) | extent(3) << 32])
     }
 
-    /// Of a number.
+    /// Returns the key of a number.
     #[inline]
     pub fn number(scalar: Scalar) -> ShapeKey {
         ShapeKey([scalar as u64 | NUMBER, 0, 0])
     }
 
-    /// Whether there is nothing that it does not say: a tensor of more than four axes, or of extents beyond 32 bits, must
-    /// be looked at itself.
+    /// Returns true if the key is complete. It is not for a tensor of more than four axes or with extents beyond 32
+    /// bits, whose extents must be compared themselves.
     pub fn says_all(&self) -> bool {
         self.0[0] & LONG == 0
     }
 
-    /// 0 where both are equal.
+    /// Returns 0 if both are equal.
     #[inline]
     pub fn difference(&self, other: &ShapeKey) -> u64 {
         (self.0[0] ^ other.0[0]) | (self.0[1] ^ other.0[1]) | (self.0[2] ^ other.0[2])
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shape_keys_differ_where_what_they_say_does() {
+    fn keys_differ_if_the_arguments_do() {
         let device = Device::sim();
         let of = |scalar, shape: &[usize]| ShapeKey::tensor(&device, scalar, shape);
         let different = [

@@ -1,4 +1,4 @@
-//! Bytes on a device.
+//! Untyped allocations on a device.
 
 use super::{Device, DeviceKind, refuse_in_capture};
 use crate::cuda;
@@ -16,11 +16,11 @@ pub enum Storage {
     Cuda(Arc<cuda::Memory>),
 }
 
-/// Memory of the simulated device, of that many bytes.
+/// Wraps an allocation of the simulated device, or returns an error if the host is out of memory.
 fn simulated(device: &Device, bytes: usize, memory: Result<sim::Memory, TryReserveError>) -> Result<Storage> {
     let memory = memory.map_err(|_| {
         device.error(format!(
-            "out of memory: {bytes} bytes asked for, which the host does not have; drop some tensors first, or use \
+            "out of memory: {bytes} bytes requested, which the host does not have; drop some tensors first, or use \
              smaller ones"
         ))
     })?;
@@ -28,7 +28,7 @@ fn simulated(device: &Device, bytes: usize, memory: Result<sim::Memory, TryReser
 }
 
 impl Storage {
-    /// That many bytes, unset.
+    /// Allocates uninitialised bytes.
     pub fn uninit(device: &Device, bytes: usize) -> Result<Storage> {
         refuse_in_capture(device, "allocating a tensor")?;
         Ok(match device.kind() {
@@ -37,7 +37,7 @@ impl Storage {
         })
     }
 
-    /// These bytes.
+    /// Allocates a copy of these bytes.
     pub fn from_bytes(device: &Device, bytes: &[u8]) -> Result<Storage> {
         if device.is_sim() {
             refuse_in_capture(device, "allocating a tensor")?;
@@ -48,7 +48,7 @@ impl Storage {
         Ok(storage)
     }
 
-    /// That many bytes, all 0.
+    /// Allocates zeroed bytes.
     pub fn zeros(device: &Device, bytes: usize) -> Result<Storage> {
         if device.is_sim() {
             refuse_in_capture(device, "allocating a tensor")?;
@@ -61,7 +61,7 @@ impl Storage {
         Ok(storage)
     }
 
-    /// Its size in bytes.
+    /// Returns its size in bytes.
     pub fn len(&self) -> usize {
         match self {
             Storage::Sim(memory) => memory.len(),
@@ -69,12 +69,12 @@ impl Storage {
         }
     }
 
-    /// Whether it has no bytes.
+    /// Returns true if it has no bytes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Copies bytes out, after all work asked for so far.
+    /// Copies bytes out, after all work submitted so far.
     pub fn read(&self, offset: usize, to: &mut [u8]) -> Result<()> {
         match self {
             Storage::Sim(memory) => {
@@ -98,7 +98,7 @@ impl Storage {
         }
     }
 
-    /// Where its first byte lies: on the GPU, or on the host for the simulated device.
+    /// Returns where its first byte is: on the GPU, or on the host for the simulated device.
     pub(super) fn data(&self) -> u64 {
         match self {
             Storage::Sim(memory) => memory.host_address() as u64,
@@ -106,7 +106,7 @@ impl Storage {
         }
     }
 
-    /// The address of its first byte. On the simulated device only its alignment means something.
+    /// Returns the address of its first byte. On the simulated device only its alignment has a meaning.
     pub fn address(&self) -> u64 {
         match self {
             Storage::Sim(memory) => memory.address(),

@@ -1,12 +1,13 @@
-//! Streams and events of either device.
+//! Streams and events of both kinds of devices.
 //!
-//! Work on one stream happens in order, streams run beside each other, and a tensor that is used on another stream than
-//! before waits for that. On the simulated device everything is done at once, so all of this holds by itself.
+//! Work on one stream runs in order, streams run concurrently, and a use of a tensor waits for earlier uses on other
+//! streams. The simulated device runs everything synchronously, so all of this holds by itself.
 //!
-//! While a thread captures a stream ([`Graph::capture`](super::Graph::capture)), it may launch on that stream alone, and
-//! other threads may ask nothing of it; what cannot be captured is refused before it reaches a driver. The words come from
-//! here, for both devices; that no capture begins between the look and the call is the business of a GPU's turns
-//! ([`cuda::Turn`]). What is simulated is done at once and cannot come into a capture.
+//! While a thread captures a stream ([`Graph::capture`](super::Graph::capture)), it may launch only on that stream, and
+//! other threads may submit nothing to it; what cannot be captured is refused before it reaches a driver. The error
+//! messages come from here, for both kinds of devices. On a GPU, the device's lock ([`cuda::Turn`]) ensures that no
+//! capture begins between the check and the call. Simulated work is done immediately and cannot become part of a
+//! capture.
 
 use super::{Device, DeviceKind, Storage, Tensor};
 use crate::cuda;
@@ -23,34 +24,34 @@ use std::time::Instant;
 /// A stream of a device.
 pub struct Stream {
     device: Device,
-    /// Of no other stream of the process; not 0.
+    /// Unique within the process; not 0.
     id: u64,
     cuda: Option<cuda::Stream>,
-    /// What is captured, while it is.
+    /// The capture in progress, if any.
     recording: Mutex<Option<Recording>>,
 }
 
-/// What is asked while a stream is captured.
+/// The work submitted while a stream is captured.
 #[derive(Default)]
 pub(crate) struct Recording {
     pub(super) launches: usize,
-    /// What the simulated device will do.
+    /// The steps that the simulated device will run.
     pub(super) steps: Vec<SimWork>,
-    /// What a GPU will use, and whether it writes it.
+    /// The memory that a GPU will use, and true for what it writes.
     pub(super) uses: Vec<(Arc<cuda::Memory>, bool)>,
-    /// What must outlive the graph.
+    /// The objects that must outlive the graph.
     pub(super) kept: Vec<Arc<dyn Any + Send + Sync>>,
 }
 
-/// Work of the simulated device.
+/// A unit of work of the simulated device.
 pub(super) type SimWork = Box<dyn Fn() -> Result<()> + Send + Sync>;
 
 thread_local! {
-    /// The stream that this thread captures, by its id; 0 for none.
+    /// The id of the stream that this thread captures; 0 for none.
     static CAPTURING: Cell<u64> = const { Cell::new(0) };
 }
 
-/// An error where this thread captures a stream: `what` cannot be part of a graph.
+/// Returns an error if this thread is capturing a stream: `what` cannot be part of a graph.
 #[inline]
 pub(crate) fn refuse_in_capture(device: &Device, what: &str) -> Result<()> {
     match CAPTURING.get() {
@@ -59,7 +60,8 @@ pub(crate) fn refuse_in_capture(device: &Device, what: &str) -> Result<()> {
     }
 }
 
-/// Whether work on a stream, the default stream where there is none, is to be recorded instead of done.
+/// Returns true if work on a stream (`None`: the default stream) must be recorded instead of run, or an error if this
+/// thread captures another stream.
 #[inline]
 pub(crate) fn is_recorded(device: &Device, stream: Option<&Stream>) -> Result<bool> {
     let (captured, id) = (CAPTURING.get(), stream.map_or(0, |stream| stream.id));
@@ -72,16 +74,16 @@ pub(crate) fn is_recorded(device: &Device, stream: Option<&Stream>) -> Result<bo
     let message = match (captured, id) {
         (0, _) => cuda::CAPTURED,
         (_, 0) => {
-            "the default stream is used while this thread captures another in a graph: launch on the captured stream, by \
-             `kernel.on(stream)`"
+            "the default stream is used while this thread captures another in a graph: launch on the captured stream, \
+             by `kernel.on(stream)`"
         }
-        _ => "a stream is used while this thread captures another in a graph: launch on the captured stream",
+        _ => "a stream is used while this thread captures another stream in a graph: launch on the captured stream",
     };
     Err(device.error(message))
 }
 
 impl Device {
-    /// A new stream, beside the default stream on which everything runs that names none.
+    /// Creates a stream beside the default stream, which runs all work that names no stream.
     pub fn stream(&self) -> Result<Stream> {
         static IDS: AtomicU64 = AtomicU64::new(1);
         let cuda = self.as_cuda().map(cuda::Context::take_stream).transpose()?;
@@ -90,22 +92,22 @@ impl Device {
 }
 
 impl Stream {
-    /// Its number, of no other stream of the process; not 0.
+    /// Returns its id, which is unique within the process and not 0.
     pub(crate) fn id(&self) -> u64 {
         self.id
     }
 
-    /// The device.
+    /// Returns the device.
     pub fn device(&self) -> &Device {
         &self.device
     }
 
-    /// The stream of a GPU behind it.
+    /// Returns the stream of the GPU, or `None` on the simulated device.
     pub fn as_cuda(&self) -> Option<cuda::Stream> {
         self.cuda
     }
 
-    /// Waits for everything asked of it so far.
+    /// Waits for all work submitted so far.
     pub fn synchronize(&self) -> Result<()> {
         self.refuse_captured("waiting for a stream")?;
         match self.cuda {
@@ -117,18 +119,19 @@ impl Stream {
         }
     }
 
-    /// The point reached when everything asked of it so far is done.
+    /// Records the point that is reached when all work submitted so far is done.
     pub fn record(&self) -> Result<Event> {
         self.refuse_captured("an event")?;
         Event::on(&self.device, self.cuda)
     }
 
-    /// Lets what is asked of it from now on wait for a point in another stream. For tensors this is not needed: they know.
+    /// Makes work submitted from now on wait for a point in another stream. Not needed for tensors, which track their
+    /// last use.
     pub fn wait(&self, event: &Event) -> Result<()> {
         self.refuse_captured("waiting for an event")?;
         match (&self.cuda, &event.0) {
             (Some(stream), Point::Cuda(event)) => stream.wait(event),
-            // What is simulated is done.
+            // Simulated work is already done.
             _ => Ok(()),
         }
     }
@@ -137,17 +140,19 @@ impl Stream {
     pub fn copy<T: Element, const R: usize>(&self, from: &Tensor<T, R>, to: &mut Tensor<T, R>) -> Result<()> {
         if from.shape() != to.shape() {
             let (from, to) = (from.shape(), to.shape());
-            return Err(self.device.error(format!("a tensor of shape {from:?} is copied to one of shape {to:?}")));
+            return Err(self
+                .device
+                .error(format!("a tensor of shape {from:?} cannot be copied to one of shape {to:?}")));
         }
         let (source, target) = (from.raw(), to.raw());
         for tensor in [source, target] {
             if !tensor.device.is_same(&self.device) {
                 let (own, other) = (&self.device, &tensor.device);
-                return Err(own.error(format!("a tensor on {other} is copied on a stream of {own}")));
+                return Err(own.error(format!("a tensor on {other} cannot be copied on a stream of {own}")));
             }
         }
         if source.overlaps(target) {
-            return Err(self.device.error("a tensor is copied to one that shares memory with it"));
+            return Err(self.device.error("a tensor cannot be copied to one that shares memory with it"));
         }
         let recorded = is_recorded(&self.device, Some(self))?;
         match (&source.storage, &target.storage) {
@@ -184,13 +189,13 @@ impl Stream {
         self.recording().is_some()
     }
 
-    /// An error where the stream is captured, or this thread captures one: `what` cannot be part of a graph.
+    /// Returns an error if the stream is captured, or this thread captures one: `what` cannot be part of a graph.
     pub(super) fn refuse_captured(&self, what: &str) -> Result<()> {
         refuse_in_capture(&self.device, what)?;
         if self.is_captured() { Err(self.device.error(cuda::CAPTURED)) } else { Ok(()) }
     }
 
-    /// Adds work of the simulated device to what is captured.
+    /// Adds work of the simulated device to the capture.
     pub(crate) fn record_step(&self, step: SimWork) {
         if let Some(recording) = self.recording().as_mut() {
             recording.launches += 1;
@@ -198,7 +203,7 @@ impl Stream {
         }
     }
 
-    /// Adds what work of a GPU uses to what is captured.
+    /// Adds memory that work of a GPU uses to the capture.
     pub(crate) fn record_uses(
         &self,
         uses: impl IntoIterator<Item = (Arc<cuda::Memory>, bool)>,
@@ -216,12 +221,12 @@ impl Stream {
         }
     }
 
-    /// Begins to capture; the end comes with [`Capture::end`], or where the result is dropped.
+    /// Begins a capture, which ends with [`Capture::end`] or when the result is dropped.
     pub(super) fn capture(&self) -> Result<Capture<'_>> {
         refuse_in_capture(&self.device, "another capture")?;
         let mut recording = self.recording();
         if recording.is_some() {
-            return Err(self.device.error("another thread captures this stream already"));
+            return Err(self.device.error("another thread is already capturing this stream"));
         }
         if let Some(stream) = self.cuda {
             stream.begin_capture()?;
@@ -232,14 +237,14 @@ impl Stream {
     }
 }
 
-/// A capture under way in this thread.
+/// A capture in progress in this thread.
 pub(super) struct Capture<'a> {
     stream: &'a Stream,
     open: bool,
 }
 
 impl Capture<'_> {
-    /// What was captured. The stream is as before.
+    /// Ends the capture and returns it. The stream is as before.
     pub(super) fn end(mut self) -> Result<(Recording, Option<cuda::Graph>)> {
         self.close()
     }
@@ -256,7 +261,7 @@ impl Capture<'_> {
 impl Drop for Capture<'_> {
     fn drop(&mut self) {
         if self.open {
-            // The error that led here is told already.
+            // The error that led here is already reported.
             let _ = self.close();
         }
     }
@@ -306,7 +311,7 @@ impl Event {
         }
     }
 
-    /// Whether the point is reached.
+    /// Returns true if the point is reached.
     pub fn is_reached(&self) -> Result<bool> {
         match &self.0 {
             Point::Sim(_) => {
@@ -317,13 +322,13 @@ impl Event {
         }
     }
 
-    /// Milliseconds from this point to a later one of the same device; waits for the later one.
+    /// Waits for a later point of the same device and returns the milliseconds from this point to it.
     pub fn until(&self, later: &Event) -> Result<f64> {
         match (&self.0, &later.0) {
             (Point::Sim(start), Point::Sim(end)) => Ok(end.saturating_duration_since(*start).as_secs_f64() * 1e3),
             (Point::Cuda(start), Point::Cuda(end)) => Ok(f64::from(start.until(end)?)),
             _ => {
-                let message = "the time between events of different devices".to_owned();
+                let message = "the time between events of different devices is not defined".to_owned();
                 Err(Error::Device { device: "a GPU and the simulated device".to_owned(), message })
             }
         }
@@ -331,7 +336,7 @@ impl Event {
 }
 
 impl Device {
-    /// The point reached when everything asked of the default stream so far is done.
+    /// Records the point that is reached when all work submitted to the default stream so far is done.
     pub fn record(&self) -> Result<Event> {
         refuse_in_capture(self, "an event")?;
         Event::on(self, None)

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::types::{Element, Scalar};
 use std::marker::PhantomData;
 
-/// A tensor whose type and rank are known when running. Its elements lie within its memory, which launches rely on.
+/// A tensor whose type and rank are known at run time. Its elements are within its memory, which launches rely on.
 #[derive(Clone, Debug)]
 pub struct RawTensor {
     pub(crate) device: Device,
@@ -14,14 +14,14 @@ pub struct RawTensor {
     pub(crate) offset: usize,
     pub(crate) scalar: Scalar,
     pub(crate) shape: Vec<usize>,
-    // What the rest comes to, worked out once for all launches.
+    // Derived from the rest, computed once for all launches.
     address: u64,
     span: ByteRange,
     shape_key: ShapeKey,
 }
 
 impl RawTensor {
-    /// A tensor in memory of that device, from a byte on; an error where it does not fit there.
+    /// Returns a tensor in memory of a device, from byte `offset` on, or an error if it does not fit there.
     pub fn new(device: &Device, storage: Storage, offset: usize, scalar: Scalar, shape: &[usize]) -> Result<RawTensor> {
         let bytes = elements(device, scalar, shape)? * scalar.bytes();
         let len = storage.len();
@@ -33,14 +33,14 @@ impl RawTensor {
         if !is_there || offset.checked_add(bytes).is_none_or(|end| end > len) {
             let whose = if is_there { "" } else { " of another device" };
             return Err(device.error(format!(
-                "a tensor of shape {shape:?} of {scalar} from byte {offset} on does not fit an allocation of {len} \
+                "a tensor of shape {shape:?} of {scalar} from byte {offset} on does not fit in an allocation of {len} \
                  bytes{whose}"
             )));
         }
         Ok(RawTensor::placed(device, storage, offset, scalar, shape))
     }
 
-    /// The same where it is known to fit.
+    /// Returns a tensor that is known to fit.
     pub(crate) fn placed(
         device: &Device,
         storage: Storage,
@@ -54,73 +54,74 @@ impl RawTensor {
         RawTensor { device: device.clone(), storage, offset, scalar, shape: shape.to_vec(), address, span, shape_key }
     }
 
-    /// Where it lies.
+    /// Returns the device.
     pub fn device(&self) -> &Device {
         &self.device
     }
 
-    /// The memory it lies in.
+    /// Returns its memory.
     pub fn storage(&self) -> &Storage {
         &self.storage
     }
 
-    /// Where it begins there, in bytes.
+    /// Returns its offset in that memory, in bytes.
     pub fn offset(&self) -> usize {
         self.offset
     }
 
-    /// The type of its elements.
+    /// Returns the type of its elements.
     pub fn scalar(&self) -> Scalar {
         self.scalar
     }
 
-    /// Its extents.
+    /// Returns its extents.
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }
 
-    /// The number of elements.
+    /// Returns the number of elements.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
     }
 
-    /// Whether there is none.
+    /// Returns true if it has no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Its size in bytes.
+    /// Returns its size in bytes.
     pub fn bytes(&self) -> usize {
         self.len() * self.scalar.bytes()
     }
 
-    /// The address of its first element.
+    /// Returns the address of its first element.
     pub fn address(&self) -> u64 {
         self.address
     }
 
-    /// Whether it shares a byte with another tensor.
+    /// Returns true if it shares a byte with another tensor.
     pub fn overlaps(&self, other: &RawTensor) -> bool {
         overlap(self.span(), other.span())
     }
 
-    /// The addresses of its bytes: memory of others may come here twice, as two allocations.
+    /// Returns the range of its addresses. Addresses are compared instead of allocations because foreign memory may be
+    /// wrapped twice, as two allocations.
     #[inline]
     pub(crate) fn span(&self) -> ByteRange {
         self.span
     }
 
-    /// What launches compare of it.
+    /// Returns the key that launches compare.
     #[inline]
     pub(crate) fn shape_key(&self) -> &ShapeKey {
         &self.shape_key
     }
 }
 
-/// Where bytes begin, and where they end.
+/// The start and the end of a range of addresses.
 pub(crate) type ByteRange = (u64, u64);
 
-/// Whether a byte is in both; no byte is in an empty one, wherever that lies.
+/// Returns true if two ranges share a byte. An empty range shares none.
 #[inline]
 pub(crate) fn overlap(a: ByteRange, b: ByteRange) -> bool {
     a.0.max(b.0) < a.1.min(b.1)
@@ -133,7 +134,7 @@ pub struct Tensor<T, const R: usize> {
     elem: PhantomData<T>,
 }
 
-/// The number of elements of a shape; an error where it or its bytes do not fit the machine.
+/// Returns the number of elements of a shape, or an error if it or its size in bytes is too large for the host.
 pub(super) fn size<T: Element, const R: usize>(device: &Device, shape: [usize; R]) -> Result<usize> {
     elements(device, T::SCALAR, &shape)
 }
@@ -145,32 +146,35 @@ fn elements(device: &Device, scalar: Scalar, shape: &[usize]) -> Result<usize> {
         .ok_or_else(|| device.error(format!("a tensor of shape {shape:?} is too large")))
 }
 
-/// The bytes of elements.
+/// Returns the bytes of elements.
 pub(super) fn bytes_of<T: Element>(elements: &[T]) -> &[u8] {
-    // SAFETY: the elements are numbers without padding (the trait is closed), and every byte may be read.
+    // SAFETY: the elements are numbers without padding (the trait is sealed), and every byte may be read.
     unsafe { std::slice::from_raw_parts(elements.as_ptr().cast(), std::mem::size_of_val(elements)) }
 }
 
 impl Device {
-    /// A tensor with these elements, in row-major order.
+    /// Allocates a tensor with these elements, in row-major order.
     pub fn tensor<T: Element, const R: usize>(&self, elements: &[T], shape: [usize; R]) -> Result<Tensor<T, R>> {
         let count = size::<T, R>(self, shape)?;
         if count != elements.len() {
             return Err(Error::Device {
                 device: self.to_string(),
-                message: format!("a tensor of shape {shape:?} has {count} elements, but {} were given", elements.len()),
+                message: format!(
+                    "a tensor of shape {shape:?} has {count} elements, but {} were passed",
+                    elements.len()
+                ),
             });
         }
         Ok(Tensor::new(self, Storage::from_bytes(self, bytes_of(elements))?, shape))
     }
 
-    /// A tensor whose elements are not set: reading one before a kernel wrote it is a fault.
+    /// Allocates a tensor whose elements are uninitialised: reading one before a kernel wrote it is a fault.
     pub fn empty<T: Element, const R: usize>(&self, shape: [usize; R]) -> Result<Tensor<T, R>> {
         let bytes = size::<T, R>(self, shape)? * T::SCALAR.bytes();
         Ok(Tensor::new(self, Storage::uninit(self, bytes)?, shape))
     }
 
-    /// A tensor of zeros.
+    /// Allocates a tensor of zeros.
     pub fn zeros<T: Element, const R: usize>(&self, shape: [usize; R]) -> Result<Tensor<T, R>> {
         let bytes = size::<T, R>(self, shape)? * T::SCALAR.bytes();
         Ok(Tensor::new(self, Storage::zeros(self, bytes)?, shape))
@@ -182,33 +186,33 @@ impl<T: Element, const R: usize> Tensor<T, R> {
         Tensor { raw: RawTensor::placed(device, storage, 0, T::SCALAR, &shape), elem: PhantomData }
     }
 
-    /// Its extents.
+    /// Returns its extents.
     pub fn shape(&self) -> [usize; R] {
         std::array::from_fn(|axis| self.raw.shape[axis])
     }
 
-    /// The number of elements.
+    /// Returns the number of elements.
     pub fn len(&self) -> usize {
         self.raw.len()
     }
 
-    /// Whether there is none.
+    /// Returns true if it has no elements.
     pub fn is_empty(&self) -> bool {
         self.raw.is_empty()
     }
 
-    /// Where it lies.
+    /// Returns the device.
     pub fn device(&self) -> &Device {
         &self.raw.device
     }
 
-    /// The same tensor without its types.
+    /// Returns the same tensor without its static type and rank.
     pub fn raw(&self) -> &RawTensor {
         &self.raw
     }
 
-    /// Its elements in row-major order, after all kernels launched so far. Elements never written are 0 on the
-    /// simulated device, anything on a GPU.
+    /// Returns its elements in row-major order, after all kernels launched so far. Elements that were never written are
+    /// 0 on the simulated device and arbitrary on a GPU.
     pub fn to_vec(&self) -> Result<Vec<T>> {
         refuse_in_capture(&self.raw.device, "reading a tensor")?;
         let mut bytes = vec![0u8; self.raw.bytes()];
@@ -216,18 +220,18 @@ impl<T: Element, const R: usize> Tensor<T, R> {
         Ok(bytes.chunks_exact(T::SCALAR.bytes()).map(element).collect())
     }
 
-    /// Replaces its elements, given in row-major order.
+    /// Replaces its elements; `elements` are in row-major order.
     pub fn write(&mut self, elements: &[T]) -> Result<()> {
         if elements.len() != self.len() {
             let (device, count) = (self.raw.device.to_string(), self.len());
-            let message = format!("{} elements written to a tensor of {count}", elements.len());
+            let message = format!("{} elements cannot be written to a tensor of {count} elements", elements.len());
             return Err(Error::Device { device, message });
         }
         refuse_in_capture(&self.raw.device, "writing a tensor from the host")?;
         self.raw.storage.write(self.raw.offset, bytes_of(elements))
     }
 
-    /// A copy of it on a device; directly between two GPUs. On the same device it is a copy too.
+    /// Returns a copy of it on a device, directly between two GPUs. On the same device it is a copy too.
     pub fn to_device(&self, device: &Device) -> Result<Tensor<T, R>> {
         let target = device.empty(self.shape())?;
         match (&self.raw.storage, &target.raw.storage) {
@@ -239,15 +243,15 @@ impl<T: Element, const R: usize> Tensor<T, R> {
         Ok(target)
     }
 
-    /// A tensor of another shape over some of the same elements, from the element numbered `first` on. It shares
-    /// memory: what is written through one is seen through the other.
+    /// Returns a tensor of another shape over some of the same elements, from element number `first` on. It shares
+    /// memory: writes through one are visible through the other.
     pub fn view<const S: usize>(&self, first: usize, shape: [usize; S]) -> Result<Tensor<T, S>> {
         let count = size::<T, S>(&self.raw.device, shape)?;
         if first.checked_add(count).is_none_or(|end| end > self.len()) {
             return Err(Error::Device {
                 device: self.raw.device.to_string(),
                 message: format!(
-                    "a view of shape {shape:?} from element {first} on does not fit a tensor of {} elements",
+                    "a view of shape {shape:?} from element {first} on does not fit in a tensor of {} elements",
                     self.len()
                 ),
             });
@@ -258,7 +262,7 @@ impl<T: Element, const R: usize> Tensor<T, R> {
     }
 }
 
-/// An element from its bytes.
+/// Returns the element with these bytes.
 fn element<T: Element>(bytes: &[u8]) -> T {
     let mut word = [0u8; 8];
     word[..bytes.len()].copy_from_slice(bytes);

@@ -1,4 +1,4 @@
-//! The contract of a launch: do the arguments fit the kernel, and the kernel the device?
+//! The contract of a launch: checks that the arguments fit the kernel, and the kernel the device.
 //!
 //! Every message names the kernel, the argument and both values.
 
@@ -8,14 +8,14 @@ use crate::error::{Error, Result};
 use crate::ir::{Access, Buffer, Function, Handle, LARGEST_EXTENT, Param, Relation, Scope};
 use hidet_mapping::IndexExpr;
 
-/// What a launch is, after its arguments have been checked.
+/// The values of a launch that follow from its checked arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BoundDims {
     /// The values of the symbolic extents.
     pub dims: Vec<i64>,
-    /// Blocks along x, y, z; one of them 0 where there is nothing to do.
+    /// Blocks along x, y, z; one of them is 0 if there is nothing to do.
     pub grid: [u32; 3],
-    /// Whether offsets need 64 bits.
+    /// Offsets need 64 bits.
     pub wide: bool,
 }
 
@@ -24,17 +24,17 @@ struct Contract<'a> {
     device: &'a Device,
 }
 
-/// An error where an extent cannot be told from the arguments.
+/// Returns an error if an extent cannot be determined from the arguments.
 pub fn check_dims(function: &Function) -> Result<()> {
     for (id, dim) in function.dims.iter() {
         let symbol = IndexExpr::Symbol(id.index() as u32);
-        let told = function.params.iter().any(|param| match param {
+        let determined = function.params.iter().any(|param| match param {
             Param::Tensor { buffer, .. } => function.buffers[*buffer].shape.contains(&symbol),
             Param::Scalar { .. } => false,
         });
-        if !told {
+        if !determined {
             let message = format!(
-                "extent `{}` cannot be told from the arguments: let a tensor parameter have it as the extent of an axis",
+                "extent `{}` cannot be determined from the arguments: use it as the extent of an axis of a parameter",
                 dim.name
             );
             return Err(Error::Kernel { kernel: function.name.clone(), message, place: function.own_place() });
@@ -43,7 +43,7 @@ pub fn check_dims(function: &Function) -> Result<()> {
     Ok(())
 }
 
-/// Checks the arguments of a launch.
+/// Checks the arguments of a launch and returns what follows from them, or an error that names the argument.
 pub fn bind(function: &Function, device: &Device, args: &[RawArg]) -> Result<BoundDims> {
     let contract = Contract { function, device };
     let tensors = contract.types(args)?;
@@ -57,7 +57,7 @@ pub fn bind(function: &Function, device: &Device, args: &[RawArg]) -> Result<Bou
     Ok(BoundDims { dims, grid, wide })
 }
 
-/// Whether offsets into a tensor of that shape need 64 bits.
+/// Returns true if offsets into a tensor of this shape need 64 bits.
 pub(super) fn is_wide(shape: &[usize]) -> bool {
     shape.iter().product::<usize>() as i64 > LARGEST_EXTENT
 }
@@ -69,13 +69,13 @@ impl Contract<'_> {
         Error::Launch { kernel: self.function.name.clone(), message: message.into() }
     }
 
-    /// The extents of a buffer, as its author wrote them.
+    /// Formats the extents of a buffer as its author wrote them.
     fn shape(&self, buffer: &Buffer) -> String {
         let extents: Vec<String> = buffer.shape.iter().map(|extent| self.show(extent)).collect();
         format!("[{}]", extents.join(", "))
     }
 
-    /// An extent, with the names of the dims.
+    /// Formats an extent with the names of the dims.
     fn show(&self, extent: &IndexExpr) -> String {
         let dims = &self.function.dims;
         extent.text(&|symbol| dims.iter().nth(symbol as usize).map_or("?".to_owned(), |(_, dim)| dim.name.clone()))
@@ -85,11 +85,11 @@ impl Contract<'_> {
         expr.eval(dims).map_err(|why| self.error(format!("{what} is {}: {why}", self.show(expr))))
     }
 
-    /// Number, kinds, devices, types and ranks of the arguments.
+    /// Checks the number, kinds, devices, types and ranks of the arguments and returns the tensors.
     fn types<'a>(&'a self, args: &'a [RawArg]) -> Result<Tensors<'a>> {
         let params = &self.function.params;
         if args.len() != params.len() {
-            return Err(self.error(format!("{} arguments given; the kernel takes {}", args.len(), params.len())));
+            return Err(self.error(format!("{} arguments were passed; the kernel takes {}", args.len(), params.len())));
         }
         let mut tensors = Vec::new();
         for (index, (param, arg)) in params.iter().zip(args).enumerate() {
@@ -102,8 +102,7 @@ impl Contract<'_> {
                 (Param::Scalar { name, value }, RawArg::Scalar(given)) => {
                     let taken = self.function.ty(*value);
                     if taken.lanes != 1 || taken.scalar != given.scalar {
-                        let message =
-                            format!("argument `{name}` is of type {}; the kernel takes {taken}", given.scalar);
+                        let message = format!("argument `{name}` has type {}; the kernel takes {taken}", given.scalar);
                         return Err(self.error(message));
                     }
                 }
@@ -131,12 +130,13 @@ impl Contract<'_> {
         let name = &buffer.name;
         if !tensor.device.is_same(self.device) {
             return Err(self.error(format!(
-                "argument `{name}` lies on {}; the kernel was compiled for {}",
+                "argument `{name}` is on {}; the kernel was compiled for {}",
                 tensor.device, self.device
             )));
         }
         if tensor.scalar != buffer.elem {
-            let message = format!("argument `{name}` holds {}; the kernel takes {}", tensor.scalar, buffer.elem);
+            let message =
+                format!("argument `{name}` has elements of type {}; the kernel takes {}", tensor.scalar, buffer.elem);
             return Err(self.error(message));
         }
         if tensor.shape.len() != buffer.shape.len() {
@@ -151,16 +151,16 @@ impl Contract<'_> {
         Ok(())
     }
 
-    /// The values of the dims, each use of which must agree, and extents that are known.
+    /// Returns the values of the dims. All uses of a dim must agree, and computed and constant extents must match.
     fn extents(&self, tensors: &Tensors) -> Result<Vec<i64>> {
-        // The value of each dim with the argument and axis that told it.
+        // The value of each dim, with the argument and axis that determined it.
         let mut dims: Vec<Option<(i64, &str, usize)>> = vec![None; self.function.dims.len()];
         for (buffer, _, tensor) in tensors {
             for (axis, (extent, given)) in buffer.shape.iter().zip(&tensor.shape).enumerate() {
                 let given = *given as i64;
                 if given > LARGEST_EXTENT {
                     return Err(self.error(format!(
-                        "axis {axis} of argument `{}` has extent {given}; the extents of a kernel are at most {LARGEST_EXTENT}",
+                        "axis {axis} of argument `{}` has extent {given}; extents are at most {LARGEST_EXTENT}",
                         buffer.name
                     )));
                 }
@@ -168,9 +168,10 @@ impl Contract<'_> {
                 let Some(slot) = dims.get_mut(*symbol as usize) else { continue };
                 match *slot {
                     None => *slot = Some((given, &buffer.name, axis)),
-                    Some((told, name, at)) if told != given => {
+                    Some((known, name, known_axis)) if known != given => {
                         return Err(self.error(format!(
-                            "`{}` is {told} by axis {at} of argument `{name}` and {given} by axis {axis} of argument `{}`",
+                            "`{}` is {known} from axis {known_axis} of argument `{name}`, but {given} from axis {axis} \
+                             of argument `{}`",
                             self.show(extent),
                             buffer.name
                         )));
@@ -202,8 +203,8 @@ impl Contract<'_> {
             if !address.is_multiple_of(align) && !tensor.is_empty() {
                 let aligned = 1u64 << address.trailing_zeros();
                 return Err(self.error(format!(
-                    "argument `{}` begins at an address aligned to {aligned} bytes (byte {} of its allocation); the kernel \
-                     needs {align}",
+                    "argument `{}` begins at an address aligned to {aligned} bytes (byte {} of its allocation); the \
+                     kernel needs {align}",
                     buffer.name, tensor.offset
                 )));
             }
@@ -221,8 +222,8 @@ impl Contract<'_> {
 
     fn constraints(&self, dims: &[i64]) -> Result<()> {
         for constraint in &self.function.constraints {
-            let left = self.eval("a constraint's left side", &constraint.left, dims)?;
-            let right = self.eval("a constraint's right side", &constraint.right, dims)?;
+            let left = self.eval("the left side of a constraint", &constraint.left, dims)?;
+            let right = self.eval("the right side of a constraint", &constraint.right, dims)?;
             let (holds, relation) = match constraint.relation {
                 Relation::Equal => (left == right, "equal to"),
                 Relation::Less => (left < right, "less than"),
@@ -243,7 +244,7 @@ impl Contract<'_> {
         Ok(())
     }
 
-    /// What is written must not be another argument too.
+    /// Checks that no argument overlaps one that the kernel writes.
     fn aliases(&self, tensors: &Tensors) -> Result<()> {
         for (index, (buffer, access, tensor)) in tensors.iter().enumerate() {
             if *access == Access::In {
@@ -252,8 +253,8 @@ impl Contract<'_> {
             for (other_index, (other, _, other_tensor)) in tensors.iter().enumerate() {
                 if index != other_index && tensor.overlaps(other_tensor) {
                     return Err(self.error(format!(
-                        "argument `{}`, which the kernel writes, shares memory with argument `{}` (bytes {}..{} and {}..{} of \
-                         one allocation)",
+                        "argument `{}`, which the kernel writes, shares memory with argument `{}` (bytes {}..{} and \
+                         {}..{} of one allocation)",
                         buffer.name,
                         other.name,
                         tensor.offset,
@@ -271,12 +272,18 @@ impl Contract<'_> {
         let limits = self.device.limits();
         let launch = &self.function.launch;
         if launch.threads() > limits.threads {
-            let message = format!("{} threads a block; {} allows {}", launch.threads(), self.device, limits.threads);
+            let message = format!(
+                "the kernel has {} threads per block; {} allows {}",
+                launch.threads(),
+                self.device,
+                limits.threads
+            );
             return Err(self.error(message));
         }
         let cluster = launch.cluster.iter().product::<u32>();
         if cluster > limits.cluster {
-            let message = format!("{cluster} blocks a cluster; {} allows {}", self.device, limits.cluster);
+            let message =
+                format!("the kernel has {cluster} blocks per cluster; {} allows {}", self.device, limits.cluster);
             return Err(self.error(message));
         }
         let mut grid = [0u32; 3];
@@ -293,7 +300,7 @@ impl Contract<'_> {
             let cluster = i64::from(launch.cluster[axis]);
             if blocks % cluster != 0 {
                 let message = format!(
-                    "the grid has {blocks} blocks along {name}, which is no multiple of the cluster's {cluster}"
+                    "the grid has {blocks} blocks along {name}, which is not a multiple of the cluster's {cluster}"
                 );
                 return Err(self.error(message));
             }

@@ -23,21 +23,21 @@ pub(super) struct Instance {
     source: Source,
     usage: Usage,
     module: Module,
-    /// Where the kernel reports a fault, if it can; one launch at a time uses it.
+    /// The memory to which the kernel reports, if it can report; one launch at a time uses it.
     record: Option<Mutex<Record>>,
-    /// The word at which the blocks of a cooperative grid meet. Each launch leaves it as it found it, and the next one
-    /// on any stream waits for it.
+    /// The counter of the grid barrier, if the launch is cooperative. Each launch leaves it as it found it, and the
+    /// next one on any stream waits for it.
     barrier: Option<Arc<Memory>>,
 }
 
-/// How many parameters are put together without an allocation.
+/// Number of parameters up to which a launch does not allocate.
 pub(super) const INLINE: usize = 16;
 
-/// Tensor maps by the addresses they were made for, the last used first.
+/// Tensor maps by the addresses they were encoded for, most recently used first.
 #[derive(Debug, Default)]
 pub(super) struct Maps(Vec<(Vec<u64>, Vec<CUtensorMap>)>);
 
-/// How many sets of addresses are remembered.
+/// Number of sets of addresses that are remembered.
 const MAPS: usize = 16;
 
 impl Instance {
@@ -50,7 +50,7 @@ impl Instance {
         let options = passes::LoweringOptions { wide_index, checks: options.checks, contract: options.contract };
         let Binary { source, cubin, .. } = Binary::of(Cache::global(), function, context.properties.arch, &options)?;
         let module = Module::load(context, &cubin, &function.name, &source.entry)?;
-        // What each launch needs is known for constants alone; allowing all costs nothing.
+        // The size may depend on the launch, so the device's maximum is allowed, which costs nothing.
         if source.dynamic_shared != IndexExpr::Const(0) {
             module.allow_shared(context.properties.shared_per_block)?;
         }
@@ -76,14 +76,14 @@ impl Instance {
         self.module.context()
     }
 
-    /// Bytes of dynamic shared memory of a launch with these dims.
+    /// Returns the bytes of dynamic shared memory of a launch with these dims.
     pub(super) fn shared(&self, function: &Function, dims: &[i64]) -> Result<u32> {
         let bytes = self.source.dynamic_shared.eval(dims);
         let fail = |why| Error::Launch { kernel: function.name.clone(), message: format!("shared memory: {why}") };
         bytes.map(|bytes| bytes as u32).map_err(fail)
     }
 
-    /// An error where the kernel is waited for, which no graph can do.
+    /// Returns an error if the kernel must be waited for, which no graph can do.
     pub(super) fn may_be_captured(&self, function: &Function) -> Result<()> {
         if self.record.is_none() {
             return Ok(());
@@ -93,7 +93,7 @@ impl Instance {
         Err(Error::Launch { kernel: function.name.clone(), message: message.to_owned() })
     }
 
-    /// The memory that a launch with these tensors uses, and whether it writes it.
+    /// Returns the memory that a launch with these tensors uses, with true for what it writes.
     #[inline]
     pub(super) fn uses<'a>(
         &'a self,
@@ -106,8 +106,8 @@ impl Instance {
         tensors.filter_map(memory).chain(self.barrier.iter().map(|barrier| (barrier, true)))
     }
 
-    /// Launches the kernel on a stream, after what must come before its uses of memory, or, where none are given, into what
-    /// is captured there; what it reported, where it reports.
+    /// Launches the kernel on a stream, after the work that must come before its uses of memory; without uses, into the
+    /// capture of that stream. Returns what the kernel reported, if it reports.
     pub(super) fn launch<'a>(
         &self,
         function: &Function,
@@ -139,21 +139,21 @@ impl Instance {
         }
         if let Some(record) = &record {
             record.clear(&lock, stream)?;
-            // A launch that ended with a fault may have left its blocks half met.
+            // A launch that ended with a fault may have left the barrier half complete.
             self.barrier.iter().try_for_each(|barrier| barrier.fill_in(&lock, stream, 0))?;
         }
-        // SAFETY: the parameters are those the text was generated with, and the arguments were checked against the
-        // signature; what the kernel touches within its tensors is its author's, as everywhere on a GPU.
+        // SAFETY: the parameters are those that the text was generated with, and the arguments were checked against the
+        // signature; its author answers for accesses within the tensors, as for every kernel on a GPU.
         unsafe { self.module.launch(&lock, stream, &plan.launch, pointers.as_mut_ptr()) }
             .map_err(|error| Error::Launch { kernel: function.name.clone(), message: error.to_string() })?;
         drop(lock);
         record.map(|record| record.read(function, &self.source, &plan.binding)).transpose()
     }
 
-    /// The values of the parameters, and pointers to them; those of tensor maps are left.
+    /// Writes the values of the parameters and pointers to them, except for tensor maps.
     #[inline]
     fn fill(&self, args: &[RawArg], plan: &Plan, fault: u64, slots: &mut [u64], pointers: &mut [*mut c_void]) {
-        // The arguments in order, the extents in order, and the rest.
+        // The order is arguments, extents, the rest.
         let (given, rest) = slots.split_at_mut(args.len());
         for (slot, arg) in given.iter_mut().zip(args) {
             *slot = arg.word();
@@ -182,7 +182,7 @@ impl Instance {
         }
     }
 
-    /// A launch as the driver takes it; nothing where the kernel is waited for.
+    /// Returns a launch as the driver takes it, or `None` if the kernel must be waited for.
     pub(super) fn bare(&self, function: &Function, args: &[RawArg], plan: &Plan) -> Result<Option<Bare>> {
         if self.record.is_some() {
             return Ok(None);
@@ -195,11 +195,11 @@ impl Instance {
             None => Box::default(),
         };
         self.point_to_maps(&mut maps, &mut pointers);
-        // SAFETY: the parameters are those the text was generated with; launching is the caller's duty.
+        // SAFETY: the parameters are those that the text was generated with; launching is the caller's duty.
         Ok(Some(unsafe { self.module.bare(plan.launch, vec![Box::new(slots), Box::new(maps)], pointers) }))
     }
 
-    /// What a launch by a plan takes; without one, a launch of a kernel whose shared memory is the same for all shapes.
+    /// Returns the resources of a launch by a plan. Without a plan, the shared memory must be the same for all shapes.
     pub(super) fn resources(&self, function: &Function, plan: Option<&Plan>) -> Result<Resources> {
         let of_any = || -> Result<LaunchConfig> { Ok(launch(function, [1; 3], self.shared(function, &[])?)) };
         let launch = plan.map_or_else(of_any, |plan| Ok(plan.launch))?;
@@ -208,20 +208,21 @@ impl Instance {
         Ok(Resources { usage: self.usage.clone(), threads, dynamic_shared: launch.shared, occupancy })
     }
 
-    /// An error where blocks that must run at once, those of a cluster or of a cooperative grid, do not fit the device.
+    /// Returns an error if blocks that must be resident at once (those of a cluster or of a cooperative grid) do not
+    /// fit the device.
     pub(super) fn fits(&self, function: &Function, launch: &LaunchConfig) -> Result<()> {
         if launch.cluster == [1; 3] && !launch.cooperative || launch.grid.contains(&0) {
             return Ok(());
         }
-        // What cannot be asked, the launch itself tells.
+        // If the driver does not say, the launch itself will fail.
         let Ok(occupancy) = self.module.occupancy(launch) else { return Ok(()) };
         let context = self.context();
         match too_large(launch, &occupancy, context.properties.multiprocessors) {
             Some(problem) => Err(Error::Launch {
                 kernel: function.name.clone(),
                 message: format!(
-                    "{problem} on {context:?} with {} threads, {} registers a thread and {} bytes of dynamic shared \
-                     memory a block",
+                    "{problem} on {context:?} with {} threads, {} registers per thread and {} bytes of dynamic shared \
+                     memory per block; use fewer or smaller blocks",
                     launch.block.iter().product::<u32>(),
                     self.usage.registers,
                     launch.shared
@@ -232,19 +233,19 @@ impl Instance {
     }
 }
 
-/// Why blocks that must run at once cannot.
+/// Returns why blocks that must be resident at once cannot be, or `None` if they fit.
 fn too_large(launch: &LaunchConfig, occupancy: &Occupancy, multiprocessors: u32) -> Option<String> {
     let cluster = launch.cluster.iter().product::<u32>();
     if occupancy.clusters == Some(0) {
-        return Some(format!("a cluster of {cluster} blocks does not fit; take fewer or smaller blocks:"));
+        return Some(format!("a cluster of {cluster} blocks does not fit"));
     }
     let most = occupancy.clusters.map_or(occupancy.blocks * multiprocessors, |clusters| clusters * cluster);
     let blocks = launch.grid.iter().map(|extent| u64::from(*extent)).product::<u64>();
     (launch.cooperative && blocks > u64::from(most))
-        .then(|| format!("a cooperative grid of {blocks} blocks, which must run at once; there is room for {most}"))
+        .then(|| format!("a cooperative grid of {blocks} blocks does not fit: {most} can be resident"))
 }
 
-/// How a kernel is launched on that grid with that many bytes of dynamic shared memory.
+/// Returns the launch configuration of a kernel for a grid and bytes of dynamic shared memory.
 pub(super) fn launch(function: &Function, grid: [u32; 3], shared: u32) -> LaunchConfig {
     let launch = &function.launch;
     LaunchConfig {
@@ -258,7 +259,7 @@ pub(super) fn launch(function: &Function, grid: [u32; 3], shared: u32) -> Launch
 }
 
 impl Maps {
-    /// The tensor maps of a launch with the shapes these are remembered for.
+    /// Returns the tensor maps of a launch with the shapes of these maps, encoding them if their addresses are new.
     fn of(&mut self, function: &Function, args: &[RawArg], plan: &Plan) -> Result<&mut [CUtensorMap]> {
         let addresses = || {
             args.iter().filter_map(|arg| match arg {
@@ -279,18 +280,18 @@ impl Maps {
     }
 }
 
-/// The tensor map of a launch.
+/// Encodes a tensor map of a launch.
 fn tensor_map(function: &Function, args: &[RawArg], dims: &[i64], id: MapId) -> Result<CUtensorMap> {
     let map = &function.maps[id];
     let buffer = &function.buffers[map.buffer];
     let fail = |message: String| Error::Launch {
         kernel: function.name.clone(),
-        message: format!("argument `{}`, which is copied by a tensor map: {message}", buffer.name),
+        message: format!("argument `{}`, which is copied through a tensor map: {message}", buffer.name),
     };
     let is_it = |param: &Param| matches!(param, Param::Tensor { buffer, .. } if *buffer == map.buffer);
     let tensor: &RawTensor = match function.params.iter().position(is_it).and_then(|index| args.get(index)) {
         Some(RawArg::Tensor(tensor)) => tensor,
-        _ => return Err(fail("is no tensor parameter".to_owned())),
+        _ => return Err(fail("is not a tensor parameter".to_owned())),
     };
     let shape = TensorMapShape::of(function, id, dims).map_err(fail)?;
     if let Some(problem) = shape.problem(tensor.address()) {
@@ -304,7 +305,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blocks_that_must_run_at_once_are_counted() {
+    fn resident_blocks_are_counted() {
         let plain = LaunchConfig {
             grid: [265, 1, 1],
             block: [256, 1, 1],
@@ -316,13 +317,13 @@ mod tests {
         let room = Occupancy { blocks: 2, warps: 16, room: 64, clusters: None };
         assert_eq!(too_large(&plain, &room, 132), None);
         let cooperative = LaunchConfig { cooperative: true, ..plain };
-        let told = "a cooperative grid of 265 blocks, which must run at once; there is room for 264";
-        assert_eq!(too_large(&cooperative, &room, 132).as_deref(), Some(told));
+        let message = "a cooperative grid of 265 blocks does not fit: 264 can be resident";
+        assert_eq!(too_large(&cooperative, &room, 132).as_deref(), Some(message));
         assert_eq!(too_large(&LaunchConfig { grid: [264, 1, 1], ..cooperative }, &room, 132), None);
         let clustered = LaunchConfig { cluster: [16, 1, 1], ..plain };
         assert!(
             too_large(&clustered, &Occupancy { clusters: Some(0), ..room }, 132)
-                .is_some_and(|told| told.contains("a cluster of 16 blocks"))
+                .is_some_and(|problem| problem.contains("a cluster of 16 blocks"))
         );
         assert_eq!(too_large(&clustered, &Occupancy { clusters: Some(1), ..room }, 132), None);
     }

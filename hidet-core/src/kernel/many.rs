@@ -1,4 +1,4 @@
-//! Many kernels compiled at once, on all cores.
+//! Compilation of many kernels at once, on all cores.
 
 use super::{CompileOptions, Compiled, Kernel};
 use crate::cuda::{cores, nvrtc};
@@ -7,7 +7,7 @@ use crate::dsl::Template;
 use crate::error::Result;
 use crate::ir::Function;
 
-/// Builds kernels one after another and compiles them on all cores; each by itself succeeds or says why not.
+/// Builds kernels one after another, compiles them on all cores, and returns the result of each.
 ///
 /// ```
 /// use hidet::prelude::*;

@@ -1,7 +1,7 @@
-//! A kernel compiled for a device, and its launch.
+//! Kernels compiled for a device, and their launches.
 //!
-//! [`contract`] checks the arguments of a launch on the host, before anything reaches the device; both devices share
-//! it. Here is what is left: which instance runs, how the devices are called, and what a fault says.
+//! [`contract`] checks the arguments of a launch on the host, before anything reaches the device; both kinds of devices
+//! share it. This module chooses the instance that runs, calls the device, and reports faults.
 
 pub mod contract;
 mod gpu;
@@ -33,15 +33,15 @@ use plan::{Choice, Found, Plan, Plans};
 use record::Told;
 use std::sync::{Arc, OnceLock};
 
-/// How a kernel is compiled.
+/// Options of compiling a kernel.
 #[derive(Clone, Debug)]
 pub struct CompileOptions {
-    /// Check on a GPU, while the kernel runs, every access that is not proved to lie within its tensor. The simulated
-    /// device has its own options for that.
+    /// On a GPU, check at run time every access that is not proved to be within its tensor. The simulated device has
+    /// its own options for that.
     pub checks: bool,
-    /// Round `a * b + c` once, as one fused multiply-add: where a product is used by one sum or difference alone. It is
-    /// what happens by default, on both devices alike. Without it every operation rounds, and results equal Rust's own
-    /// bit for bit:
+    /// FMA contraction: round `a * b + c` once, as one fused multiply-add, if only that sum or difference uses the
+    /// product. This is the default, on both kinds of devices alike. Without it every operation rounds, and results
+    /// equal Rust's own bit for bit:
     ///
     /// ```
     /// use hidet::kernel::CompileOptions;
@@ -63,9 +63,9 @@ pub struct CompileOptions {
     /// # Ok::<(), hidet::Error>(())
     /// ```
     pub contract: bool,
-    /// Use 64-bit offsets always, not only for tensors that need them.
+    /// Always use 64-bit offsets, not only for tensors that need them.
     pub wide_index: bool,
-    /// Where the lines go that it prints.
+    /// The receiver of printed lines.
     pub printer: Printer,
 }
 
@@ -78,14 +78,14 @@ impl Default for CompileOptions {
 /// An argument of a launch.
 #[derive(Clone, Copy, Debug)]
 pub enum RawArg<'a> {
-    /// For a tensor parameter.
+    /// A tensor.
     Tensor(&'a RawTensor),
-    /// For a scalar parameter.
+    /// A number.
     Scalar(Const),
 }
 
 impl RawArg<'_> {
-    /// What launches compare of it.
+    /// Returns the key that launches compare.
     #[inline]
     fn shape_key(&self) -> ShapeKey {
         match self {
@@ -94,7 +94,7 @@ impl RawArg<'_> {
         }
     }
 
-    /// The addresses of its bytes; none of a number.
+    /// Returns the range of its addresses; empty for a number.
     #[inline]
     fn span(&self) -> ByteRange {
         match self {
@@ -103,7 +103,7 @@ impl RawArg<'_> {
         }
     }
 
-    /// What a GPU's kernel is given: the address, or the number.
+    /// Returns the value that a kernel on a GPU receives: the address, or the number.
     #[inline]
     fn word(&self) -> u64 {
         match self {
@@ -113,7 +113,7 @@ impl RawArg<'_> {
     }
 }
 
-/// A kernel compiled for a device. Cloning gives another handle to it.
+/// A kernel compiled for a device. Cloning returns another handle to it.
 #[derive(Clone, Debug)]
 pub struct Compiled(Arc<Inner>);
 
@@ -123,16 +123,16 @@ struct Inner {
     device: Device,
     options: CompileOptions,
     plans: Plans,
-    /// With 32-bit offsets (or 64-bit ones, where the options ask for them).
+    /// The instance with 32-bit offsets (or 64-bit ones, if the options ask for them).
     narrow: Instance,
-    /// With 64-bit offsets, made when first needed.
+    /// The instance with 64-bit offsets, compiled on first use.
     wide: OnceLock<Result<Instance>>,
-    /// Instances with fewer guards for launches whose extents make them needless, made when they are first met. For
-    /// GPUs alone: elsewhere a guard costs less than compiling a second instance.
+    /// Instances with fewer guards, for launches whose extents make guards needless, compiled on first use. Only for
+    /// GPUs: on the simulated device a guard costs less than compiling a second instance.
     unguarded: Vec<(Conditions, OnceLock<Result<Instance>>)>,
 }
 
-/// What a device runs.
+/// An instance of a kernel on either kind of device.
 #[derive(Debug)]
 enum Instance {
     Sim(simulated::Instance),
@@ -176,7 +176,7 @@ impl Inner {
     }
 }
 
-/// An argument that a graph keeps.
+/// An argument that a graph owns.
 enum OwnedArg {
     Tensor(RawTensor),
     Scalar(Const),
@@ -205,7 +205,7 @@ impl Compiled {
     pub fn new(mut function: Function, device: &Device, options: &CompileOptions) -> Result<Compiled> {
         verify::check(&function)?;
         contract::check_dims(&function)?;
-        // What is stored on disk names parts of the compact function.
+        // Cache entries name parts of the compacted function.
         function.compact();
         let narrow = Instance::new(&function, device, options, options.wide_index)?;
         let conditions = device.as_cuda().map(|_| cuda::conditions(Cache::global(), &function)).transpose()?;
@@ -216,13 +216,14 @@ impl Compiled {
         Ok(Compiled(Arc::new(Inner { function, device, options, plans, narrow, wide, unguarded })))
     }
 
-    /// Checks the arguments and launches the kernel on the default stream. On a GPU the launch returns at once, but for
-    /// kernels with checks, assertions or prints, which are waited for.
+    /// Checks the arguments and launches the kernel on the default stream. On a GPU the launch returns immediately,
+    /// except for kernels with checks, assertions or prints, which it waits for.
     pub fn launch(&self, args: &[RawArg]) -> Result<()> {
         self.launch_at(None, args)
     }
 
-    /// The same on a stream of the kernel's device; where that is captured in a graph, the launch is recorded instead.
+    /// Checks the arguments and launches the kernel on a stream of its device. If the stream is captured in a graph,
+    /// the launch is recorded instead.
     pub fn launch_on(&self, stream: &Stream, args: &[RawArg]) -> Result<()> {
         self.launch_at(Some(stream), args)
     }
@@ -232,11 +233,11 @@ impl Compiled {
         let device = &inner.device;
         let recorded = is_recorded(device, stream)?;
         if let Some(stream) = stream.filter(|stream| !stream.device().is_same(device)) {
-            let message = format!("on a stream of {}; the kernel was compiled for {device}", stream.device());
+            let message = format!("the stream belongs to {}; the kernel was compiled for {device}", stream.device());
             return Err(self.error(message));
         }
         let plan = self.plan(args)?;
-        // The simulated device says what no thread has written.
+        // The simulated device must run even an empty grid, to report elements that no thread has written.
         if plan.launch.grid.contains(&0) && !device.is_sim() {
             return Ok(());
         }
@@ -251,7 +252,7 @@ impl Compiled {
                 }
                 let told = instance.launch(&inner.function, args, &plan, queue, uses)?;
                 let Some(Told { lines, fault }) = told else { return Ok(()) };
-                // Whoever takes the lines may launch this kernel again.
+                // The printer may launch this kernel again, so no lock is held here.
                 inner.options.printer.print(&lines);
                 fault.map_or(Ok(()), Err)
             }
@@ -269,7 +270,7 @@ impl Compiled {
         }
     }
 
-    /// The plan of a launch: known from an earlier one with the same shapes, or by the contract.
+    /// Returns the plan of a launch, from an earlier one with the same shapes or from the contract.
     fn plan(&self, args: &[RawArg]) -> Result<Found<'_>> {
         let inner = &*self.0;
         if let Some(plan) = inner.plans.find(args) {
@@ -295,8 +296,8 @@ impl Compiled {
         Error::Launch { kernel: self.0.function.name.clone(), message: message.into() }
     }
 
-    /// A launch with these arguments, checked once, as the driver takes it; nothing on the simulated device, and for
-    /// kernels that are waited for.
+    /// Checks the arguments once and returns the launch as the driver takes it, or `None` on the simulated device and
+    /// for kernels that must be waited for.
     pub fn bare(&self, args: &[RawArg]) -> Result<Option<Bare>> {
         let plan = self.plan(args)?;
         match self.0.instance(plan.choice)? {
@@ -305,8 +306,8 @@ impl Compiled {
         }
     }
 
-    /// What the launch checked last takes of a GPU; nothing on the simulated device. Before the first launch it is an error
-    /// where the shared memory depends on the shapes.
+    /// Returns the resources of the last checked launch, or `None` on the simulated device. Returns an error before the
+    /// first launch if the shared memory depends on the shapes.
     pub fn resources(&self) -> Result<Option<Resources>> {
         let plan = self.0.plans.latest();
         match self.0.instance(plan.as_ref().map_or(Choice::Narrow, |plan| plan.choice))? {
@@ -315,22 +316,22 @@ impl Compiled {
         }
     }
 
-    /// The kernel as it was written.
+    /// Returns the kernel as it was written.
     pub fn function(&self) -> &Function {
         &self.0.function
     }
 
-    /// The device it was compiled for.
+    /// Returns the device it was compiled for.
     pub fn device(&self) -> &Device {
         &self.0.device
     }
 
-    /// Registers, spills and shared memory, where it was compiled for a GPU.
+    /// Returns registers, spills and shared memory, or `None` on the simulated device.
     pub fn usage(&self) -> Option<&Usage> {
         self.0.narrow.usage()
     }
 
-    /// Its CUDA text, where it was compiled for a GPU.
+    /// Returns its CUDA text, or `None` on the simulated device.
     pub fn source(&self) -> Option<&Source> {
         match &self.0.narrow {
             Instance::Gpu(instance) => Some(instance.source()),

@@ -1,11 +1,11 @@
-//! What launches with arguments of the same shapes share, worked out and checked once.
+//! Launch plans: what launches with arguments of the same shapes share, computed and checked once.
 //!
-//! The contract ([`super::contract`]) says in words why arguments do not fit. Most launches repeat shapes whose contract
-//! held before; for those, what is left is to see that nothing else is different. This says yes or nothing: without a
-//! plan, the contract has the word.
+//! The contract ([`super::contract`]) explains why arguments do not fit. Most launches repeat shapes whose contract
+//! held before; for those it is enough to check that nothing else is different. A plan is found or not: if it is not,
+//! the contract decides and explains.
 //!
-//! Between two launches the driver runs thousands of instructions, which leave little of ours in caches and branch
-//! predictors. So what is compared are a few words of each argument, with few branches.
+//! Between two launches the driver runs thousands of instructions, which evict most of this code from caches and branch
+//! predictors. So a launch compares a few words of each argument, with few branches.
 
 use super::gpu::{INLINE, Maps};
 use super::{BoundDims, RawArg};
@@ -16,36 +16,36 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// How many shapes are remembered for good, and how many more as long as they are among the last used.
+/// Number of shapes that are remembered forever, and of least recently used ones that are remembered beside them.
 const PLANS: usize = 8;
 
-/// Which instance of a kernel runs.
+/// The instance of a kernel that runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Choice {
     Narrow,
     Wide,
-    /// The instance of that number among those with fewer guards.
+    /// An instance with fewer guards, by index.
     Unguarded(usize),
 }
 
-/// A launch, but for addresses and numbers.
+/// A launch except for addresses and numbers.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) choice: Choice,
     pub(super) launch: LaunchConfig,
     shape_keys: Vec<ShapeKey>,
-    /// The extents of all tensors, if the shape keys do not contain them.
+    /// The extents of all tensors, if the shape keys are not complete.
     extents: Option<Vec<usize>>,
     pub(super) binding: BoundDims,
-    /// Tensor maps made for tensors of these shapes, of a kernel that has some.
+    /// Tensor maps for tensors of these shapes, if the kernel has tensor maps.
     maps: Option<Mutex<Maps>>,
 }
 
-/// What a parameter takes, whatever the shapes.
+/// The requirements of a parameter, independent of shapes.
 #[derive(Debug)]
 struct Wanted {
     /// The bits of an address that must be 0.
-    low: u64,
+    align_mask: u64,
     written: bool,
 }
 
@@ -53,11 +53,11 @@ struct Wanted {
 #[derive(Debug)]
 pub(super) struct Plans {
     wanted: Vec<Wanted>,
-    /// The first few stay, and are found without a lock.
+    /// The first plans are kept forever and found without a lock.
     first: [OnceLock<Arc<Plan>>; PLANS],
-    /// Which of them was found last; none of them where it was one of the others.
+    /// Index of the one found last; `PLANS` if it was one of the others.
     latest: AtomicUsize,
-    /// The others, the last used first.
+    /// The other plans, most recently used first.
     others: Mutex<Vec<Arc<Plan>>>,
 }
 
@@ -81,11 +81,11 @@ impl Deref for Found<'_> {
 impl Plans {
     pub(super) fn new(function: &Function) -> Plans {
         let wanted = function.params.iter().map(|param| match param {
-            Param::Scalar { .. } => Wanted { low: 0, written: false },
+            Param::Scalar { .. } => Wanted { align_mask: 0, written: false },
             Param::Tensor { buffer, access } => {
                 let buffer = &function.buffers[*buffer];
                 let align = u64::from(buffer.align).max(buffer.elem.bytes() as u64);
-                Wanted { low: align - 1, written: *access != Access::In }
+                Wanted { align_mask: align - 1, written: *access != Access::In }
             }
         });
         Plans {
@@ -96,7 +96,7 @@ impl Plans {
         }
     }
 
-    /// The tensors among arguments that fit, and whether they are written.
+    /// Returns the tensors among arguments that fit, with true for those that are written.
     #[inline]
     pub(super) fn tensors<'a>(&'a self, args: &'a [RawArg]) -> impl Iterator<Item = (&'a RawTensor, bool)> {
         self.wanted.iter().zip(args).filter_map(|(wanted, arg)| match arg {
@@ -105,14 +105,14 @@ impl Plans {
         })
     }
 
-    /// The plan for these arguments, where there is one and nothing is wrong with them.
+    /// Returns the plan for these arguments, or `None` if there is none or their addresses are invalid.
     #[inline]
     pub(super) fn find(&self, args: &[RawArg]) -> Option<Found<'_>> {
         let plan = match self.first_of(self.latest.load(Relaxed)).filter(|plan| plan.is_for(args)) {
             Some(plan) => Found::First(plan),
             None => self.search(args)?,
         };
-        self.lie_well(args).then_some(plan)
+        self.addresses_fit(args).then_some(plan)
     }
 
     #[cold]
@@ -139,40 +139,40 @@ impl Plans {
         self.others.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether tensors of the right shapes are aligned as they must be, and whether none that is written overlaps another.
-    /// With few branches besides those of loops.
-    fn lie_well(&self, args: &[RawArg]) -> bool {
-        let (mut few, mut many) = ([(0, 0); INLINE], Vec::<ByteRange>::new());
-        let spans = match few.get_mut(..args.len()) {
-            Some(few) => few,
+    /// Returns true if tensors of the right shapes are aligned and no written one overlaps another. Apart from loops it
+    /// has few branches.
+    fn addresses_fit(&self, args: &[RawArg]) -> bool {
+        let (mut inline_spans, mut heap_spans) = ([(0, 0); INLINE], Vec::<ByteRange>::new());
+        let spans = match inline_spans.get_mut(..args.len()) {
+            Some(spans) => spans,
             None => {
-                many.resize(args.len(), (0, 0));
-                &mut many[..]
+                heap_spans.resize(args.len(), (0, 0));
+                &mut heap_spans[..]
             }
         };
-        let mut low = 0;
+        let mut misaligned_bits = 0;
         for ((wanted, arg), span) in self.wanted.iter().zip(args).zip(&mut *spans) {
             *span = arg.span();
-            low |= arg.word() & wanted.low;
+            misaligned_bits |= arg.word() & wanted.align_mask;
         }
-        let mut overlaps = 0;
+        let mut overlaps = 0u64;
         for (wanted, own) in self.wanted.iter().zip(&*spans) {
             if wanted.written {
                 let each = spans.iter().map(|other| u64::from(overlap(*own, *other)));
-                // With itself it does, where it is not empty.
+                // Every tensor that is not empty overlaps itself.
                 overlaps |= each.sum::<u64>() ^ u64::from(overlap(*own, *own));
             }
         }
-        low | overlaps == 0
+        misaligned_bits | overlaps == 0
     }
 
-    /// The plan found or made last.
+    /// Returns the plan that was found or added last.
     pub(super) fn latest(&self) -> Option<Found<'_>> {
         let first = self.first_of(self.latest.load(Relaxed)).map(Found::First);
         first.or_else(|| self.others().first().cloned().map(Found::Other))
     }
 
-    /// Remembers a plan.
+    /// Adds a plan.
     pub(super) fn add(&self, plan: Plan) -> Found<'_> {
         let plan = Arc::new(plan);
         let first = self.first.iter().position(|place| place.set(plan.clone()).is_ok());
@@ -194,7 +194,7 @@ fn shape<'a>(arg: &RawArg<'a>) -> &'a [usize] {
 }
 
 impl Plan {
-    /// A launch with the shapes of these arguments.
+    /// Returns the plan of launches with the shapes of these arguments.
     pub(super) fn new(
         function: &Function,
         args: &[RawArg],
@@ -209,13 +209,13 @@ impl Plan {
         Plan { choice, launch, shape_keys, extents, binding, maps }
     }
 
-    /// The tensor maps, of a kernel that has some.
+    /// Locks the tensor maps, if the kernel has some.
     #[inline]
     pub(super) fn maps(&self) -> Option<MutexGuard<'_, Maps>> {
         self.maps.as_ref().map(|maps| maps.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether it is one with arguments of these types and shapes.
+    /// Returns true if it is a plan for arguments of these devices, types and shapes.
     #[inline]
     fn is_for(&self, args: &[RawArg]) -> bool {
         let each = self.shape_keys.iter().zip(args);

@@ -1,14 +1,14 @@
-//! Where the lines go that a kernel prints.
+//! Receivers of the lines that a kernel prints.
 //!
-//! They come when the launch has ended, also where it ended with a fault: by block, those of a block in the order in which
-//! they were printed, which threads of different warps leave open. On a GPU a launch has room for 1 MiB of numbers; how
-//! many lines found none is told on standard error.
+//! The lines arrive when the launch has ended, even if it ended with a fault. They are sorted by block; lines of one
+//! block are in the order in which they were printed, which is unspecified between warps. On a GPU a launch has room
+//! for 1 MiB of numbers; the number of lines that did not fit is reported on standard error.
 
 use std::fmt;
 use std::io::{Write, stdout};
 use std::sync::Arc;
 
-/// Where the lines of `print!` go: to standard output, unless a function takes them.
+/// The receiver of the lines of `print!`: standard output or a function.
 ///
 /// ```
 /// use hidet::kernel::{CompileOptions, Printer};
@@ -33,7 +33,8 @@ use std::sync::Arc;
 pub struct Printer(Option<Arc<dyn Fn(&str) + Send + Sync>>);
 
 impl Printer {
-    /// Gives each line, without its end, to a function: on the thread that launches, before the launch returns.
+    /// Returns a printer that passes each line, without its newline, to a function: on the launching thread, before the
+    /// launch returns.
     pub fn new(take: impl Fn(&str) + Send + Sync + 'static) -> Printer {
         Printer(Some(Arc::new(take)))
     }
@@ -42,7 +43,7 @@ impl Printer {
         for line in lines {
             match &self.0 {
                 Some(take) => take(line),
-                // Nobody may be reading any more, which is no reason to end a launch.
+                // A closed standard output is no reason to fail the launch.
                 None => drop(writeln!(stdout(), "{line}")),
             }
         }

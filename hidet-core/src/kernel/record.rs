@@ -1,7 +1,7 @@
-//! What a kernel on a GPU reports of a launch: the first fault, and printed lines.
+//! The record of a launch on a GPU: the first fault, and printed lines.
 //!
-//! The record is memory of the device that a launch clears and the host reads afterwards, so kernels that report are
-//! waited for. Its layout is `hidet_report` of the CUDA text.
+//! The record is device memory that a launch clears and the host reads afterwards, so the host waits for kernels that
+//! report. Its layout is `hidet_report` of the CUDA text.
 
 use super::BoundDims;
 use crate::codegen::{LINE, LOG, Message, Source, VALUES, line};
@@ -10,42 +10,42 @@ use crate::error::{Error, Result};
 use crate::ir::{Function, fault};
 use std::io::{Write, stderr};
 
-/// Bytes before the log: state, site, block and thread (8 words of 32 bits), numbers (64 bits each), words used of the
-/// log, lines lost.
+/// Bytes before the log: state, site, block and thread (8 words of 32 bits), numbers (64 bits each), used words of the
+/// log, lost lines.
 const BYTES: usize = 32 + 8 * VALUES + 8;
 
-/// What a launch reported.
+/// The report of a launch.
 pub(super) struct Told {
-    /// What was printed, by block and in the order of execution.
+    /// The printed lines, by block and in the order of execution.
     pub lines: Vec<String>,
     /// The first fault.
     pub fault: Option<Error>,
 }
 
-/// Where a kernel reports; one launch at a time uses it.
+/// The memory to which a kernel reports; one launch at a time uses it.
 #[derive(Debug)]
 pub(super) struct Record {
     memory: Memory,
 }
 
 impl Record {
-    /// The record of a kernel; without a log where it prints nothing.
+    /// Allocates the record of a kernel, without a log if it prints nothing.
     pub(super) fn new(context: &'static Context, source: &Source) -> Result<Record> {
         let prints = source.sites.iter().any(|site| matches!(site.message, Message::Line(_)));
         Ok(Record { memory: Memory::new(context, BYTES + if prints { 8 * LOG } else { 0 })? })
     }
 
-    /// Its address on the device.
+    /// Returns its address on the device.
     pub(super) fn address(&self) -> u64 {
         self.memory.address()
     }
 
-    /// Forgets what the launch before reported.
+    /// Clears the report of the previous launch.
     pub(super) fn clear(&self, lock: &DeviceLock, stream: Stream) -> Result<()> {
         self.memory.fill_in(lock, stream, 0)
     }
 
-    /// Waits for the kernel: what it reported.
+    /// Waits for the kernel and returns its report.
     pub(super) fn read(&self, function: &Function, source: &Source, binding: &BoundDims) -> Result<Told> {
         let mut bytes = [0u8; BYTES];
         self.memory.read(0, &mut bytes)?;
@@ -54,7 +54,7 @@ impl Record {
         let (used, lost) = (word(8 + 2 * VALUES), word(9 + 2 * VALUES));
         let lines = self.lines(source, (used as usize).min(LOG))?;
         if lost > 0 {
-            // What cannot be told is no reason to end a launch.
+            // A closed standard error is no reason to fail the launch.
             let _ = writeln!(
                 stderr(),
                 "kernel `{}` printed {lost} more lines than fit in the 1 MiB that a launch has for them",
@@ -67,7 +67,7 @@ impl Record {
         let values: [i64; VALUES] = std::array::from_fn(long);
         let site = source.sites.get(word(1) as usize);
         let message = site.map(|site| site.message.text(&values, &binding.dims));
-        let message = message.unwrap_or_else(|| "a fault at a site that the kernel does not have".to_owned());
+        let message = message.unwrap_or_else(|| "a fault at an unknown site".to_owned());
         let place = site.and_then(|site| source.place_of(site)).unwrap_or_else(|| function.own_place());
         let block = std::array::from_fn(|axis| word(2 + axis));
         let thread = std::array::from_fn(|axis| word(5 + axis));
@@ -86,7 +86,7 @@ impl Record {
     }
 }
 
-/// The lines of a log. It ends early where a line found no room.
+/// Returns the lines of a log. It ends early if a line did not fit.
 fn lines(mut words: &[u64], source: &Source) -> Vec<String> {
     let mut lines = Vec::new();
     while let Some(first) = words.first().filter(|first| **first != 0) {
@@ -95,7 +95,7 @@ fn lines(mut words: &[u64], source: &Source) -> Vec<String> {
         words = later;
         if let Some(Message::Line(pieces)) = source.sites.get(site).map(|site| &site.message) {
             let block = now[1];
-            // z, then y, then x.
+            // The order is z, y, x.
             lines.push(((block >> 48, block >> 32 & 0xffff, block as u32), line(pieces, &now[LINE..])));
         }
     }
@@ -129,14 +129,14 @@ block (1, 1, 1)
 }
 ";
 
-    /// The numbers that the kernel writes on a GPU give the lines of the simulated device.
+    /// The numbers that a kernel writes on a GPU become the same lines as on the simulated device.
     #[test]
     fn lines_are_those_of_the_simulated_device() {
         let function = passes::lower(&parse(PRINTS).unwrap(), &Default::default()).unwrap();
         let wanted = sim::run(&function, &sim::LaunchArguments::default(), &sim::Options::default()).unwrap().printed;
         let source = codegen::cuda(&function, Arch { number: 80, specific: false }).unwrap();
         let mut words = Vec::new();
-        // The second block came first.
+        // The second block wrote first.
         for block in [1u64, 0] {
             let n = -41 - block as i32;
             let y = n as f32 / 7.0;
@@ -150,7 +150,7 @@ block (1, 1, 1)
         }
         assert_eq!(lines(&words, &source), wanted);
         assert_eq!(wanted[0], "n   -41 0xffffffd7 y -5.857143 **-5.857e0** -5.8554688 -41 [-41.0, -5.9] false");
-        // A line that found no room ends the log, and so does one that was not written wholly.
+        // A line that did not fit ends the log, and so does one that is incomplete.
         words.extend([0, 5]);
         assert_eq!(lines(&words, &source).len(), 2);
         assert_eq!(lines(&words[..12], &source).len(), 1);

@@ -1,25 +1,26 @@
-//! What a kernel takes of the GPU it was compiled for.
+//! The resources that a kernel uses on a GPU.
 
 use crate::cuda::Occupancy;
 use crate::cuda::nvrtc::Usage;
 use std::fmt;
 
-/// What a launch of a kernel takes.
+/// The resources of a launch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resources {
-    /// Registers, stack, spills and static shared memory, by ptxas.
+    /// Registers, stack, spills and static shared memory, as ptxas reports them.
     pub usage: Usage,
-    /// Threads a block.
+    /// Threads per block.
     pub threads: u32,
-    /// Bytes of dynamic shared memory a block.
+    /// Bytes of dynamic shared memory per block.
     pub dynamic_shared: u32,
-    /// How much of a multiprocessor can be used at once, by the driver.
+    /// The occupancy, as the driver reports it.
     pub occupancy: Occupancy,
 }
 
 impl fmt::Display for Resources {
-    /// `40 registers, 0 bytes spilled, 1024 + 65536 bytes of shared memory, 3 blocks (24 of 64 warps) a multiprocessor`; before
-    /// shared memory, `64 bytes of local memory` where register arrays lie there, as their indices are not constant.
+    /// `40 registers, 0 bytes spilled, 1024 + 65536 bytes of shared memory, 3 blocks (24 of 64 warps) per
+    /// multiprocessor`. `64 bytes of local memory` stands before shared memory if register arrays are there because
+    /// their indices are not constant.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Usage { registers, spill_stores, spill_loads, stack, shared, .. } = &self.usage;
         let spilled = spill_stores + spill_loads;

@@ -1,4 +1,4 @@
-//! The launch contract: every way to call a kernel wrongly, with its message.
+//! The launch contract: every kind of wrong arguments, with its message.
 
 use super::*;
 use crate::device::Storage;
@@ -31,7 +31,7 @@ fn tensor(function: &mut Function, name: &str, access: Access, elem: Scalar, sha
     function.params.push(Param::Tensor { buffer, access });
 }
 
-/// `k(x: In<f32, [rows, cols]>, y: Out<f32, [rows, cols]>, scale: f32)`, a block for each row.
+/// `k(x: In<f32, [rows, cols]>, y: Out<f32, [rows, cols]>, scale: f32)`, one block per row.
 fn kernel() -> Function {
     let mut function = Function { name: "k".to_owned(), ..Default::default() };
     for name in ["rows", "cols"] {
@@ -74,7 +74,7 @@ fn what_fits_is_bound() {
 }
 
 #[test]
-fn nothing_to_do_is_no_error() {
+fn an_empty_grid_is_not_an_error() {
     let (x, y) = (raw(Scalar::F32, &[0, 5]), raw(Scalar::F32, &[0, 5]));
     let binding = contract::bind(&kernel(), &Device::sim(), &[RawArg::Tensor(&x), RawArg::Tensor(&y), SCALE]).unwrap();
     assert_eq!(binding.grid, [0, 1, 1]);
@@ -83,7 +83,7 @@ fn nothing_to_do_is_no_error() {
 #[test]
 fn number_and_kinds_of_arguments() {
     let x = raw(Scalar::F32, &[3, 5]);
-    refuses(&kernel(), &[RawArg::Tensor(&x)], "1 arguments given; the kernel takes 3");
+    refuses(&kernel(), &[RawArg::Tensor(&x)], "1 arguments were passed; the kernel takes 3");
     refuses(
         &kernel(),
         &[RawArg::Tensor(&x), SCALE, SCALE],
@@ -99,14 +99,19 @@ fn number_and_kinds_of_arguments() {
     refuses(
         &kernel(),
         &[RawArg::Tensor(&x), RawArg::Tensor(&y), wrong],
-        "argument `scale` is of type f64; the kernel takes f32",
+        "argument `scale` has type f64; the kernel takes f32",
     );
 }
 
 #[test]
 fn dtype_and_rank() {
     let x = raw(Scalar::F32, &[3, 5]);
-    refuses_tensors(&kernel(), &x, &raw(Scalar::F16, &[3, 5]), "argument `y` holds f16; the kernel takes f32");
+    refuses_tensors(
+        &kernel(),
+        &x,
+        &raw(Scalar::F16, &[3, 5]),
+        "argument `y` has elements of type f16; the kernel takes f32",
+    );
     refuses_tensors(
         &kernel(),
         &raw(Scalar::F32, &[15]),
@@ -122,7 +127,7 @@ fn extents() {
         &kernel(),
         &x,
         &raw(Scalar::F32, &[3, 6]),
-        "`cols` is 5 by axis 1 of argument `x` and 6 by axis 1 of argument `y`",
+        "`cols` is 5 from axis 1 of argument `x`, but 6 from axis 1 of argument `y`",
     );
     let mut fixed = kernel();
     fixed.buffers[crate::ir::Handle::new(1)].shape[1] = 8.into();
@@ -134,7 +139,7 @@ fn extents() {
         &kernel(),
         &raw(Scalar::F32, &[3_000_000_000, 1]),
         &x,
-        "axis 0 of argument `x` has extent 3000000000; the extents of a kernel are at most 2147418112",
+        "axis 0 of argument `x` has extent 3000000000; extents are at most 2147418112",
     );
 }
 
@@ -147,11 +152,13 @@ fn large_tensors_take_64_bit_offsets() {
     // Far from each other.
     let [x, y] = [0, 1 << 36].map(|at| RawTensor::placed(&one.device, one.storage.clone(), at, Scalar::F32, &shape));
     let contract = contract::bind(&function, &Device::sim(), &[RawArg::Tensor(&x), RawArg::Tensor(&y), SCALE]);
-    // Nothing else could have made such a tensor without the memory.
+    // `RawTensor::new` refuses a tensor of this size without the memory.
     assert!(contract.unwrap().wide);
     let made = RawTensor::new(&x.device, x.storage.clone(), 0, x.scalar, &shape).unwrap_err().to_string();
     assert!(
-        made.ends_with("a tensor of shape [65536, 65536] of f32 from byte 0 on does not fit an allocation of 4 bytes")
+        made.ends_with(
+            "a tensor of shape [65536, 65536] of f32 from byte 0 on does not fit in an allocation of 4 bytes"
+        )
     );
     let wraps = RawTensor::new(&x.device, x.storage.clone(), 0, x.scalar, &[1 << 30, 1 << 30, 4]).unwrap_err();
     assert!(wraps.to_string().ends_with("a tensor of shape [1073741824, 1073741824, 4] is too large"), "{wraps}");
@@ -191,7 +198,8 @@ fn outputs_must_not_alias() {
         &kernel(),
         &x,
         &x.clone(),
-        "argument `y`, which the kernel writes, shares memory with argument `x` (bytes 0..60 and 0..60 of one allocation)",
+        "argument `y`, which the kernel writes, shares memory with argument `x` (bytes 0..60 and 0..60 of one \
+         allocation)",
     );
 }
 
@@ -207,11 +215,11 @@ fn grid_and_block() {
     refuses_tensors(&function, &x, &y, message);
     function.launch.grid = [ROWS, 1.into(), 1.into()];
     function.launch.cluster = [2, 1, 1];
-    refuses_tensors(&function, &x, &y, "the grid has 3 blocks along x, which is no multiple of the cluster's 2");
+    refuses_tensors(&function, &x, &y, "the grid has 3 blocks along x, which is not a multiple of the cluster's 2");
     function.launch.cluster = [32, 1, 1];
-    refuses_tensors(&function, &x, &y, "32 blocks a cluster; the simulated device allows 16");
+    refuses_tensors(&function, &x, &y, "the kernel has 32 blocks per cluster; the simulated device allows 16");
     function.launch.block = [1024, 2, 1];
-    refuses_tensors(&function, &x, &y, "2048 threads a block; the simulated device allows 1024");
+    refuses_tensors(&function, &x, &y, "the kernel has 2048 threads per block; the simulated device allows 1024");
 }
 
 #[test]
@@ -225,7 +233,7 @@ fn shared_memory() {
         &y,
         "a block needs 240000 bytes of shared memory (240000 of them for `row`); the simulated device allows 232448",
     );
-    // An empty tensor names extents whose product in bytes no number holds.
+    // An empty tensor has extents whose product in bytes overflows.
     let mut function = Function { name: "k".to_owned(), dims: kernel().dims, ..Default::default() };
     tensor(&mut function, "x", Access::In, Scalar::F32, vec![ROWS, COLS, 0.into()], 4);
     buffer(&mut function, "tile", Scope::Shared, Scalar::F64, vec![ROWS, COLS], 8);
@@ -237,17 +245,17 @@ fn shared_memory() {
 }
 
 #[test]
-fn an_extent_no_argument_tells_is_refused_when_compiling() {
+fn an_extent_that_no_argument_determines_is_refused_when_compiling() {
     let mut function = kernel();
     function.dims.push(Dim { name: "depth".to_owned() });
     let error = contract::check_dims(&function).unwrap_err().to_string();
-    assert!(error.contains("extent `depth` cannot be told from the arguments"), "{error}");
-    // It was not written anywhere, so its name stands for its place.
+    assert!(error.contains("extent `depth` cannot be determined from the arguments"), "{error}");
+    // The function has no source position, so its name is the place.
     assert!(error.ends_with(&format!("\n  --> kernel `{}`", function.name)), "{error}");
 }
 
 #[test]
-fn beyond_the_first_the_plan_that_was_used_longest_ago_is_forgotten() {
+fn the_least_recently_used_plan_is_evicted() {
     let compiled = Compiled::new(kernel(), &Device::sim(), &CompileOptions::default()).unwrap();
     let tensors: Vec<[RawTensor; 2]> = (1..=17).map(|rows| [(); 2].map(|()| raw(Scalar::F32, &[rows, 5]))).collect();
     let args = |rows: usize| [RawArg::Tensor(&tensors[rows - 1][0]), RawArg::Tensor(&tensors[rows - 1][1]), SCALE];
@@ -286,7 +294,7 @@ fn plans_of_many_shapes_are_found_again() {
 }
 
 #[test]
-fn a_plan_is_for_arguments_that_lie_well() {
+fn a_plan_requires_alignment_and_no_overlap() {
     let function = kernel();
     let plans = super::plan::Plans::new(&function);
     let (x, y, whole) = (raw(Scalar::F32, &[3, 5]), raw(Scalar::F32, &[3, 5]), raw(Scalar::F32, &[9, 5]));

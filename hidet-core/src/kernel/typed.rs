@@ -11,7 +11,7 @@ use crate::types::Element;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// A kernel compiled for a device, with the types of its parameters. Cloning gives another handle to it.
+/// A kernel compiled for a device, with the types of its parameters. Cloning returns another handle to it.
 pub struct Kernel<Args> {
     compiled: Compiled,
     of: PhantomData<fn() -> Args>,
@@ -30,7 +30,7 @@ impl<Args> fmt::Debug for Kernel<Args> {
 }
 
 impl<Args> Template<Args> {
-    /// The CUDA C++ of the kernel for an architecture. No GPU and no CUDA is needed.
+    /// Returns the CUDA C++ of the kernel for an architecture. Needs neither a GPU nor CUDA.
     ///
     /// ```
     /// use hidet::prelude::*;
@@ -59,7 +59,7 @@ impl<Args> Template<Args> {
         self.compile_with(device, &CompileOptions::default())
     }
 
-    /// Builds the kernel and compiles it for a device with these options.
+    /// Builds the kernel and compiles it for a device with the given options.
     pub fn compile_with(self, device: &Device, options: &CompileOptions) -> Result<Kernel<Args>> {
         Compiled::new(self.build()?, device, options).map(Kernel::of)
     }
@@ -70,42 +70,42 @@ impl<Args> Kernel<Args> {
         Kernel { compiled, of: PhantomData }
     }
 
-    /// The kernel as it was written.
+    /// Returns the kernel as it was written.
     pub fn function(&self) -> &Function {
         self.compiled.function()
     }
 
-    /// What the launch checked last takes of a GPU: registers, spills, shared memory, occupancy; nothing on the simulated
-    /// device.
+    /// Returns the resources of the last checked launch (registers, spills, shared memory, occupancy), or `None` on the
+    /// simulated device.
     pub fn resources(&self) -> Result<Option<Resources>> {
         self.compiled.resources()
     }
 
-    /// The kernel, to be launched on a stream: `kernel.on(&stream).launch(&x, &mut y)`. Where the stream is captured in a
+    /// Returns the kernel bound to a stream: `kernel.on(&stream).launch(&x, &mut y)`. If the stream is captured in a
     /// graph, the launch is recorded instead.
     pub fn on<'a>(&'a self, stream: &'a Stream) -> On<'a, Args> {
         On { kernel: self, stream }
     }
 
-    /// The kernel without the types of its parameters.
+    /// Returns the kernel without the types of its parameters.
     pub fn compiled(&self) -> &Compiled {
         &self.compiled
     }
 }
 
-/// A kernel on a stream.
+/// A kernel bound to a stream.
 #[derive(Debug)]
 pub struct On<'a, Args> {
     kernel: &'a Kernel<Args>,
     stream: &'a Stream,
 }
 
-/// What is given to a launch for a parameter: `&Tensor` for `In`, `&mut Tensor` for `Out` and `InOut`, a number for a
-/// number.
+/// The argument of a launch for a parameter: `&Tensor` for `In`, `&mut Tensor` for `Out` and `InOut`, a number for a
+/// scalar.
 pub trait Parameter {
-    /// The argument.
+    /// The type of the argument.
     type Host<'a>;
-    /// The argument without its types.
+    /// Returns the argument without its types.
     fn raw<'a>(argument: &'a Self::Host<'_>) -> RawArg<'a>;
 }
 
@@ -140,8 +140,8 @@ impl<T: Element> Parameter for Expr<T> {
 macro_rules! launch {
     ($($($name:ident $arg:ident)*;)*) => {$(
         impl<$($name: Parameter),*> Kernel<($($name,)*)> {
-            /// Checks the arguments and launches the kernel: `&x` for what it reads, `&mut y` for what it writes, numbers
-            /// as they are. On a GPU it returns before the kernel has ended; reading a result waits for it.
+            /// Checks the arguments and launches the kernel: `&x` for what it reads, `&mut y` for what it writes,
+            /// numbers by value. On a GPU it returns before the kernel has ended; reading a result waits for it.
             #[allow(clippy::too_many_arguments)]
             pub fn launch(&self, $($arg: $name::Host<'_>),*) -> Result<()> {
                 self.compiled.launch(&[$($name::raw(&$arg)),*])
@@ -149,7 +149,8 @@ macro_rules! launch {
         }
 
         impl<$($name: Parameter),*> On<'_, ($($name,)*)> {
-            /// Checks the arguments and launches the kernel on the stream, after what the tensors must wait for.
+            /// Checks the arguments and launches the kernel on the stream, after the work that its tensors must wait
+            /// for.
             #[allow(clippy::too_many_arguments)]
             pub fn launch(&self, $($arg: $name::Host<'_>),*) -> Result<()> {
                 self.kernel.compiled.launch_on(self.stream, &[$($name::raw(&$arg)),*])

@@ -108,7 +108,7 @@ fn extents_of_one_name_are_one_extent() {
     for names in [["a[m, k]", "b[k, n]", "bias[n]", "c[m, n]"], ["a", "b[k, cols]", "bias[cols]", "c"]] {
         assert!(launch(names, 35).is_ok());
         let error = launch(names, 3).unwrap_err().to_string();
-        assert!(error.contains("is 35 by axis 1 of argument `b` and 3 by axis 0 of argument `bias`"), "{error}");
+        assert!(error.contains("is 35 from axis 1 of argument `b`, but 3 from axis 0 of argument `bias`"), "{error}");
     }
     assert!(launch(["a", "b", "bias[n]", "c"], 35).is_ok());
     let error = launch(["a", "b", "bias[n]", "c"], 40).unwrap_err().to_string();

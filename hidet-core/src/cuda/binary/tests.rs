@@ -1,4 +1,4 @@
-//! Kernels through the cache: what hits, what misses, and whose lines they carry.
+//! Kernels through the cache: hits, misses, and the source lines of what is found.
 
 use super::{Binary, Origin, conditions, generate};
 use crate::cache::{Cache, EntryKind};
@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 const ARCH: Arch = Arch { number: 90, specific: true };
 const CHECKED: LoweringOptions = LoweringOptions { wide_index: false, checks: true, contract: true };
 
-/// Every access of it is checked.
+/// A kernel whose accesses are all checked.
 const SCALE: &str = "kernel scale<n>(@x: in f32[n], @y: out f32[n], %a: f32)
 grid ((n + 127) / 128, 1, 1)
 block (128, 1, 1)
@@ -42,7 +42,7 @@ fn same(a: &Binary, b: &Binary) {
     assert_eq!(a.source.files, b.source.files);
     assert!(a.cubin.image() == b.cubin.image());
     assert_eq!(a.cubin.usage, b.cubin.usage);
-    // The compiler tells how long it took.
+    // The log contains the time that the compilation took.
     let lines = |binary: &Binary| -> Vec<String> {
         binary.cubin.log.lines().filter(|line| !line.contains("Compile time")).map(str::to_owned).collect()
     };
@@ -62,7 +62,7 @@ fn a_stored_kernel_is_the_compiled_one() {
     assert_eq!((first.origin, second.origin), (Origin::Compiled, Origin::Stored));
     same(&first, &second);
     assert!(first.cubin.usage.registers > 0 && !first.source.sites.is_empty());
-    // What is stored is what passes and codegen give with positions.
+    // The stored kernel equals what passes and codegen produce with positions.
     let direct = generate(&function.compacted(), ARCH, &CHECKED).unwrap();
     assert_eq!((&direct.text, direct.text_with_lines()), (&first.source.text, first.source.text_with_lines()));
     assert_eq!((direct.sites, direct.lines), (first.source.sites, first.source.lines));
@@ -84,7 +84,7 @@ fn options_and_architecture_are_part_of_the_key_positions_are_not() {
     assert_eq!(of(&first, 90, &CHECKED).origin, Origin::Compiled);
     assert_eq!(of(&first, 90, &plain).origin, Origin::Compiled);
     assert_eq!(of(&first, 80, &plain).origin, Origin::Compiled);
-    // No product is added to anything: another key, the same text.
+    // There is no multiply-add to contract: another key, the same text.
     assert_eq!(of(&first, 90, &LoweringOptions { contract: false, ..plain.clone() }).origin, Origin::Text);
     assert_eq!(of(&function(&SCALE.replace("mul", "add"), "scale.hir"), 90, &plain).origin, Origin::Compiled);
 
@@ -181,7 +181,7 @@ fn threads_that_ask_for_one_kernel_compile_it_once() {
         let threads: Vec<_> = (0..4).map(|file| scope.spawn(move || one(file))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
-    // Those that waited share the allocation of the one that worked; a late one found it stored.
+    // Threads that waited share the allocation of the one that compiled; a late one finds it stored.
     let compiled: Vec<_> = binaries.iter().filter(|binary| binary.origin == Origin::Compiled).collect();
     assert!(!compiled.is_empty());
     for pair in compiled.windows(2) {
@@ -208,7 +208,7 @@ fn conditions_are_stored() {
     assert!(first[0].hold(&[256]) && !first[0].hold(&[255]));
 }
 
-/// The folder in which a process started by a test is to compile.
+/// The variable that names the folder in which a child process compiles.
 const CHILD: &str = "HIDET_TEST_BINARY_CHILD";
 
 fn names() -> impl Iterator<Item = Function> {
@@ -276,7 +276,7 @@ fn a_process_that_died_in_its_turn_blocks_nobody() {
     for function in names() {
         assert!(Binary::of(&cache, &function, ARCH, &CHECKED).unwrap().cubin.usage.registers > 0);
     }
-    // Far less than what anyone waits for the lock.
+    // Far less than the time limit of waiting for the file lock.
     assert!(begin.elapsed() < std::time::Duration::from_secs(50));
     assert!(!locked());
 }

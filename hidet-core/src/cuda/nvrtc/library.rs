@@ -1,8 +1,8 @@
 //! The library NVRTC: its functions, found by name, and copies of it.
 //!
-//! NVRTC may be called from many threads, but its front end, a sixth of a compilation, runs under one lock of the library:
-//! sixteen threads come no further than five. A copy of its file is another library with a lock of its own. Copies are made
-//! in memory where many kernels are compiled at once, and stay loaded.
+//! NVRTC may be called from many threads, but its front end, a sixth of a compilation, runs under one lock of the
+//! library: sixteen threads are no faster than five. A copy of its file is another library with a lock of its own.
+//! Copies are made in memory when many kernels are compiled at once, and stay loaded.
 
 use super::unavailable;
 use crate::error::Result;
@@ -14,12 +14,13 @@ use std::sync::{OnceLock, PoisonError, RwLock};
 
 macro_rules! calls {
     ($($name:ident($($ty:ty),*) -> $result:ty;)*) => {
-        /// The functions of one copy. A status is a plain number: newer versions have codes that bindings do not know.
+        /// The functions of one copy. A status is a plain number, because newer versions have codes that the bindings
+        /// do not know.
         #[allow(non_snake_case)]
         pub(super) struct Api { $(pub $name: unsafe extern "C" fn($($ty),*) -> $result,)* }
 
         impl Api {
-            /// The functions at the addresses that `find` gives by name; the name of the first that is missing otherwise.
+            /// Looks every function up by name with `find`, or returns the name of the first that is missing.
             fn find(find: &dyn Fn(&CStr) -> *const c_void) -> Result<Api, &'static str> {
                 Ok(Api { $($name: {
                     const NAME: &str = concat!(stringify!($name), "\0");
@@ -50,9 +51,9 @@ calls! {
 }
 
 impl Api {
-    /// What a status means.
+    /// Returns the meaning of a status.
     pub(super) fn describe(&self, status: u32) -> String {
-        // SAFETY: NVRTC gives a constant string for every status, or none.
+        // SAFETY: NVRTC returns a constant string for every status, or null.
         let text = unsafe {
             let text = (self.nvrtcGetErrorString)(status);
             if text.is_null() { c"an error" } else { CStr::from_ptr(text) }
@@ -61,21 +62,21 @@ impl Api {
     }
 }
 
-/// An NVRTC that can be used.
+/// NVRTC and its copies.
 pub(super) struct Library {
-    /// Major and minor.
+    /// Version, major and minor.
     pub version: (i32, i32),
-    /// Its file, where known.
+    /// Its file, if known.
     file: Option<PathBuf>,
-    /// Bytes of its file, which tell builds of one version apart; 0 where unknown.
+    /// Size of its file in bytes, which distinguishes builds of one version; 0 if unknown.
     pub bytes: u64,
     first: Instance,
     copies: RwLock<Vec<&'static Instance>>,
-    /// Copies that threads are making just now. Where one fails it stays counted: it would fail again.
+    /// Copies that threads are loading at the moment. One that fails stays counted: it would fail again.
     making: AtomicUsize,
 }
 
-/// One copy, and how many threads use it.
+/// One copy, and the number of threads that use it.
 struct Instance {
     api: Api,
     users: AtomicUsize,
@@ -97,18 +98,19 @@ impl Drop for Lent {
     }
 }
 
-/// NVRTC; why it cannot be used otherwise.
+/// Returns NVRTC, or an error that says why it cannot be used.
 pub(super) fn library() -> Result<&'static Library> {
     static LIBRARY: OnceLock<Result<Library>> = OnceLock::new();
     LIBRARY.get_or_init(probe).as_ref().map_err(Clone::clone)
 }
 
 fn probe() -> Result<Library> {
-    // SAFETY: loading NVRTC runs its initialisers alone.
+    // SAFETY: loading NVRTC runs only its initialisers.
     if !unsafe { sys::is_culib_present() } {
         return Err(unavailable(
-            "libnvrtc.so was not found; install the CUDA toolkit (12 or newer), or `pip install nvidia-cuda-nvrtc`, and \
-             put the folder of libnvrtc.so.13 (or .12) on LD_LIBRARY_PATH; without it kernels run on the simulated device",
+            "libnvrtc.so was not found; install the CUDA toolkit (12 or newer), or `pip install nvidia-cuda-nvrtc`, \
+             and put the folder of libnvrtc.so.13 (or .12) on LD_LIBRARY_PATH; without it, kernels run on the \
+             simulated device",
         ));
     }
     // SAFETY: the symbol is looked up, not called.
@@ -118,7 +120,8 @@ fn probe() -> Result<Library> {
     keep_freed_memory();
     let api = Api::find(&find).map_err(|name| {
         unavailable(format!(
-            "the NVRTC found lacks `{name}`; it is older than CUDA 12: install a newer one and put it first on LD_LIBRARY_PATH"
+            "the NVRTC that was found lacks `{name}`; it is older than CUDA 12: install a newer one and put it first \
+             on LD_LIBRARY_PATH"
         ))
     })?;
     let (mut major, mut minor) = (0, 0);
@@ -133,19 +136,19 @@ fn probe() -> Result<Library> {
     Ok(Library { version: (major, minor), file, bytes, first, copies: RwLock::default(), making: AtomicUsize::new(0) })
 }
 
-/// A compilation frees ten megabytes at its end. The allocator gives them back to the system at once, unless the program
-/// has freed a large block before: then it keeps more. So one is freed here, and compilations take 2,000 page faults less,
-/// a twentieth of their time, more where many threads share the process's memory map (`mallopt(3)`: the thresholds are
-/// dynamic, up to 32 MiB).
+/// Frees one large block, which makes the allocator keep more freed memory (`mallopt(3)`: the thresholds are dynamic,
+/// up to 32 MiB). A compilation frees ten megabytes at its end, which otherwise go back to the system at once. This
+/// saves a compilation 2,000 page faults, a twentieth of its time, and more where many threads share the process's
+/// memory map.
 fn keep_freed_memory() {
     drop(std::hint::black_box(Vec::<u8>::with_capacity((32 << 20) - (64 << 10))));
 }
 
 impl Library {
-    /// The copy that the fewest threads use, or a new one where many kernels are expected and all are busy.
+    /// Returns the copy that the fewest threads use, or a new one if many kernels are expected and all copies are busy.
     pub(super) fn lend(&'static self) -> Lent {
         if EXPECTED.load(Relaxed) >= MANY && self.all_busy() {
-            // Where that fails, the copies there are do the work.
+            // If that fails, the existing copies do the work.
             if let Some(copy) = self.copy() {
                 copy.users.fetch_add(1, Relaxed);
                 self.copies.write().unwrap_or_else(PoisonError::into_inner).push(copy);
@@ -160,7 +163,7 @@ impl Library {
         Lent(instance)
     }
 
-    /// Whether another copy, beside those there and those being made, would have something to do. The caller makes it.
+    /// Returns true if another copy, beside those loaded or being loaded, would have work. The caller then loads it.
     fn all_busy(&self) -> bool {
         let copies = self.copies.read().unwrap_or_else(PoisonError::into_inner);
         let users: usize =
@@ -171,26 +174,26 @@ impl Library {
         self.making.fetch_update(Relaxed, Relaxed, claim).is_ok()
     }
 
-    /// Loads a copy more.
+    /// Loads another copy.
     fn copy(&self) -> Option<&'static Instance> {
         let api = loader::copy(self.file.as_ref()?, self.version)?;
         Some(Box::leak(Box::new(Instance { api, users: AtomicUsize::new(0) })))
     }
 }
 
-/// Kernels that callers have said they are going to compile.
+/// Number of kernels that callers have announced.
 static EXPECTED: AtomicUsize = AtomicUsize::new(0);
 
-/// For fewer kernels than these a copy, which takes a hundred milliseconds, is not worth it.
+/// The number of kernels from which copies are worth it: loading one takes a hundred milliseconds.
 const MANY: usize = 24;
 
-/// Threads that a copy serves with little waiting.
+/// Number of threads that one copy serves with little waiting.
 const THREADS: usize = 4;
 
-/// A copy takes a hundred megabytes.
+/// Maximum number of copies, the first included; each takes a hundred megabytes.
 const MOST: usize = 8;
 
-/// Does work in which so many kernels are compiled.
+/// Runs `work`, which compiles about `kernels` kernels.
 pub(super) fn expecting<R>(kernels: usize, work: impl FnOnce() -> R) -> R {
     struct Done(usize);
     impl Drop for Done {
@@ -203,7 +206,7 @@ pub(super) fn expecting<R>(kernels: usize, work: impl FnOnce() -> R) -> R {
     work()
 }
 
-/// What the dynamic loader knows.
+/// Calls of the dynamic loader.
 #[cfg(target_os = "linux")]
 mod loader {
     use super::Api;
@@ -214,7 +217,7 @@ mod loader {
     use std::os::unix::ffi::{OsStrExt, OsStringExt};
     use std::path::{Path, PathBuf};
 
-    /// As `dladdr` of POSIX 2024 fills it.
+    /// The structure that `dladdr` of POSIX 2024 fills.
     #[repr(C)]
     struct Info {
         file: *const c_char,
@@ -230,13 +233,13 @@ mod loader {
         fn memfd_create(name: *const c_char, flags: c_uint) -> c_int;
     }
 
-    /// Programs that this one starts do not have the file.
+    /// Child processes do not inherit the file.
     const CLOSE_ON_EXEC: c_uint = 1;
 
-    /// Everything is bound at once, and seen by nobody else.
+    /// `RTLD_NOW`: all symbols are bound at once, and stay local to the library.
     const NOW: c_int = 2;
 
-    /// The file that has the function at that address.
+    /// Returns the file that contains the function at an address.
     pub fn file_of(address: *const c_void) -> Option<PathBuf> {
         let null = std::ptr::null();
         let mut info = Info { file: null as *const c_char, base: null, symbol: null as *const c_char, address: null };
@@ -250,17 +253,17 @@ mod loader {
         Some(PathBuf::from(OsStr::from_bytes(name.to_bytes())))
     }
 
-    /// Loads a copy of a file, which is another library.
+    /// Loads a copy of a file as a separate library.
     pub fn copy(file: &Path, (major, minor): (i32, i32)) -> Option<Api> {
-        // A copy looks for its library of built-in functions in its own folder, where there is none, then by name: that finds
-        // the one that is loaded already. Without it a copy compiles nothing.
+        // A copy looks for the library of built-in functions in its own folder, where there is none, and then by name,
+        // which finds the one that is already loaded. Without it a copy cannot compile.
         let built_in = file.with_file_name(format!("libnvrtc-builtins.so.{major}.{minor}"));
         let built_in = CString::new(built_in.into_os_string().into_vec()).ok()?;
         // SAFETY: as below.
         if unsafe { dlopen(built_in.as_ptr(), NOW) }.is_null() {
             return None;
         }
-        // A file in memory: it needs no folder that may be full, shared or not to be executed from.
+        // A file in memory, because a folder may be full, shared or mounted `noexec`.
         // SAFETY: the name ends with NUL; the descriptor is owned by the file from here on.
         let mut to = match unsafe { memfd_create(c"hidet-nvrtc".as_ptr(), CLOSE_ON_EXEC) } {
             descriptor if descriptor < 0 => return None,
@@ -268,12 +271,12 @@ mod loader {
         };
         std::io::copy(&mut File::open(file).ok()?, &mut to).ok()?;
         let name = CString::new(format!("/proc/self/fd/{}", to.as_raw_fd())).ok()?;
-        // SAFETY: loading NVRTC runs its initialisers alone.
+        // SAFETY: loading NVRTC runs only its initialisers.
         let library = unsafe { dlopen(name.as_ptr(), NOW) };
         if library.is_null() {
             return None;
         }
-        // The loader knows libraries by their names, so this descriptor may not be given out again.
+        // The loader identifies libraries by name, so the number of this descriptor must not be reused.
         let _ = to.into_raw_fd();
         // SAFETY: the library is loaded and never unloaded; the symbol is looked up, not called.
         Api::find(&|name| unsafe { dlsym(library, name.as_ptr()) }).ok()
@@ -313,7 +316,7 @@ mod tests {
         assert!(copies.iter().all(|copy| works(&copy.api)) && library.bytes > 1 << 20);
     }
 
-    /// Whether a copy compiles: it must find the library of built-in functions.
+    /// Returns true if a copy compiles, for which it must find the library of built-in functions.
     fn works(api: &Api) -> bool {
         let mut program = std::ptr::null_mut();
         let (text, none) = (c"__global__ void k() {}", std::ptr::null());
@@ -333,7 +336,7 @@ mod tests {
             return;
         }
         let library = library().unwrap();
-        // Few kernels: no copy, however many threads there are.
+        // Few kernels: no copy, regardless of the number of threads.
         let lent: Vec<Lent> = (0..3 * THREADS).map(|_| library.lend()).collect();
         assert!(library.first.users.load(Relaxed) >= 3 * THREADS || !library.copies.read().unwrap().is_empty());
         drop(lent);

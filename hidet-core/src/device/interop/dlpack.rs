@@ -1,7 +1,7 @@
-//! DLPack: tensors handed between frameworks by pointer, as its published ABI (version 1) lays them out.
+//! DLPack: tensors exchanged between frameworks by pointer, following its published ABI (version 1).
 //!
-//! Whoever takes a managed tensor calls its deleter when done with it. Both forms are known: the one with a version and
-//! flags, and the older one without.
+//! The consumer of a managed tensor calls its deleter when done with it. Both forms are supported: the one with a
+//! version and flags, and the older one without.
 
 use super::super::{Device, DeviceKind, RawTensor, Storage, Tensor, refuse_in_capture};
 use crate::error::{Error, Result};
@@ -9,13 +9,13 @@ use crate::types::{Element, Scalar};
 use std::ffi::c_void;
 use std::ptr::NonNull;
 
-/// The version of the ABI; tensors of another major version are not touched.
+/// The version of the ABI; tensors of another major version are refused.
 pub const VERSION: [u32; 2] = [1, 0];
 
 const CPU: i32 = 1;
 const CUDA: i32 = 2;
 const CUDA_HOST: i32 = 3;
-/// The flag of tensors that must not be written.
+/// The flag of read-only tensors.
 const READ_ONLY: u64 = 1;
 
 /// `DLDataType`.
@@ -39,7 +39,7 @@ pub struct DlTensor {
     pub axes: i32,
     pub dtype: DataType,
     pub shape: *mut i64,
-    /// In elements; null where the tensor is row-major and contiguous.
+    /// In elements; null if the tensor is row-major and contiguous.
     pub strides: *mut i64,
     pub byte_offset: u64,
 }
@@ -70,7 +70,7 @@ pub struct Versioned {
 trait Managed: Sized + 'static {
     fn tensor(&self) -> &DlTensor;
     /// # Safety
-    /// Called once, by the last who has it.
+    /// Must be called once, by the last owner.
     unsafe fn delete(this: *mut Self);
     fn with(tensor: DlTensor, context: *mut c_void) -> Self;
     fn context(&self) -> *mut c_void;
@@ -102,7 +102,7 @@ macro_rules! managed {
 managed!(Unversioned,);
 managed!(Versioned, version: VERSION, flags: 0);
 
-/// A managed tensor of someone else, deleted when dropped.
+/// A managed tensor of another framework, deleted when dropped.
 struct Taken<M: Managed>(NonNull<M>);
 
 // SAFETY: a managed tensor may be deleted by any thread; nothing else is done with it here.
@@ -111,12 +111,12 @@ unsafe impl<M: Managed> Sync for Taken<M> {}
 
 impl<M: Managed> Drop for Taken<M> {
     fn drop(&mut self) {
-        // SAFETY: it was taken by whoever made this, and is deleted once.
+        // SAFETY: this owns the tensor, and deletes it once.
         unsafe { M::delete(self.0.as_ptr()) }
     }
 }
 
-/// What a managed tensor made here keeps.
+/// What an exported tensor keeps alive.
 struct Kept {
     _storage: Storage,
     shape: Vec<i64>,
@@ -124,14 +124,14 @@ struct Kept {
 }
 
 unsafe extern "C" fn delete_own<M: Managed>(managed: *mut M) {
-    // SAFETY: both were made by `export` and are given back once.
+    // SAFETY: both were made by `export` and are freed once.
     unsafe {
         let managed = Box::from_raw(managed);
         drop(Box::from_raw(managed.context().cast::<Kept>()));
     }
 }
 
-/// The data type of a scalar; nothing for those that DLPack does not have.
+/// Returns the data type of a scalar, or `None` if DLPack does not have it.
 fn data_type(scalar: Scalar) -> Option<DataType> {
     let code = match scalar {
         Scalar::I8 | Scalar::I16 | Scalar::I32 | Scalar::I64 => 0,
@@ -151,28 +151,29 @@ fn fail(message: String) -> Error {
 }
 
 impl<T: Element, const R: usize> Tensor<T, R> {
-    /// The tensor of another framework, which shares its memory. It is taken also where this is an error: the deleter is
-    /// called then, and otherwise when nothing uses the memory any more. Memory of the host gives a tensor of the simulated
-    /// device.
+    /// Imports a tensor of another framework, sharing its memory. Ownership is taken even if this returns an error: the
+    /// deleter is called then, and otherwise when nothing uses the memory any more. Host memory becomes a tensor of the
+    /// simulated device.
     ///
     /// # Safety
-    /// The pointer must come from an exporter of DLPack and not have been taken by anyone. What others do with the memory
-    /// must have ended or come before the default stream's work, and must not begin again while a kernel uses the tensor.
+    /// The pointer must come from a DLPack exporter and not have been consumed. Accesses of others to the memory must
+    /// have ended or be ordered before the default stream's work, and must not begin again while a kernel uses the
+    /// tensor.
     pub unsafe fn from_dlpack(managed: NonNull<Versioned>) -> Result<Tensor<T, R>> {
         let taken = Taken(managed);
-        // SAFETY: the caller's duty. The version comes first in every version.
+        // SAFETY: the caller's duty. The version is the first field in every version.
         let (version, flags) = unsafe { ((*managed.as_ptr()).version, (*managed.as_ptr()).flags) };
         if version[0] != VERSION[0] {
             let (theirs, ours) = (version[0], VERSION[0]);
-            return Err(fail(format!("the tensor is of version {theirs} of DLPack; version {ours} is understood")));
+            return Err(fail(format!("the tensor has DLPack version {theirs}; the supported version is {ours}")));
         }
         if flags & READ_ONLY != 0 {
-            return Err(fail("the tensor must not be written, and a tensor here may be: give a copy".to_owned()));
+            return Err(fail("the tensor is read-only, but tensors of hidet may be written: pass a copy".to_owned()));
         }
         import(taken)
     }
 
-    /// The same for the older form, which has no version.
+    /// Imports a tensor in the older form, which has no version.
     ///
     /// # Safety
     /// As for [`Tensor::from_dlpack`].
@@ -180,39 +181,39 @@ impl<T: Element, const R: usize> Tensor<T, R> {
         import(Taken(managed))
     }
 
-    /// The tensor for another framework, which shares its memory and calls the deleter when done with it. Waits for
-    /// everything asked so far that uses the memory; what is asked later, by either, is the caller's to order.
+    /// Exports the tensor to another framework, which shares its memory and calls the deleter when done with it. Waits
+    /// for all work submitted so far that uses the memory. The caller orders later work of either side.
     pub fn to_dlpack(&self) -> Result<NonNull<Versioned>> {
         export(self.raw())
     }
 
-    /// The same in the older form, which has no version.
+    /// Exports the tensor in the older form, which has no version.
     pub fn to_dlpack_unversioned(&self) -> Result<NonNull<Unversioned>> {
         export(self.raw())
     }
 }
 
 fn import<M: Managed, T: Element, const R: usize>(taken: Taken<M>) -> Result<Tensor<T, R>> {
-    // SAFETY: the caller of the caller gave a whole managed tensor, which lives as long as `taken`.
+    // SAFETY: the caller's caller passed a complete managed tensor, which lives as long as `taken`.
     let tensor = unsafe { taken.0.as_ref() }.tensor();
     let device = match tensor.device_type {
         CPU | CUDA_HOST => Device::sim(),
         CUDA => Device::cuda(usize::try_from(tensor.device_id).unwrap_or(usize::MAX))?,
         other => {
-            return Err(fail(format!("the tensor is on a device of kind {other}; CPU (1) and CUDA (2) are known")));
+            return Err(fail(format!("the tensor is on a device of type {other}; supported are CPU (1) and CUDA (2)")));
         }
     };
     if data_type(T::SCALAR) != Some(tensor.dtype) {
         let DataType { code, bits, lanes } = tensor.dtype;
         return Err(fail(format!(
-            "the elements are of code {code} with {bits} bits and {lanes} lanes, which is not {}",
+            "the elements have type code {code}, {bits} bits and {lanes} lanes, which is not {}",
             T::SCALAR
         )));
     }
     if tensor.axes != R as i32 {
         return Err(fail(format!("the tensor has {} axes, not {R}", tensor.axes)));
     }
-    // SAFETY: there are as many items as axes; no axes need no array.
+    // SAFETY: there is one item per axis; a tensor without axes needs no array.
     let array = |items: *mut i64| if R == 0 { &[][..] } else { unsafe { std::slice::from_raw_parts(items, R) } };
     let extents = array(tensor.shape);
     let mut shape = [0; R];
@@ -223,11 +224,11 @@ fn import<M: Managed, T: Element, const R: usize>(taken: Taken<M>) -> Result<Ten
         let strides = array(tensor.strides);
         let mut contiguous = 1i64;
         for (extent, stride) in extents.iter().zip(strides).rev() {
-            // The stride of an axis with one coordinate means nothing.
+            // The stride of an axis of extent 1 has no meaning.
             if *extent != 1 && *stride != contiguous {
                 return Err(fail(format!(
-                    "the strides are {strides:?} for shape {extents:?}; a tensor here is row-major and contiguous: give a \
-                     contiguous copy"
+                    "the strides are {strides:?} for shape {extents:?}; tensors must be row-major and contiguous: \
+                     pass a contiguous copy"
                 )));
             }
             contiguous = contiguous.saturating_mul(*extent);
@@ -236,14 +237,14 @@ fn import<M: Managed, T: Element, const R: usize>(taken: Taken<M>) -> Result<Ten
     let address = (tensor.data as u64).wrapping_add(tensor.byte_offset);
     // An empty tensor may have no address.
     let address = if shape.contains(&0) && device.is_sim() { super::HOST_ALIGN as u64 } else { address };
-    // SAFETY: the caller of the caller's duty.
+    // SAFETY: the duty of the caller's caller.
     unsafe { Tensor::from_foreign(&device, address, shape, Box::new(taken)) }
 }
 
 fn export<M: Managed>(tensor: &RawTensor) -> Result<NonNull<M>> {
-    refuse_in_capture(&tensor.device, "handing a tensor to another framework")?;
+    refuse_in_capture(&tensor.device, "exporting a tensor to another framework")?;
     let Some(dtype) = data_type(tensor.scalar) else {
-        return Err(fail(format!("there is no type for {}", tensor.scalar)));
+        return Err(fail(format!("the format has no type for {}", tensor.scalar)));
     };
     tensor.wait()?;
     let (device_type, device_id) = match tensor.device.kind() {
@@ -253,7 +254,7 @@ fn export<M: Managed>(tensor: &RawTensor) -> Result<NonNull<M>> {
     let shape: Vec<i64> = tensor.shape.iter().map(|extent| *extent as i64).collect();
     let mut strides = vec![1i64; shape.len()];
     for axis in (1..shape.len()).rev() {
-        // An empty tensor may have extents whose product no number holds; its strides mean nothing.
+        // An empty tensor may have extents whose product overflows; its strides have no meaning.
         strides[axis - 1] = strides[axis].saturating_mul(shape[axis].max(1));
     }
     let mut kept = Box::new(Kept { _storage: tensor.storage.clone(), shape, strides });

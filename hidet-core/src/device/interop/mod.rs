@@ -1,12 +1,12 @@
-//! Memory of others as tensors, and tensors as memory of others, without copies.
+//! Exchange of memory with other libraries, without copies.
 //!
 //! | what | in | out |
 //! |---|---|---|
-//! | DLPack ([`dlpack`]) | memory of a GPU, or of the host for the simulated device | the same |
-//! | `cudarc::driver::CudaSlice` ([`cudarc`]) | a GPU's | a tensor that is a whole allocation |
-//! | `ndarray::Array` ([`ndarray`]) | the host's, for the simulated device; one copy to a GPU | one copy |
+//! | DLPack ([`dlpack`]) | GPU memory, or host memory for the simulated device | the same |
+//! | `cudarc::driver::CudaSlice` ([`cudarc`]) | GPU memory | a tensor that is a whole allocation |
+//! | `ndarray::Array` ([`ndarray`]) | host memory, for the simulated device; one copy to a GPU | one copy |
 //!
-//! Tensors are row-major and contiguous, and so must be what comes in.
+//! Tensors are row-major and contiguous, and imported memory must be so too.
 
 mod cudarc;
 pub mod dlpack;
@@ -21,16 +21,16 @@ use crate::types::Element;
 use std::any::Any;
 use std::sync::Arc;
 
-/// How memory of the host must be aligned for the simulated device, whose accesses are atomic.
+/// Alignment in bytes of host memory for the simulated device, whose accesses are atomic.
 const HOST_ALIGN: usize = 8;
 
 impl<T: Element, const R: usize> Tensor<T, R> {
-    /// A tensor in memory of someone else, from `address` on: of the GPU, or of the host for the simulated device, aligned
-    /// to 8 bytes there. `owner` is dropped when nothing uses the memory any more.
+    /// Wraps foreign memory, from `address` on, as a tensor: memory of the GPU, or host memory aligned to 8 bytes for
+    /// the simulated device. `owner` is dropped when nothing uses the memory any more.
     ///
     /// # Safety
-    /// There must be elements of this type at the address until `owner` is dropped. What others do with them must have
-    /// ended, and must not begin again while a kernel uses the tensor.
+    /// There must be elements of this type at the address until `owner` is dropped. Accesses of others to them must
+    /// have ended, and must not begin again while a kernel uses the tensor.
     pub unsafe fn from_foreign(
         device: &Device,
         address: u64,
@@ -45,8 +45,8 @@ impl<T: Element, const R: usize> Tensor<T, R> {
             }
             DeviceKind::Sim(_) if !(address as usize).is_multiple_of(HOST_ALIGN) => {
                 return Err(device.error(format!(
-                    "memory at {address:#x} is not aligned to {HOST_ALIGN} bytes, which the simulated device needs: copy it, \
-                     by `device.tensor(..)`"
+                    "memory at {address:#x} is not aligned to {HOST_ALIGN} bytes, which the simulated device needs: \
+                     copy it, by `device.tensor(..)`"
                 )));
             }
             // SAFETY: the caller's duty.
@@ -59,13 +59,13 @@ impl<T: Element, const R: usize> Tensor<T, R> {
 }
 
 impl RawTensor {
-    /// Where its first element lies: on the GPU, or on the host for the simulated device. It lives as long as a tensor
-    /// does that shares its memory.
+    /// Returns the address of its first element: on the GPU, or on the host for the simulated device. The address is
+    /// valid as long as a tensor exists that shares its memory.
     pub fn data(&self) -> u64 {
         self.span().0
     }
 
-    /// Waits for everything asked so far that uses its memory.
+    /// Waits for all work submitted so far that uses its memory.
     pub fn wait(&self) -> Result<()> {
         match &self.storage {
             Storage::Sim(_) => Ok(()),

@@ -7,7 +7,8 @@ use crate::types::Element;
 use ndarray::{Array, ArrayView, Dim, Dimension, Ix};
 
 impl Device {
-    /// A tensor with the elements of an array of any layout: by one copy where the array is row-major and contiguous.
+    /// Returns a tensor with the elements of an array of any layout, by one copy if the array is row-major and
+    /// contiguous.
     pub fn from_array<T: Element, const R: usize>(&self, array: &ArrayView<T, Dim<[Ix; R]>>) -> Result<Tensor<T, R>>
     where
         Dim<[Ix; R]>: Dimension,
@@ -19,8 +20,8 @@ impl Device {
         }
     }
 
-    /// A tensor that takes an array: without a copy on the simulated device, where the array is row-major and contiguous
-    /// and lies aligned to 8 bytes; by one copy otherwise.
+    /// Converts an array to a tensor: without a copy on the simulated device if the array is row-major, contiguous and
+    /// aligned to 8 bytes, by one copy otherwise.
     pub fn take_array<T: Element, const R: usize>(&self, array: Array<T, Dim<[Ix; R]>>) -> Result<Tensor<T, R>>
     where
         Dim<[Ix; R]>: Dimension,
@@ -41,8 +42,8 @@ fn shape<const R: usize>(extents: &[usize]) -> [usize; R] {
 }
 
 impl<T: Element, const R: usize> Tensor<T, R> {
-    /// An array with its elements, by one copy. There is no array that shares memory with a tensor: a kernel could write
-    /// it through another view while it is read.
+    /// Returns an array with its elements, by one copy. An array cannot share memory with a tensor, because a kernel
+    /// could write it through another view while it is read.
     pub fn to_array(&self) -> Result<Array<T, Dim<[Ix; R]>>>
     where
         Dim<[Ix; R]>: Dimension,

@@ -55,7 +55,7 @@ fn main() -> hidet::Result<()> {
 
     // Messages and the IR show the names without `r#`; the printed text parses back.
     let error = kernel.launch(&x, 4.0, &mut device.empty([2, 3])?).err().map_or(String::new(), |error| error.to_string());
-    assert!(error.contains("`type`") && error.contains("`größe` is 2 by axis 1 of argument `in` and 3"), "{error}");
+    assert!(error.contains("`type`") && error.contains("`größe` is 2 from axis 1 of argument `in`, but 3"), "{error}");
     for (template, name) in [(r#type().build()?, "type_("), (größe().build()?, "gru00f6u00dfe_(")] {
         let printed = text::print(&template);
         assert_eq!(text::print(&text::parse(&printed)?), printed);
