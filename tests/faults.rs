@@ -171,7 +171,7 @@ fn faults_name_their_rust_lines() -> hidet::Result<()> {
     let words = "`half_written` ends without having written y[[0, 1]], the first of 40 elements that no thread writes";
     faulty("half_written", words, half_written().compile(&device)?.launch(&mut pairs));
     half_written_meant().compile(&device)?.launch(&mut pairs)?;
-    let words = "`mine` is read at an element that another worker of its mapping holds";
+    let words = "`mine` is read at an element that another worker of its mapping owns";
     faulty("element_of_another_worker", words, element_of_another_worker().compile(&device)?.launch(&mut pairs32));
     faulty("failed_assertion", "only small numbers", failed_assertion().compile(&device)?.launch(&x, &mut y));
     Ok(())

@@ -121,7 +121,7 @@ impl Memory {
     }
 
     /// Locks the device and returns the stream for a copy to or from the host, with the use noted on it: the stream
-    /// that wrote last, unless it is captured. wrote last, unless it is captured.
+    /// that wrote last, unless it is captured.
     pub(super) fn for_host(&self, write: bool) -> Result<(DeviceLock<'static>, Stream)> {
         let lock = self.context.device_lock()?;
         let last = self.context.stream_at(self.uses.writer(&lock).trailing_zeros() as usize);

@@ -1,13 +1,14 @@
-//! Register arrays are only read at elements that their thread holds.
+//! Checks that register arrays are only read at elements that the thread owns.
 //!
 //! Precondition: no loops over task mappings. Postcondition: with [`LoweringOptions::checks`], a condition stands
-//! before every load of a register array that the workers of a mapping share, whose layout has [local](Layout::Local)
-//! axes: the element belongs to the same worker as what the thread wrote or read there before. Without it, nothing
-//! changes.
+//! before every load of a register array that the workers of a mapping share (its layout has [local](Layout::Local)
+//! axes): the element must belong to the same worker as the element that the thread accessed last. Without checks,
+//! nothing changes.
 //!
-//! The offset in such an array says nothing of the worker: `r[[i, j]]` of another worker's task would give the thread's own
-//! element. Who the thread is stands nowhere in the IR either, so a variable for each array remembers whose element it
-//! accessed last. A store with a constant index says nothing (`fill` writes all elements by one worker's index).
+//! The offset in such an array does not depend on the worker: `r[[i, j]]` at another worker's task would read an
+//! element of the thread itself. The IR does not say which worker a thread is, so one variable per array remembers the
+//! owner of the element that was accessed last. Stores with a constant index are ignored (`fill` writes all elements by
+//! one worker's index).
 
 use super::LoweringOptions;
 use super::promote_registers::constants;
@@ -18,11 +19,11 @@ use crate::layout::Layout;
 use crate::types::{Const, Scalar, Type};
 use std::collections::HashMap;
 
-/// An array whose elements are spread over workers.
+/// A register array whose elements are distributed over workers.
 struct Spread {
-    /// From coordinates to the number of the worker.
+    /// Maps coordinates to the index of the worker.
     owner: Layout,
-    /// The worker whose element was accessed last, -1 before.
+    /// The worker whose element was accessed last; -1 before the first access.
     last: VarId,
     name: String,
 }
@@ -80,7 +81,7 @@ pub(super) fn run(function: &mut Function, options: &LoweringOptions) -> Result<
 }
 
 impl Spread {
-    /// The worker that holds the element.
+    /// Emits the index of the worker that owns the element.
     fn owner(
         &self,
         function: &mut Function,
@@ -115,8 +116,8 @@ impl Spread {
         let same = emit.emit(Type::BOOL, Op::Compare(CompareOp::Eq, last, owner));
         let cond = emit.emit(Type::BOOL, Op::Binary(BinaryOp::Or, first, same));
         let message = format!(
-            "`{}` is read at an element that another worker of its mapping holds: a thread has the elements of its own tasks \
-             alone, and would get one of them; exchange elements by shuffles or through shared memory",
+            "`{}` is read at an element that another worker of its mapping owns: a thread has the elements of its own \
+             tasks alone, and would get one of them; exchange elements by shuffles or through shared memory",
             self.name
         );
         emit.push(Stmt::Assert { cond, message });

@@ -1,10 +1,11 @@
-//! Products that are added at once are rounded once.
+//! Contracts multiply-add pairs into `fma`.
 //!
-//! Precondition: none. Postcondition: with [`LoweringOptions::contract`], no float product is used only by one sum or
-//! difference of the same type. Without it, nothing changes.
+//! Precondition: none. Postcondition: with [`LoweringOptions::contract`], no float product has as its only use one sum
+//! or difference of the same type. Without it, nothing changes.
 //!
 //! `let p = a * b; let s = p + c` becomes `let s = fma(a, b, c)`; `c - p` becomes `fma(-a, b, c)`. Devices run with
-//! their own contraction off, so all of them compute the same. Of two products the first is contracted.
+//! their own FMA contraction off, so all of them compute the same. If both operands of a sum are products, the first is
+//! contracted.
 
 use super::LoweringOptions;
 use crate::error::Result;
@@ -48,7 +49,7 @@ pub(super) fn run(function: &mut Function, options: &LoweringOptions) -> Result<
                 (BinaryOp::Add, None, Some((x, y))) => Some(Op::Fma(x, y, a)),
                 (_, Some((x, y)), _) => Some(Op::Fma(x, y, negated(b))),
                 (_, None, Some((x, y))) => {
-                    // The sign of a constant costs nothing.
+                    // Negating a constant costs nothing.
                     let (x, y) = if constants.contains_key(&y) { (y, x) } else { (x, y) };
                     Some(Op::Fma(negated(x), y, a))
                 }

@@ -1,9 +1,9 @@
-//! Operands of `wgmma` in shared memory say how they lie there.
+//! Determines the layouts of `wgmma` operands in shared memory.
 //!
 //! Precondition: buffers have their layouts. Postcondition: every form is a number that `Form::decode` reads.
 //!
-//! `call wgmma..(@d[..], @a[..], @b[..], %on, 0, 0, 0, 1)` says of a and b only which axis is k; with the layouts and
-//! the tensor maps that fill the buffers follow the strides and the swizzle that the descriptors need.
+//! `call wgmma..(@d[..], @a[..], @b[..], %on, 0, 0, 0, 1)` only states which axis of a and b is k. The layouts and the
+//! tensor maps that fill the buffers determine the strides and the swizzle that the descriptors need.
 
 use super::LoweringOptions;
 use crate::error::Result;

@@ -1,11 +1,11 @@
-//! What is computed and never used goes.
+//! Removes dead code.
 //!
 //! Precondition: none. Postcondition: every `let` is used, directly or not, by something with an effect; no variable
 //! is only written, written twice in a row, or declared before it is first assigned in the same block; no branch or
 //! counted loop is empty; nothing follows a jump in its block.
 //!
-//! `let a = x + y; let b = a * 2; store c` becomes `store c`. Loads go too: what they could find wrong, a `Check`
-//! says. Calls, barriers, checks, stores and jumps stay.
+//! `let a = x + y; let b = a * 2; store c` becomes `store c`. Unused loads are removed too, because a `Check` reports
+//! what is wrong with them. Calls, barriers, checks, stores and jumps stay.
 
 use super::LoweringOptions;
 use crate::error::Result;
@@ -24,7 +24,7 @@ pub(super) fn run(function: &mut Function, _: &LoweringOptions) -> Result<()> {
     }
 }
 
-/// What is needed by something with an effect.
+/// The values and variables that statements with an effect need.
 struct Uses {
     values: Vec<bool>,
     vars: Vec<bool>,
@@ -33,7 +33,7 @@ struct Uses {
 impl Uses {
     fn of(function: &Function) -> Uses {
         let mut uses = Uses { values: vec![false; function.values.len()], vars: vec![false; function.vars.len()] };
-        // Backwards, a definition comes after its uses, except for variables carried around a loop.
+        // In reverse order a definition comes after its uses, except for variables that loops carry.
         loop {
             let before = uses.vars.clone();
             uses.block(function, &function.body);
@@ -112,7 +112,7 @@ fn prune(function: &mut Function, block: Block, uses: &Uses, changed: &mut bool)
     Block(out)
 }
 
-/// Variables that have no first value are declared where they are first assigned, if that is in the same block.
+/// Moves the declarations of variables without initial value to their first assignment, if that is in the same block.
 fn declare_late(function: &mut Function, block: Block) -> Block {
     let mut unset: HashMap<VarId, StmtId> = HashMap::new();
     let mut late = HashSet::new();
@@ -141,10 +141,10 @@ fn declare_late(function: &mut Function, block: Block) -> Block {
     Block(block.0.into_iter().filter(|id| !late.contains(id)).collect())
 }
 
-/// The assignments of a block, and first values, whose variable is assigned again before anything can read it.
+/// Returns the assignments and initial values in a block whose variable is assigned again before anything can read it.
 fn overwritten(function: &Function, block: &Block) -> HashSet<StmtId> {
     let mut found = HashSet::new();
-    // The variables assigned further on before they are read.
+    // The variables that are assigned later in the block before they are read.
     let mut unread: HashSet<VarId> = HashSet::new();
     for id in block.0.iter().rev() {
         match &function.stmts[*id] {
@@ -159,7 +159,7 @@ fn overwritten(function: &Function, block: &Block) -> HashSet<StmtId> {
                 }
             }
             Stmt::Let { op: Op::Read(var), .. } => drop(unread.remove(var)),
-            // What is in blocks may read; a jump goes where others read.
+            // Nested blocks and the targets of jumps may read.
             Stmt::Break(_) | Stmt::Continue(_) | Stmt::Return => unread.clear(),
             stmt if stmt.blocks().next().is_some() => unread.clear(),
             _ => {}

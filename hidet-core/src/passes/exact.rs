@@ -1,25 +1,25 @@
-//! Which integer arithmetic of a lowered function is proved not to overflow.
+//! Proofs that integer arithmetic of a lowered function does not overflow.
 //!
-//! C++ takes for granted that signed arithmetic does not overflow, so code generation writes its operators for what is
-//! proved here alone, and functions that wrap for all else. The proofs use what is known where a value is computed, the
-//! conditions of the branches around it too: nothing moves any more.
+//! In C++ the overflow of signed arithmetic is undefined, so code generation uses its operators only for what is proved
+//! here, and wrapping functions for all else. The proofs use the facts that hold where a value is computed, including
+//! the conditions of the branches around it, because nothing is moved any more.
 
 use super::bounds::{Facts, leaves};
 use crate::ir::{BinaryOp, Block, Function, LoopId, Op, SecondaryMap, Stmt, UnaryOp, ValueId};
 use crate::types::Scalar;
 
-/// What is proved of the signed integers of 32 and 64 bits.
+/// The proved arithmetic of signed 32-bit and 64-bit integers.
 #[derive(Default)]
 pub struct Exact {
     /// Values whose operation does not overflow.
     pub exact: SecondaryMap<ValueId, bool>,
-    /// Values made of constants and counters alone that are never negative.
+    /// Values computed only from constants and loop counters that are never negative.
     pub counts: SecondaryMap<ValueId, bool>,
-    /// Loops of any integers whose index does not overflow where the step is added.
+    /// Loops, over any integer type, whose index does not overflow when the step is added.
     pub loops: SecondaryMap<LoopId, bool>,
 }
 
-/// Proves what it can of a function.
+/// Proves as much as possible of a function.
 pub fn exact_arithmetic(function: &Function) -> Exact {
     let mut proved = Exact::default();
     prove(function, &function.body, &mut proved, &mut Facts::in_place(function));
@@ -57,7 +57,7 @@ fn prove(function: &Function, block: &Block, proved: &mut Exact, facts: &mut Fac
                 prove(function, block, proved, facts);
                 facts.forget(mark);
             }
-            // Who comes here took the branch that comes to its end.
+            // Threads that get here took the branch whose end is reachable.
             match (leaves(function, then), leaves(function, otherwise)) {
                 (true, false) => facts.assume(function, *cond, false),
                 (false, true) => facts.assume(function, *cond, true),
@@ -72,7 +72,7 @@ fn prove(function: &Function, block: &Block, proved: &mut Exact, facts: &mut Fac
     }
 }
 
-/// Whether an operation on signed integers overflows for some operands.
+/// Returns true if an operation on signed integers overflows for some operands.
 fn may_overflow(op: &Op) -> bool {
     use BinaryOp::*;
     matches!(op, Op::Unary(UnaryOp::Neg, _) | Op::Binary(Add | Sub | Mul | Div | Rem, ..))

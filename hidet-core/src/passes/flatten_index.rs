@@ -1,15 +1,15 @@
-//! Every buffer gets one axis.
+//! Flattens every buffer to one axis.
 //!
 //! Precondition: no access with `guard`. Postcondition: every buffer has one axis in row-major order, whose extent is
-//! the size of its former layout, and where indices are `i32` a constraint says that it fits; every index is one `i32`,
-//! or `i64` with [`LoweringOptions::wide_index`] (global buffers only) and where the author indexed with `i64` or a
-//! part of an extent may go beyond `i32`.
+//! the size of its former layout; if indices are `i32`, a constraint states that it fits. Every index is one `i32`. It
+//! is an `i64` with [`LoweringOptions::wide_index`] (global buffers only), and if the author indexed with `i64` or a
+//! part of an extent may exceed `i32`.
 //!
-//! With `@a: f32[4, n]` in rows, `load @a[i, j]` becomes `load @a[i * n + j]`. A vector access keeps its lanes: they
-//! are consecutive along the last axis, which the layout keeps contiguous. A check keeps the author's index and shape, so
-//! that it can tell them.
+//! With a row-major `@a: f32[4, n]`, `load @a[i, j]` becomes `load @a[i * n + j]`. A vector access keeps its lanes:
+//! they are consecutive along the last axis, which the layout keeps contiguous. A check keeps the author's index and
+//! shape for its message.
 //!
-//! A tensor that has a tensor map keeps its axes, which the map is made of; it cannot be accessed otherwise.
+//! A tensor that has a tensor map keeps its axes, which the map needs; its elements cannot be accessed otherwise.
 
 use super::LoweringOptions;
 use super::bounds::needs_i64;
@@ -67,7 +67,7 @@ struct Flatten<'a> {
 }
 
 impl Flatten<'_> {
-    /// Replaces an index by the offset it means.
+    /// Replaces an index by its offset.
     fn index(&mut self, buffer: BufferId, index: &mut Vec<ValueId>) -> Result<()> {
         let layout = self.layout(buffer, index)?;
         if is_flat(&layout) {
@@ -92,7 +92,8 @@ impl Flatten<'_> {
         }
         if self.function.maps.iter().any(|(_, map)| map.buffer == id) && index.len() > 1 {
             let message = format!(
-                "`{}` is copied through a tensor map, so its elements cannot be accessed; pass it a second time for that",
+                "`{}` is copied through a tensor map, so its elements cannot be accessed; pass the tensor twice for \
+                 that",
                 buffer.name
             );
             return Err(self.function.error_at(self.stmt, message));
@@ -101,16 +102,16 @@ impl Flatten<'_> {
     }
 }
 
-/// The type in which an offset into a buffer is computed.
+/// Returns the type in which an offset into a buffer is computed.
 pub(super) fn offset_scalar(function: &Function, buffer: BufferId, index: &[ValueId], wide: bool) -> Scalar {
     let Buffer { scope, shape, .. } = &function.buffers[buffer];
     let long = index.iter().any(|value| function.ty(*value).scalar == Scalar::I64);
-    // An offset fits `i32` unless they are wide, but a part of an extent may not.
+    // Unless offsets are wide they fit in `i32`, but a part of an extent may not.
     let large = || *scope == Scope::Global && (wide || shape.iter().any(|extent| needs_i64(extent, true)));
     if long || large() { Scalar::I64 } else { Scalar::I32 }
 }
 
-/// Whether a layout is one axis of consecutive elements.
+/// Returns true if a layout is one axis of consecutive elements.
 fn is_flat(layout: &Layout) -> bool {
     matches!(layout, Layout::Strided { strides, .. } if *strides == [1.into()])
 }

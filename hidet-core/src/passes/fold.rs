@@ -1,13 +1,13 @@
-//! Folding of constants: what every device computes alike.
+//! Constant folding, for operations that all devices compute alike.
 //!
-//! Not folded are transcendental functions, whose last digit is the device's, and results that are NaN or a zero whose
-//! sign is not settled, whose bits are the device's.
+//! Not folded are transcendental functions, whose last bits depend on the device, and results that are NaN or a zero of
+//! unspecified sign, whose bits depend on the device.
 
 pub(crate) use crate::ir::eval::int_range;
 use crate::ir::{BinaryOp, Op, UnaryOp, ValueId, eval};
 use crate::types::{Const, Scalar, Type};
 
-/// What an operation with a result of that type gives, where its operands are constants.
+/// Returns the result of an operation with this result type, if its operands are constants.
 pub(crate) fn fold(op: &Op, ty: Type, known: &dyn Fn(ValueId) -> Option<Const>) -> Option<Const> {
     if ty.lanes != 1 || !settled(op) {
         return None;
@@ -33,7 +33,7 @@ pub(crate) fn fold(op: &Op, ty: Type, known: &dyn Fn(ValueId) -> Option<Const>) 
     (!nan || !computed).then_some(result)
 }
 
-/// Whether an operation has one result on every device.
+/// Returns true if an operation has the same result on every device.
 fn settled(op: &Op) -> bool {
     use UnaryOp::{Abs, Ceil, Floor, IsFinite, IsInf, IsNan, Neg, Not, Round, Sqrt, Trunc};
     match op {
@@ -46,7 +46,7 @@ fn settled(op: &Op) -> bool {
     }
 }
 
-/// The integer, exactly, of any integer type.
+/// Returns the exact value of a constant of any integer type.
 pub(crate) fn int(constant: Const) -> Option<i128> {
     match constant.scalar {
         Scalar::U64 => Some(i128::from(constant.bits)),

@@ -1,8 +1,8 @@
-//! Accesses that are not proved are checked while the kernel runs.
+//! Inserts run-time checks of accesses that are not proved.
 //!
 //! Precondition: no access with `guard`. Postcondition: with [`LoweringOptions::checks`], a `check` stands before every
-//! access that is not proved to lie within its buffer, and an `align` before every one that must be aligned to more
-//! than its element. Without it, nothing changes.
+//! access that is not proved to be within its buffer, and an `align` before every access that must be aligned to more
+//! than its element. Without checks, nothing changes.
 //!
 //! `store a[i], v` becomes `check a[i] in [n]; store a[i], v`. An address in inline PTX is checked for one element.
 
@@ -98,7 +98,7 @@ impl Checks<'_> {
         if !self.proofs.inside.contains(&(self.id, position)) {
             match (tile(self.function, intrinsic, args, position), reach) {
                 (Some(tile), _) => self.tile(buffer, index, tile),
-                // A matrix without two axes: its first element.
+                // The buffer of a matrix has fewer than two axes: only the first element is checked.
                 (None, Some(Reach::Matrix { .. })) => self.tile(buffer, index, vec![1; index.len()]),
                 (None, Some(Reach::Bytes(bytes))) => {
                     self.stretch(buffer, index, IntValue::Const(bytes.div_ceil(elem).into()))
@@ -116,7 +116,7 @@ impl Checks<'_> {
         self.align(buffer, index, bytes);
     }
 
-    /// As many bytes as a value says; what is not touched may lie anywhere.
+    /// Checks an access of as many bytes as a value says; an access of no bytes may be anywhere.
     fn some_bytes(&mut self, buffer: BufferId, index: &[ValueId], bytes: ValueId, align: u32) {
         let elem = self.function.buffers[buffer].elem.bytes() as i64;
         let mut emit = self.emit();
@@ -132,8 +132,8 @@ impl Checks<'_> {
         self.emit().push(Stmt::If { cond, then: Block(body), otherwise: Block::default() });
     }
 
-    /// So many elements one after the other, which may go over the ends of rows: the first within the shape, the last
-    /// within the memory. The count is an `i32`.
+    /// Checks consecutive elements, which may extend over the ends of rows: the first must be within the shape, the
+    /// last within the memory. The count is an `i32`.
     fn stretch(&mut self, buffer: BufferId, index: &[ValueId], count: IntValue) {
         self.tile(buffer, index, vec![1; index.len()]);
         if count == IntValue::Const(1) {

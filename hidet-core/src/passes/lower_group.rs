@@ -1,9 +1,9 @@
-//! Thread groups become branches.
+//! Lowers thread groups to branches.
 //!
 //! Precondition: none. Postcondition: no `Group`.
 //!
 //! `group 128 .. 256 { body }` of a block of 384 threads becomes
-//! `let t = thread; if 128 <= t && t < 256 { body }`; a side that the block size proves is not tested.
+//! `let t = thread; if 128 <= t && t < 256 { body }`; a side that the block size implies is not tested.
 
 use super::LoweringOptions;
 use crate::error::Result;
@@ -29,7 +29,7 @@ pub(super) fn run(function: &mut Function, _: &LoweringOptions) -> Result<()> {
         let to = limit(&mut emit, first.saturating_add(threads) < block, CompareOp::Lt, first.saturating_add(threads));
         match emit.both(from, to) {
             Ok(cond) => drop(emit.push(Stmt::If { cond, then: body, otherwise: Block::default() })),
-            // A block of its own, so that what the body declares stays in it.
+            // A separate block, so that declarations of the body stay in it.
             Err(_) => {
                 let cond = emit.constant_value(crate::types::Const::bool(true));
                 emit.push(Stmt::If { cond, then: body, otherwise: Block::default() });

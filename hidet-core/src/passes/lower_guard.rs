@@ -1,4 +1,4 @@
-//! Protected accesses become branches.
+//! Lowers protected accesses to branches.
 //!
 //! Precondition: a valid function. Postcondition: no access with `guard`.
 //!
@@ -8,8 +8,8 @@
 //! var t = 0; if 0 <= i && i < extent { let u = load a[i]; t = u } let v = t
 //! ```
 //!
-//! and a store just the branch. Where the bounds prove the access there is no branch. Lanes of a vector are protected
-//! each by itself: where the vector does not fit as a whole, its lanes are accessed one by one.
+//! and a store becomes just the branch. There is no branch if the bounds prove the access. Each lane of a vector is
+//! protected by itself: if the vector does not fit as a whole, its lanes are accessed one by one.
 
 use super::LoweringOptions;
 use super::bounds::{Proofs, needs_i64, proved_statements};
@@ -64,7 +64,7 @@ pub(super) fn run(function: &mut Function, options: &LoweringOptions) -> Result<
     })
 }
 
-/// A place in a buffer.
+/// An element of a buffer.
 struct Access {
     buffer: BufferId,
     index: Vec<ValueId>,
@@ -73,12 +73,12 @@ struct Access {
 }
 
 impl Access {
-    /// Whether that many elements from the index on lie within the shape.
+    /// Emits the condition that `lanes` elements from the index on are within the shape, or returns it if it is known.
     fn condition(&self, emit: &mut Emitter, lanes: u8) -> Result<ValueId, bool> {
         let shape = emit.function.buffers[self.buffer].shape.clone();
         let mut all = Err(true);
         for (axis, (extent, index)) in shape.iter().zip(&self.index).enumerate() {
-            // Without wide offsets every extent fits.
+            // Without wide offsets every extent fits in `i32`.
             let long = needs_i64(extent, !self.wide);
             let scalar = if long { Scalar::I64 } else { emit.function.ty(*index).scalar };
             let mut emit = emit.again(scalar);
@@ -87,7 +87,7 @@ impl Access {
             let first = emit.compare(CompareOp::Le, IntValue::Const(0), index);
             all = emit.both(all, first);
             let beyond = if axis + 1 == shape.len() { i64::from(lanes) - 1 } else { 0 };
-            // On the side of the extent, where it cannot wrap.
+            // Subtracted from the extent, which cannot wrap.
             let extent = emit.sub(&extent, &IntValue::Const(beyond));
             let last = emit.compare(CompareOp::Lt, index, extent);
             all = emit.both(all, last);
@@ -95,7 +95,7 @@ impl Access {
         all
     }
 
-    /// The place that many elements further along the last axis.
+    /// Returns the element `lane` elements further along the last axis.
     fn lane(&self, emit: &mut Emitter, lane: u8) -> Access {
         let mut index = self.index.clone();
         if let Some(last) = index.last_mut().filter(|_| lane > 0) {
@@ -106,7 +106,7 @@ impl Access {
         Access { buffer: self.buffer, index, wide: self.wide }
     }
 
-    /// Loads into a variable.
+    /// Emits a load into a variable.
     fn load(&self, emit: &mut Emitter, ty: Type, var: VarId) -> Block {
         let mut then = Vec::new();
         let mut inner = Emitter::new(emit.function, &mut then, emit.span);
@@ -115,7 +115,7 @@ impl Access {
         Block(then)
     }
 
-    /// Loads lane by lane into a variable, zero where a lane is outside.
+    /// Emits loads of single lanes into a variable, with zero for lanes that are outside.
     fn load_lanes(&self, emit: &mut Emitter, ty: Type, var: VarId) -> Block {
         let mut block = Vec::new();
         let mut inner = Emitter::new(emit.function, &mut block, emit.span);
@@ -136,7 +136,7 @@ impl Access {
         Block(block)
     }
 
-    /// Stores the lanes that are inside.
+    /// Emits stores of the lanes that are inside.
     fn store_lanes(&self, emit: &mut Emitter, ty: Type, value: ValueId) -> Block {
         let mut block = Vec::new();
         let mut inner = Emitter::new(emit.function, &mut block, emit.span);
@@ -153,13 +153,13 @@ impl Access {
     }
 }
 
-/// Zero of a scalar or vector type.
+/// Emits the zero of a scalar or vector type.
 fn zero(emit: &mut Emitter, ty: Type) -> ValueId {
     let zero = emit.constant_value(Const::zero(ty.scalar));
     if ty.lanes == 1 { zero } else { emit.emit(ty, Op::Vector(vec![zero; usize::from(ty.lanes)])) }
 }
 
-/// A branch on a condition that may be known.
+/// Emits a branch on a condition, or only the taken block if the condition is known.
 fn branch(emit: &mut Emitter, condition: Result<ValueId, bool>, then: Block, otherwise: Block) {
     let cond = match condition {
         Ok(cond) => cond,

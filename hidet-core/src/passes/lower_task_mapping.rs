@@ -1,4 +1,4 @@
-//! Loops over task mappings become ordinary loops.
+//! Lowers loops over task mappings to ordinary loops.
 //!
 //! Precondition: a valid function. Postcondition: no `ForTask`.
 //!
@@ -9,9 +9,10 @@
 //! if w >= 0 && w < 32 { for r in 0 .. 4 { let i = w + r * 32; body } }
 //! ```
 //!
-//! The guard is needed: without it a worker beyond the last would redo the tasks of others, and one before the first
-//! leave the task domain. A later pass drops the parts that the bounds of the worker prove. The tasks of a custom function are a loop in which each coordinate is chosen by
-//! the index; it is marked to be unrolled, which leaves no choice.
+//! The guard is needed: without it a worker beyond the last would repeat the tasks of others, and a worker before the
+//! first would leave the task domain. A later pass removes the parts of the guard that the bounds of the worker imply.
+//! The tasks of a custom function become a loop in which the index selects each coordinate; the loop is marked for
+//! unrolling, which removes the selection.
 
 use super::LoweringOptions;
 use crate::error::Result;
@@ -42,11 +43,11 @@ pub(super) fn run(function: &mut Function, _: &LoweringOptions) -> Result<()> {
 struct Lowering<'a> {
     function: &'a mut Function,
     span: Span,
-    /// The loops opened, outermost first.
+    /// The open loops, outermost first.
     levels: Vec<Level>,
 }
 
-/// A loop to be made: what stands before it in its block, and its parts.
+/// A loop under construction: the statements before it in its block, and its parts.
 struct Level {
     before: Vec<StmtId>,
     index: ValueId,
@@ -97,7 +98,7 @@ impl Lowering<'_> {
         Emitter::new(self.function, block, self.span)
     }
 
-    /// Closes the loops, innermost first, and puts the guard around.
+    /// Closes the loops, innermost first, and puts the guard around them.
     fn close(
         mut self,
         label: LoopId,
@@ -124,7 +125,7 @@ impl Lowering<'_> {
             label
         };
         if levels.is_empty() && (breaks || continues) {
-            // One task: both jumps leave it, as does its end.
+            // With a single task, both jumps leave it, as its end does.
             retarget_continue(self.function, &block, label);
             block.push(self.function.new_stmt(Stmt::Break(label), span));
             block = vec![self.function.new_stmt(Stmt::Loop { label, body: Block(block) }, span)];
@@ -158,7 +159,7 @@ impl Lowering<'_> {
     }
 }
 
-/// The item of a number that a loop counts.
+/// Emits the selection of an item by the index of a loop.
 fn choose(emit: &mut Emitter<'_>, index: &IntValue, items: Vec<IntValue>) -> IntValue {
     let mut items = items.into_iter();
     let first = items.next().unwrap_or(IntValue::Const(0));
@@ -171,12 +172,12 @@ fn choose(emit: &mut Emitter<'_>, index: &IntValue, items: Vec<IntValue>) -> Int
     })
 }
 
-/// Lets every `break` of a loop leave another one.
+/// Redirects every `break` of a loop to another loop.
 fn retarget(function: &mut Function, block: &[StmtId], from: LoopId, to: LoopId) {
     replace(function, block, &|stmt| if *stmt == Stmt::Break(from) { Some(Stmt::Break(to)) } else { None });
 }
 
-/// Lets every `continue` of a loop leave it.
+/// Replaces every `continue` of a loop by a `break`.
 fn retarget_continue(function: &mut Function, block: &[StmtId], label: LoopId) {
     replace(function, block, &|stmt| if *stmt == Stmt::Continue(label) { Some(Stmt::Break(label)) } else { None });
 }

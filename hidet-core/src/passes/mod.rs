@@ -1,4 +1,4 @@
-//! The passes: from the IR that a kernel is written in to the smaller one that devices run.
+//! The passes: they lower the IR that a kernel is written in to the smaller IR that devices run.
 //!
 //! A pass is a file with its purpose, precondition, postcondition and an example. [`pipeline`] lists them in order.
 //! After the last one there is no `ForTask`, no `Group`, no guarded access and no explicitly unrolled loop, and every
@@ -34,11 +34,11 @@ use crate::ir::Function;
 /// What the passes may and must do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LoweringOptions {
-    /// Offsets into global memory are `i64`, for tensors whose offsets do not fit `i32`.
+    /// Offsets into global memory are `i64`, for tensors whose offsets do not fit in `i32`.
     pub wide_index: bool,
-    /// Every access that is not proved to lie within its buffer is checked while the kernel runs.
+    /// Every access that is not proved to be within its buffer is checked at run time.
     pub checks: bool,
-    /// Products that are added at once are rounded once: `a * b + c` becomes a fused multiply-add.
+    /// FMA contraction: `a * b + c` becomes a fused multiply-add, which rounds once.
     pub contract: bool,
 }
 
@@ -50,20 +50,20 @@ impl Default for LoweringOptions {
 
 /// A pass.
 pub struct Pass {
-    /// Its name, that of its file.
+    /// Its name, which is that of its file.
     pub name: &'static str,
-    /// What it does, in a sentence.
+    /// What it does, in one sentence.
     pub doc: &'static str,
-    /// Does it.
+    /// Runs it on a function.
     pub run: fn(&mut Function, &LoweringOptions) -> Result<()>,
 }
 
-/// Lowers a kernel: all passes in order.
+/// Lowers a kernel by all passes in order.
 pub fn lower(function: &Function, options: &LoweringOptions) -> Result<Function> {
     lower_with(function, options, &mut |_, _| {})
 }
 
-/// Lowers a kernel and shows it after each pass.
+/// Lowers a kernel and calls `after` with the result of each pass.
 pub fn lower_with(
     function: &Function,
     options: &LoweringOptions,

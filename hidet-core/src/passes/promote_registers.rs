@@ -1,12 +1,12 @@
-//! Register arrays that are only indexed with constants become variables.
+//! Replaces register arrays that are only indexed with constants by variables.
 //!
-//! Precondition: every buffer has one axis, constants are folded. Postcondition: with checks off, a register buffer
-//! that is left is indexed with something not constant, has its address taken, or is very large. With checks on nothing
-//! changes, so that reading an element before writing it is still found.
+//! Precondition: every buffer has one axis, constants are folded. Postcondition: with checks off, every remaining
+//! register buffer is indexed with a value that is not constant, has its address taken, or is very large. With checks
+//! on nothing changes, so that reading an element before writing it is still detected.
 //!
-//! `register @a: f32[2]; store @a[0] = x; let y = load @a[1]` becomes `var a0 = 0; var a1 = 0; a0 = x; let y = read a1`.
-//! A vector access becomes one access a lane. The variables begin as 0, since an array may be written on some paths
-//! only.
+//! `register @a: f32[2]; store @a[0] = x; let y = load @a[1]` becomes `var a0 = 0; var a1 = 0; a0 = x; let y = read
+//! a1`. A vector access becomes one access per lane. The variables begin as 0, because an array may be written on only
+//! some paths.
 
 use super::LoweringOptions;
 use crate::error::Result;
@@ -15,8 +15,8 @@ use crate::ir::{BufferId, Function, Handle, Mention, Op, Scope, Span, Stmt, Valu
 use crate::types::{Const, Type};
 use std::collections::HashMap;
 
-/// Arrays of more elements stay.
-const MOST: i64 = 1024;
+/// Maximum number of elements of an array that is replaced.
+const MAX_ELEMENTS: i64 = 1024;
 
 pub(super) fn run(function: &mut Function, options: &LoweringOptions) -> Result<()> {
     if options.checks {
@@ -81,7 +81,7 @@ pub(super) fn run(function: &mut Function, options: &LoweringOptions) -> Result<
     Ok(())
 }
 
-/// The values that are integer constants.
+/// Returns the values that are integer constants.
 pub(super) fn constants(function: &Function) -> HashMap<ValueId, i64> {
     let mut constants = HashMap::new();
     function.each_stmt(&mut |_, stmt| {
@@ -94,12 +94,14 @@ pub(super) fn constants(function: &Function) -> HashMap<ValueId, i64> {
     constants
 }
 
-/// The buffers all of whose accesses are loads and stores at constant places inside of them.
+/// Returns the buffers all of whose accesses are loads and stores at constant indices within them.
 fn promotable(function: &Function, constants: &HashMap<ValueId, i64>) -> Vec<BufferId> {
     let size = |buffer: BufferId| {
         let buffer = &function.buffers[buffer];
         let [extent] = buffer.shape.as_slice() else { return None };
-        extent.as_const().filter(|size| buffer.scope == Scope::Register && buffer.alias.is_none() && *size <= MOST)
+        extent
+            .as_const()
+            .filter(|size| buffer.scope == Scope::Register && buffer.alias.is_none() && *size <= MAX_ELEMENTS)
     };
     let mut good: Vec<bool> = function.buffers.handles().map(|buffer| size(buffer).is_some()).collect();
     for (_, buffer) in function.buffers.iter() {
@@ -122,7 +124,7 @@ fn promotable(function: &Function, constants: &HashMap<ValueId, i64>) -> Vec<Buf
                 (Some(first), Some(size)) => first >= 0 && first + i64::from(ty.lanes) <= size,
                 _ => false,
             };
-            // Another type than that of the elements would be a reinterpretation.
+            // An access of another type than that of the elements would be a reinterpretation.
             if !inside || ty.scalar != function.buffers[buffer].elem {
                 good[buffer.index()] = false;
             }

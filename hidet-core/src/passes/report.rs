@@ -1,10 +1,10 @@
-//! What became of the bounds of every access: proved, moved to the launcher, or kept.
+//! Report of the bounds of every access: proved, moved to the launcher, or kept.
 //!
-//! An access is *proved* where no input can take it out of its buffer. It is *moved to the launcher* where that holds
-//! if some extents are multiples of tile sizes, or at least as large as a tile: the launcher evaluates these conditions
-//! and chooses between the kernel and its instances by [`specialise`], which have them as constraints and so have no
-//! guards there. Everything else is *kept*: a protected access keeps its branch, a plain one is the author's promise,
-//! checked with [`LoweringOptions::checks`].
+//! An access is *proved* if no input can make it leave its buffer. It is It is *moved to the launcher* if this holds
+//! whenever some extents are multiples of tile sizes, or at least as large as a tile: the launcher evaluates these
+//! conditions and chooses between the kernel and its instances by [`specialise`], which have the conditions as
+//! constraints and therefore need no guards there. Everything else is *kept*: a protected access keeps its branch, a
+//! plain one is promised by the author and checked with [`LoweringOptions::checks`].
 
 use super::bounds::Proofs;
 use super::{LoweringOptions, PIPELINE};
@@ -15,41 +15,41 @@ use hidet_mapping::index::IndexOp;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
-/// What became of the accesses of a kernel.
+/// The bounds of all accesses of a kernel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BoundsReport {
-    /// The kernel.
+    /// The name of the kernel.
     pub kernel: String,
-    /// How many are proved to lie within their buffer.
+    /// Number of accesses that are proved to be within their buffer.
     pub proved: usize,
-    /// Instances with fewer guards for launches that meet conditions, the one with the fewest guards first.
+    /// The conditions of instances with fewer guards, the one with the fewest guards first.
     pub instances: Vec<Conditions>,
     /// The accesses that no instance has proved.
     pub kept: Vec<Kept>,
 }
 
-/// What the launcher asks for before it runs an instance with fewer guards.
+/// The conditions under which the launcher runs an instance with fewer guards.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conditions {
     /// The conditions.
     pub all: Vec<Constraint>,
-    /// How many accesses they prove.
+    /// Number of accesses that they prove.
     pub moved: usize,
 }
 
 /// An access that is not proved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
-    /// The buffer.
+    /// The name of the buffer.
     pub buffer: String,
-    /// Whether it is protected; otherwise its author promises that it lies inside.
+    /// It is protected; otherwise its author promises that it is inside.
     pub guarded: bool,
-    /// `file:line:column`
+    /// Its source position: `file:line:column`.
     pub place: String,
 }
 
 impl Conditions {
-    /// Whether a launch with these dims meets them.
+    /// Returns true if a launch with these dims meets the conditions.
     pub fn hold(&self, dims: &[i64]) -> bool {
         let meets = |condition: &Constraint| {
             let (Ok(left), Ok(right)) = (condition.left.eval(dims), condition.right.eval(dims)) else { return false };
@@ -64,7 +64,7 @@ impl Conditions {
     }
 }
 
-/// Reports on a kernel as it was written.
+/// Returns the report of a kernel as it was written.
 pub fn bounds_report(function: &Function) -> Result<BoundsReport> {
     let prepared = prepare(function)?;
     let base = Proofs::of(&prepared);
@@ -75,7 +75,7 @@ pub fn bounds_report(function: &Function) -> Result<BoundsReport> {
         for candidates in [multiples, least] {
             let found = fewest(&prepared, candidates, proved);
             if found.moved > 0 {
-                // What weaker conditions prove too needs no instance of its own.
+                // Drops instances that prove no more than weaker conditions do.
                 instances.retain(|stronger| stronger.moved > found.moved);
                 instances.push(found);
             }
@@ -88,14 +88,14 @@ pub fn bounds_report(function: &Function) -> Result<BoundsReport> {
     Ok(BoundsReport { kernel: function.name.clone(), proved, instances, kept })
 }
 
-/// The fewest of the candidates that prove as much as all of them, beyond what is `proved` without.
+/// Returns a minimal subset of the candidates that proves as much as all of them; `proved` accesses need none.
 fn fewest(prepared: &Function, mut conditions: Vec<Constraint>, proved: usize) -> Conditions {
     let count = |conditions: &[Constraint]| Proofs::of(&with(prepared, conditions)).inside.len();
     let most = if conditions.is_empty() { proved } else { count(&conditions) };
     if most == proved {
         return Conditions { all: Vec::new(), moved: 0 };
     }
-    // Those that nothing needs go, the largest numbers first: the weaker condition is the better one.
+    // Removes unneeded conditions, the largest numbers first, because weaker conditions are better.
     let mut position = 0;
     while position < conditions.len() {
         let mut fewer = conditions.clone();
@@ -109,7 +109,7 @@ fn fewest(prepared: &Function, mut conditions: Vec<Constraint>, proved: usize) -
     Conditions { all: conditions, moved: most - proved }
 }
 
-/// The instance for launches that meet the conditions: they become constraints.
+/// Returns the instance for launches that meet the conditions, which become its constraints.
 pub fn specialise(function: &Function, conditions: &Conditions) -> Function {
     with(function, &conditions.all)
 }
@@ -120,7 +120,7 @@ fn with(function: &Function, conditions: &[Constraint]) -> Function {
     function
 }
 
-/// The kernel as it is when guards are lowered.
+/// Returns the kernel as it is before guards are lowered.
 fn prepare(function: &Function) -> Result<Function> {
     let mut function = function.clone();
     for pass in PIPELINE.iter().take_while(|pass| pass.name != "lower_guard") {
@@ -129,8 +129,8 @@ fn prepare(function: &Function) -> Result<Function> {
     Ok(function)
 }
 
-/// Conditions that may help: extents are multiples of the tiles that the grid and the loops cut them into; and, where a
-/// tile is moved inwards by a minimum, extents that are at least as large as a tile.
+/// Returns conditions that may help: extents are multiples of the tiles into which the grid and the loops divide them;
+/// and, if a minimum moves a tile inwards, extents are at least as large as a tile.
 fn candidates(function: &Function) -> (Vec<Constraint>, Vec<Constraint>) {
     let mut tiles: BTreeSet<(i64, u32)> = BTreeSet::new();
     for extent in &function.launch.grid {
@@ -181,7 +181,7 @@ fn multiple(function: &Function, dim: u32, of: i64) -> Constraint {
     }
 }
 
-/// The constants by which a formula divides a dim.
+/// Collects the constants by which a formula divides dims.
 fn divisors(formula: &IndexExpr, found: &mut BTreeSet<(i64, u32)>) {
     let IndexExpr::Binary(op, a, b) = formula else { return };
     divisors(a, found);
@@ -217,11 +217,11 @@ impl fmt::Display for BoundsReport {
                 writeln!(f, "  else, for {} of them:", conditions.moved)?;
             }
             for condition in &conditions.all {
-                writeln!(f, "  the launcher asks: {}", condition.message)?;
+                writeln!(f, "  the launcher checks: {}", condition.message)?;
             }
         }
         for Kept { buffer, guarded, place } in &self.kept {
-            let how = if *guarded { "guarded while it runs" } else { "promised by its author" };
+            let how = if *guarded { "guarded at run time" } else { "promised by the author" };
             writeln!(f, "  kept: `{buffer}` at {place}, {how}")?;
         }
         Ok(())

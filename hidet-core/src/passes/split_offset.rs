@@ -1,14 +1,15 @@
-//! Offsets in global memory are split into what short loops and constants add, and the rest.
+//! Splits offsets in global memory into the part of short loops and constants, and the rest.
 //!
-//! Precondition: every buffer has one axis. Postcondition: an offset whose sum holds counters of short loops, or
-//! constants, is a sum of two: what does not depend on them, added up from the outermost loop inwards, and what does. Its
-//! value is the same, since integers wrap. Offsets in shared memory stay as they are: they are short, and the device's
-//! compiler turns sums of powers of two, which are common there, into `or`s that no longer end in a constant.
+//! Precondition: every buffer has one axis. Postcondition: an offset whose sum contains counters of short loops, or
+//! constants, is a sum of two parts: the part that does not depend on them, summed from the outermost loop inwards, and
+//! the part that does. Its value is the same, because integers wrap. Offsets in shared memory are unchanged: they are
+//! short, and the device's compiler turns sums of powers of two, which are common there, into `or`s that no longer end
+//! in a constant.
 //!
-//! A load takes an address in a register and a constant. Of `for i in 0 .. 4 { load @x[row + (lane + i * 32)] }`, unrolled,
-//! the device's compiler makes four loads of one register only if it sees one sum for all. So the offset becomes
-//! `(row + lane) + i * 32`: the simplifier then computes the first part before the loop, and the code generator adds it to
-//! the pointer by itself.
+//! A load instruction takes a register and a constant offset. When it unrolls `for i in 0 .. 4 { load @x[row + (lane +
+//! i * 32)] }`, the device's compiler uses one register for the four loads only if it sees one common sum. So the
+//! offset becomes `(row + lane) + i * 32`: the simplifier then computes the first part before the loop, and the code
+//! generator adds it to the pointer separately.
 
 use super::LoweringOptions;
 use super::fold::int;
@@ -21,13 +22,12 @@ use std::collections::HashMap;
 /// Loops with a larger trip count are not unrolled by the device's compiler on its own.
 const MAX_TRIP_COUNT: i64 = 16;
 
-/// The largest number at which a counter may end. Four of them, each with the largest factor, and the largest constant
-/// together are less than 2^31.
+/// Maximum end of a counter. Four counters, each with the largest factor, plus the largest constant are less than 2^31.
 const LARGEST_COUNTER: i64 = 256;
 const LARGEST_FACTOR: i64 = 1 << 20;
 const LARGEST_CONSTANT: i64 = 1 << 29;
 
-/// Sums of more terms stay as they are.
+/// Maximum number of terms of a sum that is split.
 const MOST_TERMS: usize = 8;
 
 pub(super) fn run(function: &mut Function, _: &LoweringOptions) -> Result<()> {
@@ -50,25 +50,25 @@ pub(super) fn run(function: &mut Function, _: &LoweringOptions) -> Result<()> {
     })
 }
 
-/// What is known of values.
+/// The sums of values.
 #[derive(Default)]
 struct Known {
     constants: HashMap<ValueId, i64>,
-    /// In how many loops each value is computed.
+    /// The loop depth at which each value is computed.
     depth: HashMap<ValueId, usize>,
-    /// Sums that have a rest.
+    /// The sums that have a rest.
     sums: HashMap<ValueId, Parts>,
 }
 
-/// A sum, in two parts: values with factors.
+/// A sum of values with factors, in two parts: the base, and the rest with the constant.
 #[derive(Clone, Default)]
 struct Parts {
     base: Vec<(ValueId, i64)>,
-    /// Counters of short loops.
+    /// The counters of short loops.
     rest: Vec<(ValueId, i64)>,
-    /// At least 0, of the rest.
+    /// The constant of the rest, at least 0.
     constant: i64,
-    /// Whether it is computed as the sum of the two.
+    /// It is already computed as the sum of the two parts.
     done: bool,
 }
 
@@ -77,12 +77,12 @@ impl Parts {
         Parts { base: vec![(value, 1)], ..Parts::default() }
     }
 
-    /// Of a constant or counter.
+    /// Returns the sum that is a constant or a counter.
     fn counted(rest: Vec<(ValueId, i64)>, constant: i64) -> Parts {
         Parts { rest, constant, ..Parts::default() }
     }
 
-    /// Whether there is a rest: not negative and far from wrapping, whatever the counters, and not more than is worth it.
+    /// Returns true if there is a rest that is never negative, cannot wrap, and is small enough to be worth it.
     fn is_split(&self) -> bool {
         (!self.rest.is_empty() || self.constant > 0)
             && (0..=LARGEST_CONSTANT).contains(&self.constant)
@@ -151,12 +151,12 @@ impl Known {
         self.sums.extend(parts.filter(Parts::is_split).map(|parts| (value, parts)));
     }
 
-    /// A value as a sum. What has no rest stays whole, so that it is not computed twice.
+    /// Returns a value as a sum. A value without a rest stays whole, so that it is not computed twice.
     fn parts(&self, value: ValueId) -> Parts {
         self.sums.get(&value).cloned().unwrap_or_else(|| Parts::whole(value))
     }
 
-    /// The offset as a sum of two, where it has both parts.
+    /// Emits the offset as a sum of two parts, if it has both.
     fn sum(&self, function: &mut Function, out: &mut Vec<StmtId>, span: Span, offset: ValueId) -> Option<ValueId> {
         let Parts { mut base, rest, constant, done } = self.sums.get(&offset)?.clone();
         if base.is_empty() || done {
@@ -171,7 +171,7 @@ impl Known {
     }
 }
 
-/// The sum of values with factors, and of a constant.
+/// Emits the sum of values with factors and of a constant.
 fn total(emit: &mut Emitter<'_>, scalar: Scalar, terms: &[(ValueId, i64)], constant: i64) -> ValueId {
     let mut sum = None;
     let mut add = |emit: &mut Emitter<'_>, term: ValueId| {

@@ -1,10 +1,10 @@
-//! Loops marked for explicit unrolling become copies of their body.
+//! Unrolls loops that are marked for explicit unrolling.
 //!
 //! Precondition: no `ForTask`. Postcondition: no loop with `Unroll::Explicit`; an error where the number of turns is
 //! not known.
 //!
-//! `for i in 0 .. 2 explicit { f(i) }` becomes `f(0) f(1)`. Where the body jumps, a copy stands in a loop that it always
-//! leaves, so that `continue` leaves the copy; `break` leaves a loop around all copies.
+//! `for i in 0 .. 2 explicit { f(i) }` becomes `f(0) f(1)`. If the body jumps, each copy is wrapped in a loop that runs
+//! once, so that `continue` leaves the copy; `break` leaves a loop around all copies.
 
 use super::LoweringOptions;
 use super::fold::{fold, int};
@@ -14,10 +14,10 @@ use crate::ir::{Block, Function, LoopId, Op, Stmt, StmtId, Unroll, ValueId};
 use crate::types::Const;
 use std::collections::HashMap;
 
-/// A larger trip count is taken for a mistake.
+/// Maximum trip count; a larger one is considered a mistake.
 pub(super) const MAX_TRIP_COUNT: i128 = 4096;
-/// And more statements than this that a loop, with those inside of it, becomes.
-const MOST_STATEMENTS: usize = 1 << 19;
+/// Maximum number of statements into which a loop, with those inside of it, is unrolled.
+const MAX_STATEMENTS: usize = 1 << 19;
 
 pub(super) fn run(function: &mut Function, _: &LoweringOptions) -> Result<()> {
     let body = std::mem::take(&mut function.body);
@@ -27,9 +27,9 @@ pub(super) fn run(function: &mut Function, _: &LoweringOptions) -> Result<()> {
 
 struct Unrolling<'a> {
     function: &'a mut Function,
-    /// The constants among the values so far.
+    /// The values that are constants so far.
     known: HashMap<ValueId, Const>,
-    /// How many statements the function may have when the outermost of the loops being unrolled is.
+    /// Maximum number of statements of the function after unrolling the outermost loop.
     most: Option<usize>,
 }
 
@@ -71,13 +71,14 @@ impl Unrolling<'_> {
         let (Some(start), Some(end), Some(step)) = (number(start), number(end), number(step)) else {
             return Err(self.function.error_at(
                 id,
-                "this loop is to be unrolled here, but its trip count is not known at compile time; give it constant bounds or leave the unrolling to the device's compiler",
+                "this loop cannot be unrolled: its trip count is not known at compile time; give it constant bounds or \
+                 leave the unrolling to the device's compiler",
             ));
         };
         let end = end + i128::from(inclusive);
         let too_much = |function: &Function| {
             let most = format!(
-                "at most {MAX_TRIP_COUNT} iterations, and {MOST_STATEMENTS} statements with the loops around it"
+                "at most {MAX_TRIP_COUNT} iterations, and {MAX_STATEMENTS} statements with the loops around it"
             );
             function.error_at(id, format!("a loop from {start} to {end} by {step} cannot be unrolled ({most})"))
         };
@@ -85,7 +86,7 @@ impl Unrolling<'_> {
             return Err(too_much(self.function));
         }
         let outer = self.most;
-        let most = *self.most.get_or_insert(self.function.stmts.len() + MOST_STATEMENTS);
+        let most = *self.most.get_or_insert(self.function.stmts.len() + MAX_STATEMENTS);
         let span = self.function.spans[id];
         let (breaks, continues) = jumps(self.function, &body, label);
         let body = if continues { self.leave_by_continue(body, label, id) } else { body };
@@ -117,7 +118,7 @@ impl Unrolling<'_> {
         Ok(())
     }
 
-    /// The body in a loop that runs once, which `continue` leaves.
+    /// Returns the body in a loop that runs once, which `continue` leaves.
     fn leave_by_continue(&mut self, body: Block, label: LoopId, id: StmtId) -> Block {
         let span = self.function.spans[id];
         let once = self.function.loops.push(Default::default());

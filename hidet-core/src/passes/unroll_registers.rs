@@ -1,11 +1,11 @@
-//! Loops whose index says which register to use are marked to be unrolled here.
+//! Marks loops whose index selects a register for explicit unrolling.
 //!
 //! Precondition: no `ForTask`, constants are folded. Postcondition: a loop of a known, small number of turns whose
 //! unrolling is left to the device's compiler, and whose index takes part in the index of a register buffer, is marked
 //! `Unroll::Explicit`. Nothing else changes.
 //!
-//! A register has no address: `for i in 0 .. 4 { store @acc[i] }` is fast only once every `i` is a number. Marked, the
-//! next pass unrolls it, and then the array becomes variables. Loops that would grow too much stay as they are.
+//! A register has no address: `for i in 0 .. 4 { store @acc[i] }` is fast only if every `i` is a constant. The next
+//! pass unrolls marked loops, and then the array becomes variables. Loops that would grow too much are not marked.
 
 use super::LoweringOptions;
 use super::fold::int;
@@ -15,8 +15,8 @@ use crate::ir::{Block, Function, Op, Scope, Stmt, StmtId, Unroll, ValueId};
 use crate::types::Const;
 use std::collections::{HashMap, HashSet};
 
-/// Statements that the copies of a loop may have together.
-const MOST: i128 = 8192;
+/// Maximum number of statements of all copies of a loop.
+const MAX_STATEMENTS: i128 = 8192;
 
 pub(super) fn run(function: &mut Function, _: &LoweringOptions) -> Result<()> {
     let mut constants = HashMap::new();
@@ -35,7 +35,7 @@ pub(super) fn run(function: &mut Function, _: &LoweringOptions) -> Result<()> {
     Ok(())
 }
 
-/// How many statements a block has once loops are unrolled; notes the loops to be marked.
+/// Returns the number of statements of a block after unrolling, and collects the loops to be marked.
 fn size(function: &Function, block: &Block, constants: &HashMap<ValueId, Const>, marked: &mut Vec<StmtId>) -> i128 {
     let mut total = 0;
     for id in &block.0 {
@@ -53,7 +53,8 @@ fn size(function: &Function, block: &Block, constants: &HashMap<ValueId, Const>,
             let ours = match unroll {
                 Unroll::Explicit => true,
                 Unroll::Auto | Unroll::Full => {
-                    trip_count.is_some_and(|trip_count| trip_count <= MAX_TRIP_COUNT && trip_count * inner <= MOST)
+                    trip_count
+                        .is_some_and(|trip_count| trip_count <= MAX_TRIP_COUNT && trip_count * inner <= MAX_STATEMENTS)
                         && chooses_register(function, body, *index)
                 }
                 Unroll::Never | Unroll::By(_) => false,
@@ -68,7 +69,7 @@ fn size(function: &Function, block: &Block, constants: &HashMap<ValueId, Const>,
     total
 }
 
-/// Whether an index of a register buffer depends on a value.
+/// Returns true if an index of a register buffer depends on a value.
 fn chooses_register(function: &Function, body: &Block, value: ValueId) -> bool {
     let mut dependent = HashSet::from([value]);
     let mut found = false;

@@ -1,4 +1,4 @@
-//! Which accesses are proved to lie within their buffer.
+//! Proofs that accesses are within their buffer.
 
 use super::{Facts, formula, leaves};
 use crate::intrinsics::matrix::Form;
@@ -7,20 +7,20 @@ use crate::ir::{Arg, Block, BufferId, Function, Op, Stmt, StmtId, ValueId};
 use hidet_mapping::IndexExpr;
 use std::collections::{HashMap, HashSet};
 
-/// An access of a statement: which operand of a call it is, 0 for a load or store.
+/// An access of a statement and the position of its operand in a call (0 for a load or store).
 pub(crate) type AccessId = (StmtId, usize);
 
-/// What is proved of the accesses of a function.
+/// The proved accesses of a function.
 #[derive(Default)]
 pub(crate) struct Proofs {
     /// Every access that has an index, in order.
     pub all: Vec<AccessId>,
-    /// Those proved to lie within their buffer.
+    /// Accesses that are proved to be within their buffer.
     pub inside: HashSet<AccessId>,
 }
 
 impl Proofs {
-    /// Proves what can be proved.
+    /// Proves as many accesses of a function as possible.
     pub fn of(function: &Function) -> Proofs {
         let mut prover = Prover { function, facts: Facts::of(function), proofs: Proofs::default() };
         prover.block(&function.body);
@@ -106,8 +106,8 @@ impl Prover<'_> {
     }
 }
 
-/// The elements that a call touches from an address on, one extent an axis; none where that depends on a value, or is
-/// no such tile.
+/// Returns the tile of elements that a call accesses from an address on, one extent per axis, or `None` if it depends
+/// on a value or is not a tile.
 pub(crate) fn tile(function: &Function, intrinsic: Intrinsic, args: &[Arg], position: usize) -> Option<Vec<u32>> {
     let Some(Arg::Address { buffer, .. }) = args.get(position) else { return None };
     let memory = &function.buffers[*buffer];
@@ -130,7 +130,7 @@ pub(crate) fn tile(function: &Function, intrinsic: Intrinsic, args: &[Arg], posi
     }
 }
 
-/// So many elements one after the other: along the last axis, and where that is too short, whole rows along the axes
+/// Returns the tile of consecutive elements: along the last axis and, if that is too short, whole rows along the axes
 /// before it.
 pub(crate) fn together(shape: &[IndexExpr], elements: u32) -> Option<Vec<u32>> {
     let mut tile = vec![1; shape.len()];
@@ -152,7 +152,8 @@ pub(crate) fn together(shape: &[IndexExpr], elements: u32) -> Option<Vec<u32>> {
     Some(tile)
 }
 
-/// A matrix in the last two axes. What is longer than the last axis lies in further boxes, along the axis before them.
+/// Returns the tile of a matrix in the last two axes. Columns beyond the last axis are in further boxes, along the axis
+/// before these.
 fn matrix(shape: &[IndexExpr], rows: u32, columns: u32) -> Option<Vec<u32>> {
     let mut tile = vec![1; shape.len()];
     let [before @ .., row, column] = tile.as_mut_slice() else { return None };
@@ -167,7 +168,7 @@ fn matrix(shape: &[IndexExpr], rows: u32, columns: u32) -> Option<Vec<u32>> {
     Some(tile)
 }
 
-/// The statements all of whose accesses are proved.
+/// Returns the statements all of whose accesses are proved.
 pub(crate) fn proved_statements(proofs: &Proofs) -> HashSet<StmtId> {
     let mut all: HashMap<StmtId, bool> = HashMap::new();
     for access in &proofs.all {

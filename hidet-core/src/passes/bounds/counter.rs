@@ -1,10 +1,10 @@
-//! Loops that count: what is known of their index, and whether it can overflow.
+//! Counted loops: facts about their index, and proofs that it does not overflow.
 
 use super::Facts;
 use crate::ir::{Function, Stmt, ValueId};
 use crate::passes::fold::int_range;
 
-/// The parts of a loop that counts.
+/// The parts of a counted loop.
 #[derive(Clone, Copy)]
 pub(super) struct Counter {
     pub start: ValueId,
@@ -14,27 +14,28 @@ pub(super) struct Counter {
 }
 
 impl Counter {
-    /// How far the last index is from the end at least.
+    /// Returns the minimum distance of the last index from the end.
     pub fn short(self) -> i128 {
         i128::from(!self.inclusive)
     }
 }
 
 impl Facts {
-    /// Notes a loop that counts; call it before its body.
+    /// Notes a counted loop; call it before its body.
     pub fn count(&mut self, stmt: &Stmt) {
         if let Stmt::For { index, start, end, inclusive, step, .. } = *stmt {
             self.counters.insert(index, Counter { start, end, inclusive, step });
         }
     }
 
-    /// Whether the number after an end is proved to be one of the type: a loop that includes the end is one up to there.
+    /// Returns true if `end + 1` is proved to fit in the type, so that a loop including `end` is a loop up to `end +
+    /// 1`.
     pub fn has_next(&mut self, function: &Function, end: ValueId) -> bool {
         self.interval(function, end).1 < int_range(function.ty(end).scalar).1
     }
 
-    /// Whether the sum of any index of a loop and its step is proved to be a number of the type, so that the loop may add
-    /// first and compare then.
+    /// Returns true if every index of a loop plus its step is proved to fit in the type, so that the loop may add first
+    /// and then compare.
     pub fn steps_exactly(&mut self, function: &Function, stmt: &Stmt) -> bool {
         let Stmt::For { end, inclusive, step, .. } = *stmt else { return false };
         let most = int_range(function.ty(end).scalar).1;

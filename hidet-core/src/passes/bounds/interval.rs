@@ -1,4 +1,4 @@
-//! The least and the largest number that a value can be.
+//! Intervals: the smallest and the largest number that a value can be.
 
 use super::{Atom, Facts, Linear, MOST_EXTENT};
 use crate::ir::{BinaryOp, Function, Op, Special, ValueId};
@@ -8,7 +8,7 @@ use hidet_mapping::IndexExpr;
 use hidet_mapping::index::IndexOp;
 
 impl Facts {
-    /// The least and the largest number a value can be.
+    /// Returns the smallest and the largest number that a value can be.
     pub fn interval(&mut self, function: &Function, value: ValueId) -> (i128, i128) {
         if let Some(known) = self.intervals.get(&value) {
             return *known;
@@ -16,7 +16,7 @@ impl Facts {
         let ty = function.ty(value);
         let range = if ty.scalar.is_int() { int_range(ty.scalar) } else { (0, 1) };
         let mut found = if ty.lanes == 1 { self.interval_of_op(function, value) } else { None }.unwrap_or(range);
-        // What goes beyond the type may wrap.
+        // A result beyond the type may wrap.
         if found.0 < range.0 || found.1 > range.1 || found.0 > found.1 {
             found = range;
         }
@@ -24,7 +24,7 @@ impl Facts {
         found
     }
 
-    /// What an operation on those integers gives where it does not wrap.
+    /// Returns the interval of the operation that defines an integer, if it does not wrap.
     pub(super) fn interval_of_op(&mut self, function: &Function, value: ValueId) -> Option<(i128, i128)> {
         if let Some(counter) = self.counters.get(&value).copied() {
             let last = self.interval(function, counter.end).1 - counter.short();
@@ -76,7 +76,7 @@ impl Facts {
             Special::BlockDimX => exactly(block[0]),
             Special::BlockDimY => exactly(block[1]),
             Special::BlockDimZ => exactly(block[2]),
-            // A block runs, so there is at least one.
+            // There is at least the block that runs.
             Special::GridX => (1, self.grid[0].1.max(1)),
             Special::GridY => (1, self.grid[1].1.max(1)),
             Special::GridZ => (1, self.grid[2].1.max(1)),
@@ -97,7 +97,8 @@ impl Facts {
         }
     }
 
-    /// The least and largest number a form can be, from intervals alone; unknown where they get too large to be computed.
+    /// Returns the smallest and largest number that a form can be, from intervals alone, or an unbounded interval if
+    /// the numbers get too large.
     pub fn range(&mut self, function: &Function, form: &Linear) -> (i128, i128) {
         self.computed_range(function, form).unwrap_or((i128::MIN, i128::MAX))
     }
@@ -114,7 +115,7 @@ impl Facts {
     }
 }
 
-/// The least and largest value of a formula of the signature.
+/// Returns the smallest and largest value of a formula of the signature.
 pub(super) fn formula_interval(expr: &IndexExpr) -> (i128, i128) {
     const WIDE: (i128, i128) = (-(1 << 80), 1 << 80);
     match expr {
@@ -139,7 +140,7 @@ pub(super) fn formula_interval(expr: &IndexExpr) -> (i128, i128) {
     }
 }
 
-/// Whether a formula and all of its parts fit `i32`.
+/// Returns true if a formula and all of its parts fit in `i32`.
 pub(crate) fn fits_i32(formula: &IndexExpr) -> bool {
     let (range, (least, most)) = (int_range(Scalar::I32), formula_interval(formula));
     let parts = match formula {
@@ -149,8 +150,8 @@ pub(crate) fn fits_i32(formula: &IndexExpr) -> bool {
     parts && range.0 <= least && most <= range.1
 }
 
-/// Whether a formula that is computed in `i32` may come out wrong. The whole may be known to fit. Parts of sums and
-/// products need not: they wrap, and so does the sum back. Parts of quotients must.
+/// Returns true if a formula may be wrong when computed in `i32`. `fits` says that the whole is known to fit. Parts of
+/// sums and products need not fit, because they wrap and the whole wraps back. Parts of quotients must fit.
 pub(crate) fn needs_i64(formula: &IndexExpr, fits: bool) -> bool {
     let (range, (least, most)) = (int_range(Scalar::I32), formula_interval(formula));
     if !fits && (least < range.0 || most > range.1) {
@@ -161,7 +162,7 @@ pub(crate) fn needs_i64(formula: &IndexExpr, fits: bool) -> bool {
     needs_i64(a, wrap_back) || needs_i64(b, wrap_back)
 }
 
-/// The interval of an operation on integers that does not wrap.
+/// Returns the interval of an operation on integers that does not wrap.
 fn binary_interval(op: BinaryOp, a: (i128, i128), b: (i128, i128)) -> Option<(i128, i128)> {
     let corners = |f: &dyn Fn(i128, i128) -> Option<i128>| {
         let all = [f(a.0, b.0)?, f(a.0, b.1)?, f(a.1, b.0)?, f(a.1, b.1)?];
@@ -172,7 +173,7 @@ fn binary_interval(op: BinaryOp, a: (i128, i128), b: (i128, i128)) -> Option<(i1
         BinaryOp::Add => Some((a.0 + b.0, a.1 + b.1)),
         BinaryOp::Sub => Some((a.0 - b.1, a.1 - b.0)),
         BinaryOp::Mul => corners(&|x, y| x.checked_mul(y)),
-        // A division by 0 is faulty, so a divisor from 0 on is at least 1.
+        // A division by 0 is a fault, so a nonnegative divisor is at least 1.
         BinaryOp::Div if b.1 >= 1 && b.0 >= 0 => {
             let divisor = (b.0.max(1), b.1);
             let all = [a.0 / divisor.0, a.0 / divisor.1, a.1 / divisor.0, a.1 / divisor.1];

@@ -1,12 +1,12 @@
-//! Linear forms over what is not known while compiling: `c + sum(k * atom)`.
+//! Linear forms over values that are unknown at compile time: `c + sum(k * atom)`.
 
 use crate::ir::{DimId, Special, ValueId};
 use hidet_mapping::IndexExpr;
 
-/// Something whose value is not known.
+/// A quantity whose value is unknown.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Atom {
-    /// A value that is no linear form of others.
+    /// A value that is not a linear form of others.
     Value(ValueId),
     /// A dim of the signature.
     Dim(DimId),
@@ -16,7 +16,7 @@ pub(crate) enum Atom {
     Formula(IndexExpr),
 }
 
-/// A linear form. No atom stands twice, no factor is 0.
+/// A linear form. No atom occurs twice, no factor is 0.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub(crate) struct Linear {
     pub constant: i128,
@@ -36,12 +36,12 @@ impl Linear {
         self.terms.is_empty().then_some(self.constant)
     }
 
-    /// The factor of an atom, 0 where it does not occur.
+    /// Returns the factor of an atom; 0 if it does not occur.
     pub fn factor(&self, atom: &Atom) -> i128 {
         self.terms.iter().find(|(have, _)| have == atom).map_or(0, |(_, factor)| *factor)
     }
 
-    /// `self * own + other * theirs`; none where a number gets too large to be trusted.
+    /// Returns `self * own + other * theirs`, or `None` if a number gets so large that it could overflow later.
     pub fn combine(&self, own: i128, other: &Linear, theirs: i128) -> Option<Linear> {
         let small = |number: i128| (number.unsigned_abs() < 1 << 100).then_some(number);
         let both = |a: i128, b: i128| small(a.checked_mul(own)?.checked_add(b.checked_mul(theirs)?)?);

@@ -1,11 +1,11 @@
-//! What is known of integers: intervals, linear facts, and proofs from them.
+//! Facts about integers: intervals, linear inequalities, and proofs from them.
 //!
-//! Known are the block's extents, that dims are at least 0 and at most [`LARGEST_EXTENT`], that a block index is below
-//! the grid's extent, what the launcher checks of the dims, the range of a loop's index, and, inside of a branch, its
-//! condition. A value is taken for a linear form of others only where the arithmetic provably does not wrap.
+//! The facts are: the block's extents; dims are at least 0 and at most [`LARGEST_EXTENT`]; a block index is below the
+//! grid's extent; the constraints on dims that the launcher checks; the range of a loop's index; and, inside of a
+//! branch, its condition. A value counts as a linear form of others only if the arithmetic provably does not wrap.
 //!
-//! A proof of `l >= 0` tries intervals, then eliminates one atom after the other with facts `f >= 0`. It is sound and
-//! gives up early: what is not proved may still be true.
+//! A proof of `l >= 0` tries intervals, then eliminates one atom after the other with facts `f >= 0`. It is sound but
+//! incomplete: what is not proved may still be true.
 
 mod access;
 mod counter;
@@ -32,39 +32,40 @@ use hidet_mapping::IndexExpr;
 use hidet_mapping::index::IndexOp;
 use std::collections::HashMap;
 
-/// The largest dim.
+/// The largest value of a dim.
 const MOST_EXTENT: i128 = LARGEST_EXTENT as i128;
-/// Forms of more terms are not followed.
+/// Maximum number of terms; a value with a longer form becomes an atom.
 const MOST_TERMS: usize = 12;
 
-/// What is known at a place of a function.
+/// The facts that hold at a point of a function.
 pub(crate) struct Facts {
     ops: HashMap<ValueId, Op>,
     counters: HashMap<ValueId, Counter>,
     intervals: HashMap<ValueId, (i128, i128)>,
     forms: HashMap<ValueId, Linear>,
     grid: [(i128, i128); 3],
-    /// The least and largest number that a variable holds where it is read.
+    /// The smallest and largest number that a variable has where it is read.
     variables: HashMap<VarId, (i128, i128)>,
-    /// Linear forms known not to be negative: everywhere, then inside of the branches open now.
+    /// Linear forms that are known to be nonnegative: first those that hold everywhere, then those of the open
+    /// branches.
     facts: Vec<Linear>,
-    /// Linear forms known to be multiples.
+    /// Linear forms that are known to be multiples of a number.
     multiples: Vec<(Linear, i128)>,
-    /// How many of the facts hold everywhere.
+    /// The number of facts that hold everywhere.
     everywhere: usize,
-    /// Whether every value is looked at where it is computed, so that what is known there holds for it.
+    /// Every value is examined where it is computed, so that the facts at that point hold for it.
     in_place: bool,
     /// Values that are products of dims.
     products: HashMap<ValueId, DimProduct>,
-    /// Products of dims that the launcher promises to be no larger than a number.
+    /// Products of dims that the launcher guarantees to be at most a number.
     sizes: Vec<(DimProduct, i128)>,
-    /// Products that are proved not to overflow, with what is known of each.
+    /// Products that are proved not to overflow, with the facts about each.
     bounded: HashMap<ValueId, Vec<Linear>>,
     budget: u32,
 }
 
 impl Facts {
-    /// What is known at the beginning of a function.
+    /// Returns the facts that hold at the beginning of a function.
     pub fn of(function: &Function) -> Facts {
         let mut facts = Facts {
             ops: HashMap::new(),
@@ -108,7 +109,7 @@ impl Facts {
             }
         }
         for (axis, special) in [Special::BlockX, Special::BlockY, Special::BlockZ].into_iter().enumerate() {
-            // A block index is at most the grid's extent less one.
+            // A block index is at most the grid's extent minus one.
             if let Some(extent) = formula(&function.launch.grid[axis]) {
                 facts.facts.extend(extent.minus(&Linear::atom(Atom::Special(special))).map(|gap| gap.offset(-1)));
             }
@@ -117,40 +118,40 @@ impl Facts {
         facts
     }
 
-    /// The same, for a walk that asks of each value only where it is computed: then proofs may use the conditions of the
-    /// branches around it.
+    /// Returns the same facts for a walk that examines each value only where it is computed, so that proofs may use the
+    /// conditions of the branches around it.
     pub fn in_place(function: &Function) -> Facts {
         Facts { in_place: true, ..Facts::of(function) }
     }
 
-    /// Notes what a `let` defines.
+    /// Notes the definition of a value by a `let`.
     pub fn define(&mut self, function: &Function, value: ValueId, op: &Op) {
         self.ops.insert(value, op.clone());
         if function.ty(value).scalar.is_int() {
             if self.in_place && function.ty(value).lanes == 1 {
                 self.define_product(function, value, op);
             }
-            // In order of definition, so that the form of an operand is always known already.
+            // Forms are computed in order of definition, so that those of operands are already known.
             self.linear(function, value);
         }
     }
 
-    /// What the value is, where a `let` defines it.
+    /// Returns the operation that defines the value, if it is a `let`.
     pub fn op(&self, value: ValueId) -> Option<&Op> {
         self.ops.get(&value)
     }
 
-    /// The number of facts now, for [`Facts::forget`].
+    /// Returns the current number of facts, for [`Facts::forget`].
     pub fn mark(&self) -> usize {
         self.facts.len()
     }
 
-    /// Forgets the facts noted since.
+    /// Forgets the facts noted since [`Facts::mark`].
     pub fn forget(&mut self, mark: usize) {
         self.facts.truncate(mark);
     }
 
-    /// Notes that a condition holds, or that it does not.
+    /// Notes that a condition is true (`holds`) or false.
     pub fn assume(&mut self, function: &Function, cond: ValueId, holds: bool) {
         match self.ops.get(&cond).cloned() {
             Some(Op::Unary(UnaryOp::Not, inner)) => self.assume(function, inner, !holds),
@@ -182,7 +183,7 @@ impl Facts {
         }
     }
 
-    /// A fact as strong as it can be: `4 * i + c >= 0` holds for the next lower multiple of 4 in place of `c`.
+    /// Strengthens a fact: if `4 * i + c >= 0`, this also holds with `c` rounded down to a multiple of 4.
     fn tightened(&self, mut fact: Linear) -> Linear {
         let common = fact.terms.iter().fold(0, |common, (atom, factor)| gcd(common, self.divisor(atom, *factor)));
         if common > 1 {
@@ -191,7 +192,7 @@ impl Facts {
         fact
     }
 
-    /// A number that an atom times a factor is known to be a multiple of.
+    /// Returns a known divisor of an atom times a factor.
     pub fn divisor(&self, atom: &Atom, factor: i128) -> i128 {
         let of_atom =
             |(form, by): &(Linear, i128)| (form.constant == 0 && form.terms == [(atom.clone(), 1)]).then_some(*by);
@@ -200,7 +201,7 @@ impl Facts {
         factor.checked_mul(divisor).unwrap_or(factor)
     }
 
-    /// A number that every value of the index of a loop is a multiple of; 1 for all else.
+    /// Returns a known divisor of every index of a loop; 1 for other atoms.
     fn stride(&self, atom: &Atom) -> i128 {
         let Atom::Value(value) = atom else { return 1 };
         let Some(Counter { start, step, .. }) = self.counters.get(value) else { return 1 };
@@ -211,7 +212,7 @@ impl Facts {
         }
     }
 
-    /// The value as a linear form.
+    /// Returns the value as a linear form.
     pub fn linear(&mut self, function: &Function, value: ValueId) -> Linear {
         if let Some(known) = self.forms.get(&value) {
             return known.clone();
@@ -257,11 +258,11 @@ impl Facts {
         exact.then_some(form)
     }
 
-    /// Whether the operation that defines an integer is proved not to wrap.
+    /// Returns true if the operation that defines an integer is proved not to wrap.
     pub fn exact(&mut self, function: &Function, value: ValueId) -> bool {
         let (least, most) = int_range(function.ty(value).scalar);
         if let Some(Op::Binary(BinaryOp::Div | BinaryOp::Rem, a, b)) = self.ops.get(&value).cloned() {
-            // The least number over -1 alone overflows.
+            // Only the smallest number divided by -1 overflows.
             let (a, b) = (self.interval(function, a), self.interval(function, b));
             return a.0 > least || b.0 > -1 || b.1 < -1;
         }
@@ -285,7 +286,7 @@ impl Facts {
         }
     }
 
-    /// Whether a form is known to be a multiple of a number.
+    /// Returns true if a form is known to be a multiple of a number.
     pub fn is_multiple(&self, form: &Linear, of: i128) -> bool {
         form.constant % of == 0 && form.terms.iter().all(|(atom, factor)| self.divisor(atom, *factor) % of == 0)
     }
@@ -295,7 +296,7 @@ fn gcd(a: i128, b: i128) -> i128 {
     if b == 0 { a.abs() } else { gcd(b, a % b) }
 }
 
-/// A formula of the signature as a linear form.
+/// Returns a formula of the signature as a linear form.
 pub(crate) fn formula(expr: &IndexExpr) -> Option<Linear> {
     match expr {
         IndexExpr::Const(number) => Some(Linear::constant(i128::from(*number))),
@@ -314,7 +315,7 @@ pub(crate) fn formula(expr: &IndexExpr) -> Option<Linear> {
 }
 
 impl CompareOp {
-    /// The comparison that holds exactly where this one does not, for integers.
+    /// Returns the comparison of integers that holds exactly if this one does not.
     pub fn negated(self) -> CompareOp {
         match self {
             CompareOp::Eq => CompareOp::Ne,
@@ -327,7 +328,7 @@ impl CompareOp {
     }
 }
 
-/// Whether a block never comes to its end.
+/// Returns true if control never reaches the end of a block.
 pub(crate) fn leaves(function: &Function, block: &Block) -> bool {
     match block.0.last().map(|id| &function.stmts[*id]) {
         Some(Stmt::Break(_) | Stmt::Continue(_) | Stmt::Return) => true,

@@ -1,11 +1,11 @@
-//! Products of dims: what `row * cols` is at most, where `row < rows` and the launcher promises `rows * cols` to fit.
+//! Products of dims: the maximum of `row * cols`, if `row < rows` and the launcher guarantees that `rows * cols` fits.
 
 use super::{Atom, Facts, Linear};
 use crate::ir::{BinaryOp, DimId, Function, Handle, Op, ValueId};
 use hidet_mapping::IndexExpr;
 use hidet_mapping::index::IndexOp;
 
-/// A positive number times dims, which are sorted and may repeat.
+/// A positive number times dims; the dims are sorted and may repeat.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct DimProduct {
     factor: i128,
@@ -28,7 +28,7 @@ impl DimProduct {
         Some(DimProduct { factor, dims })
     }
 
-    /// The quotient, where the other one is a part of this.
+    /// Returns the quotient, if the other product divides this one.
     fn over(&self, other: &DimProduct) -> Option<DimProduct> {
         let mut dims = self.dims.clone();
         for dim in &other.dims {
@@ -37,7 +37,7 @@ impl DimProduct {
         (self.factor % other.factor == 0).then_some(DimProduct { factor: self.factor / other.factor, dims })
     }
 
-    /// As a formula of the signature.
+    /// Returns the product that a formula of the signature is, if it is one.
     pub(super) fn of_formula(formula: &IndexExpr) -> Option<DimProduct> {
         match formula {
             IndexExpr::Const(number) => DimProduct::constant(i128::from(*number)),
@@ -47,7 +47,7 @@ impl DimProduct {
         }
     }
 
-    /// As a linear form, of one atom; the same for equal products.
+    /// Returns it as a linear form of one atom; equal products have equal forms.
     pub(super) fn form(&self) -> Option<Linear> {
         let atom = match self.dims.as_slice() {
             [] => return Some(Linear::constant(self.factor)),
@@ -63,8 +63,8 @@ impl DimProduct {
 }
 
 impl Facts {
-    /// Notes what a `let` of integers says of products, and proves that a product does not overflow where it can. Of
-    /// values that stay where they are alone: what is known here may not hold elsewhere.
+    /// Notes a `let` of integers that is a product of dims, and tries to prove that the product does not overflow. Only
+    /// for values that are not moved, because the facts here may not hold elsewhere.
     pub(super) fn define_product(&mut self, function: &Function, value: ValueId, op: &Op) {
         let product = match op {
             Op::Const(constant) => constant.as_int().and_then(|number| DimProduct::constant(i128::from(number))),
@@ -86,8 +86,8 @@ impl Facts {
         }
     }
 
-    /// Of `value = index * stride`: where `0 <= index < d` for a dim `d`, it is at most `d * stride - stride`, and it does
-    /// not overflow where a size that is known to fit is a multiple of `d * stride`.
+    /// Notes the bounds of `value = index * stride`: if `0 <= index < d` for a dim `d`, it is at most `d * stride -
+    /// stride`, and it does not overflow if a size that is known to fit is a multiple of `d * stride`.
     fn bound_product(&mut self, function: &Function, value: ValueId, index: ValueId, stride: &DimProduct) {
         let index = self.linear(function, index);
         if !self.nonnegative(function, &index) {

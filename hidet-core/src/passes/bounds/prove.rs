@@ -1,24 +1,24 @@
-//! Proofs that a linear form is not negative, and comparisons by them.
+//! Proofs that a linear form is nonnegative, and comparisons by such proofs.
 
 use super::{Atom, Counter, Facts, Linear, formula};
 use crate::ir::{BinaryOp, CompareOp, Function, Op, Special, ValueId};
 use hidet_mapping::IndexExpr;
 use hidet_mapping::index::IndexOp;
 
-/// Steps a proof may take.
+/// Maximum number of steps of a proof.
 const BUDGET: u32 = 400;
-/// Facts a proof may use one after the other.
+/// Maximum number of facts that a proof uses one after the other.
 const DEPTH: u32 = 5;
 
 impl Facts {
-    /// Whether the form is proved not to be negative.
+    /// Returns true if the form is proved to be nonnegative.
     pub fn nonnegative(&mut self, function: &Function, form: &Linear) -> bool {
         self.budget = BUDGET;
         self.prove(function, form, DEPTH)
     }
 
-    /// Whether the form is proved not to be negative wherever its atoms are defined, whatever branch that is in; or here,
-    /// where values stay in place.
+    /// Returns true if the form is proved to be nonnegative wherever its atoms are defined, independent of branches; if
+    /// values stay in place, it suffices that this holds here.
     pub(super) fn nowhere_negative(&mut self, function: &Function, form: &Linear) -> bool {
         let kept = if self.in_place { self.facts.len() } else { self.everywhere };
         let here = self.facts.split_off(kept);
@@ -39,7 +39,7 @@ impl Facts {
         }
         for (atom, factor) in &form.terms {
             if let Some(cases) = self.cases(function, atom) {
-                // A minimum is one of its operands: what holds for both holds for it.
+                // A minimum is one of its operands, so what holds for both holds for it.
                 self.budget = self.budget.saturating_sub(1);
                 let rest = form.combine(1, &Linear::atom(atom.clone()), -factor);
                 let mut forms = cases.iter().map(|case| rest.as_ref().and_then(|rest| rest.combine(1, case, *factor)));
@@ -68,7 +68,7 @@ impl Facts {
         false
     }
 
-    /// The operands of an atom that is a minimum or a maximum.
+    /// Returns the operands of an atom that is a minimum or a maximum.
     fn cases(&mut self, function: &Function, atom: &Atom) -> Option<[Linear; 2]> {
         match atom {
             Atom::Formula(IndexExpr::Binary(IndexOp::Min | IndexOp::Max, a, b)) => Some([formula(a)?, formula(b)?]),
@@ -83,12 +83,12 @@ impl Facts {
         }
     }
 
-    /// What holds for an atom by its definition.
+    /// Returns the facts that hold for an atom by its definition.
     fn facts_of(&mut self, function: &Function, atom: &Atom) -> Vec<Linear> {
         let own = Linear::atom(atom.clone());
         let mut found = Vec::new();
         let exact = |facts: &Facts, whole: &Linear, by: i128| {
-            // What is left over of a number whose other parts are multiples is known.
+            // If all other parts are multiples of the divisor, the remainder is known.
             let parts = Linear { constant: 0, terms: whole.terms.clone() };
             if facts.is_multiple(&parts, by) { whole.constant.rem_euclid(by) } else { 0 }
         };
@@ -145,7 +145,7 @@ impl Facts {
                     }
                     (BinaryOp::Rem | BinaryOp::And, _) if self.range(function, &a).0 >= 0 => {
                         found.extend(a.minus(&own));
-                        // `a % b < b` for positive `b`; a remainder by 0 is faulty.
+                        // `a % b < b` for positive `b`; a remainder by 0 is a fault.
                         if op == BinaryOp::Rem && self.range(function, &b).0 >= 0 {
                             found.extend(b.minus(&own).map(|gap| gap.offset(-1)));
                         }
@@ -163,7 +163,7 @@ impl Facts {
         found
     }
 
-    /// Whether a comparison of two integers is known to hold, or known not to.
+    /// Returns the result of a comparison of two integers, if it is known.
     pub fn compare(&mut self, function: &Function, op: CompareOp, a: ValueId, b: ValueId) -> Option<bool> {
         if !function.ty(a).scalar.is_int() || function.ty(a).lanes != 1 {
             return None;

@@ -1,17 +1,17 @@
-//! Variables that count through a ring: `stage += 1; if stage == 4 { stage = 0; }` keeps `stage` from 0 to 3.
+//! Ring counters: `stage += 1; if stage == 4 { stage = 0; }` keeps `stage` from 0 to 3.
 //!
-//! Pipelines count their stages so. In the IR the sum is assigned, and the branch follows at once, so nothing reads the
-//! variable while it holds the end.
+//! Pipelines count their stages this way. In the IR the branch follows the assignment of the sum immediately, so
+//! nothing reads the variable while it equals the end.
 
 use crate::ir::{BinaryOp, Block, CompareOp, Function, Op, Stmt, ValueId, VarId};
 use std::collections::HashMap;
 
-/// The least and largest number that each such variable holds where it is read.
+/// Returns the smallest and largest number that each such variable has where it is read.
 pub(super) fn rings(function: &Function) -> HashMap<VarId, (i128, i128)> {
     let ops = function.definitions();
     let mut rings = HashMap::new();
     find(function, &ops, &function.body, &mut rings);
-    // Every other assignment must keep to the ring.
+    // Every other assignment must stay within the ring.
     let mut wrong = Vec::new();
     function.each_stmt_in(&function.body, &mut |_, stmt| {
         let (var, value) = match stmt {
@@ -31,7 +31,7 @@ pub(super) fn rings(function: &Function) -> HashMap<VarId, (i128, i128)> {
 
 struct Ring {
     end: i128,
-    /// The sums that are assigned ahead of a branch that sets the variable back.
+    /// The sums that are assigned immediately before a branch that resets the variable.
     steps: Vec<ValueId>,
 }
 
@@ -66,12 +66,12 @@ fn find(function: &Function, ops: &HashMap<ValueId, Op>, block: &Block, rings: &
     }
 }
 
-/// Whether a statement only computes something, and not from that variable.
+/// Returns true if a statement only computes a value that does not depend on the variable.
 fn passes(stmt: &Stmt, var: VarId) -> bool {
     matches!(stmt, Stmt::Let { op, .. } if *op != Op::Read(var))
 }
 
-/// Whether a block assigns the variable before anything there can read it.
+/// Returns true if a block assigns the variable before anything in it can read it.
 fn sets_back(function: &Function, block: &Block, var: VarId) -> bool {
     let mut stmts = block.0.iter().map(|id| &function.stmts[*id]);
     let other = |stmt: &&Stmt| matches!(stmt, Stmt::Assign { var: assigned, .. } if *assigned != var);

@@ -1,6 +1,6 @@
-//! The rules of integer arithmetic: what a sum, a product or a quotient is by what is known of its operands.
+//! The rules of integer arithmetic: sums, products and quotients, simplified by the facts about their operands.
 //!
-//! Exact on integers that wrap. Floats are left alone.
+//! The rules are exact for wrapping integers. Floats are not changed.
 
 use super::Simplifier;
 use super::key::commutes;
@@ -10,7 +10,7 @@ use crate::passes::bounds::{Atom, Linear};
 use crate::passes::fold::{int, int_range};
 use crate::types::{Const, Scalar, Type};
 
-/// An emitted form of more terms would cost more than the division it replaces.
+/// Maximum number of terms of an emitted form; more would cost more than the division that it replaces.
 const MOST_TERMS: usize = 2;
 
 impl Simplifier<'_> {
@@ -72,11 +72,11 @@ impl Simplifier<'_> {
         }
     }
 
-    /// Sums: constants are gathered, and what cancels goes.
+    /// Simplifies a sum or difference: collects constants and cancels terms.
     fn sum(&mut self, op: BinaryOp, a: ValueId, b: ValueId, scalar: Scalar) -> Option<Simpler> {
         let sign = if op == BinaryOp::Sub { -1 } else { 1 };
         let (x, y) = (self.facts.linear(self.function, a), self.facts.linear(self.function, b));
-        // Holds modulo the width, so it does not matter whether the sum wraps.
+        // This holds modulo 2^bits, so the sum may wrap.
         if let Some(form) = x.combine(1, &y, sign)
             && form.terms.len() < x.terms.len().max(y.terms.len()).max(1)
             && let Some(value) = self.form(&form, scalar)
@@ -105,7 +105,7 @@ impl Simplifier<'_> {
         self.plus(base, total, scalar).map(Simpler::Value)
     }
 
-    /// `value + number`, as a difference where the number is negative.
+    /// Returns `value + number`, as a difference if the number is negative.
     fn plus(&mut self, value: ValueId, number: i128, scalar: Scalar) -> Option<ValueId> {
         let number = int(Const::int(scalar, number as i64))?;
         if number == 0 {
@@ -154,14 +154,14 @@ impl Simplifier<'_> {
         None
     }
 
-    /// Of a number `a = by * q + r` that is not negative and whose parts are known with `0 <= r < by`: `q` (of a
-    /// division or shift) or `r` (of a remainder or mask).
+    /// Simplifies a division or shift to `q`, or a remainder or mask to `r`, if `a` is nonnegative and known to be `by
+    /// * q + r` with `0 <= r < by`.
     fn quotient(&mut self, op: BinaryOp, a: ValueId, by: i128, scalar: Scalar) -> Option<Simpler> {
         let form = self.facts.linear(self.function, a);
         if !self.facts.nonnegative(self.function, &form) {
             return None;
         }
-        // Of a multiple it is a multiple again, of however many terms.
+        // The quotient of a multiple is a form with as many terms, whose number does not matter.
         if matches!(op, BinaryOp::Div | BinaryOp::Shr)
             && let Some(Op::Binary(BinaryOp::Mul, inner, factor)) = self.op(a).cloned()
             && let Some(factor) = self.number(factor).filter(|factor| factor % by == 0)
@@ -191,7 +191,7 @@ impl Simplifier<'_> {
         self.form(&part, scalar).map(Simpler::Value)
     }
 
-    /// Computes a form of few terms whose atoms are all at hand in that type.
+    /// Emits a form of few terms whose atoms are all available in the type.
     fn form(&mut self, form: &Linear, scalar: Scalar) -> Option<ValueId> {
         if form.terms.len() > MOST_TERMS {
             return None;
@@ -227,7 +227,7 @@ impl Simplifier<'_> {
     }
 }
 
-/// How a constant is added.
+/// Returns the operation that adds a constant.
 fn add_or_sub(number: i128, scalar: Scalar) -> BinaryOp {
     let (least, _) = int_range(scalar);
     if number < 0 && number > least { BinaryOp::Sub } else { BinaryOp::Add }

@@ -1,4 +1,4 @@
-//! Branches and loops: what is known inside of them, and what is left of it after them.
+//! Branches and loops: the facts inside of them, and those that remain after them.
 
 use super::Simplifier;
 use crate::ir::walk::jumps;
@@ -24,7 +24,7 @@ impl Simplifier<'_> {
         let otherwise = self.block(otherwise, false);
         self.facts.forget(mark);
         self.conditions = conditions;
-        // Before anything is known of the condition from here on.
+        // Done before the condition is assumed to hold.
         let swapped = (then.0.is_empty() && !otherwise.0.is_empty())
             .then(|| self.simplified(Op::Unary(UnaryOp::Not, cond), Type::BOOL, None));
         let (then_leaves, otherwise_leaves) = (leaves(self.function, &then), leaves(self.function, &otherwise));
@@ -32,7 +32,7 @@ impl Simplifier<'_> {
             self.assume(cond, false);
         } else {
             if !otherwise_leaves {
-                // Both come here: known is what both know.
+                // Control reaches this point from both branches: only common facts remain.
                 self.content.retain(|var, value| after_then.get(var) == Some(value));
             } else {
                 self.content = after_then;
@@ -64,21 +64,21 @@ impl Simplifier<'_> {
         if self.facts.compare(self.function, begins, start, end) == Some(false) {
             return;
         }
-        if !inclusive && self.one_turn(start, end, step) && jumps(self.function, &body, label) == (false, false) {
+        if !inclusive && self.runs_once(start, end, step) && jumps(self.function, &body, label) == (false, false) {
             self.replaced.insert(index, start);
             return self.stmts(body);
         }
         let head = |body| Stmt::For { label, index, start, end, inclusive, step, unroll, body };
         self.facts.count(&head(Block::default()));
-        // The index is defined in the frame of the body, which is the next one.
+        // The index is defined in the frame of the body, which is opened next.
         self.depth.insert(index, self.here() + 1);
         let body = self.repeated(body);
         self.depth.remove(&index);
         self.keep(id, head(body));
     }
 
-    /// Whether a loop certainly runs exactly once.
-    pub(super) fn one_turn(&mut self, start: ValueId, end: ValueId, step: ValueId) -> bool {
+    /// Returns true if a loop is known to run exactly once.
+    pub(super) fn runs_once(&mut self, start: ValueId, end: ValueId, step: ValueId) -> bool {
         let (first, last) = (self.facts.linear(self.function, start), self.facts.linear(self.function, end));
         let step = self.facts.linear(self.function, step);
         let Some(trip) = last.minus(&first) else { return false };
@@ -86,7 +86,7 @@ impl Simplifier<'_> {
         self.facts.nonnegative(self.function, &trip.offset(-1)) && self.facts.nonnegative(self.function, &short)
     }
 
-    /// The body of a loop: what it assigns is not known in it, nor after it.
+    /// Simplifies the body of a loop. The contents of variables that it assigns are unknown in it and after it.
     pub(super) fn repeated(&mut self, body: Block) -> Block {
         let span = self.span;
         self.forget_assigned(&body);
@@ -116,7 +116,7 @@ impl Simplifier<'_> {
         block.0.last().is_some_and(|id| self.function.stmts[*id] == *stmt)
     }
 
-    /// The jumps of a loop in a block, without its last statement.
+    /// Returns whether a block has a `break` and a `continue` of a loop before its last statement.
     pub(super) fn jumps_before_last(&self, block: &Block, label: LoopId) -> (bool, bool) {
         let inner = block.0[..block.0.len().saturating_sub(1)].to_vec();
         jumps(self.function, &Block(inner), label)

@@ -1,4 +1,4 @@
-//! What makes two operations the same: the key of common subexpressions.
+//! Keys of common subexpressions: equal keys mean equal results.
 
 use crate::ir::{BinaryOp, Handle, Op, ValueId};
 use crate::types::Type;
@@ -11,7 +11,7 @@ pub(super) struct OpKey {
     operands: Vec<usize>,
 }
 
-/// The key of an operation; none where two of them may differ: reads and loads depend on what was written.
+/// Returns the key of an operation, or `None` for reads and loads, whose results depend on what was written.
 pub(super) fn key(op: &Op, ty: Type) -> Option<OpKey> {
     let kind = match op {
         Op::Const(constant) => (0, constant.bits),
@@ -38,7 +38,7 @@ pub(super) fn key(op: &Op, ty: Type) -> Option<OpKey> {
     Some(OpKey { ty, kind, operands })
 }
 
-/// Whether the operands may be exchanged without any change of the result. (`min` of two zeros may not.)
+/// Returns true if exchanging the operands never changes the result. (It does for `min` of two zeros.)
 pub(super) fn commutes(op: BinaryOp) -> bool {
     use BinaryOp::{Add, And, Mul, Or, Xor};
     matches!(op, Add | Mul | And | Or | Xor)

@@ -1,18 +1,20 @@
-//! Simplification: what is known is computed here, once, and as far out as possible.
+//! Simplification: folds constants, applies algebra, merges common subexpressions and hoists loop invariants.
 //!
-//! Precondition: a valid function. Postcondition: the same effects in the same order. Rounds follow until one changes
-//! nothing, at most [`MOST_ROUNDS`] of them: what changes even then is correct, and running it again may simplify more.
+//! Precondition: a valid function. Postcondition: the same effects in the same order. Rounds are repeated until one
+//! changes nothing, at most [`MAX_ROUNDS`] times; the result is correct even then, but running the pass again may
+//! simplify more.
 //!
-//! One walk in order of execution does all of it, since each part feeds the others:
-//! - constants are folded and the [`rules`] of integer algebra applied, with what [`Facts`] proves of ranges: a
-//!   remainder of something smaller is that something, a comparison that always holds is `true`;
-//! - an operation that is computed already is not computed again;
-//! - constants, dims and indices are computed once, first of all; an operation on integers or booleans that is the same
-//!   in every turn of a loop is computed before it, if it cannot fail;
-//! - a variable whose content is known is not read; branches on known conditions and loops of no or one turn go.
+//! One walk in order of execution does everything, because each part enables the others:
+//! - constants are folded and the [`rules`] of integer algebra applied, with the ranges that [`Facts`] proves: the
+//!   remainder of a smaller number is that number, a comparison that always holds is `true`;
+//! - an operation whose result is available is not computed again;
+//! - constants, dims and indices are computed once, at the start; an operation on integers or booleans that is the same
+//!   in every iteration of a loop is hoisted out of it, if it cannot fail;
+//! - a variable whose content is known is not read; branches on known conditions are removed, and so are loops with no
+//!   or one iteration.
 //!
-//! Loads, stores, calls, barriers, checks and jumps are neither moved nor merged. Floats are folded where the result is
-//! exact or rounded once, never reassociated.
+//! Loads, stores, calls, barriers, checks and jumps are neither moved nor merged. Floats are folded if the result is
+//! exact or rounded once, and never reassociated.
 //!
 //! ```text
 //! for i in 0 .. 4 { let a = thread / 32; let b = a * 8; let c = b + i; let d = c % 64; store x[d] }
@@ -34,13 +36,13 @@ use crate::types::{Const, Scalar, Type};
 use key::{OpKey, key};
 use std::collections::HashMap;
 
-/// Rounds after which the result is taken as it is.
-const MOST_ROUNDS: usize = 6;
+/// Maximum number of rounds.
+const MAX_ROUNDS: usize = 6;
 
 pub(super) fn run(function: &mut Function, options: &LoweringOptions) -> Result<()> {
     eliminate_dead::run(function, options)?;
     function.compact();
-    for _ in 0..MOST_ROUNDS {
+    for _ in 0..MAX_ROUNDS {
         let before = function.clone();
         let body = std::mem::take(&mut function.body);
         let facts = Facts::of(&before);
@@ -55,12 +57,12 @@ pub(super) fn run(function: &mut Function, options: &LoweringOptions) -> Result<
     Ok(())
 }
 
-/// A block being built.
+/// A block under construction.
 struct Frame {
     out: Vec<StmtId>,
-    /// Whether it is the body of a loop.
+    /// It is the body of a loop.
     in_loop: bool,
-    /// What became available in it: forgotten when it ends.
+    /// The operations that became available in it, forgotten at its end.
     keys: Vec<OpKey>,
     values: Vec<ValueId>,
 }
@@ -69,15 +71,15 @@ struct Simplifier<'a> {
     function: &'a mut Function,
     facts: Facts,
     frames: Vec<Frame>,
-    /// What stands for a value now.
+    /// The replacements of values.
     replaced: HashMap<ValueId, ValueId>,
     constants: HashMap<ValueId, Const>,
-    /// Conditions known here, with what they were known to be before.
+    /// The conditions that are known at this point, with their values.
     conditions: HashMap<ValueId, bool>,
     available: HashMap<OpKey, ValueId>,
     /// The frame in which each visible value is defined.
     depth: HashMap<ValueId, usize>,
-    /// What variables are known to hold here.
+    /// The known contents of variables at this point.
     content: HashMap<VarId, ValueId>,
     span: Span,
 }
@@ -98,7 +100,7 @@ impl<'a> Simplifier<'a> {
         }
     }
 
-    /// The whole body: frame 0 takes what is computed first of all, frame 1 the rest.
+    /// Simplifies the whole body: frame 0 takes what is computed at the start, frame 1 the rest.
     fn whole(&mut self, body: Block) -> Block {
         self.open(false);
         for param in self.function.params.clone() {
@@ -141,7 +143,7 @@ impl<'a> Simplifier<'a> {
         for id in block.0 {
             self.stmt(id);
             if matches!(self.last(), Some(Stmt::Break(_) | Stmt::Continue(_) | Stmt::Return)) {
-                // What follows is never reached.
+                // The following statements are unreachable.
                 break;
             }
         }
@@ -243,7 +245,7 @@ impl<'a> Simplifier<'a> {
         self.push(id);
     }
 
-    /// A `let`: what it defines may already be there, in simpler form or further out.
+    /// Simplifies a `let`: its value may be available already, be simpler, or move further out.
     fn binding(&mut self, id: StmtId, value: ValueId, op: Op) {
         if let Op::Read(var) = op {
             match self.content.get(&var).copied().filter(|known| self.depth.contains_key(known)) {
@@ -268,7 +270,7 @@ impl<'a> Simplifier<'a> {
         }
     }
 
-    /// Defines a value where the walk stands.
+    /// Defines a value at the current point of the walk.
     fn define(&mut self, value: ValueId, op: Op, id: StmtId) {
         let here = self.here();
         self.note(value, &op, here);
@@ -283,8 +285,8 @@ impl<'a> Simplifier<'a> {
         self.defined(value, frame);
     }
 
-    /// A value for an operation without effect: simplified, found, or emitted. `at` is the value and the statement to
-    /// use where it is emitted.
+    /// Returns a value for an operation without effect: simplified, found, or emitted. `at` is the value and the
+    /// statement to use if it is emitted.
     fn simplified(&mut self, op: Op, ty: Type, at: Option<(ValueId, StmtId)>) -> ValueId {
         let op = match fold(&op, ty, &|value| self.constant_of(value)) {
             Some(constant) => Op::Const(constant),
@@ -321,7 +323,7 @@ impl<'a> Simplifier<'a> {
         value
     }
 
-    /// The frame in which an operation is best computed.
+    /// Returns the frame in which an operation is best computed.
     fn place(&mut self, op: &Op, ty: Type) -> usize {
         let here = self.here();
         if matches!(op, Op::Const(_) | Op::Dim(_) | Op::Special(_)) {
@@ -335,7 +337,7 @@ impl<'a> Simplifier<'a> {
             // A parameter is visible everywhere.
             deepest = deepest.max(self.depth.get(&value).copied().unwrap_or(0));
         });
-        // Out of loops, and out of branches only on the way out of a loop.
+        // Operations move out of loops, and out of branches only on the way out of a loop.
         let mut best = here;
         for frame in (deepest + 1..=here).rev() {
             if self.frames[frame].in_loop {
@@ -345,7 +347,7 @@ impl<'a> Simplifier<'a> {
         best
     }
 
-    /// Whether an operation may be computed although the author's program would not.
+    /// Returns true if an operation may be computed speculatively, where the author's program would not compute it.
     fn cannot_fail(&mut self, op: &Op) -> bool {
         match op {
             Op::Binary(op @ (BinaryOp::Div | BinaryOp::Rem | BinaryOp::Shl | BinaryOp::Shr), a, b) => {
@@ -380,7 +382,7 @@ impl<'a> Simplifier<'a> {
         }
     }
 
-    /// What a value is computed by.
+    /// Returns the operation that computes a value.
     fn op(&self, value: ValueId) -> Option<&Op> {
         self.facts.op(value)
     }

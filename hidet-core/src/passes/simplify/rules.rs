@@ -1,22 +1,22 @@
-//! The rules of algebra, an operation each: exact on integers that wrap, and on booleans. Floats are left alone.
+//! The rules of algebra for single operations, exact for wrapping integers and for booleans. Floats are not changed.
 //!
-//! Those of integer arithmetic stand in `arithmetic`.
+//! The rules of integer arithmetic are in `arithmetic`.
 
 use super::Simplifier;
 use crate::ir::{BinaryOp, CompareOp, Op, UnaryOp, ValueId};
 use crate::passes::fold::{int, int_range};
 use crate::types::{Const, Scalar, Type};
 
-/// What stands for an operation.
+/// The replacement of an operation.
 pub(super) enum Simpler {
-    /// A value that is there already.
+    /// An existing value.
     Value(ValueId),
     /// An operation, possibly the same.
     Op(Op),
 }
 
 impl Simplifier<'_> {
-    /// One step simpler, or the same.
+    /// Returns an operation one step simpler, or unchanged.
     pub(super) fn rule(&mut self, op: Op, ty: Type) -> Simpler {
         let found = match op {
             Op::Binary(op, a, b) if ty.lanes == 1 && ty.scalar == Scalar::Bool => self.logic(op, a, b),
@@ -84,7 +84,7 @@ impl Simplifier<'_> {
     fn not(&mut self, a: ValueId) -> Option<Simpler> {
         match self.op(a) {
             Some(Op::Unary(UnaryOp::Not, inner)) => Some(Simpler::Value(*inner)),
-            // Not of floats: with NaN both may be false.
+            // Not for floats: with NaN both may be false.
             Some(Op::Compare(op, x, y)) if self.function.ty(*x).scalar.is_int() => {
                 let negated = Op::Compare(op.negated(), *x, *y);
                 self.made(negated, Type::BOOL)
@@ -143,7 +143,7 @@ impl Simplifier<'_> {
         if from == ty {
             return Some(Simpler::Value(a));
         }
-        // A cast of a cast that keeps every number is a cast of the origin.
+        // A cast of a lossless cast is a cast of the original value.
         let Some(Op::Cast(origin)) = self.op(a) else { return None };
         let origin = *origin;
         if ty.lanes != 1 || ![ty, from, self.function.ty(origin)].iter().all(|ty| ty.scalar.is_int()) {
@@ -168,7 +168,7 @@ impl Simplifier<'_> {
 }
 
 impl CompareOp {
-    /// The comparison that holds for exchanged operands.
+    /// Returns the comparison that holds for exchanged operands.
     fn mirrored(self) -> CompareOp {
         match self {
             CompareOp::Eq | CompareOp::Ne => self,
