@@ -180,7 +180,7 @@ fn tensors_of_others_are_shared_and_given_back_once() -> Done {
     let unaligned: hidet::Result<Tensor<f32, 2>> = unsafe { Tensor::from_dlpack(managed) };
     assert!(unaligned.unwrap_err().to_string().contains("is not aligned to 8 bytes, which the simulated device needs"));
     let tf32: Tensor<TF32, 1> = Device::sim().empty([1])?;
-    assert_eq!(tf32.to_dlpack().unwrap_err().to_string(), "DLPack: DLPack has no type for tf32");
+    assert_eq!(tf32.to_dlpack().unwrap_err().to_string(), "DLPack: the format has no type for tf32");
     Ok(())
 }
 

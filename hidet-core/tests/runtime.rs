@@ -260,7 +260,7 @@ fn uncapturable(device: &Device) -> Done {
     );
     refused(
         &|_| kernel.on(&other).launch(&x, &mut y.borrow_mut(), 1.0),
-        "a stream is used while this thread captures another in a graph: launch on the captured stream",
+        "a stream is used while this thread captures another stream in a graph: launch on the captured stream",
     );
     refused(
         &|stream| {
@@ -340,7 +340,7 @@ fn several_devices() -> Done {
     let mut y = first.empty([2])?;
     assert_eq!(
         kernel.launch(&there, &mut y, 1.0).unwrap_err().to_string(),
-        "launch of `scale`: argument `x` lies on cuda:1 (Stub); the kernel was compiled for cuda:0 (Stub)"
+        "launch of `scale`: argument `x` is on cuda:1 (Stub); the kernel was compiled for cuda:0 (Stub)"
     );
     let stream = second.stream()?;
     assert_eq!(

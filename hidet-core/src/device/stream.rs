@@ -226,7 +226,7 @@ impl Stream {
         refuse_in_capture(&self.device, "another capture")?;
         let mut recording = self.recording();
         if recording.is_some() {
-            return Err(self.device.error("another thread is already capturing this stream"));
+            return Err(self.device.error("another thread is capturing this stream already"));
         }
         if let Some(stream) = self.cuda {
             stream.begin_capture()?;

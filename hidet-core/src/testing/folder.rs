@@ -1,14 +1,14 @@
-//! A folder for a test, removed with all in it at the end.
+//! Temporary folders for tests, removed with their content when dropped.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// An empty folder of its own.
+/// A temporary folder.
 #[derive(Debug)]
 pub struct Folder(PathBuf);
 
 impl Folder {
-    /// A new one, whose name begins with `name`.
+    /// Creates an empty folder whose name begins with `name`.
     pub fn new(name: &str) -> std::io::Result<Folder> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -17,7 +17,7 @@ impl Folder {
         Ok(Folder(path))
     }
 
-    /// Where it is.
+    /// Returns its path.
     pub fn path(&self) -> &Path {
         &self.0
     }
@@ -25,7 +25,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What stays behind lies where the system cleans up.
+        // If this fails, the system cleans its temporary folder up.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -1,4 +1,4 @@
-//! What tests of this crate and of those above it share.
+//! Helpers that tests of this crate and of crates above it share.
 
 pub mod edges;
 pub mod folder;

@@ -1,4 +1,4 @@
-//! A kernel through NVRTC, for every architecture that has what it uses. Needs no GPU.
+//! Compiles kernels with NVRTC for every architecture that supports them. Needs no GPU.
 
 use crate::codegen;
 use crate::cuda::nvrtc::{self, Usage};
@@ -6,8 +6,8 @@ use crate::error::Result;
 use crate::ir::{Arch, Function};
 use crate::passes;
 
-/// Whether NVRTC can be used. Where it is missing that is said on the error stream, so that a test can be skipped for
-/// all to see; with the variable `CI` set it is an error.
+/// Returns true if NVRTC can be used. If it is missing, this is reported on standard error, so that a skipped test is
+/// visible; with the variable `CI` set, it is an error.
 pub fn available() -> Result<bool> {
     match nvrtc::version() {
         Ok(_) => Ok(true),
@@ -19,8 +19,8 @@ pub fn available() -> Result<bool> {
     }
 }
 
-/// Lowers a kernel and compiles it for every architecture of [`Arch::TESTED`] that has what it uses; what ptxas says of
-/// each. `None` where NVRTC is missing.
+/// Lowers a kernel, compiles it for every architecture of [`Arch::TESTED`] that supports it, and returns what ptxas
+/// reports for each, or `None` if NVRTC is missing.
 pub fn compile_everywhere(
     function: &Function,
     options: &passes::LoweringOptions,

@@ -1,10 +1,11 @@
-//! Casts between all types. Where Rust has both types, its own `as`; a small float is the nearest one.
+//! Casts between all types. The expected result is Rust's `as` if Rust has both types, and the nearest number for
+//! narrow floats.
 
 use super::operation::List;
 use super::values::signals;
 use crate::types::{E4M3, E5M2, Element, Scalar, TF32, bf16, f16};
 
-/// What Rust's `as` makes of a number, or [`Element::from_number`] where Rust has no such cast.
+/// Casts a number by Rust's `as`, or by [`Element::from_number`] if Rust has no such cast.
 macro_rules! host {
     (rust $value:ident $from:ident $to:ident) => {
         Some($value as $to)
@@ -14,7 +15,8 @@ macro_rules! host {
     };
 }
 
-/// The nearest value; `None` of a signalling NaN as tf32, which keeps the upper bits alone: an infinity may be left.
+/// Returns the nearest value, or `None` for a signalling NaN to tf32, which keeps only the upper bits and may become an
+/// infinity.
 fn nearest<From: Element, To: Element>(value: From) -> Option<To> {
     let open =
         To::SCALAR == Scalar::TF32 && From::SCALAR == Scalar::F32 && signals(From::SCALAR, value.constant().bits);

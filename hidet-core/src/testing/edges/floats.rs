@@ -7,14 +7,14 @@ use crate::dsl::{Expr, vector2};
 use crate::types::arithmetic::{FloatArithmetic as _, ScalarArithmetic as _};
 use crate::types::{bf16, f16};
 
-/// An expression of `f32` numbers as one of the small floats: `a` and `b` are widened, and the result rounded.
+/// Evaluates an expression of narrow floats in `f32`: `a` and `b` are widened, and the result is rounded.
 macro_rules! by_f32 {
     (f16 $($arg:ident)*; $host:expr) => {{ $(let $arg = $arg.to_f32();)* f16::from_f32($host) }};
     (bf16 $($arg:ident)*; $host:expr) => {{ $(let $arg = $arg.to_f32();)* bf16::from_f32($host) }};
     ($native:ident $($arg:ident)*; $host:expr) => { $host };
 }
 
-/// A question about a number in its own words.
+/// A predicate on a number, evaluated in a wider type.
 macro_rules! wide {
     (f16 $a:ident) => {
         $a.to_f32()
@@ -37,7 +37,7 @@ macro_rules! floats {
             "rem"(a: $ty, b: $ty) -> $ty { a % b };
             "neg"(a: $ty) -> $ty { -a };
             "abs"(a: $ty) -> $ty { a.abs() } { <$ty>::from_bits(a.to_bits() & (<$word>::MAX >> 1)) };
-            // Of the two zeros the negative one is the smaller.
+            // The negative zero is smaller than the positive one.
             "min"(a: $ty, b: $ty) -> $ty { a.min(b) } {
                 if a == b { <$ty>::from_bits(a.to_bits() | b.to_bits()) } else { by_f32!($ty a b; a.min(b)) }
             };

@@ -5,7 +5,7 @@ use crate::dsl::Expr;
 use crate::dsl::glue::Cmp;
 use crate::types::Int;
 
-/// The quotient rounded up, by way of `i128`.
+/// The quotient rounded up, computed in `i128`.
 macro_rules! quotient_up {
     ($a:ident / $b:ident as $ty:ty) => {{
         let (a, b) = ($a as i128, $b as i128);
@@ -61,7 +61,7 @@ macro_rules! integers {
     )*};
 }
 
-/// A variable of that first value, after it was changed.
+/// Returns the value of a variable with an initial value after a change.
 fn assigned<T: Int>(value: Expr<T>, change: impl FnOnce(&mut crate::dsl::Var<T>)) -> Expr<T> {
     let mut var = crate::dsl::Var::new("v", value);
     change(&mut var);

@@ -1,4 +1,4 @@
-//! Kernels that compute the cases of operations, all types as bits in `u64`.
+//! Kernels that compute the cases of operations, with all types as bits in `u64`.
 
 use super::operation::{Any, Operation};
 use super::operations;
@@ -12,38 +12,38 @@ use hidet_mapping::IndexExpr;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Threads of its one block.
+/// Threads of the only block.
 const THREADS: i32 = 128;
-/// Wrong results that are told of an operation.
+/// Maximum number of wrong results that are reported per operation.
 const MOST_TOLD: usize = 4;
 
-/// A kernel with parameters `x: In<u64, [3, n]>` and `y: Out<u64, [n]>`, and what it is launched with.
+/// A kernel with parameters `x: In<u64, [3, n]>` and `y: Out<u64, [n]>`, and its arguments.
 pub struct EdgeKernel {
     /// The kernel.
     pub function: Function,
     /// The operations it computes, one after the other.
     pub operations: Vec<Arc<Operation>>,
-    /// The first case of each operation, and the number of all.
+    /// The first case of each operation, and then the number of all cases.
     pub firsts: Vec<usize>,
-    /// The content of `x`: first operands, second ones, third ones.
+    /// The content of `x`: first, second and third operands.
     pub operands: Vec<u64>,
-    /// What must be in `y`.
+    /// The expected content of `y`.
     pub expected: Vec<u64>,
 }
 
 impl EdgeKernel {
-    /// The number of cases, which is the extent `n`.
+    /// Returns the number of cases, which is the extent `n`.
     pub fn cases(&self) -> usize {
         self.expected.len()
     }
 
-    /// The operation of a case.
+    /// Returns the operation of a case.
     pub fn operation(&self, case: usize) -> &Operation {
         let after = self.firsts.partition_point(|first| *first <= case);
         &self.operations[after.saturating_sub(1)]
     }
 
-    /// The wrong results, in words, a few of each operation; `y` is what was found.
+    /// Describes the wrong results in `y`, a few of each operation.
     pub fn differences(&self, y: &[u64]) -> Vec<String> {
         let mut told: HashMap<&str, usize> = HashMap::new();
         let mut differences = Vec::new();
@@ -60,7 +60,7 @@ impl EdgeKernel {
         differences
     }
 
-    /// A case with a result.
+    /// Describes a case with a result.
     pub fn describe(&self, case: usize, found: u64) -> String {
         let operation = self.operation(case);
         let operands: Vec<String> = (operation.operands.iter().enumerate())
@@ -78,7 +78,7 @@ impl EdgeKernel {
     }
 }
 
-/// A number with its bits.
+/// Formats a number with its bits.
 fn shown(scalar: Scalar, bits: u64) -> String {
     match (crate::types::Const { scalar, bits }).as_int() {
         Some(number) => format!("{number}"),
@@ -87,7 +87,7 @@ fn shown(scalar: Scalar, bits: u64) -> String {
     }
 }
 
-/// A kernel for the operations of each type.
+/// Returns one kernel per type, for the operations of that type.
 pub fn kernels() -> Result<Vec<EdgeKernel>> {
     let mut all: Vec<Vec<Operation>> = Vec::new();
     for operation in operations() {
@@ -158,7 +158,7 @@ macro_rules! for_scalar {
     };
 }
 
-/// The value of these bits.
+/// Converts bits to a value.
 pub(in crate::testing) fn decoded(scalar: Scalar, bits: Expr<u64>) -> Any {
     fn of<T: Element>(bits: Expr<u64>) -> Any {
         Any::of::<T>(match (T::SCALAR.is_float(), T::SCALAR.bytes()) {
@@ -172,7 +172,7 @@ pub(in crate::testing) fn decoded(scalar: Scalar, bits: Expr<u64>) -> Any {
     for_scalar!(scalar, of(bits))
 }
 
-/// What an [`encoded`] value of these bits is.
+/// Returns the [`encoded`] form of these bits.
 pub(super) fn word(scalar: Scalar, bits: u64) -> u64 {
     let extended = match scalar {
         Scalar::I8 => i32::from(bits as i8),
@@ -182,7 +182,8 @@ pub(super) fn word(scalar: Scalar, bits: u64) -> u64 {
     u64::from(extended as u32) << 32 | bits
 }
 
-/// The bits of a value; of a small signed integer extended by zeros below, and by its sign above.
+/// Converts a value to its bits. For narrow signed integers, the lower half is zero-extended and the upper half
+/// sign-extended.
 pub(in crate::testing) fn encoded(value: Any) -> Expr<u64> {
     fn of<T: Element>(value: Any) -> Expr<u64> {
         let value = value.typed::<T>();

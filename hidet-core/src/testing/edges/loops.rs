@@ -1,4 +1,4 @@
-//! Loops over ranges, at the ends of their types: how many turns there are, and of which indices.
+//! Loops over ranges at the ends of their types: their trip counts and indices.
 
 use super::operation::{List, operations};
 use crate::dsl::glue::{for_over, range, range_inclusive};
@@ -9,7 +9,7 @@ use crate::types::Int;
 /// A loop with a larger trip count would take too long for a check of edges.
 const MAX_TRIP_COUNT: usize = 40;
 
-/// What stands for the indices of a loop: it depends on each of them and on their order.
+/// Returns a hash of the indices of a loop, which depends on each of them and on their order.
 fn digest<T: Int>(range: DeviceRange<T>) -> Expr<u64> {
     let mut sum = Var::<u64>::new("sum", 1u64);
     let (indices, _guard) = for_over(range, "");
@@ -20,7 +20,7 @@ fn digest<T: Int>(range: DeviceRange<T>) -> Expr<u64> {
     sum.read()
 }
 
-/// The same on the host; `None` of a loop with too many turns.
+/// Computes the same hash on the host, or returns `None` if the trip count is too large.
 fn host_digest(indices: impl Iterator<Item = u64>) -> Option<u64> {
     let (mut sum, mut trip_count) = (1u64, 0);
     for index in indices {
@@ -33,7 +33,7 @@ fn host_digest(indices: impl Iterator<Item = u64>) -> Option<u64> {
     Some(sum)
 }
 
-/// The numbers of a range that begins at `a`, every `step`-th, computed without overflow.
+/// Returns every `step`-th number from `first` to `last`, computed without overflow.
 fn indices(first: i128, last: i128, step: i128) -> impl Iterator<Item = u64> {
     std::iter::successors(Some(first), move |index| Some(index + step))
         .take_while(move |index| *index <= last)
@@ -63,7 +63,7 @@ macro_rules! loops {
 
 pub(super) fn add(list: &mut List) {
     loops! { list; i8 i16 i32 i64 u8 u16 u32 u64 }
-    // Ends that are known while building.
+    // Ends that are known at build time.
     operations! { list;
         "for ..=MAX"(a: i32) -> u64 { digest(range_inclusive(a, i32::MAX)) } {
             host_digest((a..=i32::MAX).map(|i| i as u64))?

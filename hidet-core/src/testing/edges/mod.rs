@@ -1,8 +1,8 @@
-//! Every operation of device values at the edges of its types, with what Rust computes.
+//! Every operation on device values at the edges of its types, with Rust's result.
 //!
-//! [`operations`] is the table: an operation each for every type it has, built as a user would write it, and the same
-//! expression on the host. [`kernels`] makes kernels of them which compute all cases at once; what they must leave in
-//! memory is known, so any device can be checked: the simulated one, one that runs lowered IR, a GPU.
+//! [`operations`] is the table: each operation with each of its types, written as a user would write it, and the same
+//! expression on the host. [`kernels`] turns them into kernels that compute all cases at once. Their expected output is
+//! known, so that any device can be checked: the simulated one, with IR as written or lowered, and a GPU.
 
 mod casts;
 mod floats;
@@ -17,7 +17,7 @@ pub use kernel::{EdgeKernel, kernels};
 pub use operation::{Host, Operation};
 pub use program::edges_program;
 
-/// Every operation with every type it has.
+/// Returns every operation with every type it has.
 pub fn operations() -> Vec<Operation> {
     let mut list = operation::List::default();
     integers::add(&mut list);

@@ -4,11 +4,12 @@ use super::values::{edges, few_edges};
 use crate::dsl::Expr;
 use crate::types::{Element, Scalar};
 
-/// What an operation computes on the host, of the bits of its operands; `None` where it is a fault, or Rust says nothing.
+/// Computes an operation on the host from the bits of its operands, or returns `None` if it is a fault or Rust leaves
+/// the result open.
 pub type Host = Box<dyn Fn(&[u64]) -> Option<u64> + Send + Sync>;
 type Device = Box<dyn Fn(&[Any]) -> Any + Send + Sync>;
 
-/// A device value whose type is known while a kernel is built alone.
+/// A device value whose type is only known when a kernel is built.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::testing) struct Any {
     pub scalar: Scalar,
@@ -20,7 +21,7 @@ impl Any {
         Any { scalar: T::SCALAR, expr: expr.assume() }
     }
 
-    /// The value as one of its type.
+    /// Returns the value with its static type.
     pub fn typed<T: Element>(self) -> Expr<T> {
         debug_assert_eq!(self.scalar, T::SCALAR);
         self.expr.assume()
@@ -29,24 +30,24 @@ impl Any {
 
 /// An operation with its types.
 pub struct Operation {
-    /// The type and the name: `i32.div_ceil`.
+    /// The type and the name, such as `i32.div_ceil`.
     pub name: String,
     /// The types of the operands.
     pub operands: Vec<Scalar>,
     /// The type of the result.
     pub result: Scalar,
-    /// What it is on the host.
+    /// Computes it on the host.
     pub host: Host,
     device: Device,
 }
 
 impl Operation {
-    /// Emits it into the kernel being built.
+    /// Emits it into the kernel under construction.
     pub(in crate::testing) fn emit(&self, operands: &[Any]) -> Any {
         (self.device)(operands)
     }
 
-    /// The edges of its types in every combination, a vector of operands each, with what Rust makes of them.
+    /// Returns all combinations of the edges of its types, each as a vector of operands with Rust's result.
     pub fn cases(&self) -> Vec<(Vec<u64>, u64)> {
         let list = if self.operands.len() > 2 { few_edges } else { edges };
         let mut combinations = vec![Vec::new()];
@@ -62,25 +63,25 @@ impl Operation {
         combinations.into_iter().filter_map(known).collect()
     }
 
-    /// Whether a result is the right one: which NaN it is does not matter.
+    /// Returns true if a result is right. All NaNs count as equal.
     pub fn agrees(&self, expected: u64, found: u64) -> bool {
         expected == found || (is_nan(self.result, expected) && is_nan(self.result, found))
     }
 }
 
-/// Whether these are the bits of a NaN.
+/// Returns true if these are the bits of a NaN.
 pub(in crate::testing) fn is_nan(scalar: Scalar, bits: u64) -> bool {
     scalar.is_float() && crate::ir::eval::to_f64(scalar, bits).is_nan()
 }
 
-/// Operations being listed.
+/// A list of operations under construction.
 #[derive(Default)]
 pub(super) struct List(pub Vec<Operation>);
 
 macro_rules! arities {
     ($($add:ident: $($ty:ident $n:tt)*;)*) => {
         impl List {$(
-            /// An operation of so many operands.
+            /// Adds an operation with this number of operands.
             pub fn $add<$($ty: Element,)* R: Element>(
                 &mut self,
                 name: &str,
@@ -104,8 +105,8 @@ arities! {
     three: A 0 B 1 C 2;
 }
 
-/// Lists operations: a name, the operands, the expression for the device and, where it is another one, for the host;
-/// `if` says where the host's is defined.
+/// Lists operations: a name, the operands, the expression for the device and, if different, for the host; `if` states
+/// when the host's expression is defined.
 macro_rules! operations {
     ($list:ident; $($name:literal ($($arg:ident: $ty:ty),*) -> $result:ty { $device:expr } $({ $host:expr })? $(if $when:expr)?;)*) => {$(
         operations!(@add $list $name [$($arg)*]

@@ -1,4 +1,4 @@
-//! Random compositions of operations at the edges, with what the host makes of them as they are built.
+//! Random compositions of operations at the edges, with results that the host computes while building them.
 
 use super::kernel::{decoded, encoded, word};
 use super::operation::{Any, Operation, is_nan};
@@ -16,24 +16,24 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::LazyLock;
 
-/// Threads, each with operands of its own.
+/// Number of threads, each with its own operands.
 const THREADS: usize = 32;
-/// Columns of operands.
+/// Number of columns of operands.
 const COLUMNS: usize = 8;
-/// Operations that are tried; some are faults for some operands, and left out.
+/// Number of operations that are tried; those that are faults for some operands are left out.
 const TRIED: usize = 60;
 
 static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(operations);
 
-/// A value of the program, with what it is in each thread.
+/// A value of the program, with its bits in each thread.
 #[derive(Clone)]
 struct Known {
     value: Any,
     bits: Vec<u64>,
 }
 
-/// A program of one kernel that composes operations at random, whose results the host knows. Results that are NaN become
-/// one NaN, and no product is added, so that nothing is left open.
+/// Returns a program of one kernel that composes operations at random, and whose results the host knows. All NaNs
+/// become one NaN, and no product is contracted with a sum, so that every result is determined.
 pub fn edges_program(seed: u64) -> Result<Program> {
     let mut rng = Rng::new(seed);
     let scalars: Vec<Scalar> = (0..COLUMNS).map(|_| rng.pick(&Scalar::ALL)).collect();
@@ -83,14 +83,14 @@ pub fn edges_program(seed: u64) -> Result<Program> {
     })
 }
 
-/// One operation more; `None` where it would be a fault in some thread.
+/// Adds an operation, or returns `None` if it would be a fault in some thread.
 fn composed(rng: &mut Rng, known: &[Known]) -> Option<Known> {
     let operation = &OPERATIONS[rng.below(OPERATIONS.len())];
     let chosen: Vec<(Option<Known>, Vec<u64>)> = (operation.operands.iter())
         .map(|scalar| {
             let fitting: Vec<&Known> = known.iter().filter(|known| known.value.scalar == *scalar).collect();
             if fitting.is_empty() || rng.percent(30) {
-                // NVRTC makes infinities of signalling NaNs that it narrows while compiling.
+                // NVRTC turns signalling NaNs that it narrows at compile time into infinities.
                 let quiet: Vec<u64> = edges(*scalar).into_iter().filter(|bits| !signals(*scalar, *bits)).collect();
                 let constant = rng.pick(&quiet);
                 return (None, vec![constant; THREADS]);
@@ -110,7 +110,7 @@ fn composed(rng: &mut Rng, known: &[Known]) -> Option<Known> {
     let mut value = operation.emit(&operands);
     let scalar = operation.result;
     if scalar.is_float() {
-        // By its bits: a product is not rounded together with a sum then.
+        // Passed on as bits, so that a product is not contracted with a sum.
         let word: Expr<u64> = encoded(value);
         let mut open = false;
         for bits in bits.iter_mut().filter(|bits| is_nan(scalar, **bits)) {
@@ -121,19 +121,19 @@ fn composed(rng: &mut Rng, known: &[Known]) -> Option<Known> {
     Some(Known { value, bits })
 }
 
-/// The bits of the NaN that stands for all of a type.
+/// Returns the bits of the NaN that represents all NaNs of a type.
 fn one_nan(scalar: Scalar) -> u64 {
     eval::from_f64(scalar, f64::NAN)
 }
 
-/// Whether bits are those of a NaN, without operations on floats.
+/// Emits the test for the bits of a NaN, without operations on floats.
 fn is_nan_word(scalar: Scalar, word: Expr<u64>) -> Expr<bool> {
     let sign = 1u64 << (8 * scalar.bytes() - 1);
     let size = word & (sign - 1);
     crate::dsl::glue::Cmp(&size, &largest(scalar)).gt()
 }
 
-/// The bits of the largest number, an infinity where there is one.
+/// Returns the bits of the largest number: infinity if the type has it.
 fn largest(scalar: Scalar) -> u64 {
     match scalar {
         Scalar::E4M3 => 0x7e,

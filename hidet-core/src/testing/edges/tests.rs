@@ -1,4 +1,4 @@
-//! The table holds on the simulated device, before and after lowering, and has every operation.
+//! The simulated device matches the table, before and after lowering, and the table has every operation.
 
 use super::{EdgeKernel, edges_program, kernels, operations};
 use crate::ir::Function;
@@ -9,7 +9,7 @@ use crate::testing::random::ArgumentValue;
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// What a function of one input leaves in so many bytes of its output.
+/// Runs a function of one input and returns its output of `output` bytes.
 fn run(function: &Function, dims: Vec<i64>, input: &[u8], output: usize) -> Vec<u8> {
     let x = Arc::new(sim::Memory::from_bytes(input).unwrap());
     let y = Arc::new(sim::Memory::uninit(output).unwrap());
@@ -23,7 +23,7 @@ fn run(function: &Function, dims: Vec<i64>, input: &[u8], output: usize) -> Vec<
     found
 }
 
-/// What is wrong with the results of a function that stands for a kernel.
+/// Returns the wrong results of a function in place of the kernel's.
 fn wrong(kernel: &EdgeKernel, function: &Function) -> Vec<String> {
     let input: Vec<u8> = kernel.operands.iter().flat_map(|bits| bits.to_le_bytes()).collect();
     let found = run(function, vec![kernel.cases() as i64], &input, 8 * kernel.cases());
@@ -72,8 +72,8 @@ fn lowering_keeps_the_results_at_the_edges() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
-/// What has no exact result is checked within bounds elsewhere (`hidet check --only math`); the rest is no operation on
-/// numbers, or one of the intrinsics.
+/// Methods that are not in the table: functions without exact results, which are checked within bounds elsewhere
+/// (`hidet check --only math`), methods that are not operations on numbers, and intrinsics.
 const ELSEWHERE: &[&str] = &[
     "rsqrt",
     "sin",
@@ -101,7 +101,7 @@ const ELSEWHERE: &[&str] = &[
     "bit_field",
 ];
 
-/// The names of the methods that files of the language define, by their text.
+/// Returns the names of the methods that the source files of the language define.
 fn methods() -> Vec<&'static str> {
     let files = [
         include_str!("../../dsl/math.rs"),
@@ -110,7 +110,7 @@ fn methods() -> Vec<&'static str> {
         include_str!("../../dsl/ops.rs"),
     ];
     let mut found = Vec::new();
-    // A row of a macro stands for the method that the macro makes of it.
+    // A row of a macro counts as the method that the macro generates.
     for line in files.iter().flat_map(|file| file.lines()).map(str::trim) {
         if let Some((name, _)) = line.strip_prefix("pub fn ").and_then(|rest| rest.split_once(['(', '<']))
             && line.contains("(self")

@@ -1,10 +1,11 @@
-//! The edges of each type: what is least, largest, nearest to zero, to one and to what another type can hold.
+//! The edges of each type: the smallest and largest numbers, and those nearest to zero, to one and to the limits of
+//! other types.
 
 use super::operation::is_nan;
 use crate::ir::eval;
 use crate::types::Scalar;
 
-/// The bits of all of them.
+/// Returns the bits of all edges of a type.
 pub fn edges(scalar: Scalar) -> Vec<u64> {
     let mut found: Vec<u64> = match scalar {
         Scalar::Bool => vec![0, 1],
@@ -12,7 +13,7 @@ pub fn edges(scalar: Scalar) -> Vec<u64> {
         _ => integers(scalar),
     };
     if scalar == Scalar::TF32 {
-        // The lower bits are none of the number.
+        // The lower bits are not part of the number.
         found.iter_mut().for_each(|bits| *bits &= !0x1fff);
     }
     let mut seen = std::collections::HashSet::new();
@@ -20,18 +21,18 @@ pub fn edges(scalar: Scalar) -> Vec<u64> {
     found
 }
 
-/// Fewer, for operations of three operands.
+/// Returns a subset of the edges, for operations of three operands.
 pub fn few_edges(scalar: Scalar) -> Vec<u64> {
     let all = edges(scalar);
     let step = all.len().div_ceil(11);
-    // The ends of the list are the ends of the type.
+    // Keeps the ends of the list, which are the ends of the type.
     let mut few: Vec<u64> = all.iter().copied().step_by(step).collect();
     few.extend(all.last());
     few.dedup();
     few
 }
 
-/// Whether it is a NaN that signals: the highest bit of its payload is not set. A float of 8 bits has none.
+/// Returns true for a signalling NaN: the highest bit of its payload is clear. 8-bit floats have none.
 pub fn signals(scalar: Scalar, bits: u64) -> bool {
     let quiet = match scalar {
         Scalar::F16 => 1 << 9,
@@ -65,7 +66,7 @@ fn floats(scalar: Scalar) -> Vec<u64> {
     let of = |value: f64| eval::from_f64(scalar, value);
     let (one, infinity) = (of(1.0), of(f64::INFINITY));
     let positive = [
-        0, // and what follows: subnormals, the least normal number and its neighbours
+        0, // and the following: subnormals, the smallest normal number and its neighbours
         1,
         2,
         of(2f64.powi(-14)),
@@ -73,7 +74,7 @@ fn floats(scalar: Scalar) -> Vec<u64> {
         of(f64::MIN_POSITIVE),
         of(f64::MIN_POSITIVE).saturating_sub(1),
         of(f32::MIN_POSITIVE.into()).saturating_sub(1),
-        // Around a half and one, where rounding turns.
+        // Around one half and one, where rounding changes.
         of(0.5) - 1,
         of(0.5),
         of(0.5) + 1,
@@ -85,7 +86,7 @@ fn floats(scalar: Scalar) -> Vec<u64> {
         of(3.0),
         of(7.0),
         of(10.0),
-        // Ends of integers, and what the small floats can't hold.
+        // Ends of integers, and numbers that the narrow floats cannot represent.
         of(127.5),
         of(255.5),
         of(464.0),

@@ -1,9 +1,9 @@
-//! What PTX keeps of the order of a kernel: between two points of order (barriers, fences) each memory is accessed in PTX
-//! in the same ways as in the lowered kernel.
+//! Checks that PTX keeps the memory order of a kernel: between two points of order (barriers, fences), PTX accesses
+//! each memory in the same ways as the lowered kernel.
 //!
-//! Within such a segment a compiler may merge, widen and reorder accesses; a load or a store that is missing from its
+//! Within such a segment a compiler may merge, widen and reorder accesses. A load or a store that is missing from its
 //! segment was merged with one of another segment, or dropped, as if no other thread accessed the memory meanwhile.
-//! Memory that is read alone may be read at any time. Kernels are judged that are straight lines.
+//! Memory that is only read may be read at any time. Only straight-line kernels are checked.
 
 mod ptx;
 
@@ -11,7 +11,7 @@ use crate::codegen::{KernelParam, Source};
 use crate::ir::{Access, Arg, Block, BufferId, Function, Op, Param, Scope, Stmt, StmtId};
 use std::collections::BTreeSet;
 
-/// Memory that accesses are told apart by.
+/// The memories that are distinguished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AccessedMemory {
     /// The tensor of a parameter of the CUDA kernel.
@@ -20,7 +20,7 @@ pub enum AccessedMemory {
     Shared,
 }
 
-/// What is done to memory.
+/// The kind of an access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AccessKind {
     /// It is read.
@@ -31,16 +31,16 @@ pub enum AccessKind {
     Atomic,
 }
 
-/// Something whose order matters.
+/// An event whose order matters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OrderEvent {
     /// An access.
     Access(AccessKind, AccessedMemory),
-    /// A point of order: beginnings of PTX opcodes, in order.
+    /// A point of order, given by the prefixes of its PTX opcodes, in order.
     Order(Vec<&'static str>),
 }
 
-/// Intrinsics that are points of order, and the PTX they become.
+/// Intrinsics that are points of order, with the PTX that they become.
 const ORDERS: &[(&str, &[&str])] = &[
     ("sync.threads", &["bar.sync"]),
     ("bar.sync", &["bar.sync"]),
@@ -54,7 +54,8 @@ const ORDERS: &[(&str, &[&str])] = &[
     ("mbarrier.wait", &["mbarrier.try_wait"]),
 ];
 
-/// The events of a lowered kernel in order; nothing where it is no straight line, or has an intrinsic not known here.
+/// Returns the events of a lowered kernel in order, or `None` if it is not straight-line code or has an unknown
+/// intrinsic.
 pub fn events(function: &Function, source: &Source) -> Option<Vec<OrderEvent>> {
     let place = |buffer: BufferId| match function.buffers[buffer].scope {
         Scope::Register => None,
@@ -94,7 +95,8 @@ pub fn events(function: &Function, source: &Source) -> Option<Vec<OrderEvent>> {
     Some(events)
 }
 
-/// Whether a statement and those in it touch no memory that is told apart here: some thread makes a barrier ready.
+/// Returns true if a statement and those inside of it access none of these memories, as when one thread initialises a
+/// barrier.
 fn accesses_nothing(function: &Function, of: StmtId) -> bool {
     let mut nothing = true;
     function.each_stmt_in(&Block(vec![of]), &mut |_, stmt| {
@@ -115,7 +117,7 @@ fn is_written(function: &Function, of: BufferId) -> bool {
         .any(|param| matches!(param, Param::Tensor { buffer, access } if *buffer == of && *access != Access::In))
 }
 
-/// Whether PTX keeps the events of a kernel, segment by segment; what it does not keep otherwise.
+/// Checks that PTX keeps the events of a kernel, segment by segment, or returns the first difference.
 pub fn is_kept(events: &[OrderEvent], ptx: &str) -> Result<(), String> {
     let found = ptx::events(ptx);
     let known: BTreeSet<AccessedMemory> = events.iter().filter_map(place).collect();
@@ -124,7 +126,7 @@ pub fn is_kept(events: &[OrderEvent], ptx: &str) -> Result<(), String> {
         let (before, after) = match segment.order {
             None => (rest, &rest[rest.len()..]),
             Some(opcodes) => {
-                cut(rest, opcodes).ok_or_else(|| format!("the {opcodes:?} after segment {number} is gone"))?
+                cut(rest, opcodes).ok_or_else(|| format!("{opcodes:?} after segment {number} is missing"))?
             }
         };
         rest = after;
@@ -137,10 +139,10 @@ pub fn is_kept(events: &[OrderEvent], ptx: &str) -> Result<(), String> {
         };
         let (wanted, there) = (accesses(segment.accesses), accesses(before));
         if let Some((kind, place)) = wanted.difference(&there).next() {
-            return Err(format!("segment {number} has no {kind:?} of {place:?} any more"));
+            return Err(format!("segment {number} has lost its {kind:?} of {place:?}"));
         }
         if let Some((kind, place)) = there.difference(&wanted).next() {
-            return Err(format!("a {kind:?} of {place:?} came into segment {number}"));
+            return Err(format!("segment {number} has an additional {kind:?} of {place:?}"));
         }
     }
     Ok(())
@@ -172,7 +174,7 @@ fn segments(events: &[OrderEvent]) -> Vec<Segment<'_>> {
     segments
 }
 
-/// What stands before and after the next opcodes.
+/// Returns the events before and after the next opcodes.
 fn cut<'a>(events: &'a [OrderEvent], opcodes: &[&str]) -> Option<(&'a [OrderEvent], &'a [OrderEvent])> {
     let (mut first, mut next) = (None, 0);
     for opcode in opcodes {
@@ -185,7 +187,7 @@ fn cut<'a>(events: &'a [OrderEvent], opcodes: &[&str]) -> Option<(&'a [OrderEven
     Some((&events[..first?], &events[next..]))
 }
 
-/// The opcodes that are points of order.
+/// Returns the opcodes that are points of order.
 fn opcodes() -> impl Iterator<Item = &'static str> {
     ORDERS.iter().flat_map(|(_, opcodes)| opcodes.iter().copied())
 }

@@ -1,16 +1,16 @@
-//! The accesses and points of order of PTX, in the order of its text.
+//! The accesses and points of order of PTX, in textual order.
 //!
-//! Whose memory an address is follows from where its register comes from: the first of its sources that is an address.
+//! The memory of an address follows from the origin of its register: the first of its sources that is an address.
 
 use super::{AccessKind, AccessedMemory, OrderEvent, opcodes};
 use std::collections::HashMap;
 
-/// The events of the one kernel of a text.
+/// Returns the events of the only kernel of a text.
 pub fn events(ptx: &str) -> Vec<OrderEvent> {
     let mut origins: HashMap<&str, AccessedMemory> = HashMap::new();
     let mut shared: Vec<&str> = Vec::new();
     let mut events = Vec::new();
-    // Braces are blocks here, and vectors of registers where they stand between operands.
+    // Braces are blocks, or vectors of registers between operands.
     for line in ptx.lines().map(str::trim) {
         let line = line.trim_start_matches('{').trim();
         if line.starts_with(".shared") || line.starts_with(".extern .shared") {
@@ -53,7 +53,7 @@ pub fn events(ptx: &str) -> Vec<OrderEvent> {
                 continue;
             }
         }
-        // What is computed from an address is one; what is loaded is none.
+        // A value computed from an address is an address; a loaded value is not.
         let Some((to, from)) = operands.split_once(',') else { continue };
         let place = origin(from).filter(|_| kind.is_none());
         for to in words(if kind.is_none() { to } else { operands.split('[').next().unwrap_or_default() }) {

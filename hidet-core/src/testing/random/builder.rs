@@ -1,11 +1,11 @@
-//! The kernel being made: open blocks, and what may be used where the next statement stands.
+//! A random kernel under construction: open blocks, and the values that the next statement may use.
 
 use super::rng::Rng;
 use crate::intrinsics::Intrinsic;
 use crate::ir::{Arg, BinaryOp, Block, BufferId, DimId, Function, LoopId, Op, Span, Stmt, ValueId, VarId};
 use crate::types::{Const, Scalar, Type};
 
-/// An extent of memory, with its value at launch.
+/// An extent of memory and its value at launch.
 #[derive(Clone, Copy)]
 pub(super) enum KnownExtent {
     Const(i64),
@@ -26,38 +26,38 @@ pub(super) struct ReadableBuffer {
     pub buffer: BufferId,
     pub elem: Scalar,
     pub extents: Vec<KnownExtent>,
-    /// Whether four elements along the last axis may be read at once.
+    /// Four elements along the last axis may be read at once.
     pub vectors: bool,
 }
 
 pub(super) struct KernelBuilder {
     pub rng: Rng,
     pub f: Function,
-    /// The blocks that are open, innermost last.
+    /// The open blocks, innermost last.
     open: Vec<Block>,
     /// The values that may be used.
     pub values: Vec<ValueId>,
-    /// Values from 0 up to, not including, a number.
+    /// Values from 0 to below a number.
     pub bounded: Vec<(ValueId, i64)>,
-    /// The variables that may be used; all are assigned.
+    /// The variables that may be used; all of them are assigned.
     pub vars: Vec<VarId>,
     /// The memory that may be read.
     pub sources: Vec<ReadableBuffer>,
-    /// Registers that may be written: each thread has its own.
+    /// Register arrays that may be written.
     pub registers: Vec<ReadableBuffer>,
-    /// The loops that may be left or continued.
+    /// The loops that a `break` or `continue` may target.
     pub loops: Vec<LoopId>,
-    /// Statements still to be made.
+    /// Number of statements that may still be added.
     pub budget: i64,
     /// A global array for atomics.
     pub histogram: Option<ReadableBuffer>,
-    /// Threads a block.
+    /// Threads per block.
     pub threads: i64,
-    /// Only operations whose results are the same on all devices.
+    /// Use only operations whose results are the same on all devices.
     pub exact: bool,
 }
 
-/// What was usable when a block was opened.
+/// The usable values when a block was opened.
 pub(super) struct Mark {
     values: usize,
     bounded: usize,
@@ -83,7 +83,7 @@ impl KernelBuilder {
         }
     }
 
-    /// The finished function.
+    /// Returns the finished function.
     pub fn finish(mut self) -> Function {
         self.f.body = self.open.pop().unwrap_or_default();
         self.f
@@ -91,7 +91,7 @@ impl KernelBuilder {
 
     pub fn stmt(&mut self, stmt: Stmt) {
         self.budget -= 1;
-        // Statements are numbered as lines, so that a report names one.
+        // The line is the number of the statement, so that reports name it.
         let span = Span { file: 0, line: self.f.stmts.len() as u32 + 1, column: 1 };
         let id = self.f.new_stmt(stmt, span);
         if let Some(block) = self.open.last_mut() {
@@ -134,13 +134,13 @@ impl KernelBuilder {
         var
     }
 
-    /// Opens a block; what follows goes there.
+    /// Opens a block for the following statements.
     pub fn enter(&mut self) -> Mark {
         self.open.push(Block::default());
         Mark { values: self.values.len(), bounded: self.bounded.len(), vars: self.vars.len() }
     }
 
-    /// Closes the block; what it defined may be used no more.
+    /// Closes the block; its definitions can no longer be used.
     pub fn leave(&mut self, mark: Mark) -> Block {
         self.values.truncate(mark.values);
         self.bounded.truncate(mark.bounded);
@@ -148,7 +148,7 @@ impl KernelBuilder {
         self.open.pop().unwrap_or_default()
     }
 
-    /// An extent as an `i32` value.
+    /// Emits an extent as an `i32` value.
     pub fn extent(&mut self, extent: KnownExtent) -> ValueId {
         match extent {
             KnownExtent::Const(extent) => self.int(extent),

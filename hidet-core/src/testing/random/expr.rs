@@ -1,10 +1,10 @@
-//! Random expressions of a type.
+//! Random expressions of a given type.
 
 use super::builder::{KernelBuilder, KnownExtent, ReadableBuffer};
 use crate::ir::{BinaryOp, CompareOp, Op, Special, UnaryOp, ValueId, eval};
 use crate::types::{Scalar, Type};
 
-/// The types computed with, the common ones several times.
+/// The types of expressions, the common ones several times.
 pub(super) const NUMBERS: [Scalar; 16] = {
     use Scalar::*;
     [I32, I32, I32, I32, F32, F32, F32, F32, F64, F16, BF16, U32, I64, U64, I8, U16]
@@ -14,14 +14,14 @@ fn asks(op: UnaryOp) -> bool {
     matches!(op, UnaryOp::IsNan | UnaryOp::IsInf | UnaryOp::IsFinite)
 }
 
-/// Whether every device gives the one result that is right when rounded.
+/// Returns true if every device computes the correctly rounded result.
 fn is_exact(op: UnaryOp) -> bool {
     use UnaryOp::{Abs, Ceil, Floor, Neg, Not, Round, Sqrt, Trunc};
     matches!(op, Neg | Not | Abs | Floor | Ceil | Round | Trunc | Sqrt)
 }
 
 impl KernelBuilder {
-    /// A value of a type, new or old.
+    /// Returns a new or an existing value of a type.
     pub fn expr(&mut self, scalar: Scalar, depth: u32) -> ValueId {
         if depth == 0 || self.budget <= 0 || self.rng.percent(15) {
             return self.leaf(scalar);
@@ -63,7 +63,7 @@ impl KernelBuilder {
                 let from = self.rng.pick(&NUMBERS);
                 let mut a = self.expr(from, depth);
                 if from.is_float() && self.rng.percent(20) {
-                    // Through a storage format and back.
+                    // A round trip through a storage format.
                     let storage = self.rng.pick(&[Scalar::E4M3, Scalar::E5M2, Scalar::TF32]);
                     let stored = self.emit(storage, Op::Cast(a));
                     a = self.emit(from, Op::Cast(stored));
@@ -75,7 +75,7 @@ impl KernelBuilder {
         }
     }
 
-    /// A value of a type that costs at most one statement.
+    /// Returns a value of a type by at most one new statement.
     fn leaf(&mut self, scalar: Scalar) -> ValueId {
         let known: Vec<ValueId> =
             self.values.iter().copied().filter(|value| self.f.ty(*value) == Type::from(scalar)).collect();
@@ -104,7 +104,7 @@ impl KernelBuilder {
         self.constant(scalar, bits)
     }
 
-    /// The bits of a constant: small numbers mostly, the edges of the type at times.
+    /// Returns the bits of a constant: mostly small numbers, sometimes edges of the type.
     pub fn some_bits(&mut self, scalar: Scalar) -> u64 {
         let small = self.rng.between(-4, 9);
         match scalar {
@@ -153,7 +153,7 @@ impl KernelBuilder {
         }
     }
 
-    /// A binary operation whose second operand is made harmless.
+    /// Emits a binary operation with a second operand that cannot make it a fault.
     fn safe_binary(&mut self, scalar: Scalar, a: ValueId, b: ValueId) -> ValueId {
         let is_rounded = |op| !matches!(op, BinaryOp::Pow | BinaryOp::Atan2);
         let ops: Vec<BinaryOp> = BinaryOp::ALL
@@ -176,14 +176,14 @@ impl KernelBuilder {
         self.binary(op, a, b)
     }
 
-    /// One lane of something computed on vectors.
+    /// Returns one lane of a vector expression.
     fn vector_expr(&mut self, depth: u32) -> ValueId {
         let a = self.vector(depth);
         let lane = self.rng.below(4) as u8;
         self.emit(Type::F32, Op::Extract(a, lane))
     }
 
-    /// Four floats.
+    /// Returns a vector of four floats.
     pub fn vector(&mut self, depth: u32) -> ValueId {
         let ty = Type::vector(Scalar::F32, 4);
         let sources: Vec<ReadableBuffer> = self.sources.iter().filter(|source| source.vectors).cloned().collect();
@@ -206,7 +206,7 @@ impl KernelBuilder {
         self.emit(ty, Op::Binary(op, a, b))
     }
 
-    /// An element of some memory, cast where it has another type.
+    /// Returns an element of some memory, cast to the type if necessary.
     fn load_expr(&mut self, scalar: Scalar, depth: u32) -> ValueId {
         let mut sources: Vec<ReadableBuffer> = self.sources.iter().chain(&self.registers).cloned().collect();
         if sources.iter().any(|source| source.elem == scalar) && self.rng.percent(80) {
@@ -229,8 +229,8 @@ impl KernelBuilder {
         self.emit(source.elem, Op::Load { buffer: source.buffer, index, guard })
     }
 
-    /// The index of a protected access: often outside, on both sides. The arithmetic of an index must not overflow,
-    /// that of the number it is taken from may.
+    /// Returns the index of a protected access, which is often outside on either side. The arithmetic of an index must
+    /// not overflow; that of the number it is derived from may.
     fn anywhere(&mut self, depth: u32) -> ValueId {
         let any = self.expr(Scalar::I32, depth.min(1));
         let limit = self.int(50);
@@ -241,7 +241,7 @@ impl KernelBuilder {
         extents.iter().map(|extent| self.index(*extent, depth)).collect()
     }
 
-    /// A value from 0 up to, not including, an extent.
+    /// Returns a value from 0 to below an extent.
     pub fn index(&mut self, extent: KnownExtent, depth: u32) -> ValueId {
         let end = extent.at_launch();
         let known: Vec<ValueId> =
@@ -257,7 +257,7 @@ impl KernelBuilder {
         if self.rng.percent(10) { self.emit(Scalar::I64, Op::Cast(index)) } else { index }
     }
 
-    /// Any number, wrapped into an extent.
+    /// Returns an arbitrary number, wrapped into an extent.
     fn wrapped(&mut self, extent: KnownExtent, depth: u32) -> ValueId {
         let any = self.expr(Scalar::I32, depth.min(1));
         match extent {

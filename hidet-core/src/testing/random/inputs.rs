@@ -1,10 +1,10 @@
-//! The contents of tensors before a launch.
+//! Random initial contents of tensors.
 
 use super::builder::KernelBuilder;
 use crate::types::Scalar;
 
 impl KernelBuilder {
-    /// That many elements of a type.
+    /// Returns the bytes of `elements` elements of a type.
     pub fn content(&mut self, scalar: Scalar, elements: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(elements * scalar.bytes());
         for _ in 0..elements {

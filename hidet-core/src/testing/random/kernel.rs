@@ -1,4 +1,4 @@
-//! The whole kernel: signature, phases, outputs.
+//! A whole random kernel: signature, phases, outputs.
 
 use super::builder::{KernelBuilder, KnownExtent, ReadableBuffer};
 use super::expr::NUMBERS;
@@ -12,13 +12,13 @@ use crate::layout::Layout;
 use crate::types::{Const, Scalar, Type};
 use hidet_mapping::IndexExpr;
 
-/// The parts of the signature that the body refers to.
+/// The parts of the signature that the body uses.
 struct Outputs {
-    /// One row a thread, every element stored.
+    /// One row per thread, of which every element is stored.
     rows: ReadableBuffer,
-    /// One element a thread, read and written.
+    /// One element per thread, read and written.
     own: ReadableBuffer,
-    /// Four floats a thread.
+    /// Four floats per thread.
     vectors: ReadableBuffer,
     /// The thread's row.
     row: ValueId,
@@ -44,7 +44,7 @@ pub(super) fn kernel(mut b: KernelBuilder) -> RandomKernel {
     let turns = b.rng.between(1, 2);
     let repeated = b.rng.percent(30);
     if repeated {
-        // All threads take the same number of turns, so the barriers inside of it are met by all.
+        // All threads have the same trip count, so all of them reach the barriers inside of the loop.
         let (from, to, by) = (b.int(0), b.int(turns), b.int(1));
         let label = b.new_loop();
         let index = b.f.new_value(Type::I32, "turn");
@@ -168,12 +168,12 @@ impl KernelBuilder {
         let elem = self.rng.pick(&[Scalar::F32, Scalar::F32, Scalar::I32, Scalar::F16, Scalar::F64, Scalar::U32]);
         let extents = vec![KnownExtent::Const(r), KnownExtent::Const(c)];
         let mut source = self.buffer("tile", Scope::Shared, elem, extents, Some(layout.clone()));
-        // Swizzled, permuted and column-major rows have no four elements side by side.
+        // Swizzled, permuted and column-major rows do not have four adjacent elements.
         source.vectors &= layout == plain;
         Tile { source, rows, columns }
     }
 
-    /// What every kernel begins with; gives the thread's row of the outputs.
+    /// Emits the start of every kernel and returns the thread's row of the outputs.
     fn prologue(&mut self, n: i64) -> ValueId {
         let thread = self.emit(Type::I32, Op::Special(Special::Thread));
         self.bounded.push((thread, self.threads));
@@ -196,7 +196,7 @@ impl KernelBuilder {
         row
     }
 
-    /// Registers, all set by a loop.
+    /// Declares a register array and sets all of its elements in a loop.
     fn register_array(&mut self) {
         let elem = self.rng.pick(&NUMBERS);
         let extent = self.rng.between(1, 4) * 2;
@@ -213,7 +213,7 @@ impl KernelBuilder {
         self.registers.push(source);
     }
 
-    /// Fills the tile, computes from it. `again`: another phase follows, which overwrites the tile.
+    /// Fills the tile and computes from it. `again`: another phase follows, which overwrites the tile.
     fn phase(&mut self, tile: &Tile, again: bool) {
         self.fill(tile);
         self.barrier();
@@ -223,7 +223,7 @@ impl KernelBuilder {
             self.sum_tile(tile);
         }
         self.exchange();
-        // What every kernel has.
+        // Every kernel has these.
         self.count_loop(2);
         self.branch(2);
         let count = self.rng.between(2, 6) as usize;
@@ -252,7 +252,7 @@ impl KernelBuilder {
         }
     }
 
-    /// A loop over the tasks of a mapping of the whole tile; the worker is the thread.
+    /// Emits a loop over the tasks of a mapping of the whole tile, with the thread as worker.
     fn over_tile(&mut self, mapping: Mapping, body: impl FnOnce(&mut KernelBuilder, Vec<ValueId>)) {
         let thread = self.bounded[0].0;
         let label = self.new_loop();
@@ -274,7 +274,7 @@ impl KernelBuilder {
         });
     }
 
-    /// Adds up the elements that a mapping gives the thread, of the tile or of one axis of it.
+    /// Sums the thread's elements under a mapping, of the tile or of one axis of it.
     fn sum_tile(&mut self, tile: &Tile) {
         let mapping = self.mapping(tile.rows, tile.columns);
         let mapping = if self.rng.percent(20) { projected(mapping) } else { mapping };
@@ -291,7 +291,7 @@ impl KernelBuilder {
         self.vars.push(sum);
     }
 
-    /// Lanes exchange values; all of them come here.
+    /// Exchanges values between lanes; all lanes of the warp reach this point.
     fn exchange(&mut self) {
         let mask = self.constant(Scalar::U32, 0xffff_ffff);
         match self.rng.below(5) {
@@ -318,7 +318,7 @@ impl KernelBuilder {
         }
     }
 
-    /// Each thread stores what it has to its own part of the outputs.
+    /// Stores each thread's values to its own part of the outputs.
     fn epilogue(&mut self, outputs: &Outputs) {
         self.budget = 60;
         let ReadableBuffer { buffer, elem, ref extents, .. } = outputs.rows;
@@ -333,7 +333,7 @@ impl KernelBuilder {
         let index = vec![outputs.row, zero];
         self.stmt(Stmt::Store { buffer: outputs.vectors.buffer, index, value, guard: false });
         if self.rng.percent(30) {
-            // Nobody is waited for any more.
+            // No barrier follows, so threads may exit.
             let cond = self.expr(Scalar::Bool, 2);
             let mark = self.enter();
             self.stmt(Stmt::Return);
@@ -344,7 +344,7 @@ impl KernelBuilder {
         let old = self.emit(elem, Op::Load { buffer, index: vec![outputs.row], guard: false });
         let new = self.expr(elem, 2);
         let value = self.binary(BinaryOp::Add, old, new);
-        // In its place or beyond the end, where a protected store does nothing.
+        // At the thread's own index, or beyond the end, where a protected store does nothing.
         let end = self.extent(extents[0]);
         let beyond = self.binary(BinaryOp::Add, outputs.row, end);
         let three = self.int(self.threads / 2);

@@ -1,17 +1,17 @@
-//! Random mappings that do every task of a tile once.
+//! Random mappings that execute every task of a tile once.
 
 use super::builder::KernelBuilder;
 use crate::ir::{Mapping, MappingAtom, MappingExtent, Unroll};
 use hidet_mapping::IndexExpr;
 
-/// The mapping with axis 0 projected away.
+/// Returns the mapping with axis 0 projected away.
 pub fn projected(mapping: Mapping) -> Mapping {
-    // Fails for an axis that does not exist; these mappings have two.
+    // This only fails if the axis does not exist, and these mappings have two axes.
     mapping.clone().project(&[0]).unwrap_or(mapping)
 }
 
 impl KernelBuilder {
-    /// A mapping of a tile of `2^rows x 2^columns` tasks on at most as many workers as the block has threads.
+    /// Returns a mapping of a tile of `2^rows x 2^columns` tasks to at most as many workers as the block has threads.
     pub fn mapping(&mut self, rows: u32, columns: u32) -> Mapping {
         let most = (self.threads as u32).ilog2();
         let spatial_rows = self.rng.below(rows.min(most) as usize + 1) as u32;
@@ -63,7 +63,8 @@ impl KernelBuilder {
         }
     }
 
-    /// Worker `w` does the tasks `w`, `w + workers`, ... in row-major order, or a worker next to it does.
+    /// Returns a custom mapping: worker `w`, or a neighbour of it, executes the tasks `w`, `w + workers`, ... in
+    /// row-major order.
     fn custom(&mut self, rows: u32, columns: u32, workers: u32) -> MappingAtom {
         let count = 1u32 << (rows + columns - workers);
         let worker = match self.rng.percent(50) && workers > 0 {

@@ -1,12 +1,12 @@
-//! Random kernels with their inputs: valid, free of races, terminating, the same for a seed everywhere.
+//! Random kernels with their inputs: valid, free of races, terminating, and the same for a seed on every machine.
 //!
-//! Each has a loop, a branch, shared memory and a barrier. A kernel is a sequence of phases: the threads fill the shared
-//! tile (each element by one thread), meet at a barrier, compute from whatever they like in nested control flow, and meet
-//! again. At the end each thread stores what it computed to its own row of the outputs. Barriers and exchanges between
-//! lanes stand where all threads come; everything else may diverge.
+//! Each has a loop, a branch, shared memory and a barrier. A kernel is a sequence of phases: the threads fill the
+//! shared tile (each element by one thread), meet at a barrier, compute from any elements in nested control flow, and
+//! wait at a barrier again. At the end each thread stores its results to its own row of the outputs. Barriers and
+//! exchanges between lanes are in uniform control flow; everything else may diverge.
 //!
-//! What makes a program faulty is avoided by construction: divisors and shifts are masked, indices wrapped into their
-//! extents, variables and memory set before they are read.
+//! Faults are avoided by construction: divisors and shifts are masked, indices wrapped into their extents, variables
+//! and memory set before they are read.
 
 mod builder;
 mod expr;
@@ -28,32 +28,33 @@ use crate::types::Const;
 use builder::KernelBuilder;
 use rng::Rng;
 
-/// A kernel and what to launch it with.
+/// A kernel and its arguments.
 #[derive(Clone, Debug)]
 pub struct RandomKernel {
     /// The kernel.
     pub function: Function,
-    /// The symbolic extents.
+    /// The values of the symbolic extents.
     pub dims: Vec<i64>,
-    /// One for each parameter, in order.
+    /// One argument per parameter, in order.
     pub arguments: Vec<ArgumentValue>,
 }
 
-/// What a parameter gets.
+/// The argument of a parameter.
 #[derive(Clone, Debug)]
 pub enum ArgumentValue {
-    /// The first content of a tensor.
+    /// The initial content of a tensor.
     Tensor(Vec<u8>),
     /// A number.
     Scalar(Const),
 }
 
-/// The kernel of a seed.
+/// Returns the kernel of a seed.
 pub fn random_kernel(seed: u64) -> RandomKernel {
     kernel::kernel(KernelBuilder::new(Rng::new(seed)))
 }
 
-/// The same of operations alone whose results no device may choose: no functions that are right within some ulps.
+/// Returns a kernel with only operations whose results are the same on all devices: without functions that are accurate
+/// to some ulps.
 pub fn exact_kernel(seed: u64) -> RandomKernel {
     let mut builder = KernelBuilder::new(Rng::new(seed));
     builder.exact = true;

@@ -1,8 +1,9 @@
-//! Programs of integers at the edges of their types, which reach indices, conditions and the bounds of loops: sums,
-//! products, quotients, shifts and casts that wrap, clamped into an extent at the last moment. What a compiler concludes
-//! from arithmetic that "cannot" overflow comes out as another element.
+//! Random programs of integers at the edges of their types that flow into indices, conditions and loop bounds: sums,
+//! products, quotients, shifts and casts that wrap, clamped into an extent at the very end. If a compiler assumes that
+//! this arithmetic does not overflow, another element is accessed and the result differs.
 //!
-//! Inputs and constants are mostly the ends of their types and their neighbours, so that things overflow when it runs.
+//! Inputs and constants are mostly the ends of their types and their neighbours, so that arithmetic overflows at run
+//! time.
 
 use super::builder::{KernelBuilder, KnownExtent};
 use super::rng::Rng;
@@ -20,9 +21,9 @@ const TYPES: [Scalar; 8] = {
     use Scalar::*;
     [I32, I32, I64, U32, U64, I8, I16, U16]
 };
-/// Elements of a thread's row of results that are stored to by computed indices.
+/// Elements per thread's row of results, to which computed indices store.
 const ROW: i64 = 8;
-/// No loop has more turns.
+/// Maximum trip count.
 const TURNS: i64 = 6;
 
 struct Numbers {
@@ -30,16 +31,16 @@ struct Numbers {
     arguments: Vec<ArgumentValue>,
     /// Integers of any type.
     pool: Vec<ValueId>,
-    /// All that was found, mixed.
+    /// A hash of all results.
     acc: VarId,
     thread: ValueId,
-    /// What computed indices read, with its extent.
+    /// The buffer that computed indices read, with its extent.
     read: (BufferId, KnownExtent),
-    /// What they write: a row for each thread.
+    /// The buffer that they write: one row per thread.
     rows: BufferId,
 }
 
-/// The program of a seed.
+/// Returns the program of a seed.
 pub fn numbers_program(seed: u64) -> Program {
     let mut b = KernelBuilder::new(Rng::new(seed ^ 0x6e75_6d62));
     b.f.name = "numbers".to_owned();
@@ -82,7 +83,7 @@ impl Numbers {
             let value = self.b.emit(scalar, Op::Load { buffer, index: vec![thread], guard: false });
             self.pool.push(value);
         }
-        // One that is the same for all threads.
+        // A value that is the same for all threads.
         let value = self.b.f.new_value(Scalar::I32, "k");
         self.b.f.params.push(Param::Scalar { name: "k".to_owned(), value });
         let bits = self.edge(Scalar::I32);
@@ -93,7 +94,7 @@ impl Numbers {
             true => (KnownExtent::Dim(DimId::new(1), m), IndexExpr::Symbol(1)),
             false => (KnownExtent::Const(m), IndexExpr::Const(m)),
         };
-        // Its extent is what gives the dim its value.
+        // Its extent determines the value of the dim.
         self.tensor("w", Scalar::U8, vec![IndexExpr::Symbol(1)], Access::In, m);
         self.read = (self.tensor("x", Scalar::U32, vec![shape], Access::In, m), extent);
         self.rows =
@@ -126,7 +127,7 @@ impl Numbers {
         buffer
     }
 
-    /// The bits of a number at an edge of the type, mostly.
+    /// Returns the bits of a number, mostly an edge of the type.
     fn edge(&mut self, scalar: Scalar) -> u64 {
         let width = 8 * scalar.bytes() as u32;
         let (least, most) = match scalar.is_signed_int() {
@@ -197,7 +198,7 @@ impl Numbers {
         self.cast(old, scalar)
     }
 
-    /// A new number, by operations that wrap.
+    /// Returns a new number, computed by wrapping operations.
     fn number(&mut self) -> ValueId {
         let a = self.old();
         let scalar = self.b.f.ty(a).scalar;
@@ -207,7 +208,7 @@ impl Numbers {
             1 => self.b.binary(BinaryOp::Sub, a, b),
             2 => self.b.binary(BinaryOp::Mul, a, b),
             3 | 4 => {
-                // A quotient, or a remainder, of what was multiplied: nothing cancels where it wrapped.
+                // A quotient or remainder of a product, which does not cancel if the product wraps.
                 let factor = self.b.rng.pick(&[2, 3, 7, 64, 100, 127]);
                 let inner = self.b.rng.pick(&[BinaryOp::Mul, BinaryOp::Mul, BinaryOp::Add, BinaryOp::Div]);
                 let outer = self.b.rng.pick(&[BinaryOp::Div, BinaryOp::Div, BinaryOp::Rem, BinaryOp::Mul]);
@@ -244,7 +245,7 @@ impl Numbers {
             10 => self.b.emit(scalar, Op::Unary(UnaryOp::Not, a)),
             _ => {
                 let odd = self.with(BinaryOp::Or, b, 1);
-                // -1 as a divisor of the least number has no result on the hardware that all agree on.
+                // The quotient of the smallest number and -1 differs between devices.
                 let odd = if scalar.is_signed_int() { self.with(BinaryOp::And, odd, 0x7f) } else { odd };
                 let op = self.b.rng.pick(&[BinaryOp::Div, BinaryOp::Rem]);
                 self.b.binary(op, a, odd)
@@ -252,7 +253,7 @@ impl Numbers {
         }
     }
 
-    /// A number, brought into an extent: last of all.
+    /// Clamps a number into an extent, as the last step.
     fn index(&mut self, value: ValueId, extent: KnownExtent) -> ValueId {
         let scalar = if self.b.rng.percent(70) { Scalar::I32 } else { Scalar::I64 };
         let end = self.b.extent(extent);
@@ -267,7 +268,7 @@ impl Numbers {
         self.with(BinaryOp::Max, below, 0)
     }
 
-    /// Reads by a computed index.
+    /// Reads at a computed index.
     fn look(&mut self) {
         let value = if self.b.rng.percent(60) { self.number() } else { self.old() };
         let (buffer, extent) = self.read;
@@ -282,7 +283,7 @@ impl Numbers {
         self.fold(found);
     }
 
-    /// Writes by a computed index to the thread's own row.
+    /// Writes at a computed index of the thread's own row.
     fn leave(&mut self) {
         let number = self.number();
         let column = self.index(number, KnownExtent::Const(ROW));
@@ -291,7 +292,7 @@ impl Numbers {
         self.b.stmt(Stmt::Store { buffer: self.rows, index, value, guard: false });
     }
 
-    /// A comparison of what may have wrapped.
+    /// Branches on a comparison of numbers that may have wrapped.
     fn decide(&mut self) {
         let a = self.old();
         let scalar = self.b.f.ty(a).scalar;
@@ -321,7 +322,7 @@ impl Numbers {
         self.b.stmt(Stmt::If { cond, then, otherwise });
     }
 
-    /// A loop whose bounds come from numbers at the edges: few turns, or none.
+    /// Emits a loop with bounds at the edges and a small trip count, or none.
     fn turns(&mut self) {
         let scalar = self.b.rng.pick(&[Scalar::I32, Scalar::I32, Scalar::I64]);
         let old = self.old_of(scalar);

@@ -1,4 +1,5 @@
-//! A random program: kernels launched one after the other on the same arguments, and which kinds of communication it has.
+//! Random programs: kernels launched one after the other on the same arguments, and the kinds of communication they
+//! use.
 
 use super::{ArgumentValue, RandomKernel};
 use crate::ir::Function;
@@ -13,12 +14,12 @@ pub struct Program {
     pub steps: Vec<Step>,
     /// The symbolic extents, the same for every kernel.
     pub dims: Vec<i64>,
-    /// What the launches get; tensors keep what earlier launches wrote.
+    /// The arguments of the launches; tensors keep what earlier launches wrote.
     pub arguments: Vec<ArgumentValue>,
     /// The kinds of communication between threads on which the result depends.
     pub cells: Vec<Cell>,
-    /// What the host computed for the arguments, one for each: the content after the last launch, bit for bit. `None`
-    /// where it is not known; empty where nothing is.
+    /// The expected content of each argument after the last launch, bit for bit, as the host computed it. `None` if it
+    /// is unknown; empty if none is known.
     pub expected: Vec<Option<Vec<u8>>>,
 }
 
@@ -27,18 +28,18 @@ pub struct Program {
 pub struct Step {
     /// Index into [`Program::kernels`].
     pub kernel: usize,
-    /// For each parameter of the kernel an index into [`Program::arguments`].
+    /// One index into [`Program::arguments`] per parameter of the kernel.
     pub arguments: Vec<usize>,
 }
 
 /// A kind of communication: what orders the accesses of two threads, in which memory, and by which access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Cell {
-    /// What orders the accesses, for example `sync.threads` or `release/acquire device`.
+    /// The point of order between the accesses, for example `sync.threads` or `release/acquire device`.
     pub order: &'static str,
-    /// Where they lie, for example `shared` or `global InOut`.
+    /// The accessed memory, for example `shared` or `global InOut`.
     pub memory: &'static str,
-    /// What reads and writes, for example `scalar`, `vector`, `atomic`.
+    /// The kind of access, for example `scalar`, `vector`, `atomic`.
     pub access: &'static str,
 }
 

@@ -1,11 +1,11 @@
-//! A small random number generator: the same numbers for a seed on every machine.
+//! A small random number generator that returns the same numbers for a seed on every machine.
 
 /// xorshift64*, after Vigna.
 pub struct Rng(u64);
 
 impl Rng {
     pub fn new(seed: u64) -> Rng {
-        // Neighbouring seeds must not give neighbouring sequences, and the state must not be 0.
+        // Adjacent seeds must not lead to similar sequences, and the state must not be 0.
         Rng(seed.wrapping_add(0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9) | 1)
     }
 
@@ -16,17 +16,17 @@ impl Rng {
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
     }
 
-    /// A number from 0 up to, not including, `end`.
+    /// Returns a number from 0 to below `end`.
     pub fn below(&mut self, end: usize) -> usize {
         (self.next() % end.max(1) as u64) as usize
     }
 
-    /// A number from `first` to `last`.
+    /// Returns a number from `first` to `last`, inclusive.
     pub fn between(&mut self, first: i64, last: i64) -> i64 {
         first + self.below((last - first + 1) as usize) as i64
     }
 
-    /// True this many times of a hundred.
+    /// Returns true with a probability of `times` percent.
     pub fn percent(&mut self, times: usize) -> bool {
         self.below(100) < times
     }

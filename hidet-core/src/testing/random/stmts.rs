@@ -6,7 +6,7 @@ use crate::ir::{Arg, BinaryOp, CompareOp, Loop, LoopId, Op, Stmt, Unroll, ValueI
 use crate::types::{Scalar, Type};
 
 impl KernelBuilder {
-    /// Up to `count` statements, while the budget lasts.
+    /// Emits up to `count` statements, while the budget lasts.
     pub fn stmts(&mut self, count: usize, depth: u32) {
         for _ in 0..count {
             if self.budget <= 0 {
@@ -77,7 +77,7 @@ impl KernelBuilder {
         self.stmt(Stmt::If { cond, then, otherwise });
     }
 
-    /// A variable that both branches set: an `if` used as a value.
+    /// Emits an `if` used as a value: a variable that both branches set.
     fn chosen_value(&mut self) {
         let scalar = self.rng.pick(&NUMBERS);
         let var = self.declare(scalar.into(), None);
@@ -93,13 +93,13 @@ impl KernelBuilder {
         self.vars.push(var);
     }
 
-    /// A new loop, named now and then.
+    /// Returns a new loop, sometimes with a name.
     pub fn new_loop(&mut self) -> LoopId {
         let name = if self.rng.percent(30) { "outer" } else { "" };
         self.f.loops.push(Loop { name: name.to_owned() })
     }
 
-    /// `for` with few turns, the same number for all threads or not.
+    /// Emits a `for` with a small trip count, uniform or divergent.
     pub fn count_loop(&mut self, depth: u32) {
         let wide = self.rng.percent(15);
         let scalar = if wide { Scalar::I64 } else { Scalar::I32 };
@@ -128,7 +128,7 @@ impl KernelBuilder {
         if limit > 0 && !wide {
             self.bounded.push((index, limit));
         }
-        // Our own unrolling repeats the body, which has no place to jump to; loops around it neither.
+        // Explicit unrolling copies the body, so it must not jump to this loop or to loops around it.
         let around = std::mem::take(&mut self.loops);
         if unroll != Unroll::Explicit {
             self.loops.clone_from(&around);
@@ -141,7 +141,7 @@ impl KernelBuilder {
         self.stmt(Stmt::For { label, index, start: from, end, inclusive: false, step: by, unroll, body });
     }
 
-    /// `loop` that counts its turns and is left after a few.
+    /// Emits a `loop` that counts its iterations and ends after a few.
     fn free_loop(&mut self, depth: u32) {
         let zero = self.int(0);
         let turns = self.declare(Type::I32, Some(zero));
@@ -151,7 +151,7 @@ impl KernelBuilder {
         let turn = self.emit(Type::I32, Op::Read(turns));
         let one = self.int(1);
         let next = self.binary(BinaryOp::Add, turn, one);
-        // Counted before anything can go on with the next turn.
+        // Counted before anything can continue with the next iteration.
         self.stmt(Stmt::Assign { var: turns, value: next });
         let most = self.int(most);
         let over = self.emit(Type::BOOL, Op::Compare(CompareOp::Ge, turn, most));
@@ -183,7 +183,7 @@ impl KernelBuilder {
 
     fn atomic_or_assert(&mut self) {
         if let (Some(source), true) = (self.histogram.clone(), self.rng.percent(60)) {
-            // The old value depends on the order of threads, so nothing uses it.
+            // The old value depends on the order of threads, so it is not used.
             let index = self.indices(&source.extents, 1);
             let value = self.expr(source.elem, 1);
             let args = vec![Arg::Address { buffer: source.buffer, index }, Arg::Value(value)];
