@@ -11,17 +11,17 @@ use crate::ir::descriptor;
 use crate::ir::{Arg, AsmOperand, BufferId, Scope, ValueId};
 use crate::types::{Scalar, Type};
 
-/// Where an element lies in a flattened buffer.
+/// The offset of an element in a flattened buffer.
 pub(super) struct Position {
     pub(super) whole: CppExpr,
-    /// In global memory, the same as a sum of two. The second is not negative, nor is the whole, so the first does not
-    /// overflow where integers wrap: it may be added to the pointer by itself, and accesses that differ in the second
-    /// alone then share that address.
+    /// In global memory, the same offset as a sum of two parts. The second part and the whole are nonnegative, so the
+    /// first part does not overflow even though integers wrap: it may be added to the pointer separately, and accesses
+    /// that differ only in the second part then share that address.
     sum: Option<[CppExpr; 2]>,
 }
 
 impl Generator<'_> {
-    /// The position of an element in a flattened buffer.
+    /// Returns the position of an element in a flattened buffer.
     pub(super) fn position(&self, buffer: BufferId, index: &[ValueId], guard: bool) -> Result<Position> {
         let name = &self.function.buffers[buffer].name;
         if guard {
@@ -37,7 +37,7 @@ impl Generator<'_> {
         }
     }
 
-    /// A pointer to an element.
+    /// Returns a pointer to an element.
     pub(super) fn pointer(&self, buffer: BufferId, position: &Position) -> CppExpr {
         let name = &self.buffers[buffer];
         match position {
@@ -49,7 +49,7 @@ impl Generator<'_> {
         }
     }
 
-    /// An element.
+    /// Returns an element as an lvalue.
     fn element(&self, buffer: BufferId, position: &Position) -> String {
         let name = &self.buffers[buffer];
         match &position.sum {
@@ -114,7 +114,7 @@ impl Generator<'_> {
                     let position = self.position(*buffer, index, false)?;
                     let elem = types::scalar(self.function.buffers[*buffer].elem);
                     let pointer = self.pointer(*buffer, &position);
-                    // An element of registers may be indexed in the row's text.
+                    // The row's text may index an element of a register array.
                     let level = if self.function.buffers[*buffer].scope == Scope::Register { 0 } else { 9 };
                     (pointer.within(level), elem)
                 }
@@ -125,14 +125,17 @@ impl Generator<'_> {
             elems.push(elem);
         }
         if operands.len() != row.operands.len() {
-            let message = format!("`{}` takes {} operands, {} given", row.name, row.operands.len(), operands.len());
+            let message =
+                format!("`{}` takes {} operands, but {} were passed", row.name, row.operands.len(), operands.len());
             return Err(self.error(message));
         }
         for (_, place) in descriptor::shared_operands(row.meaning, &row.operands) {
             let Arg::Imm(form) = args[place] else { continue };
             forms[place] = Form::decode(form);
             if forms[place].is_none() {
-                return Err(self.error(format!("operand {place} of `{}` does not say how a matrix lies", row.name)));
+                return Err(
+                    self.error(format!("operand {place} of `{}` does not describe the layout of a matrix", row.name))
+                );
             }
         }
         let mbarrier = match (row.meaning, args.first()) {
@@ -170,9 +173,9 @@ impl Generator<'_> {
         Ok(())
     }
 
-    /// Inline PTX. Shared memory is addressed by 32-bit shared addresses, global memory by pointers.
+    /// Writes inline PTX. Shared memory is addressed by 32-bit shared addresses, global memory by pointers.
     pub(super) fn asm(&mut self, template: &str, operands: &[AsmOperand]) -> Result<()> {
-        // PTX operands are numbered with the written ones first.
+        // PTX numbers the written operands first.
         let written = |operand: &&AsmOperand| matches!(operand, AsmOperand::Out(_));
         let outs = operands.iter().filter(written).count();
         let (mut out_index, mut in_index) = (0, outs);
@@ -226,7 +229,7 @@ impl Generator<'_> {
     }
 }
 
-/// One of consecutive elements of registers.
+/// Returns one of several consecutive elements of a register array.
 fn element(name: &str, position: &CppExpr, lane: u8) -> String {
     match (position.text.parse::<i64>(), lane) {
         (Ok(position), lane) => format!("{name}[{}]", position + i64::from(lane)),

@@ -1,4 +1,4 @@
-//! Names that mean something to C++, CUDA, NVRTC or the prelude, as names of everything in a kernel, through NVRTC.
+//! Tests: names with a meaning in C++, CUDA, NVRTC or the prelude, as names of everything in a kernel, through NVRTC.
 
 use super::names::NameKind;
 use super::{Source, cuda, prelude};
@@ -26,14 +26,14 @@ const WORDS: &str = "alignas alignof and and_eq asm auto bitand bitor bool break
     isnan isinf isfinite isnormal isunordered isless isgreater fpclassify self super crate type fn let mut match \
     hidet hidet_ hidet_fault_ k a_b _x __ x__y 2nd größe 温度 naïve é row col x y z w";
 
-/// Functions of `double`, each of which has one of `float` with an `f` behind.
+/// Functions of `double`; each has a `float` version with the suffix `f`.
 const MATH: &str = "fabs fmin fmax floor ceil rint round trunc nearbyint lrint llrint lround llround sqrt rsqrt cbrt rcbrt sin \
     cos tan sinh cosh tanh asin acos atan asinh acosh atanh atan2 exp exp2 exp10 expm1 log log2 log10 log1p erf erfc erfinv \
     erfcinv erfcx pow powi fmod fma hypot rhypot norm rnorm norm3d rnorm3d norm4d rnorm4d ldexp frexp modf remainder remquo \
     lgamma tgamma j0 j1 jn y0 y1 yn cyl_bessel_i0 cyl_bessel_i1 normcdf normcdfinv sinpi cospi tanpi sincos sincospi logb \
     ilogb scalbn scalbln copysign nextafter nexttoward fdim nan finite isinfd significand drem gamma fdivide saturate";
 
-/// Built-in functions of the device.
+/// Built-in device functions.
 const DEVICE: &str = "atomicAdd atomicSub atomicExch atomicMin atomicMax atomicInc atomicDec atomicCAS atomicAnd atomicOr \
     atomicXor __shfl_sync __shfl_xor_sync __ballot_sync __any_sync __all_sync __activemask __popc __clz __brev __ffs __fmaf_rn \
     __fadd_rn __expf __logf __sinf __cosf __fdividef __float2int_rn __int_as_float __float_as_int __uint_as_float __threadfence \
@@ -41,7 +41,7 @@ const DEVICE: &str = "atomicAdd atomicSub atomicExch atomicMin atomicMax atomicI
     umul24 mulhi umulhi mul64hi umul64hi float_as_int int_as_float clamp tex1D tex2D tex3D surf2Dread surf2Dwrite \
     cudaMalloc cudaMemcpyAsync cudaGetLastError cudaDeviceSynchronize cudaGetParameterBuffer make_cudaExtent wmma mma_sync";
 
-/// Enough for a kernel to have one of each kind of name.
+/// Number of kinds of names in a kernel.
 const KINDS: usize = 8;
 
 fn names() -> Vec<String> {
@@ -59,7 +59,7 @@ fn names() -> Vec<String> {
     names.into_iter().collect()
 }
 
-/// A kernel in which one item of each kind has the next of these names; the others have none.
+/// Returns a kernel in which one item of each kind has the next of these names; all others are unnamed.
 fn kernel(mut name: impl FnMut() -> String) -> String {
     let [kernel, tensor, scalar, dim, tile, value, var, label] = std::array::from_fn::<_, KINDS, _>(|_| name());
     let mut text = format!(
@@ -82,7 +82,7 @@ fn kernel(mut name: impl FnMut() -> String) -> String {
 fn every_name_can_be_that_of_anything() {
     let names = names();
     assert!(names.len() > 500, "{}", names.len());
-    // The kernels of one program have different names; the other names of one kernel have different kinds.
+    // The kernels of one program have different names; within a kernel, each kind of item has a different name.
     let (mut program, mut entries): (Option<Source>, _) = (None, BTreeSet::new());
     for first in 0..names.len() {
         let mut next = (0..KINDS).map(|kind| names[(first + kind * 7) % names.len()].clone());
@@ -101,7 +101,7 @@ fn every_name_can_be_that_of_anything() {
             program = Some(one);
             continue;
         };
-        // The helpers in front are the same for all.
+        // All kernels have the same helpers in front.
         let helpers = one.text.find("extern \"C\"").unwrap();
         assert!(all.text.starts_with(&one.text[..helpers]));
         all.text += &one.text[helpers..];

@@ -4,34 +4,34 @@ use super::types;
 use crate::ir::{BinaryOp, CompareOp, UnaryOp};
 use crate::types::{Scalar, Type};
 
-/// An expression with how loosely it binds.
+/// An expression with its precedence.
 #[derive(Clone, Debug)]
 pub struct CppExpr {
     /// Its text.
     pub text: String,
-    /// As the constants below.
+    /// Its precedence, one of the constants below; larger numbers bind more loosely.
     pub level: u8,
 }
 
-/// A name, a literal, a call, an element.
+/// Precedence of a name, a literal, a call, an element.
 pub const ATOM: u8 = 0;
-/// A cast or a prefix operator.
+/// Precedence of a cast or a prefix operator.
 pub const UNARY: u8 = 1;
 const MUL: u8 = 2;
 const ADD: u8 = 3;
-/// Shifts and bits: the operands of others are put in parentheses, for the reader.
+/// Precedence of shifts and bitwise operators, whose operands get parentheses for readability.
 const BITS: u8 = 5;
 const COMPARE: u8 = 6;
 const LOGIC: u8 = 7;
 const TERNARY: u8 = 9;
 
 impl CppExpr {
-    /// A name, a literal, a call, an element.
+    /// Returns a name, a literal, a call or an element.
     pub fn atom(text: impl Into<String>) -> CppExpr {
         CppExpr { text: text.into(), level: ATOM }
     }
 
-    /// The text, in parentheses where it binds more loosely than that.
+    /// Returns the text, in parentheses if it binds more loosely than `level`.
     pub fn within(&self, level: u8) -> String {
         if self.level > level { format!("({})", self.text) } else { self.text.clone() }
     }
@@ -52,13 +52,13 @@ fn call(name: &str, operands: &[&CppExpr]) -> CppExpr {
     CppExpr::atom(format!("{name}({})", operands.join(", ")))
 }
 
-/// C++ computes with `int` where a type is smaller; this brings the result back.
+/// Converts a result back to the type, because C++ computes narrower types as `int`.
 fn narrowed(scalar: Scalar, expr: CppExpr) -> CppExpr {
     if scalar.is_int() && scalar.bytes() < 4 { cast(scalar, &expr) } else { expr }
 }
 
-/// To 16 bits by a function that NVRTC does not look into: else it computes with 16 bits what is narrowed, and of
-/// `neg.s16` and `cvt.s32.s16` ptxas (13.0) makes -(-32768) = 32768.
+/// Casts; to 16 bits by a function that is opaque to NVRTC. Otherwise NVRTC computes the narrowed expression in 16
+/// bits, and ptxas (13.0) compiles `neg.s16` and `cvt.s32.s16` so that -(-32768) = 32768.
 fn cast(to: Scalar, expr: &CppExpr) -> CppExpr {
     if matches!(to, Scalar::I16 | Scalar::U16) {
         return call(&format!("hidet_{to}"), &[expr]);
@@ -66,17 +66,17 @@ fn cast(to: Scalar, expr: &CppExpr) -> CppExpr {
     CppExpr { text: format!("({}){}", types::scalar(to), expr.within(UNARY)), level: UNARY }
 }
 
-/// `f16_`, `bf16_`, for the helpers of the small floats.
+/// Returns true for types whose helpers begin with `f16_` or `bf16_`.
 fn small(scalar: Scalar) -> bool {
     matches!(scalar, Scalar::F16 | Scalar::BF16)
 }
 
-/// The C++ function for `f32` or `f64`: `expf`, `exp`.
+/// Returns the C++ function for `f32` or `f64`: `expf`, `exp`.
 fn math(name: &str, scalar: Scalar) -> String {
     if scalar == Scalar::F32 { format!("{name}f") } else { name.to_owned() }
 }
 
-/// `f(a, ..)` for floats, through `float` for the small ones.
+/// Returns `f(a, ..)` for floats; half precision is computed in `float`.
 fn float_call(name: &str, scalar: Scalar, operands: &[&CppExpr]) -> CppExpr {
     if small(scalar) {
         let wide: Vec<CppExpr> = operands.iter().map(|operand| widened(scalar, operand)).collect();
@@ -86,13 +86,13 @@ fn float_call(name: &str, scalar: Scalar, operands: &[&CppExpr]) -> CppExpr {
     call(&math(name, scalar), operands)
 }
 
-/// Whether C++ computes with signed integers of the type itself, whose overflow it leaves undefined. Smaller ones are
-/// computed as `int`, which is wide enough.
+/// Returns true if C++ computes in this signed type itself, whose overflow is undefined. Narrower types are computed as
+/// `int`, which is wide enough.
 fn overflows(scalar: Scalar) -> bool {
     matches!(scalar, Scalar::I32 | Scalar::I64)
 }
 
-/// An operation on one scalar; `exact` says that it is proved not to overflow. `None` where the type has none.
+/// Returns a unary operation, or `None` if the type does not have it. `exact`: it is proved not to overflow.
 pub fn unary(op: UnaryOp, scalar: Scalar, a: &CppExpr, exact: bool) -> Option<CppExpr> {
     use UnaryOp::*;
     if scalar.is_float() && !scalar.has_arithmetic() {
@@ -155,8 +155,8 @@ pub fn unary(op: UnaryOp, scalar: Scalar, a: &CppExpr, exact: bool) -> Option<Cp
     Some(float_call(name, scalar, &[a]))
 }
 
-/// An operation on two scalars of one type; `exact` says that it is proved not to overflow. `None` where the type has
-/// none.
+/// Returns an operation on two scalars of one type, or `None` if the type does not have it. `exact`: it is proved not
+/// to overflow.
 pub fn binary(op: BinaryOp, scalar: Scalar, a: &CppExpr, b: &CppExpr, exact: bool) -> Option<CppExpr> {
     use BinaryOp::*;
     if scalar == Scalar::Bool {
@@ -182,7 +182,7 @@ pub fn binary(op: BinaryOp, scalar: Scalar, a: &CppExpr, b: &CppExpr, exact: boo
     let float = scalar.is_float();
     let expr = match op {
         Add | Sub | Mul | Div | Rem if overflows(scalar) && !exact => call(&format!("wrapping_{}", op.name()), &[a, b]),
-        // Small unsigned factors would overflow as `int`.
+        // The product of 16-bit unsigned factors would overflow as `int`.
         Mul if scalar == Scalar::U16 => {
             CppExpr { text: format!("1u * {} * {}", a.within(UNARY), b.within(UNARY)), level: MUL }
         }
@@ -194,7 +194,7 @@ pub fn binary(op: BinaryOp, scalar: Scalar, a: &CppExpr, b: &CppExpr, exact: boo
         Rem => infix(a, "%", b, MUL),
         Min | Max if float => call(&format!("hidet_{}", op.name()), &[a, b]),
         Min | Max => call(op.name(), &[a, b]),
-        // C++ leaves shifts of negative numbers undefined.
+        // In C++ shifts of negative numbers are undefined.
         Shl if scalar.is_signed_int() => call("wrapping_shl", &[a, b]),
         Pow if float => float_call("pow", scalar, &[a, b]),
         Atan2 if float => float_call("atan2", scalar, &[a, b]),
@@ -213,7 +213,7 @@ pub fn binary(op: BinaryOp, scalar: Scalar, a: &CppExpr, b: &CppExpr, exact: boo
     Some(narrowed(scalar, expr))
 }
 
-/// A comparison of two scalars of one type.
+/// Returns a comparison of two scalars of one type.
 pub fn compare(op: CompareOp, scalar: Scalar, a: &CppExpr, b: &CppExpr) -> Option<CppExpr> {
     if scalar.is_float() && !scalar.has_arithmetic() {
         return None;
@@ -232,13 +232,13 @@ pub fn compare(op: CompareOp, scalar: Scalar, a: &CppExpr, b: &CppExpr) -> Optio
     Some(infix(a, operator, b, COMPARE))
 }
 
-/// The second where the first holds, else the third.
+/// Returns `cond ? then : otherwise`.
 pub fn select(cond: &CppExpr, then: &CppExpr, otherwise: &CppExpr) -> CppExpr {
     let text = format!("{} ? {} : {}", cond.within(COMPARE), then.within(COMPARE), otherwise.within(COMPARE));
     CppExpr { text, level: TERNARY }
 }
 
-/// `a * b + c`, rounded once.
+/// Returns `a * b + c`, rounded once.
 pub fn fma(scalar: Scalar, a: &CppExpr, b: &CppExpr, c: &CppExpr) -> Option<CppExpr> {
     match scalar {
         Scalar::F32 => Some(call("fmaf", &[a, b, c])),
@@ -248,12 +248,12 @@ pub fn fma(scalar: Scalar, a: &CppExpr, b: &CppExpr, c: &CppExpr) -> Option<CppE
     }
 }
 
-/// A float that is a struct, as `float`, exactly.
+/// Converts a float that is a struct exactly to `float`.
 fn widened(scalar: Scalar, a: &CppExpr) -> CppExpr {
     call(&format!("{scalar}_to_f32"), &[a])
 }
 
-/// Conversion of a scalar, as Rust's `as`.
+/// Converts a scalar as Rust's `as` does.
 pub fn convert(from: Scalar, to: Scalar, a: &CppExpr) -> CppExpr {
     use Scalar::*;
     if from == to {
@@ -265,22 +265,22 @@ pub fn convert(from: Scalar, to: Scalar, a: &CppExpr) -> CppExpr {
     let by_name = |from: Scalar, a: &CppExpr| call(&format!("{from}_to_{to}"), &[a]);
     match (from, to) {
         (from, Bool) => infix(a, "!=", &CppExpr::atom(if from == F32 { "0.0f" } else { "0" }), COMPARE),
-        // Of a sign that is extended and a conversion as unsigned ptxas (13.0) makes one as signed.
+        // ptxas (13.0) combines a sign extension and an unsigned conversion into a signed conversion.
         (I8 | I16, I32) => call("hidet_extend", &[a]),
         (I8 | I16, U32 | I64 | U64) => cast(to, &call("hidet_extend", &[a])),
-        // The compiler folds signalling NaN to infinity.
+        // The compiler would fold signalling NaNs to infinity.
         (F64, F32) => by_name(F64, a),
         // Floats to integers truncate and saturate.
         (F32 | F64, to) if to.is_int() => by_name(from, a),
         (_, to) if !types::is_struct(to) => cast(to, a),
         (F32, _) | (F64, F16) | (Bool, F16 | BF16) => by_name(from, a),
-        // Small integers are exact in `float`; others are rounded to odd on the way, so that they round once.
+        // 8-bit and 16-bit integers are exact in `float`; others use round-to-odd in between, so that they round once.
         (from, _) if from.bytes() < 4 => by_name(F32, &cast(F32, a)),
         _ => by_name(F32, &call("hidet_odd_f32", &[a])),
     }
 }
 
-/// A vector of these scalars.
+/// Returns a vector of these scalars.
 pub fn vector(ty: Type, lanes: &[CppExpr]) -> CppExpr {
     let lanes: Vec<&str> = lanes.iter().map(|lane| lane.text.as_str()).collect();
     CppExpr::atom(format!("{}{{{{{}}}}}", types::name(ty), lanes.join(", ")))

@@ -1,4 +1,5 @@
-//! Extents as C++, of the dims among the kernel's parameters. Where a part of one may go beyond `int`, it is `long long`.
+//! Extents as C++ expressions of the dims among the kernel's parameters. If a part of an extent may exceed `int`, it is
+//! computed as `long long`.
 
 use super::expr::CppExpr;
 use crate::passes::bounds::fits_i32;
@@ -10,7 +11,7 @@ struct TextArith<'a> {
     long: bool,
 }
 
-/// The text of an extent; the names are those of the dims.
+/// Returns the text of an extent; `dims` are the names of the dims.
 pub fn text(extent: &IndexExpr, dims: &[String]) -> CppExpr {
     extent.emit(&mut TextArith { dims, long: !fits_i32(extent) })
 }
@@ -28,7 +29,7 @@ impl Arith for TextArith<'_> {
         CppExpr::atom(if self.long { format!("{value}ll") } else { value.to_string() })
     }
     fn symbol(&mut self, symbol: u32) -> CppExpr {
-        // An unknown symbol does not compile.
+        // An unknown symbol makes the text fail to compile.
         let name = self.dims.get(symbol as usize).cloned().unwrap_or_else(|| format!("unknown_dim_{symbol}"));
         CppExpr::atom(if self.long { format!("(long long){name}") } else { name })
     }

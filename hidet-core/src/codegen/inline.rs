@@ -1,17 +1,17 @@
-//! Which values are written where they are used.
+//! Decides which values are written inline, where they are used.
 
 use crate::ir::{Block, Function, Handle, Op, SecondaryMap, Stmt, ValueId};
 
-/// What is known of the uses of values.
+/// The uses of values.
 #[derive(Default)]
 pub struct ValueUses {
-    /// How often each value is used.
+    /// The number of uses of each value.
     pub count: SecondaryMap<ValueId, u32>,
-    /// Values that may be written at their only use: nothing can change in between what they read.
+    /// Values that may be written at their only use, because nothing in between can change what they read.
     pub inline: SecondaryMap<ValueId, bool>,
 }
 
-/// Finds out about the values of a function.
+/// Returns the uses of the values of a function.
 pub fn analyse(function: &Function) -> ValueUses {
     let mut uses = ValueUses::default();
     function.each_stmt_in(&function.body, &mut |_, stmt| stmt.each_use(&mut |value| uses.count[value] += 1));
@@ -23,7 +23,7 @@ pub fn analyse(function: &Function) -> ValueUses {
 fn choose(function: &Function, block: &Block, uses: &mut ValueUses) {
     let stmts: Vec<&Stmt> = block.0.iter().map(|id| &function.stmts[*id]).collect();
     let mut user = vec![None; function.values.len()];
-    // For each statement the one at which its value is really written: itself, or its user's.
+    // For each statement, the one at which its value is actually written: itself, or that of its user.
     let mut root: Vec<usize> = (0..stmts.len()).collect();
     for (position, stmt) in stmts.iter().enumerate().rev() {
         if let Stmt::Let { value, op } = stmt
@@ -50,13 +50,13 @@ fn choose(function: &Function, block: &Block, uses: &mut ValueUses) {
 }
 
 fn inlinable(function: &Function, value: ValueId, op: &Op, user: &Stmt) -> bool {
-    // The end and step of a loop are written where they would be evaluated again each turn.
+    // The end and step of a loop would be evaluated again in each iteration.
     if let Stmt::For { end, step, .. } = user
         && (*end == value || *step == value)
     {
         return false;
     }
-    // Vectors are written lane by lane, so each must have a name; so must what a check or a template names twice.
+    // Vectors are written lane by lane, so they need a name; so do values that a check or a template mentions twice.
     if function.ty(value).lanes > 1 || matches!(op, Op::Vector(_) | Op::Bitcast(_)) {
         return matches!(user, Stmt::Store { .. });
     }

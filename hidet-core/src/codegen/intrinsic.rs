@@ -1,10 +1,10 @@
-//! Calls of intrinsics: the row's CUDA text with the operands put in.
+//! Calls of intrinsics: substitutes the operands in the row's CUDA text.
 
 use crate::intrinsics::matrix::Form;
 
-/// Replaces `$0`, `$1`, ... by the operands, `$T0`, ... by their element types; of operands that are forms of matrices,
-/// `$F0` by what a descriptor needs of it and `$M0` by its major axis. The text of a row is ours: an operand that it
-/// names but does not have stays as it is, and does not compile.
+/// Replaces `$0`, `$1`, ... by the operands and `$T0`, ... by their element types. For operands that are forms of
+/// matrices, `$F0` is replaced by the fields of a descriptor and `$M0` by the major axis. A reference to an operand
+/// that does not exist is not replaced, and the text fails to compile.
 pub fn fill(template: &str, operands: &[String], types: &[&str], forms: &[Option<Form>]) -> String {
     let mut out = String::with_capacity(template.len() + 32);
     let mut rest = template;

@@ -1,4 +1,4 @@
-//! The kernel around the statements: signature, memory, names, and what is known while they are written.
+//! The kernel around the statements: signature, memory, names, and the state while statements are written.
 
 use super::expr::CppExpr;
 use super::extent;
@@ -18,7 +18,7 @@ use crate::ir::{
 use crate::passes::{Exact, exact_arithmetic};
 use hidet_mapping::IndexExpr;
 
-/// Longer expressions get a line of their own.
+/// Maximum length of an inline expression; longer ones get a line of their own.
 const LONGEST: usize = 90;
 
 /// Writes one kernel.
@@ -29,7 +29,7 @@ pub(super) struct Generator<'a> {
     pub(super) uses: ValueUses,
     pub(super) proved: Exact,
     values: SecondaryMap<ValueId, Option<CppExpr>>,
-    /// Positions that are sums, the second of which is never negative.
+    /// Positions that are sums whose second part is never negative.
     pub(super) sums: SecondaryMap<ValueId, Option<[CppExpr; 2]>>,
     pub(super) vars: SecondaryMap<VarId, String>,
     pub(super) buffers: SecondaryMap<BufferId, String>,
@@ -39,7 +39,7 @@ pub(super) struct Generator<'a> {
     pub(super) report: Option<String>,
     /// The barrier of a cooperative grid.
     pub(super) grid_barrier: Option<String>,
-    /// Threads may end early, so the others must not wait for them for ever.
+    /// Threads may exit early after a fault, so that the others must not wait for them forever.
     pub(super) faults: bool,
     /// The mbarriers at which threads of other blocks arrive.
     pub(super) remote: SecondaryMap<BufferId, bool>,
@@ -56,17 +56,17 @@ pub(super) struct LoopFrame {
     pub(super) end_used: bool,
 }
 
-/// Which buffers a function uses, and whether it can report.
+/// A survey of a function: the buffers it uses, and whether it can report.
 #[derive(Default)]
 struct Survey {
     buffers: SecondaryMap<BufferId, bool>,
     /// It has a parameter for reports.
     reports: bool,
-    /// It may end early with a fault.
+    /// Its threads may exit early after a fault.
     faults: bool,
-    /// Its threads meet in shared memory where it may.
+    /// It has barriers that are implemented in shared memory if it may fault.
     meets: bool,
-    /// The mbarriers at which threads of other blocks arrive, after which their accesses are seen.
+    /// The mbarriers at which threads of other blocks arrive, which makes their accesses visible.
     remote: SecondaryMap<BufferId, bool>,
 }
 
@@ -139,12 +139,12 @@ impl<'a> Generator<'a> {
         }
     }
 
-    /// An error at the statement being written.
+    /// Returns an error at the current statement.
     pub(super) fn error(&self, message: impl Into<String>) -> crate::Error {
         fault(self.function, self.span, message)
     }
 
-    /// The whole text.
+    /// Writes the whole kernel.
     pub(super) fn run(mut self) -> Result<Source> {
         let function = self.function;
         let mut survey = Survey::default();
@@ -240,7 +240,7 @@ impl<'a> Generator<'a> {
         for (id, buffer) in function.buffers.iter().filter(|(id, _)| used[*id]) {
             match buffer.scope {
                 Scope::Global if self.buffers[id].is_empty() => {
-                    return Err(self.error(format!("global buffer `{}` is no parameter", buffer.name)));
+                    return Err(self.error(format!("global buffer `{}` is not a parameter", buffer.name)));
                 }
                 Scope::Global => {}
                 Scope::Shared => self.buffers[id] = self.names.source(&buffer.name, NameKind::Tile),
@@ -272,12 +272,12 @@ impl<'a> Generator<'a> {
         Ok(())
     }
 
-    /// The expression of a value.
+    /// Returns the expression of a value.
     pub(super) fn value(&self, value: ValueId) -> Result<CppExpr> {
         self.values[value].clone().ok_or_else(|| self.error(format!("value {value} is used before it is defined")))
     }
 
-    /// Brings a value into being: as a constant variable, or to be written at its use.
+    /// Defines a value: as a constant variable, or to be written inline at its use.
     pub(super) fn define(&mut self, value: ValueId, expr: CppExpr, always_inline: bool) {
         if always_inline || (self.uses.inline[value] && expr.text.len() <= LONGEST) {
             self.values[value] = Some(expr);
@@ -287,24 +287,24 @@ impl<'a> Generator<'a> {
         self.out.line(format!("const {} {name} = {};", types::name(self.function.ty(value)), expr.text));
     }
 
-    /// A name for a value, which is then written by that name.
+    /// Gives a value a name, by which it is then written.
     pub(super) fn name_value(&mut self, value: ValueId) -> String {
         self.name_like(value, NameKind::Value)
     }
 
-    /// The same, with another word where the source has no name.
+    /// Gives a value a name, with another word for values that the source does not name.
     pub(super) fn name_like(&mut self, value: ValueId, word: NameKind) -> String {
         let name = self.names.source(&self.function.values[value].name, word);
         self.values[value] = Some(CppExpr::atom(name.clone()));
         name
     }
 
-    /// The text of an extent of a tensor.
+    /// Returns the text of an extent of a tensor.
     pub(super) fn extent(&self, extent: &IndexExpr) -> CppExpr {
         extent::text(extent, &self.dims)
     }
 
-    /// The number of a place at which that may be reported.
+    /// Returns the number of a new site for a message.
     pub(super) fn site(&mut self, message: Message) -> usize {
         self.sites.push(Site { message, span: self.span });
         self.sites.len() - 1

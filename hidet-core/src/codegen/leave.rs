@@ -1,22 +1,22 @@
-//! How the threads of a kernel that may fault end, so that none waits for ever for one that ended.
+//! How the threads of a kernel that may fault exit, so that no thread waits forever for one that has exited.
 //!
-//! A thread that finds a fault records it and returns: no trap, so the context stays usable. The others come to know at
-//! what they wait for:
-//! - barriers of the block and of the cluster do not wait for threads that ended;
-//! - waits for mbarriers, and loops without an end of their own, give up;
-//! - named barriers, and warp groups before they multiply together, meet in shared memory instead, by `hidet_meet`,
-//!   where all give up or none;
-//! - all lanes of a warp ask before an instruction that takes whole warps;
-//! - registers are not handed from one warp group to another: the second could wait for ever.
+//! A thread that finds a fault records it and returns, without a trap, so that the context stays usable. The other
+//! threads notice at the points where they wait:
+//! - barriers of the block and of the cluster do not wait for threads that have exited;
+//! - waits for mbarriers, and loops without a known end, give up;
+//! - named barriers, and the synchronization of warp groups before wgmma, use shared memory instead (`hidet_meet`), so
+//!   that either all threads give up or none;
+//! - all lanes of a warp check before an instruction that needs whole warps;
+//! - registers are not moved between warp groups (`setmaxnreg`): the receiver could wait forever.
 //!
-//! Shared memory of another block of the cluster is gone once that block ended. So threads of clusters ask before each
-//! call with an address, and linger for a millisecond before they end.
+//! Shared memory of another block of the cluster no longer exists after that block has exited. So threads of clusters
+//! check before each call with an address, and linger for a millisecond before they exit.
 
 use super::kernel::Generator;
 use crate::intrinsics::{Meaning, Operand, Row, Together};
 
 impl Generator<'_> {
-    /// The statement that ends a thread after a fault.
+    /// Returns the statement by which a thread exits after a fault.
     pub(super) fn leave(&self) -> &'static str {
         if self.is_cluster() { "{ hidet_linger(); return; }" } else { "return;" }
     }
@@ -25,8 +25,8 @@ impl Generator<'_> {
         self.function.launch.cluster != [1, 1, 1]
     }
 
-    /// In a kernel that may fault: what is written before a call, and whether that stands for the call. `mbarrier` begins
-    /// the names of the helpers that wait for an mbarrier.
+    /// In a kernel that may fault, writes the checks before a call and returns true if they replace the call.
+    /// `mbarrier` is the prefix of the helpers that wait for an mbarrier.
     pub(super) fn before_call(&mut self, row: &Row, mbarrier: &str, operands: &[String]) -> bool {
         let Some(report) = self.report.clone().filter(|_| self.faults) else { return false };
         let leave = self.leave();
@@ -58,7 +58,7 @@ impl Generator<'_> {
     }
 }
 
-/// Whether a kernel that may fault meets in shared memory where it calls this.
+/// Returns true if a kernel that may fault implements this intrinsic by a barrier in shared memory.
 pub(super) fn meets(row: &Row) -> bool {
     matches!(row.meaning, Meaning::BarrierSync | Meaning::BarrierArrive | Meaning::Wgmma { .. } | Meaning::WgmmaFence)
 }

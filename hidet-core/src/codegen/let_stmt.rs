@@ -1,4 +1,4 @@
-//! Values: what each operation is as an expression.
+//! Values: each operation as an expression.
 
 use super::expr::{self, CppExpr};
 use super::kernel::Generator;
@@ -49,7 +49,7 @@ impl Generator<'_> {
         Ok(())
     }
 
-    /// An operation that works lane by lane.
+    /// Returns an operation that works lane by lane.
     fn lanewise(&self, value: ValueId, ty: Type, op: &Op) -> Result<CppExpr> {
         if ty.lanes == 1 {
             return self.scalar_op(value, ty.scalar, op, None);
@@ -131,7 +131,7 @@ impl Generator<'_> {
     }
 }
 
-/// The helper that works on all lanes of a vector of small floats, with its operands.
+/// Returns the helper that works on all lanes of a half-precision vector, with its operands.
 fn packed(ty: Type, op: &Op) -> Option<(String, Vec<ValueId>)> {
     use BinaryOp::{Add, Max, Min, Mul, Sub};
     let (name, operands) = match op {

@@ -1,9 +1,9 @@
-//! Constants and strings as C++ writes them.
+//! Constants and strings as C++ literals.
 
 use super::types;
 use crate::types::{Const, Scalar, bf16, f16, small};
 
-/// A constant as a C++ expression that needs no parentheses.
+/// Returns a constant as a C++ expression that needs no parentheses.
 pub fn constant(value: Const) -> String {
     use Scalar::*;
     let bits = value.bits;
@@ -66,13 +66,13 @@ fn double(value: f64) -> String {
     }
 }
 
-/// A small float by its bits, with its value for the reader.
+/// Returns a float that is a struct by its bits, with its value as a comment.
 fn tagged(value: Const, number: f32) -> String {
     let bits = value.bits & (u64::MAX >> (64 - 8 * value.scalar.bytes()));
     format!("{}{{0x{bits:x}}} /* {number:?} */", types::scalar(value.scalar))
 }
 
-/// A string literal.
+/// Returns a string literal.
 pub fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for byte in text.bytes() {
@@ -81,7 +81,7 @@ pub fn quoted(text: &str) -> String {
             b'\\' => out += "\\\\",
             b'\n' => out += "\\n",
             b' '..=b'~' => out.push(byte as char),
-            // Octal, and always three digits: a hexadecimal escape would swallow the digits after it.
+            // Octal with three digits, because a hexadecimal escape would include the digits after it.
             byte => out += &format!("\\{byte:03o}"),
         }
     }

@@ -1,4 +1,4 @@
-//! Where shared memory lies: arrays of their own up to 48 KiB a block, else pieces of one dynamic area.
+//! The layout of shared memory: separate static arrays up to 48 KiB per block, otherwise parts of one dynamic area.
 
 use super::names::{NameKind, Names};
 use super::writer::Writer;
@@ -8,22 +8,22 @@ use crate::ir::{Buffer, BufferId, Function, Scope, SecondaryMap, Span, descripto
 use hidet_mapping::IndexExpr;
 use std::collections::HashMap;
 
-/// What a block may use without asking the driver for more.
+/// Bytes of static shared memory that a block may use.
 const STATIC_LIMIT: i64 = 48 * 1024;
 
-/// A word for each named barrier, then for each warp group.
+/// Number of barrier words: one per named barrier, then one per warp group.
 const BARRIERS: i64 = 16 + 8;
 
-/// Shared memory of a kernel.
+/// The shared memory of a kernel.
 #[derive(Debug, Default)]
 pub struct Shared {
-    /// Buffers with memory of their own, in order, with the views on it, and how many bytes each needs.
+    /// Buffers with their own memory, in order, with the buffers that share it and its size in bytes.
     areas: Vec<Area>,
-    /// Bytes known while compiling, where no dynamic area is needed.
+    /// Bytes of static shared memory, if no dynamic area is needed.
     pub static_bytes: u32,
-    /// Bytes given at launch.
+    /// Bytes of dynamic shared memory, which the launch passes.
     pub dynamic_bytes: Option<IndexExpr>,
-    /// Where the words lie by which threads of a kernel that may fault meet.
+    /// The offset of the barrier words of a kernel that may fault.
     barriers: Option<IndexExpr>,
 }
 
@@ -42,7 +42,7 @@ fn elements(function: &Function, buffer: &Buffer) -> Result<IndexExpr> {
             function,
             Span::default(),
             format!(
-                "buffer `{}` has {} axes; the CUDA back end takes lowered functions alone",
+                "buffer `{}` has {} axes; the CUDA back end takes only lowered functions",
                 buffer.name,
                 shape.len()
             ),
@@ -50,7 +50,8 @@ fn elements(function: &Function, buffer: &Buffer) -> Result<IndexExpr> {
     }
 }
 
-/// The buffer whose bytes a buffer shares, or itself where it has its own; none where it shares them with itself.
+/// Returns the buffer whose bytes a buffer shares, or itself if it has its own bytes, or `None` if aliases form a
+/// cycle.
 pub fn owner(function: &Function, buffer: BufferId) -> Option<BufferId> {
     let mut owner = buffer;
     for _ in 0..=function.buffers.len() {
@@ -62,8 +63,7 @@ pub fn owner(function: &Function, buffer: BufferId) -> Option<BufferId> {
     None
 }
 
-/// Plans the shared memory of a function. Only buffers for which `used` holds get any. `barriers`: threads meet by
-/// words of it.
+/// Plans the shared memory of a function, for the buffers in `used`. `barriers`: it needs barrier words.
 pub fn plan(function: &Function, used: &SecondaryMap<BufferId, bool>, barriers: bool) -> Result<Shared> {
     let needed = descriptor::alignments(function);
     let mut areas: Vec<Area> = Vec::new();
@@ -87,7 +87,8 @@ pub fn plan(function: &Function, used: &SecondaryMap<BufferId, bool>, barriers: 
         area.align = area.align.max(align);
         area.bytes = if area.bytes == IndexExpr::Const(0) { bytes } else { area.bytes.max(bytes) };
     }
-    // Those of known size first, the most aligned first: padding is least, and most offsets are constants.
+    // Known sizes first, and among them the largest alignment first: this minimises padding, and most offsets are
+    // constants.
     areas.sort_by_key(|area| (area.bytes.as_const().is_none(), -area.align));
     let mut total: IndexExpr = 0.into();
     for area in &areas {
@@ -113,7 +114,7 @@ fn aligned(offset: &IndexExpr, align: i64) -> IndexExpr {
 }
 
 impl Shared {
-    /// Declares the buffers; `dim` gives the text of an extent.
+    /// Declares the buffers; `dim` returns the text of an extent.
     pub fn declare(
         &self,
         function: &Function,

@@ -1,11 +1,11 @@
-//! From a lowered function to CUDA C++ for NVRTC.
+//! Prints a lowered function as CUDA C++ for NVRTC.
 //!
-//! The text needs no include: what it uses of types and helpers stands before the kernel (see [`prelude`]). It is meant
-//! to be read: names come from the source, values used once are written where they are used. A node this back end
+//! The text needs no include: the types and helpers that it uses stand before the kernel (see [`prelude`]). It is meant
+//! to be read: names come from the source, and values that are used once are written inline. A node that this back end
 //! does not know is an error with its place, never a guess.
 //!
 //! Precondition: the function is verified and lowered (no task loop, no group, no protected access, buffers of
-//! rank 1). Knows nothing of devices or of the simulator.
+//! rank 1). This module knows neither devices nor the simulator.
 
 mod access;
 mod expr;
@@ -34,7 +34,7 @@ use crate::error::{Error, Result};
 use crate::ir::{Arch, BufferId, DimId, Function, MapId, Places, Span, ValueId};
 use hidet_mapping::IndexExpr;
 
-/// CUDA C++ of a kernel, and what is needed to launch it.
+/// The CUDA C++ of a kernel, and what a launch needs.
 #[derive(Clone, Debug)]
 pub struct Source {
     /// The text, without `#line`.
@@ -45,19 +45,19 @@ pub struct Source {
     pub entry: String,
     /// Its parameters in order.
     pub parameters: Vec<KernelParam>,
-    /// Shared memory known while compiling, in bytes.
+    /// Bytes of static shared memory.
     pub static_shared: u32,
-    /// Shared memory given at launch, in bytes, of the dims; `0` where there is none.
+    /// Bytes of dynamic shared memory, as a formula of the dims; `0` if there is none.
     pub dynamic_shared: IndexExpr,
-    /// Where the kernel may report; a report holds an index into this.
+    /// The sites at which the kernel may report; a report contains an index into this.
     pub sites: Vec<Site>,
-    /// Where each line of the text came from.
+    /// The source position of each line of the text.
     pub lines: Vec<Span>,
-    /// The source files that spans count.
+    /// The source files; spans index into this.
     pub files: Vec<String>,
 }
 
-/// What the kernel gets in one of its parameters.
+/// A parameter of the CUDA kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KernelParam {
     /// The address of a global buffer.
@@ -68,17 +68,17 @@ pub enum KernelParam {
     Dim(DimId),
     /// A tensor map of 128 bytes.
     Map(MapId),
-    /// The address of the record of what it reports.
+    /// The address of the record to which it reports.
     Report,
-    /// The address of the word at which the blocks of a cooperative grid meet; 0 before the first launch.
+    /// The address of the counter of the grid barrier; the counter is 0 before the first launch.
     GridBarrier,
 }
 
 impl Source {
-    /// The text with `#line` directives, so that compilers, profilers and debuggers speak of the Rust source.
+    /// Returns the text with `#line` directives, so that compilers, profilers and debuggers refer to the Rust source.
     pub fn text_with_lines(&self) -> String {
         let mut out = String::with_capacity(self.text.len() * 2);
-        // What the compiler believes the next line to be.
+        // The position that the compiler assumes for the next line.
         let mut next = Span::default();
         for (line, span) in self.text.lines().zip(&self.lines) {
             if span.line > 0 && (span.file, span.line) != (next.file, next.line) {
@@ -94,15 +94,14 @@ impl Source {
         out
     }
 
-    /// `file:line:column` of a site, where it is known.
+    /// Returns `file:line:column` of a site, if it is known.
     pub fn place_of(&self, site: &Site) -> Option<String> {
         let Span { file, line, column } = site.span;
         let file = self.files.get(file as usize).filter(|_| line > 0)?;
         Some(format!("{file}:{line}:{column}"))
     }
 
-    /// With the positions of a function in place of the numbers of its statements; see
-    /// [`Function::without_places`].
+    /// Replaces the numbers of statements by the positions of a function; see [`Function::without_places`].
     pub fn with_places(mut self, places: &Places) -> Source {
         self.lines.iter_mut().for_each(|span| *span = places.resolve(*span));
         self.sites.iter_mut().for_each(|site| site.span = places.resolve(site.span));
@@ -110,7 +109,7 @@ impl Source {
         self
     }
 
-    /// The place in the Rust source of a line of the text, both counted from 1.
+    /// Returns the position in the Rust source of a line of the text, both counted from 1.
     pub fn place(&self, line: usize) -> Option<String> {
         let span = self.lines.get(line.checked_sub(1)?)?;
         (span.line > 0)
@@ -118,13 +117,13 @@ impl Source {
     }
 }
 
-/// The CUDA C++ of a lowered function, for an architecture.
+/// Returns the CUDA C++ of a lowered function for an architecture.
 pub fn cuda(function: &Function, arch: Arch) -> Result<Source> {
     require::check(function, arch)?;
     kernel::Generator::new(function).run()
 }
 
-/// An error at a place of the function.
+/// Returns an error at a position of the function.
 fn fault(function: &Function, span: Span, message: impl Into<String>) -> Error {
     Error::Kernel { kernel: function.name.clone(), message: message.into(), place: function.place_of(span) }
 }

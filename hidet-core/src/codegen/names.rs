@@ -1,22 +1,22 @@
-//! Names in the CUDA text.
+//! Names in the CUDA text, which cannot clash.
 //!
-//! Three kinds of names meet there. Each kind has a form of its own, so that no name of one kind can be one of another,
-//! whatever a user writes and whatever CUDA or the prelude define one day:
+//! The text contains three kinds of names. Each kind has a form of its own, so that a name of one kind can never equal
+//! one of another, whatever a user writes and whatever CUDA or the prelude define in the future:
 //!
 //! - *The source's*: kernels, parameters, extents, values, variables, memory, labels. They begin with a letter and end
 //!   in one `_`, with letters, digits and single `_` in between: `row` is `row_`, a second `row` is `row_2_`.
-//! - *The generator's*: one of the [`NameKind`]s, where there are several with a number: `v`, `v_2`.
-//! - *Of C++, CUDA, NVRTC and the prelude*: keywords, macros, types, functions, variables. None ends in `_` but those
-//!   that begin with `_` or hold `__`, which C++ keeps for itself and which the source's never do here. The prelude and
-//!   the words are ours; tests compare them.
+//! - *The generator's*: one of the [`NameKind`]s, with a number if there are several: `v`, `v_2`.
+//! - *Of C++, CUDA, NVRTC and the prelude*: keywords, macros, types, functions, variables. None ends in `_`, except for
+//!   names that begin with `_` or contain `__`, which C++ reserves and which names of the source never do here. The
+//!   prelude and the words belong to this crate; tests compare them.
 //!
-//! A suffix is easier on readers than a prefix: profilers list `softmax_` beside `softmax` of other libraries, and the
-//! text reads like that of people who mark members with `_`. PTX and the driver take ASCII alone, so other letters are
-//! written by their number: `größe` is `gru00f6u00dfe_`. Messages always speak of the source's name.
+//! A suffix is easier to read than a prefix: profilers list `softmax_` beside `softmax` of other libraries, and the
+//! text resembles code that marks members with `_`. PTX and the driver only take ASCII, so other letters are written by
+//! their code point: `größe` is `gru00f6u00dfe_`. Messages always use the source's name.
 
 use std::collections::{HashMap, HashSet};
 
-/// What the generator names by itself.
+/// The kinds of names that the generator makes up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameKind {
     Value,
@@ -61,7 +61,7 @@ impl NameKind {
         NameKind::Kernel,
     ];
 
-    /// The word itself.
+    /// Returns the word itself.
     pub fn text(self) -> &'static str {
         match self {
             NameKind::Value => "v",
@@ -85,7 +85,7 @@ impl NameKind {
     }
 }
 
-/// Gives every item a name of its own.
+/// Assigns unique names.
 #[derive(Default)]
 pub struct Names {
     used: HashSet<String>,
@@ -93,13 +93,13 @@ pub struct Names {
 }
 
 impl Names {
-    /// The name of what the source calls so; the generator's word where that has no letter or digit.
+    /// Returns a name for an item of the source, or one from the generator's word if `name` has no letter or digit.
     pub fn source(&mut self, name: &str, word: NameKind) -> String {
         let base = plain(name);
         if base.is_empty() { self.own(word) } else { self.unique(base, "_") }
     }
 
-    /// The name of something that the source does not name.
+    /// Returns a name for an item that the source does not name.
     pub fn own(&mut self, word: NameKind) -> String {
         self.unique(word.text().to_owned(), "")
     }
@@ -116,7 +116,8 @@ impl Names {
     }
 }
 
-/// Letters, digits and single `_` between them, with a letter in front; nothing where there is no letter or digit.
+/// Reduces a name to letters, digits and single `_` between them, with a letter in front; empty if it has no letter or
+/// digit.
 fn plain(name: &str) -> String {
     let mut base = String::new();
     for c in name.chars() {
@@ -140,7 +141,7 @@ mod tests {
     use super::*;
     use NameKind::{Kernel, Value};
 
-    /// Whether a name has the form of the source's names.
+    /// Returns true if a name has the form of the source's names.
     fn is_source(name: &str) -> bool {
         name.starts_with(|c: char| c.is_ascii_alphabetic())
             && name.ends_with('_')
@@ -148,7 +149,7 @@ mod tests {
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
     }
 
-    /// Whether a name has the form of the generator's names.
+    /// Returns true if a name has the form of the generator's names.
     fn is_own(name: &str) -> bool {
         NameKind::ALL.iter().any(|word| match name.strip_prefix(word.text()) {
             Some("") => true,
@@ -197,7 +198,7 @@ mod tests {
 
     #[test]
     fn the_prelude_defines_no_name_of_the_source_or_the_generator() {
-        // What is written in kernels by fixed names counts as the prelude's.
+        // Fixed names in kernels count as those of the prelude.
         let fixed = ["hidet_value", "hidet_barriers"];
         let clash = |name: &&str| is_source(name) || is_own(name);
         assert_eq!(prelude::names().chain(fixed).find(clash), None);

@@ -1,4 +1,4 @@
-//! Tests: signed arithmetic of unknown numbers is written as functions that wrap, whatever its result is used for.
+//! Tests: signed arithmetic of unknown numbers is written as wrapping functions, whatever its result is used for.
 
 use super::tests::Build;
 use super::*;
@@ -7,10 +7,10 @@ use crate::types::{Const, Scalar, Type};
 
 const SM80: Arch = Arch { number: 80, specific: false };
 
-/// What becomes of a number, each a way on which code generation once took it for a position that does not overflow.
+/// Uses of a number for which code generation once assumed that it is a position that does not overflow.
 const WAYS: [&str; 9] = ["index", "quotient", "rest", "least", "most", "wide", "compared", "end", "variable"];
 
-/// A kernel that computes `a op b` of numbers read from memory, and reads an element or counts by what became of it.
+/// Returns a kernel that computes `a op b` of numbers read from memory, and uses the result in the way given.
 fn kernel(op: Operation, scalar: Scalar, way: &str) -> Function {
     let mut b = Build::new("k", 32);
     let x = b.tensor("x", Access::In, scalar, 64);
@@ -76,7 +76,7 @@ enum Operation {
 }
 
 #[test]
-fn unknown_numbers_wrap_whatever_becomes_of_them() {
+fn unknown_numbers_wrap_in_all_uses() {
     use BinaryOp::{Add, Div, Mul, Rem, Shl, Sub};
     for scalar in [Scalar::I32, Scalar::I64] {
         for way in WAYS {
@@ -90,7 +90,7 @@ fn unknown_numbers_wrap_whatever_becomes_of_them() {
             assert!(text.contains("wrapping_sub(0") && text.contains(", p_)"), "-p of {scalar}, {way}:\n{text}");
         }
     }
-    // Smaller ones are computed as `int`, which is wide enough, and brought back.
+    // Narrower types are computed as `int`, which is wide enough, and converted back.
     for (scalar, name) in [(Scalar::I8, "(signed char)"), (Scalar::I16, "hidet_i16")] {
         for (op, symbol) in [(Add, "+"), (Sub, "-"), (Mul, "*"), (Div, "/"), (Rem, "%")] {
             let text = cuda(&kernel(Operation::Binary(op), scalar, "index"), SM80).unwrap().text;

@@ -1,10 +1,10 @@
-//! Checks, assertions and prints: what a kernel reports, and how its threads end after a fault.
+//! Checks, assertions and prints: what a kernel reports, and how its threads exit after a fault.
 //!
-//! A thread that finds a fault records it, if it is the first of the launch, and ends. Nothing is trapped, so the
-//! context stays usable. Others must not wait for it for ever: every wait of such a kernel gives up once a fault is
-//! recorded.
+//! A thread that finds a fault records it, if it is the first of the launch, and exits. There is no trap, so the
+//! context stays usable. Other threads must not wait for it forever: every wait of such a kernel gives up after a fault
+//! is recorded.
 //!
-//! What is printed is written to a log as numbers, which the host formats: a format has the same meaning everywhere.
+//! Prints write numbers to a log, which the host formats, so that a format has the same meaning on all devices.
 
 use super::kernel::Generator;
 use super::site::{Message, Piece, VALUES};
@@ -14,7 +14,7 @@ use crate::types::Scalar;
 use hidet_mapping::IndexExpr;
 
 impl Generator<'_> {
-    /// The statement that reports a fault and ends the thread.
+    /// Returns the statement that reports a fault and exits the thread.
     fn fault(&mut self, message: Message, values: &[String]) -> Result<String> {
         let site = self.site(message);
         let Some(report) = &self.report else { return Err(self.error("no report")) };
@@ -22,7 +22,7 @@ impl Generator<'_> {
         Ok(format!("{{ hidet_fault({report}, {site}{values}); {} }}", self.leave()))
     }
 
-    /// Reports a tile outside of the shape.
+    /// Writes the check that a tile is inside of the shape.
     pub(super) fn check(
         &mut self,
         buffer: BufferId,
@@ -33,9 +33,8 @@ impl Generator<'_> {
         let name = self.function.buffers[buffer].name.clone();
         if shape.len() != index.len() || tile.len() != index.len() || index.len() > VALUES {
             let (rank, index) = (shape.len(), index.len());
-            return Err(
-                self.error(format!("a check of `{name}` in {rank} axes has {index} indices (at most {VALUES})"))
-            );
+            return Err(self
+                .error(format!("a check of `{name}`, which has {rank} axes, has {index} indices (at most {VALUES})")));
         }
         let (mut inside, mut values) = (Vec::new(), Vec::new());
         for ((value, bound), tile) in index.iter().zip(shape).zip(tile) {
@@ -60,7 +59,7 @@ impl Generator<'_> {
         Ok(())
     }
 
-    /// Reports an element at no multiple of so many bytes.
+    /// Writes the check that an element is aligned to this many bytes.
     pub(super) fn align(&mut self, buffer: BufferId, index: &[ValueId], bytes: u32) -> Result<()> {
         let position = self.position(buffer, index, false)?;
         let pointer = self.pointer(buffer, &position);
@@ -71,7 +70,7 @@ impl Generator<'_> {
         Ok(())
     }
 
-    /// Reports a condition that does not hold.
+    /// Writes an assertion.
     pub(super) fn assert(&mut self, cond: ValueId, message: &str) -> Result<()> {
         let cond = self.value(cond)?;
         let report = self.fault(Message::Assert(message.to_owned()), &[])?;
@@ -79,7 +78,7 @@ impl Generator<'_> {
         Ok(())
     }
 
-    /// Notes a line for the host to print.
+    /// Writes the print of a line to the log.
     pub(super) fn print(&mut self, pieces: &[PrintPiece]) -> Result<()> {
         let (mut line, mut values) = (Vec::new(), Vec::new());
         for piece in pieces {
@@ -88,7 +87,7 @@ impl Generator<'_> {
                 PrintPiece::Value { value, format } => {
                     let ty = self.function.ty(*value);
                     let value = self.value(*value)?;
-                    // A literal may be shorter than its type.
+                    // A literal may have a narrower type.
                     let long = match ty.scalar {
                         Scalar::I64 => "(long long)",
                         Scalar::U64 => "(unsigned long long)",

@@ -1,26 +1,26 @@
-//! Which architectures a function can be compiled for.
+//! The architectures that a function can be compiled for.
 
 use crate::error::{Error, Result};
 use crate::ir::{Arch, Block, Function, Op, Special, Stmt, StmtId};
 
-/// The oldest architecture that NVRTC of CUDA 13 compiles for, and whose semantics of warps are assumed.
+/// The oldest architecture that NVRTC of CUDA 13 compiles for, and whose warp semantics are assumed.
 const OLDEST: u32 = 75;
 
-/// Something in a function that not every architecture has.
+/// A feature in a function that not every architecture has.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Requirement {
-    /// What needs it: an intrinsic, clusters.
+    /// The feature, such as an intrinsic or clusters.
     pub what: String,
-    /// The lowest architecture, and whether it must be the `a` variant.
+    /// The lowest architecture, and true if it must be the `a` variant.
     pub least: (u32, bool),
-    /// The highest architecture, where there is one: `sm_90a`'s instructions are not in `sm_100a`.
+    /// The highest architecture, if there is one: instructions of `sm_90a` are not in `sm_100a`.
     pub most: Option<u32>,
-    /// Where it stands.
+    /// The statement that needs it.
     pub stmt: Option<StmtId>,
 }
 
 impl Requirement {
-    /// Whether that architecture has it.
+    /// Returns true if an architecture has it.
     pub fn holds(&self, arch: Arch) -> bool {
         arch.number >= self.least.0
             && (arch.specific || !self.least.1)
@@ -32,7 +32,7 @@ impl Requirement {
     }
 }
 
-/// What the function needs, in the order of its statements.
+/// Returns the requirements of a function, in the order of its statements.
 pub fn requirements(function: &Function) -> Vec<Requirement> {
     let mut found = Vec::new();
     if function.launch.cluster != [1; 3] {
@@ -57,7 +57,7 @@ fn walk(function: &Function, block: &Block, found: &mut Vec<Requirement>) {
                 }
             }
             Stmt::Let { op: Op::Special(special @ (Special::ClusterRank | Special::ClusterSize)), .. } => {
-                // Without clusters both are constants.
+                // Without clusters, both are constants.
                 if function.launch.cluster != [1; 3] {
                     let what = format!("`{}`", special.name());
                     found.push(Requirement { what, least: (90, false), most: None, stmt: Some(*id) });
@@ -71,13 +71,13 @@ fn walk(function: &Function, block: &Block, found: &mut Vec<Requirement>) {
     }
 }
 
-/// The architectures of [`Arch::TESTED`] that have all the function needs.
+/// Returns the architectures of [`Arch::TESTED`] that meet all requirements of a function.
 pub fn archs(function: &Function) -> Vec<Arch> {
     let needs = requirements(function);
     Arch::TESTED.into_iter().filter(|arch| needs.iter().all(|need| need.holds(*arch))).collect()
 }
 
-/// An error that names the first thing an architecture lacks.
+/// Returns an error that names the first feature that an architecture lacks.
 pub fn check(function: &Function, arch: Arch) -> Result<()> {
     if arch.number < OLDEST {
         let message = format!("hidet needs a GPU of sm_{OLDEST} or newer (Turing); this one is {arch}");
@@ -86,7 +86,7 @@ pub fn check(function: &Function, arch: Arch) -> Result<()> {
     let Some(need) = requirements(function).into_iter().find(|need| !need.holds(arch)) else { return Ok(()) };
     let message = match need.most {
         Some(most) if arch.number > most => {
-            format!("{} exists on {} alone; the target is {arch}", need.what, need.least_name())
+            format!("{} exists only on {}; the target is {arch}", need.what, need.least_name())
         }
         _ => format!("{} needs {} or newer; the target is {arch}", need.what, need.least_name()),
     };

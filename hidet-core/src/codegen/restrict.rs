@@ -1,31 +1,31 @@
-//! Which parameters are declared `__restrict__`: those through which no two threads can communicate.
+//! Decides which parameters are declared `__restrict__`: those through which no two threads can communicate.
 //!
-//! `__restrict__` promises NVRTC that what a thread reads and writes through one pointer changes in no other way while the
-//! kernel runs, so it may read once what is read twice, and move reads and writes over barriers. That is true of memory
-//! by which threads do not communicate:
+//! `__restrict__` promises NVRTC that the memory that a thread accesses through one pointer changes in no other way
+//! while the kernel runs. NVRTC may then merge two reads, and move reads and writes across barriers. This is correct
+//! for memory by which threads do not communicate:
 //!
 //! - An input is written by no thread of the kernel: the launcher refuses arguments that overlap with an output. In a
-//!   *dependent* launch the kernel ahead may still write it, until `grid.wait`.
+//!   *dependent* launch the kernel ahead may still write it until `grid.wait`.
 //! - An access of one thread happens before an access of another only over a point of order (a barrier, an acquire or
-//!   release, a fence, ..; [`Meaning::orders_memory`]): the first access stands before such a point, the second after
-//!   one. All threads run the same body, so where no point of order follows any access to the tensor, or none is ahead of
-//!   any, accesses of two threads to one element, one of them a write, would be a race.
+//!   release, a fence, ..; [`Meaning::orders_memory`]): the first access is before such a point, the second after one.
+//!   All threads run the same body. So if no point of order follows any access to the tensor, or none precedes any,
+//!   accesses of two threads to one element, one of them a write, would be a race.
 //!
-//! A tensor that a tensor map describes is reached without its pointer, so it gets no promise where it is written.
-//! Everything else stays a plain pointer: NVRTC then keeps accesses on their side of each point of order.
+//! A tensor with a tensor map is accessed without its pointer, so it gets no promise if it is written. All other
+//! parameters stay plain pointers: NVRTC then keeps accesses on their side of each point of order.
 
 use crate::intrinsics::Meaning;
 use crate::ir::{Access, Block, BufferId, Function, Stmt};
 
-/// Whether NVRTC may be promised that what lies behind the pointer of a parameter changes through that pointer alone.
+/// Returns true if the memory of a parameter changes only through its pointer, so that it may be `__restrict__`.
 pub fn may_restrict(function: &Function, buffer: BufferId, access: Access) -> bool {
     let written = access != Access::In;
     if !written && !function.launch.dependent {
         return true;
     }
     let mapped = function.maps.iter().any(|(_, map)| map.buffer == buffer);
-    // Nothing but the kernel ahead writes an input. Of what is written, every call counts as a point of order, more than
-    // `Meaning::orders_memory` says.
+    // Only the kernel ahead may write an input. For memory that is written, every call counts as a point of order, not
+    // only those of `Meaning::orders_memory`.
     let orders = if written {
         |_: &Meaning| true
     } else {
@@ -33,7 +33,7 @@ pub fn may_restrict(function: &Function, buffer: BufferId, access: Access) -> bo
     };
     let mut walk = Walk { function, buffer, orders, accessed: false, ordered: false, before: false, after: false };
     walk.block(&function.body);
-    // What the kernel ahead writes must not be read before it has ended.
+    // What the kernel ahead writes must not be read before that kernel has ended.
     let waits = function.launch.dependent && walk.after;
     !(written && mapped || walk.before && walk.after || waits)
 }
@@ -43,13 +43,13 @@ struct Walk<'a> {
     function: &'a Function,
     buffer: BufferId,
     orders: fn(&Meaning) -> bool,
-    /// Whether an access may have come before the statement at hand.
+    /// An access may precede the current statement.
     accessed: bool,
-    /// Whether a point of order may have.
+    /// A point of order may precede the current statement.
     ordered: bool,
-    /// Whether some access may come before a point of order.
+    /// Some access may precede a point of order.
     before: bool,
-    /// Whether some access may come after one.
+    /// Some access may follow a point of order.
     after: bool,
 }
 
@@ -67,7 +67,7 @@ impl Walk<'_> {
         let mut accesses = false;
         stmt.each_index(&mut |buffer, _| accesses |= buffer == self.buffer);
         if accesses {
-            // Of what does both, the access may stand on either side.
+            // In a statement that does both, the access may be on either side.
             self.accessed = true;
             self.after |= self.ordered || orders;
         }
@@ -76,7 +76,7 @@ impl Walk<'_> {
             self.before |= self.accessed;
         }
         let ahead = (self.accessed, self.ordered);
-        // What comes late in the body of a loop is ahead of what comes early.
+        // The end of a loop's body precedes its beginning in the next iteration.
         let times = if stmt.loop_label().is_some() { 2 } else { 1 };
         let mut end = ahead;
         for block in stmt.blocks() {

@@ -1,71 +1,71 @@
-//! Places where a kernel may report something, and the words for it.
+//! Sites: places where a kernel may report, with their messages.
 
 use crate::ir::{Format, Span, fault};
 use crate::types::Scalar;
 use hidet_mapping::IndexExpr;
 
-/// How many numbers a report holds: the axes that an index may have.
+/// Maximum number of values in a report: one per axis of an index.
 pub const VALUES: usize = 16;
 
-/// How many words of 64 bits the log of printed lines holds: 1 MiB.
+/// Number of 64-bit words in the log of printed lines: 1 MiB.
 pub const LOG: usize = 1 << 17;
 
-/// Words before the numbers of a line in the log: its site and their number, and the block.
+/// Words before the numbers of a line in the log: the site with the number of words, and the block.
 pub const LINE: usize = 2;
 
 /// A place where a kernel may report.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Site {
-    /// What is wrong when it is reported.
+    /// The message of the report.
     pub message: Message,
-    /// Where, in the Rust source.
+    /// Its position in the Rust source.
     pub span: Span,
 }
 
-/// What a kernel reports.
+/// A message that a kernel reports.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Message {
-    /// A tile outside of a shape; the report holds the index.
+    /// A tile outside of a shape; the report contains the index.
     Outside {
         /// The name of the buffer.
         name: String,
-        /// Elements from the index on, an axis.
+        /// Elements from the index on, along each axis.
         tile: Vec<u32>,
-        /// Formulas of the dims.
+        /// The shape, as formulas of the dims.
         shape: Vec<IndexExpr>,
     },
-    /// An element at no multiple of so many bytes; the report holds its offset.
+    /// A misaligned element; the report contains its offset.
     Misaligned {
         /// The name of the buffer.
         name: String,
-        /// Its elements.
+        /// The type of its elements.
         elem: Scalar,
-        /// The alignment.
+        /// The required alignment in bytes.
         bytes: u32,
     },
-    /// A condition that did not hold.
+    /// An assertion that failed.
     Assert(String),
-    /// A line to print; the log holds its numbers.
+    /// A line to print; the log contains its numbers.
     Line(Vec<Piece>),
 }
 
 /// A piece of a line.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Piece {
-    /// Text as it is.
+    /// Literal text.
     Text(String),
-    /// So many numbers of the log.
+    /// One or several numbers of the log.
     Value {
-        /// How they look.
+        /// Their format.
         format: Format,
         /// Their type.
         scalar: Scalar,
-        /// More than one for a vector.
+        /// The number of numbers; more than one for a vector.
         lanes: u32,
     },
 }
 
-/// A line, with its numbers from the log.
+/// Formats a line with its numbers from the log.
 pub fn line(pieces: &[Piece], mut numbers: &[u64]) -> String {
     let mut line = String::new();
     for piece in pieces {
@@ -82,7 +82,7 @@ pub fn line(pieces: &[Piece], mut numbers: &[u64]) -> String {
 }
 
 impl Message {
-    /// What it says of the numbers of a report, with these dims.
+    /// Returns the text of the message for the numbers of a report and the dims of the launch.
     pub fn text(&self, values: &[i64], dims: &[i64]) -> String {
         match self {
             Message::Outside { name, tile, shape } => {
@@ -95,7 +95,7 @@ impl Message {
                 format!("misaligned access: {}", fault::misaligned(name, byte, *bytes))
             }
             Message::Assert(message) => format!("assertion failed: {message}"),
-            Message::Line(_) => "a line that was printed".to_owned(),
+            Message::Line(_) => "a printed line".to_owned(),
         }
     }
 }

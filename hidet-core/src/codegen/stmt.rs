@@ -1,4 +1,4 @@
-//! Statements, one by one.
+//! Statements.
 
 use super::kernel::{Generator, LoopFrame};
 use super::names::NameKind;
@@ -89,7 +89,7 @@ impl Generator<'_> {
         Ok(())
     }
 
-    /// The name of a variable.
+    /// Returns the name of a variable.
     pub(super) fn var(&self, var: VarId) -> Result<&str> {
         let name = &self.vars[var];
         if name.is_empty() {
@@ -99,7 +99,7 @@ impl Generator<'_> {
         }
     }
 
-    /// A loop; `first` is written at the start of each turn.
+    /// Writes a loop; `first` is written at the start of each iteration.
     fn loop_body(&mut self, id: LoopId, head: &str, first: Option<String>, body: &Block) -> Result<()> {
         let name = &self.function.loops[id].name;
         let mut label = |kind: &str, word| match name.is_empty() {
@@ -108,7 +108,8 @@ impl Generator<'_> {
         };
         let (next, end) = (label("next", NameKind::Next), label("end", NameKind::End));
         self.loops.push(LoopFrame { id, next: next.clone(), end: end.clone(), next_used: false, end_used: false });
-        // A jump to the end of the body must not pass declarations of the body: those stand in a block of their own.
+        // In C++ a jump to the end of the body must not skip declarations of the body, so these get a block of their
+        // own.
         let jumps = jumps_inside(self.function, body, id);
         self.out.open(head);
         if let Some(first) = first {
@@ -135,7 +136,7 @@ impl Generator<'_> {
     fn jump(&mut self, target: LoopId, leave: bool) -> Result<()> {
         let innermost = self.loops.last().is_some_and(|frame| frame.id == target);
         let Some(frame) = self.loops.iter_mut().find(|frame| frame.id == target) else {
-            return Err(self.error(format!("a jump to loop {target}, which is not around it")));
+            return Err(self.error(format!("a jump to loop {target}, which does not enclose it")));
         };
         let line = match (leave, innermost) {
             (true, true) => "break;".to_owned(),
@@ -154,7 +155,7 @@ impl Generator<'_> {
     }
 }
 
-/// Whether a jump to the end of the loop's body comes from a loop inside of it.
+/// Returns true if a loop inside of the body jumps to the end of the body.
 fn jumps_inside(function: &Function, block: &Block, target: LoopId) -> bool {
     fn walk(function: &Function, block: &Block, target: LoopId, nested: bool) -> bool {
         block.0.iter().any(|id| {

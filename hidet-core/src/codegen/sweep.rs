@@ -1,4 +1,4 @@
-//! Every row of the intrinsics table, and every operation on every type, through NVRTC.
+//! Tests: every row of the intrinsics table, and every operation on every type, through NVRTC.
 
 use super::tests::Build;
 use super::*;
@@ -10,7 +10,7 @@ use crate::types::{Scalar, Type};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
-/// A function with every operation that a type has; `None` of them makes an error.
+/// Returns a function with every operation that a type has.
 fn operations(scalar: Scalar) -> Function {
     let mut b = Build::new("k", 128);
     let x = b.tensor("x", Access::In, scalar, 4096);
@@ -106,7 +106,7 @@ fn every_operation_on_every_type_compiles_for_every_architecture() {
     assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures[..failures.len().min(3)].join("\n\n"));
 }
 
-/// Skips where NVRTC is missing, but not on CI.
+/// Returns true if NVRTC is missing, so that the test is skipped; panics on CI.
 fn no_nvrtc() -> bool {
     match nvrtc::version() {
         Ok(_) => false,
@@ -118,7 +118,7 @@ fn no_nvrtc() -> bool {
     }
 }
 
-/// The types that a rule allows.
+/// Returns the types that a rule allows.
 fn allowed(rule: TypeRule) -> Vec<Type> {
     match rule {
         TypeRule::Is(ty) => vec![ty],
@@ -127,10 +127,10 @@ fn allowed(rule: TypeRule) -> Vec<Type> {
     }
 }
 
-/// An intrinsic with the type where there is a choice, and the memory where there is one.
+/// An intrinsic with one choice of its type and of its memory.
 type Instance = (Intrinsic, Type, Space);
 
-/// A function that calls intrinsics, one after the other. It would not run well.
+/// Returns a function that calls intrinsics one after the other. It only needs to compile.
 fn calls(instances: &[Instance]) -> Function {
     let mut b = Build::new("k", 128);
     b.function.launch.min_blocks = 1;
@@ -218,7 +218,7 @@ fn call(b: &mut Build, out: BufferId, intrinsic: Intrinsic, choice: Type, space:
         let value = b.op(Scalar::F32, Op::Cast(value));
         b.store(out, at, value);
     }
-    // Registers must be used, or nothing of the instruction is left.
+    // Registers must be used, or the compiler removes the instruction.
     for (operand, arg) in row.operands.iter().zip(&args) {
         if let (Operand::Address { space: Space::Register, count, .. }, Arg::Address { buffer, .. }) = (operand, arg) {
             for position in 0..*count {
@@ -231,7 +231,7 @@ fn call(b: &mut Build, out: BufferId, intrinsic: Intrinsic, choice: Type, space:
     }
 }
 
-/// Every instance of a row worth compiling: each type of the first choice, in each memory.
+/// Returns the instances of a row that are worth compiling: each type of the first choice, in each memory.
 fn instances(intrinsic: Intrinsic) -> Vec<Instance> {
     let row = intrinsic.row();
     let rules = row.operands.iter().filter_map(|operand| match operand {
@@ -250,13 +250,13 @@ fn compile(function: &Function, arch: Arch) -> Result<(), String> {
     if cubin.usage.losses.is_empty() { Ok(()) } else { Err(format!("{:?}\n{}", cubin.usage.losses, source.text)) }
 }
 
-/// Compiles every instance of the rows, `batch` of them at once, for every architecture that has them, or for the
-/// lowest alone.
+/// Compiles every instance of the rows, `batch` at once, for every architecture that has them (`all`) or only for the
+/// lowest.
 fn sweep(rows: impl Fn(&str) -> bool, batch: usize, all: bool) {
     if no_nvrtc() {
         return;
     }
-    // Rows that exist on the same architectures go together.
+    // Rows that exist on the same architectures form a group.
     let mut groups: BTreeMap<((u32, bool), Option<u32>), Vec<Instance>> = BTreeMap::new();
     for intrinsic in Intrinsic::all().filter(|intrinsic| rows(&intrinsic.row().name)) {
         let row = intrinsic.row();
@@ -294,7 +294,7 @@ fn tensor_core_intrinsics_of_a_warp_compile_for_every_architecture_they_claim() 
 
 #[test]
 fn wgmma_compiles() {
-    // Of a thousand shapes every type with the shortest, a middle and the longest n.
+    // There are a thousand shapes: each type is tested with the shortest, some middle and the longest n.
     let some = |name: &str| ["n8k", "n24k", "n128k", "n256k"].iter().any(|n| name.contains(n));
     sweep(|name| name.starts_with("wgmma.m64") && some(name), 1, false);
 }

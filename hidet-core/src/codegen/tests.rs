@@ -1,4 +1,4 @@
-//! Tests of the CUDA text: what it looks like, and that NVRTC takes it.
+//! Tests of the CUDA text: its form, and that NVRTC accepts it.
 
 use super::*;
 use crate::intrinsics::Intrinsic;
@@ -96,7 +96,7 @@ fn kernel_text(source: &Source) -> &str {
     &source.text[source.text.find("extern \"C\" __global__").unwrap()..]
 }
 
-/// Compiles with NVRTC for every architecture the function allows, where NVRTC is there.
+/// Compiles with NVRTC for every architecture that the function allows, if NVRTC is present.
 pub(crate) fn compiles(function: &Function) {
     if let Err(error) = crate::cuda::nvrtc::version() {
         assert!(std::env::var_os("CI").is_none(), "{error}");
@@ -202,7 +202,7 @@ fn jumps_out_of_nested_loops_go_to_labels() {
 }
 
 #[test]
-fn shared_memory_beyond_48_kib_is_given_at_launch() {
+fn shared_memory_beyond_48_kib_is_dynamic() {
     let mut b = Build::new("big", 128);
     let x = b.tensor("x", Access::InOut, Scalar::F32, 65536);
     let small = b.buffer("small", Scope::Shared, Scalar::F16, 64);
@@ -260,7 +260,7 @@ fn waits_of_a_kernel_that_may_fault_give_up() {
 }
 
 #[test]
-fn what_an_architecture_lacks_is_told_at_the_kernel() {
+fn missing_features_of_an_architecture_are_reported_at_the_kernel() {
     let mut function = Build::new("k", 32).function;
     let refused = |function: &Function| cuda(function, Arch { number: 70, specific: false }).unwrap_err().to_string();
     let why = "kernel `k`: hidet needs a GPU of sm_75 or newer (Turing); this one is sm_70";

@@ -2,7 +2,7 @@
 
 use crate::types::{Scalar, Type};
 
-/// The C++ name of a scalar type.
+/// Returns the C++ name of a scalar type.
 pub fn scalar(scalar: Scalar) -> &'static str {
     use Scalar::*;
     match scalar {
@@ -25,7 +25,7 @@ pub fn scalar(scalar: Scalar) -> &'static str {
     }
 }
 
-/// The C++ name of a type.
+/// Returns the C++ name of a type.
 pub fn name(ty: Type) -> String {
     match ty.lanes {
         1 => scalar(ty.scalar).to_owned(),
@@ -33,12 +33,12 @@ pub fn name(ty: Type) -> String {
     }
 }
 
-/// Whether the type is a struct of the prelude with the member `bits`.
+/// Returns true if the type is a struct of the prelude with the member `bits`.
 pub fn is_struct(scalar: Scalar) -> bool {
     matches!(scalar, Scalar::F16 | Scalar::BF16 | Scalar::TF32 | Scalar::E4M3 | Scalar::E5M2)
 }
 
-/// The register constraint of inline PTX for a scalar; `None` where PTX has no such register.
+/// Returns the register constraint of inline PTX for a scalar, or `None` if PTX has no such register.
 pub fn constraint(scalar: Scalar) -> Option<char> {
     use Scalar::*;
     match scalar {

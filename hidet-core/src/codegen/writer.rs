@@ -1,20 +1,20 @@
-//! Indented lines, each with its place in the Rust source.
+//! A writer of indented lines, each with its position in the Rust source.
 
 use crate::ir::Span;
 
-/// The text being written.
+/// The text under construction.
 #[derive(Default)]
 pub struct Writer {
     /// The lines so far.
     pub text: String,
-    /// The place of each.
+    /// The position of each line.
     pub spans: Vec<Span>,
     indent: usize,
     span: Span,
 }
 
 impl Writer {
-    /// Lines from now on come from that place.
+    /// Sets the position of the following lines.
     pub fn at(&mut self, span: Span) {
         self.span = span;
     }

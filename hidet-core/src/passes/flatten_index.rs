@@ -92,8 +92,8 @@ impl Flatten<'_> {
         }
         if self.function.maps.iter().any(|(_, map)| map.buffer == id) && index.len() > 1 {
             let message = format!(
-                "`{}` is copied through a tensor map, so its elements cannot be accessed; pass the tensor twice for \
-                 that",
+                "`{}` is copied through a tensor map, so its elements cannot be accessed; to \
+                 access them, pass the tensor a second time",
                 buffer.name
             );
             return Err(self.function.error_at(self.stmt, message));

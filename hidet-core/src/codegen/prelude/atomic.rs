@@ -2,7 +2,7 @@
 
 use super::{Piece, parse, piece};
 
-/// The C++ types with their PTX types (signed or unsigned, and bits) and register constraint.
+/// The C++ types with their PTX types (signed or unsigned, and bits) and register constraints.
 const TYPES: [(&str, &str, &str, char); 6] = [
     ("int", "s32", "b32", 'r'),
     ("unsigned", "u32", "b32", 'r'),
@@ -61,7 +61,7 @@ template <class T, class F> @ T hidet_shuffled(T value, F shuffle) {
     pieces
 }
 
-/// Relaxed atomics are CUDA's own functions: the compiler then sees whether the memory is shared.
+/// Relaxed atomics use CUDA's own functions, so that the compiler sees whether the memory is shared.
 fn relaxed(op: &str) -> Piece {
     let name = format!("hidet_atomic_{op}_relaxed");
     let builtin = match op {
@@ -69,7 +69,7 @@ fn relaxed(op: &str) -> Piece {
         "cas" => "CAS".to_owned(),
         op => format!("{}{}", op[..1].to_uppercase(), &op[1..]),
     };
-    // 64-bit words have overloads for `unsigned long long` alone, but for min and max.
+    // For 64-bit words there are only overloads for `unsigned long long`, except for min and max.
     let through = |ty: &str| ty == "long long" && !matches!(op, "min" | "max");
     let mut text = String::new();
     for (ty, ..) in TYPES {

@@ -4,7 +4,7 @@ use super::{Piece, parse};
 
 pub(super) fn pieces() -> Vec<Piece> {
     let mut pieces = basic();
-    // A wait acquires within the block. Where threads of other blocks arrive, it must acquire within the cluster.
+    // A wait acquires within the block. If threads of other blocks arrive, it must acquire within the cluster.
     pieces.extend(waits("hidet_mbarrier", "", ".shared"));
     pieces.extend(waits("hidet_cluster_mbarrier", ".acquire.cluster", ".shared::cta"));
     pieces
@@ -13,7 +13,7 @@ pub(super) fn pieces() -> Vec<Piece> {
 /// Tests of an mbarrier's phase and waits for its end.
 fn waits(name: &str, order: &str, space: &str) -> Vec<Piece> {
     let text = WAITS.replace("NAME", name).replace("ORDER", order).replace("SPACE", space);
-    // The table lives for ever.
+    // The table is never freed.
     parse(Box::leak(text.into_boxed_str()))
 }
 

@@ -1,4 +1,4 @@
-//! Arithmetic on bits that CUDA C++ has no function for, or several.
+//! Bit operations for which CUDA C++ has no function, or several.
 
 use super::{Piece, parse};
 

@@ -1,8 +1,8 @@
-//! Bulk copies by the tensor memory accelerator, clusters, and `setmaxnreg`.
+//! Bulk copies by TMA, clusters, and `setmaxnreg`.
 
 use super::{Piece, parse, piece};
 
-/// `"r"(c0), "r"(c1)` and `%3, %4` for so many coordinates, the first of which is operand `first`.
+/// Returns `"r"(c0), "r"(c1)` and `%3, %4` for a number of coordinates, the first of which is operand `first`.
 fn coordinates(rank: usize, first: usize) -> (String, String, String) {
     let params = (0..rank).map(|i| format!(", int c{i}")).collect();
     let operands = (0..rank).map(|i| format!(", \"r\"(c{i})")).collect();
@@ -79,7 +79,7 @@ fn tensor(rank: usize) -> Vec<Piece> {
 
 const OPERATIONS: [&str; 6] = ["add", "min", "max", "and", "or", "xor"];
 
-/// Reductions of plain bytes name the type of an element: an overload each.
+/// Reductions of plain bytes name the type of an element: one overload per type.
 fn reductions() -> impl Iterator<Item = Piece> {
     const TYPES: [(&str, &str); 8] = [
         ("unsigned", "u32"),
@@ -98,7 +98,7 @@ fn reductions() -> impl Iterator<Item = Piece> {
             let (float, wide) = (ptx.contains('f'), ptx.len() == 3 && ptx.ends_with("32"));
             let (half, bits) = (ptx.ends_with("16"), matches!(op, "and" | "or" | "xor"));
             let ptx = match op {
-                // Signed and unsigned sums are the same bits.
+                // Signed and unsigned sums have the same bits.
                 "add" if ptx == "s64" => continue,
                 "add" if half => format!("noftz.{ptx}"),
                 "add" => ptx.to_owned(),

@@ -1,4 +1,4 @@
-//! Conversions: Rust's saturating casts of floats to integers, and the small floats.
+//! Conversions: Rust's saturating casts of floats to integers, and conversions of low-precision floats.
 
 use super::{Piece, parse};
 

@@ -1,4 +1,4 @@
-//! Asynchronous copies of a thread.
+//! Asynchronous copies (`cp.async`).
 
 use super::{Piece, parse, piece};
 use crate::intrinsics::{PREFETCHES, copy_name};

@@ -1,4 +1,4 @@
-//! Loops whose index could overflow where the step is added: they ask first how far the end is.
+//! Loops whose index could overflow when the step is added: they compare the distance to the end first.
 
 use super::{Piece, parse};
 

@@ -1,7 +1,7 @@
-//! The small floats: their types, and arithmetic on f16 and bf16.
+//! Low-precision floats: their types, and arithmetic on f16 and bf16.
 //!
 //! Sums, products, quotients and square roots through `float` round to the same number as a single rounding would:
-//! 24 bits are more than twice 11 and 2. A fused multiply-add needs the hardware's, or rounding to odd in between.
+//! 24 bits are at least twice 11 plus 2. A fused multiply-add needs the hardware's, or round-to-odd in between.
 
 use super::{Piece, parse, piece};
 
@@ -85,7 +85,7 @@ struct e5m2 { unsigned char bits; };
     pieces
 }
 
-/// The signs of vectors changed, those of NaN too, which the instructions for numbers do not promise.
+/// Changes the signs of vectors, including those of NaNs, which the float instructions do not guarantee.
 fn signs(scalar: &str, op: &str, change: &str) -> Piece {
     let name = format!("{scalar}_{op}_packed");
     let text = format!(
@@ -100,7 +100,7 @@ fn signs(scalar: &str, op: &str, change: &str) -> Piece {
     piece(name, text)
 }
 
-/// Arithmetic on vectors, two lanes an instruction where the architecture has it.
+/// Arithmetic on vectors, two lanes per instruction where the architecture has it.
 fn packed(scalar: &str, op: &str, rounded: bool, operands: usize, since: u32) -> Piece {
     let name = format!("{scalar}_{op}_packed");
     let each = |text: &dyn Fn(usize, char) -> String| {
@@ -200,7 +200,7 @@ fn bf16() -> Vec<Piece> {
     )
 }
 
-/// What f16 and bf16 compute alike: through f32, or on the bits.
+/// Operations that f16 and bf16 compute alike: in f32, or on the bits.
 fn half(name: &str) -> Vec<Piece> {
     let text = r#"
 ## HALF_div
@@ -218,6 +218,6 @@ fn half(name: &str) -> Vec<Piece> {
 ## HALF_abs
 @ HALF HALF_abs(HALF a) { return HALF{(unsigned short)(a.bits & 0x7fff)}; }
 "#;
-    // The table lives for ever.
+    // The table is never freed.
     parse(Box::leak(text.replace("HALF", name).into_boxed_str()))
 }

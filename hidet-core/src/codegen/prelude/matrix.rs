@@ -1,10 +1,10 @@
-//! Tensor cores of a warp: `mma.sync`, `ldmatrix`, `stmatrix`. One helper for each row of the table.
+//! Warp-level tensor core instructions: `mma.sync`, `ldmatrix`, `stmatrix`. One helper per row of the table.
 
 use super::{Piece, piece};
 use crate::intrinsics::{Intrinsic, Operand, TypeRule};
 use crate::types::Scalar;
 
-/// The type of a fragment and how many elements of it a lane holds.
+/// Returns the type of a fragment and the number of its elements per lane.
 pub(super) fn fragment(operand: &Operand) -> Option<(Scalar, u32)> {
     match operand {
         Operand::Address { elem: TypeRule::Is(ty), count, .. } => Some((ty.scalar, *count)),
@@ -12,7 +12,7 @@ pub(super) fn fragment(operand: &Operand) -> Option<(Scalar, u32)> {
     }
 }
 
-/// The name of a type in PTX instructions of tensor cores.
+/// Returns the name of a type in PTX instructions of tensor cores.
 pub(super) fn ptx(scalar: Scalar) -> &'static str {
     match scalar {
         Scalar::I8 => "s8",
@@ -21,7 +21,7 @@ pub(super) fn ptx(scalar: Scalar) -> &'static str {
     }
 }
 
-/// Operands of an accumulator `d`, read and written in place: code before, constraints, code after.
+/// Returns the operands of an accumulator `d`, read and written in place: code before, constraints, code after.
 pub(super) fn accumulator(scalar: Scalar, count: u32) -> (String, Vec<String>, String) {
     if scalar == Scalar::F16 {
         let words = count / 2;
@@ -35,7 +35,7 @@ pub(super) fn accumulator(scalar: Scalar, count: u32) -> (String, Vec<String>, S
     (String::new(), (0..count).map(|i| format!("\"+{constraint}\"(d[{i}])")).collect(), String::new())
 }
 
-/// `{%3, %4}`
+/// Returns a group of operands such as `{%3, %4}`.
 pub(super) fn group(first: usize, count: usize) -> String {
     format!("{{{}}}", (first..first + count).map(|i| format!("%{i}")).collect::<Vec<_>>().join(", "))
 }

@@ -1,8 +1,8 @@
-//! What stands before a kernel: types and helpers, each only where the kernel uses it.
+//! The prelude before a kernel: types and helpers, of which only those that the kernel uses are emitted.
 //!
-//! A *piece* is a C++ definition with the names it defines. The text of a kernel is scanned for those names; a piece
-//! is emitted where one occurs in the kernel or in another emitted piece. Pieces stand in an order in which each
-//! follows those it uses. Where the text depends on the architecture it asks `__CUDA_ARCH__`.
+//! A *piece* is a C++ definition with the names it defines. The text of a kernel is scanned for those names; a piece is
+//! emitted if one of them occurs in the kernel or in another emitted piece. Pieces are ordered so that each follows
+//! those it uses. Text that depends on the architecture tests `__CUDA_ARCH__`.
 
 mod atomic;
 mod barrier;
@@ -47,12 +47,13 @@ static DEFINED: LazyLock<HashMap<&'static str, usize>> = LazyLock::new(|| {
     PIECES.iter().enumerate().flat_map(|(index, piece)| piece.names.iter().map(move |name| (*name, index))).collect()
 });
 
-/// A piece whose name is made here. Names live as long as the table, which lives for ever.
+/// Returns a piece with a generated name. Names live as long as the table, which is never freed.
 fn piece(name: String, text: String) -> Piece {
     Piece { names: vec![Box::leak(name.into_boxed_str())], text }
 }
 
-/// Pieces from a text in which each begins with a line `## name name ...`. `@` stands for the qualifiers of a helper.
+/// Parses pieces from a text in which each begins with a line `## name name ...`. `@` stands for the qualifiers of a
+/// helper.
 fn parse(text: &'static str) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = Vec::new();
     for line in text.lines() {
@@ -68,20 +69,20 @@ fn parse(text: &'static str) -> Vec<Piece> {
     pieces
 }
 
-/// All names that the prelude may define, but those of wgmma's shapes.
+/// Returns all names that the prelude may define, except for the shapes of wgmma.
 #[cfg(test)]
 pub fn names() -> impl Iterator<Item = &'static str> {
     DEFINED.keys().copied()
 }
 
-/// The identifiers of a C++ text.
+/// Returns the identifiers of a C++ text.
 fn identifiers(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
 }
 
-/// The pieces that a text needs, in order.
+/// Returns the text of the pieces that a text needs, in order.
 pub fn for_text(text: &str) -> String {
-    // Helpers that are written when used; they use pieces and no other such helper.
+    // Helpers that are generated on demand; they use pieces, but no other such helper.
     let made: BTreeMap<&str, String> = identifiers(text)
         .filter(|name| name.starts_with("hidet_wgmma_m64"))
         .filter_map(|name| Some((name, wgmma::generate(name)?)))
@@ -250,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_is_as_large_as_the_host_makes_it() {
+    fn device_and_host_agree_on_the_size_of_the_log() {
         use crate::codegen::{LINE, LOG};
         let text = for_text("hidet_print(report, 0);");
         assert!(text.contains(&format!("words = count + {LINE}u, room = {LOG}u;")), "{text}");

@@ -1,4 +1,4 @@
-//! Vectors between registers and global memory with a hint to the caches, and reductions of vectors in memory.
+//! Vector loads and stores of global memory with cache hints, and vector reductions in memory.
 
 use super::matrix::group;
 use super::{Piece, piece};
@@ -17,7 +17,7 @@ pub(super) fn pieces() -> Vec<Piece> {
     pieces
 }
 
-/// The type of a vector of words, and how many there are; two bytes are half a word.
+/// Returns the type of a vector of words and their number; two bytes are half a word.
 fn words(bytes: usize) -> (String, usize) {
     match bytes {
         2 => (".b16".to_owned(), 1),
@@ -26,7 +26,7 @@ fn words(bytes: usize) -> (String, usize) {
     }
 }
 
-/// `{%0, %1}`, or `%0` alone.
+/// Returns `{%0, %1}`, or just `%0`.
 fn operands(first: usize, count: usize) -> String {
     if count == 1 { format!("%{first}") } else { group(first, count) }
 }
@@ -36,7 +36,7 @@ fn load(hint: LoadHint, bytes: usize) -> Piece {
     let (width, count) = words(bytes);
     let (word, constraint) = if bytes == 2 { ("unsigned short", 'h') } else { ("unsigned", 'r') };
     let out: Vec<String> = (0..count).map(|i| format!("\"={constraint}\"(w[{i}])")).collect();
-    // What nobody writes may be read at any time, but not before `grid.wait`, which is volatile too.
+    // Memory that is not written may be read at any time, but not before `grid.wait`, which is volatile too.
     let clobber = if hint.is_read_only() { "" } else { " : \"memory\"" };
     let text = format!(
         "template <class T> __device__ __forceinline__ void {name}(T* to, const T* from) {{\n    {word} w[{count}];\n    asm volatile(\"{}{width} {}, [%{count}];\" : {} : \"l\"(from){clobber});\n    memcpy(to, w, {bytes});\n}}\n",

@@ -1,4 +1,4 @@
-//! Tensor cores of a warp group. There are a thousand shapes, so a helper is written when one is used.
+//! Warp-group tensor core instructions. There are a thousand shapes, so helpers are generated on demand.
 
 use super::matrix::{accumulator, fragment, group, ptx};
 use super::{Piece, parse};
@@ -30,7 +30,7 @@ template <int N> @ void hidet_wgmma_wait() { asm volatile("wgmma.wait_group.sync
     )
 }
 
-/// The helper of that name.
+/// Returns the helper with a name.
 pub(super) fn generate(name: &str) -> Option<String> {
     let row = Intrinsic::named(&name.strip_prefix("hidet_")?.replace('_', "."))?.row();
     if !row.name.starts_with("wgmma.m64") {
@@ -49,7 +49,7 @@ pub(super) fn generate(name: &str) -> Option<String> {
     };
     let a_text = if registers { group(n, a_words) } else { format!("%{n}") };
     let (b_at, p_at) = (n + a_words, n + a_words + 1);
-    // Integers have no signs, and only 16-bit operands may be contiguous along m or n.
+    // Integers have no sign operands, and only 16-bit operands may be contiguous along m or n.
     let signs: &[&str] = if a.is_float() { &["NegateA", "NegateB"] } else { &[] };
     let majors: &[&str] = match (a.bytes() == 2, registers) {
         (true, true) => &["MajorB"],

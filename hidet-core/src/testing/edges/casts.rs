@@ -1,5 +1,5 @@
 //! Casts between all types. The expected result is Rust's `as` if Rust has both types, and the nearest number for
-//! narrow floats.
+//! low-precision floats.
 
 use super::operation::List;
 use super::values::signals;

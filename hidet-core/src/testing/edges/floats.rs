@@ -7,7 +7,7 @@ use crate::dsl::{Expr, vector2};
 use crate::types::arithmetic::{FloatArithmetic as _, ScalarArithmetic as _};
 use crate::types::{bf16, f16};
 
-/// Evaluates an expression of narrow floats in `f32`: `a` and `b` are widened, and the result is rounded.
+/// Evaluates an expression of low-precision floats in `f32`: `a` and `b` are widened, and the result is rounded.
 macro_rules! by_f32 {
     (f16 $($arg:ident)*; $host:expr) => {{ $(let $arg = $arg.to_f32();)* f16::from_f32($host) }};
     (bf16 $($arg:ident)*; $host:expr) => {{ $(let $arg = $arg.to_f32();)* bf16::from_f32($host) }};

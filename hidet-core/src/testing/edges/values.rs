@@ -86,7 +86,7 @@ fn floats(scalar: Scalar) -> Vec<u64> {
         of(3.0),
         of(7.0),
         of(10.0),
-        // Ends of integers, and numbers that the narrow floats cannot represent.
+        // Ends of integers, and numbers that the low-precision floats cannot represent.
         of(127.5),
         of(255.5),
         of(464.0),

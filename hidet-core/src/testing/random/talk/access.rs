@@ -1,4 +1,4 @@
-//! Reads and writes of a slot, each way there is.
+//! Reads and writes of a slot, by every kind of access.
 
 use super::board::{Board, BoardView, Place, address};
 use super::cell::{Memory, Way};
@@ -8,7 +8,7 @@ use crate::ir::{Arg, BinaryOp, BufferId, Op, Scope, Stmt, ValueId};
 use crate::types::{Scalar, Type};
 
 impl Talk {
-    /// Writes what is made from what the thread has seen, or what a copy brings.
+    /// Writes a value made from what the thread has seen, or copies one.
     pub fn write(&mut self, board: &Board, way: Way, slot: ValueId) {
         let view = board.write;
         match way {
@@ -56,7 +56,7 @@ impl Talk {
         }
     }
 
-    /// How many lanes a vector of a view has.
+    /// Returns the number of lanes of a vector of a view.
     fn lanes(&mut self, view: BoardView) -> u8 {
         let most = if view.count >= 8 && view.elem.bytes() > 1 { 8 } else { view.count.min(16) };
         let least = if self.b.rng.percent(30) { most / 2 } else { most };
@@ -76,7 +76,7 @@ impl Talk {
         (buffer, self.int(0))
     }
 
-    /// The thread's own slot changes atomically; the old content is the thread's to see.
+    /// Changes the thread's own slot atomically; the thread sees the old content.
     fn exchange(&mut self, board: &Board, slot: ValueId) {
         let view = board.write;
         for element in 0..view.count {
@@ -85,7 +85,7 @@ impl Talk {
             let op = self.b.rng.pick(&["add", "xor", "or", "and", "min", "max", "exchange", "exchange", "cas", "cas"]);
             let mut values = vec![value];
             if op == "cas" {
-                // What is there, mostly.
+                // Mostly the current content.
                 let own = Board { read: view, reads: Way::Scalar, ..board.clone() };
                 let there = self.load(&own, place.clone());
                 let there = if self.b.rng.percent(80) { there } else { self.with(BinaryOp::Add, there, 1) };
@@ -97,10 +97,10 @@ impl Talk {
         }
     }
 
-    /// An atomic change, in any order that the hardware has; gives the old value.
+    /// Emits an atomic change with any memory order that the hardware has, and returns the old value.
     pub fn change(&mut self, board: &Board, place: Place, op: &str, values: Vec<ValueId>) -> ValueId {
         let view = board.write;
-        // The table has no 64-bit sum with a sign.
+        // The table has no signed 64-bit atomic sum.
         let op = if op == "add" && view.elem == Scalar::I64 { "xor" } else { op };
         let order = self.b.rng.pick(&["", "", "", ".acq_rel", ".acquire", ".release"]);
         let cluster = if place.rank.is_some() { "cluster." } else { "" };
@@ -110,7 +110,7 @@ impl Talk {
         self.call(&format!("{cluster}atomic.{op}{order}"), args, Some(view.elem.into()))
     }
 
-    /// What an input has comes to the slot.
+    /// Copies an input to the slot.
     fn copy(&mut self, board: &Board, source: BoardView, slot: ValueId) {
         let unit = self.all();
         let from = self.any_slot(unit, None);
@@ -119,12 +119,12 @@ impl Talk {
         self.copy_async(board.write, to, source, from);
     }
 
-    /// An asynchronous copy of a slot, for which the thread waits.
+    /// Copies a slot asynchronously and waits for the copy.
     fn copy_async(&mut self, to: BoardView, to_index: Vec<ValueId>, from: BoardView, from_index: Vec<ValueId>) {
         let bytes = to.count * to.elem.bytes() as i64;
         let prefetch = self.b.rng.pick(&PREFETCHES);
         let name = copy_name(bytes as u32, self.b.rng.percent(50), prefetch);
-        // The rest is zero.
+        // The rest is filled with zeros.
         let part =
             if self.b.rng.percent(15) { bytes / 2 / to.elem.bytes() as i64 * to.elem.bytes() as i64 } else { bytes };
         let part = self.int(part);
@@ -137,7 +137,7 @@ impl Talk {
         }
     }
 
-    /// Reads a slot, as a word.
+    /// Reads a slot as a word.
     pub fn read(&mut self, board: &Board, slot: ValueId) -> ValueId {
         let view = board.read;
         let mut words = Vec::new();
@@ -185,7 +185,7 @@ impl Talk {
         words.into_iter().reduce(|a, b| self.join(a, b)).unwrap_or(slot)
     }
 
-    /// An element by itself.
+    /// Reads a single element.
     fn load(&mut self, board: &Board, place: Place) -> ValueId {
         let view = board.read;
         match (board.reads, place.rank) {
@@ -210,7 +210,7 @@ impl Talk {
 
     fn load_hinted(&mut self, board: &Board, index: Vec<ValueId>, lanes: u8) -> ValueId {
         let view = board.read;
-        // The kernel ahead may still write while a dependent one runs.
+        // The kernel ahead may still write while a dependent kernel runs.
         let read_only = board.kind.memory == Memory::In && !self.b.f.launch.dependent;
         let hints: Vec<LoadHint> = LoadHint::ALL.into_iter().filter(|hint| read_only || !hint.is_read_only()).collect();
         let hint = self.b.rng.pick(&hints);
@@ -221,7 +221,7 @@ impl Talk {
         self.b.emit(ty, Op::Load { buffer: registers, index: vec![zero], guard: false })
     }
 
-    /// Many threads change one slot by an operation in which their order is nothing; nobody sees the old values.
+    /// Many threads change one slot by a commutative operation; no thread sees the old values.
     pub fn gather(&mut self, board: &Board, op: &str, slot: ValueId) {
         for element in 0..board.write.count {
             let value = self.made(board.write.elem, false);
@@ -230,7 +230,7 @@ impl Talk {
         }
     }
 
-    /// The slots of the whole grid.
+    /// Returns the unit of the whole grid.
     fn all(&mut self) -> Unit {
         let zero = self.int(0);
         Unit { me: self.number, in_block: zero, in_grid: zero, size: self.size.all() }
@@ -271,7 +271,7 @@ impl Talk {
 }
 
 impl Board {
-    /// Whether other bits than those of small floats come into it.
+    /// Returns true if it contains arbitrary bits, not only those of small numbers.
     pub fn has_any_bits(&self) -> bool {
         self.kind.memory.is_aliased()
     }

@@ -1,4 +1,4 @@
-//! Boards: memory on which threads leave values for each other, slot by slot.
+//! Boards: memory through which threads pass values to each other, one slot per thread.
 
 use super::cell::{Kind, Memory, Way};
 use super::kernel::{Talk, Unit};
@@ -6,30 +6,31 @@ use super::link::Link;
 use crate::ir::{Access, Arg, BinaryOp, BufferId, Scope, ValueId};
 use crate::types::Scalar;
 
-/// How a board is written or read: a buffer with so many elements a slot.
+/// A buffer through which a board is written or read, with a number of elements per slot.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BoardView {
     pub buffer: BufferId,
     pub elem: Scalar,
     pub count: i64,
-    /// Whether the elements of all slots lie along one axis.
+    /// The elements of all slots are along one axis.
     pub flat: bool,
 }
 
-/// A slot for each thread that talks.
+/// Memory with one slot per communicating thread.
 #[derive(Clone, Debug)]
 pub(super) struct Board {
     pub kind: Kind,
     pub unit: Unit,
     pub write: BoardView,
     pub read: BoardView,
-    /// What asynchronous copies bring: from an input to the board, or from the board to memory of the thread alone.
+    /// The other buffer of asynchronous copies: an input that is copied to the board, or private memory that the board
+    /// is copied to.
     pub copy: Option<BoardView>,
-    /// How it is read: atomic changes, if only by zero, must not meet plain reads.
+    /// The kind of reads: atomic changes, even by zero, must not race with plain reads.
     pub reads: Way,
 }
 
-/// Where an element is: its index, and the rank of its block where that is another one.
+/// The location of an element: its index, and the rank of its block if that is another block.
 #[derive(Clone)]
 pub(super) struct Place {
     pub index: Vec<ValueId>,
@@ -63,7 +64,7 @@ impl Talk {
         Board { kind, unit, write, read, copy, reads }
     }
 
-    /// The size of a slot, and the type of its elements.
+    /// Returns the size of a slot in bytes and the type of its elements.
     pub fn slot_bytes(&mut self, kind: Kind) -> (i64, Scalar) {
         let elem = self.b.rng.pick(&elems(kind));
         let own = elem.bytes() as i64;
@@ -75,7 +76,7 @@ impl Talk {
             Way::Atomic | Way::Relaxed => self.b.rng.pick(&[1, 1, 2]) * own,
         };
         let bytes = match kind.memory {
-            // Both types fill it.
+            // Large enough for both types.
             Memory::Alias | Memory::Resized if kind.way == Way::Vector => bytes.clamp(16, 32),
             Memory::Alias | Memory::Resized => self.b.rng.pick(&[8, 8, 16]).min(bytes.max(8)),
             _ => bytes,
@@ -96,7 +97,7 @@ impl Talk {
         self.slots_of(access, elem, (slots, count, flat), None)
     }
 
-    /// So many slots of so many elements, side by side or not, as a parameter or in shared memory.
+    /// Declares slots of elements, flat or not, as a parameter or in shared memory.
     pub fn slots_of(
         &mut self,
         access: Option<Access>,
@@ -113,10 +114,10 @@ impl Talk {
         BoardView { buffer, elem, count, flat }
     }
 
-    /// Where an element of a slot of the thread's unit is.
+    /// Returns the location of an element of a slot of the thread's unit.
     pub fn place(&mut self, board: &Board, view: BoardView, slot: ValueId, element: i64) -> Place {
         if board.kind.memory == Memory::Peer {
-            // Slots go on from block to block.
+            // Slots are numbered across blocks.
             let rank = self.with(BinaryOp::Shr, slot, self.size.threads.ilog2().into());
             let slot = self.with(BinaryOp::And, slot, self.size.threads - 1);
             return Place { index: self.index(view, slot, element), rank: Some(rank) };
@@ -126,7 +127,7 @@ impl Talk {
         Place { index: self.index(view, slot, element), rank: None }
     }
 
-    /// The index of an element of a slot, counted from the first of the memory.
+    /// Returns the index of an element of a slot, counted from the beginning of the memory.
     pub fn index(&mut self, view: BoardView, mut slot: ValueId, element: i64) -> Vec<ValueId> {
         if self.b.rng.percent(10) {
             slot = self.cast(slot, Scalar::I64);
@@ -143,7 +144,7 @@ impl Talk {
         vec![slot]
     }
 
-    /// Fills the board, each slot by one thread, where nothing is in it from the start.
+    /// Fills the board, each slot by one thread, if it has no initial content.
     pub fn fill(&mut self, board: &Board, link: &Link) {
         if board.kind.memory == Memory::InOut && self.b.rng.percent(60) {
             return;
@@ -151,7 +152,7 @@ impl Talk {
         let key = self.key(board.unit.size);
         let slot = if link.partner().is_some() { board.unit.me } else { self.slot(board.unit, key, None) };
         let way = match board.kind.way {
-            // These change what is there.
+            // Atomics change the current content, which a plain store must set first.
             Way::Atomic => Way::Scalar,
             way => way,
         };
@@ -159,11 +160,11 @@ impl Talk {
     }
 }
 
-/// The types of elements a board of that kind may have.
+/// Returns the element types of boards of a kind.
 fn elems(kind: Kind) -> Vec<Scalar> {
     let elems = kind.way.elems().iter().copied();
     match kind.memory {
-        // Other bits than 0 and 1 are no `bool`, and a format with spare bits may lose them.
+        // Bits other than 0 and 1 are not a `bool`, and a format with unused bits may lose them.
         Memory::Alias | Memory::Resized => {
             elems.filter(|elem| !matches!(elem, Scalar::Bool | Scalar::TF32 | Scalar::E4M3 | Scalar::E5M2)).collect()
         }
@@ -171,7 +172,7 @@ fn elems(kind: Kind) -> Vec<Scalar> {
     }
 }
 
-/// The operand of an intrinsic.
+/// Returns an address as operand of an intrinsic.
 pub(super) fn address(buffer: BufferId, index: Vec<ValueId>) -> Arg {
     Arg::Address { buffer, index }
 }

@@ -1,9 +1,9 @@
-//! The table of kinds of communication: orders, memories, accesses, and which of them go together.
+//! The table of kinds of communication: orders, memories, accesses, and their valid combinations.
 
 use crate::testing::random::Cell;
 use crate::types::Scalar;
 
-/// Threads that talk to each other.
+/// The scope of communicating threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TalkScope {
     Warp,
@@ -30,7 +30,7 @@ macro_rules! named {
 }
 
 named! {
-    /// What orders the accesses of two threads.
+    /// The point of order between the accesses of two threads.
     Order {
         SyncThreads "sync.threads",
         SyncWarp "sync.warp",
@@ -53,7 +53,7 @@ named! {
 }
 
 named! {
-    /// Where they lie.
+    /// The accessed memory.
     Memory {
         Shared "shared",
         Alias "shared, two types",
@@ -66,7 +66,7 @@ named! {
 }
 
 named! {
-    /// What reads and writes.
+    /// The kind of access.
     Way {
         Scalar "scalar",
         Vector "vector",
@@ -77,7 +77,7 @@ named! {
     }
 }
 
-/// A cell of the table.
+/// An entry of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Kind {
     pub order: Order,
@@ -96,12 +96,12 @@ impl Order {
         }
     }
 
-    /// Whether one launch comes after another.
+    /// Returns true if the order is that of launches.
     pub fn is_of_launches(self) -> bool {
         matches!(self, Order::Launch | Order::GridWait)
     }
 
-    /// Whether threads look for signs in memory.
+    /// Returns true if threads poll flags in memory.
     pub fn has_signs(self) -> bool {
         use Order::*;
         matches!(self, ReleaseBlock | ReleaseDevice | FenceBlock | FenceDevice | AtomicBlock | AtomicDevice)
@@ -113,19 +113,19 @@ impl Memory {
         matches!(self, Memory::Shared | Memory::Peer) || self.is_aliased()
     }
 
-    /// Whether it is shared memory that nobody outside of the block reaches.
+    /// Returns true for shared memory that no other block can access.
     pub fn is_in_block(self) -> bool {
         self.is_shared() && self != Memory::Peer
     }
 
-    /// Whether it is written through one buffer and read through another.
+    /// Returns true if it is written through one buffer and read through another.
     pub fn is_aliased(self) -> bool {
         matches!(self, Memory::Alias | Memory::Resized)
     }
 }
 
 impl Way {
-    /// The types of elements that it reads and writes.
+    /// Returns the types of elements that it reads and writes.
     pub fn elems(self) -> &'static [Scalar] {
         use Scalar::*;
         match self {
@@ -142,24 +142,25 @@ impl Kind {
     fn is_possible(self) -> bool {
         let Kind { order, memory, way } = self;
         match memory {
-            // A thread reaches for one element at a time there, and blocks of a cluster must be able to meet.
+            // Only single elements can be accessed there, and the order must be able to synchronize blocks of a
+            // cluster.
             Memory::Peer => {
                 (order.span() == TalkScope::Cluster || matches!(order.span(), TalkScope::Grid) && order.has_signs())
                     && matches!(way, Way::Scalar | Way::Atomic)
             }
-            // Nobody writes it while a kernel runs.
+            // It is not written while a kernel runs.
             Memory::In => order.is_of_launches(),
-            // It is gone when the kernel is.
+            // Shared memory does not outlive the kernel.
             _ if memory.is_shared() && order.is_of_launches() => false,
             _ if memory.is_shared() => way != Way::Hinted,
             _ => true,
         }
     }
 
-    /// Who talks to whom.
+    /// Returns the scope of the communicating threads.
     pub fn span(self) -> TalkScope {
         match self.order.span() {
-            // Only blocks of a cluster reach for each other's memory.
+            // Only blocks of a cluster can access each other's shared memory.
             TalkScope::Grid if self.memory == Memory::Peer => TalkScope::Cluster,
             span => span,
         }
@@ -170,7 +171,7 @@ impl Kind {
     }
 }
 
-/// Every cell that there can be.
+/// Returns every valid combination.
 pub(super) fn all() -> Vec<Kind> {
     let mut kinds = Vec::new();
     for order in Order::ALL {

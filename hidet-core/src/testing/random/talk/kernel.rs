@@ -1,4 +1,4 @@
-//! A kernel being made: its launch, who is who in it, and its arguments.
+//! A kernel under construction: its launch, thread numbering, and arguments.
 
 use super::cell::{Kind, TalkScope};
 use crate::intrinsics::Intrinsic;
@@ -13,58 +13,57 @@ use crate::testing::random::{ArgumentValue, Cell};
 use crate::types::{Const, Scalar, Type};
 use hidet_mapping::IndexExpr;
 
-/// How many threads there are. All are powers of two.
+/// The numbers of threads, all powers of two.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Size {
     pub threads: i64,
     pub blocks: i64,
-    /// Blocks a cluster.
+    /// Blocks per cluster.
     pub cluster: i64,
 }
 
 impl Size {
-    /// All threads.
+    /// Returns the number of all threads.
     pub fn all(self) -> i64 {
         self.threads * self.blocks
     }
 }
 
-/// Who of the threads that talk to each other a thread is.
+/// A unit of communicating threads, as one of its threads sees it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Unit {
-    /// The thread's number among them.
+    /// The thread's number within the unit.
     pub me: ValueId,
-    /// The first one's number in the block, and in the grid.
+    /// The number of the unit's first thread in the block, and in the grid.
     pub in_block: ValueId,
     pub in_grid: ValueId,
-    /// How many there are.
+    /// The number of threads of the unit.
     pub size: i64,
 }
 
 pub(super) struct Talk {
     pub b: KernelBuilder,
     pub size: Size,
-    /// What the thread has seen so far.
+    /// A hash of everything the thread has seen so far.
     pub acc: VarId,
     pub thread: ValueId,
     /// The thread's number in the grid.
     pub number: ValueId,
-    /// A scalar parameter: 1 to 3.
+    /// A scalar parameter from 1 to 3, used as trip count.
     pub turns: ValueId,
-    /// A scalar parameter: any number.
+    /// A scalar parameter with an arbitrary value.
     pub any: ValueId,
-    /// Those of the whole program so far.
+    /// The arguments of the whole program so far.
     pub arguments: Vec<ArgumentValue>,
-    /// For each parameter of this kernel its argument.
+    /// The index of the argument of each parameter of this kernel.
     pub bound: Vec<usize>,
     pub cells: Vec<Cell>,
-    /// Whether shared memory was set that the threads have not met about.
+    /// Shared memory was set, and no barrier has followed yet.
     pub must_meet: bool,
 }
 
 impl Talk {
-    /// The start of every kernel. Its own input and output are parameters already; `arguments` are those of the kernels
-    /// before it.
+    /// Starts a kernel, with its input and output as parameters; `arguments` are those of the kernels before it.
     pub fn new(rng: Rng, size: Size, name: &str, arguments: Vec<ArgumentValue>) -> Talk {
         let mut b = KernelBuilder::new(rng);
         name.clone_into(&mut b.f.name);
@@ -114,7 +113,7 @@ impl Talk {
         value
     }
 
-    /// A parameter with that many elements, for an old argument or a new one.
+    /// Adds a tensor parameter, for an existing argument or a new one.
     pub fn tensor(
         &mut self,
         name: &str,
@@ -124,7 +123,7 @@ impl Talk {
         argument: Option<usize>,
     ) -> BufferId {
         let all = self.size.all();
-        // The input's extent is what gives the dim its value.
+        // The extent of the input determines the value of the dim.
         let symbolic = name == "x" || self.b.rng.percent(40);
         let extent = |extent: &i64| match symbolic && *extent == all {
             true => IndexExpr::Symbol(0),
@@ -141,7 +140,7 @@ impl Talk {
         buffer
     }
 
-    /// A buffer in row-major order, aligned for vectors.
+    /// Declares a row-major buffer, aligned for vectors.
     pub fn memory(&mut self, name: &str, scope: Scope, elem: Scalar, shape: Vec<IndexExpr>) -> BufferId {
         let mut strides = vec![IndexExpr::Const(1); shape.len()];
         for axis in (1..shape.len()).rev() {
@@ -151,7 +150,7 @@ impl Talk {
         self.b.f.buffers.push(Buffer { name: name.to_owned(), scope, elem, shape, layout, align: 16, alias: None })
     }
 
-    /// The threads of a span that a thread belongs to.
+    /// Returns the unit of threads of a scope that contains the thread.
     pub fn unit(&mut self, span: TalkScope) -> Unit {
         let Size { threads, blocks: _, cluster } = self.size;
         let zero = self.int(0);
@@ -170,7 +169,7 @@ impl Talk {
         Unit { me, in_block, in_grid, size }
     }
 
-    /// Calls an intrinsic; gives its result where it has one.
+    /// Calls an intrinsic and returns its result, if it has one.
     pub fn call(&mut self, name: &str, args: Vec<Arg>, result: Option<Type>) -> ValueId {
         if Intrinsic::named(name).is_none() {
             let cond = self.b.constant(Scalar::Bool, 0);
@@ -189,7 +188,7 @@ impl Talk {
         }
     }
 
-    /// Stores what the thread has seen, and gives the function.
+    /// Stores what the thread has seen, and returns the function.
     pub fn finish(&mut self) -> Function {
         let y = self.tensor("y", Scalar::U32, &[self.size.all()], Access::Out, None);
         let value = self.seen();

@@ -1,5 +1,5 @@
-//! Programs of several launches: what one kernel writes the next one reads, which may begin before the first has ended
-//! and waits for that (`grid.wait`), or not.
+//! Programs of several launches: a kernel reads what the previous one writes. It may be a dependent launch, which
+//! starts before the previous kernel has ended and waits for it (`grid.wait`).
 
 use super::board::{Board, BoardView};
 use super::cell::{Kind, Memory, Order, TalkScope, Way};
@@ -9,13 +9,13 @@ use crate::testing::random::rng::Rng;
 use crate::testing::random::{Program, Step};
 use crate::types::Scalar;
 
-/// How the board of a program lies in memory, the same in both kernels.
+/// The layout of the board of a program, the same in both kernels.
 #[derive(Clone, Copy)]
 struct Shape {
     elem: Scalar,
     count: i64,
     flat: bool,
-    /// Slots before those that are written, which nobody writes.
+    /// Number of slots before the written ones, which are never written.
     before: i64,
 }
 
@@ -24,7 +24,7 @@ pub(super) fn program(mut rng: Rng, kind: Kind) -> Program {
     let mut first = Talk::new(Rng::new(rng.next()), size, "first", Vec::new());
     let (bytes, elem) = first.slot_bytes(kind);
     let count = bytes / elem.bytes() as i64;
-    // What is written by nobody must be there from the start.
+    // Slots that are never written need initial content.
     let before = if kind.memory == Memory::Out { 0 } else { size.all() };
     let shape = Shape { elem, count, flat: count == 1 || rng.percent(50), before };
     let argument = first.arguments.len();
@@ -56,7 +56,7 @@ impl Talk {
         let own = |talk: &mut Talk| -> BoardView { talk.slots_of(None, elem, (talk.size.threads, count, flat), None) };
         let copy = (kind.way == Way::CpAsync).then(|| own(self));
         let reads = match kind.way {
-            // Threads of one kernel read what others change: not plainly.
+            // Threads of one kernel only read, so plain reads do not race with atomics.
             Way::Atomic if access == Access::In => Way::Scalar,
             Way::Atomic => self.b.rng.pick(&[Way::Scalar, Way::Relaxed, Way::Atomic]),
             way => way,
@@ -65,7 +65,7 @@ impl Talk {
         Board { kind, unit, write: view, read: view, copy, reads }
     }
 
-    /// The first kernel: lets the next one begin, takes its time, and writes.
+    /// The first kernel: lets the next one start, delays, and writes.
     fn send(&mut self, board: &Board) {
         let early = self.b.rng.percent(60);
         if early {
@@ -84,7 +84,7 @@ impl Talk {
             let word = self.read(board, slot);
             self.fold(word);
         }
-        // These change what is there.
+        // Atomics change the current content.
         let way = if is_set || board.kind.way != Way::Atomic { board.kind.way } else { Way::Scalar };
         match self.writers(board.unit).filter(|_| is_set) {
             Some(cond) => self.when(cond, |talk| talk.write(board, way, slot)),
@@ -98,7 +98,7 @@ impl Talk {
         }
     }
 
-    /// The second kernel: reads what the first one leaves alone, waits, and reads what it wrote.
+    /// The second kernel: reads what the first one does not write, waits, and reads what it wrote.
     fn receive(&mut self, board: &Board, shape: Shape) {
         let alone = (shape.before > 0).then(|| {
             let mut alone = board.clone();
@@ -114,7 +114,7 @@ impl Talk {
             self.call("grid.wait", Vec::new(), None);
         }
         if board.kind.memory == Memory::InOut && self.b.rng.percent(40) {
-            // Each thread its own slot, which another one wrote.
+            // Each thread reads its own slot, which another thread wrote.
             let key = self.key(board.unit.size);
             let slot = self.slot(board.unit, key, None);
             let word = self.read(board, slot);

@@ -1,4 +1,4 @@
-//! Points of order: what threads did before one happens before what they do after it.
+//! Points of order: accesses of threads before one happen before their accesses after it.
 
 use super::board::address;
 use super::cell::{Order, TalkScope};
@@ -7,25 +7,25 @@ use super::sign::{Scheme, Signs};
 use crate::ir::{Arg, BinaryOp, BufferId, CompareOp, Op, Scope, Stmt, ValueId, VarId};
 use crate::types::{Scalar, Type};
 
-/// How the threads of a unit meet.
+/// How the threads of a unit synchronize.
 #[derive(Clone, Debug)]
 pub(super) struct Link {
     pub order: Order,
-    /// Those that meet.
+    /// The threads that synchronize.
     pub unit: Unit,
     by: By,
 }
 
 #[derive(Clone, Debug)]
 enum By {
-    /// An intrinsic that needs nothing.
+    /// An intrinsic without operands.
     Itself,
-    /// A named barrier of the unit's threads.
+    /// A named barrier for the unit's threads.
     Named(ValueId),
-    /// Two named barriers of the whole block; the warps before this one wait at the first, the others at the second.
+    /// Two named barriers for the whole block; warps before this one wait at the first, the others at the second.
     Halves(i64, i64),
     Signs(Signs),
-    /// An mbarrier, and the parity of its phase.
+    /// An mbarrier with the parity of its phase.
     Mbarrier {
         buffer: BufferId,
         parity: VarId,
@@ -34,7 +34,7 @@ enum By {
 }
 
 impl Link {
-    /// Where not all threads of the unit meet: the bits in which the number of the only other one differs.
+    /// If a thread only synchronizes with one other thread, returns the bits in which their numbers differ.
     pub fn partner(&self) -> Option<i64> {
         match &self.by {
             By::Signs(Signs { scheme: Scheme::Pair(flip), .. }) => Some(*flip),
@@ -44,7 +44,7 @@ impl Link {
 }
 
 impl Talk {
-    /// `near`: threads of a block must be among those that meet.
+    /// Chooses how threads synchronize. `near`: threads of the same block must be among them.
     pub fn link(&mut self, order: Order, span: TalkScope, near: bool) -> Link {
         let mut unit = self.unit(span);
         let by = match order {
@@ -67,7 +67,7 @@ impl Talk {
         Link { order, unit, by }
     }
 
-    /// The half of the block that the thread belongs to, with a barrier of its own.
+    /// Returns the half of the block that contains the thread, with a barrier for each half.
     fn half(&mut self, barrier: ValueId) -> (Unit, ValueId) {
         let size = self.size.threads / 2;
         let me = self.with(BinaryOp::And, self.thread, size - 1);
@@ -94,7 +94,7 @@ impl Talk {
         By::Mbarrier { buffer, parity, patient: self.b.rng.percent(50) }
     }
 
-    /// The threads of the block, or of the warp, meet.
+    /// Synchronizes the threads of the block or of the warp.
     pub fn meet_in(&mut self, span: TalkScope) {
         match span {
             TalkScope::Warp => {
@@ -110,7 +110,7 @@ impl Talk {
         }
     }
 
-    /// The threads of the unit meet.
+    /// Synchronizes the threads of the unit.
     pub fn meet(&mut self, link: &Link) {
         match &link.by {
             By::Itself => match link.order {
@@ -118,7 +118,7 @@ impl Talk {
                 Order::ClusterSync => self.meet_in(TalkScope::Cluster),
                 Order::ClusterArrive => {
                     self.call("cluster.arrive", Vec::new(), None);
-                    // Something of the thread's own.
+                    // A private value.
                     let word = self.word(9);
                     self.fold(word);
                     self.call("cluster.wait", Vec::new(), None);

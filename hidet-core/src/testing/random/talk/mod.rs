@@ -1,13 +1,13 @@
-//! Random programs in which threads talk to each other: what one writes another one reads, in an order that the program
-//! makes sure of. What a compiler may merge, move, drop or keep in registers across such a point of order, and must
-//! not, comes out as another result.
+//! Random programs in which threads communicate: one thread reads what another one wrote, in an order that the program
+//! enforces. If a compiler wrongly merges, moves or drops accesses, or keeps values in registers, across such a point
+//! of order, the result differs.
 //!
-//! A program is made round a cell of a table ([`cell`]): what orders the accesses, in which memory, by which access. In
-//! a round ([`round`]) the threads of a unit read slots of a board ([`board`]), meet ([`link`]), write, each slot by one
-//! of them, meet again, and read the same slots once more. All that is read is mixed into one word a thread ([`value`]),
-//! from which everything that is written is made, and which is the thread's result.
+//! A program exercises one entry of a table ([`cell`]): the point of order, the memory, and the kind of access. In a
+//! round ([`round`]) the threads of a unit read slots of a board ([`board`]), synchronize ([`link`]), write, each slot
+//! by one thread, synchronize again, and read the same slots again. All values read are mixed into one word per thread
+//! ([`value`]), from which everything that is written is made, and which is the thread's result.
 //!
-//! Every wait has an end: a thread that has looked for a sign too often goes on with a wrong word.
+//! Every wait is bounded: a thread that has polled a flag too often continues with a wrong word.
 
 mod access;
 mod board;
@@ -27,21 +27,21 @@ use cell::{Kind, Memory, Order, TalkScope};
 use kernel::{Size, Talk};
 use link::Link;
 
-/// Every kind of communication that the programs have.
+/// Returns every kind of communication that the programs use.
 pub fn talking_cells() -> Vec<Cell> {
     cell::all().into_iter().map(Kind::cell).collect()
 }
 
-/// The program of a seed.
+/// Returns the program of a seed.
 pub fn talking_program(seed: u64) -> Program {
     let kinds = cell::all();
-    // Every cell in turn; neighbouring seeds are far apart in the table.
+    // Every entry in turn; adjacent seeds are far apart in the table.
     let kind = kinds[(seed.wrapping_mul(7919) % kinds.len() as u64) as usize];
     let rng = Rng::new(seed ^ 0x7461_6c6b);
     if kind.order.is_of_launches() { launches::program(rng, kind) } else { one_kernel(rng, kind) }
 }
 
-/// How many threads it has.
+/// Chooses the numbers of threads.
 fn size(rng: &mut Rng, kind: Kind) -> Size {
     let mut threads = rng.pick(&[32, 64, 64, 128]);
     if kind.order == Order::BarArrive {
@@ -72,7 +72,7 @@ fn one_kernel(mut rng: Rng, kind: Kind) -> Program {
         let more = talk.b.rng.pick(&more);
         boards.push(board(&mut talk, more, &link));
     }
-    // Blocks reach for each other's memory only while all are there.
+    // Blocks may access each other's shared memory only while all of them exist.
     let peers = boards.iter().any(|board| board.kind.memory == Memory::Peer) || kind.order == Order::ClusterMbarrier;
     if peers || talk.must_meet {
         talk.meet_in(if peers { TalkScope::Cluster } else { TalkScope::Block });
@@ -100,7 +100,7 @@ fn one_kernel(mut rng: Rng, kind: Kind) -> Program {
 }
 
 fn board(talk: &mut Talk, kind: Kind, link: &Link) -> Board {
-    // Shared memory is a block's, whoever meets.
+    // Shared memory belongs to a block, even if more threads synchronize.
     let alone = kind.memory.is_in_block() && link.unit.size > talk.size.threads;
     let unit = if alone { talk.unit(TalkScope::Block) } else { link.unit };
     talk.board(kind, unit)

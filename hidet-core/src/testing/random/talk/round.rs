@@ -1,4 +1,4 @@
-//! A round: threads read, meet, write, meet, and read again what they had read before.
+//! A round: threads read, synchronize, write, synchronize, and read the same slots again.
 
 use super::board::Board;
 use super::cell::Way;
@@ -8,7 +8,7 @@ use crate::ir::{BinaryOp, CompareOp, Stmt, Unroll, ValueId};
 use crate::types::{Scalar, Type};
 
 impl Talk {
-    /// A round in the control flow that chance gives it; all threads of the unit go the same way.
+    /// Emits rounds in random control flow that is uniform for the unit.
     pub fn rounds(&mut self, boards: &[Board], link: &Link) {
         match self.b.rng.below(8) {
             0 | 1 => {
@@ -51,7 +51,7 @@ impl Talk {
         self.b.stmt(Stmt::For { label, index, start, end, inclusive: false, step, unroll, body });
     }
 
-    /// A loop that is left by a jump.
+    /// Emits a loop that a `break` ends.
     fn endless(&mut self, boards: &[Board], link: &Link) {
         let zero = self.int(0);
         let turn = self.b.declare(Type::I32, Some(zero));
@@ -67,7 +67,7 @@ impl Talk {
         self.b.stmt(Stmt::Loop { label, body });
     }
 
-    /// Only where the condition holds.
+    /// Emits a body that only runs if the condition holds.
     pub fn when(&mut self, cond: ValueId, body: impl FnOnce(&mut Talk)) {
         let mark = self.b.enter();
         body(self);
@@ -75,7 +75,7 @@ impl Talk {
         self.b.stmt(Stmt::If { cond, then, otherwise: Default::default() });
     }
 
-    /// Nothing written is on its way when a round begins: all have met since.
+    /// Emits a round. All threads have synchronized since the last writes.
     fn round(&mut self, boards: &[Board], link: &Link, turn: Option<ValueId>) {
         let slots: Vec<(ValueId, ValueId)> = boards.iter().map(|board| self.slots(board, link, turn)).collect();
         for (board, (from, _)) in boards.iter().zip(&slots) {
@@ -109,19 +109,19 @@ impl Talk {
         }
     }
 
-    /// The slot that the thread reads, and the one it writes.
+    /// Returns the slots that the thread reads and writes.
     fn slots(&mut self, board: &Board, link: &Link, turn: Option<ValueId>) -> (ValueId, ValueId) {
         let Some(flip) = link.partner() else {
             let key = self.key(board.unit.size);
             return (self.any_slot(board.unit, turn), self.slot(board.unit, key, turn));
         };
-        // Always its own one, and that of the only one whom it meets.
+        // Its own slot, and that of the only thread with which it synchronizes.
         let other = self.with(BinaryOp::Xor, board.unit.me, flip);
         let from = if self.b.rng.percent(80) { other } else { board.unit.me };
         (from, board.unit.me)
     }
 
-    /// Writes a slot: once, twice, or with a look at it in between.
+    /// Writes a slot: once, twice, or with a read in between.
     fn leave(&mut self, board: &Board, slot: ValueId) {
         let way = board.kind.way;
         match self.b.rng.below(10) {
@@ -145,7 +145,7 @@ impl Talk {
         }
     }
 
-    /// Mixes in a word that was read: always, or in some threads.
+    /// Mixes in a word that was read, in all threads or in some.
     fn see(&mut self, word: ValueId) {
         if self.b.rng.percent(80) {
             return self.fold(word);

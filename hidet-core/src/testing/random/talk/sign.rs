@@ -1,4 +1,4 @@
-//! Signs: words in memory by which threads tell each other how far they are, and bounded waits for them.
+//! Signs: flags in memory by which threads signal their progress, and bounded waits for them.
 
 use super::board::address;
 use super::cell::{Order, TalkScope};
@@ -6,24 +6,24 @@ use super::kernel::{Talk, Unit};
 use crate::ir::{Access, Arg, BinaryOp, BufferId, CompareOp, Op, Scope, Stmt, ValueId, VarId};
 use crate::types::{Scalar, Type};
 
-/// How often a thread looks for a sign, and for how long it sleeps between.
+/// Maximum number of times that a thread polls a sign, and the sleep in between in nanoseconds.
 const LOOKS: i64 = 1 << 16;
 const PAUSE: u32 = 100;
 
-/// Who waits for whom.
+/// Which threads wait for which.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Scheme {
-    /// A thread and the one whose number differs by these bits.
+    /// Each thread and the one whose number differs in these bits wait for each other.
     Pair(i64),
-    /// Everyone counts, and waits for the count.
+    /// Each thread increments a counter and waits for the total.
     Count,
-    /// The first waits for everyone's sign, everyone for that of the first.
+    /// The first thread waits for the signs of all, and all wait for the sign of the first.
     Leader,
-    /// One thread of each block counts for it, or of each warp where the block is alone.
+    /// One thread counts for each block, or for each warp if there is only one block.
     Elected,
 }
 
-/// The signs of the units of a kernel.
+/// The signs of all units of a kernel.
 #[derive(Clone, Debug)]
 pub(super) struct Signs {
     buffer: BufferId,
@@ -31,10 +31,10 @@ pub(super) struct Signs {
     order: Order,
     unit: Unit,
     pub scheme: Scheme,
-    /// Where the words of the leaders begin.
+    /// Index of the first leader's word.
     leaders: i64,
     shared: bool,
-    /// How often the threads have met.
+    /// The number of times that the threads have synchronized.
     met: VarId,
 }
 
@@ -49,7 +49,7 @@ impl Talk {
         if matches!(scheme, Scheme::Elected) && unit.size == 32 {
             scheme = Scheme::Count;
         } else if matches!(scheme, Scheme::Count) && unit.size > 64 {
-            // Many who wait for one word take their time.
+            // Many threads that poll one word are slow.
             scheme = Scheme::Elected;
         }
         let buffer = if shared {
@@ -64,7 +64,7 @@ impl Talk {
         Signs { buffer, elem, order, unit, scheme, leaders, shared, met }
     }
 
-    /// A parameter full of zeros.
+    /// Adds a parameter filled with zeros.
     fn zeros(&mut self, name: &str, elem: Scalar, elements: i64) -> BufferId {
         let buffer = self.tensor(name, elem, &[elements], Access::InOut, None);
         let zeros = crate::testing::random::ArgumentValue::Tensor(vec![0; elements as usize * elem.bytes()]);
@@ -74,7 +74,7 @@ impl Talk {
         buffer
     }
 
-    /// The threads of the block set shared memory to zero; they have not met since.
+    /// Sets shared memory to zero, without a barrier afterwards.
     fn clear(&mut self, buffer: BufferId, elem: Scalar, elements: i64) {
         for part in 0..elements / self.size.threads {
             let at = self.with(BinaryOp::Add, self.thread, part * self.size.threads);
@@ -84,7 +84,7 @@ impl Talk {
         self.must_meet = true;
     }
 
-    /// The threads of the unit meet, or those that wait for each other.
+    /// Synchronizes the threads of the unit, or those that wait for each other.
     pub fn meet_by_signs(&mut self, signs: &Signs) {
         let Unit { me, size, .. } = signs.unit;
         let met = self.b.emit(signs.elem, Op::Read(signs.met));
@@ -143,7 +143,7 @@ impl Talk {
         address(signs.buffer, vec![at])
     }
 
-    /// The fence that makes relaxed accesses of the unit order others.
+    /// Emits the fence by which relaxed accesses order other accesses.
     fn fence(&mut self, signs: &Signs) {
         let name = match signs.order {
             Order::FenceBlock => self.b.rng.pick(&["fence.block", "fence.block", "fence.device"]),
@@ -153,7 +153,7 @@ impl Talk {
         self.call(name, Vec::new(), None);
     }
 
-    /// Tells how often the thread has met the others.
+    /// Signals how often the thread has synchronized.
     fn raise(&mut self, signs: &Signs, of: ValueId, first: i64, met: ValueId) {
         self.fence(signs);
         let sign = self.sign(signs, of, first);
@@ -169,7 +169,7 @@ impl Talk {
                 self.call(name, vec![sign, Arg::Value(met)], None);
                 return;
             }
-            // From one to the next.
+            // Replaces the previous number.
             "cas.release" => (vec![self.with(BinaryOp::Sub, met, 1), met], signs.elem),
             "add.acq_rel" => (vec![self.b.constant(signs.elem, 1)], signs.elem),
             _ => (vec![met], signs.elem),
@@ -178,7 +178,7 @@ impl Talk {
         self.call(&format!("atomic.{name}"), args, Some(result.into()));
     }
 
-    /// Counts the thread.
+    /// Increments the counter.
     fn count(&mut self, signs: &Signs, of: ValueId) {
         self.fence(signs);
         let sign = self.sign(signs, of, 0);
@@ -191,7 +191,7 @@ impl Talk {
         self.call(name, vec![sign, Arg::Value(one)], Some(signs.elem.into()));
     }
 
-    /// Waits until a sign is at least that high, or, after too many looks, goes on with a wrong word.
+    /// Waits until a sign is at least `least`; after too many polls, continues with a wrong word.
     fn wait_for(&mut self, signs: &Signs, of: ValueId, first: i64, least: ValueId) {
         let atomic = ["or.acquire", "add.acquire", "or.acq_rel", "cas.acquire", "load", "load"];
         let name = match signs.order {
@@ -217,7 +217,7 @@ impl Talk {
         self.fence(signs);
     }
 
-    /// Looks again and again until a condition holds.
+    /// Polls until a condition holds.
     pub fn look(&mut self, found: impl FnOnce(&mut Talk) -> ValueId) {
         let zero = self.int(0);
         let looks = self.b.declare(Type::I32, Some(zero));

@@ -1,4 +1,4 @@
-//! Who writes which slot, and who reads which.
+//! Assignment of slots to the threads that write and read them.
 
 use super::kernel::{Talk, Unit};
 use crate::ir::{BinaryOp, CompareOp, ValueId};
@@ -10,7 +10,7 @@ pub(super) struct Key {
     factor: i64,
     shift: i64,
     flip: i64,
-    /// Whether a parameter shifts it too.
+    /// A parameter shifts it too.
     any: bool,
 }
 
@@ -27,12 +27,12 @@ impl Talk {
         key
     }
 
-    /// The slot that a permutation gives the thread; `turn` shifts it where there is one.
+    /// Returns the slot of the thread under a permutation, shifted by `turn` if given.
     pub fn slot(&mut self, unit: Unit, key: Key, turn: Option<ValueId>) -> ValueId {
         self.slot_of(unit.me, unit, key, turn)
     }
 
-    /// The slot that it gives another one of the unit.
+    /// Returns the slot of another thread of the unit under a permutation.
     pub fn slot_of(&mut self, of: ValueId, unit: Unit, key: Key, turn: Option<ValueId>) -> ValueId {
         let mut at = of;
         if key.factor != 1 {
@@ -57,7 +57,8 @@ impl Talk {
         self.with(BinaryOp::And, at, size - 1)
     }
 
-    /// Any slot: of a neighbour, of a leader, the same for all, or one that what was seen decides.
+    /// Returns an arbitrary slot: of a neighbour, of a leader, the same for all, or one that depends on the values
+    /// seen.
     pub fn any_slot(&mut self, unit: Unit, turn: Option<ValueId>) -> ValueId {
         match self.b.rng.below(8) {
             0 | 1 => {
@@ -78,7 +79,8 @@ impl Talk {
         }
     }
 
-    /// Which threads of a unit write: all but now and then one, a few, or those that have seen something.
+    /// Returns the condition under which threads of a unit write: mostly all, sometimes one, a few, or those that have
+    /// seen certain values.
     pub fn writers(&mut self, unit: Unit) -> Option<ValueId> {
         let (of, mask, wanted) = match self.b.rng.below(10) {
             0 | 1 => (unit.me, unit.size - 1, self.b.rng.pick(&[0, 0, unit.size - 1, 5])),

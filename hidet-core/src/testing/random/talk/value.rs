@@ -1,5 +1,5 @@
-//! Numbers that tell whether a thread saw what it had to: every value read is mixed into one word a thread, from which
-//! everything written is made.
+//! Values that reveal what a thread has seen: every value read is mixed into one word per thread, from which everything
+//! written is made.
 
 use super::kernel::Talk;
 use crate::ir::{BinaryOp, CompareOp, Op, Stmt, ValueId};
@@ -18,7 +18,7 @@ impl Talk {
         self.b.binary(op, a, b)
     }
 
-    /// The operation with a number of the type of the value.
+    /// Emits the operation with a constant of the type of the value.
     pub fn with(&mut self, op: BinaryOp, a: ValueId, number: i64) -> ValueId {
         let scalar = self.b.f.ty(a).scalar;
         let number = self.b.constant(scalar, number as u64);
@@ -33,12 +33,12 @@ impl Talk {
         if self.b.f.ty(value) == to.into() { value } else { self.b.emit(to, Op::Cast(value)) }
     }
 
-    /// What the thread has seen so far.
+    /// Returns the hash of what the thread has seen so far.
     pub fn seen(&mut self) -> ValueId {
         self.b.emit(Type::U32, Op::Read(self.acc))
     }
 
-    /// Mixes a word into what the thread has seen.
+    /// Mixes a word into the hash.
     pub fn fold(&mut self, word: ValueId) {
         let seen = self.seen();
         let odd = self.b.rng.pick(&[0x0100_0193, 31, 0x9e37_79b1, 5]);
@@ -48,13 +48,13 @@ impl Talk {
         self.b.stmt(Stmt::Assign { var: self.acc, value });
     }
 
-    /// Two words as one.
+    /// Mixes two words into one.
     pub fn join(&mut self, a: ValueId, b: ValueId) -> ValueId {
         let scaled = self.with(BinaryOp::Mul, a, 0x0001_0dcd);
         self.binary(BinaryOp::Xor, scaled, b)
     }
 
-    /// A scalar as a word: any other bits are another word, mostly.
+    /// Converts a scalar to a word; different bits mostly become different words.
     pub fn as_word(&mut self, value: ValueId) -> ValueId {
         let scalar = self.b.f.ty(value).scalar;
         let whole = match scalar.bytes() {
@@ -75,7 +75,8 @@ impl Talk {
         self.cast(both, Scalar::U32)
     }
 
-    /// A number of a type, made from what the thread has seen. `bits`: any bits of a float, not only small numbers.
+    /// Returns a number of a type, made from what the thread has seen. `bits`: arbitrary bits of a float, not only
+    /// small numbers.
     pub fn made(&mut self, elem: Scalar, bits: bool) -> ValueId {
         let seen = self.seen();
         let salt = self.b.rng.next() as u32 >> 4;
@@ -85,7 +86,7 @@ impl Talk {
         self.of_word(mixed, elem, bits)
     }
 
-    /// A word as a number of a type.
+    /// Converts a word to a number of a type.
     pub fn of_word(&mut self, word: ValueId, elem: Scalar, bits: bool) -> ValueId {
         match elem {
             Scalar::Bool => {
@@ -115,7 +116,7 @@ impl Talk {
         }
     }
 
-    /// That many elements for the start: any integers, small floats.
+    /// Returns initial elements: arbitrary integers, small floats.
     pub fn content(&mut self, elem: Scalar, elements: i64) -> Vec<u8> {
         let mut bytes = Vec::new();
         for _ in 0..elements {
