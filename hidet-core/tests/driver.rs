@@ -1,6 +1,5 @@
-//! What a user reads where the driver or NVRTC is missing, old or broken.
-//! The libraries are looked up once a process, so each case runs in a process of its own, with stub libraries first on
-//! the library path.
+//! Error messages if the driver or NVRTC is missing, old or broken. The libraries are looked up once per process, so
+//! each case runs in its own process, with stub libraries first on the library path.
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
@@ -9,7 +8,7 @@ mod stub;
 use std::path::{Path, PathBuf};
 use stub::{CHILD, library, run};
 
-/// In a child: says what the probes say.
+/// In a child process, prints the results of the probes.
 #[test]
 fn child() {
     if std::env::var_os(CHILD).is_none() {
@@ -25,7 +24,7 @@ fn child() {
     }
 }
 
-/// What the probes say with that folder alone on the library path.
+/// Returns the results of the probes with only this folder on the library path.
 fn probes(folder: &Path) -> String {
     run("child", folder.as_os_str().to_owned())
 }
@@ -56,7 +55,7 @@ fn no_driver_and_no_nvrtc() {
 }
 
 #[test]
-fn an_old_driver_is_told_by_its_version() {
+fn an_old_driver_is_reported_by_version() {
     let folder = library("old", "libcuda.so", "int cuDriverGetVersion(int* v) { *v = 11040; return 0; }");
     let text = probes(&folder);
     let message =
@@ -65,7 +64,7 @@ fn an_old_driver_is_told_by_its_version() {
 }
 
 #[test]
-fn a_driver_that_lacks_a_function_is_told_by_its_name() {
+fn a_driver_that_lacks_a_function_is_reported_by_name() {
     let folder = library(
         "lacking",
         "libcuda.so",
@@ -76,7 +75,7 @@ fn a_driver_that_lacks_a_function_is_told_by_its_name() {
 }
 
 #[test]
-fn a_library_that_is_no_driver() {
+fn a_library_that_is_not_a_driver() {
     let folder = library("other", "libcuda.so", "int f(void) { return 0; }");
     let text = probes(&folder);
     assert!(
@@ -88,7 +87,7 @@ fn a_library_that_is_no_driver() {
 }
 
 #[test]
-fn an_nvrtc_that_lacks_a_function_is_told_by_its_name() {
+fn an_nvrtc_that_lacks_a_function_is_reported_by_name() {
     let folder = library("nvrtc", "libnvrtc.so", "int nvrtcVersion(int* a, int* b) { *a = 10; *b = 0; return 0; }");
     let text = probes(&folder);
     assert!(
@@ -99,7 +98,7 @@ fn an_nvrtc_that_lacks_a_function_is_told_by_its_name() {
 
 #[test]
 fn a_driver_without_a_device() {
-    // All functions the driver must have, none of which does anything, but for those that tell.
+    // All functions that the driver must have; only those that report do anything.
     let names = hidet_core::cuda::driver::FUNCTIONS;
     let told = ["cuDriverGetVersion", "cuInit", "cuGetErrorName", "cuGetErrorString"];
     let mut source = String::from(

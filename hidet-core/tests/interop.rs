@@ -1,4 +1,4 @@
-//! Memory of others as tensors and back: who sees what, who gives it back when, and what is refused.
+//! Foreign memory as tensors and back: sharing, ownership, and refusals.
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
@@ -39,28 +39,28 @@ fn out_and_in(device: &Device, kind: i32) -> Done {
     let kernel = scale().compile(device)?;
     kernel.launch(&x, &mut y, 2.0)?;
     let managed = y.view(0, [2, 2])?.to_dlpack()?;
-    // SAFETY: it was made here and nobody has taken it.
+    // SAFETY: it was made here and not consumed yet.
     let tensor = unsafe { &managed.as_ref().tensor };
     assert_eq!((tensor.device_type, tensor.device_id, tensor.axes), (kind, 0, 2));
     assert_eq!(tensor.dtype, DataType { code: 2, bits: 32, lanes: 1 });
     // SAFETY: there are two axes.
     let (shape, strides) = unsafe { (*tensor.shape.cast::<[i64; 2]>(), *tensor.strides.cast::<[i64; 2]>()) };
     assert_eq!((shape, strides), ([2, 2], [2, 1]));
-    // SAFETY: as above; the tensor is used by no one else.
+    // SAFETY: as above; nothing else uses the tensor.
     let back: Tensor<f32, 2> = unsafe { Tensor::from_dlpack(managed) }?;
     assert_eq!(back.to_vec()?, [2.0, 4.0, 6.0, 8.0]);
-    // Both see what either writes.
+    // Each sees what the other writes.
     kernel.launch(&x, &mut y, 10.0)?;
     assert_eq!(back.to_vec()?, [10.0, 20.0, 30.0, 40.0]);
     drop(y);
     assert_eq!(back.to_vec()?, [10.0, 20.0, 30.0, 40.0]);
-    // A part, in the older form.
+    // A part of a tensor, in the older form.
     let part = back.view(2, [2])?.to_dlpack_unversioned()?;
     drop(back);
     // SAFETY: as above.
     let part: Tensor<f32, 1> = unsafe { Tensor::from_dlpack_unversioned(part) }?;
     assert_eq!(part.to_vec()?, [30.0, 40.0]);
-    // That two arguments are one memory is seen by their addresses.
+    // Addresses reveal that two arguments share memory.
     let managed = x.to_dlpack()?;
     // SAFETY: as above.
     let mut same: Tensor<f32, 1> = unsafe { Tensor::from_dlpack(managed) }?;
@@ -79,14 +79,14 @@ fn an_empty_tensor_has_strides_whatever_its_extents() -> Done {
 }
 
 #[test]
-fn what_the_host_has_no_memory_for_is_an_error() {
+fn host_out_of_memory_is_an_error() {
     for tensor in [Device::sim().empty::<u8, 1>([1 << 52]), Device::sim().zeros([1 << 52])] {
         let error = tensor.unwrap_err().to_string();
         assert!(error.starts_with("the simulated device: out of memory: 4503599627370496 bytes requested"), "{error}");
     }
 }
 
-/// A managed tensor over an array of the host as another framework would make it, and how often one was deleted.
+/// A managed tensor over a host array, as another framework would export it. `DELETED` counts deletions.
 struct Other {
     data: Vec<f32>,
     shape: [i64; 2],
@@ -123,7 +123,7 @@ fn other(change: impl FnOnce(&mut Versioned, &mut Other)) -> NonNull<Versioned> 
 }
 
 #[test]
-fn tensors_of_others_are_shared_and_given_back_once() -> Done {
+fn foreign_tensors_are_shared_and_released_once() -> Done {
     let before = DELETED.load(SeqCst);
     let managed = other(|managed, _| managed.tensor.byte_offset = 8);
     // SAFETY: it was made just now.
@@ -170,7 +170,7 @@ fn tensors_of_others_are_shared_and_given_back_once() -> Done {
          copy",
     );
     refused(|_, other| other.shape = [2, -3], "DLPack: the shape is [2, -3]");
-    // An axis with one coordinate may have any stride.
+    // An axis of extent 1 may have any stride.
     let managed = other(|_, other| (other.shape, other.strides) = ([1, 3], [77, 1]));
     // SAFETY: as above.
     let tensor: Tensor<f32, 2> = unsafe { Tensor::from_dlpack(managed) }?;
@@ -186,7 +186,8 @@ fn tensors_of_others_are_shared_and_given_back_once() -> Done {
 
 #[test]
 fn the_older_form_is_laid_out_as_published() {
-    // On 64 bits: a tensor of 48 bytes, then the context and the deleter; with a version, it comes last.
+    // On 64-bit platforms: a tensor of 48 bytes, then the context and the deleter; with a version, the tensor comes
+    // last.
     assert_eq!((size_of::<DlTensor>(), size_of::<Unversioned>(), size_of::<Versioned>()), (48, 64, 80));
     assert_eq!(std::mem::offset_of!(Versioned, tensor), 32);
     assert_eq!(std::mem::offset_of!(DlTensor, byte_offset), 40);
@@ -207,7 +208,7 @@ fn arrays_of_cudarc() -> Done {
     kernel.launch(&x, &mut y, 2.0)?;
     assert_eq!(y.to_vec()?, [2.0, 4.0, 6.0, 8.0]);
     kernel.launch(&x, &mut y, 5.0)?;
-    // An array that another stream still reads is not written before.
+    // An array is not written while another stream still reads it.
     let (array, other) = (stream.clone_htod(&[1f32, 2.0]).unwrap(), context.new_stream().unwrap());
     let copy = other.clone_dtod(&array).unwrap();
     Tensor::from_cudarc(array, [2])?.write(&[7.0, 7.0])?;
@@ -235,11 +236,11 @@ fn arrays_of_ndarray() -> Done {
     let values = array![[1f32, 2.0, 3.0], [4.0, 5.0, 6.0]];
     let tensor = device.from_array(&values.view())?;
     assert_eq!((tensor.shape(), tensor.to_vec()?), ([2, 3], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]));
-    // Any layout is read in its own order.
+    // Elements are read in logical order, whatever the layout.
     let turned = device.from_array(&values.t())?;
     assert_eq!((turned.shape(), turned.to_vec()?), ([3, 2], vec![1.0, 4.0, 2.0, 5.0, 3.0, 6.0]));
     assert_eq!(turned.to_array()?, values.t());
-    // An array that is taken is not copied.
+    // A moved array is not copied.
     let large = Array::from_elem((100, 10), 2f64);
     let address = large.as_ptr() as u64;
     let tensor = device.take_array(large)?;

@@ -1,4 +1,4 @@
-//! Layouts: golden offsets, properties, duality with mappings, words of errors.
+//! Layouts: golden offsets, properties, duality with mappings, error messages.
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
@@ -17,7 +17,7 @@ fn indices(shape: &[i64]) -> Vec<Vec<i64>> {
     })
 }
 
-/// All offsets, in row-major order of the coordinates.
+/// Returns all offsets, in row-major order of the coordinates.
 fn offsets(layout: &Layout) -> Vec<i64> {
     layout.check().unwrap();
     indices(&shape(layout)).iter().map(|index| layout.offset_at(index, &[]).unwrap()).collect()
@@ -52,14 +52,14 @@ fn compositions() {
 fn swizzles() {
     let square = Layout::row_major([4, 4]).swizzle(1, 0, 0);
     assert_eq!(offsets(&square), [0, 1, 2, 3, 5, 4, 7, 6, 10, 11, 8, 9, 15, 14, 13, 12]);
-    // The pattern is reduced where there are more rows than columns.
+    // The pattern is reduced if there are more rows than columns.
     let tall = Layout::row_major([4, 2]).swizzle(1, 0, 0);
     assert_eq!(offsets(&tall), [0, 1, 3, 2, 4, 5, 7, 6]);
     let slow = Layout::row_major([4, 2]).swizzle(1, 0, 1);
     assert_eq!(offsets(&slow), [0, 1, 2, 3, 5, 4, 7, 6]);
 }
 
-/// The original passes `args[perm[i]]` on, which is right only where the permutation is its own inverse.
+/// The original passes `args[perm[i]]` on, which is only right if the permutation is its own inverse.
 #[test]
 fn permute_uses_the_inverse() {
     let base = Layout::row_major([2, 3, 4]);
@@ -157,7 +157,7 @@ fn drawings() {
         draw::text(&Layout::row_major([IndexExpr::Symbol(3)])).unwrap_err().to_string(),
         "a layout can only be drawn with constant extents, but one is s3"
     );
-    // Without elements there is nothing to draw, however large the other extents are.
+    // Without elements there is nothing to draw, regardless of the other extents.
     let empty = Layout::row_major([u32::MAX, u32::MAX, 0, u32::MAX].map(|extent| IndexExpr::Const(extent.into())));
     assert_eq!(draw::text(&empty).unwrap(), "");
     assert!(draw::svg(&empty, draw::Colors::Offset).unwrap().len() < 2000);

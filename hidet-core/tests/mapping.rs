@@ -1,4 +1,4 @@
-//! The IR's mappings agree with the algebra, with constant and with symbolic extents.
+//! Mappings of the IR agree with the algebra, with constant and with symbolic extents.
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
@@ -33,12 +33,12 @@ fn mapping() -> impl Strategy<Value = TaskMapping<2>> {
     (atom(), atom(), atom()).prop_map(|(a, b, c)| a * b * c)
 }
 
-/// The same mapping with every extent a value, and those values.
+/// Returns the same mapping with values as extents, and those values.
 fn symbolic(mut mapping: Mapping) -> (Mapping, Vec<i64>) {
     let mut values = Vec::new();
     for atom in &mut mapping.atoms {
         if let MappingAtom::Repeat { unroll, .. } = atom {
-            // Unrolling by hidet needs constant extents.
+            // Explicit unrolling needs constant extents.
             unroll.fill(Unroll::Auto);
         }
         if let MappingAtom::Spatial { shape, .. } | MappingAtom::Repeat { shape, .. } = atom {
@@ -75,7 +75,8 @@ proptest! {
     }
 }
 
-/// A kernel in which each thread notes its tasks in order; the extents of the mapping that are values are parameters.
+/// Returns a kernel in which each thread records its tasks in order; extents of the mapping that are values are
+/// parameters.
 fn noting(mapping: &Mapping, threads: usize, tasks: usize, values: usize) -> Function {
     let parameters: String = (0..values).map(|i| format!("%e.{i}: i32,\n")).collect();
     let source = format!(
@@ -126,7 +127,7 @@ fn noting(mapping: &Mapping, threads: usize, tasks: usize, values: usize) -> Fun
     function
 }
 
-/// The tasks that each thread noted on the simulated device.
+/// Returns the tasks that each thread recorded on the simulated device.
 fn noted(function: &Function, threads: usize, tasks: usize, values: &[i64]) -> Vec<Vec<Vec<i64>>> {
     let (out, count) =
         (Arc::new(Memory::uninit(threads * tasks * 8).unwrap()), Arc::new(Memory::uninit(threads * 4).unwrap()));

@@ -1,4 +1,5 @@
-//! Every pass on random kernels: the result is valid, survives its text, comes to rest, and computes the same.
+//! Every pass on random kernels: the result is valid, round-trips through text, reaches a fixed point, and computes the
+//! same.
 //!
 //! `HIDET_RANDOM` is the number of kernels.
 
@@ -50,7 +51,7 @@ fn passes_keep_kernels_valid_and_come_to_rest() {
     }
 }
 
-/// The tensors after a launch with all checkers on.
+/// Returns the tensors after a launch with all checkers on.
 fn run(kernel: &RandomKernel, function: &Function) -> Result<Vec<Vec<u8>>, String> {
     let mut arguments = LaunchArguments { dims: kernel.dims.clone(), ..LaunchArguments::default() };
     let mut memories = vec![];
@@ -89,7 +90,7 @@ fn passes_keep_what_kernels_compute() {
                     panic!("seed {seed}, {options:?}, {}: {what}\nbefore:\n{before}\nafter:\n{after}", pass.name);
                 };
                 match run(&kernel, &function) {
-                    // The one pass that may round otherwise.
+                    // The only pass that may change rounding.
                     Ok(computed) if pass.name == "contract" => expected = computed,
                     Ok(computed) if computed != expected => show("another result"),
                     Ok(_) => {}
@@ -100,7 +101,8 @@ fn passes_keep_what_kernels_compute() {
     }
 }
 
-/// The function with an assertion after all `i32` arithmetic that is proved not to overflow: that `i64` gives the same.
+/// Returns the function with an assertion after all `i32` arithmetic that is proved not to overflow: `i64` arithmetic
+/// must give the same result.
 fn with_proofs_asserted(function: &Function) -> (Function, usize) {
     let proved = passes::exact_arithmetic(function);
     let (mut function, mut count) = (function.clone(), 0);

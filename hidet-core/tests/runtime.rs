@@ -1,5 +1,5 @@
-//! Launches, streams, graphs, copies and errors on a driver that is a stub: its devices are the host, and it does what it
-//! is asked as late as a driver may.
+//! Launches, streams, graphs, copies and errors on a stub driver: its devices are the host, and it executes work as
+//! late as a driver may.
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
@@ -12,7 +12,7 @@ use stub::on_stubs;
 type Done = hidet::Result<()>;
 
 kernel! {
-    /// y = x * s, without a guard, so that it is checked where that is asked for.
+    /// y = x * s, without a guard, so that accesses are checked if checks are on.
     #[launch(grid = n.div_ceil(4), block = 4)]
     fn scale(x: In<f32, [n]>, y: Out<f32, [n]>, s: f32) {
         let i = block_idx().x * 4 + thread_idx().x;
@@ -20,7 +20,7 @@ kernel! {
     }
 }
 
-/// Runs the rest of a test in a process with the stubs; in this one, looks for these lines in what it says.
+/// Runs the rest of a test in a process with the stubs, and checks that its output contains these lines.
 macro_rules! on_stubs {
     ($name:literal, [$($line:expr),* $(,)?]) => {
         if let Some(text) = on_stubs($name) {
@@ -79,7 +79,7 @@ fn launches_good_and_bad() -> Done {
 }
 
 #[test]
-fn what_fitted_before_hides_nothing() -> Done {
+fn an_earlier_launch_hides_no_error() -> Done {
     let device = Device::sim();
     let kernel = scale().compile(&device)?;
     let (x, mut y) = (device.tensor(&[1f32, 2.0, 3.0, 4.0], [4])?, device.zeros([4])?);
@@ -105,7 +105,7 @@ fn what_fitted_before_hides_nothing() -> Done {
         &[tensor(x.raw()), tensor(y.raw()), RawArg::Scalar(2i32.constant())],
         "argument `s` has type i32; the kernel takes f32",
     );
-    // Two halves that do not meet are two tensors.
+    // Two disjoint halves count as two tensors.
     let mut right = eight.view(4, [4])?;
     kernel.launch(&left, &mut right, 3.0)?;
     kernel.launch(&x, &mut y, 5.0)?;
@@ -164,7 +164,7 @@ fn tensors_order_streams() -> Done {
     drop(y);
     device.synchronize()?;
     assert_eq!(z.to_vec()?, [10.0, 20.0]);
-    // A copy, and a point in a stream.
+    // Copies and events.
     let mut copy = device.empty([2])?;
     a.copy(&z, &mut copy)?;
     let event = a.record()?;
@@ -175,7 +175,7 @@ fn tensors_order_streams() -> Done {
     assert_eq!(copy.to_vec()?, [10.0, 20.0]);
     let (start, end) = (a.record()?, a.record()?);
     assert_eq!(start.until(&end)?, 0.5);
-    // A stream that is dropped is given out again.
+    // A dropped stream is handed out again.
     let streams: Vec<_> = (0..61).map(|_| device.stream()).collect::<hidet::Result<_>>()?;
     assert_eq!(
         device.stream().unwrap_err().to_string(),
@@ -200,13 +200,13 @@ fn graphs() -> Done {
     assert_eq!(graph.len(), 3);
     graph.replay(&stream)?;
     assert_eq!(copy.to_vec()?, [6.0, 12.0]);
-    // The graph waits for what was asked on another stream, and others wait for it.
+    // The graph waits for work on another stream, and other streams wait for it.
     let mut x = x;
     x.write(&[5.0, 7.0])?;
     graph.replay(&other)?;
     kernel.launch(&copy, &mut z, 1.0)?;
     assert_eq!(z.to_vec()?, [30.0, 42.0]);
-    // It keeps the tensors and the kernel.
+    // The graph keeps the tensors and the kernel alive.
     drop((x, y, z, kernel));
     graph.replay(&stream)?;
     assert_eq!(copy.to_vec()?, [30.0, 42.0]);
@@ -270,7 +270,7 @@ fn uncapturable(device: &Device) -> Done {
         "another thread is capturing this stream in a graph: wait for it, or use another stream",
     );
     if !device.is_sim() {
-        // Of four elements, all accesses are proved, and nothing is left to wait for.
+        // With four elements all accesses are proved, so that kernel does not need to be waited for.
         let (five, out) = (device.tensor(&[1f32; 5], [5])?, std::cell::RefCell::new(device.empty([5])?));
         refused(
             &|stream| checked.on(stream).launch(&five, &mut out.borrow_mut(), 1.0),
@@ -278,14 +278,14 @@ fn uncapturable(device: &Device) -> Done {
              graph",
         );
     }
-    // A panic ends a capture too.
+    // A panic also ends a capture.
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         Graph::capture(&stream, |_| std::panic::resume_unwind(Box::new(())))
     }));
     assert!(panicked.is_err());
     kernel.on(&stream).launch(&x, &mut y.borrow_mut(), 1.0)?;
     assert_eq!(y.borrow().to_vec()?, [1.0, 2.0, 3.0, 4.0]);
-    // A tensor may be dropped meanwhile.
+    // A tensor may be dropped during a capture.
     let dropped = device.empty([4])?;
     let graph = Graph::capture(&stream, |stream| kernel.on(stream).launch(&x, &mut { dropped }, 9.0))?;
     graph.replay(&stream)
@@ -304,7 +304,7 @@ fn memory_runs_out() -> Done {
     let mut y = device.empty([1_000_000])?;
     kernel.launch(&x, &mut y, 3.0)?;
     assert_eq!(y.to_vec()?, vec![6.0; 1_000_000]);
-    // What was dropped, but not given back yet by the device, is waited for.
+    // The allocation waits for memory whose release is still pending.
     let stream = device.stream()?;
     kernel.on(&stream).launch(&x, &mut y, 1.0)?;
     drop((x, y));
@@ -321,7 +321,7 @@ fn several_devices() -> Done {
     let x = first.tensor(&[1f32, 2.0], [2])?;
     let there = x.to_device(&second)?;
     assert_eq!(there.to_vec()?, [1.0, 2.0]);
-    // Each call finds its own context, in every thread, and the caller's comes back.
+    // Each call uses its own context, in every thread, and restores the caller's.
     let kernel_there = scale().compile(&second)?;
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -357,7 +357,7 @@ fn host_copies() -> Done {
     on_stubs!("host_copies", []);
     let (device, kernel) = setup()?;
     let stream = device.stream()?;
-    // Larger than all staging buffers together, the last piece not whole.
+    // Larger than all staging buffers together, with an incomplete last piece.
     let values: Vec<u8> = (0..12_000_001u32).map(|index| (index * 7 + index / 251) as u8).collect();
     let tensor = device.tensor(&values, [values.len()])?;
     assert!(tensor.to_vec()? == values);
@@ -393,7 +393,7 @@ fn resources_and_bare_launches() -> Done {
     let text = in_local.to_string();
     assert!(text.contains("0 bytes spilled, 64 bytes of local memory, 256 bytes of shared memory"), "{text}");
     let mut bare = kernel.compiled().bare(&arguments)?.unwrap();
-    // SAFETY: the tensors are there.
+    // SAFETY: the tensors exist.
     assert_eq!(unsafe { bare.launch(bare.context().stream()) }, 0);
     assert_eq!(y.to_vec()?, [4.0, 8.0]);
     Ok(())

@@ -1,5 +1,5 @@
-//! What threads, streams and captures do to one another, on a driver that is a stub. Where two threads must meet, the stub
-//! takes its time to let a stream wait for another (`HIDET_STUB_SLOW`).
+//! Interactions of threads, streams and captures on a stub driver. Where calls of two threads must overlap, the stub
+//! delays the call that makes a stream wait for another (`HIDET_STUB_SLOW`).
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
@@ -28,7 +28,7 @@ mod cooperative {
     use super::*;
 
     kernel! {
-        /// The same by blocks that run at once.
+        /// The same as a cooperative launch.
         #[launch(grid = n.div_ceil(4), block = 4, cooperative)]
         pub fn scale(x: In<f32, [n]>, y: Out<f32, [n]>, s: f32) {
             let i = block_idx().x * 4 + thread_idx().x;
@@ -38,13 +38,14 @@ mod cooperative {
     }
 }
 
-/// In a process with the stubs, the device with the kernel; nothing in the one that started it.
+/// In a child process with the stubs, returns the device and the kernel; in the parent, runs the child and returns
+/// `None`.
 fn setup(test: &str, slow: bool) -> hidet::Result<Option<(Device, Scale)>> {
     if on_stubs(test).is_some() {
         return Ok(None);
     }
     if slow {
-        // SAFETY: nothing else runs in this process yet but the harness, which does not look.
+        // SAFETY: only the test harness runs in this process yet, and it does not read the environment.
         unsafe { std::env::set_var("HIDET_STUB_SLOW", "1") };
     }
     let device = Device::cuda(0)?;
@@ -52,14 +53,14 @@ fn setup(test: &str, slow: bool) -> hidet::Result<Option<(Device, Scale)>> {
     Ok(Some((device, kernel)))
 }
 
-/// The elements as they are now, whatever is still to be done.
+/// Returns the current elements, without waiting for pending work.
 fn now<const R: usize>(tensor: &Tensor<f32, R>) -> Vec<f32> {
     let first = tensor.raw().data() as *const f32;
-    // SAFETY: the memory of the stub is the host's, and nothing runs but what this thread waits for.
+    // SAFETY: the memory of the stub is host memory, and only work that this thread waits for runs.
     (0..tensor.len()).map(|index| unsafe { first.add(index).read_volatile() }).collect()
 }
 
-/// Does the second a while after the first has begun, in another thread each.
+/// Runs both in separate threads; the second begins a while after the first.
 fn one_then_other(first: impl FnOnce() + Send, second: impl FnOnce() + Send) {
     thread::scope(|scope| {
         scope.spawn(first);
@@ -164,7 +165,7 @@ fn refused_to_others(device: &Device) -> Done {
                 kernel.on(stream).launch(&x, &mut own, 1.0),
                 Graph::capture(stream, |_| Ok(())).map(drop),
             ];
-            // Everything else goes on.
+            // Other work continues.
             kernel.launch(&x, &mut own, 3.0).unwrap();
             assert_eq!(own.to_vec().unwrap(), [3.0; 4]);
             device.synchronize().unwrap();
@@ -194,7 +195,7 @@ fn a_capture_does_not_hide_what_was_asked_before() -> Done {
     kernel.on(&stream).launch(&x, &mut y, 3.0)?;
     let graph = Graph::capture(&stream, |stream| {
         kernel.on(stream).launch(&x, &mut z, 4.0)?;
-        // A page-locked array waits for its copy, in this thread too, and may go.
+        // A pinned array waits for its copy, in this thread too, and may be dropped.
         assert_eq!(pinned.as_slice()?, [2.0, 4.0]);
         drop(pinned);
         thread::scope(|scope| scope.spawn(|| device.synchronize()).join().unwrap())?;
@@ -207,15 +208,15 @@ fn a_capture_does_not_hide_what_was_asked_before() -> Done {
 }
 
 #[test]
-fn page_locked_arrays_wait_for_their_copies_alone() -> Done {
-    let Some((device, kernel)) = setup("page_locked_arrays_wait_for_their_copies_alone", false)? else {
+fn pinned_arrays_wait_only_for_their_copies() -> Done {
+    let Some((device, kernel)) = setup("pinned_arrays_wait_only_for_their_copies", false)? else {
         return Ok(());
     };
     let (a, b) = (device.stream()?, device.stream()?);
     let (x, mut y) = (device.tensor(&[1f32, 2.0], [2])?, device.tensor(&[0f32; 2], [2])?);
     let (mut up, mut other) = (device.empty::<f32, 1>([2])?, device.empty::<f32, 1>([2])?);
     let mut pinned = device.pinned::<f32>(2)?;
-    // The tensors are the streams' from here on.
+    // From here on, the streams use the tensors.
     a.upload(&pinned, &mut up)?;
     b.upload(&pinned, &mut other)?;
     device.synchronize()?;
@@ -224,14 +225,14 @@ fn page_locked_arrays_wait_for_their_copies_alone() -> Done {
     a.upload(&pinned, &mut up)?;
     b.upload(&pinned, &mut other)?;
     pinned.as_mut_slice()?.fill(9.0);
-    // Both copies are done, and the kernel is not.
+    // Both copies are done, but the kernel is not.
     assert_eq!((now(&up), now(&other), now(&y)), (vec![7.0; 2], vec![7.0; 2], vec![0.0; 2]));
     Ok(())
 }
 
 #[test]
-fn page_locked_bools_are_bools() -> Done {
-    let Some((device, _)) = setup("page_locked_bools_are_bools", false)? else { return Ok(()) };
+fn pinned_bools_are_bools() -> Done {
+    let Some((device, _)) = setup("pinned_bools_are_bools", false)? else { return Ok(()) };
     let stream = device.stream()?;
     let mut pinned = device.pinned::<bool>(3)?;
     assert_eq!(pinned.as_slice()?, [false; 3]);
@@ -263,7 +264,7 @@ fn overlaps(device: &Device) -> Done {
     assert!(error.ends_with("a tensor cannot be copied to one that shares memory with it"), "{error}");
     stream.copy(&left, &mut right)?;
     assert_eq!(x.to_vec()?, [1.0, 2.0, 3.0, 1.0, 2.0, 3.0]);
-    // What is empty is nowhere.
+    // Empty tensors overlap nothing.
     let (source, mut target) = (x.view(0, [0])?, x.view(2, [0])?);
     let whole = x.view(0, [6])?;
     assert!(!whole.raw().overlaps(target.raw()));
@@ -279,7 +280,7 @@ fn graphs_by_hand_refuse_what_no_node_can_be() -> Done {
     let arguments = [RawArg::Tensor(x.raw()), RawArg::Tensor(y.raw()), RawArg::Scalar(2f32.constant())];
     let chain = |context: &'static cuda::Context, kernel: &Scale| {
         let bare = kernel.compiled().bare(&arguments)?.unwrap();
-        // SAFETY: what is made is not run.
+        // SAFETY: the graph is not run.
         unsafe { cuda::Graph::chain(context, &mut [bare]) }.map(drop)
     };
     chain(context, &kernel)?;
@@ -296,11 +297,11 @@ fn graphs_by_hand_refuse_what_no_node_can_be() -> Done {
 }
 
 #[test]
-fn statuses_that_nobody_knows_are_told() -> Done {
-    if on_stubs("statuses_that_nobody_knows_are_told").is_some() {
+fn unknown_statuses_are_reported() -> Done {
+    if on_stubs("unknown_statuses_are_reported").is_some() {
         return Ok(());
     }
-    // SAFETY: nothing else runs in this process yet but the harness, which does not look.
+    // SAFETY: only the test harness runs in this process yet, and it does not read the environment.
     unsafe { std::env::set_var("HIDET_STUB_STATUS", "1234") };
     let error = scale().compile(&Device::cuda(0)?).unwrap_err().to_string();
     assert!(error.contains("an error (1234)"), "{error}");

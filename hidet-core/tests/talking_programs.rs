@@ -1,7 +1,9 @@
-//! Random programs in which threads talk to each other, and such of integers at the edges of their types: valid, the same in text, without a fault on the simulated
-//! device, the same under every seed of its scheduler and after every pass; and every kind of communication occurs.
+//! Random programs in which threads communicate, and random programs of integers at the edges of their types: they are
+//! valid, round-trip through text, run without a fault on the simulated device, and have the same results under every
+//! seed of its scheduler and after every pass. Every kind of communication occurs.
 //!
-//! `HIDET_SEEDS=10000 cargo test -p hidet-core --test talking_programs` runs as many, beginning with `HIDET_SEED` (0).
+//! `HIDET_SEEDS=10000 cargo test -p hidet-core --test talking_programs` runs 10000 programs, starting with seed
+//! `HIDET_SEED` (0).
 
 #![allow(clippy::unwrap_used)]
 
@@ -21,7 +23,7 @@ fn seeds(default: u64) -> std::ops::Range<u64> {
     first..first + number("HIDET_SEEDS", default)
 }
 
-/// Memory for the arguments; what the first kernel to use it must write itself is not set.
+/// Returns memory for the arguments; memory that a kernel must write first is uninitialised.
 fn memories(program: &Program) -> Vec<Option<Arc<Memory>>> {
     let first_use = |argument: usize| {
         program.steps.iter().find_map(|step| {
@@ -40,7 +42,7 @@ fn memories(program: &Program) -> Vec<Option<Arc<Memory>>> {
     program.arguments.iter().enumerate().map(memory).map(|memory| memory.map(Arc::new)).collect()
 }
 
-/// What is in every tensor after the last step.
+/// Returns the content of every tensor after the last step.
 fn run(program: &Program, kernels: &[Function], options: &sim::Options) -> Result<Vec<Vec<u8>>, String> {
     let memories = memories(program);
     for step in &program.steps {
@@ -111,7 +113,7 @@ fn every_kind_of_communication_occurs() {
     assert!(counts.values().all(|count| *count > 1), "some occur once only");
 }
 
-/// A fault under some seed of the scheduler, and any other result.
+/// Checks a program under several seeds of the scheduler and after every pass; an error says whether it is a fault.
 fn check(seed: u64, program: Program) -> Result<(), (bool, String)> {
     let mut results = Vec::new();
     for order in 0..3 {
@@ -186,7 +188,7 @@ fn passes_keep_the_numbers() {
 #[test]
 fn nvrtc_takes_them() {
     if let Err(missing) = nvrtc::version() {
-        assert!(std::env::var_os("CI").is_none(), "on CI, NVRTC must be there: {missing}");
+        assert!(std::env::var_os("CI").is_none(), "NVRTC must be present on CI: {missing}");
         return eprintln!("SKIPPED: {missing}");
     }
     let arch = Arch { number: 90, specific: true };

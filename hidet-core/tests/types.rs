@@ -1,5 +1,5 @@
-//! What a bound promises: every generic function of the language builds with every type of its bound, is valid, lowers, has
-//! CUDA text, and runs on the simulated device.
+//! Trait bounds hold what they promise: every generic function of the language builds with every type of its bound, is
+//! valid, lowers, has CUDA text, and runs on the simulated device.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -16,7 +16,7 @@ use hidet_mapping::IndexExpr;
 
 const THREADS: i64 = 64;
 
-/// The kernel of a function of an element `x[[i]]`.
+/// Returns a kernel that applies a function to an element `x[[i]]`.
 fn kernel<T: Element>(name: &str, body: fn(InOut<T, 1>, Expr<i32>)) -> Function {
     let template: Template<(InOut<T, 1>,)> = Template::new("types", move |signature| {
         let x: InOut<T, 1> = signature.tensor("x", [IndexExpr::Const(16 * THREADS)]);
@@ -26,7 +26,7 @@ fn kernel<T: Element>(name: &str, body: fn(InOut<T, 1>, Expr<i32>)) -> Function 
     template.build().unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// Takes it through all that a kernel goes through.
+/// Verifies, lowers, prints and runs it.
 fn check<T: Element>(name: &str, body: fn(InOut<T, 1>, Expr<i32>)) {
     let name = format!("{name} of {}", T::SCALAR);
     let function = kernel(&name, body);
@@ -42,7 +42,7 @@ fn check<T: Element>(name: &str, body: fn(InOut<T, 1>, Expr<i32>)) {
     compiled.launch(&[RawArg::Tensor(&x)]).unwrap_or_else(|error| panic!("{name}: {error}"));
 }
 
-/// Functions, each with every type: `name(x: the tensor, i: the thread's index, v: its element)`.
+/// Declares functions for all types: `name(x: the tensor, i: the thread's index, v: its element)`.
 macro_rules! functions {
     ($types:ident; $($name:ident |$x:pat_param, $i:pat_param, $v:pat_param| $body:expr;)*) => {$(
         #[test]

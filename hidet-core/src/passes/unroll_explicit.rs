@@ -1,7 +1,7 @@
 //! Unrolls loops that are marked for explicit unrolling.
 //!
-//! Precondition: no `ForTask`. Postcondition: no loop with `Unroll::Explicit`; an error where the number of turns is
-//! not known.
+//! Precondition: no `ForTask`. Postcondition: no loop with `Unroll::Explicit`, or an error if a trip count is not
+//! known.
 //!
 //! `for i in 0 .. 2 explicit { f(i) }` becomes `f(0) f(1)`. If the body jumps, each copy is wrapped in a loop that runs
 //! once, so that `continue` leaves the copy; `break` leaves a loop around all copies.

@@ -1,6 +1,6 @@
 //! Marks loops whose index selects a register for explicit unrolling.
 //!
-//! Precondition: no `ForTask`, constants are folded. Postcondition: a loop of a known, small number of turns whose
+//! Precondition: no `ForTask`, constants are folded. Postcondition: a loop of a known, small trip count whose
 //! unrolling is left to the device's compiler, and whose index takes part in the index of a register buffer, is marked
 //! `Unroll::Explicit`. Nothing else changes.
 //!

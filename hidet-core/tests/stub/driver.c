@@ -1,11 +1,11 @@
-// A driver whose devices are the host. It is as lazy as a driver may be: work on a stream is done when someone waits for
-// it and not before, so that a wait which is missing gives wrong results instead of luck.
+// A driver whose devices are the host. It is as lazy as a driver may be: work on a stream only runs when it is waited
+// for, so that a missing wait leads to wrong results instead of passing by luck.
 //
-// Its one kernel is y = x * s over n elements. With s = -1 it fails as an illegal address does; where it is checked and n
-// is 3, it reports a fault. With HIDET_STUB_FAST launches do nothing at all, but that the one numbered HIDET_STUB_FAULT loses
-// the context and the one numbered HIDET_STUB_HANG never returns; with HIDET_STUB_READS every byte that the host
-// reads is that number; HIDET_STUB_MEMORY is the size of a device in bytes; with HIDET_STUB_SLOW it takes 60 ms until a
-// stream is told to wait for another, time enough for other threads; with HIDET_STUB_FULL there is no stream to be had.
+// Its only kernel is y = x * s over n elements. With s = -1 it fails with an illegal address; with checks and n = 3, it
+// reports a fault. With HIDET_STUB_FAST launches do nothing, except that launch number HIDET_STUB_FAULT loses the
+// context and launch number HIDET_STUB_HANG never returns. With HIDET_STUB_READS every byte that the host reads has
+// that value. HIDET_STUB_MEMORY is the size of a device in bytes. With HIDET_STUB_SLOW, making a stream wait for
+// another takes 60 ms, time enough for other threads. With HIDET_STUB_FULL no stream can be created.
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <unistd.h>
@@ -89,7 +89,7 @@ static void run(Stream* s, size_t until) {
     pthread_mutex_unlock(&lock);
 }
 
-// What tests ask of the stub itself.
+// Functions that tests call on the stub itself.
 int stubCount(int what) { return what == 0 ? launches : what == 1 ? waits : depth; }
 
 int cuDriverGetVersion(int* v) { *v = 13000; return 0; }
@@ -171,7 +171,7 @@ int cuMemFreeHost(void* p) { free(p); return 0; }
 int cuDeviceGetDefaultMemPool(void** p, int d) { *p = &dead; return 0; }
 int cuMemPoolSetAttribute(void* p, int a, void* v) { return *(addr*)v == ~0ull ? 0 : 1; }
 int cuMemPoolTrimTo(void* p, size_t n) { return 0; }
-// From and to memory that is not page-locked, a copy is staged before the call returns.
+// Copies from and to memory that is not pinned are staged before the call returns.
 int cuMemcpyHtoDAsync_v2(addr to, const void* from, size_t n, Stream* s) {
     ALIVE;
     if (is_pinned((addr)from)) return ask(s, (Op){.kind = COPY, .to = to, .from = (addr)from, .bytes = n});

@@ -1,20 +1,20 @@
-//! Stub libraries in place of the driver and NVRTC. Both are looked up once a process, so what uses them runs in a process
-//! of its own, with the stubs first on the library path.
+//! Stub libraries in place of the driver and NVRTC. Both are looked up once per process, so tests that use them run in
+//! their own process, with the stubs first on the library path.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Set in the processes that are started here.
+/// The variable that is set in child processes.
 pub const CHILD: &str = "HIDET_TEST_PROBE";
 
-/// What a test says in a process of its own, with that library path.
+/// Runs a test in a child process with this library path and returns its output.
 pub fn run(test: &str, path: OsString) -> String {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture"])
         .env(CHILD, test)
         .env("LD_LIBRARY_PATH", path)
-        // What a stub compiles is nothing for others.
+        // Output of the stub compiler must not reach the cache.
         .env("HIDET_CACHE", "off")
         .output()
         .unwrap();
@@ -24,7 +24,7 @@ pub fn run(test: &str, path: OsString) -> String {
     text
 }
 
-/// A folder with a library of that name and C source.
+/// Compiles a library with this name from C source and returns its folder.
 pub fn library(case: &str, name: &str, source: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(case);
     std::fs::create_dir_all(&folder).unwrap();
@@ -36,8 +36,8 @@ pub fn library(case: &str, name: &str, source: &str) -> PathBuf {
     folder
 }
 
-/// Runs a test of this file again, in a process with a driver and an NVRTC that are stubs; what it says. Nothing in that
-/// process, which goes on with the test.
+/// Runs a test of this file again in a child process with a stub driver and a stub NVRTC, and returns its output. In
+/// the child process returns `None`, so that it continues with the test.
 #[allow(dead_code)]
 pub fn on_stubs(test: &str) -> Option<String> {
     if std::env::var_os(CHILD).is_some_and(|name| name == test) {
