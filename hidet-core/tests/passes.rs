@@ -28,7 +28,7 @@ fn all_options() -> [LoweringOptions; 3] {
 }
 
 #[test]
-fn passes_keep_kernels_valid_and_come_to_rest() {
+fn passes_keep_kernels_valid_and_reach_a_fixed_point() {
     for (seed, kernel) in kernels() {
         for options in all_options() {
             let mut before = text::print(&kernel.function);
@@ -138,7 +138,7 @@ fn with_proofs_asserted(function: &Function) -> (Function, usize) {
 }
 
 #[test]
-fn what_is_proved_not_to_overflow_does_not() {
+fn proofs_of_no_overflow_hold() {
     let mut proofs = 0;
     for (seed, kernel) in kernels() {
         let lowered = passes::lower(&kernel.function, &LoweringOptions::default()).unwrap();

@@ -273,8 +273,8 @@ fn overlaps(device: &Device) -> Done {
 }
 
 #[test]
-fn graphs_by_hand_refuse_what_no_node_can_be() -> Done {
-    let Some((device, kernel)) = setup("graphs_by_hand_refuse_what_no_node_can_be", false)? else { return Ok(()) };
+fn graphs_built_by_hand_refuse_invalid_nodes() -> Done {
+    let Some((device, kernel)) = setup("graphs_built_by_hand_refuse_invalid_nodes", false)? else { return Ok(()) };
     let context = device.as_cuda().unwrap();
     let (x, y) = (device.tensor(&[1f32, 2.0], [2])?, device.zeros::<f32, 1>([2])?);
     let arguments = [RawArg::Tensor(x.raw()), RawArg::Tensor(y.raw()), RawArg::Scalar(2f32.constant())];

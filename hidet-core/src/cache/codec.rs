@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_and_what_is_cut_is_not() {
+    fn values_round_trip_and_truncated_ones_do_not() {
         let value = vec!["one".to_owned(), String::new(), "zwölf".to_owned()];
         let bytes = encode(&value);
         assert_eq!(decode::<Vec<String>>(&bytes), Some(value));

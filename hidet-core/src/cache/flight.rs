@@ -38,7 +38,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn many_threads_make_one_thing_once() {
+    fn many_threads_make_one_value_once() {
         let (flights, made, start) = (Flights::default(), AtomicU32::new(0), Barrier::new(8));
         let name = Digest::of(&[b"x"]);
         let make = || {

@@ -163,7 +163,7 @@ fn the_least_recently_used_entries_are_evicted_first() {
 }
 
 #[test]
-fn turns_come_one_after_another() {
+fn file_locks_exclude_each_other() {
     let folder = Folder::new("turns").unwrap();
     let cache = Cache::at(folder.path(), LIMIT);
     let inside = std::sync::atomic::AtomicU32::new(0);

@@ -100,7 +100,7 @@ fn unknown_numbers_wrap_in_all_uses() {
 }
 
 #[test]
-fn what_is_proved_is_written_plainly() {
+fn proved_arithmetic_uses_operators() {
     let mut b = Build::new("k", 256);
     let y = b.tensor("y", Access::Out, Scalar::I32, 4096);
     let thread = b.named("t", Scalar::I32, Op::Special(Special::Thread));

@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_are_begun_first() {
+    fn the_largest_items_start_first() {
         let begun = std::sync::Mutex::new(Vec::new());
         let threads = std::thread::available_parallelism().unwrap().get();
         let items: Vec<usize> = (0..threads * 20).collect();

@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_mean_nothing_are_refused() {
+    fn invalid_bytes_are_refused() {
         for bytes in [&[0xffu8; 64][..], &[1; 64], &[0; 3]] {
             assert_eq!(decode::<IndexExpr>(bytes), None);
             assert_eq!(decode::<Conditions>(bytes), None);

@@ -67,7 +67,7 @@ fn refuses_tensors(function: &Function, x: &RawTensor, y: &RawTensor, message: &
 }
 
 #[test]
-fn what_fits_is_bound() {
+fn valid_arguments_are_bound() {
     let (x, y) = (raw(Scalar::F32, &[3, 5]), raw(Scalar::F32, &[3, 5]));
     let binding = contract::bind(&kernel(), &Device::sim(), &[RawArg::Tensor(&x), RawArg::Tensor(&y), SCALE]).unwrap();
     assert_eq!(binding, BoundDims { dims: vec![3, 5], grid: [3, 1, 1], wide: false });

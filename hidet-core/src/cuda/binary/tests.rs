@@ -126,7 +126,7 @@ fn machine_code_is_found_by_its_text_when_the_ir_is_not() {
 }
 
 #[test]
-fn damaged_entries_are_made_anew() {
+fn damaged_entries_are_compiled_again() {
     if !available().unwrap() {
         return;
     }
@@ -150,7 +150,7 @@ fn damaged_entries_are_made_anew() {
 }
 
 #[test]
-fn mistakes_have_their_own_place_and_are_not_stored() {
+fn errors_keep_their_position_and_are_not_stored() {
     if !available().unwrap() {
         return;
     }
@@ -253,7 +253,7 @@ fn processes_share_the_work() {
 }
 
 #[test]
-fn a_process_that_died_in_its_turn_blocks_nobody() {
+fn a_process_that_dies_with_the_lock_blocks_no_other() {
     if !available().unwrap() {
         return;
     }

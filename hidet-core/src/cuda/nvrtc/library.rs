@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn copies_are_lent_evenly_and_given_back() {
+    fn copies_are_lent_evenly_and_returned() {
         if !crate::testing::nvrtc::available().unwrap() {
             return;
         }

@@ -145,7 +145,7 @@ fn every_method_is_in_the_table() {
 }
 
 #[test]
-fn names_are_told_apart() {
+fn operations_are_distinct() {
     let names: Vec<String> =
         operations().iter().map(|op| format!("{} {:?} {}", op.name, op.operands, op.result)).collect();
     let distinct: std::collections::HashSet<&String> = names.iter().collect();

@@ -67,7 +67,7 @@ mod tests {
     use crate::ir::{Stmt, text, verify};
 
     #[test]
-    fn random_kernels_are_valid_and_have_what_they_must_have() {
+    fn random_kernels_are_valid_and_have_all_required_parts() {
         for seed in 0..500 {
             let kernel = random_kernel(seed);
             if let Err(problems) = verify::verify(&kernel.function) {
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn exact_kernels_have_no_function_that_is_right_within_ulps() {
+    fn exact_kernels_have_no_approximate_functions() {
         let inexact = |kernel: RandomKernel| {
             let printed = text::print(&kernel.function);
             ["= sin ", "= exp ", "= log2 ", "= pow ", "= rsqrt ", "= atan2 "].iter().any(|op| printed.contains(op))
