@@ -117,7 +117,7 @@ fn kernels_and_baselines_are_checked_measured_and_drawn() {
 }
 
 #[test]
-fn what_is_wrong_is_said() {
+fn errors_are_reported() {
     let folder = library("bench_wrong", "libcuda.so", DRIVER);
     library("bench_wrong", "libnvrtc.so", NVRTC);
     library("bench_wrong", "libcublasLt.so.13", CUBLASLT);

@@ -55,7 +55,7 @@ fn a_new_process_finds_what_another_compiled() {
 }
 
 #[test]
-fn a_cache_that_cannot_be_used_is_told_and_stops_nothing() {
+fn a_cache_that_cannot_be_used_is_reported_and_stops_nothing() {
     let folder = Folder::new("command").unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();

@@ -57,7 +57,7 @@ fn doctor_fails_where_kernels_cannot_run() {
 }
 
 #[test]
-fn a_limit_that_is_no_number_is_told() {
+fn a_limit_that_is_not_a_number_is_an_error() {
     let wrong = "HIDET_CACHE_LIMIT is \"2GB\"";
     for arguments in ["cache status", "cache clear", "doctor"] {
         let (text, code) = says(hidet(arguments).env("HIDET_CACHE_LIMIT", "2GB"));
@@ -66,14 +66,14 @@ fn a_limit_that_is_no_number_is_told() {
 }
 
 #[test]
-fn a_cache_that_cannot_be_cleared_is_told() {
+fn a_cache_that_cannot_be_cleared_is_an_error() {
     let (text, code) = says(hidet("cache clear").env("HIDET_CACHE", "Cargo.toml"));
     assert!(code == 1 && text.starts_with("error: the cache in Cargo.toml cannot be cleared: "), "{code} {text}");
     assert!(text.contains("HIDET_CACHE names its folder"), "{text}");
 }
 
 #[test]
-fn a_kernel_that_is_not_there_is_told_before_a_device_that_is_not_there() {
+fn an_unknown_kernel_is_reported_before_an_unknown_device() {
     for arguments in ["bench sofmax --device cuda:99", "bench softmax sofmax", "inspect sofmax"] {
         let (text, code) = says(&mut hidet(arguments));
         assert!(code == 1 && text.starts_with("error: there is no kernel `sofmax`"), "{arguments}: {code} {text}");
@@ -88,7 +88,7 @@ fn a_kernel_that_is_not_there_is_told_before_a_device_that_is_not_there() {
 }
 
 #[test]
-fn a_device_that_is_not_there_is_an_error() {
+fn an_unknown_device_is_an_error() {
     for arguments in
         ["check --only math --device cuda:99", "bench compile --device cuda:99", "bench softmax --device cuda:99"]
     {
@@ -106,7 +106,7 @@ fn a_check_of_nothing_fails() {
 }
 
 #[test]
-fn random_programs_are_asked_for_by_name() {
+fn options_of_random_programs_need_the_part_random() {
     let (text, code) = says(&mut hidet("check --device sim --count 3"));
     assert!(code == 1 && text.contains("are for random programs: add --only random"), "{text}");
     let (text, code) = says(&mut hidet("check --device sim --only random --family nonsense"));

@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn contestants_take_turns_and_each_begins_as_often() {
+    fn contestants_are_interleaved_and_each_begins_as_often() {
         let order: Vec<(usize, usize)> = slices(2, 3).collect();
         assert_eq!(order, [(0, 0), (0, 1), (1, 1), (1, 0), (2, 0), (2, 1)]);
         for contestants in 1..5 {

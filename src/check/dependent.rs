@@ -22,7 +22,7 @@ fn step(x: In<i32, 1>, y: Out<i32, 1>, n: Expr<i32>) {
 
 kernel! {
     #[launch(grid = n.div_ceil(256), block = 256)]
-    fn in_turn(x: In<i32, [n]>, y: Out<i32, [n]>) {
+    fn ordered(x: In<i32, [n]>, y: Out<i32, [n]>) {
         step(x, y, n);
     }
 
@@ -84,7 +84,7 @@ pub(super) fn check(bench: &mut Bench) {
 }
 
 fn chain(device: &Device, x: &[i32], chain: &[bool]) -> Result<Vec<i32>> {
-    let (plain, early) = (in_turn().compile(device)?, early().compile(device)?);
+    let (plain, early) = (ordered().compile(device)?, early().compile(device)?);
     let (mut x, mut y) = (device.tensor(x, [x.len()])?, device.empty([x.len()])?);
     for dependent in chain {
         if *dependent { &early } else { &plain }.launch(&x, &mut y)?;
@@ -94,7 +94,7 @@ fn chain(device: &Device, x: &[i32], chain: &[bool]) -> Result<Vec<i32>> {
 }
 
 fn graph(device: &Device, x: &[i32]) -> Result<Vec<i32>> {
-    let (plain, early) = (in_turn().compile(device)?, early().compile(device)?);
+    let (plain, early) = (ordered().compile(device)?, early().compile(device)?);
     let (mut x, mut y) = (device.tensor(x, [x.len()])?, device.empty([x.len()])?);
     let stream = device.stream()?;
     let graph = Graph::capture(&stream, |stream| {
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn they_compile() {
-        for function in [in_turn().build(), early().build(), looks().build(), signs().build()] {
+        for function in [ordered().build(), early().build(), looks().build(), signs().build()] {
             super::super::tests::compiles(&function.unwrap(), &Default::default());
         }
     }

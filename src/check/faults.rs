@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_fault_is_told_at_its_line() {
+    fn each_fault_is_reported_at_its_line() {
         super::super::tests::passes(check);
     }
 

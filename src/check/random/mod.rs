@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_family_that_is_not_there_is_told() {
+    fn an_unknown_family_is_an_error() {
         assert!(family("talk").is_ok());
         assert!(
             family("nonsense")

@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_counted_is_told() {
+    fn counts_are_shown() {
         let cell = Cell { order: "sync.threads", memory: "shared", access: "scalar" };
         let mut tally = Tally::default();
         tally.add(0, &[cell, cell], &Fate::Equal);
