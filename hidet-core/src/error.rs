@@ -1,17 +1,17 @@
-//! What can go wrong, in words for the user of the library.
+//! Errors, with messages for the users of the library.
 
-/// The result of everything here that can fail.
+/// The result of the fallible functions of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, where, and what to do. It shows in words under `{:?}` too, as a `main` that returns it and `unwrap`
-/// print it.
+/// An error: what is wrong, where, and what to do. `{:?}` shows the same text as `{}`, for `unwrap` and for a `main`
+/// that returns it.
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The kernel itself is wrong: found while building or verifying it.
+    /// The kernel is invalid; found while building or verifying it.
     #[error("kernel `{kernel}`: {message}\n  --> {place}")]
     Kernel {
-        /// Its name.
+        /// The name of the kernel.
         kernel: String,
         /// What is wrong and what to do.
         message: String,
@@ -21,43 +21,43 @@ pub enum Error {
     /// The text form of a kernel could not be read.
     #[error("line {line}: {message}")]
     Parse {
-        /// Counted from 1.
+        /// The line, counted from 1.
         line: usize,
         /// What is wrong.
         message: String,
     },
-    /// The arguments of a launch do not fit the kernel.
+    /// The arguments of a launch do not match the kernel.
     #[error("launch of `{kernel}`: {message}")]
     Launch {
-        /// The kernel.
+        /// The name of the kernel.
         kernel: String,
-        /// Which argument, what was expected, what was given.
+        /// The argument, what was expected, and what was given.
         message: String,
     },
-    /// The kernel did something wrong while it ran.
+    /// The kernel did something invalid while it ran.
     #[error("kernel `{kernel}` failed: {report}")]
     Fault {
-        /// The kernel.
+        /// The name of the kernel.
         kernel: String,
-        /// What happened, where, and between whom.
+        /// What happened, where, and in which threads.
         report: String,
     },
-    /// A device is missing or refuses.
+    /// A device is missing or reports an error.
     #[error("{device}: {message}")]
     Device {
-        /// Which.
+        /// The device.
         device: String,
         /// What happened and what to do.
         message: String,
     },
-    /// The device's compiler refused the kernel.
+    /// The device's compiler rejected the kernel.
     #[error("kernel `{kernel}` does not compile for {arch}: {log}")]
     Compile {
-        /// The kernel.
+        /// The name of the kernel.
         kernel: String,
         /// The architecture.
         arch: String,
-        /// What the compiler said.
+        /// The output of the compiler.
         log: String,
     },
 }

@@ -1,6 +1,6 @@
 //! The core of hidet: the IR, the passes over it, and the two devices that run it.
 //!
-//! Modules stand in layers; what stands right may import what stands left of it, never the other way:
+//! Modules are layered; a module may import those to its left, never those to its right:
 //! `types, layout, error | intrinsics | ir | dsl | passes | codegen, sim | cache | cuda | device | kernel`.
 
 pub mod cache;
@@ -20,7 +20,7 @@ pub mod types;
 
 pub use error::{Error, Result};
 
-/// Kernels in Rust syntax.
+/// Defines kernels in Rust syntax.
 ///
 /// ```
 /// use hidet::prelude::*;
@@ -42,58 +42,84 @@ pub use error::{Error, Result};
 /// # Ok::<(), hidet::Error>(())
 /// ```
 ///
-/// Each function with `#[launch(grid, block, cluster, min_blocks, cooperative, dependent)]` becomes a Rust function over
-/// its `#[meta]` parameters that returns a [`dsl::Template`]; `#[device]` functions and any other item may stand beside
-/// it. `cooperative` lets all blocks run at once, so that they can meet (`grid_sync`); `dependent` lets the kernel begin
-/// before the one ahead of it on the stream has ended, for which it waits by `grid_wait`.
+/// Each function with `#[launch(grid, block, cluster, min_blocks, cooperative, dependent)]` becomes a Rust function of
+/// its `#[meta]` parameters that returns a [`dsl::Template`]. `#[device]` functions and any other items may stand
+/// beside it. `cooperative` runs all blocks of the grid at once, so that they can synchronise (`grid_sync`).
+/// `dependent` is a programmatic dependent launch: the kernel may begin before the previous kernel on the stream has
+/// ended, and waits for it by `grid_wait`.
 ///
-/// **Device or host** follows from the type: an operation on an [`dsl::Expr`] is emitted, one on any other value is done
-/// while the kernel is built. `if`, `while`, `&&` and `||` follow the type of their condition. Four forms are decided by
-/// how they are written: `let mut` declares a device variable (`#[meta] let mut` one of the host); a `for` over a range
-/// expression, `lanes(n)` or the tasks of a mapping is a loop of the device, over any other iterator (`unroll(0..4)`) it
-/// is unrolled; comparisons, control flow, `as` and `[[..]]` work here and in `#[device]` functions alone; a plain number
-/// takes the type it meets, and is an `i32` or `f32` where it meets none.
+/// # Device values and host values
 ///
-/// **Parameters**, up to 16: `In<T, [rows, cols]>`, `Out<..>`, `InOut<..>`, which alone may be changed in place (`+=`), and
-/// numbers (`a: f32`); beside them `#[meta] name: Type`, which may be anything; what it borrows must be `'static`. An `Out`
-/// holds nothing when the kernel begins, and the kernel writes all of it: the simulated device reports elements that no
-/// thread has written, unless `#[partial] y: Out<..>` says that it is meant; what a kernel keeps of a tensor makes it an
-/// `InOut`. A name in small letters among the extents that is neither a const nor a meta parameter is an extent which the
-/// launch gives; it is an `i32` in the body, and a formula in `#[launch]` and in other extents: `In<f32, [n * 2]>` beside
-/// `Out<f32, [n]>` is checked at the launch.
+/// Types decide where an operation runs: an operation on a [`dsl::Expr`] is emitted for the device, an operation on any
+/// other value is evaluated on the host while the kernel is built. `if`, `while`, `&&` and `||` follow the type of
+/// their condition. Syntax decides in these cases:
 ///
-/// **Elements**: `x[[i, j]]`, `x[[i, j]] = v`, `x[[i, j]] += v`, and `&x[[i, j]]` as an address for intrinsics;
-/// `x.get((i, j))` and `x.set((i, j), v)` are protected; `x.load::<4>((i, j))` and `x.store((i, j), v)` move vectors.
+/// - `let mut` declares a device variable, `#[meta] let mut` a host variable.
+/// - A `for` over a range expression, `lanes(n)` or the tasks of a mapping is a device loop. A `for` over any other
+///   iterator (`unroll(0..4)`) is unrolled.
+/// - Comparisons, control flow, `as` and `[[..]]` on device values work only here and in `#[device]` functions.
+/// - A number without a type suffix takes its type from the context, and is an `i32` or `f32` if there is none.
 ///
-/// **Functions** that kernels call are marked [`#[device]`](macro@device). They take device values as `Expr<f32>`, tensors as
-/// `In<f32, 2>` and its like or `View<f32, 2>`, variables that they change as `&mut Var<f32>` (`*sum += v`), and values known
-/// while building as they are (`n: i32`). What takes either a device value or a number of the host is
-/// `impl IntoExpr<f32>`, of which `.into_expr()` makes the device value. A function that computes with operators and methods
-/// alone needs no mark.
+/// # Parameters
 ///
-/// `match` and iterators are Rust's own and choose while building; on device values write `if`, which may have a value, and
-/// `c.select(a, b)`, which computes both.
+/// A kernel has up to 16 parameters: tensors `In<T, [rows, cols]>`, `Out<..>` and `InOut<..>`, and numbers (`a: f32`).
+/// Only an `InOut` can be updated in place (`+=`). In addition, `#[meta] name: Type` declares a host parameter of any
+/// type; what it borrows must be `'static`.
 ///
-/// **Blocks** of some threads only: `#[warp(0)] { .. }`, `#[warp_group(1..3)] { .. }`, `#[threads(128..160)] { .. }`.
-/// **Loops** over ranges unroll by `#[unroll]`, `#[unroll(4)]`, `#[unroll(never)]`. **Macros**: `assert!(c, "why")`,
-/// `print!("{} {:.3}", a, b)`, whose lines [`Printer`](kernel::Printer) can take, and
-/// `ptx!("ex2.approx.f32 $0, $1;" => f32, x)`, whose results come first.
+/// An `Out` is uninitialised when the kernel begins, and the kernel must write all of it: the simulated device reports
+/// elements that no thread has written, unless the parameter is `#[partial] y: Out<..>`. A tensor of which the kernel
+/// keeps old elements is an `InOut`.
 ///
-/// **Floats** compute in their own type and round to nearest even. A product that is added or subtracted at once is rounded
-/// once with the sum, on both devices alike; [`CompileOptions::contract`](kernel::CompileOptions::contract) switches that
-/// off, so that `a * b + c` is what Rust computes, bit for bit. `a.mul_add(b, c)` is rounded once always. Names of Rust's
-/// methods and what they are here: [`dsl::Expr`].
+/// A lower-case name among the extents that is neither a constant nor a meta parameter is a symbolic extent, given at
+/// launch. It is an `i32` in the body, and a formula in `#[launch]` and in other extents: `In<f32, [n * 2]>` beside
+/// `Out<f32, [n]>` is checked at launch.
+///
+/// # Elements
+///
+/// - `x[[i, j]]`, `x[[i, j]] = v` and `x[[i, j]] += v` access elements; `&x[[i, j]]` is an address for intrinsics.
+/// - `x.get((i, j))` and `x.set((i, j), v)` are protected: outside of the tensor they read zero and write nothing.
+/// - `x.load::<4>((i, j))` and `x.store((i, j), v)` access vectors.
+///
+/// # Functions
+///
+/// Functions that kernels call are marked [`#[device]`](macro@device). They take device values as `Expr<f32>`, tensors
+/// as `In<f32, 2>`, `Out<f32, 2>`, `InOut<f32, 2>` or `View<f32, 2>`, variables that they change as `&mut Var<f32>`
+/// (`*sum += v`), and host values as they are (`n: i32`). A parameter `impl IntoExpr<f32>` accepts both a device value
+/// and a host number; `.into_expr()` converts it to a device value. A function that uses only operators and methods
+/// needs no mark.
+///
+/// # Control flow
+///
+/// `match` and iterators are Rust's own, and are evaluated while the kernel is built. On device values use `if`, which
+/// may have a value, or `c.select(a, b)`, which evaluates both.
+///
+/// - `#[warp(0)] { .. }`, `#[warp_group(1..3)] { .. }` and `#[threads(128..160)] { .. }` run a block in some threads
+///   only (warp specialisation).
+/// - `#[unroll]`, `#[unroll(4)]` and `#[unroll(never)]` control the unrolling of a loop over a range.
+///
+/// # Macros
+///
+/// - `assert!(c, "why")` checks a condition.
+/// - `print!("{} {:.3}", a, b)` prints a line, which a [`Printer`](kernel::Printer) can receive.
+/// - `ptx!("ex2.approx.f32 $0, $1;" => f32, x)` is inline PTX; its results are the first operands.
+///
+/// # Floating point
+///
+/// Floats are computed in their own type and round to nearest even. A product that is directly added or subtracted is
+/// contracted to an FMA, which rounds once, on both devices alike. Without
+/// [`CompileOptions::contract`](kernel::CompileOptions::contract), `a * b + c` is bit for bit what Rust computes.
+/// `a.mul_add(b, c)` always rounds once. The methods of numbers, and where they differ from Rust's: [`dsl::Expr`].
 ///
 /// # From CUDA and Triton
 ///
-/// | there | here |
+/// | CUDA, Triton | hidet |
 /// |---|---|
 /// | `__global__ void k(const float* x, float* y, int n)` | `#[launch(grid = .., block = ..)] fn k(x: In<f32, [n]>, y: Out<f32, [n]>)` |
 /// | `k<<<grid, block>>>(x, y, n)` | `k().compile(&device)?.launch(&x, &mut y)?` |
 /// | `__device__` function | `#[device] fn` |
 /// | template parameter, `tl.constexpr` | `#[meta] tile: i32`, `const TILE: i32`, `T: Float` |
 /// | `threadIdx.x`, `blockIdx.x`, `blockDim.x`, `gridDim.x` | `thread_idx().x`, `block_idx().x`, `block_dim().x`, `grid_dim().x` |
-/// | the thread's number in its block, `% 32`, `/ 32` | `thread_id()`, `lane_id()`, `warp_id()` |
+/// | linear thread index in the block, `% 32`, `/ 32` | `thread_id()`, `lane_id()`, `warp_id()` |
 /// | `tl.program_id(0)`, `tl.num_programs(0)` | `block_idx().x`, `grid_dim().x` |
 /// | `tl.cdiv(n, 128)` | `n.div_ceil(128)` |
 /// | `tl.arange(0, 128)` | the tasks of a mapping, `for i in map.on(thread_id())`, or `for i in lanes(n)` of a warp |
@@ -110,8 +136,8 @@ pub use error::{Error, Result};
 /// | `if (i < n) y[i] = x[i]`, `tl.load(p, mask=m, other=0)`, `tl.store(p, v, mask=m)` | `if i < n { .. }`, `x.get((i,))`, `y.set((i,), v)` |
 /// | `c ? a : b`, `tl.where(c, a, b)` | `if c { a } else { b }`, `c.select(a, b)` |
 /// | `*(float4*)&x[i]` | `x.load::<4>((i,))`, `y.store((i,), v)` |
-/// | `__ldg`, `__ldcs` | [`load_hint`](dsl::intrinsics::load_hint); inputs that nothing writes go through the read-only cache by themselves |
-/// | `mma.sync`, `wmma`, `tl.dot` | [`mma_m16n8k16`](dsl::intrinsics::mma_m16n8k16) and its like, [`wgmma`](dsl::intrinsics::wgmma) |
+/// | `__ldg`, `__ldcs` | [`load_hint`](dsl::intrinsics::load_hint); inputs that nothing writes use the read-only data cache automatically |
+/// | `mma.sync`, `wmma`, `tl.dot` | [`mma_m16n8k16`](dsl::intrinsics::mma_m16n8k16) and similar functions, [`wgmma`](dsl::intrinsics::wgmma) |
 /// | `cp.async`, TMA | `cp_async`, `tma_load` |
 /// | `expf`, `logf`, `log2f`, `sinf`, `tanhf`, `erff`, `tl.exp` | `x.exp()`, `x.ln()`, `x.log2()`, `x.sin()`, `x.tanh()`, `x.erf()` |
 /// | `sqrtf`, `rsqrtf`, `fabsf`, `powf(x, y)`, `fmaf(a, b, c)` | `x.sqrt()`, `x.rsqrt()`, `x.abs()`, `x.powf(y)`, `a.mul_add(b, c)` |
@@ -128,28 +154,29 @@ pub use error::{Error, Result};
 ///
 /// # The simulated device
 ///
-/// `Device::sim()` checks everything. What can be switched, in [`sim::Options`] for `Device::sim_with`:
+/// `Device::sim()` checks everything. [`sim::Options`], for `Device::sim_with`, has these options:
 ///
-/// | option | default | what it does |
+/// | option | default | effect |
 /// |---|---|---|
-/// | `seed` | 0 | decides every order that the hardware leaves open; one seed gives one result |
-/// | `checks.races`, `.bounds`, `.uninitialised`, `.divergence`, `.deadlock`, `.alignment` | on | what is reported as a fault |
-/// | `checks.equal_stores` | on | whether lanes that store one value to one place in one instruction are a race too |
-/// | `steps` | `HIDET_SIM_STEPS`, or 2^34 | instructions that the warps of a block may run; 0 for any number |
-/// | `registers` | not known | registers a thread takes of a GPU, by which a cooperative grid is judged |
-/// | `counters` | on | whether traffic, bank conflicts and sectors are counted |
-/// | `threads` | all cores | threads of the host |
-/// | `tally` | none | where the counters of all launches are added up |
+/// | `seed` | 0 | determines every order that the hardware leaves open; equal seeds give equal results |
+/// | `checks.races`, `.bounds`, `.uninitialised`, `.divergence`, `.deadlock`, `.alignment` | on | report faults of that kind |
+/// | `checks.equal_stores` | on | report lanes that store the same value to the same address in one instruction as a race, too |
+/// | `steps` | `HIDET_SIM_STEPS`, or 2^34 | maximum number of instructions executed by the warps of a block; 0 for no limit |
+/// | `registers` | unknown | registers per thread on a GPU, used to check whether a cooperative grid is resident |
+/// | `counters` | on | count traffic, bank conflicts and sectors |
+/// | `threads` | all cores | number of host threads |
+/// | `tally` | none | object that accumulates the counters of all launches |
 ///
-/// [`sim::Options::fast`] switches checks and counters off. The environment variable `HIDET_DEVICE=sim` makes
-/// `Device::best()` take it where there is a GPU. It runs as fast as hidet-core is optimised: in a crate of your own set
-/// `opt-level = 2` in `[profile.dev.package.hidet-core]`, so that debug builds and tests have it too. For all packages,
-/// `[profile.dev.package."*"]`, it is no faster, and the first build takes twice as long.
+/// [`sim::Options::fast`] disables checks and counters. With the environment variable `HIDET_DEVICE=sim`,
+/// `Device::best()` selects the simulated device even if there is a GPU. Its speed depends on the optimisation of
+/// hidet-core: in your own crate, set `opt-level = 2` in `[profile.dev.package.hidet-core]`, which applies to debug
+/// builds and tests. Optimising all packages, `[profile.dev.package."*"]`, makes it no faster and doubles the time of
+/// the first build.
 ///
 /// # Crates
 ///
-/// It works through any re-export of this crate, because it hands on the path of its own crate; inside of it,
-/// `#![hidet(crate = path)]` names another, as `#[device(crate = path)]` does outside.
+/// The macro works through any re-export of this crate, because it passes on the path of its own crate. Inside the
+/// macro, `#![hidet(crate = path)]` sets another path, as `#[device(crate = path)]` does outside of it.
 #[macro_export]
 macro_rules! kernel {
     ($($tokens:tt)*) => {
@@ -157,7 +184,7 @@ macro_rules! kernel {
     };
 }
 
-/// The macros behind `kernel!`. Not for use by hand.
+/// The macros behind `kernel!`. Not for direct use.
 #[doc(hidden)]
 pub mod __macros {
     pub use hidet_macros::kernel;

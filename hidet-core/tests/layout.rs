@@ -143,7 +143,7 @@ fn invalid_layouts_say_why() {
     assert_eq!(says(row().swizzle(1, 0, 0)), "the extent of a swizzled axis must be a power of two, but axis 1 has 6");
     assert_eq!(
         says(row().permute(&[0, 0])),
-        "[0, 0] is not an order of the 2 axes of the layout: each of 0 to 1 must be there once"
+        "[0, 0] is not an order of the 2 axes of the layout: each of 0 to 1 must occur exactly once"
     );
     assert_eq!(says(row().reshape([5, 5])), "a layout of 24 elements cannot be reshaped to 25");
 }

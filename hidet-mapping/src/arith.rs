@@ -1,16 +1,16 @@
-//! Integer arithmetic as a parameter: one formula serves evaluation on the host and lowering on the device.
+//! Integer arithmetic as a parameter: one formula serves both evaluation on the host and lowering on the device.
 //!
 //! A mapping or layout writes its index formula once against [`Arith`]. [`HostArith`] computes it on `i64`; the IR
-//! builder implements the trait too and emits operations instead.
+//! builder also implements the trait and emits operations instead.
 
 /// The integer operations an index formula may use. Values are non-negative, so `/` and `%` need no rounding rule.
 pub trait Arith {
-    /// What the formula computes with: a number on the host, a handle to a value on the device.
+    /// The type the formula computes with: a number on the host, a handle to a value on the device.
     type Int: Clone;
 
-    /// The number `value`.
+    /// Returns the number `value`.
     fn constant(&mut self, value: i64) -> Self::Int;
-    /// The symbol numbered `symbol` (see [`IndexExpr::Symbol`](crate::IndexExpr::Symbol)).
+    /// Returns the symbol with that number (see [`IndexExpr::Symbol`](crate::IndexExpr::Symbol)).
     fn symbol(&mut self, symbol: u32) -> Self::Int;
     /// `a + b`
     fn add(&mut self, a: &Self::Int, b: &Self::Int) -> Self::Int;
@@ -26,19 +26,19 @@ pub trait Arith {
     fn xor(&mut self, a: &Self::Int, b: &Self::Int) -> Self::Int;
     /// Bitwise `a & b`
     fn and(&mut self, a: &Self::Int, b: &Self::Int) -> Self::Int;
-    /// The smaller of the two.
+    /// Returns the smaller of the two.
     fn min(&mut self, a: &Self::Int, b: &Self::Int) -> Self::Int;
-    /// The larger of the two.
+    /// Returns the larger of the two.
     fn max(&mut self, a: &Self::Int, b: &Self::Int) -> Self::Int;
 }
 
-/// [`Arith`] on `i64`, with the values of the symbols. A division by zero or an unknown symbol gives 0 and is noted
-/// in [`HostArith::fault`].
+/// [`Arith`] on `i64`, with the values of the symbols. A division by zero, an overflow or an unknown symbol gives 0 and
+/// is recorded in [`HostArith::fault`].
 #[derive(Debug, Clone, Default)]
 pub struct HostArith<'a> {
     /// The value of each symbol.
     pub symbols: &'a [i64],
-    /// Why the result cannot be trusted, where it cannot.
+    /// The reason why the result is invalid, if it is.
     pub fault: Option<&'static str>,
 }
 

@@ -1,11 +1,11 @@
-//! Mappings found by the machine: `auto_map`, its predicated variant, and enumeration.
+//! Automatic mappings: `auto_map`, its predicated variant, and enumeration.
 
 use crate::construct::{col_repeat, col_spatial, repeat, spatial};
 use crate::error::MappingError;
 use crate::mapping::{TaskMapping, row_ranks};
 
-/// `workers` over a domain of that shape, in row-major order: as many tasks each as needed, neighbouring workers on
-/// neighbouring tasks. The workers must divide the number of tasks.
+/// Distributes a domain of that shape over `workers` in row-major order: each worker does the same number of tasks, and
+/// neighbouring workers do neighbouring tasks. `workers` must divide the number of tasks.
 pub const fn auto_map<const R: usize>(shape: [u32; R], workers: u32) -> TaskMapping<R> {
     auto_map_ranked(shape, workers, row_ranks())
 }
@@ -23,8 +23,8 @@ pub const fn auto_map_ranked<const R: usize>(shape: [u32; R], workers: u32, rank
     split(shape, workers, ranks, false)
 }
 
-/// [`auto_map`] for any number of workers: some may stay idle. The mapping uses [`workers`](TaskMapping::workers) of
-/// them, those with smaller numbers.
+/// [`auto_map`] for any number of workers: some may stay idle. The mapping uses the first
+/// [`workers`](TaskMapping::workers) of them.
 pub const fn predicated_auto_map<const R: usize>(shape: [u32; R], workers: u32) -> TaskMapping<R> {
     predicated_auto_map_ranked(shape, workers, row_ranks())
 }
@@ -41,9 +41,9 @@ pub const fn predicated_auto_map_ranked<const R: usize>(
     split(shape, workers, ranks, true)
 }
 
-/// Gives the workers to the axes from the fastest to the slowest.
+/// Distributes the workers over the axes, from the fastest axis to the slowest.
 const fn split<const R: usize>(shape: [u32; R], workers: u32, ranks: [u8; R], predicated: bool) -> TaskMapping<R> {
-    // Also says what is wrong with ranks and extents.
+    // Also reports invalid ranks and extents.
     let checked = spatial(shape).ranks(ranks);
     if checked.fault.is_some() {
         return checked;
@@ -78,7 +78,8 @@ const fn gcd(a: u32, b: u32) -> u32 {
     a
 }
 
-/// All ways to write `number` as an ordered product of `R` factors: 12 into 2 is (1, 12), (2, 6), (3, 4), and so on.
+/// Returns all ways to write `number` as an ordered product of `R` factors: 12 as 2 factors is (1, 12), (2, 6), (3, 4),
+/// and so on.
 pub fn factorizations<const R: usize>(number: u32) -> Vec<[u32; R]> {
     fn fill<const R: usize>(axis: usize, rest: u32, factors: &mut [u32; R], out: &mut Vec<[u32; R]>) {
         if axis + 1 >= R {
@@ -100,8 +101,8 @@ pub fn factorizations<const R: usize>(number: u32) -> Vec<[u32; R]> {
     out
 }
 
-/// The mappings of that many workers over a domain of that shape with one `spatial` and one `repeat` factor, either
-/// one outside, each in row-major or column-major order. Mappings that do the same are listed once.
+/// Returns the mappings of that many workers over a domain of that shape with one `spatial` and one `repeat` factor,
+/// either of them outside, each in row-major or column-major order. Equivalent mappings are listed once.
 pub fn enumerate<const R: usize>(shape: [u32; R], workers: u32) -> Vec<TaskMapping<R>> {
     let mut found: Vec<TaskMapping<R>> = Vec::new();
     for inner in factorizations::<R>(workers) {

@@ -1,10 +1,10 @@
-//! How mappings are written: `spatial`, `repeat`, their column variants, chaining, orders and unroll attributes.
+//! Constructors: `spatial`, `repeat`, their column-major variants, chaining, orders and unroll attributes.
 
 use crate::error::MappingError;
 use crate::mapping::{Atom, AtomKind, TaskMapping, Unroll, column_ranks, row_ranks};
 use std::ops::Mul;
 
-/// One worker a task: worker `w` does the task at position `w` of the row-major order.
+/// One worker per task: worker `w` does the task at position `w` of the row-major order.
 pub const fn spatial<const R: usize>(shape: [u32; R]) -> TaskMapping<R> {
     TaskMapping::from_atom(Atom { kind: AtomKind::Spatial { ranks: row_ranks() }, shape, projected: [false; R] })
 }
@@ -74,9 +74,9 @@ impl<const R: usize> TaskMapping<R> {
         mapping
     }
 
-    /// Sets how the loops of the last factor, a `repeat`, are unrolled: `.` as the compiler likes, `u` completely by
-    /// the compiler, `u4` four times, `u+` completely by hidet. One item stands for all axes, else there is one an axis,
-    /// as in `"u+ ."` (blanks may be left out).
+    /// Sets how the loops of the last factor, a `repeat`, are unrolled: `.` lets the compiler decide, `u` unrolls
+    /// completely in the compiler, `u4` unrolls four times, `u+` unrolls completely in hidet. Write one item for all
+    /// axes or one per axis, as in `"u+ ."` (blanks are optional).
     pub const fn attrs(self, attrs: &str) -> Self {
         if self.fault.is_some() {
             return self;
@@ -134,7 +134,7 @@ impl<const R: usize> TaskMapping<R> {
         self.unroll(unroll)
     }
 
-    /// As [`attrs`](TaskMapping::attrs), by value; `None` leaves the choice to hidet.
+    /// Same as [`attrs`](TaskMapping::attrs), by value; `None` leaves the choice to hidet.
     pub const fn unroll(self, unroll: [Option<Unroll>; R]) -> Self {
         if self.fault.is_some() {
             return self;

@@ -1,6 +1,6 @@
-//! Cover and overlap: is every task done, is none done twice.
+//! Coverage and overlap: is every task done, and is any task done twice?
 //!
-//! A composition does each task as often as the product of what its factors do, so each factor is looked at alone:
+//! The number of times a composition does a task is the product over its factors, so each factor is checked alone:
 //! `spatial` and `repeat` are bijections unless projected, and only custom functions are enumerated.
 
 use crate::declare::MAX_CHECKED;
@@ -9,7 +9,7 @@ use crate::mapping::{Atom, AtomKind, TaskMapping, product};
 use crate::text::Coordinates;
 
 impl<const R: usize> TaskMapping<R> {
-    /// Whether every task is done and none twice; with `overlap` a task may be done several times.
+    /// Returns an error unless every task is done, and done only once; with `overlap` a task may be done several times.
     pub const fn check_cover(&self, overlap: bool) -> Result<(), MappingError> {
         self.check_cover_limited(overlap, MAX_CHECKED)
     }
@@ -36,17 +36,18 @@ impl<const R: usize> TaskMapping<R> {
         Ok(())
     }
 
-    /// Whether every task of the domain is done by somebody.
+    /// Returns true if every task of the domain is done by some worker.
     pub const fn covers(&self) -> bool {
         self.check_cover(true).is_ok()
     }
 
-    /// Whether every task is done exactly once.
+    /// Returns true if every task is done exactly once.
     pub const fn is_bijective(&self) -> bool {
         self.check_cover(false).is_ok()
     }
 
-    /// A flaw of one factor, said of the whole: the other factors stay at their first worker and first task.
+    /// Describes a flaw of one factor in terms of the whole: the other factors stay at their first worker and first
+    /// task.
     const fn located(&self, factor: usize, flaw: Flaw<R>) -> MappingError {
         let (mut outer, mut inner) = (Self::identity(), Self::identity());
         let mut k = 0;
@@ -85,7 +86,7 @@ struct Flaw<const R: usize> {
     workers: Option<(u32, u32)>,
 }
 
-/// The first task of worker 0. Before a flawed factor is reached all others were found to have one.
+/// Returns the first task of worker 0. When a flawed factor is reached, all others are known to have one.
 const fn first_task<const R: usize>(mapping: &TaskMapping<R>) -> [u32; R] {
     match mapping.task_at(0, 0) {
         Some(task) => task,
@@ -94,7 +95,7 @@ const fn first_task<const R: usize>(mapping: &TaskMapping<R>) -> [u32; R] {
 }
 
 impl<const R: usize> Atom<R> {
-    /// For `spatial` and `repeat`: a projected axis makes several workers, or turns of a loop, do the same.
+    /// For `spatial` and `repeat`: a projected axis makes several workers, or iterations of a loop, do the same task.
     const fn projection_flaw(&self) -> Option<Flaw<R>> {
         let mut axis = 0;
         while axis < R {

@@ -1,7 +1,7 @@
 //! Custom mappings: any integer function from the worker to its tasks.
 //!
 //! The function is a list of nodes, each computed from earlier ones, so that const context, the host and the device
-//! evaluate one and the same description.
+//! evaluate the same description.
 
 use crate::error::MappingError;
 use crate::index::{IndexExpr, IndexOp};
@@ -17,10 +17,10 @@ pub type Worker = u32;
 /// A coordinate of a task, in the signature of a custom `#[task_mapping]` function.
 pub type Index = u32;
 
-/// The most values a custom function may compute.
+/// The maximum number of values a custom function may compute.
 pub const MAX_NODES: usize = 128;
 
-/// The most operations that the coordinates of all tasks of a worker may take, each written out: what they share is
+/// The maximum number of operations in the coordinates of all tasks of a worker, each written out: shared values are
 /// computed once here, but again in every formula.
 pub const MAX_OPERATIONS: u64 = 1 << 14;
 
@@ -31,7 +31,7 @@ pub enum Node {
     Const(i64),
     /// The worker.
     Worker,
-    /// An operation on two earlier values, by their positions.
+    /// An operation on two earlier values, given by position.
     Binary(IndexOp, u16, u16),
 }
 
@@ -47,7 +47,7 @@ pub struct CustomFunction {
 }
 
 impl CustomFunction {
-    /// The number of tasks each worker does, in a domain of that rank.
+    /// Returns the number of tasks per worker in a domain of that rank.
     pub const fn tasks_per_worker(&self, rank: usize) -> u32 {
         match self.tasks.len().checked_div(rank) {
             Some(tasks) => tasks as u32,
@@ -55,7 +55,7 @@ impl CustomFunction {
         }
     }
 
-    /// All values for one worker.
+    /// Returns all values for one worker.
     pub(crate) const fn values(&self, worker: u32) -> Result<[i64; MAX_NODES], MappingError> {
         let mut values = [0i64; MAX_NODES];
         let mut i = 0;
@@ -73,7 +73,7 @@ impl CustomFunction {
         Ok(values)
     }
 
-    /// The task numbered `k` of a worker, from its values. Fails outside of `shape`.
+    /// Returns the task with number `k` of a worker, from its values, or an error if it lies outside of `shape`.
     pub(crate) const fn task<const R: usize>(
         &self,
         values: &[i64; MAX_NODES],
@@ -97,7 +97,7 @@ impl CustomFunction {
         Err(MappingError::Outside { worker, task: Coordinates::new(wide), shape: Coordinates::of(*shape) })
     }
 
-    /// The formula of each coordinate, the worker being symbol 0; projected axes are 0.
+    /// Returns the formula of each coordinate, where symbol 0 is the worker; projected axes are 0.
     pub fn formulas(&self, projected: &[bool]) -> Vec<Vec<IndexExpr>> {
         let mut values: Vec<IndexExpr> = Vec::with_capacity(self.nodes.len());
         for node in self.nodes {
@@ -124,7 +124,7 @@ const fn apply(op: IndexOp, a: i64, b: i64) -> Result<i64, &'static str> {
         IndexOp::Mul => a.checked_mul(b),
         IndexOp::Div if b <= 0 => return Err("division by a number that is not positive"),
         IndexOp::Rem if b <= 0 => return Err("remainder by a number that is not positive"),
-        // Host and device round negative numbers alike only if there are none.
+        // Host and device agree on the rounding of quotients only for non-negative numbers.
         IndexOp::Div | IndexOp::Rem if a < 0 => return Err("division of a negative number"),
         IndexOp::Div => Some(a / b),
         IndexOp::Rem => Some(a % b),
@@ -140,8 +140,8 @@ const fn apply(op: IndexOp, a: i64, b: i64) -> Result<i64, &'static str> {
     }
 }
 
-/// The mapping of a custom function given by nodes, in const context: `tasks` lists the positions of the coordinates of
-/// all tasks of a worker. The macro `#[task_mapping]` writes this; by hand use [`custom`].
+/// Returns the mapping of a custom function given by nodes, in const context: `tasks` lists the positions of the
+/// coordinates of all tasks of a worker. The macro `#[task_mapping]` generates such calls; by hand, use [`custom`].
 pub const fn custom_static<const R: usize>(
     workers: u32,
     shape: [u32; R],
@@ -181,7 +181,7 @@ pub const fn custom_static<const R: usize>(
     TaskMapping::from_atom(Atom { kind, shape, projected: [false; R] })
 }
 
-/// The operations of all coordinates, as formulas of their own.
+/// Returns the number of operations in all coordinates, each written out as a formula of its own.
 const fn written_out(nodes: &[Node], tasks: &[u16]) -> u64 {
     let mut operations = [0u64; MAX_NODES];
     let mut i = 0;
@@ -199,10 +199,10 @@ const fn written_out(nodes: &[Node], tasks: &[u16]) -> u64 {
     total
 }
 
-/// The mapping of a custom function: each worker (symbol 0) does the `tasks` in order, each one formula an axis. Every
-/// task must lie inside of `shape`.
+/// Returns the mapping of a custom function: each worker (symbol 0) does the `tasks` in order, each with one formula
+/// per axis. Every task must lie inside of `shape`.
 ///
-/// The description is kept for the life of the program, once however often it is made.
+/// The description is leaked and interned, so equal descriptions take memory once.
 pub fn custom<const R: usize>(workers: u32, shape: [u32; R], tasks: &[[IndexExpr; R]]) -> TaskMapping<R> {
     let mut builder = NodeBuilder::default();
     let mut positions = Vec::new();
@@ -221,7 +221,7 @@ pub fn custom<const R: usize>(workers: u32, shape: [u32; R], tasks: &[[IndexExpr
     }
 }
 
-/// The kept slice that equals `items`. `TaskMapping` is `Copy`, so what it refers to must live on.
+/// Returns the interned slice that equals `items`. `TaskMapping` is `Copy`, so what it refers to must be `'static`.
 fn intern<T: Eq + Hash>(kept: &Mutex<HashSet<&'static [T]>>, items: Vec<T>) -> &'static [T] {
     let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(found) = kept.get(items.as_slice()) {
@@ -244,10 +244,7 @@ impl NodeBuilder {
             IndexExpr::Const(value) => Node::Const(*value),
             IndexExpr::Symbol(0) => Node::Worker,
             IndexExpr::Symbol(_) => {
-                return Err(MappingError::Formula {
-                    worker: 0,
-                    why: "the worker, symbol 0, is the only symbol there is",
-                });
+                return Err(MappingError::Formula { worker: 0, why: "the only symbol is the worker, symbol 0" });
             }
             IndexExpr::Binary(op, a, b) => Node::Binary(*op, self.add(a)?, self.add(b)?),
         };

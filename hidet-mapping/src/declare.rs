@@ -1,18 +1,18 @@
-//! What `#[task_mapping(workers = .., tasks = [..])]` declares, checked against the mapping.
+//! Checks a mapping against what `#[task_mapping(workers = .., tasks = [..])]` declares.
 
 use crate::error::MappingError;
 use crate::mapping::TaskMapping;
 use crate::text::Coordinates;
 
-/// The most tasks of a custom function that a check enumerates.
+/// The maximum number of tasks of a custom function that a check enumerates.
 pub const MAX_CHECKED: u64 = 1 << 16;
 
-/// The same in const context, where a task costs 0.2 ms.
+/// The same limit in const context, where a task costs 0.2 ms.
 pub const MAX_CONST_CHECKED: u64 = 1 << 13;
 
 impl<const R: usize> TaskMapping<R> {
-    /// Whether the mapping uses that number of workers, covers that task domain, and does no task twice unless
-    /// `overlap` allows it.
+    /// Returns an error unless the mapping uses that number of workers, covers that task domain, and does no task twice
+    /// (except with `overlap`).
     pub const fn check_declared(&self, workers: u32, tasks: [u32; R], overlap: bool) -> Result<(), MappingError> {
         self.check_limited(workers, tasks, overlap, MAX_CHECKED)
     }
@@ -35,7 +35,7 @@ impl<const R: usize> TaskMapping<R> {
         self.check_cover_limited(overlap, most)
     }
 
-    /// The mapping, or where it is not as declared one that is invalid and says so.
+    /// Returns the mapping, or an invalid mapping with the error if it is not as declared.
     pub const fn declared(self, workers: u32, tasks: [u32; R], overlap: bool) -> Self {
         match self.check_declared(workers, tasks, overlap) {
             Ok(()) => self,
@@ -43,12 +43,12 @@ impl<const R: usize> TaskMapping<R> {
         }
     }
 
-    /// [`check_declared`](TaskMapping::check_declared) for const context, where it fails the build with the numbers in
-    /// the text.
+    /// [`check_declared`](TaskMapping::check_declared) for const context, where it fails the build with the same
+    /// message.
     ///
     /// # Panics
     ///
-    /// Where the mapping is not as declared.
+    /// Panics if the mapping is not as declared.
     #[allow(clippy::panic)]
     pub const fn assert_declared(self, workers: u32, tasks: [u32; R], overlap: bool) {
         if let Err(error) = self.check_limited(workers, tasks, overlap, MAX_CONST_CHECKED) {

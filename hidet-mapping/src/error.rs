@@ -1,17 +1,17 @@
-//! What can be wrong with a mapping, as values whose text carries the numbers.
+//! Errors of mappings, as values whose text carries the numbers.
 //!
-//! The text is made by const functions ([`Text`]), so that a check in const context fails with the same words.
+//! The text is built by const functions ([`Text`]), so that a check in const context fails with the same message.
 
 use crate::text::{Coordinates, Text};
 use std::fmt;
 
-/// What is wrong with a mapping or with the use of it.
+/// An error in a mapping or in the use of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MappingError {
     /// More axes than [`MAX_RANK`](crate::MAX_RANK), or none.
     Rank {
-        /// How many.
+        /// The rank.
         rank: usize,
     },
     /// Two factors of different rank.
@@ -23,12 +23,12 @@ pub enum MappingError {
     },
     /// More factors than [`MAX_ATOMS`](crate::MAX_ATOMS).
     TooManyAtoms {
-        /// How many there would be.
+        /// The number of factors of the composition.
         atoms: usize,
     },
     /// An extent is 0.
     ZeroExtent {
-        /// Of that axis.
+        /// The axis.
         axis: usize,
     },
     /// Workers, tasks or the task domain exceed `i32`.
@@ -42,7 +42,7 @@ pub enum MappingError {
     },
     /// Ranks are not a permutation of `0 .. axes`.
     Ranks {
-        /// The first that is too large or there twice.
+        /// The first rank that is too large or repeated.
         rank: u8,
         /// The rank of the mapping.
         axes: usize,
@@ -55,21 +55,21 @@ pub enum MappingError {
     UnrollFactorOfExplicit,
     /// `u+` of an extent that is not constant.
     UnrollSymbolic {
-        /// Of that axis.
+        /// The axis.
         axis: usize,
     },
     /// Not an unroll attribute.
     UnrollItem,
-    /// Neither one attribute nor one an axis.
+    /// The number of attributes is neither one nor the number of axes.
     UnrollCount {
-        /// How many there are.
+        /// The number of attributes.
         items: usize,
         /// The rank of the mapping.
         axes: usize,
     },
     /// Only a `repeat` has loops.
     UnrollOfSpatial,
-    /// `auto_map`: the workers do not divide the tasks.
+    /// `auto_map`: the workers do not divide the number of tasks.
     NotDivisible {
         /// The number of workers.
         workers: u32,
@@ -78,55 +78,55 @@ pub enum MappingError {
     },
     /// A custom function computes more than [`MAX_NODES`](crate::MAX_NODES) values.
     TooManyNodes {
-        /// How many.
+        /// The number of values.
         nodes: usize,
     },
     /// The formulas of a custom function are longer than [`MAX_OPERATIONS`](crate::MAX_OPERATIONS) allows.
     TooManyOperations {
-        /// How many operations they have.
+        /// The number of operations.
         operations: u64,
     },
-    /// A custom function refers to a value that is not computed before it.
+    /// A custom function refers to a value that is not computed before its use.
     BadNode {
-        /// The position of the one that refers.
+        /// The position of the referring node.
         node: usize,
     },
-    /// A custom function has no whole number of tasks, or none.
+    /// The coordinates of a custom function do not form a positive number of tasks.
     BadTasks {
-        /// How many coordinates it gives.
+        /// The number of coordinates.
         coordinates: usize,
         /// The rank of the mapping.
         axes: usize,
     },
     /// The formula of a custom function cannot be computed.
     Formula {
-        /// For that worker.
+        /// The worker it fails for.
         worker: u32,
-        /// Why.
+        /// The reason.
         why: &'static str,
     },
     /// A custom function with too many tasks to enumerate.
     TooManyToCheck {
-        /// How many.
+        /// The number of tasks.
         tasks: u64,
-        /// How many could be enumerated.
+        /// The maximum number that is enumerated.
         most: u64,
     },
-    /// The mapping uses another number of workers than declared.
+    /// The mapping uses a different number of workers than declared.
     Workers {
-        /// Declared.
+        /// The declared number.
         declared: u32,
-        /// Used.
+        /// The number used.
         found: u32,
     },
-    /// The mapping covers another task domain than declared.
+    /// The mapping covers a different task domain than declared.
     Shape {
-        /// Declared.
+        /// The declared extents.
         declared: Coordinates,
-        /// Covered.
+        /// The covered extents.
         found: Coordinates,
     },
-    /// A task that nobody does.
+    /// A task that no worker does.
     Uncovered {
         /// The task.
         task: Coordinates,
@@ -137,14 +137,14 @@ pub enum MappingError {
     Repeated {
         /// The task.
         task: Coordinates,
-        /// Who does it first.
+        /// The first worker that does it.
         first: u32,
-        /// Who does it again; may be the same worker.
+        /// The second one; may be the same worker.
         second: u32,
     },
     /// A task outside of the task domain.
     Outside {
-        /// Whose task.
+        /// The worker of the task.
         worker: u32,
         /// Its coordinates.
         task: Coordinates,
@@ -160,13 +160,13 @@ pub enum MappingError {
     },
     /// A worker does not do exactly one task.
     NotSingle {
-        /// How many it does.
+        /// The number of tasks of a worker.
         tasks: u32,
     },
 }
 
 impl MappingError {
-    /// What is wrong, with the numbers, and what to do.
+    /// Returns the message: the error with its numbers, and what to do.
     pub const fn text(&self) -> Text {
         use crate::{MAX_ATOMS, MAX_CHECKED, MAX_NODES, MAX_OPERATIONS, MAX_RANK};
         let t = Text::new();
@@ -192,7 +192,7 @@ impl MappingError {
             }
             MappingError::Ranks { rank, axes } => {
                 let t = t.str("ranks must be each of 0 to ").num(*axes as i64 - 1).str(" once: ");
-                t.num(*rank as i64).str(" is too large or there twice")
+                t.num(*rank as i64).str(" is too large or repeated")
             }
             MappingError::RanksOfCustom => t.str("a custom mapping has no ranks: its function gives the order"),
             MappingError::UnrollZero => t.str("unroll attribute `u0`: the factor must be at least 1"),
@@ -207,7 +207,7 @@ impl MappingError {
             MappingError::UnrollItem => t.str("an unroll attribute is `.`, `u`, `uN` or `u+`"),
             MappingError::UnrollCount { items, axes } => {
                 let t = t.num(*items as i64).str(" unroll attributes for ").num(*axes as i64);
-                t.str(" axes: write one for all, or one an axis")
+                t.str(" axes: write one for all, or one per axis")
             }
             MappingError::UnrollOfSpatial => {
                 t.str("only `repeat` has loops to unroll: put the attributes behind a `repeat`")

@@ -4,13 +4,13 @@ use crate::error::MappingError;
 use crate::mapping::{Atom, AtomKind, TaskMapping, product};
 
 impl<const R: usize> TaskMapping<R> {
-    /// The tasks of a worker, in its order. A worker that does not exist has none.
+    /// Returns the tasks of a worker, in order. A worker that does not exist has none.
     pub fn tasks(&self, worker: u32) -> Tasks<R> {
         let count = if worker < self.workers() { self.tasks_per_worker() } else { 0 };
         Tasks { mapping: *self, worker, next: 0, count }
     }
 
-    /// The only task of a worker. Fails where workers do several, or the worker does not exist.
+    /// Returns the only task of a worker, or an error if workers do several tasks or the worker does not exist.
     pub const fn task(&self, worker: u32) -> Result<[u32; R], MappingError> {
         if let Some(fault) = self.fault {
             return Err(fault);
@@ -24,12 +24,12 @@ impl<const R: usize> TaskMapping<R> {
         }
     }
 
-    /// The task numbered `k` of a worker; `None` where there is none.
+    /// Returns the task with number `k` of a worker, or `None` if it does not exist.
     pub const fn task_at(&self, worker: u32, k: u32) -> Option<[u32; R]> {
         if worker >= self.workers() || k >= self.tasks_per_worker() {
             return None;
         }
-        // From the innermost factor outwards: worker and task number are numbers in a mixed radix.
+        // From the innermost factor outwards: worker and task number are mixed-radix numbers.
         let (mut worker, mut k) = (worker, k);
         let (mut task, mut scale) = ([0; R], [1; R]);
         let mut i = self.len;
@@ -54,7 +54,8 @@ impl<const R: usize> TaskMapping<R> {
 }
 
 impl<const R: usize> Atom<R> {
-    /// The task numbered `k` of a worker of this factor alone. `None` where a custom function leaves its task domain.
+    /// Returns the task with number `k` of a worker of this factor alone, or `None` if a custom function leaves its
+    /// task domain.
     pub const fn task_at(&self, worker: u32, k: u32) -> Option<[u32; R]> {
         let mut task = match self.kind {
             AtomKind::Spatial { ranks } => unravel(worker, &self.shape, &ranks),
@@ -78,7 +79,7 @@ impl<const R: usize> Atom<R> {
     }
 }
 
-/// Coordinates of position `position` in the order in which the axis of the highest rank is fastest.
+/// Returns the coordinates of a position in the order in which the axis of the highest rank is fastest.
 const fn unravel<const R: usize>(position: u32, shape: &[u32; R], ranks: &[u8; R]) -> [u32; R] {
     let mut coordinates = [0; R];
     let mut axis = 0;
@@ -89,7 +90,7 @@ const fn unravel<const R: usize>(position: u32, shape: &[u32; R], ranks: &[u8; R
     coordinates
 }
 
-/// The product of the extents of all axes faster than `axis`.
+/// Returns the product of the extents of all axes faster than `axis`.
 const fn stride<const R: usize>(shape: &[u32; R], ranks: &[u8; R], axis: usize) -> u32 {
     let mut faster = [1; R];
     let mut other = 0;
@@ -102,7 +103,7 @@ const fn stride<const R: usize>(shape: &[u32; R], ranks: &[u8; R], axis: usize) 
     product(&faster)
 }
 
-/// The tasks of a worker, in its order.
+/// An iterator over the tasks of a worker, in order.
 #[derive(Clone, Debug)]
 pub struct Tasks<const R: usize> {
     mapping: TaskMapping<R>,
@@ -124,7 +125,7 @@ impl<const R: usize> Iterator for Tasks<R> {
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         let left = (self.count - self.next) as usize;
-        // A custom function that was never checked may leave its domain, which ends the list.
+        // An unchecked custom function may leave its domain, which ends the list early.
         (0, Some(left))
     }
 }

@@ -1,16 +1,17 @@
-//! Symbolic integer expressions: extents, launch grids and custom mappings, known on the host once symbols are.
+//! Symbolic integer expressions: extents, launch grids and custom mappings. Evaluated on the host once symbols are
+//! known.
 
 use crate::arith::{Arith, HostArith};
 use std::fmt;
 use std::ops;
 
-/// An integer formula over numbered symbols. What a symbol stands for is the owner's business: a dimension of a
-/// tensor in a launch grid, the worker in a custom task mapping.
+/// An integer formula over numbered symbols. The owner decides what a symbol stands for: a dimension of a tensor in a
+/// launch grid, the worker in a custom task mapping.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum IndexExpr {
     /// A number.
     Const(i64),
-    /// The symbol of that number.
+    /// The symbol with that number.
     Symbol(u32),
     /// An operation on two formulas.
     Binary(IndexOp, Box<IndexExpr>, Box<IndexExpr>),
@@ -33,14 +34,14 @@ pub enum IndexOp {
     Xor,
     /// `a & b`, bitwise
     And,
-    /// the smaller one
+    /// The smaller of the two.
     Min,
-    /// the larger one
+    /// The larger of the two.
     Max,
 }
 
 impl IndexExpr {
-    /// The number, where the formula is one.
+    /// Returns the number, or `None` if the formula is not a number.
     pub fn as_const(&self) -> Option<i64> {
         match self {
             IndexExpr::Const(value) => Some(*value),
@@ -48,14 +49,14 @@ impl IndexExpr {
         }
     }
 
-    /// The value, with symbol `i` having the value `symbols[i]`; why there is none otherwise.
+    /// Returns the value, where symbol `i` has the value `symbols[i]`, or an error if it cannot be computed.
     pub fn eval(&self, symbols: &[i64]) -> Result<i64, &'static str> {
         let mut arith = HostArith::new(symbols);
         let value = self.emit(&mut arith);
         arith.fault.map_or(Ok(value), Err)
     }
 
-    /// The formula computed in another arithmetic: emitted as device operations, for one.
+    /// Evaluates the formula in another arithmetic, for example one that emits device operations.
     pub fn emit<A: Arith>(&self, arith: &mut A) -> A::Int {
         match self {
             IndexExpr::Const(value) => arith.constant(*value),
@@ -77,7 +78,7 @@ impl IndexExpr {
         }
     }
 
-    /// The formula with each symbol replaced by `with(symbol)`.
+    /// Returns the formula with each symbol replaced by `with(symbol)`.
     pub fn substitute(&self, with: &mut impl FnMut(u32) -> IndexExpr) -> IndexExpr {
         match self {
             IndexExpr::Const(value) => IndexExpr::Const(*value),
@@ -86,7 +87,7 @@ impl IndexExpr {
         }
     }
 
-    /// The operation on two formulas, folded where both are numbers or one is neutral.
+    /// Returns the operation on two formulas, folded if both are numbers or one is a neutral element.
     pub fn binary(op: IndexOp, a: IndexExpr, b: IndexExpr) -> IndexExpr {
         use IndexExpr::Const;
         match (op, &a, &b) {
@@ -102,18 +103,18 @@ impl IndexExpr {
         }
     }
 
-    /// `self / by`, rounded up.
+    /// Returns `self / by`, rounded up.
     pub fn div_ceil(&self, by: impl Into<IndexExpr>) -> IndexExpr {
         let by = by.into();
         (self.clone() + (by.clone() - 1)) / by
     }
 
-    /// The smaller of the two.
+    /// Returns the smaller of the two.
     pub fn min(&self, other: impl Into<IndexExpr>) -> IndexExpr {
         IndexExpr::binary(IndexOp::Min, self.clone(), other.into())
     }
 
-    /// The larger of the two.
+    /// Returns the larger of the two.
     pub fn max(&self, other: impl Into<IndexExpr>) -> IndexExpr {
         IndexExpr::binary(IndexOp::Max, self.clone(), other.into())
     }
@@ -175,7 +176,7 @@ macro_rules! number_first {
 number_first! { Add add; Sub sub; Mul mul; Div div; Rem rem; }
 
 impl IndexOp {
-    /// How tightly it binds; the smaller and the larger are written as calls.
+    /// Returns the precedence; `min` and `max` are written as calls.
     pub fn strength(self) -> u8 {
         match self {
             IndexOp::Mul | IndexOp::Div | IndexOp::Rem => 4,
@@ -202,12 +203,12 @@ impl IndexOp {
 }
 
 impl IndexExpr {
-    /// The formula with the parentheses it needs; `symbol` names the symbols.
+    /// Returns the formula with only the parentheses it needs; `symbol` names the symbols.
     pub fn text(&self, symbol: &dyn Fn(u32) -> String) -> String {
         self.text_within(symbol, 0)
     }
 
-    /// As an operand of something that binds as tightly as `least`.
+    /// Returns the text as an operand of something with precedence `least`.
     fn text_within(&self, symbol: &dyn Fn(u32) -> String, least: u8) -> String {
         match self {
             IndexExpr::Const(value) => value.to_string(),

@@ -1,8 +1,9 @@
-//! Task mappings: who does which tasks in which order.
+//! Task mappings: which worker does which tasks, in which order.
 //!
 //! A task mapping is `(workers, shape, f)`: a number of workers, the shape of a task domain, and a function from a
-//! worker to its ordered list of tasks. This crate holds the algebra, its evaluation, its properties and its drawing.
-//! It knows nothing of kernels, devices or the IR: the macros use it while expanding, the core while lowering.
+//! worker to its ordered list of tasks. This crate contains the algebra, its evaluation, its properties and its
+//! drawing. It does not depend on kernels, devices or the IR: the macros use it during expansion, the core during
+//! lowering.
 //!
 //! ```
 //! use hidet_mapping::{repeat, spatial};
@@ -30,7 +31,7 @@ mod mapping;
 mod show;
 mod text;
 
-/// The version of this crate, part of the names of what is stored of compiled kernels.
+/// The version of this crate, part of the key of cached kernels.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub use arith::{Arith, HostArith};

@@ -1,16 +1,16 @@
-//! The task mapping: a composition of atoms in a fixed array, so that it is `Copy` and made in const context.
+//! The task mapping: a composition of atoms in a fixed array, so that it is `Copy` and can be built in const context.
 
 use crate::custom::CustomFunction;
 use crate::error::MappingError;
 use crate::text::MAX_RANK;
 
-/// The most factors a mapping can be composed of.
+/// The maximum number of factors of a mapping.
 pub const MAX_ATOMS: usize = 8;
 
 /// A task mapping over an `R`-dimensional task domain: factors composed from outer to inner.
 ///
-/// Nothing that makes one fails: where the numbers do not fit, the mapping remembers what is wrong, has no workers and
-/// no tasks, and [`check`](TaskMapping::check) tells. So mappings are made in const context, and errors stay values.
+/// Constructors do not fail: if the numbers do not fit together, the mapping stores the error, has no workers and no
+/// tasks, and [`check`](TaskMapping::check) returns the error. So mappings can be built in const context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TaskMapping<const R: usize> {
     pub(crate) atoms: [Atom<R>; MAX_ATOMS],
@@ -21,18 +21,18 @@ pub struct TaskMapping<const R: usize> {
 /// A factor of a mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Atom<const R: usize> {
-    /// What it does.
+    /// The kind of the factor.
     pub kind: AtomKind<R>,
     /// Extents, before projection.
     pub shape: [u32; R],
-    /// Axes projected away: there the coordinate is 0 and the task domain has extent 1, for the same workers.
+    /// Axes that are projected away: the coordinate is 0 and the task domain has extent 1 there, for the same workers.
     pub projected: [bool; R],
 }
 
-/// What a factor does.
+/// The kind of a factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AtomKind<const R: usize> {
-    /// One worker a task.
+    /// One worker per task.
     Spatial {
         /// Order of the axes: rank 0 varies slowest with the worker, rank `R - 1` fastest.
         ranks: [u8; R],
@@ -41,37 +41,37 @@ pub enum AtomKind<const R: usize> {
     Repeat {
         /// Order of the axes: rank 0 is the outermost loop.
         ranks: [u8; R],
-        /// One a loop, by axis; `None` where the author does not say.
+        /// One entry per axis; `None` selects the default.
         unroll: [Option<Unroll>; R],
     },
     /// A function from the worker to its tasks.
     Custom(CustomFunction),
 }
 
-/// How far a loop of a `repeat` is unrolled.
+/// How a loop of a `repeat` is unrolled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Unroll {
-    /// `.`: as the device's compiler likes.
+    /// `.`: the device's compiler decides.
     Default,
-    /// `u`: by the device's compiler, completely.
+    /// `u`: completely, by the device's compiler.
     Full,
-    /// `uN`: by the device's compiler, that many times.
+    /// `uN`: by that factor, by the device's compiler.
     By(u32),
-    /// `u+`: by hidet, completely.
+    /// `u+`: completely, by hidet.
     Explicit,
 }
 
 impl<const R: usize> Atom<R> {
-    /// The mapping of one worker to one task at the origin, which changes nothing in a composition.
+    /// The mapping of one worker to one task at the origin, the neutral element of composition.
     pub(crate) const IDENTITY: Atom<R> =
         Atom { kind: AtomKind::Spatial { ranks: row_ranks() }, shape: [1; R], projected: [false; R] };
 
-    /// The extent of the task domain along `axis`: 1 where that is projected away.
+    /// Returns the extent of the task domain along `axis`: 1 if the axis is projected away.
     pub const fn extent(&self, axis: usize) -> u32 {
         if self.projected[axis] { 1 } else { self.shape[axis] }
     }
 
-    /// The number of workers.
+    /// Returns the number of workers.
     pub const fn workers(&self) -> u32 {
         match self.kind {
             AtomKind::Spatial { .. } => product(&self.shape),
@@ -80,7 +80,7 @@ impl<const R: usize> Atom<R> {
         }
     }
 
-    /// The number of tasks a worker does.
+    /// Returns the number of tasks per worker.
     pub const fn tasks_per_worker(&self) -> u32 {
         match self.kind {
             AtomKind::Spatial { .. } => 1,
@@ -89,7 +89,7 @@ impl<const R: usize> Atom<R> {
         }
     }
 
-    /// How the loop along `axis` is unrolled: what the author says, else `u+` for fewer than 4 turns.
+    /// Returns how the loop along `axis` is unrolled: by the author's attribute, else `u+` for fewer than 4 iterations.
     pub const fn unroll(&self, axis: usize) -> Unroll {
         match self.kind {
             AtomKind::Repeat { unroll, .. } => match unroll[axis] {
@@ -103,7 +103,7 @@ impl<const R: usize> Atom<R> {
 }
 
 impl<const R: usize> TaskMapping<R> {
-    /// The mapping of one worker to the one task at the origin: `identity * m == m * identity == m`.
+    /// Returns the mapping of one worker to the one task at the origin: `identity * m == m * identity == m`.
     pub const fn identity() -> Self {
         TaskMapping { atoms: [Atom::IDENTITY; MAX_ATOMS], len: 0, fault: None }
     }
@@ -119,17 +119,17 @@ impl<const R: usize> TaskMapping<R> {
         TaskMapping { fault: Some(fault), ..Self::identity() }
     }
 
-    /// The factors, outermost first. None where the mapping is invalid.
+    /// Returns the factors, outermost first; none if the mapping is invalid.
     pub fn atoms(&self) -> &[Atom<R>] {
         if self.fault.is_some() { &[] } else { &self.atoms[..self.len] }
     }
 
-    /// What is wrong with the numbers, if anything.
+    /// Returns the error in the numbers, if any.
     pub const fn fault(&self) -> Option<MappingError> {
         self.fault
     }
 
-    /// Fails where the mapping was made of numbers that do not fit together.
+    /// Returns an error if the numbers of the mapping do not fit together.
     pub const fn check(&self) -> Result<(), MappingError> {
         match self.fault {
             Some(fault) => Err(fault),
@@ -137,7 +137,7 @@ impl<const R: usize> TaskMapping<R> {
         }
     }
 
-    /// The number of workers; 0 where the mapping is invalid.
+    /// Returns the number of workers; 0 if the mapping is invalid.
     pub const fn workers(&self) -> u32 {
         if self.fault.is_some() {
             return 0;
@@ -150,7 +150,7 @@ impl<const R: usize> TaskMapping<R> {
         total
     }
 
-    /// The extents of the task domain; all 0 where the mapping is invalid.
+    /// Returns the extents of the task domain; all 0 if the mapping is invalid.
     pub const fn shape(&self) -> [u32; R] {
         let mut shape = [1; R];
         if self.fault.is_some() {
@@ -168,7 +168,7 @@ impl<const R: usize> TaskMapping<R> {
         shape
     }
 
-    /// The number of tasks each worker does; 0 where the mapping is invalid.
+    /// Returns the number of tasks per worker; 0 if the mapping is invalid.
     pub const fn tasks_per_worker(&self) -> u32 {
         if self.fault.is_some() {
             return 0;
@@ -181,9 +181,9 @@ impl<const R: usize> TaskMapping<R> {
         total
     }
 
-    /// `self * inner`: each task of `self` is split into the tasks of `inner`. The outer worker is
+    /// Returns `self * inner`: each task of `self` is split into the tasks of `inner`. The outer worker is
     /// `worker / inner.workers()`, the inner one `worker % inner.workers()`; a task is `outer * inner.shape() + inner`.
-    /// Associative. The operator `*` does the same, but cannot be called in const context.
+    /// Composition is associative. The operator `*` does the same, but cannot be called in const context.
     pub const fn then(self, inner: TaskMapping<R>) -> Self {
         if self.fault.is_some() {
             return self;
@@ -204,8 +204,8 @@ impl<const R: usize> TaskMapping<R> {
         whole.validated()
     }
 
-    /// The mapping for an operand that does not depend on `axes`: the same workers do as many tasks, whose coordinates
-    /// along `axes` are 0, in a domain of extent 1 there. Several workers may then do the same task.
+    /// Returns the mapping for an operand that does not depend on `axes`: the same workers do the same number of tasks,
+    /// whose coordinates along `axes` are 0, in a domain of extent 1 there. Several workers may then do the same task.
     pub const fn project<const N: usize>(self, axes: [usize; N]) -> Self {
         let mut mapping = self;
         let mut i = 0;
@@ -223,7 +223,7 @@ impl<const R: usize> TaskMapping<R> {
         mapping
     }
 
-    /// With the fault noted where a product of numbers leaves `i32`.
+    /// Checks the numbers: returns an invalid mapping if one is 0 or a product exceeds `i32`.
     pub(crate) const fn validated(self) -> Self {
         if R == 0 || R > MAX_RANK {
             return Self::faulty(MappingError::Rank { rank: R });
@@ -282,7 +282,7 @@ pub(crate) const fn column_ranks<const R: usize>() -> [u8; R] {
     ranks
 }
 
-/// The product of extents, which `validated` keeps in range.
+/// Returns the product of extents; `validated` keeps it in range.
 pub(crate) const fn product<const R: usize>(extents: &[u32; R]) -> u32 {
     let (mut total, mut axis) = (1, 0);
     while axis < R {

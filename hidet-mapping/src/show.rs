@@ -1,4 +1,4 @@
-//! Mappings as they are written: `repeat([4, 1]) * spatial([32, 8])`.
+//! Prints mappings as they are written: `repeat([4, 1]) * spatial([32, 8])`.
 
 use crate::mapping::{Atom, AtomKind, TaskMapping, Unroll, column_ranks, row_ranks};
 use std::fmt;
@@ -37,7 +37,7 @@ impl<const R: usize> fmt::Display for Atom<R> {
             AtomKind::Repeat { ranks, unroll } => {
                 order(f, "repeat", ranks)?;
                 if unroll.iter().any(Option::is_some) {
-                    // An axis without an attribute of its own shows the one it gets.
+                    // An axis without an attribute of its own shows its default.
                     let items: Vec<String> = (0..R).map(|axis| self.unroll(axis).to_string()).collect();
                     write!(f, ".attrs(\"{}\")", items.join(" "))?;
                 }

@@ -1,8 +1,8 @@
-//! Text made in const context, and the coordinates that stand in it.
+//! Text built in const context, and the coordinates in it.
 
 use std::fmt;
 
-/// The most axes a mapping may have, and the most whose coordinates a text shows.
+/// The maximum number of axes of a mapping, and of coordinates shown in a text.
 pub const MAX_RANK: usize = 8;
 
 /// A task or extents of any rank, for messages.
@@ -14,7 +14,7 @@ pub struct Coordinates {
 }
 
 impl Coordinates {
-    /// These coordinates; those beyond [`MAX_RANK`] are not kept.
+    /// Stores the coordinates; those beyond [`MAX_RANK`] are dropped.
     pub const fn new<const R: usize>(coordinates: [i64; R]) -> Self {
         let mut values = [0; MAX_RANK];
         let rank = if R < MAX_RANK { R } else { MAX_RANK };
@@ -26,7 +26,7 @@ impl Coordinates {
         Coordinates { values, rank: rank as u8 }
     }
 
-    /// As [`new`](Coordinates::new), of extents.
+    /// Same as [`new`](Coordinates::new), for extents.
     pub const fn of<const R: usize>(coordinates: [u32; R]) -> Self {
         let mut wide = [0; R];
         let mut axis = 0;
@@ -37,7 +37,7 @@ impl Coordinates {
         Self::new(wide)
     }
 
-    /// As [`new`](Coordinates::new), of any number of coordinates.
+    /// Same as [`new`](Coordinates::new), for any number of coordinates.
     pub fn from_slice(coordinates: &[i64]) -> Self {
         let rank = coordinates.len().min(MAX_RANK);
         let mut values = [0; MAX_RANK];
@@ -47,7 +47,7 @@ impl Coordinates {
         Coordinates { values, rank: rank as u8 }
     }
 
-    /// One number an axis.
+    /// Returns one number per axis.
     pub fn values(&self) -> &[i32] {
         &self.values[..usize::from(self.rank)]
     }
@@ -63,7 +63,7 @@ const fn narrow(value: i64) -> i32 {
     }
 }
 
-/// Text made in const context. Longer text than the buffer is cut.
+/// Text built in const context, truncated to the size of its buffer.
 #[derive(Clone, Copy)]
 pub struct Text {
     bytes: [u8; 320],
@@ -75,7 +75,7 @@ impl Text {
         Text { bytes: [0; 320], len: 0 }
     }
 
-    /// The text.
+    /// Returns the text.
     pub const fn as_str(&self) -> &str {
         match str::from_utf8(self.bytes.split_at(self.len).0) {
             Ok(text) => text,
@@ -130,7 +130,7 @@ impl Text {
         text.str("]")
     }
 
-    /// Both shapes, and the first task on which declared and covered domain differ.
+    /// Appends both shapes, and the first task on which the declared and the covered domain differ.
     pub(crate) const fn shapes(self, declared: &Coordinates, found: &Coordinates) -> Self {
         let t = self.str("declared tasks = ").list(declared).str(", but the mapping covers ").list(found);
         let mut task = Coordinates { values: [0; MAX_RANK], rank: declared.rank };

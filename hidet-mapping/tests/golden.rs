@@ -1,4 +1,4 @@
-//! The algebra's golden vectors, and the words of every error.
+//! Golden vectors of the algebra, and the message of every error.
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
@@ -109,8 +109,8 @@ fn unroll_attributes() {
     let wrong = |attrs: &str| repeat([3, 4]).attrs(attrs).check().unwrap_err().to_string();
     assert_eq!(wrong("u0"), "unroll attribute `u0`: the factor must be at least 1");
     assert_eq!(wrong("u4+"), "unroll attribute `uN+`: explicit unrolling is complete, write `u+`");
-    assert_eq!(wrong("u u u"), "3 unroll attributes for 2 axes: write one for all, or one an axis");
-    assert_eq!(wrong(""), "0 unroll attributes for 2 axes: write one for all, or one an axis");
+    assert_eq!(wrong("u u u"), "3 unroll attributes for 2 axes: write one for all, or one per axis");
+    assert_eq!(wrong(""), "0 unroll attributes for 2 axes: write one for all, or one per axis");
     assert_eq!(wrong("p"), "an unroll attribute is `.`, `u`, `uN` or `u+`");
     assert_eq!(
         spatial([2, 2]).attrs("u").check().unwrap_err().to_string(),
@@ -142,10 +142,7 @@ fn faults_are_values_and_stay() {
         (mapping * spatial([1, 1])).check().unwrap_err().to_string()
     };
     assert_eq!(fault(spatial([4, 0])), "the extent of axis 1 is 0: every extent must be at least 1");
-    assert_eq!(
-        fault(spatial([2, 2]).ranks([1, 1])),
-        "ranks must be each of 0 to 1 once: 1 is too large or there twice"
-    );
+    assert_eq!(fault(spatial([2, 2]).ranks([1, 1])), "ranks must be each of 0 to 1 once: 1 is too large or repeated");
     assert_eq!(fault(spatial([2, 2]).project([2])), "axis 2 does not exist: the mapping has 2 axes, counted from 0");
     assert_eq!(fault(repeat([65536, 65536])), "workers, tasks of a worker and task domain must each fit in i32");
     let many = (0..9).fold(TaskMapping::identity(), |mapping, _| mapping * spatial([2, 1]));
@@ -196,11 +193,10 @@ fn declarations() {
     assert_eq!(inner.check_cover(true).unwrap_err().to_string(), "task [0, 2] of [6, 4] is done by nobody");
 }
 
-/// Everything works in const context.
 #[test]
 fn what_is_shared_is_bounded_written_out() {
     use index::IndexOp::{Rem, Sub};
-    // `a[0] = w - w`, `a[i + 1] = a[i] - a[i]`: 2^doublings - 1 operations where each formula stands by itself.
+    // `a[0] = w - w`, `a[i + 1] = a[i] - a[i]`: 2^doublings - 1 operations if each formula is written out.
     fn nodes<const N: usize>() -> [Node; N] {
         std::array::from_fn(|i| if i == 0 { Node::Worker } else { Node::Binary(Sub, i as u16 - 1, i as u16 - 1) })
     }
@@ -222,6 +218,7 @@ fn what_is_shared_is_bounded_written_out() {
     assert_eq!(custom_static(4, [4], one, &tasks[1..]).check(), Ok(()));
 }
 
+/// Everything works in const context.
 #[test]
 fn constant() {
     const LOAD: TaskMapping<2> = repeat([4, 1]).then(spatial([32, 8])).declared(256, [128, 8], false);

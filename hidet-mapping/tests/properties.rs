@@ -14,9 +14,9 @@ fn atom() -> impl Strategy<Value = TaskMapping<2>> {
         1 => col_spatial([a, b]),
         2 => repeat([a, b]),
         3 => col_repeat([a, b]),
-        // One task a worker, columns backwards.
+        // One task per worker, columns reversed.
         4 => custom(a * b, [a, b], &[[&w / b, IndexExpr::from(b - 1) - &w % b]]),
-        // Two tasks a worker.
+        // Two tasks per worker.
         _ => custom(a * b, [a, 2 * b], &[[&w / b, &w % b + b], [&w / b, &w % b]]),
     })
 }
@@ -29,7 +29,7 @@ fn lists(mapping: &TaskMapping<2>) -> Vec<Vec<[u32; 2]>> {
     (0..mapping.workers()).map(|worker| mapping.tasks(worker).collect()).collect()
 }
 
-/// The definition of a composition, word for word.
+/// The definition of composition, literally.
 fn composed(outer: &TaskMapping<2>, inner: &TaskMapping<2>, worker: u32) -> Vec<[u32; 2]> {
     let (workers, shape) = (inner.workers(), inner.shape());
     let mut tasks = Vec::new();
@@ -82,7 +82,7 @@ proptest! {
         prop_assert!(p.covers());
     }
 
-    /// What the check says is what enumeration finds.
+    /// The check agrees with enumeration.
     #[test]
     fn check_agrees_with_enumeration(a in atom(), b in atom(), axis in 0usize..3, c in 1u32..4) {
         let w = IndexExpr::Symbol(0);

@@ -1,4 +1,4 @@
-//! What lies under a view, and how its elements are loaded and stored.
+//! The memory or function behind a view, and how its elements are loaded and stored.
 
 use super::builder::{Builder, Caller, here, with};
 use super::expr::{Expr, IntoExpr};
@@ -11,7 +11,7 @@ use crate::types::{Scalar, Type};
 use hidet_mapping::IndexExpr;
 use std::rc::Rc;
 
-/// A coordinate of what lies under a view: a fixed offset, plus a coordinate of the view where it has one.
+/// A coordinate of the base of a view: a fixed offset, plus a coordinate of the view, if any.
 #[derive(Clone, Copy)]
 pub(crate) struct Axis {
     pub(crate) offset: Option<Expr<i32>>,
@@ -35,14 +35,14 @@ impl ViewExtent {
     }
 }
 
-/// Computes the element at some coordinates, for an access written there.
+/// Computes the element at some coordinates, for an access at that source location.
 pub(crate) type LoadFn = Rc<dyn Fn(&[Expr<i32>], Caller) -> Expr<()>>;
-/// Takes the element for some coordinates, for an access written there.
+/// Stores the element at some coordinates, for an access at that source location.
 pub(crate) type StoreFn = Rc<dyn Fn(&[Expr<i32>], Expr<()>, Caller)>;
-/// Finds the coordinates of the base.
+/// Returns the coordinates in the base.
 pub(crate) type MapFn = Rc<dyn Fn(&[Expr<i32>]) -> Vec<Expr<i32>>>;
 
-/// What lies under a view.
+/// The memory or function behind a view.
 #[derive(Clone)]
 pub(crate) enum Base {
     Memory(BufferId),
@@ -52,18 +52,18 @@ pub(crate) enum Base {
         view: Rc<ViewData>,
         map: MapFn,
         run: u32,
-        /// Made for a fused kernel, whose launcher checks where the coordinates end.
+        /// True for the closures of a fused kernel, whose launcher checks the range of the coordinates.
         fused: bool,
     },
     Computed {
-        /// The view it is computed from, whose coordinates are the same and whose extents protect both.
+        /// The view it is computed from, which has the same coordinates and whose extents protect both.
         view: Option<Rc<ViewData>>,
         load: Option<LoadFn>,
         store: Option<StoreFn>,
     },
 }
 
-/// All that is known of a view.
+/// The description of a view.
 #[derive(Clone)]
 pub(crate) struct ViewData {
     pub(crate) base: Base,
@@ -74,7 +74,7 @@ pub(crate) struct ViewData {
     pub(crate) elem: Scalar,
 }
 
-/// Whether an access is protected.
+/// Protection of an access against indices outside of the extents.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Guard {
     No,
@@ -82,18 +82,18 @@ pub(crate) enum Guard {
 }
 
 impl ViewData {
-    /// A view of a whole buffer.
+    /// Returns a view of a whole buffer.
     pub(crate) fn memory(builder: &Builder, buffer: BufferId) -> ViewData {
         let found = &builder.function.buffers[buffer];
         let shape: Vec<ViewExtent> = found.shape.iter().cloned().map(ViewExtent::Formula).collect();
         ViewData { base: Base::Memory(buffer), axes: axes(shape.len()), bounds: shape.clone(), shape, elem: found.elem }
     }
 
-    /// The coordinates in the base.
+    /// Returns the coordinates in the base.
     #[track_caller]
     pub(super) fn place(&self, index: &[Expr<i32>]) -> Vec<Expr<i32>> {
         let mut place = Vec::new();
-        // No closure here: it would not know the caller's place.
+        // Not a closure, which would lose the caller's location.
         for axis in &self.axes {
             place.push(match (axis.offset, axis.from.and_then(|from| index.get(from).copied())) {
                 (Some(offset), Some(index)) => offset + index,
@@ -104,12 +104,12 @@ impl ViewData {
         place
     }
 
-    /// Whether consecutive coordinates along the last axis are consecutive in the base.
+    /// Returns true if consecutive coordinates along the last axis are consecutive in the base.
     pub(super) fn last_axis_is_contiguous(&self) -> bool {
         self.axes.last().is_some_and(|axis| axis.from == Some(self.shape.len().wrapping_sub(1)))
     }
 
-    /// Inside of the extents of the base.
+    /// Emits the condition that an index is inside of the extents of the base.
     #[track_caller]
     fn inside(&self, place: &[Expr<i32>]) -> Expr<bool> {
         use super::expr::compare;
@@ -141,7 +141,7 @@ impl ViewData {
         }
     }
 
-    /// The element inside of the extents, zero outside.
+    /// Loads the element if it is inside of the extents, else zero.
     #[track_caller]
     fn load_inside(&self, index: &[Expr<i32>], at: Caller) -> Expr<()> {
         let ty = Type::from(self.elem);
@@ -184,7 +184,8 @@ impl ViewData {
         }
     }
 
-    /// Does something inside of the extents only: those of every view below, down to the memory.
+    /// Emits `body` under the condition that the index is inside of the extents of every view below, down to the
+    /// memory.
     #[track_caller]
     fn where_inside(&self, index: &[Expr<i32>], at: Caller, body: &mut dyn FnMut()) {
         let place = self.place(index);
@@ -204,7 +205,7 @@ impl ViewData {
         });
     }
 
-    /// Loads `lanes` elements along the last axis, at once where they are contiguous.
+    /// Loads `lanes` elements along the last axis, as a vector if they are contiguous.
     #[track_caller]
     pub(super) fn load_lanes(&self, index: &[Expr<i32>], ty: Type) -> Expr<()> {
         let at = here();
@@ -234,7 +235,7 @@ impl ViewData {
         .unwrap_or_else(Expr::dead)
     }
 
-    /// Stores the lanes of a vector along the last axis, at once where they are contiguous.
+    /// Stores the lanes of a vector along the last axis, as a vector if they are contiguous.
     #[track_caller]
     pub(super) fn store_lanes(&self, index: &[Expr<i32>], value: Expr<()>, ty: Type) {
         let at = here();
@@ -267,7 +268,7 @@ impl ViewData {
     }
 }
 
-/// The axes of a view of everything.
+/// Returns the axes of the identity view.
 pub(crate) fn axes(rank: usize) -> Vec<Axis> {
     (0..rank).map(|axis| Axis { offset: None, from: Some(axis) }).collect()
 }
@@ -324,12 +325,12 @@ fn store_peer(buffer: BufferId, rank: Expr<i32>, place: &[Expr<i32>], value: Exp
     });
 }
 
-/// The address of an element as an operand of a call.
+/// Returns the address of an element as an operand of a call.
 pub(super) fn address(builder: &mut Builder, buffer: BufferId, place: &[Expr<i32>], at: Caller) -> Arg {
     Arg::Address { buffer, index: place.iter().map(|coordinate| coordinate.resolve(builder, at)).collect() }
 }
 
-/// Asks for what a vector access needs: the alignment of the memory, and rows that keep it.
+/// Requires what a vector access needs: the alignment of the memory, and rows that preserve it.
 pub(super) fn align(buffer: BufferId, ty: Type, at: Caller) {
     with(|builder| {
         let found = &mut builder.function.buffers[buffer];
@@ -358,7 +359,7 @@ pub(super) fn align(buffer: BufferId, ty: Type, at: Caller) {
 }
 
 impl Expr<()> {
-    /// The value of a handle whose type was forgotten.
+    /// Returns the value of a handle whose type was erased.
     pub(crate) fn raw(self, builder: &mut Builder, at: Caller) -> crate::ir::ValueId {
         self.assume::<bool>().resolve(builder, at)
     }

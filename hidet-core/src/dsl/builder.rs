@@ -1,4 +1,4 @@
-//! The function being built: open blocks, places, and the problems found on the way.
+//! The function being built: open blocks, source locations, and the problems found.
 
 use crate::error::{Error, Result};
 use crate::ir::{Block, BufferId, DimId, Function, Handle, Op, Span, Special, Stmt, StmtId, Swizzle, ValueId, VarId};
@@ -16,7 +16,7 @@ thread_local! {
     static SERIAL: Cell<u32> = const { Cell::new(1) };
 }
 
-/// A block that is open, and its number among all blocks ever opened in this function.
+/// An open block, and its number among all blocks opened in this function.
 struct Open {
     block: Block,
     serial: u32,
@@ -27,11 +27,11 @@ struct Open {
 pub(crate) struct Serial(pub(crate) u32);
 
 impl Serial {
-    /// The number of no function.
+    /// The serial of no function.
     pub(crate) const NONE: Serial = Serial(0);
 }
 
-/// What is the same wherever it is computed, and so computed once a block.
+/// Operations that have the same value everywhere, and are emitted once per block.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Same {
     Const(Const),
@@ -44,38 +44,39 @@ pub(crate) struct Builder {
     serial: Serial,
     pub(crate) function: Function,
     open: Vec<Open>,
-    /// By block serial: whether it is still open.
+    /// For each block, by serial: true if it is still open.
     is_open: Vec<bool>,
     value_home: Vec<u32>,
     var_home: Vec<u32>,
     same: HashMap<Same, ValueId>,
     problems: Vec<(String, Span)>,
-    /// Shared tiles that are copied through a swizzled tensor map, and where.
+    /// Shared tiles that are copied through a swizzled tensor map, with the location of the copy.
     pub(crate) swizzled: Vec<(BufferId, Swizzle, Caller)>,
     pub(crate) views: Vec<ViewData>,
     pub(crate) reach: ReachState,
-    /// How many device functions are being built into it, each called by the one before.
+    /// The nesting depth of device functions being built into it.
     pub(crate) calls: u32,
 }
 
-/// Where a statement of the DSL was written.
+/// The source location of a statement of the DSL.
 pub(crate) type Caller = &'static Location<'static>;
 
-/// Where the caller of the function that calls this was written.
+/// Returns the location of the caller of the function that calls this one.
 #[track_caller]
 pub(crate) fn here() -> Caller {
     Location::caller()
 }
 
-/// Calls `f` with the function being built on this thread; nothing where there is none.
+/// Calls `f` with the function being built on this thread, or returns `None` outside of a kernel.
 pub(crate) fn with<R>(f: impl FnOnce(&mut Builder) -> R) -> Option<R> {
     STACK.with(|stack| stack.borrow_mut().last_mut().map(f))
 }
 
-/// What unwinds the building of a kernel whose device functions call each other without end. It is noted as a problem.
+/// The panic payload that ends the building of a kernel whose device functions recurse without end; the problem is
+/// recorded before.
 pub(crate) struct TooDeep;
 
-/// Ends the building of a function when it goes, also in a panic.
+/// Ends the building of a function when dropped, also during a panic.
 struct Guard;
 impl Drop for Guard {
     fn drop(&mut self) {
@@ -83,7 +84,7 @@ impl Drop for Guard {
     }
 }
 
-/// Builds a function: `body` emits into it.
+/// Builds a function: `body` emits its statements.
 pub(crate) fn build(name: &str, body: impl FnOnce()) -> Result<Function> {
     let serial = SERIAL.with(|next| next.replace(next.get().wrapping_add(1).max(1)));
     STACK.with(|stack| stack.borrow_mut().push(Builder::new(name, Serial(serial))));
@@ -137,7 +138,7 @@ impl Builder {
         Ok(self.function)
     }
 
-    /// Threads that read or write the elements of a swizzled tile must find them where the accelerator does.
+    /// Reports swizzled tiles whose elements threads access, unless their layout places elements where TMA does.
     fn swizzled_tiles(&mut self) {
         for (tile, swizzle, at) in std::mem::take(&mut self.swizzled) {
             let buffer = &self.function.buffers[tile];
@@ -148,7 +149,7 @@ impl Builder {
             if accessed && !swizzle.is_layout(&buffer.layout, buffer.elem) {
                 let message = format!(
                     "`{}` is copied through a tensor map with Swizzle::{swizzle:?}, but threads read or write its elements \
-                     where its layout has them, so they come scrambled: make it \
+                     where its layout has them, so they are permuted: make it \
                      `shared::<T>(Layout::tma([..], Swizzle::{swizzle:?}))`, or take the map with `Swizzle::None`",
                     buffer.name,
                 );
@@ -157,18 +158,18 @@ impl Builder {
         }
     }
 
-    /// The number of this function, different from that of every other function of this thread.
+    /// Returns the serial of this function, unique among all functions of this thread.
     pub(crate) fn serial(&self) -> Serial {
         self.serial
     }
 
-    /// Notes a mistake of the kernel's author.
+    /// Records a mistake of the kernel's author.
     pub(crate) fn problem(&mut self, message: impl Into<String>, at: Caller) {
         let span = self.span(at);
         self.problems.push((message.into(), span));
     }
 
-    /// The place as a span of this function.
+    /// Converts the location to a span of this function.
     pub(crate) fn span(&mut self, at: Caller) -> Span {
         let files = &mut self.function.files;
         let file = match files.iter().position(|file| file == at.file()) {
@@ -188,12 +189,12 @@ impl Builder {
         self.open.push(Open { block: Block::default(), serial });
     }
 
-    /// How many blocks are open.
+    /// Returns the number of open blocks.
     pub(crate) fn depth(&self) -> usize {
         self.open.len()
     }
 
-    /// Closes the innermost block, and any block opened in it and left open, down to `depth` open blocks.
+    /// Closes blocks until `depth` are open: the innermost block, with any block left open in it.
     pub(crate) fn close(&mut self, depth: usize) -> ClosedBlock {
         let mut closed = ClosedBlock::default();
         while self.open.len() > depth.max(1) {
@@ -205,7 +206,7 @@ impl Builder {
         closed
     }
 
-    /// Opens a closed block again, to add to its end.
+    /// Reopens a closed block, to append to it.
     pub(crate) fn reopen(&mut self, closed: ClosedBlock) {
         if let Some(open) = self.is_open.get_mut(closed.serial as usize) {
             *open = true;
@@ -213,7 +214,7 @@ impl Builder {
         self.open.push(Open { block: closed.block, serial: closed.serial });
     }
 
-    /// Adds the statements of a closed block to the innermost open one, as if they had been emitted there.
+    /// Appends the statements of a closed block to the innermost open one, as if they had been emitted there.
     pub(crate) fn splice(&mut self, closed: ClosedBlock) {
         let Some(open) = self.open.last_mut() else { return };
         let home = open.serial;
@@ -235,14 +236,14 @@ impl Builder {
         id
     }
 
-    /// A new value that belongs to the innermost open block.
+    /// Adds a value that belongs to the innermost open block.
     pub(crate) fn value(&mut self, ty: impl Into<Type>) -> ValueId {
         let home = self.open.last().map_or(0, |open| open.serial);
         self.value_home.push(home);
         self.function.new_value(ty, "")
     }
 
-    /// Computes a value.
+    /// Emits an operation.
     pub(crate) fn emit(&mut self, op: Op, ty: impl Into<Type>, at: Caller) -> ValueId {
         let same = match op {
             Op::Const(constant) => Some(Same::Const(constant)),
@@ -263,18 +264,18 @@ impl Builder {
         value
     }
 
-    /// A constant.
+    /// Emits a constant.
     pub(crate) fn constant(&mut self, constant: Const, at: Caller) -> ValueId {
         self.emit(Op::Const(constant), constant.scalar, at)
     }
 
-    /// Whether the block in which a value was computed is still open.
+    /// Returns true if the block in which a value was computed is still open.
     pub(crate) fn visible(&self, value: ValueId) -> bool {
         let home = self.value_home.get(value.index()).copied().unwrap_or(u32::MAX);
         self.is_open.get(home as usize).copied().unwrap_or(false)
     }
 
-    /// A new variable of the innermost open block, or of the block that is open at `depth`.
+    /// Declares a variable in the innermost open block, or in the block open at `depth`.
     pub(crate) fn declare(&mut self, name: &str, ty: Type, init: Option<ValueId>, depth: usize, at: Caller) -> VarId {
         let var = self.function.vars.push(crate::ir::Var { name: name.to_owned(), ty });
         let span = self.span(at);
@@ -287,22 +288,22 @@ impl Builder {
         var
     }
 
-    /// Whether a variable still lives.
+    /// Returns true if a variable is still in scope.
     pub(crate) fn lives(&self, var: VarId) -> bool {
         let home = self.var_home.get(var.index()).copied().unwrap_or(u32::MAX);
         self.is_open.get(home as usize).copied().unwrap_or(false)
     }
 
-    /// The statement that defines a value, where it is a `Let`.
+    /// Returns the operation of the `Let` that defines a value, if there is one.
     pub(crate) fn definition(&self, value: ValueId) -> Option<&Op> {
-        // Definitions stand close to the end: the values asked for are mostly new.
+        // Searches backwards: most values asked for are recent.
         self.function.stmts.iter().rev().find_map(|(_, stmt)| match stmt {
             Stmt::Let { value: defined, op } if *defined == value => Some(op),
             _ => None,
         })
     }
 
-    /// A value as a formula over the extents of the signature, where it is one.
+    /// Returns a value as a formula over the extents of the signature, if it is one.
     pub(crate) fn formula(&self, value: ValueId) -> Option<IndexExpr> {
         use crate::ir::BinaryOp;
         use crate::types::Scalar;
@@ -327,7 +328,7 @@ impl Builder {
     }
 }
 
-/// A block that was closed.
+/// A closed block.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ClosedBlock {
     pub(crate) block: Block,

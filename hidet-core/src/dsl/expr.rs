@@ -7,7 +7,7 @@ use crate::types::{Element, Type};
 use std::fmt;
 use std::marker::PhantomData;
 
-/// What a device value can be: an [`Element`] or a [`Vector`] of 2, 4, 8 or 16.
+/// A type of device values: an [`Element`], or a [`Vector`] of 2, 4, 8 or 16.
 #[diagnostic::on_unimplemented(message = "`{Self}` is not a type of the device", label = "not a device type")]
 pub trait DeviceType: Copy + 'static {
     /// The type in the IR.
@@ -24,34 +24,36 @@ impl<T: Element, const N: usize> DeviceType for Vector<T, N> {
     const TYPE: Type = Type { scalar: T::SCALAR, lanes: N as u8 };
 }
 
-/// A value of the device: a small handle that can be copied, to one value computed once.
+/// A device value: a small `Copy` handle to a value that is computed once.
 ///
-/// It belongs to the kernel that is being built on this thread and cannot be sent to another.
+/// It belongs to the kernel being built on this thread and cannot be sent to another thread.
 ///
-/// Methods have the names and the meaning of Rust's own, at the ends of every type too (a test compares all of them, and
-/// `hidet check --only edges` does on any device); they are listed below. Where they differ, or Rust has what is missing here:
+/// Methods have the names and the meaning of Rust's own methods, including the edge cases of every type (a test
+/// compares all of them, and `hidet check --only edges` does on any device); they are listed below. Differences from
+/// Rust, and replacements for what is missing:
 ///
-/// | Rust | here |
+/// | Rust | hidet |
 /// |---|---|
-/// | `a + b`, `a.abs()`, `a.div_ceil(b)`, .. of integers panic on overflow | wrap, as `wrapping_add`; so does `-a`, of unsigned integers too |
+/// | `a + b`, `a.abs()`, `a.div_ceil(b)`, .. of integers panic on overflow | wrap, as `wrapping_add`; so does `-a`, also of unsigned integers |
 /// | `i32::MIN / -1` and `i32::MIN % -1` panic | `i32::MIN` and 0, as `wrapping_div` and `wrapping_rem` |
-/// | integer division by 0 panics | a fault, which the simulated device reports; on a GPU the result is any number |
-/// | `a << b` with `b` not less than the width panics | the same fault; `a << (b & 31)` is defined |
-/// | `(a..b).step_by(k)`, where `k` is a `usize` and 0 panics | `k` has the type of `a`; one below 1 is the same fault, and a GPU may loop for ever |
-/// | `a.clamp(b, c)` panics where `b > c`, or one is NaN | `c` where `b > c`; a bound that is NaN is none |
+/// | integer division by 0 panics | a fault, which the simulated device reports; on a GPU the result is unspecified |
+/// | `a << b` panics if `b` is not less than the width | the same fault; `a << (b & 31)` is defined |
+/// | `(a..b).step_by(k)`, where `k` is a `usize` and 0 panics | `k` has the type of `a`; a `k` below 1 is the same fault, and a GPU may loop forever |
+/// | `a.clamp(b, c)` panics if `b > c`, or if a bound is NaN | `c` if `b > c`; a bound that is NaN is ignored |
 /// | `a.is_multiple_of(b)` | `a.multiple_of(b)`; a `b` of 0 is the fault of a division |
-/// | `min` and `max` of `0.0` and `-0.0` give either | `-0.0` is the smaller; of a number and NaN it is the number, as in Rust |
-/// | an operation gives any NaN | any NaN too: the devices agree that it is one, not on its sign and payload, which `to_bits` shows. `select`, `copysign` and memory keep them |
-/// | `a * b + c` of floats rounds twice | once, unless [`CompileOptions::contract`](crate::kernel::CompileOptions::contract) is off |
-/// | `if a < b { a } else { b }` without a branch | `(a < b).select(a, b)`; of conditions alone, in `kernel!` |
+/// | `min` and `max` of `0.0` and `-0.0` return either | `-0.0` is less than `0.0`; if one operand is NaN, the result is the other, as in Rust |
+/// | sign and payload of a NaN result are unspecified | unspecified, too: devices agree that the result is NaN, not on its sign and payload, which `to_bits` shows. `select`, `copysign` and memory accesses preserve them |
+/// | `a * b + c` of floats rounds twice | rounds once, unless [`CompileOptions::contract`](crate::kernel::CompileOptions::contract) is off |
+/// | `if a < b { a } else { b }` without a branch | `(a < b).select(a, b)`, in `kernel!`; `select` is a method of conditions only |
 /// | `f32::from_bits(b)` | `Expr::<f32>::from_bits(b)` |
-/// | `x.powi(n)` | `n` is known while building, and each product rounds; else `x.powf(n as f32)` |
+/// | `x.powi(n)` | `n` is known while building, and each product rounds; otherwise `x.powf(n as f32)` |
 /// | `a.hypot(b)` | `(a * a + b * b).sqrt()`, which may overflow |
 /// | `x.cbrt()` | `x.abs().powf(1.0 / 3.0).copysign(x)` |
-/// | `x.exp() / (1.0 + x.exp())` and other functions of your own | a function, `fn sigmoid(x: Expr<f32>) -> Expr<f32> { 1.0 / (1.0 + (-x).exp()) }`; a trait of yours makes it a method |
-/// | a signalling NaN | stays NaN, but in a smaller float, of which a GPU may keep the upper bits alone, it may be an infinity |
+/// | `x.exp() / (1.0 + x.exp())` and other functions of your own | a function, `fn sigmoid(x: Expr<f32>) -> Expr<f32> { 1.0 / (1.0 + (-x).exp()) }`; a trait of your own makes it a method |
+/// | a signalling NaN | stays NaN; converted to a smaller float it may become an infinity, as a GPU may keep only the upper bits |
 /// | `x.to_degrees()` | `x * (180.0 / PI)` |
-/// | `x as f32` | in `kernel!` the same; elsewhere `x.to::<f32>()` |
+/// | `x as f32` | the same in `kernel!`; elsewhere `x.to::<f32>()` |
+/// | `checked_*`, `saturating_*`, `overflowing_*` | compare, or compute in a wider type |
 /// | `checked_*`, `saturating_*`, `overflowing_*` | compare, or compute in a wider type |
 pub struct Expr<T> {
     kernel: Serial,
@@ -71,14 +73,14 @@ impl<T> fmt::Debug for Expr<T> {
     }
 }
 
-/// What can be given where a device value of type `T` is expected: an `Expr<T>`, or a host value of type `T`.
+/// A value that can be used as a device value of type `T`: an `Expr<T>`, or a host value of type `T`.
 #[diagnostic::on_unimplemented(
     message = "expected a value of the device type `{T}`, found `{Self}`",
     label = "not a `{T}`",
-    note = "convert it with `as {T}`; a plain number where the type is generic or small is written `lit(..)`"
+    note = "convert it with `as {T}`; where the type is generic or has no Rust literal, write a number as `lit(..)`"
 )]
 pub trait IntoExpr<T> {
-    /// The value as a handle.
+    /// Returns the value as a handle.
     fn into_expr(self) -> Expr<T>;
 }
 
@@ -99,26 +101,27 @@ impl<T: Element> IntoExpr<T> for T {
 }
 
 impl<T> Expr<T> {
-    /// A handle that names no value: what operations outside of a kernel give.
+    /// Returns a handle that names no value, the result of operations outside of a kernel.
     pub(crate) fn dead() -> Self {
         Expr { kernel: Serial::NONE, id: ValueId::new(0), of: PhantomData }
     }
 
-    /// The handle of a value of this builder.
+    /// Returns the handle of a value of this builder.
     pub(crate) fn new(builder: &Builder, value: ValueId) -> Self {
         Expr { kernel: builder.serial(), id: value, of: PhantomData }
     }
 }
 
 impl<T> Expr<T> {
-    /// The same handle, taken for one of another type: views keep handles of elements whose type they forgot.
+    /// Returns the same handle with another type: views keep handles to elements with erased types.
     pub(crate) fn assume<U>(self) -> Expr<U> {
         Expr { kernel: self.kernel, id: self.id, of: PhantomData }
     }
 }
 
 impl<T: DeviceType> Expr<T> {
-    /// The value, for use in the open block. A handle that cannot be used there is noted as a problem of the kernel.
+    /// Returns the value for use in the open block. A handle that cannot be used there is recorded as a problem of the
+    /// kernel.
     pub(crate) fn resolve(self, builder: &mut Builder, at: Caller) -> ValueId {
         let value = self.id;
         if self.kernel != builder.serial() {
@@ -140,7 +143,7 @@ impl<T: DeviceType> Expr<T> {
         builder.value(T::TYPE)
     }
 
-    /// Gives the value a name, for messages and generated code.
+    /// Names the value, for messages and generated code.
     pub(crate) fn set_name(self, name: &str) {
         with(|builder| {
             if self.kernel == builder.serial() {
@@ -153,7 +156,7 @@ impl<T: DeviceType> Expr<T> {
     }
 }
 
-/// Emits the operation that `op` makes.
+/// Emits the operation that `op` returns.
 pub(crate) fn emit<T: DeviceType>(at: Caller, op: impl FnOnce(&mut Builder) -> Option<Op>) -> Expr<T> {
     with(|builder| {
         let op = op(builder)?;

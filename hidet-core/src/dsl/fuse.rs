@@ -1,4 +1,4 @@
-//! Fusion: a kernel built with views made of other parameters.
+//! Fusion: kernels built with views that are made from other parameters.
 
 use super::builder::{here, with};
 use super::reach;
@@ -6,18 +6,19 @@ use super::template::{Arguments, Template};
 use hidet_mapping::IndexExpr;
 
 impl<Args> Template<Args> {
-    /// The kernel with other parameters: `bind` gets those and returns the parameters of this kernel, built from them
-    /// with richer views ([`View::map`](super::View::map), [`View::map_store`](super::View::map_store)). The kernel itself
-    /// stays as it is; one launch does it all.
+    /// Fuses the kernel with the closures of richer views ([`View::map`](super::View::map),
+    /// [`View::map_store`](super::View::map_store)): returns a kernel with other parameters, from which `bind` makes
+    /// the parameters of this kernel. The kernel itself is unchanged; one launch computes everything.
     ///
-    /// `names` are the new parameters, in order: `"scale"`, or with the names of their extents, `"bias[n]"`. One name is one
-    /// extent, also where the kernel itself has it: the launcher checks that all of that name agree. A number is an extent
-    /// too. Without brackets the extents have no names, and are related only by what is done with them:
+    /// `names` are the new parameters, in order: `"scale"`, or with the names of their extents, `"bias[n]"`. Equal
+    /// names are the same extent, including those of the kernel itself: the launcher checks that they agree. An extent
+    /// may also be a number. Without brackets, extents have no names, and are related only by their use:
     ///
-    /// - Where a tensor is passed on to the kernel, or as a view of the same shape, it has the extents the kernel asks for.
-    /// - Where a closure of a view reads or writes another tensor, at coordinates it was given, at extents and numbers, and at
-    ///   sums, products, quotients and remainders of those, the launcher checks that the tensor is as large.
-    /// - At other places, such as those found in a tensor, closures must protect their accesses:
+    /// - A tensor passed on to the kernel, directly or as a view of the same shape, has the extents that the kernel
+    ///   requires.
+    /// - A closure of a view may read or write another tensor at coordinates it was given, at extents and numbers, and
+    ///   at sums, products, quotients and remainders of these: the launcher checks that the tensor is large enough.
+    /// - At any other coordinates, such as those read from a tensor, closures must protect their accesses:
     ///   [`get`](super::View::get), [`set`](super::View::set).
     ///
     /// ```
@@ -67,7 +68,7 @@ impl<Args> Template<Args> {
     }
 }
 
-/// The name of a parameter, and its extents where they are given: `bias[n]`. The error says what is wrong.
+/// Parses the name of a parameter, and its extents if given: `bias[n]`. The error is a message.
 pub(super) fn parameter(text: &str) -> Result<(&str, Option<Vec<ParameterExtent<'_>>>), String> {
     let Some((name, rest)) = text.split_once('[') else { return Ok((text.trim(), None)) };
     let wrong =

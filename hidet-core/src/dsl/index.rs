@@ -1,18 +1,18 @@
-//! What a tensor is indexed with: a tuple of as many `i32` as it has dimensions.
+//! Indices of tensors: tuples with one `i32` per dimension.
 
 use super::builder::with;
 use super::expr::{Expr, IntoExpr};
 use crate::ir::{DimId, Handle};
 use hidet_mapping::{Arith, IndexExpr};
 
-/// One coordinate: an `i32` of the device or the host.
+/// A coordinate: an `i32` of the device or the host.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an index: an index is an `i32`",
     label = "not an `i32`",
     note = "convert it with `as i32`"
 )]
 pub trait IndexValue: Copy {
-    /// The coordinate on the device.
+    /// Returns the coordinate as a device value.
     fn coordinate(self) -> Expr<i32>;
 }
 
@@ -38,7 +38,7 @@ impl IndexValue for i32 {
     note = "write one `i32` for each dimension: `x[[i, j]]`, or the tuple `(i, j)` in methods; one coordinate is `(i,)`"
 )]
 pub trait IndexTuple<const R: usize>: Copy {
-    /// The coordinates on the device.
+    /// Returns the coordinates as device values.
     fn coordinates(self) -> Vec<Expr<i32>>;
 }
 
@@ -120,7 +120,7 @@ impl Arith for DeviceArith {
     }
 }
 
-/// A formula over the extents, computed on the device.
+/// Emits a formula over the extents.
 #[track_caller]
 pub(crate) fn compute(formula: &IndexExpr) -> Expr<i32> {
     formula.emit(&mut DeviceArith)

@@ -1,35 +1,36 @@
-//! Methods of device integers, named as Rust's own. Arithmetic wraps, so `wrapping_add` and its like are the operators.
+//! Methods of device integers, named as in Rust. Arithmetic wraps, so `wrapping_add` and similar methods are the
+//! operators.
 
 use super::expr::{Expr, IntoExpr, binary, unary};
 use crate::ir::{BinaryOp, UnaryOp};
 use crate::types::Int;
 
 impl<T: Int> Expr<T> {
-    /// `a + b`, which wraps.
+    /// Returns `a + b`, wrapping on overflow.
     #[track_caller]
     pub fn wrapping_add(self, other: impl IntoExpr<T>) -> Expr<T> {
         binary(BinaryOp::Add, self, other.into_expr())
     }
 
-    /// `a - b`, which wraps.
+    /// Returns `a - b`, wrapping on overflow.
     #[track_caller]
     pub fn wrapping_sub(self, other: impl IntoExpr<T>) -> Expr<T> {
         binary(BinaryOp::Sub, self, other.into_expr())
     }
 
-    /// `a * b`, which wraps.
+    /// Returns `a * b`, wrapping on overflow.
     #[track_caller]
     pub fn wrapping_mul(self, other: impl IntoExpr<T>) -> Expr<T> {
         binary(BinaryOp::Mul, self, other.into_expr())
     }
 
-    /// `-a`, which wraps.
+    /// Returns `-a`, wrapping on overflow.
     #[track_caller]
     pub fn wrapping_neg(self) -> Expr<T> {
         unary(UnaryOp::Neg, self)
     }
 
-    /// How many bits are below the lowest one set.
+    /// Returns the number of trailing zeros.
     #[track_caller]
     pub fn trailing_zeros(self) -> Expr<u32> {
         self.reverse_bits().leading_zeros()
@@ -39,7 +40,7 @@ impl<T: Int> Expr<T> {
 macro_rules! words {
     ($($ty:ty: $word:ty;)*) => {$(
         impl Expr<$ty> {
-            /// The bits moved up so many places, those that fall out coming in below.
+            /// Rotates the bits to the left by that many places.
             #[track_caller]
             pub fn rotate_left(self, by: impl IntoExpr<u32>) -> Expr<$ty> {
                 let last = <$word>::BITS - 1;
@@ -48,13 +49,13 @@ macro_rules! words {
                 ((word << up) | (word >> down)).to()
             }
 
-            /// The bits moved down so many places, those that fall out coming in above.
+            /// Rotates the bits to the right by that many places.
             #[track_caller]
             pub fn rotate_right(self, by: impl IntoExpr<u32>) -> Expr<$ty> {
                 self.rotate_left(-by.into_expr())
             }
 
-            /// The distance of two numbers, without overflow.
+            /// Returns the absolute difference, without overflow.
             #[track_caller]
             pub fn abs_diff(self, other: impl IntoExpr<$ty>) -> Expr<$word> {
                 let other = other.into_expr();

@@ -1,16 +1,16 @@
-//! Plain numbers that take the type of what they meet.
+//! Numbers without a type, which take their type from the context.
 
 use super::builder::{here, with};
 use super::expr::{Expr, IntoExpr};
 use super::vector::Vector;
 use crate::types::{Element, Float, Int, Num, Number, Scalar};
 
-/// A number without a type of its own: it becomes the device type that is asked for.
+/// A number without a type of its own: it takes the device type that the context requires.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Lit(Number);
 
-/// A plain number for where the type is generic or has no Rust literal (`f16`, `bf16`): `v.max(lit(0.0))`. One that
-/// the type cannot hold is an error when the kernel is built.
+/// Returns a number for a context whose type is generic or has no Rust literals (`f16`, `bf16`): `v.max(lit(0.0))`. A
+/// number that the type cannot represent is an error when the kernel is built.
 pub fn lit(number: impl Into<Lit>) -> Lit {
     number.into()
 }
@@ -26,7 +26,7 @@ macro_rules! into_lit {
 }
 into_lit! { i32: Int; u32: Int; i64: Int; u64: Int; f32: Float; f64: Float; }
 
-/// The number as a constant; one that the type cannot hold is a problem of the kernel.
+/// Emits the number as a constant; a number that the type cannot represent is a problem of the kernel.
 #[track_caller]
 fn constant<T: Num>(number: Number) -> Expr<T> {
     let (value, at) = (T::from_number(number), here());
@@ -42,7 +42,7 @@ fn constant<T: Num>(number: Number) -> Expr<T> {
     value.into_expr()
 }
 
-/// A type and what it holds, in words.
+/// Returns a type and its range, in words.
 fn held_by(scalar: Scalar) -> String {
     let bits = 8 * scalar.bytes() as u32;
     if scalar.is_float() {
@@ -62,11 +62,11 @@ impl<T: Num> IntoExpr<T> for Lit {
     }
 }
 
-/// An unsuffixed float of the kernel's source, where a device value is expected.
+/// A float without a type suffix in the kernel's source, where a device value is expected.
 #[derive(Clone, Copy, Debug)]
 pub struct PlainFloat(pub f64);
 
-/// An unsuffixed integer of the kernel's source, where a device value is expected.
+/// An integer without a type suffix in the kernel's source, where a device value is expected.
 #[derive(Clone, Copy, Debug)]
 pub struct PlainInteger(pub i128);
 
@@ -86,14 +86,14 @@ impl<T: Int> IntoExpr<T> for PlainInteger {
     }
 }
 
-/// An unsuffixed number beside an operator whose other side is a device value of type `T`.
+/// A number without a type suffix, as the operand of an operator whose other operand is a device value of type `T`.
 #[diagnostic::on_unimplemented(
-    message = "this plain number does not go with a value of type `{T}`",
-    label = "no number for `{T}`",
+    message = "this number does not match a value of type `{T}`",
+    label = "not a number of type `{T}`",
     note = "a number with a point is a float, one without is an integer: write `2.0` beside floats and `2` beside integers"
 )]
 pub trait LiteralOf<T> {
-    /// The number as a device value.
+    /// Returns the number as a device value.
     fn literal(self) -> Expr<T>;
 }
 
@@ -131,7 +131,7 @@ impl<T: Int, const N: usize> LiteralOf<Vector<T, N>> for i128 {
 
 /// The number of a host value, for casts of meta values.
 pub trait HostNumber: Copy {
-    /// Its value.
+    /// Returns the value.
     fn host_number(self) -> Number;
 }
 
@@ -142,10 +142,10 @@ impl<T: Element> HostNumber for T {
     }
 }
 
-/// What a meta value can be cast to: the device's elements, and `usize` and `isize` of the host.
-#[diagnostic::on_unimplemented(message = "`as {Self}` is not a cast of this language")]
+/// A type that a host value can be cast to: the device's element types, and `usize` and `isize`.
+#[diagnostic::on_unimplemented(message = "`as {Self}` is not a cast of the kernel language")]
 pub trait CastTarget: Sized {
-    /// The nearest value.
+    /// Returns the nearest value.
     fn cast_number(number: Number) -> Self;
 }
 

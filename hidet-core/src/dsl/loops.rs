@@ -1,4 +1,4 @@
-//! What a `for` of a kernel can run over.
+//! Ranges that a `for` of a kernel can iterate over.
 
 use super::builder::{Caller, here};
 use super::expr::{Expr, IntoExpr};
@@ -6,7 +6,7 @@ use super::literal::PlainInteger;
 use crate::ir::Unroll;
 use crate::types::Int;
 
-/// A range of the device: `a..b`, with a step.
+/// A range on the device: `a..b`, with a step.
 #[derive(Clone, Copy, Debug)]
 pub struct DeviceRange<T> {
     pub(crate) start: Expr<T>,
@@ -17,14 +17,14 @@ pub struct DeviceRange<T> {
     pub(crate) at: Caller,
 }
 
-/// What can bound a range of the device.
+/// A bound of a device range.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot bound a loop over `{T}`",
     label = "not a `{T}`",
     note = "both ends and the step have one integer type; sizes known while building are `i32`; to unroll, write `unroll(a..b)`"
 )]
 pub trait RangeEnd<T> {
-    /// The bound on the device.
+    /// Returns the bound as a device value.
     fn bound(self) -> Expr<T>;
 }
 
@@ -49,7 +49,7 @@ impl<T: Int> RangeEnd<T> for PlainInteger {
     }
 }
 
-/// `a..b` on the device.
+/// Returns `a..b` on the device.
 #[track_caller]
 pub fn range<T: Int>(start: impl RangeEnd<T>, end: impl RangeEnd<T>) -> DeviceRange<T> {
     DeviceRange {
@@ -62,35 +62,36 @@ pub fn range<T: Int>(start: impl RangeEnd<T>, end: impl RangeEnd<T>) -> DeviceRa
     }
 }
 
-/// `a..=b` on the device.
+/// Returns `a..=b` on the device.
 #[track_caller]
 pub fn range_inclusive<T: Int>(start: impl RangeEnd<T>, end: impl RangeEnd<T>) -> DeviceRange<T> {
     DeviceRange { inclusive: true, ..range(start, end) }
 }
 
 impl<T: Int> DeviceRange<T> {
-    /// Every `step`-th number.
+    /// Sets the step: every `step`-th number.
     #[track_caller]
     pub fn step_by(self, step: impl RangeEnd<T>) -> DeviceRange<T> {
         DeviceRange { step: step.bound(), ..self }
     }
 
-    /// How far the loop is unrolled.
+    /// Sets how the loop is unrolled.
     pub fn unrolled(self, unroll: Unroll) -> DeviceRange<T> {
         DeviceRange { unroll, ..self }
     }
 }
 
-/// The numbers that [`lanes`] deals out.
+/// The numbers that [`lanes`] distributes.
 pub type Lanes = DeviceRange<i32>;
 
-/// The numbers `0..n` dealt out to the 32 lanes of a warp: each lane takes its own number, then every 32nd.
+/// Distributes the numbers `0..n` over the 32 lanes of a warp: each lane starts with its lane number and steps by 32.
 #[track_caller]
 pub fn lanes(n: impl IntoExpr<i32>) -> Lanes {
     range(super::intrinsics::lane_id(), n.into_expr()).step_by(32)
 }
 
-/// Unrolls while building: the body is built once for each item. Any iterator of the host does the same; this says it.
+/// Unrolls a loop while building: the body is built once per item. Any host iterator does the same; this makes it
+/// explicit.
 pub fn unroll<I: IntoIterator>(items: I) -> I {
     items
 }

@@ -10,16 +10,16 @@ use crate::layout::Layout;
 use crate::types::Element;
 use hidet_mapping::IndexExpr;
 
-/// An extent: a number, or an extent of a parameter and arithmetic on such.
+/// An extent: a number, or arithmetic on numbers and extents of parameters.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an extent",
     label = "an `i32` is needed here",
     note = "an extent is an `i32`, or computed from the extents of the parameters"
 )]
 pub trait Extent: Clone {
-    /// The extent as a formula; `None` where it is neither a number nor computed from extents of parameters.
+    /// Returns the extent as a formula, or `None` if it is not computed from numbers and extents of parameters.
     fn formula(&self) -> Option<IndexExpr>;
-    /// The extent of a view, which may be any value.
+    /// Returns the extent as one of a view, which may be any value.
     #[doc(hidden)]
     #[allow(private_interfaces)]
     fn size(self) -> ViewExtent;
@@ -60,13 +60,13 @@ impl Extent for Expr<i32> {
     }
 }
 
-/// What memory can be made of: extents `[E; R]`, or a layout.
+/// The shape of memory: extents `[E; R]`, or a layout.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the shape of a tensor with {R} dimensions",
     label = "extents `[m, n]` or a layout are needed here"
 )]
 pub trait MemoryShape<const R: usize> {
-    /// The extents, and the layout where it is not row-major; or why there are none.
+    /// Returns the extents, and the layout unless it is row-major, or an error message.
     fn memory(self) -> Result<(Vec<IndexExpr>, Option<Layout>), String>;
 }
 
@@ -79,7 +79,7 @@ impl<E: Extent, const R: usize> MemoryShape<R> for [E; R] {
     }
 }
 
-/// Row-major strides.
+/// Returns the row-major layout.
 pub(crate) fn row_major(shape: &[IndexExpr]) -> Layout {
     let mut strides = vec![IndexExpr::from(1); shape.len()];
     for axis in (0..shape.len().saturating_sub(1)).rev() {
@@ -106,7 +106,7 @@ fn allocate<T: Element, const R: usize>(
             return None;
         }
         let layout = layout.unwrap_or_else(|| row_major(&shape));
-        // Vectors of 16 bytes are the widest access to shared memory and registers.
+        // The widest accesses to shared memory and registers are vectors of 16 bytes.
         let buffer = Buffer { name: name.to_owned(), scope, elem: T::SCALAR, shape, layout, align: 16, alias: None };
         let id = builder.function.buffers.push(buffer);
         Some(ViewData::memory(builder, id))
@@ -115,14 +115,14 @@ fn allocate<T: Element, const R: usize>(
     data.map_or_else(View::dead, add)
 }
 
-/// Memory shared by the threads of a block: `shared::<f32>([32, 33])`, or with a layout. Extents may use the extents of
-/// the parameters; the launcher then computes the bytes.
+/// Allocates shared memory of the block: `shared::<f32>([32, 33])`, or with a layout. Extents may be computed from the
+/// extents of the parameters; the launcher then computes the size.
 #[track_caller]
 pub fn shared<T: Element, const R: usize>(shape: impl MemoryShape<R>) -> View<T, R> {
     allocate("shared", Scope::Shared, shape, here())
 }
 
-/// Memory of one thread, in registers: `registers::<f32>([4, 4])`, or with a layout. Indices into it must become
+/// Allocates registers of the thread: `registers::<f32>([4, 4])`, or with a layout. Indices into them must become
 /// constant: use mappings and `unroll`.
 #[track_caller]
 pub fn registers<T: Element, const R: usize>(shape: impl MemoryShape<R>) -> View<T, R> {
@@ -156,7 +156,7 @@ impl<T: Element, const R: usize> View<T, R> {
     }
 }
 
-/// For each element that a layout stores, the first coordinates that lead to it.
+/// Returns, for each element that a layout stores, the first coordinates with its offset.
 fn one_index_a_slot(shape: &[IndexExpr], layout: &Layout) -> Option<Vec<Vec<i64>>> {
     let extents = shape.iter().map(IndexExpr::as_const).collect::<Option<Vec<_>>>()?;
     let mut seen = std::collections::HashSet::new();

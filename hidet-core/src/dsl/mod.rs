@@ -1,14 +1,14 @@
-//! The kernel language at run time: what `kernel!` expands to, usable by hand.
+//! The kernel language at run time: the target of `kernel!`, also usable directly.
 //!
-//! A device value is an [`Expr`]: a small `Copy` handle to one value already emitted into the open block of the function
-//! being built. A device variable is a [`Var`]. Everything else is an ordinary Rust value, known while building (a *meta*
-//! value). Every operation records the Rust line it stands on.
+//! A device value is an [`Expr`]: a small `Copy` handle to a value already emitted into the open block of the function
+//! being built. A device variable is a [`Var`]. Everything else is an ordinary Rust value, known while building (a
+//! *meta* value). Every operation records the Rust line it was called from.
 //!
-//! The functions being built form a thread-local stack, so helpers need no builder argument. A mistake that rustc cannot
-//! see (a value of another kernel, a value used outside of its branch) is recorded and reported by
+//! The functions being built form a thread-local stack, so helper functions need no builder argument. Mistakes that
+//! rustc cannot detect (a value of another kernel, a value used outside of its branch) are recorded and reported by
 //! [`Template::build`]; nothing here panics.
 //!
-//! Knows the IR and what stands below it; knows no pass and no device.
+//! Depends on the IR and the layers below it, not on passes or devices.
 
 mod access;
 mod address;

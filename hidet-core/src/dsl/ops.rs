@@ -1,4 +1,4 @@
-//! Operators on device values. Both sides have one type; nothing converts by itself.
+//! Operators on device values. Both operands have the same type; there are no implicit conversions.
 
 use super::expr::{DeviceType, Expr, IntoExpr, binary, unary};
 use super::vector::Vector;
@@ -16,7 +16,7 @@ impl<T: Num, const N: usize> Arithmetic for Vector<T, N> {}
 
 macro_rules! arithmetic {
     ($($trait:ident $method:ident $op:ident $bound:ident: $($host:ty)*;)*) => {$(
-        // Where the right side does not fit, rustc says it in the words of `IntoExpr`.
+        // If the right operand does not fit, rustc reports the message of `IntoExpr`.
         impl<T: $bound, V: IntoExpr<T>> ops::$trait<V> for Expr<T> {
             type Output = Expr<T>;
             #[track_caller]
@@ -49,7 +49,8 @@ arithmetic! {
     Shr shr Shr Int: i8 i16 i32 i64 u8 u16 u32 u64;
 }
 
-// `-x` is there for every number, so that a kernel generic over `T: Float` can negate; of an unsigned integer it wraps.
+// `-x` is defined for every number, so that a kernel generic over `T: Float` can negate; for unsigned integers it
+// wraps.
 #[diagnostic::do_not_recommend]
 impl<T: Arithmetic> ops::Neg for Expr<T> {
     type Output = Expr<T>;

@@ -1,19 +1,19 @@
-//! What plain Rust cannot do with device values: compare them, and name elements of tensors. The language can, in `kernel!`
-//! and in functions marked `#[device]`; here is what makes rustc say so.
+//! Operations that plain Rust cannot do with device values: comparing them, and indexing tensors. They work in
+//! `kernel!` and in functions marked `#[device]`; the traits here make rustc report that.
 
 use super::expr::Expr;
 use super::view::View;
 use std::cmp::Ordering;
 
-/// What plain Rust could compare a device value with, were there any: nothing.
+/// A type that plain Rust can compare a device value with: there is none.
 #[diagnostic::on_unimplemented(
-    message = "device values are compared in `kernel!` and in functions marked `#[device]`",
-    label = "compares a value of the device in plain Rust",
-    note = "write `#[device]` above the function; it makes the control flow, `as` and `x[[i, j]]` in it the language's, too"
+    message = "device values can be compared only in `kernel!` and in functions marked `#[device]`",
+    label = "compares a device value in plain Rust",
+    note = "write `#[device]` above the function; control flow, `as` and `x[[i, j]]` in it then have the kernel language's meaning"
 )]
 pub trait PlainComparison {}
 
-/// Types without values. There are two, so that rustc takes neither for the right side before it knows that.
+/// Uninhabited types. There are two, so that rustc does not infer one of them as the right operand.
 pub enum Nothing {}
 pub enum NoOther {}
 #[diagnostic::do_not_recommend]
@@ -21,7 +21,7 @@ impl PlainComparison for (Nothing,) {}
 #[diagnostic::do_not_recommend]
 impl PlainComparison for (NoOther,) {}
 
-// The bound is on a tuple: of one on `U` rustc would say nothing where `U` is `Expr<T>` itself.
+// The bound is on a tuple: rustc would not report a bound on `U` if `U` is `Expr<T>` itself.
 impl<T, U> PartialEq<U> for Expr<T>
 where
     (U,): PlainComparison,
@@ -39,14 +39,14 @@ where
     }
 }
 
-/// What single brackets could take, were there any: nothing. It makes rustc say how elements are named.
+/// A type that single brackets accept: there is none. Makes rustc report the syntax of indexing.
 #[diagnostic::on_unimplemented(
     message = "elements of a tensor are indexed with double brackets: `x[[i, j]]`",
     label = "write `[[..]]`"
 )]
 pub trait DoubleBrackets {}
 
-/// What double brackets could take in plain Rust, were there any: nothing.
+/// A type that double brackets accept in plain Rust: there is none.
 #[diagnostic::on_unimplemented(
     message = "`x[[i, j]]` works in `kernel!` and in functions marked `#[device]`",
     label = "names an element in plain Rust",

@@ -1,11 +1,11 @@
-//! How far the closures of a fused kernel reach into tensors, and what the launcher must check for that.
+//! The range of accesses to tensors in the closures of fused kernels, and the checks it needs from the launcher.
 //!
-//! A kernel relates the extents of its parameters by their names, so its author knows which index lies inside of which
-//! tensor. The tensors that [`fuse`](super::Template::fuse) adds are known to its closures alone, which get coordinates of
-//! some view and read other tensors there. So every unprotected access in such a closure must be one whose end is a
-//! formula of the extents: its indices are coordinates, constants, extents, and sums, products, quotients and remainders
-//! of those. The launcher then checks that the tensor is so large. Whatever else a closure computes an index from, it
-//! protects the access (`get`, `set`), or the kernel is not built.
+//! A kernel relates the extents of its parameters by name, so its author knows which index is inside of which tensor.
+//! The tensors that [`fuse`](super::Template::fuse) adds are known to its closures only, which receive coordinates of
+//! some view and read other tensors there. So the end of every unprotected access in such a closure must be a formula
+//! of the extents: its indices are coordinates, constants, extents, and sums, products, quotients and remainders of
+//! these. The launcher then checks that the tensor is large enough. If an index is computed in any other way, the
+//! access must be protected (`get`, `set`), or building the kernel fails.
 
 use super::access::{Base, Guard, ViewData, ViewExtent};
 use super::builder::{Builder, Caller, with};
@@ -13,28 +13,28 @@ use super::expr::Expr;
 use crate::ir::{BinaryOp, BufferId, Constraint, Handle, Op, Relation, Scope, ValueId};
 use hidet_mapping::IndexExpr;
 
-/// What is known inside of the closures that are running.
+/// The facts known inside of the running closures.
 #[derive(Default)]
 pub(crate) struct ReachState {
-    /// The coordinates given to each closure of a fused kernel that runs, the outermost first, with their extents. That
-    /// which binds the views is one, without coordinates.
+    /// The coordinates given to each running closure of a fused kernel, outermost first, with their extents. The
+    /// closure that binds the views counts as one, without coordinates.
     known: Vec<Vec<(ValueId, IndexExpr)>>,
-    /// A condition around what is being emitted protects the accesses below the view that is accessed.
+    /// True if an emitted condition protects the accesses below the view that is accessed.
     protected: bool,
 }
 
-/// Why the end of an access is not known.
+/// The reason why the end of an access is unknown.
 pub(super) struct Unknown {
     axis: usize,
 }
 
-/// Whether a closure of a fused kernel is running.
+/// Returns true if a closure of a fused kernel is running.
 pub(super) fn is_fused() -> bool {
     with(|builder| !builder.reach.known.is_empty()).unwrap_or(false)
 }
 
-/// Runs a closure which is given these coordinates, each less than its extent, where that is known. Only the closures of
-/// fused kernels count.
+/// Runs a closure that is given these coordinates, each less than its extent if that is known. Only closures of fused
+/// kernels are tracked.
 pub(super) fn closure<R>(
     fused: bool,
     index: &[Expr<i32>],
@@ -63,14 +63,14 @@ pub(super) fn closure<R>(
     result
 }
 
-/// Emits what a condition protects.
+/// Emits code that a condition protects.
 pub(super) fn protected(body: &mut dyn FnMut()) {
     let before = with(|builder| std::mem::replace(&mut builder.reach.protected, true));
     body();
     with(|builder| builder.reach.protected = before.unwrap_or_default());
 }
 
-/// An unprotected access that a closure wrote: where its end is unknown, that is a problem of the kernel.
+/// Checks an unprotected access written in a closure: if its end is unknown, that is a problem of the kernel.
 pub(super) fn access(data: &ViewData, index: &[Expr<i32>], lanes: u32, at: Caller) {
     if is_fused() {
         let place = data.place(index);
@@ -83,7 +83,8 @@ pub(super) fn access(data: &ViewData, index: &[Expr<i32>], lanes: u32, at: Calle
     }
 }
 
-/// A part that a closure takes of a tensor: it must end inside, as the kernel that gets it need not protect its accesses.
+/// Checks a part that a closure takes of a tensor: it must end inside, as the kernel that receives it need not protect
+/// its accesses.
 pub(super) fn part(data: &ViewData, at: Caller) {
     if !is_fused() {
         return;
@@ -107,7 +108,7 @@ pub(super) fn part(data: &ViewData, at: Caller) {
     });
 }
 
-/// The operand of an intrinsic that reaches so many elements of global memory (0: by a rule of its own).
+/// Checks an operand of an intrinsic that accesses that many elements of global memory (0: by a rule of its own).
 pub(super) fn operand(builder: &mut Builder, buffer: BufferId, place: &[Expr<i32>], lanes: u32, at: Caller) {
     let found = &builder.function.buffers[buffer];
     if builder.reach.known.is_empty() || found.scope != Scope::Global || lanes == 1 {
@@ -125,7 +126,7 @@ pub(super) fn operand(builder: &mut Builder, buffer: BufferId, place: &[Expr<i32
     }
 }
 
-/// Asks the launcher to check that each coordinate, and the lanes from the last one on, lie inside of these extents.
+/// Makes the launcher check that each coordinate, and the lanes from the last one on, are inside of these extents.
 fn claim(
     builder: &mut Builder,
     name: &str,
@@ -158,8 +159,8 @@ impl Unknown {
     fn tell(self, builder: &mut Builder, name: &str, at: Caller) {
         let axis = self.axis;
         let message = format!(
-            "where this access along axis {axis} of {name} ends is not known to the launcher: in a closure of `fuse`, an index \
-             is computed from coordinates, extents and numbers by `+`, `*`, `/` and `%`; protect any other access, with `get` \
+            "the end of this access along axis {axis} of {name} is not known to the launcher: in a closure of `fuse`, \
+             compute indices from coordinates, extents and numbers by `+`, `*`, `/` and `%`, or protect the access by `get` \
              or `set`"
         );
         builder.problem(message, at);
@@ -167,7 +168,7 @@ impl Unknown {
 }
 
 impl ViewExtent {
-    /// The extent as a formula, where it is one.
+    /// Returns the extent as a formula, if it is one.
     fn formula(&self, builder: &mut Builder, at: Caller) -> Option<IndexExpr> {
         match self {
             ViewExtent::Formula(formula) => Some(formula.clone()),
@@ -180,7 +181,7 @@ impl ViewExtent {
 }
 
 impl ViewData {
-    /// The buffer in which the elements lie, where they do in one.
+    /// Returns the buffer that contains the elements, if there is one.
     pub(super) fn buffer(&self) -> Option<BufferId> {
         match &self.base {
             Base::Memory(buffer) | Base::Peer(buffer, _) => Some(*buffer),
@@ -189,8 +190,8 @@ impl ViewData {
         }
     }
 
-    /// The extents below which the coordinates are of every access, protected or not. A part has none: it may be accessed
-    /// outside of its own extents where the tensor goes on.
+    /// Returns the exclusive upper bounds of the coordinates of every access, protected or not. A part has none:
+    /// protected accesses may exceed its own extents as far as the tensor goes.
     pub(super) fn limits(&self) -> Vec<Option<ViewExtent>> {
         let below = match &self.base {
             Base::Computed { view: Some(view), .. } => view.limits(),
@@ -204,7 +205,7 @@ impl ViewData {
         (0..self.shape.len()).map(limit).collect()
     }
 
-    /// The coordinates in the view below a remapped one.
+    /// Returns the coordinates in the view below a remapped one.
     pub(super) fn mapped(&self, place: &[Expr<i32>], at: Caller) -> Vec<Expr<i32>> {
         match &self.base {
             Base::Remapped { map, fused, .. } => closure(*fused, place, &known(&self.bounds), at, || map(place)),
@@ -212,7 +213,8 @@ impl ViewData {
         }
     }
 
-    /// The same for an access, and whether that must be protected: where it is not known to lie inside of the view below.
+    /// Returns the coordinates of an access in the view below, and whether the access must be protected: true unless it
+    /// is known to be inside of that view.
     pub(super) fn below(&self, place: &[Expr<i32>], lanes: u32, at: Caller) -> (Vec<Expr<i32>>, Guard) {
         let Base::Remapped { view, map, fused: true, .. } = &self.base else {
             return (self.mapped(place, at), Guard::No);
@@ -233,7 +235,7 @@ impl ViewData {
     }
 }
 
-/// What sums are less than of numbers that are less than these.
+/// Returns the exclusive upper bound of a sum, given those of its operands.
 fn sum(a: IndexExpr, b: IndexExpr) -> IndexExpr {
     match (a.as_const(), b.as_const()) {
         (_, Some(b)) => a + (b - 1),
@@ -242,13 +244,13 @@ fn sum(a: IndexExpr, b: IndexExpr) -> IndexExpr {
     }
 }
 
-/// Extents that are known.
+/// Returns extents that are all known.
 pub(super) fn known(extents: &[ViewExtent]) -> Vec<Option<ViewExtent>> {
     extents.iter().cloned().map(Some).collect()
 }
 
 impl Builder {
-    /// Lets the launcher check what is at most what, and why.
+    /// Makes the launcher check rules: what is at most what, and the message.
     fn check(&mut self, rules: Vec<(IndexExpr, IndexExpr, String)>) {
         for (left, right, message) in rules {
             let rule = Constraint { left, relation: Relation::LessEqual, right, message };
@@ -269,8 +271,9 @@ impl Builder {
         }
     }
 
-    /// A formula that is greater than the value, where that is never negative; `rules` gets what must hold for it, as what is
-    /// at most what, and why. Sums and products that wrap would be too large for any tensor; what is divided must not wrap.
+    /// Returns a formula that is greater than the value, if the value is never negative. Adds to `rules` the conditions
+    /// for that: what is at most what, and the message. Sums and products that wrap would be too large for any tensor;
+    /// a dividend must not wrap.
     fn end(&self, value: ValueId, rules: &mut Vec<(IndexExpr, IndexExpr, String)>) -> Option<IndexExpr> {
         if let Some(Op::Const(constant)) = self.definition(value) {
             return constant.as_int().filter(|number| *number >= 0).map(|number| (number + 1).into());
@@ -284,7 +287,7 @@ impl Builder {
             Op::Binary(BinaryOp::Add, a, b) => Some(sum(self.end(a, rules)?, self.end(b, rules)?)),
             Op::Binary(BinaryOp::Mul, a, b) => Some((self.end(a, rules)? - 1) * (self.end(b, rules)? - 1) + 1),
             Op::Binary(op @ (BinaryOp::Div | BinaryOp::Rem), a, b) => {
-                // An extent of 0 would divide by zero, where nothing is accessed.
+                // An extent of 0 would divide by zero, but then nothing is accessed.
                 let by = self.formula(b).filter(|by| match by {
                     IndexExpr::Const(number) => *number > 0,
                     by => matches!(by, IndexExpr::Symbol(_)),

@@ -1,5 +1,5 @@
-//! Richer views: values computed on the way in or out, and elements found elsewhere. They are what prologues and
-//! epilogues are made of: a kernel built with them does more in one launch and stays as it is.
+//! Richer views: values computed on load or store, and elements at computed coordinates. Prologues and epilogues are
+//! made of them: a kernel built with such views computes more in one launch, and is itself unchanged.
 
 use super::access::{Base, Guard, ViewData, ViewExtent, axes};
 use super::builder::{Caller, here, with};
@@ -11,7 +11,7 @@ use crate::ir::{Access, Param};
 use crate::types::Element;
 use std::rc::Rc;
 
-/// The coordinates as an array.
+/// Returns the coordinates as an array.
 fn array<const R: usize>(index: &[Expr<i32>]) -> [Expr<i32>; R] {
     std::array::from_fn(|axis| index.get(axis).copied().unwrap_or_else(Expr::dead))
 }
@@ -21,7 +21,7 @@ fn computed(elem: crate::types::Scalar, shape: Vec<ViewExtent>, base: Base) -> V
 }
 
 impl<T: Element, const R: usize, A> View<T, R, A> {
-    /// A view of `f(element, index)`: a prologue. `x.map(|v, [i, j]| v * 0.5)`
+    /// Returns a view of `f(element, index)`: a prologue. Example: `x.map(|v, [i, j]| v * 0.5)`.
     #[track_caller]
     pub fn map<U: Element, V: IntoExpr<U>>(self, f: impl Fn(Expr<T>, [Expr<i32>; R]) -> V + 'static) -> In<U, R> {
         let Some(data) = self.data(here()) else { return View::dead() };
@@ -34,11 +34,11 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         add(computed(U::SCALAR, shape, Base::Computed { view: Some(view), load: Some(load), store: None }))
     }
 
-    /// A view of the elements at `f(index)` of this one. `run` is how many elements along the last axis, from a multiple
-    /// of it, lie side by side along the last axis of this view; 1 where nothing is known.
+    /// Returns a view of the elements at `f(index)` of this one. `run` is the number of elements along the last axis,
+    /// starting at a multiple of it, that are contiguous along the last axis of this view; 1 if unknown.
     ///
-    /// In a fused kernel the launcher checks that `f` finds elements of this view. Where that cannot be told, those outside
-    /// are zero, and nothing is written there: each access is then protected, one element at a time.
+    /// In a fused kernel the launcher checks that `f` returns coordinates inside of this view. If that cannot be
+    /// proved, every access is protected, one element at a time: elements outside are zero, and are not written.
     #[track_caller]
     pub fn remap<const Q: usize, E: Extent>(
         self,
@@ -55,7 +55,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
 }
 
 impl<T: Element, const R: usize, A: Writable> View<T, R, A> {
-    /// A view that stores `f(value, index)` where a value is written: an epilogue. It cannot be read.
+    /// Returns a view that stores `f(value, index)` when a value is written: an epilogue. It cannot be read.
     #[track_caller]
     pub fn map_store<U: Element, V: IntoExpr<T>>(
         self,
@@ -74,8 +74,8 @@ impl<T: Element, const R: usize, A: Writable> View<T, R, A> {
 }
 
 impl<T: Element, const R: usize> Out<T, R> {
-    /// The same output, of which elements may stay unwritten: what `#[partial] y: Out<..>` says of a parameter, for one of
-    /// a fused kernel. Without it the simulated device reports the first element that no thread has written.
+    /// Returns the same output, but elements may stay unwritten: for a parameter of a fused kernel, the same as
+    /// `#[partial] y: Out<..>`. Otherwise the simulated device reports the first element that no thread has written.
     #[track_caller]
     pub fn partial(self) -> Self {
         let Some(buffer) = self.data(here()).and_then(|data| data.buffer()) else { return self };
@@ -92,7 +92,7 @@ impl<T: Element, const R: usize> Out<T, R> {
     }
 }
 
-/// A tensor that is nowhere in memory: its elements are `f(index)`.
+/// Returns a computed tensor that is not in memory: its elements are `f(index)`.
 #[track_caller]
 pub fn computed_view<T: Element, const R: usize, E: Extent, V: IntoExpr<T>>(
     shape: [E; R],

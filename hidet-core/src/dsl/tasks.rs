@@ -1,4 +1,4 @@
-//! Task mappings in kernels: `for (i, j) in map.on(worker)` runs over the tasks of a worker.
+//! Task mappings in kernels: `for (i, j) in map.on(worker)` iterates over the tasks of a worker.
 
 use super::builder::{Caller, here, with};
 use super::expr::{Expr, IntoExpr};
@@ -17,13 +17,14 @@ pub struct Tasks<const R: usize> {
     pub(crate) at: Caller,
 }
 
-/// What a kernel does with a task mapping.
+/// The device operations of a task mapping.
 pub trait OnDevice<const R: usize> {
-    /// The tasks of a worker: `for (i, j) in map.on(thread_id())`. A worker beyond the last has none.
+    /// Returns the tasks of a worker: `for (i, j) in map.on(thread_id())`. Workers that the mapping lacks have no
+    /// tasks.
     fn on(&self, worker: impl IntoExpr<i32>) -> Tasks<R>;
 }
 
-/// Notes why a mapping cannot be used.
+/// Records the error of an invalid mapping.
 fn checked<M>(mapping: Result<M, MappingError>, at: Caller) -> Option<M> {
     mapping.map_err(|error| with(|builder| builder.problem(error.to_string(), at))).ok()
 }
@@ -36,7 +37,7 @@ impl<const R: usize> OnDevice<R> for TaskMapping<R> {
     }
 }
 
-/// A task mapping some of whose extents are values of the device: `symbolic_spatial([rows, cols])`.
+/// A task mapping whose extents may be device values: `symbolic_spatial([rows, cols])`.
 #[derive(Clone, Debug)]
 pub struct SymbolicMapping<const R: usize> {
     mapping: Option<Mapping>,
@@ -49,13 +50,13 @@ fn extents<E: IndexValue, const R: usize>(shape: [E; R]) -> Vec<ValueId> {
     with(|builder| shape.iter().map(|extent| extent.resolve(builder, at)).collect()).unwrap_or_default()
 }
 
-/// One worker a task, in row-major order; extents may be values of the device.
+/// One worker per task, in row-major order; extents may be device values.
 #[track_caller]
 pub fn symbolic_spatial<E: IndexValue, const R: usize>(shape: [E; R]) -> SymbolicMapping<R> {
     SymbolicMapping { mapping: Some(Mapping::spatial(extents(shape))) }
 }
 
-/// One worker does all tasks, in row-major order; extents may be values of the device.
+/// One worker does all tasks, in row-major order; extents may be device values.
 #[track_caller]
 pub fn symbolic_repeat<E: IndexValue, const R: usize>(shape: [E; R]) -> SymbolicMapping<R> {
     SymbolicMapping { mapping: Some(Mapping::repeat(extents(shape))) }
@@ -85,7 +86,7 @@ impl<const R: usize> OnDevice<R> for SymbolicMapping<R> {
     }
 }
 
-/// The registers in which a worker keeps what its tasks produce.
+/// The layout of the registers in which a worker keeps the results of its tasks.
 #[derive(Clone, Debug)]
 pub struct RegisterLayout<const R: usize> {
     layout: Result<Layout, String>,
@@ -93,7 +94,7 @@ pub struct RegisterLayout<const R: usize> {
 
 /// The duality of mappings and layouts.
 pub trait Registers<const R: usize> {
-    /// The layout of a register array with one element for each task of a worker, indexed by the task's coordinates:
+    /// Returns the layout of a register array with one element per task of a worker, indexed by the task's coordinates:
     /// `registers::<f32>(map.register_layout())`.
     fn register_layout(&self) -> RegisterLayout<R>;
 }
@@ -117,11 +118,11 @@ impl<const R: usize> MemoryShape<R> for Layout {
     }
 }
 
-/// The coordinates of a task as the pattern of a `for` names them.
+/// The pattern of a `for` that binds the coordinates of a task.
 pub trait TaskPattern {
     /// `Expr<i32>` for one axis, a tuple for more.
     type Item;
-    /// From the values.
+    /// Converts the coordinates.
     fn item(values: &[Expr<i32>]) -> Self::Item;
 }
 
@@ -147,7 +148,7 @@ patterns! {
     6 (Expr<i32>, Expr<i32>, Expr<i32>, Expr<i32>, Expr<i32>, Expr<i32>): 0 1 2 3 4 5;
 }
 
-/// Emitted where the mapping itself is faulty, so that the body can still be built: no task at all.
+/// Returns a mapping without tasks, the replacement of an invalid one, so that the body can still be built.
 pub(crate) fn no_tasks(rank: usize) -> Mapping {
     Mapping::spatial(vec![ir::MappingExtent::Const(1); rank])
 }

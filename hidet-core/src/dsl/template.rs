@@ -1,4 +1,4 @@
-//! [`Template`]: a kernel that can be built, and [`Signature`]: its parameters, extents and launch while it is.
+//! [`Template`]: a kernel that can be built, and [`Signature`]: its parameters, extents and launch while it is built.
 
 use super::access::{ViewData, ViewExtent};
 use super::builder::{Caller, build, here, with};
@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// A kernel with its meta parameters given: what calling a function of `kernel!` returns. `Args` is the tuple of its
+/// A kernel with its meta parameters applied: the result of calling a function of `kernel!`. `Args` is the tuple of its
 /// parameters, such as `(In<f32, 2>, Out<f32, 2>)`.
 pub struct Template<Args> {
     name: String,
@@ -30,37 +30,37 @@ impl<Args> fmt::Debug for Template<Args> {
 }
 
 impl<Args> Template<Args> {
-    /// A kernel whose body is emitted by `body`, after it has declared parameters and launch.
+    /// Creates a kernel whose body is emitted by `body`, which first declares parameters and launch.
     pub fn new(name: &str, body: impl FnOnce(&mut Signature) + 'static) -> Self {
         Template { name: name.to_owned(), body: Box::new(body), of: PhantomData }
     }
 
-    /// The same kernel under another name.
+    /// Renames the kernel.
     pub fn named(self, name: &str) -> Self {
         Template { name: name.to_owned(), ..self }
     }
 
-    /// Its name.
+    /// Returns the name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Builds its IR. The error is the first mistake found, with its place in the source.
+    /// Builds the IR, or returns the first mistake found as an error with its source location.
     pub fn build(self) -> Result<Function> {
         let name = self.name.clone();
         build(&name, || self.emit(&mut Signature::default()))
     }
 
-    /// Emits it into the function being built.
+    /// Emits the kernel into the function being built.
     pub(super) fn emit(self, signature: &mut Signature) {
         (self.body)(signature);
     }
 }
 
-/// What a parameter of a fused kernel is made of.
+/// The source of a parameter of a kernel that is built as part of a fused one.
 #[derive(Debug)]
 pub enum Binding {
-    /// A tensor; the kernel and the number of the view.
+    /// A tensor: the kernel and the number of the view.
     #[doc(hidden)]
     View(u32, u32),
     /// A number.
@@ -75,15 +75,15 @@ pub enum Binding {
     note = "parameters are `In<T, R>`, `Out<T, R>`, `InOut<T, R>` and `Expr<T>` for a number"
 )]
 pub trait Argument: Copy {
-    /// Declares a parameter as the names of [`Template::fuse`] say: with its extents, or with extents of its own.
+    /// Declares a parameter as named in [`Template::fuse`]: with the given extents, or with extents of its own.
     fn declare(signature: &mut Signature, name: &str) -> Self;
-    /// The parameter as given to a fused kernel.
+    /// Returns the parameter as a binding for a fused kernel.
     fn binding(self) -> Binding;
 }
 
-/// How a tensor parameter is used.
+/// The access mode of a tensor parameter.
 pub trait Mode: Copy + 'static {
-    /// In the IR.
+    /// The mode in the IR.
     const ACCESS: Access;
 }
 impl Mode for Read {
@@ -120,11 +120,11 @@ impl<T: Element> Argument for Expr<T> {
 
 /// The parameters of a kernel as a tuple.
 pub trait Arguments: Sized {
-    /// How many.
+    /// The number of parameters.
     const COUNT: usize;
-    /// Declares them all.
+    /// Declares all parameters.
     fn declare(signature: &mut Signature, names: &mut dyn Iterator<Item = &'static str>) -> Self;
-    /// All as given to a fused kernel.
+    /// Returns all parameters as bindings for a fused kernel.
     fn bindings(self) -> VecDeque<Binding>;
 }
 
@@ -163,28 +163,28 @@ arguments! {
     16: A B C D E F G H I J K L M N O P;
 }
 
-/// The first symbol of extents that are not known yet: those of a kernel that is built with richer views.
+/// The first symbol of unknown extents: those of a kernel that is built with richer views.
 const UNKNOWN: u32 = 1 << 30;
 
-/// The signature of a kernel while it is built: declares extents, parameters and launch, in this order.
+/// The signature of a kernel being built: declares extents, parameters and launch, in this order.
 #[derive(Debug, Default)]
 pub struct Signature {
-    /// Where the parameters come from another kernel's views: those not taken yet.
+    /// If the parameters come from another kernel's views: the views not taken yet.
     bindings: Option<VecDeque<Binding>>,
-    /// Names of the extents, and their formulas where the parameters come from views.
+    /// Names of the extents, and their formulas if the parameters come from views.
     dims: Vec<(String, Option<IndexExpr>)>,
-    /// Declared extents that a view must have: the declared one, the view's, and the sentence.
+    /// Declared extents that a view must have: the declared one, the view's, and the message.
     equal: Vec<(IndexExpr, IndexExpr, String)>,
-    /// The extents that the names of a fused kernel's parameters name: name, extent, and where.
+    /// The extents named in the parameters of a fused kernel: name, extent, and location.
     named: Vec<(String, IndexExpr, String)>,
-    /// Those of the fused kernel that this one is part of.
+    /// The named extents of the fused kernel that contains this one.
     outer: Vec<(String, IndexExpr, String)>,
-    /// Where the kernel was fused.
+    /// The source location of the fusion.
     pub(super) place: Option<Caller>,
 }
 
 impl Signature {
-    /// An extent of that name. One name is one extent.
+    /// Declares an extent, or returns the one already declared with that name.
     pub fn dim(&mut self, name: &str) -> IndexExpr {
         if let Some(known) = self.dims.iter().position(|(dim, _)| dim == name) {
             return self.symbol(known);
@@ -207,7 +207,7 @@ impl Signature {
         }
     }
 
-    /// The formula with every extent of this kernel replaced by what it is.
+    /// Returns the formula with every known extent of this kernel replaced by its formula.
     fn known(&self, formula: &IndexExpr) -> IndexExpr {
         formula.substitute(
             &mut |symbol| match symbol.checked_sub(UNKNOWN).and_then(|dim| self.dims.get(dim as usize)) {
@@ -217,7 +217,7 @@ impl Signature {
         )
     }
 
-    /// The name and extents of a parameter of a fused kernel.
+    /// Parses the name and extents of a parameter of a fused kernel.
     #[track_caller]
     fn named<'a, const R: usize>(&mut self, text: &'a str) -> (&'a str, [IndexExpr; R]) {
         let at = self.place.unwrap_or_else(here);
@@ -243,13 +243,13 @@ impl Signature {
         (name, shape)
     }
 
-    /// The signature of the kernel that is built with these views as part of this one.
+    /// Returns the signature of the kernel that is built with these views as part of this one.
     pub(super) fn inner(&self, bindings: VecDeque<Binding>) -> Signature {
         let outer = self.named.iter().map(|(name, extent, place)| (name.clone(), self.known(extent), place.clone()));
         Signature { bindings: Some(bindings), outer: outer.collect(), ..Signature::default() }
     }
 
-    /// Lets the launcher check that extents agree which must.
+    /// Makes the launcher check that extents agree that must be equal.
     pub(super) fn relate(&mut self) {
         for (name, extent, place) in &self.outer {
             if let Some((_, Some(formula))) = self.dims.iter().find(|(dim, formula)| dim == name && formula.is_some()) {
@@ -266,7 +266,7 @@ impl Signature {
         with(|builder| builder.function.constraints.extend(equal));
     }
 
-    /// A tensor parameter with these extents.
+    /// Declares a tensor parameter with these extents.
     #[track_caller]
     pub fn tensor<T: Element, const R: usize, A: Mode>(&mut self, name: &str, shape: [IndexExpr; R]) -> View<T, R, A> {
         let at = here();
@@ -311,7 +311,7 @@ impl Signature {
         view
     }
 
-    /// A number as a parameter.
+    /// Declares a scalar parameter.
     pub fn scalar<T: DeviceType>(&mut self, name: &str) -> Expr<T> {
         if let Some(bindings) = &mut self.bindings {
             return match bindings.pop_front() {
@@ -328,7 +328,8 @@ impl Signature {
         .unwrap_or_else(Expr::dead)
     }
 
-    /// Grid, block and cluster along x, y, z, and the least number of blocks a multiprocessor (0: not said).
+    /// Sets the grid, block and cluster along x, y, z, and the minimum number of blocks per multiprocessor (0:
+    /// unspecified).
     #[track_caller]
     pub fn launch(&mut self, grid: [IndexExpr; 3], block: [i64; 3], cluster: [i64; 3], min_blocks: i64) {
         let at = here();
@@ -358,17 +359,18 @@ impl Signature {
         });
     }
 
-    /// All blocks of the grid run at once, so that they can meet.
+    /// Makes the launch cooperative: all blocks of the grid run at once, so that they can synchronise.
     pub fn cooperative(&mut self) {
         with(|builder| builder.function.launch.cooperative = true);
     }
 
-    /// It may begin before the kernel ahead of it on the stream has ended, for which it waits itself.
+    /// Makes the launch dependent: the kernel may begin before the previous kernel on the stream has ended, and must
+    /// wait for it itself.
     pub fn dependent(&mut self) {
         with(|builder| builder.function.launch.dependent = true);
     }
 
-    /// An extent as a value of the device.
+    /// Returns an extent as a device value.
     #[track_caller]
     pub fn value(&self, extent: &IndexExpr) -> Expr<i32> {
         compute(&self.known(extent))

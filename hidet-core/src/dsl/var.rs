@@ -1,4 +1,4 @@
-//! [`Var`]: a variable of the device.
+//! [`Var`]: a device variable.
 
 use super::builder::{Caller, Serial, here, with};
 use super::expr::{DeviceType, Expr, IntoExpr, binary, emit};
@@ -6,7 +6,7 @@ use crate::ir::{BinaryOp, Handle, Op, Stmt, VarId};
 use crate::types::Num;
 use std::marker::PhantomData;
 
-/// A variable of each device thread: what `let mut` declares in a kernel. Helpers take it as `&mut Var<T>`.
+/// A variable of each device thread, declared by `let mut` in a kernel. Helper functions take it as `&mut Var<T>`.
 #[derive(Debug)]
 pub struct Var<T> {
     kernel: Serial,
@@ -15,7 +15,7 @@ pub struct Var<T> {
 }
 
 impl<T: DeviceType> Var<T> {
-    /// Declares a variable with its first value.
+    /// Declares a variable with an initial value.
     #[track_caller]
     pub fn new(name: &str, value: impl IntoExpr<T>) -> Var<T> {
         Var::new_at(name, value.into_expr(), here())
@@ -30,7 +30,7 @@ impl<T: DeviceType> Var<T> {
         .unwrap_or(Var { kernel: Serial::NONE, id: VarId::new(0), of: PhantomData })
     }
 
-    /// Declares a variable without a value in the block that is open at `depth`.
+    /// Declares an unset variable in the block that is open at `depth`.
     pub(crate) fn unset(depth: usize, at: Caller) -> Var<T> {
         with(|builder| {
             let id = builder.declare("", T::TYPE, None, depth, at);
@@ -39,7 +39,7 @@ impl<T: DeviceType> Var<T> {
         .unwrap_or(Var { kernel: Serial::NONE, id: VarId::new(0), of: PhantomData })
     }
 
-    /// The value it has now.
+    /// Returns the current value.
     #[track_caller]
     pub fn read(&self) -> Expr<T> {
         self.read_at(here())
@@ -52,7 +52,7 @@ impl<T: DeviceType> Var<T> {
         })
     }
 
-    /// Gives it another value.
+    /// Assigns a value.
     #[track_caller]
     pub fn set(&mut self, value: impl IntoExpr<T>) {
         self.set_at(value.into_expr(), here());

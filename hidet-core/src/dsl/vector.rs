@@ -1,4 +1,4 @@
-//! Vectors: 2, 4, 8 or 16 numbers in consecutive registers, loaded and stored at once.
+//! Vectors: 2, 4, 8 or 16 numbers in consecutive registers, loaded and stored by one instruction.
 
 use super::builder::{here, with};
 use super::expr::{Expr, IntoExpr, cast, emit};
@@ -6,7 +6,7 @@ use crate::ir::Op;
 use crate::types::{Element, Type};
 use std::marker::PhantomData;
 
-/// The type of `N` numbers of type `T` side by side.
+/// The type of a vector of `N` numbers of type `T`.
 #[derive(Debug)]
 pub struct Vector<T, const N: usize>(PhantomData<fn() -> T>);
 impl<T, const N: usize> Copy for Vector<T, N> {}
@@ -16,13 +16,13 @@ impl<T, const N: usize> Clone for Vector<T, N> {
     }
 }
 
-/// The same number in every lane.
+/// Returns a vector with the same number in every lane.
 #[track_caller]
 pub fn splat<T: Element, const N: usize>(value: Expr<T>) -> Expr<Vector<T, N>> {
     vector([value; N])
 }
 
-/// A vector of these numbers: 2, 4, 8 or 16 of them; a vector of one is the number itself.
+/// Returns a vector of these numbers: 2, 4, 8 or 16 of them; a vector of one number is the number itself.
 #[track_caller]
 pub fn vector<T: Element, const N: usize>(lanes: [Expr<T>; N]) -> Expr<Vector<T, N>> {
     let at = here();
@@ -32,26 +32,26 @@ pub fn vector<T: Element, const N: usize>(lanes: [Expr<T>; N]) -> Expr<Vector<T,
     emit(at, |builder| Some(Op::Vector(lanes.iter().map(|lane| lane.resolve(builder, at)).collect())))
 }
 
-/// A vector of two numbers.
+/// Returns a vector of two numbers.
 #[track_caller]
 pub fn vector2<T: Element>(a: impl IntoExpr<T>, b: impl IntoExpr<T>) -> Expr<Vector<T, 2>> {
     vector([a.into_expr(), b.into_expr()])
 }
 
-/// A vector of four numbers.
+/// Returns a vector of four numbers.
 #[track_caller]
 pub fn vector4<T: Element>(lanes: [Expr<T>; 4]) -> Expr<Vector<T, 4>> {
     vector(lanes)
 }
 
-/// A vector of eight numbers.
+/// Returns a vector of eight numbers.
 #[track_caller]
 pub fn vector8<T: Element>(lanes: [Expr<T>; 8]) -> Expr<Vector<T, 8>> {
     vector(lanes)
 }
 
 impl<T: Element, const N: usize> Expr<Vector<T, N>> {
-    /// One of the numbers; `lane` counts from 0 and is known while building.
+    /// Returns the number in a lane; `lane` counts from 0 and is known while building.
     #[track_caller]
     pub fn lane(self, lane: i32) -> Expr<T> {
         let at = here();
@@ -67,13 +67,13 @@ impl<T: Element, const N: usize> Expr<Vector<T, N>> {
         })
     }
 
-    /// All of them.
+    /// Returns the numbers in all lanes.
     #[track_caller]
     pub fn lanes(self) -> [Expr<T>; N] {
         std::array::from_fn(|lane| self.lane(lane as i32))
     }
 
-    /// Each number converted.
+    /// Converts each lane.
     #[track_caller]
     pub fn cast<U: Element>(self) -> Expr<Vector<U, N>> {
         cast(self)
@@ -81,7 +81,7 @@ impl<T: Element, const N: usize> Expr<Vector<T, N>> {
 }
 
 impl<T: Element> Expr<T> {
-    /// The same bits as another type of the same size.
+    /// Returns the same bits as another type of the same size.
     #[track_caller]
     pub fn bitcast<U: Element>(self) -> Expr<U> {
         let at = here();

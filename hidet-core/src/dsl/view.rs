@@ -1,9 +1,9 @@
-//! Views: what a tensor parameter, a shared tile, a register array or a slice of one is to the kernel.
+//! Views: tensor parameters, shared tiles, register arrays and slices of them, as seen by a kernel.
 //!
-//! A view is one of four things. *Memory*: elements of a buffer, which asynchronous copies and vector loads can reach.
-//! *Of a peer*: shared memory of another block of the cluster, reached element by element and by its own operations.
+//! There are four kinds of views. *Memory*: elements of a buffer, accessible to asynchronous copies and vector loads.
+//! *Peer*: shared memory of another block of the cluster, accessed element by element and by operations of its own.
 //! *Remapped*: elements of another view at computed coordinates, with a known length of contiguous runs. *Computed*:
-//! values made by a function, as in a fused prologue or epilogue. A kernel need not know; a template may ask.
+//! values of a function, as in a fused prologue or epilogue. A kernel need not know the kind; a template may query it.
 
 use super::access::{Axis, Base, Guard, ViewData, problem};
 use super::address::Address;
@@ -17,10 +17,10 @@ use crate::types::Element;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// Marks a view that is only read.
+/// Marks a read-only view.
 #[derive(Clone, Copy, Debug)]
 pub struct Read;
-/// Marks a view that is written; what it has not written it must not read.
+/// Marks a view that is written; elements must not be read before they are written.
 #[derive(Clone, Copy, Debug)]
 pub struct Write;
 /// Marks a view that is read and written.
@@ -65,7 +65,7 @@ impl Writable for Write {}
 #[diagnostic::do_not_recommend]
 impl Writable for ReadWrite {}
 
-/// Views whose elements may be changed from what they were.
+/// Views whose elements may be updated in place.
 #[diagnostic::on_unimplemented(
     message = "this tensor cannot be changed in place: only an `InOut<..>` is both read and written",
     label = "read and written here",
@@ -75,7 +75,7 @@ pub trait Updatable: Writable {}
 #[diagnostic::do_not_recommend]
 impl Updatable for ReadWrite {}
 
-/// A new view of the kernel being built.
+/// Adds a view to the kernel being built.
 pub(crate) fn add<T, const R: usize, A>(data: ViewData) -> View<T, R, A> {
     with(|builder| {
         builder.views.push(data);
@@ -85,22 +85,22 @@ pub(crate) fn add<T, const R: usize, A>(data: ViewData) -> View<T, R, A> {
 }
 
 impl<T, const R: usize, A> View<T, R, A> {
-    /// A handle that names no view.
+    /// Returns a handle that names no view.
     pub(crate) fn dead() -> Self {
         View { kernel: Serial::NONE, id: 0, of: PhantomData }
     }
 
-    /// What names the view.
+    /// Returns the key of the view.
     pub(crate) fn key(self) -> (u32, u32) {
         (self.kernel.0, self.id)
     }
 
-    /// The view of that name.
+    /// Returns the view with that key.
     pub(crate) fn of_key(kernel: u32, id: u32) -> Self {
         View { kernel: Serial(kernel), id, of: PhantomData }
     }
 
-    /// Gives a buffer its name, where the view is one.
+    /// Names the buffer, if the view is one.
     pub(crate) fn set_name(self, name: &str) {
         with(|builder| {
             if self.kernel == builder.serial() {
@@ -113,7 +113,7 @@ impl<T, const R: usize, A> View<T, R, A> {
 }
 
 impl<T: Element, const R: usize, A> View<T, R, A> {
-    /// What is known of the view.
+    /// Returns the description of the view.
     pub(crate) fn data(self, at: Caller) -> Option<ViewData> {
         with(|builder| {
             if self.kernel == builder.serial() {
@@ -126,11 +126,11 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         .flatten()
     }
 
-    /// The element at an index: `x[[i, j]]`.
+    /// Returns the element at an index: `x[[i, j]]`.
     #[track_caller]
     pub fn read(&self, index: impl IndexTuple<R>) -> Expr<T> {
         let index = index.coordinates();
-        // No closure here: it would not know the caller's place.
+        // Not a closure, which would lose the caller's location.
         match self.data(here()) {
             Some(data) => {
                 reach::access(&data, &index, 1, here());
@@ -140,23 +140,23 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         }
     }
 
-    /// The element at an index, zero outside of the tensor.
+    /// Returns the element at an index, or zero outside of the tensor.
     #[track_caller]
     pub fn get(&self, index: impl IndexTuple<R>) -> Expr<T> {
         let index = index.coordinates();
-        // No closure here: it would not know the caller's place.
+        // Not a closure, which would lose the caller's location.
         match self.data(here()) {
             Some(data) => data.load(&index, Guard::Yes, here()).assume(),
             None => Expr::dead(),
         }
     }
 
-    /// `N` elements along the last axis, from an index that is a multiple of `N`.
+    /// Loads `N` elements along the last axis, starting at an index that is a multiple of `N`.
     #[track_caller]
     pub fn load<const N: usize>(&self, index: impl IndexTuple<R>) -> Expr<Vector<T, N>> {
         let index = index.coordinates();
         let ty = <Vector<T, N> as DeviceType>::TYPE;
-        // No closure here: it would not know the caller's place.
+        // Not a closure, which would lose the caller's location.
         match self.data(here()) {
             Some(data) if lanes_exist(N, here()) => {
                 reach::access(&data, &index, N as u32, here());
@@ -166,7 +166,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         }
     }
 
-    /// The address of an element, for intrinsics: `&x[[i, j]]`.
+    /// Returns the address of an element, for intrinsics: `&x[[i, j]]`.
     #[track_caller]
     pub fn address(&self, index: impl IndexTuple<R>) -> Address<T> {
         let (index, at) = (index.coordinates(), here());
@@ -189,7 +189,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         Address { place, rank, of: PhantomData, transposed: false }
     }
 
-    /// The parameter, where the view is all of one; or why it is none.
+    /// Returns the parameter if the view is a whole one, or the reason why not.
     pub(crate) fn whole_parameter(&self, at: Caller) -> Result<BufferId, &'static str> {
         let Some(data) = self.data(at) else { return Err("this tensor belongs to another kernel") };
         let whole =
@@ -211,23 +211,23 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         }
     }
 
-    /// Whether [`tensor_map`](View::tensor_map) can be taken of this view: of a whole parameter, as it lies in memory. The
-    /// error says why not. What the box may be is checked where the map is taken.
+    /// Returns an error unless a [`tensor_map`](View::tensor_map) can be taken of this view: it must be a whole
+    /// parameter in memory. The extents of the box are checked by `tensor_map` itself.
     #[track_caller]
     pub fn can_tensor_map(&self) -> Result<(), &'static str> {
         self.whole_parameter(here()).map(drop)
     }
 
-    /// Whether the elements lie in memory of this block or the device, so that they have an
-    /// [`address`](View::address): whole tensors and parts of them. Whether a tensor map can be taken is asked of
+    /// Returns true if the elements are in memory of this block or the device, so that they have an
+    /// [`address`](View::address): whole tensors and parts of them. For tensor maps, query
     /// [`can_tensor_map`](View::can_tensor_map).
     #[track_caller]
     pub fn is_memory(&self) -> bool {
         self.data(here()).is_some_and(|data| matches!(data.base, Base::Memory(_)))
     }
 
-    /// How many elements along the last axis are known to be contiguous in memory, from a multiple of that number:
-    /// all of them (`u32::MAX`) for memory, the run of a remapped view, 1 for computed values.
+    /// Returns the number of elements along the last axis, starting at a multiple of that number, that are known to be
+    /// contiguous in memory: `u32::MAX` for memory (all of them), the run of a remapped view, 1 for computed values.
     #[track_caller]
     pub fn contiguous_run(&self) -> u32 {
         self.data(here()).map_or(1, |data| match data.base {
@@ -237,7 +237,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         })
     }
 
-    /// An extent.
+    /// Returns the extent along an axis.
     #[track_caller]
     pub fn extent(&self, axis: usize) -> Expr<i32> {
         let at = here();
@@ -250,7 +250,8 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         }
     }
 
-    /// A part of the tensor: extents `shape` from `start`. Protected access still ends where the tensor ends.
+    /// Returns a part of the tensor with extents `shape`, starting at `start`. Protected accesses are still bounded by
+    /// the tensor.
     #[track_caller]
     pub fn tile<S: IndexValue, E: super::Extent>(&self, start: [S; R], shape: [E; R]) -> View<T, R, A> {
         let Some(mut data) = self.data(here()) else { return *self };
@@ -265,7 +266,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         add(data)
     }
 
-    /// The tensor without `axis`, whose coordinate is `index`.
+    /// Returns the tensor without `axis`, at the coordinate `index`.
     #[track_caller]
     fn without<const Q: usize>(&self, axis: usize, index: Expr<i32>) -> View<T, Q, A> {
         let Some(mut data) = self.data(here()) else { return View::dead() };
@@ -283,7 +284,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         add(data)
     }
 
-    /// A read-only view of the same elements.
+    /// Returns a read-only view of the same elements.
     pub fn as_input(&self) -> In<T, R> {
         View { kernel: self.kernel, id: self.id, of: PhantomData }
     }
@@ -303,7 +304,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         }
     }
 
-    /// Writes the element at an index, nothing outside of the tensor.
+    /// Writes the element at an index; does nothing outside of the tensor.
     #[track_caller]
     pub fn set(&self, index: impl IndexTuple<R>, value: impl IntoExpr<T>)
     where
@@ -315,7 +316,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         }
     }
 
-    /// Writes `N` elements along the last axis, from an index that is a multiple of `N`.
+    /// Writes `N` elements along the last axis, starting at an index that is a multiple of `N`.
     #[track_caller]
     pub fn store<const N: usize>(&self, index: impl IndexTuple<R>, value: Expr<Vector<T, N>>)
     where
@@ -329,7 +330,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     }
 }
 
-/// Whether a vector can have so many lanes; where not, that is a problem of the kernel.
+/// Returns true if a vector can have that many lanes; otherwise it is a problem of the kernel.
 fn lanes_exist(lanes: usize, at: Caller) -> bool {
     let exist = matches!(lanes, 1 | 2 | 4 | 8 | 16);
     if !exist {
@@ -341,7 +342,7 @@ fn lanes_exist(lanes: usize, at: Caller) -> bool {
 macro_rules! slices {
     ($($rank:literal $less:literal;)*) => {$(
         impl<T: Element, A> View<T, $rank, A> {
-            /// The part at one coordinate of the first axis, with one dimension less.
+            /// Returns the part at one coordinate of the first axis, with one dimension less.
             #[track_caller]
             pub fn slice(&self, index: impl IndexValue) -> View<T, $less, A> {
                 self.without(0, index.coordinate())
@@ -352,13 +353,13 @@ macro_rules! slices {
 slices! { 2 1; 3 2; 4 3; 5 4; 6 5; }
 
 impl<T: Element, A> View<T, 2, A> {
-    /// A row.
+    /// Returns a row.
     #[track_caller]
     pub fn row(&self, index: impl IndexValue) -> View<T, 1, A> {
         self.without(0, index.coordinate())
     }
 
-    /// A column.
+    /// Returns a column.
     #[track_caller]
     pub fn column(&self, index: impl IndexValue) -> View<T, 1, A> {
         self.without(1, index.coordinate())

@@ -1,6 +1,6 @@
-//! Atomic read-modify-write on global and shared memory, and on that of another block of the cluster.
+//! Atomic read-modify-write operations on global and shared memory, including that of other blocks of the cluster.
 //!
-//! Plain names are relaxed at device level, as CUDA's; `.acq_rel`, `.acquire` and `.release` order other accesses.
+//! Plain names are relaxed at device scope, as in CUDA; `.acq_rel`, `.acquire` and `.release` order other accesses.
 
 use super::{AtomicOp, Effect, Meaning, Operand, Order, ResultRule, Row, Space, TypeRule, row};
 use crate::types::Scalar;
@@ -8,9 +8,9 @@ use crate::types::Scalar;
 fn atomic(name: &str, op: AtomicOp, types: &'static [Scalar], doc: &str) -> Vec<Row> {
     let orders = [
         ("", "relaxed", Order::Relaxed, ""),
-        (".acquire", "acquire", Order::Acquire, " What follows happens after the release it reads from."),
-        (".release", "release", Order::Release, " What came before happens before an acquire that reads it."),
-        (".acq_rel", "acq_rel", Order::AcqRel, " Acquires and releases."),
+        (".acquire", "acquire", Order::Acquire, " Acquire: later accesses happen after the release it reads from."),
+        (".release", "release", Order::Release, " Release: earlier accesses happen before an acquire that reads it."),
+        (".acq_rel", "acq_rel", Order::AcqRel, " Acquire and release."),
     ];
     let make = |(suffix, c_name, order, more): (&str, &str, Order, &str)| {
         let operands = if op == AtomicOp::CompareExchange { "$0, $1, $2" } else { "$0, $1" };
@@ -26,7 +26,7 @@ fn atomic(name: &str, op: AtomicOp, types: &'static [Scalar], doc: &str) -> Vec<
     rows.into_iter().chain(peers).collect()
 }
 
-/// The same in the shared memory of another block of the cluster, whose rank comes last.
+/// The same operation on the shared memory of another block of the cluster, whose rank is the last operand.
 fn at_peer(mut row: Row) -> Row {
     let rank = row.operands.len();
     row.name = format!("cluster.{}", row.name);
@@ -47,19 +47,19 @@ pub(super) fn rows() -> Vec<Row> {
             "add",
             AtomicOp::Add,
             NUMBERS,
-            "Adds; gives the old value. In global memory `f32` flushes subnormal operands and sums to zero.",
+            "Adds; returns the old value. In global memory `f32` flushes subnormal operands and sums to zero.",
         ),
-        atomic("min", AtomicOp::Min, INTS, "Stores the smaller one; gives the old value."),
-        atomic("max", AtomicOp::Max, INTS, "Stores the larger one; gives the old value."),
-        atomic("and", AtomicOp::And, INTS, "Stores the bitwise and; gives the old value."),
-        atomic("or", AtomicOp::Or, INTS, "Stores the bitwise or; gives the old value."),
-        atomic("xor", AtomicOp::Xor, INTS, "Stores the bitwise exclusive or; gives the old value."),
-        atomic("exchange", AtomicOp::Exchange, INTS, "Stores the operand; gives the old value."),
+        atomic("min", AtomicOp::Min, INTS, "Stores the minimum; returns the old value."),
+        atomic("max", AtomicOp::Max, INTS, "Stores the maximum; returns the old value."),
+        atomic("and", AtomicOp::And, INTS, "Stores the bitwise and; returns the old value."),
+        atomic("or", AtomicOp::Or, INTS, "Stores the bitwise or; returns the old value."),
+        atomic("xor", AtomicOp::Xor, INTS, "Stores the bitwise exclusive or; returns the old value."),
+        atomic("exchange", AtomicOp::Exchange, INTS, "Stores the operand; returns the old value."),
         atomic(
             "cas",
             AtomicOp::CompareExchange,
             INTS,
-            "Stores the second operand where the old value equals the first; gives the old value.",
+            "Stores the second operand if the old value equals the first; returns the old value.",
         ),
     ]
     .concat()

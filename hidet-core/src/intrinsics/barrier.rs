@@ -15,14 +15,14 @@ pub(super) fn rows() -> Vec<Row> {
             "sync.threads",
             "__syncthreads();",
             Meaning::SyncThreads,
-            "All threads of the block meet; their accesses before it happen before those after it.",
+            "Barrier of all threads of the block; accesses before it happen before those after it.",
         )
         .together(Together::Block),
         row(
             "bar.sync",
             "hidet_bar_sync($0, $1);",
             Meaning::BarrierSync,
-            "The given number of threads meet at a named barrier (PTX `bar.sync`).",
+            "Named barrier of the given number of threads (PTX `bar.sync`).",
         )
         .value(Type::I32)
         .imm(32, 1024)
@@ -39,7 +39,7 @@ pub(super) fn rows() -> Vec<Row> {
             "sync.warp",
             "__syncwarp($0);",
             Meaning::SyncWarp,
-            "The lanes of a mask meet; their accesses before it happen before those after it.",
+            "Barrier of the lanes of a mask; accesses before it happen before those after it.",
         )
         .value(Type::U32)
         .together(Together::Lanes),
@@ -47,7 +47,7 @@ pub(super) fn rows() -> Vec<Row> {
             "fence.block",
             "__threadfence_block();",
             Meaning::Fence(Level::Block),
-            "Orders this thread's accesses for the threads of its block; what another block released needs a wider one.",
+            "Orders this thread's accesses for the threads of its block; an acquire from another block needs a wider fence.",
         ),
         row(
             "fence.device",
@@ -79,7 +79,7 @@ pub(super) fn rows() -> Vec<Row> {
             "mbarrier.init",
             "hidet_mbarrier_init($0, $1);",
             Meaning::MbarrierInit,
-            "Initialises an mbarrier for a number of arrivals a phase.",
+            "Initialises an mbarrier with the number of arrivals per phase.",
         )
         .value(Type::I32),
         row(
@@ -93,19 +93,19 @@ pub(super) fn rows() -> Vec<Row> {
             "mbarrier.invalidate",
             "hidet_mbarrier_invalidate($0);",
             Meaning::MbarrierInvalidate,
-            "Ends the life of an mbarrier, so that its memory can be used again.",
+            "Invalidates an mbarrier, so that its memory can be reused.",
         ),
         mbarrier(
             "mbarrier.arrive",
             "hidet_mbarrier_arrive($0);",
             Meaning::MbarrierArrive(Order::Release),
-            "Arrives at an mbarrier; what this thread did before is ordered before the end of the phase.",
+            "Arrives at an mbarrier; this thread's accesses before it happen before the end of the phase.",
         ),
         mbarrier(
             "mbarrier.arrive.expect",
             "hidet_mbarrier_arrive_expect($0, $1);",
             Meaning::MbarrierArriveExpect,
-            "Arrives at an mbarrier and adds to the bytes that asynchronous copies must bring in this phase.",
+            "Arrives at an mbarrier and increases the transaction count of the phase: the bytes that asynchronous copies must deliver.",
         )
         .since(90, false)
         .value(Type::I32),
@@ -113,7 +113,7 @@ pub(super) fn rows() -> Vec<Row> {
             "mbarrier.expect",
             "hidet_mbarrier_expect($0, $1);",
             Meaning::MbarrierExpect,
-            "Adds to the bytes that asynchronous copies must bring in this phase.",
+            "Increases the transaction count of the phase: the bytes that asynchronous copies must deliver.",
         )
         .since(90, false)
         .value(Type::I32),
@@ -121,14 +121,14 @@ pub(super) fn rows() -> Vec<Row> {
             "mbarrier.wait",
             "hidet_mbarrier_wait($0, $1);",
             Meaning::MbarrierWait,
-            "Waits until the phase of that parity has ended.",
+            "Waits until the phase with that parity has completed.",
         )
         .value(Type::I32),
         mbarrier(
             "mbarrier.test",
             "hidet_mbarrier_test($0, $1)",
             Meaning::MbarrierTest,
-            "Whether the phase of that parity has ended.",
+            "Returns true if the phase with that parity has completed.",
         )
         .value(Type::I32)
         .gives(ResultRule::Is(Type::BOOL)),
@@ -136,10 +136,10 @@ pub(super) fn rows() -> Vec<Row> {
             "nanosleep",
             "hidet_nanosleep($0);",
             Meaning::NanoSleep,
-            "Suspends the thread for about that many nanoseconds.",
+            "Suspends the thread for approximately that many nanoseconds.",
         )
         .value(Type::U32),
-        row("clock", "(long long)clock64()", Meaning::Clock, "The clock of the multiprocessor, in cycles.")
+        row("clock", "(long long)clock64()", Meaning::Clock, "Returns the clock of the multiprocessor, in cycles.")
             .gives(ResultRule::Is(Type { scalar: Scalar::I64, lanes: 1 })),
     ]
 }

@@ -1,37 +1,38 @@
-//! Arithmetic on bits: permutations of bytes, logic of three operands, funnel shifts, bit fields, counts, and products
-//! of bytes.
+//! Bit operations: byte permutations, three-operand logic, funnel shifts, bit fields, bit counts, and dot products of
+//! bytes.
 
 use super::{Meaning, Operand, ResultRule, Row, TypeRule, row};
 use crate::types::{Scalar, Type};
 
-/// What is computed from the operands, each the bits of a number.
+/// An operation on operands that are given as bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BitOp {
-    /// Four of the eight bytes of operands 1 (upper) and 0; a nibble of operand 2 says which one, its highest bit that the
-    /// byte's sign is repeated instead (PTX `prmt`).
+    /// Four of the eight bytes of operands 1 (upper) and 0, each selected by a nibble of operand 2; if the nibble's
+    /// highest bit is set, the byte's sign is replicated instead (PTX `prmt`).
     Permute,
-    /// A function of three bits: bit `4 a + 2 b + c` of operand 3 (PTX `lop3`).
+    /// A bitwise function of three operands: bit `4 a + 2 b + c` of operand 3 is the result (PTX `lop3`).
     Logic,
-    /// The upper word of operands 1 (upper) and 0 shifted to the left by operand 2 modulo 32.
+    /// The upper word of operands 1 (upper) and 0 shifted left by operand 2, modulo 32.
     FunnelLeft,
-    /// The lower word of operands 1 (upper) and 0 shifted to the right by operand 2 modulo 32.
+    /// The lower word of operands 1 (upper) and 0 shifted right by operand 2, modulo 32.
     FunnelRight,
-    /// Operand 2 bits of operand 0 from bit operand 1 on, extended by zeros or the sign (PTX `bfe`).
+    /// The field of operand 2 bits of operand 0 that starts at bit operand 1, zero- or sign-extended (PTX `bfe`).
     Extract,
-    /// Operand 1 with operand 3 bits from bit operand 2 on replaced by the lowest of operand 0 (PTX `bfi`).
+    /// Operand 1 with the field of operand 3 bits that starts at bit operand 2 replaced by the low bits of operand 0
+    /// (PTX `bfi`).
     Insert,
-    /// How many bits are set.
+    /// The number of set bits.
     Count,
-    /// How many bits above the highest one set.
+    /// The number of leading zeros.
     LeadingZeros,
-    /// Bits in the opposite order.
+    /// The bits in reverse order.
     Reverse,
-    /// Operand 2 and the sum of the products of the four bytes of operands 0 and 1 (`dp4a`).
+    /// Operand 2 plus the dot product of the four bytes of operands 0 and 1 (`dp4a`).
     Dot,
 }
 
 impl BitOp {
-    /// The result for operands whose first has type `scalar`; missing operands are 0.
+    /// Returns the result for operands, the first of which has type `scalar`; missing operands are 0.
     pub fn compute(self, scalar: Scalar, operands: [u64; 4]) -> u64 {
         let [a, b, c, d] = operands.map(|operand| operand as u32);
         let both = u64::from(b) << 32 | u64::from(a);
@@ -58,7 +59,7 @@ impl BitOp {
             BitOp::Extract => {
                 let (from, length) = (b & 0xff, c & 0xff);
                 let value = if signed { i64::from(a as i32) } else { i64::from(a) };
-                // Beyond bit 31 there are zeros, or the sign.
+                // Bits beyond 31 are zeros, or copies of the sign.
                 let field = value >> from.min(63);
                 if length == 0 {
                     0
@@ -111,7 +112,7 @@ pub(super) fn rows() -> Vec<Row> {
             BitOp::Permute,
             &[U, U, U],
             second,
-            "Four of the eight bytes of two words, each chosen by a nibble; its highest bit repeats the byte's sign instead.",
+            "Returns four of the eight bytes of two words, each selected by a nibble, whose highest bit replicates the byte's sign instead.",
         ),
         make(
             "lop3",
@@ -119,7 +120,7 @@ pub(super) fn rows() -> Vec<Row> {
             BitOp::Logic,
             &[U, U, U, Operand::Imm { least: 0, most: 255 }],
             second,
-            "A function of three words bit by bit, by its table: what it makes of 0xf0, 0xcc and 0xaa.",
+            "Returns a bitwise function of three words, given by its truth table: its value for 0xf0, 0xcc and 0xaa.",
         ),
         make(
             "shf.left",
@@ -127,7 +128,7 @@ pub(super) fn rows() -> Vec<Row> {
             BitOp::FunnelLeft,
             &[U, U, U],
             second,
-            "The upper word of two (the lower one first) shifted to the left, modulo 32.",
+            "Returns the upper word of two (lower word first) shifted left, modulo 32.",
         ),
         make(
             "shf.right",
@@ -135,7 +136,7 @@ pub(super) fn rows() -> Vec<Row> {
             BitOp::FunnelRight,
             &[U, U, U],
             second,
-            "The lower word of two (the lower one first) shifted to the right, modulo 32.",
+            "Returns the lower word of two (lower word first) shifted right, modulo 32.",
         ),
         make(
             "bfe",
@@ -143,7 +144,7 @@ pub(super) fn rows() -> Vec<Row> {
             BitOp::Extract,
             &[word, U, U],
             first,
-            "Some bits from a bit on, extended by zeros or by the sign of the type.",
+            "Returns a bit field, given by its first bit and its length, zero- or sign-extended depending on the type.",
         ),
         make(
             "bfi",
@@ -151,25 +152,18 @@ pub(super) fn rows() -> Vec<Row> {
             BitOp::Insert,
             &[U, U, U, U],
             second,
-            "The second word with some bits from a bit on replaced by the lowest of the first.",
+            "Returns the second word with a bit field, given by its first bit and its length, replaced by the low bits of the first.",
         ),
-        make("popc", "hidet_popc($0)", BitOp::Count, &[any], second, "How many bits are set."),
-        make(
-            "clz",
-            "hidet_clz($0)",
-            BitOp::LeadingZeros,
-            &[any],
-            second,
-            "How many bits are above the highest one set.",
-        ),
-        make("brev", "hidet_brev($0)", BitOp::Reverse, &[any], first, "The bits in the opposite order."),
+        make("popc", "hidet_popc($0)", BitOp::Count, &[any], second, "Returns the number of set bits."),
+        make("clz", "hidet_clz($0)", BitOp::LeadingZeros, &[any], second, "Returns the number of leading zeros."),
+        make("brev", "hidet_brev($0)", BitOp::Reverse, &[any], first, "Returns the bits in reverse order."),
         make(
             "dp4a",
             "__dp4a($0, $1, $2)",
             BitOp::Dot,
             &[word, SAME, SAME],
             first,
-            "The third operand and the products of the four bytes of the first two, summed.",
+            "Returns the third operand plus the dot product of the four bytes of the first two.",
         ),
     ]
 }

@@ -1,4 +1,5 @@
-//! Clusters of blocks (`sm_90`): their barrier, their shared memory, and what else belongs to a warp-specialised kernel.
+//! Thread block clusters (`sm_90`): barrier and distributed shared memory; grid synchronisation and register
+//! reallocation.
 
 use super::{AtomicOp, Effect, Meaning, Operand, Order, ResultRule, Row, Space, Together, TypeRule, row};
 use crate::types::{Scalar, Type};
@@ -8,7 +9,7 @@ const MBARRIER: TypeRule = TypeRule::Is(Type { scalar: Scalar::U64, lanes: 1 });
 
 const WORDS: TypeRule =
     TypeRule::OneOf(&[Scalar::I32, Scalar::U32, Scalar::F32, Scalar::I64, Scalar::U64, Scalar::F64]);
-/// What `red.async` does to which types.
+/// The operations of `red.async` and their types.
 const REDUCTIONS: [(&str, AtomicOp, &[Scalar]); 6] = [
     ("add", AtomicOp::Add, &[Scalar::U32, Scalar::I32, Scalar::U64]),
     ("min", AtomicOp::Min, &[Scalar::U32, Scalar::I32]),
@@ -28,13 +29,13 @@ fn peer(name: &str, cuda: &str, meaning: Meaning, doc: &str) -> Row {
 
 pub(super) fn rows() -> Vec<Row> {
     let mut rows = vec![
-        barrier("cluster.arrive", Meaning::ClusterArrive(Order::Release), "Arrives at the cluster's barrier; accesses before it are ordered before the wait of others."),
+        barrier("cluster.arrive", Meaning::ClusterArrive(Order::Release), "Arrives at the cluster's barrier; accesses before it happen before those after the matching wait."),
         barrier("cluster.arrive.relaxed", Meaning::ClusterArrive(Order::Relaxed), "Arrives at the cluster's barrier without ordering accesses."),
-        barrier("cluster.wait", Meaning::ClusterWait, "Waits until all threads of the cluster that have not ended have arrived.")
+        barrier("cluster.wait", Meaning::ClusterWait, "Waits until all threads of the cluster that have not exited have arrived.")
             .together(Together::Cluster),
-        barrier("cluster.sync", Meaning::ClusterSync, "All threads of the cluster meet; their accesses before it happen before those after it.")
+        barrier("cluster.sync", Meaning::ClusterSync, "Barrier of all threads of the cluster; accesses before it happen before those after it.")
             .together(Together::Cluster),
-        peer("mapa", "hidet_mapa($0, $1)", Meaning::PeerAddress, "The shared-memory address, in the block of that rank in the cluster, of what lies there in this block (PTX `mapa`).")
+        peer("mapa", "hidet_mapa($0, $1)", Meaning::PeerAddress, "Returns the address in the shared memory of the block of that rank that corresponds to an address of this block (PTX `mapa`).")
             .address(Space::Shared, Effect::Read, ANY, 0)
             .value(Type::I32)
             .gives(ResultRule::Is(Type::U32)),
@@ -46,17 +47,17 @@ pub(super) fn rows() -> Vec<Row> {
             .address(Space::Shared, Effect::Write, ANY, 1)
             .operand(Operand::Value(TypeRule::SameAs(0)))
             .at_peer(),
-        peer("cluster.mbarrier.arrive", "hidet_cluster_mbarrier_arrive($0, $1);", Meaning::MbarrierArrive(Order::Release), "Arrives at the mbarrier of the block of that rank in the cluster; what this thread did before is ordered before the end of the phase.")
+        peer("cluster.mbarrier.arrive", "hidet_cluster_mbarrier_arrive($0, $1);", Meaning::MbarrierArrive(Order::Release), "Arrives at the mbarrier of the block of that rank in the cluster; this thread's accesses before it happen before the end of the phase.")
             .address(Space::Shared, Effect::Barrier, MBARRIER, 1)
             .at_peer(),
-        peer("cluster.mbarrier.arrive.expect", "hidet_cluster_mbarrier_arrive_expect($0, $2, $1);", Meaning::MbarrierArriveExpect, "Arrives at the mbarrier of the block of that rank in the cluster and adds to the bytes that asynchronous copies must bring in this phase.")
+        peer("cluster.mbarrier.arrive.expect", "hidet_cluster_mbarrier_arrive_expect($0, $2, $1);", Meaning::MbarrierArriveExpect, "Arrives at the mbarrier of the block of that rank in the cluster and increases the transaction count of the phase: the bytes that asynchronous copies must deliver.")
             .address(Space::Shared, Effect::Barrier, MBARRIER, 1)
             .value(Type::I32)
             .at_peer(),
-        peer("cluster.mbarrier.arrive.relaxed", "hidet_cluster_mbarrier_arrive_relaxed($0, $1);", Meaning::MbarrierArrive(Order::Relaxed), "Arrives at the mbarrier of the block of that rank in the cluster, without ordering what threads read or wrote: to hand back a buffer that only asynchronous operations used, for whose end this thread has waited. The simulated device lets such an arrival pass on that they are over, to whoever writes there next; it does not report a thread that reads by it what they wrote, for which the arrival must release.")
+        peer("cluster.mbarrier.arrive.relaxed", "hidet_cluster_mbarrier_arrive_relaxed($0, $1);", Meaning::MbarrierArrive(Order::Relaxed), "Arrives at the mbarrier of the block of that rank in the cluster, without ordering accesses of threads: for returning a buffer that only asynchronous operations used, whose completion this thread has waited for. On the simulated device such an arrival also carries their completion to the next writer. A thread that reads what they wrote needs a releasing arrival; if it is missing, the simulated device does not report it.")
             .address(Space::Shared, Effect::Barrier, MBARRIER, 1)
             .at_peer(),
-        peer("cluster.store.async", "hidet_cluster_store_async($0, $3, $1, $2);", Meaning::PushStore, "Stores to the shared memory of the block of that rank in the cluster while the thread goes on; the bytes arrive at the mbarrier there.")
+        peer("cluster.store.async", "hidet_cluster_store_async($0, $3, $1, $2);", Meaning::PushStore, "Stores to the shared memory of the block of that rank in the cluster, asynchronously; the bytes arrive at the mbarrier there.")
             .address(Space::Shared, Effect::Write, WORDS, 1)
             .operand(Operand::Value(TypeRule::SameAs(0)))
             .address(Space::Shared, Effect::Barrier, MBARRIER, 1)
@@ -67,25 +68,25 @@ pub(super) fn rows() -> Vec<Row> {
             .value(Type::I32)
             .address(Space::Shared, Effect::Barrier, MBARRIER, 1)
             .at_peer(),
-        row("grid.sync", "hidet_grid_sync();", Meaning::GridSync, "All threads of the grid, which must be cooperative, meet; their accesses before it happen before those after it.")
+        row("grid.sync", "hidet_grid_sync();", Meaning::GridSync, "Barrier of all threads of the grid, which must be cooperative; accesses before it happen before those after it.")
             .together(Together::Block),
-        row("setmaxnreg.inc", "hidet_setmaxnreg_inc<$0>();", Meaning::SetMaxRegisters { raise: true }, "Raises the registers a thread of this warp group may use (a multiple of 8); the kernel needs a block size and a least number of blocks.")
+        row("setmaxnreg.inc", "hidet_setmaxnreg_inc<$0>();", Meaning::SetMaxRegisters { raise: true }, "Raises the maximum number of registers per thread of this warp group (a multiple of 8); the kernel must set `min_blocks`.")
             .imm(24, 256)
             .since(90, true)
             .together(Together::WarpGroup),
-        row("setmaxnreg.dec", "hidet_setmaxnreg_dec<$0>();", Meaning::SetMaxRegisters { raise: false }, "Gives registers of this warp group back (a multiple of 8).")
+        row("setmaxnreg.dec", "hidet_setmaxnreg_dec<$0>();", Meaning::SetMaxRegisters { raise: false }, "Lowers the maximum number of registers per thread of this warp group (a multiple of 8), which releases the others.")
             .imm(24, 256)
             .since(90, true)
             .together(Together::WarpGroup),
-        row("elect.one", "hidet_elect_one()", Meaning::ElectOne, "Whether this lane is the one chosen of its warp.")
+        row("elect.one", "hidet_elect_one()", Meaning::ElectOne, "Returns true in one elected lane of the warp.")
             .since(90, false)
             .gives(ResultRule::Is(Type::BOOL))
             .together(Together::Warp),
-        row("grid.wait", "hidet_grid_wait();", Meaning::GridWait, "Waits for the kernels before this one on the stream, where it was launched early.").since(90, false),
-        row("grid.launch", "hidet_grid_launch();", Meaning::GridLaunch, "Lets the kernels after this one on the stream be launched.").since(90, false),
+        row("grid.wait", "hidet_grid_wait();", Meaning::GridWait, "Waits for the completion of the previous kernels on the stream, if this one is a dependent launch.").since(90, false),
+        row("grid.launch", "hidet_grid_launch();", Meaning::GridLaunch, "Allows dependent kernels on the stream to launch.").since(90, false),
     ];
     rows.extend(REDUCTIONS.iter().map(|(name, op, types)| {
-        let doc = "Combines with the shared memory of the block of that rank in the cluster while the thread goes on; the bytes arrive at the mbarrier there.";
+        let doc = "Combines with the shared memory of the block of that rank in the cluster, asynchronously; the bytes arrive at the mbarrier there.";
         peer(&format!("cluster.reduce.async.{name}"), &format!("hidet_cluster_reduce_async_{name}($0, $3, $1, $2);"), Meaning::PushReduce(*op), doc)
             .address(Space::Shared, Effect::Atomic, TypeRule::OneOf(types), 1)
             .operand(Operand::Value(TypeRule::SameAs(0)))

@@ -1,8 +1,8 @@
-//! What an intrinsic does, in words that a device can act on; not how any device does it.
+//! The meaning of intrinsics, for devices to implement.
 
 use super::{BitOp, Space, matrix};
 
-/// How atomics and fences order other accesses.
+/// The memory order of atomics and fences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum Order {
@@ -12,7 +12,7 @@ pub enum Order {
     AcqRel,
 }
 
-/// Among which threads a fence orders; that of an atomic access is the device.
+/// The scope of a fence; that of an atomic access is the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum Level {
@@ -21,7 +21,7 @@ pub enum Level {
     System,
 }
 
-/// What an atomic computes from the old value and its operand.
+/// The function of the old value and the operand that an atomic operation stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum AtomicOp {
@@ -32,11 +32,11 @@ pub enum AtomicOp {
     Or,
     Xor,
     Exchange,
-    /// Operand 1 is compared, operand 2 stored where equal.
+    /// Compares the old value with operand 1 and stores operand 2 if they are equal.
     CompareExchange,
 }
 
-/// How a shuffle finds its source lane.
+/// The way a shuffle selects its source lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum ShuffleKind {
@@ -46,7 +46,7 @@ pub enum ShuffleKind {
     Xor,
 }
 
-/// What a vote asks.
+/// The kind of a vote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum VoteKind {
@@ -55,27 +55,29 @@ pub enum VoteKind {
     Ballot,
 }
 
-/// What an intrinsic does, as the simulated device understands it. Operand numbers refer to [`Row::operands`](super::Row::operands).
+/// The meaning of an intrinsic for the simulated device. Operand numbers refer to
+/// [`Row::operands`](super::Row::operands).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Meaning {
-    /// `__syncthreads`: all threads of the block, memory ordered.
+    /// `__syncthreads`: barrier of all threads of the block, with memory ordering.
     SyncThreads,
     /// Named barrier 0 (id) with operand 1 threads: arrive and wait.
     BarrierSync,
     /// Named barrier 0 (id) with operand 1 threads: arrive only.
     BarrierArrive,
-    /// The lanes of mask 0 meet, memory ordered.
+    /// Barrier of the lanes of mask 0, with memory ordering.
     SyncWarp,
-    /// Operand 1 of the lane found by the lowest five bits of operand 2, among the lanes of mask 0. A source lane
-    /// outside of the warp gives the lane's own value; one that does not take part is a fault.
+    /// Returns operand 1 of the lane selected by the lowest five bits of operand 2, among the lanes of mask 0. If the
+    /// source lane is outside of the warp, returns the lane's own value; a source lane that does not participate is a
+    /// fault.
     Shuffle(ShuffleKind),
-    /// Operand 1 of all lanes of mask 0.
+    /// A vote on operand 1 over the lanes of mask 0.
     Vote(VoteKind),
     /// The mask of the lanes running this instruction.
     ActiveMask,
-    /// Operand 1 of the lanes of mask 0, reduced.
+    /// The reduction of operand 1 over the lanes of mask 0.
     Redux(AtomicOp),
-    /// Atomic read-modify-write at address 0 with operand 1 (and 2); gives the old value.
+    /// Atomic read-modify-write at address 0 with operand 1 (and 2); returns the old value.
     Atomic(AtomicOp, Order),
     /// A load from address 0 with that order.
     AtomicLoad(Order),
@@ -85,13 +87,13 @@ pub enum Meaning {
     Fence(Level),
     /// Makes ordinary accesses to shared or to global memory visible to asynchronous copies and tensor cores.
     FenceProxyAsync(Space),
-    /// Initialises mbarrier 0 for operand 1 arrivals a phase.
+    /// Initialises mbarrier 0 with operand 1 arrivals per phase.
     MbarrierInit,
     /// Makes initialised mbarriers visible to the cluster and to asynchronous copies.
     MbarrierInitFence,
-    /// Ends the life of mbarrier 0.
+    /// Invalidates mbarrier 0.
     MbarrierInvalidate,
-    /// Arrives once at mbarrier 0; orders accesses where it releases.
+    /// Arrives once at mbarrier 0; orders accesses if it releases.
     MbarrierArrive(Order),
     /// Arrives once at mbarrier 0 and expects operand 1 more bytes in this phase.
     MbarrierArriveExpect,
@@ -99,107 +101,108 @@ pub enum Meaning {
     MbarrierExpect,
     /// Waits until the phase of mbarrier 0 with parity operand 1 has completed.
     MbarrierWait,
-    /// Whether the phase of mbarrier 0 with parity operand 1 has completed.
+    /// Returns true if the phase of mbarrier 0 with parity operand 1 has completed.
     MbarrierTest,
     /// An operation on the bits of its operands.
     Bits(BitOp),
     /// Loads consecutive elements from global address 1 to registers 0.
     LoadVector {
-        /// Whether nothing may write them while the kernel runs.
+        /// True if they must not be written while the kernel runs.
         read_only: bool,
     },
     /// Stores consecutive elements of registers 1 to global address 0.
     StoreVector,
-    /// Adds consecutive elements of registers 1 to those from global address 0 on, each atomically and relaxed.
+    /// Adds consecutive elements of registers 1 to those at global address 0, each atomically and relaxed.
     ReduceVector,
-    /// Copies from global address 1 to shared address 0, asynchronously; only the first operand 2 bytes, the rest zero.
+    /// Copies from global address 1 to shared address 0, asynchronously: the first operand 2 bytes, and zeros beyond.
     CpAsync {
         /// 4, 8 or 16.
         bytes: u32,
     },
-    /// Ends a group of this thread's asynchronous copies.
+    /// Commits this thread's asynchronous copies so far as a group.
     CpAsyncCommit,
-    /// Waits until at most operand 0 of this thread's groups are unfinished.
+    /// Waits until at most operand 0 of this thread's groups are incomplete.
     CpAsyncWait,
     /// Waits for all of this thread's asynchronous copies.
     CpAsyncWaitAll,
-    /// Arrives at mbarrier 0 once this thread's asynchronous copies so far are done.
+    /// Arrives at mbarrier 0 once this thread's asynchronous copies so far are complete.
     CpAsyncMbarrierArrive,
-    /// Suspends the thread for a while; operand 0 is in nanoseconds.
+    /// Suspends the thread for operand 0 nanoseconds, approximately.
     NanoSleep,
-    /// The clock of the multiprocessor, `i64`; the simulator counts the calls of it.
+    /// The clock of the multiprocessor, `i64`; the simulated device counts the calls instead.
     Clock,
-    /// `d += a * b` in the registers of a warp: operands 0, 1 and 2, held as [`matrix::mma_fragments`] says.
+    /// `d += a * b` in the registers of a warp: operands 0, 1 and 2, held as defined by [`matrix::mma_fragments`].
     Mma(matrix::Product),
-    /// Loads `count` 8 x 8 matrices of 16-bit words from the rows that the lanes name by address 1, to the registers 0.
+    /// Loads `count` 8 x 8 matrices of 16-bit words, whose rows are given by each lane's address 1, to registers 0.
     LoadMatrix {
         /// 1, 2 or 4.
         count: u32,
-        /// Whether a lane gets elements of a column.
+        /// True if a lane receives elements of a column.
         transposed: bool,
     },
-    /// Stores `count` 8 x 8 matrices of 16-bit words from the registers 1 to the rows that the lanes name by address 0.
+    /// Stores `count` 8 x 8 matrices of 16-bit words from registers 1 to the rows given by each lane's address 0.
     StoreMatrix {
         /// 1, 2 or 4.
         count: u32,
-        /// Whether a lane holds elements of a column.
+        /// True if a lane holds elements of a column.
         transposed: bool,
     },
-    /// `d = a * b` or `d += a * b` of a warp group, asynchronously: d is operand 0, a 1, b 2, and 3 says whether the
-    /// old d is added. Held as [`matrix::wgmma_accumulator`] and [`matrix::wgmma_left`] say. For floats, numbers 4 and
-    /// 5 negate a and b; the last numbers are the [`matrix::Form`] of each operand in shared memory.
+    /// `d = a * b` or `d += a * b` of a warp group, asynchronously: operand 0 is d, 1 is a, 2 is b, and 3 is true if
+    /// the old d is added. Held as defined by [`matrix::wgmma_accumulator`] and [`matrix::wgmma_left`]. For floats,
+    /// immediates 4 and 5 negate a and b; the last immediates are the [`matrix::Form`] of each operand in shared
+    /// memory.
     Wgmma {
-        /// Shape and types.
+        /// The shape and the types.
         product: matrix::Product,
-        /// Whether a lies in registers, else in shared memory.
+        /// True if a is in registers, false if in shared memory.
         registers: bool,
     },
-    /// Orders a warp group's accesses to registers and shared memory before the wgmma that follow.
+    /// Orders a warp group's accesses to registers and shared memory before the following wgmma.
     WgmmaFence,
-    /// Ends a group of a warp group's wgmma.
+    /// Commits the warp group's wgmma so far as a group.
     WgmmaCommit,
-    /// Waits until at most operand 0 of a warp group's groups are unfinished.
+    /// Waits until at most operand 0 of the warp group's wgmma groups are incomplete.
     WgmmaWait,
-    /// Copies the box of tensor map 1 at the coordinates that follow to shared address 0; the bytes arrive at the
-    /// mbarrier after them.
+    /// Copies the box of tensor map 1 at the following coordinates to shared address 0; the bytes arrive at the
+    /// mbarrier after the coordinates.
     TensorLoad,
-    /// The same to each block of the cluster that the last operand names, one bit a block.
+    /// The same copy to each block of the cluster in the mask, the last operand, one bit per block.
     TensorMulticast,
-    /// Copies the last operand, in shared memory, to the box of tensor map 0 at the coordinates that follow, or combines
-    /// it with what is there, element by element.
+    /// Copies the last operand, in shared memory, to the box of tensor map 0 at the following coordinates, or combines
+    /// it with the old elements.
     TensorStore(Option<AtomicOp>),
     /// Copies operand 2 bytes from global address 1 to shared address 0; they arrive at mbarrier 3.
     BulkLoad,
-    /// Copies operand 2 bytes from shared address 1 to global address 0, or combines them with what is there.
+    /// Copies operand 2 bytes from shared address 1 to global address 0, or combines them with the old elements.
     BulkStore(Option<AtomicOp>),
-    /// Ends a group of this thread's bulk stores.
+    /// Commits this thread's bulk stores so far as a group.
     BulkCommit,
-    /// Waits until at most operand 0 of this thread's groups of bulk stores are unfinished.
+    /// Waits until at most operand 0 of this thread's bulk store groups are incomplete.
     BulkWait,
-    /// Waits until at most operand 0 of this thread's groups of bulk stores still read shared memory.
+    /// Waits until at most operand 0 of this thread's bulk store groups still read shared memory.
     BulkWaitRead,
-    /// Sets how many registers a thread of the warp group may use to operand 0.
+    /// Sets the maximum number of registers per thread of the warp group to operand 0.
     SetMaxRegisters {
-        /// Whether it takes registers, else it gives some back.
+        /// True to raise the maximum, false to lower it.
         raise: bool,
     },
-    /// Whether the lane is the one chosen of its warp.
+    /// Returns true in one elected lane of the warp.
     ElectOne,
-    /// Waits for the launch ahead on the stream.
+    /// Waits for the previous launch on the stream.
     GridWait,
-    /// Lets the launch after this one begin.
+    /// Allows the next launch on the stream to begin.
     GridLaunch,
-    /// Brings memory nearer, which changes no result.
+    /// Prefetches memory; changes no result.
     Prefetch,
-    /// Arrives at the cluster's barrier; orders accesses where it releases.
+    /// Arrives at the cluster's barrier; orders accesses if it releases.
     ClusterArrive(Order),
     /// Waits until all threads of the cluster have arrived.
     ClusterWait,
-    /// Both.
+    /// `ClusterArrive` and `ClusterWait`.
     ClusterSync,
-    /// All threads of the grid meet, memory ordered.
+    /// Barrier of all threads of the grid, with memory ordering.
     GridSync,
-    /// The number by which the block of rank 1 is reached at address 0.
+    /// The address in the shared memory of the block of rank operand 1 that corresponds to address 0.
     PeerAddress,
     /// Loads from address 0.
     Load,
@@ -215,7 +218,7 @@ pub enum Meaning {
 }
 
 impl Meaning {
-    /// Whether accesses of this thread before or after it may be ordered by it with those of other threads, of
+    /// Returns true if it may order this thread's accesses before or after it with those of other threads, of
     /// asynchronous copies or of other kernels. See "Memory model" in [`ir`](crate::ir).
     pub fn orders_memory(&self) -> bool {
         use Meaning::*;

@@ -19,9 +19,17 @@ pub(super) fn rows() -> Vec<Row> {
             .operand(Operand::Value(TypeRule::SameAs(0)))
     };
     vec![
-        load("load.relaxed", Order::Relaxed, "Loads what some thread stored, without ordering other accesses."),
-        load("load.acquire", Order::Acquire, "Loads; what follows happens after the release it reads from."),
-        store("store.relaxed", Order::Relaxed, "Stores for other threads to see, without ordering other accesses."),
-        store("store.release", Order::Release, "Stores; what came before happens before an acquire that reads it."),
+        load(
+            "load.relaxed",
+            Order::Relaxed,
+            "Loads a value that threads may store concurrently, without ordering other accesses.",
+        ),
+        load("load.acquire", Order::Acquire, "Loads; later accesses happen after the release it reads from."),
+        store(
+            "store.relaxed",
+            Order::Relaxed,
+            "Stores a value that threads may load concurrently, without ordering other accesses.",
+        ),
+        store("store.release", Order::Release, "Stores; earlier accesses happen before an acquire that reads it."),
     ]
 }

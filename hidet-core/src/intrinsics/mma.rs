@@ -1,7 +1,7 @@
 //! Tensor cores of a warp: `mma.sync`, and the loads and stores of matrices that feed them.
 //!
-//! Fragments lie in registers. Which elements a lane holds is told by the task mappings of [`super::matrix`]; an
-//! instruction takes all of them, one after the other.
+//! Fragments are held in registers. The task mappings of [`super::matrix`] define which elements a lane holds; an
+//! instruction takes all of them in that order.
 
 use super::matrix::Product;
 use super::{Effect, Meaning, Row, Space, Together, TypeRule, row};
@@ -11,19 +11,19 @@ const fn is(scalar: Scalar) -> TypeRule {
     TypeRule::Is(Type { scalar, lanes: 1 })
 }
 
-/// Elements moved as words of 16 bits.
+/// Elements moved as 16-bit words.
 const HALVES: TypeRule = TypeRule::OneOf(&[Scalar::F16, Scalar::BF16, Scalar::I16, Scalar::U16]);
-/// Elements moved four a word.
+/// Elements moved four per word.
 const BYTES: TypeRule = TypeRule::OneOf(&[Scalar::I8, Scalar::U8, Scalar::E4M3, Scalar::E5M2]);
-/// Elements moved as words.
+/// Elements moved as 32-bit words.
 const WORDS: TypeRule = TypeRule::OneOf(&[Scalar::TF32, Scalar::F32, Scalar::I32, Scalar::U32]);
 
-/// `d += a * b` with a of `m x k`, b of `k x n` and d of `m x n`.
+/// `d += a * b`, where a is `m x k`, b is `k x n` and d is `m x n`.
 fn mma([m, n, k]: [u32; 3], d: Scalar, ab: Scalar, since: u32) -> Row {
     let name = format!("mma.m{m}n{n}k{k}.{d}.{ab}");
     let cuda = format!("hidet_{}($0, $1, $2);", name.replace('.', "_"));
     let doc = format!(
-        "`d += a * b` by the tensor cores of a warp: a is {m} x {k} row-major, b {k} x {n} column-major, both {ab}; d is {m} x {n} {d}."
+        "`d += a * b` on tensor cores, by a warp: a is {m} x {k} {ab}, row-major; b is {k} x {n} {ab}, column-major; d is {m} x {n} {d}."
     );
     row(name, cuda, Meaning::Mma(Product { m, n, k, d, a: ab, b: ab }), doc)
         .since(since, false)
@@ -38,20 +38,22 @@ fn matrices(load: bool, count: u32, trans: bool, suffix: &str, elem: TypeRule, b
         format!("{}.x{count}{}{suffix}", if load { "ldmatrix" } else { "stmatrix" }, if trans { ".trans" } else { "" });
     let helper =
         format!("hidet_{}matrix_x{count}{}", if load { "ld" } else { "st" }, if trans { "_trans" } else { "" });
-    // A lane holds 4 bytes of each 8 x 8 matrix of 16-bit elements, and names a row of 16 bytes.
+    // A lane holds 4 bytes of each 8 x 8 matrix of 16-bit elements, and gives the address of a row of 16 bytes.
     let (held, row_length) = (4 * count / bytes, 16 / bytes);
     let registers = |row: Row, effect| row.address(Space::Register, effect, elem, held);
     let shared = |row: Row, effect, elem| row.address(Space::Shared, effect, elem, row_length);
     let how = if trans { ", transposed" } else { "" };
     if load {
-        let doc =
-            format!("Loads {count} 8 x 8 matrices of 16-bit words{how}; lane i names the row i % 8 of matrix i / 8.");
+        let doc = format!(
+            "Loads {count} 8 x 8 matrices of 16-bit words{how}; lane i gives the address of row i % 8 of matrix i / 8."
+        );
         let meaning = Meaning::LoadMatrix { count, transposed: trans };
         let row = row(name, format!("{helper}($0, $1);"), meaning, doc).together(Together::Warp);
         shared(registers(row, Effect::Write), Effect::Read, TypeRule::SameAs(0))
     } else {
-        let doc =
-            format!("Stores {count} 8 x 8 matrices of 16-bit words{how}; lane i names the row i % 8 of matrix i / 8.");
+        let doc = format!(
+            "Stores {count} 8 x 8 matrices of 16-bit words{how}; lane i gives the address of row i % 8 of matrix i / 8."
+        );
         let meaning = Meaning::StoreMatrix { count, transposed: trans };
         let row = row(name, format!("{helper}($0, $1);"), meaning, doc).together(Together::Warp);
         let row = shared(row, Effect::Write, elem).since(90, false);

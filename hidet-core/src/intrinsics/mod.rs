@@ -1,10 +1,11 @@
-//! The intrinsics: what a kernel can do beyond arithmetic, loads and stores.
+//! The intrinsics: operations of a kernel beyond arithmetic, loads and stores.
 //!
-//! One table. A [`Row`] states the name, the operands, the result, the lowest architecture, who must arrive together,
-//! the CUDA text, what the simulated device does, and a line for the documentation. The verifier, the printers, both
-//! devices and the documentation read it; adding an intrinsic is adding a row. A family is a file.
+//! All intrinsics are rows of one table. A [`Row`] states the name, the operands, the result, the lowest architecture,
+//! the threads that must execute it together, the CUDA text, the meaning for the simulated device, and one line of
+//! documentation. The verifier, the printers, both devices and the documentation read the table; to add an intrinsic,
+//! add a row. Each family has a file.
 //!
-//! Knows the types and nothing of the IR.
+//! Depends on the types, not on the IR.
 
 mod async_copy;
 mod atomic;
@@ -59,17 +60,17 @@ static NAMES: LazyLock<HashMap<&str, u16>> =
     LazyLock::new(|| TABLE.iter().enumerate().map(|(index, row)| (row.name.as_str(), index as u16)).collect());
 
 impl Intrinsic {
-    /// The intrinsic of that name.
+    /// Returns the intrinsic with that name.
     pub fn named(name: &str) -> Option<Intrinsic> {
         NAMES.get(name).copied().map(Intrinsic)
     }
 
-    /// Every intrinsic, family by family.
+    /// Returns all intrinsics, family by family.
     pub fn all() -> impl Iterator<Item = Intrinsic> {
         (0..TABLE.len()).map(|index| Intrinsic(index as u16))
     }
 
-    /// Its row.
+    /// Returns its row of the table.
     pub fn row(self) -> &'static Row {
         &TABLE[self.0 as usize]
     }

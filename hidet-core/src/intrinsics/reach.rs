@@ -1,31 +1,31 @@
-//! How much a call touches from an address on, and how that must be aligned: what checks of a launch ask.
+//! The memory that a call accesses from an address on, and the alignment it needs; used by launch checks.
 
 use super::{Effect, Meaning, Operand, Row, Space};
 
-/// What is touched from an address on.
+/// The memory accessed from an address on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// So many elements, one after the other.
+    /// That many consecutive elements.
     Elements(u32),
-    /// So many bytes, one after the other.
+    /// That many consecutive bytes.
     Bytes(u32),
-    /// As many bytes as that operand, a value, says; perhaps none.
+    /// The number of consecutive bytes given by that operand, a value; may be 0.
     BytesOf(usize),
-    /// The box of the tensor map that is that operand, one element after the other.
+    /// The box of the tensor map given by that operand, contiguous.
     Box(usize),
     /// A matrix in the last two axes.
     Matrix {
-        /// Along the axis before the last.
+        /// The extent along the axis before the last.
         rows: u32,
-        /// Along the last axis.
+        /// The extent along the last axis.
         columns: u32,
-        /// Which operand says how it lies (see [`Form`](super::matrix::Form)), and so whether the axes are exchanged.
+        /// The operand that gives its [`Form`](super::matrix::Form), and so whether the axes are exchanged.
         form: usize,
     },
 }
 
 impl Row {
-    /// What is touched from the address that is that operand; none where it is no address.
+    /// Returns the memory accessed from an address operand, or `None` if the operand is not an address.
     pub fn reach(&self, position: usize) -> Option<Reach> {
         let Some(Operand::Address { effect, count, .. }) = self.operands.get(position) else { return None };
         let map = self.operands.iter().position(|operand| *operand == Operand::Map);
@@ -38,7 +38,7 @@ impl Row {
             (_, _, Meaning::BulkLoad | Meaning::BulkStore(_) | Meaning::PushCopy, _) => Reach::BytesOf(2),
             (_, _, Meaning::Wgmma { product, registers }, _) => {
                 let rows = if position == 1 { product.m } else { product.n };
-                // The last numbers are the forms of those in shared memory.
+                // The last immediates are the forms of the operands in shared memory.
                 let form = self.operands.len() - if position == 1 && !registers { 2 } else { 1 };
                 Reach::Matrix { rows, columns: product.k, form }
             }
@@ -46,7 +46,7 @@ impl Row {
         })
     }
 
-    /// The bytes that the address which is that operand must be a multiple of, more than its element's own size.
+    /// Returns the alignment in bytes that an address operand needs, at least the size of an element.
     pub fn alignment(&self, position: usize, element: u32) -> u32 {
         match (self.reach(position), self.meaning) {
             (Some(Reach::Box(_)), _) => 128,
@@ -54,7 +54,7 @@ impl Row {
             (Some(Reach::Bytes(_) | Reach::BytesOf(_)), Meaning::CpAsync { bytes }) => bytes,
             (Some(Reach::BytesOf(_)), _) => 16,
             (Some(Reach::Elements(count)), _) => {
-                // What a thread moves at once, to and from global memory and elsewhere.
+                // The width of the widest access of a thread: to global memory, and to other memory.
                 let global = matches!(self.operands.get(position), Some(Operand::Address { space: Space::Global, .. }));
                 (count * element).next_power_of_two().min(if global { 32 } else { 16 })
             }
@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(of("wgmma.m64n8k32.f32.e4m3.e4m3.ss", 2), (matrix(8, 32, 7), 16));
     }
 
-    /// Where the table does not say how many elements, the reach must.
+    /// A number of bytes is given by a value operand, a box by a tensor map.
     #[test]
     fn the_bytes_of_a_copy_are_a_value() {
         for intrinsic in Intrinsic::all() {

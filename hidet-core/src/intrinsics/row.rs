@@ -1,9 +1,9 @@
-//! The row of an intrinsic: all that is known of it, and how a family writes one down.
+//! The row of an intrinsic: its properties, and the builder that families write rows with.
 
 use super::Meaning;
 use crate::types::{Scalar, Type};
 
-/// What is known of an intrinsic.
+/// The properties of an intrinsic.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// Its name: words separated by points.
@@ -12,22 +12,23 @@ pub struct Row {
     pub operands: Vec<Operand>,
     /// The type of its result.
     pub result: ResultRule,
-    /// The lowest architecture: ten times the compute capability, and whether it must be the `a` variant.
+    /// The lowest architecture: ten times the compute capability, and true if it must be the `a` variant.
     pub min_arch: (u32, bool),
-    /// The highest architecture, where newer ones lack it (wgmma is in `sm_90a` alone).
+    /// The highest architecture, if newer ones lack it (wgmma exists on `sm_90a` only).
     pub max_arch: Option<u32>,
-    /// Which threads must arrive at it together.
+    /// The threads that must execute it together.
     pub together: Together,
-    /// The operand that is the rank of a block of the cluster: the addresses then lie in that block's shared memory.
+    /// The operand that is the rank of a block of the cluster, if any: the addresses then lie in that block's shared
+    /// memory.
     pub peer: Option<u8>,
     /// The CUDA text of a statement or, with a result, of an expression. `$0`, `$1`, ... are the operands (an address
-    /// is a typed pointer, in registers an lvalue that may be indexed), `$T0` the C type of operand 0's element. Of a
-    /// number that is a [`matrix::Form`](super::matrix::Form), `$F0` is the strides and the swizzle, `$M0` whether it is contiguous along m
-    /// or n.
+    /// is a typed pointer; in registers, an lvalue that may be indexed), `$T0` the C type of operand 0's element. For
+    /// an immediate that is a [`matrix::Form`](super::matrix::Form), `$F0` is the strides and the swizzle, and `$M0` is
+    /// 1 if the operand is contiguous along m or n.
     pub cuda: String,
-    /// What the simulated device does.
+    /// The meaning for the simulated device.
     pub meaning: Meaning,
-    /// One sentence for the reader.
+    /// One sentence of documentation.
     pub doc: String,
 }
 
@@ -38,27 +39,27 @@ pub enum Operand {
     Value(TypeRule),
     /// The address of elements.
     Address {
-        /// Memory it may lie in.
+        /// The memory it may be in.
         space: Space,
-        /// What is done there.
+        /// The accesses to it.
         effect: Effect,
         /// The type of the elements.
         elem: TypeRule,
-        /// How many elements, consecutive along the last axis; also the alignment. 0: see [`Row::reach`].
+        /// The number of elements, consecutive along the last axis; also the alignment. 0: see [`Row::reach`].
         count: u32,
     },
-    /// A number known while compiling, `least ..= most`.
+    /// An immediate: a number known at compile time, `least ..= most`.
     Imm {
-        /// Smallest.
+        /// The smallest number.
         least: i64,
-        /// Largest.
+        /// The largest number.
         most: i64,
     },
     /// A tensor map.
     Map,
 }
 
-/// Memory an address may lie in.
+/// The memory an address may be in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum Space {
@@ -68,42 +69,42 @@ pub enum Space {
     GlobalOrShared,
 }
 
-/// What an intrinsic does at an address.
+/// The accesses of an intrinsic to an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Effect {
     Read,
     Write,
     ReadWrite,
-    /// Atomically, so that it is no race with other atomic accesses.
+    /// Atomic: not a race with other atomic accesses.
     Atomic,
-    /// As an mbarrier object.
+    /// To an mbarrier object.
     Barrier,
 }
 
-/// Which types an operand may have.
+/// The types an operand may have.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum TypeRule {
-    /// This one.
+    /// This type.
     Is(Type),
-    /// A scalar, one of these.
+    /// One of these scalars.
     OneOf(&'static [Scalar]),
-    /// That of another operand (of its element, for an address).
+    /// The type of another operand (for an address, of its element).
     SameAs(u8),
 }
 
 /// The type of the result.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ResultRule {
-    /// There is none.
+    /// No result.
     None,
-    /// This one.
+    /// This type.
     Is(Type),
-    /// That of an operand (of its element, for an address).
+    /// The type of an operand (for an address, of its element).
     SameAs(u8),
 }
 
-/// Which threads must arrive at an intrinsic together.
+/// The threads that must execute an intrinsic together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Together {
     /// Each thread by itself.
@@ -122,7 +123,7 @@ pub enum Together {
     Cluster,
 }
 
-/// A row that any thread runs by itself, on any architecture, without a result: the start of most rows.
+/// Returns a row that each thread executes on its own, on any architecture, without a result: the start of most rows.
 pub(super) fn row(name: impl Into<String>, cuda: impl Into<String>, meaning: Meaning, doc: impl Into<String>) -> Row {
     Row {
         name: name.into(),
@@ -160,7 +161,7 @@ impl Row {
         self.together = together;
         self
     }
-    /// A value follows: the rank of the block in whose shared memory the addresses lie.
+    /// Adds the operand for the rank of the block in whose shared memory the addresses lie.
     pub(super) fn at_peer(mut self) -> Row {
         self.peer = Some(self.operands.len() as u8);
         self.value(Type::I32)

@@ -1,7 +1,7 @@
-//! Bulk copies by the tensor memory accelerator (`sm_90`), of boxes of a tensor or of plain bytes.
+//! Bulk copies by TMA (`sm_90`): of boxes of a tensor, or of contiguous bytes.
 //!
-//! Coordinates are elements, in the order of the tensor's axes. A load is done when its bytes have arrived at an
-//! mbarrier that expects them; stores are waited for by groups.
+//! Coordinates count elements, in the order of the tensor's axes. A load is complete when its bytes have arrived at an
+//! mbarrier that expects them; stores are waited for in groups.
 
 use super::{AtomicOp, Effect, Meaning, Operand, Row, Space, TypeRule, row};
 use crate::types::{Scalar, Type};
@@ -9,7 +9,7 @@ use crate::types::{Scalar, Type};
 const ANY: TypeRule = TypeRule::OneOf(&Scalar::ALL);
 const MBARRIER: TypeRule = TypeRule::Is(Type { scalar: Scalar::U64, lanes: 1 });
 
-/// Operands `first .. first + rank` in the order of the accelerator: fastest axis first.
+/// Returns operands `first .. first + rank` in the order of TMA: fastest axis first.
 fn coordinates(first: usize, rank: usize) -> String {
     (first..first + rank).rev().map(|index| format!("${index}")).collect::<Vec<_>>().join(", ")
 }
@@ -25,8 +25,8 @@ fn bulk(name: impl Into<String>, cuda: impl Into<String>, meaning: Meaning, doc:
     row(name, cuda, meaning, doc).since(90, false)
 }
 
-/// What a bulk store can combine with memory: name, meaning, types of elements (PTX ISA, `cp.reduce.async.bulk`). Sums
-/// of `f32` flush subnormals to zero.
+/// The reductions of bulk stores: name, meaning, element types (PTX ISA, `cp.reduce.async.bulk`). Sums of `f32` flush
+/// subnormals to zero.
 const REDUCTIONS: [(&str, AtomicOp, &[Scalar], &str); 6] = {
     use Scalar::*;
     const ORDERED: &[Scalar] = &[U32, I32, U64, I64, F16, BF16];
@@ -46,7 +46,7 @@ fn tensor(rank: usize) -> Vec<Row> {
         format!("tma.load.{rank}d"),
         format!("hidet_tma_load_{rank}d($0, $1, ${}, {});", 2 + rank, coordinates(2, rank)),
         Meaning::TensorLoad,
-        format!("Copies the box at {rank} coordinates to shared memory; its bytes arrive at the mbarrier. Outside of the tensor is zero."),
+        format!("Copies the box at {rank} coordinates to shared memory; its bytes arrive at the mbarrier. Elements outside of the tensor are zero."),
     )
     .address(Space::Shared, Effect::Write, ANY, 0)
     .operand(Operand::Map);
@@ -55,7 +55,7 @@ fn tensor(rank: usize) -> Vec<Row> {
         format!("tma.load.{rank}d.multicast"),
         format!("hidet_tma_load_{rank}d_multicast($0, $1, ${}, ${}, {});", 2 + rank, 3 + rank, coordinates(2, rank)),
         Meaning::TensorMulticast,
-        format!("Copies the box at {rank} coordinates to the same place in shared memory of each block of the cluster that the mask names; its bytes arrive at the mbarrier of each."),
+        format!("Copies the box at {rank} coordinates to the same address in the shared memory of each block of the cluster in the mask; its bytes arrive at the mbarrier of each block."),
     )
     .address(Space::Shared, Effect::Write, ANY, 0)
     .operand(Operand::Map);
@@ -64,7 +64,8 @@ fn tensor(rank: usize) -> Vec<Row> {
     let store = |name: &str, op: Option<AtomicOp>, types: &'static [Scalar], doc: &str| {
         let cuda =
             format!("hidet_tma_{}_{rank}d($0, ${}, {});", name.replace('.', "_"), 1 + rank, coordinates(1, rank));
-        let doc = format!("{doc} the box at {rank} coordinates of a tensor; what is outside of it is dropped.");
+        let doc =
+            format!("{doc} the box at {rank} coordinates of a tensor; elements outside of the tensor are dropped.");
         let row = bulk(format!("tma.{name}.{rank}d"), cuda, Meaning::TensorStore(op), doc).operand(Operand::Map);
         with_coordinates(row, rank).address(Space::Shared, Effect::Read, TypeRule::OneOf(types), 0)
     };
@@ -72,12 +73,12 @@ fn tensor(rank: usize) -> Vec<Row> {
         format!("tma.prefetch.{rank}d"),
         format!("hidet_tma_prefetch_{rank}d($0, {});", coordinates(1, rank)),
         Meaning::Prefetch,
-        format!("Brings the box at {rank} coordinates of a tensor to the second-level cache."),
+        format!("Prefetches the box at {rank} coordinates of a tensor to L2."),
     )
     .operand(Operand::Map);
     let mut rows = vec![load, multicast, store("store", None, &Scalar::ALL, "Copies shared memory to")];
     rows.extend(REDUCTIONS.map(|(name, op, types, doc)| {
-        // A tensor map of signed 64-bit elements and a bitwise operation are an illegal instruction (seen on sm_90).
+        // With signed 64-bit elements, a bitwise operation raises an illegal instruction error (seen on sm_90).
         let types = if matches!(op, AtomicOp::And | AtomicOp::Or | AtomicOp::Xor) { &types[..3] } else { types };
         store(&format!("reduce.{name}"), Some(op), types, doc)
     }));
@@ -94,7 +95,7 @@ pub(super) fn rows() -> Vec<Row> {
             .value(Type::I32)
     };
     rows.extend([
-        bulk("tma.prefetch.map", "hidet_tma_prefetch_map($0);", Meaning::Prefetch, "Brings a tensor map to the cache.")
+        bulk("tma.prefetch.map", "hidet_tma_prefetch_map($0);", Meaning::Prefetch, "Prefetches a tensor map.")
             .operand(Operand::Map),
         bulk(
             "bulk.load",
@@ -112,19 +113,24 @@ pub(super) fn rows() -> Vec<Row> {
             &Scalar::ALL,
             "Copies a multiple of 16 bytes of shared memory to global memory.".to_owned(),
         ),
-        bulk("bulk.commit", "hidet_bulk_commit();", Meaning::BulkCommit, "Ends a group of this thread's bulk stores."),
+        bulk(
+            "bulk.commit",
+            "hidet_bulk_commit();",
+            Meaning::BulkCommit,
+            "Commits this thread's bulk stores so far as a group.",
+        ),
         bulk(
             "bulk.wait",
             "hidet_bulk_wait<$0>();",
             Meaning::BulkWait,
-            "Waits until at most that many of this thread's groups of bulk stores are unfinished.",
+            "Waits until at most that many of this thread's bulk store groups are incomplete.",
         )
         .imm(0, 7),
         bulk(
             "bulk.wait.read",
             "hidet_bulk_wait_read<$0>();",
             Meaning::BulkWaitRead,
-            "Waits until at most that many of this thread's groups of bulk stores still read shared memory.",
+            "Waits until at most that many of this thread's bulk store groups still read shared memory.",
         )
         .imm(0, 7),
     ]);

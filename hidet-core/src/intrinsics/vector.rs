@@ -1,48 +1,48 @@
-//! Vectors between registers and global memory with a hint to the caches, and reductions of vectors in memory.
+//! Vector loads and stores of global memory with cache hints, and vector reductions in memory.
 
 use super::{Effect, Meaning, Row, Space, TypeRule, row};
 use crate::types::{Scalar, Type};
 
-/// How a load treats the caches (PTX ISA, "Cache Operators" and "Cache Eviction Priority Hints").
+/// The cache operator or eviction priority of a load (PTX ISA, "Cache Operators" and "Cache Eviction Priority Hints").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LoadHint {
-    /// Through the read-only path: no thread writes the tensor while the kernel runs.
+    /// Through the read-only data cache: no thread writes the tensor while the kernel runs.
     ReadOnly,
-    /// As `ReadOnly`, and what is read stays out of the first-level cache.
+    /// As `ReadOnly`, without allocating in L1.
     NoAllocate,
-    /// First to leave the first-level cache.
+    /// Evict first from L1.
     EvictFirst,
-    /// Last to leave the first-level cache.
+    /// Evict last from L1.
     EvictLast,
-    /// Read once.
+    /// Streaming: read once.
     Streaming,
-    /// Not needed again by anyone.
+    /// Last use: not needed again.
     LastUse,
-    /// In the second-level cache alone.
+    /// Cached in L2 only.
     L2,
 }
 
-/// How a store treats the caches.
+/// The cache operator or eviction priority of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StoreHint {
-    /// As stores without a hint.
+    /// The default: write back.
     WriteBack,
-    /// In the second-level cache alone.
+    /// Cached in L2 only.
     L2,
-    /// Not read soon.
+    /// Streaming: not read soon.
     Streaming,
-    /// Out of the first-level cache.
+    /// Without allocating in L1.
     NoAllocate,
 }
 
 impl LoadHint {
-    /// All of them.
+    /// All hints.
     pub const ALL: [LoadHint; 7] = {
         use LoadHint::*;
         [ReadOnly, NoAllocate, EvictFirst, EvictLast, Streaming, LastUse, L2]
     };
 
-    /// The word in the names of rows.
+    /// Returns the hint's part of a row name.
     pub const fn name(self) -> &'static str {
         match self {
             LoadHint::ReadOnly => "nc",
@@ -55,7 +55,7 @@ impl LoadHint {
         }
     }
 
-    /// The PTX instruction, up to the width.
+    /// Returns the PTX instruction, without the width.
     pub const fn ptx(self) -> &'static str {
         match self {
             LoadHint::ReadOnly => "ld.global.nc",
@@ -68,20 +68,20 @@ impl LoadHint {
         }
     }
 
-    /// Whether nothing may write what is read while the kernel runs.
+    /// Returns true if the memory must not be written while the kernel runs.
     pub const fn is_read_only(self) -> bool {
         matches!(self, LoadHint::ReadOnly | LoadHint::NoAllocate)
     }
 }
 
 impl StoreHint {
-    /// All of them.
+    /// All hints.
     pub const ALL: [StoreHint; 4] = {
         use StoreHint::*;
         [WriteBack, L2, Streaming, NoAllocate]
     };
 
-    /// The word in the names of rows.
+    /// Returns the hint's part of a row name.
     pub const fn name(self) -> &'static str {
         match self {
             StoreHint::WriteBack => "wb",
@@ -91,7 +91,7 @@ impl StoreHint {
         }
     }
 
-    /// The PTX instruction, up to the width.
+    /// Returns the PTX instruction, without the width.
     pub const fn ptx(self) -> &'static str {
         match self {
             StoreHint::WriteBack => "st.global.wb",
@@ -102,7 +102,7 @@ impl StoreHint {
     }
 }
 
-/// Types of one size.
+/// Returns the types of one size.
 fn of_size(bytes: u32) -> TypeRule {
     use Scalar::*;
     TypeRule::OneOf(match bytes {
@@ -113,13 +113,13 @@ fn of_size(bytes: u32) -> TypeRule {
     })
 }
 
-/// Vectors of 2 to 16 elements, 2 to 32 bytes: bytes of an element, and elements.
+/// Returns the widths of vectors of 2 to 16 elements and 2 to 32 bytes: bytes per element, and number of elements.
 fn widths() -> impl Iterator<Item = (u32, u32)> {
     let lengths = |bytes| [2, 4, 8, 16].into_iter().map(move |count| (bytes, count));
     [1, 2, 4, 8].into_iter().flat_map(lengths).filter(|(bytes, count)| bytes * count <= 32)
 }
 
-/// Vectors of 32 bytes are for `sm_100`.
+/// Restricts vectors of 32 bytes to `sm_100`.
 fn since(row: Row, bytes: u32) -> Row {
     if bytes == 32 { row.since(100, false) } else { row }
 }
@@ -127,7 +127,7 @@ fn since(row: Row, bytes: u32) -> Row {
 fn load(hint: LoadHint, bytes: u32, count: u32) -> Row {
     let name = format!("load.{}.x{count}.b{}", hint.name(), 8 * bytes);
     let cuda = format!("hidet_load_{}_{}($0, $1);", hint.name(), bytes * count);
-    let doc = format!("Loads {count} elements at once by `{}`.", hint.ptx());
+    let doc = format!("Loads {count} consecutive elements by `{}`.", hint.ptx());
     let row = row(name, cuda, Meaning::LoadVector { read_only: hint.is_read_only() }, doc);
     let row = row.address(Space::Register, Effect::Write, of_size(bytes), count);
     since(row.address(Space::Global, Effect::Read, TypeRule::SameAs(0), count), bytes * count)
@@ -136,7 +136,7 @@ fn load(hint: LoadHint, bytes: u32, count: u32) -> Row {
 fn store(hint: StoreHint, bytes: u32, count: u32) -> Row {
     let name = format!("store.{}.x{count}.b{}", hint.name(), 8 * bytes);
     let cuda = format!("hidet_store_{}_{}($0, $1);", hint.name(), bytes * count);
-    let doc = format!("Stores {count} elements at once by `{}`.", hint.ptx());
+    let doc = format!("Stores {count} consecutive elements by `{}`.", hint.ptx());
     let row = row(name, cuda, Meaning::StoreVector, doc);
     let row = row.address(Space::Global, Effect::Write, of_size(bytes), count);
     since(row.address(Space::Register, Effect::Read, TypeRule::SameAs(0), count), bytes * count)
@@ -147,7 +147,7 @@ fn reduce(scalar: Scalar, count: u32) -> Row {
     let cuda = format!("hidet_red_add_{scalar}_{count}($0, $1);");
     let flushed = if scalar == Scalar::F32 { ", which flushes subnormal operands and sums to zero" } else { "" };
     let doc = format!(
-        "Adds {count} {scalar} to consecutive elements{flushed}, each atomically, without giving the old ones; relaxed at device level."
+        "Adds {count} {scalar} to consecutive elements{flushed}, each atomically, without returning the old values; relaxed, at device scope."
     );
     let elem = TypeRule::Is(Type { scalar, lanes: 1 });
     row(name, cuda, Meaning::ReduceVector, doc)
@@ -157,7 +157,7 @@ fn reduce(scalar: Scalar, count: u32) -> Row {
 }
 
 pub(super) fn rows() -> Vec<Row> {
-    // Wide vectors have no other cache operators.
+    // 32-byte vectors have no other cache operators.
     let wide = |bytes: u32, count: u32| bytes * count == 32;
     let loads = LoadHint::ALL.into_iter().flat_map(|hint| {
         let some = widths().filter(move |(bytes, count)| !wide(*bytes, *count) || hint.is_read_only());

@@ -1,8 +1,8 @@
-//! Tensor cores of a warp group (`sm_90a`): `wgmma`, asynchronous, with operands in shared memory.
+//! Warp group matrix products on tensor cores (`sm_90a`): `wgmma`, asynchronous, with operands in shared memory.
 //!
-//! An operand in shared memory is named by the address of its first element. How it lies there (its
+//! An operand in shared memory is given by the address of its first element. Its placement (its
 //! [`Form`](super::matrix::Form)) is derived from the layout of the buffer and the tensor maps that fill it, so it
-//! cannot disagree with them.
+//! always agrees with them.
 
 use super::matrix::Product;
 use super::{Effect, Meaning, Operand, Row, Space, Together, TypeRule, row};
@@ -12,31 +12,31 @@ const fn is(scalar: Scalar) -> TypeRule {
     TypeRule::Is(Type { scalar, lanes: 1 })
 }
 
-/// The lengths of n: every multiple of 8; for integers, of 16 from 32 on.
+/// Returns the valid n: the multiples of 8; for integers, from 32 on only the multiples of 16.
 fn lengths(integer: bool) -> impl Iterator<Item = u32> {
     (8..=256).step_by(8).filter(move |n| !integer || *n == 24 || *n <= 16 || n % 16 == 0)
 }
 
-/// `d = a * b` or `d += a * b`, a of `64 x k`, b of `k x n`.
+/// `d = a * b` or `d += a * b`, where a is `64 x k` and b is `k x n`.
 fn wgmma(n: u32, d: Scalar, a: Scalar, b: Scalar, registers: bool) -> Row {
     let k = 32 / a.bytes() as u32;
     let kind = if registers { "rs" } else { "ss" };
     let name = format!("wgmma.m64n{n}k{k}.{d}.{a}.{b}.{kind}");
     let helper = format!("hidet_{}", name.replace('.', "_"));
-    // The numbers: signs of floats, then the forms of the operands in shared memory.
+    // The immediates: signs of floats, then the forms of the operands in shared memory.
     let signs = if a.is_float() { 2 } else { 0 };
     let forms: &[(usize, usize)] = if registers { &[(2, 4 + signs)] } else { &[(1, 4 + signs), (2, 5 + signs)] };
     let described = |operand| match forms.iter().find(|(address, _)| *address == operand) {
         Some((address, form)) => format!("hidet_wgmma_descriptor(${address}, $F{form})"),
         None => format!("${operand}"),
     };
-    // Only 16-bit operands may be contiguous along m or n, not k.
+    // Only 16-bit operands may be contiguous along m or n instead of k.
     let majors = forms.iter().filter(|_| a.bytes() == 2).map(|(_, form)| format!("$M{form}"));
     let numbers: Vec<String> = (4..4 + signs).map(|sign| format!("${sign}")).chain(majors).collect();
     let numbers = if numbers.is_empty() { String::new() } else { format!("<{}>", numbers.join(", ")) };
     let cuda = format!("{helper}{numbers}($0, {}, {}, $3);", described(1), described(2));
     let doc = format!(
-        "`d += a * b` by the tensor cores of a warp group, or `d = a * b` where the condition does not hold: a is 64 x {k} {a} in {}, b {k} x {n} {b} in shared memory, d 64 x {n} {d}; the numbers {}say how operands lie in shared memory (0: their last axes are m or n, and k; 1: the other way round).",
+        "`d += a * b` on tensor cores, by a warp group, or `d = a * b` if the condition is false: a is 64 x {k} {a} in {}, b is {k} x {n} {b} in shared memory, d is 64 x {n} {d}; the immediates {}give the layout of operands in shared memory (0: the last axes are m or n, then k; 1: k, then m or n).",
         if registers { "registers" } else { "shared memory" },
         if a.is_float() { "negate a and b, and " } else { "" },
     );
@@ -67,14 +67,19 @@ pub(super) fn rows() -> Vec<Row> {
             "wgmma.fence",
             "hidet_wgmma_fence();",
             Meaning::WgmmaFence,
-            "Orders a warp group's accesses to registers and shared memory before the wgmma that follow.",
+            "Orders a warp group's accesses to registers and shared memory before the following wgmma.",
         ),
-        group("wgmma.commit", "hidet_wgmma_commit();", Meaning::WgmmaCommit, "Ends a group of a warp group's wgmma."),
+        group(
+            "wgmma.commit",
+            "hidet_wgmma_commit();",
+            Meaning::WgmmaCommit,
+            "Commits the warp group's wgmma so far as a group.",
+        ),
         group(
             "wgmma.wait",
             "hidet_wgmma_wait<$0>();",
             Meaning::WgmmaWait,
-            "Waits until at most that many of a warp group's groups are unfinished.",
+            "Waits until at most that many of the warp group's wgmma groups are incomplete.",
         )
         .imm(0, 7),
     ];

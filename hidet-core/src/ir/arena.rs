@@ -1,14 +1,14 @@
-//! Typed arenas: append-only storage whose items are named by small copyable handles.
+//! Typed arenas: append-only storage whose items are named by small `Copy` handles.
 
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Index, IndexMut};
 
-/// The name of an item in an [`Arena`].
+/// A handle: the name of an item in an [`Arena`].
 pub trait Handle: Copy + Eq + std::hash::Hash {
-    /// The handle of item `index`.
+    /// Returns the handle of item `index`.
     fn new(index: usize) -> Self;
-    /// The position in the arena.
+    /// Returns the position in the arena.
     fn index(self) -> usize;
 }
 
@@ -51,38 +51,38 @@ pub struct Arena<I, T> {
 }
 
 impl<I: Handle, T> Arena<I, T> {
-    /// An empty arena.
+    /// Creates an empty arena.
     pub const fn new() -> Self {
         Arena { items: Vec::new(), handle: PhantomData }
     }
 
-    /// Adds an item and names it.
+    /// Adds an item and returns its handle.
     pub fn push(&mut self, item: T) -> I {
         self.items.push(item);
         I::new(self.items.len() - 1)
     }
 
-    /// The number of items.
+    /// Returns the number of items.
     pub fn len(&self) -> usize {
         self.items.len()
     }
 
-    /// Whether there is none.
+    /// Returns true if the arena is empty.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
 
-    /// The item, where the handle names one.
+    /// Returns the item, or `None` if the handle names none.
     pub fn get(&self, handle: I) -> Option<&T> {
         self.items.get(handle.index())
     }
 
-    /// All items with their handles, in order.
+    /// Returns all items with their handles, in order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (I, &T)> + ExactSizeIterator {
         self.items.iter().enumerate().map(|(index, item)| (I::new(index), item))
     }
 
-    /// All handles, in order.
+    /// Returns all handles, in order.
     pub fn handles(&self) -> impl DoubleEndedIterator<Item = I> + ExactSizeIterator + use<I, T> {
         (0..self.items.len()).map(I::new)
     }
@@ -119,7 +119,7 @@ impl<I, T: fmt::Debug> fmt::Debug for Arena<I, T> {
     }
 }
 
-/// Facts beside an arena: one `T` for each handle, `T::default()` where none was set.
+/// Data beside an arena: one `T` per handle, `T::default()` where none was set.
 #[derive(Clone)]
 pub struct SecondaryMap<I, T> {
     items: Vec<T>,
@@ -128,7 +128,7 @@ pub struct SecondaryMap<I, T> {
 }
 
 impl<I: Handle, T: Clone + Default> SecondaryMap<I, T> {
-    /// A map in which every handle has the default.
+    /// Creates a map in which every handle has the default.
     pub fn new() -> Self {
         SecondaryMap { items: Vec::new(), default: T::default(), handle: PhantomData }
     }

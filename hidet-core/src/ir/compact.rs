@@ -1,13 +1,13 @@
-//! Renumbering: a function without unused items, its values, variables, loops and statements in order of appearance.
+//! Compaction: removes unused items and numbers values, variables, loops and statements in order of appearance.
 //!
-//! It is the normal form in which functions are printed and compared.
+//! The compact form is the normal form in which functions are printed and compared.
 
 use super::arena::{Arena, Handle, SecondaryMap};
 use super::function::{BufferId, Function, LoopId, MapId, Param, ValueId, VarId};
 use super::handles::{Mention, MentionMut};
 use super::stmt::{Block, StmtId};
 
-/// Old handles to new ones, in order of first appearance.
+/// Maps old handles to new ones, in order of first appearance.
 struct Renumbering<I> {
     new: Vec<Option<I>>,
     order: Vec<I>,
@@ -18,7 +18,7 @@ impl<I: Handle> Renumbering<I> {
         Renumbering { new: vec![None; len], order: Vec::new() }
     }
 
-    /// Notes an appearance; whether it was the first. A handle that names nothing is none.
+    /// Records an appearance and returns true if it was the first. A handle that names no item does not count.
     fn see(&mut self, old: I) -> bool {
         match self.new.get_mut(old.index()) {
             Some(slot @ None) => {
@@ -31,7 +31,7 @@ impl<I: Handle> Renumbering<I> {
     }
 
     fn apply(&self, handle: &mut I) {
-        // A handle that names nothing keeps naming nothing, so that the verifier can say so.
+        // A handle that names no item still names none, so that the verifier can report it.
         *handle = self.new.get(handle.index()).copied().flatten().unwrap_or_else(|| I::new(u32::MAX as usize));
     }
 
@@ -41,8 +41,8 @@ impl<I: Handle> Renumbering<I> {
 }
 
 impl Function {
-    /// Drops what the body and the signature do not use, and numbers values, variables, loops and statements in order
-    /// of appearance. Dims are all kept; buffers and tensor maps in use keep their order, those of parameters first.
+    /// Removes what the body and the signature do not use, and numbers values, variables, loops and statements in order
+    /// of appearance. All dims are kept; buffers and tensor maps in use keep their order, parameters first.
     pub fn compact(&mut self) {
         let mut values = Renumbering::<ValueId>::new(self.values.len());
         let mut vars = Renumbering::<VarId>::new(self.vars.len());
@@ -63,7 +63,7 @@ impl Function {
                 }
             }
         }
-        // An explicit stack of (block, next statement), so that depth costs no machine stack.
+        // An explicit stack of (block, next statement), so that deep nesting cannot overflow the machine stack.
         let mut stack = vec![(&self.body, 0)];
         while let Some((block, next)) = stack.pop() {
             let Some(&id) = block.0.get(next) else { continue };
@@ -163,14 +163,14 @@ impl Function {
         self.body.0.iter_mut().for_each(|id| stmts.apply(id));
     }
 
-    /// A compact copy; see [`Function::compact`].
+    /// Returns a compact copy; see [`Function::compact`].
     pub fn compacted(&self) -> Function {
         let mut copy = self.clone();
         copy.compact();
         copy
     }
 
-    /// Whether both are the same function, but for source positions, unused items and the numbers of handles.
+    /// Returns true if both functions are equal except for source positions, unused items and the numbers of handles.
     pub fn structurally_equals(&self, other: &Function) -> bool {
         let (a, b) = (self.compacted(), other.compacted());
         a.name == b.name

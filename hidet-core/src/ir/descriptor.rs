@@ -1,7 +1,7 @@
-//! How the operands of `wgmma` in shared memory lie there, derived from layouts and tensor maps.
+//! The placement of `wgmma` operands in shared memory, derived from layouts and tensor maps.
 //!
-//! A buffer that a tensor map fills has the swizzle of the map, unless its own layout is swizzled: then, and where
-//! threads write it, it is what its layout says. Knows the IR before its layouts are lowered.
+//! A buffer that a tensor map fills has the swizzle of the map, unless its own layout is swizzled; in that case, and if
+//! threads write it, its layout decides. Works on the IR before its layouts are lowered.
 
 use super::arena::SecondaryMap;
 use super::function::{BufferId, Function, Scope, Swizzle, TensorMap};
@@ -11,7 +11,8 @@ use crate::intrinsics::{Effect, Meaning, Operand, Space};
 use crate::layout::Layout;
 use crate::types::Scalar;
 
-/// The operands of a call of `wgmma` that lie in shared memory: number of the address, and of the form.
+/// Returns the operands of a `wgmma` call that lie in shared memory, as pairs (index of the address, index of the
+/// form).
 pub fn shared_operands(meaning: Meaning, operands: &[Operand]) -> Vec<(usize, usize)> {
     if !matches!(meaning, Meaning::Wgmma { .. }) {
         return Vec::new();
@@ -22,13 +23,13 @@ pub fn shared_operands(meaning: Meaning, operands: &[Operand]) -> Vec<(usize, us
     found.into_iter().zip(first..).collect()
 }
 
-/// The form that an operand of `wgmma` has: what the call says, else what follows from the buffer; why there is none
-/// otherwise.
+/// Returns the form of a `wgmma` operand: the one given by the call, else the one derived from the buffer, or an error
+/// if the buffer has none.
 pub fn of_operand(function: &Function, buffer: BufferId, form: i64) -> Result<Form, String> {
     Form::decode(form).map_or_else(|| of_buffer(function, buffer, Form::is_transposed(form)), Ok)
 }
 
-/// The buffer whose bytes this one shares, itself where it has its own.
+/// Returns the buffer whose memory this one aliases, or the buffer itself.
 pub fn owner(function: &Function, mut buffer: BufferId) -> BufferId {
     for _ in 0..function.buffers.len() {
         match function.buffers[buffer].alias {
@@ -39,7 +40,7 @@ pub fn owner(function: &Function, mut buffer: BufferId) -> BufferId {
     buffer
 }
 
-/// The tensor maps by which a shared buffer is filled.
+/// Returns the tensor maps that fill a shared buffer.
 fn maps(function: &Function, buffer: BufferId) -> Vec<&TensorMap> {
     let mut found = Vec::new();
     function.each_stmt_in(&function.body, &mut |_, stmt| {
@@ -74,10 +75,10 @@ fn of_buffer(function: &Function, id: BufferId, transposed: bool) -> Result<Form
     let bytes = elem.bytes() as u32;
     let extents = buffer.shape.iter().map(|extent| extent.as_const().and_then(|extent| u32::try_from(extent).ok()));
     let Some(extents) = extents.collect::<Option<Vec<u32>>>() else {
-        return Err(format!("the extents of `{name}` must be numbers, as tensor cores read it"));
+        return Err(format!("`{name}` is read by tensor cores, so its extents must be constants"));
     };
     let [outer @ .., rows, cols] = extents.as_slice() else {
-        return Err(format!("`{name}` has one axis; tensor cores read a matrix, which has two"));
+        return Err(format!("`{name}` has one axis; tensor cores read matrices with two"));
     };
     if extents.iter().fold(1u64, |size, extent| size.saturating_mul((*extent).max(1).into())) > 1 << 18 {
         return Err(format!("`{name}` is larger than shared memory"));
@@ -88,7 +89,7 @@ fn of_buffer(function: &Function, id: BufferId, transposed: bool) -> Result<Form
     if swizzles.any(|other| other != by_map) {
         return Err(format!("`{name}` is filled by tensor maps of different swizzles"));
     }
-    // A swizzled layout already tells what the map does.
+    // A swizzled layout already describes the swizzle of the map.
     let swizzle = if is_swizzled(&buffer.layout) { Swizzle::None } else { by_map };
     let place = |outer: &[u32], row: u32, col: u32| -> Option<u32> {
         let index: Vec<i64> = outer.iter().copied().chain([row, col]).map(i64::from).collect();
@@ -99,7 +100,7 @@ fn of_buffer(function: &Function, id: BufferId, transposed: bool) -> Result<Form
     let shape = if transposed { [*cols, *rows] } else { [*rows, *cols] };
     let form = Form::find(shape, bytes, |[mn, k]| if transposed { place(&zeros, k, mn) } else { place(&zeros, mn, k) });
     let Some(form) = form else { return Err(refusal(function, id, shape, transposed, by_map)) };
-    // Further matrices of the buffer must begin where an atom may.
+    // Further matrices of the buffer must begin at a multiple of the swizzle atom.
     for (axis, extent) in outer.iter().enumerate().filter(|(_, extent)| **extent > 1) {
         let mut next = zeros.clone();
         next[axis] = 1;
@@ -113,13 +114,13 @@ fn of_buffer(function: &Function, id: BufferId, transposed: bool) -> Result<Form
     Ok(form)
 }
 
-/// Why tensor cores cannot read a buffer, and what to do.
+/// Returns the message that explains why tensor cores cannot read a buffer, and what to do.
 fn refusal(function: &Function, id: BufferId, [mn, k]: [u32; 2], transposed: bool, by_map: Swizzle) -> String {
     let buffer = &function.buffers[id];
     let (name, elem) = (&buffer.name, buffer.elem);
     let depth = 32 / elem.bytes() as u32;
     if k % depth != 0 {
-        return format!("`{name}` has {k} {elem} along k; tensor cores take {depth} at once");
+        return format!("`{name}` has {k} {elem} along k; tensor cores read {depth} per instruction");
     }
     let row = if transposed { mn } else { k } * elem.bytes() as u32;
     let why = if transposed && elem.bytes() != 2 {
@@ -130,12 +131,12 @@ fn refusal(function: &Function, id: BufferId, [mn, k]: [u32; 2], transposed: boo
         "its rows are neither swizzled nor in blocks of eight rows of 16 bytes".to_owned()
     };
     format!(
-        "`{name}` does not lie in shared memory as tensor cores read it: {why}. Give it the layout `matrix_layout::<{elem}>(..)`, or fill it by a tensor map whose swizzle spans a row"
+        "`{name}` is not laid out as tensor cores require: {why}. Give it the layout `matrix_layout::<{elem}>(..)`, or fill it by a tensor map whose swizzle is as wide as a row"
     )
 }
 
-/// The alignment that tensor maps and tensor cores need of each shared buffer, 1 where there is none: a swizzle repeats
-/// every eight rows of its span, counted from address 0.
+/// Returns the alignment that tensor maps and tensor cores need of each shared buffer, or 1: a swizzle repeats every
+/// eight rows of its width, counted from address 0.
 pub fn alignments(function: &Function) -> SecondaryMap<BufferId, i64> {
     let mut found: SecondaryMap<BufferId, i64> = SecondaryMap::new();
     function.each_stmt_in(&function.body, &mut |_, stmt| {

@@ -1,7 +1,7 @@
 //! Integer arithmetic as operations of the IR: [`Arith`] that appends `let` statements to a block being built.
 //!
-//! Numbers stay numbers until a device value is needed, and operations on two numbers, or with a neutral one, emit
-//! nothing. More than that is the simplifier's business.
+//! Numbers stay numbers until a device value is needed; operations on two numbers, or with a neutral element, emit
+//! nothing. Everything else is left to the simplifier.
 
 use super::function::{DimId, Function, Span, ValueId};
 use super::op::{BinaryOp, CompareOp, Op};
@@ -10,7 +10,7 @@ use super::{Handle, MappingExtent};
 use crate::types::{Const, Scalar, Type};
 use hidet_mapping::{Arith, IndexExpr};
 
-/// An integer: known while compiling, or a value of the device.
+/// An integer: known at compile time, or a value of the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IntValue {
     /// A number.
@@ -23,26 +23,26 @@ pub enum IntValue {
 pub struct Emitter<'a> {
     /// The function whose arenas grow.
     pub function: &'a mut Function,
-    /// Where the statements go.
+    /// The list that receives the statements.
     pub out: &'a mut Vec<StmtId>,
-    /// The place in the source they are given.
+    /// The source position given to them.
     pub span: Span,
     scalar: Scalar,
 }
 
 impl<'a> Emitter<'a> {
-    /// Arithmetic on `i32`, in which symbol `i` is the dim `i` of the function.
+    /// Creates `i32` arithmetic in which symbol `i` is dim `i` of the function.
     pub fn new(function: &'a mut Function, out: &'a mut Vec<StmtId>, span: Span) -> Self {
         Emitter { function, out, span, scalar: Scalar::I32 }
     }
 
-    /// The same in another integer type.
+    /// Changes the integer type.
     pub fn with_scalar(mut self, scalar: Scalar) -> Self {
         self.scalar = scalar;
         self
     }
 
-    /// The same place, in another integer type.
+    /// Returns an emitter at the same place with another integer type.
     pub fn again(&mut self, scalar: Scalar) -> Emitter<'_> {
         Emitter { function: self.function, out: self.out, span: self.span, scalar }
     }
@@ -61,12 +61,12 @@ impl<'a> Emitter<'a> {
         value
     }
 
-    /// A constant as a value.
+    /// Emits a constant.
     pub fn constant_value(&mut self, constant: Const) -> ValueId {
         self.emit(constant.scalar, Op::Const(constant))
     }
 
-    /// The integer as a value.
+    /// Returns the integer as a value; emits a number as a constant.
     pub fn value(&mut self, int: IntValue) -> ValueId {
         match int {
             IntValue::Const(number) => self.constant_value(Const::int(self.scalar, number)),
@@ -74,12 +74,12 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    /// A formula over the symbols.
+    /// Emits a formula over the symbols.
     pub fn index(&mut self, expr: &IndexExpr) -> IntValue {
         expr.emit(self)
     }
 
-    /// An extent of a mapping.
+    /// Converts an extent of a mapping.
     pub fn extent(extent: &MappingExtent) -> IntValue {
         match extent {
             MappingExtent::Const(number) => IntValue::Const(i64::from(*number)),
@@ -87,13 +87,13 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    /// An existing integer value of any type, in the type of this arithmetic.
+    /// Converts an existing integer value of any type to the type of this arithmetic.
     pub fn convert(&mut self, value: ValueId) -> IntValue {
         let have = self.function.values[value].ty;
         IntValue::Value(if have == self.scalar.into() { value } else { self.emit(self.scalar, Op::Cast(value)) })
     }
 
-    /// A comparison, or as the error whether it holds where that is known.
+    /// Emits a comparison; a result known at compile time is returned as the error.
     pub fn compare(&mut self, op: CompareOp, a: IntValue, b: IntValue) -> Result<ValueId, bool> {
         if let (IntValue::Const(a), IntValue::Const(b)) = (a, b) {
             return Err(op.holds(a.cmp(&b)));
@@ -102,7 +102,7 @@ impl<'a> Emitter<'a> {
         Ok(self.emit(Type::BOOL, Op::Compare(op, a, b)))
     }
 
-    /// Whether both hold, either known or a value.
+    /// Emits the conjunction of two conditions, each a value or known.
     pub fn both(&mut self, a: Result<ValueId, bool>, b: Result<ValueId, bool>) -> Result<ValueId, bool> {
         match (a, b) {
             (Err(false), _) | (_, Err(false)) => Err(false),
@@ -144,7 +144,7 @@ impl<'a> Emitter<'a> {
 }
 
 impl CompareOp {
-    /// Whether the comparison holds for two integers in that order.
+    /// Returns true if the comparison holds for two integers in that order.
     pub fn holds(self, order: std::cmp::Ordering) -> bool {
         match self {
             CompareOp::Eq => order.is_eq(),

@@ -1,8 +1,8 @@
-//! What operations compute on constants: the one meaning that constant folding and the simulated device share.
+//! Evaluation of operations on constants, shared by constant folding and the simulated device.
 //!
-//! Values are bits as in [`Const::bits`]: in the lowest bytes, zeros above. A function here is a plain `fn` over such
-//! bits, so a caller can look it up once and call it often. `None` means that the operation is not defined for the
-//! type.
+//! Values are bits as in [`Const::bits`]: in the lowest bytes, zeros above. The functions here are plain `fn`s over
+//! such bits, so a caller can look one up once and call it often. `None` means that the operation is not defined for
+//! the type.
 
 use super::{BinaryOp, CompareOp, Op, UnaryOp};
 use crate::types::arithmetic::{FloatArithmetic, IntegerArithmetic, ScalarArithmetic};
@@ -16,7 +16,7 @@ pub type BinaryFn = fn(u64, u64) -> u64;
 /// An operation on the bits of three values.
 pub type TernaryFn = fn(u64, u64, u64) -> u64;
 
-/// Calls `$generic::<T>($args)` for the integer type, or gives `None`.
+/// Calls `$generic::<T>($args)` for the integer type, or returns `None`.
 macro_rules! for_integer {
     ($scalar:expr, $generic:ident($($arg:expr),*)) => {
         match $scalar {
@@ -33,7 +33,7 @@ macro_rules! for_integer {
     };
 }
 
-/// Likewise for the floats with arithmetic.
+/// Calls `$generic::<T>($args)` for the floating-point types with arithmetic.
 macro_rules! for_float {
     ($scalar:expr, $generic:ident($($arg:expr),*)) => {
         match $scalar {
@@ -46,7 +46,7 @@ macro_rules! for_float {
     };
 }
 
-/// The function of a unary operation on values of type `scalar`.
+/// Returns the function of a unary operation on values of type `scalar`.
 pub fn unary(op: UnaryOp, scalar: Scalar) -> Option<UnaryFn> {
     match scalar {
         Scalar::Bool => (op == UnaryOp::Not).then_some(|a| a ^ 1),
@@ -113,7 +113,8 @@ fn unary_float<T: FloatArithmetic>(op: UnaryOp) -> Option<UnaryFn> {
     })
 }
 
-/// The function of a binary operation on values of type `scalar`. Where [`fault`] finds one its result means nothing.
+/// Returns the function of a binary operation on values of type `scalar`. Its result is meaningless if [`fault`]
+/// reports one.
 pub fn binary(op: BinaryOp, scalar: Scalar) -> Option<BinaryFn> {
     match scalar {
         Scalar::Bool => match op {
@@ -171,11 +172,11 @@ fn binary_float<T: FloatArithmetic>(op: BinaryOp) -> Option<BinaryFn> {
     })
 }
 
-/// Why `a op b` makes the program faulty, whatever `a` is.
+/// Returns the reason why `a op b` is a fault, whatever `a` is.
 pub fn fault(op: BinaryOp, scalar: Scalar, b: u64) -> Option<&'static str> {
     match op {
         BinaryOp::Div | BinaryOp::Rem if scalar.is_int() && b == 0 => Some("integer division by zero"),
-        // A negative count has its upper bits set, so it is too far as well.
+        // A negative count has its upper bits set, so it is too large as well.
         BinaryOp::Shl | BinaryOp::Shr if b >= 8 * scalar.bytes() as u64 => {
             Some("shift by at least the width of the type")
         }
@@ -183,7 +184,7 @@ pub fn fault(op: BinaryOp, scalar: Scalar, b: u64) -> Option<&'static str> {
     }
 }
 
-/// The function of a comparison of values of type `scalar`: 0 or 1.
+/// Returns the function of a comparison of values of type `scalar`; it returns 0 or 1.
 pub fn compare(op: CompareOp, scalar: Scalar) -> Option<BinaryFn> {
     match scalar {
         Scalar::Bool => compare_number::<u8>(op),
@@ -203,7 +204,7 @@ fn compare_number<T: ScalarArithmetic>(op: CompareOp) -> Option<BinaryFn> {
     })
 }
 
-/// The function of `a * b + c` rounded once.
+/// Returns the function of `a * b + c` rounded once.
 pub fn fma(scalar: Scalar) -> Option<TernaryFn> {
     fn generic<T: FloatArithmetic>() -> Option<TernaryFn> {
         Some(|a, b, c| T::from_bits64(a).fma(T::from_bits64(b), T::from_bits64(c)).to_bits64())
@@ -211,7 +212,7 @@ pub fn fma(scalar: Scalar) -> Option<TernaryFn> {
     for_float!(scalar, generic())
 }
 
-/// The bits of a value of type `from` converted to type `to`, as Rust's `as`.
+/// Converts the bits of a value of type `from` to type `to`, as Rust's `as` does.
 pub fn cast(from: Scalar, to: Scalar, bits: u64) -> u64 {
     let number = match from {
         Scalar::I8 => Number::Int(bits as i8 as i128),
@@ -224,7 +225,7 @@ pub fn cast(from: Scalar, to: Scalar, bits: u64) -> u64 {
     nearest(to, number)
 }
 
-/// The value of the bits of a float type, exactly; of an integer type, as `as` does.
+/// Returns the exact value of the bits of a floating-point type; integers convert as with `as`.
 pub fn to_f64(scalar: Scalar, bits: u64) -> f64 {
     match scalar {
         Scalar::F16 => f16::from_bits(bits as u16).to_f64(),
@@ -241,12 +242,12 @@ pub fn to_f64(scalar: Scalar, bits: u64) -> f64 {
     }
 }
 
-/// The bits of `value` rounded to a float type; for an integer type, of the integer nearest to zero, saturating.
+/// Rounds `value` to a floating-point type and returns its bits; for an integer type, truncates and saturates.
 pub fn from_f64(scalar: Scalar, value: f64) -> u64 {
     nearest(scalar, Number::Float(value))
 }
 
-/// The bits of a number as a value of a type, see [`Element::from_number`].
+/// Returns the bits of a number as a value of a type, see [`Element::from_number`].
 fn nearest(scalar: Scalar, number: Number) -> u64 {
     fn of<T: Element>(number: Number) -> u64 {
         T::from_number(number).constant().bits
@@ -271,9 +272,9 @@ fn nearest(scalar: Scalar, number: Number) -> u64 {
     }
 }
 
-/// The value of an operation on scalar constants; `None` where it has none (an operand is not constant, the operation
-/// reads something, or it would be a fault). `operand` gives the constant of each operand in order, `to` is the type
-/// of the result.
+/// Returns the value of an operation on scalar constants, or `None` if it has none (an operand is not constant, the
+/// operation reads memory or a variable, or it would be a fault). `operands` are the constants in order, `to` is the
+/// type of the result.
 pub fn fold(op: &Op, to: Scalar, operands: &[Const]) -> Option<Const> {
     let made = |bits| Some(Const { scalar: to, bits });
     match (op, operands) {
@@ -292,7 +293,7 @@ pub fn fold(op: &Op, to: Scalar, operands: &[Const]) -> Option<Const> {
     }
 }
 
-/// The least and largest integer of a type.
+/// Returns the smallest and the largest integer of a type.
 pub fn int_range(scalar: Scalar) -> (i128, i128) {
     let bits = scalar.bytes() as u32 * 8;
     if scalar.is_signed_int() { (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) } else { (0, (1 << bits) - 1) }
@@ -311,7 +312,7 @@ mod tests {
         assert_eq!(cast(Scalar::I8, Scalar::I64, 0xff), u64::MAX);
         assert_eq!(cast(Scalar::I32, Scalar::U8, 0x1ff), 0xff);
         assert_eq!(cast(Scalar::I64, Scalar::F32, u64::MAX), f(-1.0));
-        // Above the middle of two bf16 by less than f64 can hold.
+        // Above the midpoint of two bf16 by less than f64 can represent.
         assert_eq!(cast(Scalar::I64, Scalar::BF16, (1 << 62) + (1 << 54) + 1), f(2f32.powi(62) + 2f32.powi(55)) >> 16);
         let bits = 1157425104234217473;
         for scalar in [Scalar::I64, Scalar::U64] {

@@ -1,9 +1,9 @@
-//! What a fault says, the same on every device: the words for an index outside of a shape and for a thread.
+//! The text of faults, the same on every device: indices outside of a shape, and threads.
 
 use std::fmt::Write;
 
-/// `x[[7, 1000]] is outside of x, whose shape is [8, 1000]`. Of a tile of several elements along an axis the range is
-/// told: `x[[7, 998..1002]]`.
+/// Returns e.g. `x[[7, 1000]] is outside of x, whose shape is [8, 1000]`. A tile of several elements along an axis is
+/// shown as a range: `x[[7, 998..1002]]`.
 pub fn outside(name: &str, index: &[i64], tile: &[u32], shape: &[i64]) -> String {
     let mut text = format!("{name}[[");
     for (axis, index) in index.iter().enumerate() {
@@ -17,12 +17,12 @@ pub fn outside(name: &str, index: &[i64], tile: &[u32], shape: &[i64]) -> String
     text
 }
 
-/// `byte 4 of x is not aligned to 16 bytes`.
+/// Returns e.g. `byte 4 of x is not aligned to 16 bytes`.
 pub fn misaligned(name: &str, byte: i64, bytes: u32) -> String {
     format!("byte {byte} of {name} is not aligned to {bytes} bytes")
 }
 
-/// An index with as many numbers as there are axes.
+/// Returns an index with as many coordinates as there are axes.
 fn name([x, y, z]: [u32; 3], extents: [u32; 3]) -> String {
     match extents {
         [_, 1, 1] => x.to_string(),
@@ -31,7 +31,7 @@ fn name([x, y, z]: [u32; 3], extents: [u32; 3]) -> String {
     }
 }
 
-/// `thread 3 of block 5`; indices have as many axes as the block and the grid.
+/// Returns e.g. `thread 3 of block 5`; indices have as many coordinates as the block and the grid have axes.
 pub fn thread(thread: [u32; 3], threads: [u32; 3], at: [u32; 3], blocks: [u32; 3]) -> String {
     let thread = name(thread, threads);
     match blocks {
@@ -40,12 +40,12 @@ pub fn thread(thread: [u32; 3], threads: [u32; 3], at: [u32; 3], blocks: [u32; 3
     }
 }
 
-/// `block 5`; the index has as many axes as the grid.
+/// Returns e.g. `block 5`; the index has as many coordinates as the grid has axes.
 pub fn block(at: [u32; 3], blocks: [u32; 3]) -> String {
     format!("block {}", name(at, blocks))
 }
 
-/// The three indices of a linear one.
+/// Returns the three-dimensional index of a linear one.
 pub fn unravel(linear: u32, extents: [u32; 3]) -> [u32; 3] {
     let [x, y, _] = extents.map(|extent| extent.max(1));
     [linear % x, linear / x % y, linear / x / y]

@@ -1,4 +1,4 @@
-//! How a printed value looks: Rust's format specification, and numbers written by it. Every device uses these words.
+//! Formatting of printed values: Rust's format specifications, and numbers formatted by them. Shared by all devices.
 
 use super::eval;
 use crate::types::Scalar;
@@ -18,7 +18,7 @@ pub struct Format {
     kind: Kind,
 }
 
-/// What follows the width.
+/// The type of a format specification, after the width.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 enum Kind {
     #[default]
@@ -59,7 +59,8 @@ impl Default for Format {
 }
 
 impl Format {
-    /// The specification between `:` and `}`; none where it is not one, or takes its width from elsewhere.
+    /// Parses the specification between `:` and `}`. Returns `None` if it is invalid or takes its width from an
+    /// argument.
     pub fn parse(spec: &str) -> Option<Format> {
         let mut format = Format::default();
         let mut rest = spec;
@@ -99,7 +100,8 @@ impl Format {
         Some(format)
     }
 
-    /// Whether a number of that type can be printed so: floats have no hexadecimal digits, truth has words alone.
+    /// Returns true if a number of that type can be printed so: floats have no hexadecimal form, `bool` only the plain
+    /// one.
     pub fn fits(&self, scalar: Scalar) -> bool {
         match self.kind {
             Kind::Display | Kind::Debug => true,
@@ -108,7 +110,7 @@ impl Format {
         }
     }
 
-    /// A number, or several of a vector in brackets; `part` gives their bits.
+    /// Formats a number, or the lanes of a vector in brackets; `part` gives the bits of each lane.
     pub fn value(&self, scalar: Scalar, lanes: u32, part: impl Fn(u32) -> u64) -> String {
         match lanes {
             1 => self.number(scalar, part(0)),
@@ -130,7 +132,7 @@ impl Format {
             _ if scalar.is_float() => {
                 let value = eval::to_f64(scalar, bits) as f32;
                 self.signed(&match self.kind {
-                    // Only the shortest text of a number depends on its type.
+                    // Only the shortest form of a number depends on its type.
                     Kind::Display if self.precision.is_none() => value.to_string(),
                     Kind::Debug if self.precision.is_none() => format!("{value:?}"),
                     Kind::LowerExp if self.precision.is_none() => format!("{value:e}"),
@@ -181,7 +183,7 @@ impl Format {
         self.pad_number(&format!("{sign}{}", if self.alternate { prefix } else { "" }), &digits)
     }
 
-    /// A decimal number, perhaps with a minus.
+    /// Formats a decimal number, which may begin with a minus sign.
     fn signed(&self, text: &str) -> String {
         match text.strip_prefix('-') {
             Some(rest) => self.pad_number("-", rest),

@@ -8,12 +8,12 @@ use crate::types::{Scalar, Type};
 use hidet_mapping::IndexExpr;
 use std::fmt;
 
-handle!(ValueId, "%", "A value: defined once, seen where its definition dominates.");
-handle!(VarId, "$", "A variable: one scalar or vector a thread, which statements may change.");
+handle!(ValueId, "%", "A value: defined once, visible where its definition dominates.");
+handle!(VarId, "$", "A variable: one scalar or vector per thread, which statements may change.");
 handle!(BufferId, "@", "A buffer: global, shared or register memory.");
 handle!(LoopId, "'l", "A loop, as the target of `break` and `continue`.");
 handle!(DimId, "s", "A symbolic extent of the signature; it is symbol number `index()` in an `IndexExpr`.");
-handle!(MapId, "#", "A tensor map: what the tensor memory accelerator needs to know of a global buffer.");
+handle!(MapId, "#", "A tensor map: the description of a global buffer that TMA needs.");
 
 /// One kernel.
 #[derive(Clone, Debug, Default)]
@@ -26,7 +26,7 @@ pub struct Function {
     pub params: Vec<Param>,
     /// The grid, block and cluster it is launched with.
     pub launch: Launch,
-    /// What the launcher must check of the extents.
+    /// The relations between extents that the launcher checks.
     pub constraints: Vec<Constraint>,
     /// The memory it uses.
     pub buffers: Arena<BufferId, Buffer>,
@@ -38,20 +38,20 @@ pub struct Function {
     pub loops: Arena<LoopId, Loop>,
     /// The values.
     pub values: Arena<ValueId, Value>,
-    /// The statements; [`Function::body`] says which are in use, and in which order.
+    /// The statements; [`Function::body`] lists those in use, in order.
     pub stmts: Arena<StmtId, Stmt>,
-    /// Where each statement came from.
+    /// The source position of each statement.
     pub spans: SecondaryMap<StmtId, Span>,
-    /// The source files that [`Span::file`] counts.
+    /// The source files; [`Span::file`] indexes them.
     pub files: Vec<String>,
-    /// Where the kernel itself was written: the place of what is wrong with its launch and its memory.
+    /// The source position of the kernel itself, used for errors of its launch and its memory.
     pub place: Span,
-    /// What every thread does.
+    /// The code that every thread runs.
     pub body: Block,
 }
 
-/// The largest symbolic extent, which the launcher checks. Less than an `i32` can hold, so that an index that goes
-/// beyond the end by less than a tile of 65536 elements does not wrap, and its guard works.
+/// The largest symbolic extent, checked by the launcher. It is less than `i32::MAX`, so that an index that exceeds the
+/// extent by less than a tile of 65536 elements does not wrap around, and its guard works.
 pub const LARGEST_EXTENT: i64 = i32::MAX as i64 - 65535;
 
 /// A symbolic extent.
@@ -68,53 +68,53 @@ pub enum Param {
     Tensor {
         /// The buffer; its scope is [`Scope::Global`].
         buffer: BufferId,
-        /// What the kernel may do with it.
+        /// The access the kernel has.
         access: Access,
     },
     /// A number.
     Scalar {
         /// Its name in the source.
         name: String,
-        /// The value it has in the body.
+        /// Its value in the body.
         value: ValueId,
     },
 }
 
-/// What a kernel may do with a tensor.
+/// The access of a kernel to a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {
     /// Read only.
     In,
-    /// Written, all of it; reading an element before writing it is a fault, and so is an element that is never written.
+    /// Written completely; reading an element before writing it is a fault, and so is an element that is never written.
     Out,
-    /// As [`Access::Out`], but elements may stay unwritten: nobody may count on what they hold.
+    /// As [`Access::Out`], but elements may stay unwritten; their content is undefined.
     PartialOut,
     /// Read and written.
     InOut,
 }
 
 impl Access {
-    /// Whether what the tensor held before the launch means nothing to the kernel.
+    /// Returns true if the previous content of the tensor is undefined in the kernel.
     pub const fn begins_unset(self) -> bool {
         matches!(self, Access::Out | Access::PartialOut)
     }
 }
 
-/// How a kernel is launched. Extents may use the dims of the signature.
+/// The launch configuration. Extents may use the dims of the signature.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Launch {
     /// Blocks along x, y, z.
     pub grid: [IndexExpr; 3],
-    /// Threads a block along x, y, z.
+    /// Threads per block along x, y, z.
     pub block: [u32; 3],
-    /// Blocks a cluster along x, y, z; all 1 where there are no clusters.
+    /// Blocks per cluster along x, y, z; all 1 without clusters.
     pub cluster: [u32; 3],
-    /// The least number of blocks that should fit on a multiprocessor; 0 where the author does not say.
+    /// The minimum number of resident blocks per multiprocessor; 0 if unspecified.
     pub min_blocks: u32,
-    /// Whether all blocks of the grid run at once, so that they can meet (`grid.sync`).
+    /// True if all blocks of the grid run at once, so that they can synchronise (`grid.sync`).
     pub cooperative: bool,
-    /// Whether it may begin before the kernel ahead of it on the stream has ended, for which it waits by `grid.wait`
-    /// (a programmatic dependent launch).
+    /// True for a programmatic dependent launch: the kernel may begin before the previous kernel on the stream has
+    /// ended, and waits for it by `grid.wait`.
     pub dependent: bool,
 }
 
@@ -132,18 +132,18 @@ impl Default for Launch {
 }
 
 impl Launch {
-    /// Threads a block.
+    /// Returns the number of threads per block.
     pub fn threads(&self) -> u32 {
         self.block.iter().fold(1, |threads, extent| threads.saturating_mul(*extent))
     }
 
-    /// Blocks a cluster.
+    /// Returns the number of blocks per cluster.
     pub fn cluster_blocks(&self) -> u32 {
         self.cluster.iter().fold(1, |blocks, extent| blocks.saturating_mul(*extent))
     }
 
-    /// Registers a thread has before any are moved (`setmaxnreg`): a multiprocessor has 65536, which as many blocks as
-    /// the launch promises share, given out by 8 up to 256 a thread.
+    /// Returns the registers per thread before any are reallocated (`setmaxnreg`): the 65536 registers of a
+    /// multiprocessor are shared by the blocks that the launch promises, in units of 8, at most 256 per thread.
     pub fn register_share(&self) -> u32 {
         let threads = u64::from(self.threads().max(1)) * u64::from(self.min_blocks.max(1));
         (65536 / threads).min(256) as u32 / 8 * 8
@@ -155,15 +155,15 @@ impl Launch {
 pub struct Constraint {
     /// The left side.
     pub left: IndexExpr,
-    /// How the sides must be related.
+    /// The relation of the sides.
     pub relation: Relation,
     /// The right side.
     pub right: IndexExpr,
-    /// The sentence the launcher says when they are not.
+    /// The message if the relation does not hold.
     pub message: String,
 }
 
-/// A relation of two integers.
+/// A relation between two integers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relation {
     /// `left == right`
@@ -176,22 +176,22 @@ pub enum Relation {
     MultipleOf,
 }
 
-/// Bytes of shared memory a block can have on the largest device: 227 KiB.
+/// The maximum shared memory per block on the largest device, in bytes: 227 KiB.
 pub(super) const MAX_SHARED: u64 = 227 * 1024;
 
-/// Where memory lies and who sees it.
+/// Where memory is and which threads can access it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
-    /// The device's memory, seen by all threads of the grid.
+    /// Device memory, visible to all threads of the grid.
     Global,
-    /// Shared by the threads of a block, gone when the block ends.
+    /// Shared by the threads of a block; its lifetime ends with the block.
     Shared,
-    /// Registers of one thread. On a real device every index into it must become constant, or it is slow.
+    /// Registers of one thread. On a GPU every index must become constant, or the buffer is slow local memory.
     Register,
 }
 
 impl Scope {
-    /// The name in the text form.
+    /// Returns the name in the text form.
     pub const fn name(self) -> &'static str {
         match self {
             Scope::Global => "global",
@@ -201,28 +201,28 @@ impl Scope {
     }
 }
 
-/// Memory with a type, a shape and a layout.
+/// Memory with an element type, a shape and a layout.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Buffer {
     /// Its name in the source.
     pub name: String,
-    /// Where it lies.
+    /// The memory space.
     pub scope: Scope,
     /// The type of an element. `u64` for mbarriers.
     pub elem: Scalar,
     /// Extents. Constants for registers; dims of the signature are allowed for the others.
     pub shape: Vec<IndexExpr>,
-    /// From coordinates to element offsets.
+    /// The layout: from coordinates to element offsets.
     pub layout: Layout,
-    /// Alignment of its first byte, in bytes: promised by the launcher for global memory, provided for the others.
+    /// Alignment of the first byte, in bytes: required of the caller for global memory, provided for the others.
     pub align: u32,
-    /// For shared memory, the buffer it shares its bytes with (a second view of the same memory).
+    /// For shared memory, the buffer whose memory it aliases (a second view of the same bytes).
     pub alias: Option<BufferId>,
 }
 
-/// Swizzling of a shared tile by the tensor memory accelerator, after PTX ISA "Tensor Swizzling Modes": 16-byte chunks of
-/// a row of 32, 64 or 128 bytes change places by the row, so that columns lie in different banks. `Layout::tma` is the
-/// layout of such a tile: in memory made with it, `tile[[row, column]]` is the element of that row and column.
+/// Swizzling of a shared tile by TMA (PTX ISA, "Tensor Swizzling Modes"): the 16-byte chunks of a row of 32, 64 or 128
+/// bytes are permuted depending on the row, so that columns lie in different banks. `Layout::tma` is the layout of such
+/// a tile: in memory with that layout, `tile[[row, column]]` is the element of that row and column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum Swizzle {
@@ -232,14 +232,14 @@ pub enum Swizzle {
     B128,
 }
 
-/// A tensor map: how boxes of a global buffer are copied to and from shared memory.
+/// A tensor map: describes how boxes of a global buffer are copied to and from shared memory.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TensorMap {
     /// The global buffer.
     pub buffer: BufferId,
-    /// Extents of the box, one an axis of the buffer.
+    /// Extents of the box, one per axis of the buffer.
     pub tile: Vec<u32>,
-    /// How the tile lies in shared memory.
+    /// The swizzle of the tile in shared memory.
     pub swizzle: Swizzle,
 }
 
@@ -268,7 +268,7 @@ pub struct Value {
     pub ty: Type,
 }
 
-/// A place in a source file. Line and column count from 1; line 0 means unknown.
+/// A position in a source file. Line and column count from 1; line 0 means unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Span {
     /// Index into [`Function::files`].
@@ -284,12 +284,12 @@ pub struct Span {
 pub struct Arch {
     /// Ten times the compute capability: 75, 80, 86, 89, 90, 100, 120.
     pub number: u32,
-    /// Whether it is the architecture-specific variant (`sm_90a`), which alone has wgmma, setmaxnreg and tcgen05.
+    /// True for the architecture-specific variant (`sm_90a`), which alone has wgmma, setmaxnreg and tcgen05.
     pub specific: bool,
 }
 
 impl Arch {
-    /// The architectures every kernel is compiled for in tests, as far as its intrinsics allow.
+    /// The architectures that tests compile every kernel for, as far as its intrinsics allow.
     pub const TESTED: [Arch; 6] = [
         Arch { number: 75, specific: false },
         Arch { number: 80, specific: false },
@@ -299,7 +299,7 @@ impl Arch {
         Arch { number: 100, specific: true },
     ];
 
-    /// The architecture of that name, `sm_80` or `sm_90a`.
+    /// Returns the architecture with that name, such as `sm_80` or `sm_90a`.
     pub fn from_name(name: &str) -> Option<Arch> {
         let digits = name.strip_prefix("sm_")?;
         let (digits, specific) = digits.strip_suffix('a').map_or((digits, false), |digits| (digits, true));
@@ -325,17 +325,17 @@ impl fmt::Display for Arch {
 }
 
 impl Function {
-    /// The type of a value.
+    /// Returns the type of a value.
     pub fn ty(&self, value: ValueId) -> Type {
         self.values[value].ty
     }
 
-    /// `file:line:column` of a statement; where that is unknown, of the kernel itself, or its name.
+    /// Returns `file:line:column` of a statement; if unknown, that of the kernel, or its name.
     pub fn place(&self, stmt: StmtId) -> String {
         self.place_of(self.spans[stmt])
     }
 
-    /// `file:line:column` of a span; where that is unknown, of the kernel itself, or its name.
+    /// Returns `file:line:column` of a span; if unknown, that of the kernel, or its name.
     pub fn place_of(&self, span: Span) -> String {
         let span = if span.line > 0 { span } else { self.place };
         match self.files.get(span.file as usize) {
@@ -344,7 +344,7 @@ impl Function {
         }
     }
 
-    /// `file:line:column` of the kernel itself, or its name.
+    /// Returns `file:line:column` of the kernel, or its name.
     pub fn own_place(&self) -> String {
         self.place_of(Span::default())
     }
@@ -354,7 +354,7 @@ impl Function {
         self.values.push(Value { name: name.into(), ty: ty.into() })
     }
 
-    /// Adds a statement with its place, in no block yet.
+    /// Adds a statement with its source position; it is in no block yet.
     pub fn new_stmt(&mut self, stmt: Stmt, span: Span) -> StmtId {
         let id = self.stmts.push(stmt);
         self.spans[id] = span;

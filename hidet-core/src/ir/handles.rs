@@ -1,5 +1,5 @@
-//! Every handle a statement or an operation mentions, in the order of its text: the one place that lists them, from
-//! which uses, definitions, renumbering and replacement follow. Nested blocks are not entered.
+//! Lists every handle a statement or an operation mentions, in the order of its text. Uses, definitions, renumbering
+//! and replacement all follow from this list. Nested blocks are not entered.
 
 use super::function::{BufferId, DimId, LoopId, MapId, ValueId, VarId};
 use super::op::Op;
@@ -8,7 +8,7 @@ use super::stmt::{Arg, AsmOperand, Block, Mapping, MappingAtom, MappingExtent, P
 /// A handle that a statement mentions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mention {
-    /// A value the statement defines; that of a loop is seen in its body only.
+    /// A value the statement defines; a loop's is visible in its body only.
     Define(ValueId),
     /// A value it uses.
     Use(ValueId),
@@ -43,7 +43,7 @@ pub enum MentionMut<'a> {
     Map(&'a mut MapId),
 }
 
-/// Writes the same walk for shared and for mutable access: `$wrap` makes a mention of a reference to a handle.
+/// Generates the same walk for shared and for mutable access: `$wrap` makes a mention of a reference to a handle.
 macro_rules! walks {
     ($op:ident, $stmt:ident, $mapping:ident, $address:ident, $Mention:ty, $M:ident, $each:ident, [$($m:tt)*], $wrap:ident) => {
         fn $address(buffer: & $($m)* BufferId, index: & $($m)* [ValueId], f: &mut dyn FnMut($Mention)) {
@@ -212,7 +212,7 @@ impl Op {
 }
 
 impl Stmt {
-    /// Calls `f` for every handle the statement mentions, without those in its nested blocks.
+    /// Calls `f` for every handle the statement mentions, excluding its nested blocks.
     pub fn each_mention(&self, f: &mut dyn FnMut(Mention)) {
         stmt(self, f);
     }
@@ -249,7 +249,7 @@ impl Stmt {
         });
     }
 
-    /// The blocks nested in the statement.
+    /// Returns the blocks nested in the statement.
     pub fn blocks(&self) -> impl Iterator<Item = &Block> {
         let blocks = match self {
             Stmt::If { then, otherwise, .. } => [Some(then), Some(otherwise)],
@@ -262,7 +262,7 @@ impl Stmt {
         blocks.into_iter().flatten()
     }
 
-    /// The blocks nested in the statement, to change them.
+    /// Returns the blocks nested in the statement, mutably.
     pub fn blocks_mut(&mut self) -> impl Iterator<Item = &mut Block> {
         let blocks = match self {
             Stmt::If { then, otherwise, .. } => [Some(then), Some(otherwise)],
@@ -275,7 +275,7 @@ impl Stmt {
         blocks.into_iter().flatten()
     }
 
-    /// The label, where the statement is a loop.
+    /// Returns the label if the statement is a loop.
     pub fn loop_label(&self) -> Option<super::LoopId> {
         match self {
             Stmt::For { label, .. } | Stmt::ForTask { label, .. } | Stmt::Loop { label, .. } => Some(*label),

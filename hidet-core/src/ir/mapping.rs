@@ -1,10 +1,10 @@
-//! Task mappings in the IR: made from a [`TaskMapping`], or by hand with extents that are known at run time only.
+//! Task mappings in the IR: made from a [`TaskMapping`], or directly with extents that are known only at run time.
 
 use super::function::ValueId;
 use super::stmt::{Mapping, MappingAtom, MappingExtent, Unroll};
 use hidet_mapping::{AtomKind, Coordinates, HostArith, IndexExpr, MAX_RANK, MappingError, TaskMapping};
 
-/// How many tasks of a custom function are looked at.
+/// The maximum number of tasks of a custom function that is checked.
 const MAX_TASKS: usize = 1 << 16;
 
 impl From<u32> for MappingExtent {
@@ -20,7 +20,7 @@ impl From<ValueId> for MappingExtent {
 }
 
 impl MappingExtent {
-    /// The number, where it is one.
+    /// Returns the number, or `None` for a value.
     pub fn as_const(&self) -> Option<u32> {
         match self {
             MappingExtent::Const(extent) => Some(*extent),
@@ -28,7 +28,7 @@ impl MappingExtent {
         }
     }
 
-    /// Whether it is the number 1.
+    /// Returns true for the number 1.
     pub fn is_one(&self) -> bool {
         self.as_const() == Some(1)
     }
@@ -48,7 +48,7 @@ impl From<hidet_mapping::Unroll> for Unroll {
 impl<const R: usize> TryFrom<TaskMapping<R>> for Mapping {
     type Error = MappingError;
 
-    /// Fails where the mapping is invalid.
+    /// Converts the mapping, or returns an error if it is invalid.
     fn try_from(mapping: TaskMapping<R>) -> Result<Self, MappingError> {
         mapping.check()?;
         let mut atoms = Vec::new();
@@ -78,7 +78,7 @@ impl<const R: usize> TryFrom<TaskMapping<R>> for Mapping {
 }
 
 impl MappingAtom {
-    /// The number of axes.
+    /// Returns the number of axes.
     pub fn rank(&self) -> usize {
         match self {
             MappingAtom::Spatial { shape, .. } | MappingAtom::Repeat { shape, .. } => shape.len(),
@@ -86,7 +86,7 @@ impl MappingAtom {
         }
     }
 
-    /// The extent of the task domain along `axis`: 1 where that is projected away.
+    /// Returns the extent of the task domain along `axis`: 1 if the axis is projected away.
     pub fn extent(&self, axis: usize) -> MappingExtent {
         match self {
             MappingAtom::Spatial { shape, projected, .. } | MappingAtom::Repeat { shape, projected, .. } => {
@@ -96,7 +96,7 @@ impl MappingAtom {
         }
     }
 
-    /// Which axes are projected away; none for a custom mapping, whose formulas are projected already.
+    /// Returns the flags of projected axes; empty for a custom mapping, whose formulas are already projected.
     pub fn projected(&self) -> &[bool] {
         match self {
             MappingAtom::Spatial { projected, .. } | MappingAtom::Repeat { projected, .. } => projected,
@@ -104,7 +104,7 @@ impl MappingAtom {
         }
     }
 
-    /// The factors of its number of workers.
+    /// Returns the factors of the number of workers.
     pub fn workers(&self) -> Vec<MappingExtent> {
         match self {
             MappingAtom::Spatial { shape, .. } => shape.clone(),
@@ -115,14 +115,15 @@ impl MappingAtom {
 }
 
 impl Mapping {
-    /// One worker a task, in row-major order; extents may be values.
+    /// One worker per task, in row-major order; extents may be values.
     pub fn spatial<E: Into<MappingExtent>>(shape: impl IntoIterator<Item = E>) -> Mapping {
         let shape: Vec<MappingExtent> = shape.into_iter().map(Into::into).collect();
         let (ranks, projected) = ((0..shape.len() as u8).collect(), vec![false; shape.len()]);
         Mapping { atoms: vec![MappingAtom::Spatial { shape, ranks, projected }] }
     }
 
-    /// One worker does all tasks, in row-major order; extents may be values. Loops of fewer than 4 turns are unrolled.
+    /// One worker does all tasks, in row-major order; extents may be values. Loops of fewer than 4 iterations are
+    /// unrolled.
     pub fn repeat<E: Into<MappingExtent>>(shape: impl IntoIterator<Item = E>) -> Mapping {
         let shape: Vec<MappingExtent> = shape.into_iter().map(Into::into).collect();
         let (ranks, projected) = ((0..shape.len() as u8).collect(), vec![false; shape.len()]);
@@ -131,7 +132,7 @@ impl Mapping {
         Mapping { atoms: vec![MappingAtom::Repeat { shape, ranks, unroll, projected }] }
     }
 
-    /// `self * inner`, as [`TaskMapping::then`].
+    /// Returns `self * inner`, as [`TaskMapping::then`].
     pub fn then(mut self, inner: Mapping) -> Result<Mapping, MappingError> {
         if self.rank() != inner.rank() {
             return Err(MappingError::Ranking { outer: self.rank(), inner: inner.rank() });
@@ -164,7 +165,7 @@ impl Mapping {
         Ok(self)
     }
 
-    /// As [`TaskMapping::project`].
+    /// Projects axes away, as [`TaskMapping::project`].
     pub fn project(mut self, axes: &[usize]) -> Result<Mapping, MappingError> {
         let rank = self.rank();
         if let Some(&axis) = axes.iter().find(|axis| **axis >= rank) {
@@ -186,22 +187,22 @@ impl Mapping {
         Ok(self)
     }
 
-    /// The number of axes.
+    /// Returns the number of axes.
     pub fn rank(&self) -> usize {
         self.atoms.first().map_or(0, MappingAtom::rank)
     }
 
-    /// The factors of the number of workers, those that are 1 left out.
+    /// Returns the factors of the number of workers, without those that are 1.
     pub fn workers(&self) -> Vec<MappingExtent> {
         self.atoms.iter().flat_map(MappingAtom::workers).filter(|extent| !extent.is_one()).collect()
     }
 
-    /// The number of workers, where it is constant.
+    /// Returns the number of workers if it is constant.
     pub fn const_workers(&self) -> Option<u32> {
         self.workers().iter().try_fold(1u32, |product, extent| product.checked_mul(extent.as_const()?))
     }
 
-    /// The values that are extents.
+    /// Returns the extents that are values.
     pub fn extents(&self) -> impl Iterator<Item = ValueId> {
         let shapes = self.atoms.iter().filter_map(|atom| match atom {
             MappingAtom::Spatial { shape, .. } | MappingAtom::Repeat { shape, .. } => Some(shape),
@@ -213,15 +214,15 @@ impl Mapping {
         })
     }
 
-    /// The factors of the extent of the task domain along `axis`, outermost first, those that are 1 left out.
+    /// Returns the factors of the extent of the task domain along `axis`, outermost first, without those that are 1.
     pub fn extent(&self, axis: usize) -> Vec<MappingExtent> {
         self.atoms.iter().map(|atom| atom.extent(axis)).filter(|extent| !extent.is_one()).collect()
     }
 
-    /// What makes a mapping invalid: no factor; factors of different rank; lists of another length; ranks that are no
-    /// permutation; an extent 0; unrolling 0 times, or by hidet where the extent is a value; workers or task domain
-    /// beyond `i32`; a custom function that uses another symbol than the worker, cannot be computed, or leaves its task
-    /// domain, as far as its first 65536 tasks tell.
+    /// Returns an error if the mapping is invalid: it has no factors; factors have different ranks; a list has the
+    /// wrong length; ranks are not a permutation; an extent is 0; a loop is unrolled 0 times, or by hidet while its
+    /// extent is a value; the number of workers or the task domain exceeds `i32`; a custom function uses a symbol other
+    /// than the worker, cannot be computed, or leaves its task domain (within its first 65536 tasks).
     pub fn check(&self) -> Result<(), MappingError> {
         let rank = self.rank();
         if rank == 0 || rank > MAX_RANK {

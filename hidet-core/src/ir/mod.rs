@@ -1,4 +1,4 @@
-//! The IR: what a kernel means, independent of the language it was written in and of the device that runs it.
+//! The IR: the meaning of a kernel, independent of the language it was written in and of the device that runs it.
 //!
 //! # Shape
 //!
@@ -10,15 +10,15 @@
 //! # Evaluation
 //!
 //! Every thread of every block runs the body in order. A *value* is defined once, by [`Stmt::Let`], by a loop (its
-//! index), by [`Stmt::Call`] (its result) or by the signature (a scalar parameter), and is visible in the statements
-//! after its definition in the same block and in blocks nested in those. An operation has no effect but its value.
-//! What can change is a *variable* (one scalar or vector per thread, written by [`Stmt::Declare`] and
-//! [`Stmt::Assign`], read by [`Op::Read`]) and a *buffer* (memory: global, shared by the block, or the registers of
-//! one thread), written by [`Stmt::Store`] and by calls, read by [`Op::Load`] and by calls. A `Let` with a `Read` or
-//! `Load` happens where it stands: it may not be moved over a statement that may write what it reads.
+//! index), by [`Stmt::Call`] (its result) or by the signature (a scalar parameter). It is visible in the statements
+//! after its definition in the same block and in the blocks nested in those. An operation has no effect but its value.
+//! Mutable state is a *variable* (one scalar or vector per thread, written by [`Stmt::Declare`] and [`Stmt::Assign`],
+//! read by [`Op::Read`]) or a *buffer* (memory: global, shared by the block, or the registers of one thread), written
+//! by [`Stmt::Store`] and by calls, read by [`Op::Load`] and by calls. A `Let` with a `Read` or `Load` is evaluated
+//! where it stands: it may not be moved across a statement that may write what it reads.
 //!
-//! Integers wrap, whatever they are used for; a division by zero and a shift by at least the width make the program
-//! faulty. Floats round once an operation, to nearest even; nothing is contracted, reassociated or flushed unless the IR
+//! Integers wrap, whatever they are used for; a division by zero and a shift by at least the width are faults. Every
+//! floating-point operation rounds once, to nearest even; nothing is contracted, reassociated or flushed unless the IR
 //! says so ([`Op::Fma`]).
 //!
 //! # Memory model
@@ -26,25 +26,27 @@
 //! Threads communicate through global and shared memory. The model is that of PTX (PTX ISA, "Memory Consistency Model"),
 //! with fewer forms:
 //!
-//! - The accesses of one thread happen in the order of the text, as far as that thread can tell.
-//! - A *point of order* relates accesses of different threads ([`Meaning::orders_memory`](crate::intrinsics::Meaning)): a
-//!   barrier of the warp, the block, some warps, the cluster or the grid; the end of an mbarrier's phase; a release and the
-//!   acquire that reads from it; a fence beside a relaxed atomic access; `grid.wait` and the end of the kernel ahead; the
-//!   waits of asynchronous copies and of wgmma. What happens before the point in one thread then *happens before* what comes
-//!   after it in the other, and so on from thread to thread. Shuffles, votes and relaxed atomics order nothing.
-//! - A read gives what was written last among the writes that happen before it. Two accesses of different threads to one
-//!   location, one of them a write, of which neither happens before the other, are a *race*, and a function with a race
-//!   has no meaning; atomic accesses do not race with each other.
-//! - An input is written by nobody while the kernel runs; in a dependent launch, from `grid.wait` on.
+//! - The accesses of one thread happen in program order, as far as that thread can observe.
+//! - A *point of order* relates accesses of different threads ([`Meaning::orders_memory`](crate::intrinsics::Meaning)):
+//!   a barrier of the warp, the block, a group of warps, the cluster or the grid; the end of an mbarrier's phase; a
+//!   release and the acquire that reads from it; a fence beside a relaxed atomic access; `grid.wait` and the end of the
+//!   previous kernel; the waits of asynchronous copies and of wgmma. What precedes the point in one thread then
+//!   *happens before* what follows it in the other, and so on transitively. Shuffles, votes and relaxed atomics order
+//!   nothing.
+//! - A read returns the last write among those that happen before it. Two accesses of different threads to one
+//!   location, at least one of them a write, of which neither happens before the other, are a *race*. A function with a
+//!   race has undefined results; atomic accesses do not race with each other.
+//! - No thread writes an input while the kernel runs; in a dependent launch, from `grid.wait` on.
 //!
-//! So between two points of order a thread's loads may be merged, moved and kept in registers, and its stores delayed. No
-//! load or store moves over a point of order, and none is merged with one behind it, unless no other thread can tell: the
-//! memory is an input, registers, or reached on one side of all points of order alone. Passes move and merge no loads and
-//! stores at all; what code generation promises its compiler is stated in `codegen/restrict.rs`.
+//! So between two points of order a thread's loads may be merged, moved and kept in registers, and its stores delayed.
+//! No load or store moves across a point of order, and none is merged with one behind it, unless no other thread can
+//! observe it: the memory is an input, registers, or accessed on one side of all points of order only. Passes move and
+//! merge no loads and stores at all; the promises that code generation makes to its compiler are stated in
+//! `codegen/restrict.rs`.
 //!
 //! # Memory
 //!
-//! A [`Buffer`] is indexed with one `i32` or `i64` value an axis; its [`Layout`](crate::layout::Layout) maps the
+//! A [`Buffer`] is indexed with one `i32` or `i64` value per axis; its [`Layout`](crate::layout::Layout) maps the
 //! coordinates to an element offset. A load or store of a vector type covers `lanes` consecutive elements along the
 //! last axis, which the layout keeps contiguous and aligned to the vector. `guard` makes an access protected: outside
 //! of the shape a load gives zero and a store does nothing.

@@ -1,15 +1,15 @@
-//! What a multiprocessor of an architecture has, as published, and how many blocks of a kernel that holds. Both devices
-//! judge by it: what must run at once, and what is told of a kernel where there is no GPU to ask.
+//! The published resources of a multiprocessor of each architecture, and its occupancy: the number of blocks of a
+//! kernel it can hold. Used for the check that a cooperative grid is resident, and for reports without a GPU.
 
 use super::Arch;
 
-/// What a multiprocessor has (CUDA C++ programming guide, table of technical specifications per compute capability). All
-/// have 65536 registers.
+/// The resources of a multiprocessor (CUDA C++ programming guide, table of technical specifications per compute
+/// capability). All have 65536 registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Multiprocessor {
-    /// Warps it has room for.
+    /// Maximum number of resident warps.
     pub warps: u32,
-    /// Blocks it holds at most.
+    /// Maximum number of resident blocks.
     pub blocks: u32,
     /// Bytes of shared memory.
     pub shared: u32,
@@ -17,7 +17,7 @@ pub struct Multiprocessor {
 }
 
 impl Multiprocessor {
-    /// Nothing for an architecture that is not known.
+    /// Returns the resources, or `None` if the architecture is unknown.
     pub fn of(arch: Arch) -> Option<Multiprocessor> {
         let (warps, blocks, shared) = match arch.number {
             75 => (32, 16, 64 << 10),
@@ -32,13 +32,14 @@ impl Multiprocessor {
         Some(Multiprocessor { warps, blocks, shared, arch })
     }
 
-    /// How many blocks it holds of a kernel with so many threads a block, registers a thread (where those are known) and
-    /// bytes of shared memory a block. Registers are given out to warps in units of 256, shared memory to blocks in units of
-    /// 128 bytes (256 on 7.5) after 1 KiB that the system takes (none on 7.5).
+    /// Returns the number of resident blocks of a kernel with that many threads per block, registers per thread (if
+    /// known) and bytes of shared memory per block. Registers are allocated per warp in units of 256, shared memory per
+    /// block in units of 128 bytes (256 on 7.5) plus 1 KiB reserved by the system (none on 7.5).
     pub fn holds(&self, threads: u32, registers: Option<u32>, shared: u32) -> u32 {
         let warps = threads.div_ceil(32).max(1);
         let by_registers = registers.map_or(self.blocks, |registers| {
-            // Warps come in fours, one for each part of the multiprocessor with its quarter of the registers.
+            // Warps are allocated in fours, one for each partition of the multiprocessor with a quarter of the
+            // registers.
             let of_warp = (registers.max(1) * 32).next_multiple_of(256);
             65536 / 4 / of_warp * 4 / warps
         });

@@ -1,40 +1,40 @@
-//! From a mapping to loops: the formula that the lowering pass emits.
+//! From a mapping to a loop nest: the formulas that the lowering pass emits.
 //!
-//! A task is a sum: what the worker's number fixes (the *base*), plus for each loop its index times a stride. So a
+//! A task is a sum: a part that depends on the worker alone (the *base*), plus index times stride for each loop. So a
 //! mapping becomes a base, computed once, and a nest of loops that only add.
 //!
-//! Example: `repeat([4, 1]) * spatial([16, 8])` for worker `w` has the base `[w / 8, w % 8]` and one loop of 4 turns
-//! that adds 16 along axis 0. The worker must be known to be smaller than the number of workers: the outermost `%` is
-//! left out.
+//! Example: `repeat([4, 1]) * spatial([16, 8])` for worker `w` has the base `[w / 8, w % 8]` and one loop with trip
+//! count 4 that adds 16 along axis 0. The worker must be known to be smaller than the number of workers: the outermost
+//! `%` is omitted.
 
 use super::function::ValueId;
 use super::stmt::{Mapping, MappingAtom, MappingExtent, Unroll};
 use hidet_mapping::{Arith, IndexExpr};
 
-/// Coordinates of a task as far as they are known; `None` is 0.
+/// Partially known coordinates of a task; `None` is 0.
 pub type Partial<I> = Vec<Option<I>>;
 
-/// The tasks of one worker as loops.
+/// The tasks of one worker as a loop nest.
 #[derive(Clone, Debug)]
 pub struct Nest<I> {
-    /// What the worker alone decides.
+    /// The part that depends on the worker alone.
     pub base: Partial<I>,
-    /// The loops, outermost first. Loops of one turn are left out.
+    /// The loops, outermost first. Loops with trip count 1 are omitted.
     pub loops: Vec<NestLoop<I>>,
 }
 
 /// A loop of a [`Nest`].
 #[derive(Clone, Debug)]
 pub struct NestLoop<I> {
-    /// How many turns.
+    /// The trip count.
     pub extent: I,
-    /// How far it is unrolled.
+    /// How the loop is unrolled.
     pub unroll: Unroll,
-    /// What a turn adds.
+    /// The contribution of an iteration.
     pub step: NestStep<I>,
 }
 
-/// What a turn of a loop adds to the coordinates.
+/// The contribution of an iteration to the coordinates.
 #[derive(Clone, Debug)]
 pub enum NestStep<I> {
     /// Nothing: the axis is projected away.
@@ -43,14 +43,14 @@ pub enum NestStep<I> {
     Along {
         /// The axis.
         axis: usize,
-        /// `None` is 1.
+        /// The stride; `None` is 1.
         stride: Option<I>,
     },
-    /// The item numbered by the index: the tasks of a custom function.
+    /// The item selected by the index: the tasks of a custom function.
     Choice(Vec<Partial<I>>),
 }
 
-/// A product of extents, its constant part folded.
+/// A product of extents with its constant part folded.
 #[derive(Clone)]
 struct Product<I> {
     known: i64,
@@ -104,7 +104,7 @@ impl<I: Clone> Product<I> {
     }
 }
 
-/// An extent in the arithmetic at hand.
+/// An extent in the current arithmetic.
 enum Size<I> {
     Known(u32),
     Value(I),
@@ -153,7 +153,7 @@ fn add_to<A: Arith>(arith: &mut A, sum: &mut Option<A::Int>, value: A::Int) {
 }
 
 impl Mapping {
-    /// The number of workers; `extent` gives the value of an extent.
+    /// Emits the number of workers; `extent` gives the value of an extent.
     pub fn workers_value<A: Arith>(&self, arith: &mut A, extent: &mut impl FnMut(&mut A, ValueId) -> A::Int) -> A::Int {
         let mut total = Product::one();
         for factor in self.workers() {
@@ -163,8 +163,9 @@ impl Mapping {
         total.value(arith)
     }
 
-    /// The tasks of `worker` as loops; `extent` gives the value of an extent. The worker must be known to be smaller
-    /// than the number of workers, so everything computed here belongs behind that guard. The mapping must be valid.
+    /// Returns the tasks of `worker` as a loop nest; `extent` gives the value of an extent. The worker must be known to
+    /// be smaller than the number of workers, so everything computed here belongs behind that guard. The mapping must
+    /// be valid.
     pub fn nest<A: Arith>(
         &self,
         arith: &mut A,
@@ -174,11 +175,11 @@ impl Mapping {
         let rank = self.rank();
         let mut base: Partial<A::Int> = vec![None; rank];
         let mut loops = Vec::new();
-        // Of the factors inside of the one at hand: the number of workers, and the extents of their task domain.
+        // For the factors inside of the current one: the number of workers, and the extents of their task domain.
         let mut workers = Product::one();
         let mut scale = vec![Product::one(); rank];
         for (k, atom) in self.atoms.iter().enumerate().rev() {
-            // Whether the quotient by `workers` may still hold more than this factor's worker.
+            // True if the quotient by `workers` may still contain outer factors' workers.
             let more = self.atoms[..k].iter().flat_map(MappingAtom::workers).any(|extent| !extent.is_one());
             match atom {
                 MappingAtom::Spatial { shape, ranks, projected } => {
@@ -268,7 +269,7 @@ fn size<A: Arith>(
     }
 }
 
-/// The axes from the highest rank down.
+/// Returns the axes in order of descending rank.
 fn fastest_first(ranks: &[u8]) -> impl Iterator<Item = usize> {
     let mut axes: Vec<usize> = (0..ranks.len()).collect();
     axes.sort_by_key(|axis| std::cmp::Reverse(ranks[*axis]));
@@ -276,8 +277,8 @@ fn fastest_first(ranks: &[u8]) -> impl Iterator<Item = usize> {
 }
 
 impl<I: Clone> NestLoop<I> {
-    /// The coordinates inside of the loop, from those outside and the index. `choose(index, items)` gives the item
-    /// of that number.
+    /// Returns the coordinates inside of the loop, from those outside and the index. `choose(index, items)` selects the
+    /// item with that number.
     pub fn enter<A: Arith<Int = I>>(
         &self,
         arith: &mut A,

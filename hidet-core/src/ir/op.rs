@@ -1,4 +1,4 @@
-//! Operations: what a value is computed from. None has an effect.
+//! Operations: how values are computed. None has a side effect.
 
 use super::function::{BufferId, DimId, ValueId, VarId};
 use crate::types::Const;
@@ -10,7 +10,7 @@ pub enum Op {
     Const(Const),
     /// A symbolic extent, as `i32`.
     Dim(DimId),
-    /// A thread, block or lane index or extent, as `i32`.
+    /// A thread, block or lane index, or the extent of a block or grid, as `i32`.
     Special(Special),
     /// The content of a variable.
     Read(VarId),
@@ -18,27 +18,28 @@ pub enum Op {
     Load {
         /// The memory read.
         buffer: BufferId,
-        /// One `i32` or `i64` value an axis.
+        /// One `i32` or `i64` value per axis.
         index: Vec<ValueId>,
         /// Protected: zero outside of the shape.
         guard: bool,
     },
-    /// An operation on one value; vectors lane by lane.
+    /// An operation on one value; applied to vectors lane by lane.
     Unary(UnaryOp, ValueId),
-    /// An operation on two values of one type; vectors lane by lane.
+    /// An operation on two values of one type; applied to vectors lane by lane.
     Binary(BinaryOp, ValueId, ValueId),
-    /// A comparison of two scalars of one type; the result is `bool`. Comparisons with NaN are false, `!=` true.
+    /// A comparison of two scalars of one type; the result is `bool`. Comparisons with NaN are false, except `!=`.
     Compare(CompareOp, ValueId, ValueId),
-    /// The second where the first (a `bool`) holds, else the third. Both are evaluated.
+    /// Selects the second operand if the first (a `bool`) is true, else the third. Both are evaluated.
     Select(ValueId, ValueId, ValueId),
     /// `a * b + c`, rounded once. Floats only.
     Fma(ValueId, ValueId, ValueId),
-    /// Conversion to the result type, lane by lane: floats round to nearest even (`tf32` ties away, fp8 saturates),
-    /// float to integer truncates and saturates with NaN giving 0, integers wrap, to `bool` is `!= 0`. As Rust's `as`.
+    /// Conversion to the result type, lane by lane, like Rust's `as`: floats round to nearest even (`tf32` ties away
+    /// from zero, fp8 saturates), float to integer truncates and saturates with NaN giving 0, integers wrap, and a
+    /// conversion to `bool` is `!= 0`.
     Cast(ValueId),
     /// The same bits as another type of the same size in bytes.
     Bitcast(ValueId),
-    /// A vector of these scalars.
+    /// A vector of scalars.
     Vector(Vec<ValueId>),
     /// One lane of a vector.
     Extract(ValueId, u8),
@@ -52,15 +53,15 @@ macro_rules! operations {
         pub enum $name { $($(#[$variant_doc])* $variant,)* }
 
         impl $name {
-            /// All of them.
+            /// All operations.
             pub const ALL: &'static [$name] = &[$($name::$variant,)*];
 
-            /// The name in the text form.
+            /// Returns the name in the text form.
             pub const fn name(self) -> &'static str {
                 match self { $($name::$variant => $text,)* }
             }
 
-            /// The operation of that name.
+            /// Returns the operation with that name.
             pub fn from_name(name: &str) -> Option<Self> {
                 match name { $($text => Some($name::$variant),)* _ => None }
             }
@@ -83,11 +84,11 @@ operations! {
         BlockY "block.y",
         /// Index of the block in the grid along z.
         BlockZ "block.z",
-        /// Threads a block along x.
+        /// Threads per block along x.
         BlockDimX "block_dim.x",
-        /// Threads a block along y.
+        /// Threads per block along y.
         BlockDimY "block_dim.y",
-        /// Threads a block along z.
+        /// Threads per block along z.
         BlockDimZ "block_dim.z",
         /// Blocks in the grid along x.
         GridX "grid.x",
@@ -109,27 +110,27 @@ operations! {
 }
 
 operations! {
-    /// Operations on one value. Those after `Not` are for floats alone, but for `Abs`.
+    /// Operations on one value. Those after `Not`, except `Abs`, are defined for floats only.
     UnaryOp {
         /// `-a`
         Neg "neg",
-        /// Bits inverted; `!a` of a `bool`.
+        /// Bitwise complement; `!a` for `bool`.
         Not "not",
         /// Absolute value.
         Abs "abs",
-        /// Largest integer not above.
+        /// The largest integer not greater than the operand.
         Floor "floor",
-        /// Smallest integer not below.
+        /// The smallest integer not less than the operand.
         Ceil "ceil",
         /// Nearest integer, ties to even.
         Round "round",
-        /// Integer part.
+        /// Rounds towards zero.
         Trunc "trunc",
         /// Square root, correctly rounded.
         Sqrt "sqrt",
         /// `1 / sqrt(a)`
         Rsqrt "rsqrt",
-        /// Sine, of radians.
+        /// Sine; the operand is in radians.
         Sin "sin",
         /// Cosine.
         Cos "cos",
@@ -155,7 +156,7 @@ operations! {
         Atanh "atanh",
         /// `e^a`
         Exp "exp",
-        /// `2^a`
+        /// `e^a - 1`, accurate near 0.
         Exp2 "exp2",
         /// `e^a - 1`, exact near 0.
         Expm1 "expm1",
@@ -163,15 +164,15 @@ operations! {
         Log "log",
         /// Logarithm to base 2.
         Log2 "log2",
-        /// Logarithm to base 10.
+        /// `log(1 + a)`, accurate near 0.
         Log10 "log10",
         /// `log(1 + a)`, exact near 0.
         Log1p "log1p",
-        /// The error function.
+        /// Tests for NaN; the result is `bool`.
         Erf "erf",
-        /// Whether it is NaN; the result is `bool`.
+        /// Tests for infinities; the result is `bool`.
         IsNan "is_nan",
-        /// Whether it is an infinity; the result is `bool`.
+        /// Tests for finite values; the result is `bool`.
         IsInf "is_inf",
         /// Whether it is neither; the result is `bool`.
         IsFinite "is_finite",
@@ -183,19 +184,19 @@ operations! {
     BinaryOp {
         /// Sum.
         Add "add",
-        /// Difference.
+        /// Product.
         Sub "sub",
         /// Product.
         Mul "mul",
-        /// Quotient; integers round towards zero.
+        /// Quotient; integers truncate towards zero.
         Div "div",
-        /// Remainder with the sign of the first; floats as `fmod`.
+        /// Remainder with the sign of the first operand; floats as `fmod`.
         Rem "rem",
-        /// The smaller one; of a number and NaN the number.
+        /// The smaller operand; if one is NaN, the other.
         Min "min",
-        /// The larger one; of a number and NaN the number.
+        /// The larger operand; if one is NaN, the other.
         Max "max",
-        /// Bitwise and; `&&` of `bool`s already computed.
+        /// Bitwise and; logical and of `bool`s, without short-circuiting.
         And "and",
         /// Bitwise or.
         Or "or",
@@ -203,11 +204,11 @@ operations! {
         Xor "xor",
         /// Shift left.
         Shl "shl",
-        /// Shift right; with the sign for signed integers.
+        /// Shift right; arithmetic for signed integers, logical for unsigned ones.
         Shr "shr",
-        /// Power, of floats.
+        /// Power; floats only.
         Pow "pow",
-        /// Angle of the point (second, first), of floats.
+        /// Angle of the point (second, first), as `atan2`; floats only.
         Atan2 "atan2",
     }
 }

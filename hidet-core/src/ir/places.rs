@@ -1,20 +1,20 @@
-//! Source positions apart from the function: what is made from a function alone can be shared by all functions that differ
-//! only in positions, and each finds its own lines in it.
+//! Source positions separated from the function: what is derived from the function alone can be shared by all functions
+//! that differ only in positions, and each maps it back to its own lines.
 
 use super::arena::{Handle, SecondaryMap};
 use super::function::{Function, Span};
 use super::stmt::StmtId;
 
-/// The positions of the statements of a compact function, by their number.
+/// The positions of the statements of a compact function, indexed by their number.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
     spans: Vec<Span>,
-    /// The source files that the spans count.
+    /// The source files that the spans index.
     pub files: Vec<String>,
 }
 
 impl Places {
-    /// The position of the statement that a span of [`Function::without_places`] names; unknown where it names none.
+    /// Returns the position of the statement that a span of [`Function::without_places`] names, or an unknown one.
     pub fn resolve(&self, number: Span) -> Span {
         let statement = (number.line as usize).checked_sub(1).and_then(|index| self.spans.get(index));
         statement.copied().unwrap_or_default()
@@ -22,8 +22,8 @@ impl Places {
 }
 
 impl Function {
-    /// The compact function, with the number of each statement, counted from 1, in place of its line; and the positions.
-    /// Passes and printers hand the numbers on as they hand on positions.
+    /// Returns the compact function in which the line of each statement is its number, counted from 1, and the
+    /// positions. Passes and printers pass these numbers on as they pass on positions.
     pub fn without_places(&self) -> (Function, Places) {
         let mut function = self.compacted();
         let spans = function.stmts.handles().map(|id| function.spans[id]).collect();

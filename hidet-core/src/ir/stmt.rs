@@ -1,4 +1,4 @@
-//! Statements: what a thread does, in order.
+//! Statements: the actions of a thread, in order.
 
 use super::arena::handle;
 use super::format::Format;
@@ -20,17 +20,17 @@ pub enum Stmt {
     Let {
         /// The value defined.
         value: ValueId,
-        /// What it is.
+        /// The operation that computes it.
         op: Op,
     },
-    /// Brings a variable into being, with a first value or unset. It lives until the end of the block.
+    /// Declares a variable, initialised or unset. It lives until the end of the block.
     Declare {
         /// The variable.
         var: VarId,
-        /// Its first value.
+        /// Its initial value.
         init: Option<ValueId>,
     },
-    /// Changes a variable.
+    /// Assigns to a variable.
     Assign {
         /// The variable.
         var: VarId,
@@ -41,122 +41,122 @@ pub enum Stmt {
     Store {
         /// The memory written.
         buffer: BufferId,
-        /// One `i32` or `i64` value an axis.
+        /// One `i32` or `i64` value per axis.
         index: Vec<ValueId>,
-        /// What is written.
+        /// The value written.
         value: ValueId,
-        /// Protected: nothing happens outside of the shape.
+        /// Protected: stores outside of the shape do nothing.
         guard: bool,
     },
     /// Runs one of two blocks.
     If {
         /// A `bool`.
         cond: ValueId,
-        /// Where it holds.
+        /// Runs if the condition is true.
         then: Block,
-        /// Where it does not.
+        /// Runs otherwise.
         otherwise: Block,
     },
-    /// Runs the body for `index` from `start` up to `end`, in steps. The index never overflows: the loop ends where the
-    /// next one would lie beyond the end, whether the type holds it or not.
+    /// Runs the body for `index` from `start` up to `end`, in steps. The index never overflows: the loop ends if the
+    /// next index would lie beyond the end, even if the type cannot represent it.
     For {
         /// The loop, as a target of jumps.
         label: LoopId,
-        /// The value that counts; an integer.
+        /// The loop index, an integer.
         index: ValueId,
         /// First index, of the same type.
         start: ValueId,
         /// End, of the same type.
         end: ValueId,
-        /// Whether the index may be the end itself.
+        /// True if `end` is included.
         inclusive: bool,
-        /// What is added each time, of the same type; one that is not positive is a fault.
+        /// The step, of the same type; a step that is not positive is a fault.
         step: ValueId,
-        /// How far it is unrolled.
+        /// How the loop is unrolled.
         unroll: Unroll,
-        /// What is repeated.
+        /// The loop body.
         body: Block,
     },
-    /// Runs the body for each task that a mapping gives a worker, in its order. A worker that is negative, or at or
-    /// beyond the number of workers of the mapping, has no task.
+    /// Runs the body for each task that a mapping assigns to a worker, in order. A worker that is negative, or not less
+    /// than the number of workers of the mapping, has no tasks.
     ForTask {
         /// The loop, as a target of jumps.
         label: LoopId,
-        /// Who does which tasks.
+        /// The task mapping.
         mapping: Mapping,
         /// The worker, an `i32`.
         worker: ValueId,
-        /// The coordinates of the task, `i32`, one an axis of the mapping.
+        /// The coordinates of the task, `i32`, one per axis of the mapping.
         task: Vec<ValueId>,
-        /// What is done for each task.
+        /// The loop body.
         body: Block,
     },
-    /// Runs the body again and again, until a `break` or `return`.
+    /// Runs the body repeatedly, until a `break` or `return`.
     Loop {
         /// The loop, as a target of jumps.
         label: LoopId,
-        /// What is repeated.
+        /// The loop body.
         body: Block,
     },
-    /// Leaves a loop around it.
+    /// Leaves an enclosing loop.
     Break(LoopId),
-    /// Goes on with the next turn of a loop around it.
+    /// Continues with the next iteration of an enclosing loop.
     Continue(LoopId),
-    /// Ends the thread's work.
+    /// Ends the thread.
     Return,
-    /// Only the threads `first .. first + threads` (linear index) run the body: warp specialisation. Both are
+    /// Warp specialisation: only the threads `first .. first + threads` (linear index) run the body. Both numbers are
     /// multiples of 32. A barrier of the whole block inside of it is invalid.
     Group {
         /// First thread.
         first: u32,
-        /// How many.
+        /// The number of threads.
         threads: u32,
-        /// What they do.
+        /// The code they run.
         body: Block,
     },
     /// Calls an intrinsic: barriers, shuffles, atomics, asynchronous copies, tensor cores.
     Call {
-        /// Which.
+        /// The intrinsic.
         intrinsic: Intrinsic,
-        /// Its operands, as its row in the table says.
+        /// Its operands, as listed in its row of the table.
         args: Vec<Arg>,
-        /// Its result, where it has one.
+        /// Its result, if it has one.
         result: Option<ValueId>,
     },
-    /// Checks that the elements from an index on lie within a shape; a fault otherwise. Added by a pass, so that every
-    /// device checks the same; index and shape are the author's at every stage of lowering.
+    /// Checks that the elements starting at an index lie within a shape; a fault otherwise. Inserted by a pass, so that
+    /// every device checks the same; index and shape are the author's at every stage of lowering.
     Check {
         /// The buffer that is about to be accessed.
         buffer: BufferId,
-        /// The index: one `i32` or `i64` value an axis.
+        /// The index: one `i32` or `i64` value per axis.
         index: Vec<ValueId>,
-        /// How many elements from the index on, an axis; at least 1.
+        /// The number of elements along each axis, starting at the index; at least 1.
         tile: Vec<u32>,
-        /// The shape, formulas of the dims.
+        /// The shape, as formulas of the dims.
         shape: Vec<IndexExpr>,
     },
-    /// Checks that an element lies at a multiple of so many bytes; a fault otherwise. Added by a pass.
+    /// Checks that the address of an element is a multiple of `bytes`; a fault otherwise. Inserted by a pass.
     Align {
         /// The buffer, not in registers, that is about to be accessed.
         buffer: BufferId,
-        /// One value an axis.
+        /// One value per axis.
         index: Vec<ValueId>,
         /// A power of two.
         bytes: u32,
     },
-    /// A condition that must hold; a fault with that message otherwise.
+    /// Checks a condition; a fault with the message if it is false.
     Assert {
         /// A `bool`.
         cond: ValueId,
-        /// What to say.
+        /// The message of the fault.
         message: String,
     },
-    /// Prints, one line a thread.
+    /// Prints one line per thread.
     Print {
         /// Text and values in order.
         pieces: Vec<PrintPiece>,
     },
-    /// PTX, for what has no intrinsic.
+    /// Inline PTX, for instructions without an intrinsic.
     Asm {
         /// The instruction; `$0`, `$1`, ... stand for the operands.
         template: String,
@@ -170,14 +170,14 @@ pub enum Stmt {
 pub enum Arg {
     /// A value.
     Value(ValueId),
-    /// The address of an element. In registers: of the first of the elements the intrinsic uses.
+    /// The address of an element. In registers: of the first element the intrinsic uses.
     Address {
         /// The memory.
         buffer: BufferId,
-        /// One value an axis.
+        /// One value per axis.
         index: Vec<ValueId>,
     },
-    /// A number known while compiling.
+    /// A number known at compile time.
     Imm(i64),
     /// A tensor map.
     Map(MapId),
@@ -186,50 +186,50 @@ pub enum Arg {
 /// An operand of [`Stmt::Asm`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum AsmOperand {
-    /// Read.
+    /// An input.
     In(ValueId),
-    /// Written; the value is defined by the statement.
+    /// An output; the value is defined by the statement.
     Out(ValueId),
     /// The address of an element.
     Address {
         /// The memory.
         buffer: BufferId,
-        /// One value an axis.
+        /// One value per axis.
         index: Vec<ValueId>,
     },
 }
 
-/// A piece of what [`Stmt::Print`] prints.
+/// A piece of the text that [`Stmt::Print`] prints.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PrintPiece {
-    /// Text as it is.
+    /// Literal text.
     Text(String),
     /// A value.
     Value {
-        /// Which.
+        /// The value.
         value: ValueId,
-        /// How it looks.
+        /// Its format.
         format: Format,
     },
 }
 
-/// How far a loop is unrolled.
+/// How a loop is unrolled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Unroll {
-    /// As the device's compiler likes.
+    /// The device's compiler decides.
     #[default]
     Auto,
-    /// Not at all.
+    /// Not unrolled.
     Never,
-    /// By the device's compiler, completely.
+    /// Completely, by the device's compiler.
     Full,
-    /// By the device's compiler, that many times.
+    /// By that factor, by the device's compiler.
     By(u32),
-    /// By our own pass, completely: the trip count must become constant.
+    /// Completely, by a pass of hidet: the trip count must become constant.
     Explicit,
 }
 
-/// A task mapping in the IR: atoms composed from outer to inner, extents possibly values.
+/// A task mapping in the IR: atoms composed from outer to inner, whose extents may be values.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mapping {
     /// The factors of the composition, outermost first. All have the same rank.
@@ -239,13 +239,14 @@ pub struct Mapping {
 /// A factor of a mapping.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MappingAtom {
-    /// One worker a task.
+    /// One worker per task.
     Spatial {
         /// Extents.
         shape: Vec<MappingExtent>,
         /// Order of the axes: rank 0 varies slowest.
         ranks: Vec<u8>,
-        /// Axes projected away: there the coordinate is 0 and the task domain has extent 1, for the same workers.
+        /// Axes that are projected away: the coordinate is 0 and the task domain has extent 1 there, for the same
+        /// workers.
         projected: Vec<bool>,
     },
     /// One worker does all tasks.
@@ -254,9 +255,10 @@ pub enum MappingAtom {
         shape: Vec<MappingExtent>,
         /// Order of the axes: rank 0 is the outermost loop.
         ranks: Vec<u8>,
-        /// One an axis.
+        /// One per axis.
         unroll: Vec<Unroll>,
-        /// Axes projected away: there the coordinate is 0 and the task domain has extent 1, for the same loops.
+        /// Axes that are projected away: the coordinate is 0 and the task domain has extent 1 there, for the same
+        /// loops.
         projected: Vec<bool>,
     },
     /// A function from the worker (symbol 0) to its tasks.
@@ -265,7 +267,7 @@ pub enum MappingAtom {
         workers: u32,
         /// Extents of the task domain.
         shape: Vec<u32>,
-        /// The tasks in order, each one coordinate an axis.
+        /// The tasks in order, each with one coordinate per axis.
         tasks: Vec<Vec<IndexExpr>>,
     },
 }

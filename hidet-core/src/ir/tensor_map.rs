@@ -1,6 +1,6 @@
-//! What the tensor memory accelerator needs to know of a tensor, and which tensors and boxes it can copy.
+//! Tensor maps: the description of a tensor for TMA, and the rules for the tensors and boxes it can copy.
 //!
-//! Knows the rules alone: the launcher of a GPU encodes the map, the simulated device copies by it. Boxes are dense
+//! Contains the rules only: the launcher of a GPU encodes the map, the simulated device copies by it. Boxes are dense
 //! (no element strides, no interleaving, no im2col).
 
 use super::function::{Function, MAX_SHARED, MapId, Swizzle};
@@ -9,7 +9,7 @@ use crate::types::Scalar;
 use hidet_mapping::IndexExpr;
 
 impl Swizzle {
-    /// The bytes of a row of the box, after which the pattern starts again; `None` where bytes stay in place.
+    /// Returns the width of the swizzle in bytes, after which the pattern repeats, or `None` without a swizzle.
     pub const fn span(self) -> Option<u32> {
         match self {
             Swizzle::None => None,
@@ -19,8 +19,8 @@ impl Swizzle {
         }
     }
 
-    /// Where a byte of shared memory lies instead: the number of its 16-byte chunk within the span is changed by the
-    /// number of its line of 128 bytes. It is its own inverse.
+    /// Returns the swizzled position of a byte of shared memory: the number of its 16-byte chunk within the span is
+    /// XORed with the number of its 128-byte line. The function is its own inverse.
     #[inline(always)]
     pub const fn apply(self, byte: u32) -> u32 {
         match self {
@@ -31,9 +31,9 @@ impl Swizzle {
         }
     }
 
-    /// Whether elements of such a layout lie where the accelerator puts them: as in row-major order, their bytes moved by
-    /// [`Swizzle::apply`]. Layouts that are not constant are not judged. The first 1024 bytes are looked at, in which every
-    /// pattern repeats.
+    /// Returns true if a layout places elements as TMA does: in row-major order, their bytes moved by
+    /// [`Swizzle::apply`]. Layouts that are not constant are accepted. Only the first 1024 bytes are checked, after
+    /// which every pattern repeats.
     pub fn is_layout(self, layout: &Layout, elem: Scalar) -> bool {
         let shape: Option<Vec<i64>> = layout.shape().iter().map(IndexExpr::as_const).collect();
         let (Some(shape), bytes) = (shape, elem.bytes() as i64) else { return true };
@@ -50,7 +50,8 @@ impl Swizzle {
         })
     }
 
-    /// Bytes after which the pattern repeats, which a matrix for tensor cores must be aligned to; 128 without one.
+    /// Returns the period of the pattern in bytes, the required alignment of a matrix for tensor cores; 128 without a
+    /// swizzle.
     pub const fn alignment(self) -> u32 {
         match self.span() {
             None => 128,
@@ -59,23 +60,23 @@ impl Swizzle {
     }
 }
 
-/// A tensor in global memory and the box that is copied of it; the last axis is contiguous.
+/// A tensor in global memory and the box that is copied from or to it; the last axis is contiguous.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorMapShape {
     /// The type of an element.
     pub elem: Scalar,
-    /// Extents, slowest first.
+    /// Extents, slowest axis first.
     pub extents: Vec<u64>,
-    /// Elements from one coordinate to the next, slowest first; the last is 1.
+    /// Distance of consecutive coordinates in elements, slowest axis first; the last is 1.
     pub strides: Vec<u64>,
     /// Extents of the box.
     pub tile: Vec<u32>,
-    /// How the box lies in shared memory.
+    /// The swizzle of the box in shared memory.
     pub swizzle: Swizzle,
 }
 
 impl TensorMapShape {
-    /// The shape behind a tensor map of a function, for the values of its dims.
+    /// Returns the shape of a tensor map of a function, for given values of its dims.
     pub fn of(function: &Function, map: MapId, dims: &[i64]) -> Result<TensorMapShape, String> {
         let map = &function.maps[map];
         let buffer = &function.buffers[map.buffer];
@@ -99,12 +100,12 @@ impl TensorMapShape {
         })
     }
 
-    /// Bytes of a box in shared memory.
+    /// Returns the size of a box in shared memory, in bytes.
     pub fn box_bytes(&self) -> u32 {
         box_bytes(&self.tile, self.elem) as u32
     }
 
-    /// Why the accelerator cannot copy it, where it cannot (CUDA driver API, "Tensor Map Object Management"; PTX ISA,
+    /// Returns the reason why TMA cannot copy it, if any (CUDA driver API, "Tensor Map Object Management"; PTX ISA,
     /// "Tensors"). `address` is that of the first element.
     pub fn problem(&self, address: u64) -> Option<String> {
         let bytes = self.elem.bytes() as u64;
@@ -124,7 +125,7 @@ impl TensorMapShape {
         let strides = self.strides[..rank - 1].iter().map(|stride| stride.saturating_mul(bytes));
         for stride in strides {
             if !stride.is_multiple_of(16) {
-                return Some(format!("a row is {stride} bytes long, which is no multiple of 16"));
+                return Some(format!("a row is {stride} bytes long, which is not a multiple of 16"));
             }
             if stride >= 1 << 40 {
                 return Some(format!("a row is {stride} bytes long; it must be less than 2^40"));
@@ -134,12 +135,12 @@ impl TensorMapShape {
     }
 }
 
-/// Bytes of a box.
+/// Returns the size of a box in bytes.
 fn box_bytes(tile: &[u32], elem: Scalar) -> u64 {
     tile.iter().fold(elem.bytes() as u64, |bytes, extent| bytes.saturating_mul((*extent).into()))
 }
 
-/// Why the accelerator cannot copy boxes of these extents, where it cannot.
+/// Returns the reason why TMA cannot copy boxes of these extents, if any.
 pub(super) fn tile_problem(tile: &[u32], elem: Scalar, swizzle: Swizzle) -> Option<String> {
     if let Some(extent) = tile.iter().find(|extent| **extent == 0 || **extent > 256) {
         return Some(format!("an extent of the tile is {extent}; it must be 1 to 256"));
@@ -152,15 +153,15 @@ pub(super) fn tile_problem(tile: &[u32], elem: Scalar, swizzle: Swizzle) -> Opti
     }
     let row = u64::from(*tile.last()?) * elem.bytes() as u64;
     if !row.is_multiple_of(16) {
-        return Some(format!("a row of the tile is {row} bytes long, which is no multiple of 16"));
+        return Some(format!("a row of the tile is {row} bytes long, which is not a multiple of 16"));
     }
     match swizzle.span() {
         Some(span) if row > u64::from(span) => {
-            Some(format!("a row of the tile is {row} bytes long, its swizzle spans {span}"))
+            Some(format!("a row of the tile is {row} bytes long, but its swizzle spans {span}"))
         }
-        // The accelerator would leave gaps between the rows.
+        // TMA would leave gaps between the rows.
         Some(span) if row < u64::from(span) => Some(format!(
-            "a row of the tile is {row} bytes long, its swizzle spans {span}: rows would lie with gaps; make them equal"
+            "a row of the tile is {row} bytes long, but its swizzle spans {span}: rows would lie with gaps; make them equal"
         )),
         _ => None,
     }
@@ -191,22 +192,22 @@ mod tests {
     fn what_the_accelerator_cannot_copy_is_told() {
         assert_eq!(shape().problem(256), None);
         refuses(|_| {}, 8, "the tensor begins at 0x8, which is not aligned to 16 bytes");
-        refuses(|shape| shape.strides[0] = 70, 0, "a row is 140 bytes long, which is no multiple of 16");
+        refuses(|shape| shape.strides[0] = 70, 0, "a row is 140 bytes long, which is not a multiple of 16");
         refuses(|shape| shape.strides[0] = 1 << 40, 0, "a row is 2199023255552 bytes long; it must be less than 2^40");
         refuses(|shape| shape.tile[0] = 300, 0, "an extent of the tile is 300; it must be 1 to 256");
         refuses(|shape| shape.tile[0] = 0, 0, "an extent of the tile is 0; it must be 1 to 256");
-        refuses(|shape| shape.tile[1] = 128, 0, "a row of the tile is 256 bytes long, its swizzle spans 128");
+        refuses(|shape| shape.tile[1] = 128, 0, "a row of the tile is 256 bytes long, but its swizzle spans 128");
         refuses(
             |shape| shape.tile[1] = 32,
             0,
-            "a row of the tile is 64 bytes long, its swizzle spans 128: rows would lie with gaps; make them equal",
+            "a row of the tile is 64 bytes long, but its swizzle spans 128: rows would lie with gaps; make them equal",
         );
         refuses(
             |shape| (shape.tile, shape.extents, shape.strides) = (vec![256; 5], vec![256; 5], vec![8, 8, 8, 8, 1]),
             0,
             "the tile has 2199023255552 bytes; a block has at most 232448 (227 KiB) of shared memory",
         );
-        refuses(|shape| shape.tile[1] = 4, 0, "a row of the tile is 8 bytes long, which is no multiple of 16");
+        refuses(|shape| shape.tile[1] = 4, 0, "a row of the tile is 8 bytes long, which is not a multiple of 16");
         refuses(|shape| shape.strides[1] = 2, 0, "the last axis is not contiguous");
         refuses(|shape| shape.extents[0] = 0, 0, "an extent is 0; it must be 1 to 2^32");
         refuses(|shape| shape.extents[0] = (1 << 32) + 1, 0, "an extent is 4294967297; it must be 1 to 2^32");

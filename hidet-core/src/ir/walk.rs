@@ -1,6 +1,6 @@
-//! Walking and rewriting: the values a statement uses and defines, its blocks, and copies of blocks.
+//! Walks and rewrites: the values a statement uses and defines, its blocks, and copies of blocks.
 //!
-//! Knows the shape of the IR and nothing of what it means.
+//! Depends on the structure of the IR only, not on its meaning.
 
 use super::function::{BufferId, Function, Loop, LoopId, ValueId, VarId};
 use super::handles::MentionMut;
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use std::collections::HashMap;
 
 impl Stmt {
-    /// Calls `f` for each place in a buffer that the statement accesses.
+    /// Calls `f` for each buffer index that the statement accesses.
     pub fn each_index(&self, f: &mut dyn FnMut(BufferId, &[ValueId])) {
         match self {
             Stmt::Let { op: Op::Load { buffer, index, .. }, .. } | Stmt::Store { buffer, index, .. } => {
@@ -34,7 +34,7 @@ impl Stmt {
         }
     }
 
-    /// The same, with indices that may be replaced.
+    /// Calls `f` for each buffer index that the statement accesses, to replace it.
     pub fn each_index_mut(&mut self, f: &mut dyn FnMut(BufferId, &mut Vec<ValueId>)) {
         match self {
             Stmt::Let { op: Op::Load { buffer, index, .. }, .. } | Stmt::Store { buffer, index, .. } => {
@@ -60,8 +60,8 @@ impl Stmt {
 }
 
 impl Function {
-    /// Replaces every statement of the body, inner before outer: `f` appends to the list what stands in its place,
-    /// which may be the statement itself.
+    /// Replaces every statement of the body, inner before outer: `f` appends the replacement to the list, which may be
+    /// the statement itself.
     pub fn rewrite(&mut self, f: &mut dyn FnMut(&mut Function, StmtId, &mut Vec<StmtId>) -> Result<()>) -> Result<()> {
         let body = std::mem::take(&mut self.body);
         self.body = self.rewrite_block(body, f)?;
@@ -88,7 +88,7 @@ impl Function {
         Ok(Block(out))
     }
 
-    /// Replaces values where statements of the block, or of blocks in it, use them.
+    /// Replaces values where statements of the block, or of nested blocks, use them.
     pub fn replace_uses(&mut self, block: &Block, with: &HashMap<ValueId, ValueId>) {
         if with.is_empty() {
             return;
@@ -103,12 +103,12 @@ impl Function {
         }
     }
 
-    /// An error at a statement of this kernel.
+    /// Returns an error at the position of a statement of this kernel.
     pub fn error_at(&self, stmt: StmtId, message: impl Into<String>) -> Error {
         Error::Kernel { kernel: self.name.clone(), message: message.into(), place: self.place(stmt) }
     }
 
-    /// What each value defined by a `let` of the body is.
+    /// Returns the operation of each value defined by a `let` of the body.
     pub fn definitions(&self) -> HashMap<ValueId, Op> {
         let mut definitions = HashMap::new();
         self.each_stmt_in(&self.body, &mut |_, stmt| {
@@ -120,17 +120,17 @@ impl Function {
     }
 }
 
-/// Copies blocks, so that what the copy defines is new: values, variables and loops.
+/// Copies blocks with fresh values, variables and loops.
 #[derive(Default)]
 pub struct Copier {
-    /// What stands for a value of the original in the copy; may be filled beforehand.
+    /// Maps values of the original to the copy; may be filled beforehand.
     pub values: HashMap<ValueId, ValueId>,
     vars: HashMap<VarId, VarId>,
     loops: HashMap<LoopId, LoopId>,
 }
 
 impl Copier {
-    /// A copy of the block.
+    /// Copies a block.
     pub fn block(&mut self, function: &mut Function, block: &Block) -> Block {
         Block(block.0.iter().map(|id| self.stmt(function, *id)).collect())
     }
@@ -174,7 +174,7 @@ impl Copier {
     }
 }
 
-/// Whether a block has a `break` (first) or `continue` (second) of a loop.
+/// Returns true for each jump of the block that targets a loop: `break` (first) and `continue` (second).
 pub fn jumps(function: &Function, block: &Block, label: LoopId) -> (bool, bool) {
     let mut found = (false, false);
     function.each_stmt_in(block, &mut |_, stmt| match stmt {

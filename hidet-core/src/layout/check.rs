@@ -1,10 +1,10 @@
-//! What makes a layout invalid.
+//! Validity of layouts.
 
 use super::Layout;
 use super::construct::product;
 use hidet_mapping::{IndexExpr, MappingError};
 
-/// What is wrong with a layout.
+/// An error in a layout.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LayoutError {
@@ -19,10 +19,10 @@ pub enum LayoutError {
     /// An extent or a stride is negative.
     #[error("an extent or stride is {value}: both must be at least 0")]
     Negative {
-        /// Which value.
+        /// The value.
         value: i64,
     },
-    /// Composition of different ranks.
+    /// A composition of layouts of different ranks.
     #[error("`{outer}` has another number of axes than `{inner}`: layouts compose axis by axis")]
     Ranks {
         /// The outer layout.
@@ -41,61 +41,61 @@ pub enum LayoutError {
     /// A swizzle of an axis by itself.
     #[error("axis {axis} cannot be swizzled by itself")]
     SwizzleAxis {
-        /// Which.
+        /// The axis.
         axis: u8,
     },
     /// A swizzle of an axis whose extent is not a power of two.
     #[error("the extent of a swizzled axis must be a power of two, but axis {axis} has {extent}")]
     SwizzleExtent {
-        /// Which axis.
+        /// The axis.
         axis: u8,
         /// Its extent.
         extent: String,
     },
-    /// A swizzle whose step is beyond any index.
+    /// A swizzle with a step that exceeds any index.
     #[error("a swizzle that changes every 2^{log_step} coordinates: at most 2^30 are possible")]
     SwizzleStep {
         /// The exponent.
         log_step: u8,
     },
     /// An order that is not a permutation.
-    #[error("{order:?} is not an order of the {rank} axes of the layout: each of 0 to {} must be there once", rank.saturating_sub(1))]
+    #[error("{order:?} is not an order of the {rank} axes of the layout: each of 0 to {} must occur exactly once", rank.saturating_sub(1))]
     Order {
         /// The order given.
         order: Vec<u8>,
         /// The number of axes.
         rank: usize,
     },
-    /// A reshape to another number of elements.
+    /// A reshape to a different number of elements.
     #[error("a layout of {old} elements cannot be reshaped to {new}")]
     Reshape {
-        /// Elements before.
+        /// The number of elements before.
         old: String,
-        /// Elements after.
+        /// The number of elements after.
         new: String,
     },
     /// A split or tile that does not fit the extent.
     #[error("axis {axis} of extent {extent} cannot be split by {factor}: the factor must divide the extent")]
     Split {
-        /// Which axis.
+        /// The axis.
         axis: usize,
         /// Its extent.
         extent: String,
         /// The factor.
         factor: u32,
     },
-    /// Of the mapping a layout was made from.
+    /// An error of the mapping that the layout was made from.
     #[error("no layout mirrors the mapping: {0}")]
     Mapping(MappingError),
 }
 
-/// Whether `order` has each axis once.
+/// Returns true if `order` contains each axis once.
 pub(super) fn is_permutation(order: &[u8], rank: usize) -> bool {
     order.len() == rank && (0..rank).all(|axis| order.iter().any(|other| usize::from(*other) == axis))
 }
 
 impl Layout {
-    /// Fails where the layout means nothing. Sizes that depend on symbols are compared as formulas where they can be.
+    /// Returns an error if the layout is invalid. Sizes that depend on symbols are compared as formulas where possible.
     pub fn check(&self) -> Result<(), LayoutError> {
         match self {
             Layout::Strided { shape, strides } => {

@@ -1,4 +1,4 @@
-//! How layouts are written. Nothing here fails: [`Layout::check`] says what is wrong.
+//! Constructors of layouts. They do not fail: [`Layout::check`] reports errors.
 
 use super::{Layout, LayoutError};
 use hidet_mapping::{AtomKind, IndexExpr, MappingError, TaskMapping};
@@ -8,27 +8,27 @@ fn exprs<E: Into<IndexExpr>>(extents: impl IntoIterator<Item = E>) -> Vec<IndexE
     extents.into_iter().map(Into::into).collect()
 }
 
-/// The product of extents.
+/// Returns the product of extents.
 pub(super) fn product(extents: &[IndexExpr]) -> IndexExpr {
     extents.iter().fold(IndexExpr::Const(1), |product, extent| product * extent)
 }
 
 impl Layout {
-    /// Row-major: the last axis is contiguous.
+    /// Returns a row-major layout: the last axis is contiguous.
     pub fn row_major<E: Into<IndexExpr>>(shape: impl IntoIterator<Item = E>) -> Layout {
         let shape = exprs(shape);
         let strides = (0..shape.len()).map(|axis| product(&shape[axis + 1..])).collect();
         Layout::Strided { shape, strides }
     }
 
-    /// Column-major: the first axis is contiguous.
+    /// Returns a column-major layout: the first axis is contiguous.
     pub fn column_major<E: Into<IndexExpr>>(shape: impl IntoIterator<Item = E>) -> Layout {
         let shape = exprs(shape);
         let strides = (0..shape.len()).map(|axis| product(&shape[..axis])).collect();
         Layout::Strided { shape, strides }
     }
 
-    /// Dense, with an order of the axes: rank 0 varies slowest, the highest rank is contiguous.
+    /// Returns a dense layout with an order of the axes: rank 0 varies slowest, the highest rank is contiguous.
     pub fn ranked<E: Into<IndexExpr>>(shape: impl IntoIterator<Item = E>, ranks: &[u8]) -> Layout {
         let shape = exprs(shape);
         let faster = |axis: usize| {
@@ -40,7 +40,7 @@ impl Layout {
         Layout::Strided { shape, strides }
     }
 
-    /// Any strides, in elements.
+    /// Returns a layout with any strides, in elements.
     pub fn strided<E: Into<IndexExpr>, S: Into<IndexExpr>>(
         shape: impl IntoIterator<Item = E>,
         strides: impl IntoIterator<Item = S>,
@@ -48,17 +48,17 @@ impl Layout {
         Layout::Strided { shape: exprs(shape), strides: exprs(strides) }
     }
 
-    /// Each worker owns one element: the offset is 0 everywhere.
+    /// Returns a layout in which each worker owns one element: the offset is always 0.
     pub fn local<E: Into<IndexExpr>>(shape: impl IntoIterator<Item = E>) -> Layout {
         Layout::Local { shape: exprs(shape) }
     }
 
-    /// The coordinate along `axis` replaced by itself XOR `(coordinate[by] >> log_step)`, against bank conflicts.
+    /// Replaces the coordinate along `axis` by itself XOR `(coordinate[by] >> log_step)`, to avoid bank conflicts.
     pub fn swizzle(self, axis: u8, by: u8, log_step: u8) -> Layout {
         Layout::Swizzle { base: Box::new(self), axis, by, log_step }
     }
 
-    /// Axis `k` of the result is axis `order[k]` of this.
+    /// Permutes the axes: axis `k` of the result is axis `order[k]` of this layout.
     pub fn permute(self, order: &[u8]) -> Layout {
         match &self {
             Layout::Strided { shape, strides } if super::check::is_permutation(order, shape.len()) => {
@@ -69,7 +69,7 @@ impl Layout {
         }
     }
 
-    /// The same elements in row-major order under another shape of the same size.
+    /// Returns the same elements in row-major order with another shape of the same size.
     pub fn reshape<E: Into<IndexExpr>>(self, shape: impl IntoIterator<Item = E>) -> Layout {
         let shape = exprs(shape);
         let old = self.shape();
@@ -82,8 +82,8 @@ impl Layout {
         Layout::Reshape { base: Box::new(self), shape }
     }
 
-    /// Who holds an element: the layout of the workers, whose offset is the number of the worker among those that
-    /// [`local`](Layout::local) axes spread the elements over. One of size 1 where there are none.
+    /// Returns the layout of owners: the offset of an element is the number of the worker that owns it, among those
+    /// that [`local`](Layout::local) axes distribute the elements over. It has size 1 without local axes.
     pub fn owners(&self) -> Layout {
         let of = |layout: &Layout| Box::new(layout.owners());
         match self {
@@ -99,10 +99,10 @@ impl Layout {
         }
     }
 
-    /// Where a worker keeps what its tasks produce, by the duality of mappings and layouts: `spatial` becomes
-    /// [`local`](Layout::local), `repeat` a dense layout in the order of its loops. The coordinates are those of the
-    /// task domain; the offset of the worker's `k`-th task is `k`, unless axes are projected: then tasks with equal
-    /// coordinates share an element.
+    /// Returns the layout of the array in which a worker keeps the results of its tasks, by the duality of mappings and
+    /// layouts: `spatial` becomes [`local`](Layout::local), `repeat` a dense layout in the order of its loops. The
+    /// coordinates are those of the task domain; the offset of the worker's `k`-th task is `k`. If axes are projected,
+    /// tasks with equal coordinates share an element.
     pub fn registers<const R: usize>(mapping: &TaskMapping<R>) -> Result<Layout, LayoutError> {
         mapping.check().map_err(LayoutError::Mapping)?;
         let mut whole: Option<Layout> = None;
@@ -129,7 +129,7 @@ impl Layout {
 impl Mul for Layout {
     type Output = Layout;
 
-    /// `outer * inner`: a layout of tiles.
+    /// Returns `outer * inner`: a layout of tiles.
     fn mul(self, inner: Layout) -> Layout {
         Layout::Compose(Box::new(self), Box::new(inner))
     }
@@ -138,7 +138,7 @@ impl Mul for Layout {
 impl Add for Layout {
     type Output = Layout;
 
-    /// `outer + inner`: the axes of both, one after the other.
+    /// Returns `outer + inner`: the axes of both, one after the other.
     fn add(self, inner: Layout) -> Layout {
         Layout::Concat(Box::new(self), Box::new(inner))
     }

@@ -1,4 +1,4 @@
-//! Layouts as text and SVG: a cell shows the offset of its element.
+//! Draws layouts as text and SVG: a cell shows the offset of its element.
 
 use super::{Layout, LayoutError};
 use hidet_mapping::draw::{Cell, Grid, MAX_CELLS};
@@ -6,46 +6,46 @@ use hidet_mapping::draw::{Cell, Grid, MAX_CELLS};
 /// Banks of shared memory, each 4 bytes wide.
 const BANKS: u64 = 32;
 
-/// Why a layout cannot be drawn.
+/// The reason why a layout cannot be drawn.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DrawError {
-    /// It is invalid.
+    /// The layout is invalid.
     #[error("an invalid layout cannot be drawn: {0}")]
     Layout(#[from] LayoutError),
-    /// An extent has no value.
+    /// An extent is not constant.
     #[error("a layout can only be drawn with constant extents, but one is {0}")]
     Symbolic(String),
-    /// It has too many cells.
+    /// There are too many cells.
     #[error("{0} cells are too many to draw, at most {MAX_CELLS} are")]
     TooLarge(u64),
-    /// An offset has no value.
+    /// An offset cannot be computed.
     #[error("an offset cannot be computed: {0}")]
     Offset(&'static str),
 }
 
-/// What the colours of a drawing mean.
+/// The meaning of the colours of a drawing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Colors {
-    /// The offset: elements that share one share a colour.
+    /// The offset: coordinates with the same offset have the same colour.
     Offset,
     /// The bank of shared memory, for elements of that many bytes.
     Bank {
-        /// Bytes an element.
+        /// Bytes per element.
         bytes: u32,
     },
 }
 
-/// The offsets as text, a row a line.
+/// Returns the offsets as text, one row per line.
 pub fn text(layout: &Layout) -> Result<String, DrawError> {
     Ok(grid(layout, Colors::Offset)?.text())
 }
 
-/// The offsets as a picture; with [`Colors::Bank`] a cell also names its bank. Self-contained SVG.
+/// Returns a self-contained SVG of the offsets; with [`Colors::Bank`] a cell also shows its bank.
 pub fn svg(layout: &Layout, colors: Colors) -> Result<String, DrawError> {
     Ok(grid(layout, colors)?.svg())
 }
 
-/// The grid of a layout.
+/// Returns the grid of labelled cells of a layout.
 pub fn grid(layout: &Layout, colors: Colors) -> Result<Grid, DrawError> {
     layout.check()?;
     let mut shape = Vec::new();

@@ -1,4 +1,4 @@
-//! What a layout says: shape, size, offsets, and how many elements lie together.
+//! Properties of a layout: shape, size, offsets, and the number of contiguous elements.
 
 use super::Layout;
 use super::construct::product;
@@ -6,7 +6,7 @@ use hidet_mapping::index::IndexOp;
 use hidet_mapping::{Arith, HostArith, IndexExpr};
 
 impl Layout {
-    /// The number of axes.
+    /// Returns the number of axes.
     pub fn rank(&self) -> usize {
         match self {
             Layout::Strided { shape, .. } | Layout::Local { shape } | Layout::Reshape { shape, .. } => shape.len(),
@@ -17,7 +17,7 @@ impl Layout {
         }
     }
 
-    /// The extents.
+    /// Returns the extents.
     pub fn shape(&self) -> Vec<IndexExpr> {
         match self {
             Layout::Strided { shape, .. } | Layout::Local { shape } | Layout::Reshape { shape, .. } => shape.clone(),
@@ -33,7 +33,7 @@ impl Layout {
         }
     }
 
-    /// The number of elements of memory it takes: the largest offset and 1.
+    /// Returns the number of elements of memory it needs: the largest offset plus 1.
     pub fn size(&self) -> IndexExpr {
         match self {
             Layout::Strided { shape, strides } => {
@@ -50,22 +50,22 @@ impl Layout {
         }
     }
 
-    /// The offset of the element at `index`, which lies inside of the shape. The layout must be valid.
+    /// Returns the offset of the element at `index`, which must be inside of the shape. The layout must be valid.
     pub fn offset<A: Arith>(&self, arith: &mut A, index: &[A::Int]) -> A::Int {
         let index: Vec<_> = index.iter().cloned().map(Some).collect();
         self.part(arith, &index).unwrap_or_else(|| arith.constant(0))
     }
 
-    /// [`offset`](Layout::offset) on the host, symbol `i` having the value `symbols[i]`.
+    /// Returns the [`offset`](Layout::offset) on the host, where symbol `i` has the value `symbols[i]`.
     pub fn offset_at(&self, index: &[i64], symbols: &[i64]) -> Result<i64, &'static str> {
         let mut arith = HostArith::new(symbols);
         let offset = self.offset(&mut arith, index);
         arith.fault.map_or(Ok(offset), Err)
     }
 
-    /// The largest known power of two `n`, at most 16, such that `n` consecutive elements along the last axis, the
-    /// first at a multiple of `n`, have consecutive offsets, the first a multiple of `n`: a vector of `n` may be
-    /// accessed there. Extents known at launch only count for the factors they show.
+    /// Returns the largest known power of two `n`, at most 16, such that `n` consecutive elements along the last axis,
+    /// the first at a multiple of `n`, have consecutive offsets starting at a multiple of `n`: a vector of `n` elements
+    /// may be accessed there. Extents known only at launch count for their visible factors only.
     pub fn vector_lanes(&self) -> u32 {
         let lanes = self.run();
         // The largest power of two that divides it.
@@ -73,7 +73,7 @@ impl Layout {
         power as u32
     }
 
-    /// As `vector_lanes`, any number; 0 is divisible by all.
+    /// Same as `vector_lanes`, without the restriction to powers of two; 0 is divisible by all numbers.
     fn run(&self) -> u64 {
         match self {
             Layout::Strided { shape, strides } => {
@@ -87,7 +87,7 @@ impl Layout {
             Layout::Local { .. } => 1,
             Layout::Compose(outer, inner) => {
                 let (run, size) = (inner.run(), inner.size());
-                // The inner tile is one contiguous row: rows of the outer layout continue it.
+                // The inner tile is one contiguous row, which rows of the outer layout continue.
                 let row = inner.shape().last().and_then(IndexExpr::as_const);
                 if size.as_const().is_some() && size.as_const() == row && row == Some(run as i64) {
                     run * outer.run()
@@ -114,7 +114,7 @@ impl Layout {
         }
     }
 
-    /// The offset; `None` is 0, in coordinates too.
+    /// Returns the offset; `None` is 0, for coordinates as well.
     fn part<A: Arith>(&self, arith: &mut A, index: &[Option<A::Int>]) -> Option<A::Int> {
         match self {
             Layout::Strided { strides, .. } => {
@@ -243,7 +243,7 @@ fn rem<A: Arith>(arith: &mut A, a: &Option<A::Int>, by: &IndexExpr) -> Option<A:
     }
 }
 
-/// The largest number known to divide it; 0 where it is 0.
+/// Returns the largest known divisor; 0 for 0.
 fn divisor(expr: &IndexExpr) -> u64 {
     match expr {
         IndexExpr::Const(value) => value.unsigned_abs(),

@@ -21,7 +21,7 @@ pub enum Layout {
     Strided {
         /// Extents.
         shape: Vec<IndexExpr>,
-        /// Elements from one coordinate to the next, an axis.
+        /// The distance of consecutive coordinates in elements, per axis.
         strides: Vec<IndexExpr>,
     },
     /// Offset 0 for every coordinate: each worker owns one element.
@@ -35,25 +35,25 @@ pub enum Layout {
     Concat(Box<Layout>, Box<Layout>),
     /// Coordinate `axis` is replaced by itself XOR `(coordinate[by] >> log_step)`, reduced modulo its extent.
     Swizzle {
-        /// What is swizzled.
+        /// The layout to swizzle.
         base: Box<Layout>,
-        /// The axis changed; its extent is a power of two.
+        /// The axis whose coordinate changes; its extent is a power of two.
         axis: u8,
-        /// The axis that changes it.
+        /// The axis it is XORed with.
         by: u8,
-        /// How many coordinates of `by` share one pattern, as a power of two.
+        /// The binary logarithm of the number of consecutive coordinates of `by` that share a pattern.
         log_step: u8,
     },
     /// Axis `k` is axis `order[k]` of the base.
     Permute {
-        /// What is permuted.
+        /// The layout to permute.
         base: Box<Layout>,
-        /// For each axis the axis of the base.
+        /// For each axis, the axis of the base.
         order: Vec<u8>,
     },
-    /// The same elements in row-major order under another shape.
+    /// The same elements in row-major order with another shape.
     Reshape {
-        /// What is reshaped.
+        /// The layout to reshape.
         base: Box<Layout>,
         /// The new extents.
         shape: Vec<IndexExpr>,

@@ -1,4 +1,4 @@
-//! Layouts as they are written: `row([2, 8]).swizzle(1, 0, 0) * row([1, 8])`.
+//! Prints layouts as they are written: `row([2, 8]).swizzle(1, 0, 0) * row([1, 8])`.
 
 use super::Layout;
 use hidet_mapping::IndexExpr;
@@ -19,7 +19,7 @@ impl fmt::Display for List<'_> {
     }
 }
 
-/// How tightly an operator binds: `+`, `*`, then method calls.
+/// Precedences: `+`, `*`, then method calls.
 const SUM: u8 = 0;
 const PRODUCT: u8 = 1;
 const CALL: u8 = 2;

@@ -1,11 +1,11 @@
-//! Axes cut and joined: split, fuse, tile. Elements stay where they are.
+//! Splitting and joining axes: split, fuse, tile. Elements keep their offsets.
 
 use super::construct::product;
 use super::{Layout, LayoutError};
 use hidet_mapping::IndexExpr;
 
 impl Layout {
-    /// Axis `axis` of extent `n` becomes two, of extents `n / factor` and `factor`.
+    /// Splits an axis of extent `n` into two, with extents `n / factor` and `factor`.
     pub fn split(self, axis: usize, factor: u32) -> Result<Layout, LayoutError> {
         let mut shape = self.shape();
         let extent = extent_of(&shape, axis)?;
@@ -14,7 +14,7 @@ impl Layout {
         Ok(self.reshape(shape))
     }
 
-    /// The `count` axes from `axis` on become one, in row-major order.
+    /// Joins the `count` axes starting at `axis` into one, in row-major order.
     pub fn fuse(self, axis: usize, count: usize) -> Result<Layout, LayoutError> {
         let mut shape = self.shape();
         let end = axis.saturating_add(count.max(1));
@@ -24,8 +24,8 @@ impl Layout {
         Ok(self.reshape(shape))
     }
 
-    /// Tiles of that shape: the axes of the grid of tiles come first, then those inside of a tile. A layout of shape
-    /// `[64, 32]` tiled by `[16, 8]` has shape `[4, 4, 16, 8]`.
+    /// Tiles the layout: the axes of the grid of tiles come first, then those inside of a tile. A layout of shape `[64,
+    /// 32]` tiled by `[16, 8]` has shape `[4, 4, 16, 8]`.
     pub fn tile(self, tile: &[u32]) -> Result<Layout, LayoutError> {
         let (shape, rank) = (self.shape(), self.rank());
         if tile.len() != rank {

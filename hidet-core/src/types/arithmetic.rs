@@ -1,15 +1,15 @@
 //! Arithmetic on the scalar types, as every device defines it: integers wrap, floats round once to nearest even.
 //!
-//! Constant folding and the simulated device share these functions, so that they cannot disagree. Knows nothing of
-//! the IR's operations; `ir::eval` maps those to functions here.
+//! Constant folding and the simulated device share these functions, so that they cannot disagree. Independent of the
+//! IR's operations; `ir::eval` maps those to the functions here.
 
 use super::{Scalar, bf16, f16};
 
 /// A word of a register: 32 bits, or 64 for the types that need them.
 pub trait RegisterWord: Copy + Default + 'static {
-    /// The lowest bits of a 64-bit word.
+    /// Returns the lowest bits of a 64-bit word.
     fn from_u64(bits: u64) -> Self;
-    /// The word with zeros above.
+    /// Zero-extends the word to 64 bits.
     fn to_u64(self) -> u64;
 }
 
@@ -37,20 +37,20 @@ impl RegisterWord for u64 {
 
 /// A type with arithmetic.
 pub trait ScalarArithmetic: Copy + PartialOrd + 'static {
-    /// Which it is.
+    /// The scalar type.
     const SCALAR: Scalar;
-    /// The word that holds it in a register; bits above its own are zero.
+    /// The word that holds it in a register; bits beyond its size are zero.
     type Word: RegisterWord;
-    /// From the word of a register.
+    /// Converts from the word of a register.
     fn from_word(word: Self::Word) -> Self;
-    /// To the word of a register.
+    /// Converts to the word of a register.
     fn to_word(self) -> Self::Word;
-    /// From 64 bits, of which the lowest count.
+    /// Converts from the lowest bits of a 64-bit word.
     #[inline(always)]
     fn from_bits64(bits: u64) -> Self {
         Self::from_word(Self::Word::from_u64(bits))
     }
-    /// To 64 bits, zeros above.
+    /// Converts to 64 bits, zero-extended.
     #[inline(always)]
     fn to_bits64(self) -> u64 {
         self.to_word().to_u64()
@@ -63,11 +63,11 @@ pub trait ScalarArithmetic: Copy + PartialOrd + 'static {
     fn mul(self, b: Self) -> Self;
     /// `a / b`; 0 for an integer division by zero, which is a fault reported elsewhere.
     fn div(self, b: Self) -> Self;
-    /// The remainder with the sign of `a`; 0 for an integer division by zero.
+    /// Returns the remainder with the sign of `a`; 0 for an integer division by zero.
     fn rem(self, b: Self) -> Self;
-    /// The smaller; of a number and NaN the number; -0 below +0.
+    /// Returns the smaller operand; if one is NaN, the other; -0 is less than +0.
     fn min(self, b: Self) -> Self;
-    /// The larger; of a number and NaN the number; -0 below +0.
+    /// Returns the larger operand; if one is NaN, the other; -0 is less than +0.
     fn max(self, b: Self) -> Self;
     /// `-a`
     fn neg(self) -> Self;
@@ -77,7 +77,7 @@ pub trait ScalarArithmetic: Copy + PartialOrd + 'static {
 
 /// An integer type.
 pub trait IntegerArithmetic: ScalarArithmetic {
-    /// Its width.
+    /// The width in bits.
     const BITS: u32;
     /// Bitwise and.
     fn and(self, b: Self) -> Self;
@@ -87,9 +87,9 @@ pub trait IntegerArithmetic: ScalarArithmetic {
     fn xor(self, b: Self) -> Self;
     /// Bitwise not.
     fn not(self) -> Self;
-    /// Shift left by `b` modulo the width; too large a `b` is a fault reported elsewhere.
+    /// Shift left by `b` modulo the width; a `b` not less than the width is a fault reported elsewhere.
     fn shl(self, b: Self) -> Self;
-    /// Shift right, likewise; with the sign for signed types.
+    /// Shift right, likewise; arithmetic for signed types.
     fn shr(self, b: Self) -> Self;
 }
 
@@ -97,9 +97,9 @@ pub trait IntegerArithmetic: ScalarArithmetic {
 pub trait FloatArithmetic: ScalarArithmetic {
     /// `a * b + c`, rounded once.
     fn fma(self, b: Self, c: Self) -> Self;
-    /// A function computed in `f32` (or in `f64` for `f64`) and rounded to the type.
+    /// Applies a function computed in `f32` (or in `f64` for `f64`) and rounds the result to the type.
     fn map(self, single: impl Fn(f32) -> f32, double: impl Fn(f64) -> f64) -> Self;
-    /// The value as `f64`, exactly.
+    /// Returns the value as `f64`, exactly.
     fn wide(self) -> f64;
 }
 
@@ -189,7 +189,7 @@ macro_rules! float {
             }
             #[inline(always)]
             fn min(self, b: Self) -> Self {
-                // Equal ones differ at most in the sign of zero, which `or` makes negative.
+                // Equal operands differ at most in the sign of zero, which `or` makes negative.
                 let equal = $float::from_bits(self.to_bits() | b.to_bits());
                 let least = if self < b { self } else { b };
                 let least = if self == b { equal } else { least };
@@ -246,8 +246,8 @@ impl FloatArithmetic for f64 {
     }
 }
 
-// `f32` has more than twice the bits of these plus two, so computing one operation in it and rounding again gives
-// the correctly rounded result for + - * / and the square root.
+// `f32` has more than twice the precision of these types plus two bits, so computing one operation in it and rounding
+// again gives the correctly rounded result for + - * / and the square root.
 macro_rules! small_float {
     ($float:ident, $scalar:ident) => {
         impl ScalarArithmetic for $float {
@@ -316,8 +316,8 @@ macro_rules! small_float {
 small_float!(f16, F16);
 small_float!(bf16, BF16);
 
-/// `a * b + c` in `f64` rounded to odd, for an exact product: rounding the result again to a float of fewer than 52
-/// bits gives what rounding once would.
+/// Returns `a * b + c` in `f64` with round-to-odd, for an exact product: rounding the result again to a float with
+/// fewer than 52 bits gives the same as rounding once.
 fn fma_odd(a: f64, b: f64, c: f64) -> f64 {
     let product = a * b;
     let sum = product + c;
@@ -326,12 +326,12 @@ fn fma_odd(a: f64, b: f64, c: f64) -> f64 {
     if error == 0.0 || !sum.is_finite() || sum.to_bits() & 1 == 1 {
         return sum;
     }
-    // The even neighbour was chosen; the exact value lies towards `error`.
+    // The even neighbour was chosen; the exact value lies in the direction of `error`.
     let away = (error > 0.0) == (sum > 0.0);
     f64::from_bits(if away { sum.to_bits() + 1 } else { sum.to_bits() - 1 })
 }
 
-/// `value` rounded to `f32` towards the odd neighbour where it is not exact, so that rounding again is right.
+/// Rounds `value` to `f32` by round-to-odd, so that rounding again gives the correct result.
 pub fn to_f32_odd(value: f64) -> f32 {
     let near = value as f32;
     let back = near as f64;
@@ -344,7 +344,7 @@ pub fn to_f32_odd(value: f64) -> f32 {
     if back.abs() < value.abs() { f32::from_bits(near.to_bits() + 1) } else { f32::from_bits(near.to_bits() - 1) }
 }
 
-/// `value` rounded to `f64` towards the odd neighbour where it is not exact, so that rounding again is right.
+/// Rounds `value` to `f64` by round-to-odd, so that rounding again gives the correct result.
 pub fn to_f64_odd(value: i128) -> f64 {
     let near = value as f64;
     let back = near as i128;

@@ -1,13 +1,13 @@
-//! The Rust types whose values a kernel can hold, as traits: [`Element`], [`Num`], [`Int`], [`Float`].
+//! Traits of the Rust types whose values a kernel can hold: [`Element`], [`Num`], [`Int`], [`Float`].
 //!
-//! The traits are closed: what is an element is what [`Scalar`] lists.
+//! The traits are sealed: the elements are the types listed in [`Scalar`].
 
 use super::arithmetic::{to_f32_odd, to_f64_odd};
 use super::scalar::{Const, Scalar};
 use super::small::{E4M3, E5M2, TF32};
 use half::{bf16, f16};
 
-/// A number on the way from one host type to another, exact as far as 128-bit integers and `f64` go.
+/// A number during conversion between host types, exact within 128-bit integers and `f64`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Number {
     /// An integer; `bool` is 0 or 1.
@@ -26,35 +26,35 @@ impl std::fmt::Display for Number {
 }
 
 mod sealed {
-    /// What keeps [`Element`](super::Element) closed.
+    /// Seals [`Element`](super::Element).
     pub trait Sealed {}
 }
 
-/// A type of one number on the device.
+/// A scalar type of the device.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a type of the device",
     label = "not a device type",
     note = "device types are bool, i8..i64, u8..u64, f16, bf16, f32, f64, TF32, E4M3 and E5M2; indices and sizes are `i32`"
 )]
 pub trait Element: sealed::Sealed + Copy + PartialEq + Default + std::fmt::Debug + Send + Sync + 'static {
-    /// Its name in the IR.
+    /// Its type in the IR.
     const SCALAR: Scalar;
-    /// The type of the host that it is printed as: floats smaller than `f32` as `f32`.
+    /// The host type that it is printed as: floats smaller than `f32` as `f32`.
     type Shown: std::fmt::Display + std::fmt::Debug;
-    /// The value as a constant of the IR.
+    /// Returns the value as a constant of the IR.
     fn constant(self) -> Const;
-    /// The constant as a value; the type of the constant must be [`Element::SCALAR`].
+    /// Returns the value with these bits, which must be those of a constant of type [`Element::SCALAR`].
     fn from_bits64(bits: u64) -> Self;
-    /// The nearest value, rounded once, as Rust's `as` would give it.
+    /// Returns the nearest value, rounded once, as Rust's `as`.
     fn from_number(number: Number) -> Self;
-    /// The value as a number of the host.
+    /// Returns the value as a number of the host.
     fn number(self) -> Number;
 }
 
-/// What can be compared: numbers with arithmetic, and `bool`.
+/// A type with comparisons: numbers with arithmetic, and `bool`.
 #[diagnostic::on_unimplemented(
     message = "values of type `{Self}` can't be compared on the device",
-    label = "no number or `bool`",
+    label = "not a number or `bool`",
     note = "compare vectors lane by lane; cast the storage formats TF32, E4M3 and E5M2 first: `x as f32`"
 )]
 pub trait Comparable: Element {}
@@ -77,11 +77,11 @@ pub trait Int: Num + Bits {}
 /// A float with arithmetic.
 #[diagnostic::on_unimplemented(message = "`{Self}` is not a float with arithmetic", label = "a float is needed here")]
 pub trait Float: Num {
-    /// The unsigned integer of its size, which holds its bits.
+    /// The unsigned integer of the same size, for its bits.
     type Word: Int;
 }
 
-/// What has `!`, `&`, `|` and `^`: `bool` and the integers.
+/// A type with `!`, `&`, `|` and `^`: `bool` and the integers.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no bit operations",
     label = "`bool` or an integer is needed here"
@@ -125,7 +125,7 @@ macro_rules! element {
     (@from Float $small:ident $value:ident $from:expr) => { ($from)(to_f64_odd($value)) };
 }
 
-/// The value in `f64`, exactly.
+/// The exact value in `f64`.
 trait Wide {
     fn wide(self) -> f64;
 }
@@ -169,7 +169,8 @@ impl Element for bool {
     }
 }
 
-// Small floats by way of an odd `f32`: their own `from_f64`, and `as f32`, would round twice.
+// Formats smaller than `f32` are rounded by way of round-to-odd `f32`: their own `from_f64`, and `as f32`, would round
+// twice.
 element! {
     i8, I8, Int as i128, u8: |v: i8| v as u8, |b: u8| b as i8, |v: f64| v as i8;
     i16, I16, Int as i128, u16: |v: i16| v as u16, |b: u16| b as i16, |v: f64| v as i16;
@@ -225,7 +226,7 @@ mod tests {
         assert_eq!(u8::from_number(Number::Float(300.0)), 255);
     }
 
-    /// Each number lies beside the middle of two neighbours by less than a type on the way can hold.
+    /// Each number differs from the midpoint of two neighbours by less than an intermediate type can represent.
     #[test]
     fn numbers_round_once() {
         fn of<T: Element>(value: f64) -> Number {
@@ -236,7 +237,7 @@ mod tests {
         assert_eq!(of::<bf16>(above(1.0 + 2f64.powi(-8))), Number::Float(1.0 + 2f64.powi(-7)));
         assert_eq!(of::<E4M3>(above(1.0 + 2f64.powi(-4))), Number::Float(1.125));
         assert_eq!(of::<E5M2>(above(1.0 + 2f64.powi(-3))), Number::Float(1.25));
-        // Ties go away from zero, so it is what lies below the middle that would be lost.
+        // Ties round away from zero, so what lies below the midpoint would be lost.
         assert_eq!(of::<TF32>(f64::from_bits((1.0 + 2f64.powi(-11)).to_bits() - 1)), Number::Float(1.0));
         let whole =
             |value: i128| (f32::from_number(Number::Int(value)), bf16::from_number(Number::Int(value)).to_f32());

@@ -1,25 +1,25 @@
-//! Functions of `f64` that Rust's library lacks, or computes wrongly at the ends of their range.
+//! Functions of `f64` that Rust's library lacks, or computes inaccurately at the ends of their range.
 //!
-//! Those of other float types compute here and round.
+//! The functions of other float types use these and round.
 
-/// Inverse hyperbolic sine; that of Rust overflows where twice the number does.
+/// Returns the inverse hyperbolic sine; Rust's overflows for numbers above half the maximum.
 pub fn asinh(x: f64) -> f64 {
     if x.abs() < 1e150 { x.asinh() } else { (x.abs().ln() + std::f64::consts::LN_2).copysign(x) }
 }
 
-/// Inverse hyperbolic cosine; that of Rust overflows where twice the number does.
+/// Returns the inverse hyperbolic cosine; Rust's overflows for numbers above half the maximum.
 pub fn acosh(x: f64) -> f64 {
     if x < 1e150 { x.acosh() } else { x.ln() + std::f64::consts::LN_2 }
 }
 
-/// Inverse hyperbolic tangent; that of Rust loses digits near -1.
+/// Returns the inverse hyperbolic tangent; Rust's is inaccurate near -1.
 pub fn atanh(x: f64) -> f64 {
     x.abs().atanh().copysign(x)
 }
 
-/// The error function, to within 1 ulp of `f32` (and about 1e-15 absolutely).
+/// Returns the error function, within 1 ulp of `f32` (absolute error about 1e-15).
 ///
-/// Uses the Maclaurin series near 0 and a continued fraction of the complement beyond.
+/// Uses the Maclaurin series near 0, and a continued fraction of the complement elsewhere.
 pub fn erf(x: f64) -> f64 {
     if x.is_nan() {
         return x;

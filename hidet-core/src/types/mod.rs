@@ -1,6 +1,6 @@
-//! Scalar and vector types of device values, their sizes, and the rounding of the small floats.
+//! Scalar and vector types of device values, their sizes, and the rounding of half precision and smaller formats.
 //!
-//! Knows nothing of the IR. What is here is true on every device.
+//! Independent of the IR and of the devices.
 
 pub mod arithmetic;
 mod element;

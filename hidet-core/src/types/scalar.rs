@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The type of one number in memory or in a register.
+/// The type of a scalar in memory or in a register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs)]
 pub enum Scalar {
@@ -17,13 +17,13 @@ pub enum Scalar {
     U64,
     F16,
     BF16,
-    /// 32 bits in memory, of which the tensor cores read the upper 19.
+    /// 32 bits in memory, of which tensor cores read the upper 19.
     TF32,
     F32,
     F64,
-    /// 8-bit float with 4 bits of exponent and 3 of mantissa; no infinities, largest 448.
+    /// An 8-bit float with 4 bits of exponent and 3 of mantissa; no infinities, largest value 448.
     E4M3,
-    /// 8-bit float with 5 bits of exponent and 2 of mantissa; largest 57344.
+    /// An 8-bit float with 5 bits of exponent and 2 of mantissa; largest finite value 57344.
     E5M2,
 }
 
@@ -34,7 +34,7 @@ impl Scalar {
         [Bool, I8, I16, I32, I64, U8, U16, U32, U64, F16, BF16, TF32, F32, F64, E4M3, E5M2]
     };
 
-    /// Size in memory, in bytes.
+    /// Returns the size in memory, in bytes.
     pub const fn bytes(self) -> usize {
         use Scalar::*;
         match self {
@@ -45,7 +45,7 @@ impl Scalar {
         }
     }
 
-    /// The name in Rust and in the text form of the IR.
+    /// Returns the name in Rust and in the text form of the IR.
     pub const fn name(self) -> &'static str {
         use Scalar::*;
         match self {
@@ -68,28 +68,28 @@ impl Scalar {
         }
     }
 
-    /// The scalar type of that name.
+    /// Returns the scalar type with that name.
     pub fn from_name(name: &str) -> Option<Scalar> {
         Scalar::ALL.into_iter().find(|scalar| scalar.name() == name)
     }
 
-    /// Whether it is a float of any size.
+    /// Returns true for floating-point types of any size.
     pub const fn is_float(self) -> bool {
         use Scalar::*;
         matches!(self, F16 | BF16 | TF32 | F32 | F64 | E4M3 | E5M2)
     }
 
-    /// Whether it is an integer; `bool` is none.
+    /// Returns true for integers, not for `bool`.
     pub const fn is_int(self) -> bool {
         !self.is_float() && !matches!(self, Scalar::Bool)
     }
 
-    /// Whether it is an integer with a sign.
+    /// Returns true for signed integers.
     pub const fn is_signed_int(self) -> bool {
         matches!(self, Scalar::I8 | Scalar::I16 | Scalar::I32 | Scalar::I64)
     }
 
-    /// The unsigned integer of the same size.
+    /// Returns the unsigned integer of the same size.
     pub const fn unsigned(self) -> Scalar {
         match self.bytes() {
             1 => Scalar::U8,
@@ -99,7 +99,7 @@ impl Scalar {
         }
     }
 
-    /// Whether arithmetic on it is defined. The storage formats (`tf32`, `e4m3`, `e5m2`) and `bool` must be cast.
+    /// Returns true if arithmetic is defined. The storage formats (`tf32`, `e4m3`, `e5m2`) and `bool` must be cast.
     pub const fn has_arithmetic(self) -> bool {
         !matches!(self, Scalar::Bool | Scalar::TF32 | Scalar::E4M3 | Scalar::E5M2)
     }
@@ -121,12 +121,12 @@ pub struct Type {
 }
 
 impl Type {
-    /// A vector type. 1 lane is the scalar itself.
+    /// Returns a vector type; 1 lane gives the scalar type.
     pub const fn vector(scalar: Scalar, lanes: u8) -> Type {
         Type { scalar, lanes }
     }
 
-    /// Size in bytes.
+    /// Returns the size in bytes.
     pub const fn bytes(self) -> usize {
         self.scalar.bytes() * self.lanes as usize
     }
@@ -157,7 +157,7 @@ impl fmt::Display for Type {
     }
 }
 
-/// A constant of a scalar type, as the bits it has in a register (the upper bits are zero).
+/// A constant of a scalar type, stored as the bits it has in a register (the upper bits are zero).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Const {
     /// Its type.
@@ -167,7 +167,7 @@ pub struct Const {
 }
 
 impl Const {
-    /// An integer or `bool` constant; bits that the type does not have are dropped.
+    /// Returns an integer or `bool` constant; excess bits are dropped.
     pub const fn int(scalar: Scalar, value: i64) -> Const {
         let bits = match scalar.bytes() {
             1 => value as u8 as u64,
@@ -178,17 +178,17 @@ impl Const {
         Const { scalar, bits: if matches!(scalar, Scalar::Bool) { (value != 0) as u64 } else { bits } }
     }
 
-    /// A `bool` constant.
+    /// Returns a `bool` constant.
     pub const fn bool(value: bool) -> Const {
         Const { scalar: Scalar::Bool, bits: value as u64 }
     }
 
-    /// Zero of any type.
+    /// Returns zero of any type.
     pub const fn zero(scalar: Scalar) -> Const {
         Const { scalar, bits: 0 }
     }
 
-    /// The integer, where it is one and fits.
+    /// Returns the integer, or `None` if the constant is not an integer or does not fit.
     pub const fn as_int(self) -> Option<i64> {
         use Scalar::*;
         match self.scalar {
@@ -202,7 +202,7 @@ impl Const {
         }
     }
 
-    /// The truth value, where it is a `bool`.
+    /// Returns the truth value, or `None` if the constant is not a `bool`.
     pub const fn as_bool(self) -> Option<bool> {
         if matches!(self.scalar, Scalar::Bool) { Some(self.bits != 0) } else { None }
     }

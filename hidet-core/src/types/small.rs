@@ -1,12 +1,12 @@
-//! The small floats that Rust has no type for: `tf32`, `e4m3`, `e5m2`; conversions round as the hardware does.
+//! The floating-point formats that Rust lacks: `tf32`, `e4m3`, `e5m2`; conversions round as the hardware does.
 
-/// `f32` of which a tensor core reads 8 bits of exponent and 10 of mantissa.
+/// An `f32` of which tensor cores read 8 bits of exponent and 10 bits of mantissa.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[repr(transparent)]
 pub struct TF32(f32);
 
 impl TF32 {
-    /// The nearest tf32, ties away from zero (`cvt.rna.tf32.f32`).
+    /// Returns the nearest tf32; ties round away from zero (`cvt.rna.tf32.f32`).
     pub fn from_f32(value: f32) -> Self {
         if value.is_finite() {
             TF32(f32::from_bits(value.to_bits().wrapping_add(0x1000) & !0x1fff))
@@ -15,7 +15,7 @@ impl TF32 {
         }
     }
 
-    /// The value, exactly.
+    /// Returns the value, exactly.
     pub fn to_f32(self) -> f32 {
         self.0
     }
@@ -32,17 +32,17 @@ macro_rules! fp8 {
             /// The largest finite value.
             pub const MAX: f32 = $max;
 
-            /// The number with these bits.
+            /// Returns the value with these bits.
             pub const fn from_bits(bits: u8) -> Self {
                 $name(bits)
             }
 
-            /// Its bits.
+            /// Returns the bits.
             pub const fn to_bits(self) -> u8 {
                 self.0
             }
 
-            /// The nearest number, ties to even; beyond the largest finite value gives that value (`satfinite`).
+            /// Returns the nearest value, ties to even; values beyond the largest finite one saturate (`satfinite`).
             pub fn from_f32(value: f32) -> Self {
                 if value.is_nan() {
                     return $name($nan);
@@ -51,15 +51,16 @@ macro_rules! fp8 {
                 let size = value.abs().min($max);
                 let bias = (1 << ($exponent - 1)) - 1;
                 let exponent = ((size.to_bits() >> 23) as i32 - 127).max(1 - bias);
-                // The last place of this exponent; dividing by a power of two is exact.
+                // The unit in the last place at this exponent; dividing by a power of two is exact.
                 let ulp = f32::from_bits(((exponent - $mantissa + 127) as u32) << 23);
                 let steps = (size / ulp).round_ties_even() as u32;
-                // `steps` counts from zero for subnormals and from 2^mantissa else; a carry moves to the next exponent.
+                // `steps` counts from zero for subnormals and from 2^mantissa otherwise; a carry increments the
+                // exponent.
                 let bits = ((exponent + bias - 1) as u32) * (1 << $mantissa) + steps;
                 $name(sign | bits as u8)
             }
 
-            /// The value, exactly.
+            /// Returns the value, exactly.
             pub fn to_f32(self) -> f32 {
                 let sign = if self.0 & 0x80 == 0 { 1.0 } else { -1.0 };
                 let bias = (1 << ($exponent - 1)) - 1;

@@ -5,11 +5,12 @@ use std::fmt::Write;
 /// A drawing: panels of cells under a title.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grid {
-    /// What is drawn, in words.
+    /// The title.
     pub title: String,
-    /// What labels and colours mean, in words.
+    /// The meaning of labels and colours.
     pub legend: String,
-    /// One for each of the leading coordinates; one in all where there are at most two axes, none where an extent is 0.
+    /// One panel for each of the leading coordinates; a single one where there are at most two axes, none where an
+    /// extent is 0.
     pub panels: Vec<Panel>,
 }
 
@@ -27,24 +28,24 @@ pub struct Panel {
 /// A cell.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Cell {
-    /// What it says.
+    /// The text in the cell.
     pub label: String,
-    /// A second, smaller line of a picture; may be empty.
+    /// A second, smaller line, shown in pictures only; may be empty.
     pub note: String,
     /// The number of its colour; `None` leaves it blank.
     pub color: Option<usize>,
 }
 
 impl Grid {
-    /// A grid of that shape: the last axis runs to the right, the one before down, the others make panels.
-    /// `cell(position)` gives the cell at a row-major position.
+    /// Returns a grid of that shape: the last axis runs to the right, the one before it down, and the others make
+    /// panels. `cell(position)` returns the cell at a row-major position.
     pub fn new(title: String, legend: String, shape: &[u32], mut cell: impl FnMut(usize) -> Cell) -> Grid {
         let columns = shape.last().map_or(1, |extent| *extent as usize);
         let (leading, rows) = match shape {
             [leading @ .., rows, _] => (leading, *rows as usize),
             _ => (&shape[..0], 1),
         };
-        // Without cells there are no panels, however large the other extents are.
+        // Without cells there are no panels, even if the leading extents are large.
         let count = match shape.contains(&0) {
             true => 0,
             false => leading.iter().map(|extent| *extent as usize).product::<usize>(),
@@ -67,7 +68,7 @@ impl Grid {
         Grid { title, legend, panels }
     }
 
-    /// The labels, right-aligned in columns.
+    /// Returns the labels, right-aligned in columns.
     pub fn text(&self) -> String {
         let labels = self.panels.iter().flat_map(|panel| &panel.cells).map(|cell| cell.label.chars().count());
         let width = labels.max().unwrap_or(0);

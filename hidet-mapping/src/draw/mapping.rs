@@ -3,7 +3,7 @@
 use super::{Cell, DrawError, Grid, MAX_CELLS};
 use crate::mapping::TaskMapping;
 
-/// The grid of a mapping: the workers of each task, coloured by the first of them.
+/// Returns the grid of a mapping: the workers of each task, coloured by the first of them.
 pub fn grid<const R: usize>(mapping: &TaskMapping<R>) -> Result<Grid, DrawError> {
     mapping.check()?;
     let shape = mapping.shape();
@@ -13,7 +13,7 @@ pub fn grid<const R: usize>(mapping: &TaskMapping<R>) -> Result<Grid, DrawError>
     if largest > MAX_CELLS as u64 {
         return Err(DrawError::TooLarge { cells: largest });
     }
-    // Who does each task, and as which of its tasks.
+    // The workers that do each task, and its position in their order.
     let mut done: Vec<Vec<(u32, usize)>> = vec![Vec::new(); cells as usize];
     for worker in 0..mapping.workers() {
         for (k, task) in mapping.tasks(worker).enumerate() {
@@ -42,7 +42,7 @@ pub fn grid<const R: usize>(mapping: &TaskMapping<R>) -> Result<Grid, DrawError>
     }))
 }
 
-/// `0,4,8`; of many the first two and the last.
+/// `0,4,8`; of more than three, the first two and the last.
 fn list(workers: &[u32]) -> String {
     match workers {
         [first, second, _, .., last] if workers.len() > 4 => format!("{first},{second}..{last}"),

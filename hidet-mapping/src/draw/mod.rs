@@ -1,7 +1,7 @@
 //! Drawing: text and SVG.
 //!
-//! A drawing is made in two steps: what is drawn becomes a [`Grid`] of labelled cells, and a grid becomes text or SVG.
-//! The drawing of data layouts uses the same grids.
+//! Drawing has two steps: what is drawn becomes a [`Grid`] of labelled cells, and the grid becomes text or SVG.
+//! Drawings of data layouts use the same grids.
 
 mod grid;
 mod mapping;
@@ -13,17 +13,17 @@ pub use mapping::grid;
 use crate::error::MappingError;
 use crate::mapping::TaskMapping;
 
-/// The most cells a drawing may have.
+/// The maximum number of cells of a drawing.
 pub const MAX_CELLS: usize = 1 << 14;
 
-/// Why something cannot be drawn.
+/// The reason why something cannot be drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DrawError {
-    /// It is invalid.
+    /// The mapping is invalid.
     Mapping(MappingError),
-    /// It has more than [`MAX_CELLS`] cells.
+    /// There are more than [`MAX_CELLS`] cells.
     TooLarge {
-        /// How many it has.
+        /// The number of cells.
         cells: u64,
     },
 }
@@ -45,14 +45,14 @@ impl From<MappingError> for DrawError {
     }
 }
 
-/// The worker of each task as text, a row a line; a task of several workers lists them all. More than two axes give
-/// one panel for each of the leading coordinates.
+/// Returns the worker of each task as text, one row per line; a task of several workers lists them all. More than two
+/// axes give one panel for each of the leading coordinates.
 pub fn text<const R: usize>(mapping: &TaskMapping<R>) -> Result<String, DrawError> {
     Ok(grid(mapping)?.text())
 }
 
-/// The tasks as a picture: a cell shows its worker, coloured by worker, and below it the place of the task in the
-/// worker's order. Self-contained SVG.
+/// Returns a self-contained SVG of the tasks: each cell shows its worker, coloured by worker, and below it the position
+/// of the task in the worker's order.
 pub fn svg<const R: usize>(mapping: &TaskMapping<R>) -> Result<String, DrawError> {
     Ok(grid(mapping)?.svg())
 }

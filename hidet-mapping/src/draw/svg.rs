@@ -1,4 +1,4 @@
-//! Grids as SVG: one self-contained file, no script, no font beyond the viewer's own.
+//! Grids as SVG: a self-contained file without scripts or embedded fonts.
 
 use super::{Grid, Panel};
 use std::fmt::Write;
@@ -8,7 +8,7 @@ const ROW: usize = 34;
 const AXIS: usize = 30;
 
 impl Grid {
-    /// The grid as a picture.
+    /// Returns the grid as SVG.
     pub fn svg(&self) -> String {
         let labels = self.panels.iter().flat_map(|panel| &panel.cells).map(|cell| cell.label.chars().count());
         let cell = (labels.max().unwrap_or(1) * 8 + 14).max(34);
@@ -41,7 +41,7 @@ impl Grid {
     }
 }
 
-/// Draws a panel below `top` and gives the place below it.
+/// Draws a panel below `top` and returns the position below it.
 fn panel_svg(out: &mut String, panel: &Panel, width: usize, top: usize) -> usize {
     let left = MARGIN + AXIS;
     for column in 0..panel.columns {
@@ -73,7 +73,8 @@ fn text(out: &mut String, x: usize, y: usize, class: &str, content: &str) {
     let _ = writeln!(out, "<text x=\"{x}\" y=\"{y}\" class=\"{class}\">{content}</text>");
 }
 
-/// A light colour: neighbouring numbers are far apart on the circle, by the golden angle, and 3 shades alternate.
+/// Returns a light colour: by the golden angle, neighbouring numbers lie far apart on the colour circle; three shades
+/// alternate.
 fn color(number: usize) -> String {
     let hue = (number * 137_508 / 1000) % 360;
     let light = [78, 86, 70][number / 8 % 3];

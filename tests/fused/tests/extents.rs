@@ -208,7 +208,7 @@ fn parts_must_end_inside() {
     assert_eq!(launch(2, [2, 2]).unwrap(), [2.0, 3.0, 6.0, 7.0]);
     assert!(launch(3, [2, 2]).unwrap_err().to_string().contains("axis 1 of `x` is accessed up to there"));
     assert!(launch(0, [3, 2]).unwrap_err().to_string().contains("axis 0 of `x` is accessed up to there"));
-    assert!(launch(-1, [2, 2]).unwrap_err().to_string().contains("axis 1 of `x` ends is not known"));
+    assert!(launch(-1, [2, 2]).unwrap_err().to_string().contains("axis 1 of `x` is not known"));
 
     // Rows at coordinates are subviews too.
     type Three = (In<f32, 2>, In<f32, 2>, Out<f32, 2>);
@@ -225,7 +225,7 @@ fn parts_must_end_inside() {
     let beyond = copy().fuse("beyond", ["x", "table", "y"], |(x, table, y): Two| {
         (x.tile([1], [4]).map(move |v, [i]| v + table.read((i,))), y)
     });
-    assert!(beyond.build().unwrap_err().to_string().contains("axis 0 of `table` ends is not known"));
+    assert!(beyond.build().unwrap_err().to_string().contains("axis 0 of `table` is not known"));
 }
 
 #[test]

@@ -14,25 +14,25 @@ use crate::types::{Element, Num, Type};
     note = "compare it with something: `x != 0`"
 )]
 pub trait Cond: Sized {
-    /// The `if` it makes.
+    /// The corresponding `if`.
     type If: Branch;
-    /// Whether it is decided on the device.
+    /// True if it is decided on the device.
     const DEVICE: bool;
     /// Begins an `if`.
     fn begin(self) -> Self::If;
-    /// Decides whether a `while` goes on; `true` the first time on the device.
+    /// Returns true if a `while` continues; on the device, true the first time.
     fn test(self, header: &mut super::repeat::Header) -> bool;
-    /// The condition as a value of the device.
+    /// Returns the condition as a value of the device.
     fn device(self) -> Expr<bool>;
 }
 
-/// An `if` that has begun.
+/// An `if` being built.
 pub trait Branch {
-    /// Whether it is decided on the device.
+    /// Returns true if it is decided on the device.
     fn device(&self) -> bool;
 }
 
-/// An `if` on a `bool`: chosen while building.
+/// An `if` on a `bool`: decided while building.
 #[derive(Debug)]
 pub struct MetaIf(bool);
 /// An `if` on the device.
@@ -104,7 +104,7 @@ impl MetaIf {
     pub fn end<V>(self, then: Option<V>, otherwise: Option<V>) -> V {
         match (then, otherwise) {
             (Some(value), _) | (None, Some(value)) => value,
-            // One branch runs, and gives its value or leaves.
+            // One branch runs, and either returns its value or jumps.
             (None, None) => unreachable!("a branch ended without its value"),
         }
     }
@@ -153,7 +153,7 @@ impl DeviceIf {
         });
     }
 
-    /// Ends an `if` whose branches have values. Called with the second branch still open.
+    /// Ends an `if` whose branches have values. Called while the second branch is still open.
     pub fn end<A: Merge<B>, B>(self, then: Option<A>, otherwise: Option<B>) -> A::Out {
         let slots = A::slots(self.depth, self.at);
         let slots = self.merge(
@@ -164,21 +164,21 @@ impl DeviceIf {
         A::read(slots)
     }
 
-    /// Ends an `if` of which only the first branch has a value: the second one leaves.
+    /// Ends an `if` of which only the first branch has a value, as the second one jumps.
     pub fn only_then<A: Merge<A>>(self, then: Option<A>) -> A::Out {
         let slots = A::slots(self.depth, self.at);
         let slots = self.merge(slots, |slots| then.map_or((), |a| a.first(slots)), |_| ());
         A::read(slots)
     }
 
-    /// Ends an `if` of which only the second branch has a value: the first one leaves.
+    /// Ends an `if` of which only the second branch has a value, as the first one jumps.
     pub fn only_else<A: Merge<A>>(self, otherwise: Option<A>) -> A::Out {
         let slots = A::slots(self.depth, self.at);
         let slots = self.merge(slots, |_| (), |slots| otherwise.map_or((), |a| a.first(slots)));
         A::read(slots)
     }
 
-    /// Assigns the values at the end of the branches they come from, then adds the `if`.
+    /// Assigns the values at the end of their branches, then adds the `if`.
     fn merge<S>(mut self, mut slots: S, first: impl FnOnce(&mut S), second: impl FnOnce(&mut S)) -> S {
         second(&mut slots);
         let otherwise = with(|builder| builder.close(self.depth)).unwrap_or_default();
@@ -191,24 +191,24 @@ impl DeviceIf {
     }
 }
 
-/// The values of two branches that can become one value of the device.
+/// The values of two branches that can be merged into one device value.
 #[diagnostic::on_unimplemented(
     message = "the branches of an `if` on the device give `{Self}` and `{B}`",
     label = "the branches do not fit together",
-    note = "both must give device values of one type, or tuples of such; cast one with `as`, write a plain number beside a generic one as `lit(..)`"
+    note = "both must give device values of one type, or tuples of them; cast one with `as`, or write a number beside a generic value as `lit(..)`"
 )]
 pub trait Merge<B>: Sized {
-    /// What comes out.
+    /// The merged type.
     type Out;
-    /// Variables for it.
+    /// The variables that hold the value.
     type Slots;
-    /// Declares them before the `if`.
+    /// Declares the variables before the `if`.
     fn slots(depth: usize, at: Caller) -> Self::Slots;
-    /// Keeps the value of one branch.
+    /// Assigns the value of the first branch.
     fn first(self, slots: &mut Self::Slots);
-    /// Keeps the value of the other branch.
+    /// Assigns the value of the second branch.
     fn second(other: B, slots: &mut Self::Slots);
-    /// The value that was kept.
+    /// Returns the merged value.
     fn read(slots: Self::Slots) -> Self::Out;
 }
 
@@ -274,15 +274,15 @@ merge_tuples! {
     A0 B0 0 A1 B1 1 A2 B2 2 A3 B3 3 A4 B4 4 A5 B5 5;
 }
 
-/// The left side of `&&` or `||`.
+/// The left operand of `&&` or `||`.
 #[diagnostic::on_unimplemented(
     message = "`&&` and `||` are for `bool` and `Expr<bool>`, not for `{Self}` and `{B}`",
     label = "not a condition"
 )]
 pub trait Junction<B>: Sized {
-    /// `bool` where both sides are known while building.
+    /// The result: `bool` if both operands are known while building.
     type Out;
-    /// `self && right`, or `self || right`; the right side is built only where it counts.
+    /// Returns `self && right`, or `self || right`; the right operand is evaluated only if needed.
     fn join(self, is_and: bool, right: impl FnOnce() -> B, at: Caller) -> Self::Out;
 }
 
@@ -337,7 +337,7 @@ impl<B: Cond> Junction<B> for Expr<bool> {
     }
 }
 
-/// Whether a statement may run where the author did not ask for it: no access to memory, nothing that can fail.
+/// Returns true if a statement may be executed speculatively: it does not access memory and cannot fail.
 fn always_safe(stmt: &Stmt) -> bool {
     match stmt {
         Stmt::Let { op, .. } => !matches!(

@@ -1,16 +1,16 @@
-//! Calls of device functions, counted while a kernel is built: a recursion that nothing ends is an error, no overflow of
-//! the stack. Nothing is emitted for a call.
+//! Calls of device functions, counted while a kernel is built: endless recursion is an error instead of a stack
+//! overflow. No code is emitted for a call.
 
 use crate::dsl::builder::{TooDeep, here, with};
 
-/// How deep calls of device functions may be nested.
+/// The maximum nesting depth of calls of device functions.
 const MAX_CALLS: u32 = 100;
 
 /// A device function that is being built into the kernel.
 pub struct DeviceCall(());
 
 impl DeviceCall {
-    /// Begins the function of that name.
+    /// Begins the function with that name.
     #[track_caller]
     pub fn enter(name: &str) -> DeviceCall {
         let at = here();
@@ -26,7 +26,7 @@ impl DeviceCall {
             }
             builder.calls > MAX_CALLS
         });
-        // A function must return, and there is no value to return: the building of the kernel ends here.
+        // The function must return a value, and there is none: the building of the kernel ends here.
         if too_deep == Some(true) {
             std::panic::resume_unwind(Box::new(TooDeep));
         }

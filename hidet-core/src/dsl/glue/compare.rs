@@ -1,4 +1,4 @@
-//! Comparisons, which Rust's own operators cannot give as device values.
+//! Comparisons, for which Rust's own operators cannot return device values.
 
 use crate::dsl::expr::{Expr, IntoExpr, compare};
 use crate::ir::CompareOp;
@@ -7,19 +7,19 @@ use crate::types::{Comparable, bf16, f16};
 /// The two sides of a comparison.
 pub struct Cmp<A, B>(pub A, pub B);
 
-/// What can stand left of `==` and `!=` while building, or beside a device value.
+/// The left operand of `==` and `!=` while building, or beside a device value.
 #[diagnostic::on_unimplemented(message = "can't compare `{Self}` with `{B}`", label = "the sides have different types")]
 pub trait EqualTo<B> {
-    /// `bool` while building.
+    /// The result: `bool` while building.
     type Output;
     /// Compares.
     fn equal(&self, other: &B, op: CompareOp) -> Self::Output;
 }
 
-/// What can stand left of `<` and its like while building, or beside a device value.
+/// The left operand of `<` and similar operators while building, or beside a device value.
 #[diagnostic::on_unimplemented(message = "can't compare `{Self}` with `{B}`", label = "the sides have different types")]
 pub trait OrderedWith<B> {
-    /// `bool` while building.
+    /// The result: `bool` while building.
     type Output;
     /// Compares.
     fn order(&self, other: &B, op: CompareOp) -> Self::Output;
@@ -78,7 +78,7 @@ macro_rules! comparisons {
             }
         )*}
 
-        /// The same where the left side is a value of the host.
+        /// The same comparisons if the left operand is a host value.
         #[doc(hidden)]
         pub trait CmpMeta {
             type A;

@@ -8,22 +8,22 @@ use crate::dsl::builder::{Caller, here, with};
 use crate::dsl::expr::Expr;
 use crate::ir::Stmt;
 
-/// Emits a `return`: the thread's work ends.
+/// Emits a `return`, which ends the thread.
 #[track_caller]
 pub fn emit_return() {
     let at = here();
     with(|builder| builder.push(Stmt::Return, at));
 }
 
-/// What a jump passes on its way to a loop, and that loop.
+/// A frame that a jump leaves on its way to a loop, and that loop.
 #[diagnostic::on_unimplemented(
-    message = "`break` or `continue` of a loop that is unrolled while building stands under a condition or loop of the device",
+    message = "`break` or `continue` of a loop that is unrolled while building, inside a device condition or device loop",
     label = "leaves a loop that is unrolled while building",
-    note = "whether it is left would be known on the device only; make the loop one of the device (`for k in 0..n`), or the condition one known while building"
+    note = "whether the loop is left is known only on the device; use a device loop (`for k in 0..n`), or a condition known while building"
 )]
 pub trait Through {}
 
-/// Checks that a jump may pass.
+/// Checks that a jump may leave a frame.
 pub fn through<P: Through>(_: P) {}
 
 macro_rules! through {
@@ -45,27 +45,27 @@ through! {
     to: [DeviceLoop, While<Expr<bool>>]
 }
 
-/// Frames that are gone when the kernel runs.
+/// Frames that do not exist on the device.
 #[diagnostic::on_unimplemented(
-    message = "a value known while building cannot change under a condition or loop of the device",
+    message = "a value known while building cannot change inside a device condition or device loop",
     label = "changes a value known while building",
     note = "the device would have to decide whether it changes; declare a device variable: `let mut` without `#[meta]`"
 )]
 pub trait MetaOnly {}
 
-/// Frames that are gone when the kernel runs, for what ends its building.
+/// Frames that do not exist on the device, for code that ends the building.
 #[diagnostic::on_unimplemented(
-    message = "`panic!` and its like run while the kernel is built, and so on both sides of a condition of the device",
+    message = "`panic!` and similar macros run while the kernel is built, so on both sides of a device condition",
     label = "ends the building of the kernel",
     note = "write `assert!(condition, \"why\")`, which is checked on the device, or `return`"
 )]
 pub trait PanicOnly {}
 
-/// Frames that are gone when the kernel runs, for what returns a value of the host.
+/// Frames that do not exist on the device, for code that returns a host value.
 #[diagnostic::on_unimplemented(
-    message = "a value known while building cannot be returned under a condition or loop of the device",
+    message = "a value known while building cannot be returned inside a device condition or device loop",
     label = "returns a value known while building",
-    note = "the device would have to decide which is returned; let the function give an `Expr<..>`"
+    note = "the device would have to decide which is returned; return an `Expr<..>` instead"
 )]
 pub trait ReturnOnly {}
 
@@ -87,10 +87,10 @@ pub fn meta_only<G: MetaOnly>(_: &G) {}
 /// Checks that the building may end here.
 pub fn panic_only<G: PanicOnly>(_: &G) {}
 
-/// Checks that a value of the host may be returned here.
+/// Checks that a host value may be returned here.
 pub fn return_only<G: ReturnOnly>(_: &G) {}
 
-/// What a device function returns, where `return` stands under a condition or loop.
+/// The result of a device function with a `return` inside a device condition or loop.
 pub struct Outcome<A: Merge<A>> {
     slots: Option<A::Slots>,
     depth: usize,
@@ -98,20 +98,20 @@ pub struct Outcome<A: Merge<A>> {
 }
 
 impl<A: Merge<A>> Outcome<A> {
-    /// Nothing yet; the block that is open now keeps the value.
+    /// Creates an outcome without a value; the block open now holds the variable.
     #[track_caller]
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         Outcome { slots: None, depth: with(|builder| builder.depth()).unwrap_or(1), at: here() }
     }
 
-    /// Keeps a value.
+    /// Assigns the value.
     pub fn set(&mut self, value: A) {
         let (depth, at) = (self.depth, self.at);
         value.first(self.slots.get_or_insert_with(|| A::slots(depth, at)));
     }
 
-    /// What was kept.
+    /// Returns the value.
     pub fn get(self) -> A::Out {
         let (depth, at) = (self.depth, self.at);
         A::read(self.slots.unwrap_or_else(|| A::slots(depth, at)))

@@ -2,20 +2,20 @@
 
 use crate::dsl::expr::Expr;
 
-/// What stands behind `match`, where a pattern is a number.
+/// The operand of a `match` in which a pattern is a number.
 pub struct Matched<V>(pub V);
 
-/// Values that `match` can look into: those known while building.
+/// Values that `match` can inspect: those known while building.
 #[diagnostic::on_unimplemented(
-    message = "`match` chooses while the kernel is built, and `{Self}` is a value of the device",
-    label = "known on the device alone",
+    message = "`match` chooses while the kernel is built, and `{Self}` is a device value",
+    label = "known only on the device",
     note = "write `if a == 0 {{ x }} else {{ y }}`, or `(a == 0).select(x, y)` where both may be computed"
 )]
 pub trait Known {}
 
 #[doc(hidden)]
 impl<T> Matched<Expr<T>> {
-    /// Anything, so that the patterns say nothing more.
+    /// Returns any type, so that rustc reports no further errors in the patterns.
     pub fn known<R>(self) -> R
     where
         Expr<T>: Known,
@@ -24,7 +24,7 @@ impl<T> Matched<Expr<T>> {
     }
 }
 
-/// The same for values of the host.
+/// The same for host values.
 #[doc(hidden)]
 pub trait MatchedMeta: Sized {
     type Host;

@@ -1,6 +1,6 @@
-//! What the expansion of `kernel!` calls. Not for use by hand; its names may change.
+//! The functions that the expansion of `kernel!` calls. Not for direct use; names may change.
 //!
-//! The macro does not know types. Each piece here decides by type whether a construct is done on the device or while
+//! The macro does not know types. Here the type decides whether a construct is evaluated on the device or while
 //! building: an inherent method is found for `Expr`, a blanket trait method for any other type.
 
 mod branch;

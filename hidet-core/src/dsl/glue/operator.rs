@@ -1,4 +1,4 @@
-//! Operators with an unsuffixed number on one side, casts and names.
+//! Operators with a number without a type suffix as one operand, casts and names.
 
 use crate::dsl::expr::{Expr, binary, cast, compare};
 use crate::dsl::literal::{CastTarget, HostNumber, LiteralOf};
@@ -7,7 +7,7 @@ use crate::ir::{BinaryOp, CompareOp};
 use crate::types::{Comparable, Element};
 use std::ops;
 
-/// A value beside an operator.
+/// An operand beside an operator.
 pub struct OpValue<V>(pub V);
 
 macro_rules! operators {
@@ -24,7 +24,7 @@ macro_rules! operators {
             }
         )*}
 
-        /// The same for values of the host.
+        /// The same operators for host values.
         #[doc(hidden)]
         pub trait OpMeta: Sized {
             type Host;
@@ -61,7 +61,7 @@ macro_rules! operators {
             fn ge<R>(self, literal: R) -> bool where Self::Host: PartialOrd<R> {
                 self.host() >= literal
             }
-            /// `as`, for numbers of the host.
+            /// `as`, for host numbers.
             fn cast<U: CastTarget>(self) -> U where Self::Host: HostNumber {
                 U::cast_number(self.host().host_number())
             }
@@ -89,8 +89,8 @@ operators! {
     shr rev_shr Shr Shr;
 }
 
-// A plain number of the host that rustc has given no type yet is an `i32` or `f32`, as everywhere in the language. Without
-// this the result of `n * 2` would have no type either, and `n * 2 + 1` could not be understood.
+// A host number whose type rustc has not inferred yet is an `i32` or `f32`, as everywhere in the language. Otherwise
+// the result of `n * 2` would have no type either, and `n * 2 + 1` could not be resolved.
 macro_rules! plain {
     ($ty:ty: $($method:ident $reversed:ident $op:tt;)*) => {
         #[doc(hidden)]
@@ -138,7 +138,7 @@ impl<T: DeviceType> OpValue<Expr<T>> {
     }
 }
 
-/// A value whose type a plain number takes beside it in an array.
+/// A value that determines the type of a literal beside it in an array.
 pub struct Like<'a, V>(pub &'a V);
 
 #[doc(hidden)]
@@ -149,7 +149,7 @@ impl<T: DeviceType> Like<'_, Expr<T>> {
     }
 }
 
-/// The same beside a value of the host, of whose type rustc makes the number itself.
+/// The same beside a host value; rustc infers the type of the literal itself.
 #[doc(hidden)]
 pub trait LikeMeta: Sized {
     fn literal<L>(self, literal: L) -> L {
@@ -159,7 +159,7 @@ pub trait LikeMeta: Sized {
 #[doc(hidden)]
 impl<V> LikeMeta for Like<'_, V> {}
 
-/// A value that gets the name of its binding.
+/// A value that is named after its binding.
 pub struct Named<V>(pub V);
 
 #[doc(hidden)]
@@ -170,7 +170,7 @@ impl<T: DeviceType> Named<Expr<T>> {
     }
 }
 
-/// The same for values of the host, which need no name.
+/// The same for host values, which need no name.
 #[doc(hidden)]
 pub trait NamedMeta: Sized {
     type Host;
@@ -187,7 +187,7 @@ impl<V> NamedMeta for Named<V> {
     }
 }
 
-/// Memory that gets the name of its binding.
+/// Names memory after its binding.
 #[doc(hidden)]
 pub fn memory<T: Element, const R: usize>(name: &str, view: View<T, R>) -> View<T, R> {
     view.set_name(name);

@@ -1,4 +1,4 @@
-//! `ptx!`: instructions that have no intrinsic.
+//! `ptx!`: instructions without an intrinsic.
 
 use crate::dsl::address::Address;
 use crate::dsl::builder::{Builder, Caller, here, with};
@@ -6,17 +6,17 @@ use crate::dsl::expr::{DeviceType, Expr, IntoExpr};
 use crate::ir::{Arg, AsmOperand, Stmt};
 use crate::types::Element;
 
-/// An operand that is read.
+/// An input operand.
 #[derive(Debug)]
 pub struct PtxOperand(Option<AsmOperand>);
 
-/// What can be an operand: a device value, a number of the host, an address.
+/// A value that can be an operand: a device value, a host number, or an address.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an operand of `ptx!`",
     label = "a device value or an address `&x[[i]]` is needed here"
 )]
 pub trait IntoPtx {
-    /// As an operand.
+    /// Converts to an operand.
     fn operand(self, at: Caller) -> PtxOperand;
 }
 
@@ -44,12 +44,12 @@ impl<T: Element> IntoPtx for Address<T> {
     }
 }
 
-/// What `ptx!` gives: nothing, a value, or a tuple of values.
+/// The result of `ptx!`: nothing, a value, or a tuple of values.
 pub trait PtxResult {
     /// Defines the results and lists them as operands.
     #[allow(private_interfaces)]
     fn define(builder: &mut Builder, operands: &mut Vec<AsmOperand>) -> Self;
-    /// Where there is no kernel.
+    /// Returns dead handles, outside of a kernel.
     fn dead() -> Self;
 }
 
@@ -82,13 +82,13 @@ macro_rules! tuples {
 }
 tuples! { ; A; A B; A B C; A B C D; A B C D E; A B C D E F; A B C D E F G; A B C D E F G H; }
 
-/// An operand of `ptx!`.
+/// Converts to an operand of `ptx!`.
 #[track_caller]
 pub fn ptx_operand(operand: impl IntoPtx) -> PtxOperand {
     operand.operand(here())
 }
 
-/// `ptx!`: results come first, then what is read.
+/// `ptx!`: results come first, then inputs.
 #[track_caller]
 pub fn ptx<R: PtxResult>(template: &str, read: Vec<PtxOperand>) -> R {
     let at = here();

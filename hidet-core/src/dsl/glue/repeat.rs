@@ -1,4 +1,4 @@
-//! Loops. The body is built once for a device loop, once a turn for a loop that runs while building.
+//! Loops. The body is built once for a device loop, and once per iteration for a loop that runs while building.
 
 use super::branch::Cond;
 use crate::dsl::builder::{Caller, here, with};
@@ -11,11 +11,11 @@ use std::marker::PhantomData;
 
 /// A loop as the target of jumps.
 pub trait LoopGuard {
-    /// Whether it is a loop of the device.
+    /// Returns true for a device loop.
     fn device(&self) -> bool;
-    /// Emits a `break` of it.
+    /// Emits a `break` of the loop.
     fn emit_break(&self);
-    /// Emits a `continue` of it.
+    /// Emits a `continue` of the loop.
     fn emit_continue(&self);
 }
 
@@ -23,7 +23,7 @@ pub trait LoopGuard {
 #[derive(Debug)]
 pub struct MetaLoop;
 
-/// A loop of the device.
+/// A device loop.
 #[derive(Debug)]
 pub struct DeviceLoop {
     label: LoopId,
@@ -32,7 +32,7 @@ pub struct DeviceLoop {
     at: Caller,
 }
 
-/// A loop that runs while building.
+/// Returns a loop that runs while building.
 pub fn meta_loop() -> MetaLoop {
     MetaLoop
 }
@@ -65,14 +65,14 @@ fn new_label(name: &str) -> LoopId {
     with(|builder| builder.function.loops.push(Loop { name: name.to_owned() })).unwrap_or(LoopId::new(0))
 }
 
-/// `loop`: always one of the device.
+/// `loop`: always a device loop.
 #[track_caller]
 pub fn device_loop(name: &str) -> DeviceLoop {
     DeviceLoop { label: new_label(name), depth: 0, open: false, at: here() }
 }
 
 impl DeviceLoop {
-    /// Opens the body the first time, closes it and ends the second time.
+    /// Opens the body at the first call; closes it and ends the loop at the second.
     pub fn open(&mut self) -> bool {
         self.open = !self.open;
         if self.open {
@@ -99,7 +99,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// The condition was known: what it emitted belongs to the block around the loop.
+    /// Moves the statements of a condition known while building to the enclosing block.
     pub(crate) fn splice(&mut self) {
         with(|builder| {
             let header = builder.close(self.depth);
@@ -107,7 +107,7 @@ impl Header {
         });
     }
 
-    /// Leaves the loop where the condition does not hold.
+    /// Emits a `break` if the condition is false.
     #[track_caller]
     pub(crate) fn leave_unless(&mut self, cond: Expr<bool>) {
         let at = here();
@@ -136,7 +136,7 @@ impl<C: Cond> While<C> {
         While { header, built: false, of: PhantomData }
     }
 
-    /// Opens the header; `false` once the body of a device loop is built.
+    /// Opens the header; returns `false` once the body of a device loop is built.
     pub fn open(&mut self) -> bool {
         if self.built {
             with(|builder| {
@@ -152,7 +152,7 @@ impl<C: Cond> While<C> {
         true
     }
 
-    /// Decides whether the body is built.
+    /// Returns true if the body is to be built.
     #[track_caller]
     pub fn test(&mut self, cond: C) -> bool {
         self.built = C::DEVICE;
@@ -184,9 +184,9 @@ impl<C: Cond> LoopGuard for While<C> {
     message = "a `for` of a kernel cannot run over `{Self}`",
     label = "not a range of integers, tasks of a mapping, or an iterator of the host"
 )]
-/// What `for` can run over: ranges, `lanes(n)` and mappings on the device, any iterator while building.
+/// Anything that `for` can iterate over: ranges, `lanes(n)` and mappings on the device, any iterator while building.
 pub trait ForOver {
-    /// What Rust's own `for` runs over.
+    /// The iterator of the generated Rust `for`.
     type Iter: Iterator;
     /// The loop as a target of jumps.
     type Guard: LoopGuard;
@@ -209,7 +209,7 @@ impl<I: IntoIterator> ForOver for I {
     }
 }
 
-/// Builds the body of a device loop once.
+/// An iterator of one item, which builds the body of a device loop once.
 pub struct Once<V> {
     item: Option<V>,
     close: Option<Box<dyn FnOnce(Block) -> Stmt>>,
@@ -233,7 +233,7 @@ impl<V> Iterator for Once<V> {
     }
 }
 
-/// Opens the body of a device loop: `open` gives the item and how the statement is made of the body.
+/// Opens the body of a device loop: `open` returns the item and the constructor of the statement from the body.
 fn once<V>(
     name: &str,
     at: Caller,

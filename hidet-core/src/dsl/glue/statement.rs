@@ -7,14 +7,14 @@ use crate::ir::{Format, PrintPiece, Stmt};
 use crate::types::Element;
 use hidet_mapping::IndexExpr;
 
-/// The first value of a device variable.
+/// The initial value of a device variable.
 #[diagnostic::on_unimplemented(
     message = "`let mut` declares a device variable, but `{Self}` is not a device type",
     label = "not a device type",
-    note = "of a tuple each part is a variable: `let (mut a, mut b) = ..`; a tensor changes through `x[[i]] = v` and needs no `mut`; a value known while building that changes is `#[meta] let mut`"
+    note = "declare each part of a tuple: `let (mut a, mut b) = ..`; write to a tensor by `x[[i]] = v`, without `mut`; declare a host variable by `#[meta] let mut`"
 )]
 pub trait Initial<T> {
-    /// The value.
+    /// Returns the value.
     fn initial(self) -> Expr<T>;
 }
 #[diagnostic::do_not_recommend]
@@ -25,19 +25,19 @@ impl<T, V: IntoExpr<T>> Initial<T> for V {
     }
 }
 
-/// `let mut`, with a first value.
+/// `let mut`, with an initial value.
 #[track_caller]
 pub fn declare<T: DeviceType>(name: &str, value: impl Initial<T>) -> Var<T> {
     Var::new(name, value.initial())
 }
 
-/// `let mut` with an unsuffixed integer, which is `i32` unless its use says otherwise.
+/// `let mut` with an integer without a type suffix, which is `i32` unless its use determines another type.
 #[track_caller]
 pub fn declare_int<T: Element>(name: &str, value: T) -> Var<T> {
     Var::new(name, value)
 }
 
-/// Device variables declared as a tuple, read and assigned as one or by their number.
+/// Device variables declared as a tuple, read and assigned as a whole or by index.
 #[derive(Debug)]
 pub struct TupleVar<V> {
     /// The variables.
@@ -48,17 +48,17 @@ pub struct TupleVar<V> {
 pub trait VarTuple {
     /// Their values.
     type Values;
-    /// Reads all.
+    /// Reads all variables.
     fn read(&self, at: Caller) -> Self::Values;
 }
 
-/// A tuple of variables that can take those values.
+/// A tuple of variables that can be assigned those values.
 #[diagnostic::on_unimplemented(
     message = "variables declared as a tuple cannot take `{V}`",
     label = "not a tuple of as many values of these types"
 )]
 pub trait TakesTuple<V> {
-    /// Assigns all.
+    /// Assigns all variables.
     fn set(&mut self, values: V, at: Caller);
 }
 
@@ -97,13 +97,13 @@ impl<T: VarTuple> TupleVar<T> {
     }
 }
 
-/// A number of the host that `block` and its like can be.
+/// A host number that is a launch extent, such as `block`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a number of threads or blocks",
     label = "an `i32` is needed here"
 )]
 pub trait Count {
-    /// The number.
+    /// Returns the number.
     fn count(self) -> i64;
 }
 macro_rules! count {
@@ -118,22 +118,22 @@ macro_rules! count {
 }
 count! { i32 u32 usize }
 
-/// A number of threads or blocks.
+/// Converts a number of threads or blocks.
 pub fn count(number: impl Count) -> i64 {
     number.count()
 }
 
-/// An `i32`, of two plain numbers that bound a loop.
+/// Types an integer literal as `i32`, for two literals that bound a loop.
 pub fn int(number: i32) -> i32 {
     number
 }
 
-/// An extent of the signature or the launch.
+/// Converts an extent of the signature or the launch.
 pub fn extent(formula: impl Into<IndexExpr>) -> IndexExpr {
     formula.into()
 }
 
-/// A group of threads that run a block.
+/// A thread group that executes a block.
 #[derive(Debug)]
 pub struct Group {
     first: u32,
@@ -170,13 +170,13 @@ impl Group {
     }
 }
 
-/// What `assert!` can check.
+/// A condition that `assert!` can check.
 #[diagnostic::on_unimplemented(
     message = "`assert!` needs a `bool` or an `Expr<bool>`, found `{Self}`",
     label = "not a condition"
 )]
 pub trait MetaAssert {
-    /// Checks it while building, or emits the check.
+    /// Checks the condition while building, or emits the check.
     fn assert(self, message: String, at: Caller);
 }
 #[diagnostic::do_not_recommend]
@@ -203,7 +203,7 @@ pub fn assert_that(condition: impl MetaAssert, message: String) {
     condition.assert(message, here());
 }
 
-/// A piece of what is printed.
+/// A piece of printed text.
 #[derive(Debug)]
 pub struct PrintItem(PieceKind);
 #[derive(Debug)]
@@ -212,15 +212,15 @@ enum PieceKind {
     Value(Expr<()>, &'static str),
 }
 
-/// What `print!` can print: device numbers, and host values.
+/// A value that `print!` can print: device numbers, and host values.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be printed on the device",
     label = "a device number is needed here"
 )]
 pub trait Printed {
-    /// What the format is checked against: the host's type of such numbers.
+    /// The type that the format is checked against: the host type of such numbers.
     type Shown;
-    /// As a piece; `show` formats what is known already.
+    /// Converts to a piece; `show` formats values known while building.
     fn piece(self, spec: &'static str, show: fn(&Self::Shown) -> String) -> PrintItem;
 }
 #[diagnostic::do_not_recommend]
@@ -243,12 +243,12 @@ macro_rules! printed {
 }
 printed! { bool i8 i16 i32 i64 u8 u16 u32 u64 usize f32 f64 &'a str String }
 
-/// Text as a piece.
+/// Converts text to a piece.
 pub fn text(text: &str) -> PrintItem {
     PrintItem(PieceKind::Text(text.to_owned()))
 }
 
-/// A value as a piece.
+/// Converts a value to a piece.
 pub fn piece<P: Printed>(value: P, spec: &'static str, show: fn(&P::Shown) -> String) -> PrintItem {
     value.piece(spec, show)
 }
@@ -267,7 +267,7 @@ pub fn print(pieces: Vec<PrintItem>) {
                 },
                 PieceKind::Value(value, spec) => {
                     let format = Format::parse(spec).unwrap_or_else(|| {
-                        builder.problem(format!("`{{:{spec}}}` is no format of the device"), at);
+                        builder.problem(format!("`{{:{spec}}}` is not a supported format"), at);
                         Format::default()
                     });
                     out.push(PrintPiece::Value { value: value.raw(builder, at), format });

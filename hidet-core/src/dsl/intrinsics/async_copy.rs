@@ -7,27 +7,27 @@ use crate::dsl::expr::{Expr, IntoExpr};
 use crate::intrinsics::{PREFETCHES, copy_name};
 use crate::types::{Element, Type};
 
-/// How an asynchronous copy treats the caches.
+/// The cache hint of an asynchronous copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CopyHint {
-    /// Whether 16 bytes go through the first-level cache, as 4 and 8 always do.
+    /// Caches 16-byte copies in L1 (`.ca`); copies of 4 and 8 bytes always are.
     pub first_level: bool,
-    /// How many bytes around what is copied the second-level cache fetches: 64, 128 or 256; 0 leaves it alone.
+    /// The number of bytes to prefetch to L2 around the copied ones: 64, 128 or 256; 0 for no prefetch.
     pub prefetch: u32,
 }
 
 impl CopyHint {
-    /// As `cp_async` does: 16 bytes past the first-level cache, nothing fetched beside them.
+    /// The hint of `cp_async`: 16-byte copies bypass L1, and nothing is prefetched.
     pub const NONE: CopyHint = CopyHint { first_level: false, prefetch: 0 };
 }
 
-/// Copies `N` elements (4, 8 or 16 bytes) while the thread goes on: `cp_async::<4>(&tile[[i, j]], &x[[r, c]])`.
+/// Copies `N` elements (4, 8 or 16 bytes) asynchronously: `cp_async::<4>(&tile[[i, j]], &x[[r, c]])`.
 #[track_caller]
 pub fn cp_async<const N: usize>(to: Address<impl Element>, from: Address<impl Element>) {
     copy::<N, _, _>(to, from, None, CopyHint::NONE);
 }
 
-/// Copies like [`cp_async`], but reads only the first `elements`; the rest becomes zero.
+/// Copies like [`cp_async`], but reads only the first `elements`; the rest is filled with zeros.
 #[track_caller]
 pub fn cp_async_partial<const N: usize>(
     to: Address<impl Element>,
@@ -37,7 +37,7 @@ pub fn cp_async_partial<const N: usize>(
     copy::<N, _, _>(to, from, Some(elements.into_expr()), CopyHint::NONE);
 }
 
-/// Copies like [`cp_async_partial`], with a hint to the caches.
+/// Copies like [`cp_async_partial`], with a cache hint.
 #[track_caller]
 pub fn cp_async_hint<const N: usize>(
     to: Address<impl Element>,
@@ -82,13 +82,13 @@ fn copy<const N: usize, T: Element, U: Element>(
     intrinsic(&row).address(&to).address(&from).value::<i32>(read).run();
 }
 
-/// Ends a group of this thread's asynchronous copies.
+/// Commits this thread's asynchronous copies so far as a group.
 #[track_caller]
 pub fn cp_async_commit() {
     intrinsic("cp.async.commit").run();
 }
 
-/// Waits until at most `groups` of this thread's groups are unfinished.
+/// Waits until at most `groups` of this thread's groups are incomplete.
 #[track_caller]
 pub fn cp_async_wait(groups: i32) {
     intrinsic("cp.async.wait").imm(groups.into()).run();

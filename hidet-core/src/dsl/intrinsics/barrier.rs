@@ -1,10 +1,10 @@
-//! Barriers of the block and the warp, named barriers, fences, and time.
+//! Barriers of the block and the warp, named barriers, fences, and timing.
 
 use super::intrinsic;
 use crate::dsl::expr::{Expr, IntoExpr};
 
 plain! {
-    /// All threads of the block meet; their accesses before it happen before those after it.
+    /// Barrier of all threads of the block; accesses before it happen before those after it.
     sync_threads "sync.threads";
     /// Orders this thread's accesses for the threads of its block.
     fence_block "fence.block";
@@ -18,13 +18,13 @@ plain! {
     fence_proxy_async_global "fence.proxy.async.global";
 }
 
-/// The 32 lanes of the warp meet; their accesses before it happen before those after it.
+/// Barrier of the 32 lanes of the warp; accesses before it happen before those after it.
 #[track_caller]
 pub fn sync_warp() {
     intrinsic("sync.warp").value::<u32>(u32::MAX).run();
 }
 
-/// `threads` threads, whole warps, meet at the named barrier `id`, 1 to 15: number 0 is that of [`sync_threads`].
+/// Barrier of `threads` threads, in whole warps, at the named barrier `id`, 1 to 15: [`sync_threads`] uses number 0.
 #[track_caller]
 pub fn barrier_sync(id: impl IntoExpr<i32>, threads: i32) {
     intrinsic("bar.sync").value::<i32>(id).imm(threads.into()).run();
@@ -36,13 +36,13 @@ pub fn barrier_arrive(id: impl IntoExpr<i32>, threads: i32) {
     intrinsic("bar.arrive").value::<i32>(id).imm(threads.into()).run();
 }
 
-/// Suspends the thread for about that many nanoseconds.
+/// Suspends the thread for approximately that many nanoseconds.
 #[track_caller]
 pub fn nanosleep(nanoseconds: impl IntoExpr<u32>) {
     intrinsic("nanosleep").value::<u32>(nanoseconds).run();
 }
 
-/// The clock of the multiprocessor, in cycles.
+/// Returns the clock of the multiprocessor, in cycles.
 #[track_caller]
 pub fn clock() -> Expr<i64> {
     intrinsic("clock").give()

@@ -1,9 +1,9 @@
-//! Work shared by all threads of a block: reductions and prefix sums through shared memory.
+//! Block-wide collectives: reductions and prefix sums through shared memory.
 //!
-//! `THREADS` is the number of threads of the block, a multiple of 32; another number is an error when the kernel is
-//! built. All threads must call, and the block must meet
-//! (`sync_threads()`) before it calls the same function again with the memory of the first call still being read;
-//! the functions meet on entry and exit, so calls one after the other are safe.
+//! `THREADS` is the number of threads of the block, a multiple of 32; any other number is an error when the kernel is
+//! built. All threads of the block must call. The functions synchronise the block on entry and exit, so consecutive
+//! calls are safe; if the memory of a call is still being read, synchronise (`sync_threads()`) before the same function
+//! is called again.
 
 use super::{lane_id, shuffle_up, sync_threads, warp_id, warp_reduce};
 use crate::dsl::builder::{here, with};
@@ -13,7 +13,7 @@ use crate::dsl::memory::shared;
 use crate::ir::{BinaryOp, CompareOp};
 use crate::types::{Num, Number};
 
-/// The number of warps; that the block has so many threads is checked.
+/// Returns the number of warps; checks that the block has that many threads.
 #[track_caller]
 fn warps(threads: usize) -> i32 {
     let at = here();
@@ -21,7 +21,7 @@ fn warps(threads: usize) -> i32 {
         let block = builder.function.launch.threads();
         if threads != block as usize {
             builder.problem(
-                format!("this is work of {threads} threads, but the block has {block}: write `::<{block}>`"),
+                format!("this call is for {threads} threads, but the block has {block}: write `::<{block}>`"),
                 at,
             );
         } else if !threads.is_multiple_of(32) {
@@ -31,7 +31,7 @@ fn warps(threads: usize) -> i32 {
     (threads / 32).max(1) as i32
 }
 
-/// Runs `body` under a condition of the device.
+/// Emits `body` under a device condition.
 #[track_caller]
 fn when(condition: Expr<bool>, body: impl FnOnce()) {
     let mut branch = Cond::begin(condition);
@@ -70,19 +70,19 @@ macro_rules! reductions {
     )*};
 }
 reductions! {
-    /// The sum over all threads of the block; every thread gets it. `THREADS` is how many the block has, a multiple of 32:
-    /// in a block of 256 it is `block_sum::<256>(x)`.
+    /// Returns the sum over all threads of the block, in every thread. `THREADS` is the number of threads of the block,
+    /// a multiple of 32: in a block of 256, write `block_sum::<256>(x)`.
     block_sum Add;
-    /// The largest over all threads of the block; every thread gets it. `THREADS` is how many the block has, a multiple of 32:
-    /// in a block of 256 it is `block_max::<256>(x)`.
+    /// Returns the maximum over all threads of the block, in every thread. `THREADS` is the number of threads of the
+    /// block, a multiple of 32: in a block of 256, write `block_max::<256>(x)`.
     block_max Max;
-    /// The smallest over all threads of the block; every thread gets it. `THREADS` is how many the block has, a multiple of 32:
-    /// in a block of 256 it is `block_min::<256>(x)`.
+    /// Returns the minimum over all threads of the block, in every thread. `THREADS` is the number of threads of the
+    /// block, a multiple of 32: in a block of 256, write `block_min::<256>(x)`.
     block_min Min;
 }
 
-/// The sum over this thread and those before it in the block, and the sum over all. `THREADS` is how many the block
-/// has, a multiple of 32.
+/// Returns the inclusive prefix sum over the threads of the block, and the sum over all of them. `THREADS` is the
+/// number of threads of the block, a multiple of 32.
 #[track_caller]
 pub fn block_scan_add<const THREADS: usize, T: Num>(value: Expr<T>) -> (Expr<T>, Expr<T>) {
     let warps = warps(THREADS);

@@ -1,4 +1,4 @@
-//! Clusters of blocks (sm_90), and what else belongs to a warp-specialised kernel.
+//! Thread block clusters (sm_90), and other operations of warp-specialised kernels.
 
 use super::{ClusterNum, IntrinsicCall, Word, Word32, intrinsic};
 use crate::dsl::access::Base;
@@ -10,9 +10,10 @@ use crate::ir::Scope;
 use crate::types::Element;
 
 impl<T: Element, const R: usize, A> View<T, R, A> {
-    /// The same shared memory in the block of that rank in the cluster: `part.at_rank(next)[[i]]` reads and writes
-    /// there, and `&part.at_rank(next)[[i]]` is an address that atomics reach. It needs nothing from this block but the
-    /// place; the other block must have begun, and not end before: let the blocks meet at [`cluster_sync`].
+    /// Returns the same shared memory in the block of that rank in the cluster: `part.at_rank(next)[[i]]` reads and
+    /// writes there, and `&part.at_rank(next)[[i]]` is an address for atomics. The access needs only the address from
+    /// this block; the other block must have begun and must not end before the access: synchronise with
+    /// [`cluster_sync`].
     ///
     /// ```
     /// use hidet::prelude::*;
@@ -53,7 +54,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         };
         let Some(buffer) = shared else {
             with(|builder| {
-                builder.problem("`at_rank` is for the shared memory of this block: it names that of another", at)
+                builder.problem("`at_rank` applies to shared memory of this block, and gives that of another block", at)
             });
             return *self;
         };
@@ -63,21 +64,21 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
 }
 
 plain! {
-    /// All threads of the cluster meet; their accesses before it happen before those after it.
+    /// Barrier of all threads of the cluster; accesses before it happen before those after it.
     cluster_sync "cluster.sync";
-    /// Arrives at the cluster's barrier; accesses before it are ordered before the wait of others. The thread must wait
-    /// before it arrives again.
+    /// Arrives at the cluster's barrier; accesses before it happen before those after the matching wait. A thread must
+    /// wait before it arrives again.
     cluster_arrive "cluster.arrive";
-    /// Arrives at the cluster's barrier without ordering accesses: others learn that this block has begun.
+    /// Arrives at the cluster's barrier without ordering accesses: signals only that this block has begun.
     cluster_arrive_relaxed "cluster.arrive.relaxed";
-    /// Waits until all threads of the cluster that have not ended have arrived.
+    /// Waits until all threads of the cluster that have not exited have arrived.
     cluster_wait "cluster.wait";
-    /// All threads of the grid meet; their accesses before it happen before those after it. The launch must be
+    /// Barrier of all threads of the grid; accesses before it happen before those after it. The launch must be
     /// `cooperative`.
     grid_sync "grid.sync";
 }
 
-/// A call of a row that is for the memory of other blocks alone.
+/// Returns a call of a row that is defined for the memory of other blocks only.
 #[track_caller]
 fn at_peer<T: Element>(name: &str, to: &Address<T>) -> IntrinsicCall {
     if to.rank.is_none() && to.place.is_some() {
@@ -88,21 +89,21 @@ fn at_peer<T: Element>(name: &str, to: &Address<T>) -> IntrinsicCall {
     intrinsic(name).address(to)
 }
 
-/// Stores to the shared memory of another block while the thread goes on; the bytes arrive at the mbarrier, which lies in
-/// that block too: `cluster_store_async(&inbox.at_rank(next)[[i]], value, full.at_rank(next).at(0))`.
+/// Stores to the shared memory of another block asynchronously; the bytes arrive at the mbarrier, which must be in that
+/// block too: `cluster_store_async(&inbox.at_rank(next)[[i]], value, full.at_rank(next).at(0))`.
 #[track_caller]
 pub fn cluster_store_async<T: Word>(to: Address<T>, value: impl IntoExpr<T>, mbarrier: Address<u64>) {
     at_peer("cluster.store.async", &to).value::<T>(value).address(&mbarrier).run();
 }
 
-/// Copies `bytes` of this block's shared memory, a multiple of 16, to that of another block; they arrive at the mbarrier,
-/// which lies there too.
+/// Copies `bytes` of this block's shared memory, a multiple of 16, to that of another block asynchronously; they arrive
+/// at the mbarrier, which must be in that block too.
 #[track_caller]
 pub fn cluster_copy<T: Element>(to: Address<T>, from: Address<T>, bytes: impl IntoExpr<i32>, mbarrier: Address<u64>) {
     let call = at_peer("cluster.bulk.copy", &to);
     if from.rank.is_some() {
         let at = here();
-        with(|builder| builder.problem("a block copies from its own shared memory: the source is not at a rank", at));
+        with(|builder| builder.problem("the source must be in this block's own shared memory, not at a rank", at));
     }
     call.address(&from).value::<i32>(bytes).address(&mbarrier).run();
 }
@@ -117,14 +118,14 @@ macro_rules! reductions {
     )*};
 }
 reductions! {
-    /// Adds to the shared memory of another block while the thread goes on (i32, u32, u64); the bytes arrive at the
-    /// mbarrier, which lies in that block too.
+    /// Adds to the shared memory of another block asynchronously (i32, u32, u64); the bytes arrive at the mbarrier,
+    /// which must be in that block too.
     cluster_add_async ClusterNum "cluster.reduce.async.add";
-    /// Takes the minimum with the shared memory of another block while the thread goes on (i32, u32); the bytes arrive
-    /// at the mbarrier, which lies in that block too.
+    /// Takes the minimum with the shared memory of another block asynchronously (i32, u32); the bytes arrive at the
+    /// mbarrier, which must be in that block too.
     cluster_min_async Word32 "cluster.reduce.async.min";
-    /// Takes the maximum with the shared memory of another block while the thread goes on (i32, u32); the bytes arrive
-    /// at the mbarrier, which lies in that block too.
+    /// Takes the maximum with the shared memory of another block asynchronously (i32, u32); the bytes arrive at the
+    /// mbarrier, which must be in that block too.
     cluster_max_async Word32 "cluster.reduce.async.max";
 }
 
@@ -134,23 +135,24 @@ pub fn mbarrier_arrive_cluster(at: Address<u64>, rank: impl IntoExpr<i32>) {
     intrinsic("cluster.mbarrier.arrive").address(&at).value::<i32>(rank).run();
 }
 
-/// Arrives at the mbarrier of the block of that rank in the cluster, without ordering what threads read or wrote: to
-/// hand back a buffer that only asynchronous operations used, for whose end this thread has waited. It spares the fence of the whole
-/// device that the other form needs. The simulated device lets it pass on that those operations are over; it does not
-/// report a thread that reads by it what they wrote, for which the arrival must be the other form.
+/// Arrives at the mbarrier of the block of that rank in the cluster, without ordering accesses of threads: for
+/// returning a buffer that only asynchronous operations used, whose completion this thread has waited for. Avoids the
+/// device-wide fence that [`mbarrier_arrive_cluster`] needs. On the simulated device the arrival also carries the
+/// completion of those operations to the next writer. A thread that reads what they wrote needs
+/// [`mbarrier_arrive_cluster`]; if it is missing, the simulated device does not report it.
 #[track_caller]
 pub fn mbarrier_arrive_cluster_relaxed(at: Address<u64>, rank: impl IntoExpr<i32>) {
     intrinsic("cluster.mbarrier.arrive.relaxed").address(&at).value::<i32>(rank).run();
 }
 
-/// Whether this lane is the one chosen of its warp.
+/// Returns true in one elected lane of the warp.
 #[track_caller]
 pub fn elect_one() -> Expr<bool> {
     intrinsic("elect.one").give()
 }
 
-/// Sets how many registers a thread of this warp group may use (a multiple of 8): more than the kernel's share raises,
-/// fewer gives back. The launch must say `min_blocks`.
+/// Sets the maximum number of registers per thread of this warp group (a multiple of 8): a number above the kernel's
+/// share raises it, a smaller one releases registers. The launch must set `min_blocks`.
 #[track_caller]
 pub fn set_max_registers(count: i32) {
     let share = with(|builder| i64::from(builder.function.launch.register_share()));
@@ -158,16 +160,17 @@ pub fn set_max_registers(count: i32) {
     intrinsic(row).imm(count.into()).run();
 }
 
-/// Waits for the kernels before this one on the stream, where it was launched early. A thread that has not waited, nor
-/// seen by a barrier or mbarrier that another one has, must not access what the kernel ahead writes, nor write what that
-/// reads: the simulated device compares plain accesses with what the last launch of the stream wrote, to the byte, and the
-/// tensors it read. It takes launches before that one to be over, and what another host thread launched.
+/// Waits for the completion of the previous kernels on the stream, if this one is a dependent launch. A thread that has
+/// neither waited nor synchronised, by a barrier or mbarrier, with a thread that has waited must not access what the
+/// previous kernel writes, nor write what it reads. The simulated device checks plain accesses against the bytes that
+/// the last launch on the stream wrote and the tensors it read. It assumes that earlier launches, and launches of other
+/// host threads, have completed.
 #[track_caller]
 pub fn grid_wait() {
     intrinsic("grid.wait").run();
 }
 
-/// Lets the kernels after this one on the stream be launched.
+/// Allows dependent kernels on the stream to launch.
 #[track_caller]
 pub fn grid_launch() {
     intrinsic("grid.launch").run();

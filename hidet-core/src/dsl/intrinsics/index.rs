@@ -28,41 +28,41 @@ macro_rules! triples {
     )*};
 }
 triples! {
-    /// The thread's index in its block along x, y and z.
+    /// Returns the thread's index in its block along x, y and z.
     thread_idx ThreadX ThreadY ThreadZ;
-    /// The block's index in the grid along x, y and z.
+    /// Returns the block's index in the grid along x, y and z.
     block_idx BlockX BlockY BlockZ;
-    /// Threads a block along x, y and z.
+    /// Returns the number of threads per block along x, y and z.
     block_dim BlockDimX BlockDimY BlockDimZ;
-    /// Blocks in the grid along x, y and z.
+    /// Returns the number of blocks in the grid along x, y and z.
     grid_dim GridX GridY GridZ;
 }
 
-/// The thread's linear index in its block.
+/// Returns the thread's linear index in its block.
 #[track_caller]
 pub fn thread_id() -> Expr<i32> {
     special(Special::Thread)
 }
 
-/// The thread's number in its warp, `0..32`.
+/// Returns the thread's lane number in its warp, `0..32`.
 #[track_caller]
 pub fn lane_id() -> Expr<i32> {
     special(Special::Lane)
 }
 
-/// The warp's number in its block.
+/// Returns the warp's number in its block.
 #[track_caller]
 pub fn warp_id() -> Expr<i32> {
     special(Special::Warp)
 }
 
-/// The block's rank in its cluster.
+/// Returns the block's rank in its cluster.
 #[track_caller]
 pub fn cluster_rank() -> Expr<i32> {
     special(Special::ClusterRank)
 }
 
-/// Blocks in the cluster.
+/// Returns the number of blocks in the cluster.
 #[track_caller]
 pub fn cluster_size() -> Expr<i32> {
     special(Special::ClusterSize)

@@ -1,9 +1,9 @@
-//! Tensor cores of a warp: `mma.sync`, and the loads and stores of matrices that feed them. All lanes of the warp must
-//! call together.
+//! Warp matrix products on tensor cores: `mma.sync`, and the matrix loads and stores for its operands. All lanes of the
+//! warp must call together.
 //!
-//! Fragments lie in registers; an address names the first of the elements an instruction takes. Which ones a lane holds
-//! [`mma_fragments`] says, as task mappings: `register_layout()` makes an array that is indexed by the coordinates of the
-//! matrix, and `on(lane_id())` runs over those that the lane holds.
+//! Fragments are in registers; an address is that of the first element an instruction takes. [`mma_fragments`] gives
+//! the elements that each lane holds, as task mappings: `register_layout()` is the layout of an array indexed by the
+//! coordinates of the matrix, and `on(lane_id())` iterates over the elements that the lane holds.
 //!
 //! ```
 //! use hidet::prelude::*;
@@ -65,7 +65,7 @@ products! {
     mma_m8n8k16 "m8n8k16" "8 x 16 row-major, b 16 x 8 column-major, d 8 x 8" ["i32.i8" "i32.u8"];
 }
 
-/// The end of the row's name for elements of that size.
+/// Returns the suffix of the row's name for elements of that size.
 fn suffix<T: Element>(trans: bool) -> &'static str {
     match (T::SCALAR.bytes(), trans) {
         (1, false) => ".b8",
@@ -77,7 +77,7 @@ fn suffix<T: Element>(trans: bool) -> &'static str {
 macro_rules! loads {
     ($($name:ident $row:literal $trans:literal $doc:literal;)*) => {$(
         #[doc = $doc]
-        /// Lane i names the row i % 8 of matrix i / 8; a lane gets 4 bytes of each.
+        /// Lane i gives the address of row i % 8 of matrix i / 8; each lane holds 4 bytes of every matrix.
         #[track_caller]
         pub fn $name<T: Element>(to: Address<T>, from: Address<T>) {
             intrinsic(&format!("{}{}", $row, suffix::<T>($trans))).address(&to).address(&from).run();

@@ -1,8 +1,8 @@
-//! Typed functions for the intrinsics. One file a family; each function names a row of [`crate::intrinsics`].
+//! Typed functions for the intrinsics, one file per family; each function names a row of [`crate::intrinsics`].
 //!
-//! What has no function of its own yet is called by the name of its row: [`intrinsic`].
+//! An intrinsic without a function of its own is called by the name of its row: [`intrinsic`].
 
-/// Functions that are the call of a row without operands and without a result.
+/// Defines functions that call a row without operands and without a result.
 macro_rules! plain {
     ($($(#[$doc:meta])* $name:ident $row:literal;)*) => {$(
         $(#[$doc])*
@@ -53,8 +53,8 @@ use crate::intrinsics::{Intrinsic, Operand};
 use crate::ir::{Arg, Constraint, MapId, Relation, Stmt};
 use crate::types::{Element, Type};
 
-/// A call of an intrinsic by the name of its row: `intrinsic("clock").give::<i64>()`. The verifier checks the operands
-/// against the row.
+/// Begins a call of an intrinsic by the name of its row: `intrinsic("clock").give::<i64>()`. The verifier checks the
+/// operands against the row.
 #[track_caller]
 pub fn intrinsic(name: &str) -> IntrinsicCall {
     let at = here();
@@ -65,12 +65,12 @@ pub fn intrinsic(name: &str) -> IntrinsicCall {
     IntrinsicCall { intrinsic, args: Some(Vec::new()), rank: None, at }
 }
 
-/// A call whose operands are being given.
+/// A call under construction.
 #[derive(Debug)]
 pub struct IntrinsicCall {
     intrinsic: Option<Intrinsic>,
     args: Option<Vec<Arg>>,
-    /// The rank of the block in whose shared memory the addresses lie, where that may be another one.
+    /// The rank of the block in whose shared memory the addresses are, if that may be another block.
     rank: Option<Expr<i32>>,
     at: Caller,
 }
@@ -86,15 +86,15 @@ impl IntrinsicCall {
         self
     }
 
-    /// A value.
+    /// Adds a value operand.
     #[track_caller]
     pub fn value<T: DeviceType>(self, value: impl IntoExpr<T>) -> IntrinsicCall {
         let value = value.into_expr();
         self.push(|builder, at| Some(Arg::Value(value.resolve(builder, at))))
     }
 
-    /// The address of an element. One in the shared memory of another block ([`View::at_rank`](crate::dsl::View::at_rank))
-    /// makes it the operation on that memory, where there is one.
+    /// Adds the address of an element as an operand. An address in the shared memory of another block
+    /// ([`View::at_rank`](crate::dsl::View::at_rank)) selects the variant for such memory, if there is one.
     pub fn address<T: Element>(mut self, address: &Address<T>) -> IntrinsicCall {
         match (self.rank, address.rank) {
             (None, Some(rank)) => self = self.at_peer(rank),
@@ -114,7 +114,7 @@ impl IntrinsicCall {
         })
     }
 
-    /// The same operation on the memory of another block.
+    /// Selects the variant for the memory of another block.
     fn at_peer(mut self, rank: Expr<i32>) -> IntrinsicCall {
         let Some(row) = self.intrinsic.map(Intrinsic::row) else { return self };
         if row.peer.is_none() {
@@ -132,7 +132,7 @@ impl IntrinsicCall {
         self
     }
 
-    /// Addresses of one call lie in one block.
+    /// Requires that all addresses of a call are in the same block.
     fn same_rank(&self, known: Expr<i32>, rank: Expr<i32>) {
         with(|builder| {
             let [a, b] = [known, rank].map(|rank| rank.resolve(builder, self.at));
@@ -144,12 +144,12 @@ impl IntrinsicCall {
         });
     }
 
-    /// A number known while compiling.
+    /// Adds an immediate: a number known at compile time.
     pub fn imm(self, number: i64) -> IntrinsicCall {
         self.push(|_, _| Some(Arg::Imm(number)))
     }
 
-    /// A tensor map.
+    /// Adds a tensor map.
     pub(crate) fn map(self, map: MapId) -> IntrinsicCall {
         self.push(|_, _| Some(Arg::Map(map)))
     }
@@ -178,9 +178,10 @@ impl IntrinsicCall {
     }
 }
 
-/// A condition on the extents that the launcher checks before the kernel runs. The message says why, for the launcher says
-/// what: of `require(n.multiple_of(4), "rows are read four numbers at once")` it makes "n = 5 must be a multiple of 4: rows
-/// are read four numbers at once". It may compare extents with extents and numbers, and join comparisons by `&&`.
+/// Adds a condition on the extents that the launcher checks before the kernel runs. The message gives the reason; the
+/// launcher states the condition: `require(n.multiple_of(4), "rows are read four numbers at once")` is reported as "n =
+/// 5 must be a multiple of 4: rows are read four numbers at once". The condition may compare extents with extents and
+/// numbers, and join comparisons by `&&`.
 #[track_caller]
 pub fn require(condition: Expr<bool>, message: &str) {
     let at = here();
@@ -189,14 +190,14 @@ pub fn require(condition: Expr<bool>, message: &str) {
         match constraints(builder, condition, message) {
             Some(found) => builder.function.constraints.extend(found),
             None => builder.problem(
-                "`require` compares extents of the parameters and numbers; nothing else is known to the launcher",
+                "`require` compares extents of the parameters and numbers only; the launcher knows nothing else",
                 at,
             ),
         }
     });
 }
 
-/// A condition as relations of formulas.
+/// Returns a condition as relations of formulas.
 fn constraints(builder: &Builder, condition: crate::ir::ValueId, message: &str) -> Option<Vec<Constraint>> {
     use crate::ir::{BinaryOp, CompareOp, Op};
     match builder.definition(condition)? {

@@ -1,4 +1,4 @@
-//! Bulk copies by the tensor memory accelerator (sm_90).
+//! Bulk copies by TMA, the tensor memory accelerator (sm_90).
 
 use super::intrinsic;
 use crate::dsl::address::Address;
@@ -11,7 +11,7 @@ use crate::layout::Layout;
 use crate::types::Element;
 use std::marker::PhantomData;
 
-/// How boxes of a tensor in global memory are copied to and from shared memory.
+/// A tensor map: how boxes of a tensor in global memory are copied to and from shared memory.
 #[derive(Debug)]
 pub struct Map<T, const R: usize> {
     map: Option<MapId>,
@@ -26,11 +26,11 @@ impl<T, const R: usize> Clone for Map<T, R> {
 }
 
 impl<T: Element, const R: usize, A> View<T, R, A> {
-    /// A tensor map for boxes of these extents, which the launcher makes. The tensor must be a parameter, whole.
+    /// Returns a tensor map for boxes of these extents, created by the launcher. The tensor must be a whole parameter.
     ///
-    /// With a swizzle, a box does not lie in rows in shared memory. Tensor cores (`wgmma`) know how to read it; memory whose
-    /// elements threads read or write must have the layout of the swizzle, [`Layout::tma`]. Another one is an error when
-    /// the kernel is built.
+    /// With a swizzle, the rows of a box are not contiguous in shared memory. Tensor cores (`wgmma`) can read it as it
+    /// is; a tile whose elements threads read or write must have the layout of the swizzle, [`Layout::tma`]. Any other
+    /// layout is an error when the kernel is built.
     ///
     /// ```
     /// use hidet::prelude::*;
@@ -71,7 +71,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
             if tile.iter().any(|extent| *extent < 1) {
                 builder.problem(format!("a box of {tile:?}: its extents must be positive"), at);
             }
-            // The accelerator reads whole words of 16 bytes.
+            // TMA reads whole words of 16 bytes.
             let found = &mut builder.function.buffers[buffer];
             found.align = found.align.max(16);
             let tile = tile.iter().map(|extent| (*extent).max(1) as u32).collect();
@@ -81,7 +81,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     }
 }
 
-/// Notes that a tile is copied through a swizzle, where it is.
+/// Records that a tile is copied through a swizzle, if it is.
 #[track_caller]
 fn note_swizzle<T>(map: MapId, tile: &Address<T>) {
     let at = here();
@@ -93,8 +93,8 @@ fn note_swizzle<T>(map: MapId, tile: &Address<T>) {
     });
 }
 
-/// Copies the box at these coordinates to shared memory; its bytes arrive at the mbarrier. Outside of the tensor is zero.
-/// How it lies there after a swizzled map, and how threads read it: [`View::tensor_map`].
+/// Copies the box at these coordinates to shared memory; its bytes arrive at the mbarrier. Elements outside of the
+/// tensor are zero. [`View::tensor_map`] describes the placement of the box with a swizzle, and how threads read it.
 #[track_caller]
 pub fn tma_load<T: Element, const R: usize>(
     to: Address<T>,
@@ -111,7 +111,8 @@ pub fn tma_load<T: Element, const R: usize>(
     call.address(&mbarrier).run();
 }
 
-/// Copies the box to the same place in the shared memory of each block of the cluster that `blocks` names, one bit a block.
+/// Copies the box to the same address in the shared memory of each block of the cluster in the mask `blocks`, one bit
+/// per block.
 #[track_caller]
 pub fn tma_load_multicast<T: Element, const R: usize>(
     to: Address<T>,
@@ -145,7 +146,7 @@ macro_rules! stores {
     )*};
 }
 stores! {
-    /// Copies shared memory to the box at these coordinates; what is outside of the tensor is dropped.
+    /// Copies shared memory to the box at these coordinates; elements outside of the tensor are dropped.
     tma_store "store";
     /// Adds shared memory to the box at these coordinates, element by element, each atomically.
     tma_reduce_add "reduce.add";
@@ -161,7 +162,7 @@ stores! {
     tma_reduce_xor "reduce.xor";
 }
 
-/// Brings the box at these coordinates to the second-level cache.
+/// Prefetches the box at these coordinates to L2.
 #[track_caller]
 pub fn tma_prefetch<T: Element, const R: usize>(map: Map<T, R>, at: impl IndexTuple<R>) {
     let Some(map) = map.map else { return };
@@ -172,14 +173,14 @@ pub fn tma_prefetch<T: Element, const R: usize>(map: Map<T, R>, at: impl IndexTu
     call.run();
 }
 
-/// Brings a tensor map to the cache of this multiprocessor.
+/// Prefetches a tensor map.
 #[track_caller]
 pub fn tma_prefetch_map<T: Element, const R: usize>(map: Map<T, R>) {
     let Some(map) = map.map else { return };
     intrinsic("tma.prefetch.map").map(map).run();
 }
 
-/// Copies so many bytes, a multiple of 16, from global to shared memory; they arrive at the mbarrier.
+/// Copies that many bytes, a multiple of 16, from global to shared memory; they arrive at the mbarrier.
 #[track_caller]
 pub fn bulk_load<T: Element>(to: Address<T>, from: Address<T>, bytes: impl IntoExpr<i32>, mbarrier: Address<u64>) {
     intrinsic("bulk.load").address(&to).address(&from).value::<i32>(bytes).address(&mbarrier).run();
@@ -195,9 +196,9 @@ macro_rules! bulk_stores {
     )*};
 }
 bulk_stores! {
-    /// Copies so many bytes, a multiple of 16, from shared to global memory.
+    /// Copies that many bytes, a multiple of 16, from shared to global memory.
     bulk_store "bulk.store";
-    /// Adds so many bytes of shared memory, a multiple of 16, to global memory, element by element, each atomically.
+    /// Adds that many bytes of shared memory, a multiple of 16, to global memory, element by element, each atomically.
     bulk_reduce_add "bulk.reduce.add";
     /// Takes the minimum of shared and global memory.
     bulk_reduce_min "bulk.reduce.min";
@@ -211,28 +212,28 @@ bulk_stores! {
     bulk_reduce_xor "bulk.reduce.xor";
 }
 
-/// Ends a group of this thread's bulk stores.
+/// Commits this thread's bulk stores so far as a group.
 #[track_caller]
 pub fn bulk_commit() {
     intrinsic("bulk.commit").run();
 }
 
-/// Waits until at most `groups` of this thread's groups of bulk stores are unfinished.
+/// Waits until at most `groups` of this thread's bulk store groups are incomplete.
 #[track_caller]
 pub fn bulk_wait(groups: i32) {
     intrinsic("bulk.wait").imm(groups.into()).run();
 }
 
-/// Waits until at most `groups` of this thread's groups of bulk stores still read shared memory.
+/// Waits until at most `groups` of this thread's bulk store groups still read shared memory.
 #[track_caller]
 pub fn bulk_wait_read(groups: i32) {
     intrinsic("bulk.wait.read").imm(groups.into()).run();
 }
 
 impl Layout {
-    /// How a box lies in shared memory after a copy by a tensor map with that swizzle
-    /// ([`View::tensor_map`](crate::dsl::View::tensor_map) has an example). The last axis spans the width of
-    /// the swizzle (128, 64 or 32 bytes); axes before the last two are boxes one after the other.
+    /// Returns the layout of a box in shared memory after a copy through a tensor map with that swizzle (see the
+    /// example of [`View::tensor_map`](crate::dsl::View::tensor_map)). The last axis has the width of the swizzle (128,
+    /// 64 or 32 bytes); axes before the last two are consecutive boxes.
     pub fn tma<const R: usize>(shape: [i32; R], swizzle: Swizzle) -> Layout {
         let shape: Vec<i64> = shape.iter().map(|extent| i64::from(*extent)).collect();
         let (chunks, log_step) = match swizzle {
@@ -241,7 +242,7 @@ impl Layout {
             Swizzle::B32 => (2, 2),
             Swizzle::None => return Layout::row_major(shape),
         };
-        // Rows of 16-byte chunks, whose number is changed by the row.
+        // Rows of 16-byte chunks, permuted depending on the row.
         let (Some(last), true) = (shape.last().copied(), R >= 2) else { return Layout::row_major(shape) };
         let (mut outer, mut inner) = (shape, vec![1; R]);
         outer[R - 1] = chunks;

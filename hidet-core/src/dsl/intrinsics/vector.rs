@@ -1,4 +1,4 @@
-//! Vectors of global memory with a hint to the caches, and reductions of vectors.
+//! Vector loads and stores of global memory with cache hints, and vector reductions.
 
 use super::{ReducedFloat, intrinsic};
 use crate::dsl::address::Address;
@@ -10,7 +10,7 @@ use crate::dsl::view::View;
 pub use crate::intrinsics::{LoadHint, StoreHint};
 use crate::types::{Element, Type};
 
-/// `N` registers, and the address of the first.
+/// Returns `N` registers, and the address of the first.
 #[track_caller]
 fn held<T: Element, const N: usize>() -> (View<T, 1>, Address<T>) {
     let view = registers::<T, 1>([N as i32]);
@@ -18,8 +18,8 @@ fn held<T: Element, const N: usize>() -> (View<T, 1>, Address<T>) {
     (view, address)
 }
 
-/// Loads `N` elements of global memory along the last axis at once, 2 to 16 bytes (32 from `sm_100` on), from an index
-/// that is a multiple of `N`: `load_hint::<4>(&x[[i, j]], LoadHint::NoAllocate)`.
+/// Loads `N` consecutive elements of global memory along the last axis by one instruction, 2 to 16 bytes (32 from
+/// `sm_100` on), starting at an index that is a multiple of `N`: `load_hint::<4>(&x[[i, j]], LoadHint::NoAllocate)`.
 #[track_caller]
 pub fn load_hint<const N: usize, T: Element>(from: Address<T>, hint: LoadHint) -> Expr<Vector<T, N>> {
     let (view, to) = held::<T, N>();
@@ -29,7 +29,7 @@ pub fn load_hint<const N: usize, T: Element>(from: Address<T>, hint: LoadHint) -
     view.load::<N>((0,))
 }
 
-/// Stores a vector to global memory at once, 2 to 16 bytes (32 from `sm_100` on).
+/// Stores a vector to global memory by one instruction, 2 to 16 bytes (32 from `sm_100` on).
 #[track_caller]
 pub fn store_hint<const N: usize, T: Element>(to: Address<T>, value: Expr<Vector<T, N>>, hint: StoreHint) {
     let (view, from) = held::<T, N>();
@@ -40,7 +40,7 @@ pub fn store_hint<const N: usize, T: Element>(to: Address<T>, value: Expr<Vector
 }
 
 /// Adds a vector of 2 or 4 `f32`, or of 2, 4 or 8 `f16` or `bf16`, to consecutive elements of global memory, each
-/// atomically (sm_90). Nothing is given back, and other accesses are not ordered.
+/// atomically (sm_90). Returns nothing, and does not order other accesses.
 #[track_caller]
 pub fn reduce_add<const N: usize, T: ReducedFloat>(to: Address<T>, value: Expr<Vector<T, N>>) {
     let (view, from) = held::<T, N>();

@@ -1,4 +1,4 @@
-//! Exchange within a warp: shuffles, votes, reductions.
+//! Warp-wide communication: shuffles, votes, reductions.
 
 use super::{Word32, intrinsic};
 use crate::dsl::expr::{Expr, IntoExpr};
@@ -19,17 +19,17 @@ macro_rules! shuffles {
     )*};
 }
 shuffles! {
-    /// The value of another lane of the warp, by its number.
+    /// Returns the value of the lane with that number.
     shuffle "shfl.index";
-    /// The value of the lane that many below; the lane's own value where there is none.
+    /// Returns the value of the lane that many below, or the lane's own value if there is none.
     shuffle_up "shfl.up";
-    /// The value of the lane that many above; the lane's own value where there is none.
+    /// Returns the value of the lane that many above, or the lane's own value if there is none.
     shuffle_down "shfl.down";
-    /// The value of the lane whose number differs in the bits given.
+    /// Returns the value of the lane whose number is this lane's XOR the given bits.
     shuffle_xor "shfl.xor";
 }
 
-/// Combines the values of all 32 lanes pairwise; every lane gets the result.
+/// Combines the values of all 32 lanes pairwise; returns the result in every lane.
 #[track_caller]
 pub fn warp_reduce<T: Element>(value: Expr<T>, combine: impl Fn(Expr<T>, Expr<T>) -> Expr<T>) -> Expr<T> {
     let mut value = value;
@@ -53,35 +53,35 @@ macro_rules! reductions {
     )*};
 }
 reductions! {
-    /// The sum over the 32 lanes of the warp; every lane gets it.
+    /// Returns the sum over the 32 lanes of the warp, in every lane.
     warp_sum Add;
-    /// The largest over the 32 lanes of the warp; every lane gets it.
+    /// Returns the maximum over the 32 lanes of the warp, in every lane.
     warp_max Max;
-    /// The smallest over the 32 lanes of the warp; every lane gets it.
+    /// Returns the minimum over the 32 lanes of the warp, in every lane.
     warp_min Min;
-    /// The product over the 32 lanes of the warp; every lane gets it.
+    /// Returns the product over the 32 lanes of the warp, in every lane.
     warp_product Mul;
 }
 
-/// Whether a condition holds in all 32 lanes.
+/// Returns true if the condition is true in all 32 lanes.
 #[track_caller]
 pub fn warp_all(condition: Expr<bool>) -> Expr<bool> {
     intrinsic("vote.all").value::<u32>(ALL).value::<bool>(condition).give()
 }
 
-/// Whether a condition holds in any of the 32 lanes.
+/// Returns true if the condition is true in any of the 32 lanes.
 #[track_caller]
 pub fn warp_any(condition: Expr<bool>) -> Expr<bool> {
     intrinsic("vote.any").value::<u32>(ALL).value::<bool>(condition).give()
 }
 
-/// The lanes in which a condition holds, one bit a lane.
+/// Returns the set of lanes in which the condition is true, one bit per lane.
 #[track_caller]
 pub fn warp_ballot(condition: Expr<bool>) -> Expr<u32> {
     intrinsic("vote.ballot").value::<u32>(ALL).value::<bool>(condition).give()
 }
 
-/// The lanes that happen to run together here.
+/// Returns the set of currently active lanes, one bit per lane.
 #[track_caller]
 pub fn active_mask() -> Expr<u32> {
     intrinsic("active.mask").give()
@@ -98,16 +98,16 @@ macro_rules! redux {
 }
 
 redux! {
-    /// Sum over the 32 lanes, by one instruction (sm_80).
+    /// Returns the sum over the 32 lanes, by one instruction (sm_80).
     redux_add "redux.add";
-    /// Smallest over the 32 lanes, by one instruction (sm_80).
+    /// Returns the minimum over the 32 lanes, by one instruction (sm_80).
     redux_min "redux.min";
-    /// Largest over the 32 lanes, by one instruction (sm_80).
+    /// Returns the maximum over the 32 lanes, by one instruction (sm_80).
     redux_max "redux.max";
-    /// Bitwise and over the 32 lanes, by one instruction (sm_80).
+    /// Returns the bitwise and over the 32 lanes, by one instruction (sm_80).
     redux_and "redux.and";
-    /// Bitwise or over the 32 lanes, by one instruction (sm_80).
+    /// Returns the bitwise or over the 32 lanes, by one instruction (sm_80).
     redux_or "redux.or";
-    /// Bitwise exclusive or over the 32 lanes, by one instruction (sm_80).
+    /// Returns the bitwise exclusive or over the 32 lanes, by one instruction (sm_80).
     redux_xor "redux.xor";
 }

@@ -1,11 +1,12 @@
-//! Tensor cores of a warp group (sm_90a): `wgmma`, asynchronous. All four warps must call together.
+//! Warp group matrix products on tensor cores (sm_90a): `wgmma`, asynchronous. All four warps must call together.
 //!
-//! Registers hold d as [`wgmma_accumulator`] and a as [`wgmma_left`] say. With `let of = wgmma_accumulator(128)` the array is
-//! `let acc = registers::<f32>(of.register_layout())`, the operand `&acc[[0, 0]]`, and what a thread holds is stored by
+//! Registers hold d as given by [`wgmma_accumulator`] and a as given by [`wgmma_left`]. With
+//! `let of = wgmma_accumulator(128)`, the array is `let acc = registers::<f32>(of.register_layout())`, the operand is
+//! `&acc[[0, 0]]`, and each thread stores the elements it holds by
 //! `for (i, j) in of.on(thread_id()) { c[[row0 + i, col0 + j]] = acc[[i, j]]; }`.
 //!
-//! In shared memory an operand lies as the layout of its buffer and the tensor maps that fill it say; [`matrix_layout`] makes
-//! layouts that tensor cores can read.
+//! In shared memory, the layout of an operand's buffer and the tensor maps that fill it determine its placement;
+//! [`matrix_layout`] returns layouts that tensor cores can read.
 
 use super::intrinsic;
 use crate::dsl::address::Address;
@@ -16,18 +17,18 @@ use crate::ir::Swizzle;
 use crate::layout::Layout;
 use crate::types::Element;
 
-/// `d += a * b`: d is 64 x `N` in registers, a 64 x k in registers or shared memory and b k x `N` in shared memory; k is
-/// 32 bytes of elements. The last two axes of a buffer are `(m, k)` for a and `(n, k)` for b, unless
-/// [`transposed`](Address::transposed).
+/// Computes `d += a * b`: d is 64 x `N` in registers, a is 64 x k in registers or shared memory, and b is k x `N` in
+/// shared memory; k is 32 bytes of elements. The last two axes of a buffer are `(m, k)` for a and `(n, k)` for b,
+/// unless [`transposed`](Address::transposed).
 ///
-/// d, a, b are f32 or f16 and f16; f32 and bf16 or tf32; f32 or f16 and any two of e4m3 and e5m2; i32 and any two of i8
-/// and u8. `N` is a multiple of 8 up to 256, for integers of 16 from 32 on.
+/// Types of d, a, b: f32 or f16, with f16; f32, with bf16 or tf32; f32 or f16, with any two of e4m3 and e5m2; i32, with
+/// any two of i8 and u8. `N` is a multiple of 8 up to 256; for integers, from 32 on a multiple of 16.
 #[track_caller]
 pub fn wgmma<const N: usize>(d: Address<impl Element>, a: Address<impl Element>, b: Address<impl Element>) {
     product::<N>(true, false, (&d, &a, &b));
 }
 
-/// Like [`wgmma`], or `d = a * b` where the condition does not hold.
+/// Like [`wgmma`], but computes `d = a * b` if the condition is false.
 #[track_caller]
 pub fn wgmma_if<const N: usize>(
     add: impl IntoExpr<bool>,
@@ -38,7 +39,7 @@ pub fn wgmma_if<const N: usize>(
     product::<N>(add, false, (&d, &a, &b));
 }
 
-/// `d -= a * b`, of floats; else like [`wgmma`].
+/// Computes `d -= a * b`, for floats; otherwise like [`wgmma`].
 #[track_caller]
 pub fn wgmma_sub<const N: usize>(d: Address<impl Element>, a: Address<impl Element>, b: Address<impl Element>) {
     product::<N>(true, true, (&d, &a, &b));
@@ -53,7 +54,7 @@ fn product<const N: usize>(
     let at = here();
     let (d_type, a_type, b_type) = (d.scalar(), a.scalar(), b.scalar());
     let k = 32 / a_type.bytes();
-    // From registers where the first operand lies there.
+    // The register form, if the first operand is in registers.
     let registers = with(|builder| a.is_register(builder)).unwrap_or(false);
     let kind = if registers { "rs" } else { "ss" };
     let row = format!("wgmma.m64n{N}k{k}.{d_type}.{a_type}.{b_type}.{kind}");
@@ -69,11 +70,12 @@ fn product<const N: usize>(
     call.imm(b.is_transposed().into()).run();
 }
 
-/// A layout of `[rows, cols]` that tensor cores can read: chunks of 16 bytes in rows of the swizzle's span, the chunks of
-/// eight rows exchanged so that neither rows nor columns meet in one bank. Columns are a multiple of the span.
+/// Returns a layout of `[rows, cols]` that tensor cores can read: rows of 16-byte chunks, as wide as the swizzle, in
+/// which the chunks of eight rows are permuted so that neither rows nor columns have bank conflicts. Columns are a
+/// multiple of the width.
 ///
-/// `shared::<bf16, 2>(matrix_layout::<bf16>([64, 64], Swizzle::B128))` holds an operand of [`wgmma`] that threads write;
-/// several stages are `Layout::row_major([STAGES]) + matrix_layout(..)`.
+/// `shared::<bf16, 2>(matrix_layout::<bf16>([64, 64], Swizzle::B128))` holds an operand of [`wgmma`] that threads
+/// write; several stages are `Layout::row_major([STAGES]) + matrix_layout(..)`.
 #[track_caller]
 pub fn matrix_layout<T: Element>([rows, cols]: [i32; 2], swizzle: Swizzle) -> Layout {
     let at = here();
@@ -97,19 +99,19 @@ pub fn matrix_layout<T: Element>([rows, cols]: [i32; 2], swizzle: Swizzle) -> La
     Layout::row_major([1, cols * bytes / span]) * (chunks * Layout::row_major([1, 16 / bytes]))
 }
 
-/// Orders the warp group's accesses to registers and shared memory before the wgmma that follow.
+/// Orders the warp group's accesses to registers and shared memory before the following wgmma.
 #[track_caller]
 pub fn wgmma_fence() {
     intrinsic("wgmma.fence").run();
 }
 
-/// Ends a group of the warp group's wgmma.
+/// Commits the warp group's wgmma so far as a group.
 #[track_caller]
 pub fn wgmma_commit() {
     intrinsic("wgmma.commit").run();
 }
 
-/// Waits until at most `groups` of the warp group's groups are unfinished.
+/// Waits until at most `groups` of the warp group's wgmma groups are incomplete.
 #[track_caller]
 pub fn wgmma_wait(groups: i32) {
     intrinsic("wgmma.wait").imm(groups.into()).run();

@@ -1,29 +1,30 @@
-//! How an operand of `wgmma` lies in shared memory: what the matrix descriptor says, and where each element is.
+//! The placement of a `wgmma` operand in shared memory: the fields of the matrix descriptor, and the address of each
+//! element.
 //!
-//! An operand is a matrix of `mn x k` elements (m for a, n for b). Chunks of 16 bytes stand in rows of a *span* of 16
-//! (no swizzle), 32, 64 or 128 bytes; eight rows make an atom. In an atom the chunk's number is exclusive-ored with
-//! bits of the row's, which is done on bits of the address, so an atom starts at a multiple of its size. Source: PTX
-//! ISA, "Asynchronous Warpgroup Level Matrix Shared Memory Layout".
+//! An operand is a matrix of `mn x k` elements (m for a, n for b). Chunks of 16 bytes form rows with a *span* of 16 (no
+//! swizzle), 32, 64 or 128 bytes; eight rows form an atom. Within an atom the chunk's number is XORed with bits of the
+//! row's number. This is done on bits of the address, so an atom starts at a multiple of its size. Source: PTX ISA,
+//! "Asynchronous Warpgroup Level Matrix Shared Memory Layout".
 
 /// The form of an operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Form {
-    /// Whether elements along m or n lie together, else along k. Of 16-bit elements alone.
+    /// True if elements are contiguous along m or n (16-bit elements only), false if along k.
     pub mn_major: bool,
-    /// Bytes of a row of an atom: 16, 32, 64 or 128.
+    /// The width of a row of an atom in bytes: 16, 32, 64 or 128.
     pub span: u32,
-    /// Bytes from one atom to the next along the axis whose elements lie together. Without a swizzle, along k. Not
-    /// used where k is that axis and there is a swizzle.
+    /// The distance of consecutive atoms along the contiguous axis, in bytes. Without a swizzle, along k. Unused if
+    /// that axis is k and there is a swizzle.
     pub leading: u32,
-    /// Bytes from one atom to the next along the other axis. Without a swizzle, along m or n.
+    /// The distance of consecutive atoms along the other axis, in bytes. Without a swizzle, along m or n.
     pub stride: u32,
 }
 
-/// The spans, in the order of preference.
+/// The spans, in order of preference.
 pub const SPANS: [u32; 4] = [128, 64, 32, 16];
 
 impl Form {
-    /// The number of the swizzle in a matrix descriptor.
+    /// Returns the code of the swizzle in a matrix descriptor.
     pub fn swizzle_code(&self) -> u32 {
         match self.span {
             128 => 1,
@@ -33,26 +34,26 @@ impl Form {
         }
     }
 
-    /// The bytes of an atom, to a multiple of which it must be aligned. Without a swizzle, 16.
+    /// Returns the required alignment in bytes: the size of an atom, or 16 without a swizzle.
     pub fn alignment(&self) -> u32 {
         if self.span == 16 { 16 } else { 8 * self.span }
     }
 
-    /// The address that a swizzle of rows of `span` bytes makes of an address.
+    /// Applies the swizzle of rows of `span` bytes to an address.
     pub fn swizzled(span: u32, address: u32) -> u32 {
         address ^ (address >> 3 & (span - 16))
     }
 
-    /// Whether an operand may start there: at the first row of an atom.
+    /// Returns true if an operand may start at that address: at the first row of an atom.
     pub fn can_start(&self, address: u32) -> bool {
         address.is_multiple_of(16) && (self.span == 16 || address & (7 * self.span) == 0)
     }
 
-    /// The address of element `(mn, k)` of the operand whose first element has the address `start`, as the tensor core
-    /// computes it; an element has `bytes` bytes.
+    /// Returns the address of element `(mn, k)` of the operand whose first element is at address `start`, as computed
+    /// by the tensor core; an element has `bytes` bytes.
     pub fn address(&self, start: u32, [mn, k]: [u32; 2], bytes: u32) -> u32 {
         let (along, row) = if self.mn_major { (mn * bytes, k) } else { (k * bytes, mn) };
-        // Without a swizzle, the leading bytes are those along k whatever the axis.
+        // Without a swizzle, the leading dimension is always the one along k.
         let (next, other) = match (self.mn_major, self.span) {
             (true, 16) => (self.stride, self.leading),
             (false, 32..) => (self.span, self.stride),
@@ -62,7 +63,7 @@ impl Form {
         Form::swizzled(self.span, start + linear)
     }
 
-    /// The form as an operand of an intrinsic; [`Form::decode`] is its inverse.
+    /// Encodes the form as an operand of an intrinsic; the inverse of [`Form::decode`].
     pub fn encode(&self) -> i64 {
         2 | i64::from(self.mn_major) << 2
             | i64::from(self.swizzle_code()) << 3
@@ -70,7 +71,7 @@ impl Form {
             | i64::from(self.stride >> 4) << 24
     }
 
-    /// The form that an operand says; `None` where it is still to be derived from the buffer.
+    /// Decodes the form from an operand, or returns `None` if it is still to be derived from the buffer.
     pub fn decode(operand: i64) -> Option<Form> {
         let field = |from: u32, bits: u32| (operand >> from) as u32 & ((1 << bits) - 1);
         let span = [16, 128, 64, 32][field(3, 2) as usize];
@@ -78,15 +79,15 @@ impl Form {
         (operand & 2 != 0).then(|| Form { mn_major: field(2, 1) == 1, span, leading, stride })
     }
 
-    /// Whether the last two axes of the operand's buffer are `(k, mn)`, else `(mn, k)`, where the form is still to be
-    /// derived.
+    /// For a form that is still to be derived, returns true if the last two axes of the operand's buffer are `(k, mn)`,
+    /// false if they are `(mn, k)`.
     pub fn is_transposed(operand: i64) -> bool {
         operand & 1 != 0
     }
 
-    /// The form of a matrix of `extents` elements of `bytes` bytes, of which `place` tells the byte of element
-    /// `(mn, k)`; `None` where tensor cores cannot read it. Every tile of 32 bytes along k (16 elements of 16 bits)
-    /// that starts at a multiple of eight along the other axis can then be an operand.
+    /// Finds the form of a matrix of `extents` elements of `bytes` bytes, where `place` returns the byte offset of
+    /// element `(mn, k)`. Returns `None` if tensor cores cannot read it. Then every tile of 32 bytes along k (16
+    /// elements of 16 bits) that starts at a multiple of eight along the other axis can be an operand.
     pub fn find(extents: [u32; 2], bytes: u32, place: impl Fn([u32; 2]) -> Option<u32>) -> Option<Form> {
         let [mn, k] = extents;
         let depth = 32 / bytes;
@@ -109,7 +110,7 @@ impl Form {
                 (true, 16) => (step([0, 8]), step([chunk, 0])),
                 (true, _) => (step([chunk, 0]), step([0, 8])),
             };
-            // A step that the matrix is too small for is never taken.
+            // A stride that the matrix is too small for is never used.
             let used = |bytes: u32| if bytes >= 1 << 18 { 16 } else { bytes.max(16) };
             let form = Form { mn_major, span, leading: used(leading), stride: used(stride) };
             let fits = |i: u32, j: u32| {
@@ -164,7 +165,7 @@ mod tests {
         // Rows of 128 bytes without a swizzle, and padded ones.
         assert_eq!(Form::find([64, 64], 2, |[i, j]| Some(i * 128 + j * 2)), None);
         assert_eq!(Form::find([64, 64], 2, |[i, j]| Some(i * 144 + j * 2)), None);
-        // Eight-bit elements must lie along k.
+        // Eight-bit elements must be contiguous along k.
         assert_eq!(Form::find([32, 32], 1, |[n, k]| Some(Form::swizzled(32, k * 32 + n))), None);
     }
 }

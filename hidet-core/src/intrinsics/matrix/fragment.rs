@@ -1,6 +1,6 @@
-//! Which lane holds which elements of a matrix: task mappings from the lane to the elements, in register order.
+//! Fragments: task mappings from a lane to the matrix elements it holds, in register order.
 //!
-//! The `k`-th task of a lane is the element in its `k`-th register element; registers of 32 bits hold several small
+//! The `k`-th task of a lane is the element in its `k`-th register element; a 32-bit register holds several smaller
 //! elements, lowest bits first. Source: PTX ISA, "Matrix Fragments" of `mma` and "Register Fragments" of `wgmma`.
 
 use hidet_mapping::{TaskMapping, col_repeat, col_spatial, repeat, spatial};
@@ -16,7 +16,7 @@ pub struct Fragments {
     pub d: TaskMapping<2>,
 }
 
-/// The fragments of `mma.sync` with operands of `bytes` bytes an element (1, 2 or 4), m of 8 or 16 and n of 8.
+/// Returns the fragments of `mma.sync` with operands of `bytes` bytes per element (1, 2 or 4), m of 8 or 16 and n of 8.
 ///
 /// ```
 /// use hidet_core::intrinsics::matrix::mma_fragments;
@@ -27,7 +27,7 @@ pub struct Fragments {
 /// assert_eq!(half.d, repeat([2, 1]) * spatial([8, 4]) * repeat([1, 2]));
 /// ```
 pub const fn mma_fragments([m, n, k]: [u32; 3], bytes: u32) -> Fragments {
-    // Elements in a register, and groups of four registers' worth along k.
+    // The number of elements per register, and of groups of four registers along k.
     let (word, groups) = (4 / bytes, k * bytes / 16);
     Fragments {
         a: col_repeat([m / 8, groups]).spatial([8, 4]).repeat([1, word]),
@@ -36,7 +36,7 @@ pub const fn mma_fragments([m, n, k]: [u32; 3], bytes: u32) -> Fragments {
     }
 }
 
-/// The accumulator of `wgmma`, `64 x n`: warp `w` of the group holds the rows from `16 w` on.
+/// Returns the accumulator of `wgmma`, `64 x n`: warp `w` of the group holds the 16 rows from `16 w` on.
 ///
 /// ```
 /// let d = hidet_core::intrinsics::matrix::wgmma_accumulator(16);
@@ -47,18 +47,18 @@ pub const fn wgmma_accumulator(n: u32) -> TaskMapping<2> {
     spatial([4, 1]).repeat([1, n / 8]).repeat([2, 1]).spatial([8, 4]).repeat([1, 2])
 }
 
-/// The first operand of `wgmma` in registers, `64 x k` where k is 32 bytes of elements.
+/// Returns the first operand of `wgmma` in registers, `64 x k` where k is 32 bytes of elements.
 pub const fn wgmma_left(bytes: u32) -> TaskMapping<2> {
     spatial([4, 1]).col_repeat([2, 2]).spatial([8, 4]).repeat([1, 4 / bytes])
 }
 
-/// An 8 x 8 matrix of 16-bit words that `ldmatrix` and `stmatrix` move, in elements of `bytes` bytes: a lane holds 4
-/// bytes of a row, or of a column where transposed.
+/// Returns the fragment of an 8 x 8 matrix of 16-bit words that `ldmatrix` and `stmatrix` move, in elements of `bytes`
+/// bytes: a lane holds 4 bytes of a row, or of a column if transposed.
 pub const fn matrix_fragment(bytes: u32, transposed: bool) -> TaskMapping<2> {
     if transposed { col_spatial([4, 8]).col_repeat([4 / bytes, 1]) } else { spatial([8, 4]).repeat([1, 4 / bytes]) }
 }
 
-/// The row-major position in the task domain of every task, worker by worker.
+/// Returns the row-major positions in the task domain of all tasks, worker by worker.
 pub fn positions(mapping: &TaskMapping<2>) -> Vec<u32> {
     let [_, columns] = mapping.shape();
     (0..mapping.workers()).flat_map(|worker| mapping.tasks(worker).map(|[i, j]| i * columns + j)).collect()

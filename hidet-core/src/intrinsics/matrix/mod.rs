@@ -1,7 +1,7 @@
-//! What tensor cores compute, as plain functions over lane values: products, and which lane holds which element.
+//! Tensor cores as plain functions over lane values: products, and the lane that holds each element.
 //!
-//! Both devices, the language and the documentation take fragments from here alone. Knows no IR, no memory and no
-//! scheduling: who calls, and when, is the simulator's business.
+//! Both devices, the language and the documentation take fragments from here only. Independent of the IR, of memory and
+//! of scheduling, which are the simulator's task.
 
 mod form;
 mod fragment;

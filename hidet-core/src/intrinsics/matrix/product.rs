@@ -1,14 +1,14 @@
-//! The product of a tensor core: `d = a * b` or `d += a * b` on bits of elements.
+//! The matrix product of tensor cores: `d = a * b` or `d += a * b` on the bits of elements.
 //!
 //! Products are exact, sums are `f32` in the order of k; an `f16` accumulator is rounded once at the end. Hardware
-//! aligns a few terms to the largest and cuts them off instead (fp8 on Hopper keeps 13 bits below it), so results
-//! differ in the last places; sums of small integers are equal bit for bit. Integers wrap. `tf32` takes the upper 19
-//! bits of each operand. NaN is NaN, its bits are not specified.
+//! instead aligns a few terms to the largest and truncates them (fp8 on Hopper keeps 13 bits below it), so results
+//! differ in the last places; sums of small integers are equal bit for bit. Integers wrap. `tf32` uses the upper 19
+//! bits of each operand. The bits of NaN results are unspecified.
 
 use crate::types::{E4M3, E5M2, Scalar, bf16, f16};
 use std::sync::LazyLock;
 
-/// Shape and types of a product: a is `m x k`, b `k x n`, d `m x n`.
+/// The shape and the types of a product: a is `m x k`, b is `k x n`, d is `m x n`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Product {
     /// Rows of a and d.
@@ -25,14 +25,14 @@ pub struct Product {
     pub b: Scalar,
 }
 
-/// Which terms are added, and with which sign.
+/// The terms of the sum and their signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// Whether the old d is added.
+    /// True to add the old d.
     pub accumulate: bool,
-    /// Whether a is negated (floats alone).
+    /// True to negate a (floats only).
     pub negate_a: bool,
-    /// Whether b is negated (floats alone).
+    /// True to negate b (floats only).
     pub negate_b: bool,
 }
 
@@ -44,7 +44,7 @@ impl Terms {
 static E4M3S: LazyLock<[f32; 256]> = LazyLock::new(|| std::array::from_fn(|bits| E4M3::from_bits(bits as u8).to_f32()));
 static E5M2S: LazyLock<[f32; 256]> = LazyLock::new(|| std::array::from_fn(|bits| E5M2::from_bits(bits as u8).to_f32()));
 
-/// The value that a tensor core reads from the bits of a float.
+/// Returns the value that a tensor core reads from the bits of a float.
 fn float(scalar: Scalar, bits: u32) -> f32 {
     match scalar {
         Scalar::F16 => f16::from_bits(bits as u16).to_f32(),
@@ -65,8 +65,8 @@ fn int(scalar: Scalar, bits: u32) -> i32 {
 }
 
 impl Product {
-    /// Computes d from the bits of all elements, each matrix in row-major order (one element a word, upper bits zero).
-    /// Slices that are too short leave d as it was.
+    /// Computes d from the bits of all elements, each matrix in row-major order (one element per word, upper bits
+    /// zero). Slices that are too short leave d unchanged.
     pub fn run(&self, terms: Terms, d: &mut [u32], a: &[u32], b: &[u32]) {
         let [m, n, k] = [self.m, self.n, self.k].map(|extent| extent as usize);
         if d.len() < m * n || a.len() < m * k || b.len() < k * n {
@@ -93,7 +93,7 @@ impl Product {
     }
 }
 
-/// Row by row, so that the innermost loop runs along rows of b and d.
+/// Computes row by row, so that the innermost loop runs along rows of b and d.
 #[inline(always)]
 fn sum<T: Copy + Default>(
     [m, n, k]: [usize; 3],
@@ -128,7 +128,7 @@ mod tests {
         Product { m: 16, n, k, d, a: ab, b: ab }
     }
 
-    /// Small integers as bits.
+    /// Returns small integers as bits.
     fn bits(scalar: Scalar, value: i32) -> u32 {
         match scalar {
             Scalar::F16 => f16::from_f32(value as f32).to_bits() as u32,

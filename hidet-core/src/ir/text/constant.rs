@@ -1,8 +1,8 @@
-//! Constants as text, exactly: a decimal that reads back to the same bits, else the bits.
+//! Constants as exact text: a decimal that reads back to the same bits, else the bits.
 
 use crate::types::{Const, E4M3, E5M2, Scalar, bf16, f16};
 
-/// The text of a constant.
+/// Returns the text of a constant.
 pub(super) fn print(constant: Const) -> String {
     let Const { scalar, bits } = constant;
     let text = match scalar {
@@ -26,7 +26,7 @@ fn float(text: String) -> String {
     if text == "NaN" { "nan".to_owned() } else { text }
 }
 
-/// The constant of that type and text; `None` where the text is no number of that type.
+/// Parses a constant of that type; returns `None` if the text is not a value of the type.
 pub(super) fn read(scalar: Scalar, text: &str) -> Option<Const> {
     if let Some(digits) = text.strip_prefix("0x") {
         return Some(Const { scalar, bits: u64::from_str_radix(digits, 16).ok()? });

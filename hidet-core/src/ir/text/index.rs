@@ -1,4 +1,4 @@
-//! Index formulas, read as [`IndexExpr::text`] writes them: nothing is folded, so that the same tree is read back.
+//! Parses index formulas as [`IndexExpr::text`] prints them: nothing is folded, so that the same tree is read back.
 
 use super::lex::{Name, Token};
 use super::parse::Parser;
@@ -8,12 +8,12 @@ use hidet_mapping::IndexExpr;
 use hidet_mapping::index::IndexOp;
 
 impl<'s> Parser<'s> {
-    /// A formula over the dims of the signature.
+    /// Parses a formula over the dims of the signature.
     pub(super) fn dim_formula(&mut self) -> Result<IndexExpr> {
         self.formula(&|parser, name| parser.dim_symbol(name))
     }
 
-    /// A formula; `symbol` finds the number of a named symbol.
+    /// Parses a formula; `symbol` looks up the number of a named symbol.
     pub(super) fn formula(&mut self, symbol: &dyn Fn(&Parser<'s>, &Name<'s>) -> Result<u32>) -> Result<IndexExpr> {
         self.nodes = 0;
         self.formula_at(symbol, 1, 0)
@@ -51,7 +51,8 @@ impl<'s> Parser<'s> {
         }
     }
 
-    /// Chains nest to the left as they are read, so their length is bounded as well as the depth of parentheses.
+    /// Counts an operation: chains nest to the left as they are parsed, so their length is bounded as well as the
+    /// nesting.
     pub(super) fn count_node(&mut self) -> Result<()> {
         self.nodes += 1;
         match self.nodes <= MAX_NODES {

@@ -7,7 +7,7 @@ use crate::Result;
 use crate::layout::Layout;
 use hidet_mapping::IndexExpr;
 
-/// Row-major strides of a shape.
+/// Returns the row-major strides of a shape.
 fn row_strides(shape: &[IndexExpr]) -> Vec<IndexExpr> {
     let mut strides = vec![IndexExpr::Const(1); shape.len()];
     for axis in (1..shape.len()).rev() {
@@ -16,18 +16,18 @@ fn row_strides(shape: &[IndexExpr]) -> Vec<IndexExpr> {
     strides
 }
 
-/// The row-major layout, which the text form leaves out.
+/// Returns the row-major layout, which the text form omits.
 pub(super) fn row(shape: &[IndexExpr]) -> Layout {
     Layout::Strided { shape: shape.to_vec(), strides: row_strides(shape) }
 }
 
-/// `[a, b]`
+/// Prints `[a, b]`.
 pub(super) fn print_shape(shape: &[IndexExpr], symbol: &dyn Fn(u32) -> String) -> String {
     let extents: Vec<String> = shape.iter().map(|extent| extent.text(symbol)).collect();
     format!("[{}]", extents.join(", "))
 }
 
-/// The text of a layout.
+/// Prints a layout.
 pub(super) fn print(layout: &Layout, symbol: &dyn Fn(u32) -> String) -> String {
     print_within(layout, symbol, 0)
 }
@@ -55,14 +55,14 @@ fn print_within(layout: &Layout, symbol: &dyn Fn(u32) -> String, least: u8) -> S
 }
 
 impl<'s> Parser<'s> {
-    /// `[a, b]`
+    /// Parses `[a, b]`.
     pub(super) fn shape(&mut self) -> Result<Vec<IndexExpr>> {
         self.list("[", "]", |parser| parser.dim_formula())
     }
 
-    /// A layout.
+    /// Parses a layout.
     pub(super) fn layout(&mut self) -> Result<Layout> {
-        // Formulas count their own operations, so those of the layout are counted apart.
+        // Formulas count their own operations, so those of the layout are counted separately.
         self.layout_nodes = 0;
         self.layout_sum(0)
     }

@@ -6,7 +6,7 @@ use crate::ir::name::is_letter;
 use std::borrow::Cow;
 use std::fmt;
 
-/// A name as it is written: `row`, `"2nd"`, `row.1`; a number alone is an empty name.
+/// A name as it is written: `row`, `"2nd"`, `row.1`; a number alone has an empty name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Name<'s> {
     pub text: Cow<'s, str>,
@@ -15,7 +15,7 @@ pub(super) struct Name<'s> {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Token<'s> {
-    /// Letters, digits and `_`, with points between: `thread.x`.
+    /// Letters, digits and `_`, separated by points: `thread.x`.
     Word(&'s str),
     /// A name after one of `% $ @ ' #`.
     Handle(char, Name<'s>),
@@ -53,7 +53,7 @@ const SIGNS: [&str; 24] = [
     "!", ".",
 ];
 
-/// All tokens with their lines, closed by `End`.
+/// Returns all tokens with their line numbers, terminated by `End`.
 pub(super) fn lex(text: &str) -> Result<Vec<(Token<'_>, u32)>> {
     let mut lexer = Lexer { rest: text, line: 1 };
     let mut tokens = Vec::new();
@@ -99,7 +99,7 @@ impl<'s> Lexer<'s> {
         self.take(len)
     }
 
-    /// The character `skip` bytes ahead. `skip` lies on a boundary.
+    /// Returns the character `skip` bytes ahead; `skip` is on a character boundary.
     fn peek(&self, skip: usize) -> Option<char> {
         self.rest.get(skip..).and_then(|rest| rest.chars().next())
     }
@@ -155,7 +155,7 @@ impl<'s> Lexer<'s> {
         &start[..start.len() - self.rest.len()]
     }
 
-    /// `.1` after a name.
+    /// Reads an optional `.1` after a name.
     fn suffix(&mut self) -> Result<Option<u32>> {
         if self.peek(0) == Some('.') && self.peek(1).is_some_and(|c| c.is_ascii_digit()) {
             self.take(1);
@@ -186,7 +186,7 @@ impl<'s> Lexer<'s> {
         Ok(Token::Handle(sigil, name))
     }
 
-    /// A string with the escapes of Rust's `{:?}`.
+    /// Reads a string with the escapes of Rust's `{:?}`.
     fn string(&mut self) -> Result<String> {
         let line = self.line;
         let unclosed = || error(line, "the string that begins here has no closing quote");

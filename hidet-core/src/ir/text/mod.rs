@@ -1,4 +1,4 @@
-//! The text form of a function: what tests are written in and what `hidet inspect` shows.
+//! The text form of a function, used in tests and shown by `hidet inspect`.
 //!
 //! ```text
 //! ; A comment runs to the end of the line.
@@ -25,14 +25,14 @@
 //! }
 //! ```
 //!
-//! - Every handle has a sigil: values `%`, variables `$`, buffers `@`, loops `'`, tensor maps `#`; symbolic extents have
-//!   none. A name that is no identifier stands in quotes: `%"2nd try"`. Of several items of one name the later ones
-//!   carry a number, `%i.1`; what has no name is a number alone, `%3`.
-//! - The type of a value stands where it is defined, nowhere else. A value may be mentioned before its definition, so
-//!   that the verifier can be shown such a function.
-//! - Line breaks and indentation mean nothing. `%` as remainder needs a space after it.
+//! - Every handle has a sigil: values `%`, variables `$`, buffers `@`, loops `'`, tensor maps `#`; symbolic extents
+//!   have none. A name that is not an identifier is quoted: `%"2nd try"`. If several items have the same name, the
+//!   later ones carry a number, `%i.1`; an item without a name is a number alone, `%3`.
+//! - The type of a value is written at its definition only. A value may be mentioned before its definition, so that the
+//!   verifier can be tested with such a function.
+//! - Line breaks and indentation are not significant. `%` as remainder must be followed by a space.
 //! - Constants are exact: the shortest decimal that reads back to the same bits, else the bits in hexadecimal.
-//! - Spans, where printed, follow the statement (before `{` of a block): `!file:line:column`, with the file a number
+//! - Spans, if printed, follow the statement (before `{` of a block): `!file:line:column`, where the file is an index
 //!   into the header's `files`.
 //!
 //! Printing starts from the compact form ([`Function::compact`]), so equal text means equal functions, and
@@ -50,46 +50,46 @@ use super::Function;
 use crate::Result;
 use crate::types::{Const, Scalar};
 
-/// The text of a function, without source positions.
+/// Prints a function, without source positions.
 pub fn print(function: &Function) -> String {
     print::print(function, false)
 }
 
-/// The text of a function with the source position of every statement.
+/// Prints a function with the source position of every statement.
 pub fn print_with_spans(function: &Function) -> String {
     print::print(function, true)
 }
 
-/// The function of that text. The text holds one function; nothing is verified that the text form does not need.
+/// Parses a function. The text contains exactly one; only what the text form needs is verified.
 pub fn parse(text: &str) -> Result<Function> {
     parse::parse(text, None)
 }
 
-/// As [`parse`], for a text with the name `file`: a statement without a source position gets its own line there, so that
-/// problems and faults can be shown in the text.
+/// Same as [`parse`], for a text from the file `file`: a statement without a source position gets its own line there,
+/// so that problems and faults can be shown in the text.
 pub fn parse_file(text: &str, file: &str) -> Result<Function> {
     parse::parse(text, Some(file))
 }
 
-/// The text of a constant, which reads back to the same bits.
+/// Prints a constant so that it reads back to the same bits.
 pub fn print_constant(constant: Const) -> String {
     constant::print(constant)
 }
 
-/// The constant of that type and text; `None` where the text is no number of that type.
+/// Parses a constant of that type; returns `None` if the text is not a value of the type.
 pub fn parse_constant(scalar: Scalar, text: &str) -> Option<Const> {
     constant::read(scalar, text)
 }
 
-/// The error of a text that cannot be read.
+/// Returns the error for a text that cannot be parsed.
 fn error(line: u32, message: impl Into<String>) -> crate::Error {
     crate::Error::Parse { line: line as usize, message: message.into() }
 }
 
-/// How deep blocks and formulas may be nested in a text.
+/// The maximum nesting depth of blocks and formulas in a text.
 const MAX_DEPTH: u32 = 200;
 
-/// How many operations a formula or a layout may have in a text.
+/// The maximum number of operations of a formula or a layout in a text.
 const MAX_NODES: u32 = 500;
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! Unique names for the items of an arena: the first item of a name has it alone, later ones with a number.
+//! Unique names for the items of an arena: the first item with a name keeps it, later ones get a number.
 
 use crate::ir::name::is_identifier;
 use std::collections::HashMap;
 
-/// One text an item, in order.
+/// Returns one text per item, in order.
 pub(super) fn unique<'a>(sigil: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut seen: HashMap<&str, u32> = HashMap::new();
     names
@@ -20,7 +20,7 @@ pub(super) fn unique<'a>(sigil: &str, names: impl Iterator<Item = &'a str>) -> V
         .collect()
 }
 
-/// The name itself where it is an identifier, else in quotes.
+/// Returns the name, quoted unless it is an identifier.
 pub(super) fn escape(name: &str) -> String {
     if is_identifier(name) { name.to_owned() } else { format!("{name:?}") }
 }

@@ -7,7 +7,7 @@ use crate::testing::random::random_kernel;
 use proptest::prelude::*;
 use std::collections::HashSet;
 
-/// One of everything.
+/// A text with one of everything.
 const ALL: &str = include_str!("all.hir");
 
 #[test]
@@ -52,10 +52,10 @@ fn errors_say_what_was_expected() {
     fails("kernel", 1, "expected the name of the kernel, found the end of the text");
     fails(&function_of("  %a: i32 = add %b, 3"), 5, "expected a value (`%...`), found `3`");
     fails(&function_of("  %a: i32 = frob %b"), 5, "expected an operation, found `frob`");
-    fails(&function_of("  %a: i32 = neg %b"), 5, "`%b` is nowhere defined");
+    fails(&function_of("  %a: i32 = neg %b"), 5, "`%b` is not defined anywhere");
     fails(&function_of("  %a: i33 = thread"), 5, "expected a type, such as `f32` or `f32x4`, found `i33`");
     fails(&function_of("  store @x[] = %a"), 5, "no buffer `@x` is declared");
-    fails(&function_of("  break 'k"), 5, "`'k` is nowhere defined");
+    fails(&function_of("  break 'k"), 5, "`'k` is not defined anywhere");
     fails(&function_of("  call frob()"), 5, "expected the name of an intrinsic, found `frob`");
     fails(&function_of("  %a: i8 = const 128"), 5, "expected a constant of type i8, found `128`");
     fails(&function_of("  assert %a, \"no end"), 5, "the string that begins here has no closing quote");
@@ -117,7 +117,7 @@ fn invalid_functions_print_without_panic() {
     assert!(print(&function).contains("; a statement inside of itself"));
 }
 
-/// Changes a text in one place.
+/// Replaces part of a text.
 fn mutate(text: &str, place: usize, length: usize, with: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let place = place % (chars.len() + 1);
@@ -140,7 +140,7 @@ proptest! {
             let again = parse(&printed);
             prop_assert!(again.is_ok(), "{:?}\n{}", again.err(), printed);
             prop_assert_eq!(print(&again.unwrap()), printed);
-            // Whatever was read, the verifier has an answer.
+            // The verifier must accept or reject any text that parses.
             let _ = crate::ir::verify::verify(&function);
         }
     }

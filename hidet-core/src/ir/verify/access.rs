@@ -1,4 +1,4 @@
-//! Loads, stores and checks: index, element type, vectors, rights.
+//! Loads, stores and checks: indices, element types, vectors, write access.
 
 use super::Checker;
 use super::layouts;
@@ -31,7 +31,9 @@ pub(super) fn check(c: &mut Checker<'_>, stmt: &Stmt) {
         Stmt::Align { buffer, index, bytes } => {
             index_fits(c, *buffer, index);
             let name = c.buffer(*buffer);
-            c.require(bytes.is_power_of_two(), || format!("{name} is to be aligned to {bytes} bytes; a power of two"));
+            c.require(bytes.is_power_of_two(), || {
+                format!("{name} must be checked for an alignment of {bytes} bytes, which is not a power of two")
+            });
             let registers = c.f.buffers[*buffer].scope == crate::ir::Scope::Register;
             c.require(!registers, || format!("the alignment of {name} is checked, which is in registers"));
         }
@@ -39,7 +41,8 @@ pub(super) fn check(c: &mut Checker<'_>, stmt: &Stmt) {
     }
 }
 
-/// One integer an axis. Whether it lies inside is seen when it runs: the access may be in a branch never taken.
+/// Requires one integer per axis. Whether the index lies inside is checked at run time: the access may be in a branch
+/// that is never taken.
 pub(super) fn index_fits(c: &mut Checker<'_>, buffer: BufferId, index: &[ValueId]) {
     let shape = &c.f.buffers[buffer].shape;
     let name = c.buffer(buffer);
@@ -59,7 +62,7 @@ fn index_types(c: &mut Checker<'_>, buffer: BufferId, index: &[ValueId]) {
     }
 }
 
-/// An element, or a vector of elements that lie together.
+/// Requires an element of the buffer, or a vector of contiguous elements.
 fn element_fits(c: &mut Checker<'_>, what: &str, buffer: BufferId, ty: Type) {
     let memory = &c.f.buffers[buffer];
     let name = c.buffer(buffer);
@@ -82,7 +85,7 @@ fn element_fits(c: &mut Checker<'_>, what: &str, buffer: BufferId, ty: Type) {
     });
 }
 
-/// Nothing writes to an `in` parameter.
+/// Requires that the buffer is not an `in` parameter.
 pub(super) fn writable(c: &mut Checker<'_>, buffer: BufferId, what: &str) {
     let read_only =
         c.f.params

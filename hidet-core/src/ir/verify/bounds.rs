@@ -1,19 +1,19 @@
-//! How large a thread-dependent index can become, where that is plain to see.
+//! Simple upper bounds of thread-dependent indices.
 
 use super::Checker;
 use crate::ir::eval::int_range;
 use crate::ir::{BinaryOp, Op, Special, ValueId};
 
-/// How many operations are followed.
+/// The maximum number of operations that are followed.
 const STEPS: u32 = 32;
 
-/// A number that the value, taken as not negative, stays below.
+/// Returns a number that exceeds the value, which is taken as non-negative.
 pub(super) fn limit(c: &Checker<'_>, value: ValueId) -> Option<i128> {
     let (_, most) = range(c, value, STEPS)?;
     (most < int_range(c.f.ty(value).scalar).1).then_some((most + 1).max(0))
 }
 
-/// The least and the largest number that an integer can be.
+/// Returns the smallest and the largest value of an integer.
 fn range(c: &Checker<'_>, value: ValueId, steps: u32) -> Option<(i128, i128)> {
     let ty = c.f.ty(value);
     if ty.lanes != 1 || !ty.scalar.is_int() {
@@ -21,7 +21,7 @@ fn range(c: &Checker<'_>, value: ValueId, steps: u32) -> Option<(i128, i128)> {
     }
     let whole = int_range(ty.scalar);
     let found = steps.checked_sub(1).and_then(|steps| operation(c, value, steps));
-    // What goes beyond the type wraps.
+    // A value beyond the range of its type wraps.
     Some(found.filter(|found| found.0 >= whole.0 && found.1 <= whole.1).unwrap_or(whole))
 }
 
@@ -57,7 +57,7 @@ fn operation(c: &Checker<'_>, value: ValueId, steps: u32) -> Option<(i128, i128)
                 BinaryOp::Mul => Some((low * by, high * by)),
                 BinaryOp::Div if by > 0 => Some((low / by, high / by)),
                 BinaryOp::Rem if by > 0 => Some((low.clamp(1 - by, 0), high.clamp(0, by - 1))),
-                // All bits of a negative number may be set.
+                // In a negative number all bits may be set.
                 BinaryOp::And => Some((0, if low < 0 { by } else { high.min(by) })),
                 _ => None,
             }

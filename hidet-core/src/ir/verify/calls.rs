@@ -1,4 +1,4 @@
-//! Calls of intrinsics against their rows, and inline assembly.
+//! Calls of intrinsics, checked against their rows, and inline PTX.
 
 use super::access::{index_fits, writable};
 use super::{Checker, layouts};
@@ -50,7 +50,7 @@ fn call(c: &mut Checker<'_>, intrinsic: Intrinsic, args: &[Arg], result: Option<
         bulk_copy(c, row, args, map);
     }
     c.require(row.meaning != Meaning::GridSync || c.f.launch.cooperative, || {
-        format!("`{name}` needs all blocks of the grid at once: launch it with `cooperative`")
+        format!("`{name}` needs all blocks of the grid to be resident: launch it with `cooperative`")
     });
     if row.together == Together::Named || row.meaning == Meaning::BarrierArrive {
         named_barrier(c, name, args);
@@ -61,12 +61,12 @@ fn kind(operand: &Operand) -> &'static str {
     match operand {
         Operand::Value(_) => "a value",
         Operand::Address { .. } => "an address",
-        Operand::Imm { .. } => "a number known while compiling",
+        Operand::Imm { .. } => "a number known at compile time",
         Operand::Map => "a tensor map",
     }
 }
 
-/// The type of an operand, or of the elements at its address.
+/// Returns the type of an operand, or of the elements at its address.
 fn type_of(c: &Checker<'_>, arg: &Arg) -> Option<Type> {
     match arg {
         Arg::Value(value) => Some(c.f.ty(*value)),
@@ -159,12 +159,13 @@ fn address(
     });
 }
 
-/// An ordered load is an atomic access that writes nothing.
+/// Returns true for an ordered load: an atomic access that writes nothing.
 fn reads_only(row: &Row) -> bool {
     matches!(row.meaning, Meaning::AtomicLoad(..))
 }
 
-/// What goes through a tensor map has its rank and its element type, and writes the tensor where it reads shared memory.
+/// Checks a copy through a tensor map: the coordinates have its rank, the shared memory has its element type, and the
+/// tensor is writable if the copy reads shared memory.
 fn bulk_copy(c: &mut Checker<'_>, row: &Row, args: &[Arg], map: MapId) {
     let (name, map) = (row.name.as_str(), &c.f.maps[map]);
     let (shown, elem) = (c.buffer(map.buffer), c.f.buffers[map.buffer].elem);
@@ -186,7 +187,7 @@ fn bulk_copy(c: &mut Checker<'_>, row: &Row, args: &[Arg], map: MapId) {
     }
 }
 
-/// `bar.sync` and `bar.arrive`: the barrier is operand 0, the number of threads operand 1.
+/// Checks `bar.sync` and `bar.arrive`: operand 0 is the barrier, operand 1 the number of threads.
 fn named_barrier(c: &mut Checker<'_>, name: &str, args: &[Arg]) {
     let [Arg::Value(barrier), Arg::Imm(threads)] = args else { return };
     if let Some(number) = c.constant(*barrier) {

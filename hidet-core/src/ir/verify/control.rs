@@ -1,4 +1,4 @@
-//! Groups of threads, and what cannot stand in them.
+//! Groups of threads, and the operations that are invalid in them.
 
 use super::Checker;
 use crate::intrinsics::Together;
@@ -17,7 +17,7 @@ pub(super) fn check(c: &mut Checker<'_>, stmt: &Stmt) {
                         row.name
                     )
                 }),
-                // Where groups have become branches, it is not known which of the block's threads come here.
+                // Once groups have become branches, it is unknown which threads of the block reach this point.
                 Together::WarpGroup => {
                     let whole = match c.group {
                         Some((first, threads)) => first.is_multiple_of(128) && threads.is_multiple_of(128),

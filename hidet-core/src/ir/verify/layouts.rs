@@ -1,14 +1,14 @@
-//! Index formulas, those of layouts too: whether they are well formed; and what vectors a layout allows.
+//! Index formulas, including those of layouts, and the vector accesses that a layout allows.
 
 use super::Checker;
 use crate::layout::Layout;
 use hidet_mapping::IndexExpr;
 use hidet_mapping::index::IndexOp;
 
-/// A formula uses dims and divides by no constant 0.
+/// Checks that a formula uses dims of the signature only and does not divide by a constant 0.
 pub(super) fn formula(c: &mut Checker<'_>, of: &str, expr: &IndexExpr) {
     let dims = c.f.dims.len();
-    // An explicit stack, for formulas of any depth.
+    // An explicit stack, so that deep formulas cannot overflow the machine stack.
     let mut stack = vec![expr];
     while let Some(expr) = stack.pop() {
         match expr {
@@ -26,7 +26,7 @@ pub(super) fn formula(c: &mut Checker<'_>, of: &str, expr: &IndexExpr) {
     }
 }
 
-/// Every formula in a layout.
+/// Calls `f` for every formula in a layout.
 pub(super) fn formulas<'l>(layout: &'l Layout, f: &mut dyn FnMut(&'l IndexExpr)) {
     match layout {
         Layout::Strided { shape, strides } => shape.iter().chain(strides).for_each(f),
@@ -43,8 +43,8 @@ pub(super) fn formulas<'l>(layout: &'l Layout, f: &mut dyn FnMut(&'l IndexExpr))
     }
 }
 
-/// Why `lanes` consecutive elements of the last axis do not lie together and aligned; `None` where they do, or where
-/// it depends on extents known at launch.
+/// Returns the reason why `lanes` consecutive elements of the last axis are not contiguous and aligned, or `None` if
+/// they are, or if it depends on extents known only at launch.
 pub(super) fn vector_fault(layout: &Layout, lanes: i64) -> Option<String> {
     // A malformed layout is reported elsewhere.
     layout.check().ok()?;

@@ -6,8 +6,8 @@ use crate::ir::function::MAX_SHARED;
 use crate::ir::tensor_map::tile_problem;
 use crate::ir::{BufferId, MapId, Scope};
 
-/// Registers of a thread that do not fit lie in its local memory: 512 KiB (CUDA programming guide, "Compute
-/// Capabilities").
+/// The maximum size of register buffers per thread: those that do not fit in registers lie in local memory, 512 KiB
+/// (CUDA programming guide, "Compute Capabilities").
 const MAX_REGISTERS: u64 = 512 * 1024;
 
 pub(super) fn check(c: &mut Checker<'_>) {
@@ -37,13 +37,13 @@ pub(super) fn check(c: &mut Checker<'_>) {
     }
 }
 
-/// The size of a buffer in bytes, where it is constant.
+/// Returns the size of a buffer in bytes if it is constant.
 fn bytes(c: &Checker<'_>, id: BufferId) -> Option<i64> {
     let buffer = &c.f.buffers[id];
     buffer.layout.check().ok()?;
     let mut constant = true;
     layouts::formulas(&buffer.layout, &mut |expr| constant &= expr.as_const().is_some());
-    // A product of numbers that is beyond all numbers stays a product.
+    // A product that overflows is not folded.
     let size = buffer.layout.size().as_const().or_else(|| constant.then_some(i64::MAX))?;
     Some(size.saturating_mul(buffer.elem.bytes() as i64))
 }
@@ -77,7 +77,7 @@ fn buffer(c: &mut Checker<'_>, id: BufferId) {
             let same = shape.len() == buffer.shape.len()
                 && shape.iter().zip(&buffer.shape).all(|(a, b)| match (a.as_const(), b.as_const()) {
                     (Some(a), Some(b)) => a == b,
-                    // Formulas may be written in different ways; whether they agree is seen at launch.
+                    // Equal formulas may be written differently; such a mismatch is checked at launch.
                     _ => true,
                 });
             c.require(same, || {

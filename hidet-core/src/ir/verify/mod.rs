@@ -1,7 +1,7 @@
-//! The verifier: what a valid function is.
+//! The verifier: defines which functions are valid.
 //!
-//! This list is the specification. Every bullet has a test in `tests/filetests/verify` that breaks it, or, where the
-//! text form cannot express such a function, in this module.
+//! This list is the specification. For every item there is a test in `tests/filetests/verify` that violates it, or, if
+//! the text form cannot express such a function, in this module.
 //!
 //! Structure
 //! - Every handle names an item of its arena.
@@ -9,30 +9,31 @@
 //!
 //! Signature
 //! - The name of the kernel is an identifier.
-//! - A tensor parameter is a global buffer without alias; every global buffer is exactly one parameter.
-//! - A scalar parameter is a scalar, not a vector, and its value is defined by the signature alone.
-//! - Formulas of the grid, of constraints, shapes and layouts use the dims of the signature alone and divide by no
+//! - A tensor parameter is a global buffer without an alias; every global buffer is exactly one parameter.
+//! - A scalar parameter is a scalar, not a vector, and only the signature defines its value.
+//! - Formulas of the grid, of constraints, shapes and layouts use the dims of the signature only and do not divide by a
 //!   constant 0.
 //!
 //! Launch
 //! - A block has 1 to 1024 threads; at most 1024 along x and y, 64 along z.
 //! - Constant grid extents lie within 2^31 - 1 along x and 65535 along y and z.
-//! - A cluster has 1 to 16 blocks and divides a constant grid; a multiprocessor shall run at most 32 blocks.
-//! - `grid.sync` stands in a cooperative launch; a dependent launch has a `grid.wait`.
+//! - A cluster has 1 to 16 blocks and divides a constant grid; `min_blocks` is at most 32 blocks per multiprocessor.
+//! - `grid.sync` is used in cooperative launches only; a dependent launch has a `grid.wait`.
 //!
 //! Memory
 //! - The layout of a buffer is well formed and has the shape of the buffer.
 //! - The extents and the layout of registers are constant; constant extents of shared memory and registers are positive.
 //! - Alignment is a power of two, at least the size of an element, at most 1024 bytes.
-//! - An alias is a second view of shared memory: both buffers are shared, it is no larger than what it views, and aliases
-//!   form no circle.
-//! - Shared memory of known size is at most 227 KiB in all, the registers of a thread 512 KiB.
-//! - A tensor map is of a parameter of rank 1 to 5, has one extent from 1 to 256 an axis and fits in shared memory; a row
-//!   of its tile is a multiple of 16 bytes, and as wide as its swizzle, where it has one.
+//! - An alias is a second view of shared memory: both buffers are shared, it is not larger than the buffer it views,
+//!   and aliases are not cyclic.
+//! - Shared memory of known size is at most 227 KiB in total, the registers of a thread 512 KiB.
+//! - A tensor map describes a parameter of rank 1 to 5, has one extent from 1 to 256 per axis and fits in shared
+//!   memory; a row of its tile is a multiple of 16 bytes, and as wide as its swizzle, if it has one.
 //!
 //! Values and variables
 //! - A value has 1, 2, 4, 8 or 16 lanes, and so has a variable.
-//! - A value is defined once, and used where its definition reaches: after it, in its block and the blocks nested there.
+//! - A value is defined once, and used where its definition is visible: after it, in its block and the blocks nested
+//!   there.
 //! - A variable is declared once, used within the block of its declaration after it, and assigned on every path before
 //!   it is read.
 //!
@@ -44,48 +45,49 @@
 //!   result is of that type, `bool` for comparisons and `is_nan`, `is_inf`, `is_finite`, which take scalars.
 //! - `select` has a `bool` and two operands of the type of the result.
 //! - `cast` keeps the number of lanes; `bitcast` the size, and neither type is `bool`.
-//! - `vector` has one scalar of the result's type a lane, at least 2; `extract` takes a lane that the vector has.
+//! - `vector` has one scalar of the result's type per lane, at least 2; `extract` takes a lane that the vector has.
 //!
 //! Types of statements
 //! - A variable is declared and assigned with values of its type.
 //! - Conditions of `if` and `assert` are `bool`.
 //! - Index, bounds and step of a `for` are of one type, `i32` or `i64`; a constant step is positive.
-//! - `print` formats a value as its type can be: floats have no hexadecimal digits.
+//! - `print` uses a format that the type of the value supports: floats have no hexadecimal form.
 //!
 //! Accesses
-//! - An index has one `i32` or `i64` scalar an axis of the buffer.
+//! - An index has one `i32` or `i64` scalar per axis of the buffer.
 //! - What is loaded and stored is an element of the buffer, or a vector of elements.
-//! - Lanes of a vector divide the last extent where it is constant; the layout keeps them together and aligned, and the
-//!   buffer is aligned to the vector (16 bytes are enough).
-//! - A check has an index and an extent of its tile an axis of its shape; the extents are positive. An alignment is
-//!   checked outside of registers, and is a power of two.
-//! - Nothing writes to an `in` parameter.
+//! - The lanes of a vector divide the last extent if it is constant; the layout keeps them contiguous and aligned, and
+//!   the buffer is aligned to the vector (16 bytes are enough).
+//! - A check has one index and one extent of its tile per axis of its shape; the extents are positive. An alignment
+//!   check is of memory other than registers, and for a power of two.
+//! - An `in` parameter is not written.
 //!
 //! Control
-//! - A label belongs to one loop; `break` and `continue` name a loop around them.
-//! - A group of threads begins at a multiple of 32, has a positive multiple of 32 threads, and lies in the block and in
-//!   the group around it.
-//! - No barrier of the block or the cluster stands inside of a group. Operations of warp groups stand in a group of a
-//!   multiple of 128 threads from a multiple of 128 on, or outside of groups in a block of at least 128.
+//! - A label belongs to one loop; `break` and `continue` name an enclosing loop.
+//! - A group of threads begins at a multiple of 32, has a positive multiple of 32 threads, and lies within the block
+//!   and the enclosing group.
+//! - No barrier of the block or the cluster is inside of a group. Operations of warp groups are in a group whose first
+//!   thread and number of threads are multiples of 128, or outside of groups in a block of at least 128 threads.
 //!
 //! Mappings
-//! - A mapping has factors, all of one rank, one order and one unrolling an axis, and constant extents that are positive;
-//!   the order is a permutation; `projected` of a factor has one entry an axis. Nothing is unrolled 0 times, or by hidet
-//!   where the extent is a value. Workers and task domain fit in `i32`, as far as extents are constant.
-//! - Extents that are values, the worker and the task coordinates are `i32`, one coordinate an axis.
-//! - A custom mapping has workers, uses `worker` alone, and its tasks lie in its shape for every worker
-//!   (the first 65536 tasks are looked at).
+//! - A mapping has factors, all of one rank, with one order and one unrolling per axis, and constant extents are
+//!   positive; the order is a permutation; `projected` of a factor has one entry per axis. No loop is unrolled 0 times,
+//!   or by hidet if its extent is a value. The number of workers and the task domain fit in `i32`, as far as extents
+//!   are constant.
+//! - Extents that are values, the worker and the task coordinates are `i32`, with one coordinate per axis.
+//! - A custom mapping has workers, uses `worker` only, and its tasks lie in its shape for every worker
+//!   (the first 65536 tasks are checked).
 //! - A mapping of constant extents has no more workers than the worker index can reach.
 //!
 //! Calls
-//! - The operands of an intrinsic are those of its row: their number, kinds, types, memory, and range; so is the result.
-//! - Addresses are aligned for what the intrinsic moves: the buffer promises it. Registers hold as many elements as it
-//!   uses; elsewhere the layout keeps those together that it moves at once.
-//! - What is read through the read-only path of the cache (`load.nc`) is an `in` parameter.
+//! - The operands of an intrinsic match its row: their number, kinds, types, memory and range; so does the result.
+//! - Addresses are aligned as the intrinsic requires: the buffer guarantees it. Registers hold as many elements as it
+//!   uses; in other memory the layout keeps elements contiguous that it moves together.
+//! - Memory read through the read-only data cache (`load.nc`) is an `in` parameter.
 //! - A copy through a tensor map has as many coordinates as the map has axes, and shared memory of its element type; it
 //!   does not store to an `in` parameter.
-//! - A named barrier counts a multiple of 32 threads of the block, and a constant number of one is 0 to 15.
-//! - The template of `asm` uses operands that it has; its values are scalars.
+//! - A named barrier counts a multiple of 32 threads of the block; if constant, its number is 0 to 15.
+//! - The template of `asm` uses only operands that exist; its values are scalars.
 
 mod access;
 mod bounds;
@@ -103,23 +105,23 @@ mod structure;
 use super::{Block, BufferId, Function, Op, Span, Stmt, StmtId, ValueId, VarId};
 use crate::{Error, Result};
 
-/// How deep blocks may be nested.
+/// The maximum nesting depth of blocks.
 pub const MAX_DEPTH: u32 = 200;
 
-/// Something that makes a function invalid.
+/// A problem that makes a function invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// What is wrong and what to do.
+    /// The message: what is wrong and what to do.
     pub message: String,
     /// The statement; unknown for problems of the signature.
     pub span: Span,
 }
 
-/// Checks a function against the whole list; all problems, in order of the text.
+/// Checks a function against the whole list. The error contains all problems, in order of the text.
 pub fn verify(function: &Function) -> Result<(), Vec<Problem>> {
     let mut checker = Checker::new(function);
     structure::check(&mut checker);
-    // The other rules follow handles and blocks, so they wait until those are sound.
+    // The other rules follow handles and blocks, so they run only if those are sound.
     if checker.problems.is_empty() {
         checker.definitions();
         signature::check(&mut checker);
@@ -135,7 +137,7 @@ pub fn verify(function: &Function) -> Result<(), Vec<Problem>> {
     Err(checker.problems)
 }
 
-/// As [`verify`], with the first problem as an error that names the kernel and the place.
+/// Same as [`verify`], but returns the first problem as an error that names the kernel and the place.
 pub fn check(function: &Function) -> Result<()> {
     verify(function).map_err(|problems| {
         let (message, span) = problems.into_iter().next().map(|p| (p.message, p.span)).unwrap_or_default();
@@ -143,15 +145,15 @@ pub fn check(function: &Function) -> Result<()> {
     })
 }
 
-/// The function being verified, and what was found.
+/// The function being verified, and the problems found.
 struct Checker<'a> {
     f: &'a Function,
     problems: Vec<Problem>,
-    /// Of the statement being checked.
+    /// The span of the statement being checked.
     span: Span,
-    /// What defines each value, where it is an operation.
+    /// The operation that defines each value, if any.
     ops: Vec<Option<&'a Op>>,
-    /// The threads of the group being checked: first and how many.
+    /// The thread group being checked: first thread and number of threads.
     group: Option<(u32, u32)>,
 }
 
@@ -181,12 +183,12 @@ impl<'a> Checker<'a> {
         self.ops = ops;
     }
 
-    /// The operation that defines a value.
+    /// Returns the operation that defines a value.
     fn op_of(&self, value: ValueId) -> Option<&'a Op> {
         self.ops.get(super::Handle::index(value)).copied().flatten()
     }
 
-    /// The number a value is, where it is a constant integer.
+    /// Returns the number if the value is a constant integer.
     fn constant(&self, value: ValueId) -> Option<i64> {
         match self.op_of(value)? {
             Op::Const(constant) if constant.scalar.is_int() => {
@@ -200,7 +202,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// `%name`, for messages.
+    /// Returns `%name`, for messages.
     fn value(&self, value: ValueId) -> String {
         match self.f.values.get(value) {
             Some(known) if !known.name.is_empty() => format!("%{}", known.name),
@@ -226,7 +228,7 @@ impl<'a> Checker<'a> {
         block.0.iter().for_each(|id| self.stmt(*id));
     }
 
-    /// The rules that look at one statement and the group around it.
+    /// Checks the rules about one statement and its enclosing group.
     fn stmt(&mut self, id: StmtId) {
         let stmt = &self.f.stmts[id];
         self.span = self.f.spans[id];

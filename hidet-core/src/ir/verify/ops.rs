@@ -1,4 +1,4 @@
-//! The types of operations. What an operation is defined for is what [`eval`](crate::ir::eval) can compute.
+//! The types of operations. An operation is defined for the types that [`eval`](crate::ir::eval) can compute.
 
 use super::Checker;
 use crate::ir::{Op, UnaryOp, ValueId, eval};
@@ -81,7 +81,7 @@ pub(super) fn check(c: &mut Checker<'_>, value: ValueId, op: &Op) {
     }
 }
 
-/// Operands must be of one type.
+/// Requires operands of one type.
 fn same(c: &mut Checker<'_>, op: &str, values: &[ValueId]) {
     let types: Vec<Type> = values.iter().map(|value| c.f.ty(*value)).collect();
     if types.iter().any(|ty| *ty != types[0]) {

@@ -1,4 +1,4 @@
-//! Definitions that reach their uses, variables assigned before they are read, and labels.
+//! Visibility of definitions, assignment of variables before reads, and labels.
 
 use super::Checker;
 use crate::ir::{Block, Handle, LoopId, Mention, Op, Param, Stmt, ValueId, VarId};
@@ -39,10 +39,10 @@ fn lanes_exist(lanes: u8) -> bool {
     matches!(lanes, 1 | 2 | 4 | 8 | 16)
 }
 
-/// The variables that hold a value here; `None` where control never comes.
+/// The variables that are assigned here; `None` in unreachable code.
 type Assigned = Option<Vec<bool>>;
 
-/// What holds on both ways that lead here.
+/// Merges two control flow paths: the variables assigned on both.
 fn join(a: Assigned, b: &Assigned) -> Assigned {
     match (a, b) {
         (None, b) => b.clone(),
@@ -52,20 +52,20 @@ fn join(a: Assigned, b: &Assigned) -> Assigned {
 }
 
 struct Scope {
-    /// Values with a definition so far.
+    /// Values defined so far.
     defined: Vec<bool>,
-    /// Values whose definition reaches the statement.
+    /// Values whose definition is visible at the statement.
     visible: Vec<bool>,
     declared: Vec<bool>,
     in_scope: Vec<bool>,
-    /// The loops around the statement, with what is assigned at their breaks.
+    /// The enclosing loops, each with the variables assigned at its breaks.
     loops: Vec<(LoopId, Assigned)>,
-    /// The labels that some loop has.
+    /// The labels that belong to a loop.
     labels: Vec<bool>,
 }
 
 impl Scope {
-    /// Checks a block; `assigned` becomes what holds at its end.
+    /// Checks a block; updates `assigned` to the state at its end.
     fn block(&mut self, c: &mut Checker<'_>, block: &Block, assigned: &mut Assigned) {
         let mut values = Vec::new();
         let mut vars = Vec::new();
@@ -83,7 +83,7 @@ impl Scope {
                 _ => {}
             });
             self.flow(c, stmt, assigned, &mut vars);
-            // The index of a loop is seen in its body only; what else a statement defines, from here on.
+            // The index of a loop is visible in its body only; any other definition, from here on.
             if stmt.loop_label().is_none() {
                 stmt.each_definition(&mut |value| self.define(c, value, &mut values));
             }
@@ -143,8 +143,8 @@ impl Scope {
                 self.block(c, otherwise, &mut other);
                 *assigned = join(assigned.take(), &other);
             }
-            // A variable assigned before a loop stays so, and one declared in the body ends with it: what holds before
-            // the first turn holds before every turn, and after a loop that may have none.
+            // A variable assigned before a loop stays assigned, and one declared in the body ends with it: the state
+            // before the first iteration holds before every iteration, and after a loop that may have none.
             Stmt::For { label, body, .. } | Stmt::ForTask { label, body, .. } => {
                 let mut inside = assigned.clone();
                 self.repeat(c, stmt, *label, body, &mut inside);
@@ -182,7 +182,7 @@ impl Scope {
         }
     }
 
-    /// Checks the body of a loop; what is assigned at its breaks.
+    /// Checks the body of a loop and returns the variables assigned at its breaks.
     fn repeat(
         &mut self,
         c: &mut Checker<'_>,

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 pub(super) fn check(c: &mut Checker<'_>) {
     let f = c.f;
-    c.require(is_identifier(&f.name), || format!("the name of the kernel, {:?}, is no identifier", f.name));
+    c.require(is_identifier(&f.name), || format!("the name of the kernel, {:?}, is not an identifier", f.name));
     params(c);
     launch(c);
     for constraint in &f.constraints {
@@ -43,7 +43,7 @@ fn params(c: &mut Checker<'_>) {
     for (id, buffer) in c.f.buffers.iter() {
         if buffer.scope == Scope::Global && !tensors.contains(&id) {
             let name = c.buffer(id);
-            c.problem(format!("the global buffer {name} is no parameter"));
+            c.problem(format!("the global buffer {name} is not a parameter"));
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::ir::{Block, Handle, Mention, Param, Stmt, StmtId};
 pub(super) fn check(c: &mut Checker<'_>) {
     signature_handles(c);
     let mut seen = vec![false; c.f.stmts.len()];
-    // An explicit stack: whatever the arena holds, this walk ends. Each statement is entered once.
+    // An explicit stack that enters each statement once, so that this walk ends whatever the arena contains.
     let mut stack: Vec<(&Block, u32)> = vec![(&c.f.body, 1)];
     while let Some((block, depth)) = stack.pop() {
         if depth > MAX_DEPTH {
@@ -16,7 +16,7 @@ pub(super) fn check(c: &mut Checker<'_>) {
         for &id in &block.0 {
             c.span = c.f.spans[id];
             match seen.get_mut(id.index()) {
-                None => c.problem(format!("{id} is no statement of the function")),
+                None => c.problem(format!("{id} is not a statement of the function")),
                 Some(true) => c.problem(format!("{id} stands in more than one place")),
                 Some(seen) => {
                     *seen = true;
@@ -57,7 +57,7 @@ fn signature_handles(c: &mut Checker<'_>) {
             Param::Tensor { buffer, .. } => buffer.index() < c.f.buffers.len(),
             Param::Scalar { value, .. } => value.index() < c.f.values.len(),
         };
-        c.require(known, || format!("the parameter {param:?} names nothing of the function"));
+        c.require(known, || format!("the parameter {param:?} names nothing in the function"));
     }
     for (id, buffer) in c.f.buffers.iter() {
         let known = buffer.alias.is_none_or(|alias| alias.index() < c.f.buffers.len());

@@ -14,7 +14,7 @@ fn a_handle_must_name_something() {
     let mut function = text::parse(EMPTY).unwrap();
     assert_eq!(problems(&function), [""; 0]);
     function.body.0.push(Handle::new(9));
-    assert_eq!(problems(&function), ["stmt9 is no statement of the function"]);
+    assert_eq!(problems(&function), ["stmt9 is not a statement of the function"]);
     let mut function = text::parse(EMPTY).unwrap();
     let stmt = function.new_stmt(Stmt::Assert { cond: Handle::new(3), message: String::new() }, Default::default());
     function.body.0.push(stmt);
@@ -27,7 +27,7 @@ fn what_the_signature_names_must_exist() {
     let mut function = nothing();
     function.params.push(Param::Tensor { buffer: Handle::new(0), access: Access::In });
     function.params.push(Param::Scalar { name: "a".to_owned(), value: Handle::new(0) });
-    let names_nothing = |param: &Param| format!("the parameter {param:?} names nothing of the function");
+    let names_nothing = |param: &Param| format!("the parameter {param:?} names nothing in the function");
     assert_eq!(problems(&function), function.params.iter().map(names_nothing).collect::<Vec<_>>());
     let mut function = nothing();
     function.maps.push(TensorMap { buffer: Handle::new(0), tile: vec![4], swizzle: Swizzle::None });

@@ -51,7 +51,7 @@ fn main() {
         assert!(message.contains(what), "{message}");
         assert!(message.contains(&format!("matrix_problems.rs:{line}")), "{message}");
     };
-    says(message(padded().compile(&device)), "`a` does not lie in shared memory as tensor cores read it", 11);
+    says(message(padded().compile(&device)), "`a` is not laid out as tensor cores require", 11);
     says(message(integers().compile(&device)), "a product of integers cannot be subtracted", 20);
     says(message(fetched().compile(&device)), "fetches 64, 128 or 256 bytes, not 100", 28);
     says(message(written().compile(&device)), "it must be an `in` parameter", 33);

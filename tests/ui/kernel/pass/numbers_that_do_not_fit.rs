@@ -81,9 +81,9 @@ fn refused<A>(kernel: Template<A>, line: u32, words: &str) {
 }
 
 fn main() {
-    refused(half(), 8, "this is work of 32 threads, but the block has 64: write `::<64>`");
-    refused(twice(), 13, "this is work of 128 threads, but the block has 64");
-    refused(scan(), 18, "this is work of 32 threads, but the block has 64");
+    refused(half(), 8, "this call is for 32 threads, but the block has 64: write `::<64>`");
+    refused(twice(), 13, "this call is for 128 threads, but the block has 64");
+    refused(scan(), 18, "this call is for 32 threads, but the block has 64");
     refused(odd(), 23, "a block of 48 threads: this needs a multiple of 32");
     refused(compared(), 28, "256 does not fit `u8`, which holds 0 to 255");
     refused(added(), 33, "300 does not fit `u8`");

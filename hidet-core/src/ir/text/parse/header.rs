@@ -65,7 +65,7 @@ impl<'s> Parser<'s> {
         }
     }
 
-    /// `@x: in f32[rows]`, or `%alpha: f32`.
+    /// Parses `@x: in f32[rows]`, or `%alpha: f32`.
     fn param(&mut self, aliases: &mut Vec<Alias<'s>>) -> Result<Param> {
         if matches!(self.peek(), Token::Handle('%', _)) {
             let value = self.definition()?;
@@ -99,7 +99,7 @@ impl<'s> Parser<'s> {
         Ok(Param::Tensor { buffer, access })
     }
 
-    /// `f32[4, 4] layout .. align .. alias ..`, which declares the buffer.
+    /// Parses `f32[4, 4] layout .. align .. alias ..` and declares the buffer.
     fn buffer_type(
         &mut self,
         handle: Token<'s>,
@@ -143,7 +143,7 @@ impl<'s> Parser<'s> {
         Ok(())
     }
 
-    /// `(x, y, z)`
+    /// Parses `(x, y, z)`.
     fn three<T>(&mut self, item: impl FnMut(&mut Self) -> Result<T>) -> Result<[T; 3]> {
         let line = self.line();
         let items = self.list("(", ")", item)?;
@@ -165,7 +165,7 @@ impl<'s> Parser<'s> {
         Ok(Constraint { left, relation, right, message })
     }
 
-    /// `#0 = @x tile [64, 64] swizzle b128`
+    /// Parses `#0 = @x tile [64, 64] swizzle b128`.
     fn tensor_map(&mut self) -> Result<()> {
         let line = self.line();
         let name = self.handle('#', "a tensor map")?;
@@ -191,5 +191,5 @@ impl<'s> Parser<'s> {
     }
 }
 
-/// A buffer, the name of the one it shares bytes with, and the line that says so.
+/// A buffer, the name of the buffer it aliases, and the line of the alias.
 type Alias<'s> = (BufferId, super::super::lex::Name<'s>, u32);

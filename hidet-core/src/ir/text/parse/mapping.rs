@@ -1,4 +1,4 @@
-//! Task mappings in the text form.
+//! Parses task mappings.
 
 use super::super::error;
 use super::super::lex::Token;
@@ -7,7 +7,7 @@ use crate::Result;
 use crate::ir::{Mapping, MappingAtom, MappingExtent, Unroll};
 
 impl<'s> Parser<'s> {
-    /// `repeat[4, 1] * spatial[32, 8]`
+    /// Parses `repeat[4, 1] * spatial[32, 8]`.
     pub(super) fn mapping(&mut self) -> Result<Mapping> {
         let mut atoms = Vec::new();
         if !self.try_word("empty") {
@@ -46,7 +46,7 @@ impl<'s> Parser<'s> {
         Ok(MappingAtom::Repeat { shape, ranks, unroll, projected })
     }
 
-    /// `projected[1, 0]`, or nothing where no axis is.
+    /// Parses `projected[1, 0]`, or nothing if no axis is projected.
     fn projected(&mut self, rank: usize) -> Result<Vec<bool>> {
         if !self.try_word("projected") {
             return Ok(vec![false; rank]);
@@ -66,7 +66,7 @@ impl<'s> Parser<'s> {
         }
     }
 
-    /// `[8, 4] workers 32 tasks [(worker / 4, worker % 4)]`
+    /// Parses `[8, 4] workers 32 tasks [(worker / 4, worker % 4)]`.
     fn custom_mapping(&mut self) -> Result<MappingAtom> {
         let shape = self.list("[", "]", |parser| parser.number("an extent"))?;
         self.word("workers")?;
@@ -83,7 +83,7 @@ impl<'s> Parser<'s> {
         Ok(MappingAtom::Custom { workers, shape, tasks })
     }
 
-    /// `auto`, `never`, `full`, `explicit`, or a number.
+    /// Parses `auto`, `never`, `full`, `explicit`, or a number.
     pub(super) fn unroll(&mut self) -> Result<Unroll> {
         let unroll = match self.peek() {
             Token::Word("auto") => Unroll::Auto,

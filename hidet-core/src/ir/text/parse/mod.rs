@@ -1,4 +1,4 @@
-//! From a text to its function: recursive descent over the tokens, with what was expected in every error.
+//! From a text to its function: recursive descent over the tokens; every error names what was expected.
 
 mod header;
 mod mapping;
@@ -12,7 +12,7 @@ use crate::{Error, Result};
 use std::collections::HashMap;
 use std::str::FromStr;
 
-/// The function of a text. With the name of its file, statements get their places in it.
+/// Parses a function. If the name of its file is given, statements get their positions in it.
 pub(super) fn parse(text: &str, file: Option<&str>) -> Result<Function> {
     let tokens = lex(text)?;
     let mut parser = Parser {
@@ -59,13 +59,13 @@ pub(in super::super) struct Parser<'s> {
     values: HashMap<Name<'s>, Known<ValueId>>,
     vars: HashMap<Name<'s>, Known<VarId>>,
     loops: HashMap<Name<'s>, Known<LoopId>>,
-    /// Operations of the formula being read.
+    /// The number of operations of the formula being read.
     pub(super) nodes: u32,
-    /// Parts of the layout being read.
+    /// The number of parts of the layout being read.
     pub(super) layout_nodes: u32,
-    /// Blocks around the statement being read.
+    /// The number of blocks around the statement being read.
     depth: u32,
-    /// Whether statements get the line they stand at.
+    /// True if statements get their line in the text as their position.
     places: bool,
 }
 
@@ -78,7 +78,7 @@ impl<'s> Parser<'s> {
         self.tokens.get(self.at + 1).map_or(&Token::End, |(token, _)| token)
     }
 
-    /// The line of the next token.
+    /// Returns the line of the next token.
     pub(super) fn line(&self) -> u32 {
         self.tokens.get(self.at).or(self.tokens.last()).map_or(1, |(_, line)| *line)
     }
@@ -87,12 +87,12 @@ impl<'s> Parser<'s> {
         self.at += 1;
     }
 
-    /// The error of a token that does not fit.
+    /// Returns the error for an unexpected token.
     pub(super) fn expected(&self, what: &str) -> Error {
         error(self.line(), format!("expected {what}, found {}", self.peek()))
     }
 
-    /// Takes a sign where it stands next.
+    /// Consumes a sign if it is next, and returns true if it was.
     fn try_sign(&mut self, sign: &str) -> bool {
         let found = matches!(self.peek(), Token::Sign(next) if *next == sign);
         self.at += usize::from(found);
@@ -103,7 +103,7 @@ impl<'s> Parser<'s> {
         if self.try_sign(sign) { Ok(()) } else { Err(self.expected(&format!("`{sign}`"))) }
     }
 
-    /// Takes a word where it stands next.
+    /// Consumes a word if it is next, and returns true if it was.
     fn try_word(&mut self, word: &str) -> bool {
         let found = matches!(self.peek(), Token::Word(next) if *next == word);
         self.at += usize::from(found);
@@ -114,7 +114,7 @@ impl<'s> Parser<'s> {
         if self.try_word(word) { Ok(()) } else { Err(self.expected(&format!("`{word}`"))) }
     }
 
-    /// An unsigned number.
+    /// Parses an unsigned number.
     pub(super) fn number<N: FromStr>(&mut self, what: &str) -> Result<N> {
         let number = match self.peek() {
             Token::Number(text) => text.parse().map_err(|_| self.expected(what))?,
@@ -124,7 +124,7 @@ impl<'s> Parser<'s> {
         Ok(number)
     }
 
-    /// A number with its sign.
+    /// Parses a number with an optional sign.
     pub(super) fn integer(&mut self, what: &str) -> Result<i64> {
         let negative = self.try_sign("-");
         let number: i128 = match self.peek() {
@@ -136,7 +136,7 @@ impl<'s> Parser<'s> {
         Ok(number)
     }
 
-    /// A quoted text.
+    /// Parses a quoted text.
     fn text(&mut self, what: &str) -> Result<String> {
         match self.peek().clone() {
             Token::Quoted(Name { text, number: None }) => {
@@ -147,7 +147,7 @@ impl<'s> Parser<'s> {
         }
     }
 
-    /// A name without a sigil: of a kernel or an extent.
+    /// Parses a name without a sigil: of a kernel or an extent.
     pub(super) fn plain_name(&mut self, what: &str) -> Result<Name<'s>> {
         let name = match self.peek().clone() {
             Token::Word(word) => match word.split_once('.') {
@@ -164,7 +164,7 @@ impl<'s> Parser<'s> {
         Ok(name)
     }
 
-    /// A name after a sigil.
+    /// Parses a name with a sigil.
     fn handle(&mut self, sigil: char, what: &str) -> Result<Name<'s>> {
         match self.peek().clone() {
             Token::Handle(found, name) if found == sigil => {
@@ -175,7 +175,7 @@ impl<'s> Parser<'s> {
         }
     }
 
-    /// Items between brackets, with commas; the last one may be followed by a comma.
+    /// Parses a list in brackets, separated by commas; a trailing comma is allowed.
     pub(super) fn list<T>(
         &mut self,
         open: &str,
@@ -206,7 +206,7 @@ impl<'s> Parser<'s> {
         Ok(scalar)
     }
 
-    /// `f32`, or `f32x4`.
+    /// Parses `f32`, or `f32x4`.
     fn ty(&mut self) -> Result<Type> {
         let expected = "a type, such as `f32` or `f32x4`";
         let Token::Word(word) = *self.peek() else { return Err(self.expected(expected)) };
@@ -219,7 +219,7 @@ impl<'s> Parser<'s> {
         Ok(ty)
     }
 
-    /// The number of a symbolic extent.
+    /// Returns the symbol number of a symbolic extent.
     pub(super) fn dim_symbol(&self, name: &Name<'s>) -> Result<u32> {
         self.dims.get(name).copied().ok_or_else(|| {
             let name = Token::Quoted(name.clone());
@@ -247,7 +247,7 @@ impl<'s> Parser<'s> {
         known.ok_or_else(|| error(line, format!("no tensor map {} is declared", Token::Handle('#', name))))
     }
 
-    /// A value that is used here.
+    /// Parses the use of a value.
     fn value(&mut self) -> Result<ValueId> {
         let line = self.line();
         let name = self.handle('%', "a value")?;
@@ -258,7 +258,7 @@ impl<'s> Parser<'s> {
         Ok(known.id)
     }
 
-    /// `%name: type`: a value that is defined here. A second definition is for the verifier to refuse.
+    /// Parses the definition of a value, `%name: type`. The verifier rejects a second definition.
     fn definition(&mut self) -> Result<ValueId> {
         let line = self.line();
         let name = self.handle('%', "a value")?;
@@ -291,7 +291,7 @@ impl<'s> Parser<'s> {
         Ok(known.id)
     }
 
-    /// `$name: type`
+    /// Parses `$name: type`.
     fn var_declaration(&mut self) -> Result<VarId> {
         let line = self.line();
         let shown = self.peek().to_string();
@@ -322,7 +322,7 @@ impl<'s> Parser<'s> {
         Ok(known.id)
     }
 
-    /// The earliest mention of something that has no definition is an error.
+    /// Returns an error at the earliest mention of an undefined item.
     fn all_defined(&self) -> Result<()> {
         let values = self.values.iter().map(|(name, k)| ('%', name, k.line, k.defined));
         let vars = self.vars.iter().map(|(name, k)| ('$', name, k.line, k.defined));
@@ -331,7 +331,7 @@ impl<'s> Parser<'s> {
         match missing.min_by_key(|(sigil, name, line, _)| (*line, *sigil, name.text.clone(), name.number)) {
             None => Ok(()),
             Some((sigil, name, line, _)) => {
-                Err(error(line, format!("{} is nowhere defined", Token::Handle(sigil, name.clone()))))
+                Err(error(line, format!("{} is not defined anywhere", Token::Handle(sigil, name.clone()))))
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Statements and operations in the text form.
+//! Parses statements and operations.
 
 use super::super::lex::Token;
 use super::super::{MAX_DEPTH, constant, error};
@@ -12,13 +12,13 @@ use crate::ir::{
 use crate::types::{Scalar, Type};
 
 impl<'s> Parser<'s> {
-    /// A block in braces.
+    /// Parses a block in braces.
     fn block(&mut self) -> Result<Block> {
         self.sign("{")?;
         self.block_rest()
     }
 
-    /// The statements up to the closing brace.
+    /// Parses statements up to the closing brace.
     pub(super) fn block_rest(&mut self) -> Result<Block> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
@@ -33,7 +33,7 @@ impl<'s> Parser<'s> {
         Ok(block)
     }
 
-    /// `!file:line:column`, where it stands next.
+    /// Parses an optional `!file:line:column`.
     fn span(&mut self) -> Result<Span> {
         if !self.try_sign("!") {
             return Ok(Span::default());
@@ -95,7 +95,7 @@ impl<'s> Parser<'s> {
         Ok(self.f.new_stmt(stmt, span))
     }
 
-    /// The label of a loop that begins here.
+    /// Parses the label at the beginning of a loop.
     fn loop_definition(&mut self) -> Result<LoopId> {
         let line = self.line();
         let shown = self.peek().to_string();
@@ -200,7 +200,7 @@ impl<'s> Parser<'s> {
         Ok((stmt, self.span()?))
     }
 
-    /// `%value: type = operation`, or a call with a result.
+    /// Parses `%value: type = operation`, or a call with a result.
     fn definition_stmt(&mut self) -> Result<(Stmt, Span)> {
         let value = self.definition()?;
         self.sign("=")?;
@@ -234,7 +234,7 @@ impl<'s> Parser<'s> {
         }
     }
 
-    /// `@x[%i, %j]`
+    /// Parses `@x[%i, %j]`.
     fn address(&mut self) -> Result<(BufferId, Vec<ValueId>)> {
         let buffer = self.buffer()?;
         Ok((buffer, self.list("[", "]", Self::value)?))
@@ -250,7 +250,8 @@ impl<'s> Parser<'s> {
         }
         let line = self.line();
         let spec = self.text("a format")?;
-        let format = Format::parse(&spec).ok_or_else(|| error(line, format!("{spec:?} is no format")))?;
+        let format =
+            Format::parse(&spec).ok_or_else(|| error(line, format!("{spec:?} is not a format specification")))?;
         Ok(PrintPiece::Value { value, format })
     }
 
@@ -327,7 +328,7 @@ impl<'s> Parser<'s> {
         Ok((a, self.value()?))
     }
 
-    /// The constant after `const`; its type is that of the value, or stands before it.
+    /// Parses the constant after `const`; its type is that of the value, or precedes it.
     fn constant(&mut self, result: ValueId) -> Result<Op> {
         let stated = match self.peek() {
             Token::Word(word) => Scalar::from_name(word),

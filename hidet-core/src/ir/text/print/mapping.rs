@@ -1,4 +1,4 @@
-//! Task mappings in the text form.
+//! Prints task mappings.
 
 use super::Printer;
 use crate::ir::{Mapping, MappingAtom, MappingExtent, Unroll};

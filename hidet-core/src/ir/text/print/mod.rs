@@ -1,4 +1,4 @@
-//! From a function to its text: what is printed once a function, and the names of handles.
+//! Prints a function: its header, and the names of handles.
 
 mod mapping;
 mod stmt;
@@ -14,7 +14,7 @@ use hidet_mapping::IndexExpr;
 use std::collections::HashSet;
 use std::fmt::Write;
 
-/// The text of a function.
+/// Prints a function.
 pub(super) fn print(function: &Function, spans: bool) -> String {
     let f = &function.compacted();
     let mut targets = HashSet::new();
@@ -47,16 +47,16 @@ struct Printer<'a> {
     vars: Vec<String>,
     buffers: Vec<String>,
     loops: Vec<String>,
-    /// The loops that some jump names.
+    /// The loops that are targets of jumps.
     targets: HashSet<LoopId>,
     spans: bool,
-    /// The statements being printed: one inside of itself is invalid, and must not be printed for ever.
+    /// The statements being printed: a statement inside of itself is invalid, and must not be printed forever.
     open: HashSet<StmtId>,
     indent: usize,
     out: String,
 }
 
-/// A handle that names nothing prints as `%?`, which is not read back.
+/// Returns the name; a handle that names no item prints as `%?`, which cannot be read back.
 fn name_of(names: &[String], index: usize, sigil: &str) -> String {
     names.get(index).cloned().unwrap_or_else(|| format!("{sigil}?"))
 }
@@ -171,7 +171,7 @@ impl Printer<'_> {
                 None => "@?".to_owned(),
             },
             Param::Scalar { name, value } => match self.f.values.get(*value) {
-                // The name of the parameter is that of its value, unless somebody renamed one of them.
+                // The name of the parameter is that of its value, unless one of them was renamed.
                 Some(known) if known.name == *name => self.typed(*value),
                 _ => format!("{} as {name:?}", self.typed(*value)),
             },
@@ -194,7 +194,7 @@ impl Printer<'_> {
     }
 }
 
-/// The buffers that are parameters.
+/// Returns the buffers that are parameters.
 fn param_buffers(f: &Function) -> impl Iterator<Item = BufferId> {
     f.params.iter().filter_map(|param| match param {
         Param::Tensor { buffer, .. } => Some(*buffer),

@@ -1,4 +1,4 @@
-//! Statements and operations in the text form.
+//! Prints statements and operations.
 
 use super::super::{constant, layout};
 use super::mapping::unroll_name;
@@ -20,7 +20,7 @@ impl Printer<'_> {
         }
     }
 
-    /// ` !file:line:column`, where wanted.
+    /// Returns ` !file:line:column`, if spans are printed.
     fn span(&self, id: StmtId) -> String {
         let span = self.f.spans[id];
         if self.spans && span != Default::default() {
@@ -30,7 +30,7 @@ impl Printer<'_> {
         }
     }
 
-    /// `head { body }`
+    /// Prints `head { body }`.
     fn nest(&mut self, id: StmtId, head: &str, body: &Block) {
         let span = self.span(id);
         self.line(&format!("{head}{span} {{"));
@@ -118,7 +118,7 @@ impl Printer<'_> {
         self.line(&format!("{text}{span}"));
     }
 
-    /// `'label: `, where the label says something.
+    /// Returns `'label: `, if a jump names the label.
     fn loop_start(&self, label: LoopId) -> String {
         let unnamed = self.f.loops.get(label).is_some_and(|label| label.name.is_empty());
         if unnamed && !self.targets.contains(&label) { String::new() } else { format!("{}: ", self.label(label)) }
@@ -129,7 +129,7 @@ impl Printer<'_> {
             Op::Const(constant) => {
                 let text = constant::print(*constant);
                 let ty = Type::from(constant.scalar);
-                // The type of the constant is that of the value, but in invalid functions.
+                // The type of the constant is that of the value, except in invalid functions.
                 match self.f.values.get(result).is_some_and(|value| value.ty == ty) {
                     true => format!("const {text}"),
                     false => format!("const {ty} {text}"),
