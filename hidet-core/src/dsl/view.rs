@@ -189,7 +189,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         Address { place, rank, of: PhantomData, transposed: false }
     }
 
-    /// Returns the parameter if the view is a whole one, or the reason why not.
+    /// Returns the parameter if the view is a whole one, or an error if it is not.
     pub(crate) fn whole_parameter(&self, at: Caller) -> Result<BufferId, &'static str> {
         let Some(data) = self.data(at) else { return Err("this tensor belongs to another kernel") };
         let whole =

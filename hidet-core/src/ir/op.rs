@@ -164,17 +164,17 @@ operations! {
         Log "log",
         /// Logarithm to base 2.
         Log2 "log2",
-        /// `log(1 + a)`, accurate near 0.
+        /// Logarithm to base 10.
         Log10 "log10",
         /// `log(1 + a)`, exact near 0.
         Log1p "log1p",
-        /// Tests for NaN; the result is `bool`.
+        /// The error function.
         Erf "erf",
-        /// Tests for infinities; the result is `bool`.
+        /// Tests for NaN; the result is `bool`.
         IsNan "is_nan",
-        /// Tests for finite values; the result is `bool`.
+        /// Tests for infinities; the result is `bool`.
         IsInf "is_inf",
-        /// Whether it is neither; the result is `bool`.
+        /// Tests for finite values; the result is `bool`.
         IsFinite "is_finite",
     }
 }

@@ -255,7 +255,7 @@ mod loader {
 
     /// Loads a copy of a file as a separate library.
     pub fn copy(file: &Path, (major, minor): (i32, i32)) -> Option<Api> {
-        // A copy looks for the library of built-in functions in its own folder, where there is none, and then by name,
+        // A copy looks for the library of built-in functions in its own folder, which does not have it, and then by name,
         // which finds the one that is already loaded. Without it a copy cannot compile.
         let built_in = file.with_file_name(format!("libnvrtc-builtins.so.{major}.{minor}"));
         let built_in = CString::new(built_in.into_os_string().into_vec()).ok()?;

@@ -116,7 +116,7 @@ impl Talk {
         }
     }
 
-    /// Returns initial elements: arbitrary integers, small floats.
+    /// Returns initial elements: arbitrary integers, floats of small magnitude.
     pub fn content(&mut self, elem: Scalar, elements: i64) -> Vec<u8> {
         let mut bytes = Vec::new();
         for _ in 0..elements {
