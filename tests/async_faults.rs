@@ -154,7 +154,7 @@ fn faulty<const FAULT: i32>(words: &str) {
 
 #[test]
 fn every_fault_is_found_and_names_its_lines() {
-    faulty::<1>("not known to bulk copies");
+    faulty::<1>("may not be visible to bulk copies");
     faulty::<2>("race");
     faulty::<3>("more than 1 arrivals");
     faulty::<4>("too few bytes were expected");
@@ -162,7 +162,7 @@ fn every_fault_is_found_and_names_its_lines() {
     faulty::<6>("without a fence");
     faulty::<7>("while a wgmma changes it");
     faulty::<8>("missing proxy fence");
-    faulty::<9>("was not committed");
+    faulty::<9>("is not committed");
     faulty::<10>("accessed by a bulk copy from shared memory and a thread");
     faulty::<11>("deadlock");
     // 128 arrivals complete 128 phases, which the producer cannot distinguish from none.

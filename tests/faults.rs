@@ -168,7 +168,7 @@ fn faults_name_their_rust_lines() -> hidet::Result<()> {
     faulty("read_before_the_wait", "race", read_before_the_wait().compile(&device)?.launch(&xf, &mut yf));
     faulty("too_few_arrivals", "deadlock", too_few_arrivals().compile(&device)?.launch(&mut y));
     let (mut pairs, mut pairs32) = (device.empty([40, 2])?, device.empty([32, 2])?);
-    let words = "`half_written` ends without having written y[[0, 1]], the first of 40 elements that no thread writes";
+    let words = "`half_written` ends without writing y[[0, 1]], the first of 40 elements that no thread writes";
     faulty("half_written", words, half_written().compile(&device)?.launch(&mut pairs));
     half_written_meant().compile(&device)?.launch(&mut pairs)?;
     let words = "`mine` is read at an element that another worker of its mapping owns";
@@ -185,7 +185,7 @@ fn dependent_launches_wait_before_they_touch_what_the_kernel_ahead_uses() -> hid
     let ahead = writes_ahead().compile(&device)?;
     let early = reads_too_early().compile(&device)?;
     ahead.launch(&mut x)?;
-    let words = "element 0 of `x` is read by `reads_too_early` before it has waited for the kernel ahead of it on the \
+    let words = "element 0 of `x` is read by `reads_too_early` before it has waited for the previous kernel on the \
                  stream, `writes_ahead`";
     faulty("reads_too_early", words, early.launch(&weights, &x, &mut y));
     ahead.launch(&mut x)?;

@@ -149,7 +149,7 @@ impl Device {
         refuse_in_capture(self, "waiting for the device")?;
         match &self.0 {
             DeviceKind::Sim(_) => {
-                sim::settle();
+                sim::host_synchronized();
                 Ok(())
             }
             DeviceKind::Cuda(context) => context.synchronize(),

@@ -78,7 +78,7 @@ impl Storage {
     pub fn read(&self, offset: usize, to: &mut [u8]) -> Result<()> {
         match self {
             Storage::Sim(memory) => {
-                sim::settle();
+                sim::host_synchronized();
                 memory.read(offset, to);
                 Ok(())
             }
@@ -90,7 +90,7 @@ impl Storage {
     pub fn write(&self, offset: usize, from: &[u8]) -> Result<()> {
         match self {
             Storage::Sim(memory) => {
-                sim::settle();
+                sim::host_synchronized();
                 memory.write(offset, from);
                 Ok(())
             }

@@ -5,7 +5,7 @@
 //!
 //! While a thread captures a stream ([`Graph::capture`](super::Graph::capture)), it may launch only on that stream, and
 //! other threads may submit nothing to it; what cannot be captured is refused before it reaches a driver. The error
-//! messages come from here, for both kinds of devices. On a GPU, the device's lock ([`cuda::Turn`]) ensures that no
+//! messages come from here, for both kinds of devices. On a GPU, the device's lock ([`cuda::DeviceLock`]) ensures that no
 //! capture begins between the check and the call. Simulated work is done immediately and cannot become part of a
 //! capture.
 
@@ -113,7 +113,7 @@ impl Stream {
         match self.cuda {
             Some(stream) => stream.synchronize(),
             None => {
-                sim::settle();
+                sim::host_synchronized();
                 Ok(())
             }
         }
@@ -304,7 +304,7 @@ impl Event {
     pub fn synchronize(&self) -> Result<()> {
         match &self.0 {
             Point::Sim(_) => {
-                sim::settle();
+                sim::host_synchronized();
                 Ok(())
             }
             Point::Cuda(event) => event.synchronize(),
@@ -315,7 +315,7 @@ impl Event {
     pub fn is_reached(&self) -> Result<bool> {
         match &self.0 {
             Point::Sim(_) => {
-                sim::settle();
+                sim::host_synchronized();
                 Ok(true)
             }
             Point::Cuda(event) => event.is_reached(),

@@ -1,4 +1,4 @@
-//! One block of threads: its warps, its shared memory, and the order in which they run.
+//! A block of threads: its warps, its shared memory, and the order in which the warps run.
 
 use super::bytecode::slot;
 use super::cluster::Member;
@@ -19,21 +19,21 @@ use crate::sim::sync::named_barrier::NamedBarrier;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
-/// How many faults a block reports.
-const MOST_FAULTS: usize = 16;
+/// The most faults that a block reports.
+const MAX_FAULTS: usize = 16;
 
-/// How a block stands.
+/// The state of a block after some time slices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BlockStatus {
-    /// It can go on.
+    /// It can run.
     Running,
-    /// Its threads wait for what they cannot do themselves.
+    /// All its threads wait for other blocks, or forever.
     Blocked,
-    /// All threads ended, or a fault stopped it.
+    /// All threads have ended, or a fault stopped it.
     Done,
 }
 
-/// A block while it runs.
+/// A running block. The folders beside this file add methods to it.
 pub struct BlockRun<'l> {
     pub launch: &'l Run<'l>,
     pub number: u32,
@@ -50,30 +50,30 @@ pub struct BlockRun<'l> {
     seen_faults: HashSet<(FaultKind, Vec<u32>)>,
     pub printed: Vec<String>,
     pub stopped: bool,
-    /// Threads that wait at the barrier of the block.
+    /// Threads that wait at the block barrier.
     pub waiting: u32,
     /// Threads that have not ended.
     pub alive: u32,
-    /// Where the last thread that ended did.
+    /// The site where the last thread ended.
     pub last_exit: u32,
     pub named: HashMap<u32, NamedBarrier>,
     /// By byte offset in shared memory.
     pub mbarriers: BTreeMap<u32, Mbarrier>,
     /// By thread.
     pub fences: HashMap<u32, Fences>,
-    /// What is done asynchronously.
+    /// Asynchronous operations.
     pub agents: Agents<'l>,
     pub proxies: Proxies,
     pub pool: RegisterPool,
-    /// What was released to addresses of shared memory.
+    /// The knowledge released to each address of shared memory.
     pub released_shared: HashMap<usize, Published>,
     /// Instructions that its warps have run.
     pub steps: u64,
     /// The clock that a kernel can read.
     pub ticks: u64,
-    /// What it is in its cluster, where it has one.
+    /// Its state as a member of its cluster, if it has one.
     pub member: Option<Box<Member<'l>>>,
-    /// Its threads at the barrier of the grid.
+    /// Its threads at the grid barrier.
     pub at_grid: GridThreads,
 }
 
@@ -147,16 +147,16 @@ impl<'l> BlockRun<'l> {
         warp
     }
 
-    /// Its rank in its cluster.
+    /// Returns its rank in its cluster.
     pub fn cluster_rank(&self) -> u32 {
         let [cx, cy, cz] = self.launch.program.cluster.map(|extent| extent.max(1));
         let [x, y, z] = self.coordinates;
         x % cx + y % cy * cx + z % cz * cx * cy
     }
 
-    /// Runs for a while: up to `slices` turns of some warp.
+    /// Runs up to that many time slices, each of one warp.
     pub fn step(&mut self, slices: u32) -> BlockStatus {
-        self.look_around();
+        self.apply_remote_changes();
         for slice in 0..slices {
             if self.stopped || self.alive == 0 {
                 return BlockStatus::Done;
@@ -186,23 +186,23 @@ impl<'l> BlockRun<'l> {
             self.look_for_repetition(warp, strand);
             let time = 32 + self.random.below(480);
             if self.run(warp, strand, time) == Pause::Waiting {
-                self.meet();
+                self.complete_block_barrier();
             }
         }
         if self.stopped || self.alive == 0 { BlockStatus::Done } else { BlockStatus::Running }
     }
 
-    /// A warp that can run.
+    /// Returns a warp that can run, chosen by the seed, or `None` if no warp can.
     fn choose(&mut self) -> Option<usize> {
         let count = self.warps.len();
         let first = if count > 1 { self.random.below(count as u32) as usize } else { 0 };
         (first..count).chain(0..first).find(|warp| self.warps[*warp].is_ready())
     }
 
-    /// Lets the threads go on that wait at the barrier of the block, once all of them do.
-    pub fn meet(&mut self) {
+    /// Completes the block barrier once all threads that have not ended wait there.
+    pub fn complete_block_barrier(&mut self) {
         if self.at_grid.waiting > 0 {
-            self.meet_grid();
+            self.complete_grid_barrier();
         }
         let threads = self.launch.program.block.iter().product::<u32>();
         if self.waiting == 0 || self.waiting < self.alive {
@@ -230,28 +230,28 @@ impl<'l> BlockRun<'l> {
         }
     }
 
-    /// Takes up what other blocks did meanwhile.
-    fn look_around(&mut self) {
+    /// Applies changes that other blocks made in the meantime.
+    fn apply_remote_changes(&mut self) {
         if self.member.is_some() {
-            self.settle_cluster();
+            self.sync_with_cluster();
         }
         if self.at_grid.waiting > 0 {
-            self.settle_grid();
+            self.sync_with_grid();
         }
     }
 
-    /// Nothing can run, or all that can repeats itself: asynchronous work is done, or lanes that wait for others of
-    /// their warp go on. False where there is neither.
+    /// Called if no strand can run, or all that can only repeat themselves: advances an asynchronous operation, or lets
+    /// lanes go on that wait for others of their warp. Returns false if there are neither.
     fn unblock(&mut self) -> bool {
         self.advance_agents() || self.warps.iter_mut().any(Warp::send_on)
     }
 
-    /// Something changed that a thread may have waited for.
+    /// Records a change that a thread may have waited for.
     pub fn progress(&mut self) {
         self.resident.changes.set(self.resident.changes.get() + 1);
     }
 
-    /// A strand has looked at memory that others may change, in vain as far as is known.
+    /// Records that a strand has polled memory that others may change.
     pub fn poll(&mut self, warp: usize, strand: &mut Strand) {
         strand.polls += 1;
         strand.repetition.polled = Some(strand.pc);
@@ -260,7 +260,7 @@ impl<'l> BlockRun<'l> {
         }
     }
 
-    /// The lanes of a strand end.
+    /// Ends the lanes of a strand.
     pub fn end(&mut self, warp: usize, strand: &mut Strand, site: u32) {
         self.alive -= strand.mask.count_ones();
         self.warps[warp].exit(strand, site);
@@ -277,18 +277,18 @@ impl<'l> BlockRun<'l> {
         }
     }
 
-    /// How a thread is called in reports.
+    /// Returns the name of a thread in reports.
     pub fn thread_name(&self, warp: usize, lane: usize) -> String {
         self.launch.thread_name(self.number, (warp * 32 + lane) as u32)
     }
 
-    /// The party that was at a site.
+    /// Returns the party of a fault at a site.
     pub fn party(&self, site: u32, what: String) -> Party {
         let span = self.launch.program.sites[site as usize].span;
         Party { span, place: self.launch.function.place_of(span), what }
     }
 
-    /// Notes a fault, once for the same places.
+    /// Records a fault, once per set of sites.
     pub fn fault(
         &mut self,
         kind: FaultKind,
@@ -303,7 +303,7 @@ impl<'l> BlockRun<'l> {
             return;
         }
         self.seen_faults.insert((kind, sites));
-        if self.faults.len() >= MOST_FAULTS {
+        if self.faults.len() >= MAX_FAULTS {
             self.more_faults += 1;
             return;
         }

@@ -1,7 +1,7 @@
-//! The bytecode that a function is compiled to, for one launch: extents, grid and scalar arguments are constants in it.
+//! The bytecode of a function for one launch: extents, grid and scalar arguments are constants in it.
 //!
-//! A value lies in rows of the warp's register file (a word a lane), or, where it is the same in all lanes, in a
-//! scalar slot of the strand, or in the constants of the program.
+//! A value is stored in rows of the warp's register file (one word per lane), or, if it is uniform, in a scalar slot of
+//! the strand or in the constants of the bytecode.
 
 use super::lanes::LaneFn;
 use crate::intrinsics::Meaning;
@@ -9,11 +9,11 @@ use crate::ir::{BinaryOp, BufferId, PrintPiece, Span, eval};
 use crate::sim::memory::tiles::BoxMap;
 use crate::types::Scalar;
 
-/// Where an operand lies.
+/// The location of an operand, packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Src(u32);
 
-/// The same, taken apart.
+/// The location of an operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loc {
     /// First row in the warp's register file.
@@ -26,18 +26,22 @@ pub enum Loc {
 
 impl Src {
     const TAG: u32 = 30;
-    /// The operand of an instruction that does not use it.
+    /// An unused operand.
     pub const NONE: Src = Src(2 << Src::TAG);
 
+    /// Returns the operand in rows that start at `row`.
     pub fn row(row: u32) -> Src {
         Src(row)
     }
+    /// Returns the operand in a scalar slot.
     pub fn scalar(slot: u32) -> Src {
         Src(1 << Src::TAG | slot)
     }
+    /// Returns the operand in the constants.
     pub fn constant(index: u32) -> Src {
         Src(2 << Src::TAG | index)
     }
+    /// Unpacks the location.
     #[inline(always)]
     pub fn loc(self) -> Loc {
         let index = self.0 & ((1 << Src::TAG) - 1);
@@ -47,12 +51,12 @@ impl Src {
             _ => Loc::Const(index),
         }
     }
-    /// Whether it is the same in all lanes.
+    /// Returns true if it has the same value in all lanes.
     #[inline(always)]
     pub fn is_uniform(self) -> bool {
         self.0 >> Src::TAG != 0
     }
-    /// The same place `by` rows or slots further.
+    /// Returns the location `by` rows or slots further.
     pub fn plus(self, by: u32) -> Src {
         Src(self.0 + by)
     }
@@ -61,7 +65,7 @@ impl Src {
 /// An instruction.
 #[derive(Clone, Copy, Debug)]
 pub enum Inst {
-    /// A kernel over rows. `wide` has a bit for each operand of 64 bits, and bit 3 for the destination.
+    /// A lane kernel over rows. `wide` has a bit for each operand of 64 bits, and bit 3 for the destination.
     Lanes {
         run: LaneFn,
         d: u32,
@@ -70,7 +74,7 @@ pub enum Inst {
         c: Src,
         wide: u8,
     },
-    /// Functions applied lane by lane. `wide` as above.
+    /// A function applied lane by lane. `wide` as above.
     Map1 {
         f: eval::UnaryFn,
         d: u32,
@@ -98,7 +102,7 @@ pub enum Inst {
         d: u32,
         a: Src,
     },
-    /// The same on scalar slots.
+    /// A function applied to scalar slots.
     Uniform1 {
         f: eval::UnaryFn,
         d: u32,
@@ -129,7 +133,7 @@ pub enum Inst {
         a: Src,
         b: Src,
     },
-    /// Copies to rows, or to a scalar slot.
+    /// A copy to rows, or to a scalar slot.
     Copy {
         d: u32,
         a: Src,
@@ -139,23 +143,23 @@ pub enum Inst {
         d: u32,
         a: Src,
     },
-    /// A fault where the second operand of an integer division or shift has no meaning.
+    /// Reports a fault if the second operand of an integer division or shift has no defined result.
     CheckOperand {
         op: BinaryOp,
         scalar: Scalar,
         b: Src,
         site: u32,
     },
-    /// A fault unless the tile of the check lies within its shape.
+    /// Reports a fault unless the tile of the check lies within its shape.
     CheckIndex {
         check: u32,
     },
-    /// A fault unless the access is at a multiple of so many bytes.
+    /// Reports a fault unless the address is a multiple of that many bytes.
     CheckAlign {
         access: u32,
         bytes: u32,
     },
-    /// A load or store through `accesses`; `d` is the first row, or the slot where the access is uniform.
+    /// A load or store described in `accesses`; `d` is the first row, or the slot if the access is uniform.
     Load {
         access: u32,
         d: u32,
@@ -168,7 +172,7 @@ pub enum Inst {
         access: u32,
         value: Src,
     },
-    /// The same on the register memory of the lanes: `len` elements from row `base` on, uniform index.
+    /// A load or store of register memory: elements from row `base` on, with a uniform index.
     LoadRow {
         d: u32,
         base: u32,
@@ -181,7 +185,7 @@ pub enum Inst {
         index: Src,
         access: u32,
     },
-    /// An intrinsic, through `calls`.
+    /// A call of an intrinsic, described in `calls`.
     Call {
         call: u32,
     },
@@ -200,58 +204,58 @@ pub enum Inst {
     Jump {
         to: u32,
     },
-    /// To `to` unless the uniform condition holds.
+    /// Jumps to `to` unless the uniform condition holds.
     Branch {
         cond: Src,
         to: u32,
     },
-    /// Lanes where the condition fails go to `otherwise`; all meet at `merge`.
+    /// Sends the lanes where the condition fails to `otherwise`; all reconverge at `merge`.
     Diverge {
         cond: Src,
         otherwise: u32,
         merge: u32,
     },
-    /// The strand waits here for the lanes that left for this place, if it has a frame for it.
+    /// Makes the strand wait for the lanes that have a frame for this position.
     Merge,
-    /// Lanes may leave the code that follows at different times, and meet at `merge`.
+    /// Begins code that lanes may leave at different times; they reconverge at `merge`.
     Enter {
         merge: u32,
     },
-    /// Lanes where the condition fails leave to `merge`.
+    /// Sends the lanes where the condition fails to `merge`.
     LeaveUnless {
         cond: Src,
         merge: u32,
     },
-    /// All lanes leave to `merge`.
+    /// Sends all lanes to `merge`.
     Leave {
         merge: u32,
     },
-    /// Jumps back to `to`: a place where other strands may take over.
+    /// Jumps back to `to`; other strands may run before.
     Again {
         to: u32,
     },
-    /// The lanes end.
+    /// Ends the lanes.
     Exit {
         site: u32,
     },
 }
 
-/// A place in the source that can appear in a report.
+/// A position in the source that can appear in a report.
 #[derive(Clone, Copy, Debug)]
 pub struct SourceSite {
     pub span: Span,
-    /// What is done there, as in "thread 3 reads it".
+    /// The action of the thread there, as in "thread 3 reads it".
     pub verb: &'static str,
 }
 
-/// Memory of an access.
+/// The memory of an access, and where the buffer starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemoryBase {
-    /// A tensor of the launch.
+    /// The index of a tensor of the launch.
     Global(u32),
-    /// Byte offset in the shared memory of the block.
+    /// The byte offset in the shared memory of the block.
     Shared(u32),
-    /// First row of the register memory of the lanes.
+    /// The first row in the register memory of the lanes.
     Register(u32),
 }
 
@@ -260,16 +264,16 @@ pub enum MemoryBase {
 pub struct MemoryAccess {
     pub place: MemoryBase,
     pub buffer: BufferId,
-    /// Elements of the buffer, as its layout lays them out.
+    /// The number of elements of the buffer, gaps of its layout included.
     pub limit: u64,
-    /// Type of an element.
+    /// The type of an element.
     pub elem: Scalar,
-    /// Consecutive elements.
+    /// The number of consecutive elements.
     pub count: u32,
-    /// Element offset: `i64` where `wide`, else `i32`.
+    /// The offset in elements: an `i64` if `wide`, else an `i32`.
     pub index: Src,
     pub wide: bool,
-    /// Only lanes where this holds access memory; the others load zero.
+    /// If given, only lanes where this holds access memory; the others load zero.
     pub guard: Option<Src>,
     pub site: u32,
 }
@@ -278,7 +282,7 @@ pub struct MemoryAccess {
 #[derive(Clone, Debug)]
 pub struct IndexCheck {
     pub buffer: BufferId,
-    /// One an axis: `i64` where `wide`, else `i32`.
+    /// One index per axis: an `i64` if `wide`, else an `i32`.
     pub index: Vec<Src>,
     pub wide: bool,
     pub tile: Vec<u32>,
@@ -292,12 +296,12 @@ pub struct Call {
     pub name: &'static str,
     pub meaning: Meaning,
     pub args: Vec<CallArg>,
-    /// The operand that is the rank of the block in whose shared memory the addresses lie; its own where there is none.
+    /// The operand that is the rank of the block in whose shared memory the addresses are; if `None`, the own block.
     pub peer: Option<u8>,
-    /// Where the result goes: first row and type.
+    /// The first row of the result, and its type.
     pub result: Option<(u32, Scalar)>,
     pub site: u32,
-    /// For matrices in registers: the row-major position of each element that a lane holds, lane by lane.
+    /// For matrices in registers: by lane, the row-major position of each element that the lane holds.
     pub fragments: Vec<Vec<u32>>,
 }
 
@@ -312,25 +316,25 @@ pub enum CallArg {
     Map(u32),
 }
 
-/// A piece of a printed line, with the value's place.
+/// A line to print: its pieces, with the location of each value.
 #[derive(Clone, Debug)]
 pub struct Print {
     pub pieces: Vec<(PrintPiece, Option<(Src, Scalar, u32)>)>,
 }
 
-/// Specials whose value differs between blocks, warps or lanes, in this order at the start of the slots and rows.
+/// The slots and rows of special values (thread and block indices), which are set before a warp runs.
 pub mod slot {
-    /// Scalar slots that a block and warp set up.
+    /// Scalar slots set for each block and warp.
     pub const BLOCK_X: u32 = 0;
     pub const BLOCK_Y: u32 = 1;
     pub const BLOCK_Z: u32 = 2;
     pub const WARP: u32 = 3;
     pub const CLUSTER_RANK: u32 = 4;
-    /// Thread indices that are the same in a warp.
+    /// Thread indices that are uniform in a warp.
     pub const WARP_Y: u32 = 5;
     pub const WARP_Z: u32 = 6;
     pub const FIRST_FREE: u32 = 7;
-    /// Rows that a warp sets up.
+    /// Rows set for each warp.
     pub const THREAD: u32 = 0;
     pub const LANE: u32 = 1;
     pub const THREAD_X: u32 = 2;
@@ -353,25 +357,25 @@ pub struct Bytecode {
     pub prints: Vec<Print>,
     pub messages: Vec<String>,
     pub maps: Vec<BoxMap>,
-    /// Bytes of shared memory of a block.
+    /// Bytes of shared memory per block.
     pub shared_bytes: u32,
-    /// The smallest access to shared memory in bytes: what a race is found on.
+    /// The smallest access to shared memory in bytes: the granularity of the race checker.
     pub shared_granule: u32,
     pub grid: [u32; 3],
     pub block: [u32; 3],
     pub cluster: [u32; 3],
-    /// Whether blocks are resident as clusters, be it of one block.
+    /// True if blocks are scheduled as clusters, even of one block.
     pub clustered: bool,
-    /// Whether all blocks must be resident at once.
+    /// True if all blocks must be resident at the same time.
     pub cooperative: bool,
-    /// Whether blocks talk to each other, so that they must run in one order.
+    /// True if blocks communicate, so that they must run in one order.
     pub communicates: bool,
-    /// Whether it has products of warp groups.
+    /// True if it contains `wgmma`.
     pub has_products: bool,
 }
 
 impl Bytecode {
-    /// The place in the source of an instruction, where it has one.
+    /// Returns the site of an instruction, if it has one.
     pub fn site_of(&self, inst: &Inst) -> Option<u32> {
         match *inst {
             Inst::Load { access, .. }

@@ -1,8 +1,8 @@
-//! A cluster: blocks that are resident together and take turns, and the barrier at which they meet.
+//! A thread block cluster: blocks that are resident together and interleaved, and the cluster barrier.
 //!
-//! The block whose turn it is lies outside of the cluster's table; the others lie in it, where that one reaches their
-//! shared memory ([`crate::sim::interp::cluster_memory`]). A phase of the barrier ends when every thread that has not ended has arrived (PTX
-//! `barrier.cluster`); each block takes that up when its turn comes.
+//! The running block is taken out of the cluster's table; the others are in the table, where the running block accesses
+//! their shared memory ([`crate::sim::interp::cluster_memory`]). A phase of the barrier ends when every thread that has
+//! not ended has arrived (PTX `barrier.cluster`); each block applies that before its next time slice.
 
 use super::block::{BlockRun, BlockStatus};
 use super::random::Random;
@@ -17,48 +17,48 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// Turns of a block before another one may run.
-const MOST_SLICES: u32 = 8;
+/// The most time slices of a block before another one may run.
+const MAX_SLICES: u32 = 8;
 
 /// A cluster of blocks.
 pub struct Cluster<'l> {
-    /// The blocks by rank; that of the one that runs is empty.
+    /// The blocks by rank; the entry of the running block is empty.
     pub blocks: Vec<RefCell<Option<Box<BlockRun<'l>>>>>,
     random: RefCell<Random>,
     /// Threads that have not ended.
     alive: Cell<u32>,
     /// Threads that have arrived in this phase and have not ended.
     arrived: Cell<u32>,
-    /// Phases that have ended.
+    /// Number of phases that have ended.
     phase: Cell<u32>,
-    /// What those that arrived in this phase published, and in the last one.
+    /// The knowledge published by the threads that arrived in this phase, and in the last one.
     arriving: RefCell<Option<Published>>,
     complete: RefCell<Option<Published>>,
 }
 
-/// What a block is in its cluster.
+/// The state of a block as a member of its cluster.
 pub struct Member<'l> {
     pub cluster: Rc<Cluster<'l>>,
     pub rank: u32,
-    /// Set by a peer that changed an mbarrier here: those who wait look again.
+    /// Set by a peer that changed an mbarrier here: the threads that wait look again.
     pub look_again: bool,
     /// By warp: the lanes that have arrived in this phase.
     arrived: Vec<u32>,
-    /// By warp: the lanes that arrived in a phase that has ended, and have not waited for it.
+    /// By warp: the lanes that arrived in a phase that has ended, and have not waited for it yet.
     passed: Vec<u32>,
-    /// Phases that the block has taken up.
+    /// Number of phases that the block has applied.
     phase: u32,
-    /// Lanes that arrived in this phase and wait: what they have done is published when the block's last thread
+    /// Lanes that arrived in this phase and wait: their accesses are published when the last thread of the block
     /// arrives.
     waiting: Vec<(usize, u32)>,
     /// Accesses of peers to the shared memory of this block, the last one of each thread and agent.
     pub visits: BTreeMap<(u32, u32), Epoch>,
-    /// What threads of this block had seen when they ended.
+    /// The knowledge of the threads of this block when they ended.
     ending: Option<Published>,
 }
 
 impl<'l> Cluster<'l> {
-    /// The cluster that the block of that number, its first one, belongs to.
+    /// Creates the cluster whose first block has that number.
     pub fn new(launch: &'l Run<'l>, number: u32, resident: &Rc<Resident>) -> Rc<Cluster<'l>> {
         let program = launch.program;
         let [cx, cy, cz] = program.cluster;
@@ -94,16 +94,16 @@ impl<'l> Cluster<'l> {
         cluster
     }
 
-    /// Lets a block run, chosen by the seed. Blocked where none can.
+    /// Runs a block, chosen by the seed. Returns `Blocked` if no block can run.
     pub fn step(&self) -> BlockStatus {
         let count = self.blocks.len() as u32;
         let first = self.random.borrow_mut().below(count);
-        let slices = 1 + self.random.borrow_mut().below(MOST_SLICES);
+        let slices = 1 + self.random.borrow_mut().below(MAX_SLICES);
         let mut alive = false;
         for rank in (first..count).chain(0..first) {
             let cell = &self.blocks[rank as usize];
             let Some(mut block) = cell.borrow_mut().take() else { continue };
-            // What a block has sent arrives even when its threads have ended.
+            // What a block has sent arrives even if its threads have ended.
             let ran = if block.alive > 0 { block.step(slices) != BlockStatus::Blocked } else { block.advance_agents() };
             let stopped = block.stopped;
             alive |= block.alive > 0;
@@ -118,7 +118,7 @@ impl<'l> Cluster<'l> {
         if alive { BlockStatus::Blocked } else { BlockStatus::Done }
     }
 
-    /// Does something with every block.
+    /// Calls `f` for every block.
     pub fn each(&self, mut f: impl FnMut(&BlockRun<'l>)) {
         self.blocks.iter().for_each(|cell| {
             if let Some(block) = &*cell.borrow() {
@@ -127,17 +127,17 @@ impl<'l> Cluster<'l> {
         });
     }
 
-    /// Whether something holds for a block.
+    /// Returns true if `f` holds for any block.
     pub fn any(&self, f: impl Fn(&BlockRun<'l>) -> bool) -> bool {
         self.blocks.iter().any(|cell| cell.borrow().as_deref().is_some_and(&f))
     }
 
-    /// Whether a block was stopped by a fault.
+    /// Returns true if any block was stopped by a fault.
     pub fn is_stopped(&self) -> bool {
         self.any(|block| block.stopped)
     }
 
-    /// No block can ever go on: one of them says so, best one with threads at a barrier of its own.
+    /// Reports a deadlock of the cluster, by a block whose threads are at its own barrier if there is one.
     pub fn report_stuck(&self, all: Whereabouts) {
         let stuck = |at_barrier: bool| {
             let found = |block: &BlockRun| block.alive > 0 && (block.waiting + block.at_grid.waiting > 0) == at_barrier;
@@ -149,14 +149,14 @@ impl<'l> Cluster<'l> {
         *cell.borrow_mut() = Some(block);
     }
 
-    /// Takes the blocks out, when the cluster is done.
+    /// Takes the blocks out after the cluster has ended.
     pub fn take(&self) -> Vec<BlockRun<'l>> {
         self.blocks.iter().filter_map(|cell| cell.borrow_mut().take()).map(|block| *block).collect()
     }
 
     fn arrive(&self, threads: u32) {
         self.arrived.set(self.arrived.get() + threads);
-        self.meet();
+        self.end_phase();
     }
 
     fn publish(&self, published: Published) {
@@ -166,10 +166,11 @@ impl<'l> Cluster<'l> {
     fn leave(&self, threads: u32, arrived: u32) {
         self.alive.set(self.alive.get() - threads);
         self.arrived.set(self.arrived.get() - arrived);
-        self.meet();
+        self.end_phase();
     }
 
-    fn meet(&self) {
+    /// Ends the phase if all threads have arrived.
+    fn end_phase(&self) {
         if self.arrived.get() > 0 && self.arrived.get() == self.alive.get() {
             self.arrived.set(0);
             self.phase.set(self.phase.get() + 1);
@@ -177,14 +178,14 @@ impl<'l> Cluster<'l> {
         }
     }
 
-    /// How far the barrier is.
+    /// Returns how many threads have arrived, for reports.
     pub fn state(&self) -> String {
         format!("{} of {} threads have arrived", self.arrived.get(), self.alive.get())
     }
 }
 
 impl BlockRun<'_> {
-    /// `barrier.cluster`: arrives, waits, or both.
+    /// `barrier.cluster`: arrives, waits, or does both.
     pub fn cluster_barrier(
         &mut self,
         warp: usize,
@@ -206,7 +207,7 @@ impl BlockRun<'_> {
         let twice = mask & (member.arrived[warp] | member.passed[warp]);
         if twice != 0 {
             let what = format!("{} arrives", self.thread_name(warp, twice.trailing_zeros() as usize));
-            let message = "a thread arrives at the barrier of the cluster again before it has waited for it";
+            let message = "a thread arrives at the cluster barrier again before it has waited for the previous phase";
             self.fault(FaultKind::Barrier, message, (site, what), Vec::new());
             return false;
         }
@@ -221,11 +222,11 @@ impl BlockRun<'_> {
         }
         self.publish_waiting();
         cluster.arrive(mask.count_ones());
-        self.settle_with(if waits { mask } else { 0 });
+        self.sync_phase(if waits { mask } else { 0 });
         true
     }
 
-    /// All threads of the block that have not ended have arrived: publishes what those did that wait.
+    /// Publishes the accesses of the waiting threads once all threads of the block that have not ended have arrived.
     fn publish_waiting(&mut self) {
         let Some(member) = &mut self.member else { return };
         let arrived = member.arrived.iter().map(|mask| mask.count_ones()).sum::<u32>();
@@ -235,7 +236,7 @@ impl BlockRun<'_> {
         let (cluster, waiting) = (member.cluster.clone(), std::mem::take(&mut member.waiting));
         let threads = waiting.iter().map(|(_, mask)| mask.count_ones()).sum::<u32>();
         if threads == self.launch.program.block.iter().product::<u32>() {
-            // They have met, which is cheaper to remember.
+            // A block barrier says the same and takes less memory.
             self.clocks.block_barrier();
             cluster.publish(self.clocks.after_barrier());
             return;
@@ -250,7 +251,7 @@ impl BlockRun<'_> {
         let neither = strand.mask & !(member.arrived[warp] | member.passed[warp]);
         if neither != 0 {
             let what = format!("{} waits", self.thread_name(warp, neither.trailing_zeros() as usize));
-            let message = "a thread waits at the barrier of the cluster without having arrived there";
+            let message = "a thread waits at the cluster barrier without having arrived";
             self.fault(FaultKind::Barrier, message, (site, what), Vec::new());
             return Some(self.stop());
         }
@@ -267,7 +268,7 @@ impl BlockRun<'_> {
         None
     }
 
-    /// Lanes go on from the barrier.
+    /// Lets lanes go on from the barrier.
     fn pass_cluster(&mut self, warp: usize, mask: u32) {
         let Some(member) = &mut self.member else { return };
         member.passed[warp] &= !mask;
@@ -276,13 +277,13 @@ impl BlockRun<'_> {
         }
     }
 
-    /// Takes up what the other blocks of the cluster did.
-    pub fn settle_cluster(&mut self) {
-        self.settle_with(0);
+    /// Applies the changes of the other blocks of the cluster.
+    pub fn sync_with_cluster(&mut self) {
+        self.sync_phase(0);
     }
 
-    /// The same, while `running` lanes that are in no list wait at the barrier of the cluster.
-    fn settle_with(&mut self, running: u32) {
+    /// The same while the `running` lanes, which are not in a strand, wait at the cluster barrier.
+    fn sync_phase(&mut self, running: u32) {
         let Some(member) = &mut self.member else { return };
         if std::mem::take(&mut member.look_again) {
             for strand in self.warps.iter_mut().flat_map(|warp| &mut warp.strands) {
@@ -309,8 +310,8 @@ impl BlockRun<'_> {
                 }
             }
         }
-        let met = waiting.iter().map(|(_, mask)| mask.count_ones()).sum::<u32>() + running.count_ones();
-        if met == self.launch.program.block.iter().product::<u32>() {
+        let released = waiting.iter().map(|(_, mask)| mask.count_ones()).sum::<u32>() + running.count_ones();
+        if released == self.launch.program.block.iter().product::<u32>() {
             let cluster = member.cluster.clone();
             waiting.into_iter().for_each(|(warp, mask)| member.passed[warp] &= !mask);
             if let Some(complete) = &*cluster.complete.borrow() {
@@ -322,7 +323,7 @@ impl BlockRun<'_> {
         self.progress();
     }
 
-    /// Lanes of the block end.
+    /// Removes lanes that end from the barrier.
     pub fn leave_cluster(&mut self, warp: usize, mask: u32, site: u32) {
         let published = self.launch.options.checks.races.then(|| self.clocks.publish(warp, mask));
         let Some(member) = &mut self.member else { return };
@@ -335,13 +336,13 @@ impl BlockRun<'_> {
         let cluster = member.cluster.clone();
         self.publish_waiting();
         cluster.leave(mask.count_ones(), arrived.count_ones());
-        self.settle_cluster();
+        self.sync_with_cluster();
         if self.alive == 0 {
             self.check_visits(site);
         }
     }
 
-    /// The memory of the block goes: whoever accessed it must have been waited for.
+    /// Reports accesses of peers to the shared memory of a block that has ended, unless it has waited for them.
     fn check_visits(&mut self, site: u32) {
         let Some(member) = &mut self.member else { return };
         let (rank, visits, ending) = (member.rank, std::mem::take(&mut member.visits), member.ending.take());
@@ -352,8 +353,8 @@ impl BlockRun<'_> {
             let verb = self.launch.program.sites[epoch.site as usize].verb;
             let who = self.launch.thread_name(epoch.block, epoch.thread());
             let message = format!(
-                "the block of rank {rank} may have ended, and its shared memory with it, when another one accesses it; \
-                 let the blocks meet at `cluster_sync()` after the last access"
+                "the block of rank {rank} may have ended, and its shared memory with it, when another block accesses it; \
+                 call `cluster_sync()` in all blocks after the last access"
             );
             let others = vec![(site, format!("{} may have ended here", self.launch.block_name(self.number)))];
             self.fault(FaultKind::ClusterPeer, message, (epoch.site, format!("{who} {verb}")), others);

@@ -1,20 +1,20 @@
-//! Registers of a warp as rows of 32 lanes, and the kernels that compute whole rows at once.
+//! Registers of a warp as rows of 32 lanes, and the functions (lane kernels) that compute whole rows.
 //!
 //! A kernel always computes all 32 lanes; the interpreter writes back the active ones. The loops have a fixed length
 //! over plain words so that the compiler turns them into vector instructions; on x86-64 each hot kernel exists a
-//! second time for AVX2 with FMA, chosen when a program is compiled. Types without a kernel of their own go lane by
-//! lane through `ir::eval`, which defines the meaning of all of them.
+//! second time for AVX2 with FMA, chosen when a function is compiled. Types without a lane kernel are evaluated lane by
+//! lane by `ir::eval`, which defines the meaning of all of them.
 
 use crate::ir::{BinaryOp, CompareOp, UnaryOp};
 use crate::types::arithmetic::{FloatArithmetic, IntegerArithmetic, ScalarArithmetic};
 use crate::types::{Scalar, bf16, f16};
 
-/// Lanes of a warp.
+/// The number of lanes of a warp.
 pub const LANES: usize = 32;
 /// The mask of all lanes.
 pub const FULL: u32 = u32::MAX;
 
-/// One 32-bit word a lane. A 64-bit value takes two rows, read as `[u64; 32]`.
+/// One 32-bit word per lane. A 64-bit value takes two rows, read as `[u64; 32]`.
 #[repr(C, align(128))]
 #[derive(Clone, Copy, Debug)]
 pub struct RegisterRow(pub [u32; LANES]);
@@ -27,11 +27,11 @@ impl RegisterRow {
 /// Computes destination rows from up to three operands.
 ///
 /// # Safety
-/// The pointers name as many rows as the types of the kernel take (unused operands may be anything); the destination
-/// overlaps no operand.
+/// The pointers are valid for as many rows as the types of the kernel take (unused operands may be anything); the
+/// destination does not overlap any operand.
 pub type LaneFn = unsafe fn(*mut RegisterRow, *const RegisterRow, *const RegisterRow, *const RegisterRow);
 
-/// Whether the second, wider version of the kernels may be used.
+/// Returns true if the host supports the AVX2 version of the kernels.
 fn wide_host() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
@@ -43,7 +43,7 @@ fn wide_host() -> bool {
     false
 }
 
-/// The kernel with this body, in the best version for the host.
+/// Defines a kernel with this body, in the best version for the host.
 macro_rules! lane_kernel {
     (|$d:ident, $a:ident, $b:ident, $c:ident| $body:expr) => {{
         unsafe fn base($d: *mut RegisterRow, $a: *const RegisterRow, $b: *const RegisterRow, $c: *const RegisterRow) {
@@ -122,7 +122,7 @@ unsafe fn select_rows<W: Copy>(d: *mut RegisterRow, [cond, a, b]: [*const Regist
     }
 }
 
-/// The kernel of a binary operation, where there is one.
+/// Returns the kernel of a binary operation, or `None` if there is none.
 pub fn binary(op: BinaryOp, scalar: Scalar) -> Option<LaneFn> {
     macro_rules! kernel {
         ($ty:ty, $trait:ident, $name:ident) => {
@@ -142,7 +142,7 @@ pub fn binary(op: BinaryOp, scalar: Scalar) -> Option<LaneFn> {
             }
         };
     }
-    // What floats have, and more.
+    // The operations of floats, and more.
     macro_rules! integer {
         ($ty:ty) => {
             match op {
@@ -175,7 +175,7 @@ pub fn binary(op: BinaryOp, scalar: Scalar) -> Option<LaneFn> {
     }
 }
 
-/// The kernel of a comparison, where there is one. The result is a row of 0 and 1.
+/// Returns the kernel of a comparison, or `None` if there is none. The result is a row of 0 and 1.
 pub fn compare(op: CompareOp, scalar: Scalar) -> Option<LaneFn> {
     macro_rules! all {
         ($ty:ty) => {
@@ -200,7 +200,7 @@ pub fn compare(op: CompareOp, scalar: Scalar) -> Option<LaneFn> {
     })
 }
 
-/// The kernel of a unary operation, where there is one.
+/// Returns the kernel of a unary operation, or `None` if there is none.
 pub fn unary(op: UnaryOp, scalar: Scalar) -> Option<LaneFn> {
     macro_rules! kernel {
         ($ty:ty, $trait:ident, $name:ident) => {
@@ -219,7 +219,7 @@ pub fn unary(op: UnaryOp, scalar: Scalar) -> Option<LaneFn> {
     }
 }
 
-/// The kernel of `a * b + c`.
+/// Returns the kernel of `a * b + c`, rounded once, or `None` if there is none.
 pub fn fma(scalar: Scalar) -> Option<LaneFn> {
     match scalar {
         Scalar::F32 => Some(lane_kernel!(|d, a, b, c| map3::<f32>(d, [a, b, c], |x, y, z| x.fma(y, z)))),
@@ -228,7 +228,7 @@ pub fn fma(scalar: Scalar) -> Option<LaneFn> {
     }
 }
 
-/// The kernel of `cond ? b : c` on 32-bit words, or 64-bit ones.
+/// Returns the kernel of `cond ? b : c` on 32-bit words, or on 64-bit words if `wide`.
 pub fn select(wide: bool) -> LaneFn {
     if wide {
         lane_kernel!(|d, a, b, c| select_rows::<u64>(d, [a, b, c]))
@@ -237,7 +237,7 @@ pub fn select(wide: bool) -> LaneFn {
     }
 }
 
-/// The kernel of a conversion, where there is one.
+/// Returns the kernel of a conversion, or `None` if there is none.
 pub fn cast(from: Scalar, to: Scalar) -> Option<LaneFn> {
     macro_rules! kernel {
         ($from:ty, $to:ty, $f:expr) => {
@@ -264,7 +264,7 @@ pub fn cast(from: Scalar, to: Scalar) -> Option<LaneFn> {
     }
 }
 
-/// Writes the active lanes of `from` to `to`, `rows` rows that are 32-bit words, or one pair that is 64-bit.
+/// Copies the lanes of `mask` from one row to another, or from one pair of rows if `wide`.
 ///
 /// # Safety
 /// The rows are valid and do not overlap.
@@ -286,7 +286,7 @@ pub unsafe fn blend(to: *mut RegisterRow, from: *const RegisterRow, wide: bool, 
     }
 }
 
-/// The mask of the lanes whose word is not 0.
+/// Returns the mask of the lanes whose word is not 0.
 #[inline(always)]
 pub fn mask_of(row: &RegisterRow) -> u32 {
     let mut mask = 0;
@@ -296,7 +296,7 @@ pub fn mask_of(row: &RegisterRow) -> u32 {
     mask
 }
 
-/// The active lanes, in order.
+/// Returns the lanes of a mask, in order.
 #[inline(always)]
 pub fn lanes(mut mask: u32) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
@@ -309,7 +309,7 @@ pub fn lanes(mut mask: u32) -> impl Iterator<Item = usize> {
     })
 }
 
-/// A lane of a row, or of a pair of rows.
+/// Returns a lane of a row, or of a pair of rows if `wide`.
 ///
 /// # Safety
 /// The row exists.
@@ -319,7 +319,7 @@ pub unsafe fn read_lane(row: *const RegisterRow, wide: bool, lane: usize) -> u64
     unsafe { if wide { *row.cast::<u64>().add(lane) } else { *row.cast::<u32>().add(lane) as u64 } }
 }
 
-/// Sets a lane.
+/// Sets a lane of a row, or of a pair of rows if `wide`.
 ///
 /// # Safety
 /// The row exists.

@@ -1,16 +1,17 @@
-//! The simulated device: runs a kernel without a GPU, finds what is wrong with it, and counts what it does.
+//! The simulated device: runs a kernel without a GPU, reports its faults, and counts its operations.
 //!
 //! A function, at any stage of lowering, is compiled to bytecode for one launch ([`compile`]) and run 32 lanes at a
-//! time under a mask ([`interp::exec`]). The lanes of a warp split into strands that make progress by themselves ([`interp::warp`]);
-//! the warps of a block take turns in an order the seed decides ([`block`]); blocks run on all cores, or, where they
-//! talk to each other, in one order ([`run`](mod@run)). Happens-before is tracked by vector clocks ([`checks::clocks`]) against
-//! shadow memory ([`checks::shadow`]); asynchronous work is done by agents of its own ([`async_ops`]), to which what
-//! threads write is known only after a fence ([`checks::proxies`]).
+//! time under a mask ([`interp::exec`]). The lanes of a warp split into strands that make progress independently
+//! ([`interp::warp`]); the warps of a block are interleaved in an order that the seed decides ([`block`]); blocks run
+//! on all cores, or, if they communicate, in one order ([`run`](mod@run)). Happens-before is tracked by vector clocks
+//! ([`checks::clocks`]) and shadow memory ([`checks::shadow`]). Asynchronous operations are done by agents
+//! ([`async_ops`]), which see the writes of threads only after a fence ([`checks::proxies`]).
 //!
-//! What the checkers do not see: elements of register arrays that another worker of the mapping holds, in functions
-//! that were not lowered with checks (a pass adds what finds them); launches that overlap, but for what a dependent one
-//! does before it waits for the last one of its host thread and stream ([`checks::dependent_launch`]); how many blocks a GPU holds at once
-//! of kernels that wait for other blocks without being cooperative, beyond threads and shared memory.
+//! Limits of the checkers. They do not see elements of register arrays that another worker of the mapping holds, unless
+//! the function was lowered with checks (a pass adds a condition for them). They do not see launches that overlap,
+//! except for a dependent launch before it waits for the previous launch of its host thread and stream
+//! ([`checks::dependent_launch`]). For kernels that wait for other blocks without being cooperative, they judge how
+//! many blocks a GPU holds at the same time by threads and shared memory alone.
 //!
 //! Knows the IR, types, layouts and intrinsics; nothing of code generation, CUDA or tensors.
 
@@ -31,7 +32,7 @@ mod sync;
 #[cfg(test)]
 mod tests;
 
-pub use checks::dependent_launch::settle;
+pub use checks::dependent_launch::host_synchronized;
 pub use memory::allocation::Memory;
 pub use report::{Counters, Failure, Fault, FaultKind, Party, Report, Tally};
 
@@ -48,7 +49,7 @@ use std::sync::Arc;
 pub struct TensorArg {
     /// The allocation.
     pub memory: Arc<Memory>,
-    /// The tensor's first byte in it.
+    /// The offset of the tensor's first byte in it.
     pub offset: usize,
 }
 
@@ -61,28 +62,28 @@ pub struct LaunchArguments {
     pub dims: Vec<i64>,
     /// The scalars, in the order of the parameters.
     pub scalars: Vec<Const>,
-    /// The number of the stream, for dependent launches; where there is none, nothing is ahead of the launch.
+    /// The number of the stream, for dependent launches; if `None`, no kernel is ahead of the launch.
     pub stream: Option<u64>,
 }
 
-/// What is checked. Accesses outside of an allocation are always found.
+/// The checks. Accesses outside of an allocation are always reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checks {
     /// Races on shared and global memory.
     pub races: bool,
-    /// Also lanes that store the same value to one place in one instruction. CUDA says what is there afterwards, but
-    /// only where the values are equal: `Checks { equal_stores: false, ..Checks::ALL }` allows exactly that. Stores of
-    /// different instructions or warps are races all the same, and so is a lane that reads the element before the lanes
-    /// have met.
+    /// Also lanes that store the same value to one element in one instruction. CUDA defines the result only if the
+    /// values are equal: `Checks { equal_stores: false, ..Checks::ALL }` allows exactly that. Stores of different
+    /// instructions or warps still race, and so does a lane that reads the element before the lanes have synchronized.
     pub equal_stores: bool,
     /// Indices outside of the shape of a buffer.
     pub bounds: bool,
-    /// Reads of what was never written, and elements of outputs that no thread has written when the launch ends.
+    /// Reads of memory that was never written, and elements of outputs that no thread has written when the launch ends.
     pub uninitialised: bool,
     /// Barriers that not all threads reach.
     pub divergence: bool,
-    /// Threads that wait for what cannot happen, poll for a change that nobody can make, or repeat themselves in a
-    /// loop. Only what is proved to be endless is called so; other loops end at [`Options::steps`].
+    /// Threads that wait forever: at a barrier that cannot complete, polling for a change that no thread can make, or
+    /// in a loop that repeats its state. Only waits that are proved to be endless are reported; other loops end at
+    /// [`Options::steps`].
     pub deadlock: bool,
     /// Vectors that are not aligned.
     pub alignment: bool,
@@ -114,22 +115,22 @@ impl Checks {
 /// How a launch is simulated.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Decides every order that the hardware leaves open. One seed gives one result.
+    /// Decides every order that the hardware leaves open. The same seed gives the same result.
     pub seed: u64,
-    /// What is checked.
+    /// The checks.
     pub checks: Checks,
-    /// Whether traffic, bank conflicts and sectors are counted.
+    /// True if traffic, bank conflicts and sectors are counted.
     pub counters: bool,
-    /// Registers a thread takes of a GPU, as ptxas tells them; where `None`, whether the blocks of a cooperative grid
-    /// fit the device at once is judged by their threads and shared memory alone.
+    /// Registers per thread on a GPU, as reported by ptxas. If `None`, threads and shared memory alone decide whether
+    /// the blocks of a cooperative grid fit on the device at the same time.
     pub registers: Option<u32>,
-    /// Instructions that the warps of a block may run where [`Checks::deadlock`] is on, against loops that never end
-    /// and whose values never repeat; 0 for any number. Where `None`, the variable `HIDET_SIM_STEPS` says it, or it is
-    /// 2^34: some minutes.
+    /// Instructions that the warps of a block may run if [`Checks::deadlock`] is on, for endless loops whose values
+    /// never repeat; 0 for any number. If `None`, the environment variable `HIDET_SIM_STEPS` decides; its default is
+    /// 2^34, some minutes.
     pub steps: Option<u64>,
-    /// Host threads; as many as there are cores where `None`.
+    /// Host threads; if `None`, as many as there are cores.
     pub threads: Option<usize>,
-    /// Where the counters of every launch are added up, for those who do not see the report of each.
+    /// Sums up the counters of all launches, for callers that do not see the report of each.
     pub tally: Option<Tally>,
 }
 
@@ -149,19 +150,19 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Nothing is checked but what would be unsafe to skip: for speed.
+    /// Returns the fastest options: only checks that would be unsafe to skip.
     pub fn fast() -> Self {
         Options { checks: Checks::NONE, counters: false, ..Options::default() }
     }
 }
 
-/// Runs the function on all blocks of its grid.
+/// Runs the function on all blocks of its grid. Returns its report, or an error if it cannot start or has faults.
 pub fn run(function: &Function, arguments: &LaunchArguments, options: &Options) -> Result<Report, Failure> {
     run_lowered(function, function, arguments, options)
 }
 
-/// The same for a function that was lowered from `written`, which has the shapes and layouts of the author's
-/// parameters.
+/// Runs a function that was lowered from `written`, which has the shapes and layouts of the parameters as the author
+/// wrote them.
 pub fn run_lowered(
     function: &Function,
     written: &Function,
@@ -170,12 +171,12 @@ pub fn run_lowered(
 ) -> Result<Report, Failure> {
     let refuse = |message: String| Failure::Refused { kernel: function.name.clone(), message };
     if arguments.dims.len() != function.dims.len() {
-        return Err(refuse(format!("it has {} dims, {} were given", function.dims.len(), arguments.dims.len())));
+        return Err(refuse(format!("it has {} dims, but {} were given", function.dims.len(), arguments.dims.len())));
     }
     let mut grid = [1u32; 3];
     for (axis, extent) in function.launch.grid.iter().enumerate() {
         let extent = extent.eval(&arguments.dims).map_err(|why| refuse(format!("grid: {why}")))?;
-        grid[axis] = u32::try_from(extent).map_err(|_| refuse(format!("grid extent {extent} is out of range")))?;
+        grid[axis] = u32::try_from(extent).map_err(|_| refuse(format!("the grid extent {extent} is out of range")))?;
     }
     if grid.iter().map(|extent| *extent as u64).product::<u64>() > u32::MAX as u64 {
         return Err(refuse(format!("a grid of {grid:?} blocks is too large to simulate")));
@@ -186,14 +187,15 @@ pub fn run_lowered(
     }
     for ((axis, grid), cluster) in ["x", "y", "z"].into_iter().zip(grid).zip(function.launch.cluster) {
         if !grid.is_multiple_of(cluster.max(1)) {
-            let message = format!("the grid has {grid} blocks along {axis}, no multiple of the cluster's {cluster}");
+            let message =
+                format!("the grid has {grid} blocks along {axis}, which is not a multiple of the cluster's {cluster}");
             return Err(refuse(message));
         }
     }
     let tensors = bind(function, arguments).map_err(refuse)?;
     let scalars = function.params.iter().filter(|param| matches!(param, Param::Scalar { .. })).count();
     if scalars != arguments.scalars.len() {
-        return Err(refuse(format!("it has {scalars} scalar parameters, {} were given", arguments.scalars.len())));
+        return Err(refuse(format!("it has {scalars} scalar parameters, but {} were given", arguments.scalars.len())));
     }
     if grid.contains(&0) {
         let (tensors, shadows) = shadows(function, tensors, options);
@@ -232,7 +234,7 @@ pub fn run_lowered(
     })
 }
 
-/// How many instructions the warps of a block may run.
+/// Returns the number of instructions that the warps of a block may run, or an error if `HIDET_SIM_STEPS` is invalid.
 fn steps(options: &Options) -> Result<u64, String> {
     const DEFAULT: u64 = 1 << 34;
     if !options.checks.deadlock {
@@ -243,7 +245,7 @@ fn steps(options: &Options) -> Result<u64, String> {
         (None, Some(text)) if !text.is_empty() => {
             let number = text.to_str().and_then(|text| text.trim().parse().ok());
             number.ok_or_else(|| {
-                format!("HIDET_SIM_STEPS is {text:?}, which is no number of instructions; write {DEFAULT}, or 0 for any number")
+                format!("HIDET_SIM_STEPS is {text:?}, which is not a number of instructions; write e.g. {DEFAULT}, or 0 for any number")
             })?
         }
         _ => DEFAULT,
@@ -251,7 +253,7 @@ fn steps(options: &Options) -> Result<u64, String> {
     Ok(if steps == 0 { u64::MAX } else { steps })
 }
 
-/// All threads have ended well: looks at what they left.
+/// Checks the outputs after all threads have ended without a fault.
 fn finish(
     written: &Function,
     tensors: &[Bound],
@@ -261,7 +263,7 @@ fn finish(
     report: Report,
 ) -> Result<Report, Failure> {
     if !options.checks.uninitialised {
-        // Without the checker nobody knows what was written: everything that could be.
+        // Without the checker it is not known what was written: assume everything that could be.
         for tensor in tensors.iter().filter(|tensor| tensor.access != Access::In) {
             tensor.memory.mark(tensor.offset, tensor.bytes);
         }
@@ -274,7 +276,7 @@ fn finish(
     Err(Failure::Faults { kernel: written.name.clone(), faults, more: 0, printed: report.printed })
 }
 
-/// The tensor parameters of a function, with their buffers.
+/// Returns the buffers of the tensor parameters of a function, with their access.
 fn tensor_params(function: &Function) -> impl Iterator<Item = (&Buffer, Access)> {
     function.params.iter().filter_map(|param| match param {
         Param::Tensor { buffer, access } => Some((&function.buffers[*buffer], *access)),
@@ -282,11 +284,11 @@ fn tensor_params(function: &Function) -> impl Iterator<Item = (&Buffer, Access)>
     })
 }
 
-/// Checks that every tensor lies within its memory.
+/// Checks that every tensor lies within its memory, and returns the tensors with their memory.
 fn bind(function: &Function, arguments: &LaunchArguments) -> Result<Vec<Bound>, String> {
     let count = tensor_params(function).count();
     if count != arguments.tensors.len() {
-        return Err(format!("it has {count} tensor parameters, {} were given", arguments.tensors.len()));
+        return Err(format!("it has {count} tensor parameters, but {} were given", arguments.tensors.len()));
     }
     let mut bound = Vec::new();
     for ((buffer, access), argument) in tensor_params(function).zip(&arguments.tensors) {
@@ -296,21 +298,24 @@ fn bind(function: &Function, arguments: &LaunchArguments) -> Result<Vec<Bound>, 
         let bytes = size.saturating_mul(buffer.elem.bytes());
         let room = argument.memory.len().saturating_sub(argument.offset);
         if bytes > room {
-            return Err(format!("`{}` needs {bytes} bytes, its memory has {room}", buffer.name));
+            return Err(format!("`{}` needs {bytes} bytes, but its memory has {room}", buffer.name));
         }
         if size > u32::MAX as usize {
             return Err(format!("`{}` has {size} elements, more than can be simulated", buffer.name));
         }
         let align = (buffer.align.max(1) as usize).max(buffer.elem.bytes());
         if argument.offset % align != 0 {
-            return Err(format!("`{}` starts at byte {}, not aligned to {align}", buffer.name, argument.offset));
+            return Err(format!(
+                "`{}` starts at byte {}, which is not aligned to {align} bytes",
+                buffer.name, argument.offset
+            ));
         }
         bound.push(Bound { memory: argument.memory.clone(), offset: argument.offset, bytes, access, shadow: None });
     }
     Ok(bound)
 }
 
-/// Gives every allocation that the kernel may write a shadow.
+/// Creates a shadow for every allocation that the kernel may write.
 fn shadows(function: &Function, mut tensors: Vec<Bound>, options: &Options) -> (Vec<Bound>, Vec<GlobalShadow>) {
     let mut shadows = Vec::new();
     if !(options.checks.races || options.checks.uninitialised) {

@@ -1,11 +1,11 @@
-//! The random numbers of the scheduler (xorshift64*): the same for the same seed everywhere.
+//! The random numbers of the scheduler (xorshift64*): the same seed gives the same numbers on every host.
 
 /// A generator.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 
 impl Random {
-    /// The generator of a seed and a stream.
+    /// Returns the generator for a seed and a stream.
     pub fn new(seed: u64, stream: u64) -> Random {
         // splitmix64, so that neighbouring seeds have nothing in common.
         let mut z = seed ^ stream.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -14,7 +14,7 @@ impl Random {
         Random((z ^ (z >> 31)) | 1)
     }
 
-    /// A number below `bound`, which is not 0.
+    /// Returns a number below `bound`, which is not 0.
     pub fn below(&mut self, bound: u32) -> u32 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;

@@ -1,22 +1,24 @@
-//! What a launch on the simulated device reports: faults with the places of both parties, counters, printed lines.
+//! The report of a launch on the simulated device: faults with the source lines of both parties, counters, printed
+//! lines.
 
 use crate::ir::Span;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What a launch did.
+/// The results of a launch beside its memory.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// How much of everything.
+    /// The counters.
     pub counters: Counters,
-    /// What the kernel printed, by block and in the order of execution.
+    /// The lines that the kernel printed, by block and in the order of execution.
     pub printed: Vec<String>,
 }
 
-/// How much a launch did. Everything but `lane_operations` is counted only where the options ask for it.
+/// Counters of a launch. All but `lane_operations` are counted only if [`Options::counters`](super::Options::counters)
+/// is on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Operations of the IR, constants not counted, times the lanes that ran them.
+    /// Operations of the IR except constants, times the lanes that ran them.
     pub lane_operations: u64,
     /// Bytes read from global memory.
     pub global_read: u64,
@@ -24,11 +26,11 @@ pub struct Counters {
     pub global_written: u64,
     /// Warp-wide accesses to global memory.
     pub global_accesses: u64,
-    /// Sectors of 32 bytes that those touched; the fewest possible are the bytes divided by 32.
+    /// Sectors of 32 bytes that those touched; the minimum is the number of bytes divided by 32.
     pub global_sectors: u64,
     /// Warp-wide accesses to shared memory.
     pub shared_accesses: u64,
-    /// How many passes over the 32 banks those took beyond the one a conflict-free access of 128 bytes takes.
+    /// Passes over the 32 banks beyond the single pass that a conflict-free access of 128 bytes takes.
     pub bank_conflicts: u64,
 }
 
@@ -53,50 +55,51 @@ impl Tally {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).add(counters);
     }
 
-    /// The sum so far, which begins anew.
+    /// Returns the sum so far and resets it to zero.
     pub fn take(&self) -> Counters {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// What kind of fault.
+/// The kind of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum FaultKind {
-    /// Two accesses to one location, one of them a write, that nothing orders.
+    /// Two unordered accesses to one location, at least one of them a write.
     Race,
     /// An access outside of a buffer.
     OutOfBounds,
-    /// A read of memory that nothing was written to.
+    /// A read of memory that was never written.
     Uninitialised,
     /// An element of an output that no thread of the launch wrote.
     Unwritten,
-    /// A barrier of the block that not all of its threads reach.
+    /// A block barrier that not all threads of the block reach.
     DivergentBarrier,
-    /// Threads that wait for what cannot happen.
+    /// Threads that wait forever.
     Deadlock,
-    /// A block runs for longer than is allowed ([`Options::steps`](super::Options::steps)), which may be right.
+    /// A block that runs more instructions than allowed ([`Options::steps`](super::Options::steps)); the kernel may
+    /// still be correct.
     Limit,
-    /// The shared memory of another block of the cluster, which is not there: the block has ended, may not have begun,
-    /// or there is none of that rank.
+    /// An access to the shared memory of another block of the cluster that does not exist at that time: the block has
+    /// ended, may not have begun, or there is no block of that rank.
     ClusterPeer,
     /// A barrier with the wrong number of arrivals, or used before it was initialised.
     Barrier,
     /// An access that is not aligned to its size.
     Misaligned,
-    /// A write of a thread that no proxy fence makes visible to an asynchronous operation.
+    /// A write of a thread that is not made visible to an asynchronous operation by a proxy fence.
     Proxy,
-    /// Asynchronous work that nobody waits for before its thread or block ends.
+    /// An asynchronous operation that is not waited for before its thread or block ends.
     Unfinished,
-    /// `assert!` did not hold.
+    /// A failed `assert!`.
     Assert,
-    /// An operation without a result: an integer divided by zero, a shift too far, a shuffle from a lane that does
-    /// not take part.
+    /// An operation without a defined result: an integer division by zero, a shift by too many bits, a shuffle from a
+    /// lane that does not take part.
     Arithmetic,
 }
 
 impl FaultKind {
-    /// In words.
+    /// Returns its name in reports.
     pub const fn name(self) -> &'static str {
         match self {
             FaultKind::Race => "race",
@@ -117,29 +120,29 @@ impl FaultKind {
     }
 }
 
-/// One of those who took part in a fault.
+/// A thread or operation that took part in a fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Party {
-    /// Where it was.
+    /// Its position in the source.
     pub span: Span,
-    /// The same as `file:line:column`.
+    /// The position as `file:line:column`.
     pub place: String,
-    /// Who did what.
+    /// Who it is and what it did.
     pub what: String,
 }
 
-/// Something a kernel did wrong.
+/// An error of a kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// What kind.
+    /// Its kind.
     pub kind: FaultKind,
     /// The kernel.
     pub kernel: String,
-    /// What happened, and what to do.
+    /// A description, and how to mend it.
     pub message: String,
-    /// Where it was noticed.
+    /// The party where it was detected.
     pub party: Party,
-    /// The others, for a fault between several.
+    /// The other parties, if it is between several.
     pub others: Vec<Party>,
 }
 
@@ -153,33 +156,33 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Why a launch on the simulated device failed.
+/// The error of a launch on the simulated device.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Failure {
-    /// It could not start: an argument does not fit, or the kernel uses what is not simulated.
+    /// The launch could not start: an argument does not fit, or the kernel uses a feature that is not simulated.
     #[error("kernel `{kernel}` cannot run on the simulated device: {message}")]
     Refused {
         /// The kernel.
         kernel: String,
-        /// Why, and where.
+        /// The reason, and where.
         message: String,
     },
-    /// The kernel did something wrong.
+    /// The kernel has faults.
     #[error("kernel `{kernel}` is faulty\n{}", list(.faults, *.more))]
     Faults {
         /// The kernel.
         kernel: String,
-        /// What, in a fixed order, each pair of places once.
+        /// The faults in a fixed order, each pair of positions once.
         faults: Vec<Fault>,
-        /// How many more there were.
+        /// The number of further faults.
         more: usize,
-        /// What it printed until then.
+        /// The lines that it printed before.
         printed: Vec<String>,
     },
 }
 
 impl Failure {
-    /// The faults; none where the launch was refused.
+    /// Returns the faults; none if the launch was refused.
     pub fn faults(&self) -> &[Fault] {
         match self {
             Failure::Refused { .. } => &[],
@@ -187,7 +190,7 @@ impl Failure {
         }
     }
 
-    /// What the kernel printed before it failed.
+    /// Returns the lines that the kernel printed before it failed.
     pub fn printed(&self) -> &[String] {
         match self {
             Failure::Refused { .. } => &[],

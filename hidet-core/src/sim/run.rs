@@ -1,9 +1,9 @@
-//! A launch: what all blocks share, and how they are spread over the host's threads.
+//! A running launch: the state that all blocks share, and their distribution over the host's threads.
 //!
-//! Blocks that cannot tell in which order they run are spread over all cores; where they talk to each other (atomics
-//! whose result is used, or of floats, acquire and release), many of them are resident at once and take turns in one
-//! order that the seed decides. A fault found on several threads is looked for again on one, from the same memory, so
-//! that the report does not depend on the number of cores.
+//! Blocks whose results cannot depend on their order are distributed over all cores. If blocks communicate (atomics of
+//! floats or whose result is used, acquire and release), many of them are resident at the same time and interleaved in
+//! one order that the seed decides. If a fault is found on several host threads, the launch is repeated on one of them
+//! from the same memory, so that the report does not depend on the number of cores.
 
 use super::block::{BlockRun, BlockStatus};
 use super::bytecode::{Bytecode, slot};
@@ -14,7 +14,7 @@ use super::scheduled::ScheduledUnit;
 use super::{Options, Report};
 use crate::ir::{Access, Arch, Function, Multiprocessor, fault};
 use crate::sim::checks::clocks::Published;
-use crate::sim::checks::dependent_launch::Use;
+use crate::sim::checks::dependent_launch::PreviousUse;
 use crate::sim::checks::global_shadow::GlobalShadow;
 use crate::sim::memory::allocation::{Memory, Snapshot};
 use crate::sim::sync::deadlock::Whereabouts;
@@ -26,50 +26,52 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What is simulated: an H200.
+/// The simulated GPU: an H200.
 const ARCH: Arch = Arch { number: 90, specific: true };
 const MULTIPROCESSORS: u32 = 132;
-/// Blocks that are resident at once where they communicate, and the registers they may take (rows of 128 bytes).
-const MOST_RESIDENT: u32 = 1024;
-const MOST_ROWS: usize = 4 << 20;
-/// Faults in a report.
-const MOST_FAULTS: usize = 20;
+/// The most blocks that are resident at the same time if they communicate, and the most registers that they may use
+/// (rows of 128 bytes).
+const MAX_RESIDENT: u32 = 1024;
+const MAX_ROWS: usize = 4 << 20;
+/// The most faults in a report.
+const MAX_FAULTS: usize = 20;
 
 /// A tensor argument.
 pub struct Bound {
     pub memory: Arc<Memory>,
-    /// Its first byte in the memory.
+    /// The offset of its first byte in the memory.
     pub offset: usize,
-    /// Its size.
+    /// Its size in bytes.
     pub bytes: usize,
     pub access: Access,
-    /// Its shadow, where anyone may write it.
+    /// The index of its shadow, if any parameter may write its memory.
     pub shadow: Option<usize>,
 }
 
 impl Bound {
+    /// Returns the address of its first byte.
     pub fn base(&self) -> *mut u8 {
         // SAFETY: the launch checked that the tensor lies within the memory.
         unsafe { self.memory.base().add(self.offset) }
     }
 }
 
-/// What the blocks of a launch share.
+/// The state that the blocks of a launch share.
 pub struct Run<'a> {
     pub program: &'a Bytecode,
     pub function: &'a Function,
     pub options: &'a Options,
     pub tensors: Vec<Bound>,
     pub shadows: Vec<GlobalShadow>,
-    /// The rows of thread indices that each warp of a block begins with.
+    /// By warp: the rows of thread indices at the start.
     pub thread_rows: Vec<[RegisterRow; slot::FIRST_FREE_ROW as usize]>,
-    /// How many instructions the warps of a block may run.
+    /// The number of instructions that the warps of a block may run.
     pub steps: u64,
-    /// By tensor: what the kernel ahead does with its memory, where that may still run.
-    pub ahead: Vec<Vec<Use>>,
+    /// By tensor: the accesses of the previous kernel to its memory, if that kernel may still run.
+    pub ahead: Vec<Vec<PreviousUse>>,
 }
 
-/// The rows of thread indices of every warp.
+/// Returns the rows of thread indices of every warp.
 pub fn thread_rows(block: [u32; 3]) -> Vec<[RegisterRow; slot::FIRST_FREE_ROW as usize]> {
     let [x, y, z] = block;
     let warp = |warp: u32| {
@@ -87,18 +89,18 @@ pub fn thread_rows(block: [u32; 3]) -> Vec<[RegisterRow; slot::FIRST_FREE_ROW as
     (0..(x * y * z).div_ceil(32)).map(warp).collect()
 }
 
-/// What blocks that run on one host thread share.
+/// The state that blocks on one host thread share.
 #[derive(Default)]
 pub struct Resident {
-    /// How often something has changed that a thread may wait for.
+    /// The number of changes that a thread may have waited for.
     pub changes: Cell<u64>,
-    /// What was released to addresses of global memory.
+    /// The knowledge released to each address of global memory.
     pub released: RefCell<HashMap<usize, Published>>,
     /// The barrier of the grid.
     pub grid: RefCell<GridBarrier>,
 }
 
-/// What a block leaves behind.
+/// The result of a block.
 #[derive(Default)]
 pub struct BlockOutcome {
     counters: Counters,
@@ -109,13 +111,13 @@ pub struct BlockOutcome {
 
 impl BlockOutcome {
     pub fn of(mut run: BlockRun) -> BlockOutcome {
-        // What its threads need not wait for before they end.
+        // Operations that its threads need not wait for before they end.
         while !run.stopped && run.advance_agents() {}
         BlockOutcome { counters: run.counters, faults: run.faults, more: run.more_faults, printed: run.printed }
     }
 }
 
-/// What a launch did: faults, how many more, and the report.
+/// The result of a launch: faults, the number of further faults, and the report.
 pub struct Done {
     pub faults: Vec<Fault>,
     pub more: usize,
@@ -123,17 +125,17 @@ pub struct Done {
 }
 
 impl Run<'_> {
-    fn warps_a_block(&self) -> u32 {
+    fn warps_per_block(&self) -> u32 {
         self.program.block.iter().product::<u32>().div_ceil(32)
     }
 
-    /// How a thread is called in reports.
+    /// Returns the name of a thread in reports.
     pub fn thread_name(&self, block: u32, thread: u32) -> String {
         let (threads, blocks) = (self.program.block, self.program.grid);
         fault::thread(fault::unravel(thread, threads), threads, fault::unravel(block, blocks), blocks)
     }
 
-    /// How a block is called in reports.
+    /// Returns the name of a block in reports.
     pub fn block_name(&self, block: u32) -> String {
         fault::block(fault::unravel(block, self.program.grid), self.program.grid)
     }
@@ -159,7 +161,7 @@ impl Run<'_> {
             (0..count)
                 .into_par_iter()
                 .flat_map_iter(|unit| {
-                    // The report is made from the run in order.
+                    // The launch will be repeated in order, so these results do not matter.
                     if watch && failed.load(Ordering::Relaxed) {
                         return Vec::new();
                     }
@@ -205,7 +207,7 @@ impl Run<'_> {
         unit.outcomes()
     }
 
-    /// Stops after enough faults: blocks that follow would repeat them.
+    /// Runs one unit after the other; stops after enough faults, which further blocks would repeat.
     fn run_in_order(&self, count: u32) -> Vec<(u32, BlockOutcome)> {
         let mut outcomes = Vec::new();
         let mut faults = 0;
@@ -213,67 +215,69 @@ impl Run<'_> {
             let done = self.run_unit(unit);
             faults += done.iter().map(|(_, outcome)| outcome.faults.len()).sum::<usize>();
             outcomes.extend(done);
-            if faults >= MOST_FAULTS {
+            if faults >= MAX_FAULTS {
                 break;
             }
         }
         outcomes
     }
 
-    /// Blocks that a multiprocessor holds.
+    /// Returns the number of blocks that a multiprocessor holds.
     fn blocks_held(&self) -> u32 {
         let threads = self.program.block.iter().product();
         let held = |limits: Multiprocessor| limits.holds(threads, self.options.registers, self.program.shared_bytes);
         Multiprocessor::of(ARCH).map_or(1, held)
     }
 
-    /// Units that are resident at once where blocks communicate: those the device has room for. Of blocks that wait for
-    /// others without a promise that they run at once, as few as are cheap to hold.
+    /// Returns the number of units that are resident at the same time if blocks communicate: as many as the device has
+    /// room for. If the grid is not cooperative, no more than are cheap to hold.
     fn fit(&self) -> u32 {
         let (_, blocks) = ScheduledUnit::count(self);
         let room = self.blocks_held() * MULTIPROCESSORS;
         if self.program.cooperative {
             return room / blocks;
         }
-        let rows = (self.program.rows * self.warps_a_block() * blocks).max(1) as usize;
-        ((MOST_ROWS / rows) as u32).clamp(1, (MOST_RESIDENT.min(room) / blocks).max(1))
+        let rows = (self.program.rows * self.warps_per_block() * blocks).max(1) as usize;
+        ((MAX_ROWS / rows) as u32).clamp(1, (MAX_RESIDENT.min(room) / blocks).max(1))
     }
 
-    /// Why a grid whose blocks must all be resident at once cannot be.
+    /// Returns an error message if the grid is cooperative and its blocks do not fit on the device at the same time.
     pub fn too_large(&self) -> Option<String> {
         let (count, blocks) = ScheduledUnit::count(self);
         let fit = self.fit();
         let [threads, grid] = [self.program.block, self.program.grid].map(|extents| extents.iter().product::<u32>());
         let shared = self.program.shared_bytes;
-        let by = match self.options.registers {
-            Some(registers) => format!("{registers} registers a thread and {shared} bytes of shared memory a block"),
+        let limits = match self.options.registers {
+            Some(registers) => {
+                format!("{registers} registers per thread and {shared} bytes of shared memory per block")
+            }
             None => format!(
-                "{shared} bytes of shared memory a block; how many registers a thread takes is not known, and may leave \
+                "{shared} bytes of shared memory per block; the number of registers per thread is not known, and may leave \
                  room for fewer"
             ),
         };
         (self.program.cooperative && count > fit).then(|| {
             format!(
-                "a cooperative grid of {grid} blocks, which must run at once; there is room for {}: each of the \
-                 {MULTIPROCESSORS} multiprocessors holds {}, by {threads} threads and {by}",
+                "a cooperative grid of {grid} blocks, which must all be resident at the same time; there is room for {}: each of the \
+                 {MULTIPROCESSORS} multiprocessors holds {}, limited by {threads} threads per block and {limits}",
                 fit * blocks,
                 self.blocks_held(),
             )
         })
     }
 
-    /// Runs blocks that talk to each other: as many as fit at once, each replaced when it ends, in the order the seed
-    /// gives.
+    /// Runs blocks that communicate, in the order that the seed decides: as many as fit at the same time; each is
+    /// replaced when it ends.
     fn run_resident(&self, count: u32) -> Vec<(u32, BlockOutcome)> {
         let resident = Rc::new(Resident::default());
         let mut random = Random::new(self.options.seed, u64::MAX);
         let mut next = self.fit().min(count);
-        // Each with whether it waits for others since one of them last ran.
+        // True for a unit that has been blocked since another one last ran.
         let mut running: Vec<(ScheduledUnit, bool)> =
             (0..next).map(|unit| (ScheduledUnit::new(self, unit, &resident), false)).collect();
         let mut outcomes: Vec<(u32, BlockOutcome)> = Vec::new();
         let mut faults = 0;
-        while !running.is_empty() && faults < MOST_FAULTS {
+        while !running.is_empty() && faults < MAX_FAULTS {
             let pick = random.below(running.len() as u32) as usize;
             let slices = 1 + random.below(8);
             let status = running[pick].0.step(slices);
@@ -298,7 +302,7 @@ impl Run<'_> {
             faults += done.iter().map(|(_, outcome)| outcome.faults.len()).sum::<usize>();
             outcomes.extend(done);
             if stopped {
-                // Others may wait for it in vain.
+                // Other units may wait for it forever.
                 break;
             }
             if next < count {
@@ -310,6 +314,7 @@ impl Run<'_> {
         outcomes
     }
 
+    /// Combines the results of the blocks in their order; the same fault in several blocks counts once.
     fn gather(&self, mut outcomes: Vec<(u32, BlockOutcome)>) -> Done {
         outcomes.sort_by_key(|(block, _)| *block);
         let mut done = Done { faults: Vec::new(), more: 0, report: Report::default() };
@@ -319,14 +324,14 @@ impl Run<'_> {
             done.report.printed.extend(outcome.printed);
             done.more += outcome.more;
             for fault in outcome.faults {
-                // The same places in another block are the same fault.
+                // A fault at the same positions in another block is the same fault.
                 let parties = std::iter::once(&fault.party).chain(&fault.others);
                 let mut places: Vec<_> = parties.map(|party| party.place.clone()).collect();
                 places.sort();
                 if !seen.insert((fault.kind, places)) && fault.party.span.line > 0 {
                     continue;
                 }
-                if done.faults.len() < MOST_FAULTS {
+                if done.faults.len() < MAX_FAULTS {
                     done.faults.push(fault);
                 } else {
                     done.more += 1;

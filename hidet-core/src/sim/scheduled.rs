@@ -1,4 +1,4 @@
-//! What the launch schedules as one: a block, or the blocks of a cluster.
+//! The unit of scheduling: a block, or the blocks of a cluster.
 
 use super::block::{BlockRun, BlockStatus};
 use super::cluster::Cluster;
@@ -13,13 +13,13 @@ pub enum ScheduledUnit<'l> {
 }
 
 impl<'l> ScheduledUnit<'l> {
-    /// How many a launch has, and how many blocks each.
+    /// Returns the number of units of a launch, and the number of blocks per unit.
     pub fn count(launch: &Run) -> (u32, u32) {
         let (grid, cluster) = (launch.program.grid, launch.program.cluster);
         ((0..3).map(|axis| grid[axis] / cluster[axis]).product(), cluster.iter().product())
     }
 
-    /// The unit of that number.
+    /// Creates the unit of that number.
     pub fn new(launch: &'l Run<'l>, number: u32, resident: &Rc<Resident>) -> ScheduledUnit<'l> {
         let program = launch.program;
         if !program.clustered {
@@ -31,7 +31,7 @@ impl<'l> ScheduledUnit<'l> {
         ScheduledUnit::Cluster(Cluster::new(launch, i * cx + j * cy * x + k * cz * x * y, resident))
     }
 
-    /// Runs for a while.
+    /// Runs for some time slices.
     pub fn step(&mut self, slices: u32) -> BlockStatus {
         match self {
             ScheduledUnit::Block(block) => block.step(slices),
@@ -39,7 +39,7 @@ impl<'l> ScheduledUnit<'l> {
         }
     }
 
-    /// Whether a fault stopped it.
+    /// Returns true if a fault stopped it.
     pub fn is_stopped(&self) -> bool {
         match self {
             ScheduledUnit::Block(block) => block.stopped,
@@ -47,7 +47,7 @@ impl<'l> ScheduledUnit<'l> {
         }
     }
 
-    /// Whether other units may wake it.
+    /// Returns true if other units may unblock it.
     pub fn waits_for_others(&self) -> bool {
         let waits = |block: &BlockRun| block.at_grid.waiting > 0 || block.spins();
         match self {
@@ -56,7 +56,7 @@ impl<'l> ScheduledUnit<'l> {
         }
     }
 
-    /// Where its threads are.
+    /// Returns the positions of its threads.
     pub fn whereabouts(&self) -> Whereabouts {
         match self {
             ScheduledUnit::Block(block) => block.whereabouts(),
@@ -68,7 +68,7 @@ impl<'l> ScheduledUnit<'l> {
         }
     }
 
-    /// Reports that it, and the others whose threads are in `all` too, can never go on.
+    /// Reports a deadlock of this unit and the other units whose threads are in `all`.
     pub fn report_stuck(&mut self, all: Whereabouts) {
         match self {
             ScheduledUnit::Block(block) => block.report_stuck(all),
@@ -76,7 +76,7 @@ impl<'l> ScheduledUnit<'l> {
         }
     }
 
-    /// What its blocks leave behind, with their numbers.
+    /// Returns the results of its blocks, with their numbers.
     pub fn outcomes(self) -> Vec<(u32, BlockOutcome)> {
         match self {
             ScheduledUnit::Block(block) => vec![(block.number, BlockOutcome::of(*block))],

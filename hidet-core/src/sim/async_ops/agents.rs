@@ -1,12 +1,12 @@
-//! Asynchronous work: each piece is done by an agent at some time between its issue and its wait.
+//! Asynchronous operations: an agent does each of them at some time between its issue and its wait.
 //!
-//! For the race checker the work reads and writes when it is issued; nothing but a wait for the agent, passed on by
-//! what the threads do then, orders it before anything else. The bytes themselves move when the scheduler likes, so
-//! that a program that reads too early sees old data. Here are the agents of all kinds and the copies of single threads
-//! (`cp.async`).
+//! For the race checker an operation reads and writes when it is issued; only a wait for the agent, and the
+//! synchronization of threads after that, orders it before other accesses. The bytes themselves move at a time that the
+//! scheduler chooses, so that a program that reads too early sees old data. This file has the agents of all kinds, and
+//! the copies of single threads (`cp.async`).
 
-use super::bulk::Bulk;
-use super::st_async::Push;
+use super::bulk::BulkCopies;
+use super::st_async::RemoteStore;
 use super::wgmma::Products;
 use crate::sim::block::BlockRun;
 use crate::sim::bytecode::{CallArg, MemoryAccess, MemoryBase};
@@ -20,18 +20,19 @@ use crate::sim::memory::allocation::{load_at, store_at};
 use crate::sim::report::FaultKind;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-/// An agent: work that is waited for together.
+/// An agent: a set of operations with a common wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Agent {
-    /// The kernel ahead on the stream.
+    /// The previous kernel on the stream.
     Ahead,
-    /// The copies of the threads of a warp: an agent a lane, one number after the other.
+    /// The copies of the threads of a warp: one agent per lane, with consecutive numbers.
     Copies(u32),
-    /// What reports on an mbarrier: of the block of that rank where it is another one, and by its byte.
+    /// The operations that signal the mbarrier at a byte of shared memory, of the block of that rank if it is another
+    /// one.
     Loads(Option<u32>, u32),
-    /// What the bulk stores of a thread read of shared memory.
+    /// The reads of shared memory by the bulk stores of a thread.
     StoreReads(u32),
-    /// What they write to global memory.
+    /// The writes to global memory by the bulk stores of a thread.
     StoreWrites(u32),
     /// The products of a warp group.
     Products(u32),
@@ -48,20 +49,20 @@ impl Agent {
     }
 }
 
-/// The agents of a block and what they still have to do.
+/// The agents of a block, and their unfinished operations.
 #[derive(Debug, Default)]
 pub struct Agents<'l> {
     numbers: HashMap<Agent, u32>,
     next: u32,
     /// By thread.
     copies: BTreeMap<u32, Copies>,
-    pub bulk: Bulk<'l>,
+    pub bulk: BulkCopies<'l>,
     pub products: Products<'l>,
-    pub pushes: Vec<Push>,
+    pub remote_stores: Vec<RemoteStore>,
 }
 
 impl Agents<'_> {
-    /// The number of an agent in the clocks, the first one where there are several.
+    /// Returns the number of an agent in the clocks, or the first number of the copies of a warp.
     pub fn number(&mut self, agent: Agent) -> u32 {
         let next = self.next;
         let number = *self.numbers.entry(agent).or_insert(next);
@@ -71,23 +72,23 @@ impl Agents<'_> {
         number
     }
 
-    /// What stands in an [`Epoch`] for an agent.
+    /// Returns [`Epoch::agent`] of an agent.
     pub fn epoch(&mut self, agent: Agent) -> u32 {
         Epoch::agent(self.number(agent), agent.kind())
     }
 
-    /// Whether there never was any.
+    /// Returns true if there was never any agent.
     pub fn is_empty(&self) -> bool {
         self.numbers.is_empty()
     }
 }
 
-/// What a thread issued.
+/// An operation that a thread issued.
 #[derive(Debug, Clone, Copy)]
 enum Work {
-    /// Bytes from global to shared memory; the rest of the destination becomes zero.
+    /// Copies `read` bytes from global to shared memory, and sets the rest of the destination to zero.
     Copy { from: usize, to: u32, bytes: u32, read: u32 },
-    /// Arrives at an mbarrier once everything before it is done, issued at a time.
+    /// Arrives at an mbarrier once all earlier operations are done.
     Arrive { at: u32, site: u32, time: u32 },
 }
 
@@ -95,13 +96,14 @@ enum Work {
 #[derive(Debug, Default)]
 struct Copies {
     work: VecDeque<(u64, Work)>,
-    /// Number of the next piece of work.
+    /// The number of the next operation.
     next: u64,
-    /// For each group not waited for: the number after its last piece, and the time of its commit.
+    /// By group that was not waited for: the number after its last operation, and the time of its commit.
     groups: VecDeque<(u64, u32)>,
 }
 
 impl BlockRun<'_> {
+    /// `cp.async`: issues a copy per lane.
     pub fn copy_async(&mut self, warp: usize, strand: &mut Strand, number: u32, bytes: u32) -> Option<Pause> {
         let program = self.launch.program;
         let call = &program.calls[number as usize];
@@ -118,14 +120,14 @@ impl BlockRun<'_> {
         for lane in lanes(strand.mask) {
             let size = call.lane(&operands, 2, lane) as u32;
             if size > bytes {
-                let message = format!("{size} of {bytes} bytes are to be copied");
-                self.no_copy(warp, lane, call.site, FaultKind::OutOfBounds, message);
+                let message = format!("an asynchronous copy of {bytes} bytes cannot read {size} bytes");
+                self.refuse_copy(warp, lane, call.site, FaultKind::OutOfBounds, message);
                 return Some(Pause::Stopped);
             }
             read[lane] = size;
             reading |= ((size > 0) as u32) << lane;
         }
-        // Of the source only those bytes are read; lanes that read none may name any address.
+        // Only these bytes of the source are read; lanes that read none may have any address.
         let elem = from.elem.bytes() as u32;
         let mask = strand.mask;
         let mut from_at = Offsets { at: [0; 32], active: 0 };
@@ -156,7 +158,7 @@ impl BlockRun<'_> {
             let to = to_byte + to_at.at[lane] * to.elem.bytes() as u32;
             let start = source.memory.base() as usize + from;
             if !(from as u32).is_multiple_of(bytes) && read[lane] > 0 || !to.is_multiple_of(bytes) {
-                let message = format!("an asynchronous copy of {bytes} bytes needs addresses aligned to them");
+                let message = format!("an asynchronous copy of {bytes} bytes needs addresses aligned to {bytes} bytes");
                 let what = format!("{} copies from byte {from} to byte {to}", self.thread_name(warp, lane));
                 self.fault(FaultKind::Misaligned, message, (call.site, what), Vec::new());
                 return Some(self.stop());
@@ -180,17 +182,18 @@ impl BlockRun<'_> {
         copies.next += 1;
     }
 
+    /// Commits a group of the copies of each lane.
     pub fn commit(&mut self, warp: usize, strand: &mut Strand) {
         let now = self.clocks.now(warp);
         for lane in lanes(strand.mask) {
             let copies = self.agents.copies.entry((warp * 32 + lane) as u32).or_default();
             copies.groups.push_back((copies.next, now));
         }
-        // What follows is of another time than the group.
+        // Later copies have a later time than the group.
         self.clocks.advance(warp);
     }
 
-    /// Waits until at most `left` groups of each lane are unfinished; `None` for everything, committed or not.
+    /// Waits until at most `left` groups of each lane are unfinished; `None` waits for all copies, committed or not.
     pub fn wait_async(&mut self, warp: usize, strand: &mut Strand, left: Option<usize>) {
         let live = self.warps[warp].live;
         let now = self.clocks.now(warp);
@@ -219,6 +222,7 @@ impl BlockRun<'_> {
         }
     }
 
+    /// `cp.async.mbarrier.arrive`: issues an arrival per lane.
     pub fn arrive_async(&mut self, warp: usize, strand: &mut Strand, number: u32) -> Option<Pause> {
         let program = self.launch.program;
         let call = &program.calls[number as usize];
@@ -240,13 +244,13 @@ impl BlockRun<'_> {
             self.expect_arrival(at);
             self.issue(warp, lane, Work::Arrive { at, site: call.site, time: self.clocks.now(warp) });
         }
-        // Copies that follow are of another time.
+        // Later copies have a later time.
         self.clocks.advance(warp);
         self.progress();
         None
     }
 
-    /// Does the thread's work up to a number.
+    /// Finishes the operations of a thread up to a number.
     fn finish(&mut self, thread: u32, end: u64) {
         while let Some(copies) = self.agents.copies.get_mut(&thread) {
             match copies.work.front() {
@@ -281,13 +285,13 @@ impl BlockRun<'_> {
         }
     }
 
-    /// Some asynchronous work is done, chosen by the seed. False where there is none.
+    /// Advances an asynchronous operation, chosen by the seed. Returns false if there are none.
     pub fn advance_agents(&mut self) -> bool {
         let busy = self.agents.copies.iter().filter(|copies| !copies.1.work.is_empty());
         let busy: Vec<u32> = busy.map(|copies| *copies.0).collect();
-        let (bulk, pushes) = (self.copies_under_way(), self.agents.pushes.len());
+        let (bulk, remote_stores) = (self.copies_in_flight(), self.agents.remote_stores.len());
         let products = self.agents.products.busy();
-        let count = busy.len() as u32 + bulk + (products.len() + pushes) as u32;
+        let count = busy.len() as u32 + bulk + (products.len() + remote_stores) as u32;
         if count == 0 {
             return false;
         }
@@ -298,11 +302,11 @@ impl BlockRun<'_> {
             return true;
         }
         let pick = (pick - bulk) as usize;
-        if pick < pushes {
-            self.advance_push(pick);
+        if pick < remote_stores {
+            self.advance_remote_store(pick);
             return true;
         }
-        let pick = pick - pushes;
+        let pick = pick - remote_stores;
         if pick < products.len() {
             self.advance_products(products[pick]);
             return true;

@@ -1,16 +1,17 @@
-//! Bulk copies: boxes and lines between global and shared memory, done by an agent of the tensor memory accelerator.
+//! Bulk copies (TMA): boxes of tensors and consecutive bytes between global and shared memory.
 //!
-//! A load is waited for at its mbarrier, by its bytes; stores by the groups of their thread, in two steps: first shared
-//! memory has been read, then global memory written. A copy moves at once when the scheduler likes; copies have no
-//! order among each other. PTX ISA, "cp.async.bulk" and its kin.
+//! A load is waited for at its mbarrier, by its bytes. Stores are waited for by the bulk groups of their thread, in
+//! two steps: first shared memory has been read, then global memory has been written. The scheduler chooses when the
+//! bytes of a copy move, all at once; copies are not ordered among each other. PTX ISA, "cp.async.bulk" and related
+//! instructions.
 
 use super::agents::Agent;
-use super::bulk_groups::Stores;
+use super::bulk_groups::BulkGroups;
 use crate::intrinsics::{AtomicOp, Meaning};
 use crate::ir::BufferId;
 use crate::sim::block::BlockRun;
 use crate::sim::bytecode::{Call, CallArg, MemoryAccess, MemoryBase};
-use crate::sim::checks::byte_ranges::Visitor;
+use crate::sim::checks::byte_ranges::RangeAccess;
 use crate::sim::checks::shadow::Touch;
 use crate::sim::interp::exec::{Operands, Pause};
 use crate::sim::interp::load_store::Offsets;
@@ -23,39 +24,39 @@ use crate::sim::memory::tiles::Route;
 use crate::types::Scalar;
 use std::collections::HashMap;
 
-/// What a copy does.
+/// The direction of a copy.
 #[derive(Debug)]
-pub enum Way {
-    /// To shared memory, of the block of that rank where it is another one; issued at a time, its bytes arrive at the
-    /// mbarrier.
+pub enum Direction {
+    /// To shared memory, of the block of rank `peer` if it is another one. It was issued at `time`, and its bytes
+    /// arrive at the mbarrier.
     Load { peer: Option<u32>, mbarrier: u32, time: u32 },
-    /// From shared memory, in a group of its thread; what was read of it.
+    /// From shared memory, in a group of its thread; `data` are the bytes once they were read.
     Store { op: Option<AtomicOp>, group: u64, data: Option<Vec<u8>> },
 }
 
-/// A copy under way.
+/// A copy in flight.
 #[derive(Debug)]
 pub struct Copy<'l> {
     pub thread: u32,
     site: u32,
     route: Route<'l>,
-    /// First byte in shared memory.
+    /// The offset of the first byte in shared memory.
     shared: u32,
     tensor: u32,
     elem: Scalar,
-    pub way: Way,
+    pub direction: Direction,
 }
 
 /// The bulk copies of a block.
 #[derive(Debug, Default)]
-pub struct Bulk<'l> {
+pub struct BulkCopies<'l> {
     pub copies: Vec<Copy<'l>>,
     /// By thread.
-    pub stores: HashMap<u32, Stores>,
+    pub stores: HashMap<u32, BulkGroups>,
 }
 
-/// The operands of a bulk copy, found in its call.
-struct Ends<'l> {
+/// The operands of a bulk copy.
+struct CopyOperands<'l> {
     route: Option<&'l crate::sim::memory::tiles::BoxMap>,
     shared: &'l MemoryAccess,
     global: Option<&'l MemoryAccess>,
@@ -63,9 +64,9 @@ struct Ends<'l> {
 }
 
 impl<'l> BlockRun<'l> {
-    fn ends(&self, call: &'l Call) -> Option<Ends<'l>> {
+    fn ends(&self, call: &'l Call) -> Option<CopyOperands<'l>> {
         let program = self.launch.program;
-        let mut ends = Ends { route: None, shared: program.accesses.first()?, global: None, mbarrier: None };
+        let mut ends = CopyOperands { route: None, shared: program.accesses.first()?, global: None, mbarrier: None };
         let load = matches!(call.meaning, Meaning::TensorLoad | Meaning::TensorMulticast | Meaning::BulkLoad);
         let mut found = 0;
         for arg in &call.args {
@@ -88,7 +89,7 @@ impl<'l> BlockRun<'l> {
         Some(ends)
     }
 
-    /// A strand issues bulk copies, one a lane.
+    /// Issues bulk copies, one per lane.
     pub fn bulk_copy(&mut self, warp: usize, strand: &mut Strand, number: u32) -> Option<Pause> {
         let program = self.launch.program;
         let call = &program.calls[number as usize];
@@ -139,7 +140,7 @@ impl<'l> BlockRun<'l> {
             if !self.box_fits(warp, lane, call, ends.shared, shared_at.at[lane], shared, &route) {
                 return Some(Pause::Stopped);
             }
-            let make = |way| Copy { thread, site: call.site, route, shared, tensor, elem, way };
+            let make = |direction| Copy { thread, site: call.site, route, shared, tensor, elem, direction };
             let buffers = (ends.shared.buffer, shared_start, buffer);
             self.count_bulk(&route, shared, tensor, load);
             match (ends.mbarrier, &mbarriers) {
@@ -152,11 +153,11 @@ impl<'l> BlockRun<'l> {
                         _ => 1 << own,
                     };
                     for rank in lanes(blocks).map(|rank| rank as u32) {
-                        if !self.reach(warp, 1 << lane, rank, ends.shared.site) {
+                        if !self.check_peer(warp, 1 << lane, rank, ends.shared.site) {
                             return Some(self.stop());
                         }
                         let peer = (rank != own).then_some(rank);
-                        let copy = make(Way::Load { peer, mbarrier, time: self.clocks.now(warp) });
+                        let copy = make(Direction::Load { peer, mbarrier, time: self.clocks.now(warp) });
                         let issue = |block: &mut Self| block.issue_load(warp, lane, copy, (access, offsets), buffers);
                         if !self.at_rank(rank, issue) {
                             return Some(Pause::Stopped);
@@ -170,10 +171,10 @@ impl<'l> BlockRun<'l> {
                     };
                     let stores = self.agents.bulk.stores.entry(thread).or_default();
                     stores.last = Some((stores.committed, call.site));
-                    let copy = make(Way::Store { op, group: stores.committed, data: None });
+                    let copy = make(Direction::Store { op, group: stores.committed, data: None });
                     self.watch_bulk(warp, lane, &copy, buffers);
                     self.agents.bulk.copies.push(copy);
-                    // The next copy is of another time, so that each can be waited for.
+                    // The next copy has a later time, so that each can be waited for.
                     self.clocks.advance(warp);
                 }
             }
@@ -181,7 +182,7 @@ impl<'l> BlockRun<'l> {
         None
     }
 
-    /// A load to the shared memory that is this block's for the moment. False where its mbarrier refuses.
+    /// Issues a load to the shared memory that this block has at the moment. Returns false after a fault.
     fn issue_load(
         &mut self,
         warp: usize,
@@ -190,7 +191,7 @@ impl<'l> BlockRun<'l> {
         (access, offsets): (&MemoryAccess, &Offsets),
         buffers: (BufferId, u32, BufferId),
     ) -> bool {
-        let Way::Load { mbarrier, .. } = copy.way else { return true };
+        let Direction::Load { mbarrier, .. } = copy.direction else { return true };
         if self.launch.options.checks.races {
             self.watch(warp, access, &offsets.at, 1 << lane, Touch::Atomic, 0, false);
         }
@@ -199,12 +200,12 @@ impl<'l> BlockRun<'l> {
         }
         self.watch_bulk(warp, lane, &copy, buffers);
         self.agents.bulk.copies.push(copy);
-        // The next copy is of another time, so that each can be waited for.
+        // The next copy has a later time, so that each can be waited for.
         self.clocks.advance(warp);
         true
     }
 
-    /// What the checkers see of a copy when it is issued.
+    /// Checks a copy when it is issued.
     fn watch_bulk(
         &mut self,
         warp: usize,
@@ -216,13 +217,13 @@ impl<'l> BlockRun<'l> {
         if !(checks.races || checks.uninitialised) {
             return;
         }
-        let (reads, writes) = match copy.way {
-            Way::Load { peer, mbarrier, .. } => (Agent::Loads(peer, mbarrier), Agent::Loads(peer, mbarrier)),
-            Way::Store { .. } => (Agent::StoreReads(copy.thread), Agent::StoreWrites(copy.thread)),
+        let (reads, writes) = match copy.direction {
+            Direction::Load { peer, mbarrier, .. } => (Agent::Loads(peer, mbarrier), Agent::Loads(peer, mbarrier)),
+            Direction::Store { .. } => (Agent::StoreReads(copy.thread), Agent::StoreWrites(copy.thread)),
         };
         let (reads, writes) = (self.agents.epoch(reads), self.agents.epoch(writes));
         let elem = copy.elem.bytes();
-        let near = Visitor {
+        let near = RangeAccess {
             warp,
             lane,
             agent: reads,
@@ -233,25 +234,29 @@ impl<'l> BlockRun<'l> {
             place: MemoryBase::Shared(shared_start),
             elem,
         };
-        let far = Visitor { agent: writes, buffer: global, place: MemoryBase::Global(copy.tensor), ..near };
+        let far = RangeAccess { agent: writes, buffer: global, place: MemoryBase::Global(copy.tensor), ..near };
         let offset = self.launch.tensors[copy.tensor as usize].offset;
-        match copy.way {
-            Way::Load { .. } => {
-                // The box lies without gaps, swizzled or not.
-                let near = Visitor { touch: Touch::Write, ..near };
-                self.watch_run(&near, copy.shared as usize, copy.route.bytes() as usize);
-                copy.route.runs(copy.shared, &mut |run| {
-                    if let Some(byte) = run.global {
-                        self.watch_run(&Visitor { touch: Touch::Read, ..far }, offset + byte, run.bytes as usize);
+        match copy.direction {
+            Direction::Load { .. } => {
+                // The box has no gaps in shared memory, swizzled or not.
+                let near = RangeAccess { touch: Touch::Write, ..near };
+                self.watch_range(&near, copy.shared as usize, copy.route.bytes() as usize);
+                copy.route.segments(copy.shared, &mut |segment| {
+                    if let Some(byte) = segment.global {
+                        self.watch_range(
+                            &RangeAccess { touch: Touch::Read, ..far },
+                            offset + byte,
+                            segment.bytes as usize,
+                        );
                     }
                 });
             }
-            Way::Store { op, .. } => {
+            Direction::Store { op, .. } => {
                 let touch = if op.is_some() { Touch::Atomic } else { Touch::Write };
-                copy.route.runs(copy.shared, &mut |run| {
-                    if let Some(byte) = run.global {
-                        self.watch_run(&near, run.shared as usize, run.bytes as usize);
-                        self.watch_run(&Visitor { touch, ..far }, offset + byte, run.bytes as usize);
+                copy.route.segments(copy.shared, &mut |segment| {
+                    if let Some(byte) = segment.global {
+                        self.watch_range(&near, segment.shared as usize, segment.bytes as usize);
+                        self.watch_range(&RangeAccess { touch, ..far }, offset + byte, segment.bytes as usize);
                     }
                 });
             }
@@ -265,10 +270,10 @@ impl<'l> BlockRun<'l> {
         let (mut bytes, mut sectors) = (0, 0);
         let offset = self.launch.tensors[tensor as usize].offset;
         let mut last = usize::MAX;
-        route.runs(shared, &mut |run| {
-            let Some(start) = run.global.map(|byte| offset + byte) else { return };
-            bytes += u64::from(run.bytes);
-            let (first, end) = (start / 32, (start + run.bytes as usize).div_ceil(32));
+        route.segments(shared, &mut |segment| {
+            let Some(start) = segment.global.map(|byte| offset + byte) else { return };
+            bytes += u64::from(segment.bytes);
+            let (first, end) = (start / 32, (start + segment.bytes as usize).div_ceil(32));
             sectors += (end - first) as u64 - (first == last) as u64;
             last = end - 1;
         });
@@ -281,30 +286,30 @@ impl<'l> BlockRun<'l> {
         self.counters.global_sectors += sectors;
     }
 
-    /// Copies under way.
-    pub fn copies_under_way(&self) -> u32 {
+    /// Returns the number of copies in flight.
+    pub fn copies_in_flight(&self) -> u32 {
         self.agents.bulk.copies.len() as u32
     }
 
-    /// A copy makes its next step.
+    /// Advances a copy by one step.
     pub fn advance_copy(&mut self, index: usize) {
         let mut copy = self.agents.bulk.copies.swap_remove(index);
         let offset = self.launch.tensors[copy.tensor as usize].offset;
         let base = self.launch.tensors[copy.tensor as usize].memory.base();
         let shared = self.shared.as_mut_ptr().cast::<u8>();
-        match &mut copy.way {
-            Way::Load { peer, mbarrier, time } => {
+        match &mut copy.direction {
+            Direction::Load { peer, mbarrier, time } => {
                 let (peer, mbarrier, time) = (*peer, *mbarrier, *time);
                 let rank = peer.unwrap_or(self.cluster_rank());
                 self.at_rank(rank, |block| {
                     let shared = block.shared.as_mut_ptr().cast::<u8>();
-                    copy.route.runs(copy.shared, &mut |run| {
+                    copy.route.segments(copy.shared, &mut |segment| {
                         // SAFETY: both ranges were checked when the copy was issued.
                         unsafe {
-                            let to = shared.add(run.shared as usize);
-                            match run.global {
-                                Some(byte) => move_bytes(base.add(offset + byte), to, run.bytes as usize),
-                                None => std::ptr::write_bytes(to, 0, run.bytes as usize),
+                            let to = shared.add(segment.shared as usize);
+                            match segment.global {
+                                Some(byte) => move_bytes(base.add(offset + byte), to, segment.bytes as usize),
+                                None => std::ptr::write_bytes(to, 0, segment.bytes as usize),
                             }
                         }
                     });
@@ -312,26 +317,26 @@ impl<'l> BlockRun<'l> {
                     block.complete_transaction(agent, copy.route.bytes(), time, copy.site, copy.thread);
                 });
             }
-            Way::Store { data: data @ None, .. } => {
+            Direction::Store { data: data @ None, .. } => {
                 let mut bytes = vec![0u8; copy.route.bytes() as usize];
-                copy.route.runs(copy.shared, &mut |run| {
+                copy.route.segments(copy.shared, &mut |segment| {
                     // SAFETY: both ranges were checked when the copy was issued.
                     unsafe {
-                        let to = bytes.as_mut_ptr().add(run.linear as usize);
-                        std::ptr::copy_nonoverlapping(shared.add(run.shared as usize), to, run.bytes as usize);
+                        let to = bytes.as_mut_ptr().add(segment.linear as usize);
+                        std::ptr::copy_nonoverlapping(shared.add(segment.shared as usize), to, segment.bytes as usize);
                     }
                 });
                 *data = Some(bytes);
                 self.agents.bulk.copies.push(copy);
-                // It goes where it was, so that those who walk the list meet it again.
+                // It keeps its index, so that loops over the list see it again.
                 let last = self.agents.bulk.copies.len() - 1;
                 self.agents.bulk.copies.swap(index, last);
             }
-            Way::Store { op, data: Some(data), .. } => {
+            Direction::Store { op, data: Some(data), .. } => {
                 let (op, elem) = (*op, copy.elem);
-                copy.route.runs(copy.shared, &mut |run| {
-                    let Some(byte) = run.global else { return };
-                    let from = &data[run.linear as usize..(run.linear + run.bytes) as usize];
+                copy.route.segments(copy.shared, &mut |segment| {
+                    let Some(byte) = segment.global else { return };
+                    let from = &data[segment.linear as usize..(segment.linear + segment.bytes) as usize];
                     // SAFETY: both ranges were checked when the copy was issued.
                     unsafe {
                         let to = base.add(offset + byte);
@@ -347,10 +352,10 @@ impl<'l> BlockRun<'l> {
     }
 }
 
-/// Moves bytes, one side or both in global memory.
+/// Moves bytes; one or both ranges are in global memory.
 ///
 /// # Safety
-/// Both ranges exist, and do not overlap.
+/// Both ranges are valid and do not overlap.
 unsafe fn move_bytes(from: *const u8, to: *mut u8, bytes: usize) {
     // SAFETY: the caller's duty.
     unsafe {
@@ -366,7 +371,7 @@ unsafe fn move_bytes(from: *const u8, to: *mut u8, bytes: usize) {
     }
 }
 
-/// Combines elements with those in global memory. Blocks that do that run in one order.
+/// Combines elements with those in global memory. Blocks that do this run in one order.
 ///
 /// # Safety
 /// As for [`move_bytes`].

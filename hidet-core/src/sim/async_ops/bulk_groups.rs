@@ -1,30 +1,30 @@
-//! The groups in which a thread waits for its bulk stores: committed, read, done.
+//! The bulk groups in which a thread waits for its bulk stores: committed, read, done.
 
 use super::agents::Agent;
-use super::bulk::{Copy, Way};
+use super::bulk::{Copy, Direction};
 use crate::sim::block::BlockRun;
 use crate::sim::interp::warp::Strand;
 use crate::sim::lanes::lanes;
 use crate::sim::report::FaultKind;
 use std::collections::VecDeque;
 
-/// The stores of a thread.
+/// The bulk groups of a thread.
 #[derive(Debug, Default)]
-pub struct Stores {
-    /// Groups committed.
+pub struct BulkGroups {
+    /// The number of committed groups.
     pub committed: u64,
-    /// Groups of which shared memory is known to be read.
+    /// The number of groups whose reads of shared memory were waited for.
     read: u64,
-    /// Groups known to be done.
+    /// The number of groups that were waited for.
     done: u64,
-    /// When the groups that are not done were committed.
+    /// The times of commit of the groups that were not waited for.
     times: VecDeque<u32>,
-    /// The group of the last store and where that was issued.
+    /// The group of the last store, and the site where it was issued.
     pub last: Option<(u64, u32)>,
 }
 
 impl BlockRun<'_> {
-    /// Ends a group of each lane's stores.
+    /// Commits a group of the stores of each lane.
     pub fn bulk_commit(&mut self, warp: usize, strand: &Strand) {
         let now = self.clocks.now(warp);
         for lane in lanes(strand.mask) {
@@ -35,7 +35,7 @@ impl BlockRun<'_> {
         self.clocks.advance(warp);
     }
 
-    /// Waits until at most `left` groups of each lane are unfinished, or still read shared memory.
+    /// Waits until at most `left` groups of each lane are unfinished or, if `read_only`, still read shared memory.
     pub fn bulk_wait(&mut self, warp: usize, strand: &Strand, left: u64, read_only: bool) {
         let live = self.warps[warp].live;
         for lane in lanes(strand.mask) {
@@ -51,12 +51,13 @@ impl BlockRun<'_> {
                 stores.times.drain(..(end - stores.done) as usize);
                 stores.done = end;
             }
-            let belongs =
-                |copy: &Copy| copy.thread == thread && matches!(copy.way, Way::Store { group, .. } if group < end);
+            let belongs = |copy: &Copy| {
+                copy.thread == thread && matches!(copy.direction, Direction::Store { group, .. } if group < end)
+            };
             let mut index = 0;
             while index < self.agents.bulk.copies.len() {
                 let copy = &self.agents.bulk.copies[index];
-                let unread = matches!(copy.way, Way::Store { data: None, .. });
+                let unread = matches!(copy.direction, Direction::Store { data: None, .. });
                 if belongs(copy) && (unread || !read_only) {
                     self.advance_copy(index);
                 } else {
@@ -72,13 +73,13 @@ impl BlockRun<'_> {
         }
     }
 
-    /// Lanes end: what they stored must have been read.
+    /// Reports bulk stores that may still read shared memory when their lanes end.
     pub fn bulk_ended(&mut self, warp: usize, mask: u32) {
         for lane in lanes(mask) {
             let Some(stores) = self.agents.bulk.stores.get(&((warp * 32 + lane) as u32)) else { continue };
             let Some((group, site)) = stores.last.filter(|last| last.0 >= stores.read) else { continue };
             let message = if group >= stores.committed {
-                "a bulk store was not committed, so that nothing waits for it; put `bulk_commit()` after it"
+                "a bulk store is not committed, so that no thread waits for it; put `bulk_commit()` after it"
             } else {
                 "a bulk store may still read shared memory when its thread ends; put `bulk_wait_read(0)` before the end"
             };

@@ -1,4 +1,4 @@
-//! Which bulk copies are possible: bounds, alignment, sizes.
+//! The limits of bulk copies: bounds, alignment, sizes.
 
 use crate::sim::block::BlockRun;
 use crate::sim::bytecode::{Call, MemoryAccess, MemoryBase};
@@ -6,7 +6,7 @@ use crate::sim::memory::tiles::Route;
 use crate::sim::report::FaultKind;
 
 impl BlockRun<'_> {
-    /// Whether a copy of an agent fits into shared memory; else a fault stops the block.
+    /// Checks that a copy fits into the buffer in shared memory. Returns false after a fault.
     #[allow(clippy::too_many_arguments)]
     pub fn box_fits(
         &mut self,
@@ -23,7 +23,7 @@ impl BlockRun<'_> {
         let elements = u64::from(route.bytes()) / access.elem.bytes() as u64;
         let (kind, message) = if u64::from(element) + elements > access.limit {
             let message = format!(
-                "{elements} elements from element {element} of `{name}` on are copied, which has {} elements",
+                "a bulk copy of {elements} elements from element {element} of `{name}` on exceeds its {} elements",
                 access.limit
             );
             (FaultKind::OutOfBounds, message)
@@ -34,11 +34,10 @@ impl BlockRun<'_> {
         } else {
             return true;
         };
-        self.no_copy(warp, lane, call.site, kind, message)
+        self.refuse_copy(warp, lane, call.site, kind, message)
     }
 
-    /// Whether so many bytes of a tensor or of shared memory can be copied, from that byte on; else a fault stops the
-    /// block.
+    /// Checks that a copy can access that many bytes of a buffer from that byte on. Returns false after a fault.
     pub fn line_fits(
         &mut self,
         warp: usize,
@@ -56,10 +55,12 @@ impl BlockRun<'_> {
             MemoryBase::Register(_) => offset,
         };
         let (kind, message) = if bytes as i32 <= 0 || !bytes.is_multiple_of(16) {
-            let message = format!("a bulk copy of {} bytes: it must be a multiple of 16", bytes as i32);
+            let message = format!("a bulk copy of {} bytes: the size must be a multiple of 16", bytes as i32);
             (FaultKind::Misaligned, message)
         } else if bytes as usize > room {
-            let message = format!("{bytes} bytes from byte {offset} of `{name}` on are copied, {room} bytes are left");
+            let message = format!(
+                "a bulk copy of {bytes} bytes from byte {offset} of `{name}` on exceeds its {room} remaining bytes"
+            );
             (FaultKind::OutOfBounds, message)
         } else if !start.is_multiple_of(16) {
             let message = format!("byte {offset} of `{name}` is not aligned to the 16 bytes that a bulk copy needs");
@@ -67,11 +68,11 @@ impl BlockRun<'_> {
         } else {
             return true;
         };
-        self.no_copy(warp, lane, call.site, kind, message)
+        self.refuse_copy(warp, lane, call.site, kind, message)
     }
 
-    /// A lane wants to copy what it may not: the fault stops the block. False, as the answer to whether it may.
-    pub fn no_copy(
+    /// Reports a copy that is not possible, stops the block, and returns false.
+    pub fn refuse_copy(
         &mut self,
         warp: usize,
         lane: usize,

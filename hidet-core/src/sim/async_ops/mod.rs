@@ -1,8 +1,8 @@
-//! Asynchronous operations: copies (`cp.async`, bulk and tensor copies, `st.async`) and products (`wgmma`), each done by
-//! an agent between its issue and its wait.
+//! Asynchronous operations: copies (`cp.async`, bulk and tensor copies, `st.async`) and products (`wgmma`), each done
+//! by an agent between its issue and its wait.
 //!
-//! What belongs here goes on after the instruction that issued it. What is complete when its instruction is belongs to
-//! [`interp`](super::interp).
+//! Operations here continue after the instruction that issued them. Operations that are complete when their instruction
+//! is belong to [`interp`](super::interp).
 
 pub mod agents;
 pub mod bulk;

@@ -1,11 +1,11 @@
-//! What a block sends to the shared memory of another one asynchronously: stores and reductions of threads (PTX
-//! `st.async`, `red.async`), and bulk copies between shared memories. The bytes arrive at an mbarrier beside them.
+//! Asynchronous operations on the shared memory of another block: stores and reductions of threads (PTX `st.async`,
+//! `red.async`), and bulk copies between shared memories. The bytes arrive at an mbarrier in the same shared memory.
 
 use super::agents::Agent;
 use crate::intrinsics::{AtomicOp, Meaning};
 use crate::sim::block::BlockRun;
 use crate::sim::bytecode::{Call, CallArg, MemoryAccess, MemoryBase};
-use crate::sim::checks::byte_ranges::Visitor;
+use crate::sim::checks::byte_ranges::RangeAccess;
 use crate::sim::checks::clocks::Epoch;
 use crate::sim::checks::shadow::Touch;
 use crate::sim::interp::exec::Pause;
@@ -15,40 +15,40 @@ use crate::sim::lanes::lanes;
 use crate::sim::memory::elements::{load_element, store_element};
 use crate::types::Scalar;
 
-/// What is sent.
+/// The data of an operation.
 #[derive(Debug)]
-enum What {
+enum Payload {
     Store { elem: Scalar, value: u64 },
     Reduce { op: AtomicOp, elem: Scalar, value: u64 },
     Copy { from: u32, bytes: u32 },
 }
 
-impl What {
+impl Payload {
     fn bytes(&self) -> u32 {
         match self {
-            What::Store { elem, .. } | What::Reduce { elem, .. } => elem.bytes() as u32,
-            What::Copy { bytes, .. } => *bytes,
+            Payload::Store { elem, .. } | Payload::Reduce { elem, .. } => elem.bytes() as u32,
+            Payload::Copy { bytes, .. } => *bytes,
         }
     }
 }
 
-/// Something that is under way to the shared memory of another block.
+/// An operation in flight to the shared memory of another block.
 #[derive(Debug)]
-pub struct Push {
+pub struct RemoteStore {
     thread: u32,
     site: u32,
     rank: u32,
-    /// First byte there, and the mbarrier.
+    /// The offset of the first byte there.
     to: u32,
     agent: Agent,
-    /// When it was issued.
+    /// The time of its issue.
     time: u32,
-    what: What,
+    what: Payload,
 }
 
 impl BlockRun<'_> {
-    /// A strand sends something to the block of that rank, which it can reach.
-    pub fn push(&mut self, warp: usize, strand: &mut Strand, number: u32, rank: u32) -> Option<Pause> {
+    /// Issues operations on the shared memory of the block of that rank, which [`BlockRun::check_peer`] allows.
+    pub fn issue_remote_store(&mut self, warp: usize, strand: &mut Strand, number: u32, rank: u32) -> Option<Pause> {
         let program = self.launch.program;
         let call = &program.calls[number as usize];
         let access = |index: usize| match call.args.get(index) {
@@ -67,7 +67,7 @@ impl BlockRun<'_> {
             let to_byte = to_start + offset as u32;
             let value = self.operand(warp, strand, call, 1, lane);
             let what = match call.meaning {
-                Meaning::PushReduce(op) => What::Reduce { op, elem: to.elem, value },
+                Meaning::PushReduce(op) => Payload::Reduce { op, elem: to.elem, value },
                 Meaning::PushCopy => {
                     let bytes = self.operand(warp, strand, call, 2, lane) as u32;
                     let Some(from) = self.source(warp, strand, lane, call, access(1)?, bytes) else {
@@ -76,9 +76,9 @@ impl BlockRun<'_> {
                     if !self.line_fits(warp, lane, call, to, offset, bytes) {
                         return Some(Pause::Stopped);
                     }
-                    What::Copy { from, bytes }
+                    Payload::Copy { from, bytes }
                 }
-                _ => What::Store { elem: to.elem, value },
+                _ => Payload::Store { elem: to.elem, value },
             };
             let at = bars_start + bar_at.at[lane] * 8;
             let agent = Agent::Loads((rank != self.cluster_rank()).then_some(rank), at);
@@ -92,12 +92,12 @@ impl BlockRun<'_> {
                     return false;
                 }
                 match &what {
-                    What::Copy { bytes, .. } => {
-                        let visitor = visitor(warp, lane, who, to, Touch::Write);
-                        block.watch_run(&visitor, to_byte as usize, *bytes as usize);
+                    Payload::Copy { bytes, .. } => {
+                        let access = range_access(warp, lane, who, to, Touch::Write);
+                        block.watch_range(&access, to_byte as usize, *bytes as usize);
                     }
-                    What::Store { .. } => block.watch(warp, to, &to_at.at, 1 << lane, Touch::Write, who, false),
-                    What::Reduce { .. } => block.watch(warp, to, &to_at.at, 1 << lane, Touch::Atomic, who, true),
+                    Payload::Store { .. } => block.watch(warp, to, &to_at.at, 1 << lane, Touch::Write, who, false),
+                    Payload::Reduce { .. } => block.watch(warp, to, &to_at.at, 1 << lane, Touch::Atomic, who, true),
                 }
                 true
             });
@@ -106,19 +106,28 @@ impl BlockRun<'_> {
             }
             let time = self.clocks.now(warp);
             let thread = (warp * 32 + lane) as u32;
-            if let (What::Copy { from, bytes }, Some(source)) = (&what, access(1)) {
-                self.watch_run(&visitor(warp, lane, who, source, Touch::Read), *from as usize, *bytes as usize);
+            if let (Payload::Copy { from, bytes }, Some(source)) = (&what, access(1)) {
+                self.watch_range(&range_access(warp, lane, who, source, Touch::Read), *from as usize, *bytes as usize);
                 let epoch = Epoch { time, who: thread | who, block: self.number, site: source.site };
-                self.visit(self.cluster_rank(), epoch);
+                self.note_peer_access(self.cluster_rank(), epoch);
             }
-            self.agents.pushes.push(Push { thread, site: call.site, rank, to: to_byte, agent, time, what });
-            // The next one is of another time.
+            self.agents.remote_stores.push(RemoteStore {
+                thread,
+                site: call.site,
+                rank,
+                to: to_byte,
+                agent,
+                time,
+                what,
+            });
+            // The next operation has a later time, so that each can be waited for.
             self.clocks.advance(warp);
         }
         None
     }
 
-    /// The first byte that a bulk copy reads of the shared memory of this block, where it may.
+    /// Returns the offset of the first byte that a bulk copy reads of the shared memory of this block, or `None` after
+    /// a fault.
     fn source(
         &mut self,
         warp: usize,
@@ -134,11 +143,11 @@ impl BlockRun<'_> {
         self.line_fits(warp, lane, call, from, offset, bytes).then_some(start + offset as u32)
     }
 
-    /// Something arrives.
-    pub fn advance_push(&mut self, index: usize) {
-        let Push { thread, site, rank, to, agent, time, what } = self.agents.pushes.swap_remove(index);
+    /// Performs an operation: its bytes arrive.
+    pub fn advance_remote_store(&mut self, index: usize) {
+        let RemoteStore { thread, site, rank, to, agent, time, what } = self.agents.remote_stores.swap_remove(index);
         let mut sent = Vec::new();
-        if let What::Copy { from, bytes } = what {
+        if let Payload::Copy { from, bytes } = what {
             let from = from as usize..(from + bytes) as usize;
             // SAFETY: the words are bytes.
             let own = unsafe { std::slice::from_raw_parts(self.shared.as_ptr().cast::<u8>(), self.shared.len() * 8) };
@@ -149,12 +158,12 @@ impl BlockRun<'_> {
             unsafe {
                 let at = block.shared.as_mut_ptr().cast::<u8>().add(to as usize);
                 match what {
-                    What::Store { elem, value } => store_element(at, elem.bytes(), value),
-                    What::Reduce { op, elem, value } => {
+                    Payload::Store { elem, value } => store_element(at, elem.bytes(), value),
+                    Payload::Reduce { op, elem, value } => {
                         let new = combine(op, elem, load_element(at, elem.bytes()), value, 0);
                         store_element(at, elem.bytes(), new);
                     }
-                    What::Copy { .. } => std::ptr::copy_nonoverlapping(sent.as_ptr(), at, sent.len()),
+                    Payload::Copy { .. } => std::ptr::copy_nonoverlapping(sent.as_ptr(), at, sent.len()),
                 }
             }
             block.complete_transaction(agent, what.bytes(), time, site, thread);
@@ -162,8 +171,8 @@ impl BlockRun<'_> {
     }
 }
 
-/// An asynchronous access to a part of shared memory.
-fn visitor(warp: usize, lane: usize, agent: u32, access: &MemoryAccess, touch: Touch) -> Visitor {
+/// Returns an asynchronous access to a buffer in shared memory.
+fn range_access(warp: usize, lane: usize, agent: u32, access: &MemoryAccess, touch: Touch) -> RangeAccess {
     let (buffer, place, elem) = (access.buffer, access.place, access.elem.bytes());
-    Visitor { warp, lane, agent, site: access.site, touch, buffer, place, elem, notes: true }
+    RangeAccess { warp, lane, agent, site: access.site, touch, buffer, place, elem, notes: true }
 }

@@ -1,4 +1,4 @@
-//! The bytes that bulk copies bring to mbarriers, and the fences that make mbarriers and memory known to them.
+//! The bytes that bulk copies bring to mbarriers (transactions), and the proxy fences for mbarriers and memory.
 
 use super::agents::Agent;
 use crate::intrinsics::Space;
@@ -9,12 +9,12 @@ use crate::sim::lanes::lanes;
 use crate::sim::report::FaultKind;
 use crate::sim::sync::mbarrier::{LastCopy, Mbarrier};
 
-/// What an mbarrier can count in one phase, of bytes.
-const MOST_BYTES: i64 = (1 << 20) - 1;
+/// The most bytes that an mbarrier can count in one phase.
+const MAX_BYTES: i64 = (1 << 20) - 1;
 
 impl BlockRun<'_> {
-    /// `fence.proxy.async` for what the thread wrote to a kind of memory, or, without one, the fence that makes
-    /// initialised mbarriers known.
+    /// `fence.proxy.async` for the writes of the thread to a memory space or, if `None`, the fence that makes
+    /// initialised mbarriers visible.
     pub fn fence_proxy(&mut self, warp: usize, strand: &Strand, memory: Option<Space>) {
         let now = self.clocks.now(warp);
         for lane in lanes(strand.mask) {
@@ -31,19 +31,18 @@ impl BlockRun<'_> {
                 barrier.fenced = true;
             }
         }
-        // Writes that follow are of another time.
+        // Later writes have a later time.
         self.clocks.advance(warp);
     }
 
-    /// An operation is issued whose bytes will arrive at the mbarrier; `bulk`: by the tensor memory accelerator, to
-    /// which the mbarrier must be known. False where it cannot.
+    /// Begins an operation whose bytes will arrive at the mbarrier. If `bulk`, the mbarrier must be visible to bulk
+    /// copies. Returns false after a fault.
     pub fn begin_transaction(&mut self, at: u32, site: u32, warp: usize, lane: usize, bulk: bool) -> bool {
         let thread = (warp * 32 + lane) as u32;
         let (message, others) = match self.mbarriers.get_mut(&at) {
             None => ("an mbarrier is used before it was initialised".to_owned(), Vec::new()),
             Some(barrier) if bulk && !barrier.fenced && self.launch.options.checks.races => {
-                let message =
-                    "an mbarrier is not known to bulk copies yet; put `mbarrier_init_fence()` after its initialisation";
+                let message = "an mbarrier may not be visible to bulk copies yet; put `mbarrier_init_fence()` after its initialisation";
                 let owner = self.launch.thread_name(barrier.block, barrier.owner);
                 (message.to_owned(), vec![(barrier.site, format!("{owner} initialises it"))])
             }
@@ -59,7 +58,7 @@ impl BlockRun<'_> {
         false
     }
 
-    /// The bytes of a copy that was issued at `time` have arrived.
+    /// Completes an operation that was issued at `time`: its bytes have arrived.
     pub fn complete_transaction(&mut self, agent: Agent, bytes: u32, time: u32, site: u32, thread: u32) {
         let Agent::Loads(_, at) = agent else { return };
         let agent = self.agents.number(agent);
@@ -71,24 +70,24 @@ impl BlockRun<'_> {
         let published = Published::new(self.number, view);
         add(&mut barrier.arriving, published);
         self.progress();
-        self.settle(at, site, thread as usize / 32, thread as usize % 32);
+        self.end_mbarrier_phase(at, site, thread as usize / 32, thread as usize % 32);
     }
 
-    /// More bytes are expected in this phase. False where that is more than can be counted.
+    /// Expects more bytes in this phase. Returns false after a fault.
     pub fn expect_bytes(&mut self, at: u32, bytes: i64, site: u32, warp: usize, lane: usize) -> bool {
         let Some(barrier) = self.mbarriers.get_mut(&at) else { return true };
         barrier.bytes += bytes;
-        if (0..=MOST_BYTES).contains(&bytes) && barrier.bytes <= MOST_BYTES {
+        if (0..=MAX_BYTES).contains(&bytes) && barrier.bytes <= MAX_BYTES {
             return true;
         }
-        let message = format!("{bytes} bytes are expected at an mbarrier, which counts to {MOST_BYTES}");
+        let message = format!("{bytes} bytes are expected at an mbarrier, which counts at most {MAX_BYTES}");
         let what = format!("{} expects them", self.thread_name(warp, lane));
         self.fault(FaultKind::Barrier, message, (site, what), Vec::new());
         self.stop();
         false
     }
 
-    /// The last thread ends: bulk copies to shared memory must be done, and known to be.
+    /// Reports bulk copies to shared memory that were not waited for when the last thread ends.
     pub fn loads_ended(&mut self, end: u32) {
         let mut left: Vec<(u32, u32, u32)> = self
             .mbarriers

@@ -1,8 +1,8 @@
-//! Products of the tensor cores of a warp group (`wgmma`): work of an agent between its issue and its wait.
+//! Asynchronous products of a warp group (`wgmma`).
 //!
-//! The four warps issue a product together. From then on its accumulators and operands in registers are busy until the
-//! wait, and shared memory is read at a time that the scheduler chooses. Values and forms come from
-//! [`crate::intrinsics::matrix`]. PTX ISA, "Asynchronous Warpgroup Level Matrix Multiply-Accumulate".
+//! The four warps issue a product together. Its accumulators and operands in registers are busy until the wait, and
+//! shared memory is read at a time that the scheduler chooses. [`crate::intrinsics::matrix`] has the values and the
+//! forms of operands in shared memory. PTX ISA, "Asynchronous Warpgroup Level Matrix Multiply-Accumulate".
 
 use super::agents::Agent;
 use super::wgmma_registers::WarpRegisters;
@@ -10,7 +10,7 @@ use crate::intrinsics::Meaning;
 use crate::intrinsics::matrix::{Form, Product, Terms};
 use crate::sim::block::BlockRun;
 use crate::sim::bytecode::{Call, CallArg, MemoryAccess, MemoryBase};
-use crate::sim::checks::byte_ranges::Visitor;
+use crate::sim::checks::byte_ranges::RangeAccess;
 use crate::sim::checks::shadow::Touch;
 use crate::sim::interp::warp_group::WARPS;
 use crate::sim::lanes::{LANES, read_lane, write_lane};
@@ -18,14 +18,14 @@ use crate::sim::memory::elements::load_element;
 use crate::sim::report::FaultKind;
 use std::collections::{HashMap, VecDeque};
 
-/// Where the first element of an operand lies: in shared memory, or in the registers of each warp.
+/// The location of the first element of an operand: in shared memory, or in the registers of each warp.
 #[derive(Debug, Clone, Copy)]
 enum Start {
     Shared(u32),
     Registers([u32; WARPS]),
 }
 
-/// A product under way.
+/// A product in flight.
 #[derive(Debug)]
 struct Pending<'l> {
     number: u64,
@@ -41,9 +41,9 @@ struct Pending<'l> {
 #[derive(Debug, Default)]
 pub struct WarpGroupProducts<'l> {
     work: VecDeque<Pending<'l>>,
-    /// Products issued.
+    /// The number of issued products.
     pub issued: u64,
-    /// For each group not waited for: the number after its last product, and the time of its commit.
+    /// By group that was not waited for: the number after its last product, and the time of its commit.
     groups: VecDeque<(u64, u32)>,
 }
 
@@ -56,17 +56,17 @@ pub struct Products<'l> {
 }
 
 impl Products<'_> {
-    /// For a block of so many warps whose kernel has products.
+    /// Prepares for that many warps, in kernels with products.
     pub fn prepare(&mut self, warps: usize) {
         self.registers.resize_with(warps, WarpRegisters::default);
     }
 
-    /// Whether accesses to registers must be told.
+    /// Returns true if accesses to register memory must be recorded.
     pub fn watches(&self) -> bool {
         !self.registers.is_empty()
     }
 
-    /// Warp groups with work to do.
+    /// Returns the warp groups with products in flight.
     pub fn busy(&self) -> Vec<u32> {
         let mut busy: Vec<u32> =
             self.groups.iter().filter(|group| !group.1.work.is_empty()).map(|group| *group.0).collect();
@@ -75,7 +75,7 @@ impl Products<'_> {
     }
 }
 
-/// The chunks of 16 bytes of an operand of `mn x k` elements, in the order of the axis whose elements lie together.
+/// Returns the addresses of the chunks of 16 bytes of an operand of `mn x k` elements, in the order of its major axis.
 fn chunks(form: &Form, start: u32, [mn, k]: [u32; 2], bytes: u32) -> Vec<u32> {
     let each = 16 / bytes;
     let mut all = Vec::with_capacity((mn * k / each) as usize);
@@ -92,7 +92,7 @@ fn chunks(form: &Form, start: u32, [mn, k]: [u32; 2], bytes: u32) -> Vec<u32> {
 }
 
 fn form_of(call: &Call, operand: usize) -> Option<Form> {
-    // The forms are the last numbers, that of b at the end.
+    // The forms are the last operands, that of b at the end.
     let from_end = if operand == 2 { 1 } else { 2 };
     match call.args.get(call.args.len().checked_sub(from_end)?)? {
         CallArg::Imm(form) => Form::decode(*form),
@@ -101,7 +101,7 @@ fn form_of(call: &Call, operand: usize) -> Option<Form> {
 }
 
 impl<'l> BlockRun<'l> {
-    /// The four warps issue a product. False: a fault stopped the block.
+    /// Issues a product of a warp group. Returns false if a fault stopped the block.
     pub fn issue_product(&mut self, first: usize, number: u32) -> bool {
         let program = self.launch.program;
         let call = &program.calls[number as usize];
@@ -142,7 +142,8 @@ impl<'l> BlockRun<'l> {
         !self.stopped
     }
 
-    /// Where an operand starts, the same for all lanes of a warp, and for all warps where it is shared.
+    /// Returns the start of an operand, which must be equal in all lanes of a warp, and in all warps if it is in shared
+    /// memory.
     fn start(&mut self, first: usize, number: u32, access: &MemoryAccess) -> Option<Start> {
         let at = self.agreed_offsets(first, number, access)?;
         match access.place {
@@ -158,7 +159,7 @@ impl<'l> BlockRun<'l> {
         }
     }
 
-    /// The checkers see the reads of an operand in shared memory. False: a fault stopped the block.
+    /// Checks the reads of an operand in shared memory. Returns false if a fault stopped the block.
     fn watch_operand(
         &mut self,
         first: usize,
@@ -177,11 +178,11 @@ impl<'l> BlockRun<'l> {
             let name = &self.launch.function.buffers[access.buffer].name;
             let element = (start - byte) / bytes;
             let (kind, message) = if outside {
-                let message = format!("tensor cores read outside of `{name}`, from element {element} on");
+                let message = format!("a wgmma reads outside of `{name}`, from element {element} on");
                 (FaultKind::OutOfBounds, message)
             } else {
                 let message = format!(
-                    "element {element} of `{name}` is not where an operand of tensor cores can start: a multiple of eight rows, 16 bytes"
+                    "an operand of a wgmma cannot start at element {element} of `{name}`, but only at a multiple of eight rows and 16 bytes"
                 );
                 (FaultKind::Misaligned, message)
             };
@@ -191,7 +192,7 @@ impl<'l> BlockRun<'l> {
             return false;
         }
         let agent = self.agents.epoch(Agent::Products((first / WARPS) as u32));
-        // Chunks of a row mostly follow each other.
+        // Chunks of a row are mostly consecutive.
         let mut runs: Vec<(u32, u32)> = Vec::new();
         let mut sorted = chunks;
         sorted.sort_unstable();
@@ -202,26 +203,26 @@ impl<'l> BlockRun<'l> {
             }
         }
         for warp in 0..WARPS {
-            let visitor = Visitor {
+            let access = RangeAccess {
                 warp: first + warp,
                 lane: 0,
                 agent,
                 site: call.site,
                 touch: Touch::Read,
-                // All warps must have seen what was written; one stands for them after that.
+                // All warps must have seen the writes; the access itself is recorded once.
                 notes: warp == 0,
                 buffer: access.buffer,
                 place: access.place,
                 elem: bytes as usize,
             };
             for (start, end) in &runs {
-                self.watch_run(&visitor, *start as usize, (end - start) as usize);
+                self.watch_range(&access, *start as usize, (end - start) as usize);
             }
         }
         !self.stopped
     }
 
-    /// Ends a group of a warp group's products.
+    /// Commits a group of the products of a warp group.
     pub fn commit_products(&mut self, first: usize) {
         let now = self.clocks.now(first);
         let group = self.agents.products.groups.entry((first / WARPS) as u32).or_default();
@@ -257,7 +258,7 @@ impl<'l> BlockRun<'l> {
         }
     }
 
-    /// The oldest product of a warp group is computed.
+    /// Computes the oldest product of a warp group.
     pub fn advance_products(&mut self, group: u32) {
         let work = self.agents.products.groups.get_mut(&group).and_then(|group| group.work.pop_front());
         let Some(work) = work else { return };
@@ -281,13 +282,13 @@ impl<'l> BlockRun<'l> {
             let (thread, part) = (index / each, index % each);
             let row = work.d[thread / LANES] as usize + part;
             let regs = self.warps[first + thread / LANES].regs.as_mut_ptr();
-            // SAFETY: the elements were found within the buffer, and take a row each.
+            // SAFETY: the elements are within the buffer, and take one row each.
             unsafe { write_lane(regs.add(row), false, thread % LANES, u64::from(d[*position as usize])) };
         }
         self.progress();
     }
 
-    /// A matrix in row-major order from the registers of a warp group, which start at a row in each warp.
+    /// Returns a matrix in row-major order from the registers of a warp group, which start at a row in each warp.
     fn collect_rows(&self, first: usize, rows: &[u32; WARPS], positions: Option<&Vec<u32>>) -> Vec<u32> {
         let Some(positions) = positions else { return Vec::new() };
         let each = positions.len() / (WARPS * LANES);
@@ -302,7 +303,7 @@ impl<'l> BlockRun<'l> {
         matrix
     }
 
-    /// An operand of `mn x k` elements in shared memory, in row-major order.
+    /// Returns an operand of `mn x k` elements in shared memory, in row-major order.
     fn read_operand(&self, call: &Call, operand: usize, start: u32, shape: [u32; 2], bytes: u32) -> Vec<u32> {
         let Some(form) = form_of(call, operand) else { return Vec::new() };
         let [mn, k] = shape;
@@ -312,13 +313,13 @@ impl<'l> BlockRun<'l> {
             let index = index as u32;
             for part in 0..each {
                 let [row, col] = if form.mn_major {
-                    let a_row = mn / each;
-                    [index % a_row * each + part, index / a_row]
+                    let per_row = mn / each;
+                    [index % per_row * each + part, index / per_row]
                 } else {
-                    let a_row = k / each;
-                    [index / a_row, index % a_row * each + part]
+                    let per_row = k / each;
+                    [index / per_row, index % per_row * each + part]
                 };
-                // SAFETY: the chunks were found within the buffer when the product was issued.
+                // SAFETY: the chunks were checked when the product was issued.
                 let element = unsafe { load_element(shared.add((chunk + part * bytes) as usize), bytes as usize) };
                 matrix[(row * k + col) as usize] = element as u32;
             }

@@ -1,4 +1,4 @@
-//! The registers that products of a warp group use while they are under way, and the fences before them.
+//! The registers that `wgmma` uses while it is in flight, and the fences before it.
 
 use crate::sim::block::BlockRun;
 use crate::sim::bytecode::{Call, MemoryAccess, MemoryBase};
@@ -6,9 +6,9 @@ use crate::sim::interp::warp_group::WARPS;
 use crate::sim::report::FaultKind;
 use std::collections::HashMap;
 
-/// Registers that a product uses.
+/// Registers in use by a product.
 #[derive(Debug, Clone, Copy)]
-pub struct Busy {
+pub struct BusyRegisters {
     pub number: u64,
     first: u32,
     end: u32,
@@ -16,18 +16,18 @@ pub struct Busy {
     site: u32,
 }
 
-/// What is known of the registers of a warp.
+/// The state of the registers of a warp.
 #[derive(Debug, Default)]
 pub struct WarpRegisters {
-    /// Fences so far.
+    /// The number of fences so far.
     pub fences: u32,
-    /// By row: the number of fences when a thread last accessed it, and where.
+    /// By row: the number of fences when a thread last accessed it, and the site.
     touched: HashMap<u32, (u32, u32)>,
-    pub busy: Vec<Busy>,
+    pub busy: Vec<BusyRegisters>,
 }
 
 impl BlockRun<'_> {
-    /// Notes the use of registers of a warp by a product, and finds what a fence is missing for.
+    /// Records the use of registers of a warp by a product, and reports a missing fence.
     #[allow(clippy::too_many_arguments)]
     pub fn registers_of_product(
         &mut self,
@@ -48,14 +48,14 @@ impl BlockRun<'_> {
             None if fences == 0 => Some(None),
             None => None,
         };
-        registers.busy.push(Busy { number, first, end: first + count, writes, site: call.site });
+        registers.busy.push(BusyRegisters { number, first, end: first + count, writes, site: call.site });
         let name = self.launch.function.buffers[access.buffer].name.clone();
         let who = self.thread_name(warp, 0);
         if let Some(site) = unfenced
             && self.launch.options.checks.races
         {
             let message = format!(
-                "registers of `{name}` go to a wgmma without a fence; put `wgmma_fence()` between what accesses them and the wgmma"
+                "registers of `{name}` are used by a wgmma without a fence; put `wgmma_fence()` between earlier accesses and the wgmma"
             );
             let others = site.map(|site| (site, format!("{who} accesses them")));
             self.fault(
@@ -82,14 +82,14 @@ impl BlockRun<'_> {
         }
     }
 
-    /// A warp group's fence: registers accessed before it may go to products after it.
+    /// `wgmma.fence`: later products may use registers that were accessed before.
     pub fn fence_products(&mut self, first: usize) {
         for registers in self.agents.products.registers.iter_mut().skip(first).take(WARPS) {
             registers.fences += 1;
         }
     }
 
-    /// Threads access rows of their register memory.
+    /// Records an access of a thread to rows of its register memory.
     pub fn note_registers(
         &mut self,
         warp: usize,
@@ -118,12 +118,12 @@ impl BlockRun<'_> {
         self.fault(FaultKind::Race, message, (access.site, mine), vec![(busy.site, format!("{who} multiplies"))]);
     }
 
-    /// A warp ends: nothing that it multiplies may be left.
+    /// Reports products in flight when a warp ends.
     pub fn products_ended(&mut self, warp: usize) {
         let Some(registers) = self.agents.products.registers.get_mut(warp) else { return };
         let busy = std::mem::take(&mut registers.busy);
         if let Some(busy) = busy.first() {
-            let message = "a warp group ends while its wgmma are under way; put `wgmma_commit()` and `wgmma_wait(0)` before the end";
+            let message = "a warp group ends while its wgmma are in flight; put `wgmma_commit()` and `wgmma_wait(0)` before the end";
             let who = self.thread_name(warp, 0);
             let others = vec![(self.warps[warp].exits[0], format!("{who} ends"))];
             self.fault(FaultKind::Unfinished, message, (busy.site, format!("{who} multiplies")), others);

@@ -1,5 +1,5 @@
-//! What the checkers see of an access to a run of bytes by an asynchronous operation: races, unset memory, writes that
-//! no proxy fence made visible.
+//! Checks an access of an asynchronous operation to consecutive bytes: races, memory that was never written, writes
+//! that are not made visible by a proxy fence.
 
 use super::clocks::Epoch;
 use super::global_shadow::{PAGE, Page};
@@ -10,24 +10,24 @@ use crate::sim::block::BlockRun;
 use crate::sim::bytecode::MemoryBase;
 use crate::sim::report::FaultKind;
 
-/// Who accesses, and what for.
+/// An access of an asynchronous operation to a buffer.
 #[derive(Clone, Copy)]
-pub struct Visitor {
+pub struct RangeAccess {
     pub warp: usize,
     pub lane: usize,
     /// [`Epoch::agent`] of the operation.
     pub agent: u32,
     pub site: u32,
     pub touch: Touch,
-    /// Whether the access is remembered; else it is only compared with writes before it.
+    /// True if the access is recorded; else it is only compared with earlier writes.
     pub notes: bool,
-    /// The buffer, where it begins and how large its elements are.
+    /// The buffer, where it starts, and the size of its elements.
     pub buffer: BufferId,
     pub place: MemoryBase,
     pub elem: usize,
 }
 
-/// What was found, at most one of each.
+/// The findings, at most one of each kind.
 #[derive(Default)]
 struct Findings {
     conflict: Option<(usize, Conflict)>,
@@ -36,97 +36,128 @@ struct Findings {
 }
 
 impl BlockRun<'_> {
-    /// Notes an access to `bytes` bytes from `start` on: in the shared memory of the block, or in the allocation.
-    pub fn watch_run(&mut self, who: &Visitor, start: usize, bytes: usize) {
+    /// Checks an access to `bytes` bytes from `start` on, in the shared memory of the block or in the allocation.
+    pub fn watch_range(&mut self, access: &RangeAccess, start: usize, bytes: usize) {
         let checks = self.launch.options.checks;
         if !(checks.races || checks.uninitialised) || bytes == 0 {
             return;
         }
         let mut found = Findings::default();
-        let first = match who.place {
+        let first = match access.place {
             MemoryBase::Shared(first) => {
-                self.watch_shared_run(who, start, bytes, &mut found);
+                self.watch_shared_range(access, start, bytes, &mut found);
                 first as usize
             }
             MemoryBase::Global(tensor) => {
-                self.watch_global_run(who, tensor, start, bytes, &mut found);
+                self.watch_global_range(access, tensor, start, bytes, &mut found);
                 self.launch.tensors[tensor as usize].offset
             }
             MemoryBase::Register(_) => return,
         };
-        let element = |byte: usize| (byte.max(start).saturating_sub(first) / who.elem) as u32;
+        let element = |byte: usize| (byte.max(start).saturating_sub(first) / access.elem) as u32;
         if let Some((byte, conflict)) = found.conflict
             && checks.races
         {
-            self.report_race(who.warp, who.buffer, who.site, element(byte), &conflict, who.touch, who.agent);
+            self.report_race(
+                access.warp,
+                access.buffer,
+                access.site,
+                element(byte),
+                &conflict,
+                access.touch,
+                access.agent,
+            );
         }
         if let Some((byte, write)) = found.unfenced
             && checks.races
         {
-            self.report_unfenced(who, element(byte), &write);
+            self.report_unfenced(access, element(byte), &write);
         }
         if let Some(byte) = found.unset
             && checks.uninitialised
         {
-            self.report_unset_at(who.warp, who.lane, who.buffer, who.site, element(byte));
+            self.report_unset_at(access.warp, access.lane, access.buffer, access.site, element(byte));
         }
     }
 
-    fn watch_shared_run(&mut self, who: &Visitor, start: usize, bytes: usize, found: &mut Findings) {
+    fn watch_shared_range(&mut self, access: &RangeAccess, start: usize, bytes: usize, found: &mut Findings) {
         let Some(shadow) = &mut self.shadow else { return };
-        let me =
-            Accessor { clocks: &self.clocks, block: self.number, warp: who.warp, agent: who.agent, site: who.site };
+        let me = Accessor {
+            clocks: &self.clocks,
+            block: self.number,
+            warp: access.warp,
+            agent: access.agent,
+            site: access.site,
+        };
         let granule = self.launch.program.shared_granule as usize;
         let cells = start / granule..(start + bytes).div_ceil(granule);
-        // Cells of one run mostly were written together.
+        // Consecutive cells were mostly written together, so the last result is kept.
         let mut fenced = Epoch::default();
         for cell in cells.clone() {
-            if who.touch == Touch::Read && shadow.is_unset(cell) && found.unset.is_none() {
+            if access.touch == Touch::Read && shadow.is_unset(cell) && found.unset.is_none() {
                 found.unset = Some(cell * granule);
             }
             shadow.changes(cell, &mut |write| {
-                if write == fenced || (who.notes && (write.is_agent() || write.block != self.number)) {
+                if write == fenced || (access.notes && (write.is_agent() || write.block != self.number)) {
                     return;
                 }
-                if !self.clocks.is_before(&write, who.warp, who.lane) {
-                    // Where it is remembered, that finds the race.
-                    if !who.notes && found.conflict.is_none() {
-                        let conflict = Conflict { epoch: write, touch: Touch::Write, lane: who.lane };
+                if !self.clocks.is_before(&write, access.warp, access.lane) {
+                    // If the access is recorded, recording it finds the race.
+                    if !access.notes && found.conflict.is_none() {
+                        let conflict = Conflict { epoch: write, touch: Touch::Write, lane: access.lane };
                         found.conflict = Some((cell * granule, conflict));
                     }
                 } else if found.unfenced.is_none()
-                    && !self.proxies.is_fenced(Space::Shared, &write, &self.clocks, who.warp, who.lane)
+                    && !self.proxies.is_fenced(Space::Shared, &write, &self.clocks, access.warp, access.lane)
                 {
                     found.unfenced = Some((cell * granule, write));
                 }
                 fenced = write;
             });
         }
-        if !who.notes {
+        if !access.notes {
             return;
         }
-        shadow.touch_run(cells, &me, 1 << who.lane, who.touch, &mut |cell, conflict| {
+        shadow.touch_range(cells, &me, 1 << access.lane, access.touch, &mut |cell, conflict| {
             found.conflict.get_or_insert((cell * granule, conflict));
         });
     }
 
-    fn watch_global_run(&mut self, who: &Visitor, tensor: u32, start: usize, bytes: usize, found: &mut Findings) {
-        self.check_ahead((who.warp, who.lane), (who.buffer, who.site), tensor, (start, bytes), who.touch);
+    fn watch_global_range(
+        &mut self,
+        access: &RangeAccess,
+        tensor: u32,
+        start: usize,
+        bytes: usize,
+        found: &mut Findings,
+    ) {
+        self.check_ahead(
+            (access.warp, access.lane),
+            (access.buffer, access.site),
+            tensor,
+            (start, bytes),
+            access.touch,
+        );
         let tensor = &self.launch.tensors[tensor as usize];
         let fresh = tensor.access.begins_unset();
         if !fresh && !tensor.memory.all_written() {
-            if who.touch == Touch::Write {
+            if access.touch == Touch::Write {
                 tensor.memory.mark(start, bytes);
             } else if !tensor.memory.is_written(start, bytes) {
                 found.unset = Some(start);
             }
         }
         if let Some(shadow) = tensor.shadow.map(|index| &self.launch.shadows[index]) {
-            let me =
-                Accessor { clocks: &self.clocks, block: self.number, warp: who.warp, agent: who.agent, site: who.site };
+            let me = Accessor {
+                clocks: &self.clocks,
+                block: self.number,
+                warp: access.warp,
+                agent: access.agent,
+                site: access.site,
+            };
             let mut cell = start / shadow.granule;
             let end = (start + bytes).div_ceil(shadow.granule);
-            // As above. Writes that nothing orders are found as races.
+            // As above. Unordered writes are reported as races.
             let mut fenced = Epoch::default();
             while cell < end {
                 let number = cell / PAGE;
@@ -134,7 +165,7 @@ impl BlockRun<'_> {
                 let mut page: Page = shadow.page(number);
                 let page = page.shadow();
                 let unset = (cell..stop).find(|cell| page.is_unset(cell % PAGE));
-                if fresh && who.touch != Touch::Write && found.unset.is_none() {
+                if fresh && access.touch != Touch::Write && found.unset.is_none() {
                     found.unset = unset.map(|cell| cell * shadow.granule);
                 }
                 let cells = cell % PAGE..cell % PAGE + (stop - cell);
@@ -142,34 +173,34 @@ impl BlockRun<'_> {
                     page.changes(cell, &mut |write| {
                         if write != fenced
                             && found.unfenced.is_none()
-                            && !self.proxies.is_fenced(Space::Global, &write, &self.clocks, who.warp, who.lane)
-                            && self.clocks.is_before(&write, who.warp, who.lane)
+                            && !self.proxies.is_fenced(Space::Global, &write, &self.clocks, access.warp, access.lane)
+                            && self.clocks.is_before(&write, access.warp, access.lane)
                         {
                             found.unfenced = Some(((number * PAGE + cell) * shadow.granule, write));
                         }
                         fenced = write;
                     });
                 }
-                page.touch_run(cells, &me, 1 << who.lane, who.touch, &mut |cell, conflict| {
+                page.touch_range(cells, &me, 1 << access.lane, access.touch, &mut |cell, conflict| {
                     found.conflict.get_or_insert(((number * PAGE + cell) * shadow.granule, conflict));
                 });
                 cell = stop;
             }
         }
-        if fresh && who.touch != Touch::Read {
+        if fresh && access.touch != Touch::Read {
             tensor.memory.mark(start, bytes);
         }
     }
 
-    fn report_unfenced(&mut self, who: &Visitor, element: u32, write: &Epoch) {
-        let ir::Buffer { name, scope, .. } = &self.launch.function.buffers[who.buffer];
+    fn report_unfenced(&mut self, access: &RangeAccess, element: u32, write: &Epoch) {
+        let ir::Buffer { name, scope, .. } = &self.launch.function.buffers[access.buffer];
         let fence = if *scope == ir::Scope::Global { "fence_proxy_async_global" } else { "fence_proxy_async" };
         let message = format!(
-            "element {element} of `{name}` was written by a thread, and an asynchronous operation need not see that; put \
-             `{fence}()` after the write, before the threads meet"
+            "element {element} of `{name}` was written by a thread, and the write may not be visible to the asynchronous \
+             operation; put `{fence}()` after the write, before the threads synchronize"
         );
-        let mine = format!("{} issues the operation", self.thread_name(who.warp, who.lane));
+        let mine = format!("{} issues the operation", self.thread_name(access.warp, access.lane));
         let theirs = format!("{} writes it", self.launch.thread_name(write.block, write.thread()));
-        self.fault(FaultKind::Proxy, message, (who.site, mine), vec![(write.site, theirs)]);
+        self.fault(FaultKind::Proxy, message, (access.site, mine), vec![(write.site, theirs)]);
     }
 }

@@ -1,10 +1,11 @@
-//! Happens-before within a block: what each lane has seen of every other thread, by vector clocks.
+//! Happens-before within a block: the accesses that each lane has seen of every other thread, by vector clocks.
 //!
-//! Time is one counter a block. It moves on whenever a lane *publishes* what it did (a barrier, a release); an access
-//! carries the time of its warp. A thread has seen an access where the time in its view of the other thread is at
-//! least that of the access. Most views are alike, so a view is a *floor* (everything of the whole block up to then
-//! was seen) and, only where threads met in smaller circles, a vector with one time a thread. Asynchronous operations
-//! of a thread are an agent with a component of its own, which barriers of threads do not raise.
+//! Each block has one counter for time. It advances whenever a lane *publishes* its accesses (a barrier, a release); an
+//! access carries the time of its warp. A thread has seen an access if the time in its view of the other thread is at
+//! least that of the access. Most views are equal, so a view consists of a *floor* (all accesses of the whole block up
+//! to that time were seen) and, only if some threads synchronized without the others, a vector with one time per
+//! thread. The asynchronous operations of a thread belong to an agent with a component of its own, which barriers of
+//! threads do not raise.
 
 use crate::sim::lanes::{LANES, lanes};
 use std::rc::Rc;
@@ -14,12 +15,12 @@ pub use super::knowledge::{AgentKind, Epoch, Knowledge, Published, add};
 /// The views of a warp's lanes.
 #[derive(Debug)]
 struct WarpViews {
-    /// The view of all lanes, where `lanes` has none.
+    /// The view of all lanes, if `lanes` is `None`.
     common: Knowledge,
     lanes: Option<Box<[Knowledge; LANES]>>,
-    /// Everything the warp's own lanes did up to this time was seen by all of them.
+    /// All lanes have seen all accesses of the lanes of this warp up to this time.
     floor: u32,
-    /// The time of what its lanes do now.
+    /// The time of the current accesses of its lanes.
     now: u32,
 }
 
@@ -38,23 +39,23 @@ impl Clocks {
         Clocks { block, threads, tick: 1, warps: (0..threads.div_ceil(32)).map(warp).collect() }
     }
 
-    /// The time of what the warp does now.
+    /// Returns the time of the current accesses of the warp.
     pub fn now(&self, warp: usize) -> u32 {
         self.warps[warp].now
     }
 
-    /// The floor up to which every lane of the warp has seen every thread of the block.
+    /// Returns the time up to which every lane of the warp has seen every thread of the block.
     pub fn floor(&self, warp: usize) -> u32 {
         if self.warps[warp].lanes.is_some() { 0 } else { self.warps[warp].common.floor }
     }
 
-    /// What the lane has seen of others.
+    /// Returns the view of the lane.
     pub fn view(&self, warp: usize, lane: usize) -> &Knowledge {
         let views = &self.warps[warp];
         views.lanes.as_ref().map_or(&views.common, |lanes| &lanes[lane])
     }
 
-    /// Whether an access of `epoch` happens before what the lane does now. `epoch` has a thread in `who`.
+    /// Returns true if the access of `epoch`, whose `who` is a thread, happens before the current accesses of the lane.
     pub fn is_before(&self, epoch: &Epoch, warp: usize, lane: usize) -> bool {
         let view = self.view(warp, lane);
         let (thread, time) = (epoch.thread(), epoch.time);
@@ -70,24 +71,24 @@ impl Clocks {
         thread == mine || (same_warp && time <= self.warps[warp].floor) || view.has_seen(thread, time)
     }
 
-    /// Whether the lane has seen anything of that block, be it only that it has begun.
+    /// Returns true if the lane has seen anything of that block, even only that it has begun.
     pub fn knows(&self, warp: usize, lane: usize, block: u32) -> bool {
         block == self.block || self.view(warp, lane).others.as_ref().is_some_and(|others| others.contains_key(&block))
     }
 
-    /// What the block has done, published right after its threads have met.
+    /// Returns the knowledge of the block, right after a block barrier.
     pub fn after_barrier(&self) -> Published {
         let view = self.warps.first().map(|warp| warp.common.clone());
         Published::new(self.block, view.unwrap_or_default())
     }
 
-    /// Time moves on for the warp.
+    /// Advances the time of the warp.
     pub fn advance(&mut self, warp: usize) {
         self.tick += 1;
         self.warps[warp].now = self.tick;
     }
 
-    /// What the lanes of the mask have seen and done, for others to acquire. Time moves on for the warp.
+    /// Returns what the lanes of the mask have seen and done, for others to acquire, and advances the time of the warp.
     pub fn publish(&mut self, warp: usize, mask: u32) -> Published {
         let mut view: Option<Knowledge> = None;
         for lane in lanes(mask) {
@@ -115,13 +116,14 @@ impl Clocks {
         Published::new(self.block, view)
     }
 
-    /// The lanes of the mask have seen what was published. `live` are the lanes of the warp that have not ended.
+    /// Adds published knowledge to the views of the lanes of the mask. `live` are the lanes of the warp that have not
+    /// ended.
     pub fn acquire(&mut self, warp: usize, mask: u32, live: u32, published: &Published) {
         let mine = self.block;
         self.change(warp, mask, live, |view| view.acquire(mine, published));
     }
 
-    /// All threads of the block have seen what was published.
+    /// Adds published knowledge to the views of all threads of the block.
     pub fn acquire_all(&mut self, published: &Published) {
         let same = self.warps.windows(2).all(|pair| pair[0].common.is_like(&pair[1].common));
         if same && self.warps.iter().all(|warp| warp.lanes.is_none()) {
@@ -137,7 +139,7 @@ impl Clocks {
         }
     }
 
-    /// Changes the views of the lanes.
+    /// Changes the views of the lanes of the mask.
     pub fn change(&mut self, warp: usize, mask: u32, live: u32, mut change: impl FnMut(&mut Knowledge)) {
         let views = &mut self.warps[warp];
         if views.lanes.is_none() && mask & live == live {
@@ -151,12 +153,12 @@ impl Clocks {
         }
     }
 
-    /// The lanes of the mask have waited for everything that the agent did up to `time`.
+    /// Records that the lanes of the mask have waited for all operations of the agent up to `time`.
     pub fn see_agent(&mut self, warp: usize, mask: u32, live: u32, agent: u32, time: u32) {
         self.change(warp, mask, live, |view| view.see_agent(agent, time));
     }
 
-    /// All threads of the block meet.
+    /// Synchronizes all threads of the block.
     pub fn block_barrier(&mut self) {
         let mut all = Knowledge::default();
         for warp in &self.warps {
@@ -172,7 +174,7 @@ impl Clocks {
         }
     }
 
-    /// The lanes of the mask meet. `all` where no lane of the warp is missing and none has ended.
+    /// Synchronizes the lanes of the mask. `all` is true if the mask is the whole warp and none of its lanes has ended.
     pub fn warp_barrier(&mut self, warp: usize, mask: u32, live: u32, all: bool) {
         if all && self.warps[warp].lanes.is_none() {
             self.warps[warp].floor = self.warps[warp].now;

@@ -1,10 +1,10 @@
-//! Dependent launches: on a GPU the kernel ahead on the stream may still run until a thread has waited for it
-//! (`grid.wait`), or has seen that another thread of its block has.
+//! Dependent launches: on a GPU the previous kernel on the stream may still be running until a thread has waited for it
+//! (`grid.wait`), or has seen that another thread of its block has waited.
 //!
-//! Launches of the simulated device follow each other, so what the kernel ahead wrote, to the byte, and which tensors
-//! it read are remembered, and an access by a thread that has not waited is compared with that. Plain accesses count;
-//! kernels may talk to each other by atomic ones. The kernel ahead is the last one that the same host thread launched
-//! on the stream since the host last waited for anything; those before it are taken to be over.
+//! Launches of the simulated device do not overlap. So the bytes that the previous kernel wrote and the tensors that it
+//! read are recorded, and the accesses of threads that have not waited are compared with them. Only plain accesses
+//! count; kernels may communicate by atomics. The previous kernel is the last one that the same host thread launched on
+//! the stream since the host last synchronized; kernels before it are assumed to have ended.
 
 use super::shadow::Touch;
 use crate::ir::{Access, BufferId, Function};
@@ -18,24 +18,24 @@ use std::rc::Rc;
 use std::sync::{Arc, Weak};
 
 thread_local! {
-    /// By stream.
-    static LAST: RefCell<HashMap<u64, Rc<Vec<Use>>>> = RefCell::default();
+    /// By stream: the accesses of the last kernel.
+    static LAST: RefCell<HashMap<u64, Rc<Vec<PreviousUse>>>> = RefCell::default();
 }
 
-/// What the kernel ahead did with a tensor.
+/// The accesses of the previous kernel to a tensor.
 #[derive(Clone)]
-pub struct Use {
-    /// The kernel and its place.
+pub struct PreviousUse {
+    /// The kernel and its position.
     kernel: Arc<str>,
     memory: Weak<Memory>,
     /// The bytes that it may read.
     reads: std::ops::Range<usize>,
-    /// What it wrote of the whole allocation, a bit a granule, and the bytes of those.
+    /// The granules of the whole allocation that it wrote, one bit per granule, and their size in bytes.
     written: Arc<[u64]>,
     granule: usize,
 }
 
-impl Use {
+impl PreviousUse {
     fn has_written(&self, start: usize, bytes: usize) -> bool {
         (start / self.granule..(start + bytes).div_ceil(self.granule))
             .any(|cell| self.written.get(cell / 64).is_some_and(|word| word >> (cell % 64) & 1 != 0))
@@ -46,27 +46,28 @@ impl Use {
     }
 }
 
-/// The host thread has waited for what it asked of devices, or works on memory itself: no launch is under way any more.
-pub fn settle() {
+/// Records that the host thread has waited for a device, or accesses memory itself: no launch is in flight any more.
+pub fn host_synchronized() {
     LAST.with_borrow_mut(HashMap::clear);
 }
 
-/// What the kernel ahead on the stream does with each of the tensors, where this launch may begin before it has ended.
-pub fn of_tensors(function: &Function, stream: Option<u64>, tensors: &[Bound]) -> Vec<Vec<Use>> {
+/// Returns the accesses of the previous kernel on the stream to each of the tensors, if this launch may begin before
+/// that kernel has ended.
+pub fn of_tensors(function: &Function, stream: Option<u64>, tensors: &[Bound]) -> Vec<Vec<PreviousUse>> {
     let last = stream.and_then(|stream| LAST.with_borrow(|last| last.get(&stream).cloned()));
     let Some(last) = last.filter(|_| function.launch.dependent) else { return Vec::new() };
-    let same = |tensor: &Bound, used: &&Use| std::ptr::eq(used.memory.as_ptr(), Arc::as_ptr(&tensor.memory));
+    let same = |tensor: &Bound, used: &&PreviousUse| std::ptr::eq(used.memory.as_ptr(), Arc::as_ptr(&tensor.memory));
     tensors.iter().map(|tensor| last.iter().filter(|used| same(tensor, used)).cloned().collect()).collect()
 }
 
 impl Run<'_> {
-    /// Remembers the launch as the one ahead of the next on its stream.
+    /// Records the launch as the previous one of its stream.
     pub fn note_as_ahead(&self, stream: Option<u64>) {
         let Some(stream) = stream else { return };
         let kernel: Arc<str> =
             format!("`{}` ({})", self.function.name, self.function.place_of(self.function.place)).into();
         let written: Vec<Arc<[u64]>> = self.shadows.iter().map(|shadow| shadow.written().into()).collect();
-        let of = |tensor: &Bound| Use {
+        let of = |tensor: &Bound| PreviousUse {
             kernel: kernel.clone(),
             memory: Arc::downgrade(&tensor.memory),
             reads: if tensor.access.begins_unset() { 0..0 } else { tensor.offset..tensor.offset + tensor.bytes },
@@ -79,17 +80,17 @@ impl Run<'_> {
 }
 
 impl BlockRun<'_> {
-    /// The number of the agent that is the kernel ahead: the first of the block.
+    /// The number of the agent that stands for the previous kernel: the first of the block.
     pub const AHEAD: u32 = 0;
 
-    /// The lanes have waited for the kernel ahead.
+    /// Records that the lanes have waited for the previous kernel.
     pub fn wait_for_ahead(&mut self, warp: usize, mask: u32) {
         if !self.launch.ahead.is_empty() {
             self.clocks.see_agent(warp, mask, self.warps[warp].live, BlockRun::AHEAD, 1);
         }
     }
 
-    /// A lane accesses bytes of the allocation of a tensor.
+    /// Checks an access of a lane to bytes of the allocation of a tensor.
     pub fn check_ahead(
         &mut self,
         (warp, lane): (usize, usize),
@@ -114,8 +115,8 @@ impl BlockRun<'_> {
         let (name, kernel, ahead) = (&buffer.name, &self.launch.function.name, &used.kernel);
         let (does, what) = if touch == Touch::Write { ("written", "writes it") } else { ("read", "reads it") };
         let message = format!(
-            "element {element} of `{name}` is {does} by `{kernel}` before it has waited for the kernel ahead of it on the \
-             stream, {ahead}, which {deed} it and may still run; put `grid_wait()` before the access"
+            "element {element} of `{name}` is {does} by `{kernel}` before it has waited for the previous kernel on the \
+             stream, {ahead}, which {deed} it and may still be running; put `grid_wait()` before the access"
         );
         let what = format!("{} {what}", self.thread_name(warp, lane));
         self.fault(FaultKind::Race, message, (site, what), Vec::new());

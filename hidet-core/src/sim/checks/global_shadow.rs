@@ -1,19 +1,19 @@
-//! The shadow of a global allocation: pages that blocks on several host threads share.
+//! The shadow of a global allocation: pages shared by blocks on several host threads.
 
 use super::shadow::Shadow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Granules of a page.
+/// The number of granules per page.
 pub const PAGE: usize = 1024;
 
-/// The shadow of an allocation. Pages come into being when they are first touched.
+/// The shadow of an allocation. Pages are created when they are first accessed.
 pub struct GlobalShadow {
-    /// Bytes of a granule.
+    /// The size of a granule in bytes.
     pub granule: usize,
     pages: Vec<Mutex<Option<Shadow>>>,
 }
 
-/// A page while it is in use.
+/// A locked page.
 pub struct Page<'a>(MutexGuard<'a, Option<Shadow>>);
 
 impl Page<'_> {
@@ -28,13 +28,13 @@ impl GlobalShadow {
         GlobalShadow { granule, pages: (0..pages).map(|_| Mutex::new(None)).collect() }
     }
 
-    /// The page of that number.
+    /// Locks the page of that number.
     pub fn page(&self, number: usize) -> Page<'_> {
-        // A page has no state that a panic could leave half done: the report is lost anyway.
+        // After a panic the report is lost anyway, so the state of the page does not matter.
         Page(self.pages[number].lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Calls `f` for each of these granules to which nothing was written, in order.
+    /// Calls `f` for each of these granules that was never written, in order.
     pub fn each_unset(&self, cells: std::ops::Range<usize>, f: &mut dyn FnMut(usize)) {
         let mut cell = cells.start;
         while cell < cells.end {
@@ -46,7 +46,7 @@ impl GlobalShadow {
         }
     }
 
-    /// What was written: a bit a granule.
+    /// Returns the granules that were written, as one bit per granule.
     pub fn written(&self) -> Vec<u64> {
         let words = |number: usize| {
             let page = self.page(number);
@@ -60,7 +60,7 @@ impl GlobalShadow {
         (0..self.pages.len()).flat_map(words).collect()
     }
 
-    /// Forgets everything.
+    /// Clears all pages.
     pub fn forget(&self) {
         for page in &self.pages {
             *page.lock().unwrap_or_else(PoisonError::into_inner) = None;

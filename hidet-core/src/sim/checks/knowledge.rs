@@ -1,45 +1,45 @@
-//! What a thread has seen of others, what is published for others to see, and the times of accesses.
+//! The knowledge of a thread about the accesses of others, published knowledge, and the times of accesses.
 //!
-//! See [`super::clocks`] for how time passes.
+//! [`super::clocks`] describes how time advances.
 
 use crate::sim::lanes::LANES;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// Who an access belongs to.
+/// The time of an access, who made it, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Epoch {
-    /// When; 0 for no access.
+    /// The time; 0 for no access.
     pub time: u32,
-    /// The number of the thread, together with what [`Epoch::agent`] gives for an asynchronous operation it issued.
+    /// The number of the thread, combined with [`Epoch::agent`] for an asynchronous operation that it issued.
     pub who: u32,
     /// The block.
     pub block: u32,
-    /// Where in the source.
+    /// The position in the source.
     pub site: u32,
 }
 
 impl Epoch {
-    /// Threads of a block are fewer than 2 to that.
+    /// A block has at most 2 to the power of this threads.
     const THREAD_BITS: u32 = 10;
 
-    /// What stands in `who` beside the thread, for an asynchronous operation of the agent of that number (for copies of
-    /// threads that of the warp's first lane); not 0.
+    /// Returns the bits to combine with the thread in `who` for an asynchronous operation of the agent of that number
+    /// (for copies of threads, the number of the warp's first lane). They are not 0.
     pub const fn agent(number: u32, kind: AgentKind) -> u32 {
         ((number + 1) << 2 | kind as u32) << Epoch::THREAD_BITS
     }
 
-    /// The thread.
+    /// Returns the thread.
     pub const fn thread(self) -> u32 {
         self.who & ((1 << Epoch::THREAD_BITS) - 1)
     }
 
-    /// Whether it is an asynchronous operation.
+    /// Returns true if it is an asynchronous operation.
     pub const fn is_agent(self) -> bool {
         self.who >> Epoch::THREAD_BITS != 0
     }
 
-    /// The number of the agent: the lanes of a warp copy by agents that follow each other.
+    /// Returns the number of the agent. The copies of the lanes of a warp have consecutive agents.
     pub const fn agent_number(self) -> u32 {
         let number = (self.who >> (Epoch::THREAD_BITS + 2)) - 1;
         match self.kind() {
@@ -48,7 +48,7 @@ impl Epoch {
         }
     }
 
-    /// What kind of asynchronous operation it is, where it is one.
+    /// Returns the kind of asynchronous operation, or `None` if it is an access of a thread.
     pub const fn kind(self) -> Option<AgentKind> {
         match (self.is_agent(), self.who >> Epoch::THREAD_BITS & 3) {
             (false, _) => None,
@@ -60,7 +60,7 @@ impl Epoch {
     }
 }
 
-/// Who does something asynchronously.
+/// The kind of an asynchronous operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AgentKind {
     /// A copy of a thread (`cp.async`).
@@ -73,20 +73,20 @@ pub enum AgentKind {
     Product,
 }
 
-/// What a thread has seen.
+/// The accesses that a thread has seen.
 #[derive(Debug, Clone, Default)]
 pub struct Knowledge {
-    /// Everything that the threads of the block did up to this time.
+    /// All accesses of the threads of the block up to this time.
     pub floor: u32,
-    /// Beyond that, the times by thread.
+    /// By thread: the time up to which its accesses were seen, if later than the floor.
     pub threads: Option<Rc<Vec<u32>>>,
-    /// The times by number of agents: up to when their asynchronous operations were waited for.
+    /// By agent: the time up to which its asynchronous operations were waited for.
     pub agents: Option<Rc<Vec<u32>>>,
-    /// What was seen of other blocks.
+    /// The accesses seen of other blocks.
     pub others: Option<Rc<BTreeMap<u32, Knowledge>>>,
 }
 
-/// Joins what is shared while it is the same, by `join` where both sides have something of their own.
+/// Joins two shared values: keeps them shared if they are the same, and calls `join` if both sides differ.
 fn join_shared<T: Clone>(into: &mut Option<Rc<T>>, from: &Option<Rc<T>>, join: impl FnOnce(&mut T, &T)) {
     match (&mut *into, from) {
         (_, None) => {}
@@ -111,7 +111,7 @@ fn join_blocks(into: &mut BTreeMap<u32, Knowledge>, from: &BTreeMap<u32, Knowled
 }
 
 impl Knowledge {
-    /// Adds what another one has seen, of the same block.
+    /// Adds the knowledge of another thread of the same block.
     pub fn join(&mut self, other: &Knowledge) {
         self.floor = self.floor.max(other.floor);
         join_shared(&mut self.threads, &other.threads, join_times);
@@ -119,7 +119,7 @@ impl Knowledge {
         join_shared(&mut self.others, &other.others, join_blocks);
     }
 
-    /// Adds what was published, as a view of the block `mine`.
+    /// Adds published knowledge to that of a thread of the block `mine`.
     pub fn acquire(&mut self, mine: u32, published: &Published) {
         self.acquire_public(mine, published);
         if let Some(view) = published.within.as_ref().and_then(|within| within.get(&mine)) {
@@ -127,7 +127,7 @@ impl Knowledge {
         }
     }
 
-    /// The same, without what is for the threads of one block alone.
+    /// The same without the part that is published for the threads of one block alone.
     fn acquire_public(&mut self, mine: u32, published: &Published) {
         if published.block == mine {
             self.join(&published.view);
@@ -136,7 +136,7 @@ impl Knowledge {
         }
     }
 
-    /// Whether both are known to be equal: they share what they hold.
+    /// Returns true if both are known to be equal because they share their contents.
     pub fn is_like(&self, other: &Knowledge) -> bool {
         fn same<T>(a: &Option<Rc<T>>, b: &Option<Rc<T>>) -> bool {
             match (a, b) {
@@ -151,7 +151,7 @@ impl Knowledge {
             && same(&self.others, &other.others)
     }
 
-    /// Adds what a thread of another block has seen.
+    /// Adds the knowledge of a thread of another block.
     pub fn join_foreign(&mut self, mine: u32, block: u32, view: &Knowledge) {
         let mut view = view.clone();
         let beyond = view.others.take();
@@ -162,18 +162,18 @@ impl Knowledge {
                 others.entry(*other).or_default().join(theirs);
             }
         }
-        // What they saw of this block.
+        // What the other block saw of this block.
         if let Some(back) = beyond.as_ref().and_then(|map| map.get(&mine)) {
             self.join(back);
         }
     }
 
-    /// Whether what the thread did up to the time was seen.
+    /// Returns true if all accesses of the thread up to the time were seen.
     pub fn has_seen(&self, thread: u32, time: u32) -> bool {
         time <= self.floor || self.threads.as_ref().is_some_and(|times| times[thread as usize] >= time)
     }
 
-    /// Whether an access of this view's block was seen.
+    /// Returns true if an access of the own block was seen.
     pub fn has_seen_epoch(&self, epoch: &Epoch) -> bool {
         if epoch.is_agent() {
             self.has_seen_agent(epoch.agent_number(), epoch.time)
@@ -182,24 +182,26 @@ impl Knowledge {
         }
     }
 
+    /// Returns true if the operations of the agent up to the time were waited for.
     pub fn has_seen_agent(&self, agent: u32, time: u32) -> bool {
         self.agents.as_ref().is_some_and(|times| times.get(agent as usize).is_some_and(|seen| *seen >= time))
     }
 
-    /// Whether a thread of any block is known to have waited for the kernel ahead, which has that number everywhere.
+    /// Returns true if a thread of any block is known to have waited for the previous kernel, which is the agent of
+    /// that number in every block.
     pub fn has_seen_ahead(&self, agent: u32) -> bool {
         let others = self.others.iter().flat_map(|others| others.values());
         self.has_seen_agent(agent, 1) || others.into_iter().any(|view| view.has_seen_agent(agent, 1))
     }
 
-    /// What it says of asynchronous operations.
+    /// Returns the part about asynchronous operations.
     pub fn of_agents(&self) -> Knowledge {
         let of_block = |(block, view): (&u32, &Knowledge)| (*block, view.of_agents());
         let others = self.others.as_ref().map(|others| Rc::new(others.iter().map(of_block).collect()));
         Knowledge { floor: 0, threads: None, agents: self.agents.clone(), others }
     }
 
-    /// Everything that the agent did up to the time was waited for.
+    /// Records that all operations of the agent up to the time were waited for.
     pub fn see_agent(&mut self, agent: u32, time: u32) {
         let times = Rc::make_mut(self.agents.get_or_insert_default());
         times.resize(times.len().max(agent as usize + 1), 0);
@@ -207,12 +209,12 @@ impl Knowledge {
     }
 }
 
-/// A view together with whose it is.
+/// Knowledge that other threads can acquire, and the block it is from.
 #[derive(Debug, Clone)]
 pub struct Published {
     pub block: u32,
     pub view: Knowledge,
-    /// By block: what is published for its own threads alone.
+    /// By block: the knowledge published for its own threads alone.
     within: Option<Rc<BTreeMap<u32, Knowledge>>>,
 }
 
@@ -221,25 +223,25 @@ impl Published {
         Published { block, view, within: None }
     }
 
-    /// The same for the threads of its block alone.
+    /// Restricts it to the threads of its block.
     pub fn within_its_block(self) -> Published {
         let within = Some(Rc::new(BTreeMap::from([(self.block, self.view)])));
         Published { block: self.block, view: Knowledge::default(), within }
     }
 
-    /// What of it is published for the threads of that block alone.
+    /// Returns the part published for the threads of that block alone, if any.
     pub fn within_block(&self, block: u32) -> Option<Published> {
         let view = self.within.as_ref()?.get(&block)?;
         Some(Published::new(block, view.clone()))
     }
 
-    /// Adds what someone else published.
+    /// Adds other published knowledge.
     pub fn join(&mut self, other: &Published) {
         self.view.acquire_public(self.block, other);
         join_shared(&mut self.within, &other.within, join_blocks);
     }
 
-    /// Whether an access happens before what was published.
+    /// Returns true if the access happens before the publication.
     pub fn has_seen(&self, epoch: &Epoch) -> bool {
         let view = if epoch.block == self.block {
             Some(&self.view)
@@ -250,7 +252,7 @@ impl Published {
     }
 }
 
-/// Adds what was published to what others published there.
+/// Adds published knowledge to that published before, if any.
 pub fn add(to: &mut Option<Published>, published: Published) {
     match to {
         None => *to = Some(published),

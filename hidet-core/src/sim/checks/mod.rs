@@ -1,8 +1,8 @@
-//! What the checkers know and report: happens-before by vector clocks, shadow memory, proxies, counters, and the memory
-//! that a launch or the kernel ahead of it has written.
+//! The checkers and counters: happens-before by vector clocks, shadow memory, proxies, counters of accesses, dependent
+//! launches, and outputs that were not written.
 //!
-//! What belongs here observes accesses and orders them, and changes no memory and no register. It knows memory, but no
-//! instruction, barrier or copy; those call it.
+//! Files here observe and order accesses, and change no memory and no registers. They know memory, but no instructions,
+//! barriers or copies, which call them.
 
 pub mod byte_ranges;
 pub mod clocks;

@@ -1,4 +1,4 @@
-//! What the checkers and counters see of an access to shared or global memory.
+//! Checks and counts an access of the lanes of a warp to shared or global memory.
 
 use super::clocks::{AgentKind, Epoch};
 use super::shadow::{Accessor, Conflict, Touch};
@@ -8,22 +8,22 @@ use crate::sim::bytecode::{MemoryAccess, MemoryBase};
 use crate::sim::lanes::{LANES, lanes};
 use crate::sim::report::FaultKind;
 
-/// What one warp-wide access found.
+/// The findings of one warp-wide access.
 #[derive(Default)]
 struct Findings {
     conflicts: Vec<(u32, Conflict)>,
-    /// Element and lane of an unset one.
+    /// The element and lane of a read of memory that was never written.
     unset: Option<(u32, usize)>,
 }
 
 impl BlockRun<'_> {
-    /// Lanes of a strand access memory outside of registers, by themselves.
+    /// Records an access of lanes of a strand to memory outside of registers.
     #[inline(always)]
     pub fn observe(&mut self, warp: usize, access: &MemoryAccess, at: &[u32; LANES], active: u32, touch: Touch) {
         self.observe_some(warp, access, at, active, active, touch);
     }
 
-    /// The same where races are looked for only among the lanes of `watched`.
+    /// The same, but checks only the lanes of `watched` for races.
     #[inline(always)]
     fn observe_some(
         &mut self,
@@ -39,7 +39,7 @@ impl BlockRun<'_> {
         }
         if touch != Touch::Read {
             self.progress();
-            if !self.spares_mbarriers(warp, access, at, active) {
+            if !self.check_mbarriers_kept(warp, access, at, active) {
                 return;
             }
         }
@@ -52,8 +52,8 @@ impl BlockRun<'_> {
         }
     }
 
-    /// Lanes of a strand store to memory outside of registers; `value` gives what a lane stores to each of its
-    /// elements.
+    /// Records a store of lanes of a strand to memory outside of registers; `value` returns the value that a lane
+    /// stores to each of its elements.
     #[inline(always)]
     pub fn observe_store(
         &mut self,
@@ -65,7 +65,7 @@ impl BlockRun<'_> {
     ) {
         let mut watched = active;
         if !self.launch.options.checks.equal_stores {
-            // Of the lanes that store the same to the same place one stands for all.
+            // Of the lanes that store the same value to the same element, only one counts.
             for lane in lanes(active) {
                 let alike = |other: &usize| {
                     at[*other] == at[lane] && (0..access.count).all(|part| value(*other, part) == value(lane, part))
@@ -78,9 +78,8 @@ impl BlockRun<'_> {
         self.observe_some(warp, access, at, active, watched, Touch::Write);
     }
 
-    /// The part of [`BlockRun::observe`] that finds races and unset memory. `agent` is that of an
-    /// [`Epoch`](super::clocks::Epoch) for an asynchronous operation, 0 otherwise; `reads` says whether the old value
-    /// matters.
+    /// The part of [`BlockRun::observe`] that finds races and reads of memory that was never written. `agent` is
+    /// [`Epoch::agent`] for an asynchronous operation, else 0; `reads` is true if the old value matters.
     #[allow(clippy::too_many_arguments)]
     pub fn watch(
         &mut self,
@@ -126,7 +125,7 @@ impl BlockRun<'_> {
         let me = Accessor { clocks: &self.clocks, block: self.number, warp, agent, site: access.site };
         let granule = self.launch.program.shared_granule as usize;
         let elem = access.elem.bytes();
-        // All lanes at one place, as a broadcast: one touch for all of them.
+        // All lanes read one element, a broadcast: they are recorded together.
         let first = active.trailing_zeros() as usize;
         let together = touch == Touch::Read && lanes(active).all(|lane| at[lane] == at[first]);
         let groups = if together { 1 << first } else { active };
@@ -191,7 +190,7 @@ impl BlockRun<'_> {
             for cell in start / shadow.granule..(start + bytes).div_ceil(shadow.granule) {
                 let number = cell / super::global_shadow::PAGE;
                 if page.as_ref().is_none_or(|page| page.0 != number) {
-                    // The old one is let go first: two threads may want the same two.
+                    // The old page is unlocked first, or two host threads that need the same two pages could deadlock.
                     drop(page.take());
                     page = Some((number, shadow.page(number)));
                 }
@@ -216,6 +215,7 @@ impl BlockRun<'_> {
         found
     }
 
+    /// Reports a race of an access with an earlier one.
     #[allow(clippy::too_many_arguments)]
     pub fn report_race(
         &mut self,
@@ -234,51 +234,52 @@ impl BlockRun<'_> {
         let mine = Epoch { time: self.clocks.now(warp), who: thread | agent, block: self.number, site };
         let same_warp = epoch.block == self.number && epoch.thread() / 32 == thread / 32;
         let one_store = same_warp && epoch.site == site && epoch.time == mine.time && touch == Touch::Write;
-        let where_from = match (epoch.kind(), mine.kind()) {
+        let parties = match (epoch.kind(), mine.kind()) {
             (Some(theirs), Some(mine)) if theirs == mine => format!("two {}", operations(mine)),
             (Some(theirs), Some(mine)) => format!("{} and {}", operation(theirs), operation(mine)),
-            (Some(theirs), None) => format!("{} and a thread that has not seen its end", operation(theirs)),
-            (None, Some(mine)) => format!("a thread and {} that started", operation(mine)),
+            (Some(theirs), None) => format!("{} and a thread that has not waited for it", operation(theirs)),
+            (None, Some(mine)) => format!("a thread and {}", operation(mine)),
             (None, None) if epoch.block != self.number => "two blocks".to_owned(),
             (None, None) if one_store => "two lanes of one instruction".to_owned(),
             (None, None) if same_warp => "two lanes of a warp".to_owned(),
             (None, None) => "two warps".to_owned(),
         };
         let advice = match (epoch.kind(), mine.kind()) {
-            (Some(AgentKind::Copy), _) => "wait for the copy, and let the threads meet at a barrier after that",
+            (Some(AgentKind::Copy), _) => "wait for the copy, then synchronize the threads with a barrier",
             (Some(AgentKind::Load), _) => "wait for its bytes at their mbarrier",
-            (Some(AgentKind::Store), _) => "commit the store, wait for its group, and let the threads meet after that",
-            (Some(AgentKind::Product), _) => "wait for the wgmma, and let others know after that",
-            (None, Some(_)) => "let the threads meet at a barrier before the copy starts",
+            (Some(AgentKind::Store), _) => "commit the store, wait for its group, then synchronize the threads",
+            (Some(AgentKind::Product), _) => "wait for the wgmma, then synchronize the threads",
+            (None, Some(_)) => "synchronize the threads with a barrier before the copy starts",
             (None, None) if epoch.block != self.number && scope == ir::Scope::Shared => {
-                "let the blocks meet at `cluster_sync()` between them"
+                "put `cluster_sync()` between them"
             }
             (None, None) if epoch.block != self.number && self.launch.program.cooperative => {
-                "let the blocks meet at `grid_sync()` between them"
+                "put `grid_sync()` between them"
             }
             (None, None) if epoch.block != self.number => {
-                "order them by an atomic operation with a fence before it here and one after it there, or by another launch"
+                "order them with an atomic operation that has a fence before it in one block and after it in the other, or use two launches"
             }
             (None, None) if one_store && conflict.touch == Touch::Write => {
-                "give each lane its own element, or let one lane store. Where all of them store the same value, which CUDA \
-                 allows, the option `Checks::equal_stores` set to `false` leaves that out of the report"
+                "give each lane its own element, or let one lane store; if all of them store the same value, which CUDA \
+                 allows, set the option `Checks::equal_stores` to `false`"
             }
             (None, None) if same_warp => "put `sync_warp()` between them, or give each lane its own element",
             (None, None) => "put a barrier between them",
         };
-        let message = format!("element {element} of `{name}` is accessed by {where_from} in no order; {advice}");
-        let deed = |touch: Touch, kind: Option<AgentKind>| match (touch, kind) {
+        let message =
+            format!("element {element} of `{name}` is accessed by {parties} without synchronization; {advice}");
+        let action = |touch: Touch, kind: Option<AgentKind>| match (touch, kind) {
             (Touch::Read, None) => "reads it",
             (Touch::Write, None) => "writes it",
             (Touch::AtomicRead, _) => "loads it atomically",
             (Touch::Atomic | Touch::AtomicWrite, _) => "changes it atomically",
-            (_, Some(AgentKind::Product)) => "lets tensor cores read it",
-            (Touch::Read, Some(_)) => "lets it be copied from asynchronously",
-            (Touch::Write, Some(_)) => "lets it be copied to asynchronously",
+            (_, Some(AgentKind::Product)) => "reads it with a wgmma",
+            (Touch::Read, Some(_)) => "copies from it asynchronously",
+            (Touch::Write, Some(_)) => "copies to it asynchronously",
         };
-        let me = format!("{} {}", self.launch.thread_name(self.number, thread), deed(touch, mine.kind()));
+        let me = format!("{} {}", self.launch.thread_name(self.number, thread), action(touch, mine.kind()));
         let theirs = self.launch.thread_name(epoch.block, epoch.thread());
-        let theirs = format!("{theirs} {}", deed(conflict.touch, epoch.kind()));
+        let theirs = format!("{theirs} {}", action(conflict.touch, epoch.kind()));
         self.fault(FaultKind::Race, message, (site, me), vec![(epoch.site, theirs)]);
     }
 
@@ -296,7 +297,8 @@ impl BlockRun<'_> {
                 }
                 self.counters.global_accesses += 1;
                 let offset = self.launch.tensors[tensor as usize].offset as u64;
-                // Neighbouring lanes mostly share sectors: count changes, then remove repeats the slow way.
+                // Neighbouring lanes mostly share sectors: skip equal neighbours, then sort to remove the other
+                // duplicates.
                 let mut sectors = [u64::MAX; LANES * 8];
                 let mut count = 0;
                 for lane in lanes(active) {
@@ -318,12 +320,12 @@ impl BlockRun<'_> {
                 }
             }
             MemoryBase::Shared(byte) => {
-                // Wide accesses are served in parts of at most 128 bytes: half or quarter warps.
-                let lanes_a_part = (128 / bytes.max(4)).clamp(1, 32) as u32;
+                // Wide accesses are split into parts of at most 128 bytes: half or quarter warps.
+                let lanes_per_part = (128 / bytes.max(4)).clamp(1, 32) as u32;
                 let mut first = 0;
                 while first < 32 {
-                    let part = active & (((1u64 << lanes_a_part) - 1) as u32) << first;
-                    first += lanes_a_part;
+                    let part = active & (((1u64 << lanes_per_part) - 1) as u32) << first;
+                    first += lanes_per_part;
                     if part == 0 {
                         continue;
                     }
@@ -336,7 +338,7 @@ impl BlockRun<'_> {
     }
 }
 
-/// How an asynchronous operation is called.
+/// Returns the name of an asynchronous operation in reports.
 fn operation(kind: AgentKind) -> &'static str {
     match kind {
         AgentKind::Copy => "an asynchronous copy",
@@ -355,7 +357,7 @@ fn operations(kind: AgentKind) -> &'static str {
     }
 }
 
-/// How many passes over the banks the lanes need: different words of one bank follow each other.
+/// Returns the number of passes over the banks that the lanes need: one per different word of the same bank.
 fn passes(byte: u64, at: &[u32; LANES], active: u32, elem: u64, bytes: u64) -> u64 {
     let mut words = [[u64::MAX; LANES]; LANES];
     let mut depth = [0usize; LANES];

@@ -1,17 +1,17 @@
-//! Shadow memory: for each granule of real memory the last write and the accesses since that nothing orders.
+//! Shadow memory: for each granule of real memory, the last write and the unordered accesses since.
 //!
-//! A granule is the smallest element of the allocation. Accesses of one warp at one time and place are one entry with a
-//! mask of lanes. A write that follows everything replaces all of it, so that cells stay small; more than
-//! [`MOST_ENTRIES`] unordered accesses to one cell are not kept, the oldest go first (a race between blocks still has
+//! A granule is the smallest element of the allocation. Accesses of one warp at the same time and position are one
+//! entry with a mask of lanes. A write that is ordered after all entries replaces them, so that cells stay small. A
+//! cell keeps at most [`MAX_ENTRIES`] unordered accesses and drops the oldest first (a race between blocks still has
 //! two parties then).
 
 use super::clocks::{Clocks, Epoch};
 use crate::sim::lanes::{LANES, lanes};
 
-/// How many unordered accesses a cell remembers.
-const MOST_ENTRIES: usize = 32;
+/// The most unordered accesses that a cell keeps.
+const MAX_ENTRIES: usize = 32;
 
-/// What an access does.
+/// The kind of an access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Touch {
     #[default]
@@ -26,7 +26,7 @@ pub enum Touch {
 }
 
 impl Touch {
-    /// Whether two of them at one location must be ordered.
+    /// Returns true if two such accesses to one location must be ordered.
     fn conflicts(self, other: Touch) -> bool {
         use Touch::*;
         match (self, other) {
@@ -40,12 +40,12 @@ impl Touch {
         matches!(self, Touch::AtomicWrite | Touch::Atomic)
     }
 
-    /// Whether it is atomic and gives the value it found.
+    /// Returns true if it is atomic and returns the old value.
     fn observes(self) -> bool {
         matches!(self, Touch::AtomicRead | Touch::Atomic)
     }
 
-    /// Whether everything that conflicts with `other` conflicts with this too.
+    /// Returns true if every access that conflicts with `other` conflicts with this one too.
     fn covers(self, other: Touch) -> bool {
         use Touch::*;
         match self {
@@ -66,37 +66,37 @@ struct Entry {
     touch: Touch,
 }
 
-/// What is known of a granule.
+/// The shadow of a granule.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 struct Cell {
     write: Epoch,
-    /// One entry; `lanes` 0 where there is none.
+    /// The only entry; `lanes` is 0 if there are none or several.
     entry: Entry,
-    /// More of them: one more than an index into the lists.
+    /// If there are several entries, the index of their list plus one; else 0.
     list: u32,
-    /// Whether something was ever written.
+    /// True if the granule was ever written.
     set: bool,
 }
 
-/// Who accesses.
+/// The warp or agent that makes an access.
 #[derive(Clone, Copy)]
 pub struct Accessor<'a> {
     pub clocks: &'a Clocks,
     pub block: u32,
     pub warp: usize,
-    /// [`Epoch::agent`] of an asynchronous operation, else 0; it is noted when it begins, so what its thread had seen
-    /// counts.
+    /// [`Epoch::agent`] of an asynchronous operation, else 0. It is recorded when it is issued, with the knowledge of
+    /// the issuing thread.
     pub agent: u32,
     pub site: u32,
 }
 
-/// An access that another one was not ordered after.
+/// An earlier access that is not ordered before the current one.
 #[derive(Debug, Clone, Copy)]
 pub struct Conflict {
     /// The earlier access; `who` is its thread.
     pub epoch: Epoch,
     pub touch: Touch,
-    /// The lane of the later one.
+    /// The lane of the later access.
     pub lane: usize,
 }
 
@@ -113,12 +113,12 @@ impl Shadow {
         Shadow { cells: vec![Cell::default(); cells], lists: Vec::new(), free: Vec::new() }
     }
 
-    /// Whether nothing was written to the granule yet.
+    /// Returns true if the granule was never written.
     pub fn is_unset(&self, cell: usize) -> bool {
         !self.cells[cell].set
     }
 
-    /// Lanes `mask` of a warp access the granule together. Gives an access that conflicts.
+    /// Records an access to the granule by the lanes `mask` of a warp. Returns a conflicting access, if any.
     pub fn touch(&mut self, cell: usize, me: &Accessor, mask: u32, touch: Touch) -> Option<Conflict> {
         let at = &mut self.cells[cell];
         let now = me.clocks.now(me.warp);
@@ -127,13 +127,13 @@ impl Shadow {
         let first = (me.warp * LANES) as u32 | me.agent;
         let epoch = Epoch { time: now, who: first, block: me.block, site: me.site };
 
-        // The last write conflicts with everything.
+        // The last write conflicts with every access.
         if at.write.time != 0 && !(at.write.time <= floor && at.write.block == me.block && !at.write.is_agent()) {
             let write = at.write;
             let bad = lanes(mask).find(|lane| !me.clocks.is_before(&write, me.warp, *lane));
             conflict = bad.map(|lane| Conflict { epoch: write, touch: Touch::Write, lane });
         }
-        // Several lanes writing one place at once race with each other.
+        // Several lanes that write one granule in one instruction race with each other.
         if touch == Touch::Write && conflict.is_none() && mask & (mask - 1) != 0 {
             let who = first + mask.trailing_zeros();
             let lane = 31 - mask.leading_zeros() as usize;
@@ -143,7 +143,7 @@ impl Shadow {
         let entry = &mut at.entry;
         let past = entry.epoch.time <= floor && entry.epoch.block == me.block && !entry.epoch.is_agent();
         if at.list == 0 && (entry.lanes == 0 || past && touch.covers(entry.touch)) {
-            // Nothing that matters is known yet.
+            // The new entry replaces the old one.
             *entry = Entry { epoch, lanes: mask, touch };
         } else if at.list == 0 && entry.epoch == epoch && entry.touch == touch && touch != Touch::Write {
             entry.lanes |= mask;
@@ -171,9 +171,9 @@ impl Shadow {
         conflict
     }
 
-    /// As [`Shadow::touch`] on cells that follow each other, for a single lane. Cells that were touched together look
-    /// alike, and are decided together.
-    pub fn touch_run(
+    /// Calls [`Shadow::touch`] for consecutive cells, for a single lane. Cells that were accessed together are equal,
+    /// and are decided once.
+    pub fn touch_range(
         &mut self,
         cells: std::ops::Range<usize>,
         me: &Accessor,
@@ -199,7 +199,7 @@ impl Shadow {
         }
     }
 
-    /// Calls `f` for each change of the granule that is remembered.
+    /// Calls `f` for each recorded change of the granule.
     pub fn changes(&self, cell: usize, f: &mut dyn FnMut(Epoch)) {
         let at = &self.cells[cell];
         if at.write.time != 0 {
@@ -214,7 +214,7 @@ impl Shadow {
         }
     }
 
-    /// Compares with every entry, drops those that the new one makes needless, and adds it.
+    /// Compares an access with every entry, drops the entries that it covers, and adds it.
     fn touch_slowly(&mut self, cell: usize, me: &Accessor, epoch: Epoch, mask: u32, touch: Touch) -> Option<Conflict> {
         let at = &mut self.cells[cell];
         if at.list == 0 {
@@ -230,18 +230,18 @@ impl Shadow {
         let list = &mut self.lists[at.list as usize - 1];
         let mut conflict = None;
         let mut lanes_now = mask;
-        // Atomic changes that the lanes of `mask` have observed since happen before what they do now.
+        // Atomic changes that lanes of `mask` have observed since happen before their current access.
         let mut observed = 0;
         for index in (0..list.len()).rev() {
             let entry = &mut list[index];
             let here = entry.epoch == epoch;
             if here && entry.touch == touch && touch != Touch::Write {
-                // Goes to the end: the order of the list is that of the last access.
+                // It moves to the end: the list is ordered by last access.
                 lanes_now |= entry.lanes;
                 entry.lanes = 0;
                 continue;
             }
-            // A read-modify-write takes over every atomic change before it.
+            // A read-modify-write is ordered after every atomic change before it.
             if touch == Touch::Atomic && entry.touch.changes_atomically() {
                 entry.lanes = 0;
                 continue;
@@ -267,7 +267,7 @@ impl Shadow {
             }
         }
         list.retain(|entry| entry.lanes != 0);
-        if list.len() >= MOST_ENTRIES {
+        if list.len() >= MAX_ENTRIES {
             list.remove(0);
         }
         list.push(Entry { epoch, lanes: lanes_now, touch });

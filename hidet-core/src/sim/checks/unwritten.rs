@@ -1,7 +1,7 @@
-//! Elements of outputs that no thread of a launch has written: on a GPU they hold whatever was there before.
+//! Elements of outputs that no thread of a launch has written: on a GPU they keep their previous contents.
 //!
-//! What a launch has written stands in the shadow, so that every kind of store counts alike: plain and atomic ones,
-//! and copies by the tensor memory accelerator.
+//! The shadow contains the elements that a launch has written, by every kind of store: plain stores, atomics, and bulk
+//! copies.
 
 use super::global_shadow::GlobalShadow;
 use crate::ir::{Access, Buffer, Function};
@@ -10,7 +10,7 @@ use crate::sim::report::{Fault, FaultKind, Party};
 use crate::sim::run::Bound;
 use crate::sim::{LaunchArguments, tensor_params};
 
-/// The elements that a tensor leaves unwritten: how many, and the coordinates of the first.
+/// The unwritten elements of a tensor: their number, and the coordinates of the first.
 struct Unwritten {
     count: usize,
     first: Vec<i64>,
@@ -25,7 +25,7 @@ impl Unwritten {
     }
 }
 
-/// A fault for each output with elements that nobody wrote. `written` is the kernel as its author wrote it.
+/// Returns a fault for each output with unwritten elements. `written` is the kernel as its author wrote it.
 pub fn find(
     written: &Function,
     tensors: &[Bound],
@@ -46,9 +46,8 @@ pub fn find(
             count => format!(", the first of {count} elements that no thread writes"),
         };
         let message = format!(
-            "`{kernel}` ends without having written {name}[[{}]]{others}: on a GPU it holds whatever was there before. Write \
-             all of `{name}`, or declare it `InOut` if it keeps what it held, or `#[partial] {name}: Out<..>` if nobody \
-             reads the rest",
+            "`{kernel}` ends without writing {name}[[{}]]{others}; on a GPU it keeps its previous contents. Write all of \
+             `{name}`, declare it `InOut` if it keeps old values, or `#[partial] {name}: Out<..>` if the rest is never read",
             found.first.iter().map(i64::to_string).collect::<Vec<_>>().join(", ")
         );
         let party = Party {
@@ -61,7 +60,8 @@ pub fn find(
     faults
 }
 
-/// `None` where the extents have no value, which the launch has found before.
+/// Returns the unwritten elements of a tensor, or `None` if an extent has no value, which the launch has reported
+/// before.
 fn look(buffer: &Buffer, tensor: &Bound, shadow: &GlobalShadow, dims: &[i64]) -> Option<Unwritten> {
     let mut found = Unwritten { count: 0, first: Vec::new() };
     let elem = buffer.elem.bytes();
@@ -78,7 +78,7 @@ fn look(buffer: &Buffer, tensor: &Bound, shadow: &GlobalShadow, dims: &[i64]) ->
         let mut last = usize::MAX;
         shadow.each_unset(cells(0).start..cells(size - 1).end, &mut |cell| {
             let element = (cell * shadow.granule).saturating_sub(tensor.offset) / elem;
-            // A wide element has several cells.
+            // A wide element has several granules.
             if element != last {
                 last = element;
                 found.add(|| coordinates(element, &shape));
@@ -86,7 +86,7 @@ fn look(buffer: &Buffer, tensor: &Bound, shadow: &GlobalShadow, dims: &[i64]) ->
         });
         return Some(found);
     }
-    // Not every element of memory need be one of the tensor.
+    // Not every element of memory belongs to the tensor.
     for number in 0..size {
         let index = coordinates(number, &shape);
         let element = buffer.layout.offset_at(&index, dims).ok()? as usize;
@@ -99,7 +99,7 @@ fn look(buffer: &Buffer, tensor: &Bound, shadow: &GlobalShadow, dims: &[i64]) ->
     Some(found)
 }
 
-/// The coordinates of an element in row-major order.
+/// Returns the coordinates of an element in row-major order.
 fn coordinates(mut element: usize, shape: &[i64]) -> Vec<i64> {
     let mut index = vec![0; shape.len()];
     for (index, extent) in index.iter_mut().zip(shape).rev() {

@@ -21,7 +21,7 @@ impl Coordinates {
 }
 
 impl Compiler<'_> {
-    /// The index of an access to a buffer of that rank.
+    /// Returns the coordinates of an access to a buffer of that rank.
     fn coordinates(&mut self, buffer: BufferId, index: &[ValueId], rank: usize) -> Result<Coordinates> {
         let operands = index.iter().map(|value| self.value(*value)).collect::<Result<Vec<TypedSrc>>>()?;
         let (_, size) = self.place(buffer)?;
@@ -82,7 +82,7 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    /// Whether the coordinates lie inside of the shape, element `part` along the last axis.
+    /// Emits the condition that the coordinates, moved by `part` along the last axis, lie inside of the shape.
     fn inside(&mut self, buffer: BufferId, coordinates: &Coordinates, part: i64) -> Result<Src> {
         let scalar = coordinates.scalar();
         let mut all = self.constant(1);
@@ -108,7 +108,7 @@ impl Compiler<'_> {
         Ok(all)
     }
 
-    /// The access to `count` elements at the coordinates.
+    /// Returns the access to `count` elements at the coordinates.
     fn access(
         &mut self,
         buffer: BufferId,
@@ -130,7 +130,7 @@ impl Compiler<'_> {
         Ok(MemoryAccess { place, buffer, limit, elem, count, index, wide: coordinates.wide, guard, site })
     }
 
-    /// The accesses that make up a load or store of `count` elements: with a guard one for each element.
+    /// Returns the accesses of a load or store of `count` elements: one per element if `guard`, else one.
     fn accesses(
         &mut self,
         buffer: BufferId,
@@ -141,7 +141,7 @@ impl Compiler<'_> {
     ) -> Result<Vec<MemoryAccess>> {
         let coordinates = self.coordinates(buffer, index, self.function.buffers[buffer].shape.len())?;
         if !guard {
-            // Along one axis without gaps the check of the allocation is the same.
+            // For one axis without gaps, the check against the allocation is the same.
             if self.fixed.check_shape && !self.is_flat(&self.function.buffers[buffer].layout) {
                 self.check_shape(buffer, &coordinates, count, verb)?;
             }
@@ -202,8 +202,8 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    /// The address operand of an intrinsic, for `count` elements; 0 for a bulk operation, which looks at the extent
-    /// itself.
+    /// Returns the number of the access for an address operand of `count` elements; 0 for a bulk operation, which
+    /// checks the extent itself.
     pub(super) fn address(
         &mut self,
         buffer: BufferId,

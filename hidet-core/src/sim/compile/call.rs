@@ -27,7 +27,7 @@ impl Compiler<'_> {
                     let count = match (row.reach(position), row.meaning) {
                         (_, Meaning::CpAsync { bytes }) => bytes.div_ceil(elem),
                         (Some(Reach::Elements(count)), _) => count,
-                        // Chunks of 16 bytes, of which the operation itself says how many.
+                        // Chunks of 16 bytes, whose number the operation itself determines.
                         _ => 0,
                     };
                     let verb = match effect {
@@ -56,7 +56,7 @@ impl Compiler<'_> {
         let used = result.is_some_and(|value| !self.liveness.dying(self.at).contains(&value));
         let float = operands.iter().any(|operand| matches!(operand, CallArg::Value(_, scalar) if scalar.is_float()));
         self.program.communicates |= match row.meaning {
-            // Integer updates whose result nobody reads come out the same in any order.
+            // The result of integer updates does not depend on their order if their old values are not used.
             Meaning::Atomic(op, order) => {
                 let swaps = matches!(op, AtomicOp::Exchange | AtomicOp::CompareExchange);
                 global && (used || float || swaps || order != Order::Relaxed)
@@ -86,7 +86,7 @@ impl Compiler<'_> {
     }
 }
 
-/// Where the elements of matrices in registers belong, for the calls that have some.
+/// Returns the positions of the elements of matrices in registers, for calls with such operands.
 fn fragments(row: &Row) -> Vec<Vec<u32>> {
     match row.meaning {
         Meaning::Mma(Product { m, n, k, a, .. }) => {
@@ -102,8 +102,8 @@ fn fragments(row: &Row) -> Vec<Vec<u32>> {
     }
 }
 
-/// Positions of the elements that lanes hold of `count` 8 x 8 matrices, one after the other, in the registers that are
-/// operand `number`.
+/// Returns the positions of the elements of `count` 8 x 8 matrices, one after the other, that lanes hold in the
+/// registers of operand `number`.
 fn matrix_positions(row: &Row, number: usize, count: u32, transposed: bool) -> Vec<u32> {
     let held = match row.operands.get(number) {
         Some(Operand::Address { count, .. }) => *count,

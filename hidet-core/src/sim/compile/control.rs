@@ -1,8 +1,8 @@
 //! Statements and control flow.
 //!
-//! Jumps name labels until the end, when [`Compiler::resolve`] turns them into positions. A uniform branch is a plain
-//! jump. A branch that can part lanes names the place where they meet again; so does a loop whose lanes can leave, or
-//! start the next turn, at different times.
+//! Jumps refer to labels until [`Compiler::resolve`] replaces them by positions. A uniform branch is a plain jump. A
+//! divergent branch names the position where lanes reconverge; so does a loop whose lanes can leave, or start the next
+//! iteration, at different times.
 
 use super::operation::Scalars;
 use super::{Compiler, Result, TypedSrc};
@@ -11,15 +11,15 @@ use crate::ir::{BinaryOp, Block, CompareOp, LoopId, PrintPiece, Stmt, StmtId, Va
 use crate::sim::bytecode::{Inst, Print, Src, slot};
 use crate::types::{Const, Scalar};
 
-/// A place in the code that may not be known yet.
+/// A position in the code that may not be known yet.
 pub(super) type Label = u32;
 
 /// A loop as a target of jumps.
 struct Target {
     label: LoopId,
-    /// Where `break` goes, and whether lanes may meet there.
+    /// The target of `break`, and true if lanes reconverge there.
     exit: (Label, bool),
-    /// Where `continue` goes.
+    /// The target of `continue`, likewise.
     latch: (Label, bool),
 }
 
@@ -36,7 +36,7 @@ impl<'a> Compiler<'a> {
         self.targets.labels.len() as u32 - 1
     }
 
-    /// The label stands for the next instruction.
+    /// Binds the label to the next instruction.
     pub(super) fn bind(&mut self, label: Label) {
         let here = self.here();
         self.targets.labels[label as usize] = here;
@@ -80,7 +80,7 @@ impl<'a> Compiler<'a> {
         }
         for var in declared {
             let operand = self.var(var)?;
-            self.release((operand.src, self.run(operand)));
+            self.release((operand.src, self.block_of(operand)));
         }
         self.current = around;
         Ok(())
@@ -143,7 +143,7 @@ impl<'a> Compiler<'a> {
                 let latch = self.label();
                 self.repeated(*label, (exit, shape.exits), (latch, shape.continues), body)?;
                 self.emit(Inst::Again { to: head });
-                self.meet(exit, shape.exits);
+                self.reconverge(exit, shape.exits);
                 Ok(())
             }
             Stmt::Break(label) => self.jump(*label, true),
@@ -155,7 +155,7 @@ impl<'a> Compiler<'a> {
                 Ok(())
             }
             Stmt::Group { first, threads, body } => {
-                // Whole warps: the warp's number decides.
+                // A group consists of whole warps, so the number of the warp decides.
                 let (low, high) = (self.constant((*first / 32) as u64), self.constant(((first + threads) / 32) as u64));
                 let warp = (Src::scalar(slot::WARP), Scalar::I32);
                 let above = self.apply(Scalars::Compare(CompareOp::Ge), &[warp, (low, Scalar::I32)], Scalar::Bool);
@@ -203,8 +203,8 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// Lanes that part before meet here.
-    fn meet(&mut self, label: Label, may: bool) {
+    /// Binds a label where lanes reconverge if they may have diverged.
+    fn reconverge(&mut self, label: Label, may: bool) {
         self.bind(label);
         if may {
             self.emit(Inst::Merge);
@@ -234,11 +234,11 @@ impl<'a> Compiler<'a> {
             self.block(otherwise)?;
             self.flush();
         }
-        self.meet(end, !uniform);
+        self.reconverge(end, !uniform);
         Ok(())
     }
 
-    /// The body of a loop with what its jumps refer to, up to where the next turn begins.
+    /// Compiles the body of a loop with the targets of its jumps, up to the start of the next iteration.
     fn repeated(&mut self, label: LoopId, exit: (Label, bool), latch: (Label, bool), body: &'a Block) -> Result<()> {
         if latch.1 {
             self.emit(Inst::Enter { merge: latch.0 });
@@ -247,7 +247,7 @@ impl<'a> Compiler<'a> {
         self.block(body)?;
         self.flush();
         self.targets.loops.pop();
-        self.meet(latch.0, latch.1);
+        self.reconverge(latch.0, latch.1);
         Ok(())
     }
 
@@ -264,10 +264,10 @@ impl<'a> Compiler<'a> {
         let uniform = start.src.is_uniform() && step.src.is_uniform();
         let counter = self.define(index, uniform);
         self.copy_all(counter, start);
-        self.turns(label, counter, (end.src, inclusive), step.src, |_| Ok(()), body)
+        self.counted_loop(label, counter, (end.src, inclusive), step.src, |_| Ok(()), body)
     }
 
-    /// A step that is not positive is a fault.
+    /// Emits a fault for a step that is not positive.
     fn positive(&mut self, step: TypedSrc) {
         if self.constant_of(step.src).is_none() {
             let operands = [(step.src, step.ty.scalar), (self.constant(0), step.ty.scalar)];
@@ -279,7 +279,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// Whether no index and step of a loop have a sum beyond the type, as far as constants tell.
+    /// Returns true if constants prove that the sum of index and step of a loop never exceeds the type.
     fn steps_exactly(&self, scalar: Scalar, (end, inclusive): (Src, bool), step: Src) -> bool {
         let int = |src| self.constant_of(src).and_then(|bits| Const { scalar, bits }.as_int()).map(i128::from);
         match (int(step), int(end)) {
@@ -289,8 +289,9 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// A loop that counts, from the counter's present value. `first` is emitted at the start of every turn.
-    pub(super) fn turns(
+    /// Compiles a counted loop from the current value of the counter. `first` is emitted at the start of every
+    /// iteration.
+    pub(super) fn counted_loop(
         &mut self,
         label: LoopId,
         counter: TypedSrc,
@@ -304,18 +305,19 @@ impl<'a> Compiler<'a> {
         let shape = self.uniform.shape(label);
         let (exit, head, latch) = (self.label(), self.label(), self.label());
         let uniform = counter.src.is_uniform() && end.is_uniform();
-        let may_part = shape.exits || !uniform;
-        if may_part {
+        let may_diverge = shape.exits || !uniform;
+        if may_diverge {
             self.emit(Inst::Enter { merge: exit });
         }
-        // Where a sum of index and step may lie beyond the type, the loop ends by what is left before the step is added.
+        // If the sum of index and step may exceed the type, the remaining distance is compared before the step is
+        // added.
         let exact = self.steps_exactly(scalar, (end, inclusive), step);
         if exact {
             self.bind(head);
         }
         let more = self.temp(uniform, Scalar::Bool, 1);
         let go_on = |compiler: &mut Self| {
-            compiler.emit(match may_part {
+            compiler.emit(match may_diverge {
                 true => Inst::LeaveUnless { cond: more, merge: exit },
                 false => Inst::Branch { cond: more, to: exit },
             });
@@ -330,7 +332,7 @@ impl<'a> Compiler<'a> {
         self.pending += 2;
         first(self)?;
         self.flush();
-        self.repeated(label, (exit, may_part), (latch, shape.continues), body)?;
+        self.repeated(label, (exit, may_diverge), (latch, shape.continues), body)?;
         if !exact {
             let unsigned = scalar.unsigned();
             let left = self.temp(uniform, unsigned, 1);
@@ -340,20 +342,20 @@ impl<'a> Compiler<'a> {
             self.apply_to(Scalars::Compare(before), &operands, more, Scalar::Bool)?;
             go_on(self);
         }
-        // Into a register of its own first: an operation may not overlap its operands.
+        // First to a separate register: the destination of an operation must not overlap its operands.
         let next = self.temp(counter.src.is_uniform(), scalar, 1);
         let operands = [(counter.src, scalar), (step, scalar)];
         self.apply_to(Scalars::Binary(BinaryOp::Add), &operands, next, scalar)?;
         self.copy(counter.src, next, scalar);
         self.emit(Inst::Again { to: head });
-        self.meet(exit, may_part);
+        self.reconverge(exit, may_diverge);
         Ok(())
     }
 
     fn jump(&mut self, label: LoopId, exits: bool) -> Result<()> {
         self.flush();
         let Some(target) = self.targets.loops.iter().find(|target| target.label == label) else {
-            return Err(self.refuse(format!("{label} is no loop around this statement")));
+            return Err(self.refuse(format!("{label} is not a loop around this statement")));
         };
         let (to, parts) = if exits { target.exit } else { target.latch };
         self.emit(if parts { Inst::Leave { merge: to } } else { Inst::Jump { to } });

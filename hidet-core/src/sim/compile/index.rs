@@ -8,11 +8,11 @@ use crate::sim::bytecode::Src;
 use crate::types::Scalar;
 use hidet_mapping::{Arith, HostArith};
 
-/// [`Arith`] whose numbers are registers of `i32`, or `i64` where `wide`. Symbols are the dims of the launch.
+/// [`Arith`] on registers of type `i32`, or `i64` if `wide`. Symbols are the dims of the launch.
 pub(super) struct Emit<'c, 'a> {
     pub compiler: &'c mut Compiler<'a>,
     pub wide: bool,
-    /// What symbols stand for; the dims where there is nothing.
+    /// The values of the symbols; if `None`, the dims.
     pub symbols: Option<Vec<Src>>,
 }
 
@@ -81,7 +81,7 @@ impl Arith for Emit<'_, '_> {
     }
 }
 
-/// How many elements a layout spans.
+/// Returns the number of elements that a layout spans, or an error message.
 pub(in crate::sim) fn layout_size(layout: &Layout, dims: &[i64]) -> std::result::Result<i64, &'static str> {
     let mut arith = HostArith::new(dims);
     let size = super::layout::size(layout, &mut arith);
@@ -96,7 +96,7 @@ impl Compiler<'_> {
         Ok(size.max(0) as u64)
     }
 
-    /// Whether offsets are the coordinates themselves: one axis without gaps.
+    /// Returns true if the offset is the coordinate itself: one axis without gaps.
     pub(super) fn is_flat(&self, layout: &Layout) -> bool {
         match layout {
             Layout::Strided { shape, strides } => shape.len() == 1 && strides[0].as_const() == Some(1),

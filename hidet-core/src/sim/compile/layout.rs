@@ -1,9 +1,9 @@
-//! The formula of a layout, written independently of the one the passes lower with.
+//! The formula of a layout, written independently of the formula that the passes use.
 
 use crate::layout::Layout;
 use hidet_mapping::{Arith, IndexExpr};
 
-/// The number of axes.
+/// Returns the number of axes.
 fn rank(layout: &Layout) -> usize {
     match layout {
         Layout::Strided { shape, .. } | Layout::Local { shape } | Layout::Reshape { shape, .. } => shape.len(),
@@ -14,7 +14,7 @@ fn rank(layout: &Layout) -> usize {
     }
 }
 
-/// The extents.
+/// Returns the extents.
 fn shape<A: Arith>(layout: &Layout, arith: &mut A) -> Vec<A::Int> {
     let emit = |shape: &[IndexExpr], arith: &mut A| shape.iter().map(|extent| extent.emit(arith)).collect();
     match layout {
@@ -36,7 +36,7 @@ fn shape<A: Arith>(layout: &Layout, arith: &mut A) -> Vec<A::Int> {
     }
 }
 
-/// How many elements of memory the layout takes.
+/// Returns the number of elements of memory that the layout spans.
 pub fn size<A: Arith>(layout: &Layout, arith: &mut A) -> A::Int {
     let one = arith.constant(1);
     match layout {
@@ -45,7 +45,7 @@ pub fn size<A: Arith>(layout: &Layout, arith: &mut A) -> A::Int {
             let mut any = one.clone();
             for (extent, stride) in shape.iter().zip(strides) {
                 let (extent, stride) = (extent.emit(arith), stride.emit(arith));
-                // 0 where an extent is 0, else 1.
+                // 0 if an extent is 0, else 1.
                 let some = arith.min(&extent, &one);
                 any = arith.mul(&any, &some);
                 let steps = arith.sub(&extent, &some);
@@ -64,7 +64,7 @@ pub fn size<A: Arith>(layout: &Layout, arith: &mut A) -> A::Int {
     }
 }
 
-/// The offset of the element at the coordinates.
+/// Returns the offset of the element at the coordinates.
 pub fn offset<A: Arith>(layout: &Layout, arith: &mut A, index: &[A::Int]) -> A::Int {
     match layout {
         Layout::Strided { strides, .. } => {

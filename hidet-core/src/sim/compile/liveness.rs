@@ -1,16 +1,16 @@
-//! Where each value is used last, so that its registers can be used again.
+//! The last use of each value, so that its registers can be reused.
 //!
 //! Control flow is structured, so a value lives from its definition to the last statement of the same block that uses
-//! it, itself or in a block nested in it. A part of a vector and a reinterpretation share the registers of their
-//! operand, which then lives as long as they do.
+//! it, directly or in a nested block. A part of a vector and a bitcast share the registers of their operand, which then
+//! lives as long as they do.
 
 use crate::ir::{Block, Function, Handle, Op, Stmt, StmtId, ValueId};
 use std::collections::HashMap;
 
-/// The result.
+/// The result of the analysis.
 #[derive(Default)]
 pub struct Liveness {
-    /// The values that die after a statement.
+    /// By statement: the values whose last use it is.
     dying: HashMap<StmtId, Vec<ValueId>>,
 }
 
@@ -40,16 +40,16 @@ impl Liveness {
 
 struct Walk<'a> {
     function: &'a Function,
-    /// The value whose registers a value shares.
+    /// By value: the value whose registers it shares.
     owner: Vec<ValueId>,
-    /// The block of a value's definition.
+    /// By value: the block of its definition.
     home: Vec<Option<u32>>,
     last: Vec<Option<StmtId>>,
     blocks: u32,
 }
 
 impl Walk<'_> {
-    /// Gives the values used in the block and defined outside of it.
+    /// Returns the values used in the block and defined outside of it.
     fn block(&mut self, block: &Block) -> Vec<ValueId> {
         self.blocks += 1;
         let number = self.blocks;
@@ -85,7 +85,7 @@ impl Walk<'_> {
     }
 }
 
-/// Whether a value lies in the registers of its operand.
+/// Returns true if a value shares the registers of its operand.
 pub fn shares(function: &Function, op: &Op, value: ValueId) -> bool {
     match op {
         Op::Extract(..) => true,

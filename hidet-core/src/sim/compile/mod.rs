@@ -1,7 +1,8 @@
 //! Compiles a function, at any stage of lowering, to a [`Bytecode`] for one launch.
 //!
-//! What the passes lower is compiled directly here: task mappings from their definition, layouts by a formula of
-//! its own, guards as masks. That makes this the independent meaning that passes are tested against.
+//! Constructs that the passes lower are compiled directly here: task mappings from their definition, layouts by a
+//! separate formula, guards as masks. So this is an independent definition of their meaning, against which the passes
+//! are tested.
 
 mod access;
 mod call;
@@ -28,18 +29,18 @@ use registers::{RegisterAllocator, RegisterBlock};
 use std::collections::HashMap;
 use uniform::Uniformity;
 
-/// What a launch fixes.
+/// The values that a launch fixes.
 pub struct Fixed<'a> {
     /// The value of each dim.
     pub dims: &'a [i64],
     /// The scalar arguments in order.
     pub scalars: &'a [Const],
     pub grid: [u32; 3],
-    /// Whether coordinates are checked against the shape, for accesses that are not lowered.
+    /// True if the coordinates of accesses that are not lowered are checked against the shape.
     pub check_shape: bool,
 }
 
-/// Where a value lies, and what it is. The parts of a vector follow each other.
+/// The location of a value, and its type. The parts of a vector are consecutive.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TypedSrc {
     src: Src,
@@ -47,19 +48,19 @@ pub(super) struct TypedSrc {
 }
 
 impl TypedSrc {
-    /// Part `index` of it.
+    /// Returns the location of part `index`.
     fn part(self, index: u32) -> Src {
         let rows = if self.src.is_uniform() { 1 } else { rows(self.ty.scalar) };
         self.src.plus(index * rows)
     }
 }
 
-/// Rows a value of the type takes.
+/// Returns the number of rows of a value of the type.
 pub(super) fn rows(scalar: Scalar) -> u32 {
     if scalar.bytes() == 8 { 2 } else { 1 }
 }
 
-/// Why a function cannot be compiled, and where.
+/// The reason why a function cannot be compiled, and where.
 pub struct Refusal {
     pub message: String,
     pub span: Span,
@@ -83,9 +84,9 @@ pub(super) struct Compiler<'a> {
     targets: Targets,
     /// The block being compiled.
     current: Option<&'a Block>,
-    /// The registers that were taken for a value.
+    /// By value: the registers that it owns.
     owned: Vec<Option<(Src, RegisterBlock)>>,
-    /// Registers that are free again after the statement: place and how many.
+    /// Registers that are released after the statement.
     temps: Vec<(Src, RegisterBlock)>,
     /// The statement being compiled.
     at: StmtId,
@@ -93,7 +94,7 @@ pub(super) struct Compiler<'a> {
     pending: u32,
 }
 
-/// Compiles the function.
+/// Compiles the function, or returns an error with the statement that cannot be compiled.
 pub fn compile<'a>(function: &'a Function, fixed: &'a Fixed<'a>) -> Result<Bytecode> {
     let mut compiler = Compiler {
         function,
@@ -144,8 +145,8 @@ pub fn compile<'a>(function: &'a Function, fixed: &'a Fixed<'a>) -> Result<Bytec
     let site = compiler.end_site();
     compiler.emit(Inst::Exit { site });
     compiler.resolve();
-    compiler.program.rows = compiler.rows.most();
-    compiler.program.slots = compiler.slots.most();
+    compiler.program.rows = compiler.rows.count();
+    compiler.program.slots = compiler.slots.count();
     Ok(compiler.program)
 }
 
@@ -171,7 +172,7 @@ impl<'a> Compiler<'a> {
         Ok(())
     }
 
-    /// Gives every shared and register buffer its place.
+    /// Allocates every buffer in shared and register memory.
     fn memory(&mut self) -> Result<()> {
         let mut bytes = 0u64;
         let mut needed = descriptor::alignments(self.function);
@@ -180,7 +181,7 @@ impl<'a> Compiler<'a> {
             needed[owner] = needed[owner].max(needed[id]);
         }
         let buffers = &self.function.buffers;
-        // An alias may be declared before what it views.
+        // An alias may be declared before the buffer that it views.
         let (aliases, owners): (Vec<_>, Vec<_>) = buffers.handles().partition(|id| buffers[*id].alias.is_some());
         for id in owners.into_iter().chain(aliases) {
             let buffer = &buffers[id];
@@ -215,7 +216,7 @@ impl<'a> Compiler<'a> {
         Ok(())
     }
 
-    /// The tensor maps that the launcher of a GPU would make.
+    /// Creates the tensor maps that the launcher would create on a GPU.
     fn maps(&mut self) -> Result<()> {
         for id in self.function.maps.handles() {
             let buffer = self.function.maps[id].buffer;
@@ -223,7 +224,7 @@ impl<'a> Compiler<'a> {
             let fail = |why| self.refuse(format!("argument `{name}`, which is copied by a tensor map: {why}"));
             let shape = TensorMapShape::of(self.function, id, self.fixed.dims).map_err(fail)?;
             let (MemoryBase::Global(tensor), _) = self.place(buffer)? else {
-                return Err(fail("is no tensor parameter".to_owned()));
+                return Err(fail("is not a tensor parameter".to_owned()));
             };
             self.program.maps.push(BoxMap { shape, tensor, buffer });
         }
@@ -246,7 +247,7 @@ impl<'a> Compiler<'a> {
         self.program.code.len() as u32
     }
 
-    /// Emits the count of the operations so far, before control can go elsewhere.
+    /// Emits the count of the operations so far; called before control flow can branch.
     fn flush(&mut self) {
         if self.pending > 0 {
             let operations = std::mem::take(&mut self.pending);
@@ -256,7 +257,7 @@ impl<'a> Compiler<'a> {
 
     fn site(&mut self, buffer: Option<BufferId>, verb: &'static str) -> u32 {
         let span = self.span();
-        // Copies of a statement that unrolling made share their place; without places each is its own.
+        // Copies of a statement from unrolling share their site; without positions each copy has its own.
         let stmt = if span.line > 0 { StmtId::new(0) } else { self.at };
         let sites = &mut self.program.sites;
         *self.site_numbers.entry((span, buffer, verb, stmt)).or_insert_with(|| {
@@ -287,29 +288,29 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// New registers for `parts` values of the type.
+    /// Allocates registers for `parts` values of the type.
     fn fresh(&mut self, uniform: bool, scalar: Scalar, parts: u32) -> (Src, RegisterBlock) {
-        let run = RegisterBlock { values: parts, each: if uniform { 1 } else { rows(scalar) } };
-        (if uniform { Src::scalar(self.slots.take(run)) } else { Src::row(self.rows.take(run)) }, run)
+        let block = RegisterBlock { values: parts, each: if uniform { 1 } else { rows(scalar) } };
+        (if uniform { Src::scalar(self.slots.take(block)) } else { Src::row(self.rows.take(block)) }, block)
     }
 
-    /// New registers, free again after the statement.
+    /// Allocates registers that are released after the statement.
     fn temp(&mut self, uniform: bool, scalar: Scalar, parts: u32) -> Src {
         let taken = self.fresh(uniform, scalar, parts);
         self.temps.push(taken);
         taken.0
     }
 
-    fn release(&mut self, (src, run): (Src, RegisterBlock)) {
+    fn release(&mut self, (src, block): (Src, RegisterBlock)) {
         match src.loc() {
-            crate::sim::bytecode::Loc::Row(row) => self.rows.give(row, run),
-            crate::sim::bytecode::Loc::Scalar(slot) => self.slots.give(slot, run),
+            crate::sim::bytecode::Loc::Row(row) => self.rows.release(row, block),
+            crate::sim::bytecode::Loc::Scalar(slot) => self.slots.release(slot, block),
             crate::sim::bytecode::Loc::Const(_) => {}
         }
     }
 
-    /// The registers that an operand takes.
-    fn run(&self, operand: TypedSrc) -> RegisterBlock {
+    /// Returns the block of registers that an operand takes.
+    fn block_of(&self, operand: TypedSrc) -> RegisterBlock {
         let each = if operand.src.is_uniform() { 1 } else { rows(operand.ty.scalar) };
         RegisterBlock { values: operand.ty.lanes as u32, each }
     }
@@ -321,7 +322,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// New registers for a value, which live as long as it does.
+    /// Allocates registers for a value, for its lifetime.
     fn define(&mut self, value: ValueId, uniform: bool) -> TypedSrc {
         let ty = self.function.ty(value);
         let taken = self.fresh(uniform, ty.scalar, ty.lanes as u32);
@@ -356,11 +357,11 @@ impl<'a> Compiler<'a> {
     fn place(&self, buffer: BufferId) -> Result<(MemoryBase, u64)> {
         match self.places[buffer.index()] {
             Some(place) => Ok(place),
-            None => Err(self.refuse(format!("`{}` is no parameter", self.function.buffers[buffer].name))),
+            None => Err(self.refuse(format!("`{}` is not a parameter", self.function.buffers[buffer].name))),
         }
     }
 
-    /// Notes an access by parts of an element's size, and gives its number.
+    /// Adds an access in units of its element, and returns its number.
     fn push_access(&mut self, access: MemoryAccess) -> u32 {
         if let MemoryBase::Shared(_) = access.place {
             self.program.shared_granule = self.program.shared_granule.min(access.elem.bytes() as u32);
@@ -368,7 +369,7 @@ impl<'a> Compiler<'a> {
         self.push_bulk_access(access)
     }
 
-    /// Notes an access by whole chunks of 16 bytes.
+    /// Adds an access in units of 16 bytes, and returns its number.
     fn push_bulk_access(&mut self, access: MemoryAccess) -> u32 {
         self.program.accesses.push(access);
         self.program.accesses.len() as u32 - 1

@@ -1,4 +1,4 @@
-//! Operations: folded where all operands are constants, on scalar slots where all are uniform, else over lanes.
+//! Operations: folded if all operands are constants, on scalar slots if all are uniform, else over lanes.
 
 use super::{Compiler, Result, TypedSrc, liveness, rows};
 use crate::ir::{BinaryOp, Block, CompareOp, Op, Special, Stmt, UnaryOp, ValueId, VarId, eval};
@@ -79,7 +79,7 @@ impl Compiler<'_> {
         }
     }
 
-    /// The value lies in registers that exist already.
+    /// Makes a value refer to registers that exist already.
     fn name(&mut self, value: ValueId, src: Src) -> Result<()> {
         use crate::ir::Handle;
         let ty = self.function.ty(value);
@@ -87,8 +87,8 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    /// Whether a value just read from a variable can stay in it: the rest of the block is straight-line code that
-    /// ends the value's life before the variable changes. Decided by the caller of the block, see `block`.
+    /// Returns true if a value just read from a variable can share its registers: in the rest of the block, the last
+    /// use of the value comes before the variable changes.
     fn unchanged_while_used(&self, var: VarId, value: ValueId) -> bool {
         let Some(block) = self.current else { return false };
         let mut started = false;
@@ -191,7 +191,7 @@ impl Compiler<'_> {
         }
         let uniform = operands.iter().all(|(src, _)| src.is_uniform());
         let to = self.temp(uniform, result, 1);
-        // Index arithmetic, which every type that occurs here has.
+        // Index arithmetic is defined for every type that occurs here.
         let _ = self.apply_to(op, operands, to, result);
         to
     }
@@ -267,7 +267,7 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    /// A bitcast between different numbers of parts: little end first, through unsigned integers of the sizes.
+    /// Compiles a bitcast between different numbers of parts: little-endian, by unsigned integers of the sizes.
     fn regroup(&mut self, value: ValueId, from: TypedSrc) -> Result<()> {
         let ty = self.function.ty(value);
         let to = self.define(value, from.src.is_uniform());

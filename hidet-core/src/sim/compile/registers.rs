@@ -1,11 +1,11 @@
-//! Hands out runs of registers and takes them back.
+//! Allocates blocks of registers.
 
 use std::collections::HashMap;
 
-/// So many values that follow each other, each of so many registers.
+/// The size of a block of registers: consecutive values, each of some registers.
 ///
-/// A run is used again only for one alike: strands of one warp may be in different places, and what one holds in its
-/// lanes of a run is left alone by others only while all put a lane at the same bytes of it.
+/// A block is reused only for one of the same size. Strands of a warp may be at different instructions; each must leave
+/// the lanes of the others alone, which holds only if all use the same bytes of a block for a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RegisterBlock {
     pub values: u32,
@@ -18,7 +18,7 @@ impl RegisterBlock {
     }
 }
 
-/// Registers numbered from a first one on.
+/// Allocates registers from a first number on.
 pub struct RegisterAllocator {
     next: u32,
     free: HashMap<RegisterBlock, Vec<u32>>,
@@ -29,23 +29,23 @@ impl RegisterAllocator {
         RegisterAllocator { next: first, free: HashMap::new() }
     }
 
-    /// The first register of a run.
-    pub fn take(&mut self, run: RegisterBlock) -> u32 {
-        if let Some(first) = self.free.get_mut(&run).and_then(Vec::pop) {
+    /// Allocates a block, and returns its first register.
+    pub fn take(&mut self, block: RegisterBlock) -> u32 {
+        if let Some(first) = self.free.get_mut(&block).and_then(Vec::pop) {
             return first;
         }
         let first = self.next;
-        self.next += run.registers();
+        self.next += block.registers();
         first
     }
 
-    /// Makes the run free again.
-    pub fn give(&mut self, first: u32, run: RegisterBlock) {
-        self.free.entry(run).or_default().push(first);
+    /// Releases a block.
+    pub fn release(&mut self, first: u32, block: RegisterBlock) {
+        self.free.entry(block).or_default().push(first);
     }
 
-    /// How many were in use at once, the ones before the first included.
-    pub fn most(&self) -> u32 {
+    /// Returns the number of registers used, including those before the first.
+    pub fn count(&self) -> u32 {
         self.next
     }
 }

@@ -1,4 +1,4 @@
-//! Loops over the tasks of a mapping, straight from its definition: tasks are counted, and each coordinate is computed
+//! Loops over the tasks of a mapping, directly from its definition: tasks are counted, and each coordinate is computed
 //! from the number of the task and the worker.
 
 use super::index::Emit;
@@ -14,12 +14,12 @@ struct Factor<'m> {
     atom: &'m MappingAtom,
     shape: Vec<Src>,
     workers: Src,
-    /// Tasks a worker.
+    /// The number of tasks per worker.
     tasks: Src,
 }
 
 impl Factor<'_> {
-    /// Whether the axis is projected away: extent 1, coordinate 0.
+    /// Returns true if the axis is projected away: extent 1, coordinate 0.
     fn is_projected(&self, axis: usize) -> bool {
         match self.atom {
             MappingAtom::Spatial { projected, .. } | MappingAtom::Repeat { projected, .. } => {
@@ -81,7 +81,7 @@ impl<'a> Compiler<'a> {
         let index = Scalar::I32;
         let uniform = worker.is_uniform() && factors.iter().all(|f| f.shape.iter().all(|extent| extent.is_uniform()));
         let coordinates: Vec<TypedSrc> = task.iter().map(|value| self.define(*value, uniform)).collect();
-        // As unsigned, so that a negative worker has no task either.
+        // Compared as unsigned, so that a negative worker has no tasks either.
         let operands = [(worker, Scalar::U32), (workers, Scalar::U32)];
         let takes_part = self.apply(Scalars::Compare(CompareOp::Lt), &operands, Scalar::Bool);
         self.flush();
@@ -101,7 +101,7 @@ impl<'a> Compiler<'a> {
             }
             Ok(())
         };
-        self.turns(label, counter, (tasks, false), one, first, body)?;
+        self.counted_loop(label, counter, (tasks, false), one, first, body)?;
         self.bind(end);
         if !takes_part.is_uniform() {
             self.emit(Inst::Merge);
@@ -109,7 +109,7 @@ impl<'a> Compiler<'a> {
         Ok(())
     }
 
-    /// The coordinates of task `number` of the worker.
+    /// Returns the coordinates of task `number` of the worker.
     fn task(&mut self, factors: &[Factor], number: Src, worker: Src, rank: usize) -> Result<Vec<Src>> {
         let (zero, one) = (self.constant(0), self.constant(1));
         let mut sums = vec![zero; rank];
@@ -117,7 +117,7 @@ impl<'a> Compiler<'a> {
         let (mut number, mut worker) = (number, worker);
         for (position, factor) in factors.iter().enumerate().rev() {
             let mut emit = Emit { compiler: self, wide: false, symbols: None };
-            // The outermost factor takes what is left; the guard bounds it.
+            // The outermost factor takes the remaining number, which the condition above bounds.
             let (mine, my_worker) = if position == 0 {
                 (number, worker)
             } else {
@@ -148,7 +148,7 @@ impl<'a> Compiler<'a> {
         Ok(sums)
     }
 
-    /// The coordinates a custom mapping gives: all of its tasks are computed, and the one with the number is chosen.
+    /// Returns the coordinates of a custom mapping: computes all of its tasks, and selects the one with the number.
     fn custom(
         &mut self,
         tasks: &[Vec<hidet_mapping::IndexExpr>],
@@ -181,7 +181,7 @@ impl<'a> Compiler<'a> {
     }
 }
 
-/// The coordinates of number `n` in the shape, where the axis of rank 0 varies slowest.
+/// Returns the coordinates of number `n` in the shape, where the axis of rank 0 varies slowest.
 fn split(emit: &mut Emit, n: Src, shape: &[Src], ranks: &[u8]) -> Vec<Src> {
     let mut result = vec![n; shape.len()];
     let mut order: Vec<usize> = (0..shape.len()).collect();

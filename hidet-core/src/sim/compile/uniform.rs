@@ -1,23 +1,23 @@
-//! Which values are the same in all lanes that run together, and which branches and loops can part them.
+//! Uniform values, which are equal in all lanes that run together, and divergent branches and loops.
 //!
 //! A variable stays uniform only if every assignment to it happens under no more divergent control than its
-//! declaration; a loop that lanes may leave at different times counts as divergent control for its whole body. Solved
-//! by walking the body until nothing changes; everything starts uniform and only becomes divergent.
+//! declaration; a loop that lanes may leave at different times counts as divergent control for its whole body. The body
+//! is walked until nothing changes; everything starts as uniform and only becomes divergent.
 
 use crate::ir::{
     AsmOperand, Block, Function, Handle, LoopId, MappingAtom, MappingExtent, Op, Scope, Special, Stmt, ValueId, VarId,
 };
 
-/// What parts lanes in a loop.
+/// How the lanes of a loop can diverge.
 #[derive(Clone, Copy, Default, Debug, PartialEq)]
 pub struct LoopShape {
-    /// Lanes may leave at different times.
+    /// True if lanes may leave at different times.
     pub exits: bool,
-    /// Lanes may start the next turn at different times.
+    /// True if lanes may start the next iteration at different times.
     pub continues: bool,
 }
 
-/// The result.
+/// The result of the analysis.
 pub struct Uniformity {
     values: Vec<bool>,
     vars: Vec<bool>,
@@ -63,7 +63,7 @@ struct Walk<'a> {
     function: &'a Function,
     block: [u32; 3],
     result: Uniformity,
-    /// Depth of divergent control at each variable's declaration.
+    /// By variable: the depth of divergent control at its declaration.
     declared: Vec<u32>,
     /// The loops around, with the depth of divergent control in their bodies.
     targets: Vec<(LoopId, u32)>,
@@ -107,7 +107,7 @@ impl Walk<'_> {
                 self.depth -= step;
             }
             Stmt::For { label, index, start, end, step, body, .. } => {
-                // The counter agrees wherever start and step do: every turn begins with the lanes together.
+                // The counter is uniform if start and step are: every iteration begins with the lanes together.
                 let uniform = self.all(&[*start, *step]);
                 self.define(*index, uniform);
                 if !uniform || !self.result.value(*end) {
@@ -136,7 +136,7 @@ impl Walk<'_> {
                 if !extents {
                     self.leave(*label);
                 }
-                // Workers beyond the mapping's have no task.
+                // Workers outside of the mapping have no tasks.
                 let guarded = !uniform as u32;
                 self.depth += guarded;
                 self.repeat(*label, body);
@@ -147,7 +147,7 @@ impl Walk<'_> {
             Stmt::Continue(label) => self.jump(*label, false),
             Stmt::Group { body, .. } => self.block(body),
             Stmt::Call { result, .. } => {
-                // A vote agrees among the lanes of its mask only, which need not be all that run.
+                // The result of a vote is equal only in the lanes of its mask, which need not be all lanes that run.
                 if let Some(result) = result {
                     self.define(*result, false);
                 }
@@ -191,7 +191,8 @@ impl Walk<'_> {
         self.depth -= step;
     }
 
-    /// A `break` or `continue`: under divergent control inside of the loop it parts the lanes of every loop it leaves.
+    /// Handles a `break` or `continue`: under divergent control inside of the loop it makes the lanes of every loop
+    /// that it leaves diverge.
     fn jump(&mut self, label: LoopId, exits: bool) {
         for position in (0..self.targets.len()).rev() {
             let (target, inside) = self.targets[position];

@@ -1,8 +1,8 @@
 //! Distributed shared memory: operations on the shared memory of another block of the cluster.
 //!
-//! The operation is the one on the block's own memory, done while the two blocks have changed memories, so that it is
-//! seen by the clocks of the one who does it and by the shadow of the one whose memory it is. That memory must be
-//! there: the peer has begun, as far as the thread can know, and has not ended before the access.
+//! The operation is the one on the own memory of a block, done while the two blocks have swapped memories, so that it
+//! uses the clocks of the accessing block and the shadow of the accessed one. The accessed memory must exist: the peer
+//! has begun, to the knowledge of the thread, and does not end before the access.
 
 use super::exec::{Operands, Pause};
 use super::warp::Strand;
@@ -21,7 +21,7 @@ impl<'l> BlockRun<'l> {
         let call = &self.launch.program.calls[number as usize];
         let rank_of = |lane: usize| self.operand(warp, strand, call, operand as usize, lane) as u32;
         let rank = rank_of(strand.mask.trailing_zeros() as usize);
-        // Lanes that reach for different blocks go on by themselves.
+        // Lanes that access different blocks are split off.
         let same: u32 = lanes(strand.mask).filter(|lane| rank_of(*lane) == rank).map(|lane| 1 << lane).sum();
         if same != strand.mask {
             let (others, pc) = (strand.mask & !same, strand.pc);
@@ -29,14 +29,14 @@ impl<'l> BlockRun<'l> {
         }
         let Some(CallArg::Address(access)) = call.args.first() else { return None };
         let site = self.launch.program.accesses[*access as usize].site;
-        if !self.reach(warp, strand.mask, rank, site) {
+        if !self.check_peer(warp, strand.mask, rank, site) {
             return Some(self.stop());
         }
         if matches!(call.meaning, Meaning::PushStore | Meaning::PushReduce(_) | Meaning::PushCopy) {
-            return self.push(warp, strand, number, rank);
+            return self.issue_remote_store(warp, strand, number, rank);
         }
         for lane in lanes(strand.mask) {
-            self.visit(
+            self.note_peer_access(
                 rank,
                 Epoch { time: self.clocks.now(warp), who: (warp * 32 + lane) as u32, block: self.number, site },
             );
@@ -44,13 +44,14 @@ impl<'l> BlockRun<'l> {
         self.at_rank(rank, |block| block.call_here(warp, strand, number))
     }
 
+    /// Returns operand `index` of a call in a lane.
     pub fn operand(&self, warp: usize, strand: &Strand, call: &Call, index: usize, lane: usize) -> u64 {
         let regs = self.warps[warp].regs.as_ptr() as *mut RegisterRow;
         call.lane(&Operands { regs, slots: &strand.slots, consts: &self.launch.program.consts }, index, lane)
     }
 
-    /// Whether the lanes may access the memory of the block of that rank.
-    pub fn reach(&mut self, warp: usize, mask: u32, rank: u32, site: u32) -> bool {
+    /// Checks that the lanes may access the memory of the block of that rank. Returns false after a fault.
+    pub fn check_peer(&mut self, warp: usize, mask: u32, rank: u32, site: u32) -> bool {
         let verb = self.launch.program.sites[site as usize].verb;
         let who = format!("{} {verb}", self.thread_name(warp, mask.trailing_zeros() as usize));
         let count = self.launch.program.cluster.iter().product::<u32>();
@@ -75,8 +76,8 @@ impl<'l> BlockRun<'l> {
         }
         if let Some(lane) = lanes(mask).find(|lane| !self.clocks.knows(warp, *lane, peer.number)) {
             let message = format!(
-                "the block of rank {rank} may not have begun when its shared memory is accessed; let the blocks meet at \
-                 `cluster_sync()` before the first access"
+                "the block of rank {rank} may not have begun when its shared memory is accessed; call `cluster_sync()` in \
+                 all blocks before the first access"
             );
             let who = format!("{} {verb}", self.thread_name(warp, lane));
             self.fault(FaultKind::ClusterPeer, message, (site, who), Vec::new());
@@ -85,8 +86,8 @@ impl<'l> BlockRun<'l> {
         true
     }
 
-    /// Notes an access to the memory of the block of that rank, which must not end before.
-    pub fn visit(&mut self, rank: u32, epoch: Epoch) {
+    /// Records an access to the memory of the block of that rank, which must not end before.
+    pub fn note_peer_access(&mut self, rank: u32, epoch: Epoch) {
         if !self.launch.options.checks.races {
             return;
         }
@@ -104,7 +105,7 @@ impl<'l> BlockRun<'l> {
         }
     }
 
-    /// Does something on the shared memory of the block of that rank, as this block.
+    /// Calls `f` on this block while it has the shared memory of the block of that rank.
     pub fn at_rank<R>(&mut self, rank: u32, f: impl FnOnce(&mut Self) -> R) -> R {
         let member = self.member.as_ref().filter(|member| member.rank != rank);
         let Some(cluster) = member.map(|member| member.cluster.clone()) else { return f(self) };
@@ -120,7 +121,7 @@ impl<'l> BlockRun<'l> {
         result
     }
 
-    /// All that belongs to the shared memory of the one becomes the other's.
+    /// Swaps the shared memories of two blocks, and all state that belongs to them.
     fn swap_memory(&mut self, other: &mut BlockRun<'l>) {
         std::mem::swap(&mut self.shared, &mut other.shared);
         std::mem::swap(&mut self.shadow, &mut other.shadow);
@@ -150,13 +151,13 @@ impl<'l> BlockRun<'l> {
                 unsafe { store_element(at, bytes, value) };
             } else {
                 // SAFETY: as above.
-                self.give(warp, call, lane, unsafe { load_element(at, bytes) });
+                self.set_result(warp, call, lane, unsafe { load_element(at, bytes) });
             }
         }
         None
     }
 
-    /// [`Meaning::PeerAddress`]: the rank above the byte.
+    /// [`Meaning::PeerAddress`]: the rank in the upper bits, the byte in the lower ones.
     pub fn peer_address(&mut self, warp: usize, strand: &Strand, number: u32) -> Option<Pause> {
         let call = &self.launch.program.calls[number as usize];
         let Some(CallArg::Address(access)) = call.args.first() else { return None };
@@ -166,13 +167,13 @@ impl<'l> BlockRun<'l> {
         for lane in lanes(offsets.active) {
             let rank = self.operand(warp, strand, call, 1, lane) as u32;
             let at = byte + offsets.at[lane] * access.elem.bytes() as u32;
-            self.give(warp, call, lane, u64::from(rank << 24 | at));
+            self.set_result(warp, call, lane, u64::from(rank << 24 | at));
         }
         None
     }
 
     /// Sets the result of a call in a lane.
-    fn give(&mut self, warp: usize, call: &Call, lane: usize, value: u64) {
+    fn set_result(&mut self, warp: usize, call: &Call, lane: usize, value: u64) {
         if let Some((row, scalar)) = call.result {
             // SAFETY: the row belongs to the result.
             unsafe {

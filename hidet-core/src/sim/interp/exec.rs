@@ -1,4 +1,4 @@
-//! The interpreter: runs one strand until it waits, ends, parts, or its time is up.
+//! The interpreter loop: runs one strand until it blocks, exits, diverges or exhausts its time slice.
 
 use super::warp::{State, Strand};
 use crate::ir::eval;
@@ -7,10 +7,10 @@ use crate::sim::bytecode::{Inst, Loc, Src};
 use crate::sim::lanes::{FULL, LANES, RegisterRow, blend, lanes, mask_of, read_lane, write_lane};
 use crate::sim::report::FaultKind;
 
-/// Why a strand stopped running.
+/// The reason why a strand stopped running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pause {
-    /// Its time was up, or it polled.
+    /// Its time slice ended, or it polled.
     Time,
     /// It waits, or its lanes wait for others.
     Waiting,
@@ -18,7 +18,7 @@ pub enum Pause {
     Stopped,
 }
 
-/// The operands an instruction can reach.
+/// The values that the operands of an instruction refer to.
 pub struct Operands<'a> {
     pub regs: *mut RegisterRow,
     pub slots: &'a [u64],
@@ -26,7 +26,7 @@ pub struct Operands<'a> {
 }
 
 impl Operands<'_> {
-    /// A uniform operand.
+    /// Returns a uniform operand.
     #[inline(always)]
     pub fn uniform(&self, src: Src) -> u64 {
         match src.loc() {
@@ -36,10 +36,10 @@ impl Operands<'_> {
         }
     }
 
-    /// The rows of an operand; a uniform one is spread over `scratch`.
+    /// Returns the rows of an operand; a uniform operand is broadcast to `scratch`.
     ///
     /// # Safety
-    /// Rows named by the program exist.
+    /// The rows of the operand exist.
     #[inline(always)]
     pub unsafe fn rows(&self, src: Src, wide: bool, scratch: &mut [RegisterRow; 2]) -> *const RegisterRow {
         match src.loc() {
@@ -58,21 +58,21 @@ impl Operands<'_> {
         }
     }
 
-    /// An operand in one lane.
+    /// Returns an operand in one lane.
     #[inline(always)]
     pub fn lane(&self, src: Src, wide: bool, lane: usize) -> u64 {
         match src.loc() {
-            // SAFETY: rows named by the program exist.
+            // SAFETY: the rows in the bytecode exist.
             Loc::Row(row) => unsafe { read_lane(self.regs.add(row as usize), wide, lane) },
             _ => self.uniform(src),
         }
     }
 
-    /// The mask of the lanes in which a `bool` holds.
+    /// Returns the mask of the lanes in which a `bool` is true.
     #[inline(always)]
     pub fn mask(&self, src: Src) -> u32 {
         match src.loc() {
-            // SAFETY: rows named by the program exist.
+            // SAFETY: the rows in the bytecode exist.
             Loc::Row(row) => mask_of(unsafe { &*self.regs.add(row as usize) }),
             _ if self.uniform(src) != 0 => FULL,
             _ => 0,
@@ -93,7 +93,7 @@ impl BlockRun<'_> {
         pause
     }
 
-    /// [`Pause::Waiting`] with the strand still [`State::Ready`] means that its lanes are no longer in it.
+    /// Returns [`Pause::Waiting`] while the strand is still [`State::Ready`] if its lanes have moved to another strand.
     fn run_strand(&mut self, warp: usize, strand: &mut Strand, time: &mut u32) -> Pause {
         let program = self.launch.program;
         let code = program.code.as_slice();
@@ -105,7 +105,7 @@ impl BlockRun<'_> {
                 Operands { regs, slots: &strand.slots, consts }
             };
         }
-        // Whether every lane of the warp that still lives is in the strand: then whole rows may be written.
+        // True if the strand has all live lanes of the warp: then whole rows may be written.
         let mut whole = strand.mask == self.warps[warp].live;
         loop {
             if *time == 0 {
@@ -113,8 +113,8 @@ impl BlockRun<'_> {
             }
             *time -= 1;
             let inst = &code[strand.pc as usize];
-            // SAFETY (of all the blocks below): the compiler only names rows that exist, and the destination of an
-            // operation overlaps no operand of it.
+            // SAFETY (of all the blocks below): the rows in the bytecode exist, and the destination of an operation
+            // does not overlap its operands.
             match *inst {
                 Inst::Lanes { run, d, a, b, c, wide } => unsafe {
                     let operands = operands!();
@@ -357,7 +357,7 @@ impl BlockRun<'_> {
                     if let Some(pause) = self.call(warp, strand, call) {
                         return pause;
                     }
-                    // Lanes with other operands may have been left behind.
+                    // Lanes with other operands may have been split off.
                     whole = strand.mask == self.warps[warp].live;
                 }
             }
@@ -365,7 +365,7 @@ impl BlockRun<'_> {
         }
     }
 
-    /// Stops the block: what follows a fault like this means nothing.
+    /// Stops the block: after such a fault its results have no meaning.
     pub fn stop(&mut self) -> Pause {
         self.stopped = true;
         Pause::Stopped

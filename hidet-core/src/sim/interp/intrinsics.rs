@@ -1,4 +1,4 @@
-//! Intrinsics: who does what.
+//! Dispatches calls of intrinsics by their meaning.
 
 use super::exec::Pause;
 use super::warp::{State, Strand};
@@ -8,7 +8,7 @@ use crate::sim::bytecode::CallArg;
 use crate::sim::lanes::{lanes, write_lane};
 
 impl BlockRun<'_> {
-    /// Runs an intrinsic. `None`: the strand goes on, and the interpreter moves it on.
+    /// Runs an intrinsic. Returns `None` if the strand goes on; the interpreter then advances it.
     pub fn call(&mut self, warp: usize, strand: &mut Strand, number: u32) -> Option<Pause> {
         match self.launch.program.calls[number as usize].peer {
             Some(rank) => self.call_at_peer(warp, strand, number, rank),
@@ -16,7 +16,7 @@ impl BlockRun<'_> {
         }
     }
 
-    /// The same, on the memory of the block itself.
+    /// The same on the memory of the own block.
     pub fn call_here(&mut self, warp: usize, strand: &mut Strand, number: u32) -> Option<Pause> {
         let call = &self.launch.program.calls[number as usize];
         let pause = match call.meaning {
@@ -26,7 +26,7 @@ impl BlockRun<'_> {
                 self.waiting += strand.mask.count_ones();
                 return Some(Pause::Waiting);
             }
-            Meaning::BarrierSync | Meaning::BarrierArrive => self.named(warp, strand, number),
+            Meaning::BarrierSync | Meaning::BarrierArrive => self.named_barrier(warp, strand, number),
             Meaning::ElectOne
             | Meaning::SyncWarp
             | Meaning::Shuffle(_)
@@ -34,7 +34,7 @@ impl BlockRun<'_> {
             | Meaning::Redux(_)
             | Meaning::Mma(_)
             | Meaning::LoadMatrix { .. }
-            | Meaning::StoreMatrix { .. } => self.together(warp, strand, number),
+            | Meaning::StoreMatrix { .. } => self.warp_op(warp, strand, number),
             Meaning::ActiveMask => {
                 if let Some((row, _)) = call.result {
                     for lane in lanes(strand.mask) {
@@ -88,7 +88,7 @@ impl BlockRun<'_> {
                 self.wait_for_ahead(warp, strand.mask);
                 None
             }
-            // Launches of the simulated device follow each other.
+            // Launches of the simulated device do not overlap.
             Meaning::Prefetch | Meaning::GridLaunch => None,
             Meaning::MbarrierInit
             | Meaning::MbarrierInvalidate
@@ -151,7 +151,7 @@ impl BlockRun<'_> {
             }
             Meaning::Load | Meaning::Store => self.access(warp, strand, number),
             Meaning::PeerAddress => self.peer_address(warp, strand, number),
-            // These go to a peer always.
+            // These always access a peer.
             Meaning::PushStore | Meaning::PushReduce(_) | Meaning::PushCopy => None,
         };
         if self.stopped {

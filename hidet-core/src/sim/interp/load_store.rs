@@ -1,4 +1,4 @@
-//! Loads and stores of a strand: bounds, alignment, the movement itself, and what the checkers and counters see of it.
+//! Loads and stores of a strand: bounds, alignment, checks, counters, and the data movement itself.
 
 use super::exec::Operands;
 use super::warp::Strand;
@@ -21,19 +21,19 @@ impl BlockRun<'_> {
     where
         Self: 'a,
     {
-        // The pointer outlives the call because the registers of a warp never move.
+        // The pointer outlives the call because the registers of a warp are never reallocated.
         let regs = self.warps[warp].regs.as_ptr() as *mut RegisterRow;
         Operands { regs, slots: &strand.slots, consts: &self.launch.program.consts }
     }
 
-    /// The offsets of an access, checked against the buffer. `None`: a fault stopped the block.
+    /// Returns the offsets of an access, or `None` if a fault stopped the block.
     pub fn offsets(&mut self, warp: usize, strand: &Strand, access: &MemoryAccess) -> Option<Offsets> {
         let operands = self.operands(warp, strand);
         let active = strand.mask & access.guard.map_or(u32::MAX, |guard| operands.mask(guard));
         let mut at = [0u32; LANES];
         let limit = access.limit;
         let mut scratch = [RegisterRow::ZERO; 2];
-        // SAFETY: rows named by the program exist.
+        // SAFETY: the rows in the bytecode exist.
         let rows = unsafe { operands.rows(access.index, access.wide, &mut scratch) };
         let mut good = true;
         if access.wide {
@@ -46,19 +46,19 @@ impl BlockRun<'_> {
         } else {
             // SAFETY: the row exists.
             let index = unsafe { &(*rows).0 };
-            let mut most = 0;
+            let mut largest = 0;
             for lane in 0..LANES {
                 let on = if active >> lane & 1 != 0 { u32::MAX } else { 0 };
                 at[lane] = index[lane] & on;
-                most = most.max(at[lane]);
+                largest = largest.max(at[lane]);
             }
-            good = active == 0 || most as u64 + access.count as u64 <= limit;
+            good = active == 0 || largest as u64 + access.count as u64 <= limit;
         }
         if !good {
             self.report_bounds(warp, strand, access, active);
             return None;
         }
-        // Real devices move at most 16 bytes at once, but by intrinsics of their own.
+        // GPUs access at most 16 bytes at once, except by special intrinsics.
         let bytes = (access.elem.bytes() as u32 * access.count).next_power_of_two().min(16);
         if access.count > 1 && !self.aligned(warp, access, &at, active, bytes) {
             return None;
@@ -85,12 +85,14 @@ impl BlockRun<'_> {
         self.stop();
     }
 
+    /// Checks the alignment of an access. Returns false if a fault stopped the block.
     pub fn check_align(&mut self, warp: usize, strand: &Strand, access: u32, bytes: u32) -> bool {
         let access = &self.launch.program.accesses[access as usize];
         let Some(Offsets { at, active }) = self.offsets(warp, strand, access) else { return false };
         self.aligned(warp, access, &at, active, bytes)
     }
 
+    /// The same for given offsets.
     pub fn aligned(&mut self, warp: usize, access: &MemoryAccess, at: &[u32; LANES], active: u32, bytes: u32) -> bool {
         if !self.launch.options.checks.alignment {
             return true;
@@ -113,16 +115,17 @@ impl BlockRun<'_> {
         true
     }
 
-    /// The first byte of the memory of an access outside of registers.
+    /// Returns the address of the first byte of the buffer of an access outside of registers.
     pub fn base(&mut self, place: MemoryBase) -> *mut u8 {
         match place {
             MemoryBase::Global(tensor) => self.launch.tensors[tensor as usize].base(),
-            // SAFETY: the compiler gave the buffer its place within the shared memory.
+            // SAFETY: the buffer lies within the shared memory.
             MemoryBase::Shared(byte) => unsafe { self.shared.as_mut_ptr().cast::<u8>().add(byte as usize) },
             MemoryBase::Register(_) => std::ptr::null_mut(),
         }
     }
 
+    /// Loads to rows from `d` on. Returns false if a fault stopped the block.
     pub fn load(&mut self, warp: usize, strand: &Strand, access: u32, d: u32) -> bool {
         let access = &self.launch.program.accesses[access as usize];
         let Some(offsets) = self.offsets(warp, strand, access) else { return false };
@@ -164,6 +167,7 @@ impl BlockRun<'_> {
         true
     }
 
+    /// Loads to scalar slots from `d` on; the address is uniform. Returns false if a fault stopped the block.
     pub fn load_uniform(&mut self, warp: usize, strand: &mut Strand, access: u32, d: u32) -> bool {
         let access = &self.launch.program.accesses[access as usize];
         let Some(offsets) = self.offsets(warp, strand, access) else { return false };
@@ -186,6 +190,7 @@ impl BlockRun<'_> {
         true
     }
 
+    /// Stores an operand. Returns false if a fault stopped the block.
     pub fn store(&mut self, warp: usize, strand: &Strand, access: u32, value: Src) -> bool {
         let access = &self.launch.program.accesses[access as usize];
         let Some(offsets) = self.offsets(warp, strand, access) else { return false };
@@ -231,7 +236,8 @@ impl BlockRun<'_> {
         true
     }
 
-    /// The first row of an element of register memory at a uniform index. `None`: a fault stopped the block.
+    /// Returns the first row of an element of register memory at a uniform index, or `None` if a fault stopped the
+    /// block.
     #[inline(always)]
     pub fn register_row(
         &mut self,
@@ -272,7 +278,7 @@ impl BlockRun<'_> {
         Some(row)
     }
 
-    /// What the checkers see of an access to registers.
+    /// Checks an access to register memory.
     pub fn touch_registers(
         &mut self,
         warp: usize,
@@ -304,17 +310,20 @@ impl BlockRun<'_> {
         }
     }
 
+    /// Reports a read of memory that was never written.
     pub fn report_unset(&mut self, warp: usize, access: &MemoryAccess, element: u32, lanes: u32) {
         self.report_unset_at(warp, lanes.trailing_zeros() as usize, access.buffer, access.site, element);
     }
 
+    /// The same for one lane.
     pub fn report_unset_at(&mut self, warp: usize, lane: usize, buffer: BufferId, site: u32, element: u32) {
         let name = &self.launch.function.buffers[buffer].name;
-        let message = format!("element {element} of `{name}` is read before anything was written to it");
+        let message = format!("element {element} of `{name}` is read before it was written");
         let what = format!("{} reads it", self.thread_name(warp, lane));
         self.fault(FaultKind::Uninitialised, message, (site, what), Vec::new());
     }
 
+    /// Runs an index check. Returns false if a fault stopped the block.
     pub fn check_index(&mut self, warp: usize, strand: &Strand, check: u32) -> bool {
         let check = &self.launch.program.checks[check as usize];
         let operands = self.operands(warp, strand);

@@ -1,7 +1,8 @@
-//! Tensor cores of a warp: products of fragments in registers, matrices between registers and shared memory.
+//! Tensor core operations of a warp: products of fragments in registers (`mma`), and matrices between registers and
+//! shared memory (`ldmatrix`, `stmatrix`).
 //!
-//! The values come from [`crate::intrinsics::matrix`]; here they are fetched from the lanes and handed back. All 32
-//! lanes are there. Knows no `wgmma`, which runs beside the threads.
+//! [`crate::intrinsics::matrix`] computes the values; this file moves them from and to the lanes. All 32 lanes take
+//! part. `wgmma` is asynchronous and is not handled here.
 
 use super::warp::Strand;
 use super::warp_ops::CallGroup;
@@ -13,11 +14,11 @@ use crate::sim::checks::shadow::Touch;
 use crate::sim::lanes::{FULL, LANES, lanes, read_lane, write_lane};
 use crate::sim::memory::elements::{load_element, store_element};
 
-/// An operand: what is accessed, and the first element of each lane.
+/// An operand: the access, and the first element of each lane.
 type Operand<'a> = (&'a MemoryAccess, [u32; LANES]);
 
 impl BlockRun<'_> {
-    /// All lanes of a warp are at one product or copy of matrices. `false`: a fault stopped the block.
+    /// Runs a product or copy of matrices of all lanes of a warp. Returns false if a fault stopped the block.
     pub fn tensor_cores(&mut self, warp: usize, parties: &[CallGroup]) -> bool {
         let program = self.launch.program;
         let Some(first) = parties.first() else { return true };
@@ -57,8 +58,8 @@ impl BlockRun<'_> {
         self.spread(warp, d.0, d.1, &sums);
     }
 
-    /// A matrix in row-major order from the registers of the lanes; `fragment` has the position of each element, lane
-    /// by lane.
+    /// Returns a matrix in row-major order from the registers of the lanes; `fragment` has the position of each
+    /// element, lane by lane.
     fn collect(&mut self, warp: usize, (access, at): &Operand<'_>, fragment: &[u32]) -> Vec<u32> {
         let MemoryBase::Register(base) = access.place else { return Vec::new() };
         self.touch_registers(warp, access, base, at, FULL, false);
@@ -68,13 +69,13 @@ impl BlockRun<'_> {
         for (index, position) in fragment.iter().enumerate() {
             let (lane, part) = (index / each, index % each);
             let row = (base + at[lane]) as usize + part;
-            // SAFETY: `offsets` found the elements within the buffer, whose elements take a row each.
+            // SAFETY: `offsets` checked that the elements are within the buffer; each takes one row.
             matrix[*position as usize] = unsafe { read_lane(regs.add(row), false, lane) } as u32;
         }
         matrix
     }
 
-    /// The inverse of [`BlockRun::collect`].
+    /// Writes a matrix to the registers of the lanes: the inverse of [`BlockRun::collect`].
     fn spread(&mut self, warp: usize, (access, at): &Operand<'_>, fragment: &[u32], matrix: &[u32]) {
         let MemoryBase::Register(base) = access.place else { return };
         self.touch_registers(warp, access, base, at, FULL, true);
@@ -88,7 +89,7 @@ impl BlockRun<'_> {
         }
     }
 
-    /// The lanes whose rows are used, after the checkers have seen what they do.
+    /// Checks the access of the lanes whose addresses are used, and returns the address of the buffer.
     fn rows_of(&mut self, warp: usize, (access, at): &Operand<'_>, count: usize, touch: Touch) -> *mut u8 {
         self.observe(warp, access, at, FULL >> (LANES - 8 * count), touch);
         self.base(access.place)
@@ -100,7 +101,7 @@ impl BlockRun<'_> {
         let mut matrix = vec![0; fragment.len()];
         for (index, element) in matrix.iter_mut().enumerate() {
             let at = from.1[index / length] as usize + index % length;
-            // SAFETY: `offsets` found the row within the buffer and aligned.
+            // SAFETY: `offsets` checked that the row is within the buffer and aligned.
             *element = unsafe { load_element(base.add(at * bytes), bytes) } as u32;
         }
         self.spread(warp, to, fragment, &matrix);

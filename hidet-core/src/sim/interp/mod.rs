@@ -1,8 +1,8 @@
-//! The interpreter: warps and their strands, the loop over instructions, and intrinsics whose effect is complete when
-//! the instruction is.
+//! The interpreter: warps and their strands, the loop over instructions, and intrinsics that are complete when their
+//! instruction is.
 //!
-//! What belongs here computes, loads and stores for one warp or warp group. What makes threads wait for threads of other
-//! warps belongs to [`sync`](super::sync), what goes on after its instruction to [`async_ops`](super::async_ops).
+//! Files here compute, load and store for one warp or warp group. Waiting for threads of other warps belongs to
+//! [`sync`](super::sync), operations that continue after their instruction to [`async_ops`](super::async_ops).
 
 pub mod cluster_memory;
 pub mod exec;

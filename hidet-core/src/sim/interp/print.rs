@@ -1,10 +1,10 @@
-//! Lines that a kernel prints.
+//! The lines that a kernel prints.
 
 use super::exec::Operands;
 use crate::ir::PrintPiece;
 use crate::sim::bytecode::Print;
 
-/// The line of one lane.
+/// Returns the line of one lane.
 pub fn line(print: &Print, operands: &Operands, lane: usize) -> String {
     let mut line = String::new();
     for (piece, value) in &print.pieces {

@@ -1,33 +1,33 @@
-//! Strands that repeat themselves. What a strand does next is decided by its place, its registers and the memory it
-//! reads. Where the first two are as they were before, and nobody has changed memory or met anyone meanwhile, it goes
-//! round and round until somebody else changes something: it polls in vain, or its loop is endless. That is a proof,
-//! however long the rounds are; a loop whose values never repeat is not found by it.
+//! Detects strands that repeat their state. The next step of a strand depends on its position, its registers and the
+//! memory that it reads. If position and registers are as before, and in the meantime no memory was changed and no
+//! threads synchronized, the strand repeats itself until another thread changes something: it polls forever, or its
+//! loop is endless. This is a proof for any length of the cycle; a loop whose values never repeat is not detected.
 //!
-//! The state of each turn is compared with one that was kept, which is replaced at every power of two (Brent). Turns
-//! end anywhere in a round, so that every state of it comes up.
+//! The state at each time slice is compared with a kept state, which is replaced at every power of two (Brent's
+//! algorithm). Time slices end anywhere in a cycle, so that every state of the cycle occurs.
 
 use super::warp::{State, Strand, Warp};
 use crate::sim::block::BlockRun;
 use crate::sim::lanes::RegisterRow;
 
-/// Turns without any change before states are kept.
+/// The number of time slices without any change before states are kept.
 const FIRST: u32 = 16;
 
-/// What is known of a strand since something changed.
+/// The history of a strand since the last change.
 #[derive(Debug, Default)]
 pub struct Repetition {
-    /// The number of changes when this began.
+    /// The number of changes at the start.
     changes: u64,
-    /// Turns since then.
-    turns: u32,
+    /// Time slices since then.
+    slices: u32,
     kept: Option<Box<Kept>>,
-    /// Whether a state has come back.
+    /// True if a state has repeated.
     found: bool,
-    /// The instruction by which it last looked for what others may change.
+    /// The instruction by which it last polled.
     pub polled: Option<u32>,
 }
 
-/// A state of a strand. Its warp's other lanes are part of it: mostly they are its own.
+/// A state of a strand. It includes the registers of the other lanes of its warp, which mostly belong to the strand.
 #[derive(Debug)]
 struct Kept {
     pc: u32,
@@ -38,14 +38,14 @@ struct Kept {
 }
 
 impl Strand {
-    /// It has a turn.
+    /// Records a time slice.
     fn look_for_repetition(&mut self, regs: &[RegisterRow], changes: u64) {
         if self.repetition.changes != changes {
             self.repetition = Repetition { changes, ..Repetition::default() };
         }
         let known = &mut self.repetition;
-        known.turns = known.turns.saturating_add(1);
-        if known.found || known.turns < FIRST {
+        known.slices = known.slices.saturating_add(1);
+        if known.found || known.slices < FIRST {
             return;
         }
         known.found = known.kept.as_ref().is_some_and(|kept| {
@@ -53,20 +53,20 @@ impl Strand {
                 && kept.slots == self.slots
                 && kept.regs.iter().zip(regs).all(|(kept, now)| kept.0 == now.0)
         });
-        if known.turns.is_power_of_two() && !known.found {
+        if known.slices.is_power_of_two() && !known.found {
             let (pc, mask, frame) = (self.pc, self.mask, self.frame);
             known.kept = Some(Box::new(Kept { pc, mask, frame, slots: self.slots.clone(), regs: regs.into() }));
         }
     }
 
-    /// Whether it does the same again and again since the last change.
+    /// Returns true if it repeats its state since the last change.
     pub fn repeats(&self, changes: u64) -> bool {
         self.repetition.found && self.repetition.changes == changes
     }
 }
 
 impl BlockRun<'_> {
-    /// A strand has a turn.
+    /// Records a time slice of a strand.
     pub fn look_for_repetition(&mut self, warp: usize, strand: usize) {
         if self.launch.options.checks.deadlock {
             let Warp { regs, strands, .. } = &mut self.warps[warp];
@@ -74,7 +74,7 @@ impl BlockRun<'_> {
         }
     }
 
-    /// Whether strands can run, and all of them repeat themselves.
+    /// Returns true if strands can run, and all of them repeat their states.
     pub fn spins(&self) -> bool {
         let changes = self.resident.changes.get();
         let mut ready = self.warps.iter().flat_map(|warp| &warp.strands).filter(|strand| strand.state == State::Ready);

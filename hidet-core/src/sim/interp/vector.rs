@@ -1,4 +1,4 @@
-//! Vectors between registers and global memory by intrinsics, and operations on bits: each lane by itself.
+//! Intrinsics of single lanes: vectors between registers and global memory, and operations on bits.
 
 use super::exec::{Operands, Pause};
 use super::warp::Strand;
@@ -12,7 +12,7 @@ use crate::sim::memory::allocation::update_at;
 use crate::sim::memory::elements::{load_element, store_element};
 
 impl BlockRun<'_> {
-    /// An operation on bits.
+    /// Runs an operation on bits.
     pub fn bits(&mut self, warp: usize, strand: &Strand, number: u32, op: BitOp) {
         let program = self.launch.program;
         let call = &program.calls[number as usize];
@@ -27,7 +27,7 @@ impl BlockRun<'_> {
         }
     }
 
-    /// A load, store or reduction of consecutive elements: one operand is in registers, one in global memory.
+    /// Runs a load, store or reduction of consecutive elements: one operand is in registers, one in global memory.
     pub fn vector(&mut self, warp: usize, strand: &mut Strand, number: u32) -> Option<Pause> {
         let program = self.launch.program;
         let call = &program.calls[number as usize];
@@ -54,7 +54,7 @@ impl BlockRun<'_> {
         let regs = self.warps[warp].regs.as_mut_ptr();
         let row = |lane: usize, part: u32| first + (held[lane] + part) * (1 + u32::from(wide));
         match touch {
-            // SAFETY: `offsets` found all elements within their buffers.
+            // SAFETY: `offsets` checked that all elements are within their buffers.
             Touch::Write => self.observe_store(warp, memory, &at, active, |lane, part| unsafe {
                 read_lane(regs.add(row(lane, part) as usize), wide, lane)
             }),
@@ -63,7 +63,7 @@ impl BlockRun<'_> {
         let base = self.base(memory.place);
         for lane in lanes(active) {
             for part in 0..memory.count {
-                // SAFETY: `offsets` found all elements within their buffers, and aligned.
+                // SAFETY: `offsets` checked that all elements are within their buffers and aligned.
                 unsafe {
                     let row = regs.add(row(lane, part) as usize);
                     let element = base.add((at[lane] + part) as usize * bytes);

@@ -1,10 +1,10 @@
-//! A warp: its registers, and the strands its lanes have split into.
+//! A warp: its registers, and the strands that its lanes have split into.
 //!
-//! A strand is a set of lanes at one place in the program. Lanes that part wait for each other in a *frame*: the place
-//! where they meet, who is expected there and who has arrived. Lanes that go elsewhere (`break`, `continue`, the end)
-//! are struck off the frames they leave. Because a frame only saves time and never means anything, its lanes can be
-//! sent on early when nothing else can run: that gives every thread the progress that independent thread scheduling
-//! promises.
+//! A strand is a set of lanes at the same instruction. Lanes that diverge wait for each other in a *frame*: the
+//! position where they reconverge, the lanes that are expected there and the lanes that have arrived. Lanes that go
+//! elsewhere (`break`, `continue`, the end) are removed from the frames that they leave. Frames save time and do not
+//! affect results, so waiting lanes can be sent on early if no other lane can run: this gives every thread the progress
+//! that independent thread scheduling guarantees.
 
 use super::repetition::Repetition;
 use crate::sim::lanes::{LANES, RegisterRow};
@@ -12,7 +12,7 @@ use crate::sim::lanes::{LANES, RegisterRow};
 /// No frame.
 pub const NONE: u32 = u32::MAX;
 
-/// Lanes that run together.
+/// A set of lanes that run together.
 #[derive(Debug, Default)]
 pub struct Strand {
     pub pc: u32,
@@ -22,42 +22,42 @@ pub struct Strand {
     /// Uniform values.
     pub slots: Vec<u64>,
     pub state: State,
-    /// Times it polled memory since something changed for it.
+    /// The number of times it polled since the last change that affects it.
     pub polls: u32,
-    /// Whether it repeats itself.
+    /// Detects that it repeats its state.
     pub repetition: Repetition,
 }
 
-/// What a strand is doing.
+/// The state of a strand.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum State {
     /// It can run.
     #[default]
     Ready,
-    /// At the barrier of the block.
+    /// At the block barrier.
     Block { site: u32 },
     /// At a named barrier.
     Named { id: u32, site: u32 },
-    /// At an operation of the lanes of a mask.
+    /// At an operation of the lanes of a mask, waiting for the others.
     Lanes { call: u32, members: u32 },
-    /// At the barrier of the cluster.
+    /// At the cluster barrier.
     Cluster { site: u32 },
-    /// At the barrier of the grid.
+    /// At the grid barrier.
     Grid { site: u32 },
-    /// At an operation of the whole warp group.
+    /// At an operation of the warp group.
     Group { call: u32 },
-    /// At an mbarrier, by byte offset.
+    /// At the mbarrier at a byte offset of shared memory.
     Mbarrier { at: u32, parity: u32, site: u32 },
 }
 
-/// A place where lanes meet again.
+/// A position where lanes reconverge.
 #[derive(Debug, Default)]
 struct Frame {
     parent: u32,
     merge: u32,
     expected: u32,
     arrived: u32,
-    /// The uniform values of those that arrived last.
+    /// The uniform values of the lanes that arrived last.
     slots: Vec<u64>,
 }
 
@@ -74,7 +74,7 @@ pub struct Warp {
     pub live: u32,
     /// Lanes that exist.
     all: u32,
-    /// Where lanes ended, for reports.
+    /// By lane: the site where it ended.
     pub exits: [u32; LANES],
 }
 
@@ -93,22 +93,22 @@ impl Warp {
         }
     }
 
-    /// The lanes that exist, whether they have ended or not.
+    /// Returns the lanes that exist, including those that have ended.
     pub fn all(&self) -> u32 {
         self.all
     }
 
-    /// Whether no lane has ended.
+    /// Returns true if no lane has ended.
     pub fn is_whole(&self) -> bool {
         self.live == self.all
     }
 
-    /// The lanes that have ended.
+    /// Returns the lanes that have ended.
     pub fn ended(&self) -> u32 {
         self.all & !self.live
     }
 
-    /// Whether a strand can run.
+    /// Returns true if a strand can run.
     pub fn is_ready(&self) -> bool {
         self.strands.iter().any(|strand| strand.state == State::Ready)
     }
@@ -126,13 +126,13 @@ impl Warp {
         }
     }
 
-    /// The lanes of the strand are expected at `merge`.
+    /// Makes the lanes of the strand expected at `merge`.
     pub fn enter(&mut self, strand: &mut Strand, merge: u32) {
         strand.frame =
             self.push(Frame { parent: strand.frame, merge, expected: strand.mask, arrived: 0, slots: Vec::new() });
     }
 
-    /// Splits the strand: `other` of its lanes go to `pc`.
+    /// Splits the strand: the lanes `other` go to `pc`.
     pub fn split(&mut self, strand: &mut Strand, other: u32, pc: u32) {
         strand.mask &= !other;
         self.strands.push(Strand {
@@ -144,8 +144,8 @@ impl Warp {
         });
     }
 
-    /// Lanes `mask` of the strand arrive at the innermost frame, whose place is `merge`. Gives the strand that goes on
-    /// from there, where they were the last ones.
+    /// Records that the lanes `mask` of a strand have arrived at a frame. Returns the strand that goes on from there,
+    /// if they are the last lanes.
     fn arrive(&mut self, frame: u32, mask: u32, slots: &[u64]) -> Option<Strand> {
         let at = &mut self.frames[frame as usize];
         at.arrived |= mask;
@@ -157,7 +157,7 @@ impl Warp {
         None
     }
 
-    /// All lanes of the frame are there: they go on as one.
+    /// Removes a frame whose lanes have all arrived, and returns the strand that they form.
     fn complete(&mut self, frame: u32, slots: Option<&[u64]>) -> Option<Strand> {
         let at = &mut self.frames[frame as usize];
         let kept = std::mem::take(&mut at.slots);
@@ -174,7 +174,8 @@ impl Warp {
         Some(strand)
     }
 
-    /// At a merge instruction: waits if the strand has a frame for it. False where the strand ended by that.
+    /// Runs a merge instruction: the strand waits if it has a frame for it. Returns false if its lanes have moved to
+    /// the frame.
     pub fn merge(&mut self, strand: &mut Strand) -> bool {
         let frame = strand.frame;
         if frame == NONE || self.frames[frame as usize].merge != strand.pc {
@@ -187,7 +188,7 @@ impl Warp {
     fn replace(&mut self, strand: &mut Strand, frame: u32) -> bool {
         let at = &mut self.frames[frame as usize];
         if at.arrived | strand.mask == at.expected {
-            // The last ones: the strand itself goes on.
+            // The last lanes: the strand itself goes on.
             strand.mask = at.expected;
             strand.frame = at.parent;
             strand.pc = at.merge + 1;
@@ -204,15 +205,15 @@ impl Warp {
         false
     }
 
-    /// Lanes `mask` of the strand leave for the frame at `merge` and wait there. The strand keeps its other lanes;
-    /// false where none are left.
+    /// Moves the lanes `mask` of the strand to the frame at `merge`, where they wait. The strand keeps its other lanes;
+    /// returns false if none are left.
     pub fn leave(&mut self, strand: &mut Strand, mask: u32, merge: u32) -> bool {
         let mut frame = strand.frame;
         while frame != NONE && self.frames[frame as usize].merge != merge {
             frame = self.strike(frame, mask);
         }
         if frame == NONE {
-            // Its lanes were sent on early; they go there by themselves.
+            // Its lanes were sent on early: they go there without a frame.
             if mask == strand.mask {
                 strand.pc = merge + 1;
                 strand.frame = NONE;
@@ -236,7 +237,8 @@ impl Warp {
         true
     }
 
-    /// Strikes lanes off a frame; those waiting there go on where they were the only ones missing. Gives the parent.
+    /// Removes lanes from a frame, and returns the parent frame. If only these lanes were missing, the waiting lanes go
+    /// on.
     fn strike(&mut self, frame: u32, mask: u32) -> u32 {
         let at = &mut self.frames[frame as usize];
         let parent = at.parent;
@@ -251,7 +253,7 @@ impl Warp {
         parent
     }
 
-    /// The lanes of the strand end.
+    /// Ends the lanes of the strand.
     pub fn exit(&mut self, strand: &Strand, site: u32) {
         let mut frame = strand.frame;
         while frame != NONE {
@@ -263,7 +265,7 @@ impl Warp {
         }
     }
 
-    /// Sends the lanes on that wait in some frame, though others are missing. False where none wait.
+    /// Lets the lanes that wait in some frame go on although others are missing. Returns false if no lanes wait.
     pub fn send_on(&mut self) -> bool {
         for index in (0..self.frames.len()).rev() {
             let at = &mut self.frames[index];
@@ -285,7 +287,7 @@ impl Warp {
         false
     }
 
-    /// Whether lanes wait in a frame.
+    /// Returns true if any lanes wait in a frame.
     pub fn has_parked(&self) -> bool {
         self.frames.iter().any(|frame| frame.arrived != 0)
     }

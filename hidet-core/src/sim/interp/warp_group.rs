@@ -1,5 +1,5 @@
-//! Warp groups: four warps that must be at the same instruction together (PTX `.aligned` of a warp group), and the
-//! registers that they give to each other.
+//! Warp groups: four warps that run an instruction together (PTX `.aligned` of a warp group), and the registers that
+//! `setmaxnreg` moves between them.
 
 use super::exec::{Operands, Pause};
 use super::warp::{State, Strand};
@@ -9,20 +9,20 @@ use crate::sim::bytecode::{CallArg, MemoryAccess};
 use crate::sim::lanes::{RegisterRow, lanes};
 use crate::sim::report::FaultKind;
 
-/// Warps of a warp group.
+/// The number of warps per warp group.
 pub const WARPS: usize = 4;
 
 /// The registers of a block, which `setmaxnreg` moves between its warp groups.
 #[derive(Debug, Default)]
 pub struct RegisterPool {
-    /// Registers of a thread by warp group; empty until the first change.
+    /// By warp group: the registers per thread; empty until the first change.
     counts: Vec<u32>,
-    /// Registers that were given back.
+    /// Registers that were released.
     free: u32,
 }
 
 impl BlockRun<'_> {
-    /// A strand is at what its whole warp group must do together.
+    /// Runs an operation of a warp group, or makes the strand wait for the other warps.
     pub fn group_call(&mut self, warp: usize, strand: &mut Strand, number: u32) -> Option<Pause> {
         let call = &self.launch.program.calls[number as usize];
         let first = warp / WARPS * WARPS;
@@ -33,7 +33,7 @@ impl BlockRun<'_> {
         });
         if let Some((other, lane)) = missing {
             let message =
-                format!("`{}` takes all four warps of a warp group, and not all of their threads are there", call.name);
+                format!("`{}` needs all four warps of a warp group, but some of their threads are missing", call.name);
             let what = format!("{} calls it", self.thread_name(warp, strand.mask.trailing_zeros() as usize));
             let others = match self.warps.get(other) {
                 Some(gone) if gone.ended() >> lane & 1 != 0 => {
@@ -45,14 +45,14 @@ impl BlockRun<'_> {
             return Some(self.stop());
         }
         strand.state = State::Group { call: number };
-        // The strand is with the caller: hand it over.
+        // The caller has the strand: put it back into the warp.
         let mine = std::mem::take(strand);
         self.warps[warp].strands.push(mine);
         self.try_group(first, number);
         Some(if self.stopped { Pause::Stopped } else { Pause::Waiting })
     }
 
-    /// Does what a warp group waits for at a call, where all of it is there and it can be done.
+    /// Runs the operation that a warp group waits for at a call, if all its threads have arrived and it is possible.
     fn try_group(&mut self, first: usize, number: u32) {
         let at = State::Group { call: number };
         let is_there = |warp: &super::warp::Warp| {
@@ -92,7 +92,7 @@ impl BlockRun<'_> {
         }
     }
 
-    /// Registers were given back: those who wait for some try again.
+    /// Lets warp groups that wait for registers try again, after registers were released.
     fn retry_groups(&mut self) {
         for first in (0..self.warps.len()).step_by(WARPS) {
             let waiting = self.warps[first].strands.iter().find_map(|strand| match strand.state {
@@ -110,7 +110,7 @@ impl BlockRun<'_> {
         }
     }
 
-    /// `setmaxnreg`: false where the warp group must wait, or a fault stopped the block.
+    /// `setmaxnreg`. Returns false if the warp group must wait, or if a fault stopped the block.
     fn set_registers(&mut self, first: usize, site: u32, count: u32, raise: bool) -> bool {
         let launch = &self.launch.function.launch;
         let share = launch.register_share();
@@ -121,15 +121,14 @@ impl BlockRun<'_> {
         let now = self.pool.counts[group];
         let problem = if launch.min_blocks == 0 {
             Some(
-                "registers can only be moved where the launch says `min_blocks`, which fixes how many there are"
-                    .to_owned(),
+                "registers can only be moved if the launch specifies `min_blocks`, which fixes their number".to_owned(),
             )
         } else if !count.is_multiple_of(8) {
-            Some(format!("{count} registers: it must be a multiple of 8"))
+            Some(format!("{count} registers: the number must be a multiple of 8"))
         } else if raise && count < now {
-            Some(format!("registers are raised to {count}, and a thread has {now}"))
+            Some(format!("registers are raised to {count}, but a thread has {now}"))
         } else if !raise && count > now {
-            Some(format!("registers are lowered to {count}, and a thread has {now}"))
+            Some(format!("registers are lowered to {count}, but a thread has {now}"))
         } else {
             None
         };
@@ -153,24 +152,25 @@ impl BlockRun<'_> {
         true
     }
 
-    /// What a warp group at `setmaxnreg` lacks, for reports.
+    /// Returns what a warp group at `setmaxnreg` waits for, for reports.
     pub fn registers_missing(&self, call: u32) -> Option<String> {
         let call = &self.launch.program.calls[call as usize];
         let (Meaning::SetMaxRegisters { raise: true }, Some(CallArg::Imm(count))) = (call.meaning, call.args.first())
         else {
             return None;
         };
-        Some(format!("waiting for {count} registers a thread; {} are free in the block", self.pool.free))
+        Some(format!("waiting for {count} registers per thread; {} are free in the block", self.pool.free))
     }
 
-    /// The strands of a warp of the group at the call: masks and uniform values.
+    /// Returns the strands of a warp that are at the call: their masks and uniform values.
     fn group_parties(&self, warp: usize, number: u32) -> Vec<Strand> {
         let at = State::Group { call: number };
         let strands = self.warps[warp].strands.iter().filter(|strand| strand.state == at);
         strands.map(|strand| Strand { mask: strand.mask, slots: strand.slots.clone(), ..Strand::default() }).collect()
     }
 
-    /// The element offset of an address in each warp, whose lanes must agree. `None`: a fault stopped the block.
+    /// Returns the element offset of an address in each warp, whose lanes must agree, or `None` if a fault stopped the
+    /// block.
     pub fn agreed_offsets(&mut self, first: usize, number: u32, access: &MemoryAccess) -> Option<[u32; WARPS]> {
         let mut all = [0; WARPS];
         for (warp, found) in all.iter_mut().enumerate() {
@@ -189,7 +189,7 @@ impl BlockRun<'_> {
         Some(all)
     }
 
-    /// The value of an operand that all threads agree on. `None`: a fault stopped the block.
+    /// Returns the value of an operand that must be equal in all threads, or `None` if a fault stopped the block.
     pub fn agreed_value(&mut self, first: usize, number: u32, index: usize) -> Option<u64> {
         let program = self.launch.program;
         let call = &program.calls[number as usize];
@@ -210,10 +210,10 @@ impl BlockRun<'_> {
         seen
     }
 
-    /// The threads of a warp group give different operands.
+    /// Reports that the threads of a warp group pass different operands.
     pub fn report_disagreement(&mut self, first: usize, number: u32) {
         let call = &self.launch.program.calls[number as usize];
-        let message = format!("the threads of a warp group give `{}` different operands", call.name);
+        let message = format!("the threads of a warp group pass different operands to `{}`", call.name);
         let what = format!("{} calls it", self.thread_name(first, 0));
         self.fault(FaultKind::Barrier, message, (call.site, what), Vec::new());
         self.stop();

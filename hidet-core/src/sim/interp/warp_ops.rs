@@ -1,7 +1,7 @@
-//! Operations of the lanes of a mask together: shuffles, votes, reductions, the warp's barrier.
+//! Operations of the lanes of a mask: shuffles, votes, reductions, warp barriers.
 //!
-//! A strand that does not hold all lanes of its mask waits for strands that call the same operation with the same
-//! mask, from wherever in the program. Lanes that have ended are not waited for.
+//! A strand that does not have all lanes of its mask waits for strands that call the same operation with the same mask,
+//! anywhere in the kernel. It does not wait for lanes that have ended.
 
 use super::exec::{Operands, Pause};
 use super::warp::{State, Strand};
@@ -13,7 +13,7 @@ use crate::sim::lanes::{LANES, lanes, write_lane};
 use crate::sim::report::FaultKind;
 use crate::types::Scalar;
 
-/// Those who call together.
+/// The lanes of a strand that take part in an operation.
 pub struct CallGroup {
     pub call: u32,
     pub mask: u32,
@@ -21,7 +21,7 @@ pub struct CallGroup {
     pub slots: Vec<u64>,
 }
 
-/// Whether all 32 lanes of a warp must be at the same call (PTX `.aligned`).
+/// Returns true if all 32 lanes of a warp must be at the same call (`.aligned` in PTX).
 fn is_aligned(meaning: Meaning) -> bool {
     meaning == Meaning::ElectOne || is_of_tensor_cores(meaning)
 }
@@ -31,7 +31,7 @@ fn is_of_tensor_cores(meaning: Meaning) -> bool {
 }
 
 impl Call {
-    /// Operand `index` in a lane.
+    /// Returns operand `index` in a lane.
     pub fn lane(&self, operands: &Operands, index: usize, lane: usize) -> u64 {
         match self.args.get(index) {
             Some(CallArg::Value(src, scalar)) => operands.lane(*src, scalar.bytes() == 8, lane),
@@ -40,7 +40,7 @@ impl Call {
         }
     }
 
-    /// The type of operand `index`.
+    /// Returns the type of operand `index`.
     pub fn scalar(&self, index: usize) -> Scalar {
         match self.args.get(index) {
             Some(CallArg::Value(_, scalar)) => *scalar,
@@ -58,8 +58,8 @@ impl BlockRun<'_> {
         Operands { regs, slots, consts: &self.launch.program.consts }
     }
 
-    /// A strand calls an operation of lanes together.
-    pub fn together(&mut self, warp: usize, strand: &mut Strand, number: u32) -> Option<Pause> {
+    /// Runs an operation of the lanes of a mask, or makes the strand wait for the other lanes.
+    pub fn warp_op(&mut self, warp: usize, strand: &mut Strand, number: u32) -> Option<Pause> {
         let call = &self.launch.program.calls[number as usize];
         let operands = self.call_operands(warp, &strand.slots);
         let first = strand.mask.trailing_zeros() as usize;
@@ -67,7 +67,7 @@ impl BlockRun<'_> {
             return self.all_lanes(warp, strand, number);
         }
         let members = call.lane(&operands, 0, first) as u32;
-        // Lanes with another mask are another group.
+        // Lanes with another mask are split off.
         let group: u32 = lanes(strand.mask)
             .filter(|lane| call.lane(&operands, 0, *lane) as u32 == members)
             .map(|lane| 1 << lane)
@@ -86,13 +86,13 @@ impl BlockRun<'_> {
         self.arrive_together(warp, strand, number, group, members)
     }
 
-    /// A strand calls what all lanes of its warp must call.
+    /// The same for an operation that all lanes of the warp must call.
     fn all_lanes(&mut self, warp: usize, strand: &mut Strand, number: u32) -> Option<Pause> {
         let call = &self.launch.program.calls[number as usize];
         let missing = !self.warps[warp].live;
         if missing != 0 {
             let lane = missing.trailing_zeros() as usize;
-            let message = format!("`{}` takes all 32 lanes of the warp, and lane {lane} is not there", call.name);
+            let message = format!("`{}` needs all 32 lanes of the warp, but lane {lane} is missing", call.name);
             let what = format!("{} calls it", self.thread_name(warp, strand.mask.trailing_zeros() as usize));
             let others = match self.warps[warp].ended() >> lane & 1 {
                 0 => Vec::new(),
@@ -104,7 +104,8 @@ impl BlockRun<'_> {
         self.arrive_together(warp, strand, number, strand.mask, u32::MAX)
     }
 
-    /// The lanes `group`, which are those of the strand, wait for the other ones of `members` or go on with them.
+    /// Makes the lanes `group` of the strand wait for the other lanes of `members`, or lets all go on if they are the
+    /// last.
     fn arrive_together(
         &mut self,
         warp: usize,
@@ -128,7 +129,7 @@ impl BlockRun<'_> {
             }
         }
         if here == live {
-            // The strand is still with the caller: hand it over, and let everyone go on.
+            // The caller still has the strand: put it back into the warp, and let all lanes go on.
             let mine = std::mem::take(strand);
             self.warps[warp].strands.push(mine);
             self.finish_group(warp, number, members);
@@ -137,8 +138,8 @@ impl BlockRun<'_> {
         Some(Pause::Waiting)
     }
 
-    /// Whether a strand waits for those at call `number`: at the same call or, where it matters not, one that means
-    /// the same.
+    /// Returns true if a strand waits for the lanes at call `number`: at the same call or, unless the call is aligned,
+    /// at one of the same meaning.
     fn is_with(&self, strand: &Strand, number: u32, members: u32) -> bool {
         let calls = &self.launch.program.calls;
         let meaning = calls[number as usize].meaning;
@@ -151,6 +152,7 @@ impl BlockRun<'_> {
         }
     }
 
+    /// Runs an operation for all strands that wait for it.
     fn finish_group(&mut self, warp: usize, number: u32, members: u32) {
         let mut parties = Vec::new();
         for index in 0..self.warps[warp].strands.len() {
@@ -168,7 +170,7 @@ impl BlockRun<'_> {
         self.exchange(warp, members, &parties);
     }
 
-    /// Lanes of the warp have ended: those that waited for them need not any more.
+    /// Completes operations and barriers that waited only for lanes that have ended.
     pub fn lanes_ended(&mut self, warp: usize) {
         let mut waiting = Vec::new();
         for strand in &self.warps[warp].strands {
@@ -184,10 +186,10 @@ impl BlockRun<'_> {
                 self.finish_group(warp, number, members);
             }
         }
-        self.meet();
+        self.complete_block_barrier();
     }
 
-    /// All lanes are there: exchanges their operands and sets the results.
+    /// Runs an operation whose lanes have all arrived. Returns false if a fault stopped the block.
     fn exchange(&mut self, warp: usize, members: u32, parties: &[CallGroup]) -> bool {
         let program = self.launch.program;
         let here: u32 = parties.iter().map(|party| party.mask).sum();
@@ -261,7 +263,7 @@ impl BlockRun<'_> {
                 };
                 results = [result; LANES];
             }
-            // The hardware says only that it is always the same one: seed 0 takes the first.
+            // PTX only defines that it is always the same lane: seed 0 elects the first.
             Meaning::ElectOne => results[(self.launch.options.seed % 32) as usize] = 1,
             Meaning::Redux(op) => {
                 let combined =
@@ -288,8 +290,8 @@ impl BlockRun<'_> {
     }
 }
 
-/// What an atomic operation or reduction makes of the old value `a`, its operand `b`, and for a compare-exchange the
-/// new value `c`.
+/// Returns the result of an atomic operation or reduction of the old value `a` and its operand `b`; `c` is the new
+/// value of a compare-exchange.
 pub fn combine(op: AtomicOp, scalar: Scalar, a: u64, b: u64, c: u64) -> u64 {
     let binary = match op {
         AtomicOp::Add => BinaryOp::Add,
@@ -305,7 +307,7 @@ pub fn combine(op: AtomicOp, scalar: Scalar, a: u64, b: u64, c: u64) -> u64 {
     eval::binary(binary, scalar).map_or(a, |f| f(a, b))
 }
 
-/// The same in global memory, where sums of `f32` take subnormals, and give them, as zeros of their sign (PTX ISA,
+/// The same in global memory, where sums of `f32` flush subnormal inputs and results to zero of the same sign (PTX ISA,
 /// `atom`, `red`, `cp.reduce.async.bulk`).
 pub fn combine_global(op: AtomicOp, scalar: Scalar, a: u64, b: u64, c: u64) -> u64 {
     if (op, scalar) != (AtomicOp::Add, Scalar::F32) {

@@ -8,21 +8,21 @@ use std::cell::UnsafeCell;
 use std::collections::TryReserveError;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
 
-/// A device allocation. Its first byte counts as aligned to 256 bytes, but for memory of others.
+/// A device allocation. Its first byte counts as aligned to 256 bytes, except for memory owned by someone else.
 pub struct Memory {
-    /// Aligned to 8 bytes at least.
+    /// Aligned to at least 8 bytes.
     base: *mut u8,
     bytes: usize,
     owner: Owner,
-    /// One a byte, not 0 where it was written; empty where all were from the start.
+    /// One flag per byte, not 0 if the byte was written; empty if all bytes were initialised from the start.
     written: Box<[AtomicU8]>,
     all_written: AtomicBool,
 }
 
-/// Whose bytes they are.
+/// The owner of the bytes.
 enum Owner {
     Own(#[allow(dead_code)] Box<[UnsafeCell<u64>]>),
-    /// Of someone else, who is told by dropping this.
+    /// Someone else, who is notified by dropping this value.
     Other(#[allow(dead_code)] Box<dyn Any + Send + Sync>),
 }
 
@@ -30,7 +30,7 @@ enum Owner {
 unsafe impl Sync for Memory {}
 unsafe impl Send for Memory {}
 
-/// That many values, or an error where the host has too little memory: `collect` would end the process.
+/// Returns that many values, or an error if the host has too little memory, where `collect` would abort the process.
 fn filled<T>(count: usize, value: impl FnMut() -> T) -> Result<Box<[T]>, TryReserveError> {
     let mut values = Vec::new();
     values.try_reserve_exact(count)?;
@@ -39,21 +39,21 @@ fn filled<T>(count: usize, value: impl FnMut() -> T) -> Result<Box<[T]>, TryRese
 }
 
 impl Memory {
-    /// An allocation of that many bytes, none of them initialised. An error where the host has too little memory, as
-    /// with all allocations here.
+    /// Returns an allocation of that many uninitialised bytes, or an error if the host has too little memory, like all
+    /// constructors here.
     pub fn uninit(bytes: usize) -> Result<Memory, TryReserveError> {
         let written = filled(bytes, || AtomicU8::new(0))?;
         Ok(Memory { written, all_written: AtomicBool::new(bytes == 0), ..Memory::zeroed(bytes)? })
     }
 
-    /// An allocation holding these bytes.
+    /// Returns an allocation that holds these bytes.
     pub fn from_bytes(data: &[u8]) -> Result<Memory, TryReserveError> {
         let memory = Memory::zeroed(data.len())?;
         memory.copy_in(0, data);
         Ok(memory)
     }
 
-    /// An allocation of that many bytes, all of them 0.
+    /// Returns an allocation of that many bytes, all of them 0.
     pub fn zeroed(bytes: usize) -> Result<Memory, TryReserveError> {
         let words = filled(bytes.div_ceil(8), || UnsafeCell::new(0u64))?;
         let base = words.as_ptr() as *mut u8;
@@ -61,7 +61,7 @@ impl Memory {
         Ok(Memory { base, bytes, owner: Owner::Own(words), written, all_written })
     }
 
-    /// Memory of someone else, all of it initialised; `owner` is dropped with it.
+    /// Wraps memory owned by someone else, all of it initialised; `owner` is dropped with the result.
     ///
     /// # Safety
     /// The bytes must be aligned to 8, valid until `owner` is dropped, and nobody else may access them while a kernel
@@ -71,12 +71,12 @@ impl Memory {
         Memory { base, bytes, owner: Owner::Other(owner), written, all_written }
     }
 
-    /// Where it lies on the host.
+    /// Returns its address on the host.
     pub fn host_address(&self) -> *mut u8 {
         self.base
     }
 
-    /// The address of its first byte as kernels see its alignment: 0 for own memory.
+    /// Returns the address that decides its alignment in kernels: 0 for memory allocated here.
     pub fn address(&self) -> u64 {
         match self.owner {
             Owner::Own(_) => 0,
@@ -84,17 +84,18 @@ impl Memory {
         }
     }
 
-    /// Its size in bytes.
+    /// Returns its size in bytes.
     pub fn len(&self) -> usize {
         self.bytes
     }
 
-    /// Whether it has no bytes.
+    /// Returns true if it has no bytes.
     pub fn is_empty(&self) -> bool {
         self.bytes == 0
     }
 
-    /// Copies bytes out, from `offset` on; what lies beyond the end is left as it was. Bytes never written are 0.
+    /// Copies bytes out, starting at `offset`; leaves the part of `to` beyond the end unchanged. Bytes never written
+    /// are 0.
     pub fn read(&self, offset: usize, to: &mut [u8]) {
         for (byte, at) in to.iter_mut().zip(offset..self.bytes) {
             // SAFETY: within bounds.
@@ -102,7 +103,7 @@ impl Memory {
         }
     }
 
-    /// Copies bytes in, from `offset` on, and marks them initialised; what would lie beyond the end is dropped.
+    /// Copies bytes in, starting at `offset`, and marks them initialised; drops the part beyond the end.
     pub fn write(&self, offset: usize, from: &[u8]) {
         self.copy_in(offset, from);
         self.mark(offset, from.len());
@@ -115,7 +116,7 @@ impl Memory {
         }
     }
 
-    /// Whether all of these bytes were written at some time.
+    /// Returns true if all of these bytes have been written.
     pub fn is_written(&self, offset: usize, bytes: usize) -> bool {
         self.all_written.load(Relaxed) || (offset..offset + bytes).all(|at| self.flag(at).is_none_or(|flag| flag != 0))
     }
@@ -124,7 +125,7 @@ impl Memory {
         self.written.get(at).map(|flag| flag.load(Relaxed))
     }
 
-    /// Notes that these bytes were written.
+    /// Marks these bytes as written.
     pub(in crate::sim) fn mark(&self, offset: usize, bytes: usize) {
         if self.all_written.load(Relaxed) {
             return;
@@ -138,12 +139,12 @@ impl Memory {
         }
     }
 
-    /// Whether there is nothing left to mark.
+    /// Returns true if all bytes are marked as written.
     pub(in crate::sim) fn all_written(&self) -> bool {
         self.all_written.load(Relaxed)
     }
 
-    /// A copy of everything, to come back to with [`Memory::restore`].
+    /// Returns a copy of the contents, for [`Memory::restore`].
     pub(in crate::sim) fn snapshot(&self) -> Snapshot {
         let mut bytes = vec![0; self.bytes];
         self.read(0, &mut bytes);
@@ -151,7 +152,7 @@ impl Memory {
         Snapshot { bytes, written, all_written: self.all_written.load(Relaxed) }
     }
 
-    /// Makes everything as it was.
+    /// Restores the contents of a snapshot.
     pub(in crate::sim) fn restore(&self, snapshot: &Snapshot) {
         self.copy_in(0, &snapshot.bytes);
         for (flag, old) in self.written.iter().zip(&snapshot.written) {
@@ -160,7 +161,8 @@ impl Memory {
         self.all_written.store(snapshot.all_written, Relaxed);
     }
 
-    /// The first byte, for accesses that were checked. They must be atomic or through [`Memory::load`].
+    /// Returns the address of the first byte, for accesses that were checked before. They must be atomic or go through
+    /// [`Memory::load`].
     #[inline(always)]
     pub(in crate::sim) fn base(&self) -> *mut u8 {
         self.base
@@ -187,14 +189,14 @@ impl Memory {
     }
 }
 
-/// What a [`Memory`] held.
+/// The contents of a [`Memory`] at some time.
 pub(in crate::sim) struct Snapshot {
     bytes: Vec<u8>,
     written: Vec<u8>,
     all_written: bool,
 }
 
-/// An atomic load of `N` bytes.
+/// Loads `N` bytes atomically.
 ///
 /// # Safety
 /// The address must be valid and aligned, and accessed by atomics alone while others may write it.
@@ -211,7 +213,7 @@ pub(in crate::sim) unsafe fn load_at<const N: usize>(at: *const u8) -> u64 {
     }
 }
 
-/// An atomic store of the lowest `N` bytes.
+/// Stores the lowest `N` bytes atomically.
 ///
 /// # Safety
 /// As for [`load_at`].
@@ -228,7 +230,7 @@ pub(in crate::sim) unsafe fn store_at<const N: usize>(at: *mut u8, value: u64) {
     }
 }
 
-/// Replaces `N` (2, 4 or 8) bytes by a function of them, atomically; gives the old ones.
+/// Replaces `N` (2, 4 or 8) bytes by a function of them, atomically, and returns the old ones.
 ///
 /// # Safety
 /// As for [`load_at`].

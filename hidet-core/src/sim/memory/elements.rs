@@ -1,4 +1,4 @@
-//! Elements of memory to and from the lanes of a row.
+//! Moves elements between memory and the lanes of a register row.
 
 use super::allocation::{load_at, store_at};
 use crate::sim::lanes::{LANES, RegisterRow, lanes, read_lane, write_lane};
@@ -35,7 +35,7 @@ pub unsafe fn store_element(at: *mut u8, bytes: usize, value: u64) {
     }
 }
 
-/// Loads one element a lane of `active`, and zero in the other lanes of `mask`.
+/// Loads one element per lane of `active`, and sets the other lanes of `mask` to zero.
 ///
 /// # Safety
 /// The row exists; the elements of the active lanes are valid for [`load_at`].
@@ -67,7 +67,7 @@ pub unsafe fn gather<const N: usize>(
     }
 }
 
-/// Stores one element a lane of `active`, in the order of the lanes.
+/// Stores one element per lane of `active`, in the order of the lanes.
 ///
 /// # Safety
 /// The row exists; the elements of the active lanes are valid for [`store_at`].

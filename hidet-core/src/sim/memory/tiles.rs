@@ -1,6 +1,6 @@
-//! Where the bytes of a bulk copy lie on both sides: a box of a tensor, or bytes that follow each other.
+//! The addresses of a bulk copy on both sides: a box of a tensor, or consecutive bytes.
 //!
-//! Pure geometry (PTX ISA, "Tensors"): coordinates, what lies outside of the tensor, and the swizzle. Moves nothing.
+//! Pure geometry (PTX ISA, "Tensors"): coordinates, the part outside of the tensor, and the swizzle. Moves no bytes.
 
 use crate::ir::{BufferId, TensorMapShape};
 
@@ -8,34 +8,34 @@ use crate::ir::{BufferId, TensorMapShape};
 #[derive(Debug)]
 pub struct BoxMap {
     pub shape: TensorMapShape,
-    /// The tensor's number in the launch.
+    /// The index of the tensor in the launch.
     pub tensor: u32,
     pub buffer: BufferId,
 }
 
-/// Bytes that follow each other on both sides.
+/// Bytes that are consecutive on both sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Segment {
-    /// Byte in the shared memory of the block.
+    /// Offset in the shared memory of the block.
     pub shared: u32,
-    /// Byte in the copy, as if nothing were swizzled.
+    /// Offset in the copy without the swizzle.
     pub linear: u32,
-    /// Byte from the start of the tensor; `None` outside of it.
+    /// Offset from the start of the tensor; `None` outside of it.
     pub global: Option<usize>,
     pub bytes: u32,
 }
 
-/// What is copied.
+/// The source or destination of a copy in global memory.
 #[derive(Debug, Clone, Copy)]
 pub enum Route<'a> {
     /// The box of a tensor at these coordinates, slowest first.
     Tile { shape: &'a TensorMapShape, at: [i64; 5] },
-    /// Bytes of a tensor.
+    /// Consecutive bytes of a tensor.
     Line { start: usize, bytes: u32 },
 }
 
 impl Route<'_> {
-    /// How many bytes it has in shared memory.
+    /// Returns the number of bytes in shared memory.
     pub fn bytes(&self) -> u32 {
         match self {
             Route::Tile { shape, .. } => shape.box_bytes(),
@@ -43,8 +43,8 @@ impl Route<'_> {
         }
     }
 
-    /// Calls `f` for each run, the first byte of the copy lying at byte `shared`.
-    pub fn runs(&self, shared: u32, f: &mut dyn FnMut(Segment)) {
+    /// Calls `f` for each segment of a copy that starts at offset `shared`.
+    pub fn segments(&self, shared: u32, f: &mut dyn FnMut(Segment)) {
         match self {
             Route::Tile { shape, at } => tile(shape, at, shared, f),
             Route::Line { start, bytes } => f(Segment { shared, linear: 0, global: Some(*start), bytes: *bytes }),
@@ -55,7 +55,7 @@ impl Route<'_> {
 fn tile(shape: &TensorMapShape, at: &[i64; 5], shared: u32, f: &mut dyn FnMut(Segment)) {
     let Some((&columns, outer)) = shape.tile.split_last() else { return };
     let (last, bytes) = (outer.len(), shape.elem.bytes() as u32);
-    // Columns of the box that lie within the tensor.
+    // Columns of the box that are inside of the tensor.
     let extent = shape.extents[last] as i64;
     let first = (-at[last]).clamp(0, columns as i64);
     let end = (extent - at[last]).clamp(first, columns as i64);
@@ -107,9 +107,9 @@ mod tests {
     use crate::ir::Swizzle;
     use crate::types::Scalar;
 
-    fn runs(shape: &TensorMapShape, at: [i64; 5], shared: u32) -> Vec<Segment> {
+    fn segments(shape: &TensorMapShape, at: [i64; 5], shared: u32) -> Vec<Segment> {
         let mut all = Vec::new();
-        Route::Tile { shape, at }.runs(shared, &mut |run| all.push(run));
+        Route::Tile { shape, at }.segments(shared, &mut |segment| all.push(segment));
         all
     }
 
@@ -120,23 +120,23 @@ mod tests {
     #[test]
     fn boxes_partly_outside() {
         let shape = shape(Swizzle::None, [2, 4]);
-        let inside = runs(&shape, [3, 8, 0, 0, 0], 128);
+        let inside = segments(&shape, [3, 8, 0, 0, 0], 128);
         assert_eq!(inside.len(), 2);
         assert_eq!(inside[1], Segment { shared: 144, linear: 16, global: Some((4 * 20 + 8) * 4), bytes: 16 });
         // Above and to the left: one row is outside, of the other the first two columns.
-        let corner = runs(&shape, [-1, -2, 0, 0, 0], 0);
+        let corner = segments(&shape, [-1, -2, 0, 0, 0], 0);
         let expected = [
             Segment { shared: 0, linear: 0, global: None, bytes: 16 },
             Segment { shared: 16, linear: 16, global: None, bytes: 8 },
             Segment { shared: 24, linear: 24, global: Some(0), bytes: 8 },
         ];
         assert_eq!(corner, expected);
-        let beyond = runs(&shape, [9, 18, 0, 0, 0], 0);
+        let beyond = segments(&shape, [9, 18, 0, 0, 0], 0);
         assert_eq!(beyond[0], Segment { shared: 0, linear: 0, global: Some((9 * 20 + 18) * 4), bytes: 8 });
-        assert!(beyond[1..].iter().all(|run| run.global.is_none()));
+        assert!(beyond[1..].iter().all(|segment| segment.global.is_none()));
         for at in [[100, 0, 0, 0, 0], [0, 100, 0, 0, 0], [-100, -100, 0, 0, 0]] {
-            assert_eq!(runs(&shape, at, 0).iter().map(|run| run.bytes).sum::<u32>(), 32);
-            assert!(runs(&shape, at, 0).iter().all(|run| run.global.is_none()));
+            assert_eq!(segments(&shape, at, 0).iter().map(|segment| segment.bytes).sum::<u32>(), 32);
+            assert!(segments(&shape, at, 0).iter().all(|segment| segment.global.is_none()));
         }
     }
 
@@ -144,12 +144,12 @@ mod tests {
     fn swizzled_boxes_keep_their_chunks() {
         let shape = shape(Swizzle::B32, [10, 8]);
         let mut seen = [false; 20];
-        for run in runs(&shape, [0, 4, 0, 0, 0], 256) {
-            assert_eq!((run.bytes, run.shared), (16, Swizzle::B32.apply(256 + run.linear)));
-            assert!(!std::mem::replace(&mut seen[(run.shared as usize - 256) / 16], true));
+        for segment in segments(&shape, [0, 4, 0, 0, 0], 256) {
+            assert_eq!((segment.bytes, segment.shared), (16, Swizzle::B32.apply(256 + segment.linear)));
+            assert!(!std::mem::replace(&mut seen[(segment.shared as usize - 256) / 16], true));
         }
-        // Row 4, whose line is the second one of 128 bytes, is turned around.
-        let row = runs(&shape, [0, 4, 0, 0, 0], 256)[8];
+        // Row 4, in the second line of 128 bytes, is permuted.
+        let row = segments(&shape, [0, 4, 0, 0, 0], 256)[8];
         assert_eq!(row, Segment { shared: 256 + 128 + 16, linear: 128, global: Some((4 * 20 + 4) * 4), bytes: 16 });
     }
 }

@@ -1,9 +1,9 @@
-//! Atomic accesses and fences, with what they order.
+//! Atomic accesses and fences, and the order that they establish.
 //!
-//! What a thread released to an address stays with the address until a plain atomic store replaces it; an acquire that
-//! reads the address takes it over. A fence makes the relaxed stores after it release, and the relaxed loads before it
-//! acquire. A fence of the block releases for the threads of its block, and acquires from them: what they have seen of
-//! other blocks comes with it, what another block released itself does not.
+//! The knowledge that a thread released to an address stays with the address until an atomic store replaces it; an
+//! acquire that reads the address adds it to the reader's. A fence turns later relaxed stores into releases, and
+//! earlier relaxed loads into acquires. A fence of block scope releases to the threads of its block and acquires from
+//! them, including what they have seen of other blocks, but not what another block itself released.
 
 use crate::intrinsics::{AtomicOp, Level, Meaning, Order};
 use crate::sim::block::BlockRun;
@@ -17,18 +17,19 @@ use crate::sim::lanes::{lanes, write_lane};
 use crate::sim::memory::allocation::update_at;
 use crate::sim::memory::elements::{load_element, store_element};
 
-/// What fences left with a thread.
+/// The state of a thread for its fences.
 #[derive(Debug, Default)]
 pub struct Fences {
-    /// What its last fences released.
+    /// The knowledge that its last fences released.
     released: Option<Published>,
-    /// What its relaxed loads may acquire at the next fence: of threads of its own block.
+    /// The knowledge that its relaxed loads acquire at the next fence, from threads of its own block.
     near: Option<Published>,
-    /// The same of other blocks, for fences that reach them.
+    /// The same from threads of other blocks, for fences of a wider scope.
     far: Option<Published>,
 }
 
 impl BlockRun<'_> {
+    /// Runs an atomic access.
     pub fn atomic(&mut self, warp: usize, strand: &mut Strand, number: u32) -> Option<Pause> {
         let program = self.launch.program;
         let call = &program.calls[number as usize];
@@ -102,6 +103,7 @@ impl BlockRun<'_> {
         Some(if self.stopped { Pause::Stopped } else { Pause::Time })
     }
 
+    /// Returns the knowledge released to an address, if any.
     fn released(&mut self, place: MemoryBase, at: usize) -> Option<Published> {
         match place {
             MemoryBase::Global(_) => self.resident.released.borrow().get(&at).cloned(),
@@ -109,11 +111,12 @@ impl BlockRun<'_> {
         }
     }
 
+    /// Applies the memory order of an atomic access of a lane.
     fn order(&mut self, warp: usize, lane: usize, place: MemoryBase, at: usize, order: Order, release: Release) {
         let live = self.warps[warp].live;
         let thread = (warp * 32 + lane) as u32;
         let old = self.released(place, at);
-        // The acquiring side: everything but a plain store reads.
+        // The acquiring side: everything except a store reads.
         if let Some(old) = &old
             && release != Release::Replace
         {
@@ -158,6 +161,7 @@ impl BlockRun<'_> {
         }
     }
 
+    /// Runs a fence.
     pub fn fence(&mut self, warp: usize, strand: &Strand, level: Level) {
         if !self.launch.options.checks.races {
             return;
@@ -182,10 +186,10 @@ impl BlockRun<'_> {
     }
 }
 
-/// What an atomic access does to what was released at its address.
+/// The effect of an atomic access on the knowledge released to its address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Release {
-    /// A load leaves it.
+    /// A load keeps it.
     Keep,
     /// A store replaces it.
     Replace,

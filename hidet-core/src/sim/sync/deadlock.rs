@@ -1,4 +1,4 @@
-//! Reports of threads that wait in vain or never end: divergent barriers, deadlocks, endless loops.
+//! Reports threads that wait forever or never end: divergent barriers, deadlocks, endless loops.
 
 use super::named_barrier::NamedBarrier;
 use crate::sim::block::BlockRun;
@@ -7,11 +7,11 @@ use crate::sim::lanes::lanes;
 use crate::sim::report::FaultKind;
 use std::collections::BTreeMap;
 
-/// What threads do that repeat themselves.
+/// The activities of threads that repeat their state.
 const POLLING: &str = "polling here";
 const ENDLESS: &str = "running near here";
 
-/// Groups of threads by where they wait or ended and what they do there: how many, and the first by block and number.
+/// Groups of threads by their site and their activity there: the number of threads, and the first by block and thread.
 #[derive(Default)]
 pub struct Whereabouts(BTreeMap<(u32, String), (u32, (u32, u32))>);
 
@@ -22,7 +22,7 @@ impl Whereabouts {
         group.1 = group.1.min(first);
     }
 
-    /// Adds those of other blocks.
+    /// Adds the groups of other blocks.
     pub fn join(&mut self, others: Whereabouts) {
         for (at, (threads, first)) in others.0 {
             self.note(at, threads, first);
@@ -31,13 +31,13 @@ impl Whereabouts {
 }
 
 impl BlockRun<'_> {
-    /// Where the threads of the block are.
+    /// Returns where the threads of the block are.
     pub fn whereabouts(&self) -> Whereabouts {
         let mut all = Whereabouts::default();
         for (index, warp) in self.warps.iter().enumerate() {
             let first = |mask: u32| (self.number, (index * 32) as u32 + mask.trailing_zeros());
             for strand in &warp.strands {
-                if let Some(at) = self.deed(strand) {
+                if let Some(at) = self.activity(strand) {
                     all.note(at, strand.mask.count_ones(), first(strand.mask));
                 }
             }
@@ -48,23 +48,24 @@ impl BlockRun<'_> {
         all
     }
 
-    /// The parties of a report.
+    /// Returns the parties of a report.
     fn parties(&self, all: Whereabouts) -> Vec<(u32, String)> {
-        let party = |((site, deed), (threads, (block, thread))): ((u32, String), (u32, (u32, u32)))| {
+        let party = |((site, activity), (threads, (block, thread))): ((u32, String), (u32, (u32, u32)))| {
             let name = self.launch.thread_name(block, thread);
             let who = if threads == 1 { name } else { format!("{threads} threads, {name} the first") };
-            (site, format!("{who}: {deed}"))
+            (site, format!("{who}: {activity}"))
         };
         all.0.into_iter().map(party).collect()
     }
 
-    fn deed(&self, strand: &Strand) -> Option<(u32, String)> {
+    /// Returns the site and the activity of a strand, or `None` if it can run.
+    fn activity(&self, strand: &Strand) -> Option<(u32, String)> {
         let program = self.launch.program;
         Some(match strand.state {
             State::Ready if !strand.repeats(self.resident.changes.get()) => return None,
-            State::Ready => match self.polling(strand) {
+            State::Ready => match self.polling_site(strand) {
                 Some(site) => (site, POLLING.to_owned()),
-                None => (self.near(strand)?, ENDLESS.to_owned()),
+                None => (self.nearest_site(strand)?, ENDLESS.to_owned()),
             },
             State::Block { site } => (site, "waiting at this barrier".to_owned()),
             State::Named { id, site } => (
@@ -76,9 +77,9 @@ impl BlockRun<'_> {
             ),
             State::Cluster { site } => {
                 let state = self.member.as_ref().map(|member| member.cluster.state()).unwrap_or_default();
-                (site, format!("waiting at the barrier of the cluster, where {state}"))
+                (site, format!("waiting at the cluster barrier, where {state}"))
             }
-            State::Grid { site } => (site, format!("waiting at the barrier of the grid, where {}", self.grid_state())),
+            State::Grid { site } => (site, format!("waiting at the grid barrier, where {}", self.grid_state())),
             State::Lanes { call, members } => {
                 let call = &program.calls[call as usize];
                 (call.site, format!("waiting at `{}` for the lanes of mask {members:#x}", call.name))
@@ -95,7 +96,7 @@ impl BlockRun<'_> {
         })
     }
 
-    /// Neither this block nor the others, which `all` counts too, can ever go on.
+    /// Reports that neither this block nor the others, whose threads are in `all`, can ever go on.
     pub fn report_stuck(&mut self, all: Whereabouts) {
         if self.spins() {
             self.report_spinning(all);
@@ -106,10 +107,10 @@ impl BlockRun<'_> {
         }
     }
 
-    /// Some threads are at a barrier of the block or the grid, and the others do not come.
+    /// Reports threads at a block or grid barrier that the other threads never reach.
     pub fn report_divergence(&mut self, all: Whereabouts) {
         let mut groups = self.parties(all);
-        // The barrier comes first.
+        // The threads at the barrier come first.
         let at_barrier = |what: &str| what.contains(": waiting at th");
         groups.sort_by_key(|group| !at_barrier(&group.1));
         let threads = self.launch.program.block.iter().product::<u32>();
@@ -120,11 +121,11 @@ impl BlockRun<'_> {
             )
         } else if self.at_grid.waiting < threads {
             format!(
-                "{} of the {threads} threads of the block are at the barrier of the grid, which all threads must reach",
+                "{} of the {threads} threads of the block are at the grid barrier, which all threads must reach",
                 self.at_grid.waiting
             )
         } else {
-            "a block waits at the barrier of the grid, which all blocks must reach".to_owned()
+            "a block waits at the grid barrier, which all blocks must reach".to_owned()
         };
         self.report_groups(FaultKind::DivergentBarrier, &message, groups);
     }
@@ -132,12 +133,12 @@ impl BlockRun<'_> {
     fn report_deadlock(&mut self, all: Whereabouts) {
         let mut groups = self.parties(all);
         groups.sort_by_key(|group| group.1.ends_with("ended"));
-        let at_cluster = |group: &(u32, String)| group.1.contains(": waiting at the barrier of the cluster");
+        let at_cluster = |group: &(u32, String)| group.1.contains(": waiting at the cluster barrier");
         let (kind, message) = if groups.iter().any(at_cluster) {
             groups.sort_by_key(|group| !at_cluster(group));
-            (FaultKind::DivergentBarrier, "threads wait at the barrier of the cluster, where others never arrive")
+            (FaultKind::DivergentBarrier, "threads wait at the cluster barrier, where others never arrive")
         } else {
-            (FaultKind::Deadlock, "the threads wait for what cannot happen any more")
+            (FaultKind::Deadlock, "the threads wait forever")
         };
         self.report_groups(kind, message, groups);
     }
@@ -150,40 +151,40 @@ impl BlockRun<'_> {
         self.stopped = true;
     }
 
-    /// The nearest place in the source that the code around a strand names.
-    fn near(&self, strand: &Strand) -> Option<u32> {
+    /// Returns the nearest site around the position of a strand.
+    fn nearest_site(&self, strand: &Strand) -> Option<u32> {
         let program = self.launch.program;
         let (before, after) = program.code.split_at(strand.pc as usize);
         let behind = before.iter().rev().find_map(|inst| program.site_of(inst));
         behind.or_else(|| after.iter().find_map(|inst| program.site_of(inst)))
     }
 
-    /// Where a strand polls, if it does.
-    fn polling(&self, strand: &Strand) -> Option<u32> {
+    /// Returns the site where a strand polls, if it does.
+    fn polling_site(&self, strand: &Strand) -> Option<u32> {
         let inst = strand.repetition.polled.and_then(|pc| self.launch.program.code.get(pc as usize));
         inst.and_then(|inst| self.launch.program.site_of(inst))
     }
 
-    /// Threads run, repeat themselves, and nobody is left who could change that.
+    /// Reports threads that repeat their states while no other thread is left that could change that.
     fn report_spinning(&mut self, all: Whereabouts) {
         let mut groups = self.parties(all);
         groups.sort_by_key(|group| (!group.1.ends_with(POLLING), !group.1.ends_with(ENDLESS)));
         let message = match groups.first() {
-            Some(group) if group.1.ends_with(POLLING) => "a thread polls for a change that nobody can make any more",
+            Some(group) if group.1.ends_with(POLLING) => "a thread polls for a change that no thread can make any more",
             _ => {
-                "an endless loop: the values of its variables come back, and nobody can change any more what it reads. A \
-                 thread that waits for another one reads by an atomic load"
+                "an endless loop: its variables repeat, and no thread can change what it reads any more; to wait for another \
+                 thread, read with an atomic load"
             }
         };
         self.report_groups(FaultKind::Deadlock, message, groups);
     }
 
-    /// The block has run for longer than is allowed.
+    /// Reports that the block has run more instructions than allowed.
     pub fn report_limit(&mut self) {
         let mut groups = Vec::new();
         for (index, warp) in self.warps.iter().enumerate() {
             for strand in warp.strands.iter().filter(|strand| strand.state == State::Ready) {
-                if let Some(site) = self.near(strand) {
+                if let Some(site) = self.nearest_site(strand) {
                     let name = self.thread_name(index, strand.mask.trailing_zeros() as usize);
                     groups.push((site, format!("{name} runs near here")));
                 }
@@ -191,9 +192,9 @@ impl BlockRun<'_> {
         }
         groups.truncate(4);
         let message = format!(
-            "{} is still running after {} instructions of its warps, and more are not allowed: a loop that never ends while \
-             its values keep changing, or a long computation. `sim::Options::steps` or the variable HIDET_SIM_STEPS allows \
-             more, 0 any number",
+            "{} is still running after {} instructions of its warps, which is the limit: an endless loop whose values keep \
+             changing, or a long computation. Raise the limit by `sim::Options::steps` or the environment variable \
+             HIDET_SIM_STEPS; 0 means no limit",
             self.launch.block_name(self.number),
             self.launch.steps
         );

@@ -1,33 +1,33 @@
-//! The barrier of a cooperative grid: all blocks are resident at once, and all their threads meet.
+//! The grid barrier: all blocks of a cooperative grid are resident at the same time, and all their threads synchronize.
 
 use crate::sim::block::BlockRun;
 use crate::sim::checks::clocks::{Published, add};
 use crate::sim::interp::warp::State;
 
-/// The barrier, which blocks that run on one host thread share.
+/// The grid barrier, shared by the blocks of a host thread.
 #[derive(Default)]
 pub struct GridBarrier {
     /// Blocks whose threads have all arrived in this phase.
     arrived: u32,
-    /// Phases that have ended.
+    /// Number of phases that have ended.
     phase: u32,
-    /// What those that arrived in this phase published, and in the last one.
+    /// The knowledge published by the blocks that arrived in this phase, and in the last one.
     arriving: Option<Published>,
     complete: Option<Published>,
 }
 
-/// The threads of a block at the barrier of the grid.
+/// The threads of a block at the grid barrier.
 #[derive(Default)]
 pub struct GridThreads {
-    /// How many wait there.
+    /// The number of threads that wait there.
     pub waiting: u32,
     /// The phase that the block has arrived in.
     arrived: Option<u32>,
 }
 
 impl BlockRun<'_> {
-    /// The block arrives, once all its threads have.
-    pub fn meet_grid(&mut self) {
+    /// Makes the block arrive once all its threads have.
+    pub fn complete_grid_barrier(&mut self) {
         if self.at_grid.waiting < self.alive || self.at_grid.arrived.is_some() {
             return;
         }
@@ -58,11 +58,11 @@ impl BlockRun<'_> {
             }
         }
         self.progress();
-        self.settle_grid();
+        self.sync_with_grid();
     }
 
-    /// The threads go on, once all blocks have arrived.
-    pub fn settle_grid(&mut self) {
+    /// Lets the threads go on once all blocks have arrived.
+    pub fn sync_with_grid(&mut self) {
         let resident = self.resident.clone();
         let grid = resident.grid.borrow();
         if self.at_grid.arrived.is_none_or(|phase| phase == grid.phase) {
@@ -87,7 +87,7 @@ impl BlockRun<'_> {
         self.progress();
     }
 
-    /// How far the barrier of the grid is.
+    /// Returns how many blocks have arrived, for reports.
     pub fn grid_state(&self) -> String {
         let blocks = self.launch.program.grid.iter().product::<u32>();
         format!("{} of {blocks} blocks have arrived", self.resident.grid.borrow().arrived)

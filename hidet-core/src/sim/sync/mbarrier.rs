@@ -1,66 +1,66 @@
-//! Mbarriers: their life, arrivals, phases and waits.
+//! Mbarriers: initialisation, arrivals, phases and waits.
 
 use crate::intrinsics::{Meaning, Order};
 use crate::sim::block::BlockRun;
 use crate::sim::bytecode::{Call, CallArg, MemoryAccess, MemoryBase};
 use crate::sim::checks::clocks::{Published, add};
 use crate::sim::checks::shadow::Touch;
-use crate::sim::interp::exec::{Operands, Pause};
+use crate::sim::interp::exec::Pause;
 use crate::sim::interp::warp::{State, Strand};
-use crate::sim::lanes::{LANES, RegisterRow, lanes, write_lane};
+use crate::sim::lanes::{LANES, lanes, write_lane};
 use crate::sim::report::FaultKind;
 
-/// What an mbarrier can count in one phase, of arrivals.
-const MOST_ARRIVALS: i64 = (1 << 20) - 1;
+/// The most arrivals that an mbarrier can count in one phase.
+const MAX_ARRIVALS: i64 = (1 << 20) - 1;
 
 /// An mbarrier.
 #[derive(Debug, Default)]
 pub struct Mbarrier {
-    /// Arrivals of a phase.
+    /// The number of arrivals per phase.
     count: i64,
-    /// Arrivals still missing in this phase.
+    /// The number of arrivals that are still missing in this phase.
     pending: i64,
-    /// Bytes still missing in this phase.
+    /// The number of bytes that are still missing in this phase.
     pub bytes: i64,
-    /// Phases that have ended.
+    /// Number of phases that have ended.
     pub phase: u32,
-    /// What those that arrived in this phase published.
+    /// The knowledge published by the arrivals of this phase.
     pub arriving: Option<Published>,
-    /// What those of all phases that have ended published.
+    /// The knowledge published by the arrivals of all phases that have ended.
     complete: Option<Published>,
-    /// Where it was initialised, and by which thread.
+    /// The site where it was initialised, and the thread that did it.
     pub site: u32,
     pub owner: u32,
-    /// The block it lies in.
+    /// The block in whose shared memory it is.
     pub block: u32,
-    /// Whether that thread has fenced afterwards, so that bulk copies know it.
+    /// True if that thread has executed a fence afterwards, so that it is visible to bulk copies.
     pub fenced: bool,
-    /// Bulk copies under way that report to it.
+    /// The number of bulk copies in flight that signal it.
     pub copies: u32,
-    /// The last one: where it was issued, by whom, and in which phase.
+    /// The last bulk copy that signals it.
     pub last_copy: Option<LastCopy>,
-    /// Phases whose end a thread has seen.
+    /// The number of phases whose end some thread has seen.
     pub seen: u32,
 }
 
-/// The copy that was issued last of those that report on an mbarrier.
+/// The copy that was issued last of those that signal an mbarrier.
 #[derive(Debug, Clone, Copy)]
 pub struct LastCopy {
     pub site: u32,
-    /// Who issued it.
+    /// The block and thread that issued it.
     pub block: u32,
     pub thread: u32,
-    /// The phase it was issued in.
+    /// The phase in which it was issued.
     pub phase: u32,
 }
 
 impl Mbarrier {
-    /// A copy that reports to it and may be under way, as far as threads know.
+    /// Returns a copy that signals it and may still be in flight, as far as threads know.
     pub fn unfinished(&self) -> Option<LastCopy> {
         self.last_copy.filter(|copy| copy.phase >= self.seen)
     }
 
-    /// How far it is, and where it was initialised.
+    /// Returns what is missing in this phase, for reports, and the site where it was initialised.
     pub fn state(&self) -> (String, u32) {
         let bytes = if self.bytes != 0 { format!(", and {} bytes", self.bytes) } else { String::new() };
         (format!("{} of {} arrivals are missing{bytes}", self.pending, self.count), self.site)
@@ -68,13 +68,7 @@ impl Mbarrier {
 }
 
 impl BlockRun<'_> {
-    pub fn value(&self, warp: usize, strand: &Strand, call: &Call, index: usize, lane: usize) -> u64 {
-        let regs = self.warps[warp].regs.as_ptr() as *mut RegisterRow;
-        let operands = Operands { regs, slots: &strand.slots, consts: &self.launch.program.consts };
-        call.lane(&operands, index, lane)
-    }
-
-    /// The operations on mbarriers.
+    /// Runs an operation on mbarriers.
     pub fn mbarrier(&mut self, warp: usize, strand: &mut Strand, number: u32) -> Option<Pause> {
         let program = self.launch.program;
         let call = &program.calls[number as usize];
@@ -105,17 +99,17 @@ impl BlockRun<'_> {
             return self.mbarrier_wait(warp, strand, call, &offsets, byte);
         }
         for lane in lanes(offsets.active) {
-            let operand = self.value(warp, strand, call, 1, lane) as u32 as i32 as i64;
+            let operand = self.operand(warp, strand, call, 1, lane) as u32 as i32 as i64;
             let at = key(lane);
             match call.meaning {
                 Meaning::MbarrierInit => {
                     let old = self.mbarriers.get(&at).map(|old| (old.site, "it was initialised here".to_owned()));
                     let message = match &old {
                         Some(_) => Some(format!(
-                            "an mbarrier of `{name}` is initialised again while it lives; put `mbarrier_invalidate` before"
+                            "an mbarrier of `{name}` is initialised again; call `mbarrier_invalidate` first"
                         )),
-                        None if !(1..=MOST_ARRIVALS).contains(&operand) => Some(format!(
-                            "an mbarrier of `{name}` is initialised for {operand} arrivals: 1 to {MOST_ARRIVALS} are possible"
+                        None if !(1..=MAX_ARRIVALS).contains(&operand) => Some(format!(
+                            "an mbarrier of `{name}` is initialised for {operand} arrivals; the number must be 1 to {MAX_ARRIVALS}"
                         )),
                         None => None,
                     };
@@ -137,8 +131,8 @@ impl BlockRun<'_> {
                 Meaning::MbarrierInvalidate => {
                     if let Some(copy) = self.mbarriers.remove(&at).and_then(|barrier| barrier.unfinished()) {
                         let message = format!(
-                            "an mbarrier of `{name}` is invalidated while bulk copies may still report to it: no thread \
-                             waits for their bytes"
+                            "an mbarrier of `{name}` is invalidated while bulk copies may still signal it: no thread has \
+                             waited for their bytes"
                         );
                         let what = format!("{} invalidates it", self.thread_name(warp, lane));
                         let theirs = format!("{} copies", self.launch.thread_name(copy.block, copy.thread));
@@ -157,7 +151,8 @@ impl BlockRun<'_> {
                         return Some(Pause::Stopped);
                     }
                     let published = if call.meaning == Meaning::MbarrierArrive(Order::Relaxed) {
-                        // That something is over needs no order: nothing it reads or writes can still change.
+                        // The completion of asynchronous operations is published without an order: they access no
+                        // memory any more.
                         Published::new(self.number, self.clocks.view(warp, lane).of_agents())
                     } else {
                         self.clocks.publish(warp, 1 << lane)
@@ -173,8 +168,8 @@ impl BlockRun<'_> {
         Some(Pause::Time)
     }
 
-    /// Whether lanes store to no mbarrier that lives.
-    pub fn spares_mbarriers(&mut self, warp: usize, access: &MemoryAccess, at: &[u32; LANES], active: u32) -> bool {
+    /// Checks that a store does not overwrite a live mbarrier. Returns false after a fault.
+    pub fn check_mbarriers_kept(&mut self, warp: usize, access: &MemoryAccess, at: &[u32; LANES], active: u32) -> bool {
         let MemoryBase::Shared(byte) = access.place else { return true };
         if self.mbarriers.is_empty() {
             return true;
@@ -189,7 +184,7 @@ impl BlockRun<'_> {
         let hit = lanes(active).find_map(|lane| Some((lane, near(bytes(lane))?.1.site)));
         let Some((lane, site)) = hit else { return true };
         let name = &self.launch.function.buffers[access.buffer].name;
-        let message = format!("an mbarrier that lives is written over in `{name}`; put `mbarrier_invalidate` before");
+        let message = format!("a live mbarrier of `{name}` is overwritten; call `mbarrier_invalidate` first");
         let what = format!("{} writes it", self.thread_name(warp, lane));
         self.fault(
             FaultKind::Barrier,
@@ -201,14 +196,14 @@ impl BlockRun<'_> {
         false
     }
 
-    /// Arrivals more are expected in this phase.
+    /// Expects one more arrival in this phase.
     pub fn expect_arrival(&mut self, at: u32) {
         if let Some(barrier) = self.mbarriers.get_mut(&at) {
             barrier.pending += 1;
         }
     }
 
-    /// Something arrives at the mbarrier at a byte of shared memory. False where that was one too many.
+    /// Records arrivals at the mbarrier at a byte of shared memory. Returns false after a fault.
     pub fn arrive(
         &mut self,
         at: u32,
@@ -227,22 +222,22 @@ impl BlockRun<'_> {
             self.stop();
             return false;
         }
-        self.settle(at, site, warp, lane)
+        self.end_mbarrier_phase(at, site, warp, lane)
     }
 
-    /// Ends the phase of an mbarrier where nothing is missing any more. False where it can never end well.
-    pub fn settle(&mut self, at: u32, site: u32, warp: usize, lane: usize) -> bool {
+    /// Ends the phase of an mbarrier if nothing is missing any more. Returns false after a fault.
+    pub fn end_mbarrier_phase(&mut self, at: u32, site: u32, warp: usize, lane: usize) -> bool {
         let Some(barrier) = self.mbarriers.get_mut(&at) else { return true };
         if barrier.pending != 0 || barrier.bytes > 0 {
             return true;
         }
         let message = if barrier.bytes < 0 {
             let more = -barrier.bytes;
-            format!("{more} bytes more arrive at an mbarrier than were expected in this phase")
+            format!("{more} more bytes arrive at an mbarrier than were expected in this phase")
         } else if barrier.copies > 0 {
             let copies = barrier.copies;
             format!(
-                "a phase of an mbarrier ends while {copies} of its bulk copies are under way: too few bytes were expected"
+                "a phase of an mbarrier ends while {copies} of its bulk copies are in flight: too few bytes were expected"
             )
         } else {
             barrier.pending = barrier.count;
@@ -263,7 +258,7 @@ impl BlockRun<'_> {
         false
     }
 
-    /// Strands that wait at the mbarrier look again.
+    /// Makes the strands that wait at the mbarrier check it again.
     fn wake(&mut self, barrier: u32) {
         for strand in self.warps.iter_mut().flat_map(|warp| &mut warp.strands) {
             if matches!(strand.state, State::Mbarrier { at, .. } if at == barrier) {
@@ -282,7 +277,7 @@ impl BlockRun<'_> {
     ) -> Option<Pause> {
         let mut passed = 0u32;
         for lane in lanes(offsets.active) {
-            let parity = self.value(warp, strand, call, 1, lane) as u32 & 1;
+            let parity = self.operand(warp, strand, call, 1, lane) as u32 & 1;
             let barrier = self.mbarriers.get(&(byte + offsets.at[lane] * 8));
             if barrier.is_some_and(|barrier| barrier.phase & 1 != parity) {
                 passed |= 1 << lane;
@@ -295,7 +290,7 @@ impl BlockRun<'_> {
                 barrier.complete.clone()
             });
             if let Some(complete) = complete {
-                // All lanes that passed the same one in one go.
+                // All lanes that passed the same mbarrier acquire together.
                 let same: u32 =
                     lanes(passed).filter(|other| offsets.at[*other] == offsets.at[lane]).map(|lane| 1 << lane).sum();
                 if same.trailing_zeros() as usize == lane {
@@ -326,9 +321,9 @@ impl BlockRun<'_> {
             self.warps[warp].split(strand, missing, pc);
             return None;
         }
-        // Lanes may wait for different ones: each group by itself.
+        // Lanes that wait at another mbarrier are split off.
         let first = missing.trailing_zeros() as usize;
-        let (at, parity) = (byte + offsets.at[first] * 8, self.value(warp, strand, call, 1, first) as u32 & 1);
+        let (at, parity) = (byte + offsets.at[first] * 8, self.operand(warp, strand, call, 1, first) as u32 & 1);
         let same: u32 =
             lanes(missing).filter(|lane| offsets.at[*lane] == offsets.at[first]).map(|lane| 1 << lane).sum();
         if same != strand.mask {

@@ -1,8 +1,8 @@
-//! Synchronization of threads: atomics and fences, barriers of all kinds, and reports of threads that wait in vain.
+//! Synchronization of threads: atomics and fences, barriers of all kinds, and reports of threads that wait forever.
 //!
-//! What belongs here orders accesses of different warps, and updates their clocks. The barrier of a block stands with the
-//! block ([`super::block`]), that of a cluster with the cluster ([`super::cluster`]). Barriers know nothing of the
-//! asynchronous operations that arrive at them ([`async_ops`](super::async_ops) does).
+//! Files here order accesses of different warps, and update their clocks. The block barrier is in [`super::block`], the
+//! cluster barrier in [`super::cluster`]. Barriers do not know the asynchronous operations that arrive at them, which
+//! belong to [`async_ops`](super::async_ops).
 
 pub mod atomics;
 pub mod deadlock;

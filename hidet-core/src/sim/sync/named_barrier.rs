@@ -1,5 +1,5 @@
-//! Named barriers (PTX ISA, `barrier`): they count warps, each once all its lanes have arrived. Number 0 is refused: it
-//! is the barrier of `sync_threads`.
+//! Named barriers (PTX ISA, `barrier`): they count warps, and a warp counts once all its lanes have arrived. Number 0
+//! is refused: `sync_threads` uses it.
 
 use crate::intrinsics::Meaning;
 use crate::sim::block::BlockRun;
@@ -10,21 +10,21 @@ use crate::sim::lanes::lanes;
 use crate::sim::report::FaultKind;
 use std::collections::HashMap;
 
-/// A named barrier in its present phase.
+/// A named barrier in its current phase.
 #[derive(Debug, Default)]
 pub struct NamedBarrier {
     /// Threads of the warps that have arrived.
     arrived: u32,
     needed: u32,
-    /// By warp: the lanes that have arrived, while others of it have not.
+    /// By warp: the lanes that have arrived while other lanes of the warp have not.
     partial: HashMap<usize, u32>,
-    /// Where the first one arrived.
+    /// The site where the first thread arrived.
     site: u32,
     published: Option<Published>,
 }
 
 impl NamedBarrier {
-    /// How far it is.
+    /// Returns how many threads have arrived, for reports.
     pub fn state(&self) -> String {
         let partial = if self.partial.is_empty() { "" } else { " in whole warps" };
         format!("{} of {} threads have arrived{partial}", self.arrived, self.needed)
@@ -33,12 +33,12 @@ impl NamedBarrier {
 
 impl BlockRun<'_> {
     /// `bar.sync` and `bar.arrive`.
-    pub fn named(&mut self, warp: usize, strand: &mut Strand, number: u32) -> Option<Pause> {
+    pub fn named_barrier(&mut self, warp: usize, strand: &mut Strand, number: u32) -> Option<Pause> {
         let call = &self.launch.program.calls[number as usize];
         let first = strand.mask.trailing_zeros() as usize;
-        let id = self.value(warp, strand, call, 0, first) as u32;
+        let id = self.operand(warp, strand, call, 0, first) as u32;
         let same: u32 = lanes(strand.mask)
-            .filter(|lane| self.value(warp, strand, call, 0, *lane) as u32 == id)
+            .filter(|lane| self.operand(warp, strand, call, 0, *lane) as u32 == id)
             .map(|lane| 1 << lane)
             .sum();
         if same != strand.mask {
@@ -46,10 +46,10 @@ impl BlockRun<'_> {
             self.warps[warp].split(strand, others, pc);
         }
         let who = format!("{} arrives", self.thread_name(warp, first));
-        let needed = self.value(warp, strand, call, 1, first) as u32;
+        let needed = self.operand(warp, strand, call, 1, first) as u32;
         if !(1..16).contains(&id) {
             let message = match id {
-                0 => "named barrier 0 is the one of `sync_threads()`; number others from 1 to 15".to_owned(),
+                0 => "named barrier 0 belongs to `sync_threads()`; use 1 to 15".to_owned(),
                 _ => format!("there is no named barrier {}: they are numbered 1 to 15", id as i32),
             };
             self.fault(FaultKind::Barrier, message, (call.site, who), Vec::new());
@@ -69,7 +69,7 @@ impl BlockRun<'_> {
         let (arrived, expected, site) = (barrier.arrived, barrier.needed, barrier.site);
         if expected != needed || arrived > expected {
             let message = if expected != needed {
-                format!("named barrier {id} is used for {expected} and for {needed} threads at once")
+                format!("named barrier {id} is used for {expected} and for {needed} threads at the same time")
             } else {
                 format!("{arrived} threads arrive at named barrier {id}, which is for {expected}")
             };

@@ -1,4 +1,4 @@
-//! What would never end, and what takes long.
+//! Endless loops, and loops that only take long.
 
 use super::*;
 use crate::sim::{Checks, FaultKind};
@@ -23,7 +23,7 @@ block (64, 1, 1)
     assert_eq!((fault.kind, fault.party.span.line), (FaultKind::Deadlock, 9));
 }
 
-/// Counts to a million and a half in registers alone: a barrier of the block before, so that all warps do.
+/// Returns a kernel that counts in registers alone, after a block barrier so that all warps count.
 fn counting(end: &str) -> String {
     format!(
         "

@@ -1,9 +1,9 @@
-//! Kernels that are right: their results, and that no checker says anything.
+//! Correct kernels: their results, and no reports of the checkers.
 
 use super::*;
 use crate::sim::compile;
 
-/// Options of several seeds, on one thread and on two, with and without checks.
+/// Returns options with several seeds, on one host thread and on two, with and without checks.
 fn all_options() -> Vec<Options> {
     let mut all = vec![Options::fast()];
     for seed in 0..10 {
@@ -97,7 +97,7 @@ block (128, 1, 1)
 
 #[test]
 fn divergent_loops_breaks_and_returns() {
-    // Lane l adds l turns, skipping every third; lanes above 20 return early.
+    // Lane l runs l iterations, and skips every third; lanes above 20 return early.
     let source = "
 kernel collatz(@y: out i32[32])
 grid (1, 1, 1)
@@ -188,7 +188,7 @@ block (1, 1, 1)
     }
 }
 
-/// Elements of two bytes that bulk operations alone access are followed in chunks of 16 bytes.
+/// The shadow of elements that only bulk operations access has granules of 16 bytes.
 #[test]
 fn bulk_operations_leave_the_granule_large() {
     let granule = |call: &str| {

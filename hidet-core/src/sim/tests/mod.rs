@@ -8,18 +8,18 @@ use super::{Failure, LaunchArguments, Memory, Options, Report, TensorArg, run};
 use crate::ir::{Function, text};
 use std::sync::Arc;
 
-/// A kernel with the places of its statements in the text.
+/// Returns the kernel of a text, with the positions of its statements.
 pub fn kernel(source: &str) -> Function {
     text::parse_file(source, "kernel").unwrap_or_else(|error| panic!("{error}\n{source}"))
 }
 
-/// A tensor holding these numbers.
+/// Returns a tensor that holds these numbers.
 pub fn floats(values: &[f32]) -> TensorArg {
     let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
     TensorArg { memory: Arc::new(Memory::from_bytes(&bytes).unwrap()), offset: 0 }
 }
 
-/// A tensor for the kernel to fill.
+/// Returns an uninitialised tensor.
 pub fn empty(elements: usize) -> TensorArg {
     TensorArg { memory: Arc::new(Memory::uninit(elements * 4).unwrap()), offset: 0 }
 }
@@ -30,17 +30,17 @@ fn words(tensor: &TensorArg) -> Vec<[u8; 4]> {
     bytes.chunks_exact(4).map(|word| [word[0], word[1], word[2], word[3]]).collect()
 }
 
-/// What a tensor holds.
+/// Returns the contents of a tensor.
 pub fn as_floats(tensor: &TensorArg) -> Vec<f32> {
     words(tensor).into_iter().map(f32::from_le_bytes).collect()
 }
 
-/// What a tensor holds.
+/// Returns the contents of a tensor.
 pub fn as_ints(tensor: &TensorArg) -> Vec<i32> {
     words(tensor).into_iter().map(i32::from_le_bytes).collect()
 }
 
-/// Runs a kernel that must be fine.
+/// Runs a kernel that must have no faults.
 pub fn good(source: &str, tensors: &[TensorArg], dims: &[i64], options: &Options) -> Report {
     try_run(source, tensors, dims, options).unwrap_or_else(|failure| panic!("{failure}"))
 }

@@ -1,4 +1,4 @@
-//! What options of a launch allow and refuse.
+//! The options of a launch.
 
 use super::*;
 use crate::sim::{Checks, FaultKind};
@@ -71,8 +71,8 @@ fn a_cooperative_grid_is_judged_by_registers_where_they_are_known() {
     };
     assert_eq!(run(264, &knowing), Ok(()));
     let refused = run(265, &knowing).unwrap_err();
-    let words =
-        "there is room for 264: each of the 132 multiprocessors holds 2, by 256 threads and 128 registers a thread";
+    let words = "there is room for 264: each of the 132 multiprocessors holds 2, limited by 256 threads per block and \
+                 128 registers per thread";
     assert!(refused.contains(words), "{refused}");
     assert_eq!(run(265, &Options::default()), Ok(()));
 }
