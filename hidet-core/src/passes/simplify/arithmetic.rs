@@ -161,7 +161,7 @@ impl Simplifier<'_> {
         if !self.facts.nonnegative(self.function, &form) {
             return None;
         }
-        // The quotient of a multiple is a form with as many terms, whose number does not matter.
+        // `inner * factor / by` is `inner * (factor / by)` if `by` divides `factor`, however many terms `inner` has.
         if matches!(op, BinaryOp::Div | BinaryOp::Shr)
             && let Some(Op::Binary(BinaryOp::Mul, inner, factor)) = self.op(a).cloned()
             && let Some(factor) = self.number(factor).filter(|factor| factor % by == 0)

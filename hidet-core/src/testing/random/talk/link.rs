@@ -18,7 +18,7 @@ pub(super) struct Link {
 
 #[derive(Clone, Debug)]
 enum By {
-    /// An intrinsic without operands.
+    /// An intrinsic, without further state.
     Itself,
     /// A named barrier for the unit's threads.
     Named(ValueId),
