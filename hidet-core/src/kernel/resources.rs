@@ -18,9 +18,9 @@ pub struct Resources {
 }
 
 impl fmt::Display for Resources {
-    /// `40 registers, 0 bytes spilled, 1024 + 65536 bytes of shared memory, 3 blocks (24 of 64 warps) per
-    /// multiprocessor`. `64 bytes of local memory` stands before shared memory if register arrays are there because
-    /// their indices are not constant.
+    /// Writes, for example, `40 registers, 0 bytes spilled, 1024 + 65536 bytes of shared memory, 3 blocks (24 of 64
+    /// warps) per multiprocessor`. `64 bytes of local memory` stands before shared memory if register arrays are there
+    /// because their indices are not constant.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Usage { registers, spill_stores, spill_loads, stack, shared, .. } = &self.usage;
         let spilled = spill_stores + spill_loads;

@@ -116,8 +116,8 @@ impl Spread {
         let same = emit.emit(Type::BOOL, Op::Compare(CompareOp::Eq, last, owner));
         let cond = emit.emit(Type::BOOL, Op::Binary(BinaryOp::Or, first, same));
         let message = format!(
-            "`{}` is read at an element that another worker of its mapping owns: a thread has the elements of its own \
-             tasks alone, and would get one of them; exchange elements by shuffles or through shared memory",
+            "`{}` is read at an element that another worker of its mapping owns: a thread only has the elements of its \
+             own tasks, and would read one of these; exchange elements by shuffles or through shared memory",
             self.name
         );
         emit.push(Stmt::Assert { cond, message });

@@ -4,9 +4,9 @@
 //! register buffer is indexed with a value that is not constant, has its address taken, or is very large. With checks
 //! on nothing changes, so that reading an element before writing it is still detected.
 //!
-//! `register @a: f32[2]; store @a[0] = x; let y = load @a[1]` becomes `var a0 = 0; var a1 = 0; a0 = x; let y = read
-//! a1`. A vector access becomes one access per lane. The variables begin as 0, because an array may be written on only
-//! some paths.
+//! `register @a: f32[2]; store @a[0] = x; let y = load @a[1]` becomes
+//! `var a0 = 0; var a1 = 0; a0 = x; let y = read a1`. A vector access becomes one access per lane. The variables begin
+//! as 0, because an array may be written on only some paths.
 
 use super::LoweringOptions;
 use crate::error::Result;

@@ -6,10 +6,10 @@
 //! short, and the device's compiler turns sums of powers of two, which are common there, into `or`s that no longer end
 //! in a constant.
 //!
-//! A load instruction takes a register and a constant offset. When it unrolls `for i in 0 .. 4 { load @x[row + (lane +
-//! i * 32)] }`, the device's compiler uses one register for the four loads only if it sees one common sum. So the
-//! offset becomes `(row + lane) + i * 32`: the simplifier then computes the first part before the loop, and the code
-//! generator adds it to the pointer separately.
+//! A load instruction takes a register and a constant offset. When it unrolls
+//! `for i in 0 .. 4 { load @x[row + (lane + i * 32)] }`, the device's compiler uses one register for the four loads
+//! only if it sees one common sum. So the offset becomes `(row + lane) + i * 32`: the simplifier then computes the
+//! first part before the loop, and the code generator adds it to the pointer separately.
 
 use super::LoweringOptions;
 use super::fold::int;

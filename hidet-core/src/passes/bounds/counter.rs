@@ -28,8 +28,8 @@ impl Facts {
         }
     }
 
-    /// Returns true if `end + 1` is proved to fit in the type, so that a loop including `end` is a loop up to `end +
-    /// 1`.
+    /// Returns true if `end + 1` is proved to fit in the type, so that a loop including `end` is a loop up to
+    /// `end + 1`.
     pub fn has_next(&mut self, function: &Function, end: ValueId) -> bool {
         self.interval(function, end).1 < int_range(function.ty(end).scalar).1
     }

@@ -86,8 +86,8 @@ impl Facts {
         }
     }
 
-    /// Notes the bounds of `value = index * stride`: if `0 <= index < d` for a dim `d`, it is at most `d * stride -
-    /// stride`, and it does not overflow if a size that is known to fit is a multiple of `d * stride`.
+    /// Notes the bounds of `value = index * stride`: if `0 <= index < d` for a dim `d`, it is at most
+    /// `d * stride - stride`, and it does not overflow if a size that is known to fit is a multiple of `d * stride`.
     fn bound_product(&mut self, function: &Function, value: ValueId, index: ValueId, stride: &DimProduct) {
         let index = self.linear(function, index);
         if !self.nonnegative(function, &index) {

@@ -154,8 +154,8 @@ impl Simplifier<'_> {
         None
     }
 
-    /// Simplifies a division or shift to `q`, or a remainder or mask to `r`, if `a` is nonnegative and known to be `by
-    /// * q + r` with `0 <= r < by`.
+    /// Simplifies a division or shift to `q`, or a remainder or mask to `r`, if `a` is nonnegative and known to be
+    /// `by * q + r` with `0 <= r < by`.
     fn quotient(&mut self, op: BinaryOp, a: ValueId, by: i128, scalar: Scalar) -> Option<Simpler> {
         let form = self.facts.linear(self.function, a);
         if !self.facts.nonnegative(self.function, &form) {
