@@ -124,7 +124,7 @@ operations! {
         Ceil "ceil",
         /// Nearest integer, ties to even.
         Round "round",
-        /// Rounds towards zero.
+        /// The integer part: rounds towards zero.
         Trunc "trunc",
         /// Square root, correctly rounded.
         Sqrt "sqrt",
@@ -156,9 +156,9 @@ operations! {
         Atanh "atanh",
         /// `e^a`
         Exp "exp",
-        /// `e^a - 1`, accurate near 0.
+        /// `2^a`
         Exp2 "exp2",
-        /// `e^a - 1`, exact near 0.
+        /// `e^a - 1`, accurate near 0.
         Expm1 "expm1",
         /// Natural logarithm.
         Log "log",
@@ -166,7 +166,7 @@ operations! {
         Log2 "log2",
         /// Logarithm to base 10.
         Log10 "log10",
-        /// `log(1 + a)`, exact near 0.
+        /// `log(1 + a)`, accurate near 0.
         Log1p "log1p",
         /// The error function.
         Erf "erf",
@@ -184,7 +184,7 @@ operations! {
     BinaryOp {
         /// Sum.
         Add "add",
-        /// Product.
+        /// Difference.
         Sub "sub",
         /// Product.
         Mul "mul",

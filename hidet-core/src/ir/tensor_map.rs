@@ -161,7 +161,7 @@ pub(super) fn tile_problem(tile: &[u32], elem: Scalar, swizzle: Swizzle) -> Opti
         }
         // TMA would leave gaps between the rows.
         Some(span) if row < u64::from(span) => Some(format!(
-            "a row of the tile is {row} bytes long, but its swizzle spans {span}: rows would lie with gaps; make them equal"
+            "a row of the tile is {row} bytes long, but its swizzle spans {span}: there would be gaps between rows; make them equal"
         )),
         _ => None,
     }
@@ -200,7 +200,7 @@ mod tests {
         refuses(
             |shape| shape.tile[1] = 32,
             0,
-            "a row of the tile is 64 bytes long, but its swizzle spans 128: rows would lie with gaps; make them equal",
+            "a row of the tile is 64 bytes long, but its swizzle spans 128: there would be gaps between rows; make them equal",
         );
         refuses(
             |shape| (shape.tile, shape.extents, shape.strides) = (vec![256; 5], vec![256; 5], vec![8, 8, 8, 8, 1]),

@@ -22,7 +22,7 @@ pub(super) fn check(c: &mut Checker<'_>, stmt: &Stmt) {
                 let (rank, tile, index) = (shape.len(), tile.len(), index.len());
                 format!("a check of {name} in {rank} axes has {index} indices and a tile of {tile} axes")
             });
-            c.require(tile.iter().all(|extent| *extent > 0), || format!("a check of no elements of {name}"));
+            c.require(tile.iter().all(|extent| *extent > 0), || format!("a check of zero elements of {name}"));
             index_types(c, *buffer, index);
             for extent in shape {
                 layouts::formula(c, "the shape of a check", extent);
@@ -35,7 +35,7 @@ pub(super) fn check(c: &mut Checker<'_>, stmt: &Stmt) {
                 format!("{name} must be checked for an alignment of {bytes} bytes, which is not a power of two")
             });
             let registers = c.f.buffers[*buffer].scope == crate::ir::Scope::Register;
-            c.require(!registers, || format!("the alignment of {name} is checked, which is in registers"));
+            c.require(!registers, || format!("the alignment of {name} is checked, but it is in registers"));
         }
         _ => {}
     }

@@ -125,7 +125,7 @@ fn address(
         let is_read =
             |param: &Param| matches!(param, Param::Tensor { buffer: of, access: Access::In } if *of == buffer);
         c.require(c.f.params.iter().any(is_read), || {
-            format!("`{name}` reads {shown} through a path that does not see what the kernel writes; it must be an `in` parameter")
+            format!("`{name}` reads {shown} through the read-only data cache, which does not see the kernel's writes; it must be an `in` parameter")
         });
     }
     if memory.scope == Scope::Register

@@ -13,7 +13,7 @@ pub(super) fn check(c: &mut Checker<'_>, stmt: &Stmt) {
             match row.together {
                 Together::Block | Together::Cluster => c.require(c.group.is_none(), || {
                     format!(
-                        "`{}` waits for all threads, but only {threads} from thread {first} on come here; use a named barrier (`bar.sync`)",
+                        "`{}` waits for all threads, but only {threads} from thread {first} on reach it; use a named barrier (`bar.sync`)",
                         row.name
                     )
                 }),
@@ -37,7 +37,7 @@ pub(super) fn check(c: &mut Checker<'_>, stmt: &Stmt) {
 
 fn group(c: &mut Checker<'_>, first: u32, threads: u32) {
     c.require(first.is_multiple_of(32) && threads.is_multiple_of(32) && threads > 0, || {
-        format!("a group of {threads} threads from thread {first} on; both must be multiples of 32, and threads there must be")
+        format!("a group of {threads} threads from thread {first} on; both must be multiples of 32, and the number of threads must be positive")
     });
     let nested = c.group.is_some();
     let (from, size) = c.group.unwrap_or((0, c.f.launch.threads()));

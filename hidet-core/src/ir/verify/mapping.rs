@@ -23,7 +23,7 @@ pub(super) fn check(c: &mut Checker<'_>, mapping: &Mapping, worker: ValueId, tas
         c.require(i128::from(workers) <= limit, || {
             let who = match limit == i128::from(block) {
                 true => format!("the block has {block} threads"),
-                false => format!("its worker {name} stays below {limit} (the block has {block} threads)"),
+                false => format!("its worker {name} is less than {limit} (the block has {block} threads)"),
             };
             format!("the mapping has {workers} workers, but {who}: tasks of workers from {limit} on are never done")
         });

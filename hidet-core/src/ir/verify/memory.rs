@@ -84,7 +84,7 @@ fn buffer(c: &mut Checker<'_>, id: BufferId) {
                 let text = |shape: &[hidet_mapping::IndexExpr]| {
                     shape.iter().map(|extent| extent.to_string()).collect::<Vec<_>>().join(", ")
                 };
-                format!("{name} has shape [{}], but its layout [{}]", text(&buffer.shape), text(&shape))
+                format!("{name} has shape [{}], but its layout has shape [{}]", text(&buffer.shape), text(&shape))
             });
         }
     }
@@ -111,7 +111,7 @@ fn buffer(c: &mut Checker<'_>, id: BufferId) {
             at = next;
             steps += 1;
             if steps > f.buffers.len() {
-                c.problem(format!("{name} is an alias in a circle of aliases"));
+                c.problem(format!("{name} is part of a cycle of aliases"));
                 break;
             }
         }

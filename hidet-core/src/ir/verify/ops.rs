@@ -11,7 +11,7 @@ pub(super) fn check(c: &mut Checker<'_>, value: ValueId, op: &Op) {
     match op {
         Op::Const(constant) => {
             let ty = Type::from(constant.scalar);
-            c.require(ty == result, || format!("{name} is {result}, but the constant {ty}"));
+            c.require(ty == result, || format!("{name} is {result}, but the constant is {ty}"));
             let spare = constant.bits.checked_shr(8 * constant.scalar.bytes() as u32).unwrap_or(0);
             let whole = spare == 0 && (constant.scalar != Scalar::Bool || constant.bits <= 1);
             c.require(whole, || format!("the constant {name} has bits beyond {ty}: {:#x}", constant.bits));

@@ -208,5 +208,5 @@ fn no_loop(c: &mut Checker<'_>, jump: &str, label: LoopId) {
         "" => label.to_string(),
         name => format!("'{name}"),
     };
-    c.problem(format!("`{jump} {name}` stands outside of the loop {name}"));
+    c.problem(format!("`{jump} {name}` is outside of the loop {name}"));
 }

@@ -31,12 +31,12 @@ fn params(c: &mut Checker<'_>) {
                 c.require(buffer.scope == Scope::Global, || {
                     format!("the parameter {name} is {} memory; parameters are global", buffer.scope.name())
                 });
-                c.require(tensors.insert(*id), || format!("{name} is two parameters"));
+                c.require(tensors.insert(*id), || format!("{name} is declared as two parameters"));
             }
             Param::Scalar { name, value } => {
                 let ty = c.f.ty(*value);
                 c.require(ty.lanes == 1, || format!("the parameter `{name}` is a vector ({ty}); pass scalars"));
-                c.require(scalars.insert(*value), || format!("the value of `{name}` is two parameters"));
+                c.require(scalars.insert(*value), || format!("the value of `{name}` is declared as two parameters"));
             }
         }
     }

@@ -27,7 +27,9 @@ pub(super) fn check(c: &mut Checker<'_>, stmt: &Stmt) {
             for piece in pieces {
                 if let PrintPiece::Value { value, format } = piece {
                     let (ty, name) = (f.ty(*value), c.value(*value));
-                    c.require(format.fits(ty.scalar), || format!("{name} is {ty}, which is not printed as `{format}`"));
+                    c.require(format.fits(ty.scalar), || {
+                        format!("{name} is {ty}, which cannot be printed as `{format}`")
+                    });
                 }
             }
         }

@@ -17,7 +17,7 @@ pub(super) fn check(c: &mut Checker<'_>) {
             c.span = c.f.spans[id];
             match seen.get_mut(id.index()) {
                 None => c.problem(format!("{id} is not a statement of the function")),
-                Some(true) => c.problem(format!("{id} stands in more than one place")),
+                Some(true) => c.problem(format!("{id} is used in more than one place")),
                 Some(seen) => {
                     *seen = true;
                     let stmt = &c.f.stmts[id];

@@ -45,11 +45,11 @@ fn a_statement_stands_in_one_place() {
     let mut function = text::parse(EMPTY).unwrap();
     let id = function.body.0[0];
     function.body.0.push(id);
-    assert_eq!(problems(&function), [format!("{id} stands in more than one place")]);
+    assert_eq!(problems(&function), [format!("{id} is used in more than one place")]);
     let mut function = text::parse(EMPTY).unwrap();
     let id = function.body.0[0];
     function.stmts[id].blocks_mut().for_each(|block| block.0.push(id));
-    assert_eq!(problems(&function), [format!("{id} stands in more than one place")]);
+    assert_eq!(problems(&function), [format!("{id} is used in more than one place")]);
 }
 
 #[test]
@@ -79,7 +79,10 @@ fn a_buffer_and_a_value_are_one_parameter() {
     let mut function = text::parse(source).unwrap();
     let twice = function.params.clone();
     function.params.extend(twice);
-    assert_eq!(problems(&function), ["@x is two parameters", "the value of `a` is two parameters"]);
+    assert_eq!(
+        problems(&function),
+        ["@x is declared as two parameters", "the value of `a` is declared as two parameters"]
+    );
 }
 
 #[test]

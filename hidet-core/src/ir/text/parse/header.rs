@@ -61,7 +61,7 @@ impl<'s> Parser<'s> {
         let shown = Token::Quoted(name.clone());
         match self.dims.insert(name, crate::ir::Handle::index(id) as u32) {
             None => Ok(()),
-            Some(_) => Err(error(line, format!("the extent {shown} stands twice"))),
+            Some(_) => Err(error(line, format!("the extent {shown} is declared twice"))),
         }
     }
 

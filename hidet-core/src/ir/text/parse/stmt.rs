@@ -102,7 +102,7 @@ impl<'s> Parser<'s> {
         let id = self.label()?;
         if let Some(known) = self.loops.values_mut().find(|known: &&mut Known<LoopId>| known.id == id) {
             if known.defined {
-                return Err(error(line, format!("the label {shown} stands at two loops")));
+                return Err(error(line, format!("the label {shown} belongs to two loops")));
             }
             known.defined = true;
         }
