@@ -8,7 +8,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 /// A type of device values: an [`Element`], or a [`Vector`] of 2, 4, 8 or 16.
-#[diagnostic::on_unimplemented(message = "`{Self}` is not a type of the device", label = "not a device type")]
+#[diagnostic::on_unimplemented(message = "`{Self}` is not a device type", label = "not a device type")]
 pub trait DeviceType: Copy + 'static {
     /// The type in the IR.
     const TYPE: Type;
@@ -75,7 +75,7 @@ impl<T> fmt::Debug for Expr<T> {
 
 /// A value that can be used as a device value of type `T`: an `Expr<T>`, or a host value of type `T`.
 #[diagnostic::on_unimplemented(
-    message = "expected a value of the device type `{T}`, found `{Self}`",
+    message = "expected a value of device type `{T}`, found `{Self}`",
     label = "not a `{T}`",
     note = "convert it with `as {T}`; where the type is generic or has no Rust literal, write a number as `lit(..)`"
 )]

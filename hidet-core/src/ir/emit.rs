@@ -10,7 +10,7 @@ use super::{Handle, MappingExtent};
 use crate::types::{Const, Scalar, Type};
 use hidet_mapping::{Arith, IndexExpr};
 
-/// An integer: known at compile time, or a value of the device.
+/// An integer: known at compile time, or a device value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IntValue {
     /// A number.

@@ -32,7 +32,7 @@ mod sealed {
 
 /// A scalar type of the device.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a type of the device",
+    message = "`{Self}` is not a device type",
     label = "not a device type",
     note = "device types are bool, i8..i64, u8..u64, f16, bf16, f32, f64, TF32, E4M3 and E5M2; indices and sizes are `i32`"
 )]
@@ -47,7 +47,7 @@ pub trait Element: sealed::Sealed + Copy + PartialEq + Default + std::fmt::Debug
     fn from_bits64(bits: u64) -> Self;
     /// Returns the nearest value, rounded once, as Rust's `as`.
     fn from_number(number: Number) -> Self;
-    /// Returns the value as a number of the host.
+    /// Returns the value as a host number.
     fn number(self) -> Number;
 }
 
@@ -68,10 +68,7 @@ pub trait Comparable: Element {}
 pub trait Num: Comparable {}
 
 /// An integer.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not an integer of the device",
-    label = "an integer is needed here"
-)]
+#[diagnostic::on_unimplemented(message = "`{Self}` is not a device integer", label = "an integer is needed here")]
 pub trait Int: Num + Bits {}
 
 /// A float with arithmetic.

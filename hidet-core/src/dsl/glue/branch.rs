@@ -22,7 +22,7 @@ pub trait Cond: Sized {
     fn begin(self) -> Self::If;
     /// Returns true if a `while` continues; on the device, true the first time.
     fn test(self, header: &mut super::repeat::Header) -> bool;
-    /// Returns the condition as a value of the device.
+    /// Returns the condition as a device value.
     fn device(self) -> Expr<bool>;
 }
 

@@ -18,8 +18,8 @@ impl DeviceCall {
             builder.calls += 1;
             if builder.calls > MAX_CALLS {
                 let message = format!(
-                    "{MAX_CALLS} calls of device functions are nested where `{name}` is called: both branches of a \
-                     condition of the device are built, so it cannot end a recursion; write a loop, or recurse on a value \
+                    "{MAX_CALLS} calls of device functions are nested where `{name}` is called: both branches of a device \
+                     condition are built, so it cannot end a recursion; write a loop, or recurse on a value \
                      known while building"
                 );
                 builder.problem(message, at);

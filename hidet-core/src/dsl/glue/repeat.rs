@@ -182,7 +182,7 @@ impl<C: Cond> LoopGuard for While<C> {
 
 #[diagnostic::on_unimplemented(
     message = "a `for` of a kernel cannot run over `{Self}`",
-    label = "not a range of integers, tasks of a mapping, or an iterator of the host"
+    label = "not a range of integers, tasks of a mapping, or a host iterator"
 )]
 /// Anything that `for` can iterate over: ranges, `lanes(n)` and mappings on the device, any iterator while building.
 pub trait ForOver {

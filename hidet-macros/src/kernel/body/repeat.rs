@@ -61,7 +61,7 @@ impl Body<'_> {
                     _ => {
                         self.errors.at(
                             method.span(),
-                            "a range of the device counts upwards; compute the index from it: `let i = n - 1 - k;`",
+                            "a device range counts upwards; compute the index from it: `let i = n - 1 - k;`",
                         );
                         Some(range)
                     }
