@@ -66,9 +66,9 @@ pub use error::{Error, Result};
 /// Only an `InOut` can be updated in place (`+=`). In addition, `#[meta] name: Type` declares a host parameter of any
 /// type; what it borrows must be `'static`.
 ///
-/// An `Out` is uninitialised when the kernel begins, and the kernel must write all of it: the simulated device reports
-/// elements that no thread has written, unless the parameter is `#[partial] y: Out<..>`. A tensor of which the kernel
-/// keeps old elements is an `InOut`.
+/// An `Out` holds whatever its memory held before when the kernel begins, and the kernel must write all of it: the
+/// simulated device reports elements that no thread has written, unless the parameter is `#[partial] y: Out<..>`. A
+/// tensor of which the kernel keeps old elements is an `InOut`.
 ///
 /// A lower-case name among the extents that is neither a constant nor a meta parameter is a symbolic extent, given at
 /// launch. It is an `i32` in the body, and a formula in `#[launch]` and in other extents: `In<f32, [n * 2]>` beside
@@ -154,7 +154,9 @@ pub use error::{Error, Result};
 ///
 /// # The simulated device
 ///
-/// `Device::sim()` checks everything. [`sim::Options`], for `Device::sim_with`, has these options:
+/// `Device::sim()` checks everything. A report gives the source line, and names an intrinsic as the text of the IR
+/// does: `shuffle` is `shfl.index`, `sync_warp` is `sync.warp`. [`sim::Options`], for `Device::sim_with`, has these
+/// options:
 ///
 /// | option | default | effect |
 /// |---|---|---|

@@ -44,7 +44,8 @@ pub struct Bench {
     /// Draw a roofline plot with the measured peaks, as SVG.
     #[arg(long)]
     roofline: Option<PathBuf>,
-    /// Do not measure the peaks of the device first, which takes two seconds; then no shares of the roof are shown.
+    /// Do not measure the peaks of the device first, which takes two seconds; then no percentages of the peaks
+    /// (roofline) are shown.
     #[arg(long, conflicts_with = "roofline")]
     no_peaks: bool,
     /// List what can be measured.

@@ -39,7 +39,7 @@ pub struct Check {
     /// Seconds for reducing each of the first five programs that differ.
     #[arg(long, default_value_t = 60)]
     shrink: u64,
-    /// Write the reduced programs to this folder, as filetests.
+    /// Write the reduced programs to this folder, as text IR in the form of tests/filetests.
     #[arg(long)]
     shrunk: Option<PathBuf>,
     /// With the simulated device: compile random programs for that architecture too, such as sm_90a.

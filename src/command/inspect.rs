@@ -128,8 +128,8 @@ fn summary(function: &Function, source: &Source, cubin: &Cubin, arch: Arch, code
         findings.push(format!("{spilled} bytes of registers are spilled to local memory"));
     } else if usage.stack > 0 {
         findings.push(format!(
-            "{} bytes of local memory per thread: an index into a register array is not constant (`unroll` and \
-             mappings make it so)",
+            "{} bytes of local memory per thread: an index into a register array is not constant; make it \
+             constant by `#[unroll]` or a task mapping",
             usage.stack
         ));
     }

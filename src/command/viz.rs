@@ -10,7 +10,8 @@ use std::path::PathBuf;
 #[derive(Args)]
 pub struct Viz {
     /// Mappings: `spatial([4, 8]) * repeat([2, 2])`, also `col_spatial`, `col_repeat`, `auto_map([8, 32], 64)`.
-    /// Layouts: `row_major([8, 8]).swizzle(1, 0, 0)`, also `column_major`, `local`, composed by `*`, joined by `+`.
+    /// Layouts: `row_major([8, 8]).swizzle(1, 0, 0)`, also `column_major`, `local` (an axis distributed over
+    /// the workers), composed by `*`, joined by `+`.
     expression: String,
     /// Write an SVG file instead of text.
     #[arg(long)]

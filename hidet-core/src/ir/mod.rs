@@ -17,9 +17,18 @@
 //! by [`Stmt::Store`] and by calls, read by [`Op::Load`] and by calls. A `Let` with a `Read` or `Load` is evaluated
 //! where it stands: it may not be moved across a statement that may write what it reads.
 //!
-//! Integers wrap, whatever they are used for; a division by zero and a shift by at least the width are faults. Every
-//! floating-point operation rounds once, to nearest even; nothing is contracted, reassociated or flushed unless the IR
-//! says so ([`Op::Fma`]).
+//! Integers wrap, whatever they are used for; a division by zero and a shift by at least the width are faults. Faults,
+//! and who detects them:
+//!
+//! | fault | simulated device | GPU | GPU with `CompileOptions::checks` |
+//! |---|---|---|---|
+//! | failed `assert!` | reported | reported | reported |
+//! | access out of bounds | reported | undefined | reported |
+//! | integer division by zero, shift by at least the width | reported | unspecified result | unspecified result |
+//! | race, uninitialised read, misused barrier and the others | reported | undefined | undefined |
+//!
+//! Every floating-point operation rounds once, to nearest even; nothing is contracted, reassociated or flushed unless
+//! the IR says so ([`Op::Fma`]).
 //!
 //! # Memory model
 //!

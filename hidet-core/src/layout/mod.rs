@@ -1,7 +1,8 @@
 //! Data layouts: from the coordinates of a tensor to the offset of the element in memory.
 //!
-//! The dual of task mappings: `local` mirrors `spatial` (each worker owns one element), `row`/`column` mirror
-//! `repeat`. One formula serves the host and the device, through [`hidet_mapping::Arith`].
+//! The dual of task mappings: `local` mirrors `spatial` (an axis is distributed over the workers, each of which holds
+//! one element; not the local memory of CUDA), `row`/`column` mirror `repeat`. One formula serves the host and the
+//! device, through [`hidet_mapping::Arith`].
 
 mod check;
 mod construct;

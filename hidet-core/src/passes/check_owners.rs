@@ -2,8 +2,8 @@
 //!
 //! Precondition: no loops over task mappings. Postcondition: with [`LoweringOptions::checks`], a condition stands
 //! before every load of a register array that the workers of a mapping share (its layout has [local](Layout::Local)
-//! axes): the element must belong to the same worker as the element that the thread accessed last. Without checks,
-//! nothing changes.
+//! axes, which are distributed over the workers and are not the local memory of CUDA): the element must belong to the
+//! same worker as the element that the thread accessed last. Without checks, nothing changes.
 //!
 //! The offset in such an array does not depend on the worker: `r[[i, j]]` at another worker's task would read an
 //! element of the thread itself. The IR does not say which worker a thread is, so one variable per array remembers the

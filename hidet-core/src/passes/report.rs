@@ -1,10 +1,10 @@
 //! Report of the bounds of every access: proved, moved to the launcher, or kept.
 //!
-//! An access is *proved* if no input can make it leave its buffer. It is It is *moved to the launcher* if this holds
-//! whenever some extents are multiples of tile sizes, or at least as large as a tile: the launcher evaluates these
-//! conditions and chooses between the kernel and its instances by [`specialise`], which have the conditions as
-//! constraints and therefore need no guards there. Everything else is *kept*: a protected access keeps its branch, a
-//! plain one is promised by the author and checked with [`LoweringOptions::checks`].
+//! An access is *proved* if no input can make it leave its buffer. It is *moved to the launcher* if this holds whenever
+//! some extents are multiples of tile sizes, or at least as large as a tile: the launcher evaluates these conditions
+//! and chooses between the kernel and its instances by [`specialise`], which have the conditions as constraints and
+//! therefore need no guards there. Everything else is *kept*: a protected access keeps its branch, a plain one is
+//! promised by the author and checked with [`LoweringOptions::checks`].
 
 use super::bounds::Proofs;
 use super::{LoweringOptions, PIPELINE};

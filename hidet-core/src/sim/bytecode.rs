@@ -65,7 +65,7 @@ impl Src {
 /// An instruction.
 #[derive(Clone, Copy, Debug)]
 pub enum Inst {
-    /// A lane kernel over rows. `wide` has a bit for each operand of 64 bits, and bit 3 for the destination.
+    /// A row function over rows. `wide` has a bit for each operand of 64 bits, and bit 3 for the destination.
     Lanes {
         run: LaneFn,
         d: u32,

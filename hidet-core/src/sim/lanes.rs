@@ -1,9 +1,9 @@
-//! Registers of a warp as rows of 32 lanes, and the functions (lane kernels) that compute whole rows.
+//! Registers of a warp as rows of 32 lanes, and the row functions, which compute whole rows.
 //!
-//! A kernel always computes all 32 lanes; the interpreter writes back the active ones. The loops have a fixed length
-//! over plain words so that the compiler turns them into vector instructions; on x86-64 each hot kernel exists a
-//! second time for AVX2 with FMA, chosen when a function is compiled. Types without a lane kernel are evaluated lane by
-//! lane by `ir::eval`, which defines the meaning of all of them.
+//! A row function always computes all 32 lanes; the interpreter writes back the active ones. The loops have a fixed
+//! length over plain words so that the compiler turns them into vector instructions; on x86-64 each hot row function
+//! exists a second time for AVX2 with FMA, chosen when a function is compiled. Types without a row function are
+//! evaluated lane by lane by `ir::eval`, which defines the meaning of all of them.
 
 use crate::ir::{BinaryOp, CompareOp, UnaryOp};
 use crate::types::arithmetic::{FloatArithmetic, IntegerArithmetic, ScalarArithmetic};
@@ -27,11 +27,11 @@ impl RegisterRow {
 /// Computes destination rows from up to three operands.
 ///
 /// # Safety
-/// The pointers are valid for as many rows as the types of the kernel take (unused operands may be anything); the
+/// The pointers are valid for as many rows as the types of the function take (unused operands may be anything); the
 /// destination does not overlap any operand.
 pub type LaneFn = unsafe fn(*mut RegisterRow, *const RegisterRow, *const RegisterRow, *const RegisterRow);
 
-/// Returns true if the host supports the AVX2 version of the kernels.
+/// Returns true if the host supports the AVX2 version of the row functions.
 fn wide_host() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
@@ -43,8 +43,8 @@ fn wide_host() -> bool {
     false
 }
 
-/// Defines a kernel with this body, in the best version for the host.
-macro_rules! lane_kernel {
+/// Defines a row function with this body, in the best version for the host.
+macro_rules! row_function {
     (|$d:ident, $a:ident, $b:ident, $c:ident| $body:expr) => {{
         unsafe fn base($d: *mut RegisterRow, $a: *const RegisterRow, $b: *const RegisterRow, $c: *const RegisterRow) {
             // SAFETY: the contract of `LaneFn`.
@@ -122,22 +122,22 @@ unsafe fn select_rows<W: Copy>(d: *mut RegisterRow, [cond, a, b]: [*const Regist
     }
 }
 
-/// Returns the kernel of a binary operation, or `None` if there is none.
+/// Returns the row function of a binary operation, or `None` if there is none.
 pub fn binary(op: BinaryOp, scalar: Scalar) -> Option<LaneFn> {
-    macro_rules! kernel {
+    macro_rules! row {
         ($ty:ty, $trait:ident, $name:ident) => {
-            Some(lane_kernel!(|d, a, b, _c| map2::<$ty, $ty>(d, a, b, |x, y| $trait::$name(x, y))))
+            Some(row_function!(|d, a, b, _c| map2::<$ty, $ty>(d, a, b, |x, y| $trait::$name(x, y))))
         };
     }
     macro_rules! float {
         ($ty:ty) => {
             match op {
-                BinaryOp::Add => kernel!($ty, ScalarArithmetic, add),
-                BinaryOp::Sub => kernel!($ty, ScalarArithmetic, sub),
-                BinaryOp::Mul => kernel!($ty, ScalarArithmetic, mul),
-                BinaryOp::Div => kernel!($ty, ScalarArithmetic, div),
-                BinaryOp::Min => kernel!($ty, ScalarArithmetic, min),
-                BinaryOp::Max => kernel!($ty, ScalarArithmetic, max),
+                BinaryOp::Add => row!($ty, ScalarArithmetic, add),
+                BinaryOp::Sub => row!($ty, ScalarArithmetic, sub),
+                BinaryOp::Mul => row!($ty, ScalarArithmetic, mul),
+                BinaryOp::Div => row!($ty, ScalarArithmetic, div),
+                BinaryOp::Min => row!($ty, ScalarArithmetic, min),
+                BinaryOp::Max => row!($ty, ScalarArithmetic, max),
                 _ => None,
             }
         };
@@ -146,12 +146,12 @@ pub fn binary(op: BinaryOp, scalar: Scalar) -> Option<LaneFn> {
     macro_rules! integer {
         ($ty:ty) => {
             match op {
-                BinaryOp::Rem => kernel!($ty, ScalarArithmetic, rem),
-                BinaryOp::And => kernel!($ty, IntegerArithmetic, and),
-                BinaryOp::Or => kernel!($ty, IntegerArithmetic, or),
-                BinaryOp::Xor => kernel!($ty, IntegerArithmetic, xor),
-                BinaryOp::Shl => kernel!($ty, IntegerArithmetic, shl),
-                BinaryOp::Shr => kernel!($ty, IntegerArithmetic, shr),
+                BinaryOp::Rem => row!($ty, ScalarArithmetic, rem),
+                BinaryOp::And => row!($ty, IntegerArithmetic, and),
+                BinaryOp::Or => row!($ty, IntegerArithmetic, or),
+                BinaryOp::Xor => row!($ty, IntegerArithmetic, xor),
+                BinaryOp::Shl => row!($ty, IntegerArithmetic, shl),
+                BinaryOp::Shr => row!($ty, IntegerArithmetic, shr),
                 _ => float!($ty),
             }
         };
@@ -166,26 +166,26 @@ pub fn binary(op: BinaryOp, scalar: Scalar) -> Option<LaneFn> {
         Scalar::F16 => float!(f16),
         Scalar::BF16 => float!(bf16),
         Scalar::Bool => match op {
-            BinaryOp::And => kernel!(u32, IntegerArithmetic, and),
-            BinaryOp::Or => kernel!(u32, IntegerArithmetic, or),
-            BinaryOp::Xor => kernel!(u32, IntegerArithmetic, xor),
+            BinaryOp::And => row!(u32, IntegerArithmetic, and),
+            BinaryOp::Or => row!(u32, IntegerArithmetic, or),
+            BinaryOp::Xor => row!(u32, IntegerArithmetic, xor),
             _ => None,
         },
         _ => None,
     }
 }
 
-/// Returns the kernel of a comparison, or `None` if there is none. The result is a row of 0 and 1.
+/// Returns the row function of a comparison, or `None` if there is none. The result is a row of 0 and 1.
 pub fn compare(op: CompareOp, scalar: Scalar) -> Option<LaneFn> {
     macro_rules! all {
         ($ty:ty) => {
             match op {
-                CompareOp::Eq => lane_kernel!(|d, a, b, _c| map2::<$ty, u32>(d, a, b, |x, y| (x == y) as u32)),
-                CompareOp::Ne => lane_kernel!(|d, a, b, _c| map2::<$ty, u32>(d, a, b, |x, y| (x != y) as u32)),
-                CompareOp::Lt => lane_kernel!(|d, a, b, _c| map2::<$ty, u32>(d, a, b, |x, y| (x < y) as u32)),
-                CompareOp::Le => lane_kernel!(|d, a, b, _c| map2::<$ty, u32>(d, a, b, |x, y| (x <= y) as u32)),
-                CompareOp::Gt => lane_kernel!(|d, a, b, _c| map2::<$ty, u32>(d, a, b, |x, y| (x > y) as u32)),
-                CompareOp::Ge => lane_kernel!(|d, a, b, _c| map2::<$ty, u32>(d, a, b, |x, y| (x >= y) as u32)),
+                CompareOp::Eq => row_function!(|d, a, b, _c| map2::<$ty, u32>(d, a, b, |x, y| (x == y) as u32)),
+                CompareOp::Ne => row_function!(|d, a, b, _c| map2::<$ty, u32>(d, a, b, |x, y| (x != y) as u32)),
+                CompareOp::Lt => row_function!(|d, a, b, _c| map2::<$ty, u32>(d, a, b, |x, y| (x < y) as u32)),
+                CompareOp::Le => row_function!(|d, a, b, _c| map2::<$ty, u32>(d, a, b, |x, y| (x <= y) as u32)),
+                CompareOp::Gt => row_function!(|d, a, b, _c| map2::<$ty, u32>(d, a, b, |x, y| (x > y) as u32)),
+                CompareOp::Ge => row_function!(|d, a, b, _c| map2::<$ty, u32>(d, a, b, |x, y| (x >= y) as u32)),
             }
         };
     }
@@ -200,21 +200,21 @@ pub fn compare(op: CompareOp, scalar: Scalar) -> Option<LaneFn> {
     })
 }
 
-/// Returns the kernel of a unary operation, or `None` if there is none.
+/// Returns the row function of a unary operation, or `None` if there is none.
 pub fn unary(op: UnaryOp, scalar: Scalar) -> Option<LaneFn> {
-    macro_rules! kernel {
+    macro_rules! row {
         ($ty:ty, $trait:ident, $name:ident) => {
-            Some(lane_kernel!(|d, a, _b, _c| map1::<$ty, $ty>(d, a, |x| $trait::$name(x))))
+            Some(row_function!(|d, a, _b, _c| map1::<$ty, $ty>(d, a, |x| $trait::$name(x))))
         };
     }
     match (op, scalar) {
-        (UnaryOp::Neg, Scalar::I32) => kernel!(i32, ScalarArithmetic, neg),
-        (UnaryOp::Neg, Scalar::F32) => kernel!(f32, ScalarArithmetic, neg),
-        (UnaryOp::Abs, Scalar::F32) => kernel!(f32, ScalarArithmetic, abs),
-        (UnaryOp::Sqrt, Scalar::F32) => Some(lane_kernel!(|d, a, _b, _c| map1::<f32, f32>(d, a, |x| x.sqrt()))),
-        (UnaryOp::Exp, Scalar::F32) => Some(lane_kernel!(|d, a, _b, _c| map1::<f32, f32>(d, a, |x| x.exp()))),
-        (UnaryOp::Not, Scalar::Bool) => Some(lane_kernel!(|d, a, _b, _c| map1::<u32, u32>(d, a, |x| x ^ 1))),
-        (UnaryOp::Not, Scalar::I32 | Scalar::U32) => kernel!(u32, IntegerArithmetic, not),
+        (UnaryOp::Neg, Scalar::I32) => row!(i32, ScalarArithmetic, neg),
+        (UnaryOp::Neg, Scalar::F32) => row!(f32, ScalarArithmetic, neg),
+        (UnaryOp::Abs, Scalar::F32) => row!(f32, ScalarArithmetic, abs),
+        (UnaryOp::Sqrt, Scalar::F32) => Some(row_function!(|d, a, _b, _c| map1::<f32, f32>(d, a, |x| x.sqrt()))),
+        (UnaryOp::Exp, Scalar::F32) => Some(row_function!(|d, a, _b, _c| map1::<f32, f32>(d, a, |x| x.exp()))),
+        (UnaryOp::Not, Scalar::Bool) => Some(row_function!(|d, a, _b, _c| map1::<u32, u32>(d, a, |x| x ^ 1))),
+        (UnaryOp::Not, Scalar::I32 | Scalar::U32) => row!(u32, IntegerArithmetic, not),
         _ => None,
     }
 }
@@ -222,8 +222,8 @@ pub fn unary(op: UnaryOp, scalar: Scalar) -> Option<LaneFn> {
 /// Returns the kernel of `a * b + c`, rounded once, or `None` if there is none.
 pub fn fma(scalar: Scalar) -> Option<LaneFn> {
     match scalar {
-        Scalar::F32 => Some(lane_kernel!(|d, a, b, c| map3::<f32>(d, [a, b, c], |x, y, z| x.fma(y, z)))),
-        Scalar::F64 => Some(lane_kernel!(|d, a, b, c| map3::<f64>(d, [a, b, c], |x, y, z| x.fma(y, z)))),
+        Scalar::F32 => Some(row_function!(|d, a, b, c| map3::<f32>(d, [a, b, c], |x, y, z| x.fma(y, z)))),
+        Scalar::F64 => Some(row_function!(|d, a, b, c| map3::<f64>(d, [a, b, c], |x, y, z| x.fma(y, z)))),
         _ => None,
     }
 }
@@ -231,35 +231,35 @@ pub fn fma(scalar: Scalar) -> Option<LaneFn> {
 /// Returns the kernel of `cond ? b : c` on 32-bit words, or on 64-bit words if `wide`.
 pub fn select(wide: bool) -> LaneFn {
     if wide {
-        lane_kernel!(|d, a, b, c| select_rows::<u64>(d, [a, b, c]))
+        row_function!(|d, a, b, c| select_rows::<u64>(d, [a, b, c]))
     } else {
-        lane_kernel!(|d, a, b, c| select_rows::<u32>(d, [a, b, c]))
+        row_function!(|d, a, b, c| select_rows::<u32>(d, [a, b, c]))
     }
 }
 
-/// Returns the kernel of a conversion, or `None` if there is none.
+/// Returns the row function of a conversion, or `None` if there is none.
 pub fn cast(from: Scalar, to: Scalar) -> Option<LaneFn> {
-    macro_rules! kernel {
+    macro_rules! row {
         ($from:ty, $to:ty, $f:expr) => {
-            Some(lane_kernel!(|d, a, _b, _c| map1::<$from, $to>(d, a, $f)))
+            Some(row_function!(|d, a, _b, _c| map1::<$from, $to>(d, a, $f)))
         };
     }
     use Scalar::*;
     match (from, to) {
-        (I32, U32) | (U32, I32) | (Bool, I32 | U32) => kernel!(u32, u32, |x| x),
-        (I64, U64) | (U64, I64) => kernel!(u64, u64, |x| x),
-        (I32, I64 | U64) => kernel!(i32, i64, |x| x as i64),
-        (U32, I64 | U64) => kernel!(u32, u64, |x| x as u64),
-        (I64 | U64, I32 | U32) => kernel!(u64, u32, |x| x as u32),
-        (I32, F32) => kernel!(i32, f32, |x| x as f32),
-        (U32, F32) => kernel!(u32, f32, |x| x as f32),
-        (F32, I32) => kernel!(f32, i32, |x| x as i32),
-        (F32, F64) => kernel!(f32, f64, |x| x as f64),
-        (F64, F32) => kernel!(f64, f32, |x| x as f32),
-        (F16, F32) => kernel!(f16, f32, |x| x.to_f32()),
-        (F32, F16) => kernel!(f32, f16, f16::from_f32),
-        (BF16, F32) => kernel!(u32, u32, |x| x << 16),
-        (F32, BF16) => kernel!(f32, bf16, bf16::from_f32),
+        (I32, U32) | (U32, I32) | (Bool, I32 | U32) => row!(u32, u32, |x| x),
+        (I64, U64) | (U64, I64) => row!(u64, u64, |x| x),
+        (I32, I64 | U64) => row!(i32, i64, |x| x as i64),
+        (U32, I64 | U64) => row!(u32, u64, |x| x as u64),
+        (I64 | U64, I32 | U32) => row!(u64, u32, |x| x as u32),
+        (I32, F32) => row!(i32, f32, |x| x as f32),
+        (U32, F32) => row!(u32, f32, |x| x as f32),
+        (F32, I32) => row!(f32, i32, |x| x as i32),
+        (F32, F64) => row!(f32, f64, |x| x as f64),
+        (F64, F32) => row!(f64, f32, |x| x as f32),
+        (F16, F32) => row!(f16, f32, |x| x.to_f32()),
+        (F32, F16) => row!(f32, f16, f16::from_f32),
+        (BF16, F32) => row!(u32, u32, |x| x << 16),
+        (F32, BF16) => row!(f32, bf16, bf16::from_f32),
         _ => None,
     }
 }

@@ -1,9 +1,9 @@
 //! Block-wide collectives: reductions and prefix sums through shared memory.
 //!
 //! `THREADS` is the number of threads of the block, a multiple of 32; any other number is an error when the kernel is
-//! built. All threads of the block must call. The functions synchronise the block on entry and exit, so consecutive
-//! calls are safe; if the memory of a call is still being read, synchronise (`sync_threads()`) before the same function
-//! is called again.
+//! built. All threads of the block must call. Each call has its own shared memory and synchronises the block before it
+//! writes there, so calls may follow each other, also in a loop. Do not rely on a call as a barrier for memory of your
+//! own: after its last reads there is none, and in a block of 32 threads a reduction has none at all.
 
 use super::{lane_id, shuffle_up, sync_threads, warp_id, warp_reduce};
 use crate::dsl::builder::{here, with};
