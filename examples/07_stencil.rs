@@ -3,7 +3,7 @@
 use hidet::prelude::*;
 
 kernel! {
-    /// y = x convolved with 3 x 3 weights, zeros outside. The weights are known while building: a zero costs nothing.
+    /// y = x convolved with 3 x 3 weights, zeros outside. The weights are meta values: a zero costs nothing.
     #[launch(grid = (width.div_ceil(32), height.div_ceil(8)), block = (32, 8))]
     pub fn stencil(#[meta] weights: [[f32; 3]; 3], x: In<f32, [height, width]>, y: Out<f32, [height, width]>) {
         let tile = shared::<f32>([10, 34]);

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 const HOPPER: Arch = Arch { number: 90, specific: true };
 
-/// A point of order: its name, the launch (grid, block, more), the statements before it, the barrier.
+/// A synchronization point: its name, the launch (grid, block, more), the statements before it, the barrier.
 struct Order {
     name: &'static str,
     launch: (u32, u32, &'static str),

@@ -31,8 +31,8 @@ pub struct Bench {
     /// The least length of a time slice in milliseconds.
     #[arg(long, default_value_t = 20.0)]
     slice: f64,
-    /// The GPU (cuda:1), or sim for counters of small shapes instead of times. The default is the first GPU; `compile`
-    /// also runs without one, then and with sim.
+    /// The GPU (cuda:1), or sim for counters of small shapes instead of times. The default is the first GPU. `compile`
+    /// needs no GPU: it also runs without one, and with sim.
     #[arg(long)]
     device: Option<String>,
     /// Write rows of CSV to this file.

@@ -20,8 +20,8 @@ pub struct Check {
     /// Run only this part.
     #[arg(long, value_enum)]
     only: Option<Part>,
-    /// Of the intrinsics, only those whose name, types and sizes begin so: `--only intrinsics --named 'tma.load.2d
-    /// f16'`.
+    /// With `--only intrinsics`: run only the cases whose label (name, types, sizes) begins with this text, such as
+    /// 'tma.load.2d f16'.
     #[arg(long, default_value = "")]
     named: String,
     /// The number of random programs (2000).

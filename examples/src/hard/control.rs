@@ -29,7 +29,7 @@ fn activate<T: Float>(mode: Mode, v: Expr<T>) -> Expr<T> {
 }
 
 kernel! {
-    /// Steps of the Collatz sequence, at most LIMIT, in rounds whose lengths are known while building.
+    /// Steps of the Collatz sequence, at most LIMIT, in rounds whose lengths are meta values.
     #[launch(grid = n.div_ceil(128), block = 128)]
     pub fn collatz<const LIMIT: i32>(#[meta] mode: Mode, #[meta] rounds: &'static [i32], x: In<i32, [n]>, y: Out<f32, [n]>) {
         let i = block_idx().x * 128 + thread_idx().x;

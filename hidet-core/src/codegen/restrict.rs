@@ -6,13 +6,13 @@
 //!
 //! - An input is written by no thread of the kernel: the launcher refuses arguments that overlap with an output. In a
 //!   *dependent* launch the kernel ahead may still write it until `grid.wait`.
-//! - An access of one thread happens before an access of another only over a point of order (a barrier, an acquire or
-//!   release, a fence, ..; [`Meaning::orders_memory`]): the first access is before such a point, the second after one.
-//!   All threads run the same body. So if no point of order follows any access to the tensor, or none precedes any,
-//!   accesses of two threads to one element, one of them a write, would be a race.
+//! - An access of one thread happens before an access of another only over a synchronization point (a barrier, an
+//!   acquire or release, a fence, ..; [`Meaning::orders_memory`]): the first access is before such a point, the second
+//!   after one. All threads run the same body. So if no synchronization point follows any access to the tensor, or none
+//!   precedes any, accesses of two threads to one element, one of them a write, would be a race.
 //!
 //! A tensor with a tensor map is accessed without its pointer, so it gets no promise if it is written. All other
-//! parameters stay plain pointers: NVRTC then keeps accesses on their side of each point of order.
+//! parameters stay plain pointers: NVRTC then keeps accesses on their side of each synchronization point.
 
 use crate::intrinsics::Meaning;
 use crate::ir::{Access, Block, BufferId, Function, Stmt};
@@ -24,8 +24,8 @@ pub fn may_restrict(function: &Function, buffer: BufferId, access: Access) -> bo
         return true;
     }
     let mapped = function.maps.iter().any(|(_, map)| map.buffer == buffer);
-    // Only the kernel ahead may write an input. For memory that is written, every call counts as a point of order, not
-    // only those of `Meaning::orders_memory`.
+    // Only the kernel ahead may write an input. For memory that is written, every call counts as a synchronization
+    // point, not only those of `Meaning::orders_memory`.
     let orders = if written {
         |_: &Meaning| true
     } else {
@@ -45,11 +45,11 @@ struct Walk<'a> {
     orders: fn(&Meaning) -> bool,
     /// An access may precede the current statement.
     accessed: bool,
-    /// A point of order may precede the current statement.
+    /// A synchronization point may precede the current statement.
     ordered: bool,
-    /// Some access may precede a point of order.
+    /// Some access may precede a synchronization point.
     before: bool,
-    /// Some access may follow a point of order.
+    /// Some access may follow a synchronization point.
     after: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The function being built: open blocks, source locations, and the problems found.
+//! The function being built: open blocks of statements, source locations, and the problems found.
 
 use crate::error::{Error, Result};
 use crate::ir::{Block, BufferId, DimId, Function, Handle, Op, Span, Special, Stmt, StmtId, Swizzle, ValueId, VarId};
@@ -16,7 +16,7 @@ thread_local! {
     static SERIAL: Cell<u32> = const { Cell::new(1) };
 }
 
-/// An open block, and its number among all blocks opened in this function.
+/// An open block of statements, and its number among all blocks opened in this function.
 struct Open {
     block: Block,
     serial: u32,

@@ -29,8 +29,8 @@ impl<T: Element, const N: usize> DeviceType for Vector<T, N> {
 /// It belongs to the kernel being built on this thread and cannot be sent to another thread.
 ///
 /// Methods have the names and the meaning of Rust's own methods, including the edge cases of every type (a test
-/// compares all of them, and `hidet check --only edges` does on any device); they are listed below. Differences from
-/// Rust, and replacements for what is missing:
+/// compares all of them, and `hidet check --only edges` does on any device). The list of methods follows this table of
+/// differences from Rust, and of replacements for what is missing:
 ///
 /// | Rust | hidet |
 /// |---|---|
@@ -46,7 +46,7 @@ impl<T: Element, const N: usize> DeviceType for Vector<T, N> {
 /// | `a * b + c` of floats rounds twice | rounds once, unless [`CompileOptions::contract`](crate::kernel::CompileOptions::contract) is off |
 /// | `if a < b { a } else { b }` without a branch | `(a < b).select(a, b)`, in `kernel!`; `select` is a method of conditions only |
 /// | `f32::from_bits(b)` | `Expr::<f32>::from_bits(b)` |
-/// | `x.powi(n)` | `n` is known while building, and each product rounds; otherwise `x.powf(n as f32)` |
+/// | `x.powi(n)` | `n` is a meta value, and each product rounds; otherwise `x.powf(n as f32)` |
 /// | `a.hypot(b)` | `(a * a + b * b).sqrt()`, which may overflow |
 /// | `x.cbrt()` | `x.abs().powf(1.0 / 3.0).copysign(x)` |
 /// | `x.exp() / (1.0 + x.exp())` and other functions of your own | a function, `fn sigmoid(x: Expr<f32>) -> Expr<f32> { 1.0 / (1.0 + (-x).exp()) }`; a trait of your own makes it a method |
@@ -73,7 +73,7 @@ impl<T> fmt::Debug for Expr<T> {
     }
 }
 
-/// A value that can be used as a device value of type `T`: an `Expr<T>`, or a host value of type `T`.
+/// A value that can be used as a device value of type `T`: an `Expr<T>`, or a meta value of type `T`.
 #[diagnostic::on_unimplemented(
     message = "expected a value of device type `{T}`, found `{Self}`",
     label = "not a `{T}`",

@@ -31,9 +31,9 @@ impl IndexValue for i32 {
     }
 }
 
-/// An index of a tensor with `R` dimensions.
+/// An index of a tensor with `R` axes.
 #[diagnostic::on_unimplemented(
-    message = "this tensor has {R} dimensions, but the index is `{Self}`",
+    message = "this tensor has {R} axes, but the index is `{Self}`",
     label = "{R} coordinates are needed",
     note = "write one `i32` for each dimension: `x[[i, j]]`, or the tuple `(i, j)` in methods; one coordinate is `(i,)`"
 )]

@@ -129,7 +129,7 @@ impl<T: Int, const N: usize> LiteralOf<Vector<T, N>> for i128 {
     }
 }
 
-/// The number of a host value, for casts of meta values.
+/// The number of a meta value, for casts.
 pub trait HostNumber: Copy {
     /// Returns the value.
     fn host_number(self) -> Number;
@@ -142,7 +142,7 @@ impl<T: Element> HostNumber for T {
     }
 }
 
-/// A type that a host value can be cast to: the device's element types, and `usize` and `isize`.
+/// A type that a meta value can be cast to: the device's element types, and `usize` and `isize`.
 #[diagnostic::on_unimplemented(message = "`as {Self}` is not a cast of the kernel language")]
 pub trait CastTarget: Sized {
     /// Returns the nearest value.

@@ -21,7 +21,7 @@ pub struct DeviceRange<T> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot bound a loop over `{T}`",
     label = "not a `{T}`",
-    note = "both ends and the step have one integer type; sizes known while building are `i32`; to unroll, write `unroll(a..b)`"
+    note = "both ends and the step have one integer type; a size that is a meta value is an `i32`; to unroll, write `unroll(a..b)`"
 )]
 pub trait RangeEnd<T> {
     /// Returns the bound as a device value.

@@ -197,7 +197,7 @@ impl<T: Float> Expr<T> {
         bits.into_expr().bitcast()
     }
 
-    /// Returns `x^power` for a power known while building, by repeated squaring; each product rounds.
+    /// Returns `x^power` for a power that is a meta value, by repeated squaring; each product rounds.
     #[track_caller]
     pub fn powi(self, power: i32) -> Expr<T> {
         let (mut rest, mut square, mut product) = (power.unsigned_abs(), self, number(1.0));

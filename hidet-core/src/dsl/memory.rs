@@ -62,7 +62,7 @@ impl Extent for Expr<i32> {
 
 /// The shape of memory: extents `[E; R]`, or a layout.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not the shape of a tensor with {R} dimensions",
+    message = "`{Self}` is not the shape of a tensor with {R} axes",
     label = "extents `[m, n]` or a layout are needed here"
 )]
 pub trait MemoryShape<const R: usize> {
@@ -98,7 +98,7 @@ fn allocate<T: Element, const R: usize>(
     let data = with(|builder| {
         let (shape, layout) = made.map_err(|why| builder.problem(why, at)).ok()?;
         if shape.len() != R {
-            builder.problem(format!("the layout has {} dimensions, the tensor has {R}", shape.len()), at);
+            builder.problem(format!("the layout has {} axes, the tensor has {R}", shape.len()), at);
             return None;
         }
         if scope == Scope::Register && shape.iter().any(|extent| extent.as_const().is_none()) {

@@ -1,8 +1,8 @@
 //! The kernel language at run time: the target of `kernel!`, also usable directly.
 //!
-//! A device value is an [`Expr`]: a small `Copy` handle to a value already emitted into the open block of the function
-//! being built. A device variable is a [`Var`]. Everything else is an ordinary Rust value, known while building (a
-//! *meta* value). Every operation records the Rust line it was called from.
+//! A device value is an [`Expr`]: a small `Copy` handle to a value already emitted into the open statement block of
+//! the function being built. A device variable is a [`Var`]. Everything else is an ordinary Rust value, a *meta
+//! value*. Every operation records the Rust line it was called from.
 //!
 //! The functions being built form a thread-local stack, so helper functions need no builder argument. Mistakes that
 //! rustc cannot detect (a value of another kernel, a value used outside of its branch) are recorded and reported by

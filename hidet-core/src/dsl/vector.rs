@@ -51,7 +51,7 @@ pub fn vector8<T: Element>(lanes: [Expr<T>; 8]) -> Expr<Vector<T, 8>> {
 }
 
 impl<T: Element, const N: usize> Expr<Vector<T, N>> {
-    /// Returns the number in a lane; `lane` counts from 0 and is known while building.
+    /// Returns one element; `lane` counts from 0 and is a meta value.
     #[track_caller]
     pub fn lane(self, lane: i32) -> Expr<T> {
         let at = here();
@@ -67,7 +67,7 @@ impl<T: Element, const N: usize> Expr<Vector<T, N>> {
         })
     }
 
-    /// Returns the numbers in all lanes.
+    /// Returns all elements.
     #[track_caller]
     pub fn lanes(self) -> [Expr<T>; N] {
         std::array::from_fn(|lane| self.lane(lane as i32))

@@ -27,7 +27,7 @@ pub struct Write;
 #[derive(Clone, Copy, Debug)]
 pub struct ReadWrite;
 
-/// A tensor of `T` with `R` dimensions, as a kernel sees it.
+/// A tensor of `T` with `R` axes, as a kernel sees it.
 pub struct View<T, const R: usize, A = ReadWrite> {
     kernel: Serial,
     id: u32,
@@ -244,7 +244,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         match self.data(at).and_then(|data| data.shape.get(axis).cloned()) {
             Some(size) => size.expr(),
             None => {
-                problem(&format!("a tensor of {R} dimensions has no axis {axis}"), at);
+                problem(&format!("a tensor with {R} axes has no axis {axis}"), at);
                 Expr::dead()
             }
         }
@@ -330,7 +330,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     }
 }
 
-/// Returns true if a vector can have that many lanes; otherwise it is a problem of the kernel.
+/// Returns true if a vector can have that many elements; otherwise it is a problem of the kernel.
 fn lanes_exist(lanes: usize, at: Caller) -> bool {
     let exist = matches!(lanes, 1 | 2 | 4 | 8 | 16);
     if !exist {

@@ -31,7 +31,7 @@ fn at_peer(mut row: Row) -> Row {
     let rank = row.operands.len();
     row.name = format!("cluster.{}", row.name);
     row.cuda = row.cuda.replace("$0", &format!("hidet_peer($0, ${rank})"));
-    row.doc = format!("{} In the shared memory of the block of that rank in the cluster.", row.doc);
+    row.doc = format!("{} In the shared memory of the block of the cluster whose rank is the last operand.", row.doc);
     if let Some(Operand::Address { space, .. }) = row.operands.first_mut() {
         *space = Space::Shared;
     }

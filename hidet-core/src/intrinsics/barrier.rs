@@ -65,7 +65,7 @@ pub(super) fn rows() -> Vec<Row> {
             "fence.proxy.async",
             "hidet_fence_proxy_async();",
             Meaning::FenceProxyAsync(Space::Shared),
-            "Makes this thread's accesses to shared memory visible to asynchronous copies and tensor cores.",
+            "Makes this thread's accesses to shared memory visible to asynchronous copies and tensor cores (PTX `fence.proxy.async`).",
         )
         .since(90, false),
         row(
@@ -99,13 +99,13 @@ pub(super) fn rows() -> Vec<Row> {
             "mbarrier.arrive",
             "hidet_mbarrier_arrive($0);",
             Meaning::MbarrierArrive(Order::Release),
-            "Arrives at an mbarrier; this thread's accesses before it happen before the end of the phase.",
+            "Arrives at an mbarrier; this thread's accesses before it happen before the end of the phase (PTX `mbarrier.arrive`).",
         ),
         mbarrier(
             "mbarrier.arrive.expect",
             "hidet_mbarrier_arrive_expect($0, $1);",
             Meaning::MbarrierArriveExpect,
-            "Arrives at an mbarrier and increases the transaction count of the phase: the bytes that asynchronous copies must deliver.",
+            "Arrives at an mbarrier and increases the transaction count of the phase, the bytes that asynchronous copies must deliver (PTX `mbarrier.arrive.expect_tx`).",
         )
         .since(90, false)
         .value(Type::I32),
@@ -113,7 +113,7 @@ pub(super) fn rows() -> Vec<Row> {
             "mbarrier.expect",
             "hidet_mbarrier_expect($0, $1);",
             Meaning::MbarrierExpect,
-            "Increases the transaction count of the phase: the bytes that asynchronous copies must deliver.",
+            "Increases the transaction count of the phase, the bytes that asynchronous copies must deliver (PTX `mbarrier.expect_tx`).",
         )
         .since(90, false)
         .value(Type::I32),
@@ -121,14 +121,14 @@ pub(super) fn rows() -> Vec<Row> {
             "mbarrier.wait",
             "hidet_mbarrier_wait($0, $1);",
             Meaning::MbarrierWait,
-            "Waits until the phase with that parity has completed.",
+            "Waits until the phase whose parity is the operand has completed (PTX `mbarrier.try_wait.parity` in a loop).",
         )
         .value(Type::I32),
         mbarrier(
             "mbarrier.test",
             "hidet_mbarrier_test($0, $1)",
             Meaning::MbarrierTest,
-            "Returns true if the phase with that parity has completed.",
+            "Returns true if the phase whose parity is the operand has completed (PTX `mbarrier.test_wait.parity`).",
         )
         .value(Type::I32)
         .gives(ResultRule::Is(Type::BOOL)),
@@ -136,10 +136,10 @@ pub(super) fn rows() -> Vec<Row> {
             "nanosleep",
             "hidet_nanosleep($0);",
             Meaning::NanoSleep,
-            "Suspends the thread for approximately that many nanoseconds.",
+            "Suspends the thread for approximately the given number of nanoseconds (CUDA `__nanosleep`).",
         )
         .value(Type::U32),
-        row("clock", "(long long)clock64()", Meaning::Clock, "Returns the clock of the multiprocessor, in cycles.")
+        row("clock", "(long long)clock64()", Meaning::Clock, "Returns the clock of the multiprocessor in cycles (CUDA `clock64`).")
             .gives(ResultRule::Is(Type { scalar: Scalar::I64, lanes: 1 })),
     ]
 }

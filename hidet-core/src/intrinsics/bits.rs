@@ -12,9 +12,11 @@ pub enum BitOp {
     Permute,
     /// A bitwise function of three operands: bit `4 a + 2 b + c` of operand 3 is the result (PTX `lop3`).
     Logic,
-    /// The upper word of operands 1 (upper) and 0 shifted left by operand 2, modulo 32.
+    /// The upper word of operands 1 (upper) and 0 shifted left by the amount operand 2 modulo 32 (CUDA
+    /// `__funnelshift_l`).
     FunnelLeft,
-    /// The lower word of operands 1 (upper) and 0 shifted right by operand 2, modulo 32.
+    /// The lower word of operands 1 (upper) and 0 shifted right by the amount operand 2 modulo 32 (CUDA
+    /// `__funnelshift_r`).
     FunnelRight,
     /// The field of operand 2 bits of operand 0 that starts at bit operand 1, zero- or sign-extended (PTX `bfe`).
     Extract,
@@ -112,7 +114,7 @@ pub(super) fn rows() -> Vec<Row> {
             BitOp::Permute,
             &[U, U, U],
             second,
-            "Returns four of the eight bytes of two words, each selected by a nibble, whose highest bit replicates the byte's sign instead.",
+            "Returns four of the eight bytes of two words, each selected by a nibble of the third operand, whose highest bit replicates the byte's sign instead (PTX `prmt`).",
         ),
         make(
             "lop3",
@@ -120,7 +122,7 @@ pub(super) fn rows() -> Vec<Row> {
             BitOp::Logic,
             &[U, U, U, Operand::Imm { least: 0, most: 255 }],
             second,
-            "Returns a bitwise function of three words, given by its truth table: its value for 0xf0, 0xcc and 0xaa.",
+            "Returns a bitwise function of three words, given by its truth table: its value for 0xf0, 0xcc and 0xaa (PTX `lop3`).",
         ),
         make(
             "shf.left",
@@ -128,7 +130,7 @@ pub(super) fn rows() -> Vec<Row> {
             BitOp::FunnelLeft,
             &[U, U, U],
             second,
-            "Returns the upper word of two (lower word first) shifted left, modulo 32.",
+            "Returns the upper word of two (lower word first) shifted left by the third operand modulo 32 (CUDA `__funnelshift_l`).",
         ),
         make(
             "shf.right",
@@ -136,7 +138,7 @@ pub(super) fn rows() -> Vec<Row> {
             BitOp::FunnelRight,
             &[U, U, U],
             second,
-            "Returns the lower word of two (lower word first) shifted right, modulo 32.",
+            "Returns the lower word of two (lower word first) shifted right by the third operand modulo 32 (CUDA `__funnelshift_r`).",
         ),
         make(
             "bfe",
@@ -144,7 +146,7 @@ pub(super) fn rows() -> Vec<Row> {
             BitOp::Extract,
             &[word, U, U],
             first,
-            "Returns a bit field, given by its first bit and its length, zero- or sign-extended depending on the type.",
+            "Returns a bit field, given by its first bit and its length, zero- or sign-extended depending on the type (PTX `bfe`).",
         ),
         make(
             "bfi",
@@ -152,7 +154,7 @@ pub(super) fn rows() -> Vec<Row> {
             BitOp::Insert,
             &[U, U, U, U],
             second,
-            "Returns the second word with a bit field, given by its first bit and its length, replaced by the low bits of the first.",
+            "Returns the second word with a bit field, given by its first bit and its length, replaced by the low bits of the first (PTX `bfi`).",
         ),
         make("popc", "hidet_popc($0)", BitOp::Count, &[any], second, "Returns the number of set bits."),
         make("clz", "hidet_clz($0)", BitOp::LeadingZeros, &[any], second, "Returns the number of leading zeros."),

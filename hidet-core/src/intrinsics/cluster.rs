@@ -35,34 +35,34 @@ pub(super) fn rows() -> Vec<Row> {
             .together(Together::Cluster),
         barrier("cluster.sync", Meaning::ClusterSync, "Barrier of all threads of the cluster; accesses before it happen before those after it.")
             .together(Together::Cluster),
-        peer("mapa", "hidet_mapa($0, $1)", Meaning::PeerAddress, "Returns the address in the shared memory of the block of that rank that corresponds to an address of this block (PTX `mapa`).")
+        peer("mapa", "hidet_mapa($0, $1)", Meaning::PeerAddress, "Returns the address in the shared memory of the block whose rank is the last operand that corresponds to an address of this block (PTX `mapa`).")
             .address(Space::Shared, Effect::Read, ANY, 0)
             .value(Type::I32)
             .gives(ResultRule::Is(Type::U32)),
-        peer("cluster.load", "hidet_cluster_load($0, $1)", Meaning::Load, "Loads from the shared memory of the block of that rank in the cluster.")
+        peer("cluster.load", "hidet_cluster_load($0, $1)", Meaning::Load, "Loads from the shared memory of the block of the cluster whose rank is the last operand.")
             .address(Space::Shared, Effect::Read, ANY, 1)
             .at_peer()
             .gives(ResultRule::SameAs(0)),
-        peer("cluster.store", "hidet_cluster_store($0, $2, $1);", Meaning::Store, "Stores to the shared memory of the block of that rank in the cluster.")
+        peer("cluster.store", "hidet_cluster_store($0, $2, $1);", Meaning::Store, "Stores to the shared memory of the block of the cluster whose rank is the last operand.")
             .address(Space::Shared, Effect::Write, ANY, 1)
             .operand(Operand::Value(TypeRule::SameAs(0)))
             .at_peer(),
-        peer("cluster.mbarrier.arrive", "hidet_cluster_mbarrier_arrive($0, $1);", Meaning::MbarrierArrive(Order::Release), "Arrives at the mbarrier of the block of that rank in the cluster; this thread's accesses before it happen before the end of the phase.")
+        peer("cluster.mbarrier.arrive", "hidet_cluster_mbarrier_arrive($0, $1);", Meaning::MbarrierArrive(Order::Release), "Arrives at the mbarrier of the block of the cluster whose rank is the last operand; this thread's accesses before it happen before the end of the phase.")
             .address(Space::Shared, Effect::Barrier, MBARRIER, 1)
             .at_peer(),
-        peer("cluster.mbarrier.arrive.expect", "hidet_cluster_mbarrier_arrive_expect($0, $2, $1);", Meaning::MbarrierArriveExpect, "Arrives at the mbarrier of the block of that rank in the cluster and increases the transaction count of the phase: the bytes that asynchronous copies must deliver.")
+        peer("cluster.mbarrier.arrive.expect", "hidet_cluster_mbarrier_arrive_expect($0, $2, $1);", Meaning::MbarrierArriveExpect, "Arrives at the mbarrier of the block of the cluster whose rank is the last operand and increases the transaction count of the phase: the bytes that asynchronous copies must deliver.")
             .address(Space::Shared, Effect::Barrier, MBARRIER, 1)
             .value(Type::I32)
             .at_peer(),
-        peer("cluster.mbarrier.arrive.relaxed", "hidet_cluster_mbarrier_arrive_relaxed($0, $1);", Meaning::MbarrierArrive(Order::Relaxed), "Arrives at the mbarrier of the block of that rank in the cluster, without ordering accesses of threads: for returning a buffer that only asynchronous operations used, whose completion this thread has waited for. On the simulated device such an arrival also carries their completion to the next writer. A thread that reads what they wrote needs a releasing arrival; if it is missing, the simulated device does not report it.")
+        peer("cluster.mbarrier.arrive.relaxed", "hidet_cluster_mbarrier_arrive_relaxed($0, $1);", Meaning::MbarrierArrive(Order::Relaxed), "Arrives at the mbarrier of the block of the cluster whose rank is the last operand, without ordering accesses of threads. Use it for the 'empty' barrier of a pipeline whose stages are read only by wgmma or bulk copies, after waiting for those. If threads themselves access a stage, use `cluster.mbarrier.arrive`; the simulated device does not detect this mistake.")
             .address(Space::Shared, Effect::Barrier, MBARRIER, 1)
             .at_peer(),
-        peer("cluster.store.async", "hidet_cluster_store_async($0, $3, $1, $2);", Meaning::PushStore, "Stores to the shared memory of the block of that rank in the cluster, asynchronously; the bytes arrive at the mbarrier there.")
+        peer("cluster.store.async", "hidet_cluster_store_async($0, $3, $1, $2);", Meaning::PushStore, "Stores to the shared memory of the block of the cluster whose rank is the last operand, asynchronously; the bytes arrive at the mbarrier there (PTX `st.async`).")
             .address(Space::Shared, Effect::Write, WORDS, 1)
             .operand(Operand::Value(TypeRule::SameAs(0)))
             .address(Space::Shared, Effect::Barrier, MBARRIER, 1)
             .at_peer(),
-        peer("cluster.bulk.copy", "hidet_cluster_bulk_copy($0, $4, $1, $2, $3);", Meaning::PushCopy, "Copies a multiple of 16 bytes of shared memory to that of the block of that rank in the cluster; the bytes arrive at the mbarrier there.")
+        peer("cluster.bulk.copy", "hidet_cluster_bulk_copy($0, $4, $1, $2, $3);", Meaning::PushCopy, "Copies a multiple of 16 bytes of shared memory to that of the block of the cluster whose rank is the last operand; the bytes arrive at the mbarrier there (PTX `cp.async.bulk`).")
             .address(Space::Shared, Effect::Write, ANY, 0)
             .address(Space::Shared, Effect::Read, TypeRule::SameAs(0), 0)
             .value(Type::I32)
@@ -86,7 +86,7 @@ pub(super) fn rows() -> Vec<Row> {
         row("grid.launch", "hidet_grid_launch();", Meaning::GridLaunch, "Allows dependent kernels on the stream to launch.").since(90, false),
     ];
     rows.extend(REDUCTIONS.iter().map(|(name, op, types)| {
-        let doc = "Combines with the shared memory of the block of that rank in the cluster, asynchronously; the bytes arrive at the mbarrier there.";
+        let doc = "Combines with the shared memory of the block of the cluster whose rank is the last operand, asynchronously; the bytes arrive at the mbarrier there (PTX `red.async`).";
         peer(&format!("cluster.reduce.async.{name}"), &format!("hidet_cluster_reduce_async_{name}($0, $3, $1, $2);"), Meaning::PushReduce(*op), doc)
             .address(Space::Shared, Effect::Atomic, TypeRule::OneOf(types), 1)
             .operand(Operand::Value(TypeRule::SameAs(0)))

@@ -45,10 +45,11 @@ pub enum Operand {
         effect: Effect,
         /// The type of the elements.
         elem: TypeRule,
-        /// The number of elements, consecutive along the last axis; also the alignment. 0: see [`Row::reach`].
+        /// The number of elements, consecutive along the last axis. The address must be aligned to that many elements.
+        /// 0: the number follows from the operation, see [`Row::reach`].
         count: u32,
     },
-    /// An immediate: a number known at compile time, `least ..= most`.
+    /// An immediate, a constant number: `least ..= most`.
     Imm {
         /// The smallest number.
         least: i64,

@@ -46,7 +46,7 @@ fn tensor(rank: usize) -> Vec<Row> {
         format!("tma.load.{rank}d"),
         format!("hidet_tma_load_{rank}d($0, $1, ${}, {});", 2 + rank, coordinates(2, rank)),
         Meaning::TensorLoad,
-        format!("Copies the box at {rank} coordinates to shared memory; its bytes arrive at the mbarrier. Elements outside of the tensor are zero."),
+        format!("Copies the box at {rank} coordinates to shared memory; its bytes arrive at the mbarrier (PTX `cp.async.bulk.tensor`, which completes by `complete_tx`). Elements outside of the tensor are zero."),
     )
     .address(Space::Shared, Effect::Write, ANY, 0)
     .operand(Operand::Map);
@@ -55,7 +55,7 @@ fn tensor(rank: usize) -> Vec<Row> {
         format!("tma.load.{rank}d.multicast"),
         format!("hidet_tma_load_{rank}d_multicast($0, $1, ${}, ${}, {});", 2 + rank, 3 + rank, coordinates(2, rank)),
         Meaning::TensorMulticast,
-        format!("Copies the box at {rank} coordinates to the same address in the shared memory of each block of the cluster in the mask; its bytes arrive at the mbarrier of each block."),
+        format!("Copies the box at {rank} coordinates to the same address in the shared memory of each block of the cluster in the mask; its bytes arrive at the mbarrier of each block (PTX `cp.async.bulk.tensor` with `.multicast::cluster`)."),
     )
     .address(Space::Shared, Effect::Write, ANY, 0)
     .operand(Operand::Map);
@@ -101,7 +101,7 @@ pub(super) fn rows() -> Vec<Row> {
             "bulk.load",
             "hidet_bulk_load($0, $1, $2, $3);",
             Meaning::BulkLoad,
-            "Copies a multiple of 16 bytes to shared memory; the bytes arrive at the mbarrier.",
+            "Copies a multiple of 16 bytes to shared memory; the bytes arrive at the mbarrier (PTX `cp.async.bulk`).",
         )
         .address(Space::Shared, Effect::Write, ANY, 0)
         .address(Space::Global, Effect::Read, TypeRule::SameAs(0), 0)
@@ -111,26 +111,26 @@ pub(super) fn rows() -> Vec<Row> {
             "bulk.store".to_owned(),
             None,
             &Scalar::ALL,
-            "Copies a multiple of 16 bytes of shared memory to global memory.".to_owned(),
+            "Copies a multiple of 16 bytes of shared memory to global memory (PTX `cp.async.bulk`).".to_owned(),
         ),
         bulk(
             "bulk.commit",
             "hidet_bulk_commit();",
             Meaning::BulkCommit,
-            "Commits this thread's bulk stores so far as a group.",
+            "Commits this thread's bulk stores so far as a group (PTX `cp.async.bulk.commit_group`).",
         ),
         bulk(
             "bulk.wait",
             "hidet_bulk_wait<$0>();",
             Meaning::BulkWait,
-            "Waits until at most that many of this thread's bulk store groups are incomplete.",
+            "Waits until at most as many of this thread's bulk store groups as the operand gives are incomplete (PTX `cp.async.bulk.wait_group`).",
         )
         .imm(0, 7),
         bulk(
             "bulk.wait.read",
             "hidet_bulk_wait_read<$0>();",
             Meaning::BulkWaitRead,
-            "Waits until at most that many of this thread's bulk store groups still read shared memory.",
+            "Waits until at most as many of this thread's bulk store groups as the operand gives still read shared memory (PTX `cp.async.bulk.wait_group.read`).",
         )
         .imm(0, 7),
     ]);

@@ -42,13 +42,13 @@ pub(super) fn rows() -> Vec<Row> {
             "shfl.up",
             "hidet_shfl_up($0, $1, $2)",
             ShuffleKind::Up,
-            "Returns the value of the lane that many below (the delta is taken modulo 32), or the lane's own value if there is none.",
+            "Returns the value of the lane that is the last operand below this one (the delta is taken modulo 32), or the lane's own value if there is none.",
         ),
         shuffle(
             "shfl.down",
             "hidet_shfl_down($0, $1, $2)",
             ShuffleKind::Down,
-            "Returns the value of the lane that many above (the delta is taken modulo 32), or the lane's own value if there is none.",
+            "Returns the value of the lane that is the last operand above this one (the delta is taken modulo 32), or the lane's own value if there is none.",
         ),
         shuffle(
             "shfl.xor",

@@ -36,9 +36,9 @@ fn wgmma(n: u32, d: Scalar, a: Scalar, b: Scalar, registers: bool) -> Row {
     let numbers = if numbers.is_empty() { String::new() } else { format!("<{}>", numbers.join(", ")) };
     let cuda = format!("{helper}{numbers}($0, {}, {}, $3);", described(1), described(2));
     let doc = format!(
-        "`d += a * b` on tensor cores, by a warp group, or `d = a * b` if the condition is false: a is 64 x {k} {a} in {}, b is {k} x {n} {b} in shared memory, d is 64 x {n} {d}; the immediates {}give the layout of operands in shared memory (0: the last axes are m or n, then k; 1: k, then m or n).",
+        "`d += a * b` on tensor cores, by a warp group, or `d = a * b` if the condition is false: a is 64 x {k} {a} in {}, b is {k} x {n} {b} in shared memory, d is 64 x {n} {d}; immediates, in order: {}for each operand in shared memory, 0 if its last axes are m or n, then k (K-major if the layout is row-major), 1 if they are k, then m or n (MN-major); PTX `imm-trans` follows from this and the layout.",
         if registers { "registers" } else { "shared memory" },
-        if a.is_float() { "negate a and b, and " } else { "" },
+        if a.is_float() { "1 to negate a, 1 to negate b, " } else { "" },
     );
     let meaning = Meaning::Wgmma { product: Product { m: 64, n, k, d, a, b }, registers };
     let row = row(name, cuda, meaning, doc).since(90, true).until(90).together(Together::WarpGroup).address(
@@ -79,7 +79,7 @@ pub(super) fn rows() -> Vec<Row> {
             "wgmma.wait",
             "hidet_wgmma_wait<$0>();",
             Meaning::WgmmaWait,
-            "Waits until at most that many of the warp group's wgmma groups are incomplete.",
+            "Waits until at most as many of the warp group's wgmma groups as the operand gives are incomplete (PTX `wgmma.wait_group`).",
         )
         .imm(0, 7),
     ];

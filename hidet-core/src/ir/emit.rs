@@ -10,7 +10,7 @@ use super::{Handle, MappingExtent};
 use crate::types::{Const, Scalar, Type};
 use hidet_mapping::{Arith, IndexExpr};
 
-/// An integer: known at compile time, or a device value.
+/// An integer: a constant, or a device value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IntValue {
     /// A number.
@@ -93,7 +93,7 @@ impl<'a> Emitter<'a> {
         IntValue::Value(if have == self.scalar.into() { value } else { self.emit(self.scalar, Op::Cast(value)) })
     }
 
-    /// Emits a comparison; a result known at compile time is returned as the error.
+    /// Emits a comparison; a constant result is returned as the error.
     pub fn compare(&mut self, op: CompareOp, a: IntValue, b: IntValue) -> Result<ValueId, bool> {
         if let (IntValue::Const(a), IntValue::Const(b)) = (a, b) {
             return Err(op.holds(a.cmp(&b)));

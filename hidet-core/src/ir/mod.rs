@@ -36,29 +36,31 @@
 //! with fewer forms:
 //!
 //! - The accesses of one thread happen in program order, as far as that thread can observe.
-//! - A *point of order* relates accesses of different threads ([`Meaning::orders_memory`](crate::intrinsics::Meaning)):
-//!   a barrier of the warp, the block, a group of warps, the cluster or the grid; the end of an mbarrier's phase; a
-//!   release and the acquire that reads from it; a fence beside a relaxed atomic access; `grid.wait` and the end of the
-//!   previous kernel; the waits of asynchronous copies and of wgmma. What precedes the point in one thread then
-//!   *happens before* what follows it in the other, and so on transitively. Shuffles, votes and relaxed atomics order
-//!   nothing.
+//! - A *synchronization point* is an operation that *synchronizes with* another, in the words of PTX and C++
+//!   ([`Meaning::orders_memory`](crate::intrinsics::Meaning)): a barrier of the warp, the block, a group of warps, the
+//!   cluster or the grid; the end of an mbarrier's phase; a release and the acquire that reads from it; a fence, which
+//!   turns later relaxed atomic stores into releases, and earlier relaxed atomic loads into acquires; `grid.wait` and
+//!   the end of the previous kernel; the waits of asynchronous copies and of wgmma. What precedes the point in one
+//!   thread then *happens before* what follows it in the other, and so on transitively. Shuffles, votes and relaxed
+//!   atomics order nothing.
 //! - A read returns the last write among those that happen before it. Two accesses of different threads to one
 //!   location, at least one of them a write, of which neither happens before the other, are a *race*. A function with a
 //!   race has undefined results; atomic accesses do not race with each other.
-//! - No thread writes an input while the kernel runs; in a dependent launch, from `grid.wait` on.
+//! - No thread writes an input while the kernel runs. In a dependent launch this holds only after `grid.wait`: before
+//!   it, the previous kernel may still write the input.
 //!
-//! So between two points of order a thread's loads may be merged, moved and kept in registers, and its stores delayed.
-//! No load or store moves across a point of order, and none is merged with one behind it, unless no other thread can
-//! observe it: the memory is an input, registers, or accessed on one side of all points of order only. Passes move and
-//! merge no loads and stores at all; the promises that code generation makes to its compiler are stated in
-//! `codegen/restrict.rs`.
+//! hidet's passes never move or merge loads and stores. NVRTC may do so between two synchronization points: merge and
+//! move a thread's loads, keep them in registers, and delay its stores. It may not move a load or store across a
+//! synchronization point, nor merge accesses on its two sides. The exception is memory for which no other thread can
+//! observe that: an input, registers, or memory that is accessed on one side of all synchronization points only. What
+//! code generation declares to NVRTC about parameters is stated in `codegen/restrict.rs`.
 //!
 //! # Memory
 //!
 //! A [`Buffer`] is indexed with one `i32` or `i64` value per axis; its [`Layout`](crate::layout::Layout) maps the
-//! coordinates to an element offset. A load or store of a vector type covers `lanes` consecutive elements along the
-//! last axis, which the layout keeps contiguous and aligned to the vector. `guard` makes an access protected: outside
-//! of the shape a load gives zero and a store does nothing.
+//! coordinates to an element offset. A load or store of a vector type covers as many consecutive elements as the
+//! vector has, along the last axis, which the layout keeps contiguous and aligned to the vector. `guard` makes an
+//! access protected: outside of the shape a load gives zero and a store does nothing.
 //!
 //! # What is valid
 //!

@@ -177,7 +177,7 @@ pub enum Arg {
         /// One value per axis.
         index: Vec<ValueId>,
     },
-    /// A number known at compile time.
+    /// An immediate: a constant number.
     Imm(i64),
     /// A tensor map.
     Map(MapId),

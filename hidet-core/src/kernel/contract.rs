@@ -75,7 +75,7 @@ impl Contract<'_> {
         format!("[{}]", extents.join(", "))
     }
 
-    /// Formats an extent with the names of the dims.
+    /// Formats an extent with the names of the symbolic extents.
     fn show(&self, extent: &IndexExpr) -> String {
         let dims = &self.function.dims;
         extent.text(&|symbol| dims.iter().nth(symbol as usize).map_or("?".to_owned(), |(_, dim)| dim.name.clone()))
@@ -151,7 +151,8 @@ impl Contract<'_> {
         Ok(())
     }
 
-    /// Returns the values of the dims. All uses of a dim must agree, and computed and constant extents must match.
+    /// Returns the values of the symbolic extents. All uses of one must agree, and computed and constant extents must
+    /// match.
     fn extents(&self, tensors: &Tensors) -> Result<Vec<i64>> {
         // The value of each dim, with the argument and axis that determined it.
         let mut dims: Vec<Option<(i64, &str, usize)>> = vec![None; self.function.dims.len()];

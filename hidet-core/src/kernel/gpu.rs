@@ -76,7 +76,7 @@ impl Instance {
         self.module.context()
     }
 
-    /// Returns the bytes of dynamic shared memory of a launch with these dims.
+    /// Returns the bytes of dynamic shared memory of a launch with these symbolic extents.
     pub(super) fn shared(&self, function: &Function, dims: &[i64]) -> Result<u32> {
         let bytes = self.source.dynamic_shared.eval(dims);
         let fail = |why| Error::Launch { kernel: function.name.clone(), message: format!("shared memory: {why}") };

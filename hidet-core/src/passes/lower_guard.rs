@@ -8,8 +8,8 @@
 //! var t = 0; if 0 <= i && i < extent { let u = load a[i]; t = u } let v = t
 //! ```
 //!
-//! and a store becomes just the branch. There is no branch if the bounds prove the access. Each lane of a vector is
-//! protected by itself: if the vector does not fit as a whole, its lanes are accessed one by one.
+//! and a store becomes just the branch. There is no branch if the bounds prove the access. Each element of a vector
+//! is protected by itself: if the vector does not fit as a whole, its elements are accessed one by one.
 
 use super::LoweringOptions;
 use super::bounds::{Proofs, needs_i64, proved_statements};

@@ -49,7 +49,7 @@ pub struct Kept {
 }
 
 impl Conditions {
-    /// Returns true if a launch with these dims meets the conditions.
+    /// Returns true if a launch with these symbolic extents meets the conditions.
     pub fn hold(&self, dims: &[i64]) -> bool {
         let meets = |condition: &Constraint| {
             let (Ok(left), Ok(right)) = (condition.left.eval(dims), condition.right.eval(dims)) else { return false };

@@ -71,7 +71,7 @@ impl Unrolling<'_> {
         let (Some(start), Some(end), Some(step)) = (number(start), number(end), number(step)) else {
             return Err(self.function.error_at(
                 id,
-                "this loop cannot be unrolled: its trip count is not known at compile time; give it constant bounds or \
+                "this loop cannot be unrolled: its trip count is not constant; give it constant bounds or \
                  leave the unrolling to the device's compiler",
             ));
         };

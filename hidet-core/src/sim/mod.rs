@@ -171,7 +171,8 @@ pub fn run_lowered(
 ) -> Result<Report, Failure> {
     let refuse = |message: String| Failure::Refused { kernel: function.name.clone(), message };
     if arguments.dims.len() != function.dims.len() {
-        return Err(refuse(format!("it has {} dims, but {} were given", function.dims.len(), arguments.dims.len())));
+        let (wanted, given) = (function.dims.len(), arguments.dims.len());
+        return Err(refuse(format!("it has {wanted} symbolic extents, but {given} were given")));
     }
     let mut grid = [1u32; 3];
     for (axis, extent) in function.launch.grid.iter().enumerate() {

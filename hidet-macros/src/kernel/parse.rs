@@ -204,7 +204,7 @@ fn param(input: ParseStream, errors: &mut Errors) -> syn::Result<Param> {
     if let Type::Reference(_) | Type::Slice(_) | Type::Array(_) | Type::Ptr(_) | Type::Tuple(_) = ty {
         return Err(syn::Error::new(
             ty.span(),
-            "a parameter is a tensor, `In<f32, [n]>`, `Out<..>` or `InOut<..>`, or a number, `f32`; what is known while building \
+            "a parameter is a tensor, `In<f32, [n]>`, `Out<..>` or `InOut<..>`, or a number, `f32`; a meta value \
              is marked `#[meta]`",
         ));
     }

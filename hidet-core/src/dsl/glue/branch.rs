@@ -280,7 +280,7 @@ merge_tuples! {
     label = "not a condition"
 )]
 pub trait Junction<B>: Sized {
-    /// The result: `bool` if both operands are known while building.
+    /// The result: `bool` if both operands are meta values.
     type Out;
     /// Returns `self && right`, or `self || right`; the right operand is evaluated only if needed.
     fn join(self, is_and: bool, right: impl FnOnce() -> B, at: Caller) -> Self::Out;

@@ -19,8 +19,8 @@ impl DeviceCall {
             if builder.calls > MAX_CALLS {
                 let message = format!(
                     "{MAX_CALLS} calls of device functions are nested where `{name}` is called: both branches of a device \
-                     condition are built, so it cannot end a recursion; write a loop, or recurse on a value \
-                     known while building"
+                     condition are built, so it cannot end a recursion; write a loop, or recurse on a meta \
+                     value"
                 );
                 builder.problem(message, at);
             }

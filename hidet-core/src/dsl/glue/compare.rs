@@ -78,7 +78,7 @@ macro_rules! comparisons {
             }
         )*}
 
-        /// The same comparisons if the left operand is a host value.
+        /// The same comparisons if the left operand is a meta value.
         #[doc(hidden)]
         pub trait CmpMeta {
             type A;

@@ -19,7 +19,7 @@ pub fn emit_return() {
 #[diagnostic::on_unimplemented(
     message = "`break` or `continue` of a loop that is unrolled while building, inside a device condition or device loop",
     label = "leaves a loop that is unrolled while building",
-    note = "whether the loop is left is known only on the device; use a device loop (`for k in 0..n`), or a condition known while building"
+    note = "whether the loop is left is known only on the device; use a device loop (`for k in 0..n`), or a condition that is a meta value"
 )]
 pub trait Through {}
 
@@ -47,8 +47,8 @@ through! {
 
 /// Frames that do not exist on the device.
 #[diagnostic::on_unimplemented(
-    message = "a value known while building cannot change inside a device condition or device loop",
-    label = "changes a value known while building",
+    message = "a meta value cannot change inside a device condition or device loop",
+    label = "changes a meta value",
     note = "the device would have to decide whether it changes; declare a device variable: `let mut` without `#[meta]`"
 )]
 pub trait MetaOnly {}
@@ -61,10 +61,10 @@ pub trait MetaOnly {}
 )]
 pub trait PanicOnly {}
 
-/// Frames that do not exist on the device, for code that returns a host value.
+/// Frames that do not exist on the device, for code that returns a meta value.
 #[diagnostic::on_unimplemented(
-    message = "a value known while building cannot be returned inside a device condition or device loop",
-    label = "returns a value known while building",
+    message = "a meta value cannot be returned inside a device condition or device loop",
+    label = "returns a meta value",
     note = "the device would have to decide which is returned; return an `Expr<..>` instead"
 )]
 pub trait ReturnOnly {}
@@ -87,7 +87,7 @@ pub fn meta_only<G: MetaOnly>(_: &G) {}
 /// Checks that the building may end here.
 pub fn panic_only<G: PanicOnly>(_: &G) {}
 
-/// Checks that a host value may be returned here.
+/// Checks that a meta value may be returned here.
 pub fn return_only<G: ReturnOnly>(_: &G) {}
 
 /// The result of a device function with a `return` inside a device condition or loop.

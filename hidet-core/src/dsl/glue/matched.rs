@@ -1,11 +1,11 @@
-//! `match`: Rust's own, on values known while building.
+//! `match`: Rust's own, on meta values.
 
 use crate::dsl::expr::Expr;
 
 /// The operand of a `match` in which a pattern is a number.
 pub struct Matched<V>(pub V);
 
-/// Values that `match` can inspect: those known while building.
+/// Values that `match` can inspect: meta values.
 #[diagnostic::on_unimplemented(
     message = "`match` chooses while the kernel is built, and `{Self}` is a device value",
     label = "known only on the device",
@@ -24,7 +24,7 @@ impl<T> Matched<Expr<T>> {
     }
 }
 
-/// The same for host values.
+/// The same for meta values.
 #[doc(hidden)]
 pub trait MatchedMeta: Sized {
     type Host;

@@ -24,7 +24,7 @@ macro_rules! operators {
             }
         )*}
 
-        /// The same operators for host values.
+        /// The same operators for meta values.
         #[doc(hidden)]
         pub trait OpMeta: Sized {
             type Host;
@@ -149,7 +149,7 @@ impl<T: DeviceType> Like<'_, Expr<T>> {
     }
 }
 
-/// The same beside a host value; rustc infers the type of the literal itself.
+/// The same beside a meta value; rustc infers the type of the literal itself.
 #[doc(hidden)]
 pub trait LikeMeta: Sized {
     fn literal<L>(self, literal: L) -> L {
@@ -170,7 +170,7 @@ impl<T: DeviceType> Named<Expr<T>> {
     }
 }
 
-/// The same for host values, which need no name.
+/// The same for meta values, which need no name.
 #[doc(hidden)]
 pub trait NamedMeta: Sized {
     type Host;

@@ -99,7 +99,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// Moves the statements of a condition known while building to the enclosing block.
+    /// Moves the statements of a condition that is a meta value to the enclosing block.
     pub(crate) fn splice(&mut self) {
         with(|builder| {
             let header = builder.close(self.depth);

@@ -11,7 +11,7 @@ use hidet_mapping::IndexExpr;
 #[diagnostic::on_unimplemented(
     message = "`let mut` declares a device variable, but `{Self}` is not a device type",
     label = "not a device type",
-    note = "declare each part of a tuple: `let (mut a, mut b) = ..`; write to a tensor by `x[[i]] = v`, without `mut`; declare a host variable by `#[meta] let mut`"
+    note = "declare each part of a tuple: `let (mut a, mut b) = ..`; write to a tensor by `x[[i]] = v`, without `mut`; declare a meta variable by `#[meta] let mut`"
 )]
 pub trait Initial<T> {
     /// Returns the value.
@@ -212,7 +212,7 @@ enum PieceKind {
     Value(Expr<()>, &'static str),
 }
 
-/// A value that `print!` can print: device numbers, and host values.
+/// A value that `print!` can print: device values of numbers, and meta values.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be printed on the device",
     label = "a device number is needed here"
@@ -220,7 +220,7 @@ enum PieceKind {
 pub trait Printed {
     /// The type that the format is checked against: the host type of such numbers.
     type Shown;
-    /// Converts to a piece; `show` formats values known while building.
+    /// Converts to a piece; `show` formats meta values.
     fn piece(self, spec: &'static str, show: fn(&Self::Shown) -> String) -> PrintItem;
 }
 #[diagnostic::do_not_recommend]

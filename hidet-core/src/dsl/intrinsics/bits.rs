@@ -19,19 +19,21 @@ pub fn logic<const TABLE: u8>(a: impl IntoExpr<u32>, b: impl IntoExpr<u32>, c: i
     intrinsic("lop3").value::<u32>(a).value::<u32>(b).value::<u32>(c).imm(TABLE.into()).give()
 }
 
-/// Returns the upper word of `high` and `low` shifted left, modulo 32: a rotation if both words are equal.
+/// Returns the upper word of `high` and `low` shifted left by the amount `by` modulo 32 (CUDA `__funnelshift_l`): a
+/// rotation if both words are equal.
 #[track_caller]
 pub fn funnel_left(high: impl IntoExpr<u32>, low: impl IntoExpr<u32>, by: impl IntoExpr<u32>) -> Expr<u32> {
     intrinsic("shf.left").value::<u32>(low).value::<u32>(high).value::<u32>(by).give()
 }
 
-/// Returns the lower word of `high` and `low` shifted right, modulo 32.
+/// Returns the lower word of `high` and `low` shifted right by the amount `by` modulo 32 (CUDA `__funnelshift_r`).
 #[track_caller]
 pub fn funnel_right(high: impl IntoExpr<u32>, low: impl IntoExpr<u32>, by: impl IntoExpr<u32>) -> Expr<u32> {
     intrinsic("shf.right").value::<u32>(low).value::<u32>(high).value::<u32>(by).give()
 }
 
-/// Returns `word` with the `length` bits starting at bit `from` replaced by the low bits of `field`.
+/// Returns `word` with the `length` bits starting at bit `from` replaced by the low bits of `field`
+/// (PTX `bfi`).
 #[track_caller]
 pub fn insert_bits(
     field: impl IntoExpr<u32>,

@@ -129,17 +129,16 @@ reductions! {
     cluster_max_async Word32 "cluster.reduce.async.max";
 }
 
-/// Arrives at the mbarrier of the block of that rank in the cluster.
+/// Arrives at the mbarrier of the block of the cluster whose rank is `rank`.
 #[track_caller]
 pub fn mbarrier_arrive_cluster(at: Address<u64>, rank: impl IntoExpr<i32>) {
     intrinsic("cluster.mbarrier.arrive").address(&at).value::<i32>(rank).run();
 }
 
-/// Arrives at the mbarrier of the block of that rank in the cluster, without ordering accesses of threads: for
-/// returning a buffer that only asynchronous operations used, whose completion this thread has waited for. Avoids the
-/// device-wide fence that [`mbarrier_arrive_cluster`] needs. On the simulated device the arrival also carries the
-/// completion of those operations to the next writer. A thread that reads what they wrote needs
-/// [`mbarrier_arrive_cluster`]; if it is missing, the simulated device does not report it.
+/// Arrives at the mbarrier of the block of the cluster whose rank is `rank`, without ordering accesses of threads.
+/// Use it for the 'empty' barrier of a pipeline whose stages are read only by wgmma or bulk copies, after waiting for
+/// those: it avoids the device-wide fence of [`mbarrier_arrive_cluster`]. If threads themselves access a stage, use
+/// [`mbarrier_arrive_cluster`]; the simulated device does not detect this mistake.
 #[track_caller]
 pub fn mbarrier_arrive_cluster_relaxed(at: Address<u64>, rank: impl IntoExpr<i32>) {
     intrinsic("cluster.mbarrier.arrive.relaxed").address(&at).value::<i32>(rank).run();

@@ -50,25 +50,27 @@ impl Mbarriers {
         intrinsic("mbarrier.arrive").address(&self.at(index)).run();
     }
 
-    /// Arrives, and increases the transaction count of the phase: the bytes that asynchronous copies must deliver.
+    /// Arrives, and increases the transaction count of the phase: the bytes that asynchronous copies must deliver
+    /// (PTX `mbarrier.arrive.expect_tx`).
     #[track_caller]
     pub fn arrive_expect(self, index: impl IndexValue, bytes: impl IntoExpr<i32>) {
         intrinsic("mbarrier.arrive.expect").address(&self.at(index)).value::<i32>(bytes).run();
     }
 
-    /// Increases the transaction count of the phase: the bytes that asynchronous copies must deliver.
+    /// Increases the transaction count of the phase: the bytes that asynchronous copies must deliver (PTX
+    /// `mbarrier.expect_tx`).
     #[track_caller]
     pub fn expect(self, index: impl IndexValue, bytes: impl IntoExpr<i32>) {
         intrinsic("mbarrier.expect").address(&self.at(index)).value::<i32>(bytes).run();
     }
 
-    /// Waits until the phase with that parity has completed.
+    /// Waits until the phase of parity `parity` has completed.
     #[track_caller]
     pub fn wait(self, index: impl IndexValue, parity: impl IntoExpr<i32>) {
         intrinsic("mbarrier.wait").address(&self.at(index)).value::<i32>(parity).run();
     }
 
-    /// Returns true if the phase with that parity has completed.
+    /// Returns true if the phase of parity `parity` has completed.
     #[track_caller]
     pub fn test(self, index: impl IndexValue, parity: impl IntoExpr<i32>) -> Expr<bool> {
         intrinsic("mbarrier.test").address(&self.at(index)).value::<i32>(parity).give()

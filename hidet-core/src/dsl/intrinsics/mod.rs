@@ -144,7 +144,7 @@ impl IntrinsicCall {
         });
     }
 
-    /// Adds an immediate: a number known at compile time.
+    /// Adds an immediate: a constant number.
     pub fn imm(self, number: i64) -> IntrinsicCall {
         self.push(|_, _| Some(Arg::Imm(number)))
     }

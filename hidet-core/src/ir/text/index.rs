@@ -8,7 +8,7 @@ use hidet_mapping::IndexExpr;
 use hidet_mapping::index::IndexOp;
 
 impl<'s> Parser<'s> {
-    /// Parses a formula over the dims of the signature.
+    /// Parses a formula over the symbolic extents of the signature.
     pub(super) fn dim_formula(&mut self) -> Result<IndexExpr> {
         self.formula(&|parser, name| parser.dim_symbol(name))
     }

@@ -61,7 +61,7 @@ fn kind(operand: &Operand) -> &'static str {
     match operand {
         Operand::Value(_) => "a value",
         Operand::Address { .. } => "an address",
-        Operand::Imm { .. } => "a number known at compile time",
+        Operand::Imm { .. } => "an immediate (a constant number)",
         Operand::Map => "a tensor map",
     }
 }

@@ -5,7 +5,7 @@ use crate::layout::Layout;
 use hidet_mapping::IndexExpr;
 use hidet_mapping::index::IndexOp;
 
-/// Checks that a formula uses dims of the signature only and does not divide by a constant 0.
+/// Checks that a formula uses symbolic extents of the signature only and does not divide by a constant 0.
 pub(super) fn formula(c: &mut Checker<'_>, of: &str, expr: &IndexExpr) {
     let dims = c.f.dims.len();
     // An explicit stack, so that deep formulas cannot overflow the machine stack.

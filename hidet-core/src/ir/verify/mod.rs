@@ -11,8 +11,8 @@
 //! - The name of the kernel is an identifier.
 //! - A tensor parameter is a global buffer without an alias; every global buffer is exactly one parameter.
 //! - A scalar parameter is a scalar, not a vector, and only the signature defines its value.
-//! - Formulas of the grid, of constraints, shapes and layouts use the dims of the signature only and do not divide by a
-//!   constant 0.
+//! - Formulas of the grid, of constraints, shapes and layouts use the symbolic extents of the signature only and do not
+//!   divide by a constant 0.
 //!
 //! Launch
 //! - A block has 1 to 1024 threads; at most 1024 along x and y, 64 along z.
@@ -31,7 +31,7 @@
 //!   memory; a row of its tile is a multiple of 16 bytes, and as wide as its swizzle, if it has one.
 //!
 //! Values and variables
-//! - A value has 1, 2, 4, 8 or 16 lanes, and so has a variable.
+//! - A value is a scalar or a vector of 2, 4, 8 or 16 elements, and so is a variable.
 //! - A value is defined once, and used where its definition is visible: after it, in its block and the blocks nested
 //!   there.
 //! - A variable is declared once, used within the block of its declaration after it, and assigned on every path before
@@ -39,13 +39,13 @@
 //!
 //! Types of operations
 //! - A constant has the type of its value and no bits beyond its size.
-//! - `dim` and the thread, block and lane indices are `i32`.
+//! - `dim` (a symbolic extent) and the thread, block and lane indices are `i32`.
 //! - Reading a variable gives its type.
 //! - Unary, binary, fused and compare operations have operands of one type for which the operation is defined; the
 //!   result is of that type, `bool` for comparisons and `is_nan`, `is_inf`, `is_finite`, which take scalars.
 //! - `select` has a `bool` and two operands of the type of the result.
-//! - `cast` keeps the number of lanes; `bitcast` the size, and neither type is `bool`.
-//! - `vector` has one scalar of the result's type per lane, at least 2; `extract` takes a lane that the vector has.
+//! - `cast` keeps the number of elements; `bitcast` the size, and neither type is `bool`.
+//! - `vector` has one scalar per element of the result, at least 2; `extract` takes an element that the vector has.
 //!
 //! Types of statements
 //! - A variable is declared and assigned with values of its type.
@@ -56,8 +56,8 @@
 //! Accesses
 //! - An index has one `i32` or `i64` scalar per axis of the buffer.
 //! - What is loaded and stored is an element of the buffer, or a vector of elements.
-//! - The lanes of a vector divide the last extent if it is constant; the layout keeps them contiguous and aligned, and
-//!   the buffer is aligned to the vector (16 bytes are enough).
+//! - The width of a vector divides the last extent if it is constant; the layout keeps its elements contiguous
+//!   and aligned, and the buffer is aligned to the vector (16 bytes are enough).
 //! - A check has one index and one extent of its tile per axis of its shape; the extents are positive. An alignment
 //!   check is of memory other than registers, and for a power of two.
 //! - An `in` parameter is not written.
@@ -71,9 +71,9 @@
 //!
 //! Mappings
 //! - A mapping has factors, all of one rank, with one order and one unrolling per axis, and constant extents are
-//!   positive; the order is a permutation; `projected` of a factor has one entry per axis. No loop is unrolled 0 times,
-//!   or by hidet if its extent is a value. The number of workers and the task domain fit in `i32`, as far as extents
-//!   are constant.
+//!   positive; the order is a permutation; `projected` of a factor (the axes along which its coordinate is always 0)
+//!   has one entry per axis. An unroll factor is at least 1; explicit unrolling, by hidet (`u+`), needs a constant
+//!   extent. The number of workers and the task domain fit in `i32`, as far as extents are constant.
 //! - Extents that are values, the worker and the task coordinates are `i32`, with one coordinate per axis.
 //! - A custom mapping has workers, uses `worker` only, and its tasks lie in its shape for every worker
 //!   (the first 65536 tasks are checked).

@@ -1,4 +1,4 @@
-//! Linear forms over values that are unknown at compile time: `c + sum(k * atom)`.
+//! Linear forms over values that are not constant: `c + sum(k * atom)`.
 
 use crate::ir::{DimId, Special, ValueId};
 use hidet_mapping::IndexExpr;

@@ -257,7 +257,8 @@ impl BlockRun<'_> {
                 "put `grid_sync()` between them"
             }
             (None, None) if epoch.block != self.number => {
-                "order them with an atomic operation that has a fence before it in one block and after it in the other, or use two launches"
+                "publish with `store_release` (or `fence_device()` and an atomic) after the first access, read that flag \
+                 with `load_acquire` before the other access, or use two launches"
             }
             (None, None) if one_store && conflict.touch == Touch::Write => {
                 "give each lane its own element, or let one lane store; if all of them store the same value, which CUDA \

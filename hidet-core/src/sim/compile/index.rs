@@ -8,11 +8,11 @@ use crate::sim::bytecode::Src;
 use crate::types::Scalar;
 use hidet_mapping::{Arith, HostArith};
 
-/// [`Arith`] on registers of type `i32`, or `i64` if `wide`. Symbols are the dims of the launch.
+/// [`Arith`] on registers of type `i32`, or `i64` if `wide`. Symbols are the symbolic extents of the launch.
 pub(super) struct Emit<'c, 'a> {
     pub compiler: &'c mut Compiler<'a>,
     pub wide: bool,
-    /// The values of the symbols; if `None`, the dims.
+    /// The values of the symbols; if `None`, the symbolic extents.
     pub symbols: Option<Vec<Src>>,
 }
 

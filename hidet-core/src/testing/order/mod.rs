@@ -1,5 +1,5 @@
-//! Checks that PTX keeps the memory order of a kernel: between two points of order (barriers, fences), PTX accesses
-//! each memory in the same ways as the lowered kernel.
+//! Checks that PTX keeps the memory order of a kernel: between two synchronization points (barriers, fences), PTX
+//! accesses each memory in the same ways as the lowered kernel.
 //!
 //! Within such a segment a compiler may merge, widen and reorder accesses. A load or a store that is missing from its
 //! segment was merged with one of another segment, or dropped, as if no other thread accessed the memory meanwhile.
@@ -36,11 +36,11 @@ pub enum AccessKind {
 pub enum OrderEvent {
     /// An access.
     Access(AccessKind, AccessedMemory),
-    /// A point of order, given by the prefixes of its PTX opcodes, in order.
+    /// A synchronization point, given by the prefixes of its PTX opcodes, in order.
     Order(Vec<&'static str>),
 }
 
-/// Intrinsics that are points of order, with the PTX that they become.
+/// Intrinsics that are synchronization points, with the PTX that they become.
 const ORDERS: &[(&str, &[&str])] = &[
     ("sync.threads", &["bar.sync"]),
     ("bar.sync", &["bar.sync"]),
@@ -155,7 +155,7 @@ fn place(event: &OrderEvent) -> Option<AccessedMemory> {
     }
 }
 
-/// Accesses, and the point of order after them.
+/// Accesses, and the synchronization point after them.
 struct Segment<'a> {
     accesses: &'a [OrderEvent],
     order: Option<&'a [&'static str]>,
@@ -187,7 +187,7 @@ fn cut<'a>(events: &'a [OrderEvent], opcodes: &[&str]) -> Option<(&'a [OrderEven
     Some((&events[..first?], &events[next..]))
 }
 
-/// Returns the opcodes that are points of order.
+/// Returns the opcodes that are synchronization points.
 fn opcodes() -> impl Iterator<Item = &'static str> {
     ORDERS.iter().flat_map(|(_, opcodes)| opcodes.iter().copied())
 }

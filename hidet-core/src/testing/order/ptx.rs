@@ -1,4 +1,4 @@
-//! The accesses and points of order of PTX, in textual order.
+//! The accesses and synchronization points of PTX, in textual order.
 //!
 //! The memory of an address follows from the origin of its register: the first of its sources that is an address.
 

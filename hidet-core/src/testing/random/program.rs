@@ -35,7 +35,7 @@ pub struct Step {
 /// A kind of communication: what orders the accesses of two threads, in which memory, and by which access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Cell {
-    /// The point of order between the accesses, for example `sync.threads` or `release/acquire device`.
+    /// The synchronization point between the accesses, for example `sync.threads` or `release/acquire device`.
     pub order: &'static str,
     /// The accessed memory, for example `shared` or `global InOut`.
     pub memory: &'static str,

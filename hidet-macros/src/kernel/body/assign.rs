@@ -135,7 +135,7 @@ impl Body<'_> {
                             name.span(),
                             format!(
                                 "`{name}` does not change: declare it with `let mut {name}` for a device variable, \
-                                     or `#[meta] let mut {name}` for a value known while building"
+                                     or `#[meta] let mut {name}` for a meta variable"
                             ),
                         );
                         None
@@ -195,7 +195,7 @@ impl Body<'_> {
         }
     }
 
-    /// Checks that every frame between the declaration of a host variable and its change is known while building.
+    /// Checks that every frame between the declaration of a meta variable and its change is a meta one.
     fn unchanged_on_device(&mut self, base: Option<&Ident>, span: Span) -> TokenStream {
         let Some(Binding::Meta(declared)) = base.and_then(|name| self.lookup(name)) else { return TokenStream::new() };
         self.host_only("meta_only", declared, span)

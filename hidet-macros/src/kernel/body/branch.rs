@@ -127,7 +127,7 @@ impl Body<'_> {
         })
     }
 
-    /// `match`: Rust's own, on values known while building.
+    /// `match`: Rust's own, on meta values.
     pub(super) fn match_expr(&mut self, node: &ExprMatch, tail: Tail) -> TokenStream {
         let span = node.expr.span();
         let value = self.expr(&node.expr);
@@ -157,7 +157,7 @@ impl Body<'_> {
             .collect();
         let token = &node.match_token;
         // Numbers can be copied, so that nothing moves where the value is a number; otherwise the patterns decide that
-        // it is a host value.
+        // it is a meta value.
         let value = if node.arms.iter().any(|arm| is_literal(&arm.pat)) {
             quote_spanned!(span=> __h::Matched(#value).known())
         } else {

@@ -1,7 +1,7 @@
 //! `break`, `continue`, `return`: the device's jump is emitted, then Rust's own control flow leaves what is being built.
 //!
 //! The cascade goes from the innermost frame outwards. A frame of the device stops it after its own branch, because the
-//! code behind it runs on the device where the branch is not taken; a frame known while building is really left.
+//! code behind it runs on the device where the branch is not taken; a frame of a meta condition or loop is really left.
 
 use super::scope::{Frame, FrameKind};
 use super::{Body, Owner};
@@ -188,7 +188,7 @@ pub(super) fn leaves(expr: &Expr) -> bool {
     }
 }
 
-/// Returns true if a function returns a value that is known while building, judged by the name of its type.
+/// Returns true if a function returns a meta value, judged by the name of its type.
 pub(super) fn gives_host_value(output: &ReturnType) -> bool {
     let ReturnType::Type(_, ty) = output else { return false };
     match &**ty {

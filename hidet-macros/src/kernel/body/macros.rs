@@ -189,7 +189,7 @@ impl Body<'_> {
             };
             let value_span = value.span();
             let value = self.expr(value);
-            // rustc checks the format against the type, and uses it for values known while building.
+            // rustc checks the format against the type, and uses it for meta values.
             let hole = if spec.is_empty() { "{}".to_owned() } else { format!("{{:{spec}}}") };
             let hole = LitStr::new(&hole, format.span());
             out.push(quote_spanned!(value_span=> __h::piece(#value, #spec, |__value| ::std::format!(#hole, __value))));

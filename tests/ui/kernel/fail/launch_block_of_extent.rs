@@ -1,4 +1,4 @@
-//! A block has a number of threads known while building.
+//! The number of threads per block is a meta value.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-//! `match` is for values known while building, also where it has a value.
+//! `match` is for meta values, also where it has a value.
 
 use hidet::prelude::*;
 

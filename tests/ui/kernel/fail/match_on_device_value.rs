@@ -1,4 +1,4 @@
-//! `match` is for values known while building.
+//! `match` is for meta values.
 
 use hidet::prelude::*;
 

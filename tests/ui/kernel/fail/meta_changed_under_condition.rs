@@ -1,4 +1,4 @@
-//! A value known while building cannot depend on the device.
+//! A meta value cannot depend on the device.
 
 use hidet::prelude::*;
 

@@ -1,4 +1,4 @@
-// `match` on a value known while building.
+// `match` on a meta value.
 
 use hidet::prelude::*;
 

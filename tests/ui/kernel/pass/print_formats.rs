@@ -1,4 +1,4 @@
-// Rust's formats, for device values and for values known while building.
+// Rust's formats, for device values and for meta values.
 
 use hidet::kernel::{CompileOptions, Printer};
 use hidet::prelude::*;

@@ -1,4 +1,4 @@
-// The most parameters of a launch, beside those known while building.
+// The most parameters of a launch, beside meta parameters.
 
 use hidet::prelude::*;
 

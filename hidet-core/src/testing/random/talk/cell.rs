@@ -30,7 +30,7 @@ macro_rules! named {
 }
 
 named! {
-    /// The point of order between the accesses of two threads.
+    /// The synchronization point between the accesses of two threads.
     Order {
         SyncThreads "sync.threads",
         SyncWarp "sync.warp",

@@ -1,4 +1,4 @@
-//! Points of order: accesses of threads before one happen before their accesses after it.
+//! Synchronization points: accesses of threads before one happen before their accesses after it.
 
 use super::board::address;
 use super::cell::{Order, TalkScope};

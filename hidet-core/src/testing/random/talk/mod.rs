@@ -1,9 +1,9 @@
 //! Random programs in which threads communicate: one thread reads what another one wrote, in an order that the program
-//! enforces. If a compiler wrongly merges, moves or drops accesses, or keeps values in registers, across such a point
-//! of order, the result differs.
+//! enforces. If a compiler wrongly merges, moves or drops accesses, or keeps values in registers, across such a
+//! synchronization point, the result differs.
 //!
-//! A program exercises one entry of a table ([`cell`]): the point of order, the memory, and the kind of access. In a
-//! round ([`round`]) the threads of a unit read slots of a board ([`board`]), synchronize ([`link`]), write, each slot
+//! A program exercises one entry of a table ([`cell`]): the synchronization point, the memory, and the kind of access. In
+//! a round ([`round`]) the threads of a unit read slots of a board ([`board`]), synchronize ([`link`]), write, each slot
 //! by one thread, synchronize again, and read the same slots again. All values read are mixed into one word per thread
 //! ([`value`]), from which everything that is written is made, and which is the thread's result.
 //!
