@@ -44,26 +44,37 @@ pub use error::{Error, Result};
 ///
 /// Each function with `#[launch(grid, block, cluster, min_blocks, cooperative, dependent)]` becomes a Rust function of
 /// its `#[meta]` parameters that returns a [`dsl::Template`]. `#[device]` functions and any other items may stand
-/// beside it. `cooperative` runs all blocks of the grid at once, so that they can synchronise (`grid_sync`).
-/// `dependent` is a programmatic dependent launch: the kernel may begin before the previous kernel on the stream has
-/// ended, and waits for it by `grid_wait`.
+/// beside it. The arguments of `launch`:
 ///
-/// # Device values and host values
+/// - `grid`, `block`: the numbers of blocks and of threads per block, one to three of each.
+/// - `cluster`: the number of blocks per thread block cluster.
+/// - `min_blocks`: the minimum number of resident blocks per multiprocessor, the second number of `__launch_bounds__`.
+/// - `cooperative`: all blocks of the grid run at once, so that they can synchronise (`grid_sync`).
+/// - `dependent`: a programmatic dependent launch. The kernel may begin before the previous kernel on the stream has
+///   ended, and waits for it by `grid_wait`.
 ///
-/// Types decide where an operation runs: an operation on a [`dsl::Expr`] is emitted for the device, an operation on any
-/// other value is evaluated on the host while the kernel is built. `if`, `while`, `&&` and `||` follow the type of
-/// their condition. Syntax decides in these cases:
+/// # Device values and meta values
 ///
-/// - `let mut` declares a device variable, `#[meta] let mut` a host variable.
+/// A kernel is *built* while your program runs, by `.compile(&device)` (or [`Template::build`](dsl::Template::build)):
+/// its body is executed once on the CPU and records device operations, which are then compiled. A *device value*, a
+/// [`dsl::Expr`], is a value of the running kernel. A *meta value* is an ordinary Rust value that exists only while the
+/// kernel is built. It ends as a constant in the code, like a template argument in C++.
+///
+/// Types decide where an operation runs: an operation on a device value is recorded for the device, an operation on a
+/// meta value is evaluated while the kernel is built. `if`, `while`, `&&` and `||` follow the type of their condition.
+/// Syntax decides in these cases:
+///
+/// - `let mut` declares a device variable, `#[meta] let mut` a meta variable.
 /// - A `for` over a range expression, `lanes(n)` or the tasks of a mapping is a device loop. A `for` over any other
-///   iterator (`unroll(0..4)`) is unrolled.
+///   iterator (`unroll(0..4)`) is unrolled. [`lanes(n)`](dsl::lanes) distributes 0..n over the lanes of the warp: lane
+///   l does l, l + 32, l + 64, ..
 /// - Comparisons, control flow, `as` and `[[..]]` on device values work only here and in `#[device]` functions.
 /// - A number without a type suffix takes its type from the context, and is an `i32` or `f32` if there is none.
 ///
 /// # Parameters
 ///
 /// A kernel has up to 16 parameters: tensors `In<T, [rows, cols]>`, `Out<..>` and `InOut<..>`, and numbers (`a: f32`).
-/// Only an `InOut` can be updated in place (`+=`). In addition, `#[meta] name: Type` declares a host parameter of any
+/// Only an `InOut` can be updated in place (`+=`). In addition, `#[meta] name: Type` declares a meta parameter of any
 /// type; what it borrows must be `'static`.
 ///
 /// An `Out` holds whatever its memory held before when the kernel begins, and the kernel must write all of it: the
@@ -71,8 +82,8 @@ pub use error::{Error, Result};
 /// tensor of which the kernel keeps old elements is an `InOut`.
 ///
 /// A lower-case name among the extents that is neither a constant nor a meta parameter is a symbolic extent, given at
-/// launch. It is an `i32` in the body, and a formula in `#[launch]` and in other extents: `In<f32, [n * 2]>` beside
-/// `Out<f32, [n]>` is checked at launch.
+/// launch. In the body it is a device value, `Expr<i32>`, so `if i < n` branches on the device. In `#[launch]` and in
+/// other extents it is a formula: `In<f32, [n * 2]>` beside `Out<f32, [n]>` is checked at launch.
 ///
 /// # Elements
 ///
@@ -84,8 +95,8 @@ pub use error::{Error, Result};
 ///
 /// Functions that kernels call are marked [`#[device]`](macro@device). They take device values as `Expr<f32>`, tensors
 /// as `In<f32, 2>`, `Out<f32, 2>`, `InOut<f32, 2>` or `View<f32, 2>`, variables that they change as `&mut Var<f32>`
-/// (`*sum += v`), and host values as they are (`n: i32`). A parameter `impl IntoExpr<f32>` accepts both a device value
-/// and a host number; `.into_expr()` converts it to a device value. A function that uses only operators and methods
+/// (`*sum += v`), and meta values as they are (`n: i32`). A parameter `impl IntoExpr<f32>` accepts both a device value
+/// and a meta value; `.into_expr()` converts it to a device value. A function that uses only operators and methods
 /// needs no mark.
 ///
 /// # Control flow
@@ -96,6 +107,52 @@ pub use error::{Error, Result};
 /// - `#[warp(0)] { .. }`, `#[warp_group(1..3)] { .. }` and `#[threads(128..160)] { .. }` run a block in some threads
 ///   only (warp specialisation).
 /// - `#[unroll]`, `#[unroll(4)]` and `#[unroll(never)]` control the unrolling of a loop over a range.
+///
+/// # Task mappings
+///
+/// A task mapping, [`TaskMapping`](hidet_mapping::TaskMapping), says which worker does which tasks, in which order:
+///
+/// - [`spatial(s)`](hidet_mapping::spatial): one worker per task of a grid of shape s.
+/// - [`repeat(s)`](hidet_mapping::repeat): one worker does all tasks of a grid of shape s, in order.
+/// - `a * b`: each task of a is replaced by a whole b. Shapes and numbers of workers multiply, and worker w does task
+///   `w % b.workers()` of b in the task `w / b.workers()` of a.
+///
+/// So `spatial([4, 8]) * repeat([2, 2])` has 32 workers and the shape [8, 16]: each worker does a square of 2 x 2
+/// tasks. `for (i, j) in map.on(thread_id()) { .. }` loops over the tasks of a thread.
+/// [`#[task_mapping]`](hidet_macros::task_mapping) checks the number of workers and the shape at compile time, and
+/// makes a mapping of a formula. [`symbolic_spatial`](dsl::symbolic_spatial) and
+/// [`symbolic_repeat`](dsl::symbolic_repeat) have extents that are device values,
+/// [`auto_map`](hidet_mapping::auto_map) finds a mapping for a shape and a number of workers. `hidet viz` draws them.
+///
+/// # Layouts
+///
+/// Shared memory and registers are row-major, unless they are made from a [`Layout`](layout::Layout):
+/// `shared::<f16>(Layout::row_major([64, 64]).swizzle(1, 0, 0))`. Layouts are strided, permuted, reshaped, swizzled,
+/// or products of layouts (tiles). [`Layout::tma`](layout::Layout::tma) is the layout of a box that TMA writes,
+/// [`matrix_layout`](dsl::intrinsics::matrix_layout) that of an operand of wgmma. `hidet viz` draws them, and `hidet
+/// bench --device sim` counts bank conflicts.
+///
+/// # Views and fusion
+///
+/// A tensor is a [`View`](dsl::View): `x.tile(start, shape)`, `x.slice(i)`, `x.row(i)` and `x.column(j)` are parts of
+/// it, `x.map(f)` computes its elements on load, `y.map_store(f)` on store, and `x.remap(shape, run, f)` changes its
+/// coordinates. A kernel is made of views, so [`Template::fuse`](dsl::Template::fuse) adds a prologue or an epilogue to
+/// any kernel without changing it: one launch computes everything.
+///
+/// # Streams and graphs
+///
+/// `kernel.on(&stream).launch(..)` launches on a [`Stream`](device::Stream), made by
+/// [`Device::stream`](device::Device::stream). Uses of one tensor on several streams are ordered automatically.
+/// [`Graph::capture`](device::Graph::capture) records launches and copies, and
+/// [`Graph::replay`](device::Graph::replay) repeats them. [`Pinned`](device::Pinned) is host memory for asynchronous
+/// copies.
+///
+/// # Compile options
+///
+/// `.compile_with(&device, &options)` takes [`CompileOptions`](kernel::CompileOptions). On a GPU,
+/// `CompileOptions { checks: true, ..CompileOptions::default() }` checks every access that is not proved to be in
+/// bounds (*checked mode*). `contract: false` turns FMA contraction off, `wide_index: true` computes all offsets in 64 bits,
+/// and `printer` receives printed lines.
 ///
 /// # Macros
 ///
@@ -138,7 +195,21 @@ pub use error::{Error, Result};
 /// | `*(float4*)&x[i]` | `x.load::<4>((i,))`, `y.store((i,), v)` |
 /// | `__ldg`, `__ldcs` | [`load_hint`](dsl::intrinsics::load_hint); inputs that nothing writes use the read-only data cache automatically |
 /// | `mma.sync`, `wmma`, `tl.dot` | [`mma_m16n8k16`](dsl::intrinsics::mma_m16n8k16) and similar functions, [`wgmma`](dsl::intrinsics::wgmma) |
-/// | `cp.async`, TMA | `cp_async`, `tma_load` |
+/// | `ldmatrix`, `stmatrix` | [`ldmatrix_x4`](dsl::intrinsics::ldmatrix_x4), [`stmatrix_x4`](dsl::intrinsics::stmatrix_x4) and similar functions |
+/// | `wgmma.fence`, `wgmma.commit_group`, `wgmma.wait_group` | [`wgmma_fence`](dsl::intrinsics::wgmma_fence), [`wgmma_commit`](dsl::intrinsics::wgmma_commit), [`wgmma_wait`](dsl::intrinsics::wgmma_wait) |
+/// | `cp.async`, `cp.async.commit_group`, `cp.async.wait_group`, `__pipeline_memcpy_async` | [`cp_async::<16>`](dsl::intrinsics::cp_async), [`cp_async_commit`](dsl::intrinsics::cp_async_commit), [`cp_async_wait`](dsl::intrinsics::cp_async_wait) |
+/// | `CUtensorMap`, `cuTensorMapEncodeTiled` | [`x.tensor_map(tile, swizzle)`](dsl::View::tensor_map) |
+/// | `cp.async.bulk.tensor` (TMA), `.multicast::cluster`, `cp.reduce.async.bulk.tensor` | [`tma_load`](dsl::intrinsics::tma_load), [`tma_store`](dsl::intrinsics::tma_store), [`tma_load_multicast`](dsl::intrinsics::tma_load_multicast), [`tma_reduce_add`](dsl::intrinsics::tma_reduce_add) |
+/// | `cp.async.bulk`, `cp.async.bulk.commit_group`, `cp.async.bulk.wait_group` | [`bulk_load`](dsl::intrinsics::bulk_load), [`bulk_store`](dsl::intrinsics::bulk_store), [`bulk_commit`](dsl::intrinsics::bulk_commit), [`bulk_wait`](dsl::intrinsics::bulk_wait) |
+/// | `cuda::barrier`, `mbarrier`, `expect_tx` | [`mbarriers(n)`](dsl::intrinsics::mbarriers) with `.init`, `.arrive`, `.arrive_expect`, `.expect`, `.wait` |
+/// | `fence.proxy.async`, `fence.mbarrier_init` | [`fence_proxy_async`](dsl::intrinsics::fence_proxy_async), [`mbarrier_init_fence`](dsl::intrinsics::mbarrier_init_fence) |
+/// | `cluster.map_shared_rank` (`mapa`), `st.async`, `red.async` | [`s.at_rank(rank)`](dsl::View::at_rank), [`cluster_store_async`](dsl::intrinsics::cluster_store_async), [`cluster_add_async`](dsl::intrinsics::cluster_add_async) |
+/// | `griddepcontrol`, `cudaGridDependencySynchronize`, `cudaTriggerProgrammaticLaunchCompletion` | `#[launch(dependent, ..)]` with [`grid_wait`](dsl::intrinsics::grid_wait), [`grid_launch`](dsl::intrinsics::grid_launch) |
+/// | `elect.sync`, `setmaxnreg` | [`elect_one`](dsl::intrinsics::elect_one), [`set_max_registers`](dsl::intrinsics::set_max_registers) |
+/// | `clock64`, `__nanosleep` | [`clock`](dsl::intrinsics::clock), [`nanosleep`](dsl::intrinsics::nanosleep) |
+/// | `cuda::atomic_ref` (device scope), `volatile` for flags | [`load_acquire`](dsl::intrinsics::load_acquire), [`store_release`](dsl::intrinsics::store_release), `load_relaxed`, `store_relaxed`, `atomic_add_acq_rel` and similar functions |
+/// | `__reduce_add_sync` | [`redux_add`](dsl::intrinsics::redux_add), `redux_min`, `redux_max`, `redux_and`, `redux_or`, `redux_xor` |
+/// | `half2`, `float4` | `Vector<f16, 2>`, `Vector<f32, 4>`: [`dsl::Vector`] |
 /// | `expf`, `logf`, `log2f`, `sinf`, `tanhf`, `erff`, `tl.exp` | `x.exp()`, `x.ln()`, `x.log2()`, `x.sin()`, `x.tanh()`, `x.erf()` |
 /// | `sqrtf`, `rsqrtf`, `fabsf`, `powf(x, y)`, `fmaf(a, b, c)` | `x.sqrt()`, `x.rsqrt()`, `x.abs()`, `x.powf(y)`, `a.mul_add(b, c)` |
 /// | `fmaxf(a, b)`, `fminf(a, b)`, `max`, `min`, `tl.maximum` | `a.max(b)`, `a.min(b)` |
@@ -147,10 +218,15 @@ pub use error::{Error, Result};
 /// | `(float)h`, `__float2half(x)`, `x.to(tl.float16)` | `h as f32`, `x as f16` |
 /// | `__float_as_uint(x)`, `__uint_as_float(b)` | `x.to_bits()`, `Expr::<f32>::from_bits(b)` |
 /// | `__popc`, `__clz`, `__brev`, `__byte_perm`, `__dp4a` | `x.count_ones()`, `x.leading_zeros()`, `x.reverse_bits()`, `byte_permute`, `dot4` |
-/// | `#pragma unroll`, `tl.static_range(4)` | `#[unroll] for`, `for k in unroll(0..4)`, whose `k` is known while building |
+/// | `__ffs(x)`, `__funnelshift_l`, `__funnelshift_r` | `x.trailing_zeros() + 1` if x is not 0; [`funnel_left`](dsl::intrinsics::funnel_left), [`funnel_right`](dsl::intrinsics::funnel_right) |
+/// | `lop3`, `bfe`, `bfi` | [`logic`](dsl::intrinsics::logic), [`x.bit_field(from, length)`](dsl::Expr::bit_field), [`insert_bits`](dsl::intrinsics::insert_bits) |
+/// | `__umulhi(a, b)` | `((a as u64 * b as u64) >> 32) as u32` |
+/// | `warpSize`, `num_warps=4` | 32, `#[launch(block = 128, ..)]` |
+/// | `#pragma unroll`, `tl.static_range(4)` | `#[unroll] for`, `for k in unroll(0..4)`, whose `k` is a meta value |
 /// | `printf("%d\n", i)`, `assert(c)`, `tl.device_print` | `print!("{}", i)`, `assert!(c, "why")` |
 /// | `asm("..")` | `ptx!("..", ..)` |
 /// | `__launch_bounds__(t, b)` | `#[launch(block = t, min_blocks = b, ..)]` |
+/// | `tl.autotune`, `cooperative_groups` of other sizes, `atomicAdd_block`, `atomicAdd_system`, `__match_any_sync`, `__constant__`, textures, `tcgen05`, dynamic parallelism | not available; `ptx!` may help for instructions |
 ///
 /// # The simulated device
 ///

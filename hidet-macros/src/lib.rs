@@ -13,10 +13,10 @@ pub fn kernel(tokens: TokenStream) -> TokenStream {
 
 /// A function that kernels call: `#[device] fn gelu(x: Expr<f32>) -> Expr<f32> { .. }`. All that a kernel may contain,
 /// it may contain too. Values of the device are passed as `Expr<f32>`, tensors as `In<f32, 2>` or `View<f32, 2>`,
-/// variables that the function changes as `&mut Var<f32>`. A parameter of a plain type, `n: i32`, is known while
-/// building, and so is a result of a plain type, which cannot be returned under a condition of the device. A function
-/// without `#[device]` is plain Rust: it may compute with operators and methods, but comparisons, control flow on
-/// device values, `as` and `[[..]]` need the attribute.
+/// variables that the function changes as `&mut Var<f32>`. A parameter of a plain type, `n: i32`, is a meta value, and
+/// so is a result of a plain type, which cannot be returned under a condition of the device. A function without
+/// `#[device]` is plain Rust: it may compute with operators and methods, but comparisons, control flow on device values,
+/// `as` and `[[..]]` need the attribute.
 ///
 /// ```
 /// use hidet::prelude::*;

@@ -35,10 +35,12 @@ impl<Args> Template<Args> {
     /// type Parameters = (In<f32, 1>, In<f32, 1>, Out<f32, 1>);
     /// let biased = copy().fuse("biased", ["x[n]", "bias[n]", "y[n]"], |(x, bias, y): Parameters| {
     ///     (x.map(move |v, [i]| v + bias.read((i,))), y)
-    /// }); let device = Device::sim(); let (x, bias, mut y) = (device.zeros([35])?, device.zeros([3])?,
-    /// device.zeros([35])?); let error = biased.compile(&device)?.launch(&x, &bias, &mut y).unwrap_err().to_string();
-    /// assert!(error.contains("`n` is 35 from axis 0 of argument `x`, but 3 from axis 0 of argument `bias`"),
-    /// "{error}");
+    /// });
+    /// let device = Device::sim();
+    /// let (x, bias, mut y) = (device.zeros([35])?, device.zeros([3])?, device.zeros([35])?);
+    /// let error = biased.compile(&device)?.launch(&x, &bias, &mut y).unwrap_err().to_string();
+    /// let message = "`n` is 35 from axis 0 of argument `x`, but 3 from axis 0 of argument `bias`";
+    /// assert!(error.contains(message), "{error}");
     /// # Ok::<(), hidet::Error>(())
     /// ```
     #[track_caller]

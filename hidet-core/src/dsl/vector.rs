@@ -16,7 +16,7 @@ impl<T, const N: usize> Clone for Vector<T, N> {
     }
 }
 
-/// Returns a vector with the same number in every lane.
+/// Returns a vector with the same number in every element.
 #[track_caller]
 pub fn splat<T: Element, const N: usize>(value: Expr<T>) -> Expr<Vector<T, N>> {
     vector([value; N])
@@ -73,7 +73,7 @@ impl<T: Element, const N: usize> Expr<Vector<T, N>> {
         std::array::from_fn(|lane| self.lane(lane as i32))
     }
 
-    /// Converts each lane.
+    /// Converts each element.
     #[track_caller]
     pub fn cast<U: Element>(self) -> Expr<Vector<U, N>> {
         cast(self)

@@ -180,7 +180,7 @@ pub fn tma_prefetch_map<T: Element, const R: usize>(map: Map<T, R>) {
     intrinsic("tma.prefetch.map").map(map).run();
 }
 
-/// Copies that many bytes, a multiple of 16, from global to shared memory; they arrive at the mbarrier.
+/// Copies `bytes` bytes, a multiple of 16, from global to shared memory; they arrive at the mbarrier.
 #[track_caller]
 pub fn bulk_load<T: Element>(to: Address<T>, from: Address<T>, bytes: impl IntoExpr<i32>, mbarrier: Address<u64>) {
     intrinsic("bulk.load").address(&to).address(&from).value::<i32>(bytes).address(&mbarrier).run();
@@ -196,9 +196,9 @@ macro_rules! bulk_stores {
     )*};
 }
 bulk_stores! {
-    /// Copies that many bytes, a multiple of 16, from shared to global memory.
+    /// Copies `bytes` bytes, a multiple of 16, from shared to global memory.
     bulk_store "bulk.store";
-    /// Adds that many bytes of shared memory, a multiple of 16, to global memory, element by element, each atomically.
+    /// Adds `bytes` bytes of shared memory, a multiple of 16, to global memory, element by element, each atomically.
     bulk_reduce_add "bulk.reduce.add";
     /// Takes the minimum of shared and global memory.
     bulk_reduce_min "bulk.reduce.min";
