@@ -151,8 +151,8 @@ pub use error::{Error, Result};
 ///
 /// `.compile_with(&device, &options)` takes [`CompileOptions`](kernel::CompileOptions). On a GPU,
 /// `CompileOptions { checks: true, ..CompileOptions::default() }` checks every access that is not proved to be in
-/// bounds (*checked mode*). `contract: false` turns FMA contraction off, `wide_index: true` computes all offsets in 64 bits,
-/// and `printer` receives printed lines.
+/// bounds (*checked mode*). `contract: false` turns FMA contraction off, `wide_index: true` computes all offsets in 64
+/// bits, and `printer` receives printed lines.
 ///
 /// # Macros
 ///
