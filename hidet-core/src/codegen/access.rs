@@ -1,6 +1,6 @@
 //! Accesses to memory, calls and inline PTX.
 
-use super::expr::CppExpr;
+use super::expr::{self, CppExpr};
 use super::intrinsic::fill;
 use super::kernel::Generator;
 use super::{literal, memory, types};
@@ -30,8 +30,13 @@ impl Generator<'_> {
         match index {
             [position] => {
                 let global = self.function.buffers[buffer].scope == Scope::Global;
+                let whole = self.value(*position)?;
+                if global && self.opaque.far[*position] {
+                    // It is not negative, and of unsigned integers NVRTC knows that they wrap.
+                    return Ok(Position { whole: expr::convert(Scalar::I32, Scalar::U32, &whole), sum: None });
+                }
                 let sum = self.sums[*position].clone().filter(|_| global);
-                Ok(Position { whole: self.value(*position)?, sum })
+                Ok(Position { whole, sum })
             }
             _ => Err(self.error(format!("an access to `{name}` with {} indices was not lowered", index.len()))),
         }

@@ -232,6 +232,30 @@ pub fn compare(op: CompareOp, scalar: Scalar, a: &CppExpr, b: &CppExpr) -> Optio
     Some(infix(a, operator, b, COMPARE))
 }
 
+/// A 32-bit integer as one of 64 bits, by a function that NVRTC does not look into.
+pub fn opaque_extension(to: Scalar, a: &CppExpr) -> CppExpr {
+    let wide = call("hidet_extend", &[a]);
+    if to == Scalar::I64 { wide } else { cast(to, &wide) }
+}
+
+/// Whether two integers are equal, or not, by a function that neither NVRTC nor ptxas looks into.
+pub fn opaque_equality(op: CompareOp, a: &CppExpr, b: &CppExpr) -> CppExpr {
+    let equal = call("hidet_equal", &[a, b]);
+    match op {
+        CompareOp::Ne => CppExpr { text: format!("!{}", equal.text), level: UNARY },
+        _ => equal,
+    }
+}
+
+/// Whether the first of two floats is less, or greater, by a function that NVRTC does not look into.
+pub fn opaque_order(op: CompareOp, scalar: Scalar, a: &CppExpr, b: &CppExpr) -> Option<CppExpr> {
+    let (less, more) = if op == CompareOp::Lt { (a, b) } else { (b, a) };
+    match scalar {
+        Scalar::F32 | Scalar::F64 => Some(call("hidet_less", &[less, more])),
+        _ => compare(op, scalar, a, b),
+    }
+}
+
 /// Returns `cond ? then : otherwise`.
 pub fn select(cond: &CppExpr, then: &CppExpr, otherwise: &CppExpr) -> CppExpr {
     let text = format!("{} ? {} : {}", cond.within(COMPARE), then.within(COMPARE), otherwise.within(COMPARE));

@@ -5,6 +5,7 @@ use super::extent;
 use super::inline::{self, ValueUses};
 use super::memory::{self, Shared};
 use super::names::{NameKind, Names};
+use super::opaque::{self, Opaque};
 use super::restrict::may_restrict;
 use super::site::Message;
 use super::writer::Writer;
@@ -28,6 +29,7 @@ pub(super) struct Generator<'a> {
     pub(super) out: Writer,
     pub(super) uses: ValueUses,
     pub(super) proved: Exact,
+    pub(super) opaque: Opaque,
     values: SecondaryMap<ValueId, Option<CppExpr>>,
     /// Positions that are sums whose second part is never negative.
     pub(super) sums: SecondaryMap<ValueId, Option<[CppExpr; 2]>>,
@@ -117,12 +119,14 @@ impl Survey {
 
 impl<'a> Generator<'a> {
     pub(super) fn new(function: &'a Function) -> Self {
+        let proved = exact_arithmetic(function);
         Generator {
             function,
             names: Names::default(),
             out: Writer::default(),
             uses: inline::analyse(function),
-            proved: exact_arithmetic(function),
+            opaque: opaque::analyse(function, &proved),
+            proved,
             values: SecondaryMap::new(),
             sums: SecondaryMap::new(),
             vars: SecondaryMap::new(),

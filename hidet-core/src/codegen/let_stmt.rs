@@ -76,8 +76,17 @@ impl Generator<'_> {
         let expr = match op {
             Op::Unary(unary, a) => expr::unary(*unary, from(a), &get(*a)?, self.proved.exact[value]),
             Op::Binary(binary, a, b) => expr::binary(*binary, from(a), &get(*a)?, &get(*b)?, self.proved.exact[value]),
+            Op::Compare(compare, a, b) if self.opaque.equality[value] => {
+                Some(expr::opaque_equality(*compare, &get(*a)?, &get(*b)?))
+            }
+            Op::Compare(compare, a, b) if self.opaque.zero[value] => {
+                expr::opaque_order(*compare, from(a), &get(*a)?, &get(*b)?)
+            }
             Op::Compare(compare, a, b) => expr::compare(*compare, from(a), &get(*a)?, &get(*b)?),
             Op::Fma(a, b, c) => expr::fma(from(a), &get(*a)?, &get(*b)?, &get(*c)?),
+            Op::Cast(a) if self.opaque.wraps[*a] && to.bytes() == 8 && to.is_int() => {
+                Some(expr::opaque_extension(to, &get(*a)?))
+            }
             Op::Cast(a) => Some(expr::convert(from(a), to, &get(*a)?)),
             _ => None,
         };

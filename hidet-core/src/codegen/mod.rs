@@ -18,6 +18,7 @@ mod let_stmt;
 mod literal;
 mod memory;
 mod names;
+mod opaque;
 mod prelude;
 mod report;
 mod require;

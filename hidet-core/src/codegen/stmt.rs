@@ -43,6 +43,7 @@ impl Generator<'_> {
             Stmt::For { label, index, start, end, inclusive, step, unroll, body } => {
                 let (start, end, step) = (self.value(*start)?, self.value(*end)?, self.value(*step)?);
                 match unroll {
+                    Unroll::Auto | Unroll::Full if self.opaque.long_steps[*label] => self.out.line("#pragma unroll 1"),
                     Unroll::Auto => {}
                     Unroll::Never => self.out.line("#pragma unroll 1"),
                     Unroll::Full => self.out.line("#pragma unroll"),

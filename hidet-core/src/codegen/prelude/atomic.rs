@@ -12,16 +12,30 @@ const TYPES: [(&str, &str, &str, char); 6] = [
     ("double", "f64", "b64", 'd'),
 ];
 
+const OPS: [&str; 8] = ["add", "min", "max", "and", "or", "xor", "exchange", "cas"];
+
+const PEER: &str = r#"
+## hidet_peer
+// Where an element of shared memory lies in another block of the cluster.
+template <class T> @ T* hidet_peer(T* p, int rank) {
+    T* r;
+    asm volatile("mapa.u64 %0, %1, %2;" : "=l"(r) : "l"(p), "r"(rank));
+    return r;
+}
+"#;
+
 pub(super) fn pieces() -> Vec<Piece> {
     let mut pieces = shuffles();
-    for op in ["add", "min", "max", "and", "or", "xor", "exchange", "cas"] {
+    for op in OPS {
         pieces.push(relaxed(op));
-        for (order, ptx) in [("acquire", "acquire"), ("release", "release"), ("acq_rel", "acq_rel")] {
-            pieces.push(ordered(op, order, ptx));
-        }
+        pieces.extend(["acquire", "release", "acq_rel"].map(|order| ordered(op, order)));
     }
     for (order, load) in [("relaxed", true), ("acquire", true), ("relaxed", false), ("release", false)] {
         pieces.push(access(order, load));
+    }
+    pieces.extend(parse(PEER));
+    for op in OPS {
+        pieces.extend(["relaxed", "acquire", "release", "acq_rel"].map(|order| at_peer(op, order)));
     }
     pieces
 }
@@ -89,7 +103,7 @@ fn relaxed(op: &str) -> Piece {
     piece(name, text)
 }
 
-fn ordered(op: &str, order: &str, ptx: &str) -> Piece {
+fn ordered(op: &str, order: &str) -> Piece {
     let name = format!("hidet_atomic_{op}_{order}");
     let mut text = String::new();
     for (ty, number, bits, constraint) in TYPES {
@@ -110,10 +124,42 @@ fn ordered(op: &str, order: &str, ptx: &str) -> Piece {
         };
         text += &format!(
             "__device__ __forceinline__ {ty} {name}({ty}* p, {ty} b{more}) {{\n    {ty} r;\n    \
-             asm volatile(\"atom.{ptx}.gpu.{instruction}.{suffix} %0, [%1], %2{third};\" : \"={constraint}\"(r) : \"l\"(p), \
+             asm volatile(\"atom.{order}.gpu.{instruction}.{suffix} %0, [%1], %2{third};\" : \"={constraint}\"(r) : \"l\"(p), \
              \"{constraint}\"(b){input} : \"memory\");\n    return r;\n}}\n"
         );
     }
+    piece(name, text)
+}
+
+/// On the shared memory of another block of the cluster. Of arithmetic on 64 bits there ptxas (13.0) makes a load and a
+/// store, so it is done by compare and swap, which the hardware has.
+fn at_peer(op: &str, order: &str) -> Piece {
+    let name = format!("hidet_cluster_atomic_{op}_{order}");
+    let (more, pass) = if op == "cas" { (", T c", ", c") } else { ("", "") };
+    let result = match op {
+        "add" => "(T)((unsigned long long)seen + (unsigned long long)b)",
+        "min" => "seen < b ? seen : b",
+        "max" => "seen > b ? seen : b",
+        "and" => "seen & b",
+        "or" => "seen | b",
+        "xor" => "seen ^ b",
+        _ => "",
+    };
+    let mut text = format!(
+        "template <class T> __device__ __forceinline__ T {name}(T* p, int rank, T b{more}) {{\n    \
+         T* at = hidet_peer(p, rank);\n"
+    );
+    if !result.is_empty() {
+        // A `double` keeps 0.5, an integer does not.
+        text += &format!(
+            "    if constexpr (sizeof(T) == 8 && T(0.5) == T(0)) {{\n        \
+             for (T seen = hidet_load_relaxed(at);;) {{\n            \
+             const T old = hidet_atomic_cas_{order}(at, seen, (T)({result}));\n            \
+             if (old == seen) return old;\n            \
+             seen = old;\n        }}\n    }} else\n    "
+        );
+    }
+    text += &format!("    return hidet_atomic_{op}_{order}(at, b{pass});\n}}\n");
     piece(name, text)
 }
 

@@ -182,14 +182,6 @@ template <int N> @ void hidet_bulk_wait_read() { asm volatile("cp.async.bulk.wai
     return r;
 }
 
-## hidet_peer
-// Where an element of shared memory lies in another block of the cluster.
-template <class T> @ T* hidet_peer(T* p, int rank) {
-    T* r;
-    asm volatile("mapa.u64 %0, %1, %2;" : "=l"(r) : "l"(p), "r"(rank));
-    return r;
-}
-
 ## hidet_cluster_load
 template <class T> @ T hidet_cluster_load(const T* p, int rank) {
     unsigned at = hidet_mapa(p, rank);

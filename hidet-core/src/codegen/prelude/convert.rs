@@ -14,6 +14,7 @@ pub(super) fn pieces() -> Vec<Piece> {
 ## hidet_extend
 @ int hidet_extend(signed char a) { int r; asm("prmt.b32 %0, %1, 0, 0x8880;" : "=r"(r) : "r"((int)(unsigned char)a)); return r; }
 @ int hidet_extend(short a) { int r; asm("prmt.b32 %0, %1, 0, 0x9910;" : "=r"(r) : "r"((int)(unsigned short)a)); return r; }
+@ long long hidet_extend(int a) { long long r; asm("cvt.s64.s32 %0, %1;" : "=l"(r) : "r"(a)); return r; }
 
 ## f64_to_f32
 @ float f64_to_f32(double a) { float r; asm("cvt.rn.f32.f64 %0, %1;" : "=f"(r) : "d"(a)); return r; }

@@ -186,6 +186,34 @@ template <class To, class From> @ To bitcast(const From& from) {
     return r;
 }
 
+## hidet_equal
+// After a branch by it ptxas does not put the constant in place of the other.
+@ bool hidet_equal(int a, int b) {
+    unsigned r;
+    asm("{\n.reg .pred p;\nsetp.eq.s32 p, %1, %2;\nselp.b32 %0, 1, 0, p;\n}" : "=r"(r) : "r"(a), "r"(b));
+    return r != 0u;
+}
+@ bool hidet_equal(unsigned a, unsigned b) { return hidet_equal((int)a, (int)b); }
+@ bool hidet_equal(long long a, long long b) {
+    unsigned r;
+    asm("{\n.reg .pred p;\nsetp.eq.s64 p, %1, %2;\nselp.b32 %0, 1, 0, p;\n}" : "=r"(r) : "l"(a), "l"(b));
+    return r != 0u;
+}
+@ bool hidet_equal(unsigned long long a, unsigned long long b) { return hidet_equal((long long)a, (long long)b); }
+
+## hidet_less
+// With zero NVRTC would make a minimum of a choice by it, which is another zero.
+@ bool hidet_less(float a, float b) {
+    unsigned r;
+    asm("{\n.reg .pred p;\nsetp.lt.f32 p, %1, %2;\nselp.b32 %0, 1, 0, p;\n}" : "=r"(r) : "f"(a), "f"(b));
+    return r != 0u;
+}
+@ bool hidet_less(double a, double b) {
+    unsigned r;
+    asm("{\n.reg .pred p;\nsetp.lt.f64 p, %1, %2;\nselp.b32 %0, 1, 0, p;\n}" : "=r"(r) : "d"(a), "d"(b));
+    return r != 0u;
+}
+
 ## hidet_report
 // What the kernel tells the host; the values are those of the first fault. The log holds printed lines.
 struct hidet_report { unsigned state, site, block[3], thread[3]; long long values[16]; unsigned used, lost; unsigned long long log[1]; };
