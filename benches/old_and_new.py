@@ -24,6 +24,9 @@ def is_baseline(row):
 
 def measure(command, arguments):
     """Median times in ms by (name, shape), and the GPU."""
+    # Builds before the option was renamed call it `--turn`.
+    if "--slice" in arguments and "--slice" not in subprocess.run([command, "bench", "--help"], capture_output=True, text=True).stdout:
+        arguments = ["--turn" if word == "--slice" else word for word in arguments]
     with tempfile.NamedTemporaryFile(suffix=".csv") as file:
         done = subprocess.run([command, "bench", *arguments, "--csv", file.name], capture_output=True, text=True)
         if done.returncode != 0:

@@ -100,9 +100,8 @@ pub fn unary(op: UnaryOp, scalar: Scalar, a: &CppExpr, exact: bool) -> Option<Cp
     }
     let name = match op {
         Neg if small(scalar) => return Some(call(&format!("{scalar}_neg"), &[a])),
-        Neg if overflows(scalar) && !exact => {
-            return Some(call("wrapping_sub", &[&CppExpr::atom(if scalar == Scalar::I64 { "0ll" } else { "0" }), a]));
-        }
+        Neg if matches!(scalar, Scalar::I32 | Scalar::U32) => return Some(call("hidet_neg", &[a])),
+        Neg if overflows(scalar) && !exact => return Some(call("wrapping_sub", &[&CppExpr::atom("0ll"), a])),
         Neg if scalar != Scalar::Bool => {
             return Some(narrowed(scalar, CppExpr { text: format!("-{}", a.within(ATOM)), level: UNARY }));
         }
@@ -181,6 +180,9 @@ pub fn binary(op: BinaryOp, scalar: Scalar, a: &CppExpr, b: &CppExpr, exact: boo
     }
     let float = scalar.is_float();
     let expr = match op {
+        Sub if matches!(scalar, Scalar::I32 | Scalar::U32) && matches!(a.text.as_str(), "0" | "0u") => {
+            call("hidet_neg", &[b])
+        }
         Add | Sub | Mul | Div | Rem if overflows(scalar) && !exact => call(&format!("wrapping_{}", op.name()), &[a, b]),
         // The product of 16-bit unsigned factors would overflow as `int`.
         Mul if scalar == Scalar::U16 => {

@@ -22,6 +22,9 @@ use crate::types::{Const, Scalar};
 /// every type.
 const LONG_STEP: u64 = 1 << 20;
 
+/// How many iterations of a loop NVRTC may write out, in which the index is its first value and a constant.
+const MOST_UNROLLED: u64 = 64;
+
 /// What is printed so that the compilers do not look into it.
 #[derive(Default)]
 pub struct Opaque {
@@ -84,8 +87,10 @@ impl Search<'_> {
                 Stmt::Let { value, op } => self.value(*value, op, found),
                 Stmt::For { label, index, step, .. } => {
                     self.varies[*index] = true;
+                    let step = self.constants[*step];
+                    self.added[*index] = step.map_or(0, |step| step.bits.saturating_mul(MOST_UNROLLED));
                     // Of a step that is not constant ptxas does not unroll the loop.
-                    found.long_steps[*label] = self.constants[*step].is_some_and(|step| step.bits >= LONG_STEP);
+                    found.long_steps[*label] = step.is_some_and(|step| step.bits >= LONG_STEP);
                 }
                 Stmt::Declare { var, init: Some(value) } | Stmt::Assign { var, value } if found.wraps[*value] => {
                     self.settled &= self.vars[*var];

@@ -63,7 +63,9 @@ impl LoadHint {
             LoadHint::EvictFirst => "ld.global.L1::evict_first",
             LoadHint::EvictLast => "ld.global.L1::evict_last",
             LoadHint::Streaming => "ld.global.cs",
-            LoadHint::LastUse => "ld.global.lu",
+            // PTX documents `ld.lu` of global memory as `ld.cs`, but ptxas (13.0) makes of it a load that drops the line
+            // from L1, with what other threads of the block have just written there.
+            LoadHint::LastUse => "ld.global.cs",
             LoadHint::L2 => "ld.global.cg",
         }
     }

@@ -173,6 +173,16 @@ template <class To, class From> @ To bitcast(const From& from) {
 @ int wrapping_shl(int a, int b) { return (int)((unsigned)a << b); }
 @ long long wrapping_shl(long long a, long long b) { return (long long)((unsigned long long)a << b); }
 
+## hidet_neg
+// Of a minimum of three, one of them negated, ptxas (13.0) forgets the sign; behind the `lop3`, which is the same value, it
+// does not see that it is one.
+@ int hidet_neg(int a) {
+    int r;
+    asm("{\n.reg .s32 s;\nneg.s32 s, %1;\nlop3.b32 %0, s, 0, 0, 0xf0;\n}" : "=r"(r) : "r"(a));
+    return r;
+}
+@ unsigned hidet_neg(unsigned a) { return (unsigned)hidet_neg((int)a); }
+
 ## hidet_abs
 // Not as a choice or by `abs`: ptxas takes its result for positive, which that of the least number is not.
 @ int hidet_abs(int a) {

@@ -7,7 +7,7 @@ use crate::ir::{Access, Arg, BinaryOp, BufferId, CompareOp, Op, Scope, Stmt, Val
 use crate::types::{Scalar, Type};
 
 /// Maximum number of times that a thread polls a sign, and the sleep in between in nanoseconds.
-const LOOKS: i64 = 1 << 16;
+const LOOKS: i64 = 1 << 20;
 const PAUSE: u32 = 100;
 
 /// Which threads wait for which.
