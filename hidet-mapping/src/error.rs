@@ -255,7 +255,7 @@ impl MappingError {
             MappingError::Repeated { task, first, second } => {
                 let t = t.str("task ").list(task).str(" is done more than once, by worker ").num(*first as i64);
                 let t = if *first == *second { t } else { t.str(" and by worker ").num(*second as i64) };
-                t.str(": write `overlap` if that is meant")
+                t.str(": if that is meant, write `#[task_mapping(.., overlap)]`")
             }
             MappingError::Outside { worker, task, shape } => {
                 let t = t.str("worker ").num(*worker as i64).str(" does task ").list(task);

@@ -176,18 +176,18 @@ fn declarations() {
     );
     assert_eq!(
         says(spatial([4, 2]).project([1]), 8, [4, 1]),
-        "task [0, 0] is done more than once, by worker 0 and by worker 1: write `overlap` if that is meant"
+        "task [0, 0] is done more than once, by worker 0 and by worker 1: if that is meant, write `#[task_mapping(.., overlap)]`"
     );
     assert_eq!(
         says(repeat([4, 2]).project([1]), 1, [4, 1]),
-        "task [0, 0] is done more than once, by worker 0: write `overlap` if that is meant"
+        "task [0, 0] is done more than once, by worker 0: if that is meant, write `#[task_mapping(.., overlap)]`"
     );
     assert_eq!(spatial([4, 2]).project([1]).check_declared(8, [4, 1], true), Ok(()));
     let w = IndexExpr::Symbol(0);
     let gap = custom(4, [2, 2], &[[&w / 2, (&w % 2).min(0)]]);
     assert_eq!(
         says(gap, 4, [2, 2]),
-        "task [0, 0] is done more than once, by worker 0 and by worker 1: write `overlap` if that is meant"
+        "task [0, 0] is done more than once, by worker 0 and by worker 1: if that is meant, write `#[task_mapping(.., overlap)]`"
     );
     let inner = repeat([3, 1]) * gap * spatial([1, 2]);
     assert_eq!(inner.check_cover(true).unwrap_err().to_string(), "task [0, 2] of [6, 4] is done by nobody");

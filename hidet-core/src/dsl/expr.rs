@@ -36,7 +36,7 @@ impl<T: Element, const N: usize> DeviceType for Vector<T, N> {
 /// |---|---|
 /// | `a + b`, `a.abs()`, `a.div_ceil(b)`, .. of integers panic on overflow | wrap, as `wrapping_add`; so does `-a`, also of unsigned integers |
 /// | `i32::MIN / -1` and `i32::MIN % -1` panic | `i32::MIN` and 0, as `wrapping_div` and `wrapping_rem` |
-/// | integer division by 0 panics | a fault, which the simulated device reports; on a GPU the result is unspecified |
+/// | integer division by 0 panics | a fault, which the simulated device reports; no GPU detects it, and the result is unspecified there |
 /// | `a << b` panics if `b` is not less than the width | the same fault; `a << (b & 31)` is defined |
 /// | `(a..b).step_by(k)`, where `k` is a `usize` and 0 panics | `k` has the type of `a`; a `k` below 1 is the same fault, and a GPU may loop forever |
 /// | `a.clamp(b, c)` panics if `b > c`, or if a bound is NaN | `c` if `b > c`; a bound that is NaN is ignored |
@@ -53,7 +53,6 @@ impl<T: Element, const N: usize> DeviceType for Vector<T, N> {
 /// | a signalling NaN | stays NaN; converted to a smaller float it may become an infinity, as a GPU may keep only the upper bits |
 /// | `x.to_degrees()` | `x * (180.0 / PI)` |
 /// | `x as f32` | the same in `kernel!`; elsewhere `x.to::<f32>()` |
-/// | `checked_*`, `saturating_*`, `overflowing_*` | compare, or compute in a wider type |
 /// | `checked_*`, `saturating_*`, `overflowing_*` | compare, or compute in a wider type |
 pub struct Expr<T> {
     kernel: Serial,
@@ -77,7 +76,9 @@ impl<T> fmt::Debug for Expr<T> {
 #[diagnostic::on_unimplemented(
     message = "expected a value of device type `{T}`, found `{Self}`",
     label = "not a `{T}`",
-    note = "convert it with `as {T}`; where the type is generic or has no Rust literal, write a number as `lit(..)`"
+    note = "convert it with `as {T}`; an `if` without `else` has no value, `()`",
+    note = "a literal needs a point where a float is expected (`1.0`), and none where an integer is; where the type is generic or \
+            has no Rust literal, write `lit(..)`"
 )]
 pub trait IntoExpr<T> {
     /// Returns the value as a handle.

@@ -64,14 +64,14 @@ impl<T: Num> IntoExpr<T> for Lit {
 
 /// A float without a type suffix in the kernel's source, where a device value is expected.
 #[derive(Clone, Copy, Debug)]
-pub struct PlainFloat(pub f64);
+pub struct FloatLiteral(pub f64);
 
 /// An integer without a type suffix in the kernel's source, where a device value is expected.
 #[derive(Clone, Copy, Debug)]
-pub struct PlainInteger(pub i128);
+pub struct IntegerLiteral(pub i128);
 
 #[diagnostic::do_not_recommend]
-impl<T: Float> IntoExpr<T> for PlainFloat {
+impl<T: Float> IntoExpr<T> for FloatLiteral {
     #[track_caller]
     fn into_expr(self) -> Expr<T> {
         constant(Number::Float(self.0))
@@ -79,7 +79,7 @@ impl<T: Float> IntoExpr<T> for PlainFloat {
 }
 
 #[diagnostic::do_not_recommend]
-impl<T: Int> IntoExpr<T> for PlainInteger {
+impl<T: Int> IntoExpr<T> for IntegerLiteral {
     #[track_caller]
     fn into_expr(self) -> Expr<T> {
         constant(Number::Int(self.0))
@@ -97,11 +97,24 @@ pub trait LiteralOf<T> {
     fn literal(self) -> Expr<T>;
 }
 
+/// A number without a type suffix, as an operand of `<<` or `>>` beside a device value of type `T`.
+#[diagnostic::on_unimplemented(
+    message = "`<<` and `>>` shift integers by integers; the other operand has type `{T}`",
+    label = "not a shift of integers",
+    note = "of a float, `x.to_bits()` gives the bits as an unsigned integer"
+)]
+pub trait ShiftLiteralOf<T>: LiteralOf<T> {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Int> ShiftLiteralOf<T> for i128 {}
+#[diagnostic::do_not_recommend]
+impl<T: Int, const N: usize> ShiftLiteralOf<Vector<T, N>> for i128 {}
+
 #[diagnostic::do_not_recommend]
 impl<T: Float> LiteralOf<T> for f64 {
     #[track_caller]
     fn literal(self) -> Expr<T> {
-        PlainFloat(self).into_expr()
+        FloatLiteral(self).into_expr()
     }
 }
 
@@ -109,7 +122,7 @@ impl<T: Float> LiteralOf<T> for f64 {
 impl<T: Int> LiteralOf<T> for i128 {
     #[track_caller]
     fn literal(self) -> Expr<T> {
-        PlainInteger(self).into_expr()
+        IntegerLiteral(self).into_expr()
     }
 }
 

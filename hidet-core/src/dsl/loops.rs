@@ -2,7 +2,7 @@
 
 use super::builder::{Caller, here};
 use super::expr::{Expr, IntoExpr};
-use super::literal::PlainInteger;
+use super::literal::IntegerLiteral;
 use crate::ir::Unroll;
 use crate::types::Int;
 
@@ -42,7 +42,7 @@ impl<T: Int> RangeEnd<T> for T {
     }
 }
 #[diagnostic::do_not_recommend]
-impl<T: Int> RangeEnd<T> for PlainInteger {
+impl<T: Int> RangeEnd<T> for IntegerLiteral {
     #[track_caller]
     fn bound(self) -> Expr<T> {
         self.into_expr()
@@ -56,7 +56,7 @@ pub fn range<T: Int>(start: impl RangeEnd<T>, end: impl RangeEnd<T>) -> DeviceRa
         start: start.bound(),
         end: end.bound(),
         inclusive: false,
-        step: PlainInteger(1).into_expr(),
+        step: IntegerLiteral(1).into_expr(),
         unroll: Unroll::Auto,
         at: here(),
     }

@@ -4,6 +4,7 @@
 use super::expr::Expr;
 use super::view::View;
 use std::cmp::Ordering;
+use std::convert::Infallible;
 
 /// A type that plain Rust can compare a device value with: there is none.
 #[diagnostic::on_unimplemented(
@@ -44,7 +45,10 @@ where
     message = "elements of a tensor are indexed with double brackets: `x[[i, j]]`",
     label = "write `[[..]]`"
 )]
-pub trait DoubleBrackets {}
+pub trait DoubleBrackets {
+    /// Proof that the indexing is never evaluated.
+    const NEVER: Infallible;
+}
 
 /// A type that double brackets accept in plain Rust: there is none.
 #[diagnostic::on_unimplemented(
@@ -52,13 +56,18 @@ pub trait DoubleBrackets {}
     label = "names an element in plain Rust",
     note = "write `#[device]` above the function, or `x.read((i, j))` and `x.write((i, j), v)`"
 )]
-pub trait PlainIndex {}
+pub trait PlainIndex {
+    /// Proof that the indexing is never evaluated.
+    const NEVER: Infallible;
+}
 
-impl<I: PlainIndex, const R: usize> DoubleBrackets for [I; R] {}
+impl<I: PlainIndex, const R: usize> DoubleBrackets for [I; R] {
+    const NEVER: Infallible = I::NEVER;
+}
 
 impl<T, const R: usize, A, I: DoubleBrackets> std::ops::Index<I> for View<T, R, A> {
-    type Output = ();
-    fn index(&self, _: I) -> &() {
-        &()
+    type Output = Expr<T>;
+    fn index(&self, _: I) -> &Expr<T> {
+        match I::NEVER {}
     }
 }

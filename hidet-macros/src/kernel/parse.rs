@@ -59,11 +59,15 @@ fn cast_before_less(tokens: TokenStream) -> Option<syn::Error> {
             }
             (TokenTree::Ident(_), Some(TokenTree::Punct(less))) if less.as_char() == '<' => {
                 if let Some(ty) = &cast {
+                    let (span, ty) = (less.span(), ty.clone());
+                    tokens.next();
+                    let shifts = matches!(tokens.peek(), Some(TokenTree::Punct(next)) if next.as_char() == '<');
+                    let op = if shifts { "<<" } else { "<" };
                     let message = format!(
-                        "`<` after `as {ty}` begins the generic arguments of a type: put the cast in parentheses, as in \
-                         `(a as {ty}) < b`"
+                        "`{op}` after `as {ty}` begins the generic arguments of a type: put the cast in parentheses, as in \
+                         `(a as {ty}) {op} b`"
                     );
-                    return Some(syn::Error::new(less.span(), message));
+                    return Some(syn::Error::new(span, message));
                 }
             }
             _ => {}
@@ -211,8 +215,8 @@ fn param(input: ParseStream, errors: &mut Errors) -> syn::Result<Param> {
     if last_name(&ty).is_some_and(|name| name == "Option") {
         return Err(syn::Error::new_spanned(
             ty,
-            "a launch gives every parameter: write one kernel with it and one without, or `#[meta] given: bool` beside it, and \
-             launch with any value of its type where that is false",
+            "a parameter cannot be an `Option`: every launch passes all arguments. Write two kernels, or add `#[meta] given: bool` \
+             and pass any value of its type where that is false",
         ));
     }
     Ok(Param { name, kind: ParamKind::Scalar(ty) })

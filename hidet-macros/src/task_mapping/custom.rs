@@ -163,7 +163,7 @@ impl Reader {
             Expr::Lit(literal) => {
                 return match &literal.lit {
                     Lit::Int(int) => Ok(self.push_known(int.base10_parse()?)),
-                    other => error(other, "a coordinate is computed from integers"),
+                    other => error(other, "coordinates are integers: write `1`, not `1.0`"),
                 };
             }
             Expr::Path(path) => {
@@ -189,7 +189,7 @@ impl Reader {
                     _ => {
                         return error(
                             &call.method,
-                            "of a worker's number there are `min` and `max`, and the operators `+ - * / % ^ &`",
+                            "the only methods of a worker's number are `min` and `max`; its operators are `+ - * / % ^ & << >>`",
                         );
                     }
                 };
@@ -219,7 +219,10 @@ impl Reader {
             BinOp::BitAnd(_) => IndexOp::And,
             BinOp::Shl(_) | BinOp::Shr(_) => {
                 if self.uses_names(&binary.right) {
-                    return error(&binary.right, "shift by a constant: the worker cannot decide how far");
+                    return error(
+                        &binary.right,
+                        "the number of bits to shift by must be a constant, not computed from the worker",
+                    );
                 }
                 let left = self.value(&binary.left)?;
                 let power = match super::parse::integer(&binary.right) {

@@ -14,7 +14,7 @@ mod ptx;
 mod repeat;
 mod statement;
 
-pub use super::literal::{PlainFloat, PlainInteger};
+pub use super::literal::{FloatLiteral, IntegerLiteral};
 pub use super::loops::{range, range_inclusive};
 pub use super::template::{Signature, Template};
 pub use super::{Expr, Var};

@@ -1,7 +1,7 @@
 //! Operators with a number without a type suffix as one operand, casts and names.
 
 use crate::dsl::expr::{Expr, binary, cast, compare};
-use crate::dsl::literal::{CastTarget, HostNumber, LiteralOf};
+use crate::dsl::literal::{CastTarget, HostNumber, LiteralOf, ShiftLiteralOf};
 use crate::dsl::{DeviceType, View};
 use crate::ir::{BinaryOp, CompareOp};
 use crate::types::{Comparable, Element};
@@ -11,15 +11,15 @@ use std::ops;
 pub struct OpValue<V>(pub V);
 
 macro_rules! operators {
-    ($($method:ident $reversed:ident $op:ident $trait:ident;)*) => {
+    ($($method:ident $reversed:ident $op:ident $trait:ident $literal:ident;)*) => {
         #[doc(hidden)]
         impl<T: DeviceType> OpValue<Expr<T>> {$(
             #[track_caller]
-            pub fn $method<L: LiteralOf<T>>(self, literal: L) -> Expr<T> {
+            pub fn $method<L: $literal<T>>(self, literal: L) -> Expr<T> {
                 binary(BinaryOp::$op, self.0, literal.literal())
             }
             #[track_caller]
-            pub fn $reversed<L: LiteralOf<T>>(self, literal: L) -> Expr<T> {
+            pub fn $reversed<L: $literal<T>>(self, literal: L) -> Expr<T> {
                 binary(BinaryOp::$op, literal.literal(), self.0)
             }
         )*}
@@ -77,16 +77,16 @@ macro_rules! operators {
     };
 }
 operators! {
-    add rev_add Add Add;
-    sub rev_sub Sub Sub;
-    mul rev_mul Mul Mul;
-    div rev_div Div Div;
-    rem rev_rem Rem Rem;
-    bitand rev_bitand And BitAnd;
-    bitor rev_bitor Or BitOr;
-    bitxor rev_bitxor Xor BitXor;
-    shl rev_shl Shl Shl;
-    shr rev_shr Shr Shr;
+    add rev_add Add Add LiteralOf;
+    sub rev_sub Sub Sub LiteralOf;
+    mul rev_mul Mul Mul LiteralOf;
+    div rev_div Div Div LiteralOf;
+    rem rev_rem Rem Rem LiteralOf;
+    bitand rev_bitand And BitAnd LiteralOf;
+    bitor rev_bitor Or BitOr LiteralOf;
+    bitxor rev_bitxor Xor BitXor LiteralOf;
+    shl rev_shl Shl Shl ShiftLiteralOf;
+    shr rev_shr Shr Shr ShiftLiteralOf;
 }
 
 // A host number whose type rustc has not inferred yet is an `i32` or `f32`, as everywhere in the language. Otherwise

@@ -99,8 +99,9 @@ impl<T: VarTuple> TupleVar<T> {
 
 /// A host number that is a launch extent, such as `block`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a number of threads or blocks",
-    label = "an `i32` is needed here"
+    message = "`block`, `cluster` and `min_blocks` must be known while the kernel is built; `{Self}` is not",
+    label = "an `i32` is needed here",
+    note = "extents and scalar parameters are known at launch only: write a constant, or a parameter `#[meta] n: i32`"
 )]
 pub trait Count {
     /// Returns the number.

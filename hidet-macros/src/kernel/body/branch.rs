@@ -214,7 +214,11 @@ impl Body<'_> {
             _ => return None,
         };
         let parse = syn::punctuated::Punctuated::<Expr, syn::Token![,]>::parse_terminated;
-        let args = match attr.parse_args_with(parse) {
+        let args = match &attr.meta {
+            syn::Meta::Path(_) => Ok(Default::default()),
+            _ => attr.parse_args_with(parse),
+        };
+        let args = match args {
             Ok(args) => args,
             Err(error) => {
                 self.errors.push(error);
@@ -239,7 +243,7 @@ impl Body<'_> {
             }
             _ => {
                 self.errors
-                    .on(attr, "write which: `#[warp_group(0)]`, `#[warp_group(1..3)]` or `#[threads(128..160)]`");
+                    .on(attr, "write which threads: `#[warp(0)]`, `#[warp_group(0)]`, `#[warp_group(1..3)]` or `#[threads(128..160)]`");
                 None
             }
         }

@@ -10,8 +10,8 @@ impl Body<'_> {
     /// A value where a device value is expected: a plain number takes the type that the context requires.
     pub(super) fn declared(&mut self, expr: &Expr) -> TokenStream {
         match literal(expr) {
-            Some(Literal::Int) => quote_spanned!(expr.span()=> __h::PlainInteger(#expr)),
-            Some(Literal::Float) => quote_spanned!(expr.span()=> __h::PlainFloat(#expr)),
+            Some(Literal::Int) => quote_spanned!(expr.span()=> __h::IntegerLiteral(#expr)),
+            Some(Literal::Float) => quote_spanned!(expr.span()=> __h::FloatLiteral(#expr)),
             None => match expr {
                 Expr::Tuple(node) => self.tuple(node, Self::declared),
                 _ => self.expr(expr),
