@@ -32,13 +32,13 @@ fn a_new_process_finds_what_another_compiled() {
     let status = || {
         let (text, code) = hidet(&cache, &["cache", "status"], &[]);
         assert_eq!(code, 0, "{text}");
-        text.lines().filter(|line| !line.starts_with("used")).map(str::to_owned).collect::<Vec<_>>()
+        text.lines().filter(|line| !line.starts_with("last used")).map(str::to_owned).collect::<Vec<_>>()
     };
-    assert!(status()[1].ends_with("0 kernels by their IR"), "{:?}", status());
+    assert!(status()[1].ends_with("0 kernels, found by their IR"), "{:?}", status());
     let compiled = compile();
     let full = status();
-    assert_eq!(full[1].trim(), "2 kernels by their IR");
-    assert_eq!(full[2].trim(), "2 machine codes by their CUDA text");
+    assert_eq!(full[1].trim(), "2 kernels, found by their IR");
+    assert_eq!(full[2].trim(), "2 cubins, found by their CUDA text");
     let stored = (0..3).map(|_| compile()).fold(f64::INFINITY, f64::min);
     assert!(stored < compiled / 4.0, "{stored} ms from the cache, {compiled} ms compiled");
     assert_eq!(status(), full);
@@ -47,11 +47,11 @@ fn a_new_process_finds_what_another_compiled() {
     let (text, code) =
         hidet(&cache, &["bench", "compile"], &[("HIDET_BENCH_COMPILE", "whole"), ("HIDET_LINES", "exact")]);
     assert_eq!(code, 0, "{text}");
-    assert_eq!(status()[1].trim(), "4 kernels by their IR");
+    assert_eq!(status()[1].trim(), "4 kernels, found by their IR");
 
     let (text, code) = hidet(&cache, &["cache", "clear"], &[]);
     assert!(code == 0 && text.starts_with("removed 10 entries"), "{text}");
-    assert!(status()[1].ends_with("0 kernels by their IR"));
+    assert!(status()[1].ends_with("0 kernels, found by their IR"));
 }
 
 #[test]

@@ -76,16 +76,16 @@ fn text(status: &Status, now: SystemTime) -> String {
     };
     let mut text = format!("folder: {}\n", folder.display());
     let what = |kind| match kind {
-        EntryKind::Kernel => "kernels by their IR",
-        EntryKind::Binary => "machine codes by their CUDA text",
-        EntryKind::Bounds => "conditions on extents",
+        EntryKind::Kernel => "kernels, found by their IR",
+        EntryKind::Binary => "cubins, found by their CUDA text",
+        EntryKind::Bounds => "conditions under which a specialised kernel applies",
     };
     for (count, kind) in status.entries.iter().zip(EntryKind::ALL) {
         let _ = writeln!(text, "{count:8} {}", what(kind));
     }
     let _ = writeln!(text, "size: {} of at most {}", size(status.bytes), size(status.limit));
     if let Some((first, last)) = status.used {
-        let _ = writeln!(text, "used: last {}, longest not {}", ago(last, now), ago(first, now));
+        let _ = writeln!(text, "last used: newest entry {}, oldest entry {}", ago(last, now), ago(first, now));
     }
     if let Some(trouble) = &status.trouble {
         let _ =
@@ -110,9 +110,9 @@ mod tests {
             used: Some((now - Duration::from_secs(200_000), now - Duration::from_secs(300))),
             trouble: None,
         };
-        let expected = "folder: /caches/hidet\n       3 kernels by their IR\n       2 machine codes by their CUDA text\n       \
-                        1 conditions on extents\nsize: 1.5 MiB of at most 1024.0 MiB\n\
-                        used: last 5 minutes ago, longest not 2 days ago\n";
+        let expected = "folder: /caches/hidet\n       3 kernels, found by their IR\n       2 cubins, found by their CUDA text\n       \
+                        1 conditions under which a specialised kernel applies\nsize: 1.5 MiB of at most 1024.0 MiB\n\
+                        last used: newest entry 5 minutes ago, oldest entry 2 days ago\n";
         assert_eq!(text(&status, now), expected);
         status.trouble = Some("No space left on device".to_owned());
         assert!(text(&status, now).ends_with("`off`\n"));

@@ -212,7 +212,8 @@ impl Contract<'_> {
             let size = self.eval(&format!("the size of argument `{}`", buffer.name), &buffer.layout.size(), dims)?;
             if size > tensor.len() as i64 && !tensor.is_empty() {
                 return Err(self.error(format!(
-                    "argument `{}` has {} elements; the kernel's layout of it spans {size}",
+                    "argument `{0}` has {1} elements, but the layout declared for `{0}` addresses {size}: allocate that \
+                     many, or change the layout",
                     buffer.name,
                     tensor.len()
                 )));

@@ -85,6 +85,8 @@ pub enum FaultKind {
     ClusterPeer,
     /// A barrier with the wrong number of arrivals, or used before it was initialised.
     Barrier,
+    /// A number of registers per thread that a warp group cannot have.
+    Registers,
     /// An access that is not aligned to its size.
     Misaligned,
     /// A write of a thread that is not made visible to an asynchronous operation by a proxy fence.
@@ -111,6 +113,7 @@ impl FaultKind {
             FaultKind::Limit => "limit",
             FaultKind::ClusterPeer => "cluster peer",
             FaultKind::Barrier => "misused barrier",
+            FaultKind::Registers => "invalid register count",
             FaultKind::Misaligned => "misaligned access",
             FaultKind::Proxy => "missing proxy fence",
             FaultKind::Unfinished => "unfinished operation",

@@ -46,8 +46,9 @@ pub fn find(
             count => format!(", the first of {count} elements that no thread writes"),
         };
         let message = format!(
-            "`{kernel}` ends without writing {name}[[{}]]{others}; on a GPU it keeps its previous contents. Write all of \
-             `{name}`, declare it `InOut` if it keeps old values, or `#[partial] {name}: Out<..>` if the rest is never read",
+            "`{kernel}` ends without writing {name}[[{}]]{others}; on a GPU unwritten elements hold whatever the memory held \
+             before. Write all of `{name}`, declare it `InOut` if it keeps old values, or `#[partial] {name}: Out<..>` if the \
+             rest is never read",
             found.first.iter().map(i64::to_string).collect::<Vec<_>>().join(", ")
         );
         let party = Party {

@@ -114,27 +114,27 @@ impl BlockRun<'_> {
     fn set_registers(&mut self, first: usize, site: u32, count: u32, raise: bool) -> bool {
         let launch = &self.launch.function.launch;
         let share = launch.register_share();
-        let group = first / WARPS;
+        let (group, name) = (first / WARPS, "set_max_registers");
         if self.pool.counts.is_empty() {
             self.pool.counts = vec![share; self.warps.len().div_ceil(WARPS)];
         }
         let now = self.pool.counts[group];
         let problem = if launch.min_blocks == 0 {
-            Some(
-                "registers can only be moved if the launch specifies `min_blocks`, which fixes their number".to_owned(),
-            )
+            Some(format!(
+                "`{name}({count})` needs `min_blocks` in `#[launch]`, which determines the initial number of registers per thread"
+            ))
         } else if !count.is_multiple_of(8) {
-            Some(format!("{count} registers: the number must be a multiple of 8"))
+            Some(format!("`{name}({count})`: the number must be a multiple of 8"))
         } else if raise && count < now {
-            Some(format!("registers are raised to {count}, but a thread has {now}"))
+            Some(format!("`{name}({count})` raises the number of registers, but a thread has {now} already"))
         } else if !raise && count > now {
-            Some(format!("registers are lowered to {count}, but a thread has {now}"))
+            Some(format!("`{name}({count})` lowers the number of registers, but a thread has only {now}"))
         } else {
             None
         };
         if let Some(message) = problem {
             let what = format!("{} calls it", self.thread_name(first, 0));
-            self.fault(FaultKind::Barrier, message, (site, what), Vec::new());
+            self.fault(FaultKind::Registers, message, (site, what), Vec::new());
             self.stop();
             return false;
         }

@@ -106,7 +106,7 @@ impl BlockRun<'_> {
                     let old = self.mbarriers.get(&at).map(|old| (old.site, "it was initialised here".to_owned()));
                     let message = match &old {
                         Some(_) => Some(format!(
-                            "an mbarrier of `{name}` is initialised again; call `mbarrier_invalidate` first"
+                            "an mbarrier of `{name}` is initialised again; call `.invalidate(i)` on it first"
                         )),
                         None if !(1..=MAX_ARRIVALS).contains(&operand) => Some(format!(
                             "an mbarrier of `{name}` is initialised for {operand} arrivals; the number must be 1 to {MAX_ARRIVALS}"
@@ -184,7 +184,7 @@ impl BlockRun<'_> {
         let hit = lanes(active).find_map(|lane| Some((lane, near(bytes(lane))?.1.site)));
         let Some((lane, site)) = hit else { return true };
         let name = &self.launch.function.buffers[access.buffer].name;
-        let message = format!("a live mbarrier of `{name}` is overwritten; call `mbarrier_invalidate` first");
+        let message = format!("a live mbarrier of `{name}` is overwritten; call `.invalidate(i)` on it first");
         let what = format!("{} writes it", self.thread_name(warp, lane));
         self.fault(
             FaultKind::Barrier,
