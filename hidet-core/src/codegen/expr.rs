@@ -240,7 +240,7 @@ pub fn opaque_extension(to: Scalar, a: &CppExpr) -> CppExpr {
     if to == Scalar::I64 { wide } else { cast(to, &wide) }
 }
 
-/// Whether two integers are equal, or not, by a function that neither NVRTC nor ptxas looks into.
+/// Returns the comparison of two integers for equality, or inequality, by a function that neither NVRTC nor ptxas looks into.
 pub fn opaque_equality(op: CompareOp, a: &CppExpr, b: &CppExpr) -> CppExpr {
     let equal = call("hidet_equal", &[a, b]);
     match op {
@@ -249,7 +249,7 @@ pub fn opaque_equality(op: CompareOp, a: &CppExpr, b: &CppExpr) -> CppExpr {
     }
 }
 
-/// Whether the first of two floats is less, or greater, by a function that NVRTC does not look into.
+/// Returns the comparison of two floats, less or greater, by a function that NVRTC does not look into.
 pub fn opaque_order(op: CompareOp, scalar: Scalar, a: &CppExpr, b: &CppExpr) -> Option<CppExpr> {
     let (less, more) = if op == CompareOp::Lt { (a, b) } else { (b, a) };
     match scalar {

@@ -66,7 +66,7 @@ pub fn analyse(function: &Function, proved: &Exact) -> Opaque {
 struct Search<'a> {
     function: &'a Function,
     proved: &'a Exact,
-    /// Whether some bits are flipped, or may be by what NVRTC makes of a difference.
+    /// True if some bits are flipped, or may be by what NVRTC makes of a difference.
     flips: bool,
     constants: SecondaryMap<ValueId, Option<Const>>,
     /// Values that may differ from iteration to iteration.
@@ -75,7 +75,7 @@ struct Search<'a> {
     added: SecondaryMap<ValueId, u64>,
     /// Variables that hold a value that wraps.
     vars: SecondaryMap<VarId, bool>,
-    /// Whether no variable was added in this walk.
+    /// True if no variable was added in this walk.
     settled: bool,
 }
 
