@@ -170,7 +170,7 @@ fn out_of_memory(device: &Device, n: usize) -> hidet::Result<Vec<f32>> {
     // The simulated device uses host memory, which systems overcommit.
     if !device.is_sim() {
         match device.empty::<u8, 1>([1 << 45]) {
-            Err(error) if error.to_string().contains("out of memory: 35184372088832 bytes asked for") => {}
+            Err(error) if error.to_string().contains("out of memory: 35184372088832 bytes requested") => {}
             Err(error) => return Err(error),
             Ok(_) => return Err(wrong("32 TiB were allocated")),
         }
