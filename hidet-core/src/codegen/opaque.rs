@@ -85,10 +85,11 @@ impl Search<'_> {
             let stmt = &self.function.stmts[*id];
             match stmt {
                 Stmt::Let { value, op } => self.value(*value, op, found),
-                Stmt::For { label, index, step, .. } => {
+                Stmt::For { label, index, start, step, .. } => {
                     self.varies[*index] = true;
                     let step = self.constants[*step];
-                    self.added[*index] = step.map_or(0, |step| step.bits.saturating_mul(MOST_UNROLLED));
+                    let steps = step.map_or(0, |step| step.bits.saturating_mul(MOST_UNROLLED));
+                    self.added[*index] = self.constant(*start).unwrap_or(0).saturating_add(steps);
                     // Of a step that is not constant ptxas does not unroll the loop.
                     found.long_steps[*label] = step.is_some_and(|step| step.bits >= LONG_STEP);
                 }
@@ -136,7 +137,7 @@ impl Search<'_> {
 
     /// Returns how much the constants in a sum add at most.
     fn added(&self, op: &Op) -> u64 {
-        let constant = |value: &ValueId| -> Option<u64> { self.constants[*value]?.as_int().map(i64::unsigned_abs) };
+        let constant = |value: &ValueId| self.constant(*value);
         match op {
             Op::Binary(BinaryOp::Add | BinaryOp::Sub, a, b) => {
                 let part = |value: &ValueId| constant(value).unwrap_or(self.added[*value]);
@@ -156,6 +157,11 @@ impl Search<'_> {
                 most
             }
         }
+    }
+
+    /// Returns the magnitude of an integer constant.
+    fn constant(&self, value: ValueId) -> Option<u64> {
+        self.constants[value]?.as_int().map(i64::unsigned_abs)
     }
 
     /// Returns true for the constant 0.0 of a float, or -0.0.

@@ -17,7 +17,8 @@ pub(super) fn pieces() -> Vec<Piece> {
 @ long long hidet_extend(int a) { long long r; asm("cvt.s64.s32 %0, %1;" : "=l"(r) : "r"(a)); return r; }
 
 ## f64_to_f32
-@ float f64_to_f32(double a) { float r; asm("cvt.rn.f32.f64 %0, %1;" : "=f"(r) : "d"(a)); return r; }
+// Of a constant signalling NaN NVRTC folds a cast to infinity, but not this. Inline PTX would keep it from unrolling a loop.
+@ float f64_to_f32(double a) { return __double2float_rn(a); }
 
 ## tf32_to_f32
 @ float tf32_to_f32(tf32 a) { return __uint_as_float(a.bits); }
