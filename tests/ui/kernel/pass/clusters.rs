@@ -101,7 +101,7 @@ fn main() -> hidet::Result<()> {
     early().compile(&device)?.launch(&x, &mut y)?;
     assert_eq!(y.to_vec()?, (0..128).collect::<Vec<i32>>());
 
-    refused(peer_of_global(), "`at_rank` is for the shared memory of this block");
+    refused(peer_of_global(), "`at_rank` applies to shared memory of this block");
     refused(wait_at_peer(), "`mbarrier.wait` cannot reach the shared memory of another block");
     refused(two_peers(), "all addresses of this call must lie in one block");
     refused(alone(), "launch it with `cooperative`");
