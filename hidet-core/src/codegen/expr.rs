@@ -100,8 +100,10 @@ pub fn unary(op: UnaryOp, scalar: Scalar, a: &CppExpr, exact: bool) -> Option<Cp
     }
     let name = match op {
         Neg if small(scalar) => return Some(call(&format!("{scalar}_neg"), &[a])),
-        Neg if matches!(scalar, Scalar::I32 | Scalar::U32) => return Some(call("hidet_neg", &[a])),
-        Neg if overflows(scalar) && !exact => return Some(call("wrapping_sub", &[&CppExpr::atom("0ll"), a])),
+        Neg if overflows(scalar) && !exact => {
+            let zero = if scalar == Scalar::I32 { "0" } else { "0ll" };
+            return Some(call("wrapping_sub", &[&CppExpr::atom(zero), a]));
+        }
         Neg if scalar != Scalar::Bool => {
             return Some(narrowed(scalar, CppExpr { text: format!("-{}", a.within(ATOM)), level: UNARY }));
         }
@@ -180,9 +182,6 @@ pub fn binary(op: BinaryOp, scalar: Scalar, a: &CppExpr, b: &CppExpr, exact: boo
     }
     let float = scalar.is_float();
     let expr = match op {
-        Sub if matches!(scalar, Scalar::I32 | Scalar::U32) && matches!(a.text.as_str(), "0" | "0u") => {
-            call("hidet_neg", &[b])
-        }
         Add | Sub | Mul | Div | Rem if overflows(scalar) && !exact => call(&format!("wrapping_{}", op.name()), &[a, b]),
         // The product of 16-bit unsigned factors would overflow as `int`.
         Mul if scalar == Scalar::U16 => {
@@ -240,22 +239,25 @@ pub fn opaque_extension(to: Scalar, a: &CppExpr) -> CppExpr {
     if to == Scalar::I64 { wide } else { cast(to, &wide) }
 }
 
-/// Returns the comparison of two integers for equality, or inequality, by a function that neither NVRTC nor ptxas looks into.
-pub fn opaque_equality(op: CompareOp, a: &CppExpr, b: &CppExpr) -> CppExpr {
-    let equal = call("hidet_equal", &[a, b]);
-    match op {
-        CompareOp::Ne => CppExpr { text: format!("!{}", equal.text), level: UNARY },
-        _ => equal,
+/// Returns a comparison by a function that neither NVRTC nor ptxas looks into. Of floats only less and greater are known.
+pub fn opaque_compare(op: CompareOp, scalar: Scalar, a: &CppExpr, b: &CppExpr) -> Option<CppExpr> {
+    if scalar.is_float() && !matches!(scalar, Scalar::F32 | Scalar::F64) {
+        return compare(op, scalar, a, b);
     }
+    let not = |expr: CppExpr| CppExpr { text: format!("!{}", expr.text), level: UNARY };
+    Some(match op {
+        CompareOp::Eq => call("hidet_equal", &[a, b]),
+        CompareOp::Ne => not(call("hidet_equal", &[a, b])),
+        CompareOp::Lt => call("hidet_less", &[a, b]),
+        CompareOp::Gt => call("hidet_less", &[b, a]),
+        CompareOp::Le => not(call("hidet_less", &[b, a])),
+        CompareOp::Ge => not(call("hidet_less", &[a, b])),
+    })
 }
 
-/// Returns the comparison of two floats, less or greater, by a function that NVRTC does not look into.
-pub fn opaque_order(op: CompareOp, scalar: Scalar, a: &CppExpr, b: &CppExpr) -> Option<CppExpr> {
-    let (less, more) = if op == CompareOp::Lt { (a, b) } else { (b, a) };
-    match scalar {
-        Scalar::F32 | Scalar::F64 => Some(call("hidet_less", &[less, more])),
-        _ => compare(op, scalar, a, b),
-    }
+/// Returns the same integer, or vector of them, by a function that neither NVRTC nor ptxas looks into.
+pub fn hidden(a: &CppExpr) -> CppExpr {
+    call("hidet_hide", &[a])
 }
 
 /// Returns `cond ? then : otherwise`.

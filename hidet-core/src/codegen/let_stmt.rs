@@ -45,6 +45,7 @@ impl Generator<'_> {
         {
             self.sums[value] = Some([self.value(*a)?, self.value(*b)?]);
         }
+        let expr = if self.opaque.inner[value] { expr::hidden(&expr) } else { expr };
         self.define(value, expr, always);
         Ok(())
     }
@@ -76,11 +77,8 @@ impl Generator<'_> {
         let expr = match op {
             Op::Unary(unary, a) => expr::unary(*unary, from(a), &get(*a)?, self.proved.exact[value]),
             Op::Binary(binary, a, b) => expr::binary(*binary, from(a), &get(*a)?, &get(*b)?, self.proved.exact[value]),
-            Op::Compare(compare, a, b) if self.opaque.equality[value] => {
-                Some(expr::opaque_equality(*compare, &get(*a)?, &get(*b)?))
-            }
-            Op::Compare(compare, a, b) if self.opaque.zero[value] => {
-                expr::opaque_order(*compare, from(a), &get(*a)?, &get(*b)?)
+            Op::Compare(compare, a, b) if self.opaque.constant[value] || self.opaque.zero[value] => {
+                expr::opaque_compare(*compare, from(a), &get(*a)?, &get(*b)?)
             }
             Op::Compare(compare, a, b) => expr::compare(*compare, from(a), &get(*a)?, &get(*b)?),
             Op::Fma(a, b, c) => expr::fma(from(a), &get(*a)?, &get(*b)?, &get(*c)?),

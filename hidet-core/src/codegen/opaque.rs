@@ -3,9 +3,13 @@
 //!
 //! - *Equality with a constant.* Behind `if (x == 255)` ptxas replaces `x` by 255 and forgets the `not` of `~x & 192`: it
 //!   computes 255 & 192. NVRTC makes a `not` of an exclusive or with a constant too, where only bits are used that the
-//!   constant flips, and moves it behind the branch. So in kernels that flip bits, such a comparison is computed by
-//!   `hidet_equal`, of which neither sees the inside; the instructions are the same. Of a loop's index and of variables it
-//!   stays open: where NVRTC unrolls a loop it must become constant.
+//!   constant flips, and moves it behind the branch; and it makes an equality of `x < 1` without sign. So in kernels that
+//!   flip bits, comparisons with a constant are computed by `hidet_equal` and `hidet_less`, of which neither sees the
+//!   inside; the instructions are the same. Of a loop's index and of variables it stays open: where NVRTC unrolls a loop
+//!   they must become constant.
+//! - *Minimum of three.* Of `min(min(a, -b), c)` ptxas makes one instruction, which forgets the sign. NVRTC finds negations
+//!   in differences, products and flipped bits, and minima in choices and branches. So where a minimum of minima may
+//!   contain a negation, `hidet_hide` stands between the two.
 //! - *Extension of what wraps.* NVRTC adds with 64 bits what wraps with 32: of a sign-extended `v + c` it makes the sum of a
 //!   sign-extended `v` and `c`, and computes the address of `x[v + c]` as that of `x[v]` and `c` elements more. A position is
 //!   not negative and at most [`LARGEST_EXTENT`], so small constants do not make it wrap.
@@ -13,7 +17,8 @@
 //! - *Comparison with zero.* NVRTC makes a minimum of `v < 0.0 ? v : 0.0`, which for -0.0 is 0.0.
 
 use crate::ir::{
-    BinaryOp, Block, CompareOp, Function, LARGEST_EXTENT, LoopId, Op, SecondaryMap, Stmt, UnaryOp, ValueId, VarId,
+    BinaryOp, Block, CompareOp, Function, LARGEST_EXTENT, LoopId, Op, SecondaryMap, Special, Stmt, UnaryOp, ValueId,
+    VarId,
 };
 use crate::passes::Exact;
 use crate::types::{Const, Scalar};
@@ -28,10 +33,12 @@ const MOST_UNROLLED: u64 = 64;
 /// What is printed so that the compilers do not look into it.
 #[derive(Default)]
 pub struct Opaque {
-    /// Comparisons of integers for equality with a constant.
-    pub equality: SecondaryMap<ValueId, bool>,
+    /// Comparisons of integers with a constant in a kernel that flips bits.
+    pub constant: SecondaryMap<ValueId, bool>,
     /// Comparisons of floats with zero, of which a choice would become a minimum or maximum.
     pub zero: SecondaryMap<ValueId, bool>,
+    /// Minima and maxima, or what may become one, that go into another, one of whose operands may be negated.
+    pub inner: SecondaryMap<ValueId, bool>,
     /// Loops whose step is so long that they must not be unrolled.
     pub long_steps: SecondaryMap<LoopId, bool>,
     /// Integers of 32 bits that may wrap, or are computed from such.
@@ -47,9 +54,13 @@ pub fn analyse(function: &Function, proved: &Exact) -> Opaque {
         proved,
         flips: false,
         constants: SecondaryMap::new(),
+        threads: SecondaryMap::new(),
         varies: SecondaryMap::new(),
         added: SecondaryMap::new(),
+        negated: SecondaryMap::new(),
+        extrema: SecondaryMap::new(),
         vars: SecondaryMap::new(),
+        branches: 0,
         settled: false,
     };
     let mut found = Opaque::default();
@@ -58,7 +69,7 @@ pub fn analyse(function: &Function, proved: &Exact) -> Opaque {
         search.walk(&function.body, &mut found);
     }
     if !search.flips {
-        found.equality = SecondaryMap::new();
+        found.constant = SecondaryMap::new();
     }
     found
 }
@@ -69,14 +80,49 @@ struct Search<'a> {
     /// True if some bits are flipped, or may be by what NVRTC makes of a difference.
     flips: bool,
     constants: SecondaryMap<ValueId, Option<Const>>,
+    /// Indices of threads.
+    threads: SecondaryMap<ValueId, bool>,
     /// Values that may differ from iteration to iteration.
     varies: SecondaryMap<ValueId, bool>,
     /// How much constants add to a value, which NVRTC may add elsewhere.
     added: SecondaryMap<ValueId, u64>,
-    /// Variables that hold a value that wraps.
-    vars: SecondaryMap<VarId, bool>,
-    /// True if no variable was added in this walk.
+    /// Values that NVRTC may find to be a negation, or computed from one.
+    negated: SecondaryMap<ValueId, bool>,
+    /// Which of minima and maxima a value may be.
+    extrema: SecondaryMap<ValueId, Extrema>,
+    vars: SecondaryMap<VarId, Held>,
+    /// How many branches are around the statement.
+    branches: usize,
+    /// True if nothing was added to a variable in this walk.
     settled: bool,
+}
+
+/// What is known of the values that a variable holds.
+#[derive(Clone, Copy, Default, PartialEq)]
+struct Held {
+    /// One of them may wrap.
+    wraps: bool,
+    negated: bool,
+    extrema: Extrema,
+}
+
+/// A set of minimum and maximum.
+#[derive(Clone, Copy, Default, PartialEq)]
+struct Extrema {
+    min: bool,
+    max: bool,
+}
+
+impl Extrema {
+    const BOTH: Extrema = Extrema { min: true, max: true };
+
+    fn or(self, other: Extrema) -> Extrema {
+        Extrema { min: self.min || other.min, max: self.max || other.max }
+    }
+
+    fn meets(self, other: Extrema) -> bool {
+        self.min && other.min || self.max && other.max
+    }
 }
 
 impl Search<'_> {
@@ -93,19 +139,34 @@ impl Search<'_> {
                     // Of a step that is not constant ptxas does not unroll the loop.
                     found.long_steps[*label] = step.is_some_and(|step| step.bits >= LONG_STEP);
                 }
-                Stmt::Declare { var, init: Some(value) } | Stmt::Assign { var, value } if found.wraps[*value] => {
-                    self.settled &= self.vars[*var];
-                    self.vars[*var] = true;
+                Stmt::Declare { var, init: Some(value) } | Stmt::Assign { var, value } => {
+                    self.assign(*var, *value, found)
                 }
                 _ => {}
             }
+            let branch = usize::from(matches!(stmt, Stmt::If { .. }));
+            self.branches += branch;
             stmt.blocks().for_each(|inner| self.walk(inner, found));
+            self.branches -= branch;
         }
+    }
+
+    fn assign(&mut self, var: VarId, value: ValueId, found: &Opaque) {
+        let old = self.vars[var];
+        // Of `if x < m { m = x; }` NVRTC makes a minimum.
+        let extrema = if self.branches > 0 { Extrema::BOTH } else { self.extrema[value] };
+        let held = Held {
+            wraps: old.wraps || found.wraps[value],
+            negated: old.negated || self.negated[value],
+            extrema: old.extrema.or(extrema),
+        };
+        self.settled &= held == old;
+        self.vars[var] = held;
     }
 
     fn value(&mut self, value: ValueId, op: &Op, found: &mut Opaque) {
         let (mut varies, mut wraps) = match op {
-            Op::Read(var) => (true, self.vars[*var]),
+            Op::Read(var) => (true, self.vars[*var].wraps),
             _ => (false, false),
         };
         op.each_operand(&mut |operand| {
@@ -121,18 +182,61 @@ impl Search<'_> {
         found.far[value] =
             found.wraps[value] && self.added[value] > (i64::from(i32::MAX) - LARGEST_EXTENT).unsigned_abs();
         match op {
-            Op::Const(constant) => self.constants[value] = Some(*constant),
             Op::Unary(UnaryOp::Not, a) | Op::Binary(BinaryOp::Xor, a, _) => self.flips |= self.is_int(*a),
             Op::Binary(BinaryOp::Sub, a, _) => self.flips |= self.is_int(*a) && self.constants[*a].is_some(),
-            Op::Compare(CompareOp::Eq | CompareOp::Ne, a, b) => {
+            Op::Const(constant) => self.constants[value] = Some(*constant),
+            Op::Special(Special::Thread | Special::ThreadX) => self.threads[value] = true,
+            Op::Compare(compare, a, b) if self.is_int(*a) => {
                 let one = self.constants[*a].is_some() != self.constants[*b].is_some();
-                found.equality[value] = one && !varies && self.is_int(*a) && self.function.ty(*a).lanes == 1;
+                let scalar = self.function.ty(*a).lanes == 1;
+                found.constant[value] = one && scalar && !varies && !self.is_warp_border(*compare, *a, *b);
             }
             Op::Compare(CompareOp::Lt, a, b) | Op::Compare(CompareOp::Gt, b, a) => {
                 found.zero[value] = self.is_zero(*a, true) || self.is_zero(*b, false);
             }
             _ => {}
         }
+        self.extremum(value, op, found);
+    }
+
+    /// Notes whether the value is negated or a minimum, and which of its operands must be hidden.
+    fn extremum(&mut self, value: ValueId, op: &Op, found: &mut Opaque) {
+        let (mut negated, mut below) = (false, Extrema::default());
+        op.each_operand(&mut |operand| {
+            negated |= self.negated[operand];
+            below = below.or(self.extrema[operand]);
+        });
+        let own = match op {
+            Op::Binary(BinaryOp::Min, ..) => Extrema { min: true, max: false },
+            Op::Binary(BinaryOp::Max, ..) => Extrema { min: false, max: true },
+            Op::Select(..) | Op::Compare(..) => Extrema::BOTH,
+            _ => Extrema::default(),
+        };
+        let mut word = false;
+        op.each_operand(&mut |operand| word |= self.is_word(operand));
+        if negated && word && own.meets(below) {
+            op.each_operand(&mut |operand| {
+                if self.is_word(operand) && own.meets(self.extrema[operand]) {
+                    found.inner[operand] = true;
+                }
+            });
+        }
+        use BinaryOp::{Div, Mul, Sub, Xor};
+        (self.negated[value], self.extrema[value]) = match op {
+            Op::Load { .. } | Op::Compare(..) => Default::default(),
+            Op::Read(var) => (self.vars[*var].negated, self.vars[*var].extrema),
+            Op::Unary(UnaryOp::Neg | UnaryOp::Not, _) | Op::Binary(Sub | Mul | Div | Xor, ..) => {
+                (true, Extrema::default())
+            }
+            Op::Binary(BinaryOp::Min | BinaryOp::Max, ..) | Op::Select(..) => (negated, below.or(own)),
+            Op::Vector(_) | Op::Extract(..) | Op::Bitcast(_) | Op::Cast(_) => (negated, below),
+            _ => (negated, Extrema::default()),
+        };
+    }
+
+    /// Returns true for the integers of which there is a minimum of three.
+    fn is_word(&self, value: ValueId) -> bool {
+        matches!(self.function.ty(value).scalar, Scalar::I32 | Scalar::U32)
     }
 
     /// Returns how much the constants in a sum add at most.
@@ -162,6 +266,14 @@ impl Search<'_> {
     /// Returns the magnitude of an integer constant.
     fn constant(&self, value: ValueId) -> Option<u64> {
         self.constants[value]?.as_int().map(i64::unsigned_abs)
+    }
+
+    /// Returns true if a thread's index is compared with the first of a warp, of which no equality can be made: 32 indices
+    /// or more lie between two such borders. ptxas needs to see that all threads of a warp agree.
+    fn is_warp_border(&self, op: CompareOp, a: ValueId, b: ValueId) -> bool {
+        matches!(op, CompareOp::Lt | CompareOp::Ge)
+            && self.threads[a]
+            && self.constant(b).is_some_and(|border| border.is_multiple_of(32))
     }
 
     /// Returns true for the constant 0.0 of a float, or -0.0.

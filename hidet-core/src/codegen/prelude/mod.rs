@@ -173,15 +173,18 @@ template <class To, class From> @ To bitcast(const From& from) {
 @ int wrapping_shl(int a, int b) { return (int)((unsigned)a << b); }
 @ long long wrapping_shl(long long a, long long b) { return (long long)((unsigned long long)a << b); }
 
-## hidet_neg
-// Of a minimum of three, one of them negated, ptxas (13.0) forgets the sign; behind the `lop3`, which is the same value, it
-// does not see that it is one.
-@ int hidet_neg(int a) {
+## hidet_hide
+// The same value, which ptxas does not see.
+@ int hidet_hide(int a) {
     int r;
-    asm("{\n.reg .s32 s;\nneg.s32 s, %1;\nlop3.b32 %0, s, 0, 0, 0xf0;\n}" : "=r"(r) : "r"(a));
+    asm("lop3.b32 %0, %1, 0, 0, 0xf0;" : "=r"(r) : "r"(a));
     return r;
 }
-@ unsigned hidet_neg(unsigned a) { return (unsigned)hidet_neg((int)a); }
+@ unsigned hidet_hide(unsigned a) { return (unsigned)hidet_hide((int)a); }
+template <class T, int N> @ vec<T, N> hidet_hide(vec<T, N> v) {
+    for (int i = 0; i < N; i++) v.lane[i] = hidet_hide(v.lane[i]);
+    return v;
+}
 
 ## hidet_abs
 // Not as a choice or by `abs`: ptxas takes its result for positive, which that of the least number is not.
@@ -212,7 +215,27 @@ template <class To, class From> @ To bitcast(const From& from) {
 @ bool hidet_equal(unsigned long long a, unsigned long long b) { return hidet_equal((long long)a, (long long)b); }
 
 ## hidet_less
-// With zero NVRTC would make a minimum of a choice by it, which is another zero.
+// With zero NVRTC would make a minimum of a choice by it, which is another zero; with a constant both would make an equality.
+@ bool hidet_less(int a, int b) {
+    unsigned r;
+    asm("{\n.reg .pred p;\nsetp.lt.s32 p, %1, %2;\nselp.b32 %0, 1, 0, p;\n}" : "=r"(r) : "r"(a), "r"(b));
+    return r != 0u;
+}
+@ bool hidet_less(unsigned a, unsigned b) {
+    unsigned r;
+    asm("{\n.reg .pred p;\nsetp.lt.u32 p, %1, %2;\nselp.b32 %0, 1, 0, p;\n}" : "=r"(r) : "r"(a), "r"(b));
+    return r != 0u;
+}
+@ bool hidet_less(long long a, long long b) {
+    unsigned r;
+    asm("{\n.reg .pred p;\nsetp.lt.s64 p, %1, %2;\nselp.b32 %0, 1, 0, p;\n}" : "=r"(r) : "l"(a), "l"(b));
+    return r != 0u;
+}
+@ bool hidet_less(unsigned long long a, unsigned long long b) {
+    unsigned r;
+    asm("{\n.reg .pred p;\nsetp.lt.u64 p, %1, %2;\nselp.b32 %0, 1, 0, p;\n}" : "=r"(r) : "l"(a), "l"(b));
+    return r != 0u;
+}
 @ bool hidet_less(float a, float b) {
     unsigned r;
     asm("{\n.reg .pred p;\nsetp.lt.f32 p, %1, %2;\nselp.b32 %0, 1, 0, p;\n}" : "=r"(r) : "f"(a), "f"(b));
