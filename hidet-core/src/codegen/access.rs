@@ -31,12 +31,14 @@ impl Generator<'_> {
             [position] => {
                 let global = self.function.buffers[buffer].scope == Scope::Global;
                 let whole = self.value(*position)?;
-                if global && self.opaque.far[*position] {
-                    // It is not negative, and of unsigned integers NVRTC knows that they wrap.
-                    return Ok(Position { whole: expr::convert(Scalar::I32, Scalar::U32, &whole), sum: None });
-                }
                 let sum = self.sums[*position].clone().filter(|_| global);
-                Ok(Position { whole, sum })
+                if !global || !self.opaque.far[*position] {
+                    return Ok(Position { whole, sum });
+                }
+                // What is not negative is printed as unsigned, because of unsigned integers NVRTC knows that they wrap.
+                let unsigned = |a: &CppExpr| expr::convert(Scalar::I32, Scalar::U32, a);
+                let sum = sum.filter(|_| self.opaque.beyond[*position]);
+                Ok(Position { whole: unsigned(&whole), sum: sum.map(|[base, rest]| [unsigned(&base), rest]) })
             }
             _ => Err(self.error(format!("an access to `{name}` with {} indices was not lowered", index.len()))),
         }

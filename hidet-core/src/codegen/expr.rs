@@ -293,6 +293,11 @@ pub fn convert(from: Scalar, to: Scalar, a: &CppExpr) -> CppExpr {
     let by_name = |from: Scalar, a: &CppExpr| call(&format!("{from}_to_{to}"), &[a]);
     match (from, to) {
         (from, Bool) => infix(a, "!=", &CppExpr::atom(if from == F32 { "0.0f" } else { "0" }), COMPARE),
+        // ptxas (13.0) forgets `cvt.rn.f32.u32` of `selp.u32 %r, 1, 0, %p` in some kernels with a division between the two.
+        (Bool, F32 | F64) => {
+            let number = |text: &str| CppExpr::atom(if to == F32 { format!("{text}f") } else { text.to_owned() });
+            select(a, &number("1.0"), &number("0.0"))
+        }
         // ptxas (13.0) combines a sign extension and an unsigned conversion into a signed conversion.
         (I8 | I16, I32) => call("hidet_extend", &[a]),
         (I8 | I16, U32 | I64 | U64) => cast(to, &call("hidet_extend", &[a])),
@@ -303,9 +308,14 @@ pub fn convert(from: Scalar, to: Scalar, a: &CppExpr) -> CppExpr {
         (_, to) if !types::is_struct(to) => cast(to, a),
         (F32, _) | (F64, F16) | (Bool, F16 | BF16) => by_name(from, a),
         // 8-bit and 16-bit integers are exact in `float`; others use round-to-odd in between, so that they round once.
-        (from, _) if from.bytes() < 4 => by_name(F32, &cast(F32, a)),
+        (from, _) if from.bytes() < 4 => by_name(F32, &convert(from, F32, a)),
         _ => by_name(F32, &call("hidet_odd_f32", &[a])),
     }
+}
+
+/// Converts an integer that is 0 or 1, maybe from a `bool`, to a float as the `bool` that it is; see [`convert`].
+pub fn convert_bit(from: Scalar, to: Scalar, a: &CppExpr) -> CppExpr {
+    convert(Scalar::Bool, to, &convert(from, Scalar::Bool, a))
 }
 
 /// Returns a vector of these scalars.

@@ -85,6 +85,7 @@ impl Generator<'_> {
             Op::Cast(a) if self.opaque.wraps[*a] && to.bytes() == 8 && to.is_int() => {
                 Some(expr::opaque_extension(to, &get(*a)?))
             }
+            Op::Cast(a) if self.proved.bits[*a] => Some(expr::convert_bit(from(a), to, &get(*a)?)),
             Op::Cast(a) => Some(expr::convert(from(a), to, &get(*a)?)),
             _ => None,
         };

@@ -17,8 +17,8 @@
 //! - *Comparison with zero.* NVRTC makes a minimum of `v < 0.0 ? v : 0.0`, which for -0.0 is 0.0.
 
 use crate::ir::{
-    BinaryOp, Block, CompareOp, Function, LARGEST_EXTENT, LoopId, Op, SecondaryMap, Special, Stmt, UnaryOp, ValueId,
-    VarId,
+    BinaryOp, Block, CompareOp, Function, LARGEST_EXTENT, LoopId, Op, SecondaryMap, Special, Stmt, UnaryOp, Unroll,
+    ValueId, VarId,
 };
 use crate::passes::Exact;
 use crate::types::{Const, Scalar};
@@ -27,8 +27,9 @@ use crate::types::{Const, Scalar};
 /// every type.
 const LONG_STEP: u64 = 1 << 20;
 
-/// How many iterations of a loop NVRTC may write out, in which the index is its first value and a constant.
-const MOST_UNROLLED: u64 = 64;
+/// How many iterations of a loop NVRTC may write out, in which the index is its first value and a constant, if it does not
+/// know the trip count. Eight were seen.
+const MOST_UNROLLED: u64 = 16;
 
 /// What is printed so that the compilers do not look into it.
 #[derive(Default)]
@@ -45,6 +46,8 @@ pub struct Opaque {
     pub wraps: SecondaryMap<ValueId, bool>,
     /// Those of them that may wrap though they are the position of an element.
     pub far: SecondaryMap<ValueId, bool>,
+    /// Sums whose first operand is the position of an element that was accessed before, so that it is not negative.
+    pub beyond: SecondaryMap<ValueId, bool>,
 }
 
 /// Finds what must be opaque in a function.
@@ -60,6 +63,7 @@ pub fn analyse(function: &Function, proved: &Exact) -> Opaque {
         negated: SecondaryMap::new(),
         extrema: SecondaryMap::new(),
         vars: SecondaryMap::new(),
+        accessed: Vec::new(),
         branches: 0,
         settled: false,
     };
@@ -91,6 +95,8 @@ struct Search<'a> {
     /// Which of minima and maxima a value may be.
     extrema: SecondaryMap<ValueId, Extrema>,
     vars: SecondaryMap<VarId, Held>,
+    /// Positions of elements that were accessed by the time that control gets here.
+    accessed: Vec<ValueId>,
     /// How many branches are around the statement.
     branches: usize,
     /// True if nothing was added to a variable in this walk.
@@ -127,15 +133,24 @@ impl Extrema {
 
 impl Search<'_> {
     fn walk(&mut self, block: &Block, found: &mut Opaque) {
+        let before = self.accessed.len();
         for id in &block.0 {
             let stmt = &self.function.stmts[*id];
             match stmt {
                 Stmt::Let { value, op } => self.value(*value, op, found),
-                Stmt::For { label, index, start, step, .. } => {
+                Stmt::For { label, index, start, end, step, unroll, .. } => {
                     self.varies[*index] = true;
                     let step = self.constants[*step];
-                    let steps = step.map_or(0, |step| step.bits.saturating_mul(MOST_UNROLLED));
-                    self.added[*index] = self.constant(*start).unwrap_or(0).saturating_add(steps);
+                    let most = match unroll {
+                        Unroll::By(count) => MOST_UNROLLED.max(u64::from(*count)),
+                        _ => MOST_UNROLLED,
+                    };
+                    let (first, last) = (self.constant(*start), self.constant(*end));
+                    let added = step.map_or(0, |step| step.bits.saturating_mul(most));
+                    self.added[*index] = match (first, last) {
+                        (Some(first), Some(last)) => first.max(last),
+                        _ => first.unwrap_or(0).saturating_add(added),
+                    };
                     // Of a step that is not constant ptxas does not unroll the loop.
                     found.long_steps[*label] = step.is_some_and(|step| step.bits >= LONG_STEP);
                 }
@@ -148,7 +163,13 @@ impl Search<'_> {
             self.branches += branch;
             stmt.blocks().for_each(|inner| self.walk(inner, found));
             self.branches -= branch;
+            if let Stmt::Let { op: Op::Load { index, guard: false, .. }, .. }
+            | Stmt::Store { index, guard: false, .. } = stmt
+            {
+                self.accessed.extend(index);
+            }
         }
+        self.accessed.truncate(before);
     }
 
     fn assign(&mut self, var: VarId, value: ValueId, found: &Opaque) {
@@ -185,6 +206,7 @@ impl Search<'_> {
             Op::Unary(UnaryOp::Not, a) | Op::Binary(BinaryOp::Xor, a, _) => self.flips |= self.is_int(*a),
             Op::Binary(BinaryOp::Sub, a, _) => self.flips |= self.is_int(*a) && self.constants[*a].is_some(),
             Op::Const(constant) => self.constants[value] = Some(*constant),
+            Op::Binary(BinaryOp::Add, a, _) => found.beyond[value] = self.accessed.contains(a),
             Op::Special(Special::Thread | Special::ThreadX) => self.threads[value] = true,
             Op::Compare(compare, a, b) if self.is_int(*a) => {
                 let one = self.constants[*a].is_some() != self.constants[*b].is_some();

@@ -15,6 +15,8 @@ pub struct Exact {
     pub exact: SecondaryMap<ValueId, bool>,
     /// Values computed only from constants and loop counters that are never negative.
     pub counts: SecondaryMap<ValueId, bool>,
+    /// Integers that are converted to floats and are 0 or 1.
+    pub bits: SecondaryMap<ValueId, bool>,
     /// Loops, over any integer type, whose index does not overflow when the step is added.
     pub loops: SecondaryMap<LoopId, bool>,
 }
@@ -33,6 +35,14 @@ fn prove(function: &Function, block: &Block, proved: &mut Exact, facts: &mut Fac
             Stmt::Let { value, op } => {
                 facts.define(function, *value, op);
                 let ty = function.ty(*value);
+                if let Op::Cast(a) = op
+                    && ty.scalar.is_float()
+                    && function.ty(*a).scalar.is_int()
+                    && function.ty(*a).lanes == 1
+                {
+                    let (least, most) = facts.interval(function, *a);
+                    proved.bits[*a] = 0 <= least && most <= 1;
+                }
                 if ty.lanes == 1 && matches!(ty.scalar, Scalar::I32 | Scalar::I64) {
                     proved.exact[*value] = may_overflow(op) && facts.exact(function, *value);
                     let counts = match op {

@@ -252,6 +252,9 @@ impl Facts {
             }
             _ => return None,
         };
+        if self.bounded.contains_key(&value) {
+            return Some(form);
+        }
         let (low, high) = self.range(function, &form);
         let exact = (low >= range.0 || self.nowhere_negative(function, &form.clone().offset(-range.0)))
             && (high <= range.1 || self.nowhere_negative(function, &form.times(-1)?.offset(range.1)));

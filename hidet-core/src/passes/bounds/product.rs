@@ -4,6 +4,7 @@ use super::{Atom, Facts, Linear};
 use crate::ir::{BinaryOp, DimId, Function, Handle, Op, ValueId};
 use hidet_mapping::IndexExpr;
 use hidet_mapping::index::IndexOp;
+use std::collections::BTreeMap;
 
 /// A positive number times dims; the dims are sorted and may repeat.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,14 +38,13 @@ impl DimProduct {
         (self.factor % other.factor == 0).then_some(DimProduct { factor: self.factor / other.factor, dims })
     }
 
-    /// Returns the product that a formula of the signature is, if it is one.
+    /// Returns the product that a formula of the signature is, if it is one, multiplied out: of a strided buffer the
+    /// size is `(rows - 1) * cols + (cols - 1) + 1`.
     pub(super) fn of_formula(formula: &IndexExpr) -> Option<DimProduct> {
-        match formula {
-            IndexExpr::Const(number) => DimProduct::constant(i128::from(*number)),
-            IndexExpr::Symbol(symbol) => Some(DimProduct::dim(DimId::new(*symbol as usize))),
-            IndexExpr::Binary(IndexOp::Mul, a, b) => DimProduct::of_formula(a)?.times(&DimProduct::of_formula(b)?),
-            IndexExpr::Binary(..) => None,
-        }
+        let mut terms = multiply_out(formula)?.into_iter();
+        let (dims, factor) = terms.next()?;
+        let product = DimProduct { dims, ..DimProduct::constant(factor)? };
+        terms.next().is_none().then_some(product)
     }
 
     /// Returns it as a linear form of one atom; equal products have equal forms.
@@ -62,6 +62,39 @@ impl DimProduct {
     }
 }
 
+/// Returns a formula as a sum: the factor of each sorted product of dims. `None` if it has other operations, or if numbers
+/// get large.
+fn multiply_out(formula: &IndexExpr) -> Option<BTreeMap<Vec<DimId>, i128>> {
+    let mut sum = BTreeMap::new();
+    let mut add = |dims: Vec<DimId>, factor: i128| {
+        let total: &mut i128 = sum.entry(dims).or_default();
+        *total = total.checked_add(factor)?;
+        (total.unsigned_abs() < 1 << 80).then_some(())
+    };
+    match formula {
+        IndexExpr::Const(number) => add(Vec::new(), i128::from(*number))?,
+        IndexExpr::Symbol(symbol) => add(vec![DimId::new(*symbol as usize)], 1)?,
+        IndexExpr::Binary(op @ (IndexOp::Add | IndexOp::Sub), a, b) => {
+            let sign = if *op == IndexOp::Sub { -1 } else { 1 };
+            multiply_out(a)?.into_iter().try_for_each(|(dims, factor)| add(dims, factor))?;
+            multiply_out(b)?.into_iter().try_for_each(|(dims, factor)| add(dims, sign * factor))?;
+        }
+        IndexExpr::Binary(IndexOp::Mul, a, b) => {
+            let (left, right) = (multiply_out(a)?, multiply_out(b)?);
+            for (dims, factor) in &left {
+                for (others, by) in &right {
+                    let mut dims = [dims.as_slice(), others].concat();
+                    dims.sort();
+                    add(dims, factor.checked_mul(*by)?)?;
+                }
+            }
+        }
+        IndexExpr::Binary(..) => return None,
+    }
+    sum.retain(|_, factor| *factor != 0);
+    Some(sum)
+}
+
 impl Facts {
     /// Notes a `let` of integers that is a product of dims, and tries to prove that the product does not overflow. Only
     /// for values that are not moved, because the facts here may not hold elsewhere.
@@ -76,14 +109,35 @@ impl Facts {
             },
             _ => None,
         };
-        self.products.extend(product.map(|product| (value, product)));
         if let Op::Binary(BinaryOp::Mul, a, b) = op {
+            if let Some(most) = product.as_ref().and_then(|product| self.at_most(function, product)) {
+                self.intervals.insert(value, (0, most));
+                self.bounded.entry(value).or_default();
+            }
             for (index, stride) in [(*a, *b), (*b, *a)] {
-                if let Some(stride) = self.products.get(&stride).filter(|stride| !stride.dims.is_empty()).cloned() {
+                let Some(stride) = self.products.get(&stride).cloned() else { continue };
+                // Of a constant stride the form says more than the bounds do, if it is exact anyhow.
+                if !stride.dims.is_empty() || !self.exact(function, value) {
                     self.bound_product(function, value, index, &stride);
+                    self.forms.remove(&value);
                 }
             }
         }
+        self.products.extend(product.map(|product| (value, product)));
+    }
+
+    /// Returns the least number that the product is known not to exceed: of a size that is known to fit and is that
+    /// product times dims that are at least 1.
+    fn at_most(&mut self, function: &Function, product: &DimProduct) -> Option<i128> {
+        let mut least: Option<i128> = None;
+        for (size, most) in self.sizes.clone() {
+            let Some(rest) = size.over(product) else { continue };
+            let mut positive = |dim: &DimId| self.nonnegative(function, &Linear::atom(Atom::Dim(*dim)).offset(-1));
+            if rest.dims.iter().all(&mut positive) {
+                least = Some(least.map_or(most, |least| least.min(most)));
+            }
+        }
+        least
     }
 
     /// Notes the bounds of `value = index * stride`: if `0 <= index < d` for a dim `d`, it is at most
@@ -101,13 +155,7 @@ impl Facts {
                 continue;
             }
             let Some(whole) = stride.times(&DimProduct::dim(dim)) else { continue };
-            for (size, most) in self.sizes.clone() {
-                let Some(rest) = size.over(&whole) else { continue };
-                let mut positive = |dim: &DimId| self.nonnegative(function, &Linear::atom(Atom::Dim(*dim)).offset(-1));
-                if rest.dims.iter().all(&mut positive) {
-                    largest = Some(largest.map_or(most, |least| least.min(most)));
-                }
-            }
+            largest = [largest, self.at_most(function, &whole)].into_iter().flatten().min();
             let gap = whole.form().and_then(|whole| whole.minus(&stride.form()?));
             facts.extend(gap.and_then(|gap| gap.minus(&Linear::atom(Atom::Value(value)))));
         }
