@@ -1,8 +1,9 @@
 //! The memory or function behind a view, and how its elements are loaded and stored.
 
-use super::builder::{Builder, Caller, here, with};
+use super::builder::{Builder, Caller, with};
 use super::expr::{Expr, IntoExpr};
 use super::index::compute;
+use super::mapped::Mapped;
 use super::reach;
 use crate::intrinsics::Intrinsic;
 use crate::ir::{Arg, BufferId, Constraint, Op, Relation, Stmt};
@@ -35,10 +36,6 @@ impl ViewExtent {
     }
 }
 
-/// Computes the element at some coordinates, for an access at that source location.
-pub(crate) type LoadFn = Rc<dyn Fn(&[Expr<i32>], Caller) -> Expr<()>>;
-/// Stores the element at some coordinates, for an access at that source location.
-pub(crate) type StoreFn = Rc<dyn Fn(&[Expr<i32>], Expr<()>, Caller)>;
 /// Returns the coordinates in the base.
 pub(crate) type MapFn = Rc<dyn Fn(&[Expr<i32>]) -> Vec<Expr<i32>>>;
 
@@ -55,12 +52,7 @@ pub(crate) enum Base {
         /// True for the closures of a fused kernel, whose launcher checks the range of the coordinates.
         fused: bool,
     },
-    Computed {
-        /// The view it is computed from, which has the same coordinates and whose extents protect both.
-        view: Option<Rc<ViewData>>,
-        load: Option<LoadFn>,
-        store: Option<StoreFn>,
-    },
+    Mapped(Rc<Mapped>),
 }
 
 /// The description of a view.
@@ -132,11 +124,11 @@ impl ViewData {
                 let (below, guard) = self.below(&place, 1, at);
                 view.load(&below, guard, at)
             }
-            (Base::Computed { load: Some(load), .. }, Guard::No) => load(&place, at),
-            (Base::Computed { load: None, .. }, _) => {
+            (Base::Mapped(mapped), _) if mapped.stores => {
                 problem("this output is computed by an epilogue: it can be written, not read", at);
                 Expr::dead()
             }
+            (Base::Mapped(mapped), Guard::No) => mapped.load(&place, at),
             (_, Guard::Yes) => self.load_inside(index, at),
         }
     }
@@ -176,10 +168,10 @@ impl ViewData {
                 let (below, guard) = self.below(&place, 1, at);
                 view.store(&below, value, guard, at)
             }
-            (Base::Computed { store: Some(store), .. }, Guard::No) => store(&place, value, at),
-            (Base::Computed { store: None, .. }, _) => {
+            (Base::Mapped(mapped), _) if !mapped.stores => {
                 problem("this input is computed by a prologue: it can be read, not written", at)
             }
+            (Base::Mapped(mapped), Guard::No) => mapped.store(&place, value, at),
             (_, Guard::Yes) => self.where_inside(index, at, &mut || self.store(index, value, Guard::No, at)),
         }
     }
@@ -189,8 +181,10 @@ impl ViewData {
     #[track_caller]
     fn where_inside(&self, index: &[Expr<i32>], at: Caller, body: &mut dyn FnMut()) {
         let place = self.place(index);
-        if let Base::Computed { view: Some(view), .. } = &self.base {
-            return view.where_inside(&place, at, body);
+        if let Base::Mapped(mapped) = &self.base
+            && let Some(below) = &mapped.below
+        {
+            return below.where_inside(&place, at, body);
         }
         let inside = self.inside(&place);
         with(Builder::open);
@@ -207,8 +201,7 @@ impl ViewData {
 
     /// Loads `lanes` elements along the last axis, as a vector if they are contiguous.
     #[track_caller]
-    pub(super) fn load_lanes(&self, index: &[Expr<i32>], ty: Type) -> Expr<()> {
-        let at = here();
+    pub(super) fn load_lanes(&self, index: &[Expr<i32>], ty: Type, at: Caller) -> Expr<()> {
         let lanes = ty.lanes as i32;
         if self.last_axis_is_contiguous() {
             let place = self.place(index);
@@ -220,25 +213,20 @@ impl ViewData {
                 Base::Remapped { view, run, .. } if *run % lanes as u32 == 0 => {
                     let (below, guard) = self.below(&place, lanes as u32, at);
                     if guard == Guard::No {
-                        return view.load_lanes(&below, ty);
+                        return view.load_lanes(&below, ty, at);
                     }
                 }
+                Base::Mapped(mapped) if !mapped.stores => return mapped.load_lanes(&place, ty, at),
                 _ => {}
             }
         }
         let values: Vec<Expr<()>> = (0..lanes).map(|lane| self.load(&moved(index, lane), Guard::No, at)).collect();
-        with(|builder| {
-            let values = values.iter().map(|value| value.raw(builder, at)).collect();
-            let value = builder.emit(Op::Vector(values), ty, at);
-            Expr::new(builder, value)
-        })
-        .unwrap_or_else(Expr::dead)
+        join(&values, ty, at)
     }
 
     /// Stores the lanes of a vector along the last axis, as a vector if they are contiguous.
     #[track_caller]
-    pub(super) fn store_lanes(&self, index: &[Expr<i32>], value: Expr<()>, ty: Type) {
-        let at = here();
+    pub(super) fn store_lanes(&self, index: &[Expr<i32>], value: Expr<()>, ty: Type, at: Caller) {
         let lanes = ty.lanes as i32;
         if self.last_axis_is_contiguous() {
             let place = self.place(index);
@@ -250,19 +238,15 @@ impl ViewData {
                 Base::Remapped { view, run, .. } if *run % lanes as u32 == 0 => {
                     let (below, guard) = self.below(&place, lanes as u32, at);
                     if guard == Guard::No {
-                        return view.store_lanes(&below, value, ty);
+                        return view.store_lanes(&below, value, ty, at);
                     }
                 }
+                Base::Mapped(mapped) if mapped.stores => return mapped.store_lanes(&place, value, ty, at),
                 _ => {}
             }
         }
         for lane in 0..lanes {
-            let one = with(|builder| {
-                let value = value.raw(builder, at);
-                let value = builder.emit(Op::Extract(value, lane as u8), self.elem, at);
-                Expr::new(builder, value)
-            })
-            .unwrap_or_else(Expr::dead);
+            let one = extract(value, self.elem, lane as u8, at);
             self.store(&moved(index, lane), one, Guard::No, at);
         }
     }
@@ -273,8 +257,35 @@ pub(crate) fn axes(rank: usize) -> Vec<Axis> {
     (0..rank).map(|axis| Axis { offset: None, from: Some(axis) }).collect()
 }
 
+/// Returns one lane of a vector, or the value itself if there is only one.
+pub(super) fn extract(vector: Expr<()>, elem: Scalar, lane: u8, at: Caller) -> Expr<()> {
+    with(|builder| {
+        let value = vector.raw(builder, at);
+        if builder.function.ty(value).lanes == 1 {
+            return vector;
+        }
+        let value = builder.emit(Op::Extract(value, lane), elem, at);
+        Expr::new(builder, value)
+    })
+    .unwrap_or_else(Expr::dead)
+}
+
+/// Returns a vector of these lanes, or the only one itself.
+pub(super) fn join(lanes: &[Expr<()>], ty: Type, at: Caller) -> Expr<()> {
+    if let [lane] = lanes {
+        return *lane;
+    }
+    with(|builder| {
+        let values = lanes.iter().map(|value| value.raw(builder, at)).collect();
+        let value = builder.emit(Op::Vector(values), ty, at);
+        Expr::new(builder, value)
+    })
+    .unwrap_or_else(Expr::dead)
+}
+
+/// Returns the coordinates of a lane of a vector.
 #[track_caller]
-fn moved(index: &[Expr<i32>], by: i32) -> Vec<Expr<i32>> {
+pub(super) fn moved(index: &[Expr<i32>], by: i32) -> Vec<Expr<i32>> {
     let mut index = index.to_vec();
     if let (Some(last), true) = (index.last_mut(), by != 0) {
         *last = *last + by;

@@ -21,6 +21,7 @@ mod integer;
 pub mod intrinsics;
 mod literal;
 mod loops;
+mod mapped;
 mod math;
 mod memory;
 mod ops;
@@ -38,6 +39,7 @@ pub use expr::{DeviceType, Expr, IntoExpr};
 pub use index::{IndexTuple, IndexValue};
 pub use literal::{Lit, lit};
 pub use loops::{DeviceRange, Lanes, lanes, unroll};
+pub use mapped::{Along, OperandView, Operands};
 pub use memory::{Extent, MemoryShape, registers, shared};
 pub use rich::computed_view;
 pub use tasks::{

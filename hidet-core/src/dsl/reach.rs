@@ -185,8 +185,8 @@ impl ViewData {
     pub(super) fn buffer(&self) -> Option<BufferId> {
         match &self.base {
             Base::Memory(buffer) | Base::Peer(buffer, _) => Some(*buffer),
-            Base::Remapped { view, .. } | Base::Computed { view: Some(view), .. } => view.buffer(),
-            Base::Computed { view: None, .. } => None,
+            Base::Remapped { view, .. } => view.buffer(),
+            Base::Mapped(mapped) => mapped.below.as_ref()?.buffer(),
         }
     }
 
@@ -194,9 +194,10 @@ impl ViewData {
     /// protected accesses may exceed its own extents as far as the tensor goes.
     pub(super) fn limits(&self) -> Vec<Option<ViewExtent>> {
         let below = match &self.base {
-            Base::Computed { view: Some(view), .. } => view.limits(),
-            _ => known(&self.bounds),
+            Base::Mapped(mapped) => mapped.below.as_ref().map(ViewData::limits),
+            _ => None,
         };
+        let below = below.unwrap_or_else(|| known(&self.bounds));
         let limit = |coordinate| {
             let mut axes = self.axes.iter().zip(&below);
             let axis = axes.find(|(axis, _)| axis.from == Some(coordinate) && axis.offset.is_none());

@@ -1,9 +1,10 @@
 //! Richer views: values computed on load or store, and elements at computed coordinates. Prologues and epilogues are
 //! made of them: a kernel built with such views computes more in one launch, and is itself unchanged.
 
-use super::access::{Base, Guard, ViewData, ViewExtent, axes};
-use super::builder::{Caller, here, with};
+use super::access::{Base, ViewData, ViewExtent, axes};
+use super::builder::{here, with};
 use super::expr::{Expr, IntoExpr};
+use super::mapped::{ElementFn, Mapped, Operands};
 use super::memory::Extent;
 use super::reach;
 use super::view::{In, Out, View, Writable, add};
@@ -21,17 +22,54 @@ fn computed(elem: crate::types::Scalar, shape: Vec<ViewExtent>, base: Base) -> V
 }
 
 impl<T: Element, const R: usize, A> View<T, R, A> {
-    /// Returns a view of `f(element, index)`: a prologue. Example: `x.map(|v, [i, j]| v * 0.5)`.
+    /// Returns a view of `f(element, index)`: a prologue. Example: `x.map(|v, [i, j]| v * 0.5)`. A vector of it is loaded
+    /// as a vector of this view; what `f` itself reads, it reads element by element: see [`map_with`](View::map_with).
     #[track_caller]
     pub fn map<U: Element, V: IntoExpr<U>>(self, f: impl Fn(Expr<T>, [Expr<i32>; R]) -> V + 'static) -> In<U, R> {
-        let Some(data) = self.data(here()) else { return View::dead() };
-        let (shape, data) = (data.shape.clone(), Rc::new(data));
-        let (view, extents, fused) = (data.clone(), data.limits(), reach::is_fused());
-        let load = Rc::new(move |index: &[Expr<i32>], at: Caller| {
-            let element = data.load(index, Guard::No, at).assume();
-            reach::closure(fused, index, &extents, at, || f(element, array(index)).into_expr().assume())
+        self.map_with((), move |value, (), index| f(value, index))
+    }
+
+    /// Returns a view of `f(element, elements of the operands, index)`: a prologue with further tensors. Each is a tensor
+    /// with the same axes, or follows some of them: [`along`](View::along). Where a vector of the view is loaded, one of
+    /// every operand that follows the last axis is loaded, too, which requires that its rows are multiples of it.
+    ///
+    /// ```
+    /// use hidet::prelude::*;
+    ///
+    /// kernel! {
+    ///     #[launch(grid = m, block = 2)]
+    ///     fn copy(x: In<f32, [m, 8]>, y: Out<f32, [m, 8]>) {
+    ///         let (i, j) = (block_idx().x, thread_idx().x * 4);
+    ///         y.store((i, j), x.load::<4>((i, j)));
+    ///     }
+    /// }
+    ///
+    /// type Parameters = (In<f32, 2>, In<f32, 1>, Out<f32, 2>);
+    /// // Loads four elements of `x` and of `bias` at once.
+    /// let biased = copy().fuse("biased", ["x[m, 8]", "bias[8]", "y[m, 8]"], |(x, bias, y): Parameters| {
+    ///     (x.map_with((bias.along([1]),), |v, (bias,), _| v + bias), y)
+    /// });
+    /// let device = Device::sim();
+    /// let (x, bias) = (device.zeros([2, 8])?, device.tensor(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0], [8])?);
+    /// let mut y = device.empty([2, 8])?;
+    /// biased.compile(&device)?.launch(&x, &bias, &mut y)?;
+    /// assert_eq!(y.to_vec()?[8..], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
+    /// # Ok::<(), hidet::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn map_with<U: Element, O: Operands<R>, V: IntoExpr<U>>(
+        self,
+        operands: O,
+        f: impl Fn(Expr<T>, O::Elements, [Expr<i32>; R]) -> V + 'static,
+    ) -> In<U, R> {
+        let at = here();
+        let (Some(below), Some(operands)) = (self.data(at), operands.operands(at)) else { return View::dead() };
+        let (shape, limits) = (below.shape.clone(), below.limits());
+        let function: ElementFn = Rc::new(move |value, operands, index| {
+            f(value.assume(), O::elements(operands), array(index)).into_expr().assume()
         });
-        add(computed(U::SCALAR, shape, Base::Computed { view: Some(view), load: Some(load), store: None }))
+        let mapped = Mapped { below: Some(below), operands, function, stores: false, limits, fused: reach::is_fused() };
+        add(computed(U::SCALAR, shape, Base::Mapped(Rc::new(mapped))))
     }
 
     /// Returns a view of the elements at `f(index)` of this one. `run` is the number of elements along the last axis,
@@ -55,21 +93,33 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
 }
 
 impl<T: Element, const R: usize, A: Writable> View<T, R, A> {
-    /// Returns a view that stores `f(value, index)` when a value is written: an epilogue. It cannot be read.
+    /// Returns a view that stores `f(value, index)` when a value is written: an epilogue. It cannot be read. A vector is
+    /// stored as a vector of this view; what `f` itself reads, it reads element by element: see
+    /// [`map_store_with`](View::map_store_with).
     #[track_caller]
     pub fn map_store<U: Element, V: IntoExpr<T>>(
         self,
         f: impl Fn(Expr<U>, [Expr<i32>; R]) -> V + 'static,
     ) -> Out<U, R> {
-        let Some(data) = self.data(here()) else { return View::dead() };
-        let (shape, data) = (data.shape.clone(), Rc::new(data));
-        let (view, extents, fused) = (data.clone(), data.limits(), reach::is_fused());
-        let store = Rc::new(move |index: &[Expr<i32>], value: Expr<()>, at: Caller| {
-            let value = || f(value.assume(), array(index)).into_expr().assume();
-            let value = reach::closure(fused, index, &extents, at, value);
-            data.store(index, value, Guard::No, at);
+        self.map_store_with((), move |value, (), index| f(value, index))
+    }
+
+    /// Returns a view that stores `f(value, elements of the operands, index)`: an epilogue with further tensors, which
+    /// are as those of [`map_with`](View::map_with).
+    #[track_caller]
+    pub fn map_store_with<U: Element, O: Operands<R>, V: IntoExpr<T>>(
+        self,
+        operands: O,
+        f: impl Fn(Expr<U>, O::Elements, [Expr<i32>; R]) -> V + 'static,
+    ) -> Out<U, R> {
+        let at = here();
+        let (Some(below), Some(operands)) = (self.data(at), operands.operands(at)) else { return View::dead() };
+        let (shape, limits) = (below.shape.clone(), below.limits());
+        let function: ElementFn = Rc::new(move |value, operands, index| {
+            f(value.assume(), O::elements(operands), array(index)).into_expr().assume()
         });
-        add(computed(U::SCALAR, shape, Base::Computed { view: Some(view), load: None, store: Some(store) }))
+        let mapped = Mapped { below: Some(below), operands, function, stores: true, limits, fused: reach::is_fused() };
+        add(computed(U::SCALAR, shape, Base::Mapped(Rc::new(mapped))))
     }
 }
 
@@ -99,9 +149,8 @@ pub fn computed_view<T: Element, const R: usize, E: Extent, V: IntoExpr<T>>(
     f: impl Fn([Expr<i32>; R]) -> V + 'static,
 ) -> In<T, R> {
     let shape: Vec<ViewExtent> = shape.into_iter().map(Extent::size).collect();
-    let (extents, fused) = (reach::known(&shape), reach::is_fused());
-    let load = Rc::new(move |index: &[Expr<i32>], at: Caller| {
-        reach::closure(fused, index, &extents, at, || f(array(index)).into_expr().assume())
-    });
-    add(computed(T::SCALAR, shape, Base::Computed { view: None, load: Some(load), store: None }))
+    let function: ElementFn = Rc::new(move |_, _, index| f(array(index)).into_expr().assume());
+    let (limits, fused) = (reach::known(&shape), reach::is_fused());
+    let mapped = Mapped { below: None, operands: Vec::new(), function, stores: false, limits, fused };
+    add(computed(T::SCALAR, shape, Base::Mapped(Rc::new(mapped))))
 }

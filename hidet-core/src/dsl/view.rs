@@ -160,7 +160,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         match self.data(here()) {
             Some(data) if lanes_exist(N, here()) => {
                 reach::access(&data, &index, N as u32, here());
-                data.load_lanes(&index, ty).assume()
+                data.load_lanes(&index, ty, here()).assume()
             }
             _ => Expr::dead(),
         }
@@ -207,7 +207,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
             Base::Remapped { .. } => {
                 Err("a tensor map is for a parameter as it lies in memory, not for a remapped one")
             }
-            Base::Computed { .. } => Err("a tensor map is for a parameter in memory, not for a computed tensor"),
+            Base::Mapped(_) => Err("a tensor map is for a parameter in memory, not for a computed tensor"),
         }
     }
 
@@ -325,7 +325,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         let (index, at) = (index.coordinates(), here());
         if let Some(data) = self.data(at).filter(|_| lanes_exist(N, at)) {
             reach::access(&data, &index, N as u32, at);
-            data.store_lanes(&index, value.assume(), <Vector<T, N> as DeviceType>::TYPE);
+            data.store_lanes(&index, value.assume(), <Vector<T, N> as DeviceType>::TYPE, at);
         }
     }
 }

@@ -13,6 +13,7 @@ mod expr;
 mod inputs;
 mod kernel;
 mod mapping;
+mod minima;
 mod numbers;
 mod program;
 pub(in crate::testing) mod rng;

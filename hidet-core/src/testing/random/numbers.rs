@@ -26,8 +26,8 @@ const ROW: i64 = 8;
 /// Maximum trip count.
 const TURNS: i64 = 6;
 
-struct Numbers {
-    b: KernelBuilder,
+pub(super) struct Numbers {
+    pub(super) b: KernelBuilder,
     arguments: Vec<ArgumentValue>,
     /// Integers of any type.
     pool: Vec<ValueId>,
@@ -153,7 +153,7 @@ impl Numbers {
         self.b.constant(scalar, bits)
     }
 
-    fn with(&mut self, op: BinaryOp, a: ValueId, number: i64) -> ValueId {
+    pub(super) fn with(&mut self, op: BinaryOp, a: ValueId, number: i64) -> ValueId {
         let scalar = self.b.f.ty(a).scalar;
         let number = self.b.constant(scalar, number as u64);
         self.b.binary(op, a, number)
@@ -163,7 +163,7 @@ impl Numbers {
         if self.b.f.ty(value) == to.into() { value } else { self.b.emit(to, Op::Cast(value)) }
     }
 
-    fn compare(&mut self, op: CompareOp, a: ValueId, b: ValueId) -> ValueId {
+    pub(super) fn compare(&mut self, op: CompareOp, a: ValueId, b: ValueId) -> ValueId {
         self.b.emit(Type::BOOL, Op::Compare(op, a, b))
     }
 
@@ -193,7 +193,7 @@ impl Numbers {
         self.pool[at]
     }
 
-    fn old_of(&mut self, scalar: Scalar) -> ValueId {
+    pub(super) fn old_of(&mut self, scalar: Scalar) -> ValueId {
         let old = self.old();
         self.cast(old, scalar)
     }
@@ -250,64 +250,6 @@ impl Numbers {
                 let odd = if scalar.is_signed_int() { self.with(BinaryOp::And, odd, 0x7f) } else { odd };
                 let op = self.b.rng.pick(&[BinaryOp::Div, BinaryOp::Rem]);
                 self.b.binary(op, a, odd)
-            }
-        }
-    }
-
-    /// Returns a minimum or maximum of three, one of which is negated in one of the ways that compilers see through.
-    fn extremum(&mut self, a: ValueId, b: ValueId) -> ValueId {
-        let scalar = self.b.f.ty(a).scalar;
-        let c = self.old_of(scalar);
-        let negated = match self.b.rng.below(5) {
-            0 if scalar.is_signed_int() => self.b.emit(scalar, Op::Unary(UnaryOp::Neg, b)),
-            0 | 1 => self.with(BinaryOp::Mul, b, -1),
-            2 => {
-                let flipped = self.with(BinaryOp::Xor, b, -1);
-                self.with(BinaryOp::Add, flipped, 1)
-            }
-            3 => {
-                let difference = self.b.binary(BinaryOp::Sub, c, b);
-                self.b.binary(BinaryOp::Sub, difference, c)
-            }
-            _ => {
-                let zero = self.b.constant(scalar, 0);
-                let var = self.b.declare(scalar.into(), Some(zero));
-                let zero = self.b.emit(scalar, Op::Read(var));
-                self.b.binary(BinaryOp::Sub, zero, b)
-            }
-        };
-        let op = self.b.rng.pick(&[BinaryOp::Min, BinaryOp::Max]);
-        if self.b.rng.percent(60) {
-            let inner = self.choice(op, a, negated);
-            return self.choice(op, inner, c);
-        }
-        // Minima of which only one is taken.
-        let (left, right) = (self.choice(op, a, negated), self.choice(op, c, negated));
-        let cond = self.compare(if op == BinaryOp::Min { CompareOp::Lt } else { CompareOp::Gt }, a, c);
-        self.b.emit(scalar, Op::Select(cond, left, right))
-    }
-
-    /// Returns a minimum or maximum, by the operation, a choice or a branch.
-    fn choice(&mut self, op: BinaryOp, a: ValueId, b: ValueId) -> ValueId {
-        let scalar = self.b.f.ty(a).scalar;
-        let order = if op == BinaryOp::Min { CompareOp::Lt } else { CompareOp::Gt };
-        match self.b.rng.below(4) {
-            0 | 1 => self.b.binary(op, a, b),
-            2 => {
-                let cond = self.compare(order, a, b);
-                self.b.emit(scalar, Op::Select(cond, a, b))
-            }
-            _ => {
-                let var = self.b.declare(scalar.into(), Some(a));
-                let old = self.b.emit(scalar, Op::Read(var));
-                let cond = self.compare(order, b, old);
-                let mark = self.b.enter();
-                self.b.stmt(Stmt::Assign { var, value: b });
-                let then = self.b.leave(mark);
-                let mark = self.b.enter();
-                let otherwise = self.b.leave(mark);
-                self.b.stmt(Stmt::If { cond, then, otherwise });
-                self.b.emit(scalar, Op::Read(var))
             }
         }
     }

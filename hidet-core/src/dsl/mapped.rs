@@ -1,0 +1,230 @@
+//! Computed views taken apart: the view below, further operands, and the function of their elements.
+//!
+//! The function is of one element, so the parts can be accessed in another way than element by element: a vector of a
+//! computed view is a vector of the view below, and of every operand that follows its last axis.
+
+use super::access::{Guard, ViewData, ViewExtent, extract, join, moved, problem};
+use super::builder::Caller;
+use super::expr::Expr;
+use super::reach;
+use super::view::View;
+use crate::types::{Element, Scalar, Type};
+use std::rc::Rc;
+
+/// Returns an element from the element below, those of the operands, and the coordinates.
+pub(crate) type ElementFn = Rc<dyn Fn(Expr<()>, &[Expr<()>], &[Expr<i32>]) -> Expr<()>>;
+
+/// The parts of a computed view.
+pub(crate) struct Mapped {
+    /// The view that is read or written below. It has the same coordinates, and its extents protect both.
+    pub below: Option<ViewData>,
+    /// The operands.
+    pub operands: Vec<Operand>,
+    /// What is stored below from what is written, or what is read from what is loaded below.
+    pub function: ElementFn,
+    /// True if it is applied to what is written, false if to what is read.
+    pub stores: bool,
+    /// Exclusive upper bounds of the coordinates, where they are known.
+    pub limits: Vec<Option<ViewExtent>>,
+    /// True for the closures of a fused kernel, whose launcher checks the range of the coordinates.
+    pub fused: bool,
+}
+
+/// A further tensor of which the function takes one element.
+pub(crate) struct Operand {
+    view: ViewData,
+    /// For each axis of the operand, the axis of the computed view whose coordinate it has.
+    axes: Vec<usize>,
+}
+
+/// A tensor whose axes follow given axes of another: see [`View::along`].
+#[derive(Clone, Copy, Debug)]
+pub struct Along<T, const Q: usize, A> {
+    view: View<T, Q, A>,
+    axes: [usize; Q],
+}
+
+/// A tensor that can be an operand of a computed view with `R` axes: one with the same axes, or one
+/// [`along`](View::along) some of them.
+#[diagnostic::on_unimplemented(
+    message = "this is not an operand of a tensor with {R} axes",
+    note = "an operand is a tensor with as many axes, or `bias.along([1])`, whose only axis follows axis 1"
+)]
+pub trait OperandView<const R: usize> {
+    /// Type of its elements.
+    type Element: Element;
+    /// Returns the operand.
+    #[doc(hidden)]
+    #[allow(private_interfaces)]
+    fn operand(self, at: Caller) -> Option<Operand>;
+}
+
+impl<T: Element, const R: usize, A> OperandView<R> for View<T, R, A> {
+    type Element = T;
+    #[allow(private_interfaces)]
+    fn operand(self, at: Caller) -> Option<Operand> {
+        Some(Operand { view: self.data(at)?, axes: (0..R).collect() })
+    }
+}
+
+impl<T: Element, const Q: usize, const R: usize, A> OperandView<R> for Along<T, Q, A> {
+    type Element = T;
+    #[allow(private_interfaces)]
+    fn operand(self, at: Caller) -> Option<Operand> {
+        if let Some(axis) = self.axes.iter().find(|axis| **axis >= R) {
+            problem(&format!("an operand along axis {axis} of a tensor with {R} axes"), at);
+            return None;
+        }
+        Some(Operand { view: self.view.data(at)?, axes: self.axes.to_vec() })
+    }
+}
+
+/// Operands of a computed view with `R` axes: a tuple of none to four.
+pub trait Operands<const R: usize>: 'static {
+    /// One element of each.
+    type Elements;
+    /// Returns the operands.
+    #[doc(hidden)]
+    #[allow(private_interfaces)]
+    fn operands(self, at: Caller) -> Option<Vec<Operand>>;
+    /// Returns the elements with their types.
+    #[doc(hidden)]
+    fn elements(values: &[Expr<()>]) -> Self::Elements;
+}
+
+macro_rules! operands {
+    ($($name:ident)*) => {
+        impl<const R: usize, $($name: OperandView<R> + 'static),*> Operands<R> for ($($name,)*) {
+            type Elements = ($(Expr<$name::Element>,)*);
+            #[allow(private_interfaces, non_snake_case, unused_variables)]
+            fn operands(self, at: Caller) -> Option<Vec<Operand>> {
+                let ($($name,)*) = self;
+                Some(vec![$($name.operand(at)?),*])
+            }
+            #[allow(unused_variables, unused_mut, clippy::unused_unit)]
+            fn elements(values: &[Expr<()>]) -> Self::Elements {
+                let mut values = values.iter();
+                ($(values.next().map_or_else(Expr::<$name::Element>::dead, |value| value.assume()),)*)
+            }
+        }
+    };
+}
+operands! {}
+operands! { A }
+operands! { A B }
+operands! { A B C }
+operands! { A B C D }
+
+impl<T: Element, const Q: usize, A> View<T, Q, A> {
+    /// Returns this tensor as an operand of [`map_with`](View::map_with) whose axes follow these axes of the other
+    /// tensor, and which is the same along all others: a bias of the columns of a matrix is `bias.along([1])`.
+    pub fn along(self, axes: [usize; Q]) -> Along<T, Q, A> {
+        Along { view: self, axes }
+    }
+}
+
+impl Operand {
+    /// Returns its coordinates for an element of the computed view.
+    fn place(&self, index: &[Expr<i32>]) -> Vec<Expr<i32>> {
+        self.axes.iter().map(|axis| index.get(*axis).copied().unwrap_or_else(Expr::dead)).collect()
+    }
+
+    fn load(&self, index: &[Expr<i32>], at: Caller) -> Expr<()> {
+        let place = self.place(index);
+        reach::access(&self.view, &place, 1, at);
+        self.view.load(&place, Guard::No, at)
+    }
+
+    /// Returns its elements for consecutive ones of the computed view: one for all, a vector, or one by one.
+    fn load_lanes(&self, index: &[Expr<i32>], lanes: u8, at: Caller) -> LaneValues {
+        let last = index.len().wrapping_sub(1);
+        match self.axes.split_last() {
+            Some((axis, rest)) if *axis == last && !rest.contains(&last) => {
+                let place = self.place(index);
+                reach::access(&self.view, &place, lanes.into(), at);
+                LaneValues::load(&self.view, &place, lanes, at)
+            }
+            _ if !self.axes.contains(&last) => LaneValues::Same(self.load(index, at)),
+            _ => LaneValues::Each((0..lanes).map(|lane| self.load(&moved(index, lane.into()), at)).collect()),
+        }
+    }
+}
+
+/// The elements for the lanes of a vector.
+enum LaneValues {
+    Same(Expr<()>),
+    Vector(Expr<()>, Scalar),
+    Each(Vec<Expr<()>>),
+}
+
+impl LaneValues {
+    fn load(view: &ViewData, index: &[Expr<i32>], lanes: u8, at: Caller) -> LaneValues {
+        LaneValues::Vector(view.load_lanes(index, Type::vector(view.elem, lanes), at), view.elem)
+    }
+
+    fn lane(&self, lane: u8, at: Caller) -> Expr<()> {
+        match self {
+            LaneValues::Same(value) => *value,
+            LaneValues::Vector(vector, elem) => extract(*vector, *elem, lane, at),
+            LaneValues::Each(values) => values.get(usize::from(lane)).copied().unwrap_or_else(Expr::dead),
+        }
+    }
+}
+
+impl Mapped {
+    /// Returns the function of an element below at these coordinates.
+    fn apply(&self, below: Expr<()>, index: &[Expr<i32>], at: Caller) -> Expr<()> {
+        self.within(index, at, || {
+            let operands: Vec<_> = self.operands.iter().map(|operand| operand.load(index, at)).collect();
+            (self.function)(below, &operands, index)
+        })
+    }
+
+    /// Returns the function of each lane of a vector that begins at these coordinates.
+    fn apply_lanes(&self, below: Option<LaneValues>, index: &[Expr<i32>], to: Type, at: Caller) -> Expr<()> {
+        let lanes = to.lanes;
+        let operands: Vec<LaneValues> = self
+            .within(index, at, || self.operands.iter().map(|operand| operand.load_lanes(index, lanes, at)).collect());
+        let values = (0..lanes).map(|lane| {
+            let below = below.as_ref().map_or_else(Expr::dead, |below| below.lane(lane, at));
+            let (operands, index) = (operands.iter().map(|values| values.lane(lane, at)), moved(index, lane.into()));
+            let operands: Vec<_> = operands.collect();
+            self.within(&index, at, || (self.function)(below, &operands, &index))
+        });
+        join(&values.collect::<Vec<_>>(), to, at)
+    }
+
+    /// Runs the function, or the accesses to the operands, as a closure that is given these coordinates.
+    fn within<R>(&self, index: &[Expr<i32>], at: Caller, f: impl FnOnce() -> R) -> R {
+        reach::closure(self.fused, index, &self.limits, at, f)
+    }
+
+    /// Returns the element at these coordinates.
+    pub fn load(&self, index: &[Expr<i32>], at: Caller) -> Expr<()> {
+        let below = self.below.as_ref().map_or_else(Expr::dead, |below| below.load(index, Guard::No, at));
+        self.apply(below, index, at)
+    }
+
+    /// Returns a vector of elements that begins at these coordinates.
+    pub fn load_lanes(&self, index: &[Expr<i32>], ty: Type, at: Caller) -> Expr<()> {
+        let below = self.below.as_ref();
+        let below = below.map(|below| LaneValues::load(below, index, ty.lanes, at));
+        self.apply_lanes(below, index, ty, at)
+    }
+
+    /// Writes an element.
+    pub fn store(&self, index: &[Expr<i32>], value: Expr<()>, at: Caller) {
+        let value = self.apply(value, index, at);
+        if let Some(below) = &self.below {
+            below.store(index, value, Guard::No, at);
+        }
+    }
+
+    /// Writes a vector that begins at these coordinates.
+    pub fn store_lanes(&self, index: &[Expr<i32>], value: Expr<()>, ty: Type, at: Caller) {
+        let Some(below) = &self.below else { return };
+        let to = Type::vector(below.elem, ty.lanes);
+        let value = self.apply_lanes(Some(LaneValues::Vector(value, ty.scalar)), index, to, at);
+        below.store_lanes(index, value, to, at);
+    }
+}
