@@ -1,6 +1,8 @@
 //! Vector accesses survive fusion: a kernel that loads and stores vectors does so too when it is built with computed
 //! views, and loads vectors of their operands.
 
+#![allow(clippy::unwrap_used)]
+
 use hidet::ir::Arch;
 use hidet::prelude::*;
 use hidet::{codegen, cuda::nvrtc, passes, testing};
