@@ -11,6 +11,11 @@ pub use hidet_mapping as mapping;
 /// The imports of programs with kernels: `use hidet::prelude::*;`
 pub mod prelude {
     pub use hidet_core::device::{Device, Graph, Pinned, Stream, Tensor};
+    #[doc(hidden)]
+    pub use hidet_core::dsl::foreign::{
+        ceilf, cosf, erff, exp2f, expf, fabsf, floorf, fmaf, fmaxf, fminf, fmodf, log2f, log10f, logf, max, min, powf,
+        rsqrtf, sinf, sqrtf, tanhf,
+    };
     pub use hidet_core::dsl::intrinsics::*;
     pub use hidet_core::dsl::{
         Address, Expr, In, InOut, IntoExpr, OnDevice, Out, Registers, Template, Var, Vector, View, computed_view,

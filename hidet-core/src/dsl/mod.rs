@@ -14,6 +14,8 @@ mod access;
 mod address;
 mod builder;
 mod expr;
+#[doc(hidden)]
+pub mod foreign;
 mod fuse;
 pub mod glue;
 mod index;
