@@ -13,6 +13,7 @@ mod cores;
 pub mod csv;
 mod cublas;
 mod cublaslt;
+mod fused;
 mod gemm;
 mod kernels;
 pub mod launch;

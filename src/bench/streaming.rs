@@ -1,6 +1,7 @@
 //! Problems bound by memory: sums of vectors, sums and normalisations of rows, transposes. Tensors are of 1 GiB.
 
 use super::contestant::Contestant;
+use super::fused;
 use super::problem::{Engine, Family, Make, Problem, Work, random, say, share};
 use super::sample::{Elements, error, judge, places};
 use super::schedules::{self, ADDS, COPIES, ROWS, SQUARES, names};
@@ -52,9 +53,15 @@ fn families_of<T: Real + Float>() -> Vec<Family> {
     vec![
         family(&[], copies, &["n"], vector(), self::copies::<T>),
         family(&["vector_add"], adds, &["n"], vector(), vector_adds::<T>),
-        family(&["row_sum_warp", "row_sum_block"], plans("row_sum_fast"), matrix, rows(), row_sums::<T>),
-        family(&["softmax"], plans("softmax_fast"), matrix, rows(), softmaxes::<T>),
-        family(&["layer_norm"], plans("layer_norm_fast"), matrix, rows(), layer_norms::<T>),
+        family(
+            &["row_sum_warp", "row_sum_block", "row_sum_fused"],
+            plans("row_sum_fast"),
+            matrix,
+            rows(),
+            row_sums::<T>,
+        ),
+        family(&["softmax", "softmax_fused"], plans("softmax_fast"), matrix, rows(), softmaxes::<T>),
+        family(&["layer_norm", "layer_norm_fused"], plans("layer_norm_fast"), matrix, rows(), layer_norms::<T>),
         family(&["transpose"], squares, matrix, matrices, transposes::<T>),
     ]
 }
@@ -218,7 +225,10 @@ fn row_sums<T: Real + Float>(device: &Device, shape: &[usize]) -> Result<Problem
     let kernel = |name: &str, template| from_to::<T, f32, 2, 1, T>(device, (&x, &y), name, template);
     Ok(Problem {
         work: work(1, rows * cols, &[x.raw(), y.raw()]),
-        kernels: with_plans::<T, _>(cols, simple, ("row_sum_fast", row_sum_fast::<T>), kernel)?,
+        kernels: with_plans::<T, _>(cols, simple, ("row_sum_fast", row_sum_fast::<T>), kernel)?
+            .into_iter()
+            .chain([fused::row_sum(device, &x, &y)?])
+            .collect(),
         output: y.raw().clone(),
         gemm: None,
         check: Box::new(move || check_rows(&x, &y, |row| sum_reference(row, cols))),
@@ -238,7 +248,10 @@ fn softmaxes<T: Real + Float>(device: &Device, shape: &[usize]) -> Result<Proble
             vec![("softmax", softmax::<T>)],
             ("softmax_fast", softmax_fast::<T>),
             kernel,
-        )?,
+        )?
+        .into_iter()
+        .chain([fused::softmax(device, &x, &y)?])
+        .collect(),
         output: y.raw().clone(),
         gemm: None,
         check: Box::new(move || check_rows(&x, &y, |row| softmax_reference(row, cols))),
@@ -266,7 +279,10 @@ fn layer_norms<T: Real + Float>(device: &Device, shape: &[usize]) -> Result<Prob
             vec![("layer_norm", layer_norm::<T>)],
             ("layer_norm_fast", layer_norm_fast::<T>),
             kernel,
-        )?,
+        )?
+        .into_iter()
+        .chain([fused::layer_norm(device, &x, (&gain, &bias), &y)?])
+        .collect(),
         output: y.raw().clone(),
         gemm: None,
         check: Box::new(move || {

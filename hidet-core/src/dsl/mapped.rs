@@ -4,7 +4,7 @@
 //! computed view is a vector of the view below, and of every operand that follows its last axis.
 
 use super::access::{Guard, ViewData, ViewExtent, extract, join, moved, problem};
-use super::builder::Caller;
+use super::builder::{Caller, with};
 use super::expr::Expr;
 use super::reach;
 use super::view::View;
@@ -135,18 +135,33 @@ impl Operand {
         self.view.load(&place, Guard::No, at)
     }
 
-    /// Returns its elements for consecutive ones of the computed view: one for all, a vector, or one by one.
-    fn load_lanes(&self, index: &[Expr<i32>], lanes: u8, at: Caller) -> LaneValues {
+    /// Returns its elements for consecutive ones of the computed view: one for all, or a vector; `None` if they must be
+    /// loaded one by one.
+    fn load_lanes(&self, index: &[Expr<i32>], lanes: u8, at: Caller) -> Option<LaneValues> {
         let last = index.len().wrapping_sub(1);
         match self.axes.split_last() {
             Some((axis, rest)) if *axis == last && !rest.contains(&last) => {
                 let place = self.place(index);
                 reach::access(&self.view, &place, lanes.into(), at);
-                LaneValues::load(&self.view, &place, lanes, at)
+                Some(LaneValues::load(&self.view, &place, lanes, at))
             }
-            _ if !self.axes.contains(&last) => LaneValues::Same(self.load(index, at)),
-            _ => LaneValues::Each((0..lanes).map(|lane| self.load(&moved(index, lane.into()), at)).collect()),
+            _ if !self.axes.contains(&last) => Some(LaneValues::Same(self.load(index, at))),
+            _ => None,
         }
+    }
+
+    /// Requires that its extents are those of the axes of the computed view that it follows.
+    pub fn relate(&self, shape: &[ViewExtent], at: Caller) {
+        with(|builder| {
+            let name = builder.name_of(&self.view);
+            for (number, (extent, axis)) in self.view.shape.iter().zip(&self.axes).enumerate() {
+                let Some(other) = shape.get(*axis) else { continue };
+                let formulas = (extent.formula(builder, at), other.formula(builder, at));
+                let (Some(left), Some(right)) = formulas else { continue };
+                let message = format!("axis {number} of the operand {name} follows axis {axis}");
+                builder.require_equal(left, right, message, at);
+            }
+        });
     }
 }
 
@@ -154,7 +169,6 @@ impl Operand {
 enum LaneValues {
     Same(Expr<()>),
     Vector(Expr<()>, Scalar),
-    Each(Vec<Expr<()>>),
 }
 
 impl LaneValues {
@@ -166,7 +180,6 @@ impl LaneValues {
         match self {
             LaneValues::Same(value) => *value,
             LaneValues::Vector(vector, elem) => extract(*vector, *elem, lane, at),
-            LaneValues::Each(values) => values.get(usize::from(lane)).copied().unwrap_or_else(Expr::dead),
         }
     }
 }
@@ -183,13 +196,18 @@ impl Mapped {
     /// Returns the function of each lane of a vector that begins at these coordinates.
     fn apply_lanes(&self, below: Option<LaneValues>, index: &[Expr<i32>], to: Type, at: Caller) -> Expr<()> {
         let lanes = to.lanes;
-        let operands: Vec<LaneValues> = self
+        let operands: Vec<Option<LaneValues>> = self
             .within(index, at, || self.operands.iter().map(|operand| operand.load_lanes(index, lanes, at)).collect());
         let values = (0..lanes).map(|lane| {
             let below = below.as_ref().map_or_else(Expr::dead, |below| below.lane(lane, at));
-            let (operands, index) = (operands.iter().map(|values| values.lane(lane, at)), moved(index, lane.into()));
-            let operands: Vec<_> = operands.collect();
-            self.within(&index, at, || (self.function)(below, &operands, &index))
+            let index = moved(index, lane.into());
+            self.within(&index, at, || {
+                let each = self.operands.iter().zip(&operands).map(|(operand, loaded)| match loaded {
+                    Some(values) => values.lane(lane, at),
+                    None => operand.load(&index, at),
+                });
+                (self.function)(below, &each.collect::<Vec<_>>(), &index)
+            })
         });
         join(&values.collect::<Vec<_>>(), to, at)
     }

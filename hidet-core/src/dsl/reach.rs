@@ -169,7 +169,7 @@ impl Unknown {
 
 impl ViewExtent {
     /// Returns the extent as a formula, if it is one.
-    fn formula(&self, builder: &mut Builder, at: Caller) -> Option<IndexExpr> {
+    pub(super) fn formula(&self, builder: &mut Builder, at: Caller) -> Option<IndexExpr> {
         match self {
             ViewExtent::Formula(formula) => Some(formula.clone()),
             ViewExtent::Value(value) => {
@@ -265,7 +265,21 @@ impl Builder {
         }
     }
 
-    fn name_of(&self, data: &ViewData) -> String {
+    /// Makes the launcher check that two extents are equal; numbers that differ are a problem of the kernel.
+    pub(super) fn require_equal(&mut self, left: IndexExpr, right: IndexExpr, message: String, at: Caller) {
+        if left == right {
+            return;
+        }
+        if let (Some(a), Some(b)) = (left.as_const(), right.as_const()) {
+            return self.problem(format!("{message}: its extent is {a} instead of {b}"), at);
+        }
+        let rule = Constraint { left, relation: Relation::Equal, right, message };
+        if !self.function.constraints.contains(&rule) {
+            self.function.constraints.push(rule);
+        }
+    }
+
+    pub(super) fn name_of(&self, data: &ViewData) -> String {
         match data.buffer() {
             Some(buffer) => format!("`{}`", self.function.buffers[buffer].name),
             None => "a computed tensor".to_owned(),

@@ -30,7 +30,8 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     }
 
     /// Returns a view of `f(element, elements of the operands, index)`: a prologue with further tensors. Each is a tensor
-    /// with the same axes, or follows some of them: [`along`](View::along). Where a vector of the view is loaded, one of
+    /// with the same axes, or follows some of them: [`along`](View::along). Their extents must be equal to those of these
+    /// axes, which the launcher checks. Where a vector of the view is loaded, one of
     /// every operand that follows the last axis is loaded, too, which requires that its rows are multiples of it.
     ///
     /// ```
@@ -65,6 +66,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         let at = here();
         let (Some(below), Some(operands)) = (self.data(at), operands.operands(at)) else { return View::dead() };
         let (shape, limits) = (below.shape.clone(), below.limits());
+        operands.iter().for_each(|operand| operand.relate(&shape, at));
         let function: ElementFn = Rc::new(move |value, operands, index| {
             f(value.assume(), O::elements(operands), array(index)).into_expr().assume()
         });
@@ -115,6 +117,7 @@ impl<T: Element, const R: usize, A: Writable> View<T, R, A> {
         let at = here();
         let (Some(below), Some(operands)) = (self.data(at), operands.operands(at)) else { return View::dead() };
         let (shape, limits) = (below.shape.clone(), below.limits());
+        operands.iter().for_each(|operand| operand.relate(&shape, at));
         let function: ElementFn = Rc::new(move |value, operands, index| {
             f(value.assume(), O::elements(operands), array(index)).into_expr().assume()
         });

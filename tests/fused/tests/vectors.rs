@@ -130,3 +130,37 @@ fn an_operand_along_an_axis_that_does_not_exist_is_a_mistake_at_its_line() {
         "{error}"
     );
 }
+
+type Two = (In<f32, 2>, In<f32, 2>, Out<f32, 2>);
+
+#[test]
+fn an_operand_may_be_transposed() {
+    let template = copy::<f32, 4>().fuse("transposed", ["x[m, n]", "other[n, m]", "y[m, n]"], |(x, other, y): Two| {
+        (x.map_with((other.along([1, 0]),), |value, (other,), _| value + other), y)
+    });
+    let device = Device::sim();
+    let (m, n) = (3, 8);
+    let other: Vec<f32> = (0..m * n).map(|i| i as f32).collect();
+    let mut y = device.empty([m, n]).unwrap();
+    let (x, tensor) = (device.zeros([m, n]).unwrap(), device.tensor(&other, [n, m]).unwrap());
+    template.compile(&device).unwrap().launch(&x, &tensor, &mut y).unwrap();
+    let expected: Vec<f32> = (0..m * n).map(|at| other[at % n * m + at / n]).collect();
+    assert_eq!(y.to_vec().unwrap(), expected);
+}
+
+#[test]
+fn an_operand_has_the_extents_of_the_axes_that_it_follows() {
+    // The bias of the columns, by mistake along the rows.
+    let template = copy::<f32, 4>().fuse(
+        "rows",
+        ["x[m, n]", "bias[n]", "y[m, n]"],
+        |(x, bias, y): (In<f32, 2>, In<f32, 1>, Out<f32, 2>)| {
+            (x.map_with((bias.along([0]),), |value, (bias,), _| value + bias), y)
+        },
+    );
+    let device = Device::sim();
+    let mut y = device.empty([4, 8]).unwrap();
+    let (x, bias) = (device.zeros([4, 8]).unwrap(), device.zeros([8]).unwrap());
+    let error = template.compile(&device).unwrap().launch(&x, &bias, &mut y).unwrap_err().to_string();
+    assert!(error.contains("axis 0 of the operand `bias` follows axis 0"), "{error}");
+}
