@@ -37,7 +37,7 @@ pub fn linear() -> Template<Linear> {
         "linear",
         ["a[m, k]", "b[k, n]", "bias[n]", "residual[m, n]", "c[m, n]"],
         |(a, b, bias, residual, c): Linear| {
-            (a, b, c.map_store(move |v, [i, j]| gelu(v + bias.read((j,))) + residual.read((i, j))))
+            (a, b, c.map_store_with((bias.along([1]), residual), |v, (bias, residual), _| gelu(v + bias) + residual))
         },
     )
 }

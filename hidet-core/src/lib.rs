@@ -136,7 +136,9 @@ pub use error::{Error, Result};
 ///
 /// A tensor is a [`View`](dsl::View): `x.tile(start, shape)`, `x.slice(i)`, `x.row(i)` and `x.column(j)` are parts of
 /// it, `x.map(f)` computes its elements on load, `y.map_store(f)` on store, and `x.remap(shape, run, f)` changes its
-/// coordinates. A kernel is made of views, so [`Template::fuse`](dsl::Template::fuse) adds a prologue or an epilogue to
+/// coordinates. [`x.map_with((bias.along([1]), residual), f)`](dsl::View::map_with) and
+/// [`map_store_with`](dsl::View::map_store_with) take further tensors, which are loaded in vectors where the kernel loads
+/// vectors of `x`. A kernel is made of views, so [`Template::fuse`](dsl::Template::fuse) adds a prologue or an epilogue to
 /// any kernel without changing it: one launch computes everything.
 ///
 /// # Streams and graphs

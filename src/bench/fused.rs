@@ -12,20 +12,20 @@ use hidet::dsl::Template;
 use hidet::prelude::*;
 
 /// The operands of the prologue and the epilogue, one element per column.
-struct Operands<T: Element> {
+struct RowOperands<T: Element> {
     ones: Tensor<T, 1>,
     zeros: Tensor<T, 1>,
 }
 
-impl<T: Real + Float> Operands<T> {
-    fn new(device: &Device, cols: usize) -> Result<Operands<T>, String> {
+impl<T: Real + Float> RowOperands<T> {
+    fn new(device: &Device, cols: usize) -> Result<RowOperands<T>, String> {
         let ones = vec![T::round(1.0); cols];
         let ones = device.tensor(&ones, [cols]).map_err(say)?;
-        Ok(Operands { ones, zeros: device.zeros([cols]).map_err(say)? })
+        Ok(RowOperands { ones, zeros: device.zeros([cols]).map_err(say)? })
     }
 
-    fn share(&self) -> Result<Operands<T>, String> {
-        Ok(Operands { ones: share(&self.ones)?, zeros: share(&self.zeros)? })
+    fn share(&self) -> Result<RowOperands<T>, String> {
+        Ok(RowOperands { ones: share(&self.ones)?, zeros: share(&self.zeros)? })
     }
 }
 
@@ -71,12 +71,12 @@ pub fn row_sum<T: Real + Float>(
     x: &Tensor<T, 2>,
     y: &Tensor<f32, 1>,
 ) -> Result<(String, Make), String> {
-    let (device, x, y, operands) = (device.clone(), share(x)?, share(y)?, Operands::new(device, x.shape()[1])?);
+    let (device, x, y, operands) = (device.clone(), share(x)?, share(y)?, RowOperands::new(device, x.shape()[1])?);
     let name = format!("row_sum_fused<{}>", T::NAME);
     Ok((
         name.clone(),
         Box::new(move || {
-            let (x, mut y, Operands { ones, .. }) = (share(&x)?, share(&y)?, operands.share()?);
+            let (x, mut y, RowOperands { ones, .. }) = (share(&x)?, share(&y)?, operands.share()?);
             let template = fused_sum::<T>(x.shape()[1]);
             Contestant::kernel(
                 &name,
@@ -90,12 +90,12 @@ pub fn row_sum<T: Real + Float>(
 
 /// The fused softmax of rows.
 pub fn softmax<T: Real + Float>(device: &Device, x: &Tensor<T, 2>, y: &Tensor<T, 2>) -> Result<(String, Make), String> {
-    let (device, x, y, operands) = (device.clone(), share(x)?, share(y)?, Operands::new(device, x.shape()[1])?);
+    let (device, x, y, operands) = (device.clone(), share(x)?, share(y)?, RowOperands::new(device, x.shape()[1])?);
     let name = format!("softmax_fused<{}>", T::NAME);
     Ok((
         name.clone(),
         Box::new(move || {
-            let (x, mut y, Operands { ones, zeros }) = (share(&x)?, share(&y)?, operands.share()?);
+            let (x, mut y, RowOperands { ones, zeros }) = (share(&x)?, share(&y)?, operands.share()?);
             let template = fused_softmax::<T>(x.shape()[1]);
             Contestant::kernel(
                 &name,
@@ -114,13 +114,13 @@ pub fn layer_norm<T: Real + Float>(
     (gain, bias): (&Tensor<T, 1>, &Tensor<T, 1>),
     y: &Tensor<T, 2>,
 ) -> Result<(String, Make), String> {
-    let (device, operands) = (device.clone(), Operands::new(device, x.shape()[1])?);
+    let (device, operands) = (device.clone(), RowOperands::new(device, x.shape()[1])?);
     let (x, gain, bias, y) = (share(x)?, share(gain)?, share(bias)?, share(y)?);
     let name = format!("layer_norm_fused<{}>", T::NAME);
     Ok((
         name.clone(),
         Box::new(move || {
-            let (x, mut y, Operands { ones, zeros }) = (share(&x)?, share(&y)?, operands.share()?);
+            let (x, mut y, RowOperands { ones, zeros }) = (share(&x)?, share(&y)?, operands.share()?);
             let (gain, bias) = (share(&gain)?, share(&bias)?);
             let template = fused_layer_norm::<T>(x.shape()[1]);
             let launch =

@@ -122,8 +122,8 @@ fn probe() -> Result<Driver> {
     // SAFETY: loading the driver runs only its initialisers.
     if !unsafe { sys::is_culib_present() } {
         return Err(unavailable(
-            "no NVIDIA driver: libcuda.so.1 was not found; install the NVIDIA driver (525 or newer); without it, \
-             kernels run on the simulated device",
+            "no NVIDIA driver: libcuda.so.1 was not found; install the NVIDIA driver (525 or newer), or take \
+             the simulated device: `Device::sim()`, `--device sim`",
         ));
     }
     // The version comes first: an old driver may lack functions, and its version says more than their names.

@@ -19,7 +19,7 @@ pub(crate) struct Mapped {
     /// The view that is read or written below. It has the same coordinates, and its extents protect both.
     pub below: Option<ViewData>,
     /// The operands.
-    pub operands: Vec<Operand>,
+    pub operands: Vec<MapOperand>,
     /// What is stored below from what is written, or what is read from what is loaded below.
     pub function: ElementFn,
     /// True if it is applied to what is written, false if to what is read.
@@ -31,7 +31,7 @@ pub(crate) struct Mapped {
 }
 
 /// A further tensor of which the function takes one element.
-pub(crate) struct Operand {
+pub(crate) struct MapOperand {
     view: ViewData,
     /// For each axis of the operand, the axis of the computed view whose coordinate it has.
     axes: Vec<usize>,
@@ -56,37 +56,37 @@ pub trait OperandView<const R: usize> {
     /// Returns the operand.
     #[doc(hidden)]
     #[allow(private_interfaces)]
-    fn operand(self, at: Caller) -> Option<Operand>;
+    fn operand(self, at: Caller) -> Option<MapOperand>;
 }
 
 impl<T: Element, const R: usize, A> OperandView<R> for View<T, R, A> {
     type Element = T;
     #[allow(private_interfaces)]
-    fn operand(self, at: Caller) -> Option<Operand> {
-        Some(Operand { view: self.data(at)?, axes: (0..R).collect() })
+    fn operand(self, at: Caller) -> Option<MapOperand> {
+        Some(MapOperand { view: self.data(at)?, axes: (0..R).collect() })
     }
 }
 
 impl<T: Element, const Q: usize, const R: usize, A> OperandView<R> for Along<T, Q, A> {
     type Element = T;
     #[allow(private_interfaces)]
-    fn operand(self, at: Caller) -> Option<Operand> {
+    fn operand(self, at: Caller) -> Option<MapOperand> {
         if let Some(axis) = self.axes.iter().find(|axis| **axis >= R) {
             problem(&format!("an operand along axis {axis} of a tensor with {R} axes"), at);
             return None;
         }
-        Some(Operand { view: self.view.data(at)?, axes: self.axes.to_vec() })
+        Some(MapOperand { view: self.view.data(at)?, axes: self.axes.to_vec() })
     }
 }
 
-/// Operands of a computed view with `R` axes: a tuple of none to four.
-pub trait Operands<const R: usize>: 'static {
+/// MapOperands of a computed view with `R` axes: a tuple of none to four.
+pub trait MapOperands<const R: usize>: 'static {
     /// One element of each.
     type Elements;
     /// Returns the operands.
     #[doc(hidden)]
     #[allow(private_interfaces)]
-    fn operands(self, at: Caller) -> Option<Vec<Operand>>;
+    fn operands(self, at: Caller) -> Option<Vec<MapOperand>>;
     /// Returns the elements with their types.
     #[doc(hidden)]
     fn elements(values: &[Expr<()>]) -> Self::Elements;
@@ -94,10 +94,10 @@ pub trait Operands<const R: usize>: 'static {
 
 macro_rules! operands {
     ($($name:ident)*) => {
-        impl<const R: usize, $($name: OperandView<R> + 'static),*> Operands<R> for ($($name,)*) {
+        impl<const R: usize, $($name: OperandView<R> + 'static),*> MapOperands<R> for ($($name,)*) {
             type Elements = ($(Expr<$name::Element>,)*);
             #[allow(private_interfaces, non_snake_case, unused_variables)]
-            fn operands(self, at: Caller) -> Option<Vec<Operand>> {
+            fn operands(self, at: Caller) -> Option<Vec<MapOperand>> {
                 let ($($name,)*) = self;
                 Some(vec![$($name.operand(at)?),*])
             }
@@ -123,7 +123,7 @@ impl<T: Element, const Q: usize, A> View<T, Q, A> {
     }
 }
 
-impl Operand {
+impl MapOperand {
     /// Returns its coordinates for an element of the computed view.
     fn place(&self, index: &[Expr<i32>]) -> Vec<Expr<i32>> {
         self.axes.iter().map(|axis| index.get(*axis).copied().unwrap_or_else(Expr::dead)).collect()

@@ -41,7 +41,7 @@ pub use expr::{DeviceType, Expr, IntoExpr};
 pub use index::{IndexTuple, IndexValue};
 pub use literal::{Lit, lit};
 pub use loops::{DeviceRange, Lanes, lanes, unroll};
-pub use mapped::{Along, OperandView, Operands};
+pub use mapped::{Along, MapOperands, OperandView};
 pub use memory::{Extent, MemoryShape, registers, shared};
 pub use rich::computed_view;
 pub use tasks::{

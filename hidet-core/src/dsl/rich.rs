@@ -4,7 +4,7 @@
 use super::access::{Base, ViewData, ViewExtent, axes};
 use super::builder::{here, with};
 use super::expr::{Expr, IntoExpr};
-use super::mapped::{ElementFn, Mapped, Operands};
+use super::mapped::{ElementFn, MapOperands, Mapped};
 use super::memory::Extent;
 use super::reach;
 use super::view::{In, Out, View, Writable, add};
@@ -58,7 +58,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     /// # Ok::<(), hidet::Error>(())
     /// ```
     #[track_caller]
-    pub fn map_with<U: Element, O: Operands<R>, V: IntoExpr<U>>(
+    pub fn map_with<U: Element, O: MapOperands<R>, V: IntoExpr<U>>(
         self,
         operands: O,
         f: impl Fn(Expr<T>, O::Elements, [Expr<i32>; R]) -> V + 'static,
@@ -109,7 +109,7 @@ impl<T: Element, const R: usize, A: Writable> View<T, R, A> {
     /// Returns a view that stores `f(value, elements of the operands, index)`: an epilogue with further tensors, which
     /// are as those of [`map_with`](View::map_with).
     #[track_caller]
-    pub fn map_store_with<U: Element, O: Operands<R>, V: IntoExpr<T>>(
+    pub fn map_store_with<U: Element, O: MapOperands<R>, V: IntoExpr<T>>(
         self,
         operands: O,
         f: impl Fn(Expr<U>, O::Elements, [Expr<i32>; R]) -> V + 'static,

@@ -8,7 +8,11 @@ use crate::types::{Comparable, bf16, f16};
 pub struct Cmp<A, B>(pub A, pub B);
 
 /// The left operand of `==` and `!=` while building, or beside a device value.
-#[diagnostic::on_unimplemented(message = "can't compare `{Self}` with `{B}`", label = "the sides have different types")]
+#[diagnostic::on_unimplemented(
+    message = "can't compare `{Self}` with `{B}`",
+    label = "the sides have different types",
+    note = "convert one of them with `as`"
+)]
 pub trait EqualTo<B> {
     /// The result: `bool` while building.
     type Output;
@@ -17,7 +21,11 @@ pub trait EqualTo<B> {
 }
 
 /// The left operand of `<` and similar operators while building, or beside a device value.
-#[diagnostic::on_unimplemented(message = "can't compare `{Self}` with `{B}`", label = "the sides have different types")]
+#[diagnostic::on_unimplemented(
+    message = "can't compare `{Self}` with `{B}`",
+    label = "the sides have different types",
+    note = "convert one of them with `as`"
+)]
 pub trait OrderedWith<B> {
     /// The result: `bool` while building.
     type Output;

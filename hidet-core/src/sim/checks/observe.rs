@@ -264,8 +264,12 @@ impl BlockRun<'_> {
                 "give each lane its own element, or let one lane store; if all of them store the same value, which CUDA \
                  allows, set the option `Checks::equal_stores` to `false`"
             }
-            (None, None) if same_warp => "put `sync_warp()` between them, or give each lane its own element",
-            (None, None) => "put a barrier between them",
+            (None, None) if same_warp => {
+                "put `sync_warp()` between them, give each lane its own element, or change it by an atomic (`atomic_add`)"
+            }
+            (None, None) => {
+                "put a barrier between them, such as `sync_threads()`; in a loop, another one before the next iteration"
+            }
         };
         let message =
             format!("element {element} of `{name}` is accessed by {parties} without synchronization; {advice}");
