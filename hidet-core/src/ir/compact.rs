@@ -172,7 +172,12 @@ impl Function {
 
     /// Returns true if both functions are equal except for source positions, unused items and the numbers of handles.
     pub fn structurally_equals(&self, other: &Function) -> bool {
-        let (a, b) = (self.compacted(), other.compacted());
+        self.compacted().equals(&other.compacted())
+    }
+
+    /// Returns true if both functions are equal, with the same numbers of handles, except for source positions.
+    pub fn equals(&self, other: &Function) -> bool {
+        let (a, b) = (self, other);
         a.name == b.name
             && a.dims == b.dims
             && a.params == b.params

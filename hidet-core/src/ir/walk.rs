@@ -2,6 +2,7 @@
 //!
 //! Depends on the structure of the IR only, not on its meaning.
 
+use super::SecondaryMap;
 use super::function::{BufferId, Function, Loop, LoopId, ValueId, VarId};
 use super::handles::MentionMut;
 use super::op::Op;
@@ -109,13 +110,18 @@ impl Function {
     }
 
     /// Returns the operation of each value defined by a `let` of the body.
-    pub fn definitions(&self) -> HashMap<ValueId, Op> {
-        let mut definitions = HashMap::new();
-        self.each_stmt_in(&self.body, &mut |_, stmt| {
-            if let Stmt::Let { value, op } = stmt {
-                definitions.insert(*value, op.clone());
+    pub fn definitions(&self) -> SecondaryMap<ValueId, Option<&Op>> {
+        let mut definitions = SecondaryMap::new();
+        let mut blocks = vec![&self.body];
+        while let Some(block) = blocks.pop() {
+            for id in &block.0 {
+                let stmt = &self.stmts[*id];
+                if let Stmt::Let { value, op } = stmt {
+                    definitions[*value] = Some(op);
+                }
+                blocks.extend(stmt.blocks());
             }
-        });
+        }
         definitions
     }
 }

@@ -18,13 +18,15 @@ use crate::ir::emit::{Emitter, IntValue};
 use crate::ir::{Buffer, BufferId, Constraint, Function, LARGEST_EXTENT, Relation, Scope, Span, Stmt, StmtId, ValueId};
 use crate::layout::Layout;
 use crate::types::Scalar;
+use std::collections::HashMap;
 
 pub(super) fn run(function: &mut Function, options: &LoweringOptions) -> Result<()> {
     let wide = options.wide_index;
+    let mut known = HashMap::new();
     function.rewrite(&mut |function, id, out| {
         let span = function.spans[id];
         let mut stmt = std::mem::replace(&mut function.stmts[id], Stmt::Return);
-        let mut flatten = Flatten { function, out, span, stmt: id, wide };
+        let mut flatten = Flatten { function, out, span, stmt: id, wide, known: &mut known };
         let mut result = Ok(());
         let mut each = |buffer: BufferId, index: &mut Vec<ValueId>| {
             if result.is_ok() {
@@ -64,11 +66,37 @@ struct Flatten<'a> {
     span: Span,
     stmt: StmtId,
     wide: bool,
+    known: &'a mut HashMap<(BufferId, Vec<ValueId>), Known>,
+}
+
+/// An offset that was computed before: its value, and the last statement of its computation with its place in the block.
+/// In unrolled loops most accesses are at the place of an earlier one.
+struct Known {
+    offset: ValueId,
+    last: Option<(usize, StmtId)>,
 }
 
 impl Flatten<'_> {
     /// Replaces an index by its offset.
     fn index(&mut self, buffer: BufferId, index: &mut Vec<ValueId>) -> Result<()> {
+        let key = (buffer, std::mem::take(index));
+        // It is computed in this block if that statement is still in its place.
+        if let Some(Known { offset, last: Some((place, stmt)) }) = self.known.get(&key)
+            && self.out.get(*place) == Some(stmt)
+        {
+            *index = vec![*offset];
+            return Ok(());
+        }
+        *index = key.1.clone();
+        self.flatten(buffer, index)?;
+        if let [offset] = index.as_slice() {
+            let last = self.out.len().checked_sub(1).map(|place| (place, self.out[place]));
+            self.known.insert(key, Known { offset: *offset, last });
+        }
+        Ok(())
+    }
+
+    fn flatten(&mut self, buffer: BufferId, index: &mut Vec<ValueId>) -> Result<()> {
         let layout = self.layout(buffer, index)?;
         if is_flat(&layout) {
             return Ok(());

@@ -73,7 +73,7 @@ pub fn bounds_report(function: &Function) -> Result<BoundsReport> {
     if proved < base.all.len() {
         let (multiples, least) = candidates(&prepared);
         for candidates in [multiples, least] {
-            let found = fewest(&prepared, candidates, proved);
+            let found = fewest(&prepared, candidates, &base);
             if found.moved > 0 {
                 // Drops instances that prove no more than weaker conditions do.
                 instances.retain(|stronger| stronger.moved > found.moved);
@@ -82,15 +82,16 @@ pub fn bounds_report(function: &Function) -> Result<BoundsReport> {
         }
     }
     let strongest = instances.first().map_or(&[][..], |conditions| &conditions.all);
-    let assumed = Proofs::of(&with(&prepared, strongest));
+    let assumed = Proofs::beyond(&with(&prepared, strongest), &base.inside);
     let accesses = assumed.all.iter().filter(|access| !assumed.inside.contains(access));
     let kept = accesses.filter_map(|access| kept(&prepared, access.0, access.1)).collect();
     Ok(BoundsReport { kernel: function.name.clone(), proved, instances, kept })
 }
 
-/// Returns a minimal subset of the candidates that proves as much as all of them; `proved` accesses need none.
-fn fewest(prepared: &Function, mut conditions: Vec<Constraint>, proved: usize) -> Conditions {
-    let count = |conditions: &[Constraint]| Proofs::of(&with(prepared, conditions)).inside.len();
+/// Returns a minimal subset of the candidates that proves as much as all of them; the accesses of `base` need none.
+fn fewest(prepared: &Function, mut conditions: Vec<Constraint>, base: &Proofs) -> Conditions {
+    let proved = base.inside.len();
+    let count = |conditions: &[Constraint]| Proofs::beyond(&with(prepared, conditions), &base.inside).inside.len();
     let most = if conditions.is_empty() { proved } else { count(&conditions) };
     if most == proved {
         return Conditions { all: Vec::new(), moved: 0 };

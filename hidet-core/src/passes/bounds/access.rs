@@ -22,7 +22,13 @@ pub(crate) struct Proofs {
 impl Proofs {
     /// Proves as many accesses of a function as possible.
     pub fn of(function: &Function) -> Proofs {
-        let mut prover = Prover { function, facts: Facts::of(function), proofs: Proofs::default() };
+        Proofs::beyond(function, &HashSet::new())
+    }
+
+    /// The same, where some accesses are known to be inside: proved with fewer constraints.
+    pub fn beyond(function: &Function, inside: &HashSet<AccessId>) -> Proofs {
+        let proofs = Proofs { all: Vec::new(), inside: inside.clone() };
+        let mut prover = Prover { function, facts: Facts::of(function), proofs };
         prover.block(&function.body);
         prover.proofs
     }
@@ -89,6 +95,9 @@ impl Prover<'_> {
 
     fn access(&mut self, access: AccessId, buffer: BufferId, index: &[ValueId], tile: Option<Vec<u32>>) {
         self.proofs.all.push(access);
+        if self.proofs.inside.contains(&access) {
+            return;
+        }
         let shape = &self.function.buffers[buffer].shape;
         let Some(tile) = tile else { return };
         let inside = shape.len() == index.len()

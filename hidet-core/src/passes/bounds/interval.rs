@@ -10,7 +10,7 @@ use hidet_mapping::index::IndexOp;
 impl Facts {
     /// Returns the smallest and the largest number that a value can be.
     pub fn interval(&mut self, function: &Function, value: ValueId) -> (i128, i128) {
-        if let Some(known) = self.intervals.get(&value) {
+        if let Some(known) = self.intervals[value].as_ref() {
             return *known;
         }
         let ty = function.ty(value);
@@ -20,7 +20,7 @@ impl Facts {
         if found.0 < range.0 || found.1 > range.1 || found.0 > found.1 {
             found = range;
         }
-        self.intervals.insert(value, found);
+        self.intervals[value] = Some(found);
         found
     }
 
@@ -30,7 +30,7 @@ impl Facts {
             let last = self.interval(function, counter.end).1 - counter.short();
             return Some((self.interval(function, counter.start).0, last));
         }
-        let op = self.ops.get(&value)?.clone();
+        let op = self.ops[value].clone()?;
         Some(match op {
             Op::Const(constant) => {
                 let number = i128::from(constant.as_int()?);

@@ -2,9 +2,10 @@
 
 use crate::ir::{DimId, Special, ValueId};
 use hidet_mapping::IndexExpr;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// A quantity whose value is unknown.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Atom {
     /// A value that is not a linear form of others.
     Value(ValueId),
@@ -59,6 +60,16 @@ impl Linear {
             }
         }
         Some(sum)
+    }
+
+    /// Returns a number that is the same for equal forms, regardless of the order of their terms.
+    pub fn fingerprint(&self) -> u64 {
+        let term = |(atom, factor): &(Atom, i128)| {
+            let mut hasher = DefaultHasher::new();
+            (atom, factor).hash(&mut hasher);
+            hasher.finish()
+        };
+        self.terms.iter().map(term).fold(self.constant as u64, u64::wrapping_add)
     }
 
     pub fn plus(&self, other: &Linear) -> Option<Linear> {

@@ -22,11 +22,12 @@ pub(crate) use linear::{Atom, Linear};
 use counter::Counter;
 use interval::formula_interval;
 use product::DimProduct;
+use prove::Tried;
 
 use super::fold::int_range;
 use crate::ir::{
-    BinaryOp, Block, CompareOp, DimId, Function, Handle, LARGEST_EXTENT, Op, Relation, Special, Stmt, UnaryOp, ValueId,
-    VarId,
+    BinaryOp, Block, CompareOp, DimId, Function, Handle, LARGEST_EXTENT, Op, Relation, SecondaryMap, Special, Stmt,
+    UnaryOp, ValueId, VarId,
 };
 use hidet_mapping::IndexExpr;
 use hidet_mapping::index::IndexOp;
@@ -39,10 +40,10 @@ const MOST_TERMS: usize = 12;
 
 /// The facts that hold at a point of a function.
 pub(crate) struct Facts {
-    ops: HashMap<ValueId, Op>,
+    ops: SecondaryMap<ValueId, Option<Op>>,
     counters: HashMap<ValueId, Counter>,
-    intervals: HashMap<ValueId, (i128, i128)>,
-    forms: HashMap<ValueId, Linear>,
+    intervals: SecondaryMap<ValueId, Option<(i128, i128)>>,
+    forms: SecondaryMap<ValueId, Option<Linear>>,
     grid: [(i128, i128); 3],
     /// The smallest and largest number that a variable has where it is read.
     variables: HashMap<VarId, (i128, i128)>,
@@ -53,6 +54,12 @@ pub(crate) struct Facts {
     multiples: Vec<(Linear, i128)>,
     /// The number of facts that hold everywhere.
     everywhere: usize,
+    /// For each fact of the open branches, the number of the set of facts that it completes.
+    sets: Vec<u32>,
+    /// How many sets of facts there were.
+    count: u32,
+    /// What is known of sums of terms under a set of facts.
+    tried: HashMap<(u32, Vec<(Atom, i128)>), Tried>,
     /// Every value is examined where it is computed, so that the facts at that point hold for it.
     in_place: bool,
     /// Values that are products of dims.
@@ -62,26 +69,32 @@ pub(crate) struct Facts {
     /// Products that are proved not to overflow, with the facts about each.
     bounded: HashMap<ValueId, Vec<Linear>>,
     budget: u32,
+    /// The fingerprints of the forms that the current proof failed to prove, each with the depth that was left.
+    failed: HashMap<u64, u32>,
 }
 
 impl Facts {
     /// Returns the facts that hold at the beginning of a function.
     pub fn of(function: &Function) -> Facts {
         let mut facts = Facts {
-            ops: HashMap::new(),
+            ops: SecondaryMap::new(),
             counters: HashMap::new(),
-            intervals: HashMap::new(),
-            forms: HashMap::new(),
+            intervals: SecondaryMap::new(),
+            forms: SecondaryMap::new(),
             grid: std::array::from_fn(|axis| formula_interval(&function.launch.grid[axis])),
             variables: rotation::rings(function),
             facts: Vec::new(),
             multiples: Vec::new(),
             everywhere: 0,
+            sets: Vec::new(),
+            count: 0,
+            tried: HashMap::new(),
             in_place: false,
             products: HashMap::new(),
             sizes: Vec::new(),
             bounded: HashMap::new(),
             budget: 0,
+            failed: HashMap::new(),
         };
         for constraint in &function.constraints {
             if let (Relation::LessEqual, Some(size), Some(most)) =
@@ -126,7 +139,7 @@ impl Facts {
 
     /// Notes the definition of a value by a `let`.
     pub fn define(&mut self, function: &Function, value: ValueId, op: &Op) {
-        self.ops.insert(value, op.clone());
+        self.ops[value] = Some(op.clone());
         if function.ty(value).scalar.is_int() {
             if self.in_place && function.ty(value).lanes == 1 {
                 self.define_product(function, value, op);
@@ -138,7 +151,7 @@ impl Facts {
 
     /// Returns the operation that defines the value, if it is a `let`.
     pub fn op(&self, value: ValueId) -> Option<&Op> {
-        self.ops.get(&value)
+        self.ops[value].as_ref()
     }
 
     /// Returns the current number of facts, for [`Facts::forget`].
@@ -149,11 +162,12 @@ impl Facts {
     /// Forgets the facts noted since [`Facts::mark`].
     pub fn forget(&mut self, mark: usize) {
         self.facts.truncate(mark);
+        self.sets.truncate(mark.saturating_sub(self.everywhere));
     }
 
     /// Notes that a condition is true (`holds`) or false.
     pub fn assume(&mut self, function: &Function, cond: ValueId, holds: bool) {
-        match self.ops.get(&cond).cloned() {
+        match self.ops[cond].clone() {
             Some(Op::Unary(UnaryOp::Not, inner)) => self.assume(function, inner, !holds),
             Some(Op::Binary(op, a, b)) if (op == BinaryOp::And && holds) || (op == BinaryOp::Or && !holds) => {
                 self.assume(function, a, holds);
@@ -177,6 +191,8 @@ impl Facts {
                 for gap in gaps.into_iter().flatten() {
                     let gap = self.tightened(gap);
                     self.facts.push(gap);
+                    self.count += 1;
+                    self.sets.push(self.count);
                 }
             }
             _ => {}
@@ -205,7 +221,7 @@ impl Facts {
     fn stride(&self, atom: &Atom) -> i128 {
         let Atom::Value(value) = atom else { return 1 };
         let Some(Counter { start, step, .. }) = self.counters.get(value) else { return 1 };
-        let number = |value: &ValueId| self.forms.get(value).and_then(Linear::as_constant);
+        let number = |value: &ValueId| self.forms[*value].as_ref().and_then(Linear::as_constant);
         match (number(start), number(step)) {
             (Some(start), Some(step)) if step > 0 => gcd(step, start),
             _ => 1,
@@ -214,13 +230,13 @@ impl Facts {
 
     /// Returns the value as a linear form.
     pub fn linear(&mut self, function: &Function, value: ValueId) -> Linear {
-        if let Some(known) = self.forms.get(&value) {
+        if let Some(known) = self.forms[value].as_ref() {
             return known.clone();
         }
         let form = self.linear_of_op(function, value).filter(|form| form.terms.len() <= MOST_TERMS);
         let form = form.unwrap_or_else(|| Linear::atom(Atom::Value(value)));
-        if self.ops.contains_key(&value) || self.counters.contains_key(&value) {
-            self.forms.insert(value, form.clone());
+        if self.ops[value].is_some() || self.counters.contains_key(&value) {
+            self.forms[value] = Some(form.clone());
         }
         form
     }
@@ -231,7 +247,7 @@ impl Facts {
             return None;
         }
         let range = int_range(ty.scalar);
-        let form = match *self.ops.get(&value)? {
+        let form = match *self.ops[value].as_ref()? {
             Op::Const(constant) => return constant.as_int().map(|number| Linear::constant(i128::from(number))),
             Op::Dim(dim) => return Some(Linear::atom(Atom::Dim(dim))),
             Op::Special(special) => return Some(self.special(function, special)),
@@ -264,7 +280,7 @@ impl Facts {
     /// Returns true if the operation that defines an integer is proved not to wrap.
     pub fn exact(&mut self, function: &Function, value: ValueId) -> bool {
         let (least, most) = int_range(function.ty(value).scalar);
-        if let Some(Op::Binary(BinaryOp::Div | BinaryOp::Rem, a, b)) = self.ops.get(&value).cloned() {
+        if let Some(Op::Binary(BinaryOp::Div | BinaryOp::Rem, a, b)) = self.ops[value].clone() {
             // Only the smallest number divided by -1 overflows.
             let (a, b) = (self.interval(function, a), self.interval(function, b));
             return a.0 > least || b.0 > -1 || b.1 < -1;

@@ -111,7 +111,7 @@ impl Facts {
         };
         if let Op::Binary(BinaryOp::Mul, a, b) = op {
             if let Some(most) = product.as_ref().and_then(|product| self.at_most(function, product)) {
-                self.intervals.insert(value, (0, most));
+                self.intervals[value] = Some((0, most));
                 self.bounded.entry(value).or_default();
             }
             for (index, stride) in [(*a, *b), (*b, *a)] {
@@ -119,7 +119,7 @@ impl Facts {
                 // Of a constant stride the form says more than the bounds do, if it is exact anyhow.
                 if !stride.dims.is_empty() || !self.exact(function, value) {
                     self.bound_product(function, value, index, &stride);
-                    self.forms.remove(&value);
+                    self.forms[value] = None;
                 }
             }
         }
@@ -160,7 +160,7 @@ impl Facts {
             facts.extend(gap.and_then(|gap| gap.minus(&Linear::atom(Atom::Value(value)))));
         }
         if let Some(most) = largest {
-            self.intervals.insert(value, (0, most));
+            self.intervals[value] = Some((0, most));
             self.bounded.entry(value).or_default().extend(facts);
         }
     }

@@ -10,11 +10,37 @@ const BUDGET: u32 = 400;
 /// Maximum number of facts that a proof uses one after the other.
 const DEPTH: u32 = 5;
 
+/// For which constants the sum of some terms and the constant was tried.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Tried {
+    /// The smallest with which it is proved to be nonnegative.
+    proved: Option<i128>,
+    /// The largest with which no proof was found.
+    failed: Option<i128>,
+}
+
 impl Facts {
-    /// Returns true if the form is proved to be nonnegative.
+    /// Returns true if the form is proved to be nonnegative. In unrolled loops most forms differ by a constant only, so a
+    /// proof is kept for larger constants, and a failure for smaller ones.
     pub fn nonnegative(&mut self, function: &Function, form: &Linear) -> bool {
+        if form.terms.is_empty() {
+            return form.constant >= 0;
+        }
+        let key = (self.sets.last().copied().unwrap_or(0), form.terms.clone());
+        let tried = self.tried.get(&key).copied().unwrap_or_default();
+        if tried.proved.is_some_and(|least| form.constant >= least) {
+            return true;
+        }
+        if tried.failed.is_some_and(|most| form.constant <= most) {
+            return false;
+        }
         self.budget = BUDGET;
-        self.prove(function, form, DEPTH)
+        self.failed.clear();
+        let proved = self.prove(function, form, DEPTH);
+        let constant = Some(form.constant);
+        let tried = if proved { Tried { proved: constant, ..tried } } else { Tried { failed: constant, ..tried } };
+        self.tried.insert(key, tried);
+        proved
     }
 
     /// Returns true if the form is proved to be nonnegative wherever its atoms are defined, independent of branches; if
@@ -23,9 +49,11 @@ impl Facts {
         let kept = if self.in_place { self.facts.len() } else { self.everywhere };
         let here = self.facts.split_off(kept);
         let (spent, depth) = (self.budget, 3);
+        let failed = std::mem::take(&mut self.failed);
         self.budget = BUDGET / 8;
         let proved = self.prove(function, form, depth);
         self.budget = spent;
+        self.failed = failed;
         self.facts.extend(here);
         proved
     }
@@ -37,6 +65,20 @@ impl Facts {
         if depth == 0 || self.budget == 0 {
             return false;
         }
+        // Eliminating the same atoms in another order leads to the same form.
+        let fingerprint = form.fingerprint();
+        if self.failed.get(&fingerprint).is_some_and(|tried| *tried >= depth) {
+            return false;
+        }
+        if self.eliminate(function, form, depth) {
+            return true;
+        }
+        self.failed.insert(fingerprint, depth);
+        false
+    }
+
+    /// Proves a form by eliminating one of its atoms.
+    fn eliminate(&mut self, function: &Function, form: &Linear, depth: u32) -> bool {
         for (atom, factor) in &form.terms {
             if let Some(cases) = self.cases(function, atom) {
                 // A minimum is one of its operands, so what holds for both holds for it.
@@ -72,7 +114,7 @@ impl Facts {
     fn cases(&mut self, function: &Function, atom: &Atom) -> Option<[Linear; 2]> {
         match atom {
             Atom::Formula(IndexExpr::Binary(IndexOp::Min | IndexOp::Max, a, b)) => Some([formula(a)?, formula(b)?]),
-            Atom::Value(value) => match self.ops.get(value)? {
+            Atom::Value(value) => match self.ops[*value].as_ref()? {
                 Op::Binary(BinaryOp::Min | BinaryOp::Max, a, b) if function.ty(*a).scalar.is_int() => {
                     let (a, b) = (*a, *b);
                     Some([self.linear(function, a), self.linear(function, b)])
@@ -132,7 +174,7 @@ impl Facts {
                     found.extend(last.minus(&own).map(|gap| gap.offset(if whole { -step } else { -counter.short() })));
                     return found;
                 }
-                let Some(Op::Binary(op, a, b)) = self.ops.get(value).cloned() else { return found };
+                let Some(Op::Binary(op, a, b)) = self.ops[*value].clone() else { return found };
                 if !function.ty(a).scalar.is_int() || function.ty(a).lanes != 1 {
                     return found;
                 }

@@ -3,8 +3,11 @@
 //! Pipelines count their stages this way. In the IR the branch follows the assignment of the sum immediately, so
 //! nothing reads the variable while it equals the end.
 
-use crate::ir::{BinaryOp, Block, CompareOp, Function, Op, Stmt, ValueId, VarId};
+use crate::ir::{BinaryOp, Block, CompareOp, Function, Op, SecondaryMap, Stmt, ValueId, VarId};
 use std::collections::HashMap;
+
+/// The operation of each value that a `let` defines.
+type Definitions<'a> = SecondaryMap<ValueId, Option<&'a Op>>;
 
 /// Returns the smallest and largest number that each such variable has where it is read.
 pub(super) fn rings(function: &Function) -> HashMap<VarId, (i128, i128)> {
@@ -35,22 +38,22 @@ struct Ring {
     steps: Vec<ValueId>,
 }
 
-fn number(ops: &HashMap<ValueId, Op>, value: ValueId) -> Option<i128> {
-    match ops.get(&value)? {
+fn number(ops: &Definitions<'_>, value: ValueId) -> Option<i128> {
+    match ops[value]? {
         Op::Const(constant) => constant.as_int().map(i128::from),
         _ => None,
     }
 }
 
-fn find(function: &Function, ops: &HashMap<ValueId, Op>, block: &Block, rings: &mut HashMap<VarId, Ring>) {
+fn find(function: &Function, ops: &Definitions<'_>, block: &Block, rings: &mut HashMap<VarId, Ring>) {
     let stmts: Vec<&Stmt> = block.0.iter().map(|id| &function.stmts[*id]).collect();
     for (position, stmt) in stmts.iter().enumerate() {
         if let Stmt::Assign { var, value } = stmt
             && let Some(Stmt::If { cond, then, .. }) = stmts[position + 1..].iter().find(|next| !passes(next, *var))
-            && let Some(Op::Binary(BinaryOp::Add, old, step)) = ops.get(value)
-            && ops.get(old) == Some(&Op::Read(*var))
+            && let Some(Op::Binary(BinaryOp::Add, old, step)) = ops[*value]
+            && ops[*old] == Some(&Op::Read(*var))
             && number(ops, *step) == Some(1)
-            && let Some(Op::Compare(CompareOp::Eq, counted, end)) = ops.get(cond)
+            && let Some(Op::Compare(CompareOp::Eq, counted, end)) = ops[*cond]
             && counted == value
             && let Some(end) = number(ops, *end).filter(|end| *end > 0)
             && sets_back(function, then, *var)
