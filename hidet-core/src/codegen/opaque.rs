@@ -63,7 +63,7 @@ pub fn analyse(function: &Function, proved: &Exact) -> Opaque {
         negated: SecondaryMap::new(),
         extrema: SecondaryMap::new(),
         vars: SecondaryMap::new(),
-        accessed: Vec::new(),
+        accessed: SecondaryMap::new(),
         branches: 0,
         settled: false,
     };
@@ -95,8 +95,8 @@ struct Search<'a> {
     /// Which of minima and maxima a value may be.
     extrema: SecondaryMap<ValueId, Extrema>,
     vars: SecondaryMap<VarId, Held>,
-    /// Positions of elements that were accessed by the time that control gets here.
-    accessed: Vec<ValueId>,
+    /// Positions of elements that were accessed by the time that control gets here, and how many times.
+    accessed: SecondaryMap<ValueId, u32>,
     /// How many branches are around the statement.
     branches: usize,
     /// True if nothing was added to a variable in this walk.
@@ -133,7 +133,7 @@ impl Extrema {
 
 impl Search<'_> {
     fn walk(&mut self, block: &Block, found: &mut Opaque) {
-        let before = self.accessed.len();
+        let mut accessed: Vec<ValueId> = Vec::new();
         for id in &block.0 {
             let stmt = &self.function.stmts[*id];
             match stmt {
@@ -166,10 +166,11 @@ impl Search<'_> {
             if let Stmt::Let { op: Op::Load { index, guard: false, .. }, .. }
             | Stmt::Store { index, guard: false, .. } = stmt
             {
-                self.accessed.extend(index);
+                index.iter().for_each(|position| self.accessed[*position] += 1);
+                accessed.extend(index);
             }
         }
-        self.accessed.truncate(before);
+        accessed.into_iter().for_each(|position| self.accessed[position] -= 1);
     }
 
     fn assign(&mut self, var: VarId, value: ValueId, found: &Opaque) {
@@ -206,7 +207,7 @@ impl Search<'_> {
             Op::Unary(UnaryOp::Not, a) | Op::Binary(BinaryOp::Xor, a, _) => self.flips |= self.is_int(*a),
             Op::Binary(BinaryOp::Sub, a, _) => self.flips |= self.is_int(*a) && self.constants[*a].is_some(),
             Op::Const(constant) => self.constants[value] = Some(*constant),
-            Op::Binary(BinaryOp::Add, a, _) => found.beyond[value] = self.accessed.contains(a),
+            Op::Binary(BinaryOp::Add, a, _) => found.beyond[value] = self.accessed[*a] > 0,
             Op::Special(Special::Thread | Special::ThreadX) => self.threads[value] = true,
             Op::Compare(compare, a, b) if self.is_int(*a) => {
                 let one = self.constants[*a].is_some() != self.constants[*b].is_some();
