@@ -32,6 +32,16 @@ fn softmax_compiles_everywhere_for_every_float() {
     compiles(softmax::<f64>().build().unwrap(), 6);
 }
 
+/// NVRTC 13.0 ends the process if the values that are hidden in this program are hidden by `lop3`.
+#[test]
+fn a_program_that_crashed_nvrtc_compiles() {
+    for kernel in hidet::testing::random::numbers_program(23_009_355).kernels {
+        if let Some(usages) = compile_everywhere(&kernel, &LoweringOptions::default()).unwrap() {
+            assert_eq!(usages.len(), 6);
+        }
+    }
+}
+
 #[test]
 fn random_kernels_compile() {
     use hidet::testing::random::random_kernel;

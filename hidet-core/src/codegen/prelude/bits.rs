@@ -15,7 +15,9 @@ pub(super) fn pieces() -> Vec<Piece> {
 ## hidet_lop3
 template <int Table> @ unsigned hidet_lop3(unsigned a, unsigned b, unsigned c) {
     unsigned r;
-    asm("lop3.b32 %0, %1, %2, %3, %4;" : "=r"(r) : "r"(a), "r"(b), "r"(c), "n"(Table));
+    // In some kernels that compare the result of `lop3` with 0 and subtract 1 from it, NVRTC (13.0) crashes; behind `prmt`,
+    // which is the same value, it does not see that it is one.
+    asm("{\n.reg .b32 s;\nlop3.b32 s, %1, %2, %3, %4;\nprmt.b32 %0, s, 0, 0x3210;\n}" : "=r"(r) : "r"(a), "r"(b), "r"(c), "n"(Table));
     return r;
 }
 

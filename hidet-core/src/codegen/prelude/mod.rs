@@ -174,10 +174,11 @@ template <class To, class From> @ To bitcast(const From& from) {
 @ long long wrapping_shl(long long a, long long b) { return (long long)((unsigned long long)a << b); }
 
 ## hidet_hide
-// The same value, which ptxas does not see.
+// The same value, which ptxas does not see. Not by `lop3`: in some kernels that compare its result with 0 and subtract 1 from
+// it, NVRTC (13.0) crashes.
 @ int hidet_hide(int a) {
     int r;
-    asm("lop3.b32 %0, %1, 0, 0, 0xf0;" : "=r"(r) : "r"(a));
+    asm("prmt.b32 %0, %1, 0, 0x3210;" : "=r"(r) : "r"(a));
     return r;
 }
 @ unsigned hidet_hide(unsigned a) { return (unsigned)hidet_hide((int)a); }
