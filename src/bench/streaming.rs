@@ -44,7 +44,8 @@ fn families_of<T: Real + Float>() -> Vec<Family> {
     };
     let vector = || vec![vec![elements]];
     let rows = || COLS.iter().map(|&cols| vec![elements / cols, cols]).collect();
-    let plans = |kernel| names(kernel, ROWS.map(|plan| plan.0)).collect();
+    // The fast kernel in all schedules, and fused in the default one.
+    let plans = |kernel, fused: &str| names(kernel, ROWS.map(|plan| plan.0)).chain([fused.to_owned()]).collect();
     let copies = names("copy16", COPIES.map(|plan| plan.0)).collect();
     let adds = names("vector_add_fast", ADDS.map(|plan| plan.0)).collect();
     let squares = names("transpose_fast", SQUARES.map(|plan| plan.0)).collect();
@@ -54,14 +55,14 @@ fn families_of<T: Real + Float>() -> Vec<Family> {
         family(&[], copies, &["n"], vector(), self::copies::<T>),
         family(&["vector_add"], adds, &["n"], vector(), vector_adds::<T>),
         family(
-            &["row_sum_warp", "row_sum_block", "row_sum_fused"],
-            plans("row_sum_fast"),
+            &["row_sum_warp", "row_sum_block"],
+            plans("row_sum_fast", "row_sum_fused"),
             matrix,
             rows(),
             row_sums::<T>,
         ),
-        family(&["softmax", "softmax_fused"], plans("softmax_fast"), matrix, rows(), softmaxes::<T>),
-        family(&["layer_norm", "layer_norm_fused"], plans("layer_norm_fast"), matrix, rows(), layer_norms::<T>),
+        family(&["softmax"], plans("softmax_fast", "softmax_fused"), matrix, rows(), softmaxes::<T>),
+        family(&["layer_norm"], plans("layer_norm_fast", "layer_norm_fused"), matrix, rows(), layer_norms::<T>),
         family(&["transpose"], squares, matrix, matrices, transposes::<T>),
     ]
 }
