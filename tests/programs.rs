@@ -67,13 +67,14 @@ programs! {
     made_by_macro_rules
     match_meta
     math
-    matrix_problems
     matmul_like
+    matrix_problems
     meta_struct
+    method_of_user
     names
-    other_crate_name
     names_of_users
     numbers_that_do_not_fit
+    other_crate_name
     plain_helpers
     print_formats
     problems_of_building

@@ -1,4 +1,4 @@
-//! A function or method of the user comes before the names that the language explains.
+// A function or method of the user comes before the names that the language explains.
 
 use hidet::prelude::*;
 
@@ -30,6 +30,6 @@ kernel! {
     }
 }
 
-fn main() {
-    k().build().map(drop).unwrap_or_else(|error| panic!("{error}"));
+fn main() -> hidet::Result<()> {
+    k().build().map(drop)
 }
