@@ -2,7 +2,7 @@
 //! made of them: a kernel built with such views computes more in one launch, and is itself unchanged.
 
 use super::access::{Base, ViewData, ViewExtent, axes};
-use super::builder::{here, with};
+use super::builder::{Caller, here, with};
 use super::expr::{Expr, IntoExpr};
 use super::mapped::{ElementFn, MapOperands, Mapped};
 use super::memory::Extent;
@@ -22,6 +22,24 @@ fn computed(elem: crate::types::Scalar, shape: Vec<ViewExtent>, base: Base) -> V
 }
 
 impl<T: Element, const R: usize, A> View<T, R, A> {
+    /// Returns the view of a function `f` from elements `I` to elements `V`, applied to what is written if `stores`.
+    fn mapped<I: Element, V: Element, U: Element, B, O: MapOperands<R>, E: IntoExpr<V>>(
+        self,
+        operands: O,
+        f: impl Fn(Expr<I>, O::Elements, [Expr<i32>; R]) -> E + 'static,
+        stores: bool,
+        at: Caller,
+    ) -> View<U, R, B> {
+        let (Some(below), Some(operands)) = (self.data(at), operands.operands(at)) else { return View::dead() };
+        let (shape, limits) = (below.shape.clone(), below.limits());
+        operands.iter().for_each(|operand| operand.relate(&shape, at));
+        let function: ElementFn = Rc::new(move |value, operands, index| {
+            f(value.assume(), O::elements(operands), array(index)).into_expr().assume()
+        });
+        let mapped = Mapped { below: Some(below), operands, function, stores, limits, fused: reach::is_fused() };
+        add(computed(U::SCALAR, shape, Base::Mapped(Rc::new(mapped))))
+    }
+
     /// Returns a view of `f(element, index)`: a prologue. Example: `x.map(|v, [i, j]| v * 0.5)`. A vector of it is loaded
     /// as a vector of this view; what `f` itself reads, it reads element by element: see [`map_with`](View::map_with).
     #[track_caller]
@@ -31,8 +49,8 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
 
     /// Returns a view of `f(element, elements of the operands, index)`: a prologue with further tensors. Each is a tensor
     /// with the same axes, or follows some of them: [`along`](View::along). Their extents must be equal to those of these
-    /// axes, which the launcher checks. Where a vector of the view is loaded, one of
-    /// every operand that follows the last axis is loaded, too, which requires that its rows are multiples of it.
+    /// axes, which the launcher checks. Where a vector of the view is loaded, one of every operand that follows the last
+    /// axis is loaded, too, which requires that its rows are multiples of it.
     ///
     /// ```
     /// use hidet::prelude::*;
@@ -63,15 +81,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         operands: O,
         f: impl Fn(Expr<T>, O::Elements, [Expr<i32>; R]) -> V + 'static,
     ) -> In<U, R> {
-        let at = here();
-        let (Some(below), Some(operands)) = (self.data(at), operands.operands(at)) else { return View::dead() };
-        let (shape, limits) = (below.shape.clone(), below.limits());
-        operands.iter().for_each(|operand| operand.relate(&shape, at));
-        let function: ElementFn = Rc::new(move |value, operands, index| {
-            f(value.assume(), O::elements(operands), array(index)).into_expr().assume()
-        });
-        let mapped = Mapped { below: Some(below), operands, function, stores: false, limits, fused: reach::is_fused() };
-        add(computed(U::SCALAR, shape, Base::Mapped(Rc::new(mapped))))
+        self.mapped::<T, U, U, _, _, _>(operands, f, false, here())
     }
 
     /// Returns a view of the elements at `f(index)` of this one. `run` is the number of elements along the last axis,
@@ -114,15 +124,7 @@ impl<T: Element, const R: usize, A: Writable> View<T, R, A> {
         operands: O,
         f: impl Fn(Expr<U>, O::Elements, [Expr<i32>; R]) -> V + 'static,
     ) -> Out<U, R> {
-        let at = here();
-        let (Some(below), Some(operands)) = (self.data(at), operands.operands(at)) else { return View::dead() };
-        let (shape, limits) = (below.shape.clone(), below.limits());
-        operands.iter().for_each(|operand| operand.relate(&shape, at));
-        let function: ElementFn = Rc::new(move |value, operands, index| {
-            f(value.assume(), O::elements(operands), array(index)).into_expr().assume()
-        });
-        let mapped = Mapped { below: Some(below), operands, function, stores: true, limits, fused: reach::is_fused() };
-        add(computed(U::SCALAR, shape, Base::Mapped(Rc::new(mapped))))
+        self.mapped::<U, T, U, _, _, _>(operands, f, true, here())
     }
 }
 
