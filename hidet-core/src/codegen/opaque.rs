@@ -7,9 +7,10 @@
 //!   flip bits, comparisons with a constant are computed by `hidet_equal` and `hidet_less`, of which neither sees the
 //!   inside; the instructions are the same. Of a loop's index and of variables it stays open: where NVRTC unrolls a loop
 //!   they must become constant.
-//! - *Minimum of three.* Of `min(min(a, -b), c)` ptxas makes one instruction, which forgets the sign. NVRTC finds negations
-//!   in differences, products and flipped bits, and minima in choices and branches. So where a minimum of minima may
-//!   contain a negation, `hidet_hide` stands between the two.
+//! - *Minimum of three.* Of `min(min(a, -b), c)` ptxas makes one instruction, which forgets the sign. It has 32 bits, which
+//!   NVRTC and ptxas also take for integers of 8 and 16, and for those of 64 that were extended. NVRTC finds negations in
+//!   differences, products and flipped bits, and minima in choices and branches. So where a minimum of minima may contain
+//!   a negation, `hidet_hide` stands between the two.
 //! - *Extension of what wraps.* NVRTC adds with 64 bits what wraps with 32: of a sign-extended `v + c` it makes the sum of a
 //!   sign-extended `v` and `c`, and computes the address of `x[v + c]` as that of `x[v]` and `c` elements more. A position is
 //!   not negative and at most [`LARGEST_EXTENT`], so small constants do not make it wrap.
@@ -235,11 +236,9 @@ impl Search<'_> {
             Op::Select(..) | Op::Compare(..) => Extrema::BOTH,
             _ => Extrema::default(),
         };
-        let mut word = false;
-        op.each_operand(&mut |operand| word |= self.is_word(operand));
-        if negated && word && own.meets(below) {
+        if negated && own.meets(below) {
             op.each_operand(&mut |operand| {
-                if self.is_word(operand) && own.meets(self.extrema[operand]) {
+                if self.is_int(operand) && own.meets(self.extrema[operand]) {
                     found.inner[operand] = true;
                 }
             });
@@ -255,11 +254,6 @@ impl Search<'_> {
             Op::Vector(_) | Op::Extract(..) | Op::Bitcast(_) | Op::Cast(_) => (negated, below),
             _ => (negated, Extrema::default()),
         };
-    }
-
-    /// Returns true for the integers of which there is a minimum of three.
-    fn is_word(&self, value: ValueId) -> bool {
-        matches!(self.function.ty(value).scalar, Scalar::I32 | Scalar::U32)
     }
 
     /// Returns how much the constants in a sum add at most.

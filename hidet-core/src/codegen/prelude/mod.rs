@@ -181,7 +181,15 @@ template <class To, class From> @ To bitcast(const From& from) {
     asm("prmt.b32 %0, %1, 0, 0x3210;" : "=r"(r) : "r"(a));
     return r;
 }
+@ signed char hidet_hide(signed char a) { return (signed char)hidet_hide((int)a); }
+@ unsigned char hidet_hide(unsigned char a) { return (unsigned char)hidet_hide((int)a); }
+@ short hidet_hide(short a) { return (short)hidet_hide((int)a); }
+@ unsigned short hidet_hide(unsigned short a) { return (unsigned short)hidet_hide((int)a); }
 @ unsigned hidet_hide(unsigned a) { return (unsigned)hidet_hide((int)a); }
+@ unsigned long long hidet_hide(unsigned long long a) {
+    return (unsigned long long)hidet_hide((unsigned)(a >> 32)) << 32 | hidet_hide((unsigned)a);
+}
+@ long long hidet_hide(long long a) { return (long long)hidet_hide((unsigned long long)a); }
 template <class T, int N> @ vec<T, N> hidet_hide(vec<T, N> v) {
     for (int i = 0; i < N; i++) v.lane[i] = hidet_hide(v.lane[i]);
     return v;
