@@ -14,7 +14,8 @@
 //! - *Extension of what wraps.* NVRTC adds with 64 bits what wraps with 32: of a sign-extended `v + c` it makes the sum of a
 //!   sign-extended `v` and `c`, and computes the address of `x[v + c]` as that of `x[v]` and `c` elements more. A position is
 //!   not negative and at most [`LARGEST_EXTENT`], so small constants do not make it wrap.
-//! - *Long steps.* Where ptxas unrolls a loop of which a few steps pass the end of the type, the loop may never end.
+//! - *Long steps.* Where ptxas unrolls a loop of which a few steps pass the end of the type, the loop may never end. A step
+//!   that is not constant here may become so in NVRTC, which counts short loops through.
 //! - *Comparison with zero.* NVRTC makes a minimum of `v < 0.0 ? v : 0.0`, which for -0.0 is 0.0.
 
 use crate::ir::{
@@ -41,7 +42,7 @@ pub struct Opaque {
     pub zero: SecondaryMap<ValueId, bool>,
     /// Minima and maxima, or what may become one, that go into another, one of whose operands may be negated.
     pub inner: SecondaryMap<ValueId, bool>,
-    /// Loops whose step is so long that they must not be unrolled.
+    /// Loops whose step is so long that they must not be unrolled, or may be.
     pub long_steps: SecondaryMap<LoopId, bool>,
     /// Integers of 32 bits that may wrap, or are computed from such.
     pub wraps: SecondaryMap<ValueId, bool>,
@@ -152,8 +153,7 @@ impl Search<'_> {
                         (Some(first), Some(last)) => first.max(last),
                         _ => first.unwrap_or(0).saturating_add(added),
                     };
-                    // Of a step that is not constant ptxas does not unroll the loop.
-                    found.long_steps[*label] = step.is_some_and(|step| step.bits >= LONG_STEP);
+                    found.long_steps[*label] = step.is_none_or(|step| step.bits >= LONG_STEP);
                 }
                 Stmt::Declare { var, init: Some(value) } | Stmt::Assign { var, value } => {
                     self.assign(*var, *value, found)
