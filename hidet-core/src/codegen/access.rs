@@ -3,7 +3,7 @@
 use super::expr::{self, CppExpr};
 use super::intrinsic::fill;
 use super::kernel::Generator;
-use super::{literal, memory, types};
+use super::{literal, memory, prelude, types};
 use crate::error::Result;
 use crate::intrinsics::matrix::Form;
 use crate::intrinsics::{Intrinsic, Meaning};
@@ -168,7 +168,16 @@ impl Generator<'_> {
             }
             return Ok(());
         }
-        let text = fill(&row.cuda.replace("hidet_mbarrier", mbarrier), &operands, &elems, &forms);
+        let atomic = match (row.meaning, args.first()) {
+            (Meaning::Atomic(op, _), Some(Arg::Address { buffer, .. })) => {
+                let buffer = &self.function.buffers[*buffer];
+                let swapped = buffer.scope == Scope::Shared && prelude::is_loop_in_shared(op, buffer.elem);
+                if swapped { "hidet_swap" } else { "hidet_atomic" }
+            }
+            _ => "hidet_atomic",
+        };
+        let text = row.cuda.replace("hidet_mbarrier", mbarrier).replace("hidet_atomic", atomic);
+        let text = fill(&text, &operands, &elems, &forms);
         match result {
             Some(value) => {
                 let name = self.name_value(value);

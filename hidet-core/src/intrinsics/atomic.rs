@@ -30,7 +30,7 @@ fn atomic(name: &str, op: AtomicOp, types: &'static [Scalar], doc: &str) -> Vec<
 fn at_peer(mut row: Row) -> Row {
     let rank = row.operands.len();
     row.name = format!("cluster.{}", row.name);
-    row.cuda = row.cuda.replace("hidet_atomic", "hidet_cluster_atomic").replace("$0", &format!("$0, ${rank}"));
+    row.cuda = row.cuda.replace("$0", &format!("hidet_peer($0, ${rank})"));
     row.doc = format!("{} In the shared memory of the block of the cluster whose rank is the last operand.", row.doc);
     if let Some(Operand::Address { space, .. }) = row.operands.first_mut() {
         *space = Space::Shared;

@@ -1,6 +1,8 @@
 //! Atomics, ordered loads and stores, and shuffles.
 
 use super::{Piece, parse, piece};
+use crate::intrinsics::AtomicOp;
+use crate::types::Scalar;
 
 /// The C++ types with their PTX types (signed or unsigned, and bits) and register constraints.
 const TYPES: [(&str, &str, &str, char); 6] = [
@@ -14,7 +16,7 @@ const TYPES: [(&str, &str, &str, char); 6] = [
 
 const OPS: [&str; 8] = ["add", "min", "max", "and", "or", "xor", "exchange", "cas"];
 
-const PEER: &str = r#"
+const SHARED: &str = r#"
 ## hidet_peer
 // Where an element of shared memory lies in another block of the cluster.
 template <class T> @ T* hidet_peer(T* p, int rank) {
@@ -22,6 +24,17 @@ template <class T> @ T* hidet_peer(T* p, int rank) {
     asm volatile("mapa.u64 %0, %1, %2;" : "=l"(r) : "l"(p), "r"(rank));
     return r;
 }
+
+## hidet_bits
+template <int BYTES> struct hidet_bits_of { using type = unsigned; };
+template <> struct hidet_bits_of<8> { using type = unsigned long long; };
+template <int BYTES> using hidet_bits = typename hidet_bits_of<BYTES>::type;
+
+## hidet_swap_sum
+@ float hidet_swap_sum(float a, float b) { return a + b; }
+@ double hidet_swap_sum(double a, double b) { return a + b; }
+@ unsigned long long hidet_swap_sum(unsigned long long a, unsigned long long b) { return a + b; }
+@ long long hidet_swap_sum(long long a, long long b) { return (long long)((unsigned long long)a + (unsigned long long)b); }
 "#;
 
 pub(super) fn pieces() -> Vec<Piece> {
@@ -33,9 +46,9 @@ pub(super) fn pieces() -> Vec<Piece> {
     for (order, load) in [("relaxed", true), ("acquire", true), ("relaxed", false), ("release", false)] {
         pieces.push(access(order, load));
     }
-    pieces.extend(parse(PEER));
-    for op in OPS {
-        pieces.extend(["relaxed", "acquire", "release", "acq_rel"].map(|order| at_peer(op, order)));
+    pieces.extend(parse(SHARED));
+    for op in OPS.into_iter().filter(|op| !matches!(*op, "exchange" | "cas")) {
+        pieces.extend(["relaxed", "acquire", "release", "acq_rel"].map(|order| swap(op, order)));
     }
     pieces
 }
@@ -131,35 +144,35 @@ fn ordered(op: &str, order: &str) -> Piece {
     piece(name, text)
 }
 
-/// On the shared memory of another block of the cluster. Of arithmetic on 64 bits there ptxas (13.0) makes a load and a
-/// store, so it is done by compare and swap, which the hardware has.
-fn at_peer(op: &str, order: &str) -> Piece {
-    let name = format!("hidet_cluster_atomic_{op}_{order}");
-    let (more, pass) = if op == "cas" { (", T c", ", c") } else { ("", "") };
+/// Returns true for an operation that ptxas (13.0) makes a loop of in shared memory, this block's or another's. It forgets
+/// that the threads of a warp leave that loop one by one, and counts the iterations of a loop around it in one register
+/// for all of them, too often: the program never ends. In another block's memory, of 64-bit arithmetic it makes a load
+/// and a store. `hidet_swap_..` is the same loop where ptxas sees it.
+pub fn is_loop_in_shared(op: AtomicOp, elem: Scalar) -> bool {
+    let native = matches!(op, AtomicOp::Exchange | AtomicOp::CompareExchange);
+    !native && (elem.bytes() == 8 || elem.is_float())
+}
+
+/// Arithmetic by compare and swap, which the hardware has in all memory.
+fn swap(op: &str, order: &str) -> Piece {
+    let name = format!("hidet_swap_{op}_{order}");
     let result = match op {
-        "add" => "(T)((unsigned long long)seen + (unsigned long long)b)",
+        "add" => "hidet_swap_sum(seen, b)",
         "min" => "seen < b ? seen : b",
         "max" => "seen > b ? seen : b",
         "and" => "seen & b",
         "or" => "seen | b",
-        "xor" => "seen ^ b",
-        _ => "",
+        _ => "seen ^ b",
     };
-    let mut text = format!(
-        "template <class T> __device__ __forceinline__ T {name}(T* p, int rank, T b{more}) {{\n    \
-         T* at = hidet_peer(p, rank);\n"
+    let text = format!(
+        "template <class T> __device__ __forceinline__ T {name}(T* p, T b) {{\n    \
+         using Bits = hidet_bits<sizeof(T)>;\n    \
+         for (T seen = *(volatile T*)p;;) {{\n        \
+         const Bits bits = bitcast<Bits>(seen);\n        \
+         const Bits old = hidet_atomic_cas_{order}((Bits*)p, bits, bitcast<Bits>((T)({result})));\n        \
+         if (old == bits) return seen;\n        \
+         seen = bitcast<T>(old);\n    }}\n}}\n"
     );
-    if !result.is_empty() {
-        // A `double` keeps 0.5, an integer does not.
-        text += &format!(
-            "    if constexpr (sizeof(T) == 8 && T(0.5) == T(0)) {{\n        \
-             for (T seen = hidet_load_relaxed(at);;) {{\n            \
-             const T old = hidet_atomic_cas_{order}(at, seen, (T)({result}));\n            \
-             if (old == seen) return old;\n            \
-             seen = old;\n        }}\n    }} else\n    "
-        );
-    }
-    text += &format!("    return hidet_atomic_{op}_{order}(at, b{pass});\n}}\n");
     piece(name, text)
 }
 

@@ -16,6 +16,8 @@ mod matrix;
 mod vector;
 mod wgmma;
 
+pub use atomic::is_loop_in_shared;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::LazyLock;
 
