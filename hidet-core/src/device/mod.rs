@@ -1,5 +1,6 @@
 //! One interface to the simulated device and to GPUs: devices and their limits, memory, tensors, streams, graphs.
 
+mod forget;
 mod graph;
 mod interop;
 mod pinned;

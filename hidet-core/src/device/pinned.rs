@@ -121,6 +121,7 @@ impl Stream {
                 return Err(device.error(format!("a copy of memory on {other} cannot run on a stream of {device}")));
             }
         }
+        tensor.raw().check_given_away("a copy of a tensor")?;
         let len = match &pinned.memory {
             Memory::Host(elements) => elements.len() * size_of::<T>(),
             Memory::Cuda(memory) => memory.len(),

@@ -163,20 +163,20 @@ impl Stream {
                 }
                 b.copy_on(stream, target.offset, a, source.offset, source.bytes(), recorded)
             }
-            (a, b) => {
-                let (a, b, bytes) = (a.clone(), b.clone(), source.bytes());
-                let (first, offset) = (source.offset, target.offset);
+            _ => {
+                let (a, b) = (source.clone(), target.clone());
                 let step = move || {
-                    let mut copy = vec![0; bytes];
-                    a.read(first, &mut copy)?;
-                    b.write(offset, &copy)
+                    [&a, &b].into_iter().try_for_each(|tensor| tensor.check_given_away("a copy of a tensor"))?;
+                    let mut copy = vec![0; a.bytes()];
+                    a.storage.read(a.offset, &mut copy)?;
+                    b.storage.write(b.offset, &copy)
                 };
                 if recorded {
-                    self.record_step(Box::new(step))
+                    self.record_step(Box::new(step));
+                    Ok(())
                 } else {
-                    step()?
+                    step()
                 }
-                Ok(())
             }
         }
     }
@@ -199,6 +199,13 @@ impl Stream {
     pub(crate) fn record_step(&self, step: SimWork) {
         if let Some(recording) = self.recording().as_mut() {
             recording.launches += 1;
+            recording.steps.push(step);
+        }
+    }
+
+    /// Adds work of the simulated device to the capture that is neither a launch nor a copy.
+    pub(super) fn record_note(&self, step: SimWork) {
+        if let Some(recording) = self.recording().as_mut() {
             recording.steps.push(step);
         }
     }

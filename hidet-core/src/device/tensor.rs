@@ -5,6 +5,7 @@ use super::{Device, DeviceKind, Storage, refuse_in_capture};
 use crate::error::{Error, Result};
 use crate::types::{Element, Scalar};
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// A tensor whose type and rank are known at run time. Its elements are within its memory, which launches rely on.
 #[derive(Clone, Debug)]
@@ -14,6 +15,8 @@ pub struct RawTensor {
     pub(crate) offset: usize,
     pub(crate) scalar: Scalar,
     pub(crate) shape: Vec<usize>,
+    /// A number that its clones and views share, and no other tensor.
+    pub(super) identity: u64,
     // Derived from the rest, computed once for all launches.
     address: u64,
     span: ByteRange,
@@ -48,10 +51,13 @@ impl RawTensor {
         scalar: Scalar,
         shape: &[usize],
     ) -> RawTensor {
+        static IDENTITIES: AtomicU64 = AtomicU64::new(0);
+        let identity = IDENTITIES.fetch_add(1, Relaxed);
         let (address, first) = (storage.address() + offset as u64, storage.data() + offset as u64);
         let span = (first, first + (shape.iter().product::<usize>() * scalar.bytes()) as u64);
         let shape_key = ShapeKey::tensor(device, scalar, shape);
-        RawTensor { device: device.clone(), storage, offset, scalar, shape: shape.to_vec(), address, span, shape_key }
+        let (device, shape) = (device.clone(), shape.to_vec());
+        RawTensor { device, storage, offset, scalar, shape, identity, address, span, shape_key }
     }
 
     /// Returns the device.
@@ -102,6 +108,21 @@ impl RawTensor {
     /// Returns true if it shares a byte with another tensor.
     pub fn overlaps(&self, other: &RawTensor) -> bool {
         overlap(self.span(), other.span())
+    }
+
+    /// Returns a tensor of another shape over some of the same elements, from element number `first` on. It shares
+    /// memory, and counts as the same tensor for [`RawTensor::forget`].
+    pub fn view(&self, first: usize, shape: &[usize]) -> Result<RawTensor> {
+        let RawTensor { device, storage, offset, scalar, .. } = self;
+        let count = elements(device, *scalar, shape)?;
+        if first.checked_add(count).is_none_or(|end| end > self.len()) {
+            return Err(device.error(format!(
+                "a view of shape {shape:?} from element {first} on does not fit in a tensor of {} elements",
+                self.len()
+            )));
+        }
+        let view = RawTensor::placed(device, storage.clone(), offset + first * scalar.bytes(), *scalar, shape);
+        Ok(RawTensor { identity: self.identity, ..view })
     }
 
     /// Returns the range of its addresses. Addresses are compared instead of allocations because foreign memory may be
@@ -215,6 +236,7 @@ impl<T: Element, const R: usize> Tensor<T, R> {
     /// 0 on the simulated device and arbitrary on a GPU.
     pub fn to_vec(&self) -> Result<Vec<T>> {
         refuse_in_capture(&self.raw.device, "reading a tensor")?;
+        self.raw.check_given_away("reading a tensor")?;
         let mut bytes = vec![0u8; self.raw.bytes()];
         self.raw.storage.read(self.raw.offset, &mut bytes)?;
         Ok(bytes.chunks_exact(T::SCALAR.bytes()).map(element).collect())
@@ -228,6 +250,7 @@ impl<T: Element, const R: usize> Tensor<T, R> {
             return Err(Error::Device { device, message });
         }
         refuse_in_capture(&self.raw.device, "writing a tensor from the host")?;
+        self.raw.check_given_away("writing a tensor from the host")?;
         self.raw.storage.write(self.raw.offset, bytes_of(elements))
     }
 
@@ -246,19 +269,7 @@ impl<T: Element, const R: usize> Tensor<T, R> {
     /// Returns a tensor of another shape over some of the same elements, from element number `first` on. It shares
     /// memory: writes through one are visible through the other.
     pub fn view<const S: usize>(&self, first: usize, shape: [usize; S]) -> Result<Tensor<T, S>> {
-        let count = size::<T, S>(&self.raw.device, shape)?;
-        if first.checked_add(count).is_none_or(|end| end > self.len()) {
-            return Err(Error::Device {
-                device: self.raw.device.to_string(),
-                message: format!(
-                    "a view of shape {shape:?} from element {first} on does not fit in a tensor of {} elements",
-                    self.len()
-                ),
-            });
-        }
-        let RawTensor { device, storage, offset, scalar, .. } = &self.raw;
-        let raw = RawTensor::placed(device, storage.clone(), offset + first * scalar.bytes(), *scalar, &shape);
-        Ok(Tensor { raw, elem: PhantomData })
+        Ok(Tensor { raw: self.raw.view(first, &shape)?, elem: PhantomData })
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{BoundDims, CompileOptions, Printer, RawArg};
 use crate::device::{Device, DeviceKind, Storage};
 use crate::error::{Error, Result};
-use crate::ir::Function;
+use crate::ir::{Access, Function, Param};
 use crate::{passes, sim};
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ impl Instance {
             stream: Some(stream),
             ..sim::LaunchArguments::default()
         };
-        for arg in args {
+        for (param, arg) in function.params.iter().zip(args) {
             match arg {
                 RawArg::Scalar(value) => arguments.scalars.push(*value),
                 RawArg::Tensor(tensor) => {
@@ -51,6 +51,15 @@ impl Instance {
                         let message = "a tensor on a GPU was given to a simulated kernel".to_owned();
                         return Err(Error::Launch { kernel: function.name.clone(), message });
                     };
+                    if let (Some(place), Param::Tensor { buffer, access }) = (tensor.given_away(), param) {
+                        let (name, at) = (&function.buffers[*buffer].name, function.own_place());
+                        let does = if *access == Access::Out { "writes" } else { "reads" };
+                        let message = format!(
+                            "argument `{name}`, which the kernel ({at}) {does}, is a tensor whose memory was given to \
+                             another one, by `forget` at {place}; use it before, or give the other one different memory"
+                        );
+                        return Err(Error::Launch { kernel: function.name.clone(), message });
+                    }
                     arguments.tensors.push(sim::TensorArg { memory: memory.clone(), offset: tensor.offset });
                 }
             }

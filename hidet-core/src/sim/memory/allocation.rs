@@ -3,9 +3,12 @@
 //! Blocks run on several host threads, so every access is an atomic one of its size (a plain move on the host). Knows
 //! nothing of tensors, kernels or clocks.
 
+use super::claims::Claims;
 use std::any::Any;
 use std::cell::UnsafeCell;
 use std::collections::TryReserveError;
+use std::panic::Location;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// A device allocation. Its first byte counts as aligned to 256 bytes, except for memory owned by someone else.
@@ -14,9 +17,10 @@ pub struct Memory {
     base: *mut u8,
     bytes: usize,
     owner: Owner,
-    /// One flag per byte, not 0 if the byte was written; empty if all bytes were initialised from the start.
-    written: Box<[AtomicU8]>,
+    /// One flag per byte, not 0 if the byte was written; not there if all bytes have been initialised from the start.
+    written: OnceLock<Box<[AtomicU8]>>,
     all_written: AtomicBool,
+    claims: Claims,
 }
 
 /// The owner of the bytes.
@@ -42,7 +46,7 @@ impl Memory {
     /// Returns an allocation of that many uninitialised bytes, or an error if the host has too little memory, like all
     /// constructors here.
     pub fn uninit(bytes: usize) -> Result<Memory, TryReserveError> {
-        let written = filled(bytes, || AtomicU8::new(0))?;
+        let written = OnceLock::from(filled(bytes, || AtomicU8::new(0))?);
         Ok(Memory { written, all_written: AtomicBool::new(bytes == 0), ..Memory::zeroed(bytes)? })
     }
 
@@ -57,8 +61,7 @@ impl Memory {
     pub fn zeroed(bytes: usize) -> Result<Memory, TryReserveError> {
         let words = filled(bytes.div_ceil(8), || UnsafeCell::new(0u64))?;
         let base = words.as_ptr() as *mut u8;
-        let (written, all_written) = (Box::default(), AtomicBool::new(true));
-        Ok(Memory { base, bytes, owner: Owner::Own(words), written, all_written })
+        Ok(Memory::initialised(base, bytes, Owner::Own(words)))
     }
 
     /// Wraps memory owned by someone else, all of it initialised; `owner` is dropped with the result.
@@ -67,8 +70,12 @@ impl Memory {
     /// The bytes must be aligned to 8, valid until `owner` is dropped, and nobody else may access them while a kernel
     /// runs.
     pub unsafe fn foreign(base: *mut u8, bytes: usize, owner: Box<dyn Any + Send + Sync>) -> Memory {
-        let (written, all_written) = (Box::default(), AtomicBool::new(true));
-        Memory { base, bytes, owner: Owner::Other(owner), written, all_written }
+        Memory::initialised(base, bytes, Owner::Other(owner))
+    }
+
+    fn initialised(base: *mut u8, bytes: usize, owner: Owner) -> Memory {
+        let (written, all_written) = (OnceLock::new(), AtomicBool::new(true));
+        Memory { base, bytes, owner, written, all_written, claims: Claims::default() }
     }
 
     /// Returns its address on the host.
@@ -121,8 +128,12 @@ impl Memory {
         self.all_written.load(Relaxed) || (offset..offset + bytes).all(|at| self.flag(at).is_none_or(|flag| flag != 0))
     }
 
+    fn flags(&self) -> &[AtomicU8] {
+        self.written.get().map_or(&[], |flags| flags)
+    }
+
     fn flag(&self, at: usize) -> Option<u8> {
-        self.written.get(at).map(|flag| flag.load(Relaxed))
+        self.flags().get(at).map(|flag| flag.load(Relaxed))
     }
 
     /// Marks these bytes as written.
@@ -133,10 +144,40 @@ impl Memory {
         if offset == 0 && bytes >= self.bytes {
             self.all_written.store(true, Relaxed);
         }
-        let end = (offset + bytes).min(self.written.len());
-        for flag in self.written.get(offset..end).unwrap_or_default() {
+        let end = (offset + bytes).min(self.flags().len());
+        for flag in self.flags().get(offset..end).unwrap_or_default() {
             flag.store(1, Relaxed);
         }
+    }
+
+    /// Marks these bytes as never written, though their values stay, and gives them to a claimant at a place of the
+    /// source. Returns an error if the host has too little memory.
+    pub fn forget(
+        &self,
+        offset: usize,
+        bytes: usize,
+        claimant: u64,
+        place: &'static Location<'static>,
+    ) -> Result<(), TryReserveError> {
+        let end = (offset + bytes).min(self.bytes);
+        if offset >= end {
+            return Ok(());
+        }
+        if self.written.get().is_none() {
+            // If another thread was faster, its flags are kept.
+            let _ = self.written.set(filled(self.bytes, || AtomicU8::new(1))?);
+        }
+        for flag in self.flags().get(offset..end).unwrap_or_default() {
+            flag.store(0, Relaxed);
+        }
+        self.all_written.store(false, Relaxed);
+        self.claims.give(offset..end, claimant, place);
+        Ok(())
+    }
+
+    /// Returns where [`Memory::forget`] gave some of these bytes to another claimant, or `None` if it did not.
+    pub fn claimed_by_other(&self, offset: usize, bytes: usize, claimant: u64) -> Option<&'static Location<'static>> {
+        self.claims.place_of_other(offset..offset + bytes, claimant)
     }
 
     /// Returns true if all bytes are marked as written.
@@ -148,14 +189,14 @@ impl Memory {
     pub(in crate::sim) fn snapshot(&self) -> Snapshot {
         let mut bytes = vec![0; self.bytes];
         self.read(0, &mut bytes);
-        let written = self.written.iter().map(|flag| flag.load(Relaxed)).collect();
+        let written = self.flags().iter().map(|flag| flag.load(Relaxed)).collect();
         Snapshot { bytes, written, all_written: self.all_written.load(Relaxed) }
     }
 
     /// Restores the contents of a snapshot.
     pub(in crate::sim) fn restore(&self, snapshot: &Snapshot) {
         self.copy_in(0, &snapshot.bytes);
-        for (flag, old) in self.written.iter().zip(&snapshot.written) {
+        for (flag, old) in self.flags().iter().zip(&snapshot.written) {
             flag.store(*old, Relaxed);
         }
         self.all_written.store(snapshot.all_written, Relaxed);

@@ -4,5 +4,6 @@
 //! access of a thread to [`interp`](super::interp).
 
 pub mod allocation;
+mod claims;
 pub mod elements;
 pub mod tiles;
