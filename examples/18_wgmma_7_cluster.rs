@@ -51,18 +51,23 @@ fn release(empty: Mbarriers, stage: Expr<i32>, t: Expr<i32>, cluster: i32) {
 }
 
 kernel! {
-    /// c = a * transposed b. Rows of all three must be multiples of 16 bytes, as TMA requires.
+    /// c = a * transposed b. Rows of all three must be multiples of 16 bytes, as TMA requires. Sums are rounded to `C`
+    /// before an epilogue is applied.
     #[launch(grid = s.blocks as u32, block = 384, min_blocks = 1, cluster = s.cluster as u32)]
-    pub fn matmul_wgmma(#[meta] s: Schedule, a: In<bf16, [m, k]>, b: In<bf16, [n, k]>, c: Out<bf16, [m, n]>) {
+    pub fn matmul_wgmma<C: Element>(#[meta] s: Schedule, a: In<bf16, [m, k]>, b: In<bf16, [n, k]>, c: Out<C, [m, n]>) {
         require(n.multiple_of(8), "n must be a multiple of 8");
         require(k.multiple_of(8), "k must be a multiple of 8");
         let (stages, cluster, blocks) = (s.stages, s.cluster, s.blocks);
         let part = 256 / cluster;
         let a_map = a.tensor_map([128, 64], Swizzle::B128);
         let b_map = b.tensor_map([part, 64], Swizzle::B128);
-        let c_map = c.tensor_map([64, 64], Swizzle::B128);
+        let epilogue = c.epilogue();
+        let c_map = epilogue.below::<bf16>().tensor_map([64, 64], Swizzle::B128);
+        // An operand of the epilogue as large as c: each tile of it goes through two more stages of the pipeline.
+        let residual = epilogue.operand_in_memory::<bf16>();
+        let residual_map = residual.map(|(_, residual)| residual.tensor_map([64, 64], Swizzle::B128));
         let a_shared = shared::<bf16>([stages, 128, 64]);
-        let b_shared = shared::<bf16>([stages, 256, 64]);
+        let b_shared = shared::<bf16>(Layout::tma([stages, 256, 64], Swizzle::B128));
         let c_shared = shared::<bf16>(Layout::tma([4, 64, 64], Swizzle::B128));
         let (full, empty) = (mbarriers(stages), mbarriers(stages));
         if thread_id() == 0 {
@@ -101,6 +106,21 @@ kernel! {
                         if stage == stages {
                             stage = 0;
                             phase = phase ^ 1;
+                        }
+                    }
+                    if let Some(map) = residual_map {
+                        for half in 0..2 {
+                            empty.wait(stage, phase ^ 1);
+                            full.arrive_expect(stage, 4 * 64 * 64 * 2);
+                            for part in unroll(0..4) {
+                                let at = (row0 + part / 2 * 64, col0 + half * 128 + part % 2 * 64);
+                                tma_load(&b_shared[[stage, part * 64, 0]], map, at, full.at(stage));
+                            }
+                            stage += 1;
+                            if stage == stages {
+                                stage = 0;
+                                phase = phase ^ 1;
+                            }
                         }
                     }
                 }
@@ -144,20 +164,45 @@ kernel! {
                 }
                 let row = warp_id() % 4 * 16 + lane_id() % 16;
                 for half in unroll(0..2) {
+                    if residual.is_some() {
+                        full.wait(stage, phase);
+                    }
                     // The previous stores have read their source.
                     if t == 0 {
                         bulk_wait_read(0);
                     }
                     barrier_sync(group + 1, 128);
                     for q in unroll(0..8) {
-                        for i in unroll(0..8) {
-                            out[[i]] = sums[[half * 64 + q * 8 + i]] as bf16;
+                        let (part, part_col) = (q / 4, col0 + half * 128 + q / 4 * 64);
+                        let epilogue = match residual {
+                            Some((number, _)) => {
+                                let tile = b_shared.slice(stage).tile([(group * 2 + part) * 64, 0], [64, 64]);
+                                epilogue.read_from(number, tile, [row0, part_col])
+                            }
+                            None => epilogue.clone(),
+                        };
+                        for pair in unroll(0..4) {
+                            let i = half * 64 + q * 8 + pair * 2;
+                            let sum = vector2(sums[[i]] as C, sums[[i + 1]] as C);
+                            let place = (row0 + warp_id() % 4 * 16 + pair % 2 * 8 + lane_id() / 4,
+                                part_col + q % 4 * 16 + pair / 2 * 8 + lane_id() % 4 * 2);
+                            let [left, right] = epilogue.apply::<bf16, 2>(sum, place).lanes();
+                            out[[pair * 2]] = left;
+                            out[[pair * 2 + 1]] = right;
                         }
                         let col = q % 4 * 16 + lane_id() / 16 * 8;
                         stmatrix_x4(&c_shared[[group * 2 + q / 4, row, col]], &out[[0]]);
                     }
                     fence_proxy_async();
                     barrier_sync(group + 1, 128);
+                    if residual.is_some() {
+                        release(empty, stage, t, cluster);
+                        stage += 1;
+                        if stage == stages {
+                            stage = 0;
+                            phase = phase ^ 1;
+                        }
+                    }
                     if t == 0 {
                         for part in unroll(0..2) {
                             let col = col0 + half * 128 + part * 64;
@@ -184,7 +229,7 @@ pub fn run(device: &Device) -> hidet::Result<()> {
     let a: Vec<bf16> = (0..m * k).map(|i| bf16::from_f32((i % 5) as f32 - 2.0)).collect();
     let b: Vec<bf16> = (0..n * k).map(|i| bf16::from_f32((i % 7) as f32 - 3.0)).collect();
     let mut c = device.empty([m, n])?;
-    let kernel = matmul_wgmma(Schedule::default()).compile(device)?;
+    let kernel = matmul_wgmma::<bf16>(Schedule::default()).compile(device)?;
     kernel.launch(&device.tensor(&a, [m, k])?, &device.tensor(&b, [n, k])?, &mut c)?;
     let c = c.to_vec()?;
     for i in 0..m {

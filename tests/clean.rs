@@ -35,7 +35,7 @@ fn cases() -> Vec<Case> {
         let function = function.unwrap_or_else(|error| panic!("{name}: {error}"));
         cases.push(Case { name: name.to_owned(), function, dims: dims.to_vec() });
     };
-    case("matmul_wgmma", matmul_wgmma(Default::default()).build(), &[256, 128, 256]);
+    case("matmul_wgmma", matmul_wgmma::<bf16>(Default::default()).build(), &[256, 128, 256]);
     case("matmul_double_buffered", matmul_double_buffered(Default::default()).build(), &[256, 64, 256]);
     memory_bound::<f32>("f32", &mut case);
     memory_bound::<f16>("f16", &mut case);

@@ -33,8 +33,8 @@ const BF16: &[Named<bf16>] = &[
     ("wgmma_persistent", || wgmma_persistent::<4>(132)),
     ("wgmma_in_flight", || wgmma_in_flight::<4>(132)),
     ("wgmma_staged", || wgmma_staged::<4>(132)),
-    ("matmul_wgmma", || matmul_wgmma(Default::default())),
-    ("matmul_wgmma/alone", || matmul_wgmma(Schedule { cluster: 1, band: 16, ..Schedule::default() })),
+    ("matmul_wgmma", || matmul_wgmma::<bf16>(Default::default())),
+    ("matmul_wgmma/alone", || matmul_wgmma::<bf16>(Schedule { cluster: 1, band: 16, ..Schedule::default() })),
 ];
 
 /// c = a * b.

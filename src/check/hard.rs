@@ -250,32 +250,45 @@ fn controls(bench: &mut Bench) {
     }
 }
 
-fn fused(bench: &mut Bench) {
-    for shape @ [m, n, _] in [[1, 1, 1], [16, 16, 16], [31, 37, 41]] {
-        let problem = Problem::<f32>::new(shape);
-        let mut random = Random::new(25);
-        let (bias, residual): (Vec<f32>, Vec<f32>) = (random.reals(n, 1.0), random.reals(m * n, 1.0));
+/// The error of a linear layer with gelu, of which no more than the sum is rounded to fewer bits than `f32`.
+pub(super) const LINEAR: &str = "1.2 k 2^-23 sum |a||b| + 8 f32 ulp (1 + |v|)";
+
+/// A product with an epilogue: gelu(a * b + bias) + residual.
+pub(super) struct LinearLayer<T> {
+    pub bias: Vec<T>,
+    pub residual: Vec<T>,
+    pub expected: Vec<f64>,
+    pub limits: Vec<f64>,
+}
+
+impl<T: Real> LinearLayer<T> {
+    pub fn new(problem: &Problem<T>) -> Self {
+        let (mut random, [m, n, _]) = (Random::new(25), problem.shape);
+        let (bias, residual): (Vec<T>, Vec<T>) = (random.reals(n, 1.0), random.reals(m * n, 1.0));
         let (mut expected, mut limits) = (Vec::new(), Vec::new());
         for i in 0..m * n {
-            let v = problem.expected[i] + bias[i % n] as f64;
-            expected.push(0.5 * v * (1.0 + erf(v / 2f64.sqrt())) + residual[i] as f64);
+            let v = problem.expected[i] + bias[i % n].real();
+            expected.push(0.5 * v * (1.0 + erf(v / 2f64.sqrt())) + residual[i].real());
             // The slope of gelu is at most 1.13; erf is good to 2 ulp.
             limits.push(1.2 * problem.limits[i] + 8.0 * ulp::<f32>(1.0) * (1.0 + v.abs()));
         }
-        bench.case::<f32>(
-            "linear (fused)",
-            &shape,
-            Limit::Bound(&limits, "1.2 k 2^-23 sum |a||b| + 8 f32 ulp (1 + |v|)"),
-            &expected,
-            |device| {
-                let [m, n, k] = shape;
-                let (a, b) = (device.tensor(&problem.a, [m, k])?, device.tensor(&problem.b, [k, n])?);
-                let (bias, residual) = (device.tensor(&bias, [n])?, device.tensor(&residual, [m, n])?);
-                let mut c = device.empty::<f32, 2>([m, n])?;
-                fusion::linear().compile(device)?.launch(&a, &b, &bias, &residual, &mut c)?;
-                c.to_vec()
-            },
-        );
+        LinearLayer { bias, residual, expected, limits }
+    }
+}
+
+fn fused(bench: &mut Bench) {
+    for shape in [[1, 1, 1], [16, 16, 16], [31, 37, 41]] {
+        let problem = Problem::<f32>::new(shape);
+        let layer = LinearLayer::new(&problem);
+        let LinearLayer { bias, residual, .. } = &layer;
+        bench.case::<f32>("linear (fused)", &shape, Limit::Bound(&layer.limits, LINEAR), &layer.expected, |device| {
+            let [m, n, k] = shape;
+            let (a, b) = (device.tensor(&problem.a, [m, k])?, device.tensor(&problem.b, [k, n])?);
+            let (bias, residual) = (device.tensor(bias, [n])?, device.tensor(residual, [m, n])?);
+            let mut c = device.empty::<f32, 2>([m, n])?;
+            fusion::linear().compile(device)?.launch(&a, &b, &bias, &residual, &mut c)?;
+            c.to_vec()
+        });
     }
     for [rows, cols] in [[1, 1], [7, 257]] {
         let x: Vec<f32> = Random::new(26).reals(rows * cols, 8.0);

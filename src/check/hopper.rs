@@ -2,7 +2,9 @@
 //! a fault and is another instruction.
 
 use super::bench::{Bench, Limit, modes};
+use super::hard::{LINEAR, LinearLayer};
 use super::matmul::{PRODUCT, Problem};
+use crate::examples::hard::linear::linear_wgmma;
 use crate::examples::hard::matmul_multicast::matmul_multicast;
 use crate::examples::matmul_wgmma::{Schedule, matmul_wgmma};
 use crate::examples::{
@@ -23,6 +25,7 @@ pub(super) fn check(bench: &mut Bench) {
     }
     if bench.arch().is_none_or(|arch| arch.to_string() == "sm_90a") {
         ladder(bench, [&[[128, 256, 64], [256, 512, 192], [384, 256, 1024]], &[[128, 256, 64], [384, 256, 576]]]);
+        linear(bench, [&[[128, 256, 64], [200, 264, 136], [1, 8, 8], [384, 256, 576]], &[[200, 264, 136]]]);
     }
 }
 
@@ -36,8 +39,10 @@ const STEPS: [(&str, fn() -> Product); 8] = [
     ("wgmma_persistent", || wgmma_4_persistent::wgmma_persistent::<4>(3)),
     ("wgmma_in_flight", || wgmma_5_in_flight::wgmma_in_flight::<4>(3)),
     ("wgmma_staged", || wgmma_6_staged::wgmma_staged::<4>(3)),
-    ("matmul_wgmma", || matmul_wgmma(Schedule { blocks: 4, band: 1, ..Schedule::default() })),
-    ("matmul_wgmma, alone", || matmul_wgmma(Schedule { blocks: 3, cluster: 1, stages: 3, ..Schedule::default() })),
+    ("matmul_wgmma", || matmul_wgmma::<bf16>(Schedule { blocks: 4, band: 1, ..Schedule::default() })),
+    ("matmul_wgmma, alone", || {
+        matmul_wgmma::<bf16>(Schedule { blocks: 3, cluster: 1, stages: 3, ..Schedule::default() })
+    }),
 ];
 
 /// Each step as it is on the first shapes, and in checked mode on the second ones; the last also on extents that are
@@ -48,14 +53,35 @@ fn ladder(bench: &mut Bench, shapes: [&[[usize; 3]]; 2]) {
         for ((name, options), shapes) in modes(name).into_iter().zip(shapes) {
             for shape @ [m, n, k] in shapes.iter().chain(awkward).copied() {
                 let problem = Problem::<bf16>::new(shape);
-                // The kernels take b transposed.
-                let b: Vec<bf16> = (0..n * k).map(|i| problem.b[i % k * n + i / k]).collect();
+                let b = problem.b_transposed();
                 let limit = Limit::Bound(&problem.limits, PRODUCT);
                 bench.case_of::<bf16, bf16>(&name, &shape, limit, &problem.expected, |device| {
                     let (a, b) = (device.tensor(&problem.a, [m, k])?, device.tensor(&b, [n, k])?);
                     // Not uninitialised: TMA writes the result, and compute-sanitizer's initcheck does not follow that.
                     let mut c = device.tensor(&vec![bf16::NAN; m * n], [m, n])?;
                     template().compile_with(device, &options)?.launch(&a, &b, &mut c)?;
+                    c.to_vec()
+                });
+            }
+        }
+    }
+}
+
+/// The last step with an epilogue, as it is on the first shapes, and in checked mode on the second ones.
+fn linear(bench: &mut Bench, shapes: [&[[usize; 3]]; 2]) {
+    for cluster in [1, 2] {
+        let template = || linear_wgmma(Schedule { blocks: 4, band: 1, cluster, ..Schedule::default() });
+        let name = if cluster == 1 { "linear_wgmma, alone" } else { "linear_wgmma" };
+        for ((name, options), shapes) in modes(name).into_iter().zip(shapes) {
+            for shape @ [m, n, k] in shapes.iter().copied() {
+                let problem = Problem::<bf16>::new(shape);
+                let (layer, b) = (LinearLayer::new(&problem), problem.b_transposed());
+                let limit = Limit::Bound(&layer.limits, LINEAR);
+                bench.case_of::<bf16, bf16>(&name, &shape, limit, &layer.expected, |device| {
+                    let (a, b) = (device.tensor(&problem.a, [m, k])?, device.tensor(&b, [n, k])?);
+                    let (bias, residual) = (device.tensor(&layer.bias, [n])?, device.tensor(&layer.residual, [m, n])?);
+                    let mut c = device.tensor(&vec![bf16::NAN; m * n], [m, n])?;
+                    template().compile_with(device, &options)?.launch(&a, &b, &bias, &residual, &mut c)?;
                     c.to_vec()
                 });
             }
@@ -71,6 +97,11 @@ mod tests {
     #[test]
     fn checked_kernels_give_what_the_others_give() {
         super::super::tests::passes(|bench| ladder(bench, [&[], &[[128, 256, 64]]]));
+    }
+
+    #[test]
+    fn an_epilogue_is_applied_in_registers() {
+        super::super::tests::passes(|bench| linear(bench, [&[[200, 264, 136]], &[[1, 8, 8]]]));
     }
 
     #[test]

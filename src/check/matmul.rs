@@ -63,6 +63,14 @@ pub(super) struct Problem<T> {
 }
 
 impl<T: Real> Problem<T> {
+    /// The transposed second matrix, which kernels for tensor cores take.
+    pub fn b_transposed(&self) -> Vec<T> {
+        let [_, n, k] = self.shape;
+        (0..n * k).map(|i| self.b[i % k * n + i / k]).collect()
+    }
+}
+
+impl<T: Real> Problem<T> {
     /// The problem of that shape: rows, columns, depth.
     pub fn new(shape: [usize; 3]) -> Self {
         Problem::seeded(shape, 10)

@@ -7,6 +7,7 @@ pub mod attention;
 pub mod cluster_softmax;
 pub mod control;
 pub mod grid_diffusion;
+pub mod linear;
 pub mod matmul_async;
 pub mod matmul_mma;
 pub mod matmul_multicast;

@@ -96,6 +96,11 @@ impl ViewData {
         place
     }
 
+    /// Returns true if its coordinates are those of the base: no part, no slice.
+    pub(super) fn is_whole(&self) -> bool {
+        self.axes.iter().enumerate().all(|(axis, place)| place.offset.is_none() && place.from == Some(axis))
+    }
+
     /// Returns true if consecutive coordinates along the last axis are consecutive in the base.
     pub(super) fn last_axis_is_contiguous(&self) -> bool {
         self.axes.last().is_some_and(|axis| axis.from == Some(self.shape.len().wrapping_sub(1)))

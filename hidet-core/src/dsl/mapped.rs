@@ -15,6 +15,7 @@ use std::rc::Rc;
 pub(crate) type ElementFn = Rc<dyn Fn(Expr<()>, &[Expr<()>], &[Expr<i32>]) -> Expr<()>>;
 
 /// The parts of a computed view.
+#[derive(Clone)]
 pub(crate) struct Mapped {
     /// The view that is read or written below. It has the same coordinates, and its extents protect both.
     pub below: Option<ViewData>,
@@ -31,10 +32,23 @@ pub(crate) struct Mapped {
 }
 
 /// A further tensor of which the function takes one element.
+#[derive(Clone)]
 pub(crate) struct MapOperand {
-    view: ViewData,
+    pub view: ViewData,
     /// For each axis of the operand, the axis of the computed view whose coordinate it has.
-    axes: Vec<usize>,
+    pub axes: Vec<usize>,
+    pub range: OperandRange,
+}
+
+/// How accesses to an operand stay inside of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OperandRange {
+    /// Those of closures of a fused kernel are checked by the launcher, others are the author's.
+    Checked,
+    /// Instead of elements outside, its last elements are read.
+    Clamped,
+    /// It is memory of the kernel, whose author knows what is accessed.
+    Own,
 }
 
 /// A tensor whose axes follow given axes of another: see [`View::along`].
@@ -63,7 +77,7 @@ impl<T: Element, const R: usize, A> OperandView<R> for View<T, R, A> {
     type Element = T;
     #[allow(private_interfaces)]
     fn operand(self, at: Caller) -> Option<MapOperand> {
-        Some(MapOperand { view: self.data(at)?, axes: (0..R).collect() })
+        Some(MapOperand { view: self.data(at)?, axes: (0..R).collect(), range: OperandRange::Checked })
     }
 }
 
@@ -75,7 +89,7 @@ impl<T: Element, const Q: usize, const R: usize, A> OperandView<R> for Along<T, 
             problem(&format!("an operand along axis {axis} of a tensor with {R} axes"), at);
             return None;
         }
-        Some(MapOperand { view: self.view.data(at)?, axes: self.axes.to_vec() })
+        Some(MapOperand { view: self.view.data(at)?, axes: self.axes.to_vec(), range: OperandRange::Checked })
     }
 }
 
@@ -124,15 +138,26 @@ impl<T: Element, const Q: usize, A> View<T, Q, A> {
 }
 
 impl MapOperand {
-    /// Returns its coordinates for an element of the computed view.
-    fn place(&self, index: &[Expr<i32>]) -> Vec<Expr<i32>> {
-        self.axes.iter().map(|axis| index.get(*axis).copied().unwrap_or_else(Expr::dead)).collect()
+    /// Returns its coordinates for `lanes` consecutive elements of the computed view.
+    fn place(&self, index: &[Expr<i32>], lanes: u8, at: Caller) -> Vec<Expr<i32>> {
+        let mut place = Vec::new();
+        // Not a closure, which would lose the caller's location.
+        for (axis, extent) in self.axes.iter().zip(&self.view.shape) {
+            let coordinate = index.get(*axis).copied().unwrap_or_else(Expr::dead);
+            let width = if *axis + 1 == index.len() { i32::from(lanes) } else { 1 };
+            place.push(match self.range {
+                OperandRange::Clamped => coordinate.min(extent.expr() - width),
+                OperandRange::Checked | OperandRange::Own => coordinate,
+            });
+        }
+        if self.range == OperandRange::Checked {
+            reach::access(&self.view, &place, lanes.into(), at);
+        }
+        place
     }
 
     fn load(&self, index: &[Expr<i32>], at: Caller) -> Expr<()> {
-        let place = self.place(index);
-        reach::access(&self.view, &place, 1, at);
-        self.view.load(&place, Guard::No, at)
+        self.view.load(&self.place(index, 1, at), Guard::No, at)
     }
 
     /// Returns its elements for consecutive ones of the computed view: one for all, or a vector; `None` if they must be
@@ -141,9 +166,7 @@ impl MapOperand {
         let last = index.len().wrapping_sub(1);
         match self.axes.split_last() {
             Some((axis, rest)) if *axis == last && !rest.contains(&last) => {
-                let place = self.place(index);
-                reach::access(&self.view, &place, lanes.into(), at);
-                Some(LaneValues::load(&self.view, &place, lanes, at))
+                Some(LaneValues::load(&self.view, &self.place(index, lanes, at), lanes, at))
             }
             _ if !self.axes.contains(&last) => Some(LaneValues::Same(self.load(index, at))),
             _ => None,
@@ -238,11 +261,17 @@ impl Mapped {
         }
     }
 
+    /// Returns the vector that is stored below for one that is written.
+    pub fn stored(&self, index: &[Expr<i32>], value: Expr<()>, ty: Type, at: Caller) -> Expr<()> {
+        let elem = self.below.as_ref().map_or(ty.scalar, |below| below.elem);
+        let value = LaneValues::Vector(value, ty.scalar);
+        self.apply_lanes(Some(value), index, Type::vector(elem, ty.lanes), at)
+    }
+
     /// Writes a vector that begins at these coordinates.
     pub fn store_lanes(&self, index: &[Expr<i32>], value: Expr<()>, ty: Type, at: Caller) {
         let Some(below) = &self.below else { return };
-        let to = Type::vector(below.elem, ty.lanes);
-        let value = self.apply_lanes(Some(LaneValues::Vector(value, ty.scalar)), index, to, at);
-        below.store_lanes(index, value, to, at);
+        let value = self.stored(index, value, ty, at);
+        below.store_lanes(index, value, Type::vector(below.elem, ty.lanes), at);
     }
 }

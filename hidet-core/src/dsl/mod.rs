@@ -13,6 +13,7 @@
 mod access;
 mod address;
 mod builder;
+mod epilogue;
 mod expr;
 #[doc(hidden)]
 pub mod foreign;
@@ -37,6 +38,7 @@ mod vector;
 mod view;
 
 pub use address::Address;
+pub use epilogue::Epilogue;
 pub use expr::{DeviceType, Expr, IntoExpr};
 pub use index::{IndexTuple, IndexValue};
 pub use literal::{Lit, lit};

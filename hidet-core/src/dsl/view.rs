@@ -192,8 +192,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     /// Returns the parameter if the view is a whole one, or an error if it is not.
     pub(crate) fn whole_parameter(&self, at: Caller) -> Result<BufferId, &'static str> {
         let Some(data) = self.data(at) else { return Err("this tensor belongs to another kernel") };
-        let whole =
-            data.axes.iter().enumerate().all(|(axis, place)| place.offset.is_none() && place.from == Some(axis));
+        let whole = data.is_whole();
         match data.base {
             Base::Memory(buffer) => {
                 let scope = with(|builder| builder.function.buffers[buffer].scope);

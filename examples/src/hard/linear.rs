@@ -1,0 +1,26 @@
+//! A linear layer: the product of warp groups, with a bias, gelu and a residual in its epilogue. The kernel of the ladder
+//! applies them to its sums in registers; tiles of the residual reach it through its own pipeline.
+
+use super::super::matmul_wgmma::{Schedule, matmul_wgmma};
+use hidet::prelude::*;
+
+/// The parameters of [`linear_wgmma`]: a, b, bias, residual, c.
+pub type Linear = (In<bf16, 2>, In<bf16, 2>, In<bf16, 1>, In<bf16, 2>, Out<bf16, 2>);
+
+/// 0.5 x (1 + erf(x / sqrt 2))
+fn gelu(x: Expr<f32>) -> Expr<f32> {
+    x * 0.5 * ((x * std::f32::consts::FRAC_1_SQRT_2).erf() + 1.0)
+}
+
+#[device]
+fn activate(sum: Expr<f32>, bias: Expr<bf16>, residual: Expr<bf16>) -> Expr<bf16> {
+    (gelu(sum + bias as f32) + residual as f32) as bf16
+}
+
+/// c = gelu(a * transposed b + bias) + residual, rounded once.
+pub fn linear_wgmma(schedule: Schedule) -> Template<Linear> {
+    let names = ["a[m, k]", "b[n, k]", "bias[n]", "residual[m, n]", "c[m, n]"];
+    matmul_wgmma::<f32>(schedule).fuse("linear_wgmma", names, |(a, b, bias, residual, c): Linear| {
+        (a, b, c.map_store_with((bias.along([1]), residual), |sum, (bias, residual), _| activate(sum, bias, residual)))
+    })
+}

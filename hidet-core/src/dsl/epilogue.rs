@@ -1,0 +1,154 @@
+//! Outputs taken apart: the function that an epilogue applies, its operands, and the tensor below.
+//!
+//! A kernel that holds its results in registers applies the function there, stores what it gives as it likes, by TMA for
+//! example, and reads operands from where it has copied them before. It is the same kernel for an output in memory,
+//! whose function changes nothing.
+
+use super::access::{Base, ViewData, problem};
+use super::builder::{Caller, here};
+use super::expr::{DeviceType, Expr};
+use super::index::{IndexTuple, IndexValue};
+use super::mapped::{Mapped, OperandRange};
+use super::vector::Vector;
+use super::view::{In, Out, View, Writable, add};
+use crate::types::{Element, Type};
+use std::marker::PhantomData;
+
+/// An output of elements `U` with `R` axes, taken apart: see [`View::epilogue`].
+#[derive(Clone)]
+pub struct Epilogue<U, const R: usize> {
+    /// The functions, beginning with the one that is applied first.
+    functions: Vec<Mapped>,
+    /// What is written last: memory, unless the epilogue is not of a whole output.
+    below: Option<ViewData>,
+    of: PhantomData<fn() -> U>,
+}
+
+impl<U: Element, const R: usize, A: Writable> View<U, R, A> {
+    /// Takes the output apart into what [`map_store`](View::map_store) and [`map_store_with`](View::map_store_with) made
+    /// it of. For an output in memory the function is that of no change.
+    ///
+    /// ```
+    /// use hidet::prelude::*;
+    ///
+    /// kernel! {
+    ///     /// y = x, by the thread's own way of storing.
+    ///     #[launch(grid = 1, block = 32)]
+    ///     fn copy<T: Element>(x: In<T, [64]>, y: Out<T, [64]>) {
+    ///         let epilogue = y.epilogue();
+    ///         let below = epilogue.below::<f32>();
+    ///         let i = thread_id() * 2;
+    ///         below.store((i,), epilogue.apply::<f32, 2>(x.load::<2>((i,)), (i,)));
+    ///     }
+    /// }
+    ///
+    /// type Parameters = (In<f32, 1>, In<f32, 1>, Out<f32, 1>);
+    /// let sum = copy::<f32>().fuse("sum", ["a[64]", "b[64]", "y[64]"], |(a, b, y): Parameters| {
+    ///     (a, y.map_store_with((b,), |a, (b,), _| a + b))
+    /// });
+    /// let device = Device::sim();
+    /// let (a, b, mut y) = (device.tensor(&[1.0; 64], [64])?, device.tensor(&[2.0; 64], [64])?, device.empty([64])?);
+    /// sum.compile(&device)?.launch(&a, &b, &mut y)?;
+    /// assert_eq!(y.to_vec()?, [3.0; 64]);
+    /// # Ok::<(), hidet::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn epilogue(&self) -> Epilogue<U, R> {
+        let (mut functions, mut below) = (Vec::new(), self.data(here()));
+        while let Some(Base::Mapped(mapped)) =
+            below.as_ref().filter(|data| data.is_whole()).map(|data| data.base.clone())
+            && mapped.stores
+        {
+            let mut mapped = Mapped::clone(&mapped);
+            mapped.operands.iter_mut().for_each(|operand| operand.range = OperandRange::Clamped);
+            below = mapped.below.clone();
+            functions.push(mapped);
+        }
+        Epilogue { functions, below, of: PhantomData }
+    }
+}
+
+impl<U: Element, const R: usize> Epilogue<U, R> {
+    /// Returns true if the elements of the tensor below are of type `T`.
+    pub fn stores<T: Element>(&self) -> bool {
+        self.below.as_ref().is_some_and(|below| below.elem == T::SCALAR)
+    }
+
+    /// Returns the tensor below. Its elements must be of type `T`: see [`stores`](Self::stores).
+    #[track_caller]
+    pub fn below<T: Element>(&self) -> Out<T, R> {
+        self.expect::<T>(here());
+        self.below.clone().map_or_else(View::dead, add)
+    }
+
+    /// Returns the number of operands of all functions.
+    pub fn operands(&self) -> usize {
+        self.functions.iter().map(|mapped| mapped.operands.len()).sum()
+    }
+
+    /// Returns an operand, counted from 0, if its elements are of type `T` and its axes are those of the output, so that
+    /// a part of it belongs to each part of the output.
+    pub fn operand<T: Element>(&self, number: usize) -> Option<In<T, R>> {
+        let operand = self.functions.iter().flat_map(|mapped| &mapped.operands).nth(number)?;
+        let same = operand.view.elem == T::SCALAR && operand.axes.iter().copied().eq(0..R);
+        same.then(|| add(operand.view.clone()))
+    }
+
+    /// Returns the number and the tensor of the first [`operand`](Self::operand) of type `T` of which a tensor map can be
+    /// taken.
+    #[track_caller]
+    pub fn operand_in_memory<T: Element>(&self) -> Option<(usize, In<T, R>)> {
+        let (at, numbers) = (here(), 0..self.operands());
+        let mut operands = numbers.filter_map(|number| Some((number, self.operand::<T>(number)?)));
+        operands.find(|(_, view)| view.whole_parameter(at).is_ok())
+    }
+
+    /// Returns the same epilogue, of which an operand is read from `tile`, where the kernel has copied a part of it: the
+    /// element of the output at `start` is the first of the tile.
+    #[track_caller]
+    pub fn read_from<T: Element, B, S: IndexValue>(&self, number: usize, tile: View<T, R, B>, start: [S; R]) -> Self {
+        let (mut made, at) = (self.clone(), here());
+        let operand = made.functions.iter_mut().flat_map(|mapped| &mut mapped.operands).nth(number);
+        let start: Vec<Expr<i32>> = start.into_iter().map(IndexValue::coordinate).collect();
+        match (operand, tile.data(at)) {
+            (Some(operand), Some(mut data))
+                if operand.axes.iter().copied().eq(0..R) && data.elem == operand.view.elem =>
+            {
+                for axis in &mut data.axes {
+                    let Some(first) = axis.from.and_then(|from| start.get(from)) else { continue };
+                    axis.offset = Some(axis.offset.map_or(-*first, |offset| offset - *first));
+                }
+                (operand.view, operand.range) = (data, OperandRange::Own);
+            }
+            (_, None) => {}
+            _ => problem(&format!("operand {number} has other axes or elements than this tile: see `operand`"), at),
+        }
+        made
+    }
+
+    /// Returns what is stored below for `N` consecutive elements of the output, beginning at an index that is a multiple
+    /// of `N`: 1, 2, 4, 8 or 16. Operands that are not read from a tile are loaded here. Outside of the output, as in its
+    /// last tile, what they give has no meaning; nothing outside of them is read.
+    #[track_caller]
+    pub fn apply<T: Element, const N: usize>(
+        &self,
+        value: Expr<Vector<U, N>>,
+        index: impl IndexTuple<R>,
+    ) -> Expr<Vector<T, N>> {
+        let (at, index) = (here(), index.coordinates());
+        self.expect::<T>(at);
+        let (mut value, mut ty) = (value.assume(), <Vector<U, N> as DeviceType>::TYPE);
+        for mapped in &self.functions {
+            value = mapped.stored(&index, value, ty, at);
+            ty = Type { scalar: mapped.below.as_ref().map_or(ty.scalar, |below| below.elem), ..ty };
+        }
+        value.assume()
+    }
+
+    /// Reports a problem if the elements below are not of type `T`.
+    fn expect<T: Element>(&self, at: Caller) {
+        if let Some(below) = self.below.as_ref().filter(|below| below.elem != T::SCALAR) {
+            problem(&format!("the tensor below this epilogue is of {}, not of {}", below.elem, T::SCALAR), at);
+        }
+    }
+}
