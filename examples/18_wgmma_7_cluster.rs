@@ -35,6 +35,12 @@ fn place(tile: Expr<i32>, rows: Expr<i32>, cols: Expr<i32>, band: i32) -> (Expr<
     (above + within % height, within / height)
 }
 
+/// Returns row and column, in 16 x 16 elements of the left operand or the sums, of a lane's element `i` of 8.
+#[device]
+fn fragment_place(i: i32) -> (Expr<i32>, Expr<i32>) {
+    (lane_id() / 4 + i / 2 % 2 * 8, lane_id() % 4 * 2 + i / 4 * 8 + i % 2)
+}
+
 /// Signals the producers of all blocks of the cluster that this warp group has read a stage; `t` is the thread's number
 /// in the group.
 #[device]
@@ -52,21 +58,22 @@ fn release(empty: Mbarriers, stage: Expr<i32>, t: Expr<i32>, cluster: i32) {
 
 kernel! {
     /// c = a * transposed b. Rows of all three must be multiples of 16 bytes, as TMA requires. Sums are rounded to `C`
-    /// before an epilogue is applied.
+    /// before an epilogue is applied; a prologue of a is applied in registers.
     #[launch(grid = s.blocks as u32, block = 384, min_blocks = 1, cluster = s.cluster as u32)]
     pub fn matmul_wgmma<C: Element>(#[meta] s: Schedule, a: In<bf16, [m, k]>, b: In<bf16, [n, k]>, c: Out<C, [m, n]>) {
         require(n.multiple_of(8), "n must be a multiple of 8");
         require(k.multiple_of(8), "k must be a multiple of 8");
         let (stages, cluster, blocks) = (s.stages, s.cluster, s.blocks);
         let part = 256 / cluster;
-        let a_map = a.tensor_map([128, 64], Swizzle::B128);
+        let prologue = a.prologue();
+        let a_map = prologue.below::<bf16>().tensor_map([128, 64], Swizzle::B128);
         let b_map = b.tensor_map([part, 64], Swizzle::B128);
         let epilogue = c.epilogue();
         let c_map = epilogue.below::<bf16>().tensor_map([64, 64], Swizzle::B128);
         // An operand of the epilogue as large as c: each tile of it goes through two more stages of the pipeline.
         let residual = epilogue.operand_in_memory::<bf16>();
         let residual_map = residual.map(|(_, residual)| residual.tensor_map([64, 64], Swizzle::B128));
-        let a_shared = shared::<bf16>([stages, 128, 64]);
+        let a_shared = shared::<bf16>(Layout::tma([stages, 128, 64], Swizzle::B128));
         let b_shared = shared::<bf16>(Layout::tma([stages, 256, 64], Swizzle::B128));
         let c_shared = shared::<bf16>(Layout::tma([4, 64, 64], Swizzle::B128));
         let (full, empty) = (mbarriers(stages), mbarriers(stages));
@@ -132,6 +139,8 @@ kernel! {
             let (group, t) = (warp_id() / 4 - 1, thread_id() % 128);
             let sums = registers::<f32>([128]);
             let out = registers::<bf16>([8]);
+            // The rows of a that this group multiplies, with the prologue applied: 16 columns at a time.
+            let left = registers::<bf16>([4, 8]);
             let mut stage = 0;
             let mut phase = 0;
             for tile in (first..tiles).step_by(blocks / cluster) {
@@ -141,9 +150,31 @@ kernel! {
                 let mut before = 0;
                 for step in 0..steps {
                     full.wait(stage, phase);
-                    wgmma_fence();
-                    for p in unroll((0..64).step_by(16)) {
-                        wgmma::<256>(&sums[[0]], &a_shared[[stage, group * 64, p]], &b_shared[[stage, 0, p]]);
+                    if prologue.is_identity() {
+                        wgmma_fence();
+                        for p in unroll((0..64).step_by(16)) {
+                            wgmma::<256>(&sums[[0]], &a_shared[[stage, group * 64, p]], &b_shared[[stage, 0, p]]);
+                        }
+                    } else {
+                        // The other group's products continue meanwhile.
+                        wgmma_wait(0);
+                        for p in unroll(0..4) {
+                            let (warp_row, col) = (warp_id() % 4 * 16, p * 16);
+                            let (row, half) = (warp_row + lane_id() % 16, lane_id() / 16 * 8);
+                            ldmatrix_x4(&left[[p, 0]], &a_shared[[stage, group * 64 + row, col + half]]);
+                            for pair in unroll((0..8).step_by(2)) {
+                                let (row, col) = fragment_place(pair);
+                                let place = (row0 + warp_row + row, step * 64 + p * 16 + col);
+                                let loaded = vector2(left[[p, pair]], left[[p, pair + 1]]);
+                                let [x, y] = prologue.apply::<bf16, 2>(loaded, place).lanes();
+                                left[[p, pair]] = x;
+                                left[[p, pair + 1]] = y;
+                            }
+                        }
+                        wgmma_fence();
+                        for p in unroll(0..4) {
+                            wgmma::<256>(&sums[[0]], &left[[p, 0]], &b_shared[[stage, 0, p * 16]]);
+                        }
                     }
                     wgmma_commit();
                     // The previous products are done; those just issued continue during the wait for the next tile.
@@ -181,14 +212,14 @@ kernel! {
                             }
                             None => epilogue.clone(),
                         };
-                        for pair in unroll(0..4) {
-                            let i = half * 64 + q * 8 + pair * 2;
+                        for pair in unroll((0..8).step_by(2)) {
+                            let i = half * 64 + q * 8 + pair;
                             let sum = vector2(sums[[i]] as C, sums[[i + 1]] as C);
-                            let place = (row0 + warp_id() % 4 * 16 + pair % 2 * 8 + lane_id() / 4,
-                                part_col + q % 4 * 16 + pair / 2 * 8 + lane_id() % 4 * 2);
-                            let [left, right] = epilogue.apply::<bf16, 2>(sum, place).lanes();
-                            out[[pair * 2]] = left;
-                            out[[pair * 2 + 1]] = right;
+                            let (row, col) = fragment_place(pair);
+                            let place = (row0 + warp_id() % 4 * 16 + row, part_col + q % 4 * 16 + col);
+                            let [x, y] = epilogue.apply::<bf16, 2>(sum, place).lanes();
+                            out[[pair]] = x;
+                            out[[pair + 1]] = y;
                         }
                         let col = q % 4 * 16 + lane_id() / 16 * 8;
                         stmatrix_x4(&c_shared[[group * 2 + q / 4, row, col]], &out[[0]]);

@@ -18,7 +18,7 @@ pub mod prelude {
     };
     pub use hidet_core::dsl::intrinsics::*;
     pub use hidet_core::dsl::{
-        Address, Epilogue, Expr, In, InOut, IntoExpr, OnDevice, Out, Registers, Template, Var, Vector, View,
+        Address, Epilogue, Expr, In, InOut, IntoExpr, OnDevice, Out, Prologue, Registers, Template, Var, Vector, View,
         computed_view, lanes, lit, registers, shared, splat, symbolic_repeat, symbolic_spatial, unroll, vector,
         vector2, vector4, vector8,
     };

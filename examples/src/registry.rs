@@ -102,6 +102,7 @@ pub fn all() -> Vec<Entry> {
         "wgmma_staged<4>" => wgmma_6_staged::wgmma_staged::<4>(132);
         "matmul_wgmma" => matmul_wgmma::matmul_wgmma::<bf16>(Default::default());
         "linear_wgmma" => hard::linear::linear_wgmma(Default::default());
+        "scaled_linear_wgmma" => hard::linear::scaled_linear_wgmma(Default::default());
         "pipelined_scale" => hard::pipeline::pipelined_scale();
         "attention<32>" => hard::attention::attention::<32>(false);
         "attention<64, causal>" => hard::attention::attention::<64>(true);

@@ -4,7 +4,7 @@
 use super::bench::{Bench, Limit, modes};
 use super::hard::{LINEAR, LinearLayer};
 use super::matmul::{PRODUCT, Problem};
-use crate::examples::hard::linear::linear_wgmma;
+use crate::examples::hard::linear::{linear_wgmma, scaled_linear_wgmma};
 use crate::examples::hard::matmul_multicast::matmul_multicast;
 use crate::examples::matmul_wgmma::{Schedule, matmul_wgmma};
 use crate::examples::{
@@ -67,21 +67,34 @@ fn ladder(bench: &mut Bench, shapes: [&[[usize; 3]]; 2]) {
     }
 }
 
-/// The last step with an epilogue, as it is on the first shapes, and in checked mode on the second ones.
+/// The last step with an epilogue, alone and with a prologue, as it is on the first shapes, and in checked mode on the
+/// second ones.
 fn linear(bench: &mut Bench, shapes: [&[[usize; 3]]; 2]) {
-    for cluster in [1, 2] {
-        let template = || linear_wgmma(Schedule { blocks: 4, band: 1, cluster, ..Schedule::default() });
-        let name = if cluster == 1 { "linear_wgmma, alone" } else { "linear_wgmma" };
+    for (name, cluster, scaled) in
+        [("linear_wgmma", 2, false), ("linear_wgmma, alone", 1, false), ("scaled_linear_wgmma", 2, true)]
+    {
+        let schedule = Schedule { blocks: 4, band: 1, cluster, ..Schedule::default() };
         for ((name, options), shapes) in modes(name).into_iter().zip(shapes) {
             for shape @ [m, n, k] in shapes.iter().copied() {
                 let problem = Problem::<bf16>::new(shape);
                 let (layer, b) = (LinearLayer::new(&problem), problem.b_transposed());
+                // Powers of two, so that the scaled matrix is exact.
+                let scale: Vec<bf16> = (0..k).map(|p| bf16::from_f32([0.5, 1.0, 4.0][p % 3])).collect();
+                let unscaled = |i: usize| bf16::from_f32(problem.a[i].to_f32() / scale[i % k].to_f32());
                 let limit = Limit::Bound(&layer.limits, LINEAR);
                 bench.case_of::<bf16, bf16>(&name, &shape, limit, &layer.expected, |device| {
                     let (a, b) = (device.tensor(&problem.a, [m, k])?, device.tensor(&b, [n, k])?);
                     let (bias, residual) = (device.tensor(&layer.bias, [n])?, device.tensor(&layer.residual, [m, n])?);
                     let mut c = device.tensor(&vec![bf16::NAN; m * n], [m, n])?;
-                    template().compile_with(device, &options)?.launch(&a, &b, &bias, &residual, &mut c)?;
+                    if scaled {
+                        let a: Vec<bf16> = (0..m * k).map(unscaled).collect();
+                        let (a, scale) = (device.tensor(&a, [m, k])?, device.tensor(&scale, [k])?);
+                        let kernel = scaled_linear_wgmma(schedule).compile_with(device, &options)?;
+                        kernel.launch(&a, &scale, &b, &bias, &residual, &mut c)?;
+                    } else {
+                        let kernel = linear_wgmma(schedule).compile_with(device, &options)?;
+                        kernel.launch(&a, &b, &bias, &residual, &mut c)?;
+                    }
                     c.to_vec()
                 });
             }
@@ -100,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn an_epilogue_is_applied_in_registers() {
+    fn a_prologue_and_an_epilogue_are_applied_in_registers() {
         super::super::tests::passes(|bench| linear(bench, [&[[200, 264, 136]], &[[1, 8, 8]]]));
     }
 

@@ -268,6 +268,11 @@ impl Mapped {
         self.apply_lanes(Some(value), index, Type::vector(elem, ty.lanes), at)
     }
 
+    /// Returns the vector that is read for one of elements `from` that was loaded below.
+    pub fn loaded(&self, index: &[Expr<i32>], value: Expr<()>, from: Scalar, to: Type, at: Caller) -> Expr<()> {
+        self.apply_lanes(Some(LaneValues::Vector(value, from)), index, to, at)
+    }
+
     /// Writes a vector that begins at these coordinates.
     pub fn store_lanes(&self, index: &[Expr<i32>], value: Expr<()>, ty: Type, at: Caller) {
         let Some(below) = &self.below else { return };

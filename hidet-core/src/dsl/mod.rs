@@ -29,6 +29,7 @@ mod math;
 mod memory;
 mod ops;
 mod plain;
+mod prologue;
 mod reach;
 mod rich;
 mod tasks;
@@ -45,6 +46,7 @@ pub use literal::{Lit, lit};
 pub use loops::{DeviceRange, Lanes, lanes, unroll};
 pub use mapped::{Along, MapOperands, OperandView};
 pub use memory::{Extent, MemoryShape, registers, shared};
+pub use prologue::Prologue;
 pub use rich::computed_view;
 pub use tasks::{
     OnDevice, RegisterLayout, Registers, SymbolicMapping, TaskPattern, Tasks, symbolic_repeat, symbolic_spatial,

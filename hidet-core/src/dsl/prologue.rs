@@ -1,0 +1,143 @@
+//! Inputs taken apart: the tensor below and the function that a prologue applies to its elements.
+//!
+//! A kernel copies the tensor below as it is, by TMA for example, and applies the function when it loads what it has
+//! copied into registers. It is the same kernel for an input in memory, whose function changes nothing.
+
+use super::access::{Base, ViewData, extract, join, moved, problem};
+use super::builder::{Caller, here, with};
+use super::expr::{DeviceType, Expr, IntoExpr, compare};
+use super::index::IndexTuple;
+use super::mapped::{Mapped, OperandRange};
+use super::vector::Vector;
+use super::view::{In, View, add};
+use crate::ir::{CompareOp, Op};
+use crate::types::{Const, Element, Scalar, Type};
+use std::marker::PhantomData;
+
+/// An input of elements `U` with `R` axes, taken apart: see [`View::prologue`].
+#[derive(Clone)]
+pub struct Prologue<U, const R: usize> {
+    /// The functions, beginning with the one that is applied first.
+    functions: Vec<Mapped>,
+    /// What is read: memory, unless the prologue is not of a whole input.
+    below: Option<ViewData>,
+    of: PhantomData<fn() -> U>,
+}
+
+impl<U: Element, const R: usize, A> View<U, R, A> {
+    /// Takes the input apart into what [`map`](View::map) and [`map_with`](View::map_with) made it of. For an input in
+    /// memory the function is that of no change.
+    ///
+    /// ```
+    /// use hidet::prelude::*;
+    ///
+    /// kernel! {
+    ///     /// y = x, through shared memory.
+    ///     #[launch(grid = 1, block = 32)]
+    ///     fn copy(x: In<f32, [64]>, y: Out<f32, [64]>) {
+    ///         let prologue = x.prologue();
+    ///         let (below, tile) = (prologue.below::<f32>(), shared::<f32>([64]));
+    ///         let i = thread_id() * 2;
+    ///         cp_async::<2>(&tile[[i]], &below[[i]]);
+    ///         cp_async_commit();
+    ///         cp_async_wait(0);
+    ///         y.store((i,), prologue.apply::<f32, 2>(tile.load::<2>((i,)), (i,)));
+    ///     }
+    /// }
+    ///
+    /// type Parameters = (In<f32, 1>, Out<f32, 1>);
+    /// let doubled = copy().fuse("doubled", ["x[64]", "y[64]"], |(x, y): Parameters| (x.map(|v, _| v * 2.0), y));
+    /// let device = Device::sim();
+    /// let (x, mut y) = (device.tensor(&[1.0; 64], [64])?, device.empty([64])?);
+    /// doubled.compile(&device)?.launch(&x, &mut y)?;
+    /// assert_eq!(y.to_vec()?, [2.0; 64]);
+    /// # Ok::<(), hidet::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn prologue(&self) -> Prologue<U, R> {
+        let (mut functions, mut below) = (Vec::new(), self.data(here()));
+        while let Some(Base::Mapped(mapped)) =
+            below.as_ref().filter(|data| data.is_whole()).map(|data| data.base.clone())
+            && mapped.below.is_some()
+            && !mapped.stores
+        {
+            let mut mapped = Mapped::clone(&mapped);
+            mapped.operands.iter_mut().for_each(|operand| operand.range = OperandRange::Clamped);
+            below = mapped.below.clone();
+            functions.push(mapped);
+        }
+        functions.reverse();
+        Prologue { functions, below, of: PhantomData }
+    }
+}
+
+impl<U: Element, const R: usize> Prologue<U, R> {
+    /// Returns true if the function changes nothing, so that elements can be used as they were copied.
+    pub fn is_identity(&self) -> bool {
+        self.functions.is_empty()
+    }
+
+    /// Returns true if the elements of the tensor below are of type `T`.
+    pub fn reads<T: Element>(&self) -> bool {
+        self.below.as_ref().is_some_and(|below| below.elem == T::SCALAR)
+    }
+
+    /// Returns the tensor below. Its elements must be of type `T`: see [`reads`](Self::reads).
+    #[track_caller]
+    pub fn below<T: Element>(&self) -> In<T, R> {
+        self.expect::<T>(here());
+        self.below.clone().map_or_else(View::dead, add)
+    }
+
+    /// Returns the elements of the input for `N` consecutive ones of the tensor below, beginning at an index that is a
+    /// multiple of `N`: 1, 2, 4, 8 or 16. Operands are loaded here. Outside of the input, as in its last tile, elements
+    /// are zero, and nothing outside of the operands is read.
+    #[track_caller]
+    pub fn apply<T: Element, const N: usize>(
+        &self,
+        value: Expr<Vector<T, N>>,
+        index: impl IndexTuple<R>,
+    ) -> Expr<Vector<U, N>> {
+        let (at, index) = (here(), index.coordinates());
+        self.expect::<T>(at);
+        let (mut value, mut from) = (value.assume(), <Vector<T, N> as DeviceType>::TYPE);
+        for (number, mapped) in self.functions.iter().enumerate() {
+            let above = self.functions.get(number + 1).and_then(|next| next.below.as_ref());
+            let to = Type { scalar: above.map_or(U::SCALAR, |above| above.elem), ..from };
+            value = mapped.loaded(&index, value, from.scalar, to, at);
+            from = to;
+        }
+        if self.is_identity() { value.assume() } else { self.inside(value, &index, from, at).assume() }
+    }
+
+    /// Returns the elements, of which those outside of the input are zero.
+    fn inside(&self, value: Expr<()>, index: &[Expr<i32>], ty: Type, at: Caller) -> Expr<()> {
+        let Some(below) = &self.below else { return value };
+        let lanes = (0..ty.lanes).map(|lane| {
+            let mut inside: Expr<bool> = true.into_expr();
+            for (coordinate, extent) in moved(index, lane.into()).iter().zip(&below.shape) {
+                inside = inside & compare(CompareOp::Lt, *coordinate, extent.expr());
+            }
+            or_zero(inside, extract(value, ty.scalar, lane, at), ty.scalar, at)
+        });
+        join(&lanes.collect::<Vec<_>>(), ty, at)
+    }
+
+    /// Reports a problem if the elements below are not of type `T`.
+    fn expect<T: Element>(&self, at: Caller) {
+        if let Some(below) = self.below.as_ref().filter(|below| below.elem != T::SCALAR) {
+            problem(&format!("the tensor below this prologue is of {}, not of {}", below.elem, T::SCALAR), at);
+        }
+    }
+}
+
+/// Returns the value if the condition is true, else zero.
+fn or_zero(cond: Expr<bool>, value: Expr<()>, elem: Scalar, at: Caller) -> Expr<()> {
+    with(|builder| {
+        let zero = builder.constant(Const { scalar: elem, bits: 0 }, at);
+        let chosen = Op::Select(cond.resolve(builder, at), value.raw(builder, at), zero);
+        let value = builder.emit(chosen, elem, at);
+        Expr::new(builder, value)
+    })
+    .unwrap_or_else(Expr::dead)
+}
