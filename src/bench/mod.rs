@@ -18,6 +18,7 @@ mod gemm;
 mod kernels;
 pub mod launch;
 mod library;
+mod linear;
 pub mod machine;
 pub mod measure;
 pub mod peaks;

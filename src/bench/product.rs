@@ -2,6 +2,7 @@
 
 use super::contestant::Contestant;
 use super::gemm::Gemm;
+use super::linear;
 use super::problem::{Engine, Family, Make, Problem, Work, random, say, share};
 use super::sample::{Elements, error, judge, on_all_cores, places};
 use crate::check::numbers::Real;
@@ -24,6 +25,10 @@ use hidet::types::Scalar;
 type Args<T> = (In<T, 2>, In<T, 2>, Out<T, 2>);
 /// A kernel by name.
 type Named<T> = (&'static str, fn() -> Template<Args<T>>);
+
+/// Makes kernels with further operands, given a, b and c.
+type FusedKernels<T> =
+    fn(&Device, (&Tensor<T, 2>, &Tensor<T, 2>, &Tensor<T, 2>)) -> Result<Vec<(String, Make)>, String>;
 
 /// c = a * transposed b: the steps of the ladder, then the final kernel.
 const BF16: &[Named<bf16>] = &[
@@ -54,12 +59,12 @@ const AXES: &[&str] = &["m", "n", "k"];
 pub fn families() -> Vec<Family> {
     vec![
         Family {
-            kernels: BF16.iter().map(|named| named.0.to_owned()).collect(),
+            kernels: BF16.iter().map(|named| named.0).chain(linear::NAMES).map(str::to_owned).collect(),
             baselines: &["cublaslt"],
             axes: AXES,
             shapes: vec![vec![4096; 3], vec![8192; 3]],
             small: vec![256; 3],
-            open: |device, shape| open(device, shape, BF16, Engine::Tensor, true),
+            open: |device, shape| open(device, shape, BF16, linear::makes, Engine::Tensor, true),
         },
         Family {
             kernels: F32.iter().map(|named| named.0.to_owned()).collect(),
@@ -67,7 +72,7 @@ pub fn families() -> Vec<Family> {
             axes: AXES,
             shapes: vec![vec![4096; 3], vec![2048; 3], vec![2039; 3]],
             small: vec![256; 3],
-            open: |device, shape| open(device, shape, F32, Engine::Fma, false),
+            open: |device, shape| open(device, shape, F32, |_, _| Ok(Vec::new()), Engine::Fma, false),
         },
     ]
 }
@@ -76,6 +81,7 @@ fn open<T: Real + Float>(
     device: &Device,
     shape: &[usize],
     kernels: &'static [Named<T>],
+    fused: FusedKernels<T>,
     engine: Engine,
     b_transposed: bool,
 ) -> Result<Problem, String> {
@@ -92,7 +98,8 @@ fn open<T: Real + Float>(
         };
         Ok((name.to_owned(), Box::new(make)))
     };
-    let kernels = kernels.iter().map(make).collect::<Result<_, _>>()?;
+    let mut kernels = kernels.iter().map(make).collect::<Result<Vec<_>, _>>()?;
+    kernels.extend(fused(device, (&a, &b, &c))?);
     let raw = (a.raw().clone(), b.raw().clone(), c.raw().clone());
     let bytes = (a.raw().bytes() + b.raw().bytes() + c.raw().bytes()) as f64;
     Ok(Problem {
