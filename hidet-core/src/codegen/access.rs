@@ -3,7 +3,7 @@
 use super::expr::{self, CppExpr};
 use super::intrinsic::fill;
 use super::kernel::Generator;
-use super::{literal, memory, prelude, types};
+use super::{literal, prelude, types};
 use crate::error::Result;
 use crate::intrinsics::matrix::Form;
 use crate::intrinsics::{Intrinsic, Meaning};
@@ -147,7 +147,7 @@ impl Generator<'_> {
         }
         let mbarrier = match (row.meaning, args.first()) {
             (Meaning::MbarrierWait | Meaning::MbarrierTest, Some(Arg::Address { buffer, .. }))
-                if self.remote[memory::owner(self.function, *buffer).unwrap_or(*buffer)] =>
+                if self.remote[descriptor::owner(self.function, *buffer)] =>
             {
                 "hidet_cluster_mbarrier"
             }

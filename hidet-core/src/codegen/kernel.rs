@@ -9,12 +9,12 @@ use super::opaque::{self, Opaque};
 use super::restrict::may_restrict;
 use super::site::Message;
 use super::writer::Writer;
-use super::{KernelParam, Site, Source, fault, leave, prelude, types};
+use super::{KernelParam, Site, Source, fault, prelude, types};
 use crate::error::Result;
 use crate::intrinsics::{Effect, Meaning, Operand, Order};
 use crate::ir::{
     Access, Arg, Block, Buffer, BufferId, Function, LoopId, MapId, Op, Param, Scope, SecondaryMap, Span, Stmt, ValueId,
-    VarId,
+    VarId, descriptor,
 };
 use crate::passes::{Exact, exact_arithmetic};
 use hidet_mapping::IndexExpr;
@@ -66,8 +66,6 @@ struct Survey {
     reports: bool,
     /// Its threads may exit early after a fault.
     faults: bool,
-    /// It has barriers that are implemented in shared memory if it may fault.
-    meets: bool,
     /// The mbarriers at which threads of other blocks arrive, which makes their accesses visible.
     remote: SecondaryMap<BufferId, bool>,
 }
@@ -81,13 +79,12 @@ impl Survey {
                 Stmt::Let { op: Op::Load { buffer, .. }, .. } | Stmt::Store { buffer, .. } => add(buffer),
                 Stmt::Call { intrinsic, args, .. } => {
                     let row = intrinsic.row();
-                    self.meets |= leave::meets(row);
                     if row.peer.is_some() && row.meaning != Meaning::MbarrierArrive(Order::Relaxed) {
                         for (operand, arg) in row.operands.iter().zip(args) {
                             if let (Operand::Address { effect: Effect::Barrier, .. }, Arg::Address { buffer, .. }) =
                                 (operand, arg)
                             {
-                                self.remote[memory::owner(function, *buffer).unwrap_or(*buffer)] = true;
+                                self.remote[descriptor::owner(function, *buffer)] = true;
                             }
                         }
                     }
@@ -153,7 +150,7 @@ impl<'a> Generator<'a> {
         let function = self.function;
         let mut survey = Survey::default();
         survey.walk(function, &function.body);
-        let shared = memory::plan(function, &survey.buffers, survey.faults && survey.meets)?;
+        let shared = memory::plan(function);
         self.faults = survey.faults;
         self.remote = survey.remote;
         let entry = self.names.source(&function.name, NameKind::Kernel);

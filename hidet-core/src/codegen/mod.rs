@@ -124,6 +124,13 @@ pub fn cuda(function: &Function, arch: Arch) -> Result<Source> {
     kernel::Generator::new(function).run()
 }
 
+/// Returns the bytes of static and of dynamic shared memory per block of a function at any stage of lowering, the latter
+/// as a formula of the dims. Only one of them is not 0.
+pub fn shared_bytes(function: &Function) -> (u32, IndexExpr) {
+    let shared = memory::plan(function);
+    (shared.static_bytes, shared.dynamic_bytes.unwrap_or(IndexExpr::Const(0)))
+}
+
 /// Returns an error at a position of the function.
 fn fault(function: &Function, span: Span, message: impl Into<String>) -> Error {
     Error::Kernel { kernel: function.name.clone(), message: message.into(), place: function.place_of(span) }

@@ -17,6 +17,9 @@ pub struct Multiprocessor {
 }
 
 impl Multiprocessor {
+    /// Maximum number of registers per thread.
+    pub const MAX_REGISTERS: u32 = 255;
+
     /// Returns the resources, or `None` if the architecture is unknown.
     pub fn of(arch: Arch) -> Option<Multiprocessor> {
         let (warps, blocks, shared) = match arch.number {

@@ -5,7 +5,7 @@
 use super::RawArg;
 use crate::device::{Device, RawTensor};
 use crate::error::{Error, Result};
-use crate::ir::{Access, Buffer, Function, Handle, LARGEST_EXTENT, Param, Relation, Scope};
+use crate::ir::{Access, Buffer, Function, Handle, LARGEST_EXTENT, Param, Relation, SharedMemory};
 use hidet_mapping::IndexExpr;
 
 /// The values of a launch that follow from its checked arguments.
@@ -313,19 +313,16 @@ impl Contract<'_> {
 
     fn shared(&self, dims: &[i64]) -> Result<()> {
         let most = self.device.limits().shared as i64;
-        let (mut sum, mut largest) = (0i64, ("", 0));
-        for (_, buffer) in self.function.buffers.iter() {
-            if buffer.scope != Scope::Shared || buffer.alias.is_some() {
-                continue;
-            }
-            let what = format!("shared buffer `{}`", buffer.name);
-            let size = self.eval(&what, &buffer.layout.size(), dims)?.max(0);
-            let bytes = size.saturating_mul(buffer.elem.bytes() as i64);
-            sum = sum.saturating_add(bytes);
+        let memory = SharedMemory::of(self.function);
+        let mut largest = ("", 0);
+        for area in &memory.areas {
+            let name = &self.function.buffers[area.owner].name;
+            let bytes = self.eval(&format!("shared buffer `{name}`"), &area.bytes, dims)?;
             if bytes > largest.1 {
-                largest = (&buffer.name, bytes);
+                largest = (name, bytes);
             }
         }
+        let sum = self.eval("shared memory", &memory.bytes(), dims)?;
         if sum > most {
             return Err(self.error(format!(
                 "a block needs {sum} bytes of shared memory ({} of them for `{}`); {} allows {most}",

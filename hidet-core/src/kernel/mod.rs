@@ -4,6 +4,7 @@
 //! share it. This module chooses the instance that runs, calls the device, and reports faults.
 
 pub mod contract;
+mod estimate;
 mod gpu;
 mod many;
 mod plan;
@@ -14,6 +15,7 @@ mod simulated;
 mod typed;
 
 pub use contract::BoundDims;
+pub use estimate::Estimate;
 pub use many::compile_all;
 pub use printer::Printer;
 pub use resources::Resources;

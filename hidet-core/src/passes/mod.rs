@@ -18,6 +18,7 @@ mod lower_guard;
 mod lower_task_mapping;
 pub mod pipeline;
 mod promote_registers;
+mod register_need;
 mod report;
 mod simplify;
 mod split_offset;
@@ -26,6 +27,7 @@ mod unroll_registers;
 
 pub use exact::{Exact, exact_arithmetic};
 pub use pipeline::PIPELINE;
+pub use register_need::registers_at_least;
 pub use report::{BoundsReport, Conditions, Kept, bounds_report, specialise};
 
 use crate::error::Result;

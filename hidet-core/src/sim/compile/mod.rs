@@ -18,7 +18,8 @@ mod uniform;
 pub(super) use index::layout_size;
 
 use crate::ir::{
-    Block, BufferId, Function, Handle, Param, Scope, Span, StmtId, TensorMapShape, ValueId, VarId, descriptor,
+    Block, BufferId, Function, Handle, Param, Scope, SharedMemory, Span, StmtId, TensorMapShape, ValueId, VarId,
+    descriptor,
 };
 use crate::sim::bytecode::{Bytecode, Call, IndexCheck, Inst, MemoryAccess, MemoryBase, Print, SourceSite, Src, slot};
 use crate::sim::memory::tiles::BoxMap;
@@ -174,17 +175,10 @@ impl<'a> Compiler<'a> {
 
     /// Allocates every buffer in shared and register memory.
     fn memory(&mut self) -> Result<()> {
+        let shared = SharedMemory::of(self.function);
         let mut bytes = 0u64;
-        let mut needed = descriptor::alignments(self.function);
-        for id in self.function.buffers.handles() {
-            let owner = descriptor::owner(self.function, id);
-            needed[owner] = needed[owner].max(needed[id]);
-        }
         let buffers = &self.function.buffers;
-        // An alias may be declared before the buffer that it views.
-        let (aliases, owners): (Vec<_>, Vec<_>) = buffers.handles().partition(|id| buffers[*id].alias.is_some());
-        for id in owners.into_iter().chain(aliases) {
-            let buffer = &buffers[id];
+        for (id, buffer) in buffers.iter() {
             if buffer.scope == Scope::Global || self.places[id.index()].is_some() {
                 continue;
             }
@@ -196,11 +190,12 @@ impl<'a> Compiler<'a> {
             }
             let place = match buffer.scope {
                 Scope::Shared => {
-                    let at = match self.places[descriptor::owner(self.function, id).index()] {
-                        Some((MemoryBase::Shared(at), _)) => at.into(),
-                        _ => bytes.next_multiple_of(i64::from(buffer.align).max(needed[id]).max(16) as u64),
-                    };
-                    bytes = bytes.max(at + size * buffer.elem.bytes() as u64);
+                    let owner = descriptor::owner(self.function, id);
+                    let area = shared.areas.iter().find(|area| area.owner == owner);
+                    let at = area.map_or(Ok(0), |area| area.offset.eval(self.fixed.dims));
+                    let at =
+                        at.map_err(|why| self.refuse(format!("offset of `{}`: {why}", buffer.name)))?.max(0) as u64;
+                    bytes = bytes.max(at.saturating_add(size * buffer.elem.bytes() as u64));
                     if bytes > 1 << 24 {
                         return Err(too_large());
                     }
