@@ -141,6 +141,10 @@ pub use error::{Error, Result};
 /// vectors of `x`. A kernel is made of views, so [`Template::fuse`](dsl::Template::fuse) adds a prologue or an epilogue to
 /// any kernel without changing it: one launch computes everything.
 ///
+/// Where the number, types or ranks of the new parameters are known only at run time, as in a graph of operators,
+/// [`Template::bind`](dsl::Template::bind) does the same with [`AnyView`](dsl::AnyView) and [`AnyExpr`](dsl::AnyExpr), and
+/// [`Kernel::launch_raw`](kernel::Kernel::launch_raw) launches a kernel of any number of parameters.
+///
 /// # Streams and graphs
 ///
 /// `kernel.on(&stream).launch(..)` launches on a [`Stream`](device::Stream), made by

@@ -1,13 +1,12 @@
 //! The memory or function behind a view, and how its elements are loaded and stored.
 
+use super::buffer::{align, load_memory, load_peer, store_memory, store_peer};
 use super::builder::{Builder, Caller, with};
 use super::expr::{Expr, IntoExpr};
 use super::index::compute;
 use super::mapped::Mapped;
 use super::reach;
-use crate::intrinsics::Intrinsic;
-use crate::ir::{Arg, BufferId, Constraint, Op, Relation, Stmt};
-use crate::layout::Layout;
+use crate::ir::{BufferId, Op, Stmt};
 use crate::types::{Scalar, Type};
 use hidet_mapping::IndexExpr;
 use std::rc::Rc;
@@ -99,6 +98,21 @@ impl ViewData {
     /// Returns true if its coordinates are those of the base: no part, no slice.
     pub(super) fn is_whole(&self) -> bool {
         self.axes.iter().enumerate().all(|(axis, place)| place.offset.is_none() && place.from == Some(axis))
+    }
+
+    /// Removes an axis: the view at a coordinate of it.
+    #[track_caller]
+    pub(super) fn remove_axis(&mut self, axis: usize, index: Expr<i32>) {
+        for place in &mut self.axes {
+            match place.from {
+                Some(from) if from == axis => {
+                    *place = Axis { offset: Some(place.offset.map_or(index, |offset| offset + index)), from: None };
+                }
+                Some(from) if from > axis => place.from = Some(from - 1),
+                _ => {}
+            }
+        }
+        self.shape.remove(axis);
     }
 
     /// Returns true if consecutive coordinates along the last axis are consecutive in the base.
@@ -204,55 +218,61 @@ impl ViewData {
         });
     }
 
-    /// Loads `lanes` elements along the last axis, as a vector if they are contiguous.
+    /// Loads `lanes` elements along the last axis, as a vector if they are contiguous. A protected vector of a view that is
+    /// not memory is loaded lane by lane.
     #[track_caller]
-    pub(super) fn load_lanes(&self, index: &[Expr<i32>], ty: Type, at: Caller) -> Expr<()> {
+    pub(super) fn load_lanes(&self, index: &[Expr<i32>], ty: Type, guard: Guard, at: Caller) -> Expr<()> {
         let lanes = ty.lanes as i32;
         if self.last_axis_is_contiguous() {
             let place = self.place(index);
             match &self.base {
                 Base::Memory(buffer) => {
                     align(*buffer, ty, at);
-                    return load_memory(*buffer, &place, ty, Guard::No, at);
+                    return load_memory(*buffer, &place, ty, guard, at);
                 }
-                Base::Remapped { view, run, .. } if *run % lanes as u32 == 0 => {
+                Base::Remapped { view, run, .. } if guard == Guard::No && *run % lanes as u32 == 0 => {
                     let (below, guard) = self.below(&place, lanes as u32, at);
                     if guard == Guard::No {
-                        return view.load_lanes(&below, ty, at);
+                        return view.load_lanes(&below, ty, guard, at);
                     }
                 }
-                Base::Mapped(mapped) if !mapped.stores => return mapped.load_lanes(&place, ty, at),
+                Base::Mapped(mapped) if guard == Guard::No && !mapped.stores => {
+                    return mapped.load_lanes(&place, ty, at);
+                }
                 _ => {}
             }
         }
-        let values: Vec<Expr<()>> = (0..lanes).map(|lane| self.load(&moved(index, lane), Guard::No, at)).collect();
+        let values: Vec<Expr<()>> = (0..lanes).map(|lane| self.load(&moved(index, lane), guard, at)).collect();
         join(&values, ty, at)
     }
 
-    /// Stores the lanes of a vector along the last axis, as a vector if they are contiguous.
+    /// Stores the lanes of a vector along the last axis, as a vector if they are contiguous. A protected vector of a view
+    /// that is not memory is stored lane by lane.
     #[track_caller]
-    pub(super) fn store_lanes(&self, index: &[Expr<i32>], value: Expr<()>, ty: Type, at: Caller) {
+    pub(super) fn store_lanes(&self, index: &[Expr<i32>], value: Expr<()>, ty: Type, guard: Guard, at: Caller) {
         let lanes = ty.lanes as i32;
         if self.last_axis_is_contiguous() {
             let place = self.place(index);
             match &self.base {
                 Base::Memory(buffer) => {
                     align(*buffer, ty, at);
-                    return store_memory(*buffer, &place, value, Guard::No, at);
+                    return store_memory(*buffer, &place, value, guard, at);
                 }
-                Base::Remapped { view, run, .. } if *run % lanes as u32 == 0 => {
+                Base::Remapped { view, run, .. } if guard == Guard::No && *run % lanes as u32 == 0 => {
                     let (below, guard) = self.below(&place, lanes as u32, at);
                     if guard == Guard::No {
-                        return view.store_lanes(&below, value, ty, at);
+                        return view.store_lanes(&below, value, ty, guard, at);
                     }
                 }
-                Base::Mapped(mapped) if mapped.stores => return mapped.store_lanes(&place, value, ty, at),
+                Base::Mapped(mapped) if guard == Guard::No && mapped.stores => {
+                    return mapped.store_lanes(&place, value, ty, at);
+                }
                 _ => {}
             }
         }
         for lane in 0..lanes {
             let one = extract(value, self.elem, lane as u8, at);
-            self.store(&moved(index, lane), one, Guard::No, at);
+            self.store(&moved(index, lane), one, guard, at);
         }
     }
 }
@@ -300,78 +320,6 @@ pub(super) fn moved(index: &[Expr<i32>], by: i32) -> Vec<Expr<i32>> {
 
 pub(super) fn problem(message: &str, at: Caller) {
     with(|builder| builder.problem(message, at));
-}
-
-fn load_memory(buffer: BufferId, place: &[Expr<i32>], ty: Type, guard: Guard, at: Caller) -> Expr<()> {
-    with(|builder| {
-        let index = place.iter().map(|coordinate| coordinate.resolve(builder, at)).collect();
-        let value = builder.emit(Op::Load { buffer, index, guard: guard == Guard::Yes }, ty, at);
-        Expr::new(builder, value)
-    })
-    .unwrap_or_else(Expr::dead)
-}
-
-fn store_memory(buffer: BufferId, place: &[Expr<i32>], value: Expr<()>, guard: Guard, at: Caller) {
-    with(|builder| {
-        let index = place.iter().map(|coordinate| coordinate.resolve(builder, at)).collect();
-        let value = value.raw(builder, at);
-        builder.push(Stmt::Store { buffer, index, value, guard: guard == Guard::Yes }, at);
-    });
-}
-
-fn load_peer(buffer: BufferId, rank: Expr<i32>, place: &[Expr<i32>], elem: Scalar, at: Caller) -> Expr<()> {
-    with(|builder| {
-        let intrinsic = Intrinsic::named("cluster.load")?;
-        let address = address(builder, buffer, place, at);
-        let args = vec![address, Arg::Value(rank.resolve(builder, at))];
-        let value = builder.value(elem);
-        builder.push(Stmt::Call { intrinsic, args, result: Some(value) }, at);
-        Some(Expr::new(builder, value))
-    })
-    .flatten()
-    .unwrap_or_else(Expr::dead)
-}
-
-fn store_peer(buffer: BufferId, rank: Expr<i32>, place: &[Expr<i32>], value: Expr<()>, at: Caller) {
-    with(|builder| {
-        let Some(intrinsic) = Intrinsic::named("cluster.store") else { return };
-        let address = address(builder, buffer, place, at);
-        let args = vec![address, Arg::Value(value.raw(builder, at)), Arg::Value(rank.resolve(builder, at))];
-        builder.push(Stmt::Call { intrinsic, args, result: None }, at);
-    });
-}
-
-/// Returns the address of an element as an operand of a call.
-pub(super) fn address(builder: &mut Builder, buffer: BufferId, place: &[Expr<i32>], at: Caller) -> Arg {
-    Arg::Address { buffer, index: place.iter().map(|coordinate| coordinate.resolve(builder, at)).collect() }
-}
-
-/// Requires what a vector access needs: the alignment of the memory, and rows that preserve it.
-pub(super) fn align(buffer: BufferId, ty: Type, at: Caller) {
-    with(|builder| {
-        let found = &mut builder.function.buffers[buffer];
-        found.align = found.align.max(ty.bytes() as u32);
-        let lanes = i64::from(ty.lanes);
-        let name = found.name.clone();
-        let Layout::Strided { strides, .. } = &found.layout else { return };
-        let rows: Vec<IndexExpr> = strides.iter().rev().skip(1).cloned().collect();
-        for stride in rows {
-            match stride.as_const() {
-                Some(stride) if stride % lanes == 0 => {}
-                Some(stride) => builder.problem(
-                    format!("a vector of {lanes} elements of `{name}`, whose rows are {stride} elements apart, is not aligned"),
-                    at,
-                ),
-                None => {
-                    let message = format!("rows of `{name}` are read in vectors of {lanes} elements");
-                    let rule = Constraint { left: stride, relation: Relation::MultipleOf, right: lanes.into(), message };
-                    if !builder.function.constraints.contains(&rule) {
-                        builder.function.constraints.push(rule);
-                    }
-                }
-            }
-        }
-    });
 }
 
 impl Expr<()> {

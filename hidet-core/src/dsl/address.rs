@@ -1,6 +1,6 @@
 //! Addresses of elements, for intrinsics.
 
-use super::access::{self, align};
+use super::buffer::{self, align};
 use super::builder::{Builder, Caller};
 use super::expr::Expr;
 use crate::ir::{Arg, BufferId, Scope};
@@ -50,6 +50,6 @@ impl<T: Element> Address<T> {
     /// Returns the address as an operand of a call.
     pub(crate) fn arg(&self, builder: &mut Builder, at: Caller) -> Option<Arg> {
         let (buffer, index) = self.place.as_ref()?;
-        Some(access::address(builder, *buffer, index, at))
+        Some(buffer::address(builder, *buffer, index, at))
     }
 }

@@ -16,6 +16,9 @@ thread_local! {
     static SERIAL: Cell<u32> = const { Cell::new(1) };
 }
 
+/// The first symbol of the extents of a kernel that is built as part of another, which its parameters give.
+pub(super) const UNKNOWN: u32 = 1 << 30;
+
 /// An open block of statements, and its number among all blocks opened in this function.
 struct Open {
     block: Block,
@@ -54,6 +57,8 @@ pub(crate) struct Builder {
     pub(crate) swizzled: Vec<(BufferId, Swizzle, Caller)>,
     pub(crate) views: Vec<ViewData>,
     pub(crate) reach: ReachState,
+    /// The extents of kernels that are built as part of this one, as formulas once a parameter has given them.
+    extents: Vec<Option<IndexExpr>>,
     /// The nesting depth of device functions being built into it.
     pub(crate) calls: u32,
 }
@@ -121,6 +126,7 @@ impl Builder {
             swizzled: Vec::new(),
             views: Vec::new(),
             reach: ReachState::default(),
+            extents: Vec::new(),
             calls: 0,
         }
     }
@@ -300,6 +306,30 @@ impl Builder {
         self.function.stmts.iter().rev().find_map(|(_, stmt)| match stmt {
             Stmt::Let { value: defined, op } if *defined == value => Some(op),
             _ => None,
+        })
+    }
+
+    /// Adds an extent that a parameter will give, and returns its symbol.
+    pub(super) fn unknown_extent(&mut self) -> IndexExpr {
+        self.extents.push(None);
+        IndexExpr::Symbol(UNKNOWN + self.extents.len() as u32 - 1)
+    }
+
+    /// Gives an extent its formula, and returns true, if it is one that has none yet.
+    pub(super) fn learn(&mut self, extent: &IndexExpr, formula: &IndexExpr) -> bool {
+        let IndexExpr::Symbol(symbol) = extent else { return false };
+        let place = symbol.checked_sub(UNKNOWN).and_then(|at| self.extents.get_mut(at as usize));
+        place.filter(|place| place.is_none()).map(|place| *place = Some(formula.clone())).is_some()
+    }
+
+    /// Returns the formula with every extent that parameters have given replaced by its formula.
+    pub(super) fn known(&self, formula: &IndexExpr) -> IndexExpr {
+        if self.extents.is_empty() {
+            return formula.clone();
+        }
+        formula.substitute(&mut |symbol| {
+            let known = symbol.checked_sub(UNKNOWN).and_then(|at| self.extents.get(at as usize)?.clone());
+            known.unwrap_or(IndexExpr::Symbol(symbol))
         })
     }
 

@@ -1,8 +1,10 @@
 //! Fusion: kernels built with views that are made from other parameters.
 
-use super::builder::{here, with};
+use super::argument::{Arguments, Binding};
+use super::builder::{Caller, here, with};
 use super::reach;
-use super::template::{Arguments, Template};
+use super::signature::Signature;
+use super::template::Template;
 use hidet_mapping::IndexExpr;
 
 impl<Args> Template<Args> {
@@ -55,17 +57,105 @@ impl<Args> Template<Args> {
         Args: Arguments + 'static,
     {
         let at = here();
-        Template::new(name, move |signature| {
+        self.bound(name, at, move |signature| {
             if N != Outer::COUNT {
                 let message = format!("{N} names are given for the {} parameters of the fused kernel", Outer::COUNT);
                 with(|builder| builder.problem(message, at));
-                return;
+                return Vec::new();
             }
+            bind(Outer::declare(signature, &mut names.into_iter())).bindings()
+        })
+    }
+
+    /// Binds the parameters of the kernel to views and numbers that `bind` makes of another signature: [`fuse`] for a
+    /// caller that learns the number, types and ranks of the new parameters only at run time. The closure declares them by
+    /// [`Signature::param`] and [`Signature::number`], and returns a [`Binding`] for each parameter of the kernel, in order.
+    ///
+    /// Extents are named by [`Signature::dim`]. Equal names are the same extent in all new parameters, and the launcher
+    /// refuses a wrong one by name. They are names of the new kernel only: what its own kernel requires of an extent follows
+    /// from the views that are bound, whatever the names there. As in [`fuse`], the reach of every unprotected access in a
+    /// closure of a view must be known.
+    ///
+    /// A binding of another type, rank or access is an error of the kernel at the line of the call. A tensor that is read
+    /// and written can be bound to a parameter that is read or written. The kernel is launched by
+    /// [`Kernel::launch_raw`](../kernel/struct.Kernel.html#method.launch_raw).
+    ///
+    /// ```
+    /// use hidet::dsl::{AnyOperand, Binding};
+    /// use hidet::ir::{Access, BinaryOp};
+    /// use hidet::kernel::RawArg;
+    /// use hidet::prelude::*;
+    /// use hidet::types::Scalar;
+    ///
+    /// kernel! {
+    ///     #[launch(grid = m, block = 2)]
+    ///     fn copy(x: In<f32, [m, n]>, y: Out<f32, [m, n]>) {
+    ///         let (i, j) = (block_idx().x, thread_idx().x * 4);
+    ///         if j < n { y.store((i, j), x.load::<4>((i, j))); }
+    ///     }
+    /// }
+    ///
+    /// /// y = x + the sum of further inputs, given by their types and the axes of `x` that theirs follow.
+    /// fn add(inputs: Vec<(Scalar, Vec<usize>)>) -> Template<()> {
+    ///     copy().bind("add", move |signature| {
+    ///         let extents = ["rows", "cols"].map(|name| signature.dim(name));
+    ///         let x = signature.param("x", Scalar::F32, &extents, Access::In);
+    ///         let inputs = inputs.iter().enumerate().map(|(at, (scalar, axes))| {
+    ///             let shape: Vec<_> = axes.iter().map(|axis| extents[*axis].clone()).collect();
+    ///             signature.param(&format!("input{at}"), *scalar, &shape, Access::In).along(axes)
+    ///         });
+    ///         let inputs: Vec<AnyOperand> = inputs.collect();
+    ///         let y = signature.param("y", Scalar::F32, &extents, Access::Out);
+    ///         let sum = x.map(Scalar::F32, &inputs, |value, inputs, _| {
+    ///             inputs.iter().fold(value, |sum, input| sum.binary(BinaryOp::Add, input.cast(Scalar::F32)))
+    ///         });
+    ///         vec![sum.into(), y.into()]
+    ///     })
+    /// }
+    ///
+    /// let device = Device::sim();
+    /// let kernel = add(vec![(Scalar::F16, vec![1]), (Scalar::I32, vec![0])]).compile(&device)?;
+    /// let x = device.zeros::<f32, 2>([2, 4])?;
+    /// let bias = device.tensor(&[1.0, 2.0, 3.0, 4.0].map(f16::from_f32), [4])?;
+    /// let (shift, mut y) = (device.tensor(&[10, 20], [2])?, device.empty::<f32, 2>([2, 4])?);
+    /// let args: [RawArg; 4] = [(&x).into(), (&bias).into(), (&shift).into(), (&mut y).into()];
+    /// kernel.launch_raw(&args)?;
+    /// assert_eq!(y.to_vec()?, [11.0, 12.0, 13.0, 14.0, 21.0, 22.0, 23.0, 24.0]);
+    ///
+    /// let shift = device.tensor(&[10, 20, 30], [3])?;
+    /// let args: [RawArg; 4] = [(&x).into(), (&bias).into(), (&shift).into(), (&mut y).into()];
+    /// let error = kernel.launch_raw(&args).unwrap_err().to_string();
+    /// let message = "`rows` is 2 from axis 0 of argument `x`, but 3 from axis 0 of argument `input1`";
+    /// assert!(error.contains(message), "{error}");
+    /// # Ok::<(), hidet::Error>(())
+    /// ```
+    ///
+    /// [`fuse`]: Template::fuse
+    #[track_caller]
+    pub fn bind(self, name: &str, bind: impl FnOnce(&mut Signature) -> Vec<Binding> + 'static) -> Template<()>
+    where
+        Args: 'static,
+    {
+        self.bound(name, here(), bind)
+    }
+
+    fn bound<Outer>(
+        self,
+        name: &str,
+        at: Caller,
+        bind: impl FnOnce(&mut Signature) -> Vec<Binding> + 'static,
+    ) -> Template<Outer>
+    where
+        Args: 'static,
+    {
+        Template::new(name, move |signature| {
             signature.place = Some(at);
-            let outer = Outer::declare(signature, &mut names.into_iter());
+            let bound = reach::closure(true, &[], &[], at, || bind(signature));
             signature.relate();
-            let bound = reach::closure(true, &[], &[], at, || bind(outer));
-            self.emit(&mut signature.inner(bound.bindings()));
+            let (given, kernel) = (bound.len(), self.name().to_owned());
+            let mut inner = signature.inner(bound, at);
+            self.emit(&mut inner);
+            inner.all_bound(given, &kernel);
         })
     }
 }

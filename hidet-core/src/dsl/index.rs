@@ -123,5 +123,6 @@ impl Arith for DeviceArith {
 /// Emits a formula over the extents.
 #[track_caller]
 pub(crate) fn compute(formula: &IndexExpr) -> Expr<i32> {
-    formula.emit(&mut DeviceArith)
+    let known = with(|builder| builder.known(formula));
+    known.as_ref().unwrap_or(formula).emit(&mut DeviceArith)
 }

@@ -1,9 +1,10 @@
 //! Numbers without a type, which take their type from the context.
 
-use super::builder::{here, with};
+use super::builder::{Caller, here, with};
 use super::expr::{Expr, IntoExpr};
 use super::vector::Vector;
-use crate::types::{Element, Float, Int, Num, Number, Scalar};
+use crate::ir::eval;
+use crate::types::{Const, Element, Float, Int, Num, Number, Scalar};
 
 /// A number without a type of its own: it takes the device type that the context requires.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,22 +30,33 @@ into_lit! { i32: Int; u32: Int; i64: Int; u64: Int; f32: Float; f64: Float; }
 /// Emits the number as a constant; a number that the type cannot represent is a problem of the kernel.
 #[track_caller]
 fn constant<T: Num>(number: Number) -> Expr<T> {
-    let (value, at) = (T::from_number(number), here());
-    let fits = match (number, value.number()) {
-        (Number::Int(asked), Number::Int(held)) => asked == held,
-        (Number::Float(asked), Number::Int(held)) => asked == held as f64,
-        (Number::Float(asked), Number::Float(held)) => held.is_finite() || !asked.is_finite(),
-        (Number::Int(_), Number::Float(held)) => held.is_finite(),
-    };
-    if !fits {
-        with(|builder| builder.problem(format!("{number} does not fit {}", held_by(T::SCALAR)), at));
+    Lit(number).emit(T::SCALAR, here()).assume()
+}
+
+impl Lit {
+    /// Emits the number as a constant of a type; a number that it cannot represent is a problem of the kernel.
+    pub(super) fn emit(self, scalar: Scalar, at: Caller) -> Expr<()> {
+        let bits = eval::nearest(scalar, self.0);
+        let fits = match (self.0, eval::number(scalar, bits)) {
+            (Number::Int(asked), Number::Int(held)) => asked == held,
+            (Number::Float(asked), Number::Int(held)) => asked == held as f64,
+            (Number::Float(asked), Number::Float(held)) => held.is_finite() || !asked.is_finite(),
+            (Number::Int(_), Number::Float(held)) => held.is_finite(),
+        };
+        with(|builder| {
+            if !fits {
+                builder.problem(format!("{} does not fit {}", self.0, held_by(scalar)), at);
+            }
+            let value = builder.constant(Const { scalar, bits }, at);
+            Expr::new(builder, value)
+        })
+        .unwrap_or_else(Expr::dead)
     }
-    value.into_expr()
 }
 
 /// Returns a type and its range, in words.
 fn held_by(scalar: Scalar) -> String {
-    let bits = 8 * scalar.bytes() as u32;
+    let bits = if scalar == Scalar::Bool { 1 } else { 8 * scalar.bytes() as u32 };
     if scalar.is_float() {
         format!("`{scalar}`: it is beyond the largest")
     } else if scalar.is_signed_int() {

@@ -85,11 +85,7 @@ impl<T: Element, const Q: usize, const R: usize, A> OperandView<R> for Along<T, 
     type Element = T;
     #[allow(private_interfaces)]
     fn operand(self, at: Caller) -> Option<MapOperand> {
-        if let Some(axis) = self.axes.iter().find(|axis| **axis >= R) {
-            problem(&format!("an operand along axis {axis} of a tensor with {R} axes"), at);
-            return None;
-        }
-        Some(MapOperand { view: self.view.data(at)?, axes: self.axes.to_vec(), range: OperandRange::Checked })
+        MapOperand::new(self.view.data(at)?, self.axes.to_vec(), R, at)
     }
 }
 
@@ -138,6 +134,16 @@ impl<T: Element, const Q: usize, A> View<T, Q, A> {
 }
 
 impl MapOperand {
+    /// Returns a tensor as an operand of a view with `rank` axes. Its axes follow those; an axis that does not exist is a
+    /// problem of the kernel.
+    pub fn new(view: ViewData, axes: Vec<usize>, rank: usize, at: Caller) -> Option<MapOperand> {
+        if let Some(axis) = axes.iter().find(|axis| **axis >= rank) {
+            problem(&format!("an operand along axis {axis} of a tensor with {rank} axes"), at);
+            return None;
+        }
+        Some(MapOperand { view, axes, range: OperandRange::Checked })
+    }
+
     /// Returns its coordinates for `lanes` consecutive elements of the computed view.
     fn place(&self, index: &[Expr<i32>], lanes: u8, at: Caller) -> Vec<Expr<i32>> {
         let mut place = Vec::new();
@@ -196,7 +202,7 @@ enum LaneValues {
 
 impl LaneValues {
     fn load(view: &ViewData, index: &[Expr<i32>], lanes: u8, at: Caller) -> LaneValues {
-        LaneValues::Vector(view.load_lanes(index, Type::vector(view.elem, lanes), at), view.elem)
+        LaneValues::Vector(view.load_lanes(index, Type::vector(view.elem, lanes), Guard::No, at), view.elem)
     }
 
     fn lane(&self, lane: u8, at: Caller) -> Expr<()> {
@@ -277,6 +283,6 @@ impl Mapped {
     pub fn store_lanes(&self, index: &[Expr<i32>], value: Expr<()>, ty: Type, at: Caller) {
         let Some(below) = &self.below else { return };
         let value = self.stored(index, value, ty, at);
-        below.store_lanes(index, value, Type::vector(below.elem, ty.lanes), at);
+        below.store_lanes(index, value, Type::vector(below.elem, ty.lanes), Guard::No, at);
     }
 }

@@ -37,11 +37,11 @@ impl Extent for i32 {
 
 impl Extent for IndexExpr {
     fn formula(&self) -> Option<IndexExpr> {
-        Some(self.clone())
+        Some(with(|builder| builder.known(self)).unwrap_or_else(|| self.clone()))
     }
     #[allow(private_interfaces)]
     fn size(self) -> ViewExtent {
-        ViewExtent::Formula(self)
+        ViewExtent::Formula(self.formula().unwrap_or(self))
     }
 }
 

@@ -12,6 +12,9 @@
 
 mod access;
 mod address;
+mod any;
+mod argument;
+mod buffer;
 mod builder;
 mod epilogue;
 mod expr;
@@ -32,6 +35,7 @@ mod plain;
 mod prologue;
 mod reach;
 mod rich;
+mod signature;
 mod tasks;
 mod template;
 mod var;
@@ -39,6 +43,8 @@ mod vector;
 mod view;
 
 pub use address::Address;
+pub use any::{AnyExpr, AnyOperand, AnyView};
+pub use argument::{Argument, Arguments, Binding, Mode};
 pub use epilogue::Epilogue;
 pub use expr::{DeviceType, Expr, IntoExpr};
 pub use index::{IndexTuple, IndexValue};
@@ -48,10 +54,11 @@ pub use mapped::{Along, MapOperands, OperandView};
 pub use memory::{Extent, MemoryShape, registers, shared};
 pub use prologue::Prologue;
 pub use rich::computed_view;
+pub use signature::Signature;
 pub use tasks::{
     OnDevice, RegisterLayout, Registers, SymbolicMapping, TaskPattern, Tasks, symbolic_repeat, symbolic_spatial,
 };
-pub use template::{Argument, Arguments, Signature, Template};
+pub use template::Template;
 pub use var::Var;
 pub use vector::{Vector, splat, vector, vector2, vector4, vector8};
 pub use view::{In, InOut, Out, Read, ReadWrite, View, Write};

@@ -302,21 +302,30 @@ impl Builder {
             Op::Binary(BinaryOp::Add, a, b) => Some(sum(self.end(a, rules)?, self.end(b, rules)?)),
             Op::Binary(BinaryOp::Mul, a, b) => Some((self.end(a, rules)? - 1) * (self.end(b, rules)? - 1) + 1),
             Op::Binary(op @ (BinaryOp::Div | BinaryOp::Rem), a, b) => {
-                // An extent of 0 would divide by zero, but then nothing is accessed.
-                let by = self.formula(b).filter(|by| match by {
-                    IndexExpr::Const(number) => *number > 0,
-                    by => matches!(by, IndexExpr::Symbol(_)),
-                })?;
+                let by = self.formula(b).filter(|_| self.is_product(b))?;
                 let end = self.end(a, rules)?;
                 let message = "an index is computed from numbers up to there".to_owned();
-                rules.push((end.clone(), i64::from(i32::MAX).into(), message));
+                // A product of extents must not wrap either.
+                let terms = [Some(&end), matches!(by, IndexExpr::Binary(..)).then_some(&by)];
+                let terms = terms.into_iter().flatten();
+                rules.extend(terms.map(|term| (term.clone(), i64::from(i32::MAX).into(), message.clone())));
                 Some(match (op, by) {
                     (BinaryOp::Rem, by) => by,
-                    (_, IndexExpr::Const(number)) => (end - 1) / number + 1,
-                    _ => end,
+                    // An extent of 0 would divide by zero, but then nothing is accessed.
+                    (_, by) => end.div_ceil(by.max(1)),
                 })
             }
             _ => None,
+        }
+    }
+
+    /// Returns true for products of extents and positive numbers, which are not negative.
+    fn is_product(&self, value: ValueId) -> bool {
+        match self.definition(value) {
+            Some(Op::Const(constant)) => constant.as_int().is_some_and(|number| number > 0),
+            Some(Op::Dim(_)) => true,
+            Some(&Op::Binary(BinaryOp::Mul, a, b)) => self.is_product(a) && self.is_product(b),
+            _ => false,
         }
     }
 }

@@ -1,15 +1,15 @@
 //! Richer views: values computed on load or store, and elements at computed coordinates. Prologues and epilogues are
 //! made of them: a kernel built with such views computes more in one launch, and is itself unchanged.
 
-use super::access::{Base, ViewData, ViewExtent, axes};
+use super::access::{Base, MapFn, ViewData, ViewExtent, axes};
 use super::builder::{Caller, here, with};
 use super::expr::{Expr, IntoExpr};
-use super::mapped::{ElementFn, MapOperands, Mapped};
+use super::mapped::{ElementFn, MapOperand, MapOperands, Mapped};
 use super::memory::Extent;
 use super::reach;
 use super::view::{In, Out, View, Writable, add};
 use crate::ir::{Access, Param};
-use crate::types::Element;
+use crate::types::{Element, Scalar};
 use std::rc::Rc;
 
 /// Returns the coordinates as an array.
@@ -17,8 +17,45 @@ fn array<const R: usize>(index: &[Expr<i32>]) -> [Expr<i32>; R] {
     std::array::from_fn(|axis| index.get(axis).copied().unwrap_or_else(Expr::dead))
 }
 
-fn computed(elem: crate::types::Scalar, shape: Vec<ViewExtent>, base: Base) -> ViewData {
-    ViewData { base, axes: axes(shape.len()), bounds: shape.clone(), shape, elem }
+impl ViewData {
+    fn whole(elem: Scalar, shape: Vec<ViewExtent>, base: Base) -> ViewData {
+        ViewData { base, axes: axes(shape.len()), bounds: shape.clone(), shape, elem }
+    }
+
+    /// Returns the view of a function of the elements of operands.
+    pub(super) fn computed(
+        elem: Scalar,
+        shape: Vec<ViewExtent>,
+        operands: Vec<MapOperand>,
+        function: ElementFn,
+        at: Caller,
+    ) -> ViewData {
+        operands.iter().for_each(|operand| operand.relate(&shape, at));
+        let limits = reach::known(&shape);
+        let mapped = Mapped { below: None, operands, function, stores: false, limits, fused: reach::is_fused() };
+        ViewData::whole(elem, shape, Base::Mapped(Rc::new(mapped)))
+    }
+
+    /// Returns the view of a function of the elements of this one and of operands, applied to what is written if `stores`.
+    pub(super) fn mapped_by(
+        self,
+        elem: Scalar,
+        operands: Vec<MapOperand>,
+        function: ElementFn,
+        stores: bool,
+        at: Caller,
+    ) -> ViewData {
+        let (shape, limits) = (self.shape.clone(), self.limits());
+        operands.iter().for_each(|operand| operand.relate(&shape, at));
+        let mapped = Mapped { below: Some(self), operands, function, stores, limits, fused: reach::is_fused() };
+        ViewData::whole(elem, shape, Base::Mapped(Rc::new(mapped)))
+    }
+
+    /// Returns the view of the elements of this one at the coordinates that `map` returns.
+    pub(super) fn remapped(self, shape: Vec<ViewExtent>, run: u32, map: MapFn) -> ViewData {
+        let base = Base::Remapped { view: Rc::new(self.clone()), map, run: run.max(1), fused: reach::is_fused() };
+        ViewData::whole(self.elem, shape, base)
+    }
 }
 
 impl<T: Element, const R: usize, A> View<T, R, A> {
@@ -31,13 +68,10 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         at: Caller,
     ) -> View<U, R, B> {
         let (Some(below), Some(operands)) = (self.data(at), operands.operands(at)) else { return View::dead() };
-        let (shape, limits) = (below.shape.clone(), below.limits());
-        operands.iter().for_each(|operand| operand.relate(&shape, at));
         let function: ElementFn = Rc::new(move |value, operands, index| {
             f(value.assume(), O::elements(operands), array(index)).into_expr().assume()
         });
-        let mapped = Mapped { below: Some(below), operands, function, stores, limits, fused: reach::is_fused() };
-        add(computed(U::SCALAR, shape, Base::Mapped(Rc::new(mapped))))
+        add(below.mapped_by(U::SCALAR, operands, function, stores, at))
     }
 
     /// Returns a view of `f(element, index)`: a prologue. Example: `x.map(|v, [i, j]| v * 0.5)`. A vector of it is loaded
@@ -99,8 +133,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         let Some(data) = self.data(here()) else { return View::dead() };
         let shape = shape.into_iter().map(Extent::size).collect();
         let map = Rc::new(move |index: &[Expr<i32>]| f(array(index)).to_vec());
-        let (run, fused) = (run.max(1), reach::is_fused());
-        add(computed(T::SCALAR, shape, Base::Remapped { view: Rc::new(data), map, run, fused }))
+        add(data.remapped(shape, run, map))
     }
 }
 
@@ -155,7 +188,5 @@ pub fn computed_view<T: Element, const R: usize, E: Extent, V: IntoExpr<T>>(
 ) -> In<T, R> {
     let shape: Vec<ViewExtent> = shape.into_iter().map(Extent::size).collect();
     let function: ElementFn = Rc::new(move |_, _, index| f(array(index)).into_expr().assume());
-    let (limits, fused) = (reach::known(&shape), reach::is_fused());
-    let mapped = Mapped { below: None, operands: Vec::new(), function, stores: false, limits, fused };
-    add(computed(T::SCALAR, shape, Base::Mapped(Rc::new(mapped))))
+    add(ViewData::computed(T::SCALAR, shape, Vec::new(), function, here()))
 }

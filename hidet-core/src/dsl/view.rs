@@ -5,7 +5,7 @@
 //! *Remapped*: elements of another view at computed coordinates, with a known length of contiguous runs. *Computed*:
 //! values of a function, as in a fused prologue or epilogue. A kernel need not know the kind; a template may query it.
 
-use super::access::{Axis, Base, Guard, ViewData, problem};
+use super::access::{Base, Guard, ViewData, problem};
 use super::address::Address;
 use super::builder::{Caller, Serial, here, with};
 use super::expr::{DeviceType, Expr, IntoExpr};
@@ -90,14 +90,22 @@ impl<T, const R: usize, A> View<T, R, A> {
         View { kernel: Serial::NONE, id: 0, of: PhantomData }
     }
 
-    /// Returns the key of the view.
-    pub(crate) fn key(self) -> (u32, u32) {
-        (self.kernel.0, self.id)
+    /// Returns the description of the view.
+    pub(crate) fn data(self, at: Caller) -> Option<ViewData> {
+        with(|builder| {
+            if self.kernel == builder.serial() {
+                builder.views.get(self.id as usize).cloned()
+            } else {
+                builder.problem("a tensor of another kernel is used here", at);
+                None
+            }
+        })
+        .flatten()
     }
 
-    /// Returns the view with that key.
-    pub(crate) fn of_key(kernel: u32, id: u32) -> Self {
-        View { kernel: Serial(kernel), id, of: PhantomData }
+    /// Returns the same handle with other types.
+    pub(super) fn retyped<U, const Q: usize, B>(self) -> View<U, Q, B> {
+        View { kernel: self.kernel, id: self.id, of: PhantomData }
     }
 
     /// Names the buffer, if the view is one.
@@ -113,19 +121,6 @@ impl<T, const R: usize, A> View<T, R, A> {
 }
 
 impl<T: Element, const R: usize, A> View<T, R, A> {
-    /// Returns the description of the view.
-    pub(crate) fn data(self, at: Caller) -> Option<ViewData> {
-        with(|builder| {
-            if self.kernel == builder.serial() {
-                builder.views.get(self.id as usize).cloned()
-            } else {
-                builder.problem("a tensor of another kernel is used here", at);
-                None
-            }
-        })
-        .flatten()
-    }
-
     /// Returns the element at an index: `x[[i, j]]`.
     #[track_caller]
     pub fn read(&self, index: impl IndexTuple<R>) -> Expr<T> {
@@ -160,7 +155,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         match self.data(here()) {
             Some(data) if lanes_exist(N, here()) => {
                 reach::access(&data, &index, N as u32, here());
-                data.load_lanes(&index, ty, here()).assume()
+                data.load_lanes(&index, ty, Guard::No, here()).assume()
             }
             _ => Expr::dead(),
         }
@@ -269,23 +264,14 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     #[track_caller]
     fn without<const Q: usize>(&self, axis: usize, index: Expr<i32>) -> View<T, Q, A> {
         let Some(mut data) = self.data(here()) else { return View::dead() };
-        for place in &mut data.axes {
-            match place.from {
-                Some(from) if from == axis => {
-                    *place = Axis { offset: Some(place.offset.map_or(index, |offset| offset + index)), from: None };
-                }
-                Some(from) if from > axis => place.from = Some(from - 1),
-                _ => {}
-            }
-        }
-        data.shape.remove(axis);
+        data.remove_axis(axis, index);
         reach::part(&data, here());
         add(data)
     }
 
     /// Returns a read-only view of the same elements.
     pub fn as_input(&self) -> In<T, R> {
-        View { kernel: self.kernel, id: self.id, of: PhantomData }
+        self.retyped()
     }
 }
 
@@ -324,13 +310,13 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         let (index, at) = (index.coordinates(), here());
         if let Some(data) = self.data(at).filter(|_| lanes_exist(N, at)) {
             reach::access(&data, &index, N as u32, at);
-            data.store_lanes(&index, value.assume(), <Vector<T, N> as DeviceType>::TYPE, at);
+            data.store_lanes(&index, value.assume(), <Vector<T, N> as DeviceType>::TYPE, Guard::No, at);
         }
     }
 }
 
 /// Returns true if a vector can have that many elements; otherwise it is a problem of the kernel.
-fn lanes_exist(lanes: usize, at: Caller) -> bool {
+pub(super) fn lanes_exist(lanes: usize, at: Caller) -> bool {
     let exist = matches!(lanes, 1 | 2 | 4 | 8 | 16);
     if !exist {
         problem(&format!("{lanes} elements at once: a vector has 1, 2, 4, 8 or 16"), at);

@@ -214,15 +214,19 @@ pub fn fma(scalar: Scalar) -> Option<TernaryFn> {
 
 /// Converts the bits of a value of type `from` to type `to`, as Rust's `as` does.
 pub fn cast(from: Scalar, to: Scalar, bits: u64) -> u64 {
-    let number = match from {
+    nearest(to, number(from, bits))
+}
+
+/// Returns the number with these bits.
+pub fn number(scalar: Scalar, bits: u64) -> Number {
+    match scalar {
         Scalar::I8 => Number::Int(bits as i8 as i128),
         Scalar::I16 => Number::Int(bits as i16 as i128),
         Scalar::I32 => Number::Int(bits as i32 as i128),
         Scalar::I64 => Number::Int(bits as i64 as i128),
-        _ if from.is_float() => Number::Float(to_f64(from, bits)),
+        _ if scalar.is_float() => Number::Float(to_f64(scalar, bits)),
         _ => Number::Int(bits as i128),
-    };
-    nearest(to, number)
+    }
 }
 
 /// Returns the exact value of the bits of a floating-point type; integers convert as with `as`.
@@ -248,7 +252,7 @@ pub fn from_f64(scalar: Scalar, value: f64) -> u64 {
 }
 
 /// Returns the bits of a number as a value of a type, see [`Element::from_number`].
-fn nearest(scalar: Scalar, number: Number) -> u64 {
+pub fn nearest(scalar: Scalar, number: Number) -> u64 {
     fn of<T: Element>(number: Number) -> u64 {
         T::from_number(number).constant().bits
     }

@@ -85,6 +85,7 @@ mod shared_memory;
 mod stmt;
 mod tensor_map;
 pub mod text;
+pub mod typing;
 pub mod verify;
 pub mod walk;
 

@@ -85,11 +85,23 @@ impl Contract<'_> {
         expr.eval(dims).map_err(|why| self.error(format!("{what} is {}: {why}", self.show(expr))))
     }
 
+    /// Returns the name of a parameter.
+    fn name<'a>(&'a self, param: &'a Param) -> &'a str {
+        match param {
+            Param::Tensor { buffer, .. } => &self.function.buffers[*buffer].name,
+            Param::Scalar { name, .. } => name,
+        }
+    }
+
     /// Checks the number, kinds, devices, types and ranks of the arguments and returns the tensors.
     fn types<'a>(&'a self, args: &'a [RawArg]) -> Result<Tensors<'a>> {
         let params = &self.function.params;
         if args.len() != params.len() {
-            return Err(self.error(format!("{} arguments were passed; the kernel takes {}", args.len(), params.len())));
+            let names: Vec<String> = params.iter().map(|param| format!("`{}`", self.name(param))).collect();
+            let missing = names.get(args.len()..).filter(|missing| !missing.is_empty());
+            let missing = missing.map_or(String::new(), |names| format!("; missing: {}", names.join(", ")));
+            let message = format!("{} arguments were passed; the kernel takes {}{missing}", args.len(), params.len());
+            return Err(self.error(message));
         }
         let mut tensors = Vec::new();
         for (index, (param, arg)) in params.iter().zip(args).enumerate() {

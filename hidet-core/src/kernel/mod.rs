@@ -26,11 +26,11 @@ use crate::codegen::Source;
 use crate::cuda;
 use crate::cuda::Bare;
 use crate::cuda::nvrtc::Usage;
-use crate::device::{ByteRange, Device, RawTensor, ShapeKey, Stream, is_recorded};
+use crate::device::{ByteRange, Device, RawTensor, ShapeKey, Stream, Tensor, is_recorded};
 use crate::error::{Error, Result};
 use crate::ir::{Function, verify};
 use crate::passes::{self, Conditions};
-use crate::types::Const;
+use crate::types::{Const, Element};
 use plan::{Choice, Found, Plan, Plans};
 use record::Told;
 use std::sync::{Arc, OnceLock};
@@ -84,6 +84,30 @@ pub enum RawArg<'a> {
     Tensor(&'a RawTensor),
     /// A number.
     Scalar(Const),
+}
+
+impl<'a> From<&'a RawTensor> for RawArg<'a> {
+    fn from(tensor: &'a RawTensor) -> Self {
+        RawArg::Tensor(tensor)
+    }
+}
+
+impl<'a, T: Element, const R: usize> From<&'a Tensor<T, R>> for RawArg<'a> {
+    fn from(tensor: &'a Tensor<T, R>) -> Self {
+        RawArg::Tensor(tensor.raw())
+    }
+}
+
+impl<'a, T: Element, const R: usize> From<&'a mut Tensor<T, R>> for RawArg<'a> {
+    fn from(tensor: &'a mut Tensor<T, R>) -> Self {
+        RawArg::Tensor(tensor.raw())
+    }
+}
+
+impl<T: Element> From<T> for RawArg<'_> {
+    fn from(number: T) -> Self {
+        RawArg::Scalar(number.constant())
+    }
 }
 
 impl RawArg<'_> {

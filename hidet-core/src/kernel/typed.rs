@@ -87,6 +87,12 @@ impl<Args> Kernel<Args> {
         On { kernel: self, stream }
     }
 
+    /// Checks the arguments and launches the kernel, as the typed `launch`, with any number of arguments: for kernels whose
+    /// parameters are known only at run time, such as those of [`Template::bind`].
+    pub fn launch_raw(&self, args: &[RawArg]) -> Result<()> {
+        self.compiled.launch(args)
+    }
+
     /// Returns the kernel without the types of its parameters.
     pub fn compiled(&self) -> &Compiled {
         &self.compiled
@@ -98,6 +104,14 @@ impl<Args> Kernel<Args> {
 pub struct On<'a, Args> {
     kernel: &'a Kernel<Args>,
     stream: &'a Stream,
+}
+
+impl<Args> On<'_, Args> {
+    /// Checks the arguments and launches the kernel on the stream, with any number of arguments: see
+    /// [`Kernel::launch_raw`].
+    pub fn launch_raw(&self, args: &[RawArg]) -> Result<()> {
+        self.kernel.compiled.launch_on(self.stream, args)
+    }
 }
 
 /// The argument of a launch for a parameter: `&Tensor` for `In`, `&mut Tensor` for `Out` and `InOut`, a number for a

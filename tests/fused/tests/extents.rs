@@ -155,6 +155,31 @@ fn what_is_computed_from_coordinates_ends_somewhere() {
 }
 
 #[test]
+fn axes_may_be_merged_by_quotients_of_extents() {
+    // y[i, 0] = x[i / (b * c), i / c % b, i % c], whose extents are known only at launch.
+    let merged = || {
+        copy_rows().fuse("merged", ["x[a, b, c]", "y[n, 1]"], |(x, y): (In<f32, 3>, Out<f32, 2>)| {
+            let (b, c, n) = (x.extent(1), x.extent(2), y.extent(0));
+            (x.remap([n, y.extent(1)], 1, move |[i, _]| [i / (b * c), i / c % b, i % c]), y)
+        })
+    };
+    let kernel = merged().compile(&Device::sim()).unwrap();
+    let launch = |shape: [usize; 3], n: usize| -> hidet::Result<()> {
+        let device = Device::sim();
+        let values: Vec<f32> = (0..shape.iter().product::<usize>()).map(|i| i as f32).collect();
+        let mut y = device.zeros::<f32, 2>([n, 1])?;
+        kernel.launch(&device.tensor(&values, shape)?, &mut y)?;
+        assert_eq!(y.to_vec()?, values[..n.min(values.len())]);
+        Ok(())
+    };
+    for (shape, n) in [([2, 3, 5], 30), ([2, 3, 5], 29), ([1, 1, 1], 1), ([0, 3, 5], 0), ([2, 0, 5], 0)] {
+        launch(shape, n).unwrap();
+    }
+    let error = launch([2, 3, 5], 31).unwrap_err().to_string();
+    assert!(error.contains("axis 0 of `x` is accessed up to there"), "{error}");
+}
+
+#[test]
 fn what_ends_nowhere_must_be_protected() {
     let found = |v: Expr<f32>, i: Expr<i32>, table: In<f32, 1>| v + table.read((table.read((i,)).to::<i32>(),));
     refused(launch(with_table(found), 35, 35), &["axis 0 of `table`", "`get`", "extents.rs:"]);

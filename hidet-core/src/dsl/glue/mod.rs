@@ -16,7 +16,8 @@ mod statement;
 
 pub use super::literal::{FloatLiteral, IntegerLiteral};
 pub use super::loops::{range, range_inclusive};
-pub use super::template::{Signature, Template};
+pub use super::signature::Signature;
+pub use super::template::Template;
 pub use super::{Expr, Var};
 pub use crate::ir::Unroll;
 pub use branch::{Branch, Cond, DeviceIf, Junction, Merge, MetaIf, and, or};

@@ -1,7 +1,7 @@
-//! The types of operations. An operation is defined for the types that [`eval`](crate::ir::eval) can compute.
+//! The types of operations, by the rules of [`typing`].
 
 use super::Checker;
-use crate::ir::{Op, UnaryOp, ValueId, eval};
+use crate::ir::{Op, ValueId, typing};
 use crate::types::{Scalar, Type};
 
 pub(super) fn check(c: &mut Checker<'_>, value: ValueId, op: &Op) {
@@ -27,25 +27,20 @@ pub(super) fn check(c: &mut Checker<'_>, value: ValueId, op: &Op) {
         Op::Load { .. } => {}
         Op::Unary(op, a) => {
             let ty = f.ty(*a);
-            let asks = matches!(op, UnaryOp::IsNan | UnaryOp::IsInf | UnaryOp::IsFinite);
-            let wanted = if asks { Type::BOOL } else { ty };
-            let defined = eval::unary(*op, ty.scalar).is_some() && !(asks && ty.lanes > 1);
-            defined_and_typed(c, &name, result, wanted, op.name(), ty, defined);
+            typed(c, &name, result, op.name(), ty, typing::unary(*op, ty));
         }
         Op::Binary(op, a, b) => {
             let ty = f.ty(*a);
             same(c, op.name(), &[*a, *b]);
-            defined_and_typed(c, &name, result, ty, op.name(), ty, eval::binary(*op, ty.scalar).is_some());
+            typed(c, &name, result, op.name(), ty, typing::binary(*op, ty));
         }
         Op::Compare(op, a, b) => {
             let ty = f.ty(*a);
             same(c, op.name(), &[*a, *b]);
-            let defined = eval::compare(*op, ty.scalar).is_some() && ty.lanes == 1;
-            defined_and_typed(c, &name, result, Type::BOOL, op.name(), ty, defined);
+            typed(c, &name, result, op.name(), ty, typing::compare(*op, ty));
         }
         Op::Select(condition, a, b) => {
-            let ty = f.ty(*condition);
-            c.require(ty == Type::BOOL, || format!("the condition of `select` is {ty}, not bool"));
+            holds(c, typing::condition(f.ty(*condition)));
             same(c, "select", &[*a, *b]);
             let ty = f.ty(*a);
             c.require(ty == result, || format!("{name} is {result}, but `select` chooses between {ty}"));
@@ -53,29 +48,20 @@ pub(super) fn check(c: &mut Checker<'_>, value: ValueId, op: &Op) {
         Op::Fma(x, y, z) => {
             let ty = f.ty(*x);
             same(c, "fma", &[*x, *y, *z]);
-            defined_and_typed(c, &name, result, ty, "fma", ty, eval::fma(ty.scalar).is_some());
+            typed(c, &name, result, "fma", ty, typing::fma(ty));
         }
-        Op::Cast(a) => {
-            let ty = f.ty(*a);
-            c.require(ty.lanes == result.lanes, || format!("a cast from {ty} to {result} changes the number of lanes"));
-        }
-        Op::Bitcast(a) => {
-            let ty = f.ty(*a);
-            let fine = ty.bytes() == result.bytes() && ty.scalar != Scalar::Bool && result.scalar != Scalar::Bool;
-            c.require(fine, || format!("a bitcast from {ty} to {result}: sizes must agree and bool cannot take part"));
-        }
+        Op::Cast(a) => holds(c, typing::cast(f.ty(*a), result)),
+        Op::Bitcast(a) => holds(c, typing::bitcast(f.ty(*a), result)),
         Op::Vector(values) => {
-            let fine = values.len() >= 2
-                && values.len() == result.lanes as usize
-                && values.iter().all(|value| f.ty(*value) == Type::from(result.scalar));
-            c.require(fine, || {
-                let types: Vec<String> = values.iter().map(|value| f.ty(*value).to_string()).collect();
+            let types: Vec<Type> = values.iter().map(|value| f.ty(*value)).collect();
+            c.require(typing::vector(&types) == Ok(result), || {
+                let types: Vec<String> = types.iter().map(Type::to_string).collect();
                 format!("{name} is {result}, but made of ({})", types.join(", "))
             });
         }
         Op::Extract(a, lane) => {
             let ty = f.ty(*a);
-            c.require(ty.lanes > 1 && *lane < ty.lanes, || format!("there is no lane {lane} to extract from {ty}"));
+            holds(c, typing::extract(ty, *lane).map(drop));
             c.require(result == Type::from(ty.scalar), || format!("{name} is {result}, but a lane of {ty}"));
         }
     }
@@ -84,24 +70,21 @@ pub(super) fn check(c: &mut Checker<'_>, value: ValueId, op: &Op) {
 /// Requires operands of one type.
 fn same(c: &mut Checker<'_>, op: &str, values: &[ValueId]) {
     let types: Vec<Type> = values.iter().map(|value| c.f.ty(*value)).collect();
-    if types.iter().any(|ty| *ty != types[0]) {
-        let types: Vec<String> = types.iter().map(|ty| ty.to_string()).collect();
-        c.problem(format!("`{op}` of operands of different types: {}", types.join(", ")));
+    holds(c, typing::same(op, &types));
+}
+
+fn holds(c: &mut Checker<'_>, rule: Result<(), String>) {
+    if let Err(message) = rule {
+        c.problem(message);
     }
 }
 
-fn defined_and_typed(
-    c: &mut Checker<'_>,
-    name: &str,
-    result: Type,
-    wanted: Type,
-    op: &str,
-    operand: Type,
-    defined: bool,
-) {
-    if !defined {
-        c.problem(format!("`{op}` is not defined for {operand}"));
-    } else {
-        c.require(result == wanted, || format!("{name} is {result}, but `{op}` of {operand} is {wanted}"));
+/// Requires that an operation is defined for its operands, and that the result has the type that follows.
+fn typed(c: &mut Checker<'_>, name: &str, result: Type, op: &str, operand: Type, wanted: Result<Type, String>) {
+    match wanted {
+        Ok(wanted) => {
+            c.require(result == wanted, || format!("{name} is {result}, but `{op}` of {operand} is {wanted}"))
+        }
+        Err(message) => c.problem(message),
     }
 }
