@@ -260,8 +260,9 @@ fn views_are_permuted_and_broadcast() {
     let template = copy::<f32>().bind("transposed", |signature| {
         let [m, n] = dims(signature);
         let x = signature.param("x", Scalar::F32, &[n.clone(), m.clone()], Access::In).permute(&[1, 0]);
-        let row =
-            signature.param("row", Scalar::F32, &[n.clone()], Access::In).broadcast(&[m.clone(), n.clone()], &[1]);
+        let row = signature
+            .param("row", Scalar::F32, std::slice::from_ref(&n), Access::In)
+            .broadcast(&[m.clone(), n.clone()], &[1]);
         let y = signature.param("y", Scalar::F32, &[m, n], Access::Out);
         let sum = x.map(Scalar::F32, &[row.into()], |value, row, _| value.binary(BinaryOp::Add, row[0]));
         vec![sum.into(), y.into()]
@@ -280,8 +281,9 @@ fn a_bound_kernel_can_be_bound_again() {
     let inner = copy::<f32>().bind("inner", |signature| {
         let [m, n] = dims(signature);
         let x = signature.param("x", Scalar::F32, &[m.clone(), n.clone()], Access::In);
-        let bias =
-            signature.param("bias", Scalar::F32, &[n.clone()], Access::In).broadcast(&[m.clone(), n.clone()], &[1]);
+        let bias = signature
+            .param("bias", Scalar::F32, std::slice::from_ref(&n), Access::In)
+            .broadcast(&[m.clone(), n.clone()], &[1]);
         let y = signature.param("y", Scalar::F32, &[m.clone() * n.clone()], Access::Out);
         let length = bias.extent(1);
         let y = y.remap(&[m, n], 1, move |at| vec![at[0] * length + at[1]]);
@@ -312,7 +314,7 @@ fn untyped_launches_name_the_parameter() {
     let device = Device::sim();
     let kernel = scale().bind("same", |signature| {
         let n = signature.dim("n");
-        let x = signature.param("x", Scalar::F32, &[n.clone()], Access::In);
+        let x = signature.param("x", Scalar::F32, std::slice::from_ref(&n), Access::In);
         let y = signature.param("y", Scalar::F32, &[n], Access::Out);
         vec![x.into(), y.into(), signature.number("by", Scalar::F32).into()]
     });
