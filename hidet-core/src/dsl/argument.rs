@@ -9,23 +9,23 @@ use crate::types::Element;
 
 /// What a parameter is bound to when the kernel is built as part of another: a tensor or a number, typed or not.
 #[derive(Clone, Copy, Debug)]
-pub struct Binding(pub(super) Bound);
+pub struct Binding(pub(super) BindingKind);
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Bound {
+pub(super) enum BindingKind {
     Tensor(AnyView),
     Number(AnyExpr),
 }
 
 impl From<AnyView> for Binding {
     fn from(view: AnyView) -> Binding {
-        Binding(Bound::Tensor(view))
+        Binding(BindingKind::Tensor(view))
     }
 }
 
 impl From<AnyExpr> for Binding {
     fn from(number: AnyExpr) -> Binding {
-        Binding(Bound::Number(number))
+        Binding(BindingKind::Number(number))
     }
 }
 

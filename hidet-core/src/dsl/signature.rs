@@ -2,7 +2,7 @@
 
 use super::access::{ViewData, ViewExtent};
 use super::any::{AnyExpr, AnyView, describe};
-use super::argument::{Binding, Bound, Mode};
+use super::argument::{Binding, BindingKind, Mode};
 use super::builder::{Caller, UNKNOWN, here, with};
 use super::expr::{DeviceType, Expr};
 use super::fuse::{ParameterExtent, parameter};
@@ -147,11 +147,11 @@ impl Signature {
             .map_or(dead, |data| AnyView::new(data, access));
         }
         let view = match self.bound(name) {
-            Some(Bound::Tensor(view)) if view.is(elem, shape.len(), access) => view.accessed(access),
-            Some(Bound::Tensor(view)) => {
+            Some(BindingKind::Tensor(view)) if view.is(elem, shape.len(), access) => view.accessed(access),
+            Some(BindingKind::Tensor(view)) => {
                 return self.refused(name, &describe(elem, shape.len(), access), &view.text(), dead);
             }
-            Some(Bound::Number(number)) => {
+            Some(BindingKind::Number(number)) => {
                 let given = format!("a number of type {}", number.ty());
                 return self.refused(name, &describe(elem, shape.len(), access), &given, dead);
             }
@@ -193,17 +193,17 @@ impl Signature {
         }
         let wanted = format!("a number of type {ty}");
         match self.bound(name) {
-            Some(Bound::Number(number)) if number.ty() == ty => number,
-            Some(Bound::Number(number)) => {
+            Some(BindingKind::Number(number)) if number.ty() == ty => number,
+            Some(BindingKind::Number(number)) => {
                 self.refused(name, &wanted, &format!("a number of type {}", number.ty()), dead)
             }
-            Some(Bound::Tensor(view)) => self.refused(name, &wanted, &view.text(), dead),
+            Some(BindingKind::Tensor(view)) => self.refused(name, &wanted, &view.text(), dead),
             None => dead,
         }
     }
 
     /// Returns what the next parameter is bound to; if there is nothing, that is a problem of the kernel.
-    fn bound(&mut self, name: &str) -> Option<Bound> {
+    fn bound(&mut self, name: &str) -> Option<BindingKind> {
         let Bindings { left, place } = self.bindings.as_mut()?;
         let bound = left.pop_front().map(|binding| binding.0);
         if bound.is_none() {
