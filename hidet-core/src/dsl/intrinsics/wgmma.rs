@@ -25,7 +25,13 @@ use crate::types::Element;
 /// any two of i8 and u8. `N` is a multiple of 8 up to 256; for integers, from 32 on a multiple of 16.
 #[track_caller]
 pub fn wgmma<const N: usize>(d: Address<impl Element>, a: Address<impl Element>, b: Address<impl Element>) {
-    product::<N>(true, false, (&d, &a, &b));
+    product(N as i32, true, false, (&d, &a, &b));
+}
+
+/// Like [`wgmma`], with the width as a meta value.
+#[track_caller]
+pub fn wgmma_n(n: i32, d: Address<impl Element>, a: Address<impl Element>, b: Address<impl Element>) {
+    product(n, true, false, (&d, &a, &b));
 }
 
 /// Like [`wgmma`], but computes `d = a * b` if the condition is false.
@@ -36,17 +42,18 @@ pub fn wgmma_if<const N: usize>(
     a: Address<impl Element>,
     b: Address<impl Element>,
 ) {
-    product::<N>(add, false, (&d, &a, &b));
+    product(N as i32, add, false, (&d, &a, &b));
 }
 
 /// Computes `d -= a * b`, for floats; otherwise like [`wgmma`].
 #[track_caller]
 pub fn wgmma_sub<const N: usize>(d: Address<impl Element>, a: Address<impl Element>, b: Address<impl Element>) {
-    product::<N>(true, true, (&d, &a, &b));
+    product(N as i32, true, true, (&d, &a, &b));
 }
 
 #[track_caller]
-fn product<const N: usize>(
+fn product(
+    n: i32,
     add: impl IntoExpr<bool>,
     negate: bool,
     (d, a, b): (&Address<impl Element>, &Address<impl Element>, &Address<impl Element>),
@@ -57,7 +64,7 @@ fn product<const N: usize>(
     // The register form, if the first operand is in registers.
     let registers = with(|builder| a.is_register(builder)).unwrap_or(false);
     let kind = if registers { "rs" } else { "ss" };
-    let row = format!("wgmma.m64n{N}k{k}.{d_type}.{a_type}.{b_type}.{kind}");
+    let row = format!("wgmma.m64n{n}k{k}.{d_type}.{a_type}.{b_type}.{kind}");
     let mut call = intrinsic(&row).address(d).address(a).address(b).value::<bool>(add);
     if a_type.is_float() {
         call = call.imm(negate.into()).imm(0);

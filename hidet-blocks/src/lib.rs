@@ -1,0 +1,25 @@
+//! Parts of kernels at the level of a block, written in the kernel language on views alone: a kernel made of them is short,
+//! fuses like any other, and is as fast as one written thread by thread.
+//!
+//! The parts of a matrix product on tensor cores of a warp group (sm_90a), in the order in which a kernel uses them:
+//!
+//! - [`TileOrder`]: which tile of the result a block computes when.
+//! - [`StagedInput`]: tiles of an input in shared memory, several at the same time, copied by TMA.
+//! - [`Pipeline`]: the barriers of these stages, and a thread's [`Position`] in them.
+//! - [`multiply`]: the products of one warp group along k, with the prologues of its inputs.
+//! - [`TiledOutput`]: the results, with the epilogue of the output, through shared memory.
+//!
+//! This crate knows no operators and no schedules; it depends on the kernel language alone.
+
+mod fragment;
+mod output;
+mod pipeline;
+mod product;
+mod staged;
+mod tile_order;
+
+pub use output::TiledOutput;
+pub use pipeline::{Pipeline, Position};
+pub use product::multiply;
+pub use staged::StagedInput;
+pub use tile_order::TileOrder;

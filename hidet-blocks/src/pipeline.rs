@@ -1,0 +1,118 @@
+//! The barriers of a ring of stages, which one thread fills and warp groups read.
+
+use hidet_core::dsl::intrinsics::{
+    Mbarriers, cluster_sync, mbarrier_arrive_cluster_relaxed, mbarrier_init_fence, mbarriers, sync_threads, thread_id,
+};
+use hidet_core::dsl::{Address, Expr, Var, unroll};
+use hidet_macros::device;
+use std::cell::RefCell;
+
+/// A ring of stages in shared memory. Each has a barrier for the bytes that arrive, and one for the warp groups that have
+/// read them.
+#[derive(Clone, Copy, Debug)]
+pub struct Pipeline {
+    stages: i32,
+    cluster: i32,
+    full: Mbarriers,
+    empty: Mbarriers,
+}
+
+/// A thread's position in a pipeline.
+#[derive(Debug)]
+pub struct Position {
+    pipeline: Pipeline,
+    stage: RefCell<Var<i32>>,
+    phase: RefCell<Var<i32>>,
+}
+
+impl Pipeline {
+    /// Makes a pipeline of empty stages, each read by `consumers` warp groups of every block of the cluster, since blocks
+    /// of a cluster may fill stages of each other. All threads of the block must call it together.
+    #[device(crate = hidet_core)]
+    pub fn new(stages: i32, consumers: i32, cluster: i32) -> Pipeline {
+        let (full, empty) = (mbarriers(stages), mbarriers(stages));
+        if thread_id() == 0 {
+            for stage in unroll(0..stages) {
+                full.init(stage, 1);
+                empty.init(stage, consumers * cluster);
+            }
+            mbarrier_init_fence();
+        }
+        if cluster == 1 {
+            sync_threads()
+        } else {
+            cluster_sync()
+        }
+        Pipeline { stages, cluster, full, empty }
+    }
+
+    /// Returns a position at the first stage.
+    #[track_caller]
+    pub fn start(self) -> Position {
+        let (stage, phase) = (Var::new("stage", 0), Var::new("phase", 0));
+        Position { pipeline: self, stage: RefCell::new(stage), phase: RefCell::new(phase) }
+    }
+
+    /// Ends the use of the pipeline, as the last statement of a kernel: a block must not exit while another may still write
+    /// to its shared memory or signal its barriers.
+    #[device(crate = hidet_core)]
+    pub fn finish(self) {
+        if self.cluster > 1 {
+            cluster_sync();
+        }
+    }
+}
+
+impl Position {
+    /// Returns the number of the stage.
+    #[track_caller]
+    pub fn stage(&self) -> Expr<i32> {
+        self.stage.borrow().read()
+    }
+
+    /// Returns the barrier at which bytes of this stage arrive.
+    #[track_caller]
+    pub fn arrivals(&self) -> Address<u64> {
+        self.pipeline.full.at(self.stage())
+    }
+
+    /// Waits until the stage may be overwritten, and expects that many bytes in it.
+    #[device(crate = hidet_core)]
+    pub fn fill(&self, bytes: i32) {
+        self.pipeline.empty.wait(self.stage(), self.phase.borrow().read() ^ 1);
+        self.pipeline.full.arrive_expect(self.stage(), bytes);
+    }
+
+    /// Waits for the bytes of the stage.
+    #[device(crate = hidet_core)]
+    pub fn wait(&self) {
+        self.pipeline.full.wait(self.stage(), self.phase.borrow().read());
+    }
+
+    /// Signals that this warp group, of which this is thread `t`, has read that stage.
+    #[device(crate = hidet_core)]
+    pub fn release(&self, stage: Expr<i32>, t: Expr<i32>) {
+        let (cluster, empty) = (self.pipeline.cluster, self.pipeline.empty);
+        if cluster == 1 {
+            if t == 0 {
+                empty.arrive(stage);
+            }
+        } else {
+            if t < cluster {
+                mbarrier_arrive_cluster_relaxed(empty.at(stage), t);
+            }
+        }
+    }
+
+    /// Goes to the next stage.
+    #[device(crate = hidet_core)]
+    pub fn advance(&self) {
+        let next = self.stage() + 1;
+        self.stage.borrow_mut().set(next);
+        if next == self.pipeline.stages {
+            self.stage.borrow_mut().set(0);
+            let phase = self.phase.borrow().read() ^ 1;
+            self.phase.borrow_mut().set(phase);
+        }
+    }
+}
