@@ -392,9 +392,9 @@ fn resources_and_bare_launches() -> Done {
     in_local.usage.stack = 64;
     let text = in_local.to_string();
     assert!(text.contains("0 bytes spilled, 64 bytes of local memory, 256 bytes of shared memory"), "{text}");
-    let mut bare = kernel.compiled().bare(&arguments)?.unwrap();
+    let mut prepared = kernel.compiled().prepare(&arguments)?;
     // SAFETY: the tensors exist.
-    assert_eq!(unsafe { bare.launch(bare.context().stream()) }, 0);
+    assert_eq!(unsafe { prepared.bare().unwrap().launch(device.as_cuda().unwrap().stream()) }, 0);
     assert_eq!(y.to_vec()?, [4.0, 8.0]);
     Ok(())
 }

@@ -279,15 +279,15 @@ fn graphs_built_by_hand_refuse_invalid_nodes() -> Done {
     let (x, y) = (device.tensor(&[1f32, 2.0], [2])?, device.zeros::<f32, 1>([2])?);
     let arguments = [RawArg::Tensor(x.raw()), RawArg::Tensor(y.raw()), RawArg::Scalar(2f32.constant())];
     let chain = |context: &'static cuda::Context, kernel: &Scale| {
-        let bare = kernel.compiled().bare(&arguments)?.unwrap();
+        let mut prepared = kernel.compiled().prepare(&arguments)?;
         // SAFETY: the graph is not run.
-        unsafe { cuda::Graph::chain(context, &mut [bare]) }.map(drop)
+        unsafe { cuda::Graph::of(context, &[prepared.bare().map(|bare| &*bare)], &[]) }.map(drop)
     };
     chain(context, &kernel)?;
     let together = cooperative::scale().compile(&device)?;
     assert_eq!(
         chain(context, &together).unwrap_err().to_string(),
-        "cuda:0: a cooperative or dependent launch cannot be a node of a graph built by hand"
+        "cuda:0: a cooperative launch cannot be a node of a graph that is built by hand"
     );
     assert_eq!(
         chain(Device::cuda(1)?.as_cuda().unwrap(), &kernel).unwrap_err().to_string(),

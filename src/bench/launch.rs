@@ -7,7 +7,7 @@
 
 use super::stats::Summary;
 use hidet::cuda;
-use hidet::kernel::RawArg;
+use hidet::kernel::{PreparedLaunch, RawArg};
 use hidet::prelude::*;
 use std::fmt::Write;
 use std::time::Instant;
@@ -87,12 +87,12 @@ fn launches(device: &Device, text: &mut String) -> hidet::Result<()> {
     let kernel = scale().compile(device)?;
     let (x, mut y) = (device.zeros([512])?, device.zeros([512])?);
     let arguments = [RawArg::Tensor(x.raw()), RawArg::Tensor(y.raw()), RawArg::Scalar(2f32.constant())];
-    let bare = kernel.compiled().bare(&arguments)?;
+    let prepared = kernel.compiled().prepare(&arguments)?;
     let y = std::cell::RefCell::new(&mut y);
     measure(
         device,
         "scale, 3 arguments",
-        bare,
+        prepared,
         text,
         row,
         &mut || kernel.launch(&x, &mut y.borrow_mut(), 2.0),
@@ -109,13 +109,13 @@ fn launches(device: &Device, text: &mut String) -> hidet::Result<()> {
         .chain([d.raw(), e.raw(), outputs.0.raw(), outputs.1.raw()].map(RawArg::Tensor))
         .chain([2f32, 3.0].map(|number| RawArg::Scalar(number.constant())))
         .collect();
-    let bare = kernel.compiled().bare(&arguments)?;
+    let prepared = kernel.compiled().prepare(&arguments)?;
     drop(arguments);
     let outputs = std::cell::RefCell::new(outputs);
     measure(
         device,
         "combine, 9 arguments",
-        bare,
+        prepared,
         text,
         row,
         &mut || {
@@ -133,13 +133,13 @@ fn launches(device: &Device, text: &mut String) -> hidet::Result<()> {
 fn measure(
     device: &Device,
     name: &str,
-    bare: Option<cuda::Bare>,
+    mut prepared: PreparedLaunch,
     text: &mut String,
     row: impl Fn([String; 5]) -> String,
     launch: &mut dyn FnMut() -> hidet::Result<()>,
     launch_on: &mut dyn FnMut() -> hidet::Result<()>,
 ) -> hidet::Result<()> {
-    let Some(mut bare) = bare else { return Ok(()) };
+    let Some(bare) = prepared.bare() else { return Ok(()) };
     bare.context().make_current()?;
     let stream = bare.context().stream();
     let times = interleaved(&mut [
@@ -170,14 +170,16 @@ fn replays(device: &Device, text: &mut String) -> hidet::Result<()> {
     let Some(context) = device.as_cuda() else { return Ok(()) };
     let kernel = scale().compile(device)?;
     let (mut x, mut y) = (device.zeros([512])?, device.zeros([512])?);
-    let mut bares = Vec::new();
+    let mut launches = Vec::new();
     for step in 0..BATCH {
         let (from, to) = if step % 2 == 0 { (&x, &y) } else { (&y, &x) };
         let arguments = [RawArg::Tensor(from.raw()), RawArg::Tensor(to.raw()), RawArg::Scalar(2f32.constant())];
-        bares.extend(kernel.compiled().bare(&arguments)?);
+        launches.push(kernel.compiled().prepare(&arguments)?);
     }
+    let nodes: Vec<Option<&cuda::Bare>> = launches.iter_mut().map(|launch| launch.bare().map(|bare| &*bare)).collect();
+    let chain: Vec<Vec<usize>> = (0..BATCH).map(|step| step.checked_sub(1).into_iter().collect()).collect();
     // SAFETY: the kernel and the tensors live to the end of this function, which waits for each replay.
-    let by_hand = unsafe { cuda::Graph::chain(context, &mut bares) }?;
+    let by_hand = unsafe { cuda::Graph::of(context, &nodes, &chain) }?;
     let stream = device.stream()?;
     let captured = Graph::capture(&stream, |stream| {
         for step in 0..BATCH {

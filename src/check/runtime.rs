@@ -25,6 +25,7 @@ pub(super) fn check(bench: &mut Bench) {
         };
     exact(bench, "tensors order streams", 102.0, &|device| streams(device, n));
     exact(bench, "graph, replayed on two streams", 60.0, &|device| graphs(device, n));
+    exact(bench, "graph of two branches and a join", 33.0, &|device| branches(device, n));
     exact(bench, "failed captures, then launches", 1.0, &|device| failed_captures(device, n));
     exact(bench, "pinned arrays", 9.0, &|device| pinned(device, n));
     exact(bench, "host arrays through staging", 4.0, &|device| device.tensor(&vec![4.0; n], [n])?.to_vec());
@@ -83,6 +84,27 @@ fn graphs(device: &Device, n: usize) -> hidet::Result<Vec<f32>> {
         graph.replay(&two)?;
     }
     drop((graph, kernel));
+    x.to_vec()
+}
+
+/// Each step adds to two halves side by side, joins them, and overwrites what the halves were read from.
+fn branches(device: &Device, n: usize) -> hidet::Result<Vec<f32>> {
+    let kernel = add().compile(device)?;
+    let (x, y) = (device.zeros::<f32, 1>([2 * n])?, device.empty::<f32, 1>([2 * n])?);
+    let whole = [0, 2 * n];
+    let prepare = |from: &Tensor<f32, 1>, to: &Tensor<f32, 1>, [first, count]: [usize; 2], s| {
+        kernel.prepare(&from.view(first, [count])?, &mut to.view(first, [count])?, s)
+    };
+    let launches = [
+        prepare(&x, &y, [0, n], 1.0)?,
+        prepare(&x, &y, [n, n], 1.0)?,
+        prepare(&y, &x, whole, 2.0)?,
+        prepare(&x, &y, [n, n], 4.0)?,
+        prepare(&x, &y, [0, n], 4.0)?,
+        prepare(&y, &x, whole, 4.0)?,
+    ];
+    let (graph, stream) = (Graph::of(device, launches)?, device.stream()?);
+    (0..3).try_for_each(|_| graph.replay(&stream))?;
     x.to_vec()
 }
 

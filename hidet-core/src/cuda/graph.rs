@@ -34,18 +34,17 @@ impl Graph {
         Ok(graph)
     }
 
-    /// Builds a graph of these launches, one after the other, node by node. Returns an error if one is cooperative or a
-    /// dependent launch, which such nodes cannot be, or belongs to another device.
+    /// Builds a graph of launches, node by node. Each waits for the earlier ones that `after` lists for it; a `None`
+    /// does nothing. Returns an error if a launch is cooperative, which such a node cannot be, or belongs to another
+    /// device. A dependent launch is a plain one here.
     ///
     /// # Safety
     /// Whenever the graph runs, the kernels and the tensors of the launches must still exist, and nothing else may use
     /// the tensors meanwhile: the graph keeps nothing alive and waits for nothing.
-    pub unsafe fn chain(context: &'static Context, launches: &mut [Bare]) -> Result<Graph> {
-        for bare in &*launches {
-            if bare.launch.cooperative || bare.launch.dependent {
-                return Err(
-                    context.error("a cooperative or dependent launch cannot be a node of a graph built by hand")
-                );
+    pub unsafe fn of(context: &'static Context, launches: &[Option<&Bare>], after: &[Vec<usize>]) -> Result<Graph> {
+        for bare in launches.iter().flatten() {
+            if bare.launch.cooperative {
+                return Err(context.error("a cooperative launch cannot be a node of a graph that is built by hand"));
             }
             if !std::ptr::eq(bare.context(), context) {
                 return Err(context.error(format!("a launch on {:?} cannot be a node of a graph here", bare.context())));
@@ -56,35 +55,25 @@ impl Graph {
         let mut plan = std::ptr::null_mut();
         // SAFETY: the pointer is valid for a write.
         context.check("cuGraphCreate", unsafe { (driver.cuGraphCreate)(&mut plan, 0) })?;
-        let mut last: Option<CUgraphNode> = None;
-        for bare in launches {
-            let launch = &bare.launch;
-            let node = CUDA_KERNEL_NODE_PARAMS {
-                func: bare.function,
-                gridDimX: launch.grid[0],
-                gridDimY: launch.grid[1],
-                gridDimZ: launch.grid[2],
-                blockDimX: launch.block[0],
-                blockDimY: launch.block[1],
-                blockDimZ: launch.block[2],
-                sharedMemBytes: launch.shared,
-                kernelParams: bare.pointers.as_mut_ptr(),
-                extra: std::ptr::null_mut(),
-                kern: std::ptr::null_mut(),
-                ctx: std::ptr::null_mut(),
+        let mut nodes: Vec<Option<CUgraphNode>> = Vec::new();
+        for (number, bare) in launches.iter().enumerate() {
+            let Some(bare) = bare else {
+                nodes.push(None);
+                continue;
             };
+            let earlier = after.get(number).into_iter().flatten();
+            let earlier: Vec<CUgraphNode> = earlier.filter_map(|number| *nodes.get(*number)?).collect();
             let mut added = std::ptr::null_mut();
-            let after = last.as_ref().map_or(std::ptr::null(), |node| node as *const CUgraphNode);
             // SAFETY: the node is complete, and the driver copies the parameters.
             let status = unsafe {
-                (driver.cuGraphAddKernelNode_v2)(&mut added, plan, after, usize::from(last.is_some()), &node)
+                (driver.cuGraphAddKernelNode_v2)(&mut added, plan, earlier.as_ptr(), earlier.len(), &bare.node())
             };
             if let Err(error) = context.check("cuGraphAddKernelNode", status) {
                 // SAFETY: the plan is destroyed once.
                 let _ = unsafe { (driver.cuGraphDestroy)(plan) };
                 return Err(error);
             }
-            last = Some(added);
+            nodes.push(Some(added));
         }
         Graph::instantiate(context, plan)
     }
@@ -95,6 +84,27 @@ impl Graph {
         let status = unsafe { (self.context.driver.cuGraphLaunch)(self.exec, stream.queue.stream) };
         stream.queue.note_launch(self.name);
         self.context.check("launching a graph", status)
+    }
+}
+
+impl Bare {
+    /// Returns the launch as the parameters of a node.
+    fn node(&self) -> CUDA_KERNEL_NODE_PARAMS {
+        let launch = &self.launch;
+        CUDA_KERNEL_NODE_PARAMS {
+            func: self.function,
+            gridDimX: launch.grid[0],
+            gridDimY: launch.grid[1],
+            gridDimZ: launch.grid[2],
+            blockDimX: launch.block[0],
+            blockDimY: launch.block[1],
+            blockDimZ: launch.block[2],
+            sharedMemBytes: launch.shared,
+            kernelParams: self.pointers.as_ptr().cast_mut(),
+            extra: std::ptr::null_mut(),
+            kern: std::ptr::null_mut(),
+            ctx: std::ptr::null_mut(),
+        }
     }
 }
 

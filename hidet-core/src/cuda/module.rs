@@ -141,10 +141,10 @@ impl Module {
     pub unsafe fn bare(
         &self,
         launch: LaunchConfig,
-        params: Vec<Box<dyn std::any::Any>>,
+        params: Vec<Box<dyn std::any::Any + Send + Sync>>,
         pointers: Vec<*mut c_void>,
     ) -> Bare {
-        Bare { context: self.context, function: self.function, launch, pointers, _params: params }
+        Bare { context: self.context, name: self.name, function: self.function, launch, pointers, _params: params }
     }
 
     /// Returns the occupancy of a launch, as the driver computes it.
@@ -232,19 +232,36 @@ impl LaunchConfig {
     }
 }
 
-/// A launch whose parameters are ready: the driver call to which every launch boils down. Serves to measure the
-/// overhead on top of it, and to build graphs by hand.
+/// A launch whose parameters are ready: the driver call to which every launch boils down. It knows neither arguments nor
+/// their memory, and keeps nothing alive.
 pub struct Bare {
     context: &'static Context,
+    name: u32,
     pub(super) function: CUfunction,
     pub(super) launch: LaunchConfig,
     /// Pointers to each parameter.
     pub(super) pointers: Vec<*mut c_void>,
     /// The values behind the pointers.
-    _params: Vec<Box<dyn std::any::Any>>,
+    _params: Vec<Box<dyn std::any::Any + Send + Sync>>,
 }
 
+// SAFETY: the pointers are to values that it owns, which nobody changes.
+unsafe impl Send for Bare {}
+unsafe impl Sync for Bare {}
+
 impl Bare {
+    /// Submits the launch to a stream, under the device's lock.
+    ///
+    /// # Safety
+    /// The kernel and the tensors that it was made with must still exist, and the stream must have waited for earlier
+    /// uses of the tensors.
+    pub unsafe fn submit(&self, _: &DeviceLock, stream: Stream) -> Result<()> {
+        // SAFETY: the caller's duty; the driver only reads the parameters.
+        let status = unsafe { self.launch.submit(stream, self.function, self.pointers.as_ptr().cast_mut()) };
+        stream.queue.note_launch(self.name);
+        self.context.check("the launch", status)
+    }
+
     /// Launches the kernel by one call of the driver and returns its status. The context must be current
     /// ([`Context::make_current`]).
     ///

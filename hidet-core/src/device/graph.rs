@@ -1,14 +1,15 @@
-//! Graphs: launches captured once and replayed any number of times by one call.
+//! Graphs: launches captured or put together once, and replayed any number of times by one call.
 
 use super::Device;
-use super::stream::{SimWork, Stream};
+use super::stream::{Recording, SimWork, Stream};
 use crate::cuda;
 use crate::error::Result;
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-/// Captured work, ready to be replayed. It keeps the kernels and the memory of the tensors it uses alive. A replay
+/// Work that is ready to be replayed: captured ([`Graph::capture`]), where each launch waits for the one before, or put
+/// together from launches that wait only for what they use (`Graph::of`). It keeps the kernels and the memory of the tensors it uses alive. A replay
 /// reads and writes the tensors that were passed to the launches, with the numbers that were passed then.
 ///
 /// ```
@@ -34,6 +35,7 @@ use std::sync::Arc;
 pub struct Graph {
     device: Device,
     launches: usize,
+    dependencies: Vec<Vec<usize>>,
     steps: Vec<SimWork>,
     uses: Vec<(Arc<cuda::Memory>, bool)>,
     cuda: Option<cuda::Graph>,
@@ -49,21 +51,26 @@ impl Graph {
         let capture = stream.capture()?;
         body(stream)?;
         let (recording, cuda) = capture.end()?;
-        Ok(Graph {
-            device: stream.device().clone(),
-            launches: recording.launches,
-            steps: recording.steps,
-            uses: recording.uses,
-            cuda,
-            _kept: recording.kept,
-        })
+        let chain = (0..recording.launches).map(|number| number.checked_sub(1).into_iter().collect());
+        Ok(Graph::made(stream.device(), chain.collect(), recording, cuda))
     }
 
-    /// Submits the captured work to a stream of the same device, after the work that its tensors must wait for.
+    /// Returns a graph of this work.
+    pub(crate) fn made(
+        device: &Device,
+        dependencies: Vec<Vec<usize>>,
+        work: Recording,
+        cuda: Option<cuda::Graph>,
+    ) -> Graph {
+        let Recording { launches, steps, uses, kept } = work;
+        Graph { device: device.clone(), launches, dependencies, steps, uses, cuda, _kept: kept }
+    }
+
+    /// Submits the work to a stream of the same device, after the work that its tensors must wait for.
     pub fn replay(&self, stream: &Stream) -> Result<()> {
         stream.refuse_captured("the replay of a graph")?;
         if !stream.device().is_same(&self.device) {
-            let message = format!("a graph captured on {} cannot be replayed on {}", self.device, stream.device());
+            let message = format!("a graph for {} cannot be replayed on {}", self.device, stream.device());
             return Err(stream.device().error(message));
         }
         self.steps.iter().try_for_each(|step| step())?;
@@ -75,12 +82,17 @@ impl Graph {
         Ok(())
     }
 
-    /// Returns the number of captured launches and copies.
+    /// Returns, by launch or copy, the earlier ones that it directly waits for.
+    pub fn dependencies(&self) -> &[Vec<usize>] {
+        &self.dependencies
+    }
+
+    /// Returns the number of launches and copies.
     pub fn len(&self) -> usize {
         self.launches
     }
 
-    /// Returns true if nothing was captured.
+    /// Returns true if there are no launches.
     pub fn is_empty(&self) -> bool {
         self.launches == 0
     }

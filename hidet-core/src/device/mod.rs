@@ -1,5 +1,6 @@
 //! One interface to the simulated device and to GPUs: devices and their limits, memory, tensors, streams, graphs.
 
+mod dependencies;
 mod forget;
 mod graph;
 mod interop;
@@ -9,13 +10,14 @@ mod storage;
 mod stream;
 mod tensor;
 
+pub(crate) use dependencies::{Accesses, dependencies, order};
 pub use graph::Graph;
 pub use interop::dlpack;
 pub use pinned::Pinned;
 pub(crate) use shape_key::ShapeKey;
 pub use storage::Storage;
 pub use stream::{Event, Stream};
-pub(crate) use stream::{is_recorded, refuse_in_capture};
+pub(crate) use stream::{Recording, is_recorded, refuse_in_capture};
 pub(crate) use tensor::{ByteRange, overlap};
 pub use tensor::{RawTensor, Tensor};
 

@@ -43,8 +43,32 @@ pub(crate) struct Recording {
     pub(super) kept: Vec<Arc<dyn Any + Send + Sync>>,
 }
 
+impl Recording {
+    /// Adds a launch or a copy of the simulated device.
+    pub(crate) fn add_step(&mut self, step: SimWork) {
+        self.launches += 1;
+        self.steps.push(step);
+    }
+
+    /// Adds a launch or a copy of a GPU: the memory it uses, with true for what it writes, and what must outlive it.
+    pub(crate) fn add_uses(
+        &mut self,
+        uses: impl IntoIterator<Item = (Arc<cuda::Memory>, bool)>,
+        kept: Option<Arc<dyn Any + Send + Sync>>,
+    ) {
+        self.launches += 1;
+        self.kept.extend(kept);
+        for (memory, write) in uses {
+            match self.uses.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &memory)) {
+                Some((_, written)) => *written |= write,
+                None => self.uses.push((memory, write)),
+            }
+        }
+    }
+}
+
 /// A unit of work of the simulated device.
-pub(super) type SimWork = Box<dyn Fn() -> Result<()> + Send + Sync>;
+pub(crate) type SimWork = Box<dyn Fn() -> Result<()> + Send + Sync>;
 
 thread_local! {
     /// The id of the stream that this thread captures; 0 for none.
@@ -198,8 +222,7 @@ impl Stream {
     /// Adds work of the simulated device to the capture.
     pub(crate) fn record_step(&self, step: SimWork) {
         if let Some(recording) = self.recording().as_mut() {
-            recording.launches += 1;
-            recording.steps.push(step);
+            recording.add_step(step);
         }
     }
 
@@ -217,14 +240,7 @@ impl Stream {
         kept: Option<Arc<dyn Any + Send + Sync>>,
     ) {
         if let Some(recording) = self.recording().as_mut() {
-            recording.launches += 1;
-            recording.kept.extend(kept);
-            for (memory, write) in uses {
-                match recording.uses.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &memory)) {
-                    Some((_, written)) => *written |= write,
-                    None => recording.uses.push((memory, write)),
-                }
-            }
+            recording.add_uses(uses, kept);
         }
     }
 

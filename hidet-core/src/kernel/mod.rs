@@ -8,6 +8,7 @@ mod estimate;
 mod gpu;
 mod many;
 mod plan;
+mod prepared;
 mod printer;
 mod record;
 mod resources;
@@ -17,6 +18,7 @@ mod typed;
 pub use contract::BoundDims;
 pub use estimate::Estimate;
 pub use many::compile_all;
+pub use prepared::PreparedLaunch;
 pub use printer::Printer;
 pub use resources::Resources;
 pub use typed::{Kernel, On, Parameter};
@@ -24,7 +26,6 @@ pub use typed::{Kernel, On, Parameter};
 use crate::cache::Cache;
 use crate::codegen::Source;
 use crate::cuda;
-use crate::cuda::Bare;
 use crate::cuda::nvrtc::Usage;
 use crate::device::{ByteRange, Device, RawTensor, ShapeKey, Stream, Tensor, is_recorded};
 use crate::error::{Error, Result};
@@ -202,7 +203,7 @@ impl Inner {
     }
 }
 
-/// An argument that a graph owns.
+/// An argument that a graph or a prepared launch owns.
 enum OwnedArg {
     Tensor(RawTensor),
     Scalar(Const),
@@ -320,16 +321,6 @@ impl Compiled {
 
     fn error(&self, message: impl Into<String>) -> Error {
         Error::Launch { kernel: self.0.function.name.clone(), message: message.into() }
-    }
-
-    /// Checks the arguments once and returns the launch as the driver takes it, or `None` on the simulated device and
-    /// for kernels that must be waited for.
-    pub fn bare(&self, args: &[RawArg]) -> Result<Option<Bare>> {
-        let plan = self.plan(args)?;
-        match self.0.instance(plan.choice)? {
-            Instance::Gpu(instance) => instance.bare(&self.0.function, args, &plan),
-            Instance::Sim(_) => Ok(None),
-        }
     }
 
     /// Returns the resources of the last checked launch, or `None` on the simulated device. Returns an error before the

@@ -1,6 +1,6 @@
 //! Typed launches: rustc checks number, order, types and ranks of the arguments, and that nothing aliases.
 
-use super::{CompileOptions, Compiled, RawArg, Resources};
+use super::{CompileOptions, Compiled, PreparedLaunch, RawArg, Resources};
 use crate::codegen;
 use crate::device::{Device, Stream, Tensor};
 use crate::dsl::{Expr, In, InOut, Out, Template};
@@ -159,6 +159,13 @@ macro_rules! launch {
             #[allow(clippy::too_many_arguments)]
             pub fn launch(&self, $($arg: $name::Host<'_>),*) -> Result<()> {
                 self.compiled.launch(&[$($name::raw(&$arg)),*])
+            }
+
+            /// Checks the arguments once, as [`launch`](Self::launch) takes them, and returns a launch that can be
+            /// repeated and be part of a graph. It reads and writes the memory of these tensors, and keeps it alive.
+            #[allow(clippy::too_many_arguments)]
+            pub fn prepare(&self, $($arg: $name::Host<'_>),*) -> Result<PreparedLaunch> {
+                self.compiled.prepare(&[$($name::raw(&$arg)),*])
             }
         }
 

@@ -34,6 +34,7 @@ mod tests;
 
 pub use checks::dependent_launch::host_synchronized;
 pub use memory::allocation::Memory;
+pub(crate) use random::Random;
 pub use report::{Counters, Failure, Fault, FaultKind, Party, Report, Tally};
 
 use crate::ir::{Access, Buffer, Function, Param};

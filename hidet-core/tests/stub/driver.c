@@ -28,7 +28,10 @@ struct Op {
 };
 struct Stream { int device; Op *first, *last; size_t asked, done; int capturing; Op *captured, *captured_last; };
 typedef struct { Stream* stream; size_t at; int timed; } Event;
-typedef struct { Op* first; } Graph;
+typedef struct Node Node;
+// A node that is added by hand, and those it waits for.
+struct Node { Op* op; size_t count; Node* after[16]; int done; };
+typedef struct { Op *first, *last; Node* nodes[256]; size_t count; } Graph;
 
 enum { DEVICES = 2 };
 static size_t memory = 1 << 24;
@@ -137,7 +140,7 @@ int cuStreamWaitEvent(Stream* s, Event* e, unsigned f) {
 }
 int cuStreamBeginCapture_v2(Stream* s, int mode) { ALIVE; OF(s); if (s->capturing) return 901; s->capturing = 1; return 0; }
 int cuStreamEndCapture(Stream* s, void** g) {
-    Graph* made = malloc(sizeof(Graph));
+    Graph* made = calloc(1, sizeof(Graph));
     made->first = s->captured;
     s->captured = s->captured_last = 0;
     s->capturing = 0;
@@ -196,6 +199,10 @@ int cuModuleUnload(void* m) { return 0; }
 int cuFuncSetAttribute(void* f, int a, int v) { return 0; }
 int cuOccupancyMaxActiveBlocksPerMultiprocessor(int* n, void* f, int threads, size_t shared) { *n = 2048 / threads; return 0; }
 int cuOccupancyMaxActiveClusters(int* n, void* f, const void* config) { *n = 7; return 0; }
+static Op kernel(void** params) {
+    int n = *(int*)params[3];
+    return (Op){.kind = KERNEL, .args = {*(addr*)params[0], *(addr*)params[1], n, n == 3 ? *(addr*)params[4] : 0}, .s = *(float*)params[2]};
+}
 int cuLaunchKernel(void* f, unsigned x, unsigned y, unsigned z, unsigned bx, unsigned by, unsigned bz, unsigned shared, Stream* s, void** params, void** extra) {
     static int count = 0;
     count++;
@@ -203,10 +210,8 @@ int cuLaunchKernel(void* f, unsigned x, unsigned y, unsigned z, unsigned bx, uns
     if (fast && getenv("HIDET_STUB_HANG") && atoi(getenv("HIDET_STUB_HANG")) == count) for (;;) pause();
     if (fast) return 0;
     ALIVE;
-    int n = *(int*)params[3];
     if (!s->capturing) { printf("launch: grid %u %u %u block %u %u %u shared %u\n", x, y, z, bx, by, bz, shared); fflush(stdout); launches++; }
-    Op op = {.kind = KERNEL, .args = {*(addr*)params[0], *(addr*)params[1], n, n == 3 ? *(addr*)params[4] : 0}, .s = *(float*)params[2]};
-    return ask(s, op);
+    return ask(s, kernel(params));
 }
 struct Config { unsigned grid[3], block[3], shared; Stream* stream; void* attributes; unsigned count; };
 int cuLaunchKernelEx(const struct Config* c, void* f, void** params, void** extra) {
@@ -221,8 +226,34 @@ int cuEventElapsedTime(float* ms, Event* a, Event* b) { *ms = 0.5f; return a->ti
 int cuEventDestroy_v2(Event* e) { free(e); return 0; }
 int cuTensorMapEncodeTiled(void* m) { return 0; }
 int cuGraphCreate(void** g, unsigned f) { *g = calloc(1, sizeof(Graph)); return 0; }
-int cuGraphAddKernelNode_v2(void** n, Graph* g, const void* after, size_t count, const void* params) { *n = g; return 0; }
-int cuGraphInstantiateWithFlags(void** exec, Graph* g, addr flags) { Graph* made = malloc(sizeof(Graph)); *made = *g; *exec = made; return 0; }
+struct NodeParams { void* function; unsigned grid[3], block[3], shared; void** params; void** extra; void* kernel; void* context; };
+int cuGraphAddKernelNode_v2(void** n, Graph* g, Node* const* after, size_t count, const struct NodeParams* p) {
+    Node* made = calloc(1, sizeof(Node));
+    if (g->count == 256 || count > 16) return 1;
+    if (!fast) made->op = make(kernel(p->params));
+    for (made->count = 0; made->count < count; made->count++) made->after[made->count] = after[made->count];
+    *n = g->nodes[g->count++] = made;
+    return 0;
+}
+// Of the nodes that may run, the last one that was added runs first, so that a missing dependency gives a wrong result.
+int cuGraphInstantiateWithFlags(void** exec, Graph* g, addr flags) {
+    Graph* made = calloc(1, sizeof(Graph));
+    made->first = g->first;
+    for (size_t left = fast ? 0 : g->count; left; left--) {
+        size_t pick = g->count;
+        for (int ready = 0; !ready && pick;) {
+            Node* node = g->nodes[--pick];
+            ready = !node->done;
+            for (size_t i = 0; i < node->count; i++) ready &= node->after[i]->done;
+        }
+        Node* node = g->nodes[pick];
+        node->done = 1;
+        if (made->last) made->last->next = node->op; else made->first = node->op;
+        made->last = node->op;
+    }
+    *exec = made;
+    return 0;
+}
 int cuGraphLaunch(Graph* g, Stream* s) {
     ALIVE;
     if (s->capturing) return 905;
