@@ -4,7 +4,7 @@
 //! The two blocks of a cluster compute tiles above each other, so that both need the same columns of b. Each loads half
 //! of them, and TMA multicasts it to both: reads from L2 fall by a third.
 
-use hidet::blocks::{Pipeline, StagedInput, TileOrder, TiledOutput, multiply};
+use hidet::blocks::{Pipeline, StagedInput, TileOrder, TiledOutput, load_stage, multiply};
 use hidet::prelude::*;
 
 /// The shape of the work. A block computes 128 x 256 of c.
@@ -31,26 +31,26 @@ kernel! {
     /// c = a * transposed b. Rows of all three must be multiples of 16 bytes, as TMA requires. Sums are rounded to `C`
     /// before an epilogue is applied; a prologue of a is applied in registers.
     #[launch(grid = s.blocks as u32, block = 384, min_blocks = 1, cluster = s.cluster as u32)]
-    pub fn matmul_wgmma<C: Element>(#[meta] s: Schedule, a: In<bf16, [m, k]>, b: In<bf16, [n, k]>, c: Out<C, [m, n]>) {
-        require(n.multiple_of(8), "n must be a multiple of 8");
-        require(k.multiple_of(8), "k must be a multiple of 8");
+    pub fn matmul_wgmma<C: Element>(
+        #[meta] s: Schedule,
+        a: In<bf16, [m, k]>,
+        b: In<bf16, [n, k]>,
+        c: Out<C, [m, n]>,
+    ) {
         let a = StagedInput::new(a, s.stages, 128);
         let b = StagedInput::multicast(b, s.stages, 256, s.cluster);
         let c = TiledOutput::<C, bf16>::new(c, 2, 256);
         let pipeline = Pipeline::new(s.stages, 2, s.cluster);
-        let (tiles, steps) = (TileOrder::in_bands([m, n], [128, 256], s.band, s.cluster, s.blocks), (k + 63) / 64);
+        let tiles = TileOrder::in_bands([m, n], [128, 256], s.band, s.cluster, s.blocks);
+        let steps = (k + 63) / 64;
         #[warp_group(0)]
         {
             set_max_registers(40);
             if thread_id() == 0 {
                 let at = pipeline.start();
-                for tile in tiles.range() {
-                    let (row, col) = tiles.origin(tile);
+                for (row, col) in tiles.origins() {
                     for step in 0..steps {
-                        at.fill(a.bytes() + b.bytes());
-                        a.load(&at, row, step * 64);
-                        b.load(&at, col, step * 64);
-                        at.advance();
+                        load_stage(&at, (&a, row), (&b, col), step * 64);
                     }
                     c.load_operand(&b, &at, (row, col));
                 }
@@ -59,9 +59,9 @@ kernel! {
         #[warp_group(1..3)]
         {
             set_max_registers(232);
-            let (at, group, sums) = (pipeline.start(), warp_id() / 4 - 1, registers::<f32>([128]));
-            for tile in tiles.range() {
-                let (row, col) = tiles.origin(tile);
+            let (at, group) = (pipeline.start(), warp_id() / 4 - 1);
+            let sums = registers::<f32>([128]);
+            for (row, col) in tiles.origins() {
                 sums.fill(0.0);
                 multiply(sums, (&a, &b), &at, (group * 64, row + group * 64), steps);
                 c.store(sums, (&b, &at), group, (row + group * 64, col));

@@ -4,7 +4,7 @@
 //! The parts of a matrix product on tensor cores of a warp group (sm_90a), in the order in which a kernel uses them:
 //!
 //! - [`TileOrder`]: which tile of the result a block computes when.
-//! - [`StagedInput`]: tiles of an input in shared memory, several at the same time, copied by TMA.
+//! - [`StagedInput`]: tiles of an input in shared memory, several at the same time, copied by TMA ([`load_stage`]).
 //! - [`Pipeline`]: the barriers of these stages, and a thread's [`Position`] in them.
 //! - [`multiply`]: the products of one warp group along k, with the prologues of its inputs.
 //! - [`TiledOutput`]: the results, with the epilogue of the output, through shared memory.
@@ -21,5 +21,5 @@ mod tile_order;
 pub use output::TiledOutput;
 pub use pipeline::{Pipeline, Position};
 pub use product::multiply;
-pub use staged::StagedInput;
+pub use staged::{StagedInput, load_stage};
 pub use tile_order::TileOrder;

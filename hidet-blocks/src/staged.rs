@@ -51,7 +51,7 @@ impl<T: Element> StagedInput<T> {
         self.tile[0] * self.tile[1] * T::SCALAR.bytes() as i32
     }
 
-    /// Loads the tile that begins there.
+    /// Loads the tile that begins there into the stage, of which its bytes are expected.
     #[device(crate = hidet_core)]
     pub fn load(&self, at: &Position, row: Expr<i32>, col: Expr<i32>) {
         let (stage, cluster) = (at.stage(), self.cluster);
@@ -63,4 +63,19 @@ impl<T: Element> StagedInput<T> {
             tma_load_multicast(&self.tiles[[stage, first, 0]], self.map, (row + first, col), at.arrivals(), all);
         }
     }
+}
+
+/// Waits until the stage may be overwritten, and loads the tiles of both inputs that begin at these rows and at column
+/// `col` into it.
+#[device(crate = hidet_core)]
+pub fn load_stage<T: Element, U: Element>(
+    at: &Position,
+    (a, a_row): (&StagedInput<T>, Expr<i32>),
+    (b, b_row): (&StagedInput<U>, Expr<i32>),
+    col: Expr<i32>,
+) {
+    at.fill(a.bytes() + b.bytes());
+    a.load(at, a_row, col);
+    b.load(at, b_row, col);
+    at.advance();
 }

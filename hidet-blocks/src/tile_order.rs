@@ -2,7 +2,7 @@
 
 use hidet_core::dsl::glue::range;
 use hidet_core::dsl::intrinsics::block_idx;
-use hidet_core::dsl::{DeviceRange, Expr};
+use hidet_core::dsl::{Expr, MappedRange};
 use hidet_macros::device;
 
 /// The tiles of a matrix, distributed over as many blocks as run at the same time. Blocks of a cluster compute tiles above
@@ -29,15 +29,17 @@ impl TileOrder {
         TileOrder { tile, rows, cols, band, cluster, blocks }
     }
 
-    /// Returns the numbers of this block's tiles: `for tile in tiles.range()`.
+    /// Returns the loop over this block's tiles, of which it gives the first row and the first column:
+    /// `for (row, col) in tiles.origins()`.
     #[device(crate = hidet_core)]
-    pub fn range(self) -> DeviceRange<i32> {
-        range(block_idx().x / self.cluster, self.rows * self.cols).step_by(self.blocks / self.cluster)
+    pub fn origins(self) -> MappedRange<i32, impl FnMut(Expr<i32>) -> (Expr<i32>, Expr<i32>)> {
+        let tiles = range(block_idx().x / self.cluster, self.rows * self.cols);
+        tiles.step_by(self.blocks / self.cluster).map(move |tile| self.origin(tile))
     }
 
     /// Returns the first row and the first column of this block's tile of that number.
     #[device(crate = hidet_core)]
-    pub fn origin(self, tile: Expr<i32>) -> (Expr<i32>, Expr<i32>) {
+    fn origin(self, tile: Expr<i32>) -> (Expr<i32>, Expr<i32>) {
         let TileOrder { rows, cols, band, cluster, .. } = self;
         let above = tile / (cols * band) * band;
         let (within, height) = (tile % (cols * band), (rows - above).min(band));

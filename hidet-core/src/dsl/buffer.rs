@@ -56,27 +56,40 @@ pub(super) fn address(builder: &mut Builder, buffer: BufferId, place: &[Expr<i32
 /// Requires what a vector access needs: the alignment of the memory, and rows that preserve it.
 pub(super) fn align(buffer: BufferId, ty: Type, at: Caller) {
     with(|builder| {
-        let found = &mut builder.function.buffers[buffer];
-        found.align = found.align.max(ty.bytes() as u32);
-        let lanes = i64::from(ty.lanes);
-        let name = found.name.clone();
-        let Layout::Strided { strides, .. } = &found.layout else { return };
-        let rows: Vec<IndexExpr> = strides.iter().rev().skip(1).cloned().collect();
-        for stride in rows {
-            match stride.as_const() {
-                Some(stride) if stride % lanes == 0 => {}
-                Some(stride) => builder.problem(
-                    format!("a vector of {lanes} elements of `{name}`, whose rows are {stride} elements apart, is not aligned"),
-                    at,
-                ),
-                None => {
-                    let message = format!("rows of `{name}` are read in vectors of {lanes} elements");
-                    let rule = Constraint { left: stride, relation: Relation::MultipleOf, right: lanes.into(), message };
-                    if !builder.function.constraints.contains(&rule) {
-                        builder.function.constraints.push(rule);
-                    }
+        let lanes = ty.lanes;
+        let reason = |name: &str| format!("rows of `{name}` are read in vectors of {lanes} elements");
+        align_rows(builder, buffer, ty.bytes() as u32, reason, at);
+    });
+}
+
+/// Requires that the memory and its rows begin at multiples of that many bytes, for that reason.
+pub(super) fn align_rows(
+    builder: &mut Builder,
+    buffer: BufferId,
+    bytes: u32,
+    reason: impl Fn(&str) -> String,
+    at: Caller,
+) {
+    let found = &mut builder.function.buffers[buffer];
+    found.align = found.align.max(bytes);
+    let elements = i64::from(bytes) / found.elem.bytes() as i64;
+    let name = found.name.clone();
+    let Layout::Strided { strides, .. } = &found.layout else { return };
+    let rows: Vec<IndexExpr> = strides.iter().rev().skip(1).cloned().collect();
+    for stride in rows {
+        match stride.as_const() {
+            Some(stride) if stride % elements == 0 => {}
+            Some(stride) => {
+                let reason = reason(&name);
+                builder.problem(format!("{reason}, but they are {stride} elements apart, which is not aligned"), at)
+            }
+            None => {
+                let (relation, right) = (Relation::MultipleOf, elements.into());
+                let rule = Constraint { left: stride, relation, right, message: reason(&name) };
+                if !builder.function.constraints.contains(&rule) {
+                    builder.function.constraints.push(rule);
                 }
             }
         }
-    });
+    }
 }

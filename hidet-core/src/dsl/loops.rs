@@ -79,6 +79,19 @@ impl<T: Int> DeviceRange<T> {
     pub fn unrolled(self, unroll: Unroll) -> DeviceRange<T> {
         DeviceRange { unroll, ..self }
     }
+
+    /// Returns the loop of which an iteration begins by computing `f` of its number:
+    /// `for (row, col) in range.map(origin)`.
+    pub fn map<V, F: FnMut(Expr<T>) -> V>(self, f: F) -> MappedRange<T, F> {
+        MappedRange { range: self, f }
+    }
+}
+
+/// A range on the device of what a function makes of its numbers: see [`DeviceRange::map`].
+#[derive(Clone, Copy, Debug)]
+pub struct MappedRange<T, F> {
+    pub(crate) range: DeviceRange<T>,
+    pub(crate) f: F,
 }
 
 /// The numbers that [`lanes`] distributes.

@@ -49,7 +49,7 @@ pub use epilogue::Epilogue;
 pub use expr::{DeviceType, Expr, IntoExpr};
 pub use index::{IndexTuple, IndexValue};
 pub use literal::{Lit, lit};
-pub use loops::{DeviceRange, Lanes, lanes, unroll};
+pub use loops::{DeviceRange, Lanes, MappedRange, lanes, unroll};
 pub use mapped::{Along, MapOperands, OperandView};
 pub use memory::{Extent, MemoryShape, registers, shared};
 pub use prologue::Prologue;

@@ -3,7 +3,7 @@
 use super::branch::Cond;
 use crate::dsl::builder::{Caller, here, with};
 use crate::dsl::expr::Expr;
-use crate::dsl::loops::DeviceRange;
+use crate::dsl::loops::{DeviceRange, MappedRange};
 use crate::dsl::tasks::{TaskPattern, Tasks, no_tasks};
 use crate::ir::{Block, Handle, Loop, LoopId, Stmt, ValueId};
 use crate::types::{Int, Scalar};
@@ -265,6 +265,17 @@ impl<T: Int> ForOver for DeviceRange<T> {
             let [start, end, step] = ends.unwrap_or([index; 3]);
             (item, Box::new(move |body| Stmt::For { label, index, start, end, inclusive, step, unroll, body }))
         })
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Int, V, F: FnMut(Expr<T>) -> V> ForOver for MappedRange<T, F> {
+    // The function runs when the item is taken, which is inside of the body.
+    type Iter = std::iter::Map<Once<Expr<T>>, F>;
+    type Guard = DeviceLoop;
+    fn begin(self, name: &str) -> (Self::Iter, DeviceLoop) {
+        let (once, guard) = self.range.begin(name);
+        (once.map(self.f), guard)
     }
 }
 

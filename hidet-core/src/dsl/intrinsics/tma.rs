@@ -2,6 +2,7 @@
 
 use super::intrinsic;
 use crate::dsl::address::Address;
+use crate::dsl::buffer::align_rows;
 use crate::dsl::builder::{here, with};
 use crate::dsl::expr::IntoExpr;
 use crate::dsl::index::IndexTuple;
@@ -71,9 +72,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
             if tile.iter().any(|extent| *extent < 1) {
                 builder.problem(format!("a box of {tile:?}: its extents must be positive"), at);
             }
-            // TMA reads whole words of 16 bytes.
-            let found = &mut builder.function.buffers[buffer];
-            found.align = found.align.max(16);
+            align_rows(builder, buffer, 16, |name| format!("TMA copies words of 16 bytes of rows of `{name}`"), at);
             let tile = tile.iter().map(|extent| (*extent).max(1) as u32).collect();
             Some(builder.function.maps.push(TensorMap { buffer, tile, swizzle }))
         });
