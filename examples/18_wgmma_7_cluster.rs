@@ -1,5 +1,5 @@
-//! The ladder, last step: blocks in pairs, and extents that are not multiples of the tile. It shows that the language
-//! is sufficient for the hardest kind of kernel: persistent, specialised by warp group, loading and storing by TMA.
+//! The ladder, last step: blocks in pairs, and extents that are not multiples of the tile. The steps before it are now
+//! parts (`hidet::blocks`) that any kernel can be made of, and that carry prologues and epilogues.
 //!
 //! The two blocks of a cluster compute tiles above each other, so that both need the same columns of b. Each loads half
 //! of them, and TMA multicasts it to both: reads from L2 fall by a third.
