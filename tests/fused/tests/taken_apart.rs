@@ -1,0 +1,98 @@
+//! Inputs and outputs taken apart: functions in registers, operands from tiles, the tensor below.
+
+#![allow(clippy::unwrap_used)]
+
+use hidet::prelude::*;
+
+kernel! {
+    /// y = x by pairs, 32 per block, with a function of x, a function of y, and one operand of y from shared memory.
+    #[launch(grid = n.div_ceil(64), block = 32)]
+    fn pairs<T: Element>(#[meta] staged: bool, x: In<f32, [n]>, y: Out<T, [n]>) {
+        let (prologue, epilogue) = (x.prologue(), y.epilogue());
+        let (from, to) = (prologue.below::<f32>(), epilogue.below::<f32>());
+        let (first, t) = (block_idx().x * 64, thread_id() * 2);
+        let i = first + t;
+        let tile = shared::<f32>([64]);
+        tile[[t]] = 100.0;
+        tile[[t + 1]] = 200.0;
+        sync_threads();
+        let epilogue = if staged { epilogue.read_from(0, tile, [first]) } else { epilogue };
+        let loaded = vector2(from.get((i,)), from.get((i + 1,)));
+        let [a, b] = prologue.apply::<f32, 2>(loaded, (i,)).lanes();
+        let [a, b] = epilogue.apply::<f32, 2>(vector2(a as T, b as T), (i,)).lanes();
+        to.set((i,), a);
+        to.set((i + 1,), b);
+    }
+}
+
+type Parameters = (In<f32, 1>, In<f32, 1>, Out<f32, 1>);
+
+/// y = 3 (2 x + 1) + addend, with the function of y in two steps.
+fn fused(staged: bool) -> Template<Parameters> {
+    pairs::<f32>(staged).fuse("fused", ["x[n]", "addend[n]", "y[n]"], |(x, addend, y): Parameters| {
+        let y = y.map_store_with((addend,), |v: Expr<f32>, (addend,), _| v + addend);
+        (x.map(|v, _| v * 2.0).map(|v, _| v + 1.0), y.map_store(|v: Expr<f32>, _| v * 3.0))
+    })
+}
+
+/// Launches it for `n` elements of x = 0, 1, .. and addends 1000, 1001, ..
+fn result(template: Template<Parameters>, n: usize) -> hidet::Result<Vec<f32>> {
+    let device = Device::sim();
+    let host = |first: f32| (0..n).map(|i| first + i as f32).collect::<Vec<f32>>();
+    let (x, addend) = (device.tensor(&host(0.0), [n])?, device.tensor(&host(1000.0), [n])?);
+    let mut y = device.empty([n])?;
+    template.compile(&device)?.launch(&x, &addend, &mut y)?;
+    y.to_vec()
+}
+
+#[test]
+fn functions_are_applied_in_their_order() {
+    // 70: the last tile is partial, and nothing outside of the addend is read.
+    let expected: Vec<f32> = (0..70).map(|i| 3.0 * (2.0 * i as f32 + 1.0) + 1000.0 + i as f32).collect();
+    assert_eq!(result(fused(false), 70).unwrap(), expected);
+}
+
+#[test]
+fn operands_are_read_from_a_tile() {
+    let expected: Vec<f32> = (0..70).map(|i| 3.0 * (2.0 * i as f32 + 1.0) + [100.0, 200.0][i % 2]).collect();
+    assert_eq!(result(fused(true), 70).unwrap(), expected);
+}
+
+kernel! {
+    /// The sum of the elements of x and of those beyond its end.
+    #[launch(grid = 1, block = 1)]
+    fn beyond(x: In<f32, [n]>, y: Out<f32, [1]>) {
+        let prologue = x.prologue();
+        let below = prologue.below::<f32>();
+        let mut sum = 0.0;
+        for i in 0..8 {
+            sum += prologue.apply::<f32, 1>(vector([below.get((i,))]), (i,)).lane(0);
+        }
+        y[[0]] = sum;
+    }
+}
+
+#[test]
+fn elements_outside_of_an_input_are_zero() {
+    let template =
+        beyond().fuse("beyond", ["x[n]", "y[1]"], |(x, y): (In<f32, 1>, Out<f32, 1>)| (x.map(|v, _| v + 1.0), y));
+    let device = Device::sim();
+    let (x, mut y) = (device.tensor(&[1.0, 2.0, 3.0], [3]).unwrap(), device.empty([1]).unwrap());
+    template.compile(&device).unwrap().launch(&x, &mut y).unwrap();
+    assert_eq!(y.to_vec().unwrap(), [9.0]);
+}
+
+#[test]
+fn tensors_of_another_type_are_refused() {
+    let template = pairs::<f32>(false).fuse("rounded", ["x[n]", "y[n]"], |(x, y): (In<f32, 1>, Out<bf16, 1>)| {
+        (x, y.map_store(|v: Expr<f32>, _| v.to::<bf16>()))
+    });
+    let error = template.build().map(drop).unwrap_err().to_string();
+    assert!(error.contains("the tensor below this epilogue is of bf16, not of f32"), "{error}");
+}
+
+#[test]
+fn a_tile_for_no_operand_is_refused() {
+    let error = pairs::<f32>(true).build().map(drop).unwrap_err().to_string();
+    assert!(error.contains("operand 0 has other axes or elements than this tile: see `operand`"), "{error}");
+}
