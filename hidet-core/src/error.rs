@@ -50,6 +50,16 @@ pub enum Error {
         /// What happened and what to do.
         message: String,
     },
+    /// An element type is not among those that are supported: see [`dispatch!`](crate::dispatch).
+    #[error("elements of type {given} are not supported here, only {supported}\n  --> {place}")]
+    ElementType {
+        /// The type.
+        given: String,
+        /// The types that are supported.
+        supported: String,
+        /// `file:line:column`
+        place: String,
+    },
     /// The device's compiler rejected the kernel.
     #[error("kernel `{kernel}` does not compile for {arch}: {log}")]
     Compile {

@@ -144,6 +144,7 @@ pub use error::{Error, Result};
 /// Where the number, types or ranks of the new parameters are known only at run time, as in a graph of operators,
 /// [`Template::bind`](dsl::Template::bind) does the same with [`AnyView`](dsl::AnyView) and [`AnyExpr`](dsl::AnyExpr), and
 /// [`Kernel::launch_raw`](kernel::Kernel::launch_raw) launches a kernel of any number of parameters.
+/// [`dispatch!`](crate::dispatch) chooses the instance of a generic kernel for an element type that is a value.
 ///
 /// # Streams and graphs
 ///

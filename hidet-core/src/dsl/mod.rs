@@ -16,6 +16,7 @@ mod any;
 mod argument;
 mod buffer;
 mod builder;
+mod dispatch;
 mod epilogue;
 mod expr;
 #[doc(hidden)]
@@ -45,6 +46,8 @@ mod view;
 pub use address::Address;
 pub use any::{AnyExpr, AnyOperand, AnyView};
 pub use argument::{Argument, Arguments, Binding, Mode};
+#[doc(hidden)]
+pub use dispatch::not_dispatched;
 pub use epilogue::Epilogue;
 pub use expr::{DeviceType, Expr, IntoExpr};
 pub use index::{IndexTuple, IndexValue};

@@ -339,3 +339,23 @@ fn untyped_launches_name_the_parameter() {
     let stream = device.stream().unwrap();
     kernel.on(&stream).launch_raw(&[(&x).into(), (&y).into(), 1f32.into()]).unwrap();
 }
+
+#[test]
+fn an_element_type_that_is_a_value_chooses_the_instance() {
+    let template = |scalar: Scalar| -> hidet::Result<Template<()>> {
+        hidet::dispatch!(scalar; T in [f16, f32, i32] => {
+            copy::<T>().bind("copy", move |signature| {
+                let extents = dims(signature);
+                let [x, y] = [("x", Access::In), ("y", Access::Out)]
+                    .map(|(name, access)| signature.param(name, scalar, &extents, access).into());
+                vec![x, y]
+            })
+        })
+    };
+    for scalar in [Scalar::F16, Scalar::F32, Scalar::I32] {
+        assert!(template(scalar).unwrap().build().unwrap().buffers.iter().all(|(_, buffer)| buffer.elem == scalar));
+    }
+    let error = template(Scalar::Bool).unwrap_err().to_string();
+    assert!(error.contains("elements of type bool are not supported here, only f16, f32, i32"), "{error}");
+    assert!(error.contains("untyped.rs"), "{error}");
+}
