@@ -77,6 +77,30 @@ pub use error::{Error, Result};
 /// Only an `InOut` can be updated in place (`+=`). In addition, `#[meta] name: Type` declares a meta parameter of any
 /// type; what it borrows must be `'static`.
 ///
+/// `#[when(biased)] bias: Option<In<T, [cols]>>` is an optional parameter, of a tensor or number. The kernel has it if the
+/// condition, a `bool` of meta values, is true. The body chooses while it is built, and the launch passes an `Option`:
+///
+/// ```
+/// use hidet::prelude::*;
+///
+/// kernel! {
+///     #[launch(grid = n.div_ceil(32), block = 32)]
+///     fn scale(#[meta] biased: bool, x: In<f32, [n]>, #[when(biased)] bias: Option<f32>, y: Out<f32, [n]>) {
+///         let i = block_idx().x * 32 + thread_idx().x;
+///         let value = x.get((i,)) * 2.0;
+///         y.set((i,), if let Some(bias) = bias { value + bias } else { value });
+///     }
+/// }
+///
+/// let device = Device::sim();
+/// let (x, mut y) = (device.tensor(&[1.0, 2.0], [2])?, device.empty([2])?);
+/// scale(true).compile(&device)?.launch(&x, Some(0.5), &mut y)?;
+/// assert_eq!(y.to_vec()?, [2.5, 4.5]);
+/// scale(false).compile(&device)?.launch(&x, None, &mut y)?;
+/// assert_eq!(y.to_vec()?, [2.0, 4.0]);
+/// # Ok::<(), hidet::Error>(())
+/// ```
+///
 /// An `Out` holds whatever its memory held before when the kernel begins, and the kernel must write all of it: the
 /// simulated device reports elements that no thread has written, unless the parameter is `#[partial] y: Out<..>`. A
 /// tensor of which the kernel keeps old elements is an `InOut`.

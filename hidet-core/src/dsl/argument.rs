@@ -29,13 +29,19 @@ impl From<AnyExpr> for Binding {
     }
 }
 
-impl<A: Argument> From<A> for Binding {
-    fn from(argument: A) -> Binding {
-        argument.binding()
+impl<T: Element, const R: usize, A: Mode> From<View<T, R, A>> for Binding {
+    fn from(view: View<T, R, A>) -> Binding {
+        AnyView::from(view).into()
     }
 }
 
-/// A parameter of a kernel: `In<T, R>`, `Out<T, R>`, `InOut<T, R>`, or a number `Expr<T>`.
+impl<T: Element> From<Expr<T>> for Binding {
+    fn from(number: Expr<T>) -> Binding {
+        AnyExpr::from(number).into()
+    }
+}
+
+/// A parameter of a kernel: `In<T, R>`, `Out<T, R>`, `InOut<T, R>`, or a number `Expr<T>`; or an `Option` of one.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a parameter of a kernel",
     label = "not a parameter",
@@ -44,8 +50,8 @@ impl<A: Argument> From<A> for Binding {
 pub trait Argument: Copy {
     /// Declares a parameter as named in [`Template::fuse`](super::Template::fuse): with the given extents, or with extents of its own.
     fn declare(signature: &mut Signature, name: &str) -> Self;
-    /// Returns the parameter as a binding for a fused kernel.
-    fn binding(self) -> Binding;
+    /// Returns the parameter as a binding for a fused kernel; `None` if it is optional and not given.
+    fn binding(self) -> Option<Binding>;
 }
 
 /// The access mode of a tensor parameter.
@@ -69,8 +75,8 @@ impl<T: Element, const R: usize, A: Mode> Argument for View<T, R, A> {
         let (name, shape) = signature.named::<R>(name);
         signature.tensor(name, shape)
     }
-    fn binding(self) -> Binding {
-        AnyView::from(self).into()
+    fn binding(self) -> Option<Binding> {
+        Some(self.into())
     }
 }
 
@@ -79,8 +85,19 @@ impl<T: Element> Argument for Expr<T> {
     fn declare(signature: &mut Signature, name: &str) -> Self {
         signature.scalar(name)
     }
-    fn binding(self) -> Binding {
-        AnyExpr::from(self).into()
+    fn binding(self) -> Option<Binding> {
+        Some(self.into())
+    }
+}
+
+// An optional parameter. One that a fused kernel declares is given.
+#[diagnostic::do_not_recommend]
+impl<A: Argument> Argument for Option<A> {
+    fn declare(signature: &mut Signature, name: &str) -> Self {
+        Some(A::declare(signature, name))
+    }
+    fn binding(self) -> Option<Binding> {
+        self.and_then(A::binding)
     }
 }
 
@@ -104,7 +121,8 @@ macro_rules! arguments {
             }
             fn bindings(self) -> Vec<Binding> {
                 let ($($name,)*) = self;
-                vec![$($name.binding()),*]
+                let all: [Option<Binding>; $count] = [$($name.binding()),*];
+                all.into_iter().flatten().collect()
             }
         }
     )*};

@@ -11,6 +11,7 @@ impl<Args> Template<Args> {
     /// Fuses the kernel with the closures of richer views ([`View::map`](super::View::map),
     /// [`View::map_store`](super::View::map_store)): returns a kernel with other parameters, from which `bind` makes
     /// the parameters of this kernel. The kernel itself is unchanged; one launch computes everything.
+    /// [`bind`](Template::bind) does the same if the new parameters are known only at run time.
     ///
     /// `names` are the new parameters, in order: `"scale"`, or with the names of their extents, `"bias[n]"`. Equal
     /// names are the same extent, including those of the kernel itself: the launcher checks that they agree. An extent

@@ -7,7 +7,7 @@ use crate::dsl::{Expr, In, InOut, Out, Template};
 use crate::error::Result;
 use crate::ir::{Function, verify};
 use crate::passes;
-use crate::types::Element;
+use crate::types::{Const, Element, Scalar};
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -115,39 +115,66 @@ impl<Args> On<'_, Args> {
 }
 
 /// The argument of a launch for a parameter: `&Tensor` for `In`, `&mut Tensor` for `Out` and `InOut`, a number for a
-/// scalar.
+/// scalar, and an `Option` of one of these for an optional parameter.
 pub trait Parameter {
     /// The type of the argument.
     type Host<'a>;
-    /// Returns the argument without its types.
-    fn raw<'a>(argument: &'a Self::Host<'_>) -> RawArg<'a>;
+    /// True for an optional parameter.
+    const OPTIONAL: bool = false;
+    /// Returns the argument without its types; `None` if it is optional and not given.
+    fn raw<'a>(argument: &'a Self::Host<'_>) -> Option<RawArg<'a>>;
+}
+
+impl<P: Parameter> Parameter for Option<P> {
+    type Host<'a> = Option<P::Host<'a>>;
+    const OPTIONAL: bool = true;
+    fn raw<'a>(argument: &'a Option<P::Host<'_>>) -> Option<RawArg<'a>> {
+        argument.as_ref().and_then(P::raw)
+    }
+}
+
+/// Stands for an argument that is always given.
+const NONE: RawArg = RawArg::Scalar(Const { scalar: Scalar::Bool, bits: 0 });
+
+/// Returns the arguments that are given, or an error if they are not as many as the kernel takes.
+fn given<'a>(compiled: &Compiled, args: &[Option<RawArg<'a>>]) -> Result<Vec<RawArg<'a>>> {
+    let given: Vec<RawArg> = args.iter().copied().flatten().collect();
+    let (passed, taken) = (given.len(), compiled.function().params.len());
+    if passed == taken {
+        return Ok(given);
+    }
+    Err(compiled.error(format!(
+        "{passed} arguments were passed; the kernel was built with {taken} of its {} parameters, and an optional one is \
+         passed if the kernel has it",
+        args.len()
+    )))
 }
 
 impl<T: Element, const R: usize> Parameter for In<T, R> {
     type Host<'a> = &'a Tensor<T, R>;
-    fn raw<'a>(argument: &'a &Tensor<T, R>) -> RawArg<'a> {
-        RawArg::Tensor(argument.raw())
+    fn raw<'a>(argument: &'a &Tensor<T, R>) -> Option<RawArg<'a>> {
+        Some(RawArg::Tensor(argument.raw()))
     }
 }
 
 impl<T: Element, const R: usize> Parameter for Out<T, R> {
     type Host<'a> = &'a mut Tensor<T, R>;
-    fn raw<'a>(argument: &'a &mut Tensor<T, R>) -> RawArg<'a> {
-        RawArg::Tensor(argument.raw())
+    fn raw<'a>(argument: &'a &mut Tensor<T, R>) -> Option<RawArg<'a>> {
+        Some(RawArg::Tensor(argument.raw()))
     }
 }
 
 impl<T: Element, const R: usize> Parameter for InOut<T, R> {
     type Host<'a> = &'a mut Tensor<T, R>;
-    fn raw<'a>(argument: &'a &mut Tensor<T, R>) -> RawArg<'a> {
-        RawArg::Tensor(argument.raw())
+    fn raw<'a>(argument: &'a &mut Tensor<T, R>) -> Option<RawArg<'a>> {
+        Some(RawArg::Tensor(argument.raw()))
     }
 }
 
 impl<T: Element> Parameter for Expr<T> {
     type Host<'a> = T;
-    fn raw<'a>(argument: &'a T) -> RawArg<'a> {
-        RawArg::Scalar(argument.constant())
+    fn raw<'a>(argument: &'a T) -> Option<RawArg<'a>> {
+        Some(RawArg::Scalar(argument.constant()))
     }
 }
 
@@ -158,7 +185,10 @@ macro_rules! launch {
             /// numbers by value. On a GPU it returns before the kernel has ended; reading a result waits for it.
             #[allow(clippy::too_many_arguments)]
             pub fn launch(&self, $($arg: $name::Host<'_>),*) -> Result<()> {
-                self.compiled.launch(&[$($name::raw(&$arg)),*])
+                if false $(|| $name::OPTIONAL)* {
+                    return self.compiled.launch(&given(&self.compiled, &[$($name::raw(&$arg)),*])?);
+                }
+                self.compiled.launch(&[$($name::raw(&$arg).unwrap_or(NONE)),*])
             }
 
             /// Checks the arguments once, as [`launch`](Self::launch) takes them, and returns a launch that can be
@@ -174,7 +204,11 @@ macro_rules! launch {
             /// for.
             #[allow(clippy::too_many_arguments)]
             pub fn launch(&self, $($arg: $name::Host<'_>),*) -> Result<()> {
-                self.kernel.compiled.launch_on(self.stream, &[$($name::raw(&$arg)),*])
+                let compiled = &self.kernel.compiled;
+                if false $(|| $name::OPTIONAL)* {
+                    return compiled.launch_on(self.stream, &given(compiled, &[$($name::raw(&$arg)),*])?);
+                }
+                compiled.launch_on(self.stream, &[$($name::raw(&$arg).unwrap_or(NONE)),*])
             }
         }
     )*};

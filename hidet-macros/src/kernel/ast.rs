@@ -64,6 +64,8 @@ pub struct Param {
     pub name: Ident,
     /// Tensor, number or meta value.
     pub kind: ParamKind,
+    /// Of an optional parameter, `#[when(biased)] bias: Option<..>`: true if the kernel has it.
+    pub when: Option<Expr>,
 }
 
 /// The kind of a parameter.

@@ -100,7 +100,7 @@ fn kernel(krate: &TokenStream, node: &Kernel, errors: &mut Errors) -> TokenStrea
     at_most(params, errors);
     let launched = self::launch(launch, &dims, name.span());
     let mut scope = Body::kernel(errors);
-    for Param { name, kind } in params {
+    for Param { name, kind, .. } in params {
         match kind {
             ParamKind::Meta { mutable: Some(_), .. } => scope.bind_meta(&plain(name)),
             _ => scope.bind_value(&plain(name)),
@@ -149,7 +149,7 @@ fn dims(node: &Kernel, errors: &mut Errors) -> Vec<Ident> {
             known.insert(plain(&param.ident));
         }
     }
-    for Param { name, kind } in &node.params {
+    for Param { name, kind, .. } in &node.params {
         if let ParamKind::Meta { .. } = kind {
             known.insert(plain(name));
         }
@@ -224,26 +224,35 @@ fn declare(
     let text = plain(name);
     let span = name.span();
     let k = builder(span);
-    match &param.kind {
+    let (ty, declared) = match &param.kind {
         ParamKind::Tensor { path, elem, extents, partial } => {
             let rank = extents.len();
             let ty = quote!(#path<#elem, #rank>);
             let extents = extents.iter().map(|extent| formula(extent, dims));
-            out.extend(quote_spanned!(span=> let #name: #ty = #k.tensor(#text, [#(#extents),*]);));
-            if *partial {
-                out.extend(quote_spanned!(span=> let #name = #name.partial();));
-            }
-            types.push(ty);
+            let partial = partial.then(|| quote_spanned!(span=> let #name = #name.partial();));
+            (ty.clone(), quote_spanned!(span=> let #name: #ty = #k.tensor(#text, [#(#extents),*]); #partial))
         }
         ParamKind::Scalar(ty) => {
-            out.extend(quote_spanned!(span=> let #name = #k.scalar::<#ty>(#text);));
-            types.push(quote_spanned!(span=> #krate::dsl::Expr<#ty>));
+            let declared = quote_spanned!(span=> let #name = #k.scalar::<#ty>(#text););
+            (quote_spanned!(span=> #krate::dsl::Expr<#ty>), declared)
         }
         ParamKind::Meta { mutable, ty } => {
             let mut ty = ty.clone();
             // The template keeps its meta parameters, so values that they borrow must live as long.
             StaticReferences.visit_type_mut(&mut ty);
             arguments.push(quote!(#mutable #name: #ty));
+            return;
+        }
+    };
+    match &param.when {
+        Some(when) => {
+            let given = quote_spanned!(span=> __h::given(#when, || { #declared #name }));
+            out.extend(quote_spanned!(span=> let #name = #given;));
+            types.push(quote_spanned!(span=> ::core::option::Option<#ty>));
+        }
+        None => {
+            out.extend(declared);
+            types.push(ty);
         }
     }
 }

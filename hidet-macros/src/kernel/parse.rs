@@ -171,14 +171,20 @@ fn kernel(input: ParseStream, attrs: Vec<Attribute>, vis: Visibility, errors: &m
 /// Parses a parameter.
 fn param(input: ParseStream, errors: &mut Errors) -> syn::Result<Param> {
     let attrs = input.call(Attribute::parse_outer)?;
-    let (mut meta, mut partial) = (false, None);
+    let (mut meta, mut partial, mut when) = (false, None, None);
     for attr in &attrs {
         if attr.path().is_ident("meta") {
             meta = true;
         } else if attr.path().is_ident("partial") {
             partial = Some(attr);
+        } else if attr.path().is_ident("when") {
+            when = Some((attr, attr.parse_args::<Expr>()?));
         } else {
-            errors.on(attr, "the attributes of a parameter are `#[meta]`, and `#[partial]` for an `Out` of which elements may stay unwritten");
+            errors.on(
+                attr,
+                "the attributes of a parameter are `#[meta]`, `#[partial]` for an `Out` of which elements may stay unwritten, \
+                 and `#[when(..)]` for an `Option`",
+            );
         }
     }
     if input.peek(Token![self]) || input.peek(Token![&]) {
@@ -187,22 +193,50 @@ fn param(input: ParseStream, errors: &mut Errors) -> syn::Result<Param> {
     let mutable: Option<Token![mut]> = input.parse()?;
     let name: Ident = input.parse()?;
     input.parse::<Token![:]>()?;
-    let ahead = input.fork();
-    let path = ahead.call(Path::parse_mod_style).ok();
-    let last = path.iter().flat_map(|path| path.segments.last()).map(|segment| segment.ident.to_string()).next();
-    let is_output = !meta && last.as_deref() == Some("Out");
-    if let Some(attr) = partial.filter(|_| !is_output) {
-        errors.on(attr, "`#[partial]` is for an `Out`, of which elements may stay unwritten");
+    let optional = !meta && last_name_ahead(input).as_deref() == Some("Option");
+    if let Some((attr, _)) = when.as_ref().filter(|_| !optional) {
+        errors.on(attr, "`#[when(..)]` is for an optional parameter, `bias: Option<In<f32, [n]>>`");
     }
     if meta {
-        return Ok(Param { name, kind: ParamKind::Meta { mutable, ty: input.parse()? } });
+        return Ok(Param { name, kind: ParamKind::Meta { mutable, ty: input.parse()? }, when: None });
     }
     if let Some(token) = mutable {
         errors.on(token, format!("parameters cannot change; write `let mut {name} = {name};` in the body"));
     }
-    if let (Some(path), Some("In" | "Out" | "InOut")) = (path, last.as_deref()) {
-        input.advance_to(&ahead);
-        return tensor(input, name, path, partial.is_some() && is_output);
+    if !optional {
+        return Ok(Param { name, kind: kind(input, partial, errors)?, when: None });
+    }
+    let option = input.call(Path::parse_mod_style)?;
+    if when.is_none() {
+        let message = format!(
+            "an optional parameter says when the kernel has it: `#[when(given)] {name}: Option<..>`, where `given` is a meta value, \
+             as of `#[meta] given: bool`"
+        );
+        errors.on(option, message);
+    }
+    input.parse::<Token![<]>()?;
+    let kind = kind(input, partial, errors)?;
+    input.parse::<Option<Token![,]>>()?;
+    input.parse::<Token![>]>()?;
+    Ok(Param { name, kind, when: when.map(|(_, when)| when) })
+}
+
+/// Returns the last name of the path that comes next.
+fn last_name_ahead(input: ParseStream) -> Option<String> {
+    let path = input.fork().call(Path::parse_mod_style).ok()?;
+    path.segments.last().map(|segment| segment.ident.to_string())
+}
+
+/// Parses the type of a tensor or number.
+fn kind(input: ParseStream, partial: Option<&Attribute>, errors: &mut Errors) -> syn::Result<ParamKind> {
+    let last = last_name_ahead(input);
+    let is_output = last.as_deref() == Some("Out");
+    if let Some(attr) = partial.filter(|_| !is_output) {
+        errors.on(attr, "`#[partial]` is for an `Out`, of which elements may stay unwritten");
+    }
+    if let Some("In" | "Out" | "InOut") = last.as_deref() {
+        let path = input.call(Path::parse_mod_style)?;
+        return tensor(input, path, partial.is_some() && is_output);
     }
     let ty: Type = input.parse()?;
     if let Type::Reference(_) | Type::Slice(_) | Type::Array(_) | Type::Ptr(_) | Type::Tuple(_) = ty {
@@ -212,26 +246,11 @@ fn param(input: ParseStream, errors: &mut Errors) -> syn::Result<Param> {
              is marked `#[meta]`",
         ));
     }
-    if last_name(&ty).is_some_and(|name| name == "Option") {
-        return Err(syn::Error::new_spanned(
-            ty,
-            "a parameter cannot be an `Option`: every launch passes all arguments. Write two kernels, or add `#[meta] given: bool` \
-             and pass any value of its type where that is false",
-        ));
-    }
-    Ok(Param { name, kind: ParamKind::Scalar(ty) })
-}
-
-/// Returns the last name of a type that is a path.
-fn last_name(ty: &Type) -> Option<&Ident> {
-    match ty {
-        Type::Path(path) => path.path.segments.last().map(|segment| &segment.ident),
-        _ => None,
-    }
+    Ok(ParamKind::Scalar(ty))
 }
 
 /// Parses `<T, [rows, cols]>`.
-fn tensor(input: ParseStream, name: Ident, path: Path, partial: bool) -> syn::Result<Param> {
+fn tensor(input: ParseStream, path: Path, partial: bool) -> syn::Result<ParamKind> {
     let shape = "write the type of the elements and the extents: `In<f32, [rows, cols]>`";
     let wrong = |error: syn::Error| syn::Error::new(error.span(), shape);
     if !input.peek(Token![<]) {
@@ -248,7 +267,7 @@ fn tensor(input: ParseStream, name: Ident, path: Path, partial: bool) -> syn::Re
     let extents = Punctuated::<Expr, Token![,]>::parse_terminated(&list)?.into_iter().collect();
     input.parse::<Option<Token![,]>>()?;
     input.parse::<Token![>]>()?;
-    Ok(Param { name, kind: ParamKind::Tensor { path, elem, extents, partial } })
+    Ok(ParamKind::Tensor { path, elem, extents, partial })
 }
 
 /// Parses `#[launch(..)]`.

@@ -33,7 +33,7 @@ pub use operator::{Like, LikeMeta, Named, NamedMeta, OpMeta, OpValue, memory};
 pub use ptx::{IntoPtx, PtxResult, ptx, ptx_operand};
 pub use repeat::{DeviceLoop, ForOver, LoopGuard, MetaLoop, While, device_loop, for_over, meta_loop};
 pub use statement::{
-    Group, MetaAssert, Printed, TupleVar, assert_that, count, declare, declare_int, extent, group, int, piece, print,
-    text,
+    Group, MetaAssert, Printed, TupleVar, assert_that, count, declare, declare_int, extent, given, group, int, piece,
+    print, text,
 };
 pub use std::option::Option::{None, Some};

@@ -44,6 +44,11 @@ pub struct TupleVar<V> {
     pub vars: V,
 }
 
+/// `#[when(..)]`: returns the parameter if the kernel has it.
+pub fn given<T>(when: bool, declare: impl FnOnce() -> T) -> Option<T> {
+    when.then(declare)
+}
+
 /// A tuple of variables.
 pub trait VarTuple {
     /// Their values.
