@@ -198,6 +198,7 @@ fn param(input: ParseStream, errors: &mut Errors) -> syn::Result<Param> {
         errors.on(attr, "`#[when(..)]` is for an optional parameter, `bias: Option<In<f32, [n]>>`");
     }
     if meta {
+        only_for_out(partial, errors);
         return Ok(Param { name, kind: ParamKind::Meta { mutable, ty: input.parse()? }, when: None });
     }
     if let Some(token) = mutable {
@@ -227,13 +228,18 @@ fn last_name_ahead(input: ParseStream) -> Option<String> {
     path.segments.last().map(|segment| segment.ident.to_string())
 }
 
+/// Reports `#[partial]` of another parameter than an `Out`.
+fn only_for_out(partial: Option<&Attribute>, errors: &mut Errors) {
+    if let Some(attr) = partial {
+        errors.on(attr, "`#[partial]` is for an `Out`, of which elements may stay unwritten");
+    }
+}
+
 /// Parses the type of a tensor or number.
 fn kind(input: ParseStream, partial: Option<&Attribute>, errors: &mut Errors) -> syn::Result<ParamKind> {
     let last = last_name_ahead(input);
     let is_output = last.as_deref() == Some("Out");
-    if let Some(attr) = partial.filter(|_| !is_output) {
-        errors.on(attr, "`#[partial]` is for an `Out`, of which elements may stay unwritten");
-    }
+    only_for_out(partial.filter(|_| !is_output), errors);
     if let Some("In" | "Out" | "InOut") = last.as_deref() {
         let path = input.call(Path::parse_mod_style)?;
         return tensor(input, path, partial.is_some() && is_output);
