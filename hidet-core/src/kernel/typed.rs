@@ -178,6 +178,20 @@ impl<T: Element> Parameter for Expr<T> {
     }
 }
 
+/// Evaluates a call with the arguments without their types; those of optional parameters only if they are given.
+macro_rules! pass {
+    ($compiled:expr, |$args:ident| $call:expr; $($name:ident $arg:ident)*) => {
+        if false $(|| $name::OPTIONAL)* {
+            let given = given($compiled, &[$($name::raw(&$arg)),*])?;
+            let $args = given.as_slice();
+            $call
+        } else {
+            let $args = &[$($name::raw(&$arg).unwrap_or(NONE)),*];
+            $call
+        }
+    };
+}
+
 macro_rules! launch {
     ($($($name:ident $arg:ident)*;)*) => {$(
         impl<$($name: Parameter),*> Kernel<($($name,)*)> {
@@ -185,17 +199,14 @@ macro_rules! launch {
             /// numbers by value. On a GPU it returns before the kernel has ended; reading a result waits for it.
             #[allow(clippy::too_many_arguments)]
             pub fn launch(&self, $($arg: $name::Host<'_>),*) -> Result<()> {
-                if false $(|| $name::OPTIONAL)* {
-                    return self.compiled.launch(&given(&self.compiled, &[$($name::raw(&$arg)),*])?);
-                }
-                self.compiled.launch(&[$($name::raw(&$arg).unwrap_or(NONE)),*])
+                pass!(&self.compiled, |args| self.compiled.launch(args); $($name $arg)*)
             }
 
             /// Checks the arguments once, as [`launch`](Self::launch) takes them, and returns a launch that can be
             /// repeated and be part of a graph. It reads and writes the memory of these tensors, and keeps it alive.
             #[allow(clippy::too_many_arguments)]
             pub fn prepare(&self, $($arg: $name::Host<'_>),*) -> Result<PreparedLaunch> {
-                self.compiled.prepare(&[$($name::raw(&$arg)),*])
+                pass!(&self.compiled, |args| self.compiled.prepare(args); $($name $arg)*)
             }
         }
 
@@ -205,10 +216,7 @@ macro_rules! launch {
             #[allow(clippy::too_many_arguments)]
             pub fn launch(&self, $($arg: $name::Host<'_>),*) -> Result<()> {
                 let compiled = &self.kernel.compiled;
-                if false $(|| $name::OPTIONAL)* {
-                    return compiled.launch_on(self.stream, &given(compiled, &[$($name::raw(&$arg)),*])?);
-                }
-                compiled.launch_on(self.stream, &[$($name::raw(&$arg).unwrap_or(NONE)),*])
+                pass!(compiled, |args| compiled.launch_on(self.stream, args); $($name $arg)*)
             }
         }
     )*};
