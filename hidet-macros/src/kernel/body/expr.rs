@@ -69,7 +69,10 @@ impl Body<'_> {
                 let path = &node.path;
                 let fields = node.fields.iter().map(|field| {
                     let (member, value) = (&field.member, self.expr(&field.expr));
-                    quote_spanned!(member.span()=> #member: #value)
+                    // `Point { x }` stays as it is, so that no lint calls the field redundant.
+                    let same = field.colon_token.is_none() && value.to_string() == quote!(#member).to_string();
+                    let value = (!same).then(|| quote_spanned!(member.span()=> : #value));
+                    quote!(#member #value)
                 });
                 let fields = fields.collect::<Vec<_>>();
                 let rest = node.rest.as_ref().map(|rest| self.expr(rest));
