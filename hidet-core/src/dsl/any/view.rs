@@ -23,7 +23,35 @@ use hidet_mapping::IndexExpr;
 /// | `x.store((i, j), v)` | `x.store(&[i, j], v)`; protected, `x.store_inside(&[i, j], v)` |
 /// | `x.map_with((bias.along([1]),), f)` | `x.map(Scalar::F32, &[bias.along(&[1])], f)` |
 ///
-/// [`typed`](AnyView::typed) returns the `View`, and `AnyView::from(view)` is the way back.
+/// [`typed`](AnyView::typed) returns the `View`, and `AnyView::from(view)` is the way back. Views for
+/// [`Template::bind`](crate::dsl::Template::bind) are declared by [`Signature::param`](crate::dsl::Signature::param):
+///
+/// ```
+/// use hidet::ir::Access;
+/// use hidet::kernel::RawArg;
+/// use hidet::prelude::*;
+/// use hidet::types::Scalar;
+///
+/// kernel! {
+///     #[launch(grid = m, block = 32)]
+///     fn copy(x: In<f32, [m, n]>, y: Out<f32, [m, n]>) {
+///         for j in (thread_idx().x..n).step_by(32) { y[[block_idx().x, j]] = x[[block_idx().x, j]]; }
+///     }
+/// }
+///
+/// // Transposes, and converts from a type that is a value.
+/// let transposed = |scalar: Scalar| copy().bind("transposed", move |signature| {
+///     let [m, n] = ["m", "n"].map(|name| signature.dim(name));
+///     let x = signature.param("x", scalar, &[n.clone(), m.clone()], Access::In);
+///     let y = signature.param("y", Scalar::F32, &[m, n], Access::Out);
+///     vec![x.permute(&[1, 0]).map(Scalar::F32, &[], |value, _, _| value.cast(Scalar::F32)).into(), y.into()]
+/// });
+/// let device = Device::sim();
+/// let (x, mut y) = (device.tensor(&[1i8, 2, 3, 4, 5, 6], [3, 2])?, device.empty::<f32, 2>([2, 3])?);
+/// transposed(Scalar::I8).compile(&device)?.launch_raw(&[RawArg::from(&x), RawArg::from(&mut y)])?;
+/// assert_eq!(y.to_vec()?, [1.0, 3.0, 5.0, 2.0, 4.0, 6.0]);
+/// # Ok::<(), hidet::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct AnyView {
     view: View<(), 0, ()>,
