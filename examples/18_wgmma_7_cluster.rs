@@ -37,9 +37,9 @@ kernel! {
         b: In<bf16, [n, k]>,
         c: Out<C, [m, n]>,
     ) {
-        let a = StagedInput::new(a, s.stages, 128);
-        let b = StagedInput::multicast(b, s.stages, 256, s.cluster);
-        let c = TiledOutput::<C, bf16>::new(c, 2, 256);
+        let a = StagedInput::new(a, s.stages, [128, 64]);
+        let b = StagedInput::multicast(b, s.stages, [256, 64], s.cluster);
+        let c = TiledOutput::<C, bf16, 2>::new(c, 2, 256);
         let pipeline = Pipeline::new(s.stages, 2, s.cluster);
         let tiles = TileOrder::in_bands([m, n], [128, 256], s.band, s.cluster, s.blocks);
         let steps = (k + 63) / 64;
@@ -50,9 +50,9 @@ kernel! {
                 let at = pipeline.start();
                 for (row, col) in tiles.origins() {
                     for step in 0..steps {
-                        load_stage(&at, (&a, row), (&b, col), step * 64);
+                        load_stage(&at, (&a, [row, step * 64]), (&b, [col, step * 64]));
                     }
-                    c.load_operand(&b, &at, (row, col));
+                    c.load_operand(&b, &at, [row, col]);
                 }
             }
         }
@@ -63,8 +63,8 @@ kernel! {
             let sums = registers::<f32>([128]);
             for (row, col) in tiles.origins() {
                 sums.fill(0.0);
-                multiply(sums, (&a, &b), &at, (group * 64, row + group * 64), steps);
-                c.store(sums, (&b, &at), group, (row + group * 64, col));
+                multiply(sums, (&a, &b), &at, (group * 64, [row, col]), steps);
+                c.store(sums, (&b, &at), group, [row, col]);
             }
             c.finish();
         }

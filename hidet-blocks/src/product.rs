@@ -1,6 +1,6 @@
 //! Products of a warp group along k.
 
-use crate::fragment;
+use crate::fragment::{self, at_column, moved};
 use crate::pipeline::Position;
 use crate::staged::StagedInput;
 use hidet_core::dsl::intrinsics::{ldmatrix_x4, thread_id, warp_id, wgmma_commit, wgmma_fence, wgmma_n, wgmma_wait};
@@ -10,50 +10,31 @@ use hidet_macros::device;
 
 /// Adds to `sums`, 64 rows of `n` numbers as [`wgmma_accumulator`](hidet_core::dsl::intrinsics::wgmma_accumulator) gives
 /// them to the threads of a warp group, the products of 64 rows of `a` with all `n` rows of `b`, along `steps` stages.
-/// The rows begin at `row` of each tile of `a`, which is row `first` of the whole. `T` has 16 bits.
+/// The rows begin at `row` of each tile of `a`; the tiles begin at the row of `origin`, whose column has no meaning. `T` has
+/// 16 bits.
 ///
 /// Two stages are in flight: a stage is released when the next one's products have been issued and its own are complete.
 #[device(crate = hidet_core)]
-pub fn multiply<T: Element>(
+pub fn multiply<T: Element, const R: usize>(
     sums: View<f32, 1>,
-    (a, b): (&StagedInput<T>, &StagedInput<T>),
+    (a, b): (&StagedInput<T, R>, &StagedInput<T, R>),
     at: &Position,
-    (row, first): (Expr<i32>, Expr<i32>),
+    (row, origin): (Expr<i32>, [Expr<i32>; R]),
     steps: Expr<i32>,
 ) {
-    let (t, n, cols) = (thread_id() % 128, b.rows(), a.cols());
-    // The rows of a, with the prologue applied: 16 columns at a time.
-    let left = registers::<T, 2>([cols / 16, 8]);
+    let t = thread_id() % 128;
     let mut before = 0;
     for step in 0..steps {
         at.wait();
         if a.prologue.is_identity() {
-            wgmma_fence();
-            for p in unroll((0..cols).step_by(16)) {
-                wgmma_n(n, &sums[[0]], &a.tiles[[at.stage(), row, p]], &b.tiles[[at.stage(), 0, p]]);
-            }
+            issue(sums, (a, at, row), (b, at));
         } else {
             // Meanwhile the products of other warp groups continue.
             wgmma_wait(0);
-            let warp_row = warp_id() % 4 * 16;
-            for p in unroll(0..cols / 16) {
-                let (matrix_row, matrix_col) = fragment::address();
-                ldmatrix_x4(&left[[p, 0]], &a.tiles[[at.stage(), row + warp_row + matrix_row, p * 16 + matrix_col]]);
-                for i in unroll((0..8).step_by(2)) {
-                    let (in_row, in_col) = fragment::element(i);
-                    let place = (first + warp_row + in_row, step * cols + p * 16 + in_col);
-                    let loaded = vector2(left[[p, i]], left[[p, i + 1]]);
-                    let [x, y] = a.prologue.apply::<T, 2>(loaded, place).lanes();
-                    left[[p, i]] = x;
-                    left[[p, i + 1]] = y;
-                }
-            }
-            wgmma_fence();
-            for p in unroll(0..cols / 16) {
-                wgmma_n(n, &sums[[0]], &left[[p, 0]], &b.tiles[[at.stage(), 0, p * 16]]);
-            }
+            let left = registers::<T, 2>([a.cols() / 16, 8]);
+            load_left(left, (a, at, row), moved(at_column(origin, step * a.cols()), row, 0));
+            issue_left(sums, left, (b, at));
         }
-        wgmma_commit();
         wgmma_wait(1);
         if step > 0 {
             at.release(before, t);
@@ -64,5 +45,59 @@ pub fn multiply<T: Element>(
     wgmma_wait(0);
     if steps > 0 {
         at.release(before, t);
+    }
+}
+
+/// Issues the products of 64 rows of a tile, from `row` on, with all rows of another, as one group of wgmma.
+#[device(crate = hidet_core)]
+pub fn issue<T: Element, const R: usize, const Q: usize>(
+    sums: View<f32, 1>,
+    (a, a_at, row): (&StagedInput<T, R>, &Position, Expr<i32>),
+    (b, b_at): (&StagedInput<T, Q>, &Position),
+) {
+    wgmma_fence();
+    for p in unroll((0..a.cols()).step_by(16)) {
+        let (slab, col) = (p / StagedInput::<T, R>::width(), p % StagedInput::<T, R>::width());
+        let left = &a.tiles[[a_at.stage(), slab, row, col]];
+        wgmma_n(b.rows(), &sums[[0]], left, &b.tiles[[b_at.stage(), slab, 0, col]]);
+    }
+    wgmma_commit();
+}
+
+/// Issues the products of 64 rows in registers, 16 columns at a time, with all rows of a tile, as one group of wgmma.
+#[device(crate = hidet_core)]
+pub fn issue_left<T: Element, const R: usize>(
+    sums: View<f32, 1>,
+    left: View<T, 2>,
+    (b, at): (&StagedInput<T, R>, &Position),
+) {
+    wgmma_fence();
+    for p in unroll((0..b.cols()).step_by(16)) {
+        let (slab, col) = (p / StagedInput::<T, R>::width(), p % StagedInput::<T, R>::width());
+        wgmma_n(b.rows(), &sums[[0]], &left[[p / 16, 0]], &b.tiles[[at.stage(), slab, 0, col]]);
+    }
+    wgmma_commit();
+}
+
+/// Loads 64 rows of a tile, from `row` on, into registers, and applies the prologue of the input, in which they begin at
+/// `origin`.
+#[device(crate = hidet_core)]
+fn load_left<T: Element, const R: usize>(
+    left: View<T, 2>,
+    (a, at, row): (&StagedInput<T, R>, &Position, Expr<i32>),
+    origin: [Expr<i32>; R],
+) {
+    let (warp_row, width) = (warp_id() % 4 * 16, StagedInput::<T, R>::width());
+    for p in unroll(0..a.cols() / 16) {
+        let (in_row, in_col) = fragment::address();
+        let (slab, col) = (p * 16 / width, p * 16 % width);
+        ldmatrix_x4(&left[[p, 0]], &a.tiles[[at.stage(), slab, row + warp_row + in_row, col + in_col]]);
+        for i in unroll((0..8).step_by(2)) {
+            let (in_row, in_col) = fragment::element(i);
+            let place = moved(origin, warp_row + in_row, p * 16 + in_col);
+            let [x, y] = a.prologue.apply::<T, 2>(vector2(left[[p, i]], left[[p, i + 1]]), place).lanes();
+            left[[p, i]] = x;
+            left[[p, i + 1]] = y;
+        }
     }
 }

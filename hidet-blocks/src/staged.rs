@@ -1,39 +1,51 @@
 //! Tiles of an input in shared memory.
 
+use crate::fragment::moved;
 use crate::pipeline::Position;
 use hidet_core::dsl::intrinsics::{Map, block_idx, tma_load, tma_load_multicast};
-use hidet_core::dsl::{Expr, In, Prologue, View, shared};
+use hidet_core::dsl::{Expr, In, Prologue, View, shared, unroll};
 use hidet_core::ir::Swizzle;
 use hidet_core::layout::Layout;
 use hidet_core::types::Element;
 use hidet_macros::device;
 
-/// Tiles of an input matrix, one in each stage of a pipeline, copied by TMA with rows of 128 bytes. A prologue of the
-/// input is applied when a tile is read.
+/// Tiles of an input, one in each stage of a pipeline, copied by TMA. A tile is a matrix along the last two of the `R`
+/// axes; a prologue of the input is applied when it is read.
+///
+/// In shared memory a tile consists of slabs of 128 bytes along its rows, as tensor cores read them.
 #[derive(Clone)]
-pub struct StagedInput<T> {
-    pub(crate) prologue: Prologue<T, 2>,
-    pub(crate) tiles: View<T, 3>,
-    map: Map<T, 2>,
+pub struct StagedInput<T, const R: usize> {
+    pub(crate) prologue: Prologue<T, R>,
+    /// Stage, slab, row, column in the slab.
+    pub(crate) tiles: View<T, 4>,
+    map: Map<T, R>,
     tile: [i32; 2],
     cluster: i32,
 }
 
-impl<T: Element> StagedInput<T> {
-    /// Makes room for `stages` tiles of `rows` rows.
+impl<T: Element, const R: usize> StagedInput<T, R> {
+    /// Makes room for `stages` tiles of so many rows and columns; rows of a tile are multiples of 128 bytes.
     #[track_caller]
-    pub fn new(input: In<T, 2>, stages: i32, rows: i32) -> StagedInput<T> {
-        StagedInput::multicast(input, stages, rows, 1)
+    pub fn new(input: In<T, R>, stages: i32, tile: [i32; 2]) -> StagedInput<T, R> {
+        StagedInput::multicast(input, stages, tile, 1)
     }
 
-    /// The same for tiles that all blocks of a cluster read: each loads a part for all.
-    #[device(crate = hidet_core)]
-    pub fn multicast(input: In<T, 2>, stages: i32, rows: i32, cluster: i32) -> StagedInput<T> {
-        let cols = 128 / T::SCALAR.bytes() as i32;
+    /// The same for tiles that all blocks of a cluster read: each loads a part of the rows for all.
+    #[track_caller]
+    pub fn multicast(input: In<T, R>, stages: i32, tile: [i32; 2], cluster: i32) -> StagedInput<T, R> {
+        let ([rows, cols], width) = (tile, Self::width());
+        let mut copied = [1; R];
+        copied[R - 2] = rows / cluster;
+        copied[R - 1] = width;
         let prologue = input.prologue();
-        let map = prologue.below::<T>().tensor_map([rows / cluster, cols], Swizzle::B128);
-        let tiles = shared::<T, 3>(Layout::tma([stages, rows, cols], Swizzle::B128));
-        StagedInput { prologue, map, tiles, tile: [rows, cols], cluster }
+        let map = prologue.below::<T>().tensor_map(copied, Swizzle::B128);
+        let tiles = shared::<T, 4>(Layout::tma([stages, cols / width, rows, width], Swizzle::B128));
+        StagedInput { prologue, tiles, map, tile, cluster }
+    }
+
+    /// Returns the number of columns of a slab.
+    pub(crate) fn width() -> i32 {
+        128 / T::SCALAR.bytes() as i32
     }
 
     /// Returns the number of rows of a tile.
@@ -53,29 +65,32 @@ impl<T: Element> StagedInput<T> {
 
     /// Loads the tile that begins there into the stage, of which its bytes are expected.
     #[device(crate = hidet_core)]
-    pub fn load(&self, at: &Position, row: Expr<i32>, col: Expr<i32>) {
-        let (stage, cluster) = (at.stage(), self.cluster);
-        if cluster == 1 {
-            tma_load(&self.tiles[[stage, 0, 0]], self.map, (row, col), at.arrivals());
-        } else {
-            let (part, all) = (self.tile[0] / cluster, (1u32 << cluster as u32) - 1);
-            let first = block_idx().x % cluster * part;
-            tma_load_multicast(&self.tiles[[stage, first, 0]], self.map, (row + first, col), at.arrivals(), all);
+    pub fn load(&self, at: &Position, origin: [Expr<i32>; R]) {
+        let (stage, cluster, width) = (at.stage(), self.cluster, Self::width());
+        for slab in unroll(0..self.tile[1] / width) {
+            if cluster == 1 {
+                let place = moved(origin, 0, slab * width);
+                tma_load(&self.tiles[[stage, slab, 0, 0]], self.map, place, at.arrivals());
+            } else {
+                let (part, all) = (self.tile[0] / cluster, (1u32 << cluster as u32) - 1);
+                let first = block_idx().x % cluster * part;
+                let place = moved(origin, first, slab * width);
+                tma_load_multicast(&self.tiles[[stage, slab, first, 0]], self.map, place, at.arrivals(), all);
+            }
         }
     }
 }
 
-/// Waits until the stage may be overwritten, and loads the tiles of both inputs that begin at these rows and at column
-/// `col` into it.
+/// Waits until the stage may be overwritten, loads the tiles of both inputs that begin there into it, and goes to the next
+/// stage.
 #[device(crate = hidet_core)]
-pub fn load_stage<T: Element, U: Element>(
+pub fn load_stage<T: Element, const R: usize, U: Element, const Q: usize>(
     at: &Position,
-    (a, a_row): (&StagedInput<T>, Expr<i32>),
-    (b, b_row): (&StagedInput<U>, Expr<i32>),
-    col: Expr<i32>,
+    (a, a_origin): (&StagedInput<T, R>, [Expr<i32>; R]),
+    (b, b_origin): (&StagedInput<U, Q>, [Expr<i32>; Q]),
 ) {
     at.fill(a.bytes() + b.bytes());
-    a.load(at, a_row, col);
-    b.load(at, b_row, col);
+    a.load(at, a_origin);
+    b.load(at, b_origin);
     at.advance();
 }

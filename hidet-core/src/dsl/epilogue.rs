@@ -103,22 +103,28 @@ impl<U: Element, const R: usize> Epilogue<U, R> {
         operands.find(|(_, view)| view.whole_parameter(at).is_ok())
     }
 
-    /// Returns the same epilogue, of which an operand is read from `tile`, where the kernel has copied a part of it: the
-    /// element of the output at `start` is the first of the tile.
+    /// Returns the same epilogue, of which an operand is read from `tile`, where the kernel has copied a part of it. The
+    /// tile has the last `Q` axes of the output, and begins at `start` along them.
     #[track_caller]
-    pub fn read_from<T: Element, B, S: IndexValue>(&self, number: usize, tile: View<T, R, B>, start: [S; R]) -> Self {
+    pub fn read_from<T: Element, const Q: usize, B, S: IndexValue>(
+        &self,
+        number: usize,
+        tile: View<T, Q, B>,
+        start: [S; Q],
+    ) -> Self {
         let (mut made, at) = (self.clone(), here());
         let operand = made.functions.iter_mut().flat_map(|mapped| &mut mapped.operands).nth(number);
         let start: Vec<Expr<i32>> = start.into_iter().map(IndexValue::coordinate).collect();
         match (operand, tile.data(at)) {
             (Some(operand), Some(mut data))
-                if operand.axes.iter().copied().eq(0..R) && data.elem == operand.view.elem =>
+                if operand.axes.iter().copied().eq(0..R) && data.elem == operand.view.elem && Q <= R =>
             {
                 for axis in &mut data.axes {
                     let Some(first) = axis.from.and_then(|from| start.get(from)) else { continue };
                     axis.offset = Some(axis.offset.map_or(-*first, |offset| offset - *first));
                 }
                 (operand.view, operand.range) = (data, OperandRange::Own);
+                operand.axes = (R - Q..R).collect();
             }
             (_, None) => {}
             _ => problem(&format!("operand {number} has other axes or elements than this tile: see `operand`"), at),
