@@ -66,3 +66,21 @@ fn random_kernels_compile() {
     println!("{functions} kernels");
     assert!(refused.is_empty(), "{} of {functions} refused\n{}", refused.len(), refused[0]);
 }
+
+/// PTX, machine code and images are made without a GPU.
+#[test]
+fn kernels_compile_ahead_of_time() -> hidet::Result<()> {
+    if !hidet::testing::nvrtc::available()? {
+        return Ok(());
+    }
+    assert!(softmax::<f32>().ptx("sm_80")?.contains(".target sm_80"));
+    assert!(softmax::<f32>().cubin("sm_90a")?.starts_with(b"\x7fELF"));
+    assert!(softmax::<f32>().cubin("sm_9x").unwrap_err().to_string().contains("sm_9x"));
+    for template in [softmax::<f16>().image("sm_90a")?, hidet_examples::transpose::transpose::<f32>().image("sm_80")?] {
+        let bytes = template.to_bytes();
+        let read = hidet::kernel::Image::from_bytes(&bytes)?;
+        assert_eq!((read.to_bytes(), read.instances()), (bytes, template.instances()));
+        assert!(read.instances() >= 2);
+    }
+    Ok(())
+}

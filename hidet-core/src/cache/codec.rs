@@ -20,7 +20,7 @@ pub fn encode(value: &impl Encode) -> Vec<u8> {
 
 /// Returns the value that all of these bytes encode, or `None` if they are invalid.
 pub fn decode<T: Encode>(bytes: &[u8]) -> Option<T> {
-    let mut reader = Reader { rest: bytes };
+    let mut reader = Reader::new(bytes);
     let value = T::decode(&mut reader)?;
     reader.rest.is_empty().then_some(value)
 }
@@ -31,6 +31,16 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// Returns a reader of these bytes.
+    pub fn new(bytes: &'a [u8]) -> Reader<'a> {
+        Reader { rest: bytes }
+    }
+
+    /// Returns the bytes that are not read yet.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// Returns the next bytes, or `None` if there are too few.
     pub fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (now, later) = self.rest.split_at_checked(count)?;

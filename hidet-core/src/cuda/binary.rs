@@ -42,7 +42,7 @@ pub enum Origin {
     Compiled,
     /// Its CUDA text was generated, and its machine code came from the cache.
     Text,
-    /// All of it came from the cache.
+    /// All of it came from the cache or from an image.
     Stored,
 }
 

@@ -1,8 +1,9 @@
-//! The encoding of sources, machine code and conditions in cache entries.
+//! The encoding of sources, machine code and conditions in cache entries and kernel images.
 //!
 //! Fields are written in the order in which they stand here. There are no versions, because the build of the crate is
 //! part of every key under which one of these is stored.
 
+use super::binary::{Binary, Origin};
 use super::nvrtc::Cubin;
 use crate::cache::Digest;
 use crate::cache::codec::{Bytes, Encode, Reader};
@@ -59,6 +60,29 @@ impl Encode for Stored {
     fn decode(from: &mut Reader) -> Option<Self> {
         let Bytes(image) = from.read()?;
         Some(Stored(Arc::new(Cubin::new(image, from.read()?))))
+    }
+}
+
+/// A kernel in an image, which is read without the function that it was compiled from: with its positions.
+impl Encode for Binary {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let Binary { source, cubin, origin: _ } = self;
+        (source.clone(), Digest::of(&[])).encode(out);
+        source.files.encode(out);
+        let spans = source.sites.iter().map(|site| &site.span).chain(&source.lines);
+        spans.flat_map(|span| [span.file, span.line, span.column]).collect::<Vec<u32>>().encode(out);
+        Stored(cubin.clone()).encode(out);
+    }
+    fn decode(from: &mut Reader) -> Option<Self> {
+        let (mut source, _) = from.read::<(Source, Digest)>()?;
+        source.files = from.read()?;
+        let numbers: Vec<u32> = from.read()?;
+        let mut spans = numbers.chunks_exact(3).map(|part| Span { file: part[0], line: part[1], column: part[2] });
+        for span in source.sites.iter_mut().map(|site| &mut site.span).chain(&mut source.lines) {
+            *span = spans.next()?;
+        }
+        let Stored(cubin) = from.read()?;
+        Some(Binary { source, cubin, origin: Origin::Stored })
     }
 }
 

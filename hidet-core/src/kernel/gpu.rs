@@ -6,8 +6,8 @@ use super::resources::Resources;
 use super::{CompileOptions, RawArg};
 use crate::cache::Cache;
 use crate::codegen::{KernelParam, Source};
-use crate::cuda::nvrtc::Usage;
-use crate::cuda::{self, Bare, Binary, Context, LaunchConfig, Memory, Module, Occupancy, Stream};
+use crate::cuda::nvrtc::{Cubin, Usage};
+use crate::cuda::{self, Bare, Binary, Context, LaunchConfig, Memory, Module, Occupancy, Origin, Stream};
 use crate::device::{RawTensor, Storage};
 use crate::error::{Error, Result};
 use crate::ir::{Function, Handle, MapId, Param, TensorMapShape};
@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug)]
 pub(super) struct Instance {
     source: Source,
-    usage: Usage,
+    cubin: Arc<Cubin>,
     module: Module,
     /// The memory to which the kernel reports, if it can report; one launch at a time uses it.
     record: Option<Mutex<Record>>,
@@ -48,7 +48,12 @@ impl Instance {
         wide_index: bool,
     ) -> Result<Instance> {
         let options = passes::LoweringOptions { wide_index, checks: options.checks, contract: options.contract };
-        let Binary { source, cubin, .. } = Binary::of(Cache::global(), function, context.properties.arch, &options)?;
+        Instance::load(function, context, Binary::of(Cache::global(), function, context.properties.arch, &options)?)
+    }
+
+    /// Loads a kernel that is compiled.
+    pub(super) fn load(function: &Function, context: &'static Context, binary: Binary) -> Result<Instance> {
+        let Binary { source, cubin, .. } = binary;
         let module = Module::load(context, &cubin, &function.name, &source.entry)?;
         // The size may depend on the launch, so the device's maximum is allowed, which costs nothing.
         if source.dynamic_shared != IndexExpr::Const(0) {
@@ -61,11 +66,16 @@ impl Instance {
         let record = reports.then(|| Record::new(context, &source).map(Mutex::new)).transpose()?;
         let barrier = function.launch.cooperative.then(|| Memory::new(context, 4).map(Arc::new)).transpose()?;
         barrier.iter().try_for_each(|barrier| barrier.zero())?;
-        Ok(Instance { source, usage: cubin.usage.clone(), module, record, barrier })
+        Ok(Instance { source, cubin, module, record, barrier })
     }
 
     pub(super) fn usage(&self) -> &Usage {
-        &self.usage
+        &self.cubin.usage
+    }
+
+    /// Returns the kernel as it was compiled.
+    pub(super) fn binary(&self) -> Binary {
+        Binary { source: self.source.clone(), cubin: self.cubin.clone(), origin: Origin::Stored }
     }
 
     pub(super) fn source(&self) -> &Source {
@@ -205,7 +215,7 @@ impl Instance {
         let launch = plan.map_or_else(of_any, |plan| Ok(plan.launch))?;
         let occupancy = self.module.occupancy(&launch)?;
         let threads = function.launch.threads();
-        Ok(Resources { usage: self.usage.clone(), threads, dynamic_shared: launch.shared, occupancy })
+        Ok(Resources { usage: self.cubin.usage.clone(), threads, dynamic_shared: launch.shared, occupancy })
     }
 
     /// Returns an error if blocks that must be resident at once (those of a cluster or of a cooperative grid) do not
@@ -224,7 +234,7 @@ impl Instance {
                     "{problem} on {context:?} with {} threads, {} registers per thread and {} bytes of dynamic shared \
                      memory per block; use fewer or smaller blocks",
                     launch.block.iter().product::<u32>(),
-                    self.usage.registers,
+                    self.cubin.usage.registers,
                     launch.shared
                 ),
             }),

@@ -6,6 +6,7 @@
 pub mod contract;
 mod estimate;
 mod gpu;
+mod image;
 mod many;
 mod plan;
 mod prepared;
@@ -17,6 +18,7 @@ mod typed;
 
 pub use contract::BoundDims;
 pub use estimate::Estimate;
+pub use image::Image;
 pub use many::compile_all;
 pub use prepared::PreparedLaunch;
 pub use printer::Printer;
@@ -157,6 +159,8 @@ struct Inner {
     /// Instances with fewer guards, for launches whose extents make guards needless, compiled on first use. Only for
     /// GPUs: on the simulated device a guard costs less than compiling a second instance.
     unguarded: Vec<(Conditions, OnceLock<Result<Instance>>)>,
+    /// The image that it was loaded from, if any: then nothing is compiled.
+    image: Option<Image>,
 }
 
 /// An instance of a kernel on either kind of device.
@@ -188,14 +192,20 @@ impl Inner {
         match choice {
             Choice::Narrow => Ok(&self.narrow),
             Choice::Wide => {
-                let make = || Instance::new(&self.function, &self.device, &self.options, true);
+                let make = || match &self.image {
+                    Some(image) => image.instance(choice, &self.device),
+                    None => Instance::new(&self.function, &self.device, &self.options, true),
+                };
                 self.wide.get_or_init(make).as_ref().map_err(Clone::clone)
             }
             Choice::Unguarded(number) => {
                 let Some((conditions, instance)) = self.unguarded.get(number) else { return Ok(&self.narrow) };
-                let make = || {
-                    let function = passes::specialise(&self.function, conditions);
-                    Instance::new(&function, &self.device, &self.options, self.options.wide_index)
+                let make = || match &self.image {
+                    Some(image) => image.instance(choice, &self.device),
+                    None => {
+                        let function = passes::specialise(&self.function, conditions);
+                        Instance::new(&function, &self.device, &self.options, self.options.wide_index)
+                    }
                 };
                 instance.get_or_init(make).as_ref().map_err(Clone::clone)
             }
@@ -240,7 +250,7 @@ impl Compiled {
         let (device, options) = (device.clone(), options.clone());
         let plans = Plans::new(&function);
         let wide = OnceLock::new();
-        Ok(Compiled(Arc::new(Inner { function, device, options, plans, narrow, wide, unguarded })))
+        Ok(Compiled(Arc::new(Inner { function, device, options, plans, narrow, wide, unguarded, image: None })))
     }
 
     /// Checks the arguments and launches the kernel on the default stream. On a GPU the launch returns immediately,
@@ -311,6 +321,11 @@ impl Compiled {
         } else {
             Choice::Narrow
         };
+        if choice == Choice::Wide
+            && let Some(image) = &inner.image
+        {
+            image.check_wide(args)?;
+        }
         let mut launch = gpu::launch(&inner.function, binding.grid, 0);
         if let Instance::Gpu(instance) = inner.instance(choice)? {
             launch.shared = instance.shared(&inner.function, &binding.dims)?;

@@ -1,7 +1,9 @@
 //! Typed launches: rustc checks number, order, types and ranks of the arguments, and that nothing aliases.
 
-use super::{CompileOptions, Compiled, PreparedLaunch, RawArg, Resources};
+use super::{CompileOptions, Compiled, Image, PreparedLaunch, RawArg, Resources};
+use crate::cache::Cache;
 use crate::codegen;
+use crate::cuda::{Binary, nvrtc};
 use crate::device::{Device, Stream, Tensor};
 use crate::dsl::{Expr, In, InOut, Out, Template};
 use crate::error::Result;
@@ -52,6 +54,36 @@ impl<Args> Template<Args> {
         verify::check(&function)?;
         let lowered = passes::lower(&function, &passes::LoweringOptions::default())?;
         Ok(codegen::cuda(&lowered, arch)?.text)
+    }
+
+    /// Returns the PTX of the kernel for an architecture, such as `sm_90a`. Needs NVRTC, but no GPU.
+    pub fn ptx(self, arch: &str) -> Result<String> {
+        let (function, arch) = (self.build()?, arch.parse()?);
+        verify::check(&function)?;
+        let lowered = passes::lower(&function, &passes::LoweringOptions::default())?;
+        nvrtc::ptx(&codegen::cuda(&lowered, arch)?, arch)
+    }
+
+    /// Returns the machine code of the kernel for an architecture, as the driver loads it (an ELF file). Needs NVRTC,
+    /// but no GPU. For programs that launch it by themselves; an [`Image`] also has what a checked launch needs.
+    pub fn cubin(self, arch: &str) -> Result<Vec<u8>> {
+        let (mut function, arch) = (self.build()?, arch.parse()?);
+        verify::check(&function)?;
+        function.compact();
+        let binary = Binary::of(Cache::global(), &function, arch, &passes::LoweringOptions::default())?;
+        Ok(binary.cubin.image().to_vec())
+    }
+
+    /// Compiles the kernel ahead of time for an architecture; see [`Image`]. Needs NVRTC, but no GPU.
+    pub fn image(self, arch: &str) -> Result<Image> {
+        Image::of(self.build()?, arch.parse()?, &CompileOptions::default())
+    }
+
+    /// Loads the kernel from an image instead of compiling it; see [`Image`]. Needs no NVRTC. Returns an error if the
+    /// image is of another kernel, or of an earlier state of this one.
+    pub fn load(self, image: &Image, device: &Device) -> Result<Kernel<Args>> {
+        image.check_is_of(self.build()?)?;
+        Compiled::load(image, device).map(Kernel::of)
     }
 
     /// Builds the kernel and compiles it for a device.
