@@ -50,9 +50,9 @@ kernel! {
                 let at = pipeline.start();
                 for (row, col) in tiles.origins() {
                     for step in 0..steps {
-                        load_stage(&at, (&a, [row, step * 64]), (&b, [col, step * 64]));
+                        load_stage(&at, (&a, (row, step * 64)), (&b, (col, step * 64)));
                     }
-                    c.load_operand(&b, &at, [row, col]);
+                    c.load_operand(&b, &at, (row, col));
                 }
             }
         }
@@ -63,8 +63,8 @@ kernel! {
             let sums = registers::<f32>([128]);
             for (row, col) in tiles.origins() {
                 sums.fill(0.0);
-                multiply(sums, (&a, &b), &at, (group * 64, [row, col]), steps);
-                c.store(sums, (&b, &at), group, [row, col]);
+                multiply(sums, (&a, &b), &at, (group * 64, (row, 0)), steps);
+                c.store(sums, (&b, &at), group, (row, col));
             }
             c.finish();
         }

@@ -10,7 +10,8 @@ const LINES: usize = 40;
 const COLUMNS: usize = 100;
 
 /// Each kernel and its file.
-const KERNELS: [(&str, &str); 1] = [("matmul_wgmma", "examples/18_wgmma_7_cluster.rs")];
+const KERNELS: [(&str, &str); 2] =
+    [("matmul_wgmma", "examples/18_wgmma_7_cluster.rs"), ("flash_attention", "examples/src/hard/flash_attention.rs")];
 
 /// Returns the lines of a kernel item.
 fn item(text: &str, name: &str) -> Vec<String> {

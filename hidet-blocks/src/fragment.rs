@@ -1,7 +1,7 @@
 //! Fragments of 16 x 16 elements of 16 bits, as `ldmatrix`, `stmatrix` and wgmma hold them: eight per lane.
 
 use hidet_core::dsl::intrinsics::lane_id;
-use hidet_core::dsl::{Expr, IndexValue};
+use hidet_core::dsl::{Expr, IndexTuple, IndexValue};
 use hidet_macros::device;
 
 /// Returns row and column of a lane's element `i`.
@@ -14,6 +14,13 @@ pub fn element(i: i32) -> (Expr<i32>, Expr<i32>) {
 #[device(crate = hidet_core)]
 pub fn address() -> (Expr<i32>, Expr<i32>) {
     (lane_id() % 16, lane_id() / 16 * 8)
+}
+
+/// Returns the coordinates of an index.
+#[track_caller]
+pub fn coordinates<const R: usize>(index: impl IndexTuple<R>) -> [Expr<i32>; R] {
+    let coordinates = index.coordinates();
+    std::array::from_fn(|axis| coordinates[axis])
 }
 
 /// Returns the coordinates so many rows and columns further along the last two axes.

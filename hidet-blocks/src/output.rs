@@ -1,13 +1,13 @@
 //! Results of warp groups, from registers to global memory.
 
-use crate::fragment::{self, moved};
+use crate::fragment::{self, coordinates, moved};
 use crate::pipeline::Position;
 use crate::staged::StagedInput;
 use hidet_core::dsl::intrinsics::{
     Map, barrier_sync, bulk_commit, bulk_wait, bulk_wait_read, fence_proxy_async, stmatrix_x4, thread_id, tma_load,
     tma_store, warp_id,
 };
-use hidet_core::dsl::{Epilogue, Expr, Out, View, registers, shared, unroll, vector2};
+use hidet_core::dsl::{Epilogue, Expr, IndexTuple, Out, View, registers, shared, unroll, vector2};
 use hidet_core::ir::Swizzle;
 use hidet_core::layout::Layout;
 use hidet_core::types::Element;
@@ -61,8 +61,8 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
     /// Loads the operand's tile that begins there into stages of `input`: one for each round of stores, of a matrix of
     /// 64 x 64 for each that is stored.
     #[device(crate = hidet_core)]
-    pub fn load_operand<const Q: usize>(&self, input: &StagedInput<T, Q>, at: &Position, origin: [Expr<i32>; R]) {
-        let (groups, parts) = (self.groups, self.parts);
+    pub fn load_operand<const Q: usize>(&self, input: &StagedInput<T, Q>, at: &Position, origin: impl IndexTuple<R>) {
+        let (origin, groups, parts) = (coordinates(origin), self.groups, self.parts);
         if let Some(operand) = self.operand {
             for round in 0..self.rounds {
                 at.fill(groups * parts * PART * PART * T::SCALAR.bytes() as i32);
@@ -83,10 +83,10 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
         sums: View<f32, 1>,
         (input, at): (&StagedInput<T, Q>, &Position),
         group: Expr<i32>,
-        origin: [Expr<i32>; R],
+        origin: impl IndexTuple<R>,
     ) {
         let (t, parts, warp_row) = (thread_id() % 128, self.parts, warp_id() % 4 * 16);
-        let origin = moved(origin, group * PART, 0);
+        let origin = moved(coordinates(origin), group * PART, 0);
         let out = registers::<T, 1>([8]);
         for round in unroll(0..self.rounds) {
             if self.operand.is_some() {
@@ -123,8 +123,7 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
             fence_proxy_async();
             barrier_sync(group + 1, 128);
             if self.operand.is_some() {
-                at.release(at.stage(), t);
-                at.advance();
+                at.pass(t, true);
             }
             if t == 0 {
                 for part in unroll(0..parts) {

@@ -1,10 +1,12 @@
 //! Products of a warp group along k.
 
-use crate::fragment::{self, at_column, moved};
+use crate::fragment::{self, at_column, coordinates, moved};
 use crate::pipeline::Position;
 use crate::staged::StagedInput;
-use hidet_core::dsl::intrinsics::{ldmatrix_x4, thread_id, warp_id, wgmma_commit, wgmma_fence, wgmma_n, wgmma_wait};
-use hidet_core::dsl::{Expr, View, registers, unroll, vector2};
+use hidet_core::dsl::intrinsics::{
+    barrier_sync, fence_proxy_async, ldmatrix_x4, thread_id, warp_id, wgmma_commit, wgmma_fence, wgmma_n, wgmma_wait,
+};
+use hidet_core::dsl::{Expr, IndexTuple, View, registers, unroll, vector2};
 use hidet_core::types::Element;
 use hidet_macros::device;
 
@@ -13,53 +15,61 @@ use hidet_macros::device;
 /// The rows begin at `row` of each tile of `a`; the tiles begin at the row of `origin`, whose column has no meaning. `T` has
 /// 16 bits.
 ///
+/// The named barrier with the number of the warp group in the block is used where `a` has a prologue.
+///
 /// Two stages are in flight: a stage is released when the next one's products have been issued and its own are complete.
 #[device(crate = hidet_core)]
 pub fn multiply<T: Element, const R: usize>(
     sums: View<f32, 1>,
     (a, b): (&StagedInput<T, R>, &StagedInput<T, R>),
     at: &Position,
-    (row, origin): (Expr<i32>, [Expr<i32>; R]),
+    (row, origin): (Expr<i32>, impl IndexTuple<R>),
     steps: Expr<i32>,
 ) {
-    let t = thread_id() % 128;
+    let (origin, t) = (coordinates(origin), thread_id() % 128);
     let mut before = 0;
     for step in 0..steps {
         at.wait();
         if a.prologue.is_identity() {
-            issue(sums, (a, at, row), (b, at));
+            issue(true, sums, (a, at, row), (b, at));
         } else {
             // Meanwhile the products of other warp groups continue.
             wgmma_wait(0);
             let left = registers::<T, 2>([a.cols() / 16, 8]);
             load_left(left, (a, at, row), moved(at_column(origin, step * a.cols()), row, 0));
+            // All threads of the group have read the tile before one releases it.
+            fence_proxy_async();
+            barrier_sync(warp_id() / 4, 128);
             issue_left(sums, left, (b, at));
         }
         wgmma_wait(1);
         if step > 0 {
-            at.release(before, t);
+            at.release(before, t, !a.prologue.is_identity());
         }
         before = at.stage();
         at.advance();
     }
     wgmma_wait(0);
     if steps > 0 {
-        at.release(before, t);
+        at.release(before, t, !a.prologue.is_identity());
     }
 }
 
-/// Issues the products of 64 rows of a tile, from `row` on, with all rows of another, as one group of wgmma.
+/// Issues the products of 64 rows of a tile, from `row` on, with all rows of another, as one group of wgmma. They are added
+/// to `sums` if `add`, else they replace them.
 #[device(crate = hidet_core)]
 pub fn issue<T: Element, const R: usize, const Q: usize>(
+    add: bool,
     sums: View<f32, 1>,
     (a, a_at, row): (&StagedInput<T, R>, &Position, Expr<i32>),
     (b, b_at): (&StagedInput<T, Q>, &Position),
 ) {
+    let (left, right) = (a.as_copied(), b.as_copied());
     wgmma_fence();
     for p in unroll((0..a.cols()).step_by(16)) {
         let (slab, col) = (p / StagedInput::<T, R>::width(), p % StagedInput::<T, R>::width());
-        let left = &a.tiles[[a_at.stage(), slab, row, col]];
-        wgmma_n(b.rows(), &sums[[0]], left, &b.tiles[[b_at.stage(), slab, 0, col]]);
+        let left = &left[[a_at.stage(), slab, row, col]];
+        wgmma_n(b.rows(), add || p > 0, &sums[[0]], left, &right[[b_at.stage(), slab, 0, col]]);
     }
     wgmma_commit();
 }
@@ -71,10 +81,11 @@ pub fn issue_left<T: Element, const R: usize>(
     left: View<T, 2>,
     (b, at): (&StagedInput<T, R>, &Position),
 ) {
+    let right = b.as_copied();
     wgmma_fence();
     for p in unroll((0..b.cols()).step_by(16)) {
         let (slab, col) = (p / StagedInput::<T, R>::width(), p % StagedInput::<T, R>::width());
-        wgmma_n(b.rows(), &sums[[0]], &left[[p / 16, 0]], &b.tiles[[at.stage(), slab, 0, col]]);
+        wgmma_n(b.rows(), true, &sums[[0]], &left[[p / 16, 0]], &right[[at.stage(), slab, 0, col]]);
     }
     wgmma_commit();
 }
@@ -100,4 +111,23 @@ fn load_left<T: Element, const R: usize>(
             left[[p, i + 1]] = y;
         }
     }
+}
+
+/// Issues the products of 64 rows in registers with a tile whose rows they are multiplied with: as many as the registers
+/// have columns. The sums have the columns of the tile. One group of wgmma.
+#[device(crate = hidet_core)]
+pub fn issue_left_by_rows<T: Element, const R: usize>(
+    sums: View<f32, 1>,
+    left: View<T, 2>,
+    (b, at): (&StagedInput<T, R>, &Position),
+) {
+    let (right, width) = (b.as_copied(), StagedInput::<T, R>::width());
+    wgmma_fence();
+    for slab in unroll(0..b.cols() / width) {
+        for p in unroll(0..b.rows() / 16) {
+            let right = &right[[at.stage(), slab, p * 16, 0]];
+            wgmma_n(width, true, &sums[[slab * width / 2]], &left[[p, 0]], right.transposed());
+        }
+    }
+    wgmma_commit();
 }

@@ -1,9 +1,9 @@
 //! Tiles of an input in shared memory.
 
-use crate::fragment::moved;
+use crate::fragment::{coordinates, moved};
 use crate::pipeline::Position;
-use hidet_core::dsl::intrinsics::{Map, block_idx, tma_load, tma_load_multicast};
-use hidet_core::dsl::{Expr, In, Prologue, View, shared, unroll};
+use hidet_core::dsl::intrinsics::{Map, block_idx, refuse, tma_load, tma_load_multicast};
+use hidet_core::dsl::{In, IndexTuple, Prologue, View, shared, unroll};
 use hidet_core::ir::Swizzle;
 use hidet_core::layout::Layout;
 use hidet_core::types::Element;
@@ -43,6 +43,18 @@ impl<T: Element, const R: usize> StagedInput<T, R> {
         StagedInput { prologue, tiles, map, tile, cluster }
     }
 
+    /// Returns the tiles for tensor cores, which read them as they were copied: refuses an input with a prologue.
+    #[track_caller]
+    pub(crate) fn as_copied(&self) -> View<T, 4> {
+        if !self.prologue.is_identity() {
+            refuse(
+                "this input has a prologue, but tensor cores read its tiles as they were copied; only the left input of \
+                 `multiply` goes through registers, where a prologue can be applied",
+            );
+        }
+        self.tiles
+    }
+
     /// Returns the number of columns of a slab.
     pub(crate) fn width() -> i32 {
         128 / T::SCALAR.bytes() as i32
@@ -63,10 +75,19 @@ impl<T: Element, const R: usize> StagedInput<T, R> {
         self.tile[0] * self.tile[1] * T::SCALAR.bytes() as i32
     }
 
+    /// Waits until the stage may be overwritten, loads the tile that begins there into it, and goes to the next stage.
+    #[device(crate = hidet_core)]
+    pub fn fill(&self, at: &Position, origin: impl IndexTuple<R>) {
+        at.fill(self.bytes());
+        self.load(at, origin);
+        at.advance();
+    }
+
     /// Loads the tile that begins there into the stage, of which its bytes are expected.
     #[device(crate = hidet_core)]
-    pub fn load(&self, at: &Position, origin: [Expr<i32>; R]) {
-        let (stage, cluster, width) = (at.stage(), self.cluster, Self::width());
+    pub fn load(&self, at: &Position, origin: impl IndexTuple<R>) {
+        let (origin, stage) = (coordinates(origin), at.stage());
+        let (cluster, width) = (self.cluster, Self::width());
         for slab in unroll(0..self.tile[1] / width) {
             if cluster == 1 {
                 let place = moved(origin, 0, slab * width);
@@ -86,8 +107,8 @@ impl<T: Element, const R: usize> StagedInput<T, R> {
 #[device(crate = hidet_core)]
 pub fn load_stage<T: Element, const R: usize, U: Element, const Q: usize>(
     at: &Position,
-    (a, a_origin): (&StagedInput<T, R>, [Expr<i32>; R]),
-    (b, b_origin): (&StagedInput<U, Q>, [Expr<i32>; Q]),
+    (a, a_origin): (&StagedInput<T, R>, impl IndexTuple<R>),
+    (b, b_origin): (&StagedInput<U, Q>, impl IndexTuple<Q>),
 ) {
     at.fill(a.bytes() + b.bytes());
     a.load(at, a_origin);

@@ -4,6 +4,8 @@
 use super::bench::{Bench, Limit, modes};
 use super::hard::{LINEAR, LinearLayer};
 use super::matmul::{PRODUCT, Problem};
+use super::numbers::{Random, Real, ulp};
+use crate::examples::hard::flash_attention::flash_attention;
 use crate::examples::hard::linear::{linear_wgmma, scaled_linear_wgmma};
 use crate::examples::hard::matmul_multicast::matmul_multicast;
 use crate::examples::matmul_wgmma::{Schedule, matmul_wgmma};
@@ -26,6 +28,10 @@ pub(super) fn check(bench: &mut Bench) {
     if bench.arch().is_none_or(|arch| arch.to_string() == "sm_90a") {
         ladder(bench, [&[[128, 256, 64], [256, 512, 192], [384, 256, 1024]], &[[128, 256, 64], [384, 256, 576]]]);
         linear(bench, [&[[128, 256, 64], [200, 264, 136], [1, 8, 8], [384, 256, 576]], &[[200, 264, 136]]]);
+        for shape in [[1, 1, 1], [2, 130, 300], [1, 384, 384]] {
+            flash::<f16, 64>(bench, shape);
+            flash::<bf16, 128>(bench, shape);
+        }
     }
 }
 
@@ -102,6 +108,44 @@ fn linear(bench: &mut Bench, shapes: [&[[usize; 3]]; 2]) {
     }
 }
 
+/// Flash attention of as many heads, rows and keys, causal and not.
+fn flash<T: Real + Float, const D: i32>(bench: &mut Bench, shape @ [heads, len, keys]: [usize; 3]) {
+    let (d, scale) = (D as usize, 1.0 / (D as f32).sqrt());
+    let mut random = Random::new(27);
+    let mut tensor = |rows: usize| random.reals::<T>(heads * rows * d, 1.0);
+    let (q, k, v) = (tensor(len), tensor(keys), tensor(keys));
+    for causal in [false, true] {
+        let (mut expected, mut limits) = (Vec::new(), Vec::new());
+        for head in 0..heads {
+            for row in 0..len {
+                let seen = if causal { keys.min(row + 1) } else { keys };
+                let at = |x: &[T], rows: usize, row: usize, i: usize| x[(head * rows + row) * d + i].real();
+                let dot = |key| (0..d).map(|i| at(&q, len, row, i) * at(&k, keys, key, i)).sum::<f64>();
+                let scores: Vec<f64> = (0..seen).map(|key| dot(key) * f64::from(scale)).collect();
+                let top = scores.iter().copied().fold(f64::MIN, f64::max);
+                let sum: f64 = scores.iter().map(|score| (score - top).exp()).sum();
+                for i in 0..d {
+                    let terms = (0..seen).map(|key| (scores[key] - top).exp() / sum * at(&v, keys, key, i));
+                    expected.push(terms.clone().sum());
+                    // Powers are rounded to `T`; scores are good to some ulps of 1.
+                    let size: f64 = terms.map(f64::abs).sum();
+                    limits.push(0.55 * ulp::<T>(1.0) * size + (64.0 + keys as f64) * ulp::<f32>(1.0));
+                }
+            }
+        }
+        let name = if causal { format!("flash_attention<{D}>, causal") } else { format!("flash_attention<{D}>") };
+        let limit = Limit::Bound(&limits, "ulp / 2 sum |p v| + (64 + n) 2^-23");
+        bench.case::<T>(&name, &shape, limit, &expected, |device| {
+            let (q, k) = (device.tensor(&q, [heads, len, d])?, device.tensor(&k, [heads, keys, d])?);
+            let v = device.tensor(&v, [heads, keys, d])?;
+            // Not uninitialised, as above.
+            let mut o = device.tensor(&vec![T::round(f64::NAN); heads * len * d], [heads, len, d])?;
+            flash_attention::<T, D>(causal).compile(device)?.launch(&q, &k, &v, scale, &mut o)?;
+            o.to_vec()
+        });
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -114,7 +158,13 @@ mod tests {
 
     #[test]
     fn a_prologue_and_an_epilogue_are_applied_in_registers() {
-        super::super::tests::passes(|bench| linear(bench, [&[[200, 264, 136]], &[[1, 8, 8]]]));
+        super::super::tests::passes(|bench| linear(bench, [&[[200, 264, 136], [128, 256, 576]], &[[1, 8, 8]]]));
+    }
+
+    #[test]
+    fn attention_is_right() {
+        super::super::tests::passes(|bench| flash::<f16, 64>(bench, [2, 130, 300]));
+        super::super::tests::passes(|bench| flash::<bf16, 128>(bench, [1, 129, 257]));
     }
 
     #[test]

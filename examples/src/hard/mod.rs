@@ -6,6 +6,7 @@
 pub mod attention;
 pub mod cluster_softmax;
 pub mod control;
+pub mod flash_attention;
 pub mod grid_diffusion;
 pub mod linear;
 pub mod matmul_async;

@@ -197,6 +197,14 @@ pub fn require(condition: Expr<bool>, message: &str) {
     });
 }
 
+/// Reports that the kernel cannot be built: for parts of kernels and templates, of arguments that they cannot take, such as
+/// a computed tensor.
+#[track_caller]
+pub fn refuse(why: &str) {
+    let at = here();
+    with(|builder| builder.problem(why, at));
+}
+
 /// Returns a condition as relations of formulas.
 fn constraints(builder: &Builder, condition: crate::ir::ValueId, message: &str) -> Option<Vec<Constraint>> {
     use crate::ir::{BinaryOp, CompareOp, Op};

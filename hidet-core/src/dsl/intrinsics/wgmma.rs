@@ -28,10 +28,16 @@ pub fn wgmma<const N: usize>(d: Address<impl Element>, a: Address<impl Element>,
     product(N as i32, true, false, (&d, &a, &b));
 }
 
-/// Like [`wgmma`], with the width as a meta value.
+/// Like [`wgmma_if`], with the width as a meta value.
 #[track_caller]
-pub fn wgmma_n(n: i32, d: Address<impl Element>, a: Address<impl Element>, b: Address<impl Element>) {
-    product(n, true, false, (&d, &a, &b));
+pub fn wgmma_n(
+    n: i32,
+    add: impl IntoExpr<bool>,
+    d: Address<impl Element>,
+    a: Address<impl Element>,
+    b: Address<impl Element>,
+) {
+    product(n, add, false, (&d, &a, &b));
 }
 
 /// Like [`wgmma`], but computes `d = a * b` if the condition is false.
