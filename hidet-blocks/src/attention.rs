@@ -4,63 +4,65 @@ use crate::pipeline::Position;
 use crate::product::{issue, issue_left_by_rows};
 use crate::softmax::{MASKED, OnlineSoftmax, scale_rows};
 use crate::staged::StagedInput;
-use hidet_core::dsl::intrinsics::{lane_id, require, thread_id, warp_id, wgmma_wait};
+use hidet_core::dsl::intrinsics::{lane_id, refuse, require, thread_id, warp_id, wgmma_wait};
 use hidet_core::dsl::{Expr, View, registers, unroll};
 use hidet_core::types::Element;
 use hidet_macros::device;
 
-/// Which keys the rows of a block see.
+/// The keys that the rows of a block see, in tiles of as many keys as the block has rows. The last tile comes first: it is
+/// the only one of which rows may see a part.
 #[derive(Clone, Copy, Debug)]
-pub struct Mask {
-    /// The number of keys.
-    pub keys: Expr<i32>,
-    /// In causal attention the number of the block's first row, which sees the keys up to that number, the next row one
-    /// more, and so on.
-    pub causal_row: Option<Expr<i32>>,
+pub struct Visible {
+    size: i32,
+    keys: Expr<i32>,
+    /// In causal attention the number of the first row.
+    causal_row: Option<Expr<i32>>,
 }
 
-impl Mask {
-    /// Returns the number of tiles of so many keys that `rows` rows see. Requires that there is a key, since attention to none has no result.
+impl Visible {
+    /// Returns all `keys`, an extent, for a block of `size` rows. In causal attention the block's first row is numbered
+    /// `causal_row`, a multiple of `size`, and each row sees the keys up to its own number.
     #[device(crate = hidet_core)]
-    pub fn tiles(self, rows: i32, keys: i32) -> Expr<i32> {
-        require(self.keys >= 1, "attention to no keys has no result");
+    pub fn keys(keys: Expr<i32>, causal_row: Option<Expr<i32>>, size: i32) -> Visible {
+        require(keys >= 1, "attention to no keys has no result");
+        Visible { size, keys, causal_row }
+    }
+
+    /// Returns the number of tiles, at least one.
+    #[device(crate = hidet_core)]
+    pub fn tiles(self) -> Expr<i32> {
         let seen = match self.causal_row {
-            Some(row) => self.keys.min(row + rows),
+            Some(row) => self.keys.min(row + self.size),
             None => self.keys,
         };
-        (seen + (keys - 1)) / keys
+        (seen + (self.size - 1)) / self.size
     }
 
-    /// Returns the mask of the rows from `row` on.
-    #[device(crate = hidet_core)]
-    fn from_row(self, row: Expr<i32>) -> Mask {
-        Mask { causal_row: self.causal_row.map(|first| first + row), ..self }
+    /// Returns the first key of the tile that comes as number `tile`.
+    #[track_caller]
+    pub fn first(self, tile: Expr<i32>) -> Expr<i32> {
+        (self.tiles() - 1 - tile) * self.size
     }
 
-    /// Masks the `count` scores of a thread, in 64 rows, for the tile of keys that begins at `key`.
+    /// Masks the `count` scores of a thread, in 64 rows from `row` of the block on, for the first tile.
     #[device(crate = hidet_core)]
-    fn apply(self, scores: View<f32, 1>, count: i32, key: Expr<i32>) {
-        let all_seen = match self.causal_row {
-            Some(row) => self.keys.min(row + 1),
-            None => self.keys,
-        };
-        if key + count * 2 > all_seen {
-            let key = key + lane_id() % 4 * 2;
-            for i in unroll(0..count) {
-                let key = key + i / 4 * 8 + i % 2;
-                let end = match self.causal_row {
-                    Some(row) => self.keys.min(row + warp_id() % 4 * 16 + lane_id() / 4 + i / 2 % 2 * 8 + 1),
-                    None => self.keys,
-                };
-                scores[[i]] = (key < end).select(scores[[i]], MASKED);
-            }
+    fn mask(self, scores: View<f32, 1>, count: i32, row: Expr<i32>) {
+        let first = (self.tiles() - 1) * self.size + lane_id() % 4 * 2;
+        for i in unroll(0..count) {
+            let end = match self.causal_row {
+                Some(block) => {
+                    let row = block + row + warp_id() % 4 * 16 + lane_id() / 4 + i / 2 % 2 * 8;
+                    self.keys.min(row + 1)
+                }
+                None => self.keys,
+            };
+            scores[[i]] = (first + (i / 4 * 8 + i % 2) < end).select(scores[[i]], MASKED);
         }
     }
 }
 
-/// Adds to `sums` the values of all keys, weighted by the powers of their scores, for 64 rows of `q` from `row` on. `tiles`
-/// is the number of tiles of keys and values, at least one, that the block's rows see; `k_at` and `v_at` go
-/// through them. `T` has 16 bits.
+/// Adds to `sums` the values of all visible keys, weighted by the powers of their scores, for 64 rows of `q` from `row` on.
+/// Tiles of keys and values come in the order of [`Visible::first`]. `T` has 16 bits.
 ///
 /// The products of a tile's scores and those of the previous tile's values are in flight together, and the latter still are
 /// while the scores are turned into powers.
@@ -70,9 +72,12 @@ pub fn attend<T: Element, const R: usize>(
     (q, q_at, row): (&StagedInput<T, R>, &Position, Expr<i32>),
     (k, k_at): (&StagedInput<T, R>, &Position),
     (v, v_at): (&StagedInput<T, R>, &Position),
-    (tiles, mask): (Expr<i32>, Mask),
+    visible: Visible,
 ) {
-    let (t, count, mask) = (thread_id() % 128, k.rows() / 2, mask.from_row(row));
+    if [q.rows(), k.rows(), v.rows()].iter().any(|rows| *rows != visible.size) {
+        refuse("tiles of queries, keys and values must have as many rows as `Visible` says");
+    }
+    let (t, count) = (thread_id() % 128, k.rows() / 2);
     let scores = registers::<f32, 1>([count]);
     let powers = registers::<T, 2>([k.rows() / 16, 8]);
     q_at.wait();
@@ -80,17 +85,16 @@ pub fn attend<T: Element, const R: usize>(
     issue(false, scores, (q, q_at, row), (k, k_at));
     wgmma_wait(0);
     k_at.pass(t, false);
-    mask.apply(scores, count, tiles - tiles);
+    visible.mask(scores, count, row);
     softmax.next(scores, count);
     round(scores, powers, count);
-    for tile in 1..tiles {
+    for _ in 1..visible.tiles() {
         k_at.wait();
         issue(false, scores, (q, q_at, row), (k, k_at));
         v_at.wait();
         issue_left_by_rows(sums, powers, (v, v_at));
         wgmma_wait(1);
         k_at.pass(t, false);
-        mask.apply(scores, count, tile * k.rows());
         let factors = softmax.next(scores, count);
         wgmma_wait(0);
         v_at.pass(t, false);

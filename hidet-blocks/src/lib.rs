@@ -7,7 +7,7 @@
 //! - [`StagedInput`]: tiles of an input in shared memory, several at the same time, copied by TMA ([`load_stage`]).
 //! - [`Pipeline`]: the barriers of these stages, and a thread's [`Position`] in them.
 //! - [`multiply`]: the products of one warp group along k, with the prologues of its inputs.
-//! - [`OnlineSoftmax`], of scores that arrive in tiles, and [`attend`], attention made of it.
+//! - [`OnlineSoftmax`], of scores that arrive in tiles, and [`attend`], attention to [`Visible`] keys made of it.
 //! - [`TiledOutput`]: the results, with the epilogue of the output, through shared memory.
 //!
 //! This crate knows no operators and no schedules; it depends on the kernel language alone.
@@ -21,7 +21,7 @@ mod softmax;
 mod staged;
 mod tile_order;
 
-pub use attention::{Mask, attend};
+pub use attention::{Visible, attend};
 pub use output::TiledOutput;
 pub use pipeline::{Pipeline, Position};
 pub use product::{issue, issue_left, issue_left_by_rows, multiply};

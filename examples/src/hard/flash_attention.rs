@@ -3,7 +3,7 @@
 //! A block computes 128 rows: one thread loads tiles of keys and values, and each of two warp groups attends to them with
 //! 64 rows.
 
-use hidet::blocks::{Mask, OnlineSoftmax, Pipeline, StagedInput, TiledOutput, attend, scale_rows};
+use hidet::blocks::{OnlineSoftmax, Pipeline, StagedInput, TiledOutput, Visible, attend, scale_rows};
 use hidet::prelude::*;
 
 kernel! {
@@ -22,17 +22,16 @@ kernel! {
         let [k, v] = [k, v].map(|input| StagedInput::new(input, 2, [128, D]));
         let o = TiledOutput::<T, T, 3>::new(o, 2, D);
         let (head, first) = (block_idx().y, block_idx().x * 128);
-        let mask = Mask { keys, causal_row: causal.then_some(first) };
-        let tiles = mask.tiles(128, 128);
+        let visible = Visible::keys(keys, causal.then_some(first), 128);
         let [q_at, k_at, v_at] = [1, 2, 2].map(|stages| Pipeline::new(stages, 2, 1).start());
         #[warp_group(0)]
         {
             set_max_registers(24);
             if thread_id() == 0 {
                 q.fill(&q_at, (head, first, 0));
-                for tile in 0..tiles {
-                    k.fill(&k_at, (head, tile * 128, 0));
-                    v.fill(&v_at, (head, tile * 128, 0));
+                for tile in 0..visible.tiles() {
+                    k.fill(&k_at, (head, visible.first(tile), 0));
+                    v.fill(&v_at, (head, visible.first(tile), 0));
                 }
             }
         }
@@ -43,7 +42,7 @@ kernel! {
             let softmax = OnlineSoftmax::new(scale);
             sums.fill(0.0);
             let row = (&q, &q_at, group * 64);
-            attend((sums, &softmax), row, (&k, &k_at), (&v, &v_at), (tiles, mask));
+            attend((sums, &softmax), row, (&k, &k_at), (&v, &v_at), visible);
             scale_rows(sums, D / 2, softmax.finish());
             o.store(sums, (&q, &q_at), group, (head, first, 0));
             o.finish();
