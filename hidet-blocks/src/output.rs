@@ -4,10 +4,10 @@ use crate::fragment::{self, coordinates, moved};
 use crate::pipeline::Position;
 use crate::staged::StagedInput;
 use hidet_core::dsl::intrinsics::{
-    Map, barrier_sync, bulk_commit, bulk_wait, bulk_wait_read, fence_proxy_async, stmatrix_x4, thread_id, tma_load,
-    tma_store, warp_id,
+    Map, barrier_sync, bulk_commit, bulk_wait, bulk_wait_read, fence_proxy_async, refuse, stmatrix_x4, thread_id,
+    tma_load, tma_store, warp_id,
 };
-use hidet_core::dsl::{Epilogue, Expr, IndexTuple, Out, View, registers, shared, unroll, vector2};
+use hidet_core::dsl::{Epilogue, IndexTuple, IntoExpr, Out, View, registers, shared, unroll, vector2};
 use hidet_core::ir::Swizzle;
 use hidet_core::layout::Layout;
 use hidet_core::types::Element;
@@ -45,6 +45,12 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
     /// Makes room for the results of `groups` warp groups, whose tile has `cols` columns: a multiple of 64.
     #[track_caller]
     pub fn new(output: Out<C, R>, groups: i32, cols: i32) -> TiledOutput<C, T, R> {
+        const { assert!(R >= 2, "a tile is a matrix, so the output has two axes or more") }
+        const { assert!(T::SCALAR.bytes() == 2, "the output's elements have 16 bits") }
+        if groups < 1 || cols < PART || cols % PART != 0 {
+            refuse(&format!("{cols} columns of {groups} warp groups: they must be a multiple of {PART}"));
+            return TiledOutput::new(output, 1, PART);
+        }
         let mut copied = [1; R];
         (copied[R - 2], copied[R - 1]) = (PART, PART);
         let epilogue = output.epilogue();
@@ -53,7 +59,7 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
             StagedOperand { number, map }
         });
         let map = epilogue.below::<T>().tensor_map(copied, Swizzle::B128);
-        let parts = (cols / PART / groups).max(1);
+        let parts = if cols / PART % groups == 0 { cols / PART / groups } else { 1 };
         let tiles = shared::<T, 3>(Layout::tma([groups * parts, PART, PART], Swizzle::B128));
         TiledOutput { epilogue, map, tiles, operand, groups, parts, rounds: cols / PART / parts }
     }
@@ -64,6 +70,9 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
     pub fn load_operand<const Q: usize>(&self, input: &StagedInput<T, Q>, at: &Position, origin: impl IndexTuple<R>) {
         let (origin, groups, parts) = (coordinates(origin), self.groups, self.parts);
         if let Some(operand) = self.operand {
+            if groups * parts * PART > input.rows() {
+                refuse("the tiles of an operand of the epilogue need tiles of the input with as many rows");
+            }
             for round in 0..self.rounds {
                 at.fill(groups * parts * PART * PART * T::SCALAR.bytes() as i32);
                 for part in unroll(0..groups * parts) {
@@ -82,10 +91,11 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
         &self,
         sums: View<f32, 1>,
         (input, at): (&StagedInput<T, Q>, &Position),
-        group: Expr<i32>,
+        group: impl IntoExpr<i32>,
         origin: impl IndexTuple<R>,
     ) {
         let (t, parts, warp_row) = (thread_id() % 128, self.parts, warp_id() % 4 * 16);
+        let group = group.into_expr();
         let origin = moved(coordinates(origin), group * PART, 0);
         let out = registers::<T, 1>([8]);
         for round in unroll(0..self.rounds) {

@@ -65,6 +65,11 @@ impl Pipeline {
 }
 
 impl Position {
+    /// Returns the number of stages of the pipeline.
+    pub fn stages(&self) -> i32 {
+        self.pipeline.stages
+    }
+
     /// Returns the number of the stage.
     #[track_caller]
     pub fn stage(&self) -> Expr<i32> {

@@ -4,9 +4,10 @@ use crate::fragment::{self, at_column, coordinates, moved};
 use crate::pipeline::Position;
 use crate::staged::StagedInput;
 use hidet_core::dsl::intrinsics::{
-    barrier_sync, fence_proxy_async, ldmatrix_x4, thread_id, warp_id, wgmma_commit, wgmma_fence, wgmma_n, wgmma_wait,
+    barrier_sync, fence_proxy_async, ldmatrix_x4, refuse, thread_id, warp_id, wgmma_commit, wgmma_fence, wgmma_n,
+    wgmma_wait,
 };
-use hidet_core::dsl::{Expr, IndexTuple, View, registers, unroll, vector2};
+use hidet_core::dsl::{Expr, IndexTuple, IntoExpr, View, registers, unroll, vector2};
 use hidet_core::types::Element;
 use hidet_macros::device;
 
@@ -23,10 +24,11 @@ pub fn multiply<T: Element, const R: usize>(
     sums: View<f32, 1>,
     (a, b): (&StagedInput<T, R>, &StagedInput<T, R>),
     at: &Position,
-    (row, origin): (Expr<i32>, impl IndexTuple<R>),
+    (row, origin): (impl IntoExpr<i32>, impl IndexTuple<R>),
     steps: Expr<i32>,
 ) {
-    let (origin, t) = (coordinates(origin), thread_id() % 128);
+    const { assert!(T::SCALAR.bytes() == 2, "the inputs' elements have 16 bits") }
+    let (row, origin, t) = (row.into_expr(), coordinates(origin), thread_id() % 128);
     let mut before = 0;
     for step in 0..steps {
         at.wait();
@@ -64,6 +66,9 @@ pub fn issue<T: Element, const R: usize, const Q: usize>(
     (a, a_at, row): (&StagedInput<T, R>, &Position, Expr<i32>),
     (b, b_at): (&StagedInput<T, Q>, &Position),
 ) {
+    if a.cols() != b.cols() {
+        refuse(&format!("tiles of {} and {} columns are multiplied along their columns", a.cols(), b.cols()));
+    }
     let (left, right) = (a.as_copied(), b.as_copied());
     wgmma_fence();
     for p in unroll((0..a.cols()).step_by(16)) {

@@ -19,6 +19,7 @@ pub struct StagedInput<T, const R: usize> {
     /// Stage, slab, row, column in the slab.
     pub(crate) tiles: View<T, 4>,
     map: Map<T, R>,
+    stages: i32,
     tile: [i32; 2],
     cluster: i32,
 }
@@ -33,14 +34,23 @@ impl<T: Element, const R: usize> StagedInput<T, R> {
     /// The same for tiles that all blocks of a cluster read: each loads a part of the rows for all.
     #[track_caller]
     pub fn multicast(input: In<T, R>, stages: i32, tile: [i32; 2], cluster: i32) -> StagedInput<T, R> {
+        const { assert!(R >= 2, "a tile is a matrix, so the input has two axes or more") }
         let ([rows, cols], width) = (tile, Self::width());
+        let right = stages >= 1 && rows >= 1 && cols >= 1 && cluster >= 1 && cols % width == 0 && rows % cluster == 0;
+        if !right {
+            refuse(&format!(
+                "{stages} stages of tiles of {rows} x {cols} {}, each loaded by {cluster} blocks: columns must be a multiple \
+                 of {width} (128 bytes), rows one of the number of blocks",
+                T::SCALAR
+            ));
+            return StagedInput::multicast(input, 1, [8, width], 1);
+        }
         let mut copied = [1; R];
-        copied[R - 2] = rows / cluster;
-        copied[R - 1] = width;
+        (copied[R - 2], copied[R - 1]) = (rows / cluster, width);
         let prologue = input.prologue();
         let map = prologue.below::<T>().tensor_map(copied, Swizzle::B128);
         let tiles = shared::<T, 4>(Layout::tma([stages, cols / width, rows, width], Swizzle::B128));
-        StagedInput { prologue, tiles, map, tile, cluster }
+        StagedInput { prologue, tiles, map, stages, tile, cluster }
     }
 
     /// Returns the tiles for tensor cores, which read them as they were copied: refuses an input with a prologue.
@@ -86,6 +96,9 @@ impl<T: Element, const R: usize> StagedInput<T, R> {
     /// Loads the tile that begins there into the stage, of which its bytes are expected.
     #[device(crate = hidet_core)]
     pub fn load(&self, at: &Position, origin: impl IndexTuple<R>) {
+        if at.stages() > self.stages {
+            refuse(&format!("a pipeline of {} stages fills an input of {}", at.stages(), self.stages));
+        }
         let (origin, stage) = (coordinates(origin), at.stage());
         let (cluster, width) = (self.cluster, Self::width());
         for slab in unroll(0..self.tile[1] / width) {

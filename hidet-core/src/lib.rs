@@ -163,7 +163,9 @@ pub use error::{Error, Result};
 /// coordinates. [`x.map_with((bias.along([1]), residual), f)`](dsl::View::map_with) and
 /// [`map_store_with`](dsl::View::map_store_with) take further tensors, which are loaded in vectors where the kernel loads
 /// vectors of `x`. A kernel is made of views, so [`Template::fuse`](dsl::Template::fuse) adds a prologue or an epilogue to
-/// any kernel without changing it: one launch computes everything.
+/// any kernel without changing it: one launch computes everything. A kernel that copies tiles itself, such as by TMA, takes
+/// its inputs and outputs apart, [`x.prologue()`](dsl::View::prologue) and [`y.epilogue()`](dsl::View::epilogue): it copies
+/// the tensors below, and applies the functions in registers. The parts in `hidet::blocks` do that.
 ///
 /// Where the number, types or ranks of the new parameters are known only at run time, as in a graph of operators,
 /// [`Template::bind`](dsl::Template::bind) does the same with [`AnyView`](dsl::AnyView) and [`AnyExpr`](dsl::AnyExpr), and
