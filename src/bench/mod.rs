@@ -6,6 +6,7 @@
 //! ([`peaks`]), written as rows of CSV ([`csv`]) and drawn ([`plot`]). The simulated device, which has no time, reports
 //! counters instead ([`simulated`]). The cost of a launch itself is measured separately ([`launch`]).
 
+mod attention;
 pub mod baseline;
 pub mod compile;
 mod contestant;
@@ -45,6 +46,7 @@ use stats::{Ratio, Summary};
 fn families() -> Vec<Family> {
     let mut families = product::families();
     families.extend(streaming::families());
+    families.extend(attention::families());
     families
 }
 

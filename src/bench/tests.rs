@@ -39,6 +39,9 @@ fn every_name_is_listed_once_and_every_shape_fits() {
 
 /// A shape that is not a multiple of any tile, except for the kernels that need multiples of their tile.
 fn awkward(family: &Family) -> Vec<usize> {
+    if family.axes[0] == "heads" {
+        return vec![2, 150];
+    }
     let tiled = family.kernels.iter().any(|kernel| kernel.contains("wgmma"));
     let product = if tiled { vec![256, 256, 128] } else { vec![70, 90, 33] };
     [vec![1000], vec![70, 100], product][family.axes.len() - 1].clone()
