@@ -10,7 +10,7 @@ use super::index::IndexTuple;
 use super::mapped::{Mapped, OperandRange};
 use super::vector::Vector;
 use super::view::{In, View, add};
-use crate::ir::{CompareOp, Op};
+use crate::ir::{BinaryOp, CompareOp, Op};
 use crate::types::{Const, Element, Scalar, Type};
 use std::marker::PhantomData;
 
@@ -131,12 +131,28 @@ impl<U: Element, const R: usize> Prologue<U, R> {
     }
 }
 
-/// Returns the value if the condition is true, else zero.
+/// Returns the value if the condition is true, else zero. Not by a choice, for which NVRTC would branch around the inline
+/// instructions of the value: registers that are written in a branch make it serialise the products of a warp group.
 fn or_zero(cond: Expr<bool>, value: Expr<()>, elem: Scalar, at: Caller) -> Expr<()> {
+    let word = match elem.bytes() {
+        1 => Scalar::U8,
+        2 => Scalar::U16,
+        4 => Scalar::U32,
+        _ => Scalar::U64,
+    };
     with(|builder| {
-        let zero = builder.constant(Const { scalar: elem, bits: 0 }, at);
-        let chosen = Op::Select(cond.resolve(builder, at), value.raw(builder, at), zero);
-        let value = builder.emit(chosen, elem, at);
+        let ones = builder.constant(Const { scalar: word, bits: u64::MAX >> (64 - 8 * word.bytes()) }, at);
+        let none = builder.constant(Const { scalar: word, bits: 0 }, at);
+        let cond = cond.resolve(builder, at);
+        let value = value.raw(builder, at);
+        if elem == Scalar::Bool {
+            let both = builder.emit(Op::Binary(BinaryOp::And, cond, value), elem, at);
+            return Expr::new(builder, both);
+        }
+        let mask = builder.emit(Op::Select(cond, ones, none), word, at);
+        let bits = builder.emit(Op::Bitcast(value), word, at);
+        let bits = builder.emit(Op::Binary(BinaryOp::And, bits, mask), word, at);
+        let value = builder.emit(Op::Bitcast(bits), elem, at);
         Expr::new(builder, value)
     })
     .unwrap_or_else(Expr::dead)
