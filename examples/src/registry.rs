@@ -103,8 +103,6 @@ pub fn all() -> Vec<Entry> {
         "matmul_wgmma" => matmul_wgmma::matmul_wgmma::<bf16>(Default::default());
         "linear_wgmma" => hard::linear::linear_wgmma(Default::default());
         "scaled_linear_wgmma" => hard::linear::scaled_linear_wgmma(Default::default());
-        "flash_attention<bf16, 64>" => hard::flash_attention::flash_attention::<bf16, 64>(false);
-        "flash_attention<f16, 128, causal>" => hard::flash_attention::flash_attention::<f16, 128>(true);
         "pipelined_scale" => hard::pipeline::pipelined_scale();
         "attention<32>" => hard::attention::attention::<32>(false);
         "attention<64, causal>" => hard::attention::attention::<64>(true);
