@@ -133,7 +133,8 @@ impl<U: Element, const R: usize> Epilogue<U, R> {
     }
 
     /// Returns what is stored below for `N` consecutive elements of the output, beginning at an index that is a multiple
-    /// of `N`: 1, 2, 4, 8 or 16. Operands that are not read from a tile are loaded here. Outside of the output, as in its
+    /// of `N`: 1, 2, 4, 8 or 16. Operands that are not read from a tile are loaded here. Extents along the last axis of operands that are loaded in vectors must be
+    /// multiples of `N`, which the launcher checks. Outside of the output, as in its
     /// last tile, what they give has no meaning; nothing outside of them is read.
     #[track_caller]
     pub fn apply<T: Element, const N: usize>(

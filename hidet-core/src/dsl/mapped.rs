@@ -8,6 +8,7 @@ use super::builder::{Caller, with};
 use super::expr::Expr;
 use super::reach;
 use super::view::View;
+use crate::ir::{Constraint, Relation};
 use crate::types::{Element, Scalar, Type};
 use std::rc::Rc;
 
@@ -152,7 +153,10 @@ impl MapOperand {
             let coordinate = index.get(*axis).copied().unwrap_or_else(Expr::dead);
             let width = if *axis + 1 == index.len() { i32::from(lanes) } else { 1 };
             place.push(match self.range {
-                OperandRange::Clamped => coordinate.min(extent.expr() - width),
+                OperandRange::Clamped => {
+                    self.require_vectors(extent, width, at);
+                    coordinate.min(extent.expr() - width)
+                }
                 OperandRange::Checked | OperandRange::Own => coordinate,
             });
         }
@@ -160,6 +164,27 @@ impl MapOperand {
             reach::access(&self.view, &place, lanes.into(), at);
         }
         place
+    }
+
+    /// Requires that an axis ends with a whole vector: of the last elements of another, a clamped vector would be others.
+    fn require_vectors(&self, extent: &ViewExtent, width: i32, at: Caller) {
+        if width == 1 {
+            return;
+        }
+        with(|builder| {
+            let name = builder.name_of(&self.view);
+            match extent.formula(builder, at) {
+                Some(left) => {
+                    let message = format!("{name} is read in vectors of {width} elements");
+                    let right = i64::from(width).into();
+                    let rule = Constraint { left, relation: Relation::MultipleOf, right, message };
+                    if !builder.function.constraints.contains(&rule) {
+                        builder.function.constraints.push(rule);
+                    }
+                }
+                None => builder.problem(format!("the extents of the operand {name} are not known to the launcher"), at),
+            }
+        });
     }
 
     fn load(&self, index: &[Expr<i32>], at: Caller) -> Expr<()> {

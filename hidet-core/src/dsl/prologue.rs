@@ -90,7 +90,8 @@ impl<U: Element, const R: usize> Prologue<U, R> {
     }
 
     /// Returns the elements of the input for `N` consecutive ones of the tensor below, beginning at an index that is a
-    /// multiple of `N`: 1, 2, 4, 8 or 16. Operands are loaded here. Outside of the input, as in its last tile, elements
+    /// multiple of `N`: 1, 2, 4, 8 or 16. Operands are loaded here. Extents along the last axis of operands that are loaded in vectors must be
+    /// multiples of `N`, which the launcher checks. Outside of the input, as in its last tile, elements
     /// are zero, and nothing outside of the operands is read.
     #[track_caller]
     pub fn apply<T: Element, const N: usize>(

@@ -53,6 +53,12 @@ fn functions_are_applied_in_their_order() {
 }
 
 #[test]
+fn operands_that_end_within_a_vector_are_refused() {
+    let error = result(fused(false), 71).unwrap_err().to_string();
+    assert!(error.contains("71 must be a multiple of 2: `addend` is read in vectors of 2 elements"), "{error}");
+}
+
+#[test]
 fn operands_are_read_from_a_tile() {
     let expected: Vec<f32> = (0..70).map(|i| 3.0 * (2.0 * i as f32 + 1.0) + [100.0, 200.0][i % 2]).collect();
     assert_eq!(result(fused(true), 70).unwrap(), expected);
