@@ -4,7 +4,7 @@
 //! example, and reads operands from where it has copied them before. It is the same kernel for an output in memory,
 //! whose function changes nothing.
 
-use super::access::{Base, ViewData, problem};
+use super::access::{ViewData, problem};
 use super::builder::{Caller, here};
 use super::expr::{DeviceType, Expr};
 use super::index::{IndexTuple, IndexValue};
@@ -54,16 +54,8 @@ impl<U: Element, const R: usize, A: Writable> View<U, R, A> {
     /// ```
     #[track_caller]
     pub fn epilogue(&self) -> Epilogue<U, R> {
-        let (mut functions, mut below) = (Vec::new(), self.data(here()));
-        while let Some(Base::Mapped(mapped)) =
-            below.as_ref().filter(|data| data.is_whole()).map(|data| data.base.clone())
-            && mapped.stores
-        {
-            let mut mapped = Mapped::clone(&mapped);
-            mapped.operands.iter_mut().for_each(|operand| operand.range = OperandRange::Clamped);
-            below = mapped.below.clone();
-            functions.push(mapped);
-        }
+        let (functions, below) = self.data(here()).map(|data| data.taken_apart(true)).unzip();
+        let functions: Vec<Mapped> = functions.unwrap_or_default();
         Epilogue { functions, below, of: PhantomData }
     }
 }
@@ -154,8 +146,8 @@ impl<U: Element, const R: usize> Epilogue<U, R> {
 
     /// Reports a problem if the elements below are not of type `T`.
     fn expect<T: Element>(&self, at: Caller) {
-        if let Some(below) = self.below.as_ref().filter(|below| below.elem != T::SCALAR) {
-            problem(&format!("the tensor below this epilogue is of {}, not of {}", below.elem, T::SCALAR), at);
+        if let Some(below) = &self.below {
+            below.expect(T::SCALAR, "epilogue", at);
         }
     }
 }

@@ -3,7 +3,7 @@
 //! The function is of one element, so the parts can be accessed in another way than element by element: a vector of a
 //! computed view is a vector of the view below, and of every operand that follows its last axis.
 
-use super::access::{Guard, ViewData, ViewExtent, extract, join, moved, problem};
+use super::access::{Base, Guard, ViewData, ViewExtent, extract, join, moved, problem};
 use super::builder::{Caller, with};
 use super::expr::Expr;
 use super::reach;
@@ -131,6 +131,32 @@ impl<T: Element, const Q: usize, A> View<T, Q, A> {
     /// tensor, and which is the same along all others: a bias of the columns of a matrix is `bias.along([1])`.
     pub fn along(self, axes: [usize; Q]) -> Along<T, Q, A> {
         Along { view: self, axes }
+    }
+}
+
+impl ViewData {
+    /// Takes a view apart whose functions are applied to what is written if `stores`, else to what is read: returns them,
+    /// the outermost first, and the view below. Their operands are read inside of their extents only.
+    pub fn taken_apart(mut self, stores: bool) -> (Vec<Mapped>, ViewData) {
+        let mut functions = Vec::new();
+        while let Base::Mapped(mapped) = &self.base
+            && let Some(below) = &mapped.below
+            && mapped.stores == stores
+            && self.is_whole()
+        {
+            let (mut function, below) = (Mapped::clone(mapped), below.clone());
+            function.operands.iter_mut().for_each(|operand| operand.range = OperandRange::Clamped);
+            functions.push(function);
+            self = below;
+        }
+        (functions, self)
+    }
+
+    /// Reports a problem if the elements are not of that type; `of` is what the view lies below.
+    pub fn expect(&self, elem: Scalar, of: &str, at: Caller) {
+        if self.elem != elem {
+            problem(&format!("the tensor below this {of} is of {}, not of {elem}", self.elem), at);
+        }
     }
 }
 

@@ -3,11 +3,11 @@
 //! A kernel copies the tensor below as it is, by TMA for example, and applies the function when it loads what it has
 //! copied into registers. It is the same kernel for an input in memory, whose function changes nothing.
 
-use super::access::{Base, ViewData, extract, join, moved, problem};
+use super::access::{ViewData, extract, join, moved};
 use super::builder::{Caller, here, with};
 use super::expr::{DeviceType, Expr, IntoExpr, compare};
 use super::index::IndexTuple;
-use super::mapped::{Mapped, OperandRange};
+use super::mapped::Mapped;
 use super::vector::Vector;
 use super::view::{In, View, add};
 use crate::ir::{BinaryOp, CompareOp, Op};
@@ -55,17 +55,8 @@ impl<U: Element, const R: usize, A> View<U, R, A> {
     /// ```
     #[track_caller]
     pub fn prologue(&self) -> Prologue<U, R> {
-        let (mut functions, mut below) = (Vec::new(), self.data(here()));
-        while let Some(Base::Mapped(mapped)) =
-            below.as_ref().filter(|data| data.is_whole()).map(|data| data.base.clone())
-            && mapped.below.is_some()
-            && !mapped.stores
-        {
-            let mut mapped = Mapped::clone(&mapped);
-            mapped.operands.iter_mut().for_each(|operand| operand.range = OperandRange::Clamped);
-            below = mapped.below.clone();
-            functions.push(mapped);
-        }
+        let (functions, below) = self.data(here()).map(|data| data.taken_apart(false)).unzip();
+        let mut functions: Vec<Mapped> = functions.unwrap_or_default();
         functions.reverse();
         Prologue { functions, below, of: PhantomData }
     }
@@ -126,8 +117,8 @@ impl<U: Element, const R: usize> Prologue<U, R> {
 
     /// Reports a problem if the elements below are not of type `T`.
     fn expect<T: Element>(&self, at: Caller) {
-        if let Some(below) = self.below.as_ref().filter(|below| below.elem != T::SCALAR) {
-            problem(&format!("the tensor below this prologue is of {}, not of {}", below.elem, T::SCALAR), at);
+        if let Some(below) = &self.below {
+            below.expect(T::SCALAR, "prologue", at);
         }
     }
 }
