@@ -31,6 +31,9 @@ impl Generator<'_> {
             [position] => {
                 let global = self.function.buffers[buffer].scope == Scope::Global;
                 let whole = self.value(*position)?;
+                if global && self.opaque.leaps[*position] {
+                    return Ok(Position { whole: expr::opaque_extension(Scalar::I32, Scalar::I64, &whole), sum: None });
+                }
                 let sum = self.sums[*position].clone().filter(|_| global);
                 if !global || !self.opaque.far[*position] {
                     return Ok(Position { whole, sum });

@@ -234,9 +234,10 @@ pub fn compare(op: CompareOp, scalar: Scalar, a: &CppExpr, b: &CppExpr) -> Optio
 }
 
 /// A 32-bit integer as one of 64 bits, by a function that NVRTC does not look into.
-pub fn opaque_extension(to: Scalar, a: &CppExpr) -> CppExpr {
-    let wide = call("hidet_extend", &[a]);
-    if to == Scalar::I64 { wide } else { cast(to, &wide) }
+pub fn opaque_extension(from: Scalar, to: Scalar, a: &CppExpr) -> CppExpr {
+    let wide = if from == Scalar::U32 { Scalar::U64 } else { Scalar::I64 };
+    let value = call("hidet_extend", &[a]);
+    if to == wide { value } else { cast(to, &value) }
 }
 
 /// Returns a comparison by a function that neither NVRTC nor ptxas looks into. Of floats only less and greater are known.

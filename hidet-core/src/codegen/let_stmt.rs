@@ -82,8 +82,8 @@ impl Generator<'_> {
             }
             Op::Compare(compare, a, b) => expr::compare(*compare, from(a), &get(*a)?, &get(*b)?),
             Op::Fma(a, b, c) => expr::fma(from(a), &get(*a)?, &get(*b)?, &get(*c)?),
-            Op::Cast(a) if self.opaque.wraps[*a] && to.bytes() == 8 && to.is_int() => {
-                Some(expr::opaque_extension(to, &get(*a)?))
+            Op::Cast(a) if (self.opaque.wraps[*a] || self.opaque.leaps[*a]) && to.bytes() == 8 && to.is_int() => {
+                Some(expr::opaque_extension(from(a), to, &get(*a)?))
             }
             Op::Cast(a) if self.proved.bits[*a] => Some(expr::convert_bit(from(a), to, &get(*a)?)),
             Op::Cast(a) => Some(expr::convert(from(a), to, &get(*a)?)),

@@ -14,6 +14,9 @@
 //! - *Extension of what wraps.* NVRTC adds with 64 bits what wraps with 32: of a sign-extended `v + c` it makes the sum of a
 //!   sign-extended `v` and `c`, and computes the address of `x[v + c]` as that of `x[v]` and `c` elements more. A position is
 //!   not negative and at most [`LARGEST_EXTENT`], so small constants do not make it wrap.
+//! - *Leaps.* Where a loop is unrolled and its positions are so far apart that their distance in bytes does not fit in 32 bits,
+//!   NVRTC computes the address of one iteration from that of another, with the distance zero-extended, so some GiB off.
+//!   Such positions are extended to 64 bits by a function that it does not look into.
 //! - *Long steps.* Where ptxas unrolls a loop of which a few steps pass the end of the type, the loop may never end. A step
 //!   that is not constant here may become so in NVRTC, which counts short loops through.
 //! - *Comparison with zero.* NVRTC makes a minimum of `v < 0.0 ? v : 0.0`, which for -0.0 is 0.0.
@@ -33,6 +36,10 @@ const LONG_STEP: u64 = 1 << 20;
 /// know the trip count. Eight were seen.
 const MOST_UNROLLED: u64 = 16;
 
+/// Positions this far apart in subsequent iterations, with elements of 16 bytes in a loop that is unrolled 16 times, may be
+/// 2^32 bytes apart.
+const LEAP: u64 = 1 << 24;
+
 /// What is printed so that the compilers do not look into it.
 #[derive(Default)]
 pub struct Opaque {
@@ -48,6 +55,8 @@ pub struct Opaque {
     pub wraps: SecondaryMap<ValueId, bool>,
     /// Those of them that may wrap though they are the position of an element.
     pub far: SecondaryMap<ValueId, bool>,
+    /// Integers of 32 bits that in the next iteration are [`LEAP`] more or less.
+    pub leaps: SecondaryMap<ValueId, bool>,
     /// Sums whose first operand is the position of an element that was accessed before, so that it is not negative.
     pub beyond: SecondaryMap<ValueId, bool>,
 }
@@ -60,7 +69,7 @@ pub fn analyse(function: &Function, proved: &Exact) -> Opaque {
         flips: false,
         constants: SecondaryMap::new(),
         threads: SecondaryMap::new(),
-        varies: SecondaryMap::new(),
+        pace: SecondaryMap::new(),
         added: SecondaryMap::new(),
         negated: SecondaryMap::new(),
         extrema: SecondaryMap::new(),
@@ -88,8 +97,8 @@ struct Search<'a> {
     constants: SecondaryMap<ValueId, Option<Const>>,
     /// Indices of threads.
     threads: SecondaryMap<ValueId, bool>,
-    /// Values that may differ from iteration to iteration.
-    varies: SecondaryMap<ValueId, bool>,
+    /// How much constants make a value differ from iteration to iteration, at least 1 if it may differ at all.
+    pace: SecondaryMap<ValueId, u64>,
     /// How much constants add to a value, which NVRTC may add elsewhere.
     added: SecondaryMap<ValueId, u64>,
     /// Values that NVRTC may find to be a negation, or computed from one.
@@ -141,8 +150,8 @@ impl Search<'_> {
             match stmt {
                 Stmt::Let { value, op } => self.value(*value, op, found),
                 Stmt::For { label, index, start, end, step, unroll, .. } => {
-                    self.varies[*index] = true;
                     let step = self.constants[*step];
+                    self.pace[*index] = step.map_or(1, |step| step.bits);
                     let most = match unroll {
                         Unroll::By(count) => MOST_UNROLLED.max(u64::from(*count)),
                         _ => MOST_UNROLLED,
@@ -188,19 +197,15 @@ impl Search<'_> {
     }
 
     fn value(&mut self, value: ValueId, op: &Op, found: &mut Opaque) {
-        let (mut varies, mut wraps) = match op {
-            Op::Read(var) => (true, self.vars[*var].wraps),
-            _ => (false, false),
-        };
-        op.each_operand(&mut |operand| {
-            varies |= self.varies[operand];
-            wraps |= found.wraps[operand];
-        });
-        self.varies[value] = varies;
+        let mut wraps = matches!(op, Op::Read(var) if self.vars[*var].wraps);
+        op.each_operand(&mut |operand| wraps |= found.wraps[operand]);
+        self.pace[value] = self.pace(op);
         if let Op::Binary(BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul, ..) | Op::Unary(UnaryOp::Neg, _) = op {
             wraps |= !self.proved.exact[value];
         }
-        found.wraps[value] = wraps && self.function.ty(value).scalar == Scalar::I32;
+        let scalar = self.function.ty(value).scalar;
+        found.wraps[value] = wraps && scalar == Scalar::I32;
+        found.leaps[value] = matches!(scalar, Scalar::I32 | Scalar::U32) && self.pace[value] >= LEAP;
         self.added[value] = self.added(op);
         found.far[value] =
             found.wraps[value] && self.added[value] > (i64::from(i32::MAX) - LARGEST_EXTENT).unsigned_abs();
@@ -213,7 +218,7 @@ impl Search<'_> {
             Op::Compare(compare, a, b) if self.is_int(*a) => {
                 let one = self.constants[*a].is_some() != self.constants[*b].is_some();
                 let scalar = self.function.ty(*a).lanes == 1;
-                found.constant[value] = one && scalar && !varies && !self.is_warp_border(*compare, *a, *b);
+                found.constant[value] = one && scalar && self.pace[value] == 0 && !self.is_warp_border(*compare, *a, *b);
             }
             Op::Compare(CompareOp::Lt, a, b) | Op::Compare(CompareOp::Gt, b, a) => {
                 found.zero[value] = self.is_zero(*a, true) || self.is_zero(*b, false);
@@ -254,6 +259,27 @@ impl Search<'_> {
             Op::Vector(_) | Op::Extract(..) | Op::Bitcast(_) | Op::Cast(_) => (negated, below),
             _ => (negated, Extrema::default()),
         };
+    }
+
+    /// Returns how much constants make a result differ from iteration to iteration.
+    fn pace(&self, op: &Op) -> u64 {
+        match op {
+            Op::Read(_) => 1,
+            Op::Binary(BinaryOp::Add | BinaryOp::Sub, a, b) => self.pace[*a].saturating_add(self.pace[*b]),
+            Op::Binary(BinaryOp::Mul, a, b) => {
+                let factor = self.constant(*a).or(self.constant(*b)).unwrap_or(1).max(1);
+                self.pace[*a].max(self.pace[*b]).saturating_mul(factor)
+            }
+            Op::Binary(BinaryOp::Shl, a, b) => {
+                let bits = self.constant(*b).map_or(0, |bits| bits.min(32));
+                self.pace[*a].max(self.pace[*b]).saturating_mul(1 << bits)
+            }
+            op => {
+                let mut most = 0;
+                op.each_operand(&mut |operand| most = most.max(self.pace[operand]));
+                most
+            }
+        }
     }
 
     /// Returns how much the constants in a sum add at most.

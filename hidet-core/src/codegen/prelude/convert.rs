@@ -15,6 +15,7 @@ pub(super) fn pieces() -> Vec<Piece> {
 @ int hidet_extend(signed char a) { int r; asm("prmt.b32 %0, %1, 0, 0x8880;" : "=r"(r) : "r"((int)(unsigned char)a)); return r; }
 @ int hidet_extend(short a) { int r; asm("prmt.b32 %0, %1, 0, 0x9910;" : "=r"(r) : "r"((int)(unsigned short)a)); return r; }
 @ long long hidet_extend(int a) { long long r; asm("cvt.s64.s32 %0, %1;" : "=l"(r) : "r"(a)); return r; }
+@ unsigned long long hidet_extend(unsigned a) { unsigned long long r; asm("cvt.u64.u32 %0, %1;" : "=l"(r) : "r"(a)); return r; }
 
 ## f64_to_f32
 // Of a constant signalling NaN NVRTC folds a cast to infinity, but not this. Inline PTX would keep it from unrolling a loop.
