@@ -84,3 +84,32 @@ fn kernels_compile_ahead_of_time() -> hidet::Result<()> {
     }
     Ok(())
 }
+
+kernel! {
+    /// Approximations: of a value from memory, of a value in a loop that does not change there, and one that nobody reads.
+    #[launch(grid = 1, block = 32)]
+    fn approximations(x: In<f32, [32]>, y: Out<f32, [32]>) {
+        let v = x[[thread_id()]];
+        let mut sum = 0.0f32;
+        for _i in 0..1000 {
+            sum += v.exp2_approx().tanh_approx().recip_approx();
+        }
+        v.recip_approx();
+        y[[thread_id()]] = sum;
+    }
+}
+
+/// An approximation is one instruction, which NVRTC takes out of the loop, without the scaling for subnormal numbers.
+#[test]
+fn approximations_are_one_instruction() -> hidet::Result<()> {
+    if !hidet::testing::nvrtc::available()? {
+        return Ok(());
+    }
+    let ptx = approximations().ptx("sm_90a")?;
+    for instruction in ["ex2.approx.ftz.f32", "tanh.approx.f32", "rcp.approx.ftz.f32"] {
+        assert_eq!(ptx.matches(instruction).count(), 1, "{instruction}\n{ptx}");
+    }
+    let before = ptx.split("add.rn.f32").next().unwrap_or_default();
+    assert!(before.contains("rcp.approx") && !ptx.contains("mul.rn") && !ptx.contains("selp"), "{ptx}");
+    Ok(())
+}

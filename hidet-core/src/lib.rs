@@ -245,6 +245,7 @@ pub use error::{Error, Result};
 /// | `half2`, `float4` | `Vector<f16, 2>`, `Vector<f32, 4>`: [`dsl::Vector`] |
 /// | `expf`, `logf`, `log2f`, `sinf`, `tanhf`, `erff`, `tl.exp` | `x.exp()`, `x.ln()`, `x.log2()`, `x.sin()`, `x.tanh()`, `x.erf()` |
 /// | `sqrtf`, `rsqrtf`, `fabsf`, `powf(x, y)`, `fmaf(a, b, c)` | `x.sqrt()`, `x.rsqrt()`, `x.abs()`, `x.powf(y)`, `a.mul_add(b, c)` |
+/// | `ex2.approx.ftz`, `tanh.approx`, `rcp.approx.ftz` | [`x.exp2_approx()`](dsl::Expr::exp2_approx), [`x.tanh_approx()`](dsl::Expr::tanh_approx), [`x.recip_approx()`](dsl::Expr::recip_approx) |
 /// | `fmaxf(a, b)`, `fminf(a, b)`, `max`, `min`, `tl.maximum` | `a.max(b)`, `a.min(b)` |
 /// | `fmodf(a, b)`, `floorf`, `ceilf`, `rintf`, `copysignf` | `a % b`, `x.floor()`, `x.ceil()`, `x.round_ties_even()`, `x.copysign(s)` |
 /// | `tl.sigmoid(x)` | `1.0 / (1.0 + (-x).exp())` |

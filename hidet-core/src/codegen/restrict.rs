@@ -24,10 +24,10 @@ pub fn may_restrict(function: &Function, buffer: BufferId, access: Access) -> bo
         return true;
     }
     let mapped = function.maps.iter().any(|(_, map)| map.buffer == buffer);
-    // Only the kernel ahead may write an input. For memory that is written, every call counts as a synchronization
-    // point, not only those of `Meaning::orders_memory`.
+    // Only the kernel ahead may write an input. For memory that is written, every call but those of functions counts as a
+    // synchronization point, not only those of `Meaning::orders_memory`.
     let orders = if written {
-        |_: &Meaning| true
+        |meaning: &Meaning| !meaning.is_function()
     } else {
         |meaning: &Meaning| matches!(meaning, Meaning::GridWait | Meaning::GridLaunch)
     };

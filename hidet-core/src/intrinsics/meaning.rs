@@ -1,6 +1,6 @@
 //! The meaning of intrinsics, for devices to implement.
 
-use super::{BitOp, Space, matrix};
+use super::{Approx, BitOp, Space, matrix};
 
 /// The memory order of atomics and fences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -105,6 +105,8 @@ pub enum Meaning {
     MbarrierTest,
     /// An operation on the bits of its operands.
     Bits(BitOp),
+    /// A function of operand 0, approximated.
+    Approx(Approx),
     /// Loads consecutive elements from global address 1 to registers 0.
     LoadVector {
         /// True if they must not be written while the kernel runs.
@@ -218,6 +220,11 @@ pub enum Meaning {
 }
 
 impl Meaning {
+    /// Returns true if it is a function of values, which accesses no memory and no other thread.
+    pub fn is_function(&self) -> bool {
+        matches!(self, Meaning::Bits(_) | Meaning::Approx(_))
+    }
+
     /// Returns true if it may order this thread's accesses before or after it with those of other threads, of
     /// asynchronous copies or of other kernels. See "Memory model" in [`ir`](crate::ir).
     pub fn orders_memory(&self) -> bool {
@@ -229,6 +236,7 @@ impl Meaning {
             | ActiveMask
             | Redux(_)
             | Bits(_)
+            | Approx(_)
             | LoadVector { .. }
             | StoreVector
             | ReduceVector

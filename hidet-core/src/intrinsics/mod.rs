@@ -7,6 +7,7 @@
 //!
 //! Depends on the types, not on the IR.
 
+mod approx;
 mod async_copy;
 mod atomic;
 mod barrier;
@@ -23,6 +24,7 @@ mod vector;
 mod warp;
 mod wgmma;
 
+pub use approx::Approx;
 pub use async_copy::{PREFETCHES, copy_name};
 pub use bits::BitOp;
 pub use meaning::{AtomicOp, Level, Meaning, Order, ShuffleKind, VoteKind};
@@ -47,6 +49,7 @@ static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
         memory::rows(),
         vector::rows(),
         bits::rows(),
+        approx::rows(),
         async_copy::rows(),
         cluster::rows(),
         tma::rows(),

@@ -1,11 +1,13 @@
 //! Functions that no device rounds correctly: over all f16 and a million f32, the largest distance from a reference in
-//! `f64` and from the simulated device, in units of the last place.
+//! `f64` and from the simulated device, in units of the last place, or relative where the bound is.
 //!
 //! Bounds of f32 are those of NVIDIA's CUDA C++ Programming Guide ("Mathematical Functions", maximal error in ulp of
-//! the exact result) and half an ulp for the guide's way of counting. f16 is computed in f32 and rounded once more.
+//! the exact result) and half an ulp for the guide's way of counting. f16 is computed in f32 and rounded once more. Bounds
+//! of approximations, which exist for f32 only, are those of the PTX ISA.
 
 use super::super::numbers::{Random, Real, ulp};
 use hidet::Result;
+use hidet::intrinsics::{Approx, Intrinsic, Meaning};
 use hidet::ir::{BinaryOp, UnaryOp};
 use hidet::kernel::{CompileOptions, Compiled, RawArg};
 use hidet::prelude::*;
@@ -15,7 +17,53 @@ use std::fmt::Write;
 struct Function {
     name: &'static str,
     reference: Reference,
-    bound: f64,
+    bound: Bound,
+    /// Called as an intrinsic.
+    approximation: bool,
+}
+
+/// The largest distance from the exact result.
+#[derive(Clone, Copy)]
+enum Bound {
+    /// Units of the last place.
+    Ulps(f64),
+    /// A share of the result.
+    Relative(f64),
+}
+
+impl Bound {
+    /// Returns the distance of a number from the exact one, in the unit of the bound; rounding to an infinity is right.
+    fn distance<T: Real>(self, got: T, exact: f64) -> f64 {
+        let got = got.real();
+        if got == exact || (got.is_nan() && exact.is_nan()) {
+            return 0.0;
+        }
+        if got.is_nan() || exact.is_nan() {
+            return f64::INFINITY;
+        }
+        if got.is_infinite() || exact.is_infinite() {
+            return if T::round(exact).real() == got { 0.0 } else { f64::INFINITY };
+        }
+        let unit = match self {
+            Bound::Ulps(_) => ulp::<T>(exact),
+            Bound::Relative(_) => exact.abs(),
+        };
+        (got - exact).abs() / unit
+    }
+
+    fn most(self) -> f64 {
+        match self {
+            Bound::Ulps(most) | Bound::Relative(most) => most,
+        }
+    }
+
+    /// Returns a distance as it stands in the report: a relative one as a power of two.
+    fn text(self, distance: f64) -> String {
+        match self {
+            Bound::Ulps(_) => format!("{:.3}", distance),
+            Bound::Relative(_) => format!("2^{:.2}", distance.log2()),
+        }
+    }
 }
 
 enum Reference {
@@ -23,15 +71,30 @@ enum Reference {
     Two(fn(f64, f64) -> f64),
 }
 
+/// Returns zero for numbers that are subnormal in f32.
+fn flushed(x: f64) -> f64 {
+    if x.abs() < f64::from(f32::MIN_POSITIVE) { 0f64.copysign(x) } else { x }
+}
+
+/// Returns the reference of an approximation and its bound.
+fn approximation(function: Approx) -> (fn(f64) -> f64, Bound) {
+    match function {
+        Approx::Exp2 => (|x| flushed(x.exp2()), Bound::Relative(2f64.powf(-22.5))),
+        Approx::Tanh => (f64::tanh, Bound::Relative(2f64.powi(-11))),
+        Approx::Recip => (|x| flushed(flushed(x).recip()), Bound::Ulps(1.5)),
+    }
+}
+
 fn functions() -> Vec<Function> {
-    let one =
-        |op: UnaryOp, bound: f64, f: fn(f64) -> f64| Function { name: op.name(), reference: Reference::One(f), bound };
-    let two = |op: BinaryOp, bound: f64, f: fn(f64, f64) -> f64| Function {
-        name: op.name(),
-        reference: Reference::Two(f),
-        bound,
+    let make = |name: &'static str, bound: f64, reference: Reference| Function {
+        name,
+        reference,
+        bound: Bound::Ulps(bound),
+        approximation: false,
     };
-    vec![
+    let one = |op: UnaryOp, bound: f64, f: fn(f64) -> f64| make(op.name(), bound, Reference::One(f));
+    let two = |op: BinaryOp, bound: f64, f: fn(f64, f64) -> f64| make(op.name(), bound, Reference::Two(f));
+    let mut functions = vec![
         one(UnaryOp::Sqrt, 0.5, f64::sqrt),
         one(UnaryOp::Rsqrt, 2.5, |x| 1.0 / x.sqrt()),
         one(UnaryOp::Exp, 2.5, f64::exp),
@@ -57,13 +120,21 @@ fn functions() -> Vec<Function> {
         two(BinaryOp::Div, 0.5, |a, b| a / b),
         two(BinaryOp::Pow, 4.5, f64::powf),
         two(BinaryOp::Atan2, 3.5, f64::atan2),
-    ]
+    ];
+    for row in Intrinsic::all().map(Intrinsic::row) {
+        if let Meaning::Approx(function) = row.meaning {
+            let (f, bound) = approximation(function);
+            functions.push(Function { name: &row.name, reference: Reference::One(f), bound, approximation: true });
+        }
+    }
+    functions
 }
 
 /// Runs a function on a device. The number of elements is a multiple of 256.
 fn run<T: Real>(device: &Device, function: &Function, a: &[T], b: &[T]) -> Result<Vec<T>> {
     let (ty, n) = (T::SCALAR, a.len());
     let call = match function.reference {
+        Reference::One(_) if function.approximation => format!("call {}(%a)", function.name),
         Reference::One(_) => format!("{} %a", function.name),
         Reference::Two(_) => format!("{} %a, %b", function.name),
     };
@@ -77,30 +148,18 @@ fn run<T: Real>(device: &Device, function: &Function, a: &[T], b: &[T]) -> Resul
     y.to_vec()
 }
 
-/// Returns the distance of a number from the exact one; rounding to an infinity is right.
-fn distance<T: Real>(got: T, exact: f64) -> f64 {
-    let got = got.real();
-    if got.is_nan() || exact.is_nan() {
-        return if got.is_nan() && exact.is_nan() { 0.0 } else { f64::INFINITY };
-    }
-    if got.is_infinite() {
-        return if T::round(exact).real() == got { 0.0 } else { f64::INFINITY };
-    }
-    (got - exact).abs() / ulp::<T>(exact)
-}
-
 /// The largest distance, and the inputs there.
 struct Worst {
-    ulps: f64,
+    distance: f64,
     at: (f64, f64),
 }
 
-fn worst<T: Real>(a: &[T], b: &[T], got: &[T], exact: impl Fn(usize) -> f64) -> Worst {
-    let mut worst = Worst { ulps: 0.0, at: (0.0, 0.0) };
+fn worst<T: Real>(bound: Bound, a: &[T], b: &[T], got: &[T], exact: impl Fn(usize) -> f64) -> Worst {
+    let mut worst = Worst { distance: 0.0, at: (0.0, 0.0) };
     for (i, got) in got.iter().enumerate() {
-        let ulps = distance(*got, exact(i));
-        if ulps > worst.ulps {
-            worst = Worst { ulps, at: (a[i].real(), b[i].real()) };
+        let distance = bound.distance(*got, exact(i));
+        if distance > worst.distance {
+            worst = Worst { distance, at: (a[i].real(), b[i].real()) };
         }
     }
     worst
@@ -113,33 +172,33 @@ fn line<T: Real>(
     function: &Function,
     a: &[T],
     b: &[T],
-    bound: f64,
+    bound: Bound,
 ) -> Result<(String, bool)> {
     let got = run(device, function, a, b)?;
     let exact = |i: usize| match function.reference {
         Reference::One(f) => f(a[i].real()),
         Reference::Two(f) => f(a[i].real(), b[i].real()),
     };
-    let far = worst(a, b, &got, exact);
+    let far = worst(bound, a, b, &got, exact);
     let sim = if compare && !device.is_sim() {
         let sim = run(&Device::sim(), function, a, b)?;
-        format!("{:.2}", worst(a, b, &got, |i| sim[i].real()).ulps)
+        bound.text(worst(bound, a, b, &got, |i| sim[i].real()).distance)
     } else {
         "-".to_owned()
     };
-    let fine = far.ulps <= bound;
+    let fine = far.distance <= bound.most();
     let at = match function.reference {
         Reference::One(_) => format!("{:e}", far.at.0),
         Reference::Two(_) => format!("{:e}, {:e}", far.at.0, far.at.1),
     };
     let result = if fine { "ok" } else { "FAILED" };
     let text = format!(
-        "{:<8} {:<5} {:>9} {:>10.3} {:>8} {:>10}  {result}  (worst at {at})\n",
+        "{:<11} {:<5} {:>9} {:>10} {:>8} {:>10}  {result}  (worst at {at})\n",
         function.name,
         T::NAME,
         a.len(),
-        far.ulps,
-        bound,
+        bound.text(far.distance),
+        bound.text(bound.most()),
         sim
     );
     Ok((text, fine))
@@ -159,21 +218,21 @@ fn numbers(seed: u64, count: usize) -> Vec<f32> {
 /// Runs all functions over every f16 and `count` f32 (a multiple of 256). Returns the report, and true if all were
 /// within their bounds.
 pub fn check(device: &Device, compare: bool, count: usize) -> (String, bool) {
-    let mut text = format!("functions on {device}, in ulps of the result\n");
+    let mut text = format!("functions on {device}, in ulps of the result or relative to it\n");
     let _ = writeln!(
         text,
-        "{:<8} {:<5} {:>9} {:>10} {:>8} {:>10}  result",
-        "function", "type", "inputs", "ulp", "bound", "ulp to sim"
+        "{:<11} {:<5} {:>9} {:>10} {:>8} {:>10}  result",
+        "function", "type", "inputs", "error", "bound", "from sim"
     );
     let halves: Vec<f16> = (0..=u16::MAX).map(f16::from_bits).collect();
     let others: Vec<f16> = halves.iter().map(|half| f16::from_bits(half.to_bits().wrapping_mul(40_503))).collect();
     let (a, b) = (numbers(1, count), numbers(2, count));
     let mut passed = true;
     for function in functions() {
-        let lines = [
-            line(device, compare, &function, &halves, &others, 0.51),
-            line(device, compare, &function, &a, &b, function.bound),
-        ];
+        let mut lines = vec![line(device, compare, &function, &a, &b, function.bound)];
+        if !function.approximation {
+            lines.insert(0, line(device, compare, &function, &halves, &others, Bound::Ulps(0.51)));
+        }
         for found in lines {
             match found {
                 Ok((line, fine)) => {
@@ -201,10 +260,18 @@ mod tests {
     }
 
     #[test]
-    fn distances_count_units_of_the_last_place() {
-        assert_eq!(distance(1.0f32, 1.0), 0.0);
-        assert_eq!(distance(1.0f32 + f32::EPSILON, 1.0), 1.0);
-        assert_eq!(distance(f32::INFINITY, 1e300), 0.0);
-        assert!(distance(f32::NAN, 1.0).is_infinite());
+    fn distances_count_units_of_the_last_place_or_are_relative() {
+        let (ulps, relative) = (Bound::Ulps(0.0), Bound::Relative(0.0));
+        assert_eq!(ulps.distance(1.0f32, 1.0), 0.0);
+        assert_eq!(ulps.distance(1.0f32 + f32::EPSILON, 1.0), 1.0);
+        assert_eq!(relative.distance(3.0f32, 4.0), 0.25);
+        for bound in [ulps, relative] {
+            assert_eq!(bound.distance(f32::INFINITY, 1e300), 0.0);
+            assert_eq!(bound.distance(0.0f32, -0.0), 0.0);
+            assert!(bound.distance(f32::NAN, 1.0).is_infinite());
+            assert!(bound.distance(f32::INFINITY, 1.0).is_infinite());
+            assert!(bound.distance(1.0f32, f64::INFINITY).is_infinite());
+        }
+        assert!(relative.distance(1e-30f32, 0.0).is_infinite());
     }
 }

@@ -3,6 +3,7 @@
 //! The result of each case is computed here on the host; the simulated device and a GPU must both give it. Rows that
 //! order other operations, and compute nothing, are in cases whose results need them.
 
+mod approx;
 mod atomic;
 mod bits;
 mod bulk;
@@ -39,6 +40,7 @@ fn maker(row: &Row) -> Option<fn(&Row) -> Vec<Case>> {
         | Meaning::BulkLoad
         | Meaning::BulkStore(_) => Some(bulk::cases),
         Meaning::Bits(_) => Some(bits::cases),
+        Meaning::Approx(_) => Some(approx::cases),
         Meaning::LoadVector { .. } | Meaning::StoreVector | Meaning::ReduceVector | Meaning::CpAsync { .. } => {
             Some(vector::cases)
         }

@@ -53,6 +53,16 @@ struct e5m2 { unsigned char bits; };
 @ float hidet_max(float a, float b) { float r; asm("max.f32 %0, %1, %2;" : "=f"(r) : "f"(a), "f"(b)); return r; }
 @ double hidet_max(double a, double b) { double r; asm("max.f64 %0, %1, %2;" : "=d"(r) : "d"(a), "d"(b)); return r; }
 
+## hidet_ex2_approx
+// Not volatile: a pure function, which the compiler may move, join and remove.
+@ float hidet_ex2_approx(float a) { float r; asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(a)); return r; }
+
+## hidet_tanh_approx
+@ float hidet_tanh_approx(float a) { float r; asm("tanh.approx.f32 %0, %1;" : "=f"(r) : "f"(a)); return r; }
+
+## hidet_rcp_approx
+@ float hidet_rcp_approx(float a) { float r; asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(a)); return r; }
+
 ## hidet_odd_f32
 // To float, rounded to odd: rounding the result again, to fewer bits, is as if it had been rounded once.
 @ float hidet_odd_f32(float down, float up) { return down == up || (__float_as_uint(down) & 1) ? down : up; }

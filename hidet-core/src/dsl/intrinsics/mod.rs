@@ -13,6 +13,7 @@ macro_rules! plain {
     )*};
 }
 
+mod approx;
 mod async_copy;
 mod atomic;
 mod barrier;

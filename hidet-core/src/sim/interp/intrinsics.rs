@@ -98,7 +98,12 @@ impl BlockRun<'_> {
             | Meaning::MbarrierWait
             | Meaning::MbarrierTest => self.mbarrier(warp, strand, number),
             Meaning::Bits(op) => {
-                self.bits(warp, strand, number, op);
+                self.values(warp, strand, number, |scalar, operands| op.compute(scalar, operands));
+                None
+            }
+            Meaning::Approx(function) => {
+                let result = |x: u64| u64::from(function.compute(f32::from_bits(x as u32)).to_bits());
+                self.values(warp, strand, number, |_, [x, ..]| result(x));
                 None
             }
             Meaning::LoadVector { .. } | Meaning::StoreVector | Meaning::ReduceVector => {

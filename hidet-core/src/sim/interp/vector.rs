@@ -1,19 +1,20 @@
-//! Intrinsics of single lanes: vectors between registers and global memory, and operations on bits.
+//! Intrinsics of single lanes: vectors between registers and global memory, and functions of values.
 
 use super::exec::{Operands, Pause};
 use super::warp::Strand;
 use super::warp_ops::combine_global;
-use crate::intrinsics::{AtomicOp, BitOp, Meaning};
+use crate::intrinsics::{AtomicOp, Meaning};
 use crate::sim::block::BlockRun;
 use crate::sim::bytecode::{CallArg, MemoryBase};
 use crate::sim::checks::shadow::Touch;
 use crate::sim::lanes::{lanes, read_lane, write_lane};
 use crate::sim::memory::allocation::update_at;
 use crate::sim::memory::elements::{load_element, store_element};
+use crate::types::Scalar;
 
 impl BlockRun<'_> {
-    /// Runs an operation on bits.
-    pub fn bits(&mut self, warp: usize, strand: &Strand, number: u32, op: BitOp) {
+    /// Runs a function of values: of the type of operand 0, and of the bits of the operands, missing ones being 0.
+    pub fn values(&mut self, warp: usize, strand: &Strand, number: u32, compute: impl Fn(Scalar, [u64; 4]) -> u64) {
         let program = self.launch.program;
         let call = &program.calls[number as usize];
         let Some((row, scalar)) = call.result else { return };
@@ -21,7 +22,7 @@ impl BlockRun<'_> {
         for lane in lanes(strand.mask) {
             let operands = Operands { regs, slots: &strand.slots, consts: &program.consts };
             let values = std::array::from_fn(|index| call.lane(&operands, index, lane));
-            let result = op.compute(call.scalar(0), values);
+            let result = compute(call.scalar(0), values);
             // SAFETY: the rows belong to the result.
             unsafe { write_lane(regs.add(row as usize), scalar.bytes() == 8, lane, result) };
         }
