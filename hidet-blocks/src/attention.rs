@@ -84,7 +84,7 @@ pub fn attend<T: Element, const R: usize>(
     k_at.wait();
     issue(false, scores, (q, q_at, row), (k, k_at));
     wgmma_wait(0);
-    k_at.pass(t, false);
+    k_at.pass(t);
     visible.mask(scores, count, row);
     softmax.next(scores, count);
     round(scores, powers, count);
@@ -94,17 +94,17 @@ pub fn attend<T: Element, const R: usize>(
         v_at.wait();
         issue_left_by_rows(sums, powers, (v, v_at));
         wgmma_wait(1);
-        k_at.pass(t, false);
+        k_at.pass(t);
         let factors = softmax.next(scores, count);
         wgmma_wait(0);
-        v_at.pass(t, false);
+        v_at.pass(t);
         scale_rows(sums, v.cols() / 2, factors);
         round(scores, powers, count);
     }
     v_at.wait();
     issue_left_by_rows(sums, powers, (v, v_at));
     wgmma_wait(0);
-    v_at.pass(t, false);
+    v_at.pass(t);
 }
 
 /// Rounds powers to the left operand of a product: 16 keys at a time.

@@ -133,7 +133,7 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
             fence_proxy_async();
             barrier_sync(group + 1, 128);
             if self.operand.is_some() {
-                at.pass(t, true);
+                at.pass(t);
             }
             if t == 0 {
                 for part in unroll(0..parts) {

@@ -1,8 +1,7 @@
 //! The barriers of a ring of stages, which one thread fills and warp groups read.
 
 use hidet_core::dsl::intrinsics::{
-    Mbarriers, cluster_sync, mbarrier_arrive_cluster, mbarrier_arrive_cluster_relaxed, mbarrier_init_fence, mbarriers,
-    sync_threads, thread_id,
+    Mbarriers, cluster_sync, mbarrier_arrive_cluster_relaxed, mbarrier_init_fence, mbarriers, sync_threads, thread_id,
 };
 use hidet_core::dsl::{Address, Expr, Var, unroll};
 use hidet_macros::device;
@@ -95,10 +94,10 @@ impl Position {
         self.pipeline.full.wait(self.stage(), self.phase.borrow().read());
     }
 
-    /// Signals that this warp group, of which this is thread `t`, has read that stage: by tensor cores alone, or if `threads`
-    /// by threads too, which must have met at a barrier since.
+    /// Signals that this warp group, of which this is thread `t`, has read that stage: by tensor cores, or by threads that
+    /// have met at a barrier since.
     #[device(crate = hidet_core)]
-    pub fn release(&self, stage: Expr<i32>, t: Expr<i32>, threads: bool) {
+    pub fn release(&self, stage: Expr<i32>, t: Expr<i32>) {
         let (cluster, empty) = (self.pipeline.cluster, self.pipeline.empty);
         if cluster == 1 {
             if t == 0 {
@@ -106,20 +105,16 @@ impl Position {
             }
         } else {
             if t < cluster {
-                if threads {
-                    mbarrier_arrive_cluster(empty.at(stage), t);
-                } else {
-                    // Without a fence, which orders nothing for tensor cores and takes long.
-                    mbarrier_arrive_cluster_relaxed(empty.at(stage), t);
-                }
+                // Without a device-wide fence: there is nothing to order, since what was read is in registers.
+                mbarrier_arrive_cluster_relaxed(empty.at(stage), t);
             }
         }
     }
 
     /// Signals that the stage was read, as [`release`](Self::release) does, and goes to the next.
     #[track_caller]
-    pub fn pass(&self, t: Expr<i32>, threads: bool) {
-        self.release(self.stage(), t, threads);
+    pub fn pass(&self, t: Expr<i32>) {
+        self.release(self.stage(), t);
         self.advance();
     }
 

@@ -46,14 +46,14 @@ pub fn multiply<T: Element, const R: usize>(
         }
         wgmma_wait(1);
         if step > 0 {
-            at.release(before, t, !a.prologue.is_identity());
+            at.release(before, t);
         }
         before = at.stage();
         at.advance();
     }
     wgmma_wait(0);
     if steps > 0 {
-        at.release(before, t, !a.prologue.is_identity());
+        at.release(before, t);
     }
 }
 

@@ -265,9 +265,10 @@ impl<'a> Generator<'a> {
 
     /// Writes the statements of a block.
     pub(super) fn block(&mut self, block: &Block) -> Result<()> {
-        for id in &block.0 {
+        for (at, id) in block.0.iter().enumerate() {
             self.span = self.function.spans[*id];
             self.out.at(self.span);
+            self.pin_left_operands(&block.0[at..]);
             self.stmt(*id)?;
         }
         Ok(())

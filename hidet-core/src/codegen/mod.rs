@@ -26,6 +26,7 @@ mod restrict;
 mod site;
 mod stmt;
 mod types;
+mod wgmma;
 mod writer;
 
 pub use require::{Requirement, archs, requirements};

@@ -218,7 +218,8 @@ impl Search<'_> {
             Op::Compare(compare, a, b) if self.is_int(*a) => {
                 let one = self.constants[*a].is_some() != self.constants[*b].is_some();
                 let scalar = self.function.ty(*a).lanes == 1;
-                found.constant[value] = one && scalar && self.pace[value] == 0 && !self.is_warp_border(*compare, *a, *b);
+                found.constant[value] =
+                    one && scalar && self.pace[value] == 0 && !self.is_warp_border(*compare, *a, *b);
             }
             Op::Compare(CompareOp::Lt, a, b) | Op::Compare(CompareOp::Gt, b, a) => {
                 found.zero[value] = self.is_zero(*a, true) || self.is_zero(*b, false);

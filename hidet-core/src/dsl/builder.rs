@@ -1,7 +1,9 @@
 //! The function being built: open blocks of statements, source locations, and the problems found.
 
 use crate::error::{Error, Result};
-use crate::ir::{Block, BufferId, DimId, Function, Handle, Op, Span, Special, Stmt, StmtId, Swizzle, ValueId, VarId};
+use crate::ir::{
+    Block, BufferId, DimId, Function, Handle, Op, Relation, Span, Special, Stmt, StmtId, Swizzle, ValueId, VarId,
+};
 use crate::types::{Const, Type};
 use hidet_mapping::IndexExpr;
 use std::cell::{Cell, RefCell};
@@ -331,6 +333,18 @@ impl Builder {
             let known = symbol.checked_sub(UNKNOWN).and_then(|at| self.extents.get(at as usize)?.clone());
             known.unwrap_or(IndexExpr::Symbol(symbol))
         })
+    }
+
+    /// Returns true if a formula is a multiple of the number: a constant, or one of which the launcher checks it.
+    pub(crate) fn is_multiple(&self, formula: &IndexExpr, of: i64) -> bool {
+        let number = IndexExpr::as_const;
+        let multiple = |value: i64| of > 0 && value % of == 0;
+        number(formula).is_some_and(multiple)
+            || self.function.constraints.iter().any(|rule| {
+                rule.relation == Relation::MultipleOf
+                    && rule.left == *formula
+                    && number(&rule.right).is_some_and(multiple)
+            })
     }
 
     /// Returns a value as a formula over the extents of the signature, if it is one.

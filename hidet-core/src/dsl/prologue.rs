@@ -105,14 +105,21 @@ impl<U: Element, const R: usize> Prologue<U, R> {
     /// Returns the elements, of which those outside of the input are zero.
     fn inside(&self, value: Expr<()>, index: &[Expr<i32>], ty: Type, at: Caller) -> Expr<()> {
         let Some(below) = &self.below else { return value };
-        let lanes = (0..ty.lanes).map(|lane| {
+        let is_inside = |lane: u8| {
             let mut inside: Expr<bool> = true.into_expr();
             for (coordinate, extent) in moved(index, lane.into()).iter().zip(&below.shape) {
                 inside = inside & compare(CompareOp::Lt, *coordinate, extent.expr());
             }
-            or_zero(inside, extract(value, ty.scalar, lane, at), ty.scalar, at)
-        });
-        join(&lanes.collect::<Vec<_>>(), ty, at)
+            inside
+        };
+        // If rows end with whole vectors, a vector is inside or outside as a whole, and words of it are masked at once.
+        let rows = below.shape.last().and_then(|extent| with(|builder| extent.formula(builder, at))).flatten();
+        let whole = rows.and_then(|rows| with(|builder| builder.is_multiple(&rows, ty.lanes.into())));
+        if ty.lanes > 1 && ty.scalar != Scalar::Bool && ty.bytes() <= 8 && whole == Some(true) {
+            return or_zero(is_inside(0), value, ty, at);
+        }
+        let lane = |lane| or_zero(is_inside(lane), extract(value, ty.scalar, lane, at), ty.scalar.into(), at);
+        join(&(0..ty.lanes).map(lane).collect::<Vec<_>>(), ty, at)
     }
 
     /// Reports a problem if the elements below are not of type `T`.
@@ -125,8 +132,8 @@ impl<U: Element, const R: usize> Prologue<U, R> {
 
 /// Returns the value if the condition is true, else zero. Not by a choice, for which NVRTC would branch around the inline
 /// instructions of the value: registers that are written in a branch make it serialise the products of a warp group.
-fn or_zero(cond: Expr<bool>, value: Expr<()>, elem: Scalar, at: Caller) -> Expr<()> {
-    let word = match elem.bytes() {
+fn or_zero(cond: Expr<bool>, value: Expr<()>, ty: Type, at: Caller) -> Expr<()> {
+    let word = match ty.bytes() {
         1 => Scalar::U8,
         2 => Scalar::U16,
         4 => Scalar::U32,
@@ -137,14 +144,14 @@ fn or_zero(cond: Expr<bool>, value: Expr<()>, elem: Scalar, at: Caller) -> Expr<
         let none = builder.constant(Const { scalar: word, bits: 0 }, at);
         let cond = cond.resolve(builder, at);
         let value = value.raw(builder, at);
-        if elem == Scalar::Bool {
-            let both = builder.emit(Op::Binary(BinaryOp::And, cond, value), elem, at);
+        if ty.scalar == Scalar::Bool {
+            let both = builder.emit(Op::Binary(BinaryOp::And, cond, value), ty, at);
             return Expr::new(builder, both);
         }
         let mask = builder.emit(Op::Select(cond, ones, none), word, at);
         let bits = builder.emit(Op::Bitcast(value), word, at);
         let bits = builder.emit(Op::Binary(BinaryOp::And, bits, mask), word, at);
-        let value = builder.emit(Op::Bitcast(bits), elem, at);
+        let value = builder.emit(Op::Bitcast(bits), ty, at);
         Expr::new(builder, value)
     })
     .unwrap_or_else(Expr::dead)

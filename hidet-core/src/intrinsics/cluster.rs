@@ -54,7 +54,7 @@ pub(super) fn rows() -> Vec<Row> {
             .address(Space::Shared, Effect::Barrier, MBARRIER, 1)
             .value(Type::I32)
             .at_peer(),
-        peer("cluster.mbarrier.arrive.relaxed", "hidet_cluster_mbarrier_arrive_relaxed($0, $1);", Meaning::MbarrierArrive(Order::Relaxed), "Arrives at the mbarrier of the block of the cluster whose rank is the last operand, without ordering accesses of threads. Use it for the 'empty' barrier of a pipeline whose stages are read only by wgmma or bulk copies, after waiting for those. If threads themselves access a stage, use `cluster.mbarrier.arrive`; the simulated device does not detect this mistake.")
+        peer("cluster.mbarrier.arrive.relaxed", "hidet_cluster_mbarrier_arrive_relaxed($0, $1);", Meaning::MbarrierArrive(Order::Relaxed), "Arrives at the mbarrier of the block of the cluster whose rank is the last operand, without ordering writes of threads. Use it for the 'empty' barrier of a pipeline whose stages are only read: by wgmma or bulk copies, after waiting for those, or by threads, after a barrier at which they have met. Such reads are over.")
             .address(Space::Shared, Effect::Barrier, MBARRIER, 1)
             .at_peer(),
         peer("cluster.store.async", "hidet_cluster_store_async($0, $3, $1, $2);", Meaning::PushStore, "Stores to the shared memory of the block of the cluster whose rank is the last operand, asynchronously; the bytes arrive at the mbarrier there (PTX `st.async`).")

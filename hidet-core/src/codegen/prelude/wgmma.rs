@@ -21,6 +21,17 @@ pub(super) fn pieces() -> Vec<Piece> {
 ## hidet_wgmma_fence
 @ void hidet_wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 
+## hidet_pin
+// Makes words of registers that hold smaller elements here, not where they are used.
+template <int Words, class T> @ void hidet_pin(T* p) {
+    #pragma unroll
+    for (int i = 0; i < Words; i++) {
+        unsigned word = hidet_word(p, i);
+        asm volatile("" : "+r"(word));
+        hidet_set_word(p, i, word);
+    }
+}
+
 ## hidet_wgmma_commit
 @ void hidet_wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
 

@@ -135,10 +135,10 @@ pub fn mbarrier_arrive_cluster(at: Address<u64>, rank: impl IntoExpr<i32>) {
     intrinsic("cluster.mbarrier.arrive").address(&at).value::<i32>(rank).run();
 }
 
-/// Arrives at the mbarrier of the block of the cluster whose rank is `rank`, without ordering accesses of threads.
-/// Use it for the 'empty' barrier of a pipeline whose stages are read only by wgmma or bulk copies, after waiting for
-/// those: it avoids the device-wide fence of [`mbarrier_arrive_cluster`]. If threads themselves access a stage, use
-/// [`mbarrier_arrive_cluster`]; the simulated device does not detect this mistake.
+/// Arrives at the mbarrier of the block of the cluster whose rank is `rank`, without ordering writes of threads. Use it
+/// for the 'empty' barrier of a pipeline whose stages are only read: by wgmma or bulk copies, after waiting for those, or
+/// by threads, after a barrier at which they have met. Such reads are over, so that nothing must be ordered, and the
+/// device-wide fence of [`mbarrier_arrive_cluster`] is avoided.
 #[track_caller]
 pub fn mbarrier_arrive_cluster_relaxed(at: Address<u64>, rank: impl IntoExpr<i32>) {
     intrinsic("cluster.mbarrier.arrive.relaxed").address(&at).value::<i32>(rank).run();

@@ -57,18 +57,24 @@ impl Clocks {
 
     /// Returns true if the access of `epoch`, whose `who` is a thread, happens before the current accesses of the lane.
     pub fn is_before(&self, epoch: &Epoch, warp: usize, lane: usize) -> bool {
+        self.is_over(epoch, false, warp, lane)
+    }
+
+    /// The same, or if it is a read, it is known to be over.
+    pub fn is_over(&self, epoch: &Epoch, read: bool, warp: usize, lane: usize) -> bool {
         let view = self.view(warp, lane);
-        let (thread, time) = (epoch.thread(), epoch.time);
         if epoch.block != self.block {
             let seen = view.others.as_ref().and_then(|others| others.get(&epoch.block));
-            return seen.is_some_and(|seen| seen.has_seen_epoch(epoch));
+            return seen.is_some_and(|seen| seen.is_over(epoch, read));
         }
-        if epoch.is_agent() {
-            return view.has_seen_agent(epoch.agent_number(), time);
-        }
-        let mine = (warp * LANES + lane) as u32;
-        let same_warp = thread as usize / LANES == warp;
-        thread == mine || (same_warp && time <= self.warps[warp].floor) || view.has_seen(thread, time)
+        let thread = epoch.thread() as usize;
+        let mine = thread == warp * LANES + lane || (thread / LANES == warp && epoch.time <= self.warps[warp].floor);
+        !epoch.is_agent() && mine || view.is_over(epoch, read)
+    }
+
+    /// Returns what the lane may publish without ordering its accesses.
+    pub fn over(&self, warp: usize, lane: usize) -> Published {
+        Published::new(self.block, self.view(warp, lane).of_what_is_over(self.threads))
     }
 
     /// Returns true if the lane has seen anything of that block, even only that it has begun.

@@ -80,6 +80,8 @@ pub struct Knowledge {
     pub floor: u32,
     /// By thread: the time up to which its accesses were seen, if later than the floor.
     pub threads: Option<Rc<Vec<u32>>>,
+    /// By thread: the time up to which its reads are known to be over, if later than all of its accesses.
+    pub reads: Option<Rc<Vec<u32>>>,
     /// By agent: the time up to which its asynchronous operations were waited for.
     pub agents: Option<Rc<Vec<u32>>>,
     /// The accesses seen of other blocks.
@@ -115,6 +117,7 @@ impl Knowledge {
     pub fn join(&mut self, other: &Knowledge) {
         self.floor = self.floor.max(other.floor);
         join_shared(&mut self.threads, &other.threads, join_times);
+        join_shared(&mut self.reads, &other.reads, join_times);
         join_shared(&mut self.agents, &other.agents, join_times);
         join_shared(&mut self.others, &other.others, join_blocks);
     }
@@ -147,6 +150,7 @@ impl Knowledge {
         }
         self.floor == other.floor
             && same(&self.threads, &other.threads)
+            && same(&self.reads, &other.reads)
             && same(&self.agents, &other.agents)
             && same(&self.others, &other.others)
     }
@@ -173,6 +177,12 @@ impl Knowledge {
         time <= self.floor || self.threads.as_ref().is_some_and(|times| times[thread as usize] >= time)
     }
 
+    /// Returns true if an access of the own block was seen, or at least is over if it is a read.
+    pub fn is_over(&self, epoch: &Epoch, read: bool) -> bool {
+        let over = |times: &Rc<Vec<u32>>| times.get(epoch.thread() as usize).is_some_and(|time| *time >= epoch.time);
+        self.has_seen_epoch(epoch) || read && !epoch.is_agent() && self.reads.as_ref().is_some_and(over)
+    }
+
     /// Returns true if an access of the own block was seen.
     pub fn has_seen_epoch(&self, epoch: &Epoch) -> bool {
         if epoch.is_agent() {
@@ -194,11 +204,15 @@ impl Knowledge {
         self.has_seen_agent(agent, 1) || others.into_iter().any(|view| view.has_seen_agent(agent, 1))
     }
 
-    /// Returns the part about asynchronous operations.
-    pub fn of_agents(&self) -> Knowledge {
-        let of_block = |(block, view): (&u32, &Knowledge)| (*block, view.of_agents());
+    /// Returns the part that holds without an order of memory: asynchronous operations that were waited for and reads
+    /// access no memory any more. The reads are those that others have seen or a barrier has ordered, since what a thread
+    /// has just issued may still be on its way.
+    pub fn of_what_is_over(&self, threads: u32) -> Knowledge {
+        let of_block = |(block, view): (&u32, &Knowledge)| (*block, view.of_what_is_over(threads));
         let others = self.others.as_ref().map(|others| Rc::new(others.iter().map(of_block).collect()));
-        Knowledge { floor: 0, threads: None, agents: self.agents.clone(), others }
+        let mut reads = vec![self.floor; threads as usize];
+        [&self.threads, &self.reads].into_iter().flatten().for_each(|times| join_times(&mut reads, times));
+        Knowledge { floor: 0, threads: None, reads: Some(Rc::new(reads)), agents: self.agents.clone(), others }
     }
 
     /// Records that all operations of the agent up to the time were waited for.

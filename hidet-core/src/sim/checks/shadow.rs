@@ -248,9 +248,10 @@ impl Shadow {
             }
             let conflicting = touch.conflicts(entry.touch);
             let covers = touch.covers(entry.touch);
+            let read = matches!(entry.touch, Touch::Read | Touch::AtomicRead);
             for other in lanes(entry.lanes) {
                 let one = Epoch { who: entry.epoch.who + other as u32, ..entry.epoch };
-                match lanes(mask).find(|lane| !me.clocks.is_before(&one, me.warp, *lane)) {
+                match lanes(mask).find(|lane| !me.clocks.is_over(&one, read, me.warp, *lane)) {
                     Some(lane) if conflicting => {
                         let seen = entry.touch.changes_atomically() && observed >> lane & 1 != 0;
                         if !seen {

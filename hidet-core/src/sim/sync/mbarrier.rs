@@ -151,9 +151,7 @@ impl BlockRun<'_> {
                         return Some(Pause::Stopped);
                     }
                     let published = if call.meaning == Meaning::MbarrierArrive(Order::Relaxed) {
-                        // The completion of asynchronous operations is published without an order: they access no
-                        // memory any more.
-                        Published::new(self.number, self.clocks.view(warp, lane).of_agents())
+                        self.clocks.over(warp, lane)
                     } else {
                         self.clocks.publish(warp, 1 << lane)
                     };
