@@ -10,6 +10,8 @@
 //! - [`OnlineSoftmax`], of scores that arrive in tiles, and [`attend`], attention to [`Visible`] keys made of it.
 //! - [`TiledOutput`]: the results, with the epilogue of the output, through shared memory.
 //!
+//! For prologues and epilogues: the activations [`gelu`], [`gelu_tanh`] and [`silu`], of few instructions.
+//!
 //! A product of tiles of 64 x 64, and the same fused:
 //!
 //! ```
@@ -66,6 +68,7 @@
 //!
 //! This crate knows no operators and no schedules; it depends on the kernel language alone.
 
+mod activation;
 mod attention;
 mod fragment;
 mod output;
@@ -75,6 +78,7 @@ mod softmax;
 mod staged;
 mod tile_order;
 
+pub use activation::{gelu, gelu_tanh, silu};
 pub use attention::{Visible, attend};
 pub use output::TiledOutput;
 pub use pipeline::{Pipeline, Position};
