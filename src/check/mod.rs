@@ -2,6 +2,7 @@
 //!
 //! Inputs are random, rounded to the element type first; shapes are awkward: 0, 1, primes, one more than a tile.
 
+mod activations;
 mod bandwidth;
 mod bench;
 mod dependent;
@@ -28,6 +29,7 @@ pub fn run(device: Device, compare: bool) -> (String, bool) {
     let mut bench = Bench::new(device, compare);
     memory::check(&mut bench);
     rows::check(&mut bench);
+    activations::check(&mut bench);
     bandwidth::check(&mut bench);
     matmul::check(&mut bench);
     hard::check(&mut bench);
