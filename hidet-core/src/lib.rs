@@ -231,7 +231,7 @@ pub use error::{Error, Result};
 /// | `ldmatrix`, `stmatrix` | [`ldmatrix_x4`](dsl::intrinsics::ldmatrix_x4), [`stmatrix_x4`](dsl::intrinsics::stmatrix_x4) and similar functions |
 /// | `wgmma.fence`, `wgmma.commit_group`, `wgmma.wait_group` | [`wgmma_fence`](dsl::intrinsics::wgmma_fence), [`wgmma_commit`](dsl::intrinsics::wgmma_commit), [`wgmma_wait`](dsl::intrinsics::wgmma_wait) |
 /// | `cp.async`, `cp.async.commit_group`, `cp.async.wait_group`, `__pipeline_memcpy_async` | [`cp_async::<16>`](dsl::intrinsics::cp_async), [`cp_async_commit`](dsl::intrinsics::cp_async_commit), [`cp_async_wait`](dsl::intrinsics::cp_async_wait) |
-/// | `CUtensorMap`, `cuTensorMapEncodeTiled` | [`x.tensor_map(tile, swizzle)`](dsl::View::tensor_map) |
+/// | `CUtensorMap`, `cuTensorMapEncodeTiled` | [`x.tensor_map(tile, swizzle)`](dsl::View::tensor_map), of a parameter or a view of one; with `elementStrides`, [`x.tensor_map_with_steps(tile, steps, swizzle)`](dsl::View::tensor_map_with_steps) |
 /// | `cp.async.bulk.tensor` (TMA), `.multicast::cluster`, `cp.reduce.async.bulk.tensor` | [`tma_load`](dsl::intrinsics::tma_load), [`tma_store`](dsl::intrinsics::tma_store), [`tma_load_multicast`](dsl::intrinsics::tma_load_multicast), [`tma_reduce_add`](dsl::intrinsics::tma_reduce_add) |
 /// | `cp.async.bulk`, `cp.async.bulk.commit_group`, `cp.async.bulk.wait_group` | [`bulk_load`](dsl::intrinsics::bulk_load), [`bulk_store`](dsl::intrinsics::bulk_store), [`bulk_commit`](dsl::intrinsics::bulk_commit), [`bulk_wait`](dsl::intrinsics::bulk_wait) |
 /// | `cuda::barrier`, `mbarrier`, `expect_tx` | [`mbarriers(n)`](dsl::intrinsics::mbarriers) with `.init`, `.arrive`, `.arrive_expect`, `.expect`, `.wait` |

@@ -165,7 +165,14 @@ fn call(b: &mut Build, out: BufferId, intrinsic: Intrinsic, choice: Type, space:
                 let source = b.tensor("source", Access::InOut, Scalar::F16, 1 << 20);
                 let mut tile = vec![1; map_rank];
                 tile[map_rank - 1] = 64;
-                let map = TensorMap { buffer: source, tile, swizzle: Swizzle::B128 };
+                let axis = MapAxis { extent: (1 << 20).into(), stride: 1.into(), step: 1 };
+                let map = TensorMap {
+                    buffer: source,
+                    offset: 0.into(),
+                    axes: vec![axis; map_rank],
+                    tile,
+                    swizzle: Swizzle::B128,
+                };
                 (Arg::Map(b.function.maps.push(map)), Type::I32)
             }
             Operand::Address { space: allowed, elem, count, .. } => {

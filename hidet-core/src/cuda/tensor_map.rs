@@ -6,7 +6,7 @@ use crate::ir::{Swizzle, TensorMapShape};
 use crate::types::Scalar;
 use cudarc::driver::sys::*;
 
-/// Encodes the 128 bytes of a tensor map for a tensor at an address.
+/// Encodes the 128 bytes of a tensor map of a tensor at an address.
 pub fn encode(shape: &TensorMapShape, address: u64) -> Result<CUtensorMap> {
     let fail = |message: String| Error::Device { device: "CUDA".to_owned(), message: format!("tensor map: {message}") };
     let driver = driver()?;
@@ -37,8 +37,9 @@ pub fn encode(shape: &TensorMapShape, address: u64) -> Result<CUtensorMap> {
     let bytes = shape.elem.bytes() as u64;
     let extents: Vec<u64> = shape.extents.iter().rev().copied().collect();
     let strides: Vec<u64> = shape.strides.iter().rev().skip(1).map(|stride| stride * bytes).collect();
-    let tile: Vec<u32> = shape.tile.iter().rev().copied().collect();
-    let steps = vec![1u32; tile.len()];
+    let steps: Vec<u32> = shape.steps.iter().rev().copied().collect();
+    // It counts the coordinates of a box, and copies one of each `step` of them.
+    let tile: Vec<u32> = shape.tile.iter().rev().zip(&steps).map(|(extent, step)| extent * step).collect();
     let mut map = CUtensorMap_st { opaque: [0; 16] };
     // SAFETY: the arrays have one item per axis (one less for the strides); the address is not read.
     let status = unsafe {
@@ -46,7 +47,7 @@ pub fn encode(shape: &TensorMapShape, address: u64) -> Result<CUtensorMap> {
             &mut map,
             ty,
             extents.len() as u32,
-            address as *mut _,
+            shape.first(address) as *mut _,
             extents.as_ptr(),
             strides.as_ptr(),
             tile.as_ptr(),

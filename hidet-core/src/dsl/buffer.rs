@@ -4,7 +4,7 @@ use super::access::Guard;
 use super::builder::{Builder, Caller, with};
 use super::expr::Expr;
 use crate::intrinsics::Intrinsic;
-use crate::ir::{Arg, BufferId, Constraint, Op, Relation, Stmt};
+use crate::ir::{Arg, BufferId, Op, Stmt};
 use crate::layout::Layout;
 use crate::types::{Scalar, Type};
 use hidet_mapping::IndexExpr;
@@ -83,13 +83,7 @@ pub(super) fn align_rows(
                 let reason = reason(&name);
                 builder.problem(format!("{reason}, but they are {stride} elements apart, which is not aligned"), at)
             }
-            None => {
-                let (relation, right) = (Relation::MultipleOf, elements.into());
-                let rule = Constraint { left: stride, relation, right, message: reason(&name) };
-                if !builder.function.constraints.contains(&rule) {
-                    builder.function.constraints.push(rule);
-                }
-            }
+            None => builder.require_multiple(stride, elements, reason(&name)),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::ir::{
-    Block, BufferId, DimId, Function, Handle, Op, Relation, Span, Special, Stmt, StmtId, Swizzle, ValueId, VarId,
+    Block, BufferId, DimId, Function, Handle, MapId, Op, Relation, Span, Special, Stmt, StmtId, Swizzle, ValueId, VarId,
 };
 use crate::types::{Const, Type};
 use hidet_mapping::IndexExpr;
@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 
 use super::access::ViewData;
+use super::geometry::MapCoordinate;
 use super::reach::ReachState;
 
 thread_local! {
@@ -58,6 +59,8 @@ pub(crate) struct Builder {
     /// Shared tiles that are copied through a swizzled tensor map, with the location of the copy.
     pub(crate) swizzled: Vec<(BufferId, Swizzle, Caller)>,
     pub(crate) views: Vec<ViewData>,
+    /// The tensor maps of views, with the coordinates of a copy.
+    pub(super) view_maps: Vec<(MapId, Vec<MapCoordinate>)>,
     pub(crate) reach: ReachState,
     /// The extents of kernels that are built as part of this one, as formulas once a parameter has given them.
     extents: Vec<Option<IndexExpr>>,
@@ -127,6 +130,7 @@ impl Builder {
             problems: Vec::new(),
             swizzled: Vec::new(),
             views: Vec::new(),
+            view_maps: Vec::new(),
             reach: ReachState::default(),
             extents: Vec::new(),
             calls: 0,
@@ -349,13 +353,21 @@ impl Builder {
 
     /// Returns a value as a formula over the extents of the signature, if it is one.
     pub(crate) fn formula(&self, value: ValueId) -> Option<IndexExpr> {
+        self.formula_of(value, &|_| None)
+    }
+
+    /// The same, where further values are known as formulas.
+    pub(super) fn formula_of(&self, value: ValueId, known: &dyn Fn(ValueId) -> Option<IndexExpr>) -> Option<IndexExpr> {
         use crate::ir::BinaryOp;
         use crate::types::Scalar;
+        if let Some(formula) = known(value) {
+            return Some(formula);
+        }
         match self.definition(value)?.clone() {
             Op::Const(constant) if constant.scalar == Scalar::I32 => Some(IndexExpr::from(constant.bits as u32 as i32)),
             Op::Dim(dim) => Some(IndexExpr::Symbol(dim.index() as u32)),
             Op::Binary(op, a, b) => {
-                let (a, b) = (self.formula(a)?, self.formula(b)?);
+                let (a, b) = (self.formula_of(a, known)?, self.formula_of(b, known)?);
                 match op {
                     BinaryOp::Add => Some(a + b),
                     BinaryOp::Sub => Some(a - b),

@@ -90,9 +90,8 @@ impl<U: Element, const R: usize> Epilogue<U, R> {
     /// taken.
     #[track_caller]
     pub fn operand_in_memory<T: Element>(&self) -> Option<(usize, In<T, R>)> {
-        let (at, numbers) = (here(), 0..self.operands());
-        let mut operands = numbers.filter_map(|number| Some((number, self.operand::<T>(number)?)));
-        operands.find(|(_, view)| view.whole_parameter(at).is_ok())
+        let mut operands = (0..self.operands()).filter_map(|number| Some((number, self.operand::<T>(number)?)));
+        operands.find(|(_, view)| view.can_tensor_map().is_ok())
     }
 
     /// Returns the same epilogue, of which an operand is read from `tile`, where the kernel has copied a part of it. The

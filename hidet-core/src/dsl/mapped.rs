@@ -8,7 +8,6 @@ use super::builder::{Caller, with};
 use super::expr::Expr;
 use super::reach;
 use super::view::View;
-use crate::ir::{Constraint, Relation};
 use crate::types::{Element, Scalar, Type};
 use std::rc::Rc;
 
@@ -202,11 +201,7 @@ impl MapOperand {
             match extent.formula(builder, at) {
                 Some(left) => {
                     let message = format!("{name} is read in vectors of {width} elements");
-                    let right = i64::from(width).into();
-                    let rule = Constraint { left, relation: Relation::MultipleOf, right, message };
-                    if !builder.function.constraints.contains(&rule) {
-                        builder.function.constraints.push(rule);
-                    }
+                    builder.require_multiple(left, width.into(), message);
                 }
                 None => builder.problem(format!("the extents of the operand {name} are not known to the launcher"), at),
             }

@@ -22,8 +22,10 @@ mod expr;
 #[doc(hidden)]
 pub mod foreign;
 mod fuse;
+mod geometry;
 pub mod glue;
 mod index;
+mod index_sum;
 mod integer;
 pub mod intrinsics;
 mod literal;

@@ -252,7 +252,7 @@ pub(super) fn known(extents: &[ViewExtent]) -> Vec<Option<ViewExtent>> {
 
 impl Builder {
     /// Makes the launcher check rules: what is at most what, and the message.
-    fn check(&mut self, rules: Vec<(IndexExpr, IndexExpr, String)>) {
+    pub(super) fn check(&mut self, rules: Vec<(IndexExpr, IndexExpr, String)>) {
         for (left, right, message) in rules {
             let rule = Constraint { left, relation: Relation::LessEqual, right, message };
             let holds = match (rule.left.as_const(), rule.right.as_const()) {
@@ -262,6 +262,14 @@ impl Builder {
             if !holds && !self.function.constraints.contains(&rule) {
                 self.function.constraints.push(rule);
             }
+        }
+    }
+
+    /// Makes the launcher check that an extent is a multiple of a number.
+    pub(super) fn require_multiple(&mut self, left: IndexExpr, of: i64, message: String) {
+        let rule = Constraint { left, relation: Relation::MultipleOf, right: of.into(), message };
+        if !self.function.constraints.contains(&rule) {
+            self.function.constraints.push(rule);
         }
     }
 
@@ -284,6 +292,12 @@ impl Builder {
             Some(buffer) => format!("`{}`", self.function.buffers[buffer].name),
             None => "a computed tensor".to_owned(),
         }
+    }
+
+    /// Returns a formula with the names of the extents.
+    pub(super) fn named(&self, formula: &IndexExpr) -> String {
+        let name = |symbol: u32| self.function.dims.iter().nth(symbol as usize).map(|(_, dim)| dim.name.clone());
+        formula.text(&|symbol| name(symbol).unwrap_or_else(|| format!("s{symbol}")))
     }
 
     /// Returns a formula that is greater than the value, if the value is never negative. Adds to `rules` the conditions

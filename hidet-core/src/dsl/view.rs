@@ -12,7 +12,6 @@ use super::expr::{DeviceType, Expr, IntoExpr};
 use super::index::{IndexTuple, IndexValue};
 use super::reach;
 use super::vector::Vector;
-use crate::ir::{BufferId, Scope};
 use crate::types::Element;
 use std::fmt;
 use std::marker::PhantomData;
@@ -184,32 +183,18 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         Address { place, rank, of: PhantomData, transposed: false }
     }
 
-    /// Returns the parameter if the view is a whole one, or an error if it is not.
-    pub(crate) fn whole_parameter(&self, at: Caller) -> Result<BufferId, &'static str> {
-        let Some(data) = self.data(at) else { return Err("this tensor belongs to another kernel") };
-        let whole = data.is_whole();
-        match data.base {
-            Base::Memory(buffer) => {
-                let scope = with(|builder| builder.function.buffers[buffer].scope);
-                match (scope, whole) {
-                    (Some(Scope::Global), true) => Ok(buffer),
-                    (Some(Scope::Global), false) => Err("a tensor map is for a whole parameter, not for a part of one"),
-                    _ => Err("a tensor map is for a parameter, not for memory of a block or thread"),
-                }
-            }
-            Base::Peer(..) => Err("a tensor map is for a parameter, not for memory of a block or thread"),
-            Base::Remapped { .. } => {
-                Err("a tensor map is for a parameter as it lies in memory, not for a remapped one")
-            }
-            Base::Mapped(_) => Err("a tensor map is for a parameter in memory, not for a computed tensor"),
-        }
-    }
-
-    /// Returns an error unless a [`tensor_map`](View::tensor_map) can be taken of this view: it must be a whole
-    /// parameter in memory. The extents of the box are checked by `tensor_map` itself.
+    /// Returns the reason why no [`tensor_map`](View::tensor_map) can be taken of this view, if there is one. The extents
+    /// of the box are checked by `tensor_map` itself, and what depends on the extents of the parameters by the launcher.
+    ///
+    /// A map can be taken of a parameter, of parts, slices and permutations of it whose last axis is contiguous, and of
+    /// remapped views whose coordinates are sums of their own ones times numbers and extents: with padding, in steps, or
+    /// with axes split and merged.
     #[track_caller]
-    pub fn can_tensor_map(&self) -> Result<(), &'static str> {
-        self.whole_parameter(here()).map(drop)
+    pub fn can_tensor_map(&self) -> Result<(), String> {
+        let at = here();
+        let data = self.data(at).ok_or("this tensor belongs to another kernel")?;
+        let (geometry, _) = data.geometry(at)?;
+        with(|builder| geometry.unaligned(builder)).flatten().map_or(Ok(()), Err)
     }
 
     /// Returns true if the elements are in memory of this block or the device, so that they have an

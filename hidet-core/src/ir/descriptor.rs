@@ -4,8 +4,9 @@
 //! threads write it, its layout decides. Works on the IR before its layouts are lowered.
 
 use super::arena::SecondaryMap;
-use super::function::{BufferId, Function, Scope, Swizzle, TensorMap};
+use super::function::{BufferId, Function, Scope, Swizzle};
 use super::stmt::{Arg, Stmt};
+use super::tensor_map::TensorMap;
 use crate::intrinsics::matrix::Form;
 use crate::intrinsics::{Effect, Meaning, Operand, Space};
 use crate::layout::Layout;

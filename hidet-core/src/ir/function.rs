@@ -2,6 +2,7 @@
 
 use super::arena::{Arena, SecondaryMap, handle};
 use super::stmt::{Block, Stmt, StmtId};
+use super::tensor_map::TensorMap;
 use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::types::{Scalar, Type};
@@ -230,17 +231,6 @@ pub enum Swizzle {
     B32,
     B64,
     B128,
-}
-
-/// A tensor map: describes how boxes of a global buffer are copied to and from shared memory.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TensorMap {
-    /// The global buffer.
-    pub buffer: BufferId,
-    /// Extents of the box, one per axis of the buffer.
-    pub tile: Vec<u32>,
-    /// The swizzle of the tile in shared memory.
-    pub swizzle: Swizzle,
 }
 
 /// A variable.

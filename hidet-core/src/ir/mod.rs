@@ -93,7 +93,7 @@ pub use arena::{Arena, Handle, SecondaryMap};
 pub use format::Format;
 pub use function::{
     Access, Arch, Buffer, BufferId, Constraint, Dim, DimId, Function, LARGEST_EXTENT, Launch, Loop, LoopId, MapId,
-    Param, Relation, Scope, Span, Swizzle, TensorMap, Value, ValueId, Var, VarId,
+    Param, Relation, Scope, Span, Swizzle, Value, ValueId, Var, VarId,
 };
 pub use handles::{Mention, MentionMut};
 pub use multiprocessor::Multiprocessor;
@@ -102,4 +102,4 @@ pub use op::{BinaryOp, CompareOp, Op, Special, UnaryOp};
 pub use places::Places;
 pub use shared_memory::{SharedArea, SharedMemory, aligned};
 pub use stmt::{Arg, AsmOperand, Block, Mapping, MappingAtom, MappingExtent, PrintPiece, Stmt, StmtId, Unroll};
-pub use tensor_map::TensorMapShape;
+pub use tensor_map::{MAX_STEP, MapAxis, TensorMap, TensorMapShape};

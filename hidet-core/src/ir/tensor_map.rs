@@ -1,12 +1,65 @@
 //! Tensor maps: the description of a tensor for TMA, and the rules for the tensors and boxes it can copy.
 //!
-//! Contains the rules only: the launcher of a GPU encodes the map, the simulated device copies by it. Boxes are dense
-//! (no element strides, no interleaving, no im2col).
+//! Contains the rules only: the launcher of a GPU encodes the map, the simulated device copies by it. Without
+//! interleaving and im2col.
 
-use super::function::{Function, MAX_SHARED, MapId, Swizzle};
+use super::function::{Buffer, BufferId, Function, MAX_SHARED, MapId, Swizzle};
 use crate::layout::Layout;
 use crate::types::Scalar;
 use hidet_mapping::IndexExpr;
+
+/// A tensor map: describes how boxes of a global buffer are copied to and from shared memory. Its axes are its own: the
+/// map may be of a part of the buffer, with its axes in another order, merged or split.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TensorMap {
+    /// The global buffer.
+    pub buffer: BufferId,
+    /// The offset of the element at coordinates 0, in elements.
+    pub offset: IndexExpr,
+    /// The axes, slowest first as in shared memory; the last one is contiguous.
+    pub axes: Vec<MapAxis>,
+    /// Extents of the box in shared memory, one per axis.
+    pub tile: Vec<u32>,
+    /// The swizzle of the tile in shared memory.
+    pub swizzle: Swizzle,
+}
+
+/// An axis of a tensor map.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MapAxis {
+    /// The number of coordinates. Elements of a box outside of it are zero, or are not written.
+    pub extent: IndexExpr,
+    /// The distance of consecutive coordinates in memory, in elements.
+    pub stride: IndexExpr,
+    /// The distance of consecutive elements of a box in coordinates, 1 to [`MAX_STEP`].
+    pub step: u32,
+}
+
+/// The largest step of an axis (CUDA driver API, `elementStrides`).
+pub const MAX_STEP: u32 = 8;
+
+impl TensorMap {
+    /// Returns the map of a whole buffer, or `None` if its layout is not strided.
+    pub fn whole(id: BufferId, buffer: &Buffer, tile: Vec<u32>, swizzle: Swizzle) -> Option<TensorMap> {
+        Some(TensorMap { buffer: id, offset: 0.into(), axes: TensorMap::axes(&buffer.layout)?, tile, swizzle })
+    }
+
+    /// Returns the axes of a strided layout.
+    pub fn axes(layout: &Layout) -> Option<Vec<MapAxis>> {
+        let Layout::Strided { shape, strides } = layout else { return None };
+        let axis = |(extent, stride): (&IndexExpr, &IndexExpr)| MapAxis {
+            extent: extent.clone(),
+            stride: stride.clone(),
+            step: 1,
+        };
+        Some(shape.iter().zip(strides).map(axis).collect())
+    }
+
+    /// Returns the number of elements of a box.
+    pub fn elements(&self) -> u32 {
+        self.tile.iter().fold(1, |elements, extent| elements.saturating_mul(*extent))
+    }
+}
 
 impl Swizzle {
     /// Returns the width of the swizzle in bytes, after which the pattern repeats, or `None` without a swizzle.
@@ -65,39 +118,55 @@ impl Swizzle {
 pub struct TensorMapShape {
     /// The type of an element.
     pub elem: Scalar,
+    /// The offset of the element at coordinates 0 from the beginning of the tensor, in elements.
+    pub offset: u64,
     /// Extents, slowest axis first.
     pub extents: Vec<u64>,
     /// Distance of consecutive coordinates in elements, slowest axis first; the last is 1.
     pub strides: Vec<u64>,
-    /// Extents of the box.
+    /// Extents of the box in shared memory.
     pub tile: Vec<u32>,
+    /// Distance of consecutive elements of the box in coordinates; the last is 1.
+    pub steps: Vec<u32>,
     /// The swizzle of the box in shared memory.
     pub swizzle: Swizzle,
 }
 
 impl TensorMapShape {
-    /// Returns the shape of a tensor map of a function, for given values of its dims.
+    /// Returns the shape of a tensor map of a function, for given values of its dims, or an error if it exceeds the buffer.
     pub fn of(function: &Function, map: MapId, dims: &[i64]) -> Result<TensorMapShape, String> {
         let map = &function.maps[map];
         let buffer = &function.buffers[map.buffer];
-        let Layout::Strided { shape, strides } = &buffer.layout else {
-            return Err("its layout is not strided".to_owned());
+        let eval = |expr: &IndexExpr| -> Result<u64, String> {
+            let value = expr.eval(dims)?;
+            u64::try_from(value).map_err(|_| format!("an extent, stride or offset is {value}"))
         };
-        let eval = |all: &[IndexExpr]| -> Result<Vec<u64>, String> {
-            all.iter()
-                .map(|expr| {
-                    let value = expr.eval(dims)?;
-                    u64::try_from(value).map_err(|_| format!("an extent or stride is {value}"))
-                })
-                .collect()
+        let all = |of: fn(&MapAxis) -> &IndexExpr| -> Result<Vec<u64>, String> {
+            map.axes.iter().map(|axis| eval(of(axis))).collect()
         };
-        Ok(TensorMapShape {
+        let shape = TensorMapShape {
             elem: buffer.elem,
-            extents: eval(shape)?,
-            strides: eval(strides)?,
+            offset: eval(&map.offset)?,
+            extents: all(|axis| &axis.extent)?,
+            strides: all(|axis| &axis.stride)?,
             tile: map.tile.clone(),
+            steps: map.axes.iter().map(|axis| axis.step).collect(),
             swizzle: map.swizzle,
-        })
+        };
+        let size = eval(&buffer.layout.size())?;
+        match shape.end() {
+            end if end > size && !shape.extents.contains(&0) => {
+                Err(format!("its tensor map ends at element {end} of {size}"))
+            }
+            _ => Ok(shape),
+        }
+    }
+
+    /// Returns the end of the elements that the map describes, counted from the beginning of the tensor.
+    fn end(&self) -> u64 {
+        let last = |(extent, stride): (&u64, &u64)| extent.saturating_sub(1).saturating_mul(*stride);
+        let axes = self.extents.iter().zip(&self.strides).map(last);
+        axes.fold(self.offset.saturating_add(1), u64::saturating_add)
     }
 
     /// Returns the size of a box in shared memory, in bytes.
@@ -105,16 +174,23 @@ impl TensorMapShape {
         box_bytes(&self.tile, self.elem) as u32
     }
 
+    /// Returns the address of the element at coordinates 0 of a tensor at an address.
+    pub fn first(&self, address: u64) -> u64 {
+        address.wrapping_add(self.offset.wrapping_mul(self.elem.bytes() as u64))
+    }
+
     /// Returns the reason why TMA cannot copy it, if any (CUDA driver API, "Tensor Map Object Management"; PTX ISA,
-    /// "Tensors"). `address` is that of the first element.
+    /// "Tensors"). `address` is that of the tensor.
     pub fn problem(&self, address: u64) -> Option<String> {
         let bytes = self.elem.bytes() as u64;
         let rank = self.extents.len();
-        if rank == 0 || rank > 5 || self.strides.len() != rank || self.tile.len() != rank {
+        let ranks = [self.strides.len(), self.tile.len(), self.steps.len()];
+        if rank == 0 || rank > 5 || ranks != [rank; 3] {
             return Some(format!("a tensor map has 1 to 5 axes, this one {rank}"));
         }
-        if !address.is_multiple_of(16) {
-            return Some(format!("the tensor begins at {address:#x}, which is not aligned to 16 bytes"));
+        let first = self.first(address);
+        if !first.is_multiple_of(16) {
+            return Some(format!("the tensor begins at {first:#x}, which is not aligned to 16 bytes"));
         }
         if let Some(extent) = self.extents.iter().find(|extent| **extent == 0 || **extent > 1 << 32) {
             return Some(format!("an extent is {extent}; it must be 1 to 2^32"));
@@ -131,7 +207,7 @@ impl TensorMapShape {
                 return Some(format!("a row is {stride} bytes long; it must be less than 2^40"));
             }
         }
-        tile_problem(&self.tile, self.elem, self.swizzle)
+        tile_problem(&self.tile, &self.steps, self.elem, self.swizzle)
     }
 }
 
@@ -141,9 +217,19 @@ fn box_bytes(tile: &[u32], elem: Scalar) -> u64 {
 }
 
 /// Returns the reason why TMA cannot copy boxes of these extents, if any.
-pub(super) fn tile_problem(tile: &[u32], elem: Scalar, swizzle: Swizzle) -> Option<String> {
-    if let Some(extent) = tile.iter().find(|extent| **extent == 0 || **extent > 256) {
-        return Some(format!("an extent of the tile is {extent}; it must be 1 to 256"));
+pub(super) fn tile_problem(tile: &[u32], steps: &[u32], elem: Scalar, swizzle: Swizzle) -> Option<String> {
+    if let Some(step) = steps.iter().find(|step| **step == 0 || **step > MAX_STEP) {
+        return Some(format!("the step of an axis is {step}; it must be 1 to {MAX_STEP}"));
+    }
+    if let Some(step) = steps.last().filter(|step| **step != 1) {
+        return Some(format!("the step of the last axis is {step}; it must be 1"));
+    }
+    for (extent, step) in tile.iter().zip(steps) {
+        let span = u64::from(*extent) * u64::from(*step);
+        if span == 0 || span > 256 {
+            let by = if *step == 1 { String::new() } else { format!(" in steps of {step}: {span} coordinates") };
+            return Some(format!("an extent of the tile is {extent}{by}; it must be 1 to 256"));
+        }
     }
     let bytes = box_bytes(tile, elem);
     if bytes > MAX_SHARED {
@@ -174,9 +260,11 @@ mod tests {
     fn shape() -> TensorMapShape {
         TensorMapShape {
             elem: Scalar::F16,
+            offset: 0,
             extents: vec![100, 72],
             strides: vec![72, 1],
             tile: vec![64, 64],
+            steps: vec![1, 1],
             swizzle: Swizzle::B128,
         }
     }
@@ -203,7 +291,10 @@ mod tests {
             "a row of the tile is 64 bytes long, but its swizzle spans 128: there would be gaps between rows; make them equal",
         );
         refuses(
-            |shape| (shape.tile, shape.extents, shape.strides) = (vec![256; 5], vec![256; 5], vec![8, 8, 8, 8, 1]),
+            |shape| {
+                (shape.tile, shape.extents, shape.strides) = (vec![256; 5], vec![256; 5], vec![8, 8, 8, 8, 1]);
+                shape.steps = vec![1; 5];
+            },
             0,
             "the tile has 2199023255552 bytes; a block has at most 232448 (227 KiB) of shared memory",
         );
@@ -211,6 +302,14 @@ mod tests {
         refuses(|shape| shape.strides[1] = 2, 0, "the last axis is not contiguous");
         refuses(|shape| shape.extents[0] = 0, 0, "an extent is 0; it must be 1 to 2^32");
         refuses(|shape| shape.extents[0] = (1 << 32) + 1, 0, "an extent is 4294967297; it must be 1 to 2^32");
+        refuses(|shape| shape.offset = 4, 0, "the tensor begins at 0x8, which is not aligned to 16 bytes");
+        refuses(|shape| shape.steps[0] = 9, 0, "the step of an axis is 9; it must be 1 to 8");
+        refuses(|shape| shape.steps[1] = 2, 0, "the step of the last axis is 2; it must be 1");
+        refuses(
+            |shape| shape.steps[0] = 5,
+            0,
+            "an extent of the tile is 64 in steps of 5: 320 coordinates; it must be 1 to 256",
+        );
         refuses(|shape| shape.extents.clear(), 0, "a tensor map has 1 to 5 axes, this one 0");
         refuses(|shape| shape.tile.push(1), 0, "a tensor map has 1 to 5 axes, this one 2");
     }

@@ -1,15 +1,13 @@
 //! Flattens every buffer to one axis.
 //!
 //! Precondition: no access with `guard`. Postcondition: every buffer has one axis in row-major order, whose extent is
-//! the size of its former layout; if indices are `i32`, a constraint states that it fits. Every index is one `i32`. It
+//! the size of its former layout; if elements are accessed by `i32` indices, a constraint states that it fits. Every index is one `i32`. It
 //! is an `i64` with [`LoweringOptions::wide_index`] (global buffers only), and if the author indexed with `i64` or a
 //! part of an extent may exceed `i32`.
 //!
 //! With a row-major `@a: f32[4, n]`, `load @a[i, j]` becomes `load @a[i * n + j]`. A vector access keeps its lanes:
 //! they are consecutive along the last axis, which the layout keeps contiguous. A check keeps the author's index and
 //! shape for its message.
-//!
-//! A tensor that has a tensor map keeps its axes, which the map needs; its elements cannot be accessed otherwise.
 
 use super::LoweringOptions;
 use super::bounds::needs_i64;
@@ -42,15 +40,13 @@ pub(super) fn run(function: &mut Function, options: &LoweringOptions) -> Result<
         result
     })?;
     for buffer in function.buffers.handles() {
-        if function.maps.iter().any(|(_, map)| map.buffer == buffer) {
-            continue;
-        }
+        let accessed = known.keys().any(|(accessed, _)| *accessed == buffer);
         let buffer = &mut function.buffers[buffer];
         if is_flat(&buffer.layout) {
             continue;
         }
         let size = buffer.layout.size();
-        if buffer.scope == Scope::Global && !wide && size.as_const().is_none() {
+        if accessed && buffer.scope == Scope::Global && !wide && size.as_const().is_none() {
             let (message, right) = (format!("offsets into `{}` fit 32 bits", buffer.name), LARGEST_EXTENT.into());
             function.constraints.push(Constraint { left: size.clone(), relation: Relation::LessEqual, right, message });
         }
@@ -116,14 +112,6 @@ impl Flatten<'_> {
         if buffer.shape.len() != index.len() {
             let message =
                 format!("`{}` has {} axes and is indexed with {}", buffer.name, buffer.shape.len(), index.len());
-            return Err(self.function.error_at(self.stmt, message));
-        }
-        if self.function.maps.iter().any(|(_, map)| map.buffer == id) && index.len() > 1 {
-            let message = format!(
-                "`{}` is copied through a tensor map, so its elements cannot be accessed; to \
-                 access them, pass the tensor a second time",
-                buffer.name
-            );
             return Err(self.function.error_at(self.stmt, message));
         }
         Ok(buffer.layout.clone())

@@ -106,7 +106,7 @@ impl Checks<'_> {
                 (None, Some(Reach::Elements(count))) => self.stretch(buffer, index, IntValue::Const(count.into())),
                 (None, _) => {
                     let boxes = args.iter().find_map(|arg| match arg {
-                        Arg::Map(map) => Some(self.function.maps[*map].tile.iter().product::<u32>()),
+                        Arg::Map(map) => Some(self.function.maps[*map].elements()),
                         _ => None,
                     });
                     self.stretch(buffer, index, IntValue::Const(boxes.unwrap_or(1).into()));

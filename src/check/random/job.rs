@@ -207,6 +207,8 @@ impl Slot {
                 to.all(&shape.extents, |to, extent| to.number(*extent));
                 to.all(&shape.strides, |to, stride| to.number(*stride));
                 to.all(&shape.tile, |to, extent| to.number((*extent).into()));
+                to.all(&shape.steps, |to, step| to.number((*step).into()));
+                to.number(shape.offset);
                 to.number(SWIZZLES.iter().position(|swizzle| *swizzle == shape.swizzle).unwrap_or(0) as u64);
                 numbers
             }
@@ -226,6 +228,8 @@ impl Slot {
                     extents: from.all(Reader::number),
                     strides: from.all(Reader::number),
                     tile: from.all(|from| from.number() as u32),
+                    steps: from.all(|from| from.number() as u32),
+                    offset: from.number(),
                     swizzle: SWIZZLES[from.number() as usize % SWIZZLES.len()],
                 };
                 Slot::Map(shape, number)
@@ -264,9 +268,11 @@ mod tests {
     fn jobs_travel() {
         let shape = TensorMapShape {
             elem: Scalar::F16,
+            offset: 8,
             extents: vec![100, 72],
             strides: vec![72, 1],
             tile: vec![64, 64],
+            steps: vec![2, 1],
             swizzle: Swizzle::B128,
         };
         let launch = LaunchConfig {

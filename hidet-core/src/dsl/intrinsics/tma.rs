@@ -2,12 +2,11 @@
 
 use super::intrinsic;
 use crate::dsl::address::Address;
-use crate::dsl::buffer::align_rows;
-use crate::dsl::builder::{here, with};
-use crate::dsl::expr::IntoExpr;
+use crate::dsl::builder::{Caller, Serial, here, with};
+use crate::dsl::expr::{Expr, IntoExpr};
 use crate::dsl::index::IndexTuple;
 use crate::dsl::view::View;
-use crate::ir::{MapId, Swizzle, TensorMap};
+use crate::ir::{MapId, Swizzle};
 use crate::layout::Layout;
 use crate::types::Element;
 use std::marker::PhantomData;
@@ -15,7 +14,9 @@ use std::marker::PhantomData;
 /// A tensor map: how boxes of a tensor in global memory are copied to and from shared memory.
 #[derive(Debug)]
 pub struct Map<T, const R: usize> {
-    map: Option<MapId>,
+    kernel: Serial,
+    /// Its place among the maps of views of the kernel.
+    id: Option<usize>,
     of: PhantomData<fn() -> T>,
 }
 
@@ -27,7 +28,8 @@ impl<T, const R: usize> Clone for Map<T, R> {
 }
 
 impl<T: Element, const R: usize, A> View<T, R, A> {
-    /// Returns a tensor map for boxes of these extents, created by the launcher. The tensor must be a whole parameter.
+    /// Returns a tensor map for boxes of these extents, created by the launcher. The tensor is a parameter, or a view of
+    /// one of which [`can_tensor_map`](View::can_tensor_map) says that TMA can copy it.
     ///
     /// With a swizzle, the rows of a box are not contiguous in shared memory. Tensor cores (`wgmma`) can read it as it
     /// is; a tile whose elements threads read or write must have the layout of the swizzle, [`Layout::tma`]. Any other
@@ -65,18 +67,92 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     /// ```
     #[track_caller]
     pub fn tensor_map(&self, tile: [i32; R], swizzle: Swizzle) -> Map<T, R> {
-        let at = here();
-        let buffer = self.whole_parameter(at);
-        let map = with(|builder| {
-            let buffer = buffer.map_err(|why| builder.problem(why, at)).ok()?;
-            if tile.iter().any(|extent| *extent < 1) {
-                builder.problem(format!("a box of {tile:?}: its extents must be positive"), at);
+        self.new_map(tile, [1; R], swizzle, here())
+    }
+
+    /// Returns a tensor map for boxes of elements `steps` apart, 1 to 8 along each axis and 1 along the last one. `tile` are
+    /// the extents of a box in shared memory; in the tensor it spans `tile * steps` coordinates, at most 256 along each axis.
+    ///
+    /// ```
+    /// use hidet::prelude::*;
+    ///
+    /// kernel! {
+    ///     /// Every second row, from row -1 on.
+    ///     #[launch(grid = 1, block = 32)]
+    ///     fn odd_rows(x: In<f32, [8, 32]>, y: Out<f32, [5, 32]>) {
+    ///         let map = x.tensor_map_with_steps([5, 32], [2, 1], Swizzle::None);
+    ///         let (tile, full) = (shared::<f32>([5, 32]), mbarriers(1));
+    ///         if thread_id() == 0 {
+    ///             full.init(0, 1);
+    ///             mbarrier_init_fence();
+    ///         }
+    ///         sync_threads();
+    ///         if thread_id() == 0 {
+    ///             full.arrive_expect(0, 5 * 32 * 4);
+    ///             tma_load(&tile[[0, 0]], map, (-1, 0), full.at(0));
+    ///         }
+    ///         full.wait(0, 0);
+    ///         for row in 0..5 { y[[row, thread_id()]] = tile[[row, thread_id()]]; }
+    ///     }
+    /// }
+    ///
+    /// let device = Device::sim();
+    /// let host: Vec<f32> = (0..256).map(|i| (i / 32) as f32).collect();
+    /// let (x, mut y) = (device.tensor(&host, [8, 32])?, device.empty([5, 32])?);
+    /// odd_rows().compile(&device)?.launch(&x, &mut y)?;
+    /// assert_eq!([0, 1, 2, 3, 4].map(|row| y.to_vec().unwrap()[row * 32]), [0.0, 1.0, 3.0, 5.0, 7.0]);
+    /// # Ok::<(), hidet::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn tensor_map_with_steps(&self, tile: [i32; R], steps: [i32; R], swizzle: Swizzle) -> Map<T, R> {
+        self.new_map(tile, steps, swizzle, here())
+    }
+
+    fn new_map(&self, tile: [i32; R], steps: [i32; R], swizzle: Swizzle, at: Caller) -> Map<T, R> {
+        let geometry = self.data(at).map(|data| data.geometry(at));
+        let id = with(|builder| {
+            let (geometry, coordinates) = geometry?.map_err(|why| builder.problem(why, at)).ok()?;
+            for (extents, of) in [(tile, "a box"), (steps, "steps")] {
+                if extents.iter().any(|extent| *extent < 1) {
+                    builder.problem(format!("{of} of {extents:?}: its extents must be positive"), at);
+                }
             }
-            align_rows(builder, buffer, 16, |name| format!("TMA copies words of 16 bytes of rows of `{name}`"), at);
-            let tile = tile.iter().map(|extent| (*extent).max(1) as u32).collect();
-            Some(builder.function.maps.push(TensorMap { buffer, tile, swizzle }))
+            if let Some(why) = geometry.unaligned(builder) {
+                builder.problem(why, at);
+                return None;
+            }
+            geometry.require(builder);
+            let [tile, steps] = [tile, steps].map(|extents| extents.map(|extent| extent.max(1) as u32));
+            let map = geometry.map(&tile, &steps, swizzle);
+            let maps = &mut builder.function.maps;
+            let known = maps.iter().find(|(_, known)| **known == map).map(|(id, _)| id);
+            let id = known.unwrap_or_else(|| maps.push(map));
+            builder.view_maps.push((id, coordinates));
+            Some(builder.view_maps.len() - 1)
         });
-        Map { map: map.flatten(), of: PhantomData }
+        Map { kernel: with(|builder| builder.serial()).unwrap_or(Serial::NONE), id: id.flatten(), of: PhantomData }
+    }
+}
+
+impl<T: Element, const R: usize> Map<T, R> {
+    /// Returns the map, and the coordinates of a copy in its order.
+    #[track_caller]
+    fn resolve(self, index: &[Expr<i32>]) -> Option<(MapId, Vec<Expr<i32>>)> {
+        let at = here();
+        let found = with(|builder| {
+            if self.kernel != builder.serial() {
+                builder.problem("a tensor map of another kernel is used here", at);
+                return None;
+            }
+            builder.view_maps.get(self.id?).cloned()
+        });
+        let (map, coordinates) = found.flatten()?;
+        let mut places = Vec::new();
+        // Not a closure, which would lose the caller's location.
+        for coordinate in &coordinates {
+            places.push(coordinate.place(index));
+        }
+        Some((map, places))
     }
 }
 
@@ -101,10 +177,10 @@ pub fn tma_load<T: Element, const R: usize>(
     at: impl IndexTuple<R>,
     mbarrier: Address<u64>,
 ) {
-    let Some(map) = map.map else { return };
+    let Some((map, places)) = map.resolve(&at.coordinates()) else { return };
     note_swizzle(map, &to);
-    let mut call = intrinsic(&format!("tma.load.{R}d")).address(&to).map(map);
-    for coordinate in at.coordinates() {
+    let mut call = intrinsic(&format!("tma.load.{}d", places.len())).address(&to).map(map);
+    for coordinate in places {
         call = call.value::<i32>(coordinate);
     }
     call.address(&mbarrier).run();
@@ -120,10 +196,10 @@ pub fn tma_load_multicast<T: Element, const R: usize>(
     mbarrier: Address<u64>,
     blocks: impl IntoExpr<u32>,
 ) {
-    let Some(map) = map.map else { return };
+    let Some((map, places)) = map.resolve(&at.coordinates()) else { return };
     note_swizzle(map, &to);
-    let mut call = intrinsic(&format!("tma.load.{R}d.multicast")).address(&to).map(map);
-    for coordinate in at.coordinates() {
+    let mut call = intrinsic(&format!("tma.load.{}d.multicast", places.len())).address(&to).map(map);
+    for coordinate in places {
         call = call.value::<i32>(coordinate);
     }
     call.address(&mbarrier).value::<u32>(blocks).run();
@@ -134,10 +210,10 @@ macro_rules! stores {
         $(#[$doc])*
         #[track_caller]
         pub fn $name<T: Element, const R: usize>(map: Map<T, R>, at: impl IndexTuple<R>, from: Address<T>) {
-            let Some(map) = map.map else { return };
+            let Some((map, places)) = map.resolve(&at.coordinates()) else { return };
             note_swizzle(map, &from);
-            let mut call = intrinsic(&format!(concat!("tma.", $row, ".{}d"), R)).map(map);
-            for coordinate in at.coordinates() {
+            let mut call = intrinsic(&format!(concat!("tma.", $row, ".{}d"), places.len())).map(map);
+            for coordinate in places {
                 call = call.value::<i32>(coordinate);
             }
             call.address(&from).run();
@@ -164,9 +240,9 @@ stores! {
 /// Prefetches the box at these coordinates to L2.
 #[track_caller]
 pub fn tma_prefetch<T: Element, const R: usize>(map: Map<T, R>, at: impl IndexTuple<R>) {
-    let Some(map) = map.map else { return };
-    let mut call = intrinsic(&format!("tma.prefetch.{R}d")).map(map);
-    for coordinate in at.coordinates() {
+    let Some((map, places)) = map.resolve(&at.coordinates()) else { return };
+    let mut call = intrinsic(&format!("tma.prefetch.{}d", places.len())).map(map);
+    for coordinate in places {
         call = call.value::<i32>(coordinate);
     }
     call.run();
@@ -175,7 +251,7 @@ pub fn tma_prefetch<T: Element, const R: usize>(map: Map<T, R>, at: impl IndexTu
 /// Prefetches a tensor map.
 #[track_caller]
 pub fn tma_prefetch_map<T: Element, const R: usize>(map: Map<T, R>) {
-    let Some(map) = map.map else { return };
+    let Some((map, _)) = map.resolve(&[]) else { return };
     intrinsic("tma.prefetch.map").map(map).run();
 }
 

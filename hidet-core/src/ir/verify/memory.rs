@@ -122,14 +122,22 @@ fn map(c: &mut Checker<'_>, id: MapId) {
     let map = &c.f.maps[id];
     let buffer = &c.f.buffers[map.buffer];
     let name = c.buffer(map.buffer);
-    let rank = buffer.shape.len();
+    let rank = map.axes.len();
     c.require(buffer.scope == Scope::Global, || {
         format!("a tensor map of {name}, which is {} memory; it must be a parameter", buffer.scope.name())
     });
     c.require((1..=5).contains(&rank) && map.tile.len() == rank, || {
         format!("a tensor map of {name} (rank {rank}) with a tile of rank {}: both must agree, 1 to 5", map.tile.len())
     });
-    if let Some(why) = tile_problem(&map.tile, buffer.elem, map.swizzle) {
+    let formulas = map.axes.iter().flat_map(|axis| [&axis.extent, &axis.stride]);
+    for expr in formulas.chain([&map.offset]) {
+        formula(c, &format!("a tensor map of {name}"), expr);
+    }
+    c.require(map.axes.last().is_none_or(|axis| axis.stride.as_const() == Some(1)), || {
+        format!("a tensor map of {name}: the last axis is not contiguous")
+    });
+    let steps: Vec<u32> = map.axes.iter().map(|axis| axis.step).collect();
+    if let Some(why) = tile_problem(&map.tile, &steps, buffer.elem, map.swizzle) {
         c.problem(format!("a tensor map of {name}: {why}"));
     }
 }

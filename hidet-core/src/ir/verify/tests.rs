@@ -1,7 +1,7 @@
 //! Rules that no text can break, because the text form cannot express such functions.
 
 use super::{Problem, check, verify};
-use crate::ir::{Access, Function, Handle, Param, Stmt, Swizzle, TensorMap, text};
+use crate::ir::{Access, Function, Handle, MapAxis, Param, Stmt, Swizzle, TensorMap, text};
 
 const EMPTY: &str = "kernel k() grid (1, 1, 1) block (32, 1, 1) { loop { return } }";
 
@@ -30,7 +30,14 @@ fn what_the_signature_names_must_exist() {
     let names_nothing = |param: &Param| format!("the parameter {param:?} names nothing in the function");
     assert_eq!(problems(&function), function.params.iter().map(names_nothing).collect::<Vec<_>>());
     let mut function = nothing();
-    function.maps.push(TensorMap { buffer: Handle::new(0), tile: vec![4], swizzle: Swizzle::None });
+    let axis = MapAxis { extent: 64.into(), stride: 1.into(), step: 1 };
+    function.maps.push(TensorMap {
+        buffer: Handle::new(0),
+        offset: 0.into(),
+        axes: vec![axis],
+        tile: vec![4],
+        swizzle: Swizzle::None,
+    });
     let id = function.maps.handles().next().unwrap();
     assert_eq!(problems(&function), [format!("{id} is of a buffer the function does not have")]);
     let source = "kernel k() grid (1, 1, 1) block (32, 1, 1) { shared @a: f32[4] return }";

@@ -125,7 +125,7 @@ pub(crate) fn tile(function: &Function, intrinsic: Intrinsic, args: &[Arg], posi
         Reach::Bytes(bytes) => together(&memory.shape, bytes.div_ceil(memory.elem.bytes() as u32)),
         Reach::BytesOf(_) => None,
         Reach::Box(of) => match args.get(of) {
-            Some(Arg::Map(map)) => together(&memory.shape, function.maps[*map].tile.iter().product()),
+            Some(Arg::Map(map)) => together(&memory.shape, function.maps[*map].elements()),
             _ => None,
         },
         Reach::Matrix { rows, columns, form } => {

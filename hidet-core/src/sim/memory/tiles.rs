@@ -81,10 +81,10 @@ fn tile(shape: &TensorMapShape, at: &[i64; 5], shared: u32, f: &mut dyn FnMut(Se
             inner[axis] = i64::from(rest % outer[axis]);
             rest /= outer[axis];
         }
-        let mut offset = 0i64;
+        let mut offset = shape.offset as i64;
         let mut inside = true;
         for axis in 0..last {
-            let coordinate = at[axis] + inner[axis];
+            let coordinate = at[axis] + inner[axis] * i64::from(shape.steps[axis]);
             inside &= (0..shape.extents[axis] as i64).contains(&coordinate);
             offset += coordinate * shape.strides[axis] as i64;
         }
@@ -114,7 +114,8 @@ mod tests {
     }
 
     fn shape(swizzle: Swizzle, tile: [u32; 2]) -> TensorMapShape {
-        TensorMapShape { elem: Scalar::F32, extents: vec![10, 20], strides: vec![20, 1], tile: tile.to_vec(), swizzle }
+        let (extents, strides, steps) = (vec![10, 20], vec![20, 1], vec![1, 1]);
+        TensorMapShape { elem: Scalar::F32, offset: 0, extents, strides, tile: tile.to_vec(), steps, swizzle }
     }
 
     #[test]
@@ -138,6 +139,18 @@ mod tests {
             assert_eq!(segments(&shape, at, 0).iter().map(|segment| segment.bytes).sum::<u32>(), 32);
             assert!(segments(&shape, at, 0).iter().all(|segment| segment.global.is_none()));
         }
+    }
+
+    #[test]
+    fn boxes_with_steps_and_an_offset() {
+        let mut shape = shape(Swizzle::None, [3, 4]);
+        (shape.offset, shape.extents[0], shape.steps[0]) = (40, 8, 3);
+        let found: Vec<Option<usize>> = segments(&shape, [-1, 4, 0, 0, 0], 0).iter().map(|part| part.global).collect();
+        // Rows -1, 2 and 5 from the third row of memory on.
+        assert_eq!(found, [None, Some((40 + 2 * 20 + 4) * 4), Some((40 + 5 * 20 + 4) * 4)]);
+        // The last row is outside of the map, although memory has it.
+        let last = segments(&shape, [3, 0, 0, 0, 0], 0);
+        assert_eq!(last.iter().map(|part| part.global.is_some()).collect::<Vec<_>>(), [true, true, false]);
     }
 
     #[test]

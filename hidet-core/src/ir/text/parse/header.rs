@@ -5,7 +5,9 @@ use super::super::layout;
 use super::super::lex::Token;
 use super::Parser;
 use crate::Result;
-use crate::ir::{Access, Buffer, BufferId, Constraint, Dim, Launch, Param, Relation, Scope, Span, Swizzle, TensorMap};
+use crate::ir::{
+    Access, Buffer, BufferId, Constraint, Dim, Launch, MapAxis, Param, Relation, Scope, Span, Swizzle, TensorMap,
+};
 
 impl<'s> Parser<'s> {
     pub(super) fn function(&mut self) -> Result<()> {
@@ -165,14 +167,29 @@ impl<'s> Parser<'s> {
         Ok(Constraint { left, relation, right, message })
     }
 
-    /// Parses `#0 = @x tile [64, 64] swizzle b128`.
+    /// Parses `#0 = @x tile [64, 64] swizzle b128`, or with `offset n * 4`, `axes [m: n, n: 1]` (extents and strides) and
+    /// `step [2, 1]`.
     fn tensor_map(&mut self) -> Result<()> {
         let line = self.line();
         let name = self.handle('#', "a tensor map")?;
         self.sign("=")?;
         let buffer = self.buffer()?;
+        let offset = if self.try_word("offset") { self.dim_formula()? } else { 0.into() };
+        let mut axes = match self.try_word("axes") {
+            true => self.list("[", "]", Self::map_axis)?,
+            false => TensorMap::axes(&self.f.buffers[buffer].layout)
+                .ok_or_else(|| error(line, "a tensor map of a buffer without strides needs `axes`"))?,
+        };
         self.word("tile")?;
         let tile = self.list("[", "]", |parser| parser.number("an extent"))?;
+        if self.try_word("step") {
+            let line = self.line();
+            let steps: Vec<u32> = self.list("[", "]", |parser| parser.number("a step"))?;
+            if steps.len() != axes.len() {
+                return Err(error(line, format!("{} steps for {} axes", steps.len(), axes.len())));
+            }
+            axes.iter_mut().zip(steps).for_each(|(axis, step)| axis.step = step);
+        }
         self.word("swizzle")?;
         let swizzle = match self.peek() {
             Token::Word("none") => Swizzle::None,
@@ -182,12 +199,19 @@ impl<'s> Parser<'s> {
             _ => return Err(self.expected("`none`, `b32`, `b64` or `b128`")),
         };
         self.next();
-        let id = self.f.maps.push(TensorMap { buffer, tile, swizzle });
+        let id = self.f.maps.push(TensorMap { buffer, offset, axes, tile, swizzle });
         let shown = Token::Handle('#', name.clone());
         match self.maps.insert(name, id) {
             None => Ok(()),
             Some(_) => Err(error(line, format!("the tensor map {shown} is declared twice"))),
         }
+    }
+
+    /// Parses `m: n`, the extent and stride of an axis.
+    fn map_axis(&mut self) -> Result<MapAxis> {
+        let extent = self.dim_formula()?;
+        self.sign(":")?;
+        Ok(MapAxis { extent, stride: self.dim_formula()?, step: 1 })
     }
 }
 

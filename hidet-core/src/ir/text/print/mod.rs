@@ -6,8 +6,8 @@ mod stmt;
 use super::layout;
 use super::names::{escape, unique};
 use crate::ir::{
-    Access, Buffer, BufferId, Function, Handle, LoopId, MapId, Param, Relation, Scope, Stmt, StmtId, Swizzle, ValueId,
-    VarId,
+    Access, Buffer, BufferId, Function, Handle, LoopId, MapAxis, MapId, Param, Relation, Scope, Stmt, StmtId, Swizzle,
+    TensorMap, ValueId, VarId,
 };
 use crate::types::Type;
 use hidet_mapping::IndexExpr;
@@ -147,14 +147,34 @@ impl Printer<'_> {
             self.line(&text);
         }
         for (id, map) in f.maps.iter() {
-            let swizzle = swizzle_name(map.swizzle);
-            let text =
-                format!("map {} = {} tile {:?} swizzle {swizzle}", self.map(id), self.buffer(map.buffer), map.tile);
+            let text = format!("map {} = {}{}", self.map(id), self.buffer(map.buffer), self.map_geometry(map));
             self.line(&text);
         }
         self.block(&f.body);
         self.indent -= 1;
         self.line("}");
+    }
+
+    /// Prints what follows the buffer of a tensor map; axes that are those of the buffer are omitted.
+    fn map_geometry(&self, map: &TensorMap) -> String {
+        let mut text = String::new();
+        if map.offset != 0.into() {
+            let _ = write!(text, " offset {}", self.formula(&map.offset));
+        }
+        let own = self.f.buffers.get(map.buffer).and_then(|buffer| TensorMap::axes(&buffer.layout));
+        let plain: Vec<MapAxis> = map.axes.iter().map(|axis| MapAxis { step: 1, ..axis.clone() }).collect();
+        if own.as_ref() != Some(&plain) {
+            let axes =
+                map.axes.iter().map(|axis| format!("{}: {}", self.formula(&axis.extent), self.formula(&axis.stride)));
+            let _ = write!(text, " axes [{}]", axes.collect::<Vec<_>>().join(", "));
+        }
+        let _ = write!(text, " tile {:?}", map.tile);
+        if plain != map.axes {
+            let steps: Vec<u32> = map.axes.iter().map(|axis| axis.step).collect();
+            let _ = write!(text, " step {steps:?}");
+        }
+        let _ = write!(text, " swizzle {}", swizzle_name(map.swizzle));
+        text
     }
 
     fn param(&self, param: &Param) -> String {
