@@ -101,11 +101,11 @@ pub fn all() -> Vec<Entry> {
         "wgmma_in_flight<4>" => wgmma_5_in_flight::wgmma_in_flight::<4>(132);
         "wgmma_staged<4>" => wgmma_6_staged::wgmma_staged::<4>(132);
         "matmul_wgmma" => matmul_wgmma::matmul_wgmma::<bf16>(Default::default());
-        "linear_wgmma" => hard::linear::linear_wgmma(Default::default());
+        "linear_wgmma" => hard::linear::linear_wgmma(hard::linear::SCHEDULE);
         "flash_attention<f16, 64>" => hard::flash_attention::flash_attention::<f16, 64>(false);
         "flash_attention<bf16, 64>" => hard::flash_attention::flash_attention::<bf16, 64>(false);
         "flash_attention<f16, 128, causal>" => hard::flash_attention::flash_attention::<f16, 128>(true);
-        "scaled_linear_wgmma" => hard::linear::scaled_linear_wgmma(Default::default());
+        "scaled_linear_wgmma" => hard::linear::scaled_linear_wgmma(hard::linear::SCHEDULE);
         "pipelined_scale" => hard::pipeline::pipelined_scale();
         "attention<32>" => hard::attention::attention::<32>(false);
         "attention<64, causal>" => hard::attention::attention::<64>(true);

@@ -30,31 +30,52 @@ pub fn multiply<T: Element, const R: usize>(
     const { assert!(T::SCALAR.bytes() == 2, "the inputs' elements have 16 bits") }
     let (row, origin, t) = (row.into_expr(), coordinates(origin), thread_id() % 128);
     let mut before = 0;
-    for step in 0..steps {
-        at.wait();
-        if a.prologue.is_identity() {
+    if a.prologue.is_identity() {
+        for step in 0..steps {
+            at.wait();
             issue(true, sums, (a, at, row), (b, at));
-        } else {
-            // Meanwhile the products of other warp groups continue.
-            wgmma_wait(0);
-            let left = registers::<T, 2>([a.cols() / 16, 8]);
-            load_left(left, (a, at, row), moved(at_column(origin, step * a.cols()), row, 0));
+            before = one_in_flight(at, step > 0, before, t);
+        }
+    } else {
+        // Rows of the next stage are loaded while products with those of this one are computed.
+        let left = registers::<T, 3>([2, a.cols() / 16, 8]);
+        let load = |half: i32, step: Expr<i32>| {
+            at.wait();
+            load_left(left.slice(half), (a, at, row), moved(at_column(origin, step * a.cols()), row, 0));
             // All threads of the group have read the tile before one releases it.
             fence_proxy_async();
             barrier_sync(warp_id() / 4, 128);
-            issue_left(sums, left, (b, at));
+            issue_left(sums, left.slice(half), (b, at));
+        };
+        for pair in 0..steps / 2 {
+            load(0, pair * 2);
+            before = one_in_flight(at, pair > 0, before, t);
+            load(1, pair * 2 + 1);
+            before = one_in_flight(at, true.into_expr(), before, t);
         }
-        wgmma_wait(1);
-        if step > 0 {
-            at.release(before, t);
+        wgmma_wait(0);
+        if steps % 2 == 1 {
+            load(0, steps - 1);
+            before = one_in_flight(at, steps > 1, before, t);
         }
-        before = at.stage();
-        at.advance();
     }
     wgmma_wait(0);
     if steps > 0 {
         at.release(before, t);
     }
+}
+
+/// Goes to the next stage once the products of the stage `before` are complete, which is released if there is one. Returns
+/// the stage whose products are in flight.
+#[device(crate = hidet_core)]
+fn one_in_flight(at: &Position, is_second: Expr<bool>, before: Expr<i32>, t: Expr<i32>) -> Expr<i32> {
+    wgmma_wait(1);
+    if is_second {
+        at.release(before, t);
+    }
+    let stage = at.stage();
+    at.advance();
+    stage
 }
 
 /// Issues the products of 64 rows of a tile, from `row` on, with all rows of another, as one group of wgmma. They are added

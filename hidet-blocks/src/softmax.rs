@@ -45,11 +45,11 @@ impl OnlineSoftmax {
                 top = top.max(shuffle_xor(top, lane));
             }
             let shift = top * self.scale;
-            let factor = (self.top[[row]] * self.scale - shift).exp2();
+            let factor = (self.top[[row]] * self.scale - shift).exp2_approx();
             self.top[[row]] = top;
             let mut total = self.total[[row]] * factor;
             for i in unroll(elements()) {
-                let power = (scores[[i]] * self.scale - shift).exp2();
+                let power = (scores[[i]] * self.scale - shift).exp2_approx();
                 scores[[i]] = power;
                 total += power;
             }

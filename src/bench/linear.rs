@@ -6,8 +6,7 @@
 
 use super::contestant::Contestant;
 use super::problem::{Make, say, share};
-use crate::examples::hard::linear::{ScaledLinear, linear_wgmma, scaled_linear_wgmma};
-use crate::examples::matmul_wgmma::Schedule;
+use crate::examples::hard::linear::{SCHEDULE, ScaledLinear, linear_wgmma, scaled_linear_wgmma};
 use hidet::prelude::*;
 
 /// Names of the kernels.
@@ -30,12 +29,12 @@ pub fn makes(
             let (a, b, mut c) = (share(&a)?, share(&b)?, share(&c)?);
             let (scale, bias, residual) = (share(&scale)?, share(&bias)?, share(&residual)?);
             if name == NAMES[0] {
-                let template = linear_wgmma(Schedule::default());
+                let template = linear_wgmma(SCHEDULE);
                 Contestant::kernel(name, &device, template, move |kernel| {
                     kernel.launch(&a, &b, &bias, &residual, &mut c)
                 })
             } else {
-                let template = scaled_linear_wgmma(Schedule::default());
+                let template = scaled_linear_wgmma(SCHEDULE);
                 let launch =
                     move |kernel: &Kernel<ScaledLinear>| kernel.launch(&a, &scale, &b, &bias, &residual, &mut c);
                 Contestant::kernel(name, &device, template, launch)

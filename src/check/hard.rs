@@ -269,7 +269,7 @@ impl<T: Real> LinearLayer<T> {
         for i in 0..m * n {
             let v = problem.expected[i] + bias[i % n].real();
             expected.push(0.5 * v * (1.0 + erf(v / 2f64.sqrt())) + residual[i].real());
-            // The slope of gelu is at most 1.13; erf is good to 2 ulp.
+            // The slope of gelu is at most 1.13; its own error is at most 7e-7, 6 ulp of 1.
             limits.push(1.2 * problem.limits[i] + 8.0 * ulp::<f32>(1.0) * (1.0 + v.abs()));
         }
         LinearLayer { bias, residual, expected, limits }
