@@ -55,12 +55,28 @@ impl Generator<'_> {
         if ty.lanes == 1 {
             return self.scalar_op(value, ty.scalar, op, None);
         }
-        if let Some((name, operands)) = packed(ty, op) {
+        if let Some((name, operands)) = self.packed(ty, op) {
             let operands = operands.into_iter().map(|operand| Ok(self.value(operand)?.text));
             return Ok(CppExpr::atom(format!("{name}({})", operands.collect::<Result<Vec<_>>>()?.join(", "))));
         }
         let lanes = (0..ty.lanes).map(|lane| self.scalar_op(value, ty.scalar, op, Some(lane)));
         Ok(expr::vector(ty, &lanes.collect::<Result<Vec<_>>>()?))
+    }
+
+    /// Returns the helper that works on all lanes of a vector of floats of 16 and 8 bits, with its operands.
+    fn packed(&self, ty: Type, op: &Op) -> Option<(String, Vec<ValueId>)> {
+        use BinaryOp::{Add, Max, Min, Mul, Sub};
+        if let Op::Cast(a) = op {
+            let from = self.function.ty(*a).scalar;
+            return from.casts_in_pairs(ty.scalar).then(|| (format!("{from}_to_{}_packed", ty.scalar), vec![*a]));
+        }
+        let (name, operands) = match op {
+            Op::Binary(op @ (Add | Sub | Mul | Min | Max), a, b) => (op.name(), vec![*a, *b]),
+            Op::Unary(op @ (UnaryOp::Neg | UnaryOp::Abs), a) => (op.name(), vec![*a]),
+            Op::Fma(a, b, c) => ("fma", vec![*a, *b, *c]),
+            _ => return None,
+        };
+        matches!(ty.scalar, Scalar::F16 | Scalar::BF16).then(|| (format!("{}_{name}_packed", ty.scalar), operands))
     }
 
     fn scalar_op(&self, value: ValueId, to: Scalar, op: &Op, lane: Option<u8>) -> Result<CppExpr> {
@@ -137,16 +153,4 @@ impl Generator<'_> {
             ClusterSize => CppExpr::atom(clusters.iter().product::<u32>().to_string()),
         }
     }
-}
-
-/// Returns the helper that works on all lanes of a half-precision vector, with its operands.
-fn packed(ty: Type, op: &Op) -> Option<(String, Vec<ValueId>)> {
-    use BinaryOp::{Add, Max, Min, Mul, Sub};
-    let (name, operands) = match op {
-        Op::Binary(op @ (Add | Sub | Mul | Min | Max), a, b) => (op.name(), vec![*a, *b]),
-        Op::Unary(op @ (UnaryOp::Neg | UnaryOp::Abs), a) => (op.name(), vec![*a]),
-        Op::Fma(a, b, c) => ("fma", vec![*a, *b, *c]),
-        _ => return None,
-    };
-    matches!(ty.scalar, Scalar::F16 | Scalar::BF16).then(|| (format!("{}_{name}_packed", ty.scalar), operands))
 }

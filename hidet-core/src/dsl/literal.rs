@@ -98,6 +98,30 @@ impl<T: Int> IntoExpr<T> for IntegerLiteral {
     }
 }
 
+#[diagnostic::do_not_recommend]
+impl<T: Float, const N: usize> IntoExpr<Vector<T, N>> for FloatLiteral {
+    #[track_caller]
+    fn into_expr(self) -> Expr<Vector<T, N>> {
+        super::vector::splat(constant::<T>(Number::Float(self.0)))
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Int, const N: usize> IntoExpr<Vector<T, N>> for IntegerLiteral {
+    #[track_caller]
+    fn into_expr(self) -> Expr<Vector<T, N>> {
+        super::vector::splat(constant::<T>(Number::Int(self.0)))
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Num, const N: usize> IntoExpr<Vector<T, N>> for Lit {
+    #[track_caller]
+    fn into_expr(self) -> Expr<Vector<T, N>> {
+        super::vector::splat(constant::<T>(self.0))
+    }
+}
+
 /// A number without a type suffix, as the operand of an operator whose other operand is a device value of type `T`.
 #[diagnostic::on_unimplemented(
     message = "this number does not match a value of type `{T}`",
@@ -142,7 +166,7 @@ impl<T: Int> LiteralOf<T> for i128 {
 impl<T: Float, const N: usize> LiteralOf<Vector<T, N>> for f64 {
     #[track_caller]
     fn literal(self) -> Expr<Vector<T, N>> {
-        super::vector::splat(constant::<T>(Number::Float(self)))
+        FloatLiteral(self).into_expr()
     }
 }
 
@@ -150,7 +174,7 @@ impl<T: Float, const N: usize> LiteralOf<Vector<T, N>> for f64 {
 impl<T: Int, const N: usize> LiteralOf<Vector<T, N>> for i128 {
     #[track_caller]
     fn literal(self) -> Expr<Vector<T, N>> {
-        super::vector::splat(constant::<T>(Number::Int(self)))
+        IntegerLiteral(self).into_expr()
     }
 }
 

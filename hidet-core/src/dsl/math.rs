@@ -2,7 +2,7 @@
 
 use super::builder::here;
 use super::expr::{Expr, IntoExpr, binary, cast, compare, emit, unary};
-use super::ops::Arithmetic;
+use super::ops::{Arithmetic, Floating};
 use crate::ir::{BinaryOp, CompareOp, Op, UnaryOp};
 use crate::types::{Element, Float, Int, Num, Number};
 
@@ -87,7 +87,7 @@ impl<T: Int> Expr<T> {
 
 macro_rules! methods {
     ($($(#[$doc:meta])* $method:ident $op:ident;)*) => {
-        impl<T: Float> Expr<T> {$(
+        impl<T: Floating> Expr<T> {$(
             $(#[$doc])*
             #[track_caller]
             pub fn $method(self) -> Expr<T> {
@@ -151,25 +151,62 @@ methods! {
     erf Erf;
 }
 
-impl<T: Float> Expr<T> {
+impl<T: Floating> Expr<T> {
     /// Returns `1 / x`.
     #[track_caller]
     pub fn recip(self) -> Expr<T> {
-        binary(BinaryOp::Div, number(1.0), self)
+        binary(BinaryOp::Div, T::number(1.0), self)
     }
 
-    /// Rounds to the nearest integer, ties away from zero.
+    /// Returns `x^power` for a power that is a meta value, by repeated squaring; each product rounds.
     #[track_caller]
-    pub fn round(self) -> Expr<T> {
-        let whole = self.trunc();
-        let up = compare(CompareOp::Ge, (self - whole).abs(), number(0.5));
-        up.select(whole + number::<T>(1.0).copysign(self), whole)
+    pub fn powi(self, power: i32) -> Expr<T> {
+        let (mut rest, mut square, mut product) = (power.unsigned_abs(), self, T::number(1.0));
+        while rest > 0 {
+            if rest & 1 == 1 {
+                product = product * square;
+            }
+            rest >>= 1;
+            if rest > 0 {
+                square = square * square;
+            }
+        }
+        if power < 0 { product.recip() } else { product }
     }
 
     /// Returns the fractional part, with the sign: `x - x.trunc()`.
     #[track_caller]
     pub fn fract(self) -> Expr<T> {
         self - self.trunc()
+    }
+
+    /// Returns `x^power`.
+    #[track_caller]
+    pub fn powf(self, power: impl IntoExpr<T>) -> Expr<T> {
+        binary(BinaryOp::Pow, self, power.into_expr())
+    }
+
+    /// Returns the angle of the point `(other, self)`, in radians.
+    #[track_caller]
+    pub fn atan2(self, other: impl IntoExpr<T>) -> Expr<T> {
+        binary(BinaryOp::Atan2, self, other.into_expr())
+    }
+
+    /// Returns `self * a + b`, rounded once.
+    #[track_caller]
+    pub fn mul_add(self, a: impl IntoExpr<T>, b: impl IntoExpr<T>) -> Expr<T> {
+        let (a, b, at) = (a.into_expr(), b.into_expr(), here());
+        emit(at, |builder| Some(Op::Fma(self.resolve(builder, at), a.resolve(builder, at), b.resolve(builder, at))))
+    }
+}
+
+impl<T: Float> Expr<T> {
+    /// Rounds to the nearest integer, ties away from zero.
+    #[track_caller]
+    pub fn round(self) -> Expr<T> {
+        let whole = self.trunc();
+        let up = compare(CompareOp::Ge, (self - whole).abs(), number(0.5));
+        up.select(whole + number::<T>(1.0).copysign(self), whole)
     }
 
     /// Returns 1 with the sign of the number, also for zeros; NaN for NaN.
@@ -195,41 +232,6 @@ impl<T: Float> Expr<T> {
     #[track_caller]
     pub fn from_bits(bits: impl IntoExpr<T::Word>) -> Expr<T> {
         bits.into_expr().bitcast()
-    }
-
-    /// Returns `x^power` for a power that is a meta value, by repeated squaring; each product rounds.
-    #[track_caller]
-    pub fn powi(self, power: i32) -> Expr<T> {
-        let (mut rest, mut square, mut product) = (power.unsigned_abs(), self, number(1.0));
-        while rest > 0 {
-            if rest & 1 == 1 {
-                product = product * square;
-            }
-            rest >>= 1;
-            if rest > 0 {
-                square = square * square;
-            }
-        }
-        if power < 0 { product.recip() } else { product }
-    }
-
-    /// Returns `x^power`.
-    #[track_caller]
-    pub fn powf(self, power: impl IntoExpr<T>) -> Expr<T> {
-        binary(BinaryOp::Pow, self, power.into_expr())
-    }
-
-    /// Returns the angle of the point `(other, self)`, in radians.
-    #[track_caller]
-    pub fn atan2(self, other: impl IntoExpr<T>) -> Expr<T> {
-        binary(BinaryOp::Atan2, self, other.into_expr())
-    }
-
-    /// Returns `self * a + b`, rounded once.
-    #[track_caller]
-    pub fn mul_add(self, a: impl IntoExpr<T>, b: impl IntoExpr<T>) -> Expr<T> {
-        let (a, b, at) = (a.into_expr(), b.into_expr(), here());
-        emit(at, |builder| Some(Op::Fma(self.resolve(builder, at), a.resolve(builder, at), b.resolve(builder, at))))
     }
 
     /// Returns true if it is NaN.

@@ -1,9 +1,10 @@
 //! Operators on device values. Both operands have the same type; there are no implicit conversions.
 
 use super::expr::{DeviceType, Expr, IntoExpr, binary, unary};
+use super::literal::FloatLiteral;
 use super::vector::Vector;
 use crate::ir::{BinaryOp, UnaryOp};
-use crate::types::{Bits, Int, Num, bf16, f16};
+use crate::types::{Bits, Float, Int, Num, bf16, f16};
 use std::ops;
 
 /// Device types with arithmetic: numbers, and vectors of them.
@@ -13,6 +14,27 @@ pub trait Arithmetic: DeviceType {}
 impl<T: Num> Arithmetic for T {}
 #[diagnostic::do_not_recommend]
 impl<T: Num, const N: usize> Arithmetic for Vector<T, N> {}
+
+/// Device types with the functions of floats: floats, and vectors of them.
+#[diagnostic::on_unimplemented(message = "`{Self}` is not a float", label = "neither a float nor a vector of floats")]
+pub trait Floating: Arithmetic {
+    /// Returns a number, in all lanes.
+    fn number(number: f64) -> Expr<Self>;
+}
+#[diagnostic::do_not_recommend]
+impl<T: Float> Floating for T {
+    #[track_caller]
+    fn number(number: f64) -> Expr<T> {
+        FloatLiteral(number).into_expr()
+    }
+}
+#[diagnostic::do_not_recommend]
+impl<T: Float, const N: usize> Floating for Vector<T, N> {
+    #[track_caller]
+    fn number(number: f64) -> Expr<Vector<T, N>> {
+        FloatLiteral(number).into_expr()
+    }
+}
 
 macro_rules! arithmetic {
     ($($trait:ident $method:ident $op:ident $bound:ident: $($host:ty)*;)*) => {$(

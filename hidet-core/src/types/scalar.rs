@@ -103,6 +103,11 @@ impl Scalar {
     pub const fn has_arithmetic(self) -> bool {
         !matches!(self, Scalar::Bool | Scalar::TF32 | Scalar::E4M3 | Scalar::E5M2)
     }
+
+    /// Returns true if GPUs have an instruction that converts two values to another type.
+    pub const fn casts_in_pairs(self, to: Scalar) -> bool {
+        matches!((self, to), (Scalar::F32, Scalar::F16 | Scalar::BF16 | Scalar::E4M3 | Scalar::E5M2))
+    }
 }
 
 impl fmt::Display for Scalar {

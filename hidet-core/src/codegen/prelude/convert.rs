@@ -1,8 +1,61 @@
 //! Conversions: Rust's saturating casts of floats to integers, and conversions of low-precision floats.
 
-use super::{Piece, parse};
+use super::{Piece, parse, piece};
 
 pub(super) fn pieces() -> Vec<Piece> {
+    let mut pieces = scalars();
+    pieces.extend(["f16", "bf16"].map(halves));
+    pieces.extend(["e4m3", "e5m2"].map(bytes));
+    pieces
+}
+
+/// Two numbers per instruction, the upper one first.
+fn halves(to: &str) -> Piece {
+    let text = format!(
+        "template <int N> __device__ __forceinline__ vec<{to}, N> f32_to_{to}_packed(vec<float, N> a) {{
+#if __CUDA_ARCH__ >= 800
+    vec<{to}, N> r;
+    #pragma unroll
+    for (int i = 0; i < N / 2; i++) {{
+        asm(\"cvt.rn.{to}x2.f32 %0, %1, %2;\" : \"=r\"(r.word[i]) : \"f\"(a[2 * i + 1]), \"f\"(a[2 * i]));
+    }}
+    return r;
+#else
+    {to} r[N];
+    #pragma unroll
+    for (int i = 0; i < N; i++) r[i] = f32_to_{to}(a[i]);
+    return vec<{to}, N>(r);
+#endif
+}}
+"
+    );
+    piece(format!("f32_to_{to}_packed"), text)
+}
+
+/// The same for 8 bits.
+fn bytes(to: &str) -> Piece {
+    let text = format!(
+        "template <int N> __device__ __forceinline__ vec<{to}, N> f32_to_{to}_packed(vec<float, N> a) {{
+#if __CUDA_ARCH__ >= 890
+    unsigned short pair[N / 2];
+    #pragma unroll
+    for (int i = 0; i < N / 2; i++) {{
+        asm(\"cvt.rn.satfinite.{to}x2.f32 %0, %1, %2;\" : \"=h\"(pair[i]) : \"f\"(a[2 * i + 1]), \"f\"(a[2 * i]));
+    }}
+    return bitcast<vec<{to}, N>>(pair);
+#else
+    {to} lane[N];
+    #pragma unroll
+    for (int i = 0; i < N; i++) lane[i] = f32_to_{to}(a[i]);
+    return bitcast<vec<{to}, N>>(lane);
+#endif
+}}
+"
+    );
+    piece(format!("f32_to_{to}_packed"), text)
+}
+
+fn scalars() -> Vec<Piece> {
     parse(
         r#"
 ## hidet_i16

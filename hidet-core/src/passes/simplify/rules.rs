@@ -35,7 +35,7 @@ impl Simplifier<'_> {
                 Some(Op::Vector(lanes)) => lanes.get(usize::from(lane)).copied().map(Simpler::Value),
                 _ => None,
             },
-            Op::Vector(ref lanes) => self.whole_vector(lanes, ty),
+            Op::Vector(ref lanes) => self.whole_vector(lanes, ty).or_else(|| self.vector_of_casts(lanes, ty)),
             _ => None,
         };
         found.unwrap_or(Simpler::Op(op))
@@ -164,6 +164,21 @@ impl Simplifier<'_> {
             matches!(self.op(*value), Some(Op::Extract(from, have)) if *from == whole && usize::from(*have) == lane)
         });
         (same && self.function.ty(whole) == ty).then_some(Simpler::Value(whole))
+    }
+
+    /// Casts that one instruction makes in pairs are made of vectors.
+    fn vector_of_casts(&mut self, lanes: &[ValueId], ty: Type) -> Option<Simpler> {
+        let origin = |lane: &ValueId| match self.op(*lane) {
+            Some(Op::Cast(origin)) => Some(*origin),
+            _ => None,
+        };
+        let origins = lanes.iter().map(origin).collect::<Option<Vec<_>>>()?;
+        let from = self.function.ty(*origins.first()?);
+        if !from.scalar.casts_in_pairs(ty.scalar) || origins.iter().any(|origin| self.function.ty(*origin) != from) {
+            return None;
+        }
+        let whole = self.simplified(Op::Vector(origins), Type::vector(from.scalar, ty.lanes), None);
+        self.made(Op::Cast(whole), ty)
     }
 }
 

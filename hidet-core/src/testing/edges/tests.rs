@@ -121,7 +121,7 @@ fn methods() -> Vec<&'static str> {
         // Rows of macros: `floor Floor;`, `Add add Add Arithmetic ..`.
         match line.trim_end_matches(';').split(' ').collect::<Vec<_>>().as_slice() {
             [name, variant] if line.ends_with(';') && variant.starts_with(char::is_uppercase) => found.push(name),
-            [_, name, _, "Arithmetic" | "Bits" | "Int", ..] => found.push(name),
+            [_, name, _, "Arithmetic:" | "Bits:" | "Int:", ..] => found.push(name),
             _ => {}
         }
     }
