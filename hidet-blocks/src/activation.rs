@@ -17,7 +17,7 @@ const LOG2_OF_TAIL: [f32; 8] =
 /// -9.4e-10: a result that is rounded to `f16` or `bf16` is almost always the nearest, and never further than 1 ulp. For
 /// smaller x the absolute error is at most 1e-13. -∞ gives 0, ∞ gives ∞, NaN gives NaN.
 ///
-/// Twelve instructions: with `h(t) = erfc(t / sqrt 2) / 2 = 2^p(t)`, of which the logarithm is close to a polynomial, it is
+/// Eleven instructions: with `h(t) = erfc(t / sqrt 2) / 2 = 2^p(t)`, of which the logarithm is close to a polynomial, it is
 /// `max(x, 0) - |x| * h(|x|)`.
 ///
 /// ```

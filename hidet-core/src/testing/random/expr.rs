@@ -176,11 +176,27 @@ impl KernelBuilder {
         self.binary(op, a, b)
     }
 
-    /// Returns one lane of a vector expression.
+    /// Returns one lane of a vector expression, sometimes through a format that GPUs convert to in pairs.
     fn vector_expr(&mut self, depth: u32) -> ValueId {
         let a = self.vector(depth);
         let lane = self.rng.below(4) as u8;
-        self.emit(Type::F32, Op::Extract(a, lane))
+        if self.rng.percent(70) {
+            return self.emit(Type::F32, Op::Extract(a, lane));
+        }
+        let storage = self.rng.pick(&[Scalar::F16, Scalar::BF16, Scalar::E4M3, Scalar::E5M2]);
+        let whole = Type::vector(storage, 4);
+        let converted = if self.rng.percent(50) {
+            self.emit(whole, Op::Cast(a))
+        } else {
+            let mut convert = |lane| {
+                let number = self.emit(Type::F32, Op::Extract(a, lane));
+                self.emit(storage, Op::Cast(number))
+            };
+            let lanes = (0..4).map(&mut convert).collect();
+            self.emit(whole, Op::Vector(lanes))
+        };
+        let stored = self.emit(storage, Op::Extract(converted, lane));
+        self.emit(Type::F32, Op::Cast(stored))
     }
 
     /// Returns a vector of four floats.
@@ -202,7 +218,11 @@ impl KernelBuilder {
             return a;
         }
         let b = self.vector(depth - 1);
-        let op = self.rng.pick(&[BinaryOp::Add, BinaryOp::Mul, BinaryOp::Sub, BinaryOp::Max]);
+        if self.rng.percent(20) {
+            let op = self.rng.pick(&[UnaryOp::Neg, UnaryOp::Abs, UnaryOp::Floor, UnaryOp::Sqrt]);
+            return self.emit(ty, Op::Unary(op, b));
+        }
+        let op = self.rng.pick(&[BinaryOp::Add, BinaryOp::Mul, BinaryOp::Sub, BinaryOp::Max, BinaryOp::Min]);
         self.emit(ty, Op::Binary(op, a, b))
     }
 
