@@ -10,8 +10,11 @@ const LINES: usize = 40;
 const COLUMNS: usize = 100;
 
 /// Each kernel and its file.
-const KERNELS: [(&str, &str); 2] =
-    [("matmul_wgmma", "examples/18_wgmma_7_cluster.rs"), ("flash_attention", "examples/src/hard/flash_attention.rs")];
+const KERNELS: [(&str, &str); 3] = [
+    ("matmul_wgmma", "examples/18_wgmma_7_cluster.rs"),
+    ("matmul_double_buffered", "examples/12_matmul_double_buffered.rs"),
+    ("flash_attention", "examples/src/hard/flash_attention.rs"),
+];
 
 /// Returns the lines of a kernel item.
 fn item(text: &str, name: &str) -> Vec<String> {

@@ -10,6 +10,9 @@
 //! - [`OnlineSoftmax`], of scores that arrive in tiles, and [`attend`], attention to [`Visible`] keys made of it.
 //! - [`TiledOutput`]: the results, with the epilogue of the output, through shared memory.
 //!
+//! The parts of a product without tensor cores, of any architecture: [`ThreadTile`], the elements that each thread computes;
+//! [`CopiedInput`], tiles of an input that all threads copy; [`multiply_by_threads`].
+//!
 //! For prologues and epilogues: the activations [`gelu`], [`gelu_tanh`] and [`silu`], of few instructions.
 //!
 //! A product of tiles of 64 x 64, and the same fused:
@@ -74,6 +77,7 @@ mod fragment;
 mod output;
 mod pipeline;
 mod product;
+mod simt;
 mod softmax;
 mod staged;
 mod tile_order;
@@ -83,6 +87,7 @@ pub use attention::{Visible, attend};
 pub use output::TiledOutput;
 pub use pipeline::{Pipeline, Position};
 pub use product::{issue, issue_left, issue_left_by_rows, multiply};
+pub use simt::{CopiedInput, Route, ThreadTile, multiply_by_threads};
 pub use softmax::{MASKED, OnlineSoftmax, scale_rows};
 pub use staged::{StagedInput, load_stage};
 pub use tile_order::TileOrder;

@@ -2,9 +2,6 @@
 //!
 //! A block computes 128 rows: one thread loads tiles of keys and values, and each of two warp groups attends to them with
 //! 64 rows.
-//!
-//! Known: ptxas packs the powers between products, and therefore serialises these (C7520), so this kernel is not in the
-//! registry, whose kernels must be free of such losses.
 
 use hidet::blocks::{OnlineSoftmax, Pipeline, StagedInput, TiledOutput, Visible, attend, scale_rows};
 use hidet::prelude::*;

@@ -1,0 +1,126 @@
+//! Tiles of an input that all threads of a block copy to shared memory.
+
+use hidet_core::dsl::intrinsics::{cp_async_partial, refuse, thread_id};
+use hidet_core::dsl::{Expr, In, OnDevice, Registers, View, registers, shared};
+use hidet_macros::device;
+use hidet_mapping::{TaskMapping, repeat, spatial};
+
+/// How a tile gets from global to shared memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// Loads to registers, spread over the columns of the tile before, then stores: any view.
+    Registers,
+    /// Asynchronous copies that begin at this column of the tile before: only memory.
+    Asynchronous(i32),
+}
+
+/// Tiles of a matrix of which one axis is `k`, two at the same time. In shared memory the other axis is the last one.
+#[derive(Clone)]
+pub struct CopiedInput {
+    input: In<f32, 2>,
+    /// The number of the axis that is `k`.
+    k_axis: usize,
+    route: Route,
+    /// Number of the tile, k, line.
+    pub(super) tiles: View<f32, 3>,
+    stage: View<f32, 2>,
+    copies: TaskMapping<2>,
+    depth: i32,
+    /// Lines that all threads copy at the same time.
+    at_once: i32,
+    /// The first line of all tiles, which may be negative.
+    first: Expr<i32>,
+}
+
+impl CopiedInput {
+    /// Makes room for tiles of `depth` along axis `k_axis` and `lines` along the other, copied by `threads`, a multiple of
+    /// `depth`. Lines begin at `first`; those before the matrix are zero.
+    #[track_caller]
+    pub fn new(
+        input: In<f32, 2>,
+        (k_axis, route): (usize, Route),
+        [lines, depth]: [u32; 2],
+        threads: u32,
+        first: Expr<i32>,
+    ) -> CopiedInput {
+        let fits = depth >= 1 && threads.is_multiple_of(depth) && lines.is_multiple_of(threads / depth) && k_axis < 2;
+        if !fits {
+            refuse(&format!(
+                "{threads} threads copy tiles of {lines} lines and {depth} along axis {k_axis}: the threads must be a \
+                 multiple of {depth}, and the lines one of the threads for each of these"
+            ));
+            return CopiedInput::new(input, (0, route), [1, 1], 1, first);
+        }
+        let at_once = threads / depth;
+        let copies = match k_axis {
+            1 => repeat([lines / at_once, 1]) * spatial([at_once, depth]),
+            _ => repeat([1, lines / at_once]) * spatial([depth, at_once]),
+        };
+        // Threads of a warp store a column of a tile whose lines are rows: 4 elements of padding put them into different
+        // banks.
+        let padding = if k_axis == 1 { 4 } else { 0 };
+        let tiles = shared::<f32, 3>([2, depth as i32, lines as i32 + padding]);
+        let stage = registers(copies.register_layout());
+        let (depth, at_once) = (depth as i32, at_once as i32);
+        CopiedInput { input, k_axis, route, tiles, stage, copies, depth, at_once, first }
+    }
+
+    /// Returns the extent of a tile along k.
+    pub(super) fn depth(&self) -> i32 {
+        self.depth
+    }
+
+    /// Copies the first tile, of which only `count` along k are inside of the matrix; the others are zero.
+    #[device(crate = hidet_core)]
+    pub(super) fn copy_first(&self, count: Expr<i32>) {
+        for task in self.copies.on(thread_id()) {
+            let [line, p] = self.ordered([task.0, task.1]);
+            self.tiles[[0, p, line]] = if p < count { self.input.get(self.place(line, p)) } else { 0.0 };
+        }
+    }
+
+    /// Copies the part of tile `next` that is due at a column of the tile before; it begins at `start` along k.
+    #[device(crate = hidet_core)]
+    pub(super) fn copy_at(&self, column: i32, next: Expr<i32>, start: Expr<i32>) {
+        for task in self.copies.on(thread_id()) {
+            let [line, p] = self.ordered([task.0, task.1]);
+            match self.route {
+                Route::Registers => {
+                    if column == line / self.at_once % self.depth {
+                        self.stage[[task.0, task.1]] = self.input.get(self.place(line, start + p));
+                    }
+                }
+                Route::Asynchronous(at) => {
+                    if column == at {
+                        // Nothing is read for lines before the first.
+                        let count = if self.first + line >= 0 { 1 } else { 0 };
+                        let [row, col] = self.place(line, start + p);
+                        cp_async_partial::<1>(&self.tiles[[next, p, line]], &self.input[[row, col]], count);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Stores what was loaded to registers of tile `next`.
+    #[device(crate = hidet_core)]
+    pub(super) fn finish(&self, next: Expr<i32>) {
+        if self.route == Route::Registers {
+            for task in self.copies.on(thread_id()) {
+                let [line, p] = self.ordered([task.0, task.1]);
+                self.tiles[[next, p, line]] = self.stage[[task.0, task.1]];
+            }
+        }
+    }
+
+    /// Returns the coordinates in the matrix of a line of the tile.
+    #[track_caller]
+    fn place(&self, line: Expr<i32>, k: Expr<i32>) -> [Expr<i32>; 2] {
+        self.ordered([self.first + line, k])
+    }
+
+    /// Turns coordinates of the matrix into line and k, and the other way round.
+    fn ordered(&self, [x, y]: [Expr<i32>; 2]) -> [Expr<i32>; 2] {
+        if self.k_axis == 1 { [x, y] } else { [y, x] }
+    }
+}

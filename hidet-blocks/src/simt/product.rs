@@ -1,0 +1,83 @@
+//! Products along k of tiles in shared memory.
+
+use super::copied::CopiedInput;
+use super::tile::ThreadTile;
+use hidet_core::dsl::intrinsics::{cp_async_wait_all, refuse, sync_threads, thread_id};
+use hidet_core::dsl::{Expr, IntoExpr, OnDevice, View, unroll};
+use hidet_macros::device;
+
+/// Adds to `sums`, [`ThreadTile::registers`], the products of all `k` columns of `a` and rows of `b`. All threads of the
+/// block must call it together.
+///
+/// While one tile is multiplied, the next one is copied to shared memory; while one column of a tile is multiplied, the
+/// next column is loaded to registers. Tiles come in pairs, so that the address of each in shared memory is a constant. The
+/// loops have no conditions: the first tile along k is the partial one, and the last one is peeled off.
+#[device(crate = hidet_core)]
+pub fn multiply_by_threads(
+    tile: &ThreadTile,
+    sums: View<f32, 2>,
+    (a, b): (&CopiedInput, &CopiedInput),
+    k: impl IntoExpr<i32>,
+) {
+    let (k, depth) = (k.into_expr(), a.depth());
+    if depth != b.depth() {
+        refuse(&format!("tiles of {depth} and {} along k are multiplied", b.depth()));
+    }
+    let columns = [tile.operands(0), tile.operands(1)];
+    let tiles = ((k + (depth - 1)) / depth).max(1);
+    let partial = k - (tiles - 1) * depth;
+    a.copy_first(partial);
+    b.copy_first(partial);
+    sync_threads();
+    load_column(tile, columns, 0, (a, b), (0.into_expr(), 0));
+    for last in [false, true] {
+        let (from, to) = if last { (tiles - 1, tiles) } else { (tiles - tiles, tiles - 1) };
+        'pairs: for first in (from..to).step_by(2) {
+            for half in unroll(0..(if last { 1 } else { 2 })) {
+                let number = first + half;
+                if half == 1 && number >= to {
+                    break 'pairs;
+                }
+                let (now, next, start) = (number % 2, (number + 1) % 2, partial + number * depth);
+                for p in unroll(0..depth) {
+                    if !last {
+                        a.copy_at(p, next, start);
+                        b.copy_at(p, next, start);
+                    }
+                    if p == depth - 1 && !last {
+                        a.finish(next);
+                        b.finish(next);
+                        cp_async_wait_all();
+                        sync_threads();
+                    }
+                    // The next column: of this tile, or the first of the next tile, if there is one.
+                    if p < depth - 1 {
+                        load_column(tile, columns, (p + 1) % 2, (a, b), (now, p + 1));
+                    } else if !last {
+                        load_column(tile, columns, (p + 1) % 2, (a, b), (next, 0));
+                    }
+                    for (i, j) in tile.own().on(thread_id()) {
+                        sums[[i, j]] = columns[0][[p % 2, i]].mul_add(columns[1][[p % 2, j]], sums[[i, j]]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Loads a thread's operands of one column of a tile, in groups of 4.
+#[device(crate = hidet_core)]
+fn load_column(
+    tile: &ThreadTile,
+    columns: [View<f32, 2>; 2],
+    to: i32,
+    (a, b): (&CopiedInput, &CopiedInput),
+    (number, p): (Expr<i32>, i32),
+) {
+    for (i, _) in tile.along(0, 1).on(thread_id()) {
+        columns[0].store((to, i * 4), a.tiles.load::<4>((number, p, i * 4)));
+    }
+    for (_, j) in tile.along(1, 1).on(thread_id()) {
+        columns[1].store((to, j * 4), b.tiles.load::<4>((number, p, j * 4)));
+    }
+}
