@@ -12,6 +12,41 @@ use hidet_macros::device;
 /// While one tile is multiplied, the next one is copied to shared memory; while one column of a tile is multiplied, the
 /// next column is loaded to registers. Tiles come in pairs, so that the address of each in shared memory is a constant. The
 /// loops have no conditions: the first tile along k is the partial one, and the last one is peeled off.
+///
+/// ```
+/// use hidet::blocks::{CopiedInput, Route, ThreadTile, multiply_by_threads};
+/// use hidet::prelude::*;
+///
+/// kernel! {
+///     /// c = a * b, 32 x 64 elements per warp. Extents of c are at least those.
+///     #[launch(grid = (n.div_ceil(64), m.div_ceil(32)), block = 32)]
+///     fn product(a: In<f32, [m, k]>, b: In<f32, [k, n]>, c: Out<f32, [m, n]>) {
+///         let tile = ThreadTile { block_warps: [1, 1], warp_outer: [2, 2], warp_inner: [4, 4] };
+///         let first = [block_idx().y * 32, block_idx().x * 64];
+///         let origin = tile.inwards(first, [m, n]);
+///         let a = CopiedInput::new(a, (1, Route::Registers), [32, 4], 32, origin[0]);
+///         let b = CopiedInput::new(b, (0, Route::Registers), [64, 4], 32, origin[1]);
+///         let sums = tile.registers();
+///         sums.fill(0.0);
+///         multiply_by_threads(&tile, sums, (&a, &b), k);
+///         tile.store(sums, c, origin, first);
+///     }
+/// }
+///
+/// // A prologue and an epilogue: c = max(2 a * b, 100).
+/// type Parameters = (In<f32, 2>, In<f32, 2>, Out<f32, 2>);
+/// let fused = product().fuse("fused", ["a[m, k]", "b[k, n]", "c[m, n]"], |(a, b, c): Parameters| {
+///     (a.map(|v, _| v * 2.0), b, c.map_store(|sum: Expr<f32>, _| sum.max(100.0)))
+/// });
+/// let device = Device::sim();
+/// let (m, n, k) = (33, 70, 9);
+/// let row: Vec<f32> = (0..m * k).map(|i| (i / k) as f32).collect();
+/// let (a, b) = (device.tensor(&row, [m, k])?, device.tensor(&vec![1.0; k * n], [k, n])?);
+/// let mut c = device.empty([m, n])?;
+/// fused.compile(&device)?.launch(&a, &b, &mut c)?;
+/// assert!(c.to_vec()?.iter().enumerate().all(|(i, c)| *c == (18.0 * (i / n) as f32).max(100.0)));
+/// # Ok::<(), hidet::Error>(())
+/// ```
 #[device(crate = hidet_core)]
 pub fn multiply_by_threads(
     tile: &ThreadTile,
