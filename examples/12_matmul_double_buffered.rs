@@ -32,7 +32,7 @@ impl Default for Schedule {
 impl Schedule {
     /// The default of the paper: 128 x 128 x 8, 256 threads, and two blocks per multiprocessor.
     pub const PAPER: Schedule = Schedule {
-        tile: ThreadTile { block_warps: [4, 2], warp_outer: [2, 2], warp_inner: [4, 4] },
+        tile: ThreadTile { block_warps: [4, 2], warp_outer: [2, 2] },
         block_k: 8,
         min_blocks: 2,
         asynchronous: false,

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
-use hidet::blocks::{Pipeline, StagedInput, TiledOutput, load_stage, multiply};
+use hidet::blocks::{
+    CopiedInput, Pipeline, Route, StagedInput, ThreadTile, TiledOutput, load_stage, multiply, multiply_by_threads,
+};
 use hidet::prelude::*;
 
 /// How the kernel uses the parts.
@@ -60,7 +62,7 @@ fn fused(part: Use) -> Template<Parameters> {
     })
 }
 
-fn refused(template: Template<Parameters>, message: &str) {
+fn refused<P>(template: Template<P>, message: &str) {
     let error = template.build().map(drop).unwrap_err().to_string();
     assert!(error.contains(message), "{error}");
 }
@@ -87,4 +89,43 @@ fn a_prologue_that_cannot_be_applied_is_refused() {
     let template = fused(RIGHT)
         .fuse("scaled", NAMES, |(a, b, residual, c): Parameters| (a, b.map(|value, _| value + value), residual, c));
     refused(template, "this input has a prologue, but tensor cores read its tiles as they were copied");
+}
+
+/// How threads copy tiles: lines and depth of those of a and of b, threads, and the route of a.
+type Copies = ([u32; 2], [u32; 2], u32, Route);
+
+kernel! {
+    #[launch(grid = (n.div_ceil(64), m.div_ceil(32)), block = 32)]
+    fn by_threads(#[meta] copies: Copies, a: In<f32, [m, k]>, b: In<f32, [k, n]>, c: Out<f32, [m, n]>) {
+        let (a_tile, b_tile, threads, route) = copies;
+        let tile = ThreadTile { block_warps: [1, 1], warp_outer: [2, 2] };
+        let first = [block_idx().y * 32, block_idx().x * 64];
+        let origin = tile.inwards(first, [m, n]);
+        let a = CopiedInput::new(a, (1, route), a_tile, threads, origin[0]);
+        let b = CopiedInput::new(b, (0, Route::Registers), b_tile, threads, origin[1]);
+        let sums = tile.registers();
+        sums.fill(0.0);
+        multiply_by_threads(&tile, sums, (&a, &b), k);
+        tile.store(sums, c, origin, first);
+    }
+}
+
+#[test]
+fn copies_that_do_not_fit_are_refused() {
+    by_threads(([32, 4], [64, 4], 32, Route::Registers)).build().unwrap();
+    let refuse = |copies: Copies, message: &str| refused(by_threads(copies), message);
+    refuse(([32, 4], [64, 8], 32, Route::Registers), "tiles of 4 and 8 along k are multiplied");
+    refuse(([32, 4], [32, 4], 32, Route::Registers), "32 threads multiply 64 lines, but 32 threads copy 32 lines");
+    refuse(([32, 4], [64, 4], 64, Route::Registers), "but 64 threads copy 32 lines of this input");
+    refuse(([32, 5], [64, 4], 32, Route::Registers), "32 threads copy tiles of 32 lines and 5 along axis 1");
+    refuse(([32, 0], [64, 4], 32, Route::Registers), "32 threads copy tiles of 32 lines and 0 along axis 1");
+    refuse(([32, 1], [64, 1], 32, Route::Registers), "tiles of 1 and 1 along k are multiplied");
+    refuse(([32, 4], [64, 4], 32, Route::Asynchronous(4)), "copies begin at column 4 of a tile of 4");
+    type Products = (In<f32, 2>, In<f32, 2>, Out<f32, 2>);
+    let computed = by_threads(([32, 4], [64, 4], 32, Route::Asynchronous(0))).fuse(
+        "doubled",
+        ["a[m, k]", "b[k, n]", "c[m, n]"],
+        |(a, b, c): Products| (a.map(|v, _| v + v), b, c),
+    );
+    refused(computed, "is computed");
 }

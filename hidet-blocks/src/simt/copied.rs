@@ -25,6 +25,7 @@ pub struct CopiedInput {
     pub(super) tiles: View<f32, 3>,
     stage: View<f32, 2>,
     copies: TaskMapping<2>,
+    lines: u32,
     depth: i32,
     /// Lines that all threads copy at the same time.
     at_once: i32,
@@ -51,6 +52,11 @@ impl CopiedInput {
             ));
             return CopiedInput::new(input, (0, route), [1, 1], 1, first);
         }
+        if let Route::Asynchronous(at) = route
+            && !(0..depth as i32).contains(&at)
+        {
+            refuse(&format!("copies begin at column {at} of a tile of {depth}"));
+        }
         let at_once = threads / depth;
         let copies = match k_axis {
             1 => repeat([lines / at_once, 1]) * spatial([at_once, depth]),
@@ -62,7 +68,19 @@ impl CopiedInput {
         let tiles = shared::<f32, 3>([2, depth as i32, lines as i32 + padding]);
         let stage = registers(copies.register_layout());
         let (depth, at_once) = (depth as i32, at_once as i32);
-        CopiedInput { input, k_axis, route, tiles, stage, copies, depth, at_once, first }
+        CopiedInput { input, k_axis, route, tiles, stage, copies, lines, depth, at_once, first }
+    }
+
+    /// Refuses tiles of another number of lines or threads.
+    #[track_caller]
+    pub(super) fn expect(&self, lines: u32, threads: u32) {
+        if (self.lines, self.copies.workers()) != (lines, threads) {
+            refuse(&format!(
+                "{threads} threads multiply {lines} lines, but {} threads copy {} lines of this input",
+                self.copies.workers(),
+                self.lines
+            ));
+        }
     }
 
     /// Returns the extent of a tile along k.

@@ -21,7 +21,7 @@ use hidet_macros::device;
 ///     /// c = a * b, 32 x 64 elements per warp. Extents of c are at least those.
 ///     #[launch(grid = (n.div_ceil(64), m.div_ceil(32)), block = 32)]
 ///     fn product(a: In<f32, [m, k]>, b: In<f32, [k, n]>, c: Out<f32, [m, n]>) {
-///         let tile = ThreadTile { block_warps: [1, 1], warp_outer: [2, 2], warp_inner: [4, 4] };
+///         let tile = ThreadTile { block_warps: [1, 1], warp_outer: [2, 2] };
 ///         let first = [block_idx().y * 32, block_idx().x * 64];
 ///         let origin = tile.inwards(first, [m, n]);
 ///         let a = CopiedInput::new(a, (1, Route::Registers), [32, 4], 32, origin[0]);
@@ -55,8 +55,11 @@ pub fn multiply_by_threads(
     k: impl IntoExpr<i32>,
 ) {
     let (k, depth) = (k.into_expr(), a.depth());
-    if depth != b.depth() {
-        refuse(&format!("tiles of {depth} and {} along k are multiplied", b.depth()));
+    let ([rows, cols], threads) = (tile.extents(), tile.threads());
+    a.expect(rows, threads);
+    b.expect(cols, threads);
+    if depth != b.depth() || depth % 2 != 0 {
+        refuse(&format!("tiles of {depth} and {} along k are multiplied: they must agree, and be even", b.depth()));
     }
     let columns = [tile.operands(0), tile.operands(1)];
     let tiles = ((k + (depth - 1)) / depth).max(1);

@@ -6,8 +6,8 @@ use hidet_core::layout::Layout;
 use hidet_macros::device;
 use hidet_mapping::{TaskMapping, repeat, spatial};
 
-/// A tile of the result of a block of `block_warps` warps, each of which owns `warp_outer` times 4 x 8 lanes of
-/// `warp_inner` adjacent elements, rows and columns. `warp_inner` is 4 x 4: 16 bytes of `f32`.
+/// A tile of the result of a block of `block_warps` warps, each of which owns `warp_outer` times 4 x 8 lanes of 4 x 4
+/// adjacent elements, rows and columns.
 ///
 /// Source: "Hidet: Task-Mapping Programming Paradigm for Deep Learning Tensor Programs", ASPLOS 2023, figure 8.
 #[derive(Clone, Copy, Debug)]
@@ -16,12 +16,13 @@ pub struct ThreadTile {
     pub block_warps: [u32; 2],
     /// Repetitions of a warp's lanes.
     pub warp_outer: [u32; 2],
-    /// Adjacent elements per lane.
-    pub warp_inner: [u32; 2],
 }
 
 /// Rows and columns of the lanes of a warp.
 const LANES: [u32; 2] = [4, 8];
+
+/// Adjacent elements per lane along each axis: 16 bytes.
+const INNER: u32 = 4;
 
 impl ThreadTile {
     /// Returns the threads per block.
@@ -31,7 +32,7 @@ impl ThreadTile {
 
     /// Returns the rows and columns of the tile.
     pub fn extents(&self) -> [u32; 2] {
-        [0, 1].map(|axis| self.block_warps[axis] * self.warp_outer[axis] * LANES[axis] * self.warp_inner[axis])
+        [0, 1].map(|axis| self.block_warps[axis] * self.warp_outer[axis] * LANES[axis] * INNER)
     }
 
     /// Returns room for a thread's elements.
@@ -53,7 +54,7 @@ impl ThreadTile {
     #[device(crate = hidet_core)]
     pub fn store(&self, sums: View<f32, 2>, output: Out<f32, 2>, origin: [Expr<i32>; 2], first: [Expr<i32>; 2]) {
         let t = thread_id();
-        let [rows, cols] = [0, 1].map(|axis| self.along(axis, self.warp_inner[axis]));
+        let [rows, cols] = [0, 1].map(|axis| self.along(axis, INNER));
         for (i, _) in rows.on(t) {
             if origin[0] + i >= first[0] {
                 for (_, j) in cols.on(t) {
@@ -67,7 +68,7 @@ impl ThreadTile {
 
     /// Assigns the elements of the tile to the threads that own them.
     pub(super) fn own(&self) -> TaskMapping<2> {
-        spatial(self.block_warps) * repeat(self.warp_outer) * spatial(LANES) * repeat(self.warp_inner)
+        spatial(self.block_warps) * repeat(self.warp_outer) * spatial(LANES) * repeat([INNER, INNER])
     }
 
     /// The same along one axis, with `inner` instead of the adjacent elements; the other coordinate is 0.
@@ -83,7 +84,7 @@ impl ThreadTile {
         let owned = Layout::local([self.block_warps[axis]])
             * Layout::row_major([self.warp_outer[axis]])
             * Layout::local([LANES[axis]])
-            * Layout::row_major([self.warp_inner[axis]]);
+            * Layout::row_major([INNER]);
         registers(Layout::row_major([2]) + owned)
     }
 }
