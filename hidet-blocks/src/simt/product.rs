@@ -69,7 +69,7 @@ pub fn multiply_by_threads(
     sync_threads();
     load_column(tile, columns, 0, (a, b), (0.into_expr(), 0));
     for last in [false, true] {
-        let (from, to) = if last { (tiles - 1, tiles) } else { (tiles - tiles, tiles - 1) };
+        let (from, to) = if last { (tiles - 1, tiles) } else { (0.into_expr(), tiles - 1) };
         'pairs: for first in (from..to).step_by(2) {
             for half in unroll(0..(if last { 1 } else { 2 })) {
                 let number = first + half;
