@@ -1,8 +1,10 @@
 //! Tensor programs by task mapping: GPU kernels in Rust syntax, and the two devices that run them.
 //!
 //! The language is described at [`kernel!`], its values at [`dsl::Expr`], its tensors at [`dsl::View`], its intrinsics
-//! in [`dsl::intrinsics`], parts of kernels in [`blocks`]. [`device::Device`] runs kernels, [`kernel::Kernel`] is launched, and [`dsl::Template::cuda`]
-//! prints a kernel's CUDA without a GPU.
+//! in [`dsl::intrinsics`], parts of kernels in [`blocks`]. [`device::Device`] runs kernels, [`kernel::Kernel`] is launched,
+//! and [`inspect`](inspect::inspect) shows a kernel at every stage of compilation.
+
+pub mod inspect;
 
 pub use hidet_blocks as blocks;
 pub use hidet_core::*;

@@ -12,7 +12,7 @@ use std::path::Path;
 use source::{FOLDERS, sources, split};
 
 /// From left to right; modules in the same row do not know each other.
-const LAYERS: [&[&str]; 10] = [
+const LAYERS: [&[&str]; 11] = [
     &["types", "layout", "error"],
     &["intrinsics"],
     &["ir"],
@@ -23,6 +23,7 @@ const LAYERS: [&[&str]; 10] = [
     &["cuda"],
     &["device"],
     &["kernel"],
+    &["tune"],
 ];
 
 /// Modules that a module may not import although they stand left of it.

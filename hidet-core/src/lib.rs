@@ -16,6 +16,7 @@ pub mod layout;
 pub mod passes;
 pub mod sim;
 pub mod testing;
+pub mod tune;
 pub mod types;
 
 pub use error::{Error, Result};

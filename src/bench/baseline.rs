@@ -2,11 +2,11 @@
 
 use super::contestant::Contestant;
 use super::problem::{Problem, random, say, share};
-use super::{cublas, cublaslt, measure};
+use super::{cublas, cublaslt};
 use crate::examples::streams::{Copies, copy16};
-use hidet::cuda::Context;
 use hidet::device::Storage;
 use hidet::prelude::*;
+use hidet::tune;
 
 /// The baselines that are not kernels.
 pub const NAMES: [(&str, &str); 3] = [
@@ -16,16 +16,11 @@ pub const NAMES: [(&str, &str); 3] = [
 ];
 
 /// Returns the contestants of that name; a copy gives two.
-pub fn named(
-    name: &str,
-    device: &Device,
-    context: &'static Context,
-    problem: &Problem,
-) -> Result<Vec<Contestant>, String> {
+pub fn named(name: &str, device: &Device, problem: &Problem) -> Result<Vec<Contestant>, String> {
     let gemm = || problem.gemm.as_ref().ok_or(format!("{name} multiplies matrices, which this kernel does not"));
     match name {
-        "cublaslt" => Ok(vec![cublaslt::best(context, gemm()?)?]),
-        "cublas" => Ok(vec![cublas::best(context, gemm()?)?]),
+        "cublaslt" => Ok(vec![cublaslt::best(device, gemm()?)?]),
+        "cublas" => Ok(vec![cublas::best(device, gemm()?)?]),
         "copy" => copies(device, problem.work.bytes as usize),
         name => match problem.kernels.iter().find(|kernel| kernel.0 == name) {
             Some((_, make)) => Ok(vec![make()?]),
@@ -43,7 +38,6 @@ pub fn named(
 
 /// Copies that read and write as many bytes in total: the driver's, and the fastest of ours.
 pub fn copies(device: &Device, bytes: usize) -> Result<Vec<Contestant>, String> {
-    let context = device.as_cuda().ok_or("copies are measured on a GPU")?;
     let words = (bytes / 2).div_ceil(4).max(1);
     let from = random::<f32, 1>(device, [words], 7)?;
     let to: Tensor<f32, 1> = device.empty([words]).map_err(say)?;
@@ -60,6 +54,6 @@ pub fn copies(device: &Device, bytes: usize) -> Result<Vec<Contestant>, String> 
         let kernel = Contestant::kernel("copy (ours)", device, template, move |kernel| kernel.launch(&from, &mut to))?;
         ours.push(kernel.called("copy (ours)", format!("{pieces} accesses of 16 bytes in flight")));
     }
-    let (ours, _) = measure::fastest(context, ours)?;
+    let (ours, _) = tune::fastest(device, ours).map_err(say)?;
     Ok(vec![driver.unchecked(), ours.unchecked()])
 }

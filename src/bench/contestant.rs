@@ -3,6 +3,7 @@
 use hidet::dsl::Template;
 use hidet::kernel::{Compiled, Resources};
 use hidet::prelude::*;
+use hidet::tune::Launch;
 
 /// A kernel of ours or a baseline, with its arguments.
 pub struct Contestant {
@@ -56,10 +57,11 @@ impl Contestant {
     pub fn unchecked(self) -> Contestant {
         Contestant { solves: false, ..self }
     }
+}
 
-    /// Launches once; the device may still be busy afterwards.
-    pub fn launch(&mut self) -> Result<(), String> {
-        (self.launch)().map_err(|why| format!("{}: {why}", self.name))
+impl Launch for Contestant {
+    fn launch(&mut self) -> hidet::Result<()> {
+        (self.launch)().map_err(|message| hidet::Error::Device { device: self.name.clone(), message })
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::Comparison;
 use super::machine::Machine;
-use super::measure::L2;
 use super::peaks::Peaks;
 use super::table::{gigabytes, of_roof, teraflops};
+use hidet::tune::L2;
 use std::io::{self, Write};
 
 /// Returns the columns of a line, with their names.

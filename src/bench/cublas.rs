@@ -1,10 +1,13 @@
 //! The baseline cuBLAS in f32: the fastest of its own choices and of cuBLASLt's, all in true f32 arithmetic (no TF32).
 
 use super::contestant::Contestant;
+use super::cublaslt;
 use super::gemm::Gemm;
 use super::library::{self, check, functions};
-use super::{cublaslt, measure};
+use super::problem::say;
 use hidet::cuda::Context;
+use hidet::prelude::Device;
+use hidet::tune;
 use std::ffi::c_void;
 use std::ptr::null_mut;
 use std::rc::Rc;
@@ -105,7 +108,8 @@ impl Drop for Library {
 }
 
 /// Returns the fastest of all ways.
-pub fn best(context: &'static Context, gemm: &Gemm) -> Result<Contestant, String> {
+pub fn best(device: &Device, gemm: &Gemm) -> Result<Contestant, String> {
+    let context = device.as_cuda().ok_or("cublas: the library needs a GPU")?;
     let library = Rc::new(Library::new(context).map_err(|why| format!("cublas: {why}"))?);
     let mut candidates: Vec<Contestant> = WAYS
         .into_iter()
@@ -120,7 +124,7 @@ pub fn best(context: &'static Context, gemm: &Gemm) -> Result<Contestant, String
         candidates.push(candidate.called("cublas", detail));
     }
     let asked = candidates.len();
-    let (best, able) = measure::fastest(context, candidates)?;
+    let (best, able) = tune::fastest(device, candidates).map_err(say)?;
     let detail = format!("{}; fastest of {able} of {asked}", best.note);
     Ok(best.called("cublas", detail))
 }

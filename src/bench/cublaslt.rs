@@ -3,8 +3,10 @@
 use super::contestant::Contestant;
 use super::gemm::Gemm;
 use super::library::{self, check, functions};
-use super::measure;
+use super::problem::say;
 use hidet::cuda::{Context, Memory};
+use hidet::prelude::Device;
+use hidet::tune;
 use std::ffi::c_void;
 use std::ptr::null_mut;
 use std::rc::Rc;
@@ -252,10 +254,11 @@ pub fn candidates(context: &'static Context, gemm: &Gemm) -> Result<Vec<Contesta
 }
 
 /// Returns the fastest of them.
-pub fn best(context: &'static Context, gemm: &Gemm) -> Result<Contestant, String> {
+pub fn best(device: &Device, gemm: &Gemm) -> Result<Contestant, String> {
+    let context = device.as_cuda().ok_or("cublaslt: the library needs a GPU")?;
     let candidates = candidates(context, gemm).map_err(|why| format!("cublaslt: {why}"))?;
     let proposed = candidates.len();
-    let (best, able) = measure::fastest(context, candidates)?;
+    let (best, able) = tune::fastest(device, candidates).map_err(say)?;
     let detail = format!("{}; fastest of {able} of {proposed} proposed", best.note);
     Ok(best.called("cublaslt", detail))
 }

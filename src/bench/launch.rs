@@ -5,10 +5,10 @@
 //! not timed, except for replays, whose time ends with the device's work. Kernels are as small as possible, so that the
 //! queue of the device never fills and a replay is mostly launching.
 
-use super::stats::Summary;
 use hidet::cuda;
 use hidet::kernel::{PreparedLaunch, RawArg};
 use hidet::prelude::*;
+use hidet::tune::Summary;
 use std::fmt::Write;
 use std::time::Instant;
 

@@ -1,7 +1,7 @@
 //! `hidet bench`: measures kernels against libraries, copies and each other.
 //!
 //! A problem ([`problem`]) is opened for a shape, with random inputs. Contestants ([`contestant`]) that solve it,
-//! kernels and baselines ([`baseline`]), are checked first, then timed in interleaved slices ([`measure`]). Medians,
+//! kernels and baselines ([`baseline`]), are checked first, then timed in interleaved slices ([`tune`]). Medians,
 //! quartiles and ratios ([`stats`]) are printed as a table ([`table`]), with the share of the device's measured peaks
 //! ([`peaks`]), written as rows of CSV ([`csv`]) and drawn ([`plot`]). The simulated device, which has no time, reports
 //! counters instead ([`simulated`]). The cost of a launch itself is measured separately ([`launch`]).
@@ -21,7 +21,6 @@ pub mod launch;
 mod library;
 mod linear;
 pub mod machine;
-pub mod measure;
 pub mod peaks;
 pub mod plot;
 mod problem;
@@ -30,17 +29,15 @@ mod progress;
 mod sample;
 mod schedules;
 pub mod simulated;
-mod stats;
 mod streaming;
 pub mod table;
 
 use crate::near;
 use contestant::Contestant;
 use hidet::prelude::*;
-use measure::Plan;
-use problem::{Family, Make, Problem, Work};
+use hidet::tune::{self, Launch, Plan, Ratio, Summary};
+use problem::{Family, Make, Problem, Work, say};
 use progress::Progress;
-use stats::{Ratio, Summary};
 
 /// Returns all families of problems.
 fn families() -> Vec<Family> {
@@ -198,7 +195,6 @@ impl Comparison {
         request: &Request,
         progress: &Progress,
     ) -> Result<(), String> {
-        let context = device.as_cuda().ok_or("times are measured on a GPU; on the simulated device there are none")?;
         let mut contestants = Vec::new();
         let mut errors = Vec::new();
         let mut enter = |made: Result<Vec<Contestant>, String>| {
@@ -217,9 +213,11 @@ impl Comparison {
             }
         }
         for name in &request.against {
-            self.failures.extend(enter(baseline::named(name, device, context, problem)).err());
+            self.failures.extend(enter(baseline::named(name, device, problem)).err());
         }
-        let times = measure::rounds(context, &mut contestants, &request.plan, progress)?;
+        let step = &mut |done, all| progress.step(done, all);
+        let times = tune::rounds(device, &mut contestants, &request.plan, step).map_err(say)?;
+        progress.done();
         let summaries: Vec<Summary> = times.iter().map(|times| Summary::of(times)).collect();
         let best = (own..times.len()).min_by(|&a, &b| summaries[a].median.total_cmp(&summaries[b].median));
         let line = |(index, contestant): (usize, Contestant)| Line {
@@ -243,7 +241,7 @@ fn compile_together(problem: &Problem, kernels: &[String]) {
         problem.kernels.iter().filter(|kernel| kernels.contains(&kernel.0)).map(|kernel| &kernel.1).collect();
     if makes.len() > 1 {
         sample::on_all_cores(makes.len(), |index| {
-            makes[index]().and_then(|mut contestant| contestant.launch()).is_ok()
+            makes[index]().is_ok_and(|mut contestant| contestant.launch().is_ok())
         });
     }
 }

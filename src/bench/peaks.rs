@@ -3,12 +3,10 @@
 use super::baseline::copies;
 use super::contestant::Contestant;
 use super::kernels::{fma_loop, wgmma_loop};
-use super::measure::{self, L2, Plan};
 use super::problem::{Engine, Work, random, say};
-use super::progress::Progress;
-use super::stats::Summary;
 use hidet::ir::Arch;
 use hidet::prelude::*;
+use hidet::tune::{self, L2, Plan, Summary};
 
 /// The peaks of a device.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,7 +40,7 @@ impl Peaks {
         let context = device.as_cuda().ok_or("peaks are measured on a GPU")?;
         let median = |contestant: Contestant| -> Result<f64, String> {
             let plan = Plan { rounds: 9, slice: 20.0, l2: L2::Warm };
-            let times = measure::rounds(context, &mut [contestant], &plan, &Progress::silent())?;
+            let times = tune::rounds(device, &mut [contestant], &plan, &mut |_, _| {}).map_err(say)?;
             Ok(Summary::of(&times[0]).median)
         };
         let copied = COPIED.min(context.properties.memory / 8);

@@ -5,6 +5,7 @@ use super::gemm::Gemm;
 use super::kernels::fill;
 use hidet::device::{RawTensor, Storage};
 use hidet::prelude::*;
+use hidet::tune::Launch;
 
 /// The unit of the device that does the arithmetic.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,7 +61,7 @@ impl Problem {
             Storage::Cuda(memory) => memory.fill_on(memory.context().stream(), 0xff).map_err(say)?,
             storage => storage.write(output.offset(), &vec![0xff; output.bytes()]).map_err(say)?,
         }
-        contestant.launch()?;
+        contestant.launch().map_err(say)?;
         output.device().synchronize().map_err(|error| format!("{}: {error}", contestant.name))?;
         (self.check)().map_err(|why| format!("{} gives a wrong result: {why}", contestant.name))
     }

@@ -16,11 +16,6 @@ impl Progress {
         Progress { what: what.to_owned(), since: Instant::now(), shown: stderr().is_terminal() }
     }
 
-    /// Progress of work too short to be shown.
-    pub fn silent() -> Progress {
-        Progress { what: String::new(), since: Instant::now(), shown: false }
-    }
-
     /// Shows that `done` of `all` steps are done.
     pub fn step(&self, done: usize, all: usize) {
         if self.shown {

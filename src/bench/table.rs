@@ -53,8 +53,9 @@ pub fn text(comparison: &Comparison, peaks: Option<&Peaks>) -> String {
         .map(str::to_owned),
     ];
     for line in &comparison.lines {
-        let ratio =
-            |pick: fn(&super::Ratio) -> f64| line.ratio.as_ref().map_or("-".to_owned(), |r| format!("{:.3}", pick(r)));
+        let ratio = |pick: fn(&hidet::tune::Ratio) -> f64| {
+            line.ratio.as_ref().map_or("-".to_owned(), |r| format!("{:.3}", pick(r)))
+        };
         rows.push([
             if line.baseline { format!("vs {}", line.name) } else { line.name.clone() },
             time(line.time.median),

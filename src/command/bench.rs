@@ -2,11 +2,11 @@
 
 use super::{Outcome, say};
 use crate::bench::machine::Machine;
-use crate::bench::measure::{L2, Plan};
 use crate::bench::peaks::Peaks;
 use crate::bench::{self, Comparison, Request, csv, plot, simulated, table};
 use clap::Args;
 use hidet::prelude::*;
+use hidet::tune::{L2, Plan};
 use std::path::PathBuf;
 
 /// The measurements, their baselines and settings.
@@ -24,7 +24,7 @@ pub struct Bench {
     shape: Vec<Extents>,
     /// The content of L2 when a launch begins.
     #[arg(long, value_enum, default_value = "warm")]
-    l2: L2,
+    l2: L2Content,
     /// The number of time slices of each contestant.
     #[arg(long, default_value_t = 21)]
     rounds: usize,
@@ -51,6 +51,24 @@ pub struct Bench {
     /// List what can be measured.
     #[arg(long)]
     list: bool,
+}
+
+/// The names of [`L2`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum L2Content {
+    /// The content that the previous launch left: launches follow each other without a gap.
+    Warm,
+    /// Nothing useful: 256 MiB are written before each launch, which is timed by itself.
+    Flush,
+}
+
+impl From<L2Content> for L2 {
+    fn from(content: L2Content) -> L2 {
+        match content {
+            L2Content::Warm => L2::Warm,
+            L2Content::Flush => L2::Flush,
+        }
+    }
 }
 
 /// The extents of a shape.
@@ -82,7 +100,7 @@ impl Bench {
             kernels: self.kernels.clone(),
             against: self.against.clone(),
             shapes: self.shape.clone(),
-            plan: Plan { rounds: self.rounds, slice: self.slice, l2: self.l2 },
+            plan: Plan { rounds: self.rounds, slice: self.slice, l2: self.l2.into() },
         };
         let launch = self.kernels == ["launch"];
         if !launch {
@@ -112,7 +130,9 @@ impl Bench {
         bench::run(&device, &request, &mut |comparison: Comparison| {
             println!("\n{}", table::text(&comparison, peaks.as_ref()));
             if let Some((path, table)) = &mut table {
-                table.add(&machine, peaks.as_ref(), self.l2, &comparison).map_err(|error| failed(path, error))?;
+                table
+                    .add(&machine, peaks.as_ref(), self.l2.into(), &comparison)
+                    .map_err(|error| failed(path, error))?;
             }
             comparisons.push(comparison);
             Ok(())
@@ -168,7 +188,7 @@ mod tests {
         assert_eq!(bench.kernels, ["matmul_wgmma", "softmax"]);
         assert_eq!(bench.against, ["cublaslt", "copy"]);
         assert_eq!(bench.shape, [vec![4096, 4096, 64], vec![8, 8, 8]]);
-        assert_eq!((bench.l2, bench.rounds), (L2::Flush, 5));
+        assert_eq!((bench.l2, bench.rounds), (L2Content::Flush, 5));
     }
 
     #[test]

@@ -1,16 +1,10 @@
 //! `hidet inspect`: a kernel at every stage of compilation, and its machine code beside the Rust source.
 
-use super::{Outcome, sass, say};
+use super::{Outcome, say};
 use crate::examples::registry;
 use crate::near;
 use clap::Args;
-use hidet::codegen::Source;
-use hidet::cuda::Occupancy;
-use hidet::cuda::nvrtc::{self, Cubin};
-use hidet::ir::{Arch, Function, text};
-use hidet::{codegen, passes};
-use std::cell::RefCell;
-use std::collections::HashMap;
+use hidet::inspect::{Detail, FINDING, inspect};
 use std::io::IsTerminal;
 
 /// The kernel and what to print of it.
@@ -44,53 +38,21 @@ impl Inspect {
             let hint = near::hint(name, entries.iter().map(|entry| entry.name));
             format!("there is no kernel `{name}`{hint}\n`hidet inspect` lists them")
         })?;
-        let arch: Arch = self.arch.parse().map_err(say)?;
-
         let function = (entry.build)().map_err(say)?;
-        let lowered = self.lower(entry.name, &function)?;
-        let source = codegen::cuda(&lowered, arch).map_err(say)?;
-        if !self.sass {
-            println!("// CUDA for {arch}\n{}", source.text);
-        }
-        if let Err(missing) = nvrtc::version() {
-            println!("// no PTX and no SASS: {missing}");
-            return Ok(!self.sass);
-        }
-        if !self.sass {
-            println!("// PTX\n{}", nvrtc::ptx(&source, arch).map_err(say)?);
-        }
-        let cubin = nvrtc::compile(&source, arch).map_err(say)?;
-        let code = sass::disassemble(cubin.image());
-        match &code {
-            Ok(code) => println!("// SASS for {arch}\n{}", sass::listing(code, &Lines::default().reader())),
-            Err(why) => println!("// no SASS: {why}"),
-        }
-        summary(&function, &source, &cubin, arch, code.as_deref().unwrap_or_default());
-        Ok(!self.sass || code.is_ok())
-    }
-
-    /// Lowers the function, and prints the IR after each pass.
-    fn lower(&self, name: &str, function: &Function) -> Result<Function, String> {
-        let options = passes::LoweringOptions { checks: self.checks, ..passes::LoweringOptions::default() };
-        if self.sass {
-            return passes::lower(function, &options).map_err(say);
-        }
-        println!("// {name} as built\n{}", text::print(function));
-        let mut last = text::print(function);
-        let lowered = passes::lower_with(function, &options, &mut |pass, function| {
-            let now = text::print(function);
-            if now == last {
-                println!("// {}: nothing changed", pass.name);
-            } else if !self.brief {
-                println!("// after {}\n{now}", pass.name);
+        let detail = match (self.sass, self.brief) {
+            (true, _) => Detail::Sass,
+            (false, true) => Detail::Brief,
+            (false, false) => Detail::All,
+        };
+        let stages = inspect(&function, self.arch.parse().map_err(say)?, detail, self.checks).map_err(say)?;
+        let coloured = std::io::stdout().is_terminal();
+        for line in stages.text.lines() {
+            match line.strip_prefix(FINDING) {
+                Some(finding) if coloured => println!("\x1b[31m{finding}\x1b[0m"),
+                _ => println!("{line}"),
             }
-            last = now;
-        })
-        .map_err(say)?;
-        if self.brief {
-            println!("// lowered\n{last}");
         }
-        Ok(lowered)
+        Ok(!self.sass || stages.has_machine_code)
     }
 }
 
@@ -99,66 +61,6 @@ fn named<'a>(entries: &'a [registry::Entry], name: &str) -> Option<&'a registry:
     let beginning = |with: &str| entries.iter().find(|entry| entry.name.starts_with(with));
     let whole = entries.iter().find(|entry| entry.name == name);
     whole.or_else(|| beginning(&format!("{name}<"))).or_else(|| beginning(name))
-}
-
-/// Prints the resources of a kernel, the warps per multiprocessor, the mix of its instructions, and what may cost time.
-fn summary(function: &Function, source: &Source, cubin: &Cubin, arch: Arch, code: &[sass::Instruction]) {
-    let usage = &cubin.usage;
-    let spilled = usage.spill_stores + usage.spill_loads;
-    let dynamic = source.dynamic_shared.as_const();
-    let shared = dynamic.map(|bytes| bytes as u32 + usage.shared);
-    println!("{:<30} {:>7}", "registers", usage.registers);
-    println!("{:<30} {:>7}", "bytes spilled", spilled);
-    println!("{:<30} {:>7}", "bytes of local memory", usage.stack);
-    match shared {
-        Some(bytes) => println!("{:<30} {bytes:>7}", "bytes of shared memory"),
-        None => println!("{:<30} depends on the shapes of a launch", "bytes of shared memory"),
-    }
-    if let Some(bytes) = shared {
-        match Occupancy::estimate(arch, function.launch.threads(), usage.registers, bytes) {
-            Some(occupancy) => println!("{:<30} {occupancy}", "occupancy"),
-            None => println!("{:<30} the limits of {arch} are not known", "occupancy"),
-        }
-    }
-    if !code.is_empty() {
-        println!("\n{}", sass::mix(code));
-    }
-    let mut findings = usage.losses.clone();
-    if spilled > 0 {
-        findings.push(format!("{spilled} bytes of registers are spilled to local memory"));
-    } else if usage.stack > 0 {
-        findings.push(format!(
-            "{} bytes of local memory per thread: an index into a register array is not constant; make it \
-             constant by `#[unroll]` or a task mapping",
-            usage.stack
-        ));
-    }
-    findings.extend(sass::findings(code));
-    for finding in findings {
-        match std::io::stdout().is_terminal() {
-            true => println!("\x1b[31m{finding}\x1b[0m"),
-            false => println!("finding: {finding}"),
-        }
-    }
-}
-
-/// Lines of source files, read once.
-#[derive(Default)]
-struct Lines {
-    files: RefCell<HashMap<String, Vec<String>>>,
-}
-
-impl Lines {
-    fn reader(&self) -> impl Fn(&str, u32) -> Option<String> + '_ {
-        |file, line| {
-            let mut files = self.files.borrow_mut();
-            let lines = files.entry(file.to_owned()).or_insert_with(|| {
-                let text = std::fs::read_to_string(file).unwrap_or_default();
-                text.lines().map(str::to_owned).collect()
-            });
-            lines.get(line.checked_sub(1)? as usize).cloned()
-        }
-    }
 }
 
 #[cfg(test)]

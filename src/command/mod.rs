@@ -5,7 +5,6 @@ pub mod cache;
 pub mod check;
 pub mod doctor;
 pub mod inspect;
-mod sass;
 pub mod viz;
 
 /// The result of a subcommand.

@@ -1,11 +1,24 @@
 //! Times contestants against each other on one GPU: by events on the stream, in interleaved rounds.
 
-use super::contestant::Contestant;
-use super::progress::Progress;
-use hidet::cuda::{Context, Memory};
+use super::summary::Summary;
+use crate::cuda::{Context, Memory};
+use crate::device::Device;
+use crate::error::{Error, Result};
+
+/// What is timed: a kernel with its arguments, a call of a library.
+pub trait Launch {
+    /// Launches it once, or returns an error that names it. The device may still be busy afterwards.
+    fn launch(&mut self) -> Result<()>;
+}
+
+impl<F: FnMut() -> Result<()>> Launch for F {
+    fn launch(&mut self) -> Result<()> {
+        self()
+    }
+}
 
 /// The content of L2 when a launch begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum L2 {
     /// The content that the previous launch left: launches follow each other without a gap.
     Warm,
@@ -30,56 +43,60 @@ const FLUSH: usize = 256 << 20;
 /// The most launches in a time slice.
 const MOST_LAUNCHES: usize = 20_000;
 
-/// Times launches of a device.
+/// Times launches on a GPU.
+#[derive(Debug)]
 pub struct Clock {
     context: &'static Context,
     flush: Option<Memory>,
 }
 
 impl Clock {
-    /// A clock of that device.
-    pub fn new(context: &'static Context, l2: L2) -> Result<Clock, String> {
+    /// Returns a clock of that device, or an error if it is the simulated one, which has no time, or lacks memory.
+    pub fn new(device: &Device, l2: L2) -> Result<Clock> {
+        let Some(context) = device.as_cuda() else {
+            let message = "the simulated device has no time: measure on a GPU".to_owned();
+            return Err(Error::Device { device: device.to_string(), message });
+        };
         let flush = match l2 {
             L2::Warm => None,
-            L2::Flush => Some(Memory::new(context, FLUSH.min(context.properties.memory / 8)).map_err(say)?),
+            L2::Flush => Some(Memory::new(context, FLUSH.min(context.properties.memory / 8))?),
         };
         Ok(Clock { context, flush })
     }
 
     /// Returns milliseconds per launch, over that many launches.
-    pub fn time(&self, contestant: &mut Contestant, launches: usize) -> Result<f64, String> {
+    pub fn time(&self, contestant: &mut impl Launch, launches: usize) -> Result<f64> {
         let launches = launches.max(1);
         match &self.flush {
             None => {
-                let start = self.context.stream().record().map_err(say)?;
+                let start = self.context.stream().record()?;
                 for _ in 0..launches {
                     contestant.launch()?;
                 }
-                let end = self.context.stream().record().map_err(say)?;
-                Ok(f64::from(start.until(&end).map_err(say)?) / launches as f64)
+                let end = self.context.stream().record()?;
+                Ok(f64::from(start.until(&end)?) / launches as f64)
             }
             Some(flush) => {
                 let mut events = Vec::with_capacity(launches);
                 for _ in 0..launches {
-                    flush.zero().map_err(say)?;
-                    let start = self.context.stream().record().map_err(say)?;
+                    flush.zero()?;
+                    let start = self.context.stream().record()?;
                     contestant.launch()?;
-                    events.push((start, self.context.stream().record().map_err(say)?));
+                    events.push((start, self.context.stream().record()?));
                 }
-                let times = events.iter().map(|(start, end)| start.until(end).map(f64::from).map_err(say));
-                let times = times.collect::<Result<Vec<f64>, String>>()?;
-                Ok(super::stats::Summary::of(&times).median)
+                let times = events.iter().map(|(start, end)| start.until(end).map(f64::from));
+                Ok(Summary::of(&times.collect::<Result<Vec<f64>>>()?).median)
             }
         }
     }
 
     /// Returns the launches that fill a time slice of that many milliseconds, after two to warm up: the first may
     /// compile.
-    pub fn launches(&self, contestant: &mut Contestant, slice: f64) -> Result<usize, String> {
+    pub fn launches(&self, contestant: &mut impl Launch, slice: f64) -> Result<usize> {
         for _ in 0..2 {
             contestant.launch()?;
         }
-        self.context.synchronize().map_err(|error| format!("{}: {error}", contestant.name))?;
+        self.context.synchronize()?;
         let once = self.time(contestant, 3)?;
         Ok((slice / once.max(1e-4)).ceil().clamp(3.0, MOST_LAUNCHES as f64) as usize)
     }
@@ -91,14 +108,30 @@ pub fn slices(contestants: usize, rounds: usize) -> impl Iterator<Item = (usize,
     (0..rounds).flat_map(move |round| (0..contestants).map(move |place| (round, (round + place) % contestants)))
 }
 
-/// Returns milliseconds per launch of each contestant in each round.
+/// Returns milliseconds per launch of each contestant in each round, or the error of the first that cannot be launched.
+/// `progress` is told how many time slices of how many are over.
+///
+/// ```
+/// use hidet_core::device::Device;
+/// use hidet_core::tune::{L2, Plan, Ratio, Summary, rounds};
+///
+/// let device = Device::best()?;
+/// if device.as_cuda().is_some() {
+///     let (from, mut to) = (device.tensor(&[1f32; 1 << 20], [1 << 20])?, device.empty([1 << 20])?);
+///     let plan = Plan { rounds: 7, slice: 10.0, l2: L2::Warm };
+///     let mut copy = [|| to.copy_from(&from)];
+///     let times = rounds(&device, &mut copy, &plan, &mut |_, _| {})?;
+///     println!("{} ms", Summary::of(&times[0]).median);
+/// }
+/// # Ok::<(), hidet_core::Error>(())
+/// ```
 pub fn rounds(
-    context: &'static Context,
-    contestants: &mut [Contestant],
+    device: &Device,
+    contestants: &mut [impl Launch],
     plan: &Plan,
-    progress: &Progress,
-) -> Result<Vec<Vec<f64>>, String> {
-    let clock = Clock::new(context, plan.l2)?;
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Vec<Vec<f64>>> {
+    let clock = Clock::new(device, plan.l2)?;
     let mut launches = Vec::new();
     for contestant in contestants.iter_mut() {
         launches.push(clock.launches(contestant, plan.slice)?);
@@ -110,19 +143,19 @@ pub fn rounds(
     let mut times = vec![Vec::with_capacity(plan.rounds); contestants.len()];
     let all = plan.rounds * contestants.len();
     for (done, (_, who)) in slices(contestants.len(), plan.rounds).enumerate() {
-        progress.step(done, all);
+        progress(done, all);
         times[who].push(clock.time(&mut contestants[who], launches[who])?);
     }
-    progress.done();
     Ok(times)
 }
 
-/// Returns the fastest of several contestants that compute the same, by a short measurement of all and a longer one of
-/// the best four, and the number that could run. Contestants that return an error are left out.
-pub fn fastest(context: &'static Context, candidates: Vec<Contestant>) -> Result<(Contestant, usize), String> {
-    let clock = Clock::new(context, L2::Warm)?;
-    let mut refusal = "there is no candidate".to_owned();
-    let mut timed: Vec<(f64, Contestant)> = Vec::new();
+/// Returns the fastest of several contestants that compute the same, by a short measurement of all and a longer one of the
+/// best four, and the number that could run. Those that return an error are left out; if none is left, the last error is
+/// returned.
+pub fn fastest<L: Launch>(device: &Device, candidates: Vec<L>) -> Result<(L, usize)> {
+    let clock = Clock::new(device, L2::Warm)?;
+    let mut refusal = Error::Device { device: device.to_string(), message: "there is no candidate".to_owned() };
+    let mut timed: Vec<(f64, L)> = Vec::new();
     for mut candidate in candidates {
         let time = clock.launches(&mut candidate, 4.0).and_then(|launches| clock.time(&mut candidate, launches));
         match time {
@@ -133,24 +166,27 @@ pub fn fastest(context: &'static Context, candidates: Vec<Contestant>) -> Result
     let able = timed.len();
     timed.sort_by(|a, b| a.0.total_cmp(&b.0));
     timed.truncate(4);
-    let mut finalists: Vec<Contestant> = timed.into_iter().map(|(_, candidate)| candidate).collect();
+    let mut finalists: Vec<L> = timed.into_iter().map(|(_, candidate)| candidate).collect();
     if finalists.is_empty() {
         return Err(refusal);
     }
     let plan = Plan { rounds: 7, slice: 10.0, l2: L2::Warm };
-    let times = rounds(context, &mut finalists, &plan, &Progress::silent())?;
-    let medians: Vec<f64> = times.iter().map(|times| super::stats::Summary::of(times).median).collect();
+    let times = rounds(device, &mut finalists, &plan, &mut |_, _| {})?;
+    let medians: Vec<f64> = times.iter().map(|times| Summary::of(times).median).collect();
     let best = (0..medians.len()).min_by(|&a, &b| medians[a].total_cmp(&medians[b])).unwrap_or(0);
     Ok((finalists.swap_remove(best), able))
-}
-
-fn say(error: impl std::fmt::Display) -> String {
-    error.to_string()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_simulated_device_has_no_time() {
+        let plan = Plan { rounds: 1, slice: 1.0, l2: L2::Warm };
+        let none: Result<_> = rounds(&Device::sim(), &mut [|| Ok(())], &plan, &mut |_, _| {});
+        assert!(none.unwrap_err().to_string().contains("has no time"));
+    }
 
     #[test]
     fn contestants_are_interleaved_and_each_begins_as_often() {
