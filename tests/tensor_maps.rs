@@ -66,6 +66,97 @@ kernel! {
     }
 }
 
+/// The windows of a convolution along two axes.
+#[derive(Clone, Copy)]
+pub struct Windows {
+    kernel: [i32; 2],
+    padding: [i32; 2],
+    stride: [i32; 2],
+    dilation: [i32; 2],
+}
+
+/// The channels of the input and of the results.
+const CHANNELS: i32 = 32;
+
+kernel! {
+    /// Convolves by columns of pixels: 32 results per block, of all channels `k`.
+    #[launch(grid = (n * p * q).div_ceil(32), block = 32)]
+    pub fn convolve(#[meta] windows: Windows, x: In<f32, [n, h, w, 32]>, f: In<f32, [k, r, s, 32]>, y: Out<f32, [n, p, q, k]>) {
+        let Windows { kernel, padding, stride, dilation } = windows;
+        let pixels = PixelBox::of_convolution(kernel, padding, stride, dilation);
+        let map = x.im2col_map(pixels, [32, CHANNELS], Swizzle::B128);
+        let (tile, full) = (shared::<f32>(Layout::tma([32, CHANNELS], Swizzle::B128)), mbarriers(1));
+        if thread_id() == 0 {
+            full.init(0, 1);
+            mbarrier_init_fence();
+        }
+        sync_threads();
+        let first = block_idx().x * 32;
+        let (image, row, column) = (first / (p * q), first / q % p, first % q);
+        let mut phase = 0;
+        let result = first + thread_id();
+        for channel in 0..k {
+            let mut sum = 0.0;
+            for tap in 0..r * s {
+                if thread_id() == 0 {
+                    full.arrive_expect(0, 32 * CHANNELS * 4);
+                    let at = (image, row * stride[0] - padding[0], column * stride[1] - padding[1], 0);
+                    tma_load_im2col(&tile[[0, 0]], map, at, (tap / s * dilation[0], tap % s * dilation[1]), full.at(0));
+                }
+                full.wait(0, phase);
+                phase = phase ^ 1;
+                for c in 0..CHANNELS { sum += tile[[thread_id(), c]] * f[[channel, tap / s, tap % s, c]]; }
+                sync_threads();
+            }
+            if result < n * p * q {
+                y[[result / (p * q), result / q % p, result % q, channel]] = sum;
+            }
+        }
+    }
+
+    /// A column that does not begin in its box, one with an offset that is too large, and one with too few bytes.
+    #[launch(grid = 1, block = 32)]
+    pub fn wrong(#[meta] fault: usize, x: In<f32, [2, 5, 7, 8]>, y: Out<f32, [1]>) {
+        let pixels = PixelBox { lower: [-1, 0], upper: [-1, 0], steps: [1, 2] };
+        let map = x.im2col_map(pixels, [16, 8], Swizzle::None);
+        let (tile, full) = (shared::<f32>([16, 8]), mbarriers(1));
+        if thread_id() == 0 {
+            full.init(0, 1);
+            mbarrier_init_fence();
+        }
+        sync_threads();
+        if thread_id() == 0 {
+            full.arrive_expect(0, if fault == 3 { 256 } else { 512 });
+            let at = [(0, -1, 2, 0), (0, -2, 2, 0), (0, -1, 1, 0), (0, -1, 2, 0)][fault];
+            tma_load_im2col(&tile[[0, 0]], map, at, (0, if fault == 0 { 256 } else { 0 }), full.at(0));
+        }
+        full.wait(0, 0);
+        y[[0]] = tile[[0, 0]];
+    }
+
+    /// The same column for both blocks of a cluster.
+    #[launch(grid = 2, block = 32, cluster = 2)]
+    pub fn shared_column(x: In<f32, [3, 9, 8]>, y: Out<f32, [2, 16, 8]>) {
+        let pixels = PixelBox::of_convolution([3], [1], [2], [1]);
+        let map = x.im2col_map(pixels, [16, 8], Swizzle::None);
+        let (tile, full) = (shared::<f32>([16, 8]), mbarriers(1));
+        if thread_id() == 0 {
+            full.init(0, 1);
+            mbarrier_init_fence();
+            full.arrive_expect(0, 512);
+        }
+        cluster_sync();
+        if thread_id() == 0 && cluster_rank() == 0 {
+            tma_load_im2col_multicast(&tile[[0, 0]], map, (0, 1, 0), (2,), full.at(0), 0b11);
+        }
+        full.wait(0, 0);
+        for i in (thread_id()..128).step_by(32) {
+            y[[block_idx().x, i / 8, i % 8]] = tile[[i / 8, i % 8]];
+        }
+        cluster_sync();
+    }
+}
+
 type Parameters = (In<f32, 4>, Out<f32, 4>);
 
 /// Runs both kernels on a view of a tensor of this shape, and compares; returns the number of elements that are not zero.
@@ -203,5 +294,100 @@ fn stored_boxes_have_steps_and_the_tensor_can_be_accessed() {
             })
             .collect();
         assert_eq!((y.to_vec().unwrap(), z.to_vec().unwrap()), (expected.clone(), expected));
+    }
+}
+
+#[test]
+fn convolutions_by_columns_of_pixels() {
+    let device = Device::sim();
+    let kernels = [[3, 3], [1, 1], [2, 3]];
+    for (kernel, padding, stride, dilation) in [
+        (kernels[0], [1, 1], [1, 1], [1, 1]),
+        (kernels[0], [1, 1], [2, 2], [1, 1]),
+        (kernels[0], [2, 2], [1, 1], [2, 2]),
+        (kernels[0], [0, 1], [1, 3], [1, 2]),
+        (kernels[1], [0, 0], [2, 1], [1, 1]),
+        (kernels[2], [1, 2], [1, 2], [3, 1]),
+    ] {
+        let (images, [h, w], channels) = (3, [7i32, 9], CHANNELS);
+        let results: [i32; 2] = std::array::from_fn(|axis| {
+            ([h, w][axis] + 2 * padding[axis] - dilation[axis] * (kernel[axis] - 1) - 1) / stride[axis] + 1
+        });
+        let x: Vec<f32> = (0..images * h * w * channels).map(|i| (i * 37 % 19 - 9) as f32).collect();
+        let f: Vec<f32> = (0..2 * kernel[0] * kernel[1] * channels).map(|i| (i * 23 % 11 - 5) as f32).collect();
+        let mut wanted = Vec::new();
+        for (image, p, q, k) in (0..images * results[0] * results[1] * 2).map(|i| {
+            let (k, i) = (i % 2, i / 2);
+            (i / results[1] / results[0], i / results[1] % results[0], i % results[1], k)
+        }) {
+            let mut sum = 0.0;
+            for (r, s) in (0..kernel[0] * kernel[1]).map(|tap| (tap / kernel[1], tap % kernel[1])) {
+                let row = p * stride[0] - padding[0] + r * dilation[0];
+                let column = q * stride[1] - padding[1] + s * dilation[1];
+                if (0..h).contains(&row) && (0..w).contains(&column) {
+                    let (pixel, tap) = ((image * h + row) * w + column, (k * kernel[0] + r) * kernel[1] + s);
+                    let product = |c| x[(pixel * channels + c) as usize] * f[(tap * channels + c) as usize];
+                    sum += (0..channels).map(product).sum::<f32>();
+                }
+            }
+            wanted.push(sum);
+        }
+        let shape = |extents: [i32; 4]| extents.map(|extent| extent as usize);
+        let x = device.tensor(&x, shape([images, h, w, channels])).unwrap();
+        let f = device.tensor(&f, shape([2, kernel[0], kernel[1], channels])).unwrap();
+        let mut y = device.empty(shape([images, results[0], results[1], 2])).unwrap();
+        let windows = Windows { kernel, padding, stride, dilation };
+        convolve(windows).compile(&device).unwrap().launch(&x, &f, &mut y).unwrap();
+        assert_eq!(y.to_vec().unwrap(), wanted);
+    }
+}
+
+#[test]
+fn wrong_columns_are_faults() {
+    let device = Device::sim();
+    let (x, mut y) = (device.zeros([2, 5, 7, 8]).unwrap(), device.empty([1]).unwrap());
+    for (fault, wanted) in [
+        "a column of pixels has an offset of 256; with 4 axes it must be 0 to 255",
+        "a column of pixels begins at pixel -2 along axis 1; its box has -1 to 3",
+        "a column of pixels begins at pixel 1 along axis 2; its box has 0 to 6 in steps of 2",
+        "256 more bytes arrive",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let error = wrong(fault).compile(&device).unwrap().launch(&x, &mut y).unwrap_err().to_string();
+        assert!(error.contains(wanted) && error.contains("tensor_maps.rs"), "{error}");
+    }
+}
+
+#[test]
+fn a_column_goes_to_all_blocks_of_a_cluster() {
+    let device = Device::sim();
+    let host: Vec<f32> = (0..3 * 9 * 8).map(|i| i as f32).collect();
+    let (x, mut y) = (device.tensor(&host, [3, 9, 8]).unwrap(), device.empty([2, 16, 8]).unwrap());
+    shared_column().compile(&device).unwrap().launch(&x, &mut y).unwrap();
+    let wanted = (1..17).flat_map(|result| {
+        // Five results per image, whose corners begin at pixel -1; the offset is 2.
+        let (image, pixel) = (result / 5, result % 5 * 2 + 1);
+        let host = &host;
+        (0..8).map(move |c| if image < 3 && pixel < 9 { host[(image * 9 + pixel) * 8 + c] } else { 0.0 })
+    });
+    let wanted: Vec<f32> = wanted.collect();
+    assert_eq!(y.to_vec().unwrap(), [wanted.clone(), wanted].concat());
+}
+
+#[test]
+fn nvrtc_compiles_columns_of_pixels() {
+    if !hidet::testing::nvrtc::available().unwrap() {
+        return;
+    }
+    let windows = Windows { kernel: [3, 3], padding: [1, 1], stride: [2, 2], dilation: [1, 1] };
+    let ptx = convolve(windows).ptx("sm_90a").unwrap();
+    assert!(
+        ptx.contains("cp.async.bulk.tensor.4d.shared::cluster.global.im2col.mbarrier::complete_tx::bytes"),
+        "{ptx}"
+    );
+    for cubin in [convolve(windows).cubin("sm_90a"), shared_column().cubin("sm_90"), by_tma([2, 2]).cubin("sm_90")] {
+        cubin.unwrap();
     }
 }

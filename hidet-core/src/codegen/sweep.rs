@@ -171,6 +171,7 @@ fn call(b: &mut Build, out: BufferId, intrinsic: Intrinsic, choice: Type, space:
                     offset: 0.into(),
                     axes: vec![axis; map_rank],
                     tile,
+                    im2col: None,
                     swizzle: Swizzle::B128,
                 };
                 (Arg::Map(b.function.maps.push(map)), Type::I32)

@@ -106,6 +106,12 @@ calls! {
         strides: *const u64, tile: *const u32, steps: *const u32, interleave: CUtensorMapInterleave,
         swizzle: CUtensorMapSwizzle, promotion: CUtensorMapL2promotion, fill: CUtensorMapFloatOOBfill
     );
+    cuTensorMapEncodeIm2col(
+        map: *mut CUtensorMap, ty: CUtensorMapDataType, rank: u32, address: *mut c_void, extents: *const u64,
+        strides: *const u64, lower: *const c_int, upper: *const c_int, channels: u32, pixels: u32, steps: *const u32,
+        interleave: CUtensorMapInterleave, swizzle: CUtensorMapSwizzle, promotion: CUtensorMapL2promotion,
+        fill: CUtensorMapFloatOOBfill
+    );
 }
 
 fn unavailable(message: impl Into<String>) -> Error {

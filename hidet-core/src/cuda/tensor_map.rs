@@ -38,25 +38,36 @@ pub fn encode(shape: &TensorMapShape, address: u64) -> Result<CUtensorMap> {
     let extents: Vec<u64> = shape.extents.iter().rev().copied().collect();
     let strides: Vec<u64> = shape.strides.iter().rev().skip(1).map(|stride| stride * bytes).collect();
     let steps: Vec<u32> = shape.steps.iter().rev().copied().collect();
-    // It counts the coordinates of a box, and copies one of each `step` of them.
-    let tile: Vec<u32> = shape.tile.iter().rev().zip(&steps).map(|(extent, step)| extent * step).collect();
+    let rank = extents.len() as u32;
+    let none = CUtensorMapInterleave_enum::CU_TENSOR_MAP_INTERLEAVE_NONE;
+    let promotion = CUtensorMapL2promotion_enum::CU_TENSOR_MAP_L2_PROMOTION_L2_256B;
+    let zeros = CUtensorMapFloatOOBfill_enum::CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE;
+    let (first, extents, strides, steps) =
+        (shape.first(address) as *mut _, extents.as_ptr(), strides.as_ptr(), steps.as_slice());
     let mut map = CUtensorMap_st { opaque: [0; 16] };
-    // SAFETY: the arrays have one item per axis (one less for the strides); the address is not read.
-    let status = unsafe {
-        (driver.cuTensorMapEncodeTiled)(
-            &mut map,
-            ty,
-            extents.len() as u32,
-            shape.first(address) as *mut _,
-            extents.as_ptr(),
-            strides.as_ptr(),
-            tile.as_ptr(),
-            steps.as_ptr(),
-            CUtensorMapInterleave_enum::CU_TENSOR_MAP_INTERLEAVE_NONE,
-            swizzle,
-            CUtensorMapL2promotion_enum::CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
-            CUtensorMapFloatOOBfill_enum::CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE,
-        )
+    let status = match (&shape.im2col, shape.tile.as_slice()) {
+        (Some(im2col), [pixels, channels]) => {
+            let corners = [&im2col.lower, &im2col.upper];
+            let [lower, upper] = corners.map(|corner| corner.iter().rev().copied().collect::<Vec<i32>>());
+            let (lower, upper, steps) = (lower.as_ptr(), upper.as_ptr(), steps.as_ptr());
+            let encode = driver.cuTensorMapEncodeIm2col;
+            // SAFETY: the arrays have one item per axis (one less for the strides, two less for the corners); the address
+            // is not read.
+            unsafe {
+                encode(
+                    &mut map, ty, rank, first, extents, strides, lower, upper, *channels, *pixels, steps, none,
+                    swizzle, promotion, zeros,
+                )
+            }
+        }
+        (_, tile) => {
+            // The driver counts the coordinates of a box, and copies one of each `step` of them.
+            let tile: Vec<u32> = tile.iter().rev().zip(steps).map(|(extent, step)| extent * step).collect();
+            let (tile, steps) = (tile.as_ptr(), steps.as_ptr());
+            let encode = driver.cuTensorMapEncodeTiled;
+            // SAFETY: the arrays have one item per axis (one less for the strides); the address is not read.
+            unsafe { encode(&mut map, ty, rank, first, extents, strides, tile, steps, none, swizzle, promotion, zeros) }
+        }
     };
     if status == 0 { Ok(map) } else { Err(fail(format!("{} for {shape:?}", driver.describe(status)))) }
 }

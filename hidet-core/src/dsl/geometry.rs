@@ -87,7 +87,7 @@ impl Geometry {
             step: axis.step.saturating_mul(step),
         });
         let (axes, tile) = (axes.collect(), all(tile));
-        TensorMap { buffer: self.buffer, offset: self.offset.clone(), axes, tile, swizzle }
+        TensorMap { buffer: self.buffer, offset: self.offset.clone(), axes, tile, im2col: None, swizzle }
     }
 }
 
@@ -96,6 +96,11 @@ fn reason(name: &str) -> String {
 }
 
 impl MapCoordinate {
+    /// Returns true if it is a coordinate of the view.
+    pub fn is_plain(&self) -> bool {
+        self.from.is_some() && self.offset.is_none() && self.step == 1 && self.shift == 0.into()
+    }
+
     /// Returns the coordinate in memory for those in the view.
     #[track_caller]
     pub fn place(&self, index: &[Expr<i32>]) -> Expr<i32> {

@@ -167,9 +167,15 @@ pub enum Meaning {
     WgmmaWait,
     /// Copies the box of tensor map 1 at the following coordinates to shared address 0; the bytes arrive at the
     /// mbarrier after the coordinates.
-    TensorLoad,
+    TensorLoad {
+        /// True for a column of pixels: the offsets follow the coordinates.
+        im2col: bool,
+    },
     /// The same copy to each block of the cluster in the mask, the last operand, one bit per block.
-    TensorMulticast,
+    TensorMulticast {
+        /// As for [`Meaning::TensorLoad`].
+        im2col: bool,
+    },
     /// Copies the last operand, in shared memory, to the box of tensor map 0 at the following coordinates, or combines
     /// it with the old elements.
     TensorStore(Option<AtomicOp>),
@@ -274,8 +280,8 @@ impl Meaning {
             | CpAsyncMbarrierArrive
             | WgmmaFence
             | WgmmaWait
-            | TensorLoad
-            | TensorMulticast
+            | TensorLoad { .. }
+            | TensorMulticast { .. }
             | TensorStore(_)
             | BulkLoad
             | BulkStore(_)

@@ -45,7 +45,7 @@ fn tensor(rank: usize) -> Vec<Row> {
     let load = bulk(
         format!("tma.load.{rank}d"),
         format!("hidet_tma_load_{rank}d($0, $1, ${}, {});", 2 + rank, coordinates(2, rank)),
-        Meaning::TensorLoad,
+        Meaning::TensorLoad { im2col: false },
         format!("Copies the box at {rank} coordinates to shared memory; its bytes arrive at the mbarrier (PTX `cp.async.bulk.tensor`, which completes by `complete_tx`). Elements outside of the tensor are zero."),
     )
     .address(Space::Shared, Effect::Write, ANY, 0)
@@ -54,7 +54,7 @@ fn tensor(rank: usize) -> Vec<Row> {
     let multicast = bulk(
         format!("tma.load.{rank}d.multicast"),
         format!("hidet_tma_load_{rank}d_multicast($0, $1, ${}, ${}, {});", 2 + rank, 3 + rank, coordinates(2, rank)),
-        Meaning::TensorMulticast,
+        Meaning::TensorMulticast { im2col: false },
         format!("Copies the box at {rank} coordinates to the same address in the shared memory of each block of the cluster in the mask; its bytes arrive at the mbarrier of each block (PTX `cp.async.bulk.tensor` with `.multicast::cluster`)."),
     )
     .address(Space::Shared, Effect::Write, ANY, 0)
@@ -86,8 +86,41 @@ fn tensor(rank: usize) -> Vec<Row> {
     rows
 }
 
+/// The loads of columns of pixels of a tensor of that rank: coordinates, then offsets for all axes but the first and the
+/// last.
+fn im2col(rank: usize) -> [Row; 2] {
+    let offsets = rank - 2;
+    let bar = 2 + rank + offsets;
+    let numbers = format!("{}, {}", coordinates(2, rank), coordinates(2 + rank, offsets));
+    let what =
+        format!("the column of pixels that begins at {rank} coordinates of a tensor, each moved by the offsets,");
+    let rows = [
+        bulk(
+            format!("tma.load.im2col.{rank}d"),
+            format!("hidet_tma_load_im2col_{rank}d($0, $1, ${bar}, {numbers});"),
+            Meaning::TensorLoad { im2col: true },
+            format!(
+                "Copies {what} to shared memory; its bytes arrive at the mbarrier (PTX `cp.async.bulk.tensor` with `.im2col`). Elements outside of the tensor are zero."
+            ),
+        ),
+        bulk(
+            format!("tma.load.im2col.{rank}d.multicast"),
+            format!("hidet_tma_load_im2col_{rank}d_multicast($0, $1, ${bar}, ${}, {numbers});", bar + 1),
+            Meaning::TensorMulticast { im2col: true },
+            format!(
+                "Copies {what} to the same address in the shared memory of each block of the cluster in the mask; its bytes arrive at the mbarrier of each block."
+            ),
+        ),
+    ];
+    let [load, multicast] = rows.map(|row| {
+        let row = row.address(Space::Shared, Effect::Write, ANY, 0).operand(Operand::Map);
+        with_coordinates(row, rank + offsets).address(Space::Shared, Effect::Barrier, MBARRIER, 1)
+    });
+    [load, multicast.value(Type::U32)]
+}
+
 pub(super) fn rows() -> Vec<Row> {
-    let mut rows: Vec<Row> = (1..=5).flat_map(tensor).collect();
+    let mut rows: Vec<Row> = (1..=5).flat_map(tensor).chain((3..=5).flat_map(im2col)).collect();
     let store = |name: String, op: Option<AtomicOp>, types: &'static [Scalar], doc: String| {
         bulk(&name, format!("hidet_{}($0, $1, $2);", name.replace('.', "_")), Meaning::BulkStore(op), doc)
             .address(Space::Global, Effect::Write, TypeRule::OneOf(types), 0)

@@ -75,6 +75,7 @@ pub mod fault;
 mod format;
 mod function;
 mod handles;
+mod im2col;
 mod mapping;
 mod multiprocessor;
 mod name;
@@ -96,6 +97,7 @@ pub use function::{
     Param, Relation, Scope, Span, Swizzle, Value, ValueId, Var, VarId,
 };
 pub use handles::{Mention, MentionMut};
+pub use im2col::Im2col;
 pub use multiprocessor::Multiprocessor;
 pub use nest::{Nest, NestLoop, NestStep, Partial};
 pub use op::{BinaryOp, CompareOp, Op, Special, UnaryOp};

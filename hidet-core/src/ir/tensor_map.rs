@@ -1,9 +1,10 @@
 //! Tensor maps: the description of a tensor for TMA, and the rules for the tensors and boxes it can copy.
 //!
 //! Contains the rules only: the launcher of a GPU encodes the map, the simulated device copies by it. Without
-//! interleaving and im2col.
+//! interleaving.
 
 use super::function::{Buffer, BufferId, Function, MAX_SHARED, MapId, Swizzle};
+use super::im2col::Im2col;
 use crate::layout::Layout;
 use crate::types::Scalar;
 use hidet_mapping::IndexExpr;
@@ -18,8 +19,10 @@ pub struct TensorMap {
     pub offset: IndexExpr,
     /// The axes, slowest first as in shared memory; the last one is contiguous.
     pub axes: Vec<MapAxis>,
-    /// Extents of the box in shared memory, one per axis.
+    /// Extents of the box in shared memory, one per axis; with [`Im2col`], the pixels and channels of a copy.
     pub tile: Vec<u32>,
+    /// The box of pixels, in the im2col mode.
+    pub im2col: Option<Im2col>,
     /// The swizzle of the tile in shared memory.
     pub swizzle: Swizzle,
 }
@@ -41,7 +44,8 @@ pub const MAX_STEP: u32 = 8;
 impl TensorMap {
     /// Returns the map of a whole buffer, or `None` if its layout is not strided.
     pub fn whole(id: BufferId, buffer: &Buffer, tile: Vec<u32>, swizzle: Swizzle) -> Option<TensorMap> {
-        Some(TensorMap { buffer: id, offset: 0.into(), axes: TensorMap::axes(&buffer.layout)?, tile, swizzle })
+        let axes = TensorMap::axes(&buffer.layout)?;
+        Some(TensorMap { buffer: id, offset: 0.into(), axes, tile, im2col: None, swizzle })
     }
 
     /// Returns the axes of a strided layout.
@@ -124,8 +128,10 @@ pub struct TensorMapShape {
     pub extents: Vec<u64>,
     /// Distance of consecutive coordinates in elements, slowest axis first; the last is 1.
     pub strides: Vec<u64>,
-    /// Extents of the box in shared memory.
+    /// Extents of the box in shared memory; with [`Im2col`], the pixels and channels of a copy.
     pub tile: Vec<u32>,
+    /// The box of pixels, in the im2col mode.
+    pub im2col: Option<Im2col>,
     /// Distance of consecutive elements of the box in coordinates; the last is 1.
     pub steps: Vec<u32>,
     /// The swizzle of the box in shared memory.
@@ -150,6 +156,7 @@ impl TensorMapShape {
             extents: all(|axis| &axis.extent)?,
             strides: all(|axis| &axis.stride)?,
             tile: map.tile.clone(),
+            im2col: map.im2col.clone(),
             steps: map.axes.iter().map(|axis| axis.step).collect(),
             swizzle: map.swizzle,
         };
@@ -184,8 +191,8 @@ impl TensorMapShape {
     pub fn problem(&self, address: u64) -> Option<String> {
         let bytes = self.elem.bytes() as u64;
         let rank = self.extents.len();
-        let ranks = [self.strides.len(), self.tile.len(), self.steps.len()];
-        if rank == 0 || rank > 5 || ranks != [rank; 3] {
+        let tiled = self.im2col.is_some() || self.tile.len() == rank;
+        if rank == 0 || rank > 5 || [self.strides.len(), self.steps.len()] != [rank; 2] || !tiled {
             return Some(format!("a tensor map has 1 to 5 axes, this one {rank}"));
         }
         let first = self.first(address);
@@ -207,7 +214,14 @@ impl TensorMapShape {
                 return Some(format!("a row is {stride} bytes long; it must be less than 2^40"));
             }
         }
-        tile_problem(&self.tile, &self.steps, self.elem, self.swizzle)
+        if let Some(why) = tile_problem(&self.tile, &self.steps, self.im2col.as_ref(), self.elem, self.swizzle) {
+            return Some(why);
+        }
+        let im2col = self.im2col.as_ref()?;
+        let empty = |axis: usize| im2col.last(axis, self.extents[axis + 1]) < i64::from(im2col.lower[axis]);
+        let axis = (0..rank - 2).find(|axis| empty(*axis))?;
+        let extent = self.extents[axis + 1];
+        Some(format!("the box of pixels is empty along axis {}, whose extent is {extent}", axis + 1))
     }
 }
 
@@ -217,19 +231,19 @@ fn box_bytes(tile: &[u32], elem: Scalar) -> u64 {
 }
 
 /// Returns the reason why TMA cannot copy boxes of these extents, if any.
-pub(super) fn tile_problem(tile: &[u32], steps: &[u32], elem: Scalar, swizzle: Swizzle) -> Option<String> {
-    if let Some(step) = steps.iter().find(|step| **step == 0 || **step > MAX_STEP) {
-        return Some(format!("the step of an axis is {step}; it must be 1 to {MAX_STEP}"));
-    }
-    if let Some(step) = steps.last().filter(|step| **step != 1) {
-        return Some(format!("the step of the last axis is {step}; it must be 1"));
-    }
-    for (extent, step) in tile.iter().zip(steps) {
-        let span = u64::from(*extent) * u64::from(*step);
-        if span == 0 || span > 256 {
-            let by = if *step == 1 { String::new() } else { format!(" in steps of {step}: {span} coordinates") };
-            return Some(format!("an extent of the tile is {extent}{by}; it must be 1 to 256"));
-        }
+pub(super) fn tile_problem(
+    tile: &[u32],
+    steps: &[u32],
+    im2col: Option<&Im2col>,
+    elem: Scalar,
+    swizzle: Swizzle,
+) -> Option<String> {
+    let extents = match im2col {
+        Some(im2col) => im2col.problem(tile, steps),
+        None => box_problem(tile, steps),
+    };
+    if extents.is_some() {
+        return extents;
     }
     let bytes = box_bytes(tile, elem);
     if bytes > MAX_SHARED {
@@ -253,6 +267,24 @@ pub(super) fn tile_problem(tile: &[u32], steps: &[u32], elem: Scalar, swizzle: S
     }
 }
 
+/// Returns the reason why the extents of a box are impossible, if there is one.
+fn box_problem(tile: &[u32], steps: &[u32]) -> Option<String> {
+    if let Some(step) = steps.iter().find(|step| **step == 0 || **step > MAX_STEP) {
+        return Some(format!("the step of an axis is {step}; it must be 1 to {MAX_STEP}"));
+    }
+    if let Some(step) = steps.last().filter(|step| **step != 1) {
+        return Some(format!("the step of the last axis is {step}; it must be 1"));
+    }
+    for (extent, step) in tile.iter().zip(steps) {
+        let span = u64::from(*extent) * u64::from(*step);
+        if span == 0 || span > 256 {
+            let by = if *step == 1 { String::new() } else { format!(" in steps of {step}: {span} coordinates") };
+            return Some(format!("an extent of the tile is {extent}{by}; it must be 1 to 256"));
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -264,6 +296,7 @@ mod tests {
             extents: vec![100, 72],
             strides: vec![72, 1],
             tile: vec![64, 64],
+            im2col: None,
             steps: vec![1, 1],
             swizzle: Swizzle::B128,
         }

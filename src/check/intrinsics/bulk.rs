@@ -1,5 +1,5 @@
-//! Bulk copies issued by one thread: boxes of 1 to 5 axes that are partly outside of their tensor, with a swizzle, also
-//! to both blocks of a cluster; and contiguous lines.
+//! Bulk copies issued by one thread: boxes of 1 to 5 axes that are partly outside of their tensor, with a swizzle, also of
+//! maps with axes and steps of their own, and to both blocks of a cluster; columns of pixels; and contiguous lines.
 
 use super::super::numbers::Random;
 use super::case::Case;
@@ -11,49 +11,171 @@ use hidet::types::Scalar;
 
 /// The cases of a row: each type.
 pub fn cases(row: &Row) -> Vec<Case> {
-    let load = matches!(row.meaning, Meaning::TensorLoad | Meaning::TensorMulticast | Meaning::BulkLoad);
+    use Meaning::{BulkLoad, TensorLoad, TensorMulticast};
+    let load = matches!(row.meaning, TensorLoad { .. } | TensorMulticast { .. } | BulkLoad);
     let rank = row.name.split('.').find_map(|word| word.strip_suffix('d').and_then(|rank| rank.parse::<usize>().ok()));
     let memory = match (rank, load) {
         (Some(rank), false) => 1 + rank,
         _ => 0,
     };
-    let scalars = types(row, memory).into_iter().filter(|scalar| *scalar != Scalar::Bool);
-    match (row.meaning, rank) {
-        (Meaning::TensorMulticast, Some(rank)) => scalars.map(|scalar| multicast(row, scalar, rank)).collect(),
-        _ => scalars.map(|scalar| case(row, scalar, rank, load)).collect(),
+    let mut cases = Vec::new();
+    for scalar in types(row, memory).into_iter().filter(|scalar| *scalar != Scalar::Bool) {
+        let parts = match (rank, row.meaning) {
+            (Some(rank), TensorLoad { im2col: true } | TensorMulticast { im2col: true }) => {
+                [Window::PLAIN, Window::PADDED, Window::STRIDED]
+                    .map(|window| Some(column(rank, scalar, window)))
+                    .to_vec()
+            }
+            (Some(1), _) => vec![Some(tile(1, scalar, false))],
+            (Some(rank), _) => [false, true].map(|own| Some(tile(rank, scalar, own))).to_vec(),
+            (None, _) => vec![None],
+        };
+        cases.extend(parts.into_iter().map(|part| match (row.meaning, part) {
+            (TensorMulticast { .. }, Some(part)) => multicast(row, scalar, &part),
+            (_, part) => case(row, scalar, part, load),
+        }));
     }
+    cases
 }
 
-/// Extents, box and coordinates: along each axis but the last, half of the box is outside.
-fn tensor(rank: usize, scalar: Scalar) -> (Vec<usize>, Vec<usize>, Vec<usize>) {
-    let each = |bytes: usize| bytes / scalar.bytes();
-    let (mut extents, mut tile, mut at) = (vec![3; rank], vec![2; rank], vec![2; rank]);
-    (extents[rank - 1], tile[rank - 1], at[rank - 1]) = (each(80), each(32), each(64));
-    (extents, tile, at)
+/// What a copy through a tensor map moves.
+#[derive(Clone)]
+struct Part {
+    /// What is special about it, for the name of the case.
+    detail: &'static str,
+    /// Extents of the tensor.
+    extents: Vec<usize>,
+    /// The text of the map after the tensor.
+    map: String,
+    /// Coordinates, and offsets in the im2col mode.
+    at: Vec<i64>,
+    /// The position in the tensor of each element, in the order of shared memory.
+    places: Vec<Option<usize>>,
 }
 
-/// The positions of the box's elements in the tensor, in the order of shared memory.
-fn places(rank: Option<usize>, scalar: Scalar) -> (Vec<usize>, Vec<Option<usize>>) {
-    let Some(rank) = rank else {
-        let count = 64 / scalar.bytes();
-        return (vec![count], (0..count).map(Some).collect());
-    };
-    let (extents, tile, at) = tensor(rank, scalar);
-    let count = tile.iter().product::<usize>();
-    let mut places = vec![None; count];
-    for element in 0..count {
-        let (mut rest, mut offset, mut step, mut inside) = (element, 0, 1, true);
-        for axis in (0..rank).rev() {
-            let coordinate = at[axis] + rest % tile[axis];
-            rest /= tile[axis];
-            inside &= coordinate < extents[axis];
-            offset += coordinate * step;
-            step *= extents[axis];
-        }
+/// The position in a tensor, if the coordinates are inside of it.
+fn position(extents: &[usize], at: &[i64]) -> Option<usize> {
+    at.iter().zip(extents).try_fold(0, |offset, (at, extent)| {
+        let at = usize::try_from(*at).ok().filter(|at| at < extent)?;
+        Some(offset * extent + at)
+    })
+}
+
+/// Moves the elements as the swizzle of 32 bytes does.
+fn swizzled(places: &[Option<usize>], scalar: Scalar) -> Vec<Option<usize>> {
+    let mut moved = vec![None; places.len()];
+    for (element, place) in places.iter().enumerate() {
         let byte = Swizzle::B32.apply((element * scalar.bytes()) as u32) as usize;
-        places[byte / scalar.bytes()] = inside.then_some(offset);
+        moved[byte / scalar.bytes()] = *place;
     }
-    (extents, places)
+    moved
+}
+
+/// A box of which half is outside along each axis but the last. With axes of its `own` the map exchanges the first two,
+/// begins at the second row of the one before the last, and skips elements.
+fn tile(rank: usize, scalar: Scalar, own: bool) -> Part {
+    let each = |bytes: usize| bytes / scalar.bytes();
+    let (mut extents, mut tile) = (vec![3 + 2 * usize::from(own); rank], vec![2; rank]);
+    (extents[rank - 1], tile[rank - 1]) = (each(80), each(32));
+    let mut at = vec![2 + i64::from(own); rank];
+    at[rank - 1] = each(64) as i64;
+    let (mut order, mut steps, mut first): (Vec<usize>, _, _) = ((0..rank).collect(), vec![1i64; rank], vec![0; rank]);
+    if own {
+        steps[..rank - 1].fill(2);
+        first[rank - 2] = 1;
+        if rank > 2 {
+            order.swap(0, 1);
+        }
+    }
+    let strides: Vec<usize> = (0..rank).map(|axis| extents[axis + 1..].iter().product()).collect();
+    let places: Vec<Option<usize>> = (0..tile.iter().product())
+        .map(|element: usize| {
+            let (mut rest, mut place) = (element, vec![0; rank]);
+            for axis in (0..rank).rev() {
+                let coordinate = at[axis] + (rest % tile[axis]) as i64 * steps[axis];
+                place[order[axis]] = coordinate + first[order[axis]];
+                rest /= tile[axis];
+                if coordinate < 0 {
+                    return None;
+                }
+            }
+            position(&extents, &place)
+        })
+        .collect();
+    let map = if own {
+        let offset: usize = first.iter().zip(&strides).map(|(first, stride)| *first as usize * stride).sum();
+        let axes: Vec<String> =
+            order.iter().map(|axis| format!("{}: {}", extents[*axis] as i64 - first[*axis], strides[*axis])).collect();
+        format!("offset {offset} axes [{}] tile {tile:?} step {steps:?} swizzle b32", axes.join(", "))
+    } else {
+        format!("tile {tile:?} swizzle b32")
+    };
+    let detail = if own { " in steps" } else { "" };
+    Part { detail, extents, map, at, places: swizzled(&places, scalar) }
+}
+
+/// The pixels of a column, the same along each axis but of other extents.
+#[derive(Clone, Copy)]
+struct Window {
+    detail: &'static str,
+    kernel: i64,
+    padding: i64,
+    stride: i64,
+    dilation: i64,
+}
+
+impl Window {
+    const PLAIN: Window = Window { detail: " plain", kernel: 2, padding: 0, stride: 1, dilation: 1 };
+    const PADDED: Window = Window { detail: " padded", kernel: 3, padding: 2, stride: 1, dilation: 2 };
+    const STRIDED: Window = Window { detail: " in steps", kernel: 3, padding: 1, stride: 2, dilation: 1 };
+}
+
+/// A column of 64 pixels from the second one of the first image on: through all images, and beyond the last. Corners differ
+/// from axis to axis.
+fn column(rank: usize, scalar: Scalar, window: Window) -> Part {
+    let Window { detail, kernel, padding, stride, dilation } = window;
+    let axes = rank - 2;
+    let channels = 32 / scalar.bytes();
+    let mut extents = vec![2];
+    extents.extend((0..axes).map(|axis| 4 + axis));
+    extents.push(channels * 2);
+    let lower = -padding;
+    // One more pixel along the last axis.
+    let upper = |axis: usize| padding - dilation * (kernel - 1) + i64::from(axis + 1 == axes && padding > 0);
+    let counts: Vec<i64> =
+        (0..axes).map(|axis| (extents[axis + 1] as i64 - 1 + upper(axis) - lower) / stride + 1).collect();
+    let offsets: Vec<i64> = (0..axes).map(|axis| (kernel - 1 - axis as i64 % 2) * dilation).collect();
+    let pixel = |mut number: i64| {
+        let mut at = vec![0; rank];
+        for axis in (0..axes).rev() {
+            at[axis + 1] = number % counts[axis] * stride + lower;
+            number /= counts[axis];
+        }
+        at[0] = number;
+        at
+    };
+    let places: Vec<Option<usize>> = (0..64)
+        .flat_map(|number| {
+            let mut at = pixel(number + 1);
+            at[1..=axes].iter_mut().zip(&offsets).for_each(|(at, offset)| *at += offset);
+            (0..channels)
+                .map(|channel| {
+                    let mut at = at.clone();
+                    // The second half of the channels.
+                    at[rank - 1] = (channels + channel) as i64;
+                    position(&extents, &at)
+                })
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    let mut at = pixel(1);
+    at[rank - 1] = channels as i64;
+    at.extend(&offsets);
+    let mut steps = vec![stride; rank];
+    (steps[0], steps[rank - 1]) = (1, 1);
+    let uppers: Vec<i64> = (0..axes).map(upper).collect();
+    let map = format!("tile [64, {channels}] im2col {:?} to {uppers:?} step {steps:?} swizzle b32", vec![lower; axes]);
+    Part { detail, extents, map, at, places: swizzled(&places, scalar) }
 }
 
 fn combined(op: Option<AtomicOp>, old: i64, new: i64) -> i64 {
@@ -68,19 +190,23 @@ fn combined(op: Option<AtomicOp>, old: i64, new: i64) -> i64 {
     }
 }
 
-fn case(row: &Row, scalar: Scalar, rank: Option<usize>, load: bool) -> Case {
-    let (extents, places) = places(rank, scalar);
+fn case(row: &Row, scalar: Scalar, part: Option<Part>, load: bool) -> Case {
+    let line = 64 / scalar.bytes();
+    let (extents, places) = match &part {
+        Some(part) => (part.extents.clone(), part.places.clone()),
+        None => (vec![line], (0..line).map(Some).collect()),
+    };
     let (count, size) = (places.len(), extents.iter().product::<usize>());
-    let mut random = Random::new(rank.unwrap_or(9) as u64);
+    let mut random = Random::new(part.as_ref().map_or(9, |part| part.extents.len() as u64));
     let (far, near) = (small(&mut random, scalar, size), small(&mut random, scalar, count));
-    let mut case = Case::new(&row.name, format!("{scalar}"), 32);
+    let detail = part.as_ref().map_or("", |part| part.detail);
+    let mut case = Case::new(&row.name, format!("{scalar}{detail}"), 32);
     case.memory(format!("shared @s: {scalar}[{count}] align 1024"));
     case.memory("shared @full: u64[1]");
     let bytes = case.int((count * scalar.bytes()) as i64);
-    let map = rank.map(|rank| {
-        let (_, tile, at) = tensor(rank, scalar);
-        let at: Vec<String> = at.iter().map(|at| case.int(*at as i64)).collect();
-        case.memory(format!("map #0 = @g tile {tile:?} swizzle b32"));
+    let map = part.as_ref().map(|part| {
+        let at: Vec<String> = part.at.iter().map(|at| case.int(*at)).collect();
+        case.memory(format!("map #0 = @g {}", part.map));
         at.join(", ")
     });
     let end = case.int(count as i64);
@@ -93,8 +219,11 @@ fn case(row: &Row, scalar: Scalar, rank: Option<usize>, load: bool) -> Case {
         case.line("call mbarrier.init(@full[%z], %one)");
         case.line("call mbarrier.init.fence()");
         case.line(format!("call mbarrier.arrive.expect(@full[%z], {bytes})"));
-        if let (Some(at), Some(rank)) = (&map, rank) {
-            case.lines(&format!("call tma.prefetch.map(#0)\ncall tma.prefetch.{rank}d(#0, {at})"));
+        if let Some(at) = &map {
+            case.line("call tma.prefetch.map(#0)");
+            if row.meaning == (Meaning::TensorLoad { im2col: false }) {
+                case.line(format!("call tma.prefetch.{}d(#0, {at})", extents.len()));
+            }
         }
         case.line(match &map {
             Some(at) => format!("call {}(@s[%z], #0, {at}, @full[%z])", row.name),
@@ -127,19 +256,18 @@ fn case(row: &Row, scalar: Scalar, rank: Option<usize>, load: bool) -> Case {
         case.line("call bulk.wait(0)");
     }
     case.line("}");
-    if rank.is_some() {
+    if part.is_some() {
         case.shape("g", extents);
     }
     case
 }
 
-/// One block copies the box to both blocks of the cluster.
-fn multicast(row: &Row, scalar: Scalar, rank: usize) -> Case {
-    let (extents, places) = places(Some(rank), scalar);
+/// One block copies to both blocks of the cluster.
+fn multicast(row: &Row, scalar: Scalar, part: &Part) -> Case {
+    let Part { detail, extents, map, at, places } = part.clone();
     let (count, size) = (places.len(), extents.iter().product::<usize>());
-    let far = small(&mut Random::new(rank as u64), scalar, size);
-    let (_, tile, at) = tensor(rank, scalar);
-    let mut case = Case::new(&row.name, format!("{scalar}"), 32);
+    let far = small(&mut Random::new(extents.len() as u64), scalar, size);
+    let mut case = Case::new(&row.name, format!("{scalar}{detail}"), 32);
     case.grid(2, "cluster (2, 1, 1)");
     case.input("g", scalar, all_bits(scalar, &far));
     case.shape("g", extents);
@@ -147,9 +275,9 @@ fn multicast(row: &Row, scalar: Scalar, rank: usize) -> Case {
     case.output("y", scalar, places.iter().chain(&places).map(value).collect());
     case.memory(format!("shared @s: {scalar}[{count}] align 1024"));
     case.memory("shared @full: u64[1]");
-    case.memory(format!("map #0 = @g tile {tile:?} swizzle b32"));
+    case.memory(format!("map #0 = @g {map}"));
     let (bytes, end) = (case.int((count * scalar.bytes()) as i64), case.int(count as i64));
-    let at: Vec<String> = at.iter().map(|at| case.int(*at as i64)).collect();
+    let at: Vec<String> = at.iter().map(|at| case.int(*at)).collect();
     case.lines(
         "%rank: i32 = cluster_rank\n%both: u32 = const 3\n%first: bool = eq %t, %z\n%leads: bool = eq %rank, %z",
     );

@@ -115,7 +115,7 @@ impl Case {
 
     /// Returns the `i32` constant of that value.
     pub fn int(&mut self, value: i64) -> String {
-        let name = format!("%c{value}");
+        let name = format!("%c{value}").replace('-', "_minus_");
         if !self.body.contains(&format!("{name}: ")) {
             self.line(format!("{name}: i32 = const {value}"));
         }

@@ -34,8 +34,8 @@ fn maker(row: &Row) -> Option<fn(&Row) -> Vec<Case>> {
         Meaning::Shuffle(_) | Meaning::Vote(_) | Meaning::Redux(_) | Meaning::ActiveMask => Some(lanes::cases),
         Meaning::Atomic(..) | Meaning::AtomicLoad(..) | Meaning::AtomicStore(..) => Some(atomic::cases),
         Meaning::Wgmma { .. } => Some(wgmma::cases),
-        Meaning::TensorLoad
-        | Meaning::TensorMulticast
+        Meaning::TensorLoad { .. }
+        | Meaning::TensorMulticast { .. }
         | Meaning::TensorStore(_)
         | Meaning::BulkLoad
         | Meaning::BulkStore(_) => Some(bulk::cases),

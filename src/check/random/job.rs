@@ -8,7 +8,7 @@ use super::oracle::content;
 use super::wire::{Reader, Writer};
 use hidet::codegen::{KernelParam, Source};
 use hidet::cuda::LaunchConfig;
-use hidet::ir::{Function, Handle, Param, Swizzle, TensorMapShape};
+use hidet::ir::{Function, Handle, Im2col, Param, Swizzle, TensorMapShape};
 use hidet::testing::random::{ArgumentValue, Program, Step};
 use hidet::types::Scalar;
 
@@ -209,6 +209,12 @@ impl Slot {
                 to.all(&shape.tile, |to, extent| to.number((*extent).into()));
                 to.all(&shape.steps, |to, step| to.number((*step).into()));
                 to.number(shape.offset);
+                let im2col: Vec<&Im2col> = shape.im2col.iter().collect();
+                to.all(&im2col, |to, im2col| {
+                    for corner in [&im2col.lower, &im2col.upper] {
+                        to.all(corner, |to, corner| to.number(*corner as u64));
+                    }
+                });
                 to.number(SWIZZLES.iter().position(|swizzle| *swizzle == shape.swizzle).unwrap_or(0) as u64);
                 numbers
             }
@@ -230,6 +236,12 @@ impl Slot {
                     tile: from.all(|from| from.number() as u32),
                     steps: from.all(|from| from.number() as u32),
                     offset: from.number(),
+                    im2col: from
+                        .all(|from| {
+                            let [lower, upper] = [(); 2].map(|()| from.all(|from| from.number() as i32));
+                            Im2col { lower, upper }
+                        })
+                        .pop(),
                     swizzle: SWIZZLES[from.number() as usize % SWIZZLES.len()],
                 };
                 Slot::Map(shape, number)
@@ -273,6 +285,7 @@ mod tests {
             strides: vec![72, 1],
             tile: vec![64, 64],
             steps: vec![2, 1],
+            im2col: Some(Im2col { lower: vec![-1], upper: vec![3] }),
             swizzle: Swizzle::B128,
         };
         let launch = LaunchConfig {

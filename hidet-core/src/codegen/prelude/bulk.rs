@@ -16,17 +16,55 @@ pub(super) fn pieces() -> Vec<Piece> {
     for rank in 1..=5 {
         pieces.extend(tensor(rank));
     }
+    for rank in 3..=5 {
+        pieces.extend(im2col(rank));
+    }
     pieces.extend(reductions());
     pieces
 }
 
+/// Returns a helper `hidet_tma_<name>` of one instruction.
+fn define(name: &str, params: &str, instruction: String, operands: &str) -> Piece {
+    let name = format!("hidet_tma_{name}");
+    let text = format!(
+        "__device__ __forceinline__ void {name}({params}) {{\n    asm volatile(\"{instruction};\" :: {operands} : \"memory\");\n}}\n"
+    );
+    piece(name, text)
+}
+
+/// Loads of columns of pixels.
+fn im2col(rank: usize) -> [Piece; 2] {
+    let all = |number: usize, each: &dyn Fn(usize) -> String| (0..number).map(each).collect::<String>();
+    let params = all(rank, &|i| format!(", int c{i}")) + &all(rank - 2, &|i| format!(", int o{i}"));
+    let operands =
+        all(rank, &|i| format!(", \"r\"(c{i})")) + &all(rank - 2, &|i| format!(", \"h\"((unsigned short)o{i})"));
+    let numbers =
+        |first: usize, count: usize| (first..first + count).map(|i| format!("%{i}")).collect::<Vec<_>>().join(", ");
+    let addresses = "\"r\"(hidet_shared_address(to)), \"l\"(map), \"r\"(hidet_shared_address(bar))";
+    let instruction =
+        format!("cp.async.bulk.tensor.{rank}d.shared::cluster.global.im2col.mbarrier::complete_tx::bytes");
+    let ends = |first: usize| {
+        format!("[%0], [%1, {{{}}}], [%2], {{{}}}", numbers(first, rank), numbers(first + rank, rank - 2))
+    };
+    [
+        define(
+            &format!("load_im2col_{rank}d"),
+            &format!("void* to, const hidet_tensor_map* map, unsigned long long* bar{params}"),
+            format!("{instruction} {}", ends(3)),
+            &format!("{addresses}{operands}"),
+        ),
+        define(
+            &format!("load_im2col_{rank}d_multicast"),
+            &format!("void* to, const hidet_tensor_map* map, unsigned long long* bar, unsigned mask{params}"),
+            format!("{instruction}.multicast::cluster {}, %3", ends(4)),
+            &format!("{addresses}, \"h\"((unsigned short)mask){operands}"),
+        ),
+    ]
+}
+
 fn tensor(rank: usize) -> Vec<Piece> {
     let define = |name: &str, params: &str, instruction: String, operands: &str| {
-        let name = format!("hidet_tma_{}", name.replace('#', &format!("{rank}d")));
-        let text = format!(
-            "__device__ __forceinline__ void {name}({params}) {{\n    asm volatile(\"{instruction};\" :: {operands} : \"memory\");\n}}\n"
-        );
-        piece(name, text)
+        define(&name.replace('#', &format!("{rank}d")), params, instruction, operands)
     };
     let (params, operands, at3) = coordinates(rank, 3);
     let (_, _, at4) = coordinates(rank, 4);

@@ -4,9 +4,10 @@ use super::intrinsic;
 use crate::dsl::address::Address;
 use crate::dsl::builder::{Caller, Serial, here, with};
 use crate::dsl::expr::{Expr, IntoExpr};
+use crate::dsl::geometry::{Geometry, MapCoordinate};
 use crate::dsl::index::IndexTuple;
 use crate::dsl::view::View;
-use crate::ir::{MapId, Swizzle};
+use crate::ir::{MapId, Swizzle, TensorMap};
 use crate::layout::Layout;
 use crate::types::Element;
 use std::marker::PhantomData;
@@ -109,35 +110,46 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     }
 
     fn new_map(&self, tile: [i32; R], steps: [i32; R], swizzle: Swizzle, at: Caller) -> Map<T, R> {
-        let geometry = self.data(at).map(|data| data.geometry(at));
-        let id = with(|builder| {
-            let (geometry, coordinates) = geometry?.map_err(|why| builder.problem(why, at)).ok()?;
-            for (extents, of) in [(tile, "a box"), (steps, "steps")] {
-                if extents.iter().any(|extent| *extent < 1) {
-                    builder.problem(format!("{of} of {extents:?}: its extents must be positive"), at);
-                }
+        for (extents, of) in [(tile, "a box"), (steps, "steps")] {
+            if extents.iter().any(|extent| *extent < 1) {
+                with(|builder| builder.problem(format!("{of} of {extents:?}: its extents must be positive"), at));
             }
-            if let Some(why) = geometry.unaligned(builder) {
-                builder.problem(why, at);
-                return None;
-            }
-            geometry.require(builder);
-            let [tile, steps] = [tile, steps].map(|extents| extents.map(|extent| extent.max(1) as u32));
+        }
+        let [tile, steps] = [tile, steps].map(|extents| extents.map(|extent| extent.max(1) as u32));
+        let map = self.data(at).map(|data| {
+            let (geometry, coordinates) = data.geometry(at)?;
             let map = geometry.map(&tile, &steps, swizzle);
-            let maps = &mut builder.function.maps;
-            let known = maps.iter().find(|(_, known)| **known == map).map(|(id, _)| id);
-            let id = known.unwrap_or_else(|| maps.push(map));
-            builder.view_maps.push((id, coordinates));
-            Some(builder.view_maps.len() - 1)
+            Ok((geometry, coordinates, map))
         });
-        Map { kernel: with(|builder| builder.serial()).unwrap_or(Serial::NONE), id: id.flatten(), of: PhantomData }
+        add_map(map, at)
     }
+}
+
+/// Adds a tensor map of a view to the kernel, or the problem that the view has none.
+pub(super) fn add_map<T, const R: usize>(
+    map: Option<Result<(Geometry, Vec<MapCoordinate>, TensorMap), String>>,
+    at: Caller,
+) -> Map<T, R> {
+    let id = with(|builder| {
+        let (geometry, coordinates, map) = map?.map_err(|why| builder.problem(why, at)).ok()?;
+        if let Some(why) = geometry.unaligned(builder) {
+            builder.problem(why, at);
+            return None;
+        }
+        geometry.require(builder);
+        let maps = &mut builder.function.maps;
+        let known = maps.iter().find(|(_, known)| **known == map).map(|(id, _)| id);
+        let id = known.unwrap_or_else(|| maps.push(map));
+        builder.view_maps.push((id, coordinates));
+        Some(builder.view_maps.len() - 1)
+    });
+    Map { kernel: with(|builder| builder.serial()).unwrap_or(Serial::NONE), id: id.flatten(), of: PhantomData }
 }
 
 impl<T: Element, const R: usize> Map<T, R> {
     /// Returns the map, and the coordinates of a copy in its order.
     #[track_caller]
-    fn resolve(self, index: &[Expr<i32>]) -> Option<(MapId, Vec<Expr<i32>>)> {
+    pub(super) fn resolve(self, index: &[Expr<i32>]) -> Option<(MapId, Vec<Expr<i32>>)> {
         let at = here();
         let found = with(|builder| {
             if self.kernel != builder.serial() {
@@ -158,7 +170,7 @@ impl<T: Element, const R: usize> Map<T, R> {
 
 /// Records that a tile is copied through a swizzle, if it is.
 #[track_caller]
-fn note_swizzle<T>(map: MapId, tile: &Address<T>) {
+pub(super) fn note_swizzle<T>(map: MapId, tile: &Address<T>) {
     let at = here();
     with(|builder| {
         let swizzle = builder.function.maps[map].swizzle;

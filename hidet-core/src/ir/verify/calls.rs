@@ -171,8 +171,17 @@ fn bulk_copy(c: &mut Checker<'_>, row: &Row, args: &[Arg], map: MapId) {
     let (shown, elem) = (c.buffer(map.buffer), c.f.buffers[map.buffer].elem);
     let coordinates =
         row.operands.iter().filter(|operand| **operand == Operand::Value(TypeRule::Is(Type::I32))).count();
-    c.require(coordinates == 0 || coordinates == map.tile.len(), || {
-        format!("`{name}` has {coordinates} coordinates, but the tensor map of {shown} has rank {}", map.tile.len())
+    let im2col =
+        matches!(row.meaning, Meaning::TensorLoad { im2col: true } | Meaning::TensorMulticast { im2col: true });
+    c.require(coordinates == 0 || im2col == map.im2col.is_some(), || {
+        let is = if im2col { "is not" } else { "is" };
+        format!("`{name}` with a tensor map of {shown} that {is} of columns of pixels (im2col)")
+    });
+    let rank = map.axes.len();
+    let needed = if im2col { (2 * rank).saturating_sub(2) } else { rank };
+    c.require(coordinates == 0 || coordinates == needed, || {
+        let offsets = if im2col { " and offsets" } else { "" };
+        format!("`{name}` has {coordinates} coordinates{offsets}, but the tensor map of {shown} has rank {rank}")
     });
     for (operand, arg) in row.operands.iter().zip(args) {
         let (Operand::Address { effect, .. }, Arg::Address { buffer, .. }) = (operand, arg) else { continue };

@@ -126,7 +126,7 @@ fn map(c: &mut Checker<'_>, id: MapId) {
     c.require(buffer.scope == Scope::Global, || {
         format!("a tensor map of {name}, which is {} memory; it must be a parameter", buffer.scope.name())
     });
-    c.require((1..=5).contains(&rank) && map.tile.len() == rank, || {
+    c.require((1..=5).contains(&rank) && (map.tile.len() == rank || map.im2col.is_some()), || {
         format!("a tensor map of {name} (rank {rank}) with a tile of rank {}: both must agree, 1 to 5", map.tile.len())
     });
     let formulas = map.axes.iter().flat_map(|axis| [&axis.extent, &axis.stride]);
@@ -137,7 +137,7 @@ fn map(c: &mut Checker<'_>, id: MapId) {
         format!("a tensor map of {name}: the last axis is not contiguous")
     });
     let steps: Vec<u32> = map.axes.iter().map(|axis| axis.step).collect();
-    if let Some(why) = tile_problem(&map.tile, &steps, buffer.elem, map.swizzle) {
+    if let Some(why) = tile_problem(&map.tile, &steps, map.im2col.as_ref(), buffer.elem, map.swizzle) {
         c.problem(format!("a tensor map of {name}: {why}"));
     }
 }

@@ -36,6 +36,7 @@ fn what_the_signature_names_must_exist() {
         offset: 0.into(),
         axes: vec![axis],
         tile: vec![4],
+        im2col: None,
         swizzle: Swizzle::None,
     });
     let id = function.maps.handles().next().unwrap();

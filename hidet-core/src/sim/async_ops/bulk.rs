@@ -20,6 +20,7 @@ use crate::sim::interp::warp_ops::combine_global;
 use crate::sim::lanes::{RegisterRow, lanes};
 use crate::sim::memory::allocation::{load_at, store_at};
 use crate::sim::memory::elements::{load_element, store_element};
+use crate::sim::memory::pixels::Pixels;
 use crate::sim::memory::tiles::Route;
 use crate::types::Scalar;
 use std::collections::HashMap;
@@ -67,7 +68,8 @@ impl<'l> BlockRun<'l> {
     fn ends(&self, call: &'l Call) -> Option<CopyOperands<'l>> {
         let program = self.launch.program;
         let mut ends = CopyOperands { route: None, shared: program.accesses.first()?, global: None, mbarrier: None };
-        let load = matches!(call.meaning, Meaning::TensorLoad | Meaning::TensorMulticast | Meaning::BulkLoad);
+        let load =
+            matches!(call.meaning, Meaning::TensorLoad { .. } | Meaning::TensorMulticast { .. } | Meaning::BulkLoad);
         let mut found = 0;
         for arg in &call.args {
             match arg {
@@ -119,12 +121,19 @@ impl<'l> BlockRun<'l> {
             let shared = shared_start + shared_at.at[lane] * elem.bytes() as u32;
             let (route, tensor, buffer) = match (ends.route, ends.global, &global_at) {
                 (Some(map), _, _) => {
-                    let mut at = [0i64; 5];
                     let values = call.args.iter().enumerate().filter(|arg| matches!(arg.1, CallArg::Value(..)));
-                    for (axis, (index, _)) in values.enumerate().take(map.shape.tile.len()) {
-                        at[axis] = call.lane(&operands, index, lane) as u32 as i32 as i64;
-                    }
-                    (Route::Tile { shape: &map.shape, at }, map.tensor, map.buffer)
+                    let mut values = values.map(|(index, _)| call.lane(&operands, index, lane) as u32 as i32 as i64);
+                    let (mut at, mut offsets) = ([0i64; 5], [0i64; 3]);
+                    let rank = map.shape.extents.len();
+                    at[..rank].iter_mut().zip(&mut values).for_each(|(coordinate, value)| *coordinate = value);
+                    let route = match &map.shape.im2col {
+                        Some(im2col) => {
+                            offsets[..rank - 2].iter_mut().zip(values).for_each(|(offset, value)| *offset = value);
+                            Route::Column { shape: &map.shape, im2col, pixels: Pixels { first: at, offsets } }
+                        }
+                        None => Route::Tile { shape: &map.shape, at },
+                    };
+                    (route, map.tensor, map.buffer)
                 }
                 (None, Some(access), Some(offsets)) => {
                     let bytes = call.lane(&operands, 2, lane) as u32;
@@ -149,7 +158,7 @@ impl<'l> BlockRun<'l> {
                     let mbarrier = byte + offsets.at[lane] * 8;
                     let own = self.cluster_rank();
                     let blocks = match call.meaning {
-                        Meaning::TensorMulticast => call.lane(&operands, call.args.len() - 1, lane) as u32,
+                        Meaning::TensorMulticast { .. } => call.lane(&operands, call.args.len() - 1, lane) as u32,
                         _ => 1 << own,
                     };
                     for rank in lanes(blocks).map(|rank| rank as u32) {

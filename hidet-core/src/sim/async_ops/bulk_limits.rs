@@ -6,7 +6,7 @@ use crate::sim::memory::tiles::Route;
 use crate::sim::report::FaultKind;
 
 impl BlockRun<'_> {
-    /// Checks that a copy fits into the buffer in shared memory. Returns false after a fault.
+    /// Checks that a copy fits into the buffer in shared memory, and begins where it can. Returns false after a fault.
     #[allow(clippy::too_many_arguments)]
     pub fn box_fits(
         &mut self,
@@ -19,7 +19,11 @@ impl BlockRun<'_> {
         route: &Route,
     ) -> bool {
         let name = &self.launch.function.buffers[access.buffer].name;
-        let align = if matches!(route, Route::Tile { .. }) { 128 } else { 16 };
+        let align = if matches!(route, Route::Line { .. }) { 16 } else { 128 };
+        let column = match route {
+            Route::Column { shape, im2col, pixels } => pixels.problem(shape, im2col),
+            _ => None,
+        };
         let elements = u64::from(route.bytes()) / access.elem.bytes() as u64;
         let (kind, message) = if u64::from(element) + elements > access.limit {
             let message = format!(
@@ -31,6 +35,8 @@ impl BlockRun<'_> {
             let byte = element * access.elem.bytes() as u32;
             let message = format!("byte {byte} of `{name}` is not aligned to the {align} bytes that a bulk copy needs");
             (FaultKind::Misaligned, message)
+        } else if let Some(why) = column {
+            (FaultKind::OutOfBounds, format!("a column of pixels {why}"))
         } else {
             return true;
         };

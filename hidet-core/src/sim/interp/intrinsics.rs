@@ -62,8 +62,8 @@ impl BlockRun<'_> {
                 self.fence_proxy(warp, strand, None);
                 None
             }
-            Meaning::TensorLoad
-            | Meaning::TensorMulticast
+            Meaning::TensorLoad { .. }
+            | Meaning::TensorMulticast { .. }
             | Meaning::TensorStore(_)
             | Meaning::BulkLoad
             | Meaning::BulkStore(_) => self.bulk_copy(warp, strand, number),

@@ -6,4 +6,5 @@
 pub mod allocation;
 mod claims;
 pub mod elements;
+pub mod pixels;
 pub mod tiles;

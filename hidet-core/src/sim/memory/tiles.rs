@@ -2,7 +2,8 @@
 //!
 //! Pure geometry (PTX ISA, "Tensors"): coordinates, the part outside of the tensor, and the swizzle. Moves no bytes.
 
-use crate::ir::{BufferId, TensorMapShape};
+use super::pixels::Pixels;
+use crate::ir::{BufferId, Im2col, TensorMapShape};
 
 /// A tensor map of the launch.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub struct Segment {
 pub enum Route<'a> {
     /// The box of a tensor at these coordinates, slowest first.
     Tile { shape: &'a TensorMapShape, at: [i64; 5] },
+    /// The column of pixels of a tensor, with the channels from the last coordinate of its first pixel on.
+    Column { shape: &'a TensorMapShape, im2col: &'a Im2col, pixels: Pixels },
     /// Consecutive bytes of a tensor.
     Line { start: usize, bytes: u32 },
 }
@@ -38,7 +41,7 @@ impl Route<'_> {
     /// Returns the number of bytes in shared memory.
     pub fn bytes(&self) -> u32 {
         match self {
-            Route::Tile { shape, .. } => shape.box_bytes(),
+            Route::Tile { shape, .. } | Route::Column { shape, .. } => shape.box_bytes(),
             Route::Line { bytes, .. } => *bytes,
         }
     }
@@ -47,57 +50,81 @@ impl Route<'_> {
     pub fn segments(&self, shared: u32, f: &mut dyn FnMut(Segment)) {
         match self {
             Route::Tile { shape, at } => tile(shape, at, shared, f),
+            Route::Column { shape, im2col, pixels } => {
+                let mut rows = Rows::new(shape, pixels.first, shared, f);
+                pixels.each(shape, im2col, &mut |pixel| rows.row(&pixel));
+            }
             Route::Line { start, bytes } => f(Segment { shared, linear: 0, global: Some(*start), bytes: *bytes }),
         }
     }
 }
 
 fn tile(shape: &TensorMapShape, at: &[i64; 5], shared: u32, f: &mut dyn FnMut(Segment)) {
-    let Some((&columns, outer)) = shape.tile.split_last() else { return };
-    let (last, bytes) = (outer.len(), shape.elem.bytes() as u32);
-    // Columns of the box that are inside of the tensor.
-    let extent = shape.extents[last] as i64;
-    let first = (-at[last]).clamp(0, columns as i64);
-    let end = (extent - at[last]).clamp(first, columns as i64);
-    let mut emit = |linear: u32, global: Option<usize>, length: u32| {
-        if shape.swizzle.span().is_none() {
-            if length > 0 {
-                f(Segment { shared: shared + linear, linear, global, bytes: length });
-            }
-            return;
-        }
-        let (mut linear, mut global, stop) = (linear, global, linear + length);
-        while linear < stop {
-            let part = (16 - (shared + linear) % 16).min(stop - linear);
-            f(Segment { shared: shape.swizzle.apply(shared + linear), linear, global, bytes: part });
-            linear += part;
-            global = global.map(|byte| byte + part as usize);
-        }
-    };
-    let mut inner = [0i64; 5];
+    let Some((_, outer)) = shape.tile.split_last() else { return };
+    let mut rows = Rows::new(shape, *at, shared, f);
     for row in 0..outer.iter().product::<u32>() {
-        let mut rest = row;
-        for axis in (0..last).rev() {
-            inner[axis] = i64::from(rest % outer[axis]);
+        let (mut rest, mut place) = (row, *at);
+        for axis in (0..outer.len()).rev() {
+            place[axis] += i64::from(rest % outer[axis]) * i64::from(shape.steps[axis]);
             rest /= outer[axis];
         }
-        let mut offset = shape.offset as i64;
+        rows.row(&place);
+    }
+}
+
+/// The rows of a copy: consecutive elements along the last axis of the tensor.
+struct Rows<'a> {
+    shape: &'a TensorMapShape,
+    shared: u32,
+    f: &'a mut dyn FnMut(Segment),
+    /// The offset of the next row in the copy.
+    linear: u32,
+    /// The columns of a row that are inside of the tensor.
+    inside: std::ops::Range<i64>,
+    /// The coordinate of the first column.
+    column: i64,
+}
+
+impl<'a> Rows<'a> {
+    fn new(shape: &'a TensorMapShape, at: [i64; 5], shared: u32, f: &'a mut dyn FnMut(Segment)) -> Rows<'a> {
+        let last = shape.extents.len() - 1;
+        let (columns, column) = (i64::from(shape.tile.last().copied().unwrap_or(0)), at[last]);
+        let first = (-column).clamp(0, columns);
+        let end = (shape.extents[last] as i64 - column).clamp(first, columns);
+        Rows { shape, shared, f, linear: 0, inside: first..end, column }
+    }
+
+    /// Copies the row at these coordinates along all axes but the last.
+    fn row(&mut self, place: &[i64; 5]) {
+        let last = self.shape.extents.len() - 1;
+        let (bytes, columns) = (self.shape.elem.bytes() as u32, self.shape.tile.last().copied().unwrap_or(0));
+        let mut offset = self.shape.offset as i64;
         let mut inside = true;
-        for axis in 0..last {
-            let coordinate = at[axis] + inner[axis] * i64::from(shape.steps[axis]);
-            inside &= (0..shape.extents[axis] as i64).contains(&coordinate);
-            offset += coordinate * shape.strides[axis] as i64;
+        for (axis, coordinate) in place.iter().enumerate().take(last) {
+            inside &= (0..self.shape.extents[axis] as i64).contains(coordinate);
+            offset += coordinate * self.shape.strides[axis] as i64;
         }
-        let linear = row * columns * bytes;
         if !inside {
-            emit(linear, None, columns * bytes);
-            continue;
+            return self.emit(None, columns * bytes);
         }
-        let start = (offset + at[last] + first) as usize * bytes as usize;
-        let (before, within) = (first as u32 * bytes, (end - first) as u32 * bytes);
-        emit(linear, None, before);
-        emit(linear + before, Some(start), within);
-        emit(linear + before + within, None, (columns - end as u32) * bytes);
+        let start = (offset + self.column + self.inside.start) as usize * bytes as usize;
+        let (first, end) = (self.inside.start as u32, self.inside.end as u32);
+        self.emit(None, first * bytes);
+        self.emit(Some(start), (end - first) * bytes);
+        self.emit(None, (columns - end) * bytes);
+    }
+
+    fn emit(&mut self, mut global: Option<usize>, length: u32) {
+        let (shared, swizzle) = (self.shared, self.shape.swizzle);
+        let stop = self.linear + length;
+        while self.linear < stop {
+            let (linear, left) = (self.linear, stop - self.linear);
+            // A swizzle moves chunks of 16 bytes.
+            let part = if swizzle.span().is_none() { left } else { left.min(16 - (shared + linear) % 16) };
+            (self.f)(Segment { shared: swizzle.apply(shared + linear), linear, global, bytes: part });
+            self.linear += part;
+            global = global.map(|byte| byte + part as usize);
+        }
     }
 }
 
@@ -115,7 +142,8 @@ mod tests {
 
     fn shape(swizzle: Swizzle, tile: [u32; 2]) -> TensorMapShape {
         let (extents, strides, steps) = (vec![10, 20], vec![20, 1], vec![1, 1]);
-        TensorMapShape { elem: Scalar::F32, offset: 0, extents, strides, tile: tile.to_vec(), steps, swizzle }
+        let (elem, tile) = (Scalar::F32, tile.to_vec());
+        TensorMapShape { elem, offset: 0, extents, strides, tile, im2col: None, steps, swizzle }
     }
 
     #[test]
@@ -151,6 +179,33 @@ mod tests {
         // The last row is outside of the map, although memory has it.
         let last = segments(&shape, [3, 0, 0, 0, 0], 0);
         assert_eq!(last.iter().map(|part| part.global.is_some()).collect::<Vec<_>>(), [true, true, false]);
+    }
+
+    #[test]
+    fn columns_partly_outside() {
+        let im2col = Im2col { lower: vec![-1], upper: vec![0] };
+        let (tile, swizzle) = (vec![3, 4], Swizzle::None);
+        let (extents, strides, steps) = (vec![2, 3, 6], vec![18, 6, 1], vec![1, 2, 1]);
+        let shape = TensorMapShape {
+            elem: Scalar::F32,
+            offset: 2,
+            extents,
+            strides,
+            tile,
+            im2col: Some(im2col.clone()),
+            steps,
+            swizzle,
+        };
+        let pixels = Pixels { first: [0, 1, 4, 0, 0], offsets: [1, 0, 0] };
+        let mut found = Vec::new();
+        Route::Column { shape: &shape, im2col: &im2col, pixels }.segments(0, &mut |segment| found.push(segment));
+        // Pixel 2, then 0 and 2 of the next image; of their channels 4 to 7 there are two.
+        let expected = [2 * 6, 18, 18 + 2 * 6].iter().enumerate().flat_map(|(row, pixel)| {
+            let linear = row as u32 * 16;
+            let inside = Segment { shared: linear, linear, global: Some((2 + pixel + 4) * 4), bytes: 8 };
+            [inside, Segment { shared: linear + 8, linear: linear + 8, global: None, bytes: 8 }]
+        });
+        assert_eq!(found, expected.collect::<Vec<_>>());
     }
 
     #[test]

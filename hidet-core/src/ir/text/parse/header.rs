@@ -6,7 +6,8 @@ use super::super::lex::Token;
 use super::Parser;
 use crate::Result;
 use crate::ir::{
-    Access, Buffer, BufferId, Constraint, Dim, Launch, MapAxis, Param, Relation, Scope, Span, Swizzle, TensorMap,
+    Access, Buffer, BufferId, Constraint, Dim, Im2col, Launch, MapAxis, Param, Relation, Scope, Span, Swizzle,
+    TensorMap,
 };
 
 impl<'s> Parser<'s> {
@@ -167,8 +168,8 @@ impl<'s> Parser<'s> {
         Ok(Constraint { left, relation, right, message })
     }
 
-    /// Parses `#0 = @x tile [64, 64] swizzle b128`, or with `offset n * 4`, `axes [m: n, n: 1]` (extents and strides) and
-    /// `step [2, 1]`.
+    /// Parses `#0 = @x tile [64, 64] swizzle b128`, or with `offset n * 4`, `axes [m: n, n: 1]` (extents and strides),
+    /// `im2col [-1, -1] to [0, 0]` and `step [2, 1]`.
     fn tensor_map(&mut self) -> Result<()> {
         let line = self.line();
         let name = self.handle('#', "a tensor map")?;
@@ -182,6 +183,7 @@ impl<'s> Parser<'s> {
         };
         self.word("tile")?;
         let tile = self.list("[", "]", |parser| parser.number("an extent"))?;
+        let im2col = if self.try_word("im2col") { Some(self.im2col()?) } else { None };
         if self.try_word("step") {
             let line = self.line();
             let steps: Vec<u32> = self.list("[", "]", |parser| parser.number("a step"))?;
@@ -199,12 +201,24 @@ impl<'s> Parser<'s> {
             _ => return Err(self.expected("`none`, `b32`, `b64` or `b128`")),
         };
         self.next();
-        let id = self.f.maps.push(TensorMap { buffer, offset, axes, tile, swizzle });
+        let id = self.f.maps.push(TensorMap { buffer, offset, axes, tile, im2col, swizzle });
         let shown = Token::Handle('#', name.clone());
         match self.maps.insert(name, id) {
             None => Ok(()),
             Some(_) => Err(error(line, format!("the tensor map {shown} is declared twice"))),
         }
+    }
+
+    /// Parses `[-1, -1] to [0, 0]`, the corners of the box of pixels.
+    fn im2col(&mut self) -> Result<Im2col> {
+        let corner = |parser: &mut Self| {
+            let line = parser.line();
+            let number = parser.integer("a corner")?;
+            i32::try_from(number).map_err(|_| error(line, format!("{number} is not the corner of a box of pixels")))
+        };
+        let lower = self.list("[", "]", corner)?;
+        self.word("to")?;
+        Ok(Im2col { lower, upper: self.list("[", "]", corner)? })
     }
 
     /// Parses `m: n`, the extent and stride of an axis.

@@ -6,8 +6,8 @@ mod stmt;
 use super::layout;
 use super::names::{escape, unique};
 use crate::ir::{
-    Access, Buffer, BufferId, Function, Handle, LoopId, MapAxis, MapId, Param, Relation, Scope, Stmt, StmtId, Swizzle,
-    TensorMap, ValueId, VarId,
+    Access, Buffer, BufferId, Function, Handle, Im2col, LoopId, MapAxis, MapId, Param, Relation, Scope, Stmt, StmtId,
+    Swizzle, TensorMap, ValueId, VarId,
 };
 use crate::types::Type;
 use hidet_mapping::IndexExpr;
@@ -169,6 +169,9 @@ impl Printer<'_> {
             let _ = write!(text, " axes [{}]", axes.collect::<Vec<_>>().join(", "));
         }
         let _ = write!(text, " tile {:?}", map.tile);
+        if let Some(Im2col { lower, upper }) = &map.im2col {
+            let _ = write!(text, " im2col {lower:?} to {upper:?}");
+        }
         if plain != map.axes {
             let steps: Vec<u32> = map.axes.iter().map(|axis| axis.step).collect();
             let _ = write!(text, " step {steps:?}");
