@@ -3,7 +3,7 @@
 use hidet::dsl::Template;
 use hidet::kernel::{Compiled, Resources};
 use hidet::prelude::*;
-use hidet::tune::Launch;
+use hidet::tune::Repeatable;
 
 /// A kernel of ours or a baseline, with its arguments.
 pub struct Contestant {
@@ -59,7 +59,7 @@ impl Contestant {
     }
 }
 
-impl Launch for Contestant {
+impl Repeatable for Contestant {
     fn launch(&mut self) -> hidet::Result<()> {
         (self.launch)().map_err(|message| hidet::Error::Device { device: self.name.clone(), message })
     }

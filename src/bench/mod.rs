@@ -35,7 +35,7 @@ pub mod table;
 use crate::near;
 use contestant::Contestant;
 use hidet::prelude::*;
-use hidet::tune::{self, Launch, Plan, Ratio, Summary};
+use hidet::tune::{self, Ratio, Repeatable, Summary, Timing};
 use problem::{Family, Make, Problem, Work, say};
 use progress::Progress;
 
@@ -56,7 +56,7 @@ pub struct Request {
     /// Shapes; if empty, those of the family.
     pub shapes: Vec<Vec<usize>>,
     /// The length of the measurements.
-    pub plan: Plan,
+    pub plan: Timing,
 }
 
 /// The times of one contestant on one problem, summarised.

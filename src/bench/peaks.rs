@@ -6,7 +6,7 @@ use super::kernels::{fma_loop, wgmma_loop};
 use super::problem::{Engine, Work, random, say};
 use hidet::ir::Arch;
 use hidet::prelude::*;
-use hidet::tune::{self, L2, Plan, Summary};
+use hidet::tune::{self, L2, Summary, Timing};
 
 /// The peaks of a device.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,7 +39,7 @@ impl Peaks {
     pub fn measure(device: &Device) -> Result<Peaks, String> {
         let context = device.as_cuda().ok_or("peaks are measured on a GPU")?;
         let median = |contestant: Contestant| -> Result<f64, String> {
-            let plan = Plan { rounds: 9, slice: 20.0, l2: L2::Warm };
+            let plan = Timing { rounds: 9, slice: 20.0, l2: L2::Warm };
             let times = tune::rounds(device, &mut [contestant], &plan, &mut |_, _| {}).map_err(say)?;
             Ok(Summary::of(&times[0]).median)
         };

@@ -5,7 +5,7 @@ use super::gemm::Gemm;
 use super::kernels::fill;
 use hidet::device::{RawTensor, Storage};
 use hidet::prelude::*;
-use hidet::tune::Launch;
+use hidet::tune::Repeatable;
 
 /// The unit of the device that does the arithmetic.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -112,7 +112,7 @@ fn the_simulated_device_counts() {
         kernels: names.iter().map(|name| (*name).to_owned()).collect(),
         against: Vec::new(),
         shapes: Vec::new(),
-        plan: Plan { rounds: 1, slice: 1.0, l2: L2::Warm },
+        plan: Timing { rounds: 1, slice: 1.0, l2: L2::Warm },
     };
     let mut counts = Vec::new();
     let copied = request(&["copy16<f32>", "transpose<f32>"]);

@@ -6,7 +6,7 @@ use crate::bench::peaks::Peaks;
 use crate::bench::{self, Comparison, Request, csv, plot, simulated, table};
 use clap::Args;
 use hidet::prelude::*;
-use hidet::tune::{L2, Plan};
+use hidet::tune::{L2, Timing};
 use std::path::PathBuf;
 
 /// The measurements, their baselines and settings.
@@ -100,7 +100,7 @@ impl Bench {
             kernels: self.kernels.clone(),
             against: self.against.clone(),
             shapes: self.shape.clone(),
-            plan: Plan { rounds: self.rounds, slice: self.slice, l2: self.l2.into() },
+            plan: Timing { rounds: self.rounds, slice: self.slice, l2: self.l2.into() },
         };
         let launch = self.kernels == ["launch"];
         if !launch {

@@ -6,12 +6,12 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 
 /// What is timed: a kernel with its arguments, a call of a library.
-pub trait Launch {
+pub trait Repeatable {
     /// Launches it once, or returns an error that names it. The device may still be busy afterwards.
     fn launch(&mut self) -> Result<()>;
 }
 
-impl<F: FnMut() -> Result<()>> Launch for F {
+impl<F: FnMut() -> Result<()>> Repeatable for F {
     fn launch(&mut self) -> Result<()> {
         self()
     }
@@ -28,7 +28,7 @@ pub enum L2 {
 
 /// The length of a measurement.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan {
+pub struct Timing {
     /// The number of time slices of each contestant.
     pub rounds: usize,
     /// The least length of a time slice in milliseconds.
@@ -65,7 +65,7 @@ impl Clock {
     }
 
     /// Returns milliseconds per launch, over that many launches.
-    pub fn time(&self, contestant: &mut impl Launch, launches: usize) -> Result<f64> {
+    pub fn time(&self, contestant: &mut impl Repeatable, launches: usize) -> Result<f64> {
         let launches = launches.max(1);
         match &self.flush {
             None => {
@@ -92,7 +92,7 @@ impl Clock {
 
     /// Returns the launches that fill a time slice of that many milliseconds, after two to warm up: the first may
     /// compile.
-    pub fn launches(&self, contestant: &mut impl Launch, slice: f64) -> Result<usize> {
+    pub fn launches(&self, contestant: &mut impl Repeatable, slice: f64) -> Result<usize> {
         for _ in 0..2 {
             contestant.launch()?;
         }
@@ -109,16 +109,16 @@ pub fn slices(contestants: usize, rounds: usize) -> impl Iterator<Item = (usize,
 }
 
 /// Returns milliseconds per launch of each contestant in each round, or the error of the first that cannot be launched.
-/// `progress` is told how many time slices of how many are over.
+/// `progress` is called with the number of time slices that are over, and of all.
 ///
 /// ```
 /// use hidet_core::device::Device;
-/// use hidet_core::tune::{L2, Plan, Ratio, Summary, rounds};
+/// use hidet_core::tune::{L2, Timing, Ratio, Summary, rounds};
 ///
 /// let device = Device::best()?;
 /// if device.as_cuda().is_some() {
 ///     let (from, mut to) = (device.tensor(&[1f32; 1 << 20], [1 << 20])?, device.empty([1 << 20])?);
-///     let plan = Plan { rounds: 7, slice: 10.0, l2: L2::Warm };
+///     let plan = Timing { rounds: 7, slice: 10.0, l2: L2::Warm };
 ///     let mut copy = [|| to.copy_from(&from)];
 ///     let times = rounds(&device, &mut copy, &plan, &mut |_, _| {})?;
 ///     println!("{} ms", Summary::of(&times[0]).median);
@@ -127,8 +127,8 @@ pub fn slices(contestants: usize, rounds: usize) -> impl Iterator<Item = (usize,
 /// ```
 pub fn rounds(
     device: &Device,
-    contestants: &mut [impl Launch],
-    plan: &Plan,
+    contestants: &mut [impl Repeatable],
+    plan: &Timing,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<Vec<f64>>> {
     let clock = Clock::new(device, plan.l2)?;
@@ -152,7 +152,7 @@ pub fn rounds(
 /// Returns the fastest of several contestants that compute the same, by a short measurement of all and a longer one of the
 /// best four, and the number that could run. Those that return an error are left out; if none is left, the last error is
 /// returned.
-pub fn fastest<L: Launch>(device: &Device, candidates: Vec<L>) -> Result<(L, usize)> {
+pub fn fastest<L: Repeatable>(device: &Device, candidates: Vec<L>) -> Result<(L, usize)> {
     let clock = Clock::new(device, L2::Warm)?;
     let mut refusal = Error::Device { device: device.to_string(), message: "there is no candidate".to_owned() };
     let mut timed: Vec<(f64, L)> = Vec::new();
@@ -170,7 +170,7 @@ pub fn fastest<L: Launch>(device: &Device, candidates: Vec<L>) -> Result<(L, usi
     if finalists.is_empty() {
         return Err(refusal);
     }
-    let plan = Plan { rounds: 7, slice: 10.0, l2: L2::Warm };
+    let plan = Timing { rounds: 7, slice: 10.0, l2: L2::Warm };
     let times = rounds(device, &mut finalists, &plan, &mut |_, _| {})?;
     let medians: Vec<f64> = times.iter().map(|times| Summary::of(times).median).collect();
     let best = (0..medians.len()).min_by(|&a, &b| medians[a].total_cmp(&medians[b])).unwrap_or(0);
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn the_simulated_device_has_no_time() {
-        let plan = Plan { rounds: 1, slice: 1.0, l2: L2::Warm };
+        let plan = Timing { rounds: 1, slice: 1.0, l2: L2::Warm };
         let none: Result<_> = rounds(&Device::sim(), &mut [|| Ok(())], &plan, &mut |_, _| {});
         assert!(none.unwrap_err().to_string().contains("has no time"));
     }

@@ -5,5 +5,5 @@
 mod clock;
 mod summary;
 
-pub use clock::{Clock, L2, Launch, Plan, fastest, rounds, slices};
+pub use clock::{Clock, L2, Repeatable, Timing, fastest, rounds, slices};
 pub use summary::{Ratio, Summary};

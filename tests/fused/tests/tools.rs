@@ -5,7 +5,7 @@
 use hidet::cuda::nvrtc;
 use hidet::inspect::{Detail, inspect};
 use hidet::prelude::*;
-use hidet::tune::{L2, Plan, Summary, rounds};
+use hidet::tune::{L2, Summary, Timing, rounds};
 use hidet_fused_test::scaled_softmax;
 
 #[test]
@@ -28,7 +28,7 @@ fn a_kernel_is_measured_on_a_gpu_and_refused_elsewhere() {
     let device = Device::best().unwrap();
     let kernel = scaled_softmax::<f32>().compile(&device).unwrap();
     let (x, mut y) = (device.tensor(&vec![1.0; 1 << 20], [1024, 1024]).unwrap(), device.empty([1024, 1024]).unwrap());
-    let plan = Plan { rounds: 3, slice: 1.0, l2: L2::Flush };
+    let plan = Timing { rounds: 3, slice: 1.0, l2: L2::Flush };
     let (mut launches, mut steps) = ([|| kernel.launch(&x, 2.0, &mut y)], 0);
     let times = rounds(&device, &mut launches, &plan, &mut |_, all| steps += usize::from(all == 3));
     match device.as_cuda() {
