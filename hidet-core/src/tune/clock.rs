@@ -112,18 +112,28 @@ pub fn slices(contestants: usize, rounds: usize) -> impl Iterator<Item = (usize,
 /// `progress` is called with the number of time slices that are over, and of all.
 ///
 /// ```
-/// use hidet_core::device::Device;
-/// use hidet_core::tune::{L2, Timing, Ratio, Summary, rounds};
+/// use hidet::prelude::*;
+/// use hidet::tune::{L2, Summary, Timing, rounds};
+///
+/// kernel! {
+///     #[launch(grid = n.div_ceil(128), block = 128)]
+///     fn double(x: In<f32, [n]>, y: Out<f32, [n]>) {
+///         let i = block_idx().x * 128 + thread_id();
+///         if i < n {
+///             y[[i]] = x[[i]] * 2.0;
+///         }
+///     }
+/// }
 ///
 /// let device = Device::best()?;
 /// if device.as_cuda().is_some() {
-///     let (from, mut to) = (device.tensor(&[1f32; 1 << 20], [1 << 20])?, device.empty([1 << 20])?);
-///     let plan = Timing { rounds: 7, slice: 10.0, l2: L2::Warm };
-///     let mut copy = [|| to.copy_from(&from)];
-///     let times = rounds(&device, &mut copy, &plan, &mut |_, _| {})?;
+///     let (x, mut y) = (device.tensor(&[1f32; 4096], [4096])?, device.empty([4096])?);
+///     let kernel = double().compile(&device)?;
+///     let timing = Timing { rounds: 7, slice: 10.0, l2: L2::Warm };
+///     let times = rounds(&device, &mut [|| kernel.launch(&x, &mut y)], &timing, &mut |_, _| {})?;
 ///     println!("{} ms", Summary::of(&times[0]).median);
 /// }
-/// # Ok::<(), hidet_core::Error>(())
+/// # Ok::<(), hidet::Error>(())
 /// ```
 pub fn rounds(
     device: &Device,
