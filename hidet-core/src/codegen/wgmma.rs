@@ -11,16 +11,18 @@ impl Generator<'_> {
     /// written behind the fence make ptxas serialise these (C7519 and C7520).
     pub(super) fn pin_left_operands(&mut self, stmts: &[StmtId]) {
         let function = self.function;
-        let mut calls = stmts.iter().filter_map(|id| match &function.stmts[*id] {
-            Stmt::Call { intrinsic, args, .. } => Some((*id, intrinsic.row().meaning, args)),
+        let call = |id: &StmtId| match &function.stmts[*id] {
+            Stmt::Call { intrinsic, args, .. } => Some((intrinsic.row().meaning, args)),
             _ => None,
-        });
-        let is_fence = calls.next().is_some_and(|(id, meaning, _)| id == stmts[0] && meaning == Meaning::WgmmaFence);
-        if !is_fence {
+        };
+        let Some((Some((Meaning::WgmmaFence, _)), following)) =
+            stmts.split_first().map(|(first, following)| (call(first), following))
+        else {
             return;
-        }
+        };
+        let calls = following.iter().filter_map(call);
         let mut pinned = Vec::new();
-        for (_, meaning, args) in calls.take_while(|(_, meaning, _)| *meaning != Meaning::WgmmaCommit) {
+        for (meaning, args) in calls.take_while(|(meaning, _)| *meaning != Meaning::WgmmaCommit) {
             let (Meaning::Wgmma { product, registers: true }, Some(Arg::Address { buffer, index })) =
                 (meaning, args.get(1))
             else {
