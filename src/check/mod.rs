@@ -18,6 +18,7 @@ mod prints;
 pub mod random;
 pub mod rows;
 mod runtime;
+mod strided;
 mod wide;
 
 pub use bench::Bench;
@@ -34,6 +35,7 @@ pub fn run(device: Device, compare: bool) -> (String, bool) {
     matmul::check(&mut bench);
     hard::check(&mut bench);
     hopper::check(&mut bench);
+    strided::check(&mut bench);
     faults::check(&mut bench);
     prints::check(&mut bench);
     dependent::check(&mut bench);

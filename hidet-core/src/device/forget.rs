@@ -65,7 +65,8 @@ impl RawTensor {
 
     fn forget_now(&self, place: &'static Location<'static>) -> Result<()> {
         let Storage::Sim(memory) = &self.storage else { return Ok(()) };
-        memory.forget(self.offset, self.bytes(), self.identity, place).map_err(|_| {
+        let forget = |run: std::ops::Range<usize>| memory.forget(run.start, run.len(), self.identity, place);
+        self.runs().try_for_each(forget).map_err(|_| {
             self.device.error(format!("out of memory: {} bytes cannot be marked as forgotten", memory.len()))
         })
     }
@@ -75,7 +76,7 @@ impl RawTensor {
     pub(crate) fn given_away(&self) -> Option<&'static Location<'static>> {
         match (self.device.kind(), &self.storage) {
             (DeviceKind::Sim(options), Storage::Sim(memory)) if options.checks.uninitialised => {
-                memory.claimed_by_other(self.offset, self.bytes(), self.identity)
+                self.runs().find_map(|run| memory.claimed_by_other(run.start, run.len(), self.identity))
             }
             _ => None,
         }

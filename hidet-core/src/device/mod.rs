@@ -5,21 +5,24 @@ mod forget;
 mod graph;
 mod interop;
 mod pinned;
+mod raw_tensor;
 mod shape_key;
 mod storage;
 mod stream;
+mod strides;
 mod tensor;
 
 pub(crate) use dependencies::{Accesses, dependencies, order};
 pub use graph::Graph;
 pub use interop::dlpack;
 pub use pinned::Pinned;
+pub use raw_tensor::RawTensor;
+pub(crate) use raw_tensor::{ByteRange, overlap};
 pub(crate) use shape_key::ShapeKey;
 pub use storage::Storage;
 pub use stream::{Event, Stream};
 pub(crate) use stream::{Recording, is_recorded, refuse_in_capture};
-pub(crate) use tensor::{ByteRange, overlap};
-pub use tensor::{RawTensor, Tensor};
+pub use tensor::Tensor;
 
 use crate::cuda;
 use crate::error::{Error, Result};

@@ -122,6 +122,14 @@ impl Stream {
             }
         }
         tensor.raw().check_given_away("a copy of a tensor")?;
+        if !tensor.raw().is_contiguous() {
+            return Err(device.error(format!(
+                "a tensor with strides {:?} for the shape {:?} cannot be copied from or to a pinned array, because it is \
+                 not contiguous",
+                tensor.strides(),
+                tensor.shape()
+            )));
+        }
         let len = match &pinned.memory {
             Memory::Host(elements) => elements.len() * size_of::<T>(),
             Memory::Cuda(memory) => memory.len(),

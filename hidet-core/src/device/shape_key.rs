@@ -8,6 +8,9 @@ const NUMBER: u64 = 1 << 16;
 /// Bit of the first word: a tensor whose extents are not in the other words.
 const LONG: u64 = 1 << 17;
 
+/// Bit of the first word: a tensor that is not contiguous, whose strides are not in the other words.
+const STRIDED: u64 = 1 << 18;
+
 /// The device, the type and the shape of a tensor, or the type of a number. If all of these are equal, so are the keys;
 /// the converse holds if [`ShapeKey::says_all`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,13 +18,14 @@ pub(crate) struct ShapeKey([u64; 3]);
 
 impl ShapeKey {
     /// Returns the key of a tensor.
-    pub fn tensor(device: &Device, scalar: Scalar, shape: &[usize]) -> ShapeKey {
+    pub fn tensor(device: &Device, scalar: Scalar, shape: &[usize], strided: bool) -> ShapeKey {
         let place = match device.kind() {
             DeviceKind::Sim(_) => 0,
             DeviceKind::Cuda(context) => context.ordinal as u64 + 1,
         };
         let kind = scalar as u64 | (shape.len() as u64 & 0xff) << 8 | place << 32;
-        if shape.len() > 4 || shape.iter().any(|extent| u32::try_from(*extent).is_err()) {
+        let kind = if strided { kind | STRIDED | LONG } else { kind };
+        if strided || shape.len() > 4 || shape.iter().any(|extent| u32::try_from(*extent).is_err()) {
             return ShapeKey([kind | LONG, 0, 0]);
         }
         let extent = |axis: usize| shape.get(axis).map_or(0, |extent| *extent as u64);
@@ -34,8 +38,14 @@ impl ShapeKey {
         ShapeKey([scalar as u64 | NUMBER, 0, 0])
     }
 
-    /// Returns true if the key is complete. It is not for a tensor of more than four axes or with extents beyond 32
-    /// bits, whose extents must be compared themselves.
+    /// Returns true if it is of a tensor that is not contiguous.
+    #[inline]
+    pub fn is_strided(&self) -> bool {
+        self.0[0] & STRIDED != 0
+    }
+
+    /// Returns true if the key is complete. It is not for a tensor of more than four axes, with extents beyond 32 bits
+    /// or with strides, whose extents and strides must be compared themselves.
     pub fn says_all(&self) -> bool {
         self.0[0] & LONG == 0
     }
@@ -54,7 +64,7 @@ mod tests {
     #[test]
     fn keys_differ_if_the_arguments_do() {
         let device = Device::sim();
-        let of = |scalar, shape: &[usize]| ShapeKey::tensor(&device, scalar, shape);
+        let of = |scalar, shape: &[usize]| ShapeKey::tensor(&device, scalar, shape, false);
         let different = [
             of(Scalar::F32, &[]),
             of(Scalar::F32, &[0]),
@@ -76,5 +86,8 @@ mod tests {
         }
         assert!(!of(Scalar::F32, &[1, 2, 3, 4, 5]).says_all());
         assert!(!of(Scalar::F32, &[1 << 32]).says_all());
+        let strided = ShapeKey::tensor(&device, Scalar::F32, &[3, 1], true);
+        assert!(!strided.says_all() && strided.is_strided() && !of(Scalar::F32, &[3, 1]).is_strided());
+        assert_ne!(strided.difference(&of(Scalar::F32, &[3, 1])), 0);
     }
 }

@@ -175,6 +175,20 @@ impl Stream {
                 return Err(own.error(format!("a tensor on {other} cannot be copied on a stream of {own}")));
             }
         }
+        if let (Storage::Cuda(_), Some(tensor)) =
+            (&source.storage, [source, target].into_iter().find(|tensor| !tensor.is_contiguous()))
+        {
+            return Err(self.device.error(format!(
+                "a tensor with strides {:?} for the shape {:?} cannot be copied on a stream of a GPU, because it is not \
+                 contiguous: copy it with a kernel, or with `to_device`",
+                tensor.strides, tensor.shape
+            )));
+        }
+        if target.may_repeat() {
+            return Err(self
+                .device
+                .error("a tensor cannot be copied to one in which several coordinates are one element"));
+        }
         if source.overlaps(target) {
             return Err(self.device.error("a tensor cannot be copied to one that shares memory with it"));
         }
@@ -192,8 +206,8 @@ impl Stream {
                 let step = move || {
                     [&a, &b].into_iter().try_for_each(|tensor| tensor.check_given_away("a copy of a tensor"))?;
                     let mut copy = vec![0; a.bytes()];
-                    a.storage.read(a.offset, &mut copy)?;
-                    b.storage.write(b.offset, &copy)
+                    a.read(&mut copy)?;
+                    b.write(&copy)
                 };
                 if recorded {
                     self.record_step(Box::new(step));

@@ -1,154 +1,14 @@
-//! Tensors: shaped memory on a device, row-major and contiguous.
+//! Tensors: shaped memory on a device, with the type and the rank of its elements.
 
-use super::shape_key::ShapeKey;
-use super::{Device, DeviceKind, Storage, refuse_in_capture};
+use super::raw_tensor::elements;
+use super::{Device, RawTensor, Storage, refuse_in_capture};
 use crate::error::{Error, Result};
-use crate::types::{Element, Scalar};
+use crate::types::Element;
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::ops::Range;
 
-/// A tensor whose type and rank are known at run time. Its elements are within its memory, which launches rely on.
-#[derive(Clone, Debug)]
-pub struct RawTensor {
-    pub(crate) device: Device,
-    pub(crate) storage: Storage,
-    pub(crate) offset: usize,
-    pub(crate) scalar: Scalar,
-    pub(crate) shape: Vec<usize>,
-    /// A number that its clones and views share, and no other tensor.
-    pub(super) identity: u64,
-    // Derived from the rest, computed once for all launches.
-    address: u64,
-    span: ByteRange,
-    shape_key: ShapeKey,
-}
-
-impl RawTensor {
-    /// Returns a tensor in memory of a device, from byte `offset` on, or an error if it does not fit there.
-    pub fn new(device: &Device, storage: Storage, offset: usize, scalar: Scalar, shape: &[usize]) -> Result<RawTensor> {
-        let bytes = elements(device, scalar, shape)? * scalar.bytes();
-        let len = storage.len();
-        let is_there = match (device.kind(), &storage) {
-            (DeviceKind::Sim(_), Storage::Sim(_)) => true,
-            (DeviceKind::Cuda(context), Storage::Cuda(memory)) => std::ptr::eq(*context, memory.context()),
-            _ => false,
-        };
-        if !is_there || offset.checked_add(bytes).is_none_or(|end| end > len) {
-            let whose = if is_there { "" } else { " of another device" };
-            return Err(device.error(format!(
-                "a tensor of shape {shape:?} of {scalar} from byte {offset} on does not fit in an allocation of {len} \
-                 bytes{whose}"
-            )));
-        }
-        Ok(RawTensor::placed(device, storage, offset, scalar, shape))
-    }
-
-    /// Returns a tensor that is known to fit.
-    pub(crate) fn placed(
-        device: &Device,
-        storage: Storage,
-        offset: usize,
-        scalar: Scalar,
-        shape: &[usize],
-    ) -> RawTensor {
-        static IDENTITIES: AtomicU64 = AtomicU64::new(0);
-        let identity = IDENTITIES.fetch_add(1, Relaxed);
-        let (address, first) = (storage.address() + offset as u64, storage.data() + offset as u64);
-        let span = (first, first + (shape.iter().product::<usize>() * scalar.bytes()) as u64);
-        let shape_key = ShapeKey::tensor(device, scalar, shape);
-        let (device, shape) = (device.clone(), shape.to_vec());
-        RawTensor { device, storage, offset, scalar, shape, identity, address, span, shape_key }
-    }
-
-    /// Returns the device.
-    pub fn device(&self) -> &Device {
-        &self.device
-    }
-
-    /// Returns its memory.
-    pub fn storage(&self) -> &Storage {
-        &self.storage
-    }
-
-    /// Returns its offset in that memory, in bytes.
-    pub fn offset(&self) -> usize {
-        self.offset
-    }
-
-    /// Returns the type of its elements.
-    pub fn scalar(&self) -> Scalar {
-        self.scalar
-    }
-
-    /// Returns its extents.
-    pub fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    /// Returns the number of elements.
-    pub fn len(&self) -> usize {
-        self.shape.iter().product()
-    }
-
-    /// Returns true if it has no elements.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Returns its size in bytes.
-    pub fn bytes(&self) -> usize {
-        self.len() * self.scalar.bytes()
-    }
-
-    /// Returns the address of its first element.
-    pub fn address(&self) -> u64 {
-        self.address
-    }
-
-    /// Returns true if it shares a byte with another tensor.
-    pub fn overlaps(&self, other: &RawTensor) -> bool {
-        overlap(self.span(), other.span())
-    }
-
-    /// Returns a tensor of another shape over some of the same elements, from element number `first` on. It shares
-    /// memory, and counts as the same tensor for [`RawTensor::forget`].
-    pub fn view(&self, first: usize, shape: &[usize]) -> Result<RawTensor> {
-        let RawTensor { device, storage, offset, scalar, .. } = self;
-        let count = elements(device, *scalar, shape)?;
-        if first.checked_add(count).is_none_or(|end| end > self.len()) {
-            return Err(device.error(format!(
-                "a view of shape {shape:?} from element {first} on does not fit in a tensor of {} elements",
-                self.len()
-            )));
-        }
-        let view = RawTensor::placed(device, storage.clone(), offset + first * scalar.bytes(), *scalar, shape);
-        Ok(RawTensor { identity: self.identity, ..view })
-    }
-
-    /// Returns the range of its addresses. Addresses are compared instead of allocations because foreign memory may be
-    /// wrapped twice, as two allocations.
-    #[inline]
-    pub(crate) fn span(&self) -> ByteRange {
-        self.span
-    }
-
-    /// Returns the key that launches compare.
-    #[inline]
-    pub(crate) fn shape_key(&self) -> &ShapeKey {
-        &self.shape_key
-    }
-}
-
-/// The start and the end of a range of addresses.
-pub(crate) type ByteRange = (u64, u64);
-
-/// Returns true if two ranges share a byte. An empty range shares none.
-#[inline]
-pub(crate) fn overlap(a: ByteRange, b: ByteRange) -> bool {
-    a.0.max(b.0) < a.1.min(b.1)
-}
-
-/// A tensor of `R` axes with elements of type `T` on a device, row-major.
+/// A tensor of `R` axes with elements of type `T` on a device: row-major, and contiguous unless it is a part of another
+/// tensor ([`Tensor::slice`], [`Tensor::strided_view`]).
 #[derive(Debug)]
 pub struct Tensor<T, const R: usize> {
     raw: RawTensor,
@@ -158,13 +18,6 @@ pub struct Tensor<T, const R: usize> {
 /// Returns the number of elements of a shape, or an error if it or its size in bytes is too large for the host.
 pub(super) fn size<T: Element, const R: usize>(device: &Device, shape: [usize; R]) -> Result<usize> {
     elements(device, T::SCALAR, &shape)
-}
-
-fn elements(device: &Device, scalar: Scalar, shape: &[usize]) -> Result<usize> {
-    let count = shape.iter().try_fold(1usize, |size, extent| size.checked_mul(*extent));
-    count
-        .filter(|count| count.checked_mul(scalar.bytes()).is_some_and(|bytes| bytes <= isize::MAX as usize))
-        .ok_or_else(|| device.error(format!("a tensor of shape {shape:?} is too large")))
 }
 
 /// Returns the bytes of elements.
@@ -238,7 +91,7 @@ impl<T: Element, const R: usize> Tensor<T, R> {
         refuse_in_capture(&self.raw.device, "reading a tensor")?;
         self.raw.check_given_away("reading a tensor")?;
         let mut bytes = vec![0u8; self.raw.bytes()];
-        self.raw.storage.read(self.raw.offset, &mut bytes)?;
+        self.raw.read(&mut bytes)?;
         Ok(bytes.chunks_exact(T::SCALAR.bytes()).map(element).collect())
     }
 
@@ -249,16 +102,20 @@ impl<T: Element, const R: usize> Tensor<T, R> {
             let message = format!("{} elements cannot be written to a tensor of {count} elements", elements.len());
             return Err(Error::Device { device, message });
         }
+        if self.raw.may_repeat() {
+            return Err(self.device().error("a tensor in which several coordinates are one element cannot be written"));
+        }
         refuse_in_capture(&self.raw.device, "writing a tensor from the host")?;
         self.raw.check_given_away("writing a tensor from the host")?;
-        self.raw.storage.write(self.raw.offset, bytes_of(elements))
+        self.raw.write(bytes_of(elements))
     }
 
-    /// Returns a copy of it on a device, directly between two GPUs. On the same device it is a copy too.
+    /// Returns a contiguous copy of it on a device, directly between two GPUs if it is contiguous itself. On the same
+    /// device it is a copy too.
     pub fn to_device(&self, device: &Device) -> Result<Tensor<T, R>> {
         let target = device.empty(self.shape())?;
         match (&self.raw.storage, &target.raw.storage) {
-            (Storage::Cuda(from), Storage::Cuda(to)) => {
+            (Storage::Cuda(from), Storage::Cuda(to)) if self.raw.is_contiguous() => {
                 to.copy_on(to.context().stream(), 0, from, self.raw.offset, self.raw.bytes(), false)?;
             }
             (_, to) => to.write(0, bytes_of(&self.to_vec()?))?,
@@ -270,6 +127,60 @@ impl<T: Element, const R: usize> Tensor<T, R> {
     /// memory: writes through one are visible through the other.
     pub fn view<const S: usize>(&self, first: usize, shape: [usize; S]) -> Result<Tensor<T, S>> {
         Ok(Tensor { raw: self.raw.view(first, &shape)?, elem: PhantomData })
+    }
+
+    /// Returns the distance of consecutive coordinates in elements, per axis.
+    pub fn strides(&self) -> [usize; R] {
+        std::array::from_fn(|axis| self.raw.strides[axis])
+    }
+
+    /// Returns a tensor of another shape whose consecutive coordinates are `strides` elements apart in memory, from
+    /// `first` elements behind the first one of this tensor on; see [`RawTensor::strided_view`]. A kernel can read it
+    /// without a copy. A stride of 0 repeats elements; a kernel can write the tensor only if no element is repeated.
+    ///
+    /// ```
+    /// use hidet::prelude::*;
+    ///
+    /// let device = Device::sim();
+    /// let x = device.tensor(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], [2, 3, 2])?;
+    /// assert_eq!(x.strides(), [6, 2, 1]);
+    /// let exchanged = x.strided_view(0, [3, 2, 2], [2, 6, 1])?;
+    /// assert_eq!(exchanged.to_vec()?, [0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11]);
+    /// # Ok::<(), hidet::Error>(())
+    /// ```
+    pub fn strided_view<const S: usize>(
+        &self,
+        first: usize,
+        shape: [usize; S],
+        strides: [usize; S],
+    ) -> Result<Tensor<T, S>> {
+        Ok(Tensor { raw: self.raw.strided_view(first, &shape, &strides)?, elem: PhantomData })
+    }
+
+    /// Returns a part of the tensor: the coordinates of these ranges. It shares memory with the tensor, and kernels
+    /// read and write it without a copy.
+    ///
+    /// ```
+    /// use hidet::prelude::*;
+    ///
+    /// let device = Device::sim();
+    /// let x = device.tensor(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], [3, 4])?;
+    /// let part = x.slice([1..3, 1..3])?;
+    /// assert_eq!((part.to_vec()?, part.strides()), (vec![5, 6, 9, 10], [4, 1]));
+    /// # Ok::<(), hidet::Error>(())
+    /// ```
+    pub fn slice(&self, ranges: [Range<usize>; R]) -> Result<Tensor<T, R>> {
+        let fits = |(range, extent): (&Range<usize>, &usize)| range.start <= range.end && range.end <= *extent;
+        if !ranges.iter().zip(&self.raw.shape).all(fits) {
+            return Err(self
+                .device()
+                .error(format!("{ranges:?} is not a part of a tensor of shape {:?}", self.shape())));
+        }
+        let shape = ranges.clone().map(|range| range.len());
+        let starts = ranges.iter().zip(&self.raw.strides).map(|(range, stride)| range.start * stride);
+        // An empty part may begin behind the last element.
+        let first = if shape.contains(&0) { 0 } else { starts.sum() };
+        self.strided_view(first, shape, self.strides())
     }
 }
 

@@ -6,6 +6,7 @@ use super::RawArg;
 use crate::device::{Device, RawTensor};
 use crate::error::{Error, Result};
 use crate::ir::{Access, Buffer, Function, Handle, LARGEST_EXTENT, Param, Relation, SharedMemory};
+use crate::layout::Layout;
 use hidet_mapping::IndexExpr;
 
 /// The values of a launch that follow from its checked arguments.
@@ -29,7 +30,10 @@ pub fn check_dims(function: &Function) -> Result<()> {
     for (id, dim) in function.dims.iter() {
         let symbol = IndexExpr::Symbol(id.index() as u32);
         let determined = function.params.iter().any(|param| match param {
-            Param::Tensor { buffer, .. } => function.buffers[*buffer].shape.contains(&symbol),
+            Param::Tensor { buffer, .. } => {
+                let Buffer { shape, layout, .. } = &function.buffers[*buffer];
+                shape.contains(&symbol) || strides(layout).contains(&symbol)
+            }
             Param::Scalar { .. } => false,
         });
         if !determined {
@@ -47,19 +51,31 @@ pub fn check_dims(function: &Function) -> Result<()> {
 pub fn bind(function: &Function, device: &Device, args: &[RawArg]) -> Result<BoundDims> {
     let contract = Contract { function, device };
     let tensors = contract.types(args)?;
-    let dims = contract.extents(&tensors)?;
+    let mut dims = contract.extents(&tensors)?;
+    contract.strides(&tensors, &mut dims)?;
     contract.addresses(&tensors, &dims)?;
     contract.constraints(&dims)?;
     contract.aliases(&tensors)?;
     let grid = contract.grid(&dims)?;
     contract.shared(&dims)?;
-    let wide = tensors.iter().any(|(_, _, tensor)| is_wide(&tensor.shape));
+    let wide = tensors.iter().any(|(_, _, tensor)| is_wide(tensor));
     Ok(BoundDims { dims, grid, wide })
 }
 
-/// Returns true if offsets into a tensor of this shape need 64 bits.
-pub(super) fn is_wide(shape: &[usize]) -> bool {
-    shape.iter().product::<usize>() as i64 > LARGEST_EXTENT
+/// Returns true if offsets into a tensor need 64 bits.
+pub(super) fn is_wide(tensor: &RawTensor) -> bool {
+    // The stride of the first axis times its extent is beyond the last element; `flatten_index` relies on it.
+    let axes = tensor.shape.iter().zip(&tensor.strides).filter(|(extent, _)| **extent > 1);
+    let most = axes.map(|(extent, stride)| extent.saturating_mul(*stride)).max().unwrap_or(0);
+    !tensor.is_empty() && most.max(tensor.reach()) as u64 > LARGEST_EXTENT as u64
+}
+
+/// Returns the strides of a layout, if it is strided.
+fn strides(layout: &Layout) -> &[IndexExpr] {
+    match layout {
+        Layout::Strided { strides, .. } => strides,
+        _ => &[],
+    }
 }
 
 type Tensors<'a> = Vec<(&'a Buffer, Access, &'a RawTensor)>;
@@ -209,6 +225,57 @@ impl Contract<'_> {
         Ok(dims)
     }
 
+    /// Binds the strides that come with the arguments, and checks the others. The stride of an axis of one element does
+    /// not matter.
+    fn strides(&self, tensors: &Tensors, dims: &mut [i64]) -> Result<()> {
+        let is_extent = |symbol: &IndexExpr| tensors.iter().any(|(buffer, ..)| buffer.shape.contains(symbol));
+        let mut bound: Vec<Option<i64>> = vec![None; dims.len()];
+        for (buffer, access, tensor) in tensors {
+            let (name, shape, given) = (&buffer.name, &tensor.shape, &tensor.strides);
+            if *access != Access::In && tensor.may_repeat() {
+                return Err(self.error(format!(
+                    "argument `{name}`, which the kernel writes, has the strides {given:?} for the shape {shape:?}, so that \
+                     several coordinates may be one element; pass a tensor of which every element is apart"
+                )));
+            }
+            for (axis, wanted) in strides(&buffer.layout).iter().enumerate() {
+                let (extent, stride) = (shape[axis], given[axis] as i64);
+                let matters = extent > 1 && !tensor.is_empty();
+                match wanted {
+                    IndexExpr::Symbol(symbol) if !is_extent(wanted) => {
+                        // The stride 0 is aligned, and fits.
+                        let stride = if matters || stride <= LARGEST_EXTENT { stride } else { 0 };
+                        let known = bound[*symbol as usize].get_or_insert(stride);
+                        if stride > LARGEST_EXTENT || *known != stride {
+                            return Err(self.error(format!(
+                                "axis {axis} of argument `{name}` has the stride {stride}; the kernel takes {}",
+                                if *known == stride { format!("at most {LARGEST_EXTENT}") } else { known.to_string() }
+                            )));
+                        }
+                        dims[*symbol as usize] = stride;
+                    }
+                    _ if !matters || tensor.is_contiguous() => {}
+                    wanted => {
+                        let wanted = self.eval(&format!("the stride of axis {axis} of `{name}`"), wanted, dims)?;
+                        if wanted != stride {
+                            return Err(self.error(format!(
+                                "argument `{name}` has the strides {given:?} for the shape {shape:?}; along axis {axis} the \
+                                 kernel takes {wanted}: pass a contiguous copy, by `to_device`"
+                            )));
+                        }
+                    }
+                }
+            }
+            if strides(&buffer.layout).is_empty() && !tensor.is_contiguous() {
+                return Err(self.error(format!(
+                    "argument `{name}` has the strides {given:?} for the shape {shape:?}; the kernel takes a contiguous \
+                     tensor: pass a copy, by `to_device`"
+                )));
+            }
+        }
+        Ok(())
+    }
+
     fn addresses(&self, tensors: &Tensors, dims: &[i64]) -> Result<()> {
         for (buffer, _, tensor) in tensors {
             let align = u64::from(buffer.align).max(buffer.elem.bytes() as u64);
@@ -222,12 +289,12 @@ impl Contract<'_> {
                 )));
             }
             let size = self.eval(&format!("the size of argument `{}`", buffer.name), &buffer.layout.size(), dims)?;
-            if size > tensor.len() as i64 && !tensor.is_empty() {
+            if size > tensor.reach() as i64 && !tensor.is_empty() {
                 return Err(self.error(format!(
                     "argument `{0}` has {1} elements, but the layout declared for `{0}` addresses {size}: allocate that \
                      many, or change the layout",
                     buffer.name,
-                    tensor.len()
+                    tensor.reach()
                 )));
             }
         }
@@ -272,9 +339,9 @@ impl Contract<'_> {
                         buffer.name,
                         other.name,
                         tensor.offset,
-                        tensor.offset + tensor.bytes(),
+                        tensor.offset + tensor.reach() * tensor.scalar.bytes(),
                         other_tensor.offset,
-                        other_tensor.offset + other_tensor.bytes()
+                        other_tensor.offset + other_tensor.reach() * other_tensor.scalar.bytes()
                     )));
                 }
             }

@@ -1,6 +1,7 @@
 //! Kernel images: compiled kernels as bytes, which load without NVRTC.
 
 use super::plan::{Choice, Plans};
+use super::strided::Strided;
 use super::{CompileOptions, Compiled, Inner, Instance, Printer, RawArg, contract, gpu};
 use crate::cache::codec::{Encode, Reader, decode, encode};
 use crate::cache::{Cache, Digest};
@@ -114,7 +115,7 @@ impl Image {
             return Ok(());
         }
         let shapes = self.function.params.iter().zip(args).filter_map(|(param, arg)| match (param, arg) {
-            (Param::Tensor { buffer, .. }, RawArg::Tensor(tensor)) if contract::is_wide(tensor.shape()) => {
+            (Param::Tensor { buffer, .. }, RawArg::Tensor(tensor)) if contract::is_wide(tensor) => {
                 Some(format!("argument `{}` has the shape {:?}", self.function.buffers[*buffer].name, tensor.shape()))
             }
             _ => None,
@@ -220,6 +221,7 @@ impl Compiled {
             plans: Plans::new(function),
             narrow: image.instance(Choice::Narrow, device)?,
             wide: OnceLock::new(),
+            strided: Strided::new(function),
             unguarded: unguarded.iter().map(|(conditions, _)| (conditions.clone(), OnceLock::new())).collect(),
             image: Some(image.clone()),
         })))

@@ -14,6 +14,7 @@ mod printer;
 mod record;
 mod resources;
 mod simulated;
+mod strided;
 mod typed;
 
 pub use contract::BoundDims;
@@ -37,6 +38,7 @@ use crate::types::{Const, Element};
 use plan::{Choice, Found, Plan, Plans};
 use record::Told;
 use std::sync::{Arc, OnceLock};
+use strided::Strided;
 
 /// Options of compiling a kernel.
 #[derive(Clone, Debug)]
@@ -159,6 +161,8 @@ struct Inner {
     /// Instances with fewer guards, for launches whose extents make guards needless, compiled on first use. Only for
     /// GPUs: on the simulated device a guard costs less than compiling a second instance.
     unguarded: Vec<(Conditions, OnceLock<Result<Instance>>)>,
+    /// The kernels for arguments that are not contiguous, compiled on first use.
+    strided: Strided,
     /// The image that it was loaded from, if any: then nothing is compiled.
     image: Option<Image>,
 }
@@ -248,9 +252,18 @@ impl Compiled {
         let conditions = device.as_cuda().map(|_| cuda::conditions(Cache::global(), &function)).transpose()?;
         let unguarded = conditions.into_iter().flatten().map(|conditions| (conditions, OnceLock::new())).collect();
         let (device, options) = (device.clone(), options.clone());
-        let plans = Plans::new(&function);
-        let wide = OnceLock::new();
-        Ok(Compiled(Arc::new(Inner { function, device, options, plans, narrow, wide, unguarded, image: None })))
+        let (plans, strided, wide) = (Plans::new(&function), Strided::new(&function), OnceLock::new());
+        Ok(Compiled(Arc::new(Inner {
+            function,
+            device,
+            options,
+            plans,
+            narrow,
+            wide,
+            unguarded,
+            strided,
+            image: None,
+        })))
     }
 
     /// Checks the arguments and launches the kernel on the default stream. On a GPU the launch returns immediately,
@@ -272,6 +285,9 @@ impl Compiled {
         if let Some(stream) = stream.filter(|stream| !stream.device().is_same(device)) {
             let message = format!("the stream belongs to {}; the kernel was compiled for {device}", stream.device());
             return Err(self.error(message));
+        }
+        if let Some(kernel) = self.for_strides(args)? {
+            return kernel.launch_at(stream, args);
         }
         let plan = self.plan(args)?;
         // The simulated device must run even an empty grid, to report elements that no thread has written.

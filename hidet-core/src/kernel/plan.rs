@@ -34,7 +34,7 @@ pub(super) struct Plan {
     pub(super) choice: Choice,
     pub(super) launch: LaunchConfig,
     shape_keys: Vec<ShapeKey>,
-    /// The extents of all tensors, if the shape keys are not complete.
+    /// The extents and strides of all tensors, if the shape keys are not complete.
     extents: Option<Vec<usize>>,
     pub(super) binding: BoundDims,
     /// Tensor maps for tensors of these shapes, if the kernel has tensor maps.
@@ -186,11 +186,13 @@ impl Plans {
     }
 }
 
-fn shape<'a>(arg: &RawArg<'a>) -> &'a [usize] {
-    match arg {
-        RawArg::Tensor(tensor) => &tensor.shape,
-        RawArg::Scalar(_) => &[],
-    }
+/// Returns the extents and the strides of a tensor.
+fn axes<'a>(arg: &RawArg<'a>) -> impl Iterator<Item = &'a usize> {
+    let (shape, strides): (&[usize], &[usize]) = match arg {
+        RawArg::Tensor(tensor) => (&tensor.shape, &tensor.strides),
+        RawArg::Scalar(_) => (&[], &[]),
+    };
+    shape.iter().chain(strides)
 }
 
 impl Plan {
@@ -203,7 +205,7 @@ impl Plan {
         launch: LaunchConfig,
     ) -> Plan {
         let shape_keys = args.iter().map(RawArg::shape_key).collect::<Vec<_>>();
-        let extents = || args.iter().flat_map(shape).copied().collect();
+        let extents = || args.iter().flat_map(axes).copied().collect();
         let extents = (!shape_keys.iter().all(ShapeKey::says_all)).then(extents);
         let maps = (!function.maps.is_empty()).then(Mutex::default);
         Plan { choice, launch, shape_keys, extents, binding, maps }
@@ -221,6 +223,6 @@ impl Plan {
         let each = self.shape_keys.iter().zip(args);
         let differ = each.fold(0, |differ, (own, arg)| differ | own.difference(&arg.shape_key()));
         let same = differ == 0 && self.shape_keys.len() == args.len();
-        same && self.extents.as_ref().is_none_or(|extents| args.iter().flat_map(shape).eq(extents))
+        same && self.extents.as_ref().is_none_or(|extents| args.iter().flat_map(axes).eq(extents))
     }
 }

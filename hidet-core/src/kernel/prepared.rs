@@ -23,6 +23,9 @@ pub struct PreparedLaunch {
 impl Compiled {
     /// Checks the arguments once and returns a launch that can be repeated, and be part of a graph ([`Graph::of`]).
     pub fn prepare(&self, args: &[RawArg]) -> Result<PreparedLaunch> {
+        if let Some(kernel) = self.for_strides(args)? {
+            return kernel.prepare(args);
+        }
         let plan = self.plan(args)?;
         let is_empty = plan.launch.grid.contains(&0);
         let (mut call, mut uses) = (None, Vec::new());

@@ -6,12 +6,14 @@
 
 mod check;
 mod construct;
+mod dense;
 pub mod draw;
 mod eval;
 mod show;
 mod tiling;
 
 pub use check::LayoutError;
+pub(crate) use dense::same_product;
 
 use hidet_mapping::IndexExpr;
 

@@ -22,6 +22,7 @@ mod register_need;
 mod report;
 mod simplify;
 mod split_offset;
+mod strided;
 mod unroll_explicit;
 mod unroll_registers;
 
@@ -29,6 +30,7 @@ pub use exact::{Exact, exact_arithmetic};
 pub use pipeline::PIPELINE;
 pub use register_need::registers_at_least;
 pub use report::{BoundsReport, Conditions, Kept, bounds_report, specialise};
+pub use strided::strided;
 
 use crate::error::Result;
 use crate::ir::Function;

@@ -46,7 +46,7 @@ impl<T: Element, const R: usize> Tensor<T, R> {
         if memory.context().ordinal != stream.context().ordinal() {
             return Err(why(&format!("the stream belongs to cuda:{}", stream.context().ordinal())));
         }
-        if raw.offset != 0 || raw.bytes() != memory.len() || count == 0 {
+        if raw.offset != 0 || !raw.is_contiguous() || raw.bytes() != memory.len() || count == 0 {
             return Err(why("it is not a whole allocation"));
         }
         drop(self);
