@@ -69,6 +69,15 @@ fn out_and_in(device: &Device, kind: i32) -> Done {
     Ok(())
 }
 
+kernel! {
+    /// y = x * s by rows.
+    #[launch(grid = (n.div_ceil(4), m), block = 4)]
+    fn scale_rows(x: In<f32, [m, n]>, y: Out<f32, [m, n]>, s: f32) {
+        let at = (block_idx().y, block_idx().x * 4 + thread_idx().x);
+        y.set(at, x.get(at) * s);
+    }
+}
+
 #[test]
 fn an_empty_tensor_has_strides_whatever_its_extents() -> Done {
     let managed = Device::sim().empty::<f32, 3>([0, 1 << 40, 1 << 40])?.to_dlpack()?;
@@ -166,8 +175,12 @@ fn foreign_tensors_are_shared_and_released_once() -> Done {
     );
     refused(
         |_, other| other.strides = [1, 2],
-        "DLPack: the strides are [1, 2] for shape [2, 3]; tensors must be row-major and contiguous: pass a contiguous \
+        "DLPack: the strides are [1, 2] for shape [2, 3]; the last one must be 1: exchange the axes, or pass a contiguous \
          copy",
+    );
+    refused(
+        |_, other| other.strides = [-3, 1],
+        "DLPack: the strides are [-3, 1] for shape [2, 3]; none may be negative: pass a contiguous copy",
     );
     refused(|_, other| other.shape = [2, -3], "DLPack: the shape is [2, -3]");
     // An axis of extent 1 may have any stride.
@@ -175,6 +188,31 @@ fn foreign_tensors_are_shared_and_released_once() -> Done {
     // SAFETY: as above.
     let tensor: Tensor<f32, 2> = unsafe { Tensor::from_dlpack(managed) }?;
     assert_eq!(tensor.to_vec()?, [0.0, 1.0, 2.0]);
+    // Rows that are further apart, or the same, are shared as well.
+    let managed = other(|_, other| other.strides = [5, 1]);
+    // SAFETY: as above.
+    let data = unsafe { managed.as_ref().tensor.data.cast::<f32>() };
+    // SAFETY: as above.
+    let mut tensor: Tensor<f32, 2> = unsafe { Tensor::from_dlpack(managed) }?;
+    assert_eq!((tensor.strides(), tensor.to_vec()?), ([5, 1], vec![0.0, 1.0, 2.0, 5.0, 6.0, 7.0]));
+    tensor.write(&[9.0; 6])?;
+    // SAFETY: the array lives as long as the tensor.
+    assert_eq!(unsafe { [*data.add(2), *data.add(3), *data.add(4), *data.add(5)] }, [9.0, 3.0, 4.0, 9.0]);
+    let again = tensor.to_dlpack()?;
+    // SAFETY: it was made just now and has two strides.
+    assert_eq!(unsafe { *again.as_ref().tensor.strides.cast::<[i64; 2]>() }, [5, 1]);
+    // SAFETY: as above.
+    let again: Tensor<f32, 2> = unsafe { Tensor::from_dlpack(again) }?;
+    assert_eq!(again.raw().data(), tensor.raw().data());
+    // A kernel reads it where it is.
+    let mut y = again.device().empty([2, 3])?;
+    scale_rows().compile(again.device())?.launch(&again, &mut y, 2.0)?;
+    assert_eq!(y.to_vec()?, [18.0; 6]);
+    let managed = other(|_, other| other.strides = [0, 1]);
+    // SAFETY: as above.
+    let mut tensor: Tensor<f32, 2> = unsafe { Tensor::from_dlpack(managed) }?;
+    assert_eq!(tensor.to_vec()?, [0.0, 1.0, 2.0, 0.0, 1.0, 2.0]);
+    assert!(tensor.write(&[0.0; 6]).unwrap_err().to_string().contains("several coordinates are one element"));
     let managed = other(|managed, _| managed.tensor.byte_offset = 4);
     // SAFETY: as above.
     let unaligned: hidet::Result<Tensor<f32, 2>> = unsafe { Tensor::from_dlpack(managed) };

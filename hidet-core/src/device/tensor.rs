@@ -57,7 +57,12 @@ impl Device {
 
 impl<T: Element, const R: usize> Tensor<T, R> {
     pub(super) fn new(device: &Device, storage: Storage, shape: [usize; R]) -> Self {
-        Tensor { raw: RawTensor::placed(device, storage, 0, T::SCALAR, &shape), elem: PhantomData }
+        Tensor::of(RawTensor::placed(device, storage, 0, T::SCALAR, &shape))
+    }
+
+    /// Returns a tensor that is known to have this type and rank.
+    pub(super) fn of(raw: RawTensor) -> Self {
+        Tensor { raw, elem: PhantomData }
     }
 
     /// Returns its extents.
@@ -126,7 +131,7 @@ impl<T: Element, const R: usize> Tensor<T, R> {
     /// Returns a tensor of another shape over some of the same elements, from element number `first` on. It shares
     /// memory: writes through one are visible through the other.
     pub fn view<const S: usize>(&self, first: usize, shape: [usize; S]) -> Result<Tensor<T, S>> {
-        Ok(Tensor { raw: self.raw.view(first, &shape)?, elem: PhantomData })
+        Ok(Tensor::of(self.raw.view(first, &shape)?))
     }
 
     /// Returns the distance of consecutive coordinates in elements, per axis.
@@ -154,7 +159,7 @@ impl<T: Element, const R: usize> Tensor<T, R> {
         shape: [usize; S],
         strides: [usize; S],
     ) -> Result<Tensor<T, S>> {
-        Ok(Tensor { raw: self.raw.strided_view(first, &shape, &strides)?, elem: PhantomData })
+        Ok(Tensor::of(self.raw.strided_view(first, &shape, &strides)?))
     }
 
     /// Returns a part of the tensor: the coordinates of these ranges. It shares memory with the tensor, and kernels

@@ -16,6 +16,7 @@ use crate::ir::emit::{Emitter, IntValue};
 use crate::ir::{Buffer, BufferId, Constraint, Function, LARGEST_EXTENT, Relation, Scope, Span, Stmt, StmtId, ValueId};
 use crate::layout::Layout;
 use crate::types::Scalar;
+use hidet_mapping::IndexExpr;
 use std::collections::HashMap;
 
 pub(super) fn run(function: &mut Function, options: &LoweringOptions) -> Result<()> {
@@ -47,13 +48,30 @@ pub(super) fn run(function: &mut Function, options: &LoweringOptions) -> Result<
         }
         let size = buffer.layout.size();
         if accessed && buffer.scope == Scope::Global && !wide && size.as_const().is_none() {
-            let (message, right) = (format!("offsets into `{}` fit 32 bits", buffer.name), LARGEST_EXTENT.into());
-            function.constraints.push(Constraint { left: size.clone(), relation: Relation::LessEqual, right, message });
+            let message = format!("offsets into `{}` fit 32 bits", buffer.name);
+            function.constraints.extend(reaches(&buffer.layout, &size).into_iter().map(|left| {
+                let (relation, right, message) = (Relation::LessEqual, LARGEST_EXTENT.into(), message.clone());
+                Constraint { left, relation, right, message }
+            }));
         }
         buffer.shape = vec![size.clone()];
         buffer.layout = Layout::row_major([size]);
     }
     Ok(())
+}
+
+/// Returns the formulas that the launcher guarantees to fit in 32 bits if offsets do. If strides come with the launch, these
+/// are the sum that is the size, multiplied out, and for each axis the offset of its end.
+fn reaches(layout: &Layout, size: &IndexExpr) -> Vec<IndexExpr> {
+    let Layout::Strided { shape, strides } = layout else { return vec![size.clone()] };
+    if layout.is_row_major() || !strides.iter().any(|stride| matches!(stride, IndexExpr::Symbol(_))) {
+        return vec![size.clone()];
+    }
+    let ends: Vec<IndexExpr> =
+        shape.iter().zip(strides).map(|(extent, stride)| extent.clone() * stride.clone()).collect();
+    let sum =
+        ends.iter().zip(strides).fold(1.into(), |sum: IndexExpr, (end, stride)| sum + end.clone() - stride.clone());
+    std::iter::once(sum).chain(ends).collect()
 }
 
 struct Flatten<'a> {

@@ -151,7 +151,9 @@ fn fail(message: String) -> Error {
 }
 
 impl<T: Element, const R: usize> Tensor<T, R> {
-    /// Imports a tensor of another framework, sharing its memory. Ownership is taken even if this returns an error: the
+    /// Imports a tensor of another framework, sharing its memory. It keeps its strides, so a part of a larger tensor or one
+    /// with exchanged axes comes in without a copy; an error says so if the stride of its last axis is not 1, or if one
+    /// is negative. Ownership is taken even if this returns an error: the
     /// deleter is called then, and otherwise when nothing uses the memory any more. Host memory becomes a tensor of the
     /// simulated device.
     ///
@@ -220,25 +222,29 @@ fn import<M: Managed, T: Element, const R: usize>(taken: Taken<M>) -> Result<Ten
     for (extent, given) in shape.iter_mut().zip(extents) {
         *extent = usize::try_from(*given).map_err(|_| fail(format!("the shape is {extents:?}")))?;
     }
-    if !tensor.strides.is_null() && !shape.contains(&0) {
-        let strides = array(tensor.strides);
-        let mut contiguous = 1i64;
-        for (extent, stride) in extents.iter().zip(strides).rev() {
+    // Without strides the tensor is contiguous; those of an empty one have no meaning.
+    let mut strides = [1usize; R];
+    if tensor.strides.is_null() || shape.contains(&0) {
+        for axis in (1..R).rev() {
+            strides[axis - 1] = strides[axis].saturating_mul(shape[axis]);
+        }
+    } else {
+        let given = array(tensor.strides);
+        let refused = |why: &str| fail(format!("the strides are {given:?} for shape {extents:?}; {why}"));
+        for ((stride, given), extent) in strides.iter_mut().zip(given).zip(&shape) {
             // The stride of an axis of extent 1 has no meaning.
-            if *extent != 1 && *stride != contiguous {
-                return Err(fail(format!(
-                    "the strides are {strides:?} for shape {extents:?}; tensors must be row-major and contiguous: \
-                     pass a contiguous copy"
-                )));
-            }
-            contiguous = contiguous.saturating_mul(*extent);
+            let given = if *extent == 1 { 1 } else { *given };
+            *stride = usize::try_from(given).map_err(|_| refused("none may be negative: pass a contiguous copy"))?;
+        }
+        if strides.last().is_some_and(|last| *last != 1) {
+            return Err(refused("the last one must be 1: exchange the axes, or pass a contiguous copy"));
         }
     }
     let address = (tensor.data as u64).wrapping_add(tensor.byte_offset);
     // An empty tensor may have no address.
     let address = if shape.contains(&0) && device.is_sim() { super::HOST_ALIGN as u64 } else { address };
     // SAFETY: the duty of the caller's caller.
-    unsafe { Tensor::from_foreign(&device, address, shape, Box::new(taken)) }
+    unsafe { Tensor::from_foreign_strided(&device, address, shape, strides, Box::new(taken)) }
 }
 
 fn export<M: Managed>(tensor: &RawTensor) -> Result<NonNull<M>> {
@@ -252,11 +258,8 @@ fn export<M: Managed>(tensor: &RawTensor) -> Result<NonNull<M>> {
         DeviceKind::Cuda(context) => (CUDA, context.ordinal as i32),
     };
     let shape: Vec<i64> = tensor.shape.iter().map(|extent| *extent as i64).collect();
-    let mut strides = vec![1i64; shape.len()];
-    for axis in (1..shape.len()).rev() {
-        // An empty tensor may have extents whose product overflows; its strides have no meaning.
-        strides[axis - 1] = strides[axis].saturating_mul(shape[axis].max(1));
-    }
+    // An empty tensor may have strides that are too large; they have no meaning.
+    let strides = tensor.strides.iter().map(|stride| i64::try_from(*stride).unwrap_or(i64::MAX)).collect();
     let mut kept = Box::new(Kept { _storage: tensor.storage.clone(), shape, strides });
     let dl = DlTensor {
         data: tensor.data() as *mut c_void,

@@ -6,14 +6,15 @@
 //! | `cudarc::driver::CudaSlice` ([`cudarc`]) | GPU memory | a tensor that is a whole allocation |
 //! | `ndarray::Array` ([`ndarray`]) | host memory, for the simulated device; one copy to a GPU | one copy |
 //!
-//! Tensors are row-major and contiguous, and imported memory must be so too.
+//! Tensors of DLPack keep their strides, in and out, if the stride of the last axis is 1 and none is negative; those of
+//! cudarc and ndarray are row-major and contiguous.
 
 mod cudarc;
 pub mod dlpack;
 #[cfg(feature = "ndarray")]
 mod ndarray;
 
-use super::{Device, DeviceKind, RawTensor, Storage, Tensor};
+use super::{Device, DeviceKind, RawTensor, Storage, Tensor, strides};
 use crate::cuda;
 use crate::error::Result;
 use crate::sim;
@@ -37,7 +38,32 @@ impl<T: Element, const R: usize> Tensor<T, R> {
         shape: [usize; R],
         owner: Box<dyn Any + Send + Sync>,
     ) -> Result<Tensor<T, R>> {
-        let bytes = super::tensor::size::<T, R>(device, shape)? * T::SCALAR.bytes();
+        super::tensor::size::<T, R>(device, shape)?;
+        let mut strides = [1usize; R];
+        for axis in (1..R).rev() {
+            strides[axis - 1] = strides[axis].saturating_mul(shape[axis].max(1));
+        }
+        // SAFETY: the caller's duty.
+        unsafe { Tensor::from_foreign_strided(device, address, shape, strides, owner) }
+    }
+
+    /// The same for memory whose consecutive coordinates along an axis are a stride of elements apart; see
+    /// [`RawTensor::strided`].
+    ///
+    /// # Safety
+    /// As for [`Tensor::from_foreign`]; elements between the rows are not accessed.
+    pub unsafe fn from_foreign_strided(
+        device: &Device,
+        address: u64,
+        shape: [usize; R],
+        strides: [usize; R],
+        owner: Box<dyn Any + Send + Sync>,
+    ) -> Result<Tensor<T, R>> {
+        let reach = strides::reach(&shape, &strides::settled(&shape, &strides));
+        let bytes = reach.and_then(|reach| reach.checked_mul(T::SCALAR.bytes()));
+        let bytes = bytes.filter(|bytes| *bytes <= isize::MAX as usize).ok_or_else(|| {
+            device.error(format!("a tensor of shape {shape:?} with strides {strides:?} is too large"))
+        })?;
         let storage = match device.kind() {
             DeviceKind::Cuda(context) => {
                 // SAFETY: the caller's duty.
@@ -54,7 +80,8 @@ impl<T: Element, const R: usize> Tensor<T, R> {
                 Storage::Sim(Arc::new(unsafe { sim::Memory::foreign(address as *mut u8, bytes, owner) }))
             }
         };
-        Ok(Tensor::new(device, storage, shape))
+        let raw = RawTensor::strided(device, storage, 0, T::SCALAR, &shape, &strides)?;
+        Ok(Tensor::of(raw))
     }
 }
 
