@@ -110,6 +110,35 @@ pub use error::{Error, Result};
 /// launch. In the body it is a device value, `Expr<i32>`, so `if i < n` branches on the device. In `#[launch]` and in
 /// other extents it is a formula: `In<f32, [n * 2]>` beside `Out<f32, [n]>` is checked at launch.
 ///
+/// Tensors are passed where they are, whatever the distances between their rows and batches: a part of a larger tensor
+/// ([`Tensor::slice`](device::Tensor::slice)), one with exchanged axes or repeated elements
+/// ([`Tensor::strided_view`](device::Tensor::strided_view)), or one of another framework. Only the last axis is always
+/// contiguous. The first launch with such a tensor compiles the kernel for strides that come with the launch; launches with
+/// contiguous tensors are not affected. If a kernel needs a tensor to be contiguous, or its rows to be aligned, the launch
+/// says so, with the reason:
+///
+/// ```
+/// use hidet::prelude::*;
+///
+/// kernel! {
+///     #[launch(grid = rows, block = 32)]
+///     fn row_sum(x: In<f32, [rows, cols]>, y: Out<f32, [rows]>) {
+///         let mut sum = 0.0;
+///         for j in (thread_id()..cols).step_by(32) {
+///             sum += x[[block_idx().x, j]];
+///         }
+///         y[[block_idx().x]] = warp_sum(sum);
+///     }
+/// }
+///
+/// let device = Device::sim();
+/// let x = device.tensor(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [2, 3])?;
+/// let mut y = device.empty([2])?;
+/// row_sum().compile(&device)?.launch(&x.slice([0..2, 1..3])?, &mut y)?;
+/// assert_eq!(y.to_vec()?, [5.0, 11.0]);
+/// # Ok::<(), hidet::Error>(())
+/// ```
+///
 /// # Elements
 ///
 /// - `x[[i, j]]`, `x[[i, j]] = v` and `x[[i, j]] += v` access elements; `&x[[i, j]]` is an address for intrinsics.

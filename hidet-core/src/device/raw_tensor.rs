@@ -92,7 +92,7 @@ impl RawTensor {
     }
 
     /// Returns a tensor with these strides that is known to fit.
-    fn placed_at(
+    pub(crate) fn placed_at(
         device: &Device,
         storage: Storage,
         offset: usize,

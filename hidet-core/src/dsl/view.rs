@@ -33,7 +33,8 @@ pub struct View<T, const R: usize, A = ReadWrite> {
     of: PhantomData<(fn() -> (T, A), *const ())>,
 }
 
-/// A tensor parameter that is read.
+/// A tensor parameter that is read. The tensor of a launch may be a part of a larger one: see
+/// [`Tensor::slice`](crate::device::Tensor::slice).
 pub type In<T, const R: usize> = View<T, R, Read>;
 /// A tensor parameter that is written.
 pub type Out<T, const R: usize> = View<T, R, Write>;

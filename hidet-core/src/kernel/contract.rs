@@ -2,11 +2,14 @@
 //!
 //! Every message names the kernel, the argument and both values.
 
+mod strides;
+
+pub(super) use strides::is_wide;
+
 use super::RawArg;
 use crate::device::{Device, RawTensor};
 use crate::error::{Error, Result};
 use crate::ir::{Access, Buffer, Function, Handle, LARGEST_EXTENT, Param, Relation, SharedMemory};
-use crate::layout::Layout;
 use hidet_mapping::IndexExpr;
 
 /// The values of a launch that follow from its checked arguments.
@@ -32,7 +35,7 @@ pub fn check_dims(function: &Function) -> Result<()> {
         let determined = function.params.iter().any(|param| match param {
             Param::Tensor { buffer, .. } => {
                 let Buffer { shape, layout, .. } = &function.buffers[*buffer];
-                shape.contains(&symbol) || strides(layout).contains(&symbol)
+                shape.contains(&symbol) || strides::of(layout).contains(&symbol)
             }
             Param::Scalar { .. } => false,
         });
@@ -60,22 +63,6 @@ pub fn bind(function: &Function, device: &Device, args: &[RawArg]) -> Result<Bou
     contract.shared(&dims)?;
     let wide = tensors.iter().any(|(_, _, tensor)| is_wide(tensor));
     Ok(BoundDims { dims, grid, wide })
-}
-
-/// Returns true if offsets into a tensor need 64 bits.
-pub(super) fn is_wide(tensor: &RawTensor) -> bool {
-    // The stride of the first axis times its extent is beyond the last element; `flatten_index` relies on it.
-    let axes = tensor.shape.iter().zip(&tensor.strides).filter(|(extent, _)| **extent > 1);
-    let most = axes.map(|(extent, stride)| extent.saturating_mul(*stride)).max().unwrap_or(0);
-    !tensor.is_empty() && most.max(tensor.reach()) as u64 > LARGEST_EXTENT as u64
-}
-
-/// Returns the strides of a layout, if it is strided.
-fn strides(layout: &Layout) -> &[IndexExpr] {
-    match layout {
-        Layout::Strided { strides, .. } => strides,
-        _ => &[],
-    }
 }
 
 type Tensors<'a> = Vec<(&'a Buffer, Access, &'a RawTensor)>;
@@ -223,57 +210,6 @@ impl Contract<'_> {
             }
         }
         Ok(dims)
-    }
-
-    /// Binds the strides that come with the arguments, and checks the others. The stride of an axis of one element does
-    /// not matter.
-    fn strides(&self, tensors: &Tensors, dims: &mut [i64]) -> Result<()> {
-        let is_extent = |symbol: &IndexExpr| tensors.iter().any(|(buffer, ..)| buffer.shape.contains(symbol));
-        let mut bound: Vec<Option<i64>> = vec![None; dims.len()];
-        for (buffer, access, tensor) in tensors {
-            let (name, shape, given) = (&buffer.name, &tensor.shape, &tensor.strides);
-            if *access != Access::In && tensor.may_repeat() {
-                return Err(self.error(format!(
-                    "argument `{name}`, which the kernel writes, has the strides {given:?} for the shape {shape:?}, so that \
-                     several coordinates may be one element; pass a tensor of which every element is apart"
-                )));
-            }
-            for (axis, wanted) in strides(&buffer.layout).iter().enumerate() {
-                let (extent, stride) = (shape[axis], given[axis] as i64);
-                let matters = extent > 1 && !tensor.is_empty();
-                match wanted {
-                    IndexExpr::Symbol(symbol) if !is_extent(wanted) => {
-                        // The stride 0 is aligned, and fits.
-                        let stride = if matters || stride <= LARGEST_EXTENT { stride } else { 0 };
-                        let known = bound[*symbol as usize].get_or_insert(stride);
-                        if stride > LARGEST_EXTENT || *known != stride {
-                            return Err(self.error(format!(
-                                "axis {axis} of argument `{name}` has the stride {stride}; the kernel takes {}",
-                                if *known == stride { format!("at most {LARGEST_EXTENT}") } else { known.to_string() }
-                            )));
-                        }
-                        dims[*symbol as usize] = stride;
-                    }
-                    _ if !matters || tensor.is_contiguous() => {}
-                    wanted => {
-                        let wanted = self.eval(&format!("the stride of axis {axis} of `{name}`"), wanted, dims)?;
-                        if wanted != stride {
-                            return Err(self.error(format!(
-                                "argument `{name}` has the strides {given:?} for the shape {shape:?}; along axis {axis} the \
-                                 kernel takes {wanted}: pass a contiguous copy, by `to_device`"
-                            )));
-                        }
-                    }
-                }
-            }
-            if strides(&buffer.layout).is_empty() && !tensor.is_contiguous() {
-                return Err(self.error(format!(
-                    "argument `{name}` has the strides {given:?} for the shape {shape:?}; the kernel takes a contiguous \
-                     tensor: pass a copy, by `to_device`"
-                )));
-            }
-        }
-        Ok(())
     }
 
     fn addresses(&self, tensors: &Tensors, dims: &[i64]) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::device::Storage;
-use crate::ir::{Access, Buffer, BufferId, Constraint, Dim, Param, Relation, Scope, Stmt};
+use crate::ir::{Access, Buffer, BufferId, Constraint, Dim, Handle, Param, Relation, Scope, Stmt};
 use crate::layout::Layout;
 use crate::types::Scalar;
 use hidet_mapping::IndexExpr;
@@ -171,7 +171,58 @@ fn large_tensors_take_64_bit_offsets() {
     let wraps = RawTensor::new(&x.device, x.storage.clone(), 0, x.scalar, &[1 << 30, 1 << 30, 4]).unwrap_err();
     assert!(wraps.to_string().ends_with("a tensor of shape [1073741824, 1073741824, 4] is too large"), "{wraps}");
     assert!(RawTensor::new(&x.device, x.storage.clone(), usize::MAX - 1, x.scalar, &[1]).is_err());
-    assert!(contract::is_wide(&[1 << 32, 7]) && !contract::is_wide(&[1 << 30]));
+    let is_wide = |shape: &[usize]| {
+        contract::is_wide(&RawTensor::placed(&one.device, one.storage.clone(), 0, Scalar::F32, shape))
+    };
+    assert!(is_wide(&[1 << 32, 7]) && !is_wide(&[1 << 30]) && !is_wide(&[1 << 40, 0]));
+}
+
+#[test]
+fn strides_are_bound_like_extents() {
+    let function = crate::passes::strided(&kernel(), &[BufferId::new(0), BufferId::new(1)]).unwrap();
+    contract::check_dims(&function).unwrap();
+    let one = raw(Scalar::F32, &[1]);
+    let at = |byte, shape: [usize; 2], strides: [usize; 2]| {
+        RawTensor::placed_at(&one.device, one.storage.clone(), byte, Scalar::F32, shape.to_vec(), strides.to_vec())
+    };
+    let bind = |x: &RawTensor, y: &RawTensor| {
+        contract::bind(&function, &Device::sim(), &[RawArg::Tensor(x), RawArg::Tensor(y), SCALE]).unwrap()
+    };
+    let far = 1 << 36;
+    let bound = bind(&at(0, [3, 5], [8, 1]), &at(far, [3, 5], [5, 1]));
+    assert_eq!((bound.dims, bound.wide), (vec![3, 5, 8, 5], false));
+    // The end of an axis counts, which code with 32-bit offsets may compute.
+    assert!(bind(&at(0, [3, 5], [1 << 30, 1]), &at(far, [3, 5], [5, 1])).wide);
+    assert!(!bind(&at(0, [1, 5], [1 << 30, 1]), &at(far, [1, 5], [5, 1])).wide);
+    let y = at(far, [3, 5], [5, 1]);
+    refuses_tensors(
+        &function,
+        &at(0, [3, 5], [1 << 31, 1]),
+        &y,
+        "axis 0 of argument `x` has the stride 2147483648; the kernel takes at most 2147418112",
+    );
+    refuses_tensors(
+        &function,
+        &at(0, [3, 5], [6, 1]),
+        &y,
+        "x_stride_0 = 6 must be a multiple of 4: the kernel accesses rows of `x` in units of 16 bytes; pass a tensor with \
+         such a stride, or a contiguous copy, by `to_device`",
+    );
+    refuses_tensors(
+        &function,
+        &at(0, [3, 5], [8, 1]),
+        &at(far, [3, 5], [4, 1]),
+        "argument `y`, which the kernel writes, has the strides [4, 1] for the shape [3, 5], so that several coordinates \
+         may be one element; pass a tensor of which every element is apart",
+    );
+    // Without that instance, or with a layout of its own, strides must be those of the kernel.
+    refuses_tensors(
+        &kernel(),
+        &at(0, [3, 5], [8, 1]),
+        &y,
+        "argument `x` has the strides [8, 1] for the shape [3, 5]; along axis 0 the kernel takes 5: pass a contiguous \
+         copy, by `to_device`",
+    );
 }
 
 #[test]

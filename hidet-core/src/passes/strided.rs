@@ -47,7 +47,11 @@ fn change(function: &mut Function, id: BufferId) -> Result<(), String> {
     }
     let elements = i64::from(buffer.align) / buffer.elem.bytes() as i64;
     if elements > 1 {
-        let message = format!("the kernel accesses rows of `{}` in units of {} bytes", buffer.name, buffer.align);
+        let message = format!(
+            "the kernel accesses rows of `{}` in units of {} bytes; pass a tensor with such a stride, or a contiguous copy, \
+             by `to_device`",
+            buffer.name, buffer.align
+        );
         function.constraints.extend(strides.iter().map(|stride| Constraint {
             left: stride.clone(),
             relation: Relation::MultipleOf,
@@ -82,7 +86,10 @@ fn change_map(function: &mut Function, id: MapId, dense: &Layout, strides: &[Ind
         match of(true).or_else(|| of(false)).map(|place| free.remove(place)) {
             Some(own) => {
                 if axis.extent != shape[own] {
-                    let message = format!("an axis of a tensor map is within axis {own} of `{name}`, not contiguous");
+                    let message = format!(
+                        "`{name}` is not contiguous, so an axis of a tensor map must be within its axis {own}; pass a \
+                         contiguous copy, by `to_device`"
+                    );
                     let (left, right) = (axis.extent.clone(), shape[own].clone());
                     function.constraints.push(Constraint { left, relation: Relation::LessEqual, right, message });
                 }
