@@ -127,7 +127,8 @@ pub use error::{Error, Result};
 ///         for j in (thread_id()..cols).step_by(32) {
 ///             sum += x[[block_idx().x, j]];
 ///         }
-///         y[[block_idx().x]] = warp_sum(sum);
+///         let sum = warp_sum(sum);
+///         if thread_id() == 0 { y[[block_idx().x]] = sum; }
 ///     }
 /// }
 ///
