@@ -256,7 +256,7 @@ pub fn opaque_compare(op: CompareOp, scalar: Scalar, a: &CppExpr, b: &CppExpr) -
     })
 }
 
-/// Returns the same integer, or vector of them, by a function that neither NVRTC nor ptxas looks into.
+/// Returns the same number, or vector of them, by a function that neither NVRTC nor ptxas looks into.
 pub fn hidden(a: &CppExpr) -> CppExpr {
     call("hidet_hide", &[a])
 }

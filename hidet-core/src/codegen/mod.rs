@@ -10,6 +10,8 @@
 mod access;
 mod expr;
 mod extent;
+mod few;
+mod few;
 mod inline;
 mod intrinsic;
 mod kernel;

@@ -192,6 +192,17 @@ template <class To, class From> @ To bitcast(const From& from) {
     return (unsigned long long)hidet_hide((unsigned)(a >> 32)) << 32 | hidet_hide((unsigned)a);
 }
 @ long long hidet_hide(long long a) { return (long long)hidet_hide((unsigned long long)a); }
+template <class T> @ T hidet_hide(T a) {
+    if constexpr (sizeof(T) == 8) {
+        return bitcast<T>(hidet_hide(bitcast<unsigned long long>(a)));
+    } else if constexpr (sizeof(T) == 4) {
+        return bitcast<T>(hidet_hide(bitcast<unsigned>(a)));
+    } else if constexpr (sizeof(T) == 2) {
+        return bitcast<T>(hidet_hide(bitcast<unsigned short>(a)));
+    } else {
+        return bitcast<T>(hidet_hide(bitcast<unsigned char>(a)));
+    }
+}
 template <class T, int N> @ vec<T, N> hidet_hide(vec<T, N> v) {
     for (int i = 0; i < N; i++) v.lane[i] = hidet_hide(v.lane[i]);
     return v;
