@@ -11,7 +11,6 @@ mod access;
 mod expr;
 mod extent;
 mod few;
-mod few;
 mod inline;
 mod intrinsic;
 mod kernel;
