@@ -64,7 +64,8 @@ impl BlockRun<'_> {
         value: impl Fn(usize, u32) -> u64,
     ) {
         let mut watched = active;
-        if !self.launch.options.checks.equal_stores {
+        let checks = &self.launch.options.checks;
+        if checks.races && !checks.equal_stores {
             // Of the lanes that store the same value to the same element, only one counts.
             for lane in lanes(active) {
                 let alike = |other: &usize| {
