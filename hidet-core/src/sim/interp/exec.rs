@@ -94,6 +94,7 @@ impl BlockRun<'_> {
     }
 
     /// Returns [`Pause::Waiting`] while the strand is still [`State::Ready`] if its lanes have moved to another strand.
+    #[inline(always)]
     fn run_strand(&mut self, warp: usize, strand: &mut Strand, time: &mut u32) -> Pause {
         let program = self.launch.program;
         let code = program.code.as_slice();
