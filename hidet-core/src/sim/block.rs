@@ -130,7 +130,7 @@ impl<'l> BlockRun<'l> {
     fn warp(&self, index: u32, threads: u32) -> Warp {
         let program = self.launch.program;
         let lanes = (threads - index * 32).min(32);
-        let mut warp = Warp::new(program.rows, lanes);
+        let mut warp = Warp::new(program.rows, lanes, self.launch.options.checks.uninitialised);
         let [x, y, _] = program.block;
         let rows = &self.launch.thread_rows[index as usize];
         warp.regs[..rows.len()].copy_from_slice(rows);

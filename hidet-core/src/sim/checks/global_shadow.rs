@@ -40,8 +40,10 @@ impl GlobalShadow {
         while cell < cells.end {
             let (number, stop) = (cell / PAGE, cells.end.min((cell / PAGE + 1) * PAGE));
             let page = self.page(number);
-            let unset = |cell: &usize| page.0.as_ref().is_none_or(|shadow| shadow.is_unset(cell % PAGE));
-            (cell..stop).filter(unset).for_each(&mut *f);
+            if !page.0.as_ref().is_some_and(Shadow::is_full) {
+                let unset = |cell: &usize| page.0.as_ref().is_none_or(|shadow| shadow.is_unset(cell % PAGE));
+                (cell..stop).filter(unset).for_each(&mut *f);
+            }
             cell = stop;
         }
     }

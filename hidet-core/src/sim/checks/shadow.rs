@@ -104,18 +104,25 @@ pub struct Conflict {
 #[derive(Debug, Default)]
 pub struct Shadow {
     cells: Vec<Cell>,
+    /// The number of granules that were never written.
+    unset: usize,
     lists: Vec<Vec<Entry>>,
     free: Vec<u32>,
 }
 
 impl Shadow {
     pub fn new(cells: usize) -> Shadow {
-        Shadow { cells: vec![Cell::default(); cells], lists: Vec::new(), free: Vec::new() }
+        Shadow { cells: vec![Cell::default(); cells], unset: cells, lists: Vec::new(), free: Vec::new() }
     }
 
     /// Returns true if the granule was never written.
     pub fn is_unset(&self, cell: usize) -> bool {
         !self.cells[cell].set
+    }
+
+    /// Returns true if every granule was written.
+    pub fn is_full(&self) -> bool {
+        self.unset == 0
     }
 
     /// Records an access to the granule by the lanes `mask` of a warp. Returns a conflicting access, if any.
@@ -153,20 +160,19 @@ impl Shadow {
             self.touch_slowly(cell, me, epoch, mask, touch);
         }
         let at = &mut self.cells[cell];
-        match touch {
-            Touch::Write => {
-                at.set = true;
-                let lane = 31 - mask.leading_zeros();
-                at.write = Epoch { who: first + lane, ..epoch };
-                at.entry.lanes = 0;
-                if at.list != 0 {
-                    self.lists[at.list as usize - 1].clear();
-                    self.free.push(at.list);
-                    at.list = 0;
-                }
+        if !at.set && !matches!(touch, Touch::Read | Touch::AtomicRead) {
+            at.set = true;
+            self.unset -= 1;
+        }
+        if touch == Touch::Write {
+            let lane = 31 - mask.leading_zeros();
+            at.write = Epoch { who: first + lane, ..epoch };
+            at.entry.lanes = 0;
+            if at.list != 0 {
+                self.lists[at.list as usize - 1].clear();
+                self.free.push(at.list);
+                at.list = 0;
             }
-            Touch::Atomic | Touch::AtomicWrite => at.set = true,
-            Touch::Read | Touch::AtomicRead => {}
         }
         conflict
     }
@@ -188,6 +194,7 @@ impl Shadow {
                 && before == *same
             {
                 self.cells[cell] = *after;
+                self.unset -= usize::from(after.set && !before.set);
                 continue;
             }
             let conflict = self.touch(cell, me, mask, touch);

@@ -65,7 +65,7 @@ struct Frame {
 #[derive(Debug)]
 pub struct Warp {
     pub regs: Box<[RegisterRow]>,
-    /// For register memory: the lanes that have written each row.
+    /// For register memory: the lanes that have written each row. Empty if that is not checked.
     pub written: Box<[u32]>,
     pub strands: Vec<Strand>,
     frames: Vec<Frame>,
@@ -79,11 +79,11 @@ pub struct Warp {
 }
 
 impl Warp {
-    pub fn new(rows: u32, lanes: u32) -> Warp {
+    pub fn new(rows: u32, lanes: u32, check_written: bool) -> Warp {
         let all = if lanes >= 32 { u32::MAX } else { (1 << lanes) - 1 };
         Warp {
             regs: vec![RegisterRow::ZERO; rows as usize].into_boxed_slice(),
-            written: vec![0; rows as usize].into_boxed_slice(),
+            written: vec![0; if check_written { rows as usize } else { 0 }].into_boxed_slice(),
             strands: Vec::new(),
             frames: Vec::new(),
             free: Vec::new(),
