@@ -76,6 +76,26 @@ kernel! {
         }
     }
 
+    /// Rows of known length.
+    #[launch(grid = 1, block = 32)]
+    pub fn row_in_bulk(x: In<f32, [m, 32]>, y: Out<f32, [m, 32]>) {
+        let (tile, full) = (shared::<f32>([2, 32]), mbarriers(1));
+        if thread_id() == 0 {
+            full.init(0, 1);
+            mbarrier_init_fence();
+        }
+        sync_threads();
+        if thread_id() == 0 {
+            full.arrive_expect(0, 256);
+            bulk_load(&tile[[0, 0]], &x[[0, 0]], 128, full.at(0));
+            bulk_load(&tile[[1, 0]], &x[[1, 0]], 128, full.at(0));
+        }
+        full.wait(0, 0);
+        for i in 0..2 {
+            y.set((i, lane_id()), tile[[i, lane_id()]]);
+        }
+    }
+
     /// A box of rows of all batches, as one axis.
     #[launch(grid = 1, block = 32)]
     pub fn merged(x: In<f32, [b, m, 32]>, y: Out<f32, [b, m, 32]>) {
@@ -227,6 +247,8 @@ fn kernels_that_need_contiguous_tensors_say_why() -> Done {
     let not_contiguous = "argument `x` is not contiguous, and the kernel needs it to be, because";
     refused(by_ptx().compile(&device)?.launch(&part, &mut y), &[not_contiguous, "passes its address to inline PTX"]);
     refused(in_bulk().compile(&device)?.launch(&part, &mut y), &[not_contiguous, "copies it by `bulk.load`"]);
+    row_in_bulk().compile(&device)?.launch(&part, &mut y)?;
+    assert_eq!(y.to_vec()?[30..34], [30.0, 31.0, 64.0, 65.0]);
     let (x, mut y) = (counted(&device, [3, 4, 32]), device.empty([2, 2, 32])?);
     let part = x.slice([0..2, 1..3, 0..32])?;
     refused(

@@ -86,6 +86,7 @@ impl PreparedLaunch {
         self.args.iter().map(OwnedArg::borrow).collect()
     }
 
+    /// Returns what it reads and writes. What is between the rows of a tensor counts too, which can only add dependencies.
     fn accesses(&self) -> Accesses {
         let (args, mut found) = (self.args(), Accesses::default());
         for (tensor, written) in self.kernel.0.plans.tensors(&args).filter(|_| !self.is_empty) {

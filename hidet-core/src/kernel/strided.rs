@@ -36,21 +36,23 @@ impl Compiled {
     fn strided(&self, args: &[RawArg]) -> Result<Option<Compiled>> {
         let inner = &*self.0;
         // Arguments that do not fit at all are left to the contract.
-        let each = inner.strided.rows.iter().zip(args).filter_map(|(row, arg)| match (row, arg) {
-            (Some(id), RawArg::Tensor(tensor)) if !tensor.is_contiguous() => {
-                let buffer = &inner.function.buffers[*id];
-                (tensor.scalar == buffer.elem && tensor.shape.len() == buffer.shape.len()).then_some(*id)
-            }
-            _ => None,
-        });
-        let tensors: Vec<BufferId> = each.collect();
-        if tensors.is_empty() {
+        let each = || {
+            inner.strided.rows.iter().zip(args).filter_map(|(row, arg)| match (row, arg) {
+                (Some(id), RawArg::Tensor(tensor)) if !tensor.is_contiguous() => {
+                    let buffer = &inner.function.buffers[*id];
+                    (tensor.scalar == buffer.elem && tensor.shape.len() == buffer.shape.len()).then_some(*id)
+                }
+                _ => None,
+            })
+        };
+        if each().next().is_none() {
             return Ok(None);
         }
         let mut kernels = inner.strided.kernels.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, kernel)) = kernels.iter().find(|(made_for, _)| *made_for == tensors) {
+        if let Some((_, kernel)) = kernels.iter().find(|(made_for, _)| made_for.iter().copied().eq(each())) {
             return kernel.clone().map(Some);
         }
+        let tensors: Vec<BufferId> = each().collect();
         let kernel = self.with_strides(&tensors);
         kernels.push((tensors, kernel.clone()));
         kernel.map(Some)

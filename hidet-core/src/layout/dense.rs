@@ -39,6 +39,13 @@ impl Layout {
         let Layout::Strided { strides: dense, .. } = &dense else { return false };
         strides.len() == dense.len() && strides.iter().zip(dense).all(|(own, dense)| same_product(own, dense))
     }
+
+    /// Returns true if a stride is a symbol that is not one of its extents: it comes with the launch, and rows may be
+    /// apart.
+    pub fn has_strides_of_launch(&self) -> bool {
+        let Layout::Strided { shape, strides } = self else { return false };
+        strides.iter().any(|stride| matches!(stride, IndexExpr::Symbol(_)) && !shape.contains(stride))
+    }
 }
 
 #[cfg(test)]
@@ -55,6 +62,10 @@ mod tests {
         assert!(Layout::row_major(shape.clone()).is_row_major());
         assert!(Layout::strided(shape.clone(), [k.clone() * n.clone(), k.clone(), 1.into()]).is_row_major());
         assert!(!Layout::strided(shape.clone(), [k.clone() * n, k.clone() + 1, 1.into()]).is_row_major());
-        assert!(!Layout::column_major(shape).is_row_major());
+        assert!(!Layout::column_major(shape.clone()).is_row_major());
+        let stride = IndexExpr::Symbol(3);
+        assert!(Layout::strided(shape.clone(), [stride.clone(), k, 1.into()]).has_strides_of_launch());
+        assert!(!Layout::row_major([shape[0].clone(), shape[1].clone()]).has_strides_of_launch());
+        assert!(!Layout::strided(shape, [stride.clone() * 2, stride + 1, 1.into()]).has_strides_of_launch());
     }
 }

@@ -64,7 +64,7 @@ pub(super) fn run(function: &mut Function, options: &LoweringOptions) -> Result<
 /// are the sum that is the size, multiplied out, and for each axis the offset of its end.
 fn reaches(layout: &Layout, size: &IndexExpr) -> Vec<IndexExpr> {
     let Layout::Strided { shape, strides } = layout else { return vec![size.clone()] };
-    if layout.is_row_major() || !strides.iter().any(|stride| matches!(stride, IndexExpr::Symbol(_))) {
+    if !layout.has_strides_of_launch() {
         return vec![size.clone()];
     }
     let ends: Vec<IndexExpr> =

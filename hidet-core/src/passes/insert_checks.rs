@@ -133,13 +133,16 @@ impl Checks<'_> {
     }
 
     /// Checks consecutive elements, which may extend over the ends of rows: the first must be within the shape, the
-    /// last within the memory. The count is an `i32`.
+    /// last within the memory. The count is an `i32`. Where rows are apart, the last must be within the same row.
     fn stretch(&mut self, buffer: BufferId, index: &[ValueId], count: IntValue) {
         self.tile(buffer, index, vec![1; index.len()]);
         if count == IntValue::Const(1) {
             return;
         }
         let layout = self.function.buffers[buffer].layout.clone();
+        if layout.has_strides_of_launch() {
+            return self.along_row(buffer, index, count);
+        }
         let scalar = offset_scalar(self.function, buffer, index, self.wide);
         let mut emit = self.emit().with_scalar(scalar);
         let coordinates: Vec<IntValue> = index.iter().map(|value| emit.convert(*value)).collect();
@@ -152,5 +155,21 @@ impl Checks<'_> {
         let last = emit.sub(&end, &IntValue::Const(1));
         let last = emit.value(last);
         emit.push(Stmt::Check { buffer, index: vec![last], tile: vec![1], shape: vec![layout.size()] });
+    }
+
+    /// Checks that the last of consecutive elements is within the shape.
+    fn along_row(&mut self, buffer: BufferId, index: &[ValueId], count: IntValue) {
+        let Some((column, rows)) = index.split_last() else { return };
+        let scalar = self.function.ty(*column).scalar;
+        let mut emit = self.emit().with_scalar(scalar);
+        let count = match count {
+            IntValue::Value(count) => emit.convert(count),
+            count => count,
+        };
+        let end = emit.add(&IntValue::Value(*column), &count);
+        let last = emit.sub(&end, &IntValue::Const(1));
+        let last = emit.value(last);
+        let index = [rows, &[last]].concat();
+        self.tile(buffer, &index, vec![1; index.len()]);
     }
 }

@@ -153,8 +153,12 @@ fn candidates(function: &Function) -> (Vec<Constraint>, Vec<Constraint>) {
         _ => {}
     });
     let lanes: BTreeSet<i64> = function.values.iter().map(|(_, value)| i64::from(value.ty.lanes)).collect();
+    // Only extents bound accesses; strides do not.
+    let is_extent =
+        |dim: &u32| function.buffers.iter().any(|(_, memory)| memory.shape.contains(&IndexExpr::Symbol(*dim)));
+    let extents: Vec<u32> = function.dims.handles().map(|dim| dim.index() as u32).filter(is_extent).collect();
     for lanes in lanes {
-        found.extend(function.dims.handles().map(|dim| (lanes, dim.index() as u32)));
+        found.extend(extents.iter().map(|dim| (lanes, *dim)));
     }
     let large = found.into_iter().rev().filter(|(of, _)| *of > 1);
     let multiples = large.map(|(of, dim)| multiple(function, dim, of)).collect();

@@ -118,11 +118,30 @@ fn rows_are_apart(function: &Function, id: BufferId) -> Result<(), String> {
     why.map_or(Ok(()), Err)
 }
 
+/// Returns the number that an operand of a call is, if it is known.
+fn constant(function: &Function, arg: Option<&Arg>) -> Option<u32> {
+    let Some(Arg::Value(wanted)) = arg else { return None };
+    let mut found = None;
+    function.each_stmt(&mut |_, stmt| {
+        if let Stmt::Let { value, op: Op::Const(number) } = stmt
+            && value == wanted
+        {
+            found = number.as_int();
+        }
+    });
+    u32::try_from(found?).ok()
+}
+
 fn several_rows(function: &Function, id: BufferId, at: StmtId, stmt: &Stmt) -> Option<String> {
     let place = || function.place(at);
     let in_row = |count: u32| {
         let tile = together(&function.buffers[id].shape, count);
         tile.is_some_and(|tile| tile.iter().rev().skip(1).all(|extent| *extent == 1))
+    };
+    // A copy of more elements than a row has, or of a number that is known only at launch, may be of several rows.
+    let is_part = |count: u32| {
+        let last = function.buffers[id].shape.last().and_then(IndexExpr::as_const);
+        last.is_some_and(|extent| i64::from(count) <= extent)
     };
     let together = |count: u32| {
         (!in_row(count)).then(|| format!("{} accesses {count} elements together, which are more than a row", place()))
@@ -140,6 +159,9 @@ fn several_rows(function: &Function, id: BufferId, at: StmtId, stmt: &Stmt) -> O
             match (row.reach(position)?, row.meaning) {
                 (Reach::Elements(count), _) => together(count),
                 (Reach::Bytes(bytes), _) | (Reach::BytesOf(_), Meaning::CpAsync { bytes }) => together(elements(bytes)),
+                (Reach::BytesOf(of), _) if constant(function, args.get(of)).is_some_and(|n| is_part(elements(n))) => {
+                    None
+                }
                 _ => Some(format!("{} copies it by `{}`, perhaps several rows at once", place(), row.name)),
             }
         }),

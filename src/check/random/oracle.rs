@@ -47,7 +47,10 @@ pub fn memories_after(
 ) -> Result<Vec<Option<Arc<Memory>>>, String> {
     let (memories, options) = (memories(program, mode)?, options(seed, mode));
     for step in &program.steps {
-        let kernel = kernels.get(step.kernel).ok_or("a launch of an unknown kernel")?;
+        let unknown = "a launch of an unknown kernel";
+        let kernel = kernels.get(step.kernel).ok_or(unknown)?;
+        // What must be written is known from the layouts as they were written.
+        let written = program.kernels.get(step.kernel).ok_or(unknown)?;
         let mut arguments = sim::LaunchArguments { dims: program.dims.clone(), ..sim::LaunchArguments::default() };
         for argument in &step.arguments {
             match (memories.get(*argument), program.arguments.get(*argument)) {
@@ -58,7 +61,7 @@ pub fn memories_after(
                 _ => return Err("an unknown argument".to_owned()),
             }
         }
-        sim::run(kernel, &arguments, &options).map_err(|failure| reason(&failure))?;
+        sim::run_lowered(kernel, written, &arguments, &options).map_err(|failure| reason(&failure))?;
     }
     Ok(memories)
 }

@@ -18,10 +18,12 @@ mod numbers;
 mod program;
 pub(in crate::testing) mod rng;
 mod stmts;
+mod strides;
 mod talk;
 
 pub use numbers::numbers_program;
 pub use program::{Cell, Program, Step};
+pub use strides::strided_program;
 pub use talk::{talking_cells, talking_program};
 
 use crate::ir::Function;

@@ -1,0 +1,104 @@
+//! Random programs on tensors that are not contiguous: those of the other families with one kernel, whose tensors get
+//! strides that come with the launch.
+
+use super::rng::Rng;
+use super::{ArgumentValue, Program, exact_kernel, numbers_program, talking_program};
+use crate::ir::{Function, Param};
+use crate::passes;
+
+/// The byte between the rows, before and after the launch: that of memory that was never written.
+const BETWEEN: u8 = 0xa5;
+
+/// Returns the program of a seed.
+pub fn strided_program(seed: u64) -> Program {
+    let program = match seed % 3 {
+        0 => numbers_program(seed),
+        1 => talking_program(seed),
+        _ => exact_kernel(seed).into(),
+    };
+    let mut program = if program.kernels.len() == 1 { program } else { exact_kernel(seed).into() };
+    let mut rng = Rng::new(seed ^ 0x7374_7269);
+    for argument in 0..program.arguments.len() {
+        if rng.percent(70) {
+            move_apart(&mut program, argument, &mut rng);
+        }
+    }
+    program
+}
+
+/// Moves the rows of a tensor apart, if the kernel takes it so.
+fn move_apart(program: &mut Program, argument: usize, rng: &mut Rng) -> Option<()> {
+    let kernel = program.kernels.first()?;
+    let used = |step: &super::Step| step.arguments.iter().position(|of| *of == argument);
+    let parameter = used(program.steps.first()?)?;
+    // One parameter in every launch.
+    if !program.steps.iter().all(|step| used(step) == Some(parameter) && step.arguments.len() == kernel.params.len()) {
+        return None;
+    }
+    let Param::Tensor { buffer, .. } = kernel.params[parameter] else { return None };
+    let ArgumentValue::Tensor(bytes) = &program.arguments[argument] else { return None };
+    let memory = &kernel.buffers[buffer];
+    let shape = memory.shape.iter().map(|extent| extent.eval(&program.dims).ok()).collect::<Option<Vec<i64>>>()?;
+    let (elem, unit) = (memory.elem.bytes(), i64::from(memory.align) / memory.elem.bytes() as i64);
+    let is_whole = shape.iter().product::<i64>() as usize * elem == bytes.len() && shape.len() > 1 && !bytes.is_empty();
+    if !is_whole || !memory.layout.is_row_major() {
+        return None;
+    }
+    let strided: Function = passes::strided(kernel, &[buffer]).ok()?;
+    let mut strides = vec![1; shape.len()];
+    for axis in (1..shape.len()).rev() {
+        let end: i64 = strides[axis] * shape[axis];
+        strides[axis - 1] = (end + unit - 1) / unit * unit + unit * rng.between(0, 3);
+    }
+    program.arguments[argument] = ArgumentValue::Tensor(apart(bytes, elem, &shape, &strides));
+    if let Some(Some(expected)) = program.expected.get_mut(argument) {
+        *expected = apart(expected, elem, &shape, &strides);
+    }
+    program.dims.extend(&strides[..strides.len() - 1]);
+    program.kernels = vec![strided];
+    Some(())
+}
+
+/// Returns the memory of a tensor with these strides, for its elements in row-major order.
+fn apart(elements: &[u8], size: usize, shape: &[i64], strides: &[i64]) -> Vec<u8> {
+    let last: i64 = shape.iter().zip(strides).map(|(extent, stride)| (extent - 1) * stride).sum();
+    let mut memory = vec![BETWEEN; (last as usize + 1) * size];
+    for (number, element) in elements.chunks_exact(size).enumerate() {
+        let (mut rest, mut offset) = (number as i64, 0);
+        for (extent, stride) in shape.iter().zip(strides).rev() {
+            offset += rest % extent * stride;
+            rest /= extent;
+        }
+        memory[offset as usize * size..][..size].copy_from_slice(element);
+    }
+    memory
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::Access;
+
+    #[test]
+    fn most_programs_have_inputs_and_outputs_with_strides() {
+        let (mut read, mut written) = (0, 0);
+        for seed in 0..60 {
+            let program = strided_program(seed);
+            let kernel = &program.kernels[0];
+            assert_eq!(kernel.dims.len(), program.dims.len(), "seed {seed}");
+            for param in &kernel.params {
+                let Param::Tensor { buffer, access } = param else { continue };
+                if !kernel.buffers[*buffer].layout.is_row_major() {
+                    *(if *access == Access::In { &mut read } else { &mut written }) += 1;
+                }
+            }
+        }
+        assert!(read > 30 && written > 30, "{read} inputs and {written} outputs of 60 programs");
+    }
+
+    #[test]
+    fn rows_are_moved_apart() {
+        assert_eq!(apart(&[1, 2, 3, 4], 1, &[2, 2], &[3, 1]), [1, 2, BETWEEN, 3, 4]);
+        assert_eq!(apart(&[1, 2, 3, 4], 2, &[2, 1, 1], &[2, 2, 1]), [1, 2, BETWEEN, BETWEEN, 3, 4]);
+    }
+}
