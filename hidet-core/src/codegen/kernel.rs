@@ -2,7 +2,6 @@
 
 use super::expr::CppExpr;
 use super::extent;
-use super::few;
 use super::inline::{self, ValueUses};
 use super::memory::{self, Shared};
 use super::names::{NameKind, Names};
@@ -31,8 +30,6 @@ pub(super) struct Generator<'a> {
     pub(super) uses: ValueUses,
     pub(super) proved: Exact,
     pub(super) opaque: Opaque,
-    /// Values of which NVRTC and ptxas must not know that they are one of a few constants.
-    pub(super) hidden: SecondaryMap<ValueId, bool>,
     values: SecondaryMap<ValueId, Option<CppExpr>>,
     /// Positions that are sums whose second part is never negative.
     pub(super) sums: SecondaryMap<ValueId, Option<[CppExpr; 2]>>,
@@ -126,7 +123,6 @@ impl<'a> Generator<'a> {
             out: Writer::default(),
             uses: inline::analyse(function),
             opaque: opaque::analyse(function, &proved),
-            hidden: few::hidden(function, &proved),
             proved,
             values: SecondaryMap::new(),
             sums: SecondaryMap::new(),

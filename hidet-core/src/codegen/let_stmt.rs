@@ -45,7 +45,7 @@ impl Generator<'_> {
         {
             self.sums[value] = Some([self.value(*a)?, self.value(*b)?]);
         }
-        let expr = if self.opaque.inner[value] || self.hidden[value] { expr::hidden(&expr) } else { expr };
+        let expr = if self.opaque.hidden[value] { expr::hidden(&expr) } else { expr };
         self.define(value, expr, always);
         Ok(())
     }

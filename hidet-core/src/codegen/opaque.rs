@@ -19,8 +19,10 @@
 //!   Such positions are extended to 64 bits by a function that it does not look into.
 //! - *Long steps.* Where ptxas unrolls a loop of which a few steps pass the end of the type, the loop may never end. A step
 //!   that is not constant here may become so in NVRTC, which counts short loops through.
+//! - *Choices between -0.0 and -1.0*: see [`few`].
 //! - *Comparison with zero.* NVRTC makes a minimum of `v < 0.0 ? v : 0.0`, which for -0.0 is 0.0.
 
+use super::few;
 use crate::ir::{
     BinaryOp, Block, CompareOp, Function, LARGEST_EXTENT, LoopId, Op, SecondaryMap, Special, Stmt, UnaryOp, Unroll,
     ValueId, VarId,
@@ -47,8 +49,9 @@ pub struct Opaque {
     pub constant: SecondaryMap<ValueId, bool>,
     /// Comparisons of floats with zero, of which a choice would become a minimum or maximum.
     pub zero: SecondaryMap<ValueId, bool>,
-    /// Minima and maxima, or what may become one, that go into another, one of whose operands may be negated.
-    pub inner: SecondaryMap<ValueId, bool>,
+    /// Values that the compilers must not see in what uses them: minima and maxima, or what may become one, that go into
+    /// another, one of whose operands may be negated; choices of which -0.0 and -1.0 are computed ([`few`]).
+    pub hidden: SecondaryMap<ValueId, bool>,
     /// Loops whose step is so long that they must not be unrolled, or may be.
     pub long_steps: SecondaryMap<LoopId, bool>,
     /// Integers of 32 bits that may wrap, or are computed from such.
@@ -78,7 +81,7 @@ pub fn analyse(function: &Function, proved: &Exact) -> Opaque {
         branches: 0,
         settled: false,
     };
-    let mut found = Opaque::default();
+    let mut found = Opaque { hidden: few::hidden(function, proved), ..Opaque::default() };
     // A variable that is assigned late in a loop is read early in the next iteration.
     while !std::mem::replace(&mut search.settled, true) {
         search.walk(&function.body, &mut found);
@@ -245,7 +248,7 @@ impl Search<'_> {
         if negated && own.meets(below) {
             op.each_operand(&mut |operand| {
                 if self.is_int(operand) && own.meets(self.extrema[operand]) {
-                    found.inner[operand] = true;
+                    found.hidden[operand] = true;
                 }
             });
         }

@@ -4,11 +4,18 @@ use std::ops::Range;
 
 /// Returns the strides of a row-major, contiguous tensor. Those of an empty one have no meaning, and do not overflow.
 pub(super) fn row_major(shape: &[usize]) -> Vec<usize> {
-    let mut strides = vec![1usize; shape.len()];
-    for axis in (1..shape.len()).rev() {
-        strides[axis - 1] = strides[axis].saturating_mul(shape[axis].max(1));
-    }
+    let mut strides = shape.to_vec();
+    make_row_major(&mut strides);
     strides
+}
+
+/// Replaces the extents of a shape by the strides of a row-major, contiguous tensor.
+pub(super) fn make_row_major(shape: &mut [usize]) {
+    let mut stride = 1usize;
+    for axis in shape.iter_mut().rev() {
+        let extent = std::mem::replace(axis, stride);
+        stride = stride.saturating_mul(extent.max(1));
+    }
 }
 
 /// Returns the strides without those that have no meaning: an axis of one element gets the stride that a contiguous

@@ -223,11 +223,9 @@ fn import<M: Managed, T: Element, const R: usize>(taken: Taken<M>) -> Result<Ten
         *extent = usize::try_from(*given).map_err(|_| fail(format!("the shape is {extents:?}")))?;
     }
     // Without strides the tensor is contiguous; those of an empty one have no meaning.
-    let mut strides = [1usize; R];
+    let mut strides = shape;
     if tensor.strides.is_null() || shape.contains(&0) {
-        for axis in (1..R).rev() {
-            strides[axis - 1] = strides[axis].saturating_mul(shape[axis]);
-        }
+        super::strides::make_row_major(&mut strides);
     } else {
         let given = array(tensor.strides);
         let refused = |why: &str| fail(format!("the strides are {given:?} for shape {extents:?}; {why}"));

@@ -39,10 +39,8 @@ impl<T: Element, const R: usize> Tensor<T, R> {
         owner: Box<dyn Any + Send + Sync>,
     ) -> Result<Tensor<T, R>> {
         super::tensor::size::<T, R>(device, shape)?;
-        let mut strides = [1usize; R];
-        for axis in (1..R).rev() {
-            strides[axis - 1] = strides[axis].saturating_mul(shape[axis].max(1));
-        }
+        let mut strides = shape;
+        strides::make_row_major(&mut strides);
         // SAFETY: the caller's duty.
         unsafe { Tensor::from_foreign_strided(device, address, shape, strides, owner) }
     }
