@@ -12,7 +12,7 @@ use crate::ir::{BinaryOp, Block, BufferId, Function, Op, SecondaryMap, Stmt, Una
 use crate::passes::Exact;
 use crate::types::{Const, Scalar};
 
-/// The number of constants that are told apart. Those beyond are of sums over iterations, which are not constants in a loop,
+/// The number of constants that are kept apart. Those beyond are of sums over iterations, which are not constants in a loop,
 /// or of the index of a long loop, of which it is only asked how a -0.0 may come to be.
 const MOST: usize = 16;
 
