@@ -1,23 +1,20 @@
 //! The function being built: open blocks of statements, source locations, and the problems found.
 
+mod innermost;
+
 use crate::error::{Error, Result};
 use crate::ir::{
     Block, BufferId, DimId, Function, Handle, MapId, Op, Relation, Span, Special, Stmt, StmtId, Swizzle, ValueId, VarId,
 };
 use crate::types::{Const, Type};
 use hidet_mapping::IndexExpr;
-use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::panic::Location;
 
 use super::access::ViewData;
 use super::geometry::MapCoordinate;
 use super::reach::ReachState;
-
-thread_local! {
-    static STACK: RefCell<Vec<Builder>> = const { RefCell::new(Vec::new()) };
-    static SERIAL: Cell<u32> = const { Cell::new(1) };
-}
+pub(crate) use innermost::{TooDeep, build, with};
 
 /// The first symbol of the extents of a kernel that is built as part of another, which its parameters give.
 pub(super) const UNKNOWN: u32 = 1 << 30;
@@ -47,6 +44,8 @@ enum Same {
 
 /// A function under construction.
 pub(crate) struct Builder {
+    /// The function whose building waits for this one.
+    around: Option<Box<Builder>>,
     serial: Serial,
     pub(crate) function: Function,
     open: Vec<Open>,
@@ -77,49 +76,11 @@ pub(crate) fn here() -> Caller {
     Location::caller()
 }
 
-/// Calls `f` with the function being built on this thread, or returns `None` outside of a kernel.
-pub(crate) fn with<R>(f: impl FnOnce(&mut Builder) -> R) -> Option<R> {
-    STACK.with(|stack| stack.borrow_mut().last_mut().map(f))
-}
-
-/// The panic payload that ends the building of a kernel whose device functions recurse without end; the problem is
-/// recorded before.
-pub(crate) struct TooDeep;
-
-/// Ends the building of a function when dropped, also during a panic.
-struct Guard;
-impl Drop for Guard {
-    fn drop(&mut self) {
-        STACK.with(|stack| stack.borrow_mut().pop());
-    }
-}
-
-/// Builds a function: `body` emits its statements.
-pub(crate) fn build(name: &str, body: impl FnOnce()) -> Result<Function> {
-    let serial = SERIAL.with(|next| next.replace(next.get().wrapping_add(1).max(1)));
-    STACK.with(|stack| stack.borrow_mut().push(Builder::new(name, Serial(serial))));
-    let guard = Guard;
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(body))
-        && !panic.is::<TooDeep>()
-    {
-        resume_unwind(panic);
-    }
-    let builder = STACK.with(|stack| stack.borrow_mut().pop());
-    std::mem::forget(guard);
-    match builder {
-        Some(builder) => builder.finish(),
-        None => Err(Error::Kernel {
-            kernel: name.to_owned(),
-            message: "the kernel was taken off the stack while it was being built".to_owned(),
-            place: format!("kernel `{name}`"),
-        }),
-    }
-}
-
 impl Builder {
     fn new(name: &str, serial: Serial) -> Builder {
         let function = Function { name: name.to_owned(), ..Function::default() };
         Builder {
+            around: None,
             serial,
             function,
             open: vec![Open { block: Block::default(), serial: 0 }],

@@ -96,8 +96,8 @@ impl<T> IntoExpr<T> for Expr<T> {
 impl<T: Element> IntoExpr<T> for T {
     #[track_caller]
     fn into_expr(self) -> Expr<T> {
-        let at = here();
-        emit(at, |_| Some(Op::Const(self.constant())))
+        let constant = self.constant();
+        emit(here(), &[], &|_| Op::Const(constant))
     }
 }
 
@@ -124,6 +124,27 @@ impl<T: DeviceType> Expr<T> {
     /// Returns the value for use in the open block. A handle that cannot be used there is recorded as a problem of the
     /// kernel.
     pub(crate) fn resolve(self, builder: &mut Builder, at: Caller) -> ValueId {
+        self.assume::<()>().resolve_as(T::TYPE, builder, at)
+    }
+
+    /// Returns the value and its type, for [`emit`].
+    pub(crate) fn with_type(self) -> TypedValue {
+        (self.assume(), T::TYPE)
+    }
+
+    /// Names the value, for messages and generated code.
+    pub(crate) fn set_name(self, name: &str) {
+        self.assume::<()>().set_name_if_new(name);
+    }
+}
+
+/// A value with its type.
+pub(crate) type TypedValue = (Expr<()>, Type);
+
+// rustc compiles a generic function for each type, in each crate that calls it, so these do the work for all types.
+impl Expr<()> {
+    /// Does the work of [`Expr::resolve`].
+    pub(crate) fn resolve_as(self, ty: Type, builder: &mut Builder, at: Caller) -> ValueId {
         let value = self.id;
         if self.kernel != builder.serial() {
             builder.problem(
@@ -141,11 +162,10 @@ impl<T: DeviceType> Expr<T> {
         } else {
             return value;
         }
-        builder.value(T::TYPE)
+        builder.value(ty)
     }
 
-    /// Names the value, for messages and generated code.
-    pub(crate) fn set_name(self, name: &str) {
+    fn set_name_if_new(self, name: &str) {
         with(|builder| {
             if self.kernel == builder.serial() {
                 let value = &mut builder.function.values[self.id];
@@ -157,45 +177,48 @@ impl<T: DeviceType> Expr<T> {
     }
 }
 
-/// Emits the operation that `op` returns.
-pub(crate) fn emit<T: DeviceType>(at: Caller, op: impl FnOnce(&mut Builder) -> Option<Op>) -> Expr<T> {
+/// Emits an operation on these operands.
+pub(crate) fn emit<T: DeviceType>(at: Caller, operands: &[TypedValue], op: &dyn Fn(&[ValueId]) -> Op) -> Expr<T> {
+    emit_untyped(T::TYPE, at, operands, op).assume()
+}
+
+fn emit_untyped(ty: Type, at: Caller, operands: &[TypedValue], op: &dyn Fn(&[ValueId]) -> Op) -> Expr<()> {
     with(|builder| {
-        let op = op(builder)?;
-        let value = builder.emit(op, T::TYPE, at);
-        Some(Expr::new(builder, value))
+        let values: Vec<ValueId> = operands.iter().map(|(value, ty)| value.resolve_as(*ty, builder, at)).collect();
+        let value = builder.emit(op(&values), ty, at);
+        Expr::new(builder, value)
     })
-    .flatten()
     .unwrap_or_else(Expr::dead)
 }
 
 /// Emits an operation on one value.
 #[track_caller]
 pub(crate) fn unary<T: DeviceType, U: DeviceType>(op: UnaryOp, a: Expr<T>) -> Expr<U> {
-    let at = here();
-    emit(at, |builder| Some(Op::Unary(op, a.resolve(builder, at))))
+    emit(here(), &[a.with_type()], &|values| Op::Unary(op, values[0]))
 }
 
 /// Emits an operation on two values of one type.
 #[track_caller]
 pub(crate) fn binary<T: DeviceType>(op: BinaryOp, a: Expr<T>, b: Expr<T>) -> Expr<T> {
-    let at = here();
-    emit(at, |builder| Some(Op::Binary(op, a.resolve(builder, at), b.resolve(builder, at))))
+    emit(here(), &[a.with_type(), b.with_type()], &|values| Op::Binary(op, values[0], values[1]))
 }
 
 /// Emits a comparison.
 #[track_caller]
 pub(crate) fn compare<T: DeviceType>(op: CompareOp, a: Expr<T>, b: Expr<T>) -> Expr<bool> {
-    let at = here();
-    emit(at, |builder| Some(Op::Compare(op, a.resolve(builder, at), b.resolve(builder, at))))
+    emit(here(), &[a.with_type(), b.with_type()], &|values| Op::Compare(op, values[0], values[1]))
 }
 
 /// Emits a conversion.
 #[track_caller]
 pub(crate) fn cast<T: DeviceType, U: DeviceType>(a: Expr<T>) -> Expr<U> {
-    let at = here();
+    cast_untyped(a.with_type(), U::TYPE, here()).assume()
+}
+
+fn cast_untyped((value, from): TypedValue, to: Type, at: Caller) -> Expr<()> {
     with(|builder| {
-        let a = a.resolve(builder, at);
-        let value = if T::TYPE == U::TYPE { a } else { builder.emit(Op::Cast(a), U::TYPE, at) };
+        let value = value.resolve_as(from, builder, at);
+        let value = if from == to { value } else { builder.emit(Op::Cast(value), to, at) };
         Expr::new(builder, value)
     })
     .unwrap_or_else(Expr::dead)

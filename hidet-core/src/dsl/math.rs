@@ -195,8 +195,8 @@ impl<T: Floating> Expr<T> {
     /// Returns `self * a + b`, rounded once.
     #[track_caller]
     pub fn mul_add(self, a: impl IntoExpr<T>, b: impl IntoExpr<T>) -> Expr<T> {
-        let (a, b, at) = (a.into_expr(), b.into_expr(), here());
-        emit(at, |builder| Some(Op::Fma(self.resolve(builder, at), a.resolve(builder, at), b.resolve(builder, at))))
+        let operands = [self.with_type(), a.into_expr().with_type(), b.into_expr().with_type()];
+        emit(here(), &operands, &|values| Op::Fma(values[0], values[1], values[2]))
     }
 }
 
@@ -257,9 +257,7 @@ impl Expr<bool> {
     /// Selects the first value if the condition is true, else the second. Both are computed.
     #[track_caller]
     pub fn select<T: crate::dsl::DeviceType>(self, yes: impl IntoExpr<T>, no: impl IntoExpr<T>) -> Expr<T> {
-        let (yes, no, at) = (yes.into_expr(), no.into_expr(), here());
-        emit(at, |builder| {
-            Some(Op::Select(self.resolve(builder, at), yes.resolve(builder, at), no.resolve(builder, at)))
-        })
+        let operands = [self.with_type(), yes.into_expr().with_type(), no.into_expr().with_type()];
+        emit(here(), &operands, &|values| Op::Select(values[0], values[1], values[2]))
     }
 }

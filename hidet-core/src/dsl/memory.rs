@@ -7,7 +7,7 @@ use super::index::compute;
 use super::view::{View, add};
 use crate::ir::{Buffer, Scope};
 use crate::layout::Layout;
-use crate::types::Element;
+use crate::types::{Element, Scalar};
 use hidet_mapping::IndexExpr;
 
 /// An extent: a number, or arithmetic on numbers and extents of parameters.
@@ -94,11 +94,21 @@ fn allocate<T: Element, const R: usize>(
     shape: impl MemoryShape<R>,
     at: Caller,
 ) -> View<T, R> {
-    let made = shape.memory();
-    let data = with(|builder| {
-        let (shape, layout) = made.map_err(|why| builder.problem(why, at)).ok()?;
-        if shape.len() != R {
-            builder.problem(format!("the layout has {} axes, the tensor has {R}", shape.len()), at);
+    allocate_untyped(name, scope, T::SCALAR, R, shape.memory(), at).map_or_else(View::dead, add)
+}
+
+fn allocate_untyped(
+    name: &str,
+    scope: Scope,
+    elem: Scalar,
+    rank: usize,
+    shape: Result<(Vec<IndexExpr>, Option<Layout>), String>,
+    at: Caller,
+) -> Option<ViewData> {
+    with(|builder| {
+        let (shape, layout) = shape.map_err(|why| builder.problem(why, at)).ok()?;
+        if shape.len() != rank {
+            builder.problem(format!("the layout has {} axes, the tensor has {rank}", shape.len()), at);
             return None;
         }
         if scope == Scope::Register && shape.iter().any(|extent| extent.as_const().is_none()) {
@@ -107,12 +117,11 @@ fn allocate<T: Element, const R: usize>(
         }
         let layout = layout.unwrap_or_else(|| row_major(&shape));
         // The widest accesses to shared memory and registers are vectors of 16 bytes.
-        let buffer = Buffer { name: name.to_owned(), scope, elem: T::SCALAR, shape, layout, align: 16, alias: None };
+        let buffer = Buffer { name: name.to_owned(), scope, elem, shape, layout, align: 16, alias: None };
         let id = builder.function.buffers.push(buffer);
         Some(ViewData::memory(builder, id))
     })
-    .flatten();
-    data.map_or_else(View::dead, add)
+    .flatten()
 }
 
 /// Allocates shared memory of the block: `shared::<f32>([32, 33])`, or with a layout. Extents may be computed from the

@@ -7,12 +7,19 @@ use crate::ir::Function;
 use std::fmt;
 use std::marker::PhantomData;
 
+/// Declares the parameters and the launch of a kernel, and emits its statements.
+type EmitKernel = Box<dyn FnOnce(&mut Signature)>;
+
 /// A kernel with its meta parameters applied: the result of calling a function of `kernel!`. `Args` is the tuple of its
 /// parameters, such as `(In<f32, 2>, Out<f32, 2>)`.
 pub struct Template<Args> {
     name: String,
-    body: Box<dyn FnOnce(&mut Signature)>,
+    body: EmitKernel,
     of: PhantomData<fn() -> Args>,
+}
+
+fn build_body(name: &str, body: EmitKernel) -> Result<Function> {
+    build(name, || body(&mut Signature::default()))
 }
 
 impl<Args> fmt::Debug for Template<Args> {
@@ -24,7 +31,11 @@ impl<Args> fmt::Debug for Template<Args> {
 impl<Args> Template<Args> {
     /// Creates a kernel whose body is emitted by `body`, which first declares parameters and launch.
     pub fn new(name: &str, body: impl FnOnce(&mut Signature) + 'static) -> Self {
-        Template { name: name.to_owned(), body: Box::new(body), of: PhantomData }
+        Template::of(name, Box::new(body))
+    }
+
+    fn of(name: &str, body: EmitKernel) -> Self {
+        Template { name: name.to_owned(), body, of: PhantomData }
     }
 
     /// Renames the kernel.
@@ -39,8 +50,7 @@ impl<Args> Template<Args> {
 
     /// Builds the IR, or returns the first mistake found as an error with its source location.
     pub fn build(self) -> Result<Function> {
-        let name = self.name.clone();
-        build(&name, || self.emit(&mut Signature::default()))
+        build_body(&self.name, self.body)
     }
 
     /// Emits the kernel into the function being built.

@@ -1,6 +1,7 @@
 //! Vectors: 2, 4, 8 or 16 numbers in consecutive registers, loaded and stored by one instruction.
 
-use super::builder::{Caller, here, with};
+use super::access::problem;
+use super::builder::{Caller, here};
 use super::expr::{Expr, IntoExpr, cast, emit};
 use crate::ir::Op;
 use crate::types::{Element, Type};
@@ -29,7 +30,7 @@ pub fn vector<T: Element, const N: usize>(lanes: [Expr<T>; N]) -> Expr<Vector<T,
     if let ([lane], true) = (lanes.as_slice(), N == 1) {
         return lane.assume();
     }
-    emit(at, |builder| Some(Op::Vector(lanes.iter().map(|lane| lane.resolve(builder, at)).collect())))
+    emit(at, &lanes.map(Expr::with_type), &|values| Op::Vector(values.into()))
 }
 
 /// Returns a vector of two numbers.
@@ -85,13 +86,11 @@ impl<T: Element, const N: usize> Expr<Vector<T, N>> {
         if N == 1 && lane == 0 {
             return self.assume();
         }
-        emit(at, |builder| {
-            if lane < 0 || lane as usize >= N {
-                builder.problem(format!("lane {lane} of a vector of {N}"), at);
-                return None;
-            }
-            Some(Op::Extract(self.resolve(builder, at), lane as u8))
-        })
+        if lane < 0 || lane as usize >= N {
+            problem(&format!("lane {lane} of a vector of {N}"), at);
+            return Expr::dead();
+        }
+        emit(at, &[self.with_type()], &|values| Op::Extract(values[0], lane as u8))
     }
 
     /// Returns all elements.
@@ -107,7 +106,7 @@ impl<T: Element, const N: usize> Expr<Vector<T, N>> {
         let (mut lanes, at) = (self.lanes(), here());
         match usize::try_from(lane).ok().and_then(|lane| lanes.get_mut(lane)) {
             Some(old) => *old = value.into_expr(),
-            None => drop(with(|builder| builder.problem(format!("lane {lane} of a vector of {N}"), at))),
+            None => problem(&format!("lane {lane} of a vector of {N}"), at),
         }
         vector(lanes)
     }
@@ -140,16 +139,10 @@ impl<T: Element> Expr<T> {
     /// Returns the same bits as another type of the same size.
     #[track_caller]
     pub fn bitcast<U: Element>(self) -> Expr<U> {
-        let at = here();
-        with(|builder| {
-            let value = self.resolve(builder, at);
-            let (from, to) = (Type::from(T::SCALAR), Type::from(U::SCALAR));
-            if from.bytes() != to.bytes() {
-                builder.problem(format!("`bitcast` from {from} to {to}: their sizes differ"), at);
-            }
-            let value = builder.emit(Op::Bitcast(value), to, at);
-            Expr::new(builder, value)
-        })
-        .unwrap_or_else(Expr::dead)
+        let (at, from, to) = (here(), Type::from(T::SCALAR), Type::from(U::SCALAR));
+        if from.bytes() != to.bytes() {
+            problem(&format!("`bitcast` from {from} to {to}: their sizes differ"), at);
+        }
+        emit(at, &[self.with_type()], &|values| Op::Bitcast(values[0]))
     }
 }

@@ -12,7 +12,7 @@ use super::expr::{DeviceType, Expr, IntoExpr};
 use super::index::{IndexTuple, IndexValue};
 use super::reach;
 use super::vector::Vector;
-use crate::types::Element;
+use crate::types::{Element, Type};
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -77,21 +77,23 @@ impl Updatable for ReadWrite {}
 
 /// Adds a view to the kernel being built.
 pub(crate) fn add<T, const R: usize, A>(data: ViewData) -> View<T, R, A> {
-    with(|builder| {
-        builder.views.push(data);
-        View { kernel: builder.serial(), id: builder.views.len() as u32 - 1, of: PhantomData }
-    })
-    .unwrap_or_else(View::dead)
+    UntypedView::add(data).retyped()
 }
 
-impl<T, const R: usize, A> View<T, R, A> {
-    /// Returns a handle that names no view.
-    pub(crate) fn dead() -> Self {
-        View { kernel: Serial::NONE, id: 0, of: PhantomData }
+/// A view without its type and rank.
+type UntypedView = View<(), 0, ()>;
+
+// rustc compiles a generic function for each type, in each crate that calls it, so these do the work for all types.
+impl UntypedView {
+    fn add(data: ViewData) -> UntypedView {
+        with(|builder| {
+            builder.views.push(data);
+            View { kernel: builder.serial(), id: builder.views.len() as u32 - 1, of: PhantomData }
+        })
+        .unwrap_or_else(View::dead)
     }
 
-    /// Returns the description of the view.
-    pub(crate) fn data(self, at: Caller) -> Option<ViewData> {
+    fn untyped_data(self, at: Caller) -> Option<ViewData> {
         with(|builder| {
             if self.kernel == builder.serial() {
                 builder.views.get(self.id as usize).cloned()
@@ -103,13 +105,7 @@ impl<T, const R: usize, A> View<T, R, A> {
         .flatten()
     }
 
-    /// Returns the same handle with other types.
-    pub(super) fn retyped<U, const Q: usize, B>(self) -> View<U, Q, B> {
-        View { kernel: self.kernel, id: self.id, of: PhantomData }
-    }
-
-    /// Names the buffer, if the view is one.
-    pub(crate) fn set_name(self, name: &str) {
+    fn set_untyped_name(self, name: &str) {
         with(|builder| {
             if self.kernel == builder.serial() {
                 if let Some(Base::Memory(buffer)) = builder.views.get(self.id as usize).map(|data| data.base.clone()) {
@@ -118,47 +114,100 @@ impl<T, const R: usize, A> View<T, R, A> {
             }
         });
     }
+
+    /// Loads an element.
+    #[track_caller]
+    fn load_untyped(self, index: &[Expr<i32>], guard: Guard) -> Expr<()> {
+        // Not a closure, which would lose the caller's location.
+        match self.untyped_data(here()) {
+            Some(data) => {
+                if guard == Guard::No {
+                    reach::access(&data, index, 1, here());
+                }
+                data.load(index, guard, here())
+            }
+            None => Expr::dead(),
+        }
+    }
+
+    /// Loads a vector.
+    #[track_caller]
+    fn load_untyped_lanes(self, index: &[Expr<i32>], ty: Type, lanes: usize) -> Expr<()> {
+        match self.untyped_data(here()) {
+            Some(data) if lanes_exist(lanes, here()) => {
+                reach::access(&data, index, lanes as u32, here());
+                data.load_lanes(index, ty, Guard::No, here())
+            }
+            _ => Expr::dead(),
+        }
+    }
+
+    /// Stores an element.
+    #[track_caller]
+    fn store_untyped(self, index: &[Expr<i32>], value: Expr<()>, guard: Guard) {
+        if let Some(data) = self.untyped_data(here()) {
+            if guard == Guard::No {
+                reach::access(&data, index, 1, here());
+            }
+            data.store(index, value, guard, here());
+        }
+    }
+
+    /// Stores a vector.
+    #[track_caller]
+    fn store_untyped_lanes(self, index: &[Expr<i32>], value: Expr<()>, ty: Type, lanes: usize) {
+        let at = here();
+        if let Some(data) = self.untyped_data(at).filter(|_| lanes_exist(lanes, at)) {
+            reach::access(&data, index, lanes as u32, at);
+            data.store_lanes(index, value, ty, Guard::No, at);
+        }
+    }
+}
+
+impl<T, const R: usize, A> View<T, R, A> {
+    /// Returns a handle that names no view.
+    pub(crate) fn dead() -> Self {
+        View { kernel: Serial::NONE, id: 0, of: PhantomData }
+    }
+
+    /// Returns the description of the view.
+    pub(crate) fn data(self, at: Caller) -> Option<ViewData> {
+        self.untyped().untyped_data(at)
+    }
+
+    fn untyped(self) -> UntypedView {
+        self.retyped()
+    }
+
+    /// Returns the same handle with other types.
+    pub(super) fn retyped<U, const Q: usize, B>(self) -> View<U, Q, B> {
+        View { kernel: self.kernel, id: self.id, of: PhantomData }
+    }
+
+    /// Names the buffer, if the view is one.
+    pub(crate) fn set_name(self, name: &str) {
+        self.untyped().set_untyped_name(name);
+    }
 }
 
 impl<T: Element, const R: usize, A> View<T, R, A> {
     /// Returns the element at an index: `x[[i, j]]`.
     #[track_caller]
     pub fn read(&self, index: impl IndexTuple<R>) -> Expr<T> {
-        let index = index.coordinates();
-        // Not a closure, which would lose the caller's location.
-        match self.data(here()) {
-            Some(data) => {
-                reach::access(&data, &index, 1, here());
-                data.load(&index, Guard::No, here()).assume()
-            }
-            None => Expr::dead(),
-        }
+        self.untyped().load_untyped(&index.coordinates(), Guard::No).assume()
     }
 
     /// Returns the element at an index, or zero outside of the tensor.
     #[track_caller]
     pub fn get(&self, index: impl IndexTuple<R>) -> Expr<T> {
-        let index = index.coordinates();
-        // Not a closure, which would lose the caller's location.
-        match self.data(here()) {
-            Some(data) => data.load(&index, Guard::Yes, here()).assume(),
-            None => Expr::dead(),
-        }
+        self.untyped().load_untyped(&index.coordinates(), Guard::Yes).assume()
     }
 
     /// Loads `N` elements along the last axis, starting at an index that is a multiple of `N`.
     #[track_caller]
     pub fn load<const N: usize>(&self, index: impl IndexTuple<R>) -> Expr<Vector<T, N>> {
-        let index = index.coordinates();
         let ty = <Vector<T, N> as DeviceType>::TYPE;
-        // Not a closure, which would lose the caller's location.
-        match self.data(here()) {
-            Some(data) if lanes_exist(N, here()) => {
-                reach::access(&data, &index, N as u32, here());
-                data.load_lanes(&index, ty, Guard::No, here()).assume()
-            }
-            _ => Expr::dead(),
-        }
+        self.untyped().load_untyped_lanes(&index.coordinates(), ty, N).assume()
     }
 
     /// Returns the address of an element, for intrinsics: `&x[[i, j]]`.
@@ -269,10 +318,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         A: Writable,
     {
         let (index, value) = (index.coordinates(), value.into_expr());
-        if let Some(data) = self.data(here()) {
-            reach::access(&data, &index, 1, here());
-            data.store(&index, value.assume(), Guard::No, here());
-        }
+        self.untyped().store_untyped(&index, value.assume(), Guard::No);
     }
 
     /// Writes the element at an index; does nothing outside of the tensor.
@@ -282,9 +328,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
         A: Writable,
     {
         let (index, value) = (index.coordinates(), value.into_expr());
-        if let Some(data) = self.data(here()) {
-            data.store(&index, value.assume(), Guard::Yes, here());
-        }
+        self.untyped().store_untyped(&index, value.assume(), Guard::Yes);
     }
 
     /// Writes `N` elements along the last axis, starting at an index that is a multiple of `N`.
@@ -293,11 +337,8 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     where
         A: Writable,
     {
-        let (index, at) = (index.coordinates(), here());
-        if let Some(data) = self.data(at).filter(|_| lanes_exist(N, at)) {
-            reach::access(&data, &index, N as u32, at);
-            data.store_lanes(&index, value.assume(), <Vector<T, N> as DeviceType>::TYPE, Guard::No, at);
-        }
+        let ty = <Vector<T, N> as DeviceType>::TYPE;
+        self.untyped().store_untyped_lanes(&index.coordinates(), value.assume(), ty, N);
     }
 }
 

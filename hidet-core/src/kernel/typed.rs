@@ -31,6 +31,10 @@ impl<Args> fmt::Debug for Kernel<Args> {
     }
 }
 
+fn compiled(function: Result<Function>, device: &Device, options: &CompileOptions) -> Result<Compiled> {
+    Compiled::new(function?, device, options)
+}
+
 impl<Args> Template<Args> {
     /// Returns the CUDA C++ of the kernel for an architecture. Needs neither a GPU nor CUDA.
     ///
@@ -93,7 +97,7 @@ impl<Args> Template<Args> {
 
     /// Builds the kernel and compiles it for a device with the given options.
     pub fn compile_with(self, device: &Device, options: &CompileOptions) -> Result<Kernel<Args>> {
-        Compiled::new(self.build()?, device, options).map(Kernel::of)
+        compiled(self.build(), device, options).map(Kernel::of)
     }
 }
 

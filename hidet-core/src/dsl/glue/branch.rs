@@ -181,13 +181,27 @@ impl DeviceIf {
     /// Assigns the values at the end of their branches, then adds the `if`.
     fn merge<S>(mut self, mut slots: S, first: impl FnOnce(&mut S), second: impl FnOnce(&mut S)) -> S {
         second(&mut slots);
-        let otherwise = with(|builder| builder.close(self.depth)).unwrap_or_default();
-        let then = self.then.take().unwrap_or_default();
-        with(|builder| builder.reopen(then));
+        let otherwise = self.close_second();
         first(&mut slots);
-        let then = with(|builder| builder.close(self.depth)).unwrap_or_default();
-        self.push(then.block, otherwise.block);
+        self.close_first(otherwise);
         slots
+    }
+
+    /// Closes the second branch and reopens the first.
+    fn close_second(&mut self) -> Block {
+        let then = self.then.take().unwrap_or_default();
+        let closed = with(|builder| {
+            let closed = builder.close(self.depth);
+            builder.reopen(then);
+            closed
+        });
+        closed.unwrap_or_default().block
+    }
+
+    /// Closes the first branch and adds the `if`.
+    fn close_first(self, otherwise: Block) {
+        let then = with(|builder| builder.close(self.depth)).unwrap_or_default();
+        self.push(then.block, otherwise);
     }
 }
 
@@ -306,35 +320,43 @@ impl Junction<Expr<bool>> for bool {
 impl<B: Cond> Junction<B> for Expr<bool> {
     type Out = Expr<bool>;
     fn join(self, is_and: bool, right: impl FnOnce() -> B, at: Caller) -> Expr<bool> {
-        let Some(depth) = with(|builder| {
-            builder.open();
-            builder.depth() - 1
-        }) else {
-            return self;
-        };
-        let right = right().device();
-        with(|builder| {
-            let right = right.resolve(builder, at);
-            let closed = builder.close(depth);
-            let left = self.resolve(builder, at);
-            if closed.block.0.iter().all(|stmt| always_safe(&builder.function.stmts[*stmt])) {
-                builder.splice(closed);
-                let op = if is_and { BinaryOp::And } else { BinaryOp::Or };
-                let value = builder.emit(Op::Binary(op, left, right), Type::BOOL, at);
-                return Expr::new(builder, value);
-            }
-            let var = builder.declare("", Type::BOOL, Some(left), depth, at);
-            let span = builder.span(at);
-            let assign = builder.function.new_stmt(Stmt::Assign { var, value: right }, span);
-            let mut block = closed.block;
-            block.0.push(assign);
-            let (then, otherwise) = if is_and { (block, Block::default()) } else { (Block::default(), block) };
-            builder.push(Stmt::If { cond: left, then, otherwise }, at);
-            let value = builder.emit(Op::Read(var), Type::BOOL, at);
-            Expr::new(builder, value)
-        })
-        .unwrap_or_else(Expr::dead)
+        let depth = open_right();
+        joined(self, is_and, right().device(), depth, at)
     }
+}
+
+/// Opens a block for the right operand, and returns the number of blocks around it.
+fn open_right() -> usize {
+    with(|builder| {
+        builder.open();
+        builder.depth() - 1
+    })
+    .unwrap_or_default()
+}
+
+/// Returns `left && right`, or `left || right`, where the right operand was built in the block that is open.
+fn joined(left: Expr<bool>, is_and: bool, right: Expr<bool>, depth: usize, at: Caller) -> Expr<bool> {
+    with(|builder| {
+        let right = right.resolve(builder, at);
+        let closed = builder.close(depth);
+        let left = left.resolve(builder, at);
+        if closed.block.0.iter().all(|stmt| always_safe(&builder.function.stmts[*stmt])) {
+            builder.splice(closed);
+            let op = if is_and { BinaryOp::And } else { BinaryOp::Or };
+            let value = builder.emit(Op::Binary(op, left, right), Type::BOOL, at);
+            return Expr::new(builder, value);
+        }
+        let var = builder.declare("", Type::BOOL, Some(left), depth, at);
+        let span = builder.span(at);
+        let assign = builder.function.new_stmt(Stmt::Assign { var, value: right }, span);
+        let mut block = closed.block;
+        block.0.push(assign);
+        let (then, otherwise) = if is_and { (block, Block::default()) } else { (Block::default(), block) };
+        builder.push(Stmt::If { cond: left, then, otherwise }, at);
+        let value = builder.emit(Op::Read(var), Type::BOOL, at);
+        Expr::new(builder, value)
+    })
+    .unwrap_or_else(Expr::dead)
 }
 
 /// Returns true if a statement may be executed speculatively: it does not access memory and cannot fail.

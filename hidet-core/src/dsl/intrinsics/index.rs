@@ -15,7 +15,7 @@ pub struct Dim3 {
 
 #[track_caller]
 fn special(special: Special) -> Expr<i32> {
-    emit(here(), |_| Some(Op::Special(special)))
+    emit(here(), &[], &|_| Op::Special(special))
 }
 
 macro_rules! triples {

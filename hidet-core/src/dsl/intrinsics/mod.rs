@@ -49,11 +49,12 @@ pub use warp::*;
 pub use wgmma::*;
 
 use super::address::Address;
+use super::buffer;
 use super::builder::{Builder, Caller, here, with};
 use super::expr::{DeviceType, Expr, IntoExpr};
 use super::reach;
 use crate::intrinsics::{Intrinsic, Operand};
-use crate::ir::{Arg, Constraint, MapId, Relation, Stmt};
+use crate::ir::{Arg, BufferId, Constraint, MapId, Relation, Stmt};
 use crate::types::{Element, Type};
 
 /// Begins a call of an intrinsic by the name of its row: `intrinsic("clock").give::<i64>()`. The verifier checks the
@@ -79,7 +80,7 @@ pub struct IntrinsicCall {
 }
 
 impl IntrinsicCall {
-    fn push(mut self, arg: impl FnOnce(&mut Builder, Caller) -> Option<Arg>) -> IntrinsicCall {
+    fn push(mut self, arg: &dyn Fn(&mut Builder, Caller) -> Option<Arg>) -> IntrinsicCall {
         let at = self.at;
         let arg = with(|builder| arg(builder, at)).flatten();
         self.args = self.args.zip(arg).map(|(mut args, arg)| {
@@ -92,14 +93,18 @@ impl IntrinsicCall {
     /// Adds a value operand.
     #[track_caller]
     pub fn value<T: DeviceType>(self, value: impl IntoExpr<T>) -> IntrinsicCall {
-        let value = value.into_expr();
-        self.push(|builder, at| Some(Arg::Value(value.resolve(builder, at))))
+        let (value, ty) = value.into_expr().with_type();
+        self.push(&|builder, at| Some(Arg::Value(value.resolve_as(ty, builder, at))))
     }
 
     /// Adds the address of an element as an operand. An address in the shared memory of another block
     /// ([`View::at_rank`](crate::dsl::View::at_rank)) selects the variant for such memory, if there is one.
-    pub fn address<T: Element>(mut self, address: &Address<T>) -> IntrinsicCall {
-        match (self.rank, address.rank) {
+    pub fn address<T: Element>(self, address: &Address<T>) -> IntrinsicCall {
+        self.place(address.place.as_ref(), address.rank)
+    }
+
+    fn place(mut self, place: Option<&(BufferId, Vec<Expr<i32>>)>, rank: Option<Expr<i32>>) -> IntrinsicCall {
+        match (self.rank, rank) {
             (None, Some(rank)) => self = self.at_peer(rank),
             (Some(known), Some(rank)) => self.same_rank(known, rank),
             (_, None) => {}
@@ -109,11 +114,10 @@ impl IntrinsicCall {
             Some(Operand::Address { count, .. }) => *count,
             _ => 1,
         };
-        self.push(|builder, at| {
-            if let Some((buffer, place)) = &address.place {
-                reach::operand(builder, *buffer, place, count, at);
-            }
-            address.arg(builder, at)
+        self.push(&|builder, at| {
+            let (buffer, index) = place?;
+            reach::operand(builder, *buffer, index, count, at);
+            Some(buffer::address(builder, *buffer, index, at))
         })
     }
 
@@ -149,12 +153,12 @@ impl IntrinsicCall {
 
     /// Adds an immediate: a constant number.
     pub fn imm(self, number: i64) -> IntrinsicCall {
-        self.push(|_, _| Some(Arg::Imm(number)))
+        self.push(&|_, _| Some(Arg::Imm(number)))
     }
 
     /// Adds a tensor map.
     pub(crate) fn map(self, map: MapId) -> IntrinsicCall {
-        self.push(|_, _| Some(Arg::Map(map)))
+        self.push(&|_, _| Some(Arg::Map(map)))
     }
 
     fn emit(self, result: Option<Type>) -> Option<Expr<()>> {

@@ -1,13 +1,13 @@
 //! Kernels that compute the cases of operations, with all types as bits in `u64`.
 
-use super::operation::{Any, Operation};
+use super::operation::Operation;
 use super::operations;
 use crate::dsl::glue::{for_over, range};
 use crate::dsl::intrinsics::thread_idx;
-use crate::dsl::{Expr, In, Out, Template};
+use crate::dsl::{AnyExpr, Expr, In, Out, Template};
 use crate::error::Result;
 use crate::ir::Function;
-use crate::types::{E4M3, E5M2, Element, Scalar, TF32, bf16, f16};
+use crate::types::Scalar;
 use hidet_mapping::IndexExpr;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -124,7 +124,7 @@ fn kernel(operations: Vec<Operation>) -> Result<EdgeKernel> {
             let end = starts.get(position + 1).map_or(cases, |next| *next) as i32;
             let (turns, _guard) = for_over(range(thread_idx().x + first, end).step_by(THREADS), "");
             for case in turns {
-                let operands: Vec<Any> = (operation.operands.iter().enumerate())
+                let operands: Vec<AnyExpr> = (operation.operands.iter().enumerate())
                     .map(|(row, scalar)| decoded(*scalar, x.read((row as i32, case))))
                     .collect();
                 y.write((case,), encoded(operation.emit(&operands)));
@@ -134,42 +134,16 @@ fn kernel(operations: Vec<Operation>) -> Result<EdgeKernel> {
     Ok(EdgeKernel { function: template.build()?, operations, firsts, operands: columns.concat(), expected })
 }
 
-/// Calls `$generic::<T>($args)` for the type of a scalar.
-macro_rules! for_scalar {
-    ($scalar:expr, $generic:ident($($arg:expr),*)) => {
-        match $scalar {
-            Scalar::Bool => $generic::<bool>($($arg),*),
-            Scalar::I8 => $generic::<i8>($($arg),*),
-            Scalar::I16 => $generic::<i16>($($arg),*),
-            Scalar::I32 => $generic::<i32>($($arg),*),
-            Scalar::I64 => $generic::<i64>($($arg),*),
-            Scalar::U8 => $generic::<u8>($($arg),*),
-            Scalar::U16 => $generic::<u16>($($arg),*),
-            Scalar::U32 => $generic::<u32>($($arg),*),
-            Scalar::U64 => $generic::<u64>($($arg),*),
-            Scalar::F16 => $generic::<f16>($($arg),*),
-            Scalar::BF16 => $generic::<bf16>($($arg),*),
-            Scalar::TF32 => $generic::<TF32>($($arg),*),
-            Scalar::F32 => $generic::<f32>($($arg),*),
-            Scalar::F64 => $generic::<f64>($($arg),*),
-            Scalar::E4M3 => $generic::<E4M3>($($arg),*),
-            Scalar::E5M2 => $generic::<E5M2>($($arg),*),
-        }
-    };
-}
-
 /// Converts bits to a value.
-pub(in crate::testing) fn decoded(scalar: Scalar, bits: Expr<u64>) -> Any {
-    fn of<T: Element>(bits: Expr<u64>) -> Any {
-        Any::of::<T>(match (T::SCALAR.is_float(), T::SCALAR.bytes()) {
-            (false, _) => bits.to(),
-            (true, 1) => bits.to::<u8>().bitcast(),
-            (true, 2) => bits.to::<u16>().bitcast(),
-            (true, 4) => bits.to::<u32>().bitcast(),
-            (true, _) => bits.bitcast(),
-        })
+pub(in crate::testing) fn decoded(scalar: Scalar, bits: Expr<u64>) -> AnyExpr {
+    let bits = AnyExpr::from(bits);
+    match (scalar.is_float(), scalar.bytes()) {
+        (false, _) => bits.cast(scalar),
+        (true, 1) => bits.cast(Scalar::U8).bitcast(scalar),
+        (true, 2) => bits.cast(Scalar::U16).bitcast(scalar),
+        (true, 4) => bits.cast(Scalar::U32).bitcast(scalar),
+        (true, _) => bits.bitcast(scalar),
     }
-    for_scalar!(scalar, of(bits))
 }
 
 /// Returns the [`encoded`] form of these bits.
@@ -184,22 +158,19 @@ pub(super) fn word(scalar: Scalar, bits: u64) -> u64 {
 
 /// Converts a value to its bits. For narrow signed integers, the lower half is zero-extended and the upper half
 /// sign-extended.
-pub(in crate::testing) fn encoded(value: Any) -> Expr<u64> {
-    fn of<T: Element>(value: Any) -> Expr<u64> {
-        let value = value.typed::<T>();
-        match (T::SCALAR, T::SCALAR.bytes()) {
-            (Scalar::Bool | Scalar::U64 | Scalar::I64, _) => value.to(),
-            (Scalar::I8, _) => signed(value, value.bitcast::<u8>().to()),
-            (Scalar::I16, _) => signed(value, value.bitcast::<u16>().to()),
-            (_, 1) => value.bitcast::<u8>().to(),
-            (_, 2) => value.bitcast::<u16>().to(),
-            (_, 4) => value.bitcast::<u32>().to(),
-            _ => value.bitcast(),
-        }
+pub(in crate::testing) fn encoded(value: AnyExpr) -> Expr<u64> {
+    let bits = |word: Scalar| value.bitcast(word).cast(Scalar::U64).typed::<u64>();
+    let signed = |below: Expr<u64>| {
+        let above = value.cast(Scalar::I32).bitcast(Scalar::U32).cast(Scalar::U64).typed::<u64>();
+        (above << 32) | below
+    };
+    match (value.scalar(), value.scalar().bytes()) {
+        (Scalar::Bool | Scalar::U64 | Scalar::I64, _) => value.cast(Scalar::U64).typed(),
+        (Scalar::I8, _) => signed(bits(Scalar::U8)),
+        (Scalar::I16, _) => signed(bits(Scalar::U16)),
+        (_, 1) => bits(Scalar::U8),
+        (_, 2) => bits(Scalar::U16),
+        (_, 4) => bits(Scalar::U32),
+        _ => value.bitcast(Scalar::U64).typed(),
     }
-    fn signed<T: Element>(value: Expr<T>, below: Expr<u64>) -> Expr<u64> {
-        let above = value.to::<i32>().bitcast::<u32>();
-        (above.to::<u64>() << 32) | below
-    }
-    for_scalar!(value.scalar, of(value))
 }

@@ -1,32 +1,13 @@
 //! [`Operation`]: one operation on operands of known types, for the device and on the host.
 
 use super::values::{edges, few_edges};
-use crate::dsl::Expr;
+use crate::dsl::{AnyExpr, Expr};
 use crate::types::{Element, Scalar};
 
 /// Computes an operation on the host from the bits of its operands, or returns `None` if it is a fault or Rust leaves
 /// the result open.
 pub type Host = Box<dyn Fn(&[u64]) -> Option<u64> + Send + Sync>;
-type Device = Box<dyn Fn(&[Any]) -> Any + Send + Sync>;
-
-/// A device value whose type is only known when a kernel is built.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::testing) struct Any {
-    pub scalar: Scalar,
-    expr: Expr<()>,
-}
-
-impl Any {
-    pub fn of<T: Element>(expr: Expr<T>) -> Any {
-        Any { scalar: T::SCALAR, expr: expr.assume() }
-    }
-
-    /// Returns the value with its static type.
-    pub fn typed<T: Element>(self) -> Expr<T> {
-        debug_assert_eq!(self.scalar, T::SCALAR);
-        self.expr.assume()
-    }
-}
+type Device = Box<dyn Fn(&[AnyExpr]) -> AnyExpr + Send + Sync>;
 
 /// An operation with its types.
 pub struct Operation {
@@ -43,7 +24,7 @@ pub struct Operation {
 
 impl Operation {
     /// Emits it into the kernel under construction.
-    pub(in crate::testing) fn emit(&self, operands: &[Any]) -> Any {
+    pub(in crate::testing) fn emit(&self, operands: &[AnyExpr]) -> AnyExpr {
         (self.device)(operands)
     }
 
@@ -78,6 +59,14 @@ pub(in crate::testing) fn is_nan(scalar: Scalar, bits: u64) -> bool {
 #[derive(Default)]
 pub(super) struct List(pub Vec<Operation>);
 
+impl List {
+    /// Adds an operation.
+    pub fn push(&mut self, name: &str, operands: &[Scalar], result: Scalar, device: Device, host: Host) {
+        let name = format!("{}.{name}", operands[0]);
+        self.0.push(Operation { name, operands: operands.to_vec(), result, host, device });
+    }
+}
+
 macro_rules! arities {
     ($($add:ident: $($ty:ident $n:tt)*;)*) => {
         impl List {$(
@@ -88,13 +77,13 @@ macro_rules! arities {
                 device: fn($(Expr<$ty>),*) -> Expr<R>,
                 host: fn($($ty),*) -> Option<R>,
             ) {
-                self.0.push(Operation {
-                    name: format!("{}.{name}", A::SCALAR),
-                    operands: vec![$($ty::SCALAR),*],
-                    result: R::SCALAR,
-                    host: Box::new(move |bits| host($($ty::from_bits64(bits[$n])),*).map(|result| result.constant().bits)),
-                    device: Box::new(move |operands| Any::of(device($(operands[$n].typed::<$ty>()),*))),
-                });
+                self.push(
+                    name,
+                    &[$($ty::SCALAR),*],
+                    R::SCALAR,
+                    Box::new(move |operands| device($(operands[$n].typed::<$ty>()),*).into()),
+                    Box::new(move |bits| host($($ty::from_bits64(bits[$n])),*).map(|result| result.constant().bits)),
+                );
             }
         )*}
     };

@@ -1,11 +1,11 @@
 //! Random compositions of operations at the edges, with results that the host computes while building them.
 
 use super::kernel::{decoded, encoded, word};
-use super::operation::{Any, Operation, is_nan};
+use super::operation::{Operation, is_nan};
 use super::operations;
 use super::values::{edges, signals};
 use crate::dsl::intrinsics::thread_idx;
-use crate::dsl::{Expr, In, IntoExpr, Out, Template};
+use crate::dsl::{AnyExpr, Expr, In, IntoExpr, Out, Template};
 use crate::error::Result;
 use crate::ir::eval;
 use crate::testing::random::rng::Rng;
@@ -28,7 +28,7 @@ static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(operations);
 /// A value of the program, with its bits in each thread.
 #[derive(Clone)]
 struct Known {
-    value: Any,
+    value: AnyExpr,
     bits: Vec<u64>,
 }
 
@@ -62,7 +62,7 @@ pub fn edges_program(seed: u64) -> Result<Program> {
             let made = composed(&mut rng, &known);
             let (value, bits) = match &made {
                 Some(made) => {
-                    (encoded(made.value), made.bits.iter().map(|bits| word(made.value.scalar, *bits)).collect())
+                    (encoded(made.value), made.bits.iter().map(|bits| word(made.value.scalar(), *bits)).collect())
                 }
                 None => (0u64.into_expr(), vec![0; THREADS]),
             };
@@ -88,7 +88,7 @@ fn composed(rng: &mut Rng, known: &[Known]) -> Option<Known> {
     let operation = &OPERATIONS[rng.below(OPERATIONS.len())];
     let chosen: Vec<(Option<Known>, Vec<u64>)> = (operation.operands.iter())
         .map(|scalar| {
-            let fitting: Vec<&Known> = known.iter().filter(|known| known.value.scalar == *scalar).collect();
+            let fitting: Vec<&Known> = known.iter().filter(|known| known.value.scalar() == *scalar).collect();
             if fitting.is_empty() || rng.percent(30) {
                 // NVRTC turns signalling NaNs that it narrows at compile time into infinities.
                 let quiet: Vec<u64> = edges(*scalar).into_iter().filter(|bits| !signals(*scalar, *bits)).collect();
@@ -101,7 +101,7 @@ fn composed(rng: &mut Rng, known: &[Known]) -> Option<Known> {
         .collect();
     let of = |thread: usize| (operation.host)(&chosen.iter().map(|(_, bits)| bits[thread]).collect::<Vec<_>>());
     let mut bits = (0..THREADS).map(of).collect::<Option<Vec<u64>>>()?;
-    let operands: Vec<Any> = (chosen.iter().zip(&operation.operands))
+    let operands: Vec<AnyExpr> = (chosen.iter().zip(&operation.operands))
         .map(|((known, bits), scalar)| match known {
             Some(known) => known.value,
             None => decoded(*scalar, bits[0].into_expr()),
