@@ -124,15 +124,13 @@ fn piece<T: Element, const N: usize>(whole: bool, row: In<T, 1>, col: Expr<i32>,
     if whole || col < row.extent(0) { row.load::<N>((col,)) } else { splat(beyond.into_expr()) }
 }
 
-/// Calls `work` for each row of this thread with the row's number, the columns of the thread, and its elements as
-/// `f32`, with `beyond` for elements past the end. All loads of a row are issued before the first is used.
+/// What a kernel does with a row: with its number, the columns of the thread, and the elements there.
+type Work<'a> = &'a dyn Fn(Expr<i32>, &[Expr<i32>], Vec<Expr<f32>>);
+
+/// Calls `work` for each row of this thread, with the elements as `f32`, and `beyond` for elements past the end. All
+/// loads of a row are issued before the first is used.
 #[device]
-fn each_row<T: Element, const N: usize>(
-    plan: Rows,
-    x: In<T, 2>,
-    beyond: f64,
-    work: impl Fn(Expr<i32>, &[Expr<i32>], Vec<Expr<f32>>),
-) {
+fn each_row<T: Element, const N: usize>(plan: Rows, x: In<T, 2>, beyond: f64, work: Work) {
     let (first, thread) = plan.place();
     let (rows, columns) = (x.extent(0), plan.columns(thread));
     let beyond = T::from_number(Number::Float(beyond));
@@ -277,7 +275,7 @@ kernel! {
     #[launch(grid = plan.grid(rows), block = plan.block(), min_blocks = plan.resident())]
     fn sum<T: Float, const N: usize>(#[meta] plan: Rows, x: In<T, [rows, cols]>, y: Out<f32, [rows]>) {
         check(plan, cols);
-        each_row::<T, N>(plan, x, 0.0, |row, _, values| {
+        each_row::<T, N>(plan, x, 0.0, &|row, _, values| {
             let sum = sum_row(plan, values);
             if plan.place().1 == 0 {
                 y[[row]] = sum;
@@ -288,7 +286,7 @@ kernel! {
     #[launch(grid = plan.grid(rows), block = plan.block(), min_blocks = plan.resident())]
     fn softmax_held<T: Float, const N: usize>(#[meta] plan: Rows, x: In<T, [rows, cols]>, y: Out<T, [rows, cols]>) {
         check(plan, cols);
-        each_row::<T, N>(plan, x, f64::NEG_INFINITY, |row, columns, values| {
+        each_row::<T, N>(plan, x, f64::NEG_INFINITY, &|row, columns, values| {
             let (powers, scale) = softmax_row(plan, values);
             for (at, (col, powers)) in unroll(columns.iter().zip(powers.chunks(N)).enumerate()) {
                 let values = std::array::from_fn(|lane| powers[lane] * scale);
@@ -307,7 +305,7 @@ kernel! {
         epsilon: f32,
     ) {
         check(plan, cols);
-        each_row::<T, N>(plan, x, 0.0, |row, columns, values| {
+        each_row::<T, N>(plan, x, 0.0, &|row, columns, values| {
             let (mean, squares) = moments(plan, cols, columns, &values);
             let scale = (squares / (cols as f32) + epsilon).rsqrt();
             for (at, (col, values)) in unroll(columns.iter().zip(values.chunks(N)).enumerate()) {

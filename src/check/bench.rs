@@ -103,16 +103,30 @@ impl Bench {
         expected: &[f64],
         run: impl Fn(&Device) -> hidet::Result<Vec<T>>,
     ) {
+        let run = |device: &Device| Ok(reals(&run(device)?));
+        self.case_of_reals((kernel, I::NAME), shape, limit, ulp::<T>, expected, &run);
+    }
+
+    /// The same for a kernel and type by their names; `ulp` returns the unit in the last place of a result.
+    fn case_of_reals(
+        &mut self,
+        (kernel, dtype): (&str, &'static str),
+        shape: &[usize],
+        limit: Limit<'_>,
+        ulp: fn(f64) -> f64,
+        expected: &[f64],
+        run: &dyn Fn(&Device) -> hidet::Result<Vec<f64>>,
+    ) {
         let limit_text = match limit {
             Limit::Ulps(ulps) => format!("{ulps} ulp"),
             Limit::Bound(_, text) => format!("1/2 ulp + {text}"),
         };
-        let line = match self.lines.iter_mut().find(|line| line.kernel == kernel && line.dtype == I::NAME) {
+        let line = match self.lines.iter_mut().find(|line| line.kernel == kernel && line.dtype == dtype) {
             Some(line) => line,
             None => {
                 self.lines.push(Line {
                     kernel: kernel.to_owned(),
-                    dtype: I::NAME,
+                    dtype,
                     cases: 0,
                     compared: false,
                     worst: 0.0,
@@ -135,10 +149,10 @@ impl Bench {
         }
         let mut first = None;
         let allowed = |at: usize| match limit {
-            Limit::Ulps(ulps) => ulps * ulp::<T>(expected[at]),
-            Limit::Bound(limits, _) => limits[at] + 0.5 * ulp::<T>(expected[at]),
+            Limit::Ulps(ulps) => ulps * ulp(expected[at]),
+            Limit::Bound(limits, _) => limits[at] + 0.5 * ulp(expected[at]),
         };
-        for (at, (got, &want)) in reals(&output).into_iter().zip(expected).enumerate() {
+        for (at, (&got, &want)) in output.iter().zip(expected).enumerate() {
             let allowed = allowed(at);
             let error = (got - want).abs();
             // Written so that a NaN is never within the limit.
@@ -158,11 +172,11 @@ impl Bench {
                 }
                 Ok(other) => {
                     let mut first = None;
-                    for (at, (got, want)) in reals(&output).into_iter().zip(reals(&other)).enumerate() {
+                    for (at, (&got, &want)) in output.iter().zip(&other).enumerate() {
                         let distance = (got - want).abs();
                         // Only one result is right if it is rounded once; others may err in two directions.
                         let allowed = if limit.is_exact() { 0.0 } else { 2.0 * allowed(at) };
-                        let ulps = distance / ulp::<T>(want);
+                        let ulps = distance / ulp(want);
                         line.from_sim = line.from_sim.max(if ulps.is_nan() { f64::INFINITY } else { ulps });
                         // As above: a NaN is never within.
                         let within = distance <= allowed;

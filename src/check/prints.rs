@@ -100,7 +100,7 @@ kernel! {
 }
 
 /// Launches with options that collect the printed lines, and returns these.
-fn lines_of(launch: impl Fn(&CompileOptions) -> Result<()>) -> Result<Vec<String>> {
+fn lines_of(launch: &dyn Fn(&CompileOptions) -> Result<()>) -> Result<Vec<String>> {
     let (send, lines) = channel();
     let printer = Printer::new(move |line| drop(send.send(line.to_owned())));
     launch(&CompileOptions { printer, ..CompileOptions::default() })?;
@@ -113,11 +113,11 @@ fn prints(
     name: &'static str,
     expected: &[String],
     sorted: bool,
-    launch: impl Fn(&Device, &CompileOptions) -> Result<()>,
+    launch: &dyn Fn(&Device, &CompileOptions) -> Result<()>,
 ) {
     let count = expected.len() as f64;
     bench.case::<i32>(name, &[expected.len()], Limit::Ulps(0.0), &[count], |device| {
-        let mut lines = lines_of(|options| launch(device, options))?;
+        let mut lines = lines_of(&|options| launch(device, options))?;
         let mut expected = expected.to_vec();
         if sorted {
             lines.sort();
@@ -138,7 +138,7 @@ pub(super) fn check(bench: &mut Bench) {
         ($($name:ident $ty:ty, $lines:expr, $values:expr;)*) => {$(
             let values: &[$ty] = &$values;
             let expected: Vec<String> = values.iter().copied().flat_map($lines).collect();
-            prints(bench, concat!("print!, ", stringify!($ty)), &expected, false, |device, options| {
+            prints(bench, concat!("print!, ", stringify!($ty)), &expected, false, &|device, options| {
                 $name().compile_with(device, options)?.launch(&device.tensor(values, [values.len()])?)
             });
         )*};
@@ -176,17 +176,17 @@ pub(super) fn check(bench: &mut Bench) {
             expected.push(format!("{block}: {t:02} {x:?} {:>7} 2.50 {:.1} {y:#x}", t < 7, x * 3.0));
         }
     }
-    prints(bench, "print!, threads", &expected, true, |device, options| {
+    prints(bench, "print!, threads", &expected, true, &|device, options| {
         let (x, y) = (device.tensor(&x, [48])?, device.tensor(&y, [48])?);
         threads().compile_with(device, options)?.launch(&x, &y, 3.0)
     });
     let places = (0..24).map(|block| format!("{} {} {}", block / 12, block / 3 % 4, block % 3));
-    prints(bench, "print!, blocks", &places.collect::<Vec<_>>(), false, |device, options| {
+    prints(bench, "print!, blocks", &places.collect::<Vec<_>>(), false, &|device, options| {
         blocks().compile_with(device, options)?.launch()
     });
     // As many lines as fit in 1 MiB are printed, by block, each once and complete.
     bench.case::<i32>("print!, too much", &[50_000], Limit::Ulps(0.0), &[1.0], |device| {
-        let lines = lines_of(|options| crowded().compile_with(device, options)?.launch())?;
+        let lines = lines_of(&|options| crowded().compile_with(device, options)?.launch())?;
         let numbers: Option<Vec<u32>> = lines.iter().map(|line| line.parse().ok()).collect();
         let mut numbers = numbers.unwrap_or_default();
         let room = if device.is_sim() { 50_000 } else { (1 << 17) / 3 };
@@ -197,7 +197,7 @@ pub(super) fn check(bench: &mut Bench) {
         Ok(vec![i32::from(fine)])
     });
     let expected = ["0: 1", "1: 2", "2: 3"].map(str::to_owned);
-    prints(bench, "print!, before a fault", &expected, false, |device, options| {
+    prints(bench, "print!, before a fault", &expected, false, &|device, options| {
         let launched = before_fault().compile_with(device, options)?.launch(&device.tensor(&[1, 2, 3, 4], [4])?);
         match launched {
             Err(Error::Fault { report, .. }) if report.contains("x is too large") => Ok(()),

@@ -18,7 +18,7 @@ use crate::examples::{
     wgmma_4_persistent, wgmma_5_in_flight, wgmma_6_staged,
 };
 use hidet::device::{RawTensor, Storage};
-use hidet::ir::{Access, Param};
+use hidet::ir::{Access, Function, Param};
 use hidet::kernel::{CompileOptions, Compiled, RawArg};
 use hidet::prelude::*;
 use hidet::types::{Const, Scalar};
@@ -158,8 +158,18 @@ impl Cases<'_> {
 
     /// One case: launches a kernel with contiguous tensors of these shapes, and with parts of larger ones.
     fn case<Args>(&mut self, name: &str, kernel: Template<Args>, shapes: &[&[usize]], numbers: &[Const]) {
+        self.case_of_function(name, kernel.build(), shapes, numbers);
+    }
+
+    /// The same for a kernel that was built.
+    fn case_of_function(
+        &mut self,
+        name: &str,
+        function: hidet::Result<Function>,
+        shapes: &[&[usize]],
+        numbers: &[Const],
+    ) {
         let (label, pad) = (shapes.last().map_or(&[][..], |shape| *shape), self.pad);
-        let function = kernel.build();
         let name = format!("{name}, strided");
         self.bench.case_of::<i32, i32>(&name, label, Limit::Ulps(0.0), &[0.0, 0.0], |device| {
             let compiled = Compiled::new(function.clone()?, device, &CompileOptions::default())?;
