@@ -2,6 +2,7 @@
 
 mod kernel;
 mod task_mapping;
+mod walk;
 
 use proc_macro::TokenStream;
 

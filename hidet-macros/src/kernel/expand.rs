@@ -4,14 +4,13 @@ use super::ast::{Kernel, LaunchAttrs, Module, Param, ParamKind, Part};
 use super::body::Body;
 use super::check;
 use super::error::Errors;
+use crate::walk::{Place, change_expr, change_type, each_expr};
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use std::collections::HashSet;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::visit::Visit;
-use syn::visit_mut::{self, VisitMut};
-use syn::{Expr, ExprCall, ExprPath, FnArg, GenericParam, Ident, ItemFn, Lifetime, Pat, TypeReference};
+use syn::{Expr, FnArg, GenericParam, Ident, ItemFn, Lifetime, Pat};
 
 /// The most parameters for which `dsl::Arguments` and the methods `launch` are implemented.
 const MAX_PARAMETERS: usize = 16;
@@ -175,10 +174,9 @@ fn dims(node: &Kernel, errors: &mut Errors) -> Vec<Ident> {
         }
     }
     known.extend(dims.iter().map(plain));
-    let mut unbound = Unbound { known: &known, errors };
     for param in &node.params {
         if let ParamKind::Tensor { extents, .. } = &param.kind {
-            extents.iter().for_each(|extent| unbound.visit_expr(extent));
+            extents.iter().for_each(|extent| report_unbound(extent, &known, errors));
         }
     }
     dims
@@ -189,26 +187,23 @@ fn may_be_dim(name: &Ident) -> bool {
     !plain(name).chars().any(char::is_uppercase)
 }
 
-/// Reports names in the formulas of extents whose value the launch cannot determine.
-struct Unbound<'a> {
-    known: &'a HashSet<String>,
-    errors: &'a mut Errors,
-}
-impl<'ast> Visit<'ast> for Unbound<'_> {
-    fn visit_expr_call(&mut self, node: &'ast ExprCall) {
-        // The function is a host name.
-        node.args.iter().for_each(|arg| self.visit_expr(arg));
-    }
-    fn visit_expr_path(&mut self, node: &'ast ExprPath) {
-        let Some(name) = node.path.get_ident() else { return };
-        if may_be_dim(name) && !self.known.contains(&plain(name)) {
+/// Reports names in the formula of an extent whose value the launch cannot determine.
+fn report_unbound(formula: &Expr, known: &HashSet<String>, errors: &mut Errors) {
+    each_expr(formula, &mut |expr, around| {
+        let name = match expr {
+            Expr::Path(path) => path.path.get_ident(),
+            _ => None,
+        };
+        // The function of a call is a host name.
+        let called = matches!(around.last(), Some(Expr::Call(call)) if std::ptr::eq(&*call.func, expr));
+        if let Some(name) = name.filter(|name| !called && may_be_dim(name) && !known.contains(&plain(name))) {
             let message = format!(
                 "the launch cannot determine `{name}` from a formula: make it the extent of an axis of some parameter, \
                  as in `In<f32, [{name}]>`, or declare `#[meta] {name}: i32`"
             );
-            self.errors.at(name.span(), message);
+            errors.at(name.span(), message);
         }
-    }
+    });
 }
 
 /// Declares a parameter in the signature.
@@ -239,7 +234,12 @@ fn declare(
         ParamKind::Meta { mutable, ty } => {
             let mut ty = ty.clone();
             // The template keeps its meta parameters, so values that they borrow must live as long.
-            StaticReferences.visit_type_mut(&mut ty);
+            change_type(&mut ty, &mut |place| {
+                if let Place::Reference(reference) = place {
+                    let span = reference.and_token.span();
+                    reference.lifetime.get_or_insert_with(|| Lifetime::new("'static", span));
+                }
+            });
             arguments.push(quote!(#mutable #name: #ty));
             return;
         }
@@ -257,36 +257,19 @@ fn declare(
     }
 }
 
-struct StaticReferences;
-impl VisitMut for StaticReferences {
-    fn visit_type_reference_mut(&mut self, node: &mut TypeReference) {
-        let span = node.and_token.span();
-        node.lifetime.get_or_insert_with(|| Lifetime::new("'static", span));
-        visit_mut::visit_type_reference_mut(self, node);
-    }
-}
-
-/// A formula over the extents, as an `IndexExpr`.
+/// A formula over the extents, as an `IndexExpr`. Extents are borrowed, as they are not `Copy` while the signature is
+/// declared.
 fn formula(expr: &Expr, dims: &[Ident]) -> TokenStream {
     let mut expr = expr.clone();
-    Borrow { dims }.visit_expr_mut(&mut expr);
-    quote_spanned!(expr.span()=> __h::extent(#expr))
-}
-
-/// Borrows extents, which are not `Copy` while the signature is declared.
-struct Borrow<'a> {
-    dims: &'a [Ident],
-}
-impl VisitMut for Borrow<'_> {
-    fn visit_expr_mut(&mut self, expr: &mut Expr) {
-        visit_mut::visit_expr_mut(self, expr);
-        if let Expr::Path(path) = expr {
-            if path.path.get_ident().is_some_and(|ident| is_among(self.dims, ident)) {
-                let span = path.span();
-                *expr = Expr::Verbatim(quote_spanned!(span=> (&#path)));
-            }
+    change_expr(&mut expr, &mut |place| {
+        if let Place::Expr(expr) = place
+            && let Expr::Path(path) = expr
+            && path.path.get_ident().is_some_and(|ident| is_among(dims, ident))
+        {
+            *expr = Expr::Verbatim(quote_spanned!(path.span()=> (&#path)));
         }
-    }
+    });
+    quote_spanned!(expr.span()=> __h::extent(#expr))
 }
 
 /// Returns the extents along x, y and z of `grid` and similar: `n`, `(n, m)` or `[n, m]`.

@@ -5,10 +5,9 @@
 use super::Errors;
 use super::parse::count;
 use hidet_mapping::index::IndexOp;
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use std::collections::HashMap;
-use syn::visit::Visit;
 use syn::{BinOp, Block, Expr, Ident, Lit, Local, Pat, Stmt};
 
 /// A custom function.
@@ -250,25 +249,16 @@ impl Reader {
 
     /// Returns true if the expression mentions the worker or a `let` of the function.
     fn uses_names(&self, expr: &Expr) -> bool {
-        struct Finder<'a> {
-            names: &'a HashMap<String, u16>,
-            found: bool,
-        }
-        impl Visit<'_> for Finder<'_> {
-            fn visit_ident(&mut self, name: &Ident) {
-                self.found = self.found || self.names.contains_key(&name.to_string());
-            }
-            fn visit_macro(&mut self, makro: &syn::Macro) {
-                // The arguments of a macro are tokens: any identifier counts.
-                for token in makro.tokens.clone() {
-                    self.found = self.found || self.names.contains_key(&token.to_string());
-                }
-            }
-        }
-        let mut finder = Finder { names: &self.names, found: false };
-        finder.visit_expr(expr);
-        finder.found
+        mentions(expr.to_token_stream(), &self.names)
     }
+}
+
+fn mentions(tokens: TokenStream, names: &HashMap<String, u16>) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Group(group) => mentions(group.stream(), names),
+        TokenTree::Ident(name) => names.contains_key(&name.to_string()),
+        _ => false,
+    })
 }
 
 fn plain_name(pattern: &Pat) -> syn::Result<String> {

@@ -3,22 +3,21 @@
 use super::custom::{Function, Node};
 use super::parse::{Declared, MappingSignature, rank_of};
 use super::{Errors, check, custom};
+use crate::walk::each_in_block;
 use hidet_mapping::index::IndexOp;
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use std::collections::HashSet;
 use syn::spanned::Spanned;
-use syn::visit::Visit;
-use syn::visit_mut::VisitMut;
 use syn::{BinOp, Block, Expr, Ident, ItemFn, ReturnType, Stmt};
 
 /// A function that returns a composition: made `const`, with `*` as `then`.
 pub(super) fn composition(mut function: ItemFn, declared: &Declared, mut errors: Errors) -> TokenStream {
-    let mut returns = Returns::default();
-    returns.visit_block(&function.block);
-    for place in returns.found {
-        errors.at(place, "write the mapping as the value of the body instead of `return`");
-    }
+    each_in_block(&function.block, &mut |expr, _| {
+        if let Expr::Return(place) = expr {
+            errors.at(place, "write the mapping as the value of the body instead of `return`");
+        }
+    });
     let body = tail(&function.block).cloned();
     if body.is_none() && errors.is_empty() {
         errors.at(
@@ -184,21 +183,6 @@ fn tail(block: &Block) -> Option<&Expr> {
     }
 }
 
-/// Finds each `return`.
-#[derive(Default)]
-struct Returns {
-    found: Vec<syn::ExprReturn>,
-}
-
-impl Visit<'_> for Returns {
-    fn visit_expr_return(&mut self, expr: &syn::ExprReturn) {
-        self.found.push(expr.clone());
-    }
-    // Their `return` is their own.
-    fn visit_item(&mut self, _: &syn::Item) {}
-    fn visit_expr_closure(&mut self, _: &syn::ExprClosure) {}
-}
-
 /// Rewrites the `*` of mappings, which is not a const operation; the `*` of numbers stays. The value of the body is a
 /// mapping, and so is a `let` whose value is visibly a mapping.
 fn rewrite_block(block: &mut Block, mappings: &mut HashSet<String>) {
@@ -228,7 +212,7 @@ fn rewrite(expr: &mut Expr, mappings: &mut HashSet<String>) {
             let (left, right) = (&binary.left, &binary.right);
             // Errors stand at the operator that the user wrote.
             *expr = syn::parse_quote_spanned!(binary.op.span() => (#left).then(#right));
-            Unparen.visit_expr_mut(expr);
+            unparen(expr);
         }
         Expr::Paren(paren) => rewrite(&mut paren.expr, mappings),
         Expr::Group(group) => rewrite(&mut group.expr, mappings),
@@ -246,16 +230,12 @@ fn rewrite(expr: &mut Expr, mappings: &mut HashSet<String>) {
 }
 
 /// Removes the parentheses around a receiver that needs none, because rustc would warn of them.
-struct Unparen;
-
-impl VisitMut for Unparen {
-    fn visit_expr_mut(&mut self, expr: &mut Expr) {
-        if let Expr::MethodCall(call) = expr
-            && let Expr::Paren(paren) = &*call.receiver
-            && matches!(*paren.expr, Expr::Call(_) | Expr::MethodCall(_) | Expr::Path(_) | Expr::Paren(_))
-        {
-            call.receiver = paren.expr.clone();
-        }
+fn unparen(expr: &mut Expr) {
+    if let Expr::MethodCall(call) = expr
+        && let Expr::Paren(paren) = &*call.receiver
+        && matches!(*paren.expr, Expr::Call(_) | Expr::MethodCall(_) | Expr::Path(_) | Expr::Paren(_))
+    {
+        call.receiver = paren.expr.clone();
     }
 }
 

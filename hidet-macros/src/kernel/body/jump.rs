@@ -6,9 +6,9 @@
 use super::scope::{Frame, FrameKind};
 use super::{Body, Owner};
 use crate::kernel::expand::plain;
+use crate::walk::{each_expr, each_in_block};
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
-use syn::visit::{self, Visit};
 use syn::{Block, Expr, ExprBreak, ExprContinue, ExprReturn, Ident, Lifetime, ReturnType, Stmt, Type};
 
 /// The kind of a jump.
@@ -86,9 +86,18 @@ impl Body<'_> {
 
     /// Reports a jump out of an expression that becomes a closure.
     pub(super) fn no_jump(&mut self, expr: &Expr, message: &str) {
-        let mut search = Jumps { loops: 0, found: None };
-        search.visit_expr(expr);
-        if let Some(span) = search.found {
+        let mut found = None;
+        each_expr(expr, &mut |expr, around| {
+            let inside = || around.iter().any(|outer| is_loop(outer));
+            let jump = match expr {
+                Expr::Return(node) => Some(node.return_token.span),
+                Expr::Break(node) if !inside() => Some(node.break_token.span),
+                Expr::Continue(node) if !inside() => Some(node.continue_token.span),
+                _ => None,
+            };
+            found = found.or(jump);
+        });
+        if let Some(span) = found {
             self.errors.at(span, message);
         }
     }
@@ -142,28 +151,8 @@ fn leave(frame: &Frame, span: Span) -> TokenStream {
     }
 }
 
-/// Finds the first jump out of an expression.
-struct Jumps {
-    loops: usize,
-    found: Option<Span>,
-}
-
-impl<'ast> Visit<'ast> for Jumps {
-    fn visit_item(&mut self, _: &'ast syn::Item) {}
-    fn visit_expr_closure(&mut self, _: &'ast syn::ExprClosure) {}
-    fn visit_expr(&mut self, expr: &'ast Expr) {
-        let jump = match expr {
-            Expr::Return(node) => Some(node.return_token.span),
-            Expr::Break(node) if self.loops == 0 => Some(node.break_token.span),
-            Expr::Continue(node) if self.loops == 0 => Some(node.continue_token.span),
-            _ => None,
-        };
-        self.found = self.found.or(jump);
-        let inside = usize::from(matches!(expr, Expr::While(_) | Expr::Loop(_) | Expr::ForLoop(_)));
-        self.loops += inside;
-        visit::visit_expr(self, expr);
-        self.loops -= inside;
-    }
+fn is_loop(expr: &Expr) -> bool {
+    matches!(expr, Expr::While(_) | Expr::Loop(_) | Expr::ForLoop(_))
 }
 
 /// Returns true if a block ends with a jump, so that it has no value.
@@ -205,32 +194,14 @@ const HOST: [&str; 23] = [
 
 /// Returns true if a `return` is inside of a branch or loop, which may be one of the device.
 pub(super) fn returns_under_a_branch(block: &Block) -> bool {
-    let mut search = Search { depth: 0, found: false };
-    search.visit_block(block);
-    search.found
-}
-
-struct Search {
-    depth: usize,
-    found: bool,
-}
-
-impl<'ast> Visit<'ast> for Search {
-    fn visit_item(&mut self, _: &'ast syn::Item) {}
-    fn visit_expr_closure(&mut self, _: &'ast syn::ExprClosure) {}
-    fn visit_expr(&mut self, expr: &'ast Expr) {
-        let frame = match expr {
-            Expr::If(node) => !super::expr::has_let(&node.cond),
-            Expr::While(_) | Expr::Loop(_) | Expr::ForLoop(_) => true,
-            Expr::Block(node) => !node.attrs.is_empty(),
-            Expr::Return(_) => {
-                self.found |= self.depth > 0;
-                false
-            }
-            _ => false,
-        };
-        self.depth += usize::from(frame);
-        visit::visit_expr(self, expr);
-        self.depth -= usize::from(frame);
-    }
+    let branches = |expr: &Expr| match expr {
+        Expr::If(node) => !super::expr::has_let(&node.cond),
+        Expr::Block(node) => !node.attrs.is_empty(),
+        expr => is_loop(expr),
+    };
+    let mut found = false;
+    each_in_block(block, &mut |expr, around| {
+        found |= matches!(expr, Expr::Return(_)) && around.iter().any(|outer| branches(outer));
+    });
+    found
 }

@@ -5,10 +5,10 @@ use super::scope::Binding;
 use super::{Body, Tail};
 use crate::kernel::check::{cfg, leading_cfg};
 use crate::kernel::expand::{pattern_name, plain};
+use crate::walk::{Place, change_pat};
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::visit_mut::{self, VisitMut};
 use syn::{Attribute, Block, Expr, Ident, Local, Pat, PatIdent, PatType, Stmt};
 
 impl Body<'_> {
@@ -169,10 +169,8 @@ impl Body<'_> {
 
     /// Binds the names of a pattern. Names with `mut` become device variables, declared by the one statement returned.
     pub(super) fn pattern(&mut self, pat: &mut Pat, init: Option<&Expr>) -> TokenStream {
-        let mut names = Names::default();
-        names.visit_pat_mut(pat);
         let (mut variables, mut values) = (Vec::new(), Vec::new());
-        for (ident, mutable) in names.found {
+        for (ident, mutable) in names(pat) {
             let text = plain(&ident);
             if !mutable {
                 self.bind_value(&text);
@@ -194,9 +192,7 @@ impl Body<'_> {
 
     /// Binds the names of a `#[meta]` pattern.
     fn bind_meta_pattern(&mut self, pat: &Pat) {
-        let mut names = Names::default();
-        names.visit_pat_mut(&mut pat.clone());
-        for (ident, mutable) in names.found {
+        for (ident, mutable) in names(&mut pat.clone()) {
             if mutable {
                 self.bind_meta(&plain(&ident));
             } else {
@@ -211,18 +207,16 @@ fn configured(cfg: &[Attribute], tokens: TokenStream) -> TokenStream {
     if cfg.is_empty() { tokens } else { quote!(#(#cfg)* { #tokens }) }
 }
 
-/// Collects the names of a pattern and which of them have `mut`, and removes the `mut`.
-#[derive(Default)]
-struct Names {
-    found: Vec<(Ident, bool)>,
-}
-
-impl VisitMut for Names {
-    fn visit_pat_ident_mut(&mut self, node: &mut PatIdent) {
-        let mutable = node.mutability.take().is_some();
-        self.found.push((node.ident.clone(), mutable));
-        visit_mut::visit_pat_ident_mut(self, node);
-    }
+/// Returns the names of a pattern and which of them have `mut`, and removes the `mut`.
+fn names(pat: &mut Pat) -> Vec<(Ident, bool)> {
+    let mut names = Vec::new();
+    change_pat(pat, &mut |place| {
+        if let Place::Name(name) = place {
+            let mutable = name.mutability.take().is_some();
+            names.push((name.ident.clone(), mutable));
+        }
+    });
+    names
 }
 
 /// Returns the kind of the number that a name of a tuple pattern gets from a tuple of the same length.
