@@ -1,6 +1,8 @@
 //! The kernels of the examples, and those that stress the language, as modules: for tests of other crates and for
 //! the `hidet` command.
 
+#[path = "../19_convolution.rs"]
+pub mod convolution;
 #[path = "../14_digits.rs"]
 pub mod digits;
 #[path = "../13_fusion.rs"]

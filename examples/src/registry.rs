@@ -1,6 +1,7 @@
 //! Every kernel by name, built without a device: for `hidet inspect` and for tests over all kernels.
 
 use super::*;
+use hidet::blocks::{PixelRoute, Window};
 use hidet::ir::Function;
 use hidet::prelude::*;
 
@@ -22,6 +23,9 @@ const LARGE_TILE: hard::matmul_template::Tile =
     hard::matmul_template::Tile { warps: [4, 2], outer: [2, 2], inner: [2, 2], depth: 16 };
 
 const ASYNCHRONOUS: matmul_double_buffered::Schedule = matmul_double_buffered::Schedule::PAPER.asynchronous();
+
+/// The windows of a convolution 3 x 3.
+const WINDOW: Window = Window { kernel: [3, 3], padding: [1, 1], stride: [2, 2], dilation: [1, 1] };
 
 /// A schedule of rows for a persistent grid.
 fn persistent<T: Element>(cols: usize) -> Option<row_kernels::Rows> {
@@ -101,6 +105,9 @@ pub fn all() -> Vec<Entry> {
         "wgmma_in_flight<4>" => wgmma_5_in_flight::wgmma_in_flight::<4>(132);
         "wgmma_staged<4>" => wgmma_6_staged::wgmma_staged::<4>(132);
         "matmul_wgmma" => matmul_wgmma::matmul_wgmma::<bf16>(Default::default());
+        "convolution, boxes" => convolution::convolution::<f16>(WINDOW, convolution::Schedule { route: PixelRoute::Boxes([1, 8, 8]), ..Default::default() });
+        "convolution, columns" => convolution::convolution::<f16>(WINDOW, convolution::Schedule { split: 4, ..Default::default() });
+        "convolution, threads" => convolution::convolution::<f16>(WINDOW, convolution::Schedule { route: PixelRoute::Threads, ..Default::default() });
         "linear_wgmma" => hard::linear::linear_wgmma(hard::linear::SCHEDULE);
         "flash_attention<f16, 64>" => hard::flash_attention::flash_attention::<f16, 64>(false);
         "flash_attention<bf16, 64>" => hard::flash_attention::flash_attention::<bf16, 64>(false);

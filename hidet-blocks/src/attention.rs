@@ -77,6 +77,7 @@ pub fn attend<T: Element, const R: usize>(
     if [q.rows(), k.rows(), v.rows()].iter().any(|rows| *rows != visible.size) {
         refuse("tiles of queries, keys and values must have as many rows as `Visible` says");
     }
+    let [q, k, v] = [q, k, v].map(StagedInput::as_copied);
     let (t, count) = (thread_id() % 128, k.rows() / 2);
     let scores = registers::<f32, 1>([count]);
     let powers = registers::<T, 2>([k.rows() / 16, 8]);

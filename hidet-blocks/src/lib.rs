@@ -5,10 +5,13 @@
 //!
 //! - [`TileOrder`]: which tile of the result a block computes when.
 //! - [`StagedInput`]: tiles of an input in shared memory, several at the same time, copied by TMA ([`load_stage`]).
+//! - [`StagedPixels`]: the same for the pixels of a convolution, in three ways ([`PixelRoute`]).
 //! - [`Pipeline`]: the barriers of these stages, and a thread's [`Position`] in them.
 //! - [`multiply`]: the products of one warp group along k, with the prologues of its inputs.
 //! - [`OnlineSoftmax`], of scores that arrive in tiles, and [`attend`], attention to [`Visible`] keys made of it.
-//! - [`TiledOutput`]: the results, with the epilogue of the output, through shared memory.
+//! - [`TiledOutput`]: the results, with the epilogue of the output, through shared memory; [`PixelOutput`] those of a
+//!   convolution.
+//! - [`SplitSums`]: the sums of a product that the blocks of a cluster have split along k.
 //!
 //! The parts of a product without tensor cores, of any architecture: [`ThreadTile`], the elements that each thread computes;
 //! [`CopiedInput`], tiles of an input that all threads copy; [`multiply_by_threads`].
@@ -76,18 +79,26 @@ mod attention;
 mod fragment;
 mod output;
 mod pipeline;
+mod pixel_output;
+mod pixels;
 mod product;
 mod simt;
 mod softmax;
+mod split;
 mod staged;
 mod tile_order;
+mod tiles;
 
 pub use activation::{gelu, gelu_tanh, silu};
 pub use attention::{Visible, attend};
 pub use output::TiledOutput;
 pub use pipeline::{Pipeline, Position};
-pub use product::{issue, issue_left, issue_left_by_rows, multiply};
+pub use pixel_output::PixelOutput;
+pub use pixels::{PixelRoute, PixelTile, StagedPixels, Window};
+pub use product::{issue, issue_left, issue_left_by_rows, multiply, multiply_tiles};
 pub use simt::{CopiedInput, Route, ThreadTile, multiply_by_threads};
 pub use softmax::{MASKED, OnlineSoftmax, scale_rows};
+pub use split::SplitSums;
 pub use staged::{StagedInput, load_stage};
 pub use tile_order::TileOrder;
+pub use tiles::StagedTiles;

@@ -3,11 +3,12 @@
 use crate::fragment::{self, coordinates, moved};
 use crate::pipeline::Position;
 use crate::staged::StagedInput;
+use crate::tiles::StagedTiles;
 use hidet_core::dsl::intrinsics::{
     Map, barrier_sync, bulk_commit, bulk_wait, bulk_wait_read, fence_proxy_async, refuse, stmatrix_x4, thread_id,
     tma_load, tma_store, warp_id,
 };
-use hidet_core::dsl::{Epilogue, IndexTuple, IntoExpr, Out, View, registers, shared, unroll, vector2};
+use hidet_core::dsl::{Epilogue, Expr, IndexTuple, IntoExpr, Out, View, registers, shared, unroll, vector2};
 use hidet_core::ir::Swizzle;
 use hidet_core::layout::Layout;
 use hidet_core::types::Element;
@@ -26,6 +27,8 @@ pub struct TiledOutput<C, T, const R: usize> {
     /// For each warp group `parts` matrices of 64 x 64: what it stores in one round.
     tiles: View<T, 3>,
     operand: Option<StagedOperand<T, R>>,
+    /// The box of the output that is stored as a matrix: its rows are the elements along all axes but the last.
+    stored: [i32; R],
     groups: i32,
     parts: i32,
     rounds: i32,
@@ -45,23 +48,35 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
     /// Makes room for the results of `groups` warp groups, whose tile has `cols` columns: a multiple of 64.
     #[track_caller]
     pub fn new(output: Out<C, R>, groups: i32, cols: i32) -> TiledOutput<C, T, R> {
-        const { assert!(R >= 2, "a tile is a matrix, so the output has two axes or more") }
-        const { assert!(T::SCALAR.bytes() == 2, "the output's elements have 16 bits") }
-        if groups < 1 || cols < PART || cols % PART != 0 {
-            refuse(&format!("{cols} columns of {groups} warp groups: they must be a multiple of {PART}"));
-            return TiledOutput::new(output, 1, PART);
-        }
-        let mut copied = [1; R];
-        (copied[R - 2], copied[R - 1]) = (PART, PART);
-        let epilogue = output.epilogue();
-        let operand = epilogue.operand_in_memory::<T>().map(|(number, operand)| {
-            let map = operand.tensor_map(copied, Swizzle::B128);
+        let mut stored = [1; R];
+        (stored[R - 2], stored[R - 1]) = (PART, PART);
+        let output = TiledOutput::of_boxes(output, groups, cols, stored);
+        let operand = output.epilogue.operand_in_memory::<T>().map(|(number, operand)| {
+            let map = operand.tensor_map(stored, Swizzle::B128);
             StagedOperand { number, map }
         });
-        let map = epilogue.below::<T>().tensor_map(copied, Swizzle::B128);
+        TiledOutput { operand, ..output }
+    }
+
+    /// The same for warp groups of which each stores the elements of a box along all axes but the last: `stored` are its
+    /// extents, 64 elements in all, and 64 along the last axis. Operands of the epilogue are read where they are.
+    #[track_caller]
+    pub fn of_boxes(output: Out<C, R>, groups: i32, cols: i32, stored: [i32; R]) -> TiledOutput<C, T, R> {
+        const { assert!(R >= 2, "a tile is a matrix, so the output has two axes or more") }
+        const { assert!(T::SCALAR.bytes() == 2, "the output's elements have 16 bits") }
+        let whole = stored[R - 1] == PART && stored.iter().product::<i32>() == PART * PART;
+        if groups < 1 || cols < PART || cols % PART != 0 || !whole || stored.iter().any(|extent| *extent < 1) {
+            refuse(&format!(
+                "{cols} columns of {groups} warp groups, stored in boxes of {stored:?}: columns must be a multiple of {PART}, \
+                 and boxes consist of {PART} rows of {PART}"
+            ));
+            return TiledOutput::new(output, 1, PART);
+        }
+        let epilogue = output.epilogue();
+        let map = epilogue.below::<T>().tensor_map(stored, Swizzle::B128);
         let parts = if cols / PART % groups == 0 { cols / PART / groups } else { 1 };
         let tiles = shared::<T, 3>(Layout::tma([groups * parts, PART, PART], Swizzle::B128));
-        TiledOutput { epilogue, map, tiles, operand, groups, parts, rounds: cols / PART / parts }
+        TiledOutput { epilogue, map, tiles, operand: None, stored, groups, parts, rounds: cols / PART / parts }
     }
 
     /// Loads the operand's tile that begins there into stages of `input`: one for each round of stores, of a matrix of
@@ -77,7 +92,7 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
                 at.fill(groups * parts * PART * PART * T::SCALAR.bytes() as i32);
                 for part in unroll(0..groups * parts) {
                     let place = moved(origin, part / parts * PART, round * (parts * PART) + part % parts * PART);
-                    tma_load(&input.tiles[[at.stage(), 0, part * PART, 0]], operand.map, place, at.arrivals());
+                    tma_load(&input.tiles.memory[[at.stage(), 0, part * PART, 0]], operand.map, place, at.arrivals());
                 }
                 at.advance();
             }
@@ -85,7 +100,7 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
     }
 
     /// Stores what the epilogue makes of the sums of a warp group, the one numbered `group`, in the tile of the output that
-    /// begins at `origin`. `input` and `at` are those of [`load_operand`](Self::load_operand).
+    /// begins at `origin`, of which each group has 64 rows. `input` and `at` are those of [`load_operand`](Self::load_operand).
     #[device(crate = hidet_core)]
     pub fn store<const Q: usize>(
         &self,
@@ -94,12 +109,30 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
         group: impl IntoExpr<i32>,
         origin: impl IndexTuple<R>,
     ) {
-        let (t, parts, warp_row) = (thread_id() % 128, self.parts, warp_id() % 4 * 16);
         let group = group.into_expr();
-        let origin = moved(coordinates(origin), group * PART, 0);
+        let staged = self.operand.map(|operand| (operand.number, input.tiles, at));
+        self.write(sums, staged, group, moved(coordinates(origin), group * PART, 0));
+    }
+
+    /// Stores the box of a warp group that begins at `origin`, of an output [`of_boxes`](Self::of_boxes).
+    #[device(crate = hidet_core)]
+    pub fn store_box(&self, sums: View<f32, 1>, group: impl IntoExpr<i32>, origin: impl IndexTuple<R>) {
+        self.write(sums, None, group.into_expr(), coordinates(origin));
+    }
+
+    /// Stores a box, with an operand of that number in stages of a pipeline.
+    #[device(crate = hidet_core)]
+    fn write(
+        &self,
+        sums: View<f32, 1>,
+        staged: Option<(usize, StagedTiles<T>, &Position)>,
+        group: Expr<i32>,
+        origin: [Expr<i32>; R],
+    ) {
+        let (t, parts, warp_row) = (thread_id() % 128, self.parts, warp_id() % 4 * 16);
         let out = registers::<T, 1>([8]);
         for round in unroll(0..self.rounds) {
-            if self.operand.is_some() {
+            if let Some((_, _, at)) = staged {
                 at.wait();
             }
             // The previous stores have read their source.
@@ -109,11 +142,11 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
             barrier_sync(group + 1, 128);
             for q in unroll(0..parts * 4) {
                 let (part, first) = (q / 4, moved(origin, 0, (round * parts + q / 4) * PART));
-                let epilogue = match self.operand {
-                    Some(operand) => {
-                        let tile = input.tiles.slice(at.stage()).slice(0);
+                let epilogue = match staged {
+                    Some((number, tiles, at)) => {
+                        let tile = tiles.memory.slice(at.stage()).slice(0);
                         let tile = tile.tile([(group * parts + part) * PART, 0], [PART, PART]);
-                        self.epilogue.read_from(operand.number, tile, [first[R - 2], first[R - 1]])
+                        self.epilogue.read_from(number, tile, [first[R - 2], first[R - 1]])
                     }
                     None => self.epilogue.clone(),
                 };
@@ -121,7 +154,7 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
                     let sum = (round * parts * 4 + q) * 8 + i;
                     let pair = vector2(sums[[sum]] as C, sums[[sum + 1]] as C);
                     let (in_row, in_col) = fragment::element(i);
-                    let place = moved(first, warp_row + in_row, q % 4 * 16 + in_col);
+                    let place = self.place(first, warp_row + in_row, q % 4 * 16 + in_col);
                     let [x, y] = epilogue.apply::<T, 2>(pair, place).lanes();
                     out[[i]] = x;
                     out[[i + 1]] = y;
@@ -132,7 +165,7 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
             }
             fence_proxy_async();
             barrier_sync(group + 1, 128);
-            if self.operand.is_some() {
+            if let Some((_, _, at)) = staged {
                 at.pass(t);
             }
             if t == 0 {
@@ -143,6 +176,20 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
                 bulk_commit();
             }
         }
+    }
+
+    /// Returns the coordinates of an element of the matrix that is stored from `first` on.
+    #[track_caller]
+    fn place(&self, mut first: [Expr<i32>; R], row: Expr<i32>, col: Expr<i32>) -> [Expr<i32>; R] {
+        let mut left = row;
+        for axis in (0..R - 1).rev().filter(|axis| self.stored[*axis] > 1) {
+            let is_outermost = self.stored[..axis].iter().all(|extent| *extent == 1);
+            let own = if is_outermost { left } else { left % self.stored[axis] };
+            first[axis] = first[axis] + own;
+            left = left / self.stored[axis];
+        }
+        first[R - 1] = first[R - 1] + col;
+        first
     }
 
     /// Waits until all stores of this warp group are complete, so that its shared memory may be freed.

@@ -28,12 +28,18 @@ pub struct Position {
 impl Pipeline {
     /// Makes a pipeline of empty stages, each read by `consumers` warp groups of every block of the cluster, since blocks
     /// of a cluster may fill stages of each other. All threads of the block must call it together.
-    #[device(crate = hidet_core)]
+    #[track_caller]
     pub fn new(stages: i32, consumers: i32, cluster: i32) -> Pipeline {
+        Pipeline::filled_by(1, stages, consumers, cluster)
+    }
+
+    /// The same of stages that `producers` threads of a block fill together: see [`Position::fill_together`].
+    #[device(crate = hidet_core)]
+    pub fn filled_by(producers: i32, stages: i32, consumers: i32, cluster: i32) -> Pipeline {
         let (full, empty) = (mbarriers(stages), mbarriers(stages));
         if thread_id() == 0 {
             for stage in unroll(0..stages) {
-                full.init(stage, 1);
+                full.init(stage, producers);
                 empty.init(stage, consumers * cluster);
             }
             mbarrier_init_fence();
@@ -84,8 +90,26 @@ impl Position {
     /// Waits until the stage may be overwritten, and expects that many bytes in it.
     #[device(crate = hidet_core)]
     pub fn fill(&self, bytes: i32) {
-        self.pipeline.empty.wait(self.stage(), self.phase.borrow().read() ^ 1);
+        self.claim();
         self.pipeline.full.arrive_expect(self.stage(), bytes);
+    }
+
+    /// Waits until the stage may be overwritten.
+    #[device(crate = hidet_core)]
+    pub fn claim(&self) {
+        self.pipeline.empty.wait(self.stage(), self.phase.borrow().read() ^ 1);
+    }
+
+    /// Signals, as each producer must, that the stage is full once this thread's asynchronous copies are complete, and
+    /// that many bytes have arrived of what this thread is about to copy by TMA.
+    #[device(crate = hidet_core)]
+    pub fn fill_together(&self, bytes: i32) {
+        self.pipeline.full.arrive_after_copies(self.stage());
+        if bytes == 0 {
+            self.pipeline.full.arrive(self.stage());
+        } else {
+            self.pipeline.full.arrive_expect(self.stage(), bytes);
+        }
     }
 
     /// Waits for the bytes of the stage.

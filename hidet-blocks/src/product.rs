@@ -3,6 +3,7 @@
 use crate::fragment::{self, at_column, coordinates, moved};
 use crate::pipeline::Position;
 use crate::staged::StagedInput;
+use crate::tiles::StagedTiles;
 use hidet_core::dsl::intrinsics::{
     barrier_sync, fence_proxy_async, ldmatrix_x4, refuse, thread_id, warp_id, wgmma_commit, wgmma_fence, wgmma_n,
     wgmma_wait,
@@ -29,89 +30,109 @@ pub fn multiply<T: Element, const R: usize>(
 ) {
     const { assert!(T::SCALAR.bytes() == 2, "the inputs' elements have 16 bits") }
     let (row, origin, t) = (row.into_expr(), coordinates(origin), thread_id() % 128);
-    let mut before = 0;
     if a.prologue.is_identity() {
-        for step in 0..steps {
-            at.wait();
-            issue(true, sums, (a, at, row), (b, at));
-            before = one_in_flight(at, step > 0, before, t);
-        }
+        multiply_tiles(sums, (a.as_copied(), b.as_copied()), at, row, steps);
     } else {
+        let (mut before, b) = (0, b.as_copied());
         // Rows of the next stage are loaded while products with those of this one are computed.
         let left = registers::<T, 3>([2, a.cols() / 16, 8]);
-        let load = |half: i32, step: Expr<i32>| {
+        let issue_rows = |half: i32, step: Expr<i32>| {
             at.wait();
             load_left(left.slice(half), (a, at, row), moved(at_column(origin, step * a.cols()), row, 0));
+            issue_left(sums, left.slice(half), (b, at));
             // All threads of the group have read the tile before one releases it.
             fence_proxy_async();
             barrier_sync(warp_id() / 4, 128);
-            issue_left(sums, left.slice(half), (b, at));
+            let stage = at.stage();
+            at.advance();
+            stage
         };
         for pair in 0..steps / 2 {
-            load(0, pair * 2);
-            before = one_in_flight(at, pair > 0, before, t);
-            load(1, pair * 2 + 1);
-            before = one_in_flight(at, true.into_expr(), before, t);
+            let first = issue_rows(0, pair * 2);
+            one_in_flight(at, pair > 0, before, t);
+            before = issue_rows(1, pair * 2 + 1);
+            one_in_flight(at, true.into_expr(), first, t);
         }
         wgmma_wait(0);
         if steps % 2 == 1 {
-            load(0, steps - 1);
-            before = one_in_flight(at, steps > 1, before, t);
+            let last = issue_rows(0, steps - 1);
+            one_in_flight(at, steps > 1, before, t);
+            before = last;
         }
+        none_in_flight(at, steps > 0, before, t);
     }
-    wgmma_wait(0);
-    if steps > 0 {
+}
+
+/// The same for tiles as they are, however they were copied.
+#[device(crate = hidet_core)]
+pub fn multiply_tiles<T: Element>(
+    sums: View<f32, 1>,
+    (a, b): (StagedTiles<T>, StagedTiles<T>),
+    at: &Position,
+    row: impl IntoExpr<i32>,
+    steps: Expr<i32>,
+) {
+    let (row, t) = (row.into_expr(), thread_id() % 128);
+    let mut before = 0;
+    for step in 0..steps {
+        at.wait();
+        issue(true, sums, (a, at, row), (b, at));
+        one_in_flight(at, step > 0, before, t);
+        before = at.stage();
+        at.advance();
+    }
+    none_in_flight(at, steps > 0, before, t);
+}
+
+/// Waits for all products but the last group, and releases the stage `before`, of the group before that, if there is one.
+#[device(crate = hidet_core)]
+fn one_in_flight(at: &Position, is_any: Expr<bool>, before: Expr<i32>, t: Expr<i32>) {
+    wgmma_wait(1);
+    if is_any {
         at.release(before, t);
     }
 }
 
-/// Goes to the next stage once the products of the stage `before` are complete, which is released if there is one. Returns
-/// the stage whose products are in flight.
+/// Waits for all products, and releases the stage `last` if there is one.
 #[device(crate = hidet_core)]
-fn one_in_flight(at: &Position, is_second: Expr<bool>, before: Expr<i32>, t: Expr<i32>) -> Expr<i32> {
-    wgmma_wait(1);
-    if is_second {
-        at.release(before, t);
+fn none_in_flight(at: &Position, is_any: Expr<bool>, last: Expr<i32>, t: Expr<i32>) {
+    wgmma_wait(0);
+    if is_any {
+        at.release(last, t);
     }
-    let stage = at.stage();
-    at.advance();
-    stage
 }
 
 /// Issues the products of 64 rows of a tile, from `row` on, with all rows of another, as one group of wgmma. They are added
 /// to `sums` if `add`, else they replace them.
 #[device(crate = hidet_core)]
-pub fn issue<T: Element, const R: usize, const Q: usize>(
+pub fn issue<T: Element>(
     add: bool,
     sums: View<f32, 1>,
-    (a, a_at, row): (&StagedInput<T, R>, &Position, Expr<i32>),
-    (b, b_at): (&StagedInput<T, Q>, &Position),
+    (a, a_at, row): (StagedTiles<T>, &Position, Expr<i32>),
+    (b, b_at): (StagedTiles<T>, &Position),
 ) {
     if a.cols() != b.cols() {
         refuse(&format!("tiles of {} and {} columns are multiplied along their columns", a.cols(), b.cols()));
     }
-    let (left, right) = (a.as_copied(), b.as_copied());
+    if a.by_threads || b.by_threads {
+        fence_proxy_async();
+    }
     wgmma_fence();
     for p in unroll((0..a.cols()).step_by(16)) {
-        let (slab, col) = (p / StagedInput::<T, R>::width(), p % StagedInput::<T, R>::width());
-        let left = &left[[a_at.stage(), slab, row, col]];
-        wgmma_n(b.rows(), add || p > 0, &sums[[0]], left, &right[[b_at.stage(), slab, 0, col]]);
+        let (slab, col) = (p / StagedTiles::<T>::width(), p % StagedTiles::<T>::width());
+        let left = &a.memory[[a_at.stage(), slab, row, col]];
+        wgmma_n(b.rows(), add || p > 0, &sums[[0]], left, &b.memory[[b_at.stage(), slab, 0, col]]);
     }
     wgmma_commit();
 }
 
 /// Issues the products of 64 rows in registers, 16 columns at a time, with all rows of a tile, as one group of wgmma.
 #[device(crate = hidet_core)]
-pub fn issue_left<T: Element, const R: usize>(
-    sums: View<f32, 1>,
-    left: View<T, 2>,
-    (b, at): (&StagedInput<T, R>, &Position),
-) {
-    let right = b.as_copied();
+pub fn issue_left<T: Element>(sums: View<f32, 1>, left: View<T, 2>, (b, at): (StagedTiles<T>, &Position)) {
     wgmma_fence();
     for p in unroll((0..b.cols()).step_by(16)) {
-        let (slab, col) = (p / StagedInput::<T, R>::width(), p % StagedInput::<T, R>::width());
-        wgmma_n(b.rows(), true, &sums[[0]], &left[[p / 16, 0]], &right[[at.stage(), slab, 0, col]]);
+        let (slab, col) = (p / StagedTiles::<T>::width(), p % StagedTiles::<T>::width());
+        wgmma_n(b.rows(), true, &sums[[0]], &left[[p / 16, 0]], &b.memory[[at.stage(), slab, 0, col]]);
     }
     wgmma_commit();
 }
@@ -124,15 +145,16 @@ fn load_left<T: Element, const R: usize>(
     (a, at, row): (&StagedInput<T, R>, &Position, Expr<i32>),
     origin: [Expr<i32>; R],
 ) {
-    let (warp_row, width) = (warp_id() % 4 * 16, StagedInput::<T, R>::width());
+    let (warp_row, width) = (warp_id() % 4 * 16, StagedTiles::<T>::width());
+    let prologue = a.prologue_at(at, origin[R - 1]);
     for p in unroll(0..a.cols() / 16) {
         let (in_row, in_col) = fragment::address();
         let (slab, col) = (p * 16 / width, p * 16 % width);
-        ldmatrix_x4(&left[[p, 0]], &a.tiles[[at.stage(), slab, row + warp_row + in_row, col + in_col]]);
+        ldmatrix_x4(&left[[p, 0]], &a.tiles.memory[[at.stage(), slab, row + warp_row + in_row, col + in_col]]);
         for i in unroll((0..8).step_by(2)) {
             let (in_row, in_col) = fragment::element(i);
             let place = moved(origin, warp_row + in_row, p * 16 + in_col);
-            let [x, y] = a.prologue.apply::<T, 2>(vector2(left[[p, i]], left[[p, i + 1]]), place).lanes();
+            let [x, y] = prologue.apply::<T, 2>(vector2(left[[p, i]], left[[p, i + 1]]), place).lanes();
             left[[p, i]] = x;
             left[[p, i + 1]] = y;
         }
@@ -142,16 +164,12 @@ fn load_left<T: Element, const R: usize>(
 /// Issues the products of 64 rows in registers with a tile whose rows they are multiplied with: as many as the registers
 /// have columns. The sums have the columns of the tile. One group of wgmma.
 #[device(crate = hidet_core)]
-pub fn issue_left_by_rows<T: Element, const R: usize>(
-    sums: View<f32, 1>,
-    left: View<T, 2>,
-    (b, at): (&StagedInput<T, R>, &Position),
-) {
-    let (right, width) = (b.as_copied(), StagedInput::<T, R>::width());
+pub fn issue_left_by_rows<T: Element>(sums: View<f32, 1>, left: View<T, 2>, (b, at): (StagedTiles<T>, &Position)) {
+    let width = StagedTiles::<T>::width();
     wgmma_fence();
     for slab in unroll(0..b.cols() / width) {
         for p in unroll(0..b.rows() / 16) {
-            let right = &right[[at.stage(), slab, p * 16, 0]];
+            let right = &b.memory[[at.stage(), slab, p * 16, 0]];
             wgmma_n(width, true, &sums[[slab * width / 2]], &left[[p, 0]], right.transposed());
         }
     }

@@ -1,27 +1,33 @@
-//! Tiles of an input in shared memory.
+//! Tiles of an input in shared memory, copied by TMA.
 
 use crate::fragment::{coordinates, moved};
 use crate::pipeline::Position;
+use crate::tiles::StagedTiles;
 use hidet_core::dsl::intrinsics::{Map, block_idx, refuse, tma_load, tma_load_multicast};
-use hidet_core::dsl::{In, IndexTuple, Prologue, View, shared, unroll};
+use hidet_core::dsl::{Expr, In, IndexTuple, Prologue, View, shared, unroll};
 use hidet_core::ir::Swizzle;
-use hidet_core::layout::Layout;
 use hidet_core::types::Element;
 use hidet_macros::device;
 
 /// Tiles of an input, one in each stage of a pipeline, copied by TMA. A tile is a matrix along the last two of the `R`
-/// axes; a prologue of the input is applied when it is read.
-///
-/// In shared memory a tile consists of slabs of 128 bytes along its rows, as tensor cores read them.
+/// axes; a prologue of the input is applied when it is read. Operands of the prologue that follow the columns alone, such as
+/// a scale, are staged with the tiles.
 #[derive(Clone)]
 pub struct StagedInput<T, const R: usize> {
     pub(crate) prologue: Prologue<T, R>,
-    /// Stage, slab, row, column in the slab.
-    pub(crate) tiles: View<T, 4>,
+    pub(crate) tiles: StagedTiles<T>,
+    operands: Vec<StagedRow<T>>,
     map: Map<T, R>,
-    stages: i32,
-    tile: [i32; 2],
     cluster: i32,
+}
+
+/// The columns of an operand of the prologue.
+#[derive(Clone, Copy)]
+struct StagedRow<T> {
+    number: usize,
+    map: Map<T, 1>,
+    /// Stage, column.
+    rows: View<T, 2>,
 }
 
 impl<T: Element, const R: usize> StagedInput<T, R> {
@@ -35,27 +41,36 @@ impl<T: Element, const R: usize> StagedInput<T, R> {
     #[track_caller]
     pub fn multicast(input: In<T, R>, stages: i32, tile: [i32; 2], cluster: i32) -> StagedInput<T, R> {
         const { assert!(R >= 2, "a tile is a matrix, so the input has two axes or more") }
-        let ([rows, cols], width) = (tile, Self::width());
-        let right = stages >= 1 && rows >= 1 && cols >= 1 && cluster >= 1 && cols % width == 0 && rows % cluster == 0;
-        if !right {
-            refuse(&format!(
-                "{stages} stages of tiles of {rows} x {cols} {}, each loaded by {cluster} blocks: columns must be a multiple \
-                 of {width} (128 bytes), rows one of the number of blocks",
-                T::SCALAR
-            ));
-            return StagedInput::multicast(input, 1, [8, width], 1);
+        let tiles = StagedTiles::new(stages, tile);
+        if cluster < 1 || tiles.rows() % cluster != 0 {
+            refuse(&format!("{} rows of a tile are loaded by {cluster} blocks in equal parts", tiles.rows()));
+            return StagedInput::multicast(input, stages, tile, 1);
         }
         let mut copied = [1; R];
-        (copied[R - 2], copied[R - 1]) = (rows / cluster, width);
+        (copied[R - 2], copied[R - 1]) = (tiles.rows() / cluster, StagedTiles::<T>::width());
         let prologue = input.prologue();
         let map = prologue.below::<T>().tensor_map(copied, Swizzle::B128);
-        let tiles = shared::<T, 4>(Layout::tma([stages, cols / width, rows, width], Swizzle::B128));
-        StagedInput { prologue, tiles, map, stages, tile, cluster }
+        let operands = prologue.row_operands::<T>().into_iter().map(|(number, operand)| {
+            let map = operand.tensor_map([tiles.cols()], Swizzle::None);
+            StagedRow { number, map, rows: shared::<T, 2>([stages, tiles.cols()]) }
+        });
+        let operands = operands.collect();
+        StagedInput { prologue, tiles, operands, map, cluster }
+    }
+
+    /// Returns the prologue of the tile in the stage of a position, whose columns begin at `col`.
+    #[track_caller]
+    pub(crate) fn prologue_at(&self, at: &Position, col: Expr<i32>) -> Prologue<T, R> {
+        let mut prologue = self.prologue.clone();
+        for operand in &self.operands {
+            prologue = prologue.read_from(operand.number, operand.rows.slice(at.stage()), col);
+        }
+        prologue
     }
 
     /// Returns the tiles for tensor cores, which read them as they were copied: refuses an input with a prologue.
     #[track_caller]
-    pub(crate) fn as_copied(&self) -> View<T, 4> {
+    pub fn as_copied(&self) -> StagedTiles<T> {
         if !self.prologue.is_identity() {
             refuse(
                 "this input has a prologue, but tensor cores read its tiles as they were copied; only the left input of \
@@ -65,24 +80,20 @@ impl<T: Element, const R: usize> StagedInput<T, R> {
         self.tiles
     }
 
-    /// Returns the number of columns of a slab.
-    pub(crate) fn width() -> i32 {
-        128 / T::SCALAR.bytes() as i32
-    }
-
     /// Returns the number of rows of a tile.
     pub fn rows(&self) -> i32 {
-        self.tile[0]
+        self.tiles.rows()
     }
 
     /// Returns the number of columns of a tile.
     pub fn cols(&self) -> i32 {
-        self.tile[1]
+        self.tiles.cols()
     }
 
-    /// Returns the size of a tile in bytes.
+    /// Returns the bytes that are copied per stage: a tile, and its operands.
     pub fn bytes(&self) -> i32 {
-        self.tile[0] * self.tile[1] * T::SCALAR.bytes() as i32
+        let row = self.cols() * T::SCALAR.bytes() as i32;
+        self.tiles.bytes() + self.operands.len() as i32 * row
     }
 
     /// Waits until the stage may be overwritten, loads the tile that begins there into it, and goes to the next stage.
@@ -93,23 +104,24 @@ impl<T: Element, const R: usize> StagedInput<T, R> {
         at.advance();
     }
 
-    /// Loads the tile that begins there into the stage, of which its bytes are expected.
+    /// Loads the tile that begins there, and its operands, into the stage, of which their bytes are expected.
     #[device(crate = hidet_core)]
     pub fn load(&self, at: &Position, origin: impl IndexTuple<R>) {
-        if at.stages() > self.stages {
-            refuse(&format!("a pipeline of {} stages fills an input of {}", at.stages(), self.stages));
-        }
+        self.tiles.expect(at.stages());
         let (origin, stage) = (coordinates(origin), at.stage());
-        let (cluster, width) = (self.cluster, Self::width());
-        for slab in unroll(0..self.tile[1] / width) {
+        let (cluster, width, tiles) = (self.cluster, StagedTiles::<T>::width(), self.tiles.memory);
+        for operand in &self.operands {
+            tma_load(&operand.rows[[stage, 0]], operand.map, (origin[R - 1],), at.arrivals());
+        }
+        for slab in unroll(0..self.cols() / width) {
             if cluster == 1 {
                 let place = moved(origin, 0, slab * width);
-                tma_load(&self.tiles[[stage, slab, 0, 0]], self.map, place, at.arrivals());
+                tma_load(&tiles[[stage, slab, 0, 0]], self.map, place, at.arrivals());
             } else {
-                let (part, all) = (self.tile[0] / cluster, (1u32 << cluster as u32) - 1);
+                let (part, all) = (self.rows() / cluster, (1u32 << cluster as u32) - 1);
                 let first = block_idx().x % cluster * part;
                 let place = moved(origin, first, slab * width);
-                tma_load_multicast(&self.tiles[[stage, slab, first, 0]], self.map, place, at.arrivals(), all);
+                tma_load_multicast(&tiles[[stage, slab, first, 0]], self.map, place, at.arrivals(), all);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The order in which persistent blocks compute the tiles of a matrix.
 
 use hidet_core::dsl::glue::range;
-use hidet_core::dsl::intrinsics::block_idx;
+use hidet_core::dsl::intrinsics::{block_idx, refuse};
 use hidet_core::dsl::{Expr, MappedRange};
 use hidet_macros::device;
 
@@ -15,6 +15,7 @@ pub struct TileOrder {
     cols: Expr<i32>,
     band: i32,
     cluster: i32,
+    split: i32,
     blocks: i32,
 }
 
@@ -26,15 +27,26 @@ impl TileOrder {
     pub fn in_bands(extents: [Expr<i32>; 2], tile: [i32; 2], band: i32, cluster: i32, blocks: i32) -> TileOrder {
         let ([m, n], height) = (extents, tile[0] * cluster);
         let (rows, cols) = ((m + (height - 1)) / height, (n + (tile[1] - 1)) / tile[1]);
-        TileOrder { tile, rows, cols, band, cluster, blocks }
+        TileOrder { tile, rows, cols, band, cluster, split: 1, blocks }
+    }
+
+    /// Returns the same order for blocks of which `split` consecutive ones, a cluster, compute each tile together. Only for
+    /// tiles of a cluster of one block.
+    #[track_caller]
+    pub fn split(self, split: i32) -> TileOrder {
+        if self.cluster != 1 || split < 1 || self.blocks % split != 0 {
+            refuse(&format!("{} blocks in clusters of {} cannot split tiles in {split}", self.blocks, self.cluster));
+            return self;
+        }
+        TileOrder { split, ..self }
     }
 
     /// Returns the loop over this block's tiles, of which it gives the first row and the first column:
     /// `for (row, col) in tiles.origins()`.
     #[device(crate = hidet_core)]
     pub fn origins(self) -> MappedRange<i32, impl FnMut(Expr<i32>) -> (Expr<i32>, Expr<i32>)> {
-        let tiles = range(block_idx().x / self.cluster, self.rows * self.cols);
-        tiles.step_by(self.blocks / self.cluster).map(move |tile| self.origin(tile))
+        let tiles = range(block_idx().x / (self.cluster * self.split), self.rows * self.cols);
+        tiles.step_by(self.blocks / (self.cluster * self.split)).map(move |tile| self.origin(tile))
     }
 
     /// Returns the first row and the first column of this block's tile of that number.

@@ -1,5 +1,5 @@
-//! `hidet bench launch`: measures what a launch costs beyond the bare call of the driver, and a replay beyond a graph
-//! built by hand.
+//! `hidet bench launch`: measures what a launch costs beyond the bare call of the driver, a replay beyond a graph built by
+//! hand, and a barrier of the grid.
 //!
 //! Times are host times. The device is idle when a batch begins, and is synchronized after it. The synchronization is
 //! not timed, except for replays, whose time ends with the device's work. Kernels are as small as possible, so that the
@@ -42,7 +42,8 @@ kernel! {
 /// Measures on a GPU. Returns the table.
 pub fn run(device: &Device) -> Result<String, String> {
     let mut text = String::new();
-    launches(device, &mut text).and_then(|()| replays(device, &mut text)).map_err(|error| error.to_string())?;
+    let all = [launches, replays, super::barrier::run];
+    all.iter().try_for_each(|part| part(device, &mut text)).map_err(|error| error.to_string())?;
     Ok(text)
 }
 

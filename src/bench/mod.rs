@@ -7,15 +7,18 @@
 //! counters instead ([`simulated`]). The cost of a launch itself is measured separately ([`launch`]).
 
 mod attention;
+mod barrier;
 pub mod baseline;
 pub mod compile;
 mod contestant;
+mod convolution;
 mod cores;
 pub mod csv;
 mod cublas;
 mod cublaslt;
 mod fused;
 mod gemm;
+pub mod image;
 mod kernels;
 pub mod launch;
 mod library;
@@ -44,6 +47,7 @@ fn families() -> Vec<Family> {
     let mut families = product::families();
     families.extend(streaming::families());
     families.extend(attention::families());
+    families.extend(convolution::families());
     families
 }
 

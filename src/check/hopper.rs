@@ -2,6 +2,7 @@
 //! a fault and is another instruction.
 
 use super::bench::{Bench, Limit, modes};
+use super::convolution;
 use super::hard::{LINEAR, LinearLayer};
 use super::matmul::{PRODUCT, Problem};
 use super::numbers::{Random, Real, ulp};
@@ -28,6 +29,7 @@ pub(super) fn check(bench: &mut Bench) {
     if bench.arch().is_none_or(|arch| arch.to_string() == "sm_90a") {
         ladder(bench, [&[[128, 256, 64], [256, 512, 192], [384, 256, 1024]], &[[128, 256, 64], [384, 256, 576]]]);
         linear(bench, [&[[128, 256, 64], [200, 264, 136], [1, 8, 8], [384, 256, 576]], &[[200, 264, 136]]]);
+        convolution::check(bench);
         for shape in [[1, 1, 1], [2, 130, 300], [1, 384, 384]] {
             flash::<f16, 64>(bench, shape);
             flash::<bf16, 128>(bench, shape);

@@ -5,6 +5,7 @@
 mod activations;
 mod bandwidth;
 mod bench;
+mod convolution;
 mod dependent;
 pub mod edges;
 mod faults;

@@ -13,7 +13,8 @@ use std::path::PathBuf;
 #[derive(Args)]
 pub struct Bench {
     /// Kernels by name or prefix; those of one problem are measured together. `launch` measures the cost of a launch
-    /// itself, `compile` the time of compiling (without a GPU too).
+    /// itself and of a barrier of the grid, `compile` the time of compiling (without a GPU too), `image FILE` the first launch
+    /// of a kernel image, which `hidet inspect KERNEL --image FILE` writes.
     #[arg(required_unless_present = "list")]
     kernels: Vec<String>,
     /// Baselines, separated by commas: cublaslt, cublas, copy, or kernels of the same problem.
@@ -103,10 +104,18 @@ impl Bench {
             plan: Timing { rounds: self.rounds, slice: self.slice, l2: self.l2.into() },
         };
         let launch = self.kernels == ["launch"];
-        if !launch {
+        let image = match self.kernels.as_slice() {
+            [image, file] if image == "image" => Some(PathBuf::from(file)),
+            _ => None,
+        };
+        if !launch && image.is_none() {
             bench::check(&request)?;
         }
         let device = Device::named(self.device.as_deref().unwrap_or("cuda")).map_err(say)?;
+        if let Some(file) = image {
+            println!("{}", bench::image::run(&device, &file)?);
+            return Ok(true);
+        }
         let Some(context) = device.as_cuda() else { return self.simulate(&request) };
         let machine = Machine::of(context);
         println!("{machine}");

@@ -5,7 +5,9 @@ use crate::examples::registry;
 use crate::near;
 use clap::Args;
 use hidet::inspect::{Detail, FINDING, inspect};
+use hidet::kernel::{CompileOptions, Image};
 use std::io::IsTerminal;
+use std::path::PathBuf;
 
 /// The kernel and what to print of it.
 #[derive(Args)]
@@ -21,6 +23,9 @@ pub struct Inspect {
     /// Print only the machine code: instructions under their Rust lines, their mix, and what may cost time.
     #[arg(long)]
     sass: bool,
+    /// Write the compiled kernel to this file, from which it loads without NVRTC, instead of printing.
+    #[arg(long, conflicts_with_all = ["brief", "sass"])]
+    image: Option<PathBuf>,
     /// Compile with checks of every access that is not proved to be in bounds.
     #[arg(long)]
     checks: bool,
@@ -39,6 +44,14 @@ impl Inspect {
             format!("there is no kernel `{name}`{hint}\n`hidet inspect` lists them")
         })?;
         let function = (entry.build)().map_err(say)?;
+        if let Some(file) = &self.image {
+            let options = CompileOptions { checks: self.checks, ..CompileOptions::default() };
+            let image = Image::of(function, self.arch.parse().map_err(say)?, &options).map_err(say)?;
+            return match std::fs::write(file, image.to_bytes()) {
+                Ok(()) => Ok(true),
+                Err(error) => Err(format!("{} was not written: {error}", file.display())),
+            };
+        }
         let detail = match (self.sass, self.brief) {
             (true, _) => Detail::Sass,
             (false, true) => Detail::Brief,

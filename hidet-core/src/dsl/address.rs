@@ -1,9 +1,10 @@
 //! Addresses of elements, for intrinsics.
 
+use super::access::{Base, ViewData, problem};
 use super::buffer::{self, align};
 use super::builder::{Builder, Caller};
-use super::expr::Expr;
-use crate::ir::{Arg, BufferId, Scope};
+use super::expr::{Expr, IntoExpr, compare};
+use crate::ir::{Arg, BufferId, CompareOp, Scope};
 use crate::types::{Element, Scalar, Type};
 use std::marker::PhantomData;
 
@@ -16,6 +17,56 @@ pub struct Address<T> {
     pub(super) of: PhantomData<fn() -> T>,
     /// True if the last two axes of a matrix are exchanged.
     pub(super) transposed: bool,
+}
+
+impl ViewData {
+    /// Returns the address in memory of the element at an index, and the number of elements from there on, at most `lanes`,
+    /// that are inside of this view and of those below. The memory is read nowhere else.
+    #[track_caller]
+    pub(super) fn address_inside<T>(
+        &self,
+        index: &[Expr<i32>],
+        lanes: i32,
+        at: Caller,
+    ) -> Option<(Address<T>, Expr<i32>)> {
+        let place = self.place(index);
+        let inside = self.count_inside(&place, lanes);
+        match &self.base {
+            Base::Memory(buffer) if self.last_axis_is_contiguous() => {
+                let place = Some((*buffer, place));
+                Some((Address { place, rank: None, of: PhantomData, transposed: false }, inside))
+            }
+            Base::Remapped { view, run, .. } if self.last_axis_is_contiguous() && run % lanes.max(1) as u32 == 0 => {
+                let (address, below) = view.address_inside(&self.mapped(&place, at), lanes, at)?;
+                Some((address, inside.min(below)))
+            }
+            Base::Remapped { run, .. } => {
+                problem(
+                    &format!("elements of this remapped tensor are contiguous in runs of {run}, not of {lanes}"),
+                    at,
+                );
+                None
+            }
+            _ => {
+                problem("this tensor is computed, so its elements have no address; ask `is_memory()` first", at);
+                None
+            }
+        }
+    }
+
+    /// Returns the number of elements from a place in the base on, at most `lanes`, that are inside of its extents.
+    #[track_caller]
+    fn count_inside(&self, place: &[Expr<i32>], lanes: i32) -> Expr<i32> {
+        let Some(((last, outer), (size, sizes))) = place.split_last().zip(self.bounds.split_last()) else {
+            return lanes.into_expr();
+        };
+        let mut inside: Expr<bool> = compare(CompareOp::Ge, *last, 0i32.into_expr());
+        for (coordinate, size) in outer.iter().zip(sizes) {
+            inside = inside & compare(CompareOp::Ge, *coordinate, 0i32.into_expr());
+            inside = inside & compare(CompareOp::Lt, *coordinate, size.expr());
+        }
+        inside.select((size.expr() - *last).max(0).min(lanes), 0)
+    }
 }
 
 impl<T: Element> Address<T> {

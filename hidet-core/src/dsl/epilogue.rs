@@ -8,7 +8,7 @@ use super::access::{ViewData, problem};
 use super::builder::{Caller, here};
 use super::expr::{DeviceType, Expr};
 use super::index::{IndexTuple, IndexValue};
-use super::mapped::{Mapped, OperandRange};
+use super::mapped::Mapped;
 use super::vector::Vector;
 use super::view::{In, Out, View, Writable, add};
 use crate::types::{Element, Type};
@@ -107,15 +107,10 @@ impl<U: Element, const R: usize> Epilogue<U, R> {
         let operand = made.functions.iter_mut().flat_map(|mapped| &mut mapped.operands).nth(number);
         let start: Vec<Expr<i32>> = start.into_iter().map(IndexValue::coordinate).collect();
         match (operand, tile.data(at)) {
-            (Some(operand), Some(mut data))
+            (Some(operand), Some(data))
                 if operand.axes.iter().copied().eq(0..R) && data.elem == operand.view.elem && Q <= R =>
             {
-                for axis in &mut data.axes {
-                    let Some(first) = axis.from.and_then(|from| start.get(from)) else { continue };
-                    axis.offset = Some(axis.offset.map_or(-*first, |offset| offset - *first));
-                }
-                (operand.view, operand.range) = (data, OperandRange::Own);
-                operand.axes = (R - Q..R).collect();
+                operand.read_from(data, R - Q, &start);
             }
             (_, None) => {}
             _ => problem(&format!("operand {number} has other axes or elements than this tile: see `operand`"), at),

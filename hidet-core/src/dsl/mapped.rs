@@ -170,6 +170,17 @@ impl MapOperand {
         Some(MapOperand { view, axes, range: OperandRange::Checked })
     }
 
+    /// Reads it from `tile`, a part of it that the kernel has copied, whose axes follow those of the computed view from
+    /// `first` on, and which begins at `start` along them.
+    pub fn read_from(&mut self, mut tile: ViewData, first: usize, start: &[Expr<i32>]) {
+        for axis in &mut tile.axes {
+            let Some(first) = axis.from.and_then(|from| start.get(from)) else { continue };
+            axis.offset = Some(axis.offset.map_or(-*first, |offset| offset - *first));
+        }
+        self.axes = (first..first + tile.shape.len()).collect();
+        (self.view, self.range) = (tile, OperandRange::Own);
+    }
+
     /// Returns its coordinates for `lanes` consecutive elements of the computed view.
     fn place(&self, index: &[Expr<i32>], lanes: u8, at: Caller) -> Vec<Expr<i32>> {
         let mut place = Vec::new();

@@ -3,10 +3,10 @@
 //! A kernel copies the tensor below as it is, by TMA for example, and applies the function when it loads what it has
 //! copied into registers. It is the same kernel for an input in memory, whose function changes nothing.
 
-use super::access::{ViewData, extract, join, moved};
+use super::access::{ViewData, extract, join, moved, problem};
 use super::builder::{Caller, here, with};
 use super::expr::{DeviceType, Expr, IntoExpr, compare};
-use super::index::IndexTuple;
+use super::index::{IndexTuple, IndexValue};
 use super::mapped::Mapped;
 use super::vector::Vector;
 use super::view::{In, View, add};
@@ -78,6 +78,33 @@ impl<U: Element, const R: usize> Prologue<U, R> {
     pub fn below<T: Element>(&self) -> In<T, R> {
         self.expect::<T>(here());
         self.below.clone().map_or_else(View::dead, add)
+    }
+
+    /// Returns the numbers, counted from 0, and the tensors of the operands of type `T` that follow the last axis alone, such
+    /// as a scale of columns, and of which a tensor map can be taken.
+    #[track_caller]
+    pub fn row_operands<T: Element>(&self) -> Vec<(usize, In<T, 1>)> {
+        let operands = self.functions.iter().flat_map(|mapped| &mapped.operands).enumerate();
+        let rows = operands.filter(|(_, operand)| operand.view.elem == T::SCALAR && operand.axes == [R - 1]);
+        let rows = rows.map(|(number, operand)| (number, operand.view.clone())).collect::<Vec<_>>();
+        let views = rows.into_iter().map(|(number, view)| (number, add(view) as In<T, 1>));
+        views.filter(|(_, view)| view.can_tensor_map().is_ok()).collect()
+    }
+
+    /// Returns the same prologue, of which a [row operand](Self::row_operands) is read from `row`, where the kernel has
+    /// copied a part of it that begins at `start`.
+    #[track_caller]
+    pub fn read_from<T: Element, B>(&self, number: usize, row: View<T, 1, B>, start: impl IndexValue) -> Self {
+        let (mut made, at, start) = (self.clone(), here(), start.coordinate());
+        let operand = made.functions.iter_mut().flat_map(|mapped| &mut mapped.operands).nth(number);
+        match (operand, row.data(at)) {
+            (Some(operand), Some(data)) if operand.axes == [R - 1] && data.elem == operand.view.elem => {
+                operand.read_from(data, R - 1, &[start]);
+            }
+            (_, None) => {}
+            _ => problem(&format!("operand {number} has other axes or elements than this row: see `row_operands`"), at),
+        }
+        made
     }
 
     /// Returns the elements of the input for `N` consecutive ones of the tensor below, beginning at an index that is a

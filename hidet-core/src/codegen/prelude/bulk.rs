@@ -307,13 +307,17 @@ template <int N> @ void hidet_setmaxnreg_dec() { asm volatile("setmaxnreg.dec.sy
 @ unsigned hidet_grid_arrive(unsigned* barrier) {
     unsigned blocks = gridDim.x * gridDim.y * gridDim.z;
     bool first = blockIdx.x + blockIdx.y + blockIdx.z == 0;
-    __threadfence();
-    return atomicAdd(barrier, first ? 0x80000000u - (blocks - 1u) : 1u);
+    unsigned before;
+    asm volatile("atom.add.release.gpu.global.u32 %0, [%1], %2;"
+                 : "=r"(before) : "l"(barrier), "r"(first ? 0x80000000u - (blocks - 1u) : 1u) : "memory");
+    return before;
 }
 
 ## hidet_grid_met
 @ bool hidet_grid_met(unsigned* barrier, unsigned before) {
-    return ((before ^ *(volatile unsigned*)barrier) & 0x80000000u) != 0u;
+    unsigned now;
+    asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(now) : "l"(barrier) : "memory");
+    return ((before ^ now) & 0x80000000u) != 0u;
 }
 
 ## hidet_grid_sync
@@ -322,7 +326,6 @@ template <int N> @ void hidet_setmaxnreg_dec() { asm volatile("setmaxnreg.dec.sy
     if (threadIdx.x + threadIdx.y + threadIdx.z == 0) {
         unsigned before = hidet_grid_arrive(barrier);
         while (!hidet_grid_met(barrier, before)) {}
-        __threadfence();
     }
     __syncthreads();
 }
@@ -335,7 +338,6 @@ template <int N> @ void hidet_setmaxnreg_dec() { asm volatile("setmaxnreg.dec.sy
     if (threadIdx.x + threadIdx.y + threadIdx.z == 0) {
         unsigned before = hidet_grid_arrive(barrier);
         while (met && !hidet_grid_met(barrier, before)) met = !hidet_faulted(report);
-        __threadfence();
     }
     return __syncthreads_and(met);
 }

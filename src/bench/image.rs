@@ -1,0 +1,79 @@
+//! `hidet bench image FILE`: the time from the bytes of a kernel image to the end of its first launch.
+
+use hidet::cuda::nvrtc;
+use hidet::device::{RawTensor, Storage};
+use hidet::ir::Param;
+use hidet::kernel::{Compiled, Image, RawArg};
+use hidet::prelude::*;
+use hidet::types::Const;
+use std::path::Path;
+use std::time::Instant;
+
+/// Every extent of the launch, unless a formula of extents gives another.
+const EXTENT: i64 = 1024;
+
+/// An argument of the launch.
+enum Argument {
+    Tensor(RawTensor),
+    Scalar(Const),
+}
+
+/// Reads an image, loads and launches its kernel once on zeros, and says how long that took. The driver's context exists
+/// before. Returns the text, or an error if the image cannot be read or does not run.
+pub fn run(device: &Device, file: &Path) -> Result<String, String> {
+    let say = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
+    let bytes = std::fs::read(file).map_err(|error| say(&error))?;
+    let arguments = arguments(device, &Image::from_bytes(&bytes).map_err(|error| say(&error))?)?;
+    let raw: Vec<RawArg> = arguments
+        .iter()
+        .map(|argument| match argument {
+            Argument::Tensor(tensor) => RawArg::Tensor(tensor),
+            Argument::Scalar(number) => RawArg::Scalar(*number),
+        })
+        .collect();
+    device.synchronize().map_err(|error| say(&error))?;
+    let launch = || -> hidet::Result<([f64; 3], Compiled)> {
+        let start = Instant::now();
+        let image = Image::from_bytes(&bytes)?;
+        let compiled = Compiled::load(&image, device)?;
+        let loaded = start.elapsed();
+        compiled.launch(&raw)?;
+        let launched = start.elapsed();
+        device.synchronize()?;
+        Ok(([loaded, launched, start.elapsed()].map(|time| time.as_secs_f64() * 1e3), compiled))
+    };
+    let ([loaded, launched, done], compiled) = launch().map_err(|error| say(&error))?;
+    let nvrtc = match nvrtc::version() {
+        Ok((major, minor)) => format!("NVRTC {major}.{minor} is in reach"),
+        Err(_) => "no NVRTC is in reach".to_owned(),
+    };
+    Ok(format!(
+        "`{}`, an image of {} bytes: loaded after {loaded:.2} ms, launched after {launched:.2} ms, complete after {done:.2} ms; {nvrtc}",
+        compiled.function().name,
+        bytes.len()
+    ))
+}
+
+/// Returns zeros for all parameters.
+fn arguments(device: &Device, image: &Image) -> Result<Vec<Argument>, String> {
+    let function = image.function();
+    let extents: Vec<i64> = function.dims.iter().map(|_| EXTENT).collect();
+    let argument = |param: &Param| -> Result<Argument, String> {
+        let buffer = match param {
+            Param::Tensor { buffer, .. } => &function.buffers[*buffer],
+            Param::Scalar { value, .. } => {
+                return Ok(Argument::Scalar(Const { scalar: function.ty(*value).scalar, bits: 0 }));
+            }
+        };
+        let shape: Result<Vec<usize>, _> =
+            buffer.shape.iter().map(|extent| Ok(extent.eval(&extents)?.max(0) as usize)).collect();
+        let shape = shape.map_err(|why: &str| format!("the extents of `{}`: {why}", buffer.name))?;
+        let bytes = shape.iter().product::<usize>() * buffer.elem.bytes();
+        let memory = device.zeros::<u8, 1>([bytes]).map_err(|error| error.to_string())?;
+        let storage: Storage = memory.raw().storage().clone();
+        RawTensor::new(device, storage, memory.raw().offset(), buffer.elem, &shape)
+            .map(Argument::Tensor)
+            .map_err(|error| error.to_string())
+    };
+    function.params.iter().map(argument).collect()
+}
