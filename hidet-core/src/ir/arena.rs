@@ -82,6 +82,11 @@ impl<I: Handle, T> Arena<I, T> {
         self.items.iter().enumerate().map(|(index, item)| (I::new(index), item))
     }
 
+    /// Returns the items, in order.
+    pub fn into_items(self) -> impl Iterator<Item = T> {
+        self.items.into_iter()
+    }
+
     /// Returns all handles, in order.
     pub fn handles(&self) -> impl DoubleEndedIterator<Item = I> + ExactSizeIterator + use<I, T> {
         (0..self.items.len()).map(I::new)

@@ -35,8 +35,9 @@ impl<I: Handle> Renumbering<I> {
         *handle = self.new.get(handle.index()).copied().flatten().unwrap_or_else(|| I::new(u32::MAX as usize));
     }
 
-    fn keep<T: Clone>(&self, arena: &Arena<I, T>) -> Arena<I, T> {
-        self.order.iter().map(|&old| arena[old].clone()).collect()
+    fn keep<T>(&self, arena: &mut Arena<I, T>) {
+        let mut items: Vec<Option<T>> = std::mem::take(arena).into_items().map(Some).collect();
+        *arena = self.order.iter().filter_map(|old| items[old.index()].take()).collect();
     }
 }
 
@@ -125,12 +126,12 @@ impl Function {
             spans[StmtId::new(new)] = self.spans[old];
         }
         self.spans = spans;
-        self.stmts = stmts.keep(&self.stmts);
-        self.values = values.keep(&self.values);
-        self.vars = vars.keep(&self.vars);
-        self.loops = loops.keep(&self.loops);
-        self.buffers = buffers.keep(&self.buffers);
-        self.maps = maps.keep(&self.maps);
+        stmts.keep(&mut self.stmts);
+        values.keep(&mut self.values);
+        vars.keep(&mut self.vars);
+        loops.keep(&mut self.loops);
+        buffers.keep(&mut self.buffers);
+        maps.keep(&mut self.maps);
 
         for param in &mut self.params {
             match param {

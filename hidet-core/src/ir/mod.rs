@@ -75,6 +75,7 @@ pub mod fault;
 mod format;
 mod function;
 mod handles;
+pub(crate) mod hash;
 mod im2col;
 mod mapping;
 mod multiprocessor;

@@ -4,7 +4,7 @@ use super::function::{BufferId, DimId, ValueId, VarId};
 use crate::types::Const;
 
 /// The right side of a [`Stmt::Let`](super::Stmt::Let). The result type is the type of the value it defines.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
     /// A constant.
     Const(Const),

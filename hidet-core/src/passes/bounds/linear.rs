@@ -1,8 +1,9 @@
 //! Linear forms over values that are not constant: `c + sum(k * atom)`.
 
+use crate::ir::hash::HandleHasher;
 use crate::ir::{DimId, Special, ValueId};
 use hidet_mapping::IndexExpr;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 
 /// A quantity whose value is unknown.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -46,7 +47,8 @@ impl Linear {
     pub fn combine(&self, own: i128, other: &Linear, theirs: i128) -> Option<Linear> {
         let small = |number: i128| (number.unsigned_abs() < 1 << 100).then_some(number);
         let both = |a: i128, b: i128| small(a.checked_mul(own)?.checked_add(b.checked_mul(theirs)?)?);
-        let mut sum = Linear::constant(both(self.constant, other.constant)?);
+        let constant = both(self.constant, other.constant)?;
+        let mut sum = Linear { constant, terms: Vec::with_capacity(self.terms.len() + other.terms.len()) };
         for (atom, factor) in &self.terms {
             let factor = both(*factor, other.factor(atom))?;
             if factor != 0 {
@@ -65,7 +67,7 @@ impl Linear {
     /// Returns a number that is the same for equal forms, regardless of the order of their terms.
     pub fn fingerprint(&self) -> u64 {
         let term = |(atom, factor): &(Atom, i128)| {
-            let mut hasher = DefaultHasher::new();
+            let mut hasher = HandleHasher::default();
             (atom, factor).hash(&mut hasher);
             hasher.finish()
         };

@@ -25,13 +25,14 @@ use product::DimProduct;
 use prove::Tried;
 
 use super::fold::int_range;
+use crate::ir::hash::HandleMap;
 use crate::ir::{
     BinaryOp, Block, CompareOp, DimId, Function, Handle, LARGEST_EXTENT, Op, Relation, SecondaryMap, Special, Stmt,
     UnaryOp, ValueId, VarId,
 };
 use hidet_mapping::IndexExpr;
 use hidet_mapping::index::IndexOp;
-use std::collections::HashMap;
+use std::rc::Rc;
 
 /// The largest value of a dim.
 const MOST_EXTENT: i128 = LARGEST_EXTENT as i128;
@@ -41,12 +42,12 @@ const MOST_TERMS: usize = 12;
 /// The facts that hold at a point of a function.
 pub(crate) struct Facts {
     ops: SecondaryMap<ValueId, Option<Op>>,
-    counters: HashMap<ValueId, Counter>,
+    counters: HandleMap<ValueId, Counter>,
     intervals: SecondaryMap<ValueId, Option<(i128, i128)>>,
     forms: SecondaryMap<ValueId, Option<Linear>>,
     grid: [(i128, i128); 3],
     /// The smallest and largest number that a variable has where it is read.
-    variables: HashMap<VarId, (i128, i128)>,
+    variables: HandleMap<VarId, (i128, i128)>,
     /// Linear forms that are known to be nonnegative: first those that hold everywhere, then those of the open
     /// branches.
     facts: Vec<Linear>,
@@ -58,19 +59,21 @@ pub(crate) struct Facts {
     sets: Vec<u32>,
     /// How many sets of facts there were.
     count: u32,
-    /// What is known of sums of terms under a set of facts.
-    tried: HashMap<(u32, Vec<(Atom, i128)>), Tried>,
+    /// What is known of sums of terms under each set of facts.
+    tried: HandleMap<u32, HandleMap<Vec<(Atom, i128)>, Tried>>,
+    /// The facts that hold for an atom by its definition.
+    defining: HandleMap<Atom, Rc<[Linear]>>,
     /// Every value is examined where it is computed, so that the facts at that point hold for it.
     in_place: bool,
     /// Values that are products of dims.
-    products: HashMap<ValueId, DimProduct>,
+    products: HandleMap<ValueId, DimProduct>,
     /// Products of dims that the launcher guarantees to be at most a number.
     sizes: Vec<(DimProduct, i128)>,
     /// Products that are proved not to overflow, with the facts about each.
-    bounded: HashMap<ValueId, Vec<Linear>>,
+    bounded: HandleMap<ValueId, Vec<Linear>>,
     budget: u32,
     /// The fingerprints of the forms that the current proof failed to prove, each with the depth that was left.
-    failed: HashMap<u64, u32>,
+    failed: HandleMap<u64, u32>,
 }
 
 impl Facts {
@@ -78,7 +81,7 @@ impl Facts {
     pub fn of(function: &Function) -> Facts {
         let mut facts = Facts {
             ops: SecondaryMap::new(),
-            counters: HashMap::new(),
+            counters: HandleMap::default(),
             intervals: SecondaryMap::new(),
             forms: SecondaryMap::new(),
             grid: std::array::from_fn(|axis| formula_interval(&function.launch.grid[axis])),
@@ -88,13 +91,14 @@ impl Facts {
             everywhere: 0,
             sets: Vec::new(),
             count: 0,
-            tried: HashMap::new(),
+            tried: HandleMap::default(),
+            defining: HandleMap::default(),
             in_place: false,
-            products: HashMap::new(),
+            products: HandleMap::default(),
             sizes: Vec::new(),
-            bounded: HashMap::new(),
+            bounded: HandleMap::default(),
             budget: 0,
-            failed: HashMap::new(),
+            failed: HandleMap::default(),
         };
         for constraint in &function.constraints {
             if let (Relation::LessEqual, Some(size), Some(most)) =

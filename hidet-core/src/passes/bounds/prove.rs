@@ -4,6 +4,7 @@ use super::{Atom, Counter, Facts, Linear, formula};
 use crate::ir::{BinaryOp, CompareOp, Function, Op, Special, ValueId};
 use hidet_mapping::IndexExpr;
 use hidet_mapping::index::IndexOp;
+use std::rc::Rc;
 
 /// Maximum number of steps of a proof.
 const BUDGET: u32 = 400;
@@ -23,11 +24,11 @@ impl Facts {
     /// Returns true if the form is proved to be nonnegative. In unrolled loops most forms differ by a constant only, so a
     /// proof is kept for larger constants, and a failure for smaller ones.
     pub fn nonnegative(&mut self, function: &Function, form: &Linear) -> bool {
-        if form.terms.is_empty() {
-            return form.constant >= 0;
+        if self.range(function, form).0 >= 0 {
+            return true;
         }
-        let key = (self.sets.last().copied().unwrap_or(0), form.terms.clone());
-        let tried = self.tried.get(&key).copied().unwrap_or_default();
+        let set = self.sets.last().copied().unwrap_or(0);
+        let tried = self.tried.get(&set).and_then(|tried| tried.get(&form.terms)).copied().unwrap_or_default();
         if tried.proved.is_some_and(|least| form.constant >= least) {
             return true;
         }
@@ -39,7 +40,7 @@ impl Facts {
         let proved = self.prove(function, form, DEPTH);
         let constant = Some(form.constant);
         let tried = if proved { Tried { proved: constant, ..tried } } else { Tried { failed: constant, ..tried } };
-        self.tried.insert(key, tried);
+        self.tried.entry(set).or_default().insert(form.terms.clone(), tried);
         proved
     }
 
@@ -90,9 +91,9 @@ impl Facts {
                 }
             }
             let own = self.facts_of(function, atom);
-            let open: Vec<Linear> =
-                self.facts.iter().rev().filter(|fact| fact.factor(atom).signum() == factor.signum()).cloned().collect();
-            for fact in own.iter().chain(&open) {
+            for at in 0..own.len() + self.facts.len() {
+                // Those of the innermost branch first.
+                let fact = own.get(at).unwrap_or_else(|| &self.facts[self.facts.len() - 1 - (at - own.len())]);
                 let theirs = fact.factor(atom);
                 if theirs.signum() != factor.signum() {
                     continue;
@@ -126,7 +127,16 @@ impl Facts {
     }
 
     /// Returns the facts that hold for an atom by its definition.
-    fn facts_of(&mut self, function: &Function, atom: &Atom) -> Vec<Linear> {
+    fn facts_of(&mut self, function: &Function, atom: &Atom) -> Rc<[Linear]> {
+        if let Some(known) = self.defining.get(atom) {
+            return known.clone();
+        }
+        let found: Rc<[Linear]> = self.defining_facts(function, atom).into();
+        self.defining.insert(atom.clone(), found.clone());
+        found
+    }
+
+    fn defining_facts(&mut self, function: &Function, atom: &Atom) -> Vec<Linear> {
         let own = Linear::atom(atom.clone());
         let mut found = Vec::new();
         let exact = |facts: &Facts, whole: &Linear, by: i128| {

@@ -3,16 +3,16 @@
 //! Pipelines count their stages this way. In the IR the branch follows the assignment of the sum immediately, so
 //! nothing reads the variable while it equals the end.
 
+use crate::ir::hash::HandleMap;
 use crate::ir::{BinaryOp, Block, CompareOp, Function, Op, SecondaryMap, Stmt, ValueId, VarId};
-use std::collections::HashMap;
 
 /// The operation of each value that a `let` defines.
 type Definitions<'a> = SecondaryMap<ValueId, Option<&'a Op>>;
 
 /// Returns the smallest and largest number that each such variable has where it is read.
-pub(super) fn rings(function: &Function) -> HashMap<VarId, (i128, i128)> {
+pub(super) fn rings(function: &Function) -> HandleMap<VarId, (i128, i128)> {
     let ops = function.definitions();
-    let mut rings = HashMap::new();
+    let mut rings = HandleMap::default();
     find(function, &ops, &function.body, &mut rings);
     // Every other assignment must stay within the ring.
     let mut wrong = Vec::new();
@@ -45,7 +45,7 @@ fn number(ops: &Definitions<'_>, value: ValueId) -> Option<i128> {
     }
 }
 
-fn find(function: &Function, ops: &Definitions<'_>, block: &Block, rings: &mut HashMap<VarId, Ring>) {
+fn find(function: &Function, ops: &Definitions<'_>, block: &Block, rings: &mut HandleMap<VarId, Ring>) {
     let stmts: Vec<&Stmt> = block.0.iter().map(|id| &function.stmts[*id]).collect();
     for (position, stmt) in stmts.iter().enumerate() {
         if let Stmt::Assign { var, value } = stmt

@@ -31,10 +31,10 @@ use super::bounds::Facts;
 use super::fold::fold;
 use super::{LoweringOptions, eliminate_dead};
 use crate::error::Result;
+use crate::ir::hash::HandleMap;
 use crate::ir::{BinaryOp, Block, Function, Op, Param, Span, Stmt, StmtId, UnaryOp, ValueId, VarId};
 use crate::types::{Const, Scalar, Type};
 use key::{OpKey, key};
-use std::collections::HashMap;
 
 /// Maximum number of rounds.
 const MAX_ROUNDS: usize = 6;
@@ -73,15 +73,15 @@ struct Simplifier<'a> {
     facts: Facts,
     frames: Vec<Frame>,
     /// The replacements of values.
-    replaced: HashMap<ValueId, ValueId>,
-    constants: HashMap<ValueId, Const>,
+    replaced: HandleMap<ValueId, ValueId>,
+    constants: HandleMap<ValueId, Const>,
     /// The conditions that are known at this point, with their values.
-    conditions: HashMap<ValueId, bool>,
-    available: HashMap<OpKey, ValueId>,
+    conditions: HandleMap<ValueId, bool>,
+    available: HandleMap<OpKey, ValueId>,
     /// The frame in which each visible value is defined.
-    depth: HashMap<ValueId, usize>,
+    depth: HandleMap<ValueId, usize>,
     /// The known contents of variables at this point.
-    content: HashMap<VarId, ValueId>,
+    content: HandleMap<VarId, ValueId>,
     span: Span,
 }
 
@@ -91,12 +91,12 @@ impl<'a> Simplifier<'a> {
             function,
             facts,
             frames: Vec::new(),
-            replaced: HashMap::new(),
-            constants: HashMap::new(),
-            conditions: HashMap::new(),
-            available: HashMap::new(),
-            depth: HashMap::new(),
-            content: HashMap::new(),
+            replaced: HandleMap::default(),
+            constants: HandleMap::default(),
+            conditions: HandleMap::default(),
+            available: HandleMap::default(),
+            depth: HandleMap::default(),
+            content: HandleMap::default(),
             span: Span::default(),
         }
     }
