@@ -32,23 +32,24 @@ pub fn run(device: &Device, file: &Path) -> Result<String, String> {
         })
         .collect();
     device.synchronize().map_err(|error| say(&error))?;
-    let launch = || -> hidet::Result<([f64; 3], Compiled)> {
+    let launch = || -> hidet::Result<([f64; 4], Compiled)> {
         let start = Instant::now();
         let image = Image::from_bytes(&bytes)?;
+        let read = start.elapsed();
         let compiled = Compiled::load(&image, device)?;
         let loaded = start.elapsed();
         compiled.launch(&raw)?;
         let launched = start.elapsed();
         device.synchronize()?;
-        Ok(([loaded, launched, start.elapsed()].map(|time| time.as_secs_f64() * 1e3), compiled))
+        Ok(([read, loaded, launched, start.elapsed()].map(|time| time.as_secs_f64() * 1e3), compiled))
     };
-    let ([loaded, launched, done], compiled) = launch().map_err(|error| say(&error))?;
+    let ([read, loaded, launched, done], compiled) = launch().map_err(|error| say(&error))?;
     let nvrtc = match nvrtc::version() {
         Ok((major, minor)) => format!("NVRTC {major}.{minor} is in reach"),
         Err(_) => "no NVRTC is in reach".to_owned(),
     };
     Ok(format!(
-        "`{}`, an image of {} bytes: loaded after {loaded:.2} ms, launched after {launched:.2} ms, complete after {done:.2} ms; {nvrtc}",
+        "`{}`, an image of {} bytes: read after {read:.2} ms, loaded after {loaded:.2} ms, launched after {launched:.2} ms, complete after {done:.2} ms; {nvrtc}",
         compiled.function().name,
         bytes.len()
     ))

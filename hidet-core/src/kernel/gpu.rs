@@ -59,7 +59,7 @@ impl Instance {
         if source.dynamic_shared != IndexExpr::Const(0) {
             module.allow_shared(context.properties.shared_per_block)?;
         }
-        if function.launch.cluster.iter().product::<u32>() > 8 {
+        if function.launch.cluster.iter().product::<u32>() > PORTABLE_CLUSTER {
             module.allow_large_clusters()?;
         }
         let reports = source.parameters.contains(&KernelParam::Report);
@@ -218,10 +218,12 @@ impl Instance {
         Ok(Resources { usage: self.cubin.usage.clone(), threads, dynamic_shared: launch.shared, occupancy })
     }
 
-    /// Returns an error if blocks that must be resident at once (those of a cluster or of a cooperative grid) do not
-    /// fit the device.
+    /// Returns an error if blocks that must be resident at once do not fit the device: those of a cooperative grid, or of
+    /// a cluster that is larger than every GPU supports. For other clusters the driver's launch decides, since it takes
+    /// 100 ms and more to tell how many fit.
     pub(super) fn fits(&self, function: &Function, launch: &LaunchConfig) -> Result<()> {
-        if launch.cluster == [1; 3] && !launch.cooperative || launch.grid.contains(&0) {
+        let is_large = launch.cluster.iter().product::<u32>() > PORTABLE_CLUSTER;
+        if launch.grid.contains(&0) || !launch.cooperative && !is_large {
             return Ok(());
         }
         // If the driver does not say, the launch itself will fail.
@@ -242,6 +244,9 @@ impl Instance {
         }
     }
 }
+
+/// Blocks of a cluster that every GPU with clusters supports.
+const PORTABLE_CLUSTER: u32 = 8;
 
 /// Returns why blocks that must be resident at once cannot be, or `None` if they fit.
 fn too_large(launch: &LaunchConfig, occupancy: &Occupancy, multiprocessors: u32) -> Option<String> {
