@@ -77,6 +77,11 @@ impl Agents<'_> {
         Epoch::agent(self.number(agent), agent.kind())
     }
 
+    /// Returns true if a thread has issued an asynchronous copy.
+    pub fn any_copies(&self) -> bool {
+        !self.copies.is_empty()
+    }
+
     /// Returns true if there was never any agent.
     pub fn is_empty(&self) -> bool {
         self.numbers.is_empty()

@@ -22,7 +22,8 @@ impl BlockRun<'_> {
             if let Some(space) = memory
                 && self.launch.options.checks.races
             {
-                self.proxies.fence(space, thread, now);
+                let copies = if self.agents.any_copies() { self.clocks.view(warp, lane).agents.clone() } else { None };
+                self.proxies.fence(space, thread, now, copies);
             }
             if memory == Some(Space::Global) {
                 continue;

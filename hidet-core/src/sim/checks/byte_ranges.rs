@@ -1,7 +1,7 @@
 //! Checks an access of an asynchronous operation to consecutive bytes: races, memory that was never written, writes
 //! that are not made visible by a proxy fence.
 
-use super::clocks::Epoch;
+use super::clocks::{AgentKind, Epoch};
 use super::global_shadow::{PAGE, Page};
 use super::shadow::{Accessor, Conflict, Touch};
 use crate::intrinsics::Space;
@@ -98,7 +98,8 @@ impl BlockRun<'_> {
                 found.unset = Some(cell * granule);
             }
             shadow.changes(cell, &mut |write| {
-                if write == fenced || (access.notes && (write.is_agent() || write.block != self.number)) {
+                let kind = write.kind().filter(|kind| *kind != AgentKind::Copy);
+                if write == fenced || (access.notes && (kind.is_some() || write.block != self.number)) {
                     return;
                 }
                 if !self.clocks.is_before(&write, access.warp, access.lane) {
@@ -197,7 +198,11 @@ impl BlockRun<'_> {
         let fence = if *scope == ir::Scope::Global { "fence_proxy_async_global" } else { "fence_proxy_async" };
         let message = format!(
             "element {element} of `{name}` was written by a thread, and the write may not be visible to the asynchronous \
-             operation; put `{fence}()` after the write, before the threads synchronize"
+             operation; put `{fence}()` {}",
+            match write.kind() {
+                Some(_) => "behind the wait for its asynchronous copy",
+                None => "after the write, before the threads synchronize",
+            }
         );
         let mine = format!("{} issues the operation", self.thread_name(access.warp, access.lane));
         let theirs = format!("{} writes it", self.launch.thread_name(write.block, write.thread()));
