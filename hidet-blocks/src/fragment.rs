@@ -19,8 +19,7 @@ pub fn address() -> (Expr<i32>, Expr<i32>) {
 /// Returns the coordinates of an index.
 #[track_caller]
 pub fn coordinates<const R: usize>(index: impl IndexTuple<R>) -> [Expr<i32>; R] {
-    let coordinates = index.coordinates();
-    std::array::from_fn(|axis| coordinates[axis])
+    index.coordinates()
 }
 
 /// Returns the coordinates so many rows and columns further along the last two axes.

@@ -69,6 +69,13 @@ impl ViewData {
     }
 }
 
+impl Address<()> {
+    /// Returns the same address with the type of its element.
+    pub(super) fn retyped<T>(self) -> Address<T> {
+        Address { place: self.place, rank: self.rank, of: PhantomData, transposed: self.transposed }
+    }
+}
+
 impl<T: Element> Address<T> {
     /// Exchanges the last two axes of the matrix that begins here: an operand of `wgmma` whose buffer has the axes `(k,
     /// m)` or `(k, n)` instead of `(m, k)` or `(n, k)`.

@@ -194,19 +194,31 @@ fn emit_untyped(ty: Type, at: Caller, operands: &[TypedValue], op: &dyn Fn(&[Val
 /// Emits an operation on one value.
 #[track_caller]
 pub(crate) fn unary<T: DeviceType, U: DeviceType>(op: UnaryOp, a: Expr<T>) -> Expr<U> {
-    emit(here(), &[a.with_type()], &|values| Op::Unary(op, values[0]))
+    unary_untyped(op, a.with_type(), U::TYPE, here()).assume()
+}
+
+fn unary_untyped(op: UnaryOp, a: TypedValue, ty: Type, at: Caller) -> Expr<()> {
+    emit_untyped(ty, at, &[a], &|values| Op::Unary(op, values[0]))
 }
 
 /// Emits an operation on two values of one type.
 #[track_caller]
 pub(crate) fn binary<T: DeviceType>(op: BinaryOp, a: Expr<T>, b: Expr<T>) -> Expr<T> {
-    emit(here(), &[a.with_type(), b.with_type()], &|values| Op::Binary(op, values[0], values[1]))
+    binary_untyped(op, a.assume(), b.assume(), T::TYPE, here()).assume()
+}
+
+fn binary_untyped(op: BinaryOp, a: Expr<()>, b: Expr<()>, ty: Type, at: Caller) -> Expr<()> {
+    emit_untyped(ty, at, &[(a, ty), (b, ty)], &|values| Op::Binary(op, values[0], values[1]))
 }
 
 /// Emits a comparison.
 #[track_caller]
 pub(crate) fn compare<T: DeviceType>(op: CompareOp, a: Expr<T>, b: Expr<T>) -> Expr<bool> {
-    emit(here(), &[a.with_type(), b.with_type()], &|values| Op::Compare(op, values[0], values[1]))
+    compare_untyped(op, a.assume(), b.assume(), T::TYPE, here()).assume()
+}
+
+fn compare_untyped(op: CompareOp, a: Expr<()>, b: Expr<()>, ty: Type, at: Caller) -> Expr<()> {
+    emit_untyped(Type::BOOL, at, &[(a, ty), (b, ty)], &|values| Op::Compare(op, values[0], values[1]))
 }
 
 /// Emits a conversion.

@@ -39,7 +39,7 @@ impl IndexValue for i32 {
 )]
 pub trait IndexTuple<const R: usize>: Copy {
     /// Returns the coordinates as device values.
-    fn coordinates(self) -> Vec<Expr<i32>>;
+    fn coordinates(self) -> [Expr<i32>; R];
 }
 
 macro_rules! tuple {
@@ -47,9 +47,9 @@ macro_rules! tuple {
         #[allow(non_snake_case)]
         impl<$($name: IndexValue),*> IndexTuple<$rank> for ($($name,)*) {
             #[track_caller]
-            fn coordinates(self) -> Vec<Expr<i32>> {
+            fn coordinates(self) -> [Expr<i32>; $rank] {
                 let ($($name,)*) = self;
-                vec![$($name.coordinate()),*]
+                [$($name.coordinate()),*]
             }
         }
     )*};
@@ -58,8 +58,8 @@ tuple! { 1: A; 2: A B; 3: A B C; 4: A B C D; 5: A B C D E; 6: A B C D E F; }
 
 impl<I: IndexValue, const R: usize> IndexTuple<R> for [I; R] {
     #[track_caller]
-    fn coordinates(self) -> Vec<Expr<i32>> {
-        self.into_iter().map(IndexValue::coordinate).collect()
+    fn coordinates(self) -> [Expr<i32>; R] {
+        self.map(IndexValue::coordinate)
     }
 }
 

@@ -142,6 +142,28 @@ impl UntypedView {
         }
     }
 
+    #[track_caller]
+    fn untyped_address(self, index: &[Expr<i32>]) -> Address<()> {
+        let at = here();
+        let mut rank = None;
+        let data = self.untyped_data(at);
+        if let Some(data) = &data {
+            reach::access(data, index, 1, at);
+        }
+        let place = data.and_then(|data| match data.base {
+            Base::Memory(buffer) => Some((buffer, data.place(index))),
+            Base::Peer(buffer, of) => {
+                rank = Some(of);
+                Some((buffer, data.place(index)))
+            }
+            _ => {
+                problem("this tensor is computed, so its elements have no address; ask `is_memory()` first", at);
+                None
+            }
+        });
+        Address { place, rank, of: PhantomData, transposed: false }
+    }
+
     /// Stores an element.
     #[track_caller]
     fn store_untyped(self, index: &[Expr<i32>], value: Expr<()>, guard: Guard) {
@@ -213,24 +235,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     /// Returns the address of an element, for intrinsics: `&x[[i, j]]`.
     #[track_caller]
     pub fn address(&self, index: impl IndexTuple<R>) -> Address<T> {
-        let (index, at) = (index.coordinates(), here());
-        let mut rank = None;
-        let data = self.data(at);
-        if let Some(data) = &data {
-            reach::access(data, &index, 1, at);
-        }
-        let place = data.and_then(|data| match data.base {
-            Base::Memory(buffer) => Some((buffer, data.place(&index))),
-            Base::Peer(buffer, of) => {
-                rank = Some(of);
-                Some((buffer, data.place(&index)))
-            }
-            _ => {
-                problem("this tensor is computed, so its elements have no address; ask `is_memory()` first", at);
-                None
-            }
-        });
-        Address { place, rank, of: PhantomData, transposed: false }
+        self.untyped().untyped_address(&index.coordinates()).retyped()
     }
 
     /// Returns the reason why no [`tensor_map`](View::tensor_map) can be taken of this view, if there is one. The extents

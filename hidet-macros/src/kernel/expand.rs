@@ -120,6 +120,7 @@ fn kernel(krate: &TokenStream, node: &Kernel, errors: &mut Errors) -> TokenStrea
     let dim_names = dims.iter().map(plain);
     let span = name.span();
     let k = builder(span);
+    // `{ .. }` ends the life of an extent's formula, so that the body has nothing to drop and is compiled to less code.
     quote_spanned! {span=>
         #[allow(unused_labels, unused_parens, unused_braces, unused_variables, clippy::all)]
         #head {
@@ -128,7 +129,7 @@ fn kernel(krate: &TokenStream, node: &Kernel, errors: &mut Errors) -> TokenStrea
                 #(let #dims = #k.dim(#dim_names);)*
                 #declared
                 #launched
-                #(let #dims = #k.value(&#dims);)*
+                #(let #dims = #k.value(&{ #dims });)*
                 #statements
             })
         }
