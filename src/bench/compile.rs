@@ -111,7 +111,7 @@ pub fn run(device: Option<&str>) -> Outcome<bool> {
 }
 
 fn median(mut times: Vec<f64>) -> f64 {
-    times.sort_by(f64::total_cmp);
+    times.sort_unstable_by(f64::total_cmp);
     times[times.len() / 2]
 }
 
@@ -319,7 +319,7 @@ mod tests {
     #[test]
     fn the_many_kernels_all_differ() {
         let mut texts: Vec<String> = functions("k").unwrap().iter().map(text::print).collect();
-        texts.sort();
+        texts.sort_unstable();
         texts.dedup();
         assert_eq!(texts.len(), MANY);
     }

@@ -27,7 +27,7 @@ pub fn worth(threads: usize) -> f64 {
     };
     let mut ratios: Vec<f64> =
         (0..5).map(|_| threads as f64 * multiply().as_secs_f64() / all().as_secs_f64().max(1e-9)).collect();
-    ratios.sort_by(f64::total_cmp);
+    ratios.sort_unstable_by(f64::total_cmp);
     ratios[ratios.len() / 2]
 }
 

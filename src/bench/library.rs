@@ -42,7 +42,7 @@ fn folders() -> Vec<PathBuf> {
         ["CUDA_HOME", "CUDA_PATH"].iter().filter_map(std::env::var_os).map(PathBuf::from).collect();
     roots.push("/usr/local/cuda".into());
     let mut versions = children(Path::new("/usr/local"), "cuda-");
-    versions.sort();
+    versions.sort_unstable();
     roots.extend(versions.into_iter().rev());
     let mut folders: Vec<PathBuf> = roots.iter().flat_map(|root| [root.join("lib64"), root.join("lib")]).collect();
     // Related libraries are often beside NVRTC.

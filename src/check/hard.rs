@@ -36,7 +36,7 @@ fn sorts(bench: &mut Bench) {
         let mut expected = Vec::new();
         for row in x.chunks(cols) {
             let mut row = reals(row);
-            row.sort_by(f64::total_cmp);
+            row.sort_unstable_by(f64::total_cmp);
             expected.extend(row);
         }
         bench.case::<i32>("sort_rows", &[rows, cols], Limit::Ulps(0.0), &expected, |device| {

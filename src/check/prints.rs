@@ -120,8 +120,8 @@ fn prints(
         let mut lines = lines_of(&|options| launch(device, options))?;
         let mut expected = expected.to_vec();
         if sorted {
-            lines.sort();
-            expected.sort();
+            lines.sort_unstable();
+            expected.sort_unstable();
         }
         match lines.iter().zip(&expected).find(|(line, expected)| line != expected) {
             Some((line, expected)) => {
@@ -191,7 +191,7 @@ pub(super) fn check(bench: &mut Bench) {
         let mut numbers = numbers.unwrap_or_default();
         let room = if device.is_sim() { 50_000 } else { (1 << 17) / 3 };
         let ordered = numbers.is_sorted_by_key(|number| number / 500);
-        numbers.sort();
+        numbers.sort_unstable();
         numbers.dedup();
         let fine = ordered && numbers.len() == room && numbers.iter().all(|number| *number < 50_000);
         Ok(vec![i32::from(fine)])

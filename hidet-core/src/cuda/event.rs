@@ -100,6 +100,6 @@ pub fn measure(context: &'static Context, rounds: usize, mut launch: impl FnMut(
     let once = time(3)?;
     let launches = (1.0 / once.max(1e-4)).ceil().clamp(1.0, 10_000.0) as u32;
     let mut times = (0..rounds.max(1)).map(|_| time(launches)).collect::<Result<Vec<f64>>>()?;
-    times.sort_by(f64::total_cmp);
+    times.sort_unstable_by(f64::total_cmp);
     Ok(times[times.len() / 2])
 }

@@ -70,7 +70,7 @@ pub(super) fn run(function: &mut Function, options: &LoweringOptions) -> Result<
     let mut head = Vec::new();
     let place = function.place;
     let mut declared: Vec<VarId> = arrays.values().map(|array| array.last).collect();
-    declared.sort();
+    declared.sort_unstable();
     for var in declared {
         let mut emit = Emitter::new(function, &mut head, place);
         let nobody = emit.constant_value(Const::int(Scalar::I32, -1));

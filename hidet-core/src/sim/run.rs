@@ -327,7 +327,7 @@ impl Run<'_> {
                 // A fault at the same positions in another block is the same fault.
                 let parties = std::iter::once(&fault.party).chain(&fault.others);
                 let mut places: Vec<_> = parties.map(|party| party.place.clone()).collect();
-                places.sort();
+                places.sort_unstable();
                 if !seen.insert((fault.kind, places)) && fault.party.span.line > 0 {
                     continue;
                 }

@@ -19,7 +19,7 @@ impl Summary {
     /// Summarises values; all fields are NaN if there are none.
     pub fn of(values: &[f64]) -> Summary {
         let mut sorted = values.to_vec();
-        sorted.sort_by(f64::total_cmp);
+        sorted.sort_unstable_by(f64::total_cmp);
         let at = |share: f64| quantile(&sorted, share);
         Summary { least: at(0.0), lower: at(0.25), median: at(0.5), upper: at(0.75), largest: at(1.0) }
     }

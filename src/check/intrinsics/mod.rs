@@ -140,7 +140,7 @@ fn run_some(device: &Device, compare: bool, some: &dyn Fn(&Row) -> bool, named: 
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
     let mut found = found.into_inner().unwrap_or_default();
-    found.sort();
+    found.sort_unstable();
     for (name, failure) in found {
         families.entry(name).or_default().failures.push(failure);
     }

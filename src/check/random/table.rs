@@ -58,7 +58,7 @@ impl Tally {
         };
         count(self.families.entry(family).or_default());
         let mut cells = cells.to_vec();
-        cells.sort();
+        cells.sort_unstable();
         cells.dedup();
         for cell in cells {
             count(self.cells.entry(cell).or_default());

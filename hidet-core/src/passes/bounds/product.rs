@@ -24,7 +24,7 @@ impl DimProduct {
 
     fn times(&self, other: &DimProduct) -> Option<DimProduct> {
         let mut dims = [self.dims.as_slice(), &other.dims].concat();
-        dims.sort();
+        dims.sort_unstable();
         let factor = self.factor.checked_mul(other.factor).filter(|factor| *factor < 1 << 80)?;
         Some(DimProduct { factor, dims })
     }
@@ -84,7 +84,7 @@ fn multiply_out(formula: &IndexExpr) -> Option<BTreeMap<Vec<DimId>, i128>> {
             for (dims, factor) in &left {
                 for (others, by) in &right {
                     let mut dims = [dims.as_slice(), others].concat();
-                    dims.sort();
+                    dims.sort_unstable();
                     add(dims, factor.checked_mul(*by)?)?;
                 }
             }
