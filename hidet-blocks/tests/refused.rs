@@ -79,7 +79,10 @@ fn sizes_that_do_not_fit_are_refused() {
     refused(fused(Use { stages: 0, ..RIGHT }), "0 stages of tiles of 64 x 64 bf16");
     refused(fused(Use { filled: 3, ..RIGHT }), "a pipeline of 3 stages fills an input of 2");
     refused(fused(Use { a: [64, 128], ..RIGHT }), "tiles of 128 and 64 columns are multiplied along their columns");
-    refused(fused(Use { cols: 100, ..RIGHT }), "100 columns of 1 warp groups, stored in boxes of [64, 64]: columns must be a multiple of 64");
+    refused(
+        fused(Use { cols: 100, ..RIGHT }),
+        "100 columns of 1 warp groups, stored in boxes of [64, 64]: columns must be a multiple of 64",
+    );
     refused(fused(Use { b: [32, 64], ..RIGHT }), "need tiles of the input with as many rows");
 }
 

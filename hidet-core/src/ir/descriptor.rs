@@ -11,6 +11,7 @@ use crate::intrinsics::matrix::Form;
 use crate::intrinsics::{Effect, Meaning, Operand, Space};
 use crate::layout::Layout;
 use crate::types::Scalar;
+use std::collections::BTreeSet;
 
 /// Returns the operands of a `wgmma` call that lie in shared memory, as pairs (index of the address, index of the
 /// form).
@@ -140,6 +141,8 @@ fn refusal(function: &Function, id: BufferId, [mn, k]: [u32; 2], transposed: boo
 /// eight rows of its width, counted from address 0.
 pub fn alignments(function: &Function) -> SecondaryMap<BufferId, i64> {
     let mut found: SecondaryMap<BufferId, i64> = SecondaryMap::new();
+    // The form of an operand takes milliseconds to find, and most calls have the same operands.
+    let mut forms = BTreeSet::new();
     function.each_stmt_in(&function.body, &mut |_, stmt| {
         let Stmt::Call { intrinsic, args, .. } = stmt else { return };
         let mut need = |buffer: BufferId, align: i64| {
@@ -159,7 +162,9 @@ pub fn alignments(function: &Function) -> SecondaryMap<BufferId, i64> {
         }
         let row = intrinsic.row();
         for (address, form) in shared_operands(row.meaning, &row.operands) {
-            if let (Some(Arg::Address { buffer, .. }), Some(Arg::Imm(form))) = (args.get(address), args.get(form)) {
+            if let (Some(Arg::Address { buffer, .. }), Some(Arg::Imm(form))) = (args.get(address), args.get(form))
+                && forms.insert((*buffer, *form))
+            {
                 let form = of_operand(function, *buffer, *form);
                 need(*buffer, form.map_or(1024, |form| i64::from(form.alignment())));
             }

@@ -60,9 +60,14 @@ pub fn bind(function: &Function, device: &Device, args: &[RawArg]) -> Result<Bou
     contract.constraints(&dims)?;
     contract.aliases(&tensors)?;
     let grid = contract.grid(&dims)?;
-    contract.shared(&dims)?;
     let wide = tensors.iter().any(|(_, _, tensor)| is_wide(tensor));
     Ok(BoundDims { dims, grid, wide })
+}
+
+/// Returns an error if a block needs more shared memory than the device has. To find that out takes milliseconds, which a
+/// launch on a GPU saves: there the compiled kernel knows how much it needs.
+pub fn check_shared(function: &Function, device: &Device, dims: &[i64]) -> Result<()> {
+    Contract { function, device }.shared(dims)
 }
 
 type Tensors<'a> = Vec<(&'a Buffer, Access, &'a RawTensor)>;

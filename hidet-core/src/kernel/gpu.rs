@@ -90,7 +90,8 @@ impl Instance {
     pub(super) fn shared(&self, function: &Function, dims: &[i64]) -> Result<u32> {
         let bytes = self.source.dynamic_shared.eval(dims);
         let fail = |why| Error::Launch { kernel: function.name.clone(), message: format!("shared memory: {why}") };
-        bytes.map(|bytes| bytes as u32).map_err(fail)
+        // What does not fit in 32 bits fits no device.
+        bytes.map(|bytes| u32::try_from(bytes).unwrap_or(u32::MAX)).map_err(fail)
     }
 
     /// Returns an error if the kernel must be waited for, which no graph can do.

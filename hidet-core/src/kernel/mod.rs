@@ -343,9 +343,15 @@ impl Compiled {
             image.check_wide(args)?;
         }
         let mut launch = gpu::launch(&inner.function, binding.grid, 0);
-        if let Instance::Gpu(instance) = inner.instance(choice)? {
-            launch.shared = instance.shared(&inner.function, &binding.dims)?;
-            instance.fits(&inner.function, &launch)?;
+        match inner.instance(choice)? {
+            Instance::Gpu(instance) => {
+                launch.shared = instance.shared(&inner.function, &binding.dims)?;
+                if launch.shared as usize > inner.device.limits().shared {
+                    contract::check_shared(&inner.function, &inner.device, &binding.dims)?;
+                }
+                instance.fits(&inner.function, &launch)?;
+            }
+            Instance::Sim(_) => contract::check_shared(&inner.function, &inner.device, &binding.dims)?,
         }
         Ok(inner.plans.add(Plan::new(&inner.function, args, binding, choice, launch)))
     }

@@ -65,7 +65,10 @@ const SCALE: RawArg = RawArg::Scalar(Const { scalar: Scalar::F32, bits: 0 });
 
 #[track_caller]
 fn refuses(function: &Function, args: &[RawArg], message: &str) {
-    let error = contract::bind(function, &Device::sim(), args).unwrap_err().to_string();
+    let device = Device::sim();
+    let bound = contract::bind(function, &device, args);
+    let error =
+        bound.and_then(|binding| contract::check_shared(function, &device, &binding.dims)).unwrap_err().to_string();
     assert_eq!(error, format!("launch of `k`: {message}"));
 }
 
