@@ -47,6 +47,8 @@ pub fn modes(kernel: &str) -> [(String, CompileOptions); 2] {
 pub struct Bench {
     device: Device,
     sim: Option<Device>,
+    /// The beginning of the names of the kernels to run.
+    named: String,
     lines: Vec<Line>,
 }
 
@@ -54,7 +56,12 @@ impl Bench {
     /// A run on that device. A GPU is compared with the simulated device too if `compare`.
     pub fn new(device: Device, compare: bool) -> Self {
         let sim = (compare && !device.is_sim()).then(Device::sim);
-        Bench { device, sim, lines: Vec::new() }
+        Bench { device, sim, named: String::new(), lines: Vec::new() }
+    }
+
+    /// The same run of kernels whose names begin with that text only.
+    pub fn named(self, named: &str) -> Self {
+        Bench { named: named.to_owned(), ..self }
     }
 
     /// Returns the architecture of the device, or `None` if it is not a GPU.
@@ -117,6 +124,9 @@ impl Bench {
         expected: &[f64],
         run: &dyn Fn(&Device) -> hidet::Result<Vec<f64>>,
     ) {
+        if !kernel.starts_with(&self.named) {
+            return;
+        }
         let limit_text = match limit {
             Limit::Ulps(ulps) => format!("{ulps} ulp"),
             Limit::Bound(_, text) => format!("1/2 ulp + {text}"),
@@ -216,7 +226,10 @@ impl Bench {
         }
         let failed = self.lines.iter().filter(|line| !line.failures.is_empty()).count();
         let _ = writeln!(text, "{} kernels and types passed, {failed} failed", self.lines.len() - failed);
-        (text, failed == 0)
+        if self.lines.is_empty() {
+            let _ = writeln!(text, "no kernel's name begins with `{}`", self.named);
+        }
+        (text, failed == 0 && !self.lines.is_empty())
     }
 }
 

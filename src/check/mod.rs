@@ -25,10 +25,10 @@ mod wide;
 pub use bench::Bench;
 use hidet::prelude::*;
 
-/// Runs all checks on a device; a GPU is compared with the simulated device too if `compare`. Returns the report, and
-/// true if all passed.
-pub fn run(device: Device, compare: bool) -> (String, bool) {
-    let mut bench = Bench::new(device, compare);
+/// Runs the checks of kernels whose names begin with `named` on a device; a GPU is compared with the simulated device too if
+/// `compare`. Returns the report, and true if all passed.
+pub fn run(device: Device, compare: bool, named: &str) -> (String, bool) {
+    let mut bench = Bench::new(device, compare).named(named);
     memory::check(&mut bench);
     rows::check(&mut bench);
     activations::check(&mut bench);

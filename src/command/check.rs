@@ -20,8 +20,8 @@ pub struct Check {
     /// Run only this part.
     #[arg(long, value_enum)]
     only: Option<Part>,
-    /// With `--only intrinsics`: run only the cases whose label (name, types, sizes) begins with this text, such as
-    /// 'tma.load.2d f16'.
+    /// With `--only kernels`: run only the kernels whose names begin with this text. With `--only intrinsics`: only the cases
+    /// whose label (name, types, sizes) begins with it, such as 'tma.load.2d f16'.
     #[arg(long, default_value = "")]
     named: String,
     /// The number of random programs (2000).
@@ -80,7 +80,7 @@ impl Check {
         }
         let mut passed = true;
         if wanted(Part::Kernels) {
-            passed &= show(crate::check::run(device.clone(), !self.alone));
+            passed &= show(crate::check::run(device.clone(), !self.alone, &self.named));
         }
         if wanted(Part::Intrinsics) {
             passed &= show(crate::check::intrinsics::run(&device, !self.alone, &self.named));
