@@ -98,15 +98,13 @@ impl<'a> Rows<'a> {
     fn row(&mut self, place: &[i64; 5]) {
         let last = self.shape.extents.len() - 1;
         let (bytes, columns) = (self.shape.elem.bytes() as u32, self.shape.tile.last().copied().unwrap_or(0));
-        let mut offset = self.shape.offset as i64;
-        let mut inside = true;
-        for (axis, coordinate) in place.iter().enumerate().take(last) {
-            inside &= (0..self.shape.extents[axis] as i64).contains(coordinate);
-            offset += coordinate * self.shape.strides[axis] as i64;
-        }
-        if !inside {
+        let outer = || place.iter().enumerate().take(last);
+        let inside = outer().all(|(axis, at)| (0..self.shape.extents[axis] as i64).contains(at));
+        if !inside || self.inside.is_empty() {
             return self.emit(None, columns * bytes);
         }
+        let offset: i64 = outer().map(|(axis, at)| at * self.shape.strides[axis] as i64).sum();
+        let offset = self.shape.offset as i64 + offset;
         let start = (offset + self.column + self.inside.start) as usize * bytes as usize;
         let (first, end) = (self.inside.start as u32, self.inside.end as u32);
         self.emit(None, first * bytes);
@@ -163,7 +161,7 @@ mod tests {
         let beyond = segments(&shape, [9, 18, 0, 0, 0], 0);
         assert_eq!(beyond[0], Segment { shared: 0, linear: 0, global: Some((9 * 20 + 18) * 4), bytes: 8 });
         assert!(beyond[1..].iter().all(|segment| segment.global.is_none()));
-        for at in [[100, 0, 0, 0, 0], [0, 100, 0, 0, 0], [-100, -100, 0, 0, 0]] {
+        for at in [[100, 0, 0, 0, 0], [0, 100, 0, 0, 0], [3, -100, 0, 0, 0], [-100, -100, 0, 0, 0]] {
             assert_eq!(segments(&shape, at, 0).iter().map(|segment| segment.bytes).sum::<u32>(), 32);
             assert!(segments(&shape, at, 0).iter().all(|segment| segment.global.is_none()));
         }
