@@ -1,4 +1,4 @@
-//! Random programs in which threads communicate, and random programs of integers at the edges of their types: they are
+//! Random programs in which threads communicate, of integers at the edges of their types, and of bulk copies: they are
 //! valid, round-trip through text, run without a fault on the simulated device, and have the same results under every
 //! seed of its scheduler and after every pass. Every kind of communication occurs.
 //!
@@ -12,7 +12,7 @@ use hidet_core::cuda::nvrtc;
 use hidet_core::ir::{Access, Arch, Function, Param, text, verify};
 use hidet_core::passes::{LoweringOptions, lower, lower_with};
 use hidet_core::sim::{self, Memory};
-use hidet_core::testing::random::{ArgumentValue, Cell, Program, numbers_program, talking_program};
+use hidet_core::testing::random::{ArgumentValue, Cell, Program, numbers_program, talking_program, tma_program};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -72,7 +72,9 @@ fn shown(program: &Program) -> String {
 
 #[test]
 fn they_are_valid_and_survive_the_text_form() {
-    for (seed, program) in seeds(500).flat_map(|seed| [(seed, talking_program(seed)), (seed, numbers_program(seed))]) {
+    let programs =
+        |seed| [talking_program(seed), numbers_program(seed), tma_program(seed).unwrap()].map(|of| (seed, of));
+    for (seed, program) in seeds(500).flat_map(programs) {
         for kernel in &program.kernels {
             if let Err(problems) = verify::verify(kernel) {
                 panic!("seed {seed}: {problems:?}\n{}", text::print_with_spans(kernel));
@@ -186,6 +188,15 @@ fn passes_keep_the_numbers() {
 }
 
 #[test]
+fn passes_keep_what_bulk_copies_move() {
+    let failures: Vec<String> = seeds(300)
+        .into_par_iter()
+        .filter_map(|seed| check(seed, tma_program(seed).unwrap()).err().map(|(_, why)| format!("seed {seed}: {why}")))
+        .collect();
+    assert!(failures.is_empty(), "{} programs are wrong\n{}", failures.len(), failures[0]);
+}
+
+#[test]
 fn nvrtc_accepts_them() {
     if let Err(missing) = nvrtc::version() {
         assert!(std::env::var_os("CI").is_none(), "NVRTC must be present on CI: {missing}");
@@ -197,7 +208,8 @@ fn nvrtc_accepts_them() {
         .into_par_iter()
         .filter_map(|seed| {
             let options = LoweringOptions { checks: seed % 40 == 10, wide_index: seed % 40 == 20, contract: true };
-            let kernels = [talking_program(seed).kernels, numbers_program(seed).kernels].concat();
+            let programs = [talking_program(seed), numbers_program(seed), tma_program(seed).unwrap()];
+            let kernels = programs.map(|program| program.kernels).concat();
             kernels.iter().find_map(|kernel| {
                 let compiled = lower(kernel, &options)
                     .and_then(|lowered| codegen::cuda(&lowered, arch))

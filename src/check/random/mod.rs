@@ -252,7 +252,7 @@ mod tests {
         assert!(
             family("nonsense")
                 .unwrap_err()
-                .contains("there is no family `nonsense`; there are kernel, talk, numbers, strides, edges")
+                .contains("there is no family `nonsense`; there are kernel, talk, numbers, strides, edges, tma")
         );
     }
 }

@@ -20,11 +20,13 @@ pub(in crate::testing) mod rng;
 mod stmts;
 mod strides;
 mod talk;
+mod tma;
 
 pub use numbers::numbers_program;
 pub use program::{Cell, Program, Step};
 pub use strides::strided_program;
 pub use talk::{talking_cells, talking_program};
+pub use tma::tma_program;
 
 use crate::ir::Function;
 use crate::types::Const;

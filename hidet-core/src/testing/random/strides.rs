@@ -2,7 +2,7 @@
 //! strides that come with the launch.
 
 use super::rng::Rng;
-use super::{ArgumentValue, Program, exact_kernel, numbers_program, talking_program};
+use super::{ArgumentValue, Program, exact_kernel, numbers_program, talking_program, tma_program};
 use crate::ir::{Function, Param};
 use crate::passes;
 
@@ -11,9 +11,10 @@ const BETWEEN: u8 = 0xa5;
 
 /// Returns the program of a seed.
 pub fn strided_program(seed: u64) -> Program {
-    let program = match seed % 3 {
+    let program = match seed % 4 {
         0 => numbers_program(seed),
         1 => talking_program(seed),
+        2 => tma_program(seed).unwrap_or_default(),
         _ => exact_kernel(seed).into(),
     };
     let mut program = if program.kernels.len() == 1 { program } else { exact_kernel(seed).into() };
@@ -81,8 +82,8 @@ mod tests {
 
     #[test]
     fn most_programs_have_inputs_and_outputs_with_strides() {
-        let (mut read, mut written) = (0, 0);
-        for seed in 0..60 {
+        let (mut read, mut written, mut copied) = (0, 0, 0);
+        for seed in 0..100 {
             let program = strided_program(seed);
             let kernel = &program.kernels[0];
             assert_eq!(kernel.dims.len(), program.dims.len(), "seed {seed}");
@@ -90,10 +91,12 @@ mod tests {
                 let Param::Tensor { buffer, access } = param else { continue };
                 if !kernel.buffers[*buffer].layout.is_row_major() {
                     *(if *access == Access::In { &mut read } else { &mut written }) += 1;
+                    copied += usize::from(kernel.maps.iter().any(|(_, map)| map.buffer == *buffer));
                 }
             }
         }
-        assert!(read > 30 && written > 30, "{read} inputs and {written} outputs of 60 programs");
+        assert!(read > 30 && written > 30, "{read} inputs and {written} outputs of 100 programs");
+        assert!(copied > 2, "{copied} tensors have tensor maps");
     }
 
     #[test]
