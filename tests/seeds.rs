@@ -13,10 +13,15 @@ use hidet::sim::{self, Options};
 use hidet_examples::registry;
 
 /// Returns extents that meet the constraints of the kernel: the first of a few that do for all dims alike, except for
-/// dims that must be larger.
+/// dims that must be larger, or equal to something.
 fn dims(function: &Function) -> Option<Vec<i64>> {
-    // A bitonic sort needs a power of two, which is not a constraint.
-    let first = if function.name == "sort_rows" { 64 } else { 19 };
+    let first = match function.name.as_str() {
+        // A bitonic sort needs a power of two, which is not a constraint.
+        "sort_rows" => 64,
+        // A convolution has six extents.
+        "convolution" => 8,
+        _ => 19,
+    };
     let alike = |extent: i64| {
         let mut dims = vec![extent; function.dims.len()];
         for constraint in &function.constraints {
@@ -25,6 +30,14 @@ fn dims(function: &Function) -> Option<Vec<i64>> {
             {
                 let dim = &mut dims[*dim as usize];
                 *dim = least.max(*dim);
+            }
+        }
+        for constraint in function.constraints.iter().filter(|constraint| constraint.relation == Relation::Equal) {
+            if let (IndexExpr::Symbol(dim), other) | (other, IndexExpr::Symbol(dim)) =
+                (&constraint.left, &constraint.right)
+                && let Ok(extent) = other.eval(&dims)
+            {
+                dims[*dim as usize] = extent;
             }
         }
         dims
