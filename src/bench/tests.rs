@@ -43,6 +43,9 @@ fn awkward(family: &Family) -> Vec<usize> {
     if family.axes[0] == "heads" {
         return vec![2, 150];
     }
+    if family.axes.contains(&"stride") {
+        return vec![1, 9, 16, 72, 2];
+    }
     let tiled = family.kernels.iter().any(|kernel| kernel.contains("wgmma"));
     let product = if tiled { vec![256, 256, 128] } else { vec![70, 90, 33] };
     [vec![1000], vec![70, 100], product][family.axes.len() - 1].clone()
