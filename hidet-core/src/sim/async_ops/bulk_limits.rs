@@ -24,6 +24,13 @@ impl BlockRun<'_> {
             Route::Column { shape, im2col, pixels } => pixels.problem(shape, im2col),
             _ => None,
         };
+        let last = match route {
+            Route::Tile { shape, at } => Some((at[shape.extents.len() - 1], shape.elem)),
+            Route::Column { shape, pixels, .. } => Some((pixels.first[shape.extents.len() - 1], shape.elem)),
+            Route::Line { .. } => None,
+        };
+        // PTX does not say so, but an H200 stops with an illegal instruction.
+        let unaligned = last.filter(|(at, elem)| at * elem.bytes() as i64 % 16 != 0);
         let elements = u64::from(route.bytes()) / access.elem.bytes() as u64;
         let (kind, message) = if u64::from(element) + elements > access.limit {
             let message = format!(
@@ -37,6 +44,13 @@ impl BlockRun<'_> {
             (FaultKind::Misaligned, message)
         } else if let Some(why) = column {
             (FaultKind::OutOfBounds, format!("a column of pixels {why}"))
+        } else if let Some((at, elem)) = unaligned {
+            let message = format!(
+                "a bulk copy begins at coordinate {at} of {elem} along the last axis, which is byte {} and must be a multiple \
+                 of 16; move the box, or copy without TMA",
+                at * elem.bytes() as i64
+            );
+            (FaultKind::Misaligned, message)
         } else {
             return true;
         };

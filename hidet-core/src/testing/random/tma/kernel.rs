@@ -51,6 +51,13 @@ impl Varying {
         Varying { first, by_block: 0, by_round: 0 }
     }
 
+    /// Makes it a multiple of a number, as the last coordinate of a copy must be one of 16 bytes.
+    pub fn align(&mut self, unit: i64) {
+        for part in [&mut self.first, &mut self.by_block, &mut self.by_round] {
+            *part -= part.rem_euclid(unit);
+        }
+    }
+
     pub fn at(&self, block: i64, round: i64) -> i64 {
         self.first + block * self.by_block + round * self.by_round
     }

@@ -56,6 +56,10 @@ fn random_copies(rng: &mut Rng) -> CopyKernel {
     let cluster = if matches!(copy, CopyKind::Load(_)) && rng.percent(20) { 2 } else { 1 };
     let (rounds, stages) = (rng.between(1, 4), rng.between(1, 3));
     let threads = rng.pick(&[32, 64, 96, 128]);
+    let mut starts = if columns { column_start(&map, rng) } else { box_start(&map, rng) };
+    if let Some(last) = starts.last_mut() {
+        last.align(16 / elem.bytes() as i64);
+    }
     CopyKernel {
         copy,
         blocks: cluster * rng.between(1, if cluster > 1 { 2 } else { 3 }),
@@ -65,7 +69,7 @@ fn random_copies(rng: &mut Rng) -> CopyKernel {
         rounds,
         stages,
         ahead: rng.between(1, stages.min(rounds)),
-        starts: if columns { column_start(&map, rng) } else { box_start(&map, rng) },
+        starts,
         offsets: map.pixels.iter().flatten().map(|pixel| pixel_offset(map.axes.len(), pixel.lower, rng)).collect(),
         map,
     }
