@@ -8,11 +8,13 @@ use crate::error::Result;
 use crate::intrinsics::matrix::Form;
 use crate::intrinsics::{Intrinsic, Meaning};
 use crate::ir::descriptor;
-use crate::ir::{Arg, AsmOperand, BufferId, Scope, ValueId};
+use crate::ir::{Access, Arg, AsmOperand, BufferId, Param, Scope, ValueId};
 use crate::types::{Scalar, Type};
 
 /// The offset of an element in a flattened buffer.
 pub(super) struct Position {
+    /// The pointer to the first element.
+    base: String,
     pub(super) whole: CppExpr,
     /// In global memory, the same offset as a sum of two parts. The second part and the whole are nonnegative, so the
     /// first part does not overflow even though integers wrap: it may be added to the pointer separately, and accesses
@@ -27,29 +29,43 @@ impl Generator<'_> {
         if guard {
             return Err(self.error(format!("a protected access to `{name}` was not lowered")));
         }
+        let (base, index) = match (self.function.buffers[buffer].entries, index) {
+            (Some(_), [entry, index @ ..]) => {
+                let input = self.function.params.iter().any(
+                    |param| matches!(param, Param::Tensor { buffer: of, access: Access::In } if *of == buffer),
+                );
+                let constant = if input { "const " } else { "" };
+                let elem = types::scalar(self.function.buffers[buffer].elem);
+                let entry = self.value(*entry)?.text;
+                (format!("hidet_tensor<{constant}{elem}>({}, {entry})", self.buffers[buffer]), index)
+            }
+            _ => (self.buffers[buffer].clone(), index),
+        };
         match index {
             [position] => {
                 let global = self.function.buffers[buffer].scope == Scope::Global;
                 let whole = self.value(*position)?;
                 if global && self.opaque.leaps[*position] {
-                    return Ok(Position { whole: expr::opaque_extension(Scalar::I32, Scalar::I64, &whole), sum: None });
+                    let whole = expr::opaque_extension(Scalar::I32, Scalar::I64, &whole);
+                    return Ok(Position { base, whole, sum: None });
                 }
                 let sum = self.sums[*position].clone().filter(|_| global);
                 if !global || !self.opaque.far[*position] {
-                    return Ok(Position { whole, sum });
+                    return Ok(Position { base, whole, sum });
                 }
                 // What is not negative is printed as unsigned, because of unsigned integers NVRTC knows that they wrap.
                 let unsigned = |a: &CppExpr| expr::convert(Scalar::I32, Scalar::U32, a);
                 let sum = sum.filter(|_| self.opaque.beyond[*position]);
-                Ok(Position { whole: unsigned(&whole), sum: sum.map(|[base, rest]| [unsigned(&base), rest]) })
+                let sum = sum.map(|[first, rest]| [unsigned(&first), rest]);
+                Ok(Position { base, whole: unsigned(&whole), sum })
             }
             _ => Err(self.error(format!("an access to `{name}` with {} indices was not lowered", index.len()))),
         }
     }
 
     /// Returns a pointer to an element.
-    pub(super) fn pointer(&self, buffer: BufferId, position: &Position) -> CppExpr {
-        let name = &self.buffers[buffer];
+    pub(super) fn pointer(&self, position: &Position) -> CppExpr {
+        let name = &position.base;
         match position {
             Position { whole, .. } if whole.text == "0" => CppExpr::atom(name),
             Position { sum: Some([base, rest]), .. } => {
@@ -60,8 +76,8 @@ impl Generator<'_> {
     }
 
     /// Returns an element as an lvalue.
-    fn element(&self, buffer: BufferId, position: &Position) -> String {
-        let name = &self.buffers[buffer];
+    fn element(&self, position: &Position) -> String {
+        let name = &position.base;
         match &position.sum {
             Some([base, rest]) => format!("({name} + {})[{}]", base.within(2), rest.text),
             None => format!("{name}[{}]", position.whole.text),
@@ -73,13 +89,13 @@ impl Generator<'_> {
         let position = self.position(buffer, index, guard)?;
         let name = &self.buffers[buffer];
         Ok(match (ty.lanes, self.function.buffers[buffer].scope) {
-            (1, _) => CppExpr::atom(self.element(buffer, &position)),
+            (1, _) => CppExpr::atom(self.element(&position)),
             (lanes, Scope::Register) => {
                 let each: Vec<CppExpr> =
                     (0..lanes).map(|lane| CppExpr::atom(element(name, &position.whole, lane))).collect();
                 super::expr::vector(ty, &each)
             }
-            (lanes, _) => CppExpr::atom(format!("load<{lanes}>({})", self.pointer(buffer, &position).text)),
+            (lanes, _) => CppExpr::atom(format!("load<{lanes}>({})", self.pointer(&position).text)),
         })
     }
 
@@ -96,7 +112,7 @@ impl Generator<'_> {
         let name = self.buffers[buffer].clone();
         match (lanes, self.function.buffers[buffer].scope) {
             (1, _) => {
-                let element = self.element(buffer, &position);
+                let element = self.element(&position);
                 self.out.line(format!("{element} = {};", value.text));
             }
             (lanes, Scope::Register) => {
@@ -108,7 +124,7 @@ impl Generator<'_> {
                 }
                 self.out.close("}");
             }
-            _ => self.out.line(format!("store({}, {});", self.pointer(buffer, &position).text, value.text)),
+            _ => self.out.line(format!("store({}, {});", self.pointer(&position).text, value.text)),
         }
         Ok(())
     }
@@ -123,7 +139,7 @@ impl Generator<'_> {
                 Arg::Address { buffer, index } => {
                     let position = self.position(*buffer, index, false)?;
                     let elem = types::scalar(self.function.buffers[*buffer].elem);
-                    let pointer = self.pointer(*buffer, &position);
+                    let pointer = self.pointer(&position);
                     // The row's text may index an element of a register array.
                     let level = if self.function.buffers[*buffer].scope == Scope::Register { 0 } else { 9 };
                     (pointer.within(level), elem)
@@ -218,7 +234,7 @@ impl Generator<'_> {
                 }
                 AsmOperand::Address { buffer, index } => {
                     let position = self.position(*buffer, index, false)?;
-                    let pointer = self.pointer(*buffer, &position);
+                    let pointer = self.pointer(&position);
                     in_text.push(match self.function.buffers[*buffer].scope {
                         Scope::Global => format!("\"l\"({})", pointer.text),
                         Scope::Shared => format!("\"r\"(hidet_shared_address({}))", pointer.text),

@@ -182,8 +182,15 @@ impl<'a> Generator<'a> {
         for param in &function.params {
             match param {
                 Param::Tensor { buffer, access } => {
-                    let Buffer { name, elem, .. } = &function.buffers[*buffer];
+                    let Buffer { name, elem, entries, .. } = &function.buffers[*buffer];
                     let name = self.names.source(name, NameKind::Tensor);
+                    if entries.is_some() {
+                        // The table itself belongs to the launcher, so no thread writes it.
+                        text.push(format!("const hidet_entry* __restrict__ {name}"));
+                        self.buffers[*buffer] = name;
+                        parameters.push(KernelParam::Tensor(*buffer));
+                        continue;
+                    }
                     let constant = if *access == Access::In { "const " } else { "" };
                     let promise = if may_restrict(function, *buffer, *access) { " __restrict__" } else { "" };
                     text.push(format!("{constant}{}*{promise} {name}", types::scalar(*elem)));
@@ -238,6 +245,13 @@ impl<'a> Generator<'a> {
 
     fn declare_memory(&mut self, shared: &Shared, used: &SecondaryMap<BufferId, bool>) -> Result<()> {
         let function = self.function;
+        for (id, buffer) in function.buffers.iter() {
+            if let Some(rows) = buffer.entries.and_then(|entries| entries.rows).filter(|rows| used[*rows]) {
+                let name = self.names.source(&function.buffers[rows].name, NameKind::Tensor);
+                self.out.line(format!("const int* __restrict__ {name} = &{}->rows;", self.buffers[id]));
+                self.buffers[rows] = name;
+            }
+        }
         for (id, buffer) in function.buffers.iter().filter(|(id, _)| used[*id]) {
             match buffer.scope {
                 Scope::Global if self.buffers[id].is_empty() => {

@@ -29,20 +29,24 @@ impl Generator<'_> {
         index: &[ValueId],
         tile: &[u32],
         shape: &[IndexExpr],
+        rows: Option<ValueId>,
     ) -> Result<()> {
         let name = self.function.buffers[buffer].name.clone();
-        if shape.len() != index.len() || tile.len() != index.len() || index.len() > VALUES {
+        if shape.len() != index.len() || tile.len() != index.len() || index.len() + usize::from(rows.is_some()) > VALUES {
             let (rank, index) = (shape.len(), index.len());
             return Err(self
                 .error(format!("a check of `{name}`, which has {rank} axes, has {index} indices (at most {VALUES})")));
         }
         let (mut inside, mut values) = (Vec::new(), Vec::new());
-        for ((value, bound), tile) in index.iter().zip(shape).zip(tile) {
+        let rows = rows.map(|rows| self.value(rows)).transpose()?;
+        for (axis, ((value, bound), tile)) in index.iter().zip(shape).zip(tile).enumerate() {
             let value = self.value(*value)?;
-            let extent = self.extent(bound);
+            let rows = rows.clone().filter(|_| axis == 1);
+            let is_formula = rows.is_none();
+            let extent = rows.unwrap_or_else(|| self.extent(bound));
             let index = value.within(2);
             values.push(value.text.clone());
-            let known = value.text.parse().ok().zip(bound.as_const());
+            let known = value.text.parse().ok().zip(bound.as_const().filter(|_| is_formula));
             if known.is_some_and(|(index, bound): (i64, i64)| 0 <= index && index + i64::from(*tile) <= bound) {
                 continue;
             }
@@ -54,7 +58,10 @@ impl Generator<'_> {
         if inside.is_empty() {
             return Ok(());
         }
-        let report = self.fault(Message::Outside { name, tile: tile.to_vec(), shape: shape.to_vec() }, &values)?;
+        let has_rows = rows.is_some();
+        values.extend(rows.map(|rows| rows.text));
+        let message = Message::Outside { name, tile: tile.to_vec(), shape: shape.to_vec(), has_rows };
+        let report = self.fault(message, &values)?;
         self.out.line(format!("if (!({})) {report}", inside.join(" && ")));
         Ok(())
     }
@@ -62,7 +69,7 @@ impl Generator<'_> {
     /// Writes the check that an element is aligned to this many bytes.
     pub(super) fn align(&mut self, buffer: BufferId, index: &[ValueId], bytes: u32) -> Result<()> {
         let position = self.position(buffer, index, false)?;
-        let pointer = self.pointer(buffer, &position);
+        let pointer = self.pointer(&position);
         let memory = &self.function.buffers[buffer];
         let message = Message::Misaligned { name: memory.name.clone(), elem: memory.elem, bytes };
         let report = self.fault(message, &[position.whole.text])?;

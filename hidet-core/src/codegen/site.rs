@@ -33,6 +33,8 @@ pub enum Message {
         tile: Vec<u32>,
         /// The shape, as formulas of the dims.
         shape: Vec<IndexExpr>,
+        /// True if the extent of axis 1 is in the report, behind the index.
+        has_rows: bool,
     },
     /// A misaligned element; the report contains its offset.
     Misaligned {
@@ -85,8 +87,13 @@ impl Message {
     /// Returns the text of the message for the numbers of a report and the dims of the launch.
     pub fn text(&self, values: &[i64], dims: &[i64]) -> String {
         match self {
-            Message::Outside { name, tile, shape } => {
-                let shape: Vec<i64> = shape.iter().map(|extent| extent.eval(dims).unwrap_or(0)).collect();
+            Message::Outside { name, tile, shape, has_rows } => {
+                let mut shape: Vec<i64> = shape.iter().map(|extent| extent.eval(dims).unwrap_or(0)).collect();
+                if let (true, Some(rows)) = (has_rows, values.get(shape.len()))
+                    && let Some(extent) = shape.get_mut(1)
+                {
+                    *extent = *rows;
+                }
                 let index = &values[..values.len().min(shape.len())];
                 format!("out of bounds: {}", fault::outside(name, index, tile, &shape))
             }

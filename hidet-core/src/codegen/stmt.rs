@@ -79,7 +79,7 @@ impl Generator<'_> {
             Stmt::Continue(target) => self.jump(*target, false)?,
             Stmt::Return => self.out.line("return;"),
             Stmt::Call { intrinsic, args, result } => self.call(*intrinsic, args, *result)?,
-            Stmt::Check { buffer, index, tile, shape } => self.check(*buffer, index, tile, shape)?,
+            Stmt::Check { buffer, index, tile, shape, rows } => self.check(*buffer, index, tile, shape, *rows)?,
             Stmt::Align { buffer, index, bytes } => self.align(*buffer, index, *bytes)?,
             Stmt::Assert { cond, message } => self.assert(*cond, message)?,
             Stmt::Print { pieces } => self.print(pieces)?,

@@ -23,7 +23,7 @@ impl Build {
         let shape = vec![extent.into()];
         let layout = Layout::Strided { shape: shape.clone(), strides: vec![1.into()] };
         let align = elem.bytes() as u32;
-        self.function.buffers.push(Buffer { name: name.to_owned(), scope, elem, shape, layout, align, alias: None })
+        self.function.buffers.push(Buffer { name: name.to_owned(), scope, elem, shape, layout, align, alias: None, entries: None })
     }
 
     pub fn tensor(&mut self, name: &str, access: Access, elem: Scalar, extent: impl Into<IndexExpr>) -> BufferId {
@@ -242,7 +242,7 @@ fn waits_of_a_kernel_that_may_fault_give_up() {
     let label = b.function.loops.push(Loop::default());
     let body = b.block(|b| {
         let thread = b.op(Scalar::I32, Op::Special(Special::Thread));
-        b.stmt(Stmt::Check { buffer: x, index: vec![thread], tile: vec![1], shape: vec![32.into()] });
+        b.stmt(Stmt::Check { buffer: x, index: vec![thread], tile: vec![1], shape: vec![32.into()], rows: None });
         let value = b.load(x, thread);
         let cond = b.op(Type::BOOL, Op::Compare(CompareOp::Ne, value, zero));
         let then = b.block(|b| b.stmt(Stmt::Break(label)));

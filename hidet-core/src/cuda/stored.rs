@@ -122,11 +122,12 @@ impl Encode for Site {
 impl Encode for Message {
     fn encode(&self, out: &mut Vec<u8>) {
         match self {
-            Message::Outside { name, tile, shape } => {
+            Message::Outside { name, tile, shape, has_rows } => {
                 0u8.encode(out);
                 name.encode(out);
                 tile.encode(out);
                 shape.encode(out);
+                u8::from(*has_rows).encode(out);
             }
             Message::Misaligned { name, elem, bytes } => {
                 1u8.encode(out);
@@ -146,7 +147,10 @@ impl Encode for Message {
     }
     fn decode(from: &mut Reader) -> Option<Self> {
         Some(match from.read::<u8>()? {
-            0 => Message::Outside { name: from.read()?, tile: from.read()?, shape: from.read()? },
+            0 => {
+                let (name, tile) = (from.read()?, from.read()?);
+                Message::Outside { name, tile, shape: from.read()?, has_rows: from.read::<u8>()? != 0 }
+            }
             1 => Message::Misaligned { name: from.read()?, elem: from.read()?, bytes: from.read()? },
             2 => Message::Assert(from.read()?),
             3 => Message::Line(from.read()?),

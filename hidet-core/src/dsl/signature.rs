@@ -140,6 +140,7 @@ impl Signature {
                     layout,
                     align: elem.bytes() as u32,
                     alias: None,
+                    entries: None,
                 });
                 builder.function.params.push(Param::Tensor { buffer, access });
                 ViewData::memory(builder, buffer)

@@ -3,7 +3,7 @@
 //! The compact form is the normal form in which functions are printed and compared.
 
 use super::arena::{Arena, Handle, SecondaryMap};
-use super::function::{BufferId, Function, LoopId, MapId, Param, ValueId, VarId};
+use super::function::{BufferId, Entries, Function, LoopId, MapId, Param, ValueId, VarId};
 use super::handles::{Mention, MentionMut};
 use super::stmt::{Block, StmtId};
 
@@ -109,7 +109,8 @@ impl Function {
                 .buffers
                 .iter()
                 .filter(|(id, _)| used_buffers[id.index()] || buffers.new[id.index()].is_some())
-                .filter_map(|(_, buffer)| buffer.alias)
+                .flat_map(|(_, buffer)| [buffer.alias, buffer.entries.and_then(|entries| entries.rows)])
+                .flatten()
                 .filter(|alias| used_buffers.get(alias.index()) == Some(&false))
                 .collect();
             if more.is_empty() {
@@ -142,6 +143,9 @@ impl Function {
         for id in self.buffers.handles() {
             if let Some(alias) = &mut self.buffers[id].alias {
                 buffers.apply(alias);
+            }
+            if let Some(Entries { rows: Some(rows) }) = &mut self.buffers[id].entries {
+                buffers.apply(rows);
             }
         }
         for id in self.maps.handles() {

@@ -219,6 +219,30 @@ pub struct Buffer {
     pub align: u32,
     /// For shared memory, the buffer whose memory it aliases (a second view of the same bytes).
     pub alias: Option<BufferId>,
+    /// For a parameter that is a table of tensors: what its entries are.
+    pub entries: Option<Entries>,
+}
+
+impl Buffer {
+    /// Returns the layout of an entry, if it is a table.
+    pub fn entry_layout(&self) -> Option<Layout> {
+        self.entries.and(self.shape.get(1..)).map(Layout::row_major)
+    }
+}
+
+/// The entries of a table of tensors: contiguous tensors of one type and rank, each at an address of its own. The first
+/// axis of the table selects the entry, which must always be one that there is; the others are those of the entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entries {
+    /// The extents of the entries along their first axis, if these differ: an `i32` for each entry. The extent in the shape
+    /// of the table is the largest. Otherwise all entries have the same shape.
+    pub rows: Option<BufferId>,
+}
+
+impl Entries {
+    /// The distance of the numbers of rows of two entries, in `i32`: an entry is 16 bytes, of which the first 4 are the
+    /// rows and the last 8 the address.
+    pub const ROWS_STRIDE: i64 = 4;
 }
 
 /// Swizzling of a shared tile by TMA (PTX ISA, "Tensor Swizzling Modes"): the 16-byte chunks of a row of 32, 64 or 128

@@ -144,7 +144,12 @@ macro_rules! walks {
                         }
                     }
                 }
-                Stmt::Check { buffer, index, tile: _, shape: _ } => $address(buffer, index, f),
+                Stmt::Check { buffer, index, tile: _, shape: _, rows } => {
+                    $address(buffer, index, f);
+                    if let Some(value) = rows {
+                        f($M::Use($wrap!(value)));
+                    }
+                }
                 Stmt::Align { buffer, index, bytes: _ } => $address(buffer, index, f),
                 Stmt::Assert { cond, message: _ } => f($M::Use($wrap!(cond))),
                 Stmt::Print { pieces } => {

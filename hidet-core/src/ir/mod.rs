@@ -62,6 +62,10 @@
 //! vector has, along the last axis, which the layout keeps contiguous and aligned to the vector. `guard` makes an
 //! access protected: outside of the shape a load gives zero and a store does nothing.
 //!
+//! A buffer with [`Entries`] is a table of tensors, each with an address of its own. Its first axis selects the entry, and
+//! an access must be within that entry. Two threads may access one entry through different values; what holds for two
+//! accesses of one tensor holds for two of one entry.
+//!
 //! # What is valid
 //!
 //! See [`verify`], whose list is the specification.
@@ -94,7 +98,7 @@ pub mod walk;
 pub use arena::{Arena, Handle, SecondaryMap};
 pub use format::Format;
 pub use function::{
-    Access, Arch, Buffer, BufferId, Constraint, Dim, DimId, Function, LARGEST_EXTENT, Launch, Loop, LoopId, MapId,
+    Access, Arch, Buffer, BufferId, Constraint, Dim, DimId, Entries, Function, LARGEST_EXTENT, Launch, Loop, LoopId, MapId,
     Param, Relation, Scope, Span, Swizzle, Value, ValueId, Var, VarId,
 };
 pub use handles::{Mention, MentionMut};

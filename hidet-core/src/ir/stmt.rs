@@ -134,6 +134,8 @@ pub enum Stmt {
         tile: Vec<u32>,
         /// The shape, as formulas of the dims.
         shape: Vec<IndexExpr>,
+        /// In a table, the extent of axis 1 in the entry, an `i32`, if entries differ there.
+        rows: Option<ValueId>,
     },
     /// Checks that the address of an element is a multiple of `bytes`; a fault otherwise. Inserted by a pass.
     Align {

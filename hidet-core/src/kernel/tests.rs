@@ -23,7 +23,7 @@ fn buffer(
         strides.insert(0, extent.clone() * strides[0].clone());
     }
     let layout = Layout::Strided { shape: shape.clone(), strides };
-    function.buffers.push(Buffer { name: name.to_owned(), scope, elem, shape, layout, align, alias: None })
+    function.buffers.push(Buffer { name: name.to_owned(), scope, elem, shape, layout, align, alias: None, entries: None })
 }
 
 /// Adds shared memory that the body accesses; what it does not access needs no bytes.

@@ -1,7 +1,7 @@
 //! Flattens every buffer to one axis.
 //!
 //! Precondition: no access with `guard`. Postcondition: every buffer has one axis in row-major order, whose extent is
-//! the size of its former layout; if elements are accessed by `i32` indices, a constraint states that it fits. Every index is one `i32`. It
+//! the size of its former layout (a table has one more, which selects the entry, and is left as it is); if elements are accessed by `i32` indices, a constraint states that it fits. Every index is one `i32`. It
 //! is an `i64` with [`LoweringOptions::wide_index`] (global buffers only), and if the author indexed with `i64` or a
 //! part of an extent may exceed `i32`.
 //!
@@ -43,16 +43,22 @@ pub(super) fn run(function: &mut Function, options: &LoweringOptions) -> Result<
     for buffer in function.buffers.handles() {
         let accessed = known.keys().any(|(accessed, _)| *accessed == buffer);
         let buffer = &mut function.buffers[buffer];
-        if is_flat(&buffer.layout) {
+        let layout = buffer.entry_layout().unwrap_or_else(|| buffer.layout.clone());
+        if is_flat(&layout) {
             continue;
         }
-        let size = buffer.layout.size();
+        let size = layout.size();
         if accessed && buffer.scope == Scope::Global && !wide && size.as_const().is_none() {
             let message = format!("offsets into `{}` fit 32 bits", buffer.name);
-            function.constraints.extend(reaches(&buffer.layout, &size).into_iter().map(|left| {
+            function.constraints.extend(reaches(&layout, &size).into_iter().map(|left| {
                 let (relation, right, message) = (Relation::LessEqual, LARGEST_EXTENT.into(), message.clone());
                 Constraint { left, relation, right, message }
             }));
+        }
+        if let (Some(_), Some(entries)) = (buffer.entries, buffer.shape.first().cloned()) {
+            buffer.shape = vec![entries, size];
+            buffer.layout = Layout::strided(buffer.shape.clone(), [0, 1]);
+            continue;
         }
         buffer.shape = vec![size.clone()];
         buffer.layout = Layout::row_major([size]);
@@ -94,16 +100,18 @@ impl Flatten<'_> {
     /// Replaces an index by its offset.
     fn index(&mut self, buffer: BufferId, index: &mut Vec<ValueId>) -> Result<()> {
         let key = (buffer, std::mem::take(index));
+        let entry = usize::from(self.function.buffers[buffer].entries.is_some()).min(key.1.len());
         // It is computed in this block if that statement is still in its place.
         if let Some(Known { offset, last: Some((place, stmt)) }) = self.known.get(&key)
             && self.out.get(*place) == Some(stmt)
         {
-            *index = vec![*offset];
+            index.extend_from_slice(&key.1[..entry]);
+            index.push(*offset);
             return Ok(());
         }
         *index = key.1.clone();
         self.flatten(buffer, index)?;
-        if let [offset] = index.as_slice() {
+        if let Some([offset]) = index.get(entry..) {
             let last = self.out.len().checked_sub(1).map(|place| (place, self.out[place]));
             self.known.insert(key, Known { offset: *offset, last });
         }
@@ -116,10 +124,11 @@ impl Flatten<'_> {
             return Ok(());
         }
         let scalar = offset_scalar(self.function, buffer, index, self.wide);
+        let entry = usize::from(self.function.buffers[buffer].entries.is_some());
         let mut emit = Emitter::new(self.function, self.out, self.span).with_scalar(scalar);
-        let coordinates: Vec<IntValue> = index.iter().map(|value| emit.convert(*value)).collect();
+        let coordinates: Vec<IntValue> = index.drain(entry..).map(|value| emit.convert(value)).collect();
         let offset = layout.offset(&mut emit, &coordinates);
-        *index = vec![emit.value(offset)];
+        index.push(emit.value(offset));
         Ok(())
     }
 
@@ -132,7 +141,7 @@ impl Flatten<'_> {
                 format!("`{}` has {} axes and is indexed with {}", buffer.name, buffer.shape.len(), index.len());
             return Err(self.function.error_at(self.stmt, message));
         }
-        Ok(buffer.layout.clone())
+        Ok(buffer.entry_layout().unwrap_or_else(|| buffer.layout.clone()))
     }
 }
 

@@ -12,7 +12,7 @@ use super::flatten_index::offset_scalar;
 use crate::error::Result;
 use crate::intrinsics::Reach;
 use crate::ir::emit::{Emitter, IntValue};
-use crate::ir::{Arg, AsmOperand, Block, BufferId, CompareOp, Function, Op, Scope, Span, Stmt, StmtId, ValueId};
+use crate::ir::{Arg, AsmOperand, Block, Buffer, BufferId, CompareOp, Function, Op, Scope, Span, Stmt, StmtId, ValueId};
 use crate::types::{Const, Scalar, Type};
 use hidet_mapping::Arith;
 
@@ -59,8 +59,15 @@ impl Checks<'_> {
     }
 
     fn tile(&mut self, buffer: BufferId, index: &[ValueId], tile: Vec<u32>) {
-        let shape = self.function.buffers[buffer].shape.clone();
-        self.emit().push(Stmt::Check { buffer, index: index.to_vec(), tile, shape });
+        let Buffer { shape, entries, .. } = self.function.buffers[buffer].clone();
+        let rows = entries.and_then(|entries| entries.rows).zip(index.first()).map(|(rows, entry)| {
+            let (index, entries) = (vec![*entry], self.function.buffers[rows].shape.clone());
+            let mut emit = self.emit();
+            // The rows of an entry that there is not must not be read.
+            emit.push(Stmt::Check { buffer, index: index.clone(), tile: vec![1], shape: entries, rows: None });
+            emit.emit(Type::from(Scalar::I32), Op::Load { buffer: rows, index, guard: false })
+        });
+        self.emit().push(Stmt::Check { buffer, index: index.to_vec(), tile, shape, rows });
     }
 
     fn align(&mut self, buffer: BufferId, index: &[ValueId], bytes: u32) {
@@ -133,14 +140,14 @@ impl Checks<'_> {
     }
 
     /// Checks consecutive elements, which may extend over the ends of rows: the first must be within the shape, the
-    /// last within the memory. The count is an `i32`. Where rows are apart, the last must be within the same row.
+    /// last within the memory. The count is an `i32`. Where rows are apart, and in tables, the last must be within the same row.
     fn stretch(&mut self, buffer: BufferId, index: &[ValueId], count: IntValue) {
         self.tile(buffer, index, vec![1; index.len()]);
         if count == IntValue::Const(1) {
             return;
         }
         let layout = self.function.buffers[buffer].layout.clone();
-        if layout.has_strides_of_launch() {
+        if layout.has_strides_of_launch() || self.function.buffers[buffer].entries.is_some() {
             return self.along_row(buffer, index, count);
         }
         let scalar = offset_scalar(self.function, buffer, index, self.wide);
@@ -154,7 +161,7 @@ impl Checks<'_> {
         let end = emit.add(&first, &count);
         let last = emit.sub(&end, &IntValue::Const(1));
         let last = emit.value(last);
-        emit.push(Stmt::Check { buffer, index: vec![last], tile: vec![1], shape: vec![layout.size()] });
+        emit.push(Stmt::Check { buffer, index: vec![last], tile: vec![1], shape: vec![layout.size()], rows: None });
     }
 
     /// Checks that the last of consecutive elements is within the shape.

@@ -38,10 +38,10 @@ pub(super) fn run(function: &mut Function, _: &LoweringOptions) -> Result<()> {
         let mut stmt = std::mem::replace(&mut function.stmts[id], Stmt::Return);
         stmt.each_index_mut(&mut |buffer, index| {
             let scope = function.buffers[buffer].scope;
-            if let ([offset], Scope::Global) = (index.as_slice(), scope)
+            if let (Some(offset), Scope::Global) = (index.last_mut(), scope)
                 && let Some(sum) = known.sum(function, out, span, *offset)
             {
-                *index = vec![sum];
+                *offset = sum;
             }
         });
         function.stmts[id] = stmt;

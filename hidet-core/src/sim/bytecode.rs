@@ -172,6 +172,10 @@ pub enum Inst {
         access: u32,
         value: Src,
     },
+    /// An access of a table of tensors, described in `entries`.
+    Entry {
+        entry: u32,
+    },
     /// A load or store of register memory: elements from row `base` on, with a uniform index.
     LoadRow {
         d: u32,
@@ -273,9 +277,41 @@ pub struct MemoryAccess {
     /// The offset in elements: an `i64` if `wide`, else an `i32`.
     pub index: Src,
     pub wide: bool,
+    /// In a table of tensors, the number of the entry, of the type of `index`.
+    pub entry: Option<Src>,
     /// If given, only lanes where this holds access memory; the others load zero.
     pub guard: Option<Src>,
     pub site: u32,
+}
+
+/// An access of a table of tensors: an instruction for each of its entries.
+#[derive(Clone, Copy, Debug)]
+pub struct EntryAccess {
+    /// The number of the entry: an `i64` if `wide`, else an `i32`.
+    pub entry: Src,
+    pub wide: bool,
+    /// If given, only lanes where this holds select an entry.
+    pub guard: Option<Src>,
+    pub buffer: BufferId,
+    /// The number of entries.
+    pub count: u32,
+    /// The instruction for the first entry. The accesses and calls of the others have the numbers behind its own.
+    pub inst: Inst,
+    pub site: u32,
+}
+
+impl EntryAccess {
+    /// Returns the instruction for an entry.
+    pub fn of_entry(&self, entry: u32) -> Inst {
+        match self.inst {
+            Inst::Load { access, d } => Inst::Load { access: access + entry, d },
+            Inst::LoadUniform { access, d } => Inst::LoadUniform { access: access + entry, d },
+            Inst::Store { access, value } => Inst::Store { access: access + entry, value },
+            Inst::CheckAlign { access, bytes } => Inst::CheckAlign { access: access + entry, bytes },
+            Inst::Call { call } => Inst::Call { call: call + entry },
+            other => other,
+        }
+    }
 }
 
 /// A check that a tile lies within a shape.
@@ -287,6 +323,8 @@ pub struct IndexCheck {
     pub wide: bool,
     pub tile: Vec<u32>,
     pub shape: Vec<i64>,
+    /// The extent of axis 1 in the entry of a table, an `i32`.
+    pub rows: Option<Src>,
     pub site: u32,
 }
 
@@ -352,6 +390,7 @@ pub struct Bytecode {
     pub slots: u32,
     pub sites: Vec<SourceSite>,
     pub accesses: Vec<MemoryAccess>,
+    pub entries: Vec<EntryAccess>,
     pub checks: Vec<IndexCheck>,
     pub calls: Vec<Call>,
     pub prints: Vec<Print>,
@@ -384,6 +423,7 @@ impl Bytecode {
             | Inst::CheckAlign { access, .. }
             | Inst::LoadRow { access, .. }
             | Inst::StoreRow { access, .. } => Some(self.accesses[access as usize].site),
+            Inst::Entry { entry } => Some(self.entries[entry as usize].site),
             Inst::CheckIndex { check } => Some(self.checks[check as usize].site),
             Inst::Call { call } => Some(self.calls[call as usize].site),
             Inst::CheckOperand { site, .. } | Inst::Assert { site, .. } | Inst::Exit { site } => Some(site),

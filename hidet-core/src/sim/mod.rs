@@ -54,11 +54,22 @@ pub struct TensorArg {
     pub offset: usize,
 }
 
+/// A table of tensors as an argument.
+#[derive(Clone, Debug)]
+pub struct TableArg {
+    /// The entries with their numbers of elements.
+    pub entries: Vec<(TensorArg, usize)>,
+    /// The table itself, with the rows of the entries.
+    pub table: TensorArg,
+}
+
 /// The arguments of a launch.
 #[derive(Clone, Debug, Default)]
 pub struct LaunchArguments {
-    /// The tensors, in the order of the parameters.
+    /// The tensors, in the order of the parameters, without tables.
     pub tensors: Vec<TensorArg>,
+    /// The tables of tensors, in the order of the parameters.
+    pub tables: Vec<TableArg>,
     /// The value of each dim.
     pub dims: Vec<i64>,
     /// The scalars, in the order of the parameters.
@@ -200,10 +211,13 @@ pub fn run_lowered(
         return Err(refuse(format!("it has {scalars} scalar parameters, but {} were given", arguments.scalars.len())));
     }
     if grid.contains(&0) {
-        let (tensors, shadows) = shadows(function, tensors, options);
+        let (tensors, shadows) = shadows(tensors, options);
         return finish(written, &tensors, &shadows, arguments, options, Report::default());
     }
-    let fixed = Fixed { dims: &arguments.dims, scalars: &arguments.scalars, grid, check_shape: options.checks.bounds };
+    let elements = |table: &TableArg| table.entries.iter().map(|(_, elements)| *elements as u64).collect();
+    let tables: Vec<Vec<u64>> = arguments.tables.iter().map(elements).collect();
+    let Options { checks: Checks { bounds: check_shape, .. }, .. } = *options;
+    let fixed = Fixed { dims: &arguments.dims, scalars: &arguments.scalars, tables: &tables, grid, check_shape };
     let program = compile::compile(function, &fixed)
         .map_err(|refusal| refuse(format!("{}\n  --> {}", refusal.message, function.place_of(refusal.span))))?;
     for map in &program.maps {
@@ -212,7 +226,7 @@ pub fn run_lowered(
             return Err(refuse(format!("argument `{name}`, which is copied by a tensor map: {problem}")));
         }
     }
-    let (tensors, shadows) = shadows(function, tensors, options);
+    let (tensors, shadows) = shadows(tensors, options);
     let thread_rows = run::thread_rows(program.block);
     let steps = steps(options).map_err(refuse)?;
     let ahead = dependent_launch::of_tensors(function, arguments.stream, &tensors);
@@ -278,26 +292,56 @@ fn finish(
     Err(Failure::Faults { kernel: written.name.clone(), faults, more: 0, printed: report.printed })
 }
 
-/// Returns the buffers of the tensor parameters of a function, with their access.
-fn tensor_params(function: &Function) -> impl Iterator<Item = (&Buffer, Access)> {
-    function.params.iter().filter_map(|param| match param {
-        Param::Tensor { buffer, access } => Some((&function.buffers[*buffer], *access)),
+/// Checks that every tensor lies within its memory, and returns the tensors with their memory: for a table its entries, then
+/// the table itself.
+fn bind(function: &Function, arguments: &LaunchArguments) -> Result<Vec<Bound>, String> {
+    let params = function.params.iter().enumerate().filter_map(|(param, of)| match of {
+        Param::Tensor { buffer, access } => Some((param, &function.buffers[*buffer], *access)),
         Param::Scalar { .. } => None,
-    })
+    });
+    let tables = params.clone().filter(|(_, buffer, _)| buffer.entries.is_some()).count();
+    let tensors = params.clone().count() - tables;
+    for (kind, count, given) in
+        [("tensor", tensors, arguments.tensors.len()), ("table", tables, arguments.tables.len())]
+    {
+        if count != given {
+            return Err(format!("it has {count} {kind} parameters, but {given} were given"));
+        }
+    }
+    let (mut tensors, mut tables) = (arguments.tensors.iter(), arguments.tables.iter());
+    let mut bound = Vec::new();
+    for (param, buffer, access) in params {
+        if buffer.entries.is_none() {
+            let size = compile::layout_size(&buffer.layout, &arguments.dims)
+                .map_err(|why| format!("size of `{}`: {why}", buffer.name))?
+                .max(0) as usize;
+            if let Some(argument) = tensors.next() {
+                bound.push(Bound::new(buffer, argument, size, (param, None), access)?);
+            }
+            continue;
+        }
+        let Some(table) = tables.next() else { continue };
+        for (number, (argument, size)) in table.entries.iter().enumerate() {
+            bound.push(Bound::new(buffer, argument, *size, (param, Some(number)), access)?);
+        }
+        let TensorArg { memory, offset } = table.table.clone();
+        let bytes = memory.len().saturating_sub(offset);
+        bound.push(Bound { memory, offset, bytes, access: Access::In, param, entry: None, elem: 4, shadow: None });
+    }
+    Ok(bound)
 }
 
-/// Checks that every tensor lies within its memory, and returns the tensors with their memory.
-fn bind(function: &Function, arguments: &LaunchArguments) -> Result<Vec<Bound>, String> {
-    let count = tensor_params(function).count();
-    if count != arguments.tensors.len() {
-        return Err(format!("it has {count} tensor parameters, but {} were given", arguments.tensors.len()));
-    }
-    let mut bound = Vec::new();
-    for ((buffer, access), argument) in tensor_params(function).zip(&arguments.tensors) {
-        let size = compile::layout_size(&buffer.layout, &arguments.dims)
-            .map_err(|why| format!("size of `{}`: {why}", buffer.name))?
-            .max(0) as usize;
-        let bytes = size.saturating_mul(buffer.elem.bytes());
+impl Bound {
+    /// Returns a tensor of `size` elements for a parameter or an entry of one, or an error if it does not fit its memory.
+    fn new(
+        buffer: &Buffer,
+        argument: &TensorArg,
+        size: usize,
+        (param, entry): (usize, Option<usize>),
+        access: Access,
+    ) -> Result<Bound, String> {
+        let elem = buffer.elem.bytes();
+        let bytes = size.saturating_mul(elem);
         let room = argument.memory.len().saturating_sub(argument.offset);
         if bytes > room {
             return Err(format!("`{}` needs {bytes} bytes, but its memory has {room}", buffer.name));
@@ -305,26 +349,25 @@ fn bind(function: &Function, arguments: &LaunchArguments) -> Result<Vec<Bound>, 
         if size > u32::MAX as usize {
             return Err(format!("`{}` has {size} elements, more than can be simulated", buffer.name));
         }
-        let align = (buffer.align.max(1) as usize).max(buffer.elem.bytes());
+        let align = (buffer.align.max(1) as usize).max(elem);
         if argument.offset % align != 0 {
             return Err(format!(
                 "`{}` starts at byte {}, which is not aligned to {align} bytes",
                 buffer.name, argument.offset
             ));
         }
-        bound.push(Bound { memory: argument.memory.clone(), offset: argument.offset, bytes, access, shadow: None });
+        let TensorArg { memory, offset } = argument.clone();
+        Ok(Bound { memory, offset, bytes, access, param, entry, elem, shadow: None })
     }
-    Ok(bound)
 }
 
 /// Creates a shadow for every allocation that the kernel may write.
-fn shadows(function: &Function, mut tensors: Vec<Bound>, options: &Options) -> (Vec<Bound>, Vec<GlobalShadow>) {
+fn shadows(mut tensors: Vec<Bound>, options: &Options) -> (Vec<Bound>, Vec<GlobalShadow>) {
     let mut shadows = Vec::new();
     if !(options.checks.races || options.checks.uninitialised) {
         return (tensors, shadows);
     }
     let mut made: Vec<(*const Memory, usize)> = Vec::new();
-    let elems: Vec<usize> = tensor_params(function).map(|(buffer, _)| buffer.elem.bytes()).collect();
     for index in 0..tensors.len() {
         let memory = Arc::as_ptr(&tensors[index].memory);
         let sharing = |tensor: &Bound| Arc::as_ptr(&tensor.memory) == memory;
@@ -334,7 +377,7 @@ fn shadows(function: &Function, mut tensors: Vec<Bound>, options: &Options) -> (
         let shadow = match made.iter().find(|(seen, _)| *seen == memory) {
             Some((_, shadow)) => *shadow,
             None => {
-                let sizes = tensors.iter().zip(&elems).filter(|(tensor, _)| sharing(tensor)).map(|(_, size)| *size);
+                let sizes = tensors.iter().filter(|tensor| sharing(tensor)).map(|tensor| tensor.elem);
                 shadows.push(GlobalShadow::new(tensors[index].memory.len(), sizes.min().unwrap_or(1)));
                 made.push((memory, shadows.len() - 1));
                 shadows.len() - 1

@@ -44,6 +44,11 @@ pub struct Bound {
     /// Its size in bytes.
     pub bytes: usize,
     pub access: Access,
+    /// The number of its parameter, and of its entry if that is a table.
+    pub param: usize,
+    pub entry: Option<usize>,
+    /// The size of its elements in bytes.
+    pub elem: usize,
     /// The index of its shadow, if any parameter may write its memory.
     pub shadow: Option<usize>,
 }

@@ -308,6 +308,15 @@ template <class... V> __device__ __noinline__ void hidet_print(hidet_report* rep
 ## hidet_aligned
 template <int N> @ bool hidet_aligned(const void* p) { return ((unsigned long long)p & (N - 1)) == 0; }
 
+## hidet_entry
+// An entry of a table of tensors, and the address of the first element of one.
+struct alignas(16) hidet_entry { int rows; unsigned long long address; };
+
+## hidet_tensor
+template <typename T> @ T* hidet_tensor(const hidet_entry* table, int entry) {
+    return (T*)__cvta_global_to_generic(table[entry].address);
+}
+
 ## hidet_tensor_map
 struct alignas(64) hidet_tensor_map { unsigned long long opaque[16]; };
 

@@ -16,7 +16,7 @@ pub(super) fn check(c: &mut Checker<'_>, stmt: &Stmt) {
             element_fits(c, "stored to", *buffer, c.f.ty(*value));
             writable(c, *buffer, "a store");
         }
-        Stmt::Check { buffer, index, tile, shape } => {
+        Stmt::Check { buffer, index, tile, shape, rows } => {
             let name = c.buffer(*buffer);
             c.require(index.len() == shape.len() && tile.len() == shape.len(), || {
                 let (rank, tile, index) = (shape.len(), tile.len(), index.len());
@@ -24,6 +24,9 @@ pub(super) fn check(c: &mut Checker<'_>, stmt: &Stmt) {
             });
             c.require(tile.iter().all(|extent| *extent > 0), || format!("a check of zero elements of {name}"));
             index_types(c, *buffer, index);
+            c.require(rows.is_none_or(|rows| shape.len() > 1 && c.f.ty(rows) == Scalar::I32.into()), || {
+                format!("the rows in a check of {name} must be an i32, for an axis 1")
+            });
             for extent in shape {
                 layouts::formula(c, "the shape of a check", extent);
             }
@@ -85,14 +88,16 @@ fn element_fits(c: &mut Checker<'_>, what: &str, buffer: BufferId, ty: Type) {
     });
 }
 
-/// Requires that the buffer is not an `in` parameter.
+/// Requires that the buffer is not an input, nor what belongs to a table.
 pub(super) fn writable(c: &mut Checker<'_>, buffer: BufferId, what: &str) {
     let read_only =
         c.f.params
             .iter()
             .any(|param| matches!(param, Param::Tensor { buffer: id, access: Access::In } if *id == buffer));
+    let name = c.buffer(buffer);
     if read_only {
-        let name = c.buffer(buffer);
         c.problem(format!("{what} to {name}, which is an input (`in`); declare it `out` or `inout`"));
     }
+    let is_rows = c.f.buffers.iter().any(|(_, other)| other.entries.is_some_and(|entries| entries.rows == Some(buffer)));
+    c.require(!is_rows, || format!("{what} to {name}, the rows of a table"));
 }

@@ -116,6 +116,13 @@ fn address(
         let scope = memory.scope.name();
         format!("operand {number} of `{name}`, {shown}, is {scope} memory; it must be {}", possible.join(" or "))
     });
+    let of_thread = matches!(row.meaning, Meaning::CpAsync { .. } | Meaning::Atomic(..));
+    c.require(memory.entries.is_none() || of_thread, || {
+        format!(
+            "operand {number} of `{name}`, {shown}, is a table of tensors; its entries are accessed by loads, stores, `cp.async` \
+             and atomics"
+        )
+    });
     index_fits(c, buffer, index);
     typed(c, name, &format!("the element of operand {number}"), memory.elem.into(), elem, args);
     if matches!(effect, Effect::Write | Effect::ReadWrite | Effect::Atomic) && !reads_only(row) {
@@ -220,7 +227,11 @@ fn asm(c: &mut Checker<'_>, template: &str, operands: &[AsmOperand]) {
                 let (ty, name) = (c.f.ty(*value), c.value(*value));
                 c.require(ty.lanes == 1, || format!("the operand {name} of `asm` is {ty}; it must be a scalar"));
             }
-            AsmOperand::Address { buffer, index } => index_fits(c, *buffer, index),
+            AsmOperand::Address { buffer, index } => {
+                let (shown, is_table) = (c.buffer(*buffer), c.f.buffers[*buffer].entries.is_some());
+                c.require(!is_table, || format!("the address of {shown}, a table of tensors, is passed to inline PTX"));
+                index_fits(c, *buffer, index)
+            }
         }
     }
 }

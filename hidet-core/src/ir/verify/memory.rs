@@ -4,7 +4,9 @@ use super::Checker;
 use super::layouts::{self, formula};
 use crate::ir::function::MAX_SHARED;
 use crate::ir::tensor_map::tile_problem;
-use crate::ir::{BufferId, MapId, Scope};
+use crate::ir::{BufferId, Entries, MapId, Scope};
+use crate::layout::Layout;
+use crate::types::Scalar;
 
 /// The maximum size of register buffers per thread: those that do not fit in registers lie in local memory, 512 KiB
 /// (CUDA programming guide, "Compute Capabilities").
@@ -95,6 +97,9 @@ fn buffer(c: &mut Checker<'_>, id: BufferId) {
             buffer.elem
         )
     });
+    if let Some(entries) = buffer.entries {
+        table(c, id, entries);
+    }
     if let Some(target) = buffer.alias {
         let (of, other) = (c.buffer(target), &f.buffers[target]);
         c.require(buffer.scope == Scope::Shared && other.scope == Scope::Shared, || {
@@ -118,6 +123,29 @@ fn buffer(c: &mut Checker<'_>, id: BufferId) {
     }
 }
 
+/// Requires that the entries of a table are contiguous tensors at addresses of their own.
+fn table(c: &mut Checker<'_>, id: BufferId, Entries { rows }: Entries) {
+    let f = c.f;
+    let (buffer, name) = (&f.buffers[id], c.buffer(id));
+    let strides = match &buffer.layout {
+        Layout::Strided { strides, .. } => strides.as_slice(),
+        _ => &[],
+    };
+    let rest = match buffer.entry_layout() {
+        Some(Layout::Strided { strides, .. }) => strides,
+        _ => Vec::new(),
+    };
+    let contiguous = strides.split_first().is_some_and(|(first, others)| first.as_const() == Some(0) && others == rest);
+    c.require(buffer.scope == Scope::Global && buffer.shape.len() > 1 && contiguous, || {
+        format!("{name} is a table: it must be global, with an axis of entries that are contiguous tensors")
+    });
+    if let Some(rows) = rows {
+        let (shown, of) = (c.buffer(rows), &f.buffers[rows]);
+        let fits = of.scope == Scope::Global && of.elem == Scalar::I32 && of.shape.len() == 1 && of.entries.is_none();
+        c.require(fits, || format!("{shown} has the rows of {name}: it must be a global buffer of i32 with one axis"));
+    }
+}
+
 fn map(c: &mut Checker<'_>, id: MapId) {
     let map = &c.f.maps[id];
     let buffer = &c.f.buffers[map.buffer];
@@ -126,6 +154,7 @@ fn map(c: &mut Checker<'_>, id: MapId) {
     c.require(buffer.scope == Scope::Global, || {
         format!("a tensor map of {name}, which is {} memory; it must be a parameter", buffer.scope.name())
     });
+    c.require(buffer.entries.is_none(), || format!("a tensor map of {name}, which is a table of tensors"));
     c.require((1..=5).contains(&rank) && (map.tile.len() == rank || map.im2col.is_some()), || {
         format!("a tensor map of {name} (rank {rank}) with a tile of rank {}: both must agree, 1 to 5", map.tile.len())
     });

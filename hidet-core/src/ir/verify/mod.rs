@@ -9,7 +9,8 @@
 //!
 //! Signature
 //! - The name of the kernel is an identifier.
-//! - A tensor parameter is a global buffer without an alias; every global buffer is exactly one parameter.
+//! - A tensor parameter is a global buffer without an alias; every global buffer is exactly one parameter, or the rows of
+//!   one table.
 //! - A scalar parameter is a scalar, not a vector, and only the signature defines its value.
 //! - Formulas of the grid, of constraints, shapes and layouts use the symbolic extents of the signature only and do not
 //!   divide by a constant 0.
@@ -26,6 +27,9 @@
 //! - Alignment is a power of two, at least the size of an element, at most 1024 bytes.
 //! - An alias is a second view of shared memory: both buffers are shared, it is not larger than the buffer it views,
 //!   and aliases are not cyclic.
+//! - A table is a global parameter whose first axis has stride 0 and whose other axes are contiguous; it has no tensor map,
+//!   and of its entries only loads, stores, `cp.async` and atomics are possible. Its rows, if it has some, are a global
+//!   buffer of `i32` that is only read.
 //! - Shared memory of known size is at most 227 KiB in total, the registers of a thread 512 KiB.
 //! - A tensor map describes a parameter of rank 1 to 5, has one extent from 1 to 256 per axis and fits in shared
 //!   memory; a row of its tile is a multiple of 16 bytes, and as wide as its swizzle, if it has one.

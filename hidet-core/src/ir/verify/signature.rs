@@ -40,6 +40,12 @@ fn params(c: &mut Checker<'_>) {
             }
         }
     }
+    for (_, buffer) in c.f.buffers.iter() {
+        if let Some(rows) = buffer.entries.and_then(|entries| entries.rows) {
+            let name = c.buffer(rows);
+            c.require(tensors.insert(rows), || format!("{name} is declared twice: as a parameter, or as rows of a table"));
+        }
+    }
     for (id, buffer) in c.f.buffers.iter() {
         if buffer.scope == Scope::Global && !tensors.contains(&id) {
             let name = c.buffer(id);

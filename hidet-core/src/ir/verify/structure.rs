@@ -62,6 +62,9 @@ fn signature_handles(c: &mut Checker<'_>) {
     for (id, buffer) in c.f.buffers.iter() {
         let known = buffer.alias.is_none_or(|alias| alias.index() < c.f.buffers.len());
         c.require(known, || format!("{id} is an alias of a buffer the function does not have"));
+        let rows = buffer.entries.and_then(|entries| entries.rows);
+        let known = rows.is_none_or(|rows| rows.index() < c.f.buffers.len());
+        c.require(known, || format!("the rows of {id} are a buffer the function does not have"));
     }
     for (id, map) in c.f.maps.iter() {
         c.require(map.buffer.index() < c.f.buffers.len(), || format!("{id} is of a buffer the function does not have"));

@@ -4,11 +4,11 @@
 //! copies.
 
 use super::global_shadow::GlobalShadow;
-use crate::ir::{Access, Buffer, Function};
+use crate::ir::{Access, Buffer, Function, Param};
 use crate::layout::Layout;
 use crate::sim::report::{Fault, FaultKind, Party};
 use crate::sim::run::Bound;
-use crate::sim::{LaunchArguments, tensor_params};
+use crate::sim::LaunchArguments;
 
 /// The unwritten elements of a tensor: their number, and the coordinates of the first.
 struct Unwritten {
@@ -33,10 +33,12 @@ pub fn find(
     arguments: &LaunchArguments,
 ) -> Vec<Fault> {
     let mut faults = Vec::new();
-    for ((buffer, access), tensor) in tensor_params(written).zip(tensors) {
-        let Some(shadow) = tensor.shadow.map(|index| &shadows[index]).filter(|_| access == Access::Out) else {
+    for tensor in tensors {
+        let Some(shadow) = tensor.shadow.map(|index| &shadows[index]).filter(|_| tensor.access == Access::Out) else {
             continue;
         };
+        let Some(Param::Tensor { buffer, .. }) = written.params.get(tensor.param) else { continue };
+        let buffer = &written.buffers[*buffer];
         let Some(found) = look(buffer, tensor, shadow, &arguments.dims).filter(|found| found.count > 0) else {
             continue;
         };
@@ -49,7 +51,7 @@ pub fn find(
             "`{kernel}` ends without writing {name}[[{}]]{others}; on a GPU unwritten elements hold whatever the memory held \
              before. Write all of `{name}`, declare it `InOut` if it keeps old values, or `#[partial] {name}: Out<..>` if the \
              rest is never read",
-            found.first.iter().map(i64::to_string).collect::<Vec<_>>().join(", ")
+            tensor.entry.iter().map(|entry| *entry as i64).chain(found.first).map(|at| at.to_string()).collect::<Vec<_>>().join(", ")
         );
         let party = Party {
             span: written.place,
@@ -70,12 +72,17 @@ fn look(buffer: &Buffer, tensor: &Bound, shadow: &GlobalShadow, dims: &[i64]) ->
         let start = tensor.offset + element * elem;
         start / shadow.granule..(start + elem).div_ceil(shadow.granule)
     };
-    let shape: Vec<i64> = buffer.shape.iter().map(|extent| extent.eval(dims).ok()).collect::<Option<_>>()?;
+    let mut shape: Vec<i64> = buffer.shape.iter().map(|extent| extent.eval(dims).ok()).collect::<Option<_>>()?;
+    if tensor.entry.is_some() {
+        // An entry may have fewer rows than the largest.
+        let row: i64 = shape.get(2..)?.iter().product();
+        shape = [&[(tensor.bytes / elem) as i64 / row.max(1)], &shape[2..]].concat();
+    }
     let size = shape.iter().product::<i64>() as usize;
     if size == 0 {
         return Some(found);
     }
-    if buffer.layout == Layout::row_major(&buffer.shape) {
+    if tensor.entry.is_some() || buffer.layout == Layout::row_major(&buffer.shape) {
         let mut last = usize::MAX;
         shadow.each_unset(cells(0).start..cells(size - 1).end, &mut |cell| {
             let element = (cell * shadow.granule).saturating_sub(tensor.offset) / elem;

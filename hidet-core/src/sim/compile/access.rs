@@ -58,7 +58,7 @@ impl Compiler<'_> {
         }
         let site = self.site(Some(buffer), verb);
         let Coordinates { index, wide } = coordinates;
-        self.push_check(IndexCheck { buffer, index: index.clone(), wide: *wide, tile, shape, site });
+        self.push_check(IndexCheck { buffer, index: index.clone(), wide: *wide, tile, shape, rows: None, site });
         Ok(())
     }
 
@@ -67,18 +67,21 @@ impl Compiler<'_> {
         buffer: BufferId,
         index: &[ValueId],
         tile: &[u32],
-        shape: &[IndexExpr],
+        (shape, rows): (&[IndexExpr], Option<ValueId>),
     ) -> Result<()> {
         let Coordinates { index, wide } = self.coordinates(buffer, index, shape.len())?;
         let shape = self.extents(shape)?;
         let site = self.site(Some(buffer), "accesses it");
-        self.push_check(IndexCheck { buffer, index, wide, tile: tile.to_vec(), shape, site });
+        let rows = rows.map(|rows| self.value(rows)).transpose()?.map(|rows| rows.src);
+        self.push_check(IndexCheck { buffer, index, wide, tile: tile.to_vec(), shape, rows, site });
         Ok(())
     }
 
     pub(super) fn align(&mut self, buffer: BufferId, index: &[ValueId], bytes: u32) -> Result<()> {
         let access = self.address(buffer, index, 1, "accesses it")?;
-        self.emit(Inst::CheckAlign { access, bytes });
+        let described = self.program.accesses.get(access as usize).copied();
+        let described = described.ok_or_else(|| self.refuse("a table without entries is accessed"))?;
+        self.emit_access(Inst::CheckAlign { access, bytes }, &described);
         Ok(())
     }
 
@@ -127,7 +130,8 @@ impl Compiler<'_> {
         };
         let site = self.site(Some(buffer), verb);
         let elem = self.function.buffers[buffer].elem;
-        Ok(MemoryAccess { place, buffer, limit, elem, count, index, wide: coordinates.wide, guard, site })
+        let entry = coordinates.index.first().copied().filter(|_| self.function.buffers[buffer].entries.is_some());
+        Ok(MemoryAccess { place, buffer, limit, elem, count, index, wide: coordinates.wide, entry, guard, site })
     }
 
     /// Returns the accesses of a load or store of `count` elements: one per element if `guard`, else one.
@@ -167,6 +171,7 @@ impl Compiler<'_> {
         let accesses = self.accesses(buffer, index, ty.lanes as u32, guard, "reads it")?;
         let uniform = accesses.iter().all(|access| {
             access.index.is_uniform()
+                && access.entry.is_none_or(Src::is_uniform)
                 && access.guard.is_none_or(Src::is_uniform)
                 && !matches!(access.place, MemoryBase::Register(_))
         });
@@ -178,8 +183,8 @@ impl Compiler<'_> {
                 (Loc::Row(d), MemoryBase::Register(base)) if access.index.is_uniform() && access.guard.is_none() => {
                     self.emit(Inst::LoadRow { d, base, index: access.index, access: number });
                 }
-                (Loc::Row(d), _) => self.emit(Inst::Load { access: number, d }),
-                (Loc::Scalar(d), _) => self.emit(Inst::LoadUniform { access: number, d }),
+                (Loc::Row(d), _) => self.emit_access(Inst::Load { access: number, d }, &access),
+                (Loc::Scalar(d), _) => self.emit_access(Inst::LoadUniform { access: number, d }, &access),
                 (Loc::Const(_), _) => {}
             }
         }
@@ -196,7 +201,7 @@ impl Compiler<'_> {
                 MemoryBase::Register(base) if access.index.is_uniform() && access.guard.is_none() => {
                     self.emit(Inst::StoreRow { value, base, index: access.index, access: number });
                 }
-                _ => self.emit(Inst::Store { access: number, value }),
+                _ => self.emit_access(Inst::Store { access: number, value }, &access),
             }
         }
         Ok(())

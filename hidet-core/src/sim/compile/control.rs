@@ -173,7 +173,7 @@ impl<'a> Compiler<'a> {
                 self.pending += 1;
                 self.call(*intrinsic, args, *result)
             }
-            Stmt::Check { buffer, index, tile, shape } => self.check(*buffer, index, tile, shape),
+            Stmt::Check { buffer, index, tile, shape, rows } => self.check(*buffer, index, tile, (shape, *rows)),
             Stmt::Align { buffer, index, bytes } => self.align(*buffer, index, *bytes),
             Stmt::Assert { cond, message } => {
                 let cond = self.value(*cond)?.src;

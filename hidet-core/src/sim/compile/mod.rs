@@ -18,10 +18,10 @@ mod uniform;
 pub(super) use index::layout_size;
 
 use crate::ir::{
-    Block, BufferId, Function, Handle, Param, Scope, SharedMemory, Span, StmtId, TensorMapShape, ValueId, VarId,
+    Block, BufferId, Entries, Function, Handle, Param, Scope, SharedMemory, Span, StmtId, TensorMapShape, ValueId, VarId,
     descriptor,
 };
-use crate::sim::bytecode::{Bytecode, Call, IndexCheck, Inst, MemoryAccess, MemoryBase, Print, SourceSite, Src, slot};
+use crate::sim::bytecode::{Bytecode, Call, CallArg, EntryAccess, IndexCheck, Inst, MemoryAccess, MemoryBase, Print, SourceSite, Src, slot};
 use crate::sim::memory::tiles::BoxMap;
 use crate::types::{Const, Scalar, Type};
 use control::Targets;
@@ -36,6 +36,8 @@ pub struct Fixed<'a> {
     pub dims: &'a [i64],
     /// The scalar arguments in order.
     pub scalars: &'a [Const],
+    /// For each table of tensors in order, the number of elements of its entries.
+    pub tables: &'a [Vec<u64>],
     pub grid: [u32; 3],
     /// True if the coordinates of accesses that are not lowered are checked against the shape.
     pub check_shape: bool,
@@ -82,6 +84,8 @@ pub(super) struct Compiler<'a> {
     values: Vec<Option<TypedSrc>>,
     vars: Vec<Option<TypedSrc>>,
     places: Vec<Option<(MemoryBase, u64)>>,
+    /// By table of tensors: the number of elements of its entries.
+    tables: HashMap<BufferId, &'a [u64]>,
     targets: Targets,
     /// The block being compiled.
     current: Option<&'a Block>,
@@ -111,6 +115,7 @@ pub fn compile<'a>(function: &'a Function, fixed: &'a Fixed<'a>) -> Result<Bytec
             slots: 0,
             sites: Vec::new(),
             accesses: Vec::new(),
+            entries: Vec::new(),
             checks: Vec::new(),
             calls: Vec::new(),
             prints: Vec::new(),
@@ -131,6 +136,7 @@ pub fn compile<'a>(function: &'a Function, fixed: &'a Fixed<'a>) -> Result<Bytec
         values: vec![None; function.values.len()],
         vars: vec![None; function.vars.len()],
         places: vec![None; function.buffers.len()],
+        tables: HashMap::new(),
         targets: Targets::default(),
         current: None,
         owned: vec![None; function.values.len()],
@@ -155,11 +161,21 @@ impl<'a> Compiler<'a> {
     fn parameters(&mut self) -> Result<()> {
         let mut tensors = 0;
         let mut scalars = self.fixed.scalars.iter();
+        let mut tables = self.fixed.tables.iter();
         for param in &self.function.params {
             match param {
                 Param::Tensor { buffer, .. } => {
                     let size = self.layout_size(*buffer)?;
                     self.places[buffer.index()] = Some((MemoryBase::Global(tensors), size));
+                    if let Some(Entries { rows }) = self.function.buffers[*buffer].entries {
+                        let entries = tables.next().map_or(&[][..], Vec::as_slice);
+                        self.tables.insert(*buffer, entries);
+                        tensors += entries.len() as u32;
+                        if let Some(rows) = rows {
+                            let size = self.layout_size(rows)?;
+                            self.places[rows.index()] = Some((MemoryBase::Global(tensors), size));
+                        }
+                    }
                     tensors += 1;
                 }
                 Param::Scalar { value, .. } => {
@@ -366,8 +382,28 @@ impl<'a> Compiler<'a> {
 
     /// Adds an access in units of 16 bytes, and returns its number.
     fn push_bulk_access(&mut self, access: MemoryAccess) -> u32 {
-        self.program.accesses.push(access);
-        self.program.accesses.len() as u32 - 1
+        let number = self.program.accesses.len() as u32;
+        match (access.entry.and(self.tables.get(&access.buffer)), access.place) {
+            (Some(entries), MemoryBase::Global(first)) => {
+                let of_entry = |(entry, limit): (u32, &u64)| {
+                    let limit = access.limit.min(*limit);
+                    MemoryAccess { place: MemoryBase::Global(first + entry), limit, ..access }
+                };
+                self.program.accesses.extend((0..).zip(*entries).map(of_entry));
+            }
+            _ => self.program.accesses.push(access),
+        }
+        number
+    }
+
+    /// Emits an instruction with that access, once for each entry that lanes select if it is of a table.
+    fn emit_access(&mut self, inst: Inst, access: &MemoryAccess) {
+        let Some(entry) = access.entry else { return self.emit(inst) };
+        let count = self.tables.get(&access.buffer).map_or(0, |entries| entries.len() as u32);
+        let MemoryAccess { buffer, wide, guard, site, .. } = *access;
+        self.program.entries.push(EntryAccess { entry, wide, guard, buffer, count, inst, site });
+        let entry = self.program.entries.len() as u32 - 1;
+        self.emit(Inst::Entry { entry });
     }
 
     fn push_check(&mut self, check: IndexCheck) {
@@ -377,9 +413,25 @@ impl<'a> Compiler<'a> {
     }
 
     fn push_call(&mut self, call: Call) {
-        self.program.calls.push(call);
-        let call = self.program.calls.len() as u32 - 1;
-        self.emit(Inst::Call { call });
+        let number = self.program.calls.len() as u32;
+        let inst = Inst::Call { call: number };
+        let of_table = call.args.iter().enumerate().find_map(|(place, arg)| match arg {
+            CallArg::Address(access) => {
+                let described = self.program.accesses.get(*access as usize).copied()?;
+                described.entry.map(|_| (place, *access, described))
+            }
+            _ => None,
+        });
+        let Some((place, access, described)) = of_table else {
+            self.program.calls.push(call);
+            return self.emit(inst);
+        };
+        for entry in 0..self.tables.get(&described.buffer).map_or(0, |entries| entries.len() as u32) {
+            let mut call = call.clone();
+            call.args[place] = CallArg::Address(access + entry);
+            self.program.calls.push(call);
+        }
+        self.emit_access(inst, &described);
     }
 
     fn push_print(&mut self, print: Print) {

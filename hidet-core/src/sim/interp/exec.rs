@@ -247,6 +247,11 @@ impl BlockRun<'_> {
                         return Pause::Stopped;
                     }
                 }
+                Inst::Entry { entry } => {
+                    if let Some(pause) = self.access_entries(warp, strand, entry) {
+                        return pause;
+                    }
+                }
                 Inst::Count { operations } => {
                     self.counters.lane_operations += operations as u64 * strand.mask.count_ones() as u64;
                 }

@@ -331,20 +331,27 @@ impl BlockRun<'_> {
             let bits = operands.lane(index, check.wide, lane);
             if check.wide { bits as i64 } else { bits as u32 as i32 as i64 }
         };
-        let first = |index: Src, last: i64| {
-            let outside = |lane: usize| !(0..=last).contains(&signed(index, lane));
-            if index.is_uniform() {
+        // The extent of an axis in a lane: in a table, that of axis 1 may be the entry's own.
+        let rows = |axis: usize| check.rows.filter(|_| axis == 1);
+        let extent = |axis: usize, lane: usize| match rows(axis) {
+            Some(rows) => operands.lane(rows, false, lane) as u32 as i32 as i64,
+            None => check.shape[axis],
+        };
+        let first = |axis: usize, tile: u32| {
+            let index = check.index[axis];
+            let outside = |lane: usize| !(0..=extent(axis, lane) - i64::from(tile)).contains(&signed(index, lane));
+            if index.is_uniform() && rows(axis).is_none_or(Src::is_uniform) {
                 outside(0).then(|| strand.mask.trailing_zeros() as usize)
             } else {
                 lanes(strand.mask).find(|lane| outside(*lane))
             }
         };
-        let axes = check.index.iter().zip(check.shape.iter().zip(&check.tile));
-        let bad = axes.filter_map(|(index, (extent, tile))| first(*index, extent - i64::from(*tile))).min();
+        let bad = check.tile.iter().enumerate().filter_map(|(axis, tile)| first(axis, *tile)).min();
         let Some(lane) = bad else { return true };
         let name = &self.launch.function.buffers[check.buffer].name;
         let index: Vec<i64> = check.index.iter().map(|index| signed(*index, lane)).collect();
-        let message = fault::outside(name, &index, &check.tile, &check.shape);
+        let shape: Vec<i64> = (0..check.shape.len()).map(|axis| extent(axis, lane)).collect();
+        let message = fault::outside(name, &index, &check.tile, &shape);
         let verb = self.launch.program.sites[check.site as usize].verb;
         let what = format!("{} {verb}", self.thread_name(warp, lane));
         self.fault(FaultKind::OutOfBounds, message, (check.site, what), Vec::new());

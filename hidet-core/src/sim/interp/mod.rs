@@ -5,6 +5,7 @@
 //! [`sync`](super::sync), operations that continue after their instruction to [`async_ops`](super::async_ops).
 
 pub mod cluster_memory;
+pub mod entries;
 pub mod exec;
 pub mod intrinsics;
 pub mod load_store;

@@ -98,7 +98,7 @@ impl KernelBuilder {
         let vectors =
             matches!(extents.last(), Some(KnownExtent::Const(extent)) if extent % 4 == 0) && elem == Scalar::F32;
         let align = if vectors { 16 } else { elem.bytes() as u32 };
-        let buffer = Buffer { name: name.to_owned(), scope, elem, shape, layout, align, alias: None };
+        let buffer = Buffer { name: name.to_owned(), scope, elem, shape, layout, align, alias: None, entries: None };
         ReadableBuffer { buffer: self.f.buffers.push(buffer), elem, extents, vectors }
     }
 

@@ -6,7 +6,7 @@ use super::super::lex::Token;
 use super::Parser;
 use crate::Result;
 use crate::ir::{
-    Access, Buffer, BufferId, Constraint, Dim, Im2col, Launch, MapAxis, Param, Relation, Scope, Span, Swizzle,
+    Access, Buffer, BufferId, Constraint, Dim, Entries, Im2col, Launch, MapAxis, Param, Relation, Scope, Span, Swizzle,
     TensorMap,
 };
 
@@ -47,8 +47,12 @@ impl<'s> Parser<'s> {
             self.sign(":")?;
             self.buffer_type(name, line, scope, &mut aliases)?;
         }
-        for (buffer, name, line) in aliases {
-            self.f.buffers[buffer].alias = Some(self.known_buffer(&name, line)?);
+        for (buffer, name, line, what) in aliases {
+            let other = Some(self.known_buffer(&name, line)?);
+            match what {
+                Refers::Alias => self.f.buffers[buffer].alias = other,
+                Refers::Rows => self.f.buffers[buffer].entries = Some(Entries { rows: other }),
+            }
         }
         while self.try_word("map") {
             self.tensor_map()?;
@@ -102,7 +106,7 @@ impl<'s> Parser<'s> {
         Ok(Param::Tensor { buffer, access })
     }
 
-    /// Parses `f32[4, 4] layout .. align .. alias ..` and declares the buffer.
+    /// Parses `f32[4, 4] layout .. align .. alias .. table ..` and declares the buffer.
     fn buffer_type(
         &mut self,
         handle: Token<'s>,
@@ -115,7 +119,7 @@ impl<'s> Parser<'s> {
         let layout = if self.try_word("layout") { self.layout()? } else { layout::row(&shape) };
         let align = if self.try_word("align") { self.number("a number of bytes")? } else { elem.bytes() as u32 };
         let Token::Handle(_, name) = handle else { return Err(self.expected("a buffer")) };
-        let buffer = Buffer { name: name.text.to_string(), scope, elem, shape, layout, align, alias: None };
+        let buffer = Buffer { name: name.text.to_string(), scope, elem, shape, layout, align, alias: None, entries: None };
         let id = self.f.buffers.push(buffer);
         if self.buffers.contains_key(&name) {
             return Err(error(line, format!("the buffer {} is declared twice", Token::Handle('@', name))));
@@ -123,7 +127,14 @@ impl<'s> Parser<'s> {
         self.buffers.insert(name, id);
         if self.try_word("alias") {
             let line = self.line();
-            aliases.push((id, self.handle('@', "a buffer")?, line));
+            aliases.push((id, self.handle('@', "a buffer")?, line, Refers::Alias));
+        }
+        if self.try_word("table") {
+            self.f.buffers[id].entries = Some(Entries { rows: None });
+            if matches!(self.peek(), Token::Handle('@', _)) {
+                let line = self.line();
+                aliases.push((id, self.handle('@', "a buffer")?, line, Refers::Rows));
+            }
         }
         Ok(id)
     }
@@ -229,5 +240,11 @@ impl<'s> Parser<'s> {
     }
 }
 
-/// A buffer, the name of the buffer it aliases, and the line of the alias.
-type Alias<'s> = (BufferId, super::super::lex::Name<'s>, u32);
+/// A buffer, the name of another one and its line, and what that one is for it.
+type Alias<'s> = (BufferId, super::super::lex::Name<'s>, u32, Refers);
+
+/// What another buffer is for a buffer.
+enum Refers {
+    Alias,
+    Rows,
+}

@@ -179,7 +179,9 @@ impl<'s> Parser<'s> {
                     false => vec![1; index.len()],
                 };
                 self.word("in")?;
-                Stmt::Check { buffer, index, tile, shape: self.shape()? }
+                let shape = self.shape()?;
+                let rows = if self.try_word("rows") { Some(self.value()?) } else { None };
+                Stmt::Check { buffer, index, tile, shape, rows }
             }
             "align" => {
                 let (buffer, index) = self.address()?;

@@ -6,7 +6,7 @@ mod stmt;
 use super::layout;
 use super::names::{escape, unique};
 use crate::ir::{
-    Access, Buffer, BufferId, Function, Handle, Im2col, LoopId, MapAxis, MapId, Param, Relation, Scope, Stmt, StmtId,
+    Access, Buffer, BufferId, Entries, Function, Handle, Im2col, LoopId, MapAxis, MapId, Param, Relation, Scope, Stmt, StmtId,
     Swizzle, TensorMap, ValueId, VarId,
 };
 use crate::types::Type;
@@ -212,6 +212,10 @@ impl Printer<'_> {
         }
         if let Some(alias) = buffer.alias {
             let _ = write!(text, " alias {}", self.buffer(alias));
+        }
+        if let Some(Entries { rows }) = buffer.entries {
+            text.push_str(" table");
+            rows.iter().for_each(|rows| text.push_str(&format!(" {}", self.buffer(*rows))));
         }
         text
     }

@@ -97,11 +97,12 @@ impl Printer<'_> {
                 let args: Vec<String> = args.iter().map(|arg| self.arg(arg)).collect();
                 format!("{result}call {}({})", intrinsic.row().name, args.join(", "))
             }
-            Stmt::Check { buffer, index, tile, shape } => {
+            Stmt::Check { buffer, index, tile, shape, rows } => {
                 let alone = tile.len() == index.len() && tile.iter().all(|extent| *extent == 1);
                 let tile = if alone { String::new() } else { format!(" tile {tile:?}") };
                 let shape = layout::print_shape(shape, &self.symbol());
-                format!("check {}{tile} in {shape}", self.address(*buffer, index))
+                let rows = rows.map_or(String::new(), |rows| format!(" rows {}", self.value(rows)));
+                format!("check {}{tile} in {shape}{rows}", self.address(*buffer, index))
             }
             Stmt::Align { buffer, index, bytes } => format!("align {} to {bytes}", self.address(*buffer, index)),
             Stmt::Assert { cond, message } => format!("assert {}, {message:?}", self.value(*cond)),
