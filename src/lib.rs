@@ -21,8 +21,8 @@ pub mod prelude {
     };
     pub use hidet_core::dsl::intrinsics::*;
     pub use hidet_core::dsl::{
-        Address, Epilogue, Expr, In, InOut, IntoExpr, OnDevice, Out, Prologue, Registers, Template, Var, Vector, View,
-        computed_view, lanes, lit, registers, shared, splat, symbolic_repeat, symbolic_spatial, unroll, vector,
+        Address, Epilogue, Expr, In, InOut, InOutTable, InTable, IntoExpr, OnDevice, Out, OutTable, Prologue, Registers,
+        Template, Var, Vector, View, computed_view, lanes, lit, registers, shared, splat, symbolic_repeat, symbolic_spatial, unroll, vector,
         vector2, vector4, vector8,
     };
     pub use hidet_core::ir::Swizzle;

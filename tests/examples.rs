@@ -15,6 +15,7 @@ examples! {
     vector_add reduction softmax layer_norm transpose histogram stencil prefix_sum
     matmul_naive matmul_tiled matmul_register_tiled matmul_double_buffered fusion streams row_kernels transpose_fast
     wgmma_1_tile wgmma_2_pipeline wgmma_3_two_groups wgmma_4_persistent wgmma_5_in_flight wgmma_6_staged matmul_wgmma convolution
+    grouped_product
 }
 
 #[test]

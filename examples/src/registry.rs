@@ -86,6 +86,7 @@ pub fn all() -> Vec<Entry> {
         "matmul_register_tiled<bf16>" => matmul_register_tiled::matmul_register_tiled::<bf16>();
         "matmul_double_buffered" => matmul_double_buffered::matmul_double_buffered(Default::default());
         "matmul_double_buffered, asynchronous" => matmul_double_buffered::matmul_double_buffered(ASYNCHRONOUS);
+        "grouped_product" => grouped_product::grouped_product();
         "scaled_softmax" => fusion::scaled_softmax();
         "linear" => fusion::linear();
         "sort_rows" => hard::sort::sort_rows();

@@ -10,6 +10,7 @@ mod shape_key;
 mod storage;
 mod stream;
 mod strides;
+mod table;
 mod tensor;
 
 pub(crate) use dependencies::{Accesses, dependencies, order};
@@ -22,6 +23,7 @@ pub(crate) use shape_key::ShapeKey;
 pub use storage::Storage;
 pub use stream::{Event, Stream};
 pub(crate) use stream::{Recording, is_recorded, refuse_in_capture};
+pub use table::{RawTable, TensorTable, TensorTableMut};
 pub use tensor::Tensor;
 
 use crate::cuda;

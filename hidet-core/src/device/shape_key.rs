@@ -11,6 +11,9 @@ const LONG: u64 = 1 << 17;
 /// Bit of the first word: a tensor that is not contiguous, whose strides are not in the other words.
 const STRIDED: u64 = 1 << 18;
 
+/// Bit of the first word: a table of tensors, whose extents are not in the other words.
+const TABLE: u64 = 1 << 19;
+
 /// The device, the type and the shape of a tensor, or the type of a number. If all of these are equal, so are the keys;
 /// the converse holds if [`ShapeKey::says_all`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +33,12 @@ impl ShapeKey {
         }
         let extent = |axis: usize| shape.get(axis).map_or(0, |extent| *extent as u64);
         ShapeKey([kind, extent(0) | extent(1) << 32, extent(2) | extent(3) << 32])
+    }
+
+    /// Returns the key of a table of tensors.
+    pub fn table(device: &Device, scalar: Scalar, rank: usize, entries: usize) -> ShapeKey {
+        let ShapeKey([kind, ..]) = ShapeKey::tensor(device, scalar, &[], false);
+        ShapeKey([kind | (rank as u64 & 0xff) << 8 | TABLE | LONG, entries as u64, 0])
     }
 
     /// Returns the key of a number.

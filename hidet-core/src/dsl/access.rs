@@ -100,6 +100,12 @@ impl ViewData {
         self.axes.iter().enumerate().all(|(axis, place)| place.offset.is_none() && place.from == Some(axis))
     }
 
+    /// Returns true if it is memory of an entry of a table with extents of its own, which the shape of the memory does not
+    /// know.
+    fn has_own_bounds(&self) -> bool {
+        matches!(self.base, Base::Memory(_)) && self.bounds.iter().any(|bound| matches!(bound, ViewExtent::Value(_)))
+    }
+
     /// Removes an axis: the view at a coordinate of it.
     #[track_caller]
     pub(super) fn remove_axis(&mut self, axis: usize, index: Expr<i32>) {
@@ -135,6 +141,9 @@ impl ViewData {
     /// Loads one element.
     #[track_caller]
     pub(crate) fn load(&self, index: &[Expr<i32>], guard: Guard, at: Caller) -> Expr<()> {
+        if guard == Guard::Yes && self.has_own_bounds() {
+            return self.load_inside(index, at);
+        }
         let place = self.place(index);
         match (&self.base, guard) {
             (Base::Memory(buffer), _) => load_memory(*buffer, &place, self.elem.into(), guard, at),
@@ -179,6 +188,9 @@ impl ViewData {
     /// Stores one element.
     #[track_caller]
     pub(crate) fn store(&self, index: &[Expr<i32>], value: Expr<()>, guard: Guard, at: Caller) {
+        if guard == Guard::Yes && self.has_own_bounds() {
+            return self.where_inside(index, at, &mut || self.store(index, value, Guard::No, at));
+        }
         let place = self.place(index);
         match (&self.base, guard) {
             (Base::Memory(buffer), _) => store_memory(*buffer, &place, value, guard, at),
@@ -226,7 +238,7 @@ impl ViewData {
         if self.last_axis_is_contiguous() {
             let place = self.place(index);
             match &self.base {
-                Base::Memory(buffer) => {
+                Base::Memory(buffer) if guard == Guard::No || !self.has_own_bounds() => {
                     align(*buffer, ty, at);
                     return load_memory(*buffer, &place, ty, guard, at);
                 }
@@ -254,7 +266,7 @@ impl ViewData {
         if self.last_axis_is_contiguous() {
             let place = self.place(index);
             match &self.base {
-                Base::Memory(buffer) => {
+                Base::Memory(buffer) if guard == Guard::No || !self.has_own_bounds() => {
                     align(*buffer, ty, at);
                     return store_memory(*buffer, &place, value, guard, at);
                 }

@@ -211,6 +211,9 @@ fn of_memory(builder: &Builder, id: BufferId) -> Result<Geometry, String> {
     if buffer.scope != Scope::Global {
         return Err("a tensor map is for a parameter, not for memory of a block or thread".to_owned());
     }
+    if buffer.entries.is_some() {
+        return Err("a tensor map is for a parameter, not for an entry of a table of tensors".to_owned());
+    }
     let axes = TensorMap::axes(&buffer.layout).ok_or("a tensor map is for a parameter whose layout has strides")?;
     let axes = axes.into_iter().map(|axis| MemoryAxis::dense(axis.extent, axis.stride)).collect();
     Ok(Geometry { buffer: id, offset: 0.into(), axes, rules: Vec::new() })

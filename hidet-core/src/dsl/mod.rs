@@ -39,6 +39,7 @@ mod prologue;
 mod reach;
 mod rich;
 mod signature;
+mod table;
 mod tasks;
 mod template;
 mod var;
@@ -60,6 +61,7 @@ pub use memory::{Extent, MemoryShape, registers, shared};
 pub use prologue::Prologue;
 pub use rich::computed_view;
 pub use signature::Signature;
+pub use table::{InOutTable, InTable, OutTable, Table};
 pub use tasks::{
     OnDevice, RegisterLayout, Registers, SymbolicMapping, TaskPattern, Tasks, symbolic_repeat, symbolic_spatial,
 };

@@ -106,6 +106,11 @@ impl Signature {
         });
     }
 
+    /// Returns true if the kernel is built as part of another.
+    pub(super) fn is_bound(&self) -> bool {
+        self.bindings.is_some()
+    }
+
     /// Reports bindings that no parameter has taken.
     pub(super) fn all_bound(&self, given: usize, kernel: &str) {
         let Some(Bindings { left, place }) = &self.bindings else { return };

@@ -2,6 +2,7 @@
 //!
 //! Every message names the kernel, the argument and both values.
 
+mod given;
 mod strides;
 
 pub(super) use strides::is_wide;
@@ -9,7 +10,8 @@ pub(super) use strides::is_wide;
 use super::RawArg;
 use crate::device::{Device, RawTensor};
 use crate::error::{Error, Result};
-use crate::ir::{Access, Buffer, Function, Handle, LARGEST_EXTENT, Param, Relation, SharedMemory};
+use crate::ir::{Access, Buffer, Function, Handle, Param, Relation, SharedMemory};
+use given::Given;
 use hidet_mapping::IndexExpr;
 
 /// The values of a launch that follow from its checked arguments.
@@ -60,7 +62,7 @@ pub fn bind(function: &Function, device: &Device, args: &[RawArg]) -> Result<Bou
     contract.constraints(&dims)?;
     contract.aliases(&tensors)?;
     let grid = contract.grid(&dims)?;
-    let wide = tensors.iter().any(|(_, _, tensor)| is_wide(tensor));
+    let wide = tensors.iter().any(|given| is_wide(given.tensor));
     Ok(BoundDims { dims, grid, wide })
 }
 
@@ -70,16 +72,14 @@ pub fn check_shared(function: &Function, device: &Device, dims: &[i64]) -> Resul
     Contract { function, device }.shared(dims)
 }
 
-type Tensors<'a> = Vec<(&'a Buffer, Access, &'a RawTensor)>;
-
 impl Contract<'_> {
     fn error(&self, message: impl Into<String>) -> Error {
         Error::Launch { kernel: self.function.name.clone(), message: message.into() }
     }
 
-    /// Formats the extents of a buffer as its author wrote them.
-    fn shape(&self, buffer: &Buffer) -> String {
-        let extents: Vec<String> = buffer.shape.iter().map(|extent| self.show(extent)).collect();
+    /// Formats extents as their author wrote them.
+    fn shape(&self, shape: &[IndexExpr]) -> String {
+        let extents: Vec<String> = shape.iter().map(|extent| self.show(extent)).collect();
         format!("[{}]", extents.join(", "))
     }
 
@@ -102,7 +102,7 @@ impl Contract<'_> {
     }
 
     /// Checks the number, kinds, devices, types and ranks of the arguments and returns the tensors.
-    fn types<'a>(&'a self, args: &'a [RawArg]) -> Result<Tensors<'a>> {
+    fn types<'a>(&'a self, args: &'a [RawArg]) -> Result<Vec<Given<'a>>> {
         let params = &self.function.params;
         if args.len() != params.len() {
             let names: Vec<String> = params.iter().map(|param| format!("`{}`", self.name(param))).collect();
@@ -114,10 +114,19 @@ impl Contract<'_> {
         let mut tensors = Vec::new();
         for (index, (param, arg)) in params.iter().zip(args).enumerate() {
             match (param, arg) {
-                (Param::Tensor { buffer, access }, RawArg::Tensor(tensor)) => {
+                (Param::Tensor { buffer, access }, RawArg::Tensor(tensor))
+                    if self.function.buffers[*buffer].entries.is_none() =>
+                {
                     let buffer = &self.function.buffers[*buffer];
-                    self.tensor(buffer, tensor)?;
-                    tensors.push((buffer, *access, *tensor));
+                    tensors.push(Given { buffer, access: *access, tensor, entry: None });
+                }
+                (Param::Tensor { buffer, access }, RawArg::Table(table))
+                    if self.function.buffers[*buffer].entries.is_some() =>
+                {
+                    let (buffer, entries) = (&self.function.buffers[*buffer], table.entries());
+                    tensors.extend(entries.iter().enumerate().map(|(number, tensor)| {
+                        Given { buffer, access: *access, tensor, entry: Some((number, entries.len())) }
+                    }));
                 }
                 (Param::Scalar { name, value }, RawArg::Scalar(given)) => {
                     let taken = self.function.ty(*value);
@@ -126,108 +135,69 @@ impl Contract<'_> {
                         return Err(self.error(message));
                     }
                 }
-                (Param::Tensor { buffer, .. }, RawArg::Scalar(given)) => {
-                    let name = &self.function.buffers[*buffer].name;
-                    let message = format!(
-                        "argument {index}, `{name}`, is a number ({}); the kernel takes a tensor",
-                        given.scalar
-                    );
-                    return Err(self.error(message));
-                }
-                (Param::Scalar { name, .. }, RawArg::Tensor(tensor)) => {
-                    let message = format!(
-                        "argument {index}, `{name}`, is a tensor {:?}; the kernel takes a number",
-                        tensor.shape
-                    );
+                (param, arg) => {
+                    let taken = match param {
+                        Param::Scalar { .. } => "a number",
+                        Param::Tensor { buffer, .. } if self.function.buffers[*buffer].entries.is_some() => {
+                            "a table of tensors"
+                        }
+                        Param::Tensor { .. } => "a tensor",
+                    };
+                    let given = match arg {
+                        RawArg::Scalar(given) => format!("a number ({})", given.scalar),
+                        RawArg::Tensor(tensor) => format!("a tensor {:?}", tensor.shape),
+                        RawArg::Table(table) => format!("a table of {} tensors", table.entries().len()),
+                    };
+                    let name = self.name(param);
+                    let message = format!("argument {index}, `{name}`, is {given}; the kernel takes {taken}");
                     return Err(self.error(message));
                 }
             }
         }
+        tensors.iter().try_for_each(|given| self.tensor(given))?;
         Ok(tensors)
     }
 
-    fn tensor(&self, buffer: &Buffer, tensor: &RawTensor) -> Result<()> {
-        let name = &buffer.name;
+    fn tensor(&self, given: &Given) -> Result<()> {
+        let Given { buffer, tensor, entry, .. } = given;
+        let shape = &buffer.shape[usize::from(entry.is_some()).min(buffer.shape.len())..];
         if !tensor.device.is_same(self.device) {
             return Err(self.error(format!(
-                "argument `{name}` is on {}; the kernel was compiled for {}",
+                "{given} is on {}; the kernel was compiled for {}",
                 tensor.device, self.device
             )));
         }
         if tensor.scalar != buffer.elem {
-            let message =
-                format!("argument `{name}` has elements of type {}; the kernel takes {}", tensor.scalar, buffer.elem);
+            let message = format!("{given} has elements of type {}; the kernel takes {}", tensor.scalar, buffer.elem);
             return Err(self.error(message));
         }
-        if tensor.shape.len() != buffer.shape.len() {
+        if tensor.shape.len() != shape.len() {
             return Err(self.error(format!(
-                "argument `{name}` has {} axes {:?}; the kernel takes {}: {}",
+                "{given} has {} axes {:?}; the kernel takes {}: {}",
                 tensor.shape.len(),
                 tensor.shape,
-                buffer.shape.len(),
-                self.shape(buffer)
+                shape.len(),
+                self.shape(shape)
             )));
         }
         Ok(())
     }
 
-    /// Returns the values of the symbolic extents. All uses of one must agree, and computed and constant extents must
-    /// match.
-    fn extents(&self, tensors: &Tensors) -> Result<Vec<i64>> {
-        // The value of each dim, with the argument and axis that determined it.
-        let mut dims: Vec<Option<(i64, &str, usize)>> = vec![None; self.function.dims.len()];
-        for (buffer, _, tensor) in tensors {
-            for (axis, (extent, given)) in buffer.shape.iter().zip(&tensor.shape).enumerate() {
-                let given = *given as i64;
-                if given > LARGEST_EXTENT {
-                    return Err(self.error(format!(
-                        "axis {axis} of argument `{}` has extent {given}; extents are at most {LARGEST_EXTENT}",
-                        buffer.name
-                    )));
-                }
-                let IndexExpr::Symbol(symbol) = extent else { continue };
-                let Some(slot) = dims.get_mut(*symbol as usize) else { continue };
-                match *slot {
-                    None => *slot = Some((given, &buffer.name, axis)),
-                    Some((known, name, known_axis)) if known != given => {
-                        return Err(self.error(format!(
-                            "`{}` is {known} from axis {known_axis} of argument `{name}`, but {given} from axis {axis} \
-                             of argument `{}`",
-                            self.show(extent),
-                            buffer.name
-                        )));
-                    }
-                    Some(_) => {}
-                }
-            }
-        }
-        let dims: Vec<i64> = dims.into_iter().map(|dim| dim.map_or(0, |(value, ..)| value)).collect();
-        for (buffer, _, tensor) in tensors {
-            for (axis, (extent, given)) in buffer.shape.iter().zip(&tensor.shape).enumerate() {
-                let what = format!("axis {axis} of argument `{}`", buffer.name);
-                let wanted = self.eval(&what, extent, &dims)?;
-                if wanted != *given as i64 {
-                    let reason =
-                        if extent.as_const().is_some() { String::new() } else { format!(" ({})", self.show(extent)) };
-                    let message = format!("{what} has extent {given}; the kernel takes {wanted}{reason}");
-                    return Err(self.error(message));
-                }
-            }
-        }
-        Ok(dims)
-    }
-
-    fn addresses(&self, tensors: &Tensors, dims: &[i64]) -> Result<()> {
-        for (buffer, _, tensor) in tensors {
+    fn addresses(&self, tensors: &[Given], dims: &[i64]) -> Result<()> {
+        for given in tensors {
+            let Given { buffer, tensor, entry, .. } = given;
             let align = u64::from(buffer.align).max(buffer.elem.bytes() as u64);
             let address = tensor.address();
             if !address.is_multiple_of(align) && !tensor.is_empty() {
                 let aligned = 1u64 << address.trailing_zeros();
                 return Err(self.error(format!(
-                    "argument `{}` begins at an address aligned to {aligned} bytes (byte {} of its allocation); the \
-                     kernel needs {align}",
-                    buffer.name, tensor.offset
+                    "{given} begins at an address aligned to {aligned} bytes (byte {} of its allocation); the kernel needs \
+                     {align}",
+                    tensor.offset
                 )));
+            }
+            if entry.is_some() {
+                continue;
             }
             let size = self.eval(&format!("the size of argument `{}`", buffer.name), &buffer.layout.size(), dims)?;
             if size > tensor.reach() as i64 && !tensor.is_empty() {
@@ -267,24 +237,16 @@ impl Contract<'_> {
     }
 
     /// Checks that no argument overlaps one that the kernel writes.
-    fn aliases(&self, tensors: &Tensors) -> Result<()> {
-        for (index, (buffer, access, tensor)) in tensors.iter().enumerate() {
-            if *access == Access::In {
-                continue;
-            }
-            for (other_index, (other, _, other_tensor)) in tensors.iter().enumerate() {
-                if index != other_index && tensor.overlaps(other_tensor) {
-                    return Err(self.error(format!(
-                        "argument `{}`, which the kernel writes, shares memory with argument `{}` (bytes {}..{} and \
-                         {}..{} of one allocation)",
-                        buffer.name,
-                        other.name,
-                        tensor.offset,
-                        tensor.offset + tensor.reach() * tensor.scalar.bytes(),
-                        other_tensor.offset,
-                        other_tensor.offset + other_tensor.reach() * other_tensor.scalar.bytes()
-                    )));
-                }
+    fn aliases(&self, tensors: &[Given]) -> Result<()> {
+        let bytes = |tensor: &RawTensor| tensor.offset..tensor.offset + tensor.reach() * tensor.scalar.bytes();
+        for (index, given) in tensors.iter().enumerate().filter(|(_, given)| given.access != Access::In) {
+            let others = tensors.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, other)| other);
+            if let Some(other) = { others }.find(|other| given.tensor.overlaps(other.tensor)) {
+                return Err(self.error(format!(
+                    "{given}, which the kernel writes, shares memory with {other} (bytes {:?} and {:?} of one allocation)",
+                    bytes(given.tensor),
+                    bytes(other.tensor)
+                )));
             }
         }
         Ok(())

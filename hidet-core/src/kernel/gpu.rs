@@ -280,7 +280,7 @@ impl Maps {
         let addresses = || {
             args.iter().filter_map(|arg| match arg {
                 RawArg::Tensor(tensor) => Some(tensor.address()),
-                RawArg::Scalar(_) => None,
+                RawArg::Table(_) | RawArg::Scalar(_) => None,
             })
         };
         match self.0.iter().position(|(made_for, _)| made_for.iter().copied().eq(addresses())) {

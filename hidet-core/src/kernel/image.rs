@@ -114,11 +114,12 @@ impl Image {
         if self.wide.is_some() {
             return Ok(());
         }
-        let shapes = self.function.params.iter().zip(args).filter_map(|(param, arg)| match (param, arg) {
-            (Param::Tensor { buffer, .. }, RawArg::Tensor(tensor)) if contract::is_wide(tensor) => {
+        let shapes = self.function.params.iter().zip(args).filter_map(|(param, arg)| match param {
+            Param::Tensor { buffer, .. } => {
+                let tensor = arg.tensors().iter().find(|tensor| contract::is_wide(tensor))?;
                 Some(format!("argument `{}` has the shape {:?}", self.function.buffers[*buffer].name, tensor.shape()))
             }
-            _ => None,
+            Param::Scalar { .. } => None,
         });
         let message = format!(
             "{}, which needs 64-bit offsets, and the image that the kernel was loaded from has no instance with these; \

@@ -30,7 +30,7 @@ use crate::cache::Cache;
 use crate::codegen::Source;
 use crate::cuda;
 use crate::cuda::nvrtc::Usage;
-use crate::device::{ByteRange, Device, RawTensor, ShapeKey, Stream, Tensor, is_recorded};
+use crate::device::{Device, RawTable, RawTensor, ShapeKey, Stream, Tensor, TensorTable, TensorTableMut, is_recorded};
 use crate::error::{Error, Result};
 use crate::ir::{Function, verify};
 use crate::passes::{self, Conditions};
@@ -87,6 +87,8 @@ impl Default for CompileOptions {
 pub enum RawArg<'a> {
     /// A tensor.
     Tensor(&'a RawTensor),
+    /// A table of tensors.
+    Table(&'a RawTable),
     /// A number.
     Scalar(Const),
 }
@@ -109,28 +111,42 @@ impl<'a, T: Element, const R: usize> From<&'a mut Tensor<T, R>> for RawArg<'a> {
     }
 }
 
+impl<'a, T: Element, const R: usize> From<&'a TensorTable<'_, T, R>> for RawArg<'a> {
+    fn from(table: &'a TensorTable<'_, T, R>) -> Self {
+        RawArg::Table(table.raw())
+    }
+}
+
+impl<'a, T: Element, const R: usize> From<&'a TensorTableMut<'_, T, R>> for RawArg<'a> {
+    fn from(table: &'a TensorTableMut<'_, T, R>) -> Self {
+        RawArg::Table(table.raw())
+    }
+}
+
 impl<T: Element> From<T> for RawArg<'_> {
     fn from(number: T) -> Self {
         RawArg::Scalar(number.constant())
     }
 }
 
-impl RawArg<'_> {
+impl<'a> RawArg<'a> {
     /// Returns the key that launches compare.
     #[inline]
     fn shape_key(&self) -> ShapeKey {
         match self {
             RawArg::Tensor(tensor) => *tensor.shape_key(),
+            RawArg::Table(table) => *table.shape_key(),
             RawArg::Scalar(value) => ShapeKey::number(value.scalar),
         }
     }
 
-    /// Returns the range of its addresses; empty for a number.
+    /// Returns the tensors that it consists of.
     #[inline]
-    fn span(&self) -> ByteRange {
+    fn tensors(&self) -> &'a [RawTensor] {
         match self {
-            RawArg::Tensor(tensor) => tensor.span(),
-            RawArg::Scalar(_) => (0, 0),
+            RawArg::Tensor(tensor) => std::slice::from_ref(tensor),
+            RawArg::Table(table) => table.parts(),
+            RawArg::Scalar(_) => &[],
         }
     }
 
@@ -139,6 +155,7 @@ impl RawArg<'_> {
     fn word(&self) -> u64 {
         match self {
             RawArg::Tensor(tensor) => tensor.address(),
+            RawArg::Table(table) => table.table().address(),
             RawArg::Scalar(value) => value.bits,
         }
     }
@@ -220,6 +237,7 @@ impl Inner {
 /// An argument that a graph or a prepared launch owns.
 enum OwnedArg {
     Tensor(RawTensor),
+    Table(RawTable),
     Scalar(Const),
 }
 
@@ -227,6 +245,7 @@ impl From<&RawArg<'_>> for OwnedArg {
     fn from(arg: &RawArg) -> Self {
         match arg {
             RawArg::Tensor(tensor) => OwnedArg::Tensor((*tensor).clone()),
+            RawArg::Table(table) => OwnedArg::Table((*table).clone()),
             RawArg::Scalar(value) => OwnedArg::Scalar(*value),
         }
     }
@@ -236,6 +255,7 @@ impl OwnedArg {
     fn borrow(&self) -> RawArg<'_> {
         match self {
             OwnedArg::Tensor(tensor) => RawArg::Tensor(tensor),
+            OwnedArg::Table(table) => RawArg::Table(table),
             OwnedArg::Scalar(value) => RawArg::Scalar(*value),
         }
     }

@@ -53,6 +53,8 @@ struct Wanted {
 #[derive(Debug)]
 pub(super) struct Plans {
     wanted: Vec<Wanted>,
+    /// True if a parameter is a table of tensors.
+    has_tables: bool,
     /// The first plans are kept forever and found without a lock.
     first: [OnceLock<Arc<Plan>>; PLANS],
     /// Index of the one found last; `PLANS` if it was one of the others.
@@ -90,6 +92,7 @@ impl Plans {
         });
         Plans {
             wanted: wanted.collect(),
+            has_tables: function.buffers.iter().any(|(_, buffer)| buffer.entries.is_some()),
             first: Default::default(),
             latest: AtomicUsize::new(0),
             others: Mutex::default(),
@@ -99,10 +102,8 @@ impl Plans {
     /// Returns the tensors among arguments that fit, with true for those that are written.
     #[inline]
     pub(super) fn tensors<'a>(&'a self, args: &'a [RawArg]) -> impl Iterator<Item = (&'a RawTensor, bool)> {
-        self.wanted.iter().zip(args).filter_map(|(wanted, arg)| match arg {
-            RawArg::Tensor(tensor) => Some((*tensor, wanted.written)),
-            RawArg::Scalar(_) => None,
-        })
+        let each = self.wanted.iter().zip(args);
+        each.flat_map(|(wanted, arg)| arg.tensors().iter().map(|tensor| (tensor, wanted.written)))
     }
 
     /// Returns the plan for these arguments, or `None` if there is none or their addresses are invalid.
@@ -152,8 +153,18 @@ impl Plans {
         };
         let mut misaligned_bits = 0;
         for ((wanted, arg), span) in self.wanted.iter().zip(args).zip(&mut *spans) {
-            *span = arg.span();
-            misaligned_bits |= arg.word() & wanted.align_mask;
+            let bits = match arg {
+                RawArg::Tensor(tensor) => {
+                    *span = tensor.span();
+                    tensor.address()
+                }
+                RawArg::Table(table) => table.address_bits(),
+                RawArg::Scalar(_) => 0,
+            };
+            misaligned_bits |= bits & wanted.align_mask;
+        }
+        if self.has_tables && self.entries_overlap(args) {
+            return false;
         }
         let mut overlaps = 0u64;
         for (wanted, own) in self.wanted.iter().zip(&*spans) {
@@ -164,6 +175,22 @@ impl Plans {
             }
         }
         misaligned_bits | overlaps == 0
+    }
+
+    /// Returns true if the memory of arguments of which one is a table overlaps, and one of both is written.
+    #[cold]
+    fn entries_overlap(&self, args: &[RawArg]) -> bool {
+        let all = self.tensors(args).map(|(tensor, written)| (tensor.span(), written));
+        let mut all: Vec<(ByteRange, bool)> = all.filter(|((start, end), _)| start < end).collect();
+        all.sort_unstable();
+        // The largest ends so far, of what is written and of all.
+        let (mut end_of_written, mut end_of_all) = (0, 0);
+        all.iter().any(|((start, end), written)| {
+            let overlaps = *start < end_of_written || *written && *start < end_of_all;
+            end_of_all = end_of_all.max(*end);
+            end_of_written = if *written { end_of_written.max(*end) } else { end_of_written };
+            overlaps
+        })
     }
 
     /// Returns the plan that was found or added last.
@@ -186,13 +213,9 @@ impl Plans {
     }
 }
 
-/// Returns the extents and the strides of a tensor.
+/// Returns the extents and the strides of the tensors of an argument.
 fn axes<'a>(arg: &RawArg<'a>) -> impl Iterator<Item = &'a usize> {
-    let (shape, strides): (&[usize], &[usize]) = match arg {
-        RawArg::Tensor(tensor) => (&tensor.shape, &tensor.strides),
-        RawArg::Scalar(_) => (&[], &[]),
-    };
-    shape.iter().chain(strides)
+    arg.tensors().iter().flat_map(|tensor| tensor.shape.iter().chain(&tensor.strides))
 }
 
 impl Plan {

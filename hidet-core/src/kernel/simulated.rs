@@ -1,7 +1,7 @@
 //! Launches on the simulated device.
 
 use super::{BoundDims, CompileOptions, Printer, RawArg};
-use crate::device::{Device, DeviceKind, Storage};
+use crate::device::{Device, DeviceKind, RawTensor, Storage};
 use crate::error::{Error, Result};
 use crate::ir::{Access, Function, Param};
 use crate::{passes, sim};
@@ -44,23 +44,31 @@ impl Instance {
             ..sim::LaunchArguments::default()
         };
         for (param, arg) in function.params.iter().zip(args) {
+            for tensor in arg.tensors() {
+                let Some(place) = tensor.given_away() else { continue };
+                let Param::Tensor { buffer, access } = param else { continue };
+                let (name, at) = (&function.buffers[*buffer].name, function.own_place());
+                let does = if *access == Access::Out { "writes" } else { "reads" };
+                let message = format!(
+                    "argument `{name}`, which the kernel ({at}) {does}, is a tensor whose memory was given to another one, \
+                     by `forget` at {place}; use it before, or give the other one different memory"
+                );
+                return Err(Error::Launch { kernel: function.name.clone(), message });
+            }
+            let simulated = |tensor: &RawTensor| match &tensor.storage {
+                Storage::Sim(memory) => Ok(sim::TensorArg { memory: memory.clone(), offset: tensor.offset }),
+                Storage::Cuda(_) => {
+                    let message = "a tensor on a GPU was given to a simulated kernel".to_owned();
+                    Err(Error::Launch { kernel: function.name.clone(), message })
+                }
+            };
             match arg {
                 RawArg::Scalar(value) => arguments.scalars.push(*value),
-                RawArg::Tensor(tensor) => {
-                    let Storage::Sim(memory) = &tensor.storage else {
-                        let message = "a tensor on a GPU was given to a simulated kernel".to_owned();
-                        return Err(Error::Launch { kernel: function.name.clone(), message });
-                    };
-                    if let (Some(place), Param::Tensor { buffer, access }) = (tensor.given_away(), param) {
-                        let (name, at) = (&function.buffers[*buffer].name, function.own_place());
-                        let does = if *access == Access::Out { "writes" } else { "reads" };
-                        let message = format!(
-                            "argument `{name}`, which the kernel ({at}) {does}, is a tensor whose memory was given to \
-                             another one, by `forget` at {place}; use it before, or give the other one different memory"
-                        );
-                        return Err(Error::Launch { kernel: function.name.clone(), message });
-                    }
-                    arguments.tensors.push(sim::TensorArg { memory: memory.clone(), offset: tensor.offset });
+                RawArg::Tensor(tensor) => arguments.tensors.push(simulated(tensor)?),
+                RawArg::Table(table) => {
+                    let entries = table.entries().iter().map(|tensor| Ok((simulated(tensor)?, tensor.len())));
+                    let entries = entries.collect::<Result<_>>()?;
+                    arguments.tables.push(sim::TableArg { entries, table: simulated(table.table())? });
                 }
             }
         }

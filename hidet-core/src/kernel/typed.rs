@@ -4,8 +4,8 @@ use super::{CompileOptions, Compiled, Image, PreparedLaunch, RawArg, Resources};
 use crate::cache::Cache;
 use crate::codegen;
 use crate::cuda::{Binary, nvrtc};
-use crate::device::{Device, Stream, Tensor};
-use crate::dsl::{Expr, In, InOut, Out, Template};
+use crate::device::{Device, Stream, Tensor, TensorTable, TensorTableMut};
+use crate::dsl::{Expr, In, InOut, InOutTable, InTable, Out, OutTable, Template};
 use crate::error::Result;
 use crate::ir::{Function, verify};
 use crate::passes;
@@ -150,8 +150,8 @@ impl<Args> On<'_, Args> {
     }
 }
 
-/// The argument of a launch for a parameter: `&Tensor` for `In`, `&mut Tensor` for `Out` and `InOut`, a number for a
-/// scalar, and an `Option` of one of these for an optional parameter.
+/// The argument of a launch for a parameter: `&Tensor` for `In`, `&mut Tensor` for `Out` and `InOut`, `&TensorTable` or
+/// `&TensorTableMut` for a table of tensors, a number for a scalar, and an `Option` of one of these for an optional parameter.
 pub trait Parameter {
     /// The type of the argument.
     type Host<'a>;
@@ -204,6 +204,27 @@ impl<T: Element, const R: usize> Parameter for InOut<T, R> {
     type Host<'a> = &'a mut Tensor<T, R>;
     fn raw<'a>(argument: &'a &mut Tensor<T, R>) -> Option<RawArg<'a>> {
         Some(RawArg::Tensor(argument.raw()))
+    }
+}
+
+impl<T: Element, const R: usize> Parameter for InTable<T, R> {
+    type Host<'a> = &'a TensorTable<'a, T, R>;
+    fn raw<'a>(argument: &'a &TensorTable<'_, T, R>) -> Option<RawArg<'a>> {
+        Some(RawArg::Table(argument.raw()))
+    }
+}
+
+impl<T: Element, const R: usize> Parameter for OutTable<T, R> {
+    type Host<'a> = &'a TensorTableMut<'a, T, R>;
+    fn raw<'a>(argument: &'a &TensorTableMut<'_, T, R>) -> Option<RawArg<'a>> {
+        Some(RawArg::Table(argument.raw()))
+    }
+}
+
+impl<T: Element, const R: usize> Parameter for InOutTable<T, R> {
+    type Host<'a> = &'a TensorTableMut<'a, T, R>;
+    fn raw<'a>(argument: &'a &TensorTableMut<'_, T, R>) -> Option<RawArg<'a>> {
+        Some(RawArg::Table(argument.raw()))
     }
 }
 

@@ -81,6 +81,15 @@ pub enum ParamKind {
         /// True if elements may stay unwritten: `#[partial]`.
         partial: bool,
     },
+    /// `InTable<T, [groups, _rows, cols]>`
+    Table {
+        /// `InTable`, `OutTable` or `InOutTable`, as the user wrote it.
+        path: Path,
+        /// The type of an element.
+        elem: Type,
+        /// The number of entries, and the extents of an entry, of which the first may be `_`.
+        extents: Vec<Expr>,
+    },
     /// `f32`
     Scalar(Type),
     /// `#[meta] tile: Tile`

@@ -156,7 +156,7 @@ fn dims(node: &Kernel, errors: &mut Errors) -> Vec<Ident> {
     }
     let mut dims: Vec<Ident> = Vec::new();
     for Param { kind, .. } in &node.params {
-        let ParamKind::Tensor { extents, .. } = kind else { continue };
+        let (ParamKind::Tensor { extents, .. } | ParamKind::Table { extents, .. }) = kind else { continue };
         for extent in extents {
             let Expr::Path(path) = extent else { continue };
             let Some(ident) = path.path.get_ident() else { continue };
@@ -176,7 +176,7 @@ fn dims(node: &Kernel, errors: &mut Errors) -> Vec<Ident> {
     }
     known.extend(dims.iter().map(plain));
     for param in &node.params {
-        if let ParamKind::Tensor { extents, .. } = &param.kind {
+        if let ParamKind::Tensor { extents, .. } | ParamKind::Table { extents, .. } = &param.kind {
             extents.iter().for_each(|extent| report_unbound(extent, &known, errors));
         }
     }
@@ -227,6 +227,21 @@ fn declare(
             let extents = extents.iter().map(|extent| formula(extent, dims));
             let partial = partial.then(|| quote_spanned!(span=> let #name = #name.partial();));
             (ty.clone(), quote_spanned!(span=> let #name: #ty = #k.tensor(#text, [#(#extents),*]); #partial))
+        }
+        ParamKind::Table { path, elem, extents } => {
+            let rank = extents.len() - 1;
+            let ty = quote!(#path<#elem, #rank>);
+            let own = format!("{text}_rows");
+            let differ = match extents.get(1) {
+                Some(Expr::Infer(_)) => true,
+                Some(Expr::Path(path)) => path.path.get_ident().is_some_and(|name| plain(name).starts_with('_')),
+                _ => false,
+            };
+            let extents = extents.iter().map(|extent| match extent {
+                Expr::Infer(_) => quote_spanned!(extent.span()=> #k.dim(#own)),
+                extent => formula(extent, dims),
+            });
+            (ty.clone(), quote_spanned!(span=> let #name: #ty = { let __extents = [#(#extents),*]; #k.table(#text, &__extents, #differ) };))
         }
         ParamKind::Scalar(ty) => {
             let declared = quote_spanned!(span=> let #name = #k.scalar::<#ty>(#text););

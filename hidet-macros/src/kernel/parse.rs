@@ -244,6 +244,10 @@ fn kind(input: ParseStream, partial: Option<&Attribute>, errors: &mut Errors) ->
         let path = input.call(Path::parse_mod_style)?;
         return tensor(input, path, partial.is_some() && is_output);
     }
+    if let Some("InTable" | "OutTable" | "InOutTable") = last.as_deref() {
+        let path = input.call(Path::parse_mod_style)?;
+        return table(tensor(input, path, false)?);
+    }
     let ty: Type = input.parse()?;
     if let Type::Reference(_) | Type::Slice(_) | Type::Array(_) | Type::Ptr(_) | Type::Tuple(_) = ty {
         return Err(syn::Error::new(
@@ -274,6 +278,28 @@ fn tensor(input: ParseStream, path: Path, partial: bool) -> syn::Result<ParamKin
     input.parse::<Option<Token![,]>>()?;
     input.parse::<Token![>]>()?;
     Ok(ParamKind::Tensor { path, elem, extents, partial })
+}
+
+/// Makes a tensor a table of tensors, whose first extent is the number of entries.
+fn table(tensor: ParamKind) -> syn::Result<ParamKind> {
+    let ParamKind::Tensor { path, elem, extents, .. } = tensor else { return Ok(tensor) };
+    if extents.len() < 2 {
+        let message = "write the number of entries and the extents of an entry: `InTable<f32, [groups, _rows, cols]>`";
+        return Err(syn::Error::new(path.span(), message));
+    }
+    for (axis, extent) in extents.iter().enumerate().filter(|(axis, _)| *axis != 1) {
+        let differs = match extent {
+            Expr::Infer(_) => true,
+            Expr::Path(path) => path.path.get_ident().is_some_and(|name| name.to_string().starts_with('_')),
+            _ => false,
+        };
+        if differs {
+            let what = if axis == 0 { "the number of entries" } else { "an extent that entries must agree in" };
+            let message = format!("this is {what}; only the first extent of entries can differ, as `_` or `_rows`");
+            return Err(syn::Error::new(extent.span(), message));
+        }
+    }
+    Ok(ParamKind::Table { path, elem, extents })
 }
 
 /// Parses `#[launch(..)]`.

@@ -1,6 +1,6 @@
 //! The strides of arguments: those that come with the launch, and those that a kernel takes.
 
-use super::{Contract, Tensors};
+use super::{Contract, Given};
 use crate::device::RawTensor;
 use crate::error::Result;
 use crate::ir::{Access, LARGEST_EXTENT};
@@ -26,10 +26,11 @@ pub(super) fn of(layout: &Layout) -> &[IndexExpr] {
 impl Contract<'_> {
     /// Binds the strides that come with the arguments, and checks the others. The stride of an axis of one element does
     /// not matter.
-    pub(super) fn strides(&self, tensors: &Tensors, dims: &mut [i64]) -> Result<()> {
-        let is_extent = |symbol: &IndexExpr| tensors.iter().any(|(buffer, ..)| buffer.shape.contains(symbol));
+    pub(super) fn strides(&self, tensors: &[Given], dims: &mut [i64]) -> Result<()> {
+        let is_extent = |symbol: &IndexExpr| tensors.iter().any(|given| given.buffer.shape.contains(symbol));
         let mut bound: Vec<Option<i64>> = vec![None; dims.len()];
-        for (buffer, access, tensor) in tensors {
+        // Entries of tables are contiguous.
+        for Given { buffer, access, tensor, .. } in tensors.iter().filter(|given| given.entry.is_none()) {
             let (name, shape, given) = (&buffer.name, &tensor.shape, &tensor.strides);
             if *access != Access::In && tensor.may_repeat() {
                 return Err(self.error(format!(
