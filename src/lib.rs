@@ -21,9 +21,9 @@ pub mod prelude {
     };
     pub use hidet_core::dsl::intrinsics::*;
     pub use hidet_core::dsl::{
-        Address, Epilogue, Expr, In, InOut, InOutTable, InTable, IntoExpr, OnDevice, Out, OutTable, Prologue, Registers,
-        Template, Var, Vector, View, computed_view, lanes, lit, registers, shared, splat, symbolic_repeat, symbolic_spatial, unroll, vector,
-        vector2, vector4, vector8,
+        Address, Epilogue, Expr, In, InOut, InOutTable, InTable, IntoExpr, OnDevice, Out, OutTable, Prologue,
+        Registers, Template, Var, Vector, View, computed_view, lanes, lit, registers, shared, splat, symbolic_repeat,
+        symbolic_spatial, unroll, vector, vector2, vector4, vector8,
     };
     pub use hidet_core::ir::Swizzle;
     pub use hidet_core::kernel;

@@ -3,6 +3,7 @@
 use super::bench::{Bench, Limit};
 use super::numbers::{Random, Real};
 use crate::examples::{
+    grouped_product::grouped_product,
     matmul_double_buffered::{Schedule, matmul_double_buffered},
     matmul_naive::matmul_naive,
     matmul_register_tiled::matmul_register_tiled,
@@ -38,6 +39,34 @@ pub(super) fn check(bench: &mut Bench) {
         });
         problem.case(bench, "matmul_double_buffered/asynchronous", |device, a, b, c| {
             matmul_double_buffered(Schedule::PAPER.asynchronous()).compile(device)?.launch(a, b, c)
+        });
+    }
+    groups(bench);
+}
+
+/// The rows of each group; columns; depth.
+const GROUPS: [(&[usize], usize, usize); 4] =
+    [(&[1], 1, 1), (&[0, 5, 33], 17, 19), (&[64, 1, 31, 100, 7], 130, 32), (&[0, 0], 3, 4)];
+
+/// One product of each group, in one launch.
+fn groups(bench: &mut Bench) {
+    for (rows, n, k) in GROUPS {
+        let problem = |(seed, m): (usize, &usize)| Problem::<f32>::seeded([*m, n, k], seed as u64);
+        let problems: Vec<Problem<f32>> = rows.iter().enumerate().map(problem).collect();
+        let all = |part: fn(&Problem<f32>) -> &Vec<f64>| problems.iter().flat_map(part).copied().collect::<Vec<f64>>();
+        let (expected, limits) = (all(|problem| &problem.expected), all(|problem| &problem.limits));
+        let shape = [rows, &[n, k]].concat();
+        bench.case::<f32>("grouped_product", &shape, Limit::Bound(&limits, PRODUCT), &expected, |device| {
+            let (mut a, mut b, mut c) = (Vec::new(), Vec::new(), Vec::new());
+            for problem in &problems {
+                let [m, n, k] = problem.shape;
+                a.push(device.tensor(&problem.a, [m, k])?);
+                b.push(device.tensor(&problem.b_transposed(), [n, k])?);
+                c.push(device.empty([m, n])?);
+            }
+            let kernel = grouped_product().compile(device)?;
+            kernel.launch(&device.table(&a)?, &device.table(&b)?, &device.table_mut(&mut c)?)?;
+            c.iter().map(Tensor::to_vec).collect::<hidet::Result<Vec<_>>>().map(|all| all.concat())
         });
     }
 }

@@ -31,9 +31,10 @@ impl Generator<'_> {
         }
         let (base, index) = match (self.function.buffers[buffer].entries, index) {
             (Some(_), [entry, index @ ..]) => {
-                let input = self.function.params.iter().any(
-                    |param| matches!(param, Param::Tensor { buffer: of, access: Access::In } if *of == buffer),
-                );
+                let input =
+                    self.function.params.iter().any(
+                        |param| matches!(param, Param::Tensor { buffer: of, access: Access::In } if *of == buffer),
+                    );
                 let constant = if input { "const " } else { "" };
                 let elem = types::scalar(self.function.buffers[buffer].elem);
                 let entry = self.value(*entry)?.text;

@@ -32,7 +32,8 @@ impl Generator<'_> {
         rows: Option<ValueId>,
     ) -> Result<()> {
         let name = self.function.buffers[buffer].name.clone();
-        if shape.len() != index.len() || tile.len() != index.len() || index.len() + usize::from(rows.is_some()) > VALUES {
+        if shape.len() != index.len() || tile.len() != index.len() || index.len() + usize::from(rows.is_some()) > VALUES
+        {
             let (rank, index) = (shape.len(), index.len());
             return Err(self
                 .error(format!("a check of `{name}`, which has {rank} axes, has {index} indices (at most {VALUES})")));

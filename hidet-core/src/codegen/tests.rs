@@ -23,7 +23,16 @@ impl Build {
         let shape = vec![extent.into()];
         let layout = Layout::Strided { shape: shape.clone(), strides: vec![1.into()] };
         let align = elem.bytes() as u32;
-        self.function.buffers.push(Buffer { name: name.to_owned(), scope, elem, shape, layout, align, alias: None, entries: None })
+        self.function.buffers.push(Buffer {
+            name: name.to_owned(),
+            scope,
+            elem,
+            shape,
+            layout,
+            align,
+            alias: None,
+            entries: None,
+        })
     }
 
     pub fn tensor(&mut self, name: &str, access: Access, elem: Scalar, extent: impl Into<IndexExpr>) -> BufferId {

@@ -98,8 +98,8 @@ pub mod walk;
 pub use arena::{Arena, Handle, SecondaryMap};
 pub use format::Format;
 pub use function::{
-    Access, Arch, Buffer, BufferId, Constraint, Dim, DimId, Entries, Function, LARGEST_EXTENT, Launch, Loop, LoopId, MapId,
-    Param, Relation, Scope, Span, Swizzle, Value, ValueId, Var, VarId,
+    Access, Arch, Buffer, BufferId, Constraint, Dim, DimId, Entries, Function, LARGEST_EXTENT, Launch, Loop, LoopId,
+    MapId, Param, Relation, Scope, Span, Swizzle, Value, ValueId, Var, VarId,
 };
 pub use handles::{Mention, MentionMut};
 pub use im2col::Im2col;

@@ -124,8 +124,11 @@ impl Contract<'_> {
                     if self.function.buffers[*buffer].entries.is_some() =>
                 {
                     let (buffer, entries) = (&self.function.buffers[*buffer], table.entries());
-                    tensors.extend(entries.iter().enumerate().map(|(number, tensor)| {
-                        Given { buffer, access: *access, tensor, entry: Some((number, entries.len())) }
+                    tensors.extend(entries.iter().enumerate().map(|(number, tensor)| Given {
+                        buffer,
+                        access: *access,
+                        tensor,
+                        entry: Some((number, entries.len())),
                     }));
                 }
                 (Param::Scalar { name, value }, RawArg::Scalar(given)) => {
@@ -162,10 +165,9 @@ impl Contract<'_> {
         let Given { buffer, tensor, entry, .. } = given;
         let shape = &buffer.shape[usize::from(entry.is_some()).min(buffer.shape.len())..];
         if !tensor.device.is_same(self.device) {
-            return Err(self.error(format!(
-                "{given} is on {}; the kernel was compiled for {}",
-                tensor.device, self.device
-            )));
+            return Err(
+                self.error(format!("{given} is on {}; the kernel was compiled for {}", tensor.device, self.device))
+            );
         }
         if tensor.scalar != buffer.elem {
             let message = format!("{given} has elements of type {}; the kernel takes {}", tensor.scalar, buffer.elem);

@@ -11,6 +11,7 @@ mod many;
 mod plan;
 mod prepared;
 mod printer;
+mod raw_arg;
 mod record;
 mod resources;
 mod simulated;
@@ -23,6 +24,7 @@ pub use image::Image;
 pub use many::compile_all;
 pub use prepared::PreparedLaunch;
 pub use printer::Printer;
+pub use raw_arg::RawArg;
 pub use resources::Resources;
 pub use typed::{Kernel, On, Parameter};
 
@@ -30,12 +32,12 @@ use crate::cache::Cache;
 use crate::codegen::Source;
 use crate::cuda;
 use crate::cuda::nvrtc::Usage;
-use crate::device::{Device, RawTable, RawTensor, ShapeKey, Stream, Tensor, TensorTable, TensorTableMut, is_recorded};
+use crate::device::{Device, Stream, is_recorded};
 use crate::error::{Error, Result};
 use crate::ir::{Function, verify};
 use crate::passes::{self, Conditions};
-use crate::types::{Const, Element};
 use plan::{Choice, Found, Plan, Plans};
+use raw_arg::OwnedArg;
 use record::Told;
 use std::sync::{Arc, OnceLock};
 use strided::Strided;
@@ -79,85 +81,6 @@ pub struct CompileOptions {
 impl Default for CompileOptions {
     fn default() -> Self {
         CompileOptions { checks: false, contract: true, wide_index: false, printer: Printer::default() }
-    }
-}
-
-/// An argument of a launch.
-#[derive(Clone, Copy, Debug)]
-pub enum RawArg<'a> {
-    /// A tensor.
-    Tensor(&'a RawTensor),
-    /// A table of tensors.
-    Table(&'a RawTable),
-    /// A number.
-    Scalar(Const),
-}
-
-impl<'a> From<&'a RawTensor> for RawArg<'a> {
-    fn from(tensor: &'a RawTensor) -> Self {
-        RawArg::Tensor(tensor)
-    }
-}
-
-impl<'a, T: Element, const R: usize> From<&'a Tensor<T, R>> for RawArg<'a> {
-    fn from(tensor: &'a Tensor<T, R>) -> Self {
-        RawArg::Tensor(tensor.raw())
-    }
-}
-
-impl<'a, T: Element, const R: usize> From<&'a mut Tensor<T, R>> for RawArg<'a> {
-    fn from(tensor: &'a mut Tensor<T, R>) -> Self {
-        RawArg::Tensor(tensor.raw())
-    }
-}
-
-impl<'a, T: Element, const R: usize> From<&'a TensorTable<'_, T, R>> for RawArg<'a> {
-    fn from(table: &'a TensorTable<'_, T, R>) -> Self {
-        RawArg::Table(table.raw())
-    }
-}
-
-impl<'a, T: Element, const R: usize> From<&'a TensorTableMut<'_, T, R>> for RawArg<'a> {
-    fn from(table: &'a TensorTableMut<'_, T, R>) -> Self {
-        RawArg::Table(table.raw())
-    }
-}
-
-impl<T: Element> From<T> for RawArg<'_> {
-    fn from(number: T) -> Self {
-        RawArg::Scalar(number.constant())
-    }
-}
-
-impl<'a> RawArg<'a> {
-    /// Returns the key that launches compare.
-    #[inline]
-    fn shape_key(&self) -> ShapeKey {
-        match self {
-            RawArg::Tensor(tensor) => *tensor.shape_key(),
-            RawArg::Table(table) => *table.shape_key(),
-            RawArg::Scalar(value) => ShapeKey::number(value.scalar),
-        }
-    }
-
-    /// Returns the tensors that it consists of.
-    #[inline]
-    fn tensors(&self) -> &'a [RawTensor] {
-        match self {
-            RawArg::Tensor(tensor) => std::slice::from_ref(tensor),
-            RawArg::Table(table) => table.parts(),
-            RawArg::Scalar(_) => &[],
-        }
-    }
-
-    /// Returns the value that a kernel on a GPU receives: the address, or the number.
-    #[inline]
-    fn word(&self) -> u64 {
-        match self {
-            RawArg::Tensor(tensor) => tensor.address(),
-            RawArg::Table(table) => table.table().address(),
-            RawArg::Scalar(value) => value.bits,
-        }
     }
 }
 
@@ -230,33 +153,6 @@ impl Inner {
                 };
                 instance.get_or_init(make).as_ref().map_err(Clone::clone)
             }
-        }
-    }
-}
-
-/// An argument that a graph or a prepared launch owns.
-enum OwnedArg {
-    Tensor(RawTensor),
-    Table(RawTable),
-    Scalar(Const),
-}
-
-impl From<&RawArg<'_>> for OwnedArg {
-    fn from(arg: &RawArg) -> Self {
-        match arg {
-            RawArg::Tensor(tensor) => OwnedArg::Tensor((*tensor).clone()),
-            RawArg::Table(table) => OwnedArg::Table((*table).clone()),
-            RawArg::Scalar(value) => OwnedArg::Scalar(*value),
-        }
-    }
-}
-
-impl OwnedArg {
-    fn borrow(&self) -> RawArg<'_> {
-        match self {
-            OwnedArg::Tensor(tensor) => RawArg::Tensor(tensor),
-            OwnedArg::Table(table) => RawArg::Table(table),
-            OwnedArg::Scalar(value) => RawArg::Scalar(*value),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Launches whose arguments are checked once, and graphs of them.
 
-use super::{Compiled, Instance, OwnedArg, RawArg};
+use super::raw_arg::OwnedArg;
+use super::{Compiled, Instance, RawArg};
 use crate::cuda::{self, Bare};
 use crate::device::{Accesses, Device, DeviceKind, Graph, Recording, Stream, dependencies, is_recorded, order};
 use crate::error::Result;

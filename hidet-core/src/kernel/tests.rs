@@ -1,6 +1,8 @@
 //! The launch contract: every kind of wrong arguments, with its message.
 
 use super::*;
+use crate::device::RawTensor;
+use crate::types::Const;
 use crate::device::Storage;
 use crate::ir::{Access, Buffer, BufferId, Constraint, Dim, Handle, Param, Relation, Scope, Stmt};
 use crate::layout::Layout;
@@ -23,7 +25,16 @@ fn buffer(
         strides.insert(0, extent.clone() * strides[0].clone());
     }
     let layout = Layout::Strided { shape: shape.clone(), strides };
-    function.buffers.push(Buffer { name: name.to_owned(), scope, elem, shape, layout, align, alias: None, entries: None })
+    function.buffers.push(Buffer {
+        name: name.to_owned(),
+        scope,
+        elem,
+        shape,
+        layout,
+        align,
+        alias: None,
+        entries: None,
+    })
 }
 
 /// Adds shared memory that the body accesses; what it does not access needs no bytes.

@@ -12,7 +12,9 @@ use super::flatten_index::offset_scalar;
 use crate::error::Result;
 use crate::intrinsics::Reach;
 use crate::ir::emit::{Emitter, IntValue};
-use crate::ir::{Arg, AsmOperand, Block, Buffer, BufferId, CompareOp, Function, Op, Scope, Span, Stmt, StmtId, ValueId};
+use crate::ir::{
+    Arg, AsmOperand, Block, Buffer, BufferId, CompareOp, Function, Op, Scope, Span, Stmt, StmtId, ValueId,
+};
 use crate::types::{Const, Scalar, Type};
 use hidet_mapping::Arith;
 

@@ -3,6 +3,11 @@
 //! A value is stored in rows of the warp's register file (one word per lane), or, if it is uniform, in a scalar slot of
 //! the strand or in the constants of the bytecode.
 
+mod entries;
+pub mod slot;
+
+pub use entries::EntryAccess;
+
 use super::lanes::LaneFn;
 use crate::intrinsics::Meaning;
 use crate::ir::{BinaryOp, BufferId, PrintPiece, Span, eval};
@@ -284,36 +289,6 @@ pub struct MemoryAccess {
     pub site: u32,
 }
 
-/// An access of a table of tensors: an instruction for each of its entries.
-#[derive(Clone, Copy, Debug)]
-pub struct EntryAccess {
-    /// The number of the entry: an `i64` if `wide`, else an `i32`.
-    pub entry: Src,
-    pub wide: bool,
-    /// If given, only lanes where this holds select an entry.
-    pub guard: Option<Src>,
-    pub buffer: BufferId,
-    /// The number of entries.
-    pub count: u32,
-    /// The instruction for the first entry. The accesses and calls of the others have the numbers behind its own.
-    pub inst: Inst,
-    pub site: u32,
-}
-
-impl EntryAccess {
-    /// Returns the instruction for an entry.
-    pub fn of_entry(&self, entry: u32) -> Inst {
-        match self.inst {
-            Inst::Load { access, d } => Inst::Load { access: access + entry, d },
-            Inst::LoadUniform { access, d } => Inst::LoadUniform { access: access + entry, d },
-            Inst::Store { access, value } => Inst::Store { access: access + entry, value },
-            Inst::CheckAlign { access, bytes } => Inst::CheckAlign { access: access + entry, bytes },
-            Inst::Call { call } => Inst::Call { call: call + entry },
-            other => other,
-        }
-    }
-}
-
 /// A check that a tile lies within a shape.
 #[derive(Clone, Debug)]
 pub struct IndexCheck {
@@ -358,27 +333,6 @@ pub enum CallArg {
 #[derive(Clone, Debug)]
 pub struct Print {
     pub pieces: Vec<(PrintPiece, Option<(Src, Scalar, u32)>)>,
-}
-
-/// The slots and rows of special values (thread and block indices), which are set before a warp runs.
-pub mod slot {
-    /// Scalar slots set for each block and warp.
-    pub const BLOCK_X: u32 = 0;
-    pub const BLOCK_Y: u32 = 1;
-    pub const BLOCK_Z: u32 = 2;
-    pub const WARP: u32 = 3;
-    pub const CLUSTER_RANK: u32 = 4;
-    /// Thread indices that are uniform in a warp.
-    pub const WARP_Y: u32 = 5;
-    pub const WARP_Z: u32 = 6;
-    pub const FIRST_FREE: u32 = 7;
-    /// Rows set for each warp.
-    pub const THREAD: u32 = 0;
-    pub const LANE: u32 = 1;
-    pub const THREAD_X: u32 = 2;
-    pub const THREAD_Y: u32 = 3;
-    pub const THREAD_Z: u32 = 4;
-    pub const FIRST_FREE_ROW: u32 = 5;
 }
 
 /// A function compiled for one launch.

@@ -350,7 +350,7 @@ impl Bound {
             return Err(format!("`{}` has {size} elements, more than can be simulated", buffer.name));
         }
         let align = (buffer.align.max(1) as usize).max(elem);
-        if argument.offset % align != 0 {
+        if !argument.offset.is_multiple_of(align) {
             return Err(format!(
                 "`{}` starts at byte {}, which is not aligned to {align} bytes",
                 buffer.name, argument.offset

@@ -241,7 +241,10 @@ fn declare(
                 Expr::Infer(_) => quote_spanned!(extent.span()=> #k.dim(#own)),
                 extent => formula(extent, dims),
             });
-            (ty.clone(), quote_spanned!(span=> let #name: #ty = { let __extents = [#(#extents),*]; #k.table(#text, &__extents, #differ) };))
+            (
+                ty.clone(),
+                quote_spanned!(span=> let #name: #ty = { let __extents = [#(#extents),*]; #k.table(#text, &__extents, #differ) };),
+            )
         }
         ParamKind::Scalar(ty) => {
             let declared = quote_spanned!(span=> let #name = #k.scalar::<#ty>(#text););

@@ -98,6 +98,7 @@ pub(super) fn writable(c: &mut Checker<'_>, buffer: BufferId, what: &str) {
     if read_only {
         c.problem(format!("{what} to {name}, which is an input (`in`); declare it `out` or `inout`"));
     }
-    let is_rows = c.f.buffers.iter().any(|(_, other)| other.entries.is_some_and(|entries| entries.rows == Some(buffer)));
+    let is_rows =
+        c.f.buffers.iter().any(|(_, other)| other.entries.is_some_and(|entries| entries.rows == Some(buffer)));
     c.require(!is_rows, || format!("{what} to {name}, the rows of a table"));
 }

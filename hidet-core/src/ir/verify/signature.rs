@@ -43,7 +43,9 @@ fn params(c: &mut Checker<'_>) {
     for (_, buffer) in c.f.buffers.iter() {
         if let Some(rows) = buffer.entries.and_then(|entries| entries.rows) {
             let name = c.buffer(rows);
-            c.require(tensors.insert(rows), || format!("{name} is declared twice: as a parameter, or as rows of a table"));
+            c.require(tensors.insert(rows), || {
+                format!("{name} is declared twice: as a parameter, or as rows of a table")
+            });
         }
     }
     for (id, buffer) in c.f.buffers.iter() {

@@ -85,9 +85,7 @@ impl Contract<'_> {
         for (formula, extent, source) in all(given) {
             let extent = extent as i64;
             if extent > LARGEST_EXTENT {
-                return Err(
-                    self.error(format!("{source} has extent {extent}; extents are at most {LARGEST_EXTENT}"))
-                );
+                return Err(self.error(format!("{source} has extent {extent}; extents are at most {LARGEST_EXTENT}")));
             }
             let IndexExpr::Symbol(symbol) = formula else { continue };
             let Some(slot) = dims.get_mut(*symbol as usize) else { continue };

@@ -6,9 +6,9 @@
 use super::global_shadow::GlobalShadow;
 use crate::ir::{Access, Buffer, Function, Param};
 use crate::layout::Layout;
+use crate::sim::LaunchArguments;
 use crate::sim::report::{Fault, FaultKind, Party};
 use crate::sim::run::Bound;
-use crate::sim::LaunchArguments;
 
 /// The unwritten elements of a tensor: their number, and the coordinates of the first.
 struct Unwritten {
@@ -51,7 +51,14 @@ pub fn find(
             "`{kernel}` ends without writing {name}[[{}]]{others}; on a GPU unwritten elements hold whatever the memory held \
              before. Write all of `{name}`, declare it `InOut` if it keeps old values, or `#[partial] {name}: Out<..>` if the \
              rest is never read",
-            tensor.entry.iter().map(|entry| *entry as i64).chain(found.first).map(|at| at.to_string()).collect::<Vec<_>>().join(", ")
+            tensor
+                .entry
+                .iter()
+                .map(|entry| *entry as i64)
+                .chain(found.first)
+                .map(|at| at.to_string())
+                .collect::<Vec<_>>()
+                .join(", ")
         );
         let party = Party {
             span: written.place,

@@ -146,7 +146,8 @@ impl Compiler<'_> {
         let coordinates = self.coordinates(buffer, index, self.function.buffers[buffer].shape.len())?;
         if !guard {
             // For one axis without gaps, the check against the allocation is the same.
-            if self.fixed.check_shape && !self.is_flat(&self.function.buffers[buffer].layout) {
+            let memory = &self.function.buffers[buffer];
+            if self.fixed.check_shape && !self.is_flat(memory.entry_layout().as_ref().unwrap_or(&memory.layout)) {
                 self.check_shape(buffer, &coordinates, count, verb)?;
             }
             return Ok(vec![self.access(buffer, &coordinates, count, None, verb)?]);

@@ -18,8 +18,10 @@ impl BlockRun<'_> {
         let mut pause = None;
         while let (Some(lane), None) = (lanes(left).next(), pause) {
             let entry = self.selected(warp, strand, access, lane);
-            let group: u32 =
-                lanes(left).filter(|lane| self.selected(warp, strand, access, *lane) == entry).map(|lane| 1 << lane).sum();
+            let group: u32 = lanes(left)
+                .filter(|lane| self.selected(warp, strand, access, *lane) == entry)
+                .map(|lane| 1 << lane)
+                .sum();
             let Some(entry) = u32::try_from(entry).ok().filter(|entry| *entry < access.count) else {
                 return Some(self.report_no_entry(warp, access, lane, entry));
             };

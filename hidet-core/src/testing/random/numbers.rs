@@ -115,8 +115,16 @@ impl Numbers {
         }
         let layout = Layout::Strided { shape: shape.clone(), strides };
         let (name, align) = (name.to_owned(), elem.bytes() as u32);
-        let buffer =
-            self.b.f.buffers.push(Buffer { name, scope: Scope::Global, elem, shape, layout, align, alias: None, entries: None });
+        let buffer = self.b.f.buffers.push(Buffer {
+            name,
+            scope: Scope::Global,
+            elem,
+            shape,
+            layout,
+            align,
+            alias: None,
+            entries: None,
+        });
         self.b.f.params.push(Param::Tensor { buffer, access });
         let mut bytes = Vec::new();
         for _ in 0..elements {

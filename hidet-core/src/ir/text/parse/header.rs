@@ -119,7 +119,8 @@ impl<'s> Parser<'s> {
         let layout = if self.try_word("layout") { self.layout()? } else { layout::row(&shape) };
         let align = if self.try_word("align") { self.number("a number of bytes")? } else { elem.bytes() as u32 };
         let Token::Handle(_, name) = handle else { return Err(self.expected("a buffer")) };
-        let buffer = Buffer { name: name.text.to_string(), scope, elem, shape, layout, align, alias: None, entries: None };
+        let buffer =
+            Buffer { name: name.text.to_string(), scope, elem, shape, layout, align, alias: None, entries: None };
         let id = self.f.buffers.push(buffer);
         if self.buffers.contains_key(&name) {
             return Err(error(line, format!("the buffer {} is declared twice", Token::Handle('@', name))));

@@ -6,8 +6,8 @@ mod stmt;
 use super::layout;
 use super::names::{escape, unique};
 use crate::ir::{
-    Access, Buffer, BufferId, Entries, Function, Handle, Im2col, LoopId, MapAxis, MapId, Param, Relation, Scope, Stmt, StmtId,
-    Swizzle, TensorMap, ValueId, VarId,
+    Access, Buffer, BufferId, Entries, Function, Handle, Im2col, LoopId, MapAxis, MapId, Param, Relation, Scope, Stmt,
+    StmtId, Swizzle, TensorMap, ValueId, VarId,
 };
 use crate::types::Type;
 use hidet_mapping::IndexExpr;

@@ -147,7 +147,16 @@ impl Talk {
             strides[axis - 1] = &shape[axis] * &strides[axis];
         }
         let layout = Layout::Strided { shape: shape.clone(), strides };
-        self.b.f.buffers.push(Buffer { name: name.to_owned(), scope, elem, shape, layout, align: 16, alias: None, entries: None })
+        self.b.f.buffers.push(Buffer {
+            name: name.to_owned(),
+            scope,
+            elem,
+            shape,
+            layout,
+            align: 16,
+            alias: None,
+            entries: None,
+        })
     }
 
     /// Returns the unit of threads of a scope that contains the thread.
