@@ -329,7 +329,10 @@ fn axes_may_be_exchanged() -> Done {
 /// Returns the tensors of a kernel that have rows.
 fn with_rows(function: &Function) -> Vec<BufferId> {
     let tensor = |param: &Param| match param {
-        Param::Tensor { buffer, .. } => Some(*buffer).filter(|id| function.buffers[*id].shape.len() > 1),
+        Param::Tensor { buffer, .. } => Some(*buffer).filter(|id| {
+            let buffer = &function.buffers[*id];
+            buffer.shape.len() > 1 && buffer.entries.is_none()
+        }),
         Param::Scalar { .. } => None,
     };
     function.params.iter().filter_map(tensor).collect()

@@ -11,6 +11,7 @@ use hidet::ir::Access;
 use hidet::kernel::RawArg;
 use hidet::prelude::*;
 use hidet::types::Scalar;
+use hidet::{codegen, passes};
 
 type Done = hidet::Result<()>;
 
@@ -50,6 +51,24 @@ kernel! {
     #[launch(grid = groups, block = 32)]
     pub fn past_the_rows(x: InTable<f32, [groups, _m, 4]>, y: Out<f32, [groups, 32]>) {
         y[[block_idx().x, lane_id()]] = x.at(block_idx().x)[[lane_id(), 0]]; // FAULT past_the_rows
+    }
+
+    /// Reads as many rows of every entry as the largest has.
+    #[launch(grid = (_m, groups), block = 4)]
+    pub fn past_the_entry(x: InTable<f32, [groups, _m, 4]>, y: Out<f32, [groups, _m, 4]>) {
+        let (group, row, col) = (block_idx().y, block_idx().x, thread_id());
+        y[[group, row, col]] = x.at(group)[[row, col]]; // FAULT past_the_entry
+    }
+
+    /// Sums up each row.
+    #[launch(grid = (_m, groups), block = 1)]
+    pub fn row_sums(x: InTable<f32, [groups, _m, n]>, #[partial] y: Out<f32, [groups, _m]>) {
+        let (own, row) = (x.at(block_idx().y), block_idx().x);
+        if row < own.extent(0) {
+            let mut sum = 0.0;
+            for j in 0..n { sum += own[[row, j]]; }
+            y[[block_idx().y, row]] = sum;
+        }
     }
 
     #[launch(grid = groups, block = 32)]
@@ -258,6 +277,9 @@ fn faults_are_found_at_their_line() -> Done {
     let mut y = device.empty([2, 32])?;
     let done = past_the_rows().compile(&device)?.launch(&device.table(&x)?, &mut y);
     faults("past_the_rows", done, "x[[1, 31, 0]] is outside of x, whose shape is [2, 31, 4]");
+    let mut all = device.empty([2, 32, 4])?;
+    let done = past_the_entry().compile(&device)?.launch(&device.table(&x)?, &mut all);
+    faults("past_the_entry", done, "x[[1, 31, 0]] is outside of x, whose shape is [2, 31, 4]");
     let done = past_the_columns().compile(&device)?.launch(&device.table(&x)?, &mut y);
     faults("past_the_columns", done, "x[[0, 0, 4]] is outside of x, whose shape is [2, 32, 4]");
     let (vector, mut one) = (device.zeros([5])?, device.empty([1])?);
@@ -314,6 +336,24 @@ fn graphs_keep_tables_alive() -> Done {
     graph.replay(&stream)?;
     assert_eq!(y[1].to_vec()?[79], 158.0);
     Ok(())
+}
+
+/// An access within the largest entry is not proved to be within another one.
+#[test]
+fn checks_compare_with_the_rows_of_the_entry() {
+    let text = |function: hidet::ir::Function| {
+        let options = passes::LoweringOptions { checks: true, ..Default::default() };
+        let lowered = passes::lower(&function, &options).unwrap();
+        codegen::cuda(&lowered, "sm_90a".parse().unwrap()).unwrap().text
+    };
+    let checked = text(past_the_entry().build().unwrap());
+    assert!(
+        checked.contains(">= 0 && int(blockIdx.x) < x_rows") || checked.contains("int(blockIdx.x) < v"),
+        "{checked}"
+    );
+    // A condition on the rows proves it.
+    let proved = text(row_sums().build().unwrap());
+    assert!(!proved.contains("hidet_fault"), "{proved}");
 }
 
 #[test]

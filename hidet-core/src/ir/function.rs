@@ -344,6 +344,11 @@ impl Function {
         self.values[value].ty
     }
 
+    /// Returns true if a buffer has the rows of the entries of a table, which are extents.
+    pub fn is_rows(&self, buffer: BufferId) -> bool {
+        self.buffers.iter().any(|(_, table)| table.entries.is_some_and(|entries| entries.rows == Some(buffer)))
+    }
+
     /// Returns `file:line:column` of a statement; if unknown, that of the kernel, or its name.
     pub fn place(&self, stmt: StmtId) -> String {
         self.place_of(self.spans[stmt])

@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::device::RawTensor;
-use crate::types::Const;
 use crate::device::Storage;
 use crate::ir::{Access, Buffer, BufferId, Constraint, Dim, Handle, Param, Relation, Scope, Stmt};
 use crate::layout::Layout;
+use crate::types::Const;
 use crate::types::Scalar;
 use hidet_mapping::IndexExpr;
 

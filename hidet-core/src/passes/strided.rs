@@ -35,6 +35,9 @@ pub fn strided(function: &Function, tensors: &[BufferId]) -> Result<Function> {
 
 /// Makes the strides of a parameter symbolic extents, or returns the reason why the kernel needs them to be contiguous.
 fn change(function: &mut Function, id: BufferId) -> Result<(), String> {
+    if function.buffers[id].entries.is_some() {
+        return Err("it is a table of tensors".to_owned());
+    }
     rows_are_apart(function, id)?;
     let buffer = function.buffers[id].clone();
     let mut strides: Vec<IndexExpr> = Vec::new();

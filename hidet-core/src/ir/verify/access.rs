@@ -7,11 +7,13 @@ use crate::types::{Scalar, Type};
 
 pub(super) fn check(c: &mut Checker<'_>, stmt: &Stmt) {
     match stmt {
-        Stmt::Let { value, op: Op::Load { buffer, index, guard: _ } } => {
+        Stmt::Let { value, op: Op::Load { buffer, index, guard } } => {
+            protectable(c, *buffer, *guard);
             index_fits(c, *buffer, index);
             element_fits(c, "loaded from", *buffer, c.f.ty(*value));
         }
-        Stmt::Store { buffer, index, value, guard: _ } => {
+        Stmt::Store { buffer, index, value, guard } => {
+            protectable(c, *buffer, *guard);
             index_fits(c, *buffer, index);
             element_fits(c, "stored to", *buffer, c.f.ty(*value));
             writable(c, *buffer, "a store");
@@ -42,6 +44,15 @@ pub(super) fn check(c: &mut Checker<'_>, stmt: &Stmt) {
         }
         _ => {}
     }
+}
+
+/// Requires that a protected access is of memory whose shape says all: not of a table whose entries have their own rows.
+fn protectable(c: &mut Checker<'_>, buffer: BufferId, guard: bool) {
+    let has_rows = c.f.buffers[buffer].entries.is_some_and(|entries| entries.rows.is_some());
+    let name = c.buffer(buffer);
+    c.require(!guard || !has_rows, || {
+        format!("a protected access of {name}, a table whose entries have rows of their own; use a condition")
+    });
 }
 
 /// Requires one integer per axis. Whether the index lies inside is checked at run time: the access may be in a branch

@@ -29,7 +29,7 @@
 //!   and aliases are not cyclic.
 //! - A table is a global parameter whose first axis has stride 0 and whose other axes are contiguous; it has no tensor map,
 //!   and of its entries only loads, stores, `cp.async` and atomics are possible. Its rows, if it has some, are a global
-//!   buffer of `i32` that is only read.
+//!   buffer of `i32` that is only read; then no access is protected.
 //! - Shared memory of known size is at most 227 KiB in total, the registers of a thread 512 KiB.
 //! - A tensor map describes a parameter of rank 1 to 5, has one extent from 1 to 256 per axis and fits in shared
 //!   memory; a row of its tile is a multiple of 16 bytes, and as wide as its swizzle, if it has one.

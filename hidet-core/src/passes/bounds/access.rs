@@ -1,9 +1,9 @@
 //! Proofs that accesses are within their buffer.
 
-use super::{Facts, formula, leaves};
+use super::{Facts, Linear, formula, leaves};
 use crate::intrinsics::matrix::Form;
 use crate::intrinsics::{Intrinsic, Reach};
-use crate::ir::{Arg, Block, BufferId, Function, Op, Stmt, StmtId, ValueId};
+use crate::ir::{Arg, Block, Buffer, BufferId, Function, Op, Stmt, StmtId, ValueId};
 use hidet_mapping::IndexExpr;
 use std::collections::{HashMap, HashSet};
 
@@ -28,7 +28,7 @@ impl Proofs {
     /// The same, where some accesses are known to be inside: proved with fewer constraints.
     pub fn beyond(function: &Function, inside: &HashSet<AccessId>) -> Proofs {
         let proofs = Proofs { all: Vec::new(), inside: inside.clone() };
-        let mut prover = Prover { function, facts: Facts::of(function), proofs };
+        let mut prover = Prover { function, facts: Facts::of(function), rows: Vec::new(), proofs };
         prover.block(&function.body);
         prover.proofs
     }
@@ -37,16 +37,19 @@ impl Proofs {
 struct Prover<'a> {
     function: &'a Function,
     facts: Facts,
+    /// The rows of entries of tables that are known here: buffer, entry, rows.
+    rows: Vec<(BufferId, ValueId, ValueId)>,
     proofs: Proofs,
 }
 
 impl Prover<'_> {
     fn block(&mut self, block: &Block) {
-        let mark = self.facts.mark();
+        let (mark, rows) = (self.facts.mark(), self.rows.len());
         for id in &block.0 {
             self.stmt(*id);
         }
         self.facts.forget(mark);
+        self.rows.truncate(rows);
     }
 
     fn stmt(&mut self, id: StmtId) {
@@ -56,6 +59,9 @@ impl Prover<'_> {
                 if let Op::Load { buffer, index, .. } = op {
                     let tile = together(&function.buffers[*buffer].shape, function.ty(*value).lanes.into());
                     self.access((id, 0), *buffer, index, tile);
+                    if let [entry] = index.as_slice() {
+                        self.rows.push((*buffer, *entry, *value));
+                    }
                 }
                 self.facts.define(function, *value, op);
             }
@@ -93,16 +99,27 @@ impl Prover<'_> {
         }
     }
 
+    /// Returns the rows of an entry of a table as a linear form, if the kernel has read them.
+    fn rows_of(&mut self, buffer: BufferId, entry: ValueId) -> Option<Linear> {
+        let known = self.rows.iter().find(|(rows, of, _)| (*rows, *of) == (buffer, entry))?;
+        Some(self.facts.linear(self.function, known.2))
+    }
+
     fn access(&mut self, access: AccessId, buffer: BufferId, index: &[ValueId], tile: Option<Vec<u32>>) {
         self.proofs.all.push(access);
         if self.proofs.inside.contains(&access) {
             return;
         }
-        let shape = &self.function.buffers[buffer].shape;
+        let Buffer { shape, entries, .. } = &self.function.buffers[buffer];
         let Some(tile) = tile else { return };
         let inside = shape.len() == index.len()
-            && index.iter().zip(shape).zip(tile).all(|((value, extent), beyond)| {
-                let Some(extent) = formula(extent) else { return false };
+            && index.iter().zip(shape).zip(tile).enumerate().all(|(axis, ((value, extent), beyond))| {
+                // The shape of a table has the rows of the largest entry.
+                let extent = match entries.and_then(|entries| entries.rows).filter(|_| axis == 1) {
+                    Some(rows) => self.rows_of(rows, index[0]),
+                    None => formula(extent),
+                };
+                let Some(extent) = extent else { return false };
                 let index = self.facts.linear(self.function, *value);
                 self.facts.nonnegative(self.function, &index)
                     && extent

@@ -37,6 +37,7 @@ impl Facts {
                 (number, number)
             }
             Op::Dim(_) => (0, MOST_EXTENT),
+            Op::Load { buffer, .. } if function.is_rows(buffer) => (0, MOST_EXTENT),
             Op::Special(special) => self.special_interval(function, special),
             Op::Read(var) => *self.variables.get(&var)?,
             Op::Select(_, a, b) if function.ty(a).scalar.is_int() => {

@@ -208,7 +208,7 @@ cluster (2, 1, 1)
   {call}
 }}"
         ));
-        let fixed = compile::Fixed { dims: &[], scalars: &[], grid: [2, 1, 1], check_shape: true };
+        let fixed = compile::Fixed { dims: &[], scalars: &[], tables: &[], grid: [2, 1, 1], check_shape: true };
         compile::compile(&function, &fixed).map_err(|refusal| refusal.message).unwrap().shared_granule
     };
     assert_eq!(granule("call cluster.bulk.copy(@to[%zero], @from[%zero], %zero, @bar[%zero], %zero)"), 8);
