@@ -110,6 +110,9 @@ pub use error::{Error, Result};
 /// launch. In the body it is a device value, `Expr<i32>`, so `if i < n` branches on the device. In `#[launch]` and in
 /// other extents it is a formula: `In<f32, [n * 2]>` beside `Out<f32, [n]>` is checked at launch.
 ///
+/// A parameter can be a table of tensors, `x: InTable<T, [groups, _m, k]>`, of which `x.at(g)` is the view of one: see
+/// [`Table`](dsl::Table).
+///
 /// Tensors are passed where they are, whatever the distances between their rows and batches: a part of a larger tensor
 /// ([`Tensor::slice`](device::Tensor::slice)), one with exchanged axes or repeated elements
 /// ([`Tensor::strided_view`](device::Tensor::strided_view)), or one of another framework. Only the last axis is always
@@ -262,6 +265,7 @@ pub use error::{Error, Result};
 /// | `ldmatrix`, `stmatrix` | [`ldmatrix_x4`](dsl::intrinsics::ldmatrix_x4), [`stmatrix_x4`](dsl::intrinsics::stmatrix_x4) and similar functions |
 /// | `wgmma.fence`, `wgmma.commit_group`, `wgmma.wait_group` | [`wgmma_fence`](dsl::intrinsics::wgmma_fence), [`wgmma_commit`](dsl::intrinsics::wgmma_commit), [`wgmma_wait`](dsl::intrinsics::wgmma_wait) |
 /// | `cp.async`, `cp.async.commit_group`, `cp.async.wait_group`, `__pipeline_memcpy_async` | [`cp_async::<16>`](dsl::intrinsics::cp_async), [`cp_async_commit`](dsl::intrinsics::cp_async_commit), [`cp_async_wait`](dsl::intrinsics::cp_async_wait) |
+/// | an array of pointers (`float**`), as of grouped or batched products | `InTable<T, [groups, _m, k]>`, [`x.at(g)`](dsl::Table::at) |
 /// | `CUtensorMap`, `cuTensorMapEncodeTiled` | [`x.tensor_map(tile, swizzle)`](dsl::View::tensor_map), of a parameter or a view of one; with `elementStrides`, [`x.tensor_map_with_steps(tile, steps, swizzle)`](dsl::View::tensor_map_with_steps) |
 /// | `cuTensorMapEncodeIm2col`, `cp.async.bulk.tensor` with `.im2col` | [`x.im2col_map(pixels, [count, channels], swizzle)`](dsl::View::im2col_map), [`tma_load_im2col`](dsl::intrinsics::tma_load_im2col) |
 /// | `cp.async.bulk.tensor` (TMA), `.multicast::cluster`, `cp.reduce.async.bulk.tensor` | [`tma_load`](dsl::intrinsics::tma_load), [`tma_store`](dsl::intrinsics::tma_store), [`tma_load_multicast`](dsl::intrinsics::tma_load_multicast), [`tma_reduce_add`](dsl::intrinsics::tma_reduce_add) |
