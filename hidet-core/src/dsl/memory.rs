@@ -117,7 +117,8 @@ fn allocate_untyped(
         }
         let layout = layout.unwrap_or_else(|| row_major(&shape));
         // The widest accesses to shared memory and registers are vectors of 16 bytes.
-        let buffer = Buffer { name: name.to_owned(), scope, elem, shape, layout, align: 16, alias: None, entries: None };
+        let buffer =
+            Buffer { name: name.to_owned(), scope, elem, shape, layout, align: 16, alias: None, entries: None };
         let id = builder.function.buffers.push(buffer);
         Some(ViewData::memory(builder, id))
     })

@@ -1,14 +1,14 @@
 //! Tables of tensors as parameters: every entry is a tensor with an address of its own.
 
-use super::access::{Base, Guard, ViewExtent, problem};
+use super::access::{Base, Guard, ViewData, ViewExtent, problem};
 use super::argument::Mode;
 use super::buffer::load_memory;
-use super::builder::{here, with};
+use super::builder::{Caller, here, with};
 use super::expr::Expr;
 use super::index::IndexValue;
 use super::signature::Signature;
 use super::view::{Read, ReadWrite, View, Write, add};
-use crate::ir::{Buffer, Entries, Param, Scope};
+use crate::ir::{Access, Buffer, Entries, Param, Scope};
 use crate::layout::Layout;
 use crate::types::{Element, Scalar};
 use hidet_mapping::IndexExpr;
@@ -78,16 +78,7 @@ impl<T: Element, const R: usize, A> Table<T, R, A> {
     #[track_caller]
     pub fn at(&self, entry: impl IndexValue) -> View<T, R, A> {
         let (entry, at) = (entry.coordinate(), here());
-        let Some(mut data) = self.view.data(at) else { return View::dead() };
-        let Base::Memory(buffer) = data.base else { return View::dead() };
-        let rows = with(|builder| builder.function.buffers[buffer].entries.and_then(|entries| entries.rows)).flatten();
-        data.remove_axis(0, entry);
-        if let Some(rows) = rows {
-            let rows: Expr<i32> = load_memory(rows, &[entry], Scalar::I32.into(), Guard::No, at).assume();
-            data.shape[0] = ViewExtent::Value(rows);
-            data.bounds[1] = ViewExtent::Value(rows);
-        }
-        add(data)
+        self.view.data(at).and_then(|data| data.entry(entry, at)).map_or_else(View::dead, add)
     }
 
     /// Returns the number of entries.
@@ -107,12 +98,25 @@ impl Signature {
         shape: &[IndexExpr],
         differ: bool,
     ) -> Table<T, R, A> {
+        let view = self.table_of(name, T::SCALAR, (shape, differ), A::ACCESS);
+        Table { view: view.map_or_else(View::dead, add) }
+    }
+
+    /// Declares a table whose type is a value. Returns all its entries, with one axis more.
+    #[track_caller]
+    fn table_of(
+        &mut self,
+        name: &str,
+        elem: Scalar,
+        (shape, differ): (&[IndexExpr], bool),
+        access: Access,
+    ) -> Option<ViewData> {
         let at = here();
         if self.is_bound() {
             problem(&format!("the parameter `{name}` is a table of tensors, which only a launch can give"), at);
-            return Table { view: View::dead() };
+            return None;
         }
-        let view = with(|builder| {
+        with(|builder| {
             let [entries, entry @ ..] = shape else { return None };
             let global = |name: String, elem: Scalar, shape: Vec<IndexExpr>, layout, entries| {
                 let align = elem.bytes() as u32;
@@ -125,11 +129,27 @@ impl Signature {
             });
             let Layout::Strided { strides, .. } = Layout::row_major(entry) else { return None };
             let layout = Layout::strided(shape, [&[0.into()], &strides[..]].concat());
-            let table = global(name.to_owned(), T::SCALAR, shape.to_vec(), layout, Some(Entries { rows }));
+            let table = global(name.to_owned(), elem, shape.to_vec(), layout, Some(Entries { rows }));
             let buffer = builder.function.buffers.push(table);
-            builder.function.params.push(Param::Tensor { buffer, access: A::ACCESS });
-            Some(super::access::ViewData::memory(builder, buffer))
-        });
-        Table { view: view.flatten().map_or_else(View::dead, add) }
+            builder.function.params.push(Param::Tensor { buffer, access });
+            Some(ViewData::memory(builder, buffer))
+        })
+        .flatten()
+    }
+}
+
+impl ViewData {
+    /// Returns the entry of a table.
+    #[track_caller]
+    fn entry(mut self, entry: Expr<i32>, at: Caller) -> Option<ViewData> {
+        let Base::Memory(buffer) = self.base else { return None };
+        let rows = with(|builder| builder.function.buffers[buffer].entries.and_then(|entries| entries.rows)).flatten();
+        self.remove_axis(0, entry);
+        if let Some(rows) = rows {
+            let rows: Expr<i32> = load_memory(rows, &[entry], Scalar::I32.into(), Guard::No, at).assume();
+            self.shape[0] = ViewExtent::Value(rows);
+            self.bounds[1] = ViewExtent::Value(rows);
+        }
+        Some(self)
     }
 }
