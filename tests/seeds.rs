@@ -75,7 +75,7 @@ fn no_kernel_of_the_examples_is_faulty_under_any_seed() {
             let mut results = Vec::new();
             // Every fifth seed on two threads as well.
             for threads in if seed % 5 == 0 { 1..=2 } else { 1..=1 } {
-                let arguments = simulate::arguments(&lowered, &dims).unwrap();
+                let arguments = simulate::arguments(&built, &dims).unwrap();
                 let options = Options { seed, threads: Some(threads), ..Options::default() };
                 match sim::run(&lowered, &arguments, &options) {
                     Ok(report) => results.push((report.counters, simulate::contents(&arguments))),

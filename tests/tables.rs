@@ -286,13 +286,13 @@ fn faults_are_found_at_their_line() -> Done {
     let done = past_the_table().compile(&device)?.launch(&device.table([&vector])?, &mut one);
     faults("past_the_table", done, "x[[1]] is outside of x, whose shape is [1]");
     let mut y = [device.empty([32])?, device.empty([32])?];
-    faults("race", race().compile(&device)?.launch(&device.table_mut(&mut y)?), "`y`");
+    faults("race", race().compile(&device)?.launch(&device.table_mut(&mut y)?), "element 0 of entry 1 of `y`");
     faults("unwritten", unwritten().compile(&device)?.launch(&device.table_mut(&mut y)?), "without writing y[[1, 0]]");
     let (x, mut y) = ([device.zeros([32])?, device.empty([32])?], device.empty([32])?);
     faults(
         "unset",
         unset().compile(&device)?.launch(&device.table(&x)?, &mut y),
-        "of `x` is read before it was written",
+        "element 0 of entry 1 of `x` is read before it was written",
     );
     Ok(())
 }

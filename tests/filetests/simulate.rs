@@ -1,9 +1,9 @@
 //! Runs a kernel on the simulated device under many seeds.
 
-use hidet_core::ir::{Access, Function, Param, eval};
+use hidet_core::ir::{Access, Buffer, Function, Param, eval};
 use hidet_core::layout::Layout;
 use hidet_core::passes;
-use hidet_core::sim::{self, Failure, Fault, FaultKind, LaunchArguments, Memory, Options, TensorArg};
+use hidet_core::sim::{self, Failure, Fault, FaultKind, LaunchArguments, Memory, Options, TableArg, TensorArg};
 use hidet_core::types::{Const, Scalar};
 use std::sync::Arc;
 
@@ -49,7 +49,33 @@ fn pattern(scalar: Scalar, elements: usize) -> Vec<u8> {
     (0..elements).flat_map(|index| bits(index).to_le_bytes()[..scalar.bytes()].to_vec()).collect()
 }
 
-/// The arguments: inputs hold small numbers, tensors that are read and written zeros, outputs are unset; a scalar is 1.
+/// Memory for that many elements: an input holds small numbers, a tensor that is read and written zeros, an output is unset.
+fn tensor(buffer: &Buffer, access: Access, elements: usize) -> Result<TensorArg, String> {
+    let memory = match access {
+        Access::In => Memory::from_bytes(&pattern(buffer.elem, elements)),
+        Access::InOut => Memory::from_bytes(&vec![0; elements * buffer.elem.bytes()]),
+        Access::Out | Access::PartialOut => Memory::uninit(elements * buffer.elem.bytes()),
+    };
+    Ok(TensorArg { memory: Arc::new(memory.map_err(|full| full.to_string())?), offset: 0 })
+}
+
+/// A table of tensors. If their rows may differ, each has one less than the one before it, down to one.
+fn table(buffer: &Buffer, access: Access, dims: &[i64]) -> Result<TableArg, String> {
+    let shape = buffer.shape.iter().map(|extent| extent.eval(dims)).collect::<Result<Vec<i64>, _>>()?;
+    let differ = buffer.entries.is_some_and(|entries| entries.rows.is_some());
+    let (mut entries, mut bytes) = (Vec::new(), Vec::new());
+    for entry in 0..shape[0] {
+        let rows = if differ { (shape[1] - entry).max(1) } else { shape[1] };
+        let elements = (rows * shape[2..].iter().product::<i64>()) as usize;
+        entries.push((tensor(buffer, access, elements)?, elements));
+        // The address does not matter.
+        bytes.extend([rows.to_le_bytes(), [0; 8]].concat());
+    }
+    let memory = Memory::from_bytes(&bytes).map_err(|full| full.to_string())?;
+    Ok(TableArg { entries, table: TensorArg { memory: Arc::new(memory), offset: 0 } })
+}
+
+/// The arguments of a kernel as it was written, if it has tables. A scalar is 1.
 pub fn arguments(function: &Function, dims: &[i64]) -> Result<LaunchArguments, String> {
     let mut arguments = LaunchArguments { dims: dims.to_vec(), ..LaunchArguments::default() };
     for param in &function.params {
@@ -63,6 +89,10 @@ pub fn arguments(function: &Function, dims: &[i64]) -> Result<LaunchArguments, S
             }
         };
         let buffer = &function.buffers[*buffer];
+        if buffer.entries.is_some() {
+            arguments.tables.push(table(buffer, *access, dims)?);
+            continue;
+        }
         let mut elements = 1;
         match &buffer.layout {
             Layout::Strided { shape, strides } => {
@@ -73,13 +103,7 @@ pub fn arguments(function: &Function, dims: &[i64]) -> Result<LaunchArguments, S
             _ => return Err("global buffers must be strided in these tests".to_owned()),
         }
         let elements = elements.max(0) as usize;
-        let memory = match access {
-            Access::In => Memory::from_bytes(&pattern(buffer.elem, elements)),
-            Access::InOut => Memory::from_bytes(&vec![0; elements * buffer.elem.bytes()]),
-            Access::Out | Access::PartialOut => Memory::uninit(elements * buffer.elem.bytes()),
-        }
-        .map_err(|full| full.to_string())?;
-        arguments.tensors.push(TensorArg { memory: Arc::new(memory), offset: 0 });
+        arguments.tensors.push(tensor(buffer, *access, elements)?);
     }
     Ok(arguments)
 }
@@ -91,7 +115,8 @@ pub fn contents(arguments: &LaunchArguments) -> Vec<Vec<u8>> {
         tensor.memory.read(0, &mut bytes);
         bytes
     };
-    arguments.tensors.iter().map(content).collect()
+    let entries = arguments.tables.iter().flat_map(|table| table.entries.iter().map(|(tensor, _)| tensor));
+    arguments.tensors.iter().chain(entries).map(content).collect()
 }
 
 /// Returns the faults at seed 0, as messages at lines of the kernel from 0. The other seeds must fail alike, or all

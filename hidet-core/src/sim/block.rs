@@ -47,6 +47,8 @@ pub struct BlockRun<'l> {
     pub counters: Counters,
     pub faults: Vec<Fault>,
     pub more_faults: usize,
+    /// The entry of a table of tensors that is being accessed.
+    pub entry: Option<u32>,
     seen_faults: HashSet<(FaultKind, Vec<u32>)>,
     pub printed: Vec<String>,
     pub stopped: bool,
@@ -99,6 +101,7 @@ impl<'l> BlockRun<'l> {
             counters: Counters::default(),
             faults: Vec::new(),
             more_faults: 0,
+            entry: None,
             seen_faults: HashSet::new(),
             printed: Vec::new(),
             stopped: false,

@@ -228,8 +228,7 @@ impl BlockRun<'_> {
         touch: Touch,
         agent: u32,
     ) {
-        let ir::Buffer { name, scope, .. } = &self.launch.function.buffers[buffer];
-        let scope = *scope;
+        let (name, scope) = (self.accessed_name(buffer), self.launch.function.buffers[buffer].scope);
         let epoch = conflict.epoch;
         let thread = (warp * LANES + conflict.lane) as u32;
         let mine = Epoch { time: self.clocks.now(warp), who: thread | agent, block: self.number, site };
@@ -272,8 +271,7 @@ impl BlockRun<'_> {
                 "put a barrier between them, such as `sync_threads()`; in a loop, another one before the next iteration"
             }
         };
-        let message =
-            format!("element {element} of `{name}` is accessed by {parties} without synchronization; {advice}");
+        let message = format!("element {element} of {name} is accessed by {parties} without synchronization; {advice}");
         let action = |touch: Touch, kind: Option<AgentKind>| match (touch, kind) {
             (Touch::Read, None) => "reads it",
             (Touch::Write, None) => "writes it",

@@ -2,7 +2,7 @@
 
 use super::exec::{Operands, Pause};
 use super::warp::Strand;
-use crate::ir::fault;
+use crate::ir::{self, BufferId, fault};
 use crate::sim::block::BlockRun;
 use crate::sim::bytecode::{EntryAccess, Inst};
 use crate::sim::lanes::lanes;
@@ -26,6 +26,7 @@ impl BlockRun<'_> {
                 return Some(self.report_no_entry(warp, access, lane, entry));
             };
             strand.mask = group;
+            self.entry = Some(entry);
             let done = match access.of_entry(entry) {
                 Inst::Load { access, d } => self.load(warp, strand, access, d),
                 Inst::LoadUniform { access, d } => self.load_uniform(warp, strand, access, d),
@@ -43,7 +44,17 @@ impl BlockRun<'_> {
             left &= !group;
         }
         strand.mask = all;
+        self.entry = None;
         pause
+    }
+
+    /// Returns the name of the tensor that is being accessed: "`y`", or "entry 1 of `y`".
+    pub fn accessed_name(&self, buffer: BufferId) -> String {
+        let ir::Buffer { name, entries, .. } = &self.launch.function.buffers[buffer];
+        match self.entry.filter(|_| entries.is_some()) {
+            Some(entry) => format!("entry {entry} of `{name}`"),
+            None => format!("`{name}`"),
+        }
     }
 
     /// Returns the entry that a lane selects; the first one for a lane that accesses nothing.

@@ -317,8 +317,8 @@ impl BlockRun<'_> {
 
     /// The same for one lane.
     pub fn report_unset_at(&mut self, warp: usize, lane: usize, buffer: BufferId, site: u32, element: u32) {
-        let name = &self.launch.function.buffers[buffer].name;
-        let message = format!("element {element} of `{name}` is read before it was written");
+        let name = self.accessed_name(buffer);
+        let message = format!("element {element} of {name} is read before it was written");
         let what = format!("{} reads it", self.thread_name(warp, lane));
         self.fault(FaultKind::Uninitialised, message, (site, what), Vec::new());
     }
