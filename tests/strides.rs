@@ -344,13 +344,19 @@ fn kernels_take_strides_in_every_pass_and_in_nvrtc() {
     assert!(nvrtc.is_ok() || std::env::var_os("CI").is_none(), "on CI, NVRTC must be there");
     for entry in registry::all() {
         let built = (entry.build)().unwrap();
-        let tensors = with_rows(&built);
+        let mut tensors = with_rows(&built);
+        if entry.name == "convolution, boxes" {
+            // A tensor map splits the rows of its result into images, rows and columns.
+            let error = passes::strided(&built, &tensors).unwrap_err().to_string();
+            assert!(error.contains('y'), "{error}");
+            tensors.pop();
+        }
         if tensors.is_empty() {
             continue;
         }
         let strided = match passes::strided(&built, &tensors) {
             Ok(strided) => strided,
-            // Of these kernels there is none that needs contiguous tensors.
+            // Of these kernels there is no other that needs contiguous tensors.
             Err(error) => panic!("{}: {error}", entry.name),
         };
         for wide_index in [false, true] {

@@ -100,14 +100,6 @@ impl Position {
         self.pipeline.empty.wait(self.stage(), self.phase.borrow().read() ^ 1);
     }
 
-    /// The same for a thread that fills stages together with others: waits also for the copies before, as every thread must
-    /// that arrives at an mbarrier again.
-    #[device(crate = hidet_core)]
-    pub fn claim_together(&self) {
-        self.claim();
-        self.pipeline.full.wait(self.stage(), self.phase.borrow().read() ^ 1);
-    }
-
     /// Signals, as each producer must, that the stage is full once this thread's asynchronous copies are complete, and
     /// that many bytes have arrived of what this thread is about to copy by TMA.
     #[device(crate = hidet_core)]

@@ -238,7 +238,7 @@ impl<T: Element> PixelTile<'_, T> {
         let StagedPixels { tiles, window, source, .. } = self.pixels;
         tiles.expect(at.stages());
         if let Source::Threads(pixels) = source {
-            at.claim_together();
+            at.claim();
             let (t, lanes) = (thread_id() % 128, 16 / T::SCALAR.bytes() as i32);
             for (number, [image, y, x]) in self.firsts.iter().enumerate() {
                 let (line, piece) = (t / 8 + number as i32 * LINES, t % 8 * lanes);
