@@ -91,7 +91,8 @@ impl Geometry {
     }
 }
 
-fn reason(name: &str) -> String {
+/// Returns the reason why rows are multiples of 16 bytes.
+pub(super) fn reason(name: &str) -> String {
     format!("TMA copies words of 16 bytes of rows of `{name}`")
 }
 

@@ -4,7 +4,7 @@ use super::intrinsic;
 use crate::dsl::address::Address;
 use crate::dsl::builder::{Caller, Serial, here, with};
 use crate::dsl::expr::{Expr, IntoExpr};
-use crate::dsl::geometry::{Geometry, MapCoordinate};
+use crate::dsl::geometry::{Geometry, MapCoordinate, reason};
 use crate::dsl::index::IndexTuple;
 use crate::dsl::view::View;
 use crate::ir::{MapId, Swizzle, TensorMap};
@@ -217,6 +217,19 @@ pub fn tma_load_multicast<T: Element, const R: usize>(
     call.address(&mbarrier).value::<u32>(blocks).run();
 }
 
+/// Makes the launcher check that rows of a tensor that TMA writes end with a whole word of 16 bytes, of which it would write
+/// all.
+fn require_whole_words(map: MapId) {
+    with(|builder| {
+        let map = &builder.function.maps[map];
+        let buffer = &builder.function.buffers[map.buffer];
+        let (elements, reason) = (16 / buffer.elem.bytes() as i64, reason(&buffer.name));
+        if let Some(extent) = map.axes.last().map(|axis| axis.extent.clone()) {
+            builder.require_multiple(extent, elements, reason);
+        }
+    });
+}
+
 macro_rules! stores {
     ($($(#[$doc:meta])* $name:ident $row:literal;)*) => {$(
         $(#[$doc])*
@@ -224,6 +237,7 @@ macro_rules! stores {
         pub fn $name<T: Element, const R: usize>(map: Map<T, R>, at: impl IndexTuple<R>, from: Address<T>) {
             let Some((map, places)) = map.resolve(&at.coordinates()) else { return };
             note_swizzle(map, &from);
+            require_whole_words(map);
             let mut call = intrinsic(&format!(concat!("tma.", $row, ".{}d"), places.len())).map(map);
             for coordinate in places {
                 call = call.value::<i32>(coordinate);
@@ -233,7 +247,9 @@ macro_rules! stores {
     )*};
 }
 stores! {
-    /// Copies shared memory to the box at these coordinates; elements outside of the tensor are dropped.
+    /// Copies shared memory to the box at these coordinates, which are not negative, and at a multiple of 16 bytes along the
+    /// last axis; elements behind the end of the tensor are dropped. The launcher checks that the last axis is a multiple
+    /// of 16 bytes. The same holds for the functions below.
     tma_store "store";
     /// Adds shared memory to the box at these coordinates, element by element, each atomically.
     tma_reduce_add "reduce.add";

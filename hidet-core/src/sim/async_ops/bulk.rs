@@ -146,7 +146,7 @@ impl<'l> BlockRun<'l> {
                 }
                 _ => return None,
             };
-            if !self.box_fits(warp, lane, call, ends.shared, shared_at.at[lane], shared, &route) {
+            if !self.box_fits(warp, lane, call, ends.shared, shared_at.at[lane], shared, (&route, load)) {
                 return Some(Pause::Stopped);
             }
             let make = |direction| Copy { thread, site: call.site, route, shared, tensor, elem, direction };

@@ -16,7 +16,7 @@ impl BlockRun<'_> {
         access: &MemoryAccess,
         element: u32,
         shared: u32,
-        route: &Route,
+        (route, load): (&Route, bool),
     ) -> bool {
         let name = &self.launch.function.buffers[access.buffer].name;
         let align = if matches!(route, Route::Line { .. }) { 16 } else { 128 };
@@ -24,13 +24,6 @@ impl BlockRun<'_> {
             Route::Column { shape, im2col, pixels } => pixels.problem(shape, im2col),
             _ => None,
         };
-        let last = match route {
-            Route::Tile { shape, at } => Some((at[shape.extents.len() - 1], shape.elem)),
-            Route::Column { shape, pixels, .. } => Some((pixels.first[shape.extents.len() - 1], shape.elem)),
-            Route::Line { .. } => None,
-        };
-        // PTX does not say so, but an H200 stops with an illegal instruction.
-        let unaligned = last.filter(|(at, elem)| at * elem.bytes() as i64 % 16 != 0);
         let elements = u64::from(route.bytes()) / access.elem.bytes() as u64;
         let (kind, message) = if u64::from(element) + elements > access.limit {
             let message = format!(
@@ -44,13 +37,8 @@ impl BlockRun<'_> {
             (FaultKind::Misaligned, message)
         } else if let Some(why) = column {
             (FaultKind::OutOfBounds, format!("a column of pixels {why}"))
-        } else if let Some((at, elem)) = unaligned {
-            let message = format!(
-                "a bulk copy begins at coordinate {at} of {elem} along the last axis, which is byte {} and must be a multiple \
-                 of 16; move the box, or copy without TMA",
-                at * elem.bytes() as i64
-            );
-            (FaultKind::Misaligned, message)
+        } else if let Some(why) = place_problem(route, load) {
+            (FaultKind::Misaligned, why)
         } else {
             return true;
         };
@@ -105,4 +93,41 @@ impl BlockRun<'_> {
         self.stop();
         false
     }
+}
+
+/// Returns the reason why TMA cannot copy a box or a column that begins there, if there is one. PTX does not name these
+/// rules. An H200 stops with an illegal instruction where the first two are broken, and writes the whole 16 bytes that the
+/// end of a row is in where the third one is.
+fn place_problem(route: &Route, load: bool) -> Option<String> {
+    let (shape, at) = match route {
+        Route::Tile { shape, at } => (shape, at),
+        Route::Column { shape, pixels, .. } => (shape, &pixels.first),
+        Route::Line { .. } => return None,
+    };
+    let (bytes, last) = (shape.elem.bytes() as i64, shape.extents.len() - 1);
+    let (start, extent) = (at[last], shape.extents[last] as i64);
+    if start * bytes % 16 != 0 {
+        return Some(format!(
+            "a bulk copy begins at coordinate {start} of {} along the last axis, which is byte {} and must be a multiple of \
+             16; move the box, or copy without TMA",
+            shape.elem,
+            start * bytes
+        ));
+    }
+    if load {
+        return None;
+    }
+    if let Some(coordinate) = at[..=last].iter().find(|coordinate| **coordinate < 0) {
+        return Some(format!(
+            "a bulk store begins at coordinate {coordinate}; it may end behind the tensor, but must not begin before it"
+        ));
+    }
+    let end = start + shape.tile.last().map_or(0, |tile| i64::from(*tile));
+    (end > extent && extent * bytes % 16 != 0).then(|| {
+        format!(
+            "a bulk store ends at coordinate {end} of {extent} along the last axis, which has {} bytes, not a multiple of 16: \
+             TMA would write beyond it",
+            extent * bytes
+        )
+    })
 }

@@ -58,6 +58,13 @@ impl Varying {
         }
     }
 
+    /// Makes it 0 or more, as the coordinates of a store must be.
+    pub fn raise(&mut self) {
+        for part in [&mut self.first, &mut self.by_block, &mut self.by_round] {
+            *part = (*part).max(0);
+        }
+    }
+
     pub fn at(&self, block: i64, round: i64) -> i64 {
         self.first + block * self.by_block + round * self.by_round
     }

@@ -57,6 +57,9 @@ fn random_copies(rng: &mut Rng) -> CopyKernel {
     let (rounds, stages) = (rng.between(1, 4), rng.between(1, 3));
     let threads = rng.pick(&[32, 64, 96, 128]);
     let mut starts = if columns { column_start(&map, rng) } else { box_start(&map, rng) };
+    if matches!(copy, CopyKind::Store(_)) {
+        starts.iter_mut().for_each(Varying::raise);
+    }
     if let Some(last) = starts.last_mut() {
         last.align(16 / elem.bytes() as i64);
     }
@@ -122,7 +125,7 @@ fn pixel_offset(rank: usize, lower: i64, rng: &mut Rng) -> Varying {
     Varying { first, by_block: 0, by_round: rng.pick(&[0, 0, 0, 1]) }
 }
 
-/// Returns the program of a kernel, or `None` if two of its stores would write one element.
+/// Returns the program of a kernel, or `None` if two of its stores would write one element, or one would write beyond a row.
 fn program(kernel: &CopyKernel, rng: &mut Rng) -> Result<Option<Program>> {
     let CopyKernel { map, rounds, stages, .. } = kernel;
     let (size, elements) = (map.elem.bytes(), map.elements() as usize);
@@ -144,6 +147,11 @@ fn program(kernel: &CopyKernel, rng: &mut Rng) -> Result<Option<Program>> {
                 loaded.extend((0..elements).map(|element| combined(combine, values[element], partner(element))));
             }
             CopyKind::Store(op) => {
+                let last = map.axes.len() - 1;
+                let (end, extent) = (at[last] + map.tile[last], map.axes[last].extent);
+                if end > extent && extent * size as i64 % 16 != 0 {
+                    return Ok(None);
+                }
                 for (place, value) in places.iter().zip(part) {
                     let Some(place) = *place else { continue };
                     if std::mem::replace(&mut written[place], true) && op.is_none() {
