@@ -1,5 +1,5 @@
 //! Tables of tensors as parameters: results, refusals by the number of the entry, and the checkers of the simulated device.
-//! `examples/19_grouped_product.rs` is a product of groups.
+//! `examples/20_grouped_product.rs` is a product of groups.
 //!
 //! `// FAULT name` marks every line that the report of `name` must name.
 

@@ -7,7 +7,7 @@ pub mod convolution;
 pub mod digits;
 #[path = "../13_fusion.rs"]
 pub mod fusion;
-#[path = "../19_grouped_product.rs"]
+#[path = "../20_grouped_product.rs"]
 pub mod grouped_product;
 pub mod hard;
 #[path = "../06_histogram.rs"]

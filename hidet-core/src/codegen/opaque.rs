@@ -16,7 +16,8 @@
 //!   not negative and at most [`LARGEST_EXTENT`], so small constants do not make it wrap.
 //! - *Leaps.* Where a loop is unrolled and its positions are so far apart that their distance in bytes does not fit in 32 bits,
 //!   NVRTC computes the address of one iteration from that of another, with the distance zero-extended, so some GiB off.
-//!   Such positions are extended to 64 bits by a function that it does not look into.
+//!   Such positions are extended to 64 bits by a function that it does not look into, and so is every other value that
+//!   leaps, the index of a loop included.
 //! - *Long steps.* Where ptxas unrolls a loop of which a few steps pass the end of the type, the loop may never end. A step
 //!   that is not constant here may become so in NVRTC, which counts short loops through.
 //! - *Choices between -0.0 and -1.0*: see [`few`].
@@ -155,6 +156,7 @@ impl Search<'_> {
                 Stmt::For { label, index, start, end, step, unroll, .. } => {
                     let step = self.constants[*step];
                     self.pace[*index] = step.map_or(1, |step| step.bits);
+                    found.leaps[*index] = self.leaps(*index);
                     let most = match unroll {
                         Unroll::By(count) => MOST_UNROLLED.max(u64::from(*count)),
                         _ => MOST_UNROLLED,
@@ -206,9 +208,8 @@ impl Search<'_> {
         if let Op::Binary(BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul, ..) | Op::Unary(UnaryOp::Neg, _) = op {
             wraps |= !self.proved.exact[value];
         }
-        let scalar = self.function.ty(value).scalar;
-        found.wraps[value] = wraps && scalar == Scalar::I32;
-        found.leaps[value] = matches!(scalar, Scalar::I32 | Scalar::U32) && self.pace[value] >= LEAP;
+        found.wraps[value] = wraps && self.function.ty(value).scalar == Scalar::I32;
+        found.leaps[value] = self.leaps(value);
         self.added[value] = self.added(op);
         found.far[value] =
             found.wraps[value] && self.added[value] > (i64::from(i32::MAX) - LARGEST_EXTENT).unsigned_abs();
@@ -263,6 +264,11 @@ impl Search<'_> {
             Op::Vector(_) | Op::Extract(..) | Op::Bitcast(_) | Op::Cast(_) => (negated, below),
             _ => (negated, Extrema::default()),
         };
+    }
+
+    /// Returns true if a value of 32 bits differs so much from iteration to iteration that NVRTC may extend it wrongly.
+    fn leaps(&self, value: ValueId) -> bool {
+        matches!(self.function.ty(value).scalar, Scalar::I32 | Scalar::U32) && self.pace[value] >= LEAP
     }
 
     /// Returns how much constants make a result differ from iteration to iteration.
