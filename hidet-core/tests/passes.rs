@@ -63,6 +63,7 @@ fn run(kernel: &RandomKernel, function: &Function) -> Result<Vec<Vec<u8>>, Strin
                 arguments.tensors.push(TensorArg { memory, offset: 0 });
             }
             ArgumentValue::Scalar(constant) => arguments.scalars.push(*constant),
+            ArgumentValue::Table { .. } => return Err("a table".to_owned()),
         }
     }
     let options = sim::Options { seed: 7, threads: Some(1), ..Default::default() };

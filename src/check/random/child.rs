@@ -76,7 +76,13 @@ impl Lane {
         if self.memory.len() < job.memory.len() {
             self.memory = Memory::new(self.context, job.memory.len().next_power_of_two())?;
         }
-        self.memory.write(0, &job.memory)?;
+        let (mut memory, base) = (job.memory.clone(), self.memory.address());
+        for place in &job.addresses {
+            if let Some(word) = memory[*place as usize..].first_chunk_mut() {
+                *word = (base + u64::from_le_bytes(*word)).to_le_bytes();
+            }
+        }
+        self.memory.write(0, &memory)?;
         let reports = job.calls.iter().any(|call| call.slots.contains(&Slot::Report));
         if reports {
             self.report.zero()?;
@@ -93,7 +99,6 @@ impl Lane {
                 return Ok(Ending::Trouble(format!("a kernel reports a fault, at site {site}")));
             }
         }
-        let mut memory = vec![0; job.memory.len()];
         self.memory.read(0, &mut memory)?;
         Ok(Ending::Memory(memory))
     }

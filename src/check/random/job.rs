@@ -1,7 +1,7 @@
 //! The data that a child process needs to run a program, and its answer.
 //!
 //! All tensors of a program are in one allocation, with gaps between them that no kernel may touch: one copy to the
-//! device, the launches, one copy back.
+//! device, the launches, one copy back. Behind them are the tables of tensors, which hold addresses.
 
 use super::compare::{Contents, POISON};
 use super::oracle::content;
@@ -18,8 +18,10 @@ const APART: usize = 256;
 /// A program to be run.
 #[derive(Clone, Debug, Default)]
 pub struct Job {
-    /// All tensors before the first launch.
+    /// All tensors before the first launch, and the tables.
     pub memory: Vec<u8>,
+    /// The places of addresses in the memory, as far as tables go; there are numbers of bytes into the memory.
+    pub addresses: Vec<u64>,
     /// The launches in order.
     pub calls: Vec<Call>,
 }
@@ -65,7 +67,7 @@ fn offsets(program: &Program) -> Vec<usize> {
     let mut all = Vec::new();
     for argument in &program.arguments {
         all.push(next);
-        if let ArgumentValue::Tensor(bytes) = argument {
+        if let Some(bytes) = argument.memory() {
             next = (next + bytes.len()).next_multiple_of(APART) + APART;
         }
     }
@@ -83,21 +85,33 @@ impl Job {
                 memory[*offset..][..bytes.len()].copy_from_slice(&bytes);
             }
         }
+        let mut addresses = Vec::new();
+        let mut passed = offsets.clone();
+        for (argument, offset) in program.arguments.iter().zip(&mut passed) {
+            let ArgumentValue::Table { entries, .. } = argument else { continue };
+            let tensors = std::mem::replace(offset, memory.len());
+            for entry in entries {
+                addresses.push(memory.len() as u64 + 8);
+                let words = [0, (tensors + entry.start) as u64];
+                memory.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+            }
+        }
         let mut calls = Vec::new();
         for step in &program.steps {
             let missing = || "a launch of an unknown kernel".to_owned();
             let kernel = kernels.get(step.kernel).ok_or_else(missing)?;
             let source = sources.get(step.kernel).ok_or_else(missing)?;
-            calls.push(call(program, step, kernel, source, &offsets)?);
+            calls.push(call(program, step, kernel, source, &passed)?);
         }
         // A grid without blocks is not launched.
         calls.retain(|call| !call.launch.grid.contains(&0));
-        Ok(Job { memory, calls })
+        Ok(Job { memory, addresses, calls })
     }
 
     /// Adds it to a message.
     pub fn write(&self, to: &mut Writer) {
         to.bytes(&self.memory);
+        to.all(&self.addresses, |to, place| to.number(*place));
         to.all(&self.calls, |to, call| {
             to.bytes(call.entry.as_bytes());
             let LaunchConfig { grid, block, shared, cluster, cooperative, dependent } = call.launch;
@@ -110,6 +124,7 @@ impl Job {
     /// Takes it from a message.
     pub fn read(from: &mut Reader) -> Job {
         let memory = from.bytes().to_vec();
+        let addresses = from.all(Reader::number);
         let calls = from.all(|from| {
             let entry = from.text();
             let [grid, block, cluster] = [from.numbers(), from.numbers(), from.numbers()];
@@ -118,19 +133,19 @@ impl Job {
             let launch = LaunchConfig { grid, block, shared, cluster, cooperative, dependent };
             Call { entry, launch, slots: from.all(Slot::read) }
         });
-        Job { memory, calls }
+        Job { memory, addresses, calls }
     }
 }
 
 /// Returns the tensors of a program from its memory, or an error if a gap between them was written.
 pub fn contents(program: &Program, memory: &[u8]) -> Result<Contents, String> {
     let offsets = offsets(program);
-    if memory.len() != offsets.last().copied().unwrap_or(0) {
+    let Some(memory) = memory.get(..offsets.last().copied().unwrap_or(0)) else {
         return Err(format!("{} bytes came back", memory.len()));
-    }
+    };
     let (mut all, mut end) = (Vec::new(), 0);
     for (argument, &offset) in program.arguments.iter().zip(&offsets) {
-        let ArgumentValue::Tensor(bytes) = argument else {
+        let Some(bytes) = argument.memory() else {
             all.push(None);
             continue;
         };
@@ -298,14 +313,14 @@ mod tests {
         };
         let slots = vec![Slot::Address(256), Slot::Map(shape, 512), Slot::Number(9), Slot::Report, Slot::GridBarrier];
         let call = Call { entry: "k".to_owned(), launch, slots: slots.clone() };
-        let job = Job { memory: vec![1, 2, 3], calls: vec![call.clone(), call] };
+        let job = Job { memory: vec![1, 2, 3], addresses: vec![8], calls: vec![call.clone(), call] };
         let mut message = Vec::new();
         let mut writer = Writer::default();
         job.write(&mut writer);
         writer.send(&mut message).unwrap();
         let message = super::super::wire::receive(&mut message.as_slice()).unwrap();
         let read = Job::read(&mut Reader::new(&message));
-        assert_eq!((read.memory, read.calls.len()), (job.memory, 2));
+        assert_eq!((read.memory, read.addresses, read.calls.len()), (job.memory, job.addresses, 2));
         assert_eq!((read.calls[1].launch, &read.calls[1].slots), (launch, &slots));
     }
 }

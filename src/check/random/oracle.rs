@@ -4,6 +4,7 @@ use super::compare::{Contents, POISON, tensor};
 use hidet::ir::{Access, Function, verify};
 use hidet::sim::{self, Failure, Memory};
 use hidet::testing::random::{ArgumentValue, Program};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The checking mode of a simulation.
@@ -54,6 +55,9 @@ pub fn memories_after(
         let mut arguments = sim::LaunchArguments { dims: program.dims.clone(), ..sim::LaunchArguments::default() };
         for argument in &step.arguments {
             match (memories.get(*argument), program.arguments.get(*argument)) {
+                (Some(Some(memory)), Some(ArgumentValue::Table { entries, .. })) => {
+                    arguments.tables.push(table(program, *argument, memory, entries)?);
+                }
                 (Some(Some(memory)), _) => {
                     arguments.tensors.push(sim::TensorArg { memory: memory.clone(), offset: 0 });
                 }
@@ -64,6 +68,23 @@ pub fn memories_after(
         sim::run_lowered(kernel, written, &arguments, &options).map_err(|failure| reason(&failure))?;
     }
     Ok(memories)
+}
+
+/// Returns a table whose entries are these bytes of a memory.
+fn table(
+    program: &Program,
+    argument: usize,
+    memory: &Arc<Memory>,
+    entries: &[Range<usize>],
+) -> Result<sim::TableArg, String> {
+    let (_, _, elem) = tensor(program, argument).ok_or("an unknown table")?;
+    let entry = |bytes: &Range<usize>| {
+        (sim::TensorArg { memory: memory.clone(), offset: bytes.start }, bytes.len() / elem.bytes())
+    };
+    // Entries have no rows of their own, and no kernel reads the addresses here.
+    let own = Memory::from_bytes(&vec![0; 16 * entries.len()]).map_err(|full| full.to_string())?;
+    let table = sim::TensorArg { memory: Arc::new(own), offset: 0 };
+    Ok(sim::TableArg { entries: entries.iter().map(entry).collect(), table })
 }
 
 /// The same, but returns the contents of its tensors.
@@ -98,10 +119,10 @@ fn memories(program: &Program, mode: Mode) -> Result<Vec<Option<Arc<Memory>>>, S
 
 /// Returns the content of a tensor before the first launch, or `None` for a number.
 pub fn content(program: &Program, argument: usize) -> Option<Vec<u8>> {
-    let Some(ArgumentValue::Tensor(bytes)) = program.arguments.get(argument) else { return None };
+    let bytes = program.arguments.get(argument)?.memory()?;
     match tensor(program, argument) {
         Some((Access::Out | Access::PartialOut, ..)) => Some(vec![POISON; bytes.len()]),
-        _ => Some(bytes.clone()),
+        _ => Some(bytes.to_vec()),
     }
 }
 

@@ -106,7 +106,11 @@ fn without_param(program: &Program, number: usize, at: usize) -> Option<Program>
 fn zeroed(program: &Program, at: usize) -> Option<Program> {
     let mut program = program.clone();
     match &mut program.arguments[at] {
-        ArgumentValue::Tensor(bytes) if bytes.iter().any(|byte| *byte != 0) => bytes.fill(0),
+        ArgumentValue::Tensor(bytes) | ArgumentValue::Table { memory: bytes, .. }
+            if bytes.iter().any(|byte| *byte != 0) =>
+        {
+            bytes.fill(0);
+        }
         ArgumentValue::Scalar(value) if value.bits != 0 => value.bits = 0,
         _ => return None,
     }

@@ -19,12 +19,14 @@ mod program;
 pub(in crate::testing) mod rng;
 mod stmts;
 mod strides;
+mod tables;
 mod talk;
 mod tma;
 
 pub use numbers::numbers_program;
 pub use program::{Cell, Program, Step};
 pub use strides::strided_program;
+pub use tables::tables_program;
 pub use talk::{talking_cells, talking_program};
 pub use tma::tma_program;
 
@@ -32,6 +34,7 @@ use crate::ir::Function;
 use crate::types::Const;
 use builder::KernelBuilder;
 use rng::Rng;
+use std::ops::Range;
 
 /// A kernel and its arguments.
 #[derive(Clone, Debug)]
@@ -51,6 +54,23 @@ pub enum ArgumentValue {
     Tensor(Vec<u8>),
     /// A number.
     Scalar(Const),
+    /// A table of tensors.
+    Table {
+        /// The initial content of the memory that its entries are in.
+        memory: Vec<u8>,
+        /// The bytes of each entry.
+        entries: Vec<Range<usize>>,
+    },
+}
+
+impl ArgumentValue {
+    /// Returns the initial content of its memory, or `None` for a number.
+    pub fn memory(&self) -> Option<&[u8]> {
+        match self {
+            ArgumentValue::Tensor(memory) | ArgumentValue::Table { memory, .. } => Some(memory),
+            ArgumentValue::Scalar(_) => None,
+        }
+    }
 }
 
 /// Returns the kernel of a seed.

@@ -2,12 +2,12 @@
 //! strides that come with the launch.
 
 use super::rng::Rng;
-use super::{ArgumentValue, Program, exact_kernel, numbers_program, talking_program, tma_program};
-use crate::ir::{Function, Param};
+use super::{ArgumentValue, Program, Step, exact_kernel, numbers_program, talking_program, tma_program};
+use crate::ir::{BufferId, Function, Param};
 use crate::passes;
 
 /// The byte between the rows, before and after the launch: that of memory that was never written.
-const BETWEEN: u8 = 0xa5;
+pub(super) const BETWEEN: u8 = 0xa5;
 
 /// Returns the program of a seed.
 pub fn strided_program(seed: u64) -> Program {
@@ -45,10 +45,31 @@ fn moved_apart(mut program: Program, seed: u64) -> Program {
 
 /// Moves the rows of a tensor apart, if the kernel takes it so.
 fn move_apart(program: &mut Program, argument: usize, rng: &mut Rng) -> Option<()> {
+    let (buffer, shape, bytes) = contiguous(program, argument)?;
     let kernel = program.kernels.first()?;
-    let used = |step: &super::Step| step.arguments.iter().position(|of| *of == argument);
+    let memory = &kernel.buffers[buffer];
+    let (elem, unit) = (memory.elem.bytes(), i64::from(memory.align) / memory.elem.bytes() as i64);
+    let strided: Function = passes::strided(kernel, &[buffer]).ok()?;
+    let mut strides = vec![1; shape.len()];
+    for axis in (1..shape.len()).rev() {
+        let end: i64 = strides[axis] * shape[axis];
+        strides[axis - 1] = (end + unit - 1) / unit * unit + unit * rng.between(0, 3);
+    }
+    program.arguments[argument] = ArgumentValue::Tensor(apart(&bytes, elem, &shape, &strides));
+    if let Some(Some(expected)) = program.expected.get_mut(argument) {
+        *expected = apart(expected, elem, &shape, &strides);
+    }
+    program.dims.extend(&strides[..strides.len() - 1]);
+    program.kernels = vec![strided];
+    Some(())
+}
+
+/// Returns the parameter, the extents and the content of an argument, if it is a contiguous tensor with more than one axis
+/// that is passed for one parameter only.
+pub(super) fn contiguous(program: &Program, argument: usize) -> Option<(BufferId, Vec<i64>, Vec<u8>)> {
+    let kernel = program.kernels.first()?;
+    let used = |step: &Step| step.arguments.iter().position(|of| *of == argument);
     let parameter = used(program.steps.first()?)?;
-    // One parameter in every launch.
     if !program.steps.iter().all(|step| used(step) == Some(parameter) && step.arguments.len() == kernel.params.len()) {
         return None;
     }
@@ -56,24 +77,9 @@ fn move_apart(program: &mut Program, argument: usize, rng: &mut Rng) -> Option<(
     let ArgumentValue::Tensor(bytes) = &program.arguments[argument] else { return None };
     let memory = &kernel.buffers[buffer];
     let shape = memory.shape.iter().map(|extent| extent.eval(&program.dims).ok()).collect::<Option<Vec<i64>>>()?;
-    let (elem, unit) = (memory.elem.bytes(), i64::from(memory.align) / memory.elem.bytes() as i64);
-    let is_whole = shape.iter().product::<i64>() as usize * elem == bytes.len() && shape.len() > 1 && !bytes.is_empty();
-    if !is_whole || !memory.layout.is_row_major() {
-        return None;
-    }
-    let strided: Function = passes::strided(kernel, &[buffer]).ok()?;
-    let mut strides = vec![1; shape.len()];
-    for axis in (1..shape.len()).rev() {
-        let end: i64 = strides[axis] * shape[axis];
-        strides[axis - 1] = (end + unit - 1) / unit * unit + unit * rng.between(0, 3);
-    }
-    program.arguments[argument] = ArgumentValue::Tensor(apart(bytes, elem, &shape, &strides));
-    if let Some(Some(expected)) = program.expected.get_mut(argument) {
-        *expected = apart(expected, elem, &shape, &strides);
-    }
-    program.dims.extend(&strides[..strides.len() - 1]);
-    program.kernels = vec![strided];
-    Some(())
+    let size = shape.iter().product::<i64>() as usize * memory.elem.bytes();
+    let is_whole = size == bytes.len() && shape.len() > 1 && !bytes.is_empty();
+    (is_whole && memory.layout.is_row_major()).then(|| (buffer, shape, bytes.clone()))
 }
 
 /// Returns the memory of a tensor with these strides, for its elements in row-major order.

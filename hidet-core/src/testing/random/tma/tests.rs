@@ -17,7 +17,7 @@ fn run(program: &Program, function: &Function, options: sim::Options) -> std::re
     let memory = |(number, argument): (usize, &ArgumentValue)| match argument {
         ArgumentValue::Tensor(bytes) if access(number) == Access::Out => sim::Memory::uninit(bytes.len()),
         ArgumentValue::Tensor(bytes) => sim::Memory::from_bytes(bytes),
-        ArgumentValue::Scalar(_) => panic!("a number"),
+        _ => panic!("not a tensor"),
     };
     let memories: Vec<Arc<sim::Memory>> =
         program.arguments.iter().enumerate().map(memory).map(|memory| Arc::new(memory.unwrap())).collect();
