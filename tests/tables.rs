@@ -48,6 +48,15 @@ kernel! {
         for i in (lane_id()..x.extent(0)).step_by(32) { atomic_add(&y[[x[[i]]]], 1); }
     }
 
+    /// Lanes of a warp count in entries of their own.
+    #[launch(grid = 1, block = 32)]
+    pub fn counts_of_lanes(y: InOutTable<i32, [groups, 2]>, last: Out<i32, [32]>) {
+        let own = y.at(lane_id() % groups);
+        let old = atomic_add(&own[[1]], lane_id());
+        atomic_max(&own[[0]], old);
+        last[[lane_id()]] = lane_id();
+    }
+
     #[launch(grid = groups, block = 32)]
     pub fn past_the_rows(x: InTable<f32, [groups, _m, 4]>, y: Out<f32, [groups, 32]>) {
         y[[block_idx().x, lane_id()]] = x.at(block_idx().x)[[lane_id(), 0]]; // FAULT past_the_rows
@@ -201,6 +210,15 @@ fn atomics_update_entries() -> Done {
     let mut y = [device.zeros::<i32, 1>([4])?, device.zeros([4])?];
     counts().compile(&device)?.launch(&device.table(&x)?, &device.table_mut(&mut y)?)?;
     assert_eq!((y[0].to_vec()?, y[1].to_vec()?), (vec![1, 2, 0, 1], vec![0, 0, 50, 0]));
+    let mut y: Vec<Tensor<i32, 1>> = (0..3).map(|_| device.zeros([2])).collect::<Result<_, _>>()?;
+    let mut last = device.empty([32])?;
+    counts_of_lanes().compile(&device)?.launch(&device.table_mut(&mut y)?, &mut last)?;
+    for (entry, y) in y.iter().enumerate() {
+        let lanes: Vec<i32> = (0..32).filter(|lane| lane % 3 == entry as i32).collect();
+        assert_eq!(y.to_vec()?[1], lanes.iter().sum::<i32>());
+        assert!(y.to_vec()?[0] > 0, "the last of the lanes saw what the others had added");
+    }
+    assert_eq!(last.to_vec()?, (0..32).collect::<Vec<_>>());
     Ok(())
 }
 

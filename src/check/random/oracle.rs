@@ -16,6 +16,9 @@ pub enum Mode {
     Fast,
 }
 
+/// The most instructions of a block: programs that are being reduced may have loops without an end.
+const STEPS: u64 = 1 << 28;
+
 /// The number of words of a report by which discarded programs are counted.
 const WORDS: usize = 7;
 
@@ -35,7 +38,7 @@ fn options(seed: u64, mode: Mode) -> sim::Options {
         Mode::Checked => sim::Options { counters: false, ..sim::Options::default() },
         Mode::Fast => sim::Options::fast(),
     };
-    sim::Options { seed, threads: Some(1), ..options }
+    sim::Options { seed, threads: Some(1), steps: Some(STEPS), ..options }
 }
 
 /// Runs a program with these kernels in place of its own. Returns the memory of its tensors, or the first words of a

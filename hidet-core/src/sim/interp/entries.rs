@@ -15,8 +15,9 @@ impl BlockRun<'_> {
         let access = &self.launch.program.entries[number as usize];
         let all = strand.mask;
         let mut left = all;
+        let at = strand.pc;
         let mut pause = None;
-        while let (Some(lane), None) = (lanes(left).next(), pause) {
+        while let Some(lane) = lanes(left).next() {
             let entry = self.selected(warp, strand, access, lane);
             let group: u32 = lanes(left)
                 .filter(|lane| self.selected(warp, strand, access, *lane) == entry)
@@ -33,16 +34,20 @@ impl BlockRun<'_> {
                 Inst::Store { access, value } => self.store(warp, strand, access, value),
                 Inst::CheckAlign { access, bytes } => self.check_align(warp, strand, access, bytes),
                 Inst::Call { call } => {
-                    pause = self.call(warp, strand, call);
+                    pause = self.call(warp, strand, call).or(pause);
                     true
                 }
                 _ => true,
             };
-            if !done {
-                pause = Some(Pause::Stopped);
-            }
             left &= !group;
+            if !done || pause == Some(Pause::Stopped) {
+                pause = Some(Pause::Stopped);
+                break;
+            }
+            // An atomic access ends the time slice, after it went on to the next instruction: the other lanes have it too.
+            strand.pc = at;
         }
+        strand.pc = at + u32::from(pause == Some(Pause::Time));
         strand.mask = all;
         self.entry = None;
         pause
