@@ -314,7 +314,10 @@ struct alignas(16) hidet_entry { int rows; unsigned long long address; };
 
 ## hidet_tensor
 template <typename T> @ T* hidet_tensor(const hidet_entry* table, int entry) {
-    return (T*)__cvta_global_to_generic(table[entry].address);
+    // Not by __cvta_global_to_generic: with it NVRTC 13.0 does not end on some loops beside.
+    T* first = (T*)table[entry].address;
+    __builtin_assume(__isGlobal(first));
+    return first;
 }
 
 ## hidet_tensor_map
