@@ -37,7 +37,7 @@ fn memories(program: &Program) -> Vec<Option<Arc<Memory>>> {
     let memory = |(number, argument): (usize, &ArgumentValue)| match argument {
         ArgumentValue::Tensor(bytes) if first_use(number) == Some(Access::Out) => Memory::uninit(bytes.len()).ok(),
         ArgumentValue::Tensor(bytes) => Memory::from_bytes(bytes).ok(),
-        ArgumentValue::Scalar(_) => None,
+        _ => None,
     };
     program.arguments.iter().enumerate().map(memory).map(|memory| memory.map(Arc::new)).collect()
 }
@@ -51,7 +51,7 @@ fn run(program: &Program, kernels: &[Function], options: &sim::Options) -> Resul
             match (&memories[*of], &program.arguments[*of]) {
                 (Some(memory), _) => arguments.tensors.push(sim::TensorArg { memory: memory.clone(), offset: 0 }),
                 (None, ArgumentValue::Scalar(value)) => arguments.scalars.push(*value),
-                (None, ArgumentValue::Tensor(_)) => return Err("no memory".to_owned()),
+                (None, _) => return Err("no memory".to_owned()),
             }
         }
         sim::run(&kernels[step.kernel], &arguments, options).map_err(|failure| failure.to_string())?;

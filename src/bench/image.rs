@@ -18,12 +18,15 @@ enum Argument {
     Scalar(Const),
 }
 
-/// Reads an image, loads and launches its kernel once on zeros, and says how long that took. The driver's context exists
-/// before. Returns the text, or an error if the image cannot be read or does not run.
+/// Reads an image, loads and launches its kernel once on zeros, and says how long that took. The driver's context, and
+/// the arguments, exist before. Returns the text, or an error if the image cannot be read or does not run.
 pub fn run(device: &Device, file: &Path) -> Result<String, String> {
     let say = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
     let bytes = std::fs::read(file).map_err(|error| say(&error))?;
-    let arguments = arguments(device, &Image::from_bytes(&bytes).map_err(|error| say(&error))?)?;
+    let start = Instant::now();
+    let image = Image::from_bytes(&bytes).map_err(|error| say(&error))?;
+    let read = start.elapsed();
+    let arguments = arguments(device, &image)?;
     let raw: Vec<RawArg> = arguments
         .iter()
         .map(|argument| match argument {
@@ -32,32 +35,30 @@ pub fn run(device: &Device, file: &Path) -> Result<String, String> {
         })
         .collect();
     device.synchronize().map_err(|error| say(&error))?;
-    let launch = || -> hidet::Result<([f64; 4], Compiled)> {
+    let launch = || -> hidet::Result<[f64; 4]> {
         let start = Instant::now();
-        let image = Image::from_bytes(&bytes)?;
-        let read = start.elapsed();
         let compiled = Compiled::load(&image, device)?;
-        let loaded = start.elapsed();
+        let loaded = read + start.elapsed();
         compiled.launch(&raw)?;
-        let launched = start.elapsed();
+        let launched = read + start.elapsed();
         device.synchronize()?;
-        Ok(([read, loaded, launched, start.elapsed()].map(|time| time.as_secs_f64() * 1e3), compiled))
+        Ok([read, loaded, launched, read + start.elapsed()].map(|time| time.as_secs_f64() * 1e3))
     };
-    let ([read, loaded, launched, done], compiled) = launch().map_err(|error| say(&error))?;
+    let [read, loaded, launched, done] = launch().map_err(|error| say(&error))?;
     let nvrtc = match nvrtc::version() {
         Ok((major, minor)) => format!("NVRTC {major}.{minor} is in reach"),
         Err(_) => "no NVRTC is in reach".to_owned(),
     };
     Ok(format!(
         "`{}`, an image of {} bytes: read after {read:.2} ms, loaded after {loaded:.2} ms, launched after {launched:.2} ms, complete after {done:.2} ms; {nvrtc}",
-        compiled.function().name,
+        image.head().name,
         bytes.len()
     ))
 }
 
 /// Returns zeros for all parameters.
 fn arguments(device: &Device, image: &Image) -> Result<Vec<Argument>, String> {
-    let function = image.function();
+    let function = image.head();
     let extents: Vec<i64> = function.dims.iter().map(|_| EXTENT).collect();
     let argument = |param: &Param| -> Result<Argument, String> {
         let buffer = match param {

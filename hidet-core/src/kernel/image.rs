@@ -1,5 +1,6 @@
 //! Kernel images: compiled kernels as bytes, which load without NVRTC.
 
+use super::lazy::LazyFunction;
 use super::plan::{Choice, Plans};
 use super::strided::Strided;
 use super::{CompileOptions, Compiled, Inner, Instance, Printer, RawArg, contract, gpu};
@@ -13,7 +14,7 @@ use crate::passes::{self, Conditions, LoweringOptions};
 use std::sync::{Arc, OnceLock};
 
 /// The first bytes of an image: the magic, with the version of the format as its last byte.
-const MAGIC: [u8; 8] = *b"hidetim\x01";
+const MAGIC: [u8; 8] = *b"hidetim\x02";
 
 /// A compiled kernel: the function, the options, and instances for one architecture with their machine code. Made with
 /// NVRTC on any machine, it loads where there is no NVRTC.
@@ -46,13 +47,20 @@ const MAGIC: [u8; 8] = *b"hidetim\x01";
 pub struct Image {
     arch: Arch,
     /// Compacted, as the machine code names its parts.
-    function: Function,
+    function: LazyFunction,
+    /// The digest of its text without source positions.
+    digest: Digest,
     checks: bool,
     contract: bool,
     wide_index: bool,
     narrow: Binary,
     wide: Option<Binary>,
     unguarded: Vec<(Conditions, Binary)>,
+}
+
+/// Returns the digest of a compacted function without its source positions.
+fn digest(function: &Function) -> Digest {
+    Digest::of(&[text::print(function).as_bytes()])
 }
 
 fn error(message: impl Into<String>) -> Error {
@@ -77,7 +85,8 @@ impl Image {
             Ok((conditions, binary))
         };
         let unguarded = cuda::conditions(cache, &function)?.into_iter().map(fewer_guards).collect::<Result<_>>()?;
-        Ok(Image { arch, function, checks, contract, wide_index, narrow, wide, unguarded })
+        let (digest, function) = (digest(&function), function.into());
+        Ok(Image { arch, function, digest, checks, contract, wide_index, narrow, wide, unguarded })
     }
 
     /// Returns the architecture that the machine code is for.
@@ -87,7 +96,13 @@ impl Image {
 
     /// Returns the kernel.
     pub fn function(&self) -> &Function {
-        &self.function
+        self.function.whole()
+    }
+
+    /// Returns the kernel with its parameters, extents and launch, perhaps without its statements. From an image that was
+    /// read it takes less time than [`function`](Image::function).
+    pub fn head(&self) -> &Function {
+        self.function.head()
     }
 
     /// Returns the number of instances.
@@ -103,9 +118,9 @@ impl Image {
             Choice::Unguarded(number) => self.unguarded.get(number).map(|(_, binary)| binary),
         };
         let (Some(binary), Some(context)) = (binary, device.as_cuda()) else {
-            return Err(error(format!("it has no such instance of `{}` for {device}", self.function.name)));
+            return Err(error(format!("it has no such instance of `{}` for {device}", self.head().name)));
         };
-        gpu::Instance::load(&self.function, context, binary.clone()).map(Instance::Gpu)
+        gpu::Instance::load(self.head(), context, binary.clone()).map(Instance::Gpu)
     }
 
     /// Returns an error that names the shape if these arguments need 64-bit offsets, and the image has no instance with
@@ -114,10 +129,10 @@ impl Image {
         if self.wide.is_some() {
             return Ok(());
         }
-        let shapes = self.function.params.iter().zip(args).filter_map(|(param, arg)| match param {
+        let shapes = self.head().params.iter().zip(args).filter_map(|(param, arg)| match param {
             Param::Tensor { buffer, .. } => {
                 let tensor = arg.tensors().iter().find(|tensor| contract::is_wide(tensor))?;
-                Some(format!("argument `{}` has the shape {:?}", self.function.buffers[*buffer].name, tensor.shape()))
+                Some(format!("argument `{}` has the shape {:?}", self.head().buffers[*buffer].name, tensor.shape()))
             }
             Param::Scalar { .. } => None,
         });
@@ -126,16 +141,16 @@ impl Image {
              make the image by `Template::image`, or after a launch with such a shape",
             shapes.collect::<Vec<_>>().join(", ")
         );
-        Err(Error::Launch { kernel: self.function.name.clone(), message })
+        Err(Error::Launch { kernel: self.head().name.clone(), message })
     }
 
     /// Returns an error if it is not of this function. Positions in the source do not count.
     pub(super) fn check_is_of(&self, mut function: Function) -> Result<()> {
         function.compact();
-        if text::print(&function) == text::print(&self.function) {
+        if digest(&function) == self.digest {
             return Ok(());
         }
-        let (name, own) = (&function.name, &self.function.name);
+        let (name, own) = (&function.name, &self.head().name);
         Err(error(if name == own {
             format!("the kernel `{name}` has changed since the image was made; make the image again")
         } else {
@@ -172,10 +187,7 @@ impl Image {
         if Digest::of(&[build.as_bytes(), reader.rest()]) != checksum {
             return Err(damaged());
         }
-        let image: Image = decode(reader.rest()).ok_or_else(damaged)?;
-        verify::check(&image.function)?;
-        contract::check_dims(&image.function)?;
-        Ok(image)
+        decode(reader.rest()).ok_or_else(damaged)
     }
 }
 
@@ -199,7 +211,8 @@ impl Compiled {
         let unguarded = each.filter_map(|(conditions, instance)| Some((conditions.clone(), made(instance)?))).collect();
         let CompileOptions { checks, contract, wide_index, .. } = inner.options;
         let (function, wide) = (inner.function.clone(), made(&inner.wide));
-        Ok(Image { arch, function, checks, contract, wide_index, narrow, wide, unguarded })
+        let digest = digest(function.whole());
+        Ok(Image { arch, function, digest, checks, contract, wide_index, narrow, wide, unguarded })
     }
 
     /// Loads an image on a device, without NVRTC. Where the image has no instance with fewer guards for the extents of
@@ -207,22 +220,22 @@ impl Compiled {
     /// error of the launch. The simulated device takes the function from the image. Returns an error if the image is
     /// for another architecture.
     pub fn load(image: &Image, device: &Device) -> Result<Compiled> {
-        let Image { arch, function, checks, contract, wide_index, unguarded, .. } = image;
+        let Image { arch, checks, contract, wide_index, unguarded, .. } = image;
         let (checks, contract, wide_index) = (*checks, *contract, *wide_index);
         let options = CompileOptions { checks, contract, wide_index, printer: Printer::default() };
-        let Some(context) = device.as_cuda() else { return Compiled::new(function.clone(), device, &options) };
+        let Some(context) = device.as_cuda() else { return Compiled::new(image.function().clone(), device, &options) };
         if context.properties.arch != *arch {
             let message = format!("it is for {arch}, and {device} is {}", context.properties.arch);
             return Err(error(message));
         }
         Ok(Compiled(Arc::new(Inner {
-            function: function.clone(),
+            function: image.function.clone(),
             device: device.clone(),
             options,
-            plans: Plans::new(function),
+            plans: Plans::new(image.head()),
             narrow: image.instance(Choice::Narrow, device)?,
             wide: OnceLock::new(),
-            strided: Strided::new(function),
+            strided: Strided::new(image.head()),
             unguarded: unguarded.iter().map(|(conditions, _)| (conditions.clone(), OnceLock::new())).collect(),
             image: Some(image.clone()),
         })))
@@ -232,7 +245,8 @@ impl Compiled {
 impl Encode for Image {
     fn encode(&self, out: &mut Vec<u8>) {
         self.arch.to_string().encode(out);
-        text::print_with_spans(&self.function).encode(out);
+        self.function.text().encode(out);
+        self.digest.encode(out);
         [self.checks, self.contract, self.wide_index].iter().for_each(|flag| u8::from(*flag).encode(out));
         self.narrow.encode(out);
         u8::from(self.wide.is_some()).encode(out);
@@ -245,8 +259,8 @@ impl Encode for Image {
     }
     fn decode(from: &mut Reader) -> Option<Self> {
         let arch = Arch::from_name(&from.read::<String>()?)?;
-        let mut function = text::parse(&from.read::<String>()?).ok()?;
-        function.compact();
+        let function = LazyFunction::from_text(from.read()?).ok()?;
+        let digest = from.read()?;
         let mut flag = || Some(from.read::<u8>()? != 0);
         let [checks, contract, wide_index] = [flag()?, flag()?, flag()?];
         let narrow = from.read()?;
@@ -255,7 +269,7 @@ impl Encode for Image {
         for _ in 0..from.read::<u64>()? {
             unguarded.push((from.read()?, from.read()?));
         }
-        Some(Image { arch, function, checks, contract, wide_index, narrow, wide, unguarded })
+        Some(Image { arch, function, digest, checks, contract, wide_index, narrow, wide, unguarded })
     }
 }
 
@@ -286,7 +300,8 @@ mod tests {
         };
         let unguarded = vec![(Conditions { all: Vec::new(), moved: 3 }, binary(false))];
         let (narrow, wide) = (binary(false), wide.then(|| binary(true)));
-        Image { arch, function, checks: true, contract: true, wide_index: false, narrow, wide, unguarded }
+        let (digest, function) = (digest(&function), function.into());
+        Image { arch, function, digest, checks: true, contract: true, wide_index: false, narrow, wide, unguarded }
     }
 
     fn refused(bytes: &[u8], message: &str) {
@@ -300,7 +315,7 @@ mod tests {
             let image = image(TEXT, wide);
             let bytes = image.to_bytes();
             let read = Image::from_bytes(&bytes).unwrap();
-            assert_eq!(text::print_with_spans(&read.function), text::print_with_spans(&image.function));
+            assert_eq!(text::print_with_spans(read.function()), text::print_with_spans(image.function()));
             assert_eq!((read.instances(), read.arch()), (2 + usize::from(wide), image.arch));
             let (old, new) = (&image.narrow.source, &read.narrow.source);
             assert_eq!((&new.text, &new.lines, &new.files), (&old.text, &old.lines, &old.files));
@@ -322,7 +337,7 @@ mod tests {
         refused(&[&bytes[..], b"x"].concat(), "damaged or incomplete");
         let mut other = bytes.clone();
         other[7] = 9;
-        refused(&other, "version 9 of the format, and this build of hidet reads version 1");
+        refused(&other, "version 9 of the format, and this build of hidet reads version 2");
         other = bytes.clone();
         other[17] ^= 1;
         refused(&other, "made by another build of hidet");

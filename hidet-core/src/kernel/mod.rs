@@ -7,6 +7,7 @@ pub mod contract;
 mod estimate;
 mod gpu;
 mod image;
+mod lazy;
 mod many;
 mod plan;
 mod prepared;
@@ -36,6 +37,7 @@ use crate::device::{Device, Stream, is_recorded};
 use crate::error::{Error, Result};
 use crate::ir::{Function, verify};
 use crate::passes::{self, Conditions};
+use lazy::LazyFunction;
 use plan::{Choice, Found, Plan, Plans};
 use raw_arg::OwnedArg;
 use record::Told;
@@ -90,7 +92,7 @@ pub struct Compiled(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    function: Function,
+    function: LazyFunction,
     device: Device,
     options: CompileOptions,
     plans: Plans,
@@ -138,7 +140,7 @@ impl Inner {
             Choice::Wide => {
                 let make = || match &self.image {
                     Some(image) => image.instance(choice, &self.device),
-                    None => Instance::new(&self.function, &self.device, &self.options, true),
+                    None => Instance::new(self.function.whole(), &self.device, &self.options, true),
                 };
                 self.wide.get_or_init(make).as_ref().map_err(Clone::clone)
             }
@@ -147,7 +149,7 @@ impl Inner {
                 let make = || match &self.image {
                     Some(image) => image.instance(choice, &self.device),
                     None => {
-                        let function = passes::specialise(&self.function, conditions);
+                        let function = passes::specialise(self.function.whole(), conditions);
                         Instance::new(&function, &self.device, &self.options, self.options.wide_index)
                     }
                 };
@@ -170,7 +172,7 @@ impl Compiled {
         let (device, options) = (device.clone(), options.clone());
         let (plans, strided, wide) = (Plans::new(&function), Strided::new(&function), OnceLock::new());
         Ok(Compiled(Arc::new(Inner {
-            function,
+            function: function.into(),
             device,
             options,
             plans,
@@ -215,11 +217,11 @@ impl Compiled {
                 let queue = stream.and_then(Stream::as_cuda).unwrap_or_else(|| instance.context().stream());
                 let mut uses = Some(instance.uses(inner.plans.tensors(args)));
                 if let Some(captured) = captured {
-                    instance.may_be_captured(&inner.function)?;
+                    instance.may_be_captured(inner.function.head())?;
                     let uses = uses.take().into_iter().flatten();
                     captured.record_uses(uses.map(|(memory, write)| (memory.clone(), write)), Some(self.0.clone()));
                 }
-                let told = instance.launch(&inner.function, args, &plan, queue, uses)?;
+                let told = instance.launch(inner.function.head(), args, &plan, queue, uses)?;
                 let Some(Told { lines, fault }) = told else { return Ok(()) };
                 // The printer may launch this kernel again, so no lock is held here.
                 inner.options.printer.print(&lines);
@@ -227,7 +229,7 @@ impl Compiled {
             }
             (Instance::Sim(instance), None) => {
                 let stream = stream.map_or(0, Stream::id);
-                instance.launch(&inner.function, args, &plan.binding, &inner.options.printer, stream)
+                instance.launch(inner.function.whole(), args, &plan.binding, &inner.options.printer, stream)
             }
             (Instance::Sim(_), Some(captured)) => {
                 let (kernel, args) = (self.clone(), args.iter().map(OwnedArg::from).collect::<Vec<_>>());
@@ -245,7 +247,7 @@ impl Compiled {
         if let Some(plan) = inner.plans.find(args) {
             return Ok(plan);
         }
-        let binding = contract::bind(&inner.function, &inner.device, args)?;
+        let binding = contract::bind(inner.function.head(), &inner.device, args)?;
         let choice = if binding.wide && !inner.options.wide_index {
             Choice::Wide
         } else if let Some(number) = inner.unguarded.iter().position(|(conditions, _)| conditions.hold(&binding.dims)) {
@@ -258,22 +260,22 @@ impl Compiled {
         {
             image.check_wide(args)?;
         }
-        let mut launch = gpu::launch(&inner.function, binding.grid, 0);
+        let mut launch = gpu::launch(inner.function.head(), binding.grid, 0);
         match inner.instance(choice)? {
             Instance::Gpu(instance) => {
-                launch.shared = instance.shared(&inner.function, &binding.dims)?;
+                launch.shared = instance.shared(inner.function.head(), &binding.dims)?;
                 if launch.shared as usize > inner.device.limits().shared {
-                    contract::check_shared(&inner.function, &inner.device, &binding.dims)?;
+                    contract::check_shared(inner.function.whole(), &inner.device, &binding.dims)?;
                 }
-                instance.fits(&inner.function, &launch)?;
+                instance.fits(inner.function.head(), &launch)?;
             }
-            Instance::Sim(_) => contract::check_shared(&inner.function, &inner.device, &binding.dims)?,
+            Instance::Sim(_) => contract::check_shared(inner.function.whole(), &inner.device, &binding.dims)?,
         }
-        Ok(inner.plans.add(Plan::new(&inner.function, args, binding, choice, launch)))
+        Ok(inner.plans.add(Plan::new(inner.function.head(), args, binding, choice, launch)))
     }
 
     fn error(&self, message: impl Into<String>) -> Error {
-        Error::Launch { kernel: self.0.function.name.clone(), message: message.into() }
+        Error::Launch { kernel: self.head().name.clone(), message: message.into() }
     }
 
     /// Returns the resources of the last checked launch, or `None` on the simulated device. Returns an error before the
@@ -281,14 +283,19 @@ impl Compiled {
     pub fn resources(&self) -> Result<Option<Resources>> {
         let plan = self.0.plans.latest();
         match self.0.instance(plan.as_ref().map_or(Choice::Narrow, |plan| plan.choice))? {
-            Instance::Gpu(instance) => instance.resources(&self.0.function, plan.as_deref()).map(Some),
+            Instance::Gpu(instance) => instance.resources(self.head(), plan.as_deref()).map(Some),
             Instance::Sim(_) => Ok(None),
         }
     }
 
     /// Returns the kernel as it was written.
     pub fn function(&self) -> &Function {
-        &self.0.function
+        self.0.function.whole()
+    }
+
+    /// Returns the kernel, perhaps without its statements.
+    fn head(&self) -> &Function {
+        self.0.function.head()
     }
 
     /// Returns the device it was compiled for.

@@ -33,7 +33,7 @@ impl Compiled {
         if let Instance::Gpu(instance) = self.0.instance(plan.choice)?
             && !is_empty
         {
-            call = instance.bare(&self.0.function, args, &plan)?;
+            call = instance.bare(self.head(), args, &plan)?;
             let used = instance.uses(self.0.plans.tensors(args));
             uses.extend(used.map(|(memory, write)| (memory.clone(), write)));
         }
@@ -143,7 +143,7 @@ impl Graph {
             if !kernel.device().is_same(device) {
                 return Err(kernel.error(format!("it is for {}, but the graph for {device}", kernel.device())));
             }
-            if kernel.function().launch.cooperative {
+            if kernel.head().launch.cooperative {
                 return Err(kernel.error(
                     "a cooperative launch cannot be part of a graph of launches: capture it, by `Graph::capture`",
                 ));
@@ -183,6 +183,6 @@ impl Graph {
 
 impl fmt::Debug for PreparedLaunch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PreparedLaunch of {} on {}", self.kernel.function().name, self.kernel.device())
+        write!(f, "PreparedLaunch of {} on {}", self.kernel.head().name, self.kernel.device())
     }
 }

@@ -39,7 +39,7 @@ impl Compiled {
         let each = || {
             inner.strided.rows.iter().zip(args).filter_map(|(row, arg)| match (row, arg) {
                 (Some(id), RawArg::Tensor(tensor)) if !tensor.is_contiguous() => {
-                    let buffer = &inner.function.buffers[*id];
+                    let buffer = &inner.function.head().buffers[*id];
                     (tensor.scalar == buffer.elem && tensor.shape.len() == buffer.shape.len()).then_some(*id)
                 }
                 _ => None,
@@ -60,15 +60,15 @@ impl Compiled {
 
     fn with_strides(&self, tensors: &[BufferId]) -> Result<Compiled> {
         let inner = &*self.0;
-        let function = passes::strided(&inner.function, tensors)?;
+        let function = passes::strided(inner.function.whole(), tensors)?;
         if inner.image.is_some() {
-            let names = tensors.iter().map(|id| format!("`{}`", inner.function.buffers[*id].name));
+            let names = tensors.iter().map(|id| format!("`{}`", inner.function.head().buffers[*id].name));
             let message = format!(
                 "{} is not contiguous, and the image that the kernel was loaded from has no instance for strides; pass a \
                  contiguous copy, by `to_device`",
                 names.collect::<Vec<_>>().join(", ")
             );
-            return Err(Error::Launch { kernel: inner.function.name.clone(), message });
+            return Err(Error::Launch { kernel: inner.function.head().name.clone(), message });
         }
         Compiled::new(function, &inner.device, &inner.options)
     }

@@ -27,7 +27,7 @@ impl<Args> Clone for Kernel<Args> {
 
 impl<Args> fmt::Debug for Kernel<Args> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Kernel({} for {})", self.compiled.function().name, self.compiled.device())
+        write!(f, "Kernel({} for {})", self.compiled.head().name, self.compiled.device())
     }
 }
 
@@ -175,7 +175,7 @@ const NONE: RawArg = RawArg::Scalar(Const { scalar: Scalar::Bool, bits: 0 });
 /// Returns the arguments that are given, or an error if they are not as many as the kernel takes.
 fn given<'a>(compiled: &Compiled, args: &[Option<RawArg<'a>>]) -> Result<Vec<RawArg<'a>>> {
     let given: Vec<RawArg> = args.iter().copied().flatten().collect();
-    let (passed, taken) = (given.len(), compiled.function().params.len());
+    let (passed, taken) = (given.len(), compiled.head().params.len());
     if passed == taken {
         return Ok(given);
     }

@@ -65,6 +65,16 @@ pub fn parse(text: &str) -> Result<Function> {
     parse::parse(text, None)
 }
 
+/// Parses a text of [`print`] or [`print_with_spans`] up to its first statement: the function without its statements.
+pub fn parse_head(text: &str) -> Result<Function> {
+    const DECLARATIONS: [&str; 4] = ["  global ", "  shared ", "  register ", "  map "];
+    let begin = text.find("\n{\n").map_or(text.len(), |at| at + 3);
+    let declared = text[begin..].split_inclusive('\n');
+    let declared = declared.take_while(|line| DECLARATIONS.iter().any(|declaration| line.starts_with(declaration)));
+    let end = begin + declared.map(str::len).sum::<usize>();
+    parse(&format!("{}}}\n", &text[..end]))
+}
+
 /// Same as [`parse`], for a text from the file `file`: a statement without a source position gets its own line there,
 /// so that problems and faults can be shown in the text.
 pub fn parse_file(text: &str, file: &str) -> Result<Function> {
