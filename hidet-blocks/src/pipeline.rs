@@ -104,10 +104,10 @@ impl Position {
     /// that many bytes have arrived of what this thread is about to copy by TMA.
     #[device(crate = hidet_core)]
     pub fn fill_together(&self, bytes: i32) {
-        self.pipeline.full.arrive_after_copies(self.stage());
         if bytes == 0 {
-            self.pipeline.full.arrive(self.stage());
+            self.pipeline.full.arrive_with_copies(self.stage());
         } else {
+            self.pipeline.full.arrive_after_copies(self.stage());
             self.pipeline.full.arrive_expect(self.stage(), bytes);
         }
     }

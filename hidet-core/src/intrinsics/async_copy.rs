@@ -40,7 +40,9 @@ pub(super) fn rows() -> Vec<Row> {
         row("cp.async.commit", "hidet_cp_async_commit();", Meaning::CpAsyncCommit, "Commits this thread's asynchronous copies so far as a group."),
         row("cp.async.wait", "hidet_cp_async_wait<$0>();", Meaning::CpAsyncWait, "Waits until at most as many of this thread's groups as the operand gives are incomplete (PTX `cp.async.wait_group`).").imm(0, 9),
         row("cp.async.wait.all", "hidet_cp_async_wait_all();", Meaning::CpAsyncWaitAll, "Waits for all of this thread's asynchronous copies."),
-        row("cp.async.mbarrier.arrive", "hidet_cp_async_mbarrier_arrive($0);", Meaning::CpAsyncMbarrierArrive, "Arrives at an mbarrier once this thread's asynchronous copies so far are complete; does not count as one of the expected arrivals.")
+        row("cp.async.mbarrier.arrive", "hidet_cp_async_mbarrier_arrive($0);", Meaning::CpAsyncMbarrierArrive { expected: false }, "Arrives at an mbarrier once this thread's asynchronous copies so far are complete; does not count as one of the expected arrivals.")
+            .address(Space::Shared, Effect::Barrier, barrier, 1),
+        row("cp.async.mbarrier.arrive.noinc", "hidet_cp_async_mbarrier_arrive_noinc($0);", Meaning::CpAsyncMbarrierArrive { expected: true }, "Arrives at an mbarrier once this thread's asynchronous copies so far are complete, as one of the expected arrivals.")
             .address(Space::Shared, Effect::Barrier, barrier, 1),
     ];
     copies.chain(others.map(|row| row.since(80, false))).collect()

@@ -128,7 +128,10 @@ pub enum Meaning {
     /// Waits for all of this thread's asynchronous copies.
     CpAsyncWaitAll,
     /// Arrives at mbarrier 0 once this thread's asynchronous copies so far are complete.
-    CpAsyncMbarrierArrive,
+    CpAsyncMbarrierArrive {
+        /// True if it is one of the expected arrivals (PTX `.noinc`); otherwise one more is expected.
+        expected: bool,
+    },
     /// Suspends the thread for operand 0 nanoseconds, approximately.
     NanoSleep,
     /// The clock of the multiprocessor, `i64`; the simulated device counts the calls instead.
@@ -277,7 +280,7 @@ impl Meaning {
             | MbarrierTest
             | CpAsyncWait
             | CpAsyncWaitAll
-            | CpAsyncMbarrierArrive
+            | CpAsyncMbarrierArrive { .. }
             | WgmmaFence
             | WgmmaWait
             | TensorLoad { .. }

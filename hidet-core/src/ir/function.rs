@@ -317,7 +317,9 @@ impl Arch {
     pub fn from_name(name: &str) -> Option<Arch> {
         let digits = name.strip_prefix("sm_")?;
         let (digits, specific) = digits.strip_suffix('a').map_or((digits, false), |digits| (digits, true));
-        Some(Arch { number: digits.parse().ok()?, specific })
+        // Compute capabilities 5.0 to 99.9.
+        let number = digits.parse().ok().filter(|number| (50..1000).contains(number))?;
+        Some(Arch { number, specific })
     }
 }
 

@@ -19,6 +19,7 @@ pub fn cases() -> Vec<Case> {
         expected(),
         copied("cp.async.wait.all", "call cp.async.wait.all()\ncall sync.threads()"),
         copied("cp.async.mbarrier.arrive", &format!("call cp.async.mbarrier.arrive(@bar[%z])\n{ARRIVED}")),
+        copied("cp.async.mbarrier.arrive.noinc", &format!("call cp.async.mbarrier.arrive.noinc(@bar[%z])\n{WAITED}")),
         stored(),
         brought(),
         elected(),
@@ -39,6 +40,7 @@ call mbarrier.init(@bar[%z], %all)
 call sync.threads()";
 const ARRIVED: &str = "call mbarrier.arrive(@bar[%z])
 call mbarrier.wait(@bar[%z], %z)";
+const WAITED: &str = "call mbarrier.wait(@bar[%z], %z)";
 const TESTED: &str = "'test: loop {
 %done: bool = call mbarrier.test(@bar[%z], %z)
 if %done { break 'test }

@@ -37,6 +37,11 @@ template <int N> @ void hidet_cp_async_wait() { asm volatile("cp.async.wait_grou
 @ void hidet_cp_async_mbarrier_arrive(unsigned long long* bar) {
     asm volatile("cp.async.mbarrier.arrive.shared.b64 [%0];" :: "r"(hidet_shared_address(bar)) : "memory");
 }
+
+## hidet_cp_async_mbarrier_arrive_noinc
+@ void hidet_cp_async_mbarrier_arrive_noinc(unsigned long long* bar) {
+    asm volatile("cp.async.mbarrier.arrive.noinc.shared.b64 [%0];" :: "r"(hidet_shared_address(bar)) : "memory");
+}
 "#,
     )
 }

@@ -82,6 +82,12 @@ impl Mbarriers {
     pub fn arrive_after_copies(self, index: impl IndexValue) {
         intrinsic("cp.async.mbarrier.arrive").address(&self.at(index)).run();
     }
+
+    /// Arrives once this thread's asynchronous copies so far are complete, as one of the expected arrivals (PTX `.noinc`).
+    #[track_caller]
+    pub fn arrive_with_copies(self, index: impl IndexValue) {
+        intrinsic("cp.async.mbarrier.arrive.noinc").address(&self.at(index)).run();
+    }
 }
 
 /// Makes initialised mbarriers visible to the cluster and to asynchronous copies (sm_90).

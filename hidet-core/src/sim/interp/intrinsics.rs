@@ -126,7 +126,7 @@ impl BlockRun<'_> {
                 self.wait_async(warp, strand, None);
                 None
             }
-            Meaning::CpAsyncMbarrierArrive => self.arrive_async(warp, strand, number),
+            Meaning::CpAsyncMbarrierArrive { expected } => self.arrive_async(warp, strand, number, expected),
             Meaning::NanoSleep => {
                 strand.pc += 1;
                 return Some(Pause::Time);

@@ -235,7 +235,7 @@ impl Body<'_> {
             let declared: TokenStream = node.inputs.iter_mut().map(|pat| this.pattern(pat, None)).collect();
             (declared, this.framed(frame, |this| this.expr(&node.body)))
         });
-        let body = if declared.is_empty() && node.output == syn::ReturnType::Default {
+        let body = if declared.is_empty() && matches!(node.output, syn::ReturnType::Default) {
             body
         } else {
             quote_spanned!(span=> { #declared #body })
