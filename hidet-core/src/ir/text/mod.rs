@@ -65,7 +65,7 @@ pub fn parse(text: &str) -> Result<Function> {
     parse::parse(text, None)
 }
 
-/// Parses a text of [`print`] or [`print_with_spans`] up to its first statement: the function without its statements.
+/// Parses a text of [`print()`] or [`print_with_spans`] up to its first statement: the function without its statements.
 pub fn parse_head(text: &str) -> Result<Function> {
     const DECLARATIONS: [&str; 4] = ["  global ", "  shared ", "  register ", "  map "];
     let begin = text.find("\n{\n").map_or(text.len(), |at| at + 3);
