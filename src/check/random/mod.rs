@@ -250,9 +250,9 @@ mod tests {
     fn an_unknown_family_is_an_error() {
         assert!(family("talk").is_ok());
         assert!(
-            family("nonsense")
-                .unwrap_err()
-                .contains("there is no family `nonsense`; there are kernel, talk, numbers, strides, edges, tma")
+            family("nonsense").unwrap_err().contains(
+                "there is no family `nonsense`; there are kernel, talk, numbers, strides, tables, edges, tma"
+            )
         );
     }
 }
