@@ -117,7 +117,7 @@ impl Encode for super::Digest {
         out.extend_from_slice(&self.0);
     }
     fn decode(from: &mut Reader) -> Option<Self> {
-        Some(super::Digest(from.take(16)?.try_into().ok()?))
+        Some(super::Digest(from.take(super::Digest::BYTES)?.try_into().ok()?))
     }
 }
 

@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 /// A hash of 128 bits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Digest(pub [u8; 16]);
+pub struct Digest(pub [u8; Digest::BYTES]);
 
 impl fmt::Display for Digest {
     /// Writes it in hexadecimal.
@@ -22,6 +22,9 @@ impl fmt::Debug for Digest {
 }
 
 impl Digest {
+    /// Its size.
+    pub const BYTES: usize = 16;
+
     /// Returns the hash of several parts. Each is preceded by its length, so that different lists of parts never hash
     /// the same bytes.
     pub fn of(parts: &[&[u8]]) -> Digest {

@@ -7,14 +7,14 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// The version of the file format.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The first bytes of a file: the magic, with the version as its last byte.
-const MAGIC: [u8; 8] = *b"hidet\0\0\x01";
+const MAGIC: [u8; 8] = *b"hidet\0\0\x02";
 const _: () = assert!(MAGIC[7] as u32 == VERSION);
 
 /// Size in bytes of magic, length and checksum.
-const HEADER: usize = 8 + 8 + 32;
+const HEADER: usize = 8 + 8 + Digest::BYTES;
 
 fn checksum(kind: EntryKind, name: Digest, content: &[u8]) -> Digest {
     Digest::of(&[kind.name().as_bytes(), &name.0, content])
