@@ -37,10 +37,12 @@ fn softmax_compiles_everywhere_for_every_float() {
 #[test]
 fn programs_that_stopped_nvrtc_compile() {
     use hidet::testing::random::{numbers_program, tables_program};
-    for program in [numbers_program(23_009_355), tables_program(61_000_014), tables_program(61_000_038)] {
+    for (program, archs) in
+        [(numbers_program(23_009_355), 6), (tables_program(61_000_014), 6), (tables_program(61_000_038), 5)]
+    {
         for kernel in program.kernels {
             if let Some(usages) = compile_everywhere(&kernel, &LoweringOptions::default()).unwrap() {
-                assert!(!usages.is_empty());
+                assert_eq!(usages.len(), archs);
             }
         }
     }

@@ -1,5 +1,5 @@
-//! XXH3 of 128 bits, of several parts: the keys of entries and their checksums. Two different entries do not get the same by
-//! chance; it does not protect from who wants them to.
+//! XXH3 of 128 bits, of several parts: the keys of entries and their checksums. It detects damage; it does not protect against
+//! entries that somebody forged.
 
 use std::fmt;
 use xxhash_rust::xxh3::Xxh3;

@@ -187,7 +187,9 @@ impl Image {
         if Digest::of(&[build.as_bytes(), reader.rest()]) != checksum {
             return Err(damaged());
         }
-        decode(reader.rest()).ok_or_else(damaged)
+        let image: Image = decode(reader.rest()).ok_or_else(damaged)?;
+        contract::check_dims(image.head())?;
+        Ok(image)
     }
 }
 
@@ -223,7 +225,7 @@ impl Compiled {
         let Image { arch, checks, contract, wide_index, unguarded, .. } = image;
         let (checks, contract, wide_index) = (*checks, *contract, *wide_index);
         let options = CompileOptions { checks, contract, wide_index, printer: Printer::default() };
-        let Some(context) = device.as_cuda() else { return Compiled::new(image.function().clone(), device, &options) };
+        let Some(context) = device.as_cuda() else { return Compiled::new(image.function.parsed()?, device, &options) };
         if context.properties.arch != *arch {
             let message = format!("it is for {arch}, and {device} is {}", context.properties.arch);
             return Err(error(message));

@@ -32,15 +32,20 @@ impl LazyFunction {
         &self.head
     }
 
-    /// Returns the whole kernel.
+    /// Returns the whole kernel. If the text cannot be parsed, which a checksum rules out, the head.
     pub(super) fn whole(&self) -> &Function {
-        let Some(text) = &self.text else { return &self.head };
-        self.whole.get_or_init(|| {
-            // A checksum says that this build of hidet printed the text, so it is never one that cannot be parsed.
-            let mut function = text::parse(text).unwrap_or_else(|_| self.head.clone());
-            function.compact();
-            function
-        })
+        match self.text {
+            None => &self.head,
+            Some(_) => self.whole.get_or_init(|| self.parsed().unwrap_or_else(|_| self.head.clone())),
+        }
+    }
+
+    /// Returns the whole kernel, or an error if the text cannot be parsed.
+    pub(super) fn parsed(&self) -> Result<Function> {
+        let Some(text) = &self.text else { return Ok(self.head.clone()) };
+        let mut function = text::parse(text)?;
+        function.compact();
+        Ok(function)
     }
 
     /// Returns the text with source positions.

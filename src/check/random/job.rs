@@ -20,7 +20,7 @@ const APART: usize = 256;
 pub struct Job {
     /// All tensors before the first launch, and the tables.
     pub memory: Vec<u8>,
-    /// The places of addresses in the memory, as far as tables go; there are numbers of bytes into the memory.
+    /// The places in the memory of the addresses of entries of tables: offsets into the memory, until it is on the device.
     pub addresses: Vec<u64>,
     /// The launches in order.
     pub calls: Vec<Call>,

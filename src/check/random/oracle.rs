@@ -16,7 +16,8 @@ pub enum Mode {
     Fast,
 }
 
-/// The most instructions of a block: programs that are being reduced may have loops without an end.
+/// The most instructions of a block, more than any program of the families needs: one that is being reduced may have a loop
+/// without an end.
 const STEPS: u64 = 1 << 28;
 
 /// The number of words of a report by which discarded programs are counted.

@@ -84,6 +84,7 @@ impl Mbarriers {
     }
 
     /// Arrives once this thread's asynchronous copies so far are complete, as one of the expected arrivals (PTX `.noinc`).
+    /// Who waits sees these copies, but not what the thread stored by itself.
     #[track_caller]
     pub fn arrive_with_copies(self, index: impl IndexValue) {
         intrinsic("cp.async.mbarrier.arrive.noinc").address(&self.at(index)).run();

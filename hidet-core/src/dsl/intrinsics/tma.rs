@@ -181,7 +181,8 @@ pub(super) fn note_swizzle<T>(map: MapId, tile: &Address<T>) {
 }
 
 /// Copies the box at these coordinates to shared memory; its bytes arrive at the mbarrier. Along the last axis it begins at
-/// a multiple of 16 bytes. Elements outside of the tensor are zero. [`View::tensor_map`] describes the placement of the box with a swizzle, and how threads read it.
+/// a multiple of 16 bytes. Elements outside of the tensor are zero. [`View::tensor_map`] describes the placement of the box
+/// with a swizzle, and how threads read it.
 #[track_caller]
 pub fn tma_load<T: Element, const R: usize>(
     to: Address<T>,

@@ -33,11 +33,20 @@ fn strided_copies(seed: u64) -> Program {
 }
 
 /// Moves the rows of most tensors of a program apart.
-fn moved_apart(mut program: Program, seed: u64) -> Program {
-    let mut rng = Rng::new(seed ^ 0x7374_7269);
+fn moved_apart(program: Program, seed: u64) -> Program {
+    with_most_arguments(program, seed ^ 0x7374_7269, move_apart)
+}
+
+/// Changes most arguments of a program, as far as it can be done.
+pub(super) fn with_most_arguments(
+    mut program: Program,
+    seed: u64,
+    change: fn(&mut Program, usize, &mut Rng) -> Option<()>,
+) -> Program {
+    let mut rng = Rng::new(seed);
     for argument in 0..program.arguments.len() {
         if rng.percent(70) {
-            move_apart(&mut program, argument, &mut rng);
+            change(&mut program, argument, &mut rng);
         }
     }
     program

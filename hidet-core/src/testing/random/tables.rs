@@ -2,7 +2,7 @@
 //! that have the rows as entries. All entries have the same shape.
 
 use super::rng::Rng;
-use super::strides::{BETWEEN, contiguous};
+use super::strides::{BETWEEN, contiguous, with_most_arguments};
 use super::{ArgumentValue, Program, exact_kernel, numbers_program, talking_program};
 use crate::ir::{Entries, verify};
 use crate::layout::Layout;
@@ -19,14 +19,8 @@ pub fn tables_program(seed: u64) -> Program {
         1 => talking_program(seed),
         _ => exact_kernel(seed).into(),
     };
-    let mut program = if program.kernels.len() == 1 { program } else { exact_kernel(seed).into() };
-    let mut rng = Rng::new(seed ^ 0x7461_626c);
-    for argument in 0..program.arguments.len() {
-        if rng.percent(70) {
-            cut(&mut program, argument, &mut rng);
-        }
-    }
-    program
+    let program = if program.kernels.len() == 1 { program } else { exact_kernel(seed).into() };
+    with_most_arguments(program, seed ^ 0x7461_626c, cut)
 }
 
 /// Makes a tensor a table, if the kernel takes it so.
