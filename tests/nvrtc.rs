@@ -33,13 +33,17 @@ fn softmax_compiles_everywhere_for_every_float() {
 }
 
 /// NVRTC 13.0 ends the process if the values that are hidden in the first program are hidden by `lop3`, and never ends on
-/// the others if the entries of tables are cast by `__cvta_global_to_generic`.
+/// the next two if the entries of tables are cast by `__cvta_global_to_generic`, and refuses the last if `__isGlobal` is
+/// asked of a pointer to elements.
 #[test]
 fn programs_that_stopped_nvrtc_compile() {
     use hidet::testing::random::{numbers_program, tables_program};
-    for (program, archs) in
-        [(numbers_program(23_009_355), 6), (tables_program(61_000_014), 6), (tables_program(61_000_038), 5)]
-    {
+    for (program, archs) in [
+        (numbers_program(23_009_355), 6),
+        (tables_program(61_000_014), 6),
+        (tables_program(61_000_038), 5),
+        (tables_program(70_003_153), 5),
+    ] {
         for kernel in program.kernels {
             if let Some(usages) = compile_everywhere(&kernel, &LoweringOptions::default()).unwrap() {
                 assert_eq!(usages.len(), archs);

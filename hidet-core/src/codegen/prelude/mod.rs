@@ -314,10 +314,12 @@ struct alignas(16) hidet_entry { int rows; unsigned long long address; };
 
 ## hidet_tensor
 template <typename T> @ T* hidet_tensor(const hidet_entry* table, int entry) {
-    // Not by __cvta_global_to_generic: with it NVRTC 13.0 does not end on some loops beside.
-    T* first = (T*)table[entry].address;
+    // Not by __cvta_global_to_generic: with it NVRTC 13.0 does not end on some loops beside. Not of a T* that comes from
+    // an integer: where T is a struct, NVRTC 13.0 may lose the conversion to const void* and end with "Broken function
+    // found".
+    const void* first = (const void*)table[entry].address;
     __builtin_assume(__isGlobal(first));
-    return first;
+    return (T*)first;
 }
 
 ## hidet_tensor_map
