@@ -100,16 +100,17 @@ impl Position {
         self.pipeline.empty.wait(self.stage(), self.phase.borrow().read() ^ 1);
     }
 
-    /// Signals, as each producer must, that the stage is full once this thread's asynchronous copies are complete, and
-    /// that many bytes have arrived of what this thread is about to copy by TMA.
+    /// Says that the stage is not full before that many bytes have arrived, which this thread is about to copy by TMA. It
+    /// must signal afterwards that the stage is full.
     #[device(crate = hidet_core)]
-    pub fn fill_together(&self, bytes: i32) {
-        if bytes == 0 {
-            self.pipeline.full.arrive_with_copies(self.stage());
-        } else {
-            self.pipeline.full.arrive_after_copies(self.stage());
-            self.pipeline.full.arrive_expect(self.stage(), bytes);
-        }
+    pub fn expect(&self, bytes: i32) {
+        self.pipeline.full.expect(self.stage(), bytes);
+    }
+
+    /// Signals, as each producer must, that the stage is full once this thread's asynchronous copies are complete.
+    #[device(crate = hidet_core)]
+    pub fn fill_together(&self) {
+        self.pipeline.full.arrive_with_copies(self.stage());
     }
 
     /// Waits for the bytes of the stage.

@@ -246,11 +246,10 @@ impl<T: Element> PixelTile<'_, T> {
                 pixels.cp_async(to, (*image, *y, *x, row, col, channel + piece), lanes);
             }
             if t == 0 {
-                at.fill_together(weights.bytes());
+                at.expect(weights.bytes());
                 weights.load(at, (row, col, output, channel));
-            } else {
-                at.fill_together(0);
             }
+            at.fill_together();
         } else {
             at.fill(tiles.bytes() + weights.bytes());
             for (group, [image, y, x]) in self.firsts.iter().enumerate() {
