@@ -19,7 +19,7 @@ version = "0.1.0"
 edition = "2024"
 
 [dependencies]
-hidet = { path = "$root", default-features = false }
+hidet = { path = "$root" }
 
 [workspace]
 TOML

@@ -76,7 +76,7 @@ pub(super) fn shrink(folder: &Path, limit: u64) {
         return;
     }
     files.retain(|file| file.kind.is_some());
-    files.sort_by_key(|file| file.used);
+    files.sort_unstable_by_key(|file| file.used);
     for file in files {
         if bytes <= limit / 5 * 4 {
             break;

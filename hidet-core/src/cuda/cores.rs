@@ -35,7 +35,7 @@ pub fn each<T: Sync, R: Send>(items: &[T], weight: impl Fn(&T) -> usize, work: i
         }
         done
     });
-    done.sort_by_key(|(index, _)| *index);
+    done.sort_unstable_by_key(|(index, _)| *index);
     done.into_iter().map(|(_, result)| result).collect()
 }
 

@@ -272,7 +272,7 @@ fn size<A: Arith>(
 /// Returns the axes in order of descending rank.
 fn fastest_first(ranks: &[u8]) -> impl Iterator<Item = usize> {
     let mut axes: Vec<usize> = (0..ranks.len()).collect();
-    axes.sort_by_key(|axis| std::cmp::Reverse(ranks[*axis]));
+    axes.sort_unstable_by_key(|axis| (std::cmp::Reverse(ranks[*axis]), *axis));
     axes.into_iter()
 }
 

@@ -162,7 +162,7 @@ impl Known {
         if base.is_empty() || done {
             return None;
         }
-        base.sort_by_key(|(value, _)| (self.depth.get(value).copied().unwrap_or(0), *value));
+        base.sort_unstable_by_key(|(value, _)| (self.depth.get(value).copied().unwrap_or(0), *value));
         let scalar = function.ty(offset).scalar;
         let mut emit = Emitter::new(function, out, span).with_scalar(scalar);
         let base = total(&mut emit, scalar, &base, 0);

@@ -321,7 +321,7 @@ impl Run<'_> {
 
     /// Combines the results of the blocks in their order; the same fault in several blocks counts once.
     fn gather(&self, mut outcomes: Vec<(u32, BlockOutcome)>) -> Done {
-        outcomes.sort_by_key(|(block, _)| *block);
+        outcomes.sort_unstable_by_key(|(block, _)| *block);
         let mut done = Done { faults: Vec::new(), more: 0, report: Report::default() };
         let mut seen = std::collections::HashSet::new();
         for (_, outcome) in outcomes {

@@ -174,7 +174,7 @@ pub fn fastest<L: Repeatable>(device: &Device, candidates: Vec<L>) -> Result<(L,
         }
     }
     let able = timed.len();
-    timed.sort_by(|a, b| a.0.total_cmp(&b.0));
+    timed.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
     timed.truncate(4);
     let mut finalists: Vec<L> = timed.into_iter().map(|(_, candidate)| candidate).collect();
     if finalists.is_empty() {

@@ -185,7 +185,7 @@ impl<'a> Compiler<'a> {
 fn split(emit: &mut Emit, n: Src, shape: &[Src], ranks: &[u8]) -> Vec<Src> {
     let mut result = vec![n; shape.len()];
     let mut order: Vec<usize> = (0..shape.len()).collect();
-    order.sort_by_key(|axis| ranks.get(*axis).copied().unwrap_or(0));
+    order.sort_unstable_by_key(|axis| (ranks.get(*axis).copied().unwrap_or(0), *axis));
     let mut rest = n;
     for (position, axis) in order.iter().enumerate().rev() {
         if position == 0 {

@@ -112,7 +112,7 @@ impl BlockRun<'_> {
         let mut groups = self.parties(all);
         // The threads at the barrier come first.
         let at_barrier = |what: &str| what.contains(": waiting at th");
-        groups.sort_by_key(|group| !at_barrier(&group.1));
+        bring_forward(&mut groups, &at_barrier);
         let threads = self.launch.program.block.iter().product::<u32>();
         let message = if self.waiting > 0 {
             format!(
@@ -132,10 +132,10 @@ impl BlockRun<'_> {
 
     fn report_deadlock(&mut self, all: Whereabouts) {
         let mut groups = self.parties(all);
-        groups.sort_by_key(|group| group.1.ends_with("ended"));
-        let at_cluster = |group: &(u32, String)| group.1.contains(": waiting at the cluster barrier");
-        let (kind, message) = if groups.iter().any(at_cluster) {
-            groups.sort_by_key(|group| !at_cluster(group));
+        bring_forward(&mut groups, &|what| !what.ends_with("ended"));
+        let at_cluster = |what: &str| what.contains(": waiting at the cluster barrier");
+        let (kind, message) = if groups.iter().any(|group| at_cluster(&group.1)) {
+            bring_forward(&mut groups, &at_cluster);
             (FaultKind::DivergentBarrier, "threads wait at the cluster barrier, where others never arrive")
         } else {
             (FaultKind::Deadlock, "the threads wait forever")
@@ -168,7 +168,8 @@ impl BlockRun<'_> {
     /// Reports threads that repeat their states while no other thread is left that could change that.
     fn report_spinning(&mut self, all: Whereabouts) {
         let mut groups = self.parties(all);
-        groups.sort_by_key(|group| (!group.1.ends_with(POLLING), !group.1.ends_with(ENDLESS)));
+        bring_forward(&mut groups, &|what| what.ends_with(ENDLESS));
+        bring_forward(&mut groups, &|what| what.ends_with(POLLING));
         let message = match groups.first() {
             Some(group) if group.1.ends_with(POLLING) => "a thread polls for a change that no thread can make any more",
             _ => {
@@ -200,4 +201,11 @@ impl BlockRun<'_> {
         );
         self.report_groups(FaultKind::Limit, &message, groups);
     }
+}
+
+/// Moves the groups of threads of which `comes` is true before the others; both keep their order.
+fn bring_forward(groups: &mut Vec<(u32, String)>, comes: &dyn Fn(&str) -> bool) {
+    let (mut first, others): (Vec<_>, Vec<_>) = groups.drain(..).partition(|group| comes(&group.1));
+    first.extend(others);
+    *groups = first;
 }

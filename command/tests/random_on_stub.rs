@@ -6,8 +6,8 @@
 use std::path::Path;
 use std::process::Command;
 
-const DRIVER: &str = include_str!("../hidet-core/tests/stub/driver.c");
-const NVRTC: &str = include_str!("../hidet-core/tests/stub/nvrtc.c");
+const DRIVER: &str = include_str!("../../hidet-core/tests/stub/driver.c");
+const NVRTC: &str = include_str!("../../hidet-core/tests/stub/nvrtc.c");
 
 const NINE: &str = "--count 9 --shrink 0";
 

@@ -123,9 +123,9 @@ fn options_of_random_programs_need_the_part_random() {
 fn the_readme_shows_what_viz_draws() {
     let expression = "spatial([4, 8]) * repeat([2, 2])";
     let (drawing, code) = says(hidet("viz").arg(expression));
-    let shown = include_str!("../README.md").split("```text\n").nth(1).and_then(|rest| rest.split("```").next());
+    let shown = include_str!("../../README.md").split("```text\n").nth(1).and_then(|rest| rest.split("```").next());
     assert_eq!((Some(drawing.trim_end()), code), (shown.map(str::trim_end), 0));
-    assert!(include_str!("../README.md").contains(&format!("-> TaskMapping<2> {{ {expression} }}")));
+    assert!(include_str!("../../README.md").contains(&format!("-> TaskMapping<2> {{ {expression} }}")));
 }
 
 #[test]

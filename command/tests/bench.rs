@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const NVRTC: &str = include_str!("../hidet-core/tests/stub/nvrtc.c");
+const NVRTC: &str = include_str!("../../hidet-core/tests/stub/nvrtc.c");
 
 /// A cuBLASLt that multiplies nothing. It proposes three algorithms, of which the second fails when it is used, and
 /// checks its arguments: a transposed left factor of 64 x 256, a right one of 64 x 128.
@@ -59,7 +59,7 @@ fn library(case: &str, name: &str, source: &str) -> PathBuf {
 
 /// The driver of the core's tests. Its kernels do nothing here, and the host reads only zeros, or the bytes of some
 /// other number: the right result for products and copies of zeros.
-const DRIVER: &str = include_str!("../hidet-core/tests/stub/driver.c");
+const DRIVER: &str = include_str!("../../hidet-core/tests/stub/driver.c");
 
 /// Runs `hidet bench` with those arguments on the stubs in that folder. Returns its output, and true if it succeeds.
 fn bench(folder: &Path, arguments: &str, variables: &[&str]) -> (String, bool) {

@@ -3,20 +3,18 @@
 #[macro_use]
 mod output;
 
-#[path = "../examples/src/lib.rs"]
-mod examples;
-
 mod bench;
 mod check;
 mod command;
 mod near;
 
 use clap::{Parser, Subcommand};
+use hidet_examples as examples;
 use std::process::ExitCode;
 
 /// Tensor programs by task mapping.
 #[derive(Parser)]
-#[command(version, about)]
+#[command(name = "hidet", version, about)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -3,7 +3,7 @@
 use hidet::codegen::{self, Source};
 use hidet::cuda::nvrtc;
 use hidet::ir::{Arch, Function};
-use hidet_mapping::IndexExpr;
+use hidet::mapping::IndexExpr;
 use std::collections::HashSet;
 
 /// The text between the helpers and the kernel.
