@@ -4,9 +4,10 @@
 //! have strides: those of a row-major, contiguous tensor, unless the tensor is a part of another one.
 
 use super::shape_key::ShapeKey;
-use super::{Device, DeviceKind, Storage, strides};
+use super::tensor::element;
+use super::{Device, DeviceKind, Storage, refuse_in_capture, strides};
 use crate::error::Result;
-use crate::types::Scalar;
+use crate::types::{Element, Scalar};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -237,6 +238,24 @@ impl RawTensor {
         let offset = offset + first * scalar.bytes();
         let view = RawTensor::strided(device, storage.clone(), offset, *scalar, shape, strides)?;
         Ok(RawTensor { identity: self.identity, ..view })
+    }
+
+    /// Returns its elements in row-major order, as [`Tensor::to_vec`](super::Tensor::to_vec), or an error if they are of
+    /// another type than `T`.
+    pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
+        if self.scalar != T::SCALAR {
+            return Err(self.device.error(format!("a tensor of {} is read as one of {}", self.scalar, T::SCALAR)));
+        }
+        self.read_elements()
+    }
+
+    /// Returns its elements, which have type `T`.
+    pub(super) fn read_elements<T: Element>(&self) -> Result<Vec<T>> {
+        refuse_in_capture(&self.device, "reading a tensor")?;
+        self.check_given_away("reading a tensor")?;
+        let mut bytes = vec![0u8; self.bytes()];
+        self.read(&mut bytes)?;
+        Ok(bytes.chunks_exact(T::SCALAR.bytes()).map(element).collect())
     }
 
     /// Copies its elements to the host, in row-major order.

@@ -90,14 +90,25 @@ impl<T: Element, const R: usize> Tensor<T, R> {
         &self.raw
     }
 
+    /// Returns a tensor whose type and rank were known at run time only; its memory is shared. Returns an error if they are
+    /// others.
+    pub fn from_raw(raw: RawTensor) -> Result<Tensor<T, R>> {
+        if raw.scalar != T::SCALAR || raw.shape.len() != R {
+            let message = format!(
+                "a tensor of {} with the shape {:?} is used as one of {} with {R} axes",
+                raw.scalar,
+                raw.shape,
+                T::SCALAR
+            );
+            return Err(raw.device.error(message));
+        }
+        Ok(Tensor::of(raw))
+    }
+
     /// Returns its elements in row-major order, after all kernels launched so far. Elements that were never written are
     /// 0 on the simulated device and arbitrary on a GPU.
     pub fn to_vec(&self) -> Result<Vec<T>> {
-        refuse_in_capture(&self.raw.device, "reading a tensor")?;
-        self.raw.check_given_away("reading a tensor")?;
-        let mut bytes = vec![0u8; self.raw.bytes()];
-        self.raw.read(&mut bytes)?;
-        Ok(bytes.chunks_exact(T::SCALAR.bytes()).map(element).collect())
+        self.raw.read_elements()
     }
 
     /// Replaces its elements; `elements` are in row-major order.
@@ -190,7 +201,7 @@ impl<T: Element, const R: usize> Tensor<T, R> {
 }
 
 /// Returns the element with these bytes.
-fn element<T: Element>(bytes: &[u8]) -> T {
+pub(super) fn element<T: Element>(bytes: &[u8]) -> T {
     let mut word = [0u8; 8];
     word[..bytes.len()].copy_from_slice(bytes);
     T::from_bits64(u64::from_le_bytes(word))

@@ -1,0 +1,76 @@
+//! Writing scalar expressions in Rust. Both operands of an operation have one type: nothing is converted silently.
+
+use super::{ExprNode, ScalarExpr};
+use hidet::ir::{BinaryOp, CompareOp, UnaryOp, eval};
+use hidet::types::{Const, Number, Scalar};
+use std::ops;
+
+impl ScalarExpr {
+    /// Returns a coordinate of the result; behind its axes come those of a reduction.
+    pub fn axis(axis: usize) -> ScalarExpr {
+        ScalarExpr::new(Scalar::I32, ExprNode::Axis(axis))
+    }
+
+    /// Returns the number of this type that is nearest to `value`.
+    pub fn constant(dtype: Scalar, value: f64) -> ScalarExpr {
+        let bits = eval::nearest(dtype, Number::Float(value));
+        ScalarExpr::new(dtype, ExprNode::Const(Const { scalar: dtype, bits }))
+    }
+
+    /// Returns the element of an input, with elements of type `dtype`, at an index.
+    pub fn read(input: usize, dtype: Scalar, index: Vec<ScalarExpr>) -> ScalarExpr {
+        ScalarExpr::new(dtype, ExprNode::Read { input, index })
+    }
+
+    /// Applies an operation to the value.
+    pub fn unary(&self, op: UnaryOp) -> ScalarExpr {
+        ScalarExpr::new(self.dtype(), ExprNode::Unary(op, self.clone()))
+    }
+
+    /// Applies an operation to this value and another one.
+    pub fn binary(&self, op: BinaryOp, other: &ScalarExpr) -> ScalarExpr {
+        ScalarExpr::new(self.dtype(), ExprNode::Binary(op, self.clone(), other.clone()))
+    }
+
+    /// Compares this value with another one.
+    pub fn compare(&self, op: CompareOp, other: &ScalarExpr) -> ScalarExpr {
+        ScalarExpr::new(Scalar::Bool, ExprNode::Compare(op, self.clone(), other.clone()))
+    }
+
+    /// Returns `then` if this condition is true, else `otherwise`.
+    pub fn select(&self, then: &ScalarExpr, otherwise: &ScalarExpr) -> ScalarExpr {
+        ScalarExpr::new(then.dtype(), ExprNode::Select(self.clone(), then.clone(), otherwise.clone()))
+    }
+
+    /// Converts the value, as Rust's `as`; one of that type is itself.
+    pub fn cast(&self, dtype: Scalar) -> ScalarExpr {
+        if dtype == self.dtype() {
+            return self.clone();
+        }
+        ScalarExpr::new(dtype, ExprNode::Cast(self.clone()))
+    }
+
+    /// Returns the larger of two values; NaN only if both are.
+    pub fn max(&self, other: &ScalarExpr) -> ScalarExpr {
+        self.binary(BinaryOp::Max, other)
+    }
+
+    /// Returns a constant of the same type.
+    pub fn same(&self, value: f64) -> ScalarExpr {
+        ScalarExpr::constant(self.dtype(), value)
+    }
+}
+
+macro_rules! operator {
+    ($($name:ident $method:ident $op:ident),*) => {$(
+        impl ops::$name for ScalarExpr {
+            type Output = ScalarExpr;
+
+            fn $method(self, other: ScalarExpr) -> ScalarExpr {
+                self.binary(BinaryOp::$op, &other)
+            }
+        }
+    )*};
+}
+
+operator!(Add add Add, Sub sub Sub, Mul mul Mul, Div div Div);

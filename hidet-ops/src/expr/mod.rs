@@ -1,0 +1,85 @@
+//! Scalar expressions as data: what one element of a result is, of coordinates and of elements of the inputs.
+//!
+//! An expression says what is computed, not how: the host [evaluates](ScalarExpr::eval) it in `f64`, a kernel
+//! [emits](emit) it, and fusion [substitutes](ScalarExpr::substitute) one into another. Equal parts that are shared in
+//! memory are evaluated and emitted once.
+
+mod build;
+pub(crate) mod emit;
+mod eval;
+mod rewrite;
+mod text;
+
+pub use eval::Element64;
+
+use hidet::ir::{BinaryOp, CompareOp, UnaryOp};
+use hidet::types::{Const, Scalar};
+use std::sync::Arc;
+
+/// A scalar expression. Cloning shares it.
+#[derive(Clone, Debug)]
+pub struct ScalarExpr(Arc<Typed>);
+
+#[derive(Debug)]
+struct Typed {
+    dtype: Scalar,
+    node: ExprNode,
+}
+
+/// How a scalar expression is computed.
+#[derive(Clone, Debug)]
+pub enum ExprNode {
+    /// A coordinate of the result, or behind these, of a reduction: an `i32`.
+    Axis(usize),
+    /// A number.
+    Const(Const),
+    /// An element of an input.
+    Read {
+        /// The number of the input.
+        input: usize,
+        /// One `i32` per axis of the input.
+        index: Vec<ScalarExpr>,
+    },
+    /// An operation on one value.
+    Unary(UnaryOp, ScalarExpr),
+    /// An operation on two values of one type.
+    Binary(BinaryOp, ScalarExpr, ScalarExpr),
+    /// A comparison of two values of one type: a `bool`.
+    Compare(CompareOp, ScalarExpr, ScalarExpr),
+    /// The second if the first is true, else the third.
+    Select(ScalarExpr, ScalarExpr, ScalarExpr),
+    /// A conversion to the type of this expression, as Rust's `as`.
+    Cast(ScalarExpr),
+}
+
+impl ScalarExpr {
+    pub(crate) fn new(dtype: Scalar, node: ExprNode) -> ScalarExpr {
+        ScalarExpr(Arc::new(Typed { dtype, node }))
+    }
+
+    /// Returns the type of the value.
+    pub fn dtype(&self) -> Scalar {
+        self.0.dtype
+    }
+
+    /// Returns how it is computed.
+    pub fn node(&self) -> &ExprNode {
+        &self.0.node
+    }
+
+    /// Returns the expressions that it is computed from.
+    pub fn operands(&self) -> Vec<&ScalarExpr> {
+        match self.node() {
+            ExprNode::Axis(_) | ExprNode::Const(_) => Vec::new(),
+            ExprNode::Read { index, .. } => index.iter().collect(),
+            ExprNode::Unary(_, a) | ExprNode::Cast(a) => vec![a],
+            ExprNode::Binary(_, a, b) | ExprNode::Compare(_, a, b) => vec![a, b],
+            ExprNode::Select(a, b, c) => vec![a, b, c],
+        }
+    }
+
+    /// Returns a number that tells shared expressions apart.
+    pub(crate) fn identity(&self) -> usize {
+        Arc::as_ptr(&self.0) as usize
+    }
+}

@@ -1,0 +1,107 @@
+//! [`Graph`]: operators and the tensors between them. Fusion divides it into kernels.
+
+use crate::error::TensorType;
+use crate::task::Task;
+use std::fmt;
+use std::sync::Arc;
+
+/// The number of a node in its graph; inputs of a node have smaller ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(pub usize);
+
+/// A tensor of a graph, and where it comes from.
+#[derive(Debug)]
+pub struct Node {
+    /// Its number.
+    pub id: NodeId,
+    /// Its type.
+    pub ty: TensorType,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// Where a tensor of a graph comes from.
+#[derive(Debug)]
+pub enum Origin {
+    /// It is given when the graph runs.
+    Input,
+    /// An operator computes it of other tensors.
+    Task {
+        /// The operator.
+        task: Arc<Task>,
+        /// Its inputs.
+        inputs: Vec<NodeId>,
+    },
+}
+
+/// Operators and the tensors between them.
+#[derive(Debug, Default)]
+pub struct Graph {
+    nodes: Vec<Node>,
+    users: Vec<Vec<NodeId>>,
+    outputs: Vec<NodeId>,
+}
+
+impl Graph {
+    /// Adds a tensor that is given when the graph runs.
+    pub fn input(&mut self, ty: TensorType) -> NodeId {
+        self.push(ty, Origin::Input)
+    }
+
+    /// Adds the result of an operator on nodes of this graph.
+    pub fn apply(&mut self, task: Arc<Task>, inputs: Vec<NodeId>) -> NodeId {
+        let id = NodeId(self.nodes.len());
+        for input in &inputs {
+            self.users[input.0].push(id);
+        }
+        self.push(task.output.clone(), Origin::Task { task, inputs })
+    }
+
+    /// Makes a node a result of the graph: its value is kept.
+    pub fn output(&mut self, node: NodeId) {
+        self.outputs.push(node);
+    }
+
+    fn push(&mut self, ty: TensorType, origin: Origin) -> NodeId {
+        let id = NodeId(self.nodes.len());
+        self.nodes.push(Node { id, ty, origin });
+        self.users.push(Vec::new());
+        id
+    }
+
+    /// Returns the nodes, each behind its inputs.
+    pub fn nodes(&self) -> impl DoubleEndedIterator<Item = &Node> {
+        self.nodes.iter()
+    }
+
+    /// Returns a node.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0]
+    }
+
+    /// Returns the nodes that read a node, once for each of their inputs that is it.
+    pub fn users(&self, id: NodeId) -> &[NodeId] {
+        &self.users[id.0]
+    }
+
+    /// Returns true if the value of a node is a result of the graph.
+    pub fn is_output(&self, id: NodeId) -> bool {
+        self.outputs.contains(&id)
+    }
+}
+
+impl fmt::Display for Graph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Node { id, ty, origin } in &self.nodes {
+            match origin {
+                Origin::Input => writeln!(f, "%{} = input {ty}", id.0)?,
+                Origin::Task { task, inputs } => {
+                    let inputs: Vec<String> = inputs.iter().map(|input| format!("%{}", input.0)).collect();
+                    writeln!(f, "%{} = {}({}) {ty}", id.0, task.name, inputs.join(", "))?;
+                }
+            }
+        }
+        let outputs: Vec<String> = self.outputs.iter().map(|output| format!("%{}", output.0)).collect();
+        writeln!(f, "return {}", outputs.join(", "))
+    }
+}

@@ -1,0 +1,21 @@
+//! Operators on tensors for hidet: what is written operator by operator runs as few fused kernels.
+//!
+//! A [`Tensor`] has its type and shape at run time. Its methods are the operators; each is described by a [`Task`], which
+//! says what is computed, in [expressions](expr) that are data. [Fusion](fuse) puts tasks together, an
+//! [implementation](schedule::Implementation) makes a kernel of the result, and the kernel is compiled and launched when
+//! elements are asked for.
+
+mod error;
+pub mod expr;
+pub mod fuse;
+pub mod graph;
+mod ops;
+mod run;
+pub mod schedule;
+mod task;
+mod tensor;
+
+pub use error::{Error, Result, TensorType};
+pub use ops::Operand;
+pub use task::{Compute, Task};
+pub use tensor::Tensor;

@@ -1,0 +1,68 @@
+//! Matrix products.
+
+mod simt;
+
+use super::{broadcast, broadcast_index, refused};
+use crate::error::{Result, TensorType};
+use crate::expr::ScalarExpr;
+use crate::task::{Compute, Task};
+use crate::tensor::Tensor;
+use hidet::types::Scalar;
+
+impl Tensor {
+    /// Returns the matrix products `self @ other` of the last two axes, `[.., m, k]` and `[.., k, n]`; the axes in front are
+    /// broadcast. Terms are added in `f32` if the elements are `f16`, `bf16` or `f32`.
+    ///
+    /// # Errors
+    ///
+    /// If the shapes or the types of the elements do not fit, or are not `f16`, `bf16`, `f32`, `f64`, `i32`, `i64`, `u32`
+    /// or `u64`.
+    pub fn matmul(&self, other: &Tensor) -> Result<Tensor> {
+        let types = [self.ty(), other.ty()];
+        let refused = |why: &str| Err(refused("matmul", &types, why));
+        let ([.., m, k], [.., rows, n]) = (self.shape(), other.shape()) else {
+            return refused("both need two axes or more");
+        };
+        if k != rows {
+            return refused(&format!(
+                "the second must have as many rows as the first has columns, {k}, but has {rows}"
+            ));
+        }
+        let dtype = self.dtype();
+        if dtype != other.dtype() {
+            return refused(&format!(
+                "their elements have different types; convert one with `cast(Scalar::{dtype:?})`"
+            ));
+        }
+        let Some(sums) = summed_in(dtype) else {
+            return refused(&format!("products of {dtype} are not supported; convert them with `cast(Scalar::F32)`"));
+        };
+        let [a, b] = [self.shape(), other.shape()].map(|shape| &shape[..shape.len() - 2]);
+        let Some(batch) = broadcast(a, b) else {
+            return refused("the axes in front of the matrices do not fit: extents must be equal, or one of them 1");
+        };
+        let rank = batch.len();
+        let term = |input: usize, shape: &[usize], [row, col]: [usize; 2]| {
+            let mut index = broadcast_index(shape, &batch);
+            index.extend([row, col].map(ScalarExpr::axis));
+            ScalarExpr::read(input, dtype, index).cast(sums)
+        };
+        // Coordinates are those of the result, [.., m, n], and k.
+        let (row, col, along) = (rank, rank + 1, rank + 2);
+        let term = term(0, a, [row, along]) * term(1, b, [along, col]);
+        let output = TensorType::new(dtype, &[batch.as_slice(), &[*m, *n]].concat());
+        let compute = Compute::Sum { extents: vec![*k], term };
+        let inputs = types.map(TensorType::clone).to_vec();
+        let task = Task { name: "matmul", inputs, output, compute, implementations: &[&simt::MatmulSimt] };
+        Tensor::apply(task, &[self, other])
+    }
+}
+
+/// Returns the type in which products of a type are added.
+fn summed_in(dtype: Scalar) -> Option<Scalar> {
+    match dtype {
+        Scalar::F16 | Scalar::BF16 | Scalar::F32 => Some(Scalar::F32),
+        Scalar::F64 | Scalar::I32 | Scalar::I64 | Scalar::U32 | Scalar::U64 => Some(dtype),
+        _ => None,
+    }
+}

@@ -1,0 +1,47 @@
+//! Kernels of fused tasks: compiled once, and launched.
+
+use crate::error::Result;
+use crate::fuse::FusedTask;
+use crate::schedule::{self, Parameters};
+use hidet::device::{Device, RawTensor, Storage};
+use hidet::kernel::{Kernel, RawArg};
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+/// A compiled kernel, and which inputs are its arguments.
+struct Ready {
+    kernel: Kernel<()>,
+    parameters: Parameters,
+}
+
+/// The kernels of this process, by device (with its options) and what they compute.
+static KERNELS: LazyLock<Mutex<HashMap<(String, String), Arc<Ready>>>> = LazyLock::new(Mutex::default);
+
+/// Computes a fused task: compiles its kernel, if that has not been done, and launches it. The result has memory of its own.
+pub(crate) fn run(fused: &FusedTask, inputs: &[RawTensor], device: &Device) -> Result<RawTensor> {
+    let fail = |message: String| hidet::Error::Device { device: device.to_string(), message };
+    let output = &fused.output;
+    let bytes = output.shape.iter().try_fold(output.dtype.bytes(), |bytes, extent| bytes.checked_mul(*extent));
+    let bytes = bytes.ok_or_else(|| fail(format!("a tensor {output} is too large")))?;
+    let result = RawTensor::new(device, Storage::uninit(device, bytes)?, 0, output.dtype, &output.shape)?;
+    let ready = ready(fused, device)?;
+    let arguments = ready.parameters.arguments(inputs)?;
+    let result_in_kernel = result.view(0, &ready.parameters.merge(&fused.extents())[..ready.parameters.rank()])?;
+    let mut all: Vec<RawArg> = arguments.iter().map(RawArg::from).collect();
+    all.push(RawArg::from(&result_in_kernel));
+    ready.kernel.launch_raw(&all)?;
+    Ok(result)
+}
+
+fn ready(fused: &FusedTask, device: &Device) -> Result<Arc<Ready>> {
+    let key = (format!("{device:?}"), fused.text());
+    let known = || KERNELS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(ready) = known().get(&key) {
+        return Ok(ready.clone());
+    }
+    // Compiled without the lock: other threads may go on.
+    let plan = schedule::plan(fused, device)
+        .map_err(|message| hidet::Error::Device { device: device.to_string(), message })?;
+    let ready = Arc::new(Ready { kernel: plan.template.compile(device)?, parameters: plan.parameters });
+    Ok(known().entry(key).or_insert(ready).clone())
+}

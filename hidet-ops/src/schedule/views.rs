@@ -1,0 +1,147 @@
+//! Expressions as views of the parameters of a kernel: prologues and epilogues.
+
+use super::Parameters;
+use crate::expr::{ExprNode, ScalarExpr, emit::emit};
+use crate::fuse::FusedTask;
+use hidet::dsl::{AnyExpr, AnyOperand, AnyView, Expr};
+use hidet::mapping::IndexExpr;
+use hidet::types::Scalar;
+
+/// Coordinates of a kernel that are the axes of a view, and the extents of all of them.
+pub(crate) struct Space<'a> {
+    /// The coordinates.
+    pub(crate) axes: &'a [usize],
+    /// The extents of all coordinates of the kernel.
+    pub(crate) dims: &'a [IndexExpr],
+}
+
+/// What an expression reads: parameters, and coordinates of the kernel.
+struct Reads {
+    expr: ScalarExpr,
+    parameters: Parameters,
+    /// The parameters that it reads, each once.
+    read: Vec<usize>,
+    /// The axis of the view for each coordinate of the kernel.
+    axes: Vec<usize>,
+}
+
+impl Reads {
+    fn of(expr: &ScalarExpr, parameters: &Parameters, axes: &[usize]) -> Reads {
+        let mut read = Vec::new();
+        expr.visit(&mut |expr| {
+            if let ExprNode::Read { input, index } = expr.node()
+                && let Some(position) = parameters.position(*input, index)
+                && !read.contains(&position)
+            {
+                read.push(position);
+            }
+        });
+        Reads { expr: expr.clone(), parameters: parameters.clone(), read, axes: axes.to_vec() }
+    }
+
+    /// Returns the parameter as an operand of a view with these axes.
+    fn operand(&self, number: usize, views: &[AnyView]) -> Result<AnyOperand, String> {
+        let parameter = self.read[number];
+        let along = self.parameters.axes(parameter);
+        let along: Option<Vec<usize>> = along.iter().map(|axis| self.axes.iter().position(|own| own == axis)).collect();
+        Ok(views[parameter].along(&along.ok_or("an input is read along an axis that the view lacks")?))
+    }
+
+    /// Emits the expression: `values` are the elements of the parameters that it reads, `result` that of the anchor.
+    fn emit(&self, values: &[AnyExpr], result: Option<AnyExpr>, index: &[Expr<i32>]) -> AnyExpr {
+        emit(&self.expr, &mut |expr| match expr.node() {
+            ExprNode::Read { input, index } => {
+                let known = self.parameters.position(*input, index);
+                let known = known.and_then(|known| self.read.iter().position(|read| *read == known));
+                let value = known.and_then(|known| values.get(known).copied()).or(result);
+                value.unwrap_or_else(|| AnyExpr::lit(expr.dtype(), 0))
+            }
+            ExprNode::Axis(axis) => {
+                let coordinate = self.parameters.coordinate(*axis);
+                let at = self.axes.iter().position(|own| *own == coordinate).unwrap_or(0);
+                index.get(at).map_or_else(|| AnyExpr::lit(Scalar::I32, 0), |index| AnyExpr::from(*index))
+            }
+            _ => AnyExpr::lit(expr.dtype(), 0),
+        })
+    }
+}
+
+/// Returns a view of an expression of parameters, with these axes.
+pub(crate) fn viewed(
+    expr: &ScalarExpr,
+    parameters: &Parameters,
+    views: &[AnyView],
+    space: &Space,
+) -> Result<AnyView, String> {
+    let reads = Reads::of(expr, parameters, space.axes);
+    let Some(first) = reads.read.first() else { return Err("it reads no input".to_owned()) };
+    let own = parameters.axes(*first);
+    let base = match own == space.axes {
+        true => views[*first],
+        false => {
+            let along: Option<Vec<usize>> =
+                own.iter().map(|axis| space.axes.iter().position(|known| known == axis)).collect();
+            let shape: Vec<IndexExpr> = space.axes.iter().map(|axis| space.dims[*axis].clone()).collect();
+            views[*first].broadcast(&shape, &along.ok_or("an input is read along an axis that the view lacks")?)
+        }
+    };
+    if matches!(expr.node(), ExprNode::Read { .. }) {
+        return Ok(base);
+    }
+    let others: Result<Vec<AnyOperand>, String> =
+        (1..reads.read.len()).map(|number| reads.operand(number, views)).collect();
+    Ok(base.map(expr.dtype(), &others?, move |value, others, index| {
+        let values: Vec<AnyExpr> = std::iter::once(value).chain(others.iter().copied()).collect();
+        reads.emit(&values, None, index)
+    }))
+}
+
+/// Returns the view by which sums in type `sums` are stored: the epilogue of a fused task.
+pub(crate) fn stored(
+    fused: &FusedTask,
+    sums: Scalar,
+    output: AnyView,
+    (parameters, views): (&Parameters, &[AnyView]),
+) -> Result<AnyView, String> {
+    let axes: Vec<usize> = (0..parameters.rank()).collect();
+    let result = fused.result_of_anchor();
+    let is_plain = matches!(fused.value.node(), ExprNode::Read { input, .. } if *input == result);
+    if is_plain && sums == fused.output.dtype {
+        return Ok(output);
+    }
+    let reads = Reads::of(&fused.value, parameters, &axes);
+    let operands: Result<Vec<AnyOperand>, String> =
+        (0..reads.read.len()).map(|number| reads.operand(number, views)).collect();
+    let anchor = fused.anchor.as_ref().map_or(fused.output.dtype, |anchor| anchor.task.output.dtype);
+    Ok(output.map_store(sums, &operands?, move |sum, operands, index| {
+        // The sum is rounded to the type of the anchor's result, as if it had been stored.
+        reads.emit(operands, Some(sum.cast(anchor)), index)
+    }))
+}
+
+/// Returns a view with two axes: the first `rows` axes of a view as one, and the others as one.
+pub(crate) fn flattened(view: AnyView, rows: usize) -> AnyView {
+    let shape = view.shape();
+    if shape.len() == 2 && rows == 1 {
+        return view;
+    }
+    let product =
+        |shape: &[IndexExpr]| shape.iter().cloned().fold(IndexExpr::Const(1), |product, extent| product * extent);
+    let both = [product(&shape[..rows]), product(&shape[rows..])];
+    let extents: Vec<Expr<i32>> = (0..shape.len()).map(|axis| view.extent(axis)).collect();
+    // Elements that are next to each other stay so within the last axis.
+    let run = if shape.len() == rows + 1 { 16 } else { 1 };
+    view.remap(&both, run, move |index| {
+        let mut coordinates = Vec::new();
+        for (number, axes) in [(index[0], 0..rows), (index[1], rows..extents.len())] {
+            let mut rest = number;
+            let mut own: Vec<Expr<i32>> = Vec::new();
+            for axis in axes.clone().rev() {
+                own.push(if axis == axes.start { rest } else { rest % extents[axis] });
+                rest = if axis == axes.start { rest } else { rest / extents[axis] };
+            }
+            coordinates.extend(own.into_iter().rev());
+        }
+        coordinates
+    })
+}

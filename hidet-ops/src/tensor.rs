@@ -1,0 +1,242 @@
+//! [`Tensor`]: a tensor whose type is known at run time, and whose value is computed when it is needed.
+
+use crate::error::{Error, Result, TensorType};
+use crate::fuse;
+use crate::graph::{Graph, NodeId};
+use crate::run;
+use crate::task::Task;
+use hidet::device::{Device, RawTensor};
+use hidet::types::{Element, Scalar};
+use std::collections::HashMap;
+use std::fmt;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A tensor on a device, with the type of its elements and its shape known at run time. Cloning shares it.
+///
+/// Operators are methods, and compute nothing by themselves: a tensor is computed when its elements are asked for, with
+/// the operators that it is made of fused into as few kernels as possible. A tensor in between has no value then; if it
+/// is asked for later, it is computed again. [`Tensor::compute`] makes it be computed once.
+///
+/// ```
+/// use hidet::prelude::Device;
+/// use hidet_ops::Tensor;
+///
+/// let device = Device::sim();
+/// let x = Tensor::from(&device.tensor(&[1.0f32, 2.0, 3.0, 4.0], [2, 2])?);
+/// let w = Tensor::from(&device.tensor(&[1.0f32, 0.0, 0.0, -1.0], [2, 2])?);
+/// let b = Tensor::from(&device.tensor(&[0.5f32, 2.5], [2])?);
+/// let y = x.matmul(&w)?.add(&b)?.relu()?;
+/// assert_eq!(y.kernels(), ["matmul_add_relu"]);
+/// assert_eq!(y.to_vec::<f32>()?, [1.5, 0.5, 3.5, 0.0]);
+///
+/// let error = x.matmul(&b).unwrap_err().to_string();
+/// assert_eq!(error, "`matmul` of f32[2, 2] and f32[2]: both need two axes or more");
+/// # Ok::<(), hidet_ops::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Tensor(Arc<Inner>);
+
+struct Inner {
+    ty: TensorType,
+    device: Device,
+    state: Mutex<State>,
+}
+
+#[derive(Clone)]
+enum State {
+    /// In memory.
+    Ready(RawTensor),
+    /// To be computed by an operator.
+    Pending { task: Arc<Task>, inputs: Vec<Tensor> },
+}
+
+impl<T: Element, const R: usize> From<&hidet::device::Tensor<T, R>> for Tensor {
+    /// Shares the memory of a tensor.
+    fn from(tensor: &hidet::device::Tensor<T, R>) -> Tensor {
+        Tensor::from(tensor.raw().clone())
+    }
+}
+
+impl From<RawTensor> for Tensor {
+    fn from(raw: RawTensor) -> Tensor {
+        let ty = TensorType::new(raw.scalar(), raw.shape());
+        Tensor::new(ty, raw.device().clone(), State::Ready(raw))
+    }
+}
+
+impl fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tensor({} on {})", self.ty(), self.device())
+    }
+}
+
+impl Tensor {
+    fn new(ty: TensorType, device: Device, state: State) -> Tensor {
+        Tensor(Arc::new(Inner { ty, device, state: Mutex::new(state) }))
+    }
+
+    /// Returns the result of an operator, which is computed when it is needed.
+    pub(crate) fn apply(task: Task, inputs: &[&Tensor]) -> Result<Tensor> {
+        let given = inputs.iter().map(|input| input.ty().clone()).collect::<Vec<_>>();
+        let refused = |why: String| Error::Operator { operator: task.name, inputs: given.clone(), why };
+        let Some((first, others)) = inputs.split_first() else {
+            return Err(refused("it has no inputs, which say on which device it runs".to_owned()));
+        };
+        if let Some(other) = others.iter().find(|other| !other.device().is_same(first.device())) {
+            return Err(refused(format!("they are on different devices: {} and {}", first.device(), other.device())));
+        }
+        let (ty, device) = (task.output.clone(), first.device().clone());
+        let inputs = inputs.iter().map(|input| (*input).clone()).collect();
+        Ok(Tensor::new(ty, device, State::Pending { task: Arc::new(task), inputs }))
+    }
+
+    /// Returns the type of its elements, and its extents.
+    pub fn ty(&self) -> &TensorType {
+        &self.0.ty
+    }
+
+    /// Returns the type of its elements.
+    pub fn dtype(&self) -> Scalar {
+        self.0.ty.dtype
+    }
+
+    /// Returns its extents.
+    pub fn shape(&self) -> &[usize] {
+        &self.0.ty.shape
+    }
+
+    /// Returns the device.
+    pub fn device(&self) -> &Device {
+        &self.0.device
+    }
+
+    /// Computes the tensor, if it is not computed yet, and returns it without its static type.
+    ///
+    /// # Errors
+    ///
+    /// If a kernel cannot be compiled or launched, or memory for a result is missing.
+    pub fn compute(&self) -> Result<RawTensor> {
+        if let State::Ready(raw) = &*self.state() {
+            return Ok(raw.clone());
+        }
+        let (graph, tensors) = self.graph();
+        let mut values: HashMap<NodeId, RawTensor> = HashMap::new();
+        for (at, tensor) in tensors.iter().enumerate() {
+            if let State::Ready(raw) = &*tensor.state() {
+                values.insert(NodeId(at), raw.clone());
+            }
+        }
+        for group in fuse::groups(&graph) {
+            let inputs: Vec<RawTensor> = group.inputs.iter().filter_map(|input| values.get(input).cloned()).collect();
+            let value = run::run(&group.fused, &inputs, self.device())?;
+            values.insert(group.node, value.clone());
+            tensors[group.node.0].settle(value);
+        }
+        match &*self.state() {
+            State::Ready(raw) => Ok(raw.clone()),
+            State::Pending { .. } => Err(hidet::Error::Device {
+                device: self.device().to_string(),
+                message: "a tensor was not computed by its graph".to_owned(),
+            }
+            .into()),
+        }
+    }
+
+    /// Returns the names of the kernels that computing it takes, in order; none if it is computed already.
+    pub fn kernels(&self) -> Vec<String> {
+        fuse::groups(&self.graph().0).into_iter().map(|group| group.fused.name).collect()
+    }
+
+    /// Computes the tensor, and returns its elements in row-major order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tensor::compute`]; and if its elements are not of type `T`.
+    pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
+        if self.dtype() != T::SCALAR {
+            return Err(Error::Type { found: self.ty().clone(), wanted: format!("{}[..]", T::SCALAR) });
+        }
+        Ok(self.compute()?.to_vec::<T>()?)
+    }
+
+    /// Computes the tensor, and returns it with its type and rank; its memory is shared.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tensor::compute`]; and if it has another type or rank.
+    pub fn typed<T: Element, const R: usize>(&self) -> Result<hidet::device::Tensor<T, R>> {
+        if (self.dtype(), self.ty().rank()) != (T::SCALAR, R) {
+            let wanted = format!("{}[..] with {R} axes", T::SCALAR);
+            return Err(Error::Type { found: self.ty().clone(), wanted });
+        }
+        Ok(hidet::device::Tensor::from_raw(self.compute()?)?)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets the value; the tensors that it was to be computed of are given up.
+    fn settle(&self, value: RawTensor) {
+        let before = mem::replace(&mut *self.state(), State::Ready(value));
+        // Dropped when the lock is released: inputs have locks of their own.
+        drop(before);
+    }
+
+    /// Returns the graph of what is not computed yet, whose result is this tensor, and the tensors of its nodes.
+    fn graph(&self) -> (Graph, Vec<Tensor>) {
+        let (mut graph, mut tensors) = (Graph::default(), Vec::new());
+        let mut ids: HashMap<*const Inner, NodeId> = HashMap::new();
+        // A loop instead of recursion: chains of operators may be long.
+        let mut open = vec![(self.clone(), false)];
+        while let Some((tensor, inputs_done)) = open.pop() {
+            let key = Arc::as_ptr(&tensor.0);
+            if ids.contains_key(&key) {
+                continue;
+            }
+            let state = tensor.state().clone();
+            let id = match state {
+                State::Ready(_) => graph.input(tensor.ty().clone()),
+                State::Pending { inputs, .. } if !inputs_done => {
+                    open.push((tensor, true));
+                    open.extend(inputs.into_iter().rev().map(|input| (input, false)));
+                    continue;
+                }
+                State::Pending { task, inputs } => {
+                    let inputs = inputs.iter().filter_map(|input| ids.get(&Arc::as_ptr(&input.0)).copied());
+                    let inputs = inputs.collect();
+                    graph.apply(task, inputs)
+                }
+            };
+            ids.insert(key, id);
+            tensors.push(tensor);
+        }
+        if let Some(id) = ids.get(&Arc::as_ptr(&self.0)) {
+            graph.output(*id);
+        }
+        (graph, tensors)
+    }
+}
+
+impl Drop for Inner {
+    /// A loop instead of recursion: chains of operators may be long.
+    fn drop(&mut self) {
+        let mut open = self.give_up();
+        while let Some(input) = open.pop() {
+            if let Some(mut inner) = Arc::into_inner(input.0) {
+                open.extend(inner.give_up());
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// Gives up the tensors that it was to be computed of, and returns them.
+    fn give_up(&mut self) -> Vec<Tensor> {
+        match self.state.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            State::Ready(_) => Vec::new(),
+            State::Pending { inputs, .. } => mem::take(inputs),
+        }
+    }
+}
