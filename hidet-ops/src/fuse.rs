@@ -36,7 +36,7 @@ pub struct FusedTask {
 pub struct Anchor {
     /// The operator.
     pub task: Arc<Task>,
-    /// Each input of the operator where its terms read it: of the coordinates of the result and behind them of the sum,
+    /// What the terms read, in the order of [`ScalarExpr::reads`]: of the coordinates of the result and behind them of the sum,
     /// and of elements of the inputs of the kernel.
     pub operands: Vec<ScalarExpr>,
 }
@@ -53,9 +53,10 @@ impl Anchor {
     /// Returns one term of the sum, of elements of the inputs of the kernel.
     pub fn term(&self) -> Option<ScalarExpr> {
         let Compute::Sum { term, .. } = &self.task.compute else { return None };
-        Some(term.substitute(&mut |expr| match expr.node() {
-            ExprNode::Read { input, .. } => self.operands.get(*input).cloned(),
-            _ => None,
+        let reads: Vec<usize> = term.reads().iter().map(|read| read.identity()).collect();
+        Some(term.substitute(&mut |expr| {
+            let at = reads.iter().position(|read| *read == expr.identity())?;
+            self.operands.get(at).cloned()
         }))
     }
 }
@@ -176,16 +177,7 @@ impl Draft {
                 if !only || self.anchor.is_some() || task.output.shape != self.output.shape {
                     return false;
                 }
-                let mut operands: Vec<Option<ScalarExpr>> = vec![None; inputs.len()];
-                named(term).visit(&mut |expr| {
-                    if let ExprNode::Read { input, .. } = expr.node()
-                        && let Some(at) = inputs.iter().position(|id| id.0 == *input)
-                    {
-                        operands[at] = Some(expr.clone());
-                    }
-                });
-                let none = || ScalarExpr::constant(self.output.dtype, 0.0);
-                let operands = operands.into_iter().map(|operand| operand.unwrap_or_else(none)).collect();
+                let operands = term.reads().into_iter().map(named).collect();
                 self.anchor = Some((node.id, Anchor { task: task.clone(), operands }));
             }
         }
@@ -256,4 +248,31 @@ fn size(expr: &ScalarExpr) -> usize {
     let mut count = 0;
     expr.visit(&mut |_| count += 1);
     count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A term may read an input twice: here x[i, k] * x[k, i].
+    #[test]
+    fn each_read_of_a_term_is_an_operand() {
+        let read =
+            |index: [usize; 2]| ScalarExpr::read(0, hidet::types::Scalar::F32, index.map(ScalarExpr::axis).to_vec());
+        let term = read([0, 1]) * read([1, 0]);
+        let ty = |shape: &[usize]| TensorType::new(hidet::types::Scalar::F32, shape);
+        let compute = Compute::Sum { extents: vec![4], term };
+        let (inputs, output) = (vec![ty(&[4, 4])], ty(&[4]));
+        let task = Arc::new(Task { name: "dots", inputs, output, compute, implementations: &[] });
+        let mut graph = Graph::default();
+        let x = graph.input(ty(&[4, 4]));
+        let y = graph.apply(task, vec![x]);
+        graph.output(y);
+        let groups = groups(&graph);
+        let anchor = groups[0].fused.anchor.as_ref().and_then(Anchor::term);
+        assert_eq!(
+            anchor.map(|term| term.to_string()).as_deref(),
+            Some("v0 = x0[i0, i1]; v1 = x0[i1, i0]; v2 = mul(v0, v1)")
+        );
+    }
 }

@@ -1,7 +1,7 @@
 //! Expressions made of others.
 
 use super::{ExprNode, ScalarExpr};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 impl ScalarExpr {
     /// Returns the expression with every axis and every read replaced; `None` keeps it, with the operands replaced.
@@ -17,13 +17,24 @@ impl ScalarExpr {
         })
     }
 
+    /// Returns the distinct elements of inputs that it is made of, in the order in which they are read.
+    pub fn reads(&self) -> Vec<&ScalarExpr> {
+        let mut reads = Vec::new();
+        self.visit(&mut |expr| {
+            if matches!(expr.node(), ExprNode::Read { .. }) {
+                reads.push(expr);
+            }
+        });
+        reads
+    }
+
     /// Calls `f` once for each distinct expression that this one is made of, operands first.
     pub fn visit<'a>(&'a self, f: &mut dyn FnMut(&'a ScalarExpr)) {
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         self.visit_new(&mut seen, f);
     }
 
-    fn visit_new<'a>(&'a self, seen: &mut std::collections::HashSet<usize>, f: &mut dyn FnMut(&'a ScalarExpr)) {
+    fn visit_new<'a>(&'a self, seen: &mut HashSet<usize>, f: &mut dyn FnMut(&'a ScalarExpr)) {
         if seen.insert(self.identity()) {
             for operand in self.operands() {
                 operand.visit_new(seen, f);
@@ -38,29 +49,33 @@ struct Rewriter<'a> {
     done: HashMap<usize, ScalarExpr>,
 }
 
+impl ScalarExpr {
+    /// Returns the same operation on other operands, of which there are as many.
+    fn with_operands(&self, operands: Vec<ScalarExpr>) -> ScalarExpr {
+        let node = match (self.node(), operands.as_slice()) {
+            (ExprNode::Read { input, .. }, _) => ExprNode::Read { input: *input, index: operands },
+            (ExprNode::Unary(op, _), [a]) => ExprNode::Unary(*op, a.clone()),
+            (ExprNode::Cast(_), [a]) => ExprNode::Cast(a.clone()),
+            (ExprNode::Binary(op, ..), [a, b]) => ExprNode::Binary(*op, a.clone(), b.clone()),
+            (ExprNode::Compare(op, ..), [a, b]) => ExprNode::Compare(*op, a.clone(), b.clone()),
+            (ExprNode::Select(..), [a, b, c]) => ExprNode::Select(a.clone(), b.clone(), c.clone()),
+            (node, _) => node.clone(),
+        };
+        ScalarExpr::new(self.dtype(), node)
+    }
+}
+
 impl Rewriter<'_> {
     fn value(&mut self, expr: &ScalarExpr) -> ScalarExpr {
         if let Some(done) = self.done.get(&expr.identity()) {
             return done.clone();
         }
-        // A read is offered with its index replaced, so that what replaces it may use that.
-        let own = match expr.node() {
-            ExprNode::Axis(_) | ExprNode::Const(_) => expr.clone(),
-            node => {
-                let node = match node {
-                    ExprNode::Read { input, index } => {
-                        ExprNode::Read { input: *input, index: index.iter().map(|index| self.value(index)).collect() }
-                    }
-                    ExprNode::Unary(op, a) => ExprNode::Unary(*op, self.value(a)),
-                    ExprNode::Binary(op, a, b) => ExprNode::Binary(*op, self.value(a), self.value(b)),
-                    ExprNode::Compare(op, a, b) => ExprNode::Compare(*op, self.value(a), self.value(b)),
-                    ExprNode::Select(a, b, c) => ExprNode::Select(self.value(a), self.value(b), self.value(c)),
-                    ExprNode::Cast(a) => ExprNode::Cast(self.value(a)),
-                    ExprNode::Axis(_) | ExprNode::Const(_) => node.clone(),
-                };
-                ScalarExpr::new(expr.dtype(), node)
-            }
-        };
+        // A read is offered with its index replaced, so that what replaces it may use that. What has not changed stays the
+        // same expression.
+        let before = expr.operands();
+        let after: Vec<ScalarExpr> = before.iter().map(|operand| self.value(operand)).collect();
+        let same = before.iter().zip(&after).all(|(before, after)| before.identity() == after.identity());
+        let own = if same { expr.clone() } else { expr.with_operands(after) };
         let new = (self.replace)(&own).unwrap_or(own);
         self.done.insert(expr.identity(), new.clone());
         new

@@ -1,8 +1,8 @@
 //! The rule for tasks whose elements are computed by themselves: each thread computes adjacent ones.
 
-use super::{Implementation, KernelPlan, Parameters, flattened, viewed};
+use super::{Implementation, KernelPlan, Parameters, Space, flattened, viewed};
 use crate::fuse::FusedTask;
-use crate::schedule::views::Space;
+
 use hidet::device::Device;
 use hidet::dsl::{AnyView, Template};
 use hidet::ir::Access;

@@ -6,7 +6,7 @@ mod sum;
 mod views;
 
 pub(crate) use parameters::Parameters;
-pub(crate) use views::{flattened, stored, viewed};
+pub(crate) use views::{Space, flattened, stored, viewed};
 
 use crate::fuse::FusedTask;
 use hidet::device::Device;

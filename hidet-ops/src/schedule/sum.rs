@@ -1,8 +1,8 @@
 //! The rule for sums: each thread adds the terms of one element of the result, in order.
 
-use super::{Implementation, KernelPlan, Parameters, flattened, stored, viewed};
+use super::{Implementation, KernelPlan, Parameters, Space, flattened, stored, viewed};
 use crate::fuse::FusedTask;
-use crate::schedule::views::Space;
+
 use hidet::device::Device;
 use hidet::dispatch;
 use hidet::ir::Access;

@@ -1,18 +1,180 @@
 //! Matrix products in f32 without tensor cores: the schedule of the paper.
+//!
+//! Source: "Hidet: Task-Mapping Programming Paradigm for Deep Learning Tensor Programs", ASPLOS 2023, figure 8.
 
+use crate::expr::{ExprNode, ScalarExpr};
 use crate::fuse::FusedTask;
-use crate::schedule::{Implementation, KernelPlan};
+use crate::schedule::{Implementation, KernelPlan, Parameters, Space, stored, viewed};
+use hidet::blocks::{CopiedInput, Route, ThreadTile, multiply_by_threads};
 use hidet::device::Device;
+use hidet::dsl::{AnyView, Signature};
+use hidet::ir::Access;
+use hidet::mapping::IndexExpr;
+use hidet::prelude::*;
+use hidet::types::Scalar;
 
 /// Products whose terms are added in f32, by threads.
 pub(super) struct MatmulSimt;
+
+/// The shape of the work.
+#[derive(Clone, Copy, Debug)]
+struct Schedule {
+    /// What a block computes.
+    tile: ThreadTile,
+    /// Depth of a tile along k.
+    depth: u32,
+    /// The least number of resident blocks per multiprocessor, which bounds the registers per thread.
+    min_blocks: u32,
+    /// How tiles of both inputs are copied.
+    routes: [Route; 2],
+}
+
+impl Schedule {
+    /// The largest tile of which the result has one for each multiprocessor, else the smallest. b can be copied
+    /// asynchronously if it is in memory.
+    fn of([batch, m, n]: [usize; 3], multiprocessors: usize, b_is_memory: bool) -> Schedule {
+        let tiles = [([4, 2], [2, 2], 2), ([2, 2], [2, 2], 4), ([2, 2], [1, 1], 4)];
+        let fills = |warps: [u32; 2], outer: [u32; 2]| {
+            let [rows, cols] = (ThreadTile { block_warps: warps, warp_outer: outer }).extents();
+            batch * m.div_ceil(rows as usize) * n.div_ceil(cols as usize) >= multiprocessors
+        };
+        let (block_warps, warp_outer, min_blocks) =
+            tiles.into_iter().find(|(warps, outer, _)| fills(*warps, *outer)).unwrap_or(tiles[2]);
+        let depth = 8;
+        // Columns of a are stored one by one, which asynchronous copies do well only for b.
+        let routes =
+            [Route::Registers, if b_is_memory { Route::Asynchronous(depth as i32 / 2) } else { Route::Registers }];
+        Schedule { tile: ThreadTile { block_warps, warp_outer }, depth, min_blocks, routes }
+    }
+}
+
+kernel! {
+    /// c = a * b.
+    #[launch(
+        grid = (n.div_ceil(s.tile.extents()[1]), m.div_ceil(s.tile.extents()[0])),
+        block = s.tile.threads(),
+        min_blocks = s.min_blocks
+    )]
+    fn matmul_simt(#[meta] s: Schedule, a: In<f32, [m, k]>, b: In<f32, [k, n]>, c: Out<f32, [m, n]>) {
+        multiply(s, (a, b), c, k);
+    }
+
+    /// The same for each matrix of a batch.
+    #[launch(
+        grid = (n.div_ceil(s.tile.extents()[1]), m.div_ceil(s.tile.extents()[0]), batch),
+        block = s.tile.threads(),
+        min_blocks = s.min_blocks
+    )]
+    fn matmul_simt_batched(
+        #[meta] s: Schedule,
+        a: In<f32, [batch, m, k]>,
+        b: In<f32, [batch, k, n]>,
+        c: Out<f32, [batch, m, n]>,
+    ) {
+        let number = block_idx().z;
+        multiply(s, (a.slice(number), b.slice(number)), c.slice(number), k);
+    }
+}
+
+/// Computes the tile of a block.
+#[device]
+fn multiply(s: Schedule, (a, b): (In<f32, 2>, In<f32, 2>), c: Out<f32, 2>, k: Expr<i32>) {
+    let ([rows, cols], threads) = (s.tile.extents(), s.tile.threads());
+    let first = [block_idx().y * rows as i32, block_idx().x * cols as i32];
+    let origin = s.tile.inwards(first, [c.extent(0), c.extent(1)]);
+    let a = CopiedInput::new(a, (1, s.routes[0]), [rows, s.depth], threads, origin[0]);
+    let b = CopiedInput::new(b, (0, s.routes[1]), [cols, s.depth], threads, origin[1]);
+    let sums = s.tile.registers();
+    sums.fill(0.0);
+    multiply_by_threads(&s.tile, sums, (&a, &b), k);
+    s.tile.store(sums, c, origin, first);
+}
+
+/// Returns a view with three axes of one with two axes or more: those in front of the last two are one.
+fn batched(view: AnyView) -> AnyView {
+    let shape = view.shape();
+    let (front, [rows, cols]) = (&shape[..shape.len() - 2], [0, 1].map(|at| shape[shape.len() - 2 + at].clone()));
+    if front.len() == 1 {
+        return view;
+    }
+    let batch = front.iter().cloned().fold(IndexExpr::Const(1), |product, extent| product * extent);
+    let extents: Vec<Expr<i32>> = (0..front.len()).map(|axis| view.extent(axis)).collect();
+    view.remap(&[batch, rows, cols], 16, move |index| {
+        let mut rest = index[0];
+        let mut at: Vec<Expr<i32>> = Vec::new();
+        for (axis, extent) in extents.iter().enumerate().rev() {
+            at.push(if axis == 0 { rest } else { rest % *extent });
+            rest = if axis == 0 { rest } else { rest / *extent };
+        }
+        at.reverse();
+        at.extend([index[1], index[2]]);
+        at
+    })
+}
+
+/// Returns the multiprocessors of a device; the simulated device stands for an H200.
+fn multiprocessors(device: &Device) -> usize {
+    device.as_cuda().map_or(132, |context| context.properties.multiprocessors as usize)
+}
 
 impl Implementation for MatmulSimt {
     fn name(&self) -> &'static str {
         "matmul_simt"
     }
 
-    fn plan(&self, _: &FusedTask, _: &Device) -> Result<KernelPlan, String> {
-        Err("not yet".to_owned())
+    fn plan(&self, fused: &FusedTask, device: &Device) -> Result<KernelPlan, String> {
+        let anchor = fused.anchor.as_ref().ok_or("it is no matrix product")?;
+        let [a, b] = <[_; 2]>::try_from(anchor.operands.clone()).map_err(|_| "it has not two operands")?;
+        let sums = anchor.term().map(|term| term.dtype());
+        if sums != Some(Scalar::F32) {
+            return Err("its terms are not added in f32".to_owned());
+        }
+        let parameters = Parameters::of(fused, true)?;
+        let extents = parameters.merge(&fused.extents());
+        let rank = parameters.rank();
+        if rank < 2 {
+            return Err("rows and columns of the result are one axis".to_owned());
+        }
+        let shape = [extents[..rank - 2].iter().product(), extents[rank - 2], extents[rank - 1]];
+        if shape[0] > 65535 {
+            return Err(format!("a batch of {} matrices: a grid has at most 65535 blocks along z", shape[0]));
+        }
+        // A tensor that is copied asynchronously is in memory as the kernel sees it.
+        let b_is_memory = match b.node() {
+            ExprNode::Read { input, index } => {
+                let own = parameters.position(*input, index).map(|at| parameters.axes(at));
+                b.dtype() == Scalar::F32 && rank <= 3 && own.is_some_and(|own| own.len() == rank)
+            }
+            _ => false,
+        };
+        let schedule = Schedule::of(shape, multiprocessors(device), b_is_memory);
+        let (given, own) = (parameters.clone(), fused.clone());
+        let bound = move |signature: &mut Signature| {
+            let dims: Vec<IndexExpr> = (0..=rank).map(|axis| signature.dim(&format!("n{axis}"))).collect();
+            let views = given.declare(signature, &dims);
+            let c = signature.param("y", own.output.dtype, &dims[..rank], Access::Out);
+            let (row, col, along) = (rank - 2, rank - 1, rank);
+            let view = |operand: &ScalarExpr, last: [usize; 2]| {
+                let axes: Vec<usize> = (0..rank - 2).chain(last).collect();
+                viewed(&operand.cast(Scalar::F32), &given, &views, &Space { axes: &axes, dims: &dims })
+            };
+            let made = view(&a, [row, along]).and_then(|a| {
+                let b = view(&b, [along, col])?;
+                Ok([a, b, stored(&own, Scalar::F32, c, (&given, &views))?])
+            });
+            match made {
+                Ok(all) if rank == 2 => all.map(Into::into).into(),
+                Ok(all) => all.map(batched).map(Into::into).into(),
+                Err(why) => {
+                    refuse(&why);
+                    Vec::new()
+                }
+            }
+        };
+        let template = match rank {
+            2 => matmul_simt(schedule).bind(&fused.name, bound),
+            _ => matmul_simt_batched(schedule).bind(&fused.name, bound),
+        };
+        Ok(KernelPlan { template, parameters })
     }
 }

@@ -1,0 +1,189 @@
+//! Chains of operators: how many kernels they become, and that the results are those of the definitions on the host.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use hidet::device::Device;
+use hidet::prelude::{bf16, f16};
+use hidet::types::{Element, Number, Scalar};
+use hidet_ops::{Result, Tensor};
+
+/// Small numbers, many of them different, exact in every type.
+fn tensor<T: Element>(device: &Device, shape: &[usize], seed: usize) -> Tensor {
+    let count: usize = shape.iter().product();
+    let value = |at: usize| T::from_number(Number::Float((((at * 7 + seed * 5) % 11) as f64 - 5.0) / 4.0));
+    let values: Vec<T> = (0..count).map(value).collect();
+    let flat = device.tensor(&values, [count]).unwrap();
+    Tensor::from(flat.raw().view(0, shape).unwrap())
+}
+
+fn values(tensor: &Tensor) -> Vec<f64> {
+    match tensor.dtype() {
+        Scalar::F16 => tensor.to_vec::<f16>().unwrap().iter().map(|v| v.to_f64()).collect(),
+        Scalar::BF16 => tensor.to_vec::<bf16>().unwrap().iter().map(|v| v.to_f64()).collect(),
+        Scalar::F32 => tensor.to_vec::<f32>().unwrap().iter().map(|v| f64::from(*v)).collect(),
+        Scalar::F64 => tensor.to_vec::<f64>().unwrap(),
+        Scalar::I32 => tensor.to_vec::<i32>().unwrap().iter().map(|v| f64::from(*v)).collect(),
+        other => panic!("{other}"),
+    }
+}
+
+#[track_caller]
+fn agrees(tensor: &Tensor, wanted: &[f64], relative: f64) {
+    let found = values(tensor);
+    assert_eq!(found.len(), wanted.len());
+    for (at, (found, wanted)) in found.iter().zip(wanted).enumerate() {
+        let error = (found - wanted).abs();
+        assert!(error <= relative * wanted.abs().max(1.0), "element {at} is {found} instead of {wanted}");
+    }
+}
+
+/// max(a @ b + bias, 0) of matrices, on the host.
+fn linear(a: &Tensor, b: &Tensor, bias: &Tensor) -> Vec<f64> {
+    let ([.., m, k], [.., n]) = (a.shape(), b.shape()) else { panic!() };
+    let (va, vb, vbias) = (values(a), values(b), values(bias));
+    let sum = |i: usize, j: usize| (0..*k).map(|p| va[i * k + p] * vb[p * n + j]).sum::<f64>();
+    (0..m * n).map(|at| (sum(at / n, at % n) + vbias[at % n]).max(0.0)).collect()
+}
+
+#[test]
+fn a_linear_layer_is_one_kernel_of_any_type_and_shape() -> Result<()> {
+    fn check<T: Element>(device: &Device, relative: f64) -> Result<()> {
+        for [m, n, k] in [[1, 1, 1], [5, 7, 3], [33, 70, 9], [64, 130, 40], [1, 19, 8]] {
+            let (x, w, b) =
+                (tensor::<T>(device, &[m, k], 1), tensor::<T>(device, &[k, n], 2), tensor::<T>(device, &[n], 3));
+            let y = x.matmul(&w)?.add(&b)?.relu()?;
+            assert_eq!(y.kernels(), ["matmul_add_relu"]);
+            agrees(&y, &linear(&x, &w, &b), relative);
+        }
+        Ok(())
+    }
+    let device = Device::best().map_err(hidet_ops::Error::from)?;
+    check::<f32>(&device, 1e-6)?;
+    check::<f16>(&device, 2e-3)?;
+    check::<bf16>(&device, 1.6e-2)?;
+    check::<f64>(&device, 1e-14)
+}
+
+#[test]
+fn batches_are_broadcast() -> Result<()> {
+    let device = Device::best().map_err(hidet_ops::Error::from)?;
+    let (m, n, k) = (6, 10, 5);
+    let b = tensor::<f32>(&device, &[k, n], 2);
+    for (front, other) in [(vec![3], vec![]), (vec![2, 3], vec![3]), (vec![2, 1], vec![2, 3]), (vec![], vec![2, 2])] {
+        let a = tensor::<f32>(&device, &[front.clone(), vec![m, k]].concat(), 1);
+        let b = match other.is_empty() {
+            true => b.clone(),
+            false => tensor::<f32>(&device, &[other.clone(), vec![k, n]].concat(), 4),
+        };
+        let y = a.matmul(&b)?;
+        let ([batch @ .., _, _], va, vb) = (y.shape(), values(&a), values(&b)) else { panic!() };
+        let mut wanted = Vec::new();
+        for number in 0..batch.iter().product() {
+            // The coordinates of the batch, and from them the matrix of each input.
+            let matrix = |own: &[usize]| {
+                let (mut at, mut stride, mut rest) = (0, 1, number);
+                for axis in (0..batch.len()).rev() {
+                    let coordinate = rest % batch[axis];
+                    rest /= batch[axis];
+                    if let Some(own_axis) = (axis + own.len()).checked_sub(batch.len()) {
+                        at += if own[own_axis] == 1 { 0 } else { coordinate * stride };
+                        stride *= own[own_axis];
+                    }
+                }
+                at
+            };
+            let (a0, b0) = (matrix(&front) * m * k, matrix(&other) * k * n);
+            for i in 0..m {
+                wanted.extend((0..n).map(|j| (0..k).map(|p| va[a0 + i * k + p] * vb[b0 + p * n + j]).sum::<f64>()));
+            }
+        }
+        agrees(&y, &wanted, 1e-6);
+    }
+    Ok(())
+}
+
+#[test]
+fn elementwise_operators_are_one_kernel() -> Result<()> {
+    let device = Device::best().map_err(hidet_ops::Error::from)?;
+    for shape in [vec![], vec![1], vec![7], vec![3, 16], vec![2, 3, 5], vec![4, 1, 8], vec![0, 3]] {
+        let last: Vec<usize> = shape.last().copied().into_iter().collect();
+        let (x, y) = (tensor::<f32>(&device, &shape, 1), tensor::<f32>(&device, &last, 2));
+        let z = x.mul(&y)?.add(0.5)?.tanh()?.maximum(&x)?;
+        assert_eq!(z.kernels(), ["mul_add_tanh_maximum"]);
+        let (vx, vy) = (values(&x), values(&y));
+        let each = vx.iter().enumerate().map(|(at, x)| (x * vy[at % vy.len()] + 0.5).tanh().max(*x));
+        agrees(&z, &each.collect::<Vec<_>>(), 1e-6);
+    }
+    Ok(())
+}
+
+/// A tensor that two kernels read is computed once; so is one that is read at other coordinates than its own.
+#[test]
+fn what_cannot_be_fused_is_a_kernel_of_its_own() -> Result<()> {
+    let device = Device::best().map_err(hidet_ops::Error::from)?;
+    let (x, w) = (tensor::<f32>(&device, &[8, 8], 1), tensor::<f32>(&device, &[8, 8], 2));
+    let product = x.matmul(&w)?;
+    let twice = product.add(&product)?;
+    assert_eq!(twice.kernels(), ["matmul_add"]);
+    let squared = product.matmul(&product)?;
+    assert_eq!(squared.kernels(), ["matmul", "matmul"]);
+    let before = x.relu()?.matmul(&w.exp()?)?;
+    assert_eq!(before.kernels().len(), 1);
+    let both = x.matmul(&w)?.add(&w.matmul(&x)?)?;
+    assert_eq!(both.kernels().len(), 2);
+    let (vx, vw) = (values(&x), values(&w));
+    let times = |a: &[f64], b: &[f64]| -> Vec<f64> {
+        (0..64).map(|at| (0..8).map(|p| a[at / 8 * 8 + p] * b[p * 8 + at % 8]).sum()).collect()
+    };
+    let xw = times(&vx, &vw);
+    agrees(&twice, &xw.iter().map(|v| v * 2.0).collect::<Vec<_>>(), 1e-6);
+    agrees(&squared, &times(&xw, &xw), 1e-5);
+    let (relu, exp): (Vec<f64>, Vec<f64>) =
+        (vx.iter().map(|v| v.max(0.0)).collect(), vw.iter().map(|v| v.exp()).collect());
+    agrees(&before, &times(&relu, &exp), 1e-5);
+    agrees(&both, &xw.iter().zip(times(&vw, &vx)).map(|(a, b)| a + b).collect::<Vec<_>>(), 1e-6);
+    Ok(())
+}
+
+#[test]
+fn long_chains_are_several_kernels_and_overflow_nothing() -> Result<()> {
+    let device = Device::best().map_err(hidet_ops::Error::from)?;
+    let mut x = tensor::<f32>(&device, &[3], 1);
+    for _ in 0..2000 {
+        x = x.add(1.0)?;
+    }
+    assert!((5..200).contains(&x.kernels().len()), "{}", x.kernels().len());
+    agrees(&x, &[1998.75, 2000.5, 1999.5], 1e-3);
+    let mut unused = tensor::<f32>(&device, &[3], 1);
+    for _ in 0..200_000 {
+        unused = unused.add(1.0)?;
+    }
+    drop(unused);
+    Ok(())
+}
+
+#[test]
+fn what_does_not_fit_is_refused_by_name() -> Result<()> {
+    let device = Device::best().map_err(hidet_ops::Error::from)?;
+    let (x, y) = (tensor::<f32>(&device, &[2, 3], 1), tensor::<f32>(&device, &[4, 5], 2));
+    let says = |result: Result<Tensor>, message: &str| assert_eq!(result.unwrap_err().to_string(), message);
+    says(
+        x.matmul(&y),
+        "`matmul` of f32[2, 3] and f32[4, 5]: the second must have as many rows as the first has columns, 3, but has 4",
+    );
+    says(
+        x.add(&y),
+        "`add` of f32[2, 3] and f32[4, 5]: the shapes do not fit: from the last axis on, extents must be equal, or one of \
+         them 1",
+    );
+    says(
+        x.add(&tensor::<f16>(&device, &[3], 1)),
+        "`add` of f32[2, 3] and f16[3]: their elements have different types; convert one with `cast(Scalar::F32)`",
+    );
+    says(
+        tensor::<i32>(&device, &[3], 1).exp(),
+        "`exp` of i32[3]: it is defined for floats; convert the tensor with `cast` before",
+    );
+    assert_eq!(x.to_vec::<f16>().unwrap_err().to_string(), "a tensor f32[2, 3] is read as f16[..]");
+    Ok(())
+}
