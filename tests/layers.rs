@@ -33,6 +33,10 @@ const STRANGERS: [(&str, &[&str]); 2] =
 /// The folders of the simulated device, from left to right as above. The files beside them know all of them.
 const SIM_LAYERS: [&str; 5] = ["memory", "checks", "interp", "sync", "async_ops"];
 
+/// The modules of the operators, from left to right as above.
+const OPERATOR_LAYERS: [&str; 10] =
+    ["error", "expr", "task", "graph", "fuse", "schedule", "templates", "run", "tensor", "ops"];
+
 /// The module that every other may use and that is only for tests.
 const FOR_TESTS: &str = "testing";
 
@@ -149,6 +153,27 @@ fn imports_of_the_simulated_device_point_one_way() {
                 if SIM_LAYERS.iter().position(|folder| *folder == other).is_some_and(|there| there > here) {
                     wrong.push(format!("{}:{line}: `{folder}` imports `{other}`", path.display()));
                 }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "imports against the layers:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn imports_of_the_operators_point_one_way() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("hidet-ops/src");
+    let (mut files, mut wrong) = (Vec::new(), Vec::new());
+    sources(&root, "rs", &mut files);
+    for path in files {
+        let inside = path.strip_prefix(&root).unwrap();
+        let own = inside.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs");
+        let Some(here) = OPERATOR_LAYERS.iter().position(|module| *module == own) else {
+            assert_eq!(own, "lib", "{} is in no layer", inside.display());
+            continue;
+        };
+        for (line, other) in imports(&without_tests(&code(&fs::read_to_string(&path).unwrap())), "crate::") {
+            if OPERATOR_LAYERS.iter().position(|module| *module == other).is_some_and(|there| there > here) {
+                wrong.push(format!("{}:{line}: `{own}` imports `{other}`", inside.display()));
             }
         }
     }

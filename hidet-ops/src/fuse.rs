@@ -7,7 +7,7 @@
 
 use crate::error::TensorType;
 use crate::expr::{ExprNode, ScalarExpr};
-use crate::graph::{Graph, Node, NodeId, Origin};
+use crate::graph::{FlowGraph, Node, NodeId, Origin};
 use crate::task::{Compute, Task, axes_of};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -97,7 +97,7 @@ pub struct Group {
 }
 
 /// Divides a graph into kernels, in an order in which they can run.
-pub fn groups(graph: &Graph) -> Vec<Group> {
+pub fn groups(graph: &FlowGraph) -> Vec<Group> {
     let mut owner: HashMap<NodeId, NodeId> = HashMap::new();
     let mut drafts: HashMap<NodeId, Draft> = HashMap::new();
     // Consumers come first, so that all are known when a node is looked at.
@@ -185,7 +185,7 @@ impl Draft {
         true
     }
 
-    fn finish(self, graph: &Graph, node: NodeId) -> Group {
+    fn finish(self, graph: &FlowGraph, node: NodeId) -> Group {
         let Draft { output, mut names, value, anchor } = self;
         let mut inputs: Vec<NodeId> = Vec::new();
         let anchor_id = anchor.as_ref().map(|(id, _)| *id);
@@ -263,8 +263,8 @@ mod tests {
         let ty = |shape: &[usize]| TensorType::new(hidet::types::Scalar::F32, shape);
         let compute = Compute::Sum { extents: vec![4], term };
         let (inputs, output) = (vec![ty(&[4, 4])], ty(&[4]));
-        let task = Arc::new(Task { name: "dots", inputs, output, compute, implementations: &[] });
-        let mut graph = Graph::default();
+        let task = Arc::new(Task { name: "dots", inputs, output, compute });
+        let mut graph = FlowGraph::default();
         let x = graph.input(ty(&[4, 4]));
         let y = graph.apply(task, vec![x]);
         graph.output(y);

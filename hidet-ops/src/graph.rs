@@ -1,4 +1,4 @@
-//! [`Graph`]: operators and the tensors between them. Fusion divides it into kernels.
+//! [`FlowGraph`]: operators and the tensors between them. Fusion divides it into kernels.
 
 use crate::error::TensorType;
 use crate::task::Task;
@@ -36,13 +36,13 @@ pub enum Origin {
 
 /// Operators and the tensors between them.
 #[derive(Debug, Default)]
-pub struct Graph {
+pub struct FlowGraph {
     nodes: Vec<Node>,
     users: Vec<Vec<NodeId>>,
     outputs: Vec<NodeId>,
 }
 
-impl Graph {
+impl FlowGraph {
     /// Adds a tensor that is given when the graph runs.
     pub fn input(&mut self, ty: TensorType) -> NodeId {
         self.push(ty, Origin::Input)
@@ -90,7 +90,7 @@ impl Graph {
     }
 }
 
-impl fmt::Display for Graph {
+impl fmt::Display for FlowGraph {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Node { id, ty, origin } in &self.nodes {
             match origin {

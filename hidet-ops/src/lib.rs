@@ -13,6 +13,7 @@ mod ops;
 mod run;
 pub mod schedule;
 mod task;
+mod templates;
 mod tensor;
 
 pub use error::{Error, Result, TensorType};

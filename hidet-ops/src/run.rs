@@ -2,7 +2,8 @@
 
 use crate::error::Result;
 use crate::fuse::FusedTask;
-use crate::schedule::{self, Parameters};
+use crate::schedule::Parameters;
+use crate::templates;
 use hidet::device::{Device, RawTensor, Storage};
 use hidet::kernel::{Kernel, RawArg};
 use std::collections::HashMap;
@@ -40,7 +41,7 @@ fn ready(fused: &FusedTask, device: &Device) -> Result<Arc<Ready>> {
         return Ok(ready.clone());
     }
     // Compiled without the lock: other threads may go on.
-    let plan = schedule::plan(fused, device)
+    let plan = templates::plan(fused, device)
         .map_err(|message| hidet::Error::Device { device: device.to_string(), message })?;
     let ready = Arc::new(Ready { kernel: plan.template.compile(device)?, parameters: plan.parameters });
     Ok(known().entry(key).or_insert(ready).clone())

@@ -2,7 +2,6 @@
 
 use crate::error::TensorType;
 use crate::expr::{Element64, ExprNode, ScalarExpr};
-use crate::schedule::Implementation;
 use std::fmt;
 
 /// What an operator computes of its inputs.
@@ -16,8 +15,6 @@ pub struct Task {
     pub output: TensorType,
     /// Its elements.
     pub compute: Compute,
-    /// Kernels for it, the best first. Behind them comes the one that fits every task of its kind.
-    pub implementations: &'static [&'static dyn Implementation],
 }
 
 /// The elements of the result of a task.

@@ -1,8 +1,9 @@
 //! [`Tensor`]: a tensor whose type is known at run time, and whose value is computed when it is needed.
 
 use crate::error::{Error, Result, TensorType};
+use crate::expr::Element64;
 use crate::fuse;
-use crate::graph::{Graph, NodeId};
+use crate::graph::{FlowGraph, NodeId, Origin};
 use crate::run;
 use crate::task::Task;
 use hidet::device::{Device, RawTensor};
@@ -173,6 +174,29 @@ impl Tensor {
         Ok(hidet::device::Tensor::from_raw(self.compute()?)?)
     }
 
+    /// Computes the tensor on the host, in `f64`, by the definitions of its operators: the reference of every kernel.
+    /// Operators that are computed already count as given.
+    ///
+    /// # Errors
+    ///
+    /// If the elements of a tensor cannot be read, or an operation is not defined for its values.
+    pub fn reference(&self) -> Result<Vec<f64>> {
+        let (graph, tensors) = self.graph();
+        let mut values: Vec<Vec<Element64>> = Vec::new();
+        for node in graph.nodes() {
+            let value = match &node.origin {
+                Origin::Input => elements(&tensors[node.id.0].compute()?)?,
+                Origin::Task { task, inputs } => {
+                    let inputs: Vec<Vec<Element64>> = inputs.iter().map(|input| values[input.0].clone()).collect();
+                    let refused = |why| Error::Operator { operator: task.name, inputs: task.inputs.clone(), why };
+                    task.evaluate(&inputs).map_err(refused)?
+                }
+            };
+            values.push(value);
+        }
+        Ok(values.pop().unwrap_or_default().into_iter().map(Element64::to_f64).collect())
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -185,8 +209,8 @@ impl Tensor {
     }
 
     /// Returns the graph of what is not computed yet, whose result is this tensor, and the tensors of its nodes.
-    fn graph(&self) -> (Graph, Vec<Tensor>) {
-        let (mut graph, mut tensors) = (Graph::default(), Vec::new());
+    fn graph(&self) -> (FlowGraph, Vec<Tensor>) {
+        let (mut graph, mut tensors) = (FlowGraph::default(), Vec::new());
         let mut ids: HashMap<*const Inner, NodeId> = HashMap::new();
         // A loop instead of recursion: chains of operators may be long.
         let mut open = vec![(self.clone(), false)];
@@ -217,6 +241,14 @@ impl Tensor {
         }
         (graph, tensors)
     }
+}
+
+/// Returns the elements of a tensor of any type.
+fn elements(raw: &RawTensor) -> Result<Vec<Element64>> {
+    let dtype = raw.scalar();
+    let bytes = raw.to_bytes()?;
+    let bits = |element: &[u8]| element.iter().rev().fold(0, |bits, byte| bits << 8 | u64::from(*byte));
+    Ok(bytes.chunks_exact(dtype.bytes()).map(|element| Element64::from_bits(dtype, bits(element))).collect())
 }
 
 impl Drop for Inner {

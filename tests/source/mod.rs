@@ -4,8 +4,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every folder with files of the project.
-pub const FOLDERS: [&str; 9] =
-    ["hidet-mapping", "hidet-macros", "hidet-core", "hidet-blocks", "src", "command", "examples", "tests", "benches"];
+pub const FOLDERS: [&str; 10] = [
+    "hidet-mapping",
+    "hidet-macros",
+    "hidet-core",
+    "hidet-blocks",
+    "hidet-ops",
+    "src",
+    "command",
+    "examples",
+    "tests",
+    "benches",
+];
 
 /// Adds the files of a folder and of the folders in it whose names end in `.extension`.
 pub fn sources(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {

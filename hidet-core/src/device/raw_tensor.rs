@@ -249,13 +249,18 @@ impl RawTensor {
         self.read_elements()
     }
 
-    /// Returns its elements, which have type `T`.
-    pub(super) fn read_elements<T: Element>(&self) -> Result<Vec<T>> {
+    /// Returns the bytes of its elements in row-major order, as [`RawTensor::to_vec`] does the elements.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
         refuse_in_capture(&self.device, "reading a tensor")?;
         self.check_given_away("reading a tensor")?;
         let mut bytes = vec![0u8; self.bytes()];
         self.read(&mut bytes)?;
-        Ok(bytes.chunks_exact(T::SCALAR.bytes()).map(element).collect())
+        Ok(bytes)
+    }
+
+    /// Returns its elements, which have type `T`.
+    pub(super) fn read_elements<T: Element>(&self) -> Result<Vec<T>> {
+        Ok(self.to_bytes()?.chunks_exact(T::SCALAR.bytes()).map(element).collect())
     }
 
     /// Copies its elements to the host, in row-major order.

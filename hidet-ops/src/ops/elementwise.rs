@@ -35,7 +35,7 @@ impl Tensor {
         let index = (0..ty.rank()).map(ScalarExpr::axis).collect();
         let value = f(ScalarExpr::read(0, ty.dtype, index).cast(computed_in(ty.dtype))).cast(ty.dtype);
         let (inputs, output) = (vec![ty.clone()], ty.clone());
-        Tensor::apply(Task { name, inputs, output, compute: Compute::Each(value), implementations: &[] }, &[self])
+        Tensor::apply(Task { name, inputs, output, compute: Compute::Each(value) }, &[self])
     }
 
     /// Returns the result of an operation of the IR on each element, which is defined for floats only.
@@ -76,7 +76,7 @@ impl Tensor {
         let value = read(0, self).binary(op, &read(1, other)).cast(dtype);
         let inputs = types.map(TensorType::clone).to_vec();
         let output = TensorType::new(dtype, &shape);
-        let task = Task { name, inputs, output, compute: Compute::Each(value), implementations: &[] };
+        let task = Task { name, inputs, output, compute: Compute::Each(value) };
         Tensor::apply(task, &[self, other])
     }
 
@@ -118,7 +118,7 @@ impl Tensor {
     ///
     /// # Errors
     ///
-    /// If the elements are no floats; the same holds for all functions of real numbers.
+    /// If the elements are not floats; the same holds for all functions of real numbers.
     pub fn exp(&self) -> Result<Tensor> {
         self.of_floats("exp", UnaryOp::Exp)
     }
@@ -153,7 +153,7 @@ impl Tensor {
         let ty = self.ty();
         let value = ScalarExpr::read(0, ty.dtype, (0..ty.rank()).map(ScalarExpr::axis).collect()).cast(dtype);
         let (inputs, output) = (vec![ty.clone()], TensorType::new(dtype, self.shape()));
-        let task = Task { name: "cast", inputs, output, compute: Compute::Each(value), implementations: &[] };
+        let task = Task { name: "cast", inputs, output, compute: Compute::Each(value) };
         Tensor::apply(task, &[self])
     }
 }

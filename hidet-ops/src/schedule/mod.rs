@@ -1,4 +1,5 @@
-//! How kernels are made of what they compute: the choice among implementations, and the parameters of kernels.
+//! How kernels are made of what they compute: what an [`Implementation`] is, the parameters of kernels, views of
+//! expressions, and the rules, which compute every task.
 
 mod elementwise;
 mod parameters;
@@ -17,7 +18,7 @@ pub trait Implementation: Send + Sync {
     /// Returns its name, for people.
     fn name(&self) -> &'static str;
 
-    /// Makes a kernel for a device, or says why this is no way to compute the task.
+    /// Makes a kernel for a device, or says why this is not a way to compute the task.
     fn plan(&self, fused: &FusedTask, device: &Device) -> Result<KernelPlan, String>;
 }
 
@@ -29,23 +30,5 @@ pub struct KernelPlan {
     pub(crate) parameters: Parameters,
 }
 
-/// Makes the kernel of the first implementation that takes the task: those of the operator, then the rule for all.
-///
-/// # Errors
-///
-/// If none does, which is a fault of this crate: the message has the reason of each.
-pub(crate) fn plan(fused: &FusedTask, device: &Device) -> Result<KernelPlan, String> {
-    let own = fused.anchor.iter().flat_map(|anchor| anchor.task.implementations.iter().copied());
-    let rule: &dyn Implementation = match fused.anchor {
-        Some(_) => &sum::SumByThreads,
-        None => &elementwise::Elementwise,
-    };
-    let mut reasons = Vec::new();
-    for implementation in own.chain([rule]) {
-        match implementation.plan(fused, device) {
-            Ok(plan) => return Ok(plan),
-            Err(why) => reasons.push(format!("{}: {why}", implementation.name())),
-        }
-    }
-    Err(format!("no implementation computes {}\n  {}", fused.text(), reasons.join("\n  ")))
-}
+/// The rules: ways to compute every task, one for each kind.
+pub(crate) const RULES: [&dyn Implementation; 2] = [&elementwise::Elementwise, &sum::SumByThreads];

@@ -110,6 +110,16 @@ impl Parameters {
         axes
     }
 
+    /// Returns true if all that an expression reads has axes among these coordinates of the kernel.
+    pub(crate) fn are_within(&self, expr: &ScalarExpr, axes: &[usize]) -> bool {
+        expr.reads().into_iter().all(|read| match read.node() {
+            ExprNode::Read { input, index } => self
+                .position(*input, index)
+                .is_some_and(|parameter| self.axes(parameter).iter().all(|axis| axes.contains(axis))),
+            _ => false,
+        })
+    }
+
     /// Declares the parameters; `dims` are the extents of the kernel's coordinates.
     pub(crate) fn declare(&self, signature: &mut Signature, dims: &[IndexExpr]) -> Vec<AnyView> {
         let one = |(at, parameter): (usize, &Parameter)| {

@@ -33,8 +33,8 @@ impl Implementation for SumByThreads {
     }
 
     fn plan(&self, fused: &FusedTask, _: &Device) -> Result<KernelPlan, String> {
-        let anchor = fused.anchor.as_ref().ok_or("it is no sum")?;
-        let term = anchor.term().ok_or("it is no sum")?;
+        let anchor = fused.anchor.as_ref().ok_or("it is not a sum")?;
+        let term = anchor.term().ok_or("it is not a sum")?;
         let parameters = Parameters::of(fused, true)?;
         let (given, own, dtype) = (parameters.clone(), fused.clone(), term.dtype());
         let bound = move |signature: &mut hidet::dsl::Signature| {

@@ -3,12 +3,13 @@
 //! Source: "Hidet: Task-Mapping Programming Paradigm for Deep Learning Tensor Programs", ASPLOS 2023, figure 8.
 
 use crate::expr::{ExprNode, ScalarExpr};
-use crate::fuse::FusedTask;
+use crate::fuse::{Anchor, FusedTask};
 use crate::schedule::{Implementation, KernelPlan, Parameters, Space, stored, viewed};
+use crate::task::Compute;
 use hidet::blocks::{CopiedInput, Route, ThreadTile, multiply_by_threads};
 use hidet::device::Device;
 use hidet::dsl::{AnyView, Signature};
-use hidet::ir::Access;
+use hidet::ir::{Access, BinaryOp};
 use hidet::mapping::IndexExpr;
 use hidet::prelude::*;
 use hidet::types::Scalar;
@@ -112,6 +113,19 @@ fn batched(view: AnyView) -> AnyView {
     })
 }
 
+/// Returns both factors of the terms, if these are products in f32 of two operands, converted at most.
+fn factors(anchor: &Anchor) -> Option<[ScalarExpr; 2]> {
+    let Compute::Sum { term, .. } = &anchor.task.compute else { return None };
+    let ExprNode::Binary(BinaryOp::Mul, a, b) = term.node() else { return None };
+    let plain = |factor: &ScalarExpr| match factor.node() {
+        ExprNode::Cast(inner) => inner.identity(),
+        _ => factor.identity(),
+    };
+    let reads: Vec<usize> = term.reads().iter().map(|read| read.identity()).collect();
+    let operands = <[ScalarExpr; 2]>::try_from(anchor.operands.clone()).ok()?;
+    (term.dtype() == Scalar::F32 && reads == [plain(a), plain(b)]).then_some(operands)
+}
+
 /// Returns the multiprocessors of a device; the simulated device stands for an H200.
 fn multiprocessors(device: &Device) -> usize {
     device.as_cuda().map_or(132, |context| context.properties.multiprocessors as usize)
@@ -123,12 +137,8 @@ impl Implementation for MatmulSimt {
     }
 
     fn plan(&self, fused: &FusedTask, device: &Device) -> Result<KernelPlan, String> {
-        let anchor = fused.anchor.as_ref().ok_or("it is no matrix product")?;
-        let [a, b] = <[_; 2]>::try_from(anchor.operands.clone()).map_err(|_| "it has not two operands")?;
-        let sums = anchor.term().map(|term| term.dtype());
-        if sums != Some(Scalar::F32) {
-            return Err("its terms are not added in f32".to_owned());
-        }
+        let anchor = fused.anchor.as_ref().ok_or("it is not a sum")?;
+        let [a, b] = factors(anchor).ok_or("its terms are not products of an element of a and one of b")?;
         let parameters = Parameters::of(fused, true)?;
         let extents = parameters.merge(&fused.extents());
         let rank = parameters.rank();
@@ -138,6 +148,11 @@ impl Implementation for MatmulSimt {
         let shape = [extents[..rank - 2].iter().product(), extents[rank - 2], extents[rank - 1]];
         if shape[0] > 65535 {
             return Err(format!("a batch of {} matrices: a grid has at most 65535 blocks along z", shape[0]));
+        }
+        let (row, col, along) = (rank - 2, rank - 1, rank);
+        let axes = [[row, along], [along, col]].map(|last| (0..rank - 2).chain(last).collect::<Vec<usize>>());
+        if anchor.extents().len() != 1 || !parameters.are_within(&a, &axes[0]) || !parameters.are_within(&b, &axes[1]) {
+            return Err("its operands have not the axes of matrices [m, k] and [k, n]".to_owned());
         }
         // A tensor that is copied asynchronously is in memory as the kernel sees it.
         let b_is_memory = match b.node() {
@@ -153,13 +168,11 @@ impl Implementation for MatmulSimt {
             let dims: Vec<IndexExpr> = (0..=rank).map(|axis| signature.dim(&format!("n{axis}"))).collect();
             let views = given.declare(signature, &dims);
             let c = signature.param("y", own.output.dtype, &dims[..rank], Access::Out);
-            let (row, col, along) = (rank - 2, rank - 1, rank);
-            let view = |operand: &ScalarExpr, last: [usize; 2]| {
-                let axes: Vec<usize> = (0..rank - 2).chain(last).collect();
-                viewed(&operand.cast(Scalar::F32), &given, &views, &Space { axes: &axes, dims: &dims })
+            let view = |operand: &ScalarExpr, axes: &[usize]| {
+                viewed(&operand.cast(Scalar::F32), &given, &views, &Space { axes, dims: &dims })
             };
-            let made = view(&a, [row, along]).and_then(|a| {
-                let b = view(&b, [along, col])?;
+            let made = view(&a, &axes[0]).and_then(|a| {
+                let b = view(&b, &axes[1])?;
                 Ok([a, b, stored(&own, Scalar::F32, c, (&given, &views))?])
             });
             match made {

@@ -1,7 +1,5 @@
 //! Matrix products.
 
-mod simt;
-
 use super::{broadcast, broadcast_index, refused};
 use crate::error::{Result, TensorType};
 use crate::expr::ScalarExpr;
@@ -53,7 +51,7 @@ impl Tensor {
         let output = TensorType::new(dtype, &[batch.as_slice(), &[*m, *n]].concat());
         let compute = Compute::Sum { extents: vec![*k], term };
         let inputs = types.map(TensorType::clone).to_vec();
-        let task = Task { name: "matmul", inputs, output, compute, implementations: &[&simt::MatmulSimt] };
+        let task = Task { name: "matmul", inputs, output, compute };
         Tensor::apply(task, &[self, other])
     }
 }

@@ -1,0 +1,29 @@
+//! Kernels written for one kind of task each, and the choice among them and the rules.
+//!
+//! A template takes a task by its structure, not by its name: a sum of products of two operands is a matrix product,
+//! whichever operator it comes from.
+
+mod matmul_simt;
+
+use crate::fuse::FusedTask;
+use crate::schedule::{Implementation, KernelPlan, RULES};
+use hidet::device::Device;
+
+/// The templates, the best first.
+const TEMPLATES: [&dyn Implementation; 1] = [&matmul_simt::MatmulSimt];
+
+/// Makes the kernel of the first template or rule that takes the task.
+///
+/// # Errors
+///
+/// If none does, which is a fault of this crate: the message has the reason of each.
+pub(crate) fn plan(fused: &FusedTask, device: &Device) -> Result<KernelPlan, String> {
+    let mut reasons = Vec::new();
+    for implementation in TEMPLATES.into_iter().chain(RULES) {
+        match implementation.plan(fused, device) {
+            Ok(plan) => return Ok(plan),
+            Err(why) => reasons.push(format!("{}: {why}", implementation.name())),
+        }
+    }
+    Err(format!("nothing computes {}\n  {}", fused.text(), reasons.join("\n  ")))
+}

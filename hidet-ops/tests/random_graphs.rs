@@ -1,0 +1,120 @@
+//! Random graphs of operators: fused, each operator by itself, and on the host in f64.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use hidet::device::Device;
+use hidet::prelude::{bf16, f16};
+use hidet::types::{Element, Number, Scalar};
+use hidet_ops::{Result, Tensor};
+
+/// A generator of numbers (SplitMix64).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % end as u64) as usize
+    }
+
+    /// A tensor of small numbers.
+    fn tensor(&mut self, device: &Device, dtype: Scalar, shape: &[usize]) -> Tensor {
+        fn of<T: Element>(random: &mut Random, device: &Device, shape: &[usize]) -> Tensor {
+            let value = |_| T::from_number(Number::Float((random.below(33) as f64 - 16.0) / 16.0));
+            let values: Vec<T> = (0..shape.iter().product()).map(value).collect();
+            let flat = device.tensor(&values, [values.len()]).unwrap();
+            Tensor::from(flat.raw().view(0, shape).unwrap())
+        }
+        match dtype {
+            Scalar::F16 => of::<f16>(self, device, shape),
+            Scalar::BF16 => of::<bf16>(self, device, shape),
+            _ => of::<f32>(self, device, shape),
+        }
+    }
+}
+
+/// A random graph, and its tensors in order. With `apart`, each is computed before the next one is made.
+fn graph(seed: u64, device: &Device, apart: bool) -> Result<Tensor> {
+    let mut random = Random(seed);
+    let dtype = [Scalar::F32, Scalar::F16, Scalar::BF16][random.below(3)];
+    let extent = |random: &mut Random| [1, 2, 3, 5, 8, 16, 17, 33][random.below(8)];
+    let size = extent(&mut random);
+    let batch = [vec![], vec![], vec![2], vec![3, 2]][random.below(4)].clone();
+    let mut made: Vec<Tensor> = Vec::new();
+    for _ in 0..3 {
+        // Square matrices, some broadcast, so that all operators fit.
+        let shape = match random.below(4) {
+            0 => vec![size],
+            1 => vec![size, 1],
+            _ => [batch.clone(), vec![size, size]].concat(),
+        };
+        made.push(random.tensor(device, dtype, &shape));
+    }
+    made.push(random.tensor(device, dtype, &[batch.clone(), vec![size, size]].concat()));
+    for _ in 0..random.below(8) + 1 {
+        let a = made[random.below(made.len())].clone();
+        // The last tensor is used often, so that chains become long.
+        let b = made[if random.below(2) == 0 { made.len() - 1 } else { random.below(made.len()) }].clone();
+        let is_matrix = |tensor: &Tensor| tensor.shape().ends_with(&[size, size]);
+        let next = match random.below(9) {
+            0 => b.add(&a)?,
+            1 => b.sub(&a)?,
+            2 => b.mul(&a)?,
+            3 => b.maximum(&a)?,
+            4 => b.relu()?,
+            5 => b.tanh()?,
+            6 => b.sigmoid()?,
+            _ if is_matrix(&a) && is_matrix(&b) => b.matmul(&a)?.mul(1.0 / size as f64)?,
+            _ => b.add(0.25)?,
+        };
+        if apart {
+            next.compute()?;
+        }
+        made.push(next);
+    }
+    Ok(made.pop().unwrap())
+}
+
+fn values(tensor: &Tensor) -> Result<Vec<f64>> {
+    Ok(match tensor.dtype() {
+        Scalar::F16 => tensor.to_vec::<f16>()?.iter().map(|v| v.to_f64()).collect(),
+        Scalar::BF16 => tensor.to_vec::<bf16>()?.iter().map(|v| v.to_f64()).collect(),
+        _ => tensor.to_vec::<f32>()?.iter().map(|v| f64::from(*v)).collect(),
+    })
+}
+
+/// `HIDET_SEEDS=N` runs that many graphs.
+#[test]
+fn fused_graphs_agree_with_the_same_operators_apart_and_with_the_host() -> Result<()> {
+    let device = Device::best()?;
+    let seeds = std::env::var("HIDET_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
+    let (mut kernels, mut operators) = (0, 0);
+    for seed in 0..seeds {
+        let fused = graph(seed, &device, false)?;
+        let wanted = fused.reference()?;
+        let names = fused.kernels();
+        kernels += names.len();
+        operators += names.iter().map(|name| name.split('_').count()).sum::<usize>();
+        let (together, apart) = (values(&fused)?, values(&graph(seed, &device, true)?)?);
+        // Values are at most a few units; each of at most 16 operators rounds to the type once.
+        let bound = match fused.dtype() {
+            Scalar::F16 => 16.0 / 1024.0,
+            Scalar::BF16 => 16.0 / 128.0,
+            _ => 1e-5,
+        };
+        for (at, wanted) in wanted.iter().enumerate() {
+            for (what, found) in [("fused", together[at]), ("apart", apart[at])] {
+                let error = (found - wanted).abs();
+                assert!(
+                    error <= bound * wanted.abs().max(1.0),
+                    "seed {seed}, {what}, element {at}: {found}, not {wanted}: {names:?}"
+                );
+            }
+        }
+    }
+    println!("{seeds} graphs: {operators} operators in {kernels} kernels");
+    assert!(kernels < operators, "{operators} operators in {kernels} kernels");
+    Ok(())
+}
