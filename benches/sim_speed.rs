@@ -1,8 +1,8 @@
 //! Measures the speed of the simulated device on the kernels of the examples: active-lane operations per second and core,
 //! with the checkers off and on.
 //!
-//! `cargo bench --bench sim_speed`. Operations are those of the lowered kernels, without constants; the time is that of
-//! one core, over runs of a quarter of a second in total.
+//! `cargo bench --bench sim_speed`, or with `-- softmax` only the kernels whose names begin so. Operations are those of the
+//! lowered kernels, without constants; the time is that of one core, over runs of a quarter of a second in total.
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
@@ -61,7 +61,12 @@ fn rate(built: &Function, checked: bool) -> Option<f64> {
 fn main() {
     let mut rates = [Vec::new(), Vec::new()];
     println!("{:<28} {:>12} {:>12}   million lane operations per second", "kernel", "checkers off", "on");
+    // Only the kernels whose names begin with an argument, if there is one.
+    let only: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     for entry in registry::all() {
+        if !only.is_empty() && !only.iter().any(|name| entry.name.starts_with(name.as_str())) {
+            continue;
+        }
         let built = (entry.build)().unwrap_or_else(|error| panic!("{}: {error}", entry.name));
         let (Some(off), Some(on)) = (rate(&built, false), rate(&built, true)) else {
             println!("{:<28} not simulated", entry.name);

@@ -1,6 +1,7 @@
 //! A function: signature, launch, memory, and the arenas that hold its body.
 
 use super::arena::{Arena, SecondaryMap, handle};
+use super::constraint::Constraint;
 use super::stmt::{Block, Stmt, StmtId};
 use super::tensor_map::TensorMap;
 use crate::error::{Error, Result};
@@ -149,32 +150,6 @@ impl Launch {
         let threads = u64::from(self.threads().max(1)) * u64::from(self.min_blocks.max(1));
         (65536 / threads).min(256) as u32 / 8 * 8
     }
-}
-
-/// A relation between extents that the launcher checks.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Constraint {
-    /// The left side.
-    pub left: IndexExpr,
-    /// The relation of the sides.
-    pub relation: Relation,
-    /// The right side.
-    pub right: IndexExpr,
-    /// The message if the relation does not hold.
-    pub message: String,
-}
-
-/// A relation between two integers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Relation {
-    /// `left == right`
-    Equal,
-    /// `left < right`
-    Less,
-    /// `left <= right`
-    LessEqual,
-    /// `left % right == 0`
-    MultipleOf,
 }
 
 /// The maximum shared memory per block on the largest device, in bytes: 227 KiB.

@@ -72,6 +72,7 @@
 
 mod arena;
 mod compact;
+mod constraint;
 pub mod descriptor;
 pub mod emit;
 pub mod eval;
@@ -96,10 +97,11 @@ pub mod verify;
 pub mod walk;
 
 pub use arena::{Arena, Handle, SecondaryMap};
+pub use constraint::{Constraint, Relation};
 pub use format::Format;
 pub use function::{
-    Access, Arch, Buffer, BufferId, Constraint, Dim, DimId, Entries, Function, LARGEST_EXTENT, Launch, Loop, LoopId,
-    MapId, Param, Relation, Scope, Span, Swizzle, Value, ValueId, Var, VarId,
+    Access, Arch, Buffer, BufferId, Dim, DimId, Entries, Function, LARGEST_EXTENT, Launch, Loop, LoopId, MapId, Param,
+    Scope, Span, Swizzle, Value, ValueId, Var, VarId,
 };
 pub use handles::{Mention, MentionMut};
 pub use im2col::Im2col;

@@ -10,7 +10,7 @@ pub(super) use strides::is_wide;
 use super::RawArg;
 use crate::device::{Device, RawTensor};
 use crate::error::{Error, Result};
-use crate::ir::{Access, Buffer, Function, Handle, Param, Relation, SharedMemory};
+use crate::ir::{Access, Buffer, Function, Handle, Param, SharedMemory};
 use given::Given;
 use hidet_mapping::IndexExpr;
 
@@ -218,13 +218,8 @@ impl Contract<'_> {
         for constraint in &self.function.constraints {
             let left = self.eval("the left side of a constraint", &constraint.left, dims)?;
             let right = self.eval("the right side of a constraint", &constraint.right, dims)?;
-            let (holds, relation) = match constraint.relation {
-                Relation::Equal => (left == right, "equal to"),
-                Relation::Less => (left < right, "less than"),
-                Relation::LessEqual => (left <= right, "at most"),
-                Relation::MultipleOf => (right != 0 && left % right == 0, "a multiple of"),
-            };
-            if !holds {
+            let relation = constraint.relation.in_words();
+            if !constraint.relation.holds(left, right) {
                 let side = |expr: &IndexExpr, value: i64| match expr.as_const() {
                     Some(value) => value.to_string(),
                     None => format!("{} = {value}", self.show(expr)),

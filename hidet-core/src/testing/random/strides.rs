@@ -3,7 +3,7 @@
 
 use super::rng::Rng;
 use super::{ArgumentValue, Program, Step, exact_kernel, numbers_program, talking_program, tma_program};
-use crate::ir::{BufferId, Function, Param};
+use crate::ir::{BufferId, Constraint, Function, Param};
 use crate::passes;
 
 /// The byte between the rows, before and after the launch: that of memory that was never written.
@@ -64,11 +64,20 @@ fn move_apart(program: &mut Program, argument: usize, rng: &mut Rng) -> Option<(
         let end: i64 = strides[axis] * shape[axis];
         strides[axis - 1] = (end + unit - 1) / unit * unit + unit * rng.between(0, 3);
     }
+    let dims = [program.dims.as_slice(), &strides[..strides.len() - 1]].concat();
+    // A kernel whose conditions do not hold is never launched.
+    let holds = |constraint: &Constraint| {
+        let sides = [&constraint.left, &constraint.right].map(|side| side.eval(&dims));
+        matches!(sides, [Ok(left), Ok(right)] if constraint.relation.holds(left, right))
+    };
+    if !strided.constraints.iter().all(holds) {
+        return None;
+    }
     program.arguments[argument] = ArgumentValue::Tensor(apart(&bytes, elem, &shape, &strides));
     if let Some(Some(expected)) = program.expected.get_mut(argument) {
         *expected = apart(expected, elem, &shape, &strides);
     }
-    program.dims.extend(&strides[..strides.len() - 1]);
+    program.dims = dims;
     program.kernels = vec![strided];
     Some(())
 }
@@ -128,6 +137,17 @@ mod tests {
         }
         assert!(read > 120 && written > 120, "{read} inputs and {written} outputs of 400 programs");
         assert!(copied >= 12, "{copied} tensors have tensor maps");
+    }
+
+    /// A map of this program needs six coordinates along an axis that has one.
+    #[test]
+    fn conditions_of_the_launch_hold() {
+        let program = strided_program(90_007_294);
+        let holds = |constraint: &Constraint| {
+            let [left, right] = [&constraint.left, &constraint.right].map(|side| side.eval(&program.dims).unwrap());
+            constraint.relation.holds(left, right)
+        };
+        assert!(program.kernels[0].constraints.iter().all(holds));
     }
 
     #[test]
