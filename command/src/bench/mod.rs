@@ -1,8 +1,8 @@
 //! `hidet bench`: measures kernels against libraries, copies and each other.
 //!
 //! A problem ([`problem`]) is opened for a shape, with random inputs. Contestants ([`contestant`]) that solve it,
-//! kernels and baselines ([`baseline`]), are checked first, then timed in interleaved slices ([`tune`]). Medians,
-//! quartiles and ratios ([`stats`]) are printed as a table ([`table`]), with the share of the device's measured peaks
+//! kernels and baselines ([`baseline`]), are checked first, then timed in interleaved slices ([`hidet::tune`]). Medians,
+//! quartiles and ratios ([`hidet::tune::Summary`]) are printed as a table ([`table`]), with the share of the device's measured peaks
 //! ([`peaks`]), written as rows of CSV ([`csv`]) and drawn ([`plot`]). The simulated device, which has no time, reports
 //! counters instead ([`simulated`]). The cost of a launch itself is measured separately ([`launch`]).
 

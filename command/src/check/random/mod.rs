@@ -2,7 +2,7 @@
 //! silent must give the same bits when lowered, under another order of the scheduler, and on a GPU.
 //!
 //! Threads take batches of seeds: each makes its programs, simulates and lowers them ([`program`]) and compiles all
-//! their kernels as one CUDA program ([`compile`]). One thread sends the compiled batches to a child process that owns
+//! their kernels as one CUDA program ([`mod@compile`]). One thread sends the compiled batches to a child process that owns
 //! the GPU ([`runner`], [`child`]) and compares ([`compare`]). Programs that differ are reduced ([`shrink`]).
 
 pub mod child;
