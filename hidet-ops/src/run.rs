@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::fuse::FusedTask;
-use crate::schedule::Parameters;
+use crate::schedule::{Given, Parameters};
 use crate::templates;
 use hidet::device::{Device, RawTensor, Storage};
 use hidet::kernel::{Kernel, RawArg};
@@ -15,7 +15,7 @@ struct Ready {
     parameters: Parameters,
 }
 
-/// The kernels of this process, by device (with its options) and what they compute.
+/// The kernels of this process, by what they are made for and what they compute.
 static KERNELS: LazyLock<Mutex<HashMap<(String, String), Arc<Ready>>>> = LazyLock::new(Mutex::default);
 
 /// Computes a fused task: compiles its kernel, if that has not been done, and launches it. The result has memory of its own.
@@ -25,7 +25,7 @@ pub(crate) fn run(fused: &FusedTask, inputs: &[RawTensor], device: &Device) -> R
     let bytes = output.shape.iter().try_fold(output.dtype.bytes(), |bytes, extent| bytes.checked_mul(*extent));
     let bytes = bytes.ok_or_else(|| fail(format!("a tensor {output} is too large")))?;
     let result = RawTensor::new(device, Storage::uninit(device, bytes)?, 0, output.dtype, &output.shape)?;
-    let ready = ready(fused, device)?;
+    let ready = ready(fused, &Given::of(device, inputs))?;
     let arguments = ready.parameters.arguments(inputs)?;
     let result_in_kernel = result.view(0, &ready.parameters.merge(&fused.extents())[..ready.parameters.rank()])?;
     let mut all: Vec<RawArg> = arguments.iter().map(RawArg::from).collect();
@@ -34,15 +34,15 @@ pub(crate) fn run(fused: &FusedTask, inputs: &[RawTensor], device: &Device) -> R
     Ok(result)
 }
 
-fn ready(fused: &FusedTask, device: &Device) -> Result<Arc<Ready>> {
-    let key = (format!("{device:?}"), fused.text());
+fn ready(fused: &FusedTask, given: &Given) -> Result<Arc<Ready>> {
+    let key = (format!("{given:?}"), fused.text());
     let known = || KERNELS.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(ready) = known().get(&key) {
         return Ok(ready.clone());
     }
     // Compiled without the lock: other threads may go on.
-    let plan = templates::plan(fused, device)
-        .map_err(|message| hidet::Error::Device { device: device.to_string(), message })?;
-    let ready = Arc::new(Ready { kernel: plan.template.compile(device)?, parameters: plan.parameters });
+    let plan = templates::plan(fused, given)
+        .map_err(|message| hidet::Error::Device { device: given.device.to_string(), message })?;
+    let ready = Arc::new(Ready { kernel: plan.template.compile(&given.device)?, parameters: plan.parameters });
     Ok(known().entry(key).or_insert(ready).clone())
 }

@@ -187,3 +187,27 @@ fn what_does_not_fit_is_refused_by_name() -> Result<()> {
     assert_eq!(x.to_vec::<f16>().unwrap_err().to_string(), "a tensor f32[2, 3] is read as f16[..]");
     Ok(())
 }
+
+/// Parts of tensors, whose rows are apart or begin anywhere, and results that are used as other types.
+#[test]
+fn parts_of_tensors_are_inputs() -> Result<()> {
+    let device = Device::best()?;
+    let all: Vec<f32> = (0..80).map(|at| at as f32 / 8.0).collect();
+    let whole = device.tensor(&all, [8, 10])?;
+    let part = whole.slice([1..5, 1..9])?;
+    let x = Tensor::from(&part);
+    let w = tensor::<f32>(&device, &[8, 3], 2);
+    let wanted: Vec<f64> = (0..32).map(|at| f64::from(all[(at / 8 + 1) * 10 + at % 8 + 1])).collect();
+    agrees(&x.add(1.0)?, &wanted.iter().map(|x| x + 1.0).collect::<Vec<_>>(), 0.0);
+    let vw = values(&w);
+    let product = (0..12).map(|at| (0..8).map(|p| wanted[at / 3 * 8 + p] * vw[p * 3 + at % 3]).sum::<f64>());
+    agrees(&x.matmul(&w)?, &product.collect::<Vec<_>>(), 1e-6);
+    // 64 elements from the second one on: addresses are multiples of 4 bytes only.
+    let odd = Tensor::from(whole.raw().view(1, &[64])?);
+    agrees(&odd.mul(2.0)?, &all[1..65].iter().map(|x| f64::from(*x) * 2.0).collect::<Vec<_>>(), 0.0);
+    let typed = x.add(1.0)?.typed::<f32, 2>()?;
+    assert_eq!(typed.shape(), [4, 8]);
+    let error = x.typed::<f32, 1>().unwrap_err().to_string();
+    assert_eq!(error, "a tensor f32[4, 8] is read as f32[..] with 1 axes");
+    Ok(())
+}

@@ -1,9 +1,8 @@
 //! The rule for tasks whose elements are computed by themselves: each thread computes adjacent ones.
 
-use super::{Implementation, KernelPlan, Parameters, Space, flattened, viewed};
+use super::{Given, Implementation, KernelPlan, Parameters, Space, flattened, viewed};
 use crate::fuse::FusedTask;
 
-use hidet::device::Device;
 use hidet::dsl::{AnyView, Template};
 use hidet::ir::Access;
 use hidet::mapping::IndexExpr;
@@ -26,8 +25,8 @@ struct Tile {
 impl Tile {
     /// Accesses are as wide as 16 bytes of the widest operand allow and rows divide into; a block has 256 threads, as many
     /// of them along a row as it has work for.
-    fn of(bytes: usize, cols: usize) -> Tile {
-        let widest = (16 / bytes.max(1)).clamp(1, 8);
+    fn of(bytes: usize, cols: usize, given: &Given) -> Tile {
+        let widest = if given.contiguous { (given.align / bytes.max(1)).clamp(1, 8) } else { 1 };
         let lanes = [8, 4, 2, 1].into_iter().find(|lanes| *lanes <= widest && cols.is_multiple_of(*lanes)).unwrap_or(1);
         let threads = (cols / lanes).max(1).next_power_of_two().min(256);
         let [rows, cols, lanes] = [256 / threads, threads, lanes].map(|count| count as i64);
@@ -40,15 +39,15 @@ impl Implementation for Elementwise {
         "elementwise"
     }
 
-    fn plan(&self, fused: &FusedTask, _: &Device) -> Result<KernelPlan, String> {
+    fn plan(&self, fused: &FusedTask, given: &Given) -> Result<KernelPlan, String> {
         if fused.anchor.is_some() {
             return Err("it is not elementwise".to_owned());
         }
-        let parameters = Parameters::of(fused, true)?;
-        let (given, own) = (parameters.clone(), fused.clone());
+        let parameters = Parameters::of(fused, given.contiguous)?;
         let cols = parameters.merge(&fused.extents()).last().copied().unwrap_or(1);
         let bytes = fused.inputs.iter().chain([&fused.output]).map(|ty| ty.dtype.bytes()).max().unwrap_or(1);
-        let tile = Tile::of(bytes, cols);
+        let tile = Tile::of(bytes, cols, given);
+        let (given, own) = (parameters.clone(), fused.clone());
         let template = Template::new(&fused.name, move |signature| {
             let rank = given.rank();
             let dims: Vec<IndexExpr> = (0..rank).map(|axis| signature.dim(&format!("n{axis}"))).collect();

@@ -10,7 +10,7 @@ pub(crate) use parameters::Parameters;
 pub(crate) use views::{Space, flattened, stored, viewed};
 
 use crate::fuse::FusedTask;
-use hidet::device::Device;
+use hidet::device::{Device, RawTensor};
 use hidet::dsl::Template;
 
 /// A way to compute a task, with whatever is fused into it.
@@ -18,8 +18,28 @@ pub trait Implementation: Send + Sync {
     /// Returns its name, for people.
     fn name(&self) -> &'static str;
 
-    /// Makes a kernel for a device, or says why this is not a way to compute the task.
-    fn plan(&self, fused: &FusedTask, device: &Device) -> Result<KernelPlan, String>;
+    /// Makes a kernel for what is given, or says why it does not compute the task.
+    fn plan(&self, fused: &FusedTask, given: &Given) -> Result<KernelPlan, String>;
+}
+
+/// What a kernel is made for, besides the types of its inputs.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// The device.
+    pub device: Device,
+    /// Whether all inputs are contiguous; else rows may be apart, and begin anywhere.
+    pub contiguous: bool,
+    /// A power of two, at most 16, of which the addresses of all inputs are multiples, in bytes.
+    pub align: usize,
+}
+
+impl Given {
+    /// Returns what holds for these inputs.
+    pub(crate) fn of(device: &Device, inputs: &[RawTensor]) -> Given {
+        let contiguous = inputs.iter().all(RawTensor::is_contiguous);
+        let align = inputs.iter().map(|input| input.address().trailing_zeros().min(4)).min().unwrap_or(4);
+        Given { device: device.clone(), contiguous, align: 1 << align }
+    }
 }
 
 /// A kernel to be compiled, and which inputs are its arguments.

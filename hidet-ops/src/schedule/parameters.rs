@@ -65,9 +65,14 @@ impl Parameters {
             };
             mergeable && axis + 1 != rank && list.iter().all(next)
         };
-        let mut merged = vec![0; all];
+        // Extents of a kernel have 31 bits.
+        let extents = fused.extents();
+        let (mut merged, mut size) = (vec![0; all], extents.first().copied().unwrap_or(1));
         for axis in 1..all {
-            merged[axis] = merged[axis - 1] + usize::from(!together(axis - 1));
+            let both = size.checked_mul(extents[axis]).filter(|both| *both <= i32::MAX as usize);
+            let joins = both.filter(|_| together(axis - 1));
+            merged[axis] = merged[axis - 1] + usize::from(joins.is_none());
+            size = joins.unwrap_or(extents[axis]);
         }
         let rank = if rank == 0 { 0 } else { merged[rank - 1] + 1 };
         Ok(Parameters { list, merged, rank })

@@ -1,9 +1,8 @@
 //! The rule for sums: each thread adds the terms of one element of the result, in order.
 
-use super::{Implementation, KernelPlan, Parameters, Space, flattened, stored, viewed};
+use super::{Given, Implementation, KernelPlan, Parameters, Space, flattened, stored, viewed};
 use crate::fuse::FusedTask;
 
-use hidet::device::Device;
 use hidet::dispatch;
 use hidet::ir::Access;
 use hidet::mapping::IndexExpr;
@@ -32,10 +31,10 @@ impl Implementation for SumByThreads {
         "sum_by_threads"
     }
 
-    fn plan(&self, fused: &FusedTask, _: &Device) -> Result<KernelPlan, String> {
+    fn plan(&self, fused: &FusedTask, given: &Given) -> Result<KernelPlan, String> {
         let anchor = fused.anchor.as_ref().ok_or("it is not a sum")?;
         let term = anchor.term().ok_or("it is not a sum")?;
-        let parameters = Parameters::of(fused, true)?;
+        let parameters = Parameters::of(fused, given.contiguous)?;
         let (given, own, dtype) = (parameters.clone(), fused.clone(), term.dtype());
         let bound = move |signature: &mut hidet::dsl::Signature| {
             let (rank, all) = (given.rank(), given.merge(&own.extents()).len());

@@ -4,7 +4,7 @@
 
 use crate::expr::{ExprNode, ScalarExpr};
 use crate::fuse::{Anchor, FusedTask};
-use crate::schedule::{Implementation, KernelPlan, Parameters, Space, stored, viewed};
+use crate::schedule::{Given, Implementation, KernelPlan, Parameters, Space, stored, viewed};
 use crate::task::Compute;
 use hidet::blocks::{CopiedInput, Route, ThreadTile, multiply_by_threads};
 use hidet::device::Device;
@@ -136,10 +136,10 @@ impl Implementation for MatmulSimt {
         "matmul_simt"
     }
 
-    fn plan(&self, fused: &FusedTask, device: &Device) -> Result<KernelPlan, String> {
+    fn plan(&self, fused: &FusedTask, given: &Given) -> Result<KernelPlan, String> {
         let anchor = fused.anchor.as_ref().ok_or("it is not a sum")?;
         let [a, b] = factors(anchor).ok_or("its terms are not products of an element of a and one of b")?;
-        let parameters = Parameters::of(fused, true)?;
+        let parameters = Parameters::of(fused, given.contiguous)?;
         let extents = parameters.merge(&fused.extents());
         let rank = parameters.rank();
         if rank < 2 {
@@ -162,7 +162,7 @@ impl Implementation for MatmulSimt {
             }
             _ => false,
         };
-        let schedule = Schedule::of(shape, multiprocessors(device), b_is_memory);
+        let schedule = Schedule::of(shape, multiprocessors(&given.device), b_is_memory);
         let (given, own) = (parameters.clone(), fused.clone());
         let bound = move |signature: &mut Signature| {
             let dims: Vec<IndexExpr> = (0..=rank).map(|axis| signature.dim(&format!("n{axis}"))).collect();

@@ -6,8 +6,7 @@
 mod matmul_simt;
 
 use crate::fuse::FusedTask;
-use crate::schedule::{Implementation, KernelPlan, RULES};
-use hidet::device::Device;
+use crate::schedule::{Given, Implementation, KernelPlan, RULES};
 
 /// The templates, the best first.
 const TEMPLATES: [&dyn Implementation; 1] = [&matmul_simt::MatmulSimt];
@@ -17,10 +16,10 @@ const TEMPLATES: [&dyn Implementation; 1] = [&matmul_simt::MatmulSimt];
 /// # Errors
 ///
 /// If none does, which is a fault of this crate: the message has the reason of each.
-pub(crate) fn plan(fused: &FusedTask, device: &Device) -> Result<KernelPlan, String> {
+pub(crate) fn plan(fused: &FusedTask, given: &Given) -> Result<KernelPlan, String> {
     let mut reasons = Vec::new();
     for implementation in TEMPLATES.into_iter().chain(RULES) {
-        match implementation.plan(fused, device) {
+        match implementation.plan(fused, given) {
             Ok(plan) => return Ok(plan),
             Err(why) => reasons.push(format!("{}: {why}", implementation.name())),
         }
