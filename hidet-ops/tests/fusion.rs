@@ -211,3 +211,32 @@ fn parts_of_tensors_are_inputs() -> Result<()> {
     assert_eq!(error, "a tensor f32[4, 8] is read as f32[..] with 1 axes");
     Ok(())
 }
+
+#[test]
+fn sums_and_permutations_fuse() -> Result<()> {
+    let device = Device::best()?;
+    let x = tensor::<f32>(&device, &[3, 5, 7], 1);
+    for (axes, shape) in [(vec![2], vec![3, 5]), (vec![0], vec![5, 7]), (vec![2, 0], vec![5]), (vec![0, 1, 2], vec![])]
+    {
+        let y = x.mul(&x)?.mean(&axes, false)?.sqrt()?;
+        assert_eq!((y.shape(), y.kernels()), (shape.as_slice(), vec!["mul_sum_div_sqrt".to_owned()]));
+        agrees(&y, &y.reference()?, 1e-6);
+    }
+    let centred = x.sub(&x.mean(&[2], true)?)?;
+    assert_eq!(centred.kernels(), ["sum", "div_sub"]);
+    agrees(&centred, &centred.reference()?, 1e-6);
+    let turned = x.permute(&[2, 0, 1])?.add(1.0)?;
+    assert_eq!((turned.shape(), turned.kernels()), ([7, 3, 5].as_slice(), vec!["permute_add".to_owned()]));
+    agrees(&turned, &turned.reference()?, 0.0);
+    let (a, b) = (tensor::<f16>(&device, &[2, 6, 9], 3), tensor::<f16>(&device, &[4, 6], 4));
+    let product = a.t()?.matmul(&b.t()?)?;
+    assert_eq!((product.shape(), product.kernels().len()), ([2, 9, 4].as_slice(), 1));
+    agrees(&product, &product.reference()?, 1e-3);
+    let says = |result: Result<Tensor>, message: &str| assert_eq!(result.unwrap_err().to_string(), message);
+    says(x.sum(&[3], false), "`sum` of f32[3, 5, 7]: [3] are not different axes of 3 axes, counted from 0");
+    says(
+        x.permute(&[0, 0, 1]),
+        "`permute` of f32[3, 5, 7]: [0, 0, 1] does not name each of the 3 axes once, counted from 0",
+    );
+    Ok(())
+}

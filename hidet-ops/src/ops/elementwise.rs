@@ -44,7 +44,7 @@ impl Tensor {
         self.each(name, |x| x.unary(op))
     }
 
-    fn only_floats(&self, name: &'static str) -> Result<()> {
+    pub(super) fn only_floats(&self, name: &'static str) -> Result<()> {
         match self.dtype().is_float() {
             true => Ok(()),
             false => {
@@ -97,6 +97,12 @@ impl Tensor {
     /// Returns `self * other`, element by element.
     pub fn mul<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
         self.both("mul", BinaryOp::Mul, other)
+    }
+
+    /// Returns `self / other`, element by element. Integers are divided as in Rust; a division by zero is a fault on the
+    /// simulated device.
+    pub fn div<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
+        self.both("div", BinaryOp::Div, other)
     }
 
     /// Returns the larger of each two elements; NaN only where both are.

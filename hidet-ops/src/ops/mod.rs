@@ -2,6 +2,8 @@
 
 mod elementwise;
 mod matmul;
+mod reduce;
+mod transform;
 
 pub use elementwise::Operand;
 
