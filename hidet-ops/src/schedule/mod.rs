@@ -27,7 +27,7 @@ pub trait Implementation: Send + Sync {
 pub struct Given {
     /// The device.
     pub device: Device,
-    /// Whether all inputs are contiguous; else rows may be apart, and begin anywhere.
+    /// True if all inputs are contiguous; else rows may be apart, and begin anywhere.
     pub contiguous: bool,
     /// A power of two, at most 16, of which the addresses of all inputs are multiples, in bytes.
     pub align: usize,
