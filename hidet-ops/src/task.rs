@@ -75,16 +75,17 @@ impl Task {
     ///
     /// # Errors
     ///
-    /// If an operation is not defined for the values.
+    /// If an operation is not defined for the values, or elements of an input are missing.
     pub fn evaluate(&self, inputs: &[Vec<Element64>]) -> Result<Vec<Element64>, String> {
         let read = |input: usize, index: &[i64]| {
-            let shape = &self.inputs[input].shape;
+            let missing = || format!("{} reads input {input}, which it has not or not whole", self.name);
+            let shape = &self.inputs.get(input).ok_or_else(missing)?.shape;
             let mut at = 0;
             for (index, extent) in index.iter().zip(shape) {
                 let index = usize::try_from(*index).ok().filter(|index| index < extent);
                 at = at * extent + index.ok_or_else(|| format!("{} reads outside of input {input}", self.name))?;
             }
-            Ok(inputs[input][at])
+            inputs.get(input).and_then(|elements| elements.get(at)).copied().ok_or_else(missing)
         };
         let coordinates = |number: usize, shape: &[usize]| {
             let mut rest = number;

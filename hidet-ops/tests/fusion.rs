@@ -184,6 +184,15 @@ fn what_does_not_fit_is_refused_by_name() -> Result<()> {
         tensor::<i32>(&device, &[3], 1).exp(),
         "`exp` of i32[3]: it is defined for floats; convert the tensor with `cast` before",
     );
+    let whole = tensor::<i32>(&device, &[3], 1);
+    says(whole.mul(0.5), "`mul` of i32[3]: i32 has no 0.5; convert the tensor with `cast` before");
+    let sums: Vec<i32> = whole.to_vec::<i32>()?.iter().map(|v| v + 7).collect();
+    assert_eq!(whole.add(7.0)?.to_vec::<i32>()?, sums);
+    let flags = Tensor::from(&device.tensor(&[true, false], [2])?);
+    for refused in [flags.add(&flags), flags.relu(), flags.mul(1.0)] {
+        let error = refused.unwrap_err().to_string();
+        assert!(error.contains("of bool[2]: ") && error.ends_with("convert the tensor with `cast` before"), "{error}");
+    }
     assert_eq!(x.to_vec::<f16>().unwrap_err().to_string(), "a tensor f32[2, 3] is read as f16[..]");
     Ok(())
 }
@@ -238,5 +247,18 @@ fn sums_and_permutations_fuse() -> Result<()> {
         x.permute(&[0, 0, 1]),
         "`permute` of f32[3, 5, 7]: [0, 0, 1] does not name each of the 3 axes once, counted from 0",
     );
+    Ok(())
+}
+
+/// No elements, and sums of none.
+#[test]
+fn empty_tensors_are_tensors() -> Result<()> {
+    let device = Device::best()?;
+    for [m, n, k] in [[0, 5, 3], [4, 0, 3], [4, 5, 0], [0, 0, 0]] {
+        let (x, w, b) =
+            (tensor::<f32>(&device, &[m, k], 1), tensor::<f32>(&device, &[k, n], 2), tensor::<f32>(&device, &[n], 3));
+        agrees(&x.matmul(&w)?.add(&b)?.relu()?, &linear(&x, &w, &b), 0.0);
+        agrees(&x.sum(&[1], false)?, &x.sum(&[1], false)?.reference()?, 1e-6);
+    }
     Ok(())
 }

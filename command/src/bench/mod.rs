@@ -2,9 +2,9 @@
 //!
 //! A problem ([`problem`]) is opened for a shape, with random inputs. Contestants ([`contestant`]) that solve it,
 //! kernels and baselines ([`baseline`]), are checked first, then timed in interleaved slices ([`hidet::tune`]). Medians,
-//! quartiles and ratios ([`hidet::tune::Summary`]) are printed as a table ([`table`]), with the share of the device's measured peaks
-//! ([`peaks`]), written as rows of CSV ([`csv`]) and drawn ([`plot`]). The simulated device, which has no time, reports
-//! counters instead ([`simulated`]). The cost of a launch itself is measured separately ([`launch`]).
+//! quartiles and ratios ([`hidet::tune::Summary`]) are printed as a table ([`table`]), with the share of the device's
+//! measured peaks ([`peaks`]), written as rows of CSV ([`csv`]) and drawn ([`plot`]). The simulated device, which has no
+//! time, reports counters instead ([`simulated`]). The cost of a launch itself is measured separately ([`launch`]).
 
 mod attention;
 mod barrier;

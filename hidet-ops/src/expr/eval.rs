@@ -49,7 +49,7 @@ impl ScalarExpr {
     ///
     /// # Errors
     ///
-    /// If an operation is not defined for the type of its operands, or for their values (a division by zero).
+    /// If there is no such coordinate, or an operation is not defined for the type of its operands, or for their values (a division by zero).
     pub fn eval(
         &self,
         axes: &[usize],
@@ -73,7 +73,10 @@ impl Evaluator<'_> {
         let undefined = |name: &str| format!("`{name}` is not defined for {}", expr.dtype());
         let of = |bits: u64| Element64(Const { scalar: wide(expr.dtype()), bits });
         let value = match expr.node() {
-            ExprNode::Axis(axis) => Element64::integer(self.axes[*axis] as i64),
+            ExprNode::Axis(axis) => {
+                let coordinate = self.axes.get(*axis).ok_or_else(|| format!("there is no coordinate {axis}"))?;
+                Element64::integer(*coordinate as i64)
+            }
             ExprNode::Const(value) => Element64::from_bits(value.scalar, value.bits),
             ExprNode::Read { input, index } => {
                 let index: Result<Vec<i64>, String> =

@@ -5,14 +5,15 @@ use crate::error::{Result, TensorType};
 use crate::expr::ScalarExpr;
 use crate::task::{Compute, Task};
 use crate::tensor::Tensor;
-use hidet::ir::{BinaryOp, UnaryOp};
+use hidet::ir::{BinaryOp, UnaryOp, eval, typing};
+use hidet::types::{Number, Type};
 
 /// The second operand of an operator on two: a tensor, or a number of the type of the first.
 #[derive(Clone, Copy, Debug)]
 pub enum Operand<'a> {
     /// A tensor, which is broadcast.
     Tensor(&'a Tensor),
-    /// A number, rounded to the type of the first operand.
+    /// A number. It is rounded to a float; an integer must be equal to it.
     Number(f64),
 }
 
@@ -44,6 +45,17 @@ impl Tensor {
         self.each(name, |x| x.unary(op))
     }
 
+    /// Returns an error if an operation is not defined for the elements.
+    fn takes(&self, name: &'static str, rule: std::result::Result<Type, String>) -> Result<()> {
+        rule.map(|_| ())
+            .map_err(|why| refused(name, &[self.ty()], format!("{why}; convert the tensor with `cast` before")))
+    }
+
+    /// Returns the element that is nearest to a number.
+    fn as_element(&self, number: f64) -> f64 {
+        eval::to_f64(self.dtype(), eval::nearest(self.dtype(), Number::Float(number)))
+    }
+
     pub(super) fn only_floats(&self, name: &'static str) -> Result<()> {
         match self.dtype().is_float() {
             true => Ok(()),
@@ -56,7 +68,14 @@ impl Tensor {
     /// Returns the result of an operation on each element and the one of another tensor, or a number.
     fn both<'a>(&self, name: &'static str, op: BinaryOp, other: impl Into<Operand<'a>>) -> Result<Tensor> {
         let other = match other.into() {
-            Operand::Number(number) => return self.each(name, |x| x.binary(op, &x.same(number))),
+            Operand::Number(number) => {
+                self.takes(name, typing::binary(op, computed_in(self.dtype()).into()))?;
+                if !self.dtype().is_float() && self.as_element(number) != number {
+                    let why = format!("{} has no {number}; convert the tensor with `cast` before", self.dtype());
+                    return Err(refused(name, &[self.ty()], why));
+                }
+                return self.each(name, |x| x.binary(op, &x.same(number)));
+            }
             Operand::Tensor(other) => other,
         };
         let types = [self.ty(), other.ty()];
@@ -65,6 +84,7 @@ impl Tensor {
             let why = format!("their elements have different types; convert one with `cast(Scalar::{dtype:?})`");
             return Err(refused(name, &types, why));
         }
+        self.takes(name, typing::binary(op, computed_in(dtype).into()))?;
         let Some(shape) = broadcast(self.shape(), other.shape()) else {
             let why = "the shapes do not fit: from the last axis on, extents must be equal, or one of them 1";
             return Err(refused(name, &types, why));
@@ -117,6 +137,7 @@ impl Tensor {
 
     /// Returns each element, but 0 for negative ones and NaN.
     pub fn relu(&self) -> Result<Tensor> {
+        self.takes("relu", typing::binary(BinaryOp::Max, computed_in(self.dtype()).into()))?;
         self.each("relu", |x| x.max(&x.same(0.0)))
     }
 
