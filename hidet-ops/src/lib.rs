@@ -17,6 +17,6 @@ mod templates;
 mod tensor;
 
 pub use error::{Error, Result, TensorType};
-pub use ops::Operand;
-pub use task::{Compute, Task};
+pub use ops::{Input, Operand};
+pub use task::{Compute, ReduceOp, Task};
 pub use tensor::Tensor;

@@ -44,6 +44,9 @@ struct Inner {
     state: Mutex<State>,
 }
 
+/// The most elements of a tensor.
+const MOST_ELEMENTS: usize = 1 << 40;
+
 #[derive(Clone)]
 enum State {
     /// In memory.
@@ -79,17 +82,32 @@ impl Tensor {
 
     /// Returns the result of an operator, which is computed when it is needed.
     pub(crate) fn apply(task: Task, inputs: &[&Tensor]) -> Result<Tensor> {
-        let given = inputs.iter().map(|input| input.ty().clone()).collect::<Vec<_>>();
-        let refused = |why: String| Error::Operator { operator: task.name, inputs: given.clone(), why };
+        let refused = |why: String| Error::Operator { operator: task.name, inputs: task.inputs.clone(), why };
         let Some((first, others)) = inputs.split_first() else {
             return Err(refused("it has no inputs, which say on which device it runs".to_owned()));
         };
         if let Some(other) = others.iter().find(|other| !other.device().is_same(first.device())) {
             return Err(refused(format!("they are on different devices: {} and {}", first.device(), other.device())));
         }
-        let (ty, device) = (task.output.clone(), first.device().clone());
+        Tensor::apply_on(first.device(), task, inputs)
+    }
+
+    /// Returns the result of an operator on a device, on which all inputs are.
+    pub(crate) fn apply_on(device: &Device, task: Task, inputs: &[&Tensor]) -> Result<Tensor> {
+        let refused = |why: String| Error::Operator { operator: task.name, inputs: task.inputs.clone(), why };
+        let elements = task.output.shape.iter().try_fold(1usize, |all, extent| all.checked_mul(*extent));
+        if elements.is_none_or(|elements| elements > MOST_ELEMENTS) {
+            return Err(refused(format!("the result {} would have more than 2^40 elements", task.output)));
+        }
+        if let Some(extent) = task.output.shape.iter().find(|extent| **extent > i32::MAX as usize) {
+            return Err(refused(format!("an extent of the result is {extent}: extents are less than 2^31")));
+        }
+        if cfg!(debug_assertions) {
+            task.check().map_err(refused)?;
+        }
+        let ty = task.output.clone();
         let inputs = inputs.iter().map(|input| (*input).clone()).collect();
-        Ok(Tensor::new(ty, device, State::Pending { task: Arc::new(task), inputs }))
+        Ok(Tensor::new(ty, device.clone(), State::Pending { task: Arc::new(task), inputs }))
     }
 
     /// Returns the type of its elements, and its extents.

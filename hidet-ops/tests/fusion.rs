@@ -127,8 +127,9 @@ fn what_cannot_be_fused_is_a_kernel_of_its_own() -> Result<()> {
     assert_eq!(twice.kernels(), ["matmul_add"]);
     let squared = product.matmul(&product)?;
     assert_eq!(squared.kernels(), ["matmul", "matmul"]);
+    // A product reads elements many times: what is cheap is computed each time, an exponential once.
     let before = x.relu()?.matmul(&w.exp()?)?;
-    assert_eq!(before.kernels().len(), 1);
+    assert_eq!(before.kernels(), ["exp", "relu_matmul"]);
     let both = x.matmul(&w)?.add(&w.matmul(&x)?)?;
     assert_eq!(both.kernels().len(), 2);
     let (vx, vw) = (values(&x), values(&w));
@@ -232,7 +233,7 @@ fn sums_and_permutations_fuse() -> Result<()> {
         agrees(&y, &y.reference()?, 1e-6);
     }
     let centred = x.sub(&x.mean(&[2], true)?)?;
-    assert_eq!(centred.kernels(), ["sum", "div_sub"]);
+    assert_eq!(centred.kernels(), ["sum_div_sub"]);
     agrees(&centred, &centred.reference()?, 1e-6);
     let turned = x.permute(&[2, 0, 1])?.add(1.0)?;
     assert_eq!((turned.shape(), turned.kernels()), ([7, 3, 5].as_slice(), vec!["permute_add".to_owned()]));

@@ -24,7 +24,8 @@ impl ScalarExpr {
 
     /// Applies an operation to the value.
     pub fn unary(&self, op: UnaryOp) -> ScalarExpr {
-        ScalarExpr::new(self.dtype(), ExprNode::Unary(op, self.clone()))
+        let asks = matches!(op, UnaryOp::IsNan | UnaryOp::IsInf | UnaryOp::IsFinite);
+        ScalarExpr::new(if asks { Scalar::Bool } else { self.dtype() }, ExprNode::Unary(op, self.clone()))
     }
 
     /// Applies an operation to this value and another one.
@@ -51,8 +52,13 @@ impl ScalarExpr {
     }
 
     /// Returns the larger of two values; NaN only if both are.
-    pub fn max(&self, other: &ScalarExpr) -> ScalarExpr {
-        self.binary(BinaryOp::Max, other)
+    pub fn max(&self, other: impl IntoScalar) -> ScalarExpr {
+        self.binary(BinaryOp::Max, &other.like(self))
+    }
+
+    /// Returns the smaller of two values; NaN only if both are.
+    pub fn min(&self, other: impl IntoScalar) -> ScalarExpr {
+        self.binary(BinaryOp::Min, &other.like(self))
     }
 
     /// Returns a constant of the same type.
@@ -61,16 +67,88 @@ impl ScalarExpr {
     }
 }
 
+/// A second operand: an expression, or a number of the type of the first.
+pub trait IntoScalar {
+    /// Returns it as an expression of the same type as another one.
+    fn like(self, other: &ScalarExpr) -> ScalarExpr;
+}
+
+impl IntoScalar for ScalarExpr {
+    fn like(self, _: &ScalarExpr) -> ScalarExpr {
+        self
+    }
+}
+
+impl IntoScalar for &ScalarExpr {
+    fn like(self, _: &ScalarExpr) -> ScalarExpr {
+        self.clone()
+    }
+}
+
+impl IntoScalar for f64 {
+    fn like(self, other: &ScalarExpr) -> ScalarExpr {
+        other.same(self)
+    }
+}
+
+impl IntoScalar for i64 {
+    fn like(self, other: &ScalarExpr) -> ScalarExpr {
+        other.same(self as f64)
+    }
+}
+
+impl IntoScalar for usize {
+    fn like(self, other: &ScalarExpr) -> ScalarExpr {
+        other.same(self as f64)
+    }
+}
+
 macro_rules! operator {
     ($($name:ident $method:ident $op:ident),*) => {$(
-        impl ops::$name for ScalarExpr {
+        impl<T: IntoScalar> ops::$name<T> for ScalarExpr {
             type Output = ScalarExpr;
 
-            fn $method(self, other: ScalarExpr) -> ScalarExpr {
+            fn $method(self, other: T) -> ScalarExpr {
+                let other = other.like(&self);
                 self.binary(BinaryOp::$op, &other)
+            }
+        }
+
+        impl<T: IntoScalar> ops::$name<T> for &ScalarExpr {
+            type Output = ScalarExpr;
+
+            fn $method(self, other: T) -> ScalarExpr {
+                self.binary(BinaryOp::$op, &other.like(self))
             }
         }
     )*};
 }
 
-operator!(Add add Add, Sub sub Sub, Mul mul Mul, Div div Div);
+// `&` and `|` of conditions are computed on both sides, as everything is.
+operator!(Add add Add, Sub sub Sub, Mul mul Mul, Div div Div, Rem rem Rem, BitAnd bitand And, BitOr bitor Or);
+
+macro_rules! comparison {
+    ($($(#[$doc:meta])* $name:ident $op:ident)*) => {
+        impl ScalarExpr {$(
+            $(#[$doc])*
+            pub fn $name(&self, other: impl IntoScalar) -> ScalarExpr {
+                self.compare(CompareOp::$op, &other.like(self))
+            }
+        )*}
+    };
+}
+
+comparison! {
+    /// Returns true if both are equal; NaN is equal to nothing.
+    equals Eq
+    /// Returns true if they differ.
+    differs Ne
+    /// Returns true if this is less.
+    lt Lt
+    /// Returns true if this is not greater.
+    le Le
+    /// Returns true if this is greater.
+    gt Gt
+    /// Returns true if this is not less.
+    ge Ge
+}

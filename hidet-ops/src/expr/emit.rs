@@ -1,27 +1,36 @@
 //! Emission into a kernel.
 
 use super::{ExprNode, ScalarExpr};
+use crate::task::axes_of;
 use hidet::dsl::AnyExpr;
 use std::collections::HashMap;
 
-/// Emits an expression, whose axes and reads `leaf` gives.
+/// Returns the value of a coordinate, or of an element of an input; of one at a computed index, that comes too.
+pub(crate) type Leaf<'a> = dyn FnMut(&ScalarExpr, &[AnyExpr]) -> AnyExpr + 'a;
+
+/// Emits an expression, whose coordinates and elements of inputs `leaf` gives.
 #[track_caller]
-pub(crate) fn emit(expr: &ScalarExpr, leaf: &mut dyn FnMut(&ScalarExpr) -> AnyExpr) -> AnyExpr {
+pub(crate) fn emit(expr: &ScalarExpr, leaf: &mut Leaf) -> AnyExpr {
     Emitter { leaf, done: HashMap::new() }.value(expr)
 }
 
-struct Emitter<'a> {
-    leaf: &'a mut dyn FnMut(&ScalarExpr) -> AnyExpr,
+struct Emitter<'a, 'b> {
+    leaf: &'a mut Leaf<'b>,
     done: HashMap<usize, AnyExpr>,
 }
 
-impl Emitter<'_> {
+impl Emitter<'_, '_> {
     fn value(&mut self, expr: &ScalarExpr) -> AnyExpr {
         if let Some(done) = self.done.get(&expr.identity()) {
             return *done;
         }
         let value = match expr.node() {
-            ExprNode::Axis(_) | ExprNode::Read { .. } => (self.leaf)(expr),
+            ExprNode::Axis(_) => (self.leaf)(expr, &[]),
+            ExprNode::Read { index, .. } if axes_of(index).is_some() => (self.leaf)(expr, &[]),
+            ExprNode::Read { index, .. } => {
+                let index: Vec<AnyExpr> = index.iter().map(|index| self.value(index)).collect();
+                (self.leaf)(expr, &index)
+            }
             ExprNode::Const(value) => AnyExpr::constant(*value),
             ExprNode::Unary(op, a) => self.value(a).unary(*op),
             ExprNode::Binary(op, a, b) => {

@@ -1,7 +1,7 @@
 //! Evaluation on the host, the reference of every kernel.
 
 use super::{ExprNode, ScalarExpr};
-use hidet::ir::eval;
+use hidet::ir::{BinaryOp, CompareOp, eval};
 use hidet::types::{Const, Number, Scalar};
 use std::collections::HashMap;
 
@@ -26,8 +26,25 @@ impl Element64 {
         Element64(Const { scalar: Scalar::F64, bits: value.to_bits() })
     }
 
-    fn integer(value: i64) -> Element64 {
-        Element64(Const::int(Scalar::I32, value))
+    /// Returns a coordinate.
+    pub(crate) fn integer(value: i64) -> Element64 {
+        Element64(Const::int(Scalar::I64, value))
+    }
+
+    /// Returns a constant.
+    pub(crate) fn constant(value: Const) -> Element64 {
+        Element64::from_bits(value.scalar, value.bits)
+    }
+
+    /// Applies an operation to two values, if it is defined for them.
+    pub(crate) fn binary(self, op: BinaryOp, other: Element64) -> Option<Element64> {
+        let scalar = self.0.scalar;
+        Some(Element64(Const { scalar, bits: eval::binary(op, scalar)?(self.0.bits, other.0.bits) }))
+    }
+
+    /// Compares two values.
+    pub(crate) fn compare(self, op: CompareOp, other: Element64) -> bool {
+        eval::compare(op, self.0.scalar).is_some_and(|compare| compare(self.0.bits, other.0.bits) != 0)
     }
 
     /// Returns the value as an index.
@@ -75,9 +92,9 @@ impl Evaluator<'_> {
         let value = match expr.node() {
             ExprNode::Axis(axis) => {
                 let coordinate = self.axes.get(*axis).ok_or_else(|| format!("there is no coordinate {axis}"))?;
-                Element64::integer(*coordinate as i64)
+                Element64(Const::int(Scalar::I32, *coordinate as i64))
             }
-            ExprNode::Const(value) => Element64::from_bits(value.scalar, value.bits),
+            ExprNode::Const(value) => Element64::constant(*value),
             ExprNode::Read { input, index } => {
                 let index: Result<Vec<i64>, String> =
                     index.iter().map(|index| self.value(index).map(Element64::index)).collect();

@@ -10,6 +10,7 @@ mod eval;
 mod rewrite;
 mod text;
 
+pub use build::IntoScalar;
 pub use eval::Element64;
 
 use hidet::ir::{BinaryOp, CompareOp, UnaryOp};
@@ -33,7 +34,7 @@ pub enum ExprNode {
     Axis(usize),
     /// A number.
     Const(Const),
-    /// An element of an input.
+    /// An element of an input, 0 outside of it. An index that is a coordinate itself goes along the whole axis.
     Read {
         /// The number of the input.
         input: usize,

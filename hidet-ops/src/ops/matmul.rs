@@ -3,7 +3,7 @@
 use super::{broadcast, broadcast_index, refused};
 use crate::error::{Result, TensorType};
 use crate::expr::ScalarExpr;
-use crate::task::{Compute, Task};
+use crate::task::{Compute, ReduceOp, Task};
 use crate::tensor::Tensor;
 use hidet::types::Scalar;
 
@@ -49,7 +49,7 @@ impl Tensor {
         let (row, col, along) = (rank, rank + 1, rank + 2);
         let term = term(0, a, [row, along]) * term(1, b, [along, col]);
         let output = TensorType::new(dtype, &[batch.as_slice(), &[*m, *n]].concat());
-        let compute = Compute::Sum { extents: vec![*k], term };
+        let compute = Compute::Reduce { op: ReduceOp::Sum, extents: vec![*k], term };
         let inputs = types.map(TensorType::clone).to_vec();
         let task = Task { name: "matmul", inputs, output, compute };
         Tensor::apply(task, &[self, other])

@@ -1,10 +1,12 @@
 //! The operators: what each computes, its conditions, and its implementations.
 
+mod define;
 mod elementwise;
 mod matmul;
 mod reduce;
 mod transform;
 
+pub use define::Input;
 pub use elementwise::Operand;
 
 use crate::error::{Error, TensorType};

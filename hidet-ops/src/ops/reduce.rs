@@ -3,7 +3,7 @@
 use super::{computed_in, refused};
 use crate::error::{Result, TensorType};
 use crate::expr::ScalarExpr;
-use crate::task::{Compute, Task};
+use crate::task::{Compute, ReduceOp, Task};
 use crate::tensor::Tensor;
 use hidet::types::Scalar;
 
@@ -43,7 +43,7 @@ impl Tensor {
             }
         }
         let extents = axes.iter().map(|axis| shape[*axis]).collect();
-        let compute = Compute::Sum { extents, term: ScalarExpr::read(0, dtype, index).cast(sums) };
+        let compute = Compute::Reduce { op: ReduceOp::Sum, extents, term: ScalarExpr::read(0, dtype, index).cast(sums) };
         let (inputs, output) = (vec![self.ty().clone()], TensorType::new(dtype, &output));
         Tensor::apply(Task { name: "sum", inputs, output, compute }, &[self])
     }

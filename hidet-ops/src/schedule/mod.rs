@@ -1,17 +1,21 @@
 //! How kernels are made of what they compute: what an [`Implementation`] is, the parameters of kernels, views of
 //! expressions, and the rules, which compute every task.
 
+mod body;
 mod elementwise;
 mod parameters;
-mod sum;
+mod partial;
+mod rows;
+mod scan;
 mod views;
 
+pub(crate) use body::{Body, Place};
 pub(crate) use parameters::Parameters;
-pub(crate) use views::{Space, flattened, stored, viewed};
+pub(crate) use views::{Space, stored, viewed};
 
 use crate::fuse::FusedTask;
 use hidet::device::{Device, RawTensor};
-use hidet::dsl::Template;
+use hidet::dsl::{Expr, Template};
 
 /// A way to compute a task, with whatever is fused into it.
 pub trait Implementation: Send + Sync {
@@ -51,4 +55,16 @@ pub struct KernelPlan {
 }
 
 /// The rules: ways to compute every task, one for each kind.
-pub(crate) const RULES: [&dyn Implementation; 2] = [&elementwise::Elementwise, &sum::SumByThreads];
+pub(crate) const RULES: [&dyn Implementation; 3] = [&elementwise::Elementwise, &rows::Rows, &scan::Scan];
+
+/// Returns the coordinates in a space of these extents of a number in row-major order.
+pub(crate) fn unflattened(number: Expr<i32>, extents: &[Expr<i32>]) -> Vec<Expr<i32>> {
+    let mut rest = number;
+    let mut all: Vec<Expr<i32>> = Vec::new();
+    for (axis, extent) in extents.iter().enumerate().rev() {
+        all.push(if axis == 0 { rest } else { rest % *extent });
+        rest = if axis == 0 { rest } else { rest / *extent };
+    }
+    all.reverse();
+    all
+}

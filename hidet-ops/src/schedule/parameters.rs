@@ -9,53 +9,67 @@ use hidet::ir::Access;
 use hidet::mapping::IndexExpr;
 use hidet::types::Scalar;
 
-/// The parameters of a kernel: each input once for each list of coordinates at which it is read. Axes that are always read
-/// at 0 are left out, and coordinates that are next to each other in every parameter are one coordinate of the kernel: the
-/// sum of two tensors of any shape is one of two rows.
+/// The parameters of a kernel: each input once for each list of coordinates at which it is read, and once for all computed
+/// ones. Axes that are always read at 0 are left out, and coordinates that are next to each other in every parameter are
+/// one coordinate of the kernel: the sum of two tensors of any shape is one of two rows.
 #[derive(Clone, Debug)]
 pub(crate) struct Parameters {
     list: Vec<Parameter>,
     /// For each coordinate of the fused task the number of the kernel's coordinate that contains it.
     merged: Vec<usize>,
+    /// The extents of the kernel's coordinates.
+    extents: Vec<usize>,
     /// How many of the kernel's coordinates are those of the result.
     rank: usize,
+    /// Those along which reductions combine terms.
+    over: Vec<usize>,
 }
 
-/// A parameter: an input, and the coordinate of the fused task for each of its axes.
+/// A parameter.
 #[derive(Clone, Debug)]
 struct Parameter {
     input: usize,
     dtype: Scalar,
-    axes: Vec<Option<usize>>,
+    at: At,
+}
+
+/// Where a parameter is read.
+#[derive(Clone, Debug, PartialEq)]
+enum At {
+    /// At coordinates of the fused task, one for each axis; nothing where it is always 0.
+    Coordinates(Vec<Option<usize>>),
+    /// At computed coordinates; the extents of the whole input.
+    Computed(Vec<usize>),
 }
 
 impl Parameters {
     /// Returns the parameters of a fused task whose inputs are contiguous, if `contiguous`.
-    pub(crate) fn of(fused: &FusedTask, contiguous: bool) -> Result<Parameters, String> {
+    pub(crate) fn of(fused: &FusedTask, contiguous: bool) -> Parameters {
         let mut list: Vec<Parameter> = Vec::new();
-        let (mut mergeable, mut problem) = (contiguous, None);
-        let operands = fused.anchor.iter().flat_map(|anchor| &anchor.operands);
-        for expr in operands.chain([&fused.value]) {
+        let mut mergeable = contiguous && fused.scan.is_none();
+        for expr in fused.exprs() {
+            // A coordinate that is more than an index must not be merged.
             mergeable &= !matches!(expr.node(), ExprNode::Axis(_));
             expr.visit(&mut |expr| match expr.node() {
-                ExprNode::Read { input, index } => match axes_of(index) {
-                    _ if *input == fused.result_of_anchor() => {}
-                    Some(axes) if list.iter().any(|known| (known.input, &known.axes) == (*input, &axes)) => {}
-                    Some(axes) => list.push(Parameter { input: *input, dtype: expr.dtype(), axes }),
-                    None => problem = Some(format!("input {input} is read at computed coordinates")),
-                },
-                // A coordinate that is more than an index must not be merged.
-                ExprNode::Axis(_) => {}
+                ExprNode::Read { input, index } if *input < fused.inputs.len() => {
+                    let at = match axes_of(index) {
+                        Some(axes) => At::Coordinates(axes),
+                        None => At::Computed(fused.inputs[*input].shape.clone()),
+                    };
+                    mergeable &= matches!(at, At::Coordinates(_));
+                    if !list.iter().any(|known| (known.input, &known.at) == (*input, &at)) {
+                        list.push(Parameter { input: *input, dtype: expr.dtype(), at });
+                    }
+                }
+                ExprNode::Read { .. } | ExprNode::Axis(_) => {}
                 _ => mergeable &= expr.operands().iter().all(|operand| !matches!(operand.node(), ExprNode::Axis(_))),
             });
         }
-        if let Some(problem) = problem {
-            return Err(problem);
-        }
-        let (rank, all) = (fused.output.rank(), fused.extents().len());
+        let rank = fused.output.rank();
         let together = |axis: usize| {
             let next = |parameter: &Parameter| {
-                let kept: Vec<usize> = parameter.axes.iter().flatten().copied().collect();
+                let At::Coordinates(axes) = &parameter.at else { return false };
+                let kept: Vec<usize> = axes.iter().flatten().copied().collect();
                 let at = |axis: usize| kept.iter().position(|own| *own == axis);
                 match (at(axis), at(axis + 1)) {
                     (None, None) => true,
@@ -63,24 +77,46 @@ impl Parameters {
                     _ => false,
                 }
             };
-            mergeable && axis + 1 != rank && list.iter().all(next)
+            let same_kind = fused.over.contains(&axis) == fused.over.contains(&(axis + 1));
+            mergeable && same_kind && axis + 1 != rank && list.iter().all(next)
         };
-        // Extents of a kernel have 31 bits.
-        let extents = fused.extents();
-        let (mut merged, mut size) = (vec![0; all], extents.first().copied().unwrap_or(1));
-        for axis in 1..all {
-            let both = size.checked_mul(extents[axis]).filter(|both| *both <= i32::MAX as usize);
-            let joins = both.filter(|_| together(axis - 1));
-            merged[axis] = merged[axis - 1] + usize::from(joins.is_none());
-            size = joins.unwrap_or(extents[axis]);
+        let (mut merged, mut extents): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
+        for (axis, extent) in fused.extents.iter().enumerate() {
+            // Extents of a kernel have 31 bits.
+            let both = extents.last().and_then(|last| last.checked_mul(*extent)).filter(|both| *both <= i32::MAX as usize);
+            match both {
+                Some(both) if together(axis - 1) => *extents.last_mut().unwrap_or(&mut 1) = both,
+                _ => extents.push(*extent),
+            }
+            merged.push(extents.len() - 1);
         }
+        let mut over: Vec<usize> = fused.over.iter().map(|axis| merged[*axis]).collect();
+        over.dedup();
         let rank = if rank == 0 { 0 } else { merged[rank - 1] + 1 };
-        Ok(Parameters { list, merged, rank })
+        Parameters { list, merged, extents, rank, over }
     }
 
-    /// Returns how many coordinates of the kernel are those of the result; behind them are those of the sum.
+    /// Returns an error if an input is read at computed coordinates, which a view of it cannot have.
+    pub(crate) fn all_at_coordinates(&self) -> Result<(), String> {
+        match self.list.iter().find(|parameter| matches!(parameter.at, At::Computed(_))) {
+            Some(parameter) => Err(format!("input {} is read at computed coordinates", parameter.input)),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns how many coordinates of the kernel are those of the result; behind them are those of reductions alone.
     pub(crate) fn rank(&self) -> usize {
         self.rank
+    }
+
+    /// Returns the extents of the kernel's coordinates.
+    pub(crate) fn extents(&self) -> &[usize] {
+        &self.extents
+    }
+
+    /// Returns the kernel's coordinates along which reductions combine terms.
+    pub(crate) fn over(&self) -> &[usize] {
+        &self.over
     }
 
     /// Returns the coordinate of the kernel that contains a coordinate of the fused task.
@@ -88,31 +124,35 @@ impl Parameters {
         self.merged[axis]
     }
 
-    /// Returns extents of the kernel's coordinates, of those of the fused task.
-    pub(crate) fn merge(&self, extents: &[usize]) -> Vec<usize> {
-        let count = self.merged.last().map_or(0, |last| last + 1);
-        let mut merged = vec![1; count];
-        for (axis, extent) in self.merged.iter().zip(extents) {
-            merged[*axis] *= extent;
-        }
-        merged
+    /// Returns how many parameters there are.
+    pub(crate) fn len(&self) -> usize {
+        self.list.len()
     }
 
     /// Returns the number of the parameter that is an input read at an index.
     pub(crate) fn position(&self, input: usize, index: &[ScalarExpr]) -> Option<usize> {
-        let axes = axes_of(index)?;
-        self.list.iter().position(|known| (known.input, &known.axes) == (input, &axes))
+        let axes = axes_of(index);
+        self.list.iter().position(|known| {
+            known.input == input
+                && match (&known.at, &axes) {
+                    (At::Coordinates(own), Some(axes)) => own == axes,
+                    (At::Computed(_), None) => true,
+                    _ => false,
+                }
+        })
     }
 
-    /// Returns the coordinates of the kernel that are the axes of a parameter.
-    pub(crate) fn axes(&self, parameter: usize) -> Vec<usize> {
-        let mut axes: Vec<usize> = Vec::new();
-        for axis in self.list[parameter].axes.iter().flatten() {
-            if axes.last() != Some(&self.merged[*axis]) {
-                axes.push(self.merged[*axis]);
-            }
-        }
-        axes
+    /// Returns the coordinates of the kernel that are the axes of a parameter; nothing if it is read at computed ones.
+    pub(crate) fn axes(&self, parameter: usize) -> Option<Vec<usize>> {
+        let At::Coordinates(own) = &self.list[parameter].at else { return None };
+        let mut axes: Vec<usize> = own.iter().flatten().map(|axis| self.merged[*axis]).collect();
+        axes.dedup();
+        Some(axes)
+    }
+
+    /// Returns the type of a parameter.
+    pub(crate) fn dtype(&self, parameter: usize) -> Scalar {
+        self.list[parameter].dtype
     }
 
     /// Returns true if all that an expression reads has axes among these coordinates of the kernel.
@@ -120,15 +160,31 @@ impl Parameters {
         expr.reads().into_iter().all(|read| match read.node() {
             ExprNode::Read { input, index } => self
                 .position(*input, index)
-                .is_some_and(|parameter| self.axes(parameter).iter().all(|axis| axes.contains(axis))),
+                .and_then(|parameter| self.axes(parameter))
+                .is_some_and(|own| own.iter().all(|axis| axes.contains(axis))),
             _ => false,
         })
+    }
+
+    /// Declares the extents of the kernel's coordinates, as numbers where coordinates are computed of them, which is quicker
+    /// with numbers.
+    pub(crate) fn dims(&self, signature: &mut Signature) -> Vec<IndexExpr> {
+        let is_computed = |parameter: &Parameter| matches!(parameter.at, At::Computed(_));
+        let numbers = self.extents.len() > 2 || self.list.iter().any(is_computed);
+        let dim = |(at, extent): (usize, &usize)| match numbers {
+            true => IndexExpr::Const(*extent as i64),
+            false => signature.dim(&format!("n{at}")),
+        };
+        self.extents.iter().enumerate().map(dim).collect()
     }
 
     /// Declares the parameters; `dims` are the extents of the kernel's coordinates.
     pub(crate) fn declare(&self, signature: &mut Signature, dims: &[IndexExpr]) -> Vec<AnyView> {
         let one = |(at, parameter): (usize, &Parameter)| {
-            let shape: Vec<IndexExpr> = self.axes(at).iter().map(|axis| dims[*axis].clone()).collect();
+            let shape: Vec<IndexExpr> = match (&parameter.at, self.axes(at)) {
+                (At::Computed(extents), _) => extents.iter().map(|extent| IndexExpr::Const(*extent as i64)).collect(),
+                (_, axes) => axes.unwrap_or_default().iter().map(|axis| dims[*axis].clone()).collect(),
+            };
             signature.param(&format!("x{at}"), parameter.dtype, &shape, Access::In)
         };
         self.list.iter().enumerate().map(one).collect()
@@ -136,28 +192,30 @@ impl Parameters {
 
     /// Returns the arguments of the parameters, in the memory of the inputs.
     pub(crate) fn arguments(&self, inputs: &[RawTensor]) -> hidet::Result<Vec<RawTensor>> {
-        let one = |(at, parameter): (usize, &Parameter)| {
-            let input = &inputs[parameter.input];
-            let kept: Vec<usize> = (0..parameter.axes.len()).filter(|axis| parameter.axes[*axis].is_some()).collect();
-            if input.is_contiguous() {
-                let mut shape: Vec<usize> = vec![1; self.axes(at).len()];
-                let mut last = None;
-                let mut number = 0;
-                for axis in kept {
-                    let own = parameter.axes[axis].map(|axis| self.merged[axis]);
-                    if last.is_some() && last != Some(own) {
-                        number += 1;
-                    }
-                    last = Some(own);
-                    shape[number] *= input.shape()[axis];
-                }
-                return input.view(0, &shape);
+        self.list.iter().map(|parameter| self.argument(parameter, &inputs[parameter.input])).collect()
+    }
+
+    fn argument(&self, parameter: &Parameter, input: &RawTensor) -> hidet::Result<RawTensor> {
+        let At::Coordinates(axes) = &parameter.at else { return Ok(input.clone()) };
+        let kept: Vec<(usize, usize)> = axes.iter().enumerate().filter_map(|(at, axis)| Some((at, (*axis)?))).collect();
+        if !input.is_contiguous() {
+            let part = |all: &[usize]| kept.iter().map(|(at, _)| all[*at]).collect::<Vec<usize>>();
+            return input.strided_view(0, &part(input.shape()), &part(input.strides()));
+        }
+        let (mut shape, mut last): (Vec<usize>, _) = (Vec::new(), None);
+        for (at, axis) in kept {
+            let own = self.merged[axis];
+            match shape.last_mut() {
+                Some(extent) if last == Some(own) => *extent *= input.shape()[at],
+                _ => shape.push(input.shape()[at]),
             }
-            let [shape, strides] =
-                [input.shape(), input.strides()].map(|all| kept.iter().map(|axis| all[*axis]).collect());
-            let (shape, strides): (Vec<usize>, Vec<usize>) = (shape, strides);
-            input.strided_view(0, &shape, &strides)
-        };
-        self.list.iter().enumerate().map(one).collect()
+            last = Some(own);
+        }
+        input.view(0, &shape)
+    }
+
+    /// Returns the extents of the result in the kernel.
+    pub(crate) fn result(&self) -> &[usize] {
+        &self.extents[..self.rank]
     }
 }

@@ -42,14 +42,14 @@ impl Reads {
     /// Returns the parameter as an operand of a view with these axes.
     fn operand(&self, number: usize, views: &[AnyView]) -> Result<AnyOperand, String> {
         let parameter = self.read[number];
-        let along = self.parameters.axes(parameter);
+        let along = self.parameters.axes(parameter).ok_or("an input is read at computed coordinates")?;
         let along: Option<Vec<usize>> = along.iter().map(|axis| self.axes.iter().position(|own| own == axis)).collect();
         Ok(views[parameter].along(&along.ok_or("an input is read along an axis that the view lacks")?))
     }
 
-    /// Emits the expression: `values` are the elements of the parameters that it reads, `result` that of the anchor.
+    /// Emits the expression: `values` are the elements of the parameters that it reads, `result` that of the reduction.
     fn emit(&self, values: &[AnyExpr], result: Option<AnyExpr>, index: &[Expr<i32>]) -> AnyExpr {
-        emit(&self.expr, &mut |expr| match expr.node() {
+        emit(&self.expr, &mut |expr, _| match expr.node() {
             ExprNode::Read { input, index } => {
                 let known = self.parameters.position(*input, index);
                 let known = known.and_then(|known| self.read.iter().position(|read| *read == known));
@@ -75,7 +75,7 @@ pub(crate) fn viewed(
 ) -> Result<AnyView, String> {
     let reads = Reads::of(expr, parameters, space.axes);
     let Some(first) = reads.read.first() else { return Err("it reads no input".to_owned()) };
-    let own = parameters.axes(*first);
+    let own = parameters.axes(*first).ok_or("an input is read at computed coordinates")?;
     let base = match own == space.axes {
         true => views[*first],
         false => {
@@ -104,7 +104,7 @@ pub(crate) fn stored(
     (parameters, views): (&Parameters, &[AnyView]),
 ) -> Result<AnyView, String> {
     let axes: Vec<usize> = (0..parameters.rank()).collect();
-    let result = fused.result_of_anchor();
+    let result = fused.result_of(0);
     let is_plain = matches!(fused.value.node(), ExprNode::Read { input, .. } if *input == result);
     if is_plain && sums == fused.output.dtype {
         return Ok(output);
@@ -112,36 +112,9 @@ pub(crate) fn stored(
     let reads = Reads::of(&fused.value, parameters, &axes);
     let operands: Result<Vec<AnyOperand>, String> =
         (0..reads.read.len()).map(|number| reads.operand(number, views)).collect();
-    let anchor = fused.anchor.as_ref().map_or(fused.output.dtype, |anchor| anchor.task.output.dtype);
+    let rounded = fused.reductions.first().map_or(fused.output.dtype, |reduction| reduction.dtype());
     Ok(output.map_store(sums, &operands?, move |sum, operands, index| {
-        // The sum is rounded to the type of the anchor's result, as if it had been stored.
-        reads.emit(operands, Some(sum.cast(anchor)), index)
+        // The sum is rounded to the type of its operator's result, as if it had been stored.
+        reads.emit(operands, Some(sum.cast(rounded)), index)
     }))
-}
-
-/// Returns a view with two axes: the first `rows` axes of a view as one, and the others as one.
-pub(crate) fn flattened(view: AnyView, rows: usize) -> AnyView {
-    let shape = view.shape();
-    if shape.len() == 2 && rows == 1 {
-        return view;
-    }
-    let product =
-        |shape: &[IndexExpr]| shape.iter().cloned().fold(IndexExpr::Const(1), |product, extent| product * extent);
-    let both = [product(&shape[..rows]), product(&shape[rows..])];
-    let extents: Vec<Expr<i32>> = (0..shape.len()).map(|axis| view.extent(axis)).collect();
-    // Elements that are next to each other stay so within the last axis.
-    let run = if shape.len() == rows + 1 { 16 } else { 1 };
-    view.remap(&both, run, move |index| {
-        let mut coordinates = Vec::new();
-        for (number, axes) in [(index[0], 0..rows), (index[1], rows..extents.len())] {
-            let mut rest = number;
-            let mut own: Vec<Expr<i32>> = Vec::new();
-            for axis in axes.clone().rev() {
-                own.push(if axis == axes.start { rest } else { rest % extents[axis] });
-                rest = if axis == axes.start { rest } else { rest / extents[axis] };
-            }
-            coordinates.extend(own.into_iter().rev());
-        }
-        coordinates
-    })
 }

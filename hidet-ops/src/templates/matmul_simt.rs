@@ -3,9 +3,9 @@
 //! Source: "Hidet: Task-Mapping Programming Paradigm for Deep Learning Tensor Programs", ASPLOS 2023, figure 8.
 
 use crate::expr::{ExprNode, ScalarExpr};
-use crate::fuse::{Anchor, FusedTask};
+use crate::fuse::{FusedTask, Reduction};
 use crate::schedule::{Given, Implementation, KernelPlan, Parameters, Space, stored, viewed};
-use crate::task::Compute;
+use crate::task::{Compute, ReduceOp};
 use hidet::blocks::{CopiedInput, Route, ThreadTile, multiply_by_threads};
 use hidet::device::Device;
 use hidet::dsl::{AnyView, Signature};
@@ -114,15 +114,15 @@ fn batched(view: AnyView) -> AnyView {
 }
 
 /// Returns both factors of the terms, if these are products in f32 of two operands, converted at most.
-fn factors(anchor: &Anchor) -> Option<[ScalarExpr; 2]> {
-    let Compute::Sum { term, .. } = &anchor.task.compute else { return None };
+fn factors(product: &Reduction) -> Option<[ScalarExpr; 2]> {
+    let Compute::Reduce { op: ReduceOp::Sum, term, .. } = &product.task.compute else { return None };
     let ExprNode::Binary(BinaryOp::Mul, a, b) = term.node() else { return None };
     let plain = |factor: &ScalarExpr| match factor.node() {
         ExprNode::Cast(inner) => inner.identity(),
         _ => factor.identity(),
     };
     let reads: Vec<usize> = term.reads().iter().map(|read| read.identity()).collect();
-    let operands = <[ScalarExpr; 2]>::try_from(anchor.operands.clone()).ok()?;
+    let operands = <[ScalarExpr; 2]>::try_from(product.operands.clone()).ok()?;
     (term.dtype() == Scalar::F32 && reads == [plain(a), plain(b)]).then_some(operands)
 }
 
@@ -137,11 +137,11 @@ impl Implementation for MatmulSimt {
     }
 
     fn plan(&self, fused: &FusedTask, given: &Given) -> Result<KernelPlan, String> {
-        let anchor = fused.anchor.as_ref().ok_or("it is not a sum")?;
-        let [a, b] = factors(anchor).ok_or("its terms are not products of an element of a and one of b")?;
-        let parameters = Parameters::of(fused, given.contiguous)?;
-        let extents = parameters.merge(&fused.extents());
-        let rank = parameters.rank();
+        let [product] = fused.reductions.as_slice() else { return Err("it is not one sum".to_owned()) };
+        let [a, b] = factors(product).ok_or("its terms are not products of an element of a and one of b")?;
+        let parameters = Parameters::of(fused, given.contiguous);
+        parameters.all_at_coordinates()?;
+        let (extents, rank) = (parameters.extents(), parameters.rank());
         if rank < 2 {
             return Err("rows and columns of the result are one axis".to_owned());
         }
@@ -151,13 +151,13 @@ impl Implementation for MatmulSimt {
         }
         let (row, col, along) = (rank - 2, rank - 1, rank);
         let axes = [[row, along], [along, col]].map(|last| (0..rank - 2).chain(last).collect::<Vec<usize>>());
-        if anchor.extents().len() != 1 || !parameters.are_within(&a, &axes[0]) || !parameters.are_within(&b, &axes[1]) {
+        if parameters.over() != [rank] || !parameters.are_within(&a, &axes[0]) || !parameters.are_within(&b, &axes[1]) {
             return Err("its operands have not the axes of matrices [m, k] and [k, n]".to_owned());
         }
         // A tensor that is copied asynchronously is in memory as the kernel sees it.
         let b_is_memory = match b.node() {
             ExprNode::Read { input, index } => {
-                let own = parameters.position(*input, index).map(|at| parameters.axes(at));
+                let own = parameters.position(*input, index).and_then(|at| parameters.axes(at));
                 b.dtype() == Scalar::F32 && rank <= 3 && own.is_some_and(|own| own.len() == rank)
             }
             _ => false,

@@ -1,0 +1,292 @@
+//! [`Draft`]: a kernel while it grows, from its result towards its inputs.
+
+use super::{FusedTask, Group, Reduction};
+use crate::error::TensorType;
+use crate::expr::{ExprNode, ScalarExpr};
+use crate::graph::{FlowGraph, NodeId};
+use crate::task::{Compute, Task, axes_of};
+use hidet::ir::{BinaryOp, UnaryOp};
+use hidet::types::Scalar;
+use std::sync::Arc;
+
+/// The most values that the expressions of one kernel compute: longer chains become several kernels.
+const MOST_VALUES: usize = 256;
+
+/// How many times as often as elements a product may compute a function (an exponential, a division) of them.
+const MOST_REPEATS: usize = 4;
+
+/// A group while it grows. Reads name nodes by their number until it is finished; results of its own reductions are read
+/// without coordinates.
+pub(super) struct Draft {
+    output: TensorType,
+    names: Vec<&'static str>,
+    extents: Vec<usize>,
+    over: Vec<usize>,
+    /// The last one comes first.
+    reductions: Vec<(NodeId, Reduction)>,
+    scan: Option<usize>,
+    value: ScalarExpr,
+}
+
+impl Draft {
+    /// Begins a group with the operator that computes its result.
+    pub(super) fn new(node: NodeId, task: &Arc<Task>, inputs: &[NodeId]) -> Draft {
+        let output = task.output.clone();
+        let value = ScalarExpr::read(node.0, output.dtype, (0..output.rank()).map(ScalarExpr::axis).collect());
+        let extents = output.shape.clone();
+        let (names, over, reductions) = (Vec::new(), Vec::new(), Vec::new());
+        let mut draft = Draft { output, names, extents, over, reductions, scan: None, value };
+        draft.take(node, task, inputs);
+        draft
+    }
+
+    /// Makes an operator part of the group, if it can be.
+    pub(super) fn take(&mut self, node: NodeId, task: &Arc<Task>, inputs: &[NodeId]) -> bool {
+        let taken = match &task.compute {
+            Compute::Each(value) => self.take_each(node, task, &named(value, inputs)),
+            Compute::Reduce { extents, term, .. } => {
+                let operands = term.reads().into_iter().map(|read| named(read, inputs)).collect();
+                self.take_reduction(node, extents, Reduction { task: task.clone(), operands })
+            }
+            // Sums along an axis are a kernel's last operation: only their terms are fused.
+            Compute::Scan { axis, term } => {
+                let begins = self.names.is_empty();
+                if begins {
+                    (self.scan, self.value) = (Some(*axis), named(term, inputs));
+                }
+                begins
+            }
+        };
+        if taken {
+            self.names.push(task.name);
+        }
+        taken
+    }
+
+    fn take_each(&mut self, node: NodeId, task: &Task, value: &ScalarExpr) -> bool {
+        let begins = self.names.is_empty();
+        let inlined = |expr: &ScalarExpr| {
+            expr.substitute(&mut |expr| match expr.node() {
+                ExprNode::Read { input, index } if *input == node.0 => Some(value.at(index)),
+                _ => None,
+            })
+        };
+        let new = inlined(&self.value);
+        let operands: Vec<Vec<ScalarExpr>> =
+            self.reductions.iter().map(|(_, reduction)| reduction.operands.iter().map(inlined).collect()).collect();
+        let all = || operands.iter().flatten().chain([&new]);
+        if !begins {
+            let count: usize = self.extents.iter().product();
+            let repeats = count > MOST_REPEATS * task.output.len();
+            // Products are bound by arithmetic, other kernels by memory, where a few functions more cost nothing; and
+            // templates of products read tensors at coordinates themselves.
+            let slows = || repeats && has_functions(value) || !self.stay_along(&new, &operands);
+            if all().map(size).sum::<usize>() > MOST_VALUES || self.has_product() && slows() {
+                return false;
+            }
+        }
+        self.value = new;
+        for ((_, reduction), operands) in self.reductions.iter_mut().zip(operands) {
+            reduction.operands = operands;
+        }
+        true
+    }
+
+    fn has_product(&self) -> bool {
+        self.reductions.iter().any(|(_, reduction)| reduction.is_product())
+    }
+
+    /// Returns true if new expressions read tensors at coordinates themselves where the old ones did.
+    fn stay_along(&self, value: &ScalarExpr, operands: &[Vec<ScalarExpr>]) -> bool {
+        let old = self.reductions.iter().flat_map(|(_, reduction)| &reduction.operands);
+        is_along(value) && old.zip(operands.iter().flatten()).all(|(old, new)| !is_along(old) || is_along(new))
+    }
+
+    fn take_reduction(&mut self, node: NodeId, extents: &[usize], reduction: Reduction) -> bool {
+        let Some((own, further)) = self.places(node, &reduction, extents) else { return false };
+        if self.reductions.is_empty() {
+            self.over = further.iter().filter_map(axis_of).collect();
+            if self.over.iter().any(|axis| *axis >= self.extents.len()) {
+                self.extents.extend(extents);
+            }
+        }
+        // Coordinates of the reduction are replaced by those of the group.
+        let coordinates = [own, further].concat();
+        let operands = reduction.operands.iter().map(|operand| operand.at(&coordinates)).collect();
+        let result = ScalarExpr::read(node.0, reduction.dtype(), Vec::new());
+        let read = |expr: &ScalarExpr| {
+            expr.substitute(&mut |expr| {
+                matches!(expr.node(), ExprNode::Read { input, .. } if *input == node.0).then(|| result.clone())
+            })
+        };
+        self.value = read(&self.value);
+        for (_, reduction) in &mut self.reductions {
+            reduction.operands = reduction.operands.iter().map(read).collect();
+        }
+        self.reductions.push((node, Reduction { operands, ..reduction }));
+        true
+    }
+
+    /// Returns the coordinates of the group that are those of the result of a reduction, and of its further axes. These are
+    /// new ones if the group reads each element of the result once, else those at which it does not read it, as in a
+    /// softmax. Returns nothing if the reduction cannot be part of the group.
+    fn places(&self, node: NodeId, reduction: &Reduction, extents: &[usize]) -> Option<(Vec<ScalarExpr>, Vec<ScalarExpr>)> {
+        let shape = &reduction.task.output.shape;
+        let exprs = self.reductions.iter().flat_map(|(_, reduction)| &reduction.operands).chain([&self.value]);
+        let mut index: Option<(&[ScalarExpr], Vec<Option<usize>>)> = None;
+        for read in exprs.flat_map(ScalarExpr::reads) {
+            let ExprNode::Read { input, index: own } = read.node() else { continue };
+            if *input == node.0 {
+                // Along an axis with one element, 0 is as good as a coordinate.
+                let axes = axes_of(own)?.into_iter().zip(shape).map(|(axis, extent)| axis.filter(|_| *extent != 1)).collect();
+                if index.as_ref().is_some_and(|(_, known)| *known != axes) {
+                    return None;
+                }
+                index = Some((own, axes));
+            }
+        }
+        let (index, axes) = index?;
+        if self.scan.is_some() {
+            return None;
+        }
+        let is_place = |(at, axis): (usize, &Option<usize>)| *axis == (shape[at] != 1).then_some(at);
+        if self.reductions.is_empty() && *shape == self.output.shape && axes.iter().enumerate().all(is_place) {
+            // What follows a product reads tensors at coordinates themselves, as templates do.
+            if reduction.is_product() && !self.names.is_empty() && !is_along(&self.value) {
+                return None;
+            }
+            let first = self.output.rank();
+            return Some((index.to_vec(), (first..first + extents.len()).map(ScalarExpr::axis).collect()));
+        }
+        if reduction.is_product() || self.has_product() {
+            return None;
+        }
+        let is_free = |axis: &usize| self.extents[*axis] != 1 && !axes.contains(&Some(*axis));
+        let free: Vec<usize> = (0..self.extents.len()).filter(is_free).collect();
+        let mut open = free.iter();
+        let mut further = Vec::new();
+        for extent in extents {
+            further.push(match extent {
+                1 => ScalarExpr::constant(Scalar::I32, 0.0),
+                _ => ScalarExpr::axis(*open.next().filter(|axis| self.extents[**axis] == *extent)?),
+            });
+        }
+        let known: Vec<usize> = self.over.iter().copied().filter(|axis| self.extents[*axis] != 1).collect();
+        let agrees = self.reductions.is_empty() || known == free;
+        (open.next().is_none() && agrees && !free.is_empty()).then(|| (index.to_vec(), further))
+    }
+
+    /// Ends the group: reads name its inputs and its reductions.
+    pub(super) fn finish(self, graph: &FlowGraph, node: NodeId) -> Group {
+        let Draft { output, mut names, extents, over, mut reductions, scan, value } = self;
+        reductions.reverse();
+        let ids: Vec<NodeId> = reductions.iter().map(|(id, _)| *id).collect();
+        let mut inputs: Vec<NodeId> = Vec::new();
+        for expr in reductions.iter().flat_map(|(_, reduction)| &reduction.operands).chain([&value]) {
+            for read in expr.reads() {
+                if let ExprNode::Read { input, .. } = read.node()
+                    && !ids.contains(&NodeId(*input))
+                    && !inputs.contains(&NodeId(*input))
+                {
+                    inputs.push(NodeId(*input));
+                }
+            }
+        }
+        let numbered = |expr: &ScalarExpr| {
+            expr.substitute(&mut |expr| match expr.node() {
+                ExprNode::Read { input, index } => {
+                    let place = |all: &[NodeId]| all.iter().position(|id| id.0 == *input);
+                    let at = place(&inputs).or_else(|| Some(inputs.len() + place(&ids)?))?;
+                    Some(ScalarExpr::read(at, expr.dtype(), index.clone()))
+                }
+                _ => None,
+            })
+        };
+        let value = numbered(&value);
+        let reductions = reductions
+            .into_iter()
+            .map(|(_, Reduction { task, operands })| Reduction {
+                task,
+                operands: operands.iter().map(&numbered).collect(),
+            })
+            .collect();
+        names.reverse();
+        let types = inputs.iter().map(|id| graph.node(*id).ty.clone()).collect();
+        let fused = FusedTask { name: names.join("_"), inputs: types, output, extents, over, reductions, scan, value };
+        Group { fused, node, inputs }
+    }
+}
+
+/// Returns the coordinate that an expression is.
+fn axis_of(expr: &ScalarExpr) -> Option<usize> {
+    match expr.node() {
+        ExprNode::Axis(axis) => Some(*axis),
+        _ => None,
+    }
+}
+
+/// Returns an expression whose reads name nodes instead of inputs.
+fn named(expr: &ScalarExpr, inputs: &[NodeId]) -> ScalarExpr {
+    expr.substitute(&mut |expr| match expr.node() {
+        ExprNode::Read { input, index } => Some(ScalarExpr::read(inputs[*input].0, expr.dtype(), index.clone())),
+        _ => None,
+    })
+}
+
+/// Returns true if all reads are at coordinates themselves, or 0.
+fn is_along(expr: &ScalarExpr) -> bool {
+    let along = |read: &ScalarExpr| matches!(read.node(), ExprNode::Read { index, .. } if axes_of(index).is_some());
+    expr.reads().into_iter().all(along)
+}
+
+/// Returns the number of values that an expression computes.
+fn size(expr: &ScalarExpr) -> usize {
+    let mut count = 0;
+    expr.visit(&mut |_| count += 1);
+    count
+}
+
+/// Returns true if an expression has operations on floats that cost many instructions each.
+fn has_functions(expr: &ScalarExpr) -> bool {
+    let mut has = false;
+    expr.visit(&mut |expr| {
+        has |= expr.dtype().is_float()
+            && match expr.node() {
+                ExprNode::Unary(op, _) => !matches!(op, UnaryOp::Neg | UnaryOp::Abs),
+                ExprNode::Binary(op, ..) => matches!(op, BinaryOp::Div | BinaryOp::Rem | BinaryOp::Pow | BinaryOp::Atan2),
+                _ => false,
+            };
+    });
+    has
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::error::TensorType;
+    use crate::expr::ScalarExpr;
+    use crate::fuse::groups;
+    use crate::graph::FlowGraph;
+    use crate::task::{Compute, ReduceOp, Task};
+    use std::sync::Arc;
+
+    /// A term may read an input twice: here x[i, k] * x[k, i].
+    #[test]
+    fn each_read_of_a_term_is_an_operand() {
+        let read =
+            |index: [usize; 2]| ScalarExpr::read(0, hidet::types::Scalar::F32, index.map(ScalarExpr::axis).to_vec());
+        let term = read([0, 1]) * read([1, 0]);
+        let ty = |shape: &[usize]| TensorType::new(hidet::types::Scalar::F32, shape);
+        let compute = Compute::Reduce { op: ReduceOp::Sum, extents: vec![4], term };
+        let (inputs, output) = (vec![ty(&[4, 4])], ty(&[4]));
+        let task = Arc::new(Task { name: "dots", inputs, output, compute });
+        let mut graph = FlowGraph::default();
+        let x = graph.input(ty(&[4, 4]));
+        let y = graph.apply(task, vec![x]);
+        graph.output(y);
+        let groups = groups(&graph);
+        assert_eq!(
+            groups[0].fused.reductions[0].term().to_string(),
+            "v0 = x0[i0, i1]; v1 = x0[i1, i0]; v2 = mul(v0, v1)"
+        );
+    }
+}

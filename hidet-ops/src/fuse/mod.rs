@@ -1,0 +1,147 @@
+//! Several operators as one kernel: what is computed is put together here, after which an implementation is chosen.
+//!
+//! Operators that compute each element by itself join the kernel of their users, if these are all in one kernel: their
+//! expressions are substituted. Reductions join it too if all that reads them is in the same row: a matrix product with
+//! what follows element by element, or a softmax, whose maximum and sum are of the rows that it is made of.
+//! [`draft`] has the conditions.
+
+mod draft;
+
+use crate::error::TensorType;
+use crate::expr::ScalarExpr;
+use crate::graph::{FlowGraph, NodeId, Origin};
+use crate::task::{Compute, ReduceOp, Task};
+use draft::Draft;
+use hidet::types::Scalar;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What one kernel computes: each element of the result, after reductions of the row in which it lies.
+///
+/// Coordinates are those of the result, and behind them those of reductions whose result has no such axis. Expressions
+/// read input `i` as `i`, and the result of reduction `j` as the number of inputs plus `j`, without coordinates: it is that
+/// of their own row.
+#[derive(Clone, Debug)]
+pub struct FusedTask {
+    /// A name for people: the operators in order.
+    pub name: String,
+    /// The inputs.
+    pub inputs: Vec<TensorType>,
+    /// The result.
+    pub output: TensorType,
+    /// The extents of all coordinates.
+    pub extents: Vec<usize>,
+    /// The coordinates along which reductions combine terms.
+    pub over: Vec<usize>,
+    /// Reductions, each behind those whose results it reads.
+    pub reductions: Vec<Reduction>,
+    /// The axis of sums of all terms up to an element, if the value is such a sum, with the terms as its expression.
+    pub scan: Option<usize>,
+    /// Each element of the result.
+    pub value: ScalarExpr,
+}
+
+/// A reduction in a kernel.
+#[derive(Clone, Debug)]
+pub struct Reduction {
+    /// The operator.
+    pub task: Arc<Task>,
+    /// What its terms read, in the order of [`ScalarExpr::reads`], of coordinates and inputs of the kernel.
+    pub operands: Vec<ScalarExpr>,
+}
+
+impl Reduction {
+    /// Returns how terms are combined.
+    pub fn op(&self) -> ReduceOp {
+        match &self.task.compute {
+            Compute::Reduce { op, .. } => *op,
+            Compute::Each(_) | Compute::Scan { .. } => ReduceOp::Sum,
+        }
+    }
+
+    /// Returns one term, of elements of the inputs of the kernel.
+    pub fn term(&self) -> ScalarExpr {
+        let term = match &self.task.compute {
+            Compute::Reduce { term, .. } | Compute::Scan { term, .. } | Compute::Each(term) => term,
+        };
+        let reads: Vec<usize> = term.reads().iter().map(|read| read.identity()).collect();
+        term.substitute(&mut |expr| {
+            let at = reads.iter().position(|read| *read == expr.identity())?;
+            self.operands.get(at).cloned()
+        })
+    }
+
+    /// Returns the type of its result.
+    pub fn dtype(&self) -> Scalar {
+        self.task.output.dtype
+    }
+
+    /// Returns true if terms are products of elements of two inputs: a matrix product, a convolution.
+    pub fn is_product(&self) -> bool {
+        self.op() == ReduceOp::Sum && self.operands.len() == 2
+    }
+}
+
+impl FusedTask {
+    /// Returns the coordinates that are the same for all terms of a reduction.
+    pub fn outer(&self) -> Vec<usize> {
+        (0..self.extents.len()).filter(|axis| !self.over.contains(axis)).collect()
+    }
+
+    /// Returns the number by which the result of a reduction is read.
+    pub fn result_of(&self, reduction: usize) -> usize {
+        self.inputs.len() + reduction
+    }
+
+    /// Returns all expressions of elements of inputs.
+    pub fn exprs(&self) -> impl Iterator<Item = &ScalarExpr> {
+        self.reductions.iter().flat_map(|reduction| &reduction.operands).chain([&self.value])
+    }
+
+    /// Returns a text that is equal for kernels that compute the same.
+    pub fn text(&self) -> String {
+        let inputs = self.inputs.iter().map(TensorType::to_string).collect::<Vec<_>>().join(", ");
+        let reductions = self.reductions.iter().map(|reduction| {
+            let operands = reduction.operands.iter().map(|operand| format!("[{operand}]")).collect::<Vec<_>>().join(" ");
+            format!("{:?} of {operands}; ", reduction.task)
+        });
+        let reductions: String = reductions.collect();
+        let scan = self.scan.map_or(String::new(), |axis| format!("sums along {axis} of "));
+        format!("{}({inputs}) -> {}: {:?} over {:?}: {reductions}{scan}{}", self.name, self.output, self.extents, self.over, self.value)
+    }
+}
+
+/// A part of a graph that becomes one kernel: what it computes, the node whose value that is, and the nodes it reads.
+#[derive(Debug)]
+pub struct Group {
+    /// What is computed.
+    pub fused: FusedTask,
+    /// The node whose value is the result.
+    pub node: NodeId,
+    /// The nodes that are its inputs, in order.
+    pub inputs: Vec<NodeId>,
+}
+
+/// Divides a graph into kernels, in an order in which they can run.
+pub fn groups(graph: &FlowGraph) -> Vec<Group> {
+    let mut owner: HashMap<NodeId, NodeId> = HashMap::new();
+    let mut drafts: HashMap<NodeId, Draft> = HashMap::new();
+    // Users come first, so that all are known when a node is looked at.
+    for node in graph.nodes().rev() {
+        let Origin::Task { task, inputs } = &node.origin else { continue };
+        let owners: Vec<NodeId> = graph.users(node.id).iter().filter_map(|user| owner.get(user).copied()).collect();
+        let joined = owners.first().filter(|first| owners.iter().all(|other| other == *first)).copied();
+        let joined = joined.filter(|_| !graph.is_output(node.id));
+        if let Some(group) = joined
+            && let Some(draft) = drafts.get_mut(&group)
+            && draft.take(node.id, task, inputs)
+        {
+            owner.insert(node.id, group);
+            continue;
+        }
+        owner.insert(node.id, node.id);
+        drafts.insert(node.id, Draft::new(node.id, task, inputs));
+    }
+    let made = graph.nodes().filter_map(|node| Some((node.id, drafts.remove(&node.id)?)));
+    made.map(|(node, draft)| draft.finish(graph, node)).collect()
+}

@@ -1,0 +1,215 @@
+//! [`Task`]: what an operator computes, without a word of how.
+
+mod check;
+
+use crate::error::TensorType;
+use crate::expr::{Element64, ExprNode, ScalarExpr};
+use hidet::ir::{BinaryOp, CompareOp, eval};
+use hidet::types::{Const, Scalar};
+use std::fmt;
+
+/// What an operator computes of its inputs.
+#[derive(Clone)]
+pub struct Task {
+    /// The name of the operator.
+    pub name: &'static str,
+    /// The inputs.
+    pub inputs: Vec<TensorType>,
+    /// The result.
+    pub output: TensorType,
+    /// Its elements.
+    pub compute: Compute,
+}
+
+/// The elements of the result of a task.
+#[derive(Clone, Debug)]
+pub enum Compute {
+    /// Each by itself: an expression of its coordinates.
+    Each(ScalarExpr),
+    /// Each of terms over further axes of these extents, whose coordinates follow those of the result. Terms have the type
+    /// in which they are combined, one of [`ReduceOp::TYPES`]; what comes out is converted to the type of the result.
+    Reduce {
+        /// How terms are combined.
+        op: ReduceOp,
+        /// The extents of the further axes.
+        extents: Vec<usize>,
+        /// One term.
+        term: ScalarExpr,
+    },
+    /// Each the sum of the terms at its own coordinates and at the smaller ones along an axis. Terms have the type in
+    /// which they are added.
+    Scan {
+        /// The axis.
+        axis: usize,
+        /// One term.
+        term: ScalarExpr,
+    },
+}
+
+/// How the terms of a reduction are combined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReduceOp {
+    /// Their sum; 0 of none.
+    Sum,
+    /// Their product; 1 of none.
+    Product,
+    /// The largest, the smallest number of the type if there is none; NaN only if all are.
+    Max,
+    /// The smallest, the largest number of the type if there is none; NaN only if all are.
+    Min,
+    /// The number of the first term that is the largest, in row-major order of the further axes; 0 of none. NaN is less
+    /// than any number.
+    ArgMax,
+    /// The number of the first term that is the smallest; 0 of none. NaN is greater than any number.
+    ArgMin,
+}
+
+impl ReduceOp {
+    /// The types in which terms are combined.
+    pub const TYPES: [Scalar; 6] = [Scalar::F32, Scalar::F64, Scalar::I32, Scalar::I64, Scalar::U32, Scalar::U64];
+
+    /// Returns the operation that combines two values.
+    pub fn op(self) -> BinaryOp {
+        match self {
+            ReduceOp::Sum => BinaryOp::Add,
+            ReduceOp::Product => BinaryOp::Mul,
+            ReduceOp::Max | ReduceOp::ArgMax => BinaryOp::Max,
+            ReduceOp::Min | ReduceOp::ArgMin => BinaryOp::Min,
+        }
+    }
+
+    /// Returns true if the result is the number of a term.
+    pub fn is_arg(self) -> bool {
+        matches!(self, ReduceOp::ArgMax | ReduceOp::ArgMin)
+    }
+
+    /// Returns what does not change the result when it is one more term.
+    pub fn identity(self, dtype: Scalar) -> Const {
+        let number = match self {
+            ReduceOp::Sum => 0.0,
+            ReduceOp::Product => 1.0,
+            // The smallest and the largest integer, for types of integers.
+            ReduceOp::Max | ReduceOp::ArgMax => f64::NEG_INFINITY,
+            ReduceOp::Min | ReduceOp::ArgMin => f64::INFINITY,
+        };
+        Const { scalar: dtype, bits: eval::from_f64(dtype, number) }
+    }
+}
+
+impl fmt::Debug for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.text())
+    }
+}
+
+impl Task {
+    /// Returns the expression of each element, if each is computed by itself.
+    pub fn each(&self) -> Option<&ScalarExpr> {
+        match &self.compute {
+            Compute::Each(value) => Some(value),
+            Compute::Reduce { .. } | Compute::Scan { .. } => None,
+        }
+    }
+
+    /// Returns a text that is equal for tasks that compute the same.
+    pub fn text(&self) -> String {
+        let inputs = self.inputs.iter().map(TensorType::to_string).collect::<Vec<_>>().join(", ");
+        let compute = match &self.compute {
+            Compute::Each(value) => value.to_string(),
+            Compute::Reduce { op, extents, term } => format!("{op:?} over {extents:?} of {term}"),
+            Compute::Scan { axis, term } => format!("sums along {axis} of {term}"),
+        };
+        format!("{}({inputs}) -> {}: {compute}", self.name, self.output)
+    }
+
+    /// Computes the result on the host, in `f64`: the reference of every implementation.
+    ///
+    /// # Errors
+    ///
+    /// If an operation is not defined for the values, or elements of an input are missing.
+    pub fn evaluate(&self, inputs: &[Vec<Element64>]) -> Result<Vec<Element64>, String> {
+        let read = |input: usize, index: &[i64]| {
+            let missing = || format!("{} reads input {input}, which it has not or not whole", self.name);
+            let ty = self.inputs.get(input).ok_or_else(missing)?;
+            let mut at = 0;
+            for (index, extent) in index.iter().zip(&ty.shape) {
+                let Some(index) = usize::try_from(*index).ok().filter(|index| index < extent) else {
+                    return Ok(Element64::constant(Const::zero(ty.dtype)));
+                };
+                at = at * extent + index;
+            }
+            inputs.get(input).and_then(|elements| elements.get(at)).copied().ok_or_else(missing)
+        };
+        let element = |number: usize| {
+            let own = coordinates(number, &self.output.shape);
+            match &self.compute {
+                Compute::Each(value) => value.eval(&own, &read),
+                Compute::Reduce { op, extents, term } => {
+                    let terms = (0..extents.iter().product())
+                        .map(|number| term.eval(&[own.clone(), coordinates(number, extents)].concat(), &read));
+                    reduced(*op, term.dtype(), terms)
+                }
+                Compute::Scan { axis, term } => {
+                    let at = |along| {
+                        let mut at = own.clone();
+                        at[*axis] = along;
+                        term.eval(&at, &read)
+                    };
+                    reduced(ReduceOp::Sum, term.dtype(), (0..=own[*axis]).map(at))
+                }
+            }
+        };
+        (0..self.output.len()).map(element).collect()
+    }
+}
+
+/// Returns the coordinates of an element of a tensor, of its number in row-major order.
+pub(crate) fn coordinates(number: usize, shape: &[usize]) -> Vec<usize> {
+    let mut rest = number;
+    let mut at: Vec<usize> = shape
+        .iter()
+        .rev()
+        .map(|extent| {
+            let own = rest % extent;
+            rest /= extent;
+            own
+        })
+        .collect();
+    at.reverse();
+    at
+}
+
+/// Combines terms on the host.
+fn reduced(
+    op: ReduceOp,
+    dtype: Scalar,
+    terms: impl Iterator<Item = Result<Element64, String>>,
+) -> Result<Element64, String> {
+    let mut result = Element64::constant(op.identity(dtype));
+    let mut first = 0;
+    for (number, term) in terms.enumerate() {
+        let term = term?;
+        if op.is_arg() {
+            let better = if op == ReduceOp::ArgMax { CompareOp::Gt } else { CompareOp::Lt };
+            if term.compare(better, result) {
+                (result, first) = (term, number);
+            }
+        } else {
+            result = result.binary(op.op(), term).ok_or_else(|| format!("`{}` is not defined", op.op().name()))?;
+        }
+    }
+    Ok(if op.is_arg() { Element64::integer(first as i64) } else { result })
+}
+
+/// Returns for each axis of an input the coordinate at which an index reads it, `None` where that is 0; or nothing for any
+/// other index. No coordinate is read twice.
+pub(crate) fn axes_of(index: &[ScalarExpr]) -> Option<Vec<Option<usize>>> {
+    let axis = |index: &ScalarExpr| match index.node() {
+        ExprNode::Axis(axis) => Some(Some(*axis)),
+        ExprNode::Const(value) if value.bits == 0 => Some(None),
+        _ => None,
+    };
+    let axes: Vec<Option<usize>> = index.iter().map(axis).collect::<Option<_>>()?;
+    let once = |at: usize| axes[at].is_none() || !axes[..at].contains(&axes[at]);
+    (0..axes.len()).all(once).then_some(axes)
+}
