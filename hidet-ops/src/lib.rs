@@ -15,6 +15,7 @@ pub mod schedule;
 mod task;
 mod templates;
 mod tensor;
+pub mod testing;
 
 pub use error::{Error, Result, TensorType};
 pub use ops::{Input, Operand};

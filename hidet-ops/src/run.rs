@@ -1,6 +1,7 @@
 //! Kernels of fused tasks: compiled once, and launched.
 
-use crate::error::Result;
+use crate::error::{Result, TensorType};
+use crate::expr::ScalarExpr;
 use crate::fuse::FusedTask;
 use crate::schedule::{Given, Parameters};
 use crate::templates;
@@ -35,6 +36,26 @@ pub(crate) fn run(fused: &FusedTask, inputs: &[RawTensor], device: &Device) -> R
     all.push(RawArg::from(&result_in_kernel));
     ready.kernel.launch_raw(&all)?;
     Ok(result)
+}
+
+/// Returns a tensor itself if its elements are next to each other, else a copy in which they are.
+pub(crate) fn contiguous(tensor: &RawTensor) -> Result<RawTensor> {
+    if tensor.is_contiguous() {
+        return Ok(tensor.clone());
+    }
+    let ty = TensorType::new(tensor.scalar(), tensor.shape());
+    let value = ScalarExpr::read(0, ty.dtype, (0..ty.rank()).map(ScalarExpr::axis).collect());
+    let fused = FusedTask {
+        name: "copy".to_owned(),
+        inputs: vec![ty.clone()],
+        extents: ty.shape.clone(),
+        output: ty,
+        over: Vec::new(),
+        reductions: Vec::new(),
+        scan: None,
+        value,
+    };
+    run(&fused, std::slice::from_ref(tensor), tensor.device())
 }
 
 fn ready(fused: &FusedTask, given: &Given) -> Result<Arc<Ready>> {

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result, TensorType};
 use crate::expr::Element64;
-use crate::fuse;
+use crate::fuse::{self, Step};
 use crate::graph::{FlowGraph, NodeId, Origin};
 use crate::run;
 use crate::task::Task;
@@ -146,11 +146,20 @@ impl Tensor {
                 values.insert(NodeId(at), raw.clone());
             }
         }
-        for group in fuse::groups(&graph) {
-            let inputs: Vec<RawTensor> = group.inputs.iter().filter_map(|input| values.get(input).cloned()).collect();
-            let value = run::run(&group.fused, &inputs, self.device())?;
-            values.insert(group.node, value.clone());
-            tensors[group.node.0].settle(value);
+        for step in fuse::steps(&graph) {
+            let (node, value) = match step {
+                Step::Kernel(group) => {
+                    let inputs: Vec<RawTensor> =
+                        group.inputs.iter().filter_map(|input| values.get(input).cloned()).collect();
+                    (group.node, run::run(&group.fused, &inputs, self.device())?)
+                }
+                Step::Reshape { node, input } => {
+                    let Some(value) = values.get(&input) else { continue };
+                    (node, run::contiguous(value)?.view(0, &graph.node(node).ty.shape)?)
+                }
+            };
+            values.insert(node, value.clone());
+            tensors[node.0].settle(value);
         }
         match &*self.state() {
             State::Ready(raw) => Ok(raw.clone()),
@@ -177,6 +186,15 @@ impl Tensor {
             return Err(Error::Type { found: self.ty().clone(), wanted: format!("{}[..]", T::SCALAR) });
         }
         Ok(self.compute()?.to_vec::<T>()?)
+    }
+
+    /// Computes the tensor, and returns its elements of any type as `f64`, in row-major order; integers beyond 2^53 are rounded.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tensor::compute`].
+    pub fn elements(&self) -> Result<Vec<f64>> {
+        Ok(elements(&self.compute()?)?.into_iter().map(Element64::to_f64).collect())
     }
 
     /// Computes the tensor, and returns it with its type and rank; its memory is shared.

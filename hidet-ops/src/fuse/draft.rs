@@ -56,6 +56,7 @@ impl Draft {
                 }
                 begins
             }
+            Compute::Reshape => false,
         };
         if taken {
             self.names.push(task.name);
@@ -130,7 +131,12 @@ impl Draft {
     /// Returns the coordinates of the group that are those of the result of a reduction, and of its further axes. These are
     /// new ones if the group reads each element of the result once, else those at which it does not read it, as in a
     /// softmax. Returns nothing if the reduction cannot be part of the group.
-    fn places(&self, node: NodeId, reduction: &Reduction, extents: &[usize]) -> Option<(Vec<ScalarExpr>, Vec<ScalarExpr>)> {
+    fn places(
+        &self,
+        node: NodeId,
+        reduction: &Reduction,
+        extents: &[usize],
+    ) -> Option<(Vec<ScalarExpr>, Vec<ScalarExpr>)> {
         let shape = &reduction.task.output.shape;
         let exprs = self.reductions.iter().flat_map(|(_, reduction)| &reduction.operands).chain([&self.value]);
         let mut index: Option<(&[ScalarExpr], Vec<Option<usize>>)> = None;
@@ -138,7 +144,8 @@ impl Draft {
             let ExprNode::Read { input, index: own } = read.node() else { continue };
             if *input == node.0 {
                 // Along an axis with one element, 0 is as good as a coordinate.
-                let axes = axes_of(own)?.into_iter().zip(shape).map(|(axis, extent)| axis.filter(|_| *extent != 1)).collect();
+                let axes =
+                    axes_of(own)?.into_iter().zip(shape).map(|(axis, extent)| axis.filter(|_| *extent != 1)).collect();
                 if index.as_ref().is_some_and(|(_, known)| *known != axes) {
                     return None;
                 }
@@ -253,7 +260,9 @@ fn has_functions(expr: &ScalarExpr) -> bool {
         has |= expr.dtype().is_float()
             && match expr.node() {
                 ExprNode::Unary(op, _) => !matches!(op, UnaryOp::Neg | UnaryOp::Abs),
-                ExprNode::Binary(op, ..) => matches!(op, BinaryOp::Div | BinaryOp::Rem | BinaryOp::Pow | BinaryOp::Atan2),
+                ExprNode::Binary(op, ..) => {
+                    matches!(op, BinaryOp::Div | BinaryOp::Rem | BinaryOp::Pow | BinaryOp::Atan2)
+                }
                 _ => false,
             };
     });

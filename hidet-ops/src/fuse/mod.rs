@@ -9,7 +9,7 @@ mod draft;
 
 use crate::error::TensorType;
 use crate::expr::ScalarExpr;
-use crate::graph::{FlowGraph, NodeId, Origin};
+use crate::graph::{FlowGraph, Node, NodeId, Origin};
 use crate::task::{Compute, ReduceOp, Task};
 use draft::Draft;
 use hidet::types::Scalar;
@@ -55,15 +55,13 @@ impl Reduction {
     pub fn op(&self) -> ReduceOp {
         match &self.task.compute {
             Compute::Reduce { op, .. } => *op,
-            Compute::Each(_) | Compute::Scan { .. } => ReduceOp::Sum,
+            _ => ReduceOp::Sum,
         }
     }
 
     /// Returns one term, of elements of the inputs of the kernel.
     pub fn term(&self) -> ScalarExpr {
-        let term = match &self.task.compute {
-            Compute::Reduce { term, .. } | Compute::Scan { term, .. } | Compute::Each(term) => term,
-        };
+        let Compute::Reduce { term, .. } = &self.task.compute else { return self.operands[0].clone() };
         let reads: Vec<usize> = term.reads().iter().map(|read| read.identity()).collect();
         term.substitute(&mut |expr| {
             let at = reads.iter().position(|read| *read == expr.identity())?;
@@ -102,12 +100,16 @@ impl FusedTask {
     pub fn text(&self) -> String {
         let inputs = self.inputs.iter().map(TensorType::to_string).collect::<Vec<_>>().join(", ");
         let reductions = self.reductions.iter().map(|reduction| {
-            let operands = reduction.operands.iter().map(|operand| format!("[{operand}]")).collect::<Vec<_>>().join(" ");
+            let operands =
+                reduction.operands.iter().map(|operand| format!("[{operand}]")).collect::<Vec<_>>().join(" ");
             format!("{:?} of {operands}; ", reduction.task)
         });
         let reductions: String = reductions.collect();
         let scan = self.scan.map_or(String::new(), |axis| format!("sums along {axis} of "));
-        format!("{}({inputs}) -> {}: {:?} over {:?}: {reductions}{scan}{}", self.name, self.output, self.extents, self.over, self.value)
+        format!(
+            "{}({inputs}) -> {}: {:?} over {:?}: {reductions}{scan}{}",
+            self.name, self.output, self.extents, self.over, self.value
+        )
     }
 }
 
@@ -122,13 +124,31 @@ pub struct Group {
     pub inputs: Vec<NodeId>,
 }
 
+/// What is done to compute a graph.
+#[derive(Debug)]
+pub enum Step {
+    /// A kernel runs.
+    Kernel(Group),
+    /// A node has the elements of another one under another shape.
+    Reshape {
+        /// The node.
+        node: NodeId,
+        /// The other one.
+        input: NodeId,
+    },
+}
+
 /// Divides a graph into kernels, in an order in which they can run.
-pub fn groups(graph: &FlowGraph) -> Vec<Group> {
+pub fn steps(graph: &FlowGraph) -> Vec<Step> {
     let mut owner: HashMap<NodeId, NodeId> = HashMap::new();
     let mut drafts: HashMap<NodeId, Draft> = HashMap::new();
     // Users come first, so that all are known when a node is looked at.
     for node in graph.nodes().rev() {
         let Origin::Task { task, inputs } = &node.origin else { continue };
+        if matches!(task.compute, Compute::Reshape) {
+            owner.insert(node.id, node.id);
+            continue;
+        }
         let owners: Vec<NodeId> = graph.users(node.id).iter().filter_map(|user| owner.get(user).copied()).collect();
         let joined = owners.first().filter(|first| owners.iter().all(|other| other == *first)).copied();
         let joined = joined.filter(|_| !graph.is_output(node.id));
@@ -142,6 +162,20 @@ pub fn groups(graph: &FlowGraph) -> Vec<Group> {
         owner.insert(node.id, node.id);
         drafts.insert(node.id, Draft::new(node.id, task, inputs));
     }
-    let made = graph.nodes().filter_map(|node| Some((node.id, drafts.remove(&node.id)?)));
-    made.map(|(node, draft)| draft.finish(graph, node)).collect()
+    let step = |node: &Node| match &node.origin {
+        Origin::Task { task, inputs } if matches!(task.compute, Compute::Reshape) => {
+            Some(Step::Reshape { node: node.id, input: *inputs.first()? })
+        }
+        _ => Some(Step::Kernel(drafts.remove(&node.id)?.finish(graph, node.id))),
+    };
+    graph.nodes().filter_map(step).collect()
+}
+
+/// Returns the kernels among the steps.
+pub fn groups(graph: &FlowGraph) -> Vec<Group> {
+    let kernel = |step| match step {
+        Step::Kernel(group) => Some(group),
+        Step::Reshape { .. } => None,
+    };
+    steps(graph).into_iter().filter_map(kernel).collect()
 }

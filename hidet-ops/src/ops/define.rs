@@ -79,8 +79,10 @@ impl Tensor {
         (op, extents): (ReduceOp, &[usize]),
         term: impl FnOnce(&[Input], &[ScalarExpr]) -> ScalarExpr,
     ) -> Result<Tensor> {
-        let compute = |inputs: &[Input], at: &[ScalarExpr]| {
-            Compute::Reduce { op, extents: extents.to_vec(), term: term(inputs, at) }
+        let compute = |inputs: &[Input], at: &[ScalarExpr]| Compute::Reduce {
+            op,
+            extents: extents.to_vec(),
+            term: term(inputs, at),
         };
         Tensor::defined(name, inputs, output, compute, extents.len())
     }

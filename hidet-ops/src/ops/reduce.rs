@@ -43,7 +43,8 @@ impl Tensor {
             }
         }
         let extents = axes.iter().map(|axis| shape[*axis]).collect();
-        let compute = Compute::Reduce { op: ReduceOp::Sum, extents, term: ScalarExpr::read(0, dtype, index).cast(sums) };
+        let compute =
+            Compute::Reduce { op: ReduceOp::Sum, extents, term: ScalarExpr::read(0, dtype, index).cast(sums) };
         let (inputs, output) = (vec![self.ty().clone()], TensorType::new(dtype, &output));
         Tensor::apply(Task { name: "sum", inputs, output, compute }, &[self])
     }

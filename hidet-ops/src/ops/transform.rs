@@ -40,4 +40,23 @@ impl Tensor {
         order.swap(rank - 2, rank - 1);
         self.permute(&order)
     }
+
+    /// Returns the elements in the same order with another shape.
+    ///
+    /// # Errors
+    ///
+    /// If the shape has not as many elements.
+    pub fn reshape(&self, shape: &[usize]) -> Result<Tensor> {
+        let output = TensorType::new(self.dtype(), shape);
+        let elements = shape.iter().try_fold(1usize, |all, extent| all.checked_mul(*extent));
+        if elements != Some(self.ty().len()) {
+            return Err(refused(
+                "reshape",
+                &[self.ty()],
+                format!("{shape:?} has not its {} elements", self.ty().len()),
+            ));
+        }
+        let inputs = vec![self.ty().clone()];
+        Tensor::apply(Task { name: "reshape", inputs, output, compute: Compute::Reshape }, &[self])
+    }
 }

@@ -83,7 +83,8 @@ impl Parameters {
         let (mut merged, mut extents): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
         for (axis, extent) in fused.extents.iter().enumerate() {
             // Extents of a kernel have 31 bits.
-            let both = extents.last().and_then(|last| last.checked_mul(*extent)).filter(|both| *both <= i32::MAX as usize);
+            let both =
+                extents.last().and_then(|last| last.checked_mul(*extent)).filter(|both| *both <= i32::MAX as usize);
             match both {
                 Some(both) if together(axis - 1) => *extents.last_mut().unwrap_or(&mut 1) = both,
                 _ => extents.push(*extent),

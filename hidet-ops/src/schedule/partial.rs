@@ -43,10 +43,7 @@ impl<T: Num> Partial<T> {
         let values = |op| compare(op, other.value.into(), self.value.into());
         let first = values(CompareOp::Eq) & compare(CompareOp::Lt, others.into(), number.into());
         let other_wins = values(better) | first;
-        Partial {
-            value: other_wins.select(other.value, self.value),
-            number: Some(other_wins.select(others, number)),
-        }
+        Partial { value: other_wins.select(other.value, self.value), number: Some(other_wins.select(others, number)) }
     }
 
     /// Returns the terms if a condition holds, else none.
@@ -142,10 +139,8 @@ pub(super) fn combine<T: Num>(op: ReduceOp, own: Partial<T>, team: Team) -> Part
 
 fn combine_warp<T: Num>(op: ReduceOp, own: Partial<T>) -> Partial<T> {
     [16, 8, 4, 2, 1].into_iter().fold(own, |own, step| {
-        let other = Partial {
-            value: shuffle_xor(own.value, step),
-            number: own.number.map(|number| shuffle_xor(number, step)),
-        };
+        let other =
+            Partial { value: shuffle_xor(own.value, step), number: own.number.map(|number| shuffle_xor(number, step)) };
         own.and(op, other)
     })
 }

@@ -234,10 +234,12 @@ fn result(
         let all = reduce::<T>(kernel, reduction, steps, places, results);
         combine(reduction.op(), all, kernel.layout.team).result()
     });
-    result.unwrap_or_else(|why| {
-        refuse(&why.to_string());
-        AnyExpr::lit(reduction.dtype(), 0)
-    }).cast(reduction.dtype())
+    result
+        .unwrap_or_else(|why| {
+            refuse(&why.to_string());
+            AnyExpr::lit(reduction.dtype(), 0)
+        })
+        .cast(reduction.dtype())
 }
 
 /// Combines the terms that a thread has of a row.

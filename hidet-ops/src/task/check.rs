@@ -17,6 +17,7 @@ impl Task {
             Compute::Each(value) => (value, &[] as &[usize], Some(self.output.dtype)),
             Compute::Reduce { extents, term, .. } => (term, extents.as_slice(), None),
             Compute::Scan { term, .. } => (term, &[] as &[usize], None),
+            Compute::Reshape => return self.check_reshape(),
         };
         let extents = [&self.output.shape, further].concat();
         let mut problem = Ok(());
@@ -43,8 +44,16 @@ impl Task {
         }
     }
 
+    fn check_reshape(&self) -> Result<(), String> {
+        match self.inputs.as_slice() {
+            [input] if (input.dtype, input.len()) == (self.output.dtype, self.output.len()) => Ok(()),
+            _ => Err(format!("{} has not the elements of its input", self.output)),
+        }
+    }
+
     fn check_node(&self, expr: &ScalarExpr, extents: &[usize]) -> Result<(), String> {
-        let same = |name: &str, a: &ScalarExpr, b: &ScalarExpr| typing::same(name, &[a.dtype().into(), b.dtype().into()]);
+        let same =
+            |name: &str, a: &ScalarExpr, b: &ScalarExpr| typing::same(name, &[a.dtype().into(), b.dtype().into()]);
         match expr.node() {
             ExprNode::Axis(axis) if *axis >= extents.len() => {
                 Err(format!("it uses coordinate {axis}, but there are {}", extents.len()))
@@ -75,7 +84,9 @@ impl Task {
             }
             ExprNode::Unary(op, a) => typing::unary(*op, a.dtype().into()).map(|_| ()),
             ExprNode::Binary(op, a, b) => same(op.name(), a, b).and(typing::binary(*op, a.dtype().into()).map(|_| ())),
-            ExprNode::Compare(op, a, b) => same(op.name(), a, b).and(typing::compare(*op, a.dtype().into()).map(|_| ())),
+            ExprNode::Compare(op, a, b) => {
+                same(op.name(), a, b).and(typing::compare(*op, a.dtype().into()).map(|_| ()))
+            }
             ExprNode::Select(condition, a, b) => {
                 typing::condition(Type::from(condition.dtype())).and_then(|()| same("select", a, b))
             }

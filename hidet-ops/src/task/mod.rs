@@ -44,6 +44,8 @@ pub enum Compute {
         /// One term.
         term: ScalarExpr,
     },
+    /// Those of the one input, in the same order: the result is its memory under another shape, and no kernel.
+    Reshape,
 }
 
 /// How the terms of a reduction are combined.
@@ -107,7 +109,7 @@ impl Task {
     pub fn each(&self) -> Option<&ScalarExpr> {
         match &self.compute {
             Compute::Each(value) => Some(value),
-            Compute::Reduce { .. } | Compute::Scan { .. } => None,
+            _ => None,
         }
     }
 
@@ -118,6 +120,7 @@ impl Task {
             Compute::Each(value) => value.to_string(),
             Compute::Reduce { op, extents, term } => format!("{op:?} over {extents:?} of {term}"),
             Compute::Scan { axis, term } => format!("sums along {axis} of {term}"),
+            Compute::Reshape => "the same elements".to_owned(),
         };
         format!("{}({inputs}) -> {}: {compute}", self.name, self.output)
     }
@@ -140,6 +143,9 @@ impl Task {
             }
             inputs.get(input).and_then(|elements| elements.get(at)).copied().ok_or_else(missing)
         };
+        if matches!(self.compute, Compute::Reshape) {
+            return inputs.first().cloned().ok_or_else(|| format!("{} has no input", self.name));
+        }
         let element = |number: usize| {
             let own = coordinates(number, &self.output.shape);
             match &self.compute {
@@ -157,6 +163,7 @@ impl Task {
                     };
                     reduced(ReduceOp::Sum, term.dtype(), (0..=own[*axis]).map(at))
                 }
+                Compute::Reshape => Err("a reshape computes nothing".to_owned()),
             }
         };
         (0..self.output.len()).map(element).collect()
