@@ -6,7 +6,7 @@ use crate::expr::ScalarExpr;
 use crate::task::{Compute, Task};
 use crate::tensor::Tensor;
 use hidet::ir::{BinaryOp, UnaryOp, eval, typing};
-use hidet::types::{Number, Type};
+use hidet::types::{Number, Scalar, Type};
 
 /// The second operand of an operator on two: a tensor, or a number of the type of the first.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +31,7 @@ impl From<f64> for Operand<'_> {
 
 impl Tensor {
     /// Returns the result of an operator on each element.
-    fn each(&self, name: &'static str, f: impl FnOnce(ScalarExpr) -> ScalarExpr) -> Result<Tensor> {
+    pub(super) fn each(&self, name: &'static str, f: impl FnOnce(ScalarExpr) -> ScalarExpr) -> Result<Tensor> {
         let ty = self.ty();
         let index = (0..ty.rank()).map(ScalarExpr::axis).collect();
         let value = f(ScalarExpr::read(0, ty.dtype, index).cast(computed_in(ty.dtype))).cast(ty.dtype);
@@ -40,13 +40,13 @@ impl Tensor {
     }
 
     /// Returns the result of an operation of the IR on each element, which is defined for floats only.
-    fn of_floats(&self, name: &'static str, op: UnaryOp) -> Result<Tensor> {
+    pub(super) fn of_floats(&self, name: &'static str, op: UnaryOp) -> Result<Tensor> {
         self.only_floats(name)?;
         self.each(name, |x| x.unary(op))
     }
 
     /// Returns an error if an operation is not defined for the elements.
-    fn takes(&self, name: &'static str, rule: std::result::Result<Type, String>) -> Result<()> {
+    pub(super) fn takes(&self, name: &'static str, rule: std::result::Result<Type, String>) -> Result<()> {
         rule.map(|_| ())
             .map_err(|why| refused(name, &[self.ty()], format!("{why}; convert the tensor with `cast` before")))
     }
@@ -54,6 +54,15 @@ impl Tensor {
     /// Returns the element that is nearest to a number.
     fn as_element(&self, number: f64) -> f64 {
         eval::to_f64(self.dtype(), eval::nearest(self.dtype(), Number::Float(number)))
+    }
+
+    /// Returns an error if the elements are no floats, and cannot be equal to a number.
+    pub(super) fn has(&self, name: &'static str, number: f64) -> Result<()> {
+        if self.dtype().is_float() || self.as_element(number) == number {
+            return Ok(());
+        }
+        let why = format!("{} has no {number}; convert the tensor with `cast` before", self.dtype());
+        Err(refused(name, &[self.ty()], why))
     }
 
     pub(super) fn only_floats(&self, name: &'static str) -> Result<()> {
@@ -70,21 +79,40 @@ impl Tensor {
         let other = match other.into() {
             Operand::Number(number) => {
                 self.takes(name, typing::binary(op, computed_in(self.dtype()).into()))?;
-                if !self.dtype().is_float() && self.as_element(number) != number {
-                    let why = format!("{} has no {number}; convert the tensor with `cast` before", self.dtype());
-                    return Err(refused(name, &[self.ty()], why));
-                }
+                self.has(name, number)?;
                 return self.each(name, |x| x.binary(op, &x.same(number)));
             }
             Operand::Tensor(other) => other,
         };
-        let types = [self.ty(), other.ty()];
         let dtype = self.dtype();
+        self.takes(name, typing::binary(op, computed_in(dtype).into()))?;
+        self.combined(name, other, dtype, |a, b| a.binary(op, b))
+    }
+
+    /// Returns the result of an operation on each element and the one of another tensor of the same type, computed and
+    /// rounded to that type.
+    pub(super) fn both_by(
+        &self,
+        name: &'static str,
+        other: &Tensor,
+        f: impl FnOnce(&ScalarExpr, &ScalarExpr) -> ScalarExpr,
+    ) -> Result<Tensor> {
+        self.combined(name, other, self.dtype(), f)
+    }
+
+    /// The same, with a result of another type.
+    pub(super) fn combined(
+        &self,
+        name: &'static str,
+        other: &Tensor,
+        result: Scalar,
+        f: impl FnOnce(&ScalarExpr, &ScalarExpr) -> ScalarExpr,
+    ) -> Result<Tensor> {
+        let (dtype, types) = (self.dtype(), [self.ty(), other.ty()]);
         if dtype != other.dtype() {
             let why = format!("their elements have different types; convert one with `cast(Scalar::{dtype:?})`");
             return Err(refused(name, &types, why));
         }
-        self.takes(name, typing::binary(op, computed_in(dtype).into()))?;
         let Some(shape) = broadcast(self.shape(), other.shape()) else {
             let why = "the shapes do not fit: from the last axis on, extents must be equal, or one of them 1";
             return Err(refused(name, &types, why));
@@ -93,9 +121,9 @@ impl Tensor {
             let index = broadcast_index(tensor.shape(), &shape);
             ScalarExpr::read(input, dtype, index).cast(computed_in(dtype))
         };
-        let value = read(0, self).binary(op, &read(1, other)).cast(dtype);
+        let value = f(&read(0, self), &read(1, other)).cast(result);
         let inputs = types.map(TensorType::clone).to_vec();
-        let output = TensorType::new(dtype, &shape);
+        let output = TensorType::new(result, &shape);
         let task = Task { name, inputs, output, compute: Compute::Each(value) };
         Tensor::apply(task, &[self, other])
     }
@@ -141,42 +169,59 @@ impl Tensor {
         self.each("relu", |x| x.max(&x.same(0.0)))
     }
 
-    /// Returns e to the power of each element.
+    /// Returns the remainder of each division, with the sign of the first operand, as in Rust.
+    pub fn rem<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
+        self.both("rem", BinaryOp::Rem, other)
+    }
+
+    /// Returns each element to the power of the other; floats only.
+    pub fn pow<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
+        self.both("pow", BinaryOp::Pow, other)
+    }
+
+    /// Returns the angle in radians of the point at `other` to the right and `self` up; floats only.
+    pub fn atan2<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
+        self.both("atan2", BinaryOp::Atan2, other)
+    }
+
+    /// Returns the bits that are set in both; integers and `bool` only.
+    pub fn bit_and<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
+        self.both("bit_and", BinaryOp::And, other)
+    }
+
+    /// Returns the bits that are set in one or both; integers and `bool` only.
+    pub fn bit_or<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
+        self.both("bit_or", BinaryOp::Or, other)
+    }
+
+    /// Returns the bits that are set in one of both; integers and `bool` only.
+    pub fn bit_xor<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
+        self.both("bit_xor", BinaryOp::Xor, other)
+    }
+
+    /// Returns the bits moved up by as many places as the other element says, modulo their number; integers only.
+    pub fn shift_left<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
+        self.both("shift_left", BinaryOp::Shl, other)
+    }
+
+    /// Returns the bits moved down by as many places as the other element says, modulo their number; integers only. The
+    /// sign of signed integers is kept.
+    pub fn shift_right<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Tensor> {
+        self.both("shift_right", BinaryOp::Shr, other)
+    }
+
+    /// Returns the complement of all bits; of `bool`, the contrary.
     ///
     /// # Errors
     ///
-    /// If the elements are not floats; the same holds for all functions of real numbers.
-    pub fn exp(&self) -> Result<Tensor> {
-        self.of_floats("exp", UnaryOp::Exp)
-    }
-
-    /// Returns the hyperbolic tangent of each element.
-    pub fn tanh(&self) -> Result<Tensor> {
-        self.of_floats("tanh", UnaryOp::Tanh)
-    }
-
-    /// Returns the square root of each element.
-    pub fn sqrt(&self) -> Result<Tensor> {
-        self.of_floats("sqrt", UnaryOp::Sqrt)
-    }
-
-    /// Returns `1 / (1 + exp(-x))` of each element.
-    pub fn sigmoid(&self) -> Result<Tensor> {
-        self.only_floats("sigmoid")?;
-        self.each("sigmoid", |x| x.same(1.0) / (x.same(1.0) + x.unary(UnaryOp::Neg).unary(UnaryOp::Exp)))
-    }
-
-    /// Returns `x / 2 * (1 + erf(x / sqrt(2)))` of each element.
-    pub fn gelu(&self) -> Result<Tensor> {
-        self.only_floats("gelu")?;
-        self.each("gelu", |x| {
-            let erf = (x.clone() * x.same(std::f64::consts::FRAC_1_SQRT_2)).unary(UnaryOp::Erf);
-            x.clone() * x.same(0.5) * (x.same(1.0) + erf)
-        })
+    /// If the elements are floats.
+    pub fn bit_not(&self) -> Result<Tensor> {
+        self.takes("bit_not", typing::unary(UnaryOp::Not, self.dtype().into()))?;
+        self.each("bit_not", |x| x.unary(UnaryOp::Not))
     }
 
     /// Converts each element, as Rust's `as`.
-    pub fn cast(&self, dtype: hidet::types::Scalar) -> Result<Tensor> {
+    pub fn cast(&self, dtype: Scalar) -> Result<Tensor> {
         let ty = self.ty();
         let value = ScalarExpr::read(0, ty.dtype, (0..ty.rank()).map(ScalarExpr::axis).collect()).cast(dtype);
         let (inputs, output) = (vec![ty.clone()], TensorType::new(dtype, self.shape()));

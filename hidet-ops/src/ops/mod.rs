@@ -1,9 +1,15 @@
 //! The operators: what each computes, its conditions, and its implementations.
 
+mod activation;
+mod compare;
+mod create;
 mod define;
 mod elementwise;
+mod math;
 mod matmul;
+mod norm;
 mod reduce;
+mod softmax;
 mod transform;
 
 pub use define::Input;
