@@ -85,14 +85,15 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
     pub fn load_operand<const Q: usize>(&self, input: &StagedInput<T, Q>, at: &Position, origin: impl IndexTuple<R>) {
         let (origin, groups, parts) = (coordinates(origin), self.groups, self.parts);
         if let Some(operand) = self.operand {
-            if groups * parts * PART > input.rows() {
-                refuse("the tiles of an operand of the epilogue need tiles of the input with as many rows");
+            if groups * parts * PART > input.tiles.extents()[1] {
+                refuse("the tiles of an operand of the epilogue need tiles of the input that go as far across k");
             }
             for round in 0..self.rounds {
                 at.fill(groups * parts * PART * PART * T::SCALAR.bytes() as i32);
                 for part in unroll(0..groups * parts) {
                     let place = moved(origin, part / parts * PART, round * (parts * PART) + part % parts * PART);
-                    tma_load(&input.tiles.memory[[at.stage(), 0, part * PART, 0]], operand.map, place, at.arrivals());
+                    let tile = input.tiles.part(at.stage(), part.into_expr());
+                    tma_load(&tile[[0, 0]], operand.map, place, at.arrivals());
                 }
                 at.advance();
             }
@@ -144,8 +145,7 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
                 let (part, first) = (q / 4, moved(origin, 0, (round * parts + q / 4) * PART));
                 let epilogue = match staged {
                     Some((number, tiles, at)) => {
-                        let tile = tiles.memory.slice(at.stage()).slice(0);
-                        let tile = tile.tile([(group * parts + part) * PART, 0], [PART, PART]);
+                        let tile = tiles.part(at.stage(), group * parts + part);
                         self.epilogue.read_from(number, tile, [first[R - 2], first[R - 1]])
                     }
                     None => self.epilogue.clone(),

@@ -111,8 +111,8 @@ pub fn issue<T: Element>(
     (a, a_at, row): (StagedTiles<T>, &Position, Expr<i32>),
     (b, b_at): (StagedTiles<T>, &Position),
 ) {
-    if a.cols() != b.cols() {
-        refuse(&format!("tiles of {} and {} columns are multiplied along their columns", a.cols(), b.cols()));
+    if a.cols() != b.extents()[0] {
+        refuse(&format!("tiles of {} columns and {} along k are multiplied", a.cols(), b.extents()[0]));
     }
     if a.by_threads || b.by_threads {
         fence_proxy_async();
@@ -121,7 +121,7 @@ pub fn issue<T: Element>(
     for p in unroll((0..a.cols()).step_by(16)) {
         let (slab, col) = (p / StagedTiles::<T>::width(), p % StagedTiles::<T>::width());
         let left = &a.memory[[a_at.stage(), slab, row, col]];
-        wgmma_n(b.rows(), add || p > 0, &sums[[0]], left, &b.memory[[b_at.stage(), slab, 0, col]]);
+        b.multiply(add || p > 0, sums, left, b_at.stage(), p);
     }
     wgmma_commit();
 }
@@ -130,9 +130,8 @@ pub fn issue<T: Element>(
 #[device(crate = hidet_core)]
 pub fn issue_left<T: Element>(sums: View<f32, 1>, left: View<T, 2>, (b, at): (StagedTiles<T>, &Position)) {
     wgmma_fence();
-    for p in unroll((0..b.cols()).step_by(16)) {
-        let (slab, col) = (p / StagedTiles::<T>::width(), p % StagedTiles::<T>::width());
-        wgmma_n(b.rows(), true, &sums[[0]], &left[[p / 16, 0]], &b.memory[[at.stage(), slab, 0, col]]);
+    for p in unroll((0..b.extents()[0]).step_by(16)) {
+        b.multiply(true, sums, &left[[p / 16, 0]], at.stage(), p);
     }
     wgmma_commit();
 }

@@ -40,11 +40,21 @@ impl<T: Element, const R: usize> StagedInput<T, R> {
     /// The same for tiles that all blocks of a cluster read: each loads a part of the rows for all.
     #[track_caller]
     pub fn multicast(input: In<T, R>, stages: i32, tile: [i32; 2], cluster: i32) -> StagedInput<T, R> {
+        StagedInput::of(input, StagedTiles::new(stages, tile), cluster)
+    }
+
+    /// The same for the right operand of a product whose rows go along k, 64 of them in a tile: columns are contiguous.
+    #[track_caller]
+    pub fn along_rows(input: In<T, R>, stages: i32, cols: i32, cluster: i32) -> StagedInput<T, R> {
+        StagedInput::of(input, StagedTiles::along_rows(stages, [64, cols]), cluster)
+    }
+
+    #[track_caller]
+    fn of(input: In<T, R>, tiles: StagedTiles<T>, cluster: i32) -> StagedInput<T, R> {
         const { assert!(R >= 2, "a tile is a matrix, so the input has two axes or more") }
-        let tiles = StagedTiles::new(stages, tile);
         if cluster < 1 || tiles.rows() % cluster != 0 {
             refuse(&format!("{} rows of a tile are loaded by {cluster} blocks in equal parts", tiles.rows()));
-            return StagedInput::multicast(input, stages, tile, 1);
+            return StagedInput::of(input, tiles, 1);
         }
         let mut copied = [1; R];
         (copied[R - 2], copied[R - 1]) = (tiles.rows() / cluster, StagedTiles::<T>::width());
@@ -52,7 +62,7 @@ impl<T: Element, const R: usize> StagedInput<T, R> {
         let map = prologue.below::<T>().tensor_map(copied, Swizzle::B128);
         let operands = prologue.row_operands::<T>().into_iter().map(|(number, operand)| {
             let map = operand.tensor_map([tiles.cols()], Swizzle::None);
-            StagedRow { number, map, rows: shared::<T, 2>([stages, tiles.cols()]) }
+            StagedRow { number, map, rows: shared::<T, 2>([tiles.stages, tiles.cols()]) }
         });
         let operands = operands.collect();
         StagedInput { prologue, tiles, operands, map, cluster }

@@ -1,7 +1,7 @@
 //! Tiles in shared memory, as tensor cores read them.
 
-use hidet_core::dsl::intrinsics::refuse;
-use hidet_core::dsl::{View, shared};
+use hidet_core::dsl::intrinsics::{matrix_layout, refuse, wgmma_n};
+use hidet_core::dsl::{Address, Expr, IntoExpr, View, shared};
 use hidet_core::ir::Swizzle;
 use hidet_core::layout::Layout;
 use hidet_core::types::Element;
@@ -13,6 +13,8 @@ use hidet_core::types::Element;
 pub struct StagedTiles<T> {
     /// Stage, slab, row, column in the slab.
     pub(crate) memory: View<T, 4>,
+    /// Stage, row, column, if the rows go along k: the right operand of a product whose columns are contiguous.
+    pub(crate) along_rows: Option<View<T, 3>>,
     pub(crate) stages: i32,
     tile: [i32; 2],
     /// True if threads write the tiles, so that tensor cores see them only behind a fence.
@@ -32,7 +34,44 @@ impl<T: Element> StagedTiles<T> {
             return StagedTiles::new(1, [8, width]);
         }
         let memory = shared::<T, 4>(Layout::tma([stages, cols / width, rows, width], Swizzle::B128));
-        StagedTiles { memory, stages, tile, by_threads: false }
+        StagedTiles { memory, along_rows: None, stages, tile, by_threads: false }
+    }
+
+    /// The same for tiles whose rows go along k.
+    #[track_caller]
+    pub(crate) fn along_rows(stages: i32, tile: [i32; 2]) -> StagedTiles<T> {
+        let tiles = StagedTiles::new(stages, tile);
+        let layout = Layout::row_major([tiles.stages]) + matrix_layout::<T>(tiles.tile, Swizzle::B128);
+        StagedTiles { along_rows: Some(tiles.memory.relaid(layout)), ..tiles }
+    }
+
+    /// Returns how far a tile goes along k, and across.
+    pub(crate) fn extents(&self) -> [i32; 2] {
+        let [rows, cols] = self.tile;
+        if self.along_rows.is_some() { [rows, cols] } else { [cols, rows] }
+    }
+
+    /// Returns 64 rows of 128 bytes of a stage, by their number.
+    #[track_caller]
+    pub(crate) fn part(&self, stage: Expr<i32>, number: Expr<i32>) -> View<T, 2> {
+        let slabs = self.memory.slice(stage);
+        match self.along_rows {
+            Some(_) => slabs.slice(number),
+            None => slabs.slice(0).tile([number * 64, 0.into_expr()], [64, Self::width()]),
+        }
+    }
+
+    /// Issues the products of 16 columns on the left with the part of the tile that begins at `k`: `left * tile`.
+    #[track_caller]
+    pub(crate) fn multiply(&self, add: bool, sums: View<f32, 1>, left: Address<T>, stage: Expr<i32>, k: i32) {
+        let n = self.extents()[1];
+        match self.along_rows {
+            Some(tiles) => wgmma_n(n, add, sums.address((0,)), left, tiles.address((stage, k, 0)).transposed()),
+            None => {
+                let (slab, col) = (k / Self::width(), k % Self::width());
+                wgmma_n(n, add, sums.address((0,)), left, self.memory.address((stage, slab, 0, col)));
+            }
+        }
     }
 
     /// Returns the number of columns of a slab.

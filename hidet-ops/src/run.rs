@@ -1,6 +1,6 @@
 //! Kernels of fused tasks: compiled once, and launched.
 
-use crate::error::{Result, TensorType};
+use crate::error::{Error, Result, TensorType};
 use crate::expr::ScalarExpr;
 use crate::fuse::FusedTask;
 use crate::schedule::{Given, Parameters};
@@ -21,10 +21,9 @@ static KERNELS: LazyLock<Mutex<HashMap<(String, String), Arc<Ready>>>> = LazyLoc
 
 /// Computes a fused task: compiles its kernel, if that has not been done, and launches it. The result has memory of its own.
 pub(crate) fn run(fused: &FusedTask, inputs: &[RawTensor], device: &Device) -> Result<RawTensor> {
-    let fail = |message: String| hidet::Error::Device { device: device.to_string(), message };
     let output = &fused.output;
     let bytes = output.shape.iter().try_fold(output.dtype.bytes(), |bytes, extent| bytes.checked_mul(*extent));
-    let bytes = bytes.ok_or_else(|| fail(format!("a tensor {output} is too large")))?;
+    let bytes = bytes.ok_or_else(|| failed(device, format!("a tensor {output} is too large")))?;
     let result = RawTensor::new(device, Storage::uninit(device, bytes)?, 0, output.dtype, &output.shape)?;
     if output.is_empty() {
         return Ok(result);
@@ -36,6 +35,11 @@ pub(crate) fn run(fused: &FusedTask, inputs: &[RawTensor], device: &Device) -> R
     all.push(RawArg::from(&result_in_kernel));
     ready.kernel.launch_raw(&all)?;
     Ok(result)
+}
+
+/// Returns the error of something that failed on a device.
+pub(crate) fn failed(device: &Device, message: String) -> Error {
+    hidet::Error::Device { device: device.to_string(), message }.into()
 }
 
 /// Returns a tensor itself if its elements are next to each other, else a copy in which they are.
@@ -65,8 +69,7 @@ fn ready(fused: &FusedTask, given: &Given) -> Result<Arc<Ready>> {
         return Ok(ready.clone());
     }
     // Compiled without the lock: other threads may go on.
-    let plan = templates::plan(fused, given)
-        .map_err(|message| hidet::Error::Device { device: given.device.to_string(), message })?;
+    let (_, plan) = templates::plan(fused, given).map_err(|why| failed(&given.device, why))?;
     let ready = Arc::new(Ready { kernel: plan.template.compile(&given.device)?, parameters: plan.parameters });
     Ok(known().entry(key).or_insert(ready).clone())
 }

@@ -2,10 +2,12 @@
 
 use crate::error::{Error, Result, TensorType};
 use crate::expr::Element64;
-use crate::fuse::{self, Step};
+use crate::fuse::{self, Group, Step};
 use crate::graph::{FlowGraph, NodeId, Origin};
 use crate::run;
+use crate::schedule::Given;
 use crate::task::Task;
+use crate::templates;
 use hidet::device::{Device, RawTensor};
 use hidet::types::{Element, Scalar};
 use std::collections::HashMap;
@@ -174,6 +176,19 @@ impl Tensor {
     /// Returns the names of the kernels that computing it takes, in order; none if it is computed already.
     pub fn kernels(&self) -> Vec<String> {
         fuse::groups(&self.graph().0).into_iter().map(|group| group.fused.name).collect()
+    }
+
+    /// Returns the names of the implementations of those kernels, in order.
+    ///
+    /// # Errors
+    ///
+    /// If there is none for an operator.
+    pub fn templates(&self) -> Result<Vec<&'static str>> {
+        // Inputs that are computed on the way are contiguous, and begin where allocations do.
+        let given = Given { device: self.device().clone(), contiguous: true, align: 16 };
+        let name =
+            |group: Group| Ok(templates::plan(&group.fused, &given).map_err(|why| run::failed(self.device(), why))?.0);
+        fuse::groups(&self.graph().0).into_iter().map(name).collect()
     }
 
     /// Computes the tensor, and returns its elements in row-major order.

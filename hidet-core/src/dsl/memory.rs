@@ -1,6 +1,6 @@
 //! Shared memory and register arrays.
 
-use super::access::{ViewData, ViewExtent};
+use super::access::{Base, ViewData, ViewExtent};
 use super::builder::{Caller, here, with};
 use super::expr::{Expr, IntoExpr};
 use super::index::compute;
@@ -125,6 +125,34 @@ fn allocate_untyped(
     .flatten()
 }
 
+fn relaid(data: &ViewData, rank: usize, layout: Layout, at: Caller) -> Option<ViewData> {
+    with(|builder| {
+        let owner = match data.base {
+            Base::Memory(id) if data.is_whole() && builder.function.buffers[id].scope == Scope::Shared => Some(id),
+            _ => None,
+        };
+        let Some(id) = owner else {
+            builder.problem("only a whole buffer in shared memory can have another layout", at);
+            return None;
+        };
+        let shape = layout.shape();
+        let own = builder.function.buffers[id].clone();
+        let sizes = [&own.layout, &layout].map(|layout| layout.size().as_const());
+        if shape.len() != rank || sizes[0].zip(sizes[1]).is_none_or(|(own, new)| new > own) {
+            let message = format!(
+                "a layout of {} axes for a tensor with {rank}, or of more bytes than the buffer has",
+                shape.len()
+            );
+            builder.problem(message, at);
+            return None;
+        }
+        let alias = own.alias.or(Some(id));
+        let id = builder.function.buffers.push(Buffer { shape, layout, alias, ..own });
+        Some(ViewData::memory(builder, id))
+    })
+    .flatten()
+}
+
 /// Allocates shared memory of the block: `shared::<f32>([32, 33])`, or with a layout. Extents may be computed from the
 /// extents of the parameters; the launcher then computes the size.
 #[track_caller]
@@ -140,6 +168,39 @@ pub fn registers<T: Element, const R: usize>(shape: impl MemoryShape<R>) -> View
 }
 
 impl<T: Element, const R: usize> View<T, R> {
+    /// Returns the memory of a shared buffer, which this must be as a whole, with another layout of as many bytes at most:
+    /// the same bytes as other axes.
+    ///
+    /// Slabs of 64 columns, as TMA writes them, are one matrix to tensor cores that read it transposed:
+    ///
+    /// ```
+    /// use hidet::dsl::intrinsics::matrix_layout;
+    /// use hidet::prelude::*;
+    ///
+    /// kernel! {
+    ///     #[launch(grid = 1, block = 32)]
+    ///     fn first(y: Out<bf16, [1]>) {
+    ///         let slabs = shared::<bf16, 3>(Layout::tma([2, 16, 64], Swizzle::B128));
+    ///         let matrix = slabs.relaid::<2>(matrix_layout::<bf16>([16, 128], Swizzle::B128));
+    ///         slabs[[1, 3, thread_id()]] = 1.0;
+    ///         sync_threads();
+    ///         if thread_id() == 0 { y[[0]] = matrix[[3, 64]]; }
+    ///     }
+    /// }
+    ///
+    /// let device = Device::sim();
+    /// let mut y = device.empty([1])?;
+    /// first().compile(&device)?.launch(&mut y)?;
+    /// assert_eq!(y.to_vec()?, [bf16::ONE]);
+    /// # Ok::<(), hidet::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn relaid<const Q: usize>(self, layout: Layout) -> View<T, Q> {
+        let at = here();
+        let Some(data) = self.data(at) else { return View::dead() };
+        relaid(&data, Q, layout, at).map_or_else(View::dead, add)
+    }
+
     /// Writes one value to every element of a register array.
     #[track_caller]
     pub fn fill(&self, value: impl IntoExpr<T>) {

@@ -1,8 +1,10 @@
 //! Evaluation on the host, the reference of every kernel.
 
 use super::{ExprNode, ScalarExpr};
-use hidet::ir::{BinaryOp, CompareOp, eval};
+use hidet::ir::eval::{self, BinaryFn, UnaryFn};
+use hidet::ir::{BinaryOp, CompareOp};
 use hidet::types::{Const, Number, Scalar};
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 /// A value on the host: floats of all types in `f64`, without rounding to their own type, integers and `bool` exactly.
@@ -66,65 +68,123 @@ impl ScalarExpr {
     ///
     /// # Errors
     ///
-    /// If there is no such coordinate, or an operation is not defined for the type of its operands, or for their values (a division by zero).
+    /// If there is no such coordinate, or an operation is not defined for the type of its operands, or for their values (a
+    /// division by zero).
     pub fn eval(
         &self,
         axes: &[usize],
         read: &dyn Fn(usize, &[i64]) -> Result<Element64, String>,
     ) -> Result<Element64, String> {
-        Evaluator { axes, read, known: HashMap::new() }.value(self)
+        Program::of(self)?.run(axes, read)
     }
 }
 
-struct Evaluator<'a> {
-    axes: &'a [usize],
-    read: &'a dyn Fn(usize, &[i64]) -> Result<Element64, String>,
-    known: HashMap<usize, Element64>,
+/// An expression as a list of operations, each on values of those before it: quick to evaluate for many elements.
+pub(crate) struct Program {
+    steps: Vec<Step>,
+    /// Values of the steps, and the index of a read; kept to be used again.
+    values: RefCell<(Vec<Value>, Vec<i64>)>,
 }
 
-impl Evaluator<'_> {
-    fn value(&mut self, expr: &ScalarExpr) -> Result<Element64, String> {
-        if let Some(known) = self.known.get(&expr.identity()) {
-            return Ok(*known);
-        }
-        let undefined = |name: &str| format!("`{name}` is not defined for {}", expr.dtype());
-        let of = |bits: u64| Element64(Const { scalar: wide(expr.dtype()), bits });
-        let value = match expr.node() {
-            ExprNode::Axis(axis) => {
-                let coordinate = self.axes.get(*axis).ok_or_else(|| format!("there is no coordinate {axis}"))?;
-                Element64(Const::int(Scalar::I32, *coordinate as i64))
-            }
-            ExprNode::Const(value) => Element64::constant(*value),
-            ExprNode::Read { input, index } => {
-                let index: Result<Vec<i64>, String> =
-                    index.iter().map(|index| self.value(index).map(Element64::index)).collect();
-                (self.read)(*input, &index?)?
-            }
-            ExprNode::Unary(op, a) => {
-                let a = self.value(a)?.0;
-                of(eval::unary(*op, a.scalar).ok_or_else(|| undefined(op.name()))?(a.bits))
-            }
-            ExprNode::Binary(op, a, b) => {
-                let (a, b) = (self.value(a)?.0, self.value(b)?.0);
-                if let Some(fault) = eval::fault(*op, a.scalar, b.bits) {
-                    return Err(fault.to_owned());
+/// A value, or why it is not defined: that matters only where it is used.
+type Value = Result<Element64, &'static str>;
+
+/// An operation; operands are numbers of steps.
+enum Step {
+    Axis(usize),
+    Const(Element64),
+    Read(usize, Vec<usize>),
+    Unary(UnaryFn, Scalar, usize),
+    Binary(BinaryOp, BinaryFn, Scalar, [usize; 2]),
+    Compare(BinaryFn, [usize; 2]),
+    Select([usize; 3]),
+    Cast(Scalar, usize),
+}
+
+impl Program {
+    /// Returns the operations of an expression.
+    ///
+    /// # Errors
+    ///
+    /// If one is not defined for the types of its operands.
+    pub(crate) fn of(expr: &ScalarExpr) -> Result<Program, String> {
+        let (mut steps, mut places, mut problem) = (Vec::new(), HashMap::new(), None);
+        expr.visit(&mut |expr| {
+            let at = |operand: &ScalarExpr| places.get(&operand.identity()).copied().unwrap_or(0);
+            let undefined = |name: &str| format!("`{name}` is not defined for {}", expr.dtype());
+            let to = wide(expr.dtype());
+            let step = match expr.node() {
+                ExprNode::Axis(axis) => Ok(Step::Axis(*axis)),
+                ExprNode::Const(value) => Ok(Step::Const(Element64::constant(*value))),
+                ExprNode::Read { input, index } => Ok(Step::Read(*input, index.iter().map(at).collect())),
+                ExprNode::Unary(op, a) => {
+                    let found = eval::unary(*op, wide(a.dtype())).ok_or_else(|| undefined(op.name()));
+                    found.map(|f| Step::Unary(f, to, at(a)))
                 }
-                of(eval::binary(*op, a.scalar).ok_or_else(|| undefined(op.name()))?(a.bits, b.bits))
+                ExprNode::Binary(op, a, b) => {
+                    let found = eval::binary(*op, wide(a.dtype())).ok_or_else(|| undefined(op.name()));
+                    found.map(|f| Step::Binary(*op, f, to, [at(a), at(b)]))
+                }
+                ExprNode::Compare(op, a, b) => {
+                    let found = eval::compare(*op, wide(a.dtype())).ok_or_else(|| undefined(op.name()));
+                    found.map(|f| Step::Compare(f, [at(a), at(b)]))
+                }
+                ExprNode::Select(condition, a, b) => Ok(Step::Select([at(condition), at(a), at(b)])),
+                ExprNode::Cast(a) => Ok(Step::Cast(to, at(a))),
+            };
+            match step {
+                Ok(step) => steps.push(step),
+                Err(why) => problem = problem.take().or(Some(why)),
             }
-            ExprNode::Compare(op, a, b) => {
-                let (a, b) = (self.value(a)?.0, self.value(b)?.0);
-                of(eval::compare(*op, a.scalar).ok_or_else(|| undefined(op.name()))?(a.bits, b.bits))
-            }
-            ExprNode::Select(condition, then, otherwise) => {
-                let taken = if self.value(condition)?.0.bits != 0 { then } else { otherwise };
-                self.value(taken)?
-            }
-            ExprNode::Cast(a) => {
-                let a = self.value(a)?.0;
-                of(eval::cast(a.scalar, wide(expr.dtype()), a.bits))
-            }
-        };
-        self.known.insert(expr.identity(), value);
-        Ok(value)
+            places.insert(expr.identity(), steps.len().saturating_sub(1));
+        });
+        problem.map_or(Ok(Program { steps, values: RefCell::default() }), Err)
+    }
+
+    /// Returns the value at these coordinates, where `read` returns an element of an input at an index.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such coordinate, an element cannot be read, or an operation is not defined for its values.
+    pub(crate) fn run(
+        &self,
+        axes: &[usize],
+        read: &dyn Fn(usize, &[i64]) -> Result<Element64, String>,
+    ) -> Result<Element64, String> {
+        let (values, index) = &mut *self.values.borrow_mut();
+        values.clear();
+        for step in &self.steps {
+            let value = match step {
+                Step::Axis(axis) => {
+                    let coordinate = axes.get(*axis).ok_or_else(|| format!("there is no coordinate {axis}"))?;
+                    Ok(Element64(Const::int(Scalar::I32, *coordinate as i64)))
+                }
+                Step::Const(value) => Ok(*value),
+                Step::Read(input, operands) => {
+                    index.clear();
+                    // An index that is not defined is outside.
+                    index.extend(operands.iter().map(|operand| values[*operand].map_or(-1, Element64::index)));
+                    Ok(read(*input, index)?)
+                }
+                Step::Unary(f, to, a) => values[*a].map(|a| Element64(Const { scalar: *to, bits: f(a.0.bits) })),
+                Step::Binary(op, f, to, [a, b]) => values[*a].and_then(|a| {
+                    let b = values[*b]?;
+                    let result = || Element64(Const { scalar: *to, bits: f(a.0.bits, b.0.bits) });
+                    eval::fault(*op, a.0.scalar, b.0.bits).map_or_else(|| Ok(result()), Err)
+                }),
+                Step::Compare(f, [a, b]) => values[*a].and_then(|a| {
+                    let b = values[*b]?;
+                    Ok(Element64(Const { scalar: Scalar::Bool, bits: f(a.0.bits, b.0.bits) }))
+                }),
+                Step::Select([condition, a, b]) => {
+                    values[*condition].and_then(|condition| values[if condition.0.bits != 0 { *a } else { *b }])
+                }
+                Step::Cast(to, a) => {
+                    values[*a].map(|a| Element64(Const { scalar: *to, bits: eval::cast(a.0.scalar, *to, a.0.bits) }))
+                }
+            };
+            values.push(value);
+        }
+        values.last().copied().unwrap_or(Err("nothing is computed")).map_err(str::to_owned)
     }
 }

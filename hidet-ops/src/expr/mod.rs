@@ -12,6 +12,7 @@ mod text;
 
 pub use build::IntoScalar;
 pub use eval::Element64;
+pub(crate) use eval::Program;
 
 use hidet::ir::{BinaryOp, CompareOp, UnaryOp};
 use hidet::types::{Const, Scalar};

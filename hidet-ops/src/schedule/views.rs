@@ -73,7 +73,12 @@ pub(crate) fn viewed(
     views: &[AnyView],
     space: &Space,
 ) -> Result<AnyView, String> {
-    let reads = Reads::of(expr, parameters, space.axes);
+    let mut reads = Reads::of(expr, parameters, space.axes);
+    // A parameter with the axes of the view is what it is a view of; the others are operands.
+    let is_whole = |parameter: &usize| parameters.axes(*parameter).is_some_and(|own| own == space.axes);
+    if let Some(whole) = reads.read.iter().position(is_whole) {
+        reads.read.swap(0, whole);
+    }
     let Some(first) = reads.read.first() else { return Err("it reads no input".to_owned()) };
     let own = parameters.axes(*first).ok_or("an input is read at computed coordinates")?;
     let base = match own == space.axes {

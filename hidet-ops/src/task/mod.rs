@@ -3,7 +3,7 @@
 mod check;
 
 use crate::error::TensorType;
-use crate::expr::{Element64, ExprNode, ScalarExpr};
+use crate::expr::{Element64, ExprNode, Program, ScalarExpr};
 use hidet::ir::{BinaryOp, CompareOp, eval};
 use hidet::types::{Const, Scalar};
 use std::fmt;
@@ -143,27 +143,29 @@ impl Task {
             }
             inputs.get(input).and_then(|elements| elements.get(at)).copied().ok_or_else(missing)
         };
-        if matches!(self.compute, Compute::Reshape) {
-            return inputs.first().cloned().ok_or_else(|| format!("{} has no input", self.name));
-        }
+        let expr = match &self.compute {
+            Compute::Each(value) => value,
+            Compute::Reduce { term, .. } | Compute::Scan { term, .. } => term,
+            Compute::Reshape => return inputs.first().cloned().ok_or_else(|| format!("{} has no input", self.name)),
+        };
+        let (program, dtype) = (Program::of(expr)?, expr.dtype());
         let element = |number: usize| {
             let own = coordinates(number, &self.output.shape);
             match &self.compute {
-                Compute::Each(value) => value.eval(&own, &read),
-                Compute::Reduce { op, extents, term } => {
+                Compute::Each(_) | Compute::Reshape => program.run(&own, &read),
+                Compute::Reduce { op, extents, .. } => {
                     let terms = (0..extents.iter().product())
-                        .map(|number| term.eval(&[own.clone(), coordinates(number, extents)].concat(), &read));
-                    reduced(*op, term.dtype(), terms)
+                        .map(|number| program.run(&[own.as_slice(), &coordinates(number, extents)].concat(), &read));
+                    reduced(*op, dtype, terms)
                 }
-                Compute::Scan { axis, term } => {
+                Compute::Scan { axis, .. } => {
                     let at = |along| {
                         let mut at = own.clone();
                         at[*axis] = along;
-                        term.eval(&at, &read)
+                        program.run(&at, &read)
                     };
-                    reduced(ReduceOp::Sum, term.dtype(), (0..=own[*axis]).map(at))
+                    reduced(ReduceOp::Sum, dtype, (0..=own[*axis]).map(at))
                 }
-                Compute::Reshape => Err("a reshape computes nothing".to_owned()),
             }
         };
         (0..self.output.len()).map(element).collect()

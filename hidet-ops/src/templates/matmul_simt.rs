@@ -2,14 +2,13 @@
 //!
 //! Source: "Hidet: Task-Mapping Programming Paradigm for Deep Learning Tensor Programs", ASPLOS 2023, figure 8.
 
-use crate::expr::{ExprNode, ScalarExpr};
-use crate::fuse::{FusedTask, Reduction};
-use crate::schedule::{Given, Implementation, KernelPlan, Parameters, Space, stored, viewed};
-use crate::task::{Compute, ReduceOp};
+use super::product::{Product, batched, multiprocessors};
+use crate::expr::ScalarExpr;
+use crate::fuse::FusedTask;
+use crate::schedule::{Given, Implementation, KernelPlan, Space, stored, viewed};
 use hidet::blocks::{CopiedInput, Route, ThreadTile, multiply_by_threads};
-use hidet::device::Device;
-use hidet::dsl::{AnyView, Signature};
-use hidet::ir::{Access, BinaryOp};
+use hidet::dsl::Signature;
+use hidet::ir::Access;
 use hidet::mapping::IndexExpr;
 use hidet::prelude::*;
 use hidet::types::Scalar;
@@ -91,78 +90,20 @@ fn multiply(s: Schedule, (a, b): (In<f32, 2>, In<f32, 2>), c: Out<f32, 2>, k: Ex
     s.tile.store(sums, c, origin, first);
 }
 
-/// Returns a view with three axes of one with two axes or more: those in front of the last two are one.
-fn batched(view: AnyView) -> AnyView {
-    let shape = view.shape();
-    let (front, [rows, cols]) = (&shape[..shape.len() - 2], [0, 1].map(|at| shape[shape.len() - 2 + at].clone()));
-    if front.len() == 1 {
-        return view;
-    }
-    let batch = front.iter().cloned().fold(IndexExpr::Const(1), |product, extent| product * extent);
-    let extents: Vec<Expr<i32>> = (0..front.len()).map(|axis| view.extent(axis)).collect();
-    view.remap(&[batch, rows, cols], 16, move |index| {
-        let mut rest = index[0];
-        let mut at: Vec<Expr<i32>> = Vec::new();
-        for (axis, extent) in extents.iter().enumerate().rev() {
-            at.push(if axis == 0 { rest } else { rest % *extent });
-            rest = if axis == 0 { rest } else { rest / *extent };
-        }
-        at.reverse();
-        at.extend([index[1], index[2]]);
-        at
-    })
-}
-
-/// Returns both factors of the terms, if these are products in f32 of two operands, converted at most.
-fn factors(product: &Reduction) -> Option<[ScalarExpr; 2]> {
-    let Compute::Reduce { op: ReduceOp::Sum, term, .. } = &product.task.compute else { return None };
-    let ExprNode::Binary(BinaryOp::Mul, a, b) = term.node() else { return None };
-    let plain = |factor: &ScalarExpr| match factor.node() {
-        ExprNode::Cast(inner) => inner.identity(),
-        _ => factor.identity(),
-    };
-    let reads: Vec<usize> = term.reads().iter().map(|read| read.identity()).collect();
-    let operands = <[ScalarExpr; 2]>::try_from(product.operands.clone()).ok()?;
-    (term.dtype() == Scalar::F32 && reads == [plain(a), plain(b)]).then_some(operands)
-}
-
-/// Returns the multiprocessors of a device; the simulated device stands for an H200.
-fn multiprocessors(device: &Device) -> usize {
-    device.as_cuda().map_or(132, |context| context.properties.multiprocessors as usize)
-}
-
 impl Implementation for MatmulSimt {
     fn name(&self) -> &'static str {
         "matmul_simt"
     }
 
     fn plan(&self, fused: &FusedTask, given: &Given) -> Result<KernelPlan, String> {
-        let [product] = fused.reductions.as_slice() else { return Err("it is not one sum".to_owned()) };
-        let [a, b] = factors(product).ok_or("its terms are not products of an element of a and one of b")?;
-        let parameters = Parameters::of(fused, given.contiguous);
-        parameters.all_at_coordinates()?;
-        let (extents, rank) = (parameters.extents(), parameters.rank());
-        if rank < 2 {
-            return Err("rows and columns of the result are one axis".to_owned());
-        }
-        let shape = [extents[..rank - 2].iter().product(), extents[rank - 2], extents[rank - 1]];
-        if shape[0] > 65535 {
-            return Err(format!("a batch of {} matrices: a grid has at most 65535 blocks along z", shape[0]));
-        }
-        let (row, col, along) = (rank - 2, rank - 1, rank);
-        let axes = [[row, along], [along, col]].map(|last| (0..rank - 2).chain(last).collect::<Vec<usize>>());
-        if parameters.over() != [rank] || !parameters.are_within(&a, &axes[0]) || !parameters.are_within(&b, &axes[1]) {
-            return Err("its operands have not the axes of matrices [m, k] and [k, n]".to_owned());
-        }
+        let product = Product::of(fused, given)?;
+        let ([a, b], axes, rank) = (product.factors.clone(), product.axes(), product.rank);
+        let [m, n, _] = product.shape;
         // A tensor that is copied asynchronously is in memory as the kernel sees it.
-        let b_is_memory = match b.node() {
-            ExprNode::Read { input, index } => {
-                let own = parameters.position(*input, index).and_then(|at| parameters.axes(at));
-                b.dtype() == Scalar::F32 && rank <= 3 && own.is_some_and(|own| own.len() == rank)
-            }
-            _ => false,
-        };
-        let schedule = Schedule::of(shape, multiprocessors(&given.device), b_is_memory);
+        let b_is_memory =
+            b.dtype() == Scalar::F32 && rank <= 3 && product.memory_axes(&b).is_some_and(|own| own.len() == rank);
+        let schedule = Schedule::of([product.batch, m, n], multiprocessors(&given.device), b_is_memory);
+        let parameters = product.parameters;
         let (given, own) = (parameters.clone(), fused.clone());
         let bound = move |signature: &mut Signature| {
             let dims: Vec<IndexExpr> = (0..=rank).map(|axis| signature.dim(&format!("n{axis}"))).collect();

@@ -4,23 +4,25 @@
 //! whichever operator it comes from.
 
 mod matmul_simt;
+mod matmul_wgmma;
+mod product;
 
 use crate::fuse::FusedTask;
 use crate::schedule::{Given, Implementation, KernelPlan, RULES};
 
 /// The templates, the best first.
-const TEMPLATES: [&dyn Implementation; 1] = [&matmul_simt::MatmulSimt];
+const TEMPLATES: [&dyn Implementation; 2] = [&matmul_wgmma::MatmulWgmma, &matmul_simt::MatmulSimt];
 
-/// Makes the kernel of the first template or rule that takes the task.
+/// Makes the kernel of the first template or rule that takes the task, and returns its name.
 ///
 /// # Errors
 ///
 /// If none does, which is a fault of this crate: the message has the reason of each.
-pub(crate) fn plan(fused: &FusedTask, given: &Given) -> Result<KernelPlan, String> {
+pub(crate) fn plan(fused: &FusedTask, given: &Given) -> Result<(&'static str, KernelPlan), String> {
     let mut reasons = Vec::new();
     for implementation in TEMPLATES.into_iter().chain(RULES) {
         match implementation.plan(fused, given) {
-            Ok(plan) => return Ok(plan),
+            Ok(plan) => return Ok((implementation.name(), plan)),
             Err(why) => reasons.push(format!("{}: {why}", implementation.name())),
         }
     }

@@ -1,0 +1,100 @@
+//! [`Product`]: a fused task as a product of matrices, found by its structure.
+
+use crate::expr::{ExprNode, ScalarExpr};
+use crate::fuse::{FusedTask, Reduction};
+use crate::schedule::{Given, Parameters};
+use crate::task::{Compute, ReduceOp};
+use hidet::device::Device;
+use hidet::dsl::AnyView;
+use hidet::ir::BinaryOp;
+use hidet::mapping::IndexExpr;
+use hidet::prelude::*;
+use hidet::types::Scalar;
+
+/// A sum of products of an element of a, `[.., m, k]`, and one of b, `[.., k, n]`, with what is fused into it.
+pub(super) struct Product {
+    /// The factors, of elements of inputs, before they are converted to the type in which terms are added.
+    pub(super) factors: [ScalarExpr; 2],
+    /// The parameters of the kernel; the last two coordinates of the result are rows and columns, the one behind is k.
+    pub(super) parameters: Parameters,
+    /// The number of the result's coordinates.
+    pub(super) rank: usize,
+    /// The number of matrices.
+    pub(super) batch: usize,
+    /// The extents of the matrices.
+    pub(super) shape: [usize; 3],
+}
+
+/// Returns both factors of the terms, if these are products in f32 of two operands, converted at most.
+fn factors(product: &Reduction) -> Option<[ScalarExpr; 2]> {
+    let Compute::Reduce { op: ReduceOp::Sum, term, .. } = &product.task.compute else { return None };
+    let ExprNode::Binary(BinaryOp::Mul, a, b) = term.node() else { return None };
+    let plain = |factor: &ScalarExpr| match factor.node() {
+        ExprNode::Cast(inner) => inner.identity(),
+        _ => factor.identity(),
+    };
+    let reads: Vec<usize> = term.reads().iter().map(|read| read.identity()).collect();
+    let operands = <[ScalarExpr; 2]>::try_from(product.operands.clone()).ok()?;
+    (term.dtype() == Scalar::F32 && reads == [plain(a), plain(b)]).then_some(operands)
+}
+
+impl Product {
+    /// Returns a fused task as a product, or why it is none.
+    pub(super) fn of(fused: &FusedTask, given: &Given) -> Result<Product, String> {
+        let [product] = fused.reductions.as_slice() else { return Err("it is not one sum".to_owned()) };
+        let factors = factors(product).ok_or("its terms are not products of an element of a and one of b")?;
+        let parameters = Parameters::of(fused, given.contiguous);
+        parameters.all_at_coordinates()?;
+        let (extents, rank) = (parameters.extents(), parameters.rank());
+        if rank < 2 {
+            return Err("rows and columns of the result are one axis".to_owned());
+        }
+        if parameters.over() != [rank] {
+            return Err("the sum is along several axes".to_owned());
+        }
+        let batch = extents[..rank - 2].iter().product();
+        if batch > 65535 {
+            return Err(format!("a batch of {batch} matrices: a grid has at most 65535 blocks along z"));
+        }
+        let shape = [extents[rank - 2], extents[rank - 1], extents[rank]];
+        let own = Product { factors, parameters, rank, batch, shape };
+        let within = |factor: usize| own.parameters.are_within(&own.factors[factor], &own.axes()[factor]);
+        match within(0) && within(1) {
+            true => Ok(own),
+            false => Err("its operands have not the axes of matrices [m, k] and [k, n]".to_owned()),
+        }
+    }
+
+    /// Returns the kernel's coordinates that are the axes of a and of b.
+    pub(super) fn axes(&self) -> [Vec<usize>; 2] {
+        let (row, col, along) = (self.rank - 2, self.rank - 1, self.rank);
+        [[row, along], [along, col]].map(|last| (0..self.rank - 2).chain(last).collect())
+    }
+
+    /// Returns the axes of the tensor that a factor is, if it is one as it is in memory.
+    pub(super) fn memory_axes(&self, factor: &ScalarExpr) -> Option<Vec<usize>> {
+        let ExprNode::Read { input, index } = factor.node() else { return None };
+        self.parameters.axes(self.parameters.position(*input, index)?)
+    }
+}
+
+/// Returns the multiprocessors of a device; the simulated device stands for an H200.
+pub(super) fn multiprocessors(device: &Device) -> usize {
+    device.as_cuda().map_or(132, |context| context.properties.multiprocessors as usize)
+}
+
+/// Returns a view with three axes of one with two axes or more: those in front of the last two are one.
+pub(super) fn batched(view: AnyView) -> AnyView {
+    let shape = view.shape();
+    let (front, [rows, cols]) = (&shape[..shape.len() - 2], [0, 1].map(|at| shape[shape.len() - 2 + at].clone()));
+    if front.len() == 1 {
+        return view;
+    }
+    let batch = front.iter().cloned().fold(IndexExpr::Const(1), |product, extent| product * extent);
+    let extents: Vec<Expr<i32>> = (0..front.len()).map(|axis| view.extent(axis)).collect();
+    view.remap(&[batch, rows, cols], 16, move |index| {
+        let mut at = crate::schedule::unflattened(index[0], &extents);
+        at.extend([index[1], index[2]]);
+        at
+    })
+}
