@@ -7,6 +7,7 @@ mod bench;
 mod check;
 mod command;
 mod near;
+mod operators;
 
 use clap::{Parser, Subcommand};
 use hidet_examples as examples;

@@ -6,7 +6,7 @@ use crate::fuse::FusedTask;
 use crate::schedule::{Given, Parameters};
 use crate::templates;
 use hidet::device::{Device, RawTensor, Storage};
-use hidet::kernel::{Kernel, RawArg};
+use hidet::kernel::{Kernel, PreparedLaunch, RawArg};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
@@ -21,20 +21,44 @@ static KERNELS: LazyLock<Mutex<HashMap<(String, String), Arc<Ready>>>> = LazyLoc
 
 /// Computes a fused task: compiles its kernel, if that has not been done, and launches it. The result has memory of its own.
 pub(crate) fn run(fused: &FusedTask, inputs: &[RawTensor], device: &Device) -> Result<RawTensor> {
+    with_arguments(fused, inputs, device, |kernel, arguments| Ok(kernel.launch_raw(arguments)?))
+        .map(|(result, _)| result)
+}
+
+/// The same, and returns the launch, to be repeated; none if the result has no elements.
+pub(crate) fn prepare(
+    fused: &FusedTask,
+    inputs: &[RawTensor],
+    device: &Device,
+) -> Result<(RawTensor, Option<PreparedLaunch>)> {
+    with_arguments(fused, inputs, device, |kernel, arguments| {
+        let launch = kernel.compiled().prepare(arguments)?;
+        launch.launch()?;
+        Ok(launch)
+    })
+}
+
+/// Calls `f` with the kernel of a fused task and its arguments: those of the inputs, and a result with memory of its own.
+fn with_arguments<R>(
+    fused: &FusedTask,
+    inputs: &[RawTensor],
+    device: &Device,
+    f: impl FnOnce(&Kernel<()>, &[RawArg]) -> Result<R>,
+) -> Result<(RawTensor, Option<R>)> {
     let output = &fused.output;
     let bytes = output.shape.iter().try_fold(output.dtype.bytes(), |bytes, extent| bytes.checked_mul(*extent));
     let bytes = bytes.ok_or_else(|| failed(device, format!("a tensor {output} is too large")))?;
     let result = RawTensor::new(device, Storage::uninit(device, bytes)?, 0, output.dtype, &output.shape)?;
     if output.is_empty() {
-        return Ok(result);
+        return Ok((result, None));
     }
     let ready = ready(fused, &Given::of(device, inputs))?;
     let arguments = ready.parameters.arguments(inputs)?;
     let result_in_kernel = result.view(0, ready.parameters.result())?;
     let mut all: Vec<RawArg> = arguments.iter().map(RawArg::from).collect();
     all.push(RawArg::from(&result_in_kernel));
-    ready.kernel.launch_raw(&all)?;
-    Ok(result)
+    let made = f(&ready.kernel, &all)?;
+    Ok((result, Some(made)))
 }
 
 /// Returns the error of something that failed on a device.

@@ -2,13 +2,14 @@
 
 use crate::error::{Error, Result, TensorType};
 use crate::expr::Element64;
-use crate::fuse::{self, Group, Step};
+use crate::fuse::{self, FusedTask, Group, Step};
 use crate::graph::{FlowGraph, NodeId, Origin};
 use crate::run;
 use crate::schedule::Given;
 use crate::task::Task;
 use crate::templates;
 use hidet::device::{Device, RawTensor};
+use hidet::kernel::PreparedLaunch;
 use hidet::types::{Element, Scalar};
 use std::collections::HashMap;
 use std::fmt;
@@ -141,6 +142,34 @@ impl Tensor {
         if let State::Ready(raw) = &*self.state() {
             return Ok(raw.clone());
         }
+        let (value, nodes) = self.computed(&mut |fused, inputs| run::run(fused, inputs, self.device()))?;
+        for (tensor, value) in nodes {
+            tensor.settle(value);
+        }
+        Ok(value)
+    }
+
+    /// Computes the tensor, whether it is computed already or not, into memory of its own, and returns that with the launches
+    /// which did it, to be repeated.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tensor::compute`].
+    pub fn prepare(&self) -> Result<(RawTensor, Vec<PreparedLaunch>)> {
+        let mut launches = Vec::new();
+        let (value, _) = self.computed(&mut |fused, inputs| {
+            let (result, launch) = run::prepare(fused, inputs, self.device())?;
+            launches.extend(launch);
+            Ok(result)
+        })?;
+        Ok((value, launches))
+    }
+
+    /// Computes what is missing by `run`, and returns the value of this tensor and of all that got one.
+    fn computed(
+        &self,
+        run: &mut dyn FnMut(&FusedTask, &[RawTensor]) -> Result<RawTensor>,
+    ) -> Result<(RawTensor, Vec<(Tensor, RawTensor)>)> {
         let (graph, tensors) = self.graph();
         let mut values: HashMap<NodeId, RawTensor> = HashMap::new();
         for (at, tensor) in tensors.iter().enumerate() {
@@ -148,12 +177,13 @@ impl Tensor {
                 values.insert(NodeId(at), raw.clone());
             }
         }
+        let mut made = Vec::new();
         for step in fuse::steps(&graph) {
             let (node, value) = match step {
                 Step::Kernel(group) => {
                     let inputs: Vec<RawTensor> =
                         group.inputs.iter().filter_map(|input| values.get(input).cloned()).collect();
-                    (group.node, run::run(&group.fused, &inputs, self.device())?)
+                    (group.node, run(&group.fused, &inputs)?)
                 }
                 Step::Reshape { node, input } => {
                     let Some(value) = values.get(&input) else { continue };
@@ -161,16 +191,11 @@ impl Tensor {
                 }
             };
             values.insert(node, value.clone());
-            tensors[node.0].settle(value);
+            made.push((tensors[node.0].clone(), value));
         }
-        match &*self.state() {
-            State::Ready(raw) => Ok(raw.clone()),
-            State::Pending { .. } => Err(hidet::Error::Device {
-                device: self.device().to_string(),
-                message: "a tensor was not computed by its graph".to_owned(),
-            }
-            .into()),
-        }
+        let own = values.get(&NodeId(tensors.len() - 1)).cloned();
+        let missing = || run::failed(self.device(), "a tensor was not computed by its graph".to_owned());
+        Ok((own.ok_or_else(missing)?, made))
     }
 
     /// Returns the names of the kernels that computing it takes, in order; none if it is computed already.

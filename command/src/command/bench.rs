@@ -14,7 +14,8 @@ use std::path::PathBuf;
 pub struct Bench {
     /// Kernels by name or prefix; those of one problem are measured together. `launch` measures the cost of a launch
     /// itself and of a barrier of the grid, `compile` the time of compiling (without a GPU too), `image FILE` the first launch
-    /// of a kernel image, which `hidet inspect KERNEL --image FILE` writes.
+    /// of a kernel image, which `hidet inspect KERNEL --image FILE` writes, `operators` those of hidet-ops beside PyTorch (all,
+    /// or the cases that begin with the names behind it).
     #[arg(required_unless_present = "list")]
     kernels: Vec<String>,
     /// Baselines, separated by commas: cublaslt, cublas, copy, or kernels of the same problem.
@@ -93,6 +94,12 @@ impl Bench {
         }
         if self.rounds == 0 || !(self.slice > 0.0 && self.slice <= 60_000.0) {
             return Err("--rounds must be at least 1, and --slice more than 0 and at most 60000 ms".to_owned());
+        }
+        if let [operators, names @ ..] = self.kernels.as_slice()
+            && operators == "operators"
+        {
+            let device = Device::named(self.device.as_deref().unwrap_or("cuda")).map_err(say)?;
+            return crate::operators::bench(&device, names, self.rounds, self.csv.as_deref());
         }
         if self.kernels == ["compile"] {
             return bench::compile::run(self.device.as_deref());

@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""Times operators of PyTorch for `hidet bench operators`, which starts it.
+
+It reads lines: `case REPEATS WORDS..` records REPEATS calls in a CUDA graph and answers `ready`, `time` replays it once and
+answers microseconds per call; any other answer is an error. Products are those of cuBLAS, attention is that of cuDNN through
+scaled_dot_product_attention, everything else is compiled by torch.compile.
+"""
+
+import sys
+
+try:
+    import torch
+    import torch.nn.functional as F
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+except ImportError as error:
+    print(error, flush=True)
+    sys.exit(1)
+
+TYPES = {"f16": torch.float16, "bf16": torch.bfloat16, "f32": torch.float32}
+
+
+def call_of(words):
+    """The work of a case as a function without arguments."""
+    operator, dtype, *kind, shape = words
+    shape = [int(extent) for extent in shape.split("x")]
+    new = lambda *shape: torch.randn(*shape, device="cuda", dtype=TYPES[dtype])
+    compiled = lambda f: torch.compile(f, dynamic=False)
+    if operator == "matmul":
+        m, n, k = shape
+        a, b = new(m, k), new(k, n) if kind == ["nn"] else new(n, k).t()
+        out = new(m, n)
+        return lambda: torch.matmul(a, b, out=out)
+    if operator == "linear":
+        m, n, k = shape
+        a, b, bias, residual = new(m, k), new(n, k), new(n), new(m, n)
+        f = compiled(lambda a, b, bias, residual: F.gelu(a @ b.t() + bias) + residual)
+        return lambda: f(a, b, bias, residual)
+    if operator == "attention":
+        q, k, v = (new(*shape) for _ in range(3))
+
+        def attend():
+            with sdpa_kernel(SDPBackend.CUDNN_ATTENTION):
+                return F.scaled_dot_product_attention(q, k, v, is_causal=kind == ["causal"])
+
+        return attend
+    x = new(*shape)
+    if operator == "layer_norm":
+        scale, bias = new(shape[-1]), new(shape[-1])
+        f = compiled(lambda x, scale, bias: F.layer_norm(x, shape[-1:], scale, bias))
+        return lambda: f(x, scale, bias)
+    if operator == "rms_norm":
+        scale = new(shape[-1])
+        f = compiled(lambda x, scale: F.rms_norm(x, shape[-1:], scale, 1e-5))
+        return lambda: f(x, scale)
+    if operator == "concat":
+        y = new(*shape)
+        f = compiled(lambda x, y: torch.cat([x, y], dim=1))
+        return lambda: f(x, y)
+    if operator == "gather":
+        at = torch.randint(0, shape[0], (shape[0],), device="cuda")
+        f = compiled(lambda x, at: x[at])
+        return lambda: f(x, at)
+    one = {
+        "softmax": lambda x: torch.softmax(x, dim=1),
+        "gelu": F.gelu,
+        "transpose": lambda x: x.t().contiguous(),
+        "reduce_rows": lambda x: x.sum(dim=1),
+        "reduce_cols": lambda x: x.sum(dim=0),
+        "reduce_middle": lambda x: x.sum(dim=1),
+    }
+    f = compiled(one[operator])
+    return lambda: f(x)
+
+
+class Replay:
+    def __init__(self, call, repeats):
+        stream = torch.cuda.Stream()
+        with torch.no_grad(), torch.cuda.stream(stream):
+            for _ in range(3):
+                call()
+            torch.cuda.synchronize()
+            self.graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self.graph, stream=stream):
+                for _ in range(repeats):
+                    call()
+        self.repeats = repeats
+
+    def time(self):
+        begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        begin.record()
+        self.graph.replay()
+        end.record()
+        torch.cuda.synchronize()
+        return begin.elapsed_time(end) * 1e3 / self.repeats
+
+
+def main():
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.benchmark = True
+    print("ready", flush=True)
+    replay = None
+    for line in sys.stdin:
+        words = line.split()
+        try:
+            if words[0] == "case":
+                replay = None
+                torch.cuda.empty_cache()
+                torch._dynamo.reset()
+                replay = Replay(call_of(words[2:]), int(words[1]))
+                print("ready", flush=True)
+            else:
+                print(replay.time(), flush=True)
+        except Exception as error:  # reported to the other side, which goes on with the next case
+            print(" ".join(str(error).split())[:300] or type(error).__name__, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+//! The cases: lines of words, and what they are to hidet-ops.
+
+use super::say;
+use hidet::ir::eval;
+use hidet::prelude::*;
+use hidet::types::{Number, Scalar};
+use hidet_ops::Tensor;
+
+/// The cases, by family: words of a line in order, of which those in braces stand for a line each.
+pub const ALL: [&str; 11] = [
+    "matmul {f16,bf16} {nn,nt} {2048x2048x2048,4096x4096x4096,8192x8192x8192,8192x14336x4096,4096x4096x14336}",
+    "matmul f16 {nn,nt} {128x768x768,128x2304x768,128x3072x768,128x768x3072,16x4096x4096,1x4096x4096,16x14336x4096}",
+    "matmul f16 {nn,nt} {512x512x512,1024x1024x1024,256x256x65536,2042x2042x2042,2047x2047x2047}",
+    "matmul f32 nn {2039x2039x2039,2048x2048x2048,4096x4096x4096}",
+    "linear {f16,bf16} nt 4096x4096x4096",
+    "{softmax,layer_norm,rms_norm,reduce_rows} {f16,f32} {512x1024,4096x4096,65536x4096,512x65536}",
+    "{gelu,transpose,reduce_cols} {f16,f32} {512x1024,4096x4096,65536x4096}",
+    "reduce_middle {f16,f32} {8x64x1024,64x256x4096}",
+    "concat {f16,f32} {512x1024,16384x4096}",
+    "gather {f16,f32} {512x1024,16384x4096}",
+    "attention f16 {full,causal} {4x32x1024x64,4x32x1024x128}",
+];
+
+/// Returns the lines of a family.
+pub fn lines(family: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in family.split(' ') {
+        let choices: Vec<&str> = word.trim_matches(['{', '}']).split(',').collect();
+        let extend = |line: String| {
+            let space = if line.is_empty() { "" } else { " " };
+            choices.iter().map(move |choice| format!("{line}{space}{choice}")).collect::<Vec<_>>()
+        };
+        lines = lines.into_iter().flat_map(extend).collect();
+    }
+    lines
+}
+
+/// Draws tensors.
+struct Draw<'a> {
+    device: &'a Device,
+    dtype: Scalar,
+    state: u64,
+}
+
+impl Draw<'_> {
+    fn next(&mut self) -> u64 {
+        self.state ^= self.state << 13;
+        self.state ^= self.state >> 7;
+        self.state ^= self.state << 17;
+        self.state
+    }
+
+    /// A tensor of numbers of about the normal distribution, of a table of 64 Ki numbers from a random place on.
+    fn tensor(&mut self, shape: &[usize]) -> Result<Tensor, String> {
+        let (dtype, size) = (self.dtype, self.dtype.bytes());
+        let mut table = Vec::new();
+        for _ in 0..1 << 16 {
+            let sum: f64 = (0..12).map(|_| (self.next() >> 11) as f64 / (1u64 << 53) as f64).sum::<f64>() - 6.0;
+            table.extend_from_slice(&eval::nearest(dtype, Number::Float(sum)).to_le_bytes()[..size]);
+        }
+        let bytes = shape.iter().product::<usize>() * size;
+        let mut data = Vec::with_capacity(bytes + table.len());
+        while data.len() < bytes {
+            let first = self.next() as usize % (1 << 16) * size;
+            data.extend_from_slice(&table[first..]);
+        }
+        data.truncate(bytes);
+        self.stored(dtype, shape, &data)
+    }
+
+    fn stored(&self, dtype: Scalar, shape: &[usize], data: &[u8]) -> Result<Tensor, String> {
+        let storage = hidet::device::Storage::from_bytes(self.device, data).map_err(say)?;
+        Ok(Tensor::from(hidet::device::RawTensor::new(self.device, storage, 0, dtype, shape).map_err(say)?))
+    }
+}
+
+/// Returns the tensor of a case, which is not computed yet; its inputs are.
+pub fn tensor(device: &Device, case: &str) -> Result<Tensor, String> {
+    let words: Vec<&str> = case.split(' ').collect();
+    let unknown = || format!("`{case}` is no case");
+    let [operator, dtype, kind @ .., shape] = words.as_slice() else { return Err(unknown()) };
+    let dtype = Scalar::from_name(dtype).ok_or_else(unknown)?;
+    let shape: Vec<usize> =
+        shape.split('x').map(|extent| extent.parse().map_err(|_| unknown())).collect::<Result<_, String>>()?;
+    let mut draw = Draw { device, dtype, state: 0x9e37_79b9_7f4a_7c15 };
+    let made = match (*operator, kind, shape.as_slice()) {
+        ("matmul", [order], [m, n, k]) => {
+            let a = draw.tensor(&[*m, *k])?;
+            match *order {
+                "nn" => a.matmul(&draw.tensor(&[*k, *n])?),
+                _ => draw.tensor(&[*n, *k])?.t().and_then(|b| a.matmul(&b)),
+            }
+        }
+        ("linear", ["nt"], [m, n, k]) => {
+            let (a, b) = (draw.tensor(&[*m, *k])?, draw.tensor(&[*n, *k])?);
+            let (bias, residual) = (draw.tensor(&[*n])?, draw.tensor(&[*m, *n])?);
+            b.t().and_then(|b| a.matmul(&b)?.add(&bias)?.gelu()?.add(&residual))
+        }
+        ("softmax", [], [_, _]) => draw.tensor(&shape)?.softmax(1),
+        ("layer_norm", [], [_, n]) => {
+            let (x, scale, bias) = (draw.tensor(&shape)?, draw.tensor(&[*n])?, draw.tensor(&[*n])?);
+            x.layer_norm(1, Some(&scale), Some(&bias), 1e-5)
+        }
+        ("rms_norm", [], [_, n]) => {
+            let (x, scale) = (draw.tensor(&shape)?, draw.tensor(&[*n])?);
+            x.rms_norm(1, Some(&scale), 1e-5)
+        }
+        ("gelu", [], _) => draw.tensor(&shape)?.gelu(),
+        ("transpose", [], [_, _]) => draw.tensor(&shape)?.t().and_then(|x| x.mul(1.0)),
+        ("reduce_rows", [], [_, _]) => draw.tensor(&shape)?.sum(&[1], false),
+        ("reduce_cols", [], [_, _]) => draw.tensor(&shape)?.sum(&[0], false),
+        ("reduce_middle", [], [_, _, _]) => draw.tensor(&shape)?.sum(&[1], false),
+        _ => return Err(format!("{} yet", unknown())),
+    };
+    made.map_err(say)
+}

@@ -1,0 +1,118 @@
+//! `hidet bench operators`: operators of hidet-ops beside those of PyTorch, in one run.
+//!
+//! A case is a line of words, of which both sides make the same work ([`case`]; `benches/operators_peer.py`). Each side records
+//! its launches in a graph, one behind the other, and both are replayed in turn. Random inputs, the default schedules, L2 as
+//! the replay leaves it.
+
+mod case;
+mod peer;
+
+use crate::bench::machine::Machine;
+use crate::command::Outcome;
+use hidet::prelude::*;
+use hidet::tune::Summary;
+use hidet_ops::Tensor;
+use peer::Peer;
+use std::fmt::Write;
+use std::path::Path;
+
+fn say(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+/// Microseconds for each side, and the kernels.
+struct Row {
+    case: String,
+    ours: Summary,
+    peer: Option<Summary>,
+    kernels: String,
+}
+
+/// Measures the cases that begin with one of the names, or all, and prints a line for each.
+pub fn bench(device: &Device, names: &[String], rounds: usize, csv: Option<&Path>) -> Outcome {
+    let Some(context) = device.as_cuda() else { return Err("operators are measured on a GPU".to_owned()) };
+    let machine = Machine::of(context);
+    println!("{machine}");
+    let chosen = case::ALL
+        .iter()
+        .flat_map(|group| case::lines(group))
+        .filter(|case| names.is_empty() || names.iter().any(|name| case.starts_with(name.as_str())));
+    let mut peer = Peer::start();
+    if let Err(why) = &peer {
+        println!("PyTorch is not measured: {why}");
+    }
+    let mut table = String::from("gpu,case,ours_us,peer_us,ratio,kernels\n");
+    println!("{:<44} {:>10} {:>10} {:>7}", "case", "ours us", "PyTorch us", "ratio");
+    let mut all_right = true;
+    for case in chosen {
+        match measure(device, &case, rounds, peer.as_mut().ok()) {
+            Ok(row) => {
+                let (ours, theirs) = (row.ours.median, row.peer.as_ref().map(|peer| peer.median));
+                let [theirs, ratio] = [theirs, theirs.map(|theirs| theirs / ours)]
+                    .map(|value| value.map_or(String::new(), |value| format!("{value:.3}")));
+                println!("{:<44} {ours:>10.3} {theirs:>10} {ratio:>7}  {}", row.case, row.kernels);
+                let _ = writeln!(
+                    table,
+                    "{},{},{ours:.3},{theirs},{ratio},{}",
+                    context.properties.name, row.case, row.kernels
+                );
+            }
+            Err(why) => {
+                all_right = false;
+                println!("{case:<44} failed: {why}");
+                let _ = writeln!(table, "{},{case},,,,failed", context.properties.name);
+            }
+        }
+        if let Some(path) = csv {
+            std::fs::write(path, &table).map_err(|error| format!("{}: {error}", path.display()))?;
+        }
+    }
+    Ok(all_right)
+}
+
+fn measure(device: &Device, case: &str, rounds: usize, mut peer: Option<&mut Peer>) -> Result<Row, String> {
+    let tensor: Tensor = case::tensor(device, case)?;
+    let kernels = tensor.templates().map_err(say)?.join(" ");
+    let (_, launches) = tensor.prepare().map_err(say)?;
+    let stream = device.stream().map_err(say)?;
+    // As many launches as take a few milliseconds.
+    let some = recorded(&launches, &stream, 10)?;
+    replay(&some, &stream)?;
+    let once = replay(&some, &stream)? / 10.0;
+    let repeats = (4000.0 / once.max(1.0)).ceil().clamp(2.0, 400.0) as usize;
+    let graph = recorded(&launches, &stream, repeats)?;
+    if let Some(peer) = &mut peer {
+        peer.prepare(case, repeats)?;
+    }
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for round in 0..rounds + 1 {
+        let own = replay(&graph, &stream)? / repeats as f64;
+        let other = peer.as_mut().map(|peer| peer.time()).transpose()?;
+        // The first round warms up.
+        if round > 0 {
+            ours.push(own);
+            theirs.extend(other);
+        }
+    }
+    let peer = (!theirs.is_empty()).then(|| Summary::of(&theirs));
+    Ok(Row { case: case.to_owned(), ours: Summary::of(&ours), peer, kernels })
+}
+
+/// Returns the microseconds of a replay.
+fn replay(graph: &Graph, stream: &Stream) -> Result<f64, String> {
+    let start = stream.record().map_err(say)?;
+    graph.replay(stream).map_err(say)?;
+    let end = stream.record().map_err(say)?;
+    end.synchronize().map_err(say)?;
+    Ok(start.until(&end).map_err(say)? * 1e3)
+}
+
+fn recorded(launches: &[hidet::kernel::PreparedLaunch], stream: &Stream, repeats: usize) -> Result<Graph, String> {
+    let record = |stream: &Stream| {
+        for _ in 0..repeats {
+            launches.iter().try_for_each(|launch| launch.launch_on(stream))?;
+        }
+        Ok(())
+    };
+    Graph::capture(stream, record).map_err(say)
+}

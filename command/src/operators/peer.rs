@@ -1,0 +1,74 @@
+//! The process that measures PyTorch: it is given a case, and times one replay whenever it is asked.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+/// The process.
+pub struct Peer {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Peer {
+    /// Starts it, if Python has PyTorch.
+    pub fn start() -> Result<Peer, String> {
+        let script = std::env::var_os("HIDET_PEER").map_or_else(|| "benches/operators_peer.py".into(), PathBuf::from);
+        if !script.is_file() {
+            return Err(format!(
+                "there is no {}; run in the root of the repository, or set HIDET_PEER",
+                script.display()
+            ));
+        }
+        let started = Command::new("python3").arg(&script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut child = started.map_err(|error| format!("python3: {error}"))?;
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err("python3 has no input or output".to_owned());
+        };
+        let mut peer = Peer { child, input, output: BufReader::new(output) };
+        match peer.line() {
+            Ok(line) if line == "ready" => Ok(peer),
+            Ok(line) => Err(line),
+            Err(why) => Err(why),
+        }
+    }
+
+    /// Makes it ready to time a case, of which one replay has `repeats`.
+    pub fn prepare(&mut self, case: &str, repeats: usize) -> Result<(), String> {
+        match self.ask(&format!("case {repeats} {case}"))?.as_str() {
+            "ready" => Ok(()),
+            other => Err(format!("PyTorch: {other}")),
+        }
+    }
+
+    /// Returns the microseconds of a case, of one replay.
+    pub fn time(&mut self) -> Result<f64, String> {
+        let line = self.ask("time")?;
+        line.parse().map_err(|_| format!("PyTorch: {line}"))
+    }
+
+    fn ask(&mut self, line: &str) -> Result<String, String> {
+        writeln!(self.input, "{line}")
+            .and_then(|()| self.input.flush())
+            .map_err(|error| format!("PyTorch: {error}"))?;
+        self.line()
+    }
+
+    fn line(&mut self) -> Result<String, String> {
+        let mut line = String::new();
+        match self.output.read_line(&mut line) {
+            Ok(0) => Err("the process that measures PyTorch has ended".to_owned()),
+            Ok(_) => Ok(line.trim().to_owned()),
+            Err(error) => Err(format!("PyTorch: {error}")),
+        }
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
