@@ -220,8 +220,11 @@ impl Tensor {
         self.each("bit_not", |x| x.unary(UnaryOp::Not))
     }
 
-    /// Converts each element, as Rust's `as`.
+    /// Converts each element, as Rust's `as`; a tensor of that type is itself.
     pub fn cast(&self, dtype: Scalar) -> Result<Tensor> {
+        if dtype == self.dtype() {
+            return Ok(self.clone());
+        }
         let ty = self.ty();
         let value = ScalarExpr::read(0, ty.dtype, (0..ty.rank()).map(ScalarExpr::axis).collect()).cast(dtype);
         let (inputs, output) = (vec![ty.clone()], TensorType::new(dtype, self.shape()));

@@ -34,6 +34,13 @@ impl Place {
         Place { coordinates, along, lanes, guarded, loaded: RefCell::default() }
     }
 
+    /// Gives the elements of a parameter, instead of their being loaded.
+    #[track_caller]
+    pub(crate) fn provide(&self, parameter: usize, elements: AnyExpr) {
+        let all = (0..self.lanes).map(|lane| elements.lane(lane)).collect();
+        self.loaded.borrow_mut().insert(parameter, all);
+    }
+
     /// Returns a coordinate of one of the elements.
     fn coordinate(&self, axis: usize, lane: u8) -> Expr<i32> {
         let own = self.coordinates[axis];

@@ -7,6 +7,7 @@ mod parameters;
 mod partial;
 mod rows;
 mod scan;
+mod transpose;
 mod views;
 
 pub(crate) use body::{Body, Place};
@@ -55,7 +56,8 @@ pub struct KernelPlan {
 }
 
 /// The rules: ways to compute every task, one for each kind.
-pub(crate) const RULES: [&dyn Implementation; 3] = [&elementwise::Elementwise, &rows::Rows, &scan::Scan];
+pub(crate) const RULES: [&dyn Implementation; 4] =
+    [&transpose::Transpose, &elementwise::Elementwise, &rows::Rows, &scan::Scan];
 
 /// Returns the coordinates in a space of these extents of a number in row-major order.
 pub(crate) fn unflattened(number: Expr<i32>, extents: &[Expr<i32>]) -> Vec<Expr<i32>> {
