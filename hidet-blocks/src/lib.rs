@@ -76,6 +76,7 @@
 
 mod activation;
 mod attention;
+mod direct;
 mod fragment;
 mod output;
 mod pipeline;
@@ -91,6 +92,7 @@ mod tiles;
 
 pub use activation::{gelu, gelu_tanh, silu};
 pub use attention::{Visible, attend};
+pub use direct::store_sums;
 pub use output::TiledOutput;
 pub use pipeline::{Pipeline, Position};
 pub use pixel_output::PixelOutput;

@@ -3,62 +3,91 @@
 use crate::error::{Error, Result, TensorType};
 use crate::expr::ScalarExpr;
 use crate::fuse::FusedTask;
-use crate::schedule::{Given, Parameters};
+use crate::schedule::{Given, KernelPlan, Parameters, Source, Step, Work};
 use crate::templates;
 use hidet::device::{Device, RawTensor, Storage};
 use hidet::kernel::{Kernel, PreparedLaunch, RawArg};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-/// A compiled kernel, and which inputs are its arguments.
+/// The steps of a plan, with kernels compiled.
 struct Ready {
-    kernel: Kernel<()>,
-    parameters: Parameters,
+    steps: Vec<ReadyStep>,
 }
+
+struct ReadyStep {
+    work: ReadyWork,
+    inputs: Vec<Source>,
+    output: TensorType,
+}
+
+enum ReadyWork {
+    Kernel { kernel: Kernel<()>, parameters: Parameters, result: Vec<usize> },
+    Fused(FusedTask),
+}
+
+/// Launches a kernel with arguments.
+type Launch<'a> = dyn FnMut(&Kernel<()>, &[RawArg]) -> Result<()> + 'a;
 
 /// The kernels of this process, by what they are made for and what they compute.
 static KERNELS: LazyLock<Mutex<HashMap<(String, String), Arc<Ready>>>> = LazyLock::new(Mutex::default);
 
-/// Computes a fused task: compiles its kernel, if that has not been done, and launches it. The result has memory of its own.
+/// Computes a fused task: compiles its kernels, if that has not been done, and launches them. The result has memory of its
+/// own.
 pub(crate) fn run(fused: &FusedTask, inputs: &[RawTensor], device: &Device) -> Result<RawTensor> {
-    with_arguments(fused, inputs, device, |kernel, arguments| Ok(kernel.launch_raw(arguments)?))
-        .map(|(result, _)| result)
+    execute(fused, inputs, device, &mut |kernel, arguments| Ok(kernel.launch_raw(arguments)?))
 }
 
-/// The same, and returns the launch, to be repeated; none if the result has no elements.
+/// The same, and adds the launches to a list, to be repeated.
 pub(crate) fn prepare(
     fused: &FusedTask,
     inputs: &[RawTensor],
     device: &Device,
-) -> Result<(RawTensor, Option<PreparedLaunch>)> {
-    with_arguments(fused, inputs, device, |kernel, arguments| {
+    launches: &mut Vec<PreparedLaunch>,
+) -> Result<RawTensor> {
+    execute(fused, inputs, device, &mut |kernel, arguments| {
         let launch = kernel.compiled().prepare(arguments)?;
         launch.launch()?;
-        Ok(launch)
+        launches.push(launch);
+        Ok(())
     })
 }
 
-/// Calls `f` with the kernel of a fused task and its arguments: those of the inputs, and a result with memory of its own.
-fn with_arguments<R>(
-    fused: &FusedTask,
-    inputs: &[RawTensor],
-    device: &Device,
-    f: impl FnOnce(&Kernel<()>, &[RawArg]) -> Result<R>,
-) -> Result<(RawTensor, Option<R>)> {
-    let output = &fused.output;
-    let bytes = output.shape.iter().try_fold(output.dtype.bytes(), |bytes, extent| bytes.checked_mul(*extent));
-    let bytes = bytes.ok_or_else(|| failed(device, format!("a tensor {output} is too large")))?;
-    let result = RawTensor::new(device, Storage::uninit(device, bytes)?, 0, output.dtype, &output.shape)?;
-    if output.is_empty() {
-        return Ok((result, None));
+fn execute(fused: &FusedTask, inputs: &[RawTensor], device: &Device, launch: &mut Launch) -> Result<RawTensor> {
+    if fused.output.is_empty() {
+        return allocated(device, &fused.output);
     }
     let ready = ready(fused, &Given::of(device, inputs))?;
-    let arguments = ready.parameters.arguments(inputs)?;
-    let result_in_kernel = result.view(0, ready.parameters.result())?;
-    let mut all: Vec<RawArg> = arguments.iter().map(RawArg::from).collect();
-    all.push(RawArg::from(&result_in_kernel));
-    let made = f(&ready.kernel, &all)?;
-    Ok((result, Some(made)))
+    let mut made: Vec<RawTensor> = Vec::new();
+    for step in &ready.steps {
+        let input = |source: &Source| -> Result<RawTensor> {
+            match source {
+                Source::Input(number) => Ok(inputs[*number].clone()),
+                Source::InputAs(number, extents) => Ok(contiguous(&inputs[*number])?.view(0, extents)?),
+                Source::Step(number) => Ok(made[*number].clone()),
+            }
+        };
+        let own = step.inputs.iter().map(input).collect::<Result<Vec<RawTensor>>>()?;
+        let value = match &step.work {
+            ReadyWork::Fused(fused) => execute(fused, &own, device, launch)?,
+            ReadyWork::Kernel { kernel, parameters, result } => {
+                let value = allocated(device, &step.output)?;
+                let (arguments, output) = (parameters.arguments(&own)?, value.view(0, result)?);
+                let all: Vec<RawArg> = arguments.iter().chain([&output]).map(RawArg::from).collect();
+                launch(kernel, &all)?;
+                value
+            }
+        };
+        made.push(value);
+    }
+    made.pop().ok_or_else(|| failed(device, format!("{} has no kernel", fused.name)))
+}
+
+/// Returns memory for a tensor.
+fn allocated(device: &Device, ty: &TensorType) -> Result<RawTensor> {
+    let bytes = ty.shape.iter().try_fold(ty.dtype.bytes(), |bytes, extent| bytes.checked_mul(*extent));
+    let bytes = bytes.ok_or_else(|| failed(device, format!("a tensor {ty} is too large")))?;
+    Ok(RawTensor::new(device, Storage::uninit(device, bytes)?, 0, ty.dtype, &ty.shape)?)
 }
 
 /// Returns the error of something that failed on a device.
@@ -94,6 +123,16 @@ fn ready(fused: &FusedTask, given: &Given) -> Result<Arc<Ready>> {
     }
     // Compiled without the lock: other threads may go on.
     let (_, plan) = templates::plan(fused, given).map_err(|why| failed(&given.device, why))?;
-    let ready = Arc::new(Ready { kernel: plan.template.compile(&given.device)?, parameters: plan.parameters });
+    let compiled = |step: Step| -> Result<ReadyStep> {
+        let work = match step.work {
+            Work::Fused(fused) => ReadyWork::Fused(fused),
+            Work::Kernel(KernelPlan { template, parameters, result }) => {
+                ReadyWork::Kernel { kernel: template.compile(&given.device)?, parameters, result }
+            }
+        };
+        Ok(ReadyStep { work, inputs: step.inputs, output: step.output })
+    };
+    let steps = plan.steps.into_iter().map(compiled).collect::<Result<Vec<ReadyStep>>>()?;
+    let ready = Arc::new(Ready { steps });
     Ok(known().entry(key).or_insert(ready).clone())
 }

@@ -157,11 +157,8 @@ impl Tensor {
     /// As [`Tensor::compute`].
     pub fn prepare(&self) -> Result<(RawTensor, Vec<PreparedLaunch>)> {
         let mut launches = Vec::new();
-        let (value, _) = self.computed(&mut |fused, inputs| {
-            let (result, launch) = run::prepare(fused, inputs, self.device())?;
-            launches.extend(launch);
-            Ok(result)
-        })?;
+        let (value, _) =
+            self.computed(&mut |fused, inputs| run::prepare(fused, inputs, self.device(), &mut launches))?;
         Ok((value, launches))
     }
 

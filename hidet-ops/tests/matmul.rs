@@ -53,3 +53,39 @@ fn products_on_tensor_cores() -> Result<()> {
     }
     Ok(())
 }
+
+/// Rows that are no multiples of 16 bytes, either operand transposed, parts of tensors, results of another type, and products
+/// that are split along k.
+#[test]
+fn awkward_products_on_tensor_cores() -> Result<()> {
+    let device = Device::best()?;
+    let shapes =
+        [[0, 45, 47, 51], [0, 33, 64, 64], [0, 64, 66, 64], [2, 33, 30, 35], [0, 5, 64, 2048], [0, 32, 64, 8192]];
+    for (number, [batch, m, n, k]) in shapes.into_iter().enumerate() {
+        let mut inputs = Inputs::new(&device, [Scalar::F16, Scalar::BF16][number % 2], number as u64);
+        let front: &[usize] = if batch == 0 { &[] } else { &[batch] };
+        let mut tensor = |last: &[usize]| -> Result<Tensor> { stored(inputs.within(&[front, last].concat(), 0.5)?) };
+        let (a, at, b, bt) = (tensor(&[m, k])?, tensor(&[k, m])?.t()?, tensor(&[k, n])?, tensor(&[n, k])?.t()?);
+        let bias = tensor(&[m, n])?;
+        let bound = if number % 2 == 0 { 4e-3 } else { 3e-2 };
+        let ways = [(&a, &b), (&at, &b), (&a, &bt)];
+        let (x, w) = ways[number % 3];
+        for result in [x.matmul(w)?.add(&bias)?, x.matmul(w)?.cast(Scalar::F32)?] {
+            let names = result.templates()?;
+            assert!(names.len() == 1 && names[0] == "matmul_wgmma", "{names:?}");
+            let again = if result.dtype() == Scalar::F32 {
+                x.matmul(w)?.cast(Scalar::F32)?
+            } else {
+                x.matmul(w)?.add(&bias)?
+            };
+            agrees(&result, &again, bound)?;
+        }
+    }
+    // Rows that begin anywhere.
+    let mut inputs = Inputs::new(&device, Scalar::F16, 9);
+    let whole = stored(inputs.within(&[40, 72], 0.5)?)?.compute()?;
+    let part = Tensor::from(whole.strided_view(3, &[33, 64], &[72, 1])?);
+    let b = stored(inputs.within(&[64, 24], 0.5)?)?;
+    assert_eq!(part.matmul(&b)?.templates()?, ["matmul_wgmma"]);
+    agrees(&part.matmul(&b)?, &part.matmul(&b)?, 4e-3)
+}

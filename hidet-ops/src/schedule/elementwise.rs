@@ -1,6 +1,6 @@
 //! The rule for tasks whose elements are computed by themselves: each thread computes adjacent ones.
 
-use super::{Body, Given, Implementation, KernelPlan, Parameters, Place};
+use super::{Body, Given, Implementation, KernelPlan, Parameters, Place, Plan};
 use crate::expr::ScalarExpr;
 use crate::fuse::FusedTask;
 
@@ -36,7 +36,7 @@ impl Implementation for Elementwise {
         "elementwise"
     }
 
-    fn plan(&self, fused: &FusedTask, given: &Given) -> Result<KernelPlan, String> {
+    fn plan(&self, fused: &FusedTask, given: &Given) -> Result<Plan, String> {
         if !fused.reductions.is_empty() || fused.scan.is_some() {
             return Err("it is not elementwise".to_owned());
         }
@@ -61,7 +61,7 @@ impl Implementation for Elementwise {
             let [rows, cols] = [rows, cols].map(|extent| signature.value(&extent));
             compute(tile, &Body::new(given.clone(), views, own.inputs.len()), &own.value, [rows, cols], y);
         });
-        Ok(KernelPlan { template, parameters })
+        Ok(Plan::of(KernelPlan::new(template, parameters), fused))
     }
 }
 

@@ -5,6 +5,7 @@ mod body;
 mod elementwise;
 mod parameters;
 mod partial;
+mod plan;
 mod rows;
 mod scan;
 mod transpose;
@@ -12,19 +13,21 @@ mod views;
 
 pub(crate) use body::{Body, Place};
 pub(crate) use parameters::Parameters;
+pub use plan::{KernelPlan, Plan};
+pub(crate) use plan::{Source, Step, Work};
 pub(crate) use views::{Space, stored, viewed};
 
 use crate::fuse::FusedTask;
 use hidet::device::{Device, RawTensor};
-use hidet::dsl::{Expr, Template};
+use hidet::dsl::Expr;
 
 /// A way to compute a task, with whatever is fused into it.
 pub trait Implementation: Send + Sync {
     /// Returns its name, for people.
     fn name(&self) -> &'static str;
 
-    /// Makes a kernel for what is given, or says why it does not compute the task.
-    fn plan(&self, fused: &FusedTask, given: &Given) -> Result<KernelPlan, String>;
+    /// Makes kernels for what is given, or says why it does not compute the task.
+    fn plan(&self, fused: &FusedTask, given: &Given) -> Result<Plan, String>;
 }
 
 /// What a kernel is made for, besides the types of its inputs.
@@ -45,14 +48,6 @@ impl Given {
         let align = inputs.iter().map(|input| input.address().trailing_zeros().min(4)).min().unwrap_or(4);
         Given { device: device.clone(), contiguous, align: 1 << align }
     }
-}
-
-/// A kernel to be compiled, and which inputs are its arguments.
-pub struct KernelPlan {
-    /// The kernel. Its parameters are those below, and behind them the result.
-    pub(crate) template: Template<()>,
-    /// Its parameters.
-    pub(crate) parameters: Parameters,
 }
 
 /// The rules: ways to compute every task, one for each kind.

@@ -40,6 +40,8 @@ enum At {
     Coordinates(Vec<Option<usize>>),
     /// At computed coordinates; the extents of the whole input.
     Computed(Vec<usize>),
+    /// At coordinates of the kernel, of a copy with these extents: rows are longer.
+    Copy(Vec<usize>, Vec<usize>),
 }
 
 impl Parameters {
@@ -137,15 +139,30 @@ impl Parameters {
             known.input == input
                 && match (&known.at, &axes) {
                     (At::Coordinates(own), Some(axes)) => own == axes,
-                    (At::Computed(_), None) => true,
+                    (At::Computed(_), None) | (At::Copy(..), Some(_)) => true,
                     _ => false,
                 }
         })
     }
 
+    /// Replaces the tensor of a parameter by a copy along these coordinates of the kernel with these extents.
+    /// It must be the only parameter of its input.
+    pub(crate) fn replace(&mut self, parameter: usize, axes: Vec<usize>, extents: Vec<usize>) {
+        self.list[parameter].at = At::Copy(axes, extents);
+    }
+
+    /// Returns true if an input is more than one parameter.
+    pub(crate) fn is_shared(&self, input: usize) -> bool {
+        self.list.iter().filter(|parameter| parameter.input == input).count() > 1
+    }
+
     /// Returns the coordinates of the kernel that are the axes of a parameter; nothing if it is read at computed ones.
     pub(crate) fn axes(&self, parameter: usize) -> Option<Vec<usize>> {
-        let At::Coordinates(own) = &self.list[parameter].at else { return None };
+        let own = match &self.list[parameter].at {
+            At::Coordinates(own) => own,
+            At::Copy(axes, _) => return Some(axes.clone()),
+            At::Computed(_) => return None,
+        };
         let mut axes: Vec<usize> = own.iter().flatten().map(|axis| self.merged[*axis]).collect();
         axes.dedup();
         Some(axes)
@@ -183,7 +200,9 @@ impl Parameters {
     pub(crate) fn declare(&self, signature: &mut Signature, dims: &[IndexExpr]) -> Vec<AnyView> {
         let one = |(at, parameter): (usize, &Parameter)| {
             let shape: Vec<IndexExpr> = match (&parameter.at, self.axes(at)) {
-                (At::Computed(extents), _) => extents.iter().map(|extent| IndexExpr::Const(*extent as i64)).collect(),
+                (At::Computed(extents) | At::Copy(_, extents), _) => {
+                    extents.iter().map(|extent| IndexExpr::Const(*extent as i64)).collect()
+                }
                 (_, axes) => axes.unwrap_or_default().iter().map(|axis| dims[*axis].clone()).collect(),
             };
             signature.param(&format!("x{at}"), parameter.dtype, &shape, Access::In)

@@ -3,7 +3,7 @@
 //! registers while it is asked for again, if that is not too much.
 
 use super::partial::{Partial, Sum, Team, combine};
-use super::{Body, Given, Implementation, KernelPlan, Parameters, Place, unflattened};
+use super::{Body, Given, Implementation, KernelPlan, Parameters, Place, Plan, unflattened};
 use crate::expr::ScalarExpr;
 use crate::fuse::{FusedTask, Reduction};
 use crate::task::ReduceOp;
@@ -106,7 +106,7 @@ impl Implementation for Rows {
         "rows"
     }
 
-    fn plan(&self, fused: &FusedTask, given: &Given) -> Result<KernelPlan, String> {
+    fn plan(&self, fused: &FusedTask, given: &Given) -> Result<Plan, String> {
         if fused.reductions.is_empty() {
             return Err("it has no reduction".to_owned());
         }
@@ -128,7 +128,7 @@ impl Implementation for Rows {
             let body = Body::new(given.clone(), views, own.inputs.len());
             compute(&Row { layout, fused: &own, parameters: &given, body, rows, cols }, y);
         });
-        Ok(KernelPlan { template, parameters })
+        Ok(Plan::of(KernelPlan::new(template, parameters), fused))
     }
 }
 

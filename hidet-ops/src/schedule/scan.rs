@@ -1,6 +1,6 @@
 //! The rule for sums of all terms up to an element: each thread adds those of one line in order.
 
-use super::{Body, Given, Implementation, KernelPlan, Parameters, Place, unflattened};
+use super::{Body, Given, Implementation, KernelPlan, Parameters, Place, Plan, unflattened};
 use crate::expr::ScalarExpr;
 use crate::fuse::FusedTask;
 
@@ -19,7 +19,7 @@ impl Implementation for Scan {
         "scan"
     }
 
-    fn plan(&self, fused: &FusedTask, given: &Given) -> Result<KernelPlan, String> {
+    fn plan(&self, fused: &FusedTask, given: &Given) -> Result<Plan, String> {
         let axis = fused.scan.ok_or("it is no sum of the terms up to each element")?;
         let parameters = Parameters::of(fused, given.contiguous);
         let extents = parameters.extents().to_vec();
@@ -41,7 +41,7 @@ impl Implementation for Scan {
                 refuse(&why.to_string());
             }
         });
-        Ok(KernelPlan { template, parameters })
+        Ok(Plan::of(KernelPlan::new(template, parameters), fused))
     }
 }
 

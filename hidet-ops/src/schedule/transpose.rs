@@ -2,7 +2,7 @@
 //! result: tiles of it go through shared memory, so that both are read and written along contiguous axes.
 
 use super::elementwise::MOST_BLOCKS;
-use super::{Body, Given, Implementation, KernelPlan, Parameters, Place, unflattened};
+use super::{Body, Given, Implementation, KernelPlan, Parameters, Place, Plan, unflattened};
 use crate::expr::ScalarExpr;
 use crate::fuse::FusedTask;
 
@@ -21,7 +21,7 @@ const THREADS: i32 = 256;
 
 /// What is transposed, and how.
 #[derive(Clone, Debug)]
-struct Plan {
+struct Tiling {
     /// The coordinate along which the inputs are contiguous; the result is along the last one.
     along: usize,
     /// The parameters whose tiles go through shared memory.
@@ -30,8 +30,8 @@ struct Plan {
     lanes: i32,
 }
 
-impl Plan {
-    fn of(fused: &FusedTask, parameters: &Parameters, given: &Given) -> Result<Plan, String> {
+impl Tiling {
+    fn of(fused: &FusedTask, parameters: &Parameters, given: &Given) -> Result<Tiling, String> {
         let (extents, rank) = (parameters.extents(), parameters.rank());
         let last = rank.checked_sub(1).ok_or("it has one element")?;
         let turned = |parameter: &usize| {
@@ -60,7 +60,7 @@ impl Plan {
         if extents[along].div_ceil(edge as usize) > MOST_BLOCKS as usize {
             return Err("there are too many rows for a grid".to_owned());
         }
-        Ok(Plan { along, staged, lanes })
+        Ok(Tiling { along, staged, lanes })
     }
 }
 
@@ -69,54 +69,54 @@ impl Implementation for Transpose {
         "transpose"
     }
 
-    fn plan(&self, fused: &FusedTask, given: &Given) -> Result<KernelPlan, String> {
+    fn plan(&self, fused: &FusedTask, given: &Given) -> Result<Plan, String> {
         if !fused.reductions.is_empty() || fused.scan.is_some() {
             return Err("it is not elementwise".to_owned());
         }
         let parameters = Parameters::of(fused, given.contiguous);
-        let plan = Plan::of(fused, &parameters, given)?;
+        let tiling = Tiling::of(fused, &parameters, given)?;
         let (own, given) = (fused.clone(), parameters.clone());
         let template = Template::new(&fused.name, move |signature| {
             let extents: Vec<i32> = given.extents().iter().map(|extent| *extent as i32).collect();
             let dims: Vec<IndexExpr> = extents.iter().map(|extent| IndexExpr::Const(i64::from(*extent))).collect();
             let views = given.declare(signature, &dims);
             let y = signature.param("y", own.output.dtype, &dims, Access::Out);
-            let (last, edge) = (extents.len() - 1, i64::from(32 * plan.lanes));
-            let others: i64 = others(&plan, &extents).iter().map(|axis| i64::from(extents[*axis])).product();
+            let (last, edge) = (extents.len() - 1, i64::from(32 * tiling.lanes));
+            let others: i64 = others(&tiling, &extents).iter().map(|axis| i64::from(extents[*axis])).product();
             let blocks = |axis: usize| dims[axis].div_ceil(edge);
-            let grid = [blocks(last), blocks(plan.along), others.min(MOST_BLOCKS).into()];
+            let grid = [blocks(last), blocks(tiling.along), others.min(MOST_BLOCKS).into()];
             signature.launch(grid, [THREADS.into(), 1, 1], [1, 1, 1], 0);
             let body = Body::new(given.clone(), views.clone(), own.inputs.len());
-            compute(&plan, &extents, (&given, &views), (&body, &own.value), y);
+            compute(&tiling, &extents, (&given, &views), (&body, &own.value), y);
         });
-        Ok(KernelPlan { template, parameters })
+        Ok(Plan::of(KernelPlan::new(template, parameters), fused))
     }
 }
 
 /// Returns the coordinates beside the two of a tile.
-fn others(plan: &Plan, extents: &[i32]) -> Vec<usize> {
-    (0..extents.len() - 1).filter(|axis| *axis != plan.along).collect()
+fn others(tiling: &Tiling, extents: &[i32]) -> Vec<usize> {
+    (0..extents.len() - 1).filter(|axis| *axis != tiling.along).collect()
 }
 
 /// Computes the tiles of a block.
 #[device]
 fn compute(
-    plan: &Plan,
+    tiling: &Tiling,
     extents: &[i32],
     (parameters, views): (&Parameters, &[AnyView]),
     (body, value): (&Body, &ScalarExpr),
     y: AnyView,
 ) {
-    let (lanes, edge, last) = (plan.lanes, 32 * plan.lanes, extents.len() - 1);
+    let (lanes, edge, last) = (tiling.lanes, 32 * tiling.lanes, extents.len() - 1);
     let [first_row, first_col] = [block_idx().y * edge, block_idx().x * edge];
-    let others = others(plan, extents);
+    let others = others(tiling, extents);
     let counts: Vec<Expr<i32>> = others.iter().map(|axis| extents[*axis].into_expr()).collect();
     let number: i32 = others.iter().map(|axis| extents[*axis]).product();
     let tiles: Vec<AnyView> =
-        plan.staged.iter().map(|parameter| shared_tile(parameters.dtype(*parameter), [edge, edge + lanes])).collect();
+        tiling.staged.iter().map(|parameter| shared_tile(parameters.dtype(*parameter), [edge, edge + lanes])).collect();
     for z in (block_idx().z..number).step_by(grid_dim().z) {
         let front = unflattened(z, &counts);
-        let place = |row: Expr<i32>, col: Expr<i32>| coordinates(plan, (&others, &front), row, col);
+        let place = |row: Expr<i32>, col: Expr<i32>| coordinates(tiling, (&others, &front), row, col);
         // Groups of lanes x lanes elements: loaded along the rows of the tile, turned in registers, stored along columns. The
         // 32 that a warp has at a time are in different banks.
         for step in unroll(0..1024 / THREADS) {
@@ -124,7 +124,7 @@ fn compute(
             let group = 32 / lanes;
             let row = (unit % group + group * (unit / 32 % lanes)) * lanes;
             let col = (unit % 32 / group + lanes * (unit / (32 * lanes))) * lanes;
-            for (parameter, tile) in plan.staged.iter().zip(&tiles) {
+            for (parameter, tile) in tiling.staged.iter().zip(&tiles) {
                 let axes = parameters.axes(*parameter).unwrap_or_default();
                 let loaded: Vec<AnyExpr> = (0..lanes)
                     .map(|lane| place(first_row + row, first_col + col + lane))
@@ -142,9 +142,9 @@ fn compute(
             let unit = thread_id() + step * THREADS;
             let (row, col) = (unit / 32, unit % 32 * lanes);
             let all = place(first_row + row, first_col + col);
-            if all[plan.along] < extents[plan.along] && all[last] < extents[last] {
+            if all[tiling.along] < extents[tiling.along] && all[last] < extents[last] {
                 let own = Place::new(all.clone(), Some(last), lanes as u8, false);
-                for (parameter, tile) in plan.staged.iter().zip(&tiles) {
+                for (parameter, tile) in tiling.staged.iter().zip(&tiles) {
                     own.provide(*parameter, tile.load(&[row, col], lanes as u8));
                 }
                 y.store(&all, AnyExpr::vector(&body.values(value, &own, &[])));
@@ -156,13 +156,13 @@ fn compute(
 
 /// Returns all coordinates: row and column of the tile, and those of the others.
 fn coordinates(
-    plan: &Plan,
+    tiling: &Tiling,
     (others, front): (&[usize], &[Expr<i32>]),
     row: Expr<i32>,
     col: Expr<i32>,
 ) -> Vec<Expr<i32>> {
     let other = |axis: usize| others.iter().position(|own| *own == axis).map(|at| front[at]);
-    let coordinate = |axis: usize| if axis == plan.along { row } else { other(axis).unwrap_or(col) };
+    let coordinate = |axis: usize| if axis == tiling.along { row } else { other(axis).unwrap_or(col) };
     (0..others.len() + 2).map(coordinate).collect()
 }
 

@@ -5,7 +5,7 @@
 use super::product::{Product, batched, multiprocessors};
 use crate::expr::ScalarExpr;
 use crate::fuse::FusedTask;
-use crate::schedule::{Given, Implementation, KernelPlan, Space, stored, viewed};
+use crate::schedule::{Given, Implementation, KernelPlan, Plan, Space, stored, viewed};
 use hidet::blocks::{CopiedInput, Route, ThreadTile, multiply_by_threads};
 use hidet::dsl::Signature;
 use hidet::ir::Access;
@@ -95,7 +95,7 @@ impl Implementation for MatmulSimt {
         "matmul_simt"
     }
 
-    fn plan(&self, fused: &FusedTask, given: &Given) -> Result<KernelPlan, String> {
+    fn plan(&self, fused: &FusedTask, given: &Given) -> Result<Plan, String> {
         let product = Product::of(fused, given)?;
         let ([a, b], axes, rank) = (product.factors.clone(), product.axes(), product.rank);
         let [m, n, _] = product.shape;
@@ -129,6 +129,6 @@ impl Implementation for MatmulSimt {
             2 => matmul_simt(schedule).bind(&fused.name, bound),
             _ => matmul_simt_batched(schedule).bind(&fused.name, bound),
         };
-        Ok(KernelPlan { template, parameters })
+        Ok(Plan::of(KernelPlan::new(template, parameters), fused))
     }
 }

@@ -8,7 +8,7 @@ mod matmul_wgmma;
 mod product;
 
 use crate::fuse::FusedTask;
-use crate::schedule::{Given, Implementation, KernelPlan, RULES};
+use crate::schedule::{Given, Implementation, Plan, RULES};
 
 /// The templates, the best first.
 const TEMPLATES: [&dyn Implementation; 2] = [&matmul_wgmma::MatmulWgmma, &matmul_simt::MatmulSimt];
@@ -18,7 +18,7 @@ const TEMPLATES: [&dyn Implementation; 2] = [&matmul_wgmma::MatmulWgmma, &matmul
 /// # Errors
 ///
 /// If none does, which is a fault of this crate: the message has the reason of each.
-pub(crate) fn plan(fused: &FusedTask, given: &Given) -> Result<(&'static str, KernelPlan), String> {
+pub(crate) fn plan(fused: &FusedTask, given: &Given) -> Result<(&'static str, Plan), String> {
     let mut reasons = Vec::new();
     for implementation in TEMPLATES.into_iter().chain(RULES) {
         match implementation.plan(fused, given) {

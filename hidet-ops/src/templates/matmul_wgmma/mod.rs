@@ -1,0 +1,224 @@
+//! Matrix products of 16-bit floats on the tensor cores of sm_90: persistent blocks go through the tiles of the result, or
+//! share the products along k of few tiles. Operands that TMA cannot read, because their rows are no multiples of 16 bytes,
+//! are copied into rows that are.
+
+mod kernel;
+mod schedule;
+
+use super::product::{Product, multiprocessors};
+use crate::error::TensorType;
+use crate::expr::{ExprNode, ScalarExpr};
+use crate::fuse::{FusedTask, Reduction};
+use crate::schedule::{Given, Implementation, KernelPlan, Plan, Source, Space, stored, viewed};
+use crate::task::{Compute, ReduceOp, Task};
+use hidet::dispatch;
+use hidet::dsl::{AnyView, Signature};
+use hidet::ir::Access;
+use hidet::mapping::IndexExpr;
+use hidet::prelude::*;
+use hidet::types::Scalar;
+use kernel::{matmul_wgmma, matmul_wgmma_batched, matmul_wgmma_cluster, matmul_wgmma_parts};
+use schedule::{Problem, Schedule, Split};
+use std::sync::Arc;
+
+/// Products by wgmma.
+pub(super) struct MatmulWgmma;
+
+impl Implementation for MatmulWgmma {
+    fn name(&self) -> &'static str {
+        "matmul_wgmma"
+    }
+
+    fn plan(&self, fused: &FusedTask, given: &Given) -> Result<Plan, String> {
+        let mut product = Product::of(fused, given)?;
+        if given.device.as_cuda().is_some_and(|context| context.properties.arch.number != 90) {
+            return Err("wgmma is an instruction of sm_90a".to_owned());
+        }
+        let dtype = product.factors[0].dtype();
+        if ![Scalar::F16, Scalar::BF16].contains(&dtype) || product.factors[1].dtype() != dtype {
+            return Err("operands are not both f16 or both bf16".to_owned());
+        }
+        if product.rank > 3 {
+            return Err("matrices are numbered by several axes".to_owned());
+        }
+        let mut plan = Plan::default();
+        let operands = Operands::of(&mut product, fused, given, &mut plan)?;
+        let [m, n, k] = product.shape;
+        let readable = given.contiguous && given.align >= 16;
+        let s = Schedule::of(Problem {
+            batch: product.batch,
+            shape: [m, n, k],
+            multiprocessors: multiprocessors(&given.device),
+            along_rows: operands.along_rows,
+            by_tma: fused.output.dtype == dtype && n % 8 == 0 && readable,
+            may_have_parts: product.rank == 2,
+        });
+        let parts = match s.split {
+            Split::Parts(parts) => Some(parts as usize),
+            _ => None,
+        };
+        let kernel = kernel_of(fused, &product, &operands, s)?;
+        let inputs = plan.sources(fused.inputs.len());
+        match parts {
+            None => plan.kernel(kernel, inputs, fused.output.clone()),
+            Some(parts) => {
+                let partial = TensorType::new(Scalar::F32, &[parts, m, n]);
+                plan.kernel(kernel.with_result(&[parts, m, n]), inputs, partial.clone());
+                let sums = std::iter::once(plan.last()).chain((0..fused.inputs.len()).map(Source::Input)).collect();
+                plan.fused(added(fused, partial), sums);
+            }
+        }
+        Ok(plan)
+    }
+}
+
+/// How both operands are in memory.
+struct Operands {
+    /// The kernel's coordinates that are the axes of each.
+    axes: [Vec<usize>; 2],
+    /// True if columns of b are contiguous, false if k is.
+    along_rows: bool,
+    /// True if one of them is a copy.
+    is_copied: bool,
+}
+
+impl Operands {
+    /// Returns how the operands of a product are in memory, after copies of those that TMA cannot read.
+    fn of(product: &mut Product, fused: &FusedTask, given: &Given, plan: &mut Plan) -> Result<Operands, String> {
+        let rank = product.rank;
+        let (row, col, along) = (rank - 2, rank - 1, rank);
+        let axes = |last: [usize; 2]| (0..rank - 2).chain(last).collect::<Vec<usize>>();
+        let [by_rows, of_a] = [axes([along, col]), axes([row, along])];
+        let of_b = axes([col, along]);
+        // a may have a prologue, of which one operand is the matrix.
+        let matrix = product.factors[0]
+            .reads()
+            .into_iter()
+            .find(|read| product.memory_axes(read).is_some_and(|own| own.len() == rank));
+        let matrix = matrix.cloned().ok_or("a is not a matrix in memory")?;
+        let own = product.memory_axes(&matrix).unwrap_or_default();
+        let readable = given.contiguous && given.align >= 16;
+        let rows_fit = |extent: usize| extent.is_multiple_of(8) && readable;
+        if own != of_a || !rows_fit(product.shape[2]) {
+            if matrix.identity() != product.factors[0].identity() {
+                return Err("a has a prologue, and rows that TMA cannot read".to_owned());
+            }
+            product.copy(&matrix, &of_a, fused, plan)?;
+        }
+        let b = product.factors[1].clone();
+        let own = product.memory_axes(&b).ok_or("b is not a matrix in memory")?;
+        let along_rows = own == by_rows;
+        if !along_rows && own != of_b {
+            return Err("b is not a matrix in memory".to_owned());
+        }
+        if !rows_fit(if along_rows { product.shape[1] } else { product.shape[2] }) {
+            product.copy(&b, &own, fused, plan)?;
+        }
+        Ok(Operands { axes: [of_a, own], along_rows, is_copied: !plan.steps.is_empty() })
+    }
+}
+
+impl Product {
+    /// Copies an operand into rows of a multiple of 16 bytes, with zeros behind the elements, along these axes.
+    fn copy(&mut self, read: &ScalarExpr, axes: &[usize], fused: &FusedTask, plan: &mut Plan) -> Result<(), String> {
+        let ExprNode::Read { input, index } = read.node() else { return Err("an operand is computed".to_owned()) };
+        let parameter = self.parameters.position(*input, index).ok_or("an operand is no parameter")?;
+        let own = self.parameters.axes(parameter).ok_or("an operand is no matrix")?;
+        if self.parameters.is_shared(*input) {
+            return Err("a tensor that must be copied is read in several ways".to_owned());
+        }
+        let source: Vec<usize> = own.iter().map(|axis| self.parameters.extents()[*axis]).collect();
+        let mut extents: Vec<usize> = axes.iter().map(|axis| self.parameters.extents()[*axis]).collect();
+        if let Some(last) = extents.last_mut() {
+            *last = last.next_multiple_of(8);
+        }
+        // Behind the last element of a row, the index is outside: 0 is read.
+        let place = |axis: &usize| axes.iter().position(|own| own == axis).map(|at| ScalarExpr::axis(at) + 0i64);
+        let index: Option<Vec<ScalarExpr>> = own.iter().map(place).collect();
+        let dtype = read.dtype();
+        let value = ScalarExpr::read(0, dtype, index.ok_or("an operand has other axes")?);
+        let output = TensorType::new(dtype, &extents);
+        let copy = FusedTask {
+            name: format!("copy_for_{}", fused.name),
+            inputs: vec![TensorType::new(dtype, &source)],
+            extents: extents.clone(),
+            output,
+            over: Vec::new(),
+            reductions: Vec::new(),
+            scan: None,
+            value,
+        };
+        self.parameters.replace(parameter, axes.to_vec(), extents);
+        plan.copy(copy, *input, source);
+        Ok(())
+    }
+}
+
+fn kernel_of(fused: &FusedTask, product: &Product, operands: &Operands, s: Schedule) -> Result<KernelPlan, String> {
+    let (own, parameters, [a, b]) = (fused.clone(), product.parameters.clone(), product.factors.clone());
+    let (rank, [axes_a, axes_b], is_copied) = (product.rank, operands.axes.clone(), operands.is_copied);
+    let bound = move |signature: &mut Signature| {
+        // Of a copy, k is a number: it is not the extent of any parameter.
+        let dim = |(axis, extent): (usize, &usize)| match axis == rank && is_copied {
+            true => IndexExpr::Const(*extent as i64),
+            false => signature.dim(&format!("n{axis}")),
+        };
+        let dims: Vec<IndexExpr> = parameters.extents().iter().enumerate().map(dim).collect();
+        let views = parameters.declare(signature, &dims);
+        let view = |operand, axes: &[usize]| viewed(operand, &parameters, &views, &Space { axes, dims: &dims });
+        let made = view(&a, &axes_a).and_then(|a| Ok([a, view(&b, &axes_b)?])).and_then(|[a, b]| {
+            let c = match s.has_parts() {
+                true => {
+                    let shape = [signature.dim("parts"), dims[0].clone(), dims[1].clone()];
+                    signature.param("y", Scalar::F32, &shape, Access::Out)
+                }
+                false => {
+                    let c = signature.param("y", own.output.dtype, &dims[..rank], Access::Out);
+                    stored(&own, Scalar::F32, c, (&parameters, &views))?
+                }
+            };
+            Ok::<[AnyView; 3], String>([a, b, c])
+        });
+        match made {
+            Ok(all) => all.map(Into::into).into(),
+            Err(why) => {
+                refuse(&why);
+                Vec::new()
+            }
+        }
+    };
+    let template = dispatch!(product.factors[0].dtype(); T in [f16, bf16] => match (rank, s.split) {
+        (2, Split::Whole) => matmul_wgmma::<T>(s).bind(&fused.name, bound),
+        (2, Split::Cluster(_)) => matmul_wgmma_cluster::<T>(s).bind(&fused.name, bound),
+        (2, Split::Parts(_)) => matmul_wgmma_parts::<T>(s).bind(&fused.name, bound),
+        _ => matmul_wgmma_batched::<T>(s).bind(&fused.name, bound),
+    });
+    Ok(KernelPlan::new(template.map_err(|error| error.to_string())?, product.parameters.clone()))
+}
+
+/// Returns the task that adds the sums of parts, `[parts, m, n]`, its first input, and applies what follows the product.
+fn added(fused: &FusedTask, partial: TensorType) -> FusedTask {
+    let dtype = fused.reductions.first().map_or(fused.output.dtype, Reduction::dtype);
+    let rank = fused.output.rank();
+    let index: Vec<ScalarExpr> = std::iter::once(rank).chain(0..rank).map(ScalarExpr::axis).collect();
+    let read = ScalarExpr::read(0, Scalar::F32, index);
+    let parts = partial.shape[0];
+    let compute = Compute::Reduce { op: ReduceOp::Sum, extents: vec![parts], term: read.clone() };
+    let output = TensorType::new(dtype, &fused.output.shape);
+    let task = Arc::new(Task { name: "sum", inputs: vec![partial.clone()], output, compute });
+    // The sums come before the other inputs.
+    let value = fused.value.substitute(&mut |expr| match expr.node() {
+        ExprNode::Read { input, index } => Some(ScalarExpr::read(input + 1, expr.dtype(), index.clone())),
+        _ => None,
+    });
+    FusedTask {
+        name: format!("sum_of_{}", fused.name),
+        inputs: std::iter::once(partial).chain(fused.inputs.iter().cloned()).collect(),
+        output: fused.output.clone(),
+        extents: fused.output.shape.iter().copied().chain([parts]).collect(),
+        over: vec![rank],
+        reductions: vec![Reduction { task, operands: vec![read] }],
+        scan: None,
+        value,
+    }
+}

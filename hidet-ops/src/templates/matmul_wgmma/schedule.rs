@@ -1,0 +1,165 @@
+//! [`Schedule`]: the shape of the work, chosen by a model of its time.
+
+/// The shape of the work.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::templates) struct Schedule {
+    /// Blocks, at most one per multiprocessor; a multiple of the blocks of a cluster.
+    pub(super) blocks: i32,
+    /// Tiles along k that are in flight at the same time.
+    pub(super) stages: i32,
+    /// Blocks that share the columns of b.
+    pub(super) cluster: i32,
+    /// Rows of tiles (of clusters) in a band, whose tiles are computed column by column.
+    pub(super) band: i32,
+    /// Warp groups that multiply, each 64 rows.
+    pub(super) groups: i32,
+    /// Columns of a tile.
+    pub(super) cols: i32,
+    /// How the products along k are divided.
+    pub(super) split: Split,
+    /// True if columns of b are contiguous, false if k is.
+    pub(super) along_rows: bool,
+    /// True if the result is stored by TMA: 16-bit floats in rows that are multiples of 16 bytes.
+    pub(super) by_tma: bool,
+}
+
+/// How the products along k of a tile are divided.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::templates) enum Split {
+    /// One block computes all.
+    Whole,
+    /// The blocks of a cluster, which add their sums through shared memory.
+    Cluster(i32),
+    /// That many blocks, whose sums another kernel adds.
+    Parts(i32),
+}
+
+impl Split {
+    /// Returns the number of blocks per tile.
+    pub(super) fn blocks(self) -> i32 {
+        match self {
+            Split::Whole => 1,
+            Split::Cluster(blocks) | Split::Parts(blocks) => blocks,
+        }
+    }
+}
+
+/// A product to be scheduled.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Problem {
+    pub(super) batch: usize,
+    pub(super) shape: [usize; 3],
+    pub(super) multiprocessors: usize,
+    pub(super) along_rows: bool,
+    pub(super) by_tma: bool,
+    /// True if the sums of several kernels may be added by another one.
+    pub(super) may_have_parts: bool,
+}
+
+/// Bytes of shared memory of a block that tiles may have: 227 KiB without barriers and alignment.
+const SHARED_BYTES: i32 = 227 * 1024 - 2048;
+
+/// Warp groups, columns, and the share of its peak that a multiprocessor reaches with tiles of that size.
+const TILES: [(i32, i32, f64); 4] = [(2, 256, 1.0), (2, 128, 0.85), (1, 128, 0.6), (1, 64, 0.45)];
+
+// Measured on an H200, in microseconds.
+/// A launch, and filling the pipeline.
+const LAUNCH: f64 = 2.4;
+/// Adding the sums of a cluster.
+const CLUSTER: f64 = 1.5;
+/// A second kernel behind the first.
+const SECOND: f64 = 2.0;
+/// The least time of a step along k, whatever its size.
+const STEP: f64 = 0.15;
+/// Products per microsecond of a multiprocessor.
+const PRODUCTS: f64 = 3.0e6;
+/// Bytes per microsecond that a multiprocessor reads of L2, that it reads of memory, and that all read of memory.
+const RATES: [f64; 3] = [100e3, 50e3, 4.0e6];
+
+impl Schedule {
+    /// Returns the schedule with the least expected time.
+    pub(super) fn of(problem: Problem) -> Schedule {
+        let splits =
+            [1, 2, 4, 8].into_iter().map(|blocks| if blocks == 1 { Split::Whole } else { Split::Cluster(blocks) });
+        let parts = [8, 16, 33, 66].into_iter().map(Split::Parts).filter(|_| problem.may_have_parts);
+        let steps = problem.shape[2].div_ceil(64);
+        // Several tensors of a batch fill the device without it.
+        let fits = |split: &Split| *split == Split::Whole || problem.batch == 1 && split.blocks() as usize * 4 <= steps;
+        let splits: Vec<Split> = splits.chain(parts).filter(fits).collect();
+        let all = TILES.into_iter().flat_map(|tile| splits.iter().map(move |split| (tile, *split)));
+        let best = all.min_by(|a, b| problem.expected(*a).total_cmp(&problem.expected(*b)));
+        let ((groups, cols, _), split) = best.unwrap_or((TILES[0], Split::Whole));
+        problem.scheduled(groups, cols, split)
+    }
+}
+
+impl Problem {
+    fn tiles(&self, groups: i32, cols: i32) -> [usize; 2] {
+        [self.shape[0].div_ceil(64 * groups as usize), self.shape[1].div_ceil(cols as usize)]
+    }
+
+    /// Returns the expected time in microseconds.
+    fn expected(&self, ((groups, cols, share), split): ((i32, i32, f64), Split)) -> f64 {
+        let [m, n, k] = self.shape.map(|extent| extent as f64);
+        let (batch, tiles) = (self.batch as f64, self.tiles(groups, cols));
+        let blocks = (tiles[0] * tiles[1] * self.batch * split.blocks() as usize) as f64;
+        let at_once = blocks.min(self.multiprocessors as f64);
+        let waves = (blocks / self.multiprocessors as f64).ceil();
+        let products = f64::from(groups * 64 * cols * 64) / PRODUCTS / share;
+        let loads = f64::from((groups * 64 + cols) * 128) / RATES[0];
+        let steps = (k / 64.0 / f64::from(split.blocks())).ceil();
+        let bytes = 2.0 * batch * (m * k + n * k + m * n);
+        let memory = bytes / RATES[2].min(at_once * RATES[1]);
+        let time = (waves * steps * products.max(loads).max(STEP)).max(memory) + LAUNCH;
+        match split {
+            Split::Whole => time,
+            Split::Cluster(_) => time + CLUSTER * waves,
+            Split::Parts(parts) => time + SECOND + f64::from(parts) * m * n * 8.0 / RATES[2],
+        }
+    }
+
+    fn scheduled(&self, groups: i32, cols: i32, split: Split) -> Schedule {
+        let [rows, tiles] = {
+            let [rows, cols] = self.tiles(groups, cols);
+            [rows, rows * cols]
+        };
+        let enough = tiles * self.batch >= self.multiprocessors;
+        let cluster = if split == Split::Whole && rows.is_multiple_of(2) && enough { 2 } else { 1 };
+        let (each, own) = match split {
+            Split::Cluster(blocks) => (blocks as usize, tiles * blocks as usize),
+            _ => (cluster, tiles),
+        };
+        let most = (self.multiprocessors / self.batch.clamp(1, self.multiprocessors)).max(1);
+        let blocks = own.next_multiple_of(each).min((most / each * each).max(each)) as i32;
+        let results = match split {
+            Split::Cluster(_) => groups * 64 * (cols + 8) * 4,
+            Split::Whole if self.by_tma => {
+                let parts = if cols / 64 % groups == 0 { cols / 64 / groups } else { 1 };
+                groups * parts * 64 * 64 * 2
+            }
+            _ => 0,
+        };
+        let stages = ((SHARED_BYTES - results) / ((groups * 64 + cols) * 128)).min(8);
+        let (along_rows, by_tma) = (self.along_rows, self.by_tma);
+        Schedule { blocks, stages, cluster: cluster as i32, band: 8, groups, cols, split, along_rows, by_tma }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schedule(shape: [usize; 3]) -> Schedule {
+        let (along_rows, by_tma, may_have_parts) = (false, true, true);
+        Schedule::of(Problem { batch: 1, shape, multiprocessors: 132, along_rows, by_tma, may_have_parts })
+    }
+
+    #[test]
+    fn large_products_have_large_tiles_and_deep_ones_are_split() {
+        let large = schedule([4096, 4096, 4096]);
+        assert_eq!((large.groups, large.cols, large.split, large.cluster), (2, 256, Split::Whole, 2));
+        assert!(matches!(schedule([256, 256, 65536]).split, Split::Parts(_)), "{:?}", schedule([256, 256, 65536]));
+        assert!(matches!(schedule([16, 4096, 4096]).split, Split::Cluster(_)), "{:?}", schedule([16, 4096, 4096]));
+        assert_eq!(schedule([64, 64, 64]).split, Split::Whole);
+    }
+}
