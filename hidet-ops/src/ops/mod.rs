@@ -1,13 +1,24 @@
 //! The operators: what each computes, its conditions, and its implementations.
 
+mod axes;
 mod define;
+mod einsum;
 mod elementwise;
+mod index;
+mod join;
 mod matmul;
 mod reduce;
+mod scan;
+mod scatter;
+mod shape;
+mod slice;
+mod sort;
 mod transform;
 
 pub use define::Input;
 pub use elementwise::Operand;
+pub use join::PadMode;
+pub use scatter::ScatterMode;
 
 use crate::error::{Error, TensorType};
 use crate::expr::ScalarExpr;
