@@ -18,6 +18,6 @@ mod tensor;
 pub mod testing;
 
 pub use error::{Error, Result, TensorType};
-pub use ops::{Input, Operand};
+pub use ops::{Input, Operand, PadMode, ScatterMode};
 pub use task::{Compute, ReduceOp, Task};
 pub use tensor::Tensor;

@@ -28,6 +28,29 @@ impl ScalarExpr {
         reads
     }
 
+    /// Returns the distinct elements of inputs and coordinates that it is made of, in order, but not those that are in the
+    /// index of an element only.
+    pub(crate) fn leaves(&self) -> Vec<&ScalarExpr> {
+        let (mut leaves, mut seen, mut open) = (Vec::new(), HashSet::new(), vec![self]);
+        while let Some(expr) = open.pop() {
+            if !seen.insert(expr.identity()) {
+                continue;
+            }
+            match expr.node() {
+                ExprNode::Axis(_) | ExprNode::Read { .. } => leaves.push(expr),
+                _ => open.extend(expr.operands().into_iter().rev()),
+            }
+        }
+        leaves
+    }
+
+    /// Returns the expression with other leaves, of which there are as many.
+    pub(crate) fn with_leaves(&self, new: &[ScalarExpr]) -> ScalarExpr {
+        // What is done is not looked into.
+        let done = self.leaves().into_iter().map(ScalarExpr::identity).zip(new.iter().cloned()).collect();
+        Rewriter { replace: &mut |_| None, done }.value(self)
+    }
+
     /// Calls `f` once for each distinct expression that this one is made of, operands first.
     pub fn visit<'a>(&'a self, f: &mut dyn FnMut(&'a ScalarExpr)) {
         let mut seen = HashSet::new();

@@ -45,7 +45,7 @@ impl Draft {
         let taken = match &task.compute {
             Compute::Each(value) => self.take_each(node, task, &named(value, inputs)),
             Compute::Reduce { extents, term, .. } => {
-                let operands = term.reads().into_iter().map(|read| named(read, inputs)).collect();
+                let operands = term.leaves().into_iter().map(|leaf| named(leaf, inputs)).collect();
                 self.take_reduction(node, extents, Reduction { task: task.clone(), operands })
             }
             // Sums along an axis are a kernel's last operation: only their terms are fused.
@@ -68,7 +68,9 @@ impl Draft {
         let begins = self.names.is_empty();
         let inlined = |expr: &ScalarExpr| {
             expr.substitute(&mut |expr| match expr.node() {
-                ExprNode::Read { input, index } if *input == node.0 => Some(value.at(index)),
+                ExprNode::Read { input, index } if *input == node.0 => {
+                    Some(self.zero_outside(value.at(index), index, &task.output.shape))
+                }
                 _ => None,
             })
         };
@@ -91,6 +93,17 @@ impl Draft {
             reduction.operands = operands;
         }
         true
+    }
+
+    /// Returns an element of a tensor with these extents at an index, or 0 if that is outside: what is computed of elements
+    /// that are 0 there may be another number.
+    fn zero_outside(&self, value: ScalarExpr, index: &[ScalarExpr], shape: &[usize]) -> ScalarExpr {
+        let is_outside = |(own, extent): (&ScalarExpr, &usize)| {
+            let (least, most) = own.bounds(&self.extents);
+            (least < 0 || most >= *extent as i64).then(|| own.ge(0.0) & own.lt(*extent))
+        };
+        let inside = index.iter().zip(shape).filter_map(is_outside).reduce(|all, one| all & one);
+        inside.map_or_else(|| value.clone(), |inside| inside.select(&value, &value.same(0.0)))
     }
 
     fn has_product(&self) -> bool {
@@ -273,29 +286,44 @@ fn has_functions(expr: &ScalarExpr) -> bool {
 mod tests {
     use crate::error::TensorType;
     use crate::expr::ScalarExpr;
-    use crate::fuse::groups;
+    use crate::fuse::{Group, groups};
     use crate::graph::FlowGraph;
     use crate::task::{Compute, ReduceOp, Task};
+    use hidet::types::Scalar;
     use std::sync::Arc;
+
+    /// Returns the kernel of a sum of terms, of which x is the input.
+    fn group_of(shape: &[usize], output: &[usize], extents: &[usize], term: ScalarExpr) -> Group {
+        let ty = |shape: &[usize]| TensorType::new(Scalar::F32, shape);
+        let compute = Compute::Reduce { op: ReduceOp::Sum, extents: extents.to_vec(), term };
+        let task = Arc::new(Task { name: "own", inputs: vec![ty(shape)], output: ty(output), compute });
+        let mut graph = FlowGraph::default();
+        let x = graph.input(ty(shape));
+        let y = graph.apply(task, vec![x]);
+        graph.output(y);
+        groups(&graph).remove(0)
+    }
 
     /// A term may read an input twice: here x[i, k] * x[k, i].
     #[test]
     fn each_read_of_a_term_is_an_operand() {
-        let read =
-            |index: [usize; 2]| ScalarExpr::read(0, hidet::types::Scalar::F32, index.map(ScalarExpr::axis).to_vec());
-        let term = read([0, 1]) * read([1, 0]);
-        let ty = |shape: &[usize]| TensorType::new(hidet::types::Scalar::F32, shape);
-        let compute = Compute::Reduce { op: ReduceOp::Sum, extents: vec![4], term };
-        let (inputs, output) = (vec![ty(&[4, 4])], ty(&[4]));
-        let task = Arc::new(Task { name: "dots", inputs, output, compute });
-        let mut graph = FlowGraph::default();
-        let x = graph.input(ty(&[4, 4]));
-        let y = graph.apply(task, vec![x]);
-        graph.output(y);
-        let groups = groups(&graph);
+        let read = |index: [usize; 2]| ScalarExpr::read(0, Scalar::F32, index.map(ScalarExpr::axis).to_vec());
+        let group = group_of(&[4, 4], &[4], &[4], read([0, 1]) * read([1, 0]));
+        let term = group.fused.reductions[0].term();
+        assert_eq!(term.to_string(), "v0 = x0[i0, i1]; v1 = x0[i1, i0]; v2 = mul(v0, v1)");
+    }
+
+    /// A term may read an input at an index that it reads, and compute with coordinates: here x[x[i]] + k.
+    #[test]
+    fn a_term_may_read_at_what_it_reads() {
+        let [i, k] = [0, 1].map(ScalarExpr::axis);
+        let index = ScalarExpr::read(0, Scalar::F32, vec![i]).cast(Scalar::I32);
+        let term = ScalarExpr::read(0, Scalar::F32, vec![index]) + k.cast(Scalar::F32);
+        let reduction = &group_of(&[4], &[4], &[3], term).fused.reductions[0];
+        assert_eq!(reduction.operands.len(), 2);
         assert_eq!(
-            groups[0].fused.reductions[0].term().to_string(),
-            "v0 = x0[i0, i1]; v1 = x0[i1, i0]; v2 = mul(v0, v1)"
+            reduction.term().to_string(),
+            "v0 = x0[i0]; v1 = i32(v0); v2 = x0[v1]; v3 = f32(i1); v4 = add(v2, v3)"
         );
     }
 }

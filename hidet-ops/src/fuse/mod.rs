@@ -46,7 +46,7 @@ pub struct FusedTask {
 pub struct Reduction {
     /// The operator.
     pub task: Arc<Task>,
-    /// What its terms read, in the order of [`ScalarExpr::reads`], of coordinates and inputs of the kernel.
+    /// The elements and coordinates that its terms are made of, in order, of coordinates and inputs of the kernel.
     pub operands: Vec<ScalarExpr>,
 }
 
@@ -62,11 +62,7 @@ impl Reduction {
     /// Returns one term, of elements of the inputs of the kernel.
     pub fn term(&self) -> ScalarExpr {
         let Compute::Reduce { term, .. } = &self.task.compute else { return self.operands[0].clone() };
-        let reads: Vec<usize> = term.reads().iter().map(|read| read.identity()).collect();
-        term.substitute(&mut |expr| {
-            let at = reads.iter().position(|read| *read == expr.identity())?;
-            self.operands.get(at).cloned()
-        })
+        term.with_leaves(&self.operands)
     }
 
     /// Returns the type of its result.

@@ -1,19 +1,30 @@
 //! The operators: what each computes, its conditions, and its implementations.
 
 mod activation;
+mod axes;
 mod compare;
 mod create;
 mod define;
+mod einsum;
 mod elementwise;
+mod index;
+mod join;
 mod math;
 mod matmul;
 mod norm;
 mod reduce;
+mod scan;
+mod scatter;
+mod shape;
+mod slice;
 mod softmax;
+mod sort;
 mod transform;
 
 pub use define::Input;
 pub use elementwise::Operand;
+pub use join::PadMode;
+pub use scatter::ScatterMode;
 
 use crate::error::{Error, TensorType};
 use crate::expr::ScalarExpr;

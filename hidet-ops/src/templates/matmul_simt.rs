@@ -101,7 +101,7 @@ impl Implementation for MatmulSimt {
         let [m, n, _] = product.shape;
         // A tensor that is copied asynchronously is in memory as the kernel sees it.
         let b_is_memory =
-            b.dtype() == Scalar::F32 && rank <= 3 && product.memory_axes(&b).is_some_and(|own| own.len() == rank);
+            b.dtype() == Scalar::F32 && rank <= 3 && product.memory_axes(&b).is_some_and(|own| own == axes[1]);
         let schedule = Schedule::of([product.batch, m, n], multiprocessors(&given.device), b_is_memory);
         let parameters = product.parameters;
         let (given, own) = (parameters.clone(), fused.clone());
