@@ -18,6 +18,8 @@ mod tensor;
 pub mod testing;
 
 pub use error::{Error, Result, TensorType};
-pub use ops::{Input, Operand};
+pub use ops::{
+    Attention, Coordinates, Direction, Input, Operand, Recurrent, Resize, ResizeMode, ResizeTo, Rounding, Window,
+};
 pub use task::{Compute, ReduceOp, Task};
 pub use tensor::Tensor;

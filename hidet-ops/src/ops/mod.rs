@@ -1,13 +1,27 @@
 //! The operators: what each computes, its conditions, and its implementations.
 
+mod attention;
+mod conv;
+mod coordinate;
 mod define;
 mod elementwise;
+mod im2col;
 mod matmul;
+mod pool;
+mod recurrent;
 mod reduce;
+mod resize;
+mod stack;
 mod transform;
+mod window;
 
+pub use attention::Attention;
+pub use coordinate::{Coordinates, Rounding};
 pub use define::Input;
 pub use elementwise::Operand;
+pub use recurrent::{Direction, Recurrent};
+pub use resize::{Resize, ResizeMode, ResizeTo};
+pub use window::Window;
 
 use crate::error::{Error, TensorType};
 use crate::expr::ScalarExpr;
