@@ -18,6 +18,9 @@ mod tensor;
 pub mod testing;
 
 pub use error::{Error, Result, TensorType};
-pub use ops::{Input, Operand, PadMode, ScatterMode};
+pub use ops::{
+    Attention, Coordinates, Direction, Input, Operand, PadMode, Recurrent, Resize, ResizeMode, ResizeTo, Rounding,
+    ScatterMode, Window,
+};
 pub use task::{Compute, ReduceOp, Task};
 pub use tensor::Tensor;

@@ -56,8 +56,30 @@ impl Tensor {
     }
 }
 
+impl Tensor {
+    /// Returns the products of the rows of the last two axes, `[.., m, k]` and `[.., n, k]`, in the type in which terms are
+    /// added: `[.., m, n]`. The axes in front are broadcast.
+    pub(super) fn matmul_rows(&self, other: &Tensor) -> Result<Tensor> {
+        let types = [self.ty(), other.ty()];
+        let [a, b] = [self.shape(), other.shape()].map(|shape| &shape[..shape.len().saturating_sub(2)]);
+        let (Some(sums), Some(batch), [.., m, k], [.., n, _]) =
+            (summed_in(self.dtype()), broadcast(a, b), self.shape(), other.shape())
+        else {
+            return Err(refused("matmul", &types, "they are not matrices whose rows can be multiplied"));
+        };
+        let (output, rank) = (TensorType::new(sums, &[batch.as_slice(), &[*m, *n]].concat()), batch.len());
+        Tensor::define_reduction("matmul", &[self, other], output, (ReduceOp::Sum, &[*k]), |inputs, at| {
+            let term = |input: usize, shape: &[usize], row: usize| {
+                let last = [at[rank + row].clone(), at[rank + 2].clone()];
+                inputs[input].at(broadcast_index(shape, &batch).into_iter().chain(last)).cast(sums)
+            };
+            term(0, a, 0) * term(1, b, 1)
+        })
+    }
+}
+
 /// Returns the type in which products of a type are added.
-fn summed_in(dtype: Scalar) -> Option<Scalar> {
+pub(super) fn summed_in(dtype: Scalar) -> Option<Scalar> {
     match dtype {
         Scalar::F16 | Scalar::BF16 | Scalar::F32 => Some(Scalar::F32),
         Scalar::F64 | Scalar::I32 | Scalar::I64 | Scalar::U32 | Scalar::U64 => Some(dtype),

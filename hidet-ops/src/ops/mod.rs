@@ -1,30 +1,44 @@
 //! The operators: what each computes, its conditions, and its implementations.
 
 mod activation;
+mod attention;
 mod axes;
 mod compare;
+mod conv;
+mod coordinate;
 mod create;
 mod define;
 mod einsum;
 mod elementwise;
+mod im2col;
 mod index;
 mod join;
 mod math;
 mod matmul;
 mod norm;
+mod pool;
+mod recurrent;
 mod reduce;
+mod resize;
 mod scan;
 mod scatter;
 mod shape;
 mod slice;
 mod softmax;
 mod sort;
+mod stack;
 mod transform;
+mod window;
 
+pub use attention::Attention;
+pub use coordinate::{Coordinates, Rounding};
 pub use define::Input;
 pub use elementwise::Operand;
 pub use join::PadMode;
+pub use recurrent::{Direction, Recurrent};
+pub use resize::{Resize, ResizeMode, ResizeTo};
 pub use scatter::ScatterMode;
+pub use window::Window;
 
 use crate::error::{Error, TensorType};
 use crate::expr::ScalarExpr;
