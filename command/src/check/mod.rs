@@ -15,6 +15,7 @@ pub mod intrinsics;
 mod matmul;
 mod memory;
 pub mod numbers;
+pub mod operators;
 mod prints;
 pub mod random;
 pub mod rows;

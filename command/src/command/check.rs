@@ -21,13 +21,13 @@ pub struct Check {
     #[arg(long, value_enum)]
     only: Option<Part>,
     /// With `--only kernels`: run only the kernels whose names begin with this text. With `--only intrinsics`: only the cases
-    /// whose label (name, types, sizes) begins with it, such as 'tma.load.2d f16'.
+    /// whose label (name, types, sizes) begins with it, such as 'tma.load.2d f16'. With `--only operators`: only those operators.
     #[arg(long, default_value = "")]
     named: String,
-    /// The number of random programs (2000).
+    /// The number of random programs (2000), or of inputs for each operator and type (1).
     #[arg(long)]
     count: Option<usize>,
-    /// The seed of the first random program; without it, from the clock.
+    /// The seed of the first random program, without it from the clock; or of the inputs of operators, without it 0.
     #[arg(long)]
     seed: Option<u64>,
     /// Only random programs of these families, separated by commas.
@@ -57,6 +57,8 @@ enum Part {
     Math,
     /// Every operation at the edges of its types, bit for bit against Rust.
     Edges,
+    /// Every operator of hidet-ops on every type and awkward shapes, within bounds of its definition in f64.
+    Operators,
     /// Random programs, bit for bit against the simulated device. Only when asked for.
     Random,
 }
@@ -73,10 +75,14 @@ impl Check {
         if self.only == Some(Part::Random) {
             return self.random(&device);
         }
-        let alone = [self.count.is_some(), self.seed.is_some(), self.arch.is_some(), self.shrunk.is_some()];
-        if alone.contains(&true) || !self.family.is_empty() {
-            let all = "--count, --seed, --family, --arch and --shrunk";
-            return Err(format!("{all} are for random programs: add --only random"));
+        if self.arch.is_some() || self.shrunk.is_some() || !self.family.is_empty() {
+            return Err("--family, --arch and --shrunk are for random programs: add --only random".to_owned());
+        }
+        if self.only != Some(Part::Operators) && (self.count.is_some() || self.seed.is_some()) {
+            return Err(
+                "--count and --seed are for random programs and operators: add --only random or --only operators"
+                    .to_owned(),
+            );
         }
         let mut passed = true;
         if wanted(Part::Kernels) {
@@ -90,6 +96,10 @@ impl Check {
         }
         if wanted(Part::Edges) {
             passed &= show(crate::check::edges::run(&device, !self.alone));
+        }
+        if wanted(Part::Operators) {
+            let (seed, count) = (self.seed.unwrap_or(0), self.count.unwrap_or(1) as u64);
+            passed &= show(crate::check::operators::run(&device, &self.named, seed, count));
         }
         Ok(passed)
     }

@@ -109,6 +109,19 @@ pub fn tensor(device: &Device, case: &str) -> Result<Tensor, String> {
         ("transpose", [], [_, _]) => draw.tensor(&shape)?.t().and_then(|x| x.mul(1.0)),
         ("reduce_rows", [], [_, _]) => draw.tensor(&shape)?.sum(&[1], false),
         ("reduce_cols", [], [_, _]) => draw.tensor(&shape)?.sum(&[0], false),
+        ("concat", [], [_, _]) => {
+            let [x, y] = [draw.tensor(&shape)?, draw.tensor(&shape)?];
+            Tensor::concat(&[&x, &y], 1)
+        }
+        ("gather", [], [m, _]) => {
+            let ids: Vec<u8> = (0..*m).flat_map(|_| (draw.next() % *m as u64).to_le_bytes()).collect();
+            let ids = draw.stored(Scalar::I64, &[*m], &ids)?;
+            draw.tensor(&shape)?.take(&ids, 0)
+        }
+        ("attention", [kind], [_, _, _, _]) => {
+            let [q, k, v] = [draw.tensor(&shape)?, draw.tensor(&shape)?, draw.tensor(&shape)?];
+            q.attention(&k, &v, &hidet_ops::Attention { causal: *kind == "causal", ..Default::default() })
+        }
         ("reduce_middle", [], [_, _, _]) => draw.tensor(&shape)?.sum(&[1], false),
         _ => return Err(format!("{} yet", unknown())),
     };

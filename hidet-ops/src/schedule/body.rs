@@ -3,6 +3,7 @@
 use super::Parameters;
 use crate::expr::{ExprNode, ScalarExpr, emit::emit};
 use hidet::dsl::{AnyExpr, AnyView, Expr};
+use hidet::ir::BinaryOp;
 use hidet::types::Scalar;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -26,12 +27,14 @@ pub(crate) struct Place {
     /// True if they may lie outside: what is read there is 0.
     pub(crate) guarded: bool,
     loaded: RefCell<HashMap<usize, Vec<AnyExpr>>>,
+    /// Of reads at computed indices, by their identity.
+    computed: RefCell<HashMap<usize, AnyExpr>>,
 }
 
 impl Place {
     /// Returns elements from these coordinates on.
     pub(crate) fn new(coordinates: Vec<Expr<i32>>, along: Option<usize>, lanes: u8, guarded: bool) -> Place {
-        Place { coordinates, along, lanes, guarded, loaded: RefCell::default() }
+        Place { coordinates, along, lanes, guarded, loaded: RefCell::default(), computed: RefCell::default() }
     }
 
     /// Gives the elements of a parameter, instead of their being loaded.
@@ -65,7 +68,10 @@ impl Body {
                 ExprNode::Read { input, index: read } => match self.parameters.position(*input, read) {
                     Some(parameter) if !index.is_empty() => {
                         let index: Vec<Expr<i32>> = index.iter().map(|index| index.typed::<i32>()).collect();
-                        self.views[parameter].get(&index)
+                        match self.is_adjacent(parameter, read, place) {
+                            true => self.computed(parameter, (leaf.identity(), &index), place, lane),
+                            false => self.views[parameter].get(&index),
+                        }
                     }
                     Some(parameter) => self.element(parameter, place, lane),
                     None => AnyExpr::lit(leaf.dtype(), 0),
@@ -75,6 +81,41 @@ impl Body {
             values.push(value);
         }
         values
+    }
+
+    /// Returns true if the elements that an input has at a computed index for the lanes of a place are next to each other,
+    /// and begin at a multiple of their number: they are loaded together, all of them inside or all outside.
+    fn is_adjacent(&self, parameter: usize, read: &[ScalarExpr], place: &Place) -> bool {
+        let lanes = i64::from(place.lanes);
+        let extent = self.parameters.input_extents(parameter).last().copied().unwrap_or(0);
+        let Some((last, front)) = read.split_last() else { return false };
+        let axis = match last.node() {
+            ExprNode::Axis(axis) => Some(*axis),
+            ExprNode::Binary(BinaryOp::Add | BinaryOp::Sub, a, by) => match (a.node(), by.node()) {
+                (ExprNode::Axis(axis), ExprNode::Const(by)) if by.as_int().is_some_and(|by| by % lanes == 0) => {
+                    Some(*axis)
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        let is_along = |axis: usize| Some(self.parameters.coordinate(axis)) == place.along;
+        let mut varies = false;
+        for expr in front {
+            expr.visit(&mut |expr| varies |= matches!(expr.node(), ExprNode::Axis(axis) if is_along(*axis)));
+        }
+        let bytes = lanes as usize * self.parameters.dtype(parameter).bytes();
+        lanes > 1 && bytes <= 16 && axis.is_some_and(is_along) && !varies && (extent as i64) % lanes == 0
+    }
+
+    /// Returns an element of a parameter at a computed index, that of the first lane; loads those of all lanes if that has
+    /// not been done.
+    #[track_caller]
+    fn computed(&self, parameter: usize, (read, index): (usize, &[Expr<i32>]), place: &Place, lane: u8) -> AnyExpr {
+        let known = place.computed.borrow().get(&read).copied();
+        let vector = known.unwrap_or_else(|| self.views[parameter].load_inside(index, place.lanes));
+        place.computed.borrow_mut().insert(read, vector);
+        vector.lane(lane)
     }
 
     /// Returns an element of a parameter; loads those of all lanes if that has not been done.

@@ -1,5 +1,6 @@
 //! [`Parameters`]: the parameters of a kernel, of the inputs and the coordinates at which they are read.
 
+use crate::error::TensorType;
 use crate::expr::{ExprNode, ScalarExpr};
 use crate::fuse::FusedTask;
 use crate::task::axes_of;
@@ -145,6 +146,17 @@ impl Parameters {
         })
     }
 
+    /// Returns the parameters behind whole inputs, which the kernel reads in its own way.
+    pub(crate) fn behind(mut self, inputs: &[(usize, TensorType)]) -> Parameters {
+        let whole = |(input, ty): &(usize, TensorType)| Parameter {
+            input: *input,
+            dtype: ty.dtype,
+            at: At::Computed(ty.shape.clone()),
+        };
+        self.list.splice(0..0, inputs.iter().map(whole));
+        self
+    }
+
     /// Replaces the tensor of a parameter by a copy along these coordinates of the kernel with these extents.
     /// It must be the only parameter of its input.
     pub(crate) fn replace(&mut self, parameter: usize, axes: Vec<usize>, extents: Vec<usize>) {
@@ -166,6 +178,14 @@ impl Parameters {
         let mut axes: Vec<usize> = own.iter().flatten().map(|axis| self.merged[*axis]).collect();
         axes.dedup();
         Some(axes)
+    }
+
+    /// Returns the extents of the input of a parameter that is read at computed coordinates.
+    pub(crate) fn input_extents(&self, parameter: usize) -> &[usize] {
+        match &self.list[parameter].at {
+            At::Computed(extents) => extents,
+            At::Coordinates(_) | At::Copy(..) => &[],
+        }
     }
 
     /// Returns the type of a parameter.

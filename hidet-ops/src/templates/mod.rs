@@ -3,6 +3,7 @@
 //! A template takes a task by its structure, not by its name: a sum of products of two operands is a matrix product,
 //! whichever operator it comes from.
 
+mod conv_wgmma;
 mod matmul_simt;
 mod matmul_wgmma;
 mod product;
@@ -11,7 +12,8 @@ use crate::fuse::FusedTask;
 use crate::schedule::{Given, Implementation, Plan, RULES};
 
 /// The templates, the best first.
-const TEMPLATES: [&dyn Implementation; 2] = [&matmul_wgmma::MatmulWgmma, &matmul_simt::MatmulSimt];
+const TEMPLATES: [&dyn Implementation; 3] =
+    [&matmul_wgmma::MatmulWgmma, &conv_wgmma::ConvWgmma, &matmul_simt::MatmulSimt];
 
 /// Makes the kernel of the first template or rule that takes the task, and returns its name.
 ///

@@ -1,0 +1,236 @@
+//! Convolutions of images of 16-bit floats with channels last on the tensor cores of sm_90: a product whose left operand is
+//! the pixels below each position of the kernel, which TMA copies as columns of images.
+
+use super::product::multiprocessors;
+use crate::expr::{ExprNode, ScalarExpr};
+use crate::fuse::FusedTask;
+use crate::schedule::{Given, Implementation, KernelPlan, Parameters, Plan, stored};
+use crate::task::{ReduceOp, axes_of};
+use hidet::blocks::{Pipeline, PixelOutput, PixelRoute, StagedInput, StagedPixels, TileOrder, Window, multiply_tiles};
+use hidet::dispatch;
+use hidet::dsl::Signature;
+use hidet::ir::{Access, BinaryOp};
+use hidet::prelude::*;
+use hidet::types::Scalar;
+use std::collections::BTreeMap;
+
+/// Convolutions by wgmma.
+pub(super) struct ConvWgmma;
+
+/// The shape of the work.
+#[derive(Clone, Copy, Debug)]
+struct Schedule {
+    /// Blocks that run at the same time.
+    blocks: i32,
+    /// Positions and channels that are in flight at the same time.
+    stages: i32,
+    /// Warp groups per block that multiply, each 64 results.
+    groups: i32,
+    /// Output channels per block.
+    outputs: i32,
+    /// Blocks, a cluster, that share the positions and channels of a tile.
+    split: i32,
+}
+
+impl Schedule {
+    /// Returns the schedule with the least expected time, in steps of 64 channels of a position.
+    fn of([results, outputs, steps]: [usize; 3], multiprocessors: usize) -> Schedule {
+        let tiles = [(2, 128, 1.0), (2, 64, 0.65), (1, 128, 0.65), (1, 64, 0.5)];
+        let all = tiles.into_iter().flat_map(|tile| [1, 2, 4, 8].map(|split| (tile, split)));
+        let expected = |((groups, cols, share), split): &((i32, i32, f64), i32)| {
+            let tiles = results.div_ceil(64 * *groups as usize) * outputs.div_ceil(*cols as usize);
+            let waves = (tiles * *split as usize).div_ceil(multiprocessors) as f64;
+            let step = (f64::from(groups * 64 * cols * 64) / 3.0e6 / share).max(0.15);
+            let join = if *split > 1 { 1.5 } else { 0.0 };
+            waves * ((steps as f64 / f64::from(*split)).ceil() * step + join + 0.5)
+        };
+        let fits = |(_, split): &((i32, i32, f64), i32)| *split == 1 || *split as usize * 3 <= steps;
+        let best = all.filter(fits).min_by(|a, b| expected(a).total_cmp(&expected(b)));
+        let ((groups, cols, _), split) = best.unwrap_or((tiles[3], 1));
+        let tiles = results.div_ceil(64 * groups as usize) * outputs.div_ceil(cols as usize) * split as usize;
+        let blocks = tiles.min(multiprocessors / split as usize * split as usize) as i32;
+        let kept = if split > 1 { groups * 64 * (cols + 8) * 4 } else { groups * 64 * cols * 2 };
+        let stages = ((227 * 1024 - 2048 - kept) / ((groups * 64 + cols) * 128)).min(8);
+        Schedule { blocks, stages, groups, outputs: cols, split }
+    }
+}
+
+kernel! {
+    /// y = the convolution of the images x with the weights f. The rows of y are the results, in the order of images, rows
+    /// and columns.
+    #[launch(grid = s.blocks as u32, block = (s.groups as u32 + 1) * 128, cluster = s.split as u32)]
+    fn conv_wgmma<T: Element>(
+        #[meta] window: Window,
+        #[meta] s: Schedule,
+        x: In<T, [n, h, w, c]>,
+        f: In<T, [k, rows, cols, c]>,
+        y: Out<f32, [results, k]>,
+    ) {
+        let pixels = StagedPixels::new(x, window, PixelRoute::Columns, s.stages, s.groups);
+        let weights = f.remap([rows, cols, k, c], 8, |[row, col, k, c]| [k, row, col, c]);
+        let weights = StagedInput::new(weights, s.stages, [s.outputs, 64]);
+        let y = PixelOutput::<f32, T>::new(y, &pixels, [s.groups, s.outputs], s.split);
+        let pipeline = Pipeline::new(s.stages, s.groups, 1);
+        let tiles = TileOrder::in_bands([pixels.rows(), k], [s.groups * 64, s.outputs], 8, 1, s.blocks).split(s.split);
+        let (at, channels) = (pipeline.start(), (c + 63) / 64);
+        let [begin, end] = [0, 1].map(|part| (block_idx().x % s.split + part) * (window.positions() * channels) / s.split);
+        let sums = registers::<f32>([s.outputs / 2]);
+        for (first, output) in tiles.origins() {
+            #[warp_group(0)]
+            {
+                if thread_id() == 0 {
+                    let tile = pixels.tile(first);
+                    for step in begin..end {
+                        let (position, channel) = (step / channels, step % channels * 64);
+                        let (row, col) = (position / window.kernel[1], position % window.kernel[1]);
+                        tile.load(&at, [row, col, channel], (&weights, output));
+                    }
+                }
+            }
+            #[warp_group(1..s.groups + 1)]
+            {
+                let group = warp_id() / 4 - 1;
+                sums.fill(0.0);
+                multiply_tiles(sums, (pixels.tiles(), weights.as_copied()), &at, group * 64, end - begin);
+                y.store(sums, &pixels, group, (first, output));
+            }
+            y.join(&pixels, (first, output));
+        }
+        y.finish();
+    }
+}
+
+/// A convolution, found by its structure.
+struct Convolution {
+    window: Window,
+    /// The inputs that are the images and the weights.
+    inputs: [usize; 2],
+    /// Their extents: of the weights, all four, with those of the kernel.
+    extents: [Vec<usize>; 2],
+}
+
+/// Returns an index as a sum of coordinates times numbers, and a number.
+fn affine(expr: &ScalarExpr) -> Option<(BTreeMap<usize, i64>, i64)> {
+    let number = |expr: &ScalarExpr| match expr.node() {
+        ExprNode::Const(value) => value.as_int(),
+        _ => None,
+    };
+    match expr.node() {
+        ExprNode::Axis(axis) => Some((BTreeMap::from([(*axis, 1)]), 0)),
+        ExprNode::Const(value) => Some((BTreeMap::new(), value.as_int()?)),
+        ExprNode::Binary(op @ (BinaryOp::Add | BinaryOp::Sub), a, b) => {
+            let ((mut sum, first), (terms, second)) = (affine(a)?, affine(b)?);
+            let sign = if *op == BinaryOp::Add { 1 } else { -1 };
+            for (axis, factor) in terms {
+                *sum.entry(axis).or_default() += sign * factor;
+            }
+            Some((sum, first + sign * second))
+        }
+        ExprNode::Binary(BinaryOp::Mul, a, b) => {
+            let ((terms, own), by) = (affine(a)?, number(b)?);
+            Some((terms.into_iter().map(|(axis, factor)| (axis, factor * by)).collect(), own * by))
+        }
+        _ => None,
+    }
+}
+
+impl Convolution {
+    /// Returns a fused task as a convolution of images with channels last, or why it is none.
+    fn of(fused: &FusedTask) -> Result<Convolution, String> {
+        let [sum] = fused.reductions.as_slice() else { return Err("it is not one sum".to_owned()) };
+        let none = || "it is not a convolution of images with channels last".to_owned();
+        if !sum.is_product()
+            || sum.op() != ReduceOp::Sum
+            || fused.output.rank() != 4
+            || sum.term().dtype() != Scalar::F32
+        {
+            return Err(none());
+        }
+        let [x, f] = sum.operands.as_slice() else { return Err(none()) };
+        let (ExprNode::Read { input: images, index: x }, ExprNode::Read { input: weights, index: f }) =
+            (x.node(), f.node())
+        else {
+            return Err("an operand is computed".to_owned());
+        };
+        let f = axes_of(f).filter(|axes| axes.len() == 4).ok_or_else(none)?;
+        let ([image, row, col, channel], [Some(3), _, _, Some(inner)]) = (x.as_slice(), f.as_slice()) else {
+            return Err(none());
+        };
+        let is = |expr: &ScalarExpr, axis: usize| matches!(expr.node(), ExprNode::Axis(own) if *own == axis);
+        if !is(image, 0) || !is(channel, *inner) {
+            return Err(none());
+        }
+        let mut window = Window { kernel: [1; 2], padding: [0; 2], stride: [1; 2], dilation: [1; 2] };
+        for (at, index) in [row, col].into_iter().enumerate() {
+            let (mut factors, offset) = affine(index).ok_or_else(none)?;
+            let number = |value: i64| i32::try_from(value).map_err(|_| none());
+            window.stride[at] = number(factors.remove(&(at + 1)).unwrap_or(1))?;
+            window.padding[at] = number(-offset)?;
+            if let Some(axis) = f[at + 1] {
+                window.kernel[at] = number(fused.extents[axis] as i64)?;
+                window.dilation[at] = number(factors.remove(&axis).ok_or_else(none)?)?;
+            }
+            let (input, output) = (fused.inputs[*images].shape[at + 1], fused.output.shape[at + 1]);
+            let right = factors.is_empty()
+                && (0..=127).contains(&window.padding[at])
+                && (1..=8).contains(&window.stride[at])
+                && window.dilation[at] >= 1;
+            if !right || window.results(at, input) != output {
+                return Err("its windows are not those of TMA: padding on both sides, at most 127, strides at most 8"
+                    .to_owned());
+            }
+        }
+        let extents = [*images, *weights].map(|input| fused.inputs[input].shape.clone());
+        Ok(Convolution { window, inputs: [*images, *weights], extents })
+    }
+}
+
+impl Implementation for ConvWgmma {
+    fn name(&self) -> &'static str {
+        "conv_wgmma"
+    }
+
+    fn plan(&self, fused: &FusedTask, given: &Given) -> Result<Plan, String> {
+        let Convolution { window, inputs, extents: [images, weights] } = Convolution::of(fused)?;
+        if given.device.as_cuda().is_some_and(|context| context.properties.arch.number != 90) {
+            return Err("wgmma is an instruction of sm_90a".to_owned());
+        }
+        let dtype = fused.inputs[inputs[0]].dtype;
+        let types = [fused.inputs[inputs[1]].dtype, fused.output.dtype];
+        if ![Scalar::F16, Scalar::BF16].contains(&dtype) || types != [dtype; 2] {
+            return Err("images, weights and result are not all f16 or all bf16".to_owned());
+        }
+        let (channels, outputs) = (images[3], weights[0]);
+        if channels % 8 != 0 || outputs % 8 != 0 || given.align < 16 || !given.contiguous {
+            return Err("channels are not multiples of 16 bytes in memory".to_owned());
+        }
+        // What follows reads tensors at the results as rows: images, rows and columns are one axis.
+        let mut after = fused.clone();
+        after.reductions[0].operands.clear();
+        after.extents.truncate(4);
+        after.over.clear();
+        let after = Parameters::of(&after, true).behind(&inputs.map(|input| (input, fused.inputs[input].clone())));
+        let results: usize = fused.output.shape[..3].iter().product();
+        if after.extents() != [results, outputs] || i32::try_from(results).is_err() {
+            return Err("what follows does not read tensors by rows of results".to_owned());
+        }
+        let steps = window.positions() as usize * channels.div_ceil(64);
+        let s = Schedule::of([results, outputs, steps], multiprocessors(&given.device));
+        let (own, parameters) = (fused.clone(), after.clone());
+        let bound = move |signature: &mut Signature| {
+            let dims = ["results", "k"].map(|name| signature.dim(name));
+            let views = parameters.declare(signature, &dims);
+            let y = signature.param("y", own.output.dtype, &dims, Access::Out);
+            match stored(&own, Scalar::F32, y, (&parameters, &views)) {
+                Ok(y) => vec![views[0].into(), views[1].into(), y.into()],
+                Err(why) => {
+                    refuse(&why);
+                    Vec::new()
+                }
+            }
+        };
+        let template = dispatch!(dtype; T in [f16, bf16] => conv_wgmma::<T>(window, s).bind(&fused.name, bound));
+        let kernel = KernelPlan::new(template.map_err(|error| error.to_string())?, after);
+        Ok(Plan::of(kernel.with_result(&[results, outputs]), fused))
+    }
+}

@@ -1,0 +1,45 @@
+//! Convolutions on tensor cores, beside their definition.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use hidet::device::Device;
+use hidet::types::Scalar;
+use hidet_ops::testing::Inputs;
+use hidet_ops::{Result, Tensor, Window};
+
+/// In memory, whatever the inputs draw.
+fn stored(tensor: Tensor) -> Result<Tensor> {
+    Ok(Tensor::from(tensor.reshape(&[tensor.ty().len()])?.compute()?).reshape(tensor.shape())?)
+}
+
+/// Kernels of several shapes with stride, padding and dilation, and a bias, a residual and an activation behind them.
+#[test]
+fn convolutions_of_images_with_channels_last() -> Result<()> {
+    let device = Device::best()?;
+    let cases = [
+        ([2, 9, 7, 16], [24, 3, 3], Window::new(2).padding(&[1, 1])),
+        ([1, 9, 8, 72], [40, 3, 3], Window::new(2).padding(&[1, 1]).stride(&[2, 1]).dilation(&[1, 2])),
+        ([1, 6, 6, 8], [16, 1, 3], Window::new(2).padding(&[0, 1])),
+        ([2, 5, 5, 24], [8, 1, 1], Window::new(2).stride(&[2, 2])),
+        ([1, 4, 4, 264], [72, 3, 3], Window::new(2)),
+    ];
+    for (number, ([n, h, w, c], [k, rows, cols], window)) in cases.into_iter().enumerate() {
+        let dtype = [Scalar::F16, Scalar::BF16][number % 2];
+        let mut inputs = Inputs::new(&device, dtype, number as u64);
+        let (x, f) = (stored(inputs.within(&[n, h, w, c], 0.5)?)?, stored(inputs.within(&[k, rows, cols, c], 0.5)?)?);
+        let bare = x.conv_channels_last(&f, &window, 1)?;
+        let (bias, residual) = (stored(inputs.within(&[k], 0.5)?)?, stored(inputs.within(bare.shape(), 0.5)?)?);
+        let fused = || x.conv_channels_last(&f, &window, 1)?.add(&bias)?.add(&residual)?.relu();
+        assert_eq!((fused()?.kernels().len(), fused()?.templates()?), (1, vec!["conv_wgmma"]));
+        let bound = if dtype == Scalar::F16 { 6e-3 } else { 4e-2 };
+        for (found, wanted) in [
+            (bare.elements()?, x.conv_channels_last(&f, &window, 1)?.reference()?),
+            (fused()?.elements()?, fused()?.reference()?),
+        ] {
+            for (at, (found, wanted)) in found.iter().zip(&wanted).enumerate() {
+                assert!((found - wanted).abs() <= bound * wanted.abs().max(1.0), "element {at}: {found}, not {wanted}");
+            }
+        }
+    }
+    Ok(())
+}
