@@ -2,9 +2,9 @@
 
 use super::{FusedTask, Group, Reduction};
 use crate::error::TensorType;
-use crate::expr::{ExprNode, ScalarExpr};
+use crate::expr::{ExprNode, ScalarExpr, axes_of};
 use crate::graph::{FlowGraph, NodeId};
-use crate::task::{Compute, Task, axes_of};
+use crate::task::{Compute, Task};
 use hidet::ir::{BinaryOp, UnaryOp};
 use hidet::types::Scalar;
 use std::sync::Arc;
