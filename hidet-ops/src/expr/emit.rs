@@ -1,7 +1,6 @@
 //! Emission into a kernel.
 
-use super::{ExprNode, ScalarExpr};
-use crate::task::axes_of;
+use super::{ExprNode, ScalarExpr, axes_of};
 use hidet::dsl::AnyExpr;
 use std::collections::HashMap;
 

@@ -86,3 +86,16 @@ impl ScalarExpr {
         Arc::as_ptr(&self.0) as usize
     }
 }
+
+/// Returns for each axis of an input the coordinate at which an index reads it, `None` where that is 0; or nothing for any
+/// other index. No coordinate is read twice.
+pub(crate) fn axes_of(index: &[ScalarExpr]) -> Option<Vec<Option<usize>>> {
+    let axis = |index: &ScalarExpr| match index.node() {
+        ExprNode::Axis(axis) => Some(Some(*axis)),
+        ExprNode::Const(value) if value.bits == 0 => Some(None),
+        _ => None,
+    };
+    let axes: Vec<Option<usize>> = index.iter().map(axis).collect::<Option<_>>()?;
+    let once = |at: usize| axes[at].is_none() || !axes[..at].contains(&axes[at]);
+    (0..axes.len()).all(once).then_some(axes)
+}

@@ -2,9 +2,9 @@
 
 use super::{FusedTask, Group, Reduction};
 use crate::error::TensorType;
-use crate::expr::{ExprNode, ScalarExpr};
+use crate::expr::{ExprNode, ScalarExpr, axes_of};
 use crate::graph::{FlowGraph, NodeId};
-use crate::task::{Compute, Task, axes_of};
+use crate::task::{Compute, Task};
 use hidet::ir::{BinaryOp, UnaryOp};
 use hidet::types::Scalar;
 use std::sync::Arc;
@@ -133,9 +133,9 @@ impl Draft {
                 matches!(expr.node(), ExprNode::Read { input, .. } if *input == node.0).then(|| result.clone())
             })
         };
-        self.value = read(&self.value);
-        for (_, reduction) in &mut self.reductions {
-            reduction.operands = reduction.operands.iter().map(read).collect();
+        let known = self.reductions.iter_mut().flat_map(|(_, reduction)| &mut reduction.operands);
+        for expr in known.chain([&mut self.value]) {
+            *expr = read(expr);
         }
         self.reductions.push((node, Reduction { operands, ..reduction }));
         true

@@ -1,6 +1,6 @@
 //! Sums of products by an equation of labels.
 
-use super::{computed_in, refused};
+use super::{Input, computed_in, refused};
 use crate::error::{Result, TensorType};
 use crate::expr::ScalarExpr;
 use crate::task::ReduceOp;
@@ -134,8 +134,8 @@ impl Equation {
         let all = [result, &summed].concat();
         let tensors: Vec<&Tensor> = operands.iter().map(|(tensor, _)| *tensor).collect();
         let output = TensorType::new(dtype, &self.shape(result));
-        let term = |inputs: &[super::Input], at: &[ScalarExpr]| {
-            let factor = |(input, (tensor, labels)): (&super::Input, &(&Tensor, &[Label]))| {
+        let term = |inputs: &[Input], at: &[ScalarExpr]| {
+            let factor = |(input, (tensor, labels)): (&Input, &(&Tensor, &[Label]))| {
                 let index = labels.iter().zip(tensor.shape()).map(|(label, extent)| {
                     let place = all.iter().position(|own| own == label);
                     match place.filter(|_| *extent == self.extents[label]) {

@@ -1,7 +1,7 @@
 //! Tensors joined along an axis, repeated and padded.
 
 use super::{axes, refused};
-use crate::error::{Result, TensorType};
+use crate::error::{Error, Result, TensorType};
 use crate::expr::ScalarExpr;
 use crate::tensor::Tensor;
 use hidet::ir::{UnaryOp, eval};
@@ -225,6 +225,6 @@ fn types<'a>(tensors: &[&'a Tensor]) -> Vec<&'a TensorType> {
     tensors.iter().map(|tensor| tensor.ty()).collect()
 }
 
-fn too_large(operator: &'static str, tensor: &Tensor) -> crate::error::Error {
+fn too_large(operator: &'static str, tensor: &Tensor) -> Error {
     refused(operator, &[tensor.ty()], "the result would have more than 2^40 elements")
 }

@@ -1,7 +1,8 @@
 //! Sums of all elements up to each.
 
-use super::{axes, computed_in, refused};
+use super::{Input, axes, computed_in, refused};
 use crate::error::Result;
+use crate::expr::ScalarExpr;
 use crate::task::{Compute, ReduceOp};
 use crate::tensor::Tensor;
 
@@ -20,7 +21,7 @@ impl Tensor {
             let why = format!("sums of {dtype} are not supported; convert the tensor with `cast` before");
             return Err(refused("cumsum", &[self.ty()], why));
         }
-        let scan = |inputs: &[super::Input], at: &[crate::expr::ScalarExpr]| {
+        let scan = |inputs: &[Input], at: &[ScalarExpr]| {
             let mut index = at.to_vec();
             if exclusive {
                 index[axis] = (&index[axis] - 1i64).max(0.0);

@@ -1,9 +1,8 @@
 //! [`Parameters`]: the parameters of a kernel, of the inputs and the coordinates at which they are read.
 
 use crate::error::TensorType;
-use crate::expr::{ExprNode, ScalarExpr};
+use crate::expr::{ExprNode, ScalarExpr, axes_of};
 use crate::fuse::FusedTask;
-use crate::task::axes_of;
 use hidet::device::RawTensor;
 use hidet::dsl::{AnyView, Signature};
 use hidet::ir::Access;

@@ -207,7 +207,7 @@ fn compute(kernel: &Row, y: AnyView) {
     } else if unrolled.is_some() {
         for (place, at, _) in &places {
             if *at < kernel.cols && number < kernel.rows {
-                let values = kernel.body.values(value, &place, &results);
+                let values = kernel.body.values(value, place, &results);
                 y.store(&place.coordinates[..rank], AnyExpr::vector(&values));
             }
         }

@@ -20,7 +20,7 @@ impl Implementation for Scan {
     }
 
     fn plan(&self, fused: &FusedTask, given: &Given) -> Result<Plan, String> {
-        let axis = fused.scan.ok_or("it is no sum of the terms up to each element")?;
+        let axis = fused.scan.ok_or("it is not a sum of the terms up to each element")?;
         let parameters = Parameters::of(fused, given.contiguous);
         let extents = parameters.extents().to_vec();
         let lines = extents.iter().enumerate().filter(|(at, _)| *at != axis);

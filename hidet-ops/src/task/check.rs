@@ -1,4 +1,4 @@
-//! Whether the definition of a task holds together: its types, inputs and coordinates.
+//! Checks that the definition of a task holds together: its types, inputs and coordinates.
 
 use super::{Compute, ReduceOp, Task};
 use crate::expr::{ExprNode, ScalarExpr};

@@ -3,7 +3,7 @@
 mod check;
 
 use crate::error::TensorType;
-use crate::expr::{Element64, ExprNode, Program, ScalarExpr};
+use crate::expr::{Element64, Program, ScalarExpr};
 use hidet::ir::{BinaryOp, CompareOp, eval};
 use hidet::types::{Const, Scalar};
 use std::fmt;
@@ -208,17 +208,4 @@ fn reduced(
         }
     }
     Ok(if op.is_arg() { Element64::integer(first as i64) } else { result })
-}
-
-/// Returns for each axis of an input the coordinate at which an index reads it, `None` where that is 0; or nothing for any
-/// other index. No coordinate is read twice.
-pub(crate) fn axes_of(index: &[ScalarExpr]) -> Option<Vec<Option<usize>>> {
-    let axis = |index: &ScalarExpr| match index.node() {
-        ExprNode::Axis(axis) => Some(Some(*axis)),
-        ExprNode::Const(value) if value.bits == 0 => Some(None),
-        _ => None,
-    };
-    let axes: Vec<Option<usize>> = index.iter().map(axis).collect::<Option<_>>()?;
-    let once = |at: usize| axes[at].is_none() || !axes[..at].contains(&axes[at]);
-    (0..axes.len()).all(once).then_some(axes)
 }

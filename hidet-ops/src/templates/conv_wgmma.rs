@@ -2,10 +2,10 @@
 //! the pixels below each position of the kernel, which TMA copies as columns of images.
 
 use super::product::multiprocessors;
-use crate::expr::{ExprNode, ScalarExpr};
+use crate::expr::{ExprNode, ScalarExpr, axes_of};
 use crate::fuse::FusedTask;
 use crate::schedule::{Given, Implementation, KernelPlan, Parameters, Plan, stored};
-use crate::task::{ReduceOp, axes_of};
+use crate::task::ReduceOp;
 use hidet::blocks::{Pipeline, PixelOutput, PixelRoute, StagedInput, StagedPixels, TileOrder, Window, multiply_tiles};
 use hidet::dispatch;
 use hidet::dsl::Signature;
