@@ -43,6 +43,15 @@ def call_of(words):
                 return F.scaled_dot_product_attention(q, k, v, is_causal=kind == ["causal"])
 
         return attend
+    if operator == "conv":
+        size, channels, outputs, kernel, stride = shape
+        new = lambda *shape: torch.randn(*shape, device="cuda", dtype=TYPES[dtype]).to(memory_format=torch.channels_last)
+        x, w = new(int(kind[0]), channels, size, size), new(outputs, channels, kernel, kernel)
+        bias = torch.randn(outputs, device="cuda", dtype=TYPES[dtype])
+        if dtype == "f16":  # the fused convolution of cuDNN
+            pad, step = [kernel // 2] * 2, [stride] * 2
+            return lambda: torch.cudnn_convolution_relu(x, w, bias, step, pad, [1, 1], 1)
+        return lambda: F.relu(F.conv2d(x, w, bias, stride=stride, padding=kernel // 2))
     x = new(*shape)
     if operator == "layer_norm":
         scale, bias = new(shape[-1]), new(shape[-1])

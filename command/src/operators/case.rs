@@ -4,10 +4,10 @@ use super::say;
 use hidet::ir::eval;
 use hidet::prelude::*;
 use hidet::types::{Number, Scalar};
-use hidet_ops::Tensor;
+use hidet_ops::{Tensor, Window};
 
 /// The cases, by family: words of a line in order, of which those in braces stand for a line each.
-pub const ALL: [&str; 11] = [
+pub const ALL: [&str; 12] = [
     "matmul {f16,bf16} {nn,nt} {2048x2048x2048,4096x4096x4096,8192x8192x8192,8192x14336x4096,4096x4096x14336}",
     "matmul f16 {nn,nt} {128x768x768,128x2304x768,128x3072x768,128x768x3072,16x4096x4096,1x4096x4096,16x14336x4096}",
     "matmul f16 {nn,nt} {512x512x512,1024x1024x1024,256x256x65536,2042x2042x2042,2047x2047x2047}",
@@ -18,6 +18,10 @@ pub const ALL: [&str; 11] = [
     "reduce_middle {f16,f32} {8x64x1024,64x256x4096}",
     "concat {f16,f32} {512x1024,16384x4096}",
     "gather {f16,f32} {512x1024,16384x4096}",
+    "conv f16 {1,8} {56x64x64x1x1,56x64x64x3x1,56x64x256x1x1,56x256x64x1x1,56x256x128x1x1,56x128x128x3x2,28x128x512x1x1,\
+     56x256x512x1x2,28x512x128x1x1,28x128x128x3x1,28x512x256x1x1,28x256x256x3x2,14x256x1024x1x1,28x512x1024x1x2,\
+     14x1024x256x1x1,14x256x256x3x1,14x1024x512x1x1,14x512x512x3x2,7x512x2048x1x1,14x1024x2048x1x2,7x2048x512x1x1,\
+     7x512x512x3x1,224x3x64x7x2}",
     "attention f16 {full,causal} {4x32x1024x64,4x32x1024x128}",
 ];
 
@@ -121,6 +125,14 @@ pub fn tensor(device: &Device, case: &str) -> Result<Tensor, String> {
         ("attention", [kind], [_, _, _, _]) => {
             let [q, k, v] = [draw.tensor(&shape)?, draw.tensor(&shape)?, draw.tensor(&shape)?];
             q.attention(&k, &v, &hidet_ops::Attention { causal: *kind == "causal", ..Default::default() })
+        }
+        // Size, channels, outputs, kernel and stride of a layer of resnet50, with what follows it.
+        ("conv", [images], [size, c, k, kernel, stride]) => {
+            let images: usize = images.parse().map_err(|_| unknown())?;
+            let x = draw.tensor(&[images, *size, *size, *c])?;
+            let (w, bias) = (draw.tensor(&[*k, *kernel, *kernel, *c])?, draw.tensor(&[*k])?);
+            let window = Window::new(2).stride(&[*stride; 2]).padding(&[kernel / 2; 2]);
+            x.conv_channels_last(&w, &window, 1).and_then(|y| y.add(&bias)?.relu())
         }
         ("reduce_middle", [], [_, _, _]) => draw.tensor(&shape)?.sum(&[1], false),
         _ => return Err(format!("{} yet", unknown())),
