@@ -1,5 +1,6 @@
 //! [`Draft`]: a kernel while it grows, from its result towards its inputs.
 
+use super::bounds::inside;
 use super::{FusedTask, Group, Reduction};
 use crate::error::TensorType;
 use crate::expr::{ExprNode, ScalarExpr};
@@ -46,7 +47,7 @@ impl Draft {
             Compute::Each(value) => self.take_each(node, task, &named(value, inputs)),
             Compute::Reduce { extents, term, .. } => {
                 let operands = term.reads().into_iter().map(|read| named(read, inputs)).collect();
-                self.take_reduction(node, extents, Reduction { task: task.clone(), operands })
+                self.take_reduction(node, extents, Reduction { task: task.clone(), operands, at: Vec::new() })
             }
             // Sums along an axis are a kernel's last operation: only their terms are fused.
             Compute::Scan { axis, term } => {
@@ -68,7 +69,9 @@ impl Draft {
         let begins = self.names.is_empty();
         let inlined = |expr: &ScalarExpr| {
             expr.substitute(&mut |expr| match expr.node() {
-                ExprNode::Read { input, index } if *input == node.0 => Some(value.at(index)),
+                ExprNode::Read { input, index } if *input == node.0 => {
+                    Some(inside(value, index, &task.output.shape, &self.extents))
+                }
                 _ => None,
             })
         };
@@ -124,7 +127,7 @@ impl Draft {
         for (_, reduction) in &mut self.reductions {
             reduction.operands = reduction.operands.iter().map(read).collect();
         }
-        self.reductions.push((node, Reduction { operands, ..reduction }));
+        self.reductions.push((node, Reduction { operands, at: coordinates, ..reduction }));
         true
     }
 
@@ -212,9 +215,10 @@ impl Draft {
         let value = numbered(&value);
         let reductions = reductions
             .into_iter()
-            .map(|(_, Reduction { task, operands })| Reduction {
+            .map(|(_, Reduction { task, operands, at })| Reduction {
                 task,
                 operands: operands.iter().map(&numbered).collect(),
+                at,
             })
             .collect();
         names.reverse();

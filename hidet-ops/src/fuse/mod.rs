@@ -5,10 +5,11 @@
 //! what follows element by element, or a softmax, whose maximum and sum are of the rows that it is made of.
 //! [`draft`] has the conditions.
 
+mod bounds;
 mod draft;
 
 use crate::error::TensorType;
-use crate::expr::ScalarExpr;
+use crate::expr::{ExprNode, ScalarExpr};
 use crate::graph::{FlowGraph, Node, NodeId, Origin};
 use crate::task::{Compute, ReduceOp, Task};
 use draft::Draft;
@@ -48,6 +49,8 @@ pub struct Reduction {
     pub task: Arc<Task>,
     /// What its terms read, in the order of [`ScalarExpr::reads`], of coordinates and inputs of the kernel.
     pub operands: Vec<ScalarExpr>,
+    /// The coordinates of the kernel, or 0, that are those of the operator: of its result, and behind them of the terms.
+    pub at: Vec<ScalarExpr>,
 }
 
 impl Reduction {
@@ -63,9 +66,14 @@ impl Reduction {
     pub fn term(&self) -> ScalarExpr {
         let Compute::Reduce { term, .. } = &self.task.compute else { return self.operands[0].clone() };
         let reads: Vec<usize> = term.reads().iter().map(|read| read.identity()).collect();
-        term.substitute(&mut |expr| {
-            let at = reads.iter().position(|read| *read == expr.identity())?;
-            self.operands.get(at).cloned()
+        // Reads are known by their identity, which they have not any more when their coordinates are replaced.
+        let numbered = term.substitute(&mut |expr| {
+            let number = reads.iter().position(|read| *read == expr.identity())?;
+            Some(ScalarExpr::read(number, expr.dtype(), Vec::new()))
+        });
+        numbered.at(&self.at).substitute(&mut |expr| match expr.node() {
+            ExprNode::Read { input, .. } => self.operands.get(*input).cloned(),
+            _ => None,
         })
     }
 
@@ -102,7 +110,8 @@ impl FusedTask {
         let reductions = self.reductions.iter().map(|reduction| {
             let operands =
                 reduction.operands.iter().map(|operand| format!("[{operand}]")).collect::<Vec<_>>().join(" ");
-            format!("{:?} of {operands}; ", reduction.task)
+            let at = reduction.at.iter().map(ScalarExpr::to_string).collect::<Vec<_>>().join(", ");
+            format!("{:?} at {at} of {operands}; ", reduction.task)
         });
         let reductions: String = reductions.collect();
         let scan = self.scan.map_or(String::new(), |axis| format!("sums along {axis} of "));

@@ -1,7 +1,7 @@
 //! [`Parameters`]: the parameters of a kernel, of the inputs and the coordinates at which they are read.
 
 use crate::expr::{ExprNode, ScalarExpr};
-use crate::fuse::FusedTask;
+use crate::fuse::{FusedTask, Reduction};
 use crate::task::axes_of;
 use hidet::device::RawTensor;
 use hidet::dsl::{AnyView, Signature};
@@ -47,7 +47,8 @@ impl Parameters {
     pub(crate) fn of(fused: &FusedTask, contiguous: bool) -> Parameters {
         let mut list: Vec<Parameter> = Vec::new();
         let mut mergeable = contiguous && fused.scan.is_none();
-        for expr in fused.exprs() {
+        let terms: Vec<ScalarExpr> = fused.reductions.iter().map(Reduction::term).collect();
+        for expr in terms.iter().chain([&fused.value]) {
             // A coordinate that is more than an index must not be merged.
             mergeable &= !matches!(expr.node(), ExprNode::Axis(_));
             expr.visit(&mut |expr| match expr.node() {

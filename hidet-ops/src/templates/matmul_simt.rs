@@ -158,7 +158,7 @@ impl Implementation for MatmulSimt {
         let b_is_memory = match b.node() {
             ExprNode::Read { input, index } => {
                 let own = parameters.position(*input, index).and_then(|at| parameters.axes(at));
-                b.dtype() == Scalar::F32 && rank <= 3 && own.is_some_and(|own| own.len() == rank)
+                b.dtype() == Scalar::F32 && rank <= 3 && own.is_some_and(|own| own == axes[1])
             }
             _ => false,
         };

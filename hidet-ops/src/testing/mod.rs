@@ -6,6 +6,7 @@
 mod elementwise;
 mod inputs;
 mod reduce;
+mod window;
 
 pub use inputs::Inputs;
 
@@ -63,7 +64,7 @@ pub const ALL: &[Scalar] = &[
 
 /// Returns all cases, by family.
 pub fn cases() -> Vec<Case> {
-    [elementwise::cases(), reduce::cases()].into_iter().flatten().collect()
+    [elementwise::cases(), reduce::cases(), window::cases()].into_iter().flatten().collect()
 }
 
 /// What came out of a case.
