@@ -5,7 +5,8 @@
 use hidet::device::Device;
 use hidet::prelude::{bf16, f16};
 use hidet::types::{Element, Number, Scalar};
-use hidet_ops::{Result, Tensor};
+use hidet_ops::expr::ScalarExpr;
+use hidet_ops::{ReduceOp, Result, Tensor, TensorType};
 
 /// Small numbers, many of them different, exact in every type.
 fn tensor<T: Element>(device: &Device, shape: &[usize], seed: usize) -> Tensor {
@@ -261,5 +262,72 @@ fn empty_tensors_are_tensors() -> Result<()> {
         agrees(&x.matmul(&w)?.add(&b)?.relu()?, &linear(&x, &w, &b), 0.0);
         agrees(&x.sum(&[1], false)?, &x.sum(&[1], false)?.reference()?, 1e-6);
     }
+    Ok(())
+}
+
+/// What is read outside of a tensor is 0, also if its elements are computed where they are read.
+#[test]
+fn outside_of_computed_tensors_is_0() -> Result<()> {
+    let device = Device::best()?;
+    let x = tensor::<f32>(&device, &[6], 1);
+    let wanted = values(&x);
+    let shifted =
+        |x: &Tensor, by: i64| Tensor::define("shifted", &[x], x.ty().clone(), |inputs, at| inputs[0].at([&at[0] + by]));
+    let both = shifted(&x.add(1.0)?, -2)?;
+    assert_eq!(both.kernels(), ["add_shifted"]);
+    agrees(&both, &[0.0, 0.0, wanted[0] + 1.0, wanted[1] + 1.0, wanted[2] + 1.0, wanted[3] + 1.0], 1e-6);
+    // What has left the tensor does not come back.
+    let back = shifted(&shifted(&x, -2)?, 2)?;
+    assert_eq!(back.kernels(), ["shifted_shifted"]);
+    agrees(&back, &[wanted[0], wanted[1], wanted[2], wanted[3], 0.0, 0.0], 1e-6);
+    Ok(())
+}
+
+/// Terms may ask for coordinates, whichever of the kernel they are.
+#[test]
+fn terms_of_coordinates_are_those_of_their_operator() -> Result<()> {
+    let device = Device::best()?;
+    let before = |x: &Tensor| {
+        let rank = x.ty().rank();
+        let mut output = x.ty().clone();
+        let count = output.shape.pop().unwrap();
+        Tensor::define_reduction("before", &[x], output, (ReduceOp::Sum, &[count]), |inputs, at| {
+            let element = inputs[0].at(at.to_vec());
+            at[rank - 1].lt(&at[rank - 2]).select(&element, &element.same(0.0))
+        })
+    };
+    let sums = |x: &Tensor, n: usize| {
+        let x = values(x);
+        (0..x.len() / n).map(|row| (0..row % n).map(|at| x[row * n + at]).sum()).collect::<Vec<f64>>()
+    };
+    let x = tensor::<f32>(&device, &[5, 5], 1);
+    let (y, all) = (before(&x)?, sums(&x, 5));
+    agrees(&y, &all, 1e-6);
+    let v = values(&x);
+    let y = before(&x)?;
+    let columns = Tensor::define("less", &[&x, &y], x.ty().clone(), |inputs, at| {
+        inputs[0].at([at[1].clone(), at[0].clone()]) - inputs[1].at([at[1].clone()])
+    })?;
+    assert_eq!(columns.kernels(), ["before_less"]);
+    agrees(&columns, &(0..25).map(|at| v[at % 5 * 5 + at / 5] - all[at % 5]).collect::<Vec<_>>(), 1e-6);
+    // Neither axis may be counted as one with another.
+    let batch = tensor::<f32>(&device, &[3, 4, 4], 2);
+    agrees(&before(&batch)?, &sums(&batch, 4), 1e-6);
+    Ok(())
+}
+
+/// The first element of an axis is a part of it.
+#[test]
+fn an_axis_may_be_read_at_0() -> Result<()> {
+    let device = Device::best()?;
+    let x = tensor::<f32>(&device, &[3, 4], 1);
+    let first = Tensor::define("first", &[&x], TensorType::new(Scalar::F32, &[3]), |inputs, at| {
+        inputs[0].at([at[0].clone(), ScalarExpr::constant(Scalar::I32, 0.0)])
+    })?;
+    let v = values(&x);
+    agrees(&first, &[v[0], v[4], v[8]], 0.0);
+    // A matrix whose columns are contiguous is not copied as one whose rows are.
+    let product = x.matmul(&tensor::<f32>(&device, &[5, 4], 2).t()?)?;
+    agrees(&product, &product.reference()?, 1e-6);
     Ok(())
 }

@@ -8,7 +8,7 @@
 mod draft;
 
 use crate::error::TensorType;
-use crate::expr::ScalarExpr;
+use crate::expr::{ExprNode, ScalarExpr};
 use crate::graph::{FlowGraph, Node, NodeId, Origin};
 use crate::task::{Compute, ReduceOp, Task};
 use draft::Draft;
@@ -72,7 +72,8 @@ impl Reduction {
 
     /// Returns true if terms are products of elements of two inputs: a matrix product, a convolution.
     pub fn is_product(&self) -> bool {
-        self.op() == ReduceOp::Sum && self.operands.len() == 2
+        let reads = self.operands.iter().filter(|operand| !matches!(operand.node(), ExprNode::Axis(_)));
+        self.op() == ReduceOp::Sum && self.operands.len() == 2 && reads.count() == 2
     }
 }
 

@@ -1,7 +1,7 @@
 //! Operators by their definition: of these here, and of users.
 
 use crate::error::{Error, Result, TensorType};
-use crate::expr::ScalarExpr;
+use crate::expr::{ExprNode, ScalarExpr};
 use crate::task::{Compute, ReduceOp, Task};
 use crate::tensor::Tensor;
 use hidet::types::Scalar;
@@ -16,7 +16,14 @@ pub struct Input {
 impl Input {
     /// Returns the element at an index, 0 outside of the tensor.
     pub fn at(&self, index: impl IntoIterator<Item = ScalarExpr>) -> ScalarExpr {
-        ScalarExpr::read(self.number, self.ty.dtype, index.into_iter().collect())
+        let mut index: Vec<ScalarExpr> = index.into_iter().collect();
+        for (own, extent) in index.iter_mut().zip(&self.ty.shape) {
+            // An axis that is read at 0 itself has one element.
+            if *extent != 1 && matches!(own.node(), ExprNode::Const(value) if value.bits == 0) {
+                *own = &*own + 0usize;
+            }
+        }
+        ScalarExpr::read(self.number, self.ty.dtype, index)
     }
 
     /// Returns the type of the elements.

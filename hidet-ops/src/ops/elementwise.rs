@@ -166,7 +166,7 @@ impl Tensor {
     /// Returns each element, but 0 for negative ones and NaN.
     pub fn relu(&self) -> Result<Tensor> {
         self.takes("relu", typing::binary(BinaryOp::Max, computed_in(self.dtype()).into()))?;
-        self.each("relu", |x| x.max(&x.same(0.0)))
+        self.each("relu", |x| x.max(x.same(0.0)))
     }
 
     /// Returns the remainder of each division, with the sign of the first operand, as in Rust.

@@ -70,6 +70,11 @@ impl Task {
                     if own.dtype() != Scalar::I32 {
                         return Err(format!("a coordinate of input {input} is {}, not i32; `cast` it", own.dtype()));
                     }
+                    if *extent != 1 && matches!(own.node(), ExprNode::Const(value) if value.bits == 0) {
+                        return Err(format!(
+                            "an axis with {extent} elements of input {input} is read at 0; a part of an axis is read at `0 + 0`"
+                        ));
+                    }
                     if let ExprNode::Axis(axis) = own.node()
                         && extents.get(*axis).is_some_and(|own| own != extent)
                     {

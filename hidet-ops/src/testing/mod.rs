@@ -7,6 +7,7 @@ mod elementwise;
 mod inputs;
 mod reduce;
 mod transform;
+mod window;
 
 pub use inputs::Inputs;
 
@@ -64,7 +65,7 @@ pub const ALL: &[Scalar] = &[
 
 /// Returns all cases, by family.
 pub fn cases() -> Vec<Case> {
-    [elementwise::cases(), reduce::cases(), transform::cases()].into_iter().flatten().collect()
+    [elementwise::cases(), reduce::cases(), transform::cases(), window::cases()].into_iter().flatten().collect()
 }
 
 /// What came out of a case.
