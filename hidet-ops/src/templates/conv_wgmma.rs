@@ -33,6 +33,12 @@ struct Schedule {
 }
 
 impl Schedule {
+    /// Returns how many positions and channels fit the shared memory of a block, at most 8.
+    fn stages(groups: i32, cols: i32, split: i32) -> i32 {
+        let kept = if split > 1 { groups * 64 * (cols + 8) * 4 } else { groups * 64 * cols * 2 };
+        ((227 * 1024 - 2048 - kept) / ((groups * 64 + cols) * 128)).min(8)
+    }
+
     /// Returns the schedule with the least expected time, in steps of 64 channels of a position.
     fn of([results, outputs, steps]: [usize; 3], multiprocessors: usize) -> Schedule {
         let tiles = [(2, 128, 1.0), (2, 64, 0.65), (1, 128, 0.65), (1, 64, 0.5)];
@@ -44,13 +50,15 @@ impl Schedule {
             let join = if *split > 1 { 1.5 } else { 0.0 };
             waves * ((steps as f64 / f64::from(*split)).ceil() * step + join + 0.5)
         };
-        let fits = |(_, split): &((i32, i32, f64), i32)| *split == 1 || *split as usize * 3 <= steps;
+        // A stage is given back when the products of the next one are under way.
+        let fits = |((groups, cols, _), split): &((i32, i32, f64), i32)| {
+            (*split == 1 || *split as usize * 3 <= steps) && Schedule::stages(*groups, *cols, *split) >= 3
+        };
         let best = all.filter(fits).min_by(|a, b| expected(a).total_cmp(&expected(b)));
         let ((groups, cols, _), split) = best.unwrap_or((tiles[3], 1));
         let tiles = results.div_ceil(64 * groups as usize) * outputs.div_ceil(cols as usize) * split as usize;
         let blocks = tiles.min(multiprocessors / split as usize * split as usize) as i32;
-        let kept = if split > 1 { groups * 64 * (cols + 8) * 4 } else { groups * 64 * cols * 2 };
-        let stages = ((227 * 1024 - 2048 - kept) / ((groups * 64 + cols) * 128)).min(8);
+        let stages = Schedule::stages(groups, cols, split);
         Schedule { blocks, stages, groups, outputs: cols, split }
     }
 }

@@ -59,6 +59,9 @@ pub(super) struct Problem {
 /// Bytes of shared memory of a block that tiles may have: 227 KiB without barriers and alignment.
 const SHARED_BYTES: i32 = 227 * 1024 - 2048;
 
+/// A stage is given back when the products of the next one are under way.
+const LEAST_STAGES: i32 = 3;
+
 /// Warp groups, columns, and the share of its peak that a multiprocessor reaches with tiles of that size.
 const TILES: [(i32, i32, f64); 4] = [(2, 256, 1.0), (2, 128, 0.85), (1, 128, 0.6), (1, 64, 0.45)];
 
@@ -87,6 +90,7 @@ impl Schedule {
         let fits = |split: &Split| *split == Split::Whole || problem.batch == 1 && split.blocks() as usize * 4 <= steps;
         let splits: Vec<Split> = splits.chain(parts).filter(fits).collect();
         let all = TILES.into_iter().flat_map(|tile| splits.iter().map(move |split| (tile, *split)));
+        let all = all.filter(|((groups, cols, _), split)| problem.stages(*groups, *cols, *split) >= LEAST_STAGES);
         let best = all.min_by(|a, b| problem.expected(*a).total_cmp(&problem.expected(*b)));
         let ((groups, cols, _), split) = best.unwrap_or((TILES[0], Split::Whole));
         problem.scheduled(groups, cols, split)
@@ -110,12 +114,27 @@ impl Problem {
         let steps = (k / 64.0 / f64::from(split.blocks())).ceil();
         let bytes = 2.0 * batch * (m * k + n * k + m * n);
         let memory = bytes / RATES[2].min(at_once * RATES[1]);
-        let time = (waves * steps * products.max(loads).max(STEP)).max(memory) + LAUNCH;
+        let computing = waves * steps * products.max(loads).max(STEP);
+        // What is hidden behind the other is not hidden whole.
+        let time = computing.max(memory) + computing.min(memory) / 8.0 + LAUNCH;
         match split {
             Split::Whole => time,
             Split::Cluster(_) => time + CLUSTER * waves,
             Split::Parts(parts) => time + SECOND + f64::from(parts) * m * n * 8.0 / RATES[2],
         }
+    }
+
+    /// Returns how many tiles along k fit the shared memory of a block, at most 8.
+    fn stages(&self, groups: i32, cols: i32, split: Split) -> i32 {
+        let results = match split {
+            Split::Cluster(_) => groups * 64 * (cols + 8) * 4,
+            Split::Whole if self.by_tma => {
+                let parts = if cols / 64 % groups == 0 { cols / 64 / groups } else { 1 };
+                groups * parts * 64 * 64 * 2
+            }
+            _ => 0,
+        };
+        ((SHARED_BYTES - results) / ((groups * 64 + cols) * 128)).min(8)
     }
 
     fn scheduled(&self, groups: i32, cols: i32, split: Split) -> Schedule {
@@ -131,15 +150,7 @@ impl Problem {
         };
         let most = (self.multiprocessors / self.batch.clamp(1, self.multiprocessors)).max(1);
         let blocks = own.next_multiple_of(each).min((most / each * each).max(each)) as i32;
-        let results = match split {
-            Split::Cluster(_) => groups * 64 * (cols + 8) * 4,
-            Split::Whole if self.by_tma => {
-                let parts = if cols / 64 % groups == 0 { cols / 64 / groups } else { 1 };
-                groups * parts * 64 * 64 * 2
-            }
-            _ => 0,
-        };
-        let stages = ((SHARED_BYTES - results) / ((groups * 64 + cols) * 128)).min(8);
+        let stages = self.stages(groups, cols, split);
         let (along_rows, by_tma) = (self.along_rows, self.by_tma);
         Schedule { blocks, stages, cluster: cluster as i32, band: 8, groups, cols, split, along_rows, by_tma }
     }
@@ -161,5 +172,8 @@ mod tests {
         assert!(matches!(schedule([256, 256, 65536]).split, Split::Parts(_)), "{:?}", schedule([256, 256, 65536]));
         assert!(matches!(schedule([16, 4096, 4096]).split, Split::Cluster(_)), "{:?}", schedule([16, 4096, 4096]));
         assert_eq!(schedule([64, 64, 64]).split, Split::Whole);
+        for shape in [[16, 4096, 4096], [1, 4096, 4096], [128, 768, 3072], [2048, 2048, 2048], [7, 8, 9]] {
+            assert!(schedule(shape).stages >= LEAST_STAGES, "{:?}", schedule(shape));
+        }
     }
 }
