@@ -3,8 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use hidet::device::Device;
-use hidet::types::Scalar;
-use hidet_ops::{Coordinates, Resize, ResizeMode, ResizeTo, Result, Rounding, Tensor, Window};
+use hidet_ops::{Result, Tensor, Window};
 
 /// Elements on the host: 0 outside.
 struct Array {
@@ -218,32 +217,86 @@ fn adaptive_pools_are_of_parts() -> Result<()> {
 }
 
 #[test]
-fn resizing_does_not_depend_on_rounding() -> Result<()> {
-    // Places that are ties, or elements themselves, of extents whose ratio is not exact.
-    for (input, output) in [(6, 7), (5, 3), (3, 9), (49, 7), (10, 35), (1, 4), (4, 1), (41, 82)] {
-        let (x, vx) = tensor(&[input], 1)?;
-        let (from, to) = (input as i64, output as i64);
-        for coordinates in [Coordinates::HalfPixel, Coordinates::Asymmetric, Coordinates::AlignCorners] {
-            for rounding in [Rounding::RoundPreferFloor, Rounding::RoundPreferCeil, Rounding::Floor, Rounding::Ceil] {
-                let element = |at: i64| {
-                    let (number, divisor) = match coordinates {
-                        Coordinates::HalfPixel => ((2 * at + 1) * from - to, 2 * to),
-                        Coordinates::Asymmetric => (at * from, to),
-                        _ => (at * (from - 1), (to - 1).max(1)),
-                    };
-                    let nearest = match rounding {
-                        Rounding::RoundPreferFloor => -(divisor - 2 * number).div_euclid(2 * divisor),
-                        Rounding::RoundPreferCeil => (2 * number + divisor).div_euclid(2 * divisor),
-                        Rounding::Floor => number.div_euclid(divisor),
-                        _ => -(-number).div_euclid(divisor),
-                    };
-                    vx.at(&[nearest.clamp(0, from - 1)])
-                };
-                let how = Resize::new(ResizeMode::Nearest(rounding)).coordinates(coordinates.clone());
-                let wanted: Vec<f64> = (0..to).map(element).collect();
-                agrees(&x.resize(&[0], ResizeTo::Sizes(&[output]), &how)?, &[output], &wanted);
-            }
-        }
-    }
+fn what_does_not_fit_is_refused() -> Result<()> {
+    let of = |shape: &[usize]| tensor(shape, 1).map(|(x, _)| x);
+    let (x, w) = (of(&[1, 4, 5])?, of(&[6, 4, 3])?);
+    let line = Window::new(1);
+    let both = "f32[1, 4, 5] and f32[6, 4, 3]";
+    says(
+        x.conv(&w, &line, 3),
+        &format!("`conv` of {both}: the 4 channels of the input cannot be divided into 3 groups"),
+    );
+    says(
+        x.conv(&w, &line, 0),
+        &format!("`conv` of {both}: the 4 channels of the input cannot be divided into 0 groups"),
+    );
+    says(
+        x.conv(&w, &line, 2),
+        &format!(
+            "`conv` of {both}: the weight must have 2 at its axis 1, the channels of the input by groups, but has 4"
+        ),
+    );
+    says(
+        x.conv(&of(&[5, 2, 3])?, &line, 2),
+        "`conv` of f32[1, 4, 5] and f32[5, 2, 3]: the 5 channels of the result cannot be divided into 2 groups",
+    );
+    says(
+        x.conv(&w, &line.clone().dilation(&[3]), 1),
+        &format!(
+            "`conv` of {both}: a window of 7 elements (kernel 3, dilation 3) is larger than the input along spatial axis 0, 5 \
+             with 0 and 0 of padding"
+        ),
+    );
+    says(
+        x.conv(&w, &line.clone().stride(&[0]), 1),
+        &format!("`conv` of {both}: the stride [0] has a 0: the least is 1"),
+    );
+    says(
+        x.conv(&w, &line.clone().padding(&[1, 1]), 1),
+        &format!("`conv` of {both}: the padding before [1, 1] needs one number per spatial axis, of which there are 1"),
+    );
+    says(
+        x.conv(&w, &line.clone().padding(&[usize::MAX]), 1),
+        &format!("`conv` of {both}: the padding before [{}] has {0}: the most is 2^28", usize::MAX),
+    );
+    says(
+        x.conv(&of(&[6, 4, 0])?, &line, 1),
+        "`conv` of f32[1, 4, 5] and f32[6, 4, 0]: the kernel [0] has a 0: the least is 1",
+    );
+    let flat = of(&[4, 5])?;
+    let axes = "both need the same number of axes, 3 to 5: two and 1 to 3 spatial ones";
+    says(flat.conv(&w, &line, 1), &format!("`conv` of f32[4, 5] and f32[6, 4, 3]: {axes}"));
+    says(x.conv_channels_last(&flat, &line, 1), &format!("`conv_channels_last` of f32[1, 4, 5] and f32[4, 5]: {axes}"));
+    says(
+        x.conv_transpose(&w, &line, 1, &[0]),
+        &format!(
+            "`conv_transpose` of {both}: the weight must have 4 at its axis 0, the channels of the input, but has 6"
+        ),
+    );
+    let v = of(&[4, 2, 3])?;
+    says(
+        x.conv_transpose(&v, &line, 1, &[1]),
+        "`conv_transpose` of f32[1, 4, 5] and f32[4, 2, 3]: the output padding 1 along spatial axis 0 must be less than the \
+         stride 1 or the dilation 1",
+    );
+    says(
+        x.conv_transpose(&v, &line.clone().padding(&[4]), 1, &[0]),
+        "`conv_transpose` of f32[1, 4, 5] and f32[4, 2, 3]: 8 elements of padding leave nothing of 7 along spatial axis 0",
+    );
+    says(
+        flat.max_pool(&[2; 3], &Window::new(3), false),
+        "`max_pool` of f32[4, 5]: 3 axes of 2 cannot be pooled: it takes 1 to 3, which are the last ones",
+    );
+    says(
+        of(&[4, 0])?.adaptive_avg_pool(&[2]),
+        "`adaptive_avg_pool` of f32[4, 0]: it has no elements along an axis that is pooled",
+    );
+    let bits = Tensor::from(&Device::best()?.tensor(&[1i32, 2], [2])?);
+    says(
+        bits.avg_pool(&[2], &line, false, false),
+        "`avg_pool` of i32[2]: it is defined for floats; convert the tensor with `cast` before",
+    );
+    says(flat.global_avg_pool(), "`global_avg_pool` of f32[4, 5]: it needs 3 to 5 axes: two and 1 to 3 spatial ones");
+    says(flat.im2col(&[2], &line), "`im2col` of f32[4, 5]: it needs 3 to 5 axes: two and 1 to 3 spatial ones");
     Ok(())
 }
