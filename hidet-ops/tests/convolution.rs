@@ -22,6 +22,7 @@ fn convolutions_of_images_with_channels_last() -> Result<()> {
         ([1, 6, 6, 8], [16, 1, 3], Window::new(2).padding(&[0, 1])),
         ([2, 5, 5, 24], [8, 1, 1], Window::new(2).stride(&[2, 2])),
         ([1, 4, 4, 264], [72, 3, 3], Window::new(2)),
+        ([1, 11, 11, 3], [16, 7, 7], Window::new(2).padding(&[3, 3]).stride(&[2, 2])),
     ];
     for (number, ([n, h, w, c], [k, rows, cols], window)) in cases.into_iter().enumerate() {
         let dtype = [Scalar::F16, Scalar::BF16][number % 2];

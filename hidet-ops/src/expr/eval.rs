@@ -33,6 +33,12 @@ impl Element64 {
         Element64(Const::int(Scalar::I64, value))
     }
 
+    /// Converts the value to a type, as Rust's `as`; floats of all types are `f64`.
+    pub(crate) fn cast(self, dtype: Scalar) -> Element64 {
+        let to = wide(dtype);
+        Element64(Const { scalar: to, bits: eval::cast(self.0.scalar, to, self.0.bits) })
+    }
+
     /// Returns a constant.
     pub(crate) fn constant(value: Const) -> Element64 {
         Element64::from_bits(value.scalar, value.bits)

@@ -153,7 +153,7 @@ impl Tensor {
 
     /// Returns each element, but `low` for smaller and `high` for larger ones; NaN stays.
     pub fn clamp(&self, low: f64, high: f64) -> Result<Tensor> {
-        if !(low <= high) {
+        if low.is_nan() || high.is_nan() || low > high {
             return Err(refused("clamp", &[self.ty()], format!("the bounds are not in order: {low}, {high}")));
         }
         self.of_numbers("clamp", |x| {

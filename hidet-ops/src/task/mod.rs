@@ -149,6 +149,8 @@ impl Task {
             Compute::Reshape => return inputs.first().cloned().ok_or_else(|| format!("{} has no input", self.name)),
         };
         let (program, dtype) = (Program::of(expr)?, expr.dtype());
+        // Integers are converted to the type of the result as on a device; floats are not rounded.
+        let rounded = |value: Element64| value.cast(self.output.dtype);
         let element = |number: usize| {
             let own = coordinates(number, &self.output.shape);
             match &self.compute {
@@ -156,7 +158,7 @@ impl Task {
                 Compute::Reduce { op, extents, .. } => {
                     let terms = (0..extents.iter().product())
                         .map(|number| program.run(&[own.as_slice(), &coordinates(number, extents)].concat(), &read));
-                    reduced(*op, dtype, terms)
+                    reduced(*op, dtype, terms).map(rounded)
                 }
                 Compute::Scan { axis, .. } => {
                     let at = |along| {
@@ -164,7 +166,7 @@ impl Task {
                         at[*axis] = along;
                         program.run(&at, &read)
                     };
-                    reduced(ReduceOp::Sum, dtype, (0..=own[*axis]).map(at))
+                    reduced(ReduceOp::Sum, dtype, (0..=own[*axis]).map(at)).map(rounded)
                 }
             }
         };
@@ -195,17 +197,17 @@ fn reduced(
     terms: impl Iterator<Item = Result<Element64, String>>,
 ) -> Result<Element64, String> {
     let mut result = Element64::constant(op.identity(dtype));
-    let mut first = 0;
+    let mut first = None;
     for (number, term) in terms.enumerate() {
         let term = term?;
         if op.is_arg() {
             let better = if op == ReduceOp::ArgMax { CompareOp::Gt } else { CompareOp::Lt };
-            if term.compare(better, result) {
-                (result, first) = (term, number);
+            if term.compare(better, result) || first.is_none() && term.compare(CompareOp::Eq, result) {
+                (result, first) = (term, Some(number));
             }
         } else {
             result = result.binary(op.op(), term).ok_or_else(|| format!("`{}` is not defined", op.op().name()))?;
         }
     }
-    Ok(if op.is_arg() { Element64::integer(first as i64) } else { result })
+    Ok(if op.is_arg() { Element64::integer(first.unwrap_or(0) as i64) } else { result })
 }

@@ -1,7 +1,9 @@
 //! Convolutions of images of 16-bit floats with channels last on the tensor cores of sm_90: a product whose left operand is
 //! the pixels below each position of the kernel, which TMA copies as columns of images.
 
+use super::matmul_wgmma::blocks_at_once;
 use super::product::multiprocessors;
+use crate::error::TensorType;
 use crate::expr::{ExprNode, ScalarExpr, axes_of};
 use crate::fuse::FusedTask;
 use crate::schedule::{Given, Implementation, KernelPlan, Parameters, Plan, stored};
@@ -45,7 +47,7 @@ impl Schedule {
         let all = tiles.into_iter().flat_map(|tile| [1, 2, 4, 8].map(|split| (tile, split)));
         let expected = |((groups, cols, share), split): &((i32, i32, f64), i32)| {
             let tiles = results.div_ceil(64 * *groups as usize) * outputs.div_ceil(*cols as usize);
-            let waves = (tiles * *split as usize).div_ceil(multiprocessors) as f64;
+            let waves = (tiles * *split as usize).div_ceil(blocks_at_once(multiprocessors, *split as usize)) as f64;
             let step = (f64::from(groups * 64 * cols * 64) / 3.0e6 / share).max(0.15);
             let join = if *split > 1 { 1.5 } else { 0.0 };
             waves * ((steps as f64 / f64::from(*split)).ceil() * step + join + 0.5)
@@ -57,7 +59,7 @@ impl Schedule {
         let best = all.filter(fits).min_by(|a, b| expected(a).total_cmp(&expected(b)));
         let ((groups, cols, _), split) = best.unwrap_or((tiles[3], 1));
         let tiles = results.div_ceil(64 * groups as usize) * outputs.div_ceil(cols as usize) * split as usize;
-        let blocks = tiles.min(multiprocessors / split as usize * split as usize) as i32;
+        let blocks = tiles.min(blocks_at_once(multiprocessors, split as usize)) as i32;
         let stages = Schedule::stages(groups, cols, split);
         Schedule { blocks, stages, groups, outputs: cols, split }
     }
@@ -208,16 +210,26 @@ impl Implementation for ConvWgmma {
         if ![Scalar::F16, Scalar::BF16].contains(&dtype) || types != [dtype; 2] {
             return Err("images, weights and result are not all f16 or all bf16".to_owned());
         }
-        let (channels, outputs) = (images[3], weights[0]);
-        if channels % 8 != 0 || outputs % 8 != 0 || given.align < 16 || !given.contiguous {
-            return Err("channels are not multiples of 16 bytes in memory".to_owned());
+        let (channels, outputs) = (images[3].next_multiple_of(8), weights[0]);
+        if outputs % 8 != 0 || given.align < 16 || !given.contiguous {
+            return Err("channels of the result are not multiples of 16 bytes in memory".to_owned());
+        }
+        let mut plan = Plan::default();
+        // Images with few channels, such as colours, are copied into ones with multiples of 16 bytes.
+        if images[3] != channels {
+            for input in inputs {
+                plan.copy(with_channels(fused, input, channels), input, fused.inputs[input].shape.clone());
+            }
         }
         // What follows reads tensors at the results as rows: images, rows and columns are one axis.
         let mut after = fused.clone();
         after.reductions[0].operands.clear();
         after.extents.truncate(4);
         after.over.clear();
-        let after = Parameters::of(&after, true).behind(&inputs.map(|input| (input, fused.inputs[input].clone())));
+        let after = Parameters::of(&after, true).behind(&inputs.map(|input| {
+            let ty = &fused.inputs[input];
+            (input, TensorType::new(ty.dtype, &[&ty.shape[..3], &[channels]].concat()))
+        }));
         let results: usize = fused.output.shape[..3].iter().product();
         if after.extents() != [results, outputs] || i32::try_from(results).is_err() {
             return Err("what follows does not read tensors by rows of results".to_owned());
@@ -239,6 +251,25 @@ impl Implementation for ConvWgmma {
         };
         let template = dispatch!(dtype; T in [f16, bf16] => conv_wgmma::<T>(window, s).bind(&fused.name, bound));
         let kernel = KernelPlan::new(template.map_err(|error| error.to_string())?, after);
-        Ok(Plan::of(kernel.with_result(&[results, outputs]), fused))
+        let sources = plan.sources(fused.inputs.len());
+        plan.kernel(kernel.with_result(&[results, outputs]), sources, fused.output.clone());
+        Ok(plan)
+    }
+}
+
+/// Returns the task that copies an input into one with more channels, which are 0.
+fn with_channels(fused: &FusedTask, input: usize, channels: usize) -> FusedTask {
+    let ty = &fused.inputs[input];
+    let extents = [&ty.shape[..3], &[channels]].concat();
+    let place = (0..3).map(ScalarExpr::axis).chain([ScalarExpr::axis(3) + 0i64]);
+    FusedTask {
+        name: format!("copy_for_{}", fused.name),
+        inputs: vec![ty.clone()],
+        output: TensorType::new(ty.dtype, &extents),
+        extents,
+        over: Vec::new(),
+        reductions: Vec::new(),
+        scan: None,
+        value: ScalarExpr::read(0, ty.dtype, place.collect()),
     }
 }

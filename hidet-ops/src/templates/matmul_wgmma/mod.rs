@@ -18,6 +18,7 @@ use hidet::mapping::IndexExpr;
 use hidet::prelude::*;
 use hidet::types::Scalar;
 use kernel::{matmul_wgmma, matmul_wgmma_batched, matmul_wgmma_cluster, matmul_wgmma_parts};
+pub(super) use schedule::blocks_at_once;
 use schedule::{Problem, Schedule, Split};
 use std::sync::Arc;
 

@@ -23,6 +23,17 @@ pub(in crate::templates) struct Schedule {
     pub(super) by_tma: bool,
 }
 
+/// Returns how many blocks run at the same time, in clusters of that many: the multiprocessors of a cluster are neighbours,
+/// and some have too few. On an H200, 32 clusters of 4 and 16 of 8 do not run at once.
+pub(in crate::templates) fn blocks_at_once(multiprocessors: usize, cluster: usize) -> usize {
+    let usable = match cluster {
+        0..=2 => multiprocessors,
+        3..=4 => multiprocessors * 7 / 8,
+        _ => multiprocessors * 3 / 4,
+    };
+    (usable / cluster.max(1) * cluster.max(1)).max(cluster)
+}
+
 /// How the products along k of a tile are divided.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::templates) enum Split {
@@ -35,6 +46,14 @@ pub(in crate::templates) enum Split {
 }
 
 impl Split {
+    /// Returns the number of blocks of a cluster that share a tile.
+    fn cluster(self) -> usize {
+        match self {
+            Split::Cluster(blocks) => blocks as usize,
+            Split::Whole | Split::Parts(_) => 1,
+        }
+    }
+
     /// Returns the number of blocks per tile.
     pub(super) fn blocks(self) -> i32 {
         match self {
@@ -107,8 +126,8 @@ impl Problem {
         let [m, n, k] = self.shape.map(|extent| extent as f64);
         let (batch, tiles) = (self.batch as f64, self.tiles(groups, cols));
         let blocks = (tiles[0] * tiles[1] * self.batch * split.blocks() as usize) as f64;
-        let at_once = blocks.min(self.multiprocessors as f64);
-        let waves = (blocks / self.multiprocessors as f64).ceil();
+        let most = blocks_at_once(self.multiprocessors, split.cluster()) as f64;
+        let (at_once, waves) = (blocks.min(most), (blocks / most).ceil());
         let products = f64::from(groups * 64 * cols * 64) / PRODUCTS / share;
         let loads = f64::from((groups * 64 + cols) * 128) / RATES[0];
         let steps = (k / 64.0 / f64::from(split.blocks())).ceil();
@@ -148,7 +167,8 @@ impl Problem {
             Split::Cluster(blocks) => (blocks as usize, tiles * blocks as usize),
             _ => (cluster, tiles),
         };
-        let most = (self.multiprocessors / self.batch.clamp(1, self.multiprocessors)).max(1);
+        let all = blocks_at_once(self.multiprocessors, each);
+        let most = (all / self.batch.clamp(1, all)).max(1);
         let blocks = own.next_multiple_of(each).min((most / each * each).max(each)) as i32;
         let stages = self.stages(groups, cols, split);
         let (along_rows, by_tma) = (self.along_rows, self.by_tma);
