@@ -14,7 +14,7 @@ use hidet::types::Scalar;
 pub struct Attention<'a> {
     /// What products of queries and keys are multiplied by: 1 / sqrt(d) if nothing is given.
     pub scale: Option<f64>,
-    /// Whether a query sees only the keys up to its own place, where the queries are the last ones of as many as there are keys.
+    /// If true, a query sees only the keys up to its own place, where the queries are the last ones of as many as there are keys.
     pub causal: bool,
     /// A mask that is broadcast to `[.., heads, lq, lk]`: of `bool`, where true keeps a key, or of floats that are added.
     pub mask: Option<&'a Tensor>,

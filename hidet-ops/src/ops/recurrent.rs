@@ -38,7 +38,7 @@ pub struct Recurrent<'a> {
     /// The lengths of the sequences, `i32[batch]` or `i64[batch]`: elements behind do not change the state, and their
     /// results are 0. All are whole if nothing is given.
     pub lengths: Option<&'a Tensor>,
-    /// Whether a GRU multiplies the product of the state by the reset gate, instead of the state.
+    /// If true, a GRU multiplies the product of the state by the reset gate, instead of the state.
     pub linear_before_reset: bool,
 }
 

@@ -28,7 +28,7 @@ pub struct Resize {
     pub mode: ResizeMode,
     /// Where it is in the input.
     pub coordinates: Coordinates,
-    /// Whether elements outside of the input have no weight, and the others more for it; else what is outside is the element
+    /// If true, elements outside of the input have no weight, and the others more for it; else what is outside is the element
     /// at the edge.
     pub exclude_outside: bool,
 }
