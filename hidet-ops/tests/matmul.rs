@@ -18,7 +18,7 @@ fn agrees(result: &Tensor, wanted: &Tensor, bound: f64) -> Result<()> {
 
 /// In memory, whatever the inputs draw.
 fn stored(tensor: Tensor) -> Result<Tensor> {
-    Ok(Tensor::from(tensor.reshape(&[tensor.ty().len()])?.compute()?).reshape(tensor.shape())?)
+    Tensor::from(tensor.reshape(&[tensor.ty().len()])?.compute()?).reshape(tensor.shape())
 }
 
 /// Operands by rows and by columns, one and several matrices, with a prologue and an epilogue.
@@ -54,7 +54,7 @@ fn products_on_tensor_cores() -> Result<()> {
     Ok(())
 }
 
-/// Rows that are no multiples of 16 bytes, either operand transposed, parts of tensors, results of another type, and products
+/// Rows that are not multiples of 16 bytes, either operand transposed, parts of tensors, results of another type, and products
 /// that are split along k.
 #[test]
 fn awkward_products_on_tensor_cores() -> Result<()> {

@@ -81,7 +81,7 @@ impl Draw<'_> {
 /// Returns the tensor of a case, which is not computed yet; its inputs are.
 pub fn tensor(device: &Device, case: &str) -> Result<Tensor, String> {
     let words: Vec<&str> = case.split(' ').collect();
-    let unknown = || format!("`{case}` is no case");
+    let unknown = || format!("`{case}` is not a case");
     let [operator, dtype, kind @ .., shape] = words.as_slice() else { return Err(unknown()) };
     let dtype = Scalar::from_name(dtype).ok_or_else(unknown)?;
     let shape: Vec<usize> =

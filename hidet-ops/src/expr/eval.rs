@@ -92,7 +92,7 @@ pub(crate) struct Program {
     values: RefCell<(Vec<Value>, Vec<i64>)>,
 }
 
-/// A value, or why it is not defined: that matters only where it is used.
+/// A value. Without one there is the fault (a division by zero), which matters only where the value is used.
 type Value = Result<Element64, &'static str>;
 
 /// An operation; operands are numbers of steps.

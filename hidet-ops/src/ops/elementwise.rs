@@ -56,7 +56,7 @@ impl Tensor {
         eval::to_f64(self.dtype(), eval::nearest(self.dtype(), Number::Float(number)))
     }
 
-    /// Returns an error if the elements are no floats, and cannot be equal to a number.
+    /// Returns an error if the elements are not floats, and cannot be equal to a number.
     pub(super) fn has(&self, name: &'static str, number: f64) -> Result<()> {
         if self.dtype().is_float() || self.as_element(number) == number {
             return Ok(());

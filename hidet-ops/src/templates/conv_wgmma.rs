@@ -145,7 +145,7 @@ fn affine(expr: &ScalarExpr) -> Option<(BTreeMap<usize, i64>, i64)> {
 }
 
 impl Convolution {
-    /// Returns a fused task as a convolution of images with channels last, or why it is none.
+    /// Returns a fused task as a convolution of images with channels last, or an error if it is not one.
     fn of(fused: &FusedTask) -> Result<Convolution, String> {
         let [sum] = fused.reductions.as_slice() else { return Err("it is not one sum".to_owned()) };
         let none = || "it is not a convolution of images with channels last".to_owned();

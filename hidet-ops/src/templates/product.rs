@@ -39,7 +39,7 @@ fn factors(product: &Reduction) -> Option<[ScalarExpr; 2]> {
 }
 
 impl Product {
-    /// Returns a fused task as a product, or why it is none.
+    /// Returns a fused task as a product, or an error if it is not one.
     pub(super) fn of(fused: &FusedTask, given: &Given) -> Result<Product, String> {
         let [product] = fused.reductions.as_slice() else { return Err("it is not one sum".to_owned()) };
         let factors = factors(product).ok_or("its terms are not products of an element of a and one of b")?;

@@ -1,5 +1,5 @@
 //! Matrix products of 16-bit floats on the tensor cores of sm_90: persistent blocks go through the tiles of the result, or
-//! share the products along k of few tiles. Operands that TMA cannot read, because their rows are no multiples of 16 bytes,
+//! share the products along k of few tiles. Operands that TMA cannot read, because their rows are not multiples of 16 bytes,
 //! are copied into rows that are.
 
 mod kernel;
@@ -123,8 +123,8 @@ impl Product {
     /// Copies an operand into rows of a multiple of 16 bytes, with zeros behind the elements, along these axes.
     fn copy(&mut self, read: &ScalarExpr, axes: &[usize], fused: &FusedTask, plan: &mut Plan) -> Result<(), String> {
         let ExprNode::Read { input, index } = read.node() else { return Err("an operand is computed".to_owned()) };
-        let parameter = self.parameters.position(*input, index).ok_or("an operand is no parameter")?;
-        let own = self.parameters.axes(parameter).ok_or("an operand is no matrix")?;
+        let parameter = self.parameters.position(*input, index).ok_or("an operand is not a parameter")?;
+        let own = self.parameters.axes(parameter).ok_or("an operand is not a matrix")?;
         if self.parameters.is_shared(*input) {
             return Err("a tensor that must be copied is read in several ways".to_owned());
         }
