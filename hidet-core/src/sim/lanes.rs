@@ -268,21 +268,30 @@ pub fn cast(from: Scalar, to: Scalar) -> Option<LaneFn> {
 ///
 /// # Safety
 /// The rows are valid and do not overlap.
-#[inline(always)]
+// Inlined into the large loop of the interpreter, it is not compiled to vectors.
+#[inline(never)]
 pub unsafe fn blend(to: *mut RegisterRow, from: *const RegisterRow, wide: bool, mask: u32) {
     // SAFETY: the caller's duty.
     unsafe {
         if wide {
-            let (to, from) = (&mut *to.cast::<[u64; LANES]>(), &*from.cast::<[u64; LANES]>());
-            for lane in 0..LANES {
-                to[lane] = if mask >> lane & 1 != 0 { from[lane] } else { to[lane] };
-            }
+            blend_words::<u64>(to.cast(), from.cast(), mask);
         } else {
-            let (to, from) = (&mut (*to).0, &(*from).0);
-            for lane in 0..LANES {
-                to[lane] = if mask >> lane & 1 != 0 { from[lane] } else { to[lane] };
-            }
+            blend_words::<u32>(to.cast(), from.cast(), mask);
         }
+    }
+}
+
+/// The same for words of one size. All words are read before the first is written, so that the compiler may use vectors
+/// although it does not know that the rows do not overlap.
+///
+/// # Safety
+/// The words are valid.
+#[inline(always)]
+unsafe fn blend_words<W: Copy>(to: *mut [W; LANES], from: *const [W; LANES], mask: u32) {
+    // SAFETY: the caller's duty.
+    unsafe {
+        let (old, new) = (*to, *from);
+        *to = std::array::from_fn(|lane| if mask >> lane & 1 != 0 { new[lane] } else { old[lane] });
     }
 }
 

@@ -72,6 +72,23 @@ impl Clocks {
         !epoch.is_agent() && mine || view.is_over(epoch, read)
     }
 
+    /// Returns what [`Clocks::is_over`] is for every thread of the warp of `epoch` and every lane of a warp, or `None` if
+    /// that may differ between them.
+    pub fn is_over_for_all(&self, epoch: &Epoch, read: bool, warp: usize) -> Option<bool> {
+        let views = &self.warps[warp];
+        if epoch.block != self.block || epoch.is_agent() || views.lanes.is_some() {
+            return None;
+        }
+        let view = &views.common;
+        if epoch.time <= view.floor {
+            return Some(true);
+        }
+        if epoch.thread() as usize / LANES == warp {
+            return (epoch.time <= views.floor).then_some(true);
+        }
+        (view.threads.is_none() && !(read && view.reads.is_some())).then_some(false)
+    }
+
     /// Returns what the lane may publish without ordering its accesses.
     pub fn over(&self, warp: usize, lane: usize) -> Published {
         Published::new(self.block, self.view(warp, lane).of_what_is_over(self.threads))

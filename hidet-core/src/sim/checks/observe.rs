@@ -363,19 +363,22 @@ fn operations(kind: AgentKind) -> &'static str {
 
 /// Returns the number of passes over the banks that the lanes need: one per different word of the same bank.
 fn passes(byte: u64, at: &[u32; LANES], active: u32, elem: u64, bytes: u64) -> u64 {
-    let mut words = [[u64::MAX; LANES]; LANES];
-    let mut depth = [0usize; LANES];
+    // The first word of each bank; most accesses have no others.
+    let mut first = [u64::MAX; LANES];
+    let mut others = Vec::new();
+    let mut depth = [1; LANES];
     let mut most = 1;
     for lane in lanes(active) {
         let start = byte + at[lane] as u64 * elem;
         for word in start / 4..(start + bytes).div_ceil(4) {
             let bank = (word % 32) as usize;
-            if words[bank][..depth[bank]].contains(&word) || depth[bank] == LANES {
-                continue;
+            if first[bank] == u64::MAX {
+                first[bank] = word;
+            } else if first[bank] != word && !others.contains(&word) {
+                others.push(word);
+                depth[bank] += 1;
+                most = most.max(depth[bank]);
             }
-            words[bank][depth[bank]] = word;
-            depth[bank] += 1;
-            most = most.max(depth[bank] as u64);
         }
     }
     most
