@@ -86,7 +86,7 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
         let (origin, groups, parts) = (coordinates(origin), self.groups, self.parts);
         if let Some(operand) = self.operand {
             if groups * parts * PART > input.tiles.extents()[1] {
-                refuse("the tiles of an operand of the epilogue need tiles of the input that go as far across k");
+                refuse("the tiles of an operand of the epilogue need tiles of the input with as many rows");
             }
             for round in 0..self.rounds {
                 at.fill(groups * parts * PART * PART * T::SCALAR.bytes() as i32);

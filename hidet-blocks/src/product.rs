@@ -112,7 +112,7 @@ pub fn issue<T: Element>(
     (b, b_at): (StagedTiles<T>, &Position),
 ) {
     if a.cols() != b.extents()[0] {
-        refuse(&format!("tiles of {} columns and {} along k are multiplied", a.cols(), b.extents()[0]));
+        refuse(&format!("tiles of {} and {} columns are multiplied along their columns", a.cols(), b.extents()[0]));
     }
     if a.by_threads || b.by_threads {
         fence_proxy_async();
