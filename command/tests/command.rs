@@ -103,11 +103,32 @@ fn an_unknown_device_is_an_error() {
 fn a_check_of_nothing_fails() {
     let (text, code) = says(&mut hidet("check --device sim --only intrinsics --named nonsense"));
     assert!(code == 1 && text.contains("0 cases passed, 0 failed"), "{text}");
+    for nothing in ["--named nonsense", "--count 0"] {
+        let (text, code) = says(&mut hidet(&format!("check --device sim --only operators {nothing}")));
+        assert!(code == 1 && text.contains("there is nothing to check"), "{text}");
+    }
+}
+
+#[test]
+fn operators_are_checked_and_measured_by_name() {
+    let (text, code) = says(&mut hidet("check --device sim --only operators --named relu --seed 3 --count 2"));
+    assert!(code == 0 && text.contains("2 operators, 32 runs") && text.contains(" 0 wrong"), "{text}");
+    let (text, code) = says(&mut hidet("bench operators matmull"));
+    assert!(code == 1 && text.contains("begins with `matmull`; did you mean `matmul`?"), "{text}");
+    let (text, code) = says(&mut hidet("bench operators matmul --shape 2x2x2"));
+    assert!(code == 1 && text.contains("`operators` takes --device, --rounds and --csv alone"), "{text}");
+    let (text, code) = says(&mut hidet("bench operators matmul --device sim"));
+    assert!(code == 1 && text.contains("operators are measured on a GPU"), "{text}");
 }
 
 #[test]
 fn options_of_random_programs_need_the_part_random() {
     let (text, code) = says(&mut hidet("check --device sim --count 3"));
+    assert!(
+        code == 1 && text.contains("are for random programs and operators: add --only random or --only operators"),
+        "{text}"
+    );
+    let (text, code) = says(&mut hidet("check --device sim --only operators --arch sm_90a"));
     assert!(code == 1 && text.contains("are for random programs: add --only random"), "{text}");
     let (text, code) = says(&mut hidet("check --device sim --only random --family nonsense"));
     assert!(code == 1 && text.contains("there is no family `nonsense`; there are kernel, talk"), "{text}");

@@ -30,6 +30,7 @@ pub fn multiply<T: Element, const R: usize>(
 ) {
     const { assert!(T::SCALAR.bytes() == 2, "the inputs' elements have 16 bits") }
     let (row, origin, t) = (row.into_expr(), coordinates(origin), thread_id() % 128);
+    expect_two_stages(at);
     if a.prologue.is_identity() {
         multiply_tiles(sums, (a.as_copied(), b.as_copied()), at, row, steps);
     } else {
@@ -73,6 +74,7 @@ pub fn multiply_tiles<T: Element>(
     steps: Expr<i32>,
 ) {
     let (row, t) = (row.into_expr(), thread_id() % 128);
+    expect_two_stages(at);
     let mut before = 0;
     for step in 0..steps {
         at.wait();
@@ -82,6 +84,17 @@ pub fn multiply_tiles<T: Element>(
         at.advance();
     }
     none_in_flight(at, steps > 0, before, t);
+}
+
+/// Refuses a pipeline in which a stage would wait for itself.
+#[track_caller]
+fn expect_two_stages(at: &Position) {
+    if at.stages() < 2 {
+        refuse(
+            "a product needs a pipeline of two stages or more: a stage is given back when the products of the next one are \
+             under way",
+        );
+    }
 }
 
 /// Waits for all products but the last group, and releases the stage `before`, of the group before that, if there is one.

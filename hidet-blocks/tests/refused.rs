@@ -78,6 +78,7 @@ fn sizes_that_do_not_fit_are_refused() {
     refused(fused(Use { a: [64, 96], ..RIGHT }), tiles);
     refused(fused(Use { stages: 0, ..RIGHT }), "0 stages of tiles of 64 x 64 bf16");
     refused(fused(Use { filled: 3, ..RIGHT }), "a pipeline of 3 stages fills an input of 2");
+    refused(fused(Use { filled: 1, ..RIGHT }), "a product needs a pipeline of two stages or more");
     refused(fused(Use { a: [64, 128], ..RIGHT }), "tiles of 128 and 64 columns are multiplied along their columns");
     refused(
         fused(Use { cols: 100, ..RIGHT }),

@@ -28,3 +28,42 @@ fn operators_agree_with_their_definitions() {
     println!("{} operators, {compared} elements compared", cases().len());
     assert!(problems.is_empty(), "{} wrong:\n{}", problems.len(), problems.join("\n"));
 }
+
+/// Every method of a tensor that returns one has a case: those that are written out, and those of the tables of functions.
+#[test]
+fn every_operator_has_a_case() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ops");
+    let known: Vec<&str> = cases().iter().map(|case| case.operator).collect();
+    let (mut found, mut missing) = (0, Vec::new());
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let Some(rest) = line.strip_prefix("    ").filter(|rest| !rest.starts_with(' ')) else { continue };
+            let letters = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').count();
+            let name = if let Some(rest) = rest.strip_prefix("pub fn ") {
+                // A signature ends with the line on which its body begins.
+                let end = lines[at..].iter().find(|line| line.ends_with('{')).copied().unwrap_or_default();
+                let returned = end.split("-> Result<").nth(1).unwrap_or_default();
+                returned.contains("Tensor").then(|| &rest[..letters(rest)])
+            } else {
+                // `exp Exp` and `gelu(x) = ..` in the tables of functions.
+                let name = &rest[..letters(rest)];
+                let behind = &rest[name.len()..];
+                let is_row = behind
+                    .strip_prefix(' ')
+                    .is_some_and(|op| op.len() == letters(op) && op.starts_with(char::is_uppercase))
+                    || behind.starts_with('(') && behind.contains(") = ");
+                (is_row && name.starts_with(char::is_lowercase)).then_some(name)
+            };
+            // Definitions of users have tests of their own.
+            let Some(name) = name.filter(|name| !name.starts_with("define")) else { continue };
+            found += 1;
+            if !known.contains(&name) {
+                missing.push(name.to_owned());
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no case for {missing:?}");
+    assert!(found >= known.len() - 2, "{found} operators were found in the sources, {} have a case", known.len());
+}

@@ -2,32 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod known;
+
 use hidet::device::Device;
 use hidet_ops::{Coordinates, Resize, ResizeMode, ResizeTo, Result, Rounding, Tensor};
+use known::{agrees, says};
 
 /// Returns small numbers on a device and on the host.
 fn tensor(shape: &[usize], seed: usize) -> Result<(Tensor, Vec<f64>)> {
-    let count: usize = shape.iter().product();
-    let values: Vec<f32> = (0..count).map(|at| ((at * 7 + at / 5 + seed * 5) % 23) as f32 / 4.0 - 3.0).collect();
-    let flat = Device::best()?.tensor(&values, [count])?;
-    let elements = values.into_iter().map(f64::from).collect();
-    Ok((Tensor::from(flat.raw().view(0, shape)?), elements))
-}
-
-#[track_caller]
-fn agrees(tensor: &Tensor, shape: &[usize], wanted: &[f64]) {
-    assert_eq!(tensor.shape(), shape);
-    let found = tensor.elements().unwrap();
-    assert_eq!(found.len(), wanted.len());
-    for (at, (found, wanted)) in found.iter().zip(wanted).enumerate() {
-        let near = (found - wanted).abs() <= 2e-5 * wanted.abs().max(1.0);
-        assert!(near || found == wanted, "element {at} of {tensor:?} is {found} instead of {wanted}");
-    }
-}
-
-#[track_caller]
-fn says(result: Result<Tensor>, message: &str) {
-    assert_eq!(result.unwrap_err().to_string(), message);
+    known::numbers(shape, seed, 0.25)
 }
 
 #[test]

@@ -26,7 +26,7 @@ mod linear;
 pub mod machine;
 pub mod peaks;
 pub mod plot;
-mod problem;
+pub mod problem;
 mod product;
 mod progress;
 mod sample;

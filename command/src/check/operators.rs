@@ -22,6 +22,9 @@ struct Known {
 pub fn run(device: &Device, named: &str, seed: u64, count: u64) -> (String, bool) {
     let all = cases();
     let chosen: Vec<&Case> = all.iter().filter(|case| case.operator.starts_with(named)).collect();
+    if chosen.is_empty() || count == 0 {
+        return (format!("there is nothing to check: no operator begins with `{named}`, or --count is 0\n"), false);
+    }
     let (next, known) = (AtomicUsize::new(0), Mutex::new(BTreeMap::<&str, Known>::new()));
     let work = || {
         while let Some(case) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -61,5 +64,5 @@ pub fn run(device: &Device, named: &str, seed: u64, count: u64) -> (String, bool
     let total = |of: fn(&Known) -> usize| known.values().map(of).sum::<usize>();
     let (runs, elements, wrong) = (total(|k| k.runs), total(|k| k.elements), total(|k| k.problems.len()));
     let _ = writeln!(text, "{} operators, {runs} runs, {elements} elements compared, {wrong} wrong", known.len());
-    (text, wrong == 0 && runs > 0)
+    (text, wrong == 0)
 }

@@ -98,8 +98,14 @@ impl Bench {
         if let [operators, names @ ..] = self.kernels.as_slice()
             && operators == "operators"
         {
+            let others = [self.plot.is_some(), self.roofline.is_some(), self.l2 == L2Content::Flush];
+            if others.contains(&true) || !self.against.is_empty() || !self.shape.is_empty() {
+                return Err("`operators` takes --device, --rounds and --csv alone: a case has its own shape and rival"
+                    .to_owned());
+            }
+            let cases = crate::operators::chosen(names)?;
             let device = Device::named(self.device.as_deref().unwrap_or("cuda")).map_err(say)?;
-            return crate::operators::bench(&device, names, self.rounds, self.csv.as_deref());
+            return crate::operators::bench(&device, cases, self.rounds, self.csv.as_deref());
         }
         if self.kernels == ["compile"] {
             return bench::compile::run(self.device.as_deref());

@@ -8,17 +8,15 @@ mod case;
 mod peer;
 
 use crate::bench::machine::Machine;
+use crate::bench::problem::say;
 use crate::command::Outcome;
+use crate::near;
 use hidet::prelude::*;
 use hidet::tune::Summary;
 use hidet_ops::Tensor;
 use peer::Peer;
 use std::fmt::Write;
 use std::path::Path;
-
-fn say(error: impl std::fmt::Display) -> String {
-    error.to_string()
-}
 
 /// Microseconds for each side, and the kernels.
 struct Row {
@@ -28,15 +26,24 @@ struct Row {
     kernels: String,
 }
 
-/// Measures the cases that begin with one of the names, or all, and prints a line for each.
-pub fn bench(device: &Device, names: &[String], rounds: usize, csv: Option<&Path>) -> Outcome {
+/// Returns the cases that begin with one of the names, or all. Needs no device.
+pub fn chosen(names: &[String]) -> Result<Vec<String>, String> {
+    let all: Vec<String> = case::ALL.iter().flat_map(|group| case::lines(group)).collect();
+    if let Some(name) = names.iter().find(|name| !all.iter().any(|case| case.starts_with(name.as_str()))) {
+        let mut operators: Vec<&str> = all.iter().filter_map(|case| case.split(' ').next()).collect();
+        operators.dedup();
+        let hint = near::hint(name, operators.into_iter());
+        return Err(format!("there is no case of operators that begins with `{name}`{hint}"));
+    }
+    let is_chosen = |case: &String| names.is_empty() || names.iter().any(|name| case.starts_with(name.as_str()));
+    Ok(all.into_iter().filter(is_chosen).collect())
+}
+
+/// Measures cases, and prints a line for each.
+pub fn bench(device: &Device, cases: Vec<String>, rounds: usize, csv: Option<&Path>) -> Outcome {
     let Some(context) = device.as_cuda() else { return Err("operators are measured on a GPU".to_owned()) };
     let machine = Machine::of(context);
     println!("{machine}");
-    let chosen = case::ALL
-        .iter()
-        .flat_map(|group| case::lines(group))
-        .filter(|case| names.is_empty() || names.iter().any(|name| case.starts_with(name.as_str())));
     let mut peer = Peer::start();
     if let Err(why) = &peer {
         println!("PyTorch is not measured: {why}");
@@ -44,7 +51,7 @@ pub fn bench(device: &Device, names: &[String], rounds: usize, csv: Option<&Path
     let mut table = String::from("gpu,case,ours_us,peer_us,ratio,kernels\n");
     println!("{:<44} {:>10} {:>10} {:>7}", "case", "ours us", "PyTorch us", "ratio");
     let mut all_right = true;
-    for case in chosen {
+    for case in cases {
         match measure(device, &case, rounds, peer.as_mut().ok()) {
             Ok(row) => {
                 let (ours, theirs) = (row.ours.median, row.peer.as_ref().map(|peer| peer.median));

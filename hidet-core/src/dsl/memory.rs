@@ -138,12 +138,17 @@ fn relaid(data: &ViewData, rank: usize, layout: Layout, at: Caller) -> Option<Vi
         let shape = layout.shape();
         let own = builder.function.buffers[id].clone();
         let sizes = [&own.layout, &layout].map(|layout| layout.size().as_const());
-        if shape.len() != rank || sizes[0].zip(sizes[1]).is_none_or(|(own, new)| new > own) {
-            let message = format!(
-                "a layout of {} axes for a tensor with {rank}, or of more bytes than the buffer has",
-                shape.len()
-            );
-            builder.problem(message, at);
+        if shape.len() != rank {
+            builder.problem(format!("the layout has {} axes, the tensor has {rank}", shape.len()), at);
+            return None;
+        }
+        let [Some(elements), Some(wanted)] = sizes else {
+            builder
+                .problem("a buffer that has another layout, and that layout, must have extents that are numbers", at);
+            return None;
+        };
+        if wanted > elements {
+            builder.problem(format!("the layout needs {wanted} elements, but the buffer has {elements}"), at);
             return None;
         }
         let alias = own.alias.or(Some(id));

@@ -258,7 +258,7 @@ pub struct Value {
 }
 
 /// A position in a source file. Line and column count from 1; line 0 means unknown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Span {
     /// Index into [`Function::files`].
     pub file: u32,

@@ -23,11 +23,6 @@ impl Element64 {
         eval::to_f64(self.0.scalar, self.0.bits)
     }
 
-    /// Returns a float.
-    pub fn from_f64(value: f64) -> Element64 {
-        Element64(Const { scalar: Scalar::F64, bits: value.to_bits() })
-    }
-
     /// Returns a coordinate.
     pub(crate) fn integer(value: i64) -> Element64 {
         Element64(Const::int(Scalar::I64, value))

@@ -78,11 +78,6 @@ impl Reduction {
 }
 
 impl FusedTask {
-    /// Returns the coordinates that are the same for all terms of a reduction.
-    pub fn outer(&self) -> Vec<usize> {
-        (0..self.extents.len()).filter(|axis| !self.over.contains(axis)).collect()
-    }
-
     /// Returns the number by which the result of a reduction is read.
     pub fn result_of(&self, reduction: usize) -> usize {
         self.inputs.len() + reduction

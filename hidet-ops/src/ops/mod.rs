@@ -26,7 +26,7 @@ mod shape;
 mod slice;
 mod softmax;
 mod sort;
-mod stack;
+mod steps;
 mod transform;
 mod window;
 

@@ -4,7 +4,7 @@
 
 use super::matmul::summed_in;
 use super::refused;
-use super::stack::{self, Steps};
+use super::steps::{self, Steps};
 use crate::error::{Error, Result, TensorType};
 use crate::expr::ScalarExpr;
 use crate::tensor::Tensor;
@@ -260,7 +260,7 @@ impl<'a> Layer<'a> {
                 states.reverse();
             }
             let ty = TensorType::new(self.x.dtype(), &[self.batch, self.hidden]);
-            all.push(self.ended(&stack::stacked(self.x.device(), &ty, &states)?)?);
+            all.push(self.ended(&steps::stacked(self.x.device(), &ty, &states)?)?);
             for (number, state) in own.into_iter().enumerate() {
                 if last.len() <= number {
                     last.push(Vec::new());
@@ -270,8 +270,8 @@ impl<'a> Layer<'a> {
         }
         let ty = TensorType::new(self.x.dtype(), &[self.batch, self.hidden]);
         let last: Result<Vec<Tensor>> =
-            last.iter().map(|states| stack::stacked(self.x.device(), &ty, states)).collect();
-        Ok((stack::beside(&all)?, last?))
+            last.iter().map(|states| steps::stacked(self.x.device(), &ty, states)).collect();
+        Ok((Tensor::stack(&all.iter().collect::<Vec<_>>(), 1)?, last?))
     }
 
     fn is_reverse(&self, direction: usize) -> bool {
@@ -291,14 +291,14 @@ impl<'a> Layer<'a> {
     fn first(&self, given: Option<&Tensor>, direction: usize) -> Result<Tensor> {
         let ty = TensorType::new(self.x.dtype(), &[self.batch, self.hidden]);
         match given {
-            Some(given) => stack::part(given, direction, [0, self.batch]),
-            None => stack::zeros(self.x.device(), &ty),
+            Some(given) => steps::part(given, direction, [0, self.batch]),
+            None => steps::zeros(self.x.device(), &ty),
         }
     }
 
     /// Returns the weight of states of some gates of a direction, from one to another.
     fn weight(&self, direction: usize, [from, to]: [usize; 2]) -> Result<Tensor> {
-        stack::part(self.weights[1], direction, [from * self.hidden, (to - from) * self.hidden])
+        steps::part(self.weights[1], direction, [from * self.hidden, (to - from) * self.hidden])
     }
 
     /// Returns some numbers of the bias of a direction, counted as gates, as a tensor with one axis; 0 if there is no bias.
@@ -308,14 +308,14 @@ impl<'a> Layer<'a> {
             Some(bias) => Tensor::define("bias", &[bias], TensorType::new(bias.dtype(), &[count]), |inputs, at| {
                 inputs[0].at([ScalarExpr::constant(Scalar::I32, direction as f64), &at[0] + first])
             }),
-            None => stack::zeros(self.x.device(), &TensorType::new(self.x.dtype(), &[count])),
+            None => steps::zeros(self.x.device(), &TensorType::new(self.x.dtype(), &[count])),
         }
     }
 
     /// Returns the products of all inputs of a direction, with the bias of them and of the states of the first gates, as many
     /// as `added`.
     fn inputs(&self, direction: usize, added: usize) -> Result<Tensor> {
-        let weight = stack::part(self.weights[0], direction, [0, self.gates * self.hidden])?;
+        let weight = steps::part(self.weights[0], direction, [0, self.gates * self.hidden])?;
         let products = self.x.matmul_rows(&weight)?;
         let Some(bias) = self.how.bias else { return Ok(products) };
         let rows = self.gates * self.hidden;

@@ -1,6 +1,6 @@
 //! Reductions along axes.
 
-use super::{computed_in, refused};
+use super::{axes, computed_in, refused};
 use crate::error::{Result, TensorType};
 use crate::expr::ScalarExpr;
 use crate::task::{Compute, ReduceOp, Task};
@@ -134,11 +134,7 @@ impl Tensor {
         result: Scalar,
     ) -> Result<Tensor> {
         let (dtype, shape) = (self.dtype(), self.shape());
-        let named_twice = (1..axes.len()).any(|at| axes[..at].contains(&axes[at]));
-        if named_twice || axes.iter().any(|axis| *axis >= shape.len()) {
-            let why = format!("{axes:?} are not different axes of {} axes, counted from 0", shape.len());
-            return Err(refused(name, &[self.ty()], why));
-        }
+        axes::different(name, self, axes)?;
         // Coordinates are those of the result, and behind them those of the axes that are reduced.
         let rank = if keep { shape.len() } else { shape.len() - axes.len() };
         let (mut index, mut output) = (Vec::new(), Vec::new());

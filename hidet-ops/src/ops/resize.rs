@@ -1,7 +1,7 @@
 //! Resizing: images with more or fewer elements.
 
 use super::coordinate::{Coordinates, Resized, Rounding};
-use super::{computed_in, refused};
+use super::{axes, computed_in, refused};
 use crate::error::{Error, Result, TensorType};
 use crate::expr::ScalarExpr;
 use crate::tensor::Tensor;
@@ -108,10 +108,7 @@ impl Tensor {
     fn resized(&self, axes: &[usize], to: ResizeTo, how: &Resize) -> Result<Vec<Resized>> {
         let (shape, dtype) = (self.shape(), self.dtype());
         let refused = |why: String| -> Error { refused("resize", &[self.ty()], why) };
-        let named_twice = (1..axes.len()).any(|at| axes[..at].contains(&axes[at]));
-        if named_twice || axes.iter().any(|axis| *axis >= shape.len()) {
-            return Err(refused(format!("{axes:?} are not different axes of {} axes, counted from 0", shape.len())));
-        }
+        axes::different("resize", self, axes)?;
         if !matches!(how.mode, ResizeMode::Nearest(_)) && !dtype.is_float() {
             return Err(refused(format!(
                 "elements between others are floats; convert the tensor with `cast` before, or take the nearest ones of {dtype}"

@@ -1,6 +1,6 @@
 //! Softmax along an axis: several reductions, which become one kernel.
 
-use super::refused;
+use super::axes;
 use crate::error::Result;
 use crate::tensor::Tensor;
 
@@ -31,9 +31,6 @@ impl Tensor {
 
     fn softmax_axis(&self, name: &'static str, axis: usize) -> Result<()> {
         self.only_floats(name)?;
-        match axis < self.ty().rank() {
-            true => Ok(()),
-            false => Err(refused(name, &[self.ty()], format!("there is no axis {axis}, counted from 0"))),
-        }
+        axes::one(name, self, axis)
     }
 }

@@ -105,14 +105,6 @@ impl fmt::Debug for Task {
 }
 
 impl Task {
-    /// Returns the expression of each element, if each is computed by itself.
-    pub fn each(&self) -> Option<&ScalarExpr> {
-        match &self.compute {
-            Compute::Each(value) => Some(value),
-            _ => None,
-        }
-    }
-
     /// Returns a text that is equal for tasks that compute the same.
     pub fn text(&self) -> String {
         let inputs = self.inputs.iter().map(TensorType::to_string).collect::<Vec<_>>().join(", ");

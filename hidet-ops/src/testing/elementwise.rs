@@ -1,6 +1,6 @@
 //! Cases of operators that compute each element by itself.
 
-use super::{ALL, Case, FLOATS, INTEGERS, Inputs, NUMBERS};
+use super::{ALL, BITS, Case, FLOATS, INTEGERS, Inputs, NUMBERS};
 use crate::error::Result;
 use crate::tensor::Tensor;
 use hidet::types::Scalar;
@@ -37,18 +37,6 @@ fn within(inputs: &mut Inputs, most: f64) -> Result<Tensor> {
     inputs.within(&shape, most)
 }
 
-/// Types with bitwise operations.
-const BITS: &[Scalar] = &[
-    Scalar::I32,
-    Scalar::I64,
-    Scalar::U8,
-    Scalar::I8,
-    Scalar::I16,
-    Scalar::U16,
-    Scalar::U32,
-    Scalar::U64,
-    Scalar::Bool,
-];
 /// The type of conditions.
 const BOOL: &[Scalar] = &[Scalar::Bool];
 

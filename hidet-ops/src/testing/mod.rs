@@ -26,27 +26,7 @@ pub struct Case {
     pub apply: fn(&mut Inputs) -> Result<Tensor>,
 }
 
-/// Floats that are computed with.
-pub const FLOATS: &[Scalar] = &[Scalar::F32, Scalar::F16, Scalar::BF16, Scalar::F64];
-/// Integers.
-pub const INTEGERS: &[Scalar] =
-    &[Scalar::I32, Scalar::I64, Scalar::U8, Scalar::I8, Scalar::I16, Scalar::U16, Scalar::U32, Scalar::U64];
-/// Floats and integers.
-pub const NUMBERS: &[Scalar] = &[
-    Scalar::F32,
-    Scalar::F16,
-    Scalar::BF16,
-    Scalar::F64,
-    Scalar::I32,
-    Scalar::I64,
-    Scalar::U8,
-    Scalar::I8,
-    Scalar::I16,
-    Scalar::U16,
-    Scalar::U32,
-    Scalar::U64,
-];
-/// All types with a size of whole bytes that operators take.
+/// All types that operators take: floats, then integers, then `bool`.
 pub const ALL: &[Scalar] = &[
     Scalar::F32,
     Scalar::F16,
@@ -54,14 +34,24 @@ pub const ALL: &[Scalar] = &[
     Scalar::F64,
     Scalar::I32,
     Scalar::I64,
+    Scalar::U32,
+    Scalar::U64,
     Scalar::U8,
     Scalar::I8,
     Scalar::I16,
     Scalar::U16,
-    Scalar::U32,
-    Scalar::U64,
     Scalar::Bool,
 ];
+/// Floats and integers.
+pub const NUMBERS: &[Scalar] = ALL.split_at(12).0;
+/// Floats.
+pub const FLOATS: &[Scalar] = ALL.split_at(4).0;
+/// Integers.
+pub const INTEGERS: &[Scalar] = NUMBERS.split_at(4).1;
+/// Integers and `bool`.
+const BITS: &[Scalar] = ALL.split_at(4).1;
+/// Numbers of 32 and 64 bits, and smaller floats: those whose sums are taken in types that are no smaller.
+const SUMMED: &[Scalar] = ALL.split_at(8).0;
 
 /// Returns all cases, by family.
 pub fn cases() -> Vec<Case> {

@@ -1,14 +1,10 @@
 //! Cases of operators that move elements, and of those that are made of them.
 
-use super::{ALL, Case, Inputs, NUMBERS};
+use super::{ALL, Case, Inputs, NUMBERS, SUMMED};
 use crate::error::Result;
 use crate::ops::{PadMode, ScatterMode};
 use crate::tensor::Tensor;
 use hidet::types::Scalar;
-
-/// Types whose elements are added up.
-const SUMMED: &[Scalar] =
-    &[Scalar::F32, Scalar::F16, Scalar::BF16, Scalar::F64, Scalar::I32, Scalar::I64, Scalar::U32, Scalar::U64];
 
 /// An awkward shape with that many axes or more, of at most `most` elements.
 fn shape(i: &mut Inputs, least: usize, most: usize) -> Vec<usize> {

@@ -28,7 +28,7 @@ use crate::types::{Const, Scalar, Type};
 use control::Targets;
 use liveness::Liveness;
 use registers::{RegisterAllocator, RegisterBlock};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use uniform::Uniformity;
 
 /// The values that a launch fixes.
@@ -80,8 +80,9 @@ pub(super) struct Compiler<'a> {
     rows: RegisterAllocator,
     slots: RegisterAllocator,
     program: Bytecode,
-    constants: HashMap<u64, u32>,
-    site_numbers: HashMap<(Span, Option<BufferId>, &'static str, StmtId), u32>,
+    /// Trees, since most kernels have a few constants and places only: looking among these is quicker than hashing.
+    constants: BTreeMap<u64, u32>,
+    site_numbers: BTreeMap<(Span, Option<BufferId>, &'static str, StmtId), u32>,
     values: Vec<Option<TypedSrc>>,
     vars: Vec<Option<TypedSrc>>,
     places: Vec<Option<(MemoryBase, u64)>>,
@@ -132,8 +133,8 @@ pub fn compile<'a>(function: &'a Function, fixed: &'a Fixed<'a>) -> Result<Bytec
             communicates: function.launch.cooperative,
             has_products: false,
         },
-        constants: HashMap::from([(0, 0)]),
-        site_numbers: HashMap::new(),
+        constants: BTreeMap::from([(0, 0)]),
+        site_numbers: BTreeMap::new(),
         values: vec![None; function.values.len()],
         vars: vec![None; function.vars.len()],
         places: vec![None; function.buffers.len()],

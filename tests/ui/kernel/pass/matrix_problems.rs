@@ -39,6 +39,18 @@ kernel! {
         let tile = shared::<f32>(matrix_layout::<f32>([12, 8], Swizzle::B64));
         x[[0]] = tile[[0, 0]];
     }
+
+    #[launch(grid = 1, block = 32)]
+    pub fn part(x: Out<f32, [8]>) {
+        let tile = shared::<f32>([8, 8]).slice(1);
+        x[[0]] = tile.relaid::<2>(Layout::row_major([2, 4]))[[0, 0]];
+    }
+
+    #[launch(grid = 1, block = 32)]
+    pub fn larger(x: Out<f32, [8]>) {
+        let tile = shared::<f32, 1>([8]);
+        x[[0]] = tile.relaid::<2>(Layout::row_major([3, 3]))[[0, 0]];
+    }
 }
 
 fn message<T>(result: hidet::Result<T>) -> String {
@@ -55,5 +67,7 @@ fn main() {
     says(message(integers().compile(&device)), "a product of integers cannot be subtracted", 20);
     says(message(fetched().compile(&device)), "fetches 64, 128 or 256 bytes, not 100", 28);
     says(message(written().compile(&device)), "it must be an `in` parameter", 33);
+    says(message(part().compile(&device)), "only a whole buffer in shared memory can have another layout", 46);
+    says(message(larger().compile(&device)), "the layout needs 9 elements, but the buffer has 8", 52);
     says(message(narrow().compile(&device)), "has rows of 32 bytes; they must be a multiple of 64", 39);
 }
