@@ -100,8 +100,10 @@ impl Bench {
         {
             let others = [self.plot.is_some(), self.roofline.is_some(), self.l2 == L2Content::Flush];
             if others.contains(&true) || !self.against.is_empty() || !self.shape.is_empty() {
-                return Err("`operators` takes --device, --rounds and --csv alone: a case has its own shape and rival"
-                    .to_owned());
+                return Err(
+                    "`operators` takes --device, --rounds and --csv alone: a case has its own shape and baseline"
+                        .to_owned(),
+                );
             }
             let cases = crate::operators::chosen(names)?;
             let device = Device::named(self.device.as_deref().unwrap_or("cuda")).map_err(say)?;
