@@ -9,30 +9,44 @@ use hidet_core::dsl::{Expr, View, registers, unroll};
 use hidet_core::types::Element;
 use hidet_macros::device;
 
-/// The keys that the rows of a block see, in tiles of as many keys as the block has rows. The last tile comes first: it is
-/// the only one of which rows may see a part.
+/// The keys that the rows of a block see, in tiles of as many keys or more than the block has rows. The last tile comes
+/// first.
 #[derive(Clone, Copy, Debug)]
 pub struct Visible {
     size: i32,
     keys: Expr<i32>,
-    /// In causal attention the number of the first row.
-    causal_row: Option<Expr<i32>>,
+    /// In causal attention the number of the first row, and of rows.
+    causal: Option<(Expr<i32>, i32)>,
+    /// How many tiles, the first ones, rows may see a part of.
+    parts: i32,
 }
 
 impl Visible {
-    /// Returns all `keys`, an extent, for a block of `size` rows. In causal attention the block's first row is numbered
-    /// `causal_row`, a multiple of `size`, and each row sees the keys up to its own number.
+    /// Returns all `keys`, an extent, for a block of `size` rows, in tiles of as many. In causal attention the block's first
+    /// row is numbered `causal_row`, a multiple of `size`, and each row sees the keys up to its own number.
     #[device(crate = hidet_core)]
     pub fn keys(keys: Expr<i32>, causal_row: Option<Expr<i32>>, size: i32) -> Visible {
+        Visible::of_rows(keys, causal_row.map(|row| (row, size)), size, 1)
+    }
+
+    /// Returns all `keys`, an extent, in tiles of `size`. In causal attention the block's first row has the first number of
+    /// `causal`, which is not negative; it has as many rows as the second, at most `size`, and each row sees the keys up to
+    /// its own number: of the first `parts` tiles, 1 or 2, it may see a part. 1 is enough if the numbers of all rows of a
+    /// block lie in one tile.
+    #[device(crate = hidet_core)]
+    pub fn of_rows(keys: Expr<i32>, causal: Option<(Expr<i32>, i32)>, size: i32, parts: i32) -> Visible {
+        if causal.is_some_and(|(_, rows)| rows > size) || !(1..=2).contains(&parts) {
+            refuse("rows see a part of 1 or 2 tiles: a tile has as many keys as a block has rows, or more");
+        }
         require(keys >= 1, "attention to no keys has no result");
-        Visible { size, keys, causal_row }
+        Visible { size, keys, causal, parts }
     }
 
     /// Returns the number of tiles, at least one.
     #[device(crate = hidet_core)]
     pub fn tiles(self) -> Expr<i32> {
-        let seen = match self.causal_row {
-            Some(row) => self.keys.min(row + self.size),
+        let seen = match self.causal {
+            Some((row, rows)) => self.keys.min(row + rows),
             None => self.keys,
         };
         (seen + (self.size - 1)) / self.size
@@ -44,13 +58,13 @@ impl Visible {
         (self.tiles() - 1 - tile) * self.size
     }
 
-    /// Masks the `count` scores of a thread, in 64 rows from `row` of the block on, for the first tile.
+    /// Masks the `count` scores of a thread, in 64 rows from `row` of the block on, for the tile that comes as number `tile`.
     #[device(crate = hidet_core)]
-    fn mask(self, scores: View<f32, 1>, count: i32, row: Expr<i32>) {
-        let first = (self.tiles() - 1) * self.size + lane_id() % 4 * 2;
+    fn mask(self, scores: View<f32, 1>, count: i32, row: Expr<i32>, tile: i32) {
+        let first = (self.tiles() - 1 - tile) * self.size + lane_id() % 4 * 2;
         for i in unroll(0..count) {
-            let end = match self.causal_row {
-                Some(block) => {
+            let end = match self.causal {
+                Some((block, _)) => {
                     let row = block + row + warp_id() % 4 * 16 + lane_id() / 4 + i / 2 % 2 * 8;
                     self.keys.min(row + 1)
                 }
@@ -74,8 +88,8 @@ pub fn attend<T: Element, const R: usize>(
     (v, v_at): (&StagedInput<T, R>, &Position),
     visible: Visible,
 ) {
-    if [q.rows(), k.rows(), v.rows()].iter().any(|rows| *rows != visible.size) {
-        refuse("tiles of queries, keys and values must have as many rows as `Visible` says");
+    if [k.rows(), v.rows()].iter().any(|rows| *rows != visible.size) {
+        refuse("tiles of keys and values must have as many rows as `Visible` says");
     }
     let [q, k, v] = [q, k, v].map(StagedInput::as_copied);
     let (t, count) = (thread_id() % 128, k.rows() / 2);
@@ -86,16 +100,21 @@ pub fn attend<T: Element, const R: usize>(
     issue(false, scores, (q, q_at, row), (k, k_at));
     wgmma_wait(0);
     k_at.pass(t);
-    visible.mask(scores, count, row);
+    visible.mask(scores, count, row, 0);
     softmax.next(scores, count);
     round(scores, powers, count);
-    for _ in 1..visible.tiles() {
+    for tile in 1..visible.tiles() {
         k_at.wait();
         issue(false, scores, (q, q_at, row), (k, k_at));
         v_at.wait();
         issue_left_by_rows(sums, powers, (v, v_at));
         wgmma_wait(1);
         k_at.pass(t);
+        if visible.parts == 2 {
+            if tile == 1 {
+                visible.mask(scores, count, row, 1);
+            }
+        }
         let factors = softmax.next(scores, count);
         wgmma_wait(0);
         v_at.pass(t);

@@ -3,8 +3,8 @@
 use crate::fragment::{coordinates, moved};
 use crate::pipeline::Position;
 use crate::tiles::StagedTiles;
-use hidet_core::dsl::intrinsics::{Map, block_idx, refuse, tma_load, tma_load_multicast};
-use hidet_core::dsl::{Expr, In, IndexTuple, Prologue, View, shared, unroll};
+use hidet_core::dsl::intrinsics::{Map, block_idx, fence_proxy_async, refuse, thread_id, tma_load, tma_load_multicast};
+use hidet_core::dsl::{AnyExpr, AnyView, Expr, In, IndexTuple, Prologue, View, shared, unroll};
 use hidet_core::ir::Swizzle;
 use hidet_core::types::Element;
 use hidet_macros::device;
@@ -19,6 +19,8 @@ pub struct StagedInput<T, const R: usize> {
     operands: Vec<StagedRow<T>>,
     map: Map<T, R>,
     cluster: i32,
+    /// The rows of a tile that are copied, the first ones; the others are 0.
+    copied: i32,
 }
 
 /// The columns of an operand of the prologue.
@@ -40,32 +42,57 @@ impl<T: Element, const R: usize> StagedInput<T, R> {
     /// The same for tiles that all blocks of a cluster read: each loads a part of the rows for all.
     #[track_caller]
     pub fn multicast(input: In<T, R>, stages: i32, tile: [i32; 2], cluster: i32) -> StagedInput<T, R> {
-        StagedInput::of(input, StagedTiles::new(stages, tile), cluster)
+        let tiles = StagedTiles::new(stages, tile);
+        StagedInput::of(input, tiles, cluster, tiles.rows())
     }
 
-    /// The same for the right operand of a product whose rows go along k, 64 of them in a tile: columns are contiguous.
-    #[track_caller]
-    pub fn along_rows(input: In<T, R>, stages: i32, cols: i32, cluster: i32) -> StagedInput<T, R> {
-        StagedInput::of(input, StagedTiles::along_rows(stages, [64, cols]), cluster)
-    }
-
-    #[track_caller]
-    fn of(input: In<T, R>, tiles: StagedTiles<T>, cluster: i32) -> StagedInput<T, R> {
-        const { assert!(R >= 2, "a tile is a matrix, so the input has two axes or more") }
-        if cluster < 1 || tiles.rows() % cluster != 0 {
-            refuse(&format!("{} rows of a tile are loaded by {cluster} blocks in equal parts", tiles.rows()));
-            return StagedInput::of(input, tiles, 1);
+    /// The same for an input of at most `rows` rows, a multiple of 8: only these are copied, and the other rows of a tile are
+    /// set to 0. The `threads` threads of the block must call it together, before they make the pipeline.
+    #[device(crate = hidet_core)]
+    pub fn of_few_rows(input: In<T, R>, stages: i32, tile: [i32; 2], (rows, threads): (i32, i32)) -> StagedInput<T, R> {
+        let tiles = StagedTiles::new(stages, tile);
+        if rows < 8 || rows % 8 != 0 || rows > tiles.rows() {
+            refuse(&format!(
+                "{rows} rows of tiles of {}: they must be a multiple of 8, and at most as many",
+                tiles.rows()
+            ));
         }
-        let mut copied = [1; R];
-        (copied[R - 2], copied[R - 1]) = (tiles.rows() / cluster, StagedTiles::<T>::width());
+        // Pieces of 16 bytes.
+        let (lanes, left) = (16 / T::SCALAR.bytes() as i32, tiles.rows() - rows);
+        let zeros = AnyExpr::vector(&vec![AnyExpr::lit(T::SCALAR, 0); lanes as usize]);
+        let slabs = tiles.cols() / StagedTiles::<T>::width();
+        for piece in (thread_id()..stages * slabs * left * 8).step_by(threads) {
+            let (slab, row) = (piece / (left * 8), piece / 8 % left + rows);
+            AnyView::from(tiles.memory).store(&[slab / slabs, slab % slabs, row, piece % 8 * lanes], zeros);
+        }
+        fence_proxy_async();
+        StagedInput::of(input, tiles, 1, rows)
+    }
+
+    /// The same for the right operand of a product whose rows go along k: columns are contiguous.
+    #[track_caller]
+    pub fn along_rows(input: In<T, R>, stages: i32, tile: [i32; 2], cluster: i32) -> StagedInput<T, R> {
+        let tiles = StagedTiles::along_rows(stages, tile);
+        StagedInput::of(input, tiles, cluster, tiles.rows())
+    }
+
+    #[track_caller]
+    fn of(input: In<T, R>, tiles: StagedTiles<T>, cluster: i32, copied: i32) -> StagedInput<T, R> {
+        const { assert!(R >= 2, "a tile is a matrix, so the input has two axes or more") }
+        if cluster < 1 || copied % cluster != 0 {
+            refuse(&format!("{copied} rows of a tile are loaded by {cluster} blocks in equal parts"));
+            return StagedInput::of(input, tiles, 1, copied);
+        }
+        let mut extents = [1; R];
+        (extents[R - 2], extents[R - 1]) = (copied / cluster, StagedTiles::<T>::width());
         let prologue = input.prologue();
-        let map = prologue.below::<T>().tensor_map(copied, Swizzle::B128);
+        let map = prologue.below::<T>().tensor_map(extents, Swizzle::B128);
         let operands = prologue.row_operands::<T>().into_iter().map(|(number, operand)| {
             let map = operand.tensor_map([tiles.cols()], Swizzle::None);
             StagedRow { number, map, rows: shared::<T, 2>([tiles.stages, tiles.cols()]) }
         });
         let operands = operands.collect();
-        StagedInput { prologue, tiles, operands, map, cluster }
+        StagedInput { prologue, tiles, operands, map, cluster, copied }
     }
 
     /// Returns the prologue of the tile in the stage of a position, whose columns begin at `col`.
@@ -103,7 +130,7 @@ impl<T: Element, const R: usize> StagedInput<T, R> {
     /// Returns the bytes that are copied per stage: a tile, and its operands.
     pub fn bytes(&self) -> i32 {
         let row = self.cols() * T::SCALAR.bytes() as i32;
-        self.tiles.bytes() + self.operands.len() as i32 * row
+        (self.copied + self.operands.len() as i32) * row
     }
 
     /// Waits until the stage may be overwritten, loads the tile that begins there into it, and goes to the next stage.
@@ -128,7 +155,7 @@ impl<T: Element, const R: usize> StagedInput<T, R> {
                 let place = moved(origin, 0, slab * width);
                 tma_load(&tiles[[stage, slab, 0, 0]], self.map, place, at.arrivals());
             } else {
-                let (part, all) = (self.rows() / cluster, (1u32 << cluster as u32) - 1);
+                let (part, all) = (self.copied / cluster, (1u32 << cluster as u32) - 1);
                 let first = block_idx().x % cluster * part;
                 let place = moved(origin, first, slab * width);
                 tma_load_multicast(&tiles[[stage, slab, first, 0]], self.map, place, at.arrivals(), all);

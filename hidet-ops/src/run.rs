@@ -102,16 +102,7 @@ pub(crate) fn contiguous(tensor: &RawTensor) -> Result<RawTensor> {
     }
     let ty = TensorType::new(tensor.scalar(), tensor.shape());
     let value = ScalarExpr::read(0, ty.dtype, (0..ty.rank()).map(ScalarExpr::axis).collect());
-    let fused = FusedTask {
-        name: "copy".to_owned(),
-        inputs: vec![ty.clone()],
-        extents: ty.shape.clone(),
-        output: ty,
-        over: Vec::new(),
-        reductions: Vec::new(),
-        scan: None,
-        value,
-    };
+    let fused = FusedTask::each("copy".to_owned(), vec![ty.clone()], ty, value);
     run(&fused, std::slice::from_ref(tensor), tensor.device())
 }
 

@@ -197,7 +197,13 @@ impl Tensor {
 
     /// Returns the names of the kernels that computing it takes, in order; none if it is computed already.
     pub fn kernels(&self) -> Vec<String> {
-        fuse::groups(&self.graph().0).into_iter().map(|group| group.fused.name).collect()
+        let own = |group: Group| {
+            let is_chain = !group.fused.producers.is_empty();
+            let names = is_chain.then(|| templates::names(&group.fused, &self.given()).ok()).flatten();
+            let names = names.map(|names| names.into_iter().map(|(kernel, _)| kernel).collect());
+            names.unwrap_or_else(|| vec![group.fused.name])
+        };
+        fuse::groups(&self.graph().0).into_iter().flat_map(own).collect()
     }
 
     /// Returns the names of the implementations of those kernels, in order.
@@ -206,11 +212,19 @@ impl Tensor {
     ///
     /// If there is none for an operator.
     pub fn templates(&self) -> Result<Vec<&'static str>> {
-        // Inputs that are computed on the way are contiguous, and begin where allocations do.
-        let given = Given { device: self.device().clone(), contiguous: true, align: 16 };
-        let name =
-            |group: Group| Ok(templates::plan(&group.fused, &given).map_err(|why| run::failed(self.device(), why))?.0);
-        fuse::groups(&self.graph().0).into_iter().map(name).collect()
+        let mut all = Vec::new();
+        for group in fuse::groups(&self.graph().0) {
+            let names = templates::names(&group.fused, &self.given());
+            let names = names.map_err(|why| run::failed(self.device(), why))?;
+            all.extend(names.into_iter().map(|(_, implementation)| implementation));
+        }
+        Ok(all)
+    }
+
+    /// Returns what kernels are made for: inputs that are computed on the way are contiguous, and begin where allocations
+    /// do.
+    fn given(&self) -> Given {
+        Given { device: self.device().clone(), contiguous: true, align: 16 }
     }
 
     /// Computes the tensor, and returns its elements in row-major order.

@@ -23,6 +23,9 @@ fn convolutions_of_images_with_channels_last() -> Result<()> {
         ([2, 5, 5, 24], [8, 1, 1], Window::new(2).stride(&[2, 2])),
         ([1, 4, 4, 264], [72, 3, 3], Window::new(2)),
         ([1, 11, 11, 3], [16, 7, 7], Window::new(2).padding(&[3, 3]).stride(&[2, 2])),
+        ([2, 12, 13, 5], [8, 3, 5], Window::new(2).padding(&[1, 2]).stride(&[1, 3]).dilation(&[2, 1])),
+        ([1, 6, 9, 20], [8, 2, 3], Window::new(2).padding(&[0, 2]).dilation(&[1, 2])),
+        ([1, 5, 6, 36], [8, 3, 3], Window::new(2).padding(&[1, 1])),
     ];
     for (number, ([n, h, w, c], [k, rows, cols], window)) in cases.into_iter().enumerate() {
         let dtype = [Scalar::F16, Scalar::BF16][number % 2];

@@ -7,7 +7,7 @@ use hidet::types::Scalar;
 use hidet_ops::{Tensor, Window};
 
 /// The cases, by family: words of a line in order, of which those in braces stand for a line each.
-pub const ALL: [&str; 13] = [
+pub const ALL: [&str; 15] = [
     "matmul {f16,bf16} {nn,nt} {2048x2048x2048,4096x4096x4096,8192x8192x8192,8192x14336x4096,4096x4096x14336}",
     "matmul f16 {nn,nt} {128x768x768,128x2304x768,128x3072x768,128x768x3072,16x4096x4096,1x4096x4096,16x14336x4096}",
     "matmul f16 {nn,nt} {512x512x512,1024x1024x1024,256x256x65536}",
@@ -23,7 +23,13 @@ pub const ALL: [&str; 13] = [
      56x256x512x1x2,28x512x128x1x1,28x128x128x3x1,28x512x256x1x1,28x256x256x3x2,14x256x1024x1x1,28x512x1024x1x2,\
      14x1024x256x1x1,14x256x256x3x1,14x1024x512x1x1,14x512x512x3x2,7x512x2048x1x1,14x1024x2048x1x2,7x2048x512x1x1,\
      7x512x512x3x1,224x3x64x7x2}",
-    "attention f16 {full,causal} {4x32x1024x64,4x32x1024x128}",
+    "attention f16 {full,causal} {1x32x1024x64,1x32x2048x64,1x32x4096x64,1x32x8192x64,1x32x1024x128,1x32x2048x128,\
+     1x32x4096x128,1x32x8192x128,4x32x1024x64,4x32x2048x64,4x32x4096x64,4x32x8192x64,4x32x1024x128,4x32x2048x128,\
+     4x32x4096x128,4x32x8192x128}",
+    "depthwise {f16,f32} {1,8} {112x32x3x1,112x96x3x2,56x144x3x1,56x144x3x2,28x192x3x1,28x192x3x2,14x384x3x1,14x576x3x1,\
+     14x576x3x2,7x960x3x1,28x120x5x1,14x480x5x1,7x960x5x1}",
+    "decode f16 {16x32x8x1024x128,16x32x8x2048x128,16x32x8x4096x128,16x32x8x8192x128,64x32x8x1024x128,64x32x8x2048x128,\
+     64x32x8x4096x128,64x32x8x8192x128}",
 ];
 
 /// Returns the lines of a family.
@@ -109,9 +115,24 @@ pub fn tensor(device: &Device, case: &str) -> Result<Tensor, String> {
             let ids = draw.places(*m)?;
             draw.tensor(&shape)?.take(&ids, 0)
         }
+        ("decode", [], &[sequences, heads, shared, context, features]) => {
+            let q = draw.tensor(&[sequences, heads, 1, features])?;
+            let (k, v) = (
+                draw.tensor(&[sequences, shared, context, features])?,
+                draw.tensor(&[sequences, shared, context, features])?,
+            );
+            q.attention(&k, &v, &hidet_ops::Attention::default())
+        }
         ("attention", [kind], [_, _, _, _]) => {
             let [q, k, v] = [draw.tensor(&shape)?, draw.tensor(&shape)?, draw.tensor(&shape)?];
             q.attention(&k, &v, &hidet_ops::Attention { causal: *kind == "causal", ..Default::default() })
+        }
+        // Size, channels, kernel and stride of a layer of mobilenet_v2 or v3.
+        ("depthwise", [images], [size, c, kernel, stride]) => {
+            let images: usize = images.parse().map_err(|_| unknown())?;
+            let (x, w) = (draw.tensor(&[images, *size, *size, *c])?, draw.tensor(&[*c, *kernel, *kernel, 1])?);
+            let window = Window::new(2).stride(&[*stride; 2]).padding(&[kernel / 2; 2]);
+            x.conv_channels_last(&w, &window, *c)
         }
         // Size, channels, outputs, kernel and stride of a layer of resnet50, with what follows it.
         ("conv", [images], [size, c, k, kernel, stride]) => {

@@ -51,6 +51,14 @@ impl ScalarExpr {
         ScalarExpr::new(dtype, ExprNode::Cast(self.clone()))
     }
 
+    /// Returns the value before conversions from one type of floats to another.
+    pub(crate) fn unconverted(&self) -> &ScalarExpr {
+        match self.node() {
+            ExprNode::Cast(inner) if inner.dtype().is_float() && self.dtype().is_float() => inner.unconverted(),
+            _ => self,
+        }
+    }
+
     /// Returns the larger of two values; NaN only if both are.
     pub fn max(&self, other: impl IntoScalar) -> ScalarExpr {
         self.binary(BinaryOp::Max, &other.like(self))

@@ -51,6 +51,31 @@ impl ScalarExpr {
         Rewriter { replace: &mut |_| None, done }.value(self)
     }
 
+    /// Returns true if another expression computes the same in the same way.
+    pub(crate) fn is_same(&self, other: &ScalarExpr) -> bool {
+        let (mut seen, mut open) = (HashSet::new(), vec![(self, other)]);
+        while let Some((a, b)) = open.pop() {
+            if a.identity() == b.identity() || !seen.insert((a.identity(), b.identity())) {
+                continue;
+            }
+            let same = match (a.node(), b.node()) {
+                (ExprNode::Axis(a), ExprNode::Axis(b)) => a == b,
+                (ExprNode::Const(a), ExprNode::Const(b)) => a.bits == b.bits,
+                (ExprNode::Read { input: a, .. }, ExprNode::Read { input: b, .. }) => a == b,
+                (ExprNode::Unary(a, _), ExprNode::Unary(b, _)) => a == b,
+                (ExprNode::Binary(a, ..), ExprNode::Binary(b, ..)) => a == b,
+                (ExprNode::Compare(a, ..), ExprNode::Compare(b, ..)) => a == b,
+                (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
+            };
+            let (a_operands, b_operands) = (a.operands(), b.operands());
+            if !same || a.dtype() != b.dtype() || a_operands.len() != b_operands.len() {
+                return false;
+            }
+            open.extend(a_operands.into_iter().zip(b_operands));
+        }
+        true
+    }
+
     /// Calls `f` once for each distinct expression that this one is made of, operands first.
     pub fn visit<'a>(&'a self, f: &mut dyn FnMut(&'a ScalarExpr)) {
         let mut seen = HashSet::new();

@@ -232,7 +232,8 @@ impl Draft {
             .collect();
         names.reverse();
         let types = inputs.iter().map(|id| graph.node(*id).ty.clone()).collect();
-        let fused = FusedTask { name: names.join("_"), inputs: types, output, extents, over, reductions, scan, value };
+        let (name, producers) = (names.join("_"), Vec::new());
+        let fused = FusedTask { name, inputs: types, producers, output, extents, over, reductions, scan, value };
         Group { fused, node, inputs }
     }
 }

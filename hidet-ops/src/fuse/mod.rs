@@ -3,8 +3,9 @@
 //! Operators that compute each element by itself join the kernel of their users, if these are all in one kernel: their
 //! expressions are substituted. Reductions join it too if all that reads them is in the same row: a matrix product with
 //! what follows element by element, or a softmax, whose maximum and sum are of the rows that it is made of.
-//! [`draft`] has the conditions.
+//! [`draft`] has the conditions. Kernels of which a template may make one, as those of attention, become a [`chain`].
 
+mod chain;
 mod draft;
 
 use crate::error::TensorType;
@@ -27,6 +28,8 @@ pub struct FusedTask {
     pub name: String,
     /// The inputs.
     pub inputs: Vec<TensorType>,
+    /// What computes the last ones of the inputs, in order, if they are not given: a chain of kernels, which may be one.
+    pub producers: Vec<Producer>,
     /// The result.
     pub output: TensorType,
     /// The extents of all coordinates.
@@ -39,6 +42,15 @@ pub struct FusedTask {
     pub scan: Option<usize>,
     /// Each element of the result.
     pub value: ScalarExpr,
+}
+
+/// What computes an input of a fused task, for that alone.
+#[derive(Clone, Debug)]
+pub struct Producer {
+    /// What is computed.
+    pub fused: FusedTask,
+    /// Its inputs: numbers of inputs of the other task, which are given or computed before.
+    pub inputs: Vec<usize>,
 }
 
 /// A reduction in a kernel.
@@ -78,6 +90,27 @@ impl Reduction {
 }
 
 impl FusedTask {
+    /// Returns a task that computes each element by itself.
+    pub(crate) fn each(name: String, inputs: Vec<TensorType>, output: TensorType, value: ScalarExpr) -> FusedTask {
+        let (extents, over) = (output.shape.clone(), Vec::new());
+        FusedTask {
+            name,
+            inputs,
+            producers: Vec::new(),
+            output,
+            extents,
+            over,
+            reductions: Vec::new(),
+            scan: None,
+            value,
+        }
+    }
+
+    /// Returns how many inputs are given: the first ones.
+    pub fn given(&self) -> usize {
+        self.inputs.len() - self.producers.len()
+    }
+
     /// Returns the number by which the result of a reduction is read.
     pub fn result_of(&self, reduction: usize) -> usize {
         self.inputs.len() + reduction
@@ -98,8 +131,11 @@ impl FusedTask {
         });
         let reductions: String = reductions.collect();
         let scan = self.scan.map_or(String::new(), |axis| format!("sums along {axis} of "));
+        let producers =
+            self.producers.iter().map(|producer| format!("{} of {:?}; ", producer.fused.text(), producer.inputs));
+        let producers: String = producers.collect();
         format!(
-            "{}({inputs}) -> {}: {:?} over {:?}: {reductions}{scan}{}",
+            "{producers}{}({inputs}) -> {}: {:?} over {:?}: {reductions}{scan}{}",
             self.name, self.output, self.extents, self.over, self.value
         )
     }
@@ -112,7 +148,7 @@ pub struct Group {
     pub fused: FusedTask,
     /// The node whose value is the result.
     pub node: NodeId,
-    /// The nodes that are its inputs, in order.
+    /// The nodes that are its inputs, in order, those that are given.
     pub inputs: Vec<NodeId>,
 }
 
@@ -120,7 +156,7 @@ pub struct Group {
 #[derive(Debug)]
 pub enum Step {
     /// A kernel runs.
-    Kernel(Group),
+    Kernel(Box<Group>),
     /// A node has the elements of another one under another shape.
     Reshape {
         /// The node.
@@ -158,15 +194,15 @@ pub fn steps(graph: &FlowGraph) -> Vec<Step> {
         Origin::Task { task, inputs } if matches!(task.compute, Compute::Reshape) => {
             Some(Step::Reshape { node: node.id, input: *inputs.first()? })
         }
-        _ => Some(Step::Kernel(drafts.remove(&node.id)?.finish(graph, node.id))),
+        _ => Some(Step::Kernel(Box::new(drafts.remove(&node.id)?.finish(graph, node.id)))),
     };
-    graph.nodes().filter_map(step).collect()
+    chain::joined(graph, graph.nodes().filter_map(step).collect())
 }
 
 /// Returns the kernels among the steps.
 pub fn groups(graph: &FlowGraph) -> Vec<Group> {
     let kernel = |step| match step {
-        Step::Kernel(group) => Some(group),
+        Step::Kernel(group) => Some(*group),
         Step::Reshape { .. } => None,
     };
     steps(graph).into_iter().filter_map(kernel).collect()

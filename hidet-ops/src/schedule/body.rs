@@ -3,7 +3,6 @@
 use super::Parameters;
 use crate::expr::{ExprNode, ScalarExpr, emit::emit};
 use hidet::dsl::{AnyExpr, AnyView, Expr};
-use hidet::ir::BinaryOp;
 use hidet::types::Scalar;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -57,18 +56,21 @@ impl Body {
         Body { parameters, views, inputs }
     }
 
-    /// Emits an expression for each element of a place; `results` are those of reductions.
+    /// Emits an expression for each element of a place; `results` are those of reductions, one for all elements or a vector.
     #[track_caller]
     pub(crate) fn values(&self, expr: &ScalarExpr, place: &Place, results: &[AnyExpr]) -> Vec<AnyExpr> {
         let mut values: Vec<AnyExpr> = Vec::new();
         for lane in 0..place.lanes {
             let value = emit(expr, &mut |leaf, index| match leaf.node() {
                 ExprNode::Axis(axis) => place.coordinate(self.parameters.coordinate(*axis), lane).into(),
-                ExprNode::Read { input, .. } if *input >= self.inputs => results[*input - self.inputs],
+                ExprNode::Read { input, .. } if *input >= self.inputs => match results[*input - self.inputs] {
+                    own if own.lanes() > 1 => own.lane(lane),
+                    own => own,
+                },
                 ExprNode::Read { input, index: read } => match self.parameters.position(*input, read) {
                     Some(parameter) if !index.is_empty() => {
                         let index: Vec<Expr<i32>> = index.iter().map(|index| index.typed::<i32>()).collect();
-                        match self.is_adjacent(parameter, read, place) {
+                        match self.parameters.is_adjacent(parameter, read, (place.along, place.lanes.into())) {
                             true => self.computed(parameter, (leaf.identity(), &index), place, lane),
                             false => self.views[parameter].get(&index),
                         }
@@ -83,29 +85,13 @@ impl Body {
         values
     }
 
-    /// Returns true if the elements that an input has at a computed index for the lanes of a place are next to each other,
-    /// and begin at a multiple of their number: they are loaded together, all of them inside or all outside.
-    fn is_adjacent(&self, parameter: usize, read: &[ScalarExpr], place: &Place) -> bool {
-        let lanes = i64::from(place.lanes);
-        let extent = self.parameters.input_extents(parameter).last().copied().unwrap_or(0);
-        let Some((last, front)) = read.split_last() else { return false };
-        let axis = match last.node() {
-            ExprNode::Axis(axis) => Some(*axis),
-            ExprNode::Binary(BinaryOp::Add | BinaryOp::Sub, a, by) => match (a.node(), by.node()) {
-                (ExprNode::Axis(axis), ExprNode::Const(by)) if by.as_int().is_some_and(|by| by % lanes == 0) => {
-                    Some(*axis)
-                }
-                _ => None,
-            },
-            _ => None,
-        };
-        let is_along = |axis: usize| Some(self.parameters.coordinate(axis)) == place.along;
-        let mut varies = false;
-        for expr in front {
-            expr.visit(&mut |expr| varies |= matches!(expr.node(), ExprNode::Axis(axis) if is_along(*axis)));
+    /// Gives another place, which differs along a coordinate, what has been loaded and does not depend on that.
+    pub(crate) fn share(&self, from: &Place, to: &Place, axis: usize) {
+        for (parameter, elements) in from.loaded.borrow().iter() {
+            if self.parameters.axes(*parameter).is_some_and(|axes| !axes.contains(&axis)) {
+                to.loaded.borrow_mut().insert(*parameter, elements.clone());
+            }
         }
-        let bytes = lanes as usize * self.parameters.dtype(parameter).bytes();
-        lanes > 1 && bytes <= 16 && axis.is_some_and(is_along) && !varies && (extent as i64) % lanes == 0
     }
 
     /// Returns an element of a parameter at a computed index, that of the first lane; loads those of all lanes if that has

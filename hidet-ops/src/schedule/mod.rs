@@ -10,6 +10,7 @@ mod rows;
 mod scan;
 mod transpose;
 mod views;
+mod windows;
 
 pub(crate) use body::{Body, Place};
 pub(crate) use parameters::Parameters;
@@ -51,8 +52,8 @@ impl Given {
 }
 
 /// The rules: ways to compute every task, one for each kind.
-pub(crate) const RULES: [&dyn Implementation; 4] =
-    [&transpose::Transpose, &elementwise::Elementwise, &rows::Rows, &scan::Scan];
+pub(crate) const RULES: [&dyn Implementation; 5] =
+    [&transpose::Transpose, &elementwise::Elementwise, &windows::Windows, &rows::Rows, &scan::Scan];
 
 /// Returns the coordinates in a space of these extents of a number in row-major order.
 pub(crate) fn unflattened(number: Expr<i32>, extents: &[Expr<i32>]) -> Vec<Expr<i32>> {

@@ -5,7 +5,7 @@ use crate::expr::{ExprNode, ScalarExpr, axes_of};
 use crate::fuse::FusedTask;
 use hidet::device::RawTensor;
 use hidet::dsl::{AnyView, Signature};
-use hidet::ir::Access;
+use hidet::ir::{Access, BinaryOp};
 use hidet::mapping::IndexExpr;
 use hidet::types::Scalar;
 
@@ -201,6 +201,61 @@ impl Parameters {
                 .is_some_and(|own| own.iter().all(|axis| axes.contains(axis))),
             _ => false,
         })
+    }
+
+    /// Returns true if the elements that an input has at a computed index, for so many places along a coordinate, are next
+    /// to each other, and begin at a multiple of their number: they are loaded together, all of them inside or all outside.
+    pub(crate) fn is_adjacent(
+        &self,
+        parameter: usize,
+        read: &[ScalarExpr],
+        (along, lanes): (Option<usize>, i64),
+    ) -> bool {
+        let extent = self.input_extents(parameter).last().copied().unwrap_or(0);
+        let Some((last, front)) = read.split_last() else { return false };
+        let axis = match last.node() {
+            ExprNode::Axis(axis) => Some(*axis),
+            ExprNode::Binary(BinaryOp::Add | BinaryOp::Sub, a, by) => match (a.node(), by.node()) {
+                (ExprNode::Axis(axis), ExprNode::Const(by)) if by.as_int().is_some_and(|by| by % lanes == 0) => {
+                    Some(*axis)
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        let is_along = |axis: usize| Some(self.coordinate(axis)) == along;
+        let mut varies = false;
+        for expr in front {
+            expr.visit(&mut |expr| varies |= matches!(expr.node(), ExprNode::Axis(axis) if is_along(*axis)));
+        }
+        let bytes = lanes as usize * self.dtype(parameter).bytes();
+        lanes > 1 && bytes <= 16 && axis.is_some_and(is_along) && !varies && (extent as i64) % lanes == 0
+    }
+
+    /// Returns true if all reads at computed indices are [adjacent](Self::is_adjacent), or do not depend on the coordinate.
+    pub(crate) fn are_adjacent(&self, fused: &FusedTask, along: usize, lanes: usize) -> bool {
+        let is_good = |read: &ScalarExpr| {
+            let ExprNode::Read { input, index } = read.node() else { return true };
+            let computed = self.position(*input, index).filter(|parameter| self.axes(*parameter).is_none());
+            let mut varies = false;
+            for expr in index {
+                expr.visit(&mut |expr| {
+                    varies |= matches!(expr.node(), ExprNode::Axis(axis) if self.coordinate(*axis) == along)
+                });
+            }
+            computed.is_none_or(|parameter| !varies || self.is_adjacent(parameter, index, (Some(along), lanes as i64)))
+        };
+        fused.exprs().flat_map(ScalarExpr::reads).all(is_good)
+    }
+
+    /// Returns true if an input is read at computed coordinates, or the largest one's last axis is that of the result.
+    pub(crate) fn lie_apart(&self) -> bool {
+        let elements = |parameter: &usize| {
+            self.axes(*parameter).unwrap_or_default().iter().map(|axis| self.extents[*axis]).product::<usize>()
+        };
+        let computed = (0..self.len()).any(|parameter| self.axes(parameter).is_none());
+        let largest = (0..self.len()).max_by_key(elements).and_then(|parameter| self.axes(parameter)?.last().copied());
+        computed || largest.is_some_and(|axis| axis + 1 == self.rank)
     }
 
     /// Declares the extents of the kernel's coordinates, as numbers where coordinates are computed of them, which is quicker

@@ -101,20 +101,20 @@ pub(crate) fn viewed(
     }))
 }
 
-/// Returns the view by which sums in type `sums` are stored: the epilogue of a fused task.
+/// Returns the view by which sums in type `sums` are stored: the epilogue of a fused task. The axes of `output` are these
+/// coordinates of the kernel; one that is the coordinate of none has one element.
 pub(crate) fn stored(
     fused: &FusedTask,
     sums: Scalar,
-    output: AnyView,
+    (output, axes): (AnyView, &[usize]),
     (parameters, views): (&Parameters, &[AnyView]),
 ) -> Result<AnyView, String> {
-    let axes: Vec<usize> = (0..parameters.rank()).collect();
     let result = fused.result_of(0);
     let is_plain = matches!(fused.value.node(), ExprNode::Read { input, .. } if *input == result);
     if is_plain && sums == fused.output.dtype {
         return Ok(output);
     }
-    let reads = Reads::of(&fused.value, parameters, &axes);
+    let reads = Reads::of(&fused.value, parameters, axes);
     let operands: Result<Vec<AnyOperand>, String> =
         (0..reads.read.len()).map(|number| reads.operand(number, views)).collect();
     let rounded = fused.reductions.first().map_or(fused.output.dtype, |reduction| reduction.dtype());

@@ -201,7 +201,7 @@ impl Implementation for ConvWgmma {
     }
 
     fn plan(&self, fused: &FusedTask, given: &Given) -> Result<Plan, String> {
-        let Convolution { window, inputs, extents: [images, weights] } = Convolution::of(fused)?;
+        let Convolution { mut window, inputs, extents: [images, weights] } = Convolution::of(fused)?;
         if given.device.as_cuda().is_some_and(|context| context.properties.arch.number != 90) {
             return Err("wgmma is an instruction of sm_90a".to_owned());
         }
@@ -210,26 +210,29 @@ impl Implementation for ConvWgmma {
         if ![Scalar::F16, Scalar::BF16].contains(&dtype) || types != [dtype; 2] {
             return Err("images, weights and result are not all f16 or all bf16".to_owned());
         }
-        let (channels, outputs) = (images[3].next_multiple_of(8), weights[0]);
+        let outputs = weights[0];
         if outputs % 8 != 0 || given.align < 16 || !given.contiguous {
             return Err("channels of the result are not multiples of 16 bytes in memory".to_owned());
         }
         let mut plan = Plan::default();
+        let mut read = inputs.map(|input| fused.inputs[input].clone());
         // Images with few channels, such as colours, are copied into ones with multiples of 16 bytes.
-        if images[3] != channels {
-            for input in inputs {
-                plan.copy(with_channels(fused, input, channels), input, fused.inputs[input].shape.clone());
+        if images[3] % 8 != 0 {
+            let (copies, own) = with_channels(fused, inputs, window);
+            for (copy, input) in copies.into_iter().zip(inputs) {
+                plan.copy(copy, input, fused.inputs[input].shape.clone());
             }
+            window = own;
+            read = [0, 1].map(|step| plan.steps[step].output.clone());
         }
+        let channels = read[0].shape[3];
         // What follows reads tensors at the results as rows: images, rows and columns are one axis.
         let mut after = fused.clone();
         after.reductions[0].operands.clear();
         after.extents.truncate(4);
         after.over.clear();
-        let after = Parameters::of(&after, true).behind(&inputs.map(|input| {
-            let ty = &fused.inputs[input];
-            (input, TensorType::new(ty.dtype, &[&ty.shape[..3], &[channels]].concat()))
-        }));
+        let [x, f] = read;
+        let after = Parameters::of(&after, true).behind(&[(inputs[0], x), (inputs[1], f)]);
         let results: usize = fused.output.shape[..3].iter().product();
         if after.extents() != [results, outputs] || i32::try_from(results).is_err() {
             return Err("what follows does not read tensors by rows of results".to_owned());
@@ -241,7 +244,7 @@ impl Implementation for ConvWgmma {
             let dims = ["results", "k"].map(|name| signature.dim(name));
             let views = parameters.declare(signature, &dims);
             let y = signature.param("y", own.output.dtype, &dims, Access::Out);
-            match stored(&own, Scalar::F32, y, (&parameters, &views)) {
+            match stored(&own, Scalar::F32, (y, &[0, 1]), (&parameters, &views)) {
                 Ok(y) => vec![views[0].into(), views[1].into(), y.into()],
                 Err(why) => {
                     refuse(&why);
@@ -257,19 +260,42 @@ impl Implementation for ConvWgmma {
     }
 }
 
-/// Returns the task that copies an input into one with more channels, which are 0.
-fn with_channels(fused: &FusedTask, input: usize, channels: usize) -> FusedTask {
-    let ty = &fused.inputs[input];
-    let extents = [&ty.shape[..3], &[channels]].concat();
-    let place = (0..3).map(ScalarExpr::axis).chain([ScalarExpr::axis(3) + 0i64]);
-    FusedTask {
-        name: format!("copy_for_{}", fused.name),
-        inputs: vec![ty.clone()],
-        output: TensorType::new(ty.dtype, &extents),
-        extents,
-        over: Vec::new(),
-        reductions: Vec::new(),
-        scan: None,
-        value: ScalarExpr::read(0, ty.dtype, place.collect()),
+/// Returns the tasks that copy images and weights into ones whose channels are multiples of 16 bytes, and the windows of those.
+///
+/// If a row of the kernel has few numbers, its pixels become the channels of one, one behind the other, for each column of the
+/// result: 7 x 7 pixels of 3 channels are 7 of 24. Else each pixel gets channels that are 0.
+fn with_channels(fused: &FusedTask, inputs: [usize; 2], window: Window) -> ([FusedTask; 2], Window) {
+    let [images, weights] = inputs.map(|input| &fused.inputs[input]);
+    let (cols, channels) = (window.kernel[1] as usize, images.shape[3]);
+    let [row, col, channel] = [1, 2, 3].map(ScalarExpr::axis);
+    let copy = |ty: &TensorType, shape: [usize; 4], value: ScalarExpr| {
+        let (name, output) = (format!("copy_for_{}", fused.name), TensorType::new(ty.dtype, &shape));
+        FusedTask::each(name, vec![ty.clone()], output, value)
+    };
+    let read = |ty: &TensorType, row: ScalarExpr, col: ScalarExpr, channel: ScalarExpr| {
+        ScalarExpr::read(0, ty.dtype, vec![ScalarExpr::axis(0), row, col, channel])
+    };
+    let ([n, h, w, _], [k, rows, _, _]) =
+        ([0, 1, 2, 3].map(|axis| images.shape[axis]), [0, 1, 2, 3].map(|axis| weights.shape[axis]));
+    if cols == 1 || cols * channels > 64 {
+        // Behind the last channel, the index is outside: 0 is read.
+        let padded = |ty: &TensorType, [n, h, w]: [usize; 3]| {
+            let value = read(ty, row.clone(), col.clone(), &channel + 0i64);
+            copy(ty, [n, h, w, channels.next_multiple_of(8)], value)
+        };
+        return ([padded(images, [n, h, w]), padded(weights, [k, rows, cols])], window);
     }
+    let all = (cols * channels).next_multiple_of(8);
+    let (position, own) = (&channel / channels, &channel % channels);
+    let packed = |ty: &TensorType, shape: [usize; 4], col: ScalarExpr| {
+        let value = read(ty, row.clone(), col, own.clone());
+        copy(ty, shape, channel.lt(cols * channels).select(&value, &value.same(0.0)))
+    };
+    let pixel = &col * i64::from(window.stride[1]) + &position * i64::from(window.dilation[1]);
+    let images = packed(images, [n, h, window.results(1, w), all], pixel - i64::from(window.padding[1]));
+    let weights = packed(weights, [k, rows, 1, all], position);
+    let [kernel, padding, stride, dilation] =
+        [(window.kernel, 1), (window.padding, 0), (window.stride, 1), (window.dilation, 1)]
+            .map(|(own, along_columns)| [own[0], along_columns]);
+    ([images, weights], Window { kernel, padding, stride, dilation })
 }

@@ -114,7 +114,8 @@ impl Implementation for MatmulSimt {
             };
             let made = view(&a, &axes[0]).and_then(|a| {
                 let b = view(&b, &axes[1])?;
-                Ok([a, b, stored(&own, Scalar::F32, c, (&given, &views))?])
+                let all: Vec<usize> = (0..rank).collect();
+                Ok([a, b, stored(&own, Scalar::F32, (c, &all), (&given, &views))?])
             });
             match made {
                 Ok(all) if rank == 2 => all.map(Into::into).into(),

@@ -3,24 +3,30 @@
 //! A template takes a task by its structure, not by its name: a sum of products of two operands is a matrix product,
 //! whichever operator it comes from.
 
+mod attention_wgmma;
 mod conv_wgmma;
 mod matmul_simt;
 mod matmul_wgmma;
 mod product;
 
-use crate::fuse::FusedTask;
-use crate::schedule::{Given, Implementation, Plan, RULES};
+use crate::fuse::{FusedTask, Producer};
+use crate::schedule::{Given, Implementation, Plan, RULES, Source, Step, Work};
 
 /// The templates, the best first.
 const TEMPLATES: [&dyn Implementation; 3] =
     [&matmul_wgmma::MatmulWgmma, &conv_wgmma::ConvWgmma, &matmul_simt::MatmulSimt];
 
-/// Makes the kernel of the first template or rule that takes the task, and returns its name.
+/// Makes the kernels of the first template or rule that takes the task, and returns its name. A chain of which no template makes
+/// one kernel is computed task by task.
 ///
 /// # Errors
 ///
-/// If none does, which is a fault of this crate: the message has the reason of each.
+/// If none takes it, which is a fault of this crate: the message has the reason of each.
 pub(crate) fn plan(fused: &FusedTask, given: &Given) -> Result<(&'static str, Plan), String> {
+    if !fused.producers.is_empty() {
+        let chain = &attention_wgmma::AttentionWgmma;
+        return Ok(chain.plan(fused, given).map_or_else(|_| ("chain", links(fused)), |plan| (chain.name(), plan)));
+    }
     let mut reasons = Vec::new();
     for implementation in TEMPLATES.into_iter().chain(RULES) {
         match implementation.plan(fused, given) {
@@ -29,4 +35,36 @@ pub(crate) fn plan(fused: &FusedTask, given: &Given) -> Result<(&'static str, Pl
         }
     }
     Err(format!("nothing computes {}\n  {}", fused.text(), reasons.join("\n  ")))
+}
+
+/// Returns the plan of a chain in which each task is planned by itself.
+fn links(fused: &FusedTask) -> Plan {
+    let mut plan = Plan::default();
+    let source = |number: &usize| match number.checked_sub(fused.given()) {
+        Some(step) => Source::Step(step),
+        None => Source::Input(*number),
+    };
+    for Producer { fused, inputs } in &fused.producers {
+        plan.fused(fused.clone(), inputs.iter().map(source).collect());
+    }
+    let last = FusedTask { producers: Vec::new(), ..fused.clone() };
+    plan.fused(last, (0..fused.inputs.len()).map(|number| source(&number)).collect());
+    plan
+}
+
+/// Returns the names of the kernels of a task, the operators in order, and those of what computes them.
+///
+/// # Errors
+///
+/// As [`plan`].
+pub(crate) fn names(fused: &FusedTask, given: &Given) -> Result<Vec<(String, &'static str)>, String> {
+    let (name, plan) = plan(fused, given)?;
+    if fused.producers.is_empty() || name != "chain" {
+        return Ok(vec![(fused.name.clone(), name)]);
+    }
+    let link = |step: &Step| match &step.work {
+        Work::Fused(fused) => names(fused, given),
+        Work::Kernel(_) => Ok(Vec::new()),
+    };
+    Ok(plan.steps.iter().map(link).collect::<Result<Vec<_>, String>>()?.concat())
 }

@@ -46,12 +46,15 @@ impl BlockRun<'_> {
         } else {
             // SAFETY: the row exists.
             let index = unsafe { &(*rows).0 };
-            let mut largest = 0;
-            for lane in 0..LANES {
-                let on = if active >> lane & 1 != 0 { u32::MAX } else { 0 };
-                at[lane] = index[lane] & on;
-                largest = largest.max(at[lane]);
+            // A whole warp needs no masks.
+            if active == u32::MAX {
+                at = *index;
+            } else {
+                for lane in lanes(active) {
+                    at[lane] = index[lane];
+                }
             }
+            let largest = at.iter().fold(0, |largest, offset| largest.max(*offset));
             good = active == 0 || largest as u64 + access.count as u64 <= limit;
         }
         if !good {

@@ -51,7 +51,7 @@ kernel! {
         b: In<T, [_b0, _b1]>,
         c: Out<f32, [m, n]>,
     ) {
-        let (work, steps) = (Work::new(s, (a, b), [m, n]), (a.extent(1) + 63) / 64);
+        let (work, steps) = (Work::new(s, (a, b), [m, n]), s.steps(a.extent(1)));
         let blocks = s.split.blocks();
         let [begin, end] = [0, 1].map(|part| (block_idx().x % blocks + part) * steps / blocks);
         let shared = SplitSums::new(s.groups, s.cols, blocks);
@@ -67,13 +67,13 @@ kernel! {
             {
                 let group = warp_id() / 4 - 1;
                 sums.fill(0.0);
-                multiply(sums, (&work.a, &work.b), &at, (group * 64, (row, begin * 64)), end - begin);
+                multiply(sums, (&work.a, &work.b), &at, (group * 64, (row, begin * s.depth)), end - begin);
                 shared.share(sums, group);
             }
             cluster_sync();
             for (in_row, in_col) in shared.pairs(cluster_rank(), (s.groups + 1) * 128) {
                 let sum = shared.total(in_row, in_col);
-                store_pair(c, (row + in_row, col + in_col), sum, if s.by_tma { 2 } else { 1 });
+                store_pair(c, (row + in_row, col + in_col), sum, s.lanes);
             }
             // The sums may be overwritten.
             cluster_sync();
@@ -88,7 +88,7 @@ kernel! {
         b: In<T, [_b0, _b1]>,
         c: Out<f32, [parts, m, n]>,
     ) {
-        let (work, steps) = (Work::new(s, (a, b), [m, n]), (a.extent(1) + 63) / 64);
+        let (work, steps) = (Work::new(s, (a, b), [m, n]), s.steps(a.extent(1)));
         let [begin, end] = [0, 1].map(|part| (block_idx().z + part) * steps / parts);
         #[warp_group(0)]
         {
@@ -105,8 +105,8 @@ kernel! {
             let sums = registers::<f32>([s.cols / 2]);
             for (row, col) in work.tiles.origins() {
                 sums.fill(0.0);
-                multiply(sums, (&work.a, &work.b), &at, (group * 64, (row, begin * 64)), end - begin);
-                store_sums(sums, c, (s.cols, if s.by_tma { 2 } else { 1 }), group, [block_idx().z, row, col]);
+                multiply(sums, (&work.a, &work.b), &at, (group * 64, (row, begin * s.depth)), end - begin);
+                store_sums(sums, c, (s.cols, s.lanes), group, [block_idx().z, row, col]);
             }
         }
     }
@@ -124,10 +124,14 @@ struct Work<T, const R: usize> {
 impl<T: Element, const R: usize> Work<T, R> {
     #[track_caller]
     fn new(s: Schedule, (a, b): (In<T, R>, In<T, R>), extents: [Expr<i32>; 2]) -> Work<T, R> {
-        let a = StagedInput::new(a, s.stages, [s.groups * 64, 64]);
+        let tile = [s.groups * 64, s.depth];
+        let a = match s.rows < tile[0] {
+            true => StagedInput::of_few_rows(a, s.stages, tile, (s.rows, (s.groups + 1) * 128)),
+            false => StagedInput::new(a, s.stages, tile),
+        };
         let b = match s.along_rows {
-            true => StagedInput::along_rows(b, s.stages, s.cols, s.cluster),
-            false => StagedInput::multicast(b, s.stages, [s.cols, 64], s.cluster),
+            true => StagedInput::along_rows(b, s.stages, [s.depth, s.cols], s.cluster),
+            false => StagedInput::multicast(b, s.stages, [s.cols, s.depth], s.cluster),
         };
         let pipeline = Pipeline::new(s.stages, s.groups, s.cluster);
         let tiles = TileOrder::in_bands(extents, [s.groups * 64, s.cols], s.band, s.cluster, s.blocks);
@@ -144,8 +148,9 @@ impl<T: Element, const R: usize> Work<T, R> {
         place: impl Fn(Expr<i32>, Expr<i32>) -> [Expr<i32>; R],
     ) {
         for step in begin..end {
-            let of_b = if self.s.along_rows { place(step * 64, col) } else { place(col, step * 64) };
-            load_stage(at, (&self.a, place(row, step * 64)), (&self.b, of_b));
+            let along = step * self.s.depth;
+            let of_b = if self.s.along_rows { place(along, col) } else { place(col, along) };
+            load_stage(at, (&self.a, place(row, along)), (&self.b, of_b));
         }
     }
 }
@@ -161,7 +166,7 @@ fn whole<T: Element, const R: usize>(
 ) {
     let work = Work::new(s, (a, b), [m, n]);
     let output = s.by_tma.then(|| TiledOutput::<f32, T, R>::new(c, s.groups, s.cols));
-    let steps = (k + 63) / 64;
+    let steps = s.steps(k);
     #[warp_group(0)]
     {
         if s.groups == 2 {
@@ -189,7 +194,7 @@ fn whole<T: Element, const R: usize>(
             multiply(sums, (&work.a, &work.b), &at, (group * 64, place(row, 0.into_expr())), steps);
             match &output {
                 Some(output) => output.store(sums, (&work.b, &at), group, place(row, col)),
-                None => store_sums(sums, c, (s.cols, 1), group, place(row, col)),
+                None => store_sums(sums, c, (s.cols, s.lanes), group, place(row, col)),
             }
         }
         if let Some(output) = &output {
@@ -213,6 +218,12 @@ fn store_pair(c: Out<f32, 2>, (row, col): (Expr<i32>, Expr<i32>), sum: [Expr<f32
 }
 
 impl Schedule {
+    /// Returns the number of tiles along k.
+    #[track_caller]
+    fn steps(&self, k: Expr<i32>) -> Expr<i32> {
+        (k + (self.depth - 1)) / self.depth
+    }
+
     /// Returns true if sums are added by another kernel.
     pub(super) fn has_parts(&self) -> bool {
         matches!(self.split, Split::Parts(_))

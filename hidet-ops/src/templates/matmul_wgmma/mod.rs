@@ -138,17 +138,8 @@ impl Product {
         let index: Option<Vec<ScalarExpr>> = own.iter().map(place).collect();
         let dtype = read.dtype();
         let value = ScalarExpr::read(0, dtype, index.ok_or("an operand has other axes")?);
-        let output = TensorType::new(dtype, &extents);
-        let copy = FusedTask {
-            name: format!("copy_for_{}", fused.name),
-            inputs: vec![TensorType::new(dtype, &source)],
-            extents: extents.clone(),
-            output,
-            over: Vec::new(),
-            reductions: Vec::new(),
-            scan: None,
-            value,
-        };
+        let (name, output) = (format!("copy_for_{}", fused.name), TensorType::new(dtype, &extents));
+        let copy = FusedTask::each(name, vec![TensorType::new(dtype, &source)], output, value);
         self.parameters.replace(parameter, axes.to_vec(), extents);
         plan.copy(copy, *input, source);
         Ok(())
@@ -175,7 +166,7 @@ fn kernel_of(fused: &FusedTask, product: &Product, operands: &Operands, s: Sched
                 }
                 false => {
                     let c = signature.param("y", own.output.dtype, &dims[..rank], Access::Out);
-                    stored(&own, Scalar::F32, c, (&parameters, &views))?
+                    stored(&own, Scalar::F32, (c, &(0..rank).collect::<Vec<usize>>()), (&parameters, &views))?
                 }
             };
             Ok::<[AnyView; 3], String>([a, b, c])
@@ -215,6 +206,7 @@ fn added(fused: &FusedTask, partial: TensorType) -> FusedTask {
     FusedTask {
         name: format!("sum_of_{}", fused.name),
         inputs: std::iter::once(partial).chain(fused.inputs.iter().cloned()).collect(),
+        producers: Vec::new(),
         output: fused.output.clone(),
         extents: fused.output.shape.iter().copied().chain([parts]).collect(),
         over: vec![rank],

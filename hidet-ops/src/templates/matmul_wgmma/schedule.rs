@@ -13,14 +13,20 @@ pub(in crate::templates) struct Schedule {
     pub(super) band: i32,
     /// Warp groups that multiply, each 64 rows.
     pub(super) groups: i32,
+    /// Rows of a tile of a that are copied: all, or a multiple of 8 of a product that has fewer.
+    pub(super) rows: i32,
     /// Columns of a tile.
     pub(super) cols: i32,
+    /// Products along k of a tile.
+    pub(super) depth: i32,
     /// How the products along k are divided.
     pub(super) split: Split,
     /// True if columns of b are contiguous, false if k is.
     pub(super) along_rows: bool,
     /// True if the result is stored by TMA: 16-bit floats in rows that are multiples of 16 bytes.
     pub(super) by_tma: bool,
+    /// How many columns of the result are stored at once where it is not stored by TMA.
+    pub(super) lanes: i32,
 }
 
 /// Returns how many blocks run at the same time, in clusters of that many: the multiprocessors of a cluster are neighbours,
@@ -81,8 +87,36 @@ const SHARED_BYTES: i32 = 227 * 1024 - 2048;
 /// A stage is given back when the products of the next one are under way.
 const LEAST_STAGES: i32 = 3;
 
-/// Warp groups, columns, and the share of its peak that a multiprocessor reaches with tiles of that size.
-const TILES: [(i32, i32, f64); 4] = [(2, 256, 1.0), (2, 128, 0.85), (1, 128, 0.6), (1, 64, 0.45)];
+/// The size of a tile.
+#[derive(Clone, Copy, Debug)]
+struct Tile {
+    groups: i32,
+    cols: i32,
+    depth: i32,
+    /// The share of its peak that a multiprocessor reaches with it.
+    share: f64,
+}
+
+impl Tile {
+    const fn new(groups: i32, cols: i32, depth: i32, share: f64) -> Tile {
+        Tile { groups, cols, depth, share }
+    }
+
+    /// Returns the bytes of the tiles of both operands.
+    fn bytes(self) -> i32 {
+        (self.groups * 64 + self.cols) * self.depth * 2
+    }
+}
+
+/// Tiles for any product, and for those of few rows, which are as quick as the other operand is read.
+const TILES: [Tile; 4] =
+    [Tile::new(2, 256, 64, 1.0), Tile::new(2, 128, 64, 0.85), Tile::new(1, 128, 64, 0.6), Tile::new(1, 64, 64, 0.45)];
+const NARROW: [Tile; 4] = [
+    Tile::new(1, 128, 128, 0.6),
+    Tile::new(1, 64, 128, 0.45),
+    Tile::new(1, 64, 256, 0.45),
+    Tile::new(1, 32, 256, 0.25),
+];
 
 // Measured on an H200, in microseconds.
 /// A launch, and filling the pipeline.
@@ -91,8 +125,8 @@ const LAUNCH: f64 = 2.4;
 const CLUSTER: f64 = 1.5;
 /// A second kernel behind the first.
 const SECOND: f64 = 2.0;
-/// The least time of a step along k, whatever its size.
-const STEP: f64 = 0.15;
+/// The least time of a step along k, whatever its size, and of 64 products along k in it.
+const STEP: [f64; 2] = [0.1, 0.05];
 /// Products per microsecond of a multiprocessor.
 const PRODUCTS: f64 = 3.0e6;
 /// Bytes per microsecond that a multiprocessor reads of L2, that it reads of memory, and that all read of memory.
@@ -108,32 +142,40 @@ impl Schedule {
         // Several tensors of a batch fill the device without it.
         let fits = |split: &Split| *split == Split::Whole || problem.batch == 1 && split.blocks() as usize * 4 <= steps;
         let splits: Vec<Split> = splits.chain(parts).filter(fits).collect();
-        let all = TILES.into_iter().flat_map(|tile| splits.iter().map(move |split| (tile, *split)));
-        let all = all.filter(|((groups, cols, _), split)| problem.stages(*groups, *cols, *split) >= LEAST_STAGES);
+        let narrow =
+            NARROW.into_iter().filter(|tile| problem.shape[0] <= 64 && (tile.cols >= 64 || !problem.along_rows));
+        let all = TILES.into_iter().chain(narrow).flat_map(|tile| splits.iter().map(move |split| (tile, *split)));
+        let all = all.filter(|(tile, split)| problem.stages(*tile, *split) >= LEAST_STAGES);
         let best = all.min_by(|a, b| problem.expected(*a).total_cmp(&problem.expected(*b)));
-        let ((groups, cols, _), split) = best.unwrap_or((TILES[0], Split::Whole));
-        problem.scheduled(groups, cols, split)
+        let (tile, split) = best.unwrap_or((TILES[0], Split::Whole));
+        problem.scheduled(tile, split)
     }
 }
 
 impl Problem {
-    fn tiles(&self, groups: i32, cols: i32) -> [usize; 2] {
-        [self.shape[0].div_ceil(64 * groups as usize), self.shape[1].div_ceil(cols as usize)]
+    fn tiles(&self, tile: Tile) -> [usize; 2] {
+        [self.shape[0].div_ceil(64 * tile.groups as usize), self.shape[1].div_ceil(tile.cols as usize)]
+    }
+
+    /// Returns the rows of a tile that are copied.
+    fn rows(&self, tile: Tile) -> i32 {
+        self.shape[0].min(64 * tile.groups as usize).next_multiple_of(8) as i32
     }
 
     /// Returns the expected time in microseconds.
-    fn expected(&self, ((groups, cols, share), split): ((i32, i32, f64), Split)) -> f64 {
+    fn expected(&self, (tile, split): (Tile, Split)) -> f64 {
         let [m, n, k] = self.shape.map(|extent| extent as f64);
-        let (batch, tiles) = (self.batch as f64, self.tiles(groups, cols));
+        let (batch, tiles) = (self.batch as f64, self.tiles(tile));
         let blocks = (tiles[0] * tiles[1] * self.batch * split.blocks() as usize) as f64;
         let most = blocks_at_once(self.multiprocessors, split.cluster()) as f64;
         let (at_once, waves) = (blocks.min(most), (blocks / most).ceil());
-        let products = f64::from(groups * 64 * cols * 64) / PRODUCTS / share;
-        let loads = f64::from((groups * 64 + cols) * 128) / RATES[0];
-        let steps = (k / 64.0 / f64::from(split.blocks())).ceil();
+        let products = f64::from(tile.groups * 64 * tile.cols * tile.depth) / PRODUCTS / tile.share;
+        let loads = f64::from((self.rows(tile) + tile.cols) * tile.depth * 2) / RATES[0];
+        let depth = f64::from(tile.depth);
+        let steps = (k / depth / f64::from(split.blocks())).ceil();
         let bytes = 2.0 * batch * (m * k + n * k + m * n);
         let memory = bytes / RATES[2].min(at_once * RATES[1]);
-        let computing = waves * steps * products.max(loads).max(STEP);
+        let computing = waves * steps * products.max(loads).max(STEP[0] + STEP[1] * depth / 64.0);
         // What is hidden behind the other is not hidden whole.
         let time = computing.max(memory) + computing.min(memory) / 8.0 + LAUNCH;
         match split {
@@ -144,25 +186,25 @@ impl Problem {
     }
 
     /// Returns how many tiles along k fit the shared memory of a block, at most 8.
-    fn stages(&self, groups: i32, cols: i32, split: Split) -> i32 {
+    fn stages(&self, tile: Tile, split: Split) -> i32 {
+        let Tile { groups, cols, .. } = tile;
         let results = match split {
             Split::Cluster(_) => groups * 64 * (cols + 8) * 4,
-            Split::Whole if self.by_tma => {
+            Split::Whole if self.by_tma && cols % 64 == 0 => {
                 let parts = if cols / 64 % groups == 0 { cols / 64 / groups } else { 1 };
                 groups * parts * 64 * 64 * 2
             }
             _ => 0,
         };
-        ((SHARED_BYTES - results) / ((groups * 64 + cols) * 128)).min(8)
+        ((SHARED_BYTES - results) / tile.bytes()).min(8)
     }
 
-    fn scheduled(&self, groups: i32, cols: i32, split: Split) -> Schedule {
-        let [rows, tiles] = {
-            let [rows, cols] = self.tiles(groups, cols);
-            [rows, rows * cols]
-        };
+    fn scheduled(&self, tile: Tile, split: Split) -> Schedule {
+        let Tile { groups, cols, depth, .. } = tile;
+        let [down, across] = self.tiles(tile);
+        let tiles = down * across;
         let enough = tiles * self.batch >= self.multiprocessors;
-        let cluster = if split == Split::Whole && rows.is_multiple_of(2) && enough { 2 } else { 1 };
+        let cluster = if split == Split::Whole && down.is_multiple_of(2) && enough { 2 } else { 1 };
         let (each, own) = match split {
             Split::Cluster(blocks) => (blocks as usize, tiles * blocks as usize),
             _ => (cluster, tiles),
@@ -170,9 +212,24 @@ impl Problem {
         let all = blocks_at_once(self.multiprocessors, each);
         let most = (all / self.batch.clamp(1, all)).max(1);
         let blocks = own.next_multiple_of(each).min((most / each * each).max(each)) as i32;
-        let stages = self.stages(groups, cols, split);
-        let (along_rows, by_tma) = (self.along_rows, self.by_tma);
-        Schedule { blocks, stages, cluster: cluster as i32, band: 8, groups, cols, split, along_rows, by_tma }
+        let (stages, rows) = (self.stages(tile, split), self.rows(tile));
+        let along_rows = self.along_rows;
+        // TMA stores 64 columns at a time.
+        let (by_tma, lanes) = (self.by_tma && cols % 64 == 0, if self.by_tma { 2 } else { 1 });
+        Schedule {
+            blocks,
+            stages,
+            cluster: cluster as i32,
+            band: 8,
+            groups,
+            rows,
+            cols,
+            depth,
+            split,
+            along_rows,
+            by_tma,
+            lanes,
+        }
     }
 }
 
