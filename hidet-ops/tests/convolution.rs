@@ -47,3 +47,35 @@ fn convolutions_of_images_with_channels_last() -> Result<()> {
     }
     Ok(())
 }
+
+/// In f32, of 1 to 3 spatial axes and both orders of axes, whole and in parts; and products of matrices of few tiles.
+#[test]
+fn convolutions_by_threads() -> Result<()> {
+    let device = Device::best()?;
+    let window = |axes: usize| Window::new(axes).padding(&vec![1; axes]);
+    let cases = [
+        (vec![2, 9, 7, 6], vec![10, 3, 3, 6], Window::new(2).padding(&[1, 2]).stride(&[2, 1]).dilation(&[1, 2]), true),
+        (vec![1, 6, 9, 8], vec![12, 6, 3, 3], window(2), false),
+        (vec![1, 5, 6, 300], vec![24, 3, 3, 300], window(2), true),
+        (vec![1, 200, 5, 5], vec![70, 200, 3, 3], window(2).stride(&[2, 2]), false),
+        (vec![2, 12, 5], vec![6, 3, 5], window(1), true),
+        (vec![1, 3, 4, 5, 6], vec![8, 3, 3, 3, 3], window(3), false),
+    ];
+    for (number, (images, weights, window, last)) in cases.into_iter().enumerate() {
+        let mut inputs = Inputs::new(&device, Scalar::F32, number as u64);
+        let (x, f) = (stored(inputs.within(&images, 0.5)?)?, stored(inputs.within(&weights, 0.5)?)?);
+        let bare = || if last { x.conv_channels_last(&f, &window, 1) } else { x.conv(&f, &window, 1) };
+        let residual = stored(inputs.within(bare()?.shape(), 0.5)?)?;
+        let fused = || bare()?.add(&residual)?.relu();
+        assert_eq!((fused()?.kernels().len(), fused()?.templates()?), (1, vec!["contract_simt"]), "{images:?}");
+        for (found, wanted) in
+            [(bare()?.elements()?, bare()?.reference()?), (fused()?.elements()?, fused()?.reference()?)]
+        {
+            for (at, (found, wanted)) in found.iter().zip(&wanted).enumerate() {
+                let near = (found - wanted).abs() <= 1e-4 * wanted.abs().max(1.0);
+                assert!(near, "{images:?}, element {at}: {found}, not {wanted}");
+            }
+        }
+    }
+    Ok(())
+}

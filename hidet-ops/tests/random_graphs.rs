@@ -5,7 +5,7 @@
 use hidet::device::Device;
 use hidet::prelude::{bf16, f16};
 use hidet::types::{Element, Number, Scalar};
-use hidet_ops::{Result, Tensor};
+use hidet_ops::{Result, Tensor, Window};
 
 /// A generator of numbers (SplitMix64).
 struct Random(u64);
@@ -35,6 +35,12 @@ impl Random {
     }
 }
 
+/// Returns matrices as images with 4 axes.
+fn images(tensor: &Tensor) -> Result<Tensor> {
+    let missing = vec![1; 4 - tensor.shape().len()];
+    tensor.reshape(&[missing.as_slice(), tensor.shape()].concat())
+}
+
 /// A random graph, and its tensors in order. With `apart`, each is computed before the next one is made.
 fn graph(seed: u64, device: &Device, apart: bool) -> Result<Tensor> {
     let mut random = Random(seed);
@@ -58,7 +64,7 @@ fn graph(seed: u64, device: &Device, apart: bool) -> Result<Tensor> {
         // The last tensor is used often, so that chains become long.
         let b = made[if random.below(2) == 0 { made.len() - 1 } else { random.below(made.len()) }].clone();
         let is_matrix = |tensor: &Tensor| tensor.shape().ends_with(&[size, size]);
-        let next = match random.below(11) {
+        let next = match random.below(15) {
             0 => b.add(&a)?,
             1 => b.sub(&a)?,
             2 => b.mul(&a)?,
@@ -68,6 +74,29 @@ fn graph(seed: u64, device: &Device, apart: bool) -> Result<Tensor> {
             6 => b.sigmoid()?,
             7 if is_matrix(&b) => b.t()?,
             8 if is_matrix(&b) => b.sub(&b.mean(&[b.shape().len() - 1], true)?)?,
+            9 | 10 if is_matrix(&b) => b.softmax(b.shape().len() - 1)?,
+            11 if is_matrix(&b) => {
+                let images = images(&b)?;
+                let channels = images.shape()[3];
+                let weight = random.tensor(device, dtype, &[channels, 3, 3, channels]);
+                let y = images.conv_channels_last(&weight, &Window::new(2).padding(&[1, 1]), 1)?;
+                y.mul(1.0 / (9 * channels) as f64)?.reshape(b.shape())?
+            }
+            12 if is_matrix(&b) => {
+                let window = Window::new(2).padding(&[1, 1]);
+                let y = match random.below(2) {
+                    0 => images(&b)?.max_pool(&[3, 3], &window, false)?,
+                    _ => {
+                        let images = images(&b)?;
+                        let channels = images.shape()[1];
+                        images
+                            .conv(&random.tensor(device, dtype, &[channels, 1, 3, 3]), &window, channels)?
+                            .mul(1.0 / 9.0)?
+                    }
+                };
+                y.reshape(b.shape())?
+            }
+            13 if is_matrix(&b) => b.cumsum(b.shape().len() - 1, false, false)?.mul(1.0 / size as f64)?,
             _ if is_matrix(&a) && is_matrix(&b) => b.matmul(&a)?.mul(1.0 / size as f64)?,
             _ => b.add(0.25)?,
         };
@@ -87,13 +116,14 @@ fn values(tensor: &Tensor) -> Result<Vec<f64>> {
     })
 }
 
-/// `HIDET_SEEDS=N` runs that many graphs.
+/// `HIDET_SEEDS=N` runs that many graphs, from the one with the number `HIDET_FIRST` on.
 #[test]
 fn fused_graphs_agree_with_the_same_operators_apart_and_with_the_host() -> Result<()> {
     let device = Device::best()?;
-    let seeds = std::env::var("HIDET_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(40);
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let (first, seeds) = (number("HIDET_FIRST").unwrap_or(0), number("HIDET_SEEDS").unwrap_or(40));
     let (mut kernels, mut operators) = (0, 0);
-    for seed in 0..seeds {
+    for seed in first..first + seeds {
         let fused = graph(seed, &device, false)?;
         let wanted = fused.reference()?;
         let names = fused.kernels();

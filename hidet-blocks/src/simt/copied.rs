@@ -31,6 +31,8 @@ pub struct CopiedInput {
     at_once: i32,
     /// The first line of all tiles, which may be negative.
     first: Expr<i32>,
+    /// Where the tiles begin along k, if that is not 0.
+    begin: Option<Expr<i32>>,
 }
 
 impl CopiedInput {
@@ -68,7 +70,12 @@ impl CopiedInput {
         let tiles = shared::<f32, 3>([2, depth as i32, lines as i32 + padding]);
         let stage = registers(copies.register_layout());
         let (depth, at_once) = (depth as i32, at_once as i32);
-        CopiedInput { input, k_axis, route, tiles, stage, copies, lines, depth, at_once, first }
+        CopiedInput { input, k_axis, route, tiles, stage, copies, lines, depth, at_once, first, begin: None }
+    }
+
+    /// Returns the tiles from this coordinate along k on.
+    pub fn beginning_at(self, begin: Expr<i32>) -> CopiedInput {
+        CopiedInput { begin: Some(begin), ..self }
     }
 
     /// Refuses tiles of another number of lines or threads.
@@ -134,7 +141,7 @@ impl CopiedInput {
     /// Returns the coordinates in the matrix of a line of the tile.
     #[track_caller]
     fn place(&self, line: Expr<i32>, k: Expr<i32>) -> [Expr<i32>; 2] {
-        self.ordered([self.first + line, k])
+        self.ordered([self.first + line, self.begin.map_or(k, |begin| begin + k)])
     }
 
     /// Turns coordinates of the matrix into line and k, and the other way round.

@@ -79,11 +79,14 @@ impl Draft {
             self.reductions.iter().map(|(_, reduction)| reduction.operands.iter().map(inlined).collect()).collect();
         let all = || operands.iter().flatten().chain([&new]);
         if !begins {
-            let count: usize = self.extents.iter().product();
-            let repeats = count > MOST_REPEATS * task.output.len();
+            let in_terms =
+                self.reductions.iter().flat_map(|(_, own)| &own.operands).any(|operand| reads(operand, node));
+            let extents = if in_terms { &self.extents } else { &self.output.shape };
+            let repeats = extents.iter().product::<usize>() > MOST_REPEATS * task.output.len();
             // Products are bound by arithmetic, other kernels by memory, where a few functions more cost nothing; and
-            // templates of products read tensors at coordinates themselves.
-            let slows = || repeats && has_functions(value) || !self.stay_along(&new, &operands);
+            // templates of products read tensors at coordinates themselves, and no larger elements than those of operands.
+            let costs = || repeats && has_functions(value) || in_terms && narrows(value);
+            let slows = || costs() || !self.stay_along(&new, &operands);
             if all().map(size).sum::<usize>() > MOST_VALUES || self.has_product() && slows() {
                 return false;
             }
@@ -281,6 +284,16 @@ fn has_functions(expr: &ScalarExpr) -> bool {
             };
     });
     has
+}
+
+/// Returns true if an expression reads a node.
+fn reads(expr: &ScalarExpr, node: NodeId) -> bool {
+    expr.reads().into_iter().any(|read| matches!(read.node(), ExprNode::Read { input, .. } if *input == node.0))
+}
+
+/// Returns true if an expression has a smaller type than an element that it reads.
+fn narrows(expr: &ScalarExpr) -> bool {
+    expr.reads().into_iter().any(|read| read.dtype().bytes() > expr.dtype().bytes())
 }
 
 #[cfg(test)]

@@ -43,8 +43,18 @@ impl Place {
         self.loaded.borrow_mut().insert(parameter, all);
     }
 
+    /// Gives the elements of a read at a computed index, instead of their being loaded.
+    pub(crate) fn give(&self, read: usize, elements: AnyExpr) {
+        self.computed.borrow_mut().insert(read, elements);
+    }
+
+    /// Returns the elements of a read at a computed index, if they are loaded.
+    pub(crate) fn given(&self, read: usize) -> Option<AnyExpr> {
+        self.computed.borrow().get(&read).copied()
+    }
+
     /// Returns a coordinate of one of the elements.
-    fn coordinate(&self, axis: usize, lane: u8) -> Expr<i32> {
+    pub(crate) fn coordinate(&self, axis: usize, lane: u8) -> Expr<i32> {
         let own = self.coordinates[axis];
         if Some(axis) == self.along && lane > 0 { own + i32::from(lane) } else { own }
     }
@@ -70,7 +80,8 @@ impl Body {
                 ExprNode::Read { input, index: read } => match self.parameters.position(*input, read) {
                     Some(parameter) if !index.is_empty() => {
                         let index: Vec<Expr<i32>> = index.iter().map(|index| index.typed::<i32>()).collect();
-                        match self.parameters.is_adjacent(parameter, read, (place.along, place.lanes.into())) {
+                        let lanes = (place.along, place.lanes.into());
+                        match place.lanes == 1 || self.parameters.is_adjacent(parameter, read, lanes) {
                             true => self.computed(parameter, (leaf.identity(), &index), place, lane),
                             false => self.views[parameter].get(&index),
                         }
@@ -99,9 +110,13 @@ impl Body {
     #[track_caller]
     fn computed(&self, parameter: usize, (read, index): (usize, &[Expr<i32>]), place: &Place, lane: u8) -> AnyExpr {
         let known = place.computed.borrow().get(&read).copied();
-        let vector = known.unwrap_or_else(|| self.views[parameter].load_inside(index, place.lanes));
-        place.computed.borrow_mut().insert(read, vector);
-        vector.lane(lane)
+        let view = self.views[parameter];
+        let elements = known.unwrap_or_else(|| match place.lanes {
+            1 => view.get(index),
+            lanes => view.load_inside(index, lanes),
+        });
+        place.give(read, elements);
+        if place.lanes == 1 { elements } else { elements.lane(lane) }
     }
 
     /// Returns an element of a parameter; loads those of all lanes if that has not been done.

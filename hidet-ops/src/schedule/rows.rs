@@ -170,6 +170,19 @@ impl Row<'_> {
         values.map(one).reduce(|all, one| all.and(op, one)).unwrap_or_else(|| Partial::none(op))
     }
 
+    /// Stores elements of the result, which are next to each other only along its last axis.
+    fn store(&self, value: &ScalarExpr, place: &Place, results: &[AnyExpr], y: AnyView) {
+        let (values, rank) = (self.body.values(value, place, results), self.parameters.rank());
+        if place.lanes == 1 || place.along == rank.checked_sub(1) {
+            y.store(&place.coordinates[..rank], AnyExpr::vector(&values));
+            return;
+        }
+        for (lane, value) in values.into_iter().enumerate() {
+            let index: Vec<Expr<i32>> = (0..rank).map(|axis| place.coordinate(axis, lane as u8)).collect();
+            y.store(&index, value);
+        }
+    }
+
     /// Returns true if the result has an element for each element of a row.
     fn is_whole(&self) -> bool {
         self.parameters.over().iter().all(|axis| *axis < self.parameters.rank())
@@ -197,26 +210,22 @@ fn compute(kernel: &Row, y: AnyView) {
         results.push(result(kernel, reduction, (row, first, step), &places, &results));
     }
     let value = &kernel.fused.value;
-    let rank = kernel.parameters.rank();
     if !kernel.is_whole() {
         let place = kernel.elements(row, 0.into_expr(), 1, false);
         if part == 0 && number < kernel.rows {
-            let values = kernel.body.values(value, &place, &results);
-            y.store(&place.coordinates[..rank], AnyExpr::vector(&values));
+            kernel.store(value, &place, &results, y);
         }
     } else if unrolled.is_some() {
         for (place, at, _) in &places {
             if *at < kernel.cols && number < kernel.rows {
-                let values = kernel.body.values(value, place, &results);
-                y.store(&place.coordinates[..rank], AnyExpr::vector(&values));
+                kernel.store(value, place, &results, y);
             }
         }
     } else {
         for at in (first..kernel.cols).step_by(step) {
             let place = kernel.elements(row, at, lanes, false);
             if number < kernel.rows {
-                let values = kernel.body.values(value, &place, &results);
-                y.store(&place.coordinates[..rank], AnyExpr::vector(&values));
+                kernel.store(value, &place, &results, y);
             }
         }
     }

@@ -3,6 +3,7 @@
 
 use super::partial::Partial;
 use super::{Body, Given, Implementation, KernelPlan, Parameters, Place, Plan, unflattened};
+use crate::expr::{ExprNode, ScalarExpr};
 use crate::fuse::{FusedTask, Reduction};
 use hidet::dispatch;
 use hidet::dsl::{AnyExpr, AnyView, Template};
@@ -10,6 +11,7 @@ use hidet::ir::Access;
 use hidet::mapping::IndexExpr;
 use hidet::prelude::*;
 use hidet::types::Num;
+use std::collections::HashMap;
 
 /// The rule.
 pub(super) struct Windows;
@@ -18,13 +20,13 @@ pub(super) struct Windows;
 const MOST_TERMS: usize = 64;
 
 /// The most terms of the columns of a thread.
-const MOST_OF_COLUMNS: usize = 40;
+const MOST_OF_COLUMNS: usize = 100;
 
 /// Threads of a block.
 const THREADS: i64 = 128;
 
 /// Threads for which results are not computed one by one.
-const ENOUGH_THREADS: usize = 132 * 512;
+const ENOUGH_THREADS: usize = 132 * 256;
 
 /// What a thread computes.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +51,7 @@ impl Tile {
         let is_good = |cols: &usize| {
             columns.is_multiple_of(*cols) && cols * terms <= MOST_OF_COLUMNS && results / lanes / cols >= ENOUGH_THREADS
         };
-        Tile { cols: [4, 2].into_iter().find(is_good).unwrap_or(1), lanes }
+        Tile { cols: [8, 7, 4, 2].into_iter().find(is_good).unwrap_or(1), lanes }
     }
 }
 
@@ -132,6 +134,39 @@ impl Kernel<'_> {
     }
 }
 
+/// Reads at indices that are sums of coordinates times numbers: how they move with columns and terms.
+struct Shifts {
+    /// The read, and for each of its axes the factors of the coordinates of the column and of the terms.
+    reads: Vec<(usize, Vec<(i64, Vec<i64>)>)>,
+}
+
+impl Shifts {
+    fn of(kernel: &Kernel, term: &ScalarExpr) -> Shifts {
+        let (rank, all) = (kernel.parameters.rank(), kernel.parameters.extents().len());
+        let shift = |read: &ScalarExpr| {
+            let ExprNode::Read { input, index } = read.node() else { return None };
+            let parameter = kernel.parameters.position(*input, index)?;
+            let is_computed = kernel.parameters.axes(parameter).is_none();
+            let factors = |index: &ScalarExpr| {
+                let (factors, _) = index.affine()?;
+                let own = |axis: usize| factors.get(&axis).copied().unwrap_or(0);
+                Some((rank.checked_sub(2).map_or(0, own), (rank..all).map(own).collect()))
+            };
+            let index: Option<Vec<(i64, Vec<i64>)>> = index.iter().map(factors).collect();
+            Some((read.identity(), index.filter(|_| is_computed)?))
+        };
+        Shifts { reads: term.reads().into_iter().filter_map(shift).collect() }
+    }
+
+    /// Returns where the reads of a term of a column lie beside those of the first one of column 0.
+    fn keys(&self, col: usize, term: &[usize]) -> Vec<(usize, Vec<i64>)> {
+        let place = |(own, further): &(i64, Vec<i64>)| {
+            own * col as i64 + further.iter().zip(term).map(|(factor, at)| factor * *at as i64).sum::<i64>()
+        };
+        self.reads.iter().map(|(read, axes)| (*read, axes.iter().map(place).collect())).collect()
+    }
+}
+
 /// Computes the results of a thread.
 #[device]
 fn compute(kernel: &Kernel, y: AnyView) {
@@ -175,6 +210,9 @@ fn reduced<T: Num>(
     let (op, term, rank) = (reduction.op(), reduction.term(), kernel.parameters.rank());
     let terms: usize = kernel.parameters.extents()[rank..].iter().product();
     let none = || vec![Partial::<T>::none(op); kernel.tile.lanes];
+    let shifts = Shifts::of(kernel, &term);
+    // What columns have in common: an element of an input that lies at the same place.
+    let mut known: HashMap<(usize, Vec<i64>), AnyExpr> = HashMap::new();
     let mut sums: Vec<Vec<Partial<T>>> = (0..kernel.tile.cols).map(|_| none()).collect();
     for number in 0..terms {
         let places = kernel.places(first, Some(number));
@@ -182,7 +220,18 @@ fn reduced<T: Num>(
             if col > 0 {
                 kernel.body.share(&places[0], place, rank - 2);
             }
+            let keys = shifts.keys(col, &crate::task::coordinates(number, &kernel.parameters.extents()[rank..]));
+            for (read, key) in &keys {
+                if let Some(elements) = known.get(&(*read, key.clone())) {
+                    place.give(*read, *elements);
+                }
+            }
             let values = kernel.body.values(&term, place, &results[col]);
+            for (read, key) in keys {
+                if let Some(elements) = place.given(read) {
+                    known.insert((read, key), elements);
+                }
+            }
             for (sum, value) in sums.iter_mut().zip(values) {
                 *sum = sum.and(op, Partial::term(op, value.typed::<T>(), || (number as i32).into_expr()));
             }

@@ -11,10 +11,9 @@ use crate::task::ReduceOp;
 use hidet::blocks::{Pipeline, PixelOutput, PixelRoute, StagedInput, StagedPixels, TileOrder, Window, multiply_tiles};
 use hidet::dispatch;
 use hidet::dsl::Signature;
-use hidet::ir::{Access, BinaryOp};
+use hidet::ir::Access;
 use hidet::prelude::*;
 use hidet::types::Scalar;
-use std::collections::BTreeMap;
 
 /// Convolutions by wgmma.
 pub(super) struct ConvWgmma;
@@ -119,31 +118,6 @@ struct Convolution {
     extents: [Vec<usize>; 2],
 }
 
-/// Returns an index as a sum of coordinates times numbers, and a number.
-fn affine(expr: &ScalarExpr) -> Option<(BTreeMap<usize, i64>, i64)> {
-    let number = |expr: &ScalarExpr| match expr.node() {
-        ExprNode::Const(value) => value.as_int(),
-        _ => None,
-    };
-    match expr.node() {
-        ExprNode::Axis(axis) => Some((BTreeMap::from([(*axis, 1)]), 0)),
-        ExprNode::Const(value) => Some((BTreeMap::new(), value.as_int()?)),
-        ExprNode::Binary(op @ (BinaryOp::Add | BinaryOp::Sub), a, b) => {
-            let ((mut sum, first), (terms, second)) = (affine(a)?, affine(b)?);
-            let sign = if *op == BinaryOp::Add { 1 } else { -1 };
-            for (axis, factor) in terms {
-                *sum.entry(axis).or_default() += sign * factor;
-            }
-            Some((sum, first + sign * second))
-        }
-        ExprNode::Binary(BinaryOp::Mul, a, b) => {
-            let ((terms, own), by) = (affine(a)?, number(b)?);
-            Some((terms.into_iter().map(|(axis, factor)| (axis, factor * by)).collect(), own * by))
-        }
-        _ => None,
-    }
-}
-
 impl Convolution {
     /// Returns a fused task as a convolution of images with channels last, or an error if it is not one.
     fn of(fused: &FusedTask) -> Result<Convolution, String> {
@@ -172,7 +146,7 @@ impl Convolution {
         }
         let mut window = Window { kernel: [1; 2], padding: [0; 2], stride: [1; 2], dilation: [1; 2] };
         for (at, index) in [row, col].into_iter().enumerate() {
-            let (mut factors, offset) = affine(index).ok_or_else(none)?;
+            let (mut factors, offset) = index.affine().ok_or_else(none)?;
             let number = |value: i64| i32::try_from(value).map_err(|_| none());
             window.stride[at] = number(factors.remove(&(at + 1)).unwrap_or(1))?;
             window.padding[at] = number(-offset)?;

@@ -4,17 +4,19 @@
 //! whichever operator it comes from.
 
 mod attention_wgmma;
+mod contract_simt;
 mod conv_wgmma;
 mod matmul_simt;
 mod matmul_wgmma;
+mod parts;
 mod product;
 
 use crate::fuse::{FusedTask, Producer};
 use crate::schedule::{Given, Implementation, Plan, RULES, Source, Step, Work};
 
 /// The templates, the best first.
-const TEMPLATES: [&dyn Implementation; 3] =
-    [&matmul_wgmma::MatmulWgmma, &conv_wgmma::ConvWgmma, &matmul_simt::MatmulSimt];
+const TEMPLATES: [&dyn Implementation; 4] =
+    [&matmul_wgmma::MatmulWgmma, &conv_wgmma::ConvWgmma, &contract_simt::ContractSimt, &matmul_simt::MatmulSimt];
 
 /// Makes the kernels of the first template or rule that takes the task, and returns its name. A chain of which no template makes
 /// one kernel is computed task by task.

@@ -5,12 +5,12 @@
 mod kernel;
 mod schedule;
 
+use super::parts::added;
 use super::product::{Product, multiprocessors};
 use crate::error::TensorType;
 use crate::expr::{ExprNode, ScalarExpr};
-use crate::fuse::{FusedTask, Reduction};
+use crate::fuse::FusedTask;
 use crate::schedule::{Given, Implementation, KernelPlan, Plan, Source, Space, stored, viewed};
-use crate::task::{Compute, ReduceOp, Task};
 use hidet::dispatch;
 use hidet::dsl::{AnyView, Signature};
 use hidet::ir::Access;
@@ -20,7 +20,6 @@ use hidet::types::Scalar;
 use kernel::{matmul_wgmma, matmul_wgmma_batched, matmul_wgmma_cluster, matmul_wgmma_parts};
 pub(super) use schedule::blocks_at_once;
 use schedule::{Problem, Schedule, Split};
-use std::sync::Arc;
 
 /// Products by wgmma.
 pub(super) struct MatmulWgmma;
@@ -97,6 +96,9 @@ impl Operands {
             .into_iter()
             .find(|read| product.memory_axes(read).is_some_and(|own| own.len() == rank));
         let matrix = matrix.cloned().ok_or("a is not a matrix in memory")?;
+        if matrix.dtype() != product.factors[0].dtype() {
+            return Err(format!("a is converted from {}", matrix.dtype()));
+        }
         let own = product.memory_axes(&matrix).unwrap_or_default();
         let readable = given.contiguous && given.align >= 16;
         let rows_fit = |extent: usize| extent.is_multiple_of(8) && readable;
@@ -186,32 +188,4 @@ fn kernel_of(fused: &FusedTask, product: &Product, operands: &Operands, s: Sched
         _ => matmul_wgmma_batched::<T>(s).bind(&fused.name, bound),
     });
     Ok(KernelPlan::new(template.map_err(|error| error.to_string())?, product.parameters.clone()))
-}
-
-/// Returns the task that adds the sums of parts, `[parts, m, n]`, its first input, and applies what follows the product.
-fn added(fused: &FusedTask, partial: TensorType) -> FusedTask {
-    let dtype = fused.reductions.first().map_or(fused.output.dtype, Reduction::dtype);
-    let rank = fused.output.rank();
-    let index: Vec<ScalarExpr> = std::iter::once(rank).chain(0..rank).map(ScalarExpr::axis).collect();
-    let read = ScalarExpr::read(0, Scalar::F32, index);
-    let parts = partial.shape[0];
-    let compute = Compute::Reduce { op: ReduceOp::Sum, extents: vec![parts], term: read.clone() };
-    let output = TensorType::new(dtype, &fused.output.shape);
-    let task = Arc::new(Task { name: "sum", inputs: vec![partial.clone()], output, compute });
-    // The sums come before the other inputs.
-    let value = fused.value.substitute(&mut |expr| match expr.node() {
-        ExprNode::Read { input, index } => Some(ScalarExpr::read(input + 1, expr.dtype(), index.clone())),
-        _ => None,
-    });
-    FusedTask {
-        name: format!("sum_of_{}", fused.name),
-        inputs: std::iter::once(partial).chain(fused.inputs.iter().cloned()).collect(),
-        producers: Vec::new(),
-        output: fused.output.clone(),
-        extents: fused.output.shape.iter().copied().chain([parts]).collect(),
-        over: vec![rank],
-        reductions: vec![Reduction { task, operands: vec![read] }],
-        scan: None,
-        value,
-    }
 }

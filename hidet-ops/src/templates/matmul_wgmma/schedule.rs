@@ -111,12 +111,7 @@ impl Tile {
 /// Tiles for any product, and for those of few rows, which are as quick as the other operand is read.
 const TILES: [Tile; 4] =
     [Tile::new(2, 256, 64, 1.0), Tile::new(2, 128, 64, 0.85), Tile::new(1, 128, 64, 0.6), Tile::new(1, 64, 64, 0.45)];
-const NARROW: [Tile; 4] = [
-    Tile::new(1, 128, 128, 0.6),
-    Tile::new(1, 64, 128, 0.45),
-    Tile::new(1, 64, 256, 0.45),
-    Tile::new(1, 32, 256, 0.25),
-];
+const NARROW: [Tile; 2] = [Tile::new(1, 128, 128, 0.7), Tile::new(1, 64, 128, 0.55)];
 
 // Measured on an H200, in microseconds.
 /// A launch, and filling the pipeline.
@@ -142,8 +137,7 @@ impl Schedule {
         // Several tensors of a batch fill the device without it.
         let fits = |split: &Split| *split == Split::Whole || problem.batch == 1 && split.blocks() as usize * 4 <= steps;
         let splits: Vec<Split> = splits.chain(parts).filter(fits).collect();
-        let narrow =
-            NARROW.into_iter().filter(|tile| problem.shape[0] <= 64 && (tile.cols >= 64 || !problem.along_rows));
+        let narrow = NARROW.into_iter().filter(|_| problem.shape[0] <= 64);
         let all = TILES.into_iter().chain(narrow).flat_map(|tile| splits.iter().map(move |split| (tile, *split)));
         let all = all.filter(|(tile, split)| problem.stages(*tile, *split) >= LEAST_STAGES);
         let best = all.min_by(|a, b| problem.expected(*a).total_cmp(&problem.expected(*b)));

@@ -1,0 +1,263 @@
+//! Sums of products of two tensors in f32 without tensor cores, whatever the order of their axes and however they are
+//! indexed: convolutions of any number of axes, with channels first or last, as a product of two views.
+//!
+//! Coordinates of the result that one operand depends on are the rows, those of the other are the columns. Products of
+//! matrices with enough tiles for the device are left to `matmul_simt`; others are divided along k.
+
+use super::parts::added;
+use super::product::multiprocessors;
+use crate::error::TensorType;
+use crate::expr::emit::emit;
+use crate::expr::{ExprNode, ScalarExpr};
+use crate::fuse::FusedTask;
+use crate::schedule::{Given, Implementation, KernelPlan, Parameters, Plan, Source, stored, unflattened};
+use hidet::blocks::{CopiedInput, Route, ThreadTile, multiply_by_threads};
+use hidet::dsl::{AnyExpr, AnyView, IntoExpr, Signature};
+use hidet::ir::Access;
+use hidet::mapping::IndexExpr;
+use hidet::prelude::*;
+use hidet::types::Scalar;
+
+/// Sums of products by threads.
+pub(super) struct ContractSimt;
+
+/// The shape of the work.
+#[derive(Clone, Copy, Debug)]
+struct Schedule {
+    /// What a block computes.
+    tile: ThreadTile,
+    /// The least number of resident blocks per multiprocessor, which bounds the registers per thread.
+    min_blocks: u32,
+    /// How many blocks share the products along k of a tile, and the products of each.
+    parts: u32,
+    each: u32,
+    /// Extents of the product.
+    shape: [u32; 3],
+    /// The axis of b that is k.
+    k_axis: usize,
+}
+
+/// Products along k of a tile.
+const DEPTH: u32 = 8;
+
+/// Products per microsecond of a multiprocessor.
+const PRODUCTS: f64 = 2.2e5;
+
+/// The share of it with so many blocks at a time.
+const SHARES: [f64; 4] = [0.4, 0.62, 0.7, 0.75];
+
+impl Schedule {
+    /// Returns the schedule with the least expected time.
+    fn of(shape @ [m, n, k]: [u32; 3], multiprocessors: usize, k_axis: usize) -> Schedule {
+        let tiles = [([4, 2], [2, 2], 2), ([2, 2], [2, 2], 4), ([2, 2], [1, 1], 4)];
+        let steps = k.max(1).div_ceil(DEPTH);
+        let with = |(block_warps, warp_outer, min_blocks): ([u32; 2], [u32; 2], u32), parts: u32| {
+            let each = steps.div_ceil(parts) * DEPTH;
+            let parts = k.max(1).div_ceil(each);
+            Schedule { tile: ThreadTile { block_warps, warp_outer }, min_blocks, parts, each, shape, k_axis }
+        };
+        let all = tiles.into_iter().flat_map(|tile| [1, 2, 3, 4, 6, 8, 12, 16, 24, 32].map(|parts| with(tile, parts)));
+        let expected = |s: &Schedule| {
+            let [rows, cols] = s.tile.extents();
+            let blocks = (m as usize).div_ceil(rows as usize) * (n as usize).div_ceil(cols as usize) * s.parts as usize;
+            let at_once = blocks.div_ceil(multiprocessors).min(s.min_blocks as usize);
+            let waves = blocks.div_ceil(multiprocessors * at_once) as f64;
+            let products = f64::from(rows * cols) * f64::from(s.each) * at_once as f64;
+            let join =
+                if s.parts > 1 { 3.0 + f64::from(s.parts) * f64::from(m) * f64::from(n) * 8.0 / 3e6 } else { 0.0 };
+            waves * products / PRODUCTS / SHARES[at_once - 1] + join
+        };
+        all.min_by(|a, b| expected(a).total_cmp(&expected(b))).unwrap_or_else(|| with(tiles[2], 1))
+    }
+}
+
+kernel! {
+    /// c = a * b for each part of k; b is `[k, n]` or `[n, k]`.
+    #[launch(
+        grid = (
+            s.shape[1].div_ceil(s.tile.extents()[1]),
+            s.shape[0].div_ceil(s.tile.extents()[0]),
+            s.parts
+        ),
+        block = s.tile.threads(),
+        min_blocks = s.min_blocks
+    )]
+    fn contract_simt(
+        #[meta] s: Schedule,
+        a: In<f32, [m, _k]>,
+        b: In<f32, [_b0, _b1]>,
+        c: Out<f32, [parts, m, n]>,
+    ) {
+        let ([rows, cols], threads) = (s.tile.extents(), s.tile.threads());
+        let first = [block_idx().y * rows as i32, block_idx().x * cols as i32];
+        let origin = s.tile.inwards(first, [m, n]);
+        let (k, each) = (s.shape[2] as i32, s.each as i32);
+        let begin = block_idx().z * each;
+        let a = CopiedInput::new(a, (1, Route::Registers), [rows, DEPTH], threads, origin[0]).beginning_at(begin);
+        let b = CopiedInput::new(b, (s.k_axis, Route::Registers), [cols, DEPTH], threads, origin[1]).beginning_at(begin);
+        let sums = s.tile.registers();
+        sums.fill(0.0);
+        multiply_by_threads(&s.tile, sums, (&a, &b), (k - begin).min(each));
+        s.tile.store(sums, c.slice(block_idx().z), origin, first);
+    }
+}
+
+/// A sum of products of an element of a, which depends on the rows and k, and one of b, which depends on the columns and k.
+struct Contraction {
+    /// The inputs that are the operands, and their indices.
+    operands: [(usize, Vec<ScalarExpr>); 2],
+    /// The coordinates of the result that are rows and columns, and those of k.
+    axes: [Vec<usize>; 3],
+}
+
+impl Contraction {
+    fn of(fused: &FusedTask) -> Result<Contraction, String> {
+        let [sum] = fused.reductions.as_slice() else { return Err("it is not one sum".to_owned()) };
+        if !sum.is_product() || sum.term().dtype() != Scalar::F32 {
+            return Err("its terms are not products in f32 of elements of two tensors".to_owned());
+        }
+        let rank = fused.output.rank();
+        let operand = |expr: &ScalarExpr| {
+            let ExprNode::Read { input, index } = expr.node() else { return None };
+            let mut axes: Vec<usize> = Vec::new();
+            let mut is_plain = expr.dtype().is_float() && expr.dtype() != Scalar::F64;
+            for index in index {
+                index.visit(&mut |expr| match expr.node() {
+                    ExprNode::Axis(axis) if fused.extents[*axis] != 1 && !axes.contains(axis) => axes.push(*axis),
+                    ExprNode::Read { .. } => is_plain = false,
+                    _ => {}
+                });
+            }
+            is_plain.then(|| ((*input, index.clone()), axes))
+        };
+        let operands: Option<Vec<_>> = sum.operands.iter().map(operand).collect();
+        let operands = operands.ok_or("an operand is computed")?;
+        let [(a, of_a), (b, of_b)] = <[_; 2]>::try_from(operands).map_err(|_| "a product has two operands")?;
+        let own = |axis: &usize| fused.extents[*axis] != 1;
+        let results: Vec<usize> = (0..rank).filter(own).collect();
+        let only = |of: &[usize], other: &[usize]| -> Vec<usize> {
+            results.iter().copied().filter(|axis| of.contains(axis) && !other.contains(axis)).collect()
+        };
+        let (rows, cols) = (only(&of_a, &of_b), only(&of_b, &of_a));
+        if rows.len() + cols.len() != results.len() || fused.over.iter().any(|axis| *axis < rank) {
+            return Err("a coordinate of the result is one of both operands, or of none".to_owned());
+        }
+        // Threads of a warp store adjacent columns.
+        let last = results.last();
+        let swap = rows.last() == last && last.is_some();
+        let k = (rank..fused.extents.len()).collect();
+        let ((a, rows), (b, cols)) = if swap { ((b, cols), (a, rows)) } else { ((a, rows), (b, cols)) };
+        Ok(Contraction { operands: [a, b], axes: [rows, cols, k] })
+    }
+}
+
+/// Returns the coordinates of a fused task for numbers of the elements along several lists of them.
+fn coordinates(extents: &[usize], parts: &[(&[usize], Expr<i32>)]) -> Vec<Expr<i32>> {
+    let mut all = vec![0.into_expr(); extents.len()];
+    for (axes, number) in parts {
+        let own: Vec<Expr<i32>> = axes.iter().map(|axis| (extents[*axis] as i32).into_expr()).collect();
+        for (axis, at) in axes.iter().zip(unflattened(*number, &own)) {
+            all[*axis] = at;
+        }
+    }
+    all
+}
+
+impl Implementation for ContractSimt {
+    fn name(&self) -> &'static str {
+        "contract_simt"
+    }
+
+    fn plan(&self, fused: &FusedTask, given: &Given) -> Result<Plan, String> {
+        let Contraction { operands: [a, b], axes } = Contraction::of(fused)?;
+        let extent = |axes: &[usize]| {
+            let all = axes.iter().try_fold(1usize, |all, axis| all.checked_mul(fused.extents[*axis]));
+            all.and_then(|all| i32::try_from(all).ok()).ok_or("an extent of the product is more than 2^31")
+        };
+        let shape = [extent(&axes[0])?, extent(&axes[1])?, extent(&axes[2])?];
+        if shape.iter().any(|extent| *extent == 0) || a.0 == b.0 {
+            return Err("it has no terms, or both operands are one tensor".to_owned());
+        }
+        // Adjacent threads read adjacent elements.
+        let ends_in_k = |index: &[ScalarExpr]| {
+            let last = index.last().and_then(ScalarExpr::affine);
+            last.is_some_and(|(factors, _)| factors.keys().all(|axis| axes[2].contains(axis)))
+        };
+        let k_axis = usize::from(ends_in_k(&b.1));
+        let s = Schedule::of(shape.map(i32::unsigned_abs), multiprocessors(&given.device), k_axis);
+        let are_matrices = [&a, &b].iter().all(|(_, index)| crate::expr::axes_of(index).is_some());
+        if s.parts == 1 && are_matrices {
+            return Err("there are enough tiles for `matmul_simt`".to_owned());
+        }
+        let mut after = fused.clone();
+        after.reductions[0].operands.clear();
+        after.extents.truncate(fused.output.rank());
+        after.over.clear();
+        if s.parts > 1 {
+            after.value = ScalarExpr::read(fused.result_of(0), Scalar::F32, Vec::new());
+        }
+        let whole = [a.0, b.0].map(|input| (input, fused.inputs[input].clone()));
+        let parameters = Parameters::of(&after, false).behind(&whole);
+        let mut output = fused.output.clone();
+        if s.parts > 1 {
+            output = TensorType::new(Scalar::F32, &[&[s.parts as usize], output.shape.as_slice()].concat());
+        }
+        let (extents, result, all) = (fused.extents.clone(), output.clone(), parameters.clone());
+        let bound = move |signature: &mut Signature| {
+            let rank = after.extents.len();
+            let dims: Vec<IndexExpr> = after.extents.iter().map(|extent| IndexExpr::Const(*extent as i64)).collect();
+            let views = all.declare(signature, &dims);
+            let [rows, cols, k] = [0, 1, 2].map(|at| axes[at].clone());
+            let sizes = shape.map(|extent| IndexExpr::Const(extent.into()));
+            let operand = |view: AnyView, (_, index): &(usize, Vec<ScalarExpr>), lines: &[usize], k_axis: usize| {
+                let (index, lines, k, extents) = (index.clone(), lines.to_vec(), k.clone(), extents.clone());
+                let size = if lines == rows { sizes[0].clone() } else { sizes[1].clone() };
+                let order = if k_axis == 1 { [size, sizes[2].clone()] } else { [sizes[2].clone(), size] };
+                let remapped = view.remap(&order, 1, move |at| {
+                    let all = coordinates(&extents, &[(&lines, at[1 - k_axis]), (&k, at[k_axis])]);
+                    let axis = |leaf: &ScalarExpr| match leaf.node() {
+                        ExprNode::Axis(axis) => AnyExpr::from(all[*axis]),
+                        _ => AnyExpr::lit(leaf.dtype(), 0),
+                    };
+                    index.iter().map(|index| emit(index, &mut |leaf, _| axis(leaf)).typed::<i32>()).collect()
+                });
+                match remapped.scalar() {
+                    Scalar::F32 => remapped,
+                    _ => remapped.map(Scalar::F32, &[], |value, _, _| value.cast(Scalar::F32)),
+                }
+            };
+            let inputs = [operand(views[0], &a, &rows, 1), operand(views[1], &b, &cols, s.k_axis)];
+            let shape: Vec<IndexExpr> = result.shape.iter().map(|extent| IndexExpr::Const(*extent as i64)).collect();
+            let y = signature.param("y", result.dtype, &shape, Access::Out);
+            let of_result: Vec<usize> = (0..rank).collect();
+            let stored = match s.parts {
+                1 => stored(&after, Scalar::F32, (y, &of_result), (&all, &views)),
+                _ => Ok(y),
+            };
+            match stored {
+                Ok(y) => {
+                    let (extents, parts) = (after.extents.clone(), s.parts);
+                    let order = [IndexExpr::Const(parts.into()), sizes[0].clone(), sizes[1].clone()];
+                    let y = y.remap(&order, 1, move |at| {
+                        let place = coordinates(&extents, &[(&rows, at[1]), (&cols, at[2])]);
+                        if parts > 1 { [&[at[0]], place.as_slice()].concat() } else { place }
+                    });
+                    [inputs[0], inputs[1], y].map(Into::into).into()
+                }
+                Err(why) => {
+                    refuse(&why);
+                    Vec::new()
+                }
+            }
+        };
+        let kernel = KernelPlan::new(contract_simt(s).bind(&fused.name, bound), parameters).with_result(&output.shape);
+        let inputs: Vec<Source> = (0..fused.inputs.len()).map(Source::Input).collect();
+        let mut plan = Plan::default();
+        plan.kernel(kernel, inputs.clone(), output.clone());
+        if s.parts > 1 {
+            let sums = [vec![plan.last()], inputs].concat();
+            plan.fused(added(fused, output), sums);
+        }
+        Ok(plan)
+    }
+}
