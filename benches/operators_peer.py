@@ -80,11 +80,17 @@ def call_of(words):
         sequences, heads, shared, context, features = shape
         q, k, v = new(sequences, heads, 1, features), *(new(sequences, shared, context, features) for _ in range(2))
         return fastest(lambda: F.scaled_dot_product_attention(q, k, v, enable_gqa=True), attention_backends())
-    if operator == "conv":
+    if operator in ("conv", "conv_bare", "conv_add"):
         size, channels, outputs, kernel, stride = shape
         new = lambda *shape: torch.randn(*shape, device="cuda", dtype=TYPES[dtype]).to(memory_format=torch.channels_last)
         x, w = new(int(kind[0]), channels, size, size), new(outputs, channels, kernel, kernel)
         bias = torch.randn(outputs, device="cuda", dtype=TYPES[dtype])
+        if operator == "conv_bare":
+            return lambda: F.conv2d(x, w, stride=stride, padding=kernel // 2)
+        if operator == "conv_add":
+            residual = torch.randn_like(F.conv2d(x, w, stride=stride, padding=kernel // 2))
+            f = compiled(lambda x, w, bias, r: F.relu(F.conv2d(x, w, bias, stride=stride, padding=kernel // 2)) + r)
+            return lambda: f(x, w, bias, residual)
         pad, step = [kernel // 2] * 2, [stride] * 2
         return lambda: torch.cudnn_convolution_relu(x, w, bias, step, pad, [1, 1], 1)  # the fused convolution of cuDNN
     if operator == "depthwise":

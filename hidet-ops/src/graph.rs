@@ -3,6 +3,7 @@
 use crate::error::TensorType;
 use crate::task::Task;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 /// The number of a node in its graph; inputs of a node have smaller ones.
@@ -60,6 +61,36 @@ impl FlowGraph {
     /// Makes a node a result of the graph: its value is kept.
     pub fn output(&mut self, node: NodeId) {
         self.outputs.push(node);
+    }
+
+    /// Returns a number that is equal for graphs that are [the same](Self::is_same).
+    pub(crate) fn hash(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for node in &self.nodes {
+            match &node.origin {
+                Origin::Input => node.ty.hash(&mut hasher),
+                Origin::Task { task, inputs } => {
+                    task.hash(&mut hasher);
+                    inputs.hash(&mut hasher);
+                }
+            }
+        }
+        self.outputs.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Returns true if another graph has the same nodes in the same order.
+    pub(crate) fn is_same(&self, other: &FlowGraph) -> bool {
+        let same = |(a, b): (&Node, &Node)| match (&a.origin, &b.origin) {
+            (Origin::Input, Origin::Input) => a.ty == b.ty,
+            (Origin::Task { task: x, inputs: xs }, Origin::Task { task: y, inputs: ys }) => {
+                xs == ys && (Arc::ptr_eq(x, y) || x.is_same(y))
+            }
+            _ => false,
+        };
+        self.nodes.len() == other.nodes.len()
+            && self.outputs == other.outputs
+            && self.nodes.iter().zip(&other.nodes).all(same)
     }
 
     fn push(&mut self, ty: TensorType, origin: Origin) -> NodeId {

@@ -10,6 +10,7 @@ pub mod expr;
 pub mod fuse;
 pub mod graph;
 mod ops;
+mod plans;
 mod run;
 pub mod schedule;
 mod task;

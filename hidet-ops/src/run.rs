@@ -10,6 +10,31 @@ use hidet::kernel::{Kernel, PreparedLaunch, RawArg};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
+/// A fused task, and its kernels, as far as they are compiled.
+pub(crate) struct Compiled {
+    pub(crate) fused: FusedTask,
+    /// For each device and alignment for which it has run.
+    ready: Mutex<Vec<(Given, Arc<Ready>)>>,
+}
+
+impl Compiled {
+    pub(crate) fn new(fused: FusedTask) -> Compiled {
+        Compiled { fused, ready: Mutex::default() }
+    }
+
+    /// Returns the kernels for what is given, compiled if they are not.
+    fn ready(&self, given: Given) -> Result<Arc<Ready>> {
+        let own = || self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = own().iter().find(|(known, _)| known.is_same(&given)).map(|(_, ready)| ready.clone());
+        if let Some(ready) = known {
+            return Ok(ready);
+        }
+        let ready = ready(&self.fused, &given)?;
+        own().push((given, ready.clone()));
+        Ok(ready)
+    }
+}
+
 /// The steps of a plan, with kernels compiled.
 struct Ready {
     steps: Vec<ReadyStep>,
@@ -23,7 +48,7 @@ struct ReadyStep {
 
 enum ReadyWork {
     Kernel { kernel: Kernel<()>, parameters: Parameters, result: Vec<usize> },
-    Fused(FusedTask),
+    Task(Compiled),
 }
 
 /// Launches a kernel with arguments.
@@ -34,18 +59,18 @@ static KERNELS: LazyLock<Mutex<HashMap<(String, String), Arc<Ready>>>> = LazyLoc
 
 /// Computes a fused task: compiles its kernels, if that has not been done, and launches them. The result has memory of its
 /// own.
-pub(crate) fn run(fused: &FusedTask, inputs: &[RawTensor], device: &Device) -> Result<RawTensor> {
-    execute(fused, inputs, device, &mut |kernel, arguments| Ok(kernel.launch_raw(arguments)?))
+pub(crate) fn run(task: &Compiled, inputs: &[RawTensor], device: &Device) -> Result<RawTensor> {
+    execute(task, inputs, device, &mut |kernel, arguments| Ok(kernel.launch_raw(arguments)?))
 }
 
 /// The same, and adds the launches to a list, to be repeated.
 pub(crate) fn prepare(
-    fused: &FusedTask,
+    task: &Compiled,
     inputs: &[RawTensor],
     device: &Device,
     launches: &mut Vec<PreparedLaunch>,
 ) -> Result<RawTensor> {
-    execute(fused, inputs, device, &mut |kernel, arguments| {
+    execute(task, inputs, device, &mut |kernel, arguments| {
         let launch = kernel.compiled().prepare(arguments)?;
         launch.launch()?;
         launches.push(launch);
@@ -53,11 +78,11 @@ pub(crate) fn prepare(
     })
 }
 
-fn execute(fused: &FusedTask, inputs: &[RawTensor], device: &Device, launch: &mut Launch) -> Result<RawTensor> {
-    if fused.output.is_empty() {
-        return allocated(device, &fused.output);
+fn execute(task: &Compiled, inputs: &[RawTensor], device: &Device, launch: &mut Launch) -> Result<RawTensor> {
+    if task.fused.output.is_empty() {
+        return allocated(device, &task.fused.output);
     }
-    let ready = ready(fused, &Given::of(device, inputs))?;
+    let ready = task.ready(Given::of(device, inputs))?;
     let mut made: Vec<RawTensor> = Vec::new();
     for step in &ready.steps {
         let input = |source: &Source| -> Result<RawTensor> {
@@ -69,7 +94,7 @@ fn execute(fused: &FusedTask, inputs: &[RawTensor], device: &Device, launch: &mu
         };
         let own = step.inputs.iter().map(input).collect::<Result<Vec<RawTensor>>>()?;
         let value = match &step.work {
-            ReadyWork::Fused(fused) => execute(fused, &own, device, launch)?,
+            ReadyWork::Task(task) => execute(task, &own, device, launch)?,
             ReadyWork::Kernel { kernel, parameters, result } => {
                 let value = allocated(device, &step.output)?;
                 let (arguments, output) = (parameters.arguments(&own)?, value.view(0, result)?);
@@ -80,7 +105,7 @@ fn execute(fused: &FusedTask, inputs: &[RawTensor], device: &Device, launch: &mu
         };
         made.push(value);
     }
-    made.pop().ok_or_else(|| failed(device, format!("{} has no kernel", fused.name)))
+    made.pop().ok_or_else(|| failed(device, format!("{} has no kernel", task.fused.name)))
 }
 
 /// Returns memory for a tensor.
@@ -103,7 +128,7 @@ pub(crate) fn contiguous(tensor: &RawTensor) -> Result<RawTensor> {
     let ty = TensorType::new(tensor.scalar(), tensor.shape());
     let value = ScalarExpr::read(0, ty.dtype, (0..ty.rank()).map(ScalarExpr::axis).collect());
     let fused = FusedTask::each("copy".to_owned(), vec![ty.clone()], ty, value);
-    run(&fused, std::slice::from_ref(tensor), tensor.device())
+    run(&Compiled::new(fused), std::slice::from_ref(tensor), tensor.device())
 }
 
 fn ready(fused: &FusedTask, given: &Given) -> Result<Arc<Ready>> {
@@ -116,7 +141,7 @@ fn ready(fused: &FusedTask, given: &Given) -> Result<Arc<Ready>> {
     let (_, plan) = templates::plan(fused, given).map_err(|why| failed(&given.device, why))?;
     let compiled = |step: Step| -> Result<ReadyStep> {
         let work = match step.work {
-            Work::Fused(fused) => ReadyWork::Fused(fused),
+            Work::Fused(fused) => ReadyWork::Task(Compiled::new(fused)),
             Work::Kernel(KernelPlan { template, parameters, result }) => {
                 ReadyWork::Kernel { kernel: template.compile(&given.device)?, parameters, result }
             }

@@ -2,9 +2,10 @@
 
 use crate::error::{Error, Result, TensorType};
 use crate::expr::Element64;
-use crate::fuse::{self, FusedTask, Group, Step};
+use crate::fuse::{self, Group};
 use crate::graph::{FlowGraph, NodeId, Origin};
-use crate::run;
+use crate::plans::{self, PlannedStep};
+use crate::run::{self, Compiled};
 use crate::schedule::Given;
 use crate::task::Task;
 use crate::templates;
@@ -142,7 +143,7 @@ impl Tensor {
         if let State::Ready(raw) = &*self.state() {
             return Ok(raw.clone());
         }
-        let (value, nodes) = self.computed(&mut |fused, inputs| run::run(fused, inputs, self.device()))?;
+        let (value, nodes) = self.computed(&mut |task, inputs| run::run(task, inputs, self.device()))?;
         for (tensor, value) in nodes {
             tensor.settle(value);
         }
@@ -157,15 +158,14 @@ impl Tensor {
     /// As [`Tensor::compute`].
     pub fn prepare(&self) -> Result<(RawTensor, Vec<PreparedLaunch>)> {
         let mut launches = Vec::new();
-        let (value, _) =
-            self.computed(&mut |fused, inputs| run::prepare(fused, inputs, self.device(), &mut launches))?;
+        let (value, _) = self.computed(&mut |task, inputs| run::prepare(task, inputs, self.device(), &mut launches))?;
         Ok((value, launches))
     }
 
     /// Computes what is missing by `run`, and returns the value of this tensor and of all that got one.
     fn computed(
         &self,
-        run: &mut dyn FnMut(&FusedTask, &[RawTensor]) -> Result<RawTensor>,
+        run: &mut dyn FnMut(&Compiled, &[RawTensor]) -> Result<RawTensor>,
     ) -> Result<(RawTensor, Vec<(Tensor, RawTensor)>)> {
         let (graph, tensors) = self.graph();
         let mut values: HashMap<NodeId, RawTensor> = HashMap::new();
@@ -175,16 +175,16 @@ impl Tensor {
             }
         }
         let mut made = Vec::new();
-        for step in fuse::steps(&graph) {
+        let plan = plans::of(graph);
+        for step in &plan.steps {
             let (node, value) = match step {
-                Step::Kernel(group) => {
-                    let inputs: Vec<RawTensor> =
-                        group.inputs.iter().filter_map(|input| values.get(input).cloned()).collect();
-                    (group.node, run(&group.fused, &inputs)?)
+                PlannedStep::Task { task, node, inputs } => {
+                    let inputs: Vec<RawTensor> = inputs.iter().filter_map(|input| values.get(input).cloned()).collect();
+                    (*node, run(task, &inputs)?)
                 }
-                Step::Reshape { node, input } => {
-                    let Some(value) = values.get(&input) else { continue };
-                    (node, run::contiguous(value)?.view(0, &graph.node(node).ty.shape)?)
+                PlannedStep::Reshape { node, input } => {
+                    let Some(value) = values.get(input) else { continue };
+                    (*node, run::contiguous(value)?.view(0, &plan.graph.node(*node).ty.shape)?)
                 }
             };
             values.insert(node, value.clone());

@@ -7,7 +7,7 @@ use hidet::types::Scalar;
 use hidet_ops::{Tensor, Window};
 
 /// The cases, by family: words of a line in order, of which those in braces stand for a line each.
-pub const ALL: [&str; 15] = [
+pub const ALL: [&str; 16] = [
     "matmul {f16,bf16} {nn,nt} {2048x2048x2048,4096x4096x4096,8192x8192x8192,8192x14336x4096,4096x4096x14336}",
     "matmul f16 {nn,nt} {128x768x768,128x2304x768,128x3072x768,128x768x3072,16x4096x4096,1x4096x4096,16x14336x4096}",
     "matmul f16 {nn,nt} {512x512x512,1024x1024x1024,256x256x65536}",
@@ -27,6 +27,7 @@ pub const ALL: [&str; 15] = [
     "attention f16 {full,causal} {1x32x1024x64,1x32x2048x64,1x32x4096x64,1x32x8192x64,1x32x1024x128,1x32x2048x128,\
      1x32x4096x128,1x32x8192x128,4x32x1024x64,4x32x2048x64,4x32x4096x64,4x32x8192x64,4x32x1024x128,4x32x2048x128,\
      4x32x4096x128,4x32x8192x128}",
+    "{conv_bare,conv_add} f16 {8,64} 14x256x256x3x1",
     "depthwise {f16,f32} {1,8} {112x32x3x1,112x96x3x2,56x144x3x1,56x144x3x2,28x192x3x1,28x192x3x2,14x384x3x1,14x576x3x1,\
      14x576x3x2,7x960x3x1,28x120x5x1,14x480x5x1,7x960x5x1}",
     "decode f16 {16x32x8x1024x128,16x32x8x2048x128,16x32x8x4096x128,16x32x8x8192x128,64x32x8x1024x128,64x32x8x2048x128,\
@@ -135,13 +136,21 @@ pub fn tensor(device: &Device, case: &str) -> Result<Tensor, String> {
             let window = Window::new(2).stride(&[*stride; 2]).padding(&[kernel / 2; 2]);
             x.conv_channels_last(&w, &window, *c)
         }
-        // Size, channels, outputs, kernel and stride of a layer of resnet50, with what follows it.
-        ("conv", [images], [size, c, k, kernel, stride]) => {
+        // Size, channels, outputs, kernel and stride of a layer of resnet50, with what follows it, nothing, and a residual.
+        ("conv" | "conv_bare" | "conv_add", [images], [size, c, k, kernel, stride]) => {
             let images: usize = images.parse().map_err(|_| unknown())?;
             let x = draw.tensor(&[images, *size, *size, *c])?;
             let (w, bias) = (draw.tensor(&[*k, *kernel, *kernel, *c])?, draw.tensor(&[*k])?);
             let window = Window::new(2).stride(&[*stride; 2]).padding(&[kernel / 2; 2]);
-            x.conv_channels_last(&w, &window, 1).and_then(|y| y.add(&bias)?.relu())
+            let bare = x.conv_channels_last(&w, &window, 1);
+            match *operator {
+                "conv_bare" => bare,
+                "conv" => bare.and_then(|y| y.add(&bias)?.relu()),
+                _ => {
+                    let residual = draw.tensor(bare.as_ref().map_err(say)?.shape())?;
+                    bare.and_then(|y| y.add(&bias)?.relu()?.add(&residual))
+                }
+            }
         }
         ("reduce_middle", [], [_, _, _]) => draw.tensor(&shape)?.sum(&[1], false),
         _ => return Err(format!("{} yet", unknown())),

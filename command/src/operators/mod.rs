@@ -5,6 +5,7 @@
 //! the replay leaves it.
 
 mod case;
+mod host;
 mod peer;
 
 use crate::bench::machine::Machine;
@@ -26,11 +27,18 @@ struct Row {
     kernels: String,
 }
 
+/// The name of the case of the host's time, which has no peer.
+const HOST: &str = "host";
+
 /// Returns the cases that begin with one of the names, or all. Needs no device.
 pub fn chosen(names: &[String]) -> Result<Vec<String>, String> {
+    if names == [HOST] {
+        return Ok(names.to_vec());
+    }
     let all: Vec<String> = case::ALL.iter().flat_map(|group| case::lines(group)).collect();
     if let Some(name) = names.iter().find(|name| !all.iter().any(|case| case.starts_with(name.as_str()))) {
-        let mut operators: Vec<&str> = all.iter().filter_map(|case| case.split(' ').next()).collect();
+        let first = all.iter().filter_map(|case| case.split(' ').next());
+        let mut operators: Vec<&str> = first.chain([HOST]).collect();
         operators.dedup();
         let hint = near::hint(name, operators.into_iter());
         return Err(format!("there is no case of operators that begins with `{name}`{hint}"));
@@ -44,6 +52,9 @@ pub fn bench(device: &Device, cases: Vec<String>, rounds: usize, csv: Option<&Pa
     let Some(context) = device.as_cuda() else { return Err("operators are measured on a GPU".to_owned()) };
     let machine = Machine::of(context);
     println!("{machine}");
+    if cases == [HOST] {
+        return host::bench(device, rounds);
+    }
     let mut peer = Peer::start();
     if let Err(why) = &peer {
         println!("PyTorch is not measured: {why}");

@@ -18,6 +18,8 @@ pub(crate) use eval::Program;
 
 use hidet::ir::{BinaryOp, CompareOp, UnaryOp};
 use hidet::types::{Const, Scalar};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::mem;
 use std::sync::Arc;
 
 /// A scalar expression. Cloning shares it.
@@ -28,6 +30,8 @@ pub struct ScalarExpr(Arc<Typed>);
 struct Typed {
     dtype: Scalar,
     node: ExprNode,
+    /// Equal for expressions that are the same.
+    hash: u64,
 }
 
 /// How a scalar expression is computed.
@@ -58,7 +62,22 @@ pub enum ExprNode {
 
 impl ScalarExpr {
     pub(crate) fn new(dtype: Scalar, node: ExprNode) -> ScalarExpr {
-        ScalarExpr(Arc::new(Typed { dtype, node }))
+        let mut hasher = DefaultHasher::new();
+        (dtype, mem::discriminant(&node)).hash(&mut hasher);
+        match &node {
+            ExprNode::Axis(axis) => axis.hash(&mut hasher),
+            ExprNode::Const(value) => value.bits.hash(&mut hasher),
+            ExprNode::Read { input, index } => {
+                input.hash(&mut hasher);
+                index.iter().for_each(|index| index.hash().hash(&mut hasher));
+            }
+            ExprNode::Unary(op, a) => (op, a.hash()).hash(&mut hasher),
+            ExprNode::Binary(op, a, b) => (op, a.hash(), b.hash()).hash(&mut hasher),
+            ExprNode::Compare(op, a, b) => (op, a.hash(), b.hash()).hash(&mut hasher),
+            ExprNode::Select(a, b, c) => (a.hash(), b.hash(), c.hash()).hash(&mut hasher),
+            ExprNode::Cast(a) => a.hash().hash(&mut hasher),
+        }
+        ScalarExpr(Arc::new(Typed { dtype, node, hash: hasher.finish() }))
     }
 
     /// Returns the type of the value.
@@ -80,6 +99,11 @@ impl ScalarExpr {
             ExprNode::Binary(_, a, b) | ExprNode::Compare(_, a, b) => vec![a, b],
             ExprNode::Select(a, b, c) => vec![a, b, c],
         }
+    }
+
+    /// Returns a number that is equal for expressions that are [the same](ScalarExpr::is_same).
+    pub(crate) fn hash(&self) -> u64 {
+        self.0.hash
     }
 
     /// Returns a number that tells shared expressions apart.

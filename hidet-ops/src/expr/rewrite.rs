@@ -53,6 +53,9 @@ impl ScalarExpr {
 
     /// Returns true if another expression computes the same in the same way.
     pub(crate) fn is_same(&self, other: &ScalarExpr) -> bool {
+        if self.hash() != other.hash() {
+            return false;
+        }
         let (mut seen, mut open) = (HashSet::new(), vec![(self, other)]);
         while let Some((a, b)) = open.pop() {
             if a.identity() == b.identity() || !seen.insert((a.identity(), b.identity())) {

@@ -49,6 +49,11 @@ impl Given {
         let align = inputs.iter().map(|input| input.address().trailing_zeros().min(4)).min().unwrap_or(4);
         Given { device: device.clone(), contiguous, align: 1 << align }
     }
+
+    /// Returns true if kernels for one are kernels for the other.
+    pub(crate) fn is_same(&self, other: &Given) -> bool {
+        (self.contiguous, self.align) == (other.contiguous, other.align) && self.device.is_same(&other.device)
+    }
 }
 
 /// The rules: ways to compute every task, one for each kind.

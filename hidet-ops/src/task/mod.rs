@@ -7,6 +7,7 @@ use crate::expr::{Element64, Program, ScalarExpr};
 use hidet::ir::{BinaryOp, CompareOp, eval};
 use hidet::types::{Const, Scalar};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 /// What an operator computes of its inputs.
 #[derive(Clone)]
@@ -49,7 +50,7 @@ pub enum Compute {
 }
 
 /// How the terms of a reduction are combined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReduceOp {
     /// Their sum; 0 of none.
     Sum,
@@ -115,6 +116,31 @@ impl Task {
             Compute::Reshape => "the same elements".to_owned(),
         };
         format!("{}({inputs}) -> {}: {compute}", self.name, self.output)
+    }
+
+    /// Adds what it computes to a hash.
+    pub(crate) fn hash(&self, hasher: &mut impl Hasher) {
+        (self.name, &self.inputs, &self.output).hash(hasher);
+        match &self.compute {
+            Compute::Each(value) => (0, value.hash()).hash(hasher),
+            Compute::Reduce { op, extents, term } => (1, op, extents, term.hash()).hash(hasher),
+            Compute::Scan { axis, term } => (2, axis, term.hash()).hash(hasher),
+            Compute::Reshape => 3.hash(hasher),
+        }
+    }
+
+    /// Returns true if another task has the same definition.
+    pub(crate) fn is_same(&self, other: &Task) -> bool {
+        let same = match (&self.compute, &other.compute) {
+            (Compute::Each(a), Compute::Each(b)) => a.is_same(b),
+            (Compute::Reduce { op: o, extents: e, term: a }, Compute::Reduce { op, extents, term: b }) => {
+                (o, e) == (op, extents) && a.is_same(b)
+            }
+            (Compute::Scan { axis: own, term: a }, Compute::Scan { axis, term: b }) => own == axis && a.is_same(b),
+            (Compute::Reshape, Compute::Reshape) => true,
+            _ => false,
+        };
+        same && (self.name, &self.inputs, &self.output) == (other.name, &other.inputs, &other.output)
     }
 
     /// Computes the result on the host, in `f64`: the reference of every implementation.

@@ -175,7 +175,7 @@ impl Implementation for ContractSimt {
             all.and_then(|all| i32::try_from(all).ok()).ok_or("an extent of the product is more than 2^31")
         };
         let shape = [extent(&axes[0])?, extent(&axes[1])?, extent(&axes[2])?];
-        if shape.iter().any(|extent| *extent == 0) || a.0 == b.0 {
+        if shape.contains(&0) || a.0 == b.0 {
             return Err("it has no terms, or both operands are one tensor".to_owned());
         }
         // Adjacent threads read adjacent elements.

@@ -1,0 +1,52 @@
+//! Plans: what is done to compute a graph, kept for graphs that come again.
+
+use crate::fuse::{self, Group, Step};
+use crate::graph::{FlowGraph, NodeId};
+use crate::run::Compiled;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+/// The most graphs that are kept.
+const MOST_GRAPHS: usize = 4096;
+
+/// A step of a plan.
+pub(crate) enum PlannedStep {
+    /// A task runs, whose result is the value of a node.
+    Task { task: Box<Compiled>, node: NodeId, inputs: Vec<NodeId> },
+    /// A node has the elements of another one under another shape.
+    Reshape { node: NodeId, input: NodeId },
+}
+
+/// A graph, and the steps that compute it.
+pub(crate) struct Plan {
+    pub(crate) graph: FlowGraph,
+    pub(crate) steps: Vec<PlannedStep>,
+}
+
+/// The plans of this process, by the hash of their graph.
+static PLANS: LazyLock<Mutex<HashMap<u64, Vec<Arc<Plan>>>>> = LazyLock::new(Mutex::default);
+
+/// Returns what is done to compute a graph.
+pub(crate) fn of(graph: FlowGraph) -> Arc<Plan> {
+    let known = || PLANS.lock().unwrap_or_else(PoisonError::into_inner);
+    let hash = graph.hash();
+    let found = known().get(&hash).and_then(|plans| plans.iter().find(|plan| plan.graph.is_same(&graph)).cloned());
+    if let Some(plan) = found {
+        return plan;
+    }
+    let step = |step: Step| match step {
+        Step::Kernel(group) => {
+            let Group { fused, node, inputs } = *group;
+            PlannedStep::Task { task: Box::new(Compiled::new(fused)), node, inputs }
+        }
+        Step::Reshape { node, input } => PlannedStep::Reshape { node, input },
+    };
+    let steps = fuse::steps(&graph).into_iter().map(step).collect();
+    let plan = Arc::new(Plan { graph, steps });
+    let mut known = known();
+    if known.len() >= MOST_GRAPHS {
+        known.clear();
+    }
+    known.entry(hash).or_default().push(plan.clone());
+    plan
+}
