@@ -35,6 +35,11 @@ fn convolutions_of_images_with_channels_last() -> Result<()> {
         let (bias, residual) = (stored(inputs.within(&[k], 0.5)?)?, stored(inputs.within(bare.shape(), 0.5)?)?);
         let fused = || x.conv_channels_last(&f, &window, 1)?.add(&bias)?.add(&residual)?.relu();
         assert_eq!((fused()?.kernels().len(), fused()?.templates()?), (1, vec!["conv_wgmma"]));
+        assert!(
+            bare.templates()?.iter().all(|name| ["conv_wgmma", "matmul_wgmma"].contains(name)),
+            "{:?}",
+            bare.templates()
+        );
         let bound = if dtype == Scalar::F16 { 6e-3 } else { 4e-2 };
         for (found, wanted) in [
             (bare.elements()?, x.conv_channels_last(&f, &window, 1)?.reference()?),
@@ -76,6 +81,60 @@ fn convolutions_by_threads() -> Result<()> {
                 assert!(near, "{images:?}, element {at}: {found}, not {wanted}");
             }
         }
+    }
+    Ok(())
+}
+
+/// Depthwise, whose results are computed by windows: several columns and adjacent channels of a thread.
+#[test]
+fn depthwise_convolutions() -> Result<()> {
+    let device = Device::best()?;
+    for (number, ([n, h, w, c], kernel, stride)) in
+        [([1, 9, 12, 16], 3, 1), ([2, 8, 7, 24], 5, 1), ([1, 10, 9, 8], 3, 2), ([1, 6, 6, 3], 3, 1)]
+            .into_iter()
+            .enumerate()
+    {
+        for dtype in [Scalar::F32, Scalar::F16] {
+            let mut inputs = Inputs::new(&device, dtype, number as u64);
+            let (x, f) =
+                (stored(inputs.within(&[n, h, w, c], 0.5)?)?, stored(inputs.within(&[c, kernel, kernel, 1], 0.5)?)?);
+            let window = Window::new(2).padding(&[kernel / 2; 2]).stride(&[stride; 2]);
+            let bias = stored(inputs.within(&[c], 0.5)?)?;
+            let fused = || x.conv_channels_last(&f, &window, c)?.add(&bias)?.relu();
+            assert_eq!(fused()?.templates()?, ["windows"]);
+            for (found, wanted) in fused()?.elements()?.iter().zip(fused()?.reference()?) {
+                assert!((found - wanted).abs() <= 4e-3 * wanted.abs().max(1.0), "{found}, not {wanted}");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// So many results that a thread computes several columns.
+#[test]
+fn depthwise_convolutions_of_several_columns() -> Result<()> {
+    let device = Device::best()?;
+    let (h, w, c) = (60, 96, 64);
+    let value = |at: usize| ((at * 7 + at / 11) % 17) as f32 / 8.0 - 1.0;
+    let of = |count: usize, seed: usize| (0..count).map(|at| value(at + seed)).collect::<Vec<f32>>();
+    let (images, weights) = (of(h * w * c, 0), of(c * 9, 5));
+    let tensor = |values: &[f32], shape: &[usize]| -> Result<Tensor> {
+        Ok(Tensor::from(device.tensor(values, [values.len()])?.raw().view(0, shape)?))
+    };
+    let (x, f) = (tensor(&images, &[1, h, w, c])?, tensor(&weights, &[c, 3, 3, 1])?);
+    let y = x.conv_channels_last(&f, &Window::new(2).padding(&[1, 1]), c)?;
+    assert_eq!(y.templates()?, ["windows"]);
+    let y = y.to_vec::<f32>()?;
+    for at in (0..h * w * c).step_by(41).chain(0..c).chain(h * w * c - c..h * w * c) {
+        let (row, col, channel) = (at / c / w, at / c % w, at % c);
+        let mut wanted = 0.0;
+        for (r, s) in (0..3).flat_map(|r| (0..3).map(move |s| (r, s))) {
+            let (i, j) = (row + r, col + s);
+            if (1..=h).contains(&i) && (1..=w).contains(&j) {
+                wanted += images[((i - 1) * w + j - 1) * c + channel] * weights[channel * 9 + r * 3 + s];
+            }
+        }
+        assert!((y[at] - wanted).abs() < 1e-4, "element {at}: {}, not {wanted}", y[at]);
     }
     Ok(())
 }

@@ -42,6 +42,8 @@ enum At {
     Computed(Vec<usize>),
     /// At coordinates of the kernel, of a copy with these extents: rows are longer.
     Copy(Vec<usize>, Vec<usize>),
+    /// At coordinates of the kernel, but its elements are in one row in the kernel, which reads them in its own way.
+    Flat(Vec<usize>),
 }
 
 impl Parameters {
@@ -139,7 +141,7 @@ impl Parameters {
             known.input == input
                 && match (&known.at, &axes) {
                     (At::Coordinates(own), Some(axes)) => own == axes,
-                    (At::Computed(_), None) | (At::Copy(..), Some(_)) => true,
+                    (At::Computed(_), None) | (At::Copy(..) | At::Flat(_), Some(_)) => true,
                     _ => false,
                 }
         })
@@ -162,6 +164,16 @@ impl Parameters {
         self.list[parameter].at = At::Copy(axes, extents);
     }
 
+    /// Puts the elements of a parameter into one row, if it is the only one of its input and has exactly these coordinates of
+    /// the kernel, as they are in memory. Returns true if it does.
+    pub(crate) fn flatten(&mut self, parameter: usize, axes: &[usize]) -> bool {
+        let fits = self.axes(parameter).is_some_and(|own| own == axes) && !self.is_shared(self.list[parameter].input);
+        if fits {
+            self.list[parameter].at = At::Flat(axes.to_vec());
+        }
+        fits
+    }
+
     /// Returns true if an input is more than one parameter.
     pub(crate) fn is_shared(&self, input: usize) -> bool {
         self.list.iter().filter(|parameter| parameter.input == input).count() > 1
@@ -171,7 +183,7 @@ impl Parameters {
     pub(crate) fn axes(&self, parameter: usize) -> Option<Vec<usize>> {
         let own = match &self.list[parameter].at {
             At::Coordinates(own) => own,
-            At::Copy(axes, _) => return Some(axes.clone()),
+            At::Copy(axes, _) | At::Flat(axes) => return Some(axes.clone()),
             At::Computed(_) => return None,
         };
         let mut axes: Vec<usize> = own.iter().flatten().map(|axis| self.merged[*axis]).collect();
@@ -183,7 +195,7 @@ impl Parameters {
     pub(crate) fn input_extents(&self, parameter: usize) -> &[usize] {
         match &self.list[parameter].at {
             At::Computed(extents) => extents,
-            At::Coordinates(_) | At::Copy(..) => &[],
+            At::Coordinates(_) | At::Copy(..) | At::Flat(_) => &[],
         }
     }
 
@@ -277,6 +289,10 @@ impl Parameters {
                 (At::Computed(extents) | At::Copy(_, extents), _) => {
                     extents.iter().map(|extent| IndexExpr::Const(*extent as i64)).collect()
                 }
+                (At::Flat(axes), _) => {
+                    let all = axes.iter().fold(IndexExpr::Const(1), |all, axis| all * dims[*axis].clone());
+                    vec![all]
+                }
                 (_, axes) => axes.unwrap_or_default().iter().map(|axis| dims[*axis].clone()).collect(),
             };
             signature.param(&format!("x{at}"), parameter.dtype, &shape, Access::In)
@@ -290,7 +306,11 @@ impl Parameters {
     }
 
     fn argument(&self, parameter: &Parameter, input: &RawTensor) -> hidet::Result<RawTensor> {
-        let At::Coordinates(axes) = &parameter.at else { return Ok(input.clone()) };
+        let axes = match &parameter.at {
+            At::Coordinates(axes) => axes,
+            At::Flat(_) => return input.view(0, &[input.len()]),
+            At::Computed(_) | At::Copy(..) => return Ok(input.clone()),
+        };
         let kept: Vec<(usize, usize)> = axes.iter().enumerate().filter_map(|(at, axis)| Some((at, (*axis)?))).collect();
         if !input.is_contiguous() {
             let part = |all: &[usize]| kept.iter().map(|(at, _)| all[*at]).collect::<Vec<usize>>();

@@ -79,6 +79,13 @@ impl Implementation for Windows {
         let results: usize = extents[..rank].iter().product();
         let results = i32::try_from(results).map_err(|_| "there must be less than 2^31 results")?;
         let tile = Tile::of(fused, &parameters, terms, given);
+        // Weights of which a thread needs those of all terms: they are next to each other.
+        let of_terms: Vec<usize> =
+            std::iter::once(rank - 1).chain((rank..extents.len()).filter(|axis| extents[*axis] != 1)).collect();
+        let mut parameters = parameters.clone();
+        let may_be_flat = tile.lanes > 1 && of_terms.len() > 1;
+        let flat: Vec<usize> =
+            (0..parameters.len()).filter(|number| may_be_flat && parameters.flatten(*number, &of_terms)).collect();
         let (own, all) = (fused.clone(), parameters.clone());
         let template = Template::new(&fused.name, move |signature| {
             let dims: Vec<IndexExpr> = all.extents().iter().map(|extent| IndexExpr::Const(*extent as i64)).collect();
@@ -87,8 +94,9 @@ impl Implementation for Windows {
             let threads = results / (tile.cols * tile.lanes) as i32;
             let blocks = IndexExpr::Const(threads.into()).div_ceil(THREADS);
             signature.launch([blocks, 1.into(), 1.into()], [THREADS, 1, 1], [1, 1, 1], 0);
+            let flat = flat.iter().map(|number| (*number, views[*number])).collect();
             let body = Body::new(all.clone(), views, own.inputs.len());
-            compute(&Kernel { tile, fused: &own, parameters: &all, body, threads }, y);
+            compute(&Kernel { tile, fused: &own, parameters: &all, body, threads, flat }, y);
         });
         Ok(Plan::of(KernelPlan::new(template, parameters), fused))
     }
@@ -101,6 +109,8 @@ struct Kernel<'a> {
     parameters: &'a Parameters,
     body: Body,
     threads: i32,
+    /// Parameters of which a thread reads those of all terms at once.
+    flat: Vec<(usize, AnyView)>,
 }
 
 impl Kernel<'_> {
@@ -211,6 +221,14 @@ fn reduced<T: Num>(
     let terms: usize = kernel.parameters.extents()[rank..].iter().product();
     let none = || vec![Partial::<T>::none(op); kernel.tile.lanes];
     let shifts = Shifts::of(kernel, &term);
+    let lanes = kernel.tile.lanes;
+    // The elements of a result and its terms, in vectors as they are in memory.
+    let load = |(number, view): &(usize, AnyView)| {
+        let start = first[rank - 1] * terms as i32;
+        let vector = |at: usize| view.load(&[start + (at * lanes) as i32], lanes as u8);
+        (*number, (0..terms).map(vector).collect())
+    };
+    let flat: Vec<(usize, Vec<AnyExpr>)> = kernel.flat.iter().map(load).collect();
     // What columns have in common: an element of an input that lies at the same place.
     let mut known: HashMap<(usize, Vec<i64>), AnyExpr> = HashMap::new();
     let mut sums: Vec<Vec<Partial<T>>> = (0..kernel.tile.cols).map(|_| none()).collect();
@@ -225,6 +243,13 @@ fn reduced<T: Num>(
                 if let Some(elements) = known.get(&(*read, key.clone())) {
                     place.give(*read, *elements);
                 }
+            }
+            for (parameter, vectors) in &flat {
+                let element = |lane: usize| {
+                    let at = lane * terms + number;
+                    vectors[at / lanes].lane((at % lanes) as u8)
+                };
+                place.provide(*parameter, AnyExpr::vector(&(0..lanes).map(element).collect::<Vec<_>>()));
             }
             let values = kernel.body.values(&term, place, &results[col]);
             for (read, key) in keys {

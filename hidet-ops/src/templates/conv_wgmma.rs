@@ -204,7 +204,8 @@ impl Implementation for ConvWgmma {
         let mut after = fused.clone();
         after.reductions[0].operands.clear();
         after.extents.truncate(4);
-        after.over.clear();
+        // Channels stay an axis of their own, whatever follows.
+        after.over = vec![3];
         let [x, f] = read;
         let after = Parameters::of(&after, true).behind(&[(inputs[0], x), (inputs[1], f)]);
         let results: usize = fused.output.shape[..3].iter().product();
