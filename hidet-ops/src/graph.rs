@@ -1,9 +1,10 @@
 //! [`FlowGraph`]: operators and the tensors between them. Fusion divides it into kernels.
 
 use crate::error::TensorType;
+use crate::expr::Mixer;
 use crate::task::Task;
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// The number of a node in its graph; inputs of a node have smaller ones.
@@ -65,7 +66,7 @@ impl FlowGraph {
 
     /// Returns a number that is equal for graphs that are [the same](Self::is_same).
     pub(crate) fn hash(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
+        let mut hasher = Mixer::default();
         for node in &self.nodes {
             match &node.origin {
                 Origin::Input => node.ty.hash(&mut hasher),

@@ -1,7 +1,7 @@
 //! [`Tensor`]: a tensor whose type is known at run time, and whose value is computed when it is needed.
 
 use crate::error::{Error, Result, TensorType};
-use crate::expr::Element64;
+use crate::expr::{Element64, Mixed};
 use crate::fuse::{self, Group};
 use crate::graph::{FlowGraph, NodeId, Origin};
 use crate::plans::{self, PlannedStep};
@@ -168,7 +168,7 @@ impl Tensor {
         run: &mut dyn FnMut(&Compiled, &[RawTensor]) -> Result<RawTensor>,
     ) -> Result<(RawTensor, Vec<(Tensor, RawTensor)>)> {
         let (graph, tensors) = self.graph();
-        let mut values: HashMap<NodeId, RawTensor> = HashMap::new();
+        let mut values: HashMap<NodeId, RawTensor, Mixed> = HashMap::default();
         for (at, tensor) in tensors.iter().enumerate() {
             if let State::Ready(raw) = &*tensor.state() {
                 values.insert(NodeId(at), raw.clone());
@@ -298,7 +298,7 @@ impl Tensor {
     /// Returns the graph of what is not computed yet, whose result is this tensor, and the tensors of its nodes.
     fn graph(&self) -> (FlowGraph, Vec<Tensor>) {
         let (mut graph, mut tensors) = (FlowGraph::default(), Vec::new());
-        let mut ids: HashMap<*const Inner, NodeId> = HashMap::new();
+        let mut ids: HashMap<*const Inner, NodeId, Mixed> = HashMap::default();
         // A loop instead of recursion: chains of operators may be long.
         let mut open = vec![(self.clone(), false)];
         while let Some((tensor, inputs_done)) = open.pop() {
@@ -306,20 +306,20 @@ impl Tensor {
             if ids.contains_key(&key) {
                 continue;
             }
-            let state = tensor.state().clone();
-            let id = match state {
+            let state = tensor.state();
+            let id = match &*state {
                 State::Ready(_) => graph.input(tensor.ty().clone()),
                 State::Pending { inputs, .. } if !inputs_done => {
-                    open.push((tensor, true));
-                    open.extend(inputs.into_iter().rev().map(|input| (input, false)));
+                    open.push((tensor.clone(), true));
+                    open.extend(inputs.iter().rev().map(|input| (input.clone(), false)));
                     continue;
                 }
                 State::Pending { task, inputs } => {
                     let inputs = inputs.iter().filter_map(|input| ids.get(&Arc::as_ptr(&input.0)).copied());
-                    let inputs = inputs.collect();
-                    graph.apply(task, inputs)
+                    graph.apply(task.clone(), inputs.collect())
                 }
             };
+            drop(state);
             ids.insert(key, id);
             tensors.push(tensor);
         }

@@ -9,16 +9,18 @@ mod bounds;
 mod build;
 pub(crate) mod emit;
 mod eval;
+mod hash;
 mod rewrite;
 mod text;
 
 pub use build::IntoScalar;
 pub use eval::Element64;
 pub(crate) use eval::Program;
+pub(crate) use hash::{Mixed, Mixer};
 
 use hidet::ir::{BinaryOp, CompareOp, UnaryOp};
 use hidet::types::{Const, Scalar};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::mem;
 use std::sync::Arc;
 
@@ -62,7 +64,7 @@ pub enum ExprNode {
 
 impl ScalarExpr {
     pub(crate) fn new(dtype: Scalar, node: ExprNode) -> ScalarExpr {
-        let mut hasher = DefaultHasher::new();
+        let mut hasher = Mixer::default();
         (dtype, mem::discriminant(&node)).hash(&mut hasher);
         match &node {
             ExprNode::Axis(axis) => axis.hash(&mut hasher),
@@ -104,6 +106,11 @@ impl ScalarExpr {
     /// Returns a number that is equal for expressions that are [the same](ScalarExpr::is_same).
     pub(crate) fn hash(&self) -> u64 {
         self.0.hash
+    }
+
+    /// Returns true if it is part of several expressions, or several times part of one.
+    fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
     }
 
     /// Returns a number that tells shared expressions apart.

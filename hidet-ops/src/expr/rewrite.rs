@@ -1,6 +1,6 @@
 //! Expressions made of others.
 
-use super::{ExprNode, ScalarExpr};
+use super::{ExprNode, Mixed, ScalarExpr};
 use std::collections::{HashMap, HashSet};
 
 impl ScalarExpr {
@@ -53,30 +53,34 @@ impl ScalarExpr {
 
     /// Returns true if another expression computes the same in the same way.
     pub(crate) fn is_same(&self, other: &ScalarExpr) -> bool {
-        if self.hash() != other.hash() {
+        self.is_same_beside(other, &mut HashSet::default())
+    }
+
+    /// The same; `seen` are pairs of shared expressions that are the same.
+    fn is_same_beside(&self, other: &ScalarExpr, seen: &mut HashSet<[usize; 2], Mixed>) -> bool {
+        if self.identity() == other.identity() {
+            return true;
+        }
+        if self.hash() != other.hash() || self.dtype() != other.dtype() {
             return false;
         }
-        let (mut seen, mut open) = (HashSet::new(), vec![(self, other)]);
-        while let Some((a, b)) = open.pop() {
-            if a.identity() == b.identity() || !seen.insert((a.identity(), b.identity())) {
-                continue;
-            }
-            let same = match (a.node(), b.node()) {
-                (ExprNode::Axis(a), ExprNode::Axis(b)) => a == b,
-                (ExprNode::Const(a), ExprNode::Const(b)) => a.bits == b.bits,
-                (ExprNode::Read { input: a, .. }, ExprNode::Read { input: b, .. }) => a == b,
-                (ExprNode::Unary(a, _), ExprNode::Unary(b, _)) => a == b,
-                (ExprNode::Binary(a, ..), ExprNode::Binary(b, ..)) => a == b,
-                (ExprNode::Compare(a, ..), ExprNode::Compare(b, ..)) => a == b,
-                (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
-            };
-            let (a_operands, b_operands) = (a.operands(), b.operands());
-            if !same || a.dtype() != b.dtype() || a_operands.len() != b_operands.len() {
-                return false;
-            }
-            open.extend(a_operands.into_iter().zip(b_operands));
+        if self.is_shared() && other.is_shared() && !seen.insert([self.identity(), other.identity()]) {
+            return true;
         }
-        true
+        let mut same = |a: &ScalarExpr, b: &ScalarExpr| a.is_same_beside(b, seen);
+        match (self.node(), other.node()) {
+            (ExprNode::Axis(a), ExprNode::Axis(b)) => a == b,
+            (ExprNode::Const(a), ExprNode::Const(b)) => a.bits == b.bits,
+            (ExprNode::Read { input: a, index: x }, ExprNode::Read { input: b, index: y }) => {
+                a == b && x.len() == y.len() && x.iter().zip(y).all(|(x, y)| same(x, y))
+            }
+            (ExprNode::Unary(p, a), ExprNode::Unary(q, b)) => p == q && same(a, b),
+            (ExprNode::Binary(p, a, b), ExprNode::Binary(q, x, y)) => p == q && same(a, x) && same(b, y),
+            (ExprNode::Compare(p, a, b), ExprNode::Compare(q, x, y)) => p == q && same(a, x) && same(b, y),
+            (ExprNode::Select(a, b, c), ExprNode::Select(x, y, z)) => same(a, x) && same(b, y) && same(c, z),
+            (ExprNode::Cast(a), ExprNode::Cast(b)) => same(a, b),
+            _ => false,
+        }
     }
 
     /// Calls `f` once for each distinct expression that this one is made of, operands first.
