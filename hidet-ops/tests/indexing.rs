@@ -182,6 +182,12 @@ fn elements_are_sorted() -> Result<()> {
     }
     let many: Vec<f32> = (0..200).map(|at| ((at * 37) % 61) as f32).collect();
     is(tensor(&device, &many, &[200]).argsort(0, false), &[200], &sorted(&many, false));
+    // Columns next to each other, each in its own order.
+    let columns: Vec<f32> =
+        (0..8).flat_map(|c| sorted(&many[c * 20..c * 20 + 20], false)).map(|at| at as f32).collect();
+    let columns = tensor(&device, &columns, &[8, 20]).t()?;
+    let wanted: Vec<f32> = (0..160).map(|at| (at / 8) as f32).collect();
+    is(Ok(Tensor::from(columns.add(0.0)?.compute()?).sort(0, false)?.0), &[20, 8], &wanted);
     let m = tensor(&device, &[3, 1, 2, 1, 1, 0], &[2, 3]);
     is(Ok(m.sort(1, false)?.0), &[2, 3], &[1, 2, 3, 0, 1, 1]);
     is(Ok(m.sort(0, true)?.0), &[2, 3], &[3, 1, 2, 1, 1, 0]);

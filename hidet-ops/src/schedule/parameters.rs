@@ -238,7 +238,14 @@ impl Parameters {
         let is_along = |axis: usize| Some(self.coordinate(axis)) == along;
         let mut varies = false;
         for expr in front {
-            expr.visit(&mut |expr| varies |= matches!(expr.node(), ExprNode::Axis(axis) if is_along(*axis)));
+            expr.visit(&mut |expr| {
+                varies |= match expr.node() {
+                    ExprNode::Axis(axis) => is_along(*axis),
+                    // The result of a reduction may be another one at each place.
+                    ExprNode::Read { index, .. } => index.is_empty(),
+                    _ => false,
+                }
+            });
         }
         let bytes = lanes as usize * self.dtype(parameter).bytes();
         lanes > 1 && bytes <= 16 && axis.is_some_and(is_along) && !varies && (extent as i64) % lanes == 0
@@ -252,7 +259,11 @@ impl Parameters {
             let mut varies = false;
             for expr in index {
                 expr.visit(&mut |expr| {
-                    varies |= matches!(expr.node(), ExprNode::Axis(axis) if self.coordinate(*axis) == along)
+                    varies |= match expr.node() {
+                        ExprNode::Axis(axis) => self.coordinate(*axis) == along,
+                        ExprNode::Read { index, .. } => index.is_empty(),
+                        _ => false,
+                    }
                 });
             }
             computed.is_none_or(|parameter| !varies || self.is_adjacent(parameter, index, (Some(along), lanes as i64)))
