@@ -1,0 +1,44 @@
+//! Tensors without axes and with nine, extents and sizes beyond what there is: right results, or errors that say why.
+
+#![allow(clippy::unwrap_used)]
+
+mod known;
+
+use hidet::device::Device;
+use hidet_ops::Result;
+use known::{counted, is, says, tensor};
+
+#[test]
+fn tensors_without_axes_and_with_nine() -> Result<()> {
+    let device = Device::best()?;
+    let one = tensor(&device, &[3i32], &[]);
+    is(one.add(4.0), &[], &[7]);
+    is(one.sum(&[], false), &[], &[3]);
+    is(one.reshape(&[1, 1]), &[1, 1], &[3]);
+    says(one.matmul(&one), "`matmul` of i32[] and i32[]: both need two axes or more");
+    says(one.sum(&[0], false), "`sum` of i32[]: [0] are not different axes of 0 axes, counted from 0");
+    let nine = [1, 2, 1, 2, 1, 3, 1, 2, 1];
+    let x = counted(&device, &nine);
+    is(x.add(&x)?.sum(&[1, 3], false), &[1, 1, 1, 3, 1, 2, 1], &[72, 80, 88, 96, 104, 112]);
+    let order = [8, 7, 6, 5, 4, 3, 2, 1, 0];
+    let turned = x.permute(&order)?;
+    assert_eq!(turned.shape(), [1, 2, 1, 3, 1, 2, 1, 2, 1]);
+    assert_eq!(turned.permute(&order)?.add(0.0)?.to_vec::<i32>()?, (0..24).collect::<Vec<i32>>());
+    Ok(())
+}
+
+#[test]
+fn results_are_refused_that_are_too_large() -> Result<()> {
+    let device = Device::best()?;
+    let x = tensor(&device, &[1.0f32], &[1]);
+    let error = x.expand(&[1 << 31]).unwrap_err().to_string();
+    assert!(error.contains("an extent of the result is 2147483648: extents are less than 2^31"), "{error}");
+    let error = x.expand(&[1 << 20, 1 << 21]).unwrap_err().to_string();
+    assert!(error.contains("would have more than 2^40 elements"), "{error}");
+    // 4 TiB.
+    let error = x.expand(&[1 << 20, 1 << 20])?.add(1.0)?.compute().unwrap_err().to_string();
+    assert!(error.contains("memory"), "{error}");
+    // The device goes on.
+    is(x.add(1.0), &[1], &[2.0f32]);
+    Ok(())
+}
