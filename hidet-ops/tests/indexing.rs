@@ -188,6 +188,18 @@ fn elements_are_sorted() -> Result<()> {
     let columns = tensor(&device, &columns, &[8, 20]).t()?;
     let wanted: Vec<f32> = (0..160).map(|at| (at / 8) as f32).collect();
     is(Ok(Tensor::from(columns.add(0.0)?.compute()?).sort(0, false)?.0), &[20, 8], &wanted);
+    // So many that they are exchanged in pairs.
+    let more: Vec<f32> = (0..1500).map(|at| if at % 97 == 5 { f32::NAN } else { ((at * 37) % 611) as f32 }).collect();
+    for descending in [false, true] {
+        let x = tensor(&device, &more, &[1500]);
+        let order = sorted(&more, descending);
+        is(x.argsort(0, descending), &[1500], &order);
+        is(Ok(x.topk(7, 0, descending)?.1), &[7], &sorted(&more, descending)[..7]);
+        let rows = tensor(&device, &more, &[2, 750]);
+        let both = [sorted(&more[..750], descending), sorted(&more[750..], descending)].concat();
+        is(rows.argsort(1, descending), &[2, 750], &both);
+        is(Tensor::from(rows.t()?.mul(1.0)?.compute()?).argsort(0, descending)?.t(), &[2, 750], &both);
+    }
     let m = tensor(&device, &[3, 1, 2, 1, 1, 0], &[2, 3]);
     is(Ok(m.sort(1, false)?.0), &[2, 3], &[1, 2, 3, 0, 1, 1]);
     is(Ok(m.sort(0, true)?.0), &[2, 3], &[3, 1, 2, 1, 1, 0]);

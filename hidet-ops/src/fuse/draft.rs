@@ -220,7 +220,14 @@ impl Draft {
                 ExprNode::Read { input, index } => {
                     let place = |all: &[NodeId]| all.iter().position(|id| id.0 == *input);
                     let at = place(&inputs).or_else(|| Some(inputs.len() + place(&ids)?))?;
-                    Some(ScalarExpr::read(at, expr.dtype(), index.clone()))
+                    // A coordinate by itself goes along a whole axis; one that another operator computed may go beyond.
+                    let shape = &graph.node(NodeId(*input)).ty.shape;
+                    let whole = |(index, extent): (&ScalarExpr, &usize)| match index.node() {
+                        ExprNode::Axis(axis) if extents[*axis] != *extent => index + 0i64,
+                        _ => index.clone(),
+                    };
+                    let index = index.iter().zip(shape).map(whole).collect();
+                    Some(ScalarExpr::read(at, expr.dtype(), index))
                 }
                 _ => None,
             })

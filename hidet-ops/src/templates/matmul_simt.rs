@@ -30,9 +30,9 @@ struct Schedule {
 }
 
 impl Schedule {
-    /// The largest tile of which the result has one for each multiprocessor, else the smallest. b can be copied
-    /// asynchronously if it is in memory.
-    fn of([batch, m, n]: [usize; 3], multiprocessors: usize, b_is_memory: bool) -> Schedule {
+    /// The largest tile of which the result has one for each multiprocessor, else the smallest. What is in memory can be
+    /// copied asynchronously.
+    fn of([batch, m, n]: [usize; 3], multiprocessors: usize, are_memory: [bool; 2]) -> Schedule {
         let tiles = [([4, 2], [2, 2], 2), ([2, 2], [2, 2], 4), ([2, 2], [1, 1], 4)];
         let fills = |warps: [u32; 2], outer: [u32; 2]| {
             let [rows, cols] = (ThreadTile { block_warps: warps, warp_outer: outer }).extents();
@@ -41,9 +41,12 @@ impl Schedule {
         let (block_warps, warp_outer, min_blocks) =
             tiles.into_iter().find(|(warps, outer, _)| fills(*warps, *outer)).unwrap_or(tiles[2]);
         let depth = 8;
-        // Columns of a are stored one by one, which asynchronous copies do well only for b.
-        let routes =
-            [Route::Registers, if b_is_memory { Route::Asynchronous(depth as i32 / 2) } else { Route::Registers }];
+        // Both asynchronously is quickest (`benches/results/h200/matmul_f32.csv`); of one of them, in the middle of a tile.
+        let routes = match are_memory {
+            [true, true] => [Route::Asynchronous(0); 2],
+            [_, true] => [Route::Registers, Route::Asynchronous(depth as i32 / 2)],
+            [_, false] => [Route::Registers; 2],
+        };
         Schedule { tile: ThreadTile { block_warps, warp_outer }, depth, min_blocks, routes }
     }
 }
@@ -100,9 +103,11 @@ impl Implementation for MatmulSimt {
         let ([a, b], axes, rank) = (product.factors.clone(), product.axes(), product.rank);
         let [m, n, _] = product.shape;
         // A tensor that is copied asynchronously is in memory as the kernel sees it.
-        let b_is_memory =
-            b.dtype() == Scalar::F32 && rank <= 3 && product.memory_axes(&b).is_some_and(|own| own == axes[1]);
-        let schedule = Schedule::of([product.batch, m, n], multiprocessors(&given.device), b_is_memory);
+        let is_memory = |operand: &ScalarExpr, axes: &[usize]| {
+            operand.dtype() == Scalar::F32 && rank <= 3 && product.memory_axes(operand).is_some_and(|own| own == axes)
+        };
+        let are_memory = [is_memory(&a, &axes[0]), is_memory(&b, &axes[1])];
+        let schedule = Schedule::of([product.batch, m, n], multiprocessors(&given.device), are_memory);
         let parameters = product.parameters;
         let (given, own) = (parameters.clone(), fused.clone());
         let bound = move |signature: &mut Signature| {
