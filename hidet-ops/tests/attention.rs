@@ -59,6 +59,22 @@ fn products_around_a_softmax_are_attention() -> Result<()> {
     Ok(())
 }
 
+/// The softmax of other matrices than those of the result, in another order or one for all.
+#[test]
+fn matrices_of_the_softmax_in_another_order() -> Result<()> {
+    let (q, k, v) = (tensor(&[2, 2, 9, 16], 1)?, tensor(&[2, 2, 11, 16], 2)?, tensor(&[2, 2, 11, 24], 3)?);
+    let shares = q.matmul(&k.permute(&[0, 1, 3, 2])?)?.softmax(3)?;
+    let turned = shares.permute(&[1, 0, 2, 3])?.matmul(&v)?;
+    let one = tensor(&[1, 2, 9, 16], 4)?.matmul(&tensor(&[1, 2, 16, 11], 5)?)?.softmax(3)?.matmul(&v)?;
+    for y in [turned, one] {
+        let wanted = y.reference()?;
+        for (at, (found, wanted)) in y.elements()?.iter().zip(&wanted).enumerate() {
+            assert!((found - wanted).abs() <= 4e-3, "element {at} of {y:?} is {found} instead of {wanted}");
+        }
+    }
+    Ok(())
+}
+
 /// Scores that something else reads, a mask, heads that are too wide: kernel by kernel.
 #[test]
 fn other_chains_are_several_kernels() -> Result<()> {

@@ -136,8 +136,13 @@ impl Chain {
             ExprNode::Read { input, index } if *input == fused.given() + 1 => axes_of(index),
             _ => None,
         };
-        if of_weights.as_deref().and_then(<[_]>::last_chunk) != Some(&[Some(row), Some(key)]) {
-            return Err("the softmax is not the left operand".to_owned());
+        // The matrices of the softmax are those of the result, in the same order.
+        let is_own = |(axis, own): (usize, &Option<usize>)| match axis {
+            axis if axis == col => *own == Some(key),
+            _ => *own == Some(axis) || own.is_none() && axis < row && fused.output.shape[axis] == 1,
+        };
+        if !of_weights.is_some_and(|axes| axes.len() == rank && axes.iter().enumerate().all(is_own)) {
+            return Err("the softmax is not the left operand, or its matrices are in another order".to_owned());
         }
         let score = score_of(&shares.fused)?;
         let position = shares.inputs.iter().position(|input| *input == fused.given());
