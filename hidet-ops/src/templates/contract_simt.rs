@@ -185,6 +185,9 @@ impl Implementation for ContractSimt {
         };
         let k_axis = usize::from(ends_in_k(&b.1));
         let s = Schedule::of(shape.map(i32::unsigned_abs), multiprocessors(&given.device), k_axis);
+        if s.shape[0].div_ceil(s.tile.extents()[0]) > 65535 {
+            return Err("a grid has at most 65535 blocks along y".to_owned());
+        }
         let are_matrices = [&a, &b].iter().all(|(_, index)| crate::expr::axes_of(index).is_some());
         if s.parts == 1 && are_matrices {
             return Err("there are enough tiles for `matmul_simt`".to_owned());
