@@ -25,3 +25,26 @@ fn digits_held_out_are_recognised() -> hidet::Result<()> {
     assert!(right * 100 >= count * 97, "{right} of {count}");
     Ok(())
 }
+
+// The examples on operators are not part of the kernels of examples, which hidet-ops does not build on.
+#[path = "../examples/21_operators.rs"]
+mod operators;
+#[path = "../examples/22_user_operators.rs"]
+mod user_operators;
+
+#[test]
+fn operators_run() -> hidet_ops::Result<()> {
+    operators::run(&Device::sim())
+}
+
+#[test]
+fn user_operators_are_short_and_fused() -> hidet_ops::Result<()> {
+    user_operators::run(&Device::sim())?;
+    let text = include_str!("../examples/22_user_operators.rs");
+    for way in ["by_composition", "by_definition", "by_kernel"] {
+        let lines = text.lines().skip_while(|line| *line != format!("mod {way} {{")).take_while(|line| *line != "}");
+        let count = lines.count() + 1;
+        assert!((5..60).contains(&count), "{way}: {count} lines");
+    }
+    Ok(())
+}

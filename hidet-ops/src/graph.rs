@@ -1,7 +1,7 @@
 //! [`FlowGraph`]: operators and the tensors between them. Fusion divides it into kernels.
 
 use crate::error::TensorType;
-use crate::expr::Mixer;
+use crate::expr::{Element64, Mixer};
 use crate::task::Task;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -92,6 +92,26 @@ impl FlowGraph {
         self.nodes.len() == other.nodes.len()
             && self.outputs == other.outputs
             && self.nodes.iter().zip(&other.nodes).all(same)
+    }
+
+    /// Computes the first result on the host, in `f64`, of the elements of those that are given, in order.
+    ///
+    /// # Errors
+    ///
+    /// If an operation is not defined for the values, or elements are missing.
+    pub fn evaluate(&self, inputs: &[Vec<Element64>]) -> Result<Vec<Element64>, String> {
+        let (mut values, mut given): (Vec<Vec<Element64>>, _) = (Vec::new(), inputs.iter());
+        for node in &self.nodes {
+            values.push(match &node.origin {
+                Origin::Input => given.next().cloned().ok_or("elements of an input are missing")?,
+                Origin::Task { task, inputs } => {
+                    let inputs: Vec<Vec<Element64>> = inputs.iter().map(|input| values[input.0].clone()).collect();
+                    task.evaluate(&inputs).map_err(|why| format!("`{}`: {why}", task.name))?
+                }
+            });
+        }
+        let output = self.outputs.first().map(|output| values.swap_remove(output.0));
+        Ok(output.unwrap_or_default())
     }
 
     fn push(&mut self, ty: TensorType, origin: Origin) -> NodeId {

@@ -23,5 +23,5 @@ pub use ops::{
     Attention, Coordinates, Direction, Input, Operand, PadMode, Recurrent, Resize, ResizeMode, ResizeTo, Rounding,
     ScatterMode, Window,
 };
-pub use task::{Compute, ReduceOp, Task};
+pub use task::{Compute, ReduceOp, Task, TaskKernel};
 pub use tensor::Tensor;

@@ -269,19 +269,10 @@ impl Tensor {
     /// If the elements of a tensor cannot be read, or an operation is not defined for its values.
     pub fn reference(&self) -> Result<Vec<f64>> {
         let (graph, tensors) = self.graph();
-        let mut values: Vec<Vec<Element64>> = Vec::new();
-        for node in graph.nodes() {
-            let value = match &node.origin {
-                Origin::Input => elements(&tensors[node.id.0].compute()?)?,
-                Origin::Task { task, inputs } => {
-                    let inputs: Vec<Vec<Element64>> = inputs.iter().map(|input| values[input.0].clone()).collect();
-                    let refused = |why| Error::Operator { operator: task.name, inputs: task.inputs.clone(), why };
-                    task.evaluate(&inputs).map_err(refused)?
-                }
-            };
-            values.push(value);
-        }
-        Ok(values.pop().unwrap_or_default().into_iter().map(Element64::to_f64).collect())
+        let given = graph.nodes().zip(&tensors).filter(|(node, _)| matches!(node.origin, Origin::Input));
+        let inputs = given.map(|(_, tensor)| elements(&tensor.compute()?)).collect::<Result<Vec<Vec<Element64>>>>()?;
+        let values = graph.evaluate(&inputs).map_err(|why| run::failed(self.device(), why))?;
+        Ok(values.into_iter().map(Element64::to_f64).collect())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -297,8 +288,24 @@ impl Tensor {
 
     /// Returns the graph of what is not computed yet, whose result is this tensor, and the tensors of its nodes.
     fn graph(&self) -> (FlowGraph, Vec<Tensor>) {
+        self.graph_from(&[])
+    }
+
+    /// Returns the graph that computes this tensor of these ones, which are its first nodes; nothing if it needs others.
+    pub(crate) fn graph_of(&self, given: &[&Tensor]) -> Option<FlowGraph> {
+        let (graph, _) = self.graph_from(given);
+        let inputs = graph.nodes().filter(|node| matches!(node.origin, Origin::Input)).count();
+        (inputs == given.len()).then_some(graph)
+    }
+
+    /// The same of what is not computed yet and behind these tensors, which are its first nodes.
+    fn graph_from(&self, given: &[&Tensor]) -> (FlowGraph, Vec<Tensor>) {
         let (mut graph, mut tensors) = (FlowGraph::default(), Vec::new());
         let mut ids: HashMap<*const Inner, NodeId, Mixed> = HashMap::default();
+        for tensor in given {
+            ids.insert(Arc::as_ptr(&tensor.0), graph.input(tensor.ty().clone()));
+            tensors.push((*tensor).clone());
+        }
         // A loop instead of recursion: chains of operators may be long.
         let mut open = vec![(self.clone(), false)];
         while let Some((tensor, inputs_done)) = open.pop() {

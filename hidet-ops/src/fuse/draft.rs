@@ -56,6 +56,18 @@ impl Draft {
                 }
                 begins
             }
+            Compute::Kernel(_) => {
+                // Each input has coordinates of its own, behind those of the result.
+                let mut next = task.output.rank();
+                let mut operand = |(input, ty): (&NodeId, &TensorType)| {
+                    let axes = next..next + ty.rank();
+                    next = axes.end;
+                    ScalarExpr::read(input.0, ty.dtype, axes.map(ScalarExpr::axis).collect())
+                };
+                let operands = inputs.iter().zip(&task.inputs).map(&mut operand).collect();
+                let extents: Vec<usize> = task.inputs.iter().flat_map(|ty| ty.shape.clone()).collect();
+                self.take_reduction(node, &extents, Reduction { task: task.clone(), operands })
+            }
             Compute::Reshape => false,
         };
         if taken {
@@ -82,12 +94,13 @@ impl Draft {
             let in_terms =
                 self.reductions.iter().flat_map(|(_, own)| &own.operands).any(|operand| reads(operand, node));
             let extents = if in_terms { &self.extents } else { &self.output.shape };
-            let repeats = extents.iter().product::<usize>() > MOST_REPEATS * task.output.len();
+            let terms = extents.iter().fold(1usize, |terms, extent| terms.saturating_mul(*extent));
+            let repeats = terms > MOST_REPEATS * task.output.len();
             // Products are bound by arithmetic, other kernels by memory, where a few functions more cost nothing; and
             // templates of products read tensors at coordinates themselves, and no larger elements than those of operands.
             let costs = || repeats && has_functions(value) || in_terms && narrows(value);
             let slows = || costs() || !self.stay_along(&new, &operands);
-            if all().map(size).sum::<usize>() > MOST_VALUES || self.has_product() && slows() {
+            if all().map(size).sum::<usize>() > MOST_VALUES || self.has_alone() && slows() {
                 return false;
             }
         }
@@ -109,8 +122,8 @@ impl Draft {
         inside.map_or_else(|| value.clone(), |inside| inside.select(&value, &value.same(0.0)))
     }
 
-    fn has_product(&self) -> bool {
-        self.reductions.iter().any(|(_, reduction)| reduction.is_product())
+    fn has_alone(&self) -> bool {
+        self.reductions.iter().any(|(_, reduction)| reduction.is_alone())
     }
 
     /// Returns true if new expressions read tensors at coordinates themselves where the old ones did.
@@ -175,13 +188,13 @@ impl Draft {
         let is_place = |(at, axis): (usize, &Option<usize>)| *axis == (shape[at] != 1).then_some(at);
         if self.reductions.is_empty() && *shape == self.output.shape && axes.iter().enumerate().all(is_place) {
             // What follows a product reads tensors at coordinates themselves, as templates do.
-            if reduction.is_product() && !self.names.is_empty() && !is_along(&self.value) {
+            if reduction.is_alone() && !self.names.is_empty() && !is_along(&self.value) {
                 return None;
             }
             let first = self.output.rank();
             return Some((index.to_vec(), (first..first + extents.len()).map(ScalarExpr::axis).collect()));
         }
-        if reduction.is_product() || self.has_product() {
+        if reduction.is_alone() || self.has_alone() {
             return None;
         }
         let is_free = |axis: &usize| self.extents[*axis] != 1 && !axes.contains(&Some(*axis));

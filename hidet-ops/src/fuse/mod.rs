@@ -85,7 +85,19 @@ impl Reduction {
     /// Returns true if terms are products of elements of two inputs: a matrix product, a convolution.
     pub fn is_product(&self) -> bool {
         let reads = self.operands.iter().filter(|operand| !matches!(operand.node(), ExprNode::Axis(_)));
-        self.op() == ReduceOp::Sum && self.operands.len() == 2 && reads.count() == 2
+        !self.is_kernel() && self.op() == ReduceOp::Sum && self.operands.len() == 2 && reads.count() == 2
+    }
+
+    /// Returns true if it is an operator with a kernel of its own, whose inputs are the operands, each with coordinates of its
+    /// own behind those of the result.
+    pub fn is_kernel(&self) -> bool {
+        matches!(self.task.compute, Compute::Kernel(_))
+    }
+
+    /// Returns true if nothing else that is reduced can be part of its kernel, whose operands are read where their elements
+    /// are.
+    pub fn is_alone(&self) -> bool {
+        self.is_product() || self.is_kernel()
     }
 }
 

@@ -13,6 +13,7 @@ mod elementwise;
 mod im2col;
 mod index;
 mod join;
+mod kernel;
 mod math;
 mod matmul;
 mod norm;

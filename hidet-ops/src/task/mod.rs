@@ -1,6 +1,9 @@
 //! [`Task`]: what an operator computes, without a word of how.
 
 mod check;
+mod kernel;
+
+pub use kernel::{Bound, TaskKernel};
 
 use crate::error::TensorType;
 use crate::expr::{Element64, Program, ScalarExpr};
@@ -8,6 +11,7 @@ use hidet::ir::{BinaryOp, CompareOp, eval};
 use hidet::types::{Const, Scalar};
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 /// What an operator computes of its inputs.
 #[derive(Clone)]
@@ -47,6 +51,8 @@ pub enum Compute {
     },
     /// Those of the one input, in the same order: the result is its memory under another shape, and no kernel.
     Reshape,
+    /// What a kernel makes of the inputs.
+    Kernel(Arc<dyn TaskKernel>),
 }
 
 /// How the terms of a reduction are combined.
@@ -114,6 +120,7 @@ impl Task {
             Compute::Reduce { op, extents, term } => format!("{op:?} over {extents:?} of {term}"),
             Compute::Scan { axis, term } => format!("sums along {axis} of {term}"),
             Compute::Reshape => "the same elements".to_owned(),
+            Compute::Kernel(kernel) => kernel.text(),
         };
         format!("{}({inputs}) -> {}: {compute}", self.name, self.output)
     }
@@ -126,6 +133,7 @@ impl Task {
             Compute::Reduce { op, extents, term } => (1, op, extents, term.hash()).hash(hasher),
             Compute::Scan { axis, term } => (2, axis, term.hash()).hash(hasher),
             Compute::Reshape => 3.hash(hasher),
+            Compute::Kernel(_) => 4.hash(hasher),
         }
     }
 
@@ -138,6 +146,7 @@ impl Task {
             }
             (Compute::Scan { axis: own, term: a }, Compute::Scan { axis, term: b }) => own == axis && a.is_same(b),
             (Compute::Reshape, Compute::Reshape) => true,
+            (Compute::Kernel(a), Compute::Kernel(b)) => a.is_same(&**b),
             _ => false,
         };
         same && (self.name, &self.inputs, &self.output) == (other.name, &other.inputs, &other.output)
@@ -165,6 +174,7 @@ impl Task {
             Compute::Each(value) => value,
             Compute::Reduce { term, .. } | Compute::Scan { term, .. } => term,
             Compute::Reshape => return inputs.first().cloned().ok_or_else(|| format!("{} has no input", self.name)),
+            Compute::Kernel(kernel) => return kernel.evaluate(inputs),
         };
         let (program, dtype) = (Program::of(expr)?, expr.dtype());
         // Integers are converted to the type of the result as on a device; floats are not rounded.
@@ -172,7 +182,7 @@ impl Task {
         let element = |number: usize| {
             let own = coordinates(number, &self.output.shape);
             match &self.compute {
-                Compute::Each(_) | Compute::Reshape => program.run(&own, &read),
+                Compute::Each(_) | Compute::Reshape | Compute::Kernel(_) => program.run(&own, &read),
                 Compute::Reduce { op, extents, .. } => {
                     let terms = (0..extents.iter().product())
                         .map(|number| program.run(&[own.as_slice(), &coordinates(number, extents)].concat(), &read));

@@ -8,10 +8,11 @@ mod contract_simt;
 mod conv_wgmma;
 mod matmul_simt;
 mod matmul_wgmma;
+mod own;
 mod parts;
 mod product;
 
-use crate::fuse::{FusedTask, Producer};
+use crate::fuse::{FusedTask, Producer, Reduction};
 use crate::schedule::{Given, Implementation, Plan, RULES, Source, Step, Work};
 
 /// The templates, the best first.
@@ -28,6 +29,9 @@ pub(crate) fn plan(fused: &FusedTask, given: &Given) -> Result<(&'static str, Pl
     if !fused.producers.is_empty() {
         let chain = &attention_wgmma::AttentionWgmma;
         return Ok(chain.plan(fused, given).map_or_else(|_| ("chain", links(fused)), |plan| (chain.name(), plan)));
+    }
+    if fused.reductions.iter().any(Reduction::is_kernel) {
+        return own::Own.plan(fused, given).map(|plan| (own::Own.name(), plan));
     }
     let mut reasons = Vec::new();
     for implementation in TEMPLATES.into_iter().chain(RULES) {
