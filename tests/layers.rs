@@ -34,8 +34,21 @@ const STRANGERS: [(&str, &[&str]); 2] =
 const SIM_LAYERS: [&str; 5] = ["memory", "checks", "interp", "sync", "async_ops"];
 
 /// The modules of the operators, from left to right as above.
-const OPERATOR_LAYERS: [&str; 12] =
-    ["error", "expr", "task", "graph", "fuse", "schedule", "templates", "run", "plans", "tensor", "ops", "testing"];
+const OPERATOR_LAYERS: [&str; 13] = [
+    "error",
+    "expr",
+    "task",
+    "graph",
+    "fuse",
+    "schedule",
+    "templates",
+    "run",
+    "plans",
+    "tensor",
+    "composed",
+    "ops",
+    "testing",
+];
 
 /// The module that every other may use and that is only for tests.
 const FOR_TESTS: &str = "testing";

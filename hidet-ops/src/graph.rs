@@ -59,6 +59,33 @@ impl FlowGraph {
         self.push(task.output.clone(), Origin::Task { task, inputs })
     }
 
+    /// Adds the operators of another graph, whose inputs are nodes of this one, in order, and returns its last node.
+    pub(crate) fn append(&mut self, other: &FlowGraph, inputs: &[NodeId]) -> NodeId {
+        let (mut ids, mut given): (Vec<NodeId>, _) = (Vec::new(), inputs.iter().copied());
+        for node in &other.nodes {
+            let id = match &node.origin {
+                Origin::Input => given.next().unwrap_or(NodeId(0)),
+                Origin::Task { task, inputs } => {
+                    self.apply(task.clone(), inputs.iter().map(|input| ids[input.0]).collect())
+                }
+            };
+            ids.push(id);
+        }
+        ids.last().copied().unwrap_or(NodeId(0))
+    }
+
+    /// Returns the operator of a graph that has one, of all its inputs in order.
+    pub(crate) fn only_task(&self) -> Option<&Arc<Task>> {
+        let (last, given) = self.nodes.split_last()?;
+        let are_given = given.iter().all(|node| matches!(node.origin, Origin::Input));
+        match &last.origin {
+            Origin::Task { task, inputs } if are_given && inputs.iter().copied().eq((0..given.len()).map(NodeId)) => {
+                Some(task)
+            }
+            _ => None,
+        }
+    }
+
     /// Makes a node a result of the graph: its value is kept.
     pub fn output(&mut self, node: NodeId) {
         self.outputs.push(node);

@@ -5,6 +5,7 @@
 //! [implementation](schedule::Implementation) makes a kernel of the result, and the kernel is compiled and launched when
 //! elements are asked for.
 
+mod composed;
 mod error;
 pub mod expr;
 pub mod fuse;

@@ -1,5 +1,7 @@
 //! [`Tensor`]: a tensor whose type is known at run time, and whose value is computed when it is needed.
 
+mod trace;
+
 use crate::error::{Error, Result, TensorType};
 use crate::expr::{Element64, Mixed};
 use crate::fuse::{self, Group};
@@ -55,8 +57,17 @@ const MOST_ELEMENTS: usize = 1 << 40;
 enum State {
     /// In memory.
     Ready(RawTensor),
-    /// To be computed by an operator.
-    Pending { task: Arc<Task>, inputs: Vec<Tensor> },
+    /// To be computed of other tensors.
+    Pending { work: Work, inputs: Vec<Tensor> },
+}
+
+/// What computes a tensor of others.
+#[derive(Clone)]
+enum Work {
+    /// An operator.
+    Task(Arc<Task>),
+    /// Several, whose graph has the others as inputs, in order, and one result, its last node.
+    Graph(Arc<FlowGraph>),
 }
 
 impl<T: Element, const R: usize> From<&hidet::device::Tensor<T, R>> for Tensor {
@@ -86,14 +97,35 @@ impl Tensor {
 
     /// Returns the result of an operator, which is computed when it is needed.
     pub(crate) fn apply(task: Task, inputs: &[&Tensor]) -> Result<Tensor> {
-        let refused = |why: String| Error::Operator { operator: task.name, inputs: task.inputs.clone(), why };
+        Tensor::apply_on(Tensor::device_of(task.name, inputs)?, task, inputs)
+    }
+
+    /// Returns the device on which all inputs of an operator are.
+    fn device_of<'a>(operator: &'static str, inputs: &[&'a Tensor]) -> Result<&'a Device> {
+        let types = || inputs.iter().map(|input| input.ty().clone()).collect();
+        let refused = |why: String| Error::Operator { operator, inputs: types(), why };
         let Some((first, others)) = inputs.split_first() else {
             return Err(refused("it has no inputs, which say on which device it runs".to_owned()));
         };
-        if let Some(other) = others.iter().find(|other| !other.device().is_same(first.device())) {
-            return Err(refused(format!("they are on different devices: {} and {}", first.device(), other.device())));
+        match others.iter().find(|other| !other.device().is_same(first.device())) {
+            Some(other) => {
+                let why = format!("they are on different devices: {} and {}", first.device(), other.device());
+                Err(refused(why))
+            }
+            None => Ok(first.device()),
         }
-        Tensor::apply_on(first.device(), task, inputs)
+    }
+
+    /// Returns the result of a graph of operators, its last node, of these inputs.
+    pub(crate) fn of_graph(name: &'static str, graph: &Arc<FlowGraph>, inputs: &[&Tensor]) -> Result<Tensor> {
+        let device = Tensor::device_of(name, inputs)?;
+        let ty = graph.nodes().next_back().map_or_else(|| inputs[0].ty().clone(), |node| node.ty.clone());
+        let inputs = inputs.iter().map(|input| (*input).clone()).collect();
+        let work = match graph.only_task() {
+            Some(task) => Work::Task(task.clone()),
+            None => Work::Graph(graph.clone()),
+        };
+        Ok(Tensor::new(ty, device.clone(), State::Pending { work, inputs }))
     }
 
     /// Returns the result of an operator on a device, on which all inputs are.
@@ -111,7 +143,12 @@ impl Tensor {
         }
         let ty = task.output.clone();
         let inputs = inputs.iter().map(|input| (*input).clone()).collect();
-        Ok(Tensor::new(ty, device.clone(), State::Pending { task: Arc::new(task), inputs }))
+        Ok(Tensor::new(ty, device.clone(), State::Pending { work: Work::Task(Arc::new(task)), inputs }))
+    }
+
+    /// Returns true if the other is this tensor, not just an equal one.
+    pub(crate) fn is_identical(&self, other: &Tensor) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Returns the type of its elements, and its extents.
@@ -170,7 +207,9 @@ impl Tensor {
         let (graph, tensors) = self.graph();
         let mut values: HashMap<NodeId, RawTensor, Mixed> = HashMap::default();
         for (at, tensor) in tensors.iter().enumerate() {
-            if let State::Ready(raw) = &*tensor.state() {
+            if let Some(tensor) = tensor
+                && let State::Ready(raw) = &*tensor.state()
+            {
                 values.insert(NodeId(at), raw.clone());
             }
         }
@@ -188,7 +227,7 @@ impl Tensor {
                 }
             };
             values.insert(node, value.clone());
-            made.push((tensors[node.0].clone(), value));
+            made.extend(tensors[node.0].clone().map(|tensor| (tensor, value)));
         }
         let own = values.get(&NodeId(tensors.len() - 1)).cloned();
         let missing = || run::failed(self.device(), "a tensor was not computed by its graph".to_owned());
@@ -270,7 +309,8 @@ impl Tensor {
     pub fn reference(&self) -> Result<Vec<f64>> {
         let (graph, tensors) = self.graph();
         let given = graph.nodes().zip(&tensors).filter(|(node, _)| matches!(node.origin, Origin::Input));
-        let inputs = given.map(|(_, tensor)| elements(&tensor.compute()?)).collect::<Result<Vec<Vec<Element64>>>>()?;
+        let given = given.filter_map(|(_, tensor)| tensor.as_ref());
+        let inputs = given.map(|tensor| elements(&tensor.compute()?)).collect::<Result<Vec<Vec<Element64>>>>()?;
         let values = graph.evaluate(&inputs).map_err(|why| run::failed(self.device(), why))?;
         Ok(values.into_iter().map(Element64::to_f64).collect())
     }
@@ -284,56 +324,6 @@ impl Tensor {
         let before = mem::replace(&mut *self.state(), State::Ready(value));
         // Dropped when the lock is released: inputs have locks of their own.
         drop(before);
-    }
-
-    /// Returns the graph of what is not computed yet, whose result is this tensor, and the tensors of its nodes.
-    fn graph(&self) -> (FlowGraph, Vec<Tensor>) {
-        self.graph_from(&[])
-    }
-
-    /// Returns the graph that computes this tensor of these ones, which are its first nodes; nothing if it needs others.
-    pub(crate) fn graph_of(&self, given: &[&Tensor]) -> Option<FlowGraph> {
-        let (graph, _) = self.graph_from(given);
-        let inputs = graph.nodes().filter(|node| matches!(node.origin, Origin::Input)).count();
-        (inputs == given.len()).then_some(graph)
-    }
-
-    /// The same of what is not computed yet and behind these tensors, which are its first nodes.
-    fn graph_from(&self, given: &[&Tensor]) -> (FlowGraph, Vec<Tensor>) {
-        let (mut graph, mut tensors) = (FlowGraph::default(), Vec::new());
-        let mut ids: HashMap<*const Inner, NodeId, Mixed> = HashMap::default();
-        for tensor in given {
-            ids.insert(Arc::as_ptr(&tensor.0), graph.input(tensor.ty().clone()));
-            tensors.push((*tensor).clone());
-        }
-        // A loop instead of recursion: chains of operators may be long.
-        let mut open = vec![(self.clone(), false)];
-        while let Some((tensor, inputs_done)) = open.pop() {
-            let key = Arc::as_ptr(&tensor.0);
-            if ids.contains_key(&key) {
-                continue;
-            }
-            let state = tensor.state();
-            let id = match &*state {
-                State::Ready(_) => graph.input(tensor.ty().clone()),
-                State::Pending { inputs, .. } if !inputs_done => {
-                    open.push((tensor.clone(), true));
-                    open.extend(inputs.iter().rev().map(|input| (input.clone(), false)));
-                    continue;
-                }
-                State::Pending { task, inputs } => {
-                    let inputs = inputs.iter().filter_map(|input| ids.get(&Arc::as_ptr(&input.0)).copied());
-                    graph.apply(task.clone(), inputs.collect())
-                }
-            };
-            drop(state);
-            ids.insert(key, id);
-            tensors.push(tensor);
-        }
-        if let Some(id) = ids.get(&Arc::as_ptr(&self.0)) {
-            graph.output(*id);
-        }
-        (graph, tensors)
     }
 }
 

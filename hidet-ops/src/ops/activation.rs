@@ -1,6 +1,7 @@
 //! Activations of neural networks. All are for floats; those of 16 bits are computed in `f32` and rounded once.
 
 use super::refused;
+use crate::composed::composed;
 use crate::error::Result;
 use crate::expr::ScalarExpr;
 use crate::tensor::Tensor;
@@ -32,7 +33,7 @@ macro_rules! activations {
             /// If the elements are not floats.
             pub fn $name(&self $(, $parameter: f64)*) -> Result<Tensor> {
                 self.only_floats(stringify!($name))?;
-                self.each(stringify!($name), |$x| $value)
+                composed(stringify!($name), &[$($parameter.to_bits()),*], &[self], || self.each(stringify!($name), |$x| $value))
             }
         )*}
     };

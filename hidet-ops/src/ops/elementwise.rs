@@ -1,6 +1,7 @@
 //! Operators that compute each element by itself. Floats of 16 bits are computed in `f32` and rounded once.
 
 use super::{broadcast, broadcast_index, computed_in, refused};
+use crate::composed::composed;
 use crate::error::{Result, TensorType};
 use crate::expr::ScalarExpr;
 use crate::task::{Compute, Task};
@@ -85,8 +86,10 @@ impl Tensor {
             Operand::Tensor(other) => other,
         };
         let dtype = self.dtype();
-        self.takes(name, typing::binary(op, computed_in(dtype).into()))?;
-        self.combined(name, other, dtype, |a, b| a.binary(op, b))
+        composed(name, &[], &[self, other], || {
+            self.takes(name, typing::binary(op, computed_in(dtype).into()))?;
+            self.combined(name, other, dtype, |a, b| a.binary(op, b))
+        })
     }
 
     /// Returns the result of an operation on each element and the one of another tensor of the same type, computed and
@@ -165,8 +168,10 @@ impl Tensor {
 
     /// Returns each element, but 0 for negative ones and NaN.
     pub fn relu(&self) -> Result<Tensor> {
-        self.takes("relu", typing::binary(BinaryOp::Max, computed_in(self.dtype()).into()))?;
-        self.each("relu", |x| x.max(x.same(0.0)))
+        composed("relu", &[], &[self], || {
+            self.takes("relu", typing::binary(BinaryOp::Max, computed_in(self.dtype()).into()))?;
+            self.each("relu", |x| x.max(x.same(0.0)))
+        })
     }
 
     /// Returns the remainder of each division, with the sign of the first operand, as in Rust.
@@ -225,10 +230,12 @@ impl Tensor {
         if dtype == self.dtype() {
             return Ok(self.clone());
         }
-        let ty = self.ty();
-        let value = ScalarExpr::read(0, ty.dtype, (0..ty.rank()).map(ScalarExpr::axis).collect()).cast(dtype);
-        let (inputs, output) = (vec![ty.clone()], TensorType::new(dtype, self.shape()));
-        let task = Task { name: "cast", inputs, output, compute: Compute::Each(value) };
-        Tensor::apply(task, &[self])
+        composed("cast", &[dtype as u64], &[self], || {
+            let ty = self.ty();
+            let value = ScalarExpr::read(0, ty.dtype, (0..ty.rank()).map(ScalarExpr::axis).collect()).cast(dtype);
+            let (inputs, output) = (vec![ty.clone()], TensorType::new(dtype, self.shape()));
+            let task = Task { name: "cast", inputs, output, compute: Compute::Each(value) };
+            Tensor::apply(task, &[self])
+        })
     }
 }

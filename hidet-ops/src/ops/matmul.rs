@@ -1,6 +1,7 @@
 //! Matrix products.
 
 use super::{broadcast, broadcast_index, refused};
+use crate::composed::composed;
 use crate::error::{Result, TensorType};
 use crate::expr::ScalarExpr;
 use crate::task::{Compute, ReduceOp, Task};
@@ -16,6 +17,10 @@ impl Tensor {
     /// If the shapes or the types of the elements do not fit, or are not `f16`, `bf16`, `f32`, `f64`, `i32`, `i64`, `u32`
     /// or `u64`.
     pub fn matmul(&self, other: &Tensor) -> Result<Tensor> {
+        composed("matmul", &[], &[self, other], || self.product(other))
+    }
+
+    fn product(&self, other: &Tensor) -> Result<Tensor> {
         let types = [self.ty(), other.ty()];
         let refused = |why: &str| Err(refused("matmul", &types, why));
         let ([.., m, k], [.., rows, n]) = (self.shape(), other.shape()) else {

@@ -1,6 +1,7 @@
 //! Normalisations: reductions and what follows, which become one kernel. Floats of 16 bits are computed in `f32`.
 
 use super::refused;
+use crate::composed::composed;
 use crate::error::Result;
 use crate::tensor::Tensor;
 
@@ -21,7 +22,11 @@ impl Tensor {
         let over = self.last("layer_norm", axes)?;
         self.fits("layer_norm", &self.shape()[over[0]..], scale)?;
         self.fits("layer_norm", &self.shape()[over[0]..], bias)?;
-        self.normalized(&over, scale, bias, epsilon)
+        let given = [u64::from(scale.is_some()), u64::from(bias.is_some())];
+        let inputs: Vec<&Tensor> = [Some(self), scale, bias].into_iter().flatten().collect();
+        composed("layer_norm", &[axes as u64, given[0], given[1], epsilon.to_bits()], &inputs, || {
+            self.normalized(&over, scale, bias, epsilon)
+        })
     }
 
     /// Returns each element divided by the square root of the mean of squares and `epsilon`, over the last `axes` axes; then
@@ -33,9 +38,12 @@ impl Tensor {
     pub fn rms_norm(&self, axes: usize, scale: Option<&Tensor>, epsilon: f64) -> Result<Tensor> {
         let over = self.last("rms_norm", axes)?;
         self.fits("rms_norm", &self.shape()[over[0]..], scale)?;
-        let wide = self.wide()?;
-        let factor = wide.square()?.mean(&over, true)?.add(epsilon)?.rsqrt()?;
-        scaled(wide.mul(&factor)?, scale, None)?.cast(self.dtype())
+        let inputs: Vec<&Tensor> = [Some(self), scale].into_iter().flatten().collect();
+        composed("rms_norm", &[axes as u64, epsilon.to_bits()], &inputs, || {
+            let wide = self.wide()?;
+            let factor = wide.square()?.mean(&over, true)?.add(epsilon)?.rsqrt()?;
+            scaled(wide.mul(&factor)?, scale, None)?.cast(self.dtype())
+        })
     }
 
     /// Normalises each channel of `[batch, channels, ..]` by a mean and a variance that are given, `[channels]`.

@@ -1,6 +1,7 @@
 //! Softmax along an axis: several reductions, which become one kernel.
 
 use super::axes;
+use crate::composed::composed;
 use crate::error::Result;
 use crate::tensor::Tensor;
 
@@ -12,9 +13,11 @@ impl Tensor {
     /// If there is no such axis, or the elements are not floats.
     pub fn softmax(&self, axis: usize) -> Result<Tensor> {
         self.softmax_axis("softmax", axis)?;
-        let wide = self.wide()?;
-        let exps = wide.sub(&wide.max(&[axis], true)?)?.exp()?;
-        exps.div(&exps.sum(&[axis], true)?)?.cast(self.dtype())
+        composed("softmax", &[axis as u64], &[self], || {
+            let wide = self.wide()?;
+            let exps = wide.sub(&wide.max(&[axis], true)?)?.exp()?;
+            exps.div(&exps.sum(&[axis], true)?)?.cast(self.dtype())
+        })
     }
 
     /// Returns the logarithm of [`Tensor::softmax`].
@@ -24,9 +27,11 @@ impl Tensor {
     /// As [`Tensor::softmax`].
     pub fn log_softmax(&self, axis: usize) -> Result<Tensor> {
         self.softmax_axis("log_softmax", axis)?;
-        let wide = self.wide()?;
-        let less = wide.sub(&wide.max(&[axis], true)?)?;
-        less.sub(&less.exp()?.sum(&[axis], true)?.log()?)?.cast(self.dtype())
+        composed("log_softmax", &[axis as u64], &[self], || {
+            let wide = self.wide()?;
+            let less = wide.sub(&wide.max(&[axis], true)?)?;
+            less.sub(&less.exp()?.sum(&[axis], true)?.log()?)?.cast(self.dtype())
+        })
     }
 
     fn softmax_axis(&self, name: &'static str, axis: usize) -> Result<()> {

@@ -1,0 +1,79 @@
+//! Operators whose definition is kept: put together once for inputs of the same types, and from then on a graph.
+//!
+//! A definition is many small allocations, which would be most of the host's time of an operator that is run again.
+
+use crate::error::{Result, TensorType};
+use crate::expr::Mixer;
+use crate::graph::{FlowGraph, Origin};
+use crate::tensor::Tensor;
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+/// The most definitions that are kept.
+const MOST: usize = 4096;
+
+/// What an operator is, for inputs of some types.
+struct Known {
+    name: &'static str,
+    numbers: Vec<u64>,
+    types: Vec<TensorType>,
+    graph: Arc<FlowGraph>,
+}
+
+impl Known {
+    fn is(&self, name: &str, numbers: &[u64], inputs: &[&Tensor]) -> bool {
+        self.name == name && self.numbers == numbers && self.types.iter().eq(inputs.iter().map(|input| input.ty()))
+    }
+}
+
+/// The definitions of this process, by a hash of what they are for.
+static KNOWN: LazyLock<Mutex<HashMap<u64, Vec<Known>>>> = LazyLock::new(Mutex::default);
+
+/// Returns what `build` makes of the inputs, which depends on nothing but their types, the name and the numbers. It is called
+/// if it has not been for the same, or if an input is there twice.
+///
+/// # Errors
+///
+/// Those of `build`, and if the inputs are not on one device.
+pub(crate) fn composed(
+    name: &'static str,
+    numbers: &[u64],
+    inputs: &[&Tensor],
+    build: impl FnOnce() -> Result<Tensor>,
+) -> Result<Tensor> {
+    // Of a tensor that is two inputs, the graph would be another one.
+    if (1..inputs.len()).any(|at| inputs[..at].iter().any(|other| other.is_identical(inputs[at]))) {
+        return build();
+    }
+    let mut hasher = Mixer::default();
+    (name, numbers).hash(&mut hasher);
+    inputs.iter().for_each(|input| input.ty().hash(&mut hasher));
+    let hash = hasher.finish();
+    let all = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let find = |known: &HashMap<u64, Vec<Known>>| {
+        let known = known.get(&hash)?.iter().find(|known| known.is(name, numbers, inputs))?;
+        Some(known.graph.clone())
+    };
+    let known = find(&all());
+    if let Some(graph) = known {
+        #[cfg(debug_assertions)]
+        if let Some(again) = build()?.graph_of(inputs) {
+            assert!(again.is_same(&graph), "`{name}` depends on more than its types and numbers");
+        }
+        return Tensor::of_graph(name, &graph, inputs);
+    }
+    let built = build()?;
+    let is_last = |graph: &FlowGraph| {
+        graph.nodes().next_back().is_some_and(|node| graph.is_output(node.id) && !matches!(node.origin, Origin::Input))
+    };
+    if let Some(graph) = built.graph_of(inputs).filter(is_last) {
+        let types = inputs.iter().map(|input| input.ty().clone()).collect();
+        let mut all = all();
+        if all.len() >= MOST {
+            all.clear();
+        }
+        all.entry(hash).or_default().push(Known { name, numbers: numbers.to_vec(), types, graph: Arc::new(graph) });
+    }
+    Ok(built)
+}

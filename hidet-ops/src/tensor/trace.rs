@@ -1,0 +1,65 @@
+//! The graph of what a tensor is to be computed of.
+
+use super::{Inner, State, Tensor, Work};
+use crate::expr::Mixed;
+use crate::graph::{FlowGraph, NodeId, Origin};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+impl Tensor {
+    /// Returns the graph of what is not computed yet, whose result is this tensor, its last node, and the tensors of its
+    /// nodes; those between operators that are put together have none.
+    pub(super) fn graph(&self) -> (FlowGraph, Vec<Option<Tensor>>) {
+        self.graph_from(&[])
+    }
+
+    /// Returns the graph that computes this tensor of these ones, which are its first nodes; nothing if it needs others.
+    pub(crate) fn graph_of(&self, given: &[&Tensor]) -> Option<FlowGraph> {
+        let (graph, _) = self.graph_from(given);
+        let inputs = graph.nodes().filter(|node| matches!(node.origin, Origin::Input)).count();
+        (inputs == given.len()).then_some(graph)
+    }
+
+    /// The same of what is not computed yet and behind these tensors, which are its first nodes.
+    fn graph_from(&self, given: &[&Tensor]) -> (FlowGraph, Vec<Option<Tensor>>) {
+        let (mut graph, mut tensors) = (FlowGraph::default(), Vec::new());
+        let mut ids: HashMap<*const Inner, NodeId, Mixed> = HashMap::default();
+        for tensor in given {
+            ids.insert(Arc::as_ptr(&tensor.0), graph.input(tensor.ty().clone()));
+            tensors.push(Some((*tensor).clone()));
+        }
+        // A loop instead of recursion: chains of operators may be long.
+        let mut open = vec![(self.clone(), false)];
+        while let Some((tensor, inputs_done)) = open.pop() {
+            let key = Arc::as_ptr(&tensor.0);
+            if ids.contains_key(&key) {
+                continue;
+            }
+            let state = tensor.state();
+            let id = match &*state {
+                State::Ready(_) => graph.input(tensor.ty().clone()),
+                State::Pending { inputs, .. } if !inputs_done => {
+                    open.push((tensor.clone(), true));
+                    open.extend(inputs.iter().rev().map(|input| (input.clone(), false)));
+                    continue;
+                }
+                State::Pending { work, inputs } => {
+                    let inputs = inputs.iter().filter_map(|input| ids.get(&Arc::as_ptr(&input.0)).copied());
+                    let inputs: Vec<NodeId> = inputs.collect();
+                    match work {
+                        Work::Task(task) => graph.apply(task.clone(), inputs),
+                        Work::Graph(work) => graph.append(work, &inputs),
+                    }
+                }
+            };
+            drop(state);
+            ids.insert(key, id);
+            tensors.resize(id.0, None);
+            tensors.push(Some(tensor));
+        }
+        if let Some(id) = ids.get(&Arc::as_ptr(&self.0)) {
+            graph.output(*id);
+        }
+        (graph, tensors)
+    }
+}
