@@ -3,7 +3,8 @@
 
 It reads lines: `case REPEATS WORDS..` records REPEATS calls in a CUDA graph and answers `ready`, `time` replays it once and
 answers microseconds per call; any other answer is an error. Products are those of cuBLAS, attention is that of cuDNN through
-scaled_dot_product_attention, that of single queries by the quickest way of it, everything else is compiled by torch.compile.
+scaled_dot_product_attention, that of single queries by the quickest way of it, orders, sums up to each element, LSTM and
+resizing are its own kernels, everything else is compiled by torch.compile.
 """
 
 import sys
@@ -16,7 +17,7 @@ except ImportError as error:
     print(error, flush=True)
     sys.exit(1)
 
-TYPES = {"f16": torch.float16, "bf16": torch.bfloat16, "f32": torch.float32}
+TYPES = {"f16": torch.float16, "bf16": torch.bfloat16, "f32": torch.float32, "tf32": torch.float32, "x3": torch.float32}
 
 
 def attention_backends():
@@ -58,6 +59,15 @@ def call_of(words):
     shape = [int(extent) for extent in shape.split("x")]
     new = lambda *shape: torch.randn(*shape, device="cuda", dtype=TYPES[dtype])
     compiled = lambda f: torch.compile(f, dynamic=False)
+    torch.backends.cuda.matmul.allow_tf32 = dtype == "tf32"
+    if operator == "matmul" and dtype in ("e4m3", "i8"):
+        m, n, k = shape
+        if dtype == "i8":
+            a, b = (torch.randint(-80, 80, extents, device="cuda", dtype=torch.int8) for extents in ((m, k), (n, k)))
+            return lambda: torch._int_mm(a, b.t())
+        a, b = (torch.randn(*extents, device="cuda").to(torch.float8_e4m3fn) for extents in ((m, k), (n, k)))
+        one = torch.ones((), device="cuda")
+        return lambda: torch._scaled_mm(a, b.t(), one, one, out_dtype=torch.bfloat16, use_fast_accum=True)
     if operator == "matmul":
         m, n, k = shape
         a, b = new(m, k), new(k, n) if kind == ["nn"] else new(n, k).t()
@@ -98,7 +108,20 @@ def call_of(words):
         x, w = new(int(kind[0]), channels, size, size), new(channels, 1, kernel, kernel)
         x = x.to(memory_format=torch.channels_last)
         return lambda: F.conv2d(x, w, stride=stride, padding=kernel // 2, groups=channels)
+    if operator == "lstm":
+        length, batch, width = shape
+        x, net = new(length, batch, width), torch.nn.LSTM(width, width, bias=False).to("cuda", TYPES[dtype])
+        net.flatten_parameters()
+        return lambda: net(x)[0]
     x = new(*shape)
+    if operator in ("sort", "topk", "cumsum", "resize"):
+        eager = {
+            "sort": lambda: torch.sort(x, dim=1),
+            "topk": lambda: torch.topk(x, 64, dim=1),
+            "cumsum": lambda: torch.cumsum(x, dim=1),
+            "resize": lambda: F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False),
+        }
+        return eager[operator]
     if operator == "layer_norm":
         scale, bias = new(shape[-1]), new(shape[-1])
         f = compiled(lambda x, scale, bias: F.layer_norm(x, shape[-1:], scale, bias))

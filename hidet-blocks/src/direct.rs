@@ -11,8 +11,8 @@ use hidet_macros::device;
 ///
 /// A warp writes 8 rows of 8 numbers at a time: half of the width of a TMA store, but no shared memory and no alignment.
 #[device(crate = hidet_core)]
-pub fn store_sums<C: Element, const R: usize>(
-    sums: View<f32, 1>,
+pub fn store_sums<S: Element, C: Element, const R: usize>(
+    sums: View<S, 1>,
     output: Out<C, R>,
     (cols, lanes): (i32, i32),
     group: Expr<i32>,

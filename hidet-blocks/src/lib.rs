@@ -11,6 +11,8 @@
 //! - [`OnlineSoftmax`], of scores that arrive in tiles, and [`attend`], attention to [`Visible`] keys made of it.
 //! - [`TiledOutput`]: the results, with the epilogue of the output, through shared memory; [`PixelOutput`] those of a
 //!   convolution.
+//! - [`SplitTiles`]: tiles of `f32` as sums of two of tf32, with [`split_stages`] and [`multiply_split`]: products of `f32` on
+//!   tensor cores that are nearly those of `f32`; a [`Handover`] for warp groups that change tiles between copy and product.
 //! - [`SplitSums`]: the sums of a product that the blocks of a cluster have split along k.
 //!
 //! The parts of a product without tensor cores, of any architecture: [`ThreadTile`], the elements that each thread computes;
@@ -87,6 +89,7 @@ mod simt;
 mod softmax;
 mod split;
 mod staged;
+mod three;
 mod tile_order;
 mod tiles;
 
@@ -94,7 +97,7 @@ pub use activation::{gelu, gelu_tanh, silu};
 pub use attention::{Visible, attend};
 pub use direct::store_sums;
 pub use output::TiledOutput;
-pub use pipeline::{Pipeline, Position};
+pub use pipeline::{Handover, Pipeline, Position};
 pub use pixel_output::PixelOutput;
 pub use pixels::{PixelRoute, PixelTile, StagedPixels, Window};
 pub use product::{issue, issue_left, issue_left_by_rows, multiply, multiply_tiles};
@@ -102,5 +105,6 @@ pub use simt::{CopiedInput, Route, ThreadTile, multiply_by_threads};
 pub use softmax::{MASKED, OnlineSoftmax, scale_rows};
 pub use split::SplitSums;
 pub use staged::{StagedInput, load_stage};
+pub use three::{SplitTiles, multiply_split, split_stages};
 pub use tile_order::TileOrder;
 pub use tiles::StagedTiles;

@@ -63,7 +63,6 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
     #[track_caller]
     pub fn of_boxes(output: Out<C, R>, groups: i32, cols: i32, stored: [i32; R]) -> TiledOutput<C, T, R> {
         const { assert!(R >= 2, "a tile is a matrix, so the output has two axes or more") }
-        const { assert!(T::SCALAR.bytes() == 2, "the output's elements have 16 bits") }
         let whole = stored[R - 1] == PART && stored.iter().product::<i32>() == PART * PART;
         if groups < 1 || cols < PART || cols % PART != 0 || !whole || stored.iter().any(|extent| *extent < 1) {
             refuse(&format!(
@@ -103,9 +102,9 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
     /// Stores what the epilogue makes of the sums of a warp group, the one numbered `group`, in the tile of the output that
     /// begins at `origin`, of which each group has 64 rows. `input` and `at` are those of [`load_operand`](Self::load_operand).
     #[device(crate = hidet_core)]
-    pub fn store<const Q: usize>(
+    pub fn store<S: Element, const Q: usize>(
         &self,
-        sums: View<f32, 1>,
+        sums: View<S, 1>,
         (input, at): (&StagedInput<T, Q>, &Position),
         group: impl IntoExpr<i32>,
         origin: impl IndexTuple<R>,
@@ -117,15 +116,15 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
 
     /// Stores the box of a warp group that begins at `origin`, of an output [`of_boxes`](Self::of_boxes).
     #[device(crate = hidet_core)]
-    pub fn store_box(&self, sums: View<f32, 1>, group: impl IntoExpr<i32>, origin: impl IndexTuple<R>) {
+    pub fn store_box<S: Element>(&self, sums: View<S, 1>, group: impl IntoExpr<i32>, origin: impl IndexTuple<R>) {
         self.write(sums, None, group.into_expr(), coordinates(origin));
     }
 
     /// Stores a box, with an operand of that number in stages of a pipeline.
     #[device(crate = hidet_core)]
-    fn write(
+    fn write<S: Element>(
         &self,
-        sums: View<f32, 1>,
+        sums: View<S, 1>,
         staged: Option<(usize, StagedTiles<T>, &Position)>,
         group: Expr<i32>,
         origin: [Expr<i32>; R],

@@ -17,6 +17,26 @@ pub struct Pipeline {
     empty: Mbarriers,
 }
 
+/// Barriers at which a warp group that changes the tiles of stages hands them to those that multiply them.
+#[derive(Clone, Copy, Debug)]
+pub struct Handover {
+    changed: Mbarriers,
+}
+
+impl Handover {
+    /// Makes them for so many stages. All threads of the block must call it together, before they make the pipeline.
+    #[device(crate = hidet_core)]
+    pub fn new(stages: i32) -> Handover {
+        let changed = mbarriers(stages);
+        if thread_id() == 0 {
+            for stage in unroll(0..stages) {
+                changed.init(stage, 1);
+            }
+        }
+        Handover { changed }
+    }
+}
+
 /// A thread's position in a pipeline.
 #[derive(Debug)]
 pub struct Position {
@@ -117,6 +137,21 @@ impl Position {
     #[device(crate = hidet_core)]
     pub fn wait(&self) {
         self.pipeline.full.wait(self.stage(), self.phase.borrow().read());
+    }
+
+    /// Signals that this warp group, of which this is thread `t`, has changed the stage: its threads have met at a barrier
+    /// since, each behind a fence for tensor cores.
+    #[device(crate = hidet_core)]
+    pub fn hand_over(&self, handover: Handover, t: Expr<i32>) {
+        if t == 0 {
+            handover.changed.arrive(self.stage());
+        }
+    }
+
+    /// Waits until the stage is changed.
+    #[device(crate = hidet_core)]
+    pub fn wait_for(&self, handover: Handover) {
+        handover.changed.wait(self.stage(), self.phase.borrow().read());
     }
 
     /// Signals that this warp group, of which this is thread `t`, has read that stage: by tensor cores, or by threads that

@@ -23,7 +23,7 @@ enum Route<C, T> {
     /// Boxes of images, rows and columns.
     Boxes(TiledOutput<C, T, 4>),
     /// Sums of the blocks of a cluster.
-    Split(SplitSums, Epilogue<C, 2>),
+    Split(SplitSums<f32>, Epilogue<C, 2>),
 }
 
 impl<C: Element, T: Element> PixelOutput<C, T> {

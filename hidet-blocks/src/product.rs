@@ -14,25 +14,29 @@ use hidet_macros::device;
 
 /// Adds to `sums`, 64 rows of `n` numbers as [`wgmma_accumulator`](hidet_core::dsl::intrinsics::wgmma_accumulator) gives
 /// them to the threads of a warp group, the products of 64 rows of `a` with all `n` rows of `b`, along `steps` stages.
-/// The rows begin at `row` of each tile of `a`; the tiles begin at the row of `origin`, whose column has no meaning. `T` has
-/// 16 bits.
+/// The rows begin at `row` of each tile of `a`; the tiles begin at the row of `origin`, whose column has no meaning. Types are
+/// those of [`wgmma`](hidet_core::dsl::intrinsics::wgmma); only inputs of 16 bits may have a prologue.
 ///
 /// The named barrier with the number of the warp group in the block is used where `a` has a prologue.
 ///
 /// Two stages are in flight: a stage is released when the next one's products have been issued and its own are complete.
 #[device(crate = hidet_core)]
-pub fn multiply<T: Element, const R: usize>(
-    sums: View<f32, 1>,
+pub fn multiply<T: Element, C: Element, const R: usize>(
+    sums: View<C, 1>,
     (a, b): (&StagedInput<T, R>, &StagedInput<T, R>),
     at: &Position,
     (row, origin): (impl IntoExpr<i32>, impl IndexTuple<R>),
     steps: Expr<i32>,
 ) {
-    const { assert!(T::SCALAR.bytes() == 2, "the inputs' elements have 16 bits") }
     let (row, origin, t) = (row.into_expr(), coordinates(origin), thread_id() % 128);
     expect_two_stages(at);
     if a.prologue.is_identity() {
         multiply_tiles(sums, (a.as_copied(), b.as_copied()), at, row, steps);
+    } else if T::SCALAR.bytes() != 2 {
+        refuse(&format!(
+            "an input of {} has a prologue, which is applied to elements of 16 bits in registers",
+            T::SCALAR
+        ));
     } else {
         let (mut before, b) = (0, b.as_copied());
         // Rows of the next stage are loaded while products with those of this one are computed.
@@ -66,8 +70,8 @@ pub fn multiply<T: Element, const R: usize>(
 
 /// The same for tiles as they are, however they were copied.
 #[device(crate = hidet_core)]
-pub fn multiply_tiles<T: Element>(
-    sums: View<f32, 1>,
+pub fn multiply_tiles<T: Element, C: Element>(
+    sums: View<C, 1>,
     (a, b): (StagedTiles<T>, StagedTiles<T>),
     at: &Position,
     row: impl IntoExpr<i32>,
@@ -118,9 +122,9 @@ fn none_in_flight(at: &Position, is_any: Expr<bool>, last: Expr<i32>, t: Expr<i3
 /// Issues the products of 64 rows of a tile, from `row` on, with all rows of another, as one group of wgmma. They are added
 /// to `sums` if `add`, else they replace them.
 #[device(crate = hidet_core)]
-pub fn issue<T: Element>(
+pub fn issue<T: Element, C: Element>(
     add: bool,
-    sums: View<f32, 1>,
+    sums: View<C, 1>,
     (a, a_at, row): (StagedTiles<T>, &Position, Expr<i32>),
     (b, b_at): (StagedTiles<T>, &Position),
 ) {
@@ -131,7 +135,7 @@ pub fn issue<T: Element>(
         fence_proxy_async();
     }
     wgmma_fence();
-    for p in unroll((0..a.cols()).step_by(16)) {
+    for p in unroll((0..a.cols()).step_by(StagedTiles::<T>::depth() as usize)) {
         let (slab, col) = (p / StagedTiles::<T>::width(), p % StagedTiles::<T>::width());
         let left = &a.memory[[a_at.stage(), slab, row, col]];
         b.multiply(add || p > 0, sums, left, b_at.stage(), p);
@@ -141,7 +145,7 @@ pub fn issue<T: Element>(
 
 /// Issues the products of 64 rows in registers, 16 columns at a time, with all rows of a tile, as one group of wgmma.
 #[device(crate = hidet_core)]
-pub fn issue_left<T: Element>(sums: View<f32, 1>, left: View<T, 2>, (b, at): (StagedTiles<T>, &Position)) {
+pub fn issue_left<T: Element, C: Element>(sums: View<C, 1>, left: View<T, 2>, (b, at): (StagedTiles<T>, &Position)) {
     wgmma_fence();
     for p in unroll((0..b.extents()[0]).step_by(16)) {
         b.multiply(true, sums, &left[[p / 16, 0]], at.stage(), p);

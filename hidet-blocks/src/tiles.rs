@@ -37,7 +37,7 @@ impl<T: Element> StagedTiles<T> {
         StagedTiles { memory, along_rows: None, stages, tile, by_threads: false }
     }
 
-    /// The same for tiles whose rows go along k.
+    /// The same for tiles whose rows go along k, of elements of 16 bits: tensor cores read no others so.
     #[track_caller]
     pub(crate) fn along_rows(stages: i32, tile: [i32; 2]) -> StagedTiles<T> {
         let tiles = StagedTiles::new(stages, tile);
@@ -61,9 +61,9 @@ impl<T: Element> StagedTiles<T> {
         }
     }
 
-    /// Issues the products of 16 columns on the left with the part of the tile that begins at `k`: `left * tile`.
+    /// Issues the products of 32 bytes of columns on the left with the part of the tile that begins at `k`: `left * tile`.
     #[track_caller]
-    pub(crate) fn multiply(&self, add: bool, sums: View<f32, 1>, left: Address<T>, stage: Expr<i32>, k: i32) {
+    pub(crate) fn multiply<C: Element>(&self, add: bool, sums: View<C, 1>, left: Address<T>, stage: Expr<i32>, k: i32) {
         let n = self.extents()[1];
         match self.along_rows {
             Some(tiles) => wgmma_n(n, add, sums.address((0,)), left, tiles.address((stage, k, 0)).transposed()),
@@ -72,6 +72,11 @@ impl<T: Element> StagedTiles<T> {
                 wgmma_n(n, add, sums.address((0,)), left, self.memory.address((stage, slab, 0, col)));
             }
         }
+    }
+
+    /// Returns how many columns tensor cores multiply at once: 32 bytes.
+    pub(crate) fn depth() -> i32 {
+        32 / T::SCALAR.bytes() as i32
     }
 
     /// Returns the number of columns of a slab.

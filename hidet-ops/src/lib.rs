@@ -20,6 +20,7 @@ mod tensor;
 pub mod testing;
 
 pub use error::{Error, Result, TensorType};
+pub use expr::Precision;
 pub use ops::{
     Attention, Coordinates, Direction, Input, Operand, PadMode, Recurrent, Resize, ResizeMode, ResizeTo, Rounding,
     ScatterMode, Window,

@@ -5,7 +5,7 @@
 use hidet::device::Device;
 use hidet::types::Scalar;
 use hidet_ops::testing::Inputs;
-use hidet_ops::{Result, Tensor};
+use hidet_ops::{Precision, Result, Tensor};
 
 fn agrees(result: &Tensor, wanted: &Tensor, bound: f64) -> Result<()> {
     let (found, wanted) = (result.elements()?, wanted.reference()?);
@@ -88,4 +88,79 @@ fn awkward_products_on_tensor_cores() -> Result<()> {
     let b = stored(inputs.within(&[64, 24], 0.5)?)?;
     assert_eq!(part.matmul(&b)?.templates()?, ["matmul_wgmma"]);
     agrees(&part.matmul(&b)?, &part.matmul(&b)?, 4e-3)
+}
+
+/// Types of 8 bits, and `f32` by tf32 and by three products of it: with an epilogue, a batch, odd rows, operands by rows and by
+/// columns, one that is computed, and few rows, which are split along k.
+#[test]
+fn products_of_other_types_on_tensor_cores() -> Result<()> {
+    let device = Device::best()?;
+    let ways = [
+        (Scalar::F32, Precision::Tf32, 4e-3),
+        (Scalar::F32, Precision::Tf32x3, 4e-6),
+        (Scalar::E4M3, Precision::F32, 2e-3),
+        (Scalar::E5M2, Precision::F32, 2e-3),
+        (Scalar::I8, Precision::F32, 0.0),
+        (Scalar::U8, Precision::F32, 0.0),
+    ];
+    let shapes = [[0, 72, 136, 96], [2, 65, 33, 47], [0, 200, 264, 64], [0, 5, 64, 2048]];
+    for (kind, (dtype, precision, bound)) in ways.into_iter().enumerate() {
+        for (number, [batch, m, n, k]) in shapes.into_iter().enumerate() {
+            let mut inputs = Inputs::new(&device, dtype, (kind * 10 + number) as u64);
+            let front: &[usize] = if batch == 0 { &[] } else { &[batch] };
+            let mut tensor = |last: &[usize]| -> Result<Tensor> { stored(inputs.tensor(&[front, last].concat())?) };
+            let a = tensor(&[m, k])?;
+            let b = if (kind + number) % 2 == 0 { tensor(&[n, k])?.t()? } else { tensor(&[k, n])? };
+            // Results are as large as the roots of k, of which bounds are parts.
+            let bound = bound * (k as f64).sqrt();
+            let product = || a.matmul_by(&b, precision);
+            assert_eq!(product()?.templates()?, ["matmul_wgmma"], "{dtype} {precision:?}");
+            agrees(&product()?, &product()?, bound)?;
+            let fused = || match dtype {
+                Scalar::I8 | Scalar::U8 => product()?.cast(Scalar::F32)?.mul(0.25)?.relu(),
+                _ => product()?.mul(0.5)?.relu(),
+            };
+            assert_eq!((fused()?.kernels().len(), fused()?.templates()?), (1, vec!["matmul_wgmma"]));
+            agrees(&fused()?, &fused()?, bound)?;
+            if dtype == Scalar::F32 {
+                let computed = || a.add(1.0)?.matmul_by(&b, precision);
+                agrees(&computed()?, &computed()?, 3.0 * bound)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Three products of tf32 are about as exact as one of `f32`, at any depth, for numbers of one sign and of both.
+#[test]
+fn three_products_of_tf32_are_as_exact_as_f32() -> Result<()> {
+    let device = Device::best()?;
+    // The greatest depth takes the simulated device too long.
+    let deep = device.as_cuda().map_or(2048, |_| 8192);
+    for (k, least) in [(64, -1.0), (64, 0.0), (2048, -1.0), (2048, 0.0), (deep, -1.0), (deep, 0.0)] {
+        let mut state = 12345u64;
+        let mut numbers = |count: usize| -> Vec<f32> {
+            let mut next = || {
+                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                (state >> 40) as f32 / (1u32 << 24) as f32 * (1.0 - least) + least
+            };
+            (0..count).map(|_| next()).collect()
+        };
+        let (m, n) = (16, 64);
+        let (a, b) = (numbers(m * k), numbers(n * k));
+        let [x, y] = [(&a, m), (&b, n)].map(|(all, rows)| device.tensor(all, [rows, k]).map(|x| Tensor::from(&x)));
+        let (x, y) = (x?, y?.t()?);
+        let wanted: Vec<f64> = (0..m * n)
+            .map(|at| (0..k).map(|p| f64::from(a[at / n * k + p]) * f64::from(b[at % n * k + p])).sum())
+            .collect();
+        let error = |precision| -> Result<f64> {
+            let found = x.matmul_by(&y, precision)?.elements()?;
+            let squares = found.iter().zip(&wanted).map(|(found, wanted)| (found - wanted).powi(2));
+            Ok((squares.sum::<f64>() / wanted.len() as f64).sqrt())
+        };
+        let (single, three) = (error(Precision::F32)?, error(Precision::Tf32x3)?);
+        println!("k {k} from {least}: f32 {single:.3e}, three of tf32 {three:.3e}");
+        assert!(three <= 1.5 * single, "k {k} from {least}: {three:e}, not {single:e}");
+    }
+    Ok(())
 }

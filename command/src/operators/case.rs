@@ -4,17 +4,23 @@ use crate::bench::problem::{random, say};
 use hidet::dispatch;
 use hidet::prelude::*;
 use hidet::types::Scalar;
-use hidet_ops::{Tensor, Window};
+use hidet_ops::{Precision, Recurrent, Resize, ResizeMode, ResizeTo, Tensor, Window};
 
 /// The cases, by family: words of a line in order, of which those in braces stand for a line each.
-pub const ALL: [&str; 16] = [
+pub const ALL: [&str; 21] = [
     "matmul {f16,bf16} {nn,nt} {2048x2048x2048,4096x4096x4096,8192x8192x8192,8192x14336x4096,4096x4096x14336}",
     "matmul f16 {nn,nt} {128x768x768,128x2304x768,128x3072x768,128x768x3072,16x4096x4096,1x4096x4096,16x14336x4096}",
     "matmul f16 {nn,nt} {512x512x512,1024x1024x1024,256x256x65536}",
     "matmul f16 {nn,nt} {2039x2039x2039,2042x2042x2042,2043x2043x2043,2045x2045x2045,2046x2046x2046,2047x2047x2047}",
     "matmul f32 nn {2039x2039x2039,2042x2042x2042,2043x2043x2043,2044x2044x2044,2045x2045x2045,2046x2046x2046,\
      2047x2047x2047,2048x2048x2048,4096x4096x4096}",
+    "matmul {tf32,x3} {nt,nn} {2039x2039x2039,2042x2042x2042,2043x2043x2043,2044x2044x2044,2045x2045x2045,\
+     2046x2046x2046,2047x2047x2047,2048x2048x2048,4096x4096x4096}",
+    "matmul {e4m3,i8} nt {4096x4096x4096,16x4096x4096,32x4096x4096}",
     "linear {f16,bf16} nt 4096x4096x4096",
+    "{sort,topk,cumsum} f32 {1024x4096,64x65536}",
+    "lstm {f16,f32} 64x32x512",
+    "resize {f16,f32} 8x64x128x128",
     "{softmax,layer_norm,rms_norm,reduce_rows} {f16,f32} {512x1024,4096x4096,65536x4096,512x65536}",
     "{gelu,transpose,reduce_cols} {f16,f32} {512x1024,4096x4096,65536x4096}",
     "reduce_middle {f16,f32} {8x64x1024,64x256x4096}",
@@ -60,10 +66,21 @@ impl Draw<'_> {
     fn tensor(&mut self, shape: &[usize]) -> Result<Tensor, String> {
         self.drawn += 1;
         let count = [shape.iter().product()];
-        let flat = dispatch!(self.dtype; T in [f16, bf16, f32] => {
+        // Types of 8 bits are converted; integers from -80 to 80 or so.
+        let (drawn, factor) = match self.dtype {
+            Scalar::E4M3 | Scalar::E5M2 => (Scalar::F32, 1.0),
+            Scalar::I8 => (Scalar::F32, 20.0),
+            dtype => (dtype, 1.0),
+        };
+        let flat = dispatch!(drawn; T in [f16, bf16, f32] => {
             random::<T, 1>(self.device, count, self.drawn).map(|flat| flat.raw().clone())
         });
-        Ok(Tensor::from(flat.map_err(say)??.view(0, shape).map_err(say)?))
+        let tensor = Tensor::from(flat.map_err(say)??.view(0, shape).map_err(say)?);
+        if drawn == self.dtype {
+            return Ok(tensor);
+        }
+        let converted = tensor.mul(factor).and_then(|tensor| tensor.cast(self.dtype)?.compute());
+        converted.map(Tensor::from).map_err(say)
     }
 
     /// A tensor of as many numbers less than their number, each once, in an order without a pattern.
@@ -79,17 +96,23 @@ pub fn tensor(device: &Device, case: &str) -> Result<Tensor, String> {
     let words: Vec<&str> = case.split(' ').collect();
     let unknown = || format!("`{case}` is not a case");
     let [operator, dtype, kind @ .., shape] = words.as_slice() else { return Err(unknown()) };
-    let dtype = Scalar::from_name(dtype).ok_or_else(unknown)?;
+    let (dtype, precision) = match *dtype {
+        "tf32" => (Scalar::F32, Precision::Tf32),
+        "x3" => (Scalar::F32, Precision::Tf32x3),
+        name => (Scalar::from_name(name).ok_or_else(unknown)?, Precision::F32),
+    };
     let shape: Vec<usize> =
         shape.split('x').map(|extent| extent.parse().map_err(|_| unknown())).collect::<Result<_, String>>()?;
     let mut draw = Draw { device, dtype, drawn: 0 };
     let made = match (*operator, kind, shape.as_slice()) {
         ("matmul", [order], [m, n, k]) => {
             let a = draw.tensor(&[*m, *k])?;
-            match *order {
-                "nn" => a.matmul(&draw.tensor(&[*k, *n])?),
-                _ => draw.tensor(&[*n, *k])?.t().and_then(|b| a.matmul(&b)),
-            }
+            let product = match *order {
+                "nn" => a.matmul_by(&draw.tensor(&[*k, *n])?, precision),
+                _ => draw.tensor(&[*n, *k])?.t().and_then(|b| a.matmul_by(&b, precision)),
+            };
+            // As PyTorch's products of that type.
+            if dtype == Scalar::E4M3 { product.and_then(|product| product.cast(Scalar::BF16)) } else { product }
         }
         ("linear", ["nt"], [m, n, k]) => {
             let (a, b) = (draw.tensor(&[*m, *k])?, draw.tensor(&[*n, *k])?);
@@ -151,6 +174,18 @@ pub fn tensor(device: &Device, case: &str) -> Result<Tensor, String> {
                     bare.and_then(|y| y.add(&bias)?.relu()?.add(&residual))
                 }
             }
+        }
+        ("sort", [], [_, _]) => draw.tensor(&shape)?.sort(1, false).map(|(values, _)| values),
+        ("topk", [], [_, _]) => draw.tensor(&shape)?.topk(64, 1, true).map(|(values, _)| values),
+        ("cumsum", [], [_, _]) => draw.tensor(&shape)?.cumsum(1, false, false),
+        ("lstm", [], [length, batch, width]) => {
+            let (x, weight) = (draw.tensor(&[*length, *batch, *width])?, draw.tensor(&[1, 4 * width, *width])?);
+            let states = draw.tensor(&[1, 4 * width, *width])?;
+            x.lstm(&weight, &states, &Recurrent::default()).map(|[all, ..]| all)
+        }
+        ("resize", [], [_, _, h, w]) => {
+            let how = Resize::new(ResizeMode::Linear);
+            draw.tensor(&shape)?.resize(&[2, 3], ResizeTo::Sizes(&[2 * h, 2 * w]), &how)
         }
         ("reduce_middle", [], [_, _, _]) => draw.tensor(&shape)?.sum(&[1], false),
         _ => return Err(format!("{} yet", unknown())),

@@ -240,6 +240,20 @@ impl RawTensor {
         Ok(RawTensor { identity: self.identity, ..view })
     }
 
+    /// Returns the same memory as elements of another type of the same size. It counts as the same tensor for
+    /// [`RawTensor::forget`].
+    ///
+    /// # Errors
+    ///
+    /// If elements of that type have another size.
+    pub fn bits_as(&self, scalar: Scalar) -> Result<RawTensor> {
+        if scalar.bytes() != self.scalar.bytes() {
+            let message = format!("elements of {} are read as those of {scalar}, which has another size", self.scalar);
+            return Err(self.device.error(message));
+        }
+        Ok(RawTensor { scalar, ..self.clone() })
+    }
+
     /// Returns its elements in row-major order, as [`Tensor::to_vec`](super::Tensor::to_vec), or an error if they are of
     /// another type than `T`.
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {

@@ -10,6 +10,7 @@ mod build;
 pub(crate) mod emit;
 mod eval;
 mod hash;
+mod precision;
 mod rewrite;
 mod text;
 
@@ -17,6 +18,7 @@ pub use build::IntoScalar;
 pub use eval::Element64;
 pub(crate) use eval::Program;
 pub(crate) use hash::{Mixed, Mixer};
+pub use precision::Precision;
 
 use hidet::ir::{BinaryOp, CompareOp, UnaryOp};
 use hidet::types::{Const, Scalar};

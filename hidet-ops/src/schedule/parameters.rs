@@ -158,6 +158,11 @@ impl Parameters {
         self
     }
 
+    /// Makes a parameter the bits of its input as elements of another type of the same size.
+    pub(crate) fn read_bits(&mut self, parameter: usize, dtype: Scalar) {
+        self.list[parameter].dtype = dtype;
+    }
+
     /// Replaces the tensor of a parameter by a copy along these coordinates of the kernel with these extents.
     /// It must be the only parameter of its input.
     pub(crate) fn replace(&mut self, parameter: usize, axes: Vec<usize>, extents: Vec<usize>) {
@@ -313,7 +318,11 @@ impl Parameters {
 
     /// Returns the arguments of the parameters, in the memory of the inputs.
     pub(crate) fn arguments(&self, inputs: &[RawTensor]) -> hidet::Result<Vec<RawTensor>> {
-        self.list.iter().map(|parameter| self.argument(parameter, &inputs[parameter.input])).collect()
+        let argument = |parameter: &Parameter| {
+            let argument = self.argument(parameter, &inputs[parameter.input])?;
+            if argument.scalar() == parameter.dtype { Ok(argument) } else { argument.bits_as(parameter.dtype) }
+        };
+        self.list.iter().map(argument).collect()
     }
 
     fn argument(&self, parameter: &Parameter, input: &RawTensor) -> hidet::Result<RawTensor> {

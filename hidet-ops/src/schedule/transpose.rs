@@ -11,7 +11,7 @@ use hidet::dsl::{AnyExpr, AnyView, Template};
 use hidet::ir::Access;
 use hidet::mapping::IndexExpr;
 use hidet::prelude::*;
-use hidet::types::Element;
+use hidet::types::{E4M3, E5M2, Element, TF32};
 
 /// The rule.
 pub(super) struct Transpose;
@@ -171,8 +171,7 @@ fn shared_tile(dtype: hidet::types::Scalar, shape: [i32; 2]) -> AnyView {
     fn of<T: Element>(shape: [i32; 2]) -> AnyView {
         AnyView::from(shared::<T, 2>(shape))
     }
-    let tile =
-        dispatch!(dtype; T in [f16, bf16, f32, f64, i8, i16, i32, i64, u8, u16, u32, u64, bool] => of::<T>(shape));
+    let tile = dispatch!(dtype; T in [f16, bf16, f32, f64, i8, i16, i32, i64, u8, u16, u32, u64, bool, TF32, E4M3, E5M2] => of::<T>(shape));
     tile.unwrap_or_else(|why| {
         refuse(&why.to_string());
         of::<f32>(shape)

@@ -1,5 +1,6 @@
 //! Kernels of users: operators that compute element by element become part of them through views.
 
+use super::parts::{before, behind_steps, sources};
 use crate::error::TensorType;
 use crate::expr::{ExprNode, ScalarExpr};
 use crate::fuse::{FusedTask, Reduction};
@@ -63,45 +64,20 @@ fn axes(reduction: &Reduction, input: usize) -> Range<usize> {
 
 /// Returns what is computed by the kernel if what is before it, and what is behind it, are `apart`. Inputs that are computed
 /// apart are steps of the plan, and follow the inputs of the task.
-fn parted(fused: &FusedTask, [before, after]: [bool; 2], plan: &mut Plan) -> FusedTask {
+fn parted(fused: &FusedTask, [ahead, after]: [bool; 2], plan: &mut Plan) -> FusedTask {
     let reduction = &fused.reductions[0];
-    let (mut inner, mut operands) = (fused.clone(), reduction.operands.clone());
-    for (input, operand) in operands.iter_mut().enumerate().filter(|_| before) {
-        let (own, ty) = (axes(reduction, input), &reduction.task.inputs[input]);
-        // The coordinates of the input become those of the tensor that is computed.
-        let index: Vec<ScalarExpr> =
-            (0..own.end).map(|axis| ScalarExpr::axis(axis.checked_sub(own.start).unwrap_or(axis))).collect();
-        let value = operand.at(&index);
-        let name = format!("input_{input}_of_{}", fused.name);
-        plan.fused(
-            FusedTask::each(name, fused.inputs.clone(), ty.clone(), value),
-            (0..fused.inputs.len()).map(Source::Input).collect(),
-        );
-        *operand = ScalarExpr::read(inner.inputs.len(), ty.dtype, own.map(ScalarExpr::axis).collect());
-        inner.inputs.push(ty.clone());
+    let mut operands = reduction.operands.clone();
+    if ahead {
+        for (input, operand) in operands.iter_mut().enumerate() {
+            before(fused, operand, &axes(reduction, input).collect::<Vec<usize>>(), plan);
+        }
     }
-    let (old, new) = (fused.result_of(0), inner.result_of(0));
-    inner.value = match after {
-        true => ScalarExpr::read(new, reduction.dtype(), Vec::new()),
-        false => fused.value.substitute(&mut |expr| match expr.node() {
-            ExprNode::Read { input, .. } if *input == old => Some(ScalarExpr::read(new, expr.dtype(), Vec::new())),
-            _ => None,
-        }),
-    };
+    let mut inner = behind_steps(fused, operands, plan);
     if after {
+        inner.value = ScalarExpr::read(inner.result_of(0), reduction.dtype(), Vec::new());
         inner.output = reduction.task.output.clone();
     }
-    inner.reductions = vec![Reduction { operands, ..reduction.clone() }];
     inner
-}
-
-/// Returns where the inputs of the kernel come from: those of the task, and behind them the steps of the plan.
-fn sources(fused: &FusedTask, inputs: usize) -> Vec<Source> {
-    let source = |number: usize| match number.checked_sub(fused.inputs.len()) {
-        Some(step) => Source::Step(step),
-        None => Source::Input(number),
-    };
-    (0..inputs).map(source).collect()
 }
 
 /// Adds what is behind the kernel, the last step so far, as a task of its own.

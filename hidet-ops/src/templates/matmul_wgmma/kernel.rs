@@ -13,13 +13,13 @@ kernel! {
         min_blocks = 1,
         cluster = s.cluster as u32
     )]
-    pub(super) fn matmul_wgmma<T: Element>(
+    pub(super) fn matmul_wgmma<T: Element, C: Num>(
         #[meta] s: Schedule,
         a: In<T, [m, _k]>,
         b: In<T, [_b0, _b1]>,
-        c: Out<f32, [m, n]>,
+        c: Out<C, [m, n]>,
     ) {
-        whole::<T, 2>(s, (a, b, c), [m, n, a.extent(1)], |row, col| [row, col]);
+        whole::<T, C, 2>(s, (a, b, c), [m, n, a.extent(1)], |row, col| [row, col]);
     }
 
     /// The same for each matrix of a batch.
@@ -29,13 +29,13 @@ kernel! {
         min_blocks = 1,
         cluster = s.cluster as u32
     )]
-    pub(super) fn matmul_wgmma_batched<T: Element>(
+    pub(super) fn matmul_wgmma_batched<T: Element, C: Num>(
         #[meta] s: Schedule,
         a: In<T, [batch, m, _k]>,
         b: In<T, [batch, _b0, _b1]>,
-        c: Out<f32, [batch, m, n]>,
+        c: Out<C, [batch, m, n]>,
     ) {
-        whole::<T, 3>(s, (a, b, c), [m, n, a.extent(2)], |row, col| [block_idx().z, row, col]);
+        whole::<T, C, 3>(s, (a, b, c), [m, n, a.extent(2)], |row, col| [block_idx().z, row, col]);
     }
 
     /// The same by the blocks of a cluster, each of which multiplies a part of k.
@@ -45,17 +45,17 @@ kernel! {
         min_blocks = 1,
         cluster = s.split.blocks() as u32
     )]
-    pub(super) fn matmul_wgmma_cluster<T: Element>(
+    pub(super) fn matmul_wgmma_cluster<T: Element, C: Num>(
         #[meta] s: Schedule,
         a: In<T, [m, _k]>,
         b: In<T, [_b0, _b1]>,
-        c: Out<f32, [m, n]>,
+        c: Out<C, [m, n]>,
     ) {
         let (work, steps) = (Work::new(s, (a, b), [m, n]), s.steps(a.extent(1)));
         let blocks = s.split.blocks();
         let [begin, end] = [0, 1].map(|part| (block_idx().x % blocks + part) * steps / blocks);
         let shared = SplitSums::new(s.groups, s.cols, blocks);
-        let (at, sums) = (work.pipeline.start(), registers::<f32>([s.cols / 2]));
+        let (at, sums) = (work.pipeline.start(), registers::<C>([s.cols / 2]));
         for (row, col) in work.tiles.split(blocks).origins() {
             #[warp_group(0)]
             {
@@ -66,7 +66,7 @@ kernel! {
             #[warp_group(1..s.groups + 1)]
             {
                 let group = warp_id() / 4 - 1;
-                sums.fill(0.0);
+                sums.fill(C::default());
                 multiply(sums, (&work.a, &work.b), &at, (group * 64, (row, begin * s.depth)), end - begin);
                 shared.share(sums, group);
             }
@@ -158,14 +158,14 @@ impl<T: Element, const R: usize> Work<T, R> {
 /// Computes the tiles of a block, along all of k. `place` returns the index of a row and a column, of which one may go along
 /// k.
 #[device]
-fn whole<T: Element, const R: usize>(
+fn whole<T: Element, C: Num, const R: usize>(
     s: Schedule,
-    (a, b, c): (In<T, R>, In<T, R>, Out<f32, R>),
+    (a, b, c): (In<T, R>, In<T, R>, Out<C, R>),
     [m, n, k]: [Expr<i32>; 3],
     place: impl Fn(Expr<i32>, Expr<i32>) -> [Expr<i32>; R],
 ) {
     let work = Work::new(s, (a, b), [m, n]);
-    let output = s.by_tma.then(|| TiledOutput::<f32, T, R>::new(c, s.groups, s.cols));
+    let output = s.by_tma.then(|| TiledOutput::<C, T, R>::new(c, s.groups, s.cols));
     let steps = s.steps(k);
     #[warp_group(0)]
     {
@@ -188,9 +188,9 @@ fn whole<T: Element, const R: usize>(
             set_max_registers(232);
         }
         let (at, group) = (work.pipeline.start(), warp_id() / 4 - 1);
-        let sums = registers::<f32>([s.cols / 2]);
+        let sums = registers::<C>([s.cols / 2]);
         for (row, col) in work.tiles.origins() {
-            sums.fill(0.0);
+            sums.fill(C::default());
             multiply(sums, (&work.a, &work.b), &at, (group * 64, place(row, 0.into_expr())), steps);
             match &output {
                 Some(output) => output.store(sums, (&work.b, &at), group, place(row, col)),
@@ -206,7 +206,7 @@ fn whole<T: Element, const R: usize>(
 
 /// Stores two sums next to each other, those inside of the result.
 #[device]
-fn store_pair(c: Out<f32, 2>, (row, col): (Expr<i32>, Expr<i32>), sum: [Expr<f32>; 2], lanes: i32) {
+fn store_pair<C: Num>(c: Out<C, 2>, (row, col): (Expr<i32>, Expr<i32>), sum: [Expr<C>; 2], lanes: i32) {
     let c = AnyView::from(c);
     if lanes == 2 {
         c.store_inside(&[row, col], AnyExpr::vector(&sum.map(AnyExpr::from)));

@@ -1,22 +1,23 @@
-//! Matrix products of 16-bit floats on the tensor cores of sm_90: persistent blocks go through the tiles of the result, or
+//! Matrix products on the tensor cores of sm_90, of floats of 16 and 8 bits, tf32, and integers of 8 bits: persistent blocks go through the tiles of the result, or
 //! share the products along k of few tiles. Operands that TMA cannot read, because their rows are not multiples of 16 bytes,
 //! are copied into rows that are.
 
 mod kernel;
 mod schedule;
+mod three;
 
-use super::parts::added;
+use super::parts::{added, apart};
 use super::product::{Product, multiprocessors};
 use crate::error::TensorType;
-use crate::expr::{ExprNode, ScalarExpr};
+use crate::expr::{ExprNode, Precision, ScalarExpr};
 use crate::fuse::FusedTask;
 use crate::schedule::{Given, Implementation, KernelPlan, Plan, Source, Space, stored, viewed};
 use hidet::dispatch;
-use hidet::dsl::{AnyView, Signature};
+use hidet::dsl::{AnyView, Binding, Signature};
 use hidet::ir::Access;
 use hidet::mapping::IndexExpr;
 use hidet::prelude::*;
-use hidet::types::Scalar;
+use hidet::types::{E4M3, E5M2, Scalar, TF32};
 use kernel::{matmul_wgmma, matmul_wgmma_batched, matmul_wgmma_cluster, matmul_wgmma_parts};
 pub(super) use schedule::blocks_at_once;
 use schedule::{Problem, Schedule, Split};
@@ -30,46 +31,67 @@ impl Implementation for MatmulWgmma {
     }
 
     fn plan(&self, fused: &FusedTask, given: &Given) -> Result<Plan, String> {
-        let mut product = Product::of(fused, given)?;
+        let product = Product::of(fused, given)?;
         if given.device.as_cuda().is_some_and(|context| context.properties.arch.number != 90) {
             return Err("wgmma is an instruction of sm_90a".to_owned());
         }
-        let dtype = product.factors[0].dtype();
-        if ![Scalar::F16, Scalar::BF16].contains(&dtype) || product.factors[1].dtype() != dtype {
-            return Err("operands are not both f16 or both bf16".to_owned());
+        let dtype = product.multiplied();
+        if sums_of(dtype) != Some(product.sums) || product.factors[1].dtype() != product.factors[0].dtype() {
+            return Err("operands are not of one type that tensor cores multiply".to_owned());
         }
         if product.rank > 3 {
             return Err("matrices are numbered by several axes".to_owned());
         }
-        let mut plan = Plan::default();
-        let operands = Operands::of(&mut product, fused, given, &mut plan)?;
-        let [m, n, k] = product.shape;
-        let readable = given.contiguous && given.align >= 16;
-        let s = Schedule::of(Problem {
-            batch: product.batch,
-            shape: [m, n, k],
-            multiprocessors: multiprocessors(&given.device),
-            along_rows: operands.along_rows,
-            by_tma: fused.output.dtype == dtype && n % 8 == 0 && readable,
-            may_have_parts: product.rank == 2,
-        });
-        let parts = match s.split {
-            Split::Parts(parts) => Some(parts as usize),
-            _ => None,
-        };
-        let kernel = kernel_of(fused, &product, &operands, s)?;
-        let inputs = plan.sources(fused.inputs.len());
-        match parts {
-            None => plan.kernel(kernel, inputs, fused.output.clone()),
-            Some(parts) => {
-                let partial = TensorType::new(Scalar::F32, &[parts, m, n]);
-                plan.kernel(kernel.with_result(&[parts, m, n]), inputs, partial.clone());
-                let sums = std::iter::once(plan.last()).chain((0..fused.inputs.len()).map(Source::Input)).collect();
-                plan.fused(added(fused, partial), sums);
-            }
-        }
-        Ok(plan)
+        // What is before the product and cannot be part of it is computed before.
+        planned(product, fused, given).or_else(|why| apart(fused).ok_or(why))
     }
+}
+
+/// Returns the type in which tensor cores add products of a type, if they multiply it.
+fn sums_of(dtype: Scalar) -> Option<Scalar> {
+    match dtype {
+        Scalar::F16 | Scalar::BF16 | Scalar::TF32 | Scalar::E4M3 | Scalar::E5M2 => Some(Scalar::F32),
+        Scalar::I8 | Scalar::U8 => Some(Scalar::I32),
+        _ => None,
+    }
+}
+
+fn planned(mut product: Product, fused: &FusedTask, given: &Given) -> Result<Plan, String> {
+    let dtype = product.multiplied();
+    if dtype == Scalar::TF32 {
+        product.read_bits(dtype);
+    }
+    let mut plan = Plan::default();
+    let operands = Operands::of(&mut product, fused, given, &mut plan)?;
+    let [m, n, k] = product.shape;
+    let is_half = dtype.bytes() == 2;
+    let readable = given.contiguous && given.align >= 16;
+    let s = Schedule::of(Problem {
+        batch: product.batch,
+        shape: [m, n, k],
+        multiprocessors: multiprocessors(&given.device),
+        bytes: dtype.bytes(),
+        three: product.precision == Precision::Tf32x3,
+        along_rows: operands.along_rows,
+        by_tma: is_half && fused.output.dtype == dtype && n % 8 == 0 && readable,
+        may_have_parts: is_half && product.rank == 2,
+    });
+    let parts = match s.split {
+        Split::Parts(parts) => Some(parts as usize),
+        _ => None,
+    };
+    let kernel = kernel_of(fused, &product, &operands, s)?;
+    let inputs = plan.sources(fused.inputs.len());
+    match parts {
+        None => plan.kernel(kernel, inputs, fused.output.clone()),
+        Some(parts) => {
+            let partial = TensorType::new(Scalar::F32, &[parts, m, n]);
+            plan.kernel(kernel.with_result(&[parts, m, n]), inputs, partial.clone());
+            let sums = std::iter::once(plan.last()).chain((0..fused.inputs.len()).map(Source::Input)).collect();
+            plan.fused(added(fused, partial), sums);
+        }
+    }
+    Ok(plan)
 }
 
 /// How both operands are in memory.
@@ -96,32 +118,63 @@ impl Operands {
             .into_iter()
             .find(|read| product.memory_axes(read).is_some_and(|own| own.len() == rank));
         let matrix = matrix.cloned().ok_or("a is not a matrix in memory")?;
-        if matrix.dtype() != product.factors[0].dtype() {
-            return Err(format!("a is converted from {}", matrix.dtype()));
+        let dtype = product.factors[0].dtype();
+        let is_whole = matrix.identity() == product.factors[0].identity();
+        if matrix.dtype() != dtype || !is_whole && dtype.bytes() != 2 {
+            return Err(format!("a is computed of {}", matrix.dtype()));
         }
         let own = product.memory_axes(&matrix).unwrap_or_default();
         let readable = given.contiguous && given.align >= 16;
-        let rows_fit = |extent: usize| extent.is_multiple_of(8) && readable;
+        let rows_fit = |extent: usize| (extent * dtype.bytes()).is_multiple_of(16) && readable;
         if own != of_a || !rows_fit(product.shape[2]) {
-            if matrix.identity() != product.factors[0].identity() {
+            if !is_whole {
                 return Err("a has a prologue, and rows that TMA cannot read".to_owned());
             }
             product.copy(&matrix, &of_a, fused, plan)?;
         }
         let b = product.factors[1].clone();
         let own = product.memory_axes(&b).ok_or("b is not a matrix in memory")?;
-        let along_rows = own == by_rows;
-        if !along_rows && own != of_b {
+        // Only elements of 16 bits are read by columns.
+        let along_rows = own == by_rows && dtype.bytes() == 2;
+        if !along_rows && own != of_b && own != by_rows {
             return Err("b is not a matrix in memory".to_owned());
         }
-        if !rows_fit(if along_rows { product.shape[1] } else { product.shape[2] }) {
-            product.copy(&b, &own, fused, plan)?;
+        let wanted = if along_rows { by_rows } else { of_b };
+        if own != wanted || !rows_fit(if along_rows { product.shape[1] } else { product.shape[2] }) {
+            product.copy(&b, &wanted, fused, plan)?;
         }
-        Ok(Operands { axes: [of_a, own], along_rows, is_copied: !plan.steps.is_empty() })
+        Ok(Operands { axes: [of_a, wanted], along_rows, is_copied: !plan.steps.is_empty() })
     }
 }
 
 impl Product {
+    /// Returns the type that tensor cores multiply.
+    fn multiplied(&self) -> Scalar {
+        match self.precision {
+            Precision::Tf32x3 => Scalar::TF32,
+            Precision::F32 | Precision::Tf32 => self.factors[0].dtype(),
+        }
+    }
+
+    /// Makes factors that are elements of inputs converted to a type of as many bits those bits as they are: tensor cores read
+    /// of them what they need.
+    fn read_bits(&mut self, dtype: Scalar) {
+        for factor in &mut self.factors {
+            let inner = match factor.node() {
+                ExprNode::Cast(inner) => inner,
+                _ => factor,
+            };
+            let ExprNode::Read { input, index } = inner.node() else { continue };
+            if inner.dtype().bytes() == dtype.bytes()
+                && let Some(parameter) = self.parameters.position(*input, index)
+            {
+                self.parameters.read_bits(parameter, dtype);
+                let read = ScalarExpr::read(*input, dtype, index.clone());
+                *factor = read;
+            }
+        }
+    }
+
     /// Copies an operand into rows of a multiple of 16 bytes, with zeros behind the elements, along these axes.
     fn copy(&mut self, read: &ScalarExpr, axes: &[usize], fused: &FusedTask, plan: &mut Plan) -> Result<(), String> {
         let ExprNode::Read { input, index } = read.node() else { return Err("an operand is computed".to_owned()) };
@@ -133,7 +186,7 @@ impl Product {
         let source: Vec<usize> = own.iter().map(|axis| self.parameters.extents()[*axis]).collect();
         let mut extents: Vec<usize> = axes.iter().map(|axis| self.parameters.extents()[*axis]).collect();
         if let Some(last) = extents.last_mut() {
-            *last = last.next_multiple_of(8);
+            *last = last.next_multiple_of(16 / read.dtype().bytes());
         }
         // Behind the last element of a row, the index is outside: 0 is read.
         let place = |axis: &usize| axes.iter().position(|own| own == axis).map(|at| ScalarExpr::axis(at) + 0i64);
@@ -151,6 +204,7 @@ impl Product {
 fn kernel_of(fused: &FusedTask, product: &Product, operands: &Operands, s: Schedule) -> Result<KernelPlan, String> {
     let (own, parameters, [a, b]) = (fused.clone(), product.parameters.clone(), product.factors.clone());
     let (rank, [axes_a, axes_b], is_copied) = (product.rank, operands.axes.clone(), operands.is_copied);
+    let sums = product.sums;
     let bound = move |signature: &mut Signature| {
         // Of a copy, k is a number: it is not the extent of any parameter.
         let dim = |(axis, extent): (usize, &usize)| match axis == rank && is_copied {
@@ -168,7 +222,7 @@ fn kernel_of(fused: &FusedTask, product: &Product, operands: &Operands, s: Sched
                 }
                 false => {
                     let c = signature.param("y", own.output.dtype, &dims[..rank], Access::Out);
-                    stored(&own, Scalar::F32, (c, &(0..rank).collect::<Vec<usize>>()), (&parameters, &views))?
+                    stored(&own, sums, (c, &(0..rank).collect::<Vec<usize>>()), (&parameters, &views))?
                 }
             };
             Ok::<[AnyView; 3], String>([a, b, c])
@@ -181,11 +235,32 @@ fn kernel_of(fused: &FusedTask, product: &Product, operands: &Operands, s: Sched
             }
         }
     };
-    let template = dispatch!(product.factors[0].dtype(); T in [f16, bf16] => match (rank, s.split) {
-        (2, Split::Whole) => matmul_wgmma::<T>(s).bind(&fused.name, bound),
-        (2, Split::Cluster(_)) => matmul_wgmma_cluster::<T>(s).bind(&fused.name, bound),
-        (2, Split::Parts(_)) => matmul_wgmma_parts::<T>(s).bind(&fused.name, bound),
-        _ => matmul_wgmma_batched::<T>(s).bind(&fused.name, bound),
-    });
+    let (name, dtype) = (fused.name.as_str(), product.factors[0].dtype());
+    let template = match (dtype.bytes(), sums) {
+        (2, _) => dispatch!(dtype; T in [f16, bf16] => match s.split {
+            Split::Parts(_) => matmul_wgmma_parts::<T>(s).bind(name, bound),
+            _ => made::<T, f32>(s, rank, name, bound),
+        }),
+        (_, Scalar::I32) => dispatch!(dtype; T in [i8, u8] => made::<T, i32>(s, rank, name, bound)),
+        _ if s.three => Ok(match rank {
+            2 => three::matmul_three(s).bind(name, bound),
+            _ => three::matmul_three_batched(s).bind(name, bound),
+        }),
+        _ => dispatch!(dtype; T in [TF32, E4M3, E5M2] => made::<T, f32>(s, rank, name, bound)),
+    };
     Ok(KernelPlan::new(template.map_err(|error| error.to_string())?, product.parameters.clone()))
+}
+
+/// Returns the kernel for one matrix or several, whose products along k are not divided among kernels.
+fn made<T: Element, C: Num>(
+    s: Schedule,
+    rank: usize,
+    name: &str,
+    bound: impl FnOnce(&mut Signature) -> Vec<Binding> + 'static,
+) -> Template<()> {
+    match (rank, s.split) {
+        (2, Split::Whole | Split::Parts(_)) => matmul_wgmma::<T, C>(s).bind(name, bound),
+        (2, Split::Cluster(_)) => matmul_wgmma_cluster::<T, C>(s).bind(name, bound),
+        _ => matmul_wgmma_batched::<T, C>(s).bind(name, bound),
+    }
 }

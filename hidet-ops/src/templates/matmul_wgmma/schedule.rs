@@ -23,6 +23,8 @@ pub(in crate::templates) struct Schedule {
     pub(super) split: Split,
     /// True if columns of b are contiguous, false if k is.
     pub(super) along_rows: bool,
+    /// True if each factor is two numbers.
+    pub(super) three: bool,
     /// True if the result is stored by TMA: 16-bit floats in rows that are multiples of 16 bytes.
     pub(super) by_tma: bool,
     /// How many columns of the result are stored at once where it is not stored by TMA.
@@ -75,6 +77,10 @@ pub(super) struct Problem {
     pub(super) batch: usize,
     pub(super) shape: [usize; 3],
     pub(super) multiprocessors: usize,
+    /// The size of an element of the operands.
+    pub(super) bytes: usize,
+    /// True if each factor is two numbers, of which three products are added.
+    pub(super) three: bool,
     pub(super) along_rows: bool,
     pub(super) by_tma: bool,
     /// True if the sums of several kernels may be added by another one.
@@ -92,26 +98,31 @@ const LEAST_STAGES: i32 = 3;
 struct Tile {
     groups: i32,
     cols: i32,
-    depth: i32,
+    /// Bytes of a row along k.
+    row: i32,
     /// The share of its peak that a multiprocessor reaches with it.
     share: f64,
 }
 
 impl Tile {
-    const fn new(groups: i32, cols: i32, depth: i32, share: f64) -> Tile {
-        Tile { groups, cols, depth, share }
+    const fn new(groups: i32, cols: i32, row: i32, share: f64) -> Tile {
+        Tile { groups, cols, row, share }
     }
 
     /// Returns the bytes of the tiles of both operands.
     fn bytes(self) -> i32 {
-        (self.groups * 64 + self.cols) * self.depth * 2
+        (self.groups * 64 + self.cols) * self.row
     }
 }
 
 /// Tiles for any product, and for those of few rows, which are as quick as the other operand is read.
-const TILES: [Tile; 4] =
-    [Tile::new(2, 256, 64, 1.0), Tile::new(2, 128, 64, 0.85), Tile::new(1, 128, 64, 0.6), Tile::new(1, 64, 64, 0.45)];
-const NARROW: [Tile; 2] = [Tile::new(1, 128, 128, 0.7), Tile::new(1, 64, 128, 0.55)];
+const TILES: [Tile; 4] = [
+    Tile::new(2, 256, 128, 1.0),
+    Tile::new(2, 128, 128, 0.85),
+    Tile::new(1, 128, 128, 0.6),
+    Tile::new(1, 64, 128, 0.45),
+];
+const NARROW: [Tile; 2] = [Tile::new(1, 128, 256, 0.7), Tile::new(1, 64, 256, 0.55)];
 
 // Measured on an H200, in microseconds.
 /// A launch, and filling the pipeline.
@@ -120,9 +131,9 @@ const LAUNCH: f64 = 2.4;
 const CLUSTER: f64 = 1.5;
 /// A second kernel behind the first.
 const SECOND: f64 = 2.0;
-/// The least time of a step along k, whatever its size, and of 64 products along k in it.
+/// The least time of a step along k, whatever its size, and of 128 bytes along k in it.
 const STEP: [f64; 2] = [0.1, 0.05];
-/// Products per microsecond of a multiprocessor.
+/// Products per microsecond of a multiprocessor, of elements of 16 bits.
 const PRODUCTS: f64 = 3.0e6;
 /// Bytes per microsecond that a multiprocessor reads of L2, that it reads of memory, and that all read of memory.
 const RATES: [f64; 3] = [100e3, 50e3, 4.0e6];
@@ -133,13 +144,18 @@ impl Schedule {
         let splits =
             [1, 2, 4, 8].into_iter().map(|blocks| if blocks == 1 { Split::Whole } else { Split::Cluster(blocks) });
         let parts = [8, 16, 33, 66].into_iter().map(Split::Parts).filter(|_| problem.may_have_parts);
-        let steps = problem.shape[2].div_ceil(64);
+        let steps = (problem.shape[2] * problem.bytes).div_ceil(128);
         // Several tensors of a batch fill the device without it.
         let fits = |split: &Split| *split == Split::Whole || problem.batch == 1 && split.blocks() as usize * 4 <= steps;
-        let splits: Vec<Split> = splits.chain(parts).filter(fits).collect();
-        let narrow = NARROW.into_iter().filter(|_| problem.shape[0] <= 64);
+        let whole = |split: &Split| !problem.three || *split == Split::Whole;
+        let splits: Vec<Split> = splits.chain(parts).filter(fits).filter(whole).collect();
+        let narrow = NARROW.into_iter().filter(|_| problem.shape[0] <= 64 && !problem.three);
         let all = TILES.into_iter().chain(narrow).flat_map(|tile| splits.iter().map(move |split| (tile, *split)));
-        let all = all.filter(|(tile, split)| problem.stages(*tile, *split) >= LEAST_STAGES);
+        // Sums in registers and those that are added to them have as many columns.
+        let fits = |(tile, split): &(Tile, Split)| {
+            problem.stages(*tile, *split) >= LEAST_STAGES && !(problem.three && tile.cols > 128)
+        };
+        let all = all.filter(fits);
         let best = all.min_by(|a, b| problem.expected(*a).total_cmp(&problem.expected(*b)));
         let (tile, split) = best.unwrap_or((TILES[0], Split::Whole));
         problem.scheduled(tile, split)
@@ -149,6 +165,11 @@ impl Schedule {
 impl Problem {
     fn tiles(&self, tile: Tile) -> [usize; 2] {
         [self.shape[0].div_ceil(64 * tile.groups as usize), self.shape[1].div_ceil(tile.cols as usize)]
+    }
+
+    /// Returns how many elements a tile has along k.
+    fn depth(&self, tile: Tile) -> i32 {
+        tile.row / self.bytes as i32
     }
 
     /// Returns the rows of a tile that are copied.
@@ -163,13 +184,15 @@ impl Problem {
         let blocks = (tiles[0] * tiles[1] * self.batch * split.blocks() as usize) as f64;
         let most = blocks_at_once(self.multiprocessors, split.cluster()) as f64;
         let (at_once, waves) = (blocks.min(most), (blocks / most).ceil());
-        let products = f64::from(tile.groups * 64 * tile.cols * tile.depth) / PRODUCTS / tile.share;
-        let loads = f64::from((self.rows(tile) + tile.cols) * tile.depth * 2) / RATES[0];
-        let depth = f64::from(tile.depth);
+        // Twice the bytes of a product take twice as long.
+        let terms = if self.three { 3.0 } else { 1.0 };
+        let products = terms * f64::from(tile.groups * 64 * tile.cols * tile.row / 2) / PRODUCTS / tile.share;
+        let loads = f64::from((self.rows(tile) + tile.cols) * tile.row) / RATES[0];
+        let (depth, size) = (f64::from(self.depth(tile)), self.bytes as f64);
         let steps = (k / depth / f64::from(split.blocks())).ceil();
-        let bytes = 2.0 * batch * (m * k + n * k + m * n);
+        let bytes = batch * (size * (m * k + n * k) + 2.0 * m * n);
         let memory = bytes / RATES[2].min(at_once * RATES[1]);
-        let computing = waves * steps * products.max(loads).max(STEP[0] + STEP[1] * depth / 64.0);
+        let computing = waves * steps * products.max(loads).max(STEP[0] + STEP[1] * f64::from(tile.row) / 128.0);
         // What is hidden behind the other is not hidden whole.
         let time = computing.max(memory) + computing.min(memory) / 8.0 + LAUNCH;
         match split {
@@ -190,15 +213,16 @@ impl Problem {
             }
             _ => 0,
         };
-        ((SHARED_BYTES - results) / tile.bytes()).min(8)
+        let copies = if self.three { 2 } else { 1 };
+        ((SHARED_BYTES - results) / (tile.bytes() * copies)).min(8)
     }
 
     fn scheduled(&self, tile: Tile, split: Split) -> Schedule {
-        let Tile { groups, cols, depth, .. } = tile;
+        let (Tile { groups, cols, .. }, depth) = (tile, self.depth(tile));
         let [down, across] = self.tiles(tile);
         let tiles = down * across;
         let enough = tiles * self.batch >= self.multiprocessors;
-        let cluster = if split == Split::Whole && down.is_multiple_of(2) && enough { 2 } else { 1 };
+        let cluster = if split == Split::Whole && !self.three && down.is_multiple_of(2) && enough { 2 } else { 1 };
         let (each, own) = match split {
             Split::Cluster(blocks) => (blocks as usize, tiles * blocks as usize),
             _ => (cluster, tiles),
@@ -207,7 +231,7 @@ impl Problem {
         let most = (all / self.batch.clamp(1, all)).max(1);
         let blocks = own.next_multiple_of(each).min((most / each * each).max(each)) as i32;
         let (stages, rows) = (self.stages(tile, split), self.rows(tile));
-        let along_rows = self.along_rows;
+        let (along_rows, three) = (self.along_rows, self.three);
         // TMA stores 64 columns at a time.
         let (by_tma, lanes) = (self.by_tma && cols % 64 == 0, if self.by_tma { 2 } else { 1 });
         Schedule {
@@ -221,6 +245,7 @@ impl Problem {
             depth,
             split,
             along_rows,
+            three,
             by_tma,
             lanes,
         }
@@ -233,7 +258,16 @@ mod tests {
 
     fn schedule(shape: [usize; 3]) -> Schedule {
         let (along_rows, by_tma, may_have_parts) = (false, true, true);
-        Schedule::of(Problem { batch: 1, shape, multiprocessors: 132, along_rows, by_tma, may_have_parts })
+        Schedule::of(Problem {
+            batch: 1,
+            shape,
+            multiprocessors: 132,
+            bytes: 2,
+            three: false,
+            along_rows,
+            by_tma,
+            may_have_parts,
+        })
     }
 
     #[test]
