@@ -331,3 +331,30 @@ fn an_axis_may_be_read_at_0() -> Result<()> {
     agrees(&product, &product.reference()?, 1e-6);
     Ok(())
 }
+
+/// Sums of what is not a product of two elements, though it reads two, are not taken for products.
+#[test]
+fn sums_of_two_elements_are_what_they_say() -> Result<()> {
+    let device = Device::best().map_err(hidet_ops::Error::from)?;
+    for dtype in [Scalar::F32, Scalar::F16] {
+        let [x, y] = [tensor::<f16>(&device, &[40, 72], 1), tensor::<f16>(&device, &[24, 72], 2)];
+        let [x, y] = [x.cast(dtype)?.compute()?, y.cast(dtype)?.compute()?].map(Tensor::from);
+        let output = TensorType::new(dtype, &[40, 24]);
+        let apart = Tensor::define_reduction("apart", &[&x, &y], output.clone(), (ReduceOp::Sum, &[72]), |i, at| {
+            let a = i[0].at([at[0].clone(), at[2].clone()]).cast(Scalar::F32);
+            let b = i[1].at([at[1].clone(), at[2].clone()]).cast(Scalar::F32);
+            (&a - &b).max(&b - &a)
+        })?;
+        let whole = Tensor::define_reduction("whole", &[&x, &y], output, (ReduceOp::Sum, &[72]), |i, at| {
+            // Conversions that lose something are part of a factor.
+            let a = i[0].at([at[0].clone(), at[2].clone()]).cast(Scalar::I32).cast(Scalar::F32);
+            a * i[1].at([at[1].clone(), at[2].clone()]).cast(Scalar::F32)
+        })?;
+        for result in [&apart, &whole] {
+            let (found, wanted) = (result.elements()?, result.reference()?);
+            let right = |(found, wanted): (&f64, &f64)| (found - wanted).abs() <= 0.02 * wanted.abs().max(1.0);
+            assert!(found.iter().zip(&wanted).all(right), "{dtype}: {:?} instead of {:?}", &found[..4], &wanted[..4]);
+        }
+    }
+    Ok(())
+}

@@ -284,3 +284,49 @@ fn products_are_summed_by_equations() -> Result<()> {
     );
     Ok(())
 }
+
+/// More elements than a block sorts: chunks are merged, or keep as many as are wanted; keys of 32 and of 64 bits.
+#[test]
+fn many_elements_are_sorted() -> Result<()> {
+    let device = Device::best()?;
+    for len in [4097, 9000] {
+        let values: Vec<f32> = (0..len).map(|at| ((at * 7919 + 13) % 1009) as f32 - 500.0).collect();
+        let mut wide: Vec<(i64, i64)> = values.iter().enumerate().map(|(at, v)| (*v as i64 * 3, at as i64)).collect();
+        let x = tensor(&device, &values, &[len]);
+        for descending in [false, true] {
+            let order = sorted(&values, descending);
+            is(x.argsort(0, descending), &[len], &order);
+            is(Ok(x.topk(70, 0, descending)?.1), &[70], &order[..70]);
+            is(Ok(x.topk(2000, 0, descending)?.1), &[2000], &order[..2000]);
+        }
+        let keys: Vec<i64> = wide.iter().map(|(key, _)| *key << 20).collect();
+        wide.sort();
+        let order: Vec<i64> = wide.into_iter().map(|(_, at)| at).collect();
+        let y = tensor(&device, &keys, &[len]);
+        is(y.argsort(0, false), &[len], &order);
+        is(Ok(y.topk(100, 0, false)?.1), &[100], &order[..100]);
+    }
+    Ok(())
+}
+
+/// Lines of which a block adds the terms, several per thread and in several steps; along the last axis and another one.
+#[test]
+fn long_lines_are_added() -> Result<()> {
+    let device = Device::best()?;
+    for (shape, axis) in [([2, 33], 1), ([3, 1000], 1), ([1, 5000], 1), ([77, 3], 0), ([4100, 2], 0)] {
+        let values: Vec<i64> = (0..shape[0] * shape[1]).map(|at| (at * 37 % 101) as i64 - 50).collect();
+        let x = tensor(&device, &values, &shape).cast(Scalar::F32)?;
+        let at =
+            |line: usize, number: usize| if axis == 1 { line * shape[1] + number } else { number * shape[1] + line };
+        let mut wanted = vec![0.0f32; values.len()];
+        for line in 0..shape[1 - axis] {
+            let mut sum = 0;
+            for number in 0..shape[axis] {
+                sum += values[at(line, number)] + 1;
+                wanted[at(line, number)] = sum as f32;
+            }
+        }
+        is(x.add(1.0)?.cumsum(axis, false, false), &shape, &wanted);
+    }
+    Ok(())
+}

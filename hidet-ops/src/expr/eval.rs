@@ -5,6 +5,7 @@ use hidet::ir::eval::{self, BinaryFn, UnaryFn};
 use hidet::ir::{BinaryOp, CompareOp};
 use hidet::types::{Const, Number, Scalar};
 use std::cell::RefCell;
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 /// A value on the host: floats of all types in `f64`, without rounding to their own type, integers and `bool` exactly.
@@ -48,6 +49,18 @@ impl Element64 {
     /// Compares two values.
     pub(crate) fn compare(self, op: CompareOp, other: Element64) -> bool {
         eval::compare(op, self.0.scalar).is_some_and(|compare| compare(self.0.bits, other.0.bits) != 0)
+    }
+
+    /// Returns the order of two values, in which NaN is larger than any number.
+    pub(crate) fn order(self, other: Element64) -> Ordering {
+        if self.compare(CompareOp::Lt, other) {
+            return Ordering::Less;
+        }
+        if other.compare(CompareOp::Lt, self) {
+            return Ordering::Greater;
+        }
+        let is_nan = |value: Element64| !value.compare(CompareOp::Eq, value);
+        is_nan(self).cmp(&is_nan(other))
     }
 
     /// Returns the value as an index.

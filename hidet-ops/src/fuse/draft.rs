@@ -1,6 +1,6 @@
 //! [`Draft`]: a kernel while it grows, from its result towards its inputs.
 
-use super::{FusedTask, Group, Reduction};
+use super::{FusedTask, Group, Line, LineOp, Reduction};
 use crate::error::TensorType;
 use crate::expr::{ExprNode, ScalarExpr, axes_of};
 use crate::graph::{FlowGraph, NodeId};
@@ -24,7 +24,7 @@ pub(super) struct Draft {
     over: Vec<usize>,
     /// The last one comes first.
     reductions: Vec<(NodeId, Reduction)>,
-    scan: Option<usize>,
+    line: Option<Line>,
     value: ScalarExpr,
 }
 
@@ -35,7 +35,7 @@ impl Draft {
         let value = ScalarExpr::read(node.0, output.dtype, (0..output.rank()).map(ScalarExpr::axis).collect());
         let extents = output.shape.clone();
         let (names, over, reductions) = (Vec::new(), Vec::new(), Vec::new());
-        let mut draft = Draft { output, names, extents, over, reductions, scan: None, value };
+        let mut draft = Draft { output, names, extents, over, reductions, line: None, value };
         draft.take(node, task, inputs);
         draft
     }
@@ -48,11 +48,13 @@ impl Draft {
                 let operands = term.leaves().into_iter().map(|leaf| named(leaf, inputs)).collect();
                 self.take_reduction(node, extents, Reduction { task: task.clone(), operands })
             }
-            // Sums along an axis are a kernel's last operation: only their terms are fused.
-            Compute::Scan { axis, term } => {
-                let begins = self.names.is_empty();
+            // What is made of a line is a kernel's last operation: only its terms are fused.
+            Compute::Scan { axis, term } => self.begin(Line { axis: *axis, op: LineOp::Sums }, named(term, inputs)),
+            Compute::Order { axis, len, descending, term } => {
+                let begins = self
+                    .begin(Line { axis: *axis, op: LineOp::Order { descending: *descending } }, named(term, inputs));
                 if begins {
-                    (self.scan, self.value) = (Some(*axis), named(term, inputs));
+                    self.extents[*axis] = *len;
                 }
                 begins
             }
@@ -74,6 +76,14 @@ impl Draft {
             self.names.push(task.name);
         }
         taken
+    }
+
+    fn begin(&mut self, line: Line, term: ScalarExpr) -> bool {
+        let begins = self.names.is_empty();
+        if begins {
+            (self.line, self.value) = (Some(line), term);
+        }
+        begins
     }
 
     fn take_each(&mut self, node: NodeId, task: &Task, value: &ScalarExpr) -> bool {
@@ -182,7 +192,7 @@ impl Draft {
             }
         }
         let (index, axes) = index?;
-        if self.scan.is_some() {
+        if self.line.is_some() {
             return None;
         }
         let is_place = |(at, axis): (usize, &Option<usize>)| *axis == (shape[at] != 1).then_some(at);
@@ -214,7 +224,7 @@ impl Draft {
 
     /// Ends the group: reads name its inputs and its reductions.
     pub(super) fn finish(self, graph: &FlowGraph, node: NodeId) -> Group {
-        let Draft { output, mut names, extents, over, mut reductions, scan, value } = self;
+        let Draft { output, mut names, extents, over, mut reductions, line, value } = self;
         reductions.reverse();
         let ids: Vec<NodeId> = reductions.iter().map(|(id, _)| *id).collect();
         let mut inputs: Vec<NodeId> = Vec::new();
@@ -256,7 +266,7 @@ impl Draft {
         names.reverse();
         let types = inputs.iter().map(|id| graph.node(*id).ty.clone()).collect();
         let (name, producers) = (names.join("_"), Vec::new());
-        let fused = FusedTask { name, inputs: types, producers, output, extents, over, reductions, scan, value };
+        let fused = FusedTask { name, inputs: types, producers, output, extents, over, reductions, line, value };
         Group { fused, node, inputs }
     }
 }

@@ -7,9 +7,10 @@
 
 mod chain;
 mod draft;
+mod factors;
 
 use crate::error::TensorType;
-use crate::expr::{ExprNode, ScalarExpr};
+use crate::expr::ScalarExpr;
 use crate::graph::{FlowGraph, Node, NodeId, Origin};
 use crate::task::{Compute, ReduceOp, Task};
 use draft::Draft;
@@ -38,10 +39,32 @@ pub struct FusedTask {
     pub over: Vec<usize>,
     /// Reductions, each behind those whose results it reads.
     pub reductions: Vec<Reduction>,
-    /// The axis of sums of all terms up to an element, if the value is such a sum, with the terms as its expression.
-    pub scan: Option<usize>,
+    /// What is made of all terms of a line, if the value is one term.
+    pub line: Option<Line>,
     /// Each element of the result.
     pub value: ScalarExpr,
+}
+
+/// What is made of the terms of a line along an axis. A task has no reductions then, and its extent along the axis is that of
+/// the terms.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Line {
+    /// The axis.
+    pub axis: usize,
+    /// What is made of them.
+    pub op: LineOp,
+}
+
+/// What is made of the terms of a line.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum LineOp {
+    /// The sum of all up to each.
+    Sums,
+    /// The numbers of the first ones in order.
+    Order {
+        /// True if the largest comes first.
+        descending: bool,
+    },
 }
 
 /// What computes an input of a fused task, for that alone.
@@ -84,8 +107,7 @@ impl Reduction {
 
     /// Returns true if terms are products of elements of two inputs: a matrix product, a convolution.
     pub fn is_product(&self) -> bool {
-        let reads = self.operands.iter().filter(|operand| !matches!(operand.node(), ExprNode::Axis(_)));
-        !self.is_kernel() && self.op() == ReduceOp::Sum && self.operands.len() == 2 && reads.count() == 2
+        self.factors().is_some()
     }
 
     /// Returns true if it is an operator with a kernel of its own, whose inputs are the operands, each with coordinates of its
@@ -113,7 +135,7 @@ impl FusedTask {
             extents,
             over,
             reductions: Vec::new(),
-            scan: None,
+            line: None,
             value,
         }
     }
@@ -142,12 +164,12 @@ impl FusedTask {
             format!("{:?} of {operands}; ", reduction.task)
         });
         let reductions: String = reductions.collect();
-        let scan = self.scan.map_or(String::new(), |axis| format!("sums along {axis} of "));
+        let line = self.line.map_or(String::new(), |Line { axis, op }| format!("{op:?} along {axis} of "));
         let producers =
             self.producers.iter().map(|producer| format!("{} of {:?}; ", producer.fused.text(), producer.inputs));
         let producers: String = producers.collect();
         format!(
-            "{producers}{}({inputs}) -> {}: {:?} over {:?}: {reductions}{scan}{}",
+            "{producers}{}({inputs}) -> {}: {:?} over {:?}: {reductions}{line}{}",
             self.name, self.output, self.extents, self.over, self.value
         )
     }

@@ -1,16 +1,12 @@
-//! Elements in order. Of few elements, the place of each is the number of those that come before it; many are exchanged in
-//! pairs (Batcher, "Sorting networks and their applications", 1968).
+//! Elements in order.
 
-use super::{axes, computed_in, refused};
+use super::{Input, axes, refused};
+use crate::composed::composed;
 use crate::error::{Result, TensorType};
 use crate::expr::ScalarExpr;
-use crate::task::ReduceOp;
+use crate::task::Compute;
 use crate::tensor::Tensor;
-use hidet::ir::UnaryOp;
 use hidet::types::Scalar;
-
-/// The most elements of an axis of which each is compared with each.
-const MOST_OF_ALL_PAIRS: usize = 512;
 
 impl Tensor {
     /// Returns the numbers of the elements along an axis in ascending order, or descending, as `i64`: element 0 of the result
@@ -54,83 +50,17 @@ impl Tensor {
 
     /// Returns the numbers of the first elements in order.
     fn first_of(&self, name: &'static str, (count, axis): (usize, usize), descending: bool) -> Result<Tensor> {
-        if self.shape()[axis] > MOST_OF_ALL_PAIRS {
-            let all = self.exchanged(name, axis, descending)?;
-            return all.slice(&[(axis, 0, count as i64, 1)])?.cast(Scalar::I64);
-        }
-        let further = self.ty().rank();
-        let along = [self.shape()[axis]];
-        let places = TensorType::new(Scalar::I32, self.shape());
-        let places = Tensor::define_reduction(name, &[self], places, (ReduceOp::Sum, &along), |inputs, at| {
-            let element = |place: &ScalarExpr| {
-                let mut index = at[..further].to_vec();
-                index[axis] = place.clone();
-                comparable(&inputs[0].at(index))
+        composed(name, &[count as u64, axis as u64, u64::from(descending)], &[self], || {
+            let mut output = TensorType::new(Scalar::I64, self.shape());
+            output.shape[axis] = count;
+            let order = |inputs: &[Input], at: &[ScalarExpr]| Compute::Order {
+                axis,
+                len: self.shape()[axis],
+                descending,
+                // A bare coordinate goes along the whole axis, which has more elements than the result.
+                term: inputs[0].at(at.to_vec()),
             };
-            let (own, other) = (element(&at[axis]), element(&at[further]));
-            let (first, second) = if descending { (&own, &other) } else { (&other, &own) };
-            comes_first([first, second], at[further].lt(&at[axis])).cast(Scalar::I32)
-        })?;
-        let mut output = TensorType::new(Scalar::I64, self.shape());
-        output.shape[axis] = count;
-        Tensor::define_reduction(name, &[&places], output, (ReduceOp::ArgMax, &along), |inputs, at| {
-            let mut index = at[..further].to_vec();
-            index[axis] = at[further].clone();
-            inputs[0].at(index).equals(&at[axis]).cast(Scalar::I32)
+            Tensor::defined(name, &[self], output, order, 0)
         })
-    }
-}
-
-impl Tensor {
-    /// Returns the numbers of all elements in order, and behind them those up to a power of two.
-    fn exchanged(&self, name: &'static str, axis: usize, descending: bool) -> Result<Tensor> {
-        let len = self.shape()[axis];
-        let mut places = TensorType::new(Scalar::I32, self.shape());
-        places.shape[axis] = len.next_power_of_two();
-        let mut numbers = Tensor::define(name, &[self], places.clone(), |_, at| at[axis].clone())?;
-        let size = places.shape[axis].trailing_zeros();
-        // Of each pair of places, which differ in one bit, the first gets the number that comes first where a run of `run`
-        // places ascends, and the other one where it descends.
-        for (run, apart) in (1..=size).flat_map(|run| (0..run).rev().map(move |apart| (1i64 << run, 1i64 << apart))) {
-            numbers = Tensor::define(name, &[self, &numbers], places.clone(), |inputs, at| {
-                let has = |bit: i64| (&at[axis] & bit).differs(0i64);
-                let partner = has(apart).select(&(&at[axis] - apart), &(&at[axis] + apart));
-                let along = |place: &ScalarExpr| {
-                    let mut index = at.to_vec();
-                    index[axis] = place.clone();
-                    index
-                };
-                let [own, other] = [&at[axis], &partner].map(|place| inputs[1].at(along(place)));
-                let before = |a: &ScalarExpr, b: &ScalarExpr| {
-                    let [first, second] = if descending { [b, a] } else { [a, b] };
-                    let element = |number: &ScalarExpr| comparable(&inputs[0].at(along(number)));
-                    let order = comes_first([&element(first), &element(second)], a.lt(b));
-                    a.lt(len) & (b.ge(len) | order)
-                };
-                let keeps_first = has(run).select(&has(apart), &has(apart).unary(UnaryOp::Not));
-                let exchange = keeps_first.select(&before(&other, &own), &before(&own, &other));
-                exchange.select(&other, &own)
-            })?;
-        }
-        Ok(numbers)
-    }
-}
-
-/// Returns a value as one that can be compared.
-fn comparable(value: &ScalarExpr) -> ScalarExpr {
-    value.cast(if value.dtype() == Scalar::Bool { Scalar::I32 } else { computed_in(value.dtype()) })
-}
-
-/// Returns true if one value comes before another: it is less, or equal and its number is less.
-fn comes_first([first, second]: [&ScalarExpr; 2], is_earlier: ScalarExpr) -> ScalarExpr {
-    is_less(first, second) | is_less(second, first).unary(UnaryOp::Not) & is_earlier
-}
-
-/// Returns true if a value is less than another; NaN is larger than any number.
-fn is_less(a: &ScalarExpr, b: &ScalarExpr) -> ScalarExpr {
-    let less = a.lt(b);
-    match a.dtype().is_float() {
-        true => less | b.unary(UnaryOp::IsNan) & a.unary(UnaryOp::IsNan).unary(UnaryOp::Not),
-        false => less,
     }
 }

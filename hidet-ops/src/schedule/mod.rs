@@ -3,6 +3,7 @@
 
 mod body;
 mod elementwise;
+mod order;
 mod parameters;
 mod partial;
 mod plan;
@@ -57,8 +58,8 @@ impl Given {
 }
 
 /// The rules: ways to compute every task, one for each kind.
-pub(crate) const RULES: [&dyn Implementation; 5] =
-    [&transpose::Transpose, &elementwise::Elementwise, &windows::Windows, &rows::Rows, &scan::Scan];
+pub(crate) const RULES: [&dyn Implementation; 6] =
+    [&transpose::Transpose, &elementwise::Elementwise, &windows::Windows, &rows::Rows, &scan::Scan, &order::Order];
 
 /// Returns the coordinates in a space of these extents of a number in row-major order.
 pub(crate) fn unflattened(number: Expr<i32>, extents: &[Expr<i32>]) -> Vec<Expr<i32>> {

@@ -50,7 +50,7 @@ impl Parameters {
     /// Returns the parameters of a fused task whose inputs are contiguous, if `contiguous`.
     pub(crate) fn of(fused: &FusedTask, contiguous: bool) -> Parameters {
         let mut list: Vec<Parameter> = Vec::new();
-        let mut mergeable = contiguous && fused.scan.is_none();
+        let mut mergeable = contiguous && fused.line.is_none();
         for expr in fused.exprs() {
             // A coordinate that is more than an index must not be merged.
             mergeable &= !matches!(expr.node(), ExprNode::Axis(_));

@@ -70,7 +70,7 @@ impl Implementation for Transpose {
     }
 
     fn plan(&self, fused: &FusedTask, given: &Given) -> Result<Plan, String> {
-        if !fused.reductions.is_empty() || fused.scan.is_some() {
+        if !fused.reductions.is_empty() || fused.line.is_some() {
             return Err("it is not elementwise".to_owned());
         }
         let parameters = Parameters::of(fused, given.contiguous);

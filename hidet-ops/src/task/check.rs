@@ -17,6 +17,7 @@ impl Task {
             Compute::Each(value) => (value, &[] as &[usize], Some(self.output.dtype)),
             Compute::Reduce { extents, term, .. } => (term, extents.as_slice(), None),
             Compute::Scan { term, .. } => (term, &[] as &[usize], None),
+            Compute::Order { axis, len, term, .. } => return self.check_order(*axis, *len, term),
             Compute::Reshape => return self.check_reshape(),
             // It is checked when it is built.
             Compute::Kernel(_) => return Ok(()),
@@ -44,6 +45,22 @@ impl Task {
                 _ => Ok(()),
             },
         }
+    }
+
+    fn check_order(&self, axis: usize, len: usize, term: &ScalarExpr) -> Result<(), String> {
+        let mut extents = self.output.shape.clone();
+        match extents.get_mut(axis) {
+            Some(extent) if *extent <= len => *extent = len,
+            Some(extent) => return Err(format!("axis {axis} has {len} terms, of which there are not {extent}")),
+            None => return Err(format!("the result {} has no axis {axis}", self.output)),
+        }
+        let mut problem = Ok(());
+        term.visit(&mut |expr| {
+            if problem.is_ok() {
+                problem = self.check_node(expr, &extents);
+            }
+        });
+        problem
     }
 
     fn check_reshape(&self) -> Result<(), String> {

@@ -49,6 +49,18 @@ pub enum Compute {
         /// One term.
         term: ScalarExpr,
     },
+    /// Each the number of a term along an axis, those of the first ones in order. Equal terms stay in order, NaN is larger than
+    /// any number. Terms have coordinates of the result, but along the axis they go to `len`.
+    Order {
+        /// The axis.
+        axis: usize,
+        /// The number of terms.
+        len: usize,
+        /// True if the largest comes first.
+        descending: bool,
+        /// One term.
+        term: ScalarExpr,
+    },
     /// Those of the one input, in the same order: the result is its memory under another shape, and no kernel.
     Reshape,
     /// What a kernel makes of the inputs.
@@ -119,6 +131,9 @@ impl Task {
             Compute::Each(value) => value.to_string(),
             Compute::Reduce { op, extents, term } => format!("{op:?} over {extents:?} of {term}"),
             Compute::Scan { axis, term } => format!("sums along {axis} of {term}"),
+            Compute::Order { axis, len, descending, term } => {
+                format!("{}order along {axis} of {len} of {term}", if *descending { "falling " } else { "" })
+            }
             Compute::Reshape => "the same elements".to_owned(),
             Compute::Kernel(kernel) => kernel.text(),
         };
@@ -132,6 +147,7 @@ impl Task {
             Compute::Each(value) => (0, value.hash()).hash(hasher),
             Compute::Reduce { op, extents, term } => (1, op, extents, term.hash()).hash(hasher),
             Compute::Scan { axis, term } => (2, axis, term.hash()).hash(hasher),
+            Compute::Order { axis, len, descending, term } => (5, axis, len, descending, term.hash()).hash(hasher),
             Compute::Reshape => 3.hash(hasher),
             Compute::Kernel(_) => 4.hash(hasher),
         }
@@ -145,6 +161,10 @@ impl Task {
                 (o, e) == (op, extents) && a.is_same(b)
             }
             (Compute::Scan { axis: own, term: a }, Compute::Scan { axis, term: b }) => own == axis && a.is_same(b),
+            (
+                Compute::Order { axis: x, len: l, descending: d, term: a },
+                Compute::Order { axis, len, descending, term: b },
+            ) => (x, l, d) == (axis, len, descending) && a.is_same(b),
             (Compute::Reshape, Compute::Reshape) => true,
             (Compute::Kernel(a), Compute::Kernel(b)) => a.is_same(&**b),
             _ => false,
@@ -172,7 +192,7 @@ impl Task {
         };
         let expr = match &self.compute {
             Compute::Each(value) => value,
-            Compute::Reduce { term, .. } | Compute::Scan { term, .. } => term,
+            Compute::Reduce { term, .. } | Compute::Scan { term, .. } | Compute::Order { term, .. } => term,
             Compute::Reshape => return inputs.first().cloned().ok_or_else(|| format!("{} has no input", self.name)),
             Compute::Kernel(kernel) => return kernel.evaluate(inputs),
         };
@@ -187,6 +207,21 @@ impl Task {
                     let terms = (0..extents.iter().product())
                         .map(|number| program.run(&[own.as_slice(), &coordinates(number, extents)].concat(), &read));
                     reduced(*op, dtype, terms).map(rounded)
+                }
+                Compute::Order { axis, len, descending, .. } => {
+                    // All numbers of a line are made for each of them: definitions are for small tensors.
+                    let at = |along: usize| {
+                        let mut at = own.clone();
+                        at[*axis] = along;
+                        program.run(&at, &read)
+                    };
+                    let terms = (0..*len).map(at).collect::<Result<Vec<Element64>, String>>()?;
+                    let mut numbers: Vec<usize> = (0..*len).collect();
+                    numbers.sort_by(|a, b| {
+                        let order = terms[*a].order(terms[*b]);
+                        if *descending { order.reverse() } else { order }
+                    });
+                    Ok(rounded(Element64::integer(numbers[own[*axis]] as i64)))
                 }
                 Compute::Scan { axis, .. } => {
                     let at = |along| {

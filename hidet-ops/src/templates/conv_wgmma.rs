@@ -7,7 +7,6 @@ use crate::error::TensorType;
 use crate::expr::{ExprNode, ScalarExpr, axes_of};
 use crate::fuse::FusedTask;
 use crate::schedule::{Given, Implementation, KernelPlan, Parameters, Plan, stored};
-use crate::task::ReduceOp;
 use hidet::blocks::{Pipeline, PixelOutput, PixelRoute, StagedInput, StagedPixels, TileOrder, Window, multiply_tiles};
 use hidet::dispatch;
 use hidet::dsl::Signature;
@@ -123,11 +122,7 @@ impl Convolution {
     fn of(fused: &FusedTask) -> Result<Convolution, String> {
         let [sum] = fused.reductions.as_slice() else { return Err("it is not one sum".to_owned()) };
         let none = || "it is not a convolution of images with channels last".to_owned();
-        if !sum.is_product()
-            || sum.op() != ReduceOp::Sum
-            || fused.output.rank() != 4
-            || sum.term().dtype() != Scalar::F32
-        {
+        if !sum.is_plain_product() || fused.output.rank() != 4 || sum.term().dtype() != Scalar::F32 {
             return Err(none());
         }
         let [x, f] = sum.operands.as_slice() else { return Err(none()) };

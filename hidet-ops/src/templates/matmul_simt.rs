@@ -3,7 +3,7 @@
 //! Source: "Hidet: Task-Mapping Programming Paradigm for Deep Learning Tensor Programs", ASPLOS 2023, figure 8.
 
 use super::product::{Product, batched, multiprocessors};
-use crate::expr::ScalarExpr;
+use crate::expr::{Precision, ScalarExpr};
 use crate::fuse::FusedTask;
 use crate::schedule::{Given, Implementation, KernelPlan, Plan, Space, stored, viewed};
 use hidet::blocks::{CopiedInput, Route, ThreadTile, multiply_by_threads};
@@ -100,6 +100,9 @@ impl Implementation for MatmulSimt {
 
     fn plan(&self, fused: &FusedTask, given: &Given) -> Result<Plan, String> {
         let product = Product::of(fused, given)?;
+        if product.sums != Scalar::F32 || product.precision != Precision::F32 {
+            return Err("its terms are not products of f32".to_owned());
+        }
         let ([a, b], axes, rank) = (product.factors.clone(), product.axes(), product.rank);
         let [m, n, _] = product.shape;
         // A tensor that is copied asynchronously is in memory as the kernel sees it.

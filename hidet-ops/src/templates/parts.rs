@@ -32,7 +32,7 @@ pub(super) fn added(fused: &FusedTask, partial: TensorType) -> FusedTask {
         extents: fused.output.shape.iter().copied().chain([parts]).collect(),
         over: vec![rank],
         reductions: vec![Reduction { task, operands: vec![read] }],
-        scan: None,
+        line: None,
         value,
     }
 }

@@ -1,12 +1,10 @@
 //! [`Product`]: a fused task as a product of matrices, found by its structure.
 
 use crate::expr::{ExprNode, Precision, ScalarExpr};
-use crate::fuse::{FusedTask, Reduction};
+use crate::fuse::FusedTask;
 use crate::schedule::{Given, Parameters};
-use crate::task::{Compute, ReduceOp};
 use hidet::device::Device;
 use hidet::dsl::AnyView;
-use hidet::ir::BinaryOp;
 use hidet::mapping::IndexExpr;
 use hidet::prelude::*;
 use hidet::types::Scalar;
@@ -29,49 +27,12 @@ pub(super) struct Product {
     pub(super) shape: [usize; 3],
 }
 
-/// Returns both factors of the terms, if these are products of two operands, converted at most, and how they are multiplied.
-fn factors(product: &Reduction) -> Option<([ScalarExpr; 2], Precision)> {
-    let Compute::Reduce { op: ReduceOp::Sum, term, .. } = &product.task.compute else { return None };
-    if let [a, b] = term.leaves()[..]
-        && a.dtype() == Scalar::F32
-        && term.is_same(&Precision::Tf32x3.product(a, b))
-    {
-        return Some((<[ScalarExpr; 2]>::try_from(product.operands.clone()).ok()?, Precision::Tf32x3));
-    }
-    let ExprNode::Binary(BinaryOp::Mul, a, b) = term.node() else { return None };
-    let reads: Vec<usize> = term.reads().iter().map(|read| read.identity()).collect();
-    if reads != [plain(a).identity(), plain(b).identity()] {
-        return None;
-    }
-    let [x, y] = <[ScalarExpr; 2]>::try_from(product.operands.clone()).ok()?;
-    let factors = [narrowed(a, x), narrowed(b, y)];
-    let precision = if factors[0].dtype() == Scalar::TF32 { Precision::Tf32 } else { Precision::F32 };
-    Some((factors, precision))
-}
-
-/// Returns the element that a factor is, before conversions.
-fn plain(factor: &ScalarExpr) -> &ScalarExpr {
-    match factor.node() {
-        ExprNode::Cast(inner) => plain(inner),
-        _ => factor,
-    }
-}
-
-/// Returns an operand in the type in which its element is a factor: one of a smaller type is converted to it before it is
-/// converted to that of the sums.
-fn narrowed(factor: &ScalarExpr, operand: ScalarExpr) -> ScalarExpr {
-    match factor.node() {
-        ExprNode::Cast(inner) if matches!(inner.node(), ExprNode::Cast(_)) => operand.cast(inner.dtype()),
-        _ => operand,
-    }
-}
-
 impl Product {
     /// Returns a fused task as a product, or an error if it is not one.
     pub(super) fn of(fused: &FusedTask, given: &Given) -> Result<Product, String> {
         let [product] = fused.reductions.as_slice() else { return Err("it is not one sum".to_owned()) };
         let (factors, precision) =
-            factors(product).ok_or("its terms are not products of an element of a and one of b")?;
+            product.factors().ok_or("its terms are not products of an element of a and one of b")?;
         let parameters = Parameters::of(fused, given.contiguous);
         parameters.all_at_coordinates()?;
         let (extents, rank) = (parameters.extents(), parameters.rank());

@@ -2,17 +2,29 @@
 
 use super::{Case, FLOATS, Inputs, NUMBERS};
 use crate::error::Result;
+use crate::expr::Precision;
 use crate::ops::{Attention, Coordinates, Direction, Recurrent, Resize, ResizeMode, ResizeTo, Rounding, Window};
 use crate::tensor::Tensor;
 use hidet::types::Scalar;
 
 /// Types that products take.
-const PRODUCTS: &[Scalar] = &[Scalar::F32, Scalar::F16, Scalar::BF16, Scalar::F64, Scalar::I32];
+const PRODUCTS: &[Scalar] = &[
+    Scalar::F32,
+    Scalar::F16,
+    Scalar::BF16,
+    Scalar::F64,
+    Scalar::I32,
+    Scalar::I8,
+    Scalar::U8,
+    Scalar::E4M3,
+    Scalar::E5M2,
+];
 
 /// Returns the cases.
 pub(super) fn cases() -> Vec<Case> {
     vec![
-        Case { operator: "matmul", dtypes: PRODUCTS, apply: matmul },
+        Case { operator: "matmul", dtypes: PRODUCTS, apply: |i| matmul(i, Precision::F32) },
+        Case { operator: "matmul_by", dtypes: &[Scalar::F32], apply: |i| matmul(i, Precision::Tf32x3) },
         Case { operator: "conv", dtypes: FLOATS, apply: |i| conv(i, false) },
         Case { operator: "conv_channels_last", dtypes: FLOATS, apply: |i| conv(i, true) },
         Case { operator: "conv_transpose", dtypes: FLOATS, apply: conv_transpose },
@@ -90,13 +102,15 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-fn matmul(i: &mut Inputs) -> Result<Tensor> {
+fn matmul(i: &mut Inputs, precision: Precision) -> Result<Tensor> {
     let [m, n, k] = [i.extent(), i.extent(), i.below(20)];
     let (batch, own, shared) = (1 + i.below(3), i.below(3), i.below(2));
     let front = [vec![], vec![1], vec![batch]][own].clone();
     let a = i.tensor(&[front.as_slice(), &[m.min(32), k]].concat())?;
     let b = i.tensor(&[&[batch][..shared], &[k, n.min(32)]].concat())?;
-    a.matmul(&b)
+    let product = a.matmul_by(&b, precision)?;
+    // Tensor cores add products of floats of 8 bits with fewer bits than those of `f32`.
+    if i.dtype().is_float() && i.dtype().bytes() == 1 { product.cast(Scalar::F16) } else { Ok(product) }
 }
 
 /// Returns a list of numbers from `least` on, less than `end`.
