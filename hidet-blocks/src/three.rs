@@ -1,16 +1,18 @@
 //! Products of `f32` as three of tf32, whose sums are nearly those of `f32`.
 //!
 //! A number is the sum of its nearest tf32 and a small rest, which is rounded to tf32 too; the product of two rests, at most
-//! 2^-22 of the whole, is left out. Tensor cores truncate their sums, so these are added to `f32` registers every stage.
+//! 2^-22 of the whole, is left out. Tensor cores truncate their sums, so these are added to `f32` registers every half of a stage.
 
 use crate::pipeline::{Handover, Position};
 use crate::tiles::StagedTiles;
-use hidet_core::dsl::intrinsics::{barrier_sync, fence_proxy_async, thread_id, wgmma_commit, wgmma_fence, wgmma_wait};
+use hidet_core::dsl::intrinsics::{
+    barrier_sync, fence_proxy_async, lane_id, thread_id, warp_id, wgmma_commit, wgmma_fence, wgmma_wait,
+};
 use hidet_core::dsl::{Expr, IntoExpr, View, registers, unroll, vector4};
 use hidet_core::types::TF32;
 use hidet_macros::device;
 
-/// Tiles of `f32`, which become the nearest tf32, and beside them their rests.
+/// Tiles of `f32`, which become the nearest tf32, and beside them their rests: the right operand.
 #[derive(Clone, Copy, Debug)]
 pub struct SplitTiles {
     tiles: StagedTiles<TF32>,
@@ -42,18 +44,11 @@ impl SplitTiles {
     }
 }
 
-/// Splits the tiles of both operands of `steps` stages, as one warp group, the one of which `barrier` is a named barrier.
+/// Splits the tiles of `steps` stages, as one warp group, of which `barrier` is a named barrier.
 #[device(crate = hidet_core)]
-pub fn split_stages(
-    (a, b): (&SplitTiles, &SplitTiles),
-    at: &Position,
-    handover: Handover,
-    barrier: i32,
-    steps: Expr<i32>,
-) {
+pub fn split_stages(b: &SplitTiles, at: &Position, handover: Handover, barrier: i32, steps: Expr<i32>) {
     for _ in 0..steps {
         at.wait();
-        a.split(at);
         b.split(at);
         fence_proxy_async();
         barrier_sync(barrier, 128);
@@ -63,60 +58,74 @@ pub fn split_stages(
 }
 
 /// Adds to `sums`, 64 rows of a warp group, the products of 64 rows of `a`, from `row` on, with all rows of `b`, along `steps`
-/// stages whose tiles are split.
+/// stages. Those of `a` are split in registers, so that they are read once; those of `b` must have been split. The named barrier
+/// with the number of the warp group in the block is used.
 #[device(crate = hidet_core)]
 pub fn multiply_split(
     sums: View<f32, 1>,
-    (a, b): (&SplitTiles, &SplitTiles),
+    (a, b): (StagedTiles<TF32>, &SplitTiles),
     (at, handover): (&Position, Handover),
     row: impl IntoExpr<i32>,
     steps: Expr<i32>,
 ) {
     let (row, t, count) = (row.into_expr(), thread_id() % 128, b.tiles.extents()[1] / 2);
-    // Sums of a stage, while those of the one before are added.
+    let (depth, width) = (StagedTiles::<TF32>::depth(), StagedTiles::<TF32>::width());
+    // Half of a stage at a time, so that few sums are truncated: its rows of a, and its sums while those before are added.
+    let slices = a.cols() / depth / 2;
+    let (near, rests) = (registers::<TF32, 3>([2, slices, 4]), registers::<TF32, 3>([2, slices, 4]));
     let parts = registers::<f32, 2>([2, count]);
+    let load = |half: i32| {
+        let first = row + warp_id() % 4 * 16 + lane_id() / 4;
+        for slice in unroll(0..slices) {
+            for i in unroll(0..4) {
+                let col = (half * slices + slice) * depth + i / 2 * 4 + lane_id() % 4;
+                let value = a.memory[[at.stage(), col / width, first + i % 2 * 8, col % width]].bitcast::<f32>();
+                let nearest = value.to::<TF32>();
+                near[[half, slice, i]] = nearest;
+                rests[[half, slice, i]] = (value - nearest.to::<f32>()).to::<TF32>();
+            }
+        }
+    };
     let issue = |half: i32| {
-        at.wait();
-        at.wait_for(handover);
-        let stage = at.stage();
         wgmma_fence();
-        for (number, (left, right)) in
-            [(a.rests, b.tiles), (a.tiles, b.rests), (a.tiles, b.tiles)].into_iter().enumerate()
-        {
-            for p in unroll((0..left.cols()).step_by(StagedTiles::<TF32>::depth() as usize)) {
-                let (slab, col) = (p / StagedTiles::<TF32>::width(), p % StagedTiles::<TF32>::width());
-                let left = &left.memory[[stage, slab, row, col]];
-                right.multiply(number > 0 || p > 0, parts.slice(half), left, stage, p);
+        for (number, (left, right)) in [(rests, b.tiles), (near, b.rests), (near, b.tiles)].into_iter().enumerate() {
+            for slice in unroll(0..slices) {
+                let p = (half * slices + slice) * depth;
+                let add = number > 0 || slice > 0;
+                right.multiply(add, parts.slice(half), &left[[half, slice, 0]], at.stage(), p);
             }
         }
         wgmma_commit();
-        at.advance();
-        stage
     };
-    let add = |half: i32, stage: Expr<i32>| {
-        at.release(stage, t);
+    let add = |half: i32| {
         for i in unroll(0..count) {
             sums[[i]] += parts[[half, i]];
         }
     };
     let mut before = 0;
-    for pair in 0..steps / 2 {
-        let first = issue(0);
+    for step in 0..steps {
+        at.wait();
+        load(0);
+        at.wait_for(handover);
+        issue(0);
         wgmma_wait(1);
-        if pair > 0 {
-            add(1, before);
+        if step > 0 {
+            at.release(before, t);
+            add(1);
         }
-        before = issue(1);
+        load(1);
+        // All threads of the group have read the rows before one of them releases the stage.
+        fence_proxy_async();
+        barrier_sync(warp_id() / 4, 128);
+        issue(1);
         wgmma_wait(1);
-        add(0, first);
+        add(0);
+        before = at.stage();
+        at.advance();
     }
     wgmma_wait(0);
-    if steps > 1 {
-        add(1, before);
-    }
-    if steps % 2 == 1 {
-        let last = issue(0);
-        wgmma_wait(0);
-        add(0, last);
+    if steps > 0 {
+        at.release(before, t);
+        add(1);
     }
 }

@@ -31,7 +31,7 @@ impl Known {
 static KNOWN: LazyLock<Mutex<HashMap<u64, Vec<Known>>>> = LazyLock::new(Mutex::default);
 
 /// Returns what `build` makes of the inputs, which depends on nothing but their types, the name and the numbers. It is called
-/// if it has not been for the same, or if an input is there twice.
+/// if it has not been for the same.
 ///
 /// # Errors
 ///
@@ -42,17 +42,16 @@ pub(crate) fn composed(
     inputs: &[&Tensor],
     build: impl FnOnce() -> Result<Tensor>,
 ) -> Result<Tensor> {
-    // Of a tensor that is two inputs, the graph would be another one.
-    if (1..inputs.len()).any(|at| inputs[..at].iter().any(|other| other.is_identical(inputs[at]))) {
-        return build();
-    }
+    // Of a tensor that is two inputs, the graph is another one.
+    let first = |input: &&Tensor| inputs.iter().position(|other| other.is_identical(input)).unwrap_or(0) as u64;
+    let numbers: Vec<u64> = numbers.iter().copied().chain(inputs.iter().map(first)).collect();
     let mut hasher = Mixer::default();
-    (name, numbers).hash(&mut hasher);
+    (name, &numbers).hash(&mut hasher);
     inputs.iter().for_each(|input| input.ty().hash(&mut hasher));
     let hash = hasher.finish();
     let all = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     let find = |known: &HashMap<u64, Vec<Known>>| {
-        let known = known.get(&hash)?.iter().find(|known| known.is(name, numbers, inputs))?;
+        let known = known.get(&hash)?.iter().find(|known| known.is(name, &numbers, inputs))?;
         Some(known.graph.clone())
     };
     let known = find(&all());
@@ -73,7 +72,7 @@ pub(crate) fn composed(
         if all.len() >= MOST {
             all.clear();
         }
-        all.entry(hash).or_default().push(Known { name, numbers: numbers.to_vec(), types, graph: Arc::new(graph) });
+        all.entry(hash).or_default().push(Known { name, numbers, types, graph: Arc::new(graph) });
     }
     Ok(built)
 }

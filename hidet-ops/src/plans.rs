@@ -3,8 +3,12 @@
 use crate::fuse::{self, Group, Step};
 use crate::graph::{FlowGraph, NodeId};
 use crate::run::Compiled;
+use crate::schedule::Given;
+use hidet::kernel::compiling;
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
+use std::thread;
 
 /// The most graphs that are kept.
 const MOST_GRAPHS: usize = 4096;
@@ -21,6 +25,33 @@ pub(crate) enum PlannedStep {
 pub(crate) struct Plan {
     pub(crate) graph: FlowGraph,
     pub(crate) steps: Vec<PlannedStep>,
+    compiled: OnceLock<()>,
+}
+
+impl Plan {
+    /// Compiles the kernels of a plan that is new, on as many threads as there are, for inputs as they usually are.
+    pub(crate) fn compile(&self, given: &Given) {
+        self.compiled.get_or_init(|| {
+            let tasks = self.steps.iter().filter_map(|step| match step {
+                PlannedStep::Task { task, .. } => Some(task),
+                PlannedStep::Reshape { .. } => None,
+            });
+            let tasks: Vec<_> = tasks.collect();
+            let threads = thread::available_parallelism().map_or(1, usize::from).min(tasks.len());
+            if threads < 2 {
+                return;
+            }
+            let next = AtomicUsize::new(0);
+            let work = || {
+                while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    task.compile(given);
+                }
+            };
+            compiling(tasks.len(), || {
+                thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+            });
+        });
+    }
 }
 
 /// The plans of this process, by the hash of their graph.
@@ -42,7 +73,7 @@ pub(crate) fn of(graph: FlowGraph) -> Arc<Plan> {
         Step::Reshape { node, input } => PlannedStep::Reshape { node, input },
     };
     let steps = fuse::steps(&graph).into_iter().map(step).collect();
-    let plan = Arc::new(Plan { graph, steps });
+    let plan = Arc::new(Plan { graph, steps, compiled: OnceLock::new() });
     let mut known = known();
     if known.len() >= MOST_GRAPHS {
         known.clear();

@@ -22,6 +22,17 @@ impl Compiled {
         Compiled { fused, ready: Mutex::default() }
     }
 
+    /// Compiles the kernels for what is given, those of steps that are tasks too. What fails is said when it runs.
+    pub(crate) fn compile(&self, given: &Given) {
+        if let Ok(ready) = self.ready(given.clone()) {
+            for step in &ready.steps {
+                if let ReadyWork::Task(task) = &step.work {
+                    task.compile(given);
+                }
+            }
+        }
+    }
+
     /// Returns the kernels for what is given, compiled if they are not.
     fn ready(&self, given: Given) -> Result<Arc<Ready>> {
         let own = || self.ready.lock().unwrap_or_else(PoisonError::into_inner);

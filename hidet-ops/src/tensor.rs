@@ -215,6 +215,7 @@ impl Tensor {
         }
         let mut made = Vec::new();
         let plan = plans::of(graph);
+        plan.compile(&self.given());
         for step in &plan.steps {
             let (node, value) = match step {
                 PlannedStep::Task { task, node, inputs } => {

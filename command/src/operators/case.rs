@@ -1,5 +1,6 @@
 //! The cases: lines of words, and what they are to hidet-ops.
 
+use crate::bench::gemm::Gemm;
 use crate::bench::problem::{random, say};
 use hidet::dispatch;
 use hidet::prelude::*;
@@ -89,6 +90,19 @@ impl Draw<'_> {
         let places: Vec<i64> = (0..count).map(|at| ((at * 40_503 + 7) % count) as i64).collect();
         Ok(Tensor::from(&self.device.tensor(&places, [count]).map_err(say)?))
     }
+}
+
+/// Returns a case as a product for cuBLASLt, if it is one of floats of 16 bits.
+pub fn gemm(device: &Device, case: &str) -> Result<Option<Gemm>, String> {
+    let words: Vec<&str> = case.split(' ').collect();
+    let ["matmul", dtype @ ("f16" | "bf16"), order, shape] = words.as_slice() else { return Ok(None) };
+    let shape: Option<Vec<usize>> = shape.split('x').map(|extent| extent.parse().ok()).collect();
+    let (Some(dtype), Some([m, n, k])) = (Scalar::from_name(dtype), shape.as_deref()) else { return Ok(None) };
+    let b_transposed = *order == "nt";
+    let mut draw = Draw { device, dtype, drawn: 0 };
+    let mut matrix = |rows: usize, cols: usize| draw.tensor(&[rows, cols])?.compute().map_err(say);
+    let b = if b_transposed { matrix(*n, *k)? } else { matrix(*k, *n)? };
+    Ok(Some(Gemm { shape: [*m, *n, *k], a: matrix(*m, *k)?, b, c: matrix(*m, *n)?, b_transposed }))
 }
 
 /// Returns the tensor of a case, which is not computed yet; its inputs are.

@@ -2,10 +2,11 @@
 //!
 //! A case is a line of words, of which both sides make the same work ([`case`]; `benches/operators_peer.py`). Each side records
 //! its launches in a graph, one behind the other, and both are replayed in turn. Random inputs, the default schedules, L2 as
-//! the replay leaves it.
+//! the replay leaves it. Matrix products are measured beside the best of cuBLASLt too ([`library`]).
 
 mod case;
 mod host;
+mod library;
 mod peer;
 
 use crate::bench::machine::Machine;
@@ -24,6 +25,8 @@ struct Row {
     case: String,
     ours: Summary,
     peer: Option<Summary>,
+    /// The time of cuBLASLt's best over ours, of matrix products.
+    library: Option<f64>,
     kernels: String,
 }
 
@@ -59,8 +62,8 @@ pub fn bench(device: &Device, cases: Vec<String>, rounds: usize, csv: Option<&Pa
     if let Err(why) = &peer {
         println!("PyTorch is not measured: {why}");
     }
-    let mut table = String::from("gpu,case,ours_us,peer_us,ratio,kernels\n");
-    println!("{:<44} {:>10} {:>10} {:>7}", "case", "ours us", "PyTorch us", "ratio");
+    let mut table = String::from("gpu,case,ours_us,peer_us,ratio,cublaslt_ratio,kernels\n");
+    println!("{:<44} {:>10} {:>10} {:>7} {:>8}", "case", "ours us", "PyTorch us", "ratio", "cuBLASLt");
     let mut all_right = true;
     for case in cases {
         match measure(device, &case, rounds, peer.as_mut().ok()) {
@@ -68,17 +71,18 @@ pub fn bench(device: &Device, cases: Vec<String>, rounds: usize, csv: Option<&Pa
                 let (ours, theirs) = (row.ours.median, row.peer.as_ref().map(|peer| peer.median));
                 let [theirs, ratio] = [theirs, theirs.map(|theirs| theirs / ours)]
                     .map(|value| value.map_or(String::new(), |value| format!("{value:.3}")));
-                println!("{:<44} {ours:>10.3} {theirs:>10} {ratio:>7}  {}", row.case, row.kernels);
+                let library = row.library.map_or(String::new(), |ratio| format!("{ratio:.3}"));
+                println!("{:<44} {ours:>10.3} {theirs:>10} {ratio:>7} {library:>8}  {}", row.case, row.kernels);
                 let _ = writeln!(
                     table,
-                    "{},{},{ours:.3},{theirs},{ratio},{}",
+                    "{},{},{ours:.3},{theirs},{ratio},{library},{}",
                     context.properties.name, row.case, row.kernels
                 );
             }
             Err(why) => {
                 all_right = false;
                 println!("{case:<44} failed: {why}");
-                let _ = writeln!(table, "{},{case},,,,failed", context.properties.name);
+                let _ = writeln!(table, "{},{case},,,,,failed", context.properties.name);
             }
         }
         if let Some(path) = csv {
@@ -113,7 +117,8 @@ fn measure(device: &Device, case: &str, rounds: usize, mut peer: Option<&mut Pee
         }
     }
     let peer = (!theirs.is_empty()).then(|| Summary::of(&theirs));
-    Ok(Row { case: case.to_owned(), ours: Summary::of(&ours), peer, kernels })
+    let library = library::ratio(device, case, &launches, rounds)?;
+    Ok(Row { case: case.to_owned(), ours: Summary::of(&ours), peer, library, kernels })
 }
 
 /// Returns the microseconds of a replay.

@@ -42,3 +42,9 @@ pub fn compile_all<Args>(
     let compiled = nvrtc::expecting(functions.len(), || cores::each(&functions, weight, compile));
     compiled.into_iter().map(|compiled| compiled.map(Kernel::of)).collect()
 }
+
+/// Runs `work`, which compiles about `kernels` kernels on several threads: NVRTC serves few threads at a time, so that for many
+/// kernels copies of it are loaded. [`compile_all`] does so itself.
+pub fn compiling<R>(kernels: usize, work: impl FnOnce() -> R) -> R {
+    nvrtc::expecting(kernels, work)
+}

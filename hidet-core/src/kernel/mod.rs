@@ -22,7 +22,7 @@ mod typed;
 pub use contract::BoundDims;
 pub use estimate::Estimate;
 pub use image::Image;
-pub use many::compile_all;
+pub use many::{compile_all, compiling};
 pub use prepared::PreparedLaunch;
 pub use printer::Printer;
 pub use raw_arg::RawArg;

@@ -1,5 +1,6 @@
 //! Emission into a kernel.
 
+use super::activation::quick;
 use super::{ExprNode, ScalarExpr, axes_of};
 use hidet::dsl::AnyExpr;
 use std::collections::HashMap;
@@ -44,7 +45,10 @@ impl Emitter<'_, '_> {
                 let (condition, a) = (self.value(condition), self.value(a));
                 condition.select(a, self.value(b))
             }
-            ExprNode::Cast(a) => self.value(a).cast(expr.dtype()),
+            ExprNode::Cast(a) => match quick(a, expr.dtype()) {
+                Some((x, quick)) => quick(self.value(x)).cast(expr.dtype()),
+                None => self.value(a).cast(expr.dtype()),
+            },
         };
         self.done.insert(expr.identity(), value);
         value

@@ -4,6 +4,7 @@
 //! [emits](emit) it, and fusion [substitutes](ScalarExpr::substitute) one into another. Equal parts that are shared in
 //! memory are evaluated and emitted once.
 
+pub(crate) mod activation;
 mod affine;
 mod bounds;
 mod build;

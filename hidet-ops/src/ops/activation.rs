@@ -1,16 +1,13 @@
-//! Activations of neural networks. All are for floats; those of 16 bits are computed in `f32` and rounded once.
+//! Activations of neural networks. All are for floats; those of 16 bits are computed in `f32` and rounded once: GELU and SiLU by
+//! quick forms (`hidet_blocks::gelu`), whose results are the nearest almost always.
 
 use super::refused;
 use crate::composed::composed;
 use crate::error::Result;
 use crate::expr::ScalarExpr;
+use crate::expr::activation::{gelu, sigmoid, silu};
 use crate::tensor::Tensor;
 use hidet::ir::UnaryOp;
-
-/// `1 / (1 + exp(-x))`
-fn sigmoid(x: &ScalarExpr) -> ScalarExpr {
-    x.same(1.0) / (x.unary(UnaryOp::Neg).unary(UnaryOp::Exp) + 1.0)
-}
 
 /// `log(1 + exp(x))`, without overflow.
 fn softplus(x: &ScalarExpr) -> ScalarExpr {
@@ -47,17 +44,14 @@ activations! {
     /// Returns `min(max(slope * x + offset, 0), 1)` of each element.
     hard_sigmoid(x, slope, offset) = limited(&(&x * slope + offset), 0.0, 1.0);
     /// Returns `x / 2 * (1 + erf(x / sqrt(2)))` of each element.
-    gelu(x) = {
-        let erf = (&x * std::f64::consts::FRAC_1_SQRT_2).unary(UnaryOp::Erf);
-        &x * 0.5 * (erf + 1.0)
-    };
+    gelu(x) = gelu(&x);
     /// Returns `x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3)))` of each element.
     gelu_tanh(x) = {
         let inner = (&x + &(&x * &x) * &x * 0.044_715) * (2.0 / std::f64::consts::PI).sqrt();
         &x * 0.5 * (inner.unary(UnaryOp::Tanh) + 1.0)
     };
     /// Returns `x * sigmoid(x)` of each element.
-    silu(x) = &x * sigmoid(&x);
+    silu(x) = silu(&x);
     /// Returns `x * min(max(x + 3, 0), 6) / 6` of each element.
     hard_swish(x) = &x * limited(&(&x + 3.0), 0.0, 6.0) / 6.0;
     /// Returns `x * tanh(softplus(x))` of each element.

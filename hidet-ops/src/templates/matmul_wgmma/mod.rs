@@ -74,6 +74,7 @@ fn planned(mut product: Product, fused: &FusedTask, given: &Given) -> Result<Pla
         three: product.precision == Precision::Tf32x3,
         along_rows: operands.along_rows,
         by_tma: is_half && fused.output.dtype == dtype && n % 8 == 0 && readable,
+        in_pairs: n % 2 == 0 && readable,
         may_have_parts: is_half && product.rank == 2,
     });
     let parts = match s.split {

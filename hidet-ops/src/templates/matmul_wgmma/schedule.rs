@@ -83,6 +83,8 @@ pub(super) struct Problem {
     pub(super) three: bool,
     pub(super) along_rows: bool,
     pub(super) by_tma: bool,
+    /// True if two adjacent results are stored at once.
+    pub(super) in_pairs: bool,
     /// True if the sums of several kernels may be added by another one.
     pub(super) may_have_parts: bool,
 }
@@ -213,8 +215,9 @@ impl Problem {
             }
             _ => 0,
         };
-        let copies = if self.three { 2 } else { 1 };
-        ((SHARED_BYTES - results) / (tile.bytes() * copies)).min(8)
+        // The rests of b.
+        let rests = if self.three { cols * tile.row } else { 0 };
+        ((SHARED_BYTES - results) / (tile.bytes() + rests)).min(8)
     }
 
     fn scheduled(&self, tile: Tile, split: Split) -> Schedule {
@@ -233,7 +236,7 @@ impl Problem {
         let (stages, rows) = (self.stages(tile, split), self.rows(tile));
         let (along_rows, three) = (self.along_rows, self.three);
         // TMA stores 64 columns at a time.
-        let (by_tma, lanes) = (self.by_tma && cols % 64 == 0, if self.by_tma { 2 } else { 1 });
+        let (by_tma, lanes) = (self.by_tma && cols % 64 == 0, if self.in_pairs { 2 } else { 1 });
         Schedule {
             blocks,
             stages,
@@ -257,7 +260,7 @@ mod tests {
     use super::*;
 
     fn schedule(shape: [usize; 3]) -> Schedule {
-        let (along_rows, by_tma, may_have_parts) = (false, true, true);
+        let (along_rows, by_tma, in_pairs, may_have_parts) = (false, true, true, true);
         Schedule::of(Problem {
             batch: 1,
             shape,
@@ -266,6 +269,7 @@ mod tests {
             three: false,
             along_rows,
             by_tma,
+            in_pairs,
             may_have_parts,
         })
     }

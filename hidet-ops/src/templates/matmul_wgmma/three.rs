@@ -1,5 +1,5 @@
-//! The kernels for products of `f32` as three of tf32: a warp group copies tiles by TMA, another one splits them, one or two
-//! multiply them.
+//! The kernels for products of `f32` as three of tf32: a warp group copies tiles by TMA, another one splits those of b, one or two
+//! multiply.
 
 use super::schedule::Schedule;
 use hidet::blocks::{
@@ -42,7 +42,7 @@ fn whole<const R: usize>(
 ) {
     let (a, b) =
         (StagedInput::new(a, s.stages, [s.groups * 64, s.depth]), StagedInput::new(b, s.stages, [s.cols, s.depth]));
-    let split = (SplitTiles::of(a.as_copied()), SplitTiles::of(b.as_copied()));
+    let split = SplitTiles::of(b.as_copied());
     let handover = Handover::new(s.stages);
     let pipeline = Pipeline::new(s.stages, s.groups, 1);
     let tiles = TileOrder::in_bands([m, n], [s.groups * 64, s.cols], s.band, 1, s.blocks);
@@ -69,7 +69,7 @@ fn whole<const R: usize>(
         }
         let at = pipeline.start();
         for (_row, _col) in tiles.origins() {
-            split_stages((&split.0, &split.1), &at, handover, 1, steps);
+            split_stages(&split, &at, handover, 1, steps);
         }
     }
     #[warp_group(2..s.groups + 2)]
@@ -81,7 +81,7 @@ fn whole<const R: usize>(
         let sums = registers::<f32>([s.cols / 2]);
         for (row, col) in tiles.origins() {
             sums.fill(0.0);
-            multiply_split(sums, (&split.0, &split.1), (&at, handover), group * 64, steps);
+            multiply_split(sums, (a.as_copied(), &split), (&at, handover), group * 64, steps);
             store_sums(sums, c, (s.cols, s.lanes), group, place(row, col));
         }
     }
