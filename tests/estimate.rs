@@ -17,6 +17,7 @@ fn dims(function: &ir::Function) -> Vec<i64> {
     vec![64; function.dims.len()]
 }
 
+/// With checks, every third kernel: `HIDET_ALL=1` has all.
 #[test]
 fn estimates_agree_with_ptxas() {
     if !available().unwrap() {
@@ -24,9 +25,10 @@ fn estimates_agree_with_ptxas() {
     }
     let (mut wrong, mut kernels, mut tight, mut largest) = (Vec::new(), 0, 0, 0);
     println!("{:<38} {:>8} {:>9} {:>9} {:>9} {:>9}", "kernel", "arch", "shared", "dynamic", "registers", "at least");
-    for entry in registry::all() {
+    let all = std::env::var_os("HIDET_ALL").is_some();
+    for (number, entry) in registry::all().into_iter().enumerate() {
         let built = (entry.build)().unwrap_or_else(|error| panic!("{}: {error}", entry.name));
-        for checks in [false, true] {
+        for checks in [false, true].into_iter().filter(|checks| !checks || all || number % 3 == 0) {
             let lowered = passes::lower(&built, &LoweringOptions { checks, ..Default::default() }).unwrap();
             let arch = codegen::archs(&lowered).pop().unwrap();
             let source = codegen::cuda(&lowered, arch).unwrap();

@@ -338,11 +338,13 @@ fn with_rows(function: &Function) -> Vec<BufferId> {
     function.params.iter().filter_map(tensor).collect()
 }
 
+/// NVRTC compiles those with wide indices and checks of every third kernel: `HIDET_ALL=1` has all.
 #[test]
 fn kernels_take_strides_in_every_pass_and_in_nvrtc() {
     let nvrtc = nvrtc::version();
     assert!(nvrtc.is_ok() || std::env::var_os("CI").is_none(), "on CI, NVRTC must be there");
-    for entry in registry::all() {
+    let all = std::env::var_os("HIDET_ALL").is_some();
+    for (number, entry) in registry::all().into_iter().enumerate() {
         let built = (entry.build)().unwrap();
         let mut tensors = with_rows(&built);
         if entry.name == "convolution, boxes" {
@@ -370,7 +372,7 @@ fn kernels_take_strides_in_every_pass_and_in_nvrtc() {
             let arch = *codegen::archs(&lowered).last().unwrap();
             let source = codegen::cuda(&lowered, arch).unwrap();
             assert!(source.text.contains("_stride_0"), "{}\n{}", entry.name, source.text);
-            if nvrtc.is_ok() {
+            if nvrtc.is_ok() && (!wide_index || all || number % 3 == 0) {
                 let cubin = nvrtc::compile(&source, arch).unwrap_or_else(|error| panic!("{}: {error}", entry.name));
                 let usage = cubin.usage;
                 if entry.name.starts_with("matmul") && !wide_index {

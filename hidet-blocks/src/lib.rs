@@ -11,6 +11,7 @@
 //! - [`OnlineSoftmax`], of scores that arrive in tiles, and [`attend`], attention to [`Visible`] keys made of it.
 //! - [`TiledOutput`]: the results, with the epilogue of the output, through shared memory; [`PixelOutput`] those of a
 //!   convolution.
+//! - [`AsyncTiles`], [`WarpTiles`]: tiles that threads copy, and their products by `mma.sync`, on sm_80 and later.
 //! - [`SplitTiles`]: tiles of `f32` as sums of two of tf32, with [`split_stages`] and [`multiply_split`]: products of `f32` on
 //!   tensor cores that are nearly those of `f32`; a [`Handover`] for warp groups that change tiles between copy and product.
 //! - [`SplitSums`]: the sums of a product that the blocks of a cluster have split along k.
@@ -80,6 +81,7 @@ mod activation;
 mod attention;
 mod direct;
 mod fragment;
+mod mma;
 mod output;
 mod pipeline;
 mod pixel_output;
@@ -96,6 +98,7 @@ mod tiles;
 pub use activation::{gelu, gelu_tanh, silu};
 pub use attention::{Visible, attend};
 pub use direct::store_sums;
+pub use mma::{AsyncTiles, WarpTiles};
 pub use output::TiledOutput;
 pub use pipeline::{Handover, Pipeline, Position};
 pub use pixel_output::PixelOutput;

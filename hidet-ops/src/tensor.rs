@@ -8,7 +8,7 @@ use crate::fuse::{self, Group};
 use crate::graph::{FlowGraph, NodeId, Origin};
 use crate::plans::{self, PlannedStep};
 use crate::run::{self, Compiled};
-use crate::schedule::Given;
+use crate::schedule::{Given, arch_of};
 use crate::task::Task;
 use crate::templates;
 use hidet::device::{Device, RawTensor};
@@ -264,7 +264,7 @@ impl Tensor {
     /// Returns what kernels are made for: inputs that are computed on the way are contiguous, and begin where allocations
     /// do.
     fn given(&self) -> Given {
-        Given { device: self.device().clone(), contiguous: true, align: 16 }
+        Given { device: self.device().clone(), arch: arch_of(self.device()), contiguous: true, align: 16 }
     }
 
     /// Computes the tensor, and returns its elements in row-major order.

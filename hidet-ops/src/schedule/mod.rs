@@ -22,6 +22,7 @@ pub(crate) use views::{Space, stored, viewed};
 use crate::fuse::FusedTask;
 use hidet::device::{Device, RawTensor};
 use hidet::dsl::Expr;
+use std::sync::LazyLock;
 
 /// A way to compute a task, with whatever is fused into it.
 pub trait Implementation: Send + Sync {
@@ -37,6 +38,9 @@ pub trait Implementation: Send + Sync {
 pub struct Given {
     /// The device.
     pub device: Device,
+    /// The number of its architecture, such as 90; of the simulated device that of an H200. `HIDET_OPS_ARCH=80` takes the
+    /// implementations of another one, to run them on this device.
+    pub arch: u32,
     /// True if all inputs are contiguous; else rows may be apart, and begin anywhere.
     pub contiguous: bool,
     /// A power of two, at most 16, of which the addresses of all inputs are multiples, in bytes.
@@ -48,13 +52,20 @@ impl Given {
     pub(crate) fn of(device: &Device, inputs: &[RawTensor]) -> Given {
         let contiguous = inputs.iter().all(RawTensor::is_contiguous);
         let align = inputs.iter().map(|input| input.address().trailing_zeros().min(4)).min().unwrap_or(4);
-        Given { device: device.clone(), contiguous, align: 1 << align }
+        Given { device: device.clone(), arch: arch_of(device), contiguous, align: 1 << align }
     }
 
     /// Returns true if kernels for one are kernels for the other.
     pub(crate) fn is_same(&self, other: &Given) -> bool {
-        (self.contiguous, self.align) == (other.contiguous, other.align) && self.device.is_same(&other.device)
+        (self.arch, self.contiguous, self.align) == (other.arch, other.contiguous, other.align)
+            && self.device.is_same(&other.device)
     }
+}
+
+/// Returns the architecture for which implementations are chosen.
+pub(crate) fn arch_of(device: &Device) -> u32 {
+    static ASKED: LazyLock<Option<u32>> = LazyLock::new(|| std::env::var("HIDET_OPS_ARCH").ok()?.parse().ok());
+    ASKED.unwrap_or_else(|| device.as_cuda().map_or(90, |context| context.properties.arch.number))
 }
 
 /// The rules: ways to compute every task, one for each kind.

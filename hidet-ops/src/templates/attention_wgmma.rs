@@ -284,7 +284,7 @@ impl Implementation for AttentionWgmma {
     fn plan(&self, fused: &FusedTask, given: &Given) -> Result<Plan, String> {
         let chain = Chain::of(fused)?;
         let whole = &chain.whole;
-        if given.device.as_cuda().is_some_and(|context| context.properties.arch.number != 90) {
+        if given.arch != 90 {
             return Err("wgmma is an instruction of sm_90a".to_owned());
         }
         let [q, k, v, ..] = whole.reductions[0].operands.as_slice() else {

@@ -171,7 +171,7 @@ impl Implementation for ConvWgmma {
 
     fn plan(&self, fused: &FusedTask, given: &Given) -> Result<Plan, String> {
         let Convolution { mut window, inputs, extents: [images, weights] } = Convolution::of(fused)?;
-        if given.device.as_cuda().is_some_and(|context| context.properties.arch.number != 90) {
+        if given.arch != 90 {
             return Err("wgmma is an instruction of sm_90a".to_owned());
         }
         let dtype = fused.inputs[inputs[0]].dtype;

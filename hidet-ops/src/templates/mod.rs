@@ -6,8 +6,10 @@
 mod attention_wgmma;
 mod contract_simt;
 mod conv_wgmma;
+mod matmul_mma;
 mod matmul_simt;
 mod matmul_wgmma;
+mod operands;
 mod own;
 mod parts;
 mod product;
@@ -16,8 +18,13 @@ use crate::fuse::{FusedTask, Producer, Reduction};
 use crate::schedule::{Given, Implementation, Plan, RULES, Source, Step, Work};
 
 /// The templates, the best first.
-const TEMPLATES: [&dyn Implementation; 4] =
-    [&matmul_wgmma::MatmulWgmma, &conv_wgmma::ConvWgmma, &contract_simt::ContractSimt, &matmul_simt::MatmulSimt];
+const TEMPLATES: [&dyn Implementation; 5] = [
+    &matmul_wgmma::MatmulWgmma,
+    &conv_wgmma::ConvWgmma,
+    &matmul_mma::MatmulMma,
+    &contract_simt::ContractSimt,
+    &matmul_simt::MatmulSimt,
+];
 
 /// Makes the kernels of the first template or rule that takes the task, and returns its name. A chain of which no template makes
 /// one kernel is computed task by task.

@@ -1,21 +1,19 @@
-//! Matrix products on the tensor cores of sm_90, of floats of 16 and 8 bits, tf32, and integers of 8 bits: persistent blocks go through the tiles of the result, or
-//! share the products along k of few tiles. Operands that TMA cannot read, because their rows are not multiples of 16 bytes,
-//! are copied into rows that are.
+//! Matrix products on the tensor cores of sm_90, of floats of 16 and 8 bits, tf32, and integers of 8 bits: persistent blocks go
+//! through the tiles of the result, or share the products along k of few tiles.
 
 mod kernel;
 mod schedule;
 mod three;
 
+use super::operands::{Operands, sums_of};
 use super::parts::{added, apart};
 use super::product::{Product, multiprocessors};
 use crate::error::TensorType;
-use crate::expr::{ExprNode, Precision, ScalarExpr};
+use crate::expr::Precision;
 use crate::fuse::FusedTask;
-use crate::schedule::{Given, Implementation, KernelPlan, Plan, Source, Space, stored, viewed};
+use crate::schedule::{Given, Implementation, KernelPlan, Plan, Source};
 use hidet::dispatch;
-use hidet::dsl::{AnyView, Binding, Signature};
-use hidet::ir::Access;
-use hidet::mapping::IndexExpr;
+use hidet::dsl::{Binding, Signature};
 use hidet::prelude::*;
 use hidet::types::{E4M3, E5M2, Scalar, TF32};
 use kernel::{matmul_wgmma, matmul_wgmma_batched, matmul_wgmma_cluster, matmul_wgmma_parts};
@@ -32,7 +30,7 @@ impl Implementation for MatmulWgmma {
 
     fn plan(&self, fused: &FusedTask, given: &Given) -> Result<Plan, String> {
         let product = Product::of(fused, given)?;
-        if given.device.as_cuda().is_some_and(|context| context.properties.arch.number != 90) {
+        if given.arch != 90 {
             return Err("wgmma is an instruction of sm_90a".to_owned());
         }
         let dtype = product.multiplied();
@@ -47,22 +45,13 @@ impl Implementation for MatmulWgmma {
     }
 }
 
-/// Returns the type in which tensor cores add products of a type, if they multiply it.
-fn sums_of(dtype: Scalar) -> Option<Scalar> {
-    match dtype {
-        Scalar::F16 | Scalar::BF16 | Scalar::TF32 | Scalar::E4M3 | Scalar::E5M2 => Some(Scalar::F32),
-        Scalar::I8 | Scalar::U8 => Some(Scalar::I32),
-        _ => None,
-    }
-}
-
 fn planned(mut product: Product, fused: &FusedTask, given: &Given) -> Result<Plan, String> {
     let dtype = product.multiplied();
     if dtype == Scalar::TF32 {
         product.read_bits(dtype);
     }
     let mut plan = Plan::default();
-    let operands = Operands::of(&mut product, fused, given, &mut plan)?;
+    let operands = Operands::of(&mut product, fused, given, &mut plan, true)?;
     let [m, n, k] = product.shape;
     let is_half = dtype.bytes() == 2;
     let readable = given.contiguous && given.align >= 16;
@@ -95,149 +84,11 @@ fn planned(mut product: Product, fused: &FusedTask, given: &Given) -> Result<Pla
     Ok(plan)
 }
 
-/// How both operands are in memory.
-struct Operands {
-    /// The kernel's coordinates that are the axes of each.
-    axes: [Vec<usize>; 2],
-    /// True if columns of b are contiguous, false if k is.
-    along_rows: bool,
-    /// True if one of them is a copy.
-    is_copied: bool,
-}
-
-impl Operands {
-    /// Returns how the operands of a product are in memory, after copies of those that TMA cannot read.
-    fn of(product: &mut Product, fused: &FusedTask, given: &Given, plan: &mut Plan) -> Result<Operands, String> {
-        let rank = product.rank;
-        let (row, col, along) = (rank - 2, rank - 1, rank);
-        let axes = |last: [usize; 2]| (0..rank - 2).chain(last).collect::<Vec<usize>>();
-        let [by_rows, of_a] = [axes([along, col]), axes([row, along])];
-        let of_b = axes([col, along]);
-        // a may have a prologue, of which one operand is the matrix.
-        let matrix = product.factors[0]
-            .reads()
-            .into_iter()
-            .find(|read| product.memory_axes(read).is_some_and(|own| own.len() == rank));
-        let matrix = matrix.cloned().ok_or("a is not a matrix in memory")?;
-        let dtype = product.factors[0].dtype();
-        let is_whole = matrix.identity() == product.factors[0].identity();
-        if matrix.dtype() != dtype || !is_whole && dtype.bytes() != 2 {
-            return Err(format!("a is computed of {}", matrix.dtype()));
-        }
-        let own = product.memory_axes(&matrix).unwrap_or_default();
-        let readable = given.contiguous && given.align >= 16;
-        let rows_fit = |extent: usize| (extent * dtype.bytes()).is_multiple_of(16) && readable;
-        if own != of_a || !rows_fit(product.shape[2]) {
-            if !is_whole {
-                return Err("a has a prologue, and rows that TMA cannot read".to_owned());
-            }
-            product.copy(&matrix, &of_a, fused, plan)?;
-        }
-        let b = product.factors[1].clone();
-        let own = product.memory_axes(&b).ok_or("b is not a matrix in memory")?;
-        // Only elements of 16 bits are read by columns.
-        let along_rows = own == by_rows && dtype.bytes() == 2;
-        if !along_rows && own != of_b && own != by_rows {
-            return Err("b is not a matrix in memory".to_owned());
-        }
-        let wanted = if along_rows { by_rows } else { of_b };
-        if own != wanted || !rows_fit(if along_rows { product.shape[1] } else { product.shape[2] }) {
-            product.copy(&b, &wanted, fused, plan)?;
-        }
-        Ok(Operands { axes: [of_a, wanted], along_rows, is_copied: !plan.steps.is_empty() })
-    }
-}
-
-impl Product {
-    /// Returns the type that tensor cores multiply.
-    fn multiplied(&self) -> Scalar {
-        match self.precision {
-            Precision::Tf32x3 => Scalar::TF32,
-            Precision::F32 | Precision::Tf32 => self.factors[0].dtype(),
-        }
-    }
-
-    /// Makes factors that are elements of inputs converted to a type of as many bits those bits as they are: tensor cores read
-    /// of them what they need.
-    fn read_bits(&mut self, dtype: Scalar) {
-        for factor in &mut self.factors {
-            let inner = match factor.node() {
-                ExprNode::Cast(inner) => inner,
-                _ => factor,
-            };
-            let ExprNode::Read { input, index } = inner.node() else { continue };
-            if inner.dtype().bytes() == dtype.bytes()
-                && let Some(parameter) = self.parameters.position(*input, index)
-            {
-                self.parameters.read_bits(parameter, dtype);
-                let read = ScalarExpr::read(*input, dtype, index.clone());
-                *factor = read;
-            }
-        }
-    }
-
-    /// Copies an operand into rows of a multiple of 16 bytes, with zeros behind the elements, along these axes.
-    fn copy(&mut self, read: &ScalarExpr, axes: &[usize], fused: &FusedTask, plan: &mut Plan) -> Result<(), String> {
-        let ExprNode::Read { input, index } = read.node() else { return Err("an operand is computed".to_owned()) };
-        let parameter = self.parameters.position(*input, index).ok_or("an operand is not a parameter")?;
-        let own = self.parameters.axes(parameter).ok_or("an operand is not a matrix")?;
-        if self.parameters.is_shared(*input) {
-            return Err("a tensor that must be copied is read in several ways".to_owned());
-        }
-        let source: Vec<usize> = own.iter().map(|axis| self.parameters.extents()[*axis]).collect();
-        let mut extents: Vec<usize> = axes.iter().map(|axis| self.parameters.extents()[*axis]).collect();
-        if let Some(last) = extents.last_mut() {
-            *last = last.next_multiple_of(16 / read.dtype().bytes());
-        }
-        // Behind the last element of a row, the index is outside: 0 is read.
-        let place = |axis: &usize| axes.iter().position(|own| own == axis).map(|at| ScalarExpr::axis(at) + 0i64);
-        let index: Option<Vec<ScalarExpr>> = own.iter().map(place).collect();
-        let dtype = read.dtype();
-        let value = ScalarExpr::read(0, dtype, index.ok_or("an operand has other axes")?);
-        let (name, output) = (format!("copy_for_{}", fused.name), TensorType::new(dtype, &extents));
-        let copy = FusedTask::each(name, vec![TensorType::new(dtype, &source)], output, value);
-        self.parameters.replace(parameter, axes.to_vec(), extents);
-        plan.copy(copy, *input, source);
-        Ok(())
-    }
-}
-
+/// Returns the kernel of a product.
 fn kernel_of(fused: &FusedTask, product: &Product, operands: &Operands, s: Schedule) -> Result<KernelPlan, String> {
-    let (own, parameters, [a, b]) = (fused.clone(), product.parameters.clone(), product.factors.clone());
-    let (rank, [axes_a, axes_b], is_copied) = (product.rank, operands.axes.clone(), operands.is_copied);
-    let sums = product.sums;
-    let bound = move |signature: &mut Signature| {
-        // Of a copy, k is a number: it is not the extent of any parameter.
-        let dim = |(axis, extent): (usize, &usize)| match axis == rank && is_copied {
-            true => IndexExpr::Const(*extent as i64),
-            false => signature.dim(&format!("n{axis}")),
-        };
-        let dims: Vec<IndexExpr> = parameters.extents().iter().enumerate().map(dim).collect();
-        let views = parameters.declare(signature, &dims);
-        let view = |operand, axes: &[usize]| viewed(operand, &parameters, &views, &Space { axes, dims: &dims });
-        let made = view(&a, &axes_a).and_then(|a| Ok([a, view(&b, &axes_b)?])).and_then(|[a, b]| {
-            let c = match s.has_parts() {
-                true => {
-                    let shape = [signature.dim("parts"), dims[0].clone(), dims[1].clone()];
-                    signature.param("y", Scalar::F32, &shape, Access::Out)
-                }
-                false => {
-                    let c = signature.param("y", own.output.dtype, &dims[..rank], Access::Out);
-                    stored(&own, sums, (c, &(0..rank).collect::<Vec<usize>>()), (&parameters, &views))?
-                }
-            };
-            Ok::<[AnyView; 3], String>([a, b, c])
-        });
-        match made {
-            Ok(all) => all.map(Into::into).into(),
-            Err(why) => {
-                refuse(&why);
-                Vec::new()
-            }
-        }
-    };
-    let (name, dtype) = (fused.name.as_str(), product.factors[0].dtype());
-    let template = match (dtype.bytes(), sums) {
+    let bound = operands.bound(fused, product, s.has_parts());
+    let (name, dtype, rank) = (fused.name.as_str(), product.factors[0].dtype(), product.rank);
+    let template = match (dtype.bytes(), product.sums) {
         (2, _) => dispatch!(dtype; T in [f16, bf16] => match s.split {
             Split::Parts(_) => matmul_wgmma_parts::<T>(s).bind(name, bound),
             _ => made::<T, f32>(s, rank, name, bound),
