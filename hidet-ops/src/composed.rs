@@ -5,6 +5,7 @@
 use crate::error::{Result, TensorType};
 use crate::expr::Mixer;
 use crate::graph::{FlowGraph, Origin};
+use crate::plans::Kept;
 use crate::tensor::Tensor;
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
@@ -18,7 +19,7 @@ struct Known {
     name: &'static str,
     numbers: Vec<u64>,
     types: Vec<TensorType>,
-    graph: Arc<FlowGraph>,
+    kept: Arc<Kept>,
 }
 
 impl Known {
@@ -52,15 +53,15 @@ pub(crate) fn composed(
     let all = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     let find = |known: &HashMap<u64, Vec<Known>>| {
         let known = known.get(&hash)?.iter().find(|known| known.is(name, &numbers, inputs))?;
-        Some(known.graph.clone())
+        Some(known.kept.clone())
     };
     let known = find(&all());
-    if let Some(graph) = known {
+    if let Some(kept) = known {
         #[cfg(debug_assertions)]
         if let Some(again) = build()?.graph_of(inputs) {
-            assert!(again.is_same(&graph), "`{name}` depends on more than its types and numbers");
+            assert!(again.is_same(&kept.graph), "`{name}` depends on more than its types and numbers");
         }
-        return Tensor::of_graph(name, &graph, inputs);
+        return Tensor::of_graph(name, &kept, inputs);
     }
     let built = build()?;
     let is_last = |graph: &FlowGraph| {
@@ -72,7 +73,7 @@ pub(crate) fn composed(
         if all.len() >= MOST {
             all.clear();
         }
-        all.entry(hash).or_default().push(Known { name, numbers, types, graph: Arc::new(graph) });
+        all.entry(hash).or_default().push(Known { name, numbers, types, kept: Arc::new(Kept::new(graph)) });
     }
     Ok(built)
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub struct NodeId(pub usize);
 
 /// A tensor of a graph, and where it comes from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Node {
     /// Its number.
     pub id: NodeId,
@@ -23,7 +23,7 @@ pub struct Node {
 }
 
 /// Where a tensor of a graph comes from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Origin {
     /// It is given when the graph runs.
     Input,
@@ -37,7 +37,7 @@ pub enum Origin {
 }
 
 /// Operators and the tensors between them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct FlowGraph {
     nodes: Vec<Node>,
     users: Vec<Vec<NodeId>>,
@@ -72,18 +72,6 @@ impl FlowGraph {
             ids.push(id);
         }
         ids.last().copied().unwrap_or(NodeId(0))
-    }
-
-    /// Returns the operator of a graph that has one, of all its inputs in order.
-    pub(crate) fn only_task(&self) -> Option<&Arc<Task>> {
-        let (last, given) = self.nodes.split_last()?;
-        let are_given = given.iter().all(|node| matches!(node.origin, Origin::Input));
-        match &last.origin {
-            Origin::Task { task, inputs } if are_given && inputs.iter().copied().eq((0..given.len()).map(NodeId)) => {
-                Some(task)
-            }
-            _ => None,
-        }
     }
 
     /// Makes a node a result of the graph: its value is kept.

@@ -54,6 +54,24 @@ impl Plan {
     }
 }
 
+/// A graph that is computed again and again, and what is done for it.
+pub(crate) struct Kept {
+    pub(crate) graph: FlowGraph,
+    plan: OnceLock<Arc<Plan>>,
+}
+
+impl Kept {
+    /// Keeps a graph.
+    pub(crate) fn new(graph: FlowGraph) -> Kept {
+        Kept { graph, plan: OnceLock::new() }
+    }
+
+    /// Returns what is done to compute it.
+    pub(crate) fn plan(&self) -> Arc<Plan> {
+        self.plan.get_or_init(|| of(self.graph.clone())).clone()
+    }
+}
+
 /// The plans of this process, by the hash of their graph.
 static PLANS: LazyLock<Mutex<HashMap<u64, Vec<Arc<Plan>>>>> = LazyLock::new(Mutex::default);
 

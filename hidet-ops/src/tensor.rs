@@ -5,8 +5,8 @@ mod trace;
 use crate::error::{Error, Result, TensorType};
 use crate::expr::{Element64, Mixed};
 use crate::fuse::{self, Group};
-use crate::graph::{FlowGraph, NodeId, Origin};
-use crate::plans::{self, PlannedStep};
+use crate::graph::{NodeId, Origin};
+use crate::plans::{self, Kept, Plan, PlannedStep};
 use crate::run::{self, Compiled};
 use crate::schedule::{Given, arch_of};
 use crate::task::Task;
@@ -67,7 +67,7 @@ enum Work {
     /// An operator.
     Task(Arc<Task>),
     /// Several, whose graph has the others as inputs, in order, and one result, its last node.
-    Graph(Arc<FlowGraph>),
+    Graph(Arc<Kept>),
 }
 
 impl<T: Element, const R: usize> From<&hidet::device::Tensor<T, R>> for Tensor {
@@ -117,15 +117,11 @@ impl Tensor {
     }
 
     /// Returns the result of a graph of operators, its last node, of these inputs.
-    pub(crate) fn of_graph(name: &'static str, graph: &Arc<FlowGraph>, inputs: &[&Tensor]) -> Result<Tensor> {
+    pub(crate) fn of_graph(name: &'static str, kept: &Arc<Kept>, inputs: &[&Tensor]) -> Result<Tensor> {
         let device = Tensor::device_of(name, inputs)?;
-        let ty = graph.nodes().next_back().map_or_else(|| inputs[0].ty().clone(), |node| node.ty.clone());
+        let ty = kept.graph.nodes().next_back().map_or_else(|| inputs[0].ty().clone(), |node| node.ty.clone());
         let inputs = inputs.iter().map(|input| (*input).clone()).collect();
-        let work = match graph.only_task() {
-            Some(task) => Work::Task(task.clone()),
-            None => Work::Graph(graph.clone()),
-        };
-        Ok(Tensor::new(ty, device.clone(), State::Pending { work, inputs }))
+        Ok(Tensor::new(ty, device.clone(), State::Pending { work: Work::Graph(kept.clone()), inputs }))
     }
 
     /// Returns the result of an operator on a device, on which all inputs are.
@@ -204,7 +200,7 @@ impl Tensor {
         &self,
         run: &mut dyn FnMut(&Compiled, &[RawTensor]) -> Result<RawTensor>,
     ) -> Result<(RawTensor, Vec<(Tensor, RawTensor)>)> {
-        let (graph, tensors) = self.graph();
+        let (plan, tensors) = self.planned();
         let mut values: HashMap<NodeId, RawTensor, Mixed> = HashMap::default();
         for (at, tensor) in tensors.iter().enumerate() {
             if let Some(tensor) = tensor
@@ -214,7 +210,6 @@ impl Tensor {
             }
         }
         let mut made = Vec::new();
-        let plan = plans::of(graph);
         plan.compile(&self.given());
         for step in &plan.steps {
             let (node, value) = match step {
@@ -233,6 +228,27 @@ impl Tensor {
         let own = values.get(&NodeId(tensors.len() - 1)).cloned();
         let missing = || run::failed(self.device(), "a tensor was not computed by its graph".to_owned());
         Ok((own.ok_or_else(missing)?, made))
+    }
+
+    /// Returns what is done to compute the tensor, and the tensors of its nodes.
+    fn planned(&self) -> (Arc<Plan>, Vec<Option<Tensor>>) {
+        // Of a kept graph whose inputs are there, what is done is kept too.
+        if let State::Pending { work: Work::Graph(kept), inputs } = &*self.state()
+            && inputs.iter().all(|input| matches!(&*input.state(), State::Ready(_)))
+        {
+            let mut given = inputs.iter().cloned();
+            let mut tensors: Vec<Option<Tensor>> = kept
+                .graph
+                .nodes()
+                .map(|node| if matches!(node.origin, Origin::Input) { given.next() } else { None })
+                .collect();
+            if let Some(last) = tensors.last_mut() {
+                *last = Some(self.clone());
+            }
+            return (kept.plan(), tensors);
+        }
+        let (graph, tensors) = self.graph();
+        (plans::of(graph), tensors)
     }
 
     /// Returns the names of the kernels that computing it takes, in order; none if it is computed already.

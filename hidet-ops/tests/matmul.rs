@@ -6,6 +6,7 @@ use hidet::device::Device;
 use hidet::types::Scalar;
 use hidet_ops::testing::Inputs;
 use hidet_ops::{Precision, Result, Tensor};
+use std::process::Command;
 
 fn agrees(result: &Tensor, wanted: &Tensor, bound: f64) -> Result<()> {
     let (found, wanted) = (result.elements()?, wanted.reference()?);
@@ -167,6 +168,41 @@ fn three_products_of_tf32_are_as_exact_as_f32() -> Result<()> {
         let (own, three) = (error(Precision::F32)?, error(Precision::Tf32x3)?);
         println!("k {k} from {least}: f32 {single:.3e}, in parts {own:.3e}, three of tf32 {three:.3e}");
         assert!(three <= 1.5 * single, "k {k} from {least}: {three:e}, not {single:e}");
+    }
+    Ok(())
+}
+
+/// The implementations of sm_80, which another process chooses: shapes around their tiles, batches, operands by rows and by
+/// columns, what follows, and operands that are computed or have odd rows.
+#[test]
+fn products_by_instructions_of_sm_80() -> Result<()> {
+    let name = "products_by_instructions_of_sm_80";
+    if std::env::var_os("HIDET_OPS_ARCH").is_none() {
+        let own = std::env::current_exe().unwrap();
+        let run = Command::new(own).args(["--exact", name]).env("HIDET_OPS_ARCH", "80").output().unwrap();
+        assert!(
+            run.status.success(),
+            "{}{}",
+            String::from_utf8_lossy(&run.stdout),
+            String::from_utf8_lossy(&run.stderr)
+        );
+        return Ok(());
+    }
+    let device = Device::best()?;
+    let shapes = [[0, 64, 64, 32], [0, 200, 264, 136], [2, 72, 40, 24], [0, 33, 47, 51], [0, 129, 130, 8]];
+    for (number, [batch, m, n, k]) in shapes.into_iter().enumerate() {
+        let mut inputs = Inputs::new(&device, [Scalar::F16, Scalar::BF16][number % 2], number as u64);
+        let front: &[usize] = if batch == 0 { &[] } else { &[batch] };
+        let mut tensor = |last: &[usize]| -> Result<Tensor> { stored(inputs.within(&[front, last].concat(), 0.5)?) };
+        let (a, b, t, bias) = (tensor(&[m, k])?, tensor(&[k, n])?, tensor(&[n, k])?.t()?, tensor(&[1, n])?);
+        let bound = if number % 2 == 0 { 4e-3 } else { 3e-2 };
+        for b in [&b, &t] {
+            let fused = || a.matmul(b)?.add(&bias)?.relu();
+            assert_eq!((fused()?.kernels().len(), fused()?.templates()?), (1, vec!["matmul_mma"]));
+            agrees(&fused()?, &fused()?, bound)?;
+        }
+        let computed = || a.mul(2.0)?.matmul(&b);
+        agrees(&computed()?, &computed()?, bound)?;
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! The rule for orders: terms are sorted in shared memory, a chunk of a line per block, by exchanges of pairs (Batcher, "Sorting
-//! networks and their applications", 1968). Of few that are wanted, each chunk keeps as many; else chunks are merged.
+//! The rule for orders: a block sorts a chunk of a line by exchanges of pairs (Batcher, "Sorting networks and their
+//! applications", 1968): in registers of a thread, between those of a warp, and through shared memory. Of few that are wanted, each chunk keeps as many; else chunks are merged.
 //!
 //! A term becomes an integer in whose order it is, above its number if both have 64 bits together. Between kernels both are a
 //! tensor of `u64`, `[parts, lines, places]`: one part, or keys and numbers.
@@ -212,7 +212,7 @@ fn declared(
 
 /// Returns the threads of a block.
 fn threads(sort: &Sort) -> i32 {
-    (sort.places / 4).clamp(32, 512) as i32
+    (sort.places / 8).max(32) as i32
 }
 
 /// Returns the coordinates of a place of a line.
@@ -254,47 +254,76 @@ fn key(value: AnyExpr, descending: bool) -> Expr<u64> {
     }
 }
 
-/// The chunk of a block in shared memory.
+/// The chunk of a block: each thread has adjacent places in registers.
 struct Block {
     sort: Sort,
     line: Expr<i32>,
     /// The place of the line with which the chunk begins.
     first: Expr<i32>,
+    /// Places of a thread.
+    own: i32,
     keys: View<u64, 1>,
     /// Of keys of 64 bits; else numbers are below the keys.
     numbers: Option<View<i32, 1>>,
+    /// For exchanges between warps.
+    shared: (View<u64, 1>, Option<View<i32, 1>>),
 }
 
 impl Block {
     #[device]
     fn new(sort: Sort) -> Block {
         let (chunks, places) = (sort.chunks as i32, sort.places as i32);
-        let keys = shared::<u64>([places]);
-        let numbers = sort.wide.then(|| shared::<i32>([places]));
+        let own = places / threads(&sort);
+        let shared = (shared::<u64, 1>([places]), sort.wide.then(|| shared::<i32, 1>([places])));
+        let (keys, numbers) = (registers::<u64>([own]), sort.wide.then(|| registers::<i32>([own])));
         let (line, first) = (block_idx().x / chunks, block_idx().x % chunks * places);
-        Block { sort, line, first, keys, numbers }
+        Block { sort, line, first, own, keys, numbers, shared }
     }
 
     /// Loads keys and numbers of the places of the chunk; those behind the line come last.
     #[device]
     fn load(&self, term: impl Fn(Expr<i32>, Expr<i32>) -> (Expr<u64>, Expr<i32>)) {
-        let (places, len) = (self.sort.places as i32, self.sort.len as i32);
-        for place in (thread_idx().x..places).step_by(threads(&self.sort)) {
-            let at = self.first + place;
+        let len = self.sort.len as i32;
+        // Which place a term begins at does not matter: adjacent threads load adjacent ones.
+        for e in unroll(0..self.own) {
+            let at = self.first + e * threads(&self.sort) + thread_idx().x;
+            self.keys[[e]] = u64::MAX;
+            if let Some(numbers) = self.numbers {
+                numbers[[e]] = i32::MAX;
+            }
             if at < len {
                 let (key, number) = term(self.line, at);
                 match self.numbers {
                     Some(numbers) => {
-                        self.keys[[place]] = key;
-                        numbers[[place]] = number;
+                        self.keys[[e]] = key;
+                        numbers[[e]] = number;
                     }
-                    None => self.keys[[place]] = (key << 32) | (number as u32 as u64),
+                    None => self.keys[[e]] = (key << 32) | (number as u32 as u64),
                 }
-            } else {
-                self.keys[[place]] = u64::MAX;
-                if let Some(numbers) = self.numbers {
-                    numbers[[place]] = i32::MAX;
-                }
+            }
+        }
+        if self.sort.run.is_some() {
+            // What is merged is in order, so each thread takes adjacent places.
+            let place = |e: i32| e * threads(&self.sort) + thread_idx().x;
+            self.through_shared(place, |e| thread_idx().x * self.own + e);
+        }
+    }
+
+    /// Stores what the thread has at places, and loads what others have stored at other ones.
+    #[device]
+    fn through_shared(&self, to: impl Fn(i32) -> Expr<i32>, from: impl Fn(i32) -> Expr<i32>) {
+        let (keys, numbers) = self.shared;
+        for e in unroll(0..self.own) {
+            keys[[to(e)]] = self.keys[[e]];
+            if let (Some(all), Some(own)) = (numbers, self.numbers) {
+                all[[to(e)]] = own[[e]];
+            }
+        }
+        sync_threads();
+        for e in unroll(0..self.own) {
+            self.keys[[e]] = keys[[from(e)]];
+            if let (Some(all), Some(own)) = (numbers, self.numbers) {
+                own[[e]] = all[[from(e)]];
             }
         }
         sync_threads();
@@ -317,33 +346,73 @@ impl Block {
     /// Merges halves of runs: exchanges places that are `apart`, and then half of it, down to 1.
     #[device]
     fn merge(&self, run: i32, apart: i32) {
-        let places = self.sort.places as i32;
+        let first = thread_idx().x * self.own;
+        let base = if self.sort.in_turn { self.first + first } else { first };
         for bit in unroll(0..=apart.ilog2() as i32) {
             let apart = apart >> bit;
-            for pair in (thread_idx().x..places / 2).step_by(threads(&self.sort)) {
-                let place = pair / apart * (2 * apart) + pair % apart;
-                let ascends = if self.sort.in_turn { (self.first + place) & run == 0 } else { place & run == 0 };
-                let [low, high] = [self.keys[[place]], self.keys[[place + apart]]];
-                match self.numbers {
-                    Some(numbers) => {
-                        let [first, second] = [numbers[[place]], numbers[[place + apart]]];
-                        let is_after = low > high || low == high && first > second;
-                        if is_after == ascends {
-                            self.keys[[place]] = high;
-                            self.keys[[place + apart]] = low;
-                            numbers[[place]] = second;
-                            numbers[[place + apart]] = first;
-                        }
-                    }
-                    None => {
-                        if (low > high) == ascends {
-                            self.keys[[place]] = high;
-                            self.keys[[place + apart]] = low;
-                        }
+            for e in unroll(0..self.own) {
+                // Of two places of the thread itself, the first one does it for both.
+                if apart >= self.own || e & apart == 0 {
+                    let rises = (base + e) & run == 0;
+                    if apart < self.own {
+                        self.exchange(e, e + apart, rises);
+                    } else if apart < self.own * 32 {
+                        let is_first = (first + e) & apart == 0;
+                        let key = shuffle_xor(self.keys[[e]], apart / self.own);
+                        let number = self.numbers.map(|own| shuffle_xor(own[[e]], apart / self.own));
+                        self.keep(e, (key, number), rises == is_first);
                     }
                 }
             }
-            sync_threads();
+            if apart >= self.own * 32 {
+                let (keys, numbers) = self.shared;
+                for e in unroll(0..self.own) {
+                    keys[[first + e]] = self.keys[[e]];
+                    if let (Some(all), Some(own)) = (numbers, self.numbers) {
+                        all[[first + e]] = own[[e]];
+                    }
+                }
+                sync_threads();
+                for e in unroll(0..self.own) {
+                    let (place, rises) = (first + e, (base + e) & run == 0);
+                    let other = place ^ apart;
+                    self.keep(e, (keys[[other]], numbers.map(|all| all[[other]])), rises == (place & apart == 0));
+                }
+                sync_threads();
+            }
+        }
+    }
+
+    /// Exchanges two places of the thread, if the second comes first in an order that rises, or the first in one that falls.
+    #[device]
+    fn exchange(&self, low: i32, high: i32, rises: Expr<bool>) {
+        let (a, b) = (self.keys[[low]], self.keys[[high]]);
+        let numbers = self.numbers.map(|own| (own, own[[low]], own[[high]]));
+        let is_after = match numbers {
+            Some((_, first, second)) => a > b || a == b && first > second,
+            None => a > b,
+        };
+        let swap = is_after == rises;
+        self.keys[[low]] = swap.select(b, a);
+        self.keys[[high]] = swap.select(a, b);
+        if let Some((own, first, second)) = numbers {
+            own[[low]] = swap.select(second, first);
+            own[[high]] = swap.select(first, second);
+        }
+    }
+
+    /// Keeps the smaller of a place and another one, or the larger.
+    #[device]
+    fn keep(&self, e: i32, (key, number): (Expr<u64>, Option<Expr<i32>>), smaller: Expr<bool>) {
+        let own = self.keys[[e]];
+        let is_smaller = match (self.numbers, number) {
+            (Some(numbers), Some(number)) => own < key || own == key && numbers[[e]] < number,
+            _ => own < key,
+        };
+        let stays = is_smaller == smaller;
+        self.keys[[e]] = stays.select(own, key);
+        if let (Some(numbers), Some(number)) = (self.numbers, number) {
+            numbers[[e]] = stays.select(numbers[[e]], number);
         }
     }
 
@@ -351,23 +420,26 @@ impl Block {
     #[device]
     fn store(&self, y: AnyView, (extents, axis): (&[usize], usize), last: bool) {
         let (places, keep) = (self.sort.places as i32, self.sort.keep as i32);
-        let number = |place: Expr<i32>| match self.numbers {
-            Some(numbers) => numbers[[place]],
-            None => self.keys[[place]] as u32 as i32,
-        };
-        for place in (thread_idx().x..places.min(keep)).step_by(threads(&self.sort)) {
-            if last {
-                // Of merged chunks, some are behind all that are wanted.
-                let at = self.first + place;
-                if at < keep {
+        // Adjacent threads store adjacent places.
+        let place = |e: i32| e * threads(&self.sort) + thread_idx().x;
+        self.through_shared(|e| thread_idx().x * self.own + e, place);
+        for e in unroll(0..self.own) {
+            let number = match self.numbers {
+                Some(numbers) => numbers[[e]],
+                None => self.keys[[e]] as u32 as i32,
+            };
+            // Of merged chunks, some are behind all that are wanted.
+            let at = if last { self.first + place(e) } else { place(e) };
+            if at < keep {
+                if last {
                     let index = along(self.line, at, (extents, axis));
-                    y.write(&index, AnyExpr::from(number(place)).cast(y.scalar()));
-                }
-            } else {
-                let at = self.first / places * keep + place;
-                y.write(&[0.into_expr(), self.line, at], self.keys[[place]].into());
-                if self.numbers.is_some() {
-                    y.write(&[1.into_expr(), self.line, at], (number(place) as u64).into());
+                    y.write(&index, AnyExpr::from(number).cast(y.scalar()));
+                } else {
+                    let at = self.first / places * keep + at;
+                    y.write(&[0.into_expr(), self.line, at], self.keys[[e]].into());
+                    if self.numbers.is_some() {
+                        y.write(&[1.into_expr(), self.line, at], (number as u64).into());
+                    }
                 }
             }
         }

@@ -48,7 +48,7 @@ impl Tensor {
                     let inputs: Vec<NodeId> = inputs.collect();
                     match work {
                         Work::Task(task) => graph.apply(task.clone(), inputs),
-                        Work::Graph(work) => graph.append(work, &inputs),
+                        Work::Graph(kept) => graph.append(&kept.graph, &inputs),
                     }
                 }
             };
