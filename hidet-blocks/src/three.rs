@@ -1,7 +1,7 @@
 //! Products of `f32` as three of tf32, whose sums are nearly those of `f32`.
 //!
 //! A number is the sum of its nearest tf32 and a small rest, which is rounded to tf32 too; the product of two rests, at most
-//! 2^-22 of the whole, is left out. Tensor cores truncate their sums, so these are added to `f32` registers every half of a stage.
+//! 2^-22 of the whole, is left out. Tensor cores truncate their sums, so these are added to `f32` registers every stage.
 
 use crate::pipeline::{Handover, Position};
 use crate::tiles::StagedTiles;
@@ -70,62 +70,40 @@ pub fn multiply_split(
 ) {
     let (row, t, count) = (row.into_expr(), thread_id() % 128, b.tiles.extents()[1] / 2);
     let (depth, width) = (StagedTiles::<TF32>::depth(), StagedTiles::<TF32>::width());
-    // Half of a stage at a time, so that few sums are truncated: its rows of a, and its sums while those before are added.
-    let slices = a.cols() / depth / 2;
-    let (near, rests) = (registers::<TF32, 3>([2, slices, 4]), registers::<TF32, 3>([2, slices, 4]));
-    let parts = registers::<f32, 2>([2, count]);
-    let load = |half: i32| {
+    let slices = a.cols() / depth;
+    let (near, rests) = (registers::<TF32, 2>([slices, 4]), registers::<TF32, 2>([slices, 4]));
+    let parts = registers::<f32, 1>([count]);
+    for _ in 0..steps {
+        at.wait();
+        let stage = at.stage();
         let first = row + warp_id() % 4 * 16 + lane_id() / 4;
         for slice in unroll(0..slices) {
             for i in unroll(0..4) {
-                let col = (half * slices + slice) * depth + i / 2 * 4 + lane_id() % 4;
-                let value = a.memory[[at.stage(), col / width, first + i % 2 * 8, col % width]].bitcast::<f32>();
+                let col = slice * depth + i / 2 * 4 + lane_id() % 4;
+                let value = a.memory[[stage, col / width, first + i % 2 * 8, col % width]].bitcast::<f32>();
                 let nearest = value.to::<TF32>();
-                near[[half, slice, i]] = nearest;
-                rests[[half, slice, i]] = (value - nearest.to::<f32>()).to::<TF32>();
+                near[[slice, i]] = nearest;
+                rests[[slice, i]] = (value - nearest.to::<f32>()).to::<TF32>();
             }
         }
-    };
-    let issue = |half: i32| {
-        wgmma_fence();
-        for (number, (left, right)) in [(rests, b.tiles), (near, b.rests), (near, b.tiles)].into_iter().enumerate() {
-            for slice in unroll(0..slices) {
-                let p = (half * slices + slice) * depth;
-                let add = number > 0 || slice > 0;
-                right.multiply(add, parts.slice(half), &left[[half, slice, 0]], at.stage(), p);
-            }
-        }
-        wgmma_commit();
-    };
-    let add = |half: i32| {
-        for i in unroll(0..count) {
-            sums[[i]] += parts[[half, i]];
-        }
-    };
-    let mut before = 0;
-    for step in 0..steps {
-        at.wait();
-        load(0);
-        at.wait_for(handover);
-        issue(0);
-        wgmma_wait(1);
-        if step > 0 {
-            at.release(before, t);
-            add(1);
-        }
-        load(1);
         // All threads of the group have read the rows before one of them releases the stage.
         fence_proxy_async();
         barrier_sync(warp_id() / 4, 128);
-        issue(1);
-        wgmma_wait(1);
-        add(0);
-        before = at.stage();
+        at.wait_for(handover);
+        wgmma_fence();
+        for (number, (left, right)) in [(rests, b.tiles), (near, b.rests), (near, b.tiles)].into_iter().enumerate() {
+            for slice in unroll(0..slices) {
+                right.multiply(number > 0 || slice > 0, parts, &left[[slice, 0]], stage, slice * depth);
+            }
+        }
+        wgmma_commit();
+        // Meanwhile the other warp group's products are computed: none of this one are in flight when sums are read, which ptxas
+        // would serialise.
+        wgmma_wait(0);
+        at.release(stage, t);
         at.advance();
-    }
-    wgmma_wait(0);
-    if steps > 0 {
-        at.release(before, t);
-        add(1);
+        for i in unroll(0..count) {
+            sums[[i]] += parts[[i]];
+        }
     }
 }

@@ -22,7 +22,7 @@ impl Compiled {
         Compiled { fused, ready: Mutex::default() }
     }
 
-    /// Compiles the kernels for what is given, those of steps that are tasks too. What fails is said when it runs.
+    /// Compiles the kernels for what is given, those of steps that are tasks too. What fails is reported when it runs.
     pub(crate) fn compile(&self, given: &Given) {
         if let Ok(ready) = self.ready(given.clone()) {
             for step in &ready.steps {

@@ -12,6 +12,7 @@ use crate::schedule::{Given, arch_of};
 use crate::task::Task;
 use crate::templates;
 use hidet::device::{Device, RawTensor};
+use hidet::ir::Function;
 use hidet::kernel::PreparedLaunch;
 use hidet::types::{Element, Scalar};
 use std::collections::HashMap;
@@ -275,6 +276,18 @@ impl Tensor {
             all.extend(names.into_iter().map(|(_, implementation)| implementation));
         }
         Ok(all)
+    }
+
+    /// Returns the IR of the kernels that computing it takes, in order, to be looked at, or compiled for another architecture
+    /// (`HIDET_OPS_ARCH` chooses those of one).
+    ///
+    /// # Errors
+    ///
+    /// If there is none for an operator, or one cannot be built.
+    pub fn functions(&self) -> Result<Vec<Function>> {
+        let one = |group: Group| templates::functions(&group.fused, &self.given());
+        let all = fuse::groups(&self.graph().0).into_iter().map(one).collect::<std::result::Result<Vec<_>, String>>();
+        Ok(all.map_err(|why| run::failed(self.device(), why))?.concat())
     }
 
     /// Returns what kernels are made for: inputs that are computed on the way are contiguous, and begin where allocations

@@ -8,7 +8,7 @@ use hidet::types::Scalar;
 use hidet_ops::{Precision, Recurrent, Resize, ResizeMode, ResizeTo, Tensor, Window};
 
 /// The cases, by family: words of a line in order, of which those in braces stand for a line each.
-pub const ALL: [&str; 21] = [
+pub const ALL: [&str; 22] = [
     "matmul {f16,bf16} {nn,nt} {2048x2048x2048,4096x4096x4096,8192x8192x8192,8192x14336x4096,4096x4096x14336}",
     "matmul f16 {nn,nt} {128x768x768,128x2304x768,128x3072x768,128x768x3072,16x4096x4096,1x4096x4096,16x14336x4096}",
     "matmul f16 {nn,nt} {512x512x512,1024x1024x1024,256x256x65536}",
@@ -19,6 +19,7 @@ pub const ALL: [&str; 21] = [
      2046x2046x2046,2047x2047x2047,2048x2048x2048,4096x4096x4096}",
     "matmul {e4m3,i8} nt {4096x4096x4096,16x4096x4096,32x4096x4096}",
     "linear {f16,bf16} nt 4096x4096x4096",
+    "scaled_i8 f16 nt {4096x4096x4096,16x4096x4096}",
     "{sort,topk,cumsum} f32 {1024x4096,64x65536}",
     "lstm {f16,f32} 64x32x512",
     "resize {f16,f32} 8x64x128x128",
@@ -132,6 +133,12 @@ pub fn tensor(device: &Device, case: &str) -> Result<Tensor, String> {
             let (a, b) = (draw.tensor(&[*m, *k])?, draw.tensor(&[*n, *k])?);
             let (bias, residual) = (draw.tensor(&[*n])?, draw.tensor(&[*m, *n])?);
             b.t().and_then(|b| a.matmul(&b)?.add(&bias)?.gelu()?.add(&residual))
+        }
+        // Weights of 8 bits with a scale for each column.
+        ("scaled_i8", ["nt"], [m, n, k]) => {
+            let (a, scale) = (draw.tensor(&[*m, *k])?, draw.tensor(&[*n])?);
+            let b = Draw { device, dtype: Scalar::I8, drawn: 9 }.tensor(&[*n, *k])?;
+            b.cast(dtype).and_then(|b| a.matmul(&b.t()?)?.mul(&scale))
         }
         ("softmax", [], [_, _]) => draw.tensor(&shape)?.softmax(1),
         ("layer_norm", [], [_, n]) => {

@@ -4,11 +4,14 @@
 //! A term becomes an integer in whose order it is, above its number if both have 64 bits together. Between kernels both are a
 //! tensor of `u64`, `[parts, lines, places]`: one part, or keys and numbers.
 
+mod block;
+
 use super::{Body, Given, Implementation, KernelPlan, Parameters, Place, Plan, Source, unflattened};
 use crate::error::TensorType;
 use crate::expr::ScalarExpr;
 use crate::fuse::{FusedTask, Line, LineOp};
-use hidet::dsl::{AnyExpr, AnyView, Template};
+use block::{Block, key};
+use hidet::dsl::{AnyView, Template};
 use hidet::ir::Access;
 use hidet::mapping::IndexExpr;
 use hidet::prelude::*;
@@ -83,7 +86,11 @@ impl Implementation for Order {
             return Ok(plan);
         }
         let few = count * 4 <= places;
-        if !few {
+        if few {
+            // Of small chunks more are left out early.
+            sort.places = (count * 8).next_power_of_two().clamp(256, MOST_PLACES);
+            sort.chunks = len.div_ceil(sort.places);
+        } else {
             sort.chunks = len.next_power_of_two() / places;
             (sort.keep, sort.in_turn) = (places, true);
         }
@@ -98,7 +105,8 @@ impl Implementation for Order {
 fn first_of_chunks(fused: &FusedTask, lines: usize, (axis, mut sort): (usize, Sort), plan: &mut Plan) {
     loop {
         let len = sort.chunks * sort.keep;
-        let places = len.next_power_of_two().min(MOST_PLACES);
+        // The last ones are sorted at once.
+        let places = if len <= MOST_PLACES { len.next_power_of_two().max(64) } else { sort.places };
         sort = Sort { places, chunks: len.div_ceil(places), len, ..sort };
         let (input, is_last) = (vec![plan.last()], sort.chunks == 1);
         let output = if is_last { fused.output.clone() } else { sort.between(lines) };
@@ -221,227 +229,4 @@ fn along(line: Expr<i32>, at: Expr<i32>, (extents, axis): (&[usize], usize)) -> 
     let others: Vec<Expr<i32>> = others.map(|(_, extent)| (*extent as i32).into_expr()).collect();
     let own = unflattened(line, &others);
     [&own[..axis], &[at], &own[axis..]].concat()
-}
-
-/// Returns an integer in whose order a value is, NaN as the largest, or in whose order the values fall. Those of 32 bits and
-/// less have 32 bits.
-#[device]
-fn key(value: AnyExpr, descending: bool) -> Expr<u64> {
-    let scalar = value.ty().scalar;
-    let rising = match (scalar.is_float(), scalar.bytes() == 8, scalar.is_signed_int()) {
-        (true, true, _) => {
-            let value = value.typed::<f64>();
-            // 0 and -0 are equal.
-            let bits = (value + 0.0).to_bits();
-            let ordered = (bits >> 63 == 1).select(!bits, bits | (1 << 63));
-            value.is_nan().select(u64::MAX.into_expr(), ordered)
-        }
-        (true, false, _) => {
-            let value = value.cast(Scalar::F32).typed::<f32>();
-            let bits = (value + 0.0).to_bits();
-            let ordered = (bits >> 31 == 1).select(!bits, bits | 0x8000_0000);
-            value.is_nan().select(u32::MAX.into_expr(), ordered) as u64
-        }
-        (false, true, true) => value.typed::<i64>() as u64 ^ (1 << 63),
-        (false, true, false) => value.typed::<u64>(),
-        (false, false, true) => (value.cast(Scalar::I32).typed::<i32>() as u32 ^ 0x8000_0000) as u64,
-        (false, false, false) => value.cast(Scalar::U32).typed::<u32>() as u64,
-    };
-    match (descending, scalar.bytes() == 8) {
-        (false, _) => rising,
-        (true, true) => !rising,
-        (true, false) => rising ^ 0xffff_ffff,
-    }
-}
-
-/// The chunk of a block: each thread has adjacent places in registers.
-struct Block {
-    sort: Sort,
-    line: Expr<i32>,
-    /// The place of the line with which the chunk begins.
-    first: Expr<i32>,
-    /// Places of a thread.
-    own: i32,
-    keys: View<u64, 1>,
-    /// Of keys of 64 bits; else numbers are below the keys.
-    numbers: Option<View<i32, 1>>,
-    /// For exchanges between warps.
-    shared: (View<u64, 1>, Option<View<i32, 1>>),
-}
-
-impl Block {
-    #[device]
-    fn new(sort: Sort) -> Block {
-        let (chunks, places) = (sort.chunks as i32, sort.places as i32);
-        let own = places / threads(&sort);
-        let shared = (shared::<u64, 1>([places]), sort.wide.then(|| shared::<i32, 1>([places])));
-        let (keys, numbers) = (registers::<u64>([own]), sort.wide.then(|| registers::<i32>([own])));
-        let (line, first) = (block_idx().x / chunks, block_idx().x % chunks * places);
-        Block { sort, line, first, own, keys, numbers, shared }
-    }
-
-    /// Loads keys and numbers of the places of the chunk; those behind the line come last.
-    #[device]
-    fn load(&self, term: impl Fn(Expr<i32>, Expr<i32>) -> (Expr<u64>, Expr<i32>)) {
-        let len = self.sort.len as i32;
-        // Which place a term begins at does not matter: adjacent threads load adjacent ones.
-        for e in unroll(0..self.own) {
-            let at = self.first + e * threads(&self.sort) + thread_idx().x;
-            self.keys[[e]] = u64::MAX;
-            if let Some(numbers) = self.numbers {
-                numbers[[e]] = i32::MAX;
-            }
-            if at < len {
-                let (key, number) = term(self.line, at);
-                match self.numbers {
-                    Some(numbers) => {
-                        self.keys[[e]] = key;
-                        numbers[[e]] = number;
-                    }
-                    None => self.keys[[e]] = (key << 32) | (number as u32 as u64),
-                }
-            }
-        }
-        if self.sort.run.is_some() {
-            // What is merged is in order, so each thread takes adjacent places.
-            let place = |e: i32| e * threads(&self.sort) + thread_idx().x;
-            self.through_shared(place, |e| thread_idx().x * self.own + e);
-        }
-    }
-
-    /// Stores what the thread has at places, and loads what others have stored at other ones.
-    #[device]
-    fn through_shared(&self, to: impl Fn(i32) -> Expr<i32>, from: impl Fn(i32) -> Expr<i32>) {
-        let (keys, numbers) = self.shared;
-        for e in unroll(0..self.own) {
-            keys[[to(e)]] = self.keys[[e]];
-            if let (Some(all), Some(own)) = (numbers, self.numbers) {
-                all[[to(e)]] = own[[e]];
-            }
-        }
-        sync_threads();
-        for e in unroll(0..self.own) {
-            self.keys[[e]] = keys[[from(e)]];
-            if let (Some(all), Some(own)) = (numbers, self.numbers) {
-                own[[e]] = all[[from(e)]];
-            }
-        }
-        sync_threads();
-    }
-
-    /// Sorts the chunk, or merges it.
-    #[device]
-    fn sort(&self) {
-        let places = self.sort.places as i32;
-        match self.sort.run {
-            Some(run) => self.merge(run as i32, places / 2),
-            None => {
-                for bit in unroll(1..=places.ilog2() as i32) {
-                    self.merge(1 << bit, 1 << (bit - 1));
-                }
-            }
-        }
-    }
-
-    /// Merges halves of runs: exchanges places that are `apart`, and then half of it, down to 1.
-    #[device]
-    fn merge(&self, run: i32, apart: i32) {
-        let first = thread_idx().x * self.own;
-        let base = if self.sort.in_turn { self.first + first } else { first };
-        for bit in unroll(0..=apart.ilog2() as i32) {
-            let apart = apart >> bit;
-            for e in unroll(0..self.own) {
-                // Of two places of the thread itself, the first one does it for both.
-                if apart >= self.own || e & apart == 0 {
-                    let rises = (base + e) & run == 0;
-                    if apart < self.own {
-                        self.exchange(e, e + apart, rises);
-                    } else if apart < self.own * 32 {
-                        let is_first = (first + e) & apart == 0;
-                        let key = shuffle_xor(self.keys[[e]], apart / self.own);
-                        let number = self.numbers.map(|own| shuffle_xor(own[[e]], apart / self.own));
-                        self.keep(e, (key, number), rises == is_first);
-                    }
-                }
-            }
-            if apart >= self.own * 32 {
-                let (keys, numbers) = self.shared;
-                for e in unroll(0..self.own) {
-                    keys[[first + e]] = self.keys[[e]];
-                    if let (Some(all), Some(own)) = (numbers, self.numbers) {
-                        all[[first + e]] = own[[e]];
-                    }
-                }
-                sync_threads();
-                for e in unroll(0..self.own) {
-                    let (place, rises) = (first + e, (base + e) & run == 0);
-                    let other = place ^ apart;
-                    self.keep(e, (keys[[other]], numbers.map(|all| all[[other]])), rises == (place & apart == 0));
-                }
-                sync_threads();
-            }
-        }
-    }
-
-    /// Exchanges two places of the thread, if the second comes first in an order that rises, or the first in one that falls.
-    #[device]
-    fn exchange(&self, low: i32, high: i32, rises: Expr<bool>) {
-        let (a, b) = (self.keys[[low]], self.keys[[high]]);
-        let numbers = self.numbers.map(|own| (own, own[[low]], own[[high]]));
-        let is_after = match numbers {
-            Some((_, first, second)) => a > b || a == b && first > second,
-            None => a > b,
-        };
-        let swap = is_after == rises;
-        self.keys[[low]] = swap.select(b, a);
-        self.keys[[high]] = swap.select(a, b);
-        if let Some((own, first, second)) = numbers {
-            own[[low]] = swap.select(second, first);
-            own[[high]] = swap.select(first, second);
-        }
-    }
-
-    /// Keeps the smaller of a place and another one, or the larger.
-    #[device]
-    fn keep(&self, e: i32, (key, number): (Expr<u64>, Option<Expr<i32>>), smaller: Expr<bool>) {
-        let own = self.keys[[e]];
-        let is_smaller = match (self.numbers, number) {
-            (Some(numbers), Some(number)) => own < key || own == key && numbers[[e]] < number,
-            _ => own < key,
-        };
-        let stays = is_smaller == smaller;
-        self.keys[[e]] = stays.select(own, key);
-        if let (Some(numbers), Some(number)) = (self.numbers, number) {
-            numbers[[e]] = stays.select(numbers[[e]], number);
-        }
-    }
-
-    /// Stores what is kept of the chunk: numbers in the result if this is the last kernel, else keys and numbers.
-    #[device]
-    fn store(&self, y: AnyView, (extents, axis): (&[usize], usize), last: bool) {
-        let (places, keep) = (self.sort.places as i32, self.sort.keep as i32);
-        // Adjacent threads store adjacent places.
-        let place = |e: i32| e * threads(&self.sort) + thread_idx().x;
-        self.through_shared(|e| thread_idx().x * self.own + e, place);
-        for e in unroll(0..self.own) {
-            let number = match self.numbers {
-                Some(numbers) => numbers[[e]],
-                None => self.keys[[e]] as u32 as i32,
-            };
-            // Of merged chunks, some are behind all that are wanted.
-            let at = if last { self.first + place(e) } else { place(e) };
-            if at < keep {
-                if last {
-                    let index = along(self.line, at, (extents, axis));
-                    y.write(&index, AnyExpr::from(number).cast(y.scalar()));
-                } else {
-                    let at = self.first / places * keep + at;
-                    y.write(&[0.into_expr(), self.line, at], self.keys[[e]].into());
-                    if self.numbers.is_some() {
-                        y.write(&[1.into_expr(), self.line, at], (number as u64).into());
-                    }
-                }
-            }
-        }
-    }
 }

@@ -16,6 +16,7 @@ mod product;
 
 use crate::fuse::{FusedTask, Producer, Reduction};
 use crate::schedule::{Given, Implementation, Plan, RULES, Source, Step, Work};
+use hidet::ir::Function;
 
 /// The templates, the best first.
 const TEMPLATES: [&dyn Implementation; 5] = [
@@ -63,6 +64,20 @@ fn links(fused: &FusedTask) -> Plan {
     let last = FusedTask { producers: Vec::new(), ..fused.clone() };
     plan.fused(last, (0..fused.inputs.len()).map(|number| source(&number)).collect());
     plan
+}
+
+/// Returns the IR of the kernels of a task, in order.
+///
+/// # Errors
+///
+/// As [`plan`], and if a kernel cannot be built.
+pub(crate) fn functions(fused: &FusedTask, given: &Given) -> Result<Vec<Function>, String> {
+    let (_, plan) = plan(fused, given)?;
+    let step = |step: Step| match step.work {
+        Work::Fused(fused) => functions(&fused, given),
+        Work::Kernel(kernel) => Ok(vec![kernel.template.build().map_err(|error| error.to_string())?]),
+    };
+    Ok(plan.steps.into_iter().map(step).collect::<Result<Vec<_>, String>>()?.concat())
 }
 
 /// Returns the names of the kernels of a task, the operators in order, and those of what computes them.

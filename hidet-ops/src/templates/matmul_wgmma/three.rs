@@ -49,9 +49,7 @@ fn whole<const R: usize>(
     let steps = (k + (s.depth - 1)) / s.depth;
     #[warp_group(0)]
     {
-        if s.groups == 2 {
-            set_max_registers(40);
-        }
+        set_max_registers(40);
         if thread_id() == 0 {
             let at = pipeline.start();
             for (row, col) in tiles.origins() {
@@ -64,9 +62,7 @@ fn whole<const R: usize>(
     }
     #[warp_group(1)]
     {
-        if s.groups == 2 {
-            set_max_registers(56);
-        }
+        set_max_registers(56);
         let at = pipeline.start();
         for (_row, _col) in tiles.origins() {
             split_stages(&split, &at, handover, 1, steps);
@@ -74,9 +70,7 @@ fn whole<const R: usize>(
     }
     #[warp_group(2..s.groups + 2)]
     {
-        if s.groups == 2 {
-            set_max_registers(208);
-        }
+        set_max_registers(208);
         let (at, group) = (pipeline.start(), warp_id() / 4 - 2);
         let sums = registers::<f32>([s.cols / 2]);
         for (row, col) in tiles.origins() {
