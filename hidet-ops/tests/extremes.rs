@@ -5,7 +5,7 @@
 mod known;
 
 use hidet::device::Device;
-use hidet_ops::Result;
+use hidet_ops::{Result, Tensor};
 use known::{counted, is, says, tensor};
 
 #[test]
@@ -40,5 +40,16 @@ fn results_are_refused_that_are_too_large() -> Result<()> {
     assert!(error.contains("memory"), "{error}");
     // The device goes on.
     is(x.add(1.0), &[1], &[2.0f32]);
+    Ok(())
+}
+
+#[test]
+fn tensors_without_channels_are_normalised_to_nothing() -> Result<()> {
+    let device = Device::best()?;
+    let empty =
+        |shape: &[usize]| -> Result<Tensor> { Tensor::from(&device.tensor::<f32, 1>(&[], [0])?).reshape(shape) };
+    let (x, scale) = (empty(&[2, 0, 8, 8])?, empty(&[0])?);
+    assert_eq!(x.instance_norm(Some(&scale), Some(&scale), 1e-5)?.to_vec::<f32>()?, []);
+    assert_eq!(x.group_norm(1, None, None, 1e-5)?.to_vec::<f32>()?, []);
     Ok(())
 }

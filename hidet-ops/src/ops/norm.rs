@@ -76,7 +76,8 @@ impl Tensor {
     ///
     /// As [`Tensor::batch_norm`].
     pub fn instance_norm(&self, scale: Option<&Tensor>, bias: Option<&Tensor>, epsilon: f64) -> Result<Tensor> {
-        let channels = self.channels("instance_norm")?;
+        // Without channels there is one group of nothing.
+        let channels = self.channels("instance_norm")?.max(1);
         self.group_norm_by("instance_norm", channels, scale, bias, epsilon)
     }
 
