@@ -3,10 +3,10 @@
 #![allow(missing_docs, unused, clippy::all)]
 
 macro_rules! programs {
-    ($($name:ident)*) => {
+    ($folder:literal $every:ident $($name:ident)*) => {
         $(
         mod $name {
-            include!(concat!("ui/kernel/pass/", stringify!($name), ".rs"));
+            include!(concat!($folder, "/", stringify!($name), ".rs"));
 
             #[test]
             fn runs() -> impl std::process::Termination {
@@ -16,8 +16,8 @@ macro_rules! programs {
     )*
 
         #[test]
-        fn every_program_is_here() {
-            let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ui/kernel/pass")).unwrap();
+        fn $every() {
+            let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/", $folder)).unwrap();
             let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
             files.retain(|file| ![$(stringify!($name)),*].iter().any(|name| file.file_stem().unwrap() == *name));
             assert!(files.is_empty(), "{files:?}");
@@ -26,6 +26,7 @@ macro_rules! programs {
 }
 
 programs! {
+    "ui/kernel/pass" every_kernel_is_here
     asserts
     atomics
     bit_operations
@@ -101,4 +102,11 @@ programs! {
     warp_reductions
     while_loop
     while_meta
+}
+
+programs! {
+    "ui/task_mapping/pass" every_task_mapping_is_here
+    compositions
+    custom
+    parameters
 }

@@ -3,7 +3,6 @@
 #[test]
 fn task_mapping() {
     let tests = trybuild::TestCases::new();
-    tests.pass("tests/ui/task_mapping/pass/*.rs");
     tests.compile_fail("tests/ui/task_mapping/fail/*.rs");
 }
 

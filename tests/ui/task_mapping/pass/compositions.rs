@@ -1,4 +1,4 @@
-//! Compositions, with every way to write one.
+// Compositions, with every way to write one.
 
 use hidet::mapping::{TaskMapping, auto_map, col_spatial, repeat, spatial};
 use hidet::task_mapping;

@@ -1,4 +1,4 @@
-//! Functions of the worker.
+// Functions of the worker.
 
 use hidet::mapping::{Index, TaskMapping, Worker, repeat, spatial};
 use hidet::task_mapping;

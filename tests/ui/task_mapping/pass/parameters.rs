@@ -1,4 +1,4 @@
-//! Functions with parameters have no value while compiling; errors are stored in the mapping.
+// Functions with parameters have no value while compiling; errors are stored in the mapping.
 
 use hidet::mapping::{TaskMapping, repeat, spatial};
 use hidet::task_mapping;

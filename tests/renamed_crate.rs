@@ -21,7 +21,8 @@ fn plain() -> TaskMapping<1> {
     spatial([4])
 }
 
-fn main() {
+#[test]
+fn mappings_find_the_crate_under_other_names() {
     assert_eq!(reversed().task(0), Ok([3]));
     assert_eq!(plain().task(0), Ok([0]));
 }
