@@ -1,6 +1,6 @@
 //! Programs that must compile and run, one per file. They are modules of one crate, so that they are linked once.
 // They show the language as users write it.
-#![allow(missing_docs, unused, clippy::all)]
+#![allow(missing_docs, unused, clippy::all, clippy::unwrap_used)]
 
 macro_rules! programs {
     ($folder:literal $every:ident $($name:ident)*) => {
