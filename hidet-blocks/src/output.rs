@@ -63,6 +63,9 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
     #[track_caller]
     pub fn of_boxes(output: Out<C, R>, groups: i32, cols: i32, stored: [i32; R]) -> TiledOutput<C, T, R> {
         const { assert!(R >= 2, "a tile is a matrix, so the output has two axes or more") }
+        if T::SCALAR.bytes() != 2 {
+            refuse(&format!("an output of {} is stored by TMA: its elements must have 16 bits", T::SCALAR));
+        }
         let whole = stored[R - 1] == PART && stored.iter().product::<i32>() == PART * PART;
         if groups < 1 || cols < PART || cols % PART != 0 || !whole || stored.iter().any(|extent| *extent < 1) {
             refuse(&format!(

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use hidet::blocks::{
-    CopiedInput, Pipeline, Route, StagedInput, ThreadTile, TiledOutput, load_stage, multiply, multiply_by_threads,
+    AsyncTiles, CopiedInput, Pipeline, Route, StagedInput, ThreadTile, TiledOutput, load_stage, multiply,
+    multiply_by_threads,
 };
 use hidet::prelude::*;
 
@@ -131,4 +132,27 @@ fn copies_that_do_not_fit_are_refused() {
         |(a, b, c): Products| (a.map(|v, _| v + v), b, c),
     );
     refused(computed, "is computed");
+}
+
+kernel! {
+    #[launch(grid = 1, block = 128)]
+    fn stored(c: Out<f32, [m, n]>) {
+        let output = TiledOutput::<f32, f32, 2>::new(c, 1, 64);
+        let sums = registers::<f32>([32]);
+        sums.fill(0.0);
+        output.store_box(sums, 0, (0, 0));
+    }
+
+    #[launch(grid = 1, block = 128)]
+    fn in_rows_of_32(x: In<f32, [m, n]>, y: Out<f32, [m, n]>) {
+        let tiles = AsyncTiles::new(x, 2, [64, 32], 128);
+        tiles.copy(0.into_expr(), (0.into_expr(), 0.into_expr()));
+        y[[0, 0]] = 0.0;
+    }
+}
+
+#[test]
+fn elements_of_other_sizes_are_refused() {
+    refused(stored(), "an output of f32 is stored by TMA: its elements must have 16 bits");
+    refused(in_rows_of_32(), "2 stages of tiles of 64 x 32 f32: elements have 16 bits");
 }

@@ -5,7 +5,7 @@ use crate::graph::{FlowGraph, NodeId};
 use crate::run::Compiled;
 use crate::schedule::Given;
 use hidet::kernel::compiling;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 use std::thread;
@@ -36,7 +36,9 @@ impl Plan {
                 PlannedStep::Task { task, .. } => Some(task),
                 PlannedStep::Reshape { .. } => None,
             });
-            let tasks: Vec<_> = tasks.collect();
+            // Layers of a model are the same kernels again and again.
+            let mut texts = HashSet::new();
+            let tasks: Vec<_> = tasks.filter(|task| texts.insert(task.fused.text())).collect();
             let threads = thread::available_parallelism().map_or(1, usize::from).min(tasks.len());
             if threads < 2 {
                 return;

@@ -245,10 +245,11 @@ impl RawTensor {
     ///
     /// # Errors
     ///
-    /// If elements of that type have another size.
+    /// If elements of that type have another size, or are `bool`, of which not all bits are valid.
     pub fn bits_as(&self, scalar: Scalar) -> Result<RawTensor> {
-        if scalar.bytes() != self.scalar.bytes() {
-            let message = format!("elements of {} are read as those of {scalar}, which has another size", self.scalar);
+        if scalar.bytes() != self.scalar.bytes() || scalar == Scalar::Bool && self.scalar != Scalar::Bool {
+            let message =
+                format!("elements of {} cannot be read as those of {scalar}: they have other bits", self.scalar);
             return Err(self.device.error(message));
         }
         Ok(RawTensor { scalar, ..self.clone() })

@@ -15,8 +15,8 @@ impl Tensor {
     /// Returns the result of an operator that a kernel of the user's computes. Its parameters are the inputs, in order, and
     /// the result; their types are those of the tensors, and it may use whatever the language has. `meaning` is the same by
     /// operators that are there: it says what the kernel computes, gives the [reference](Tensor::reference), and is not
-    /// run. `schedule` is what the kernel is made with, such as the sizes of its tiles; `kernel` must not capture anything,
-    /// so that kernels with equal schedules are compiled once.
+    /// run. `schedule` is what the kernel is made with, such as the sizes of its tiles; its `Debug` text must show all of it,
+    /// and `kernel` must not capture anything: kernels whose schedules have equal texts are compiled once.
     ///
     /// Operators before and after it that compute element by element become part of the kernel, without a change to it: it
     /// reads and writes views. What a view cannot do, such as a tensor map (TMA) of something computed, makes them kernels
