@@ -72,13 +72,6 @@ impl Clocks {
         !epoch.is_agent() && mine || view.is_over(epoch, read)
     }
 
-    /// Returns true if [`Clocks::is_over`] is the same for all lanes of a warp, for an access of a warp: they know the same, and
-    /// it is not their own.
-    pub fn are_alike(&self, epoch: &Epoch, warp: usize) -> bool {
-        let is_own = epoch.block == self.block && !epoch.is_agent() && epoch.thread() as usize / LANES == warp;
-        self.warps[warp].lanes.is_none() && !is_own
-    }
-
     /// Returns what [`Clocks::is_over`] is for every thread of the warp of `epoch` and every lane of a warp, or `None` if
     /// that may differ between them.
     pub fn is_over_for_all(&self, epoch: &Epoch, read: bool, warp: usize) -> Option<bool> {

@@ -263,10 +263,9 @@ impl Shadow {
             }
             let decided = same == Some(true) || same == Some(false) && !conflicting;
             let compared = if decided { 0 } else { entry.lanes };
-            let asked = if me.clocks.are_alike(&entry.epoch, me.warp) { mask & mask.wrapping_neg() } else { mask };
             for other in lanes(compared) {
                 let one = Epoch { who: entry.epoch.who + other as u32, ..entry.epoch };
-                match lanes(asked).find(|lane| !me.clocks.is_over(&one, read, me.warp, *lane)) {
+                match lanes(mask).find(|lane| !me.clocks.is_over(&one, read, me.warp, *lane)) {
                     Some(lane) if conflicting => {
                         let seen = entry.touch.changes_atomically() && observed >> lane & 1 != 0;
                         if !seen {
