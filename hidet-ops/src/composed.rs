@@ -31,6 +31,50 @@ impl Known {
 /// The definitions of this process, by a hash of what they are for.
 static KNOWN: LazyLock<Mutex<HashMap<u64, Vec<Known>>>> = LazyLock::new(Mutex::default);
 
+/// An operator on some inputs.
+struct Key<'a> {
+    name: &'static str,
+    /// Its numbers, and for each input the first one that is the same tensor: of a tensor that is two inputs, the graph is
+    /// another one.
+    numbers: Vec<u64>,
+    inputs: &'a [&'a Tensor],
+    hash: u64,
+}
+
+impl<'a> Key<'a> {
+    fn new(name: &'static str, numbers: &[u64], inputs: &'a [&'a Tensor]) -> Key<'a> {
+        let first = |input: &&Tensor| inputs.iter().position(|other| other.is_identical(input)).unwrap_or(0) as u64;
+        let numbers: Vec<u64> = numbers.iter().copied().chain(inputs.iter().map(first)).collect();
+        let mut hasher = Mixer::default();
+        (name, &numbers).hash(&mut hasher);
+        inputs.iter().for_each(|input| input.ty().hash(&mut hasher));
+        Key { name, numbers, inputs, hash: hasher.finish() }
+    }
+
+    /// Returns what is kept for it.
+    fn find(&self) -> Option<Arc<Kept>> {
+        let all = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = all.get(&self.hash)?.iter().find(|known| known.is(self.name, &self.numbers, self.inputs))?;
+        Some(known.kept.clone())
+    }
+
+    /// Keeps what it was found to be, if that is a graph that ends with its result.
+    fn keep(self, built: &Tensor) {
+        let is_last = |graph: &FlowGraph| {
+            let last = graph.nodes().next_back();
+            last.is_some_and(|node| graph.is_output(node.id) && !matches!(node.origin, Origin::Input))
+        };
+        let Some(graph) = built.graph_of(self.inputs).filter(is_last) else { return };
+        let types = self.inputs.iter().map(|input| input.ty().clone()).collect();
+        let known = Known { name: self.name, numbers: self.numbers, types, kept: Arc::new(Kept::new(graph)) };
+        let mut all = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= MOST {
+            all.clear();
+        }
+        all.entry(self.hash).or_default().push(known);
+    }
+}
+
 /// Returns what `build` makes of the inputs, which depends on nothing but their types, the name and the numbers. It is called
 /// if it has not been for the same.
 ///
@@ -43,20 +87,8 @@ pub(crate) fn composed(
     inputs: &[&Tensor],
     build: impl FnOnce() -> Result<Tensor>,
 ) -> Result<Tensor> {
-    // Of a tensor that is two inputs, the graph is another one.
-    let first = |input: &&Tensor| inputs.iter().position(|other| other.is_identical(input)).unwrap_or(0) as u64;
-    let numbers: Vec<u64> = numbers.iter().copied().chain(inputs.iter().map(first)).collect();
-    let mut hasher = Mixer::default();
-    (name, &numbers).hash(&mut hasher);
-    inputs.iter().for_each(|input| input.ty().hash(&mut hasher));
-    let hash = hasher.finish();
-    let all = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    let find = |known: &HashMap<u64, Vec<Known>>| {
-        let known = known.get(&hash)?.iter().find(|known| known.is(name, &numbers, inputs))?;
-        Some(known.kept.clone())
-    };
-    let known = find(&all());
-    if let Some(kept) = known {
+    let key = Key::new(name, numbers, inputs);
+    if let Some(kept) = key.find() {
         #[cfg(debug_assertions)]
         if let Some(again) = build()?.graph_of(inputs) {
             assert!(again.is_same(&kept.graph), "`{name}` depends on more than its types and numbers");
@@ -64,16 +96,6 @@ pub(crate) fn composed(
         return Tensor::of_graph(name, &kept, inputs);
     }
     let built = build()?;
-    let is_last = |graph: &FlowGraph| {
-        graph.nodes().next_back().is_some_and(|node| graph.is_output(node.id) && !matches!(node.origin, Origin::Input))
-    };
-    if let Some(graph) = built.graph_of(inputs).filter(is_last) {
-        let types = inputs.iter().map(|input| input.ty().clone()).collect();
-        let mut all = all();
-        if all.len() >= MOST {
-            all.clear();
-        }
-        all.entry(hash).or_default().push(Known { name, numbers, types, kept: Arc::new(Kept::new(graph)) });
-    }
+    key.keep(&built);
     Ok(built)
 }

@@ -69,7 +69,7 @@ impl ViewData {
     }
 }
 
-impl Address<()> {
+impl<S> Address<S> {
     /// Returns the same address with the type of its element.
     pub(super) fn retyped<T>(self) -> Address<T> {
         Address { place: self.place, rank: self.rank, of: PhantomData, transposed: self.transposed }

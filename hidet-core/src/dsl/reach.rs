@@ -42,7 +42,15 @@ pub(super) fn closure<R>(
     at: Caller,
     f: impl FnOnce() -> R,
 ) -> R {
-    let before = with(|builder| {
+    let before = enter(fused, index, extents, at);
+    let result = f();
+    leave(fused, before);
+    result
+}
+
+/// Begins a closure; returns whether accesses were protected before.
+fn enter(fused: bool, index: &[Expr<i32>], extents: &[Option<ViewExtent>], at: Caller) -> Option<bool> {
+    with(|builder| {
         if fused {
             let known = index.iter().zip(extents).filter_map(|(value, size)| {
                 let extent = size.as_ref()?.formula(builder, at)?;
@@ -52,15 +60,17 @@ pub(super) fn closure<R>(
             builder.reach.known.push(known);
         }
         std::mem::take(&mut builder.reach.protected)
-    });
-    let result = f();
+    })
+}
+
+/// Ends a closure.
+fn leave(fused: bool, before: Option<bool>) {
     with(|builder| {
         if fused {
             builder.reach.known.pop();
         }
         builder.reach.protected = before.unwrap_or_default();
     });
-    result
 }
 
 /// Emits code that a condition protects.

@@ -60,15 +60,20 @@ impl Signature {
     #[track_caller]
     pub(super) fn named<'a, const R: usize>(&mut self, text: &'a str) -> (&'a str, [IndexExpr; R]) {
         let at = self.place.unwrap_or_else(here);
+        let (name, shape) = self.named_extents(text, R, at);
+        (name, std::array::from_fn(|axis| shape[axis].clone()))
+    }
+
+    fn named_extents<'a>(&mut self, text: &'a str, rank: usize, at: Caller) -> (&'a str, Vec<IndexExpr>) {
         let (name, extents) = parameter(text).unwrap_or_else(|message| {
             with(|builder| builder.problem(message, at));
             (text, None)
         });
-        if let Some(extents) = extents.as_ref().filter(|extents| extents.len() != R) {
-            let message = format!("`{text}` names {} extents; the tensor has {R} axes", extents.len());
+        if let Some(extents) = extents.as_ref().filter(|extents| extents.len() != rank) {
+            let message = format!("`{text}` names {} extents; the tensor has {rank} axes", extents.len());
             with(|builder| builder.problem(message, at));
         }
-        let shape = std::array::from_fn(|axis| match extents.as_ref().and_then(|extents| extents.get(axis)) {
+        let extent = |axis| match extents.as_ref().and_then(|extents| extents.get(axis)) {
             Some(ParameterExtent::Number(number)) => number.clone(),
             Some(ParameterExtent::Name(extent)) => {
                 let symbol = self.dim(extent);
@@ -78,8 +83,8 @@ impl Signature {
                 symbol
             }
             None => self.dim(&format!("{name}_{axis}")),
-        });
-        (name, shape)
+        };
+        (name, (0..rank).map(extent).collect())
     }
 
     /// Returns the signature of the kernel that is built with these bindings as part of this one.

@@ -30,7 +30,7 @@ pub fn vector<T: Element, const N: usize>(lanes: [Expr<T>; N]) -> Expr<Vector<T,
     if let ([lane], true) = (lanes.as_slice(), N == 1) {
         return lane.assume();
     }
-    emit(at, &lanes.map(Expr::with_type), &|values| Op::Vector(values.into()))
+    emit(at, &lanes.iter().map(|lane| lane.with_type()).collect::<Vec<_>>(), &|values| Op::Vector(values.into()))
 }
 
 /// Returns a vector of two numbers.

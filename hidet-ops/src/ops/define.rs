@@ -101,12 +101,21 @@ impl Tensor {
         compute: impl FnOnce(&[Input], &[ScalarExpr]) -> Compute,
         further: usize,
     ) -> Result<Tensor> {
-        let types: Vec<TensorType> = inputs.iter().map(|input| input.ty().clone()).collect();
-        let own: Vec<Input> = types.iter().cloned().enumerate().map(|(number, ty)| Input { number, ty }).collect();
-        let at: Vec<ScalarExpr> = (0..output.rank() + further).map(ScalarExpr::axis).collect();
-        let compute = compute(&own, &at);
-        let task = Task { name, inputs: types, output, compute };
-        task.check().map_err(|why| Error::Operator { operator: name, inputs: task.inputs.clone(), why })?;
-        Tensor::apply(task, inputs)
+        let (own, at) = places(inputs, output.rank() + further);
+        checked(name, inputs, output, compute(&own, &at))
     }
+}
+
+/// Returns what a definition reads, and its coordinates.
+fn places(inputs: &[&Tensor], coordinates: usize) -> (Vec<Input>, Vec<ScalarExpr>) {
+    let own = inputs.iter().enumerate().map(|(number, input)| Input { number, ty: input.ty().clone() }).collect();
+    (own, (0..coordinates).map(ScalarExpr::axis).collect())
+}
+
+/// Returns the result of a definition, or what does not hold together in it.
+fn checked(name: &'static str, inputs: &[&Tensor], output: TensorType, compute: Compute) -> Result<Tensor> {
+    let types = inputs.iter().map(|input| input.ty().clone()).collect();
+    let task = Task { name, inputs: types, output, compute };
+    task.check().map_err(|why| Error::Operator { operator: name, inputs: task.inputs.clone(), why })?;
+    Tensor::apply(task, inputs)
 }

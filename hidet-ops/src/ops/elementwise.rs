@@ -33,11 +33,20 @@ impl From<f64> for Operand<'_> {
 impl Tensor {
     /// Returns the result of an operator on each element.
     pub(super) fn each(&self, name: &'static str, f: impl FnOnce(ScalarExpr) -> ScalarExpr) -> Result<Tensor> {
-        let ty = self.ty();
-        let index = (0..ty.rank()).map(ScalarExpr::axis).collect();
-        let value = f(ScalarExpr::read(0, ty.dtype, index).cast(computed_in(ty.dtype))).cast(ty.dtype);
-        let (inputs, output) = (vec![ty.clone()], ty.clone());
-        Tensor::apply(Task { name, inputs, output, compute: Compute::Each(value) }, &[self])
+        self.of_each(name, f(self.element()))
+    }
+
+    /// Returns an element of this tensor in the type in which it is computed with.
+    fn element(&self) -> ScalarExpr {
+        let index = (0..self.ty().rank()).map(ScalarExpr::axis).collect();
+        ScalarExpr::read(0, self.dtype(), index).cast(computed_in(self.dtype()))
+    }
+
+    /// Returns the tensor of this type with this value of each of its elements.
+    fn of_each(&self, name: &'static str, value: ScalarExpr) -> Result<Tensor> {
+        let (inputs, output) = (vec![self.ty().clone()], self.ty().clone());
+        let compute = Compute::Each(value.cast(self.dtype()));
+        Tensor::apply(Task { name, inputs, output, compute }, &[self])
     }
 
     /// Returns the result of an operation of the IR on each element, which is defined for floats only.

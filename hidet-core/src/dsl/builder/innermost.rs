@@ -14,14 +14,23 @@ thread_local! {
 
 /// Calls `f` with the function being built on this thread, or returns `None` outside of a kernel.
 pub(crate) fn with<R>(f: impl FnOnce(&mut Builder) -> R) -> Option<R> {
-    let mut taken = Taken(INNERMOST.take());
+    let mut taken = Taken::take();
     Some(f(taken.0.as_mut()?))
 }
 
 /// The innermost function being built while it is changed. Dropping this puts it back.
 struct Taken(Option<Box<Builder>>);
 
+// Neither is inlined into the hundreds of callers of `with`, which would be most of their code.
+impl Taken {
+    #[inline(never)]
+    fn take() -> Taken {
+        Taken(INNERMOST.take())
+    }
+}
+
 impl Drop for Taken {
+    #[inline(never)]
     fn drop(&mut self) {
         INNERMOST.set(self.0.take());
     }

@@ -1,9 +1,10 @@
 //! Columns of pixels by TMA (sm_90): the left operand of a convolution, as a product reads it.
 
-use super::tma::{Map, add_map, note_swizzle};
+use super::tma::{Map, MapHandle, add_map, note_swizzle};
 use super::{IntrinsicCall, intrinsic};
 use crate::dsl::address::Address;
 use crate::dsl::builder::here;
+use crate::dsl::expr::Expr;
 use crate::dsl::expr::IntoExpr;
 use crate::dsl::geometry::MapCoordinate;
 use crate::dsl::index::IndexTuple;
@@ -113,28 +114,25 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
             let map = TensorMap { tile, im2col: Some(im2col), ..geometry.map(&[1; R], &steps, swizzle) };
             Ok((geometry, coordinates, map))
         });
-        Im2colMap(add_map(map, at))
+        Im2colMap(Map::of(add_map(map, at)))
     }
 }
 
 /// Begins the call that loads a column.
 #[track_caller]
-fn load<T: Element, const R: usize, const K: usize>(
-    kind: &str,
-    to: &Address<T>,
-    map: Im2colMap<T, R, K>,
-    at: impl IndexTuple<R>,
-    offsets: impl IndexTuple<K>,
+fn load(
+    end: &str,
+    to: &Address<()>,
+    map: MapHandle,
+    index: &[Expr<i32>],
+    offsets: &[Expr<i32>],
     mbarrier: &Address<u64>,
 ) -> Option<IntrinsicCall> {
-    let (map, mut places) = map.0.resolve(&at.coordinates())?;
+    let (map, mut places) = map.resolve(index)?;
     note_swizzle(map, to);
-    places.extend(offsets.coordinates());
-    let mut call = intrinsic(&format!("tma.load.im2col.{R}d{kind}")).address(to).map(map);
-    for place in places {
-        call = call.value::<i32>(place);
-    }
-    Some(call.address(mbarrier))
+    places.extend(offsets);
+    let row = format!("tma.load.im2col.{}d{end}", index.len());
+    Some(intrinsic(&row).element(to).map(map).coordinates(places).address(mbarrier))
 }
 
 /// Copies the column of pixels that begins at these coordinates to shared memory; its bytes arrive at the mbarrier. Along
@@ -148,7 +146,7 @@ pub fn tma_load_im2col<T: Element, const R: usize, const K: usize>(
     offsets: impl IndexTuple<K>,
     mbarrier: Address<u64>,
 ) {
-    if let Some(call) = load("", &to, map, at, offsets, &mbarrier) {
+    if let Some(call) = load("", &to.retyped(), map.0.handle, &at.coordinates(), &offsets.coordinates(), &mbarrier) {
         call.run();
     }
 }
@@ -164,7 +162,9 @@ pub fn tma_load_im2col_multicast<T: Element, const R: usize, const K: usize>(
     mbarrier: Address<u64>,
     blocks: impl IntoExpr<u32>,
 ) {
-    if let Some(call) = load(".multicast", &to, map, at, offsets, &mbarrier) {
+    if let Some(call) =
+        load(".multicast", &to.retyped(), map.0.handle, &at.coordinates(), &offsets.coordinates(), &mbarrier)
+    {
         call.value::<u32>(blocks).run();
     }
 }

@@ -51,7 +51,7 @@ pub use wgmma::*;
 use super::address::Address;
 use super::buffer;
 use super::builder::{Builder, Caller, here, with};
-use super::expr::{DeviceType, Expr, IntoExpr};
+use super::expr::{DeviceType, Expr, IntoExpr, TypedValue};
 use super::reach;
 use crate::intrinsics::{Intrinsic, Operand};
 use crate::ir::{Arg, BufferId, Constraint, MapId, Relation, Stmt};
@@ -93,13 +93,26 @@ impl IntrinsicCall {
     /// Adds a value operand.
     #[track_caller]
     pub fn value<T: DeviceType>(self, value: impl IntoExpr<T>) -> IntrinsicCall {
-        let (value, ty) = value.into_expr().with_type();
+        self.typed(value.into_expr().with_type())
+    }
+
+    fn typed(self, (value, ty): TypedValue) -> IntrinsicCall {
         self.push(&|builder, at| Some(Arg::Value(value.resolve_as(ty, builder, at))))
+    }
+
+    /// Adds coordinates as operands.
+    pub(super) fn coordinates(self, coordinates: Vec<Expr<i32>>) -> IntrinsicCall {
+        coordinates.into_iter().fold(self, |call, coordinate| call.typed(coordinate.with_type()))
     }
 
     /// Adds the address of an element as an operand. An address in the shared memory of another block
     /// ([`View::at_rank`](crate::dsl::View::at_rank)) selects the variant for such memory, if there is one.
     pub fn address<T: Element>(self, address: &Address<T>) -> IntrinsicCall {
+        self.place(address.place.as_ref(), address.rank)
+    }
+
+    /// The same of an address without its type.
+    pub(super) fn element(self, address: &Address<()>) -> IntrinsicCall {
         self.place(address.place.as_ref(), address.rank)
     }
 

@@ -1,6 +1,7 @@
 //! Bulk copies by TMA, the tensor memory accelerator (sm_90).
 
-use super::intrinsic;
+use super::{IntrinsicCall, intrinsic};
+use crate::dsl::access::ViewData;
 use crate::dsl::address::Address;
 use crate::dsl::builder::{Caller, Serial, here, with};
 use crate::dsl::expr::{Expr, IntoExpr};
@@ -15,10 +16,16 @@ use std::marker::PhantomData;
 /// A tensor map: how boxes of a tensor in global memory are copied to and from shared memory.
 #[derive(Debug)]
 pub struct Map<T, const R: usize> {
+    pub(super) handle: MapHandle,
+    of: PhantomData<fn() -> T>,
+}
+
+/// A tensor map without its type and rank.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MapHandle {
     kernel: Serial,
     /// Its place among the maps of views of the kernel.
     id: Option<usize>,
-    of: PhantomData<fn() -> T>,
 }
 
 impl<T, const R: usize> Copy for Map<T, R> {}
@@ -68,7 +75,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     /// ```
     #[track_caller]
     pub fn tensor_map(&self, tile: [i32; R], swizzle: Swizzle) -> Map<T, R> {
-        self.new_map(tile, [1; R], swizzle, here())
+        Map::new(self.data(here()), &tile, &[1; R], swizzle, here())
     }
 
     /// Returns a tensor map for boxes of elements `steps` apart, 1 to 8 along each axis and 1 along the last one. `tile` are
@@ -106,30 +113,39 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     /// ```
     #[track_caller]
     pub fn tensor_map_with_steps(&self, tile: [i32; R], steps: [i32; R], swizzle: Swizzle) -> Map<T, R> {
-        self.new_map(tile, steps, swizzle, here())
-    }
-
-    fn new_map(&self, tile: [i32; R], steps: [i32; R], swizzle: Swizzle, at: Caller) -> Map<T, R> {
-        for (extents, of) in [(tile, "a box"), (steps, "steps")] {
-            if extents.iter().any(|extent| *extent < 1) {
-                with(|builder| builder.problem(format!("{of} of {extents:?}: its extents must be positive"), at));
-            }
-        }
-        let [tile, steps] = [tile, steps].map(|extents| extents.map(|extent| extent.max(1) as u32));
-        let map = self.data(at).map(|data| {
-            let (geometry, coordinates) = data.geometry(at)?;
-            let map = geometry.map(&tile, &steps, swizzle);
-            Ok((geometry, coordinates, map))
-        });
-        add_map(map, at)
+        Map::new(self.data(here()), &tile, &steps, swizzle, here())
     }
 }
 
+impl<T, const R: usize> Map<T, R> {
+    fn new(data: Option<ViewData>, tile: &[i32], steps: &[i32], swizzle: Swizzle, at: Caller) -> Map<T, R> {
+        Map::of(box_map(data, tile, steps, swizzle, at))
+    }
+
+    pub(super) fn of(handle: MapHandle) -> Map<T, R> {
+        Map { handle, of: PhantomData }
+    }
+}
+
+/// Adds a tensor map of boxes of a view.
+fn box_map(data: Option<ViewData>, tile: &[i32], steps: &[i32], swizzle: Swizzle, at: Caller) -> MapHandle {
+    for (extents, of) in [(tile, "a box"), (steps, "steps")] {
+        if extents.iter().any(|extent| *extent < 1) {
+            with(|builder| builder.problem(format!("{of} of {extents:?}: its extents must be positive"), at));
+        }
+    }
+    let [tile, steps] =
+        [tile, steps].map(|extents| extents.iter().map(|extent| (*extent).max(1) as u32).collect::<Vec<u32>>());
+    let map = data.map(|data| {
+        let (geometry, coordinates) = data.geometry(at)?;
+        let map = geometry.map(&tile, &steps, swizzle);
+        Ok((geometry, coordinates, map))
+    });
+    add_map(map, at)
+}
+
 /// Adds a tensor map of a view to the kernel, or the problem that the view has none.
-pub(super) fn add_map<T, const R: usize>(
-    map: Option<Result<(Geometry, Vec<MapCoordinate>, TensorMap), String>>,
-    at: Caller,
-) -> Map<T, R> {
+pub(super) fn add_map(map: Option<Result<(Geometry, Vec<MapCoordinate>, TensorMap), String>>, at: Caller) -> MapHandle {
     let id = with(|builder| {
         let (geometry, coordinates, map) = map?.map_err(|why| builder.problem(why, at)).ok()?;
         if let Some(why) = geometry.unaligned(builder) {
@@ -143,10 +159,10 @@ pub(super) fn add_map<T, const R: usize>(
         builder.view_maps.push((id, coordinates));
         Some(builder.view_maps.len() - 1)
     });
-    Map { kernel: with(|builder| builder.serial()).unwrap_or(Serial::NONE), id: id.flatten(), of: PhantomData }
+    MapHandle { kernel: with(|builder| builder.serial()).unwrap_or(Serial::NONE), id: id.flatten() }
 }
 
-impl<T: Element, const R: usize> Map<T, R> {
+impl MapHandle {
     /// Returns the map, and the coordinates of a copy in its order.
     #[track_caller]
     pub(super) fn resolve(self, index: &[Expr<i32>]) -> Option<(MapId, Vec<Expr<i32>>)> {
@@ -170,7 +186,7 @@ impl<T: Element, const R: usize> Map<T, R> {
 
 /// Records that a tile is copied through a swizzle, if it is.
 #[track_caller]
-pub(super) fn note_swizzle<T>(map: MapId, tile: &Address<T>) {
+pub(super) fn note_swizzle(map: MapId, tile: &Address<()>) {
     let at = here();
     with(|builder| {
         let swizzle = builder.function.maps[map].swizzle;
@@ -178,6 +194,23 @@ pub(super) fn note_swizzle<T>(map: MapId, tile: &Address<T>) {
             builder.swizzled.push((*buffer, swizzle, at));
         }
     });
+}
+
+/// Begins the load of a box into a tile: `end` is the end of the name of its row.
+#[track_caller]
+fn load(end: &str, to: &Address<()>, map: MapHandle, index: &[Expr<i32>]) -> Option<IntrinsicCall> {
+    let (map, places) = map.resolve(index)?;
+    note_swizzle(map, to);
+    Some(intrinsic(&format!("tma.load.{}d{end}", places.len())).element(to).map(map).coordinates(places))
+}
+
+/// Emits the store of a tile to a box, or a reduction by one.
+#[track_caller]
+fn store(row: &str, map: MapHandle, index: &[Expr<i32>], from: &Address<()>) {
+    let Some((map, places)) = map.resolve(index) else { return };
+    note_swizzle(map, from);
+    require_whole_words(map);
+    intrinsic(&format!("tma.{row}.{}d", places.len())).map(map).coordinates(places).element(from).run();
 }
 
 /// Copies the box at these coordinates to shared memory; its bytes arrive at the mbarrier. Along the last axis it begins at
@@ -190,13 +223,9 @@ pub fn tma_load<T: Element, const R: usize>(
     at: impl IndexTuple<R>,
     mbarrier: Address<u64>,
 ) {
-    let Some((map, places)) = map.resolve(&at.coordinates()) else { return };
-    note_swizzle(map, &to);
-    let mut call = intrinsic(&format!("tma.load.{}d", places.len())).address(&to).map(map);
-    for coordinate in places {
-        call = call.value::<i32>(coordinate);
+    if let Some(call) = load("", &to.retyped(), map.handle, &at.coordinates()) {
+        call.address(&mbarrier).run();
     }
-    call.address(&mbarrier).run();
 }
 
 /// Copies the box to the same address in the shared memory of each block of the cluster in the mask `blocks`, one bit
@@ -209,13 +238,9 @@ pub fn tma_load_multicast<T: Element, const R: usize>(
     mbarrier: Address<u64>,
     blocks: impl IntoExpr<u32>,
 ) {
-    let Some((map, places)) = map.resolve(&at.coordinates()) else { return };
-    note_swizzle(map, &to);
-    let mut call = intrinsic(&format!("tma.load.{}d.multicast", places.len())).address(&to).map(map);
-    for coordinate in places {
-        call = call.value::<i32>(coordinate);
+    if let Some(call) = load(".multicast", &to.retyped(), map.handle, &at.coordinates()) {
+        call.address(&mbarrier).value::<u32>(blocks).run();
     }
-    call.address(&mbarrier).value::<u32>(blocks).run();
 }
 
 /// Makes the launcher check that rows of a tensor that TMA writes end with a whole word of 16 bytes, of which it would write
@@ -236,14 +261,7 @@ macro_rules! stores {
         $(#[$doc])*
         #[track_caller]
         pub fn $name<T: Element, const R: usize>(map: Map<T, R>, at: impl IndexTuple<R>, from: Address<T>) {
-            let Some((map, places)) = map.resolve(&at.coordinates()) else { return };
-            note_swizzle(map, &from);
-            require_whole_words(map);
-            let mut call = intrinsic(&format!(concat!("tma.", $row, ".{}d"), places.len())).map(map);
-            for coordinate in places {
-                call = call.value::<i32>(coordinate);
-            }
-            call.address(&from).run();
+            store($row, map.handle, &at.coordinates(), &from.retyped());
         }
     )*};
 }
@@ -269,18 +287,14 @@ stores! {
 /// Prefetches the box at these coordinates to L2.
 #[track_caller]
 pub fn tma_prefetch<T: Element, const R: usize>(map: Map<T, R>, at: impl IndexTuple<R>) {
-    let Some((map, places)) = map.resolve(&at.coordinates()) else { return };
-    let mut call = intrinsic(&format!("tma.prefetch.{}d", places.len())).map(map);
-    for coordinate in places {
-        call = call.value::<i32>(coordinate);
-    }
-    call.run();
+    let Some((map, places)) = map.handle.resolve(&at.coordinates()) else { return };
+    intrinsic(&format!("tma.prefetch.{}d", places.len())).map(map).coordinates(places).run();
 }
 
 /// Prefetches a tensor map.
 #[track_caller]
 pub fn tma_prefetch_map<T: Element, const R: usize>(map: Map<T, R>) {
-    let Some((map, _)) = map.resolve(&[]) else { return };
+    let Some((map, _)) = map.handle.resolve(&[]) else { return };
     intrinsic("tma.prefetch.map").map(map).run();
 }
 

@@ -97,25 +97,25 @@ arities! {
 /// Lists operations: a name, the operands, the expression for the device and, if different, for the host; `if` states
 /// when the host's expression is defined.
 macro_rules! operations {
-    ($list:ident; $($name:literal ($($arg:ident: $ty:ty),*) -> $result:ty { $device:expr } $({ $host:expr })? $(if $when:expr)?;)*) => {$(
-        operations!(@add $list $name [$($arg)*]
-            |$($arg: $crate::dsl::Expr<$ty>),*| -> $crate::dsl::Expr<$result> { $device },
-            |$($arg: $ty),*| -> Option<$result> {
-                $(
-                    let defined: bool = $when;
-                    if !defined {
-                        return None;
-                    }
-                )?
-                Some(operations!(@host { $device } $({ $host })?))
-            }
-        );
-    )*};
-    (@add $list:ident $name:literal [$a:ident] $device:expr, $host:expr) => { $list.one($name, $device, $host) };
-    (@add $list:ident $name:literal [$a:ident $b:ident] $device:expr, $host:expr) => { $list.two($name, $device, $host) };
-    (@add $list:ident $name:literal [$a:ident $b:ident $c:ident] $device:expr, $host:expr) => {
-        $list.three($name, $device, $host)
-    };
+    ($list:ident; $($name:literal ($($arg:ident: $ty:ty),*) -> $result:ty { $device:expr } $({ $host:expr })? $(if $when:expr)?;)*) => {$({
+        // Functions: of a closure, the compiler makes a second one to have its address.
+        fn device($($arg: $crate::dsl::Expr<$ty>),*) -> $crate::dsl::Expr<$result> {
+            $device
+        }
+        fn host($($arg: $ty),*) -> Option<$result> {
+            $(
+                let defined: bool = $when;
+                if !defined {
+                    return None;
+                }
+            )?
+            Some(operations!(@host { $device } $({ $host })?))
+        }
+        operations!(@add $list $name [$($arg)*]);
+    })*};
+    (@add $list:ident $name:literal [$a:ident]) => { $list.one($name, device, host) };
+    (@add $list:ident $name:literal [$a:ident $b:ident]) => { $list.two($name, device, host) };
+    (@add $list:ident $name:literal [$a:ident $b:ident $c:ident]) => { $list.three($name, device, host) };
     (@host { $device:expr }) => { $device };
     (@host { $device:expr } { $host:expr }) => { $host };
 }
