@@ -4,9 +4,10 @@
 //! one warp, which never waits for another; a long row is shared by the warps of a block, with one block barrier. Rows
 //! that do not fit the registers of a block use the kernels of examples 2, 3 and 4.
 
+use hidet::dsl::{AnyExpr, AnyView};
 use hidet::mapping::IndexExpr;
 use hidet::prelude::*;
-use hidet::types::Number;
+use hidet::types::{Number, Scalar};
 
 #[allow(clippy::duplicate_mod)]
 #[path = "04_layer_norm.rs"]
@@ -129,8 +130,20 @@ type Work<'a> = &'a dyn Fn(Expr<i32>, &[Expr<i32>], Vec<Expr<f32>>);
 
 /// Calls `work` for each row of this thread, with the elements as `f32`, and `beyond` for elements past the end. All
 /// loads of a row are issued before the first is used.
+#[track_caller]
+fn each_row<T: Element>(plan: Rows, x: In<T, 2>, beyond: f64, work: Work) {
+    match plan.lanes {
+        16 => each_row_by::<T, 16>(plan, x, beyond, work),
+        8 => each_row_by::<T, 8>(plan, x, beyond, work),
+        4 => each_row_by::<T, 4>(plan, x, beyond, work),
+        2 => each_row_by::<T, 2>(plan, x, beyond, work),
+        _ => each_row_by::<T, 1>(plan, x, beyond, work),
+    }
+}
+
+/// The same by accesses of `N` elements.
 #[device]
-fn each_row<T: Element, const N: usize>(plan: Rows, x: In<T, 2>, beyond: f64, work: Work) {
+fn each_row_by<T: Element, const N: usize>(plan: Rows, x: In<T, 2>, beyond: f64, work: Work) {
     let (first, thread) = plan.place();
     let (rows, columns) = (x.extent(0), plan.columns(thread));
     let beyond = T::from_number(Number::Float(beyond));
@@ -158,12 +171,13 @@ fn each_row<T: Element, const N: usize>(plan: Rows, x: In<T, 2>, beyond: f64, wo
     }
 }
 
-/// Writes `N` elements of a row, and nothing past its end.
+/// Writes elements of a row, and nothing past its end.
 #[device]
-fn write<T: Element, const N: usize>(whole: bool, row: Out<T, 1>, col: Expr<i32>, values: [Expr<f32>; N]) {
-    let value = vector(values).cast::<T>();
+fn write<T: Element>(whole: bool, row: Out<T, 1>, col: Expr<i32>, values: &[Expr<f32>]) {
+    let values: Vec<AnyExpr> = values.iter().map(|value| (*value).into()).collect();
+    let value = AnyExpr::vector(&values).cast(T::SCALAR);
     if whole || col < row.extent(0) {
-        row.store((col,), value);
+        AnyView::from(row).store(&[col], value);
     }
 }
 
@@ -273,9 +287,9 @@ fn moments(plan: Rows, cols: Expr<i32>, columns: &[Expr<i32>], values: &[Expr<f3
 
 kernel! {
     #[launch(grid = plan.grid(rows), block = plan.block(), min_blocks = plan.resident())]
-    fn sum<T: Float, const N: usize>(#[meta] plan: Rows, x: In<T, [rows, cols]>, y: Out<f32, [rows]>) {
+    fn sum<T: Float>(#[meta] plan: Rows, x: In<T, [rows, cols]>, y: Out<f32, [rows]>) {
         check(plan, cols);
-        each_row::<T, N>(plan, x, 0.0, &|row, _, values| {
+        each_row(plan, x, 0.0, &|row, _, values| {
             let sum = sum_row(plan, values);
             if plan.place().1 == 0 {
                 y[[row]] = sum;
@@ -284,19 +298,19 @@ kernel! {
     }
 
     #[launch(grid = plan.grid(rows), block = plan.block(), min_blocks = plan.resident())]
-    fn softmax_held<T: Float, const N: usize>(#[meta] plan: Rows, x: In<T, [rows, cols]>, y: Out<T, [rows, cols]>) {
+    fn softmax_held<T: Float>(#[meta] plan: Rows, x: In<T, [rows, cols]>, y: Out<T, [rows, cols]>) {
         check(plan, cols);
-        each_row::<T, N>(plan, x, f64::NEG_INFINITY, &|row, columns, values| {
+        each_row(plan, x, f64::NEG_INFINITY, &|row, columns, values| {
             let (powers, scale) = softmax_row(plan, values);
-            for (at, (col, powers)) in unroll(columns.iter().zip(powers.chunks(N)).enumerate()) {
-                let values = std::array::from_fn(|lane| powers[lane] * scale);
-                write::<T, N>(plan.whole(at), y.row(row), *col, values);
+            for (at, (col, powers)) in unroll(columns.iter().zip(powers.chunks(plan.lanes as usize)).enumerate()) {
+                let values: Vec<_> = powers.iter().map(|power| *power * scale).collect();
+                write(plan.whole(at), y.row(row), *col, &values);
             }
         });
     }
 
     #[launch(grid = plan.grid(rows), block = plan.block(), min_blocks = plan.resident())]
-    fn layer_norm_held<T: Float, const N: usize>(
+    fn layer_norm_held<T: Float>(
         #[meta] plan: Rows,
         x: In<T, [rows, cols]>,
         gain: In<T, [cols]>,
@@ -305,40 +319,29 @@ kernel! {
         epsilon: f32,
     ) {
         check(plan, cols);
-        each_row::<T, N>(plan, x, 0.0, &|row, columns, values| {
+        each_row(plan, x, 0.0, &|row, columns, values| {
             let (mean, squares) = moments(plan, cols, columns, &values);
             let scale = (squares / (cols as f32) + epsilon).rsqrt();
-            for (at, (col, values)) in unroll(columns.iter().zip(values.chunks(N)).enumerate()) {
+            let rows = [gain, bias].map(AnyView::from);
+            for (at, (col, values)) in unroll(columns.iter().zip(values.chunks(plan.lanes as usize)).enumerate()) {
                 // Past the end of a row nothing is written, so the value read there does not matter.
-                let near = if plan.whole(at) { *col } else { (*col).min(cols - N as i32) };
-                let gain = gain.load::<N>((near,)).cast::<f32>();
-                let bias = bias.load::<N>((near,)).cast::<f32>();
-                let normal = |lane: usize| (values[lane] - mean) * scale;
-                let scaled = |lane: usize| normal(lane).mul_add(gain.lane(lane as i32), bias.lane(lane as i32));
-                write::<T, N>(plan.whole(at), y.row(row), *col, std::array::from_fn(scaled));
+                let near = if plan.whole(at) { *col } else { (*col).min(cols - plan.lanes) };
+                let [gain, bias] = rows.map(|row| row.load(&[near], plan.lanes as u8).cast(Scalar::F32));
+                let scaled = |(lane, value): (usize, &Expr<f32>)| {
+                    let [gain, bias] = [gain, bias].map(|row| row.lane(lane as u8).typed::<f32>());
+                    ((*value - mean) * scale).mul_add(gain, bias)
+                };
+                let values: Vec<_> = values.iter().enumerate().map(scaled).collect();
+                write(plan.whole(at), y.row(row), *col, &values);
             }
         });
     }
 }
 
-/// Instantiates the kernel for the lanes of a schedule.
-macro_rules! for_lanes {
-    ($plan:expr, $kernel:ident::<$ty:ty>, $name:literal) => {
-        match $plan.lanes {
-            16 => $kernel::<$ty, 16>($plan),
-            8 => $kernel::<$ty, 8>($plan),
-            4 => $kernel::<$ty, 4>($plan),
-            2 => $kernel::<$ty, 2>($plan),
-            _ => $kernel::<$ty, 1>($plan),
-        }
-        .named($name)
-    };
-}
-
 /// The sum of each row, in f32. Without a schedule, for rows of any length.
 pub fn row_sum_fast<T: Float>(plan: Option<Rows>) -> Template<(In<T, 2>, Out<f32, 1>)> {
     match plan {
-        Some(plan) => for_lanes!(plan, sum::<T>, "row_sum_fast"),
+        Some(plan) => sum::<T>(plan).named("row_sum_fast"),
         None => reduction::row_sum_warp::<T>(),
     }
 }
@@ -346,7 +349,7 @@ pub fn row_sum_fast<T: Float>(plan: Option<Rows>) -> Template<(In<T, 2>, Out<f32
 /// y = softmax(x) along the last axis, computed in f32. Without a schedule, for rows of any length.
 pub fn softmax_fast<T: Float>(plan: Option<Rows>) -> Template<(In<T, 2>, Out<T, 2>)> {
     match plan {
-        Some(plan) => for_lanes!(plan, softmax_held::<T>, "softmax_fast"),
+        Some(plan) => softmax_held::<T>(plan).named("softmax_fast"),
         None => softmax::softmax::<T>(),
     }
 }
@@ -358,7 +361,7 @@ type LayerNorm<T> = (In<T, 2>, In<T, 1>, In<T, 1>, Out<T, 2>, Expr<f32>);
 /// for rows of any length.
 pub fn layer_norm_fast<T: Float>(plan: Option<Rows>) -> Template<LayerNorm<T>> {
     match plan {
-        Some(plan) => for_lanes!(plan, layer_norm_held::<T>, "layer_norm_fast"),
+        Some(plan) => layer_norm_held::<T>(plan).named("layer_norm_fast"),
         None => layer_norm::layer_norm::<T>(),
     }
 }

@@ -5,6 +5,7 @@
 //! writes rows of the result, 256 consecutive bytes each. The tile's chunks of N elements are swizzled by the number of
 //! the square, so that neither the columns, which are written, nor the rows, which are read, have bank conflicts.
 
+use hidet::dsl::{AnyExpr, AnyView};
 use hidet::prelude::*;
 
 #[allow(clippy::duplicate_mod)]
@@ -59,25 +60,22 @@ impl Squares {
 
 kernel! {
     #[launch(grid = (cols.div_ceil(plan.tile()), rows.div_ceil(plan.tile())), block = SIDE * SIDE)]
-    fn transpose_squares<T: Element, const N: usize>(
-        #[meta] plan: Squares,
-        x: In<T, [rows, cols]>,
-        y: Out<T, [cols, rows]>,
-    ) {
-        let n = N as i32;
-        let swizzled = Layout::row_major([plan.tile(), SIDE]).swizzle(1, 0, N.ilog2() as u8);
-        let tile = shared::<T>(swizzled * Layout::row_major([1, n]));
+    fn transpose_squares<T: Element>(#[meta] plan: Squares, x: In<T, [rows, cols]>, y: Out<T, [cols, rows]>) {
+        let n = plan.lanes;
+        let swizzled = Layout::row_major([plan.tile(), SIDE]).swizzle(1, 0, n.ilog2() as u8);
+        let tile = AnyView::from(shared::<T, 2>(swizzled * Layout::row_major([1, n])));
+        let (x, y) = (AnyView::from(x), AnyView::from(y));
         let (row0, col0) = (block_idx().y * plan.tile(), block_idx().x * plan.tile());
         let (i, j) = plan.place();
         let (row, col) = (row0 + i * n, col0 + j * n);
         if row < rows && col < cols {
-            let held: Vec<_> = (0..n).map(|k| x.load::<N>((row + k, col))).collect();
+            let held: Vec<_> = (0..n).map(|k| x.load(&[row + k, col], n as u8)).collect();
             for k in unroll(0..n) {
-                let turned = vector::<T, N>(std::array::from_fn(|from| held[from].lane(k)));
+                let turned: Vec<_> = held.iter().map(|line| line.lane(k as u8)).collect();
                 if plan.direct.is_some() {
-                    y.store((col + k, row), turned);
+                    y.store(&[col + k, row], AnyExpr::vector(&turned));
                 } else {
-                    tile.store((j * n + k, i * n), turned);
+                    tile.store(&[j * n + k, i * n], AnyExpr::vector(&turned));
                 }
             }
         }
@@ -86,14 +84,14 @@ kernel! {
             let at = thread_id() % SIDE * n;
             let lines: Vec<_> = (0..n).map(|k| k * SIDE + thread_id() / SIDE).collect();
             if rows - row0 >= plan.tile() && cols - col0 >= plan.tile() {
-                let held: Vec<_> = lines.iter().map(|line| (*line, tile.load::<N>((*line, at)))).collect();
+                let held: Vec<_> = lines.iter().map(|line| (*line, tile.load(&[*line, at], n as u8))).collect();
                 for (line, value) in unroll(held) {
-                    y.store((col0 + line, row0 + at), value);
+                    y.store(&[col0 + line, row0 + at], value);
                 }
             } else {
                 for line in unroll(lines) {
                     if col0 + line < cols && row0 + at < rows {
-                        y.store((col0 + line, row0 + at), tile.load::<N>((line, at)));
+                        y.store(&[col0 + line, row0 + at], tile.load(&[line, at], n as u8));
                     }
                 }
             }
@@ -104,12 +102,7 @@ kernel! {
 /// y = x transposed. Without a schedule, for matrices of any extents.
 pub fn transpose_fast<T: Element>(plan: Option<Squares>) -> Template<(In<T, 2>, Out<T, 2>)> {
     let Some(plan) = plan else { return transpose::transpose::<T>() };
-    match plan.lanes {
-        8 => transpose_squares::<T, 8>(plan),
-        4 => transpose_squares::<T, 4>(plan),
-        _ => transpose_squares::<T, 2>(Squares { lanes: 2, ..plan }),
-    }
-    .named("transpose_fast")
+    transpose_squares::<T>(plan).named("transpose_fast")
 }
 
 /// Transposes matrices of awkward extents.

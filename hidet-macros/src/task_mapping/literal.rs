@@ -40,56 +40,104 @@ pub(super) fn evaluate<const R: usize>(expr: &Expr) -> Evaluated<R> {
     }
 }
 
+/// A call with its literals: of a function, or of a method on a mapping. What is parsed here does not depend on the rank as a
+/// type, so that it is compiled once and not for each rank.
+enum Call {
+    Spatial(Vec<u32>),
+    Repeat(Vec<u32>),
+    ColSpatial(Vec<u32>),
+    ColRepeat(Vec<u32>),
+    AutoMap { shape: Vec<u32>, workers: u32, ranks: Option<Vec<u32>>, predicated: bool },
+    Ranks(Vec<u32>),
+    Attrs(String),
+    Project(Vec<usize>),
+}
+
 /// Evaluates `spatial([32, 8])` and similar.
 fn factor<const R: usize>(call: &ExprCall) -> Evaluated<R> {
+    Ok(match function(call, R)? {
+        Call::Spatial(shape) => mapping::spatial(array(&shape)),
+        Call::Repeat(shape) => mapping::repeat(array(&shape)),
+        Call::ColSpatial(shape) => mapping::col_spatial(array(&shape)),
+        Call::ColRepeat(shape) => mapping::col_repeat(array(&shape)),
+        Call::AutoMap { shape, workers, ranks, predicated } => match (ranks, predicated) {
+            (None, false) => mapping::auto_map(array(&shape), workers),
+            (None, true) => mapping::predicated_auto_map(array(&shape), workers),
+            (Some(ranks), false) => mapping::auto_map_ranked(array(&shape), workers, bytes(&ranks)),
+            (Some(ranks), true) => mapping::predicated_auto_map_ranked(array(&shape), workers, bytes(&ranks)),
+        },
+        Call::Ranks(_) | Call::Attrs(_) | Call::Project(_) => return Err(Unknown::NotLiteral),
+    })
+}
+
+fn function(call: &ExprCall, rank: usize) -> Result<Call, Unknown> {
     let Expr::Path(path) = &*call.func else { return Err(Unknown::NotLiteral) };
     let Some(name) = path.path.segments.last().map(|last| last.ident.to_string()) else {
         return Err(Unknown::NotLiteral);
     };
     let arguments: Vec<&Expr> = call.args.iter().collect();
-    let mapping = match (name.as_str(), &arguments[..]) {
-        ("spatial", [shape]) => mapping::spatial(numbers(shape)?),
-        ("repeat", [shape]) => mapping::repeat(numbers(shape)?),
-        ("col_spatial", [shape]) => mapping::col_spatial(numbers(shape)?),
-        ("col_repeat", [shape]) => mapping::col_repeat(numbers(shape)?),
-        ("auto_map", [shape, workers]) => mapping::auto_map(numbers(shape)?, number(workers)?),
-        ("predicated_auto_map", [shape, workers]) => mapping::predicated_auto_map(numbers(shape)?, number(workers)?),
-        ("auto_map_ranked", [shape, workers, ranks]) => {
-            mapping::auto_map_ranked(numbers(shape)?, number(workers)?, bytes(ranks)?)
-        }
-        ("predicated_auto_map_ranked", [shape, workers, ranks]) => {
-            mapping::predicated_auto_map_ranked(numbers(shape)?, number(workers)?, bytes(ranks)?)
-        }
-        _ => return Err(Unknown::NotLiteral),
-    };
-    Ok(mapping)
+    match (name.as_str(), &arguments[..]) {
+        ("auto_map" | "predicated_auto_map", [shape, workers]) => Ok(Call::AutoMap {
+            shape: numbers(shape, rank)?,
+            workers: number(workers)?,
+            ranks: None,
+            predicated: name.starts_with('p'),
+        }),
+        ("auto_map_ranked" | "predicated_auto_map_ranked", [shape, workers, ranks]) => Ok(Call::AutoMap {
+            shape: numbers(shape, rank)?,
+            workers: number(workers)?,
+            ranks: Some(numbers(ranks, rank)?),
+            predicated: name.starts_with('p'),
+        }),
+        (name, [shape]) => shaped(name, shape, rank),
+        _ => Err(Unknown::NotLiteral),
+    }
+}
+
+/// Evaluates the calls that functions and methods have in common.
+fn shaped(name: &str, shape: &Expr, rank: usize) -> Result<Call, Unknown> {
+    match name {
+        "spatial" => Ok(Call::Spatial(numbers(shape, rank)?)),
+        "repeat" => Ok(Call::Repeat(numbers(shape, rank)?)),
+        "col_spatial" => Ok(Call::ColSpatial(numbers(shape, rank)?)),
+        "col_repeat" => Ok(Call::ColRepeat(numbers(shape, rank)?)),
+        _ => Err(Unknown::NotLiteral),
+    }
 }
 
 /// Evaluates `outer.spatial([32, 8])`, `.ranks([1, 0])` and similar.
 fn method<const R: usize>(call: &ExprMethodCall) -> Evaluated<R> {
     let outer = evaluate::<R>(&call.receiver)?;
+    if let (true, Some(inner)) = (call.method == "then" && call.args.len() == 1, call.args.first()) {
+        return Ok(outer.then(evaluate(inner)?));
+    }
+    Ok(match chained(call, R)? {
+        Call::Spatial(shape) => outer.spatial(array(&shape)),
+        Call::Repeat(shape) => outer.repeat(array(&shape)),
+        Call::ColSpatial(shape) => outer.col_spatial(array(&shape)),
+        Call::ColRepeat(shape) => outer.col_repeat(array(&shape)),
+        Call::Ranks(ranks) => outer.ranks(bytes(&ranks)),
+        Call::Attrs(attrs) => outer.attrs(&attrs),
+        Call::Project(axes) => axes.into_iter().fold(outer, |mapping, axis| mapping.project([axis])),
+        Call::AutoMap { .. } => return Err(Unknown::NotLiteral),
+    })
+}
+
+fn chained(call: &ExprMethodCall, rank: usize) -> Result<Call, Unknown> {
     let arguments: Vec<&Expr> = call.args.iter().collect();
-    let mapping = match (call.method.to_string().as_str(), &arguments[..]) {
-        ("then", [inner]) => outer.then(evaluate(inner)?),
-        ("spatial", [shape]) => outer.spatial(numbers(shape)?),
-        ("repeat", [shape]) => outer.repeat(numbers(shape)?),
-        ("col_spatial", [shape]) => outer.col_spatial(numbers(shape)?),
-        ("col_repeat", [shape]) => outer.col_repeat(numbers(shape)?),
-        ("ranks", [ranks]) => outer.ranks(bytes(ranks)?),
+    match (call.method.to_string().as_str(), &arguments[..]) {
+        ("ranks", [ranks]) => Ok(Call::Ranks(numbers(ranks, rank)?)),
         ("attrs", [Expr::Lit(attrs)]) => match &attrs.lit {
-            Lit::Str(attrs) => outer.attrs(&attrs.value()),
-            _ => return Err(Unknown::NotLiteral),
+            Lit::Str(attrs) => Ok(Call::Attrs(attrs.value())),
+            _ => Err(Unknown::NotLiteral),
         },
         ("project", [Expr::Array(axes)]) => {
-            let mut mapping = outer;
-            for axis in &axes.elems {
-                mapping = mapping.project([number(axis)? as usize]);
-            }
-            mapping
+            let axis = |axis: &Expr| Ok(number(axis)? as usize);
+            Ok(Call::Project(axes.elems.iter().map(axis).collect::<Result<_, _>>()?))
         }
-        _ => return Err(Unknown::NotLiteral),
-    };
-    Ok(mapping)
+        (name, [shape]) => shaped(name, shape, rank),
+        _ => Err(Unknown::NotLiteral),
+    }
 }
 
 fn number(expr: &Expr) -> Result<u32, Unknown> {
@@ -103,23 +151,26 @@ fn number(expr: &Expr) -> Result<u32, Unknown> {
 }
 
 /// One number per axis.
-fn numbers<const R: usize>(expr: &Expr) -> Result<[u32; R], Unknown> {
+fn numbers(expr: &Expr, rank: usize) -> Result<Vec<u32>, Unknown> {
     let Expr::Array(array) = expr else { return Err(Unknown::NotLiteral) };
     let numbers = match extents(array) {
         Some(numbers) => numbers,
         // Reports which number is wrong, if one is.
         None => array.elems.iter().map(number).collect::<Result<_, _>>()?,
     };
-    let here = count(numbers.len(), "number");
-    match numbers.try_into() {
-        Ok(numbers) => Ok(numbers),
-        Err(_) => {
-            wrong(array, format!("the mapping has {}, but this list has {here}: write one per axis", count(R, "axis")))
-        }
+    if numbers.len() == rank {
+        return Ok(numbers);
     }
+    let here = count(numbers.len(), "number");
+    wrong(array, format!("the mapping has {}, but this list has {here}: write one per axis", count(rank, "axis")))
 }
 
-fn bytes<const R: usize>(expr: &Expr) -> Result<[u8; R], Unknown> {
-    // A rank that does not fit in a byte is too large for every mapping.
-    Ok(numbers::<R>(expr)?.map(|number| u8::try_from(number).unwrap_or(u8::MAX)))
+/// Returns the numbers of all axes as an array.
+fn array<const R: usize>(numbers: &[u32]) -> [u32; R] {
+    std::array::from_fn(|axis| numbers[axis])
+}
+
+/// The same for ranks. One that does not fit in a byte is too large for every mapping.
+fn bytes<const R: usize>(numbers: &[u32]) -> [u8; R] {
+    std::array::from_fn(|axis| u8::try_from(numbers[axis]).unwrap_or(u8::MAX))
 }
