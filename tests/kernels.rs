@@ -1,8 +1,11 @@
 //! Properties of every kernel of the registry: it is valid after every pass, its text form parses back, and it compiles
-//! for every architecture that its intrinsics and types allow, without spills in the matrix products.
+//! for every architecture that its intrinsics and types allow, without spills in the matrix products. What is known of its
+//! resources before is compared with what ptxas reports: shared memory is equal, registers are a lower bound.
 
 use hidet::cuda::nvrtc;
-use hidet::ir::{text, verify};
+use hidet::ir::{Function, text, verify};
+use hidet::kernel::Estimate;
+use hidet::testing::nvrtc::available;
 use hidet::{codegen, passes};
 use hidet_examples::registry;
 
@@ -28,10 +31,10 @@ fn text_reads_back_after_every_pass() {
 
 #[test]
 fn nvrtc_compiles_every_kernel_for_every_architecture_it_allows() {
-    if let Err(missing) = nvrtc::version() {
-        assert!(std::env::var_os("CI").is_none(), "on CI, NVRTC must be there: {missing}");
-        return eprintln!("SKIPPED: {missing}");
+    if !available().unwrap() {
+        return;
     }
+    let mut estimates = Estimates::default();
     println!("{:<34} {:>8} {:>10} {:>8} {:>8}", "kernel", "arch", "registers", "spilled", "shared");
     for entry in registry::all() {
         let built = (entry.build)().unwrap_or_else(|error| panic!("{}: {error}", entry.name));
@@ -50,28 +53,65 @@ fn nvrtc_compiles_every_kernel_for_every_architecture_it_allows() {
             if entry.name.starts_with("matmul") {
                 assert_eq!((spilled, usage.stack), (0, 0), "{} on {arch} keeps data in local memory", entry.name);
             }
+            estimates.compare(&format!("{} on {arch}", entry.name), &lowered, &source, &usage);
+            // The function as it was written says the same.
+            estimates.compare(&format!("{} on {arch}, as built", entry.name), &built, &source, &usage);
         }
     }
+    let Estimates { wrong, tight, largest } = estimates;
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(tight >= 10 && largest >= 128, "{tight} estimates are at least half of the registers; the largest is {largest}");
 }
 
 /// Every kernel can be checked while it runs, including those with bulk copies, tensor cores and clusters.
 #[test]
 fn nvrtc_compiles_every_kernel_with_checks() {
-    if let Err(missing) = nvrtc::version() {
-        return eprintln!("SKIPPED: {missing}");
+    if !available().unwrap() {
+        return;
     }
-    let (mut checked, mut met) = (0, 0);
+    let (mut checked, mut met, mut estimates) = (0, 0, Estimates::default());
     for entry in registry::all() {
         let built = (entry.build)().unwrap_or_else(|error| panic!("{}: {error}", entry.name));
         let options = passes::LoweringOptions { checks: true, ..Default::default() };
         let lowered = passes::lower(&built, &options).unwrap_or_else(|error| panic!("{}: {error}", entry.name));
         let arch = codegen::archs(&lowered).pop().unwrap_or_else(|| panic!("{} has no architecture", entry.name));
         let source = codegen::cuda(&lowered, arch).unwrap_or_else(|error| panic!("{}: {error}", entry.name));
-        nvrtc::compile(&source, arch).unwrap_or_else(|error| panic!("{}: {error}\n{}", entry.name, source.text));
+        let cubin =
+            nvrtc::compile(&source, arch).unwrap_or_else(|error| panic!("{}: {error}\n{}", entry.name, source.text));
         checked += usize::from(!source.sites.is_empty());
         // Named barriers and warp groups wait at words in shared memory, where waiting threads learn of faults.
         assert!(!source.text.contains("    hidet_bar_sync("), "{}\n{}", entry.name, source.text);
         met += usize::from(source.text.contains("if (!hidet_meet<true>(report, "));
+        estimates.compare(&format!("{} on {arch}, with checks", entry.name), &lowered, &source, &cubin.usage);
     }
     assert!(checked > 10 && met > 0, "{checked} kernels have checks, {met} meet in shared memory");
+    assert!(estimates.wrong.is_empty(), "{}", estimates.wrong.join("\n"));
+}
+
+/// Estimates of resources that were compared with what ptxas reports.
+#[derive(Default)]
+struct Estimates {
+    wrong: Vec<String>,
+    /// Those that are at least half of the registers.
+    tight: usize,
+    /// The most registers.
+    largest: u32,
+}
+
+impl Estimates {
+    /// Compares those of a function, with extents of 64 if its shared memory depends on them.
+    fn compare(&mut self, name: &str, function: &Function, source: &codegen::Source, usage: &nvrtc::Usage) {
+        let dims = vec![64; function.dims.len()];
+        let estimate = Estimate::of(function, &dims).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let dynamic = source.dynamic_shared.eval(&dims).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let shared = (u64::from(estimate.static_shared), i64::from(estimate.dynamic_shared));
+        // Some of a spilling kernel's data is in local memory.
+        let local = (usage.stack + usage.spill_stores).div_ceil(4);
+        let fits = estimate.registers_at_least <= usage.registers + local || estimate.moves_registers;
+        if shared != (usage.shared.into(), dynamic) || !fits {
+            self.wrong.push(format!("{name}: {estimate:?}, {usage:?}, dynamic {dynamic}"));
+        }
+        self.tight += usize::from(2 * estimate.registers_at_least >= usage.registers);
+        self.largest = self.largest.max(estimate.registers_at_least);
+    }
 }
