@@ -60,7 +60,10 @@ fn nvrtc_compiles_every_kernel_for_every_architecture_it_allows() {
     }
     let Estimates { wrong, tight, largest } = estimates;
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(tight >= 10 && largest >= 128, "{tight} estimates are at least half of the registers; the largest is {largest}");
+    assert!(
+        tight >= 10 && largest >= 128,
+        "{tight} estimates are at least half of the registers; the largest is {largest}"
+    );
 }
 
 /// Every kernel can be checked while it runs, including those with bulk copies, tensor cores and clusters.

@@ -72,21 +72,26 @@ impl Clocks {
         !epoch.is_agent() && mine || view.is_over(epoch, read)
     }
 
-    /// Returns what [`Clocks::is_over`] is for every thread of the warp of `epoch` and every lane of a warp, or `None` if
-    /// that may differ between them.
-    pub fn is_over_for_all(&self, epoch: &Epoch, read: bool, warp: usize) -> Option<bool> {
+    /// Returns for which threads of a warp, the first of which is that of `epoch`, [`Clocks::is_over`] is true for every lane
+    /// of a warp, and false for every lane if it is not; `None` if the lanes may differ.
+    pub fn over_for_all(&self, epoch: &Epoch, read: bool, warp: usize) -> Option<u32> {
         let views = &self.warps[warp];
         if epoch.block != self.block || epoch.is_agent() || views.lanes.is_some() {
             return None;
         }
-        let view = &views.common;
+        let (view, first) = (&views.common, epoch.thread() as usize);
         if epoch.time <= view.floor {
-            return Some(true);
+            return Some(u32::MAX);
         }
-        if epoch.thread() as usize / LANES == warp {
-            return (epoch.time <= views.floor).then_some(true);
+        if first / LANES == warp {
+            return (epoch.time <= views.floor).then_some(u32::MAX);
         }
-        (view.threads.is_none() && !(read && view.reads.is_some())).then_some(false)
+        let since = |times: &Option<Rc<Vec<u32>>>| {
+            let times = times.as_ref().and_then(|times| times.get(first..)).unwrap_or_default();
+            let seen = |(lane, seen): (usize, &u32)| u32::from(*seen >= epoch.time) << lane;
+            times.iter().take(LANES).enumerate().map(seen).fold(0, |all, one| all | one)
+        };
+        Some(since(&view.threads) | if read { since(&view.reads) } else { 0 })
     }
 
     /// Returns what the lane may publish without ordering its accesses.

@@ -256,26 +256,32 @@ impl Shadow {
             let conflicting = touch.conflicts(entry.touch);
             let covers = touch.covers(entry.touch);
             let read = matches!(entry.touch, Touch::Read | Touch::AtomicRead);
-            // Mostly all pairs of lanes are alike, so that they need not be compared one by one.
-            let same = me.clocks.is_over_for_all(&entry.epoch, read, me.warp);
-            if same == Some(true) && covers {
-                entry.lanes = 0;
-            }
-            let decided = same == Some(true) || same == Some(false) && !conflicting;
-            let compared = if decided { 0 } else { entry.lanes };
-            for other in lanes(compared) {
-                let one = Epoch { who: entry.epoch.who + other as u32, ..entry.epoch };
-                match lanes(mask).find(|lane| !me.clocks.is_over(&one, read, me.warp, *lane)) {
-                    Some(lane) if conflicting => {
-                        let seen = entry.touch.changes_atomically() && observed >> lane & 1 != 0;
-                        if !seen {
-                            conflict = Some(Conflict { epoch: one, touch: entry.touch, lane });
-                        }
-                    }
-                    Some(_) => {}
-                    None if covers => entry.lanes &= !(1 << other),
-                    None => {}
+            let seen = |lane: usize, observed: u32| entry.touch.changes_atomically() && observed >> lane & 1 != 0;
+            let at = |other: usize| Epoch { who: entry.epoch.who + other as u32, ..entry.epoch };
+            // Mostly the lanes of `mask` know the same, so that the pairs need not be compared one by one.
+            let open = if let Some(over) = me.clocks.over_for_all(&entry.epoch, read, me.warp) {
+                let (open, lane) = (entry.lanes & !over, mask.trailing_zeros() as usize);
+                if conflicting && open != 0 && !seen(lane, observed) {
+                    let epoch = at(31 - open.leading_zeros() as usize);
+                    conflict = Some(Conflict { epoch, touch: entry.touch, lane });
                 }
+                open
+            } else {
+                let mut open = 0;
+                for other in lanes(entry.lanes) {
+                    let one = at(other);
+                    let Some(lane) = lanes(mask).find(|lane| !me.clocks.is_over(&one, read, me.warp, *lane)) else {
+                        continue;
+                    };
+                    open |= 1 << other;
+                    if conflicting && !seen(lane, observed) {
+                        conflict = Some(Conflict { epoch: one, touch: entry.touch, lane });
+                    }
+                }
+                open
+            };
+            if covers {
+                entry.lanes = open;
             }
             if entry.touch.observes() && entry.epoch.who == epoch.who && entry.epoch.block == epoch.block {
                 observed |= entry.lanes;
