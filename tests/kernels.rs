@@ -105,8 +105,10 @@ impl Estimates {
     /// Compares those of a function, with extents of 64 if its shared memory depends on them.
     fn compare(&mut self, name: &str, function: &Function, source: &codegen::Source, usage: &nvrtc::Usage) {
         let dims = vec![64; function.dims.len()];
-        let estimate = Estimate::of(function, &dims).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let dynamic = source.dynamic_shared.eval(&dims).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let (estimate, dynamic) = (Estimate::of(function, &dims), source.dynamic_shared.eval(&dims));
+        let (Ok(estimate), Ok(dynamic)) = (estimate, dynamic) else {
+            return self.wrong.push(format!("{name}: its shared memory is not known"));
+        };
         let shared = (u64::from(estimate.static_shared), i64::from(estimate.dynamic_shared));
         // Some of a spilling kernel's data is in local memory.
         let local = (usage.stack + usage.spill_stores).div_ceil(4);
