@@ -23,10 +23,15 @@ const MOST_TERMS: usize = 64;
 const MOST_OF_COLUMNS: usize = 100;
 
 /// Threads of a block.
-const THREADS: i64 = 128;
+const THREADS: i32 = 128;
 
-/// Threads for which results are not computed one by one.
-const ENOUGH_THREADS: usize = 132 * 256;
+/// With fewer threads, blocks are half as large, so that more multiprocessors have one.
+const MANY_THREADS: i32 = 132 * 256;
+
+/// Threads for which results are not computed one by one: a warp per multiprocessor. Of columns that a thread computes
+/// together, it loads the weights once, which saves more than further warps would (`benches/results/h200/operators.csv`,
+/// `depthwise`).
+const ENOUGH_THREADS: usize = 132 * 32;
 
 /// What a thread computes.
 #[derive(Clone, Copy, Debug)]
@@ -92,11 +97,12 @@ impl Implementation for Windows {
             let views = all.declare(signature, &dims);
             let y = signature.param("y", own.output.dtype, &dims[..rank], Access::Out);
             let threads = results / (tile.cols * tile.lanes) as i32;
-            let blocks = IndexExpr::Const(threads.into()).div_ceil(THREADS);
-            signature.launch([blocks, 1.into(), 1.into()], [THREADS, 1, 1], [1, 1, 1], 0);
+            let per_block = if threads < MANY_THREADS { THREADS / 2 } else { THREADS };
+            let blocks = IndexExpr::Const(threads.into()).div_ceil(i64::from(per_block));
+            signature.launch([blocks, 1.into(), 1.into()], [per_block.into(), 1, 1], [1, 1, 1], 0);
             let flat = flat.iter().map(|number| (*number, views[*number])).collect();
             let body = Body::new(all.clone(), views, own.inputs.len());
-            compute(&Kernel { tile, fused: &own, parameters: &all, body, threads, flat }, y);
+            compute(&Kernel { tile, fused: &own, parameters: &all, body, threads, per_block, flat }, y);
         });
         Ok(Plan::of(KernelPlan::new(template, parameters), fused))
     }
@@ -109,6 +115,7 @@ struct Kernel<'a> {
     parameters: &'a Parameters,
     body: Body,
     threads: i32,
+    per_block: i32,
     /// Parameters of which a thread reads those of all terms at once.
     flat: Vec<(usize, AnyView)>,
 }
@@ -180,7 +187,7 @@ impl Shifts {
 /// Computes the results of a thread.
 #[device]
 fn compute(kernel: &Kernel, y: AnyView) {
-    let number = block_idx().x * THREADS as i32 + thread_idx().x;
+    let number = block_idx().x * kernel.per_block + thread_idx().x;
     if number < kernel.threads {
         let (rank, first) = (kernel.parameters.rank(), kernel.first(number));
         // For each column those of all reductions.
