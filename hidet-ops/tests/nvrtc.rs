@@ -10,7 +10,7 @@ use hidet::passes::{LoweringOptions, lower};
 use hidet::types::Scalar;
 use hidet_ops::testing::Inputs;
 use hidet_ops::{Attention, Precision, Result, Tensor, Window};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// Operators of every implementation, at sizes that fill a GPU and at small ones.
 fn operators(device: &Device, dtype: Scalar) -> Result<Vec<Tensor>> {
@@ -53,12 +53,14 @@ fn kernels_of_operators_compile() -> Result<()> {
     }
     let asked = std::env::var("HIDET_OPS_ARCH").ok();
     if asked.is_none() {
-        for arch in ["80", "90"] {
-            let run = Command::new(std::env::current_exe().unwrap())
-                .args(["kernels_of_operators_compile", "--exact", "--nocapture"])
-                .env("HIDET_OPS_ARCH", arch)
-                .output()
-                .unwrap();
+        // The variable holds for a whole process: one for each, side by side.
+        let start = |arch| {
+            let mut run = Command::new(std::env::current_exe().unwrap());
+            run.args(["kernels_of_operators_compile", "--exact", "--nocapture"]).env("HIDET_OPS_ARCH", arch);
+            run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        };
+        for run in ["80", "90"].map(start) {
+            let run = run.wait_with_output().unwrap();
             let text = [run.stdout, run.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
             assert!(run.status.success(), "{text}");
         }
