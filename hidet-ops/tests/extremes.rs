@@ -5,6 +5,7 @@
 mod known;
 
 use hidet::device::Device;
+use hidet::types::Scalar;
 use hidet_ops::{Result, Tensor};
 use known::{counted, is, says, tensor};
 
@@ -51,5 +52,16 @@ fn tensors_without_channels_are_normalised_to_nothing() -> Result<()> {
     let (x, scale) = (empty(&[2, 0, 8, 8])?, empty(&[0])?);
     assert_eq!(x.instance_norm(Some(&scale), Some(&scale), 1e-5)?.to_vec::<f32>()?, []);
     assert_eq!(x.group_norm(1, None, None, 1e-5)?.to_vec::<f32>()?, []);
+    Ok(())
+}
+
+#[test]
+fn products_of_nothing_are_zero() -> Result<()> {
+    let device = Device::best()?;
+    for dtype in [Scalar::F16, Scalar::F32, Scalar::I8] {
+        let empty = |shape: &[usize]| tensor::<f32>(&device, &[], shape).cast(dtype);
+        let product = empty(&[1, 2, 0])?.matmul(&empty(&[7, 0])?.t()?)?.cast(Scalar::F32)?;
+        assert_eq!((product.shape(), product.to_vec::<f32>()?), (&[1, 2, 7][..], vec![0.0; 14]), "{dtype}");
+    }
     Ok(())
 }

@@ -47,6 +47,10 @@ impl Product {
             return Err(format!("a batch of {batch} matrices: a grid has at most 65535 blocks along z"));
         }
         let shape = [extents[rank - 2], extents[rank - 1], extents[rank]];
+        if shape[2] == 0 {
+            // TMA has no boxes of nothing.
+            return Err("it adds nothing".to_owned());
+        }
         let sums = product.term().dtype();
         let own = Product { factors, precision, sums, parameters, rank, batch, shape };
         let within = |factor: usize| own.parameters.are_within(&own.factors[factor], &own.axes()[factor]);
