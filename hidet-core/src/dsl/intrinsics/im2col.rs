@@ -132,7 +132,7 @@ fn load(
     note_swizzle(map, to);
     places.extend(offsets);
     let row = format!("tma.load.im2col.{}d{end}", index.len());
-    Some(intrinsic(&row).element(to).map(map).coordinates(places).address(mbarrier))
+    Some(intrinsic(&row).address(to).map(map).coordinates(places).address(mbarrier))
 }
 
 /// Copies the column of pixels that begins at these coordinates to shared memory; its bytes arrive at the mbarrier. Along

@@ -55,7 +55,7 @@ use super::expr::{DeviceType, Expr, IntoExpr, TypedValue};
 use super::reach;
 use crate::intrinsics::{Intrinsic, Operand};
 use crate::ir::{Arg, BufferId, Constraint, MapId, Relation, Stmt};
-use crate::types::{Element, Type};
+use crate::types::Type;
 
 /// Begins a call of an intrinsic by the name of its row: `intrinsic("clock").give::<i64>()`. The verifier checks the
 /// operands against the row.
@@ -107,12 +107,7 @@ impl IntrinsicCall {
 
     /// Adds the address of an element as an operand. An address in the shared memory of another block
     /// ([`View::at_rank`](crate::dsl::View::at_rank)) selects the variant for such memory, if there is one.
-    pub fn address<T: Element>(self, address: &Address<T>) -> IntrinsicCall {
-        self.place(address.place.as_ref(), address.rank)
-    }
-
-    /// The same of an address without its type.
-    pub(super) fn element(self, address: &Address<()>) -> IntrinsicCall {
+    pub fn address<T>(self, address: &Address<T>) -> IntrinsicCall {
         self.place(address.place.as_ref(), address.rank)
     }
 

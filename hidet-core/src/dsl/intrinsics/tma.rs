@@ -75,7 +75,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     /// ```
     #[track_caller]
     pub fn tensor_map(&self, tile: [i32; R], swizzle: Swizzle) -> Map<T, R> {
-        Map::new(self.data(here()), &tile, &[1; R], swizzle, here())
+        Map::of(box_map(self.data(here()), &tile, &[1; R], swizzle, here()))
     }
 
     /// Returns a tensor map for boxes of elements `steps` apart, 1 to 8 along each axis and 1 along the last one. `tile` are
@@ -113,15 +113,11 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     /// ```
     #[track_caller]
     pub fn tensor_map_with_steps(&self, tile: [i32; R], steps: [i32; R], swizzle: Swizzle) -> Map<T, R> {
-        Map::new(self.data(here()), &tile, &steps, swizzle, here())
+        Map::of(box_map(self.data(here()), &tile, &steps, swizzle, here()))
     }
 }
 
 impl<T, const R: usize> Map<T, R> {
-    fn new(data: Option<ViewData>, tile: &[i32], steps: &[i32], swizzle: Swizzle, at: Caller) -> Map<T, R> {
-        Map::of(box_map(data, tile, steps, swizzle, at))
-    }
-
     pub(super) fn of(handle: MapHandle) -> Map<T, R> {
         Map { handle, of: PhantomData }
     }
@@ -201,7 +197,7 @@ pub(super) fn note_swizzle(map: MapId, tile: &Address<()>) {
 fn load(end: &str, to: &Address<()>, map: MapHandle, index: &[Expr<i32>]) -> Option<IntrinsicCall> {
     let (map, places) = map.resolve(index)?;
     note_swizzle(map, to);
-    Some(intrinsic(&format!("tma.load.{}d{end}", places.len())).element(to).map(map).coordinates(places))
+    Some(intrinsic(&format!("tma.load.{}d{end}", places.len())).address(to).map(map).coordinates(places))
 }
 
 /// Emits the store of a tile to a box, or a reduction by one.
@@ -210,7 +206,7 @@ fn store(row: &str, map: MapHandle, index: &[Expr<i32>], from: &Address<()>) {
     let Some((map, places)) = map.resolve(index) else { return };
     note_swizzle(map, from);
     require_whole_words(map);
-    intrinsic(&format!("tma.{row}.{}d", places.len())).map(map).coordinates(places).element(from).run();
+    intrinsic(&format!("tma.{row}.{}d", places.len())).map(map).coordinates(places).address(from).run();
 }
 
 /// Copies the box at these coordinates to shared memory; its bytes arrive at the mbarrier. Along the last axis it begins at
