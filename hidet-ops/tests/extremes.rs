@@ -6,7 +6,7 @@ mod known;
 
 use hidet::device::Device;
 use hidet::types::Scalar;
-use hidet_ops::{Result, Tensor};
+use hidet_ops::{Attention, Result, Tensor, Window};
 use known::{counted, is, says, tensor};
 
 #[test]
@@ -62,6 +62,23 @@ fn products_of_nothing_are_zero() -> Result<()> {
         let empty = |shape: &[usize]| tensor::<f32>(&device, &[], shape).cast(dtype);
         let product = empty(&[1, 2, 0])?.matmul(&empty(&[7, 0])?.t()?)?.cast(Scalar::F32)?;
         assert_eq!((product.shape(), product.to_vec::<f32>()?), (&[1, 2, 7][..], vec![0.0; 14]), "{dtype}");
+    }
+    Ok(())
+}
+
+#[test]
+fn convolutions_and_attention_of_nothing_are_zero() -> Result<()> {
+    let device = Device::best()?;
+    for dtype in [Scalar::F16, Scalar::F32] {
+        let empty = |shape: &[usize]| tensor::<f32>(&device, &[], shape).cast(dtype);
+        let window = Window::new(2).padding(&[1, 1]);
+        let y = empty(&[1, 4, 4, 0])?.conv_channels_last(&empty(&[8, 3, 3, 0])?, &window, 1)?.cast(Scalar::F32)?;
+        assert_eq!((y.shape(), y.to_vec::<f32>()?), (&[1, 4, 4, 8][..], vec![0.0; 128]), "{dtype}");
+        let (q, none) = (tensor(&device, &[1f32; 128], &[1, 1, 2, 64]).cast(dtype)?, empty(&[1, 1, 0, 64])?);
+        let y = q.attention(&none, &none, &Attention::default())?.cast(Scalar::F32)?;
+        assert_eq!(y.to_vec::<f32>()?, [0.0; 128], "{dtype}");
+        let x = empty(&[1, 2, 8, 0])?;
+        assert_eq!(x.attention(&x, &x, &Attention::default())?.shape(), [1, 2, 8, 0], "{dtype}");
     }
     Ok(())
 }
