@@ -63,8 +63,8 @@ kernel! {
     fn transpose_squares<T: Element>(#[meta] plan: Squares, x: In<T, [rows, cols]>, y: Out<T, [cols, rows]>) {
         let n = plan.lanes;
         let swizzled = Layout::row_major([plan.tile(), SIDE]).swizzle(1, 0, n.ilog2() as u8);
-        let tile = AnyView::from(shared::<T, 2>(swizzled * Layout::row_major([1, n])));
-        let (x, y) = (AnyView::from(x), AnyView::from(y));
+        let tile = shared::<T, 2>(swizzled * Layout::row_major([1, n]));
+        let (x, y, tile) = (AnyView::from(x), AnyView::from(y), AnyView::from(tile));
         let (row0, col0) = (block_idx().y * plan.tile(), block_idx().x * plan.tile());
         let (i, j) = plan.place();
         let (row, col) = (row0 + i * n, col0 + j * n);
