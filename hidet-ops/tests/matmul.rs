@@ -91,6 +91,26 @@ fn awkward_products_on_tensor_cores() -> Result<()> {
     agrees(&part.matmul(&b)?, &part.matmul(&b)?, 4e-3)
 }
 
+/// Few rows times weights that are converted and scaled as they are read, around the tiles, with what follows.
+#[test]
+fn few_rows_by_computed_weights() -> Result<()> {
+    let device = Device::best()?;
+    for (number, [m, n, k]) in
+        [[16, 72, 2128], [1, 8, 16], [5, 33, 64], [31, 64, 400], [32, 1, 1040]].iter().enumerate()
+    {
+        let dtype = [Scalar::F16, Scalar::BF16][number % 2];
+        let mut inputs = Inputs::new(&device, dtype, number as u64);
+        let (x, scale) = (stored(inputs.within(&[*m, *k], 0.5)?)?, stored(inputs.within(&[*n], 0.5)?)?);
+        let mut weights = Inputs::new(&device, [Scalar::I8, Scalar::U8][number / 2 % 2], number as u64);
+        let weights = stored(weights.within(&[*n, *k], 16.0)?)?;
+        let w = if number == 4 { weights.cast(dtype)?.mul(&scale.unsqueeze(1)?)? } else { weights.cast(dtype)? };
+        let y = x.matmul(&w.t()?)?.mul(&scale)?.relu()?;
+        assert_eq!((y.kernels().len(), y.templates()?), (1, vec!["matmul_narrow"]));
+        agrees(&y, &y, if dtype == Scalar::F16 { 4e-3 } else { 3e-2 })?;
+    }
+    Ok(())
+}
+
 /// Types of 8 bits, and `f32` by tf32 and by three products of it: with an epilogue, a batch, odd rows, operands by rows and by
 /// columns, one that is computed, and few rows, which are split along k.
 #[test]

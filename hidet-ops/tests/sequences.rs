@@ -5,6 +5,7 @@
 mod known;
 
 use hidet::device::Device;
+use hidet::types::Scalar;
 use hidet_ops::{Attention, Direction, Recurrent, Result, Tensor};
 
 /// Returns numbers between -1 and 1 on a device and on the host.
@@ -185,6 +186,45 @@ fn recurrent_layers_are_loops_over_steps() -> Result<()> {
             agrees(&found[0], &[length, directions, batch, hidden], &y);
             for (found, wanted) in found[1..].iter().zip(last) {
                 agrees(found, &[directions, batch, hidden], &wanted);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// All steps of an LSTM of 16-bit floats are one kernel, each with a barrier of the grid.
+#[test]
+fn steps_of_an_lstm_are_one_kernel() -> Result<()> {
+    let cases = [
+        (Scalar::F16, Direction::Forward, [3, 2, 4, 32]),
+        (Scalar::BF16, Direction::Reverse, [2, 17, 3, 64]),
+        (Scalar::F16, Direction::Both, [2, 1, 5, 128]),
+    ];
+    for (dtype, direction, [length, batch, features, hidden]) in cases {
+        let directions = if direction == Direction::Both { 2 } else { 1 };
+        let rows = 4 * hidden;
+        // Numbers that 16 bits have, as many elements of a state are added.
+        let of = |shape: &[usize], seed| {
+            let (x, host) = known::numbers(shape, seed, 1.0 / 64.0)?;
+            Ok::<_, hidet_ops::Error>((x.cast(dtype)?, host))
+        };
+        let ((x, vx), (w, vw)) = (of(&[length, batch, features], 1)?, of(&[directions, rows, features], 2)?);
+        let ((r, vr), (b, vb)) = (of(&[directions, rows, hidden], 3)?, of(&[directions, 2 * rows], 4)?);
+        let (h, vh) = of(&[directions, batch, hidden], 5)?;
+        let how =
+            Recurrent { direction, bias: Some(&b), initial: Some(&h), initial_cell: Some(&h), ..Recurrent::default() };
+        let (gates, lengths) = (4, vec![length as i32; batch]);
+        let layer = Layer { gates, directions, batch, features, hidden, weight: vw, states: vr, bias: vb };
+        let (y, last) = layer.run(&vx, &vh, &lengths, direction == Direction::Reverse, false);
+        let [all, state, cell] = x.lstm(&w, &r, &how)?;
+        let kernels = all.kernels();
+        assert_eq!(kernels.iter().filter(|name| name.contains("lstm")).count(), directions, "{kernels:?}");
+        for (found, wanted) in [(&all, &y), (&state, &last[0]), (&cell, &last[1])] {
+            let elements = found.elements()?;
+            assert_eq!(elements.len(), wanted.len());
+            let bound = if dtype == Scalar::F16 { 1e-3 } else { 8e-3 };
+            for (at, (found, wanted)) in elements.iter().zip(wanted).enumerate() {
+                assert!((found - wanted).abs() <= bound, "{dtype} {direction:?}: {at} is {found} instead of {wanted}");
             }
         }
     }

@@ -14,6 +14,7 @@ mod im2col;
 mod index;
 mod join;
 mod kernel;
+mod lstm;
 mod math;
 mod matmul;
 mod norm;

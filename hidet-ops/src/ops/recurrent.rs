@@ -1,4 +1,4 @@
-//! Recurrent layers over a sequence, as ONNX defines them: plain ones, GRU and LSTM.
+//! Recurrent layers over a sequence, as ONNX defines them: what all have, plain ones and GRU.
 //!
 //! The products of all inputs are one product of matrices; each step has the product of the state before, and what follows.
 
@@ -43,42 +43,6 @@ pub struct Recurrent<'a> {
 }
 
 impl Tensor {
-    /// Returns the results of an LSTM over a sequence `[length, batch, features]`: all states `[length, directions, batch,
-    /// hidden]`, the last states and the last cells `[directions, batch, hidden]`. Weights are those of the inputs,
-    /// `[directions, 4 * hidden, features]`, and of the states, `[directions, 4 * hidden, hidden]`, with gates in the order
-    /// input, output, forget, cell. Products are added in `f32` if the elements are `f16`, `bf16` or `f32`, and so are cells.
-    ///
-    /// # Errors
-    ///
-    /// If the shapes or the types do not fit, or elements are not `f16`, `bf16`, `f32` or `f64`.
-    pub fn lstm(&self, weight: &Tensor, states: &Tensor, how: &Recurrent) -> Result<[Tensor; 3]> {
-        let layer = Layer::of("lstm", 4, self, [weight, states], how)?;
-        let (y, last) = layer.run(|direction| {
-            let first = [layer.first(how.initial, direction)?, layer.first(how.initial_cell, direction)?];
-            let [first, cell] = first;
-            let mut state = vec![first, cell.cast(layer.sums)?];
-            let (inputs, weight) = (layer.inputs(direction, 4)?, layer.weight(direction, [0, 4])?);
-            let mut all = Vec::new();
-            for step in layer.steps(direction)? {
-                let product = state[0].matmul_rows(&weight)?;
-                let gate = |inputs: &Elements, number: usize| inputs.gate(0, number) + inputs.gate(1, number);
-                let from = [&inputs, &product, &state[1]];
-                let cell = layer.next("lstm_cell", &from, &state[1], &step, |inputs| {
-                    let kept = sigmoid(&gate(inputs, 2)) * inputs.state(2);
-                    kept + sigmoid(&gate(inputs, 0)) * gate(inputs, 3).unary(UnaryOp::Tanh)
-                })?;
-                let next = layer.next("lstm_state", &[&inputs, &product, &cell], &state[0], &step, |inputs| {
-                    sigmoid(&gate(inputs, 1)) * inputs.state(2).unary(UnaryOp::Tanh)
-                })?;
-                all.push(next.clone());
-                state = vec![next, cell];
-            }
-            Ok((all, state))
-        })?;
-        let [last, cells] = <[Tensor; 2]>::try_from(last).map_err(|_| layer.refused("an LSTM has two states"))?;
-        Ok([y, last, cells])
-    }
-
     /// Returns the results of a GRU over a sequence `[length, batch, features]`: all states `[length, directions, batch,
     /// hidden]` and the last ones `[directions, batch, hidden]`. Weights are those of the inputs, `[directions, 3 * hidden,
     /// features]`, and of the states, `[directions, 3 * hidden, hidden]`, with gates in the order update, reset, hidden.
@@ -124,7 +88,7 @@ impl Tensor {
                 all.push(next.clone());
                 state = next;
             }
-            Ok((all, vec![state]))
+            Ok((layer.stacked(direction, all)?, vec![state]))
         })?;
         let [last] = <[Tensor; 1]>::try_from(last).map_err(|_| layer.refused("a GRU has one state"))?;
         Ok([y, last])
@@ -149,19 +113,25 @@ impl Tensor {
                 })?;
                 all.push(state.clone());
             }
-            Ok((all, vec![state]))
+            Ok((layer.stacked(direction, all)?, vec![state]))
         })?;
         let [last] = <[Tensor; 1]>::try_from(last).map_err(|_| layer.refused("a plain layer has one state"))?;
         Ok([y, last])
     }
 }
 
-fn sigmoid(x: &ScalarExpr) -> ScalarExpr {
+pub(super) fn sigmoid(x: &ScalarExpr) -> ScalarExpr {
     x.same(1.0) / (x.same(1.0) + x.unary(UnaryOp::Neg).unary(UnaryOp::Exp))
 }
 
+/// The number of a step: in memory, so that all steps have the same kernels, or known.
+pub(super) enum Step {
+    Memory(Tensor),
+    Number(usize),
+}
+
 /// The elements of which one of the next state is computed.
-struct Elements<'a> {
+pub(super) struct Elements<'a> {
     inputs: &'a [super::Input],
     at: &'a [ScalarExpr],
     hidden: usize,
@@ -171,7 +141,7 @@ struct Elements<'a> {
 
 impl Elements<'_> {
     /// Returns the element of a gate: of an input with those of all gates, at this step if it has steps.
-    fn gate(&self, input: usize, number: usize) -> ScalarExpr {
+    pub(super) fn gate(&self, input: usize, number: usize) -> ScalarExpr {
         let input = &self.inputs[input];
         let (batch, at) = (self.at[0].clone(), &self.at[1] + number * self.hidden);
         let step = (input.shape().len() == 3).then(|| self.step.clone());
@@ -179,7 +149,7 @@ impl Elements<'_> {
     }
 
     /// Returns the element of an input that is a state.
-    fn state(&self, input: usize) -> ScalarExpr {
+    pub(super) fn state(&self, input: usize) -> ScalarExpr {
         self.inputs[input].at(self.at.to_vec()).cast(self.sums)
     }
 
@@ -190,21 +160,21 @@ impl Elements<'_> {
 }
 
 /// A recurrent layer whose shapes and types fit.
-struct Layer<'a> {
+pub(super) struct Layer<'a> {
     name: &'static str,
     gates: usize,
-    x: &'a Tensor,
+    pub(super) x: &'a Tensor,
     weights: [&'a Tensor; 2],
-    how: &'a Recurrent<'a>,
-    length: usize,
-    batch: usize,
-    hidden: usize,
+    pub(super) how: &'a Recurrent<'a>,
+    pub(super) length: usize,
+    pub(super) batch: usize,
+    pub(super) hidden: usize,
     directions: usize,
-    sums: Scalar,
+    pub(super) sums: Scalar,
 }
 
 impl<'a> Layer<'a> {
-    fn of(
+    pub(super) fn of(
         name: &'static str,
         gates: usize,
         x: &'a Tensor,
@@ -247,20 +217,16 @@ impl<'a> Layer<'a> {
         Ok(Layer { name, gates, x, weights, how, length, batch, hidden, directions, sums })
     }
 
-    fn refused(&self, why: &str) -> Error {
+    pub(super) fn refused(&self, why: &str) -> Error {
         refused(self.name, &[self.x.ty(), self.weights[0].ty(), self.weights[1].ty()], why)
     }
 
-    /// Runs each direction, which returns the states of all steps and the last ones, and puts the results together.
-    fn run(&self, one: impl Fn(usize) -> Result<(Vec<Tensor>, Vec<Tensor>)>) -> Result<(Tensor, Vec<Tensor>)> {
+    /// Runs each direction, which returns the states along the sequence and the last ones, and puts the results together.
+    pub(super) fn run(&self, one: impl Fn(usize) -> Result<(Tensor, Vec<Tensor>)>) -> Result<(Tensor, Vec<Tensor>)> {
         let (mut all, mut last): (Vec<Tensor>, Vec<Vec<Tensor>>) = (Vec::new(), Vec::new());
         for direction in 0..self.directions {
-            let (mut states, own) = one(direction)?;
-            if self.is_reverse(direction) {
-                states.reverse();
-            }
-            let ty = TensorType::new(self.x.dtype(), &[self.batch, self.hidden]);
-            all.push(self.ended(&steps::stacked(self.x.device(), &ty, &states)?)?);
+            let (states, own) = one(direction)?;
+            all.push(self.ended(&states)?);
             for (number, state) in own.into_iter().enumerate() {
                 if last.len() <= number {
                     last.push(Vec::new());
@@ -274,8 +240,17 @@ impl<'a> Layer<'a> {
         Ok((Tensor::stack(&all.iter().collect::<Vec<_>>(), 1)?, last?))
     }
 
-    fn is_reverse(&self, direction: usize) -> bool {
+    pub(super) fn is_reverse(&self, direction: usize) -> bool {
         direction == 1 || self.how.direction == Direction::Reverse
+    }
+
+    /// Returns states in the order of their steps as one tensor, in the order of the sequence.
+    pub(super) fn stacked(&self, direction: usize, mut states: Vec<Tensor>) -> Result<Tensor> {
+        if self.is_reverse(direction) {
+            states.reverse();
+        }
+        let ty = TensorType::new(self.x.dtype(), &[self.batch, self.hidden]);
+        steps::stacked(self.x.device(), &ty, &states)
     }
 
     /// Returns all states, 0 behind the end of a sequence.
@@ -288,7 +263,7 @@ impl<'a> Layer<'a> {
     }
 
     /// Returns the first state of a direction.
-    fn first(&self, given: Option<&Tensor>, direction: usize) -> Result<Tensor> {
+    pub(super) fn first(&self, given: Option<&Tensor>, direction: usize) -> Result<Tensor> {
         let ty = TensorType::new(self.x.dtype(), &[self.batch, self.hidden]);
         match given {
             Some(given) => steps::part(given, direction, [0, self.batch]),
@@ -297,7 +272,7 @@ impl<'a> Layer<'a> {
     }
 
     /// Returns the weight of states of some gates of a direction, from one to another.
-    fn weight(&self, direction: usize, [from, to]: [usize; 2]) -> Result<Tensor> {
+    pub(super) fn weight(&self, direction: usize, [from, to]: [usize; 2]) -> Result<Tensor> {
         steps::part(self.weights[1], direction, [from * self.hidden, (to - from) * self.hidden])
     }
 
@@ -314,7 +289,7 @@ impl<'a> Layer<'a> {
 
     /// Returns the products of all inputs of a direction, with the bias of them and of the states of the first gates, as many
     /// as `added`.
-    fn inputs(&self, direction: usize, added: usize) -> Result<Tensor> {
+    pub(super) fn inputs(&self, direction: usize, added: usize) -> Result<Tensor> {
         let weight = steps::part(self.weights[0], direction, [0, self.gates * self.hidden])?;
         let products = self.x.matmul_rows(&weight)?;
         let Some(bias) = self.how.bias else { return Ok(products) };
@@ -329,11 +304,16 @@ impl<'a> Layer<'a> {
         products.add(&sum)
     }
 
-    /// Returns the steps of a direction in order.
-    fn steps(&self, direction: usize) -> Result<Vec<Tensor>> {
+    /// Returns the elements of the sequence in the order of a direction.
+    pub(super) fn order(&self, direction: usize) -> impl Iterator<Item = usize> {
+        let (reverse, length) = (self.is_reverse(direction), self.length);
+        (0..length).map(move |at| if reverse { length - 1 - at } else { at })
+    }
+
+    /// Returns the steps of a direction in order, whose kernels are the same ones.
+    pub(super) fn steps(&self, direction: usize) -> Result<Vec<Step>> {
         let steps = Steps::of(self.x.device(), self.length)?;
-        let number = |at: usize| if self.is_reverse(direction) { self.length - 1 - at } else { at };
-        (0..self.length).map(|at| steps.step(number(at))).collect()
+        self.order(direction).map(|at| steps.step(at).map(Step::Memory)).collect()
     }
 
     /// Returns a tensor whose elements `value` computes of those of inputs at a step.
@@ -342,23 +322,30 @@ impl<'a> Layer<'a> {
         name: &'static str,
         inputs: &[&Tensor],
         ty: TensorType,
-        step: &Tensor,
+        step: &Step,
         value: impl FnOnce(&Elements) -> ScalarExpr,
     ) -> Result<Tensor> {
-        let (all, dtype) = ([inputs, &[step]].concat(), ty.dtype);
+        let dtype = ty.dtype;
+        let all = match step {
+            Step::Memory(step) => [inputs, &[step]].concat(),
+            Step::Number(_) => inputs.to_vec(),
+        };
         Tensor::define(name, &all, ty, |all, at| {
-            let step = all[inputs.len()].at([ScalarExpr::constant(Scalar::I32, 0.0)]);
+            let step = match step {
+                Step::Memory(_) => all[inputs.len()].at([ScalarExpr::constant(Scalar::I32, 0.0)]),
+                Step::Number(number) => ScalarExpr::constant(Scalar::I32, *number as f64),
+            };
             value(&Elements { inputs: all, at, hidden: self.hidden, step, sums: self.sums }).cast(dtype)
         })
     }
 
     /// Returns the state after a step, which is the one before where a sequence has ended.
-    fn next(
+    pub(super) fn next(
         &self,
         name: &'static str,
         inputs: &[&Tensor],
         before: &Tensor,
-        step: &Tensor,
+        step: &Step,
         value: impl FnOnce(&Elements) -> ScalarExpr,
     ) -> Result<Tensor> {
         let Some(lengths) = self.how.lengths else {

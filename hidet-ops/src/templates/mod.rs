@@ -6,7 +6,9 @@
 mod attention_wgmma;
 mod contract_simt;
 mod conv_wgmma;
+mod lstm_mma;
 mod matmul_mma;
+mod matmul_narrow;
 mod matmul_simt;
 mod matmul_wgmma;
 mod operands;
@@ -14,12 +16,15 @@ mod own;
 mod parts;
 mod product;
 
+pub(crate) use lstm_mma::{LstmSchedule, lstm_mma};
+
 use crate::fuse::{FusedTask, Producer, Reduction};
 use crate::schedule::{Given, Implementation, Plan, RULES, Source, Step, Work};
 use hidet::ir::Function;
 
 /// The templates, the best first.
-const TEMPLATES: [&dyn Implementation; 5] = [
+const TEMPLATES: [&dyn Implementation; 6] = [
+    &matmul_narrow::MatmulNarrow,
     &matmul_wgmma::MatmulWgmma,
     &conv_wgmma::ConvWgmma,
     &matmul_mma::MatmulMma,

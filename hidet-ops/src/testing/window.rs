@@ -266,6 +266,8 @@ impl Given {
 
 fn recurrent(i: &mut Inputs, gates: usize) -> Result<Given> {
     let [length, batch, features, hidden] = [4, 3, 5, 6].map(|end| 1 + i.below(end));
+    // As many units as are computed by tensor cores, for types that have them.
+    let hidden = if i.dtype().bytes() == 2 && i.below(2) == 0 { 32 } else { hidden };
     let direction = [Direction::Forward, Direction::Reverse, Direction::Both][i.below(3)];
     let directions = if direction == Direction::Both { 2 } else { 1 };
     Ok(Given {
