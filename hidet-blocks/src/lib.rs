@@ -97,7 +97,7 @@ mod tiles;
 
 pub use activation::{gelu, gelu_tanh, silu};
 pub use attention::{Visible, attend};
-pub use direct::store_sums;
+pub use direct::{RowOutput, store_sums};
 pub use mma::{AsyncTiles, WarpTiles};
 pub use output::TiledOutput;
 pub use pipeline::{Handover, Pipeline, Position};

@@ -9,7 +9,7 @@ use hidet::ir::Arch;
 use hidet::passes::{LoweringOptions, lower};
 use hidet::types::Scalar;
 use hidet_ops::testing::Inputs;
-use hidet_ops::{Attention, Precision, Result, Tensor, Window};
+use hidet_ops::{Attention, Precision, Recurrent, Result, Tensor, Window};
 use std::process::{Command, Stdio};
 
 /// Operators of every implementation, at sizes that fill a GPU and at small ones.
@@ -38,6 +38,12 @@ fn operators(device: &Device, dtype: Scalar) -> Result<Vec<Tensor>> {
         tall.topk(16, 1, true)?.1,
         tall.t()?.mul(2.0)?,
     ];
+    if dtype == Scalar::F16 {
+        let weights = Tensor::from(small.cast(Scalar::I8)?.compute()?);
+        all.push(small.matmul(&weights.cast(dtype)?.t()?)?.mul(2.0)?);
+        let (x, gates) = (of(&[3, 32, 512])?, of(&[1, 2048, 512])?);
+        all.push(x.lstm(&gates, &gates, &Recurrent::default())?[0].clone());
+    }
     if dtype == Scalar::F32 {
         all.extend([a.matmul_by(&t, Precision::Tf32)?, a.matmul_by(&t, Precision::Tf32x3)?]);
     }

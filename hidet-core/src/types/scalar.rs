@@ -104,9 +104,13 @@ impl Scalar {
         !matches!(self, Scalar::Bool | Scalar::TF32 | Scalar::E4M3 | Scalar::E5M2)
     }
 
-    /// Returns true if GPUs have an instruction that converts two values to another type.
+    /// Returns true if GPUs convert several values to another type in fewer instructions than one by one.
     pub const fn casts_in_pairs(self, to: Scalar) -> bool {
-        matches!((self, to), (Scalar::F32, Scalar::F16 | Scalar::BF16 | Scalar::E4M3 | Scalar::E5M2))
+        match self {
+            Scalar::F32 => matches!(to, Scalar::F16 | Scalar::BF16 | Scalar::E4M3 | Scalar::E5M2),
+            Scalar::I8 | Scalar::U8 => matches!(to, Scalar::F16 | Scalar::BF16),
+            _ => false,
+        }
     }
 }
 

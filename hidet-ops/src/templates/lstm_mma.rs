@@ -69,7 +69,7 @@ kernel! {
     /// The states of an LSTM in the order of the sequence; the first one is before those of all steps, or behind them if the
     /// last element comes first. One plane more has the cells after the last step. Gates are in the order input, output,
     /// forget, cell.
-    #[launch(grid = s.hidden / s.units, block = s.threads(), cooperative)]
+    #[launch(grid = s.hidden / s.units, block = s.threads(), min_blocks = 1, cooperative)]
     pub(crate) fn lstm_mma<T: Float>(
         #[meta] s: LstmSchedule,
         inputs: In<f32, [length, batch, _gates]>,

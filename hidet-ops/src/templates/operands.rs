@@ -21,12 +21,17 @@ pub(super) fn sums_of(dtype: Scalar) -> Option<Scalar> {
     }
 }
 
+/// Bytes of a line of L2.
+const LINE: usize = 128;
+
 /// How both operands are in memory.
 pub(super) struct Operands {
     /// The kernel's coordinates that are the axes of each.
     pub(super) axes: [Vec<usize>; 2],
     /// True if columns of b are contiguous, false if k is.
     pub(super) along_rows: bool,
+    /// True if rows of one of them are no multiples of [`LINE`].
+    pub(super) straddles: bool,
     /// True if one of them is a copy.
     pub(super) is_copied: bool,
 }
@@ -60,11 +65,13 @@ impl Operands {
         let own = product.memory_axes(&matrix).unwrap_or_default();
         let readable = given.contiguous && given.align >= 16;
         let rows_fit = |extent: usize| (extent * dtype.bytes()).is_multiple_of(16) && readable;
+        let straddle = |extent: usize| !(extent * dtype.bytes()).is_multiple_of(LINE);
+        let mut straddles = straddle(product.shape[2]);
         if own != of_a || !rows_fit(product.shape[2]) {
             if !is_whole {
                 return Err("a has a prologue, and rows that TMA cannot read".to_owned());
             }
-            product.copy(&matrix, &of_a, fused, plan)?;
+            straddles = straddle(product.copy(&matrix, &of_a, fused, plan)?);
         }
         let b = product.factors[1].clone();
         let own = product.memory_axes(&b).ok_or("b is not a matrix in memory")?;
@@ -74,10 +81,12 @@ impl Operands {
             return Err("b is not a matrix in memory".to_owned());
         }
         let wanted = if along_rows { by_rows } else { of_b };
-        if own != wanted || !rows_fit(if along_rows { product.shape[1] } else { product.shape[2] }) {
-            product.copy(&b, &wanted, fused, plan)?;
+        let mut row = if along_rows { product.shape[1] } else { product.shape[2] };
+        if own != wanted || !rows_fit(row) {
+            row = product.copy(&b, &wanted, fused, plan)?;
         }
-        Ok(Operands { axes: [of_a, wanted], along_rows, is_copied: !plan.steps.is_empty() })
+        straddles |= straddle(row);
+        Ok(Operands { axes: [of_a, wanted], along_rows, straddles, is_copied: !plan.steps.is_empty() })
     }
 
     /// Returns what binds a kernel, `(a, b, c)`, to views of both operands and of the result with what follows; or of the sums
@@ -152,8 +161,9 @@ impl Product {
         }
     }
 
-    /// Copies an operand into rows of a multiple of 16 bytes, with zeros behind the elements, along these axes.
-    fn copy(&mut self, read: &ScalarExpr, axes: &[usize], fused: &FusedTask, plan: &mut Plan) -> Result<(), String> {
+    /// Copies an operand into rows of a multiple of 16 bytes, and long ones of whole lines of L2, with zeros behind the elements,
+    /// along these axes. Returns the number of elements of a row.
+    fn copy(&mut self, read: &ScalarExpr, axes: &[usize], fused: &FusedTask, plan: &mut Plan) -> Result<usize, String> {
         let ExprNode::Read { input, index } = read.node() else { return Err("an operand is computed".to_owned()) };
         let parameter = self.parameters.position(*input, index).ok_or("an operand is not a parameter")?;
         let own = self.parameters.axes(parameter).ok_or("an operand is not a matrix")?;
@@ -162,9 +172,10 @@ impl Product {
         }
         let source: Vec<usize> = own.iter().map(|axis| self.parameters.extents()[*axis]).collect();
         let mut extents: Vec<usize> = axes.iter().map(|axis| self.parameters.extents()[*axis]).collect();
-        if let Some(last) = extents.last_mut() {
-            *last = last.next_multiple_of(16 / read.dtype().bytes());
-        }
+        let last = extents.last_mut().ok_or("an operand is not a matrix")?;
+        let unit = if *last * read.dtype().bytes() < 8 * LINE { 16 } else { LINE };
+        *last = last.next_multiple_of(unit / read.dtype().bytes());
+        let row = *last;
         // Behind the last element of a row, the index is outside: 0 is read.
         let place = |axis: &usize| axes.iter().position(|own| own == axis).map(|at| ScalarExpr::axis(at) + 0i64);
         let index: Option<Vec<ScalarExpr>> = own.iter().map(place).collect();
@@ -174,6 +185,6 @@ impl Product {
         let copy = FusedTask::each(name, vec![TensorType::new(dtype, &source)], output, value);
         self.parameters.replace(parameter, axes.to_vec(), extents);
         plan.copy(copy, *input, source);
-        Ok(())
+        Ok(row)
     }
 }

@@ -6,6 +6,7 @@ pub(super) fn pieces() -> Vec<Piece> {
     let mut pieces = scalars();
     pieces.extend(["f16", "bf16"].map(halves));
     pieces.extend(["e4m3", "e5m2"].map(bytes));
+    pieces.extend([("i8", "signed char", 128), ("u8", "unsigned char", 0)].into_iter().flat_map(of_bytes));
     pieces
 }
 
@@ -53,6 +54,52 @@ fn bytes(to: &str) -> Piece {
 "
     );
     piece(format!("f32_to_{to}_packed"), text)
+}
+
+/// Integers of 8 bits, four at a time, as the low bits of a float of which one is the last place: 1024 in `f16`, 2^23 in `f32`.
+/// That number, and what makes a signed one positive, is subtracted; both are exact.
+fn of_bytes((from, name, offset): (&str, &str, u32)) -> [Piece; 2] {
+    let positive = if offset == 0 { "" } else { " ^ 0x80808080u" };
+    let head = |to: &str| {
+        format!(
+            "template <int N> __device__ __forceinline__ vec<{to}, N> {from}_to_{to}_packed(vec<{name}, N> a) {{
+    unsigned word[(N + 3) / 4] = {{}};
+    memcpy(word, &a, N);
+    vec<{to}, N> r;
+    #pragma unroll
+    for (int i = 0; i < N / 2; i++) {{
+        unsigned bytes = word[i / 2]{positive};
+"
+        )
+    };
+    let half = format!(
+        "{}        unsigned pair = __byte_perm(bytes, 0x64646464u, i % 2 ? 0x4342 : 0x4140);
+        asm(\"sub.rn.f16x2 %0, %1, %2;\" : \"=r\"(r.word[i]) : \"r\"(pair), \"r\"({:#x}u));
+    }}
+    return r;
+}}
+",
+        head("f16"),
+        (0x6400 + offset) * 0x10001
+    );
+    let number =
+        |byte: &str| format!("__uint_as_float(__byte_perm(bytes, 0x4b000000u, {byte})) - {}.0f", (1 << 23) + offset);
+    let bhalf = format!(
+        "{}        float low = {}, high = {};
+#if __CUDA_ARCH__ >= 800
+        asm(\"cvt.rn.bf16x2.f32 %0, %1, %2;\" : \"=r\"(r.word[i]) : \"f\"(high), \"f\"(low));
+#else
+        r.word[i] = __byte_perm(__float_as_uint(low), __float_as_uint(high), 0x7632);
+#endif
+    }}
+    return r;
+}}
+",
+        head("bf16"),
+        number("i % 2 ? 0x7442 : 0x7440"),
+        number("i % 2 ? 0x7443 : 0x7441"),
+    );
+    [piece(format!("{from}_to_f16_packed"), half), piece(format!("{from}_to_bf16_packed"), bhalf)]
 }
 
 fn scalars() -> Vec<Piece> {

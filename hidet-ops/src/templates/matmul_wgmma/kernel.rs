@@ -1,7 +1,9 @@
 //! The kernels: a warp group copies tiles by TMA, one or two multiply them.
 
 use super::schedule::{Schedule, Split};
-use hidet::blocks::{Pipeline, SplitSums, StagedInput, TileOrder, TiledOutput, load_stage, multiply, store_sums};
+use hidet::blocks::{
+    Pipeline, RowOutput, SplitSums, StagedInput, TileOrder, TiledOutput, load_stage, multiply, store_sums,
+};
 use hidet::dsl::{AnyExpr, AnyView};
 use hidet::prelude::*;
 
@@ -166,6 +168,7 @@ fn whole<T: Element, C: Num, const R: usize>(
 ) {
     let work = Work::new(s, (a, b), [m, n]);
     let output = s.by_tma.then(|| TiledOutput::<C, T, R>::new(c, s.groups, s.cols));
+    let rows = s.by_rows.then(|| RowOutput::<C>::new(s.groups));
     let steps = s.steps(k);
     #[warp_group(0)]
     {
@@ -192,9 +195,10 @@ fn whole<T: Element, C: Num, const R: usize>(
         for (row, col) in work.tiles.origins() {
             sums.fill(C::default());
             multiply(sums, (&work.a, &work.b), &at, (group * 64, place(row, 0.into_expr())), steps);
-            match &output {
-                Some(output) => output.store(sums, (&work.b, &at), group, place(row, col)),
-                None => store_sums(sums, c, (s.cols, s.lanes), group, place(row, col)),
+            match (&output, &rows) {
+                (Some(output), _) => output.store(sums, (&work.b, &at), group, place(row, col)),
+                (None, Some(rows)) => rows.store(sums, c, (s.cols, s.lanes), group, place(row, col)),
+                (None, None) => store_sums(sums, c, (s.cols, s.lanes), group, place(row, col)),
             }
         }
         if let Some(output) = &output {

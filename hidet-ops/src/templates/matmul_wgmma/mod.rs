@@ -62,6 +62,8 @@ fn planned(mut product: Product, fused: &FusedTask, given: &Given) -> Result<Pla
         bytes: dtype.bytes(),
         three: product.precision == Precision::Tf32x3,
         along_rows: operands.along_rows,
+        straddles: operands.straddles,
+        result_bytes: fused.output.dtype.bytes(),
         by_tma: is_half && fused.output.dtype == dtype && n % 8 == 0 && readable,
         in_pairs: n % 2 == 0 && readable,
         may_have_parts: is_half && product.rank == 2,

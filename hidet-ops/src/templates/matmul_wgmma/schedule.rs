@@ -1,5 +1,7 @@
 //! [`Schedule`]: the shape of the work, chosen by a model of its time.
 
+use hidet::blocks::RowOutput;
+
 /// The shape of the work.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::templates) struct Schedule {
@@ -27,6 +29,8 @@ pub(in crate::templates) struct Schedule {
     pub(super) three: bool,
     /// True if the result is stored by TMA: 16-bit floats in rows that are multiples of 16 bytes.
     pub(super) by_tma: bool,
+    /// True if it is stored row by row through shared memory.
+    pub(super) by_rows: bool,
     /// How many columns of the result are stored at once where it is not stored by TMA.
     pub(super) lanes: i32,
 }
@@ -82,6 +86,10 @@ pub(super) struct Problem {
     /// True if each factor is two numbers, of which three products are added.
     pub(super) three: bool,
     pub(super) along_rows: bool,
+    /// True if rows of operands are no multiples of a line of L2, so that a row of a tile is a part of two.
+    pub(super) straddles: bool,
+    /// The size of an element of the result.
+    pub(super) result_bytes: usize,
     pub(super) by_tma: bool,
     /// True if two adjacent results are stored at once.
     pub(super) in_pairs: bool,
@@ -204,6 +212,11 @@ impl Problem {
         }
     }
 
+    /// Returns true if what a lane stores at once is less than its part of a sector, unless all is stored by TMA.
+    fn by_rows(&self) -> bool {
+        !self.by_tma && !self.three && self.result_bytes * if self.in_pairs { 2 } else { 1 } < 8
+    }
+
     /// Returns how many tiles along k fit the shared memory of a block, at most 8.
     fn stages(&self, tile: Tile, split: Split) -> i32 {
         let Tile { groups, cols, .. } = tile;
@@ -213,6 +226,7 @@ impl Problem {
                 let parts = if cols / 64 % groups == 0 { cols / 64 / groups } else { 1 };
                 groups * parts * 64 * 64 * 2
             }
+            Split::Whole if self.by_rows() => groups * RowOutput::<f32>::BYTES,
             _ => 0,
         };
         // The rests of b.
@@ -224,7 +238,10 @@ impl Problem {
         let (Tile { groups, cols, .. }, depth) = (tile, self.depth(tile));
         let [down, across] = self.tiles(tile);
         let tiles = down * across;
-        let enough = tiles * self.batch >= self.multiprocessors;
+        // Blocks of a cluster wait for each other: where there are few, that costs more than what they need not read, except
+        // where each row of a tile is read from two lines.
+        let least = if self.straddles { self.multiprocessors * 2 / 3 } else { self.multiprocessors };
+        let enough = tiles * self.batch >= least;
         let cluster = if split == Split::Whole && !self.three && down.is_multiple_of(2) && enough { 2 } else { 1 };
         let (each, own) = match split {
             Split::Cluster(blocks) => (blocks as usize, tiles * blocks as usize),
@@ -250,6 +267,7 @@ impl Problem {
             along_rows,
             three,
             by_tma,
+            by_rows: self.by_rows() && split == Split::Whole,
             lanes,
         }
     }
@@ -268,6 +286,8 @@ mod tests {
             bytes: 2,
             three: false,
             along_rows,
+            straddles: false,
+            result_bytes: 2,
             by_tma,
             in_pairs,
             may_have_parts,
