@@ -28,9 +28,9 @@ const THREADS: i32 = 128;
 /// With fewer threads, blocks are half as large, so that more multiprocessors have one.
 const MANY_THREADS: i32 = 132 * 256;
 
-/// Threads for which results are not computed one by one: a warp per multiprocessor. Of columns that a thread computes
-/// together, it loads the weights once, which saves more than further warps would (`benches/results/h200/operators.csv`,
-/// `depthwise`).
+/// Threads for which results are not computed one by one: a warp per multiprocessor if the columns that a thread computes
+/// together have weights in common, which it loads once; that saves more than further warps would
+/// (`benches/results/h200/operators.csv`, `depthwise`).
 const ENOUGH_THREADS: usize = 132 * 32;
 
 /// What a thread computes.
@@ -53,8 +53,13 @@ impl Tile {
         let lanes = [8, 4, 2, 1].into_iter().filter(|lanes| *lanes <= most).find(is_adjacent).unwrap_or(1);
         let results: usize = extents[..rank].iter().product();
         let columns = if rank >= 2 { extents[rank - 2] } else { 1 };
+        let is_shared = |number| parameters.axes(number).is_some_and(|axes| rank >= 2 && !axes.contains(&(rank - 2)));
+        let enough = match (0..parameters.len()).any(is_shared) {
+            true => ENOUGH_THREADS,
+            false => MANY_THREADS as usize,
+        };
         let is_good = |cols: &usize| {
-            columns.is_multiple_of(*cols) && cols * terms <= MOST_OF_COLUMNS && results / lanes / cols >= ENOUGH_THREADS
+            columns.is_multiple_of(*cols) && cols * terms <= MOST_OF_COLUMNS && results / lanes / cols >= enough
         };
         Tile { cols: [8, 7, 4, 2].into_iter().find(is_good).unwrap_or(1), lanes }
     }
