@@ -1,0 +1,27 @@
+//! ONNX models for hidet: a [`Model`] is read from a file, and run on a device by the operators of `hidet-ops`.
+//!
+//! Operators compute nothing until the outputs of the model are asked for; then they are fused into few kernels. Arithmetic of
+//! shapes runs on the host. `NODE_CASES.md` lists which of the standard's test cases pass, and why others are refused: what
+//! is not supported is refused by name, never computed approximately.
+//!
+//! Sequences, maps, strings and complex numbers are not supported.
+
+mod array;
+mod attributes;
+mod build;
+mod call;
+mod element;
+mod error;
+mod file;
+mod graph;
+mod model;
+mod ops;
+mod proto;
+mod run;
+mod value;
+
+pub use array::Array;
+pub use error::{Error, NodeName, Result, Unsupported, Why};
+pub use file::tensor;
+pub use graph::{Declared, Dim};
+pub use model::{Model, Session};

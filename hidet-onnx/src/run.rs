@@ -1,0 +1,144 @@
+//! Running a graph: node by node, on the host where all inputs are small and there, else as operators on the device, which
+//! compute nothing until elements are asked for.
+
+use crate::array::Array;
+use crate::call::Call;
+use crate::error::{Error, NodeResult, Result, Unsupported};
+use crate::graph::{Graph, Node};
+use crate::ops;
+use crate::value::Value;
+use hidet::device::Device;
+use hidet::types::Scalar;
+use std::collections::HashMap;
+
+/// The most elements of a tensor that is computed on the host.
+const MOST_ON_HOST: usize = 1 << 10;
+
+/// Integers up to which `f64`, in which the host evaluates, is exact.
+const EXACT: f64 = (1u64 << 53) as f64;
+
+/// The devices of a run.
+pub(crate) struct Devices {
+    pub(crate) device: Device,
+    /// The simulated device, whose memory is that of the host.
+    pub(crate) host: Device,
+}
+
+/// Values of a graph by name, and those of the graphs around it. A value that was left out is `None`.
+struct Scope<'a> {
+    values: HashMap<&'a str, Option<Value>>,
+    constants: &'a HashMap<String, Value>,
+    outer: Option<&'a Scope<'a>>,
+}
+
+impl Scope<'_> {
+    fn get(&self, name: &str) -> Option<Value> {
+        match (self.values.get(name), self.constants.get(name), self.outer) {
+            (Some(value), ..) => value.clone(),
+            (None, Some(constant), _) => Some(constant.clone()),
+            (None, None, outer) => outer.and_then(|outer| outer.get(name)),
+        }
+    }
+}
+
+/// Returns the outputs of a graph of these inputs, in order; one that is left out is an initializer, or missing.
+pub(crate) fn run(graph: &Graph, inputs: Vec<Option<Value>>, devices: &Devices) -> Result<Vec<Value>> {
+    run_inside(graph, inputs, devices, None)
+}
+
+fn run_inside(
+    graph: &Graph,
+    inputs: Vec<Option<Value>>,
+    devices: &Devices,
+    outer: Option<&Scope>,
+) -> Result<Vec<Value>> {
+    let mut scope = Scope { values: HashMap::new(), constants: &graph.constants, outer };
+    let mut given = inputs.into_iter();
+    for input in &graph.inputs {
+        let value = given.next().flatten();
+        if value.is_some() || !graph.constants.contains_key(&input.name) {
+            scope.values.insert(&input.name, value);
+        }
+    }
+    for (node, last) in graph.nodes.iter().zip(&graph.last_uses) {
+        let results = {
+            let inputs: Vec<Option<Value>> = node.inputs.iter().map(|name| scope.get(name)).collect();
+            let inside = |graph: &Graph, inputs: Vec<Value>| {
+                run_inside(graph, inputs.into_iter().map(Some).collect(), devices, Some(&scope))
+            };
+            results(node, &inputs, devices, &inside).map_err(|why| Error::Node { node: node.name.clone(), why })?
+        };
+        for (name, value) in node.outputs.iter().zip(results) {
+            scope.values.insert(name, Some(value));
+        }
+        last.iter().for_each(|name| {
+            scope.values.remove(name.as_str());
+        });
+    }
+    let output = |name: &str| {
+        scope.get(name).ok_or_else(|| Error::Invalid(format!("the output `{name}` is missing: nothing was given for it")))
+    };
+    graph.outputs.iter().map(|declared| output(&declared.name)).collect()
+}
+
+/// Returns the results of a node, at least as many as it has names for.
+fn results(
+    node: &Node,
+    inputs: &[Option<Value>],
+    devices: &Devices,
+    run_graph: &dyn Fn(&Graph, Vec<Value>) -> Result<Vec<Value>>,
+) -> NodeResult<Vec<Value>> {
+    if let Some(function) = &node.function {
+        return Ok(run(function, inputs.to_vec(), devices)?);
+    }
+    let Some(operator) = ops::find(&node.name) else { return Err("the operator is not supported".into()) };
+    let small = |value: &Value| value.is_host() && value.ty().len() <= MOST_ON_HOST;
+    let on_host = node.graphs.is_empty() && inputs.iter().flatten().all(small);
+    let call = |on_host: bool| {
+        let device = if on_host { &devices.host } else { &devices.device };
+        operator(&Call { node, inputs, device, on_host, run_graph })
+    };
+    let mut results = call(on_host)?;
+    let wanted = node.outputs.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
+    if results.len() < wanted {
+        return Err(format!("output {} is not supported", results.len()).into());
+    }
+    results.truncate(wanted);
+    if !on_host {
+        return Ok(results);
+    }
+    if results.iter().any(|value| value.ty().len() > MOST_ON_HOST) {
+        return call(false);
+    }
+    results.into_iter().map(evaluated).collect()
+}
+
+/// Returns a value that is evaluated on the host.
+fn evaluated(value: Value) -> NodeResult<Value> {
+    let Value::Device(tensor) = &value else { return Ok(value) };
+    let (dtype, shape) = (tensor.dtype(), tensor.shape());
+    let numbers = tensor.reference()?;
+    let is_wide = matches!(dtype, Scalar::I64 | Scalar::U64);
+    if is_wide && numbers.iter().any(|number| number.abs() >= EXACT) {
+        return Ok(Array::of(tensor)?.into());
+    }
+    Ok(Array::of_floats(dtype, shape, &numbers).into())
+}
+
+/// Returns all uses of operators in a graph that are not supported.
+pub(crate) fn unsupported(graph: &Graph) -> Vec<Unsupported> {
+    let mut found = Vec::new();
+    for node in graph.all().into_iter().flat_map(|graph| &graph.nodes) {
+        if node.function.is_some() {
+            continue;
+        }
+        let names = node.attributes.0.keys().chain(node.graphs.keys());
+        let why = match (ops::find(&node.name), ops::unknown(&node.name, names)) {
+            (None, _) => ops::why_not(&node.name),
+            (_, Some(name)) => format!("attribute `{name}` is not supported in this version"),
+            _ => continue,
+        };
+        found.push(Unsupported { node: node.name.clone(), why });
+    }
+    found
+}
