@@ -63,13 +63,14 @@ fn bit_shift(call: &Call) -> NodeResult<Vec<Value>> {
     if !dtype.is_int() || dtype != b.dtype() {
         return Err(format!("{} and {} must be integers of one type", a.ty(), b.ty()).into());
     }
-    // The operation of the device takes the distance modulo the number of bits; here all bits are moved out, but the sign stays.
+    // A distance that is negative or not less than the number of bits moves all bits out, but a sign stays.
     let signed_right = dtype.is_signed_int() && !left;
     let op = if left { BinaryOp::Shl } else { BinaryOp::Shr };
     one(each("bit_shift", &[&a, &b], dtype, |xs| {
         let last = xs[1].same(bits as f64 - 1.0);
-        let moved = xs[0].binary(op, &xs[1].gt(&last).select(&last, &xs[1]));
-        if signed_right { moved } else { xs[1].gt(&last).select(&moved.same(0.0), &moved) }
+        let beyond = xs[1].gt(&last) | xs[1].lt(0.0);
+        let moved = xs[0].binary(op, &beyond.select(&last, &xs[1]));
+        if signed_right { moved } else { beyond.select(&moved.same(0.0), &moved) }
     })?)
 }
 

@@ -4,15 +4,26 @@
 //! nothing that changes the meaning is overlooked.
 
 mod activation;
+mod antialias;
 mod arithmetic;
 mod cast;
 mod compare;
+mod control;
+mod conv;
 mod create;
 mod index;
+mod loss;
+mod matmul;
+mod norm;
+mod pool;
+mod quantize;
+mod recurrent;
 mod reduce;
+mod resize;
 mod shape;
 mod slice;
 mod tools;
+mod windows;
 
 use crate::call::Call;
 use crate::error::{NodeName, NodeResult};
@@ -35,9 +46,18 @@ static TABLE: LazyLock<HashMap<&'static str, &'static Row>> = LazyLock::new(|| {
         arithmetic::ROWS,
         cast::ROWS,
         compare::ROWS,
+        control::ROWS,
+        conv::ROWS,
         create::ROWS,
         index::ROWS,
+        loss::ROWS,
+        matmul::ROWS,
+        norm::ROWS,
+        pool::ROWS,
+        quantize::ROWS,
+        recurrent::ROWS,
         reduce::ROWS,
+        resize::ROWS,
         shape::ROWS,
         slice::ROWS,
     ];

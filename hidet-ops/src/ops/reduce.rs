@@ -153,8 +153,8 @@ impl Tensor {
         let extents = axes.iter().map(|axis| shape[*axis]).collect();
         let read = ScalarExpr::read(0, dtype, index);
         let term = match result {
-            // Conditions are 0 and 1.
-            Scalar::Bool => read.cast(Scalar::Bool).cast(Scalar::I32),
+            // Conditions are 0 and 1. Of none the largest is the least number of the type, which must be false.
+            Scalar::Bool => read.cast(Scalar::Bool).cast(Scalar::U32),
             _ => read.cast(combined_in(dtype)),
         };
         let (inputs, output) = (vec![self.ty().clone()], TensorType::new(result, &output));

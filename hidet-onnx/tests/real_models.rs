@@ -1,0 +1,82 @@
+//! Models that people run, against what ONNX Runtime computes: every output must be within 1e-4 of its range.
+//!
+//! `HIDET_MODELS` names their folder: in it `*.onnx`, and `reference/*.npz` with inputs `in_*` and outputs `out_*`, in whose
+//! names `:` and `/` are `_`. `HIDET_MODEL` chooses one, `HIDET_DEVICE` the device.
+
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
+
+mod archive;
+
+use hidet::prelude::Device;
+use hidet_onnx::{Array, Model};
+use hidet_ops::Tensor;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use std::{env, fs};
+
+/// How far an output may be from the reference, as a part of the range of its values.
+const TOLERANCE: f64 = 1e-4;
+
+fn plain(name: &str) -> String {
+    name.replace([':', '/'], "_")
+}
+
+/// Returns the largest error of an output, as a part of the range of the reference.
+fn error(found: &Array, wanted: &Array) -> f64 {
+    assert_eq!(found.ty(), wanted.ty());
+    let (found, wanted) = (found.floats(), wanted.floats());
+    let (least, most) = wanted.iter().fold((f64::MAX, f64::MIN), |(least, most), x| (least.min(*x), most.max(*x)));
+    let far = found.iter().zip(&wanted).map(|(a, b)| (a - b).abs());
+    // NaN is an error of any size.
+    far.fold(0.0, |most: f64, x| if x <= most { most } else { x }) / (most - least).max(f64::MIN_POSITIVE)
+}
+
+fn run(path: &Path, device: &Device) -> Vec<String> {
+    let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+    let reference = archive::read(&path.with_file_name(format!("reference/{name}.npz")));
+    let begin = Instant::now();
+    let model = Model::load(path).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let session = model.on(device).unwrap();
+    let loaded = begin.elapsed();
+    let inputs: Vec<(&str, Tensor)> = model
+        .inputs()
+        .iter()
+        .filter_map(|input| Some((input.name.as_str(), reference.get(&format!("in_{}", plain(&input.name)))?)))
+        .map(|(name, array)| (name, array.on(device).unwrap()))
+        .collect();
+    let mut times = Vec::new();
+    let mut outputs = Vec::new();
+    for _ in 0..2 {
+        let begin = Instant::now();
+        outputs = session.run(&inputs).unwrap_or_else(|error| panic!("{name}: {error}"));
+        times.push(begin.elapsed());
+    }
+    let mut wrong = Vec::new();
+    let mut worst = 0f64;
+    for (output, tensor) in &outputs {
+        let far = error(&Array::of(tensor).unwrap(), &reference[&format!("out_{}", plain(output))]);
+        worst = if far <= worst { worst } else { far };
+        if far.is_nan() || far > TOLERANCE {
+            wrong.push(format!("{name}: output `{output}` has an error of {far:e} of its range"));
+        }
+    }
+    println!("{name}: error {worst:.1e}, loaded in {loaded:.2?}, first run {:.2?}, second {:.2?}", times[0], times[1]);
+    wrong
+}
+
+#[test]
+fn real_models() {
+    let Some(folder) = env::var_os("HIDET_MODELS") else {
+        eprintln!("skipped: HIDET_MODELS does not name the folder of models");
+        return;
+    };
+    let only = env::var("HIDET_MODEL").unwrap_or_default();
+    let device = Device::named(&env::var("HIDET_DEVICE").unwrap_or_else(|_| "sim".to_owned())).unwrap();
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut models: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|own| own == "onnx")).collect();
+    models.sort();
+    models.retain(|path| path.to_string_lossy().contains(&only));
+    assert!(!models.is_empty(), "there are no models");
+    let wrong: Vec<String> = models.iter().flat_map(|path| run(path, &device)).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
