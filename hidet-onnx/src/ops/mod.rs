@@ -6,12 +6,15 @@
 mod activation;
 mod antialias;
 mod arithmetic;
+mod attention;
+mod boxes;
 mod cast;
 mod compare;
 mod control;
 mod conv;
 mod create;
 mod index;
+mod linear_attention;
 mod loss;
 mod matmul;
 mod norm;
@@ -19,8 +22,12 @@ mod pool;
 mod quantize;
 mod recurrent;
 mod reduce;
+mod regions;
 mod resize;
+mod sample;
+mod select;
 mod shape;
+mod signal;
 mod slice;
 mod tools;
 mod windows;
@@ -44,12 +51,15 @@ static TABLE: LazyLock<HashMap<&'static str, &'static Row>> = LazyLock::new(|| {
     let families = [
         activation::ROWS,
         arithmetic::ROWS,
+        attention::ROWS,
+        boxes::ROWS,
         cast::ROWS,
         compare::ROWS,
         control::ROWS,
         conv::ROWS,
         create::ROWS,
         index::ROWS,
+        linear_attention::ROWS,
         loss::ROWS,
         matmul::ROWS,
         norm::ROWS,
@@ -57,8 +67,12 @@ static TABLE: LazyLock<HashMap<&'static str, &'static Row>> = LazyLock::new(|| {
         quantize::ROWS,
         recurrent::ROWS,
         reduce::ROWS,
+        regions::ROWS,
         resize::ROWS,
+        sample::ROWS,
+        select::ROWS,
         shape::ROWS,
+        signal::ROWS,
         slice::ROWS,
     ];
     families.into_iter().flatten().map(|row| (row.0, row)).collect()

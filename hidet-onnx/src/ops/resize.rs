@@ -75,7 +75,10 @@ fn resize(call: &Call) -> NodeResult<Vec<Value>> {
         Ok(call.array(input)?.filter(|array| !array.ty().is_empty()))
     };
     let (scales, wanted) = (given(2)?, given(3)?);
-    let coordinates = coordinates(call, &axes, rank)?;
+    let mut coordinates = coordinates(call, &axes, rank)?;
+    if let (Coordinates::AlignCorners, Some(scales)) = (&coordinates, &scales) {
+        coordinates = aligned(&x, &axes, &scales.floats());
+    }
     let crops = matches!(coordinates, Coordinates::TfCropAndResize { .. });
     let mode = mode(call)?;
     let how = Resize::new(mode).coordinates(coordinates).exclude_outside(call.flag("exclude_outside", false)?);
@@ -137,6 +140,17 @@ fn coordinates(call: &Call, axes: &[usize], rank: usize) -> NodeResult<Coordinat
         }
         other => return unsupported("coordinate_transformation_mode", other),
     })
+}
+
+/// Returns the coordinates that align the corners of an axis with those of one that has `scale * extent` elements, which need not
+/// be whole: the standard's definition. The result has as many as are whole, so it is a part of the input.
+fn aligned(x: &Tensor, axes: &[usize], scales: &[f64]) -> Coordinates {
+    let scaled: Vec<f64> = axes.iter().zip(scales).map(|(axis, scale)| scale * x.shape()[*axis] as f64).collect();
+    if scaled.iter().all(|extent| extent.fract() == 0.0) {
+        return Coordinates::AlignCorners;
+    }
+    let part = |extent: &f64| [0.0, if *extent < 2.0 { 0.0 } else { (extent.floor() - 1.0) / (extent - 1.0) }];
+    Coordinates::TfCropAndResize { roi: scaled.iter().map(part).collect(), extrapolation: 0.0 }
 }
 
 fn mode(call: &Call) -> NodeResult<ResizeMode> {

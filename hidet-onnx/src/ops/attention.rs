@@ -1,0 +1,223 @@
+//! Attention of queries to keys and values.
+//!
+//! What `Tensor::attention` computes is left to it, as it is one kernel where the device has one. The rest is a composition.
+
+use super::Row;
+use super::tools::{each, element, padded, unsupported, wide};
+use crate::call::Call;
+use crate::element as elements;
+use crate::error::NodeResult;
+use crate::value::Value;
+use hidet::ir::UnaryOp;
+use hidet::types::Scalar;
+use hidet_ops::expr::ScalarExpr;
+use hidet_ops::{Attention, PadMode, Tensor, TensorType};
+
+pub(super) const ROWS: &[Row] = &[Row(
+    "Attention",
+    23,
+    &[
+        "is_causal",
+        "kv_num_heads",
+        "left_window_size",
+        "q_num_heads",
+        "qk_matmul_output_mode",
+        "right_window_size",
+        "scale",
+        "softcap",
+        "softmax_precision",
+    ],
+    attention,
+)];
+
+/// Returns `[batch, length, heads * width]` as `[batch, heads, length, width]`.
+pub(super) fn with_heads(x: &Tensor, heads: i64) -> NodeResult<Tensor> {
+    let heads = usize::try_from(heads).unwrap_or(0);
+    match x.shape() {
+        [batch, length, all] if heads > 0 && all.is_multiple_of(heads) => {
+            Ok(x.reshape(&[*batch, *length, heads, all / heads])?.permute(&[0, 2, 1, 3])?)
+        }
+        _ => Err(format!("{} cannot be divided into {heads} heads", x.ty()).into()),
+    }
+}
+
+/// Returns `[batch, heads, length, width]` as `[batch, length, heads * width]`.
+pub(super) fn without_heads(x: &Tensor) -> NodeResult<Tensor> {
+    let turned = x.permute(&[0, 2, 1, 3])?;
+    let [batch, length, heads, width] = turned.shape()[..] else { return Err("there must be four axes".into()) };
+    Ok(turned.reshape(&[batch, length, heads * width])?)
+}
+
+/// Which keys a query sees, by their places.
+struct Sight {
+    causal: bool,
+    /// How many keys before and behind its place, if that is bounded.
+    window: [Option<i64>; 2],
+    /// How many keys precede the queries: for each element of the batch `lengths` less the queries if these are given.
+    offset: i64,
+    lengths: Option<Tensor>,
+    mask: Option<Tensor>,
+}
+
+fn attention(call: &Call) -> NodeResult<Vec<Value>> {
+    let [q, k, v] = [call.tensor(0)?, call.tensor(1)?, call.tensor(2)?];
+    let flat = q.ty().rank() == 3;
+    let heads = |x: Tensor, name: &str| if flat { with_heads(&x, call.int(name, 0)?) } else { Ok(x) };
+    let q = heads(q, "q_num_heads")?;
+    let (mut k, mut v) = (heads(k, "kv_num_heads")?, heads(v, "kv_num_heads")?);
+    let (past_k, past_v) = (call.optional(4)?, call.optional(5)?);
+    let mut offset = 0;
+    if let (Some(past_k), Some(past_v)) = (&past_k, &past_v) {
+        offset = past_k.shape().get(2).copied().unwrap_or(0) as i64;
+        (k, v) = (Tensor::concat(&[past_k, &k], 2)?, Tensor::concat(&[past_v, &v], 2)?);
+    }
+    let ([batch, _, queries, width], [_, _, keys, _]) = (q.shape(), k.shape()) else {
+        return Err(format!("{} and {} must have four axes", q.ty(), k.ty()).into());
+    };
+    let (batch, queries, keys, width) = (*batch, *queries, *keys, *width);
+    let bound = |name: &str| -> NodeResult<Option<i64>> { Ok(Some(call.int(name, -1)?).filter(|size| *size >= 0)) };
+    let sight = Sight {
+        causal: call.flag("is_causal", false)?,
+        window: [bound("left_window_size")?, bound("right_window_size")?],
+        offset,
+        lengths: call.optional(6)?,
+        mask: call.optional(3)?.map(|mask| widened(&mask, keys)).transpose()?,
+    };
+    if sight.lengths.as_ref().is_some_and(|lengths| lengths.shape() != [batch]) {
+        return Err(format!("the lengths must be one for each of {batch} elements of the batch").into());
+    }
+    let scale = match call.node.attributes.float("scale")? {
+        Some(scale) => f64::from(scale),
+        None => 1.0 / (width.max(1) as f64).sqrt(),
+    };
+    let cap = call.float("softcap", 0.0)?;
+    let fits = !sight.causal || offset == keys as i64 - queries as i64;
+    let plain = sight.window == [None; 2] && sight.lengths.is_none() && cap == 0.0 && fits && !call.wants(3);
+    let precision = match call.node.attributes.int("softmax_precision")? {
+        Some(number) => Some(elements::scalar(number)?),
+        None => None,
+    };
+    let (y, scores) = if plain && precision != Some(Scalar::F64) {
+        let how = Attention { scale: Some(scale), causal: sight.causal, mask: sight.mask.as_ref() };
+        (q.attention(&k, &v, &how)?, None)
+    } else {
+        let shared = q.shape()[1] / k.shape()[1].max(1);
+        if shared * k.shape()[1] != q.shape()[1] {
+            return Err(format!("the heads of {} are not a multiple of those of {}", q.ty(), k.ty()).into());
+        }
+        let shares = |x: &Tensor| if shared == 1 { Ok(x.clone()) } else { x.repeat_interleave(shared, 1) };
+        let parts = [q.clone(), shares(&k)?, shares(&v)?];
+        let (y, scores) = composed(call, &parts, &sight, [scale, cap], precision)?;
+        (y, Some(scores))
+    };
+    let y = if flat { without_heads(&y)? } else { y };
+    Ok([Some(y), Some(k), Some(v), scores].into_iter().flatten().map(Value::from).collect())
+}
+
+/// Returns a mask with a column for each key; keys that it lacks are not seen.
+fn widened(mask: &Tensor, keys: usize) -> NodeResult<Tensor> {
+    let rank = mask.ty().rank();
+    let own = mask.shape().last().copied().ok_or("the mask must have an axis")?;
+    if own >= keys || own == 1 && keys == 1 {
+        return Ok(mask.clone());
+    }
+    let mut after = vec![0; rank];
+    after[rank - 1] = keys - own;
+    let hidden = if mask.dtype() == Scalar::Bool { 0.0 } else { f64::NEG_INFINITY };
+    Ok(mask.pad(&vec![0; rank], &after, PadMode::Constant(hidden))?)
+}
+
+/// Returns what is added to the scores, `[batch or 1, heads or 1, queries, keys]`: minus infinity where a key is not seen.
+fn bias(sight: &Sight, [batch, queries, keys]: [usize; 3], dtype: Scalar) -> NodeResult<Tensor> {
+    let mask = sight.mask.as_ref().map(|mask| padded(mask, 4, true)).transpose()?;
+    let heads = mask.as_ref().map_or(1, |mask| mask.shape()[1]);
+    let zeros = TensorType::new(dtype, &[batch, heads, queries, keys]);
+    let lengths = sight.lengths.as_ref().map(|lengths| lengths.reshape(&[batch, 1, 1, 1])).transpose()?;
+    let inputs: Vec<&Tensor> = mask.iter().chain(&lengths).collect();
+    let value = |own: &[ScalarExpr], at: &[ScalarExpr]| {
+        let mut value = ScalarExpr::constant(dtype, 0.0);
+        let hidden = value.same(f64::NEG_INFINITY);
+        if mask.is_some() {
+            value = match own[0].dtype() {
+                Scalar::Bool => own[0].select(&value, &hidden),
+                _ => own[0].cast(dtype),
+            };
+        }
+        let length = lengths.as_ref().and(own.last()).map(|length| length.cast(Scalar::I32));
+        let offset = match &length {
+            Some(length) => length - queries,
+            None => ScalarExpr::constant(Scalar::I32, sight.offset as f64),
+        };
+        let (place, key) = (&at[2] + offset, &at[3]);
+        let mut unseen = Vec::new();
+        unseen.extend(sight.causal.then(|| key.gt(&place)));
+        unseen.extend(sight.window[0].map(|before| (&place - before).gt(key)));
+        unseen.extend(sight.window[1].map(|after| key.gt(&place + after)));
+        unseen.extend(length.map(|length| key.ge(length)));
+        unseen.into_iter().fold(value, |value, unseen| unseen.select(&hidden, &value))
+    };
+    if inputs.is_empty() {
+        // An operator needs an input, which says where it runs: the caller adds the result to scores of the same device.
+        return Err("a bias of nothing".into());
+    }
+    let shape = zeros.shape.clone();
+    Ok(Tensor::define("bias", &inputs, zeros, |inputs, at| {
+        let own: Vec<ScalarExpr> = inputs.iter().map(|input| element(input, at, &shape)).collect();
+        value(&own, at)
+    })?)
+}
+
+/// Returns the result and the scores that the node asks for.
+fn composed(
+    call: &Call,
+    [q, k, v]: &[Tensor; 3],
+    sight: &Sight,
+    [scale, cap]: [f64; 2],
+    precision: Option<Scalar>,
+) -> NodeResult<(Tensor, Tensor)> {
+    let (dtype, real) = (q.dtype(), wide(q.dtype()));
+    let root = scale.sqrt();
+    let [left, right] = [q, k].map(|x| x.cast(real)?.mul(root));
+    let scores = left?.matmul(&right?.t()?)?;
+    let capped = match cap > 0.0 {
+        true => each("cap", &[&scores], real, |xs| (&xs[0] / cap).unary(UnaryOp::Tanh) * cap)?,
+        false => scores.clone(),
+    };
+    let sees_all = sight.mask.is_none() && sight.lengths.is_none() && !sight.causal && sight.window == [None; 2];
+    let sizes = [q.shape()[0], q.shape()[2], k.shape()[2]];
+    let places = sight.mask.is_none() && sight.lengths.is_none();
+    let bias = match (sees_all, places) {
+        (true, _) => None,
+        // Places alone are the same for all; a mask that hides nothing carries them.
+        (_, true) => {
+            let mask = Some(Tensor::full(call.device, Scalar::Bool, &[1, 1, 1, sizes[2]], 1.0)?);
+            Some(bias(&Sight { mask, lengths: None, ..*sight }, [1, sizes[1], sizes[2]], real)?)
+        }
+        _ => Some(bias(sight, sizes, real)?),
+    };
+    let biased = match &bias {
+        Some(bias) => capped.add(bias)?,
+        None => capped.clone(),
+    };
+    let exact = precision.filter(|precision| precision.bytes() > real.bytes()).unwrap_or(real);
+    let shares = biased.cast(exact)?.softmax(3)?;
+    // A query that sees no key gets nothing, whatever its scores are.
+    let shares = match &bias {
+        Some(bias) => {
+            let best = bias.max(&[3], true)?;
+            each("seen", &[&shares, &best], exact, |xs| {
+                xs[1].equals(f64::NEG_INFINITY).select(&xs[0].same(0.0), &xs[0])
+            })?
+        }
+        None => shares,
+    };
+    let y = shares.cast(dtype)?.matmul(v)?;
+    let asked = match call.int("qk_matmul_output_mode", 0)? {
+        0 => scores,
+        1 => capped,
+        2 => biased,
+        3 => shares,
+        other => return unsupported("qk_matmul_output_mode", other),
+    };
+    Ok((y, asked.cast(dtype)?))
+}
