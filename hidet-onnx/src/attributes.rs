@@ -70,18 +70,3 @@ getters! {
     /// Returns a list of texts, if there is one.
     texts Texts -> Vec<String>, "a list of texts";
 }
-
-impl Attributes {
-    /// Returns an error if there is an attribute with another name: it might change the meaning.
-    pub(crate) fn only(&self, known: &[&str]) -> NodeResult<()> {
-        match self.0.keys().find(|name| !known.contains(&name.as_str())) {
-            Some(name) => Err(format!("attribute `{name}` is not supported").into()),
-            None => Ok(()),
-        }
-    }
-
-    /// Returns true if there is an attribute with a name.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
-    }
-}

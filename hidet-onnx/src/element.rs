@@ -35,16 +35,11 @@ const TYPES: [(i32, &str, Option<Scalar>); 28] = [
 ];
 
 /// Returns the type with a number of ONNX, or an error if hidet has no such type.
-pub fn scalar(number: i64) -> Result<Scalar, String> {
+pub(crate) fn scalar(number: i64) -> Result<Scalar, String> {
     let row = TYPES.iter().find(|(own, ..)| i64::from(*own) == number);
     match row {
         Some((_, _, Some(scalar))) => Ok(*scalar),
         Some((_, name, None)) => Err(format!("elements of type {name} are not supported")),
         None => Err(format!("there is no type of elements with number {number}")),
     }
-}
-
-/// Returns the number of ONNX of a type.
-pub fn number(scalar: Scalar) -> Option<i64> {
-    TYPES.iter().find(|(.., own)| *own == Some(scalar)).map(|(number, ..)| i64::from(*number))
 }

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
+use std::time::{Duration, Instant};
 use std::{env, fs};
 
 /// The number of cases of the package `onnx` 1.23.2.
@@ -20,6 +21,9 @@ const CASES: usize = 1884;
 
 /// Those of the standard's operators on tensors of types that hidet has, whose models are not definitions.
 const COUNTED: usize = 1145;
+
+/// Cases that take longer are named.
+const SLOW: Duration = Duration::from_secs(5);
 
 #[test]
 fn node_cases() {
@@ -35,7 +39,15 @@ fn node_cases() {
         .iter()
         .filter(|case| case.counts() && case.is_expanded() == expanded && case.name.contains(&filter))
         .collect();
-    let outcomes: Vec<(&Case, Outcome)> = counted.par_iter().map(|case| (*case, case.run())).collect();
+    let timed = |case: &Case| {
+        let begin = Instant::now();
+        let outcome = case.run();
+        if begin.elapsed() > SLOW {
+            println!("{}: {:.1?}", case.name, begin.elapsed());
+        }
+        outcome
+    };
+    let outcomes: Vec<(&Case, Outcome)> = counted.par_iter().map(|case| (*case, timed(case))).collect();
     let mut wrong = Vec::new();
     for (case, outcome) in &outcomes {
         match outcome {

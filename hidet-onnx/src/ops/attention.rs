@@ -3,7 +3,7 @@
 //! What `Tensor::attention` computes is left to it, as it is one kernel where the device has one. The rest is a composition.
 
 use super::Row;
-use super::tools::{each, element, padded, unsupported, wide};
+use super::tools::{broadcast, each, element, number, padded, unsupported, wide};
 use crate::call::Call;
 use crate::element as elements;
 use crate::error::NodeResult;
@@ -127,44 +127,38 @@ fn widened(mask: &Tensor, keys: usize) -> NodeResult<Tensor> {
     Ok(mask.pad(&vec![0; rank], &after, PadMode::Constant(hidden))?)
 }
 
-/// Returns what is added to the scores, `[batch or 1, heads or 1, queries, keys]`: minus infinity where a key is not seen.
-fn bias(sight: &Sight, [batch, queries, keys]: [usize; 3], dtype: Scalar) -> NodeResult<Tensor> {
-    let mask = sight.mask.as_ref().map(|mask| padded(mask, 4, true)).transpose()?;
-    let heads = mask.as_ref().map_or(1, |mask| mask.shape()[1]);
-    let zeros = TensorType::new(dtype, &[batch, heads, queries, keys]);
-    let lengths = sight.lengths.as_ref().map(|lengths| lengths.reshape(&[batch, 1, 1, 1])).transpose()?;
-    let inputs: Vec<&Tensor> = mask.iter().chain(&lengths).collect();
-    let value = |own: &[ScalarExpr], at: &[ScalarExpr]| {
-        let mut value = ScalarExpr::constant(dtype, 0.0);
-        let hidden = value.same(f64::NEG_INFINITY);
-        if mask.is_some() {
-            value = match own[0].dtype() {
-                Scalar::Bool => own[0].select(&value, &hidden),
-                _ => own[0].cast(dtype),
-            };
-        }
-        let length = lengths.as_ref().and(own.last()).map(|length| length.cast(Scalar::I32));
+/// Returns what is added to the scores, `[batch or 1, heads or 1, queries, keys]`: minus infinity where a key is not seen. Nothing
+/// if all are seen.
+fn bias(call: &Call, sight: &Sight, [queries, keys]: [usize; 2], dtype: Scalar) -> NodeResult<Option<Tensor>> {
+    let mask = match &sight.mask {
+        Some(mask) => padded(mask, 4, true)?,
+        None if sight.lengths.is_none() && !sight.causal && sight.window == [None; 2] => return Ok(None),
+        // Places are read of nothing, but an operator needs an input: a mask that hides no key.
+        None => Tensor::full(call.device, Scalar::Bool, &[1, 1, 1, keys], 1.0)?,
+    };
+    let lengths = sight.lengths.as_ref().map(|lengths| lengths.reshape(&[lengths.ty().len(), 1, 1, 1])).transpose()?;
+    let inputs: Vec<&Tensor> = [&mask].into_iter().chain(&lengths).collect();
+    let shape = broadcast(inputs.iter().map(|input| input.shape()).chain([&[1, 1, queries, keys][..]]))?;
+    let output = TensorType::new(dtype, &shape);
+    Ok(Some(Tensor::define("bias", &inputs, output, |inputs, at| {
+        let zero = ScalarExpr::constant(dtype, 0.0);
+        let hidden = zero.same(f64::NEG_INFINITY);
+        let own = element(&inputs[0], at, &shape);
+        let value = if own.dtype() == Scalar::Bool { own.select(&zero, &hidden) } else { own.cast(dtype) };
+        let length = inputs.get(1).map(|lengths| element(lengths, at, &shape).cast(Scalar::I32));
         let offset = match &length {
             Some(length) => length - queries,
-            None => ScalarExpr::constant(Scalar::I32, sight.offset as f64),
+            None => number(sight.offset),
         };
         let (place, key) = (&at[2] + offset, &at[3]);
-        let mut unseen = Vec::new();
-        unseen.extend(sight.causal.then(|| key.gt(&place)));
-        unseen.extend(sight.window[0].map(|before| (&place - before).gt(key)));
-        unseen.extend(sight.window[1].map(|after| key.gt(&place + after)));
-        unseen.extend(length.map(|length| key.ge(length)));
-        unseen.into_iter().fold(value, |value, unseen| unseen.select(&hidden, &value))
-    };
-    if inputs.is_empty() {
-        // An operator needs an input, which says where it runs: the caller adds the result to scores of the same device.
-        return Err("a bias of nothing".into());
-    }
-    let shape = zeros.shape.clone();
-    Ok(Tensor::define("bias", &inputs, zeros, |inputs, at| {
-        let own: Vec<ScalarExpr> = inputs.iter().map(|input| element(input, at, &shape)).collect();
-        value(&own, at)
-    })?)
+        let unseen = [
+            sight.causal.then(|| key.gt(&place)),
+            sight.window[0].map(|before| (&place - before).gt(key)),
+            sight.window[1].map(|after| key.gt(&place + after)),
+            length.map(|length| key.ge(length)),
+        ];
+        unseen.into_iter().flatten().fold(value, |value, unseen| unseen.select(&hidden, &value))
+    })?))
 }
 
 /// Returns the result and the scores that the node asks for.
@@ -183,18 +177,7 @@ fn composed(
         true => each("cap", &[&scores], real, |xs| (&xs[0] / cap).unary(UnaryOp::Tanh) * cap)?,
         false => scores.clone(),
     };
-    let sees_all = sight.mask.is_none() && sight.lengths.is_none() && !sight.causal && sight.window == [None; 2];
-    let sizes = [q.shape()[0], q.shape()[2], k.shape()[2]];
-    let places = sight.mask.is_none() && sight.lengths.is_none();
-    let bias = match (sees_all, places) {
-        (true, _) => None,
-        // Places alone are the same for all; a mask that hides nothing carries them.
-        (_, true) => {
-            let mask = Some(Tensor::full(call.device, Scalar::Bool, &[1, 1, 1, sizes[2]], 1.0)?);
-            Some(bias(&Sight { mask, lengths: None, ..*sight }, [1, sizes[1], sizes[2]], real)?)
-        }
-        _ => Some(bias(sight, sizes, real)?),
-    };
+    let bias = bias(call, sight, [q.shape()[2], k.shape()[2]], real)?;
     let biased = match &bias {
         Some(bias) => capped.add(bias)?,
         None => capped.clone(),

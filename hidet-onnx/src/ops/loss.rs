@@ -4,7 +4,6 @@ use super::Row;
 use super::tools::{from_start, inside, one, unsupported, wide};
 use crate::call::Call;
 use crate::error::NodeResult;
-use crate::value::Value;
 use hidet_ops::expr::ScalarExpr;
 use hidet_ops::{Input, Tensor, TensorType};
 
