@@ -134,7 +134,10 @@ impl Call<'_> {
 /// Returns numbers as extents, or an error if one is negative.
 pub(crate) fn sizes(list: &[i64]) -> NodeResult<Vec<usize>> {
     let size = |number: &i64| usize::try_from(*number);
-    list.iter().map(size).collect::<std::result::Result<_, _>>().map_err(|_| format!("{list:?} has negative numbers").into())
+    list.iter()
+        .map(size)
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|_| format!("{list:?} has negative numbers").into())
 }
 
 /// Returns an axis counted from 0 of one that may be counted from the end.

@@ -98,7 +98,8 @@ impl Graph {
         let mut makers: HashMap<&str, Option<usize>> = HashMap::new();
         let mut given: Vec<&str> = self.inputs.iter().map(|input| input.name.as_str()).collect();
         given.extend(self.constants.keys().map(String::as_str).filter(|name| !self.has_input(name)));
-        let made = nodes.iter().enumerate().flat_map(|(at, node)| node.outputs.iter().map(move |name| (name, Some(at))));
+        let made =
+            nodes.iter().enumerate().flat_map(|(at, node)| node.outputs.iter().map(move |name| (name, Some(at))));
         let made = made.filter(|(name, _)| !name.is_empty()).map(|(name, at)| (name.as_str(), at));
         for (name, maker) in given.into_iter().map(|name| (name, None)).chain(made) {
             if makers.insert(name, maker).is_some() {

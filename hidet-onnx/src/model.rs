@@ -108,10 +108,8 @@ impl Model {
     ///
     /// If there is not enough memory.
     pub fn on(&self, device: &Device) -> Result<Session> {
-        let session = Session {
-            graph: self.graph.fresh(),
-            devices: Devices { device: device.clone(), host: Device::sim() },
-        };
+        let session =
+            Session { graph: self.graph.fresh(), devices: Devices { device: device.clone(), host: Device::sim() } };
         for value in session.graph.all().into_iter().flat_map(|graph| graph.constants.values()) {
             if value.ty().len() >= UPLOADED {
                 value.on(device, false).map_err(|why| Error::Invalid(format!("an initializer: {why}")))?;

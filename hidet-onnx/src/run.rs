@@ -76,7 +76,9 @@ fn run_inside(
         });
     }
     let output = |name: &str| {
-        scope.get(name).ok_or_else(|| Error::Invalid(format!("the output `{name}` is missing: nothing was given for it")))
+        scope
+            .get(name)
+            .ok_or_else(|| Error::Invalid(format!("the output `{name}` is missing: nothing was given for it")))
     };
     graph.outputs.iter().map(|declared| output(&declared.name)).collect()
 }

@@ -40,7 +40,8 @@ fn repeat(call: &Call) -> NodeResult<Vec<Value>> {
     let body = call.graph("body")?;
     let count = call.number(0)?.unwrap_or(MOST_ITERATIONS);
     let mut goes_on = call.number(1)?.is_none_or(|condition| condition != 0);
-    let mut carried: Vec<Value> = (2..call.inputs.len()).map(|at| call.value(at).cloned()).collect::<NodeResult<_>>()?;
+    let mut carried: Vec<Value> =
+        (2..call.inputs.len()).map(|at| call.value(at).cloned()).collect::<NodeResult<_>>()?;
     if body.inputs.len() != carried.len() + 2 || body.outputs.len() <= carried.len() {
         return Err("the inputs and outputs of the body do not fit those of the node".into());
     }

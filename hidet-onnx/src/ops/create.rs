@@ -134,7 +134,9 @@ fn mel_weight_matrix(call: &Call) -> NodeResult<Vec<Value>> {
         if left == middle {
             set(middle, 1.0);
         }
-        (left..=middle).filter(|_| left < middle).for_each(|row| set(row, (row - left) as f64 / (middle - left) as f64));
+        (left..=middle)
+            .filter(|_| left < middle)
+            .for_each(|row| set(row, (row - left) as f64 / (middle - left) as f64));
         (middle..right).for_each(|row| set(row, (right - row) as f64 / (right - middle) as f64));
     }
     let dtype = element::scalar(call.int("output_datatype", 1)?)?;

@@ -11,7 +11,12 @@ use hidet_ops::expr::ScalarExpr;
 use hidet_ops::{Result, Tensor};
 
 pub(super) const ROWS: &[Row] = &[
-    Row("LinearAttention", 27, &["chunk_size", "kv_num_heads", "q_num_heads", "scale", "update_rule"], linear_attention),
+    Row(
+        "LinearAttention",
+        27,
+        &["chunk_size", "kv_num_heads", "q_num_heads", "scale", "update_rule"],
+        linear_attention,
+    ),
     Row("RotaryEmbedding", 23, &["interleaved", "num_heads", "rotary_embedding_dim"], rotary_embedding),
 ];
 
@@ -117,9 +122,7 @@ fn rotary_embedding(call: &Call) -> NodeResult<Vec<Value>> {
                 (pair, is_first, angle)
             }
         };
-        let place = |cache: usize| {
-            real(inputs[cache].at([at[0].clone(), at[2].clone(), inside(&angle, half)]))
-        };
+        let place = |cache: usize| real(inputs[cache].at([at[0].clone(), at[2].clone(), inside(&angle, half)]));
         let own = inputs[0].at(at.to_vec());
         let other = real(inputs[0].at([&at[..3], &[inside(&pair, width)]].concat())) * place(2);
         let kept = real(own.clone()) * place(1);

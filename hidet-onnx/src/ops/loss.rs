@@ -8,9 +8,7 @@ use hidet_ops::expr::ScalarExpr;
 use hidet_ops::{Input, Tensor, TensorType};
 
 pub(super) const ROWS: &[Row] = &[
-    Row("NegativeLogLikelihoodLoss", 12, &["ignore_index", "reduction"], |call| {
-        one(loss(call, &call.tensor(0)?)?)
-    }),
+    Row("NegativeLogLikelihoodLoss", 12, &["ignore_index", "reduction"], |call| one(loss(call, &call.tensor(0)?)?)),
     Row("SoftmaxCrossEntropyLoss", 12, &["ignore_index", "reduction"], |call| {
         let logarithms = call.tensor(0)?.log_softmax(1)?;
         let loss = loss(call, &logarithms)?;

@@ -38,9 +38,7 @@ pub(super) fn matmul(a: &Tensor, b: &Tensor) -> NodeResult<Tensor> {
 }
 
 fn gemm(call: &Call) -> NodeResult<Vec<Value>> {
-    let turned = |x: Tensor, name: &str| -> NodeResult<Tensor> {
-        Ok(if call.flag(name, false)? { x.t()? } else { x })
-    };
+    let turned = |x: Tensor, name: &str| -> NodeResult<Tensor> { Ok(if call.flag(name, false)? { x.t()? } else { x }) };
     let (a, b) = (turned(call.tensor(0)?, "transA")?, turned(call.tensor(1)?, "transB")?);
     let times = |x: Tensor, factor: f64| if factor == 1.0 { Ok(x) } else { x.mul(factor) };
     let y = times(a.matmul(&b)?, call.float("alpha", 1.0)?)?;

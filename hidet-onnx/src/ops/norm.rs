@@ -142,9 +142,7 @@ fn rms_norm(call: &Call) -> NodeResult<Vec<Value>> {
     }
     let real = x.cast(stash(call, &x)?)?;
     let factor = real.square()?.mean(&axes, true)?.add(epsilon)?.rsqrt()?;
-    one(each("rms_norm", &[&real, &factor, &scale], scale.dtype(), |xs| {
-        &xs[0] * &xs[1] * xs[2].cast(xs[0].dtype())
-    })?)
+    one(each("rms_norm", &[&real, &factor, &scale], scale.dtype(), |xs| &xs[0] * &xs[1] * xs[2].cast(xs[0].dtype()))?)
 }
 
 /// Each element by the squares of the channels around it.
@@ -181,9 +179,7 @@ fn lp_norm(call: &Call) -> NodeResult<Vec<Value>> {
     };
     let norm = x.cast(wide(x.dtype()))?.norm(p, &[axis], true)?;
     // Zeros stay zeros.
-    one(each("lp_norm", &[&x, &norm], x.dtype(), |xs| {
-        xs[1].equals(0.0).select(&xs[0].same(0.0), &(&xs[0] / &xs[1]))
-    })?)
+    one(each("lp_norm", &[&x, &norm], x.dtype(), |xs| xs[1].equals(0.0).select(&xs[0].same(0.0), &(&xs[0] / &xs[1])))?)
 }
 
 fn mean_variance_norm(call: &Call) -> NodeResult<Vec<Value>> {

@@ -31,9 +31,7 @@ const LSTM: &[&str] = &[
 ];
 
 pub(super) const ROWS: &[Row] = &[
-    Row("GRU", 7, GRU, |call| {
-        layer(call, &["Sigmoid", "Tanh"], |x, w, r, how| Ok(x.gru(w, r, how)?.to_vec()))
-    }),
+    Row("GRU", 7, GRU, |call| layer(call, &["Sigmoid", "Tanh"], |x, w, r, how| Ok(x.gru(w, r, how)?.to_vec()))),
     Row("LSTM", 7, LSTM, |call| {
         if call.given(7).is_some() {
             return Err("weights of peepholes are not supported".into());
@@ -95,6 +93,10 @@ fn layer(
         (true, 0) => result.permute(&[2, 0, 1, 3]),
         (true, _) => result.permute(&[1, 0, 2]),
     };
+    // Kernels of many steps are behind each: what follows is not fused with the last of them, which would compute it again.
+    if !call.on_host {
+        results.iter().try_for_each(|result| result.compute().map(|_| ()))?;
+    }
     let results = results.into_iter().enumerate().map(turned_back).collect::<hidet_ops::Result<Vec<Tensor>>>()?;
     Ok(results.into_iter().map(Value::from).collect())
 }

@@ -20,29 +20,26 @@ pub(super) const ROWS: &[Row] = &[
         one(x.cumsum(axis, call.flag("exclusive", false)?, call.flag("reverse", false)?)?)
     }),
     Row("ReduceL1", 1, ATTRIBUTES, |call| reduced(call, |x, axes, keep| Ok(x.abs()?.sum(axes, keep)?))),
-    Row("ReduceL2", 1, ATTRIBUTES, |call| reduced(call, |x, axes, keep| {
-        rounded_once(x, |x| Ok(x.square()?.sum(axes, keep)?.sqrt()?))
-    })),
-    Row("ReduceLogSum", 1, ATTRIBUTES, |call| reduced(call, |x, axes, keep| {
-        rounded_once(x, |x| Ok(x.sum(axes, keep)?.log()?))
-    })),
+    Row("ReduceL2", 1, ATTRIBUTES, |call| {
+        reduced(call, |x, axes, keep| rounded_once(x, |x| Ok(x.square()?.sum(axes, keep)?.sqrt()?)))
+    }),
+    Row("ReduceLogSum", 1, ATTRIBUTES, |call| {
+        reduced(call, |x, axes, keep| rounded_once(x, |x| Ok(x.sum(axes, keep)?.log()?)))
+    }),
     Row("ReduceLogSumExp", 1, ATTRIBUTES, |call| reduced(call, |x, axes, keep| Ok(x.log_sum_exp(axes, keep)?))),
     Row("ReduceMax", 1, ATTRIBUTES, |call| reduced(call, |x, axes, keep| extreme(x, axes, keep, true))),
     Row("ReduceMean", 1, ATTRIBUTES, |call| reduced(call, |x, axes, keep| Ok(x.mean(axes, keep)?))),
     Row("ReduceMin", 1, ATTRIBUTES, |call| reduced(call, |x, axes, keep| extreme(x, axes, keep, false))),
     Row("ReduceProd", 1, ATTRIBUTES, |call| reduced(call, |x, axes, keep| Ok(x.prod(axes, keep)?))),
     Row("ReduceSum", 1, ATTRIBUTES, |call| reduced(call, |x, axes, keep| Ok(x.sum(axes, keep)?))),
-    Row("ReduceSumSquare", 1, ATTRIBUTES, |call| reduced(call, |x, axes, keep| {
-        rounded_once(x, |x| Ok(x.square()?.sum(axes, keep)?))
-    })),
+    Row("ReduceSumSquare", 1, ATTRIBUTES, |call| {
+        reduced(call, |x, axes, keep| rounded_once(x, |x| Ok(x.square()?.sum(axes, keep)?)))
+    }),
 ];
 
 /// Returns a reduction along the axes of a node. They are an attribute, or an input from a version on, which differs: a node
 /// has one of both.
-fn reduced(
-    call: &Call,
-    f: impl FnOnce(&Tensor, &[usize], bool) -> NodeResult<Tensor>,
-) -> NodeResult<Vec<Value>> {
+fn reduced(call: &Call, f: impl FnOnce(&Tensor, &[usize], bool) -> NodeResult<Tensor>) -> NodeResult<Vec<Value>> {
     let x = call.tensor(0)?;
     let rank = x.ty().rank();
     let given = match call.numbers(1)? {
@@ -95,12 +92,8 @@ fn cumprod(call: &Call) -> NodeResult<Vec<Value>> {
     let (exclusive, reverse) = (call.flag("exclusive", false)?, call.flag("reverse", false)?);
     let (dtype, rank) = (x.dtype(), x.ty().rank());
     let over = [x.shape()[axis]];
-    let result = Tensor::define_reduction(
-        "cumprod",
-        &[&x],
-        x.ty().clone(),
-        (ReduceOp::Product, &over),
-        |inputs, at| {
+    let result =
+        Tensor::define_reduction("cumprod", &[&x], x.ty().clone(), (ReduceOp::Product, &over), |inputs, at| {
             let (own, other) = (&at[axis], &at[rank]);
             let mut index = at[..rank].to_vec();
             index[axis] = other.clone();
@@ -112,7 +105,6 @@ fn cumprod(call: &Call) -> NodeResult<Vec<Value>> {
                 (true, true) => other.gt(own),
             };
             counts.select(&term, &term.same(1.0))
-        },
-    );
+        });
     one(result?)
 }

@@ -39,7 +39,9 @@ fn deform_conv(call: &Call) -> NodeResult<Vec<Value>> {
     let taps = product(kernel);
     let mask = call.optional(4)?;
     let places = [counts[0], counts[1]];
-    let split = |tensor: &Tensor, parts: usize| match fits && tensor.ty().len() == batch * moved * taps * parts * product(&places) {
+    let split = |tensor: &Tensor, parts: usize| match fits
+        && tensor.ty().len() == batch * moved * taps * parts * product(&places)
+    {
         true => Ok(tensor.reshape(&[batch, moved * taps * parts, places[0], places[1]])?),
         false => Err(format!("{} does not fit {}", tensor.ty(), x.ty()).into()) as NodeResult<Tensor>,
     };
@@ -114,9 +116,8 @@ fn roi_align(call: &Call) -> NodeResult<Vec<Value>> {
     let numbers = call.upload(&Array::of_floats(dtype, &[batches.len(), NUMBERS], &numbers))?;
     let output = TensorType::new(dtype, &[batches.len(), channels, rows, columns]);
     let op = if largest { ReduceOp::Max } else { ReduceOp::Sum };
-    let of_region = |input: &Input, at: &[ScalarExpr], place: usize| {
-        input.at([at[0].clone(), part(&number(place as i64))])
-    };
+    let of_region =
+        |input: &Input, at: &[ScalarExpr], place: usize| input.at([at[0].clone(), part(&number(place as i64))]);
     let sums = Tensor::define_reduction("roi_align", &[&x, &numbers], output.clone(), (op, &most), |inputs, at| {
         let own = |place: usize| of_region(&inputs[1], at, place);
         let place = |axis: usize, extent: usize| {
@@ -137,7 +138,9 @@ fn roi_align(call: &Call) -> NodeResult<Vec<Value>> {
             };
             let weight = weight(&y, &top, down) * weight(&x_place, &left, right);
             let index = [&front[..], &[top + down, left + right]].concat();
-            inputs[0].at(index.iter().enumerate().map(|(axis, at)| if axis == 1 { at.clone() } else { part(at) })).cast(dtype)
+            inputs[0]
+                .at(index.iter().enumerate().map(|(axis, at)| if axis == 1 { at.clone() } else { part(at) }))
+                .cast(dtype)
                 * weight
         };
         let corners = [corner(0, 0), corner(0, 1), corner(1, 0), corner(1, 1)];

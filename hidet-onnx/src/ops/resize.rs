@@ -44,7 +44,8 @@ fn scaled(x: &Tensor, scales: &[f64], how: &Resize) -> NodeResult<Tensor> {
         return Err(format!("{} scales are given for {} axes", scales.len(), axes.len()).into());
     }
     // Axes that stay are not resized, so that elements need not be floats for them.
-    let (axes, scales): (Vec<usize>, Vec<f64>) = axes.into_iter().zip(scales).filter(|(_, scale)| **scale != 1.0).unzip();
+    let (axes, scales): (Vec<usize>, Vec<f64>) =
+        axes.into_iter().zip(scales).filter(|(_, scale)| **scale != 1.0).unzip();
     Ok(x.resize(&axes, ResizeTo::Scales(&scales), how)?)
 }
 
@@ -71,9 +72,8 @@ fn resize(call: &Call) -> NodeResult<Vec<Value>> {
         Some(axes) => axes_of(&axes, rank)?,
         None => (0..rank).collect(),
     };
-    let given = |input: usize| -> NodeResult<Option<Array>> {
-        Ok(call.array(input)?.filter(|array| !array.ty().is_empty()))
-    };
+    let given =
+        |input: usize| -> NodeResult<Option<Array>> { Ok(call.array(input)?.filter(|array| !array.ty().is_empty())) };
     let (scales, wanted) = (given(2)?, given(3)?);
     let mut coordinates = coordinates(call, &axes, rank)?;
     if let (Coordinates::AlignCorners, Some(scales)) = (&coordinates, &scales) {

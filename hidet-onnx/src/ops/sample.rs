@@ -168,8 +168,7 @@ fn grid_sample(call: &Call) -> NodeResult<Vec<Value>> {
         other => return unsupported("mode", format!("{other} of {} axes", rank - 2)),
     };
     let aligned = call.flag("align_corners", false)?;
-    let axes: Vec<Along> =
-        x.shape()[2..].iter().map(|extent| Along { extent: *extent, outside, aligned }).collect();
+    let axes: Vec<Along> = x.shape()[2..].iter().map(|extent| Along { extent: *extent, outside, aligned }).collect();
     let dtype = wide(x.dtype());
     let output = TensorType::new(x.dtype(), &[&x.shape()[..2], &grid.shape()[1..rank - 1]].concat());
     one(Tensor::define("grid_sample", &[&x, &grid], output, |inputs, at| {

@@ -19,9 +19,7 @@ pub(super) const ROWS: &[Row] = &[
     }),
     Row("Reshape", 1, &["allowzero", "shape"], reshape),
     Row("Shape", 1, &["start", "end"], shape),
-    Row("Size", 1, &[], |call| {
-        host(Array::of_integers(Scalar::I64, &[], &[call.value(0)?.ty().len() as i64]))
-    }),
+    Row("Size", 1, &[], |call| host(Array::of_integers(Scalar::I64, &[], &[call.value(0)?.ty().len() as i64]))),
     Row("SpaceToDepth", 1, &["blocksize", "mode"], space_to_depth),
     Row("Squeeze", 1, &["axes"], squeeze),
     Row("Transpose", 1, &["perm"], transpose),

@@ -11,10 +11,8 @@ use hidet_ops::expr::ScalarExpr;
 use hidet_ops::{Input, ReduceOp, Tensor, TensorType};
 use std::f64::consts::PI;
 
-pub(super) const ROWS: &[Row] = &[
-    Row("DFT", 17, &["axis", "inverse", "onesided"], dft),
-    Row("STFT", 17, &["onesided"], stft),
-];
+pub(super) const ROWS: &[Row] =
+    &[Row("DFT", 17, &["axis", "inverse", "onesided"], dft), Row("STFT", 17, &["onesided"], stft)];
 
 /// Returns the cosines and sines of the n-th parts of a circle, `[n, 2]`.
 fn circle(call: &Call, dtype: Scalar, n: usize) -> NodeResult<Tensor> {
@@ -43,7 +41,11 @@ fn product(a: &ScalarExpr, b: &ScalarExpr, n: usize) -> ScalarExpr {
 fn parts(signal: &Input, front: Vec<ScalarExpr>, dtype: Scalar) -> [ScalarExpr; 2] {
     let complex = signal.shape().last() == Some(&2);
     let read = |column: i64| signal.at([front.clone(), vec![part(&number(column))]].concat()).cast(dtype);
-    if complex { [read(0), read(1)] } else { [signal.at([front.clone(), vec![number(0)]].concat()).cast(dtype), ScalarExpr::constant(dtype, 0.0)] }
+    if complex {
+        [read(0), read(1)]
+    } else {
+        [signal.at([front.clone(), vec![number(0)]].concat()).cast(dtype), ScalarExpr::constant(dtype, 0.0)]
+    }
 }
 
 fn dft(call: &Call) -> NodeResult<Vec<Value>> {

@@ -167,9 +167,10 @@ fn differs(at: usize, found: &Array, wanted: &Array) -> Option<String> {
         !(close || own == other || (own.is_nan() && other.is_nan()))
     };
     let pairs = found.iter().zip(&wanted);
-    pairs.enumerate().find(far).map(|(element, (own, other))| {
-        format!("output {at} has {own} instead of {other} at element {element}")
-    })
+    pairs
+        .enumerate()
+        .find(far)
+        .map(|(element, (own, other))| format!("output {at} has {own} instead of {other} at element {element}"))
 }
 
 /// Returns all cases of a folder.
