@@ -107,7 +107,8 @@ impl Builder<'_> {
             match constant(&node) {
                 None => graph.nodes.push(node),
                 Some(array) => {
-                    let array = array.map_err(|why| Error::Node { node: node.name.clone(), why: why.into() })?;
+                    let array =
+                        array.map_err(|why| Error::Node { node: Box::new(node.name.clone()), why: why.into() })?;
                     if graph.constants.insert(node.outputs[0].clone(), array.into()).is_some() {
                         return Err(Error::Invalid(format!("two values are named `{}`", node.outputs[0])));
                     }
@@ -146,7 +147,7 @@ impl Builder<'_> {
             op_type,
             number,
         };
-        let invalid = |why: String| Error::Node { node: name.clone(), why: why.into() };
+        let invalid = |why: String| Error::Node { node: Box::new(name.clone()), why: why.into() };
         if function.is_none() && version.is_none() {
             return Err(invalid("the model does not import the operators of this domain".to_owned()));
         }

@@ -30,7 +30,7 @@ pub enum Error {
     #[error("{node}: {why}")]
     Node {
         /// The node.
-        node: NodeName,
+        node: Box<NodeName>,
         /// What is wrong.
         why: Why,
     },

@@ -66,7 +66,8 @@ fn run_inside(
             let inside = |graph: &Graph, inputs: Vec<Value>| {
                 run_inside(graph, inputs.into_iter().map(Some).collect(), devices, Some(&scope))
             };
-            results(node, &inputs, devices, &inside).map_err(|why| Error::Node { node: node.name.clone(), why })?
+            results(node, &inputs, devices, &inside)
+                .map_err(|why| Error::Node { node: Box::new(node.name.clone()), why })?
         };
         for (name, value) in node.outputs.iter().zip(results) {
             scope.values.insert(name, Some(value));

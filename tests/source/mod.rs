@@ -4,12 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every folder with files of the project.
-pub const FOLDERS: [&str; 10] = [
+pub const FOLDERS: [&str; 11] = [
     "hidet-mapping",
     "hidet-macros",
     "hidet-core",
     "hidet-blocks",
     "hidet-ops",
+    "hidet-onnx",
     "src",
     "command",
     "examples",

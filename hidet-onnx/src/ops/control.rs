@@ -62,7 +62,7 @@ fn repeat(call: &Call) -> NodeResult<Vec<Value>> {
     }
     let kinds = &body.outputs[1 + carried.len()..];
     let stacked = stacked.into_iter().zip(kinds).map(|(list, declared)| stack(call, &list, declared, 0));
-    Ok(carried.into_iter().map(Ok).chain(stacked).collect::<NodeResult<_>>()?)
+    carried.into_iter().map(Ok).chain(stacked).collect()
 }
 
 /// Returns results of iterations along a new axis. If there were none, their type is what the graph says.

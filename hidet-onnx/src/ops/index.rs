@@ -115,7 +115,7 @@ fn scatter_nd(call: &Call) -> NodeResult<Vec<Value>> {
             let stride = product(&x.shape()[axis + 1..depth]);
             from_start(&inputs[0].at([at[0].clone(), number(axis as i64)]), extent) * stride
         };
-        (0..depth).map(own).reduce(|sum, place| sum + place).unwrap_or_else(|| number(0) + &at[0] * 0usize)
+        (0..depth).map(own).reduce(|sum, place| sum + place).unwrap_or_else(|| number(0))
     })?;
     let rows = updates.reshape(&[vectors, rest])?;
     one(x.reshape(&[indexed, rest])?.scatter(&places, &rows, 0, mode(call)?)?.reshape(x.shape())?)

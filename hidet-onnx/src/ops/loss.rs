@@ -41,7 +41,7 @@ fn loss(call: &Call, logarithms: &Tensor) -> NodeResult<Tensor> {
     let losses = Tensor::define("loss", &inputs, output.clone(), |inputs, at| {
         let target = inputs[0].at(at.to_vec());
         let class = inside(&from_start(&target, classes), classes);
-        let logarithm = inputs[1].at([&at[..1], &[class.clone()], &at[1..]].concat()).cast(wide(dtype));
+        let logarithm = inputs[1].at([&at[..1], std::slice::from_ref(&class), &at[1..]].concat()).cast(wide(dtype));
         let weight = weight(&class, &target, inputs.get(2));
         // What is ignored does not count, whatever it is.
         weight.equals(0.0).select(&weight.same(0.0), &(logarithm * &weight * -1.0))
