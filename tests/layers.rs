@@ -50,6 +50,23 @@ const OPERATOR_LAYERS: [&str; 13] = [
     "testing",
 ];
 
+/// The modules of ONNX, from left to right as above.
+const ONNX_LAYERS: [&str; 13] = [
+    "error",
+    "proto",
+    "element",
+    "array",
+    "file",
+    "attributes",
+    "value",
+    "graph",
+    "build",
+    "call",
+    "ops",
+    "run",
+    "model",
+];
+
 /// The module that every other may use and that is only for tests.
 const FOR_TESTS: &str = "testing";
 
@@ -172,25 +189,35 @@ fn imports_of_the_simulated_device_point_one_way() {
     assert!(wrong.is_empty(), "imports against the layers:\n{}", wrong.join("\n"));
 }
 
-#[test]
-fn imports_of_the_operators_point_one_way() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("hidet-ops/src");
+/// Asserts that each module of a crate, one of `layers`, imports only those to its left.
+fn assert_one_way(crate_name: &str, layers: &[&str]) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(crate_name).join("src");
     let (mut files, mut wrong) = (Vec::new(), Vec::new());
     sources(&root, "rs", &mut files);
     for path in files {
         let inside = path.strip_prefix(&root).unwrap();
         let own = inside.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs");
-        let Some(here) = OPERATOR_LAYERS.iter().position(|module| *module == own) else {
+        let Some(here) = layers.iter().position(|module| *module == own) else {
             assert_eq!(own, "lib", "{} is in no layer", inside.display());
             continue;
         };
         for (line, other) in imports(&without_tests(&code(&fs::read_to_string(&path).unwrap())), "crate::") {
-            if OPERATOR_LAYERS.iter().position(|module| *module == other).is_some_and(|there| there > here) {
+            if layers.iter().position(|module| *module == other).is_some_and(|there| there > here) {
                 wrong.push(format!("{}:{line}: `{own}` imports `{other}`", inside.display()));
             }
         }
     }
     assert!(wrong.is_empty(), "imports against the layers:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn imports_of_the_operators_point_one_way() {
+    assert_one_way("hidet-ops", &OPERATOR_LAYERS);
+}
+
+#[test]
+fn imports_of_onnx_point_one_way() {
+    assert_one_way("hidet-onnx", &ONNX_LAYERS);
 }
 
 /// Type names that several modules of hidet-core use, and why.

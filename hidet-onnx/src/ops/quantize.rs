@@ -45,7 +45,7 @@ pub(super) fn requantized(y: &Tensor, scales: &[&Tensor], scale: &Tensor, zero: 
     })
 }
 
-/// Returns a scale or zero point with as many axes as the input: one number, one along an axis, or one for each block of it.
+/// Returns a scale or zero point with as many axes as the input: one number, or one for each place of an axis, or of its blocks.
 fn spread(call: &Call, parameter: &Tensor, x: &Tensor) -> NodeResult<Tensor> {
     let rank = x.ty().rank();
     if parameter.ty().len() == 1 {
