@@ -9,6 +9,7 @@ mod arithmetic;
 mod attention;
 mod boxes;
 mod cast;
+mod cells;
 mod compare;
 mod control;
 mod conv;

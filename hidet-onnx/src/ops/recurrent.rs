@@ -1,6 +1,7 @@
-//! Recurrent layers, as `hidet-ops` has them: with their usual activations.
+//! Recurrent layers: as `hidet-ops` has them where they are usual, else step by step.
 
 use super::Row;
+use super::cells::{Kind, Layer};
 use super::tools::unsupported;
 use crate::call::Call;
 use crate::error::NodeResult;
@@ -31,25 +32,13 @@ const LSTM: &[&str] = &[
 ];
 
 pub(super) const ROWS: &[Row] = &[
-    Row("GRU", 7, GRU, |call| layer(call, &["Sigmoid", "Tanh"], |x, w, r, how| Ok(x.gru(w, r, how)?.to_vec()))),
-    Row("LSTM", 7, LSTM, |call| {
-        if call.given(7).is_some() {
-            return Err("weights of peepholes are not supported".into());
-        }
-        if call.int("input_forget", 0)? != 0 {
-            return unsupported("input_forget", 1);
-        }
-        layer(call, &["Sigmoid", "Tanh", "Tanh"], |x, w, r, how| Ok(x.lstm(w, r, how)?.to_vec()))
-    }),
-    Row("RNN", 7, COMMON, |call| layer(call, &["Tanh"], |x, w, r, how| Ok(x.rnn_tanh(w, r, how)?.to_vec()))),
+    Row("GRU", 7, GRU, |call| layer(call, Kind::Gru, &["Sigmoid", "Tanh"])),
+    Row("LSTM", 7, LSTM, |call| layer(call, Kind::Lstm, &["Sigmoid", "Tanh", "Tanh"])),
+    Row("RNN", 7, COMMON, |call| layer(call, Kind::Rnn, &["Tanh"])),
 ];
 
-/// Returns the results of a layer whose activations, in each direction, must be these.
-fn layer(
-    call: &Call,
-    activations: &[&str],
-    run: impl FnOnce(&Tensor, &Tensor, &Tensor, &Recurrent) -> NodeResult<Vec<Tensor>>,
-) -> NodeResult<Vec<Value>> {
+/// Returns the results of a layer, whose usual activations in each direction are these.
+fn layer(call: &Call, kind: Kind, activations: &[&str]) -> NodeResult<Vec<Value>> {
     let direction = match call.text("direction", "forward")?.as_str() {
         "forward" => Direction::Forward,
         "reverse" => Direction::Reverse,
@@ -57,16 +46,20 @@ fn layer(
         other => return unsupported("direction", other),
     };
     let directions = if direction == Direction::Both { 2 } else { 1 };
-    if let Some(given) = call.node.attributes.texts("activations")? {
-        // Some programs name those of both directions for one.
-        let usual = activations.iter().cycle().zip(&given).all(|(own, given)| own.eq_ignore_ascii_case(given));
-        if !usual || given.len() < directions * activations.len() {
-            return unsupported("activations", given.join(", "));
+    for name in ["activation_alpha", "activation_beta"] {
+        if call.node.attributes.floats(name)?.is_some_and(|list| !list.is_empty()) {
+            return Err(format!("`{name}` is not supported").into());
         }
     }
-    if let Some(clip) = call.node.attributes.float("clip")? {
-        return unsupported("clip", clip);
-    }
+    let usual = activations.iter().cycle().take(directions * activations.len()).map(|name| (*name).to_owned());
+    let usual: Vec<String> = usual.collect();
+    // Some programs name those of both directions for one.
+    let named = match call.node.attributes.texts("activations")? {
+        Some(given) if given.len() >= usual.len() => given[..usual.len()].to_vec(),
+        Some(given) => return unsupported("activations", given.join(", ")),
+        None => usual.clone(),
+    };
+    let is_usual = named.iter().zip(&usual).all(|(own, usual)| own.eq_ignore_ascii_case(usual));
     let batch_first = match call.int("layout", 0)? {
         0 => false,
         1 => true,
@@ -74,7 +67,7 @@ fn layer(
     };
     let turned = |x: Tensor| if batch_first { x.permute(&[1, 0, 2]) } else { Ok(x) };
     let state = |input: usize| -> NodeResult<Option<Tensor>> { Ok(call.optional(input)?.map(turned).transpose()?) };
-    let x = turned(call.tensor(0)?)?;
+    let (x, weight, states) = (turned(call.tensor(0)?)?, call.tensor(1)?, call.tensor(2)?);
     let (bias, lengths) = (call.optional(3)?, call.optional(4)?);
     // Only an LSTM has cells, and only its input 6 is there.
     let (initial, cells) = (state(5)?, state(6)?);
@@ -86,7 +79,22 @@ fn layer(
         lengths: lengths.as_ref(),
         linear_before_reset: call.flag("linear_before_reset", false)?,
     };
-    let results = run(&x, &call.tensor(1)?, &call.tensor(2)?, &how)?;
+    let own = Layer {
+        kind,
+        activations: named,
+        clip: call.node.attributes.float("clip")?.map(f64::from),
+        peepholes: call.optional(7)?,
+        input_forget: call.flag("input_forget", false)?,
+        how: &how,
+    };
+    let results = match kind {
+        _ if !is_usual || own.clip.is_some() || own.peepholes.is_some() || own.input_forget => {
+            own.run(&x, &weight, &states)?
+        }
+        Kind::Rnn => x.rnn_tanh(&weight, &states, &how)?.to_vec(),
+        Kind::Gru => x.gru(&weight, &states, &how)?.to_vec(),
+        Kind::Lstm => x.lstm(&weight, &states, &how)?.to_vec(),
+    };
     let turned_back = |(at, result): (usize, Tensor)| match (batch_first, at) {
         (false, _) => Ok(result),
         // All states: [length, directions, batch, hidden] becomes [batch, length, directions, hidden].

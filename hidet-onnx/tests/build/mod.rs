@@ -1,6 +1,6 @@
 //! Small models as bytes: the fields of their messages, written one by one.
 
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
+#![allow(dead_code, clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
 use prost::encoding::{WireType, encode_key, encode_varint};
 
@@ -49,6 +49,10 @@ impl Node {
     pub fn int(self, name: &str, value: i64) -> Node {
         let attribute = Message::default().text(1, name).int(3, value).int(20, 2);
         Node(self.0.bytes(5, &attribute.0))
+    }
+
+    pub fn text(self, name: &str, value: &str) -> Node {
+        Node(self.0.bytes(5, &Message::default().text(1, name).text(4, value).int(20, 3).0))
     }
 
     pub fn float(self, name: &str, value: f32) -> Node {
