@@ -69,6 +69,10 @@ fn layer(call: &Call, kind: Kind, activations: &[&str]) -> NodeResult<Vec<Value>
     let state = |input: usize| -> NodeResult<Option<Tensor>> { Ok(call.optional(input)?.map(turned).transpose()?) };
     let (x, weight, states) = (turned(call.tensor(0)?)?, call.tensor(1)?, call.tensor(2)?);
     let (bias, lengths) = (call.optional(3)?, call.optional(4)?);
+    // The product of all inputs is one of matrices if they are in memory as they are.
+    if !call.on_host {
+        x.compute()?;
+    }
     // Only an LSTM has cells, and only its input 6 is there.
     let (initial, cells) = (state(5)?, state(6)?);
     let how = Recurrent {
