@@ -152,7 +152,7 @@ pub(crate) fn dense(proto: &SparseTensorProto, folder: Option<&Path>) -> Reading
         _ => None,
     };
     let mut dense = vec![0; bytes];
-    let places = places.filter(|places| places.len() == count && places.iter().all(|place| place * size < bytes));
+    let places = places.filter(|places| places.len() == count && places.iter().all(|place| *place < bytes / size));
     let Some(places) = places else { return Err("the indices of a sparse tensor do not fit".to_owned()) };
     for (place, value) in places.iter().zip(values.bytes().chunks_exact(size)) {
         dense[place * size..(place + 1) * size].copy_from_slice(value);

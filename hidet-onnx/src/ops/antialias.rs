@@ -9,6 +9,9 @@ use crate::value::Value;
 use hidet::types::Scalar;
 use hidet_ops::Tensor;
 
+/// The most weights of a matrix.
+const MOST_WEIGHTS: usize = 1 << 26;
+
 /// Returns the tensor resized along axes.
 pub(super) fn resize(call: &Call, x: &Tensor, axes: &[usize], to: &To) -> NodeResult<Vec<Value>> {
     let cubic = match call.text("mode", "nearest")?.as_str() {
@@ -33,6 +36,9 @@ pub(super) fn resize(call: &Call, x: &Tensor, axes: &[usize], to: &To) -> NodeRe
         };
         if output == input && scale == 1.0 {
             continue;
+        }
+        if output.checked_mul(input).is_none_or(|weights| weights > MOST_WEIGHTS) {
+            return Err(format!("`antialias` of {input} to {output} elements is not supported").into());
         }
         let weights = weights([input, output], scale, cubic, exclude);
         let weights = call.upload(&Array::of_floats(x.dtype(), &[output, input], &weights))?;

@@ -117,7 +117,8 @@ fn attention(call: &Call) -> NodeResult<Vec<Value>> {
 /// Returns a mask with a column for each key; keys that it lacks are not seen.
 fn widened(mask: &Tensor, keys: usize) -> NodeResult<Tensor> {
     let rank = mask.ty().rank();
-    let own = mask.shape().last().copied().ok_or("the mask must have an axis")?;
+    let own = mask.shape().last().copied().filter(|_| rank <= 4);
+    let own = own.ok_or_else(|| format!("the mask {} must have one to four axes", mask.ty()))?;
     if own >= keys || own == 1 && keys == 1 {
         return Ok(mask.clone());
     }

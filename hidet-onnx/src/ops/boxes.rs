@@ -110,6 +110,8 @@ fn tf_idf(call: &Call) -> NodeResult<Vec<Value>> {
     let grams = pool(call)?;
     let size = |name: &str| -> NodeResult<usize> { Ok(usize::try_from(call.int(name, 0)?).unwrap_or(0)) };
     let (least, most, skips) = (size("min_gram_length")?, size("max_gram_length")?, size("max_skip_count")?);
+    // What is longer than a row is not in it.
+    let (most, skips) = (most.min(length), skips.min(length));
     let width = grams.values().max().map_or(0, |column| column + 1);
     let numbers = x.integers()?;
     let mut counts = vec![0.0; rows.unwrap_or(1) * width];

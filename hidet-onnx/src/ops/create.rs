@@ -113,7 +113,7 @@ fn mel_weight_matrix(call: &Call) -> NodeResult<Vec<Value>> {
     let number = |input: usize| call.real(input)?.ok_or_else(|| format!("input {input} is missing").into());
     let real: NodeResult<Vec<f64>> = (0..5).map(number).collect();
     let [bands, length, rate, low, high] = real?[..] else { return Err("an input is missing".into()) };
-    if !(0.0..=1e6).contains(&bands) || !(0.0..=1e6).contains(&length) || rate <= 0.0 {
+    if !(0.0..=1e4).contains(&bands) || !(0.0..=1e5).contains(&length) || rate <= 0.0 {
         return Err("the sizes are not valid".into());
     }
     let mel = |hertz: f64| 2595.0 * (hertz / 700.0).ln_1p() / 10f64.ln();

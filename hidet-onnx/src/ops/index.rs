@@ -130,9 +130,12 @@ fn max_unpool(call: &Call) -> NodeResult<Vec<Value>> {
     }
     let strides = call.extents("strides")?.unwrap_or_else(|| vec![1; axes]);
     let pads = call.extents("pads")?.unwrap_or_else(|| vec![0; 2 * axes]);
+    if strides.len() != axes || pads.len() != 2 * axes {
+        return Err(format!("`strides` and `pads` do not fit {axes} spatial axes").into());
+    }
     let mut own = x.shape()[..2].to_vec();
     for axis in 0..axes {
-        let whole = (x.shape()[axis + 2].max(1) - 1) * strides[axis] + kernel[axis];
+        let whole = (x.shape()[axis + 2].max(1) - 1).saturating_mul(strides[axis]).saturating_add(kernel[axis]);
         own.push(whole.saturating_sub(pads[axis] + pads[axes + axis]));
     }
     // Indices count in the extents that the attributes say, which may be less than those that are given.

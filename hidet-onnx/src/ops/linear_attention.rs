@@ -93,6 +93,9 @@ fn rotary_embedding(call: &Call) -> NodeResult<Vec<Value>> {
         turned => turned,
     };
     let half = turned / 2;
+    if turned > width || turned % 2 != 0 {
+        return unsupported("rotary_embedding_dim", turned);
+    }
     let cache = |input: usize| -> NodeResult<Tensor> {
         let cache = call.tensor(input)?;
         let cache = match call.optional(3)? {

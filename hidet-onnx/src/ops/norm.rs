@@ -151,7 +151,7 @@ fn lrn(call: &Call) -> NodeResult<Vec<Value>> {
     let size = usize::try_from(call.int("size", 0)?).unwrap_or(0);
     let (alpha, beta) = (call.float("alpha", 1e-4)?, call.float("beta", 0.75)?);
     let bias = call.float("bias", 1.0)?;
-    if size == 0 || x.ty().rank() < 3 {
+    if !(1..=1 << 20).contains(&size) || x.ty().rank() < 3 {
         return Err(format!("`size` = {size} does not fit {}", x.ty()).into());
     }
     let mut ty = x.ty().clone();

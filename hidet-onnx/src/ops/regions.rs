@@ -78,9 +78,12 @@ fn deform_conv(call: &Call) -> NodeResult<Vec<Value>> {
 /// The numbers that the host finds out of a region: where it begins, how large its bins are, and how many samples they have.
 const NUMBERS: usize = 7;
 
+/// The most samples of a bin along an axis.
+const MOST_SAMPLES: f64 = 1e4;
+
 fn roi_align(call: &Call) -> NodeResult<Vec<Value>> {
     let x = call.tensor(0)?;
-    let [_, channels, height, width] = x.shape()[..] else {
+    let [images, channels, height, width] = x.shape()[..] else {
         return Err(format!("{} must have the axes n, c, h, w", x.ty()).into());
     };
     let (regions, batches) = (call.value(1)?.array()?, call.integers(2)?);
@@ -107,8 +110,11 @@ fn roi_align(call: &Call) -> NodeResult<Vec<Value>> {
         let extent = |from: f64, to: f64| if half { to - from } else { (to - from).max(1.0) };
         let bins = [extent(top, bottom) / rows as f64, extent(left, right) / columns as f64];
         let samples = bins.map(|bin| if ratio > 0 { ratio as f64 } else { bin.ceil().max(0.0) });
+        if !samples.iter().all(|count| *count <= MOST_SAMPLES) || !(0..images as i64).contains(batch) {
+            return Err(format!("a region of image {batch} with {samples:?} samples per bin is not supported").into());
+        }
         for axis in 0..2 {
-            most[axis] = most[axis].max(samples[axis].min(1e4) as usize);
+            most[axis] = most[axis].max(samples[axis] as usize);
         }
         numbers.extend([top, left, bins[0], bins[1], samples[0], samples[1], *batch as f64]);
     }

@@ -61,8 +61,8 @@ fn reshaped(from: &[usize], wanted: &[i64], allow_zero: bool) -> NodeResult<Vec<
     let open: Vec<usize> = (0..to.len()).filter(|axis| wanted[*axis] == -1).collect();
     match open.as_slice() {
         [] => {}
-        [axis] => match (product(from), product(&to)) {
-            (all, others) if others > 0 && all.is_multiple_of(others) => to[*axis] = all / others,
+        [axis] => match (product(from), to.iter().try_fold(1usize, |all, extent| all.checked_mul(*extent))) {
+            (all, Some(others)) if others > 0 && all.is_multiple_of(others) => to[*axis] = all / others,
             _ => return wrong("the other extents do not divide the number of elements"),
         },
         _ => return wrong("-1 is there twice"),
@@ -125,6 +125,7 @@ fn blocks(call: &Call, shape: &[usize]) -> NodeResult<([usize; 4], usize)> {
     let block = usize::try_from(call.int("blocksize", 0)?).unwrap_or(0);
     match (shape, block) {
         (_, 0) => unsupported("blocksize", call.int("blocksize", 0)?),
+        (_, block) if block > 1 << 15 => unsupported("blocksize", block),
         ([n, c, h, w], block) => Ok(([*n, *c, *h, *w], block)),
         _ => Err(format!("the input must have the axes n, c, h, w, but has {shape:?}").into()),
     }

@@ -14,6 +14,9 @@ use std::f64::consts::PI;
 pub(super) const ROWS: &[Row] =
     &[Row("DFT", 17, &["axis", "inverse", "onesided"], dft), Row("STFT", 17, &["onesided"], stft)];
 
+/// The longest transform.
+const LONGEST: usize = 1 << 24;
+
 /// Returns the cosines and sines of the n-th parts of a circle, `[n, 2]`.
 fn circle(call: &Call, dtype: Scalar, n: usize) -> NodeResult<Tensor> {
     let angle = |at: usize| 2.0 * PI * at as f64 / n as f64;
@@ -63,8 +66,8 @@ fn dft(call: &Call) -> NodeResult<Vec<Value>> {
     let given = x.shape()[axis];
     let usual = if inverse && one_sided { 2 * given.saturating_sub(1) } else { given };
     let n = call.number(1)?.map_or(usual, |n| usize::try_from(n).unwrap_or(0));
-    if n == 0 {
-        return Err("the length is 0".into());
+    if n == 0 || n > LONGEST {
+        return Err(format!("the length {n} is not supported").into());
     }
     let dtype = wide(x.dtype());
     let circle = circle(call, dtype, n)?;

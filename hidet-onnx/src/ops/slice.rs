@@ -92,6 +92,9 @@ fn pad(call: &Call) -> NodeResult<Vec<Value>> {
         Some(axes) => axes_of(&axes, rank)?,
         None => (0..rank).collect(),
     };
+    if let Some(pad) = pads.iter().find(|pad| pad.unsigned_abs() > 1 << 31) {
+        return unsupported("pads", pad);
+    }
     if pads.len() != 2 * axes.len() {
         return Err(format!("{} pads are given for {} axes: each needs two", pads.len(), axes.len()).into());
     }
