@@ -1,6 +1,6 @@
 //! The standard's node cases as files: a model, its inputs and its outputs, and what a run of them gives.
 
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
+#![allow(dead_code, clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
 use hidet::prelude::Device;
 use hidet_onnx::{Array, Model};
@@ -109,7 +109,8 @@ impl Case {
         self.name.contains("_expanded")
     }
 
-    fn data(&self, kind: &str) -> Vec<Array> {
+    /// Returns the inputs or outputs.
+    pub fn data(&self, kind: &str) -> Vec<Array> {
         let path = |at: usize| self.folder.join(format!("test_data_set_0/{kind}_{at}.pb"));
         let files = (0..).map(path).take_while(|path| path.exists());
         files.map(|path| hidet_onnx::tensor(&fs::read(path).unwrap()).unwrap()).collect()
