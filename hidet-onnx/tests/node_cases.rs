@@ -2,7 +2,8 @@
 //! `NODE_CASES.md` with the reason.
 //!
 //! `HIDET_ONNX_CASES` names their folder: in it a folder per case, with `model.onnx` and `test_data_set_0/{input,output}_0.pb`.
-//! With `HIDET_WRITE=1` the list is written, else compared.
+//! With `HIDET_WRITE=1` the list is written, else compared. To look for faults: `HIDET_ONNX_ONLY` is a part of the names of cases to
+//! run, `HIDET_ONNX_SHOW` prints why others are refused, and `HIDET_ONNX_EXPANDED` runs the definitions of operators instead.
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 

@@ -56,6 +56,15 @@ fn tensors_without_channels_are_normalised_to_nothing() -> Result<()> {
 }
 
 #[test]
+fn of_no_conditions_none_is_true_and_all_are() -> Result<()> {
+    let device = Device::best()?;
+    let empty = Tensor::from(&device.tensor::<bool, 2>(&[], [2, 0])?);
+    is(empty.any(&[1], false), &[2], &[false, false]);
+    is(empty.all(&[1], false), &[2], &[true, true]);
+    Ok(())
+}
+
+#[test]
 fn products_of_nothing_are_zero() -> Result<()> {
     let device = Device::best()?;
     for dtype in [Scalar::F16, Scalar::F32, Scalar::I8] {

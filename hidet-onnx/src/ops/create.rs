@@ -101,8 +101,8 @@ fn one_hot(call: &Call) -> NodeResult<Vec<Value>> {
     shape.insert(axis, depth);
     let output = TensorType::new(values.dtype(), &shape);
     one(Tensor::define("one_hot", &[&indices, &values], output, |inputs, at| {
-        let index = inputs[0].at([&at[..axis], &at[axis + 1..]].concat());
-        let place = at[axis].cast(index.dtype());
+        let index = inputs[0].at([&at[..axis], &at[axis + 1..]].concat()).cast(Scalar::I64);
+        let place = at[axis].cast(Scalar::I64);
         let from_end = index.lt(0.0).select(&(&index + depth), &index);
         place.equals(from_end).select(&inputs[1].at([number(1) + 0usize]), &inputs[1].at([number(0)]))
     })?)

@@ -28,10 +28,11 @@ pub(super) const ROWS: &[Row] = &[
     Row("Upsample", 7, &["mode", "scales"], upsample),
 ];
 
-/// Returns the mode of operators that have no other attributes: places are `i / scale`, rounded down.
+/// Returns the mode of operators that have no other attributes: places are `i / scale`, rounded down, or up where the axis becomes
+/// shorter.
 fn simple(mode: &str) -> NodeResult<Resize> {
     let mode = match mode {
-        "nearest" => ResizeMode::Nearest(Rounding::Floor),
+        "nearest" => ResizeMode::Nearest(Rounding::Simple),
         "linear" | "bilinear" => ResizeMode::Linear,
         other => return unsupported("mode", other),
     };
