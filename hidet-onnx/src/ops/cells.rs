@@ -1,6 +1,6 @@
 //! Recurrent layers step by step, for what `hidet-ops` does not have: other activations, bounds, and peepholes.
 
-use super::tools::{unsupported, wide};
+use super::tools::{unsupported, wide, zeros};
 use crate::error::NodeResult;
 use hidet::types::Scalar;
 use hidet_ops::{Direction, Recurrent, Result, Tensor};
@@ -92,7 +92,7 @@ impl Layer<'_> {
             products.compute()?;
             let first = |given: Option<&Tensor>| match given {
                 Some(given) => of(given, direction),
-                None => Tensor::full(x.device(), real, &[*batch, hidden], 0.0),
+                None => zeros(x.device(), real, &[*batch, hidden]),
             };
             let cell = if self.kind == Kind::Lstm { Some(first(self.how.initial_cell)?) } else { None };
             let (results, (state, cell)) = own.steps(&products, (first(self.how.initial)?, cell), *reverse)?;
@@ -198,8 +198,9 @@ impl Own<'_> {
     /// Applies an activation of the direction to what is limited before.
     fn activated(&self, number: usize, x: &Tensor) -> NodeResult<Tensor> {
         let x = match self.layer.clip {
-            Some(clip) => x.clamp(-clip, clip)?,
-            None => x.clone(),
+            // As ONNX Runtime has it, the cell of an LSTM is not limited: it is not the sum of a gate.
+            Some(clip) if number < 2 => x.clamp(-clip, clip)?,
+            _ => x.clone(),
         };
         let name = self.activations.get(number).map(|name| name.to_ascii_lowercase()).unwrap_or_default();
         Ok(match name.as_str() {

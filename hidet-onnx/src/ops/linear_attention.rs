@@ -2,7 +2,7 @@
 
 use super::Row;
 use super::attention::{with_heads, without_heads};
-use super::tools::{inside, one, unsupported, wide};
+use super::tools::{inside, one, unsupported, wide, zeros};
 use crate::call::Call;
 use crate::error::NodeResult;
 use crate::value::Value;
@@ -54,7 +54,7 @@ fn linear_attention(call: &Call) -> NodeResult<Vec<Value>> {
             return Err(format!("the state {} does not fit", past.ty()).into());
         }
         Some(past) => past.cast(Scalar::F32)?,
-        None => Tensor::full(call.device, Scalar::F32, &[*batch, *own, *width, *v_width], 0.0)?,
+        None => zeros(call.device, Scalar::F32, &[*batch, *own, *width, *v_width])?,
     };
     let mut results = Vec::new();
     for at in 0..*length as i64 {

@@ -104,11 +104,15 @@ fn roi_align(call: &Call) -> NodeResult<Vec<Value>> {
     let size = |name: &str| -> NodeResult<usize> { Ok(usize::try_from(call.int(name, 1)?).unwrap_or(0).max(1)) };
     let (rows, columns) = (size("output_height")?, size("output_width")?);
     let (ratio, scale) = (call.int("sampling_ratio", 0)?, call.float("spatial_scale", 1.0)?);
+    let x_type = x.dtype();
     let (mut numbers, mut most) = (Vec::new(), [1usize, 1]);
     for (region, batch) in regions.floats().chunks(4).zip(&batches) {
-        let [left, top, right, bottom] = [0, 1, 2, 3].map(|at| region[at] * scale - if half { 0.5 } else { 0.0 });
-        let extent = |from: f64, to: f64| if half { to - from } else { (to - from).max(1.0) };
-        let bins = [extent(top, bottom) / rows as f64, extent(left, right) / columns as f64];
+        // Rounded as on the device: whether a bin has one sample more must not depend on it.
+        let real = |x: f64| if x_type == Scalar::F64 { x } else { f64::from(x as f32) };
+        let shift = if half { 0.5 } else { 0.0 };
+        let [left, top, right, bottom] = [0, 1, 2, 3].map(|at| real(real(region[at] * scale) - shift));
+        let extent = |from: f64, to: f64| if half { real(to - from) } else { real(to - from).max(1.0) };
+        let bins = [extent(top, bottom) / rows as f64, extent(left, right) / columns as f64].map(real);
         let samples = bins.map(|bin| if ratio > 0 { ratio as f64 } else { bin.ceil().max(0.0) });
         if !samples.iter().all(|count| *count <= MOST_SAMPLES) || !(0..images as i64).contains(batch) {
             return Err(format!("a region of image {batch} with {samples:?} samples per bin is not supported").into());

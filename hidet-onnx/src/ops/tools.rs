@@ -3,10 +3,11 @@
 use crate::array::Array;
 use crate::error::NodeResult;
 use crate::value::Value;
+use hidet::device::Device;
 use hidet::ir::UnaryOp;
 use hidet::types::Scalar;
 use hidet_ops::expr::ScalarExpr;
-use hidet_ops::{Input, Tensor, TensorType};
+use hidet_ops::{Input, Result, Tensor, TensorType};
 
 /// Returns one result.
 pub(super) fn one(tensor: Tensor) -> NodeResult<Vec<Value>> {
@@ -107,6 +108,13 @@ pub(super) fn padded(tensor: &Tensor, rank: usize, front: bool) -> NodeResult<Te
     let ones = vec![1; rank.saturating_sub(tensor.shape().len())];
     let shape = if front { [&ones, tensor.shape()].concat() } else { [tensor.shape(), &ones].concat() };
     Ok(tensor.reshape(&shape)?)
+}
+
+/// Returns zeros in memory: a product needs an operand that is more than a number.
+pub(super) fn zeros(device: &Device, dtype: Scalar, shape: &[usize]) -> Result<Tensor> {
+    let zeros = Tensor::full(device, dtype, shape, 0.0)?;
+    zeros.compute()?;
+    Ok(zeros)
 }
 
 /// Returns a tensor of one channel per element, `[c]`, as `[c, 1, ..]`, which is broadcast to `[n, c, ..]` of this many axes.
