@@ -69,7 +69,8 @@ fn run_inside(
             results(node, &inputs, devices, &inside)
                 .map_err(|why| Error::Node { node: Box::new(node.name.clone()), why })?
         };
-        for (name, value) in node.outputs.iter().zip(results) {
+        // A result without a name is one that nobody wants.
+        for (name, value) in node.outputs.iter().zip(results).filter(|(name, _)| !name.is_empty()) {
             scope.values.insert(name, Some(value));
         }
         last.iter().for_each(|name| {

@@ -101,6 +101,15 @@ fn nodes_may_be_in_any_order() {
 }
 
 #[test]
+fn a_result_without_a_name_is_not_an_input_without_one() {
+    let graph = Graph::default().input("x", 1, &["1", "2"]).output("y").initializer(tensor("h", &[], &[3.0]));
+    let dropped = node("LayerNormalization", &["x", "h"], &["", "m"]);
+    let graph = graph.node(dropped).node(node("Clip", &["x", "", "h"], &["y"]));
+    let outputs = session(&graph).run(&[("x", floats(&[-5.0, 5.0], [1, 2]))]).unwrap();
+    assert_eq!(outputs[0].1.to_vec::<f32>().unwrap(), [-5.0, 3.0]);
+}
+
+#[test]
 fn inputs_are_checked() {
     let session = session(&add().input("z", 1, &["n"]));
     let error = |inputs: &[(&str, Tensor)]| session.run(inputs).unwrap_err().to_string();

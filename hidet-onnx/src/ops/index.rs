@@ -45,7 +45,7 @@ fn gather(call: &Call) -> NodeResult<Vec<Value>> {
     one(x.take(&call.tensor(1)?, axis)?)
 }
 
-/// Returns the extents that index vectors with `depth` numbers have in common with what they index.
+/// Vectors of `depth` numbers that index a tensor, behind `batch` axes that both have.
 struct Vectors {
     batch: usize,
     depth: usize,

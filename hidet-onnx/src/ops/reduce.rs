@@ -37,8 +37,7 @@ pub(super) const ROWS: &[Row] = &[
     }),
 ];
 
-/// Returns a reduction along the axes of a node. They are an attribute, or an input from a version on, which differs: a node
-/// has one of both.
+/// Returns a reduction along the axes of a node: an input, or an attribute in old versions, of which a node has at most one.
 fn reduced(call: &Call, f: impl FnOnce(&Tensor, &[usize], bool) -> NodeResult<Tensor>) -> NodeResult<Vec<Value>> {
     let x = call.tensor(0)?;
     let rank = x.ty().rank();

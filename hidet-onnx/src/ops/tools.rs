@@ -98,7 +98,7 @@ pub(super) fn floored(at: &ScalarExpr) -> ScalarExpr {
     at.unary(UnaryOp::Floor).cast(Scalar::I32)
 }
 
-/// Returns a tensor whose axis `axis` has other extents instead.
+/// Returns the extents of a tensor that has others instead of those of an axis.
 pub(super) fn with_axis(shape: &[usize], axis: usize, extents: &[usize]) -> Vec<usize> {
     [&shape[..axis], extents, &shape[axis + 1..]].concat()
 }
@@ -127,7 +127,7 @@ pub(super) fn unsupported<T>(attribute: &str, value: impl std::fmt::Display) -> 
     Err(format!("`{attribute}` = {value} is not supported").into())
 }
 
-/// Returns what lies between the elements of shapes: the product of extents.
+/// Returns the number of elements of a tensor with these extents.
 pub(super) fn product(shape: &[usize]) -> usize {
     shape.iter().product()
 }
