@@ -65,6 +65,17 @@ fn of_no_conditions_none_is_true_and_all_are() -> Result<()> {
 }
 
 #[test]
+fn the_largest_of_none_is_the_least_of_the_type() -> Result<()> {
+    let device = Device::best()?;
+    let empty = Tensor::from(&device.tensor::<i8, 2>(&[], [2, 0])?);
+    is(empty.max(&[1], false), &[2], &[i8::MIN; 2]);
+    is(empty.min(&[1], true), &[2, 1], &[i8::MAX; 2]);
+    let empty = Tensor::from(&device.tensor::<f32, 2>(&[], [2, 0])?);
+    is(empty.max(&[1], false), &[2], &[f32::NEG_INFINITY; 2]);
+    Ok(())
+}
+
+#[test]
 fn products_of_nothing_are_zero() -> Result<()> {
     let device = Device::best()?;
     for dtype in [Scalar::F16, Scalar::F32, Scalar::I8] {

@@ -150,7 +150,12 @@ impl Tensor {
                 }
             }
         }
-        let extents = axes.iter().map(|axis| shape[*axis]).collect();
+        let extents: Vec<usize> = axes.iter().map(|axis| shape[*axis]).collect();
+        if matches!(op, ReduceOp::Max | ReduceOp::Min) && result != Scalar::Bool && extents.contains(&0) {
+            // The least number of the type, not of the wider one in which elements are combined.
+            let number = if op == ReduceOp::Max { f64::NEG_INFINITY } else { f64::INFINITY };
+            return Tensor::full(self.device(), dtype, &output, number);
+        }
         let read = ScalarExpr::read(0, dtype, index);
         let term = match result {
             // Conditions are 0 and 1. Of none the largest is the least number of the type, which must be false.
