@@ -53,7 +53,7 @@ fn repeat(call: &Call) -> NodeResult<Vec<Value>> {
         }
         let scalar = |dtype: Scalar, value: i64| Value::from(Array::of_integers(dtype, &[], &[value]));
         let own = [scalar(Scalar::I64, iteration), scalar(Scalar::Bool, 1)];
-        let mut results = (call.run_graph)(body, own.into_iter().chain(carried.clone()).collect())?.into_iter();
+        let mut results = iteration_of(call, body, own.into_iter().chain(carried.clone()).collect())?.into_iter();
         let condition = results.next().ok_or("the body has no condition")?.array()?.integers()?;
         goes_on = condition.first().is_some_and(|condition| *condition != 0);
         carried = results.by_ref().take(carried.len()).collect();
@@ -63,6 +63,18 @@ fn repeat(call: &Call) -> NodeResult<Vec<Value>> {
     let kinds = &body.outputs[1 + carried.len()..];
     let stacked = stacked.into_iter().zip(kinds).map(|(list, declared)| stack(call, &list, declared, 0));
     carried.into_iter().map(Ok).chain(stacked).collect()
+}
+
+/// Returns the results of a body, computed: the next iteration has the same kernels, and what is put together of all is not one graph
+/// of all.
+fn iteration_of(call: &Call, body: &Graph, inputs: Vec<Value>) -> NodeResult<Vec<Value>> {
+    let results = (call.run_graph)(body, inputs)?;
+    for value in &results {
+        if let Value::Device(tensor) = value {
+            tensor.compute()?;
+        }
+    }
+    Ok(results)
 }
 
 /// Returns results of iterations along a new axis. If there were none, their type is what the graph says.
@@ -150,7 +162,7 @@ fn iterate(
     let mut lists = vec![Vec::new(); body.outputs.len().saturating_sub(states)];
     for iteration in 0..length {
         let inputs = carried.into_iter().chain(scanned.step(iteration, length)?).collect();
-        let mut results = (call.run_graph)(body, inputs)?.into_iter();
+        let mut results = iteration_of(call, body, inputs)?.into_iter();
         carried = results.by_ref().take(states).collect();
         lists.iter_mut().zip(results).for_each(|(list, result)| list.push(result));
     }
