@@ -1,9 +1,10 @@
-//! Properties of every kernel of the registry: it is valid after every pass, its text form parses back, and it compiles
-//! for every architecture that its intrinsics and types allow, without spills in the matrix products. What is known of its
-//! resources before is compared with what ptxas reports: shared memory is equal, registers are a lower bound.
+//! Properties of every kernel of the registry: it is valid after every pass, its text form parses back, and it compiles for
+//! the newest architecture that its intrinsics and types allow and one of the others (with `HIDET_ALL=1` for all), without
+//! spills in the matrix products. What is known of its resources before is compared with what ptxas reports: shared memory is
+//! equal, registers are a lower bound.
 
 use hidet::cuda::nvrtc;
-use hidet::ir::{Function, text, verify};
+use hidet::ir::{Arch, Function, text, verify};
 use hidet::kernel::Estimate;
 use hidet::testing::nvrtc::available;
 use hidet::{codegen, passes};
@@ -30,7 +31,7 @@ fn text_reads_back_after_every_pass() {
 }
 
 #[test]
-fn nvrtc_compiles_every_kernel_for_every_architecture_it_allows() {
+fn nvrtc_compiles_every_kernel() {
     if !available().unwrap() {
         return;
     }
@@ -43,7 +44,7 @@ fn nvrtc_compiles_every_kernel_for_every_architecture_it_allows() {
         let archs = codegen::archs(&lowered);
         assert!(!archs.is_empty(), "{}: no architecture has all it needs", entry.name);
         let newest = archs.last().copied();
-        for arch in archs {
+        for arch in sample(entry.name, archs) {
             let source = codegen::cuda(&lowered, arch).unwrap_or_else(|error| panic!("{}: {error}", entry.name));
             assert!(!source.text.contains("#include"), "{}", entry.name);
             let cubin = nvrtc::compile(&source, arch).unwrap_or_else(|error| panic!("{}: {error}", entry.name));
@@ -66,6 +67,16 @@ fn nvrtc_compiles_every_kernel_for_every_architecture_it_allows() {
     assert!(as_built.wrong.is_empty(), "{}", as_built.wrong.join("\n"));
     println!("{kernels} kernels; of {tight} the estimate is at least half of the registers; the largest is {largest}");
     assert!(kernels >= 80 && tight >= 10 && largest >= 128, "{kernels}, {tight}, {largest}");
+}
+
+/// Returns the newest architecture and one of the others, which the kernel's name draws; all with `HIDET_ALL=1`.
+fn sample(kernel: &str, archs: Vec<Arch>) -> Vec<Arch> {
+    let Some((newest, older)) = archs.split_last() else { return archs };
+    if older.is_empty() || std::env::var_os("HIDET_ALL").is_some() {
+        return archs;
+    }
+    let drawn = kernel.bytes().fold(0usize, |drawn, byte| drawn.wrapping_mul(31).wrapping_add(byte.into()));
+    vec![older[drawn % older.len()], *newest]
 }
 
 /// Every kernel can be checked while it runs, including those with bulk copies, tensor cores and clusters.

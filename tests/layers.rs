@@ -34,7 +34,7 @@ const STRANGERS: [(&str, &[&str]); 2] =
 const SIM_LAYERS: [&str; 5] = ["memory", "checks", "interp", "sync", "async_ops"];
 
 /// The modules of the operators, from left to right as above.
-const OPERATOR_LAYERS: [&str; 13] = [
+const OPERATOR_LAYERS: [&str; 14] = [
     "error",
     "expr",
     "task",
@@ -45,6 +45,7 @@ const OPERATOR_LAYERS: [&str; 13] = [
     "run",
     "plans",
     "tensor",
+    "replay",
     "composed",
     "ops",
     "testing",

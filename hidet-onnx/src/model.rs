@@ -1,18 +1,20 @@
 //! [`Model`]: a model that was read and checked; [`Session`]: the same on a device, where it runs.
 
+use crate::array::Array;
 use crate::build;
 use crate::error::{Error, Result};
 use crate::graph::{Declared, Dim, Graph};
 use crate::proto::ModelProto;
 use crate::run::{self, Devices};
-use crate::value::Value;
+use crate::value::{Value, observed};
 use hidet::device::Device;
-use hidet_ops::{Tensor, TensorType};
+use hidet_ops::{Replay, Tensor, TensorType};
 use prost::Message;
 use prost::bytes::Bytes;
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A model that was read and checked.
 ///
@@ -35,10 +37,20 @@ pub struct Model {
 }
 
 /// A model on a device: its initializers are there, and it can be run.
+///
+/// The kernels of a run are kept as one graph of launches, and repeated for inputs of the same types, unless the model looks at
+/// elements on the way, as conditions and recurrent layers do.
 pub struct Session {
     graph: Graph,
     devices: Devices,
+    runs: Mutex<HashMap<Types, Arc<Replay>>>,
 }
+
+/// The types of the inputs of a run, in the order of the model; nothing of those that are not given.
+type Types = Vec<Option<TensorType>>;
+
+/// The most types of inputs for which launches are kept, with the memory that they use.
+const MOST_RUNS: usize = 8;
 
 /// The most bytes of a file: those of the format.
 const MOST_BYTES: u64 = 1 << 31;
@@ -108,8 +120,8 @@ impl Model {
     ///
     /// If there is not enough memory.
     pub fn on(&self, device: &Device) -> Result<Session> {
-        let session =
-            Session { graph: self.graph.fresh(), devices: Devices { device: device.clone(), host: Device::sim() } };
+        let devices = Devices { device: device.clone(), host: Device::sim() };
+        let session = Session { graph: self.graph.fresh(), devices, runs: Mutex::default() };
         for value in session.graph.all().into_iter().flat_map(|graph| graph.constants.values()) {
             if value.ty().len() >= UPLOADED {
                 value.on(device, false).map_err(|why| Error::Invalid(format!("an initializer: {why}")))?;
@@ -127,21 +139,52 @@ impl Session {
     /// If the inputs are not those of the model, an operator refuses what it is given, or the device fails.
     pub fn run(&self, inputs: &[(&str, Tensor)]) -> Result<Vec<(String, Tensor)>> {
         let given = self.checked(inputs)?;
+        let types: Types = given.iter().map(|value| value.as_ref().map(|tensor| tensor.ty().clone())).collect();
+        let tensors: Vec<&Tensor> = given.iter().flatten().collect();
+        if let Some(replay) = self.kept(&types) {
+            return Ok(self.named(replay.run(&tensors)?));
+        }
+        // The memory of a kept run is its own.
+        let own = given.iter().map(|value| value.as_ref().map(copied).transpose()).collect::<Result<Vec<_>>>()?;
+        let (outputs, has_computed) = observed(|| self.outputs(own.iter().map(Option::as_ref)));
+        let outputs = outputs?;
+        if has_computed || outputs.is_empty() {
+            outputs.iter().try_for_each(|output| output.compute().map(|_| ()))?;
+            return Ok(self.named(outputs));
+        }
+        let inputs: Vec<&Tensor> = own.iter().flatten().collect();
+        let replay = Arc::new(Replay::of(&inputs, &outputs.iter().collect::<Vec<&Tensor>>())?);
+        let results = replay.results()?;
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        if runs.len() >= MOST_RUNS {
+            runs.clear();
+        }
+        runs.insert(types, replay);
+        Ok(self.named(results))
+    }
+
+    /// Returns the launches that are kept for inputs of some types.
+    fn kept(&self, types: &Types) -> Option<Arc<Replay>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner).get(types).cloned()
+    }
+
+    /// Returns the outputs for these inputs, to be computed.
+    fn outputs<'a>(&self, inputs: impl Iterator<Item = Option<&'a Tensor>>) -> Result<Vec<Tensor>> {
+        let given = inputs.map(|input| input.map(|tensor| Value::Device(tensor.clone()))).collect();
         let values = run::run(&self.graph, given, &self.devices)?;
-        let mut outputs = Vec::new();
-        for (declared, value) in self.graph.outputs.iter().zip(values) {
+        let output = |(declared, value): (&Declared, Value)| {
             let tensor = value.on(&self.devices.device, false);
-            let tensor = tensor.map_err(|why| Error::Invalid(format!("output `{}`: {why}", declared.name)))?;
-            outputs.push((declared.name.clone(), tensor));
-        }
-        for (_, tensor) in &outputs {
-            tensor.compute()?;
-        }
-        Ok(outputs)
+            tensor.map_err(|why| Error::Invalid(format!("output `{}`: {why}", declared.name)))
+        };
+        self.graph.outputs.iter().zip(values).map(output).collect()
+    }
+
+    fn named(&self, outputs: Vec<Tensor>) -> Vec<(String, Tensor)> {
+        self.graph.outputs.iter().map(|declared| declared.name.clone()).zip(outputs).collect()
     }
 
     /// Returns the inputs in the order of the model.
-    fn checked(&self, inputs: &[(&str, Tensor)]) -> Result<Vec<Option<Value>>> {
+    fn checked(&self, inputs: &[(&str, Tensor)]) -> Result<Vec<Option<Tensor>>> {
         let refused = |name: &str, why: String| Err(Error::Input { name: name.to_owned(), why });
         let mut given: HashMap<&str, &Tensor> = HashMap::new();
         for (name, tensor) in inputs {
@@ -169,10 +212,15 @@ impl Session {
                 None if self.graph.constants.contains_key(&declared.name) => {}
                 None => return refused(&declared.name, "it is missing".to_owned()),
             }
-            values.push(tensor.map(|tensor| Value::Device((*tensor).clone())));
+            values.push(tensor.map(|tensor| (*tensor).clone()));
         }
         Ok(values)
     }
+}
+
+/// Returns a copy of an input.
+fn copied(tensor: &Tensor) -> Result<Tensor> {
+    Ok(Array::of(tensor)?.on(tensor.device())?)
 }
 
 /// Returns an error if a type is not as the model says; `names` are the extents that have names.

@@ -6,7 +6,27 @@ use crate::array::Array;
 use crate::error::NodeResult;
 use hidet::device::Device;
 use hidet_ops::{Tensor, TensorType};
+use std::cell::Cell;
 use std::sync::{Arc, OnceLock};
+
+thread_local! {
+    static HAS_COMPUTED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Returns what `run` returns, and true if a tensor was computed meanwhile: then what the run consists of may depend on the
+/// elements of its inputs, so that it cannot be repeated for others.
+pub(crate) fn observed<R>(run: impl FnOnce() -> R) -> (R, bool) {
+    let before = HAS_COMPUTED.replace(false);
+    let result = run();
+    (result, HAS_COMPUTED.replace(before))
+}
+
+/// Computes a tensor in the middle of a run.
+pub(crate) fn computed(tensor: &Tensor) -> NodeResult<()> {
+    HAS_COMPUTED.set(true);
+    tensor.compute()?;
+    Ok(())
+}
 
 /// A value of a run.
 #[derive(Clone, Debug)]
@@ -74,7 +94,10 @@ impl Value {
     pub(crate) fn array(&self) -> NodeResult<Array> {
         match self {
             Value::Host(host) => Ok(host.array.clone()),
-            Value::Device(tensor) => Ok(Array::of(tensor)?),
+            Value::Device(tensor) => {
+                computed(tensor)?;
+                Ok(Array::of(tensor)?)
+            }
         }
     }
 

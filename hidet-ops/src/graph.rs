@@ -151,6 +151,11 @@ impl FlowGraph {
         &self.users[id.0]
     }
 
+    /// Returns the nodes that are results of the graph, in order.
+    pub fn outputs(&self) -> &[NodeId] {
+        &self.outputs
+    }
+
     /// Returns true if the value of a node is a result of the graph.
     pub fn is_output(&self, id: NodeId) -> bool {
         self.outputs.contains(&id)

@@ -12,6 +12,7 @@ pub mod fuse;
 pub mod graph;
 mod ops;
 mod plans;
+mod replay;
 mod run;
 pub mod schedule;
 mod task;
@@ -25,5 +26,6 @@ pub use ops::{
     Attention, Coordinates, Direction, Input, Operand, PadMode, Recurrent, Resize, ResizeMode, ResizeTo, Rounding,
     ScatterMode, Window,
 };
+pub use replay::Replay;
 pub use task::{Compute, ReduceOp, Task, TaskKernel};
 pub use tensor::Tensor;

@@ -1,18 +1,16 @@
 //! [`Tensor`]: a tensor whose type is known at run time, and whose value is computed when it is needed.
 
+mod inspect;
 mod trace;
 
 use crate::error::{Error, Result, TensorType};
 use crate::expr::{Element64, Mixed};
-use crate::fuse::{self, Group};
 use crate::graph::{NodeId, Origin};
 use crate::plans::{self, Kept, Plan, PlannedStep};
 use crate::run::{self, Compiled};
 use crate::schedule::{Given, arch_of};
 use crate::task::Task;
-use crate::templates;
 use hidet::device::{Device, RawTensor};
-use hidet::ir::Function;
 use hidet::kernel::PreparedLaunch;
 use hidet::types::{Element, Scalar};
 use std::collections::HashMap;
@@ -177,11 +175,11 @@ impl Tensor {
         if let State::Ready(raw) = &*self.state() {
             return Ok(raw.clone());
         }
-        let (value, nodes) = self.computed(&mut |task, inputs| run::run(task, inputs, self.device()))?;
+        let (mut values, nodes) = Tensor::computed(&[self], &mut |task, inputs| run::run(task, inputs, self.device()))?;
         for (tensor, value) in nodes {
             tensor.settle(value);
         }
-        Ok(value)
+        values.pop().ok_or_else(|| self.missing())
     }
 
     /// Computes the tensor, whether it is computed already or not, into memory of its own, and returns that with the launches
@@ -191,17 +189,37 @@ impl Tensor {
     ///
     /// As [`Tensor::compute`].
     pub fn prepare(&self) -> Result<(RawTensor, Vec<PreparedLaunch>)> {
-        let mut launches = Vec::new();
-        let (value, _) = self.computed(&mut |task, inputs| run::prepare(task, inputs, self.device(), &mut launches))?;
-        Ok((value, launches))
+        let (mut values, launches) = Tensor::prepare_all(&[self])?;
+        Ok((values.pop().ok_or_else(|| self.missing())?, launches))
     }
 
-    /// Computes what is missing by `run`, and returns the value of this tensor and of all that got one.
+    /// The same of several tensors on one device, each of whose operators is computed once.
+    pub(crate) fn prepare_all(tensors: &[&Tensor]) -> Result<(Vec<RawTensor>, Vec<PreparedLaunch>)> {
+        let mut launches = Vec::new();
+        let Some(first) = tensors.first() else { return Ok((Vec::new(), launches)) };
+        let device = first.device();
+        let (values, _) =
+            Tensor::computed(tensors, &mut |task, inputs| run::prepare(task, inputs, device, &mut launches))?;
+        Ok((values, launches))
+    }
+
+    fn missing(&self) -> Error {
+        run::failed(self.device(), "a tensor was not computed by its graph".to_owned())
+    }
+
+    /// Computes what is missing of some tensors by `run`, and returns their values and all tensors that got one.
     fn computed(
-        &self,
+        wanted: &[&Tensor],
         run: &mut dyn FnMut(&Compiled, &[RawTensor]) -> Result<RawTensor>,
-    ) -> Result<(RawTensor, Vec<(Tensor, RawTensor)>)> {
-        let (plan, tensors) = self.planned();
+    ) -> Result<(Vec<RawTensor>, Vec<(Tensor, RawTensor)>)> {
+        let Some(first) = wanted.first() else { return Ok((Vec::new(), Vec::new())) };
+        let (plan, tensors) = match wanted {
+            [one] => one.planned(),
+            _ => {
+                let (graph, tensors) = Tensor::graph_from(wanted, &[]);
+                (plans::of(graph), tensors)
+            }
+        };
         let mut values: HashMap<NodeId, RawTensor, Mixed> = HashMap::default();
         for (at, tensor) in tensors.iter().enumerate() {
             if let Some(tensor) = tensor
@@ -211,7 +229,7 @@ impl Tensor {
             }
         }
         let mut made = Vec::new();
-        plan.compile(&self.given());
+        plan.compile(&first.given());
         for step in &plan.steps {
             let (node, value) = match step {
                 PlannedStep::Task { task, node, inputs } => {
@@ -226,9 +244,8 @@ impl Tensor {
             values.insert(node, value.clone());
             made.extend(tensors[node.0].clone().map(|tensor| (tensor, value)));
         }
-        let own = values.get(&NodeId(tensors.len() - 1)).cloned();
-        let missing = || run::failed(self.device(), "a tensor was not computed by its graph".to_owned());
-        Ok((own.ok_or_else(missing)?, made))
+        let value = |number: &NodeId| values.get(number).cloned().ok_or_else(|| first.missing());
+        Ok((plan.graph.outputs().iter().map(value).collect::<Result<_>>()?, made))
     }
 
     /// Returns what is done to compute the tensor, and the tensors of its nodes.
@@ -250,44 +267,6 @@ impl Tensor {
         }
         let (graph, tensors) = self.graph();
         (plans::of(graph), tensors)
-    }
-
-    /// Returns the names of the kernels that computing it takes, in order; none if it is computed already.
-    pub fn kernels(&self) -> Vec<String> {
-        let own = |group: Group| {
-            let is_chain = !group.fused.producers.is_empty();
-            let names = is_chain.then(|| templates::names(&group.fused, &self.given()).ok()).flatten();
-            let names = names.map(|names| names.into_iter().map(|(kernel, _)| kernel).collect());
-            names.unwrap_or_else(|| vec![group.fused.name])
-        };
-        fuse::groups(&self.graph().0).into_iter().flat_map(own).collect()
-    }
-
-    /// Returns the names of the implementations of those kernels, in order.
-    ///
-    /// # Errors
-    ///
-    /// If there is none for an operator.
-    pub fn templates(&self) -> Result<Vec<&'static str>> {
-        let mut all = Vec::new();
-        for group in fuse::groups(&self.graph().0) {
-            let names = templates::names(&group.fused, &self.given());
-            let names = names.map_err(|why| run::failed(self.device(), why))?;
-            all.extend(names.into_iter().map(|(_, implementation)| implementation));
-        }
-        Ok(all)
-    }
-
-    /// Returns the IR of the kernels that computing it takes, in order, to be looked at, or compiled for another architecture
-    /// (`HIDET_OPS_ARCH` chooses those of one).
-    ///
-    /// # Errors
-    ///
-    /// If there is none for an operator, or one cannot be built.
-    pub fn functions(&self) -> Result<Vec<Function>> {
-        let one = |group: Group| templates::functions(&group.fused, &self.given());
-        let all = fuse::groups(&self.graph().0).into_iter().map(one).collect::<std::result::Result<Vec<_>, String>>();
-        Ok(all.map_err(|why| run::failed(self.device(), why))?.concat())
     }
 
     /// Returns what kernels are made for: inputs that are computed on the way are contiguous, and begin where allocations

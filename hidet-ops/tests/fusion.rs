@@ -6,7 +6,7 @@ use hidet::device::Device;
 use hidet::prelude::{bf16, f16};
 use hidet::types::{Element, Number, Scalar};
 use hidet_ops::expr::ScalarExpr;
-use hidet_ops::{ReduceOp, Result, Tensor, TensorType};
+use hidet_ops::{ReduceOp, Replay, Result, Tensor, TensorType};
 
 /// Small numbers, many of them different, exact in every type.
 fn tensor<T: Element>(device: &Device, shape: &[usize], seed: usize) -> Tensor {
@@ -356,5 +356,40 @@ fn sums_of_two_elements_are_what_they_say() -> Result<()> {
             assert!(found.iter().zip(&wanted).all(right), "{dtype}: {:?} instead of {:?}", &found[..4], &wanted[..4]);
         }
     }
+    Ok(())
+}
+
+/// Several results of one graph, repeated for other inputs, by several threads; work that they share is done once.
+#[test]
+fn results_are_computed_again_for_other_inputs() -> Result<()> {
+    let device = Device::best()?;
+    let tensor = |values: &[f32]| Ok::<Tensor, hidet_ops::Error>(Tensor::from(&device.tensor(values, [2, 2])?));
+    let (x, w) = (tensor(&[1.0, 2.0, 3.0, 4.0])?, tensor(&[1.0, 1.0, 0.0, -1.0])?);
+    let product = x.matmul(&w)?;
+    let (y, z) = (product.relu()?, product.sum(&[1], false)?);
+    let replay = Replay::of(&[&x], &[&y, &z, &x])?;
+    assert_eq!(replay.results()?[0].to_vec::<f32>()?, [1.0, 0.0, 3.0, 0.0]);
+    let first = replay.run(&[&tensor(&[0.0, 1.0, 2.0, 0.0])?])?;
+    // Rows may be apart: a transposed tensor is copied.
+    let again = replay.run(&[&tensor(&[1.0, 0.0, 0.0, 1.0])?.t()?])?;
+    assert_eq!(first[0].to_vec::<f32>()?, [0.0, 0.0, 2.0, 2.0]);
+    assert_eq!(first[1].to_vec::<f32>()?, [-1.0, 4.0]);
+    assert_eq!(first[2].to_vec::<f32>()?, [0.0, 1.0, 2.0, 0.0]);
+    assert_eq!(again[0].to_vec::<f32>()?, [1.0, 1.0, 0.0, 0.0]);
+    std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..4i16)
+            .map(|at| {
+                let (replay, x) = (&replay, tensor(&[f32::from(at), 0.0, 0.0, 0.0]).unwrap());
+                scope.spawn(move || replay.run(&[&x]).unwrap()[1].to_vec::<f32>().unwrap())
+            })
+            .collect();
+        for (at, run) in runs.into_iter().enumerate() {
+            assert_eq!(run.join().unwrap(), [2.0 * at as f32, 0.0]);
+        }
+    });
+    let says = |result: Result<()>, message: &str| assert_eq!(result.unwrap_err().to_string(), message);
+    let wrong = replay.run(&[&x.sum(&[1], false)?]).map(|_| ());
+    says(wrong, "`replay` of f32[2]: the launches are for f32[2, 2]");
+    says(Replay::of(&[&x], &[]).map(|_| ()), "`replay` of f32[2, 2]: there is no output");
     Ok(())
 }

@@ -43,6 +43,11 @@ impl Compiled {
 }
 
 impl PreparedLaunch {
+    /// Returns true if the launch is cooperative: its blocks wait for each other. Only a captured graph may have it.
+    pub fn is_cooperative(&self) -> bool {
+        self.kernel.head().launch.cooperative
+    }
+
     /// Launches the kernel on the default stream, as [`Compiled::launch`] does.
     pub fn launch(&self) -> Result<()> {
         self.launch_at(None)
@@ -143,7 +148,7 @@ impl Graph {
             if !kernel.device().is_same(device) {
                 return Err(kernel.error(format!("it is for {}, but the graph for {device}", kernel.device())));
             }
-            if kernel.head().launch.cooperative {
+            if launch.is_cooperative() {
                 return Err(kernel.error(
                     "a cooperative launch cannot be part of a graph of launches: capture it, by `Graph::capture`",
                 ));

@@ -5,7 +5,7 @@ use super::tools::one;
 use crate::call::Call;
 use crate::element;
 use crate::error::NodeResult;
-use crate::value::Value;
+use crate::value::{Value, computed};
 use hidet::types::Scalar;
 use hidet_ops::Tensor;
 
@@ -40,5 +40,6 @@ fn bit_cast(call: &Call) -> NodeResult<Vec<Value>> {
     if to.bytes() != x.dtype().bytes() {
         return Err(format!("{to} has {} bytes, but {} has {}", to.bytes(), x.dtype(), x.dtype().bytes()).into());
     }
+    computed(&x)?;
     one(Tensor::from(x.compute()?.bits_as(to)?))
 }

@@ -2,6 +2,7 @@
 
 use super::tools::{unsupported, wide, zeros};
 use crate::error::NodeResult;
+use crate::value::computed;
 use hidet::types::Scalar;
 use hidet_ops::{Direction, Recurrent, Result, Tensor};
 
@@ -89,7 +90,7 @@ impl Layer<'_> {
             if let Some(bias) = bias_of(0)? {
                 products = products.add(&bias)?;
             }
-            products.compute()?;
+            computed(&products)?;
             let first = |given: Option<&Tensor>| match given {
                 Some(given) => of(given, direction),
                 None => zeros(x.device(), real, &[*batch, hidden]),
@@ -133,9 +134,9 @@ impl Own<'_> {
                 }
             };
             // The next step reads them several times.
-            state.0.compute()?;
+            computed(&state.0)?;
             if let Some(cell) = &state.1 {
-                cell.compute()?;
+                computed(cell)?;
             }
             results.push(result);
         }

@@ -6,7 +6,7 @@ use crate::array::Array;
 use crate::call::{Call, axis_of};
 use crate::error::NodeResult;
 use crate::graph::{Declared, Dim, Graph};
-use crate::value::Value;
+use crate::value::{Value, computed};
 use hidet::types::Scalar;
 use hidet_ops::Tensor;
 
@@ -71,7 +71,7 @@ fn iteration_of(call: &Call, body: &Graph, inputs: Vec<Value>) -> NodeResult<Vec
     let results = (call.run_graph)(body, inputs)?;
     for value in &results {
         if let Value::Device(tensor) = value {
-            tensor.compute()?;
+            computed(tensor)?;
         }
     }
     Ok(results)

@@ -5,7 +5,7 @@ use super::attention::{with_heads, without_heads};
 use super::tools::{inside, one, unsupported, wide, zeros};
 use crate::call::Call;
 use crate::error::NodeResult;
-use crate::value::Value;
+use crate::value::{Value, computed};
 use hidet::types::Scalar;
 use hidet_ops::expr::ScalarExpr;
 use hidet_ops::{Result, Tensor};
@@ -69,7 +69,7 @@ fn linear_attention(call: &Call) -> NodeResult<Vec<Value>> {
         }
         state = state.add(&key.t()?.mul(&value)?)?;
         // The next step reads the state several times.
-        state.compute()?;
+        computed(&state)?;
         let read = if shared == 1 { state.clone() } else { state.repeat_interleave(shared, 1)? };
         results.push(row(&q)?.matmul(&read)?.mul(scale)?);
     }

@@ -5,7 +5,7 @@ use super::cells::{Kind, Layer};
 use super::tools::unsupported;
 use crate::call::Call;
 use crate::error::NodeResult;
-use crate::value::Value;
+use crate::value::{Value, computed};
 use hidet_ops::{Direction, Recurrent, Tensor};
 
 const COMMON: &[&str] =
@@ -71,7 +71,7 @@ fn layer(call: &Call, kind: Kind, activations: &[&str]) -> NodeResult<Vec<Value>
     let (bias, lengths) = (call.optional(3)?, call.optional(4)?);
     // The product of all inputs is one of matrices if they are in memory as they are.
     if !call.on_host {
-        x.compute()?;
+        computed(&x)?;
     }
     // Only an LSTM has cells, and only its input 6 is there.
     let (initial, cells) = (state(5)?, state(6)?);
@@ -107,7 +107,7 @@ fn layer(call: &Call, kind: Kind, activations: &[&str]) -> NodeResult<Vec<Value>
     };
     // Kernels of many steps are behind each: what follows is not fused with the last of them, which would compute it again.
     if !call.on_host {
-        results.iter().try_for_each(|result| result.compute().map(|_| ()))?;
+        results.iter().try_for_each(computed)?;
     }
     let results = results.into_iter().enumerate().map(turned_back).collect::<hidet_ops::Result<Vec<Tensor>>>()?;
     Ok(results.into_iter().map(Value::from).collect())

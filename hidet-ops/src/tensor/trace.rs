@@ -10,18 +10,18 @@ impl Tensor {
     /// Returns the graph of what is not computed yet, whose result is this tensor, its last node, and the tensors of its
     /// nodes; those between operators that are put together have none.
     pub(super) fn graph(&self) -> (FlowGraph, Vec<Option<Tensor>>) {
-        self.graph_from(&[])
+        Tensor::graph_from(&[self], &[])
     }
 
     /// Returns the graph that computes this tensor of these ones, which are its first nodes; nothing if it needs others.
     pub(crate) fn graph_of(&self, given: &[&Tensor]) -> Option<FlowGraph> {
-        let (graph, _) = self.graph_from(given);
+        let (graph, _) = Tensor::graph_from(&[self], given);
         let inputs = graph.nodes().filter(|node| matches!(node.origin, Origin::Input)).count();
         (inputs == given.len()).then_some(graph)
     }
 
-    /// The same of what is not computed yet and behind these tensors, which are its first nodes.
-    fn graph_from(&self, given: &[&Tensor]) -> (FlowGraph, Vec<Option<Tensor>>) {
+    /// The same of several tensors, and of what is not computed yet and behind those that are given, its first nodes.
+    pub(super) fn graph_from(wanted: &[&Tensor], given: &[&Tensor]) -> (FlowGraph, Vec<Option<Tensor>>) {
         let (mut graph, mut tensors) = (FlowGraph::default(), Vec::new());
         let mut ids: HashMap<*const Inner, NodeId, Mixed> = HashMap::default();
         for tensor in given {
@@ -29,7 +29,7 @@ impl Tensor {
             tensors.push(Some((*tensor).clone()));
         }
         // A loop instead of recursion: chains of operators may be long.
-        let mut open = vec![(self.clone(), false)];
+        let mut open: Vec<(Tensor, bool)> = wanted.iter().rev().map(|tensor| ((*tensor).clone(), false)).collect();
         while let Some((tensor, inputs_done)) = open.pop() {
             let key = Arc::as_ptr(&tensor.0);
             if ids.contains_key(&key) {
@@ -57,9 +57,7 @@ impl Tensor {
             tensors.resize(id.0, None);
             tensors.push(Some(tensor));
         }
-        if let Some(id) = ids.get(&Arc::as_ptr(&self.0)) {
-            graph.output(*id);
-        }
+        wanted.iter().filter_map(|tensor| ids.get(&Arc::as_ptr(&tensor.0))).for_each(|id| graph.output(*id));
         (graph, tensors)
     }
 }
