@@ -52,11 +52,12 @@ const OPERATOR_LAYERS: [&str; 14] = [
 ];
 
 /// The modules of ONNX, from left to right as above.
-const ONNX_LAYERS: [&str; 13] = [
+const ONNX_LAYERS: [&str; 14] = [
     "error",
     "proto",
     "element",
     "array",
+    "npy",
     "file",
     "attributes",
     "value",

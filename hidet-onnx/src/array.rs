@@ -7,6 +7,9 @@ use hidet::types::{Number, Scalar};
 use hidet_ops::{Tensor, TensorType};
 use prost::bytes::Bytes;
 
+/// The most axes of a tensor in a file.
+pub(crate) const MOST_AXES: usize = 64;
+
 /// A tensor on the host: elements in row-major order. Cloning shares them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Array {

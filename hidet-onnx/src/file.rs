@@ -1,6 +1,6 @@
 //! Reading tensors of a model: from its bytes, and from files beside it, which never leave the folder of the model.
 
-use crate::array::Array;
+use crate::array::{Array, MOST_AXES};
 use crate::element;
 use crate::proto::{SparseTensorProto, TensorProto};
 use hidet::types::Scalar;
@@ -13,9 +13,6 @@ use std::path::{Component, Path, PathBuf};
 
 /// Why a tensor cannot be read.
 type Reading<T> = Result<T, String>;
-
-/// The most axes of a tensor.
-const MOST_AXES: usize = 64;
 
 /// Returns the tensor of the bytes of a `TensorProto`, the form in which the test data of ONNX are.
 ///

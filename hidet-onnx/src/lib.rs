@@ -15,6 +15,7 @@ mod error;
 mod file;
 mod graph;
 mod model;
+mod npy;
 mod ops;
 mod proto;
 mod run;

@@ -2,9 +2,7 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
-use hidet::types::Scalar;
 use hidet_onnx::Array;
-use hidet_ops::TensorType;
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
@@ -27,27 +25,9 @@ pub fn read(path: &Path) -> HashMap<String, Array> {
         let local = number(&bytes, at + 42, 4);
         let key = String::from_utf8_lossy(&bytes[at + 46..at + 46 + name]).into_owned();
         let data = local + 30 + number(&bytes, local + 26, 2) + number(&bytes, local + 28, 2);
-        arrays.insert(key.trim_end_matches(".npy").to_owned(), array(&bytes[data..data + size]));
+        let array = Array::from_npy(&bytes[data..data + size]).unwrap_or_else(|why| panic!("{key}: {why}"));
+        arrays.insert(key.trim_end_matches(".npy").to_owned(), array);
         at += 46 + name + extra + comment;
     }
     arrays
-}
-
-/// Returns the array of a `.npy` file: a header in Python's syntax, then elements.
-fn array(bytes: &[u8]) -> Array {
-    assert!(bytes.starts_with(b"\x93NUMPY\x01"));
-    let begin = 10 + number(bytes, 8, 2);
-    let header = String::from_utf8_lossy(&bytes[10..begin]).into_owned();
-    let after = |key: &str| header.split_once(key).unwrap().1.to_owned();
-    assert!(after("'fortran_order': ").starts_with("False"));
-    let dtype = match after("'descr': '").split('\'').next().unwrap() {
-        "<f4" => Scalar::F32,
-        "<i4" => Scalar::I32,
-        "<i8" => Scalar::I64,
-        other => panic!("type {other} is not read"),
-    };
-    let shape = after("'shape': (");
-    let shape = shape.split(')').next().unwrap().split(',').map(str::trim).filter(|part| !part.is_empty());
-    let shape: Vec<usize> = shape.map(|part| part.parse().unwrap()).collect();
-    Array::new(TensorType::new(dtype, &shape), bytes[begin..].to_vec()).unwrap()
 }
