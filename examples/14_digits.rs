@@ -77,7 +77,7 @@ kernel! {
 const HIDDEN: usize = 96;
 
 /// Returns the images, scaled to 0..=1, and their labels: the held-out digits or the training digits.
-fn digits(held_out: bool) -> (Vec<f32>, Vec<i32>) {
+pub fn digits(held_out: bool) -> (Vec<f32>, Vec<i32>) {
     let data = include_bytes!("digits/digits.u8");
     // The same split as in digits/train.py: sorted by a hash of the index, the first 1,200 are for training.
     let mut order: Vec<usize> = (0..data.len() / 65).collect();

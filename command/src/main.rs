@@ -1,4 +1,4 @@
-//! The `hidet` command: looks inside kernels, checks devices, draws mappings and layouts.
+//! The `hidet` command: looks inside kernels, checks devices, draws mappings and layouts, runs models.
 
 #[macro_use]
 mod output;
@@ -33,6 +33,8 @@ enum Command {
     Check(command::check::Check),
     /// Measure kernels on a GPU, against libraries, copies and each other.
     Bench(command::bench::Bench),
+    /// Run a model of ONNX on arrays of NumPy: `hidet run MODEL.onnx --input NAME=FILE.npy`.
+    Run(command::run::Run),
     /// Show or remove the compiled kernels kept on disk.
     Cache(command::cache::CacheCommand),
 }
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Command::Viz(arguments) => arguments.run(),
         Command::Check(arguments) => arguments.run(),
         Command::Bench(arguments) => arguments.run(),
+        Command::Run(arguments) => arguments.run(),
         Command::Cache(arguments) => arguments.run(),
     };
     match result {

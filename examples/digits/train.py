@@ -7,7 +7,7 @@ Needs numpy only. Deterministic: the split, the first weights and the order of t
 The split is written so that the example can repeat it without a library: sort the samples by
 `(index * 2654435761 + seed) mod 2^32`; the first 1,200 train, the other 597 are held out.
 
-weights.f32, little endian: w1 [64, 96], b1 [96], w2 [96, 10], b2 [10].
+weights.f32, little endian: w1 [64, 96], b1 [96], w2 [96, 10], b2 [10]. export.py makes digits.onnx of it, so run that too.
 """
 
 from pathlib import Path

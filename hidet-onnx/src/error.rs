@@ -106,6 +106,12 @@ pub enum Why {
     Inside(Box<Error>),
 }
 
+impl From<hidet::Error> for Error {
+    fn from(error: hidet::Error) -> Error {
+        Error::Device(error.into())
+    }
+}
+
 impl From<String> for Why {
     fn from(text: String) -> Why {
         Why::Text(text)

@@ -57,6 +57,20 @@ pub struct Declared {
     pub(crate) unsupported: Option<String>,
 }
 
+impl fmt::Display for Declared {
+    /// What is known of the type: `f32[n, 64]`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dtype = self.dtype.map_or("?", |dtype| dtype.name());
+        match &self.shape {
+            Some(shape) => {
+                let shape: Vec<String> = shape.iter().map(Dim::to_string).collect();
+                write!(f, "{dtype}[{}]", shape.join(", "))
+            }
+            None => write!(f, "{dtype}[..]"),
+        }
+    }
+}
+
 /// An extent of an input or an output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Dim {

@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 ///
 /// let device = Device::sim();
 /// let session = Model::load("model.onnx")?.on(&device)?;
-/// let x = Tensor::from(&device.tensor(&[1.0f32, 2.0], [1, 2]).map_err(hidet_ops::Error::from)?);
+/// let x = Tensor::from(&device.tensor(&[1.0f32, 2.0], [1, 2])?);
 /// for (name, y) in session.run(&[("x", x)])? {
 ///     println!("{name}: {:?}", y.elements()?);
 /// }
@@ -109,6 +109,11 @@ impl Model {
         &self.graph.inputs
     }
 
+    /// Returns the inputs that must be given: those that are not initializers.
+    pub fn required(&self) -> impl Iterator<Item = &Declared> {
+        self.graph.inputs.iter().filter(|input| !self.graph.constants.contains_key(&input.name))
+    }
+
     /// Returns the outputs.
     pub fn outputs(&self) -> &[Declared] {
         &self.graph.outputs
@@ -161,6 +166,17 @@ impl Session {
         }
         runs.insert(types, replay);
         Ok(self.named(results))
+    }
+
+    /// Returns the outputs as [`Session::run`] does, but what is not needed to know their shapes is not computed yet:
+    /// [`Tensor::kernels`] of an output names the kernels that will do it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::run`].
+    pub fn lazy(&self, inputs: &[(&str, Tensor)]) -> Result<Vec<(String, Tensor)>> {
+        let given = self.checked(inputs)?;
+        Ok(self.named(self.outputs(given.iter().map(Option::as_ref))?))
     }
 
     /// Returns the launches that are kept for inputs of some types.
@@ -225,25 +241,21 @@ fn copied(tensor: &Tensor) -> Result<Tensor> {
 
 /// Returns an error if a type is not as the model says; `names` are the extents that have names.
 fn fits(ty: &TensorType, declared: &Declared, names: &mut HashMap<String, usize>) -> std::result::Result<(), String> {
-    let as_declared = || {
-        let dims = declared.shape.iter().flatten().map(Dim::to_string).collect::<Vec<String>>().join(", ");
-        format!("{}[{dims}]", declared.dtype.map_or("?", |dtype| dtype.name()))
-    };
     if declared.dtype.is_some_and(|dtype| dtype != ty.dtype) {
-        return Err(format!("it is {ty}, but must be {}", as_declared()));
+        return Err(format!("it is {ty}, but must be {}", declared));
     }
     let Some(dims) = &declared.shape else { return Ok(()) };
     if dims.len() != ty.rank() {
-        return Err(format!("it is {ty}, but must have {} axes: {}", dims.len(), as_declared()));
+        return Err(format!("it is {ty}, but must have {} axes: {}", dims.len(), declared));
     }
     for (dim, extent) in dims.iter().zip(&ty.shape) {
         match dim {
             Dim::Any => {}
             Dim::Known(own) if own == extent => {}
-            Dim::Known(_) => return Err(format!("it is {ty}, but must be {}", as_declared())),
+            Dim::Known(_) => return Err(format!("it is {ty}, but must be {}", declared)),
             Dim::Named(name) => match names.insert(name.clone(), *extent) {
                 Some(before) if before != *extent => {
-                    return Err(format!("it is {ty}, but must be {}: `{name}` is {before} elsewhere", as_declared()));
+                    return Err(format!("it is {ty}, but must be {}: `{name}` is {before} elsewhere", declared));
                 }
                 _ => {}
             },

@@ -1,6 +1,6 @@
 //! `hidet check`: runs every kernel against references.
 
-use super::{Outcome, say};
+use super::{Outcome, device};
 use crate::check::random;
 use clap::{Args, ValueEnum};
 use hidet::ir::Arch;
@@ -66,11 +66,7 @@ enum Part {
 impl Check {
     /// Runs the checks and prints their table.
     pub fn run(&self) -> Outcome {
-        let device = match self.device.as_str() {
-            "best" => Device::best(),
-            name => Device::named(name),
-        };
-        let device = device.map_err(say)?;
+        let device = device(&self.device)?;
         let wanted = |part| self.only.is_none_or(|only| only == part);
         if self.only == Some(Part::Random) {
             return self.random(&device);

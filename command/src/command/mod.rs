@@ -5,10 +5,22 @@ pub mod cache;
 pub mod check;
 pub mod doctor;
 pub mod inspect;
+pub mod run;
 pub mod viz;
+
+use hidet::prelude::Device;
 
 /// The result of a subcommand.
 pub type Outcome = Result<bool, String>;
+
+/// Returns the device of that name; `best` is a GPU if there is one, else the simulated device.
+fn device(name: &str) -> Result<Device, String> {
+    match name {
+        "best" => Device::best(),
+        name => Device::named(name),
+    }
+    .map_err(say)
+}
 
 fn say(error: impl std::fmt::Display) -> String {
     error.to_string()

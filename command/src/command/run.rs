@@ -1,0 +1,217 @@
+//! `hidet run`: a model of ONNX, on inputs from files.
+
+use super::{Outcome, device, say};
+use crate::near;
+use clap::Args;
+use hidet_onnx::{Array, Declared, Error, Model};
+use hidet_ops::Tensor;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// The model, its inputs, and where outputs go.
+#[derive(Args)]
+pub struct Run {
+    /// The model, a file of ONNX.
+    model: PathBuf,
+    /// An input: its name and a file as `numpy.save` writes it. The name may be left out if the model has one input. Without
+    /// inputs, those that the model needs are listed.
+    #[arg(long = "input", value_name = "NAME=FILE.npy")]
+    inputs: Vec<String>,
+    /// Write each output to this folder, as NAME.npy.
+    #[arg(long, value_name = "FOLDER")]
+    output: Option<PathBuf>,
+    /// The device: sim, cuda or cuda:1; best is a GPU if there is one, else sim.
+    #[arg(long, default_value = "best")]
+    device: String,
+}
+
+/// The most elements of an output, and rows of it, that are printed.
+const SHOWN: usize = 10;
+
+impl Run {
+    /// Runs the model, prints what its outputs are, and writes them if asked to.
+    pub fn run(&self) -> Outcome {
+        let begin = Instant::now();
+        let model = Model::load(&self.model).map_err(|error| match error {
+            Error::File { .. } => error.to_string(),
+            other => format!("{}: {other}", self.model.display()),
+        })?;
+        let files = self.files(&model)?;
+        let mut arrays = Vec::new();
+        for (name, path) in &files {
+            let failed = |why: String| format!("input `{name}`: {}: {why}", path.display());
+            let bytes = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
+            arrays.push(Array::from_npy(&bytes).map_err(failed)?);
+        }
+        if let Some(folder) = &self.output {
+            // Created before anything is computed, so that a path that cannot be written is reported at once.
+            std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        }
+        let device = device(&self.device)?;
+        println!("device: {device}");
+        let session = model.on(&device).map_err(say)?;
+        let mut inputs = Vec::new();
+        for ((name, _), array) in files.iter().zip(&arrays) {
+            inputs.push((*name, array.on(&device).map_err(say)?));
+        }
+        println!("loaded in {:.2?}", begin.elapsed());
+        let begin = Instant::now();
+        let outputs = session.run(&inputs).map_err(|error| match &error {
+            Error::Input { name, why } => {
+                let file = files.iter().find(|(own, _)| own == name);
+                let file = file.map_or(String::new(), |(_, path)| format!("{}: ", path.display()));
+                format!("input `{name}`: {file}{why}")
+            }
+            _ => error.to_string(),
+        })?;
+        let arrays = on_host(&outputs)?;
+        println!("first run in {:.2?}, with the compilation of kernels that are not in the cache", begin.elapsed());
+        for (name, array) in &arrays {
+            print!("{}", summary(name, array));
+        }
+        match &self.output {
+            Some(folder) => write(folder, &arrays),
+            None => Ok(true),
+        }
+    }
+
+    /// Returns the name and the file of each input, or an error that lists those which are missing.
+    fn files<'a>(&'a self, model: &'a Model) -> Result<Vec<(&'a str, &'a Path)>, String> {
+        let mut files: Vec<(&str, &Path)> = Vec::new();
+        for text in &self.inputs {
+            let (name, path) = named(text, model)?;
+            if files.iter().any(|(own, _)| *own == name) {
+                return Err(format!("input `{name}` is given twice"));
+            }
+            files.push((name, Path::new(path)));
+        }
+        let is_given = |input: &&Declared| files.iter().any(|(name, _)| *name == input.name);
+        let missing: Vec<&Declared> = model.required().filter(|input| !is_given(input)).collect();
+        match missing.as_slice() {
+            [] => Ok(files),
+            missing => Err(format!(
+                "the model needs inputs that are not given:{}\ngive each by --input NAME=FILE.npy",
+                list(missing.iter().copied())
+            )),
+        }
+    }
+}
+
+/// Returns the name of an input and its file: `NAME=FILE`, or `FILE` for the only input.
+fn named<'a>(text: &'a str, model: &'a Model) -> Result<(&'a str, &'a str), String> {
+    let after = |input: &'a Declared| Some((input.name.as_str(), text.strip_prefix(&input.name)?.strip_prefix('=')?));
+    if let Some(found) = model.inputs().iter().find_map(after) {
+        return Ok(found);
+    }
+    let required: Vec<&Declared> = model.required().collect();
+    match (text.split_once('='), required.as_slice()) {
+        (None, [input]) => Ok((&input.name, text)),
+        (None, _) => {
+            Err(format!("--input {text}: it has no name; write NAME={text}, where NAME is of{}", list(model.inputs())))
+        }
+        (Some((name, _)), _) => {
+            let hint = near::hint(name, model.inputs().iter().map(|input| input.name.as_str()));
+            Err(format!("the model has no input `{name}`{hint}\nit has{}", list(model.inputs())))
+        }
+    }
+}
+
+/// Returns lines of names and types.
+fn list<'a>(inputs: impl IntoIterator<Item = &'a Declared>) -> String {
+    inputs.into_iter().map(|input| format!("\n  {}: {input}", input.name)).collect()
+}
+
+fn on_host(outputs: &[(String, Tensor)]) -> Result<Vec<(&str, Array)>, String> {
+    let copy = |(name, tensor): &'_ (String, Tensor)| Array::of(tensor).map_err(|error| format!("`{name}`: {error}"));
+    outputs.iter().map(|output| Ok((output.0.as_str(), copy(output)?))).collect()
+}
+
+/// Returns the type of an output, its first elements, and where the largest of its first rows are.
+fn summary(name: &str, array: &Array) -> String {
+    let numbers = array.floats();
+    let write = |number: &f64| match number.abs() {
+        _ if !array.dtype().is_float() => format!("{number}"),
+        size if size < 1e5 && number.fract() == 0.0 => format!("{number}"),
+        1e-3..1e5 => format!("{number:.4}"),
+        _ => format!("{number:.3e}"),
+    };
+    let more = |count: usize| if count > SHOWN { " .." } else { "" };
+    let first: Vec<String> = numbers.iter().take(SHOWN).map(write).collect();
+    let mut text = format!("{name}: {}\n  {}{}\n", array.ty(), first.join(" "), more(numbers.len()));
+    let columns = match array.shape() {
+        [columns] | [_, columns] if array.dtype().is_float() && *columns > 1 => *columns,
+        _ => return text,
+    };
+    let largest = |row: &[f64]| {
+        let further = |best: (usize, f64), (at, x): (usize, &f64)| if *x > best.1 { (at, *x) } else { best };
+        row.iter().enumerate().fold((0, f64::NEG_INFINITY), further).0.to_string()
+    };
+    let rows: Vec<String> = numbers.chunks(columns).take(SHOWN).map(largest).collect();
+    if !rows.is_empty() {
+        text += &format!("  largest of each row at: {}{}\n", rows.join(" "), more(numbers.len() / columns));
+    }
+    text
+}
+
+/// Writes outputs to a folder.
+fn write(folder: &Path, outputs: &[(&str, Array)]) -> Outcome {
+    let names: Vec<&str> = outputs.iter().map(|(name, _)| *name).collect();
+    for (file, (_, array)) in file_names(&names).iter().zip(outputs) {
+        let path = folder.join(file);
+        std::fs::write(&path, array.to_npy()).map_err(|error| format!("{}: {error}", path.display()))?;
+        println!("wrote {}", path.display());
+    }
+    Ok(true)
+}
+
+/// Returns names of files, all different, in which what is unsafe in names of files is `_`.
+fn file_names(names: &[&str]) -> Vec<String> {
+    let plain = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' };
+    let mut files: Vec<String> = Vec::new();
+    for name in names {
+        let safe: String = name.chars().take(60).map(plain).collect();
+        // No file is hidden, or a folder.
+        let safe = if safe.starts_with('.') || safe.is_empty() { format!("_{safe}") } else { safe };
+        let mut file = format!("{safe}.npy");
+        let mut number = 1;
+        while files.iter().any(|own| own.to_lowercase() == file.to_lowercase()) {
+            number += 1;
+            file = format!("{safe}_{number}.npy");
+        }
+        files.push(file);
+    }
+    files
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hidet::types::Scalar;
+    use hidet_ops::TensorType;
+
+    #[test]
+    fn names_of_files_are_safe_and_different() {
+        let names = file_names(&["y", "Y", "a/b:0", "a_b_0", "..", "", "größe", "../../etc/x"]);
+        let wanted =
+            ["y.npy", "Y_2.npy", "a_b_0.npy", "a_b_0_2.npy", "_...npy", "_.npy", "größe.npy", "_.._.._etc_x.npy"];
+        assert_eq!(names, wanted);
+    }
+
+    #[test]
+    fn a_summary_is_short() {
+        let floats: Vec<u8> = (0..24).flat_map(|i| (i as f32 * 0.1).to_le_bytes()).collect();
+        let text =
+            |shape: &[usize]| summary("y", &Array::new(TensorType::new(Scalar::F32, shape), floats.clone()).unwrap());
+        let first = "0 0.1000 0.2000 0.3000 0.4000 0.5000 0.6000 0.7000 0.8000 0.9000 ..";
+        assert_eq!(text(&[2, 12]), format!("y: f32[2, 12]\n  {first}\n  largest of each row at: 11 11\n"));
+        assert!(text(&[12, 2]).ends_with("  largest of each row at: 1 1 1 1 1 1 1 1 1 1 ..\n"));
+        assert_eq!(text(&[2, 3, 4]), format!("y: f32[2, 3, 4]\n  {first}\n"));
+        let one = |dtype, bytes: &[u8]| summary("y", &Array::new(TensorType::new(dtype, &[]), bytes.to_vec()).unwrap());
+        assert_eq!(one(Scalar::F64, &1e-7f64.to_le_bytes()), "y: f64[]\n  1.000e-7\n");
+        assert_eq!(one(Scalar::F32, &f32::MAX.to_le_bytes()), "y: f32[]\n  3.403e38\n");
+        assert_eq!(one(Scalar::F32, &f32::NAN.to_le_bytes()), "y: f32[]\n  NaN\n");
+        assert_eq!(one(Scalar::I32, &(-7i32).to_le_bytes()), "y: i32[]\n  -7\n");
+        let empty = Array::new(TensorType::new(Scalar::F32, &[0, 10]), vec![]).unwrap();
+        assert_eq!(summary("y", &empty), "y: f32[0, 10]\n  \n");
+    }
+}

@@ -1,0 +1,136 @@
+//! The command `hidet run` from outside: the digits network on the simulated device, and what is wrong with models and inputs.
+
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
+
+use hidet::types::Scalar;
+use hidet_examples::digits::digits;
+use hidet_onnx::Array;
+use hidet_ops::TensorType;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/digits/digits.onnx");
+
+/// Runs a model on the simulated device, and returns the output and the exit code.
+fn run(model: &str, arguments: &[&str]) -> (String, i32) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hidet"));
+    command.args(["run", model, "--device", "sim"]).args(arguments).env("HIDET_CACHE", "off");
+    let output = command.output().unwrap();
+    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    (text, output.status.code().unwrap())
+}
+
+/// A new folder of a test.
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// Writes the first held-out digits to a file, and returns its path and the labels.
+fn images(folder: &Path, name: &str, shape: &[usize]) -> (String, Vec<i32>) {
+    let (pixels, labels) = digits(true);
+    let bytes: Vec<u8> = pixels[..shape.iter().product()].iter().flat_map(|pixel| pixel.to_le_bytes()).collect();
+    let path = folder.join(name);
+    fs::write(&path, Array::new(TensorType::new(Scalar::F32, shape), bytes).unwrap().to_npy()).unwrap();
+    (path.to_str().unwrap().to_owned(), labels[..shape[0]].to_vec())
+}
+
+#[test]
+fn digits_are_recognised() {
+    let folder = folder("digits");
+    let (path, labels) = images(&folder, "images.npy", &[12, 64]);
+    let outputs = folder.join("outputs/new");
+    let output = outputs.to_str().unwrap();
+    let (text, code) = run(MODEL, &["--input", &format!("images={path}"), "--output", output]);
+    let labels: Vec<String> = labels[..10].iter().map(i32::to_string).collect();
+    for part in [
+        "device: the simulated device\n",
+        "loaded in ",
+        "first run in ",
+        "chances: f32[12, 10]\n",
+        &format!("largest of each row at: {} ..\n", labels.join(" ")),
+        "wrote ",
+    ] {
+        assert!(text.contains(part), "{part}:\n{text}");
+    }
+    assert_eq!(code, 0);
+    let chances = Array::from_npy(&fs::read(outputs.join("chances.npy")).unwrap()).unwrap();
+    assert_eq!(chances.ty(), &TensorType::new(Scalar::F32, &[12, 10]));
+    for row in chances.floats().chunks(10) {
+        assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-5);
+    }
+    // The model has one input, whose name may be left out.
+    let (text, code) = run(MODEL, &["--input", &path]);
+    assert!(code == 0 && text.contains("chances: f32[12, 10]\n") && !text.contains("wrote"), "{text}");
+}
+
+#[test]
+fn wrong_inputs_are_errors_that_say_what_is_wanted() {
+    let folder = folder("wrong_inputs");
+    let (right, _) = images(&folder, "right.npy", &[2, 64]);
+    let (wrong, _) = images(&folder, "wrong.npy", &[2, 63]);
+    let (right, wrong) = (format!("images={right}"), format!("images={wrong}"));
+    let blocked = format!("{MODEL}/outputs");
+    let cases: [(&[&str], &[&str]); 8] = [
+        (&[], &["inputs that are not given:\n  images: f32[n, 64]\n", "--input NAME=FILE.npy"]),
+        (&["--input", "imags=x.npy"], &["no input `imags`; did you mean `images`?", "it has\n  images: f32[n, 64]"]),
+        (&["--input", &wrong], &["input `images`: ", "wrong.npy: it is f32[2, 63], but must be f32[n, 64]"]),
+        (&["--input", "images=none.npy"], &["input `images`: none.npy: No such file"]),
+        (&["--input", MODEL], &["input `images`: ", "digits.onnx: it is not a .npy file"]),
+        (&["--input", &right, "--input", &right], &["input `images` is given twice"]),
+        (&["--input", &right, "--output", &blocked], &["digits.onnx/outputs: "]),
+        (&["--input", &right, "--device", "nope"], &["cannot be used multiple times"]),
+    ];
+    for (arguments, parts) in cases {
+        let (text, code) = run(MODEL, arguments);
+        assert!(code != 0 && text.contains("error: "), "{arguments:?}: {code} {text}");
+        parts.iter().for_each(|part| assert!(text.contains(part), "{part}:\n{text}"));
+    }
+}
+
+/// A message with one field more.
+fn field(mut message: Vec<u8>, tag: u8, value: &[u8]) -> Vec<u8> {
+    message.extend_from_slice(&[tag << 3 | 2, value.len() as u8]);
+    message.extend_from_slice(value);
+    message
+}
+
+/// A model whose nodes have these operators, each of which has the result of the one before it.
+fn model(operators: &[&str]) -> Vec<u8> {
+    let mut graph = Vec::new();
+    for (at, operator) in operators.iter().enumerate() {
+        let [input, output] = [at, at + 1].map(|number| format!("x{number}").into_bytes());
+        let node = field(field(field(Vec::new(), 1, &input), 2, &output), 4, operator.as_bytes());
+        graph = field(graph, 1, &node);
+    }
+    let ends = [(11, "x0".to_owned()), (12, format!("x{}", operators.len()))];
+    for (tag, name) in ends {
+        // Type: a tensor of f32, of which nothing else is known.
+        let ty = field(Vec::new(), 1, &[8, 1]);
+        graph = field(graph, tag, &field(field(Vec::new(), 1, name.as_bytes()), 2, &ty));
+    }
+    // Version 8 of the format, version 17 of the operators.
+    field(field(vec![8, 8], 7, &graph), 8, &[16, 17])
+}
+
+#[test]
+fn a_model_that_cannot_be_run_is_an_error() {
+    let folder = folder("wrong_models");
+    let path = |name: &str, bytes: &[u8]| {
+        fs::write(folder.join(name), bytes).unwrap();
+        folder.join(name).to_str().unwrap().to_owned()
+    };
+    let (text, code) = run("none.onnx", &[]);
+    assert!(code == 1 && text.starts_with("error: none.onnx: No such file"), "{text}");
+    let (text, code) = run(&path("text.onnx", b"no model"), &[]);
+    assert!(code == 1 && text.starts_with("error: ") && text.contains("text.onnx: "), "{text}");
+    let (text, code) = run(&path("many.onnx", &model(&["Relu", "Bernoulli", "Nonsense"])), &[]);
+    for part in ["many.onnx: the model needs what is not supported:", "(Bernoulli, opset 17)", "(Nonsense, opset 17)"] {
+        assert!(code == 1 && text.contains(part), "{part}:\n{text}");
+    }
+    let (text, code) = run(&path("relu.onnx", &model(&["Relu"])), &[]);
+    assert!(code == 1 && text.contains("\n  x0: f32[..]\n"), "{text}");
+}
