@@ -1,7 +1,8 @@
 //! The standard's node cases on the simulated device: none may be wrong, and those that are refused are listed in
 //! `NODE_CASES.md` with the reason.
 //!
-//! `HIDET_ONNX_CASES` names their folder: in it a folder per case, with `model.onnx` and `test_data_set_0/{input,output}_0.pb`.
+//! `HIDET_ONNX_CASES` names their folder, as `node_cases.py` writes it: in it a folder per case, with `model.onnx` and
+//! `test_data_set_0/{input,output}_0.pb`.
 //! With `HIDET_WRITE=1` the list is written, else compared. To look for faults: `HIDET_ONNX_ONLY` is a part of the names of cases to
 //! run, `HIDET_ONNX_SHOW` prints why others are refused, and `HIDET_ONNX_EXPANDED` runs the definitions of operators instead.
 
