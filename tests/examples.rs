@@ -26,7 +26,9 @@ fn digits_held_out_are_recognised() -> hidet::Result<()> {
     Ok(())
 }
 
-// The examples on operators are not part of the kernels of examples, which hidet-ops does not build on.
+// The examples on operators and models are not part of the kernels of examples, which hidet-ops does not build on.
+#[path = "../examples/23_onnx.rs"]
+mod onnx;
 #[path = "../examples/21_operators.rs"]
 mod operators;
 #[path = "../examples/22_user_operators.rs"]
@@ -35,6 +37,11 @@ mod user_operators;
 #[test]
 fn operators_run() -> hidet_ops::Result<()> {
     operators::run(&Device::sim())
+}
+
+#[test]
+fn a_model_of_onnx_recognises_digits() -> hidet_onnx::Result<()> {
+    onnx::run(&Device::sim())
 }
 
 #[test]
