@@ -26,6 +26,7 @@
 #[path = "filetests/harness.rs"]
 mod harness;
 
+use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
 /// Every `.hir` file under a folder.
@@ -47,14 +48,14 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 fn filetests() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/filetests");
     let filter = std::env::var("HIDET_FILETEST").unwrap_or_default();
-    let mut failures = Vec::new();
-    let mut count = 0;
-    for path in files(&root).into_iter().filter(|path| path.to_string_lossy().contains(&filter)) {
-        count += 1;
-        if let Err(failure) = harness::run(&path) {
-            failures.push(format!("== {}\n{failure}", path.strip_prefix(&root).unwrap_or(&path).display()));
-        }
-    }
+    let chosen: Vec<PathBuf> =
+        files(&root).into_iter().filter(|path| path.to_string_lossy().contains(&filter)).collect();
+    let count = chosen.len();
+    let failure = |path: &PathBuf| {
+        let failure = harness::run(path).err()?;
+        Some(format!("== {}\n{failure}", path.strip_prefix(&root).unwrap_or(path).display()))
+    };
+    let failures: Vec<String> = chosen.par_iter().filter_map(failure).collect();
     assert!(count > 0, "HIDET_FILETEST={filter} is in the path of no file");
     assert!(failures.is_empty(), "{} of {count} filetests fail:\n{}", failures.len(), failures.join("\n"));
 }

@@ -10,7 +10,8 @@ use hidet::ir::{Function, Relation};
 use hidet::mapping::IndexExpr;
 use hidet::passes;
 use hidet::sim::{self, Options};
-use hidet_examples::registry;
+use hidet_examples::registry::{self, Entry};
+use rayon::prelude::*;
 
 /// Returns extents that meet the constraints of the kernel: the first of a few that do for all dims alike, except for
 /// dims that must be larger, or equal to something.
@@ -55,48 +56,45 @@ fn dims(function: &Function) -> Option<Vec<i64>> {
     })
 }
 
+/// Runs a kernel under so many seeds, and returns what is wrong.
+fn failures(entry: &Entry, seeds: u64) -> Vec<String> {
+    let built = (entry.build)().unwrap_or_else(|error| panic!("{}: {error}", entry.name));
+    let Some(dims) = dims(&built) else {
+        return vec![format!("{}: no extents meet its constraints", entry.name)];
+    };
+    let options = passes::LoweringOptions { checks: true, ..passes::LoweringOptions::default() };
+    let lowered = passes::lower(&built, &options).unwrap_or_else(|error| panic!("{}: {error}", entry.name));
+    let start = std::time::Instant::now();
+    let mut failures = Vec::new();
+    for seed in 0..seeds {
+        let mut results = Vec::new();
+        // Every fifth seed on two threads as well.
+        for threads in if seed % 5 == 0 { 1..=2 } else { 1..=1 } {
+            let arguments = simulate::arguments(&built, &dims).unwrap();
+            let options = Options { seed, threads: Some(threads), ..Options::default() };
+            match sim::run(&lowered, &arguments, &options) {
+                Ok(report) => results.push((report.counters, simulate::contents(&arguments))),
+                Err(failure) => failures.push(format!("seed {seed}: {failure}")),
+            }
+        }
+        if results.windows(2).any(|pair| pair[0] != pair[1]) {
+            failures.push(format!("{}, seed {seed}: one thread and two differ", entry.name));
+        }
+        if !failures.is_empty() {
+            break;
+        }
+    }
+    println!("{:<34} {:?} {:?}", entry.name, dims, start.elapsed());
+    failures
+}
+
 #[test]
 fn no_kernel_of_the_examples_is_faulty_under_any_seed() {
     let seeds: u64 = std::env::var("HIDET_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(5);
     let only = std::env::var("HIDET_KERNEL").unwrap_or_default();
-    let mut failures = Vec::new();
-    let mut ran = 0;
-    for entry in registry::all().into_iter().filter(|entry| entry.name.contains(&only)) {
-        let built = (entry.build)().unwrap_or_else(|error| panic!("{}: {error}", entry.name));
-        let Some(dims) = dims(&built) else {
-            failures.push(format!("{}: no extents meet its constraints", entry.name));
-            continue;
-        };
-        let options = passes::LoweringOptions { checks: true, ..passes::LoweringOptions::default() };
-        let lowered = passes::lower(&built, &options).unwrap_or_else(|error| panic!("{}: {error}", entry.name));
-        let start = std::time::Instant::now();
-        let mut simulated = true;
-        for seed in 0..seeds {
-            let mut results = Vec::new();
-            // Every fifth seed on two threads as well.
-            for threads in if seed % 5 == 0 { 1..=2 } else { 1..=1 } {
-                let arguments = simulate::arguments(&built, &dims).unwrap();
-                let options = Options { seed, threads: Some(threads), ..Options::default() };
-                match sim::run(&lowered, &arguments, &options) {
-                    Ok(report) => results.push((report.counters, simulate::contents(&arguments))),
-                    Err(failure) => {
-                        failures.push(format!("seed {seed}: {failure}"));
-                        simulated = false;
-                    }
-                }
-            }
-            if !simulated {
-                break;
-            }
-            if results.windows(2).any(|pair| pair[0] != pair[1]) {
-                failures.push(format!("{}, seed {seed}: one thread and two differ", entry.name));
-                break;
-            }
-        }
-        ran += simulated as u32;
-        println!("{:<34} {:?} {:?} simulated: {simulated}", entry.name, dims, start.elapsed());
-    }
+    let chosen: Vec<Entry> = registry::all().into_iter().filter(|entry| entry.name.contains(&only)).collect();
+    let failures: Vec<String> = chosen.par_iter().flat_map_iter(|entry| failures(entry, seeds)).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
-    println!("{ran} kernels, {seeds} seeds");
-    assert!(ran > 0);
+    println!("{} kernels, {seeds} seeds", chosen.len());
+    assert!(!chosen.is_empty());
 }

@@ -1,4 +1,4 @@
-//! LSTM layers over a sequence, as ONNX defines them: by one kernel for all steps where there is one, else step by step.
+//! LSTM layers over a sequence, as ONNX defines them: by one kernel for all steps if there is one, else step by step.
 
 use super::recurrent::{Elements, Layer, Recurrent, Step, sigmoid};
 use crate::composed::composed;
@@ -26,8 +26,8 @@ impl Tensor {
 }
 
 impl Layer<'_> {
-    /// Returns the states of an LSTM along the sequence, and the last state and cell: by one kernel where there is one for
-    /// the case, else step by step.
+    /// Returns the states of an LSTM along the sequence, and the last state and cell: by one kernel if there is one for the
+    /// case, else step by step.
     fn lstm(&self, direction: usize) -> Result<(Tensor, Vec<Tensor>)> {
         let (inputs, weight) = (self.inputs(direction, 4)?, self.weight(direction, [0, 4])?);
         let first = self.first(self.how.initial, direction)?;

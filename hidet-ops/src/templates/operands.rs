@@ -30,7 +30,7 @@ pub(super) struct Operands {
     pub(super) axes: [Vec<usize>; 2],
     /// True if columns of b are contiguous, false if k is.
     pub(super) along_rows: bool,
-    /// True if rows of one of them are no multiples of [`LINE`].
+    /// True if rows of one of them are not multiples of [`LINE`].
     pub(super) straddles: bool,
     /// True if one of them is a copy.
     pub(super) is_copied: bool,

@@ -86,7 +86,7 @@ pub(super) struct Problem {
     /// True if each factor is two numbers, of which three products are added.
     pub(super) three: bool,
     pub(super) along_rows: bool,
-    /// True if rows of operands are no multiples of a line of L2, so that a row of a tile is a part of two.
+    /// True if rows of operands are not multiples of a line of L2, so that a row of a tile is a part of two.
     pub(super) straddles: bool,
     /// The size of an element of the result.
     pub(super) result_bytes: usize,
