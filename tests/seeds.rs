@@ -2,6 +2,8 @@
 //!
 //! `HIDET_SEEDS=50 cargo test --release --test seeds -- --nocapture` takes that many; 5 are the default.
 
+#![allow(clippy::panic, clippy::unwrap_used)]
+
 #[allow(dead_code)]
 #[path = "filetests/simulate.rs"]
 mod simulate;

@@ -330,3 +330,22 @@ fn long_lines_are_added() -> Result<()> {
     }
     Ok(())
 }
+
+/// Parts of tensors that begin anywhere, read at computed places and converted to narrower elements, of which more are stored
+/// at once than are read.
+#[test]
+fn parts_that_begin_anywhere_are_read() -> Result<()> {
+    let device = Device::best()?;
+    let values: Vec<f32> = (0..4 * 64 + 8).map(|at| (at % 100) as f32).collect();
+    let flat = device.tensor(&values, [values.len()])?;
+    for first in 0..5 {
+        let x = Tensor::from(flat.raw().view(first, &[4, 64])?);
+        for (from, to) in [(0, 64), (4, 36), (8, 40), (16, 64)] {
+            for dtype in [Scalar::U8, Scalar::F16, Scalar::I32] {
+                let y = x.slice(&[(1, from, to, 1)])?.cast(dtype)?;
+                assert_eq!(y.elements()?, y.reference()?, "{dtype}, {from} to {to} of what begins at {first}");
+            }
+        }
+    }
+    Ok(())
+}

@@ -40,7 +40,7 @@ impl Implementation for Elementwise {
         if !fused.reductions.is_empty() || fused.line.is_some() {
             return Err("it is not elementwise".to_owned());
         }
-        let parameters = Parameters::of(fused, given.contiguous);
+        let parameters = Parameters::of(fused, given.contiguous).aligned(given.align);
         let lanes = match parameters.rank() {
             0 => 1,
             rank if given.contiguous => Body::lanes(&parameters, rank - 1, Some(fused.output.dtype), given.align),

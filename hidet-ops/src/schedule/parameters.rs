@@ -23,7 +23,12 @@ pub(crate) struct Parameters {
     rank: usize,
     /// Those along which reductions combine terms.
     over: Vec<usize>,
+    /// A power of two of which the addresses of all inputs are multiples, in bytes.
+    align: usize,
 }
+
+/// Bytes of the widest access, to which allocations are aligned.
+const MOST_ALIGNED: usize = 16;
 
 /// A parameter.
 #[derive(Clone, Debug)]
@@ -98,7 +103,7 @@ impl Parameters {
         let mut over: Vec<usize> = fused.over.iter().map(|axis| merged[*axis]).collect();
         over.dedup();
         let rank = if rank == 0 { 0 } else { merged[rank - 1] + 1 };
-        Parameters { list, merged, extents, rank, over }
+        Parameters { list, merged, extents, rank, over, align: MOST_ALIGNED }
     }
 
     /// Returns an error if an input is read at computed coordinates, which a view of it cannot have.
@@ -220,6 +225,11 @@ impl Parameters {
         })
     }
 
+    /// Returns the same parameters for inputs that begin at multiples of fewer bytes than allocations do.
+    pub(crate) fn aligned(self, align: usize) -> Parameters {
+        Parameters { align, ..self }
+    }
+
     /// Returns true if the elements that an input has at a computed index, for so many places along a coordinate, are next
     /// to each other, and begin at a multiple of their number: they are loaded together, all of them inside or all outside.
     pub(crate) fn is_adjacent(
@@ -253,7 +263,11 @@ impl Parameters {
             });
         }
         let bytes = lanes as usize * self.dtype(parameter).bytes();
-        lanes > 1 && bytes <= 16 && axis.is_some_and(is_along) && !varies && (extent as i64) % lanes == 0
+        lanes > 1
+            && bytes <= self.align.min(MOST_ALIGNED)
+            && axis.is_some_and(is_along)
+            && !varies
+            && (extent as i64) % lanes == 0
     }
 
     /// Returns true if all reads at computed indices are [adjacent](Self::is_adjacent), or do not depend on the coordinate.

@@ -110,7 +110,7 @@ impl Implementation for Rows {
         if fused.reductions.is_empty() {
             return Err("it has no reduction".to_owned());
         }
-        let parameters = Parameters::of(fused, given.contiguous);
+        let parameters = Parameters::of(fused, given.contiguous).aligned(given.align);
         let extents = parameters.extents();
         let is_over = |axis: &usize| parameters.over().contains(axis);
         let count = |over: bool| (0..extents.len()).filter(move |axis| is_over(axis) == over).map(|axis| extents[axis]);

@@ -56,7 +56,7 @@ impl Implementation for Scan {
             Some(Line { axis, op: LineOp::Sums }) => axis,
             _ => return Err("it is not a sum of the terms up to each element".to_owned()),
         };
-        let parameters = Parameters::of(fused, given.contiguous);
+        let parameters = Parameters::of(fused, given.contiguous).aligned(given.align);
         let extents = parameters.extents().to_vec();
         let lines = extents.iter().enumerate().filter(|(at, _)| *at != axis);
         let lines = lines.map(|(_, extent)| *extent).product::<usize>();

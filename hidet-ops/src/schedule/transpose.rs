@@ -73,7 +73,7 @@ impl Implementation for Transpose {
         if !fused.reductions.is_empty() || fused.line.is_some() {
             return Err("it is not elementwise".to_owned());
         }
-        let parameters = Parameters::of(fused, given.contiguous);
+        let parameters = Parameters::of(fused, given.contiguous).aligned(given.align);
         let tiling = Tiling::of(fused, &parameters, given)?;
         let (own, given) = (fused.clone(), parameters.clone());
         let template = Template::new(&fused.name, move |signature| {

@@ -74,7 +74,7 @@ impl Implementation for Windows {
         if fused.reductions.is_empty() {
             return Err("it has no reduction".to_owned());
         }
-        let parameters = Parameters::of(fused, given.contiguous);
+        let parameters = Parameters::of(fused, given.contiguous).aligned(given.align);
         let (extents, rank) = (parameters.extents(), parameters.rank());
         if rank == 0 || parameters.over().iter().any(|axis| *axis < rank) {
             return Err("its reductions are of rows of the result".to_owned());
