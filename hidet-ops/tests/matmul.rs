@@ -91,6 +91,19 @@ fn awkward_products_on_tensor_cores() -> Result<()> {
     agrees(&part.matmul(&b)?, &part.matmul(&b)?, 4e-3)
 }
 
+/// A factor that is the same number everywhere, which no kernel of products reads.
+#[test]
+fn numbers_are_multiplied() -> Result<()> {
+    let device = Device::best()?;
+    for dtype in [Scalar::F32, Scalar::F16, Scalar::I32] {
+        let mut inputs = Inputs::new(&device, dtype, 3);
+        let (number, w) = (Tensor::full(&device, dtype, &[3, 5], 2.0)?, stored(inputs.within(&[5, 7], 1.0)?)?);
+        let product = number.matmul(&w)?.add(1.0)?;
+        agrees(&product, &product, 2e-3)?;
+    }
+    Ok(())
+}
+
 /// Few rows times weights that are converted and scaled as they are read, around the tiles, with what follows.
 #[test]
 fn few_rows_by_computed_weights() -> Result<()> {

@@ -33,6 +33,9 @@ impl Product {
         let [product] = fused.reductions.as_slice() else { return Err("it is not one sum".to_owned()) };
         let (factors, precision) =
             product.factors().ok_or("its terms are not products of an element of a and one of b")?;
+        if factors.iter().any(|factor| factor.reads().is_empty()) {
+            return Err("a factor is a number".to_owned());
+        }
         let parameters = Parameters::of(fused, given.contiguous);
         parameters.all_at_coordinates()?;
         let (extents, rank) = (parameters.extents(), parameters.rank());
