@@ -53,7 +53,10 @@ impl Tile {
         let lanes = [8, 4, 2, 1].into_iter().filter(|lanes| *lanes <= most).find(is_adjacent).unwrap_or(1);
         let results: usize = extents[..rank].iter().product();
         let columns = if rank >= 2 { extents[rank - 2] } else { 1 };
-        let is_shared = |number| parameters.axes(number).is_some_and(|axes| rank >= 2 && !axes.contains(&(rank - 2)));
+        // Weights of the terms, unlike a bias, which is read once for each result.
+        let is_weight =
+            |axes: Vec<usize>| rank >= 2 && !axes.contains(&(rank - 2)) && axes.iter().any(|axis| *axis >= rank);
+        let is_shared = |number| parameters.axes(number).is_some_and(is_weight);
         let enough = match (0..parameters.len()).any(is_shared) {
             true => ENOUGH_THREADS,
             false => MANY_THREADS as usize,

@@ -230,16 +230,13 @@ impl Implementation for ConvWgmma {
     }
 }
 
-/// The most numbers of a kernel whose pixels are copied beside each other for each result.
-const MOST_NUMBERS: usize = 256;
-
 /// Returns the tasks that copy images and weights into ones whose channels are multiples of 16 bytes, and the windows of those.
 ///
-/// If the kernel has few numbers, all its pixels become the channels of one, one behind the other, for each result: 7 x 7 pixels
-/// of 3 channels are one of 152. Else each pixel gets channels that are 0.
+/// If a row of the kernel has few numbers, its pixels become the channels of one, one behind the other, for each column of the
+/// result: 7 x 7 pixels of 3 channels are 7 of 24. Else each pixel gets channels that are 0.
 fn with_channels(fused: &FusedTask, inputs: [usize; 2], window: Window) -> ([FusedTask; 2], Window) {
     let [images, weights] = inputs.map(|input| &fused.inputs[input]);
-    let ([rows, cols], channels) = (window.kernel.map(|extent| extent as usize), images.shape[3]);
+    let (cols, channels) = (window.kernel[1] as usize, images.shape[3]);
     let [row, col, channel] = [1, 2, 3].map(ScalarExpr::axis);
     let copy = |ty: &TensorType, shape: [usize; 4], value: ScalarExpr| {
         let (name, output) = (format!("copy_for_{}", fused.name), TensorType::new(ty.dtype, &shape));
@@ -248,9 +245,9 @@ fn with_channels(fused: &FusedTask, inputs: [usize; 2], window: Window) -> ([Fus
     let read = |ty: &TensorType, row: ScalarExpr, col: ScalarExpr, channel: ScalarExpr| {
         ScalarExpr::read(0, ty.dtype, vec![ScalarExpr::axis(0), row, col, channel])
     };
-    let ([n, h, w], k) = ([0, 1, 2].map(|axis| images.shape[axis]), weights.shape[0]);
-    let numbers = rows * cols * channels;
-    if rows * cols == 1 || numbers > MOST_NUMBERS {
+    let ([n, h, w, _], [k, rows, _, _]) =
+        ([0, 1, 2, 3].map(|axis| images.shape[axis]), [0, 1, 2, 3].map(|axis| weights.shape[axis]));
+    if cols == 1 || cols * channels > 64 {
         // Behind the last channel, the index is outside: 0 is read.
         let padded = |ty: &TensorType, [n, h, w]: [usize; 3]| {
             let value = read(ty, row.clone(), col.clone(), &channel + 0i64);
@@ -258,20 +255,17 @@ fn with_channels(fused: &FusedTask, inputs: [usize; 2], window: Window) -> ([Fus
         };
         return ([padded(images, [n, h, w]), padded(weights, [k, rows, cols])], window);
     }
-    let all = numbers.next_multiple_of(8);
+    let all = (cols * channels).next_multiple_of(8);
     let (position, own) = (&channel / channels, &channel % channels);
-    let places = [&position / cols, &position % cols];
-    let packed = |ty: &TensorType, shape: [usize; 4], [row, col]: [ScalarExpr; 2]| {
-        let value = read(ty, row, col, own.clone());
-        copy(ty, shape, channel.lt(numbers).select(&value, &value.same(0.0)))
+    let packed = |ty: &TensorType, shape: [usize; 4], col: ScalarExpr| {
+        let value = read(ty, row.clone(), col, own.clone());
+        copy(ty, shape, channel.lt(cols * channels).select(&value, &value.same(0.0)))
     };
-    let pixel = |axis: usize, at: &ScalarExpr| {
-        let [stride, dilation, padding] =
-            [window.stride, window.dilation, window.padding].map(|own| i64::from(own[axis]));
-        at * stride + &places[axis] * dilation - padding
-    };
-    let results = [n, window.results(0, h), window.results(1, w), all];
-    let images = packed(images, results, [pixel(0, &row), pixel(1, &col)]);
-    let weights = packed(weights, [k, 1, 1, all], places.clone());
-    ([images, weights], Window { kernel: [1; 2], padding: [0; 2], stride: [1; 2], dilation: [1; 2] })
+    let pixel = &col * i64::from(window.stride[1]) + &position * i64::from(window.dilation[1]);
+    let images = packed(images, [n, h, window.results(1, w), all], pixel - i64::from(window.padding[1]));
+    let weights = packed(weights, [k, rows, 1, all], position);
+    let [kernel, padding, stride, dilation] =
+        [(window.kernel, 1), (window.padding, 0), (window.stride, 1), (window.dilation, 1)]
+            .map(|(own, along_columns)| [own[0], along_columns]);
+    ([images, weights], Window { kernel, padding, stride, dilation })
 }
