@@ -40,7 +40,7 @@ impl Layer<'_> {
             let (all, state) = self.lstm_steps(self.steps(direction)?, given)?;
             return Ok((self.stacked(direction, all)?, state));
         };
-        let planes = composed("lstm_steps", &[reverse.into()], &given, || {
+        let planes = composed("lstm_steps", &[reverse.into(), schedule.units()], &given, || {
             let (mut all, state) = self.lstm_steps(self.order(direction).map(Step::Number), given)?;
             all.insert(0, first.clone());
             let states = self.stacked(direction, all)?;

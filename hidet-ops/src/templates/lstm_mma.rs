@@ -50,6 +50,11 @@ impl LstmSchedule {
         Some(LstmSchedule { hidden, units, warps, tiles, reverse })
     }
 
+    /// Returns the units of a block, which the device decides; all else follows from the types.
+    pub(crate) fn units(&self) -> u64 {
+        u64::from(self.units.unsigned_abs())
+    }
+
     fn threads(&self) -> i32 {
         self.warps * 32
     }
