@@ -52,8 +52,9 @@ const OPERATOR_LAYERS: [&str; 14] = [
 ];
 
 /// The modules of ONNX, from left to right as above.
-const ONNX_LAYERS: [&str; 14] = [
+const ONNX_LAYERS: [&str; 16] = [
     "error",
+    "arithmetic",
     "proto",
     "element",
     "array",
@@ -63,6 +64,7 @@ const ONNX_LAYERS: [&str; 14] = [
     "value",
     "graph",
     "build",
+    "passes",
     "call",
     "ops",
     "run",

@@ -6,6 +6,7 @@ mod output;
 mod bench;
 mod check;
 mod command;
+mod models;
 mod near;
 mod operators;
 
@@ -33,6 +34,8 @@ enum Command {
     Check(command::check::Check),
     /// Measure kernels on a GPU, against libraries, copies and each other.
     Bench(command::bench::Bench),
+    /// Print the launches of a model of ONNX, and on a GPU the time of each.
+    Profile(command::profile::Profile),
     /// Run a model of ONNX on arrays of NumPy: `hidet run MODEL.onnx --input NAME=FILE.npy`.
     Run(command::run::Run),
     /// Show or remove the compiled kernels kept on disk.
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Command::Viz(arguments) => arguments.run(),
         Command::Check(arguments) => arguments.run(),
         Command::Bench(arguments) => arguments.run(),
+        Command::Profile(arguments) => arguments.run(),
         Command::Run(arguments) => arguments.run(),
         Command::Cache(arguments) => arguments.run(),
     };

@@ -3,6 +3,7 @@
 use crate::error::NodeResult;
 use hidet::device::{Device, RawTensor, Storage};
 use hidet::ir::eval;
+use hidet::prelude::{bf16, f16};
 use hidet::types::{Number, Scalar};
 use hidet_ops::{Tensor, TensorType};
 use prost::bytes::Bytes;
@@ -92,6 +93,57 @@ impl Array {
         self.bytes.chunks_exact(self.ty.dtype.bytes()).map(bits)
     }
 
+    /// Returns arrays beside each other along their last axis. They have one type of elements, and the same other axes.
+    pub(crate) fn beside(arrays: &[&Array]) -> Array {
+        let last = |array: &Array| array.shape().last().copied().unwrap_or(1);
+        let Some(first) = arrays.first() else { return Array::list(&[]) };
+        let mut shape = first.shape().to_vec();
+        if let Some(extent) = shape.last_mut() {
+            *extent = arrays.iter().map(|array| last(array)).sum();
+        }
+        let rows = first.ty.len().checked_div(last(first)).unwrap_or(0);
+        let mut bytes = Vec::new();
+        for row in 0..rows {
+            for array in arrays {
+                let size = last(array) * array.ty.dtype.bytes();
+                bytes.extend_from_slice(&array.bytes[row * size..(row + 1) * size]);
+            }
+        }
+        Array { ty: TensorType::new(first.ty.dtype, &shape), bytes: bytes.into() }
+    }
+
+    /// Returns a matrix with its axes exchanged.
+    pub(crate) fn transposed(&self) -> Array {
+        let [rows, cols] = *self.shape() else { return self.clone() };
+        let size = self.ty.dtype.bytes();
+        let mut bytes = vec![0; self.bytes.len()];
+        // In squares, which stay in the cache of a core.
+        const SIDE: usize = 32;
+        for (top, left) in (0..rows).step_by(SIDE).flat_map(|top| (0..cols).step_by(SIDE).map(move |left| (top, left)))
+        {
+            for row in top..rows.min(top + SIDE) {
+                for col in left..cols.min(left + SIDE) {
+                    let (from, to) = ((row * cols + col) * size, (col * rows + row) * size);
+                    bytes[to..to + size].copy_from_slice(&self.bytes[from..from + size]);
+                }
+            }
+        }
+        Array { ty: TensorType::new(self.ty.dtype, &[cols, rows]), bytes: bytes.into() }
+    }
+
+    /// Returns elements of `f32` rounded to a float of 16 bits; others stay. Numbers that are too large become the largest ones:
+    /// masks have them in the place of infinity, which would make NaN of differences.
+    pub(crate) fn narrowed(&self, dtype: Scalar) -> Array {
+        let round: fn(f32) -> [u8; 2] = match (self.ty.dtype, dtype) {
+            (Scalar::F32, Scalar::F16) => |number| f16::from_f32(limited(number, f16::MAX.to_f32())).to_le_bytes(),
+            (Scalar::F32, Scalar::BF16) => |number| bf16::from_f32(limited(number, bf16::MAX.to_f32())).to_le_bytes(),
+            _ => return self.clone(),
+        };
+        let (elements, _) = self.bytes.as_chunks::<4>();
+        let bytes: Vec<u8> = elements.iter().flat_map(|element| round(f32::from_le_bytes(*element))).collect();
+        Array { ty: TensorType::new(dtype, &self.ty.shape), bytes: bytes.into() }
+    }
+
     /// Returns the elements of any type as `f64`; integers beyond 2^53 are rounded.
     pub fn floats(&self) -> Vec<f64> {
         self.bits().map(|bits| eval::to_f64(self.ty.dtype, bits)).collect()
@@ -106,4 +158,9 @@ impl Array {
         let numbers = self.bits().map(|bits| eval::cast(dtype, Scalar::I64, bits) as i64);
         Ok(numbers.collect())
     }
+}
+
+/// Returns a number that is not beyond the largest one, unless it is infinite.
+fn limited(number: f32, largest: f32) -> f32 {
+    if number.is_infinite() { number } else { number.clamp(-largest, largest) }
 }

@@ -5,7 +5,7 @@ use crate::error::{NodeResult, Result};
 use crate::graph::{Graph, Node};
 use crate::value::Value;
 use hidet::device::Device;
-use hidet_ops::Tensor;
+use hidet_ops::{Precision, Tensor};
 
 /// Runs a graph inside of a node.
 pub(crate) type RunGraph<'a> = &'a dyn Fn(&Graph, Vec<Value>) -> Result<Vec<Value>>;
@@ -18,6 +18,8 @@ pub(crate) struct Call<'a> {
     pub(crate) device: &'a Device,
     /// True if it is evaluated on the host.
     pub(crate) on_host: bool,
+    /// How products of `f32` are computed.
+    pub(crate) products: Precision,
     pub(crate) run_graph: RunGraph<'a>,
 }
 

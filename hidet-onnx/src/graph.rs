@@ -37,8 +37,13 @@ pub(crate) struct Node {
 }
 
 impl Node {
+    /// Returns true if the node uses this operator of the standard.
+    pub(crate) fn is(&self, operator: &str) -> bool {
+        self.function.is_none() && self.name.domain.is_empty() && self.name.op_type == operator
+    }
+
     /// Returns the names that the node uses, also inside of its graphs.
-    fn uses(&self) -> impl Iterator<Item = &String> {
+    pub(crate) fn uses(&self) -> impl Iterator<Item = &String> {
         let captured = self.graphs.values().flat_map(|graph| &graph.captured);
         self.inputs.iter().filter(|name| !name.is_empty()).chain(captured)
     }
@@ -156,7 +161,7 @@ impl Graph {
         Ok(self)
     }
 
-    fn has_input(&self, name: &str) -> bool {
+    pub(crate) fn has_input(&self, name: &str) -> bool {
         self.inputs.iter().any(|input| input.name == name)
     }
 
@@ -172,20 +177,20 @@ impl Graph {
         last
     }
 
-    /// Returns the graph without copies of constants on a device, to be used on another one.
-    pub(crate) fn fresh(&self) -> Graph {
+    /// Returns the graph with other constants, and those of the graphs inside of its nodes.
+    pub(crate) fn with_constants(&self, of: &dyn Fn(&Value) -> Value) -> Graph {
         let of_node = |node: &Node| Node {
             name: node.name.clone(),
             inputs: node.inputs.clone(),
             outputs: node.outputs.clone(),
             attributes: node.attributes.clone(),
-            graphs: node.graphs.iter().map(|(name, graph)| (name.clone(), graph.fresh())).collect(),
-            function: node.function.as_ref().map(Graph::fresh),
+            graphs: node.graphs.iter().map(|(name, graph)| (name.clone(), graph.with_constants(of))).collect(),
+            function: node.function.as_ref().map(|function| function.with_constants(of)),
         };
         Graph {
             inputs: self.inputs.clone(),
             outputs: self.outputs.clone(),
-            constants: self.constants.iter().map(|(name, value)| (name.clone(), value.fresh())).collect(),
+            constants: self.constants.iter().map(|(name, value)| (name.clone(), of(value))).collect(),
             nodes: self.nodes.iter().map(of_node).collect(),
             last_uses: self.last_uses.clone(),
             captured: self.captured.clone(),

@@ -6,6 +6,7 @@
 //!
 //! Sequences, maps, strings and complex numbers are not supported.
 
+mod arithmetic;
 mod array;
 mod attributes;
 mod build;
@@ -17,10 +18,12 @@ mod graph;
 mod model;
 mod npy;
 mod ops;
+mod passes;
 mod proto;
 mod run;
 mod value;
 
+pub use arithmetic::Arithmetic;
 pub use array::Array;
 pub use error::{Error, NodeName, Result, Unsupported, Why};
 pub use file::tensor;

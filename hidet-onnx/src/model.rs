@@ -1,13 +1,16 @@
 //! [`Model`]: a model that was read and checked; [`Session`]: the same on a device, where it runs.
 
+use crate::arithmetic::Arithmetic;
 use crate::array::Array;
 use crate::build;
-use crate::error::{Error, Result};
+use crate::error::{Error, NodeResult, Result};
 use crate::graph::{Declared, Dim, Graph};
+use crate::passes;
 use crate::proto::ModelProto;
-use crate::run::{self, Devices};
+use crate::run::{self, Target};
 use crate::value::{Value, observed};
 use hidet::device::Device;
+use hidet::types::Scalar;
 use hidet_ops::{Replay, Tensor, TensorType};
 use prost::Message;
 use prost::bytes::Bytes;
@@ -42,7 +45,7 @@ pub struct Model {
 /// elements on the way, as conditions and recurrent layers do.
 pub struct Session {
     graph: Graph,
-    devices: Devices,
+    target: Target,
     runs: Mutex<HashMap<Types, Arc<Replay>>>,
 }
 
@@ -101,7 +104,7 @@ impl Model {
                 return Err(Error::Invalid(format!("`{}`: {why}", declared.name)));
             }
         }
-        Ok(Model { graph })
+        Ok(Model { graph: passes::all(graph)? })
     }
 
     /// Returns the inputs; those that are initializers too need not be given.
@@ -125,8 +128,21 @@ impl Model {
     ///
     /// If there is not enough memory.
     pub fn on(&self, device: &Device) -> Result<Session> {
-        let devices = Devices { device: device.clone(), host: Device::sim() };
-        let session = Session { graph: self.graph.fresh(), devices, runs: Mutex::default() };
+        self.on_by(device, Arithmetic::F32)
+    }
+
+    /// The same, to be computed in other floats than those of the model. Inputs and outputs stay as the model has them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Model::on`].
+    pub fn on_by(&self, device: &Device, arithmetic: Arithmetic) -> Result<Session> {
+        let target = Target { device: device.clone(), host: Device::sim(), arithmetic };
+        let constant = |value: &Value| match arithmetic.narrow() {
+            Some(dtype) if value.ty().len() >= UPLOADED => value.narrowed(dtype),
+            _ => value.fresh(),
+        };
+        let session = Session { graph: self.graph.with_constants(&constant), target, runs: Mutex::default() };
         for value in session.graph.all().into_iter().flat_map(|graph| graph.constants.values()) {
             if value.ty().len() >= UPLOADED {
                 value.on(device, false).map_err(|why| Error::Invalid(format!("an initializer: {why}")))?;
@@ -187,12 +203,22 @@ impl Session {
     /// Returns the outputs for these inputs, to be computed.
     fn outputs<'a>(&self, inputs: impl Iterator<Item = Option<&'a Tensor>>) -> Result<Vec<Tensor>> {
         let given = inputs.map(|input| input.map(|tensor| Value::Device(tensor.clone()))).collect();
-        let values = run::run(&self.graph, given, &self.devices)?;
+        let values = run::run(&self.graph, given, &self.target)?;
         let output = |(declared, value): (&Declared, Value)| {
-            let tensor = value.on(&self.devices.device, false);
+            let tensor = value.on(&self.target.device, false).and_then(|tensor| self.widened(tensor, declared));
             tensor.map_err(|why| Error::Invalid(format!("output `{}`: {why}", declared.name)))
         };
         self.graph.outputs.iter().zip(values).map(output).collect()
+    }
+
+    /// Returns an output in the type that the model says.
+    fn widened(&self, tensor: Tensor, declared: &Declared) -> NodeResult<Tensor> {
+        match declared.dtype {
+            Some(Scalar::F32) if Some(tensor.dtype()) == self.target.arithmetic.narrow() => {
+                Ok(tensor.cast(Scalar::F32)?)
+            }
+            _ => Ok(tensor),
+        }
     }
 
     fn named(&self, outputs: Vec<Tensor>) -> Vec<(String, Tensor)> {
@@ -208,8 +234,8 @@ impl Session {
                 let known: Vec<String> = self.graph.inputs.iter().map(|own| format!("`{}`", own.name)).collect();
                 return refused(name, format!("the model has no such input; it has {}", known.join(", ")));
             }
-            if !tensor.device().is_same(&self.devices.device) {
-                let (own, other) = (&self.devices.device, tensor.device());
+            if !tensor.device().is_same(&self.target.device) {
+                let (own, other) = (&self.target.device, tensor.device());
                 return refused(name, format!("it is on {other}, but the model is on {own}"));
             }
             if given.insert(name, tensor).is_some() {

@@ -1,6 +1,7 @@
 //! Running a graph: node by node, on the host where all inputs are small and there, else as operators on the device, which
 //! compute nothing until elements are asked for.
 
+use crate::arithmetic::Arithmetic;
 use crate::array::Array;
 use crate::call::Call;
 use crate::error::{Error, NodeResult, Result, Unsupported};
@@ -17,11 +18,15 @@ const MOST_ON_HOST: usize = 1 << 10;
 /// Integers up to which `f64`, in which the host evaluates, is exact.
 const EXACT: f64 = (1u64 << 53) as f64;
 
-/// The devices of a run.
-pub(crate) struct Devices {
+/// Operators whose parameters are `f32`, whatever their input is.
+const PARAMETERS_OF_F32: [&str; 5] = ["DequantizeLinear", "QuantizeLinear", "Range", "Resize", "Upsample"];
+
+/// Where, and in which floats, a graph is computed.
+pub(crate) struct Target {
     pub(crate) device: Device,
     /// The simulated device, whose memory is that of the host.
     pub(crate) host: Device,
+    pub(crate) arithmetic: Arithmetic,
 }
 
 /// Values of a graph by name, and those of the graphs around it. A value that was left out is `None`.
@@ -42,16 +47,11 @@ impl Scope<'_> {
 }
 
 /// Returns the outputs of a graph of these inputs, in order; one that is left out is an initializer, or missing.
-pub(crate) fn run(graph: &Graph, inputs: Vec<Option<Value>>, devices: &Devices) -> Result<Vec<Value>> {
-    run_inside(graph, inputs, devices, None)
+pub(crate) fn run(graph: &Graph, inputs: Vec<Option<Value>>, target: &Target) -> Result<Vec<Value>> {
+    run_inside(graph, inputs, target, None)
 }
 
-fn run_inside(
-    graph: &Graph,
-    inputs: Vec<Option<Value>>,
-    devices: &Devices,
-    outer: Option<&Scope>,
-) -> Result<Vec<Value>> {
+fn run_inside(graph: &Graph, inputs: Vec<Option<Value>>, target: &Target, outer: Option<&Scope>) -> Result<Vec<Value>> {
     let mut scope = Scope { values: HashMap::new(), constants: &graph.constants, outer };
     let mut given = inputs.into_iter();
     for input in &graph.inputs {
@@ -64,9 +64,9 @@ fn run_inside(
         let results = {
             let inputs: Vec<Option<Value>> = node.inputs.iter().map(|name| scope.get(name)).collect();
             let inside = |graph: &Graph, inputs: Vec<Value>| {
-                run_inside(graph, inputs.into_iter().map(Some).collect(), devices, Some(&scope))
+                run_inside(graph, inputs.into_iter().map(Some).collect(), target, Some(&scope))
             };
-            results(node, &inputs, devices, &inside)
+            results(node, &inputs, target, &inside)
                 .map_err(|why| Error::Node { node: Box::new(node.name.clone()), why })?
         };
         // A result without a name is one that nobody wants.
@@ -89,18 +89,34 @@ fn run_inside(
 fn results(
     node: &Node,
     inputs: &[Option<Value>],
-    devices: &Devices,
+    target: &Target,
     run_graph: &dyn Fn(&Graph, Vec<Value>) -> Result<Vec<Value>>,
 ) -> NodeResult<Vec<Value>> {
     if let Some(function) = &node.function {
-        return Ok(run(function, inputs.to_vec(), devices)?);
+        return Ok(run(function, inputs.to_vec(), target)?);
     }
     let Some(operator) = ops::find(&node.name) else { return Err("the operator is not supported".into()) };
     let small = |value: &Value| value.is_host() && value.ty().len() <= MOST_ON_HOST;
     let on_host = node.graphs.is_empty() && inputs.iter().flatten().all(small);
+    let narrow = target
+        .arithmetic
+        .narrow()
+        .filter(|_| node.graphs.is_empty() && !PARAMETERS_OF_F32.contains(&node.name.op_type.as_str()));
     let call = |on_host: bool| {
-        let device = if on_host { &devices.host } else { &devices.device };
-        operator(&Call { node, inputs, device, on_host, run_graph })
+        let device = if on_host { &target.host } else { &target.device };
+        let narrowed = match narrow.filter(|_| !on_host) {
+            Some(dtype) => {
+                let own = |value: &Option<Value>| value.as_ref().map(|value| value.with_floats(dtype)).transpose();
+                inputs.iter().map(own).collect::<NodeResult<Vec<_>>>()?
+            }
+            None => inputs.to_vec(),
+        };
+        let products = target.arithmetic.products();
+        let call = Call { node, inputs: &narrowed, device, on_host, products, run_graph };
+        match ops::images::results(&call)? {
+            Some(results) => Ok(results),
+            None => operator(&call),
+        }
     };
     let mut results = call(on_host)?;
     let wanted = node.outputs.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);

@@ -72,6 +72,16 @@ impl Replay {
         self.graph.len()
     }
 
+    /// Submits the launches for the inputs that it has to a stream of its device, and does not wait: what is to be measured.
+    ///
+    /// # Errors
+    ///
+    /// If the device fails.
+    pub fn launch(&self, stream: &Stream) -> Result<()> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.graph.is_empty() { Ok(()) } else { Ok(self.graph.replay(stream)?) }
+    }
+
     /// Computes the outputs of other inputs. They are copied from the memory of the replay, so that they stay as they are.
     ///
     /// # Errors

@@ -194,7 +194,11 @@ impl Tensor {
     }
 
     /// The same of several tensors on one device, each of whose operators is computed once.
-    pub(crate) fn prepare_all(tensors: &[&Tensor]) -> Result<(Vec<RawTensor>, Vec<PreparedLaunch>)> {
+    ///
+    /// # Errors
+    ///
+    /// As [`Tensor::compute`].
+    pub fn prepare_all(tensors: &[&Tensor]) -> Result<(Vec<RawTensor>, Vec<PreparedLaunch>)> {
         let mut launches = Vec::new();
         let Some(first) = tensors.first() else { return Ok((Vec::new(), launches)) };
         let device = first.device();

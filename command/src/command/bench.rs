@@ -4,10 +4,12 @@ use super::{Outcome, say};
 use crate::bench::machine::Machine;
 use crate::bench::peaks::Peaks;
 use crate::bench::{self, Comparison, Request, csv, plot, simulated, table};
+use crate::models;
 use clap::Args;
 use hidet::prelude::*;
 use hidet::tune::{L2, Timing};
-use std::path::PathBuf;
+use hidet_onnx::Arithmetic;
+use std::path::{Path, PathBuf};
 
 /// The measurements, their baselines and settings.
 #[derive(Args)]
@@ -15,15 +17,22 @@ pub struct Bench {
     /// Kernels by name or prefix; those of one problem are measured together. `launch` measures the cost of a launch
     /// itself and of a barrier of the grid, `compile` the time of compiling (without a GPU too), `image FILE` the first launch
     /// of a kernel image, which `hidet inspect KERNEL --image FILE` writes, `operators` those of hidet-ops beside PyTorch (all,
-    /// or the cases that begin with the names behind it).
+    /// or the cases that begin with the names behind it), and a file `MODEL.onnx` a whole model.
     #[arg(required_unless_present = "list")]
     kernels: Vec<String>,
-    /// Baselines, separated by commas: cublaslt, cublas, copy, or kernels of the same problem.
+    /// Baselines, separated by commas: cublaslt, cublas, copy, or kernels of the same problem; of a model torch,
+    /// torch.compile and ort.
     #[arg(long, value_delimiter = ',')]
     against: Vec<String>,
     /// Shapes, separated by commas, such as 4096x4096x4096; the default is the shapes of the list.
     #[arg(long, value_delimiter = ',', value_parser = shape)]
     shape: Vec<Extents>,
+    /// In which floats a model is computed: f32 (as it says), tf32x3, tf32, f16, bf16.
+    #[arg(long, default_value_t)]
+    arithmetic: Arithmetic,
+    /// An extent that a model leaves open; the default is 1.
+    #[arg(long = "dim", value_name = "NAME=NUMBER")]
+    dims: Vec<String>,
     /// The content of L2 when a launch begins.
     #[arg(long, value_enum, default_value = "warm")]
     l2: L2Content,
@@ -108,6 +117,20 @@ impl Bench {
             let cases = crate::operators::chosen(names)?;
             let device = Device::named(self.device.as_deref().unwrap_or("cuda")).map_err(say)?;
             return crate::operators::bench(&device, cases, self.rounds, self.csv.as_deref());
+        }
+        if let [model] = self.kernels.as_slice()
+            && Path::new(model).extension().is_some_and(|kind| kind == "onnx")
+        {
+            let device = Device::named(self.device.as_deref().unwrap_or("cuda")).map_err(say)?;
+            let request = models::bench::Request {
+                model: Path::new(model),
+                arithmetic: self.arithmetic,
+                dims: &self.dims,
+                against: &self.against,
+                rounds: self.rounds,
+                csv: self.csv.as_deref(),
+            };
+            return models::bench::bench(&device, &request);
         }
         if self.kernels == ["compile"] {
             return bench::compile::run(self.device.as_deref());

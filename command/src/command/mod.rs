@@ -5,6 +5,7 @@ pub mod cache;
 pub mod check;
 pub mod doctor;
 pub mod inspect;
+pub mod profile;
 pub mod run;
 pub mod viz;
 

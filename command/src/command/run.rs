@@ -3,7 +3,7 @@
 use super::{Outcome, device, say};
 use crate::near;
 use clap::Args;
-use hidet_onnx::{Array, Declared, Error, Model};
+use hidet_onnx::{Arithmetic, Array, Declared, Error, Model};
 use hidet_ops::Tensor;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -17,6 +17,9 @@ pub struct Run {
     /// inputs, those that the model needs are listed.
     #[arg(long = "input", value_name = "NAME=FILE.npy")]
     inputs: Vec<String>,
+    /// In which floats: f32 (as the model says), tf32x3, tf32, f16, bf16.
+    #[arg(long, default_value_t)]
+    arithmetic: Arithmetic,
     /// Write each output to this folder, as NAME.npy.
     #[arg(long, value_name = "FOLDER")]
     output: Option<PathBuf>,
@@ -49,7 +52,7 @@ impl Run {
         }
         let device = device(&self.device)?;
         println!("device: {device}");
-        let session = model.on(&device).map_err(say)?;
+        let session = model.on_by(&device, self.arithmetic).map_err(say)?;
         let mut inputs = Vec::new();
         for ((name, _), array) in files.iter().zip(&arrays) {
             inputs.push((*name, array.on(&device).map_err(say)?));

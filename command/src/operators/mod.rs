@@ -7,7 +7,7 @@
 mod case;
 mod host;
 mod library;
-mod peer;
+pub mod peer;
 
 use crate::bench::machine::Machine;
 use crate::bench::problem::say;
@@ -58,7 +58,7 @@ pub fn bench(device: &Device, cases: Vec<String>, rounds: usize, csv: Option<&Pa
     if cases == [HOST] {
         return host::bench(device, rounds);
     }
-    let mut peer = Peer::start();
+    let mut peer = Peer::start("benches/operators_peer.py");
     if let Err(why) = &peer {
         println!("PyTorch is not measured: {why}");
     }

@@ -1,4 +1,4 @@
-//! The process that measures PyTorch: it is given a case, and times one replay whenever it is asked.
+//! The process that measures another program, such as PyTorch: it is given a case, and times one replay whenever it is asked.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -12,9 +12,9 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Starts it, if Python has PyTorch.
-    pub fn start() -> Result<Peer, String> {
-        let script = std::env::var_os("HIDET_PEER").map_or_else(|| "benches/operators_peer.py".into(), PathBuf::from);
+    /// Starts a script, if Python has PyTorch. `HIDET_PEER` is the path of another one.
+    pub fn start(script: &str) -> Result<Peer, String> {
+        let script = std::env::var_os("HIDET_PEER").map_or_else(|| script.into(), PathBuf::from);
         if !script.is_file() {
             return Err(format!(
                 "there is no {}; run in the root of the repository, or set HIDET_PEER",
@@ -38,29 +38,29 @@ impl Peer {
     pub fn prepare(&mut self, case: &str, repeats: usize) -> Result<(), String> {
         match self.ask(&format!("case {repeats} {case}"))?.as_str() {
             "ready" => Ok(()),
-            other => Err(format!("PyTorch: {other}")),
+            other => Err(other.to_owned()),
         }
     }
 
     /// Returns the microseconds of a case, of one replay.
     pub fn time(&mut self) -> Result<f64, String> {
         let line = self.ask("time")?;
-        line.parse().map_err(|_| format!("PyTorch: {line}"))
+        line.parse().map_err(|_| line.clone())
     }
 
     fn ask(&mut self, line: &str) -> Result<String, String> {
         writeln!(self.input, "{line}")
             .and_then(|()| self.input.flush())
-            .map_err(|error| format!("PyTorch: {error}"))?;
+            .map_err(|error| format!("the other program: {error}"))?;
         self.line()
     }
 
     fn line(&mut self) -> Result<String, String> {
         let mut line = String::new();
         match self.output.read_line(&mut line) {
-            Ok(0) => Err("the process that measures PyTorch has ended".to_owned()),
+            Ok(0) => Err("its process has ended".to_owned()),
             Ok(_) => Ok(line.trim().to_owned()),
-            Err(error) => Err(format!("PyTorch: {error}")),
+            Err(error) => Err(format!("the other program: {error}")),
         }
     }
 }

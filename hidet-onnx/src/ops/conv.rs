@@ -33,7 +33,7 @@ pub(super) const ROWS: &[Row] = &[
     Row("QLinearConv", 10, CONV, q_linear_conv),
 ];
 
-fn groups(call: &Call) -> NodeResult<usize> {
+pub(super) fn groups(call: &Call) -> NodeResult<usize> {
     Ok(usize::try_from(call.int("group", 1)?).unwrap_or(0))
 }
 

@@ -8,7 +8,8 @@ use crate::array::Array;
 use crate::call::Call;
 use crate::error::NodeResult;
 use crate::value::Value;
-use hidet_ops::Tensor;
+use hidet::types::Scalar;
+use hidet_ops::{Precision, Tensor};
 
 pub(super) const ROWS: &[Row] = &[
     Row("Det", 11, &[], det),
@@ -17,7 +18,7 @@ pub(super) const ROWS: &[Row] = &[
         one(Tensor::einsum(&call.text("equation", "")?, &tensors.iter().collect::<Vec<&Tensor>>())?)
     }),
     Row("Gemm", 1, &["alpha", "beta", "broadcast", "transA", "transB"], gemm),
-    Row("MatMul", 1, &[], |call| one(matmul(&call.tensor(0)?, &call.tensor(1)?)?)),
+    Row("MatMul", 1, &[], |call| one(matmul(&call.tensor(0)?, &call.tensor(1)?, call.products)?)),
     Row("MatMulInteger", 10, &[], |call| one(integers(call, [0, 1], [2, 3])?)),
     Row("QLinearMatMul", 10, &[], |call| {
         let y = integers(call, [0, 3], [2, 5])?;
@@ -27,21 +28,27 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 /// Returns the product as NumPy has it: an operand with one axis is a row on the left, a column on the right.
-pub(super) fn matmul(a: &Tensor, b: &Tensor) -> NodeResult<Tensor> {
+pub(super) fn matmul(a: &Tensor, b: &Tensor, precision: Precision) -> NodeResult<Tensor> {
     let (row, column) = (a.ty().rank() == 1, b.ty().rank() == 1);
     let left = if row { a.unsqueeze(0)? } else { a.clone() };
     let right = if column { b.unsqueeze(1)? } else { b.clone() };
-    let y = left.matmul(&right)?;
+    let y = by(&left, &right, precision)?;
     let rank = y.ty().rank();
     let y = if column { y.squeeze(&[rank - 1])? } else { y };
     Ok(if row { y.squeeze(&[rank - 2])? } else { y })
+}
+
+/// Returns the product of matrices, those of `f32` by a precision.
+fn by(a: &Tensor, b: &Tensor, precision: Precision) -> NodeResult<Tensor> {
+    let is_single = [a, b].iter().all(|own| own.dtype() == Scalar::F32);
+    Ok(a.matmul_by(b, if is_single { precision } else { Precision::F32 })?)
 }
 
 fn gemm(call: &Call) -> NodeResult<Vec<Value>> {
     let turned = |x: Tensor, name: &str| -> NodeResult<Tensor> { Ok(if call.flag(name, false)? { x.t()? } else { x }) };
     let (a, b) = (turned(call.tensor(0)?, "transA")?, turned(call.tensor(1)?, "transB")?);
     let times = |x: Tensor, factor: f64| if factor == 1.0 { Ok(x) } else { x.mul(factor) };
-    let y = times(a.matmul(&b)?, call.float("alpha", 1.0)?)?;
+    let y = times(by(&a, &b, call.products)?, call.float("alpha", 1.0)?)?;
     match call.optional(2)? {
         Some(c) => one(y.add(&times(c, call.float("beta", 1.0)?)?)?),
         None => one(y),
@@ -56,7 +63,7 @@ fn integers(call: &Call, operands: [usize; 2], zeros: [usize; 2]) -> NodeResult<
     let row_axis = a.ty().rank().saturating_sub(2);
     let a = centred(&a, a_zero.as_ref(), row_axis)?;
     let column_axis = b.ty().rank().saturating_sub(1);
-    matmul(&a, &centred(&b, b_zero.as_ref(), column_axis)?)
+    matmul(&a, &centred(&b, b_zero.as_ref(), column_axis)?, Precision::F32)
 }
 
 /// Returns the scale of an operand, of which there may be one per row or column.

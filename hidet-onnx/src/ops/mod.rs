@@ -14,6 +14,7 @@ mod compare;
 mod control;
 mod conv;
 mod create;
+pub(crate) mod images;
 mod index;
 mod linear_attention;
 mod loss;

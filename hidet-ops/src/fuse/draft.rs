@@ -132,6 +132,12 @@ impl Draft {
         inside.map_or_else(|| value.clone(), |inside| inside.select(&value, &value.same(0.0)))
     }
 
+    /// Returns true if terms of a product are made of a node.
+    pub(super) fn is_product_of(&self, node: NodeId) -> bool {
+        let products = self.reductions.iter().filter(|(_, reduction)| reduction.is_alone());
+        products.flat_map(|(_, reduction)| &reduction.operands).any(|operand| reads(operand, node))
+    }
+
     fn has_alone(&self) -> bool {
         self.reductions.iter().any(|(_, reduction)| reduction.is_alone())
     }
@@ -195,8 +201,9 @@ impl Draft {
         if self.line.is_some() {
             return None;
         }
-        let is_place = |(at, axis): (usize, &Option<usize>)| *axis == (shape[at] != 1).then_some(at);
-        if self.reductions.is_empty() && *shape == self.output.shape && axes.iter().enumerate().all(is_place) {
+        // Axes with one element may be more or fewer than those of the result.
+        let places = (0..self.output.rank()).filter(|axis| self.output.shape[*axis] != 1);
+        if self.reductions.is_empty() && axes.iter().flatten().copied().eq(places) {
             // What follows a product reads tensors at coordinates themselves, as templates do.
             if reduction.is_alone() && !self.names.is_empty() && !is_along(&self.value) {
                 return None;

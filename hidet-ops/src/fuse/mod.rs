@@ -8,9 +8,10 @@
 mod chain;
 mod draft;
 mod factors;
+mod follow;
 
 use crate::error::TensorType;
-use crate::expr::ScalarExpr;
+use crate::expr::{ExprNode, ScalarExpr, axes_of};
 use crate::graph::{FlowGraph, Node, NodeId, Origin};
 use crate::task::{Compute, ReduceOp, Task};
 use draft::Draft;
@@ -140,6 +141,21 @@ impl FusedTask {
         }
     }
 
+    /// Returns true if the result has the elements of the only input in the same order.
+    fn is_reshape(&self) -> bool {
+        let ExprNode::Read { input: 0, index } = self.value.node() else { return false };
+        let plain = self.reductions.is_empty() && self.line.is_none() && self.producers.is_empty();
+        let own = (0..self.output.rank()).filter(|axis| self.output.shape[*axis] != 1);
+        let shape = &self.inputs[0].shape;
+        let long = |axes: Vec<Option<usize>>| {
+            let axes = axes.into_iter().zip(shape).filter(|(_, extent)| **extent != 1);
+            axes.map(|(axis, _)| axis).collect::<Option<Vec<usize>>>()
+        };
+        plain
+            && self.inputs[0].len() == self.output.len()
+            && axes_of(index).and_then(long).is_some_and(|axes| axes.into_iter().eq(own))
+    }
+
     /// Returns how many inputs are given: the first ones.
     pub fn given(&self) -> usize {
         self.inputs.len() - self.producers.len()
@@ -216,6 +232,7 @@ pub fn steps(graph: &FlowGraph) -> Vec<Step> {
         let joined = joined.filter(|_| !graph.is_output(node.id));
         if let Some(group) = joined
             && let Some(draft) = drafts.get_mut(&group)
+            && !(draft.is_product_of(node.id) && follow::ends_product(graph, node.id))
             && draft.take(node.id, task, inputs)
         {
             owner.insert(node.id, group);
@@ -228,7 +245,13 @@ pub fn steps(graph: &FlowGraph) -> Vec<Step> {
         Origin::Task { task, inputs } if matches!(task.compute, Compute::Reshape) => {
             Some(Step::Reshape { node: node.id, input: *inputs.first()? })
         }
-        _ => Some(Step::Kernel(Box::new(drafts.remove(&node.id)?.finish(graph, node.id)))),
+        _ => {
+            let group = drafts.remove(&node.id)?.finish(graph, node.id);
+            Some(match group.inputs.as_slice() {
+                [input] if group.fused.is_reshape() => Step::Reshape { node: node.id, input: *input },
+                _ => Step::Kernel(Box::new(group)),
+            })
+        }
     };
     chain::joined(graph, graph.nodes().filter_map(step).collect())
 }

@@ -18,9 +18,16 @@ impl Tensor {
     /// If the kernel has not 1 to 3 axes or more than the tensor, a window is larger than the padded input, or elements
     /// are not numbers.
     pub fn max_pool(&self, kernel: &[usize], window: &Window, ceil: bool) -> Result<Tensor> {
-        let pool = Pool::of("max_pool", self, kernel.len())?;
-        let windows = window.extents(&pool.spatial, kernel, ceil).map_err(|why| pool.refused(why))?;
-        pool.largest(&pool.along(window, kernel, &windows))
+        Pool::of("max_pool", self, kernel.len(), 0)?.largest_of(kernel, window, ceil)
+    }
+
+    /// The same of `[.., spatial.., c]`: `[.., windows.., c]`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tensor::max_pool`].
+    pub fn max_pool_channels_last(&self, kernel: &[usize], window: &Window, ceil: bool) -> Result<Tensor> {
+        Pool::of("max_pool_channels_last", self, kernel.len(), 1)?.largest_of(kernel, window, ceil)
     }
 
     /// Returns the mean of each window of the last axes, as [`Tensor::max_pool`] does the largest element. With `padding`
@@ -31,24 +38,22 @@ impl Tensor {
     ///
     /// As [`Tensor::max_pool`], and if the elements are not floats.
     pub fn avg_pool(&self, kernel: &[usize], window: &Window, ceil: bool, padding: bool) -> Result<Tensor> {
-        let pool = Pool::of("avg_pool", self, kernel.len())?;
-        self.only_floats("avg_pool")?;
-        let windows = window.extents(&pool.spatial, kernel, ceil).map_err(|why| pool.refused(why))?;
-        let all = pool.along(window, kernel, &windows);
-        let ranges: Vec<[usize; 2]> = match padding {
-            true => window.before.iter().zip(&window.after).map(|(before, after)| [*before, *after]).collect(),
-            false => vec![[0, 0]; kernel.len()],
-        };
-        // Where the number of elements depends on the window.
-        let leaves = |(place, range): (&Place, &[usize; 2])| place.along().leaves(*range).contains(&true);
-        let differ: Vec<bool> = all.iter().zip(&ranges).map(leaves).collect();
-        let whole: usize =
-            kernel.iter().zip(&differ).filter(|(_, differs)| !**differs).map(|(extent, _)| *extent).product();
-        pool.mean(&all, |at| {
-            let counts = all.iter().zip(&ranges).enumerate().filter(|(axis, _)| differ[*axis]);
-            let counts = counts.map(|(axis, (place, range))| place.along().count(&at[axis], *range));
-            (whole as f64, counts.collect())
-        })
+        Pool::of("avg_pool", self, kernel.len(), 0)?.mean_of(kernel, window, ceil, padding)
+    }
+
+    /// The same of `[.., spatial.., c]`: `[.., windows.., c]`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tensor::avg_pool`].
+    pub fn avg_pool_channels_last(
+        &self,
+        kernel: &[usize],
+        window: &Window,
+        ceil: bool,
+        padding: bool,
+    ) -> Result<Tensor> {
+        Pool::of("avg_pool_channels_last", self, kernel.len(), 1)?.mean_of(kernel, window, ceil, padding)
     }
 
     /// Returns the largest element of each of `sizes` parts of the last axes: part `i` of `size` goes from element
@@ -59,7 +64,7 @@ impl Tensor {
     /// If `sizes` has not 1 to 3 numbers or more than the tensor has axes, an axis has no elements, or elements are not
     /// numbers.
     pub fn adaptive_max_pool(&self, sizes: &[usize]) -> Result<Tensor> {
-        let pool = Pool::of("adaptive_max_pool", self, sizes.len())?;
+        let pool = Pool::of("adaptive_max_pool", self, sizes.len(), 0)?;
         pool.largest(&pool.parts(sizes)?)
     }
 
@@ -86,7 +91,7 @@ impl Tensor {
     }
 
     fn averaged(&self, name: &'static str, sizes: &[usize]) -> Result<Tensor> {
-        let pool = Pool::of(name, self, sizes.len())?;
+        let pool = Pool::of(name, self, sizes.len(), 0)?;
         self.only_floats(name)?;
         let all = pool.parts(sizes)?;
         let whole = |place: &Place| match place {
@@ -107,12 +112,14 @@ impl Tensor {
     }
 }
 
-/// A pool of the last axes of a tensor.
+/// A pool of the last axes of a tensor, or of those before its channels.
 struct Pool<'a> {
     name: &'static str,
     x: &'a Tensor,
     /// The number of axes in front.
     front: usize,
+    /// The number of axes behind: 1 if channels are last.
+    behind: usize,
     spatial: Vec<usize>,
 }
 
@@ -164,11 +171,11 @@ impl Place {
 }
 
 impl<'a> Pool<'a> {
-    fn of(name: &'static str, x: &'a Tensor, axes: usize) -> Result<Pool<'a>> {
-        let front = x.ty().rank().checked_sub(axes).filter(|_| (1..=3).contains(&axes));
+    fn of(name: &'static str, x: &'a Tensor, axes: usize, behind: usize) -> Result<Pool<'a>> {
+        let front = x.ty().rank().checked_sub(axes + behind).filter(|_| (1..=3).contains(&axes));
         let Some(front) = front else {
-            let why =
-                format!("{axes} axes of {} cannot be pooled: it takes 1 to 3, which are the last ones", x.ty().rank());
+            let which = if behind == 0 { "which are the last ones" } else { "which are those before the last one" };
+            let why = format!("{axes} axes of {} cannot be pooled: it takes 1 to 3, {which}", x.ty().rank());
             return Err(refused(name, &[x.ty()], why));
         };
         let dtype = computed_in(x.dtype());
@@ -176,11 +183,36 @@ impl<'a> Pool<'a> {
             let why = format!("{dtype} cannot be pooled; convert the tensor with `cast` before");
             return Err(refused(name, &[x.ty()], why));
         }
-        Ok(Pool { name, x, front, spatial: x.shape()[front..].to_vec() })
+        Ok(Pool { name, x, front, behind, spatial: x.shape()[front..front + axes].to_vec() })
     }
 
     fn refused(&self, why: String) -> Error {
         refused(self.name, &[self.x.ty()], why)
+    }
+
+    fn largest_of(&self, kernel: &[usize], window: &Window, ceil: bool) -> Result<Tensor> {
+        let windows = window.extents(&self.spatial, kernel, ceil).map_err(|why| self.refused(why))?;
+        self.largest(&self.along(window, kernel, &windows))
+    }
+
+    fn mean_of(&self, kernel: &[usize], window: &Window, ceil: bool, padding: bool) -> Result<Tensor> {
+        self.x.only_floats(self.name)?;
+        let windows = window.extents(&self.spatial, kernel, ceil).map_err(|why| self.refused(why))?;
+        let all = self.along(window, kernel, &windows);
+        let ranges: Vec<[usize; 2]> = match padding {
+            true => window.before.iter().zip(&window.after).map(|(before, after)| [*before, *after]).collect(),
+            false => vec![[0, 0]; kernel.len()],
+        };
+        // Where the number of elements depends on the window.
+        let leaves = |(place, range): (&Place, &[usize; 2])| place.along().leaves(*range).contains(&true);
+        let differ: Vec<bool> = all.iter().zip(&ranges).map(leaves).collect();
+        let whole: usize =
+            kernel.iter().zip(&differ).filter(|(_, differs)| !**differs).map(|(extent, _)| *extent).product();
+        self.mean(&all, |at| {
+            let counts = all.iter().zip(&ranges).enumerate().filter(|(axis, _)| differ[*axis]);
+            let counts = counts.map(|(axis, (place, range))| place.along().count(&at[axis], *range));
+            (whole as f64, counts.collect())
+        })
     }
 
     fn along(&self, window: &Window, kernel: &[usize], windows: &[usize]) -> Vec<Place> {
@@ -211,7 +243,8 @@ impl<'a> Pool<'a> {
         let x = self.x.ty();
         let kernel: Vec<usize> = all.iter().map(|place| place.along().kernel()).collect();
         let windows: Vec<usize> = all.iter().map(|place| place.along().output()).collect();
-        let output = TensorType::new(to, &[&x.shape[..self.front], &windows].concat());
+        let after = self.front + kernel.len();
+        let output = TensorType::new(to, &[&x.shape[..self.front], &windows, &x.shape[after..]].concat());
         let rank = output.rank();
         Tensor::define_reduction(self.name, &[self.x], output, (op, &kernel), |inputs, at| {
             let mut index = at[..self.front].to_vec();
@@ -223,6 +256,7 @@ impl<'a> Pool<'a> {
                 let own = own.filter(|_| op != ReduceOp::Sum || matches!(place, Place::Part(..)));
                 counts = counts.into_iter().chain(own).reduce(|all, own| all & own);
             }
+            index.extend_from_slice(&at[after..rank]);
             let element = inputs[0].at(index).cast(otherwise.dtype());
             counts.map_or_else(|| element.clone(), |counts| counts.select(&element, otherwise))
         })
@@ -245,7 +279,7 @@ impl<'a> Pool<'a> {
         let sum = self.reduced(all, ReduceOp::Sum, &ScalarExpr::constant(sums, 0.0), sums)?;
         let output = TensorType::new(dtype, sum.shape());
         Tensor::define("div", &[&sum], output, |inputs, at| {
-            let (whole, further) = counts(&at[self.front..]);
+            let (whole, further) = counts(&at[self.front..at.len() - self.behind]);
             let count = further.iter().fold(ScalarExpr::constant(sums, whole), |all, one| all * one.cast(sums));
             (inputs[0].at(at.to_vec()) / count).cast(dtype)
         })

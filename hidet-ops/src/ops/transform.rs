@@ -5,6 +5,7 @@ use crate::error::{Result, TensorType};
 use crate::expr::ScalarExpr;
 use crate::task::{Compute, Task};
 use crate::tensor::Tensor;
+use hidet::types::Scalar;
 
 impl Tensor {
     /// Returns the tensor whose axis `i` is axis `order[i]` of this one.
@@ -56,7 +57,41 @@ impl Tensor {
                 format!("{shape:?} has not its {} elements", self.ty().len()),
             ));
         }
+        if let Some(part) = self.reshaped_part(shape)? {
+            return Ok(part);
+        }
         let inputs = vec![self.ty().clone()];
-        Tensor::apply(Task { name: "reshape", inputs, output, compute: Compute::Reshape }, &[self])
+        let compute = match same_but_ones(self.shape(), shape) {
+            Some(index) => Compute::Each(ScalarExpr::read(0, self.dtype(), index)),
+            None => Compute::Reshape,
+        };
+        Tensor::apply(Task { name: "reshape", inputs, output, compute }, &[self])
     }
+
+    /// Returns a part of the last axis with that axis divided, as a part of the whole tensor with the axis divided: that is the
+    /// same memory, while the elements of a part would have to be moved together first.
+    fn reshaped_part(&self, shape: &[usize]) -> Result<Option<Tensor>> {
+        let ([.., parts, size], Some((whole, start))) = (shape, self.part_of_last_axis()) else { return Ok(None) };
+        let ([front @ .., _], [.., extent]) = (self.shape(), whole.shape()) else { return Ok(None) };
+        let is_divided = *size > 0 && extent.is_multiple_of(*size) && start.is_multiple_of(*size);
+        if !is_divided || shape.len() != front.len() + 2 || shape[..front.len()] != *front {
+            return Ok(None);
+        }
+        let divided = whole.reshape(&[front, &[extent / size, *size]].concat())?;
+        let first = (start / size) as i64;
+        divided.slice(&[(front.len(), first, first + *parts as i64, 1)]).map(Some)
+    }
+}
+
+/// Returns the index of an element in a tensor of the first shape, for coordinates in the second, if these differ in axes with
+/// one element alone: then the operator can be part of a kernel.
+fn same_but_ones(from: &[usize], to: &[usize]) -> Option<Vec<ScalarExpr>> {
+    let long = |shape: &[usize]| (0..shape.len()).filter(|axis| shape[*axis] != 1).collect::<Vec<usize>>();
+    let (own, others) = (long(from), long(to));
+    let same = own.iter().map(|axis| from[*axis]).eq(others.iter().map(|axis| to[*axis]));
+    let place = |axis: usize| match own.iter().position(|other| *other == axis) {
+        Some(at) => ScalarExpr::axis(others[at]),
+        None => ScalarExpr::constant(Scalar::I32, 0.0),
+    };
+    (same && from != to).then(|| (0..from.len()).map(place).collect())
 }

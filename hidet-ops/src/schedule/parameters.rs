@@ -11,10 +11,13 @@ use hidet::types::Scalar;
 
 /// The parameters of a kernel: each input once for each list of coordinates at which it is read, and once for all computed
 /// ones. Axes that are always read at 0 are left out, and coordinates that are next to each other in every parameter are
-/// one coordinate of the kernel: the sum of two tensors of any shape is one of two rows.
+/// one coordinate of the kernel: the sum of two tensors of any shape is one of two rows. Axes of one element in front of the
+/// last two of the result are as good as left out.
 #[derive(Clone, Debug)]
 pub(crate) struct Parameters {
     list: Vec<Parameter>,
+    /// For each coordinate of the fused task true if it is always 0 and in front of the last two of the result.
+    free: Vec<bool>,
     /// For each coordinate of the fused task the number of the kernel's coordinate that contains it.
     merged: Vec<usize>,
     /// The extents of the kernel's coordinates.
@@ -75,19 +78,37 @@ impl Parameters {
             });
         }
         let rank = fused.output.rank();
-        let together = |axis: usize| {
+        let is_free = |axis: usize| mergeable && fused.extents[axis] == 1 && axis + 2 < rank;
+        let free: Vec<bool> = (0..fused.extents.len()).map(is_free).collect();
+        let list = list.into_iter().fold(Vec::<Parameter>::new(), |mut kept, mut parameter| {
+            if let At::Coordinates(axes) = parameter.at {
+                parameter.at = At::Coordinates(without(&free, axes));
+            }
+            if !kept.iter().any(|known| (known.input, &known.at) == (parameter.input, &parameter.at)) {
+                kept.push(parameter);
+            }
+            kept
+        });
+        // Whether a coordinate and one before it, with nothing but free ones between, are next to each other everywhere.
+        let adjacent = |before: usize, axis: usize| {
             let next = |parameter: &Parameter| {
                 let At::Coordinates(axes) = &parameter.at else { return false };
                 let kept: Vec<usize> = axes.iter().flatten().copied().collect();
                 let at = |axis: usize| kept.iter().position(|own| *own == axis);
-                match (at(axis), at(axis + 1)) {
+                match (at(before), at(axis)) {
                     (None, None) => true,
                     (Some(first), Some(second)) => second == first + 1,
                     _ => false,
                 }
             };
-            let same_kind = fused.over.contains(&axis) == fused.over.contains(&(axis + 1));
-            mergeable && same_kind && axis + 1 != rank && list.iter().all(next)
+            list.iter().all(next)
+        };
+        // The last coordinate of the one that grows that is not free.
+        let mut last_long = None;
+        let joins = |last: Option<usize>, axis: usize| {
+            let same_kind = axis > 0 && fused.over.contains(&(axis - 1)) == fused.over.contains(&axis);
+            let fits = || free[axis] || last.is_none_or(|last| adjacent(last, axis));
+            mergeable && same_kind && axis != rank && fits()
         };
         let (mut merged, mut extents): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
         for (axis, extent) in fused.extents.iter().enumerate() {
@@ -95,15 +116,19 @@ impl Parameters {
             let both =
                 extents.last().and_then(|last| last.checked_mul(*extent)).filter(|both| *both <= i32::MAX as usize);
             match both {
-                Some(both) if together(axis - 1) => *extents.last_mut().unwrap_or(&mut 1) = both,
-                _ => extents.push(*extent),
+                Some(both) if joins(last_long, axis) => *extents.last_mut().unwrap_or(&mut 1) = both,
+                _ => {
+                    extents.push(*extent);
+                    last_long = None;
+                }
             }
+            last_long = if free[axis] { last_long } else { Some(axis) };
             merged.push(extents.len() - 1);
         }
         let mut over: Vec<usize> = fused.over.iter().map(|axis| merged[*axis]).collect();
         over.dedup();
         let rank = if rank == 0 { 0 } else { merged[rank - 1] + 1 };
-        Parameters { list, merged, extents, rank, over, align: MOST_ALIGNED }
+        Parameters { list, free, merged, extents, rank, over, align: MOST_ALIGNED }
     }
 
     /// Returns an error if an input is read at computed coordinates, which a view of it cannot have.
@@ -141,7 +166,7 @@ impl Parameters {
 
     /// Returns the number of the parameter that is an input read at an index.
     pub(crate) fn position(&self, input: usize, index: &[ScalarExpr]) -> Option<usize> {
-        let axes = axes_of(index);
+        let axes = axes_of(index).map(|axes| without(&self.free, axes));
         self.list.iter().position(|known| {
             known.input == input
                 && match (&known.at, &axes) {
@@ -366,4 +391,9 @@ impl Parameters {
     pub(crate) fn result(&self) -> &[usize] {
         &self.extents[..self.rank]
     }
+}
+
+/// Returns coordinates at which a parameter is read, without those that are free.
+fn without(free: &[bool], axes: Vec<Option<usize>>) -> Vec<Option<usize>> {
+    axes.into_iter().map(|axis| axis.filter(|axis| !free[*axis])).collect()
 }

@@ -1,8 +1,10 @@
 //! The graph of what a tensor is to be computed of.
 
 use super::{Inner, State, Tensor, Work};
-use crate::expr::Mixed;
+use crate::expr::{ExprNode, Mixed, ScalarExpr};
 use crate::graph::{FlowGraph, NodeId, Origin};
+use crate::task::Compute;
+use hidet::ir::BinaryOp;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -11,6 +13,27 @@ impl Tensor {
     /// nodes; those between operators that are put together have none.
     pub(super) fn graph(&self) -> (FlowGraph, Vec<Option<Tensor>>) {
         Tensor::graph_from(&[self], &[])
+    }
+
+    /// Returns the tensor of which this one is a part along the last axis, and where it begins there, if it is to be computed so.
+    pub(crate) fn part_of_last_axis(&self) -> Option<(Tensor, usize)> {
+        let state = self.state();
+        let State::Pending { work: Work::Task(task), inputs } = &*state else { return None };
+        let (Compute::Each(value), [whole]) = (&task.compute, inputs.as_slice()) else { return None };
+        let ExprNode::Read { index, .. } = value.node() else { return None };
+        let (last, front) = index.split_last()?;
+        let is = |expr: &ScalarExpr, axis: usize| matches!(expr.node(), ExprNode::Axis(own) if *own == axis);
+        let start = match last.node() {
+            ExprNode::Binary(BinaryOp::Add, at, start) if is(at, front.len()) => match start.node() {
+                ExprNode::Const(start) => usize::try_from(start.as_int()?).ok()?,
+                _ => return None,
+            },
+            _ if is(last, front.len()) => 0,
+            _ => return None,
+        };
+        let same = self.ty().rank() == index.len() && self.shape()[..front.len()] == whole.shape()[..front.len()];
+        let is_part = same && self.shape() != whole.shape() && (0..front.len()).all(|axis| is(&front[axis], axis));
+        is_part.then(|| (whole.clone(), start))
     }
 
     /// Returns the graph that computes this tensor of these ones, which are its first nodes; nothing if it needs others.

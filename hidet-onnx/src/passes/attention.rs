@@ -1,0 +1,95 @@
+//! Attention that is written as a product, a softmax and a product becomes one node.
+//!
+//! `softmax(matmul(q, k) * scale + mask) @ v`, where the factor and the mask may be missing, is `Attention(q, transposed k, v,
+//! mask)` of opset 23. That operands have four axes is known by the transpose that makes one of them.
+
+use super::links::{Links, node};
+use crate::attributes::Attribute;
+use crate::error::Result;
+use crate::graph::Graph;
+
+/// The version of the standard whose `Attention` and `Transpose` are meant.
+const VERSION: i64 = 23;
+
+/// Replaces attention in a graph.
+pub(crate) fn attention(mut graph: Graph) -> Result<Graph> {
+    let links = Links::of(&graph);
+    let found: Vec<Found> = (0..graph.nodes.len()).filter_map(|at| Found::of(&links, at)).collect();
+    for Found { inner, last, q, k, v, mask, scale } in found {
+        let name = graph.nodes[last].name.clone();
+        let outputs = std::mem::take(&mut graph.nodes[last].outputs);
+        let turned = format!("{}.keys", outputs[0]);
+        inner.iter().for_each(|at| graph.nodes[*at].outputs.clear());
+        let order = Attribute::Ints(vec![0, 1, 3, 2]);
+        graph.nodes.push(node(("Transpose", VERSION), &name, vec![k], vec![turned.clone()], [("perm", order)]));
+        let inputs = [q, turned, v].into_iter().chain(mask).collect();
+        let scale = Attribute::Float(scale);
+        graph.nodes.push(node(("Attention", VERSION), &name, inputs, outputs, [("scale", scale)]));
+    }
+    graph.nodes.retain(|node| !node.outputs.is_empty());
+    graph.finish(None)
+}
+
+/// Attention in a graph: the numbers of its nodes, names of values, and the factor of the scores.
+struct Found {
+    inner: Vec<usize>,
+    last: usize,
+    q: String,
+    k: String,
+    v: String,
+    mask: Option<String>,
+    scale: f32,
+}
+
+impl Found {
+    /// Returns the attention whose last product a node is.
+    fn of(links: &Links, last: usize) -> Option<Found> {
+        let node = |at: usize| links.node(at);
+        let [shares, v] = node(last).inputs.as_slice() else { return None };
+        let softmax = links.alone(shares).filter(|_| node(last).is("MatMul"))?;
+        let axis = node(softmax).attributes.int("axis").ok()?;
+        if !node(softmax).is("Softmax") || node(softmax).name.version < 13 || !matches!(axis, None | Some(-1 | 3)) {
+            return None;
+        }
+        let mut inner = vec![softmax];
+        let mut scores = links.alone(node(softmax).inputs.first()?)?;
+        let mut mask = None;
+        if node(scores).is("Add") {
+            let [a, b] = node(scores).inputs.as_slice() else { return None };
+            let is_score = |name: &str| {
+                links.alone(name).is_some_and(|at| ["MatMul", "Mul", "Div"].iter().any(|own| node(at).is(own)))
+            };
+            let (score, other) = match (is_score(a), is_score(b)) {
+                (true, false) => (a, b),
+                (false, true) => (b, a),
+                _ => return None,
+            };
+            inner.push(scores);
+            (mask, scores) = (Some(other.clone()), links.alone(score)?);
+        }
+        let mut scale = 1.0;
+        while node(scores).is("Mul") || node(scores).is("Div") {
+            let [a, b] = node(scores).inputs.as_slice() else { return None };
+            let (score, factor) = match (links.number(a), links.number(b)) {
+                (None, Some(factor)) if node(scores).is("Div") => (a, 1.0 / factor),
+                (None, Some(factor)) => (a, factor),
+                (Some(factor), None) if node(scores).is("Mul") => (b, factor),
+                _ => return None,
+            };
+            scale *= factor;
+            inner.push(scores);
+            scores = links.alone(score)?;
+        }
+        let [q, k] = node(scores).inputs.as_slice() else { return None };
+        let is_turned = |name: &String| {
+            let maker = links.maker(name).map(node).filter(|node| node.is("Transpose"));
+            maker.and_then(|node| node.attributes.ints("perm").ok()?).is_some_and(|order| order.len() == 4)
+        };
+        if !node(scores).is("MatMul") || ![q, k, v].into_iter().any(is_turned) || scale <= 0.0 {
+            return None;
+        }
+        inner.push(scores);
+        let [q, k, v] = [q, k, v].map(String::clone);
+        Some(Found { inner, last, q, k, v, mask, scale: scale as f32 })
+    }
+}
