@@ -1,5 +1,6 @@
 //! Passes: changes of a graph that keep what it computes. One per file.
 
+mod aligned;
 mod attention;
 mod fold_norm;
 mod join_products;
@@ -12,7 +13,14 @@ use std::collections::HashSet;
 
 /// Runs all passes on a graph, and removes the constants that nothing uses any more.
 pub(crate) fn all(graph: Graph) -> Result<Graph> {
-    let passes = [transposed::transposed, fold_norm::fold_norm, join_products::join_products, attention::attention];
+    // The last one keeps matrices as `transposed` does not.
+    let passes = [
+        transposed::transposed,
+        fold_norm::fold_norm,
+        join_products::join_products,
+        attention::attention,
+        aligned::aligned,
+    ];
     let mut graph = passes.into_iter().try_fold(graph, |graph, pass| pass(graph))?;
     let used: HashSet<String> = graph.nodes.iter().flat_map(Node::uses).cloned().collect();
     let named: HashSet<String> = graph.inputs.iter().chain(&graph.outputs).map(|own| own.name.clone()).collect();

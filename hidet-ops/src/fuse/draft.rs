@@ -91,7 +91,7 @@ impl Draft {
         let inlined = |expr: &ScalarExpr| {
             expr.substitute(&mut |expr| match expr.node() {
                 ExprNode::Read { input, index } if *input == node.0 => {
-                    Some(self.zero_outside(value.at(index), index, &task.output.shape))
+                    Some(self.zero_outside(value, index, &task.output.shape))
                 }
                 _ => None,
             })
@@ -122,8 +122,15 @@ impl Draft {
     }
 
     /// Returns an element of a tensor with these extents at an index, or 0 if that is outside: what is computed of elements
-    /// that are 0 there may be another number.
-    fn zero_outside(&self, value: ScalarExpr, index: &[ScalarExpr], shape: &[usize]) -> ScalarExpr {
+    /// that are 0 there may be another number. An element of another tensor that is outside there too is 0 already.
+    fn zero_outside(&self, operator: &ScalarExpr, index: &[ScalarExpr], shape: &[usize]) -> ScalarExpr {
+        let value = operator.at(index);
+        if let ExprNode::Read { index: own, .. } = operator.node()
+            && let Some(axes) = axes_of(own)
+            && (0..shape.len()).all(|axis| axes.contains(&Some(axis)))
+        {
+            return value;
+        }
         let is_outside = |(own, extent): (&ScalarExpr, &usize)| {
             let (least, most) = own.bounds(&self.extents);
             (least < 0 || most >= *extent as i64).then(|| own.ge(0.0) & own.lt(*extent))

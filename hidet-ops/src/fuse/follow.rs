@@ -1,6 +1,6 @@
 //! What is to follow a product in its kernel, and not to precede the next product in that one's.
 //!
-//! Between two products, either could take an operator on elements. The first one computes it once for each element, of values
+//! Between two products, or the normalisation of rows and a product, either could take an operator on elements. The first one computes it once for each element, of values
 //! that are in registers; the second would compute it for each element that it reads, and could not copy its operand as it is.
 
 use super::Reduction;
@@ -28,6 +28,21 @@ pub(super) fn ends_product(graph: &FlowGraph, node: NodeId) -> bool {
                 _ if seen.len() < MOST && seen.insert(*input) => open.push(*input),
                 _ => {}
             }
+        }
+    }
+    false
+}
+
+/// Returns true if a node is made, element by element, of what a reduction of rows has found, as in a normalisation: its kernel
+/// reads the rows anyway, and would find that without the node for nothing else.
+pub(super) fn ends_rows(graph: &FlowGraph, node: NodeId) -> bool {
+    let (mut open, mut seen) = (vec![node], HashSet::from([node]));
+    while let Some(own) = open.pop() {
+        let Origin::Task { task, inputs } = &graph.node(own).origin else { continue };
+        match &task.compute {
+            Compute::Reduce { .. } if !is_product(task) && task.output.len() > 1 => return true,
+            Compute::Each(_) if seen.len() < MOST => open.extend(inputs.iter().filter(|input| seen.insert(**input))),
+            _ => {}
         }
     }
     false

@@ -232,7 +232,8 @@ pub fn steps(graph: &FlowGraph) -> Vec<Step> {
         let joined = joined.filter(|_| !graph.is_output(node.id));
         if let Some(group) = joined
             && let Some(draft) = drafts.get_mut(&group)
-            && !(draft.is_product_of(node.id) && follow::ends_product(graph, node.id))
+            && !(draft.is_product_of(node.id)
+                && (follow::ends_product(graph, node.id) || follow::ends_rows(graph, node.id)))
             && draft.take(node.id, task, inputs)
         {
             owner.insert(node.id, group);
