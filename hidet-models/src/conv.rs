@@ -89,6 +89,11 @@ impl Conv {
     pub(crate) fn relu(&self, x: &Tensor) -> Result<Tensor> {
         ended(&self.of(x)?.relu()?)
     }
+
+    /// Returns the same, limited to 0 ..= 6.
+    pub(crate) fn relu6(&self, x: &Tensor) -> Result<Tensor> {
+        ended(&self.of(x)?.relu6()?)
+    }
 }
 
 /// Returns the same elements, as the end of a kernel: a reshape is memory.
@@ -119,6 +124,12 @@ fn pool(stride: usize, padding: usize) -> ([usize; 3], Window) {
 pub(crate) fn max_pool(x: &Tensor, padding: usize) -> Result<Tensor> {
     let (kernel, window) = pool(2, padding);
     Ok(x.max_pool(&kernel, &window, false)?)
+}
+
+/// Returns the means of windows of 3 x 3 elements around each element; padding counts as 0.
+pub(crate) fn avg_pool(x: &Tensor) -> Result<Tensor> {
+    let (kernel, window) = pool(1, 1);
+    ended(&x.avg_pool(&kernel, &window, false, true)?)
 }
 
 /// Returns what the channels of the paper become in a network that has fewer by a divisor.

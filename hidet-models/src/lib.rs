@@ -3,12 +3,16 @@
 
 mod conv;
 mod error;
+mod inception;
 pub mod inputs;
 mod linear;
 mod load;
+mod mobilenet;
 mod resnet;
 mod weights;
 
 pub use error::{Error, Result};
+pub use inception::{Inception, InceptionConfig};
+pub use mobilenet::{Mobilenet, MobilenetConfig};
 pub use resnet::{Resnet, ResnetConfig};
 pub use weights::{Draw, Given, Random, Weights};

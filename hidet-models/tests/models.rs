@@ -4,7 +4,9 @@
 
 use hidet::device::Device;
 use hidet::types::Scalar;
-use hidet_models::{Draw, Random, Resnet, ResnetConfig, Result, Weights};
+use hidet_models::{
+    Draw, Inception, InceptionConfig, Mobilenet, MobilenetConfig, Random, Resnet, ResnetConfig, Result, Weights,
+};
 use hidet_ops::{Replay, Tensor};
 use std::time::Instant;
 
@@ -75,17 +77,46 @@ fn resnet50() {
     assert_eq!(kernels("resnet50", inputs, |x| model.forward(x)), 1 + 16 * 3 + 4 + 1 + 3);
 }
 
-/// At the paper's size in half precision all products run on tensor cores.
+/// Stem and head, 17 blocks of 3 convolutions of which the first has 2; images with channels last, a mean.
 #[test]
-fn resnet50_on_tensor_cores() {
-    let begin = Instant::now();
+fn mobilenet_v2() {
     let device = Device::sim();
-    let config = ResnetConfig { dtype: Scalar::F16, ..ResnetConfig::paper() };
+    let config = MobilenetConfig::reduced();
+    let model = Mobilenet::new(&device, &config, &mut RANDOM.clone()).unwrap();
+    let inputs = [1, 2].map(|seed| config.input(&device, 1, seed).unwrap());
+    assert_eq!(kernels("mobilenet_v2", inputs, |x| model.forward(x)), 2 + 17 * 3 - 1 + 1 + 2);
+}
+
+/// 94 convolutions and a product, 4 pools for largest elements and 10 for means, 11 joins; images with channels last.
+#[test]
+fn inception_v3() {
+    let device = Device::sim();
+    let config = InceptionConfig::reduced();
+    let model = Inception::new(&device, &config, &mut RANDOM.clone()).unwrap();
+    let inputs = [1, 2].map(|seed| config.input(&device, 1, seed).unwrap());
+    assert_eq!(kernels("inception_v3", inputs, |x| model.forward(x)), 94 + 1 + 4 + 10 + 11 + 1);
+}
+
+/// At the paper's sizes in half precision all products run on tensor cores, except for depthwise convolutions.
+#[test]
+fn products_run_on_tensor_cores() {
+    let device = Device::sim();
+    let begin = Instant::now();
+    let check = |what: &str, output: Tensor, count: usize, depthwise: usize| {
+        let products = kernels_of_products(&output);
+        println!("{what}: {} products after {:.1} s", products.len(), begin.elapsed().as_secs_f64());
+        let others: Vec<_> = products.iter().filter(|(_, template)| !template.ends_with("wgmma")).collect();
+        assert_eq!((products.len(), others.len()), (count, depthwise), "{what}: {others:?}");
+        assert!(others.iter().all(|(_, template)| *template == "windows"), "{what}: {others:?}");
+    };
+    let dtype = Scalar::F16;
+    let config = ResnetConfig { dtype, ..ResnetConfig::paper() };
     let model = Resnet::new(&device, &config, &mut Zeros).unwrap();
-    let output = model.forward(&config.input(&device, 1, 1).unwrap()).unwrap();
-    let products = kernels_of_products(&output);
-    println!("{} kernels in {:.1} s", products.len(), begin.elapsed().as_secs_f64());
-    let others: Vec<_> = products.iter().filter(|(_, template)| !template.ends_with("wgmma")).collect();
-    assert!(others.is_empty(), "{others:?}");
-    assert_eq!(products.len(), 54);
+    check("resnet50", model.forward(&config.input(&device, 1, 1).unwrap()).unwrap(), 54, 0);
+    let config = MobilenetConfig { dtype, ..MobilenetConfig::paper() };
+    let model = Mobilenet::new(&device, &config, &mut Zeros).unwrap();
+    check("mobilenet_v2", model.forward(&config.input(&device, 1, 1).unwrap()).unwrap(), 53, 17);
+    let config = InceptionConfig { dtype, ..InceptionConfig::paper() };
+    let model = Inception::new(&device, &config, &mut Zeros).unwrap();
+    check("inception_v3", model.forward(&config.input(&device, 1, 1).unwrap()).unwrap(), 95, 0);
 }
