@@ -70,8 +70,23 @@ const ONNX_LAYERS: [&str; 14] = [
 ];
 
 /// The modules of the models, from left to right as above; models do not know each other.
-const MODEL_LAYERS: [&str; 9] =
-    ["error", "weights", "load", "inputs", "conv", "linear", "resnet", "inception", "mobilenet"];
+const MODEL_LAYERS: [&str; 15] = [
+    "error",
+    "weights",
+    "load",
+    "inputs",
+    "ended",
+    "conv",
+    "linear",
+    "norm",
+    "embedding",
+    "attention",
+    "resnet",
+    "inception",
+    "mobilenet",
+    "bert",
+    "gpt2",
+];
 
 /// The module that every other may use and that is only for tests.
 const FOR_TESTS: &str = "testing";

@@ -4,6 +4,7 @@
 //! `f64`, so that a convolution, its normalisation, a residual and an activation are one kernel with one operand for the
 //! channels, and elements of half precision are rounded once.
 
+use crate::ended::ended;
 use crate::error::{Error, Result};
 use crate::load::Load;
 use crate::weights::Draw;
@@ -94,14 +95,6 @@ impl Conv {
     pub(crate) fn relu6(&self, x: &Tensor) -> Result<Tensor> {
         ended(&self.of(x)?.relu6()?)
     }
-}
-
-/// Returns the same elements, as the end of a kernel: a reshape is memory.
-///
-/// Operators between two products would be computed with the second one, which reads each element several times, and for
-/// which there is no template if what it reads is computed. Behind the first one they are computed once.
-pub(crate) fn ended(x: &Tensor) -> Result<Tensor> {
-    Ok(x.reshape(x.shape())?)
 }
 
 /// Returns images `[n, 3, rows, cols]` with channels last, `[n, rows, cols, 3]`.

@@ -2,7 +2,8 @@
 //!
 //! Names of weights are torchvision's: `Mixed_5b.branch5x5_1.conv.weight`.
 
-use crate::conv::{Conv, ConvSize, avg_pool, channels_last, ended, max_pool, narrowed};
+use crate::conv::{Conv, ConvSize, avg_pool, channels_last, max_pool, narrowed};
+use crate::ended::ended;
 use crate::error::{Error, Result};
 use crate::inputs;
 use crate::linear::Linear;

@@ -1,7 +1,7 @@
-//! Inputs that look random: images.
+//! Inputs that look random: images and tokens.
 
 use crate::error::Result;
-use crate::load::stored;
+use crate::load::{placed, stored};
 use crate::weights::Numbers;
 use hidet::device::Device;
 use hidet::types::Scalar;
@@ -18,4 +18,15 @@ pub fn images(device: &Device, dtype: Scalar, batch: usize, extent: usize, seed:
     let mut numbers = Numbers(seed);
     let numbers: Vec<f32> = (0..shape.iter().product()).map(|_| numbers.next() * 3f32.sqrt()).collect();
     stored(device, dtype, &numbers, &shape)
+}
+
+/// Returns `batch` sequences of tokens less than `vocabulary`, `i64[batch, tokens]`.
+///
+/// # Errors
+///
+/// If memory is missing.
+pub fn tokens(device: &Device, batch: usize, tokens: usize, vocabulary: usize, seed: u64) -> Result<Tensor> {
+    let mut numbers = Numbers(seed);
+    let ids: Vec<i64> = (0..batch * tokens).map(|_| (numbers.bits() % vocabulary.max(1) as u64) as i64).collect();
+    placed(device, &ids, &[batch, tokens])
 }

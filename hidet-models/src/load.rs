@@ -38,6 +38,12 @@ impl<'a> Load<'a> {
         Ok(numbers)
     }
 
+    /// Returns a weight on the device as it is.
+    pub(crate) fn tensor(&mut self, name: &str, shape: &[usize], draw: Draw) -> Result<Tensor> {
+        let numbers = self.numbers(name, shape, draw)?;
+        self.store(&numbers, shape)
+    }
+
     /// Returns numbers on the device.
     pub(crate) fn store(&self, numbers: &[f32], shape: &[usize]) -> Result<Tensor> {
         stored(self.device, self.dtype, numbers, shape)
@@ -57,7 +63,7 @@ pub(crate) fn stored(device: &Device, dtype: Scalar, numbers: &[f32], shape: &[u
 }
 
 /// Returns elements on a device.
-fn placed<T: Element>(device: &Device, elements: &[T], shape: &[usize]) -> Result<Tensor> {
+pub(crate) fn placed<T: Element>(device: &Device, elements: &[T], shape: &[usize]) -> Result<Tensor> {
     let flat = device.tensor(elements, [elements.len()]).map_err(hidet_ops::Error::from)?;
     Ok(Tensor::from(flat.raw().view(0, shape).map_err(hidet_ops::Error::from)?))
 }

@@ -2,7 +2,8 @@
 //!
 //! Names of weights are torchvision's: `features.2.conv.1.0.weight`.
 
-use crate::conv::{Conv, ConvSize, channels_last, ended, narrowed};
+use crate::conv::{Conv, ConvSize, channels_last, narrowed};
+use crate::ended::ended;
 use crate::error::Result;
 use crate::inputs;
 use crate::linear::Linear;

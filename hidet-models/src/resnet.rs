@@ -2,7 +2,8 @@
 //!
 //! Names of weights are torchvision's: `layer1.0.conv1.weight`.
 
-use crate::conv::{Conv, ConvSize, channels_last, ended, max_pool, narrowed};
+use crate::conv::{Conv, ConvSize, channels_last, max_pool, narrowed};
+use crate::ended::ended;
 use crate::error::Result;
 use crate::inputs;
 use crate::linear::Linear;

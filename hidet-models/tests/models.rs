@@ -5,7 +5,8 @@
 use hidet::device::Device;
 use hidet::types::Scalar;
 use hidet_models::{
-    Draw, Inception, InceptionConfig, Mobilenet, MobilenetConfig, Random, Resnet, ResnetConfig, Result, Weights,
+    Bert, BertConfig, Draw, Gpt2, Gpt2Config, Inception, InceptionConfig, Mobilenet, MobilenetConfig, Random, Resnet,
+    ResnetConfig, Result, Weights,
 };
 use hidet_ops::{Replay, Tensor};
 use std::time::Instant;
@@ -16,38 +17,32 @@ fn norm(numbers: impl Iterator<Item = f64>) -> f64 {
     numbers.map(|number| number * number).sum::<f64>().sqrt()
 }
 
-/// Compares the outputs of two inputs with the reference, and with each other, and returns the number of kernels. The second
-/// input is computed by the launches of the first one.
+/// Compares the output of an input with the reference, and with that of another input, which is computed by the same
+/// launches. Returns the number of kernels.
 fn kernels(what: &str, inputs: [Tensor; 2], forward: impl Fn(&Tensor) -> Result<Tensor>) -> usize {
     let begin = Instant::now();
-    let outputs = inputs.each_ref().map(|input| forward(input).unwrap());
-    let references = outputs.each_ref().map(|output| output.reference().unwrap());
+    let output = forward(&inputs[0]).unwrap();
+    let wanted = output.reference().unwrap();
     let on_host = begin.elapsed();
-    let replay = Replay::of(&[&inputs[0]], &[&outputs[0]]).unwrap();
-    let first = replay.results().unwrap().remove(0).elements().unwrap();
-    let second = replay.run(&[&inputs[1]]).unwrap().remove(0).elements().unwrap();
-    let mut errors = Vec::new();
-    for (found, wanted) in [&first, &second].into_iter().zip(&references) {
-        assert_eq!(found.len(), wanted.len());
-        let all = norm(wanted.iter().copied());
-        let size = all / (wanted.len() as f64).sqrt();
-        assert!((0.05..20.0).contains(&size), "{what}: elements of the size {size}");
-        errors.push(norm(found.iter().zip(wanted).map(|(found, wanted)| found - wanted)) / all);
-    }
-    let differ = norm(references[0].iter().zip(&references[1]).map(|(a, b)| a - b));
-    let differ = differ / norm(references[0].iter().copied());
-    let kernels = outputs[0].kernels();
+    let replay = Replay::of(&[&inputs[0]], &[&output]).unwrap();
+    let found = replay.results().unwrap().remove(0).elements().unwrap();
+    let other = replay.run(&[&inputs[1]]).unwrap().remove(0).elements().unwrap();
+    let kernels = output.kernels();
+    assert_eq!((found.len(), other.len()), (wanted.len(), wanted.len()));
+    let all = norm(wanted.iter().copied());
+    let away = |from: &[f64]| norm(from.iter().zip(&wanted).map(|(from, wanted)| from - wanted)) / all;
+    let (error, differs, size) = (away(&found), away(&other), all / (wanted.len() as f64).sqrt());
     println!(
-        "{what}: {} kernels, {} launches, errors {:.1e} and {:.1e}, outputs differ by {differ:.2}, {:.1} s, of these {:.1} s in f64",
+        "{what}: {} kernels, {} launches, error {error:.1e}, another input is {differs:.2} away, elements {size:.2}, \
+         {:.1} s, of these {:.1} s in f64",
         kernels.len(),
         replay.launches(),
-        errors[0],
-        errors[1],
         begin.elapsed().as_secs_f64(),
         on_host.as_secs_f64()
     );
-    assert!(errors.iter().all(|error| *error <= 1e-5), "{what}: {errors:?} of the norm of the reference");
-    assert!(differ > 0.01, "{what}: outputs of different inputs differ by {differ}");
+    assert!(error <= 1e-5, "{what}: the difference from the reference is {error} of its norm");
+    assert!(differs > 0.01, "{what}: outputs of different inputs differ by {differs} of their norm");
+    assert!((0.05..20.0).contains(&size), "{what}: elements are of the order {size}");
     kernels.len()
 }
 
@@ -97,7 +92,56 @@ fn inception_v3() {
     assert_eq!(kernels("inception_v3", inputs, |x| model.forward(x)), 94 + 1 + 4 + 10 + 11 + 1);
 }
 
-/// At the paper's sizes in half precision all products run on tensor cores, except for depthwise convolutions.
+/// The embedding; in each layer six products, in f32 three kernels of attention and a copy, and two normalisations.
+#[test]
+fn bert() {
+    let device = Device::sim();
+    let config = BertConfig::reduced();
+    let model = Bert::new(&device, &config, &mut RANDOM.clone()).unwrap();
+    let inputs = [1, 2].map(|seed| config.input(&device, 1, 16, seed).unwrap());
+    assert_eq!(kernels("bert", inputs.clone(), |x| model.forward(x)), 1 + 2 * (6 + 4 + 2));
+}
+
+/// Sequences that end with tokens that the mask hides are the shorter ones; the kinds of tokens differ.
+#[test]
+fn masks_of_bert() {
+    let device = Device::sim();
+    let config = BertConfig { layers: 1, hidden: 16, intermediate: 16, ..BertConfig::reduced() };
+    let model = Bert::new(&device, &config, &mut RANDOM.clone()).unwrap();
+    let of = |ids: &[i64]| Tensor::from(&device.tensor(ids, [1, ids.len()]).unwrap());
+    let short = model.forward(&of(&[5, 17, 3])).unwrap();
+    let (long, mask, kinds) = (of(&[5, 17, 3, 40, 41]), of(&[1, 1, 1, 0, 0]), of(&[0, 0, 1, 1, 1]));
+    let near = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
+    let short = short.elements().unwrap();
+    let hidden = model.encode(&long, None, Some(&mask)).unwrap().elements().unwrap();
+    assert!(near(&short, &hidden[..short.len()]));
+    let seen = model.encode(&long, None, None).unwrap().elements().unwrap();
+    assert!(!near(&short, &seen[..short.len()]));
+    let other = model.encode(&long, Some(&kinds), Some(&mask)).unwrap().elements().unwrap();
+    assert!(!near(&short, &other[..short.len()]));
+}
+
+/// The pooled output is another copy and product.
+#[test]
+fn bert_pooled() {
+    let device = Device::sim();
+    let config = BertConfig { layers: 1, hidden: 16, intermediate: 16, ..BertConfig::reduced() };
+    let model = Bert::new(&device, &config, &mut RANDOM.clone()).unwrap();
+    let inputs = [1, 2].map(|seed| config.input(&device, 3, 4, seed).unwrap());
+    assert_eq!(kernels("bert, pooled", inputs, |x| model.pooled(&model.forward(x)?)), 1 + 12 + 2);
+}
+
+/// As of BERT, and the last normalisation and the scores.
+#[test]
+fn gpt2() {
+    let device = Device::sim();
+    let config = Gpt2Config::reduced();
+    let model = Gpt2::new(&device, &config, &mut RANDOM.clone()).unwrap();
+    let inputs = [1, 2].map(|seed| config.input(&device, 1, 16, seed).unwrap());
+    assert_eq!(kernels("gpt2", inputs, |x| model.forward(x)), 1 + 2 * (6 + 4 + 2) + 2);
+}
+
+/// At the paper's sizes, with fewer layers of transformers, in half precision all products run on tensor cores, except for depthwise convolutions.
 #[test]
 fn products_run_on_tensor_cores() {
     let device = Device::sim();
@@ -119,4 +163,11 @@ fn products_run_on_tensor_cores() {
     let config = InceptionConfig { dtype, ..InceptionConfig::paper() };
     let model = Inception::new(&device, &config, &mut Zeros).unwrap();
     check("inception_v3", model.forward(&config.input(&device, 1, 1).unwrap()).unwrap(), 95, 0);
+    let config = BertConfig { dtype, layers: 2, ..BertConfig::paper() };
+    let model = Bert::new(&device, &config, &mut Zeros).unwrap();
+    let state = model.forward(&config.input(&device, 1, 128, 1).unwrap()).unwrap();
+    check("bert", model.pooled(&state).unwrap(), 2 * 7 + 1, 0);
+    let config = Gpt2Config { dtype, layers: 2, ..Gpt2Config::paper() };
+    let model = Gpt2::new(&device, &config, &mut Zeros).unwrap();
+    check("gpt2", model.forward(&config.input(&device, 1, 128, 1).unwrap()).unwrap(), 2 * 7 + 1, 0);
 }
