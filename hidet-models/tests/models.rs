@@ -141,6 +141,28 @@ fn gpt2() {
     assert_eq!(kernels("gpt2", inputs, |x| model.forward(x)), 1 + 2 * (6 + 4 + 2) + 2);
 }
 
+/// In half precision, where products run on tensor cores: elements are rounded between kernels, to 2^-11 each.
+#[test]
+fn half_precision() {
+    let device = Device::sim();
+    let near = |what: &str, output: Tensor| {
+        let begin = Instant::now();
+        let wanted = output.reference().unwrap();
+        let found = output.elements().unwrap();
+        let error = norm(found.iter().zip(&wanted).map(|(found, wanted)| found - wanted));
+        let error = error / norm(wanted.iter().copied());
+        println!("{what}: error {error:.1e}, {:.1} s", begin.elapsed().as_secs_f64());
+        assert!(error < 4e-3, "{what}: the difference from the reference is {error} of its norm");
+    };
+    let dtype = Scalar::F16;
+    let config = BertConfig { dtype, layers: 1, ..BertConfig::reduced() };
+    let model = Bert::new(&device, &config, &mut RANDOM.clone()).unwrap();
+    near("bert", model.forward(&config.input(&device, 1, 16, 1).unwrap()).unwrap());
+    let config = ResnetConfig { dtype, blocks: [1, 1, 1, 1], ..ResnetConfig::reduced() };
+    let model = Resnet::new(&device, &config, &mut RANDOM.clone()).unwrap();
+    near("resnet", model.forward(&config.input(&device, 1, 1).unwrap()).unwrap());
+}
+
 /// At the paper's sizes, with fewer layers of transformers, in half precision all products run on tensor cores, except for depthwise convolutions.
 #[test]
 fn products_run_on_tensor_cores() {
