@@ -71,6 +71,25 @@ const ONNX_LAYERS: [&str; 16] = [
     "model",
 ];
 
+/// The modules of the models, from left to right as above; models do not know each other.
+const MODEL_LAYERS: [&str; 15] = [
+    "error",
+    "weights",
+    "load",
+    "inputs",
+    "ended",
+    "conv",
+    "linear",
+    "norm",
+    "embedding",
+    "attention",
+    "resnet",
+    "inception",
+    "mobilenet",
+    "bert",
+    "gpt2",
+];
+
 /// The module that every other may use and that is only for tests.
 const FOR_TESTS: &str = "testing";
 
@@ -222,6 +241,11 @@ fn imports_of_the_operators_point_one_way() {
 #[test]
 fn imports_of_onnx_point_one_way() {
     assert_one_way("hidet-onnx", &ONNX_LAYERS);
+}
+
+#[test]
+fn imports_of_the_models_point_one_way() {
+    assert_one_way("hidet-models", &MODEL_LAYERS);
 }
 
 /// Type names that several modules of hidet-core use, and why.

@@ -4,13 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every folder with files of the project.
-pub const FOLDERS: [&str; 11] = [
+pub const FOLDERS: [&str; 12] = [
     "hidet-mapping",
     "hidet-macros",
     "hidet-core",
     "hidet-blocks",
     "hidet-ops",
     "hidet-onnx",
+    "hidet-models",
     "src",
     "command",
     "examples",
