@@ -34,8 +34,9 @@ const STRANGERS: [(&str, &[&str]); 2] =
 const SIM_LAYERS: [&str; 5] = ["memory", "checks", "interp", "sync", "async_ops"];
 
 /// The modules of the operators, from left to right as above.
-const OPERATOR_LAYERS: [&str; 14] = [
+const OPERATOR_LAYERS: [&str; 16] = [
     "error",
+    "memory",
     "expr",
     "task",
     "graph",
@@ -45,6 +46,7 @@ const OPERATOR_LAYERS: [&str; 14] = [
     "run",
     "plans",
     "tensor",
+    "program",
     "replay",
     "composed",
     "ops",

@@ -50,6 +50,7 @@ fn digits_are_recognised() {
         "device: the simulated device\n",
         "loaded in ",
         "first run in ",
+        "memory between kernels: ",
         "chances: f32[12, 10]\n",
         &format!("largest of each row at: {} ..\n", labels.join(" ")),
         "wrote ",

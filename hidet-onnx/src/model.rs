@@ -8,7 +8,7 @@ use crate::proto::ModelProto;
 use crate::run::{self, Devices};
 use crate::value::{Value, observed};
 use hidet::device::Device;
-use hidet_ops::{Replay, Tensor, TensorType};
+use hidet_ops::{Replay, ReplayMemory, Tensor, TensorType};
 use prost::Message;
 use prost::bytes::Bytes;
 use std::collections::HashMap;
@@ -177,6 +177,13 @@ impl Session {
     pub fn lazy(&self, inputs: &[(&str, Tensor)]) -> Result<Vec<(String, Tensor)>> {
         let given = self.checked(inputs)?;
         Ok(self.named(self.outputs(given.iter().map(Option::as_ref))?))
+    }
+
+    /// Returns the memory for tensors between kernels of all runs that are kept, together. The model keeps it as long as
+    /// these, beside initializers, inputs and outputs.
+    pub fn memory(&self) -> ReplayMemory {
+        let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.values().map(|replay| replay.memory()).sum()
     }
 
     /// Returns the launches that are kept for inputs of some types.

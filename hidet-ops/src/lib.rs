@@ -10,8 +10,10 @@ mod error;
 pub mod expr;
 pub mod fuse;
 pub mod graph;
+mod memory;
 mod ops;
 mod plans;
+mod program;
 mod replay;
 mod run;
 pub mod schedule;
@@ -26,6 +28,6 @@ pub use ops::{
     Attention, Coordinates, Direction, Input, Operand, PadMode, Recurrent, Resize, ResizeMode, ResizeTo, Rounding,
     ScatterMode, Window,
 };
-pub use replay::Replay;
+pub use replay::{Replay, ReplayMemory};
 pub use task::{Compute, ReduceOp, Task, TaskKernel};
 pub use tensor::Tensor;

@@ -1,6 +1,6 @@
 //! `hidet run`: a model of ONNX, on inputs from files.
 
-use super::{Outcome, device, say};
+use super::{Outcome, cache, device, say};
 use crate::near;
 use clap::Args;
 use hidet_onnx::{Array, Declared, Error, Model};
@@ -66,6 +66,11 @@ impl Run {
         })?;
         let arrays = on_host(&outputs)?;
         println!("first run in {:.2?}, with the compilation of kernels that are not in the cache", begin.elapsed());
+        let memory = session.memory();
+        if memory.apart > 0 {
+            let [arena, apart] = [memory.arena, memory.apart].map(|bytes| cache::size(bytes as u64));
+            println!("memory between kernels: {arena}, instead of {apart} if each tensor had its own");
+        }
         for (name, array) in &arrays {
             print!("{}", summary(name, array));
         }
