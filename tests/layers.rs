@@ -34,7 +34,7 @@ const STRANGERS: [(&str, &[&str]); 2] =
 const SIM_LAYERS: [&str; 5] = ["memory", "checks", "interp", "sync", "async_ops"];
 
 /// The modules of the operators, from left to right as above.
-const OPERATOR_LAYERS: [&str; 16] = [
+const OPERATOR_LAYERS: [&str; 17] = [
     "error",
     "memory",
     "expr",
@@ -47,6 +47,7 @@ const OPERATOR_LAYERS: [&str; 16] = [
     "plans",
     "tensor",
     "program",
+    "saved",
     "replay",
     "composed",
     "ops",
@@ -54,7 +55,7 @@ const OPERATOR_LAYERS: [&str; 16] = [
 ];
 
 /// The modules of ONNX, from left to right as above.
-const ONNX_LAYERS: [&str; 14] = [
+const ONNX_LAYERS: [&str; 15] = [
     "error",
     "proto",
     "element",
@@ -68,6 +69,7 @@ const ONNX_LAYERS: [&str; 14] = [
     "call",
     "ops",
     "run",
+    "compiled",
     "model",
 ];
 

@@ -35,6 +35,8 @@ enum Command {
     Bench(command::bench::Bench),
     /// Run a model of ONNX on arrays of NumPy: `hidet run MODEL.onnx --input NAME=FILE.npy`.
     Run(command::run::Run),
+    /// Compile a model of ONNX to one file, which `hidet run` runs without compiling anything.
+    Compile(command::compile::Compile),
     /// Show or remove the compiled kernels kept on disk.
     Cache(command::cache::CacheCommand),
 }
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => arguments.run(),
         Command::Bench(arguments) => arguments.run(),
         Command::Run(arguments) => arguments.run(),
+        Command::Compile(arguments) => arguments.run(),
         Command::Cache(arguments) => arguments.run(),
     };
     match result {

@@ -10,6 +10,7 @@ mod array;
 mod attributes;
 mod build;
 mod call;
+mod compiled;
 mod element;
 mod error;
 mod file;
@@ -22,6 +23,7 @@ mod run;
 mod value;
 
 pub use array::Array;
+pub use compiled::Compiled;
 pub use error::{Error, NodeName, Result, Unsupported, Why};
 pub use file::tensor;
 pub use graph::{Declared, Dim};

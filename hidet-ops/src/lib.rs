@@ -16,6 +16,7 @@ mod plans;
 mod program;
 mod replay;
 mod run;
+mod saved;
 pub mod schedule;
 mod task;
 mod templates;
@@ -24,10 +25,11 @@ pub mod testing;
 
 pub use error::{Error, Result, TensorType};
 pub use expr::Precision;
+pub use memory::ReplayMemory;
 pub use ops::{
     Attention, Coordinates, Direction, Input, Operand, PadMode, Recurrent, Resize, ResizeMode, ResizeTo, Rounding,
     ScatterMode, Window,
 };
-pub use replay::{Replay, ReplayMemory};
+pub use replay::Replay;
 pub use task::{Compute, ReduceOp, Task, TaskKernel};
 pub use tensor::Tensor;

@@ -1,8 +1,10 @@
 //! Plans of memory: tensors that live at different times share the bytes of one arena.
 //!
 //! Offsets are chosen greedily, the largest tensors first, each at the lowest offset that is free while it lives. That is
-//! not always the smallest arena, which is hard to find; [`MemoryPlan::least`] says how much smaller one could be at most.
+//! not always the smallest arena, which is hard to find; [`ReplayMemory::least`] says how much smaller one could be at most.
 //! Pure: knows numbers only.
+
+use std::iter::Sum;
 
 /// Bytes of which all offsets in an arena are multiples: what the driver gives to allocations too.
 const ALIGN: usize = 256;
@@ -27,17 +29,34 @@ impl Life {
     }
 }
 
+/// The memory of a [`Replay`](crate::Replay) for tensors between its launches, in bytes; each tensor counts as a multiple of 256. Inputs and
+/// results are not part of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReplayMemory {
+    /// What it takes: the arena.
+    pub arena: usize,
+    /// What the tensors would take if each had its own.
+    pub apart: usize,
+    /// What is needed at the same time, at some launch: no arena can be smaller.
+    pub least: usize,
+}
+
+impl Sum for ReplayMemory {
+    fn sum<I: Iterator<Item = ReplayMemory>>(all: I) -> ReplayMemory {
+        all.fold(ReplayMemory::default(), |a, b| ReplayMemory {
+            arena: a.arena + b.arena,
+            apart: a.apart + b.apart,
+            least: a.least + b.least,
+        })
+    }
+}
+
 /// Where tensors are in an arena.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct MemoryPlan {
     /// By tensor, in bytes.
     pub(crate) offsets: Vec<usize>,
-    /// Bytes of the arena.
-    pub(crate) arena: usize,
-    /// Bytes of the tensors without sharing.
-    pub(crate) apart: usize,
-    /// Bytes that live at the same time at some launch: no arena is smaller.
-    pub(crate) least: usize,
+    pub(crate) memory: ReplayMemory,
 }
 
 /// Plans the memory of tensors.
@@ -60,7 +79,8 @@ pub(crate) fn plan(lives: &[Life]) -> MemoryPlan {
         arena = arena.max(offset + own.size());
         placed.insert(placed.partition_point(|other| offsets[*other] <= offset), at);
     }
-    MemoryPlan { offsets, arena, apart: lives.iter().map(Life::size).sum(), least: least(lives) }
+    let apart = lives.iter().map(Life::size).sum();
+    MemoryPlan { offsets, memory: ReplayMemory { arena, apart, least: least(lives) } }
 }
 
 /// Returns the most bytes that live at the same time.
@@ -89,7 +109,7 @@ mod tests {
     fn a_chain_needs_two_tensors() {
         let chain: Vec<Life> = (0..10).map(|at| life(1000, at, at + 1)).collect();
         let plan = plan(&chain);
-        assert_eq!((plan.arena, plan.apart, plan.least), (2048, 10240, 2048));
+        assert_eq!((plan.memory.arena, plan.memory.apart, plan.memory.least), (2048, 10240, 2048));
         assert_eq!(plan.offsets, [0, 1024, 0, 1024, 0, 1024, 0, 1024, 0, 1024]);
     }
 
@@ -98,13 +118,13 @@ mod tests {
         // The third begins when the first is over, and is larger; the others fit behind or into its place.
         let plan = plan(&[life(256, 0, 1), life(100, 0, 4), life(600, 2, 3), life(1, 2, 2), life(0, 0, 9)]);
         assert_eq!(plan.offsets, [0, 768, 0, 1024, 0]);
-        assert_eq!((plan.arena, plan.apart, plan.least), (1280, 1536, 1280));
+        assert_eq!((plan.memory.arena, plan.memory.apart, plan.memory.least), (1280, 1536, 1280));
     }
 
     #[test]
     fn nothing_needs_nothing() {
         assert_eq!(plan(&[]), MemoryPlan::default());
-        assert_eq!(plan(&[life(0, 0, 0)]).arena, 0);
+        assert_eq!(plan(&[life(0, 0, 0)]).memory.arena, 0);
     }
 
     /// Random lives: no byte has two tensors at a time, which is looked at launch by launch; and the bound is one.
@@ -127,7 +147,7 @@ mod tests {
             let plan = plan(&lives);
             let mut most_used = 0;
             for launch in 0..launches {
-                let mut units = vec![false; plan.arena / ALIGN];
+                let mut units = vec![false; plan.memory.arena / ALIGN];
                 for (life, offset) in lives.iter().zip(&plan.offsets) {
                     if !(life.first..=life.last).contains(&launch) {
                         continue;
@@ -139,11 +159,11 @@ mod tests {
                 }
                 most_used = most_used.max(units.iter().filter(|used| **used).count() * ALIGN);
             }
-            assert_eq!(plan.least, most_used);
-            assert!(plan.least <= plan.arena && plan.arena <= plan.apart, "{plan:?}");
-            arenas += plan.arena;
-            leasts += plan.least;
-            aparts += plan.apart;
+            assert_eq!(plan.memory.least, most_used);
+            assert!(plan.memory.least <= plan.memory.arena && plan.memory.arena <= plan.memory.apart, "{plan:?}");
+            arenas += plan.memory.arena;
+            leasts += plan.memory.least;
+            aparts += plan.memory.apart;
         }
         println!("arenas of {arenas} bytes; at least {leasts}; apart {aparts}");
         // A greedy plan is seldom far from the bound.

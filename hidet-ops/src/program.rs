@@ -5,7 +5,7 @@
 //! simulated device finds every use of another one in it.
 
 use crate::error::Result;
-use crate::memory::{Life, MemoryPlan};
+use crate::memory::{Life, MemoryPlan, ReplayMemory};
 use crate::run::Launched;
 use hidet::device::{Device, RawTensor, Storage};
 use hidet::ir::{Access, Param};
@@ -15,15 +15,21 @@ use std::sync::Arc;
 
 /// Launches with arguments in planned memory.
 pub(crate) struct Program {
-    steps: Vec<Step>,
-    /// Where the tensors between launches are.
-    pub(crate) plan: MemoryPlan,
+    pub(crate) inputs: Vec<RawTensor>,
+    pub(crate) outputs: Vec<RawTensor>,
+    /// The parts of the arena that tensors between launches have.
+    pub(crate) places: Vec<RawTensor>,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) memory: ReplayMemory,
 }
 
-/// A launch, and the tensors of the arena that begin with it.
-struct Step {
-    launch: Launched,
-    begins: Vec<RawTensor>,
+/// A launch.
+pub(crate) struct Step {
+    pub(crate) launch: Launched,
+    /// For each argument the number of its place in the arena, if it has one.
+    pub(crate) places: Vec<Option<usize>>,
+    /// The numbers of the places whose tensors begin with it.
+    pub(crate) begins: Vec<usize>,
 }
 
 /// What launches do with an allocation.
@@ -36,7 +42,7 @@ struct Use {
 }
 
 /// Returns what an allocation is known by.
-fn key(storage: &Storage) -> usize {
+pub(crate) fn key(storage: &Storage) -> usize {
     match storage {
         Storage::Sim(memory) => Arc::as_ptr(memory).addr(),
         Storage::Cuda(memory) => Arc::as_ptr(memory).addr(),
@@ -44,7 +50,7 @@ fn key(storage: &Storage) -> usize {
 }
 
 /// Returns the tensors of a launch, and how it uses them.
-fn accesses(launched: &Launched) -> impl Iterator<Item = (&RawTensor, Access)> {
+pub(crate) fn accesses(launched: &Launched) -> impl Iterator<Item = (&RawTensor, Access)> {
     let params = launched.kernel.function().params.iter().zip(&launched.arguments);
     params.filter_map(|(param, tensor)| match param {
         Param::Tensor { access, .. } => Some((tensor, *access)),
@@ -53,12 +59,13 @@ fn accesses(launched: &Launched) -> impl Iterator<Item = (&RawTensor, Access)> {
 }
 
 impl Program {
-    /// Gives the tensors between launches places in an arena on the device, as `planner` says. The allocations of some
-    /// tensors are kept: inputs and outputs; and all that launches read and do not write.
+    /// Gives the tensors between launches places in an arena on the device, as `planner` says. The allocations of inputs and
+    /// outputs are kept, and all that launches read and do not write.
     pub(crate) fn of(
         device: &Device,
         launches: Vec<Launched>,
-        kept: &[&RawTensor],
+        inputs: Vec<RawTensor>,
+        outputs: Vec<RawTensor>,
         planner: impl FnOnce(&[Life]) -> MemoryPlan,
     ) -> Result<Program> {
         let mut uses: Vec<Use> = Vec::new();
@@ -73,37 +80,43 @@ impl Program {
                 uses[number].life.last = at;
             }
         }
-        for tensor in kept {
+        for tensor in inputs.iter().chain(&outputs) {
             if let Some(number) = numbers.get(&key(tensor.storage())) {
                 uses[*number].is_made = false;
             }
         }
         let between: Vec<&Use> = uses.iter().filter(|used| used.is_made).collect();
         let plan = planner(&between.iter().map(|used| used.life).collect::<Vec<Life>>());
-        let arena = Storage::uninit(device, plan.arena)?;
-        let mut places: HashMap<usize, RawTensor> = HashMap::new();
-        let mut begins: Vec<Vec<RawTensor>> = launches.iter().map(|_| Vec::new()).collect();
-        for (used, offset) in between.iter().zip(&plan.offsets) {
+        let arena = Storage::uninit(device, plan.memory.arena)?;
+        let (mut places, mut numbers) = (Vec::new(), HashMap::new());
+        let mut begins: Vec<Vec<usize>> = launches.iter().map(|_| Vec::new()).collect();
+        for (number, (used, offset)) in between.iter().zip(&plan.offsets).enumerate() {
             let dtype = used.example.scalar();
-            let place = RawTensor::new(device, arena.clone(), *offset, dtype, &[used.life.bytes / dtype.bytes()])?;
-            begins[used.life.first].push(place.clone());
-            places.insert(key(used.example.storage()), place);
+            places.push(RawTensor::new(device, arena.clone(), *offset, dtype, &[used.life.bytes / dtype.bytes()])?);
+            begins[used.life.first].push(number);
+            numbers.insert(key(used.example.storage()), number);
         }
-        let step = |(launched, begins): (Launched, Vec<RawTensor>)| {
-            let moved = |tensor: &RawTensor| match places.get(&key(tensor.storage())) {
-                Some(place) => moved(tensor, place),
+        let step = |(launched, begins): (Launched, Vec<usize>)| {
+            let own: Vec<Option<usize>> =
+                launched.arguments.iter().map(|tensor| numbers.get(&key(tensor.storage())).copied()).collect();
+            let each = launched.arguments.iter().zip(&own);
+            let arguments = each.map(|(tensor, number)| match number {
+                Some(number) => moved(tensor, &places[*number]),
                 None => Ok(tensor.clone()),
-            };
-            let arguments = launched.arguments.iter().map(moved).collect::<Result<_>>()?;
-            Ok(Step { launch: Launched { arguments, ..launched }, begins })
+            });
+            let arguments = arguments.collect::<Result<_>>()?;
+            Ok(Step { launch: Launched { arguments, ..launched }, places: own, begins })
         };
         let steps = launches.into_iter().zip(begins).map(step).collect::<Result<Vec<Step>>>()?;
-        Ok(Program { steps, plan })
+        Ok(Program { inputs, outputs, places, steps, memory: plan.memory })
     }
 
     /// Returns the launches, checked.
     pub(crate) fn prepare(&self) -> Result<Vec<PreparedLaunch>> {
-        let each = |step: &Step| Ok(step.launch.prepare()?.forgetting(step.begins.iter().cloned()));
+        let each = |step: &Step| {
+            let begins = step.begins.iter().map(|number| self.places[*number].clone());
+            Ok(step.launch.prepare()?.forgetting(begins))
+        };
         self.steps.iter().map(each).collect()
     }
 }

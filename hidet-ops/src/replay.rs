@@ -1,14 +1,16 @@
 //! [`Replay`]: kernels that compute tensors of inputs, prepared once and repeated as a graph of launches.
 
 use crate::error::{Error, Result, TensorType};
-use crate::memory::{self, Life, MemoryPlan};
+use crate::memory::{self, Life, MemoryPlan, ReplayMemory};
 use crate::program::Program;
 use crate::run;
+use crate::saved;
 use crate::tensor::Tensor;
 use hidet::device::{Device, Graph, RawTensor, Storage, Stream};
 use hidet::kernel::PreparedLaunch;
 use hidet::types::Scalar;
-use std::iter::Sum;
+use std::fs;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 /// Kernels that compute tensors of inputs, again and again, for inputs of the same types: all of them are one submission to
@@ -32,35 +34,11 @@ use std::sync::{Mutex, PoisonError};
 /// # Ok::<(), hidet_ops::Error>(())
 /// ```
 pub struct Replay {
-    inputs: Vec<RawTensor>,
-    outputs: Vec<RawTensor>,
+    program: Program,
     graph: Graph,
-    memory: ReplayMemory,
     stream: Stream,
-    /// Held while the memory is in use.
-    turn: Mutex<()>,
-}
-
-/// The memory of a [`Replay`] for tensors between its launches, in bytes; each tensor counts as a multiple of 256. Inputs and
-/// results are not part of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ReplayMemory {
-    /// What it takes: the arena.
-    pub arena: usize,
-    /// What the tensors would take if each had its own.
-    pub apart: usize,
-    /// What is needed at the same time, at some launch: no arena can be smaller.
-    pub least: usize,
-}
-
-impl Sum for ReplayMemory {
-    fn sum<I: Iterator<Item = ReplayMemory>>(all: I) -> ReplayMemory {
-        all.fold(ReplayMemory::default(), |a, b| ReplayMemory {
-            arena: a.arena + b.arena,
-            apart: a.apart + b.apart,
-            least: a.least + b.least,
-        })
-    }
+    /// Held while the memory is in use; true if there are results.
+    turn: Mutex<bool>,
 }
 
 impl Replay {
@@ -90,18 +68,92 @@ impl Replay {
             return Err(refused("an input is not contiguous"));
         }
         let (outputs, launches) = Tensor::record(outputs)?;
-        let kept: Vec<&RawTensor> = inputs.iter().chain(&outputs).collect();
-        let program = Program::of(device, launches, &kept, planner)?;
+        let program = Program::of(device, launches, inputs, outputs, planner)?;
+        Replay::repeating(program, device, true)
+    }
+
+    /// Returns a replay of a program, which perhaps has run.
+    fn repeating(program: Program, device: &Device, has_run: bool) -> Result<Replay> {
         let launches = program.prepare()?;
-        let MemoryPlan { arena, apart, least, .. } = program.plan;
         let stream = device.stream()?;
         // What depends on nothing before it runs beside it, except for launches whose blocks wait for each other.
         let graph = match launches.iter().any(PreparedLaunch::is_cooperative) {
             true => Graph::capture(&stream, |stream| launches.iter().try_for_each(|launch| launch.launch_on(stream)))?,
             false => Graph::of(device, launches)?,
         };
-        let memory = ReplayMemory { arena, apart, least };
-        Ok(Replay { inputs, outputs, graph, memory, stream, turn: Mutex::default() })
+        Ok(Replay { program, graph, stream, turn: Mutex::new(has_run) })
+    }
+
+    /// Returns the replay as bytes, which [`Replay::from_bytes`] loads without compiling anything: the kernels as images
+    /// for the architecture of the device, the launches, and a copy of all other tensors, such as weights.
+    ///
+    /// # Errors
+    ///
+    /// If the device fails.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        saved::to_bytes(&self.program, self.stream.device())
+    }
+
+    /// Returns the replay that these bytes hold, on a device of the architecture that it was made for, with memory of its
+    /// own. There are no results before its first run. Load only bytes that you would run as a program.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Program`] if the bytes are not a replay, damaged, of another version of the format or build of hidet, or for
+    /// another architecture; and if there is not enough memory, or the driver refuses a kernel.
+    pub fn from_bytes(device: &Device, bytes: &[u8]) -> Result<Replay> {
+        Replay::repeating(saved::from_bytes(bytes, device)?, device, false)
+    }
+
+    /// Writes the replay to a file, as [`Replay::to_bytes`].
+    ///
+    /// ```
+    /// use hidet::prelude::Device;
+    /// use hidet_ops::{Replay, Tensor};
+    ///
+    /// let device = Device::sim();
+    /// let x = Tensor::from(&device.tensor(&[1.0f32, 2.0], [2])?);
+    /// let path = std::env::temp_dir().join(format!("exp_{}.hidet", std::process::id()));
+    /// Replay::of(&[&x], &[&x.exp()?])?.save(&path)?;
+    ///
+    /// let replay = Replay::load(&device, &path)?;
+    /// let results = replay.run(&[&Tensor::from(&device.tensor(&[0.0f32, 0.0], [2])?)])?;
+    /// assert_eq!(results[0].to_vec::<f32>()?, [1.0, 1.0]);
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok::<(), hidet_ops::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written, or as [`Replay::to_bytes`].
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let failed = |error: std::io::Error| Error::Program(format!("{}: {error}", path.display()));
+        fs::write(path, self.to_bytes()?).map_err(failed)
+    }
+
+    /// Reads a replay from a file, as [`Replay::from_bytes`].
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, or as [`Replay::from_bytes`].
+    pub fn load(device: &Device, path: impl AsRef<Path>) -> Result<Replay> {
+        let path = path.as_ref();
+        let bytes = fs::read(path).map_err(|error| Error::Program(format!("{}: {error}", path.display())))?;
+        Replay::from_bytes(device, &bytes).map_err(|error| match error {
+            Error::Program(why) => Error::Program(format!("{}: {why}", path.display())),
+            other => other,
+        })
+    }
+
+    /// Returns the types of the inputs.
+    pub fn inputs(&self) -> impl Iterator<Item = TensorType> {
+        self.program.inputs.iter().map(|input| TensorType::new(input.scalar(), input.shape()))
+    }
+
+    /// Returns the types of the outputs.
+    pub fn outputs(&self) -> impl Iterator<Item = TensorType> {
+        self.program.outputs.iter().map(|output| TensorType::new(output.scalar(), output.shape()))
     }
 
     /// Returns the number of launches.
@@ -111,7 +163,7 @@ impl Replay {
 
     /// Returns the memory that it keeps for tensors between its launches.
     pub fn memory(&self) -> ReplayMemory {
-        self.memory
+        self.program.memory
     }
 
     /// Computes the outputs of other inputs. They are copied from the memory of the replay, so that they stay as they are.
@@ -121,21 +173,21 @@ impl Replay {
     /// If the inputs have other types than the replay was made for, or are on another device; and if the device fails.
     pub fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let given = inputs.iter().map(|input| input.ty().clone()).collect::<Vec<TensorType>>();
-        let own = self.inputs.iter().map(|input| TensorType::new(input.scalar(), input.shape()));
-        if !given.iter().cloned().eq(own.clone()) {
-            let own: Vec<String> = own.map(|ty| ty.to_string()).collect();
+        if !given.iter().cloned().eq(self.inputs()) {
+            let own: Vec<String> = self.inputs().map(|ty| ty.to_string()).collect();
             let why = format!("the launches are for {}", own.join(", "));
             return Err(Error::Operator { operator: "replay", inputs: given, why });
         }
         let values =
             inputs.iter().map(|input| run::contiguous(&input.compute()?)).collect::<Result<Vec<RawTensor>>>()?;
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        for (from, to) in values.iter().zip(&self.inputs) {
+        let mut has_results = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        for (from, to) in values.iter().zip(&self.program.inputs) {
             self.copy(from, to)?;
         }
         if !self.graph.is_empty() {
             self.graph.replay(&self.stream)?;
         }
+        *has_results = true;
         self.copies()
     }
 
@@ -143,10 +195,14 @@ impl Replay {
     ///
     /// # Errors
     ///
-    /// If there is not enough memory.
+    /// If there is not enough memory, or the replay was loaded and has not run yet.
     pub fn results(&self) -> Result<Vec<Tensor>> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        self.copies()
+        match *self.turn.lock().unwrap_or_else(PoisonError::into_inner) {
+            true => self.copies(),
+            false => {
+                Err(Error::Program("it was loaded and has not run, so it has no results: run it first".to_owned()))
+            }
+        }
     }
 
     fn copies(&self) -> Result<Vec<Tensor>> {
@@ -157,7 +213,7 @@ impl Replay {
             self.copy(output, &copy)?;
             Ok(Tensor::from(copy))
         };
-        self.outputs.iter().map(copied).collect()
+        self.program.outputs.iter().map(copied).collect()
     }
 
     /// Copies the bytes of a contiguous tensor.
@@ -239,7 +295,8 @@ mod tests {
                 let (x, y) = graph(&device)?;
                 let wrong = |lives: &[Life]| {
                     let offsets = (0..lives.len()).map(|at| 256 * if at == b { a } else { at }).collect();
-                    MemoryPlan { offsets, arena: 256 * lives.len(), ..MemoryPlan::default() }
+                    let memory = ReplayMemory { arena: 256 * lives.len(), ..ReplayMemory::default() };
+                    MemoryPlan { offsets, memory }
                 };
                 let report = Replay::planned(&[&x], &[&y], wrong).and_then(|replay| replay.run(&[&x]));
                 let report = report.map(|_| ()).unwrap_err().to_string();
