@@ -1,8 +1,14 @@
 //! [`Program`]: launches whose arguments have their places in memory: what is between them, in one arena.
 //!
+//! Launches that depend on nothing of each other may run at the same time, and still can: they are sorted by levels, and
+//! tensors of one level do not share memory. So the longest chain of launches that wait for each other stays as long as if
+//! each tensor had its own.
+//!
 //! Tensors that live at different times have the same memory there, and what was allocated for them when they were
 //! computed first is given up. Before the launch with which a tensor begins, its memory is forgotten, so that the
 //! simulated device finds every use of another one in it.
+
+mod levels;
 
 use crate::error::Result;
 use crate::memory::{Life, MemoryPlan, ReplayMemory};
@@ -58,6 +64,21 @@ pub(crate) fn accesses(launched: &Launched) -> impl Iterator<Item = (&RawTensor,
     })
 }
 
+/// Sorts launches by levels, and returns the level of each. Those of which one is cooperative run one after the other, in
+/// the order in which they are.
+fn sorted(launches: Vec<Launched>) -> Vec<(usize, Launched)> {
+    if launches.iter().any(|launched| launched.kernel.function().launch.cooperative) {
+        return launches.into_iter().enumerate().collect();
+    }
+    let uses = |launched: &Launched| {
+        accesses(launched).map(|(tensor, access)| (key(tensor.storage()), access != Access::In)).collect()
+    };
+    let levels = levels::levels(&launches.iter().map(uses).collect::<Vec<levels::Uses>>());
+    let mut sorted: Vec<(usize, Launched)> = levels.into_iter().zip(launches).collect();
+    sorted.sort_by_key(|(level, _)| *level);
+    sorted
+}
+
 impl Program {
     /// Gives the tensors between launches places in an arena on the device, as `planner` says. The allocations of inputs and
     /// outputs are kept, and all that launches read and do not write.
@@ -70,14 +91,15 @@ impl Program {
     ) -> Result<Program> {
         let mut uses: Vec<Use> = Vec::new();
         let mut numbers: HashMap<usize, usize> = HashMap::new();
-        for (at, launched) in launches.iter().enumerate() {
+        let launches = sorted(launches);
+        for (level, launched) in &launches {
             for (tensor, access) in accesses(launched) {
                 let number = *numbers.entry(key(tensor.storage())).or_insert(uses.len());
                 if number == uses.len() {
-                    let life = Life { bytes: tensor.storage().len(), first: at, last: at };
+                    let life = Life { bytes: tensor.storage().len(), first: *level, last: *level };
                     uses.push(Use { life, example: tensor.clone(), is_made: access == Access::Out });
                 }
-                uses[number].life.last = at;
+                uses[number].life.last = *level;
             }
         }
         for tensor in inputs.iter().chain(&outputs) {
@@ -89,14 +111,13 @@ impl Program {
         let plan = planner(&between.iter().map(|used| used.life).collect::<Vec<Life>>());
         let arena = Storage::uninit(device, plan.memory.arena)?;
         let (mut places, mut numbers) = (Vec::new(), HashMap::new());
-        let mut begins: Vec<Vec<usize>> = launches.iter().map(|_| Vec::new()).collect();
         for (number, (used, offset)) in between.iter().zip(&plan.offsets).enumerate() {
             let dtype = used.example.scalar();
             places.push(RawTensor::new(device, arena.clone(), *offset, dtype, &[used.life.bytes / dtype.bytes()])?);
-            begins[used.life.first].push(number);
             numbers.insert(key(used.example.storage()), number);
         }
-        let step = |(launched, begins): (Launched, Vec<usize>)| {
+        let mut has_begun = vec![false; places.len()];
+        let step = |(_, launched): (usize, Launched)| {
             let own: Vec<Option<usize>> =
                 launched.arguments.iter().map(|tensor| numbers.get(&key(tensor.storage())).copied()).collect();
             let each = launched.arguments.iter().zip(&own);
@@ -105,9 +126,11 @@ impl Program {
                 None => Ok(tensor.clone()),
             });
             let arguments = arguments.collect::<Result<_>>()?;
+            let begins = own.iter().flatten().filter(|number| !std::mem::replace(&mut has_begun[**number], true));
+            let begins = begins.copied().collect();
             Ok(Step { launch: Launched { arguments, ..launched }, places: own, begins })
         };
-        let steps = launches.into_iter().zip(begins).map(step).collect::<Result<Vec<Step>>>()?;
+        let steps = launches.into_iter().map(step).collect::<Result<Vec<Step>>>()?;
         Ok(Program { inputs, outputs, places, steps, memory: plan.memory })
     }
 

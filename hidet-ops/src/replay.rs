@@ -273,6 +273,40 @@ mod tests {
         Ok(())
     }
 
+    /// Branches that may run at the same time do not share memory, so that they still may.
+    #[test]
+    fn shared_memory_makes_no_launch_wait_longer() -> Result<()> {
+        let device = Device::sim();
+        let branches = |planner: &dyn Fn(&[Life]) -> MemoryPlan| {
+            let (x, _) = graph(&device)?;
+            let mut sum = x.clone();
+            for number in 0..4 {
+                let mut y = x.mul(f64::from(number))?;
+                for _ in 0..4 {
+                    y = y.matmul(&x)?.cumsum(0, false, false)?;
+                }
+                sum = sum.add(&y)?;
+            }
+            Replay::planned(&[&x], &[&sum], planner)
+        };
+        let apart = |lives: &[Life]| {
+            let memory = ReplayMemory { arena: 256 * lives.len(), ..ReplayMemory::default() };
+            MemoryPlan { offsets: (0..lives.len()).map(|at| 256 * at).collect(), memory }
+        };
+        let longest = |replay: &Replay| {
+            let mut lengths: Vec<usize> = Vec::new();
+            for earlier in replay.graph.dependencies() {
+                lengths.push(1 + earlier.iter().map(|at| lengths[*at]).max().unwrap_or(0));
+            }
+            lengths.into_iter().max()
+        };
+        let (shared, apart) = (branches(&memory::plan)?, branches(&apart)?);
+        assert_eq!((longest(&shared), longest(&apart)), (Some(9), Some(9)));
+        // Two tensors of each branch are needed at a time.
+        assert_eq!(shared.memory(), ReplayMemory { arena: 8 * 256, apart: 32 * 256, least: 8 * 256 });
+        Ok(())
+    }
+
     /// Whatever two tensors that live at the same time a plan gives the same bytes, the simulated device reports it.
     #[test]
     fn wrong_plans_are_found() -> Result<()> {
