@@ -34,8 +34,9 @@ const STRANGERS: [(&str, &[&str]); 2] =
 const SIM_LAYERS: [&str; 5] = ["memory", "checks", "interp", "sync", "async_ops"];
 
 /// The modules of the operators, from left to right as above.
-const OPERATOR_LAYERS: [&str; 14] = [
+const OPERATOR_LAYERS: [&str; 17] = [
     "error",
+    "memory",
     "expr",
     "task",
     "graph",
@@ -45,6 +46,8 @@ const OPERATOR_LAYERS: [&str; 14] = [
     "run",
     "plans",
     "tensor",
+    "program",
+    "saved",
     "replay",
     "composed",
     "ops",
@@ -52,7 +55,7 @@ const OPERATOR_LAYERS: [&str; 14] = [
 ];
 
 /// The modules of ONNX, from left to right as above.
-const ONNX_LAYERS: [&str; 16] = [
+const ONNX_LAYERS: [&str; 17] = [
     "error",
     "arithmetic",
     "proto",
@@ -68,6 +71,7 @@ const ONNX_LAYERS: [&str; 16] = [
     "call",
     "ops",
     "run",
+    "compiled",
     "model",
 ];
 

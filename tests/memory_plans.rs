@@ -186,3 +186,42 @@ fn without_the_checker_nothing_is_reported() -> hidet::Result<()> {
     arena.double(&b, &arena.slot(1))?;
     arena.double(&a, &arena.slot(1))
 }
+
+/// In graphs of prepared launches memory is forgotten by the launch that begins a tensor, which waits for those that use
+/// the same bytes for an earlier one, and is waited for by the later ones.
+#[test]
+fn launches_of_a_graph_forget_memory_in_their_order() -> hidet::Result<()> {
+    for seed in 0..20 {
+        let device = Device::sim_with(hidet::sim::Options { seed, ..hidet::sim::Options::default() });
+        let arena = Arena::new(device.clone())?;
+        let y = device.zeros::<f32, 1>([32])?;
+        let launch = |x: &RawTensor, y: &RawTensor, begins: &[&RawTensor]| {
+            let prepared = arena.double.prepare(&[RawArg::Tensor(x), RawArg::Tensor(y)])?;
+            Ok::<_, hidet::Error>(prepared.forgetting(begins.iter().map(|tensor| (*tensor).clone())))
+        };
+        // Two chains, of which the second has the memory of the first.
+        let (a, b, c, d) = (arena.slot(0), arena.slot(1), arena.slot(0), arena.slot(1));
+        let x = arena.x.raw();
+        let launches = || {
+            let first = [launch(x, &a, &[&a])?, launch(&a, &b, &[&b])?, launch(&b, y.raw(), &[])?];
+            let second = [launch(x, &c, &[&c])?, launch(&c, &d, &[&d])?];
+            Ok::<_, hidet::Error>(first.into_iter().chain(second))
+        };
+        let graph = Graph::of(&device, launches()?)?;
+        assert_eq!(graph.dependencies(), [vec![], vec![0], vec![1], vec![1], vec![2, 3]]);
+        let stream = device.stream()?;
+        let captured = Graph::capture(&stream, |stream| launches()?.try_for_each(|launch| launch.launch_on(stream)))?;
+        for graph in [&graph, &captured, &graph] {
+            graph.replay(&stream)?;
+            assert_eq!((y.to_vec()?[3], d.to_vec::<f32>()?[3]), (24.0, 12.0));
+        }
+        // Too late for `a`, whose memory `c` has.
+        let late = Graph::of(&device, launches()?.chain([launch(&a, y.raw(), &[])?]))?;
+        refused(late.replay(&stream), &["`double`", "argument `x`", "`forget` at", "tests/memory_plans.rs:"]);
+        // A partial write leaves the rest of what begins unset, whatever was there before.
+        let half = arena.half.prepare(&[RawArg::Tensor(x), RawArg::Tensor(&a)])?.forgetting([a.clone()]);
+        let unset = Graph::of(&device, [half, launch(&a, &b, &[&b])?])?;
+        refused(unset.replay(&stream), &["uninitialised read", "element 16 of `x`"]);
+    }
+    Ok(())
+}

@@ -38,6 +38,8 @@ enum Command {
     Profile(command::profile::Profile),
     /// Run a model of ONNX on arrays of NumPy: `hidet run MODEL.onnx --input NAME=FILE.npy`.
     Run(command::run::Run),
+    /// Compile a model of ONNX to one file, which `hidet run` runs without compiling anything.
+    Compile(command::compile::Compile),
     /// Show or remove the compiled kernels kept on disk.
     Cache(command::cache::CacheCommand),
 }
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => arguments.run(),
         Command::Profile(arguments) => arguments.run(),
         Command::Run(arguments) => arguments.run(),
+        Command::Compile(arguments) => arguments.run(),
         Command::Cache(arguments) => arguments.run(),
     };
     match result {

@@ -50,6 +50,7 @@ fn digits_are_recognised() {
         "device: the simulated device\n",
         "loaded in ",
         "first run in ",
+        "memory between kernels: ",
         "chances: f32[12, 10]\n",
         &format!("largest of each row at: {} ..\n", labels.join(" ")),
         "wrote ",
@@ -133,4 +134,71 @@ fn a_model_that_cannot_be_run_is_an_error() {
     }
     let (text, code) = run(&path("relu.onnx", &model(&["Relu"])), &[]);
     assert!(code == 1 && text.contains("\n  x0: f32[..]\n"), "{text}");
+}
+
+/// Runs the command `hidet compile` on the simulated device, and returns the output and the exit code.
+fn compile(model: &str, arguments: &[&str]) -> (String, i32) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hidet"));
+    command.args(["compile", model, "--device", "sim"]).args(arguments).env("HIDET_CACHE", "off");
+    let output = command.output().unwrap();
+    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    (text, output.status.code().unwrap())
+}
+
+#[test]
+fn a_compiled_model_is_run_as_the_model_is() {
+    let folder = folder("compiled");
+    let (path, _) = images(&folder, "images.npy", &[12, 64]);
+    let (other, _) = images(&folder, "other.npy", &[3, 64]);
+    let file = folder.join("digits.hidet");
+    let file = file.to_str().unwrap();
+    let (text, code) = compile(MODEL, &["--input-type", "images=f32[12, 64]", "-o", file]);
+    for part in
+        ["device: the simulated device\n", "compiled in ", "memory between kernels: ", &format!("wrote {file}: ")]
+    {
+        assert!(code == 0 && text.contains(part), "{part}:\n{text}");
+    }
+    let results = [(MODEL, "of_model"), (file, "of_file")].map(|(model, name)| {
+        let output = folder.join(name);
+        let (text, code) = run(model, &["--input", &path, "--output", output.to_str().unwrap()]);
+        assert!(code == 0 && text.contains("chances: f32[12, 10]\n"), "{text}");
+        assert_eq!(text.contains("with the compilation"), model == MODEL, "{text}");
+        fs::read(output.join("chances.npy")).unwrap()
+    });
+    assert!(results[0] == results[1]);
+    for (arguments, parts) in [
+        (vec![], ["inputs that are not given:\n  images: f32[12, 64]\n", "--input NAME=FILE.npy"]),
+        (vec!["--input", &other], ["it is for inputs of other types:\n  images: f32[12, 64]", "images: f32[3, 64]"]),
+        (vec!["--input", "x=a.npy"], ["the model has no input `x`", "it has\n  images: f32[12, 64]"]),
+    ] {
+        let (text, code) = run(file, &arguments);
+        parts.iter().for_each(|part| assert!(code != 0 && text.contains(part), "{part}:\n{text}"));
+    }
+    let mut damaged = fs::read(file).unwrap();
+    damaged[1000] ^= 1;
+    fs::write(file, damaged).unwrap();
+    let (text, code) = run(file, &["--input", &path]);
+    assert!(code != 0 && text.contains(&format!("{file}: compiled model: it is damaged or incomplete")), "{text}");
+}
+
+#[test]
+fn models_that_cannot_be_compiled_are_errors_that_say_why() {
+    let file = folder("not_compiled").join("digits.hidet");
+    let file = file.to_str().unwrap();
+    for (arguments, part) in [
+        (
+            vec![],
+            "does not say the type of an input in whole:\n  images: f32[n, 64]\ngive it by --input-type images=TYPE",
+        ),
+        (vec!["--input-type", "images=f32"], "`f32` is not a type of a tensor; write it as f32[1,64]"),
+        (vec!["--input-type", "imags=f32[1,64]"], "no input `imags`; did you mean `images`?"),
+        (vec!["--input-type", "f32[1,63]"], "input `images`: it is f32[1, 63], but must be f32[n, 64]"),
+        (vec!["--input-type", "f32[1,64]", "--input-type", "f32[2,64]"], "the type of input `images` is given twice"),
+        (vec!["--input-type", "f32[1000000000000,64]"], "out of memory"),
+    ] {
+        let (text, code) = compile(MODEL, &[&arguments[..], &["-o", file]].concat());
+        assert!(code != 0 && text.contains("error: ") && text.contains(part), "{part}:\n{text}");
+    }
+    let (text, code) = compile(MODEL, &["--input-type", "f32[1,64]", "-o", &format!("{MODEL}/x")]);
+    assert!(code != 0 && text.contains("digits.onnx/x: "), "{text}");
 }

@@ -42,6 +42,9 @@ pub enum Error {
         /// What does not fit, and what would.
         why: String,
     },
+    /// A compiled model cannot be made, read or run.
+    #[error("compiled model: {0}")]
+    Compiled(String),
     /// The device failed.
     #[error(transparent)]
     Device(#[from] hidet_ops::Error),

@@ -11,6 +11,7 @@ mod array;
 mod attributes;
 mod build;
 mod call;
+mod compiled;
 mod element;
 mod error;
 mod file;
@@ -25,6 +26,7 @@ mod value;
 
 pub use arithmetic::Arithmetic;
 pub use array::Array;
+pub use compiled::Compiled;
 pub use error::{Error, NodeName, Result, Unsupported, Why};
 pub use file::tensor;
 pub use graph::{Declared, Dim};

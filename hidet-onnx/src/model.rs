@@ -3,6 +3,7 @@
 use crate::arithmetic::Arithmetic;
 use crate::array::Array;
 use crate::build;
+use crate::compiled;
 use crate::error::{Error, NodeResult, Result};
 use crate::graph::{Declared, Dim, Graph};
 use crate::passes;
@@ -11,7 +12,7 @@ use crate::run::{self, Target};
 use crate::value::{Value, observed};
 use hidet::device::Device;
 use hidet::types::Scalar;
-use hidet_ops::{Replay, Tensor, TensorType};
+use hidet_ops::{Replay, ReplayMemory, Tensor, TensorType};
 use prost::Message;
 use prost::bytes::Bytes;
 use std::collections::HashMap;
@@ -193,6 +194,47 @@ impl Session {
     pub fn lazy(&self, inputs: &[(&str, Tensor)]) -> Result<Vec<(String, Tensor)>> {
         let given = self.checked(inputs)?;
         Ok(self.named(self.outputs(given.iter().map(Option::as_ref))?))
+    }
+
+    /// Returns the memory for tensors between kernels of all runs that are kept, together. The model keeps it as long as
+    /// these, beside initializers, inputs and outputs.
+    pub fn memory(&self) -> ReplayMemory {
+        let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.values().map(|replay| replay.memory()).sum()
+    }
+
+    /// Returns the runs that are kept as bytes of a compiled model, which [`Compiled`](crate::Compiled) loads without the
+    /// model, for inputs of the same types on a device of the same architecture.
+    ///
+    /// # Errors
+    ///
+    /// If no run is kept: the model has not run yet, or looks at elements on the way.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if runs.is_empty() {
+            return Err(Error::Compiled(
+                "there is no run to be kept: run the model first; one that looks at elements on the way, as conditions \
+                 and recurrent layers may do, cannot be compiled"
+                    .to_owned(),
+            ));
+        }
+        let mut runs: Vec<(Types, Arc<Replay>)> = runs.into_iter().collect();
+        // The same runs are the same bytes.
+        runs.sort_by_key(|(types, _)| format!("{types:?}"));
+        let runs: Vec<(Vec<bool>, &Replay)> =
+            runs.iter().map(|(types, replay)| (types.iter().map(Option::is_some).collect(), &**replay)).collect();
+        let names = |all: &'_ [Declared]| all.iter().map(|declared| declared.name.clone()).collect::<Vec<String>>();
+        compiled::to_bytes(names(&self.graph.inputs), names(&self.graph.outputs), &runs)
+    }
+
+    /// Writes the runs that are kept to a file, as [`Session::to_bytes`].
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written, or as [`Session::to_bytes`].
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let (path, bytes) = (path.as_ref(), self.to_bytes()?);
+        fs::write(path, bytes).map_err(|error| Error::File { path: path.to_owned(), why: error.to_string() })
     }
 
     /// Returns the launches that are kept for inputs of some types.

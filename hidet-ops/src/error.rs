@@ -27,6 +27,9 @@ pub enum Error {
         /// What it was read as.
         wanted: String,
     },
+    /// A compiled program cannot be written, read or loaded.
+    #[error("compiled program: {0}")]
+    Program(String),
     /// A kernel could not be built, compiled or launched, or the device failed.
     #[error(transparent)]
     Core(#[from] hidet::Error),

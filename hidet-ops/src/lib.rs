@@ -10,10 +10,13 @@ mod error;
 pub mod expr;
 pub mod fuse;
 pub mod graph;
+mod memory;
 mod ops;
 mod plans;
+mod program;
 mod replay;
 mod run;
+mod saved;
 pub mod schedule;
 mod task;
 mod templates;
@@ -22,6 +25,7 @@ pub mod testing;
 
 pub use error::{Error, Result, TensorType};
 pub use expr::Precision;
+pub use memory::ReplayMemory;
 pub use ops::{
     Attention, Coordinates, Direction, Input, Operand, PadMode, Recurrent, Resize, ResizeMode, ResizeTo, Rounding,
     ScatterMode, Window,

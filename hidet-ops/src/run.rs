@@ -63,7 +63,7 @@ enum ReadyWork {
 }
 
 /// Launches a kernel with arguments.
-type Launch<'a> = dyn FnMut(&Kernel<()>, &[RawArg]) -> Result<()> + 'a;
+type Launch<'a> = dyn FnMut(&Kernel<()>, &[RawTensor]) -> Result<()> + 'a;
 
 /// The kernels of this process, by what they are made for and what they compute.
 static KERNELS: LazyLock<Mutex<HashMap<(String, String), Arc<Ready>>>> = LazyLock::new(Mutex::default);
@@ -71,20 +71,37 @@ static KERNELS: LazyLock<Mutex<HashMap<(String, String), Arc<Ready>>>> = LazyLoc
 /// Computes a fused task: compiles its kernels, if that has not been done, and launches them. The result has memory of its
 /// own.
 pub(crate) fn run(task: &Compiled, inputs: &[RawTensor], device: &Device) -> Result<RawTensor> {
-    execute(task, inputs, device, &mut |kernel, arguments| Ok(kernel.launch_raw(arguments)?))
+    execute(task, inputs, device, &mut |kernel, arguments| {
+        Ok(kernel.launch_raw(&arguments.iter().map(RawArg::from).collect::<Vec<RawArg>>())?)
+    })
+}
+
+/// A launch that was made, to be repeated: the kernel that ran, and its arguments.
+pub(crate) struct Launched {
+    pub(crate) kernel: hidet::kernel::Compiled,
+    pub(crate) arguments: Vec<RawTensor>,
+}
+
+impl Launched {
+    /// Returns the same launch, checked.
+    pub(crate) fn prepare(&self) -> Result<PreparedLaunch> {
+        Ok(self.kernel.prepare(&self.arguments.iter().map(RawArg::from).collect::<Vec<RawArg>>())?)
+    }
 }
 
 /// The same, and adds the launches to a list, to be repeated.
-pub(crate) fn prepare(
+pub(crate) fn record(
     task: &Compiled,
     inputs: &[RawTensor],
     device: &Device,
-    launches: &mut Vec<PreparedLaunch>,
+    launches: &mut Vec<Launched>,
 ) -> Result<RawTensor> {
     execute(task, inputs, device, &mut |kernel, arguments| {
-        let launch = kernel.compiled().prepare(arguments)?;
-        launch.launch()?;
-        launches.push(launch);
+        let launch = Launched { kernel: kernel.compiled().clone(), arguments: arguments.to_vec() };
+        let prepared = launch.prepare()?;
+        prepared.launch()?;
+        // Of arguments that are not contiguous it is another one.
+        launches.push(Launched { kernel: prepared.kernel().clone(), ..launch });
         Ok(())
     })
 }
@@ -108,9 +125,9 @@ fn execute(task: &Compiled, inputs: &[RawTensor], device: &Device, launch: &mut 
             ReadyWork::Task(task) => execute(task, &own, device, launch)?,
             ReadyWork::Kernel { kernel, parameters, result } => {
                 let value = allocated(device, &step.output)?;
-                let (arguments, output) = (parameters.arguments(&own)?, value.view(0, result)?);
-                let all: Vec<RawArg> = arguments.iter().chain([&output]).map(RawArg::from).collect();
-                launch(kernel, &all)?;
+                let mut arguments = parameters.arguments(&own)?;
+                arguments.push(value.view(0, result)?);
+                launch(kernel, &arguments)?;
                 value
             }
         };

@@ -7,7 +7,7 @@ use crate::error::{Error, Result, TensorType};
 use crate::expr::{Element64, Mixed};
 use crate::graph::{NodeId, Origin};
 use crate::plans::{self, Kept, Plan, PlannedStep};
-use crate::run::{self, Compiled};
+use crate::run::{self, Compiled, Launched};
 use crate::schedule::{Given, arch_of};
 use crate::task::Task;
 use hidet::device::{Device, RawTensor};
@@ -199,11 +199,17 @@ impl Tensor {
     ///
     /// As [`Tensor::compute`].
     pub fn prepare_all(tensors: &[&Tensor]) -> Result<(Vec<RawTensor>, Vec<PreparedLaunch>)> {
+        let (values, launches) = Tensor::record(tensors)?;
+        Ok((values, launches.iter().map(Launched::prepare).collect::<Result<_>>()?))
+    }
+
+    /// Computes tensors on one device, each operator once, as [`Tensor::prepare`] does, and returns them with the launches.
+    pub(crate) fn record(tensors: &[&Tensor]) -> Result<(Vec<RawTensor>, Vec<Launched>)> {
         let mut launches = Vec::new();
         let Some(first) = tensors.first() else { return Ok((Vec::new(), launches)) };
         let device = first.device();
         let (values, _) =
-            Tensor::computed(tensors, &mut |task, inputs| run::prepare(task, inputs, device, &mut launches))?;
+            Tensor::computed(tensors, &mut |task, inputs| run::record(task, inputs, device, &mut launches))?;
         Ok((values, launches))
     }
 

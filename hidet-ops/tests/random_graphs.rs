@@ -5,7 +5,7 @@
 use hidet::device::Device;
 use hidet::prelude::{bf16, f16};
 use hidet::types::{Element, Number, Scalar};
-use hidet_ops::{Result, Tensor, Window};
+use hidet_ops::{Replay, Result, Tensor, Window};
 
 /// A generator of numbers (SplitMix64).
 struct Random(u64);
@@ -41,8 +41,13 @@ fn images(tensor: &Tensor) -> Result<Tensor> {
     tensor.reshape(&[missing.as_slice(), tensor.shape()].concat())
 }
 
-/// A random graph, and its tensors in order. With `apart`, each is computed before the next one is made.
+/// A random graph: its result. With `apart`, each tensor is computed before the next one is made.
 fn graph(seed: u64, device: &Device, apart: bool) -> Result<Tensor> {
+    Ok(graph_of(seed, device, apart, &[])?.pop().unwrap())
+}
+
+/// All tensors of a random graph, in order; the first four are its inputs, unless others are given.
+fn graph_of(seed: u64, device: &Device, apart: bool, given: &[Tensor]) -> Result<Vec<Tensor>> {
     let mut random = Random(seed);
     let dtype = [Scalar::F32, Scalar::F16, Scalar::BF16][random.below(3)];
     let extent = |random: &mut Random| [1, 2, 3, 5, 8, 16, 17, 33][random.below(8)];
@@ -59,6 +64,7 @@ fn graph(seed: u64, device: &Device, apart: bool) -> Result<Tensor> {
         made.push(random.tensor(device, dtype, &shape));
     }
     made.push(random.tensor(device, dtype, &[batch.clone(), vec![size, size]].concat()));
+    made.iter_mut().zip(given).for_each(|(own, given)| *own = given.clone());
     for _ in 0..random.below(8) + 1 {
         let a = made[random.below(made.len())].clone();
         // The last tensor is used often, so that chains become long.
@@ -105,7 +111,7 @@ fn graph(seed: u64, device: &Device, apart: bool) -> Result<Tensor> {
         }
         made.push(next);
     }
-    Ok(made.pop().unwrap())
+    Ok(made)
 }
 
 fn values(tensor: &Tensor) -> Result<Vec<f64>> {
@@ -148,5 +154,55 @@ fn fused_graphs_agree_with_the_same_operators_apart_and_with_the_host() -> Resul
     }
     println!("{seeds} graphs: {operators} operators in {kernels} kernels");
     assert!(kernels < operators, "{operators} operators in {kernels} kernels");
+    Ok(())
+}
+
+/// Tensors between launches share memory in a replay, and the simulated device sees every use of it: the results are
+/// those of the same launches with memory for each, for the inputs that the replay was made with and for others.
+#[test]
+fn replayed_graphs_have_the_results_of_launches_with_memory_of_their_own() -> Result<()> {
+    let device = Device::best()?;
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let (first, seeds) = (number("HIDET_FIRST").unwrap_or(0), number("HIDET_SEEDS").unwrap_or(40));
+    let (mut arena, mut apart, mut least) = (0, 0, 0);
+    // Two results, of which one may be on the way to the other.
+    let replay = |made: &[Tensor]| {
+        let outputs = [made.last().unwrap(), &made[made.len().div_ceil(2) + 1]];
+        Replay::of(&made[..4].iter().collect::<Vec<_>>(), &outputs)
+    };
+    for seed in first..first + seeds {
+        let made = graph_of(seed, &device, false, &[])?;
+        let copies = |by: f64| {
+            let copy = |input: &Tensor| {
+                let copy = input.mul(by)?;
+                copy.compute().map(|_| copy)
+            };
+            made[..4].iter().map(copy).collect::<Result<Vec<Tensor>>>()
+        };
+        let bits = |results: Vec<Tensor>| {
+            results.iter().map(|result| Ok(result.compute()?.to_bytes()?)).collect::<Result<Vec<Vec<u8>>>>()
+        };
+        let (same, others) = (copies(1.0)?, copies(-0.5)?);
+        let own = replay(&made)?;
+        // The first results of a replay are those of launches before memory was shared.
+        let (first, other) =
+            (bits(own.results()?)?, replay(&graph_of(seed, &device, false, &copies(-0.5)?)?)?.results()?);
+        let other = bits(other)?;
+        // What was saved and loaded is the same.
+        let loaded = (seed % 3 == 0).then(|| Replay::from_bytes(&device, &own.to_bytes()?)).transpose()?;
+        for (inputs, wanted) in [(&same, &first), (&others, &other), (&same, &first)] {
+            let inputs: Vec<&Tensor> = inputs.iter().collect();
+            for replay in [Some(&own), loaded.as_ref()].into_iter().flatten() {
+                assert!(bits(replay.run(&inputs)?)? == *wanted, "seed {seed}: results of a replay are other ones");
+            }
+        }
+        let memory = own.memory();
+        assert!(memory.least <= memory.arena && memory.arena <= memory.apart, "seed {seed}: {memory:?}");
+        arena += memory.arena;
+        apart += memory.apart;
+        least += memory.least;
+    }
+    println!("{seeds} graphs: arenas of {arena} bytes instead of {apart}; at least {least}");
+    assert!(arena < apart);
     Ok(())
 }

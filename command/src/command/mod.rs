@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod cache;
 pub mod check;
+pub mod compile;
 pub mod doctor;
 pub mod inspect;
 pub mod profile;

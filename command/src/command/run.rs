@@ -1,17 +1,17 @@
-//! `hidet run`: a model of ONNX, on inputs from files.
+//! `hidet run`: a model of ONNX, or a compiled one, on inputs from files.
 
-use super::{Outcome, device, say};
+use super::{Outcome, cache, device, say};
 use crate::near;
 use clap::Args;
-use hidet_onnx::{Arithmetic, Array, Declared, Error, Model};
-use hidet_ops::Tensor;
+use hidet_onnx::{Arithmetic, Array, Compiled, Error, Model, Session};
+use hidet_ops::{ReplayMemory, Tensor};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// The model, its inputs, and where outputs go.
 #[derive(Args)]
 pub struct Run {
-    /// The model, a file of ONNX.
+    /// The model: a file of ONNX, or what `hidet compile` has made of one.
     model: PathBuf,
     /// An input: its name and a file as `numpy.save` writes it. The name may be left out if the model has one input. Without
     /// inputs, those that the model needs are listed.
@@ -31,15 +31,97 @@ pub struct Run {
 /// The most elements of an output, and rows of it, that are printed.
 const SHOWN: usize = 10;
 
+/// An input of a model.
+pub(super) struct Wanted {
+    pub(super) name: String,
+    ty: String,
+    /// False if there is a value for it that is used else.
+    pub(super) required: bool,
+}
+
+/// A model that was read.
+enum Read {
+    Model(Model),
+    Compiled(Compiled),
+}
+
+/// A model on a device.
+enum Ready {
+    Session(Session),
+    Compiled(Compiled),
+}
+
+impl Read {
+    fn inputs(&self) -> Vec<Wanted> {
+        match self {
+            Read::Model(model) => wanted(model),
+            Read::Compiled(compiled) => {
+                let (runs, mut all) = (compiled.runs(), Vec::<Wanted>::new());
+                for (name, ty) in runs.iter().flatten() {
+                    match all.iter_mut().find(|own| own.name == *name) {
+                        Some(own) => own.ty += &format!(" or {ty}"),
+                        None => {
+                            let required = runs.iter().all(|run| run.iter().any(|(own, _)| own == name));
+                            all.push(Wanted { name: (*name).to_owned(), ty: ty.to_string(), required });
+                        }
+                    }
+                }
+                all
+            }
+        }
+    }
+}
+
+impl Ready {
+    fn run(&self, inputs: &[(&str, Tensor)]) -> hidet_onnx::Result<Vec<(String, Tensor)>> {
+        match self {
+            Ready::Session(session) => session.run(inputs),
+            Ready::Compiled(compiled) => compiled.run(inputs),
+        }
+    }
+
+    fn memory(&self) -> ReplayMemory {
+        match self {
+            Ready::Session(session) => session.memory(),
+            Ready::Compiled(compiled) => compiled.memory(),
+        }
+    }
+}
+
+/// Reads a model of ONNX.
+pub(super) fn load(path: &Path) -> Result<Model, String> {
+    Model::load(path).map_err(|error| match error {
+        Error::File { .. } => error.to_string(),
+        other => format!("{}: {other}", path.display()),
+    })
+}
+
+/// Returns the inputs of a model.
+pub(super) fn wanted(model: &Model) -> Vec<Wanted> {
+    let is_required = |name: &str| model.required().any(|input| input.name == name);
+    let each = model.inputs().iter();
+    each.map(|input| Wanted { name: input.name.clone(), ty: input.to_string(), required: is_required(&input.name) })
+        .collect()
+}
+
+/// Says what a model keeps between its kernels.
+pub(super) fn print_memory(memory: ReplayMemory) {
+    if memory.apart > 0 {
+        let [arena, apart] = [memory.arena, memory.apart].map(|bytes| cache::size(bytes as u64));
+        println!("memory between kernels: {arena}, instead of {apart} if each tensor had its own");
+    }
+}
+
 impl Run {
     /// Runs the model, prints what its outputs are, and writes them if asked to.
     pub fn run(&self) -> Outcome {
         let begin = Instant::now();
-        let model = Model::load(&self.model).map_err(|error| match error {
-            Error::File { .. } => error.to_string(),
-            other => format!("{}: {other}", self.model.display()),
-        })?;
-        let files = self.files(&model)?;
+        let read = match Compiled::is_at(&self.model).map_err(say)? {
+            true => Read::Compiled(Compiled::load(&self.model, &device(&self.device)?).map_err(say)?),
+            false => Read::Model(load(&self.model)?),
+        };
+        let wanted = read.inputs();
+        let files = self.files(&wanted)?;
         let mut arrays = Vec::new();
         for (name, path) in &files {
             let failed = |why: String| format!("input `{name}`: {}: {why}", path.display());
@@ -52,14 +134,20 @@ impl Run {
         }
         let device = device(&self.device)?;
         println!("device: {device}");
-        let session = model.on_by(&device, self.arithmetic).map_err(say)?;
+        let (model, compilation) = match read {
+            Read::Model(model) => {
+                let session = model.on_by(&device, self.arithmetic).map_err(say)?;
+                (Ready::Session(session), ", with the compilation of kernels that are not in the cache")
+            }
+            Read::Compiled(compiled) => (Ready::Compiled(compiled), ""),
+        };
         let mut inputs = Vec::new();
         for ((name, _), array) in files.iter().zip(&arrays) {
             inputs.push((*name, array.on(&device).map_err(say)?));
         }
         println!("loaded in {:.2?}", begin.elapsed());
         let begin = Instant::now();
-        let outputs = session.run(&inputs).map_err(|error| match &error {
+        let outputs = model.run(&inputs).map_err(|error| match &error {
             Error::Input { name, why } => {
                 let file = files.iter().find(|(own, _)| own == name);
                 let file = file.map_or(String::new(), |(_, path)| format!("{}: ", path.display()));
@@ -68,7 +156,8 @@ impl Run {
             _ => error.to_string(),
         })?;
         let arrays = on_host(&outputs)?;
-        println!("first run in {:.2?}, with the compilation of kernels that are not in the cache", begin.elapsed());
+        println!("first run in {:.2?}{compilation}", begin.elapsed());
+        print_memory(model.memory());
         for (name, array) in &arrays {
             print!("{}", summary(name, array));
         }
@@ -79,17 +168,17 @@ impl Run {
     }
 
     /// Returns the name and the file of each input, or an error that lists those which are missing.
-    fn files<'a>(&'a self, model: &'a Model) -> Result<Vec<(&'a str, &'a Path)>, String> {
+    fn files<'a>(&'a self, wanted: &'a [Wanted]) -> Result<Vec<(&'a str, &'a Path)>, String> {
         let mut files: Vec<(&str, &Path)> = Vec::new();
         for text in &self.inputs {
-            let (name, path) = named(text, model)?;
+            let (name, path) = named(text, "--input", "FILE", wanted)?;
             if files.iter().any(|(own, _)| *own == name) {
                 return Err(format!("input `{name}` is given twice"));
             }
             files.push((name, Path::new(path)));
         }
-        let is_given = |input: &&Declared| files.iter().any(|(name, _)| *name == input.name);
-        let missing: Vec<&Declared> = model.required().filter(|input| !is_given(input)).collect();
+        let is_missing = |input: &&Wanted| input.required && files.iter().all(|(name, _)| *name != input.name);
+        let missing: Vec<&Wanted> = wanted.iter().filter(is_missing).collect();
         match missing.as_slice() {
             [] => Ok(files),
             missing => Err(format!(
@@ -100,28 +189,34 @@ impl Run {
     }
 }
 
-/// Returns the name of an input and its file: `NAME=FILE`, or `FILE` for the only input.
-fn named<'a>(text: &'a str, model: &'a Model) -> Result<(&'a str, &'a str), String> {
-    let after = |input: &'a Declared| Some((input.name.as_str(), text.strip_prefix(&input.name)?.strip_prefix('=')?));
-    if let Some(found) = model.inputs().iter().find_map(after) {
+/// Returns the name of an input and what is given for it: `NAME=WHAT`, or `WHAT` for the only input.
+pub(super) fn named<'a>(
+    text: &'a str,
+    option: &str,
+    what: &str,
+    wanted: &'a [Wanted],
+) -> Result<(&'a str, &'a str), String> {
+    let after = |input: &'a Wanted| Some((input.name.as_str(), text.strip_prefix(&input.name)?.strip_prefix('=')?));
+    if let Some(found) = wanted.iter().find_map(after) {
         return Ok(found);
     }
-    let required: Vec<&Declared> = model.required().collect();
+    let required: Vec<&Wanted> = wanted.iter().filter(|input| input.required).collect();
     match (text.split_once('='), required.as_slice()) {
         (None, [input]) => Ok((&input.name, text)),
         (None, _) => {
-            Err(format!("--input {text}: it has no name; write NAME={text}, where NAME is of{}", list(model.inputs())))
+            let example = if what == "FILE" { text } else { what };
+            Err(format!("{option} {text}: it has no name; write NAME={example}, where NAME is of{}", list(wanted)))
         }
         (Some((name, _)), _) => {
-            let hint = near::hint(name, model.inputs().iter().map(|input| input.name.as_str()));
-            Err(format!("the model has no input `{name}`{hint}\nit has{}", list(model.inputs())))
+            let hint = near::hint(name, wanted.iter().map(|input| input.name.as_str()));
+            Err(format!("the model has no input `{name}`{hint}\nit has{}", list(wanted)))
         }
     }
 }
 
 /// Returns lines of names and types.
-fn list<'a>(inputs: impl IntoIterator<Item = &'a Declared>) -> String {
-    inputs.into_iter().map(|input| format!("\n  {}: {input}", input.name)).collect()
+pub(super) fn list<'a>(inputs: impl IntoIterator<Item = &'a Wanted>) -> String {
+    inputs.into_iter().map(|input| format!("\n  {}: {}", input.name, input.ty)).collect()
 }
 
 fn on_host(outputs: &[(String, Tensor)]) -> Result<Vec<(&str, Array)>, String> {

@@ -51,7 +51,7 @@ impl RawTensor {
         self.forget_on(None, Location::caller())
     }
 
-    fn forget_on(&self, stream: Option<&Stream>, place: &'static Location<'static>) -> Result<()> {
+    pub(crate) fn forget_on(&self, stream: Option<&Stream>, place: &'static Location<'static>) -> Result<()> {
         let recorded = is_recorded(&self.device, stream)?;
         match stream.filter(|_| recorded) {
             Some(captured) if self.device.is_sim() => {

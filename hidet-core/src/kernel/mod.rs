@@ -303,6 +303,11 @@ impl Compiled {
         &self.0.device
     }
 
+    /// Returns true if both are handles to the same kernel, not just to equal ones.
+    pub fn is_same(&self, other: &Compiled) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Returns registers, spills and shared memory, or `None` on the simulated device.
     pub fn usage(&self) -> Option<&Usage> {
         self.0.narrow.usage()

@@ -3,9 +3,12 @@
 use super::raw_arg::OwnedArg;
 use super::{Compiled, Instance, RawArg};
 use crate::cuda::{self, Bare};
-use crate::device::{Accesses, Device, DeviceKind, Graph, Recording, Stream, dependencies, is_recorded, order};
+use crate::device::{
+    Accesses, Device, DeviceKind, Graph, RawTensor, Recording, Stream, dependencies, is_recorded, order,
+};
 use crate::error::Result;
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 
 /// A launch whose arguments are checked. It owns them: the kernel, the memory of the tensors, and the numbers. Each
@@ -18,6 +21,8 @@ pub struct PreparedLaunch {
     call: Option<Bare>,
     /// The memory that it uses on a GPU, with true for what it writes.
     uses: Vec<(Arc<cuda::Memory>, bool)>,
+    /// The tensors to which memory is given before each launch, and where that was said.
+    forgets: Vec<(RawTensor, &'static Location<'static>)>,
     is_empty: bool,
 }
 
@@ -38,7 +43,7 @@ impl Compiled {
             uses.extend(used.map(|(memory, write)| (memory.clone(), write)));
         }
         let args = args.iter().map(OwnedArg::from).collect();
-        Ok(PreparedLaunch { kernel: self.clone(), args, call, uses, is_empty })
+        Ok(PreparedLaunch { kernel: self.clone(), args, call, uses, forgets: Vec::new(), is_empty })
     }
 }
 
@@ -46,6 +51,43 @@ impl PreparedLaunch {
     /// Returns true if the launch is cooperative: its blocks wait for each other. Only a captured graph may have it.
     pub fn is_cooperative(&self) -> bool {
         self.kernel.head().launch.cooperative
+    }
+
+    /// Gives memory that is reused to these tensors alone, before each launch, as [`RawTensor::forget`] does: they are those
+    /// that begin with this launch. In a graph it counts as a write of all their memory, so that launches which use it for
+    /// other tensors, before or after this one, stay on their side.
+    ///
+    /// ```
+    /// use hidet::device::{Graph, RawTensor, Storage};
+    /// use hidet::kernel::RawArg;
+    /// use hidet::prelude::*;
+    ///
+    /// kernel! {
+    ///     #[launch(grid = 1, block = 32)]
+    ///     fn copy(x: In<f32, [32]>, y: Out<f32, [32]>) { y[[lane_id()]] = x[[lane_id()]]; }
+    /// }
+    ///
+    /// let device = Device::sim();
+    /// let (copy, x) = (copy().compile(&device)?, device.zeros::<f32, 1>([32])?);
+    /// let arena = Storage::uninit(&device, 256)?;
+    /// let tensor = |offset| RawTensor::new(&device, arena.clone(), offset, x.raw().scalar(), &[32]);
+    /// let (a, b, c) = (tensor(0)?, tensor(128)?, tensor(0)?); // `c` reuses the memory of `a`
+    /// let launch = |x: &RawTensor, y: &RawTensor| {
+    ///     Ok::<_, hidet::Error>(copy.compiled().prepare(&[x.into(), y.into()])?.forgetting([y.clone()]))
+    /// };
+    /// let graph = Graph::of(&device, [launch(x.raw(), &a)?, launch(&a, &b)?, launch(&b, &c)?])?;
+    /// let stream = device.stream()?;
+    /// graph.replay(&stream)?;
+    /// graph.replay(&stream)?;
+    /// assert_eq!(c.to_vec::<f32>()?, [0.0; 32]);
+    /// assert!(a.to_vec::<f32>().unwrap_err().to_string().contains("memory was given to another one"));
+    /// # Ok::<(), hidet::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn forgetting(mut self, tensors: impl IntoIterator<Item = RawTensor>) -> PreparedLaunch {
+        let place = Location::caller();
+        self.forgets.extend(tensors.into_iter().map(|tensor| (tensor, place)));
+        self
     }
 
     /// Launches the kernel on the default stream, as [`Compiled::launch`] does.
@@ -60,6 +102,7 @@ impl PreparedLaunch {
 
     fn launch_at(&self, stream: Option<&Stream>) -> Result<()> {
         let device = self.kernel.device();
+        self.forgets.iter().try_for_each(|(tensor, place)| tensor.forget_on(stream, place))?;
         let Some(call) = self.call.as_ref().filter(|_| stream.is_none_or(|stream| stream.device().is_same(device)))
         else {
             return self.kernel.launch_at(stream, &self.args());
@@ -92,9 +135,10 @@ impl PreparedLaunch {
         self.args.iter().map(OwnedArg::borrow).collect()
     }
 
-    /// Returns what it reads and writes. What is between the rows of a tensor counts too, which can only add dependencies.
+    /// Returns what it reads and writes; what it forgets is written. What is between the rows of a tensor counts too, which can only add dependencies.
     fn accesses(&self) -> Accesses {
         let (args, mut found) = (self.args(), Accesses::default());
+        found.writes.extend(self.forgets.iter().map(|(tensor, _)| tensor.span()));
         for (tensor, written) in self.kernel.0.plans.tensors(&args).filter(|_| !self.is_empty) {
             if written { &mut found.writes } else { &mut found.reads }.push(tensor.span());
         }

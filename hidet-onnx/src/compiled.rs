@@ -1,0 +1,217 @@
+//! [`Compiled`]: runs of a model as one file, which is loaded without the model and without compiling anything.
+//!
+//! The file has the names of inputs and outputs, and for each run which inputs were given, and the program
+//! (`Replay::to_bytes` of hidet-ops), with the initializers that it reads. Initializers that several runs read are there
+//! several times.
+
+use crate::error::{Error, Result};
+use hidet::cache::Digest;
+use hidet::cache::codec::{Bytes, Encode, Reader, decode};
+use hidet::device::Device;
+use hidet_ops::{Replay, ReplayMemory, Tensor, TensorType};
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+
+/// The first bytes: the magic, with the version of the format as its last byte.
+const MAGIC: [u8; 8] = *b"hidetmo\x01";
+
+/// Runs of a model, compiled for inputs of some types and the architecture of a device, loaded from what
+/// [`Session::save`](crate::Session::save) wrote.
+///
+/// ```no_run
+/// use hidet::prelude::Device;
+/// use hidet_onnx::{Compiled, Model};
+/// use hidet_ops::Tensor;
+///
+/// let device = Device::sim();
+/// let x = Tensor::from(&device.tensor(&[1.0f32, 2.0], [1, 2])?);
+/// let session = Model::load("model.onnx")?.on(&device)?;
+/// session.run(&[("x", x.clone())])?;
+/// session.save("model.hidet")?;
+/// // In another process:
+/// let outputs = Compiled::load("model.hidet", &device)?.run(&[("x", x)])?;
+/// # Ok::<(), hidet_onnx::Error>(())
+/// ```
+pub struct Compiled {
+    inputs: Vec<String>,
+    outputs: Vec<String>,
+    runs: Vec<Run>,
+}
+
+/// A run for inputs of some types.
+struct Run {
+    /// By input of the model: true if it is given.
+    given: Vec<bool>,
+    replay: Replay,
+}
+
+/// A run in a file.
+struct SavedRun {
+    given: Vec<u8>,
+    program: Bytes,
+}
+
+/// What a file has behind the magic and the checksum.
+struct Saved {
+    inputs: Vec<String>,
+    outputs: Vec<String>,
+    runs: Vec<SavedRun>,
+}
+
+fn damaged() -> Error {
+    Error::Compiled("it is damaged or incomplete; make it again".to_owned())
+}
+
+/// Returns runs of a model as bytes: for each, which inputs are given, and its launches.
+pub(crate) fn to_bytes(inputs: Vec<String>, outputs: Vec<String>, runs: &[(Vec<bool>, &Replay)]) -> Result<Vec<u8>> {
+    let run = |(given, replay): &(Vec<bool>, &Replay)| {
+        Ok(SavedRun { given: given.iter().map(|given| u8::from(*given)).collect(), program: Bytes(replay.to_bytes()?) })
+    };
+    let runs = runs.iter().map(run).collect::<Result<_>>()?;
+    let saved = Saved { inputs, outputs, runs };
+    let mut out = [&MAGIC[..], &[0; Digest::BYTES]].concat();
+    let (checksum, checked) = (MAGIC.len()..out.len(), out.len());
+    saved.encode(&mut out);
+    let digest = Digest::of(&[&out[checked..]]);
+    out[checksum].copy_from_slice(&digest.0);
+    Ok(out)
+}
+
+impl Compiled {
+    /// Reads a compiled model from a file, and loads its kernels and initializers to a device.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, or as [`Compiled::from_bytes`].
+    pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Compiled> {
+        let path = path.as_ref();
+        let failed = |why: String| Error::File { path: path.to_owned(), why };
+        let bytes = fs::read(path).map_err(|error| failed(error.to_string()))?;
+        Compiled::from_bytes(&bytes, device).map_err(|error| failed(error.to_string()))
+    }
+
+    /// Loads a compiled model from the bytes of a file, whose device had the same architecture as this one. Load only bytes
+    /// that you would run as a program.
+    ///
+    /// # Errors
+    ///
+    /// If the bytes are not a compiled model, damaged, of another version of the format or build of hidet, or for another
+    /// architecture; and if there is not enough memory.
+    pub fn from_bytes(bytes: &[u8], device: &Device) -> Result<Compiled> {
+        match bytes.get(..MAGIC.len()) {
+            Some(magic) if magic == MAGIC => {}
+            Some(magic) if magic[..7] == MAGIC[..7] => {
+                return Err(Error::Compiled(format!(
+                    "it has version {} of the format, and this build of hidet reads version {}; make it again",
+                    magic[7], MAGIC[7]
+                )));
+            }
+            _ => return Err(Error::Compiled("the bytes are not a compiled model".to_owned())),
+        }
+        let mut reader = Reader::new(&bytes[MAGIC.len()..]);
+        let checksum: Digest = reader.read().ok_or_else(damaged)?;
+        if Digest::of(&[reader.rest()]) != checksum {
+            return Err(damaged());
+        }
+        let Saved { inputs, outputs, runs } = decode(reader.rest()).ok_or_else(damaged)?;
+        let run = |saved: SavedRun| {
+            let given: Vec<bool> = saved.given.iter().map(|given| *given != 0).collect();
+            let replay = Replay::from_bytes(device, &saved.program.0)?;
+            let fits =
+                given.len() == inputs.len() && given.iter().filter(|given| **given).count() == replay.inputs().count();
+            if fits && replay.outputs().count() == outputs.len() { Ok(Run { given, replay }) } else { Err(damaged()) }
+        };
+        let runs = runs.into_iter().map(run).collect::<Result<_>>()?;
+        Ok(Compiled { inputs, outputs, runs })
+    }
+
+    /// Returns true if a file begins as compiled models do, whatever the version of the format.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read.
+    pub fn is_at(path: impl AsRef<Path>) -> Result<bool> {
+        let path = path.as_ref();
+        let mut begin = Vec::new();
+        let read = fs::File::open(path).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut begin));
+        read.map_err(|error| Error::File { path: path.to_owned(), why: error.to_string() })?;
+        Ok(begin.get(..7) == Some(&MAGIC[..7]))
+    }
+
+    /// Returns the names of the outputs.
+    pub fn outputs(&self) -> &[String] {
+        &self.outputs
+    }
+
+    /// Returns for each run the names and types of its inputs.
+    pub fn runs(&self) -> Vec<Vec<(&str, TensorType)>> {
+        self.runs.iter().map(|run| self.given(run).collect()).collect()
+    }
+
+    /// Returns the memory for tensors between kernels of all runs, together.
+    pub fn memory(&self) -> ReplayMemory {
+        self.runs.iter().map(|run| run.replay.memory()).sum()
+    }
+
+    fn given<'a>(&'a self, run: &'a Run) -> impl Iterator<Item = (&'a str, TensorType)> {
+        let names = self.inputs.iter().zip(&run.given).filter(|(_, given)| **given).map(|(name, _)| name.as_str());
+        names.zip(run.replay.inputs())
+    }
+
+    /// Runs the model for these inputs, and returns its outputs with their names, computed.
+    ///
+    /// # Errors
+    ///
+    /// If the model was not compiled for inputs of these names and types, or the device fails.
+    pub fn run(&self, inputs: &[(&str, Tensor)]) -> Result<Vec<(String, Tensor)>> {
+        let find = |name: &str| inputs.iter().find(|(own, _)| *own == name).map(|(_, tensor)| tensor);
+        for (name, _) in inputs {
+            let why = match () {
+                _ if inputs.iter().filter(|(own, _)| own == name).count() > 1 => "it is given twice".to_owned(),
+                _ if self.inputs.iter().any(|own| own == name) => continue,
+                _ => format!("the model has no such input; it has `{}`", self.inputs.join("`, `")),
+            };
+            return Err(Error::Input { name: (*name).to_owned(), why });
+        }
+        let is_for = |run: &&Run| {
+            let mut own = self.given(run);
+            let count = run.given.iter().filter(|given| **given).count();
+            count == inputs.len() && own.all(|(name, ty)| find(name).is_some_and(|tensor| *tensor.ty() == ty))
+        };
+        let Some(run) = self.runs.iter().find(is_for) else {
+            let line = |types: Vec<(&str, TensorType)>| {
+                let each: Vec<String> = types.iter().map(|(name, ty)| format!("{name}: {ty}")).collect();
+                format!("\n  {}", each.join(", "))
+            };
+            let given = line(inputs.iter().map(|(name, tensor)| (*name, tensor.ty().clone())).collect());
+            let known: String = self.runs().into_iter().map(line).collect();
+            return Err(Error::Compiled(format!(
+                "it is for inputs of other types:{known}\ngiven are:{given}\ncompile the model for these"
+            )));
+        };
+        let tensors: Vec<&Tensor> = self.given(run).filter_map(|(name, _)| find(name)).collect();
+        Ok(self.outputs.iter().cloned().zip(run.replay.run(&tensors)?).collect())
+    }
+}
+
+impl Encode for SavedRun {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.given.encode(out);
+        self.program.encode(out);
+    }
+    fn decode(from: &mut Reader) -> Option<Self> {
+        Some(SavedRun { given: from.read()?, program: from.read()? })
+    }
+}
+
+impl Encode for Saved {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.inputs.encode(out);
+        self.outputs.encode(out);
+        self.runs.encode(out);
+    }
+    fn decode(from: &mut Reader) -> Option<Self> {
+        Some(Saved { inputs: from.read()?, outputs: from.read()?, runs: from.read()? })
+    }
+}

@@ -1,0 +1,80 @@
+//! Programs as bytes, from which they are loaded without compiling anything.
+//!
+//! A magic number with the version of the format; a checksum of all that follows; the build of hidet; the architecture; and
+//! the content: buffers, kernels, each once, and the launches with their arguments. Of memory that holds something before
+//! the first launch, such as weights, the bytes are part of it. On a GPU kernels are images with machine code; those of the
+//! simulated device are text, which it lowers again. Everything is checked when it is read, but the checksum does not
+//! protect from bytes that somebody made to do harm.
+
+mod content;
+mod loader;
+mod writer;
+
+use crate::error::{Error, Result};
+use crate::program::Program;
+use hidet::cache::Digest;
+use hidet::cache::codec::{Encode, Reader, decode};
+use hidet::cuda::BUILD;
+use hidet::device::Device;
+
+/// The first bytes: the magic, with the version of the format as its last byte.
+const MAGIC: [u8; 8] = *b"hidetpr\x01";
+
+fn refused(why: impl Into<String>) -> Error {
+    Error::Program(why.into())
+}
+
+fn damaged() -> Error {
+    refused("it is damaged or incomplete; make it again")
+}
+
+/// Returns what the machine code of a device is for.
+fn arch(device: &Device) -> String {
+    device.arch().map_or_else(|| "the simulated device".to_owned(), |arch| arch.to_string())
+}
+
+/// Returns a program as bytes.
+pub(crate) fn to_bytes(program: &Program, device: &Device) -> Result<Vec<u8>> {
+    let saved = writer::saved(program, device)?;
+    let mut out = [&MAGIC[..], &[0; Digest::BYTES]].concat();
+    let (checksum, checked) = (MAGIC.len()..out.len(), out.len());
+    BUILD.to_owned().encode(&mut out);
+    arch(device).encode(&mut out);
+    saved.encode(&mut out);
+    let digest = Digest::of(&[&out[checked..]]);
+    out[checksum].copy_from_slice(&digest.0);
+    Ok(out)
+}
+
+/// Returns the program that these bytes hold, on a device: its kernels are loaded, and its memory is there.
+///
+/// # Errors
+///
+/// If the bytes are not a program or damaged, or it is of another version or build, or for another architecture; and if the
+/// device has not enough memory.
+pub(crate) fn from_bytes(bytes: &[u8], device: &Device) -> Result<Program> {
+    match bytes.get(..MAGIC.len()) {
+        Some(magic) if magic == MAGIC => {}
+        Some(magic) if magic[..7] == MAGIC[..7] => {
+            return Err(refused(format!(
+                "it has version {} of the format, and this build of hidet reads version {}; make it again",
+                magic[7], MAGIC[7]
+            )));
+        }
+        _ => return Err(refused("the bytes are not a compiled program")),
+    }
+    let mut reader = Reader::new(&bytes[MAGIC.len()..]);
+    let checksum: Digest = reader.read().ok_or_else(damaged)?;
+    if Digest::of(&[reader.rest()]) != checksum {
+        return Err(damaged());
+    }
+    let (build, own): (String, String) = reader.read().zip(reader.read()).ok_or_else(damaged)?;
+    if build != BUILD {
+        return Err(refused("it was made by another build of hidet; make it again with this one"));
+    }
+    if own != arch(device) {
+        let why = format!("it is for {own}, but {device} needs one for {}; make it there", arch(device));
+        return Err(refused(why));
+    }
+    loader::loaded(decode(reader.rest()).ok_or_else(damaged)?, device)
+}
