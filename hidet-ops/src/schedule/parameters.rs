@@ -1,7 +1,8 @@
 //! [`Parameters`]: the parameters of a kernel, of the inputs and the coordinates at which they are read.
 
+use super::at::{At, without};
 use crate::error::TensorType;
-use crate::expr::{ExprNode, ScalarExpr, axes_of};
+use crate::expr::{ExprNode, ScalarExpr, axes_of, part_of};
 use crate::fuse::FusedTask;
 use hidet::device::RawTensor;
 use hidet::dsl::{AnyView, Signature};
@@ -41,22 +42,26 @@ struct Parameter {
     at: At,
 }
 
-/// Where a parameter is read.
-#[derive(Clone, Debug, PartialEq)]
-enum At {
-    /// At coordinates of the fused task, one for each axis; nothing where it is always 0.
-    Coordinates(Vec<Option<usize>>),
-    /// At computed coordinates; the extents of the whole input.
-    Computed(Vec<usize>),
-    /// At coordinates of the kernel, of a copy with these extents: rows are longer.
-    Copy(Vec<usize>, Vec<usize>),
-    /// At coordinates of the kernel, but its elements are in one row in the kernel, which reads them in its own way.
-    Flat(Vec<usize>),
-}
-
 impl Parameters {
     /// Returns the parameters of a fused task whose inputs are contiguous, if `contiguous`.
     pub(crate) fn of(fused: &FusedTask, contiguous: bool) -> Parameters {
+        Parameters::with(fused, contiguous, &|input, _| At::Computed(fused.inputs[input].shape.clone()))
+    }
+
+    /// Returns the parameters of a fused task, whose coordinates are those of the kernel: parts of inputs, as slices are, are
+    /// read at coordinates too.
+    pub(crate) fn of_parts(fused: &FusedTask) -> Parameters {
+        Parameters::with(fused, false, &|input, index| {
+            let shape = fused.inputs[input].shape.clone();
+            match part_of(index, &fused.extents, &shape) {
+                Some((axes, starts)) => At::Part(axes, starts, shape),
+                None => At::Computed(shape),
+            }
+        })
+    }
+
+    /// Returns the parameters; `other` are those at other places than coordinates.
+    fn with(fused: &FusedTask, contiguous: bool, other: &dyn Fn(usize, &[ScalarExpr]) -> At) -> Parameters {
         let mut list: Vec<Parameter> = Vec::new();
         let mut mergeable = contiguous && fused.line.is_none();
         for expr in fused.exprs() {
@@ -66,7 +71,7 @@ impl Parameters {
                 ExprNode::Read { input, index } if *input < fused.inputs.len() => {
                     let at = match axes_of(index) {
                         Some(axes) => At::Coordinates(axes),
-                        None => At::Computed(fused.inputs[*input].shape.clone()),
+                        None => other(*input, index),
                     };
                     mergeable &= matches!(at, At::Coordinates(_));
                     if !list.iter().any(|known| (known.input, &known.at) == (*input, &at)) {
@@ -171,6 +176,9 @@ impl Parameters {
             known.input == input
                 && match (&known.at, &axes) {
                     (At::Coordinates(own), Some(axes)) => own == axes,
+                    (At::Part(axes, starts, shape), None) => {
+                        part_of(index, &self.extents, shape).is_some_and(|own| (&own.0, &own.1) == (axes, starts))
+                    }
                     (At::Computed(_), None) | (At::Copy(..) | At::Flat(_), Some(_)) => true,
                     _ => false,
                 }
@@ -217,7 +225,7 @@ impl Parameters {
     /// Returns the coordinates of the kernel that are the axes of a parameter; nothing if it is read at computed ones.
     pub(crate) fn axes(&self, parameter: usize) -> Option<Vec<usize>> {
         let own = match &self.list[parameter].at {
-            At::Coordinates(own) => own,
+            At::Coordinates(own) | At::Part(own, ..) => own,
             At::Copy(axes, _) | At::Flat(axes) => return Some(axes.clone()),
             At::Computed(_) => return None,
         };
@@ -230,8 +238,15 @@ impl Parameters {
     pub(crate) fn input_extents(&self, parameter: usize) -> &[usize] {
         match &self.list[parameter].at {
             At::Computed(extents) => extents,
-            At::Coordinates(_) | At::Copy(..) | At::Flat(_) => &[],
+            At::Coordinates(_) | At::Part(..) | At::Copy(..) | At::Flat(_) => &[],
         }
+    }
+
+    /// Returns true if a parameter of this input, whose elements are next to each other, begins at a multiple of some bytes.
+    pub(crate) fn begins_aligned(&self, parameter: usize, input: &TensorType, bytes: usize) -> bool {
+        let At::Part(_, starts, _) = &self.list[parameter].at else { return true };
+        let first = starts.iter().zip(&input.shape).fold(0, |first, (start, extent)| first * extent + start);
+        (first * input.dtype.bytes()).is_multiple_of(bytes)
     }
 
     /// Returns the type of a parameter.
@@ -368,6 +383,14 @@ impl Parameters {
         let axes = match &parameter.at {
             At::Coordinates(axes) => axes,
             At::Flat(_) => return input.view(0, &[input.len()]),
+            At::Part(axes, starts, _) => {
+                let strides = input.strides();
+                let first = starts.iter().zip(strides).map(|(start, stride)| start * stride).sum();
+                let kept: Vec<(usize, usize)> =
+                    axes.iter().zip(strides).filter_map(|(axis, stride)| Some(((*axis)?, *stride))).collect();
+                let shape: Vec<usize> = kept.iter().map(|(axis, _)| self.extents[self.merged[*axis]]).collect();
+                return input.strided_view(first, &shape, &kept.iter().map(|kept| kept.1).collect::<Vec<usize>>());
+            }
             At::Computed(_) | At::Copy(..) => return Ok(input.clone()),
         };
         let kept: Vec<(usize, usize)> = axes.iter().enumerate().filter_map(|(at, axis)| Some((at, (*axis)?))).collect();
@@ -391,9 +414,4 @@ impl Parameters {
     pub(crate) fn result(&self) -> &[usize] {
         &self.extents[..self.rank]
     }
-}
-
-/// Returns coordinates at which a parameter is read, without those that are free.
-fn without(free: &[bool], axes: Vec<Option<usize>>) -> Vec<Option<usize>> {
-    axes.into_iter().map(|axis| axis.filter(|axis| !free[*axis])).collect()
 }
