@@ -1,7 +1,8 @@
 //! Models that people run, against what ONNX Runtime computes: every output must be within 1e-4 of its range.
 //!
 //! `HIDET_MODELS` names their folder: in it `*.onnx`, and `reference/*.npz` with inputs `in_*` and outputs `out_*`, in whose
-//! names `:` and `/` are `_`. `HIDET_MODEL` chooses one, `HIDET_DEVICE` the device. Of deep models with random weights, which
+//! names `:` and `/` are `_`. `HIDET_MODEL` chooses one, `HIDET_DEVICE` the device,
+//! `HIDET_ARITHMETIC` the floats (f32, tf32x3, f16). Of deep models with random weights, which
 //! `paper_models.py` makes, the references have outputs of another input too, `other_*`: what is wrong must be small beside what
 //! the input changes.
 
@@ -10,7 +11,7 @@
 mod archive;
 
 use hidet::prelude::Device;
-use hidet_onnx::{Array, Model};
+use hidet_onnx::{Arithmetic, Array, Model};
 use hidet_ops::Tensor;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -24,7 +25,12 @@ const TOLERANCE: f64 = 1e-4;
 const TOLERANCES: [(&str, f64); 1] = [("ch_PP-OCRv4_det_infer", 1e-3)];
 
 /// How far an output of a model with random weights may be from the reference, beside the outputs of another input.
-const BESIDE_OTHERS: f64 = 2e-3;
+fn beside_others(arithmetic: Arithmetic) -> f64 {
+    match arithmetic {
+        Arithmetic::F32 | Arithmetic::Tf32x3 => 2e-3,
+        _ => 0.1,
+    }
+}
 
 fn plain(name: &str) -> String {
     name.replace([':', '/'], "_")
@@ -48,12 +54,12 @@ fn distance(found: &Array, wanted: &Array, other: &Array) -> f64 {
     apart(found, wanted) / apart(wanted, other)
 }
 
-fn run(path: &Path, device: &Device) -> Vec<String> {
+fn run(path: &Path, device: &Device, arithmetic: Arithmetic) -> Vec<String> {
     let name = path.file_stem().unwrap().to_string_lossy().into_owned();
     let reference = archive::read(&path.with_file_name(format!("reference/{name}.npz")));
     let begin = Instant::now();
     let model = Model::load(path).unwrap_or_else(|error| panic!("{name}: {error}"));
-    let session = model.on(device).unwrap();
+    let session = model.on_by(device, arithmetic).unwrap();
     let loaded = begin.elapsed();
     let inputs: Vec<(&str, Tensor)> = model
         .inputs()
@@ -83,7 +89,7 @@ fn run(path: &Path, device: &Device) -> Vec<String> {
         let [wanted, other] = ["out", "other"].map(|kind| reference.get(&format!("{kind}_{}", plain(output))));
         let wanted = wanted.unwrap();
         let (far, tolerance) = match other {
-            Some(other) => (distance(found, wanted, other), BESIDE_OTHERS),
+            Some(other) => (distance(found, wanted, other), beside_others(arithmetic)),
             None => (error(found, wanted), tolerance),
         };
         worst = if far <= worst { worst } else { far };
@@ -103,11 +109,12 @@ fn real_models() {
     };
     let only = env::var("HIDET_MODEL").unwrap_or_default();
     let device = Device::named(&env::var("HIDET_DEVICE").unwrap_or_else(|_| "sim".to_owned())).unwrap();
+    let arithmetic = env::var("HIDET_ARITHMETIC").map_or(Arithmetic::F32, |name| name.parse().unwrap());
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let mut models: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|own| own == "onnx")).collect();
     models.sort();
     models.retain(|path| path.to_string_lossy().contains(&only));
     assert!(!models.is_empty(), "there are no models");
-    let wrong: Vec<String> = models.iter().flat_map(|path| run(path, &device)).collect();
+    let wrong: Vec<String> = models.iter().flat_map(|path| run(path, &device, arithmetic)).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
