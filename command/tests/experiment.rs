@@ -188,6 +188,7 @@ fn wrong_arguments_say_what_is_right() {
         ("4 --output out --arithmetic tf32", "--arithmetic tf32: experiment 4 has convolutions, in f32, f16 or bf16"),
         ("4 --output out --rounds 0", "--rounds and --trials must be at least 1"),
         ("4 --output out --device sim", "experiments are measured on a GPU; the simulated device has no time"),
+        ("4 --output out --device cuda:1", "the first GPU; set CUDA_VISIBLE_DEVICES=1 instead"),
         ("4 --output python3", "python3: "),
     ] {
         let (text, good) = experiment(&folder, arguments);

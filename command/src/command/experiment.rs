@@ -39,7 +39,7 @@ pub struct ExperimentCommand {
     /// Also measure what the output has already.
     #[arg(long)]
     again: bool,
-    /// The GPU (cuda:1). The default is the first.
+    /// The GPU, the first that all programs see: CUDA_VISIBLE_DEVICES chooses another one.
     #[arg(long, default_value = "cuda")]
     device: String,
 }
@@ -49,6 +49,12 @@ impl ExperimentCommand {
     pub fn run(&self) -> Outcome {
         if self.rounds == 0 || self.trials == 0 {
             return Err("--rounds and --trials must be at least 1".to_owned());
+        }
+        if let Some(number) = self.device.strip_prefix("cuda:").filter(|number| *number != "0") {
+            return Err(format!(
+                "--device cuda:{number}: the programs beside hidet use the first GPU; set CUDA_VISIBLE_DEVICES={number} instead, \
+                 which is for all of them"
+            ));
         }
         let mut experiment = Experiment::numbered(self.number)?;
         experiment.only(&self.only)?;
