@@ -37,7 +37,6 @@ pub fn grouped(title: &str, series: &[(usize, &str)], panels: &[Panel]) -> Strin
     for (number, name) in series {
         canvas.rect([left, 36.0, 12.0, 12.0], &colour(*number));
         canvas.text([left + 18.0, 47.0], "", name);
-        // Letters are 7 or 8 pixels wide.
         left += 50.0 + 8.0 * name.chars().count() as f64;
     }
     canvas.width = left;
@@ -45,7 +44,9 @@ pub fn grouped(title: &str, series: &[(usize, &str)], panels: &[Panel]) -> Strin
     for panel in panels {
         let values = panel.groups.iter().flat_map(|group| group.values.iter().flatten().copied());
         let limit = round_up(values.fold(1.0, f64::max).min(HIGHEST) * 1.05);
-        let step = series.len() as f64 * BAR + GAP;
+        // Letters are 7 or 8 pixels wide, so that a name may be wider than its bars.
+        let name = panel.groups.iter().map(|group| group.label.chars().count()).max().unwrap_or(0) as f64 * 8.0;
+        let step = name.max(series.len() as f64 * BAR) + GAP;
         let (right, bottom) = (LEFT + GAP + panel.groups.len() as f64 * step, top + 40.0 + PANEL);
         let height = |value: f64| bottom - value.min(limit) / limit * PANEL;
         canvas.text([LEFT, top + 16.0], "t", &panel.title);
@@ -56,7 +57,8 @@ pub fn grouped(title: &str, series: &[(usize, &str)], panels: &[Panel]) -> Strin
         }
         canvas.line([LEFT, height(1.0)], [right, height(1.0)], "axis");
         for (index, group) in panel.groups.iter().enumerate() {
-            let begin = LEFT + GAP + index as f64 * step;
+            let center = LEFT + GAP + index as f64 * step + (step - GAP) / 2.0;
+            let begin = center - series.len() as f64 * BAR / 2.0;
             for (number, (value, (series, _))) in group.values.iter().zip(series).enumerate() {
                 let middle = begin + (number as f64 + 0.5) * BAR;
                 match value {
@@ -68,7 +70,7 @@ pub fn grouped(title: &str, series: &[(usize, &str)], panels: &[Panel]) -> Strin
                     None => canvas.text([middle, bottom - 5.0], "m", "-"),
                 }
             }
-            canvas.text([begin + (step - GAP) / 2.0, bottom + 18.0], "m", &group.label);
+            canvas.text([center, bottom + 18.0], "m", &group.label);
         }
         canvas.width = canvas.width.max(right + 20.0);
         top = bottom + 40.0;
