@@ -8,8 +8,6 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
-mod archive;
-
 use hidet::prelude::Device;
 use hidet_onnx::{Arithmetic, Array, Model};
 use hidet_ops::Tensor;
@@ -56,7 +54,9 @@ fn distance(found: &Array, wanted: &Array, other: &Array) -> f64 {
 
 fn run(path: &Path, device: &Device, arithmetic: Arithmetic) -> Vec<String> {
     let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-    let reference = archive::read(&path.with_file_name(format!("reference/{name}.npz")));
+    let archive = path.with_file_name(format!("reference/{name}.npz"));
+    let bytes = fs::read(&archive).unwrap_or_else(|error| panic!("{}: {error}", archive.display()));
+    let reference = Array::from_npz(&bytes).unwrap();
     let begin = Instant::now();
     let model = Model::load(path).unwrap_or_else(|error| panic!("{name}: {error}"));
     let session = model.on_by(device, arithmetic).unwrap();
