@@ -143,7 +143,8 @@ impl Model {
             Some(dtype) if value.ty().len() >= UPLOADED => value.narrowed(dtype),
             _ => value.fresh(),
         };
-        let session = Session { graph: self.graph.with_constants(&constant), target, runs: Mutex::default() };
+        let graph = passes::aligned(self.graph.with_constants(&constant), arithmetic.narrow().is_some())?;
+        let session = Session { graph, target, runs: Mutex::default() };
         for value in session.graph.all().into_iter().flat_map(|graph| graph.constants.values()) {
             if value.ty().len() >= UPLOADED {
                 value.on(device, false).map_err(|why| Error::Invalid(format!("an initializer: {why}")))?;

@@ -1,6 +1,7 @@
 //! [`Chain`]: attention, found by its structure in a chain of a product, a softmax and a product.
 
-use crate::expr::{Element64, ExprNode, ScalarExpr, axes_of};
+use crate::error::TensorType;
+use crate::expr::{Element64, ExprNode, ScalarExpr, axes_of, part_of};
 use crate::fuse::{FusedTask, Producer, Reduction};
 use crate::schedule::{Plan, Source};
 use crate::task::ReduceOp;
@@ -56,17 +57,21 @@ fn canonical(fused: &FusedTask) -> Result<(FusedTask, Vec<usize>), String> {
 /// Returns the plan of a chain in which each task is planned by itself.
 pub(in crate::templates) fn links(fused: &FusedTask) -> Plan {
     let mut plan = Plan::default();
-    let source = |number: usize| match number.checked_sub(fused.given()) {
-        Some(step) => Source::Step(step),
+    // Numbers of inputs behind the given ones are those of the results of producers, in order.
+    let mut results = Vec::new();
+    let source = |number: usize, results: &[usize]| match number.checked_sub(fused.given()) {
+        Some(step) => Source::Step(results[step]),
         None => Source::Input(number),
     };
-    for Producer { fused, inputs } in &fused.producers {
-        plan.fused(fused.clone(), inputs.iter().copied().map(source).collect());
+    for Producer { fused: own, inputs } in &fused.producers {
+        let inputs = inputs.iter().map(|number| source(*number, &results)).collect();
+        plan_with_copies(own, inputs, &mut plan);
+        results.push(plan.steps.len() - 1);
     }
     let (last, order) = canonical(fused).unwrap_or_else(|_| (fused.clone(), (0..fused.output.rank()).collect()));
     let is_ordered = order.is_sorted();
-    let all = (0..fused.inputs.len()).map(source).collect();
-    plan.fused(FusedTask { producers: Vec::new(), ..last }, all);
+    let all = (0..fused.inputs.len()).map(|number| source(number, &results)).collect();
+    plan_with_copies(&FusedTask { producers: Vec::new(), ..last }, all, &mut plan);
     if !is_ordered {
         let made = plan.steps[plan.steps.len() - 1].output.clone();
         let index = (0..order.len()).filter_map(|axis| order.iter().position(|own| *own == axis)).map(ScalarExpr::axis);
@@ -75,6 +80,51 @@ pub(in crate::templates) fn links(fused: &FusedTask) -> Plan {
         plan.fused(task, vec![plan.last()]);
     }
     plan
+}
+
+/// Adds a task to a plan; parts of tensors that it reads are copied before, as other templates than this one read whole tensors.
+fn plan_with_copies(fused: &FusedTask, mut sources: Vec<Source>, plan: &mut Plan) {
+    let mut inputs = fused.inputs.clone();
+    let mut copies: Vec<(usize, Vec<Option<usize>>, Vec<usize>, usize)> = Vec::new();
+    for read in fused.exprs().flat_map(ScalarExpr::reads) {
+        let ExprNode::Read { input, index } = read.node() else { continue };
+        let Some(ty) = fused.inputs.get(*input).filter(|_| axes_of(index).is_none()) else { continue };
+        let Some((axes, starts)) = part_of(index, &fused.extents, &ty.shape) else { continue };
+        if copies.iter().any(|known| (known.0, &known.1, &known.2) == (*input, &axes, &starts)) {
+            continue;
+        }
+        let kept: Vec<usize> = axes.iter().flatten().copied().collect();
+        let place = |axis: usize| kept.iter().position(|own| *own == axis).unwrap_or(0);
+        let at = |(axis, start): (&Option<usize>, &usize)| match axis {
+            Some(axis) => ScalarExpr::axis(place(*axis)) + *start,
+            None => ScalarExpr::constant(Scalar::I32, *start as f64),
+        };
+        let value = ScalarExpr::read(0, ty.dtype, axes.iter().zip(&starts).map(at).collect());
+        let shape: Vec<usize> = kept.iter().map(|axis| fused.extents[*axis]).collect();
+        let output = TensorType::new(ty.dtype, &shape);
+        let name = format!("part_for_{}", fused.name);
+        plan.fused(FusedTask::each(name, vec![ty.clone()], output.clone(), value), vec![sources[*input].clone()]);
+        copies.push((*input, axes, starts, inputs.len()));
+        inputs.push(output);
+        sources.push(plan.last());
+    }
+    let (given, added) = (fused.inputs.len(), inputs.len() - fused.inputs.len());
+    let mut own = fused.with_exprs(&|expr| {
+        expr.substitute(&mut |expr| match expr.node() {
+            ExprNode::Read { input, index } if *input >= given => {
+                Some(ScalarExpr::read(input + added, expr.dtype(), index.clone()))
+            }
+            ExprNode::Read { input, index } => {
+                let (axes, starts) = part_of(index, &fused.extents, &fused.inputs[*input].shape)?;
+                let copy = copies.iter().find(|known| (known.0, &known.1, &known.2) == (*input, &axes, &starts))?;
+                let index = axes.iter().flatten().map(|axis| ScalarExpr::axis(*axis)).collect();
+                Some(ScalarExpr::read(copy.3, expr.dtype(), index))
+            }
+            _ => None,
+        })
+    });
+    own.inputs = inputs;
+    plan.fused(own, sources);
 }
 
 impl Chain {

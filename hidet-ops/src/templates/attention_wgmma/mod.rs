@@ -9,6 +9,7 @@ mod chain;
 
 pub(super) use chain::links;
 
+use super::product::multiprocessors;
 use crate::expr::ExprNode;
 use crate::fuse::FusedTask;
 use crate::schedule::{
@@ -126,9 +127,12 @@ impl Schedule {
         rows: usize,
         features: [usize; 2],
         chain: &Chain,
+        multiprocessors: usize,
     ) -> Option<Schedule> {
         let features = features.map(|features| if features <= 64 { 64 } else { 128 });
-        let groups = if rows <= 64 { 1 } else { 2 };
+        // Small blocks if all of them run at the same time.
+        let small = front.iter().product::<i32>() as usize * rows.div_ceil(64);
+        let groups = if rows <= 64 || small <= multiprocessors { 1 } else { 2 };
         let stored = groups * 64 * 64 * 2 * (features[1] / 64 / groups).max(1);
         let left = 227 * 1024 - 2048 - groups * 64 * features[0] * 2 - stored;
         let stages = (left / (KEYS * (features[0] + features[1]) * 2)).min(4);
@@ -219,7 +223,8 @@ impl Implementation for AttentionWgmma {
             std::array::from_fn(|axis| i32::from(differs(axes, axis)))
         });
         let s =
-            Schedule::of((std::array::from_fn(extent), along), rows, [d, e], &chain).ok_or("its tiles do not fit")?;
+            Schedule::of((std::array::from_fn(extent), along), rows, [d, e], &chain, multiprocessors(&given.device))
+                .ok_or("its tiles do not fit")?;
         // The axes of the result in memory: coordinates that are one are next to each other there.
         let order: Vec<usize> = if chain.order.is_sorted() { (0..rank).collect() } else { chain.order.clone() };
         let result: Vec<usize> = order.iter().map(|axis| extents[*axis]).collect();
