@@ -254,10 +254,10 @@ impl Session {
         self.graph.outputs.iter().zip(values).map(output).collect()
     }
 
-    /// Returns an output in the type that the model says.
+    /// Returns an output in the type that the model says, of which one that it does not say is `f32`.
     fn widened(&self, tensor: Tensor, declared: &Declared) -> NodeResult<Tensor> {
         match declared.dtype {
-            Some(Scalar::F32) if Some(tensor.dtype()) == self.target.arithmetic.narrow() => {
+            Some(Scalar::F32) | None if Some(tensor.dtype()) == self.target.arithmetic.narrow() => {
                 Ok(tensor.cast(Scalar::F32)?)
             }
             _ => Ok(tensor),
