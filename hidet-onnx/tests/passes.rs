@@ -181,3 +181,38 @@ fn images_are_the_same_with_channels_last() {
         is_near(&found, &wanted, bound);
     }
 }
+
+#[test]
+fn formulas_of_gelu_are_found() {
+    let exact = || {
+        let graph = Graph::default()
+            .input("x", 1, &["3", "8"])
+            .node(node("Neg", &["x"], &["z"]))
+            .node(node("Div", &["z", "root"], &["a"]))
+            .node(node("Erf", &["a"], &["b"]))
+            .node(node("Add", &["b", "one"], &["c"]))
+            .node(node("Mul", &["z", "c"], &["d"]))
+            .node(node("Mul", &["d", "half"], &["y"]));
+        let root = graph.initializer(tensor("root", &[], &[2f32.sqrt()]));
+        root.initializer(tensor("one", &[], &[1.0])).initializer(tensor("half", &[], &[0.5]))
+    };
+    let tanh = || {
+        let graph = Graph::default()
+            .input("x", 1, &["3", "8"])
+            .node(node("Neg", &["x"], &["z"]))
+            .node(node("Mul", &["z", "half"], &["a"]))
+            .node(node("Pow", &["z", "three"], &["b"]))
+            .node(node("Mul", &["b", "cubes"], &["c"]))
+            .node(node("Add", &["z", "c"], &["d"]))
+            .node(node("Mul", &["d", "factor"], &["e"]))
+            .node(node("Tanh", &["e"], &["f"]))
+            .node(node("Add", &["one", "f"], &["g"]))
+            .node(node("Mul", &["a", "g"], &["y"]));
+        let numbers = [("half", 0.5), ("three", 3.0), ("cubes", 0.044_715), ("factor", 0.797_884_6), ("one", 1.0)];
+        numbers.iter().fold(graph, |graph, (name, number)| graph.initializer(tensor(name, &[], &[*number])))
+    };
+    let [found, apart] = both(exact, "b", &[3, 8]);
+    assert!(found[0].contains("gelu") && !apart[0].contains("gelu"), "{found:?} {apart:?}");
+    let [found, apart] = both(tanh, "f", &[3, 8]);
+    assert!(found[0].contains("gelu_tanh") && !apart[0].contains("gelu"), "{found:?} {apart:?}");
+}

@@ -118,7 +118,7 @@ fn few_rows_by_computed_weights() -> Result<()> {
         let weights = stored(weights.within(&[*n, *k], 16.0)?)?;
         let w = if number == 4 { weights.cast(dtype)?.mul(&scale.unsqueeze(1)?)? } else { weights.cast(dtype)? };
         let y = x.matmul(&w.t()?)?.mul(&scale)?.relu()?;
-        assert_eq!((y.kernels().len(), y.templates()?), (1, vec!["matmul_narrow"]));
+        assert_eq!((y.kernels().len(), y.templates()?), (1, vec!["matmul_narrow"]), "{m}x{n}x{k}");
         agrees(&y, &y, if dtype == Scalar::F16 { 4e-3 } else { 3e-2 })?;
     }
     Ok(())

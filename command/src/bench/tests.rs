@@ -2,6 +2,7 @@
 
 use super::*;
 use hidet::tune::L2;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[test]
 fn names_choose_kernels() {
@@ -53,28 +54,38 @@ fn awkward(family: &Family) -> Vec<usize> {
 
 #[test]
 fn problems_are_solved_and_wrong_results_are_found() {
-    let device = Device::sim();
-    for family in families() {
-        let problem = (family.open)(&device, &awkward(&family)).unwrap();
-        assert_eq!(
-            problem.kernels.iter().map(|kernel| &kernel.0).collect::<Vec<_>>(),
-            family.kernels.iter().collect::<Vec<_>>()
-        );
-        for (name, make) in &problem.kernels {
-            let mut contestant = make().unwrap();
-            let share = problem.verify(&mut contestant).unwrap_or_else(|why| panic!("{why}"));
-            assert!(share <= 1.0, "{name}: {share}");
+    // On all cores, as this takes longest.
+    let (families, next) = (families(), AtomicUsize::new(0));
+    let work = || {
+        while let Some(family) = families.get(next.fetch_add(1, Ordering::Relaxed)) {
+            is_solved(family);
         }
-        // A contestant that does nothing leaves NaN; one that clears the result leaves zeros.
-        let mut idle = contestant::Contestant::new("idle", String::new(), || Ok(()));
-        let error = problem.verify(&mut idle).unwrap_err();
-        assert!(error.starts_with("idle gives a wrong result: ") && error.contains("NaN"), "{error}");
-        let output = problem.output.clone();
-        let mut clear = contestant::Contestant::new("clear", String::new(), move || {
-            output.storage().write(output.offset(), &vec![0; output.bytes()]).map_err(|error| error.to_string())
-        });
-        assert!(problem.verify(&mut clear).is_err(), "{:?}", family.kernels);
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+}
+
+fn is_solved(family: &Family) {
+    let device = Device::sim();
+    let problem = (family.open)(&device, &awkward(family)).unwrap();
+    assert_eq!(
+        problem.kernels.iter().map(|kernel| &kernel.0).collect::<Vec<_>>(),
+        family.kernels.iter().collect::<Vec<_>>()
+    );
+    for (name, make) in &problem.kernels {
+        let mut contestant = make().unwrap();
+        let share = problem.verify(&mut contestant).unwrap_or_else(|why| panic!("{why}"));
+        assert!(share <= 1.0, "{name}: {share}");
     }
+    // A contestant that does nothing leaves NaN; one that clears the result leaves zeros.
+    let mut idle = contestant::Contestant::new("idle", String::new(), || Ok(()));
+    let error = problem.verify(&mut idle).unwrap_err();
+    assert!(error.starts_with("idle gives a wrong result: ") && error.contains("NaN"), "{error}");
+    let output = problem.output.clone();
+    let mut clear = contestant::Contestant::new("clear", String::new(), move || {
+        output.storage().write(output.offset(), &vec![0; output.bytes()]).map_err(|error| error.to_string())
+    });
+    assert!(problem.verify(&mut clear).is_err(), "{:?}", family.kernels);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod aligned;
 mod attention;
 mod fold_norm;
+mod gelu;
 mod join_products;
 mod links;
 mod transposed;
@@ -15,7 +16,8 @@ use std::collections::HashSet;
 
 /// Runs all passes on a graph, and removes the constants that nothing uses any more.
 pub(crate) fn all(graph: Graph) -> Result<Graph> {
-    let passes = [transposed::transposed, fold_norm::fold_norm, join_products::join_products, attention::attention];
+    let passes =
+        [transposed::transposed, fold_norm::fold_norm, join_products::join_products, attention::attention, gelu::gelu];
     let mut graph = passes.into_iter().try_fold(graph, |graph, pass| pass(graph))?;
     let used: HashSet<String> = graph.nodes.iter().flat_map(Node::uses).cloned().collect();
     let named: HashSet<String> = graph.inputs.iter().chain(&graph.outputs).map(|own| own.name.clone()).collect();
