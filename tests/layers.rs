@@ -55,13 +55,14 @@ const OPERATOR_LAYERS: [&str; 17] = [
 ];
 
 /// The modules of ONNX, from left to right as above.
-const ONNX_LAYERS: [&str; 17] = [
+const ONNX_LAYERS: [&str; 18] = [
     "error",
     "arithmetic",
     "proto",
     "element",
     "array",
     "npy",
+    "npz",
     "file",
     "attributes",
     "value",

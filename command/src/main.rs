@@ -6,6 +6,7 @@ mod output;
 mod bench;
 mod check;
 mod command;
+mod experiments;
 mod models;
 mod near;
 mod operators;
@@ -34,6 +35,8 @@ enum Command {
     Check(command::check::Check),
     /// Measure kernels on a GPU, against libraries, copies and each other.
     Bench(command::bench::Bench),
+    /// Run an experiment of the paper on a GPU, beside PyTorch, ONNX Runtime and TVM.
+    Experiment(command::experiment::ExperimentCommand),
     /// Print the launches of a model of ONNX, and on a GPU the time of each.
     Profile(command::profile::Profile),
     /// Run a model of ONNX on arrays of NumPy: `hidet run MODEL.onnx --input NAME=FILE.npy`.
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Viz(arguments) => arguments.run(),
         Command::Check(arguments) => arguments.run(),
         Command::Bench(arguments) => arguments.run(),
+        Command::Experiment(arguments) => arguments.run(),
         Command::Profile(arguments) => arguments.run(),
         Command::Run(arguments) => arguments.run(),
         Command::Compile(arguments) => arguments.run(),

@@ -2,12 +2,13 @@
 
 use crate::pipeline::Position;
 use crate::product::{issue, issue_left_by_rows};
-use crate::softmax::{MASKED, OnlineSoftmax, scale_rows};
+use crate::softmax::{HIDDEN, MASKED, OnlineSoftmax, scale_rows};
 use crate::staged::StagedInput;
 use hidet_core::dsl::intrinsics::{lane_id, refuse, require, thread_id, warp_id, wgmma_wait};
-use hidet_core::dsl::{Expr, View, registers, unroll};
+use hidet_core::dsl::{Expr, In, IntoExpr, View, registers, unroll};
 use hidet_core::types::Element;
 use hidet_macros::device;
+use std::f32::consts::LOG2_E;
 
 /// The keys that the rows of a block see, in tiles of as many keys or more than the block has rows. The last tile comes
 /// first.
@@ -19,6 +20,18 @@ pub struct Visible {
     causal: Option<(Expr<i32>, i32)>,
     /// How many tiles, the first ones, rows may see a part of.
     parts: i32,
+    bias: Option<Bias>,
+}
+
+/// What is added to scores.
+#[derive(Clone, Copy, Debug)]
+struct Bias {
+    /// One number for each row and each key.
+    of: In<f32, 2>,
+    /// The first row of the block.
+    first: Expr<i32>,
+    /// What scores are multiplied by before, for powers of 2.
+    scale: Expr<f32>,
 }
 
 impl Visible {
@@ -39,7 +52,14 @@ impl Visible {
             refuse("rows see a part of 1 or 2 tiles: a tile has as many keys as a block has rows, or more");
         }
         require(keys >= 1, "attention to no keys has no result");
-        Visible { size, keys, causal, parts }
+        Visible { size, keys, causal, parts, bias: None }
+    }
+
+    /// Returns the same keys for scores that are multiplied by `scale` and added to a `bias` of rows by keys, of which the
+    /// block's first row is `first`. Minus infinity hides a key. The softmax is [`OnlineSoftmax::of_biased`].
+    #[device(crate = hidet_core)]
+    pub fn with_bias(self, of: In<f32, 2>, first: Expr<i32>, scale: Expr<f32>) -> Visible {
+        Visible { bias: Some(Bias { of, first, scale: scale * LOG2_E }), ..self }
     }
 
     /// Returns the number of tiles, at least one.
@@ -60,8 +80,40 @@ impl Visible {
 
     /// Masks the `count` scores of a thread, in 64 rows from `row` of the block on, for the tile that comes as number `tile`.
     #[device(crate = hidet_core)]
-    fn mask(self, scores: View<f32, 1>, count: i32, row: Expr<i32>, tile: i32) {
+    fn mask(self, scores: View<f32, 1>, count: i32, row: Expr<i32>, tile: Expr<i32>) {
         let first = (self.tiles() - 1 - tile) * self.size + lane_id() % 4 * 2;
+        if let Some(bias) = self.bias {
+            self.add(bias, scores, count, row, first);
+        } else {
+            self.hide(scores, count, row, first);
+        }
+    }
+
+    /// Adds the bias to the scores of a thread, whose first key is `first`.
+    #[device(crate = hidet_core)]
+    fn add(self, bias: Bias, scores: View<f32, 1>, count: i32, row: Expr<i32>, first: Expr<i32>) {
+        let own = row + warp_id() % 4 * 16 + lane_id() / 4;
+        for half in unroll(0..2) {
+            // Rows behind the last one have scores too, which nobody stores.
+            let line = bias.of.row((bias.first + own + half * 8).min(bias.of.extent(0) - 1));
+            let end = match self.causal {
+                Some((block, _)) => self.keys.min(block + own + half * 8 + 1),
+                None => self.keys,
+            };
+            for i in unroll((0..count).filter(move |i| i / 2 % 2 == half)) {
+                let key = first + (i / 4 * 8 + i % 2);
+                let added = line[[key.min(self.keys - 1)]];
+                // As exact as can be: rows may see everything equally little.
+                let score = (scores[[i]] * bias.scale + added.max(MASKED) * LOG2_E).max(MASKED);
+                let seen = (added > f32::NEG_INFINITY).select(score, HIDDEN);
+                scores[[i]] = (key < end).select(seen, HIDDEN);
+            }
+        }
+    }
+
+    /// Hides the scores of keys that rows do not see.
+    #[device(crate = hidet_core)]
+    fn hide(self, scores: View<f32, 1>, count: i32, row: Expr<i32>, first: Expr<i32>) {
         for i in unroll(0..count) {
             let end = match self.causal {
                 Some((block, _)) => {
@@ -70,7 +122,7 @@ impl Visible {
                 }
                 None => self.keys,
             };
-            scores[[i]] = (first + (i / 4 * 8 + i % 2) < end).select(scores[[i]], MASKED);
+            scores[[i]] = (first + (i / 4 * 8 + i % 2) < end).select(scores[[i]], HIDDEN);
         }
     }
 }
@@ -100,7 +152,7 @@ pub fn attend<T: Element, const R: usize>(
     issue(false, scores, (q, q_at, row), (k, k_at));
     wgmma_wait(0);
     k_at.pass(t);
-    visible.mask(scores, count, row, 0);
+    visible.mask(scores, count, row, 0i32.into_expr());
     softmax.next(scores, count);
     round(scores, powers, count);
     for tile in 1..visible.tiles() {
@@ -110,9 +162,11 @@ pub fn attend<T: Element, const R: usize>(
         issue_left_by_rows(sums, powers, (v, v_at));
         wgmma_wait(1);
         k_at.pass(t);
-        if visible.parts == 2 {
+        if visible.bias.is_some() {
+            visible.mask(scores, count, row, tile);
+        } else if visible.parts == 2 {
             if tile == 1 {
-                visible.mask(scores, count, row, 1);
+                visible.mask(scores, count, row, tile);
             }
         }
         let factors = softmax.next(scores, count);

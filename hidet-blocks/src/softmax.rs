@@ -1,8 +1,9 @@
 //! Softmax of scores that arrive in tiles (Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018).
 
 use hidet_core::dsl::intrinsics::shuffle_xor;
-use hidet_core::dsl::{Expr, View, registers, unroll};
+use hidet_core::dsl::{Expr, IntoExpr, View, registers, unroll};
 use hidet_macros::device;
+use std::f32::consts::LOG2_E;
 
 /// The running maximum and sum of the scores of 64 rows, in a warp group. A thread has two rows, as
 /// [`wgmma_accumulator`](hidet_core::dsl::intrinsics::wgmma_accumulator) gives it their elements, and shares each with three
@@ -18,6 +19,9 @@ pub struct OnlineSoftmax {
 /// A score that counts for nothing beside any other. Not infinity, of which the difference with itself is not a number.
 pub const MASKED: f32 = -1e30;
 
+/// A score whose exponential is 0 beside any other, [`MASKED`] too.
+pub(crate) const HIDDEN: f32 = 2.0 * MASKED;
+
 impl OnlineSoftmax {
     /// Begins the softmax of `scale` times the scores.
     #[device(crate = hidet_core)]
@@ -27,7 +31,13 @@ impl OnlineSoftmax {
             top[[row]] = MASKED;
             total[[row]] = 0.0;
         }
-        OnlineSoftmax { scale: scale * std::f32::consts::LOG2_E, top, total }
+        OnlineSoftmax { scale: scale * LOG2_E, top, total }
+    }
+
+    /// Begins the softmax of scores to which [`Visible`](crate::Visible) adds a bias, and which it multiplies itself.
+    #[device(crate = hidet_core)]
+    pub fn of_biased() -> OnlineSoftmax {
+        OnlineSoftmax { scale: 1f32.into_expr(), ..OnlineSoftmax::new(1f32.into_expr()) }
     }
 
     /// Replaces the `count` scores of a thread by their exponentials, divided by that of the maximum so far. Returns, for
@@ -45,7 +55,8 @@ impl OnlineSoftmax {
                 top = top.max(shuffle_xor(top, lane));
             }
             let shift = top * self.scale;
-            let factor = (self.top[[row]] * self.scale - shift).exp2_approx();
+            // Not beside the rounded shift: a row that has seen nothing so far has the factor 1.
+            let factor = ((self.top[[row]] - top) * self.scale).exp2_approx();
             self.top[[row]] = top;
             let mut total = self.total[[row]] * factor;
             for i in unroll(elements()) {
@@ -59,7 +70,7 @@ impl OnlineSoftmax {
         [factors[[0]], factors[[1]]]
     }
 
-    /// Returns, for each row, by what sums of exponentials are to be multiplied in the end.
+    /// Returns, for each row, by what sums of exponentials are to be multiplied in the end: 0 for a row that saw nothing.
     #[device(crate = hidet_core)]
     pub fn finish(&self) -> [Expr<f32>; 2] {
         for row in unroll(0..2) {
@@ -67,7 +78,7 @@ impl OnlineSoftmax {
             for lane in unroll([1, 2]) {
                 total += shuffle_xor(total, lane);
             }
-            self.total[[row]] = 1.0 / total;
+            self.total[[row]] = (total == 0.0).select(0.0, 1.0 / total);
         }
         [self.total[[0]], self.total[[1]]]
     }

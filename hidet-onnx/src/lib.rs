@@ -18,6 +18,7 @@ mod file;
 mod graph;
 mod model;
 mod npy;
+mod npz;
 mod ops;
 mod passes;
 mod proto;

@@ -143,7 +143,8 @@ impl Model {
             Some(dtype) if value.ty().len() >= UPLOADED => value.narrowed(dtype),
             _ => value.fresh(),
         };
-        let session = Session { graph: self.graph.with_constants(&constant), target, runs: Mutex::default() };
+        let graph = passes::aligned(self.graph.with_constants(&constant), arithmetic.narrow().is_some())?;
+        let session = Session { graph, target, runs: Mutex::default() };
         for value in session.graph.all().into_iter().flat_map(|graph| graph.constants.values()) {
             if value.ty().len() >= UPLOADED {
                 value.on(device, false).map_err(|why| Error::Invalid(format!("an initializer: {why}")))?;
@@ -253,10 +254,10 @@ impl Session {
         self.graph.outputs.iter().zip(values).map(output).collect()
     }
 
-    /// Returns an output in the type that the model says.
+    /// Returns an output in the type that the model says, of which one that it does not say is `f32`.
     fn widened(&self, tensor: Tensor, declared: &Declared) -> NodeResult<Tensor> {
         match declared.dtype {
-            Some(Scalar::F32) if Some(tensor.dtype()) == self.target.arithmetic.narrow() => {
+            Some(Scalar::F32) | None if Some(tensor.dtype()) == self.target.arithmetic.narrow() => {
                 Ok(tensor.cast(Scalar::F32)?)
             }
             _ => Ok(tensor),

@@ -2,17 +2,16 @@
 //!
 //! `HIDET_MODELS` names their folder: in it `*.onnx`, and `reference/*.npz` with inputs `in_*` and outputs `out_*`, in whose
 //! names `:` and `/` are `_`. `HIDET_MODEL` chooses one, `HIDET_DEVICE` the device; else it is the simulated one without checks,
-//! as of `hidet run`. With `HIDET_TIMES`, on a machine that does nothing else, the simulated device must be quick. Of deep models with random weights, which
+//! as of `hidet run`. `HIDET_ARITHMETIC` chooses the floats (f32, tf32x3, f16). With `HIDET_TIMES`, on a machine that does nothing
+//! else, the simulated device must be quick. Of deep models with random weights, which
 //! `paper_models.py` makes, the references have outputs of another input too, `other_*`: what is wrong must be small beside what
 //! the input changes.
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
-mod archive;
-
 use hidet::prelude::Device;
 use hidet::sim::Options;
-use hidet_onnx::{Array, Model};
+use hidet_onnx::{Arithmetic, Array, Model};
 use hidet_ops::{Tensor, TensorType};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -27,7 +26,12 @@ const TOLERANCE: f64 = 1e-4;
 const TOLERANCES: [(&str, f64); 1] = [("ch_PP-OCRv4_det_infer", 1e-3)];
 
 /// How far an output of a model with random weights may be from the reference, beside the outputs of another input.
-const BESIDE_OTHERS: f64 = 2e-3;
+fn beside_others(arithmetic: Arithmetic) -> f64 {
+    match arithmetic {
+        Arithmetic::F32 | Arithmetic::Tf32x3 => 2e-3,
+        _ => 0.1,
+    }
+}
 
 /// How long loading a model and its first run may take on the simulated device, with two cores and no kernel in the cache.
 const FIRST_RUN: Duration = Duration::from_secs(30);
@@ -37,7 +41,7 @@ const FIRST_RUN: Duration = Duration::from_secs(30);
 const SMALL: [(&str, &[(&str, &[usize])]); 5] = [
     ("magika", &[("bytes", &[1, 2048])]),
     ("OCRv4_det", &[("x", &[1, 3, 32, 32])]),
-    ("ocr_mobile_v2.0_cls", &[("x", &[1, 3, 32, 16])]),
+    ("ocr_mobile_v2.0_cls", &[("x", &[1, 3, 48, 16])]),
     ("silero_vad", &[("input", &[1, 576]), ("state", &[2, 1, 128])]),
     ("deepfilternet3_enc", &[("feat_erb", &[1, 1, 2, 32]), ("feat_spec", &[1, 2, 2, 96])]),
 ];
@@ -69,14 +73,16 @@ fn name_of(path: &Path) -> String {
 }
 
 fn reference(path: &Path) -> HashMap<String, Array> {
-    archive::read(&path.with_file_name(format!("reference/{}.npz", name_of(path))))
+    let archive = path.with_file_name(format!("reference/{}.npz", name_of(path)));
+    let bytes = fs::read(&archive).unwrap_or_else(|error| panic!("{}: {error}", archive.display()));
+    Array::from_npz(&bytes).unwrap()
 }
 
-fn run(path: &Path, device: &Device) -> Vec<String> {
+fn run(path: &Path, device: &Device, arithmetic: Arithmetic) -> Vec<String> {
     let (name, reference) = (name_of(path), reference(path));
     let begin = Instant::now();
     let model = Model::load(path).unwrap_or_else(|error| panic!("{name}: {error}"));
-    let session = model.on(device).unwrap();
+    let session = model.on_by(device, arithmetic).unwrap();
     let loaded = begin.elapsed();
     let inputs: Vec<(&str, Tensor)> = model
         .inputs()
@@ -112,7 +118,7 @@ fn run(path: &Path, device: &Device) -> Vec<String> {
         let [wanted, other] = ["out", "other"].map(|kind| reference.get(&format!("{kind}_{}", plain(output))));
         let wanted = wanted.unwrap();
         let (far, tolerance) = match other {
-            Some(other) => (distance(found, wanted, other), BESIDE_OTHERS),
+            Some(other) => (distance(found, wanted, other), beside_others(arithmetic)),
             None => (error(found, wanted), tolerance),
         };
         worst = if far <= worst { worst } else { far };
@@ -145,7 +151,8 @@ fn real_models() {
         Ok(name) => Device::named(&name).unwrap(),
         Err(_) => Device::sim_with(Options::fast()),
     };
-    let wrong: Vec<String> = models().iter().flat_map(|path| run(path, &device)).collect();
+    let arithmetic = env::var("HIDET_ARITHMETIC").map_or(Arithmetic::F32, |name| name.parse().unwrap());
+    let wrong: Vec<String> = models().iter().flat_map(|path| run(path, &device, arithmetic)).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

@@ -6,7 +6,8 @@
 //!
 //! Tensors that live at different times have the same memory there, and what was allocated for them when they were
 //! computed first is given up. Before the launch with which a tensor begins, its memory is forgotten, so that the
-//! simulated device finds every use of another one in it.
+//! simulated device finds every use of another one in it. What is computed of constants alone was computed when the launches
+//! were recorded, and is not again.
 
 mod levels;
 
@@ -16,7 +17,7 @@ use crate::run::Launched;
 use hidet::device::{Device, RawTensor, Storage};
 use hidet::ir::{Access, Param};
 use hidet::kernel::PreparedLaunch;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Launches with arguments in planned memory.
@@ -79,6 +80,28 @@ fn sorted(launches: Vec<Launched>) -> Vec<(usize, Launched)> {
     sorted
 }
 
+/// Returns the launches whose results may be others for other inputs. What the rest has computed of constants, such as weights
+/// in another order, stays as it is.
+fn varying(launches: Vec<Launched>, inputs: &[RawTensor]) -> Vec<Launched> {
+    let mut varies: HashSet<usize> = inputs.iter().map(|input| key(input.storage())).collect();
+    let mut kept = vec![false; launches.len()];
+    // Again as long as there are more: what varies may have been begun by a launch that reads nothing.
+    loop {
+        let before = varies.len();
+        for (launched, kept) in launches.iter().zip(&mut kept) {
+            *kept |= accesses(launched).any(|(tensor, _)| varies.contains(&key(tensor.storage())));
+            if *kept {
+                let written = accesses(launched).filter(|(_, access)| *access != Access::In);
+                varies.extend(written.map(|(tensor, _)| key(tensor.storage())));
+            }
+        }
+        if varies.len() == before {
+            break;
+        }
+    }
+    launches.into_iter().zip(kept).filter_map(|(launched, kept)| kept.then_some(launched)).collect()
+}
+
 impl Program {
     /// Gives the tensors between launches places in an arena on the device, as `planner` says. The allocations of inputs and
     /// outputs are kept, and all that launches read and do not write.
@@ -91,7 +114,7 @@ impl Program {
     ) -> Result<Program> {
         let mut uses: Vec<Use> = Vec::new();
         let mut numbers: HashMap<usize, usize> = HashMap::new();
-        let launches = sorted(launches);
+        let launches = sorted(varying(launches, &inputs));
         for (level, launched) in &launches {
             for (tensor, access) in accesses(launched) {
                 let number = *numbers.entry(key(tensor.storage())).or_insert(uses.len());

@@ -37,6 +37,8 @@ fn attention_is_one_kernel() -> Result<()> {
         ([2, 1, 131, 200, 72, 40], false, None),
         ([2, 1, 64, 331, 16, 8], true, None),
         ([4, 2, 20, 150, 128, 64], true, None),
+        // Rows that see nothing of the last keys.
+        ([2, 2, 70, 150, 64, 32], true, None),
         ([8, 2, 1, 300, 128, 128], false, None),
         ([4, 1, 1, 9, 8, 8], true, None),
     ] {
@@ -75,15 +77,76 @@ fn matrices_of_the_softmax_in_another_order() -> Result<()> {
     Ok(())
 }
 
-/// Scores that something else reads, a mask, heads that are too wide: kernel by kernel.
+/// Heads that are too wide, scores that something else changes: kernel by kernel.
 #[test]
 fn other_chains_are_several_kernels() -> Result<()> {
     let (q, k, v) = (tensor(&[2, 9, 16], 1)?, tensor(&[2, 11, 16], 2)?, tensor(&[2, 11, 136], 3)?);
     let wide = q.attention(&k, &v, &Attention::default())?;
     is_right(&wide, &["matmul_wgmma", "rows", "matmul_wgmma"]);
-    let (v, mask) = (tensor(&[2, 11, 16], 3)?, tensor(&[9, 11], 4)?);
-    let masked = q.attention(&k, &v, &Attention { mask: Some(&mask), ..Attention::default() })?;
-    assert_eq!(masked.kernels().len(), 3);
-    is_right(&masked, &["matmul_wgmma", "rows", "matmul_wgmma"]);
+    let capped = q.matmul(&k.t()?)?.tanh()?.softmax(2)?.matmul(&tensor(&[2, 11, 16], 3)?)?;
+    assert_eq!(capped.templates()?.len(), 3);
+    Ok(())
+}
+
+/// Masks of numbers and of `bool`, of all axes or broadcast; rows that see nothing are 0, and those that see everything equally
+/// little are means.
+#[test]
+fn masked_attention_is_one_kernel() -> Result<()> {
+    let device = Device::best()?;
+    let shapes: [(&[usize], bool); 5] = [
+        (&[2, 3, 70, 150], false),
+        (&[1, 1, 150], false),
+        (&[70, 1], true),
+        (&[2, 1, 1, 150], true),
+        (&[70, 150], false),
+    ];
+    for (at, (shape, causal)) in shapes.into_iter().enumerate() {
+        let (q, k, v) = (tensor(&[2, 3, 70, 64], 1)?, tensor(&[2, 3, 150, 64], 2)?, tensor(&[2, 3, 150, 32], 3)?);
+        let count: usize = shape.iter().product();
+        let number = |at: usize| match at * 7 % 11 {
+            0 | 1 => f32::NEG_INFINITY,
+            2 => f32::MIN,
+            other => other as f32 / 4.0,
+        };
+        let mut numbers: Vec<f32> = (0..count).map(number).collect();
+        if shape == [70, 150] {
+            numbers[..150].fill(f32::NEG_INFINITY);
+            numbers[150..300].fill(f32::MIN);
+        }
+        let mask = Tensor::from(&device.tensor(&numbers, [count])?).reshape(shape)?;
+        let y = q.attention(&k, &v, &Attention { mask: Some(&mask), causal, scale: None })?;
+        is_right(&y, &["attention_wgmma"]);
+        if at == 0 {
+            let kept = Tensor::from(mask.greater(0.0)?.compute()?);
+            let y = q.attention(&k, &v, &Attention { mask: Some(&kept), causal: true, scale: Some(0.5) })?;
+            is_right(&y, &["attention_wgmma"]);
+        }
+    }
+    Ok(())
+}
+
+/// Queries, keys and values that are parts of one product, and a result in the order in which the next product reads it.
+#[test]
+fn parts_of_a_tensor_are_attended_to_in_place() -> Result<()> {
+    for (batch, length, heads, width) in [(1, 40, 3, 16), (2, 33, 2, 64)] {
+        let size = heads * width;
+        let all = tensor(&[batch, length, 3 * size], 1)?;
+        let part = |number: usize| {
+            let first = (number * size) as i64;
+            let own = all.slice(&[(2, first, first + size as i64, 1)])?;
+            own.reshape(&[batch, length, heads, width])?.permute(&[0, 2, 1, 3])
+        };
+        let (q, k, v) = (part(0)?, part(1)?, part(2)?);
+        let y = || q.attention(&k, &v, &Attention::default());
+        is_right(&y()?, &["attention_wgmma"]);
+        is_right(&y()?.permute(&[0, 2, 1, 3])?, &["attention_wgmma"]);
+        is_right(&y()?.permute(&[0, 2, 1, 3])?.reshape(&[batch, length, size])?, &["attention_wgmma"]);
+        // The same of f32, by several kernels.
+        let wide = q.cast(Scalar::F32)?;
+        let y = wide.attention(&k.cast(Scalar::F32)?, &v.cast(Scalar::F32)?, &Attention::default())?;
+        let y = y.permute(&[0, 2, 1, 3])?;
+        let wanted = y.reference()?;
+        assert!(y.elements()?.iter().zip(&wanted).all(|(found, wanted)| (found - wanted).abs() < 1e-4));
+    }
     Ok(())
 }

@@ -34,12 +34,14 @@ fn convolutions_of_images_with_channels_last() -> Result<()> {
         let bare = x.conv_channels_last(&f, &window, 1)?;
         let (bias, residual) = (stored(inputs.within(&[k], 0.5)?)?, stored(inputs.within(bare.shape(), 0.5)?)?);
         let fused = || x.conv_channels_last(&f, &window, 1)?.add(&bias)?.add(&residual)?.relu();
-        assert_eq!((fused()?.kernels().len(), fused()?.templates()?), (1, vec!["conv_wgmma"]));
-        assert!(
-            bare.templates()?.iter().all(|name| ["conv_wgmma", "matmul_wgmma"].contains(name)),
-            "{:?}",
-            bare.templates()
-        );
+        // Rows of a kernel with few numbers become channels, of copies.
+        let wanted = match c % 8 != 0 && cols > 1 && cols * c <= 64 {
+            true => vec!["elementwise", "elementwise", "conv_wgmma"],
+            false => vec!["conv_wgmma"],
+        };
+        assert_eq!((fused()?.kernels().len(), fused()?.templates()?), (wanted.len(), wanted));
+        let known = ["conv_wgmma", "elementwise", "matmul_wgmma"];
+        assert!(bare.templates()?.iter().all(|name| known.contains(name)), "{:?}", bare.templates());
         let bound = if dtype == Scalar::F16 { 6e-3 } else { 4e-2 };
         for (found, wanted) in [
             (bare.elements()?, x.conv_channels_last(&f, &window, 1)?.reference()?),

@@ -76,12 +76,36 @@ impl<W: Write> Table<W> {
 }
 
 /// A row. A field is quoted if it contains a comma, a quote or a line break; quotes inside are doubled.
-fn row<'a>(fields: impl Iterator<Item = &'a str>) -> String {
+pub fn row<'a>(fields: impl Iterator<Item = &'a str>) -> String {
     let quote = |field: &str| match field.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", field.replace('"', "\"\"")),
         false => field.to_owned(),
     };
     fields.map(quote).collect::<Vec<_>>().join(",") + "\r\n"
+}
+
+/// Returns the rows of a file, each of which has its fields. Text behind a quoted field belongs to it.
+pub fn rows(text: &str) -> Vec<Vec<String>> {
+    let (mut rows, mut fields, mut field, mut quoted) = (Vec::new(), Vec::new(), String::new(), false);
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if quoted && chars.next_if_eq(&'"').is_some() => field.push('"'),
+            '"' => quoted = !quoted,
+            ',' if !quoted => fields.push(std::mem::take(&mut field)),
+            '\r' if !quoted && chars.peek() == Some(&'\n') => {}
+            '\n' if !quoted => {
+                fields.push(std::mem::take(&mut field));
+                rows.push(std::mem::take(&mut fields));
+            }
+            c => field.push(c),
+        }
+    }
+    if !field.is_empty() || !fields.is_empty() {
+        fields.push(field);
+        rows.push(fields);
+    }
+    rows
 }
 
 #[cfg(test)]
@@ -91,6 +115,16 @@ mod tests {
     #[test]
     fn fields_are_quoted_where_they_must_be() {
         assert_eq!(row(["a b", "c,d", "say \"e\"", ""].into_iter()), "a b,\"c,d\",\"say \"\"e\"\"\",\r\n");
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let written = [vec!["a b", "c,d", "say \"e\"", ""], vec!["", "line\r\nbreak", "\"\"", "f"]];
+        let text: String = written.iter().map(|fields| row(fields.iter().copied())).collect();
+        assert_eq!(rows(&text), written);
+        // Other programs end lines by one character, and perhaps not the last one.
+        assert_eq!(rows("a,b\n1,"), [["a", "b"], ["1", ""]]);
+        assert!(rows("").is_empty());
     }
 
     #[test]

@@ -1,59 +1,10 @@
 //! Comparisons as pictures: bars with lines for the baselines, and points under the roofline. SVG that needs only a viewer.
 
+use super::canvas::{Canvas, round_up, short};
 use super::peaks::Peaks;
 use super::problem::Work;
 use super::table::{gigabytes, teraflops};
 use super::{Comparison, Line};
-use std::fmt::Write;
-
-/// A picture being drawn.
-struct Canvas {
-    body: String,
-    width: f64,
-    height: f64,
-}
-
-impl Canvas {
-    fn new() -> Canvas {
-        Canvas { body: String::new(), width: 0.0, height: 0.0 }
-    }
-
-    // Writing to a string cannot fail.
-    fn put(&mut self, element: std::fmt::Arguments<'_>) {
-        let _ = writeln!(self.body, "{element}");
-    }
-
-    fn rect(&mut self, [x, y, width, height]: [f64; 4], class: &str) {
-        self.put(format_args!(
-            "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" class=\"{class}\"/>"
-        ));
-    }
-
-    fn line(&mut self, [x1, y1]: [f64; 2], [x2, y2]: [f64; 2], class: &str) {
-        self.put(format_args!("<line x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\" class=\"{class}\"/>"));
-    }
-
-    fn dot(&mut self, [x, y]: [f64; 2], class: &str) {
-        self.put(format_args!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" class=\"{class}\"/>"));
-    }
-
-    fn text(&mut self, [x, y]: [f64; 2], class: &str, content: &str) {
-        let content = content.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-        self.put(format_args!("<text x=\"{x:.1}\" y=\"{y:.1}\" class=\"{class}\">{content}</text>"));
-    }
-
-    fn finish(self) -> String {
-        let Canvas { body, width, height } = self;
-        format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
-             viewBox=\"0 0 {width} {height}\">\n<style>text{{font:12px ui-monospace,Menlo,Consolas,monospace;fill:#111}}\
-             .t{{font-weight:bold}}.m{{text-anchor:middle}}.e{{text-anchor:end}}.bar{{fill:#4a7fb5}}\
-             .axis{{stroke:#999}}.grid{{stroke:#e4e4e4}}.baseline{{stroke:#c0392b;stroke-width:2;stroke-dasharray:6 4}}\
-             .rt{{fill:#c0392b}}.roof{{stroke:#333;stroke-width:2}}.ours{{fill:#4a7fb5}}.theirs{{fill:#c0392b}}</style>\n\
-             <rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>\n{body}</svg>\n"
-        )
-    }
-}
 
 const LEFT: f64 = 70.0;
 const PANEL: f64 = 300.0;
@@ -66,28 +17,6 @@ fn speed(work: &Work, line: &Line) -> f64 {
         true => teraflops(work, line.time.median),
         false => gigabytes(work, line.time.median),
     }
-}
-
-/// Formats a number with about three digits.
-fn short(value: f64) -> String {
-    let digits = if value >= 100.0 || value == 0.0 {
-        0
-    } else if value >= 10.0 {
-        1
-    } else {
-        2
-    };
-    format!("{value:.digits$}")
-}
-
-/// Returns a round number not below `value` that divides into a few steps of an axis.
-fn round_up(value: f64) -> f64 {
-    let power = 10f64.powf(value.max(1e-9).log10().floor());
-    [1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0]
-        .map(|step| step * power)
-        .into_iter()
-        .find(|&top| top >= value)
-        .unwrap_or(10.0 * power)
 }
 
 /// One panel per comparison: a bar for each kernel, in the order of the request, and a line for each baseline.
@@ -197,11 +126,6 @@ pub fn roofline(machine: &str, peaks: &Peaks, comparisons: &[Comparison]) -> Str
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn axes_end_at_round_numbers() {
-        assert_eq!([7.3, 99.0, 100.0, 611.0, 8100.0].map(round_up), [8.0, 100.0, 100.0, 800.0, 10_000.0]);
-    }
 
     #[test]
     fn bars_are_as_high_as_they_are_fast() {

@@ -5,6 +5,7 @@ pub mod cache;
 pub mod check;
 pub mod compile;
 pub mod doctor;
+pub mod experiment;
 pub mod inspect;
 pub mod profile;
 pub mod run;

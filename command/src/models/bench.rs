@@ -9,7 +9,6 @@ use crate::operators::peer::Peer;
 use hidet::prelude::*;
 use hidet::tune::Summary;
 use hidet_onnx::Arithmetic;
-use hidet_ops::Replay;
 use std::fmt::Write;
 use std::path::Path;
 use std::time::Instant;
@@ -37,13 +36,7 @@ pub fn bench(device: &Device, request: &Request) -> Outcome {
     let begin = Instant::now();
     let prepared = prepare(request.model, device, request.arithmetic, request.dims)?;
     let loaded = begin.elapsed();
-    let inputs = prepared.inputs();
-    let outputs = prepared.session.lazy(&inputs).map_err(say)?;
-    let replay = Replay::of(
-        &inputs.iter().map(|(_, tensor)| tensor).collect::<Vec<_>>(),
-        &outputs.iter().map(|(_, tensor)| tensor).collect::<Vec<_>>(),
-    )
-    .map_err(say)?;
+    let (replay, _) = prepared.replay()?;
     let stream = device.stream().map_err(say)?;
     stream.synchronize().map_err(say)?;
     println!("loaded in {loaded:.2?}, first run after {:.2?}", begin.elapsed());
@@ -54,7 +47,10 @@ pub fn bench(device: &Device, request: &Request) -> Outcome {
         let dims = if request.dims.is_empty() { "-".to_owned() } else { request.dims.join(",") };
         let case = format!("{name} {} {dims} {}", request.arithmetic, request.model.display());
         let peer = Peer::start("benches/models_peer.py").and_then(|mut peer| {
-            peer.prepare(&case, 1)?;
+            let remark = peer.prepare(&case, 1)?;
+            if !remark.is_empty() {
+                println!("{name}: {remark}");
+            }
             Ok(peer)
         });
         peers.push((name, peer));

@@ -8,7 +8,7 @@ use crate::near;
 use hidet::prelude::*;
 use hidet::types::Scalar;
 use hidet_onnx::{Arithmetic, Array, Declared, Dim, Error, Model, Session};
-use hidet_ops::{Tensor, TensorType};
+use hidet_ops::{Replay, Tensor, TensorType};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -21,6 +21,17 @@ pub struct Prepared {
 /// Reads a model, and makes inputs: random numbers, and small integers. Extents that the model leaves open are those of `dims`
 /// (`NAME=NUMBER`), else 1.
 pub fn prepare(path: &Path, device: &Device, arithmetic: Arithmetic, dims: &[String]) -> Result<Prepared, String> {
+    prepare_of(path, device, arithmetic, dims, |_| None)
+}
+
+/// The same; inputs for which there are arrays are not random.
+pub fn prepare_of<'a>(
+    path: &Path,
+    device: &Device,
+    arithmetic: Arithmetic,
+    dims: &[String],
+    given: impl Fn(&str) -> Option<&'a Array>,
+) -> Result<Prepared, String> {
     let model = Model::load(path).map_err(|error| match error {
         Error::File { .. } => error.to_string(),
         other => format!("{}: {other}", path.display()),
@@ -28,7 +39,10 @@ pub fn prepare(path: &Path, device: &Device, arithmetic: Arithmetic, dims: &[Str
     let dims = extents(&model, dims)?;
     let mut inputs = Vec::new();
     for declared in model.required() {
-        let array = random(declared, &dims)?;
+        let array = match given(&declared.name) {
+            Some(array) => array.clone(),
+            None => random(declared, &dims)?,
+        };
         inputs.push((declared.name.clone(), array.on(device).map_err(say)?));
     }
     Ok(Prepared { session: model.on_by(device, arithmetic).map_err(say)?, inputs })
@@ -37,6 +51,15 @@ pub fn prepare(path: &Path, device: &Device, arithmetic: Arithmetic, dims: &[Str
 impl Prepared {
     fn inputs(&self) -> Vec<(&str, Tensor)> {
         self.inputs.iter().map(|(name, tensor)| (name.as_str(), tensor.clone())).collect()
+    }
+
+    /// Returns the launches of a run, which ran once, and the names of its outputs.
+    pub fn replay(&self) -> Result<(Replay, Vec<String>), String> {
+        let inputs: Vec<&Tensor> = self.inputs.iter().map(|(_, tensor)| tensor).collect();
+        let outputs = self.session.lazy(&self.inputs()).map_err(say)?;
+        let (names, outputs): (Vec<String>, Vec<Tensor>) = outputs.into_iter().unzip();
+        let replay = Replay::of(&inputs, &outputs.iter().collect::<Vec<&Tensor>>()).map_err(say)?;
+        Ok((replay, names))
     }
 
     /// Returns the launches of a run, after they ran once.

@@ -4,7 +4,7 @@
 //! its launches in a graph, one behind the other, and both are replayed in turn. Random inputs, the default schedules, L2 as
 //! the replay leaves it. Matrix products are measured beside the best of cuBLASLt too ([`library`]).
 
-mod case;
+pub mod case;
 mod host;
 mod library;
 pub mod peer;
@@ -122,7 +122,7 @@ fn measure(device: &Device, case: &str, rounds: usize, mut peer: Option<&mut Pee
 }
 
 /// Returns the microseconds of a replay.
-fn replay(graph: &Graph, stream: &Stream) -> Result<f64, String> {
+pub fn replay(graph: &Graph, stream: &Stream) -> Result<f64, String> {
     let start = stream.record().map_err(say)?;
     graph.replay(stream).map_err(say)?;
     let end = stream.record().map_err(say)?;
@@ -130,7 +130,8 @@ fn replay(graph: &Graph, stream: &Stream) -> Result<f64, String> {
     Ok(start.until(&end).map_err(say)? * 1e3)
 }
 
-fn recorded(launches: &[hidet::kernel::PreparedLaunch], stream: &Stream, repeats: usize) -> Result<Graph, String> {
+/// Returns a graph of launches, one behind the other, so many times.
+pub fn recorded(launches: &[hidet::kernel::PreparedLaunch], stream: &Stream, repeats: usize) -> Result<Graph, String> {
     let record = |stream: &Stream| {
         for _ in 0..repeats {
             launches.iter().try_for_each(|launch| launch.launch_on(stream))?;

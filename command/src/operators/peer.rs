@@ -1,5 +1,6 @@
 //! The process that measures another program, such as PyTorch: it is given a case, and times one replay whenever it is asked.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -12,8 +13,17 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Starts a script, if Python has PyTorch. `HIDET_PEER` is the path of another one.
+    /// Starts a script, if Python has what it needs. `HIDET_PEER` is the path of another one.
     pub fn start(script: &str) -> Result<Peer, String> {
+        Peer::start_with(script, Stdio::inherit())
+    }
+
+    /// The same; what libraries print goes to a file.
+    pub fn start_logged(script: &str, log: File) -> Result<Peer, String> {
+        Peer::start_with(script, log.into())
+    }
+
+    fn start_with(script: &str, errors: Stdio) -> Result<Peer, String> {
         let script = std::env::var_os("HIDET_PEER").map_or_else(|| script.into(), PathBuf::from);
         if !script.is_file() {
             return Err(format!(
@@ -21,8 +31,9 @@ impl Peer {
                 script.display()
             ));
         }
-        let started = Command::new("python3").arg(&script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-        let mut child = started.map_err(|error| format!("python3: {error}"))?;
+        let mut command = Command::new("python3");
+        command.arg(&script).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors);
+        let mut child = command.spawn().map_err(|error| format!("python3: {error}"))?;
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err("python3 has no input or output".to_owned());
         };
@@ -34,12 +45,19 @@ impl Peer {
         }
     }
 
-    /// Makes it ready to time a case, of which one replay has `repeats`.
-    pub fn prepare(&mut self, case: &str, repeats: usize) -> Result<(), String> {
-        match self.ask(&format!("case {repeats} {case}"))?.as_str() {
-            "ready" => Ok(()),
-            other => Err(other.to_owned()),
+    /// Makes it ready to time a case, of which one replay has `repeats`. Returns what it has to say about the case: nothing, or
+    /// in which way it is measured otherwise than others.
+    pub fn prepare(&mut self, case: &str, repeats: usize) -> Result<String, String> {
+        let answer = self.ask(&format!("case {repeats} {case}"))?;
+        match answer.strip_prefix("ready") {
+            Some(remark) => Ok(remark.trim_start_matches([',', ' ']).to_owned()),
+            None => Err(answer),
         }
+    }
+
+    /// Returns the versions of what it measures, in words.
+    pub fn versions(&mut self) -> Result<String, String> {
+        self.ask("versions")
     }
 
     /// Returns the microseconds of a case, of one replay.

@@ -74,7 +74,7 @@ fn images(last: Tensor) -> NodeResult<Vec<Value>> {
 fn conv(call: &Call) -> NodeResult<Vec<Value>> {
     let (value, weight) = (call.value(0)?, call.value(1)?);
     let mut x = value.channels_last(call.device)?;
-    if !matches!(value, Value::Images(_)) && x.dtype().bytes() == 2 {
+    if !matches!(value, Value::Images(_)) && x.dtype().bytes() == 2 && x.shape()[3] % 8 == 0 {
         // Tensor cores read images that are in memory: a reshape ends the kernel that puts channels last.
         x = x.reshape(&[x.ty().len()])?.reshape(x.shape())?;
     }

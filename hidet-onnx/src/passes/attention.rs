@@ -11,6 +11,9 @@ use crate::graph::Graph;
 /// The version of the standard whose `Attention` and `Transpose` are meant.
 const VERSION: i64 = 23;
 
+/// The number of `f32` in ONNX.
+const FLOAT: i64 = 1;
+
 /// Replaces attention in a graph.
 pub(crate) fn attention(mut graph: Graph) -> Result<Graph> {
     let links = Links::of(&graph);
@@ -46,13 +49,23 @@ impl Found {
     fn of(links: &Links, last: usize) -> Option<Found> {
         let node = |at: usize| links.node(at);
         let [shares, v] = node(last).inputs.as_slice() else { return None };
-        let softmax = links.alone(shares).filter(|_| node(last).is("MatMul"))?;
+        let mut inner = Vec::new();
+        let mut softmax = links.alone(shares).filter(|_| node(last).is("MatMul"))?;
+        let is_cast = |at: usize| node(at).is("Cast") && node(at).attributes.int("to").ok().flatten() == Some(FLOAT);
+        if is_cast(softmax) && links.has_no_half() {
+            inner.push(softmax);
+            softmax = links.alone(node(softmax).inputs.first()?)?;
+        }
         let axis = node(softmax).attributes.int("axis").ok()?;
         if !node(softmax).is("Softmax") || node(softmax).name.version < 13 || !matches!(axis, None | Some(-1 | 3)) {
             return None;
         }
-        let mut inner = vec![softmax];
+        inner.push(softmax);
         let mut scores = links.alone(node(softmax).inputs.first()?)?;
+        if is_cast(scores) && links.has_no_half() {
+            inner.push(scores);
+            scores = links.alone(node(scores).inputs.first()?)?;
+        }
         let mut mask = None;
         if node(scores).is("Add") {
             let [a, b] = node(scores).inputs.as_slice() else { return None };

@@ -2,9 +2,11 @@
 
 use crate::array::Array;
 use crate::attributes::{Attribute, Attributes};
+use crate::element;
 use crate::error::NodeName;
 use crate::graph::{Graph, Node};
 use crate::value::Value;
+use hidet::types::Scalar;
 use std::collections::{BTreeMap, HashMap};
 
 /// What makes a value, and how many use it.
@@ -56,6 +58,15 @@ impl<'a> Links<'a> {
             value @ Value::Host(_) if !self.graph.has_input(name) => value.array().ok(),
             _ => None,
         }
+    }
+
+    /// Returns true if the graph has no floats of 16 bits, so that a cast of floats to `f32` changes nothing.
+    pub(super) fn has_no_half(&self) -> bool {
+        let is_half = |dtype: Scalar| [Scalar::F16, Scalar::BF16].contains(&dtype);
+        let given = self.graph.inputs.iter().filter_map(|input| input.dtype);
+        let constants = self.graph.constants.values().map(|value| value.ty().dtype);
+        let made = self.graph.nodes.iter().filter_map(|node| node.attributes.int("to").ok()?);
+        !given.chain(constants).chain(made.filter_map(|to| element::scalar(to).ok())).any(is_half)
     }
 
     /// Returns the number that a value is.

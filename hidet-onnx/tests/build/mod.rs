@@ -51,6 +51,11 @@ impl Node {
         Node(self.0.bytes(5, &attribute.0))
     }
 
+    pub fn ints(self, name: &str, values: &[i64]) -> Node {
+        let attribute = Message::default().text(1, name).int(20, 7);
+        Node(self.0.bytes(5, &values.iter().fold(attribute, |message, value| message.int(8, *value)).0))
+    }
+
     pub fn text(self, name: &str, value: &str) -> Node {
         Node(self.0.bytes(5, &Message::default().text(1, name).text(4, value).int(20, 3).0))
     }
@@ -77,6 +82,12 @@ fn extents(dims: &[i64]) -> Message {
 pub fn tensor(name: &str, dims: &[i64], numbers: &[f32]) -> Message {
     let raw: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
     extents(dims).int(2, 1).text(8, name).bytes(9, &raw)
+}
+
+/// Returns a list of integers.
+pub fn list(name: &str, numbers: &[i64]) -> Message {
+    let raw: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+    extents(&[numbers.len() as i64]).int(2, 7).text(8, name).bytes(9, &raw)
 }
 
 /// Returns a tensor of floats in another file.

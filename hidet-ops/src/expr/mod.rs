@@ -134,3 +134,30 @@ pub(crate) fn axes_of(index: &[ScalarExpr]) -> Option<Vec<Option<usize>>> {
     let once = |at: usize| axes[at].is_none() || !axes[..at].contains(&axes[at]);
     (0..axes.len()).all(once).then_some(axes)
 }
+
+/// Returns for each axis of an input the coordinate behind whose start an index reads it, `None` where it reads the start alone,
+/// and the starts; or nothing for any other index, and if it leaves the input with this shape. `extents` are those of the
+/// coordinates, of which none is read twice.
+pub(crate) fn part_of(
+    index: &[ScalarExpr],
+    extents: &[usize],
+    shape: &[usize],
+) -> Option<(Vec<Option<usize>>, Vec<usize>)> {
+    let start = |expr: &ScalarExpr| match expr.node() {
+        ExprNode::Const(start) => usize::try_from(start.as_int()?).ok(),
+        _ => None,
+    };
+    let place = |expr: &ScalarExpr| match expr.node() {
+        ExprNode::Axis(axis) => Some((Some(*axis), 0)),
+        ExprNode::Binary(BinaryOp::Add, at, by) => match at.node() {
+            ExprNode::Axis(axis) => Some((Some(*axis), start(by)?)),
+            _ => None,
+        },
+        _ => Some((None, start(expr)?)),
+    };
+    let (axes, starts): (Vec<Option<usize>>, Vec<usize>) =
+        index.iter().map(place).collect::<Option<Vec<_>>>()?.into_iter().unzip();
+    let once = |at: usize| axes[at].is_none() || !axes[..at].contains(&axes[at]);
+    let inside = |at: usize| starts[at] + axes[at].map_or(1, |axis| extents[axis]) <= shape[at];
+    (0..axes.len()).all(|at| once(at) && inside(at)).then_some((axes, starts))
+}

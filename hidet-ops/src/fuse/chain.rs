@@ -1,9 +1,10 @@
 //! Chains of kernels of which a template may make one: a product, a softmax of its rows, and a product of that with a third
-//! tensor, which is attention. Only what no other kernel reads is computed on the way.
+//! tensor, which is attention. Only what no other kernel reads is computed on the way. If all that reads the result has its
+//! axes in another order, the chain computes it so.
 
 use super::{FusedTask, Group, Producer, Reduction, Step};
 use crate::error::TensorType;
-use crate::expr::{ExprNode, ScalarExpr};
+use crate::expr::{ExprNode, ScalarExpr, axes_of, part_of};
 use crate::graph::{FlowGraph, NodeId};
 use crate::task::ReduceOp;
 use std::collections::{HashMap, HashSet};
@@ -12,6 +13,9 @@ use std::collections::{HashMap, HashSet};
 pub(super) fn joined(graph: &FlowGraph, steps: Vec<Step>) -> Vec<Step> {
     let links = Links::of(graph, &steps);
     let (mut chains, mut taken) = (HashMap::new(), HashSet::new());
+    // The kernels that put the results of others in order, by these.
+    let orders: HashMap<usize, usize> =
+        (0..steps.len()).filter_map(|at| Some((links.ordered(&steps[at])?, at))).collect();
     for (last, step) in steps.iter().enumerate() {
         let Step::Kernel(group) = step else { continue };
         if let Some([scores, shares]) = links.attention(&steps, group)
@@ -19,7 +23,15 @@ pub(super) fn joined(graph: &FlowGraph, steps: Vec<Step>) -> Vec<Step> {
             && let (Step::Kernel(first), Step::Kernel(second)) = (&steps[scores], &steps[shares])
         {
             taken.extend([scores, shares]);
-            chains.insert(last, chain([first, second], group));
+            let [first, group] = [&**first, &**group].map(|own| links.whole(&steps, own, &mut taken));
+            let chain = chain([&first, second], &group);
+            match orders.get(&last).map(|at| (*at, &steps[*at])) {
+                Some((at, Step::Kernel(order))) => {
+                    taken.insert(last);
+                    chains.insert(at, in_order(chain, order));
+                }
+                _ => drop(chains.insert(last, chain)),
+            }
         }
     }
     let own = |(at, step): (usize, Step)| match chains.remove(&at) {
@@ -59,6 +71,47 @@ impl Links {
     /// Returns the kernel that computes an input of a group, if it is for that alone.
     fn producer(&self, group: &Group, input: usize) -> Option<usize> {
         group.inputs.get(input).and_then(|node| self.producers.get(node)).copied()
+    }
+
+    /// Returns a group that reads tensors of which kernels for it alone would copy parts. Those are not needed any more.
+    fn whole(&self, steps: &[Step], group: &Group, taken: &mut HashSet<usize>) -> Group {
+        let mut own = Group { fused: group.fused.clone(), node: group.node, inputs: group.inputs.clone() };
+        for input in 0..group.inputs.len() {
+            let Some(at) = self.producer(group, input) else { continue };
+            let Step::Kernel(copy) = &steps[at] else { continue };
+            let (ExprNode::Read { input: 0, index }, [node]) = (copy.fused.value.node(), copy.inputs.as_slice()) else {
+                continue;
+            };
+            let plain = copy.fused.reductions.is_empty()
+                && copy.fused.line.is_none()
+                && part_of(index, &copy.fused.extents, &copy.fused.inputs[0].shape).is_some();
+            if !plain {
+                continue;
+            }
+            let value = &copy.fused.value;
+            own.fused = own.fused.with_exprs(&|expr| {
+                expr.substitute(&mut |expr| match expr.node() {
+                    ExprNode::Read { input: read, index } if *read == input => {
+                        let ExprNode::Read { index, .. } = value.at(index).node().clone() else { return None };
+                        Some(ScalarExpr::read(input, expr.dtype(), index))
+                    }
+                    _ => None,
+                })
+            });
+            (own.inputs[input], own.fused.inputs[input]) = (*node, copy.fused.inputs[0].clone());
+            taken.insert(at);
+        }
+        own
+    }
+
+    /// Returns the kernel whose result a step puts in another order of axes, if it does nothing else.
+    fn ordered(&self, step: &Step) -> Option<usize> {
+        let Step::Kernel(group) = step else { return None };
+        let ExprNode::Read { input: 0, index } = group.fused.value.node() else { return None };
+        let plain = group.fused.reductions.is_empty() && group.fused.line.is_none() && group.inputs.len() == 1;
+        let axes = axes_of(index)?.into_iter().collect::<Option<HashSet<usize>>>()?;
+        let rank = group.fused.output.rank();
+        (plain && axes.len() == rank && index.len() == rank).then(|| self.producer(group, 0)).flatten()
     }
 
     /// Returns the kernels of the scores and of the softmax, if a group is the product of that with values.
@@ -130,4 +183,14 @@ fn chain(producers: [&Group; 2], last: &Group) -> Group {
         ..last.fused.clone()
     };
     Group { fused, node: last.node, inputs }
+}
+
+/// Returns a chain whose result has its axes in the order of another kernel, which does that alone.
+fn in_order(chain: Group, order: &Group) -> Group {
+    let ExprNode::Read { index, .. } = order.fused.value.node() else { return chain };
+    let mut fused = chain.fused.at(index.clone());
+    fused.output = order.fused.output.clone();
+    fused.extents.splice(..fused.output.rank(), fused.output.shape.iter().copied());
+    fused.name = format!("{}_{}", fused.name, order.fused.name);
+    Group { fused, node: order.node, inputs: chain.inputs }
 }

@@ -171,6 +171,24 @@ impl FusedTask {
         self.reductions.iter().flat_map(|reduction| &reduction.operands).chain([&self.value])
     }
 
+    /// Returns the task with its reductions and its value at other coordinates of the result.
+    pub(crate) fn at(&self, coordinates: Vec<ScalarExpr>) -> FusedTask {
+        let further = (coordinates.len()..self.extents.len()).map(ScalarExpr::axis);
+        let all: Vec<ScalarExpr> = coordinates.into_iter().chain(further).collect();
+        self.with_exprs(&|expr| expr.at(&all))
+    }
+
+    /// Returns the task with other expressions of elements.
+    pub(crate) fn with_exprs(&self, of: &dyn Fn(&ScalarExpr) -> ScalarExpr) -> FusedTask {
+        let reduction =
+            |own: &Reduction| Reduction { task: own.task.clone(), operands: own.operands.iter().map(of).collect() };
+        FusedTask {
+            reductions: self.reductions.iter().map(reduction).collect(),
+            value: of(&self.value),
+            ..self.clone()
+        }
+    }
+
     /// Returns a text that is equal for kernels that compute the same.
     pub fn text(&self) -> String {
         let inputs = self.inputs.iter().map(TensorType::to_string).collect::<Vec<_>>().join(", ");

@@ -68,14 +68,14 @@ impl Tensor {
         let shared = heads / kv;
         let split = |x: &Tensor, heads: [usize; 2], last: [usize; 2]| match shared {
             1 => Ok(x.clone()),
-            _ => x.reshape(&[front, &heads, &last].concat()),
+            _ => x.in_memory_as(&[front, &heads, &last].concat()),
         };
         let q = split(self, [*kv, shared], [*lq, *d])?;
         let (k, v) = (split(keys, [*kv, 1], [*lk, *d])?, split(values, [*kv, 1], [*lk, *e])?);
         let mask = match (mask.as_ref().map(|mask| (mask, mask.shape())), shared) {
             (Some((mask, [own @ .., masks, rows, cols])), 2..) => {
                 let heads = if *masks == 1 { [1, 1] } else { [*kv, shared] };
-                Some(mask.reshape(&[own, &heads, &[*rows, *cols]].concat())?)
+                Some(mask.in_memory_as(&[own, &heads, &[*rows, *cols]].concat())?)
             }
             _ => mask,
         };
@@ -83,7 +83,7 @@ impl Tensor {
         let scores = q.matmul_rows(&k)?;
         let scores = scores.masked(scale, how.causal, mask.as_ref())?;
         let result = scores.shares(dtype)?.matmul(&v)?;
-        if shared == 1 { Ok(result) } else { result.reshape(&[front, &[*heads, *lq, *e]].concat()) }
+        if shared == 1 { Ok(result) } else { result.in_memory_as(&[front, &[*heads, *lq, *e]].concat()) }
     }
 
     /// Returns the mask with as many axes as the scores.

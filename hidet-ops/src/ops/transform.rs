@@ -60,12 +60,15 @@ impl Tensor {
         if let Some(part) = self.reshaped_part(shape)? {
             return Ok(part);
         }
-        let inputs = vec![self.ty().clone()];
-        let compute = match same_but_ones(self.shape(), shape) {
-            Some(index) => Compute::Each(ScalarExpr::read(0, self.dtype(), index)),
-            None => Compute::Reshape,
-        };
+        let Some(index) = same_but_ones(self.shape(), shape) else { return self.in_memory_as(shape) };
+        let (inputs, compute) = (vec![self.ty().clone()], Compute::Each(ScalarExpr::read(0, self.dtype(), index)));
         Tensor::apply(Task { name: "reshape", inputs, output, compute }, &[self])
+    }
+
+    /// Returns the same memory with another shape of as many elements: what is before is in one kernel, what follows in another.
+    pub(crate) fn in_memory_as(&self, shape: &[usize]) -> Result<Tensor> {
+        let (inputs, output) = (vec![self.ty().clone()], TensorType::new(self.dtype(), shape));
+        Tensor::apply(Task { name: "reshape", inputs, output, compute: Compute::Reshape }, &[self])
     }
 
     /// Returns a part of the last axis with that axis divided, as a part of the whole tensor with the axis divided: that is the

@@ -1,6 +1,7 @@
 //! How kernels are made of what they compute: what an [`Implementation`] is, the parameters of kernels, views of
 //! expressions, and the rules, which compute every task.
 
+mod at;
 mod body;
 mod elementwise;
 mod order;

@@ -1,11 +1,14 @@
 //! [`Parameters`]: the parameters of a kernel, of the inputs and the coordinates at which they are read.
 
+mod adjacent;
+
+use super::at::{At, without};
 use crate::error::TensorType;
-use crate::expr::{ExprNode, ScalarExpr, axes_of};
+use crate::expr::{ExprNode, ScalarExpr, axes_of, part_of};
 use crate::fuse::FusedTask;
 use hidet::device::RawTensor;
 use hidet::dsl::{AnyView, Signature};
-use hidet::ir::{Access, BinaryOp};
+use hidet::ir::Access;
 use hidet::mapping::IndexExpr;
 use hidet::types::Scalar;
 
@@ -41,22 +44,26 @@ struct Parameter {
     at: At,
 }
 
-/// Where a parameter is read.
-#[derive(Clone, Debug, PartialEq)]
-enum At {
-    /// At coordinates of the fused task, one for each axis; nothing where it is always 0.
-    Coordinates(Vec<Option<usize>>),
-    /// At computed coordinates; the extents of the whole input.
-    Computed(Vec<usize>),
-    /// At coordinates of the kernel, of a copy with these extents: rows are longer.
-    Copy(Vec<usize>, Vec<usize>),
-    /// At coordinates of the kernel, but its elements are in one row in the kernel, which reads them in its own way.
-    Flat(Vec<usize>),
-}
-
 impl Parameters {
     /// Returns the parameters of a fused task whose inputs are contiguous, if `contiguous`.
     pub(crate) fn of(fused: &FusedTask, contiguous: bool) -> Parameters {
+        Parameters::with(fused, contiguous, &|input, _| At::Computed(fused.inputs[input].shape.clone()))
+    }
+
+    /// Returns the parameters of a fused task, whose coordinates are those of the kernel: parts of inputs, as slices are, are
+    /// read at coordinates too.
+    pub(crate) fn of_parts(fused: &FusedTask) -> Parameters {
+        Parameters::with(fused, false, &|input, index| {
+            let shape = fused.inputs[input].shape.clone();
+            match part_of(index, &fused.extents, &shape) {
+                Some((axes, starts)) => At::Part(axes, starts, shape),
+                None => At::Computed(shape),
+            }
+        })
+    }
+
+    /// Returns the parameters; `other` are those at other places than coordinates.
+    fn with(fused: &FusedTask, contiguous: bool, other: &dyn Fn(usize, &[ScalarExpr]) -> At) -> Parameters {
         let mut list: Vec<Parameter> = Vec::new();
         let mut mergeable = contiguous && fused.line.is_none();
         for expr in fused.exprs() {
@@ -66,7 +73,7 @@ impl Parameters {
                 ExprNode::Read { input, index } if *input < fused.inputs.len() => {
                     let at = match axes_of(index) {
                         Some(axes) => At::Coordinates(axes),
-                        None => At::Computed(fused.inputs[*input].shape.clone()),
+                        None => other(*input, index),
                     };
                     mergeable &= matches!(at, At::Coordinates(_));
                     if !list.iter().any(|known| (known.input, &known.at) == (*input, &at)) {
@@ -171,6 +178,9 @@ impl Parameters {
             known.input == input
                 && match (&known.at, &axes) {
                     (At::Coordinates(own), Some(axes)) => own == axes,
+                    (At::Part(axes, starts, shape), None) => {
+                        part_of(index, &self.extents, shape).is_some_and(|own| (&own.0, &own.1) == (axes, starts))
+                    }
                     (At::Computed(_), None) | (At::Copy(..) | At::Flat(_), Some(_)) => true,
                     _ => false,
                 }
@@ -217,7 +227,7 @@ impl Parameters {
     /// Returns the coordinates of the kernel that are the axes of a parameter; nothing if it is read at computed ones.
     pub(crate) fn axes(&self, parameter: usize) -> Option<Vec<usize>> {
         let own = match &self.list[parameter].at {
-            At::Coordinates(own) => own,
+            At::Coordinates(own) | At::Part(own, ..) => own,
             At::Copy(axes, _) | At::Flat(axes) => return Some(axes.clone()),
             At::Computed(_) => return None,
         };
@@ -230,8 +240,15 @@ impl Parameters {
     pub(crate) fn input_extents(&self, parameter: usize) -> &[usize] {
         match &self.list[parameter].at {
             At::Computed(extents) => extents,
-            At::Coordinates(_) | At::Copy(..) | At::Flat(_) => &[],
+            At::Coordinates(_) | At::Part(..) | At::Copy(..) | At::Flat(_) => &[],
         }
+    }
+
+    /// Returns true if a parameter of this input, whose elements are next to each other, begins at a multiple of some bytes.
+    pub(crate) fn begins_aligned(&self, parameter: usize, input: &TensorType, bytes: usize) -> bool {
+        let At::Part(_, starts, _) = &self.list[parameter].at else { return true };
+        let first = starts.iter().zip(&input.shape).fold(0, |first, (start, extent)| first * extent + start);
+        (first * input.dtype.bytes()).is_multiple_of(bytes)
     }
 
     /// Returns the type of a parameter.
@@ -253,66 +270,6 @@ impl Parameters {
     /// Returns the same parameters for inputs that begin at multiples of fewer bytes than allocations do.
     pub(crate) fn aligned(self, align: usize) -> Parameters {
         Parameters { align, ..self }
-    }
-
-    /// Returns true if the elements that an input has at a computed index, for so many places along a coordinate, are next
-    /// to each other, and begin at a multiple of their number: they are loaded together, all of them inside or all outside.
-    pub(crate) fn is_adjacent(
-        &self,
-        parameter: usize,
-        read: &[ScalarExpr],
-        (along, lanes): (Option<usize>, i64),
-    ) -> bool {
-        let extent = self.input_extents(parameter).last().copied().unwrap_or(0);
-        let Some((last, front)) = read.split_last() else { return false };
-        let axis = match last.node() {
-            ExprNode::Axis(axis) => Some(*axis),
-            ExprNode::Binary(BinaryOp::Add | BinaryOp::Sub, a, by) => match (a.node(), by.node()) {
-                (ExprNode::Axis(axis), ExprNode::Const(by)) if by.as_int().is_some_and(|by| by % lanes == 0) => {
-                    Some(*axis)
-                }
-                _ => None,
-            },
-            _ => None,
-        };
-        let is_along = |axis: usize| Some(self.coordinate(axis)) == along;
-        let mut varies = false;
-        for expr in front {
-            expr.visit(&mut |expr| {
-                varies |= match expr.node() {
-                    ExprNode::Axis(axis) => is_along(*axis),
-                    // The result of a reduction may be another one at each place.
-                    ExprNode::Read { index, .. } => index.is_empty(),
-                    _ => false,
-                }
-            });
-        }
-        let bytes = lanes as usize * self.dtype(parameter).bytes();
-        lanes > 1
-            && bytes <= self.align.min(MOST_ALIGNED)
-            && axis.is_some_and(is_along)
-            && !varies
-            && (extent as i64) % lanes == 0
-    }
-
-    /// Returns true if all reads at computed indices are [adjacent](Self::is_adjacent), or do not depend on the coordinate.
-    pub(crate) fn are_adjacent(&self, fused: &FusedTask, along: usize, lanes: usize) -> bool {
-        let is_good = |read: &ScalarExpr| {
-            let ExprNode::Read { input, index } = read.node() else { return true };
-            let computed = self.position(*input, index).filter(|parameter| self.axes(*parameter).is_none());
-            let mut varies = false;
-            for expr in index {
-                expr.visit(&mut |expr| {
-                    varies |= match expr.node() {
-                        ExprNode::Axis(axis) => self.coordinate(*axis) == along,
-                        ExprNode::Read { index, .. } => index.is_empty(),
-                        _ => false,
-                    }
-                });
-            }
-            computed.is_none_or(|parameter| !varies || self.is_adjacent(parameter, index, (Some(along), lanes as i64)))
-        };
-        fused.exprs().flat_map(ScalarExpr::reads).all(is_good)
     }
 
     /// Returns true if an input is read at computed coordinates, or the largest one's last axis is that of the result.
@@ -368,6 +325,14 @@ impl Parameters {
         let axes = match &parameter.at {
             At::Coordinates(axes) => axes,
             At::Flat(_) => return input.view(0, &[input.len()]),
+            At::Part(axes, starts, _) => {
+                let strides = input.strides();
+                let first = starts.iter().zip(strides).map(|(start, stride)| start * stride).sum();
+                let kept: Vec<(usize, usize)> =
+                    axes.iter().zip(strides).filter_map(|(axis, stride)| Some(((*axis)?, *stride))).collect();
+                let shape: Vec<usize> = kept.iter().map(|(axis, _)| self.extents[self.merged[*axis]]).collect();
+                return input.strided_view(first, &shape, &kept.iter().map(|kept| kept.1).collect::<Vec<usize>>());
+            }
             At::Computed(_) | At::Copy(..) => return Ok(input.clone()),
         };
         let kept: Vec<(usize, usize)> = axes.iter().enumerate().filter_map(|(at, axis)| Some((at, (*axis)?))).collect();
@@ -391,9 +356,4 @@ impl Parameters {
     pub(crate) fn result(&self) -> &[usize] {
         &self.extents[..self.rank]
     }
-}
-
-/// Returns coordinates at which a parameter is read, without those that are free.
-fn without(free: &[bool], axes: Vec<Option<usize>>) -> Vec<Option<usize>> {
-    axes.into_iter().map(|axis| axis.filter(|axis| !free[*axis])).collect()
 }

@@ -13,6 +13,12 @@ use hidet::prelude::*;
 use hidet::types::Num;
 use std::collections::HashMap;
 
+/// Terms of which a thread adds those of several results.
+const FEW_TERMS: usize = 16;
+
+/// Threads that are enough to add more terms.
+const ENOUGH_FOR_MANY_TERMS: usize = 4096;
+
 /// The rule.
 pub(super) struct Windows;
 
@@ -50,8 +56,11 @@ impl Tile {
             false => 1,
         };
         let is_adjacent = |lanes: &usize| *lanes == 1 || parameters.are_adjacent(fused, rank - 1, *lanes);
-        let lanes = [8, 4, 2, 1].into_iter().filter(|lanes| *lanes <= most).find(is_adjacent).unwrap_or(1);
         let results: usize = extents[..rank].iter().product();
+        // A thread adds many terms one after the other: few results, such as means of small images, need a thread each.
+        let is_quick = |lanes: &usize| terms <= FEW_TERMS || results / lanes >= ENOUGH_FOR_MANY_TERMS;
+        let lanes =
+            [8, 4, 2].into_iter().filter(|lanes| *lanes <= most && is_quick(lanes)).find(is_adjacent).unwrap_or(1);
         let columns = if rank >= 2 { extents[rank - 2] } else { 1 };
         // Weights of the terms, unlike a bias, which is read once for each result.
         let is_weight =

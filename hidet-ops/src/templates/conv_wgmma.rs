@@ -170,7 +170,7 @@ impl Implementation for ConvWgmma {
     }
 
     fn plan(&self, fused: &FusedTask, given: &Given) -> Result<Plan, String> {
-        let Convolution { mut window, inputs, extents: [images, weights] } = Convolution::of(fused)?;
+        let Convolution { window, inputs, extents: [images, weights] } = Convolution::of(fused)?;
         if given.arch != 90 {
             return Err("wgmma is an instruction of sm_90a".to_owned());
         }
@@ -187,11 +187,9 @@ impl Implementation for ConvWgmma {
         let mut read = inputs.map(|input| fused.inputs[input].clone());
         // Images with few channels, such as colours, are copied into ones with multiples of 16 bytes.
         if images[3] % 8 != 0 {
-            let (copies, own) = with_channels(fused, inputs, window);
-            for (copy, input) in copies.into_iter().zip(inputs) {
+            for (copy, input) in with_channels(fused, inputs).into_iter().zip(inputs) {
                 plan.copy(copy, input, fused.inputs[input].shape.clone());
             }
-            window = own;
             read = [0, 1].map(|step| plan.steps[step].output.clone());
         }
         let channels = read[0].shape[3];
@@ -230,42 +228,15 @@ impl Implementation for ConvWgmma {
     }
 }
 
-/// Returns the tasks that copy images and weights into ones whose channels are multiples of 16 bytes, and the windows of those.
-///
-/// If a row of the kernel has few numbers, its pixels become the channels of one, one behind the other, for each column of the
-/// result: 7 x 7 pixels of 3 channels are 7 of 24. Else each pixel gets channels that are 0.
-fn with_channels(fused: &FusedTask, inputs: [usize; 2], window: Window) -> ([FusedTask; 2], Window) {
-    let [images, weights] = inputs.map(|input| &fused.inputs[input]);
-    let (cols, channels) = (window.kernel[1] as usize, images.shape[3]);
-    let [row, col, channel] = [1, 2, 3].map(ScalarExpr::axis);
-    let copy = |ty: &TensorType, shape: [usize; 4], value: ScalarExpr| {
-        let (name, output) = (format!("copy_for_{}", fused.name), TensorType::new(ty.dtype, &shape));
-        FusedTask::each(name, vec![ty.clone()], output, value)
-    };
-    let read = |ty: &TensorType, row: ScalarExpr, col: ScalarExpr, channel: ScalarExpr| {
-        ScalarExpr::read(0, ty.dtype, vec![ScalarExpr::axis(0), row, col, channel])
-    };
-    let ([n, h, w, _], [k, rows, _, _]) =
-        ([0, 1, 2, 3].map(|axis| images.shape[axis]), [0, 1, 2, 3].map(|axis| weights.shape[axis]));
-    if cols == 1 || cols * channels > 64 {
+/// Returns the tasks that copy images and weights into ones whose channels are multiples of 16 bytes.
+fn with_channels(fused: &FusedTask, inputs: [usize; 2]) -> [FusedTask; 2] {
+    inputs.map(|input| {
+        let ty = &fused.inputs[input];
+        let [n, h, w, channels] = [0, 1, 2, 3].map(|axis| ty.shape[axis]);
         // Behind the last channel, the index is outside: 0 is read.
-        let padded = |ty: &TensorType, [n, h, w]: [usize; 3]| {
-            let value = read(ty, row.clone(), col.clone(), &channel + 0i64);
-            copy(ty, [n, h, w, channels.next_multiple_of(8)], value)
-        };
-        return ([padded(images, [n, h, w]), padded(weights, [k, rows, cols])], window);
-    }
-    let all = (cols * channels).next_multiple_of(8);
-    let (position, own) = (&channel / channels, &channel % channels);
-    let packed = |ty: &TensorType, shape: [usize; 4], col: ScalarExpr| {
-        let value = read(ty, row.clone(), col, own.clone());
-        copy(ty, shape, channel.lt(cols * channels).select(&value, &value.same(0.0)))
-    };
-    let pixel = &col * i64::from(window.stride[1]) + &position * i64::from(window.dilation[1]);
-    let images = packed(images, [n, h, window.results(1, w), all], pixel - i64::from(window.padding[1]));
-    let weights = packed(weights, [k, rows, 1, all], position);
-    let [kernel, padding, stride, dilation] =
-        [(window.kernel, 1), (window.padding, 0), (window.stride, 1), (window.dilation, 1)]
-            .map(|(own, along_columns)| [own[0], along_columns]);
-    ([images, weights], Window { kernel, padding, stride, dilation })
+        let index = [0, 1, 2].map(ScalarExpr::axis).into_iter().chain([ScalarExpr::axis(3) + 0i64]).collect();
+        let (name, shape) = (format!("copy_for_{}", fused.name), [n, h, w, channels.next_multiple_of(8)]);
+        let value = ScalarExpr::read(0, ty.dtype, index);
+        FusedTask::each(name, vec![ty.clone()], TensorType::new(ty.dtype, &shape), value)
+    })
 }

@@ -18,8 +18,8 @@ mod product;
 
 pub(crate) use lstm_mma::{LstmSchedule, lstm_mma};
 
-use crate::fuse::{FusedTask, Producer, Reduction};
-use crate::schedule::{Given, Implementation, Plan, RULES, Source, Step, Work};
+use crate::fuse::{FusedTask, Reduction};
+use crate::schedule::{Given, Implementation, Plan, RULES, Step, Work};
 use hidet::ir::Function;
 
 /// The templates, the best first.
@@ -41,7 +41,8 @@ const TEMPLATES: [&dyn Implementation; 6] = [
 pub(crate) fn plan(fused: &FusedTask, given: &Given) -> Result<(&'static str, Plan), String> {
     if !fused.producers.is_empty() {
         let chain = &attention_wgmma::AttentionWgmma;
-        return Ok(chain.plan(fused, given).map_or_else(|_| ("chain", links(fused)), |plan| (chain.name(), plan)));
+        let links = |_| ("chain", attention_wgmma::links(fused));
+        return Ok(chain.plan(fused, given).map_or_else(links, |plan| (chain.name(), plan)));
     }
     if fused.reductions.iter().any(Reduction::is_kernel) {
         return own::Own.plan(fused, given).map(|plan| (own::Own.name(), plan));
@@ -54,21 +55,6 @@ pub(crate) fn plan(fused: &FusedTask, given: &Given) -> Result<(&'static str, Pl
         }
     }
     Err(format!("nothing computes {}\n  {}", fused.text(), reasons.join("\n  ")))
-}
-
-/// Returns the plan of a chain in which each task is planned by itself.
-fn links(fused: &FusedTask) -> Plan {
-    let mut plan = Plan::default();
-    let source = |number: &usize| match number.checked_sub(fused.given()) {
-        Some(step) => Source::Step(step),
-        None => Source::Input(*number),
-    };
-    for Producer { fused, inputs } in &fused.producers {
-        plan.fused(fused.clone(), inputs.iter().map(source).collect());
-    }
-    let last = FusedTask { producers: Vec::new(), ..fused.clone() };
-    plan.fused(last, (0..fused.inputs.len()).map(|number| source(&number)).collect());
-    plan
 }
 
 /// Returns the IR of the kernels of a task, in order.

@@ -1,17 +1,25 @@
 //! Attention of 16-bit floats on the tensor cores of sm_90: a chain of a product, a softmax of its rows and a product of that
 //! with the values, as one kernel that keeps scores in registers (Dao, "FlashAttention-2", 2023).
 //!
-//! Queries that share their keys, such as heads of a group, are rows of one block. Scores may be scaled, and hidden behind a
-//! diagonal; heads have at most 128 features. Any other chain runs kernel by kernel.
+//! Queries that share their keys, such as heads of a group, are rows of one block. Scores may be scaled, masked by a tensor, and
+//! hidden behind a diagonal; heads have at most 128 features. Operands may be parts of tensors, and the result may have its
+//! axes in another order. Any other chain runs kernel by kernel ([`links`]).
 
-use crate::expr::{Element64, ExprNode, ScalarExpr, axes_of};
-use crate::fuse::{FusedTask, Reduction};
-use crate::schedule::{Given, Implementation, KernelPlan, Parameters, Plan, stored, unflattened};
-use crate::task::ReduceOp;
+mod chain;
+
+pub(super) use chain::links;
+
+use super::product::multiprocessors;
+use crate::expr::ExprNode;
+use crate::fuse::FusedTask;
+use crate::schedule::{
+    Given, Implementation, KernelPlan, Parameters, Plan, Source, Space, stored, unflattened, viewed,
+};
+use chain::{Chain, Score};
 use hidet::blocks::{OnlineSoftmax, Pipeline, StagedInput, TiledOutput, Visible, attend, scale_rows};
 use hidet::dispatch;
 use hidet::dsl::{AnyView, IntoExpr, Signature};
-use hidet::ir::{Access, BinaryOp, CompareOp, UnaryOp};
+use hidet::ir::Access;
 use hidet::mapping::IndexExpr;
 use hidet::prelude::*;
 use hidet::types::Scalar;
@@ -36,6 +44,8 @@ struct Schedule {
     ahead: Option<i32>,
     /// What scores are multiplied by.
     scale: f32,
+    /// True if something is added to them then.
+    masked: bool,
 }
 
 /// Axes in front of the matrices: as many as a tensor map can have.
@@ -56,6 +66,7 @@ kernel! {
         q: In<T, [_q0, _q1, _q2, rows, d]>,
         k: In<T, [_k0, _k1, _k2, keys, d]>,
         v: In<T, [_v0, _v1, _v2, keys, e]>,
+        #[when(s.masked)] mask: Option<In<f32, [_0, _1, _2, rows, keys]>>,
         o: Out<f32, [_0, _1, _2, rows, e]>,
     ) {
         let size = s.groups * 64;
@@ -72,6 +83,13 @@ kernel! {
         let causal = s.ahead.map(|ahead| (first + ahead, size));
         let parts = if s.ahead.is_some_and(|ahead| ahead % size != 0) { 2 } else { 1 };
         let visible = Visible::of_rows(keys, causal, KEYS, parts);
+        let visible = match mask {
+            Some(mask) => {
+                let own = mask.slice(matrix[0]).slice(matrix[1]).slice(matrix[2]);
+                visible.with_bias(own, first, s.scale.into_expr())
+            }
+            None => visible,
+        };
         let [q_at, k_at, v_at] = [1, s.stages, s.stages].map(|stages| Pipeline::new(stages, s.groups, 1).start());
         #[warp_group(0)]
         {
@@ -92,148 +110,13 @@ kernel! {
                 set_max_registers(240);
             }
             let (group, sums) = (warp_id() / 4 - 1, registers::<f32>([s.features[1] / 2]));
-            let softmax = OnlineSoftmax::new(s.scale.into_expr());
+            let softmax = if s.masked { OnlineSoftmax::of_biased() } else { OnlineSoftmax::new(s.scale.into_expr()) };
             sums.fill(0.0);
             attend((sums, &softmax), (&q, &q_at, group * 64), (&k, &k_at), (&v, &v_at), visible);
             scale_rows(sums, s.features[1] / 2, softmax.finish());
             o.store_box(sums, group, place([1; FRONT], first + group * 64));
             o.finish();
         }
-    }
-}
-
-/// Attention, found by its structure. Coordinates are those of the result, keys, and features of keys.
-struct Chain {
-    /// The result, of queries, keys and values as the operands of its reduction.
-    whole: FusedTask,
-    scale: f32,
-    ahead: Option<i32>,
-}
-
-impl Chain {
-    /// Returns a chain as attention, or an error if it is not.
-    fn of(fused: &FusedTask) -> Result<Chain, String> {
-        let [scores, shares] = fused.producers.as_slice() else { return Err("it is not a chain".to_owned()) };
-        let rank = fused.output.rank();
-        let (product, values) = match (scores.fused.reductions.as_slice(), fused.reductions.as_slice()) {
-            ([product], [values]) if rank >= 2 && product.task.output.rank() == rank => (product, values),
-            _ => return Err("scores and result are not products of matrices".to_owned()),
-        };
-        let is_plain =
-            |expr: &ScalarExpr, input: usize| matches!(expr.node(), ExprNode::Read { input: own, .. } if *own == input);
-        if !is_plain(&scores.fused.value, scores.fused.result_of(0)) {
-            return Err("scores are computed with further operators before they are compared".to_owned());
-        }
-        // Operands of scores have coordinates [.., row, key], and features; those of values [.., row, col], and keys.
-        let (row, col, key, feature) = (rank - 2, rank - 1, rank, rank + 1);
-        let of_scores: Vec<usize> = (0..col).chain([key, feature]).collect();
-        let [q, k] = operands(product, &scores.inputs, &of_scores)?;
-        let all: Vec<usize> = (0..fused.inputs.len()).collect();
-        let [weights, v] = operands(values, &all, &(0..=key).collect::<Vec<usize>>())?;
-        // Powers are rounded to the type of the values, whatever the type of the softmax.
-        let weights = weights.unconverted();
-        let of_weights = match weights.node() {
-            ExprNode::Read { input, index } if *input == fused.given() + 1 => axes_of(index),
-            _ => None,
-        };
-        // The matrices of the softmax are those of the result, in the same order.
-        let is_own = |(axis, own): (usize, &Option<usize>)| match axis {
-            axis if axis == col => *own == Some(key),
-            _ => *own == Some(axis) || own.is_none() && axis < row && fused.output.shape[axis] == 1,
-        };
-        if !of_weights.is_some_and(|axes| axes.len() == rank && axes.iter().enumerate().all(is_own)) {
-            return Err("the softmax is not the left operand, or its matrices are in another order".to_owned());
-        }
-        let score = score_of(&shares.fused)?;
-        let position = shares.inputs.iter().position(|input| *input == fused.given());
-        let position = position.ok_or("the softmax is not that of the scores")?;
-        let (scale, ahead) = scaled(&score, position, &shares.fused.output.shape)?;
-        let mut whole = FusedTask { producers: Vec::new(), ..fused.clone() };
-        whole.inputs.truncate(fused.given());
-        whole.value = fused.value.substitute(&mut |expr| match expr.node() {
-            ExprNode::Read { input, index } if *input >= fused.inputs.len() => {
-                Some(ScalarExpr::read(input - fused.producers.len(), expr.dtype(), index.clone()))
-            }
-            _ => None,
-        });
-        let [keys, features] =
-            [&shares.fused.output.shape, &scores.fused.extents].map(|extents| extents[extents.len() - 1]);
-        whole.extents = fused.output.shape.iter().copied().chain([keys, features]).collect();
-        whole.over = vec![key, feature];
-        let operands = vec![q, k, v];
-        // Rows of queries are those of one matrix if they are numbered.
-        let numbered = ahead.map(|_| ScalarExpr::axis(row).le(ScalarExpr::axis(key)));
-        whole.reductions[0].operands = operands.into_iter().chain(numbered).collect();
-        Ok(Chain { whole, scale, ahead })
-    }
-}
-
-/// Returns both operands of a product with its inputs and coordinates replaced by those of a chain.
-fn operands(product: &Reduction, inputs: &[usize], axes: &[usize]) -> Result<[ScalarExpr; 2], String> {
-    let axes: Vec<ScalarExpr> = axes.iter().map(|axis| ScalarExpr::axis(*axis)).collect();
-    let own = |operand: &ScalarExpr| {
-        operand.at(&axes).substitute(&mut |expr| match expr.node() {
-            ExprNode::Read { input, index } => {
-                Some(ScalarExpr::read(*inputs.get(*input)?, expr.dtype(), index.clone()))
-            }
-            _ => None,
-        })
-    };
-    <[ScalarExpr; 2]>::try_from(product.operands.iter().map(own).collect::<Vec<_>>())
-        .map_err(|_| "a product has two operands".to_owned())
-}
-
-/// Returns the score of which a task is the softmax, with or without an exception for rows without a number.
-fn score_of(softmax: &FusedTask) -> Result<ScalarExpr, String> {
-    let refused = || "it is not a softmax of rows".to_owned();
-    let [top, total] = softmax.reductions.as_slice() else { return Err(refused()) };
-    if top.op() != ReduceOp::Max || total.op() != ReduceOp::Sum || softmax.over != [softmax.output.rank() - 1] {
-        return Err(refused());
-    }
-    let score = top.term();
-    let result = |number: usize| ScalarExpr::read(softmax.result_of(number), score.dtype(), Vec::new());
-    let power = (&score - result(0)).unary(UnaryOp::Exp);
-    let masked = score.equals(f64::NEG_INFINITY).select(&power.same(0.0), &power);
-    let divided = |power: &ScalarExpr| power / result(1);
-    let forms =
-        [(&power, divided(&power)), (&masked, result(1).equals(0.0).select(&power.same(0.0), &divided(&masked)))];
-    let is_known = |(power, value): &(&ScalarExpr, ScalarExpr)| {
-        total.term().is_same(power) && softmax.value.is_same(&value.cast(softmax.output.dtype))
-    };
-    if forms.iter().any(is_known) { Ok(score) } else { Err(refused()) }
-}
-
-/// Returns what scores, an input with this shape, are multiplied by, and if some are hidden, how many keys query 0 sees behind
-/// the first one.
-fn scaled(score: &ScalarExpr, input: usize, shape: &[usize]) -> Result<(f32, Option<i32>), String> {
-    let number = |expr: &ScalarExpr| match expr.node() {
-        ExprNode::Const(value) => Some(Element64::constant(*value).to_f64()),
-        _ => None,
-    };
-    let refused = || "scores are masked or changed in a way that is not known".to_owned();
-    let is_axis = |expr: &ScalarExpr, axis: usize| matches!(expr.node(), ExprNode::Axis(own) if *own == axis);
-    let [.., row, key] = (0..shape.len()).collect::<Vec<_>>()[..] else { return Err(refused()) };
-    match score.unconverted().node() {
-        ExprNode::Read { input: own, index } if *own == input => {
-            let is_own = |(axis, at): (usize, &Option<usize>)| *at == Some(axis) || at.is_none() && shape[axis] == 1;
-            let axes = axes_of(index).ok_or_else(refused)?;
-            if axes.iter().enumerate().all(is_own) { Ok((1.0, None)) } else { Err(refused()) }
-        }
-        ExprNode::Binary(op @ (BinaryOp::Mul | BinaryOp::Div), inner, by) => {
-            let by = number(by).filter(|by| *by > 0.0).ok_or_else(refused)? as f32;
-            let (scale, ahead) = scaled(inner, input, shape)?;
-            let scale = if *op == BinaryOp::Mul { scale * by } else { scale / by };
-            if ahead.is_some() || !scale.is_normal() { Err(refused()) } else { Ok((scale, None)) }
-        }
-        ExprNode::Select(visible, inner, hidden) if number(hidden) == Some(f64::NEG_INFINITY) => {
-            let ExprNode::Compare(CompareOp::Le, a, b) = visible.node() else { return Err(refused()) };
-            let ExprNode::Binary(BinaryOp::Add, own, ahead) = b.node() else { return Err(refused()) };
-            let ahead = number(ahead).filter(|ahead| *ahead >= 0.0).ok_or_else(refused)? as i32;
-            let (scale, inner) = scaled(inner, input, shape)?;
-            let right = is_axis(a, key) && is_axis(own, row) && inner.is_none();
-            if right { Ok((scale, Some(ahead))) } else { Err(refused()) }
-        }
-        _ => Err(refused()),
     }
 }
 
@@ -244,14 +127,18 @@ impl Schedule {
         rows: usize,
         features: [usize; 2],
         chain: &Chain,
+        multiprocessors: usize,
     ) -> Option<Schedule> {
         let features = features.map(|features| if features <= 64 { 64 } else { 128 });
-        let groups = if rows <= 64 { 1 } else { 2 };
+        // Small blocks if all of them run at the same time.
+        let small = front.iter().product::<i32>() as usize * rows.div_ceil(64);
+        let groups = if rows <= 64 || small <= multiprocessors { 1 } else { 2 };
         let stored = groups * 64 * 64 * 2 * (features[1] / 64 / groups).max(1);
         let left = 227 * 1024 - 2048 - groups * 64 * features[0] * 2 - stored;
         let stages = (left / (KEYS * (features[0] + features[1]) * 2)).min(4);
-        let (ahead, scale) = (chain.ahead, chain.scale);
-        (stages >= 2).then_some(Schedule { front, along, groups, stages, features, ahead, scale })
+        let (Score { ahead, scale, .. }, masked) = (&chain.score, chain.mask.is_some());
+        let (ahead, scale) = (*ahead, *scale);
+        (stages >= 2).then_some(Schedule { front, along, groups, stages, features, ahead, scale, masked })
     }
 }
 
@@ -294,7 +181,11 @@ impl Implementation for AttentionWgmma {
         if ![Scalar::F16, Scalar::BF16].contains(&dtype) || [k.dtype(), v.dtype(), whole.output.dtype] != [dtype; 3] {
             return Err("queries, keys, values and result are not all f16 or all bf16".to_owned());
         }
-        let parameters = Parameters::of(whole, given.contiguous);
+        // Axes in another order, and those of parts, are not put together.
+        let parameters = match Parameters::of(whole, given.contiguous) {
+            all if chain.order.is_sorted() && all.all_at_coordinates().is_ok() => all,
+            _ => Parameters::of_parts(whole),
+        };
         parameters.all_at_coordinates()?;
         let (extents, rank) = (parameters.extents().to_vec(), parameters.rank());
         let (true, [front @ .., rows, e, keys, d]) = (extents.len() == rank + 2, extents.as_slice()) else {
@@ -315,6 +206,9 @@ impl Implementation for AttentionWgmma {
             };
             let position = parameters.position(*input, index).ok_or("an operand is not a parameter")?;
             let own = parameters.axes(position).ok_or("an operand is read at computed coordinates")?;
+            if !parameters.begins_aligned(position, &whole.inputs[*input], 16) {
+                return Err("a part does not begin at a multiple of 16 bytes".to_owned());
+            }
             let kept: Vec<usize> = own.iter().copied().filter(|axis| *axis >= front.len()).collect();
             if kept != last || own.last() != last.last() {
                 return Err("an operand is not a matrix with its features next to each other".to_owned());
@@ -329,8 +223,13 @@ impl Implementation for AttentionWgmma {
             std::array::from_fn(|axis| i32::from(differs(axes, axis)))
         });
         let s =
-            Schedule::of((std::array::from_fn(extent), along), rows, [d, e], &chain).ok_or("its tiles do not fit")?;
+            Schedule::of((std::array::from_fn(extent), along), rows, [d, e], &chain, multiprocessors(&given.device))
+                .ok_or("its tiles do not fit")?;
+        // The axes of the result in memory: coordinates that are one are next to each other there.
+        let order: Vec<usize> = if chain.order.is_sorted() { (0..rank).collect() } else { chain.order.clone() };
+        let result: Vec<usize> = order.iter().map(|axis| extents[*axis]).collect();
         let (own, all, front) = (whole.clone(), parameters.clone(), front.len());
+        let mask = chain.mask.map(|number| whole.reductions[0].operands[number].clone());
         let bound = move |signature: &mut Signature| {
             let dim = |(axis, extent): (usize, &usize)| match axis < front {
                 true => IndexExpr::Const(*extent as i64),
@@ -338,14 +237,20 @@ impl Implementation for AttentionWgmma {
             };
             let dims: Vec<IndexExpr> = all.extents().iter().enumerate().map(dim).collect();
             let views = all.declare(signature, &dims);
-            let o = signature.param("y", own.output.dtype, &dims[..rank], Access::Out);
+            let of_memory: Vec<IndexExpr> = order.iter().map(|axis| dims[*axis].clone()).collect();
+            let o = spread(signature.param("y", own.output.dtype, &of_memory, Access::Out), &order, front);
             // Missing axes are those of no coordinate.
             let of_output: Vec<usize> = (0..FRONT - front).map(|_| usize::MAX).chain(0..rank).collect();
-            let o = spread(o, &of_output[FRONT - front..], front);
-            match stored(&own, Scalar::F32, (o, &of_output), (&all, &views)) {
-                Ok(o) => {
+            let mask = mask.as_ref().map(|mask| -> Result<AnyView, String> {
+                let axes: Vec<usize> = (0..front).chain([row, key]).collect();
+                let mask = viewed(mask, &all, &views, &Space { axes: &axes, dims: &dims })?;
+                Ok(spread(mask, &axes, front))
+            });
+            let o = stored(&own, Scalar::F32, (o, &of_output), (&all, &views));
+            match mask.transpose().and_then(|mask| Ok((mask, o?))) {
+                Ok((mask, o)) => {
                     let inputs = matrices.iter().map(|(position, axes)| spread(views[*position], axes, front));
-                    inputs.chain([o]).map(Into::into).collect()
+                    inputs.chain(mask).chain([o]).map(Into::into).collect()
                 }
                 Err(why) => {
                     refuse(&why);
@@ -355,6 +260,9 @@ impl Implementation for AttentionWgmma {
         };
         let template = dispatch!(dtype; T in [f16, bf16] => attention_wgmma::<T>(s).bind(&fused.name, bound));
         let kernel = KernelPlan::new(template.map_err(|error| error.to_string())?, parameters);
-        Ok(Plan::of(kernel, whole))
+        let mut plan = Plan::default();
+        let inputs = (0..whole.inputs.len()).map(Source::Input).collect();
+        plan.kernel(kernel.with_result(&result), inputs, fused.output.clone());
+        Ok(plan)
     }
 }

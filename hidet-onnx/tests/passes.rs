@@ -1,0 +1,183 @@
+//! Passes change what runs, and not what comes out: each model runs as it is, and with something that a pass must not touch, such
+//! as a value in the middle that is an output too.
+
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
+
+mod build;
+
+use build::{Graph, list, model, node, tensor};
+use hidet::prelude::Device;
+use hidet::types::Scalar;
+use hidet_onnx::{Arithmetic, Model};
+use hidet_ops::Tensor;
+
+/// Numbers from -1 to 1 that look random.
+fn numbers(count: usize, seed: usize) -> Vec<f32> {
+    (0..count).map(|at| ((at * 37 + seed * 11 + at / 7) % 41) as f32 / 20.0 - 1.0).collect()
+}
+
+/// Returns a graph with an initializer of such numbers.
+fn weight(graph: Graph, name: &str, dims: &[i64], seed: usize) -> Graph {
+    let count = dims.iter().product::<i64>() as usize;
+    graph.initializer(tensor(name, dims, &numbers(count, seed)))
+}
+
+/// Returns the first output and its kernels for an input of such numbers.
+fn run(graph: &Graph, shape: &[usize], arithmetic: Arithmetic) -> (Vec<f32>, Vec<String>) {
+    let device = Device::sim();
+    let count = shape.iter().product();
+    let x = Tensor::from(&device.tensor(&numbers(count, 9), [count]).unwrap()).reshape(shape).unwrap();
+    let x = Tensor::from(x.compute().unwrap());
+    let session = Model::from_bytes(&model(graph)).unwrap().on_by(&device, arithmetic).unwrap();
+    let (_, lazy) = session.lazy(&[("x", x.clone())]).unwrap().remove(0);
+    let (_, y) = session.run(&[("x", x)]).unwrap().remove(0);
+    assert_eq!(y.dtype(), Scalar::F32);
+    (y.to_vec().unwrap(), lazy.kernels())
+}
+
+#[track_caller]
+fn is_near(found: &[f32], wanted: &[f32], bound: f32) {
+    assert_eq!(found.len(), wanted.len());
+    let largest = wanted.iter().fold(0f32, |largest, x| largest.max(x.abs()));
+    assert!(largest > 0.0);
+    for (at, (found, wanted)) in found.iter().zip(wanted).enumerate() {
+        assert!((found - wanted).abs() <= bound * largest, "element {at} is {found}, not {wanted}");
+    }
+}
+
+/// Runs a graph with and without a value in the middle that is an output too, and returns the kernels of both.
+fn both(graph: impl Fn() -> Graph, middle: &str, shape: &[usize]) -> [Vec<String>; 2] {
+    let (found, kernels) = run(&graph().output("y"), shape, Arithmetic::F32);
+    let (wanted, others) = run(&graph().output("y").output(middle), shape, Arithmetic::F32);
+    is_near(&found, &wanted, 1e-5);
+    [kernels, others]
+}
+
+#[test]
+fn a_norm_is_folded_into_a_convolution() {
+    let graph = || {
+        let graph = Graph::default()
+            .input("x", 1, &["2", "4", "6", "5"])
+            .node(node("Conv", &["x", "w", "b"], &["c"]).ints("pads", &[1, 1, 1, 1]))
+            .node(node("BatchNormalization", &["c", "g", "h", "m", "v"], &["n"]).float("epsilon", 1e-3))
+            .node(node("Relu", &["n"], &["y"]));
+        let graph = weight(weight(graph, "w", &[6, 4, 3, 3], 1), "b", &[6], 2);
+        let graph = weight(weight(weight(graph, "g", &[6], 3), "h", &[6], 4), "m", &[6], 5);
+        graph.initializer(tensor("v", &[6], &[0.5, 1.0, 2.0, 0.1, 3.0, 0.0]))
+    };
+    let [folded, apart] = both(graph, "c", &[2, 4, 6, 5]);
+    let norms =
+        |kernels: &[String]| kernels.iter().filter(|name| name.contains("sub") || name.contains("norm")).count();
+    assert_eq!(norms(&folded), 0, "{folded:?}");
+    assert!(norms(&apart) > 0, "{apart:?}");
+}
+
+/// Attention of two heads, with queries, keys and values made of one input.
+fn attention() -> Graph {
+    let mut graph = Graph::default().input("x", 1, &["1", "5", "16"]);
+    for (name, order) in [("q", [0, 2, 1, 3]), ("k", [0, 2, 3, 1]), ("v", [0, 2, 1, 3])] {
+        let own = |part: &str| format!("{name}{part}");
+        graph = graph
+            .node(node("MatMul", &["x", &own("w")], &[&own("1")]))
+            .node(node("Add", &[&own("1"), &own("b")], &[&own("2")]))
+            .node(node("Reshape", &[&own("2"), "shape"], &[&own("3")]))
+            .node(node("Transpose", &[&own("3")], &[&own("4")]).ints("perm", &order));
+        graph = weight(weight(graph, &own("w"), &[16, 16], order[3] as usize), &own("b"), &[16], 7);
+    }
+    let graph = graph
+        .node(node("MatMul", &["q4", "k4"], &["scores"]))
+        .node(node("Mul", &["scores", "scale"], &["scaled"]))
+        .node(node("Add", &["mask", "scaled"], &["masked"]))
+        .node(node("Softmax", &["masked"], &["shares"]).int("axis", -1))
+        .node(node("MatMul", &["shares", "v4"], &["heads"]))
+        .node(node("Transpose", &["heads"], &["turned"]).ints("perm", &[0, 2, 1, 3]))
+        .node(node("Reshape", &["turned", "back"], &["y"]))
+        .initializer(tensor("scale", &[], &[0.35]))
+        .initializer(list("shape", &[1, 5, 2, 8]))
+        .initializer(list("back", &[1, 5, 16]));
+    weight(graph, "mask", &[5, 5], 3)
+}
+
+#[test]
+fn attention_is_found_and_its_products_are_joined() {
+    let [found, apart] = both(attention, "shares", &[1, 5, 16]);
+    assert!(found.iter().any(|name| name.contains("mask")), "{found:?}");
+    assert!(!apart.iter().any(|name| name.contains("mask")), "{apart:?}");
+    // One product of the input in both.
+    let [_, three] = both(attention, "q2", &[1, 5, 16]);
+    let of_input = |kernels: &[String]| kernels.iter().filter(|name| name.starts_with("matmul_add")).count();
+    assert_eq!((of_input(&found), of_input(&three)), (1, 2), "{found:?} {three:?}");
+}
+
+#[test]
+fn transposed_constants_are_constants() {
+    let graph = |turned: bool| {
+        let graph = Graph::default().input("x", 1, &["3", "6"]).node(node("MatMul", &["x", "t"], &["y"])).output("y");
+        match turned {
+            true => weight(graph.node(node("Transpose", &["w"], &["t"])), "w", &[5, 6], 1),
+            false => {
+                let numbers = numbers(30, 1);
+                let turned: Vec<f32> = (0..30).map(|at| numbers[at % 5 * 6 + at / 5]).collect();
+                graph.initializer(tensor("t", &[6, 5], &turned))
+            }
+        }
+    };
+    let [found, wanted] = [true, false].map(|turned| run(&graph(turned), &[3, 6], Arithmetic::F32).0);
+    assert_eq!(found, wanted);
+}
+
+/// Results in other floats are near, also of matrices with an odd number of columns; those of three products are as near as `f32`.
+#[test]
+fn other_floats_are_near() {
+    let graph = || {
+        let graph = Graph::default()
+            .input("x", 1, &["4", "24"])
+            .node(node("MatMul", &["x", "w"], &["a"]))
+            .node(node("Sigmoid", &["a"], &["b"]))
+            .node(node("Gemm", &["b", "u", "c"], &["y"]).int("transB", 1))
+            .output("y");
+        weight(weight(weight(graph, "w", &[24, 13], 1), "u", &[9, 13], 2), "c", &[9], 3)
+    };
+    let (wanted, _) = run(&graph(), &[4, 24], Arithmetic::F32);
+    for (arithmetic, bound) in [(Arithmetic::Tf32x3, 2e-6), (Arithmetic::F16, 2e-3), (Arithmetic::Bf16, 2e-2)] {
+        let (found, _) = run(&graph(), &[4, 24], arithmetic);
+        is_near(&found, &wanted, bound);
+        assert_ne!(found, wanted, "{arithmetic}");
+    }
+}
+
+/// Images stay with channels last through operators of many kinds, and give what they give channels first: transposed there and
+/// back, they do not stay.
+#[test]
+fn images_are_the_same_with_channels_last() {
+    let graph = |stays: bool| {
+        let graph = Graph::default()
+            .input("x", 1, &["2", "3", "9", "8"])
+            .node(node("Conv", &["x", "w", "b"], &["c"]).ints("pads", &[1, 1, 1, 1]));
+        let graph = match stays {
+            true => graph.node(node("Identity", &["c"], &["d"])),
+            false => graph
+                .node(node("Transpose", &["c"], &["c1"]).ints("perm", &[1, 0, 3, 2]))
+                .node(node("Transpose", &["c1"], &["d"]).ints("perm", &[1, 0, 3, 2])),
+        };
+        let graph = graph
+            .node(node("Clip", &["d", "low", "high"], &["e"]))
+            .node(node("MaxPool", &["e"], &["f"]).ints("kernel_shape", &[3, 2]).ints("strides", &[2, 1]))
+            .node(node("Mul", &["f", "factor"], &["g"]))
+            .node(node("AveragePool", &["g"], &["h"]).ints("kernel_shape", &[2, 2]).ints("pads", &[1, 0, 0, 1]))
+            .node(node("Concat", &["g", "h"], &["i"]).int("axis", 1))
+            .node(node("Add", &["i", "map"], &["j"]))
+            .node(node("GlobalAveragePool", &["j"], &["k"]))
+            .node(node("Flatten", &["k"], &["y"]))
+            .initializer(tensor("low", &[], &[-0.5]))
+            .initializer(tensor("high", &[], &[0.75]))
+            .output("y")
+            .output("j");
+        let graph = weight(weight(graph, "w", &[6, 3, 3, 3], 1), "b", &[6], 2);
+        weight(weight(graph, "factor", &[6, 1, 1], 3), "map", &[1, 12, 4, 7], 4)
+    };
+    for (arithmetic, bound) in [(Arithmetic::F32, 1e-5), (Arithmetic::F16, 4e-3)] {
+        let [found, wanted] = [true, false].map(|stays| run(&graph(stays), &[2, 3, 9, 8], arithmetic).0);
+        is_near(&found, &wanted, bound);
+    }
+}
