@@ -27,6 +27,8 @@ fn digits_held_out_are_recognised() -> hidet::Result<()> {
 }
 
 // The examples on operators and models are not part of the kernels of examples, which hidet-ops does not build on.
+#[path = "../examples/24_file_types.rs"]
+mod file_types;
 #[path = "../examples/23_onnx.rs"]
 mod onnx;
 #[path = "../examples/21_operators.rs"]
@@ -42,6 +44,11 @@ fn operators_run() -> hidet_ops::Result<()> {
 #[test]
 fn a_model_of_onnx_recognises_digits() -> hidet_onnx::Result<()> {
     onnx::run(&Device::sim())
+}
+
+#[test]
+fn types_of_files_are_found() -> Result<(), Box<dyn std::error::Error>> {
+    file_types::run(&Device::sim(), &file_types::FILES[..4])
 }
 
 #[test]

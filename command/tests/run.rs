@@ -66,6 +66,9 @@ fn digits_are_recognised() {
     // The model has one input, whose name may be left out.
     let (text, code) = run(MODEL, &["--input", &path]);
     assert!(code == 0 && text.contains("chances: f32[12, 10]\n") && !text.contains("wrote"), "{text}");
+    let (checked, code) = run(MODEL, &["--input", &path, "--checks"]);
+    let outputs = |text: &str| text.split_once("chances: ").map(|(_, outputs)| outputs.to_owned()).unwrap();
+    assert!(code == 0 && outputs(&checked) == outputs(&text), "{checked}");
 }
 
 #[test]

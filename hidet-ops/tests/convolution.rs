@@ -67,6 +67,10 @@ fn convolutions_by_threads() -> Result<()> {
         (vec![1, 200, 5, 5], vec![70, 200, 3, 3], window(2).stride(&[2, 2]), false),
         (vec![2, 12, 5], vec![6, 3, 5], window(1), true),
         (vec![1, 3, 4, 5, 6], vec![8, 3, 3, 3, 3], window(3), false),
+        // Few columns, and few rows.
+        (vec![1, 24, 23, 4], vec![8, 5, 5, 4], window(2), true),
+        (vec![1, 24, 23, 4], vec![1, 5, 5, 4], window(2), true),
+        (vec![1, 4, 24, 23], vec![3, 4, 5, 5], window(2), false),
     ];
     for (number, (images, weights, window, last)) in cases.into_iter().enumerate() {
         let mut inputs = Inputs::new(&device, Scalar::F32, number as u64);
@@ -82,6 +86,24 @@ fn convolutions_by_threads() -> Result<()> {
                 let near = (found - wanted).abs() <= 1e-4 * wanted.abs().max(1.0);
                 assert!(near, "{images:?}, element {at}: {found}, not {wanted}");
             }
+        }
+    }
+    Ok(())
+}
+
+/// What is before a convolution is computed once for each element, and not for each result that it is a term of, unless these
+/// are as few as those of a depthwise convolution.
+#[test]
+fn inputs_of_convolutions_are_computed_once() -> Result<()> {
+    let (device, window) = (Device::best()?, Window::new(2).padding(&[1, 1]));
+    let mut inputs = Inputs::new(&device, Scalar::F32, 0);
+    let x = stored(inputs.within(&[1, 7, 6, 16], 0.5)?)?;
+    for (shape, groups, kernels) in [([12, 3, 3, 16], 1, 2), ([16, 3, 3, 1], 16, 1)] {
+        let f = stored(inputs.within(&shape, 0.5)?)?;
+        let y = x.mul(2.0)?.add(1.0)?.conv_channels_last(&f, &window, groups)?.relu()?;
+        assert_eq!(y.kernels().len(), kernels, "{:?}", y.kernels());
+        for (found, wanted) in y.elements()?.iter().zip(&y.reference()?) {
+            assert!((found - wanted).abs() <= 1e-5 * wanted.abs().max(1.0), "{found}, not {wanted}");
         }
     }
     Ok(())

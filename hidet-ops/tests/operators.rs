@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use hidet::device::Device;
+use hidet::sim::{Options, Tally};
 use hidet_ops::testing::cases;
+use hidet_ops::{Result, Tensor};
 
 /// `HIDET_SEEDS=N` draws inputs that many times, `HIDET_OPERATOR=name` runs one operator.
 #[test]
@@ -66,4 +68,17 @@ fn every_operator_has_a_case() {
     }
     assert!(missing.is_empty(), "no case for {missing:?}");
     assert!(found >= known.len() - 2, "{found} operators were found in the sources, {} have a case", known.len());
+}
+
+/// Simulated devices are one device, but kernels check and count what the device says for which they were compiled.
+#[test]
+fn kernels_are_compiled_for_the_options_of_their_device() -> Result<()> {
+    let tally = Tally::default();
+    let counting = Device::sim_with(Options { tally: Some(tally.clone()), ..Options::default() });
+    for device in [Device::sim_with(Options::fast()), counting] {
+        let x = Tensor::from(&device.tensor(&[1.0f32, 2.0], [2])?);
+        assert_eq!(x.mul(3.0)?.to_vec::<f32>()?, [3.0, 6.0]);
+    }
+    assert_eq!(tally.take().global_written, 8);
+    Ok(())
 }

@@ -3,6 +3,8 @@
 use super::{Outcome, cache, device, say};
 use crate::near;
 use clap::Args;
+use hidet::prelude::Device;
+use hidet::sim::Options;
 use hidet_onnx::{Arithmetic, Array, Compiled, Error, Model, Session};
 use hidet_ops::{ReplayMemory, Tensor};
 use std::path::{Path, PathBuf};
@@ -26,6 +28,10 @@ pub struct Run {
     /// The device: sim, cuda or cuda:1; best is a GPU if there is one, else sim.
     #[arg(long, default_value = "best")]
     device: String,
+    /// Let the simulated device check all kernels as they run: races, bounds, memory that was not written, barriers. It takes
+    /// several times as long.
+    #[arg(long)]
+    checks: bool,
 }
 
 /// The most elements of an output, and rows of it, that are printed.
@@ -117,7 +123,7 @@ impl Run {
     pub fn run(&self) -> Outcome {
         let begin = Instant::now();
         let read = match Compiled::is_at(&self.model).map_err(say)? {
-            true => Read::Compiled(Compiled::load(&self.model, &device(&self.device)?).map_err(say)?),
+            true => Read::Compiled(Compiled::load(&self.model, &self.device()?).map_err(say)?),
             false => Read::Model(load(&self.model)?),
         };
         let wanted = read.inputs();
@@ -132,7 +138,7 @@ impl Run {
             // Created before anything is computed, so that a path that cannot be written is reported at once.
             std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         }
-        let device = device(&self.device)?;
+        let device = self.device()?;
         println!("device: {device}");
         let (model, compilation) = match read {
             Read::Model(model) => {
@@ -164,6 +170,19 @@ impl Run {
         match &self.output {
             Some(folder) => write(folder, &arrays),
             None => Ok(true),
+        }
+    }
+
+    /// Returns the device. Kernels of operators are checked when they are made, so that the simulated one checks them again only
+    /// if it is asked to.
+    fn device(&self) -> Result<Device, String> {
+        let device = device(&self.device)?;
+        match (device.is_sim(), self.checks) {
+            (true, true) | (false, false) => Ok(device),
+            (true, false) => Ok(Device::sim_with(Options::fast())),
+            (false, true) => Err(format!(
+                "--checks: only the simulated device checks kernels as they run, but the device is {device}; add --device sim"
+            )),
         }
     }
 

@@ -125,7 +125,7 @@ impl Checks {
 }
 
 /// How a launch is simulated.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// Decides every order that the hardware leaves open. The same seed gives the same result.
     pub seed: u64,

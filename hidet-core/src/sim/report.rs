@@ -50,6 +50,13 @@ impl Counters {
 #[derive(Debug, Clone, Default)]
 pub struct Tally(Arc<Mutex<Counters>>);
 
+impl PartialEq for Tally {
+    /// Returns true if both are handles to the same sum.
+    fn eq(&self, other: &Tally) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
 impl Tally {
     pub(super) fn add(&self, counters: &Counters) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).add(counters);

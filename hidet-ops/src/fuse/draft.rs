@@ -15,6 +15,9 @@ const MOST_VALUES: usize = 256;
 /// How many times as often as elements a product may compute a function (an exponential, a division) of them.
 const MOST_REPEATS: usize = 4;
 
+/// The most terms of a product whose windows may be of what it computes: these are computed one by one (`schedule/windows.rs`).
+const MOST_OF_WINDOWS: usize = 64;
+
 /// A group while it grows. Reads name nodes by their number until it is finished; results of its own reductions are read
 /// without coordinates.
 pub(super) struct Draft {
@@ -109,7 +112,7 @@ impl Draft {
             // Products are bound by arithmetic, other kernels by memory, where a few functions more cost nothing; and
             // templates of products read tensors at coordinates themselves, and no larger elements than those of operands.
             let costs = || repeats && has_functions(value) || in_terms && narrows(value);
-            let slows = || costs() || !self.stay_along(&new, &operands);
+            let slows = || costs() || repeats && self.are_computed(&operands) || !self.stay_along(&new, &operands);
             if all().map(size).sum::<usize>() > MOST_VALUES || self.has_alone() && slows() {
                 return false;
             }
@@ -153,6 +156,16 @@ impl Draft {
     fn stay_along(&self, value: &ScalarExpr, operands: &[Vec<ScalarExpr>]) -> bool {
         let old = self.reductions.iter().flat_map(|(_, reduction)| &reduction.operands);
         is_along(value) && old.zip(operands.iter().flatten()).all(|(old, new)| !is_along(old) || is_along(new))
+    }
+
+    /// Returns true if a product of windows of tensors, as a convolution, would be one of windows of what is computed: no template
+    /// takes it, and each element would be computed for every result that it is a term of.
+    fn are_computed(&self, operands: &[Vec<ScalarExpr>]) -> bool {
+        let is_read = |expr: &ScalarExpr| matches!(expr.node(), ExprNode::Read { .. });
+        let old = self.reductions.iter().flat_map(|(_, reduction)| &reduction.operands);
+        let terms: usize = self.over.iter().map(|axis| self.extents[*axis]).product();
+        terms > MOST_OF_WINDOWS
+            && old.zip(operands.iter().flatten()).any(|(old, new)| is_read(old) && !is_along(old) && !is_read(new))
     }
 
     fn take_reduction(&mut self, node: NodeId, extents: &[usize], reduction: Reduction) -> bool {

@@ -1,8 +1,9 @@
 //! Sums of products of two tensors in f32 without tensor cores, whatever the order of their axes and however they are
 //! indexed: convolutions of any number of axes, with channels first or last, as a product of two views.
 //!
-//! Coordinates of the result that one operand depends on are the rows, those of the other are the columns. Products of
-//! matrices with enough tiles for the device are left to `matmul_simt`; others are divided along k.
+//! Coordinates of the result that one operand depends on are the rows, those of the other are the columns, or the other way
+//! round if there are few of the others: tiles are wider than they are high. Products of matrices with enough tiles for the
+//! device are left to `matmul_simt`; others are divided along k.
 
 use super::parts::added;
 use super::product::multiprocessors;
@@ -46,10 +47,27 @@ const PRODUCTS: f64 = 2.2e5;
 /// The share of it with so many blocks at a time.
 const SHARES: [f64; 4] = [0.4, 0.62, 0.7, 0.75];
 
+/// Bytes per microsecond that are written where only one element of a sector is.
+const SCATTERED: f64 = 3e6 / 32.0;
+
 impl Schedule {
-    /// Returns the schedule with the least expected time.
-    fn of(shape @ [m, n, k]: [u32; 3], multiprocessors: usize, k_axis: usize) -> Schedule {
-        let tiles = [([4, 2], [2, 2], 2), ([2, 2], [2, 2], 4), ([2, 2], [1, 1], 4)];
+    /// Returns the schedule with the least expected time of those that a grid can have, and that time in microseconds.
+    /// Adjacent columns are adjacent in memory or not.
+    fn of(
+        shape @ [m, n, k]: [u32; 3],
+        multiprocessors: usize,
+        k_axis: usize,
+        adjacent: bool,
+    ) -> Option<(Schedule, f64)> {
+        // The last ones are for products with few columns and with few rows.
+        let tiles = [
+            ([4, 2], [2, 2], 2),
+            ([2, 2], [2, 2], 4),
+            ([2, 2], [1, 1], 4),
+            ([4, 1], [2, 1], 4),
+            ([1, 4], [1, 2], 4),
+            ([1, 4], [1, 1], 4),
+        ];
         let steps = k.max(1).div_ceil(DEPTH);
         let with = |(block_warps, warp_outer, min_blocks): ([u32; 2], [u32; 2], u32), parts: u32| {
             let each = steps.div_ceil(parts) * DEPTH;
@@ -65,9 +83,13 @@ impl Schedule {
             let products = f64::from(rows * cols) * f64::from(s.each) * at_once as f64;
             let join =
                 if s.parts > 1 { 3.0 + f64::from(s.parts) * f64::from(m) * f64::from(n) * 8.0 / 3e6 } else { 0.0 };
-            waves * products / PRODUCTS / SHARES[at_once - 1] + join
+            let scattered = if adjacent { 0.0 } else { f64::from(s.parts) * f64::from(m) * f64::from(n) / SCATTERED };
+            waves * products / PRODUCTS / SHARES[at_once - 1] + join + scattered
         };
-        all.min_by(|a, b| expected(a).total_cmp(&expected(b))).unwrap_or_else(|| with(tiles[2], 1))
+        // A grid has at most so many blocks along y.
+        let fits = |s: &Schedule| m.div_ceil(s.tile.extents()[0]) <= 65535;
+        let timed = all.filter(fits).map(|schedule| (schedule, expected(&schedule)));
+        timed.min_by(|(_, a), (_, b)| a.total_cmp(b))
     }
 }
 
@@ -149,6 +171,34 @@ impl Contraction {
         let ((a, rows), (b, cols)) = if swap { ((b, cols), (a, rows)) } else { ((a, rows), (b, cols)) };
         Ok(Contraction { operands: [a, b], axes: [rows, cols, k] })
     }
+
+    /// Returns the same with rows as columns, which are then not adjacent in memory.
+    fn turned(&self) -> Contraction {
+        let ([a, b], [rows, cols, k]) = (self.operands.clone(), self.axes.clone());
+        Contraction { operands: [b, a], axes: [cols, rows, k] }
+    }
+
+    /// Returns the schedule with the least expected time, in microseconds. Adjacent columns are adjacent in memory or not.
+    fn scheduled(&self, fused: &FusedTask, given: &Given, adjacent: bool) -> Result<(Schedule, f64), String> {
+        let extent = |axes: &[usize]| {
+            let all = axes.iter().try_fold(1usize, |all, axis| all.checked_mul(fused.extents[*axis]));
+            all.and_then(|all| i32::try_from(all).ok()).ok_or("an extent of the product is more than 2^31")
+        };
+        let [rows, cols, k] = &self.axes;
+        let (shape, [a, b]) = ([extent(rows)?, extent(cols)?, extent(k)?], &self.operands);
+        if shape.contains(&0) || a.0 == b.0 {
+            return Err("it has no terms, or both operands are one tensor".to_owned());
+        }
+        // Adjacent threads read adjacent elements.
+        let ends_in_k = |index: &[ScalarExpr]| {
+            let last = index.last().and_then(ScalarExpr::affine);
+            last.is_some_and(|(factors, _)| factors.keys().all(|axis| k.contains(axis)))
+        };
+        let k_axis = usize::from(ends_in_k(&b.1));
+        let shape = shape.map(i32::unsigned_abs);
+        Schedule::of(shape, multiprocessors(&given.device), k_axis, adjacent)
+            .ok_or_else(|| "a grid has at most 65535 blocks along y".to_owned())
+    }
 }
 
 /// Returns the coordinates of a fused task for numbers of the elements along several lists of them.
@@ -169,27 +219,21 @@ impl Implementation for ContractSimt {
     }
 
     fn plan(&self, fused: &FusedTask, given: &Given) -> Result<Plan, String> {
-        let Contraction { operands: [a, b], axes } = Contraction::of(fused)?;
-        let extent = |axes: &[usize]| {
-            let all = axes.iter().try_fold(1usize, |all, axis| all.checked_mul(fused.extents[*axis]));
-            all.and_then(|all| i32::try_from(all).ok()).ok_or("an extent of the product is more than 2^31")
+        let straight = Contraction::of(fused)?;
+        let both = [(straight.turned(), false), (straight, true)].map(|(own, adjacent)| {
+            let (s, time) = own.scheduled(fused, given, adjacent)?;
+            Ok::<_, String>((own, s, time, adjacent))
+        });
+        let (own, s, _, adjacent) = match both {
+            [Ok(turned), Ok(straight)] if turned.2 < straight.2 => turned,
+            [_, Ok(own)] | [Ok(own), _] => own,
+            [_, Err(why)] => return Err(why),
         };
-        let shape = [extent(&axes[0])?, extent(&axes[1])?, extent(&axes[2])?];
-        if shape.contains(&0) || a.0 == b.0 {
-            return Err("it has no terms, or both operands are one tensor".to_owned());
-        }
-        // Adjacent threads read adjacent elements.
-        let ends_in_k = |index: &[ScalarExpr]| {
-            let last = index.last().and_then(ScalarExpr::affine);
-            last.is_some_and(|(factors, _)| factors.keys().all(|axis| axes[2].contains(axis)))
-        };
-        let k_axis = usize::from(ends_in_k(&b.1));
-        let s = Schedule::of(shape.map(i32::unsigned_abs), multiprocessors(&given.device), k_axis);
-        if s.shape[0].div_ceil(s.tile.extents()[0]) > 65535 {
-            return Err("a grid has at most 65535 blocks along y".to_owned());
-        }
+        let Contraction { operands: [a, b], axes } = own;
+        let shape = s.shape.map(i64::from);
         let are_matrices = [&a, &b].iter().all(|(_, index)| crate::expr::axes_of(index).is_some());
-        if s.parts == 1 && are_matrices {
+        let is_wide = s.tile.extents().iter().zip([32, 64]).all(|(own, wide)| *own >= wide);
+        if s.parts == 1 && are_matrices && adjacent && is_wide {
             return Err("there are enough tiles for `matmul_simt`".to_owned());
         }
         let mut after = fused.clone();
@@ -211,7 +255,7 @@ impl Implementation for ContractSimt {
             let dims: Vec<IndexExpr> = after.extents.iter().map(|extent| IndexExpr::Const(*extent as i64)).collect();
             let views = all.declare(signature, &dims);
             let [rows, cols, k] = [0, 1, 2].map(|at| axes[at].clone());
-            let sizes = shape.map(|extent| IndexExpr::Const(extent.into()));
+            let sizes = shape.map(|extent| IndexExpr::Const(extent));
             let operand = |view: AnyView, (_, index): &(usize, Vec<ScalarExpr>), lines: &[usize], k_axis: usize| {
                 let (index, lines, k, extents) = (index.clone(), lines.to_vec(), k.clone(), extents.clone());
                 let size = if lines == rows { sizes[0].clone() } else { sizes[1].clone() };

@@ -18,7 +18,7 @@ use crate::sim::interp::warp::Strand;
 use crate::sim::lanes::{RegisterRow, lanes};
 use crate::sim::memory::allocation::{load_at, store_at};
 use crate::sim::report::FaultKind;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 /// An agent: a set of operations with a common wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,8 +54,8 @@ impl Agent {
 pub struct Agents<'l> {
     numbers: HashMap<Agent, u32>,
     next: u32,
-    /// By thread.
-    copies: BTreeMap<u32, Copies>,
+    /// By thread, up to the last one that has issued a copy.
+    copies: Vec<Copies>,
     pub bulk: BulkCopies<'l>,
     pub products: Products<'l>,
     pub remote_stores: Vec<RemoteStore>,
@@ -84,7 +84,16 @@ impl Agents<'_> {
 
     /// Returns true if there was never any agent.
     pub fn is_empty(&self) -> bool {
-        self.numbers.is_empty()
+        self.numbers.is_empty() && self.copies.is_empty()
+    }
+
+    /// Returns the copies of a thread.
+    fn copies_of(&mut self, thread: u32) -> &mut Copies {
+        let number = thread as usize;
+        if number >= self.copies.len() {
+            self.copies.resize_with(number + 1, Copies::default);
+        }
+        &mut self.copies[number]
     }
 }
 
@@ -103,6 +112,8 @@ struct Copies {
     work: VecDeque<(u64, Work)>,
     /// The number of the next operation.
     next: u64,
+    /// The number after the last operation that the thread has waited for.
+    seen: u64,
     /// By group that was not waited for: the number after its last operation, and the time of its commit.
     groups: VecDeque<(u64, u32)>,
 }
@@ -182,7 +193,7 @@ impl BlockRun<'_> {
     }
 
     fn issue(&mut self, warp: usize, lane: usize, work: Work) {
-        let copies = self.agents.copies.entry((warp * 32 + lane) as u32).or_default();
+        let copies = self.agents.copies_of((warp * 32 + lane) as u32);
         copies.work.push_back((copies.next, work));
         copies.next += 1;
     }
@@ -191,7 +202,7 @@ impl BlockRun<'_> {
     pub fn commit(&mut self, warp: usize, strand: &mut Strand) {
         let now = self.clocks.now(warp);
         for lane in lanes(strand.mask) {
-            let copies = self.agents.copies.entry((warp * 32 + lane) as u32).or_default();
+            let copies = self.agents.copies_of((warp * 32 + lane) as u32);
             copies.groups.push_back((copies.next, now));
         }
         // Later copies have a later time than the group.
@@ -202,9 +213,11 @@ impl BlockRun<'_> {
     pub fn wait_async(&mut self, warp: usize, strand: &mut Strand, left: Option<usize>) {
         let live = self.warps[warp].live;
         let now = self.clocks.now(warp);
+        let checks = self.launch.options.checks;
+        let mut has_waited = false;
         for lane in lanes(strand.mask) {
             let thread = (warp * 32 + lane) as u32;
-            let copies = self.agents.copies.entry(thread).or_default();
+            let Some(copies) = self.agents.copies.get_mut(thread as usize) else { continue };
             let mut until = None;
             match left {
                 None => {
@@ -217,12 +230,17 @@ impl BlockRun<'_> {
                     }
                 }
             }
-            let Some((end, time)) = until else { continue };
+            // What the thread has waited for before, it has seen.
+            let Some((end, time)) = until.filter(|(end, _)| *end > copies.seen) else { continue };
+            copies.seen = end;
+            has_waited = true;
             self.finish(thread, end);
-            let agent = self.agents.number(Agent::Copies(warp as u32)) + lane as u32;
-            self.clocks.see_agent(warp, 1 << lane, live, agent, time);
+            if checks.races || checks.uninitialised {
+                let agent = self.agents.number(Agent::Copies(warp as u32)) + lane as u32;
+                self.clocks.see_agent(warp, 1 << lane, live, agent, time);
+            }
         }
-        if left.is_none() {
+        if left.is_none() && has_waited {
             self.clocks.advance(warp);
         }
     }
@@ -259,7 +277,7 @@ impl BlockRun<'_> {
 
     /// Finishes the operations of a thread up to a number.
     fn finish(&mut self, thread: u32, end: u64) {
-        while let Some(copies) = self.agents.copies.get_mut(&thread) {
+        while let Some(copies) = self.agents.copies.get_mut(thread as usize) {
             match copies.work.front() {
                 Some((number, _)) if *number < end => {}
                 _ => return,
@@ -275,11 +293,17 @@ impl BlockRun<'_> {
         match work {
             Work::Copy { from, to, bytes, read } => {
                 let shared = self.shared.as_mut_ptr().cast::<u8>();
-                for byte in 0..bytes {
-                    // SAFETY: both ranges were checked when the copy was issued.
-                    unsafe {
-                        let value = if byte < read { load_at::<1>((from + byte as usize) as *const u8) } else { 0 };
-                        store_at::<1>(shared.add((to + byte) as usize), value);
+                // SAFETY: both ranges were checked when the copy was issued: of 4, 8 or 16 bytes, and aligned to these if any is
+                // read.
+                unsafe {
+                    let byte = |at: u32| load_at::<1>((from + at as usize) as *const u8) << (at % 4 * 8);
+                    for at in (0..bytes).step_by(4) {
+                        let value = match read.saturating_sub(at) {
+                            0 => 0,
+                            left @ 1..4 => (at..at + left).map(byte).fold(0, |word, byte| word | byte),
+                            _ => load_at::<4>((from + at as usize) as *const u8),
+                        };
+                        store_at::<4>(shared.add((to + at) as usize), value);
                     }
                 }
             }
@@ -294,8 +318,8 @@ impl BlockRun<'_> {
 
     /// Advances an asynchronous operation, chosen by the seed. Returns false if there are none.
     pub fn advance_agents(&mut self) -> bool {
-        let busy = self.agents.copies.iter().filter(|copies| !copies.1.work.is_empty());
-        let busy: Vec<u32> = busy.map(|copies| *copies.0).collect();
+        let busy = self.agents.copies.iter().enumerate().filter(|(_, copies)| !copies.work.is_empty());
+        let busy: Vec<u32> = busy.map(|(thread, _)| thread as u32).collect();
         let (bulk, remote_stores) = (self.copies_in_flight(), self.agents.remote_stores.len());
         let products = self.agents.products.busy();
         let count = busy.len() as u32 + bulk + (products.len() + remote_stores) as u32;
@@ -319,7 +343,7 @@ impl BlockRun<'_> {
             return true;
         }
         let thread = busy[pick - products.len()];
-        let copies = self.agents.copies.get_mut(&thread);
+        let copies = self.agents.copies.get_mut(thread as usize);
         if let Some((_, work)) = copies.and_then(|copies| copies.work.pop_front()) {
             self.perform(thread, work);
         }
