@@ -255,7 +255,7 @@ impl Implementation for ContractSimt {
             let dims: Vec<IndexExpr> = after.extents.iter().map(|extent| IndexExpr::Const(*extent as i64)).collect();
             let views = all.declare(signature, &dims);
             let [rows, cols, k] = [0, 1, 2].map(|at| axes[at].clone());
-            let sizes = shape.map(|extent| IndexExpr::Const(extent));
+            let sizes = shape.map(IndexExpr::Const);
             let operand = |view: AnyView, (_, index): &(usize, Vec<ScalarExpr>), lines: &[usize], k_axis: usize| {
                 let (index, lines, k, extents) = (index.clone(), lines.to_vec(), k.clone(), extents.clone());
                 let size = if lines == rows { sizes[0].clone() } else { sizes[1].clone() };
