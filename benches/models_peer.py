@@ -8,7 +8,7 @@ so far, or could be. Any other answer is an error. WORK is the path of a model o
 `conv_bn_relu:SIDExCHANNELSxOUTPUTSxKERNELxSTRIDE`.
 
 Programs: `torch` (PyTorch's own model of that name, under a CUDA graph), `torch.compile` (the same, compiled with
-max-autotune-no-cudagraphs, under a CUDA graph), `ort` (ONNX Runtime's CUDA provider on the file itself, or its copy in f16,
+its default mode, under a CUDA graph), `ort` (ONNX Runtime's CUDA provider on the file itself, or its copy in f16,
 with I/O binding and its CUDA graph), `tvm:TRIALS` (TVM on the same, tuned by MetaSchedule with so many trials for each task).
 TF32 is off unless the arithmetic is tf32. Images of 16 bits have channels last in PyTorch. Weights of PyTorch are random, and
 inputs too; masks are ones. A program needs its own packages alone.
@@ -67,7 +67,7 @@ def torch_model(work, dtype, extents):
     else:
         raise ValueError(f"PyTorch has no model {name} here")
     ids = torch.randint(0, 20000, (batch, 128), device="cuda")
-    return model, (ids, torch.ones_like(ids))
+    return model, {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
 
 def of_torch(work, arithmetic, extents, calls, compiles):
@@ -79,11 +79,11 @@ def of_torch(work, arithmetic, extents, calls, compiles):
     torch.backends.cudnn.benchmark = True
     if compiles:
         torch._dynamo.reset()
-    call = torch.compile(model, dynamic=False, mode="max-autotune-no-cudagraphs") if compiles else model
+    call = torch.compile(model, dynamic=False) if compiles else model
 
     def run():
         with torch.no_grad():
-            return call(*inputs)
+            return call(**inputs) if isinstance(inputs, dict) else call(*inputs)
 
     stream = torch.cuda.Stream()
     with torch.cuda.stream(stream):

@@ -90,12 +90,12 @@ fn models_are_measured_beside_others_and_not_again() {
     let wanted = [
         "1 resnet50 hidet sp0_simt_f32_f32_pk_default 0 0.050 0.000 -",
         "1 resnet50 torch fp32 - 2.000 0.000 -1.000",
-        "1 resnet50 torch.compile max-autotune_fp32 - not run: out of memory",
+        "1 resnet50 torch.compile default_fp32 - not run: out of memory",
         "1 resnet50 ort provider_cuda_fp32 - 1.250 0.000 -1.000",
         "1 resnet50 tvm trial_8_fp32 - not run: ModuleNotFoundError: No module named 'tvm'",
         "1 bert hidet sp0_simt_f32_f32_pk_default 0 0.050 0.000 0.500",
         "1 bert torch fp32 - 2.000 0.000 -1.000",
-        "1 bert torch.compile max-autotune_fp32 - not run: out of memory",
+        "1 bert torch.compile default_fp32 - not run: out of memory",
         "1 bert ort provider_cuda_fp32 - 1.250 0.000 -1.000",
         "1 bert tvm trial_8_fp32 - not run: ModuleNotFoundError: No module named 'tvm'",
     ];

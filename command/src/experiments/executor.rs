@@ -50,7 +50,7 @@ impl Executor {
                 format!("sp0_{unit}_{arithmetic}_f32_pk_default")
             }
             Executor::Torch => floats.to_owned(),
-            Executor::TorchCompile => format!("max-autotune_{floats}"),
+            Executor::TorchCompile => format!("default_{floats}"),
             Executor::Ort => format!("provider_cuda_{floats}"),
             Executor::Tvm => format!("trial_{trials}_{floats}"),
         }

@@ -176,10 +176,10 @@ pub mod tests {
 
     #[test]
     fn what_is_too_long_does_not_move_later_columns() {
-        let long = row("torch.compile", "max-autotune_fp32", Ok((1.0, None))).text();
+        let long = row("torch.compile", "default_fp32", Ok((1.0, None))).text();
         assert_eq!(long.len(), 129);
         assert!(long.starts_with("         1             resnet50 torch.compile"), "{long}");
-        assert_eq!(long.find("max-autotune_fp32").map(|at| at + 17), head().find("Config").map(|at| at + 6));
+        assert_eq!(long.find("default_fp32").map(|at| at + 12), head().find("Config").map(|at| at + 6));
         // There is always a space.
         let longer = row("torch", &"c".repeat(60), Ok((1.0, None))).text();
         assert!(longer.contains(&format!(" {} - ", "c".repeat(60))), "{longer}");

@@ -53,6 +53,23 @@ pub(super) fn cases() -> Vec<Case> {
             },
         },
         Case {
+            operator: "max_pool_channels_last",
+            dtypes: NUMBERS,
+            apply: |i| {
+                let (x, kernel, window) = pooled(i)?;
+                channels_last(&x, kernel.len())?.max_pool_channels_last(&kernel, &window, i.below(2) == 0)
+            },
+        },
+        Case {
+            operator: "avg_pool_channels_last",
+            dtypes: FLOATS,
+            apply: |i| {
+                let (x, kernel, window) = pooled(i)?;
+                let x = channels_last(&x, kernel.len())?;
+                x.avg_pool_channels_last(&kernel, &window, i.below(2) == 0, i.below(2) == 0)
+            },
+        },
+        Case {
             operator: "adaptive_max_pool",
             dtypes: NUMBERS,
             apply: |i| {
@@ -220,6 +237,16 @@ fn resize(i: &mut Inputs, nearest: bool) -> Result<Tensor> {
     let all = [0.5, 0.6, 0.8, 1.0, 1.2, 1.5, 2.0, 2.3, 3.0];
     let scales: Vec<f64> = (0..axes).map(|_| all[i.below(9)]).collect();
     x.resize(&named, ResizeTo::Scales(&scales), &how)
+}
+
+/// Returns images with the axis in front of these last ones, of channels, behind them; without such an axis with one channel.
+fn channels_last(x: &Tensor, axes: usize) -> Result<Tensor> {
+    let rank = x.ty().rank();
+    if rank == axes {
+        return x.unsqueeze(rank);
+    }
+    let front = rank - axes - 1;
+    x.permute(&(0..front).chain(front + 1..rank).chain([front]).collect::<Vec<usize>>())
 }
 
 fn attention(i: &mut Inputs) -> Result<Tensor> {
