@@ -182,14 +182,6 @@ impl Tensor {
         values.pop().ok_or_else(|| self.missing())
     }
 
-    /// Returns the value, if it is computed.
-    pub(crate) fn ready(&self) -> Option<RawTensor> {
-        match &*self.state() {
-            State::Ready(raw) => Some(raw.clone()),
-            State::Pending { .. } => None,
-        }
-    }
-
     /// Computes the tensor, whether it is computed already or not, into memory of its own, and returns that with the launches
     /// which did it, to be repeated.
     ///

@@ -143,17 +143,8 @@ impl FusedTask {
 
     /// Returns true if the result has the elements of the only input in the same order.
     fn is_reshape(&self) -> bool {
-        let ExprNode::Read { input: 0, index } = self.value.node() else { return false };
         let plain = self.reductions.is_empty() && self.line.is_none() && self.producers.is_empty();
-        let own = (0..self.output.rank()).filter(|axis| self.output.shape[*axis] != 1);
-        let shape = &self.inputs[0].shape;
-        let long = |axes: Vec<Option<usize>>| {
-            let axes = axes.into_iter().zip(shape).filter(|(_, extent)| **extent != 1);
-            axes.map(|(axis, _)| axis).collect::<Option<Vec<usize>>>()
-        };
-        plain
-            && self.inputs[0].len() == self.output.len()
-            && axes_of(index).and_then(long).is_some_and(|axes| axes.into_iter().eq(own))
+        plain && matches!(self.inputs.as_slice(), [input] if keeps_order(&self.value, input, &self.output))
     }
 
     /// Returns how many inputs are given: the first ones.
@@ -209,6 +200,33 @@ impl FusedTask {
     }
 }
 
+/// Returns true if a value is the element at the same place in memory of the only input: axes with one element may be more or
+/// fewer.
+fn keeps_order(value: &ScalarExpr, input: &TensorType, output: &TensorType) -> bool {
+    let ExprNode::Read { input: 0, index } = value.node() else { return false };
+    let own = (0..output.rank()).filter(|axis| output.shape[*axis] != 1);
+    let long = |axes: Vec<Option<usize>>| {
+        let axes = axes.into_iter().zip(&input.shape).filter(|(_, extent)| **extent != 1);
+        axes.map(|(axis, _)| axis).collect::<Option<Vec<usize>>>()
+    };
+    input.len() == output.len() && axes_of(index).and_then(long).is_some_and(|axes| axes.into_iter().eq(own))
+}
+
+/// Returns the node that another one is with another shape: the same memory. Of a tensor that is given, that is an operator too
+/// which could be part of a kernel: kernels read tensors with all of their axes best.
+fn reshaped(graph: &FlowGraph, node: &Node) -> Option<NodeId> {
+    let Origin::Task { task, inputs } = &node.origin else { return None };
+    let input = *inputs.first()?;
+    let is_given = || inputs.len() == 1 && matches!(graph.node(input).origin, Origin::Input);
+    match &task.compute {
+        Compute::Reshape => Some(input),
+        Compute::Each(value) => {
+            (is_given() && keeps_order(value, &graph.node(input).ty, &task.output)).then_some(input)
+        }
+        _ => None,
+    }
+}
+
 /// A part of a graph that becomes one kernel: what it computes, the node whose value that is, and the nodes it reads.
 #[derive(Debug)]
 pub struct Group {
@@ -241,7 +259,7 @@ pub fn steps(graph: &FlowGraph) -> Vec<Step> {
     // Users come first, so that all are known when a node is looked at.
     for node in graph.nodes().rev() {
         let Origin::Task { task, inputs } = &node.origin else { continue };
-        if matches!(task.compute, Compute::Reshape) {
+        if reshaped(graph, node).is_some() {
             owner.insert(node.id, node.id);
             continue;
         }
@@ -260,11 +278,9 @@ pub fn steps(graph: &FlowGraph) -> Vec<Step> {
         owner.insert(node.id, node.id);
         drafts.insert(node.id, Draft::new(node.id, task, inputs));
     }
-    let step = |node: &Node| match &node.origin {
-        Origin::Task { task, inputs } if matches!(task.compute, Compute::Reshape) => {
-            Some(Step::Reshape { node: node.id, input: *inputs.first()? })
-        }
-        _ => {
+    let step = |node: &Node| match reshaped(graph, node) {
+        Some(input) => Some(Step::Reshape { node: node.id, input }),
+        None => {
             let group = drafts.remove(&node.id)?.finish(graph, node.id);
             Some(match group.inputs.as_slice() {
                 [input] if group.fused.is_reshape() => Step::Reshape { node: node.id, input: *input },

@@ -5,7 +5,6 @@ use crate::error::{Result, TensorType};
 use crate::expr::ScalarExpr;
 use crate::task::{Compute, Task};
 use crate::tensor::Tensor;
-use hidet::device::RawTensor;
 use hidet::types::Scalar;
 
 impl Tensor {
@@ -57,9 +56,6 @@ impl Tensor {
                 &[self.ty()],
                 format!("{shape:?} has not its {} elements", self.ty().len()),
             ));
-        }
-        if let Some(raw) = self.ready().filter(RawTensor::is_contiguous) {
-            return Ok(Tensor::from(raw.view(0, shape)?));
         }
         if let Some(part) = self.reshaped_part(shape)? {
             return Ok(part);
