@@ -1,7 +1,8 @@
 //! Attention that is written as a product, a softmax and a product becomes one node.
 //!
 //! `softmax(matmul(q, k) * scale + mask) @ v`, where the factor and the mask may be missing, is `Attention(q, transposed k, v,
-//! mask)` of opset 23. That operands have four axes is known by the transpose that makes one of them.
+//! mask)` of opset 23. That operands have four axes is known by the transpose that makes one of them. A row of scores that are all
+//! minus infinity gives 0, as it does in `Attention`, where the softmax alone would give NaN.
 
 use super::links::{Links, node};
 use crate::attributes::Attribute;
