@@ -5,9 +5,8 @@ use hidet_ops::Tensor;
 
 /// Returns the same elements, as the result of a kernel: a reshape is memory.
 ///
-/// Fusion begins with results. So operators between two products would join the second one, which reads each element
-/// several times, and for which there is no template if what it reads is computed. Ended, they are computed once, with the
-/// first one.
+/// Fusion begins with results, and what joins a product is computed for each element that it reads. Fusion keeps what follows a
+/// product or ends a normalisation out of the next product by itself; here it is said.
 pub(crate) fn ended(x: &Tensor) -> Result<Tensor> {
     Ok(x.reshape(x.shape())?)
 }
