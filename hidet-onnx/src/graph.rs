@@ -161,6 +161,19 @@ impl Graph {
         Ok(self)
     }
 
+    /// Returns a name that no value has, beginning with this one.
+    pub(crate) fn unused(&self, name: String) -> String {
+        let is_used = |name: &String| {
+            let made = self.nodes.iter().flat_map(|node| &node.outputs);
+            self.constants.contains_key(name) || self.has_input(name) || made.into_iter().any(|own| own == name)
+        };
+        let mut name = name;
+        while is_used(&name) {
+            name.push('_');
+        }
+        name
+    }
+
     pub(crate) fn has_input(&self, name: &str) -> bool {
         self.inputs.iter().any(|input| input.name == name)
     }

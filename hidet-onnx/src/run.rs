@@ -18,8 +18,17 @@ const MOST_ON_HOST: usize = 1 << 10;
 /// Integers up to which `f64`, in which the host evaluates, is exact.
 const EXACT: f64 = (1u64 << 53) as f64;
 
-/// Operators whose parameters are `f32`, whatever their input is.
-const PARAMETERS_OF_F32: [&str; 5] = ["DequantizeLinear", "QuantizeLinear", "Range", "Resize", "Upsample"];
+/// Operators with scales or other parameters of `f32`, which 16 bits would not hold.
+const PARAMETERS_OF_F32: [&str; 8] = [
+    "DequantizeLinear",
+    "DynamicQuantizeLinear",
+    "QLinearConv",
+    "QLinearMatMul",
+    "QuantizeLinear",
+    "Range",
+    "Resize",
+    "Upsample",
+];
 
 /// Where, and in which floats, a graph is computed.
 pub(crate) struct Target {
@@ -104,15 +113,17 @@ fn results(
         .filter(|_| node.graphs.is_empty() && !PARAMETERS_OF_F32.contains(&node.name.op_type.as_str()));
     let call = |on_host: bool| {
         let device = if on_host { &target.host } else { &target.device };
-        let narrowed = match narrow.filter(|_| !on_host) {
+        let narrowed: Vec<Option<Value>>;
+        let inputs = match narrow.filter(|_| !on_host) {
             Some(dtype) => {
                 let own = |value: &Option<Value>| value.as_ref().map(|value| value.with_floats(dtype)).transpose();
-                inputs.iter().map(own).collect::<NodeResult<Vec<_>>>()?
+                narrowed = inputs.iter().map(own).collect::<NodeResult<_>>()?;
+                narrowed.as_slice()
             }
-            None => inputs.to_vec(),
+            None => inputs,
         };
         let products = target.arithmetic.products();
-        let call = Call { node, inputs: &narrowed, device, on_host, products, run_graph };
+        let call = Call { node, inputs, device, on_host, products, run_graph };
         match ops::images::results(&call)? {
             Some(results) => Ok(results),
             None => operator(&call),

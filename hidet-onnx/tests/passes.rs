@@ -216,3 +216,21 @@ fn formulas_of_gelu_are_found() {
     let [found, apart] = both(tanh, "f", &[3, 8]);
     assert!(found[0].contains("gelu_tanh") && !apart[0].contains("gelu"), "{found:?} {apart:?}");
 }
+
+/// A value of the model that has the name that a pass would give to one of its own.
+#[test]
+fn names_of_passes_are_new_ones() {
+    let graph = |name: &str| {
+        let graph = Graph::default()
+            .input("x", 1, &["1", "2", "3", "3"])
+            .node(node("Conv", &["x", "w"], &["c"]))
+            .node(node("BatchNormalization", &["c", "g", "h", "m", "v"], &["n"]))
+            .node(node("Mul", &["n", name], &["y"]))
+            .output("y");
+        let graph = weight(weight(graph, "w", &[2, 2, 1, 1], 1), "g", &[2], 3);
+        let graph = weight(weight(graph, "h", &[2], 4), "m", &[2], 5);
+        graph.initializer(tensor("v", &[2], &[0.5, 1.0])).initializer(tensor(name, &[], &[3.0]))
+    };
+    let [found, wanted] = ["n.folded.bias", "factor"].map(|name| run(&graph(name), &[1, 2, 3, 3], Arithmetic::F32).0);
+    assert_eq!(found, wanted);
+}

@@ -95,7 +95,7 @@ impl Ready {
 }
 
 /// Reads a model of ONNX.
-pub(super) fn load(path: &Path) -> Result<Model, String> {
+pub fn load(path: &Path) -> Result<Model, String> {
     Model::load(path).map_err(|error| match error {
         Error::File { .. } => error.to_string(),
         other => format!("{}: {other}", path.display()),

@@ -4,10 +4,11 @@ pub mod bench;
 pub mod profile;
 
 use crate::bench::problem::say;
+use crate::command::run;
 use crate::near;
 use hidet::prelude::*;
 use hidet::types::Scalar;
-use hidet_onnx::{Arithmetic, Array, Declared, Dim, Error, Model, Session};
+use hidet_onnx::{Arithmetic, Array, Declared, Dim, Model, Session};
 use hidet_ops::{Replay, Tensor, TensorType};
 use std::collections::HashMap;
 use std::path::Path;
@@ -32,10 +33,7 @@ pub fn prepare_of<'a>(
     dims: &[String],
     given: impl Fn(&str) -> Option<&'a Array>,
 ) -> Result<Prepared, String> {
-    let model = Model::load(path).map_err(|error| match error {
-        Error::File { .. } => error.to_string(),
-        other => format!("{}: {other}", path.display()),
-    })?;
+    let model = run::load(path)?;
     let dims = extents(&model, dims)?;
     let mut inputs = Vec::new();
     for declared in model.required() {

@@ -112,8 +112,8 @@ fn pointwise(call: &Call) -> NodeResult<Option<Vec<Value>>> {
     let mut inputs = Vec::new();
     for value in call.inputs {
         inputs.push(match value {
-            Some(value) if value.ty().len() == 1 && !matches!(value, Value::Images(_)) => Some(value.clone()),
             Some(value) if value.ty().rank() > 4 => return Ok(None),
+            Some(value) if value.ty().len() == 1 && !matches!(value, Value::Images(_)) => Some(value.clone()),
             Some(value) => Some(turned(value, call)?.into()),
             None => None,
         });

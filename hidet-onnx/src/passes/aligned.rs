@@ -26,7 +26,7 @@ pub(crate) fn aligned(mut graph: Graph, narrow: bool) -> Result<Graph> {
     };
     let found: Vec<_> = (0..graph.nodes.len()).filter_map(of).collect();
     for (at, name, matrix) in found {
-        let turned = format!("{name}.turned");
+        let turned = graph.unused(format!("{name}.turned"));
         let own = graph.nodes[at].name.clone();
         graph.constants.insert(turned.clone(), matrix.into());
         graph.constants.remove(&name);

@@ -22,7 +22,7 @@ pub(crate) fn attention(mut graph: Graph) -> Result<Graph> {
     for Found { inner, last, q, k, v, mask, scale } in found {
         let name = graph.nodes[last].name.clone();
         let outputs = std::mem::take(&mut graph.nodes[last].outputs);
-        let turned = format!("{}.keys", outputs[0]);
+        let turned = graph.unused(format!("{}.keys", outputs[0]));
         inner.iter().for_each(|at| graph.nodes[*at].outputs.clear());
         let order = Attribute::Ints(vec![0, 1, 3, 2]);
         graph.nodes.push(node(("Transpose", VERSION), &name, vec![k], vec![turned.clone()], [("perm", order)]));

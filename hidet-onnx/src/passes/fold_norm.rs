@@ -15,7 +15,7 @@ pub(crate) fn fold_norm(mut graph: Graph) -> Result<Graph> {
     let found: Vec<Folded> = (0..graph.nodes.len()).filter_map(|at| Folded::of(&links, at)).collect();
     for Folded { conv, norm, weight, bias } in found {
         let outputs = std::mem::take(&mut graph.nodes[norm].outputs);
-        let names = ["weight", "bias"].map(|part| format!("{}.folded.{part}", outputs[0]));
+        let names = ["weight", "bias"].map(|part| graph.unused(format!("{}.folded.{part}", outputs[0])));
         for (name, array) in names.iter().zip([weight, bias]) {
             graph.constants.insert(name.clone(), array.into());
         }

@@ -27,8 +27,8 @@ pub(crate) fn join_products(mut graph: Graph) -> Result<Graph> {
     for ((x, _), products) in rows.into_iter().filter(|(_, products)| products.len() > 1) {
         let name = graph.nodes[products[0].matmul].name.clone();
         let outputs: Vec<String> = products.iter().map(|own| graph.nodes[own.add].outputs[0].clone()).collect();
-        let [weight, bias, sum, all, sizes] =
-            ["weight", "bias", "product", "sum", "sizes"].map(|part| format!("{}.joined.{part}", outputs[0]));
+        let [weight, bias, sum, all, sizes] = ["weight", "bias", "product", "sum", "sizes"]
+            .map(|part| graph.unused(format!("{}.joined.{part}", outputs[0])));
         let widths: Vec<i64> = products.iter().map(|own| own.bias.ty().len() as i64).collect();
         let weights: Vec<&Array> = products.iter().map(|own| &own.weight).collect();
         let biases: Vec<&Array> = products.iter().map(|own| &own.bias).collect();
