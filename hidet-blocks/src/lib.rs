@@ -5,7 +5,8 @@
 //!
 //! - [`TileOrder`]: which tile of the result a block computes when.
 //! - [`StagedInput`]: tiles of an input in shared memory, several at the same time, copied by TMA ([`load_stage`]).
-//! - [`StagedPixels`]: the same for the pixels of a convolution, in three ways ([`PixelRoute`]).
+//! - [`StagedPixels`]: the same for the pixels of a convolution, in three ways ([`PixelRoute`]); [`ImagePatch`] for those of
+//!   images with few channels, such as colours.
 //! - [`Pipeline`]: the barriers of these stages, and a thread's [`Position`] in them.
 //! - [`multiply`]: the products of one warp group along k, with the prologues of its inputs.
 //! - [`OnlineSoftmax`], of scores that arrive in tiles, and [`attend`], attention to [`Visible`] keys made of it.
@@ -83,6 +84,7 @@ mod direct;
 mod fragment;
 mod mma;
 mod output;
+mod patch;
 mod pipeline;
 mod pixel_output;
 mod pixels;
@@ -100,6 +102,7 @@ pub use attention::{Visible, attend};
 pub use direct::{RowOutput, store_sums};
 pub use mma::{AsyncTiles, WarpTiles};
 pub use output::TiledOutput;
+pub use patch::{ImagePatch, PatchShape};
 pub use pipeline::{Handover, Pipeline, Position};
 pub use pixel_output::PixelOutput;
 pub use pixels::{PixelRoute, PixelTile, StagedPixels, Window};

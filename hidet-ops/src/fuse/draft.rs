@@ -1,11 +1,11 @@
 //! [`Draft`]: a kernel while it grows, from its result towards its inputs.
 
-use super::{FusedTask, Group, Line, LineOp, Reduction};
+use super::cost::{has_functions, narrows, size};
+use super::{FewChannels, FusedTask, Group, Line, LineOp, Reduction};
 use crate::error::TensorType;
 use crate::expr::{ExprNode, ScalarExpr, axes_of};
 use crate::graph::{FlowGraph, NodeId};
 use crate::task::{Compute, Task};
-use hidet::ir::{BinaryOp, UnaryOp};
 use hidet::types::Scalar;
 use std::sync::Arc;
 
@@ -112,7 +112,8 @@ impl Draft {
             // Products are bound by arithmetic, other kernels by memory, where a few functions more cost nothing; and
             // templates of products read tensors at coordinates themselves, and no larger elements than those of operands.
             let costs = || repeats && has_functions(value) || in_terms && narrows(value);
-            let slows = || costs() || repeats && self.are_computed(&operands) || !self.stay_along(&new, &operands);
+            let repeated = || costs() || repeats && self.are_computed(&operands);
+            let slows = || repeated() && !self.copies_windows(&operands) || !self.stay_along(&new, &operands);
             if all().map(size).sum::<usize>() > MOST_VALUES || self.has_alone() && slows() {
                 return false;
             }
@@ -166,6 +167,11 @@ impl Draft {
         let terms: usize = self.over.iter().map(|axis| self.extents[*axis]).product();
         terms > MOST_OF_WINDOWS
             && old.zip(operands.iter().flatten()).any(|(old, new)| is_read(old) && !is_along(old) && !is_read(new))
+    }
+
+    /// Returns true if what the windows of a product cover would be computed about once, on the way to where it is multiplied.
+    fn copies_windows(&self, operands: &[Vec<ScalarExpr>]) -> bool {
+        matches!(operands, [factors] if FewChannels::of(&self.output, &self.extents, factors).is_some())
     }
 
     fn take_reduction(&mut self, node: NodeId, extents: &[usize], reduction: Reduction) -> bool {
@@ -320,37 +326,9 @@ fn is_along(expr: &ScalarExpr) -> bool {
     expr.reads().into_iter().all(along)
 }
 
-/// Returns the number of values that an expression computes.
-fn size(expr: &ScalarExpr) -> usize {
-    let mut count = 0;
-    expr.visit(&mut |_| count += 1);
-    count
-}
-
-/// Returns true if an expression has operations on floats that cost many instructions each.
-fn has_functions(expr: &ScalarExpr) -> bool {
-    let mut has = false;
-    expr.visit(&mut |expr| {
-        has |= expr.dtype().is_float()
-            && match expr.node() {
-                ExprNode::Unary(op, _) => !matches!(op, UnaryOp::Neg | UnaryOp::Abs),
-                ExprNode::Binary(op, ..) => {
-                    matches!(op, BinaryOp::Div | BinaryOp::Rem | BinaryOp::Pow | BinaryOp::Atan2)
-                }
-                _ => false,
-            };
-    });
-    has
-}
-
 /// Returns true if an expression reads a node.
 fn reads(expr: &ScalarExpr, node: NodeId) -> bool {
     expr.reads().into_iter().any(|read| matches!(read.node(), ExprNode::Read { input, .. } if *input == node.0))
-}
-
-/// Returns true if an expression has a smaller type than an element that it reads.
-fn narrows(expr: &ScalarExpr) -> bool {
-    expr.reads().into_iter().any(|read| read.dtype().bytes() > expr.dtype().bytes())
 }
 
 #[cfg(test)]

@@ -6,8 +6,10 @@
 //! [`draft`] has the conditions. Kernels of which a template may make one, as those of attention, become a [`chain`].
 
 mod chain;
+mod cost;
 mod draft;
 mod factors;
+mod few_channels;
 mod follow;
 
 use crate::error::TensorType;
@@ -15,6 +17,7 @@ use crate::expr::{ExprNode, ScalarExpr, axes_of};
 use crate::graph::{FlowGraph, Node, NodeId, Origin};
 use crate::task::{Compute, ReduceOp, Task};
 use draft::Draft;
+pub(crate) use few_channels::FewChannels;
 use hidet::types::Scalar;
 use std::collections::HashMap;
 use std::sync::Arc;

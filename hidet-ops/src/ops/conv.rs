@@ -44,10 +44,7 @@ impl Tensor {
     /// As [`Tensor::conv`].
     pub fn conv_channels_last(&self, weight: &Tensor, window: &Window, groups: usize) -> Result<Tensor> {
         let shapes = Shapes::of("conv_channels_last", [self, weight], groups, Order::Last)?;
-        match shapes.rows_as_channels([self, weight], window)? {
-            Some(result) => Ok(result),
-            None => shapes.conv([self, weight], window),
-        }
+        shapes.conv([self, weight], window)
     }
 
     /// Returns the transposed convolution of `[n, c, spatial..]`, with 1 to 3 spatial axes, and a weight
@@ -231,37 +228,6 @@ impl Shapes {
                 _ => read(1, [result, weight_channel, inside_kernel]) * read(0, [batch, x_channel, spatial]),
             }
         })
-    }
-
-    /// Returns the convolution of images with few channels, such as colours, for tensor cores: the pixels that a row of the kernel
-    /// covers become the channels of one, one behind the other, for each column of the result: 7 x 7 pixels of 3 channels are 7
-    /// of 24. TMA takes as long for a pixel of few channels as for one of 64. Returns nothing for any other convolution.
-    fn rows_as_channels(&self, [x, weight]: [&Tensor; 2], window: &Window) -> Result<Option<Tensor>> {
-        let ([_, cols], [channels, _]) = (self.kernel.as_slice(), self.channels) else { return Ok(None) };
-        let is_half = [Scalar::F16, Scalar::BF16].contains(&x.dtype());
-        if !is_half || self.groups != 1 || channels % 8 == 0 || *cols == 1 || cols * channels > 64 {
-            return Ok(None);
-        }
-        let windows = window.extents(&self.spatial, &self.kernel, false).map_err(|why| self.refused(why))?;
-        let all = (cols * channels).next_multiple_of(8);
-        let packed = |x: &Tensor, shape: [usize; 4], col: &dyn Fn(&ScalarExpr, ScalarExpr) -> ScalarExpr| {
-            let output = TensorType::new(x.dtype(), &shape);
-            let packed = Tensor::define("row_of_pixels", &[x], output, |inputs, at| {
-                let (position, own) = (&at[3] / channels, &at[3] % channels);
-                let value = inputs[0].at([at[0].clone(), at[1].clone(), col(&at[2], position), own]);
-                at[3].lt(cols * channels).select(&value, &value.same(0.0))
-            })?;
-            // In memory, where TMA reads it.
-            packed.in_memory_as(&shape)
-        };
-        let [n, h, _, _] = *x.shape() else { return Ok(None) };
-        let [k, rows, _, _] = *weight.shape() else { return Ok(None) };
-        let [stride, dilation, before] = [&window.stride, &window.dilation, &window.before].map(|list| list[1]);
-        let pixels = packed(x, [n, h, windows[1], all], &|col, position| col * stride + position * dilation - before)?;
-        let weights = packed(weight, [k, rows, 1, all], &|_, position| position)?;
-        let own = Window::new(2).stride(&[window.stride[0], 1]).dilation(&[window.dilation[0], 1]);
-        let own = own.padding_of(&[window.before[0], 0], &[window.after[0], 0]);
-        Shapes::of(self.name, [&pixels, &weights], 1, Order::Last)?.conv([&pixels, &weights], &own).map(Some)
     }
 
     fn transposed(&self, inputs: [&Tensor; 2], window: &Window, output_padding: &[usize]) -> Result<Tensor> {

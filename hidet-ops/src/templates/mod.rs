@@ -5,6 +5,7 @@
 
 mod attention_wgmma;
 mod contract_simt;
+mod conv_patch;
 mod conv_wgmma;
 mod lstm_mma;
 mod matmul_mma;
@@ -23,9 +24,10 @@ use crate::schedule::{Given, Implementation, Plan, RULES, Step, Work};
 use hidet::ir::Function;
 
 /// The templates, the best first.
-const TEMPLATES: [&dyn Implementation; 6] = [
+const TEMPLATES: [&dyn Implementation; 7] = [
     &matmul_narrow::MatmulNarrow,
     &matmul_wgmma::MatmulWgmma,
+    &conv_patch::ConvPatch,
     &conv_wgmma::ConvWgmma,
     &matmul_mma::MatmulMma,
     &contract_simt::ContractSimt,
