@@ -39,6 +39,10 @@ fn operators(device: &Device, dtype: Scalar) -> Result<Vec<Tensor>> {
         tall.t()?.mul(2.0)?,
     ];
     if dtype == Scalar::F16 {
+        let photos = of(&[1, 3, 224, 224])?.cast(Scalar::F32)?.compute()?;
+        let (photos, first) = (Tensor::from(photos), of(&[64, 7, 7, 3])?);
+        let window = Window::new(2).padding(&[3, 3]).stride(&[2, 2]);
+        all.push(photos.cast(dtype)?.permute(&[0, 2, 3, 1])?.conv_channels_last(&first, &window, 1)?.relu()?);
         let weights = Tensor::from(small.cast(Scalar::I8)?.compute()?);
         all.push(small.matmul(&weights.cast(dtype)?.t()?)?.mul(2.0)?);
         let (x, gates) = (of(&[3, 32, 512])?, of(&[1, 2048, 512])?);
