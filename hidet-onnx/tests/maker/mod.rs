@@ -120,8 +120,9 @@ impl Maker {
         match (self.random.below(13), x.shape.len()) {
             (0..=2, 4) => self.conv(x),
             (0, 3) => self.conv(x),
-            (1..=3, 3) => self.attention(x),
-            (2..=4, 1..) => self.joined(x),
+            (1 | 2, 3) => self.attention(x),
+            (3, 3) if self.random.once_in(2) => self.attention(x),
+            (3 | 4, 1..) => self.joined(x),
             (5, 2..) => self.product(x),
             (6..=7, _) => self.gelu(x),
             (8, 1..) => self.norm(x),
