@@ -52,3 +52,45 @@ fn names(graph: &Graph, outer: Option<&Names>) -> std::result::Result<(), String
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::build;
+    use crate::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto, ValueInfoProto};
+
+    /// A graph of two nodes, `a = Neg(x)` and `y = Relu(a)`.
+    fn graph() -> Result<Graph> {
+        let info = |name: &str| ValueInfoProto { name: Some(name.to_owned()), r#type: None };
+        let node = |kind: &str, input: &str, output: &str| NodeProto {
+            op_type: Some(kind.to_owned()),
+            input: vec![input.to_owned()],
+            output: vec![output.to_owned()],
+            ..NodeProto::default()
+        };
+        let node = vec![node("Neg", "x", "a"), node("Relu", "a", "y")];
+        let graph = GraphProto { node, input: vec![info("x")], output: vec![info("y")], ..GraphProto::default() };
+        let opset_import = vec![OperatorSetIdProto { domain: None, version: Some(21) }];
+        build::graph(&ModelProto { graph: Some(graph), opset_import, ..ModelProto::default() }, None)
+    }
+
+    #[test]
+    fn what_a_pass_may_do_wrong_is_found() {
+        let refused = |change: &dyn Fn(&mut Graph), words: &str| {
+            let mut graph = graph().unwrap();
+            verify(&graph).unwrap();
+            change(&mut graph);
+            let error = verify(&graph).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}\ndoes not say: {words}");
+        };
+        refused(&|graph| graph.nodes.swap(0, 1), "uses `a`, which is not there");
+        refused(&|graph| graph.last_uses[0].push("a".to_owned()), "uses `a`, which is not there");
+        refused(&|graph| graph.last_uses[1].push("y".to_owned()), "the output `y` is not there in the end");
+        refused(&|graph| drop(graph.last_uses.pop()), "it is not known when values are used last");
+        refused(&|graph| graph.nodes[1].outputs[0] = "x".to_owned(), "two values are named `x`");
+        refused(&|graph| graph.nodes[1].outputs.clear(), "the output `y` is not there in the end");
+        refused(&|graph| graph.nodes[1].name.op_type = "Rleu".to_owned(), "the operator is not supported");
+        let inputs = |graph: &mut Graph| graph.inputs.extend_from_within(..);
+        refused(&inputs, "two inputs are named `x`");
+    }
+}

@@ -33,8 +33,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use std::{env, fs, process, thread};
 
-/// The most bytes that are in use at any time, of all threads, beside those of the models that are changed.
-const MOST_MEMORY: usize = 1 << 29;
+/// The most bytes that a thread uses to read and run a model: what it asks for beyond that is refused, as a machine would.
+const MOST_MEMORY: isize = 1 << 29;
 
 /// The most bytes in use by a thread that reads a model, for each byte of its file, and beside these.
 const READING: (usize, usize) = (64, 1 << 22);
@@ -48,18 +48,19 @@ const MOST_ELEMENTS: usize = 1 << 16;
 /// The most instructions of a block of the simulated device.
 const MOST_STEPS: u64 = 1 << 22;
 
-/// Memory of which there is little: what is asked for beyond that is refused, as a machine would.
+/// Memory of which there is little for each model.
 struct Little;
 
-static IN_USE: AtomicUsize = AtomicUsize::new(0);
-static LIMIT: AtomicUsize = AtomicUsize::new(usize::MAX);
 static SHOWS: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
-    /// The model that a thread changes, and the bytes that it uses and has used at most.
+    /// The model that a thread reads.
     static SEED: Cell<u64> = const { Cell::new(0) };
-    static OWN: Cell<isize> = const { Cell::new(0) };
-    static MOST: Cell<isize> = const { Cell::new(0) };
+    /// The bytes that the thread has taken and not given back.
+    static IN_USE: Cell<isize> = const { Cell::new(0) };
+    /// The most of them since it began with the model, and how many it may have.
+    static PEAK: Cell<isize> = const { Cell::new(0) };
+    static LIMIT: Cell<isize> = const { Cell::new(isize::MAX) };
 }
 
 // SAFETY: memory is that of the system.
@@ -83,22 +84,20 @@ unsafe impl GlobalAlloc for Little {
 
 /// Counts bytes, and returns true if there are so many.
 fn taken(size: usize) -> bool {
-    let before = IN_USE.fetch_add(size, Ordering::Relaxed);
-    if before.saturating_add(size) > LIMIT.load(Ordering::Relaxed) {
-        IN_USE.fetch_sub(size, Ordering::Relaxed);
+    let now = IN_USE.get().saturating_add_unsigned(size);
+    if now > LIMIT.get() {
         if SHOWS.load(Ordering::Relaxed) {
-            eprintln!("model {}: {size} bytes are refused, beside {before}", SEED.get());
+            eprintln!("model {}: {size} bytes are refused, beside {}", SEED.get(), IN_USE.get());
         }
         return false;
     }
-    OWN.set(OWN.get() + size as isize);
-    MOST.set(MOST.get().max(OWN.get()));
+    IN_USE.set(now);
+    PEAK.set(PEAK.get().max(now));
     true
 }
 
 fn given_back(size: usize) {
-    IN_USE.fetch_sub(size, Ordering::Relaxed);
-    OWN.set(OWN.get() - size as isize);
+    IN_USE.set(IN_USE.get() - size as isize);
 }
 
 #[global_allocator]
@@ -159,10 +158,10 @@ fn sources() -> Vec<Source> {
 
 /// Reads a changed model, and may run it if it is small, whatever comes of it. Returns true if it is a model.
 fn run(bytes: &[u8], inputs: &[(String, Array)], runs: bool) -> bool {
-    let before = OWN.get();
-    MOST.set(before);
+    let before = IN_USE.get();
+    PEAK.set(before);
     let model = Model::from_bytes(bytes);
-    let (used, most) = ((MOST.get() - before) as usize, READING.0 * bytes.len() + READING.1);
+    let (used, most) = ((PEAK.get() - before) as usize, READING.0 * bytes.len() + READING.1);
     assert!(used <= most, "{used} bytes were in use to read a file of {}", bytes.len());
     let Ok(model) = model else { return false };
     // A loop may be one of 2^24 iterations.
@@ -206,10 +205,10 @@ fn changed_models_do_not_panic() {
     let sources = sources();
     thread::spawn(|| watch(&RUNNING));
     SHOWS.store(env::var_os("HIDET_SHOW").is_some(), Ordering::Relaxed);
-    LIMIT.store(IN_USE.load(Ordering::Relaxed) + MOST_MEMORY, Ordering::Relaxed);
     let models = AtomicUsize::new(0);
     let one = |seed: u64| {
         SEED.set(seed);
+        LIMIT.set(IN_USE.get() + MOST_MEMORY);
         RUNNING.lock().unwrap().push((seed, Instant::now()));
         let mut random = maker::Random(seed);
         // Those of the paper are long.
@@ -225,7 +224,6 @@ fn changed_models_do_not_panic() {
     };
     let begin = Instant::now();
     let panicked: Vec<String> = (first..first + seeds).into_par_iter().filter_map(one).collect();
-    LIMIT.store(usize::MAX, Ordering::Relaxed);
     println!("{seeds} files in {:.1?}, of which {} are models", begin.elapsed(), models.into_inner());
     assert!(panicked.is_empty(), "{} panics:\n{}", panicked.len(), panicked.join("\n"));
 }

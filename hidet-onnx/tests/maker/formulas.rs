@@ -230,10 +230,12 @@ impl Maker {
 
     /// A cast to the type that it has, or one to half precision and back.
     fn cast(&mut self, x: &Value) -> Value {
-        let x = match self.random.once_in(4) {
-            true => self.apply("Cast", &[&x.name], &x.shape, |node| node.int("to", 10)),
-            false => x.clone(),
-        };
+        let halves = self.random.once_in(4);
+        let x = if halves { self.apply("Cast", &[&x.name], &x.shape, |node| node.int("to", 10)) } else { x.clone() };
+        if halves {
+            // Other formulas are of `f32`.
+            self.made.pop();
+        }
         self.apply("Cast", &[&x.name], &x.shape, |node| node.int("to", 1))
     }
 
