@@ -139,7 +139,8 @@ fn an_error_of_a_run_names_the_node() {
 /// NaN stays where arithmetic has it, also where passes compute with it before: other rows and channels are as without it.
 #[test]
 fn weights_that_are_nan_give_nan_where_they_are_used() {
-    let graph = Graph::default().input("x", 1, &["n", "2"]).output("y").initializer(tensor("w", &[2], &[f32::NAN, 2.0]));
+    let graph =
+        Graph::default().input("x", 1, &["n", "2"]).output("y").initializer(tensor("w", &[2], &[f32::NAN, 2.0]));
     let session = session(&graph.node(node("Add", &["x", "w"], &["y"])));
     let y = session.run(&[("x", floats(&[1.0, 2.0, 3.0, 4.0], [2, 2]))]).unwrap()[0].1.to_vec::<f32>().unwrap();
     assert!(y[0].is_nan() && y[2].is_nan() && (y[1], y[3]) == (4.0, 6.0), "{y:?}");

@@ -176,7 +176,11 @@ fn run(bytes: &[u8], inputs: &[(String, Array)], runs: bool) -> bool {
         inputs.iter().map(|(name, array)| (name.as_str(), array.on(&device).unwrap())).collect();
     let Ok(outputs) = session.lazy(&given) else { return true };
     let elements = outputs.iter().try_fold(0usize, |all, (_, tensor)| {
-        tensor.shape().iter().try_fold(1usize, |all, extent| all.checked_mul(*extent)).and_then(|own| all.checked_add(own))
+        tensor
+            .shape()
+            .iter()
+            .try_fold(1usize, |all, extent| all.checked_mul(*extent))
+            .and_then(|own| all.checked_add(own))
     });
     if elements.is_some_and(|elements| elements <= MOST_ELEMENTS) {
         let _ = session.run(&given);
@@ -217,7 +221,9 @@ fn changed_models_do_not_panic() {
             0 => &sources[random.below(paper)],
             _ => &sources[paper + random.below(sources.len() - paper)],
         };
-        let result = catch_unwind(AssertUnwindSafe(|| run(&mutate::mutated(&source.bytes, !seed), &source.inputs, seed % 4 == 0)));
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            run(&mutate::mutated(&source.bytes, !seed), &source.inputs, seed % 4 == 0)
+        }));
         models.fetch_add(usize::from(matches!(result, Ok(true))), Ordering::Relaxed);
         RUNNING.lock().unwrap().retain(|(own, _)| *own != seed);
         result.is_err().then(|| format!("model {seed}: {}", source.name))

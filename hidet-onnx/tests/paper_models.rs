@@ -36,8 +36,14 @@ struct Wanted {
 }
 
 /// Softmax and what is around it become attention, queries, keys and values one product, of which they are split.
-const BERT: &[(&str, usize, usize)] =
-    &[("Softmax", 12, 0), ("hidet.Attention", 0, 12), ("MatMul", 96, 48), ("Split", 0, 12), ("Erf", 12, 0), ("Gelu", 0, 12)];
+const BERT: &[(&str, usize, usize)] = &[
+    ("Softmax", 12, 0),
+    ("hidet.Attention", 0, 12),
+    ("MatMul", 96, 48),
+    ("Split", 0, 12),
+    ("Erf", 12, 0),
+    ("Gelu", 0, 12),
+];
 
 /// Queries, keys and values are one product already.
 const GPT2: &[(&str, usize, usize)] = &[
@@ -67,11 +73,7 @@ const MODELS: [Wanted; 10] = [
         kernels: None,
     },
     Wanted { name: "mobilenet_v2.opset18", operators: &[("Conv", 52, 52)], kernels: Some(56) },
-    Wanted {
-        name: "resnet50.opset13",
-        operators: &[("Conv", 53, 53), ("BatchNormalization", 53, 0)],
-        kernels: None,
-    },
+    Wanted { name: "resnet50.opset13", operators: &[("Conv", 53, 53), ("BatchNormalization", 53, 0)], kernels: None },
     Wanted { name: "resnet50.opset18", operators: &[("Conv", 53, 53)], kernels: Some(58) },
 ];
 

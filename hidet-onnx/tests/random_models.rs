@@ -98,7 +98,8 @@ fn outcome(seed: u64, device: &Device) -> Outcome {
 
 #[test]
 fn passes_keep_what_random_models_compute() {
-    let device = env::var("HIDET_DEVICE").map_or_else(|_| Device::sim_with(Options::fast()), |name| Device::named(&name).unwrap());
+    let device = env::var("HIDET_DEVICE")
+        .map_or_else(|_| Device::sim_with(Options::fast()), |name| Device::named(&name).unwrap());
     let number = |name: &str| env::var(name).ok().and_then(|text| text.parse().ok());
     let (first, seeds) = (number("HIDET_FIRST").unwrap_or(0u64), number("HIDET_SEEDS").unwrap_or(40));
     let outcomes: Vec<Outcome> = (first..first + seeds).into_par_iter().map(|seed| outcome(seed, &device)).collect();

@@ -5,7 +5,7 @@
 use super::Row;
 use super::matmul::matmul;
 use super::tools::{broadcast, each, element, number, one, padded, unsupported, wide};
-use crate::call::Call;
+use crate::call::{Call, axis_of};
 use crate::element as elements;
 use crate::error::NodeResult;
 use crate::value::Value;
@@ -31,11 +31,12 @@ pub(super) const ROWS: &[Row] = &[Row(
     attention,
 )];
 
-/// Attention as formulas have it, which a pass finds: `softmax(q @ k * scale + mask) @ v` with keys `[.., features, keys]`.
-pub(super) const OWN_ROWS: &[Row] = &[Row("Attention", 1, &["scale"], |call| {
+/// Attention as formulas have it, which a pass finds: `softmax(q @ k * scale + mask) @ v` with keys `[.., features, keys]`, where the
+/// softmax may be along another axis than that of the keys.
+pub(super) const OWN_ROWS: &[Row] = &[Row("Attention", 1, &["axis", "scale"], |call| {
     let ([q, k, v], mask) = ([call.tensor(0)?, call.tensor(1)?, call.tensor(2)?], call.optional(3)?);
-    let scale = call.float("scale", 1.0)?;
-    if is_plain([&q, &k, &v], mask.as_ref()) {
+    let (scale, axis) = (call.float("scale", 1.0)?, call.int("axis", -1)?);
+    if matches!(axis, -1 | 3) && is_plain([&q, &k, &v], mask.as_ref()) {
         let how = Attention { scale: Some(scale), causal: false, mask: mask.as_ref() };
         return one(q.attention(&k.t()?, &v, &how)?);
     }
@@ -43,8 +44,8 @@ pub(super) const OWN_ROWS: &[Row] = &[Row("Attention", 1, &["scale"], |call| {
     let scores = if let Some(mask) = &mask { scores.add(mask)? } else { scores };
     // The cast of integers is part of the formula.
     let scores = if scores.dtype().is_float() { scores } else { scores.cast(Scalar::F32)? };
-    let last = scores.ty().rank().checked_sub(1).ok_or("the scores have no axes")?;
-    one(matmul(&scores.softmax(last)?, &v, call.products)?)
+    let axis = axis_of(axis, scores.ty().rank())?;
+    one(matmul(&scores.softmax(axis)?, &v, call.products)?)
 })];
 
 /// Returns true if operands are those of [`Tensor::attention`], where nothing but the mask is broadcast.

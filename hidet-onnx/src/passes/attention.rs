@@ -20,12 +20,13 @@ const FLOAT: i64 = 1;
 pub(crate) fn attention(mut graph: Graph) -> Result<Graph> {
     let links = Links::of(&graph);
     let found: Vec<Found> = (0..graph.nodes.len()).filter_map(|at| Found::of(&links, at)).collect();
-    for Found { inner, last, q, k, v, mask, scale } in found {
+    for Found { inner, last, q, k, v, mask, scale, axis } in found {
         let name = graph.nodes[last].name.clone();
         let outputs = std::mem::take(&mut graph.nodes[last].outputs);
         inner.iter().for_each(|at| graph.nodes[*at].outputs.clear());
         let inputs = [q, k, v].into_iter().chain(mask).collect();
-        let mut found = node(("Attention", VERSION), &name, inputs, outputs, [("scale", Attribute::Float(scale))]);
+        let attributes = [("scale", Attribute::Float(scale)), ("axis", Attribute::Int(axis))];
+        let mut found = node(("Attention", VERSION), &name, inputs, outputs, attributes);
         found.name.domain = OWN_DOMAIN.to_owned();
         graph.nodes.push(found);
     }
@@ -33,7 +34,7 @@ pub(crate) fn attention(mut graph: Graph) -> Result<Graph> {
     graph.finish(None)
 }
 
-/// Attention in a graph: the numbers of its nodes, names of values, and the factor of the scores.
+/// Attention in a graph: the numbers of its nodes, names of values, the factor of the scores, and the axis of the softmax.
 struct Found {
     inner: Vec<usize>,
     last: usize,
@@ -42,6 +43,7 @@ struct Found {
     v: String,
     mask: Option<String>,
     scale: f32,
+    axis: i64,
 }
 
 impl Found {
@@ -56,8 +58,8 @@ impl Found {
             inner.push(softmax);
             softmax = links.alone(node(softmax).inputs.first()?)?;
         }
-        let axis = node(softmax).attributes.int("axis").ok()?;
-        if !node(softmax).is("Softmax") || node(softmax).name.version < 13 || !matches!(axis, None | Some(-1 | 3)) {
+        let axis = node(softmax).attributes.int("axis").ok()?.unwrap_or(-1);
+        if !node(softmax).is("Softmax") || node(softmax).name.version < 13 || !matches!(axis, -1 | 3) {
             return None;
         }
         inner.push(softmax);
@@ -103,6 +105,6 @@ impl Found {
         }
         inner.push(scores);
         let [q, k, v] = [q, k, v].map(String::clone);
-        Some(Found { inner, last, q, k, v, mask, scale: scale as f32 })
+        Some(Found { inner, last, q, k, v, mask, scale: scale as f32, axis })
     }
 }

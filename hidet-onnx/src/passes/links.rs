@@ -66,7 +66,8 @@ impl<'a> Links<'a> {
         let is_other = |dtype: Scalar| dtype.is_float() && dtype != Scalar::F32;
         let made = |node: &Node| {
             let types = ["to", "dtype", "output_dtype", "output_datatype"].into_iter();
-            let types = types.filter_map(|name| node.attributes.int(name).ok()?).filter_map(|to| element::scalar(to).ok());
+            let types =
+                types.filter_map(|name| node.attributes.int(name).ok()?).filter_map(|to| element::scalar(to).ok());
             let tensors = node.attributes.0.values().filter_map(|attribute| match attribute {
                 Attribute::Tensor(array) => Some(array.dtype()),
                 _ => None,

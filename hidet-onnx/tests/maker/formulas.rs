@@ -194,12 +194,17 @@ impl Maker {
             ];
             let usual = if self.random.once_in(3) { shapes.len() } else { 4 };
             let own = self.random.one(&shapes[..usual]);
-            let fits = |mask: &[usize]| mask.iter().rev().zip(shape.iter().rev()).all(|(a, b)| *a == 1 || *b == 1 || a == b);
+            let fits =
+                |mask: &[usize]| mask.iter().rev().zip(shape.iter().rev()).all(|(a, b)| *a == 1 || *b == 1 || a == b);
             if fits(&own) {
                 let mut numbers = self.random.numbers(own.iter().product(), 1.0);
                 let hidden = self.random.one(&[-1.0, -1e4, f32::NEG_INFINITY]);
                 let last = own.last().copied().unwrap_or(1);
-                numbers.iter_mut().enumerate().filter(|(at, x)| at % last > 0 && **x > 0.5).for_each(|(_, x)| *x = hidden);
+                numbers
+                    .iter_mut()
+                    .enumerate()
+                    .filter(|(at, x)| at % last > 0 && **x > 0.5)
+                    .for_each(|(_, x)| *x = hidden);
                 let mask = self.numbers(&own, &numbers);
                 let shape = broadcast(&shape, &own);
                 scores = self.either("Add", &scores.name, &mask, &shape);

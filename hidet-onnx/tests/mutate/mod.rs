@@ -17,8 +17,26 @@ const FLOATS: [f32; 8] = [0.0, -1.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY,
 
 /// Operators that a node may become, beside those of the model.
 const OPERATORS: [&str; 20] = [
-    "Add", "Attention", "BatchNormalization", "Cast", "Concat", "Constant", "ConstantOfShape", "Conv", "Expand", "Gemm", "If",
-    "Loop", "MatMul", "Range", "Reshape", "Scan", "Slice", "Softmax", "Split", "Transpose",
+    "Add",
+    "Attention",
+    "BatchNormalization",
+    "Cast",
+    "Concat",
+    "Constant",
+    "ConstantOfShape",
+    "Conv",
+    "Expand",
+    "Gemm",
+    "If",
+    "Loop",
+    "MatMul",
+    "Range",
+    "Reshape",
+    "Scan",
+    "Slice",
+    "Softmax",
+    "Split",
+    "Transpose",
 ];
 
 /// Returns the bytes of a model with one to three changes.
@@ -120,7 +138,12 @@ fn of_graph(graph: &mut GraphProto, random: &mut Random, depth: usize) {
         14 => {
             if let (Some(node), Some(whole)) = (of(&mut graph.node, random), whole) {
                 let name = random.one(&["body", "then_branch", "else_branch", "x"]).to_owned();
-                node.attribute.push(AttributeProto { name: Some(name), g: Some(whole), r#type: Some(5), ..Default::default() });
+                node.attribute.push(AttributeProto {
+                    name: Some(name),
+                    g: Some(whole),
+                    r#type: Some(5),
+                    ..Default::default()
+                });
             }
         }
         _ => {
