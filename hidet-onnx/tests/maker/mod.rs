@@ -149,7 +149,7 @@ impl Maker {
         name
     }
 
-    /// Adds a constant: an initializer, the result of a node, or an input with a default, which is none.
+    /// Adds a constant: an initializer, the result of a node, or an input with a default, which may change.
     pub(crate) fn numbers(&mut self, shape: &[usize], numbers: &[f32]) -> String {
         let name = self.name();
         let dims: Vec<i64> = shape.iter().map(|extent| *extent as i64).collect();
