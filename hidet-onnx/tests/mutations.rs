@@ -222,7 +222,7 @@ fn changed_models_do_not_panic() {
             _ => &sources[paper + random.below(sources.len() - paper)],
         };
         let result = catch_unwind(AssertUnwindSafe(|| {
-            run(&mutate::mutated(&source.bytes, !seed), &source.inputs, seed % 4 == 0)
+            run(&mutate::mutated(&source.bytes, !seed), &source.inputs, seed.is_multiple_of(4))
         }));
         models.fetch_add(usize::from(matches!(result, Ok(true))), Ordering::Relaxed);
         RUNNING.lock().unwrap().retain(|(own, _)| *own != seed);
