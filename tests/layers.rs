@@ -55,7 +55,7 @@ const OPERATOR_LAYERS: [&str; 17] = [
 ];
 
 /// The modules of ONNX, from left to right as above.
-const ONNX_LAYERS: [&str; 18] = [
+const ONNX_LAYERS: [&str; 19] = [
     "error",
     "arithmetic",
     "proto",
@@ -72,6 +72,7 @@ const ONNX_LAYERS: [&str; 18] = [
     "call",
     "ops",
     "run",
+    "verify",
     "compiled",
     "model",
 ];

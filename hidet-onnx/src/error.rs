@@ -26,6 +26,14 @@ pub enum Error {
     /// The model has operators that are not supported: all of them.
     #[error("{}", Missing(.0))]
     Unsupported(Vec<Unsupported>),
+    /// A pass of hidet left a graph that is not valid.
+    #[error("a fault of hidet, please report it with the model: its pass `{name}` fails: {why}")]
+    Pass {
+        /// The pass.
+        name: &'static str,
+        /// What is not valid.
+        why: Box<Error>,
+    },
     /// A node cannot be computed.
     #[error("{node}: {why}")]
     Node {
@@ -74,14 +82,21 @@ pub struct NodeName {
     pub number: usize,
 }
 
+impl NodeName {
+    /// Returns the operator, with its domain if that is not the standard's.
+    pub(crate) fn operator(&self) -> String {
+        let domain = if self.domain.is_empty() { "" } else { "." };
+        format!("{}{domain}{}", self.domain, self.op_type)
+    }
+}
+
 impl fmt::Display for NodeName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "node {}", self.number)?;
         if !self.name.is_empty() {
             write!(f, " `{}`", self.name)?;
         }
-        let domain = if self.domain.is_empty() { "" } else { "." };
-        write!(f, " ({}{domain}{}, opset {})", self.domain, self.op_type, self.version)
+        write!(f, " ({}, opset {})", self.operator(), self.version)
     }
 }
 

@@ -7,6 +7,9 @@ use hidet::types::Scalar;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 
+/// The domain of operators that passes put in the place of formulas, and that the standard does not have.
+pub(crate) const OWN_DOMAIN: &str = "hidet";
+
 /// A graph of nodes.
 #[derive(Debug, Default)]
 pub(crate) struct Graph {
@@ -105,7 +108,7 @@ pub(crate) struct Names<'a> {
 }
 
 impl Names<'_> {
-    fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.own.contains(name) || self.outer.is_some_and(|outer| outer.has(name))
     }
 }

@@ -24,6 +24,7 @@ mod passes;
 mod proto;
 mod run;
 mod value;
+mod verify;
 
 pub use arithmetic::Arithmetic;
 pub use array::Array;

@@ -10,12 +10,13 @@ use crate::passes;
 use crate::proto::ModelProto;
 use crate::run::{self, Target};
 use crate::value::{Value, observed};
+use crate::verify::verify;
 use hidet::device::Device;
 use hidet::types::Scalar;
 use hidet_ops::{Replay, ReplayMemory, Tensor, TensorType};
 use prost::Message;
 use prost::bytes::Bytes;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,6 +39,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug)]
 pub struct Model {
     graph: Graph,
+    /// False if it is computed node by node as it is written.
+    has_passes: bool,
 }
 
 /// A model on a device: its initializers are there, and it can be run.
@@ -78,7 +81,7 @@ impl Model {
         let bytes = fs::read(path).map_err(|error| failed(error.to_string()))?;
         // The folder of `model.onnx` is the current one.
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Model::read(bytes.into(), Some(folder)).map_err(|error| match error {
+        Model::read(bytes.into(), Some(folder), true).map_err(|error| match error {
             Error::Invalid(why) => failed(why),
             other => other,
         })
@@ -90,22 +93,36 @@ impl Model {
     ///
     /// If the bytes are not a valid model, or it needs operators that are not supported, of which all are listed.
     pub fn from_bytes(bytes: &[u8]) -> Result<Model> {
-        Model::read(Bytes::copy_from_slice(bytes), None)
+        Model::read(Bytes::copy_from_slice(bytes), None, true)
     }
 
-    fn read(bytes: Bytes, folder: Option<&Path>) -> Result<Model> {
+    /// The same, to be computed node by node as it is written: tests of passes compare with it.
+    #[doc(hidden)]
+    pub fn without_passes(bytes: &[u8]) -> Result<Model> {
+        Model::read(Bytes::copy_from_slice(bytes), None, false)
+    }
+
+    fn read(bytes: Bytes, folder: Option<&Path>, has_passes: bool) -> Result<Model> {
         let proto = ModelProto::decode(bytes).map_err(|error| Error::Invalid(error.to_string()))?;
         let graph = build::graph(&proto, folder)?;
-        let missing = run::unsupported(&graph);
-        if !missing.is_empty() {
-            return Err(Error::Unsupported(missing));
-        }
+        verify(&graph)?;
         for declared in graph.inputs.iter().chain(&graph.outputs) {
             if let Some(why) = &declared.unsupported {
                 return Err(Error::Invalid(format!("`{}`: {why}", declared.name)));
             }
         }
-        Ok(Model { graph: passes::all(graph)? })
+        let graph = if has_passes { passes::all(graph, verify)? } else { graph };
+        Ok(Model { graph, has_passes })
+    }
+
+    /// Returns how often each operator is used, with its domain if that is not the standard's. These are the nodes that run:
+    /// some replace several of the file, whose formulas they compute.
+    pub fn operators(&self) -> BTreeMap<String, usize> {
+        let mut operators = BTreeMap::new();
+        for node in self.graph.all().into_iter().flat_map(|graph| &graph.nodes) {
+            *operators.entry(node.name.operator()).or_default() += 1;
+        }
+        operators
     }
 
     /// Returns the inputs; those that are initializers too need not be given.
@@ -143,7 +160,11 @@ impl Model {
             Some(dtype) if value.ty().len() >= UPLOADED => value.narrowed(dtype),
             _ => value.fresh(),
         };
-        let graph = passes::aligned(self.graph.with_constants(&constant), arithmetic.narrow().is_some())?;
+        let mut graph = self.graph.with_constants(&constant);
+        if self.has_passes {
+            graph = passes::aligned(graph, arithmetic.narrow().is_some())?;
+            verify(&graph)?;
+        }
         let session = Session { graph, target, runs: Mutex::default() };
         for value in session.graph.all().into_iter().flat_map(|graph| graph.constants.values()) {
             if value.ty().len() >= UPLOADED {

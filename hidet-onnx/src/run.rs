@@ -114,7 +114,9 @@ fn results(
     let call = |on_host: bool| {
         let device = if on_host { &target.host } else { &target.device };
         let narrowed: Vec<Option<Value>>;
-        let inputs = match narrow.filter(|_| !on_host) {
+        // Constants with many elements are narrow on the host too.
+        let has_narrow = |dtype: &Scalar| inputs.iter().flatten().any(|value| value.ty().dtype == *dtype);
+        let inputs = match narrow.filter(|dtype| !on_host || has_narrow(dtype)) {
             Some(dtype) => {
                 let own = |value: &Option<Value>| value.as_ref().map(|value| value.with_floats(dtype)).transpose();
                 narrowed = inputs.iter().map(own).collect::<NodeResult<_>>()?;

@@ -4,7 +4,7 @@
 
 mod build;
 
-use build::{Graph, external, model, node, tensor};
+use build::{Graph, external, list, model, node, tensor};
 use hidet::prelude::Device;
 use hidet_onnx::{Error, Model, Session};
 use hidet_ops::Tensor;
@@ -134,6 +134,86 @@ fn an_error_of_a_run_names_the_node() {
     let session = session(&graph.node(node("Add", &["x", "w"], &["y"]).named("sum")));
     let error = session.run(&[("x", floats(&[1.0, 2.0], [1, 2]))]).unwrap_err().to_string();
     assert!(error.starts_with("node 0 `sum` (Add, opset 21): `add` of f32[1, 2] and f32[3]: "), "{error}");
+}
+
+/// NaN stays where arithmetic has it, also where passes compute with it before: other rows and channels are as without it.
+#[test]
+fn weights_that_are_nan_give_nan_where_they_are_used() {
+    let graph =
+        Graph::default().input("x", 1, &["n", "2"]).output("y").initializer(tensor("w", &[2], &[f32::NAN, 2.0]));
+    let session = session(&graph.node(node("Add", &["x", "w"], &["y"])));
+    let y = session.run(&[("x", floats(&[1.0, 2.0, 3.0, 4.0], [2, 2]))]).unwrap()[0].1.to_vec::<f32>().unwrap();
+    assert!(y[0].is_nan() && y[2].is_nan() && (y[1], y[3]) == (4.0, 6.0), "{y:?}");
+    let graph = Graph::default()
+        .input("x", 1, &["1", "1", "2", "2"])
+        .node(node("Conv", &["x", "w"], &["c"]))
+        .node(node("BatchNormalization", &["c", "g", "h", "m", "v"], &["n"]).float("epsilon", 0.0))
+        .node(node("Neg", &["n"], &["y"]))
+        .output("y")
+        .initializer(tensor("w", &[3, 1, 1, 1], &[1.0, f32::NAN, 2.0]))
+        .initializer(tensor("g", &[3], &[1.0, 1.0, f32::NAN]))
+        .initializer(tensor("h", &[3], &[0.5, 0.0, 0.0]))
+        .initializer(tensor("m", &[3], &[0.0; 3]))
+        .initializer(tensor("v", &[3], &[1.0; 3]));
+    let x = Tensor::from(&Device::sim().tensor(&[1.0f32, 2.0, 3.0, -4.0], [1, 1, 2, 2]).unwrap());
+    for model in [Model::from_bytes(&model(&graph)), Model::without_passes(&model(&graph))] {
+        let y = model.unwrap().on(&Device::sim()).unwrap().run(&[("x", x.clone())]).unwrap()[0].1.to_vec().unwrap();
+        assert_eq!(y[..4], [-1.5f32, -2.5, -3.5, 3.5]);
+        assert!(y[4..].iter().all(|y: &f32| y.is_nan()), "{y:?}");
+    }
+}
+
+/// What does not fit into memory is an error, and the session and its device go on.
+#[test]
+fn a_run_without_enough_memory_is_an_error_and_the_next_one_is_right() {
+    let graph = Graph::default().input("x", 1, &["1", "2"]).input("n", 7, &["3"]).output("y");
+    let session = session(&graph.node(node("Expand", &["x", "n"], &["e"])).node(node("Neg", &["e"], &["y"])));
+    let run = |sizes: [i64; 3]| {
+        let sizes = Tensor::from(&Device::sim().tensor(&sizes, [3]).unwrap());
+        let outputs = session.run(&[("x", floats(&[1.0, 2.0], [1, 2])), ("n", sizes)])?;
+        Ok::<Vec<f32>, Error>(outputs[0].1.to_vec()?)
+    };
+    let cases = [
+        ([1 << 30, 1 << 8, 2], "out of memory: 2199023255552 bytes requested"),
+        ([1 << 30, 1 << 20, 2], "more than 2^40 elements"),
+        ([i64::MAX, 1, 2], "more than 2^40 elements"),
+        ([-1, 1, 2], "negative"),
+    ];
+    for (sizes, words) in cases {
+        let error = run(sizes).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}\ndoes not say: {words}");
+        assert_eq!(run([2, 1, 2]).unwrap(), [-1.0, -2.0, -1.0, -2.0]);
+    }
+}
+
+/// Tensors of 2 GiB and more between nodes: right where they need no memory, or else an error.
+#[test]
+fn tensors_of_2_gib_are_right_or_an_error() {
+    for rows in [1i64 << 29, (1 << 31) + 8] {
+        let graph = Graph::default()
+            .input("x", 1, &["1", "1"])
+            .node(node("Expand", &["x", "n"], &["e"]))
+            .node(node("Slice", &["e", "a", "b", "axes"], &["y"]))
+            .output("y")
+            .initializer(list("n", &[rows, 1]))
+            .initializer(list("a", &[rows - 2]))
+            .initializer(list("b", &[rows]))
+            .initializer(list("axes", &[0]));
+        match session(&graph).run(&[("x", floats(&[3.0], [1, 1]))]) {
+            Ok(outputs) => assert_eq!(outputs[0].1.to_vec::<f32>().unwrap(), [3.0, 3.0]),
+            Err(error) => println!("{rows}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn files_of_more_than_2_gib_are_refused() {
+    let path = folder("large").join("model/large.onnx");
+    // Nothing is stored of what was never written.
+    fs::File::create(&path).unwrap().set_len((1 << 31) + 1).unwrap();
+    let error = Model::load(&path).unwrap_err().to_string();
+    assert!(error.ends_with("large.onnx: it has 2147483649 bytes, but a model of ONNX at most 2147483648"), "{error}");
+    fs::remove_dir_all(path.parent().unwrap().parent().unwrap()).unwrap();
 }
 
 #[test]

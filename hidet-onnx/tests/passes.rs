@@ -109,6 +109,50 @@ fn attention_is_found_and_its_products_are_joined() {
     assert_eq!((of_input(&found), of_input(&three)), (1, 2), "{found:?} {three:?}");
 }
 
+/// Formulas of attention whose operands are broadcast, as those of the standard's `Attention` are not.
+#[test]
+fn attention_may_broadcast_its_operands() {
+    let graph = |mask: &[i64], keys: &[i64], values: &[i64], axis: i64| {
+        let graph = Graph::default()
+            .input("x", 1, &["2", "3", "2", "4"])
+            .node(node("Transpose", &["x"], &["q"]).ints("perm", &[0, 2, 1, 3]))
+            .node(node("MatMul", &["q", "k"], &["scores"]))
+            .node(node("Add", &["scores", "mask"], &["masked"]))
+            .node(node("Softmax", &["masked"], &["shares"]).int("axis", axis))
+            .node(node("MatMul", &["shares", "v"], &["y"]));
+        weight(weight(weight(graph, "mask", mask, 3), "k", keys, 4), "v", values, 5)
+    };
+    let masks: [&[i64]; 5] = [&[3, 1], &[1], &[], &[2, 1, 1, 5], &[1, 1, 1, 1, 5]];
+    let keys: [&[i64]; 4] = [&[2, 2, 4, 5], &[4, 5], &[1, 2, 4, 5], &[2, 1, 4, 5]];
+    let values: [&[i64]; 3] = [&[2, 2, 5, 4], &[5, 4], &[2, 1, 5, 3]];
+    for (mask, (keys, values)) in masks.iter().zip(keys.iter().cycle().zip(values.iter().cycle())) {
+        both(|| graph(mask, keys, values, -1), "masked", &[2, 3, 2, 4]);
+    }
+    // With a mask of five axes, the axis 3 is that of the queries.
+    both(|| graph(masks[4], keys[0], values[0], 3), "masked", &[2, 3, 2, 4]);
+}
+
+/// Numbers with axes add axes to what they are combined with.
+#[test]
+fn numbers_with_axes_are_no_factors_of_formulas() {
+    let graph = |dims: &[i64]| {
+        let graph = Graph::default()
+            .input("x", 1, &["3", "8"])
+            .node(node("Div", &["x", "root"], &["a"]))
+            .node(node("Erf", &["a"], &["b"]))
+            .node(node("Add", &["b", "one"], &["c"]))
+            .node(node("Mul", &["x", "c"], &["d"]))
+            .node(node("Mul", &["d", "half"], &["e"]))
+            .node(node("Shape", &["e"], &["f"]))
+            .node(node("Cast", &["f"], &["y"]).int("to", 1))
+            .output("y");
+        let root = graph.initializer(tensor("root", &[], &[2f32.sqrt()])).initializer(tensor("one", &[], &[1.0]));
+        root.initializer(tensor("half", dims, &[0.5]))
+    };
+    assert_eq!(run(&graph(&[]), &[3, 8], Arithmetic::F32).0, [3.0, 8.0]);
+    assert_eq!(run(&graph(&[1, 1, 1]), &[3, 8], Arithmetic::F32).0, [1.0, 3.0, 8.0]);
+}
+
 #[test]
 fn transposed_constants_are_constants() {
     let graph = |turned: bool| {

@@ -3,8 +3,9 @@
 //! What `Tensor::attention` computes is left to it, as it is one kernel where the device has one. The rest is a composition.
 
 use super::Row;
-use super::tools::{broadcast, each, element, number, padded, unsupported, wide};
-use crate::call::Call;
+use super::matmul::matmul;
+use super::tools::{broadcast, each, element, number, one, padded, unsupported, wide};
+use crate::call::{Call, axis_of};
 use crate::element as elements;
 use crate::error::NodeResult;
 use crate::value::Value;
@@ -29,6 +30,39 @@ pub(super) const ROWS: &[Row] = &[Row(
     ],
     attention,
 )];
+
+/// Attention as formulas have it, which a pass finds: `softmax(q @ k * scale + mask) @ v` with keys `[.., features, keys]`, where the
+/// softmax may be along another axis than that of the keys.
+pub(super) const OWN_ROWS: &[Row] = &[Row("Attention", 1, &["axis", "scale"], |call| {
+    let ([q, k, v], mask) = ([call.tensor(0)?, call.tensor(1)?, call.tensor(2)?], call.optional(3)?);
+    let (scale, axis) = (call.float("scale", 1.0)?, call.int("axis", -1)?);
+    if matches!(axis, -1 | 3) && is_plain([&q, &k, &v], mask.as_ref()) {
+        let how = Attention { scale: Some(scale), causal: false, mask: mask.as_ref() };
+        return one(q.attention(&k.t()?, &v, &how)?);
+    }
+    let scores = matmul(&q, &k, call.products)?.mul(scale)?;
+    let scores = if let Some(mask) = &mask { scores.add(mask)? } else { scores };
+    // The cast of integers is part of the formula.
+    let scores = if scores.dtype().is_float() { scores } else { scores.cast(Scalar::F32)? };
+    let axis = axis_of(axis, scores.ty().rank())?;
+    one(matmul(&scores.softmax(axis)?, &v, call.products)?)
+})];
+
+/// Returns true if operands are those of [`Tensor::attention`], where nothing but the mask is broadcast.
+fn is_plain([q, k, v]: [&Tensor; 3], mask: Option<&Tensor>) -> bool {
+    let ([b, h, queries, d], [kb, kh, kd, keys], [vb, vh, length, _]) = (q.shape(), k.shape(), v.shape()) else {
+        return false;
+    };
+    let shape = [*b, *h, *queries, *keys];
+    let fits = |mask: &Tensor| {
+        let (own, rank) = (mask.shape(), mask.ty().rank());
+        rank <= 4 && own.iter().zip(&shape[4 - rank..]).all(|(own, extent)| *own == 1 || own == extent)
+    };
+    let same_type = |other: &Tensor| other.dtype() == q.dtype() && q.dtype().is_float();
+    [(b, h, d), (b, h, keys)] == [(kb, kh, kd), (vb, vh, length)]
+        && [k, v].into_iter().chain(mask).all(same_type)
+        && mask.is_none_or(fits)
+}
 
 /// Returns `[batch, length, heads * width]` as `[batch, heads, length, width]`.
 pub(super) fn with_heads(x: &Tensor, heads: i64) -> NodeResult<Tensor> {

@@ -143,10 +143,10 @@ fn col2im(call: &Call) -> NodeResult<Vec<Value>> {
     let [batch, columns, places] = x.shape() else {
         return Err(format!("the input {} must have the axes n, columns, places", x.ty()).into());
     };
-    if columns % product(&kernel) != 0 || *places != product(&counts) {
+    let whole = columns.checked_div(product(&kernel)).filter(|channels| channels * product(&kernel) == *columns);
+    let Some(channels) = whole.filter(|_| *places == product(&counts)) else {
         return Err(format!("the input {} does not fit the windows {counts:?} of {kernel:?}", x.ty()).into());
-    }
-    let channels = columns / product(&kernel);
+    };
     let split = x.reshape(&[&[*batch, channels], kernel.as_slice(), &counts].concat())?;
     let output = TensorType::new(x.dtype(), &[&[*batch, channels], image.as_slice()].concat());
     let rank = output.rank();

@@ -36,6 +36,7 @@ mod windows;
 
 use crate::call::Call;
 use crate::error::{NodeName, NodeResult};
+use crate::graph::OWN_DOMAIN;
 use crate::value::Value;
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -81,6 +82,9 @@ static TABLE: LazyLock<HashMap<&'static str, &'static Row>> = LazyLock::new(|| {
 });
 
 fn row(node: &NodeName) -> Option<&'static Row> {
+    if node.domain == OWN_DOMAIN {
+        return attention::OWN_ROWS.iter().find(|row| (row.0, row.1) == (node.op_type.as_str(), node.version));
+    }
     let row = TABLE.get(node.op_type.as_str()).filter(|_| node.domain.is_empty())?;
     (row.1..=NEWEST).contains(&node.version).then_some(row)
 }

@@ -127,7 +127,7 @@ pub(super) fn unsupported<T>(attribute: &str, value: impl std::fmt::Display) -> 
     Err(format!("`{attribute}` = {value} is not supported").into())
 }
 
-/// Returns the number of elements of a tensor with these extents.
+/// Returns the number of elements of a tensor with these extents, or the largest one if there are more: no tensor has so many.
 pub(super) fn product(shape: &[usize]) -> usize {
-    shape.iter().product()
+    shape.iter().fold(1, |all, extent| all.saturating_mul(*extent))
 }

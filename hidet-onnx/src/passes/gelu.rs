@@ -16,6 +16,9 @@ const VERSION: i64 = 20;
 /// How far constants may be from those of the formula: they are rounded to `f32` or `f16`.
 const NEAR: f64 = 1e-3;
 
+/// The most nodes of a product: those of formulas are fewer, and every product of a long chain is looked at.
+const MOST_FACTORS: usize = 8;
+
 /// Replaces the formulas of a graph.
 pub(crate) fn gelu(mut graph: Graph) -> Result<Graph> {
     let links = Links::of(&graph);
@@ -61,6 +64,10 @@ impl Product {
         while let Some(at) = open.pop() {
             let own = links.node(at);
             product.nodes.push(at);
+            if product.nodes.len() > MOST_FACTORS {
+                product.values.clear();
+                break;
+            }
             for (input, name) in own.inputs.iter().enumerate() {
                 let is_below = own.is("Div") && input == 1;
                 match (links.number(name), links.alone(name)) {
@@ -124,7 +131,7 @@ impl Formula {
                 inside(links, &curve, "Tanh", &mut nodes).and_then(|name| scaled(links, &name, &mut nodes))?;
             let cube = summand(links, &sum, &mut nodes, |name| name == x)?;
             let (power, factor) = scaled(links, &cube, &mut nodes)?;
-            let exponent = links.alone(&power).and_then(|at| links.number(links.node(at).inputs.get(1)?));
+            let exponent = links.alone(&power).and_then(|at| links.scalar(links.node(at).inputs.get(1)?));
             let base = inside(links, &power, "Pow", &mut nodes)?;
             let right =
                 base == *x && exponent == Some(3.0) && is_near(factor, 0.044_715) && is_near(by, FRAC_2_PI.sqrt());

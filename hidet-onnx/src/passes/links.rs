@@ -21,7 +21,7 @@ impl<'a> Links<'a> {
         let (mut makers, mut users) = (HashMap::new(), HashMap::<&str, Vec<usize>>::new());
         for (at, node) in graph.nodes.iter().enumerate() {
             node.uses().for_each(|name| users.entry(name).or_default().push(at));
-            makers.extend(node.outputs.iter().map(|name| (name.as_str(), at)));
+            makers.extend(node.outputs.iter().filter(|name| !name.is_empty()).map(|name| (name.as_str(), at)));
         }
         // An output of the graph is used by a node that does not exist.
         graph.outputs.iter().for_each(|output| users.entry(&output.name).or_default().push(usize::MAX));
@@ -60,19 +60,35 @@ impl<'a> Links<'a> {
         }
     }
 
-    /// Returns true if the graph has no floats of 16 bits, so that a cast of floats to `f32` changes nothing.
-    pub(super) fn has_no_half(&self) -> bool {
-        let is_half = |dtype: Scalar| [Scalar::F16, Scalar::BF16].contains(&dtype);
-        let given = self.graph.inputs.iter().filter_map(|input| input.dtype);
-        let constants = self.graph.constants.values().map(|value| value.ty().dtype);
-        let made = self.graph.nodes.iter().filter_map(|node| node.attributes.int("to").ok()?);
-        !given.chain(constants).chain(made.filter_map(|to| element::scalar(to).ok())).any(is_half)
+    /// Returns true if it is known that the graph has no other floats than `f32`, so that a cast of floats to `f32` changes
+    /// nothing.
+    pub(super) fn has_one_float(&self) -> bool {
+        let is_other = |dtype: Scalar| dtype.is_float() && dtype != Scalar::F32;
+        let made = |node: &Node| {
+            let types = ["to", "dtype", "output_dtype", "output_datatype"].into_iter();
+            let types =
+                types.filter_map(|name| node.attributes.int(name).ok()?).filter_map(|to| element::scalar(to).ok());
+            let tensors = node.attributes.0.values().filter_map(|attribute| match attribute {
+                Attribute::Tensor(array) => Some(array.dtype()),
+                _ => None,
+            });
+            node.function.is_some() || !node.graphs.is_empty() || types.chain(tensors).any(is_other)
+        };
+        let Graph { inputs, constants, nodes, .. } = self.graph;
+        !inputs.iter().any(|input| input.dtype.is_none_or(is_other))
+            && !constants.values().any(|value| is_other(value.ty().dtype))
+            && !nodes.iter().any(made)
     }
 
-    /// Returns the number that a value is.
-    pub(super) fn number(&self, name: &str) -> Option<f64> {
-        let array = self.constant(name).filter(|array| array.ty().len() == 1)?;
+    /// Returns the number of any type that a value is: one without axes, so that it adds none to what it is combined with.
+    pub(super) fn scalar(&self, name: &str) -> Option<f64> {
+        let array = self.constant(name).filter(|array| array.shape().is_empty())?;
         array.floats().first().copied()
+    }
+
+    /// Returns the float that a value is, likewise: quotients of integers are rounded.
+    pub(super) fn number(&self, name: &str) -> Option<f64> {
+        self.scalar(name).filter(|_| self.graph.constants.get(name).is_some_and(|value| value.ty().dtype.is_float()))
     }
 }
 

@@ -11,7 +11,8 @@ pub(crate) fn transposed(mut graph: Graph) -> Result<Graph> {
         let node = links.node(at);
         let matrix = links.constant(node.inputs.first()?).filter(|array| array.shape().len() == 2)?;
         let order = node.attributes.ints("perm").ok()?;
-        (node.is("Transpose") && matches!(order.as_deref(), None | Some([1, 0]))).then(|| (at, matrix.transposed()))
+        let is_turned = node.is("Transpose") && matches!(order.as_deref(), None | Some([1, 0]));
+        (is_turned && node.outputs.len() == 1).then(|| (at, matrix.transposed()))
     };
     let found: Vec<_> = (0..graph.nodes.len()).filter_map(of).collect();
     for (at, matrix) in found {

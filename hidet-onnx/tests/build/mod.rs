@@ -67,6 +67,16 @@ impl Node {
         Node(self.0.bytes(5, &attribute.0))
     }
 
+    /// An attribute that is a tensor.
+    pub fn tensor(self, name: &str, value: &Message) -> Node {
+        Node(self.0.bytes(5, &Message::default().text(1, name).bytes(5, &value.0).int(20, 4).0))
+    }
+
+    /// An attribute that is a graph.
+    pub fn graph(self, name: &str, value: &Graph) -> Node {
+        Node(self.0.bytes(5, &Message::default().text(1, name).bytes(6, &value.message.0).int(20, 5).0))
+    }
+
     /// An attribute that is one of the function's call.
     pub fn reference(self, name: &str, of_call: &str) -> Node {
         let attribute = Message::default().text(1, name).text(21, of_call).int(20, 1);
@@ -88,6 +98,11 @@ pub fn tensor(name: &str, dims: &[i64], numbers: &[f32]) -> Message {
 pub fn list(name: &str, numbers: &[i64]) -> Message {
     let raw: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
     extents(&[numbers.len() as i64]).int(2, 7).text(8, name).bytes(9, &raw)
+}
+
+/// Returns a truth value.
+pub fn truth(name: &str, value: bool) -> Message {
+    Message::default().int(2, 9).text(8, name).bytes(9, &[u8::from(value)])
 }
 
 /// Returns a tensor of floats in another file.
