@@ -6,7 +6,7 @@
 //! device are left to `matmul_simt`; others are divided along k.
 
 use super::parts::added;
-use super::product::multiprocessors;
+use super::product::{Product, multiprocessors};
 use crate::error::TensorType;
 use crate::expr::emit::emit;
 use crate::expr::{ExprNode, ScalarExpr};
@@ -231,7 +231,7 @@ impl Implementation for ContractSimt {
         };
         let Contraction { operands: [a, b], axes } = own;
         let shape = s.shape.map(i64::from);
-        let are_matrices = [&a, &b].iter().all(|(_, index)| crate::expr::axes_of(index).is_some());
+        let are_matrices = Product::in_any_order(fused, given).is_ok();
         let is_wide = s.tile.extents().iter().zip([32, 64]).all(|(own, wide)| *own >= wide);
         if s.parts == 1 && are_matrices && adjacent && is_wide {
             return Err("there are enough tiles for `matmul_simt`".to_owned());
