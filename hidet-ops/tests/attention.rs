@@ -177,7 +177,7 @@ fn parts_of_a_joined_product_of_f32_are_not_copied() -> Result<()> {
         let how = Attention { causal, mask: masked.then_some(&mask), scale: None };
         for y in [q.attention(&k, &v, &how)?, q.attention(&k, &v, &how)?.permute(&[0, 2, 1, 3])?] {
             let (names, wanted) = (y.templates()?, y.reference()?);
-            // The softmax of one key is no chain, and a product of one feature none.
+            // The softmax of one key is not a chain, and neither is what has one feature.
             let is_chain = length > 1 && width > 1;
             assert!(!is_chain || names.len() == 3, "{batch}x{length}x{heads}x{width}: {names:?} of {:?}", y.kernels());
             for (at, (found, wanted)) in y.elements()?.iter().zip(&wanted).enumerate() {

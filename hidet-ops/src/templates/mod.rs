@@ -15,6 +15,7 @@ mod operands;
 mod own;
 mod parts;
 mod product;
+mod tiling;
 
 pub(crate) use lstm_mma::{LstmSchedule, lstm_mma};
 
