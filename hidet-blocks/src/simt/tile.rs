@@ -62,8 +62,8 @@ impl ThreadTile {
     ) {
         if ![1, INNER as i32].contains(&lanes) {
             refuse(&format!("{lanes} elements are stored together: that must be 1 or {INNER}"));
-            return;
         }
+        let lanes = if lanes == INNER as i32 { lanes } else { 1 };
         let (t, output) = (thread_id(), AnyView::from(output));
         let (rows, cols) = (self.along(0, INNER), self.along(1, INNER / lanes as u32));
         for (i, _) in rows.on(t) {
