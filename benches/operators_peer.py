@@ -3,7 +3,7 @@
 
 It reads lines: `case REPEATS WORDS..` records REPEATS calls in a CUDA graph and answers `ready`, `time` replays it once and
 answers microseconds per call; any other answer is an error. Products are those of cuBLAS, attention is that of cuDNN through
-scaled_dot_product_attention, that of single queries by the quickest way of it, orders, sums up to each element, LSTM and
+scaled_dot_product_attention, that of single queries and of f32 by the quickest way of it, orders, sums up to each element, LSTM and
 resizing are its own kernels, everything else is compiled by torch.compile.
 """
 
@@ -20,9 +20,8 @@ except ImportError as error:
 TYPES = {"f16": torch.float16, "bf16": torch.bfloat16, "f32": torch.float32, "tf32": torch.float32, "x3": torch.float32}
 
 
-def attention_backends():
+def attention_backends(names=("FLASH_ATTENTION", "CUDNN_ATTENTION", "EFFICIENT_ATTENTION")):
     """Contexts in which attention is computed by one way each."""
-    names = ["FLASH_ATTENTION", "CUDNN_ATTENTION", "EFFICIENT_ATTENTION"]
     return [lambda own=getattr(SDPBackend, name): sdpa_kernel(own) for name in names]
 
 
@@ -80,12 +79,10 @@ def call_of(words):
         return lambda: f(a, b, bias, residual)
     if operator == "attention":
         q, k, v = (new(*shape) for _ in range(3))
-
-        def attend():
-            with sdpa_kernel(SDPBackend.CUDNN_ATTENTION):
-                return F.scaled_dot_product_attention(q, k, v, is_causal=kind == ["causal"])
-
-        return attend
+        attend = lambda: F.scaled_dot_product_attention(q, k, v, is_causal=kind == ["causal"])
+        # cuDNN has none of f32.
+        names = ["CUDNN_ATTENTION"] if dtype != "f32" else ["EFFICIENT_ATTENTION", "MATH"]
+        return fastest(attend, attention_backends(names))
     if operator == "decode":
         sequences, heads, shared, context, features = shape
         q, k, v = new(sequences, heads, 1, features), *(new(sequences, shared, context, features) for _ in range(2))

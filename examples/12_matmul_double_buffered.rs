@@ -74,7 +74,7 @@ kernel! {
         let sums = s.tile.registers();
         sums.fill(0.0);
         multiply_by_threads(&s.tile, sums, (&a, &b), k);
-        s.tile.store(sums, c, origin, first);
+        s.tile.store(sums, c, 1, origin, first);
     }
 }
 

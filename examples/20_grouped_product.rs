@@ -27,7 +27,7 @@ kernel! {
             let sums = TILE.registers();
             sums.fill(0.0);
             multiply_by_threads(&TILE, sums, (&a, &b), k);
-            TILE.store(sums, c, origin, first);
+            TILE.store(sums, c, 1, origin, first);
         }
     }
 }

@@ -110,7 +110,7 @@ kernel! {
         let sums = tile.registers();
         sums.fill(0.0);
         multiply_by_threads(&tile, sums, (&a, &b), k);
-        tile.store(sums, c, origin, first);
+        tile.store(sums, c, 1, origin, first);
     }
 }
 

@@ -150,3 +150,40 @@ fn parts_of_a_tensor_are_attended_to_in_place() -> Result<()> {
     }
     Ok(())
 }
+
+/// Of f32, attention is three kernels, which read parts of a joined product where they are, and of which the last one gives its
+/// result as the next product reads it: nothing is copied.
+#[test]
+fn parts_of_a_joined_product_of_f32_are_not_copied() -> Result<()> {
+    let wide = |shape: &[usize], seed: usize| Ok::<_, hidet_ops::Error>(known::numbers(shape, seed, 1.0 / 16.0)?.0);
+    for ([batch, length, heads, width], causal, masked) in [
+        ([1, 40, 3, 16], true, false),
+        ([2, 33, 2, 64], true, true),
+        ([3, 130, 2, 5], false, true),
+        ([2, 1, 4, 8], true, false),
+        ([1, 70, 1, 20], true, false),
+        ([2, 7, 5, 1], false, false),
+    ] {
+        let size = heads * width;
+        let (x, weights) = (wide(&[batch, length, 12], 1)?, wide(&[12, 3 * size], 2)?);
+        let all = Tensor::from(x.matmul(&weights)?.compute()?);
+        let part = |number: usize| {
+            let first = (number * size) as i64;
+            let own = all.slice(&[(2, first, first + size as i64, 1)])?;
+            own.reshape(&[batch, length, heads, width])?.permute(&[0, 2, 1, 3])
+        };
+        let (q, k, v) = (part(0)?, part(1)?, part(2)?);
+        let mask = wide(&[batch, 1, 1, length], 3)?;
+        let how = Attention { causal, mask: masked.then_some(&mask), scale: None };
+        for y in [q.attention(&k, &v, &how)?, q.attention(&k, &v, &how)?.permute(&[0, 2, 1, 3])?] {
+            let (names, wanted) = (y.templates()?, y.reference()?);
+            // The softmax of one key is not a chain, and neither is what has one feature.
+            let is_chain = length > 1 && width > 1;
+            assert!(!is_chain || names.len() == 3, "{batch}x{length}x{heads}x{width}: {names:?} of {:?}", y.kernels());
+            for (at, (found, wanted)) in y.elements()?.iter().zip(&wanted).enumerate() {
+                assert!((found - wanted).abs() <= 2e-5, "element {at} of {y:?} is {found} instead of {wanted}");
+            }
+        }
+    }
+    Ok(())
+}

@@ -50,6 +50,12 @@ fn operators(device: &Device, dtype: Scalar) -> Result<Vec<Tensor>> {
     }
     if dtype == Scalar::F32 {
         all.extend([a.matmul_by(&t, Precision::Tf32)?, a.matmul_by(&t, Precision::Tf32x3)?]);
+        // Products by threads with tiles of other sizes, and of many matrices.
+        for [m, n, k] in [[2048, 2048, 16], [1024, 3072, 16], [16384, 32, 16], [16, 4096, 64]] {
+            all.push(of(&[m, k])?.matmul(&of(&[k, n])?)?.gelu()?);
+        }
+        let many = of(&[4, 6, 128, 64])?;
+        all.push(many.attention(&many, &many, &Attention::default())?);
     }
     Ok(all)
 }
@@ -78,6 +84,7 @@ fn kernels_of_operators_compile() -> Result<()> {
     }
     let device = Device::sim();
     let all = std::env::var_os("HIDET_ALL").is_some();
+    let mut worse = Vec::new();
     for dtype in [Scalar::F16, Scalar::F32] {
         let archs: &[&str] = match (asked.as_deref(), dtype) {
             (Some("90"), _) => &["sm_90a"],
@@ -94,10 +101,13 @@ fn kernels_of_operators_compile() -> Result<()> {
                     let usage = nvrtc::compile(&source, arch)?.usage;
                     let spilled = usage.spill_stores + usage.spill_loads;
                     println!("{:<40} {name} {} registers, {spilled} spilled", function.name, usage.registers);
-                    assert!(spilled == 0 && usage.losses.is_empty(), "{} on {name}: {usage:?}", function.name);
+                    if spilled != 0 || !usage.losses.is_empty() {
+                        worse.push(format!("{} on {name}: {usage:?}", function.name));
+                    }
                 }
             }
         }
     }
+    assert!(worse.is_empty(), "{}", worse.join("\n"));
     Ok(())
 }

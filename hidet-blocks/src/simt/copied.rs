@@ -27,8 +27,8 @@ pub struct CopiedInput {
     copies: TaskMapping<2>,
     lines: u32,
     depth: i32,
-    /// Lines that all threads copy at the same time.
-    at_once: i32,
+    /// Lines that all threads copy at the same time, and how much of each along k.
+    at_once: [i32; 2],
     /// The first line of all tiles, which may be negative.
     first: Expr<i32>,
     /// Where the tiles begin along k, if that is not 0.
@@ -36,8 +36,8 @@ pub struct CopiedInput {
 }
 
 impl CopiedInput {
-    /// Makes room for tiles of `depth` along axis `k_axis` and `lines` along the other, copied by `threads`, a multiple of
-    /// `depth`. Lines begin at `first`; those before the matrix are zero.
+    /// Makes room for tiles of `depth` along axis `k_axis` and `lines` along the other, copied by `threads`, of each line 8 elements
+    /// at a time, or `depth` if that is less. Lines begin at `first`; those before the matrix are zero.
     #[track_caller]
     pub fn new(
         input: In<f32, 2>,
@@ -46,11 +46,13 @@ impl CopiedInput {
         threads: u32,
         first: Expr<i32>,
     ) -> CopiedInput {
-        let fits = depth >= 1 && threads.is_multiple_of(depth) && lines.is_multiple_of(threads / depth) && k_axis < 2;
-        if !fits {
+        // A sector of 32 bytes, of as many lines as possible.
+        let along = depth.clamp(1, 8);
+        let fits = depth >= 1 && depth.is_multiple_of(along) && threads.is_multiple_of(along) && k_axis < 2;
+        if !fits || threads == 0 || !lines.is_multiple_of(threads / along) {
             refuse(&format!(
-                "{threads} threads copy tiles of {lines} lines and {depth} along axis {k_axis}: the threads must be a \
-                 multiple of {depth}, and the lines one of the threads for each of these"
+                "{threads} threads copy tiles of {lines} lines and {depth} along axis {k_axis}, {along} of each line at a time: \
+                 depth and threads must be multiples of {along}, and the lines one of the threads for each of these"
             ));
             return CopiedInput::new(input, (0, route), [1, 1], 1, first);
         }
@@ -59,17 +61,17 @@ impl CopiedInput {
         {
             refuse(&format!("copies begin at column {at} of a tile of {depth}"));
         }
-        let at_once = threads / depth;
+        let at_once = threads / along;
         let copies = match k_axis {
-            1 => repeat([lines / at_once, 1]) * spatial([at_once, depth]),
-            _ => repeat([1, lines / at_once]) * spatial([depth, at_once]),
+            1 => repeat([lines / at_once, depth / along]) * spatial([at_once, along]),
+            _ => repeat([depth / along, lines / at_once]) * spatial([along, at_once]),
         };
         // Threads of a warp store a column of a tile whose lines are rows: 4 elements of padding put them into different
         // banks.
         let padding = if k_axis == 1 { 4 } else { 0 };
         let tiles = shared::<f32, 3>([2, depth as i32, lines as i32 + padding]);
         let stage = registers(copies.register_layout());
-        let (depth, at_once) = (depth as i32, at_once as i32);
+        let (depth, at_once) = (depth as i32, [at_once as i32, along as i32]);
         CopiedInput { input, k_axis, route, tiles, stage, copies, lines, depth, at_once, first, begin: None }
     }
 
@@ -111,7 +113,8 @@ impl CopiedInput {
             let [line, p] = self.ordered([task.0, task.1]);
             match self.route {
                 Route::Registers => {
-                    if column == line / self.at_once % self.depth {
+                    let number = p / self.at_once[1] * self.repeats() + line / self.at_once[0];
+                    if column == number / self.each_column() {
                         self.stage[[task.0, task.1]] = self.input.get(self.place(line, start + p));
                     }
                 }
@@ -125,6 +128,17 @@ impl CopiedInput {
                 }
             }
         }
+    }
+
+    /// Returns how often all threads copy lines, until all of a tile's have been.
+    fn repeats(&self) -> i32 {
+        self.lines as i32 / self.at_once[0]
+    }
+
+    /// Returns how many elements a thread loads at each column, so that the last ones are on their way for half of the columns.
+    fn each_column(&self) -> i32 {
+        let loads = self.repeats() * (self.depth / self.at_once[1]);
+        (loads * 2 + self.depth - 1) / self.depth
     }
 
     /// Stores what was loaded to registers of tile `next`.

@@ -1,7 +1,7 @@
 //! The elements of a tile of the result that each thread computes.
 
-use hidet_core::dsl::intrinsics::thread_id;
-use hidet_core::dsl::{Expr, OnDevice, Out, Registers, View, registers};
+use hidet_core::dsl::intrinsics::{refuse, thread_id};
+use hidet_core::dsl::{AnyExpr, AnyView, Expr, OnDevice, Out, Registers, View, registers};
 use hidet_core::layout::Layout;
 use hidet_macros::device;
 use hidet_mapping::{TaskMapping, repeat, spatial};
@@ -50,16 +50,34 @@ impl ThreadTile {
     }
 
     /// Stores a thread's elements of the tile that begins at `origin`, from row and column `first` on: those before it are
-    /// another block's.
+    /// another block's. `lanes` is 4 if columns of the output are a multiple of 4, and 4 of them are written together, else 1.
     #[device(crate = hidet_core)]
-    pub fn store(&self, sums: View<f32, 2>, output: Out<f32, 2>, origin: [Expr<i32>; 2], first: [Expr<i32>; 2]) {
-        let t = thread_id();
-        let [rows, cols] = [0, 1].map(|axis| self.along(axis, INNER));
+    pub fn store(
+        &self,
+        sums: View<f32, 2>,
+        output: Out<f32, 2>,
+        lanes: i32,
+        origin: [Expr<i32>; 2],
+        first: [Expr<i32>; 2],
+    ) {
+        if ![1, INNER as i32].contains(&lanes) {
+            refuse(&format!("{lanes} elements are stored together: that must be 1 or {INNER}"));
+        }
+        let lanes = if lanes == INNER as i32 { lanes } else { 1 };
+        let (t, output) = (thread_id(), AnyView::from(output));
+        let (rows, cols) = (self.along(0, INNER), self.along(1, INNER / lanes as u32));
         for (i, _) in rows.on(t) {
             if origin[0] + i >= first[0] {
-                for (_, j) in cols.on(t) {
+                for (_, group) in cols.on(t) {
+                    let j = group * lanes;
                     if origin[1] + j >= first[1] {
-                        output.set((origin[0] + i, origin[1] + j), sums[[i, j]]);
+                        let values: Vec<AnyExpr> = (0..lanes).map(|lane| AnyExpr::from(sums[[i, j + lane]])).collect();
+                        let place = [origin[0] + i, origin[1] + j];
+                        if lanes == 1 {
+                            output.set(&place, values[0]);
+                        } else {
+                            output.store(&place, AnyExpr::vector(&values));
+                        }
                     }
                 }
             }

@@ -11,6 +11,7 @@ use hidet::dsl::{AnyView, Signature};
 use hidet::ir::Access;
 use hidet::mapping::IndexExpr;
 use hidet::types::Scalar;
+use std::collections::BTreeSet;
 
 /// The parameters of a kernel: each input once for each list of coordinates at which it is read, and once for all computed
 /// ones. Axes that are always read at 0 are left out, and coordinates that are next to each other in every parameter are
@@ -256,15 +257,14 @@ impl Parameters {
         self.list[parameter].dtype
     }
 
-    /// Returns true if all that an expression reads has axes among these coordinates of the kernel.
-    pub(crate) fn are_within(&self, expr: &ScalarExpr, axes: &[usize]) -> bool {
-        expr.reads().into_iter().all(|read| match read.node() {
-            ExprNode::Read { input, index } => self
-                .position(*input, index)
-                .and_then(|parameter| self.axes(parameter))
-                .is_some_and(|own| own.iter().all(|axis| axes.contains(axis))),
-            _ => false,
-        })
+    /// Returns the coordinates of the kernel at which an expression reads parameters, each once, in order.
+    pub(crate) fn axes_read(&self, expr: &ScalarExpr) -> Vec<usize> {
+        let own = |read: &ScalarExpr| match read.node() {
+            ExprNode::Read { input, index } => self.axes(self.position(*input, index)?),
+            _ => None,
+        };
+        let all: BTreeSet<usize> = expr.reads().into_iter().filter_map(own).flatten().collect();
+        all.into_iter().collect()
     }
 
     /// Returns the same parameters for inputs that begin at multiples of fewer bytes than allocations do.

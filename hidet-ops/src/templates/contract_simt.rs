@@ -6,13 +6,14 @@
 //! device are left to `matmul_simt`; others are divided along k.
 
 use super::parts::added;
-use super::product::multiprocessors;
+use super::product::{Product, multiprocessors};
+use super::tiling::Tiling;
 use crate::error::TensorType;
 use crate::expr::emit::emit;
-use crate::expr::{ExprNode, ScalarExpr};
+use crate::expr::{ExprNode, ScalarExpr, part_of};
 use crate::fuse::FusedTask;
 use crate::schedule::{Given, Implementation, KernelPlan, Parameters, Plan, Source, stored, unflattened};
-use hidet::blocks::{CopiedInput, Route, ThreadTile, multiply_by_threads};
+use hidet::blocks::{CopiedInput, Route, multiply_by_threads};
 use hidet::dsl::{AnyExpr, AnyView, IntoExpr, Signature};
 use hidet::ir::Access;
 use hidet::mapping::IndexExpr;
@@ -25,10 +26,8 @@ pub(super) struct ContractSimt;
 /// The shape of the work.
 #[derive(Clone, Copy, Debug)]
 struct Schedule {
-    /// What a block computes.
-    tile: ThreadTile,
-    /// The least number of resident blocks per multiprocessor, which bounds the registers per thread.
-    min_blocks: u32,
+    /// What a block computes at a time.
+    tiling: Tiling,
     /// How many blocks share the products along k of a tile, and the products of each.
     parts: u32,
     each: u32,
@@ -36,16 +35,9 @@ struct Schedule {
     shape: [u32; 3],
     /// The axis of b that is k.
     k_axis: usize,
+    /// Elements of the result that are stored together.
+    lanes: i32,
 }
-
-/// Products along k of a tile.
-const DEPTH: u32 = 8;
-
-/// Products per microsecond of a multiprocessor.
-const PRODUCTS: f64 = 2.2e5;
-
-/// The share of it with so many blocks at a time.
-const SHARES: [f64; 4] = [0.4, 0.62, 0.7, 0.75];
 
 /// Bytes per microsecond that are written where only one element of a sector is.
 const SCATTERED: f64 = 3e6 / 32.0;
@@ -57,39 +49,30 @@ impl Schedule {
         shape @ [m, n, k]: [u32; 3],
         multiprocessors: usize,
         k_axis: usize,
+        computed: [bool; 2],
         adjacent: bool,
     ) -> Option<(Schedule, f64)> {
-        // The last ones are for products with few columns and with few rows.
-        let tiles = [
-            ([4, 2], [2, 2], 2),
-            ([2, 2], [2, 2], 4),
-            ([2, 2], [1, 1], 4),
-            ([4, 1], [2, 1], 4),
-            ([1, 4], [1, 2], 4),
-            ([1, 4], [1, 1], 4),
-        ];
-        let steps = k.max(1).div_ceil(DEPTH);
-        let with = |(block_warps, warp_outer, min_blocks): ([u32; 2], [u32; 2], u32), parts: u32| {
-            let each = steps.div_ceil(parts) * DEPTH;
+        let with = |tiling: Tiling, parts: u32| {
+            let each = k.max(1).div_ceil(tiling.depth).div_ceil(parts) * tiling.depth;
             let parts = k.max(1).div_ceil(each);
-            Schedule { tile: ThreadTile { block_warps, warp_outer }, min_blocks, parts, each, shape, k_axis }
+            Schedule { tiling, parts, each, shape, k_axis, lanes: 1 }
         };
-        let all = tiles.into_iter().flat_map(|tile| [1, 2, 3, 4, 6, 8, 12, 16, 24, 32].map(|parts| with(tile, parts)));
+        let all = Tiling::all().flat_map(|tiling| [1, 2, 3, 4, 6, 8, 12, 16, 24, 32].map(|parts| with(tiling, parts)));
+        let blocks = |s: &Schedule| {
+            let [rows, cols] = s.tiling.tile.extents();
+            (m as usize).div_ceil(rows as usize) * (n as usize).div_ceil(cols as usize) * s.parts as usize
+        };
         let expected = |s: &Schedule| {
-            let [rows, cols] = s.tile.extents();
-            let blocks = (m as usize).div_ceil(rows as usize) * (n as usize).div_ceil(cols as usize) * s.parts as usize;
-            let at_once = blocks.div_ceil(multiprocessors).min(s.min_blocks as usize);
-            let waves = blocks.div_ceil(multiprocessors * at_once) as f64;
-            let products = f64::from(rows * cols) * f64::from(s.each) * at_once as f64;
             let join =
                 if s.parts > 1 { 3.0 + f64::from(s.parts) * f64::from(m) * f64::from(n) * 8.0 / 3e6 } else { 0.0 };
             let scattered = if adjacent { 0.0 } else { f64::from(s.parts) * f64::from(m) * f64::from(n) / SCATTERED };
-            waves * products / PRODUCTS / SHARES[at_once - 1] + join + scattered
+            s.tiling.time(blocks(s), s.each.min(k), computed, multiprocessors) + join + scattered
         };
         // A grid has at most so many blocks along y.
-        let fits = |s: &Schedule| m.div_ceil(s.tile.extents()[0]) <= 65535;
+        let fits = |s: &Schedule| m.div_ceil(s.tiling.tile.extents()[0]) <= 65535;
         let timed = all.filter(fits).map(|schedule| (schedule, expected(&schedule)));
-        timed.min_by(|(_, a), (_, b)| a.total_cmp(b))
+        let (s, time) = timed.min_by(|(_, a), (_, b)| a.total_cmp(b))?;
+        Some((Schedule { tiling: s.tiling.fitted(blocks(&s), multiprocessors), ..s }, time))
     }
 }
 
@@ -97,12 +80,12 @@ kernel! {
     /// c = a * b for each part of k; b is `[k, n]` or `[n, k]`.
     #[launch(
         grid = (
-            s.shape[1].div_ceil(s.tile.extents()[1]),
-            s.shape[0].div_ceil(s.tile.extents()[0]),
+            s.shape[1].div_ceil(s.tiling.tile.extents()[1]),
+            s.shape[0].div_ceil(s.tiling.tile.extents()[0]),
             s.parts
         ),
-        block = s.tile.threads(),
-        min_blocks = s.min_blocks
+        block = s.tiling.tile.threads(),
+        min_blocks = s.tiling.min_blocks
     )]
     fn contract_simt(
         #[meta] s: Schedule,
@@ -110,17 +93,18 @@ kernel! {
         b: In<f32, [_b0, _b1]>,
         c: Out<f32, [parts, m, n]>,
     ) {
-        let ([rows, cols], threads) = (s.tile.extents(), s.tile.threads());
+        let (tile, depth) = (s.tiling.tile, s.tiling.depth);
+        let ([rows, cols], threads) = (tile.extents(), tile.threads());
         let first = [block_idx().y * rows as i32, block_idx().x * cols as i32];
-        let origin = s.tile.inwards(first, [m, n]);
+        let origin = tile.inwards(first, [m, n]);
         let (k, each) = (s.shape[2] as i32, s.each as i32);
         let begin = block_idx().z * each;
-        let a = CopiedInput::new(a, (1, Route::Registers), [rows, DEPTH], threads, origin[0]).beginning_at(begin);
-        let b = CopiedInput::new(b, (s.k_axis, Route::Registers), [cols, DEPTH], threads, origin[1]).beginning_at(begin);
-        let sums = s.tile.registers();
+        let a = CopiedInput::new(a, (1, Route::Registers), [rows, depth], threads, origin[0]).beginning_at(begin);
+        let b = CopiedInput::new(b, (s.k_axis, Route::Registers), [cols, depth], threads, origin[1]).beginning_at(begin);
+        let sums = tile.registers();
         sums.fill(0.0);
-        multiply_by_threads(&s.tile, sums, (&a, &b), (k - begin).min(each));
-        s.tile.store(sums, c.slice(block_idx().z), origin, first);
+        multiply_by_threads(&tile, sums, (&a, &b), (k - begin).min(each));
+        tile.store(sums, c.slice(block_idx().z), s.lanes, origin, first);
     }
 }
 
@@ -196,8 +180,15 @@ impl Contraction {
         };
         let k_axis = usize::from(ends_in_k(&b.1));
         let shape = shape.map(i32::unsigned_abs);
-        Schedule::of(shape, multiprocessors(&given.device), k_axis, adjacent)
-            .ok_or_else(|| "a grid has at most 65535 blocks along y".to_owned())
+        let computed =
+            [a, b].map(|(input, index)| part_of(index, &fused.extents, &fused.inputs[*input].shape).is_none());
+        let (mut schedule, time) = Schedule::of(shape, multiprocessors(&given.device), k_axis, computed, adjacent)
+            .ok_or("a grid has at most 65535 blocks along y")?;
+        // Columns are adjacent as far as the last axis of the result goes.
+        if let Some(last) = cols.last().filter(|axis| adjacent && **axis + 1 == fused.output.rank()) {
+            schedule.lanes = Tiling::lanes(fused, given, fused.extents[*last]);
+        }
+        Ok((schedule, time))
     }
 }
 
@@ -231,9 +222,8 @@ impl Implementation for ContractSimt {
         };
         let Contraction { operands: [a, b], axes } = own;
         let shape = s.shape.map(i64::from);
-        let are_matrices = [&a, &b].iter().all(|(_, index)| crate::expr::axes_of(index).is_some());
-        let is_wide = s.tile.extents().iter().zip([32, 64]).all(|(own, wide)| *own >= wide);
-        if s.parts == 1 && are_matrices && adjacent && is_wide {
+        let are_matrices = Product::in_any_order(fused, given).is_ok();
+        if s.parts == 1 && are_matrices && adjacent {
             return Err("there are enough tiles for `matmul_simt`".to_owned());
         }
         let mut after = fused.clone();
@@ -285,7 +275,7 @@ impl Implementation for ContractSimt {
                 Ok(y) => {
                     let (extents, parts) = (after.extents.clone(), s.parts);
                     let order = [IndexExpr::Const(parts.into()), sizes[0].clone(), sizes[1].clone()];
-                    let y = y.remap(&order, 1, move |at| {
+                    let y = y.remap(&order, s.lanes as u32, move |at| {
                         let place = coordinates(&extents, &[(&rows, at[1]), (&cols, at[2])]);
                         if parts > 1 { [&[at[0]], place.as_slice()].concat() } else { place }
                     });

@@ -16,6 +16,7 @@ mod operands;
 mod own;
 mod parts;
 mod product;
+mod tiling;
 
 pub(crate) use lstm_mma::{LstmSchedule, lstm_mma};
 
@@ -43,7 +44,7 @@ const TEMPLATES: [&dyn Implementation; 7] = [
 pub(crate) fn plan(fused: &FusedTask, given: &Given) -> Result<(&'static str, Plan), String> {
     if !fused.producers.is_empty() {
         let chain = &attention_wgmma::AttentionWgmma;
-        let links = |_| ("chain", attention_wgmma::links(fused));
+        let links = |_| ("chain", attention_wgmma::links(fused, given));
         return Ok(chain.plan(fused, given).map_or_else(links, |plan| (chain.name(), plan)));
     }
     if fused.reductions.iter().any(Reduction::is_kernel) {

@@ -21,6 +21,8 @@ pub(super) struct Product {
     pub(super) parameters: Parameters,
     /// The number of the result's coordinates.
     pub(super) rank: usize,
+    /// These coordinates: those that number the matrices, and behind them rows and columns.
+    pub(super) order: Vec<usize>,
     /// The number of matrices.
     pub(super) batch: usize,
     /// The extents of the matrices.
@@ -28,15 +30,39 @@ pub(super) struct Product {
 }
 
 impl Product {
-    /// Returns a fused task as a product, or an error if it is not one.
+    /// Returns a fused task as a product whose operands are whole tensors and whose last coordinates are rows and columns, or an
+    /// error if it is not one.
     pub(super) fn of(fused: &FusedTask, given: &Given) -> Result<Product, String> {
+        Product::with(fused, Parameters::of(fused, given.contiguous), |rank, _| Some((0..rank).collect()))
+    }
+
+    /// Returns a fused task as a product whose operands may be parts of tensors, and any two of whose coordinates are rows and
+    /// columns: those of a alone and of b alone.
+    pub(super) fn in_any_order(fused: &FusedTask, given: &Given) -> Result<Product, String> {
+        let whole = Parameters::of(fused, given.contiguous);
+        let parameters = if whole.all_at_coordinates().is_ok() { whole } else { Parameters::of_parts(fused) };
+        Product::with(fused, parameters, |rank, [of_a, of_b]| {
+            let last = |of: &[usize], other: &[usize]| {
+                (0..rank).filter(|axis| !other.contains(axis)).max_by_key(|axis| (of.contains(axis), *axis))
+            };
+            let (row, col) = (last(of_a, of_b)?, last(of_b, of_a)?);
+            (row != col).then(|| (0..rank).filter(|axis| ![row, col].contains(axis)).chain([row, col]).collect())
+        })
+    }
+
+    /// Returns the product with these parameters. `order` is given the number of the result's coordinates, and those that a and
+    /// b have.
+    fn with(
+        fused: &FusedTask,
+        parameters: Parameters,
+        order: impl Fn(usize, [&[usize]; 2]) -> Option<Vec<usize>>,
+    ) -> Result<Product, String> {
         let [product] = fused.reductions.as_slice() else { return Err("it is not one sum".to_owned()) };
         let (factors, precision) =
             product.factors().ok_or("its terms are not products of an element of a and one of b")?;
         if factors.iter().any(|factor| factor.reads().is_empty()) {
             return Err("a factor is a number".to_owned());
         }
-        let parameters = Parameters::of(fused, given.contiguous);
         parameters.all_at_coordinates()?;
         let (extents, rank) = (parameters.extents(), parameters.rank());
         if rank < 2 {
@@ -45,19 +71,23 @@ impl Product {
         if parameters.over() != [rank] {
             return Err("the sum is along several axes".to_owned());
         }
-        let batch = extents[..rank - 2].iter().product();
+        let [of_a, of_b] = [0, 1].map(|factor| parameters.axes_read(&factors[factor]));
+        let order = order(rank, [&of_a, &of_b]).ok_or("a and b have the same axes of the result")?;
+        let [front @ .., row, col] = order.as_slice() else { return Err("it has no rows and columns".to_owned()) };
+        let batch = front.iter().map(|axis| extents[*axis]).product();
         if batch > 65535 {
             return Err(format!("a batch of {batch} matrices: a grid has at most 65535 blocks along z"));
         }
-        let shape = [extents[rank - 2], extents[rank - 1], extents[rank]];
+        let shape = [extents[*row], extents[*col], extents[rank]];
         if shape[2] == 0 {
             // TMA has no boxes of nothing.
             return Err("it adds nothing".to_owned());
         }
         let sums = product.term().dtype();
-        let own = Product { factors, precision, sums, parameters, rank, batch, shape };
-        let within = |factor: usize| own.parameters.are_within(&own.factors[factor], &own.axes()[factor]);
-        match within(0) && within(1) {
+        let own = Product { factors, precision, sums, parameters, rank, order, batch, shape };
+        let [axes_a, axes_b] = own.axes();
+        let within = |of: &[usize], axes: &[usize]| of.iter().all(|axis| axes.contains(axis));
+        match within(&of_a, &axes_a) && within(&of_b, &axes_b) {
             true => Ok(own),
             false => Err("its operands have not the axes of matrices [m, k] and [k, n]".to_owned()),
         }
@@ -65,8 +95,8 @@ impl Product {
 
     /// Returns the kernel's coordinates that are the axes of a and of b.
     pub(super) fn axes(&self) -> [Vec<usize>; 2] {
-        let (row, col, along) = (self.rank - 2, self.rank - 1, self.rank);
-        [[row, along], [along, col]].map(|last| (0..self.rank - 2).chain(last).collect())
+        let (front, last) = self.order.split_at(self.rank - 2);
+        [[last[0], self.rank], [self.rank, last[1]]].map(|last| front.iter().copied().chain(last).collect())
     }
 
     /// Returns the axes of the tensor that a factor is, if it is one as it is in memory.

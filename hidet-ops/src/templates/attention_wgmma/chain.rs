@@ -3,7 +3,7 @@
 use crate::error::TensorType;
 use crate::expr::{Element64, ExprNode, ScalarExpr, axes_of, part_of};
 use crate::fuse::{FusedTask, Producer, Reduction};
-use crate::schedule::{Plan, Source};
+use crate::schedule::{Given, Plan, Source};
 use crate::task::ReduceOp;
 use hidet::ir::{BinaryOp, CompareOp, UnaryOp};
 use hidet::types::Scalar;
@@ -55,7 +55,7 @@ fn canonical(fused: &FusedTask) -> Result<(FusedTask, Vec<usize>), String> {
 }
 
 /// Returns the plan of a chain in which each task is planned by itself.
-pub(in crate::templates) fn links(fused: &FusedTask) -> Plan {
+pub(in crate::templates) fn links(fused: &FusedTask, given: &Given) -> Plan {
     let mut plan = Plan::default();
     // Numbers of inputs behind the given ones are those of the results of producers, in order.
     let mut results = Vec::new();
@@ -65,34 +65,53 @@ pub(in crate::templates) fn links(fused: &FusedTask) -> Plan {
     };
     for Producer { fused: own, inputs } in &fused.producers {
         let inputs = inputs.iter().map(|number| source(*number, &results)).collect();
-        plan_with_copies(own, inputs, &mut plan);
+        link(own, (own, &[]), inputs, given, &mut plan);
         results.push(plan.steps.len() - 1);
     }
-    let (last, order) = canonical(fused).unwrap_or_else(|_| (fused.clone(), (0..fused.output.rank()).collect()));
-    let is_ordered = order.is_sorted();
     let all = (0..fused.inputs.len()).map(|number| source(number, &results)).collect();
-    plan_with_copies(&FusedTask { producers: Vec::new(), ..last }, all, &mut plan);
-    if !is_ordered {
-        let made = plan.steps[plan.steps.len() - 1].output.clone();
+    let own = FusedTask { producers: Vec::new(), ..fused.clone() };
+    let (last, order) = canonical(&own).unwrap_or_else(|_| (own.clone(), Vec::new()));
+    link(&own, (&last, &order), all, given, &mut plan);
+    plan
+}
+
+/// Adds a task to a plan: as it is, if what computes it also computes it in the order of axes in which a template is sure to take
+/// it, with whole tensors instead of parts. Else parts are copied before, and the result is put in order behind it.
+fn link(
+    fused: &FusedTask,
+    (ordered, order): (&FusedTask, &[usize]),
+    mut sources: Vec<Source>,
+    given: &Given,
+    plan: &mut Plan,
+) {
+    let (copies, whole) = with_copies(ordered);
+    let name = |fused: &FusedTask| crate::templates::plan(fused, given).map(|(name, _)| name).ok();
+    if copies.is_empty() && order.is_sorted() || name(fused) == name(&whole) {
+        return plan.fused(fused.clone(), sources);
+    }
+    for (input, copy) in copies {
+        plan.fused(copy, vec![sources[input].clone()]);
+        sources.push(plan.last());
+    }
+    let made = whole.output.clone();
+    plan.fused(whole, sources);
+    if !order.is_sorted() {
         let index = (0..order.len()).filter_map(|axis| order.iter().position(|own| *own == axis)).map(ScalarExpr::axis);
         let value = ScalarExpr::read(0, made.dtype, index.collect());
         let task = FusedTask::each(format!("order_of_{}", fused.name), vec![made], fused.output.clone(), value);
         plan.fused(task, vec![plan.last()]);
     }
-    plan
 }
 
-/// Adds a task to a plan; parts of tensors that it reads are copied before, as other templates than this one read whole tensors.
-fn plan_with_copies(fused: &FusedTask, mut sources: Vec<Source>, plan: &mut Plan) {
+/// Returns the copies of parts of tensors that a task reads, each with the number of its input, and the task that reads these
+/// copies, behind its inputs.
+fn with_copies(fused: &FusedTask) -> (Vec<(usize, FusedTask)>, FusedTask) {
     let mut inputs = fused.inputs.clone();
-    let mut copies: Vec<(usize, Vec<Option<usize>>, Vec<usize>, usize)> = Vec::new();
+    let (mut parts, mut copies): (Vec<(usize, Vec<Option<usize>>, Vec<usize>)>, Vec<_>) = (Vec::new(), Vec::new());
     for read in fused.exprs().flat_map(ScalarExpr::reads) {
         let ExprNode::Read { input, index } = read.node() else { continue };
         let Some(ty) = fused.inputs.get(*input).filter(|_| axes_of(index).is_none()) else { continue };
         let Some((axes, starts)) = part_of(index, &fused.extents, &ty.shape) else { continue };
-        if copies.iter().any(|known| (known.0, &known.1, &known.2) == (*input, &axes, &starts)) {
-            continue;
-        }
         let kept: Vec<usize> = axes.iter().flatten().copied().collect();
         let place = |axis: usize| kept.iter().position(|own| *own == axis).unwrap_or(0);
         let at = |(axis, start): (&Option<usize>, &usize)| match axis {
@@ -100,15 +119,18 @@ fn plan_with_copies(fused: &FusedTask, mut sources: Vec<Source>, plan: &mut Plan
             None => ScalarExpr::constant(Scalar::I32, *start as f64),
         };
         let value = ScalarExpr::read(0, ty.dtype, axes.iter().zip(&starts).map(at).collect());
+        let part = (*input, axes, starts);
+        if parts.contains(&part) {
+            continue;
+        }
         let shape: Vec<usize> = kept.iter().map(|axis| fused.extents[*axis]).collect();
         let output = TensorType::new(ty.dtype, &shape);
         let name = format!("part_for_{}", fused.name);
-        plan.fused(FusedTask::each(name, vec![ty.clone()], output.clone(), value), vec![sources[*input].clone()]);
-        copies.push((*input, axes, starts, inputs.len()));
+        copies.push((*input, FusedTask::each(name, vec![ty.clone()], output.clone(), value)));
+        parts.push(part);
         inputs.push(output);
-        sources.push(plan.last());
     }
-    let (given, added) = (fused.inputs.len(), inputs.len() - fused.inputs.len());
+    let (given, added) = (fused.inputs.len(), copies.len());
     let mut own = fused.with_exprs(&|expr| {
         expr.substitute(&mut |expr| match expr.node() {
             ExprNode::Read { input, index } if *input >= given => {
@@ -116,15 +138,16 @@ fn plan_with_copies(fused: &FusedTask, mut sources: Vec<Source>, plan: &mut Plan
             }
             ExprNode::Read { input, index } => {
                 let (axes, starts) = part_of(index, &fused.extents, &fused.inputs[*input].shape)?;
-                let copy = copies.iter().find(|known| (known.0, &known.1, &known.2) == (*input, &axes, &starts))?;
                 let index = axes.iter().flatten().map(|axis| ScalarExpr::axis(*axis)).collect();
-                Some(ScalarExpr::read(copy.3, expr.dtype(), index))
+                let part = (*input, axes, starts);
+                let copy = parts.iter().position(|known| *known == part)?;
+                Some(ScalarExpr::read(given + copy, expr.dtype(), index))
             }
             _ => None,
         })
     });
     own.inputs = inputs;
-    plan.fused(own, sources);
+    (copies, own)
 }
 
 impl Chain {
