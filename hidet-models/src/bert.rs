@@ -155,7 +155,7 @@ impl Bert {
         self.embedding.holds(&ranges.tokens)?;
         let device = self.kinds.device();
         Sequences::of(ranges, |[batch, length]| {
-            let ids = |id| placed(device, &vec![id; batch * length], &[batch, length]);
+            let ids = |id: i64| placed(device, &vec![id; batch * length], &[batch, length]);
             let (tokens, mask, count) = (ids(0)?, ids(1)?, placed(device, &[length as i64], &[1])?);
             // Tokens behind those of a request do not count, whatever their mask is.
             let places = placed(device, &(0..length as i64).collect::<Vec<i64>>(), &[1, length])?;

@@ -120,7 +120,7 @@ impl Gpt2 {
         let device = self.embedding.device();
         // Tokens see those before them, so that what is behind those of a request changes nothing.
         Sequences::of(ranges, |[batch, length]| {
-            let tokens = placed(device, &vec![0; batch * length], &[batch, length])?;
+            let tokens = placed(device, &vec![0i64; batch * length], &[batch, length])?;
             let outputs = vec![self.forward(&tokens)?];
             Ok(Traced { inputs: vec![tokens], outputs, parts: Vec::new() })
         })

@@ -69,7 +69,7 @@ impl Sequences {
         let device = tokens.device();
         let ones = match mask {
             Some(mask) => mask.clone(),
-            None => placed(device, &vec![1; batch * length], &[batch, length])?,
+            None => placed(device, &vec![1i64; batch * length], &[batch, length])?,
         };
         let length = placed(device, &[length as i64], &[1])?;
         Ok(self.buckets.run(&[tokens, &ones, &length])?)
@@ -113,7 +113,7 @@ impl Sequences {
         if is_own && (takes == one || takes == more) {
             return Ok(Sequences { buckets });
         }
-        let why = format!("it is no model of sequences: it takes {}", takes.join(", "));
+        let why = format!("it is not a model of sequences: it takes {}", takes.join(", "));
         Err(hidet_ops::Error::Program(why).into())
     }
 }

@@ -67,7 +67,8 @@ pub struct Buckets {
 
 impl Buckets {
     /// Computes `trace` for each choice of sizes of the extents, and keeps the launches. `trace` returns what is to be computed
-    /// for such sizes, of any size between them too, and must depend on nothing else.
+    /// for such sizes, of any size between them too. It depends on nothing else, and what it computes of the inputs by itself, so that
+    /// their elements are asked for, would count as constant.
     ///
     /// # Errors
     ///

@@ -80,7 +80,8 @@ pub(super) fn types(
         let follows = |types: &Types| every().all(|(sizes, all)| all.get(tensor) == Some(&types.of(sizes)));
         found.filter(follows).ok_or_else(|| {
             let seen: Vec<String> = every().filter_map(|(_, all)| all.get(tensor)).map(TensorType::to_string).collect();
-            let why = format!("an extent of tensor {tensor} is no multiple of one of the sizes: {}", seen.join(", "));
+            let why =
+                format!("an extent of tensor {tensor} is not a multiple of one of the sizes: {}", seen.join(", "));
             Error::Extent { extent: extents.iter().map(Extent::name).collect::<Vec<&str>>().join("`, `"), why }
         })
     };
