@@ -4,6 +4,7 @@
 
 use crate::attention::SelfAttention;
 use crate::embedding::Embedding;
+use crate::ended::ended;
 use crate::error::{Error, Result};
 use crate::inputs;
 use crate::linear::Linear;
@@ -159,7 +160,8 @@ impl Bert {
             let (tokens, mask, count) = (ids(0)?, ids(1)?, placed(device, &[length as i64], &[1])?);
             // Tokens behind those of a request do not count, whatever their mask is.
             let places = placed(device, &(0..length as i64).collect::<Vec<i64>>(), &[1, length])?;
-            let state = self.encode(&tokens, None, Some(&places.less(&count)?.cast(Scalar::I64)?.mul(&mask)?))?;
+            let seen = ended(&places.less(&count)?.cast(Scalar::I64)?.mul(&mask)?)?;
+            let state = self.encode(&tokens, None, Some(&seen))?;
             let pooled = self.pooler.is_some().then(|| self.pooled(&state)).transpose()?;
             let outputs = [state].into_iter().chain(pooled).collect();
             Ok(Traced { inputs: vec![tokens, mask, count], outputs, parts: Vec::new() })

@@ -24,6 +24,21 @@ pub struct Ranges {
 /// [`Gpt2::compiled`](crate::Gpt2::compiled). Kernels for a few sizes, the buckets, run for all; nothing is compiled for a request.
 /// That sequences are computed independently of each other is proved of the operators. That tokens in a bucket behind those of a
 /// request change nothing is what the models are written for: those of BERT are masked, and GPT-2 looks only back.
+///
+/// ```
+/// use hidet::prelude::Device;
+/// use hidet_models::{Gpt2, Gpt2Config, Random, Ranges};
+///
+/// let device = Device::sim();
+/// let config = Gpt2Config { layers: 1, hidden: 16, intermediate: 16, ..Gpt2Config::reduced() };
+/// let model = Gpt2::new(&device, &config, &mut Random { seed: 1 })?;
+/// let compiled = model.compiled(&Ranges { batch: 1..=2, tokens: 4..=6 })?;
+/// for (batch, tokens) in [(1, 4), (2, 5), (1, 6)] {
+///     let scores = compiled.run(&config.input(&device, batch, tokens, 7)?, None)?;
+///     assert_eq!(scores[0].shape(), [batch, tokens, 100]);
+/// }
+/// # Ok::<(), hidet_models::Error>(())
+/// ```
 pub struct Sequences {
     buckets: Buckets,
 }
@@ -31,8 +46,7 @@ pub struct Sequences {
 impl Sequences {
     /// Compiles what `trace` returns for numbers and lengths of sequences: an input `i64[batch, tokens]`, and perhaps further ones,
     /// which [`Sequences::run`] gives: a mask of this type, and the number of tokens, `i64[1]`, behind which none counts.
-    pub(crate) fn of(ranges: &Ranges, trace: impl FnMut([usize; 2]) -> Result<Traced>) -> Result<Sequences> {
-        let mut trace = trace;
+    pub(crate) fn of(ranges: &Ranges, mut trace: impl FnMut([usize; 2]) -> Result<Traced>) -> Result<Sequences> {
         let extents =
             [Extent::rows(EXTENTS[0], ranges.batch.clone()), Extent::masked(EXTENTS[1], ranges.tokens.clone())];
         Ok(Sequences { buckets: Buckets::of(&extents, |sizes| trace([sizes[0], sizes[1]]))? })
@@ -49,12 +63,10 @@ impl Sequences {
         let refused = |found: &Tensor, wanted: String| {
             Err(Error::Input { model: "compiled sequences", found: found.ty().clone(), wanted })
         };
-        let [batch, length] = *tokens.shape() else {
-            return refused(tokens, "it takes tokens i64[batch, tokens]".to_owned());
+        let [batch, length] = match *tokens.shape() {
+            [batch, length] if tokens.dtype() == Scalar::I64 => [batch, length],
+            _ => return refused(tokens, "it takes tokens i64[batch, tokens]".to_owned()),
         };
-        if tokens.dtype() != Scalar::I64 {
-            return refused(tokens, "it takes tokens i64[batch, tokens]".to_owned());
-        }
         let takes_mask = self.buckets.inputs().len() > 1;
         match mask {
             Some(mask) if !takes_mask => return refused(mask, "the model takes no mask".to_owned()),
