@@ -250,7 +250,8 @@ mod tests {
         assert_eq!(choices.len(), 9);
         for batch in 1..=4usize {
             for tokens in 4..=9 {
-                let [rows, length] = choices[bucket(&extents, &[batch, tokens])][..] else { panic!() };
+                let choice = &choices[bucket(&extents, &[batch, tokens])];
+                let (rows, length) = (choice[0], choice[1]);
                 assert_eq!(rows, batch.next_power_of_two());
                 assert_eq!(length, if tokens == 4 { 4 } else { tokens.next_power_of_two().min(9).max(tokens) });
             }
@@ -264,7 +265,7 @@ mod tests {
             assert!(error.starts_with("extent `n`: ") && error.contains(words), "{error}\ndoes not say: {words}");
         };
         says(&[Extent::rows("n", 0..=4)], "sizes begin with 1");
-        says(&[Extent::rows("n", 4..=3)], "there is no size from 4 to 3");
+        says(&[Extent::rows("n", RangeInclusive::new(4, 3))], "there is no size from 4 to 3");
         says(&[Extent::exactly("n", [])], "there is no size");
         says(&[Extent::rows("n", 1..=10_000)], "more than 4096 sizes");
         says(&[Extent::rows("n", 1..=4), Extent::exactly("n", [1])], "given twice");
