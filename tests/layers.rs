@@ -34,21 +34,24 @@ const STRANGERS: [(&str, &[&str]); 2] =
 const SIM_LAYERS: [&str; 5] = ["memory", "checks", "interp", "sync", "async_ops"];
 
 /// The modules of the operators, from left to right as above.
-const OPERATOR_LAYERS: [&str; 17] = [
+const OPERATOR_LAYERS: [&str; 20] = [
     "error",
     "memory",
     "expr",
     "task",
     "graph",
+    "independence",
     "fuse",
     "schedule",
     "templates",
     "run",
     "plans",
     "tensor",
+    "shared",
     "program",
     "saved",
     "replay",
+    "buckets",
     "composed",
     "ops",
     "testing",
@@ -78,11 +81,12 @@ const ONNX_LAYERS: [&str; 19] = [
 ];
 
 /// The modules of the models, from left to right as above; models do not know each other.
-const MODEL_LAYERS: [&str; 15] = [
+const MODEL_LAYERS: [&str; 16] = [
     "error",
     "weights",
     "load",
     "inputs",
+    "sequences",
     "ended",
     "conv",
     "linear",

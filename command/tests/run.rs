@@ -185,6 +185,38 @@ fn a_compiled_model_is_run_as_the_model_is() {
 }
 
 #[test]
+fn a_file_runs_for_all_sizes_of_an_extent() {
+    let folder = folder("extent");
+    let [many, more] = [("3.npy", 3), ("6.npy", 6)].map(|(name, count)| images(&folder, name, &[count, 64]).0);
+    let file = folder.join("digits.hidet");
+    let file = file.to_str().unwrap();
+    let (text, code) = compile(MODEL, &["--extent", "n=1..5", "-o", file]);
+    assert!(code == 0 && text.contains("\nn from 1 to 5, in buckets of 1, 2, 4, 5\n"), "{text}");
+    let results = [(MODEL, "of_model"), (file, "of_file")].map(|(model, name)| {
+        let output = folder.join(name);
+        let (text, code) = run(model, &["--input", &many, "--output", output.to_str().unwrap()]);
+        assert!(code == 0 && text.contains("chances: f32[3, 10]\n"), "{text}");
+        fs::read(output.join("chances.npy")).unwrap()
+    });
+    assert!(results[0] == results[1]);
+    for (arguments, part) in [
+        (vec![], "inputs that are not given:\n  images: f32[n, 64] with n = 1 to 5\n"),
+        (vec!["--input", &more], "extent `n`: it is 6, but kernels were compiled for 1 to 5"),
+    ] {
+        let (text, code) = run(file, &arguments);
+        assert!(code != 0 && text.contains(part), "{part}:\n{text}");
+    }
+    for (extent, part) in [
+        ("n=1..", "--extent n=1..: write it as NAME=1..16, for a range of sizes, or as NAME=1,2,4"),
+        ("m=1..4", "input `images`: it is f32[n, 64]: give the sizes of `n` too"),
+        ("n=0..4", "extent `n`: sizes begin with 1"),
+    ] {
+        let (text, code) = compile(MODEL, &["--extent", extent, "-o", file]);
+        assert!(code != 0 && text.contains(part), "{part}:\n{text}");
+    }
+}
+
+#[test]
 fn models_that_cannot_be_compiled_are_errors_that_say_why() {
     let file = folder("not_compiled").join("digits.hidet");
     let file = file.to_str().unwrap();

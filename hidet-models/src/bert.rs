@@ -4,15 +4,17 @@
 
 use crate::attention::SelfAttention;
 use crate::embedding::Embedding;
+use crate::ended::ended;
 use crate::error::{Error, Result};
 use crate::inputs;
 use crate::linear::Linear;
-use crate::load::Load;
+use crate::load::{Load, placed};
 use crate::norm::LayerNorm;
+use crate::sequences::{Ranges, Sequences};
 use crate::weights::{Draw, Weights};
 use hidet::device::Device;
 use hidet::types::Scalar;
-use hidet_ops::{Attention, Tensor};
+use hidet_ops::{Attention, Tensor, Traced};
 
 /// The sizes of a BERT.
 #[derive(Clone, Debug, PartialEq)]
@@ -142,6 +144,28 @@ impl Bert {
             x = layer.of(&x, extents, mask.as_ref())?;
         }
         Ok(x.reshape(&[sequences, length, hidden])?)
+    }
+
+    /// Compiles the model for all numbers and lengths of sequences in ranges. The outputs are the last hidden state, and of a model with
+    /// a pooler the pooled output.
+    ///
+    /// # Errors
+    ///
+    /// If a range is empty or goes beyond the positions, or a kernel cannot be compiled or launched.
+    pub fn compiled(&self, ranges: &Ranges) -> Result<Sequences> {
+        self.embedding.holds(&ranges.tokens)?;
+        let device = self.kinds.device();
+        Sequences::of(ranges, |[batch, length]| {
+            let ids = |id: i64| placed(device, &vec![id; batch * length], &[batch, length]);
+            let (tokens, mask, count) = (ids(0)?, ids(1)?, placed(device, &[length as i64], &[1])?);
+            // Tokens behind those of a request do not count, whatever their mask is.
+            let places = placed(device, &(0..length as i64).collect::<Vec<i64>>(), &[1, length])?;
+            let seen = ended(&places.less(&count)?.cast(Scalar::I64)?.mul(&mask)?)?;
+            let state = self.encode(&tokens, None, Some(&seen))?;
+            let pooled = self.pooler.is_some().then(|| self.pooled(&state)).transpose()?;
+            let outputs = [state].into_iter().chain(pooled).collect();
+            Ok(Traced { inputs: vec![tokens, mask, count], outputs, parts: Vec::new() })
+        })
     }
 
     /// Returns the pooled output of a last hidden state: `[sequences, hidden]`, made of the first tokens.

@@ -3,8 +3,10 @@
 use crate::error::{Error, Result};
 use crate::load::Load;
 use crate::weights::Draw;
+use hidet::device::Device;
 use hidet::types::Scalar;
 use hidet_ops::Tensor;
+use std::ops::RangeInclusive;
 
 /// The tables of tokens and positions.
 pub(crate) struct Embedding {
@@ -39,6 +41,23 @@ impl Embedding {
                 Err(Error::Input { model: self.model, found: tokens.ty().clone(), wanted })
             }
         }
+    }
+
+    /// Returns an error if sequences of these lengths have more tokens than there are positions.
+    pub(crate) fn holds(&self, lengths: &RangeInclusive<usize>) -> Result<()> {
+        let most = self.positions.shape()[0];
+        if *lengths.end() <= most {
+            return Ok(());
+        }
+        Err(Error::Config {
+            field: "tokens",
+            why: format!("there are at most {most} in a sequence, not {}", lengths.end()),
+        })
+    }
+
+    /// Returns the device of the tables.
+    pub(crate) fn device(&self) -> &Device {
+        self.words.device()
     }
 
     /// Returns the rows of tokens plus those of their positions, `[sequences, tokens, width]`.

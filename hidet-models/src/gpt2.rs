@@ -8,12 +8,13 @@ use crate::embedding::Embedding;
 use crate::error::Result;
 use crate::inputs;
 use crate::linear::Linear;
-use crate::load::Load;
+use crate::load::{Load, placed};
 use crate::norm::LayerNorm;
+use crate::sequences::{Ranges, Sequences};
 use crate::weights::Weights;
 use hidet::device::Device;
 use hidet::types::Scalar;
-use hidet_ops::{Attention, Tensor};
+use hidet_ops::{Attention, Tensor, Traced};
 use std::ops::Range;
 
 /// The sizes of a GPT-2.
@@ -107,6 +108,22 @@ impl Gpt2 {
         }
         let scores = self.embedding.scores(&self.norm.of(&x)?)?;
         Ok(scores.reshape(&[sequences, length, scores.shape()[1]])?)
+    }
+
+    /// Compiles the model for all numbers and lengths of sequences in ranges. The output is that of [`Gpt2::forward`].
+    ///
+    /// # Errors
+    ///
+    /// If a range is empty or goes beyond the positions, or a kernel cannot be compiled or launched.
+    pub fn compiled(&self, ranges: &Ranges) -> Result<Sequences> {
+        self.embedding.holds(&ranges.tokens)?;
+        let device = self.embedding.device();
+        // Tokens see those before them, so that what is behind those of a request changes nothing.
+        Sequences::of(ranges, |[batch, length]| {
+            let tokens = placed(device, &vec![0i64; batch * length], &[batch, length])?;
+            let outputs = vec![self.forward(&tokens)?];
+            Ok(Traced { inputs: vec![tokens], outputs, parts: Vec::new() })
+        })
     }
 }
 

@@ -56,6 +56,7 @@ mod load;
 mod mobilenet;
 mod norm;
 mod resnet;
+mod sequences;
 mod weights;
 
 pub use bert::{Bert, BertConfig};
@@ -64,4 +65,5 @@ pub use gpt2::{Gpt2, Gpt2Config};
 pub use inception::{Inception, InceptionConfig};
 pub use mobilenet::{Mobilenet, MobilenetConfig};
 pub use resnet::{Resnet, ResnetConfig};
+pub use sequences::{Ranges, Sequences};
 pub use weights::{Draw, Given, Random, Weights};

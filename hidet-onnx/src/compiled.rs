@@ -1,20 +1,20 @@
 //! [`Compiled`]: runs of a model as one file, which is loaded without the model and without compiling anything.
 //!
-//! The file has the names of inputs and outputs, and for each run which inputs were given, and the program
-//! (`Replay::to_bytes` of hidet-ops), with the initializers that it reads. Initializers that several runs read are there
-//! several times.
+//! The file has the names of inputs and outputs, and for each run which inputs were given, and the programs
+//! (`Replay::all_to_bytes` of hidet-ops), with the initializers that they read, each once. Runs for ranges of extents are
+//! `Buckets` of hidet-ops, with their own initializers.
 
 use crate::error::{Error, Result};
 use hidet::cache::Digest;
 use hidet::cache::codec::{Bytes, Encode, Reader, decode};
 use hidet::device::Device;
-use hidet_ops::{Replay, ReplayMemory, Tensor, TensorType};
+use hidet_ops::{Buckets, Extent, Replay, ReplayMemory, Tensor, TensorType};
 use std::fs;
 use std::io::Read;
 use std::path::Path;
 
 /// The first bytes: the magic, with the version of the format as its last byte.
-const MAGIC: [u8; 8] = *b"hidetmo\x01";
+const MAGIC: [u8; 8] = *b"hidetmo\x02";
 
 /// Runs of a model, compiled for inputs of some types and the architecture of a device, loaded from what
 /// [`Session::save`](crate::Session::save) wrote.
@@ -37,6 +37,8 @@ pub struct Compiled {
     inputs: Vec<String>,
     outputs: Vec<String>,
     runs: Vec<Run>,
+    /// Runs for ranges of extents, and by input of the model true if it is given.
+    buckets: Option<(Vec<bool>, Buckets)>,
 }
 
 /// A run for inputs of some types.
@@ -46,30 +48,39 @@ struct Run {
     replay: Replay,
 }
 
-/// A run in a file.
-struct SavedRun {
-    given: Vec<u8>,
-    program: Bytes,
-}
-
-/// What a file has behind the magic and the checksum.
+/// What a file has behind the magic and the checksum. Inputs that are given are 1, others 0.
 struct Saved {
     inputs: Vec<String>,
     outputs: Vec<String>,
-    runs: Vec<SavedRun>,
+    /// For each run which inputs are given.
+    runs: Vec<Bytes>,
+    /// All runs; nothing if there are none.
+    replays: Bytes,
+    /// Which inputs are given of runs for ranges of extents, and these; nothing if there are none.
+    required: Bytes,
+    buckets: Bytes,
 }
 
 fn damaged() -> Error {
     Error::Compiled("it is damaged or incomplete; make it again".to_owned())
 }
 
-/// Returns runs of a model as bytes: for each, which inputs are given, and its launches.
-pub(crate) fn to_bytes(inputs: Vec<String>, outputs: Vec<String>, runs: &[(Vec<bool>, &Replay)]) -> Result<Vec<u8>> {
-    let run = |(given, replay): &(Vec<bool>, &Replay)| {
-        Ok(SavedRun { given: given.iter().map(|given| u8::from(*given)).collect(), program: Bytes(replay.to_bytes()?) })
+/// Returns runs of a model as bytes: for each, which inputs are given, and its launches; and runs for ranges of extents.
+pub(crate) fn to_bytes(
+    inputs: Vec<String>,
+    outputs: Vec<String>,
+    runs: &[(Vec<bool>, &Replay)],
+    buckets: Option<(Vec<bool>, &Buckets)>,
+) -> Result<Vec<u8>> {
+    let given = |given: &[bool]| Bytes(given.iter().map(|given| u8::from(*given)).collect());
+    let replays: Vec<&Replay> = runs.iter().map(|(_, replay)| *replay).collect();
+    let replays = if replays.is_empty() { Vec::new() } else { Replay::all_to_bytes(&replays)? };
+    let (required, buckets) = match buckets {
+        Some((required, buckets)) => (given(&required), buckets.to_bytes()?),
+        None => (given(&[]), Vec::new()),
     };
-    let runs = runs.iter().map(run).collect::<Result<_>>()?;
-    let saved = Saved { inputs, outputs, runs };
+    let runs = runs.iter().map(|(own, _)| given(own)).collect();
+    let saved = Saved { inputs, outputs, runs, replays: Bytes(replays), required, buckets: Bytes(buckets) };
     let mut out = [&MAGIC[..], &[0; Digest::BYTES]].concat();
     let (checksum, checked) = (MAGIC.len()..out.len(), out.len());
     saved.encode(&mut out);
@@ -114,16 +125,28 @@ impl Compiled {
         if Digest::of(&[reader.rest()]) != checksum {
             return Err(damaged());
         }
-        let Saved { inputs, outputs, runs } = decode(reader.rest()).ok_or_else(damaged)?;
-        let run = |saved: SavedRun| {
-            let given: Vec<bool> = saved.given.iter().map(|given| *given != 0).collect();
-            let replay = Replay::from_bytes(device, &saved.program.0)?;
-            let fits =
-                given.len() == inputs.len() && given.iter().filter(|given| **given).count() == replay.inputs().count();
-            if fits && replay.outputs().count() == outputs.len() { Ok(Run { given, replay }) } else { Err(damaged()) }
+        let Saved { inputs, outputs, runs, replays, required, buckets } = decode(reader.rest()).ok_or_else(damaged)?;
+        let given = |bytes: &Bytes, count: usize, results: usize| {
+            let given: Vec<bool> = bytes.0.iter().map(|given| *given != 0).collect();
+            let fits = given.len() == inputs.len() && given.iter().filter(|given| **given).count() == count;
+            if fits && results == outputs.len() { Ok(given) } else { Err(damaged()) }
         };
-        let runs = runs.into_iter().map(run).collect::<Result<_>>()?;
-        Ok(Compiled { inputs, outputs, runs })
+        let replays = if runs.is_empty() { Vec::new() } else { Replay::all_from_bytes(device, &replays.0)? };
+        if replays.len() != runs.len() {
+            return Err(damaged());
+        }
+        let run = |(own, replay): (&Bytes, Replay)| {
+            Ok(Run { given: given(own, replay.inputs().count(), replay.outputs().count())?, replay })
+        };
+        let runs = runs.iter().zip(replays).map(run).collect::<Result<_>>()?;
+        let buckets = match buckets.0.is_empty() {
+            true => None,
+            false => {
+                let buckets = Buckets::from_bytes(device, &buckets.0)?;
+                Some((given(&required, buckets.inputs().len(), buckets.outputs())?, buckets))
+            }
+        };
+        Ok(Compiled { inputs, outputs, runs, buckets })
     }
 
     /// Returns true if a file begins as compiled models do, whatever the version of the format.
@@ -149,14 +172,25 @@ impl Compiled {
         self.runs.iter().map(|run| self.given(run).collect()).collect()
     }
 
+    /// Returns the extents of which it runs for ranges or lists of sizes.
+    pub fn extents(&self) -> &[Extent] {
+        self.buckets.as_ref().map_or(&[], |(_, buckets)| buckets.extents())
+    }
+
+    /// Returns for all sizes of the extents the names and types of the inputs, `f32[batch, 64]`.
+    pub fn inputs(&self) -> Vec<(&str, String)> {
+        let Some((required, buckets)) = &self.buckets else { return Vec::new() };
+        named(&self.inputs, required).zip(buckets.inputs()).collect()
+    }
+
     /// Returns the memory for tensors between kernels of all runs, together.
     pub fn memory(&self) -> ReplayMemory {
-        self.runs.iter().map(|run| run.replay.memory()).sum()
+        let buckets = self.buckets.iter().map(|(_, buckets)| buckets.memory());
+        self.runs.iter().map(|run| run.replay.memory()).chain(buckets).sum()
     }
 
     fn given<'a>(&'a self, run: &'a Run) -> impl Iterator<Item = (&'a str, TensorType)> {
-        let names = self.inputs.iter().zip(&run.given).filter(|(_, given)| **given).map(|(name, _)| name.as_str());
-        names.zip(run.replay.inputs())
+        named(&self.inputs, &run.given).zip(run.replay.inputs())
     }
 
     /// Runs the model for these inputs, and returns its outputs with their names, computed.
@@ -180,12 +214,20 @@ impl Compiled {
             count == inputs.len() && own.all(|(name, ty)| find(name).is_some_and(|tensor| *tensor.ty() == ty))
         };
         let Some(run) = self.runs.iter().find(is_for) else {
-            let line = |types: Vec<(&str, TensorType)>| {
+            if let Some((required, buckets)) = &self.buckets {
+                let tensors: Vec<&Tensor> = named(&self.inputs, required).filter_map(find).collect();
+                if (tensors.len(), inputs.len()) == (buckets.inputs().len(), tensors.len()) {
+                    return Ok(self.outputs.iter().cloned().zip(buckets.run(&tensors)?).collect());
+                }
+            }
+            let line = |types: Vec<(&str, String)>| {
                 let each: Vec<String> = types.iter().map(|(name, ty)| format!("{name}: {ty}")).collect();
                 format!("\n  {}", each.join(", "))
             };
-            let given = line(inputs.iter().map(|(name, tensor)| (*name, tensor.ty().clone())).collect());
-            let known: String = self.runs().into_iter().map(line).collect();
+            let given = line(inputs.iter().map(|(name, tensor)| (*name, tensor.ty().to_string())).collect());
+            let own = |run| self.given(run).map(|(name, ty)| (name, ty.to_string())).collect();
+            let buckets = self.buckets.iter().map(|_| line(self.inputs()));
+            let known: String = self.runs.iter().map(|run| line(own(run))).chain(buckets).collect();
             return Err(Error::Compiled(format!(
                 "it is for inputs of other types:{known}\ngiven are:{given}\ncompile the model for these"
             )));
@@ -195,14 +237,9 @@ impl Compiled {
     }
 }
 
-impl Encode for SavedRun {
-    fn encode(&self, out: &mut Vec<u8>) {
-        self.given.encode(out);
-        self.program.encode(out);
-    }
-    fn decode(from: &mut Reader) -> Option<Self> {
-        Some(SavedRun { given: from.read()?, program: from.read()? })
-    }
+/// Returns the names of those inputs that are given.
+fn named<'a>(inputs: &'a [String], given: &'a [bool]) -> impl Iterator<Item = &'a str> {
+    inputs.iter().zip(given).filter(|(_, given)| **given).map(|(name, _)| name.as_str())
 }
 
 impl Encode for Saved {
@@ -210,8 +247,18 @@ impl Encode for Saved {
         self.inputs.encode(out);
         self.outputs.encode(out);
         self.runs.encode(out);
+        self.replays.encode(out);
+        self.required.encode(out);
+        self.buckets.encode(out);
     }
     fn decode(from: &mut Reader) -> Option<Self> {
-        Some(Saved { inputs: from.read()?, outputs: from.read()?, runs: from.read()? })
+        Some(Saved {
+            inputs: from.read()?,
+            outputs: from.read()?,
+            runs: from.read()?,
+            replays: from.read()?,
+            required: from.read()?,
+            buckets: from.read()?,
+        })
     }
 }

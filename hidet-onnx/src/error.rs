@@ -53,7 +53,7 @@ pub enum Error {
     /// A compiled model cannot be made, read or run.
     #[error("compiled model: {0}")]
     Compiled(String),
-    /// The device failed.
+    /// The device failed, or an extent cannot have sizes that were given.
     #[error(transparent)]
     Device(#[from] hidet_ops::Error),
 }

@@ -32,4 +32,5 @@ pub use compiled::Compiled;
 pub use error::{Error, NodeName, Result, Unsupported, Why};
 pub use file::tensor;
 pub use graph::{Declared, Dim};
+pub use hidet_ops::Extent;
 pub use model::{Model, Session};

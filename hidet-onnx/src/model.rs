@@ -1,10 +1,12 @@
 //! [`Model`]: a model that was read and checked; [`Session`]: the same on a device, where it runs.
 
+mod extents;
+
 use crate::arithmetic::Arithmetic;
 use crate::array::Array;
 use crate::build;
 use crate::compiled;
-use crate::error::{Error, NodeResult, Result};
+use crate::error::{Error, NodeName, NodeResult, Result};
 use crate::graph::{Declared, Dim, Graph};
 use crate::passes;
 use crate::proto::ModelProto;
@@ -13,7 +15,7 @@ use crate::value::{Value, observed};
 use crate::verify::verify;
 use hidet::device::Device;
 use hidet::types::Scalar;
-use hidet_ops::{Replay, ReplayMemory, Tensor, TensorType};
+use hidet_ops::{Buckets, Replay, ReplayMemory, Tensor, TensorType};
 use prost::Message;
 use prost::bytes::Bytes;
 use std::collections::{BTreeMap, HashMap};
@@ -51,6 +53,8 @@ pub struct Session {
     graph: Graph,
     target: Target,
     runs: Mutex<HashMap<Types, Arc<Replay>>>,
+    /// Of the inputs that must be given, if extents were given.
+    buckets: Option<Buckets>,
 }
 
 /// The types of the inputs of a run, in the order of the model; nothing of those that are not given.
@@ -165,7 +169,7 @@ impl Model {
             graph = passes::aligned(graph, arithmetic.narrow().is_some())?;
             verify(&graph)?;
         }
-        let session = Session { graph, target, runs: Mutex::default() };
+        let session = Session { graph, target, runs: Mutex::default(), buckets: None };
         for value in session.graph.all().into_iter().flat_map(|graph| graph.constants.values()) {
             if value.ty().len() >= UPLOADED {
                 value.on(device, false).map_err(|why| Error::Invalid(format!("an initializer: {why}")))?;
@@ -185,12 +189,15 @@ impl Session {
         let given = self.checked(inputs)?;
         let types: Types = given.iter().map(|value| value.as_ref().map(|tensor| tensor.ty().clone())).collect();
         let tensors: Vec<&Tensor> = given.iter().flatten().collect();
+        if let Some(buckets) = self.buckets.as_ref().filter(|_| self.are_required(&given)) {
+            return Ok(self.named(buckets.run(&tensors)?));
+        }
         if let Some(replay) = self.kept(&types) {
             return Ok(self.named(replay.run(&tensors)?));
         }
         // The memory of a kept run is its own.
         let own = given.iter().map(|value| value.as_ref().map(copied).transpose()).collect::<Result<Vec<_>>>()?;
-        let (outputs, has_computed) = observed(|| self.outputs(own.iter().map(Option::as_ref)));
+        let (outputs, has_computed) = observed(|| self.outputs(own.iter().map(Option::as_ref), &mut |_, _| {}));
         let outputs = outputs?;
         if has_computed || outputs.is_empty() {
             outputs.iter().try_for_each(|output| output.compute().map(|_| ()))?;
@@ -215,14 +222,14 @@ impl Session {
     /// As [`Session::run`].
     pub fn lazy(&self, inputs: &[(&str, Tensor)]) -> Result<Vec<(String, Tensor)>> {
         let given = self.checked(inputs)?;
-        Ok(self.named(self.outputs(given.iter().map(Option::as_ref))?))
+        Ok(self.named(self.outputs(given.iter().map(Option::as_ref), &mut |_, _| {})?))
     }
 
     /// Returns the memory for tensors between kernels of all runs that are kept, together. The model keeps it as long as
     /// these, beside initializers, inputs and outputs.
     pub fn memory(&self) -> ReplayMemory {
         let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        runs.values().map(|replay| replay.memory()).sum()
+        runs.values().map(|replay| replay.memory()).chain(self.buckets.as_ref().map(Buckets::memory)).sum()
     }
 
     /// Returns the runs that are kept as bytes of a compiled model, which [`Compiled`](crate::Compiled) loads without the
@@ -233,7 +240,7 @@ impl Session {
     /// If no run is kept: the model has not run yet, or looks at elements on the way.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if runs.is_empty() {
+        if runs.is_empty() && self.buckets.is_none() {
             return Err(Error::Compiled(
                 "there is no run to be kept: run the model first; one that looks at elements on the way, as conditions \
                  and recurrent layers may do, cannot be compiled"
@@ -246,7 +253,10 @@ impl Session {
         let runs: Vec<(Vec<bool>, &Replay)> =
             runs.iter().map(|(types, replay)| (types.iter().map(Option::is_some).collect(), &**replay)).collect();
         let names = |all: &'_ [Declared]| all.iter().map(|declared| declared.name.clone()).collect::<Vec<String>>();
-        compiled::to_bytes(names(&self.graph.inputs), names(&self.graph.outputs), &runs)
+        let is_required = |input: &Declared| !self.graph.constants.contains_key(&input.name);
+        let required = self.graph.inputs.iter().map(is_required).collect();
+        let buckets = self.buckets.as_ref().map(|buckets| (required, buckets));
+        compiled::to_bytes(names(&self.graph.inputs), names(&self.graph.outputs), &runs, buckets)
     }
 
     /// Writes the runs that are kept to a file, as [`Session::to_bytes`].
@@ -264,10 +274,20 @@ impl Session {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner).get(types).cloned()
     }
 
-    /// Returns the outputs for these inputs, to be computed.
-    fn outputs<'a>(&self, inputs: impl Iterator<Item = Option<&'a Tensor>>) -> Result<Vec<Tensor>> {
+    /// Returns true if those inputs are given that must be, and no others.
+    fn are_required<T>(&self, given: &[Option<T>]) -> bool {
+        let required = self.graph.inputs.iter().map(|input| !self.graph.constants.contains_key(&input.name));
+        given.iter().map(Option::is_some).eq(required)
+    }
+
+    /// Returns the outputs for these inputs, to be computed; `made` is called with the results of each node.
+    fn outputs<'a>(
+        &self,
+        inputs: impl Iterator<Item = Option<&'a Tensor>>,
+        made: &mut dyn FnMut(&NodeName, &[Value]),
+    ) -> Result<Vec<Tensor>> {
         let given = inputs.map(|input| input.map(|tensor| Value::Device(tensor.clone()))).collect();
-        let values = run::run(&self.graph, given, &self.target)?;
+        let values = run::watched(&self.graph, given, &self.target, made)?;
         let output = |(declared, value): (&Declared, Value)| {
             let tensor = value.on(&self.target.device, false).and_then(|tensor| self.widened(tensor, declared));
             tensor.map_err(|why| Error::Invalid(format!("output `{}`: {why}", declared.name)))

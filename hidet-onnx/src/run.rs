@@ -4,7 +4,7 @@
 use crate::arithmetic::Arithmetic;
 use crate::array::Array;
 use crate::call::Call;
-use crate::error::{Error, NodeResult, Result, Unsupported};
+use crate::error::{Error, NodeName, NodeResult, Result, Unsupported};
 use crate::graph::{Graph, Node};
 use crate::ops;
 use crate::value::Value;
@@ -57,10 +57,26 @@ impl Scope<'_> {
 
 /// Returns the outputs of a graph of these inputs, in order; one that is left out is an initializer, or missing.
 pub(crate) fn run(graph: &Graph, inputs: Vec<Option<Value>>, target: &Target) -> Result<Vec<Value>> {
-    run_inside(graph, inputs, target, None)
+    run_inside(graph, inputs, target, None, &mut |_, _| {})
 }
 
-fn run_inside(graph: &Graph, inputs: Vec<Option<Value>>, target: &Target, outer: Option<&Scope>) -> Result<Vec<Value>> {
+/// The same; `made` is called with the results of each node.
+pub(crate) fn watched(
+    graph: &Graph,
+    inputs: Vec<Option<Value>>,
+    target: &Target,
+    made: &mut dyn FnMut(&NodeName, &[Value]),
+) -> Result<Vec<Value>> {
+    run_inside(graph, inputs, target, None, made)
+}
+
+fn run_inside(
+    graph: &Graph,
+    inputs: Vec<Option<Value>>,
+    target: &Target,
+    outer: Option<&Scope>,
+    made: &mut dyn FnMut(&NodeName, &[Value]),
+) -> Result<Vec<Value>> {
     let mut scope = Scope { values: HashMap::new(), constants: &graph.constants, outer };
     let mut given = inputs.into_iter();
     for input in &graph.inputs {
@@ -73,11 +89,12 @@ fn run_inside(graph: &Graph, inputs: Vec<Option<Value>>, target: &Target, outer:
         let results = {
             let inputs: Vec<Option<Value>> = node.inputs.iter().map(|name| scope.get(name)).collect();
             let inside = |graph: &Graph, inputs: Vec<Value>| {
-                run_inside(graph, inputs.into_iter().map(Some).collect(), target, Some(&scope))
+                run_inside(graph, inputs.into_iter().map(Some).collect(), target, Some(&scope), &mut |_, _| {})
             };
             results(node, &inputs, target, &inside)
                 .map_err(|why| Error::Node { node: Box::new(node.name.clone()), why })?
         };
+        made(&node.name, &results);
         // A result without a name is one that nobody wants.
         for (name, value) in node.outputs.iter().zip(results).filter(|(name, _)| !name.is_empty()) {
             scope.values.insert(name, Some(value));

@@ -119,6 +119,15 @@ impl Value {
         }
     }
 
+    /// Returns the tensor on the device that is perhaps to be computed.
+    pub(crate) fn lazy(&self) -> Option<&Tensor> {
+        match self {
+            Value::Host(_) => None,
+            Value::Device(tensor) => Some(tensor),
+            Value::Images(images) => Some(&images.first),
+        }
+    }
+
     /// Returns the tensor on the device with its axis 1 moved to the end: of images `[n, h, w, c]`, of weights of convolutions
     /// `[o, h, w, c]`. Constants are moved once.
     pub(crate) fn channels_last(&self, device: &Device) -> NodeResult<Tensor> {

@@ -27,6 +27,14 @@ pub enum Error {
         /// What it was read as.
         wanted: String,
     },
+    /// An extent cannot have a size, or not several ones.
+    #[error("extent `{extent}`: {why}")]
+    Extent {
+        /// The name of the extent.
+        extent: String,
+        /// What is wrong, and what would help.
+        why: String,
+    },
     /// A compiled program cannot be written, read or loaded.
     #[error("compiled program: {0}")]
     Program(String),

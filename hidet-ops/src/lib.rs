@@ -5,11 +5,13 @@
 //! [implementation](schedule::Implementation) makes a kernel of the result, and the kernel is compiled and launched when
 //! elements are asked for.
 
+mod buckets;
 mod composed;
 mod error;
 pub mod expr;
 pub mod fuse;
 pub mod graph;
+mod independence;
 mod memory;
 mod ops;
 mod plans;
@@ -18,11 +20,13 @@ mod replay;
 mod run;
 mod saved;
 pub mod schedule;
+mod shared;
 mod task;
 mod templates;
 mod tensor;
 pub mod testing;
 
+pub use buckets::{Buckets, Extent, Traced};
 pub use error::{Error, Result, TensorType};
 pub use expr::Precision;
 pub use memory::ReplayMemory;

@@ -2,7 +2,7 @@
 
 use crate::fuse::{self, Group, Step};
 use crate::graph::{FlowGraph, NodeId};
-use crate::run::Compiled;
+use crate::run::{self, Compiled};
 use crate::schedule::Given;
 use hidet::kernel::compiling;
 use std::collections::{HashMap, HashSet};
@@ -85,6 +85,7 @@ pub(crate) fn of(graph: FlowGraph) -> Arc<Plan> {
     if let Some(plan) = found {
         return plan;
     }
+    run::count();
     let step = |step: Step| match step {
         Step::Kernel(group) => {
             let Group { fused, node, inputs } = *group;

@@ -14,11 +14,12 @@ mod levels;
 use crate::error::Result;
 use crate::memory::{Life, MemoryPlan, ReplayMemory};
 use crate::run::Launched;
+use crate::shared::{Arena, Shared, key};
 use hidet::device::{Device, RawTensor, Storage};
 use hidet::ir::{Access, Param};
 use hidet::kernel::PreparedLaunch;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 /// Launches with arguments in planned memory.
 pub(crate) struct Program {
@@ -27,6 +28,7 @@ pub(crate) struct Program {
     /// The parts of the arena that tensors between launches have.
     pub(crate) places: Vec<RawTensor>,
     pub(crate) steps: Vec<Step>,
+    pub(crate) arena: Arena,
     pub(crate) memory: ReplayMemory,
 }
 
@@ -46,14 +48,6 @@ struct Use {
     example: RawTensor,
     /// True if launches write it before any of them reads it: nothing from before is needed.
     is_made: bool,
-}
-
-/// Returns what an allocation is known by.
-pub(crate) fn key(storage: &Storage) -> usize {
-    match storage {
-        Storage::Sim(memory) => Arc::as_ptr(memory).addr(),
-        Storage::Cuda(memory) => Arc::as_ptr(memory).addr(),
-    }
 }
 
 /// Returns the tensors of a launch, and how it uses them.
@@ -81,8 +75,8 @@ fn sorted(launches: Vec<Launched>) -> Vec<(usize, Launched)> {
 }
 
 /// Returns the launches whose results may be others for other inputs. What the rest has computed of constants, such as weights
-/// in another order, stays as it is.
-fn varying(launches: Vec<Launched>, inputs: &[RawTensor]) -> Vec<Launched> {
+/// in another order, stays as it is; its allocations come too.
+fn varying(launches: Vec<Launched>, inputs: &[RawTensor]) -> (Vec<Launched>, HashSet<usize>) {
     let mut varies: HashSet<usize> = inputs.iter().map(|input| key(input.storage())).collect();
     let mut kept = vec![false; launches.len()];
     // Again as long as there are more: what varies may have been begun by a launch that reads nothing.
@@ -99,22 +93,29 @@ fn varying(launches: Vec<Launched>, inputs: &[RawTensor]) -> Vec<Launched> {
             break;
         }
     }
-    launches.into_iter().zip(kept).filter_map(|(launched, kept)| kept.then_some(launched)).collect()
+    let once = launches.iter().zip(&kept).filter(|(_, kept)| !**kept);
+    let written = |launched| accesses(launched).filter(|(_, access)| *access != Access::In);
+    let constants = once.flat_map(|(launched, _)| written(launched)).map(|(tensor, _)| key(tensor.storage())).collect();
+    let varying = launches.into_iter().zip(kept).filter_map(|(launched, kept)| kept.then_some(launched)).collect();
+    (varying, constants)
 }
 
 impl Program {
     /// Gives the tensors between launches places in an arena on the device, as `planner` says. The allocations of inputs and
-    /// outputs are kept, and all that launches read and do not write.
+    /// outputs are kept, and all that launches read and do not write. What `shared` has already is taken from there: the arena, and
+    /// constants that launches have made.
     pub(crate) fn of(
         device: &Device,
         launches: Vec<Launched>,
         inputs: Vec<RawTensor>,
         outputs: Vec<RawTensor>,
         planner: impl FnOnce(&[Life]) -> MemoryPlan,
+        shared: Option<&mut Shared>,
     ) -> Result<Program> {
         let mut uses: Vec<Use> = Vec::new();
         let mut numbers: HashMap<usize, usize> = HashMap::new();
-        let launches = sorted(varying(launches, &inputs));
+        let (launches, constants) = varying(launches, &inputs);
+        let launches = sorted(launches);
         for (level, launched) in &launches {
             for (tensor, access) in accesses(launched) {
                 let number = *numbers.entry(key(tensor.storage())).or_insert(uses.len());
@@ -132,29 +133,47 @@ impl Program {
         }
         let between: Vec<&Use> = uses.iter().filter(|used| used.is_made).collect();
         let plan = planner(&between.iter().map(|used| used.life).collect::<Vec<Life>>());
-        let arena = Storage::uninit(device, plan.memory.arena)?;
+        let mut shared = shared;
+        let arena = match &mut shared {
+            Some(shared) => shared.arena(device, plan.memory.arena)?,
+            None => Arena::new(device, plan.memory.arena)?,
+        };
         let (mut places, mut numbers) = (Vec::new(), HashMap::new());
         for (number, (used, offset)) in between.iter().zip(&plan.offsets).enumerate() {
             let dtype = used.example.scalar();
-            places.push(RawTensor::new(device, arena.clone(), *offset, dtype, &[used.life.bytes / dtype.bytes()])?);
+            places.push(RawTensor::new(
+                device,
+                arena.memory.clone(),
+                *offset,
+                dtype,
+                &[used.life.bytes / dtype.bytes()],
+            )?);
             numbers.insert(key(used.example.storage()), number);
         }
+        let mut same: HashMap<usize, Storage> = HashMap::new();
         let mut has_begun = vec![false; places.len()];
-        let step = |(_, launched): (usize, Launched)| {
+        let mut step = |(_, launched): (usize, Launched)| {
             let own: Vec<Option<usize>> =
                 launched.arguments.iter().map(|tensor| numbers.get(&key(tensor.storage())).copied()).collect();
             let each = launched.arguments.iter().zip(&own);
-            let arguments = each.map(|(tensor, number)| match number {
-                Some(number) => moved(tensor, &places[*number]),
-                None => Ok(tensor.clone()),
+            let arguments = each.map(|(tensor, number)| match (number, &mut shared) {
+                (Some(number), _) => moved(tensor, &places[*number]),
+                (None, Some(shared)) if constants.contains(&key(tensor.storage())) => {
+                    let memory = match same.entry(key(tensor.storage())) {
+                        Entry::Occupied(known) => known.into_mut(),
+                        Entry::Vacant(new) => new.insert(shared.constant(tensor.storage())?),
+                    };
+                    within(tensor, memory)
+                }
+                _ => Ok(tensor.clone()),
             });
             let arguments = arguments.collect::<Result<_>>()?;
             let begins = own.iter().flatten().filter(|number| !std::mem::replace(&mut has_begun[**number], true));
             let begins = begins.copied().collect();
             Ok(Step { launch: Launched { arguments, ..launched }, places: own, begins })
         };
-        let steps = launches.into_iter().map(step).collect::<Result<Vec<Step>>>()?;
-        Ok(Program { inputs, outputs, places, steps, memory: plan.memory })
+        let steps = launches.into_iter().map(&mut step).collect::<Result<Vec<Step>>>()?;
+        Ok(Program { inputs, outputs, places, steps, arena, memory: plan.memory })
     }
 
     /// Returns the launches, checked.
@@ -171,4 +190,10 @@ impl Program {
 fn moved(tensor: &RawTensor, place: &RawTensor) -> Result<RawTensor> {
     let first = tensor.offset() / tensor.scalar().bytes();
     Ok(place.bits_as(tensor.scalar())?.strided_view(first, tensor.shape(), tensor.strides())?)
+}
+
+/// Returns a tensor in another allocation, which holds what its own does.
+fn within(tensor: &RawTensor, memory: &Storage) -> Result<RawTensor> {
+    let (dtype, shape, strides) = (tensor.scalar(), tensor.shape(), tensor.strides());
+    Ok(RawTensor::strided(tensor.device(), memory.clone(), tensor.offset(), dtype, shape, strides)?)
 }

@@ -1,15 +1,16 @@
 //! [`Replay`]: kernels that compute tensors of inputs, prepared once and repeated as a graph of launches.
 
+mod corner;
+
 use crate::error::{Error, Result, TensorType};
 use crate::memory::{self, Life, MemoryPlan, ReplayMemory};
 use crate::program::Program;
 use crate::run;
 use crate::saved;
+use crate::shared::Shared;
 use crate::tensor::Tensor;
-use hidet::device::{Device, Graph, RawTensor, Storage, Stream};
+use hidet::device::{Device, Graph, RawTensor, Stream};
 use hidet::kernel::PreparedLaunch;
-use hidet::types::Scalar;
-use std::fs;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -50,11 +51,21 @@ impl Replay {
     ///
     /// If there is no output, tensors are on different devices, an input is not contiguous, or as [`Tensor::compute`].
     pub fn of(inputs: &[&Tensor], outputs: &[&Tensor]) -> Result<Replay> {
-        Replay::planned(inputs, outputs, memory::plan)
+        Replay::planned(inputs, outputs, memory::plan, None)
+    }
+
+    /// The same, with the arena and the constants of other replays as far as they fit.
+    pub(crate) fn sharing(inputs: &[&Tensor], outputs: &[&Tensor], shared: &mut Shared) -> Result<Replay> {
+        Replay::planned(inputs, outputs, memory::plan, Some(shared))
     }
 
     /// The same, with a plan of memory.
-    fn planned(inputs: &[&Tensor], outputs: &[&Tensor], planner: impl FnOnce(&[Life]) -> MemoryPlan) -> Result<Replay> {
+    fn planned(
+        inputs: &[&Tensor],
+        outputs: &[&Tensor],
+        planner: impl FnOnce(&[Life]) -> MemoryPlan,
+        shared: Option<&mut Shared>,
+    ) -> Result<Replay> {
         let types = |tensors: &[&Tensor]| tensors.iter().map(|tensor| tensor.ty().clone()).collect::<Vec<TensorType>>();
         let refused = |why: &str| Error::Operator { operator: "replay", inputs: types(inputs), why: why.to_owned() };
         let Some(device) = outputs.first().map(|output| output.device()) else {
@@ -68,7 +79,7 @@ impl Replay {
             return Err(refused("an input is not contiguous"));
         }
         let (outputs, launches) = Tensor::record(outputs)?;
-        let program = Program::of(device, launches, inputs, outputs, planner)?;
+        let program = Program::of(device, launches, inputs, outputs, planner, shared)?;
         Replay::repeating(program, device, true)
     }
 
@@ -91,7 +102,24 @@ impl Replay {
     ///
     /// If the device fails.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        saved::to_bytes(&self.program, self.stream.device())
+        Replay::all_to_bytes(&[self])
+    }
+
+    /// Returns several replays on one device as bytes, which [`Replay::all_from_bytes`] loads. What several of them have, such as
+    /// weights and kernels, is there once.
+    ///
+    /// # Errors
+    ///
+    /// As [`Replay::to_bytes`], and if there is no replay.
+    pub fn all_to_bytes(replays: &[&Replay]) -> Result<Vec<u8>> {
+        Replay::noted_to_bytes(replays, Vec::new())
+    }
+
+    /// The same, with a note.
+    pub(crate) fn noted_to_bytes(replays: &[&Replay], note: Vec<u8>) -> Result<Vec<u8>> {
+        let Some(first) = replays.first() else { return Err(Error::Program("there is no replay".to_owned())) };
+        let programs: Vec<&Program> = replays.iter().map(|replay| &replay.program).collect();
+        saved::to_bytes(&programs, note, first.stream.device())
     }
 
     /// Returns the replay that these bytes hold, on a device of the architecture that it was made for, with memory of its
@@ -102,7 +130,32 @@ impl Replay {
     /// [`Error::Program`] if the bytes are not a replay, damaged, of another version of the format or build of hidet, or for
     /// another architecture; and if there is not enough memory, or the driver refuses a kernel.
     pub fn from_bytes(device: &Device, bytes: &[u8]) -> Result<Replay> {
-        Replay::repeating(saved::from_bytes(bytes, device)?, device, false)
+        let mut replays = Replay::all_from_bytes(device, bytes)?;
+        match (replays.pop(), replays.len()) {
+            (Some(replay), 0) => Ok(replay),
+            (_, others) => {
+                let why =
+                    format!("there are {} programs, not one; load them with `Replay::all_from_bytes`", others + 1);
+                Err(Error::Program(why))
+            }
+        }
+    }
+
+    /// Returns the replays that these bytes hold, in order, as [`Replay::from_bytes`]. Weights that several of them read are on the
+    /// device once.
+    ///
+    /// # Errors
+    ///
+    /// As [`Replay::from_bytes`].
+    pub fn all_from_bytes(device: &Device, bytes: &[u8]) -> Result<Vec<Replay>> {
+        Ok(Replay::noted_from_bytes(device, bytes)?.0)
+    }
+
+    /// The same, with the note.
+    pub(crate) fn noted_from_bytes(device: &Device, bytes: &[u8]) -> Result<(Vec<Replay>, Vec<u8>)> {
+        let (programs, note) = saved::from_bytes(bytes, device)?;
+        let replays = programs.into_iter().map(|program| Replay::repeating(program, device, false));
+        Ok((replays.collect::<Result<_>>()?, note))
     }
 
     /// Writes the replay to a file, as [`Replay::to_bytes`].
@@ -127,9 +180,7 @@ impl Replay {
     ///
     /// If the file cannot be written, or as [`Replay::to_bytes`].
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        let failed = |error: std::io::Error| Error::Program(format!("{}: {error}", path.display()));
-        fs::write(path, self.to_bytes()?).map_err(failed)
+        saved::write(path.as_ref(), &self.to_bytes()?)
     }
 
     /// Reads a replay from a file, as [`Replay::from_bytes`].
@@ -138,12 +189,7 @@ impl Replay {
     ///
     /// If the file cannot be read, or as [`Replay::from_bytes`].
     pub fn load(device: &Device, path: impl AsRef<Path>) -> Result<Replay> {
-        let path = path.as_ref();
-        let bytes = fs::read(path).map_err(|error| Error::Program(format!("{}: {error}", path.display())))?;
-        Replay::from_bytes(device, &bytes).map_err(|error| match error {
-            Error::Program(why) => Error::Program(format!("{}: {why}", path.display())),
-            other => other,
-        })
+        saved::read(path.as_ref(), |bytes| Replay::from_bytes(device, bytes))
     }
 
     /// Returns the types of the inputs.
@@ -168,6 +214,7 @@ impl Replay {
     /// If the device fails.
     pub fn launch(&self, stream: &Stream) -> Result<()> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _arena = self.program.arena.lock();
         if self.graph.is_empty() { Ok(()) } else { Ok(self.graph.replay(stream)?) }
     }
 
@@ -188,17 +235,24 @@ impl Replay {
             let why = format!("the launches are for {}", own.join(", "));
             return Err(Error::Operator { operator: "replay", inputs: given, why });
         }
+        self.run_part(inputs, None)
+    }
+
+    /// Computes the outputs of inputs that are perhaps smaller: each becomes the front of an input along each axis, and behind it
+    /// its elements follow again. Of the outputs the fronts of these shapes are returned.
+    pub(crate) fn run_part(&self, inputs: &[&Tensor], shapes: Option<&[Vec<usize>]>) -> Result<Vec<Tensor>> {
         let values =
             inputs.iter().map(|input| run::contiguous(&input.compute()?)).collect::<Result<Vec<RawTensor>>>()?;
         let mut has_results = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         for (from, to) in values.iter().zip(&self.program.inputs) {
-            self.copy(from, to)?;
+            corner::fill(&self.stream, from, to)?;
         }
         if !self.graph.is_empty() {
+            let _arena = self.program.arena.lock();
             self.graph.replay(&self.stream)?;
         }
         *has_results = true;
-        self.copies()
+        self.copies(shapes)
     }
 
     /// Returns the outputs of the last inputs, at first of those that the replay was made with.
@@ -208,162 +262,21 @@ impl Replay {
     /// If there is not enough memory, or the replay was loaded and has not run yet.
     pub fn results(&self) -> Result<Vec<Tensor>> {
         match *self.turn.lock().unwrap_or_else(PoisonError::into_inner) {
-            true => self.copies(),
+            true => self.copies(None),
             false => {
                 Err(Error::Program("it was loaded and has not run, so it has no results: run it first".to_owned()))
             }
         }
     }
 
-    fn copies(&self) -> Result<Vec<Tensor>> {
-        let copied = |output: &RawTensor| {
-            let device = output.device();
-            let storage = Storage::uninit(device, output.bytes())?;
-            let copy = RawTensor::new(device, storage, 0, output.scalar(), output.shape())?;
-            self.copy(output, &copy)?;
-            Ok(Tensor::from(copy))
+    fn copies(&self, shapes: Option<&[Vec<usize>]>) -> Result<Vec<Tensor>> {
+        let copied = |(at, output): (usize, &RawTensor)| {
+            let shape = shapes.and_then(|shapes| shapes.get(at)).map_or(output.shape(), Vec::as_slice);
+            Ok(Tensor::from(corner::cut(&self.stream, output, shape)?))
         };
-        self.program.outputs.iter().map(copied).collect()
-    }
-
-    /// Copies the bytes of a contiguous tensor.
-    fn copy(&self, from: &RawTensor, to: &RawTensor) -> Result<()> {
-        let bytes = |raw: &RawTensor, device: &Device| {
-            let first = raw.offset() * raw.scalar().bytes();
-            let flat = RawTensor::new(device, raw.storage().clone(), first, Scalar::U8, &[raw.bytes()])?;
-            hidet::device::Tensor::<u8, 1>::from_raw(flat)
-        };
-        let is_itself = from.overlaps(to) && from.offset() == to.offset();
-        if from.is_empty() || is_itself {
-            return Ok(());
-        }
-        let mut to = bytes(to, to.device())?;
-        Ok(self.stream.copy(&bytes(from, from.device())?, &mut to)?)
+        self.program.outputs.iter().enumerate().map(copied).collect()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use hidet::sim;
-
-    /// Sorting, sums and products of rows, which are kernels of their own: a chain, with a branch from its begin to its end.
-    fn graph(device: &Device) -> Result<(Tensor, Tensor)> {
-        let values: Vec<f32> = (0..64).map(|at| ((at * 37 + 11) % 64) as f32 / 32.0 - 1.0).collect();
-        let x = Tensor::from(&device.tensor(&values, [8, 8])?);
-        let first = x.cumsum(1, false, false)?;
-        let mut y = first.clone();
-        for _ in 0..4 {
-            y = y.matmul(&x)?.cumsum(0, false, false)?;
-        }
-        Ok((x, y.add(&first)?))
-    }
-
-    fn bits(tensor: &Tensor) -> Result<Vec<u32>> {
-        Ok(tensor.to_vec::<f32>()?.iter().map(|value| value.to_bits()).collect())
-    }
-
-    #[test]
-    fn tensors_between_launches_share_memory() -> Result<()> {
-        for seed in 0..4 {
-            let device = Device::sim_with(sim::Options { seed, ..sim::Options::default() });
-            let (x, y) = graph(&device)?;
-            let wanted = bits(&y)?;
-            let (own, y) = graph(&device)?;
-            let replay = Replay::of(&[&own], &[&y])?;
-            assert_eq!(replay.launches(), 10);
-            // Eight products and sums, and the first sum, which all others outlive; two of them are needed at a time.
-            assert_eq!(replay.memory(), ReplayMemory { arena: 3 * 256, apart: 9 * 256, least: 3 * 256 });
-            assert_eq!(bits(&replay.results()?[0])?, wanted);
-            for _ in 0..3 {
-                assert_eq!(bits(&replay.run(&[&x])?[0])?, wanted);
-                assert_ne!(bits(&replay.run(&[&x.neg()?])?[0])?, wanted);
-            }
-        }
-        Ok(())
-    }
-
-    /// Branches that may run at the same time do not share memory, so that they still may.
-    #[test]
-    fn shared_memory_makes_no_launch_wait_longer() -> Result<()> {
-        let device = Device::sim();
-        let branches = |planner: &dyn Fn(&[Life]) -> MemoryPlan| {
-            let (x, _) = graph(&device)?;
-            let mut sum = x.clone();
-            for number in 0..4 {
-                let mut y = x.mul(f64::from(number))?;
-                for _ in 0..4 {
-                    y = y.matmul(&x)?.cumsum(0, false, false)?;
-                }
-                sum = sum.add(&y)?;
-            }
-            Replay::planned(&[&x], &[&sum], planner)
-        };
-        let apart = |lives: &[Life]| {
-            let memory = ReplayMemory { arena: 256 * lives.len(), ..ReplayMemory::default() };
-            MemoryPlan { offsets: (0..lives.len()).map(|at| 256 * at).collect(), memory }
-        };
-        let longest = |replay: &Replay| {
-            let mut lengths: Vec<usize> = Vec::new();
-            for earlier in replay.graph.dependencies() {
-                lengths.push(1 + earlier.iter().map(|at| lengths[*at]).max().unwrap_or(0));
-            }
-            lengths.into_iter().max()
-        };
-        let (shared, apart) = (branches(&memory::plan)?, branches(&apart)?);
-        assert_eq!((longest(&shared), longest(&apart)), (Some(9), Some(9)));
-        // Two tensors of each branch are needed at a time.
-        assert_eq!(shared.memory(), ReplayMemory { arena: 8 * 256, apart: 32 * 256, least: 8 * 256 });
-        Ok(())
-    }
-
-    /// Whatever two tensors that live at the same time a plan gives the same bytes, the simulated device reports it.
-    #[test]
-    fn wrong_plans_are_found() -> Result<()> {
-        let device = Device::sim();
-        let lives = {
-            let (x, y) = graph(&device)?;
-            let mut all = Vec::new();
-            Replay::planned(&[&x], &[&y], |lives| {
-                all = lives.to_vec();
-                memory::plan(lives)
-            })?;
-            all
-        };
-        let mut planted = 0;
-        for (a, first) in lives.iter().enumerate() {
-            for (b, second) in lives.iter().enumerate().skip(a + 1) {
-                if first.last < second.first || second.last < first.first {
-                    continue;
-                }
-                let (x, y) = graph(&device)?;
-                let wrong = |lives: &[Life]| {
-                    let offsets = (0..lives.len()).map(|at| 256 * if at == b { a } else { at }).collect();
-                    let memory = ReplayMemory { arena: 256 * lives.len(), ..ReplayMemory::default() };
-                    MemoryPlan { offsets, memory }
-                };
-                let report = Replay::planned(&[&x], &[&y], wrong).and_then(|replay| replay.run(&[&x]));
-                let report = report.map(|_| ()).unwrap_err().to_string();
-                let words = ["memory was given to another one", "overlap", "argument"];
-                assert!(words.iter().any(|words| report.contains(words)), "{a} and {b}: {report}");
-                planted += 1;
-            }
-        }
-        assert!(planted >= 15, "{planted}");
-        Ok(())
-    }
-
-    /// Lives that end too early make plans that are found too, or do not matter.
-    #[test]
-    fn lives_that_end_too_early_are_found() -> Result<()> {
-        let device = Device::sim();
-        let (x, y) = graph(&device)?;
-        let short = |lives: &[Life]| {
-            let ends: Vec<Life> = lives.iter().map(|life| Life { last: life.first, ..*life }).collect();
-            memory::plan(&ends)
-        };
-        let report = Replay::planned(&[&x], &[&y], short).and_then(|replay| replay.run(&[&x]));
-        assert!(report.is_err());
-        Ok(())
-    }
-}
+mod tests;

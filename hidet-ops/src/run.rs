@@ -7,6 +7,7 @@ use crate::schedule::{Given, KernelPlan, Parameters, Source, Step, Work};
 use crate::templates;
 use hidet::device::{Device, RawTensor, Storage};
 use hidet::kernel::{Kernel, PreparedLaunch, RawArg};
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
@@ -40,6 +41,7 @@ impl Compiled {
         if let Some(ready) = known {
             return Ok(ready);
         }
+        count();
         let ready = ready(&self.fused, &given)?;
         own().push((given, ready.clone()));
         Ok(ready)
@@ -64,6 +66,20 @@ enum ReadyWork {
 
 /// Launches a kernel with arguments.
 type Launch<'a> = dyn FnMut(&Kernel<()>, &[RawTensor]) -> Result<()> + 'a;
+
+thread_local! {
+    static MADE: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Returns how many plans, and kernels that were not part of a new plan, this thread has made: what is repeated makes none.
+pub fn made() -> usize {
+    MADE.get()
+}
+
+/// Counts a plan or a kernel.
+pub(crate) fn count() {
+    MADE.set(MADE.get() + 1);
+}
 
 /// The kernels of this process, by what they are made for and what they compute.
 static KERNELS: LazyLock<Mutex<HashMap<(String, String), Arc<Ready>>>> = LazyLock::new(Mutex::default);

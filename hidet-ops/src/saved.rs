@@ -1,8 +1,9 @@
 //! Programs as bytes, from which they are loaded without compiling anything.
 //!
 //! A magic number with the version of the format; a checksum of all that follows; the build of hidet; the architecture; and
-//! the content: buffers, kernels, each once, and the launches with their arguments. Of memory that holds something before
-//! the first launch, such as weights, the bytes are part of it. On a GPU kernels are images with machine code; those of the
+//! the content: arenas, constants and kernels, each once for all programs, and of each program its buffers and the launches with
+//! their arguments. Of memory that holds something before the first launch, such as weights, the bytes are part of it. A note
+//! says what several programs are for. On a GPU kernels are images with machine code; those of the
 //! simulated device are text, which it lowers again. Everything is checked when it is read, but the checksum does not
 //! protect from bytes that somebody made to do harm.
 
@@ -16,15 +17,17 @@ use hidet::cache::Digest;
 use hidet::cache::codec::{Encode, Reader, decode};
 use hidet::cuda::BUILD;
 use hidet::device::Device;
+use std::fs;
+use std::path::Path;
 
 /// The first bytes: the magic, with the version of the format as its last byte.
-const MAGIC: [u8; 8] = *b"hidetpr\x01";
+const MAGIC: [u8; 8] = *b"hidetpr\x02";
 
 fn refused(why: impl Into<String>) -> Error {
     Error::Program(why.into())
 }
 
-fn damaged() -> Error {
+pub(crate) fn damaged() -> Error {
     refused("it is damaged or incomplete; make it again")
 }
 
@@ -33,9 +36,9 @@ fn arch(device: &Device) -> String {
     device.arch().map_or_else(|| "the simulated device".to_owned(), |arch| arch.to_string())
 }
 
-/// Returns a program as bytes.
-pub(crate) fn to_bytes(program: &Program, device: &Device) -> Result<Vec<u8>> {
-    let saved = writer::saved(program, device)?;
+/// Returns programs with a note as bytes.
+pub(crate) fn to_bytes(programs: &[&Program], note: Vec<u8>, device: &Device) -> Result<Vec<u8>> {
+    let saved = writer::saved(programs, note, device)?;
     let mut out = [&MAGIC[..], &[0; Digest::BYTES]].concat();
     let (checksum, checked) = (MAGIC.len()..out.len(), out.len());
     BUILD.to_owned().encode(&mut out);
@@ -46,13 +49,14 @@ pub(crate) fn to_bytes(program: &Program, device: &Device) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-/// Returns the program that these bytes hold, on a device: its kernels are loaded, and its memory is there.
+/// Returns the programs that these bytes hold, on a device: their kernels are loaded, and their memory is there. The note comes
+/// too.
 ///
 /// # Errors
 ///
-/// If the bytes are not a program or damaged, or it is of another version or build, or for another architecture; and if the
+/// If the bytes are not programs or damaged, or it is of another version or build, or for another architecture; and if the
 /// device has not enough memory.
-pub(crate) fn from_bytes(bytes: &[u8], device: &Device) -> Result<Program> {
+pub(crate) fn from_bytes(bytes: &[u8], device: &Device) -> Result<(Vec<Program>, Vec<u8>)> {
     match bytes.get(..MAGIC.len()) {
         Some(magic) if magic == MAGIC => {}
         Some(magic) if magic[..7] == MAGIC[..7] => {
@@ -77,4 +81,18 @@ pub(crate) fn from_bytes(bytes: &[u8], device: &Device) -> Result<Program> {
         return Err(refused(why));
     }
     loader::loaded(decode(reader.rest()).ok_or_else(damaged)?, device)
+}
+
+/// Writes bytes to a file.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    fs::write(path, bytes).map_err(|error| refused(format!("{}: {error}", path.display())))
+}
+
+/// Returns what `load` makes of the bytes of a file, whose path is added to errors.
+pub(crate) fn read<T>(path: &Path, load: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
+    let bytes = fs::read(path).map_err(|error| refused(format!("{}: {error}", path.display())))?;
+    load(&bytes).map_err(|error| match error {
+        Error::Program(why) => refused(format!("{}: {why}", path.display())),
+        other => other,
+    })
 }

@@ -63,6 +63,12 @@ impl Read {
             Read::Model(model) => wanted(model),
             Read::Compiled(compiled) => {
                 let (runs, mut all) = (compiled.runs(), Vec::<Wanted>::new());
+                let extents: Vec<String> =
+                    compiled.extents().iter().map(|extent| format!("{} = {extent}", extent.name())).collect();
+                for (name, ty) in compiled.inputs() {
+                    let ty = format!("{ty} with {}", extents.join(", "));
+                    all.push(Wanted { name: name.to_owned(), ty, required: runs.is_empty() });
+                }
                 for (name, ty) in runs.iter().flatten() {
                     match all.iter_mut().find(|own| own.name == *name) {
                         Some(own) => own.ty += &format!(" or {ty}"),

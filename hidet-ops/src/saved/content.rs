@@ -17,8 +17,10 @@ pub(super) enum Buffer {
     Place(u64, u64, Scalar),
     /// That many bytes, which are written before they are read.
     Empty(u64),
-    /// These bytes.
+    /// These bytes, which launches overwrite.
     Full(Bytes),
+    /// The constant with this number.
+    Constant(u64),
 }
 
 /// A launch: of a kernel, with arguments, and the buffers in the arena that begin with it.
@@ -28,15 +30,26 @@ pub(super) struct SavedStep {
     pub(super) begins: Vec<u64>,
 }
 
-/// The content of a saved program.
-pub(super) struct Saved {
-    /// Bytes of the arena, of its tensors apart, and the least that an arena has.
+/// A saved program.
+pub(super) struct SavedProgram {
+    /// The number of its arena.
+    pub(super) arena: u64,
+    /// Bytes of the arena that it needs, of its tensors apart, and the least that an arena has.
     pub(super) memory: [u64; 3],
     pub(super) buffers: Vec<Buffer>,
-    pub(super) kernels: Vec<Bytes>,
     pub(super) steps: Vec<SavedStep>,
     pub(super) inputs: Vec<SavedTensor>,
     pub(super) outputs: Vec<SavedTensor>,
+}
+
+/// The content of saved programs.
+pub(super) struct Saved {
+    pub(super) note: Bytes,
+    /// Their bytes.
+    pub(super) arenas: Vec<u64>,
+    pub(super) constants: Vec<Bytes>,
+    pub(super) kernels: Vec<Bytes>,
+    pub(super) programs: Vec<SavedProgram>,
 }
 
 fn encode_dtype(dtype: Scalar, out: &mut Vec<u8>) {
@@ -88,6 +101,10 @@ impl Encode for Buffer {
                 2u8.encode(out);
                 bytes.encode(out);
             }
+            Buffer::Constant(number) => {
+                3u8.encode(out);
+                number.encode(out);
+            }
         }
     }
     fn decode(from: &mut Reader) -> Option<Self> {
@@ -95,6 +112,7 @@ impl Encode for Buffer {
             0 => Some(Buffer::Place(from.read()?, from.read()?, decode_dtype(from)?)),
             1 => Some(Buffer::Empty(from.read()?)),
             2 => Some(Buffer::Full(from.read()?)),
+            3 => Some(Buffer::Constant(from.read()?)),
             _ => None,
         }
     }
@@ -111,23 +129,42 @@ impl Encode for SavedStep {
     }
 }
 
-impl Encode for Saved {
+impl Encode for SavedProgram {
     fn encode(&self, out: &mut Vec<u8>) {
+        self.arena.encode(out);
         self.memory.iter().for_each(|bytes| bytes.encode(out));
         self.buffers.encode(out);
-        self.kernels.encode(out);
         self.steps.encode(out);
         self.inputs.encode(out);
         self.outputs.encode(out);
     }
     fn decode(from: &mut Reader) -> Option<Self> {
-        Some(Saved {
+        Some(SavedProgram {
+            arena: from.read()?,
             memory: [from.read()?, from.read()?, from.read()?],
             buffers: from.read()?,
-            kernels: from.read()?,
             steps: from.read()?,
             inputs: from.read()?,
             outputs: from.read()?,
+        })
+    }
+}
+
+impl Encode for Saved {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.note.encode(out);
+        self.arenas.encode(out);
+        self.constants.encode(out);
+        self.kernels.encode(out);
+        self.programs.encode(out);
+    }
+    fn decode(from: &mut Reader) -> Option<Self> {
+        Some(Saved {
+            note: from.read()?,
+            arenas: from.read()?,
+            constants: from.read()?,
+            kernels: from.read()?,
+            programs: from.read()?,
         })
     }
 }

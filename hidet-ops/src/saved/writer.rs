@@ -1,75 +1,102 @@
-//! From a program to what is saved of it.
+//! From programs to what is saved of them.
 
-use super::content::{Buffer, Saved, SavedStep, SavedTensor};
+use super::content::{Buffer, Saved, SavedProgram, SavedStep, SavedTensor};
 use crate::error::Result;
-use crate::program::{Program, Step, accesses, key};
+use crate::program::{Program, Step, accesses};
+use crate::shared::key;
+use hidet::cache::Digest;
 use hidet::cache::codec::Bytes;
 use hidet::device::{Device, RawTensor, Storage};
 use hidet::ir::{Access, text};
 use hidet::kernel::Compiled;
 use std::collections::{HashMap, HashSet};
 
-/// What is saved already.
-struct Writer<'a> {
-    program: &'a Program,
-    /// Allocations that are not the arena, in the order of their buffers, which are behind its places.
-    storages: Vec<&'a Storage>,
-    numbers: HashMap<usize, u64>,
+/// What all programs have: what is saved already.
+struct Common<'a> {
+    device: &'a Device,
+    /// By allocation the number of the arena.
+    arenas: HashMap<usize, u64>,
+    sizes: Vec<u64>,
+    /// By allocation, and by content, the number of the constant.
+    constants: HashMap<usize, u64>,
+    contents: HashMap<Digest, u64>,
+    bytes: Vec<Bytes>,
     /// With the number of the image.
     kernels: Vec<(&'a Compiled, u64)>,
     images: Vec<Bytes>,
 }
 
-/// Returns what is saved of a program.
-pub(super) fn saved(program: &Program, device: &Device) -> Result<Saved> {
-    let (numbers, images) = (HashMap::new(), Vec::new());
-    let mut writer = Writer { program, storages: Vec::new(), numbers, kernels: Vec::new(), images };
-    let inputs = program.inputs.iter().map(|input| writer.own(input)).collect();
-    let outputs = program.outputs.iter().map(|output| writer.own(output)).collect();
-    let steps = program.steps.iter().map(|step| writer.step(step, device)).collect::<Result<_>>()?;
-    let place = |place: &RawTensor| Buffer::Place(place.offset() as u64, place.len() as u64, place.scalar());
-    let mut buffers: Vec<Buffer> = program.places.iter().map(place).collect();
-    let needed = needed(program);
-    for storage in &writer.storages {
-        buffers.push(if needed.contains(&key(storage)) {
-            let mut bytes = vec![0; storage.len()];
-            storage.read(0, &mut bytes)?;
-            Buffer::Full(Bytes(bytes))
-        } else {
-            Buffer::Empty(storage.len() as u64)
-        });
-    }
-    let memory = [program.memory.arena, program.memory.apart, program.memory.least].map(|bytes| bytes as u64);
-    Ok(Saved { memory, buffers, kernels: writer.images, steps, inputs, outputs })
+/// What is saved of a program.
+struct Writer<'a, 'b> {
+    program: &'a Program,
+    common: &'b mut Common<'a>,
+    /// Allocations that are not the arena, in the order of their buffers, which are behind its places.
+    storages: Vec<&'a Storage>,
+    numbers: HashMap<usize, u64>,
 }
 
-impl<'a> Writer<'a> {
-    /// Saves a tensor that is not in the arena.
-    fn own(&mut self, tensor: &'a RawTensor) -> SavedTensor {
-        let next = (self.program.places.len() + self.storages.len()) as u64;
-        let number = *self.numbers.entry(key(tensor.storage())).or_insert(next);
-        if number == next {
-            self.storages.push(tensor.storage());
+/// Returns what is saved of programs.
+pub(super) fn saved(programs: &[&Program], note: Vec<u8>, device: &Device) -> Result<Saved> {
+    let (arenas, constants, contents) = (HashMap::new(), HashMap::new(), HashMap::new());
+    let (sizes, bytes, kernels, images) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut common = Common { device, arenas, sizes, constants, contents, bytes, kernels, images };
+    let programs = programs.iter().map(|program| common.program(program)).collect::<Result<_>>()?;
+    let Common { sizes, bytes, images, .. } = common;
+    Ok(Saved { note: Bytes(note), arenas: sizes, constants: bytes, kernels: images, programs })
+}
+
+impl<'a> Common<'a> {
+    fn program(&mut self, program: &'a Program) -> Result<SavedProgram> {
+        let arena = self.arena(&program.arena.memory);
+        let mut writer = Writer { program, common: self, storages: Vec::new(), numbers: HashMap::new() };
+        let inputs = program.inputs.iter().map(|input| writer.own(input)).collect();
+        let outputs = program.outputs.iter().map(|output| writer.own(output)).collect();
+        let steps = program.steps.iter().map(|step| writer.step(step)).collect::<Result<_>>()?;
+        let storages = writer.storages;
+        let place = |place: &RawTensor| Buffer::Place(place.offset() as u64, place.len() as u64, place.scalar());
+        let mut buffers: Vec<Buffer> = program.places.iter().map(place).collect();
+        let (needed, changed) = (needed(program), changed(program));
+        for storage in storages {
+            buffers.push(match (needed.contains(&key(storage)), changed.contains(&key(storage))) {
+                (false, _) => Buffer::Empty(storage.len() as u64),
+                (true, true) => Buffer::Full(content(storage)?),
+                (true, false) => Buffer::Constant(self.constant(storage)?),
+            });
         }
-        part(tensor, number, 0)
+        let memory = [program.memory.arena, program.memory.apart, program.memory.least].map(|bytes| bytes as u64);
+        Ok(SavedProgram { arena, memory, buffers, steps, inputs, outputs })
     }
 
-    fn step(&mut self, step: &'a Step, device: &Device) -> Result<SavedStep> {
-        let kernel = self.kernel(&step.launch.kernel, device)?;
-        let argument = |(tensor, place): (&'a RawTensor, &Option<usize>)| match place {
-            Some(number) => part(tensor, *number as u64, self.program.places[*number].offset()),
-            None => self.own(tensor),
-        };
-        let arguments = step.launch.arguments.iter().zip(&step.places).map(argument).collect();
-        Ok(SavedStep { kernel, arguments, begins: step.begins.iter().map(|number| *number as u64).collect() })
+    /// Returns the number of an arena.
+    fn arena(&mut self, memory: &Storage) -> u64 {
+        let next = self.sizes.len() as u64;
+        let number = *self.arenas.entry(key(memory)).or_insert(next);
+        if number == next {
+            self.sizes.push(memory.len() as u64);
+        }
+        number
+    }
+
+    /// Returns the number of a constant; equal ones are there once.
+    fn constant(&mut self, storage: &Storage) -> Result<u64> {
+        if let Some(number) = self.constants.get(&key(storage)) {
+            return Ok(*number);
+        }
+        let (bytes, next) = (content(storage)?, self.bytes.len() as u64);
+        let number = *self.contents.entry(Digest::of(&[&bytes.0])).or_insert(next);
+        if number == next {
+            self.bytes.push(bytes);
+        }
+        self.constants.insert(key(storage), number);
+        Ok(number)
     }
 
     /// Returns the number of a kernel's image; equal ones are there once.
-    fn kernel(&mut self, kernel: &'a Compiled, device: &Device) -> Result<u64> {
+    fn kernel(&mut self, kernel: &'a Compiled) -> Result<u64> {
         if let Some((_, number)) = self.kernels.iter().find(|(known, _)| known.is_same(kernel)) {
             return Ok(*number);
         }
-        let image = Bytes(match device.is_sim() {
+        let image = Bytes(match self.device.is_sim() {
             true => text::print_with_spans(kernel.function()).into_bytes(),
             false => kernel.image()?.to_bytes(),
         });
@@ -82,10 +109,45 @@ impl<'a> Writer<'a> {
     }
 }
 
+fn content(storage: &Storage) -> Result<Bytes> {
+    let mut bytes = vec![0; storage.len()];
+    storage.read(0, &mut bytes)?;
+    Ok(Bytes(bytes))
+}
+
+impl<'a> Writer<'a, '_> {
+    /// Saves a tensor that is not in the arena.
+    fn own(&mut self, tensor: &'a RawTensor) -> SavedTensor {
+        let next = (self.program.places.len() + self.storages.len()) as u64;
+        let number = *self.numbers.entry(key(tensor.storage())).or_insert(next);
+        if number == next {
+            self.storages.push(tensor.storage());
+        }
+        part(tensor, number, 0)
+    }
+
+    fn step(&mut self, step: &'a Step) -> Result<SavedStep> {
+        let kernel = self.common.kernel(&step.launch.kernel)?;
+        let argument = |(tensor, place): (&'a RawTensor, &Option<usize>)| match place {
+            Some(number) => part(tensor, *number as u64, self.program.places[*number].offset()),
+            None => self.own(tensor),
+        };
+        let arguments = step.launch.arguments.iter().zip(&step.places).map(argument).collect();
+        Ok(SavedStep { kernel, arguments, begins: step.begins.iter().map(|number| *number as u64).collect() })
+    }
+}
+
 /// Returns a tensor as a part of a buffer that begins at some byte of its allocation.
 fn part(tensor: &RawTensor, buffer: u64, begin: usize) -> SavedTensor {
     let axes = tensor.shape().iter().zip(tensor.strides()).map(|(extent, stride)| (*extent as u64, *stride as u64));
     SavedTensor { buffer, offset: (tensor.offset() - begin) as u64, dtype: tensor.scalar(), axes: axes.collect() }
+}
+
+/// Returns the allocations that inputs or launches write.
+fn changed(program: &Program) -> HashSet<usize> {
+    let launches = program.steps.iter().flat_map(|step| accesses(&step.launch));
+    let written = launches.filter(|(_, access)| *access != Access::In).map(|(tensor, _)| tensor);
+    written.chain(&program.inputs).map(|tensor| key(tensor.storage())).collect()
 }
 
 /// Returns the allocations of which the bytes before the first launch are needed: launches read them, or results are

@@ -117,6 +117,26 @@ impl ReduceOp {
     }
 }
 
+impl Compute {
+    /// Returns true if another one has the same definition, perhaps for results of another shape.
+    pub(crate) fn is_same(&self, other: &Compute) -> bool {
+        match (self, other) {
+            (Compute::Each(a), Compute::Each(b)) => a.is_same(b),
+            (Compute::Reduce { op: o, extents: e, term: a }, Compute::Reduce { op, extents, term: b }) => {
+                (o, e) == (op, extents) && a.is_same(b)
+            }
+            (Compute::Scan { axis: own, term: a }, Compute::Scan { axis, term: b }) => own == axis && a.is_same(b),
+            (
+                Compute::Order { axis: x, len: l, descending: d, term: a },
+                Compute::Order { axis, len, descending, term: b },
+            ) => (x, l, d) == (axis, len, descending) && a.is_same(b),
+            (Compute::Reshape, Compute::Reshape) => true,
+            (Compute::Kernel(a), Compute::Kernel(b)) => a.is_same(&**b),
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Debug for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.text())
@@ -155,20 +175,7 @@ impl Task {
 
     /// Returns true if another task has the same definition.
     pub(crate) fn is_same(&self, other: &Task) -> bool {
-        let same = match (&self.compute, &other.compute) {
-            (Compute::Each(a), Compute::Each(b)) => a.is_same(b),
-            (Compute::Reduce { op: o, extents: e, term: a }, Compute::Reduce { op, extents, term: b }) => {
-                (o, e) == (op, extents) && a.is_same(b)
-            }
-            (Compute::Scan { axis: own, term: a }, Compute::Scan { axis, term: b }) => own == axis && a.is_same(b),
-            (
-                Compute::Order { axis: x, len: l, descending: d, term: a },
-                Compute::Order { axis, len, descending, term: b },
-            ) => (x, l, d) == (axis, len, descending) && a.is_same(b),
-            (Compute::Reshape, Compute::Reshape) => true,
-            (Compute::Kernel(a), Compute::Kernel(b)) => a.is_same(&**b),
-            _ => false,
-        };
+        let same = self.compute.is_same(&other.compute);
         same && (self.name, &self.inputs, &self.output) == (other.name, &other.inputs, &other.output)
     }
 

@@ -36,6 +36,11 @@ impl Tensor {
         is_part.then(|| (whole.clone(), start))
     }
 
+    /// Returns true if this tensor, which is not computed yet, is the other one or is to be computed of it.
+    pub(crate) fn is_made_of(&self, other: &Tensor) -> bool {
+        self.graph().1.iter().flatten().any(|tensor| tensor.is_identical(other))
+    }
+
     /// Returns the graph that computes this tensor of these ones, which are its first nodes; nothing if it needs others.
     pub(crate) fn graph_of(&self, given: &[&Tensor]) -> Option<FlowGraph> {
         let (graph, _) = Tensor::graph_from(&[self], given);
@@ -44,7 +49,7 @@ impl Tensor {
     }
 
     /// The same of several tensors, and of what is not computed yet and behind those that are given, its first nodes.
-    pub(super) fn graph_from(wanted: &[&Tensor], given: &[&Tensor]) -> (FlowGraph, Vec<Option<Tensor>>) {
+    pub(crate) fn graph_from(wanted: &[&Tensor], given: &[&Tensor]) -> (FlowGraph, Vec<Option<Tensor>>) {
         let (mut graph, mut tensors) = (FlowGraph::default(), Vec::new());
         let mut ids: HashMap<*const Inner, NodeId, Mixed> = HashMap::default();
         for tensor in given {

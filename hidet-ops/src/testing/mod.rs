@@ -9,6 +9,7 @@ mod reduce;
 mod transform;
 mod window;
 
+pub use crate::run::made;
 pub use inputs::Inputs;
 
 use crate::error::Result;
