@@ -34,8 +34,9 @@ const STRANGERS: [(&str, &[&str]); 2] =
 const SIM_LAYERS: [&str; 5] = ["memory", "checks", "interp", "sync", "async_ops"];
 
 /// The modules of the operators, from left to right as above.
-const OPERATOR_LAYERS: [&str; 20] = [
+const OPERATOR_LAYERS: [&str; 21] = [
     "error",
+    "file",
     "memory",
     "expr",
     "task",

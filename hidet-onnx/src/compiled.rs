@@ -6,7 +6,7 @@
 
 use crate::error::{Error, Result};
 use hidet::cache::Digest;
-use hidet::cache::codec::{Bytes, Encode, Reader, decode};
+use hidet::cache::codec::{Bytes, Encode, Reader};
 use hidet::device::Device;
 use hidet_ops::{Buckets, Extent, Replay, ReplayMemory, Tensor, TensorType};
 use std::fs;
@@ -14,7 +14,7 @@ use std::io::Read;
 use std::path::Path;
 
 /// The first bytes: the magic, with the version of the format as its last byte.
-const MAGIC: [u8; 8] = *b"hidetmo\x02";
+const MAGIC: [u8; 8] = *b"hidetmo\x03";
 
 /// Runs of a model, compiled for inputs of some types and the architecture of a device, loaded from what
 /// [`Session::save`](crate::Session::save) wrote.
@@ -54,11 +54,11 @@ struct Saved {
     outputs: Vec<String>,
     /// For each run which inputs are given.
     runs: Vec<Bytes>,
-    /// All runs; nothing if there are none.
-    replays: Bytes,
     /// Which inputs are given of runs for ranges of extents, and these; nothing if there are none.
     required: Bytes,
-    buckets: Bytes,
+    /// How many bytes all runs have, and those for ranges of extents, 0 if there are none. They are behind the rest, and have a
+    /// checksum of their own.
+    programs: [u64; 2],
 }
 
 fn damaged() -> Error {
@@ -80,12 +80,14 @@ pub(crate) fn to_bytes(
         None => (given(&[]), Vec::new()),
     };
     let runs = runs.iter().map(|(own, _)| given(own)).collect();
-    let saved = Saved { inputs, outputs, runs, replays: Bytes(replays), required, buckets: Bytes(buckets) };
+    let programs = [&replays, &buckets].map(|bytes| bytes.len() as u64);
+    let saved = Saved { inputs, outputs, runs, required, programs };
     let mut out = [&MAGIC[..], &[0; Digest::BYTES]].concat();
     let (checksum, checked) = (MAGIC.len()..out.len(), out.len());
     saved.encode(&mut out);
     let digest = Digest::of(&[&out[checked..]]);
     out[checksum].copy_from_slice(&digest.0);
+    [replays, buckets].iter().for_each(|bytes| out.extend_from_slice(bytes));
     Ok(out)
 }
 
@@ -98,7 +100,7 @@ impl Compiled {
     pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Compiled> {
         let path = path.as_ref();
         let failed = |why: String| Error::File { path: path.to_owned(), why };
-        let bytes = fs::read(path).map_err(|error| failed(error.to_string()))?;
+        let bytes = hidet_ops::file::read(path).map_err(|error| failed(error.to_string()))?;
         Compiled::from_bytes(&bytes, device).map_err(|error| failed(error.to_string()))
     }
 
@@ -122,16 +124,20 @@ impl Compiled {
         }
         let mut reader = Reader::new(&bytes[MAGIC.len()..]);
         let checksum: Digest = reader.read().ok_or_else(damaged)?;
-        if Digest::of(&[reader.rest()]) != checksum {
+        let own = reader.rest();
+        let Saved { inputs, outputs, runs, required, programs } = reader.read().ok_or_else(damaged)?;
+        let programs = programs.map(|bytes| usize::try_from(bytes).ok().and_then(|bytes| reader.take(bytes)));
+        let [Some(replays), Some(buckets)] = programs else { return Err(damaged()) };
+        let head = own.len() - reader.rest().len() - replays.len() - buckets.len();
+        if Digest::of(&[&own[..head]]) != checksum || !reader.rest().is_empty() {
             return Err(damaged());
         }
-        let Saved { inputs, outputs, runs, replays, required, buckets } = decode(reader.rest()).ok_or_else(damaged)?;
         let given = |bytes: &Bytes, count: usize, results: usize| {
             let given: Vec<bool> = bytes.0.iter().map(|given| *given != 0).collect();
             let fits = given.len() == inputs.len() && given.iter().filter(|given| **given).count() == count;
             if fits && results == outputs.len() { Ok(given) } else { Err(damaged()) }
         };
-        let replays = if runs.is_empty() { Vec::new() } else { Replay::all_from_bytes(device, &replays.0)? };
+        let replays = if runs.is_empty() { Vec::new() } else { Replay::all_from_bytes(device, replays)? };
         if replays.len() != runs.len() {
             return Err(damaged());
         }
@@ -139,10 +145,10 @@ impl Compiled {
             Ok(Run { given: given(own, replay.inputs().count(), replay.outputs().count())?, replay })
         };
         let runs = runs.iter().zip(replays).map(run).collect::<Result<_>>()?;
-        let buckets = match buckets.0.is_empty() {
+        let buckets = match buckets.is_empty() {
             true => None,
             false => {
-                let buckets = Buckets::from_bytes(device, &buckets.0)?;
+                let buckets = Buckets::from_bytes(device, buckets)?;
                 Some((given(&required, buckets.inputs().len(), buckets.outputs())?, buckets))
             }
         };
@@ -247,18 +253,16 @@ impl Encode for Saved {
         self.inputs.encode(out);
         self.outputs.encode(out);
         self.runs.encode(out);
-        self.replays.encode(out);
         self.required.encode(out);
-        self.buckets.encode(out);
+        self.programs.iter().for_each(|bytes| bytes.encode(out));
     }
     fn decode(from: &mut Reader) -> Option<Self> {
         Some(Saved {
             inputs: from.read()?,
             outputs: from.read()?,
             runs: from.read()?,
-            replays: from.read()?,
             required: from.read()?,
-            buckets: from.read()?,
+            programs: [from.read()?, from.read()?],
         })
     }
 }

@@ -82,7 +82,7 @@ impl Model {
         if size > MOST_BYTES {
             return Err(failed(format!("it has {size} bytes, but a model of ONNX at most {MOST_BYTES}")));
         }
-        let bytes = fs::read(path).map_err(|error| failed(error.to_string()))?;
+        let bytes = hidet_ops::file::read(path).map_err(|error| failed(error.to_string()))?;
         // The folder of `model.onnx` is the current one.
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         Model::read(bytes.into(), Some(folder), true).map_err(|error| match error {

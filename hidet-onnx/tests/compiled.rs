@@ -84,7 +84,7 @@ fn damaged_files_are_refused() -> Result<()> {
         damaged[at] ^= 1 + below(255) as u8;
         let words = match at {
             0..7 => "the bytes are not a compiled model",
-            7 => "of the format, and this build of hidet reads version 2",
+            7 => "of the format, and this build of hidet reads version 3",
             _ => "it is damaged or incomplete",
         };
         refused(&damaged, words);

@@ -9,6 +9,7 @@ mod buckets;
 mod composed;
 mod error;
 pub mod expr;
+pub mod file;
 pub mod fuse;
 pub mod graph;
 mod independence;

@@ -12,16 +12,17 @@ mod loader;
 mod writer;
 
 use crate::error::{Error, Result};
+use crate::file;
 use crate::program::Program;
 use hidet::cache::Digest;
-use hidet::cache::codec::{Encode, Reader, decode};
+use hidet::cache::codec::{Encode, Reader};
 use hidet::cuda::BUILD;
 use hidet::device::Device;
 use std::fs;
 use std::path::Path;
 
 /// The first bytes: the magic, with the version of the format as its last byte.
-const MAGIC: [u8; 8] = *b"hidetpr\x02";
+const MAGIC: [u8; 8] = *b"hidetpr\x03";
 
 fn refused(why: impl Into<String>) -> Error {
     Error::Program(why.into())
@@ -38,12 +39,13 @@ fn arch(device: &Device) -> String {
 
 /// Returns programs with a note as bytes.
 pub(crate) fn to_bytes(programs: &[&Program], note: Vec<u8>, device: &Device) -> Result<Vec<u8>> {
-    let saved = writer::saved(programs, note, device)?;
+    let (saved, constants) = writer::saved(programs, note, device)?;
     let mut out = [&MAGIC[..], &[0; Digest::BYTES]].concat();
     let (checksum, checked) = (MAGIC.len()..out.len(), out.len());
     BUILD.to_owned().encode(&mut out);
     arch(device).encode(&mut out);
     saved.encode(&mut out);
+    constants.iter().for_each(|bytes| out.extend_from_slice(bytes));
     let digest = Digest::of(&[&out[checked..]]);
     out[checksum].copy_from_slice(&digest.0);
     Ok(out)
@@ -80,7 +82,8 @@ pub(crate) fn from_bytes(bytes: &[u8], device: &Device) -> Result<(Vec<Program>,
         let why = format!("it is for {own}, but {device} needs one for {}; make it there", arch(device));
         return Err(refused(why));
     }
-    loader::loaded(decode(reader.rest()).ok_or_else(damaged)?, device)
+    let saved = reader.read().ok_or_else(damaged)?;
+    loader::loaded(saved, reader.rest(), device)
 }
 
 /// Writes bytes to a file.
@@ -90,7 +93,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// Returns what `load` makes of the bytes of a file, whose path is added to errors.
 pub(crate) fn read<T>(path: &Path, load: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
-    let bytes = fs::read(path).map_err(|error| refused(format!("{}: {error}", path.display())))?;
+    let bytes = file::read(path).map_err(|error| refused(format!("{}: {error}", path.display())))?;
     load(&bytes).map_err(|error| match error {
         Error::Program(why) => refused(format!("{}: {why}", path.display())),
         other => other,

@@ -139,7 +139,7 @@ fn what_is_for_something_else_is_refused_by_name() -> Result<()> {
     says(&bytes[..100], "it is damaged or incomplete");
     let mut other = bytes.clone();
     other[7] = 9;
-    says(&other, "it has version 9 of the format, and this build of hidet reads version 2; make it again");
+    says(&other, "it has version 9 of the format, and this build of hidet reads version 3; make it again");
     // The same content with another head, and the checksum that belongs to it.
     let mut reader = Reader::new(&bytes[8 + Digest::BYTES..]);
     let (build, _): (String, String) = (reader.read().unwrap(), reader.read().unwrap());

@@ -47,7 +47,8 @@ pub(super) struct Saved {
     pub(super) note: Bytes,
     /// Their bytes.
     pub(super) arenas: Vec<u64>,
-    pub(super) constants: Vec<Bytes>,
+    /// The lengths of constants. Their bytes are behind everything else, one behind the other, from where they are copied once.
+    pub(super) constants: Vec<u64>,
     pub(super) kernels: Vec<Bytes>,
     pub(super) programs: Vec<SavedProgram>,
 }

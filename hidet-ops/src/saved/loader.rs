@@ -12,8 +12,8 @@ use hidet::device::{Device, RawTensor, Storage};
 use hidet::ir::text;
 use hidet::kernel::{CompileOptions, Compiled, Image};
 
-/// Returns the programs, with their kernels and memory on the device, and the note.
-pub(super) fn loaded(saved: Saved, device: &Device) -> Result<(Vec<Program>, Vec<u8>)> {
+/// Returns the programs, with their kernels and memory on the device, and the note. `bytes` are those of constants.
+pub(super) fn loaded(saved: Saved, mut bytes: &[u8], device: &Device) -> Result<(Vec<Program>, Vec<u8>)> {
     let kernel = |bytes: &Bytes| match device.is_sim() {
         true => {
             let function = text::parse(std::str::from_utf8(&bytes.0).map_err(|_| damaged())?)?;
@@ -21,17 +21,20 @@ pub(super) fn loaded(saved: Saved, device: &Device) -> Result<(Vec<Program>, Vec
         }
         false => Ok(Compiled::load(&Image::from_bytes(&bytes.0)?, device)?),
     };
+    let mut constant = |length: u64| {
+        let (own, rest) = bytes.split_at_checked(size(length)?).ok_or_else(damaged)?;
+        bytes = rest;
+        Ok(Storage::from_bytes(device, own)?)
+    };
     let common = Common {
         device,
         arenas: saved.arenas.iter().map(|bytes| Arena::new(device, size(*bytes)?)).collect::<Result<_>>()?,
         kernels: saved.kernels.iter().map(kernel).collect::<Result<_>>()?,
-        // Bytes are given up as soon as they are on the device.
-        constants: saved
-            .constants
-            .into_iter()
-            .map(|bytes| Ok(Storage::from_bytes(device, &bytes.0)?))
-            .collect::<Result<_>>()?,
+        constants: saved.constants.iter().map(|length| constant(*length)).collect::<Result<_>>()?,
     };
+    if !bytes.is_empty() {
+        return Err(damaged());
+    }
     let programs = saved.programs.into_iter().map(|program| common.program(program)).collect::<Result<_>>()?;
     Ok((programs, saved.note.0))
 }

@@ -20,7 +20,7 @@ struct Common<'a> {
     /// By allocation, and by content, the number of the constant.
     constants: HashMap<usize, u64>,
     contents: HashMap<Digest, u64>,
-    bytes: Vec<Bytes>,
+    bytes: Vec<Vec<u8>>,
     /// With the number of the image.
     kernels: Vec<(&'a Compiled, u64)>,
     images: Vec<Bytes>,
@@ -35,14 +35,15 @@ struct Writer<'a, 'b> {
     numbers: HashMap<usize, u64>,
 }
 
-/// Returns what is saved of programs.
-pub(super) fn saved(programs: &[&Program], note: Vec<u8>, device: &Device) -> Result<Saved> {
+/// Returns what is saved of programs, and the bytes of constants.
+pub(super) fn saved(programs: &[&Program], note: Vec<u8>, device: &Device) -> Result<(Saved, Vec<Vec<u8>>)> {
     let (arenas, constants, contents) = (HashMap::new(), HashMap::new(), HashMap::new());
     let (sizes, bytes, kernels, images) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut common = Common { device, arenas, sizes, constants, contents, bytes, kernels, images };
     let programs = programs.iter().map(|program| common.program(program)).collect::<Result<_>>()?;
     let Common { sizes, bytes, images, .. } = common;
-    Ok(Saved { note: Bytes(note), arenas: sizes, constants: bytes, kernels: images, programs })
+    let constants = bytes.iter().map(|bytes| bytes.len() as u64).collect();
+    Ok((Saved { note: Bytes(note), arenas: sizes, constants, kernels: images, programs }, bytes))
 }
 
 impl<'a> Common<'a> {
@@ -59,7 +60,7 @@ impl<'a> Common<'a> {
         for storage in storages {
             buffers.push(match (needed.contains(&key(storage)), changed.contains(&key(storage))) {
                 (false, _) => Buffer::Empty(storage.len() as u64),
-                (true, true) => Buffer::Full(content(storage)?),
+                (true, true) => Buffer::Full(Bytes(content(storage)?)),
                 (true, false) => Buffer::Constant(self.constant(storage)?),
             });
         }
@@ -83,7 +84,7 @@ impl<'a> Common<'a> {
             return Ok(*number);
         }
         let (bytes, next) = (content(storage)?, self.bytes.len() as u64);
-        let number = *self.contents.entry(Digest::of(&[&bytes.0])).or_insert(next);
+        let number = *self.contents.entry(Digest::of(&[&bytes])).or_insert(next);
         if number == next {
             self.bytes.push(bytes);
         }
@@ -109,10 +110,10 @@ impl<'a> Common<'a> {
     }
 }
 
-fn content(storage: &Storage) -> Result<Bytes> {
+fn content(storage: &Storage) -> Result<Vec<u8>> {
     let mut bytes = vec![0; storage.len()];
     storage.read(0, &mut bytes)?;
-    Ok(Bytes(bytes))
+    Ok(bytes)
 }
 
 impl<'a> Writer<'a, '_> {
