@@ -231,7 +231,7 @@ impl Buckets {
 fn prove(extent: &str, [large, small]: [&Traced; 2], counts: [usize; 2]) -> Result<()> {
     let [(graph, tensors), (smaller, others)] =
         [large, small].map(|traced| Tensor::graph_from(&all(&traced.outputs), &all(&traced.inputs)));
-    let mut is_constant = |node: NodeId| match (tensors.get(node.0), others.get(node.0)) {
+    let mut is_constant = |node: NodeId, other: NodeId| match (tensors.get(node.0), others.get(other.0)) {
         (Some(Some(large)), Some(Some(small))) => is_front(small, large),
         _ => Ok(false),
     };
