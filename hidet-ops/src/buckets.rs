@@ -2,7 +2,8 @@
 //!
 //! A request runs in the smallest bucket that holds it: its inputs are the front of those of the bucket, what is behind them repeats
 //! their elements, and of the outputs the front is returned. That nothing behind changes the front is proved for rows
-//! ([`Extent::rows`]), or promised by the caller ([`Extent::masked`]). A request makes no plan and compiles nothing.
+//! ([`Extent::rows`]), or promised by the caller ([`Extent::masked`]). A request makes no plan and compiles nothing. Each bucket has
+//! memory of its own for inputs and outputs; what is between is in one arena.
 
 mod axes;
 mod extent;

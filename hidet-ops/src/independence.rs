@@ -4,7 +4,8 @@
 //! its first axis for each row. By induction over the nodes, row `b` of a tensor with rows is made of row `b` of the inputs in
 //! the same way in both: its definition is the same, and each index at which it reads a tensor with rows is proved to stay in
 //! row `b` ([`Span`]). So results of few rows are the first ones of many, whatever the other rows have. What cannot be
-//! proved is refused. Kernels may add in another order for another number of rows, as they may for any other shape.
+//! proved is refused, such as rows that are read at indices which are elements of tensors, whatever these are, and kernels of
+//! users, of which nothing is known. Kernels may add in another order for another number of rows, as they may for any other shape.
 
 use crate::expr::{ExprNode, ScalarExpr};
 use crate::graph::{FlowGraph, NodeId, Origin};
