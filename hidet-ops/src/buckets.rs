@@ -2,7 +2,8 @@
 //!
 //! A request runs in the smallest bucket that holds it: its inputs are the front of those of the bucket, what is behind them repeats
 //! their elements, and of the outputs the front is returned. That nothing behind changes the front is proved for rows
-//! ([`Extent::rows`]), or promised by the caller ([`Extent::masked`]). A request makes no plan and compiles nothing.
+//! ([`Extent::rows`]), or promised by the caller ([`Extent::masked`]). A request makes no plan and compiles nothing. Each bucket has
+//! memory of its own for inputs and outputs; what is between is in one arena.
 
 mod axes;
 mod extent;
@@ -231,7 +232,7 @@ impl Buckets {
 fn prove(extent: &str, [large, small]: [&Traced; 2], counts: [usize; 2]) -> Result<()> {
     let [(graph, tensors), (smaller, others)] =
         [large, small].map(|traced| Tensor::graph_from(&all(&traced.outputs), &all(&traced.inputs)));
-    let mut is_constant = |node: NodeId| match (tensors.get(node.0), others.get(node.0)) {
+    let mut is_constant = |node: NodeId, other: NodeId| match (tensors.get(node.0), others.get(other.0)) {
         (Some(Some(large)), Some(Some(small))) => is_front(small, large),
         _ => Ok(false),
     };

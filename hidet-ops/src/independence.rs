@@ -4,7 +4,8 @@
 //! its first axis for each row. By induction over the nodes, row `b` of a tensor with rows is made of row `b` of the inputs in
 //! the same way in both: its definition is the same, and each index at which it reads a tensor with rows is proved to stay in
 //! row `b` ([`Span`]). So results of few rows are the first ones of many, whatever the other rows have. What cannot be
-//! proved is refused. Kernels may add in another order for another number of rows, as they may for any other shape.
+//! proved is refused, such as rows that are read at indices which are elements of tensors, whatever these are, and kernels of
+//! users, of which nothing is known. Kernels may add in another order for another number of rows, as they may for any other shape.
 
 use crate::expr::{ExprNode, ScalarExpr};
 use crate::graph::{FlowGraph, NodeId, Origin};
@@ -24,7 +25,7 @@ pub(crate) struct Mixed {
 
 /// Proves that results of `few` rows are the first ones of `many`, of which there are more, or returns the first node for which
 /// that is not proved. The graphs begin with `given` inputs; `is_constant` returns true if another input of the first graph has
-/// in front the same elements as that of the second, which are there before a run.
+/// in front the same elements as one of the second, which are there before a run.
 ///
 /// # Errors
 ///
@@ -33,10 +34,12 @@ pub(crate) fn prove<E>(
     [large, small]: [&FlowGraph; 2],
     [many, few]: [usize; 2],
     given: usize,
-    is_constant: &mut dyn FnMut(NodeId) -> Result<bool, E>,
+    is_constant: &mut dyn FnMut(NodeId, NodeId) -> Result<bool, E>,
 ) -> Result<Result<(), Mixed>, E> {
-    let (mut rows, mut others) = (Vec::<Rows>::new(), small.nodes());
-    for node in large.nodes() {
+    // Nodes of equal graphs may have other numbers, as some operators are put together once.
+    let [(order, places), (others, other_places)] = [large, small].map(|graph| ordered(graph, given));
+    let (mut rows, mut others) = (Vec::<Rows>::new(), others.into_iter().map(|node| small.node(node)));
+    for node in order.into_iter().map(|node| large.node(node)) {
         let refused = |why: String| Ok(Err(Mixed { node: node.id, why }));
         let Some(other) = others.next() else {
             return refused(format!("{few} rows are computed by fewer operators than {many}"));
@@ -55,13 +58,15 @@ pub(crate) fn prove<E>(
         };
         match (&node.origin, &other.origin) {
             (Origin::Input, Origin::Input) => {
-                if node.id.0 >= given && !is_constant(node.id)? {
+                if node.id.0 >= given && !is_constant(node.id, other.id)? {
                     return refused("it has other elements for another number of rows".to_owned());
                 }
             }
             (Origin::Task { task, inputs }, Origin::Task { task: again, inputs: others }) => {
-                let inputs_of: Vec<Rows> = inputs.iter().map(|input| rows[input.0]).collect();
-                let same = inputs == others && task.name == again.name && task.compute.is_same(&again.compute);
+                let inputs: Vec<usize> = inputs.iter().map(|input| places[input.0]).collect();
+                let inputs_of: Vec<Rows> = inputs.iter().map(|input| rows[*input]).collect();
+                let same = inputs.iter().copied().eq(others.iter().map(|other| other_places[other.0]));
+                let same = same && task.name == again.name && task.compute.is_same(&again.compute);
                 let stays = stays_in_rows(task, own, &inputs_of, many);
                 if let Err(why) = stays {
                     return refused(why);
@@ -74,11 +79,38 @@ pub(crate) fn prove<E>(
         }
         rows.push(own);
     }
-    if large.outputs() != small.outputs() || others.next().is_some() {
+    let outputs = [(large, &places), (small, &other_places)]
+        .map(|(graph, places)| graph.outputs().iter().map(|output| places[output.0]).collect::<Vec<usize>>());
+    if outputs[0] != outputs[1] || others.next().is_some() {
         let node = large.outputs().last().copied().unwrap_or(NodeId(0));
         return Ok(Err(Mixed { node, why: format!("{many} rows are computed by fewer operators than {few}") }));
     }
     Ok(Ok(()))
+}
+
+/// Returns the nodes of a graph in an order that does not depend on their numbers, and the place of each node in it: first those that
+/// are given, then each node behind its inputs, as they are found from the outputs.
+fn ordered(graph: &FlowGraph, given: usize) -> (Vec<NodeId>, Vec<usize>) {
+    let mut places = vec![usize::MAX; graph.nodes().count()];
+    let (mut order, mut open) = (Vec::new(), Vec::new());
+    let outputs = graph.outputs().iter().rev().copied();
+    open.extend(outputs.chain((0..given).rev().map(NodeId)).map(|node| (node, false)));
+    while let Some((node, has_inputs)) = open.pop() {
+        if places[node.0] != usize::MAX {
+            continue;
+        }
+        match &graph.node(node).origin {
+            Origin::Task { inputs, .. } if !has_inputs => {
+                open.push((node, true));
+                open.extend(inputs.iter().rev().map(|input| (*input, false)));
+            }
+            _ => {
+                places[node.0] = order.len();
+                order.push(node);
+            }
+        }
+    }
+    (order, places)
 }
 
 /// Returns an error if a task may read other rows than its own, of which it has these, and its inputs have those.

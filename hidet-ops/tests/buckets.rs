@@ -83,6 +83,19 @@ fn buckets_may_be_chosen() {
     check(&device, Extent::rows("batch", 2..=5).in_buckets([]), &[6], &[2, 3, 4, 5], &model);
 }
 
+/// Operators that are put together once, for the one size before and for the other now, have the same graph.
+#[test]
+fn what_was_put_together_before_is_the_same() {
+    let device = Device::sim();
+    let (scale, bias) = (tensor(&device, 1, &[8]), tensor(&device, 2, &[8]));
+    let model = |x: &Tensor| Ok(vec![x.exp()?.layer_norm(1, Some(&scale), Some(&bias), 1e-5)?.softmax(1)?]);
+    for rows in [3, 6] {
+        model(&tensor(&device, 0, &[rows, 8])).unwrap();
+    }
+    check(&device, Extent::rows("batch", 2..=4), &[8], &[3], &model);
+    check(&device, Extent::rows("batch", 5..=7), &[8], &[6], &model);
+}
+
 /// Along an axis inside, where the caller promises it: sums up to each element.
 #[test]
 fn what_is_behind_does_not_matter_if_it_is_promised() {
