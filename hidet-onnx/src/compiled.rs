@@ -65,6 +65,14 @@ fn damaged() -> Error {
     Error::Compiled("it is damaged or incomplete; make it again".to_owned())
 }
 
+/// Returns an error of the programs of a file as one of the file.
+fn program(error: hidet_ops::Error) -> Error {
+    match error {
+        hidet_ops::Error::Program(why) => Error::Compiled(why),
+        other => other.into(),
+    }
+}
+
 /// Returns runs of a model as bytes: for each, which inputs are given, and its launches; and runs for ranges of extents.
 pub(crate) fn to_bytes(
     inputs: Vec<String>,
@@ -137,7 +145,8 @@ impl Compiled {
             let fits = given.len() == inputs.len() && given.iter().filter(|given| **given).count() == count;
             if fits && results == outputs.len() { Ok(given) } else { Err(damaged()) }
         };
-        let replays = if runs.is_empty() { Vec::new() } else { Replay::all_from_bytes(device, replays)? };
+        let replays =
+            if runs.is_empty() { Vec::new() } else { Replay::all_from_bytes(device, replays).map_err(program)? };
         if replays.len() != runs.len() {
             return Err(damaged());
         }
@@ -148,7 +157,7 @@ impl Compiled {
         let buckets = match buckets.is_empty() {
             true => None,
             false => {
-                let buckets = Buckets::from_bytes(device, buckets)?;
+                let buckets = Buckets::from_bytes(device, buckets).map_err(program)?;
                 Some((given(&required, buckets.inputs().len(), buckets.outputs())?, buckets))
             }
         };
