@@ -47,7 +47,7 @@ fn digits_are_recognised() {
     let (text, code) = run(MODEL, &["--input", &format!("images={path}"), "--output", output]);
     let labels: Vec<String> = labels[..10].iter().map(i32::to_string).collect();
     for part in [
-        "device: the simulated device\n",
+        "device: the simulated device, ready in ",
         "loaded in ",
         "first run in ",
         "memory between kernels: ",

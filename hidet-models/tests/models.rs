@@ -92,14 +92,14 @@ fn inception_v3() {
     assert_eq!(kernels("inception_v3", inputs, |x| model.forward(x)), 94 + 1 + 4 + 10 + 11 + 1);
 }
 
-/// The embedding; in each layer six products, in f32 three kernels of attention and a copy, and two normalisations.
+/// The embedding; in each layer six products, in f32 three kernels of attention, and two normalisations.
 #[test]
 fn bert() {
     let device = Device::sim();
     let config = BertConfig::reduced();
     let model = Bert::new(&device, &config, &mut RANDOM.clone()).unwrap();
     let inputs = [1, 2].map(|seed| config.input(&device, 1, 16, seed).unwrap());
-    assert_eq!(kernels("bert", inputs.clone(), |x| model.forward(x)), 1 + 2 * (6 + 4 + 2));
+    assert_eq!(kernels("bert", inputs.clone(), |x| model.forward(x)), 1 + 2 * (6 + 3 + 2));
 }
 
 /// Sequences that end with tokens that the mask hides are the shorter ones; the kinds of tokens differ.
@@ -128,7 +128,7 @@ fn bert_pooled() {
     let config = BertConfig { layers: 1, hidden: 16, intermediate: 16, ..BertConfig::reduced() };
     let model = Bert::new(&device, &config, &mut RANDOM.clone()).unwrap();
     let inputs = [1, 2].map(|seed| config.input(&device, 3, 4, seed).unwrap());
-    assert_eq!(kernels("bert, pooled", inputs, |x| model.pooled(&model.forward(x)?)), 1 + 12 + 2);
+    assert_eq!(kernels("bert, pooled", inputs, |x| model.pooled(&model.forward(x)?)), 1 + 11 + 2);
 }
 
 /// As of BERT, and the last normalisation and the scores.
@@ -138,7 +138,7 @@ fn gpt2() {
     let config = Gpt2Config::reduced();
     let model = Gpt2::new(&device, &config, &mut RANDOM.clone()).unwrap();
     let inputs = [1, 2].map(|seed| config.input(&device, 1, 16, seed).unwrap());
-    assert_eq!(kernels("gpt2", inputs, |x| model.forward(x)), 1 + 2 * (6 + 4 + 2) + 2);
+    assert_eq!(kernels("gpt2", inputs, |x| model.forward(x)), 1 + 2 * (6 + 3 + 2) + 2);
 }
 
 /// In half precision, where products run on tensor cores: elements are rounded between kernels, to 2^-11 each.
@@ -171,7 +171,8 @@ fn products_run_on_tensor_cores() {
     let check = |what: &str, output: Tensor, count: usize, depthwise: usize| {
         let products = kernels_of_products(&output);
         println!("{what}: {} products after {:.1} s", products.len(), begin.elapsed().as_secs_f64());
-        let others: Vec<_> = products.iter().filter(|(_, template)| !template.ends_with("wgmma")).collect();
+        let is_by_wgmma = |template: &str| template.ends_with("wgmma") || template == "conv_patch";
+        let others: Vec<_> = products.iter().filter(|(_, template)| !is_by_wgmma(template)).collect();
         assert_eq!((products.len(), others.len()), (count, depthwise), "{what}: {others:?}");
         assert!(others.iter().all(|(_, template)| *template == "windows"), "{what}: {others:?}");
     };

@@ -12,7 +12,7 @@ use crate::tensor::Tensor;
 use hidet::device::{Device, Graph, RawTensor, Stream};
 use hidet::kernel::PreparedLaunch;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Kernels that compute tensors of inputs, again and again, for inputs of the same types: all of them are one submission to
 /// the device, and nothing of the host's work is done again.
@@ -37,7 +37,7 @@ use std::sync::{Mutex, PoisonError};
 pub struct Replay {
     program: Program,
     graph: Graph,
-    stream: Stream,
+    stream: Arc<Stream>,
     /// Held while the memory is in use; true if there are results.
     turn: Mutex<bool>,
 }
@@ -86,7 +86,7 @@ impl Replay {
     /// Returns a replay of a program, which perhaps has run.
     fn repeating(program: Program, device: &Device, has_run: bool) -> Result<Replay> {
         let launches = program.prepare()?;
-        let stream = device.stream()?;
+        let stream = program.arena.stream.clone();
         // What depends on nothing before it runs beside it, except for launches whose blocks wait for each other.
         let graph = match launches.iter().any(PreparedLaunch::is_cooperative) {
             true => Graph::capture(&stream, |stream| launches.iter().try_for_each(|launch| launch.launch_on(stream)))?,

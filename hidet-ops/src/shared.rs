@@ -6,7 +6,7 @@
 
 use crate::error::Result;
 use hidet::cache::Digest;
-use hidet::device::{Device, Storage};
+use hidet::device::{Device, Storage, Stream};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,16 +18,18 @@ pub(crate) fn key(storage: &Storage) -> usize {
     }
 }
 
-/// Memory for what is between launches.
+/// Memory for what is between launches, and the stream of those that use it: a device has few streams.
 #[derive(Clone)]
 pub(crate) struct Arena {
     pub(crate) memory: Storage,
+    pub(crate) stream: Arc<Stream>,
     lock: Arc<Mutex<()>>,
 }
 
 impl Arena {
     pub(crate) fn new(device: &Device, bytes: usize) -> Result<Arena> {
-        Ok(Arena { memory: Storage::uninit(device, bytes)?, lock: Arc::default() })
+        let (memory, stream) = (Storage::uninit(device, bytes)?, Arc::new(device.stream()?));
+        Ok(Arena { memory, stream, lock: Arc::default() })
     }
 
     /// Returns a lock that is held while launches that use it are submitted.

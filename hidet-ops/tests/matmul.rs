@@ -246,3 +246,21 @@ fn products_by_instructions_of_sm_80() -> Result<()> {
     }
     Ok(())
 }
+
+/// Products along one element, which a reshape has made and no tensor in memory has.
+#[test]
+fn products_of_columns_with_rows() -> Result<()> {
+    let device = Device::best()?;
+    for dtype in [Scalar::F32, Scalar::F16] {
+        let mut inputs = Inputs::new(&device, dtype, 5);
+        for (batch, m, n) in [(vec![], 4, 6), (vec![2], 5, 3), (vec![2, 3], 70, 33)] {
+            let shape = |rows: usize| [batch.as_slice(), &[rows]].concat();
+            let (x, y) = (inputs.within(&shape(m), 0.5)?, inputs.within(&shape(n), 0.5)?);
+            let column = x.softmax(batch.len())?.reshape(&[batch.as_slice(), &[m, 1]].concat())?;
+            let row = y.softmax(batch.len())?.add(1.0)?.reshape(&[batch.as_slice(), &[1, n]].concat())?;
+            let product = column.mul(2.0)?.matmul(&row)?.relu()?;
+            agrees(&product, &product, 4e-3)?;
+        }
+    }
+    Ok(())
+}

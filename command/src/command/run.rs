@@ -127,9 +127,13 @@ pub(super) fn print_memory(memory: ReplayMemory) {
 impl Run {
     /// Runs the model, prints what its outputs are, and writes them if asked to.
     pub fn run(&self) -> Outcome {
+        let is_compiled = Compiled::is_at(&self.model).map_err(say)?;
         let begin = Instant::now();
-        let read = match Compiled::is_at(&self.model).map_err(say)? {
-            true => Read::Compiled(Compiled::load(&self.model, &self.device()?).map_err(say)?),
+        let device = self.device()?;
+        println!("device: {device}, ready in {:.2?}", begin.elapsed());
+        let begin = Instant::now();
+        let read = match is_compiled {
+            true => Read::Compiled(Compiled::load(&self.model, &device).map_err(say)?),
             false => Read::Model(load(&self.model)?),
         };
         let wanted = read.inputs();
@@ -144,8 +148,6 @@ impl Run {
             // Created before anything is computed, so that a path that cannot be written is reported at once.
             std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         }
-        let device = self.device()?;
-        println!("device: {device}");
         let (model, compilation) = match read {
             Read::Model(model) => {
                 let session = model.on_by(&device, self.arithmetic).map_err(say)?;

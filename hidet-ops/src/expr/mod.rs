@@ -143,17 +143,15 @@ pub(crate) fn part_of(
     extents: &[usize],
     shape: &[usize],
 ) -> Option<(Vec<Option<usize>>, Vec<usize>)> {
-    let start = |expr: &ScalarExpr| match expr.node() {
-        ExprNode::Const(start) => usize::try_from(start.as_int()?).ok(),
-        _ => None,
-    };
-    let place = |expr: &ScalarExpr| match expr.node() {
-        ExprNode::Axis(axis) => Some((Some(*axis), 0)),
-        ExprNode::Binary(BinaryOp::Add, at, by) => match at.node() {
-            ExprNode::Axis(axis) => Some((Some(*axis), start(by)?)),
-            _ => None,
-        },
-        _ => Some((None, start(expr)?)),
+    let place = |expr: &ScalarExpr| {
+        let (mut factors, start) = expr.affine()?;
+        factors.retain(|_, factor| *factor != 0);
+        let axis = match factors.pop_first() {
+            Some((axis, 1)) => Some(axis),
+            None => None,
+            _ => return None,
+        };
+        factors.is_empty().then_some((axis, usize::try_from(start).ok()?))
     };
     let (axes, starts): (Vec<Option<usize>>, Vec<usize>) =
         index.iter().map(place).collect::<Option<Vec<_>>>()?.into_iter().unzip();

@@ -165,6 +165,31 @@ impl FusedTask {
         self.reductions.iter().flat_map(|reduction| &reduction.operands).chain([&self.value])
     }
 
+    /// Returns the task without the axes of the result that have one element, if it has any and two others: the same memory.
+    pub(crate) fn without_ones(&self) -> Option<FusedTask> {
+        let rank = self.output.rank();
+        let is_kept = |axis: usize| axis >= rank || self.extents[axis] != 1;
+        let kept: Vec<usize> = (0..self.extents.len()).filter(|axis| is_kept(*axis)).collect();
+        let new = |axis: usize| kept.iter().position(|own| *own == axis);
+        let shape: Vec<usize> = self.output.shape.iter().copied().filter(|extent| *extent != 1).collect();
+        if kept.len() == self.extents.len()
+            || shape.len() < 2
+            || self.line.is_some()
+            || self.reductions.iter().any(Reduction::is_kernel)
+        {
+            return None;
+        }
+        let zero = || ScalarExpr::constant(Scalar::I32, 0.0);
+        let all: Vec<ScalarExpr> =
+            (0..self.extents.len()).map(|axis| new(axis).map_or_else(zero, ScalarExpr::axis)).collect();
+        Some(FusedTask {
+            output: TensorType::new(self.output.dtype, &shape),
+            extents: kept.iter().map(|axis| self.extents[*axis]).collect(),
+            over: self.over.iter().filter_map(|axis| new(*axis)).collect(),
+            ..self.with_exprs(&|expr| expr.at(&all))
+        })
+    }
+
     /// Returns the task with its reductions and its value at other coordinates of the result.
     pub(crate) fn at(&self, coordinates: Vec<ScalarExpr>) -> FusedTask {
         let further = (coordinates.len()..self.extents.len()).map(ScalarExpr::axis);

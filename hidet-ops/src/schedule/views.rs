@@ -81,11 +81,14 @@ pub(crate) fn viewed(
     }
     let Some(first) = reads.read.first() else { return Err("it reads no input".to_owned()) };
     let own = parameters.axes(*first).ok_or("an input is read at computed coordinates")?;
-    let base = match own == space.axes {
-        true => views[*first],
-        false => {
-            let along: Option<Vec<usize>> =
-                own.iter().map(|axis| space.axes.iter().position(|known| known == axis)).collect();
+    let place = |of: &[usize], axis: &usize| of.iter().position(|known| known == axis);
+    // In another order it is still memory.
+    let order: Option<Vec<usize>> = space.axes.iter().map(|axis| place(&own, axis)).collect();
+    let base = match order {
+        Some(_) if own == space.axes => views[*first],
+        Some(order) => views[*first].permute(&order),
+        None => {
+            let along: Option<Vec<usize>> = own.iter().map(|axis| place(space.axes, axis)).collect();
             let shape: Vec<IndexExpr> = space.axes.iter().map(|axis| space.dims[*axis].clone()).collect();
             views[*first].broadcast(&shape, &along.ok_or("an input is read along an axis that the view lacks")?)
         }

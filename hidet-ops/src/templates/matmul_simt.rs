@@ -112,6 +112,17 @@ impl Implementation for MatmulSimt {
     }
 
     fn plan(&self, fused: &FusedTask, given: &Given) -> Result<Plan, String> {
+        // Matrices that are numbered by one axis need no division for their place.
+        let fewer = fused.without_ones().and_then(|fewer| self.plan_as(&fewer, given).ok());
+        let Some(mut plan) = fewer else { return self.plan_as(fused, given) };
+        plan.steps.iter_mut().for_each(|step| step.output = fused.output.clone());
+        Ok(plan)
+    }
+}
+
+impl MatmulSimt {
+    /// Makes the kernel for a task with these axes.
+    fn plan_as(&self, fused: &FusedTask, given: &Given) -> Result<Plan, String> {
         let product = Product::in_any_order(fused, given)?;
         if product.sums != Scalar::F32 || product.precision != Precision::F32 {
             return Err("its terms are not products of f32".to_owned());
@@ -126,9 +137,10 @@ impl Implementation for MatmulSimt {
             of_b.swap(rank - 2, rank - 1);
         }
         let k_axes = [&of_a, &of_b].map(|own| usize::from(own[rank - 1] == rank));
-        // A tensor that is copied asynchronously is in memory as the kernel sees it.
+        // A tensor that is copied asynchronously is in memory as the kernel sees it, but for the order of the axes in front.
         let is_memory = |operand: &ScalarExpr, axes: &[usize]| {
-            operand.dtype() == Scalar::F32 && rank <= 3 && product.memory_axes(operand).is_some_and(|own| own == axes)
+            let is_same = |own: Vec<usize>| own.last() == axes.last() && axes.iter().all(|axis| own.contains(axis));
+            operand.dtype() == Scalar::F32 && rank <= 3 && product.memory_axes(operand).is_some_and(is_same)
         };
         let are_memory = [is_memory(&a, &of_a), is_memory(&b, &of_b)];
         let multiprocessors = multiprocessors(&given.device);
@@ -140,7 +152,15 @@ impl Implementation for MatmulSimt {
         let (parameters, order) = (product.parameters, product.order);
         let (given, own) = (parameters.clone(), fused.clone());
         let bound = move |signature: &mut Signature| {
-            let dims: Vec<IndexExpr> = (0..=rank).map(|axis| signature.dim(&format!("n{axis}"))).collect();
+            // Of one product for each element, k may be the extent of no parameter.
+            let has_axis = |axis: usize| {
+                axis < rank || (0..given.len()).any(|at| given.axes(at).is_some_and(|own| own.contains(&axis)))
+            };
+            let dim = |axis: usize| match has_axis(axis) {
+                true => signature.dim(&format!("n{axis}")),
+                false => IndexExpr::Const(given.extents()[axis] as i64),
+            };
+            let dims: Vec<IndexExpr> = (0..=rank).map(dim).collect();
             let views = given.declare(signature, &dims);
             let c = signature.param("y", own.output.dtype, &dims[..rank], Access::Out);
             let view = |operand: &ScalarExpr, axes: &[usize]| {
