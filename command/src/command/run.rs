@@ -130,7 +130,7 @@ impl Run {
         let is_compiled = Compiled::is_at(&self.model).map_err(say)?;
         let begin = Instant::now();
         let device = self.device()?;
-        println!("device: {device}, ready in {:.2?}", begin.elapsed());
+        let ready = begin.elapsed();
         let begin = Instant::now();
         let read = match is_compiled {
             true => Read::Compiled(Compiled::load(&self.model, &device).map_err(say)?),
@@ -148,6 +148,7 @@ impl Run {
             // Created before anything is computed, so that a path that cannot be written is reported at once.
             std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         }
+        println!("device: {device}, ready in {ready:.2?}");
         let (model, compilation) = match read {
             Read::Model(model) => {
                 let session = model.on_by(&device, self.arithmetic).map_err(say)?;

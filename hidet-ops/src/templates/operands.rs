@@ -176,8 +176,13 @@ impl Product {
         let unit = if *last * read.dtype().bytes() < 8 * LINE { 16 } else { LINE };
         *last = last.next_multiple_of(unit / read.dtype().bytes());
         let row = *last;
-        // Behind the last element of a row, the index is outside: 0 is read.
-        let place = |axis: &usize| axes.iter().position(|own| own == axis).map(|at| ScalarExpr::axis(at) + 0i64);
+        // Behind the last element of a row, the index is outside: 0 is read. Where there is nothing behind, matrices are transposed
+        // by tiles.
+        let place = |axis: &usize| {
+            let at = axes.iter().position(|own| own == axis)?;
+            let is_longer = at + 1 == axes.len() && row != self.parameters.extents()[*axis];
+            Some(if is_longer { ScalarExpr::axis(at) + 0i64 } else { ScalarExpr::axis(at) })
+        };
         let index: Option<Vec<ScalarExpr>> = own.iter().map(place).collect();
         let dtype = read.dtype();
         let value = ScalarExpr::read(0, dtype, index.ok_or("an operand has other axes")?);
