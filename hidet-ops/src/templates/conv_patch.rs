@@ -267,7 +267,7 @@ impl Implementation for ConvPatch {
         if given.arch != 90 {
             return work.apart(fused, "wgmma is an instruction of sm_90a");
         }
-        if fused.output.shape[3] % 8 != 0 || given.align < 16 || !given.contiguous {
+        if !fused.output.shape[3].is_multiple_of(8) || given.align < 16 || !given.contiguous {
             return work.apart(fused, "channels of the result are not multiples of 16 bytes in memory");
         }
         let dtype = fused.output.dtype;
