@@ -59,7 +59,7 @@ const OPERATOR_LAYERS: [&str; 21] = [
 ];
 
 /// The modules of ONNX, from left to right as above.
-const ONNX_LAYERS: [&str; 19] = [
+const ONNX_LAYERS: [&str; 22] = [
     "error",
     "arithmetic",
     "proto",
@@ -69,6 +69,8 @@ const ONNX_LAYERS: [&str; 19] = [
     "npz",
     "file",
     "attributes",
+    "pattern",
+    "rule",
     "value",
     "graph",
     "build",
@@ -76,6 +78,7 @@ const ONNX_LAYERS: [&str; 19] = [
     "call",
     "ops",
     "run",
+    "rewrite",
     "verify",
     "compiled",
     "model",

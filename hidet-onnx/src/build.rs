@@ -166,7 +166,7 @@ impl Builder<'_> {
                 None
             }
         };
-        Ok(Node { name, inputs, outputs, attributes: Attributes(own), graphs, function })
+        Ok(Node { name, inputs, outputs, attributes: Attributes(own), graphs, function, replaced: None })
     }
 
     /// Returns the graph of a function that is called with these attributes.

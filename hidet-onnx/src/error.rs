@@ -34,6 +34,14 @@ pub enum Error {
         /// What is not valid.
         why: Box<Error>,
     },
+    /// A rule cannot be read, or is not for any model.
+    #[error("rule `{rule}`: {why}")]
+    Rule {
+        /// The name of the rule.
+        rule: String,
+        /// What is wrong, and what would help.
+        why: String,
+    },
     /// A node cannot be computed.
     #[error("{node}: {why}")]
     Node {

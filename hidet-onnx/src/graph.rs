@@ -2,10 +2,12 @@
 
 use crate::attributes::Attributes;
 use crate::error::{Error, NodeName, Result};
+use crate::rule::Rule;
 use crate::value::Value;
 use hidet::types::Scalar;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 
 /// The domain of operators that passes put in the place of formulas, and that the standard does not have.
 pub(crate) const OWN_DOMAIN: &str = "hidet";
@@ -37,6 +39,16 @@ pub(crate) struct Node {
     pub(crate) graphs: BTreeMap<String, Graph>,
     /// What the node computes, if it calls a function.
     pub(crate) function: Option<Graph>,
+    /// What is there instead of other nodes, if the node replaces them by a rule.
+    pub(crate) replaced: Option<Replaced>,
+}
+
+/// A rule in the place of nodes.
+#[derive(Clone, Debug)]
+pub(crate) struct Replaced {
+    pub(crate) rule: Rule,
+    /// The nodes that were replaced, if all their operators are supported. Its inputs are those of the node, each once.
+    pub(crate) meaning: Option<Arc<Graph>>,
 }
 
 impl Node {
@@ -202,6 +214,7 @@ impl Graph {
             attributes: node.attributes.clone(),
             graphs: node.graphs.iter().map(|(name, graph)| (name.clone(), graph.with_constants(of))).collect(),
             function: node.function.as_ref().map(|function| function.with_constants(of)),
+            replaced: node.replaced.clone(),
         };
         Graph {
             inputs: self.inputs.clone(),

@@ -1,6 +1,7 @@
 //! [`Model`]: a model that was read and checked; [`Session`]: the same on a device, where it runs.
 
 mod extents;
+mod rules;
 
 use crate::arithmetic::Arithmetic;
 use crate::array::Array;
@@ -10,6 +11,8 @@ use crate::error::{Error, NodeName, NodeResult, Result};
 use crate::graph::{Declared, Dim, Graph};
 use crate::passes;
 use crate::proto::ModelProto;
+use crate::rewrite;
+use crate::rule::Rule;
 use crate::run::{self, Target};
 use crate::value::{Value, observed};
 use crate::verify::verify;
@@ -43,6 +46,8 @@ pub struct Model {
     graph: Graph,
     /// False if it is computed node by node as it is written.
     has_passes: bool,
+    /// The rules by which it was read, and how often each replaced nodes.
+    rewrites: Vec<(String, usize)>,
 }
 
 /// A model on a device: its initializers are there, and it can be run.
@@ -63,9 +68,6 @@ type Types = Vec<Option<TensorType>>;
 /// The most types of inputs for which launches are kept, with the memory that they use.
 const MOST_RUNS: usize = 8;
 
-/// The most bytes of a file: those of the format.
-const MOST_BYTES: u64 = 1 << 31;
-
 /// Initializers with fewer elements are copied to the device if an operator needs them there.
 const UPLOADED: usize = 64;
 
@@ -76,19 +78,7 @@ impl Model {
     ///
     /// If a file cannot be read, or as [`Model::from_bytes`].
     pub fn load(path: impl AsRef<Path>) -> Result<Model> {
-        let path = path.as_ref();
-        let failed = |why: String| Error::File { path: path.to_owned(), why };
-        let size = fs::metadata(path).map_err(|error| failed(error.to_string()))?.len();
-        if size > MOST_BYTES {
-            return Err(failed(format!("it has {size} bytes, but a model of ONNX at most {MOST_BYTES}")));
-        }
-        let bytes = hidet_ops::file::read(path).map_err(|error| failed(error.to_string()))?;
-        // The folder of `model.onnx` is the current one.
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Model::read(bytes.into(), Some(folder), true).map_err(|error| match error {
-            Error::Invalid(why) => failed(why),
-            other => other,
-        })
+        Model::load_with(path, &[])
     }
 
     /// Reads a model from the bytes of a file. Its initializers must be part of it.
@@ -97,18 +87,18 @@ impl Model {
     ///
     /// If the bytes are not a valid model, or it needs operators that are not supported, of which all are listed.
     pub fn from_bytes(bytes: &[u8]) -> Result<Model> {
-        Model::read(Bytes::copy_from_slice(bytes), None, true)
+        Model::from_bytes_with(bytes, &[])
     }
 
     /// The same, to be computed node by node as it is written: tests of passes compare with it.
     #[doc(hidden)]
     pub fn without_passes(bytes: &[u8]) -> Result<Model> {
-        Model::read(Bytes::copy_from_slice(bytes), None, false)
+        Model::read(Bytes::copy_from_slice(bytes), None, false, &[])
     }
 
-    fn read(bytes: Bytes, folder: Option<&Path>, has_passes: bool) -> Result<Model> {
+    fn read(bytes: Bytes, folder: Option<&Path>, has_passes: bool, rules: &[Rule]) -> Result<Model> {
         let proto = ModelProto::decode(bytes).map_err(|error| Error::Invalid(error.to_string()))?;
-        let graph = build::graph(&proto, folder)?;
+        let (graph, rewrites) = rewrite::all(build::graph(&proto, folder)?, rules)?;
         verify(&graph)?;
         for declared in graph.inputs.iter().chain(&graph.outputs) {
             if let Some(why) = &declared.unsupported {
@@ -116,7 +106,7 @@ impl Model {
             }
         }
         let graph = if has_passes { passes::all(graph, verify)? } else { graph };
-        Ok(Model { graph, has_passes })
+        Ok(Model { graph, has_passes, rewrites })
     }
 
     /// Returns how often each operator is used, with its domain if that is not the standard's. These are the nodes that run:

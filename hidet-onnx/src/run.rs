@@ -5,9 +5,9 @@ use crate::arithmetic::Arithmetic;
 use crate::array::Array;
 use crate::call::Call;
 use crate::error::{Error, NodeName, NodeResult, Result, Unsupported};
-use crate::graph::{Graph, Node};
+use crate::graph::{Graph, Node, Replaced};
 use crate::ops;
-use crate::value::Value;
+use crate::value::{Value, observed};
 use hidet::device::Device;
 use hidet::types::Scalar;
 use std::collections::HashMap;
@@ -121,6 +121,9 @@ fn results(
     if let Some(function) = &node.function {
         return Ok(run(function, inputs.to_vec(), target)?);
     }
+    if let Some(replaced) = &node.replaced {
+        return by_rule(node, replaced, inputs, target);
+    }
     let Some(operator) = ops::find(&node.name) else { return Err("the operator is not supported".into()) };
     let small = |value: &Value| value.is_host() && value.ty().len() <= MOST_ON_HOST;
     let on_host = node.graphs.is_empty() && inputs.iter().flatten().all(small);
@@ -163,6 +166,27 @@ fn results(
     results.into_iter().map(evaluated).collect()
 }
 
+/// Returns the result of a rule, which must have the type that the nodes would give in whose place it is.
+fn by_rule(node: &Node, replaced: &Replaced, inputs: &[Option<Value>], target: &Target) -> NodeResult<Vec<Value>> {
+    let mut tensors = Vec::new();
+    for (name, value) in node.inputs.iter().zip(inputs) {
+        let value = value.clone().ok_or_else(|| format!("the input `{name}` is missing"))?;
+        let value = target.arithmetic.narrow().map_or(Ok(value.clone()), |dtype| value.with_floats(dtype))?;
+        tensors.push(value.on(&target.device, false)?);
+    }
+    let result = replaced.rule.make(&tensors)?;
+    if let Some(meaning) = &replaced.meaning {
+        let given = |name: &String| node.inputs.iter().position(|own| own == name).and_then(|at| inputs[at].clone());
+        let given = meaning.inputs.iter().map(|input| given(&input.name)).collect();
+        // Only the type is of interest: what is computed to know it is not part of the run.
+        let (wanted, _) = observed(|| run(meaning, given, target));
+        if let Some(wanted) = wanted?.first().map(Value::ty).filter(|wanted| *wanted != result.ty()) {
+            return Err(format!("the rule gives {}, but what it replaces gives {wanted}", result.ty()).into());
+        }
+    }
+    Ok(vec![result.into()])
+}
+
 /// Returns a value that is evaluated on the host.
 fn evaluated(value: Value) -> NodeResult<Value> {
     let Value::Device(tensor) = &value else { return Ok(value) };
@@ -179,7 +203,7 @@ fn evaluated(value: Value) -> NodeResult<Value> {
 pub(crate) fn unsupported(graph: &Graph) -> Vec<Unsupported> {
     let mut found = Vec::new();
     for node in graph.all().into_iter().flat_map(|graph| &graph.nodes) {
-        if node.function.is_some() {
+        if node.function.is_some() || node.replaced.is_some() {
             continue;
         }
         let names = node.attributes.0.keys().chain(node.graphs.keys());

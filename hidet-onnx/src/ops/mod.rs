@@ -94,6 +94,11 @@ pub(crate) fn find(node: &NodeName) -> Option<Operator> {
     row(node).map(|row| row.3)
 }
 
+/// Returns true if there is an operator of the standard with this name, in some version.
+pub(crate) fn is_known(operator: &str) -> bool {
+    TABLE.contains_key(operator)
+}
+
 /// Returns an attribute of a node that its operator does not know, if any.
 pub(crate) fn unknown<'a>(node: &NodeName, mut names: impl Iterator<Item = &'a String>) -> Option<&'a String> {
     let row = row(node)?;
@@ -103,7 +108,9 @@ pub(crate) fn unknown<'a>(node: &NodeName, mut names: impl Iterator<Item = &'a S
 /// Returns why a node is not supported.
 pub(crate) fn why_not(node: &NodeName) -> String {
     match TABLE.get(node.op_type.as_str()) {
-        _ if !node.domain.is_empty() => format!("operators of `{}` are not supported", node.domain),
+        _ if !node.domain.is_empty() => {
+            format!("operators of `{}` are not supported; a `Rule` can replace it", node.domain)
+        }
         None => "the operator is not supported".to_owned(),
         Some(_) if node.version > NEWEST => format!("opset {} is newer than {NEWEST}", node.version),
         Some(row) => format!("the operator is supported from opset {} on", row.1),

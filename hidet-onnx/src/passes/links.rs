@@ -10,14 +10,14 @@ use hidet::types::Scalar;
 use std::collections::{BTreeMap, HashMap};
 
 /// What makes a value, and how many use it.
-pub(super) struct Links<'a> {
+pub(crate) struct Links<'a> {
     graph: &'a Graph,
     makers: HashMap<&'a str, usize>,
     users: HashMap<&'a str, Vec<usize>>,
 }
 
 impl<'a> Links<'a> {
-    pub(super) fn of(graph: &'a Graph) -> Links<'a> {
+    pub(crate) fn of(graph: &'a Graph) -> Links<'a> {
         let (mut makers, mut users) = (HashMap::new(), HashMap::<&str, Vec<usize>>::new());
         for (at, node) in graph.nodes.iter().enumerate() {
             node.uses().for_each(|name| users.entry(name).or_default().push(at));
@@ -29,7 +29,7 @@ impl<'a> Links<'a> {
     }
 
     /// Returns a node by its number.
-    pub(super) fn node(&self, at: usize) -> &'a Node {
+    pub(crate) fn node(&self, at: usize) -> &'a Node {
         &self.graph.nodes[at]
     }
 
@@ -39,7 +39,7 @@ impl<'a> Links<'a> {
     }
 
     /// Returns the node that makes a value as its only result, if it is for one use alone.
-    pub(super) fn alone(&self, name: &str) -> Option<usize> {
+    pub(crate) fn alone(&self, name: &str) -> Option<usize> {
         let maker = self.maker(name).filter(|at| self.node(*at).outputs.len() == 1);
         maker.filter(|_| self.users.get(name).is_some_and(|users| users.len() == 1))
     }
@@ -53,7 +53,7 @@ impl<'a> Links<'a> {
     }
 
     /// Returns a value that is constant, on the host.
-    pub(super) fn constant(&self, name: &str) -> Option<Array> {
+    pub(crate) fn constant(&self, name: &str) -> Option<Array> {
         match self.graph.constants.get(name)? {
             value @ Value::Host(_) if !self.graph.has_input(name) => value.array().ok(),
             _ => None,
@@ -72,7 +72,8 @@ impl<'a> Links<'a> {
                 Attribute::Tensor(array) => Some(array.dtype()),
                 _ => None,
             });
-            node.function.is_some() || !node.graphs.is_empty() || types.chain(tensors).any(is_other)
+            let is_open = node.function.is_some() || node.replaced.is_some();
+            is_open || !node.graphs.is_empty() || types.chain(tensors).any(is_other)
         };
         let Graph { inputs, constants, nodes, .. } = self.graph;
         !inputs.iter().any(|input| input.dtype.is_none_or(is_other))
@@ -102,5 +103,5 @@ pub(super) fn node<const N: usize>(
 ) -> Node {
     let name = NodeName { op_type: operator.to_owned(), version, ..of.clone() };
     let attributes = Attributes(attributes.map(|(name, value)| (name.to_owned(), value)).into());
-    Node { name, inputs, outputs, attributes, graphs: BTreeMap::new(), function: None }
+    Node { name, inputs, outputs, attributes, graphs: BTreeMap::new(), function: None, replaced: None }
 }

@@ -9,6 +9,7 @@ mod links;
 mod transposed;
 
 pub(crate) use aligned::aligned;
+pub(crate) use links::Links;
 
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Node};

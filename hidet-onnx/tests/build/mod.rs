@@ -119,6 +119,7 @@ pub fn external(name: &str, dims: &[i64], location: &str, offset: &str, length: 
 pub struct Graph {
     message: Message,
     functions: Message,
+    imports: Message,
 }
 
 impl Graph {
@@ -152,6 +153,12 @@ impl Graph {
         self
     }
 
+    /// Operators of another domain than the standard's.
+    pub fn imports(mut self, domain: &str) -> Graph {
+        self.imports = self.imports.bytes(8, &opset(domain, 1).0);
+        self
+    }
+
     /// A function of the domain `local` with one node, from `a` to `b`.
     pub fn function(mut self, name: &str, node: Node) -> Graph {
         let function = Message::default().text(1, name).text(4, "a").text(5, "b").text(10, "local");
@@ -168,5 +175,6 @@ fn opset(domain: &str, version: i64) -> Message {
 /// Returns the bytes of a model with opset 21.
 pub fn model(graph: &Graph) -> Vec<u8> {
     let model = Message::default().int(1, 10).bytes(8, &opset("", 21).0);
-    [model.0, graph.functions.0.clone(), Message::default().bytes(7, &graph.message.0).0].concat()
+    [model.0, graph.imports.0.clone(), graph.functions.0.clone(), Message::default().bytes(7, &graph.message.0).0]
+        .concat()
 }
