@@ -7,6 +7,7 @@ mod bench;
 mod check;
 mod command;
 mod experiments;
+mod input;
 mod models;
 mod near;
 mod operators;
@@ -39,7 +40,7 @@ enum Command {
     Experiment(command::experiment::ExperimentCommand),
     /// Print the launches of a model of ONNX, and on a GPU the time of each.
     Profile(command::profile::Profile),
-    /// Run a model of ONNX on arrays of NumPy: `hidet run MODEL.onnx --input NAME=FILE.npy`.
+    /// Run a model of ONNX on arrays of NumPy, pictures, sounds or text: `hidet run MODEL.onnx --input NAME=FILE`.
     Run(command::run::Run),
     /// Compile a model of ONNX to one file, which `hidet run` runs without compiling anything.
     Compile(command::compile::Compile),

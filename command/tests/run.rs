@@ -79,7 +79,7 @@ fn wrong_inputs_are_errors_that_say_what_is_wanted() {
     let (right, wrong) = (format!("images={right}"), format!("images={wrong}"));
     let blocked = format!("{MODEL}/outputs");
     let cases: [(&[&str], &[&str]); 8] = [
-        (&[], &["inputs that are not given:\n  images: f32[n, 64]\n", "--input NAME=FILE.npy"]),
+        (&[], &["inputs that are not given:\n  images: f32[n, 64]\n", "--input NAME=FILE, of .npy"]),
         (&["--input", "imags=x.npy"], &["no input `imags`; did you mean `images`?", "it has\n  images: f32[n, 64]"]),
         (&["--input", &wrong], &["input `images`: ", "wrong.npy: it is f32[2, 63], but must be f32[n, 64]"]),
         (&["--input", "images=none.npy"], &["input `images`: none.npy: No such file"]),
@@ -170,7 +170,7 @@ fn a_compiled_model_is_run_as_the_model_is() {
     });
     assert!(results[0] == results[1]);
     for (arguments, parts) in [
-        (vec![], ["inputs that are not given:\n  images: f32[12, 64]\n", "--input NAME=FILE.npy"]),
+        (vec![], ["inputs that are not given:\n  images: f32[12, 64]\n", "--input NAME=FILE, of .npy"]),
         (vec!["--input", &other], ["it is for inputs of other types:\n  images: f32[12, 64]", "images: f32[3, 64]"]),
         (vec!["--input", "x=a.npy"], ["the model has no input `x`", "it has\n  images: f32[12, 64]"]),
     ] {

@@ -1,11 +1,12 @@
 //! `hidet run`: a model of ONNX, or a compiled one, on inputs from files.
 
 use super::{Outcome, cache, device, say};
+use crate::input::{Reading, Slot};
 use crate::near;
 use clap::Args;
 use hidet::prelude::Device;
 use hidet::sim::Options;
-use hidet_onnx::{Arithmetic, Array, Compiled, Error, Model, Session};
+use hidet_onnx::{Arithmetic, Array, Compiled, Declared, Error, Model, Session};
 use hidet_ops::{ReplayMemory, Tensor};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -15,10 +16,13 @@ use std::time::Instant;
 pub struct Run {
     /// The model: a file of ONNX, or what `hidet compile` has made of one.
     model: PathBuf,
-    /// An input: its name and a file as `numpy.save` writes it. The name may be left out if the model has one input. Without
-    /// inputs, those that the model needs are listed.
-    #[arg(long = "input", value_name = "NAME=FILE.npy")]
+    /// An input: its name and a file: .npy as `numpy.save` writes it, .png or .jpg, resized to what the model takes, .wav, or
+    /// .txt (or `NAME=text:..`) for a model that takes bytes. The name may be left out if the model has one input. Without inputs,
+    /// those that the model needs are listed.
+    #[arg(long = "input", value_name = "NAME=FILE")]
     inputs: Vec<String>,
+    #[command(flatten)]
+    reading: Reading,
     /// In which floats: f32 (as the model says), tf32x3, tf32, f16, bf16.
     #[arg(long, default_value_t)]
     arithmetic: Arithmetic,
@@ -37,10 +41,14 @@ pub struct Run {
 /// The most elements of an output, and rows of it, that are printed.
 const SHOWN: usize = 10;
 
+/// The most elements of a row that are printed, the largest first, with their places: the classes of one picture.
+const BEST: usize = 5;
+
 /// An input of a model.
 pub(super) struct Wanted {
     pub(super) name: String,
     ty: String,
+    slot: Slot,
     /// False if there is a value for it that is used else.
     pub(super) required: bool,
 }
@@ -66,15 +74,17 @@ impl Read {
                 let extents: Vec<String> =
                     compiled.extents().iter().map(|extent| format!("{} = {extent}", extent.name())).collect();
                 for (name, ty) in compiled.inputs() {
+                    let slot = Slot::parse(&ty);
                     let ty = format!("{ty} with {}", extents.join(", "));
-                    all.push(Wanted { name: name.to_owned(), ty, required: runs.is_empty() });
+                    all.push(Wanted { name: name.to_owned(), ty, slot, required: runs.is_empty() });
                 }
                 for (name, ty) in runs.iter().flatten() {
                     match all.iter_mut().find(|own| own.name == *name) {
                         Some(own) => own.ty += &format!(" or {ty}"),
                         None => {
                             let required = runs.iter().all(|run| run.iter().any(|(own, _)| own == name));
-                            all.push(Wanted { name: (*name).to_owned(), ty: ty.to_string(), required });
+                            let (ty, slot) = (ty.to_string(), Slot::parse(&ty.to_string()));
+                            all.push(Wanted { name: (*name).to_owned(), ty, slot, required });
                         }
                     }
                 }
@@ -111,9 +121,13 @@ pub fn load(path: &Path) -> Result<Model, String> {
 /// Returns the inputs of a model.
 pub(super) fn wanted(model: &Model) -> Vec<Wanted> {
     let is_required = |name: &str| model.required().any(|input| input.name == name);
-    let each = model.inputs().iter();
-    each.map(|input| Wanted { name: input.name.clone(), ty: input.to_string(), required: is_required(&input.name) })
-        .collect()
+    let wanted = |input: &Declared| Wanted {
+        name: input.name.clone(),
+        ty: input.to_string(),
+        slot: Slot::from(input),
+        required: is_required(&input.name),
+    };
+    model.inputs().iter().map(wanted).collect()
 }
 
 /// Says what a model keeps between its kernels.
@@ -138,11 +152,16 @@ impl Run {
         };
         let wanted = read.inputs();
         let files = self.files(&wanted)?;
+        self.reading.check(files.iter().map(|(_, file)| *file))?;
         let mut arrays = Vec::new();
-        for (name, path) in &files {
-            let failed = |why: String| format!("input `{name}`: {}: {why}", path.display());
-            let bytes = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
-            arrays.push(Array::from_npy(&bytes).map_err(failed)?);
+        for (input, file) in &files {
+            let name = &input.name;
+            let (array, done) =
+                self.reading.read(file, &input.slot).map_err(|why| format!("input `{name}`: {file}: {why}"))?;
+            if let Some(done) = done {
+                println!("input `{name}`: {file}: {done}: {}", array.ty());
+            }
+            arrays.push(array);
         }
         if let Some(folder) = &self.output {
             // Created before anything is computed, so that a path that cannot be written is reported at once.
@@ -157,15 +176,15 @@ impl Run {
             Read::Compiled(compiled) => (Ready::Compiled(compiled), ""),
         };
         let mut inputs = Vec::new();
-        for ((name, _), array) in files.iter().zip(&arrays) {
-            inputs.push((*name, array.on(&device).map_err(say)?));
+        for ((input, _), array) in files.iter().zip(&arrays) {
+            inputs.push((input.name.as_str(), array.on(&device).map_err(say)?));
         }
         println!("loaded in {:.2?}", begin.elapsed());
         let begin = Instant::now();
         let outputs = model.run(&inputs).map_err(|error| match &error {
             Error::Input { name, why } => {
-                let file = files.iter().find(|(own, _)| own == name);
-                let file = file.map_or(String::new(), |(_, path)| format!("{}: ", path.display()));
+                let file = files.iter().find(|(own, _)| own.name == *name);
+                let file = file.map_or(String::new(), |(_, file)| format!("{file}: "));
                 format!("input `{name}`: {file}{why}")
             }
             _ => error.to_string(),
@@ -195,22 +214,22 @@ impl Run {
         }
     }
 
-    /// Returns the name and the file of each input, or an error that lists those which are missing.
-    fn files<'a>(&'a self, wanted: &'a [Wanted]) -> Result<Vec<(&'a str, &'a Path)>, String> {
-        let mut files: Vec<(&str, &Path)> = Vec::new();
+    /// Returns each input that is given, and its file, or an error that lists those which are missing.
+    fn files<'a>(&'a self, wanted: &'a [Wanted]) -> Result<Vec<(&'a Wanted, &'a str)>, String> {
+        let mut files: Vec<(&Wanted, &str)> = Vec::new();
         for text in &self.inputs {
-            let (name, path) = named(text, "--input", "FILE", wanted)?;
-            if files.iter().any(|(own, _)| *own == name) {
+            let (name, file) = named(text, "--input", "FILE", wanted)?;
+            if files.iter().any(|(own, _)| own.name == name) {
                 return Err(format!("input `{name}` is given twice"));
             }
-            files.push((name, Path::new(path)));
+            files.extend(wanted.iter().find(|own| own.name == name).map(|own| (own, file)));
         }
-        let is_missing = |input: &&Wanted| input.required && files.iter().all(|(name, _)| *name != input.name);
+        let is_missing = |input: &&Wanted| input.required && files.iter().all(|(own, _)| own.name != input.name);
         let missing: Vec<&Wanted> = wanted.iter().filter(is_missing).collect();
         match missing.as_slice() {
             [] => Ok(files),
             missing => Err(format!(
-                "the model needs inputs that are not given:{}\ngive each by --input NAME=FILE.npy",
+                "the model needs inputs that are not given:{}\ngive each by --input NAME=FILE, of .npy, .png, .jpg, .wav or .txt",
                 list(missing.iter().copied())
             )),
         }
@@ -268,12 +287,18 @@ fn summary(name: &str, array: &Array) -> String {
         [columns] | [_, columns] if array.dtype().is_float() && *columns > 1 => *columns,
         _ => return text,
     };
+    // Of equal ones the first.
     let largest = |row: &[f64]| {
-        let further = |best: (usize, f64), (at, x): (usize, &f64)| if *x > best.1 { (at, *x) } else { best };
-        row.iter().enumerate().fold((0, f64::NEG_INFINITY), further).0.to_string()
+        let mut places: Vec<usize> = (0..row.len()).filter(|at| !row[*at].is_nan()).collect();
+        places.sort_by(|a, b| row[*b].total_cmp(&row[*a]));
+        places
     };
-    let rows: Vec<String> = numbers.chunks(columns).take(SHOWN).map(largest).collect();
-    if !rows.is_empty() {
+    let first = |row: &[f64]| largest(row).first().copied().unwrap_or(0).to_string();
+    let rows: Vec<String> = numbers.chunks(columns).take(SHOWN).map(first).collect();
+    if numbers.len() == columns && columns > BEST {
+        let best = largest(&numbers).into_iter().take(BEST).map(|at| format!("{at} ({})", write(&numbers[at])));
+        text += &format!("  largest at: {}\n", best.collect::<Vec<String>>().join(", "));
+    } else if !rows.is_empty() {
         text += &format!("  largest of each row at: {}{}\n", rows.join(" "), more(numbers.len() / columns));
     }
     text
