@@ -33,6 +33,8 @@ mod file_types;
 mod onnx;
 #[path = "../examples/21_operators.rs"]
 mod operators;
+#[path = "../examples/25_serving.rs"]
+mod serving;
 #[path = "../examples/22_user_operators.rs"]
 mod user_operators;
 
@@ -49,6 +51,11 @@ fn a_model_of_onnx_recognises_digits() -> hidet_onnx::Result<()> {
 #[test]
 fn types_of_files_are_found() -> Result<(), Box<dyn std::error::Error>> {
     file_types::run(&Device::sim(), &file_types::FILES[..2])
+}
+
+#[test]
+fn clients_share_batches() -> hidet_onnx::Result<()> {
+    serving::run(&Device::sim())
 }
 
 #[test]
