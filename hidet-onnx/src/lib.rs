@@ -4,6 +4,8 @@
 //! shapes runs on the host. `NODE_CASES.md` lists which of the standard's test cases pass, and why others are refused: what
 //! is not supported is refused by name, never computed approximately.
 //!
+//! Users replace nodes of a model by operators or kernels of their own, by a [`Rule`].
+//!
 //! Sequences, maps, strings and complex numbers are not supported.
 
 mod arithmetic;

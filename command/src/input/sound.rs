@@ -19,7 +19,7 @@ pub(super) fn tensor(bytes: &[u8], slot: &Slot, rate: Option<u32>) -> Result<(Ar
     let (bits, channels) = (spec.bits_per_sample, usize::from(spec.channels));
     if !(1..=32).contains(&bits) || channels == 0 || spec.sample_rate == 0 {
         return Err(format!(
-            "it has {channels} channels of {bits} bits, {} per second, which is no sound",
+            "it has {channels} channels of {bits} bits, {} per second, which is not a sound",
             spec.sample_rate
         ));
     }
