@@ -153,19 +153,21 @@ fn array(dtype: Scalar, shape: &[usize], bytes: Vec<u8>) -> Result<Array, String
     Array::new(ty.clone(), bytes).ok_or_else(|| format!("it does not have as many elements as {ty}"))
 }
 
-/// Returns the shape of a list of some elements: all extents but the last are 1.
+/// Returns the shape of a list of some elements: all extents but one are 1, of those that may be more the last.
 fn line(slot: &Slot, count: usize, what: &str) -> Result<Vec<usize>, String> {
     let Some(shape) = &slot.shape else { return Ok(vec![1, count]) };
     let refused = |why: String| Err(format!("it has {count} {what}, but the model takes {}: {why}", written(shape)));
-    match shape.split_last() {
-        None => refused("one number".to_owned()),
-        Some((_, before)) if before.iter().flatten().any(|extent| *extent != 1) => {
-            refused("more than one line of them; give a .npy file".to_owned())
-        }
-        Some((Some(extent), _)) if *extent != count => {
+    let Some(long) = shape.iter().rposition(|extent| *extent != Some(1)).or(shape.len().checked_sub(1)) else {
+        return refused("one number".to_owned());
+    };
+    if shape[..long].iter().flatten().any(|extent| *extent != 1) {
+        return refused("more than one line of them; give a .npy file".to_owned());
+    }
+    match shape[long] {
+        Some(extent) if extent != count => {
             refused(format!("cut it, or add what the model expects behind its end, so that it has {extent}"))
         }
-        Some((_, before)) => Ok([vec![1; before.len()], vec![count]].concat()),
+        _ => Ok((0..shape.len()).map(|axis| if axis == long { count } else { 1 }).collect()),
     }
 }
 
@@ -201,6 +203,7 @@ mod tests {
             (of("f32[n]"), of("f32[batch, 5]"), of("f32[1, 1, n]")),
             (Ok(vec![5]), Ok(vec![1, 5]), Ok(vec![1, 1, 5]))
         );
+        assert_eq!((of("f32[batch, n, 1]"), of("f32[batch, 5, 1]")), (Ok(vec![1, 5, 1]), Ok(vec![1, 5, 1])));
         for (ty, why) in
             [("f32[]", "one number"), ("f32[2, n]", "more than one line"), ("f32[1, 8]", "so that it has 8")]
         {
