@@ -9,7 +9,8 @@ so far, or could be. Any other answer is an error. WORK is the path of a model o
 
 Programs: `torch` (PyTorch's own model of that name, under a CUDA graph), `torch.compile` (the same, compiled with
 its default mode, under a CUDA graph), `ort` (ONNX Runtime's CUDA provider on the file itself, or its copy in f16,
-with I/O binding and its CUDA graph), `tvm:TRIALS` (TVM on the same, tuned by MetaSchedule with so many trials for each task).
+with I/O binding and its CUDA graph), `tract` (on the processor, in f32), `tvm:TRIALS` (TVM on the same file as `ort`, tuned by
+MetaSchedule with so many trials for each task).
 TF32 is off unless the arithmetic is tf32. Images of 16 bits have channels last in PyTorch. Weights of PyTorch are random, and
 inputs too; masks are ones. A program needs its own packages alone.
 """
@@ -270,6 +271,38 @@ def of_ort(work, arithmetic, extents, calls):
     return time, remark
 
 
+def of_tract(work, arithmetic, extents, calls):
+    """On the processor: tract has no GPU under Linux."""
+    import time as clock
+
+    import tract
+
+    if arithmetic != "f32":
+        raise ValueError("tract is measured in f32")
+    model, runs = onnx_model(work, arithmetic, extents, calls)
+    values = arrays(model)
+    with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
+        file.write(model.SerializeToString())
+        file.flush()
+        loaded = tract.onnx().load(file.name)
+    inputs = []
+    for number in range(loaded.input_count()):
+        array = values[loaded.input_name(number)]
+        kind = {"float32": "f32", "int64": "i64", "int32": "i32", "bool": "bool"}[str(array.dtype)]
+        loaded.set_input_fact(number, ",".join(map(str, array.shape)) + f",{kind}")
+        inputs.append(array)
+    runnable = loaded.into_model().into_runnable()
+    runnable.run(inputs)
+
+    def time():
+        begin = clock.perf_counter()
+        for _ in range(runs):
+            runnable.run(inputs)
+        return (clock.perf_counter() - begin) / calls * 1e6
+
+    return time, "on the processor"
+
+
 def of_tvm(work, arithmetic, extents, calls, trials):
     import tvm
     from tvm import relax
@@ -309,6 +342,8 @@ def prepared(calls, program, arithmetic, extents, work):
     extents = {name: int(extent) for name, extent in (pair.split("=") for pair in extents.split(",") if pair != "-")}
     if program == "ort":
         return of_ort(work, arithmetic, extents, calls)
+    if program == "tract":
+        return of_tract(work, arithmetic, extents, calls)
     if program.startswith("tvm:"):
         return of_tvm(work, arithmetic, extents, calls, int(program[4:]))
     if program in ("torch", "torch.compile"):
@@ -320,7 +355,7 @@ def versions():
     """The versions of the packages that are installed."""
     found = [f"Python {sys.version.split()[0]}"]
     packages = ["torch", "torchvision", "transformers", "triton", "nvidia-cudnn-cu13", "nvidia-cudnn-cu12"]
-    for package in [*packages, "onnx", "onnxruntime", "onnxruntime-gpu", "apache-tvm"]:
+    for package in [*packages, "onnx", "onnxruntime", "onnxruntime-gpu", "apache-tvm", "tract"]:
         try:
             found.append(f"{package} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-//! `hidet bench MODEL.onnx`: a model beside PyTorch and ONNX Runtime, in one run: each is asked for the time of one replay of its
+//! `hidet bench MODEL.onnx`: a model beside PyTorch, ONNX Runtime and tract, in one run: each is asked for the time of one replay of its
 //! graph of launches, in turn. The other side of each is a process of `benches/models_peer.py`.
 
 use super::prepare;
@@ -24,7 +24,7 @@ pub struct Request<'a> {
 }
 
 /// The programs beside which a model can be measured.
-const PEERS: [&str; 3] = ["torch", "torch.compile", "ort"];
+const PEERS: [&str; 4] = ["torch", "torch.compile", "ort", "tract"];
 
 /// Measures a model, and prints a line for each program. A program that cannot be measured is named, with the reason.
 pub fn bench(device: &Device, request: &Request) -> Outcome {
