@@ -6,10 +6,14 @@ mod output;
 mod bench;
 mod check;
 mod command;
+#[cfg(feature = "models")]
 mod experiments;
+#[cfg(feature = "models")]
 mod input;
+#[cfg(feature = "models")]
 mod models;
 mod near;
+#[cfg(feature = "models")]
 mod operators;
 
 use clap::{Parser, Subcommand};
@@ -37,12 +41,16 @@ enum Command {
     /// Measure kernels on a GPU, against libraries, copies and each other.
     Bench(command::bench::Bench),
     /// Run an experiment of the paper on a GPU, beside PyTorch, ONNX Runtime and TVM.
+    #[cfg(feature = "models")]
     Experiment(command::experiment::ExperimentCommand),
     /// Print the launches of a model of ONNX, and on a GPU the time of each.
+    #[cfg(feature = "models")]
     Profile(command::profile::Profile),
     /// Run a model of ONNX on arrays of NumPy, pictures, sounds or text: `hidet run MODEL.onnx --input NAME=FILE`.
+    #[cfg(feature = "models")]
     Run(command::run::Run),
     /// Compile a model of ONNX to one file, which `hidet run` runs without compiling anything.
+    #[cfg(feature = "models")]
     Compile(command::compile::Compile),
     /// Show or remove the compiled kernels kept on disk.
     Cache(command::cache::CacheCommand),
@@ -55,9 +63,13 @@ fn main() -> ExitCode {
         Command::Viz(arguments) => arguments.run(),
         Command::Check(arguments) => arguments.run(),
         Command::Bench(arguments) => arguments.run(),
+        #[cfg(feature = "models")]
         Command::Experiment(arguments) => arguments.run(),
+        #[cfg(feature = "models")]
         Command::Profile(arguments) => arguments.run(),
+        #[cfg(feature = "models")]
         Command::Run(arguments) => arguments.run(),
+        #[cfg(feature = "models")]
         Command::Compile(arguments) => arguments.run(),
         Command::Cache(arguments) => arguments.run(),
     };

@@ -85,6 +85,7 @@ pub fn row<'a>(fields: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// Returns the rows of a file, each of which has its fields. Text behind a quoted field belongs to it.
+#[cfg(feature = "models")]
 pub fn rows(text: &str) -> Vec<Vec<String>> {
     let (mut rows, mut fields, mut field, mut quoted) = (Vec::new(), Vec::new(), String::new(), false);
     let mut chars = text.chars().peekable();
@@ -117,6 +118,7 @@ mod tests {
         assert_eq!(row(["a b", "c,d", "say \"e\"", ""].into_iter()), "a b,\"c,d\",\"say \"\"e\"\"\",\r\n");
     }
 
+    #[cfg(feature = "models")]
     #[test]
     fn what_is_written_is_read() {
         let written = [vec!["a b", "c,d", "say \"e\"", ""], vec!["", "line\r\nbreak", "\"\"", "f"]];

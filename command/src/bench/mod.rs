@@ -19,7 +19,6 @@ mod cublas;
 pub mod cublaslt;
 mod fused;
 pub mod gemm;
-pub mod grouped;
 pub mod image;
 mod kernels;
 pub mod launch;

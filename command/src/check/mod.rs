@@ -15,6 +15,7 @@ pub mod intrinsics;
 mod matmul;
 mod memory;
 pub mod numbers;
+#[cfg(feature = "models")]
 pub mod operators;
 mod prints;
 pub mod random;

@@ -4,12 +4,12 @@ use super::{Outcome, say};
 use crate::bench::machine::Machine;
 use crate::bench::peaks::Peaks;
 use crate::bench::{self, Comparison, Request, csv, plot, simulated, table};
-use crate::models;
 use clap::Args;
 use hidet::prelude::*;
 use hidet::tune::{L2, Timing};
-use hidet_onnx::Arithmetic;
-use std::path::{Path, PathBuf};
+#[cfg(feature = "models")]
+use std::path::Path;
+use std::path::PathBuf;
 
 /// The measurements, their baselines and settings.
 #[derive(Args)]
@@ -28,9 +28,11 @@ pub struct Bench {
     #[arg(long, value_delimiter = ',', value_parser = shape)]
     shape: Vec<Extents>,
     /// In which floats a model is computed: f32 (as it says), tf32x3, tf32, f16, bf16.
+    #[cfg(feature = "models")]
     #[arg(long, default_value_t)]
-    arithmetic: Arithmetic,
+    arithmetic: hidet_onnx::Arithmetic,
     /// An extent that a model leaves open; the default is 1.
+    #[cfg(feature = "models")]
     #[arg(long = "dim", value_name = "NAME=NUMBER")]
     dims: Vec<String>,
     /// The content of L2 when a launch begins.
@@ -104,33 +106,9 @@ impl Bench {
         if self.rounds == 0 || !(self.slice > 0.0 && self.slice <= 60_000.0) {
             return Err("--rounds must be at least 1, and --slice more than 0 and at most 60000 ms".to_owned());
         }
-        if let [operators, names @ ..] = self.kernels.as_slice()
-            && operators == "operators"
-        {
-            let others = [self.plot.is_some(), self.roofline.is_some(), self.l2 == L2Content::Flush];
-            if others.contains(&true) || !self.against.is_empty() || !self.shape.is_empty() {
-                return Err(
-                    "`operators` takes --device, --rounds and --csv alone: a case has its own shape and baseline"
-                        .to_owned(),
-                );
-            }
-            let cases = crate::operators::chosen(names)?;
-            let device = Device::named(self.device.as_deref().unwrap_or("cuda")).map_err(say)?;
-            return crate::operators::bench(&device, cases, self.rounds, self.csv.as_deref());
-        }
-        if let [model] = self.kernels.as_slice()
-            && Path::new(model).extension().is_some_and(|kind| kind == "onnx")
-        {
-            let device = Device::named(self.device.as_deref().unwrap_or("cuda")).map_err(say)?;
-            let request = models::bench::Request {
-                model: Path::new(model),
-                arithmetic: self.arithmetic,
-                dims: &self.dims,
-                against: &self.against,
-                rounds: self.rounds,
-                csv: self.csv.as_deref(),
-            };
-            return models::bench::bench(&device, &request);
+        #[cfg(feature = "models")]
+        if let Some(outcome) = self.of_models() {
+            return outcome;
         }
         if self.kernels == ["compile"] {
             return bench::compile::run(self.device.as_deref());
@@ -209,6 +187,44 @@ impl Bench {
         })?;
         println!("the simulated device has no time; what one launch does:\n{}", simulated::text(&counts));
         Ok(counts.iter().all(|count| count.counters.is_some()))
+    }
+}
+
+#[cfg(feature = "models")]
+impl Bench {
+    /// Measures operators or a model, if these are asked for.
+    fn of_models(&self) -> Option<Outcome> {
+        match self.kernels.as_slice() {
+            [operators, names @ ..] if operators == "operators" => Some(self.operators(names)),
+            [model] if Path::new(model).extension().is_some_and(|kind| kind == "onnx") => {
+                Some(self.model(Path::new(model)))
+            }
+            _ => None,
+        }
+    }
+
+    fn operators(&self, names: &[String]) -> Outcome {
+        let others = [self.plot.is_some(), self.roofline.is_some(), self.l2 == L2Content::Flush];
+        if others.contains(&true) || !self.against.is_empty() || !self.shape.is_empty() {
+            return Err("`operators` takes --device, --rounds and --csv alone: a case has its own shape and baseline"
+                .to_owned());
+        }
+        let cases = crate::operators::chosen(names)?;
+        let device = Device::named(self.device.as_deref().unwrap_or("cuda")).map_err(say)?;
+        crate::operators::bench(&device, cases, self.rounds, self.csv.as_deref())
+    }
+
+    fn model(&self, model: &Path) -> Outcome {
+        let device = Device::named(self.device.as_deref().unwrap_or("cuda")).map_err(say)?;
+        let request = crate::models::bench::Request {
+            model,
+            arithmetic: self.arithmetic,
+            dims: &self.dims,
+            against: &self.against,
+            rounds: self.rounds,
+            csv: self.csv.as_deref(),
+        };
+        crate::models::bench::bench(&device, &request)
     }
 }
 

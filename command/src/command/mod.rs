@@ -3,11 +3,15 @@
 pub mod bench;
 pub mod cache;
 pub mod check;
+#[cfg(feature = "models")]
 pub mod compile;
 pub mod doctor;
+#[cfg(feature = "models")]
 pub mod experiment;
 pub mod inspect;
+#[cfg(feature = "models")]
 pub mod profile;
+#[cfg(feature = "models")]
 pub mod run;
 pub mod viz;
 

@@ -7,6 +7,7 @@
 //! `--again` measures all in one run.
 
 pub mod executor;
+mod grouped;
 mod ours;
 mod peers;
 mod report;

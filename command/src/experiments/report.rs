@@ -1,10 +1,10 @@
 //! What is written beside the rows: a picture of them, and the machine, versions and settings that they were measured with.
 
 use super::executor::{ALL, Executor};
+use super::grouped::{self, Panel, grouped};
 use super::results::Results;
 use super::row::Row;
 use super::{Group, Request, WARM_UP};
-use crate::bench::grouped::{self, Panel, grouped};
 use crate::bench::machine::Machine;
 use hidet_onnx::Arithmetic;
 use std::fmt::Write;

@@ -1,6 +1,6 @@
 //! Bars in groups, as SVG: one group for each thing that is compared, in it one bar for each of those that compete.
 
-use super::canvas::{Canvas, round_up, short};
+use crate::bench::canvas::{Canvas, round_up, short};
 
 /// Bars beyond this value are cut off at the end of the axis; the number above them is right.
 const HIGHEST: f64 = 5.0;
