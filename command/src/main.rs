@@ -43,6 +43,9 @@ enum Command {
     /// Run an experiment of the paper on a GPU, beside PyTorch, ONNX Runtime and TVM.
     #[cfg(feature = "models")]
     Experiment(command::experiment::ExperimentCommand),
+    /// Print the graph of a model of ONNX, its kernels, and why there are not fewer; or draw it.
+    #[cfg(feature = "models")]
+    Show(command::show::Show),
     /// Print the launches of a model of ONNX, and on a GPU the time of each.
     #[cfg(feature = "models")]
     Profile(command::profile::Profile),
@@ -65,6 +68,8 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => arguments.run(),
         #[cfg(feature = "models")]
         Command::Experiment(arguments) => arguments.run(),
+        #[cfg(feature = "models")]
+        Command::Show(arguments) => arguments.run(),
         #[cfg(feature = "models")]
         Command::Profile(arguments) => arguments.run(),
         #[cfg(feature = "models")]

@@ -1,5 +1,7 @@
 //! [`Graph`]: the nodes of a model in an order in which they can be computed, with names that are checked.
 
+pub(crate) mod text;
+
 use crate::attributes::Attributes;
 use crate::error::{Error, NodeName, Result};
 use crate::rule::Rule;

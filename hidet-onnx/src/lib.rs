@@ -38,5 +38,6 @@ pub use error::{Error, NodeName, Result, Unsupported, Why};
 pub use file::tensor;
 pub use graph::{Declared, Dim};
 pub use hidet_ops::Extent;
-pub use model::{Model, Session};
+pub use model::{Model, Session, Trace};
+pub use passes::Pass;
 pub use rule::Rule;

@@ -2,14 +2,17 @@
 
 mod extents;
 mod rules;
+mod saved;
+mod trace;
+
+pub use trace::Trace;
 
 use crate::arithmetic::Arithmetic;
 use crate::array::Array;
 use crate::build;
-use crate::compiled;
-use crate::error::{Error, NodeName, NodeResult, Result};
-use crate::graph::{Declared, Dim, Graph};
-use crate::passes;
+use crate::error::{Error, NodeResult, Result};
+use crate::graph::{Declared, Dim, Graph, Node, text};
+use crate::passes::{self, Pass};
 use crate::proto::ModelProto;
 use crate::rewrite;
 use crate::rule::Rule;
@@ -22,7 +25,6 @@ use hidet_ops::{Buckets, Replay, ReplayMemory, Tensor, TensorType};
 use prost::Message;
 use prost::bytes::Bytes;
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -44,8 +46,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug)]
 pub struct Model {
     graph: Graph,
-    /// False if it is computed node by node as it is written.
-    has_passes: bool,
+    /// What passes have changed; nothing if it is computed node by node as it is written.
+    passes: Option<Vec<Pass>>,
     /// The rules by which it was read, and how often each replaced nodes.
     rewrites: Vec<(String, usize)>,
 }
@@ -56,6 +58,7 @@ pub struct Model {
 /// elements on the way, as conditions and recurrent layers do.
 pub struct Session {
     graph: Graph,
+    passes: Vec<Pass>,
     target: Target,
     runs: Mutex<HashMap<Types, Arc<Replay>>>,
     /// Of the inputs that must be given, if extents were given.
@@ -81,6 +84,15 @@ impl Model {
         Model::load_with(path, &[])
     }
 
+    /// The same, to be computed node by node as it is written, to be looked at: without passes, which find what is faster.
+    ///
+    /// # Errors
+    ///
+    /// As [`Model::load`].
+    pub fn load_as_written(path: impl AsRef<Path>) -> Result<Model> {
+        Model::read_file(path.as_ref(), false, &[])
+    }
+
     /// Reads a model from the bytes of a file. Its initializers must be part of it.
     ///
     /// # Errors
@@ -97,7 +109,8 @@ impl Model {
     }
 
     fn read(bytes: Bytes, folder: Option<&Path>, has_passes: bool, rules: &[Rule]) -> Result<Model> {
-        let proto = ModelProto::decode(bytes).map_err(|error| Error::Invalid(error.to_string()))?;
+        let proto =
+            ModelProto::decode(bytes).map_err(|error| Error::Invalid(format!("it is not a model of ONNX: {error}")))?;
         let (graph, rewrites) = rewrite::all(build::graph(&proto, folder)?, rules)?;
         verify(&graph)?;
         for declared in graph.inputs.iter().chain(&graph.outputs) {
@@ -105,8 +118,11 @@ impl Model {
                 return Err(Error::Invalid(format!("`{}`: {why}", declared.name)));
             }
         }
-        let graph = if has_passes { passes::all(graph, verify)? } else { graph };
-        Ok(Model { graph, has_passes, rewrites })
+        let (graph, passes) = match has_passes {
+            true => passes::all(graph, verify).map(|(graph, passes)| (graph, Some(passes)))?,
+            false => (graph, None),
+        };
+        Ok(Model { graph, passes, rewrites })
     }
 
     /// Returns how often each operator is used, with its domain if that is not the standard's. These are the nodes that run:
@@ -117,6 +133,17 @@ impl Model {
             *operators.entry(node.name.operator()).or_default() += 1;
         }
         operators
+    }
+
+    /// Returns the graph as text: inputs, a line for each node, and outputs. It is for people, and not read back.
+    ///
+    /// ```
+    /// let model = hidet_onnx::Model::load("../examples/digits/digits.onnx")?;
+    /// assert!(model.text().starts_with("inputs\n  %images: f32[n, 64]\nnodes\n"));
+    /// # Ok::<(), hidet_onnx::Error>(())
+    /// ```
+    pub fn text(&self) -> String {
+        text::text(&self.graph, &HashMap::new())
     }
 
     /// Returns the inputs; those that are initializers too need not be given.
@@ -155,11 +182,16 @@ impl Model {
             _ => value.fresh(),
         };
         let mut graph = self.graph.with_constants(&constant);
-        if self.has_passes {
-            graph = passes::aligned(graph, arithmetic.narrow().is_some())?;
-            verify(&graph)?;
+        let mut passes = Vec::new();
+        if let Some(before) = &self.passes {
+            passes.clone_from(before);
+            let is_narrow = arithmetic.narrow().is_some();
+            let (changed, pass) =
+                passes::observed("aligned", graph, |graph| passes::aligned(graph, is_narrow), verify)?;
+            graph = changed;
+            passes.push(pass);
         }
-        let session = Session { graph, target, runs: Mutex::default(), buckets: None };
+        let session = Session { graph, passes, target, runs: Mutex::default(), buckets: None };
         for value in session.graph.all().into_iter().flat_map(|graph| graph.constants.values()) {
             if value.ty().len() >= UPLOADED {
                 value.on(device, false).map_err(|why| Error::Invalid(format!("an initializer: {why}")))?;
@@ -170,6 +202,11 @@ impl Model {
 }
 
 impl Session {
+    /// Returns the passes that changed the graph of the model when it was read and when it was copied to the device, in order.
+    pub fn passes(&self) -> &[Pass] {
+        &self.passes
+    }
+
     /// Runs the model for these inputs, and returns its outputs with their names, computed.
     ///
     /// # Errors
@@ -222,43 +259,6 @@ impl Session {
         runs.values().map(|replay| replay.memory()).chain(self.buckets.as_ref().map(Buckets::memory)).sum()
     }
 
-    /// Returns the runs that are kept as bytes of a compiled model, which [`Compiled`](crate::Compiled) loads without the
-    /// model, for inputs of the same types on a device of the same architecture.
-    ///
-    /// # Errors
-    ///
-    /// If no run is kept: the model has not run yet, or looks at elements on the way.
-    pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if runs.is_empty() && self.buckets.is_none() {
-            return Err(Error::Compiled(
-                "there is no run to be kept: run the model first; one that looks at elements on the way, as conditions \
-                 and recurrent layers may do, cannot be compiled"
-                    .to_owned(),
-            ));
-        }
-        let mut runs: Vec<(Types, Arc<Replay>)> = runs.into_iter().collect();
-        // The same runs are the same bytes.
-        runs.sort_by_key(|(types, _)| format!("{types:?}"));
-        let runs: Vec<(Vec<bool>, &Replay)> =
-            runs.iter().map(|(types, replay)| (types.iter().map(Option::is_some).collect(), &**replay)).collect();
-        let names = |all: &'_ [Declared]| all.iter().map(|declared| declared.name.clone()).collect::<Vec<String>>();
-        let is_required = |input: &Declared| !self.graph.constants.contains_key(&input.name);
-        let required = self.graph.inputs.iter().map(is_required).collect();
-        let buckets = self.buckets.as_ref().map(|buckets| (required, buckets));
-        compiled::to_bytes(names(&self.graph.inputs), names(&self.graph.outputs), &runs, buckets)
-    }
-
-    /// Writes the runs that are kept to a file, as [`Session::to_bytes`].
-    ///
-    /// # Errors
-    ///
-    /// If the file cannot be written, or as [`Session::to_bytes`].
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let (path, bytes) = (path.as_ref(), self.to_bytes()?);
-        fs::write(path, bytes).map_err(|error| Error::File { path: path.to_owned(), why: error.to_string() })
-    }
-
     /// Returns the launches that are kept for inputs of some types.
     fn kept(&self, types: &Types) -> Option<Arc<Replay>> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner).get(types).cloned()
@@ -274,7 +274,7 @@ impl Session {
     fn outputs<'a>(
         &self,
         inputs: impl Iterator<Item = Option<&'a Tensor>>,
-        made: &mut dyn FnMut(&NodeName, &[Value]),
+        made: &mut dyn FnMut(&Node, &[Value]),
     ) -> Result<Vec<Tensor>> {
         let given = inputs.map(|input| input.map(|tensor| Value::Device(tensor.clone()))).collect();
         let values = run::watched(&self.graph, given, &self.target, made)?;

@@ -4,7 +4,7 @@
 use crate::arithmetic::Arithmetic;
 use crate::array::Array;
 use crate::call::Call;
-use crate::error::{Error, NodeName, NodeResult, Result, Unsupported};
+use crate::error::{Error, NodeResult, Result, Unsupported};
 use crate::graph::{Graph, Node, Replaced};
 use crate::ops;
 use crate::value::{Value, observed};
@@ -65,7 +65,7 @@ pub(crate) fn watched(
     graph: &Graph,
     inputs: Vec<Option<Value>>,
     target: &Target,
-    made: &mut dyn FnMut(&NodeName, &[Value]),
+    made: &mut dyn FnMut(&Node, &[Value]),
 ) -> Result<Vec<Value>> {
     run_inside(graph, inputs, target, None, made)
 }
@@ -75,7 +75,7 @@ fn run_inside(
     inputs: Vec<Option<Value>>,
     target: &Target,
     outer: Option<&Scope>,
-    made: &mut dyn FnMut(&NodeName, &[Value]),
+    made: &mut dyn FnMut(&Node, &[Value]),
 ) -> Result<Vec<Value>> {
     let mut scope = Scope { values: HashMap::new(), constants: &graph.constants, outer };
     let mut given = inputs.into_iter();
@@ -94,7 +94,7 @@ fn run_inside(
             results(node, &inputs, target, &inside)
                 .map_err(|why| Error::Node { node: Box::new(node.name.clone()), why })?
         };
-        made(&node.name, &results);
+        made(node, &results);
         // A result without a name is one that nobody wants.
         for (name, value) in node.outputs.iter().zip(results).filter(|(name, _)| !name.is_empty()) {
             scope.values.insert(name, Some(value));

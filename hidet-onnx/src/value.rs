@@ -128,6 +128,15 @@ impl Value {
         }
     }
 
+    /// Returns the tensors on the device that there are of it.
+    pub(crate) fn tensors(&self) -> Vec<&Tensor> {
+        match self {
+            Value::Host(host) => host.device.get().into_iter().chain(host.last.get()).collect(),
+            Value::Device(tensor) => vec![tensor],
+            Value::Images(Images { first, last }) => vec![first, last],
+        }
+    }
+
     /// Returns the tensor on the device with its axis 1 moved to the end: of images `[n, h, w, c]`, of weights of convolutions
     /// `[o, h, w, c]`. Constants are moved once.
     pub(crate) fn channels_last(&self, device: &Device) -> NodeResult<Tensor> {

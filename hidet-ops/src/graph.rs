@@ -22,6 +22,24 @@ pub struct Node {
     pub origin: Origin,
 }
 
+impl Node {
+    /// Returns the name of the operator that computes it, if it is not given.
+    pub fn operator(&self) -> Option<&'static str> {
+        match &self.origin {
+            Origin::Input => None,
+            Origin::Task { task, .. } => Some(task.name),
+        }
+    }
+
+    /// Returns the nodes that it is computed of, in order.
+    pub fn inputs(&self) -> &[NodeId] {
+        match &self.origin {
+            Origin::Input => &[],
+            Origin::Task { inputs, .. } => inputs,
+        }
+    }
+}
+
 /// Where a tensor of a graph comes from.
 #[derive(Clone, Debug)]
 pub enum Origin {
@@ -162,17 +180,22 @@ impl FlowGraph {
     }
 }
 
-impl fmt::Display for FlowGraph {
+impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Node { id, ty, origin } in &self.nodes {
-            match origin {
-                Origin::Input => writeln!(f, "%{} = input {ty}", id.0)?,
-                Origin::Task { task, inputs } => {
-                    let inputs: Vec<String> = inputs.iter().map(|input| format!("%{}", input.0)).collect();
-                    writeln!(f, "%{} = {}({}) {ty}", id.0, task.name, inputs.join(", "))?;
-                }
+        let Node { id, ty, .. } = self;
+        match self.operator() {
+            None => write!(f, "%{} = input {ty}", id.0),
+            Some(operator) => {
+                let inputs: Vec<String> = self.inputs().iter().map(|input| format!("%{}", input.0)).collect();
+                write!(f, "%{} = {operator}({}) {ty}", id.0, inputs.join(", "))
             }
         }
+    }
+}
+
+impl fmt::Display for FlowGraph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.nodes.iter().try_for_each(|node| writeln!(f, "{node}"))?;
         let outputs: Vec<String> = self.outputs.iter().map(|output| format!("%{}", output.0)).collect();
         writeln!(f, "return {}", outputs.join(", "))
     }

@@ -37,4 +37,4 @@ pub use ops::{
 };
 pub use replay::Replay;
 pub use task::{Compute, ReduceOp, Task, TaskKernel};
-pub use tensor::Tensor;
+pub use tensor::{Boundary, FusedKernel, FusedLaunch, Fusion, Tensor, TensorLaunch};

@@ -88,7 +88,7 @@ pub(crate) fn of(graph: FlowGraph) -> Arc<Plan> {
     run::count();
     let step = |step: Step| match step {
         Step::Kernel(group) => {
-            let Group { fused, node, inputs } = *group;
+            let Group { fused, node, inputs, .. } = *group;
             PlannedStep::Task { task: Box::new(Compiled::new(fused)), node, inputs }
         }
         Step::Reshape { node, input } => PlannedStep::Reshape { node, input },

@@ -50,6 +50,8 @@ impl Compiled {
 
 /// The steps of a plan, with kernels compiled.
 struct Ready {
+    /// What the kernels are for; the operations are those of one alone.
+    purpose: Purpose,
     steps: Vec<ReadyStep>,
 }
 
@@ -65,7 +67,16 @@ enum ReadyWork {
 }
 
 /// Launches a kernel with arguments.
-type Launch<'a> = dyn FnMut(&Kernel<()>, &[RawTensor]) -> Result<()> + 'a;
+type Launch<'a> = dyn FnMut(&Kernel<()>, &[RawTensor], Purpose) -> Result<()> + 'a;
+
+/// What a launch is for.
+#[derive(Clone, Copy)]
+pub(crate) struct Purpose {
+    /// The template or rule that made its kernel.
+    pub(crate) template: &'static str,
+    /// The multiplications and additions of its products.
+    pub(crate) flops: f64,
+}
 
 thread_local! {
     static MADE: Cell<usize> = const { Cell::new(0) };
@@ -87,7 +98,7 @@ static KERNELS: LazyLock<Mutex<HashMap<(String, String), Arc<Ready>>>> = LazyLoc
 /// Computes a fused task: compiles its kernels, if that has not been done, and launches them. The result has memory of its
 /// own.
 pub(crate) fn run(task: &Compiled, inputs: &[RawTensor], device: &Device) -> Result<RawTensor> {
-    execute(task, inputs, device, &mut |kernel, arguments| {
+    execute(task, inputs, device, &mut |kernel, arguments, _| {
         Ok(kernel.launch_raw(&arguments.iter().map(RawArg::from).collect::<Vec<RawArg>>())?)
     })
 }
@@ -105,19 +116,19 @@ impl Launched {
     }
 }
 
-/// The same, and adds the launches to a list, to be repeated.
+/// The same, and adds the launches to a list, to be repeated, with what they are for.
 pub(crate) fn record(
     task: &Compiled,
     inputs: &[RawTensor],
     device: &Device,
-    launches: &mut Vec<Launched>,
+    launches: &mut Vec<(Launched, Purpose)>,
 ) -> Result<RawTensor> {
-    execute(task, inputs, device, &mut |kernel, arguments| {
+    execute(task, inputs, device, &mut |kernel, arguments, purpose| {
         let launch = Launched { kernel: kernel.compiled().clone(), arguments: arguments.to_vec() };
         let prepared = launch.prepare()?;
         prepared.launch()?;
         // Of arguments that are not contiguous it is another one.
-        launches.push(Launched { kernel: prepared.kernel().clone(), ..launch });
+        launches.push((Launched { kernel: prepared.kernel().clone(), ..launch }, purpose));
         Ok(())
     })
 }
@@ -143,7 +154,7 @@ fn execute(task: &Compiled, inputs: &[RawTensor], device: &Device, launch: &mut 
                 let value = allocated(device, &step.output)?;
                 let mut arguments = parameters.arguments(&own)?;
                 arguments.push(value.view(0, result)?);
-                launch(kernel, &arguments)?;
+                launch(kernel, &arguments, ready.purpose)?;
                 value
             }
         };
@@ -182,7 +193,7 @@ fn ready(fused: &FusedTask, given: &Given) -> Result<Arc<Ready>> {
         return Ok(ready.clone());
     }
     // Compiled without the lock: other threads may go on.
-    let (_, plan) = templates::plan(fused, given).map_err(|why| failed(&given.device, why))?;
+    let (template, plan) = templates::plan(fused, given).map_err(|why| failed(&given.device, why))?;
     let compiled = |step: Step| -> Result<ReadyStep> {
         let work = match step.work {
             Work::Fused(fused) => ReadyWork::Task(Compiled::new(fused)),
@@ -193,6 +204,9 @@ fn ready(fused: &FusedTask, given: &Given) -> Result<Arc<Ready>> {
         Ok(ReadyStep { work, inputs: step.inputs, output: step.output })
     };
     let steps = plan.steps.into_iter().map(compiled).collect::<Result<Vec<ReadyStep>>>()?;
-    let ready = Arc::new(Ready { steps });
+    // Of several kernels it is not known which does what.
+    let kernels = steps.iter().filter(|step| matches!(step.work, ReadyWork::Kernel { .. })).count();
+    let flops = if kernels == 1 { fused.flops() } else { 0.0 };
+    let ready = Arc::new(Ready { purpose: Purpose { template, flops }, steps });
     Ok(known().entry(key).or_insert(ready).clone())
 }

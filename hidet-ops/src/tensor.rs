@@ -1,13 +1,18 @@
 //! [`Tensor`]: a tensor whose type is known at run time, and whose value is computed when it is needed.
 
+mod fusion;
 mod inspect;
+mod launches;
 mod trace;
+
+pub use fusion::{Boundary, FusedKernel, FusedLaunch, Fusion};
+pub use launches::TensorLaunch;
 
 use crate::error::{Error, Result, TensorType};
 use crate::expr::{Element64, Mixed};
 use crate::graph::{NodeId, Origin};
 use crate::plans::{self, Kept, Plan, PlannedStep};
-use crate::run::{self, Compiled, Launched};
+use crate::run::{self, Compiled, Launched, Purpose};
 use crate::schedule::{Given, arch_of};
 use crate::task::Task;
 use hidet::device::{Device, RawTensor};
@@ -199,12 +204,18 @@ impl Tensor {
     ///
     /// As [`Tensor::compute`].
     pub fn prepare_all(tensors: &[&Tensor]) -> Result<(Vec<RawTensor>, Vec<PreparedLaunch>)> {
-        let (values, launches) = Tensor::record(tensors)?;
-        Ok((values, launches.iter().map(Launched::prepare).collect::<Result<_>>()?))
+        let (values, launches) = Tensor::recorded(tensors)?;
+        Ok((values, launches.iter().map(|(launch, _)| launch.prepare()).collect::<Result<_>>()?))
     }
 
     /// Computes tensors on one device, each operator once, as [`Tensor::prepare`] does, and returns them with the launches.
     pub(crate) fn record(tensors: &[&Tensor]) -> Result<(Vec<RawTensor>, Vec<Launched>)> {
+        let (values, launches) = Tensor::recorded(tensors)?;
+        Ok((values, launches.into_iter().map(|(launch, _)| launch).collect()))
+    }
+
+    /// The same, with what the launches are for.
+    fn recorded(tensors: &[&Tensor]) -> Result<(Vec<RawTensor>, Vec<(Launched, Purpose)>)> {
         let mut launches = Vec::new();
         let Some(first) = tensors.first() else { return Ok((Vec::new(), launches)) };
         let device = first.device();

@@ -13,6 +13,8 @@ pub mod inspect;
 pub mod profile;
 #[cfg(feature = "models")]
 pub mod run;
+#[cfg(feature = "models")]
+pub mod show;
 pub mod viz;
 
 use hidet::prelude::Device;

@@ -14,9 +14,12 @@ pub struct Profile {
     /// In which floats: f32 (as the model says), tf32x3, tf32, f16, bf16.
     #[arg(long, default_value_t)]
     arithmetic: Arithmetic,
-    /// An extent that the model leaves open; the default is 1.
+    /// An extent that the model leaves open, as INPUT.AXIS=NUMBER if it has no name; the default is 1.
     #[arg(long = "dim", value_name = "NAME=NUMBER")]
     dims: Vec<String>,
+    /// Draw the launches, with their times, as a timeline.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
     /// The device: sim, cuda or cuda:1; best is a GPU if there is one, else sim.
     #[arg(long, default_value = "best")]
     device: String,
@@ -25,6 +28,12 @@ pub struct Profile {
 impl Profile {
     /// Measures, and prints.
     pub fn run(&self) -> Outcome {
-        models::profile::profile(&device(&self.device)?, &self.model, self.arithmetic, &self.dims)
+        let request = models::profile::Request {
+            model: &self.model,
+            arithmetic: self.arithmetic,
+            dims: &self.dims,
+            svg: self.svg.as_deref(),
+        };
+        models::profile::profile(&device(&self.device)?, &request)
     }
 }

@@ -1,7 +1,13 @@
-//! Models of ONNX measured on a GPU: whole, beside other programs ([`bench`]), and kernel by kernel ([`profile`]).
+//! Models of ONNX measured on a GPU: whole, beside other programs ([`bench`]), and kernel by kernel ([`profile`], drawn by
+//! [`timeline`]); and looked at: as text ([`show`]) and as a picture ([`picture`], whose blocks [`layers`] places).
 
 pub mod bench;
+mod layers;
+mod legend;
+mod picture;
 pub mod profile;
+pub mod show;
+mod timeline;
 
 use crate::bench::problem::say;
 use crate::command::run;
@@ -9,7 +15,7 @@ use crate::near;
 use hidet::prelude::*;
 use hidet::types::Scalar;
 use hidet_onnx::{Arithmetic, Array, Declared, Dim, Model, Session};
-use hidet_ops::{Replay, Tensor, TensorType};
+use hidet_ops::{Replay, Tensor, TensorLaunch, TensorType};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -20,7 +26,7 @@ pub struct Prepared {
 }
 
 /// Reads a model, and makes inputs: random numbers, and small integers. Extents that the model leaves open are those of `dims`
-/// (`NAME=NUMBER`), else 1.
+/// (`NAME=NUMBER`, of one without a name `INPUT.AXIS=NUMBER`), else 1.
 pub fn prepare(path: &Path, device: &Device, arithmetic: Arithmetic, dims: &[String]) -> Result<Prepared, String> {
     prepare_of(path, device, arithmetic, dims, |_| None)
 }
@@ -33,8 +39,18 @@ pub fn prepare_of<'a>(
     dims: &[String],
     given: impl Fn(&str) -> Option<&'a Array>,
 ) -> Result<Prepared, String> {
-    let model = run::load(path)?;
-    let dims = extents(&model, dims)?;
+    prepare_model(&run::load(path)?, device, arithmetic, dims, given)
+}
+
+/// The same of a model that was read.
+fn prepare_model<'a>(
+    model: &Model,
+    device: &Device,
+    arithmetic: Arithmetic,
+    dims: &[String],
+    given: impl Fn(&str) -> Option<&'a Array>,
+) -> Result<Prepared, String> {
+    let dims = extents(model, dims)?;
     let mut inputs = Vec::new();
     for declared in model.required() {
         let array = match given(&declared.name) {
@@ -61,49 +77,60 @@ impl Prepared {
     }
 
     /// Returns the launches of a run, after they ran once.
-    fn launches(&self) -> Result<Vec<hidet::kernel::PreparedLaunch>, String> {
+    fn launches(&self) -> Result<Vec<TensorLaunch>, String> {
         let outputs = self.session.lazy(&self.inputs()).map_err(say)?;
         let tensors: Vec<&Tensor> = outputs.iter().map(|(_, tensor)| tensor).collect();
-        Ok(Tensor::prepare_all(&tensors).map_err(say)?.1)
+        Tensor::launches(&tensors).map_err(say)
     }
 }
 
-/// Reads `NAME=NUMBER`.
-fn extents<'a>(model: &'a Model, texts: &[String]) -> Result<HashMap<&'a str, usize>, String> {
-    let shapes = model.inputs().iter().filter_map(|input| input.shape.as_ref());
-    let mut names: Vec<&str> = shapes
-        .flatten()
-        .filter_map(|dim| match dim {
-            Dim::Named(name) => Some(name.as_str()),
-            _ => None,
-        })
-        .collect();
+/// Returns the name by which an extent of an input is given, if the model leaves it open: its own, or `INPUT.AXIS`.
+fn open_name(input: &str, axis: usize, dim: &Dim) -> Option<String> {
+    match dim {
+        Dim::Known(_) => None,
+        Dim::Named(name) => Some(name.clone()),
+        Dim::Any => Some(format!("{input}.{axis}")),
+    }
+}
+
+/// Returns the names of the extents that a model leaves open.
+fn open_names(model: &Model) -> Vec<String> {
+    let of = |input: &Declared| {
+        let dims = input.shape.iter().flatten().enumerate();
+        dims.filter_map(|(axis, dim)| open_name(&input.name, axis, dim)).collect::<Vec<String>>()
+    };
+    let mut names: Vec<String> = model.inputs().iter().flat_map(of).collect();
     names.sort_unstable();
     names.dedup();
+    names
+}
+
+/// Reads `NAME=NUMBER`.
+fn extents(model: &Model, texts: &[String]) -> Result<HashMap<String, usize>, String> {
+    let names = open_names(model);
     let mut extents = HashMap::new();
     for text in texts {
-        let (name, number) = text.split_once('=').ok_or_else(|| format!("--dim {text}: write NAME=NUMBER"))?;
+        let (name, number) = text.rsplit_once('=').ok_or_else(|| format!("--dim {text}: write NAME=NUMBER"))?;
         let number: usize = number.parse().map_err(|_| format!("--dim {text}: `{number}` is not an extent"))?;
-        let Some(own) = names.iter().find(|own| **own == name) else {
-            let hint = near::hint(name, names.iter().copied());
+        if !names.iter().any(|own| own == name) {
+            let hint = near::hint(name, names.iter().map(String::as_str));
             return Err(format!("--dim {text}: the model has no such extent{hint}; it has {names:?}"));
-        };
-        extents.insert(*own, number);
+        }
+        extents.insert(name.to_owned(), number);
     }
     Ok(extents)
 }
 
 /// Makes an input.
-fn random(declared: &Declared, dims: &HashMap<&str, usize>) -> Result<Array, String> {
+fn random(declared: &Declared, dims: &HashMap<String, usize>) -> Result<Array, String> {
     let (Some(dtype), Some(shape)) = (declared.dtype, &declared.shape) else {
         return Err(format!("the model does not say of what type the input `{}` is", declared.name));
     };
-    let extent = |dim: &Dim| match dim {
+    let extent = |(axis, dim): (usize, &Dim)| match dim {
         Dim::Known(extent) => *extent,
-        Dim::Named(name) => dims.get(name.as_str()).copied().unwrap_or(1),
-        Dim::Any => 1,
+        open => open_name(&declared.name, axis, open).and_then(|name| dims.get(&name).copied()).unwrap_or(1),
     };
-    let shape: Vec<usize> = shape.iter().map(extent).collect();
+    let shape: Vec<usize> = shape.iter().enumerate().map(extent).collect();
     let count: usize = shape.iter().product();
     let mut state = 0x9e37_79b9_u32;
     let mut next = || {

@@ -2,8 +2,8 @@
 
 use super::Session;
 use crate::error::{Error, Result};
-use crate::graph::{Declared, Dim};
-use crate::value::observed;
+use crate::graph::{Declared, Dim, Node};
+use crate::value::{Value, observed};
 use hidet::device::{RawTensor, Storage};
 use hidet_ops::{Buckets, Extent, Tensor, TensorType, Traced};
 use std::ops::RangeInclusive;
@@ -72,10 +72,9 @@ impl Session {
             given.push(is_required.then(zeros).transpose()?);
         }
         let mut parts = Vec::new();
-        let made = &mut |name: &_, values: &[_]| {
-            parts.extend(
-                values.iter().filter_map(|value: &super::Value| Some((format!("{name}"), value.lazy()?.clone()))),
-            );
+        let made = &mut |node: &Node, values: &[Value]| {
+            let lazy = values.iter().filter_map(Value::lazy);
+            parts.extend(lazy.map(|tensor| (node.name.to_string(), tensor.clone())));
         };
         let (outputs, has_computed) = observed(|| self.outputs(given.iter().map(Option::as_ref), made));
         let outputs = outputs?;

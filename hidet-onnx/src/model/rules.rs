@@ -49,7 +49,11 @@ impl Model {
     /// has another type or shape than what it replaces is an error of the run, which names the node; if it replaces operators that
     /// hidet does not have, what follows says what does not fit.
     pub fn load_with(path: impl AsRef<Path>, rules: &[Rule]) -> Result<Model> {
-        let path = path.as_ref();
+        Model::read_file(path.as_ref(), true, rules)
+    }
+
+    /// Reads a model from a file, and the files beside it.
+    pub(super) fn read_file(path: &Path, has_passes: bool, rules: &[Rule]) -> Result<Model> {
         let failed = |why: String| Error::File { path: path.to_owned(), why };
         let size = fs::metadata(path).map_err(|error| failed(error.to_string()))?.len();
         if size > MOST_BYTES {
@@ -58,7 +62,7 @@ impl Model {
         let bytes = hidet_ops::file::read(path).map_err(|error| failed(error.to_string()))?;
         // The folder of `model.onnx` is the current one.
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Model::read(bytes.into(), Some(folder), true, rules).map_err(|error| match error {
+        Model::read(bytes.into(), Some(folder), has_passes, rules).map_err(|error| match error {
             Error::Invalid(why) => failed(why),
             other => other,
         })

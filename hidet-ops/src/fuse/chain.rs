@@ -75,7 +75,7 @@ impl Links {
 
     /// Returns a group that reads tensors of which kernels for it alone would copy parts. Those are not needed any more.
     fn whole(&self, steps: &[Step], group: &Group, taken: &mut HashSet<usize>) -> Group {
-        let mut own = Group { fused: group.fused.clone(), node: group.node, inputs: group.inputs.clone() };
+        let mut own = group.clone();
         for input in 0..group.inputs.len() {
             let Some(at) = self.producer(group, input) else { continue };
             let Step::Kernel(copy) = &steps[at] else { continue };
@@ -99,6 +99,7 @@ impl Links {
                 })
             });
             (own.inputs[input], own.fused.inputs[input]) = (*node, copy.fused.inputs[0].clone());
+            own.operators.splice(..0, copy.operators.iter().copied());
             taken.insert(at);
         }
         own
@@ -182,7 +183,8 @@ fn chain(producers: [&Group; 2], last: &Group) -> Group {
         value: renumbered(&last.fused.value),
         ..last.fused.clone()
     };
-    Group { fused, node: last.node, inputs }
+    let operators = producers.into_iter().chain([last]).flat_map(|group| &group.operators).copied().collect();
+    Group { fused, node: last.node, operators, inputs }
 }
 
 /// Returns a chain whose result has its axes in the order of another kernel, which does that alone.
@@ -192,5 +194,6 @@ fn in_order(chain: Group, order: &Group) -> Group {
     fused.output = order.fused.output.clone();
     fused.extents.splice(..fused.output.rank(), fused.output.shape.iter().copied());
     fused.name = format!("{}_{}", fused.name, order.fused.name);
-    Group { fused, node: order.node, inputs: chain.inputs }
+    let operators = [chain.operators, order.operators.clone()].concat();
+    Group { fused, node: order.node, operators, inputs: chain.inputs }
 }

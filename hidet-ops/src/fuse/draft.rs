@@ -1,7 +1,7 @@
 //! [`Draft`]: a kernel while it grows, from its result towards its inputs.
 
 use super::cost::{has_functions, narrows, size};
-use super::{FewChannels, FusedTask, Group, Line, LineOp, Reduction};
+use super::{CannotFuse, FewChannels, FusedTask, Group, Line, LineOp, Reduction};
 use crate::error::TensorType;
 use crate::expr::{ExprNode, ScalarExpr, axes_of};
 use crate::graph::{FlowGraph, NodeId};
@@ -22,7 +22,8 @@ const MOST_OF_WINDOWS: usize = 64;
 /// without coordinates.
 pub(super) struct Draft {
     output: TensorType,
-    names: Vec<&'static str>,
+    /// What is computed, the last one first.
+    operators: Vec<NodeId>,
     extents: Vec<usize>,
     over: Vec<usize>,
     /// The last one comes first.
@@ -37,29 +38,27 @@ impl Draft {
         let output = task.output.clone();
         let value = ScalarExpr::read(node.0, output.dtype, (0..output.rank()).map(ScalarExpr::axis).collect());
         let extents = output.shape.clone();
-        let (names, over, reductions) = (Vec::new(), Vec::new(), Vec::new());
-        let mut draft = Draft { output, names, extents, over, reductions, line: None, value };
-        draft.take(node, task, inputs);
+        let (operators, over, reductions) = (Vec::new(), Vec::new(), Vec::new());
+        let mut draft = Draft { output, operators, extents, over, reductions, line: None, value };
+        // Nothing keeps an operator from being a kernel by itself.
+        let _ = draft.take(node, task, inputs);
         draft
     }
 
-    /// Makes an operator part of the group, if it can be.
-    pub(super) fn take(&mut self, node: NodeId, task: &Arc<Task>, inputs: &[NodeId]) -> bool {
-        let taken = match &task.compute {
-            Compute::Each(value) => self.take_each(node, task, &named(value, inputs)),
+    /// Makes an operator part of the group, or says why it cannot be: then the group is as it was.
+    pub(super) fn take(&mut self, node: NodeId, task: &Arc<Task>, inputs: &[NodeId]) -> Result<(), CannotFuse> {
+        match &task.compute {
+            Compute::Each(value) => self.take_each(node, task, &named(value, inputs))?,
             Compute::Reduce { extents, term, .. } => {
                 let operands = term.leaves().into_iter().map(|leaf| named(leaf, inputs)).collect();
-                self.take_reduction(node, extents, Reduction { task: task.clone(), operands })
+                self.take_reduction(node, extents, Reduction { task: task.clone(), operands })?;
             }
             // What is made of a line is a kernel's last operation: only its terms are fused.
-            Compute::Scan { axis, term } => self.begin(Line { axis: *axis, op: LineOp::Sums }, named(term, inputs)),
+            Compute::Scan { axis, term } => self.begin(Line { axis: *axis, op: LineOp::Sums }, named(term, inputs))?,
             Compute::Order { axis, len, descending, term } => {
-                let begins = self
-                    .begin(Line { axis: *axis, op: LineOp::Order { descending: *descending } }, named(term, inputs));
-                if begins {
-                    self.extents[*axis] = *len;
-                }
-                begins
+                let op = LineOp::Order { descending: *descending };
+                self.begin(Line { axis: *axis, op }, named(term, inputs))?;
+                self.extents[*axis] = *len;
             }
             Compute::Kernel(_) => {
                 // Each input has coordinates of its own, behind those of the result.
@@ -71,26 +70,24 @@ impl Draft {
                 };
                 let operands = inputs.iter().zip(&task.inputs).map(&mut operand).collect();
                 let extents: Vec<usize> = task.inputs.iter().flat_map(|ty| ty.shape.clone()).collect();
-                self.take_reduction(node, &extents, Reduction { task: task.clone(), operands })
+                self.take_reduction(node, &extents, Reduction { task: task.clone(), operands })?;
             }
-            Compute::Reshape => false,
-        };
-        if taken {
-            self.names.push(task.name);
+            Compute::Reshape => return Err(CannotFuse::Reshape),
         }
-        taken
+        self.operators.push(node);
+        Ok(())
     }
 
-    fn begin(&mut self, line: Line, term: ScalarExpr) -> bool {
-        let begins = self.names.is_empty();
-        if begins {
-            (self.line, self.value) = (Some(line), term);
+    fn begin(&mut self, line: Line, term: ScalarExpr) -> Result<(), CannotFuse> {
+        if !self.operators.is_empty() {
+            return Err(CannotFuse::EndsLine);
         }
-        begins
+        (self.line, self.value) = (Some(line), term);
+        Ok(())
     }
 
-    fn take_each(&mut self, node: NodeId, task: &Task, value: &ScalarExpr) -> bool {
-        let begins = self.names.is_empty();
+    fn take_each(&mut self, node: NodeId, task: &Task, value: &ScalarExpr) -> Result<(), CannotFuse> {
+        let begins = self.operators.is_empty();
         let inlined = |expr: &ScalarExpr| {
             expr.substitute(&mut |expr| match expr.node() {
                 ExprNode::Read { input, index } if *input == node.0 => {
@@ -109,20 +106,30 @@ impl Draft {
             let extents = if in_terms { &self.extents } else { &self.output.shape };
             let terms = extents.iter().fold(1usize, |terms, extent| terms.saturating_mul(*extent));
             let repeats = terms > MOST_REPEATS * task.output.len();
+            if all().map(size).sum::<usize>() > MOST_VALUES {
+                return Err(CannotFuse::Size);
+            }
             // Products are bound by arithmetic, other kernels by memory, where a few functions more cost nothing; and
             // templates of products read tensors at coordinates themselves, and no larger elements than those of operands.
-            let costs = || repeats && has_functions(value) || in_terms && narrows(value);
-            let repeated = || costs() || repeats && self.are_computed(&operands);
-            let slows = || repeated() && !self.copies_windows(&operands) || !self.stay_along(&new, &operands);
-            if all().map(size).sum::<usize>() > MOST_VALUES || self.has_alone() && slows() {
-                return false;
+            if self.has_alone() {
+                let slows = if repeats && (has_functions(value) || self.are_computed(&operands)) {
+                    Some(CannotFuse::Repeated)
+                } else {
+                    (in_terms && narrows(value)).then_some(CannotFuse::Narrows)
+                };
+                if let Some(why) = slows.filter(|_| !self.copies_windows(&operands)) {
+                    return Err(why);
+                }
+                if !self.stay_along(&new, &operands) {
+                    return Err(CannotFuse::Places);
+                }
             }
         }
         self.value = new;
         for ((_, reduction), operands) in self.reductions.iter_mut().zip(operands) {
             reduction.operands = operands;
         }
-        true
+        Ok(())
     }
 
     /// Returns an element of a tensor with these extents at an index, or 0 if that is outside: what is computed of elements
@@ -174,8 +181,8 @@ impl Draft {
         matches!(operands, [factors] if FewChannels::of(&self.output, &self.extents, factors).is_some())
     }
 
-    fn take_reduction(&mut self, node: NodeId, extents: &[usize], reduction: Reduction) -> bool {
-        let Some((own, further)) = self.places(node, &reduction, extents) else { return false };
+    fn take_reduction(&mut self, node: NodeId, extents: &[usize], reduction: Reduction) -> Result<(), CannotFuse> {
+        let (own, further) = self.places(node, &reduction, extents)?;
         if self.reductions.is_empty() {
             self.over = further.iter().filter_map(axis_of).collect();
             if self.over.iter().any(|axis| *axis >= self.extents.len()) {
@@ -196,18 +203,18 @@ impl Draft {
             *expr = read(expr);
         }
         self.reductions.push((node, Reduction { operands, ..reduction }));
-        true
+        Ok(())
     }
 
     /// Returns the coordinates of the group that are those of the result of a reduction, and of its further axes. These are
     /// new ones if the group reads each element of the result once, else those at which it does not read it, as in a
-    /// softmax. Returns nothing if the reduction cannot be part of the group.
+    /// softmax. Or says why the reduction cannot be part of the group.
     fn places(
         &self,
         node: NodeId,
         reduction: &Reduction,
         extents: &[usize],
-    ) -> Option<(Vec<ScalarExpr>, Vec<ScalarExpr>)> {
+    ) -> Result<(Vec<ScalarExpr>, Vec<ScalarExpr>), CannotFuse> {
         let shape = &reduction.task.output.shape;
         let exprs = self.reductions.iter().flat_map(|(_, reduction)| &reduction.operands).chain([&self.value]);
         let mut index: Option<(&[ScalarExpr], Vec<Option<usize>>)> = None;
@@ -215,30 +222,30 @@ impl Draft {
             let ExprNode::Read { input, index: own } = read.node() else { continue };
             if *input == node.0 {
                 // Along an axis with one element, 0 is as good as a coordinate.
-                let axes =
-                    axes_of(own)?.into_iter().zip(shape).map(|(axis, extent)| axis.filter(|_| *extent != 1)).collect();
+                let axes = axes_of(own).ok_or(CannotFuse::Places)?.into_iter().zip(shape);
+                let axes = axes.map(|(axis, extent)| axis.filter(|_| *extent != 1)).collect();
                 if index.as_ref().is_some_and(|(_, known)| *known != axes) {
-                    return None;
+                    return Err(CannotFuse::Places);
                 }
                 index = Some((own, axes));
             }
         }
-        let (index, axes) = index?;
+        let (index, axes) = index.ok_or(CannotFuse::Places)?;
         if self.line.is_some() {
-            return None;
+            return Err(CannotFuse::BeforeLine);
         }
         // Axes with one element may be more or fewer than those of the result.
         let places = (0..self.output.rank()).filter(|axis| self.output.shape[*axis] != 1);
         if self.reductions.is_empty() && axes.iter().flatten().copied().eq(places) {
             // What follows a product reads tensors at coordinates themselves, as templates do.
-            if reduction.is_alone() && !self.names.is_empty() && !is_along(&self.value) {
-                return None;
+            if reduction.is_alone() && !self.operators.is_empty() && !is_along(&self.value) {
+                return Err(CannotFuse::Places);
             }
             let first = self.output.rank();
-            return Some((index.to_vec(), (first..first + extents.len()).map(ScalarExpr::axis).collect()));
+            return Ok((index.to_vec(), (first..first + extents.len()).map(ScalarExpr::axis).collect()));
         }
         if reduction.is_alone() || self.has_alone() {
-            return None;
+            return Err(if self.reductions.is_empty() { CannotFuse::Places } else { CannotFuse::Alone });
         }
         let is_free = |axis: &usize| self.extents[*axis] != 1 && !axes.contains(&Some(*axis));
         let free: Vec<usize> = (0..self.extents.len()).filter(is_free).collect();
@@ -247,17 +254,22 @@ impl Draft {
         for extent in extents {
             further.push(match extent {
                 1 => ScalarExpr::constant(Scalar::I32, 0.0),
-                _ => ScalarExpr::axis(*open.next().filter(|axis| self.extents[**axis] == *extent)?),
+                _ => ScalarExpr::axis(
+                    *open.next().filter(|axis| self.extents[**axis] == *extent).ok_or(CannotFuse::OtherRows)?,
+                ),
             });
         }
         let known: Vec<usize> = self.over.iter().copied().filter(|axis| self.extents[*axis] != 1).collect();
         let agrees = self.reductions.is_empty() || known == free;
-        (open.next().is_none() && agrees && !free.is_empty()).then(|| (index.to_vec(), further))
+        match open.next().is_none() && agrees && !free.is_empty() {
+            true => Ok((index.to_vec(), further)),
+            false => Err(CannotFuse::OtherRows),
+        }
     }
 
     /// Ends the group: reads name its inputs and its reductions.
     pub(super) fn finish(self, graph: &FlowGraph, node: NodeId) -> Group {
-        let Draft { output, mut names, extents, over, mut reductions, line, value } = self;
+        let Draft { output, mut operators, extents, over, mut reductions, line, value } = self;
         reductions.reverse();
         let ids: Vec<NodeId> = reductions.iter().map(|(id, _)| *id).collect();
         let mut inputs: Vec<NodeId> = Vec::new();
@@ -296,11 +308,12 @@ impl Draft {
                 operands: operands.iter().map(&numbered).collect(),
             })
             .collect();
-        names.reverse();
+        operators.reverse();
+        let names: Vec<&str> = operators.iter().filter_map(|id| graph.node(*id).operator()).collect();
         let types = inputs.iter().map(|id| graph.node(*id).ty.clone()).collect();
         let (name, producers) = (names.join("_"), Vec::new());
         let fused = FusedTask { name, inputs: types, producers, output, extents, over, reductions, line, value };
-        Group { fused, node, inputs }
+        Group { fused, node, operators, inputs }
     }
 }
 

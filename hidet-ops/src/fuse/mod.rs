@@ -5,6 +5,7 @@
 //! what follows element by element, or a softmax, whose maximum and sum are of the rows that it is made of.
 //! [`draft`] has the conditions. Kernels of which a template may make one, as those of attention, become a [`chain`].
 
+mod cannot;
 mod chain;
 mod cost;
 mod draft;
@@ -16,6 +17,7 @@ use crate::error::TensorType;
 use crate::expr::{ExprNode, ScalarExpr, axes_of};
 use crate::graph::{FlowGraph, Node, NodeId, Origin};
 use crate::task::{Compute, ReduceOp, Task};
+pub use cannot::CannotFuse;
 use draft::Draft;
 pub(crate) use few_channels::FewChannels;
 use hidet::types::Scalar;
@@ -208,6 +210,13 @@ impl FusedTask {
         }
     }
 
+    /// Returns the multiplications and additions of its products; windows count what is outside of tensors too.
+    pub fn flops(&self) -> f64 {
+        let terms: f64 = self.extents.iter().map(|extent| *extent as f64).product();
+        let own = if self.reductions.iter().any(Reduction::is_product) { 2.0 * terms } else { 0.0 };
+        own + self.producers.iter().map(|producer| producer.fused.flops()).sum::<f64>()
+    }
+
     /// Returns a text that is equal for kernels that compute the same.
     pub fn text(&self) -> String {
         let inputs = self.inputs.iter().map(TensorType::to_string).collect::<Vec<_>>().join(", ");
@@ -256,12 +265,14 @@ fn reshaped(graph: &FlowGraph, node: &Node) -> Option<NodeId> {
 }
 
 /// A part of a graph that becomes one kernel: what it computes, the node whose value that is, and the nodes it reads.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Group {
     /// What is computed.
     pub fused: FusedTask,
     /// The node whose value is the result.
     pub node: NodeId,
+    /// The nodes that it computes, each behind those of them that it is computed of.
+    pub operators: Vec<NodeId>,
     /// The nodes that are its inputs, in order, those that are given.
     pub inputs: Vec<NodeId>,
 }
@@ -280,8 +291,23 @@ pub enum Step {
     },
 }
 
+/// A graph divided into kernels.
+#[derive(Debug)]
+pub struct Division {
+    /// What is done, in an order in which it can be.
+    pub steps: Vec<Step>,
+    /// Why the last operators of kernels are not in those that read their results.
+    pub apart: HashMap<NodeId, CannotFuse>,
+}
+
 /// Divides a graph into kernels, in an order in which they can run.
 pub fn steps(graph: &FlowGraph) -> Vec<Step> {
+    division(graph).steps
+}
+
+/// Divides a graph into kernels, and says why there are not fewer.
+pub fn division(graph: &FlowGraph) -> Division {
+    let mut apart = HashMap::new();
     let mut owner: HashMap<NodeId, NodeId> = HashMap::new();
     let mut drafts: HashMap<NodeId, Draft> = HashMap::new();
     // Users come first, so that all are known when a node is looked at.
@@ -291,17 +317,30 @@ pub fn steps(graph: &FlowGraph) -> Vec<Step> {
             owner.insert(node.id, node.id);
             continue;
         }
-        let owners: Vec<NodeId> = graph.users(node.id).iter().filter_map(|user| owner.get(user).copied()).collect();
-        let joined = owners.first().filter(|first| owners.iter().all(|other| other == *first)).copied();
-        let joined = joined.filter(|_| !graph.is_output(node.id));
-        if let Some(group) = joined
-            && let Some(draft) = drafts.get_mut(&group)
-            && !(draft.is_product_of(node.id)
-                && (follow::ends_product(graph, node.id) || follow::ends_rows(graph, node.id)))
-            && draft.take(node.id, task, inputs)
-        {
-            owner.insert(node.id, group);
-            continue;
+        let mut join = || {
+            if graph.is_output(node.id) {
+                return Err(CannotFuse::Output);
+            }
+            let mut owners = graph.users(node.id).iter().filter_map(|user| owner.get(user).copied());
+            let group = owners.next().ok_or(CannotFuse::Readers)?;
+            if owners.any(|other| other != group) {
+                return Err(CannotFuse::Readers);
+            }
+            let draft = drafts.get_mut(&group).ok_or(CannotFuse::Reshape)?;
+            if draft.is_product_of(node.id) && follow::ends_product(graph, node.id) {
+                return Err(CannotFuse::EndsProduct);
+            }
+            if draft.is_product_of(node.id) && follow::ends_rows(graph, node.id) {
+                return Err(CannotFuse::EndsRows);
+            }
+            draft.take(node.id, task, inputs).map(|()| group)
+        };
+        match join() {
+            Ok(group) => {
+                owner.insert(node.id, group);
+                continue;
+            }
+            Err(why) => drop(apart.insert(node.id, why)),
         }
         owner.insert(node.id, node.id);
         drafts.insert(node.id, Draft::new(node.id, task, inputs));
@@ -316,7 +355,7 @@ pub fn steps(graph: &FlowGraph) -> Vec<Step> {
             })
         }
     };
-    chain::joined(graph, graph.nodes().filter_map(step).collect())
+    Division { steps: chain::joined(graph, graph.nodes().filter_map(step).collect()), apart }
 }
 
 /// Returns the kernels among the steps.

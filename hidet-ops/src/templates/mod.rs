@@ -74,6 +74,20 @@ pub(crate) fn functions(fused: &FusedTask, given: &Given) -> Result<Vec<Function
     Ok(plan.steps.into_iter().map(step).collect::<Result<Vec<_>, String>>()?.concat())
 }
 
+/// Returns the names of the kernels that are launched for a task, in order, and of what makes each.
+///
+/// # Errors
+///
+/// As [`plan`].
+pub(crate) fn launches(fused: &FusedTask, given: &Given) -> Result<Vec<(String, &'static str)>, String> {
+    let (name, plan) = plan(fused, given)?;
+    let step = |step: &Step| match &step.work {
+        Work::Fused(fused) => launches(fused, given),
+        Work::Kernel(kernel) => Ok(vec![(kernel.template.name().to_owned(), name)]),
+    };
+    Ok(plan.steps.iter().map(step).collect::<Result<Vec<_>, String>>()?.concat())
+}
+
 /// Returns the names of the kernels of a task, the operators in order, and those of what computes them.
 ///
 /// # Errors
