@@ -108,8 +108,8 @@ impl Inception {
     /// Makes a network on a device of the weights of a `.safetensors` file with the names of torchvision and timm. Floats
     /// of other types than the configuration's are converted.
     ///
-    /// The weights that both libraries have for ImageNet are for images with the mean 0.5 and the deviation 0.5 of each colour. (That of
-    /// torchvision takes images with those of ImageNet, and changes them at its begin.)
+    /// The weights of torchvision for ImageNet, which are also timm's `tv_in1k`, are for images with the mean 0.5 and the deviation 0.5 of
+    /// each colour; torchvision itself makes such of images with those of ImageNet first.
     ///
     /// # Errors
     ///

@@ -36,7 +36,7 @@
 //! let again = replay.run(&[&others])?;
 //! assert!(again[1].elements()?.iter().all(|element| element.abs() <= 1.0));
 //!
-//! // Weights that are given must all be there.
+//! // Weights that are given must all be there; `Bert::load` takes them from a file.
 //! let error = Bert::new(&device, &config, &mut Given::default()).err().map(|error| error.to_string());
 //! let wanted = "weight `embeddings.word_embeddings.weight`: it is not among the 0 given ones";
 //! assert_eq!(error.as_deref(), Some(wanted));

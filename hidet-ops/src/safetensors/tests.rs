@@ -1,3 +1,5 @@
+//! Files of weights: written and read, byte for byte, and whatever else is in them.
+
 use super::*;
 
 /// A file with this header.
