@@ -193,7 +193,10 @@ fn a_file_has_tensors_for_several_inputs() {
     assert_eq!(folder.output(&["--input", &named, "--input", &scale], "y: f32[2]\n").floats(), [5.0, 10.0]);
     folder.error(&["--input", &both, "--input", &scale], "input `scale` is given twice");
     folder.error(&["--input", &others], "others.safetensors: the model has no input `y`");
-    folder.error(&["--input", &format!("x={others}")], "others.safetensors: it has no tensor `x`, but `scale`, `y`");
+    folder.error(
+        &["--input", &scale, "--input", &format!("x={others}")],
+        "others.safetensors: it has no tensor `x`, but `scale`, `y`",
+    );
     folder.error(&["--input", &named], "the model needs inputs that are not given:\n  scale: f32[1]");
     let cut = folder.write("cut.safetensors", &fs::read(&both).unwrap()[..20]);
     folder.error(&["--input", &cut], "cut.safetensors: it is cut off");
