@@ -34,9 +34,10 @@ const STRANGERS: [(&str, &[&str]); 2] =
 const SIM_LAYERS: [&str; 5] = ["memory", "checks", "interp", "sync", "async_ops"];
 
 /// The modules of the operators, from left to right as above.
-const OPERATOR_LAYERS: [&str; 21] = [
+const OPERATOR_LAYERS: [&str; 22] = [
     "error",
     "file",
+    "safetensors",
     "memory",
     "expr",
     "task",
@@ -59,7 +60,7 @@ const OPERATOR_LAYERS: [&str; 21] = [
 ];
 
 /// The modules of ONNX, from left to right as above.
-const ONNX_LAYERS: [&str; 22] = [
+const ONNX_LAYERS: [&str; 23] = [
     "error",
     "arithmetic",
     "proto",
@@ -67,6 +68,7 @@ const ONNX_LAYERS: [&str; 22] = [
     "array",
     "npy",
     "npz",
+    "safetensors",
     "file",
     "attributes",
     "pattern",
@@ -85,9 +87,10 @@ const ONNX_LAYERS: [&str; 22] = [
 ];
 
 /// The modules of the models, from left to right as above; models do not know each other.
-const MODEL_LAYERS: [&str; 16] = [
+const MODEL_LAYERS: [&str; 17] = [
     "error",
     "weights",
+    "given",
     "load",
     "inputs",
     "sequences",

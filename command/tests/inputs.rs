@@ -6,7 +6,9 @@
 mod build;
 
 use build::{Graph, model, node};
+use hidet::types::Scalar;
 use hidet_onnx::Array;
+use hidet_ops::TensorType;
 use hound::{SampleFormat, WavSpec, WavWriter};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -166,7 +168,38 @@ fn texts_are_bytes() {
     assert_eq!(folder.output(&["--input", &file], "a text of 4 bytes").bytes(), b"abc\n");
     let tokens = Folder::new("tokens", INT64, &["1", "n"]);
     tokens.error(&["--input", "x=text:hello"], "the tokeniser of the model, which hidet does not have");
-    tokens.error(&[], "give each by --input NAME=FILE, of .npy, .png, .jpg, .wav or .txt");
+    tokens.error(&[], "give each by --input NAME=FILE, of .npy, .safetensors, .png, .jpg, .wav or .txt");
+}
+
+#[test]
+fn a_file_has_tensors_for_several_inputs() {
+    let folder = Folder::new("tensors", FLOAT, &["2"]);
+    let graph = Graph::default().input("x", FLOAT, &["2"]).input("scale", FLOAT, &["1"]);
+    let graph = graph.node(node("Mul", &["x", "scale"], &["y"])).output("y");
+    fs::write(folder.0.join("model.onnx"), model(&graph)).unwrap();
+    let array = |numbers: &[f32]| {
+        let ty = TensorType::new(Scalar::F32, &[numbers.len()]);
+        Array::new(ty, numbers.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>()).unwrap()
+    };
+    let (x, scale, other) = (array(&[1.0, 2.0]), array(&[3.0]), array(&[5.0]));
+    let file = |name: &str, tensors: &[(&str, &Array)]| {
+        folder.write(name, &Array::to_safetensors(tensors.iter().copied()).unwrap())
+    };
+    let both = file("both.safetensors", &[("x", &x), ("scale", &scale)]);
+    assert_eq!(folder.output(&["--input", &both], "y: f32[2]\n").floats(), [3.0, 6.0]);
+    // Each from a file of its own, by its name.
+    let others = file("others.safetensors", &[("scale", &other), ("y", &other)]);
+    let (named, scale) = (format!("x={both}"), format!("scale={others}"));
+    assert_eq!(folder.output(&["--input", &named, "--input", &scale], "y: f32[2]\n").floats(), [5.0, 10.0]);
+    folder.error(&["--input", &both, "--input", &scale], "input `scale` is given twice");
+    folder.error(&["--input", &others], "others.safetensors: the model has no input `y`");
+    folder.error(
+        &["--input", &scale, "--input", &format!("x={others}")],
+        "others.safetensors: it has no tensor `x`, but `scale`, `y`",
+    );
+    folder.error(&["--input", &named], "the model needs inputs that are not given:\n  scale: f32[1]");
+    let cut = folder.write("cut.safetensors", &fs::read(&both).unwrap()[..20]);
+    folder.error(&["--input", &cut], "cut.safetensors: it is cut off");
 }
 
 /// The places of the largest of a row that stands alone.

@@ -6,6 +6,7 @@ use crate::attention::SelfAttention;
 use crate::embedding::Embedding;
 use crate::ended::ended;
 use crate::error::{Error, Result};
+use crate::given;
 use crate::inputs;
 use crate::linear::Linear;
 use crate::load::{Load, placed};
@@ -15,6 +16,7 @@ use crate::weights::{Draw, Weights};
 use hidet::device::Device;
 use hidet::types::Scalar;
 use hidet_ops::{Attention, Tensor, Traced};
+use std::path::Path;
 
 /// The sizes of a BERT.
 #[derive(Clone, Debug, PartialEq)]
@@ -109,6 +111,17 @@ impl Bert {
         Ok(Bert { embedding, kinds, norm, layers, pooler: pooler.transpose()? })
     }
 
+    /// Makes a model on a device of the weights of a `.safetensors` file, as transformers writes it for `BertModel`, or for a model of a
+    /// task, whose further layers (`cls`, `classifier`, `qa_outputs`) are left out. Floats of other types than the configuration's are
+    /// converted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Bert::new`], and if the file cannot be read, or has weights that the model does not take.
+    pub fn load(device: &Device, config: &BertConfig, path: impl AsRef<Path>) -> Result<Bert> {
+        given::load(path.as_ref(), |own| name(config, own), |weights| Bert::new(device, config, weights))
+    }
+
     /// Returns the last hidden state of tokens `i64[sequences, tokens]`, all of the first kind: `[sequences, tokens, hidden]`.
     /// Tokens outside of the vocabulary give NaN.
     ///
@@ -190,6 +203,18 @@ impl Bert {
             }
         }
     }
+}
+
+/// Returns the name of a weight in a file, if it is not that of a layer for a task, or of the numbers of positions, which some files
+/// have.
+fn name(config: &BertConfig, own: &str) -> Option<String> {
+    let own = own.strip_prefix("bert.").unwrap_or(own);
+    let is_other = ["cls.", "classifier.", "qa_outputs."].iter().any(|front| own.starts_with(front));
+    if is_other || own == "embeddings.position_ids" || (!config.pooler && own.starts_with("pooler.")) {
+        return None;
+    }
+    // Files that were made of the first one have the names of TensorFlow there.
+    Some(own.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias"))
 }
 
 /// A layer: attention, and two products, each with a residual that is normalised.

@@ -97,6 +97,11 @@ impl Conv {
     }
 }
 
+/// Returns the name of a weight in a file, if it is not that of a number for training: how often a normalisation has seen a batch.
+pub(crate) fn for_inference(own: &str) -> Option<String> {
+    (!own.ends_with(".num_batches_tracked")).then(|| own.to_owned())
+}
+
 /// Returns images `[n, 3, rows, cols]` with channels last, `[n, rows, cols, 3]`.
 pub(crate) fn channels_last(model: &'static str, dtype: Scalar, x: &Tensor) -> Result<Tensor> {
     match x.shape() {

@@ -1,6 +1,7 @@
 //! What can go wrong with a model: in its weights, with its input, or in an operator.
 
 use hidet_ops::TensorType;
+use std::path::PathBuf;
 
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -14,6 +15,14 @@ pub enum Error {
         /// Its whole name.
         name: String,
         /// What is wrong with it, and what would fit.
+        why: String,
+    },
+    /// A file of weights cannot be read, or is not one of the model.
+    #[error("{}: {why}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
         why: String,
     },
     /// A field of a configuration has a value that no model can have.

@@ -1,21 +1,23 @@
 //! [`Gpt2`]: GPT-2 with the scores of the next token, as `GPT2LMHeadModel` of the library transformers has it.
 //!
 //! Names of weights are that library's: `transformer.h.0.attn.c_attn.weight`. The scores are products with the table of
-//! tokens, so `lm_head.weight`, which is the same one, is not taken.
+//! tokens, so `lm_head.weight`, which is the same one, need not be there.
 
 use crate::attention::SelfAttention;
 use crate::embedding::Embedding;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::given::{self, Given};
 use crate::inputs;
 use crate::linear::Linear;
 use crate::load::{Load, placed};
 use crate::norm::LayerNorm;
 use crate::sequences::{Ranges, Sequences};
-use crate::weights::Weights;
+use crate::weights::{Draw, Weights};
 use hidet::device::Device;
 use hidet::types::Scalar;
 use hidet_ops::{Attention, Tensor, Traced};
 use std::ops::Range;
+use std::path::Path;
 
 /// The sizes of a GPT-2.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,6 +94,23 @@ impl Gpt2 {
         Ok(Gpt2 { embedding, layers, norm: LayerNorm::new(&mut load, "ln_f", hidden, EPSILON)? })
     }
 
+    /// Makes a model on a device of the weights of a `.safetensors` file, as transformers writes it for `GPT2LMHeadModel` or
+    /// `GPT2Model`. Floats of other types than the configuration's are converted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Gpt2::new`], and if the file cannot be read, or has weights that the model does not take, or another table for the
+    /// scores than that of tokens.
+    pub fn load(device: &Device, config: &Gpt2Config, path: impl AsRef<Path>) -> Result<Gpt2> {
+        given::load(path.as_ref(), name, |weights| {
+            let model = Gpt2::new(device, config, weights)?;
+            if weights.has(SCORES) {
+                check_scores(config, weights)?;
+            }
+            Ok(model)
+        })
+    }
+
     /// Returns the scores of what follows each of the tokens `i64[sequences, tokens]`, which see those before them:
     /// `[sequences, tokens, vocabulary]`. Tokens outside of the vocabulary give NaN.
     ///
@@ -125,6 +144,29 @@ impl Gpt2 {
             Ok(Traced { inputs: vec![tokens], outputs, parts: Vec::new() })
         })
     }
+}
+
+/// The tables of scores and of tokens.
+const SCORES: &str = "lm_head.weight";
+const TOKENS: &str = "transformer.wte.weight";
+
+/// Returns the name of a weight in a file, if it is not that of a mask of attention, which some files have.
+fn name(own: &str) -> Option<String> {
+    if own.ends_with(".attn.bias") || own.ends_with(".attn.masked_bias") {
+        return None;
+    }
+    let is_whole = own == SCORES || own.starts_with("transformer.");
+    Some(if is_whole { own.to_owned() } else { format!("transformer.{own}") })
+}
+
+/// Returns an error if the table of scores is not that of tokens.
+fn check_scores(config: &Gpt2Config, weights: &mut Given) -> Result<()> {
+    let mut table = |name| weights.tensor(name, &[config.vocabulary, config.hidden], Draw::near(0.0, 1.0));
+    if table(SCORES)? == table(TOKENS)? {
+        return Ok(());
+    }
+    let why = format!("it differs from `{TOKENS}`, but scores are products with the table of tokens");
+    Err(Error::Weight { name: SCORES.to_owned(), why })
 }
 
 /// A layer: attention, and two products, each of normalised tokens, to which it is added.

@@ -2,9 +2,10 @@
 //!
 //! Names of weights are torchvision's: `Mixed_5b.branch5x5_1.conv.weight`.
 
-use crate::conv::{Conv, ConvSize, avg_pool, channels_last, max_pool, narrowed};
+use crate::conv::{Conv, ConvSize, avg_pool, channels_last, for_inference, max_pool, narrowed};
 use crate::ended::ended;
 use crate::error::{Error, Result};
+use crate::given;
 use crate::inputs;
 use crate::linear::Linear;
 use crate::load::Load;
@@ -12,6 +13,7 @@ use crate::weights::Weights;
 use hidet::device::Device;
 use hidet::types::Scalar;
 use hidet_ops::Tensor;
+use std::path::Path;
 
 /// The sizes of an Inception v3.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,6 +105,19 @@ impl Inception {
         Ok(Inception { dtype: config.dtype, stem, blocks, classes })
     }
 
+    /// Makes a network on a device of the weights of a `.safetensors` file with the names of torchvision and timm. Floats
+    /// of other types than the configuration's are converted.
+    ///
+    /// The weights of torchvision for ImageNet, which are also timm's `tv_in1k`, are for images with the mean 0.5 and the deviation 0.5 of
+    /// each colour; torchvision itself makes such of images with those of ImageNet first.
+    ///
+    /// # Errors
+    ///
+    /// As [`Inception::new`], and if the file cannot be read, or has weights that the network does not take.
+    pub fn load(device: &Device, config: &InceptionConfig, path: impl AsRef<Path>) -> Result<Inception> {
+        given::load(path.as_ref(), name, |weights| Inception::new(device, config, weights))
+    }
+
     /// Returns the scores of the classes of images `[n, 3, rows, columns]`: `[n, classes]`.
     ///
     /// # Errors
@@ -129,6 +144,11 @@ impl Inception {
         }
         self.classes.of(&x.mean(&[1, 2], false)?)
     }
+}
+
+/// Returns the name of a weight in a file, if it is not that of the auxiliary classifier.
+fn name(own: &str) -> Option<String> {
+    for_inference(own).filter(|own| !own.starts_with("AuxLogits."))
 }
 
 /// A convolution to be made: its name, the channels of its result in the paper, and its kernel.

@@ -10,7 +10,8 @@
 //! | [`Gpt2`] | tokens `i64[n, tokens]` | scores `[n, tokens, vocabulary]` | `transformers.GPT2LMHeadModel` |
 //!
 //! A model is made of a configuration, which has the paper's sizes or smaller ones, and of [`Weights`], which are drawn
-//! ([`Random`]) or given by the names that PyTorch has for them ([`Given`]). It computes nothing by itself: its output is a
+//! ([`Random`]) or given by the names that PyTorch has for them ([`Given`]); `load` of each model takes them from a `.safetensors` file, as
+//! the libraries above or timm write it. It computes nothing by itself: its output is a
 //! lazy [`Tensor`](hidet_ops::Tensor), of which [`Replay`](hidet_ops::Replay) keeps the launches. Models are for inference:
 //! there are no gradients, normalisations use the statistics that they are given, and GPT-2 keeps no keys and values.
 //!
@@ -35,7 +36,7 @@
 //! let again = replay.run(&[&others])?;
 //! assert!(again[1].elements()?.iter().all(|element| element.abs() <= 1.0));
 //!
-//! // Weights that are given must all be there.
+//! // Weights that are given must all be there; `Bert::load` takes them from a file.
 //! let error = Bert::new(&device, &config, &mut Given::default()).err().map(|error| error.to_string());
 //! let wanted = "weight `embeddings.word_embeddings.weight`: it is not among the 0 given ones";
 //! assert_eq!(error.as_deref(), Some(wanted));
@@ -48,6 +49,7 @@ mod conv;
 mod embedding;
 mod ended;
 mod error;
+mod given;
 mod gpt2;
 mod inception;
 pub mod inputs;
@@ -61,9 +63,10 @@ mod weights;
 
 pub use bert::{Bert, BertConfig};
 pub use error::{Error, Result};
+pub use given::Given;
 pub use gpt2::{Gpt2, Gpt2Config};
 pub use inception::{Inception, InceptionConfig};
 pub use mobilenet::{Mobilenet, MobilenetConfig};
 pub use resnet::{Resnet, ResnetConfig};
 pub use sequences::{Ranges, Sequences};
-pub use weights::{Draw, Given, Random, Weights};
+pub use weights::{Draw, Random, Weights};

@@ -2,9 +2,10 @@
 //!
 //! Names of weights are torchvision's: `features.2.conv.1.0.weight`.
 
-use crate::conv::{Conv, ConvSize, channels_last, narrowed};
+use crate::conv::{Conv, ConvSize, channels_last, for_inference, narrowed};
 use crate::ended::ended;
 use crate::error::Result;
+use crate::given;
 use crate::inputs;
 use crate::linear::Linear;
 use crate::load::Load;
@@ -12,6 +13,7 @@ use crate::weights::Weights;
 use hidet::device::Device;
 use hidet::types::Scalar;
 use hidet_ops::Tensor;
+use std::path::Path;
 
 /// The sizes of a MobileNetV2.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,6 +92,16 @@ impl Mobilenet {
         Ok(Mobilenet { dtype: config.dtype, stem, blocks, last, classes })
     }
 
+    /// Makes a network on a device of the weights of a `.safetensors` file with the names of torchvision or timm. Floats
+    /// of other types than the configuration's are converted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mobilenet::new`], and if the file cannot be read, or has weights that the network does not take.
+    pub fn load(device: &Device, config: &MobilenetConfig, path: impl AsRef<Path>) -> Result<Mobilenet> {
+        given::load(path.as_ref(), name, |weights| Mobilenet::new(device, config, weights))
+    }
+
     /// Returns the scores of the classes of images `[n, 3, rows, columns]`: `[n, classes]`.
     ///
     /// # Errors
@@ -102,6 +114,36 @@ impl Mobilenet {
         }
         self.classes.of(&self.last.relu6(&x)?.mean(&[1, 2], false)?)
     }
+}
+
+/// Returns the name that torchvision has for a weight of a file, which may have timm's.
+fn name(own: &str) -> Option<String> {
+    let own = for_inference(own)?;
+    let Some((layer, weight)) = own.rsplit_once('.') else { return Some(own) };
+    let layer = match layer {
+        "conv_stem" => "features.0.0".to_owned(),
+        "bn1" => "features.0.1".to_owned(),
+        "conv_head" => "features.18.0".to_owned(),
+        "bn2" => "features.18.1".to_owned(),
+        "classifier" => "classifier.1".to_owned(),
+        _ => in_block(layer).unwrap_or_else(|| layer.to_owned()),
+    };
+    Some(format!("{layer}.{weight}"))
+}
+
+/// Returns the name that torchvision has for a layer in a block, `blocks.1.0.conv_pw` of timm, if it is one.
+fn in_block(layer: &str) -> Option<String> {
+    let (stage, rest) = layer.strip_prefix("blocks.")?.split_once('.')?;
+    let (number, part) = rest.split_once('.')?;
+    let (stage, number) = (stage.parse::<usize>().ok()?, number.parse::<usize>().ok()?);
+    let (factor, ..) = *STAGES.get(stage).filter(|(_, _, count, _)| number < *count)?;
+    let block = 1 + STAGES[..stage].iter().map(|(_, _, count, _)| count).sum::<usize>() + number;
+    let parts: &[[&str; 2]] = match factor {
+        1 => &[["conv_dw", "0.0"], ["bn1", "0.1"], ["conv_pw", "1"], ["bn2", "2"]],
+        _ => &[["conv_pw", "0.0"], ["bn1", "0.1"], ["conv_dw", "1.0"], ["bn2", "1.1"], ["conv_pwl", "2"], ["bn3", "3"]],
+    };
+    let [_, part] = parts.iter().find(|[own, _]| *own == part)?;
+    Some(format!("features.{block}.conv.{part}"))
 }
 
 /// Takes a convolution, before an activation or not.

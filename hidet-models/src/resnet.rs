@@ -2,9 +2,10 @@
 //!
 //! Names of weights are torchvision's: `layer1.0.conv1.weight`.
 
-use crate::conv::{Conv, ConvSize, channels_last, max_pool, narrowed};
+use crate::conv::{Conv, ConvSize, channels_last, for_inference, max_pool, narrowed};
 use crate::ended::ended;
 use crate::error::Result;
+use crate::given;
 use crate::inputs;
 use crate::linear::Linear;
 use crate::load::Load;
@@ -12,6 +13,7 @@ use crate::weights::Weights;
 use hidet::device::Device;
 use hidet::types::Scalar;
 use hidet_ops::Tensor;
+use std::path::Path;
 
 /// The sizes of a residual network.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,6 +84,16 @@ impl Resnet {
         }
         let classes = Linear::new(&mut load, "fc", [last, config.classes], 1.0)?;
         Ok(Resnet { dtype: config.dtype, stem, blocks, classes })
+    }
+
+    /// Makes a network on a device of the weights of a `.safetensors` file with the names of torchvision and timm. Floats
+    /// of other types than the configuration's are converted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Resnet::new`], and if the file cannot be read, or has weights that the network does not take.
+    pub fn load(device: &Device, config: &ResnetConfig, path: impl AsRef<Path>) -> Result<Resnet> {
+        given::load(path.as_ref(), for_inference, |weights| Resnet::new(device, config, weights))
     }
 
     /// Returns the scores of the classes of images `[n, 3, rows, columns]`: `[n, classes]`.

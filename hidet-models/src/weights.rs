@@ -1,11 +1,9 @@
-//! [`Weights`]: where a model has its numbers from, by name and shape: drawn from a seed, or given.
+//! [`Weights`]: where a model has its numbers from, by name and shape: drawn from a seed, or [given](crate::Given).
 //!
 //! Numbers are `f32` on the host, because models change them before they reach a device: normalisations are folded into
 //! convolutions, matrices are joined and transposed.
 
-use crate::error::{Error, Result};
-use hidet_ops::Tensor;
-use std::collections::BTreeMap;
+use crate::error::Result;
 
 /// How the elements of a weight are distributed if they are drawn; given ones are what they are.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,48 +71,5 @@ impl Numbers {
     /// Returns a number from -1 to 1.
     pub(crate) fn next(&mut self) -> f32 {
         (self.bits() >> 40) as f32 / (1u32 << 23) as f32 - 1.0
-    }
-}
-
-/// Weights that are given, as PyTorch's `state_dict` has them.
-#[derive(Clone, Debug, Default)]
-pub struct Given {
-    /// The tensors by name, and whether a model has taken them.
-    tensors: BTreeMap<String, (Tensor, bool)>,
-}
-
-impl Given {
-    /// Returns weights by name; their elements may be of any type, and are converted to `f32`.
-    pub fn new(tensors: impl IntoIterator<Item = (String, Tensor)>) -> Given {
-        Given { tensors: tensors.into_iter().map(|(name, tensor)| (name, (tensor, false))).collect() }
-    }
-
-    /// Returns the names of the weights that no model has taken, in alphabetical order.
-    pub fn unused(&self) -> Vec<&str> {
-        self.tensors.iter().filter(|(_, (_, used))| !used).map(|(name, _)| name.as_str()).collect()
-    }
-
-    /// Returns what to say of a name that is not there: others end like it if a prefix is missing or too much.
-    fn missing(&self, name: &str) -> String {
-        let ends = |other: &&String| {
-            let (long, short) = if other.len() > name.len() { (other.as_str(), name) } else { (name, other.as_str()) };
-            long.strip_suffix(short).is_some_and(|front| front.ends_with('.'))
-        };
-        match self.tensors.keys().find(ends) {
-            Some(other) => format!("it is not among the {} given ones; there is `{other}`", self.tensors.len()),
-            None => format!("it is not among the {} given ones", self.tensors.len()),
-        }
-    }
-}
-
-impl Weights for Given {
-    fn tensor(&mut self, name: &str, shape: &[usize], _: Draw) -> Result<Vec<f32>> {
-        let wrong = |why: String| Error::Weight { name: name.to_owned(), why };
-        let Some((tensor, used)) = self.tensors.get_mut(name) else { return Err(wrong(self.missing(name))) };
-        if tensor.shape() != shape {
-            return Err(wrong(format!("it is {}, but the model needs {shape:?}", tensor.ty())));
-        }
-        *used = true;
-        Ok(tensor.elements()?.into_iter().map(|element| element as f32).collect())
     }
 }

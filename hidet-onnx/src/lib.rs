@@ -28,6 +28,7 @@ mod proto;
 mod rewrite;
 mod rule;
 mod run;
+mod safetensors;
 mod value;
 mod verify;
 

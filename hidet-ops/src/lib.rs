@@ -19,6 +19,7 @@ mod plans;
 mod program;
 mod replay;
 mod run;
+pub mod safetensors;
 mod saved;
 pub mod schedule;
 mod shared;

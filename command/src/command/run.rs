@@ -1,7 +1,7 @@
 //! `hidet run`: a model of ONNX, or a compiled one, on inputs from files.
 
 use super::{Outcome, cache, device, say};
-use crate::input::{Reading, Slot};
+use crate::input::{self, Reading, Slot};
 use crate::near;
 use clap::Args;
 use hidet::prelude::Device;
@@ -17,8 +17,9 @@ pub struct Run {
     /// The model: a file of ONNX, or what `hidet compile` has made of one.
     model: PathBuf,
     /// An input: its name and a file: .npy as `numpy.save` writes it, .png or .jpg, resized to what the model takes, .wav, or
-    /// .txt (or `NAME=text:..`) for a model that takes bytes. The name may be left out if the model has one input. Without inputs,
-    /// those that the model needs are listed.
+    /// .txt (or `NAME=text:..`) for a model that takes bytes. The name may be left out if the model has one input. A file
+    /// .safetensors has the tensor of that name, or without a name those of several inputs. Without inputs, those that the model
+    /// needs are listed.
     #[arg(long = "input", value_name = "NAME=FILE")]
     inputs: Vec<String>,
     #[command(flatten)]
@@ -157,7 +158,7 @@ impl Run {
         for (input, file) in &files {
             let name = &input.name;
             let (array, done) =
-                self.reading.read(file, &input.slot).map_err(|why| format!("input `{name}`: {file}: {why}"))?;
+                self.reading.read(file, name, &input.slot).map_err(|why| format!("input `{name}`: {file}: {why}"))?;
             if let Some(done) = done {
                 println!("input `{name}`: {file}: {done}: {}", array.ty());
             }
@@ -218,22 +219,41 @@ impl Run {
     fn files<'a>(&'a self, wanted: &'a [Wanted]) -> Result<Vec<(&'a Wanted, &'a str)>, String> {
         let mut files: Vec<(&Wanted, &str)> = Vec::new();
         for text in &self.inputs {
-            let (name, file) = named(text, "--input", "FILE", wanted)?;
-            if files.iter().any(|(own, _)| own.name == name) {
-                return Err(format!("input `{name}` is given twice"));
+            for (name, file) in given(text, wanted)? {
+                if files.iter().any(|(own, _)| own.name == name) {
+                    return Err(format!("input `{name}` is given twice"));
+                }
+                files.extend(wanted.iter().find(|own| own.name == name).map(|own| (own, file)));
             }
-            files.extend(wanted.iter().find(|own| own.name == name).map(|own| (own, file)));
         }
         let is_missing = |input: &&Wanted| input.required && files.iter().all(|(own, _)| own.name != input.name);
         let missing: Vec<&Wanted> = wanted.iter().filter(is_missing).collect();
         match missing.as_slice() {
             [] => Ok(files),
             missing => Err(format!(
-                "the model needs inputs that are not given:{}\ngive each by --input NAME=FILE, of .npy, .png, .jpg, .wav or .txt",
+                "the model needs inputs that are not given:{}\ngive each by --input NAME=FILE, of .npy, .safetensors, .png, .jpg, .wav or .txt",
                 list(missing.iter().copied())
             )),
         }
     }
+}
+
+/// Returns the names of inputs that are given, and the file of each: of one as [`named`], of several if a file without a name has
+/// tensors with the names of inputs.
+fn given<'a>(text: &'a str, wanted: &'a [Wanted]) -> Result<Vec<(&'a str, &'a str)>, String> {
+    let several = if text.contains('=') { None } else { input::names(text).map_err(|why| format!("{text}: {why}"))? };
+    let Some(names) = several else { return Ok(vec![named(text, "--input", "FILE", wanted)?]) };
+    let own = |name: &String| match wanted.iter().find(|input| input.name == *name) {
+        Some(input) => Ok((input.name.as_str(), text)),
+        None => Err(format!("{text}: {}", unknown(name, wanted))),
+    };
+    names.iter().map(own).collect()
+}
+
+/// Says that the model has no such input, and which it has.
+fn unknown(name: &str, wanted: &[Wanted]) -> String {
+    let hint = near::hint(name, wanted.iter().map(|input| input.name.as_str()));
+    format!("the model has no input `{name}`{hint}\nit has{}", list(wanted))
 }
 
 /// Returns the name of an input and what is given for it: `NAME=WHAT`, or `WHAT` for the only input.
@@ -254,10 +274,7 @@ pub(super) fn named<'a>(
             let example = if what == "FILE" { text } else { what };
             Err(format!("{option} {text}: it has no name; write NAME={example}, where NAME is of{}", list(wanted)))
         }
-        (Some((name, _)), _) => {
-            let hint = near::hint(name, wanted.iter().map(|input| input.name.as_str()));
-            Err(format!("the model has no input `{name}`{hint}\nit has{}", list(wanted)))
-        }
+        (Some((name, _)), _) => Err(unknown(name, wanted)),
     }
 }
 

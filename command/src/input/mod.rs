@@ -1,10 +1,12 @@
-//! What is given for an input of a model: an array of NumPy, a picture, a sound or a text, as the tensor that the model declares.
+//! What is given for an input of a model: an array of NumPy, one of several tensors in a file, a picture, a sound or a text, as the
+//! tensor that the model declares.
 //!
 //! What a model wants cannot be known from its types alone: the numbers of pixels are an option, with a default; words are not
 //! made into tokens.
 
 mod picture;
 mod sound;
+mod tensors;
 mod text;
 
 use clap::Args;
@@ -68,6 +70,7 @@ impl Slot {
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Array,
+    Tensors,
     Png,
     Jpeg,
     Sound,
@@ -79,6 +82,7 @@ impl Kind {
         let extension = Path::new(given).extension().map(|own| own.to_string_lossy().to_lowercase());
         match extension.as_deref() {
             _ if given.starts_with(TEXT) => Kind::Text,
+            Some("safetensors") => Kind::Tensors,
             Some("png") => Kind::Png,
             Some("jpg" | "jpeg") => Kind::Jpeg,
             Some("wav") => Kind::Sound,
@@ -86,6 +90,15 @@ impl Kind {
             _ => Kind::Array,
         }
     }
+}
+
+/// Returns the names of the tensors that a file has, if it is of a kind that may have several.
+pub fn names(given: &str) -> Result<Option<Vec<String>>, String> {
+    if Kind::of(given) != Kind::Tensors {
+        return Ok(None);
+    }
+    let bytes = std::fs::read(given).map_err(|error| error.to_string())?;
+    Array::from_safetensors(&bytes).map(|tensors| Some(tensors::names(&tensors)))
 }
 
 impl Reading {
@@ -108,8 +121,9 @@ impl Reading {
         }
     }
 
-    /// Returns what is given as the tensor that a model takes, and in words what was done to it, if anything was.
-    pub fn read(&self, given: &str, slot: &Slot) -> Result<(Array, Option<String>), String> {
+    /// Returns what is given as the tensor that a model takes as the input of a name, and in words what was done to it, if anything
+    /// was.
+    pub fn read(&self, given: &str, name: &str, slot: &Slot) -> Result<(Array, Option<String>), String> {
         let kind = Kind::of(given);
         let bytes = match given.strip_prefix(TEXT) {
             Some(text) => text.as_bytes().to_vec(),
@@ -117,6 +131,7 @@ impl Reading {
         };
         let (array, done) = match kind {
             Kind::Array => return Ok((Array::from_npy(&bytes)?, None)),
+            Kind::Tensors => return Ok((tensors::tensor(&bytes, name)?, None)),
             Kind::Png => picture::Picture::of_png(&bytes)?.tensor(slot, self)?,
             Kind::Jpeg => picture::Picture::of_jpeg(&bytes)?.tensor(slot, self)?,
             Kind::Sound => sound::tensor(&bytes, slot, self.rate)?,
