@@ -47,21 +47,32 @@ pub(super) fn tensor(array: &Array, name: &str) -> TensorProto {
 /// The versions of sets of operators, by their domains.
 type Versions = BTreeMap<String, i64>;
 
-/// Returns the oldest versions that nodes have, in a graph and those inside that are not functions.
+/// Returns the oldest versions that nodes have, in a graph and those inside that are not functions, and one for the domain of functions
+/// for each newer version.
 fn versions(graph: &Graph) -> Versions {
-    let mut versions = Versions::new();
-    let mut graphs = vec![graph];
+    let (mut graphs, mut names) = (vec![graph], Vec::new());
     while let Some(graph) = graphs.pop() {
         for node in &graph.nodes {
             graphs.extend(node.graphs.values());
-            // The domain of a function need not have one.
-            if node.name.version > 0 {
-                let oldest = versions.entry(node.name.domain.clone()).or_insert(node.name.version);
-                *oldest = node.name.version.min(*oldest);
-            }
+            names.push(&node.name);
         }
     }
+    // The domain of a function need not have a version.
+    names.retain(|name| name.version > 0);
+    let mut versions = Versions::new();
+    for name in &names {
+        let oldest = versions.entry(name.domain.clone()).or_insert(name.version);
+        *oldest = name.version.min(*oldest);
+    }
+    let newer = names.iter().filter(|name| versions[&name.domain] != name.version);
+    let newer: Vec<String> = newer.map(|name| versioned_domain(name.version)).collect();
+    versions.extend(newer.into_iter().map(|domain| (domain, 1)));
     versions
+}
+
+/// Returns the domain of functions of a version.
+fn versioned_domain(version: i64) -> String {
+    format!("{VERSIONED}{version}")
 }
 
 fn imports(versions: &Versions) -> Vec<OperatorSetIdProto> {
@@ -119,7 +130,7 @@ impl Writer {
 
     /// Returns the call of a function that has a node of another version than the graph around it.
     fn versioned(&mut self, node: NodeProto, version: i64) -> NodeProto {
-        let (op_type, domain) = (node.op_type.clone(), Some(format!("{VERSIONED}{version}")));
+        let (op_type, domain) = (node.op_type.clone(), Some(versioned_domain(version)));
         let names = |letter: char, all: &[String]| (0..all.len()).map(|at| format!("{letter}{at}")).collect();
         let (input, output): (Vec<String>, Vec<String>) = (names('x', &node.input), names('y', &node.output));
         let import = OperatorSetIdProto { domain: node.domain.clone(), version: Some(version) };

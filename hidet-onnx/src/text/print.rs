@@ -165,7 +165,7 @@ impl Printer {
             Ok(all.iter().map(one).collect::<Result<Vec<String>>>()?.join(", "))
         };
         let (inputs, outputs) = (infos(&graph.input)?, infos(&graph.output)?);
-        self.put(&format!("{name} ({inputs}) => ({outputs}) "));
+        self.put(&format!("{name} ({inputs}) => ({outputs})"));
         let dense = |sparse| file::dense(sparse, None).map(|array| (sparse, array)).map_err(Error::Invalid);
         let sparse = graph.sparse_initializer.iter().map(dense).collect::<Result<Vec<_>>>()?;
         let sparse: Vec<TensorProto> = sparse
@@ -185,14 +185,13 @@ impl Printer {
     }
 
     fn nodes(&mut self, nodes: &[NodeProto]) -> Result<()> {
-        if !self.text.ends_with([' ', '\n']) {
-            self.put(" ");
-        }
-        // In front of a brace at the beginning of a line is what the graph is indented by.
+        // A brace that begins a line is as far from its beginning as the one that closes it.
         if self.text.ends_with('\n') {
             self.indent -= INDENT;
             self.line("");
             self.indent += INDENT;
+        } else {
+            self.put(" ");
         }
         self.put("{\n");
         for node in nodes {
@@ -252,7 +251,10 @@ impl Printer {
         self.put(&id(name));
         let Some((_, word, words)) = KINDS.iter().find(|(number, ..)| *number == kind) else {
             return match reference(attribute) {
-                Some(of_call) if kind == 0 => Ok(self.put(&format!(" = @{}", id(of_call)))),
+                Some(of_call) if kind == 0 => {
+                    self.put(&format!(" = @{}", id(of_call)));
+                    Ok(())
+                }
                 _ => Err(Error::Invalid(format!("attribute `{name}` is of kind {kind}, which is not known"))),
             };
         };
@@ -299,10 +301,8 @@ impl Printer {
         if !tensor.dims.is_empty() {
             self.put(&format!("[{}]", tensor.dims.iter().map(i64::to_string).collect::<Vec<String>>().join(",")));
         }
-        if is_initializer || !name.is_empty() {
-            self.put(&format!(" {}", id(name)));
-        }
-        self.put(if is_initializer { " = " } else { " " });
+        // Nothing refers to the name of an attribute, and other readers refuse one in quotes.
+        self.put(&if is_initializer { format!(" {} = ", id(name)) } else { " ".to_owned() });
         if tensor.data_location.unwrap_or(0) == 1 {
             let text = |text: &Option<String>| quoted(text.as_deref().unwrap_or_default());
             let entries = tensor.external_data.iter();

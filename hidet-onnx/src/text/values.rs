@@ -73,7 +73,7 @@ impl Parser<'_> {
         let mut all = AttributeProto::default();
         let mut of = single(kind);
         if kind != 0 && kind == of {
-            return Err(self.error(at, format!("found a list, expected {}, as the attribute says", words(kind))));
+            return Err(self.error(at, format!("found a list, expected {}", words(kind))));
         }
         self.take()?;
         self.list(']', |parser| {
@@ -142,7 +142,7 @@ impl Parser<'_> {
             _ => return Err(self.wanted(VALUE)),
         };
         if wanted != 0 && wanted != kind {
-            let why = format!("found {}, expected {}, as the attribute says", words(kind), words(wanted));
+            let why = format!("found {}, expected {}", words(kind), words(wanted));
             return Err(self.error(at, why));
         }
         value.r#type = Some(kind);
