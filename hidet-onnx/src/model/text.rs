@@ -26,7 +26,8 @@ impl Model {
     /// # Ok::<(), hidet_onnx::Error>(())
     /// ```
     ///
-    /// Operators that passes made are in the domain `hidet`; the `onnx` package has no meaning for those. A node by a
+    /// Operators that passes made are in the domain `hidet`; the `onnx` package has no meaning for those, and its checker refuses
+    /// those of a newer version than the model's, which are functions of that version (`hidet.opset20`). A node by a
     /// [`Rule`](crate::Rule) is written as `rule.NAME`, and only a text without such can be read back.
     ///
     /// # Errors
