@@ -83,7 +83,7 @@ const ONNX_LAYERS: [&str; 23] = [
     "rewrite",
     "verify",
     "compiled",
-    "text",
+    "syntax",
     "model",
 ];
 

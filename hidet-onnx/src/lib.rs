@@ -29,7 +29,7 @@ mod rewrite;
 mod rule;
 mod run;
 mod safetensors;
-mod text;
+mod syntax;
 mod value;
 mod verify;
 
@@ -43,4 +43,4 @@ pub use hidet_ops::Extent;
 pub use model::{Model, Session, Trace};
 pub use passes::Pass;
 pub use rule::Rule;
-pub use text::Constants;
+pub use syntax::Constants;

@@ -4,7 +4,7 @@ mod extents;
 mod rules;
 mod saved;
 mod source;
-mod text;
+mod syntax;
 mod trace;
 
 pub use trace::Trace;
@@ -77,7 +77,7 @@ const UPLOADED: usize = 64;
 
 impl Model {
     /// Reads a model from a file, and the files beside it that have its initializers. A file that ends in `.onnxtxt`, `.onnxtext` or
-    /// `.txt` is a text, as [`Model::from_text`] reads it.
+    /// `.txt` is a text, as [`Model::from_onnx_text`] reads it.
     ///
     /// # Errors
     ///

@@ -42,15 +42,15 @@ fn assert_same(found: &str, wanted: &str, what: &str) {
 
 /// Asserts that a model is the same after its text is read, as it was read and after all passes.
 fn assert_reads_back(bytes: &[u8], what: &str) {
-    let text = Model::text_of_bytes(bytes, Constants::All).unwrap();
-    let (found, wanted) = (Model::text_without_passes(&text).unwrap(), Model::without_passes(bytes).unwrap());
-    let [found, wanted] = [found, wanted].map(|model| model.text(Constants::All).unwrap());
+    let text = Model::onnx_text_of_bytes(bytes, Constants::All).unwrap();
+    let (found, wanted) = (Model::onnx_text_without_passes(&text).unwrap(), Model::without_passes(bytes).unwrap());
+    let [found, wanted] = [found, wanted].map(|model| model.to_onnx_text(Constants::All).unwrap());
     assert_same(&found, &wanted, what);
-    let again = Model::text_without_passes(&wanted).unwrap().text(Constants::All).unwrap();
+    let again = Model::onnx_text_without_passes(&wanted).unwrap().to_onnx_text(Constants::All).unwrap();
     assert_same(&again, &wanted, what);
-    let with_passes = Model::from_bytes(bytes).unwrap().text(Constants::All).unwrap();
-    assert_same(&Model::from_text(&text).unwrap().text(Constants::All).unwrap(), &with_passes, what);
-    let again = Model::text_without_passes(&with_passes).unwrap().text(Constants::All).unwrap();
+    let with_passes = Model::from_bytes(bytes).unwrap().to_onnx_text(Constants::All).unwrap();
+    assert_same(&Model::from_onnx_text(&text).unwrap().to_onnx_text(Constants::All).unwrap(), &with_passes, what);
+    let again = Model::onnx_text_without_passes(&with_passes).unwrap().to_onnx_text(Constants::All).unwrap();
     assert_same(&again, &with_passes, what);
 }
 
@@ -83,10 +83,11 @@ fn models_of_the_paper_read_back() {
         let name = path.file_name().unwrap().to_str().unwrap();
         let (binary, text) = (folder.join(name), folder.join(name).with_extension("onnxtxt"));
         fs::copy(&path, &binary).unwrap();
-        let written = Model::text_of_file(&binary, Constants::All).unwrap();
+        let written = Model::onnx_text_of_file(&binary, Constants::All).unwrap();
         fs::write(&text, &written).unwrap();
-        assert_same(&Model::text_of_file(&text, Constants::All).unwrap(), &written, name);
-        let [found, wanted] = [text, binary].map(|path| Model::load(path).unwrap().text(Constants::Small).unwrap());
+        assert_same(&Model::onnx_text_of_file(&text, Constants::All).unwrap(), &written, name);
+        let [found, wanted] =
+            [text, binary].map(|path| Model::load(path).unwrap().to_onnx_text(Constants::Small).unwrap());
         assert_same(&found, &wanted, name);
     }
     fs::remove_dir_all(folder).unwrap();
@@ -107,9 +108,9 @@ fn outputs(model: &Model, inputs: &[(String, Array)]) -> Vec<Vec<u8>> {
 fn assert_runs(bytes: &[u8], inputs: &[(String, Array)], what: &str) {
     let model = Model::from_bytes(bytes).unwrap();
     let wanted = outputs(&model, inputs);
-    let texts = [Model::text_of_bytes(bytes, Constants::All), model.text(Constants::All)];
+    let texts = [Model::onnx_text_of_bytes(bytes, Constants::All), model.to_onnx_text(Constants::All)];
     for text in texts {
-        assert_eq!(outputs(&Model::from_text(&text.unwrap()).unwrap(), inputs), wanted, "{what}");
+        assert_eq!(outputs(&Model::from_onnx_text(&text.unwrap()).unwrap(), inputs), wanted, "{what}");
     }
 }
 
@@ -148,8 +149,10 @@ fn files_are_texts_by_their_endings() {
         let path = folder.join("model").with_extension(ending);
         fs::write(&path, text("[\"location\": \"weights.bin\", \"offset\": \"0\", \"length\": \"8\"]")).unwrap();
         let model = Model::load(&path).unwrap();
-        assert!(model.text(Constants::All).unwrap().contains("<float[2] w = {0.5,2.0}>"), "{ending}");
-        assert!(Model::text_of_file(&path, Constants::All).unwrap().contains("w = [\"location\": \"weights.bin\""));
+        assert!(model.to_onnx_text(Constants::All).unwrap().contains("<float[2] w = {0.5,2.0}>"), "{ending}");
+        assert!(
+            Model::onnx_text_of_file(&path, Constants::All).unwrap().contains("w = [\"location\": \"weights.bin\"")
+        );
     }
     let path = folder.join("wrong.onnxtxt");
     fs::write(&path, "g (x) =>\n  y").unwrap();
@@ -230,10 +233,10 @@ fn what_the_syntax_has_is_read() {
     fs::create_dir_all(&folder).unwrap();
     let path = folder.join("all.txt");
     fs::write(&path, ALL).unwrap();
-    let text = Model::text_of_file(&path, Constants::Small).unwrap();
+    let text = Model::onnx_text_of_file(&path, Constants::Small).unwrap();
     assert_same(&text, WRITTEN.trim_start(), "the text");
     fs::write(&path, &text).unwrap();
-    assert_same(&Model::text_of_file(&path, Constants::All).unwrap(), &text, "the text again");
+    assert_same(&Model::onnx_text_of_file(&path, Constants::All).unwrap(), &text, "the text again");
     fs::remove_dir_all(folder).unwrap();
 }
 
@@ -274,12 +277,12 @@ Gelu (x0) => (y0)
 
 #[test]
 fn newer_nodes_of_passes_are_functions() {
-    let model = Model::from_text(OLD).unwrap();
+    let model = Model::from_onnx_text(OLD).unwrap();
     assert_eq!(model.operators()["Gelu"], 1);
-    let text = model.text(Constants::All).unwrap();
+    let text = model.to_onnx_text(Constants::All).unwrap();
     assert_same(&text, OLD_WRITTEN.trim_start(), "the text");
-    let again = Model::from_text(&text).unwrap();
-    assert_same(&again.text(Constants::All).unwrap(), &text, "the text again");
+    let again = Model::from_onnx_text(&text).unwrap();
+    assert_same(&again.to_onnx_text(Constants::All).unwrap(), &text, "the text again");
     let x = [("x".to_owned(), floats(&[2, 2], &mut Random(7)))];
     assert_eq!(outputs(&again, &x), outputs(&model, &x));
 }
@@ -291,15 +294,15 @@ fn large_constants_may_be_left_out() {
         "<opset_import: [\"\" : 21]> g (float[65] x) => (y) <float[65] w = {{{elements}}}, float[64] u = {{{}}}> {{z = Mul (x, w) y = Add (z, z)}}",
         vec!["1"; 64].join(",")
     );
-    let model = Model::from_text(&text).unwrap();
-    let short = model.text(Constants::Small).unwrap();
+    let model = Model::from_onnx_text(&text).unwrap();
+    let short = model.to_onnx_text(Constants::Small).unwrap();
     assert!(short.contains("float[65] w = {..}"), "{short}");
-    let error = Model::from_text(&short).unwrap_err().to_string();
+    let error = Model::from_onnx_text(&short).unwrap_err().to_string();
     let wanted = "the model is not valid: line 6, column 20: the elements of `w` were left out when the text was written; \
                   write it with all constants to read it back";
     assert_eq!(error, wanted);
-    let all = model.text(Constants::All).unwrap();
-    assert_eq!(Model::from_text(&all).unwrap().text(Constants::All).unwrap(), all);
+    let all = model.to_onnx_text(Constants::All).unwrap();
+    assert_eq!(Model::from_onnx_text(&all).unwrap().to_onnx_text(Constants::All).unwrap(), all);
 }
 
 /// Changes, removes or repeats parts of a text, which stays one.
@@ -355,8 +358,8 @@ fn changed(text: &str, random: &mut Random) -> String {
 #[test]
 fn changed_texts_do_not_panic() {
     let seeds = env::var("HIDET_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(20_000u64);
-    let random =
-        (0..40).map(|seed| Model::text_of_bytes(&build::model(&maker::model(seed).graph), Constants::All).unwrap());
+    let random = (0..40)
+        .map(|seed| Model::onnx_text_of_bytes(&build::model(&maker::model(seed).graph), Constants::All).unwrap());
     let sources: Vec<String> =
         random.filter(|text| text.len() < 8192).chain([ALL.to_owned(), OLD.to_owned()]).collect();
     let begin = Instant::now();
@@ -364,9 +367,9 @@ fn changed_texts_do_not_panic() {
         let mut random = Random(seed);
         let text = changed(&random.one(&sources), &mut random);
         let begin = Instant::now();
-        let Ok(model) = Model::from_text(&text) else { return 0 };
-        let written = model.text(Constants::All).unwrap_or_else(|error| panic!("text {seed}: {error}\n{text}"));
-        let again = Model::text_without_passes(&written).and_then(|model| model.text(Constants::All));
+        let Ok(model) = Model::from_onnx_text(&text) else { return 0 };
+        let written = model.to_onnx_text(Constants::All).unwrap_or_else(|error| panic!("text {seed}: {error}\n{text}"));
+        let again = Model::onnx_text_without_passes(&written).and_then(|model| model.to_onnx_text(Constants::All));
         assert_same(
             &again.unwrap_or_else(|error| panic!("text {seed}: {error}\n{written}")),
             &written,

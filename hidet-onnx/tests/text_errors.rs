@@ -109,7 +109,7 @@ fn errors_name_the_place() {
     ];
     let mut wrong = Vec::new();
     for (text, place, why) in cases {
-        let error = Model::from_text(&text).unwrap_err().to_string();
+        let error = Model::from_onnx_text(&text).unwrap_err().to_string();
         let place = if place.is_empty() { String::new() } else { format!("line {place}: ") };
         let wanted = format!("the model is not valid: {place}{why}");
         if error != wanted {
@@ -123,17 +123,17 @@ fn errors_name_the_place() {
 fn graphs_and_types_are_inside_of_each_other_to_a_bound() {
     let graphs = |depth: usize| "g () => () {= If () <then_branch = ".repeat(depth);
     for depth in [33, 100_000] {
-        let error = Model::from_text(&graphs(depth)).unwrap_err().to_string();
+        let error = Model::from_onnx_text(&graphs(depth)).unwrap_err().to_string();
         assert!(error.contains("graphs or types are more than 32 deep inside of each other"), "{error}");
     }
-    let error = Model::from_text(&format!("g ({}", "seq(".repeat(100_000))).unwrap_err().to_string();
+    let error = Model::from_onnx_text(&format!("g ({}", "seq(".repeat(100_000))).unwrap_err().to_string();
     assert!(error.contains("line 1, column 128: graphs or types are more than 32 deep"), "{error}");
 }
 
 #[test]
 fn what_cannot_be_written_is_refused() {
     let refused = |graph: &build::Graph, wanted: &str| {
-        let error = Model::text_of_bytes(&build::model(graph), Constants::All).unwrap_err().to_string();
+        let error = Model::onnx_text_of_bytes(&build::model(graph), Constants::All).unwrap_err().to_string();
         assert_eq!(error, format!("the model is not valid: {wanted}"));
     };
     let graph = build::Graph::default().output("y");

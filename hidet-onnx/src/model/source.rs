@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::proto::ModelProto;
-use crate::text;
+use crate::syntax;
 use prost::Message;
 use prost::bytes::Bytes;
 use std::fs;
@@ -19,9 +19,9 @@ pub(super) fn message(path: &Path) -> Result<ModelProto> {
         return Err(failed(format!("it has {size} bytes, but a model of ONNX at most {MOST_BYTES}")));
     }
     let bytes = hidet_ops::file::read(path).map_err(|error| failed(error.to_string()))?;
-    if text::is_text(path) {
+    if syntax::is_text(path) {
         let text = String::from_utf8(bytes).map_err(|error| failed(format!("it is not a text in UTF-8: {error}")))?;
-        return text::parse(&text).map_err(|error| error.in_file(path));
+        return syntax::parse(&text).map_err(|error| error.in_file(path));
     }
     decoded(bytes.into()).map_err(|error| error.in_file(path))
 }

@@ -2,7 +2,7 @@
 
 use super::{Model, source};
 use crate::error::Result;
-use crate::text::{self, Constants};
+use crate::syntax::{self, Constants};
 use std::path::Path;
 
 impl Model {
@@ -19,10 +19,10 @@ impl Model {
     ///    y = Softmax <axis = 1> (z)
     /// }
     /// "#;
-    /// let model = Model::from_text(text)?;
-    /// let written = model.text(Constants::All)?;
+    /// let model = Model::from_onnx_text(text)?;
+    /// let written = model.to_onnx_text(Constants::All)?;
     /// assert!(written.contains("y = Softmax <axis: int = 1> (z)"));
-    /// assert_eq!(Model::from_text(&written)?.text(Constants::All)?, written);
+    /// assert_eq!(Model::from_onnx_text(&written)?.to_onnx_text(Constants::All)?, written);
     /// # Ok::<(), hidet_onnx::Error>(())
     /// ```
     ///
@@ -33,8 +33,8 @@ impl Model {
     /// # Errors
     ///
     /// If a node has an attribute of a kind that cannot be written.
-    pub fn text(&self, constants: Constants) -> Result<String> {
-        text::print(&text::of_graph(&self.graph)?, constants)
+    pub fn to_onnx_text(&self, constants: Constants) -> Result<String> {
+        syntax::print(&syntax::of_graph(&self.graph)?, constants)
     }
 
     /// Returns the model of a file as it is written there, before any pass, even if hidet cannot run it. Tensors in files beside the
@@ -44,18 +44,18 @@ impl Model {
     ///
     /// If the file cannot be read, or the model has what the text cannot have: sequences, maps, lists of graphs or tensors, or
     /// elements of types that hidet does not have.
-    pub fn text_of_file(path: impl AsRef<Path>, constants: Constants) -> Result<String> {
+    pub fn onnx_text_of_file(path: impl AsRef<Path>, constants: Constants) -> Result<String> {
         let path = path.as_ref();
-        text::print(&source::message(path)?, constants).map_err(|error| error.in_file(path))
+        syntax::print(&source::message(path)?, constants).map_err(|error| error.in_file(path))
     }
 
     /// The same for the bytes of a file.
     ///
     /// # Errors
     ///
-    /// As [`Model::text_of_file`].
-    pub fn text_of_bytes(bytes: &[u8], constants: Constants) -> Result<String> {
-        text::print(&source::decoded(bytes.to_vec().into())?, constants)
+    /// As [`Model::onnx_text_of_file`].
+    pub fn onnx_text_of_bytes(bytes: &[u8], constants: Constants) -> Result<String> {
+        syntax::print(&source::decoded(bytes.to_vec().into())?, constants)
     }
 
     /// Reads a model from a text in the textual syntax of ONNX. [`Model::load`] does so for files that end in `.onnxtxt`,
@@ -65,13 +65,13 @@ impl Model {
     ///
     /// If the text is not in the syntax: with the line, the column, what was found, and what was expected; and as
     /// [`Model::from_bytes`].
-    pub fn from_text(text: &str) -> Result<Model> {
-        Model::of_message(&text::parse(text)?, None, true, &[])
+    pub fn from_onnx_text(text: &str) -> Result<Model> {
+        Model::of_message(&syntax::parse(text)?, None, true, &[])
     }
 
     /// The same, to be computed node by node as it is written: tests of the text need no passes.
     #[doc(hidden)]
-    pub fn text_without_passes(text: &str) -> Result<Model> {
-        Model::of_message(&text::parse(text)?, None, false, &[])
+    pub fn onnx_text_without_passes(text: &str) -> Result<Model> {
+        Model::of_message(&syntax::parse(text)?, None, false, &[])
     }
 }
