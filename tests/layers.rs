@@ -83,6 +83,7 @@ const ONNX_LAYERS: [&str; 23] = [
     "rewrite",
     "verify",
     "compiled",
+    "syntax",
     "model",
 ];
 

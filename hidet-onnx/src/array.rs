@@ -88,7 +88,13 @@ impl Array {
         &self.bytes
     }
 
-    fn bits(&self) -> impl Iterator<Item = u64> {
+    /// Returns the same, which are shared.
+    pub(crate) fn shared(&self) -> Bytes {
+        self.bytes.clone()
+    }
+
+    /// Returns the elements as their bits.
+    pub(crate) fn bits(&self) -> impl Iterator<Item = u64> {
         let bits = |element: &[u8]| element.iter().rev().fold(0, |bits, byte| bits << 8 | u64::from(*byte));
         self.bytes.chunks_exact(self.ty.dtype.bytes()).map(bits)
     }

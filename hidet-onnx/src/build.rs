@@ -208,7 +208,7 @@ impl Builder<'_> {
 }
 
 /// Returns the kind of an attribute; models of the first versions do not say it.
-fn kind(proto: &AttributeProto) -> i32 {
+pub(crate) fn kind(proto: &AttributeProto) -> i32 {
     let given = [
         (proto.f.is_some(), 1),
         (proto.i.is_some(), 2),

@@ -43,3 +43,18 @@ pub(crate) fn scalar(number: i64) -> Result<Scalar, String> {
         None => Err(format!("there is no type of elements with number {number}")),
     }
 }
+
+/// Returns the number of the type of ONNX with a name.
+pub(crate) fn number(name: &str) -> Option<i32> {
+    TYPES.iter().find(|(_, own, _)| *own == name).map(|(number, ..)| *number)
+}
+
+/// Returns the name of the type with a number of ONNX.
+pub(crate) fn name(number: i32) -> Option<&'static str> {
+    TYPES.iter().find(|(own, ..)| *own == number).map(|(_, name, _)| *name)
+}
+
+/// Returns the number of ONNX of a type, or 0 if it has none.
+pub(crate) fn number_of(dtype: Scalar) -> i32 {
+    TYPES.iter().find(|(.., own)| *own == Some(dtype)).map_or(0, |(number, ..)| *number)
+}

@@ -1,7 +1,7 @@
 //! What can go wrong with a model: in its file, in one of its nodes, or with the inputs of a run.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -64,6 +64,16 @@ pub enum Error {
     /// The device failed, or an extent cannot have sizes that were given.
     #[error(transparent)]
     Device(#[from] hidet_ops::Error),
+}
+
+impl Error {
+    /// Returns the error that a model is not valid as that of its file.
+    pub(crate) fn in_file(self, path: &Path) -> Error {
+        match self {
+            Error::Invalid(why) => Error::File { path: path.to_owned(), why },
+            other => other,
+        }
+    }
 }
 
 /// An operator that is not supported.

@@ -29,6 +29,7 @@ mod rewrite;
 mod rule;
 mod run;
 mod safetensors;
+mod syntax;
 mod value;
 mod verify;
 
@@ -42,3 +43,4 @@ pub use hidet_ops::Extent;
 pub use model::{Model, Session, Trace};
 pub use passes::Pass;
 pub use rule::Rule;
+pub use syntax::Constants;

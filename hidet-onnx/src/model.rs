@@ -3,6 +3,8 @@
 mod extents;
 mod rules;
 mod saved;
+mod source;
+mod syntax;
 mod trace;
 
 pub use trace::Trace;
@@ -22,7 +24,6 @@ use crate::verify::verify;
 use hidet::device::Device;
 use hidet::types::Scalar;
 use hidet_ops::{Buckets, Replay, ReplayMemory, Tensor, TensorType};
-use prost::Message;
 use prost::bytes::Bytes;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -75,7 +76,8 @@ const MOST_RUNS: usize = 8;
 const UPLOADED: usize = 64;
 
 impl Model {
-    /// Reads a model from a file, and the files beside it that have its initializers.
+    /// Reads a model from a file, and the files beside it that have its initializers. A file that ends in `.onnxtxt`, `.onnxtext` or
+    /// `.txt` is a text, as [`Model::from_onnx_text`] reads it.
     ///
     /// # Errors
     ///
@@ -105,13 +107,11 @@ impl Model {
     /// The same, to be computed node by node as it is written: tests of passes compare with it.
     #[doc(hidden)]
     pub fn without_passes(bytes: &[u8]) -> Result<Model> {
-        Model::read(Bytes::copy_from_slice(bytes), None, false, &[])
+        Model::of_message(&source::decoded(Bytes::copy_from_slice(bytes))?, None, false, &[])
     }
 
-    fn read(bytes: Bytes, folder: Option<&Path>, has_passes: bool, rules: &[Rule]) -> Result<Model> {
-        let proto =
-            ModelProto::decode(bytes).map_err(|error| Error::Invalid(format!("it is not a model of ONNX: {error}")))?;
-        let (graph, rewrites) = rewrite::all(build::graph(&proto, folder)?, rules)?;
+    fn of_message(message: &ModelProto, folder: Option<&Path>, has_passes: bool, rules: &[Rule]) -> Result<Model> {
+        let (graph, rewrites) = rewrite::all(build::graph(message, folder)?, rules)?;
         verify(&graph)?;
         for declared in graph.inputs.iter().chain(&graph.outputs) {
             if let Some(why) = &declared.unsupported {

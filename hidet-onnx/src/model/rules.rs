@@ -1,14 +1,10 @@
 //! Reading models by rules of users.
 
-use super::Model;
-use crate::error::{Error, Result};
+use super::{Model, source};
+use crate::error::Result;
 use crate::rule::Rule;
 use prost::bytes::Bytes;
-use std::fs;
 use std::path::Path;
-
-/// The most bytes of a file: those of the format.
-const MOST_BYTES: u64 = 1 << 31;
 
 impl Model {
     /// Reads a model from a file as [`Model::load`], and replaces nodes by rules, one after the other. They come before all that
@@ -54,18 +50,10 @@ impl Model {
 
     /// Reads a model from a file, and the files beside it.
     pub(super) fn read_file(path: &Path, has_passes: bool, rules: &[Rule]) -> Result<Model> {
-        let failed = |why: String| Error::File { path: path.to_owned(), why };
-        let size = fs::metadata(path).map_err(|error| failed(error.to_string()))?.len();
-        if size > MOST_BYTES {
-            return Err(failed(format!("it has {size} bytes, but a model of ONNX at most {MOST_BYTES}")));
-        }
-        let bytes = hidet_ops::file::read(path).map_err(|error| failed(error.to_string()))?;
+        let message = source::message(path)?;
         // The folder of `model.onnx` is the current one.
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Model::read(bytes.into(), Some(folder), has_passes, rules).map_err(|error| match error {
-            Error::Invalid(why) => failed(why),
-            other => other,
-        })
+        Model::of_message(&message, Some(folder), has_passes, rules).map_err(|error| error.in_file(path))
     }
 
     /// Reads a model from the bytes of a file as [`Model::from_bytes`], and replaces nodes by rules as [`Model::load_with`].
@@ -74,7 +62,7 @@ impl Model {
     ///
     /// As [`Model::load_with`].
     pub fn from_bytes_with(bytes: &[u8], rules: &[Rule]) -> Result<Model> {
-        Model::read(Bytes::copy_from_slice(bytes), None, true, rules)
+        Model::of_message(&source::decoded(Bytes::copy_from_slice(bytes))?, None, true, rules)
     }
 
     /// Returns the names of the rules by which the model was read, and how often each replaced nodes.

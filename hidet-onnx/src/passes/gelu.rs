@@ -10,7 +10,7 @@ use crate::graph::Graph;
 use std::collections::HashSet;
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_PI};
 
-/// The version of the standard whose `Gelu` is meant.
+/// The version of the standard whose `Gelu` is meant, like that of newer ones.
 const VERSION: i64 = 20;
 
 /// How far constants may be from those of the formula: they are rounded to `f32` or `f16`.
@@ -36,7 +36,7 @@ pub(crate) fn gelu(mut graph: Graph) -> Result<Graph> {
         let outputs = std::mem::take(&mut graph.nodes[last].outputs);
         nodes.iter().for_each(|at| graph.nodes[*at].outputs.clear());
         let how = Attribute::Text(approximate.to_owned());
-        graph.nodes.push(node(("Gelu", VERSION), &name, vec![x], outputs, [("approximate", how)]));
+        graph.nodes.push(node(("Gelu", name.version.max(VERSION)), &name, vec![x], outputs, [("approximate", how)]));
     }
     graph.nodes.retain(|node| !node.outputs.is_empty());
     graph.finish(None)

@@ -11,7 +11,7 @@ use crate::graph::Graph;
 use hidet::types::Scalar;
 use std::collections::BTreeMap;
 
-/// The version of the standard whose operators are meant.
+/// The version of the standard whose operators are meant, like those of newer ones.
 const VERSION: i64 = 13;
 
 /// Joins the products of a graph.
@@ -39,9 +39,10 @@ pub(crate) fn join_products(mut graph: Graph) -> Result<Graph> {
             [own.matmul, own.add].iter().for_each(|at| graph.nodes[*at].outputs.clear());
         }
         let axis = [("axis", Attribute::Int(-1))];
-        graph.nodes.push(node(("MatMul", VERSION), &name, vec![x, weight], vec![sum.clone()], []));
-        graph.nodes.push(node(("Add", VERSION), &name, vec![sum, bias], vec![all.clone()], []));
-        graph.nodes.push(node(("Split", VERSION), &name, vec![all, sizes], outputs, axis));
+        let version = name.version.max(VERSION);
+        graph.nodes.push(node(("MatMul", version), &name, vec![x, weight], vec![sum.clone()], []));
+        graph.nodes.push(node(("Add", version), &name, vec![sum, bias], vec![all.clone()], []));
+        graph.nodes.push(node(("Split", version), &name, vec![all, sizes], outputs, axis));
     }
     graph.nodes.retain(|node| !node.outputs.is_empty());
     graph.finish(None)
