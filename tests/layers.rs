@@ -60,7 +60,7 @@ const OPERATOR_LAYERS: [&str; 22] = [
 ];
 
 /// The modules of ONNX, from left to right as above.
-const ONNX_LAYERS: [&str; 23] = [
+const ONNX_LAYERS: [&str; 24] = [
     "error",
     "arithmetic",
     "proto",
