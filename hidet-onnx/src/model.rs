@@ -207,7 +207,8 @@ impl Session {
         &self.passes
     }
 
-    /// Runs the model for these inputs, and returns its outputs with their names, computed.
+    /// Runs the model for these inputs, and returns its outputs with their names, computed. For inputs of types that it has seen it
+    /// submits the kept launches and does not wait for a GPU: whoever reads an output waits.
     ///
     /// # Errors
     ///
