@@ -208,7 +208,7 @@ impl Session {
     }
 
     /// Runs the model for these inputs, and returns its outputs with their names, computed. For inputs of types that it has seen it
-    /// submits the kept launches and does not wait for a GPU: whoever reads an output waits.
+    /// submits the kept launches and does not wait for a GPU: reading an output does.
     ///
     /// # Errors
     ///

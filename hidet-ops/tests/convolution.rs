@@ -5,7 +5,7 @@
 use hidet::device::Device;
 use hidet::types::Scalar;
 use hidet_ops::testing::Inputs;
-use hidet_ops::{Result, Tensor, Window};
+use hidet_ops::{Precision, Result, Tensor, Window};
 
 /// In memory, whatever the inputs draw.
 fn stored(tensor: Tensor) -> Result<Tensor> {
@@ -48,6 +48,32 @@ fn convolutions_of_images_with_channels_last() -> Result<()> {
             }
         }
     }
+    Ok(())
+}
+
+/// Convolutions of `f32` as three products of tf32, with what follows them, are nearly as exact as `f32`.
+#[test]
+fn convolutions_as_three_products() -> Result<()> {
+    let device = Device::best()?;
+    let cases = [
+        ([2, 9, 7, 16], [24, 3, 3], Window::new(2).padding(&[1, 1])),
+        ([1, 9, 8, 36], [132, 3, 3], Window::new(2).padding(&[1, 1]).stride(&[2, 1]).dilation(&[1, 2])),
+        ([1, 5, 6, 7], [4, 2, 3], Window::new(2).padding(&[0, 2])),
+    ];
+    for (number, ([n, h, w, c], [k, rows, cols], window)) in cases.into_iter().enumerate() {
+        let mut inputs = Inputs::new(&device, Scalar::F32, number as u64);
+        let (x, f) = (stored(inputs.within(&[n, h, w, c], 1.0)?)?, stored(inputs.within(&[k, rows, cols, c], 1.0)?)?);
+        let bias = stored(inputs.within(&[k], 0.5)?)?;
+        let by = |precision| x.conv_channels_last_by(&f, &window, 1, precision)?.add(&bias)?.relu();
+        let (found, wanted) = (by(Precision::Tf32x3)?, by(Precision::F32)?.reference()?);
+        assert_eq!((found.kernels().len(), found.templates()?), (1, vec!["conv_wgmma"]));
+        for (at, (found, wanted)) in found.elements()?.iter().zip(&wanted).enumerate() {
+            assert!((found - wanted).abs() <= 2e-5 * wanted.abs().max(1.0), "element {at}: {found}, not {wanted}");
+        }
+    }
+    let half = Inputs::new(&device, Scalar::F16, 0).within(&[1, 4, 4, 8], 1.0)?;
+    let error = half.conv_channels_last_by(&half, &Window::new(2), 1, Precision::Tf32x3).unwrap_err().to_string();
+    assert!(error.contains("`Precision` is of products of f32"), "{error}");
     Ok(())
 }
 

@@ -50,6 +50,9 @@ fn operators(device: &Device, dtype: Scalar) -> Result<Vec<Tensor>> {
     }
     if dtype == Scalar::F32 {
         all.extend([a.matmul_by(&t, Precision::Tf32)?, a.matmul_by(&t, Precision::Tf32x3)?]);
+        let (images, kernel) = (of(&[1, 14, 14, 64])?, of(&[64, 3, 3, 64])?);
+        let window = Window::new(2).padding(&[1, 1]);
+        all.push(images.conv_channels_last_by(&kernel, &window, 1, Precision::Tf32x3)?.relu()?);
         // Products by threads with tiles of other sizes, and of many matrices.
         for [m, n, k] in [[2048, 2048, 16], [1024, 3072, 16], [16384, 32, 16], [16, 4096, 64]] {
             all.push(of(&[m, k])?.matmul(&of(&[k, n])?)?.gelu()?);

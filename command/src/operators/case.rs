@@ -30,7 +30,7 @@ pub const ALL: [&str; 24] = [
     "reduce_middle {f16,f32} {8x64x1024,64x256x4096}",
     "concat {f16,f32} {512x1024,16384x4096}",
     "gather {f16,f32} {512x1024,16384x4096}",
-    "conv {f16,f32} {1,8} {56x64x64x1x1,56x64x64x3x1,56x64x256x1x1,56x256x64x1x1,56x256x128x1x1,56x128x128x3x2,28x128x512x1x1,\
+    "conv {f16,f32,x3} {1,8} {56x64x64x1x1,56x64x64x3x1,56x64x256x1x1,56x256x64x1x1,56x256x128x1x1,56x128x128x3x2,28x128x512x1x1,\
      56x256x512x1x2,28x512x128x1x1,28x128x128x3x1,28x512x256x1x1,28x256x256x3x2,14x256x1024x1x1,28x512x1024x1x2,\
      14x1024x256x1x1,14x256x256x3x1,14x1024x512x1x1,14x512x512x3x2,7x512x2048x1x1,14x1024x2048x1x2,7x2048x512x1x1,\
      7x512x512x3x1,224x3x64x7x2}",
@@ -189,7 +189,7 @@ pub fn tensor(device: &Device, case: &str) -> Result<Tensor, String> {
             let x = draw.tensor(&[images, *size, *size, *c])?;
             let (w, bias) = (draw.tensor(&[*k, *kernel, *kernel, *c])?, draw.tensor(&[*k])?);
             let window = Window::new(2).stride(&[*stride; 2]).padding(&[kernel / 2; 2]);
-            let bare = x.conv_channels_last(&w, &window, 1);
+            let bare = x.conv_channels_last_by(&w, &window, 1, precision);
             match *operator {
                 "conv_bare" => bare,
                 "conv" => bare.and_then(|y| y.add(&bias)?.relu()),

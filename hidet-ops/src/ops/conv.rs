@@ -1,10 +1,10 @@
 //! Convolutions.
 
-use super::matmul::summed_in;
+use super::matmul::{OF_SINGLES, summed_in};
 use super::window::{Window, part, reach};
 use super::{Input, refused};
 use crate::error::{Error, Result, TensorType};
-use crate::expr::ScalarExpr;
+use crate::expr::{Precision, ScalarExpr};
 use crate::task::ReduceOp;
 use crate::tensor::Tensor;
 use hidet::types::Scalar;
@@ -33,7 +33,7 @@ impl Tensor {
     /// If the shapes, the groups or the types of the elements do not fit, a window is larger than the padded input, or the
     /// elements are not `f16`, `bf16`, `f32`, `f64`, `i32`, `i64`, `u32` or `u64`.
     pub fn conv(&self, weight: &Tensor, window: &Window, groups: usize) -> Result<Tensor> {
-        Shapes::of("conv", [self, weight], groups, Order::First)?.conv([self, weight], window)
+        Shapes::of("conv", [self, weight], groups, Order::First)?.conv([self, weight], window, Precision::F32)
     }
 
     /// Returns the convolution of `[n, spatial.., c]` and a weight `[o, kernel.., c / groups]`: `[n, windows.., o]`. See
@@ -43,8 +43,27 @@ impl Tensor {
     ///
     /// As [`Tensor::conv`].
     pub fn conv_channels_last(&self, weight: &Tensor, window: &Window, groups: usize) -> Result<Tensor> {
+        self.conv_channels_last_by(weight, window, groups, Precision::F32)
+    }
+
+    /// The same, with products of `f32` computed as asked for: as three of tf32, convolutions with one group are computed by tensor
+    /// cores.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tensor::conv`]; and if a precision other than that of `f32` is asked for, and the elements are not `f32`.
+    pub fn conv_channels_last_by(
+        &self,
+        weight: &Tensor,
+        window: &Window,
+        groups: usize,
+        precision: Precision,
+    ) -> Result<Tensor> {
         let shapes = Shapes::of("conv_channels_last", [self, weight], groups, Order::Last)?;
-        shapes.conv([self, weight], window)
+        if precision != Precision::F32 && self.dtype() != Scalar::F32 {
+            return Err(shapes.refused(OF_SINGLES.to_owned()));
+        }
+        shapes.conv([self, weight], window, precision)
     }
 
     /// Returns the transposed convolution of `[n, c, spatial..]`, with 1 to 3 spatial axes, and a weight
@@ -202,7 +221,7 @@ impl Shapes {
         }
     }
 
-    fn conv(&self, inputs: [&Tensor; 2], window: &Window) -> Result<Tensor> {
+    fn conv(&self, inputs: [&Tensor; 2], window: &Window, precision: Precision) -> Result<Tensor> {
         let windows = window.extents(&self.spatial, &self.kernel, false).map_err(|why| self.refused(why))?;
         let output = self.output(&windows)?;
         let (extents, channel, kernel) = self.terms();
@@ -224,7 +243,8 @@ impl Shapes {
             let (batch, result) = (vec![at[0].clone()], vec![at[place].clone()]);
             let read = |input: usize, index: [Vec<ScalarExpr>; 3]| inputs[input].at(index.concat()).cast(self.sums);
             match self.order {
-                Order::Last => read(0, [batch, spatial, x_channel]) * read(1, [result, inside_kernel, weight_channel]),
+                Order::Last => precision
+                    .product(&read(0, [batch, spatial, x_channel]), &read(1, [result, inside_kernel, weight_channel])),
                 _ => read(1, [result, weight_channel, inside_kernel]) * read(0, [batch, x_channel, spatial]),
             }
         })

@@ -8,6 +8,9 @@ use crate::task::{Compute, ReduceOp, Task};
 use crate::tensor::Tensor;
 use hidet::types::Scalar;
 
+/// Why a precision is refused.
+pub(super) const OF_SINGLES: &str = "`Precision` is of products of f32; convert them with `cast(Scalar::F32)`";
+
 impl Tensor {
     /// Returns the matrix products `self @ other` of the last two axes, `[.., m, k]` and `[.., k, n]`; the axes in front are
     /// broadcast. Terms are added in `f32` if the elements are `f16`, `bf16` or `f32`; products of `i8` and `u8` are `i32`, those
@@ -51,7 +54,7 @@ impl Tensor {
             return refused(&format!("products of {dtype} are not supported; convert them with `cast(Scalar::F32)`"));
         };
         if precision != Precision::F32 && dtype != Scalar::F32 {
-            return refused("`Precision` is of products of f32; convert them with `cast(Scalar::F32)`");
+            return refused(OF_SINGLES);
         }
         let [a, b] = [self.shape(), other.shape()].map(|shape| &shape[..shape.len() - 2]);
         let Some(batch) = broadcast(a, b) else {

@@ -1,10 +1,13 @@
-//! Convolutions of images of 16-bit floats with channels last on the tensor cores of sm_90: a product whose left operand is
-//! the pixels below each position of the kernel, which TMA copies as columns of images.
+//! Convolutions of images with channels last on the tensor cores of sm_90, of 16-bit floats, or of `f32` as three products of
+//! tf32 ([`three`]): a product whose left operand is the pixels below each position of the kernel, which TMA copies as columns of
+//! images.
+
+mod three;
 
 use super::matmul_wgmma::blocks_at_once;
 use super::product::multiprocessors;
 use crate::error::TensorType;
-use crate::expr::{ExprNode, ScalarExpr, axes_of};
+use crate::expr::{ExprNode, Precision, ScalarExpr, axes_of};
 use crate::fuse::FusedTask;
 use crate::schedule::{Given, Implementation, KernelPlan, Parameters, Plan, stored};
 use hidet::blocks::{Pipeline, PixelOutput, PixelRoute, StagedInput, StagedPixels, TileOrder, Window, multiply_tiles};
@@ -115,6 +118,7 @@ struct Convolution {
     inputs: [usize; 2],
     /// Their extents: of the weights, all four, with those of the kernel.
     extents: [Vec<usize>; 2],
+    precision: Precision,
 }
 
 impl Convolution {
@@ -122,7 +126,10 @@ impl Convolution {
     fn of(fused: &FusedTask) -> Result<Convolution, String> {
         let [sum] = fused.reductions.as_slice() else { return Err("it is not one sum".to_owned()) };
         let none = || "it is not a convolution of images with channels last".to_owned();
-        if !sum.is_plain_product() || fused.output.rank() != 4 || sum.term().dtype() != Scalar::F32 {
+        let is_split = || matches!(sum.factors(), Some((_, Precision::Tf32x3)));
+        let precision = if is_split() { Precision::Tf32x3 } else { Precision::F32 };
+        let is_product = precision == Precision::Tf32x3 || sum.is_plain_product();
+        if !is_product || fused.output.rank() != 4 || sum.term().dtype() != Scalar::F32 {
             return Err(none());
         }
         let [x, f] = sum.operands.as_slice() else { return Err(none()) };
@@ -160,7 +167,7 @@ impl Convolution {
             }
         }
         let extents = [*images, *weights].map(|input| fused.inputs[input].shape.clone());
-        Ok(Convolution { window, inputs: [*images, *weights], extents })
+        Ok(Convolution { window, inputs: [*images, *weights], extents, precision })
     }
 }
 
@@ -170,24 +177,27 @@ impl Implementation for ConvWgmma {
     }
 
     fn plan(&self, fused: &FusedTask, given: &Given) -> Result<Plan, String> {
-        let Convolution { window, inputs, extents: [images, weights] } = Convolution::of(fused)?;
+        let Convolution { window, inputs, extents: [images, weights], precision } = Convolution::of(fused)?;
         if given.arch != 90 {
             return Err("wgmma is an instruction of sm_90a".to_owned());
         }
         let dtype = fused.inputs[inputs[0]].dtype;
         let types = [fused.inputs[inputs[1]].dtype, fused.output.dtype];
-        if ![Scalar::F16, Scalar::BF16].contains(&dtype) || types != [dtype; 2] {
+        let is_split = precision == Precision::Tf32x3;
+        if !is_split && (![Scalar::F16, Scalar::BF16].contains(&dtype) || types != [dtype; 2]) {
             return Err("images, weights and result are not all f16 or all bf16".to_owned());
         }
+        // The elements of 16 bytes.
+        let unit = 16 / dtype.bytes();
         let outputs = weights[0];
-        if outputs % 8 != 0 || given.align < 16 || !given.contiguous {
+        if !outputs.is_multiple_of(unit) || given.align < 16 || !given.contiguous {
             return Err("channels of the result are not multiples of 16 bytes in memory".to_owned());
         }
         let mut plan = Plan::default();
         let mut read = inputs.map(|input| fused.inputs[input].clone());
         // Images with few channels, such as colours, are copied into ones with multiples of 16 bytes.
-        if images[3] % 8 != 0 {
-            for (copy, input) in with_channels(fused, inputs).into_iter().zip(inputs) {
+        if !images[3].is_multiple_of(unit) {
+            for (copy, input) in with_channels(fused, inputs, unit).into_iter().zip(inputs) {
                 plan.copy(copy, input, fused.inputs[input].shape.clone());
             }
             read = [0, 1].map(|step| plan.steps[step].output.clone());
@@ -199,14 +209,15 @@ impl Implementation for ConvWgmma {
         after.extents.truncate(4);
         // Channels stay an axis of their own, whatever follows.
         after.over = vec![3];
-        let [x, f] = read;
+        // Tensor cores read the bits of `f32` as tf32.
+        let multiplied = if is_split { Scalar::TF32 } else { dtype };
+        let [x, f] = read.map(|ty| TensorType { dtype: multiplied, ..ty });
         let after = Parameters::of(&after, true).behind(&[(inputs[0], x), (inputs[1], f)]);
         let results: usize = fused.output.shape[..3].iter().product();
         if after.extents() != [results, outputs] || i32::try_from(results).is_err() {
             return Err("what follows does not read tensors by rows of results".to_owned());
         }
-        let steps = window.positions() as usize * channels.div_ceil(64);
-        let s = Schedule::of([results, outputs, steps], multiprocessors(&given.device));
+        let (positions, multiprocessors) = (window.positions() as usize, multiprocessors(&given.device));
         let (own, parameters) = (fused.clone(), after.clone());
         let bound = move |signature: &mut Signature| {
             let dims = ["results", "k"].map(|name| signature.dim(name));
@@ -220,7 +231,13 @@ impl Implementation for ConvWgmma {
                 }
             }
         };
-        let template = dispatch!(dtype; T in [f16, bf16] => conv_wgmma::<T>(window, s).bind(&fused.name, bound));
+        let template = if is_split {
+            let s = three::Schedule::of([results, outputs, positions * channels.div_ceil(32)], multiprocessors);
+            Ok(three::conv_three(window, s).bind(&fused.name, bound))
+        } else {
+            let s = Schedule::of([results, outputs, positions * channels.div_ceil(64)], multiprocessors);
+            dispatch!(dtype; T in [f16, bf16] => conv_wgmma::<T>(window, s).bind(&fused.name, bound))
+        };
         let kernel = KernelPlan::new(template.map_err(|error| error.to_string())?, after);
         let sources = plan.sources(fused.inputs.len());
         plan.kernel(kernel.with_result(&[results, outputs]), sources, fused.output.clone());
@@ -228,14 +245,14 @@ impl Implementation for ConvWgmma {
     }
 }
 
-/// Returns the tasks that copy images and weights into ones whose channels are multiples of 16 bytes.
-fn with_channels(fused: &FusedTask, inputs: [usize; 2]) -> [FusedTask; 2] {
+/// Returns the tasks that copy images and weights into ones whose channels are multiples of `unit`.
+fn with_channels(fused: &FusedTask, inputs: [usize; 2], unit: usize) -> [FusedTask; 2] {
     inputs.map(|input| {
         let ty = &fused.inputs[input];
         let [n, h, w, channels] = [0, 1, 2, 3].map(|axis| ty.shape[axis]);
         // Behind the last channel, the index is outside: 0 is read.
         let index = [0, 1, 2].map(ScalarExpr::axis).into_iter().chain([ScalarExpr::axis(3) + 0i64]).collect();
-        let (name, shape) = (format!("copy_for_{}", fused.name), [n, h, w, channels.next_multiple_of(8)]);
+        let (name, shape) = (format!("copy_for_{}", fused.name), [n, h, w, channels.next_multiple_of(unit)]);
         let value = ScalarExpr::read(0, ty.dtype, index);
         FusedTask::each(name, vec![ty.clone()], TensorType::new(ty.dtype, &shape), value)
     })

@@ -25,8 +25,9 @@ pub(super) fn cases() -> Vec<Case> {
     vec![
         Case { operator: "matmul", dtypes: PRODUCTS, apply: |i| matmul(i, Precision::F32) },
         Case { operator: "matmul_by", dtypes: &[Scalar::F32], apply: |i| matmul(i, Precision::Tf32x3) },
-        Case { operator: "conv", dtypes: FLOATS, apply: |i| conv(i, false) },
-        Case { operator: "conv_channels_last", dtypes: FLOATS, apply: |i| conv(i, true) },
+        Case { operator: "conv", dtypes: FLOATS, apply: |i| conv(i, None) },
+        Case { operator: "conv_channels_last", dtypes: FLOATS, apply: |i| conv(i, Some(Precision::F32)) },
+        Case { operator: "conv_channels_last_by", dtypes: &[Scalar::F32], apply: |i| conv(i, Some(Precision::Tf32x3)) },
         Case { operator: "conv_transpose", dtypes: FLOATS, apply: conv_transpose },
         Case {
             operator: "im2col",
@@ -159,13 +160,14 @@ fn channels(i: &mut Inputs) -> (usize, usize, usize) {
     }
 }
 
-fn conv(i: &mut Inputs, last: bool) -> Result<Tensor> {
+/// A convolution, with channels last if a precision is given.
+fn conv(i: &mut Inputs, last: Option<Precision>) -> Result<Tensor> {
     let ((spatial, kernel, window), (groups, c, o)) = (windows(i), channels(i));
     let batch = 1 + i.below(2);
-    if last {
+    if let Some(precision) = last {
         let x = i.tensor(&[&[batch], spatial.as_slice(), &[c]].concat())?;
         let weight = i.tensor(&[&[o], kernel.as_slice(), &[c / groups]].concat())?;
-        return x.conv_channels_last(&weight, &window, groups);
+        return x.conv_channels_last_by(&weight, &window, groups, precision);
     }
     let x = i.tensor(&[&[batch, c], spatial.as_slice()].concat())?;
     let weight = i.tensor(&[&[o, c / groups], kernel.as_slice()].concat())?;
