@@ -133,9 +133,10 @@ type Work<'a> = &'a dyn Fn(Expr<i32>, &[Expr<i32>], Vec<Expr<f32>>);
 #[track_caller]
 fn each_row<T: Element>(plan: Rows, x: In<T, 2>, beyond: f64, work: Work) {
     match plan.lanes {
-        16 => each_row_by::<T, 16>(plan, x, beyond, work),
-        8 => each_row_by::<T, 8>(plan, x, beyond, work),
-        4 => each_row_by::<T, 4>(plan, x, beyond, work),
+        // An access has 16 bytes at most, so that types with larger elements need no code for wider ones.
+        16 if const { size_of::<T>() == 1 } => each_row_by::<T, 16>(plan, x, beyond, work),
+        8 if const { size_of::<T>() <= 2 } => each_row_by::<T, 8>(plan, x, beyond, work),
+        4 if const { size_of::<T>() <= 4 } => each_row_by::<T, 4>(plan, x, beyond, work),
         2 => each_row_by::<T, 2>(plan, x, beyond, work),
         _ => each_row_by::<T, 1>(plan, x, beyond, work),
     }

@@ -13,48 +13,64 @@ type EmitKernel = Box<dyn FnOnce(&mut Signature)>;
 /// A kernel with its meta parameters applied: the result of calling a function of `kernel!`. `Args` is the tuple of its
 /// parameters, such as `(In<f32, 2>, Out<f32, 2>)`.
 pub struct Template<Args> {
-    name: String,
-    body: EmitKernel,
+    untyped: Untyped,
     of: PhantomData<fn() -> Args>,
 }
 
-fn build_body(name: &str, body: EmitKernel) -> Result<Function> {
-    build(name, || body(&mut Signature::default()))
+/// A template without the types of its parameters. rustc compiles a generic function for each type, in each crate that calls it, so
+/// this does the work for all.
+struct Untyped {
+    name: String,
+    body: EmitKernel,
+}
+
+impl Untyped {
+    fn new(name: &str, body: EmitKernel) -> Untyped {
+        Untyped { name: name.to_owned(), body }
+    }
+
+    fn named(self, name: &str) -> Untyped {
+        Untyped::new(name, self.body)
+    }
+
+    fn build(self) -> Result<Function> {
+        build(&self.name, || (self.body)(&mut Signature::default()))
+    }
+
+    fn emit(self, signature: &mut Signature) {
+        (self.body)(signature);
+    }
 }
 
 impl<Args> fmt::Debug for Template<Args> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Template({})", self.name)
+        write!(f, "Template({})", self.name())
     }
 }
 
 impl<Args> Template<Args> {
     /// Creates a kernel whose body is emitted by `body`, which first declares parameters and launch.
     pub fn new(name: &str, body: impl FnOnce(&mut Signature) + 'static) -> Self {
-        Template::of(name, Box::new(body))
-    }
-
-    fn of(name: &str, body: EmitKernel) -> Self {
-        Template { name: name.to_owned(), body, of: PhantomData }
+        Template { untyped: Untyped::new(name, Box::new(body)), of: PhantomData }
     }
 
     /// Renames the kernel.
     pub fn named(self, name: &str) -> Self {
-        Template { name: name.to_owned(), ..self }
+        Template { untyped: self.untyped.named(name), of: PhantomData }
     }
 
     /// Returns the name.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.untyped.name
     }
 
     /// Builds the IR, or returns the first mistake found as an error with its source location.
     pub fn build(self) -> Result<Function> {
-        build_body(&self.name, self.body)
+        self.untyped.build()
     }
 
     /// Emits the kernel into the function being built.
     pub(super) fn emit(self, signature: &mut Signature) {
-        (self.body)(signature);
+        self.untyped.emit(signature);
     }
 }
