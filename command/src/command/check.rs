@@ -64,6 +64,13 @@ enum Part {
     Random,
 }
 
+/// What takes seeds, and how it is asked for.
+const SEEDED: &str = if cfg!(feature = "models") {
+    "random programs and operators: add --only random or --only operators"
+} else {
+    "random programs: add --only random"
+};
+
 impl Check {
     /// Runs the checks and prints their table.
     pub fn run(&self) -> Outcome {
@@ -81,10 +88,7 @@ impl Check {
             _ => false,
         };
         if !has_seeds && (self.count.is_some() || self.seed.is_some()) {
-            return Err(
-                "--count and --seed are for random programs and operators: add --only random or --only operators"
-                    .to_owned(),
-            );
+            return Err(format!("--count and --seed are for {SEEDED}"));
         }
         let mut passed = true;
         if wanted(Part::Kernels) {
