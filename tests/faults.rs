@@ -5,6 +5,8 @@
 
 #![allow(missing_docs, clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
+use hidet::device::Graph;
+use hidet::kernel::PreparedLaunch;
 use hidet::prelude::*;
 
 kernel! {
@@ -130,6 +132,21 @@ kernel! {
         y[[thread_id()]] = x[[thread_id()]] * weight;
     }
 
+    /// Says nothing of a wait, so it waits before it reads, and lets the next one begin before that.
+    #[launch(grid = 1, block = 64, dependent)]
+    pub fn copies(x: In<i32, [64]>, y: Out<i32, [64]>) {
+        grid_launch();
+        y[[thread_id()]] = x[[thread_id()]];
+    }
+
+    /// Waits before it lets the next one begin.
+    #[launch(grid = 1, block = 64, dependent)]
+    pub fn copies_in_order(x: In<i32, [64]>, y: Out<i32, [64]>) {
+        grid_wait();
+        grid_launch();
+        y[[thread_id()]] = x[[thread_id()]];
+    }
+
     #[launch(grid = 1, block = 32)]
     pub fn failed_assertion(x: In<i32, [n]>, y: Out<i32, [32]>) {
         assert!(x[[lane_id()]] < 7, "only small numbers"); // FAULT failed_assertion
@@ -185,8 +202,8 @@ fn dependent_launches_wait_before_they_touch_what_the_kernel_ahead_uses() -> hid
     let ahead = writes_ahead().compile(&device)?;
     let early = reads_too_early().compile(&device)?;
     ahead.launch(&mut x)?;
-    let words = "element 0 of `x` is read by `reads_too_early` before it has waited for the previous kernel on the \
-                 stream, `writes_ahead`";
+    let words = "element 0 of `x` is read by `reads_too_early` before it has waited for a kernel ahead of it, \
+                 `writes_ahead`";
     faulty("reads_too_early", words, early.launch(&weights, &x, &mut y));
     ahead.launch(&mut x)?;
     let words = "element 0 of `x` is written by `writes_too_early`";
@@ -203,5 +220,49 @@ fn dependent_launches_wait_before_they_touch_what_the_kernel_ahead_uses() -> hid
     ahead.launch(&mut x)?;
     early.on(&device.stream()?).launch(&weights, &x, &mut y)?;
     assert_eq!(y.to_vec()?[5], 15);
+    Ok(())
+}
+
+#[test]
+fn a_kernel_that_lets_the_next_one_begin_early_does_not_hide_those_ahead_of_it() -> hidet::Result<()> {
+    let device = Device::sim();
+    let weights = device.tensor(&[3; 64], [64])?;
+    let (mut x, mut y, mut z) = (device.empty([64])?, device.empty([64])?, device.empty([64])?);
+    let (ahead, early) = (writes_ahead().compile(&device)?, reads_too_early().compile(&device)?);
+    ahead.launch(&mut x)?;
+    copies().compile(&device)?.launch(&x, &mut y)?;
+    faulty("reads_too_early", "`writes_ahead`", early.launch(&weights, &x, &mut z));
+    device.synchronize()?;
+    ahead.launch(&mut x)?;
+    copies_in_order().compile(&device)?.launch(&x, &mut y)?;
+    early.launch(&weights, &x, &mut z)?;
+    assert_eq!((y.to_vec()?[7], z.to_vec()?[7]), (7, 21));
+    Ok(())
+}
+
+#[test]
+fn in_a_graph_the_kernels_ahead_are_those_that_it_waits_for() -> hidet::Result<()> {
+    for seed in 0..6 {
+        let device = Device::sim_with(hidet::sim::Options { seed, ..Default::default() });
+        let weights = device.tensor(&[3; 64], [64])?;
+        let mut all = (0..5).map(|_| device.zeros([64])).collect::<hidet::Result<Vec<Tensor<i32, 1>>>>()?;
+        let [x, y, z, unrelated, copy] = all.as_mut_slice() else { unreachable!() };
+        let (ahead, early) = (writes_ahead().compile(&device)?, reads_too_early().compile(&device)?);
+        let copies = copies().compile(&device)?;
+        let stream = device.stream()?;
+        let replay = |launches: Vec<PreparedLaunch>| Graph::of(&device, launches)?.replay(&stream);
+
+        let launches = vec![ahead.prepare(x)?, ahead.prepare(unrelated)?, early.prepare(&weights, x, y)?];
+        faulty("reads_too_early", "`writes_ahead`", replay(launches));
+        // It waits for the copy alone, which waits for the first kernel and lets it begin before that.
+        let launches = vec![ahead.prepare(x)?, copies.prepare(x, y)?, early.prepare(y, x, z)?];
+        faulty("reads_too_early", "`writes_ahead`", replay(launches));
+        // What it reads early is not written, and others may run at any time.
+        let launches = vec![copies.prepare(unrelated, copy)?, early.prepare(&weights, unrelated, z)?];
+        replay(launches)?;
+        // Kernels that wait by themselves are right in any order.
+        replay(vec![ahead.prepare(x)?, copies.prepare(x, y)?, copies.prepare(x, copy)?, copies.prepare(y, z)?])?;
+        assert_eq!((z.to_vec()?[9], copy.to_vec()?[8]), (9, 8));
+    }
     Ok(())
 }

@@ -51,8 +51,9 @@ pub use error::{Error, Result};
 /// - `cluster`: the number of blocks per thread block cluster.
 /// - `min_blocks`: the minimum number of resident blocks per multiprocessor, the second number of `__launch_bounds__`.
 /// - `cooperative`: all blocks of the grid run at once, so that they can synchronise (`grid_sync`).
-/// - `dependent`: a programmatic dependent launch. The kernel may begin before the previous kernel on the stream has
-///   ended, and waits for it by `grid_wait`.
+/// - `dependent`: a programmatic dependent launch. The kernel may begin before those ahead of it, on the stream or in the
+///   graph, have ended. It waits for them by `grid_wait`, or if that is nowhere, before its first access to global memory.
+///   It lets the next one begin by `grid_launch`, or else when it ends.
 ///
 /// # Device values and meta values
 ///

@@ -32,6 +32,18 @@ kernel! {
         step(x, y, n);
     }
 
+    /// Waits where a pass says, and lets the next one begin at once.
+    #[launch(grid = n.div_ceil(256), block = 256, dependent)]
+    fn joins(a: In<i32, [n]>, b: In<i32, [n]>, y: Out<i32, [n]>) {
+        grid_launch();
+        let i = block_idx().x * 256 + thread_id();
+        if i < n {
+            let v = a[[n - 1 - i]] % 1000 * 5 + b[[n - 1 - i]] % 1000;
+            nanosleep(20_000);
+            y[[i]] = v;
+        }
+    }
+
     /// Looks for a sign of the next kernel while it still runs.
     #[launch(grid = 1, block = 32)]
     fn looks(sign: InOut<i32, [1]>, seen: Out<i32, [1]>, patience: i32) {
@@ -72,12 +84,13 @@ pub(super) fn check(bench: &mut Bench) {
         }
         reals(&x)
     };
-    let mut exact = |name, launches, run: &dyn Fn(&Device) -> Result<Vec<i32>>| {
-        bench.case(name, &[n], Limit::Ulps(0.0), &after(launches), run);
+    let mut exact = |name, expected: &[f64], run: &dyn Fn(&Device) -> Result<Vec<i32>>| {
+        bench.case(name, &[n], Limit::Ulps(0.0), expected, run);
     };
-    exact("dependent launch", 2, &|device| chain(device, &x, &[false, true]));
-    exact("dependent launches", CHAIN.len(), &|device| chain(device, &x, &CHAIN));
-    exact("dependent launches, graph", 3 * CHAIN.len(), &|device| graph(device, &x));
+    exact("dependent launch", &after(2), &|device| chain(device, &x, &[false, true]));
+    exact("dependent launches", &after(CHAIN.len()), &|device| chain(device, &x, &CHAIN));
+    exact("dependent launches, graph", &after(3 * CHAIN.len()), &|device| graph(device, &x));
+    exact("dependent launches, joined", &reals(&joined_on_host(&x)), &|device| joined(device, &x));
     if bench.compares() {
         bench.case_alone::<i32>("dependent launch is early", &[1], Limit::Ulps(0.0), &[1.0], overlap);
     }
@@ -106,6 +119,34 @@ fn graph(device: &Device, x: &[i32]) -> Result<Vec<i32>> {
     })?;
     (0..3).try_for_each(|_| graph.replay(&stream))?;
     x.to_vec()
+}
+
+/// The rounds of a graph with branches.
+const ROUNDS: usize = 8;
+
+/// In each round a plain and a dependent launch read the same, and a dependent one joins what they give, in memory of which each
+/// round uses the same again.
+fn joined(device: &Device, x: &[i32]) -> Result<Vec<i32>> {
+    let (plain, early, joins) = (ordered().compile(device)?, early().compile(device)?, joins().compile(device)?);
+    let mut x = device.tensor(x, [x.len()])?;
+    let (mut a, mut b) = (device.empty([x.len()])?, device.empty([x.len()])?);
+    let mut launches = Vec::new();
+    for round in 0..ROUNDS {
+        let first = if round % 2 == 0 { &plain } else { &early };
+        launches.push(first.prepare(&x, &mut a)?);
+        launches.push(early.prepare(&x, &mut b)?);
+        launches.push(joins.prepare(&a, &b, &mut x)?);
+    }
+    let (graph, stream) = (Graph::of(device, launches)?, device.stream()?);
+    (0..3).try_for_each(|_| graph.replay(&stream))?;
+    x.to_vec()
+}
+
+fn joined_on_host(x: &[i32]) -> Vec<i32> {
+    (0..3 * ROUNDS).fold(x.to_vec(), |x, _| {
+        let stepped: Vec<i32> = x.iter().rev().map(|v| v % 1000 * 7 + 3).collect();
+        stepped.iter().rev().map(|v| v % 1000 * 5 + v % 1000).collect()
+    })
 }
 
 /// Returns 1 if a dependent kernel begins before the previous one has ended, else 0.
@@ -138,7 +179,7 @@ mod tests {
 
     #[test]
     fn they_compile() {
-        for function in [ordered().build(), early().build(), looks().build(), signs().build()] {
+        for function in [ordered().build(), early().build(), joins().build(), looks().build(), signs().build()] {
             super::super::tests::compiles(&function.unwrap(), &Default::default());
         }
     }

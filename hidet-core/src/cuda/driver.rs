@@ -8,6 +8,15 @@ use std::sync::OnceLock;
 /// The oldest supported driver, as `cuDriverGetVersion` reports it: CUDA 12.0.
 const OLDEST: i32 = 12000;
 
+/// `cuGraphAddDependencies_v2`.
+type AddGraphEdges = unsafe extern "C" fn(
+    graph: CUgraph,
+    from: *const CUgraphNode,
+    to: *const CUgraphNode,
+    edges: *const CUgraphEdgeData,
+    count: usize,
+) -> u32;
+
 macro_rules! calls {
     ($($name:ident($($arg:ident: $ty:ty),*);)*) => {
         /// The functions of the driver that are used here. A status is a plain number, because newer drivers have codes
@@ -18,6 +27,8 @@ macro_rules! calls {
             pub version: i32,
             /// Number of devices.
             pub devices: i32,
+            /// Adds edges that say how a node waits for another; from CUDA 12.3 on.
+            pub add_graph_edges: Option<AddGraphEdges>,
             $(pub $name: unsafe extern "C" fn($($arg: $ty),*) -> u32,)*
         }
 
@@ -30,6 +41,8 @@ macro_rules! calls {
                 Ok(Driver {
                     version: 0,
                     devices: 0,
+                    // SAFETY: as below.
+                    add_graph_edges: unsafe { sys::culib().get(b"cuGraphAddDependencies_v2") }.ok().map(|found| *found),
                     // SAFETY: the library is present (the caller has checked), and the types are the driver's.
                     $($name: *unsafe { sys::culib().get(stringify!($name).as_bytes()) }.map_err(|_| stringify!($name))?,)*
                 })

@@ -5,8 +5,19 @@ use super::device_lock::DeviceLock;
 use super::module::Bare;
 use super::stream::Stream;
 use crate::error::Result;
-use cudarc::driver::sys::{CUDA_KERNEL_NODE_PARAMS, CUgraph, CUgraphExec, CUgraphNode};
+use cudarc::driver::sys::{
+    CU_GRAPH_KERNEL_NODE_PORT_PROGRAMMATIC, CUDA_KERNEL_NODE_PARAMS, CUgraph, CUgraphDependencyType, CUgraphEdgeData,
+    CUgraphExec, CUgraphNode,
+};
 use std::sync::Arc;
+
+/// An edge along which a kernel may begin when all blocks of the one ahead have let it, or have ended.
+const PROGRAMMATIC: CUgraphEdgeData = CUgraphEdgeData {
+    from_port: CU_GRAPH_KERNEL_NODE_PORT_PROGRAMMATIC as u8,
+    to_port: 0,
+    type_: CUgraphDependencyType::CU_GRAPH_DEPENDENCY_TYPE_PROGRAMMATIC as u8,
+    reserved: [0; 5],
+};
 
 /// A graph, ready to run.
 pub struct Graph {
@@ -35,12 +46,13 @@ impl Graph {
     }
 
     /// Builds a graph of launches, node by node. Each waits for the earlier ones that `after` lists for it; a `None`
-    /// does nothing. Returns an error if a launch is cooperative, which such a node cannot be, or belongs to another
-    /// device. A dependent launch is a plain one here.
+    /// does nothing. A dependent launch waits for them itself, if the driver knows such edges (CUDA 12.3). Returns an error
+    /// if a launch is cooperative, which such a node cannot be, or belongs to another device.
     ///
     /// # Safety
     /// Whenever the graph runs, the kernels and the tensors of the launches must still exist, and nothing else may use
-    /// the tensors meanwhile: the graph keeps nothing alive and waits for nothing.
+    /// the tensors meanwhile: the graph keeps nothing alive and waits for nothing. All threads of a dependent launch must wait
+    /// for those ahead of it before they end, so that its end is after theirs.
     pub unsafe fn of(context: &'static Context, launches: &[Option<&Bare>], after: &[Vec<usize>]) -> Result<Graph> {
         for bare in launches.iter().flatten() {
             if bare.launch.cooperative {
@@ -64,11 +76,18 @@ impl Graph {
             let earlier = after.get(number).into_iter().flatten();
             let earlier: Vec<CUgraphNode> = earlier.filter_map(|number| *nodes.get(*number)?).collect();
             let mut added = std::ptr::null_mut();
+            let early = driver.add_graph_edges.filter(|_| bare.launch.dependent && !earlier.is_empty());
+            let plain = if early.is_some() { &[][..] } else { &earlier[..] };
             // SAFETY: the node is complete, and the driver copies the parameters.
-            let status = unsafe {
-                (driver.cuGraphAddKernelNode_v2)(&mut added, plan, earlier.as_ptr(), earlier.len(), &bare.node())
+            let mut status = unsafe {
+                (driver.cuGraphAddKernelNode_v2)(&mut added, plan, plain.as_ptr(), plain.len(), &bare.node())
             };
-            if let Err(error) = context.check("cuGraphAddKernelNode", status) {
+            if let Some(add) = early.filter(|_| status == 0) {
+                let (to, edges) = (vec![added; earlier.len()], vec![PROGRAMMATIC; earlier.len()]);
+                // SAFETY: the arrays have as many items, and the nodes are those of the plan.
+                status = unsafe { add(plan, earlier.as_ptr(), to.as_ptr(), edges.as_ptr(), earlier.len()) };
+            }
+            if let Err(error) = context.check("a node of a graph", status) {
                 // SAFETY: the plan is destroyed once.
                 let _ = unsafe { (driver.cuGraphDestroy)(plan) };
                 return Err(error);

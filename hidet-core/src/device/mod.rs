@@ -22,7 +22,7 @@ pub(crate) use raw_tensor::{ByteRange, overlap};
 pub(crate) use shape_key::ShapeKey;
 pub use storage::Storage;
 pub use stream::{Event, Stream};
-pub(crate) use stream::{Recording, is_recorded, refuse_in_capture};
+pub(crate) use stream::{Recording, is_recorded, new_id, refuse_in_capture};
 pub use table::{RawTable, TensorTable, TensorTableMut};
 pub use tensor::Tensor;
 

@@ -67,6 +67,12 @@ impl Recording {
     }
 }
 
+/// Returns a number for a stream, or for a launch in a graph: unique within the process, and not 0.
+pub(crate) fn new_id() -> u64 {
+    static IDS: AtomicU64 = AtomicU64::new(1);
+    IDS.fetch_add(1, Relaxed)
+}
+
 /// A unit of work of the simulated device.
 pub(crate) type SimWork = Box<dyn Fn() -> Result<()> + Send + Sync>;
 
@@ -109,9 +115,8 @@ pub(crate) fn is_recorded(device: &Device, stream: Option<&Stream>) -> Result<bo
 impl Device {
     /// Creates a stream beside the default stream, which runs all work that names no stream.
     pub fn stream(&self) -> Result<Stream> {
-        static IDS: AtomicU64 = AtomicU64::new(1);
         let cuda = self.as_cuda().map(cuda::Context::take_stream).transpose()?;
-        Ok(Stream { device: self.clone(), id: IDS.fetch_add(1, Relaxed), cuda, recording: Mutex::new(None) })
+        Ok(Stream { device: self.clone(), id: new_id(), cuda, recording: Mutex::new(None) })
     }
 }
 

@@ -267,8 +267,8 @@ impl Signature {
         with(|builder| builder.function.launch.cooperative = true);
     }
 
-    /// Makes the launch dependent: the kernel may begin before the previous kernel on the stream has ended, and must
-    /// wait for it itself.
+    /// Makes the launch dependent: the kernel may begin before those ahead of it have ended, and waits for them itself, by
+    /// `grid_wait` or else before its first access to global memory.
     pub fn dependent(&mut self) {
         with(|builder| builder.function.launch.dependent = true);
     }

@@ -22,19 +22,18 @@ pub struct Template<Args> {
 struct Untyped {
     name: String,
     body: EmitKernel,
+    dependent: bool,
 }
 
 impl Untyped {
     fn new(name: &str, body: EmitKernel) -> Untyped {
-        Untyped { name: name.to_owned(), body }
-    }
-
-    fn named(self, name: &str) -> Untyped {
-        Untyped::new(name, self.body)
+        Untyped { name: name.to_owned(), body, dependent: false }
     }
 
     fn build(self) -> Result<Function> {
-        build(&self.name, || (self.body)(&mut Signature::default()))
+        let mut function = build(&self.name, || (self.body)(&mut Signature::default()))?;
+        function.launch.dependent |= self.dependent && !function.launch.cooperative;
+        Ok(function)
     }
 
     fn emit(self, signature: &mut Signature) {
@@ -55,8 +54,18 @@ impl<Args> Template<Args> {
     }
 
     /// Renames the kernel.
-    pub fn named(self, name: &str) -> Self {
-        Template { untyped: self.untyped.named(name), of: PhantomData }
+    pub fn named(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.untyped.name);
+        self
+    }
+
+    /// Makes the launch a programmatic dependent one, as `#[launch(dependent)]` does: the kernel may begin before those ahead
+    /// of it have ended. If it does not say by [`grid_wait`](super::intrinsics::grid_wait) where it waits for them, it waits
+    /// before its first access to global memory. A cooperative launch, all of whose blocks must run at once, stays as it is. On
+    /// architectures before `sm_90` a dependent kernel does not compile.
+    pub fn dependent(mut self) -> Self {
+        self.untyped.dependent = true;
+        self
     }
 
     /// Returns the name.

@@ -115,8 +115,8 @@ pub struct Launch {
     pub min_blocks: u32,
     /// True if all blocks of the grid run at once, so that they can synchronise (`grid.sync`).
     pub cooperative: bool,
-    /// True for a programmatic dependent launch: the kernel may begin before the previous kernel on the stream has
-    /// ended, and waits for it by `grid.wait`.
+    /// True for a programmatic dependent launch: the kernel may begin before those ahead of it, on the stream or in the
+    /// graph, have ended, and waits for them by `grid.wait`; without one, before its first access to global memory.
     pub dependent: bool,
 }
 

@@ -73,6 +73,7 @@
 mod arena;
 mod compact;
 mod constraint;
+mod dependent;
 pub mod descriptor;
 pub mod emit;
 pub mod eval;

@@ -37,6 +37,7 @@ use crate::device::{Device, Stream, is_recorded};
 use crate::error::{Error, Result};
 use crate::ir::{Function, verify};
 use crate::passes::{self, Conditions};
+use crate::sim::Turn;
 use lazy::LazyFunction;
 use plan::{Choice, Found, Plan, Plans};
 use raw_arg::OwnedArg;
@@ -228,8 +229,8 @@ impl Compiled {
                 fault.map_or(Ok(()), Err)
             }
             (Instance::Sim(instance), None) => {
-                let stream = stream.map_or(0, Stream::id);
-                instance.launch(inner.function.whole(), args, &plan.binding, &inner.options.printer, stream)
+                let turn = Turn::on_stream(stream.map_or(0, Stream::id));
+                instance.launch(inner.function.whole(), args, &plan.binding, &inner.options.printer, turn)
             }
             (Instance::Sim(_), Some(captured)) => {
                 let (kernel, args) = (self.clone(), args.iter().map(OwnedArg::from).collect::<Vec<_>>());
@@ -238,6 +239,18 @@ impl Compiled {
                 }));
                 Ok(())
             }
+        }
+    }
+
+    /// Launches a kernel of the simulated device at a place among other launches.
+    fn simulate(&self, args: &[RawArg], turn: Turn) -> Result<()> {
+        let inner = &*self.0;
+        let plan = self.plan(args)?;
+        match inner.instance(plan.choice)? {
+            Instance::Sim(instance) => {
+                instance.launch(inner.function.whole(), args, &plan.binding, &inner.options.printer, turn)
+            }
+            Instance::Gpu(_) => Err(self.error("it is not simulated")),
         }
     }
 

@@ -4,9 +4,10 @@ use super::raw_arg::OwnedArg;
 use super::{Compiled, Instance, RawArg};
 use crate::cuda::{self, Bare};
 use crate::device::{
-    Accesses, Device, DeviceKind, Graph, RawTensor, Recording, Stream, dependencies, is_recorded, order,
+    Accesses, Device, DeviceKind, Graph, RawTensor, Recording, Stream, dependencies, is_recorded, new_id, order,
 };
 use crate::error::Result;
+use crate::sim::Turn;
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
@@ -120,6 +121,12 @@ impl PreparedLaunch {
         unsafe { call.submit(&lock, queue) }
     }
 
+    /// Runs it on the simulated device, at its place in a graph.
+    fn simulate(&self, turn: Turn) -> Result<()> {
+        self.forgets.iter().try_for_each(|(tensor, place)| tensor.forget_on(None, place))?;
+        self.kernel.simulate(&self.args(), turn)
+    }
+
     /// Returns the call of the driver to which the launch boils down, or `None` on the simulated device and for kernels
     /// that must be waited for. It serves to measure what is on top of it.
     pub fn bare(&mut self) -> Option<&mut Bare> {
@@ -152,9 +159,9 @@ impl Graph {
     /// arguments and not given by the caller, so that none can be missing.
     ///
     /// The simulated device runs the launches one after the other, in an order that the dependencies allow and the seed
-    /// decides. Cooperative launches cannot be part of such a graph; a dependent launch waits for the end of those
-    /// before it. Returns an error for these, for kernels that are waited for (on a GPU: those with checks, assertions
-    /// or prints), and for kernels of another device.
+    /// decides. A dependent launch may begin before those that it must wait for have ended, and waits itself. Cooperative
+    /// launches cannot be part of such a graph. Returns an error for these, for kernels that are waited for (on a GPU: those
+    /// with checks, assertions or prints), and for kernels of another device.
     ///
     /// ```
     /// use hidet::prelude::*;
@@ -210,9 +217,12 @@ impl Graph {
         let cuda = match device.kind() {
             DeviceKind::Sim(options) => {
                 let mut steps: Vec<Option<PreparedLaunch>> = launches.into_iter().map(Some).collect();
+                let ids: Vec<u64> = steps.iter().map(|_| new_id()).collect();
                 for number in order(&edges, options.seed) {
                     if let Some(launch) = steps[number].take() {
-                        work.add_step(Box::new(move || launch.launch()));
+                        let after = edges[number].iter().map(|earlier| ids[*earlier]).collect();
+                        let turn = Turn { own: ids[number], after };
+                        work.add_step(Box::new(move || launch.simulate(turn.clone())));
                     }
                 }
                 None

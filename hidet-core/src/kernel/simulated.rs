@@ -4,6 +4,7 @@ use super::{BoundDims, CompileOptions, Printer, RawArg};
 use crate::device::{Device, DeviceKind, RawTensor, Storage};
 use crate::error::{Error, Result};
 use crate::ir::{Access, Function, Param};
+use crate::sim::Turn;
 use crate::{passes, sim};
 use std::sync::Arc;
 
@@ -36,13 +37,10 @@ impl Instance {
         args: &[RawArg],
         binding: &BoundDims,
         printer: &Printer,
-        stream: u64,
+        turn: Turn,
     ) -> Result<()> {
-        let mut arguments = sim::LaunchArguments {
-            dims: binding.dims.clone(),
-            stream: Some(stream),
-            ..sim::LaunchArguments::default()
-        };
+        let mut arguments =
+            sim::LaunchArguments { dims: binding.dims.clone(), turn: Some(turn), ..sim::LaunchArguments::default() };
         for (param, arg) in function.params.iter().zip(args) {
             for tensor in arg.tensors() {
                 let Some(place) = tensor.given_away() else { continue };

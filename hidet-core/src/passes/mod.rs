@@ -25,6 +25,7 @@ mod split_offset;
 mod strided;
 mod unroll_explicit;
 mod unroll_registers;
+mod wait_for_ahead;
 
 pub use exact::{Exact, exact_arithmetic};
 pub use pipeline::PIPELINE;

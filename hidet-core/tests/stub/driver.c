@@ -236,6 +236,14 @@ int cuGraphAddKernelNode_v2(void** n, Graph* g, Node* const* after, size_t count
     *n = g->nodes[g->count++] = made;
     return 0;
 }
+// A node along whose edges it may begin early waits itself, so the order is the same.
+int cuGraphAddDependencies_v2(Graph* g, Node* const* from, Node* const* to, const void* edges, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (to[i]->count == 16) return 1;
+        to[i]->after[to[i]->count++] = from[i];
+    }
+    return 0;
+}
 // Of the nodes that may run, the last one that was added runs first, so that a missing dependency gives a wrong result.
 int cuGraphInstantiateWithFlags(void** exec, Graph* g, addr flags) {
     Graph* made = calloc(1, sizeof(Graph));

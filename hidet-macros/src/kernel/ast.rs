@@ -54,7 +54,7 @@ pub struct LaunchAttrs {
     pub min_blocks: Option<Expr>,
     /// True if all blocks run at the same time, so that they can wait for each other.
     pub cooperative: bool,
-    /// True if the kernel may begin before the previous kernel on the stream has ended.
+    /// True if the kernel may begin before those ahead of it have ended.
     pub dependent: bool,
 }
 

@@ -69,6 +69,15 @@ impl Plan {
         plan
     }
 
+    /// Lets the kernels begin before those ahead of them have ended: they wait before they access global memory.
+    pub(crate) fn dependent(self) -> Plan {
+        let work = |work: Work| match work {
+            Work::Kernel(kernel) => Work::Kernel(KernelPlan { template: kernel.template.dependent(), ..kernel }),
+            Work::Fused(fused) => Work::Fused(fused),
+        };
+        Plan { steps: self.steps.into_iter().map(|step| Step { work: work(step.work), ..step }).collect() }
+    }
+
     /// Adds a kernel.
     pub(crate) fn kernel(&mut self, kernel: KernelPlan, inputs: Vec<Source>, output: TensorType) {
         self.steps.push(Step { work: Work::Kernel(kernel), inputs, output });

@@ -35,6 +35,12 @@ const TEMPLATES: [&dyn Implementation; 7] = [
     &matmul_simt::MatmulSimt,
 ];
 
+/// The first architecture on which a launch can begin before the one ahead of it has ended. All kernels do, and wait before they access
+/// global memory. Only those of which a block takes all shared memory let the next one begin at once (`grid_launch`): blocks of
+/// the next one beside blocks of products by threads, some multiprocessors with more of them than others, were seen to
+/// make a model take 40% longer.
+const DEPENDENT: u32 = 90;
+
 /// Makes the kernels of the first template or rule that takes the task, and returns its name. A chain of which no template makes
 /// one kernel is computed task by task.
 ///
@@ -42,6 +48,11 @@ const TEMPLATES: [&dyn Implementation; 7] = [
 ///
 /// If none takes it, which is a fault of this crate: the message has the reason of each.
 pub(crate) fn plan(fused: &FusedTask, given: &Given) -> Result<(&'static str, Plan), String> {
+    let (name, plan) = chosen(fused, given)?;
+    Ok((name, if given.arch >= DEPENDENT { plan.dependent() } else { plan }))
+}
+
+fn chosen(fused: &FusedTask, given: &Given) -> Result<(&'static str, Plan), String> {
     if !fused.producers.is_empty() {
         let chain = &attention_wgmma::AttentionWgmma;
         let links = |_| ("chain", attention_wgmma::links(fused, given));

@@ -159,17 +159,19 @@ pub fn set_max_registers(count: i32) {
     intrinsic(row).imm(count.into()).run();
 }
 
-/// Waits for the completion of the previous kernels on the stream, if this one is a dependent launch. A thread that has
-/// neither waited nor synchronised, by a barrier or mbarrier, with a thread that has waited must not access what the
-/// previous kernel writes, nor write what it reads. The simulated device checks plain accesses against the bytes that
-/// the last launch on the stream wrote and the tensors it read. It assumes that earlier launches, and launches of other
-/// host threads, have completed.
+/// Waits for the completion of the kernels ahead, on the stream or in the graph, if this one is a dependent launch. A thread
+/// that has neither waited nor synchronised, by a barrier or mbarrier, with a thread that has waited must not access what
+/// they write, nor write what they read. The simulated device checks plain accesses against the bytes that these launches
+/// wrote and the tensors they read: the last one on the stream, or those that this one directly waits for in a graph, and
+/// those ahead of them if they let the next one begin ([`grid_launch`]) before all of their threads have waited. It assumes
+/// that launches of other host threads have completed. Whatever a kernel says, all of its threads wait before they end.
 #[track_caller]
 pub fn grid_wait() {
     intrinsic("grid.wait").run();
 }
 
-/// Allows dependent kernels on the stream to launch.
+/// Lets dependent launches after this kernel begin, once all of its blocks have called this or have ended. It orders no
+/// memory: they wait for the end of the kernel, by [`grid_wait`].
 #[track_caller]
 pub fn grid_launch() {
     intrinsic("grid.launch").run();

@@ -3,7 +3,7 @@
 use super::Checker;
 use super::layouts::formula;
 use crate::ir::name::is_identifier;
-use crate::ir::{Param, Relation, Scope, Stmt};
+use crate::ir::{Param, Relation, Scope};
 use std::collections::HashSet;
 
 pub(super) fn check(c: &mut Checker<'_>) {
@@ -88,10 +88,4 @@ fn launch(c: &mut Checker<'_>) {
             c.problem(format!("clusters of {cluster} blocks along {name} do not divide a grid of {grid}"));
         }
     }
-    let waits = |stmt: &Stmt| matches!(stmt, Stmt::Call { intrinsic, .. } if intrinsic.row().name == "grid.wait");
-    c.require(!launch.dependent || c.f.stmts.iter().any(|(_, stmt)| waits(stmt)), || {
-        "a dependent launch may begin before the kernel ahead of it has ended, but nothing waits for that: call \
-         `grid_wait()` before the first access to what it writes"
-            .to_owned()
-    });
 }

@@ -23,7 +23,7 @@ use std::collections::{HashMap, VecDeque};
 /// An agent: a set of operations with a common wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Agent {
-    /// The previous kernel on the stream.
+    /// The kernels ahead.
     Ahead,
     /// The copies of the threads of a warp: one agent per lane, with consecutive numbers.
     Copies(u32),

@@ -1,10 +1,11 @@
-//! Dependent launches: on a GPU the previous kernel on the stream may still be running until a thread has waited for it
-//! (`grid.wait`), or has seen that another thread of its block has waited.
+//! Dependent launches: on a GPU the kernels ahead may still be running until a thread has waited for them (`grid.wait`), or
+//! has seen that another thread of its block has waited.
 //!
-//! Launches of the simulated device do not overlap. So the bytes that the previous kernel wrote and the tensors that it
-//! read are recorded, and the accesses of threads that have not waited are compared with them. Only plain accesses
-//! count; kernels may communicate by atomics. The previous kernel is the last one that the same host thread launched on
-//! the stream since the host last synchronized; kernels before it are assumed to have ended.
+//! Launches of the simulated device do not overlap. So the bytes that a kernel wrote and the tensors that it read are
+//! recorded, and the accesses of threads that have not waited are compared with them. Only plain accesses count; kernels
+//! may communicate by atomics. Ahead of a launch is the last one that the same host thread launched on the stream since the
+//! host last synchronized, or in a graph those that it directly waits for; and what is ahead of these, if they are dependent
+//! and let the next one begin before all of their threads have waited. Kernels before that have ended.
 
 use super::shadow::Touch;
 use crate::ir::{Access, BufferId, Function};
@@ -17,9 +18,44 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
 
+/// The place of a launch among others: on a stream, or in a graph.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    /// The number of the stream, or of the launch in its graph.
+    pub own: u64,
+    /// The numbers after whose last launches it comes: the same stream, or what it waits for in the graph.
+    pub after: Vec<u64>,
+}
+
+impl Turn {
+    /// Returns the next place on a stream.
+    pub fn on_stream(stream: u64) -> Turn {
+        Turn { own: stream, after: vec![stream] }
+    }
+}
+
+/// The accesses of one kernel.
+type Uses = Rc<Vec<PreviousUse>>;
+
+/// The most kernels of which one can be ahead: a GPU runs no more grids at once.
+const MOST_GRIDS: usize = 128;
+
 thread_local! {
-    /// By stream: the accesses of the last kernel.
-    static LAST: RefCell<HashMap<u64, Rc<Vec<PreviousUse>>>> = RefCell::default();
+    /// By number of a turn: the accesses of the last kernel, and of those that may still run when it lets the next one begin.
+    static LAST: RefCell<HashMap<u64, Vec<Uses>>> = RefCell::default();
+}
+
+/// Returns the accesses of all kernels that may still run when a launch begins.
+fn ahead(turn: &Turn) -> Vec<Uses> {
+    let mut found: Vec<Uses> = Vec::new();
+    LAST.with_borrow(|last| {
+        for uses in turn.after.iter().filter_map(|number| last.get(number)).flatten() {
+            if found.len() < MOST_GRIDS && !found.iter().any(|known| Rc::ptr_eq(known, uses)) {
+                found.push(uses.clone());
+            }
+        }
+    });
+    found
 }
 
 /// The accesses of the previous kernel to a tensor.
@@ -51,19 +87,23 @@ pub fn host_synchronized() {
     LAST.with_borrow_mut(HashMap::clear);
 }
 
-/// Returns the accesses of the previous kernel on the stream to each of the tensors, if this launch may begin before
-/// that kernel has ended.
-pub fn of_tensors(function: &Function, stream: Option<u64>, tensors: &[Bound]) -> Vec<Vec<PreviousUse>> {
-    let last = stream.and_then(|stream| LAST.with_borrow(|last| last.get(&stream).cloned()));
-    let Some(last) = last.filter(|_| function.launch.dependent) else { return Vec::new() };
-    let same = |tensor: &Bound, used: &&PreviousUse| std::ptr::eq(used.memory.as_ptr(), Arc::as_ptr(&tensor.memory));
-    tensors.iter().map(|tensor| last.iter().filter(|used| same(tensor, used)).cloned().collect()).collect()
+/// Returns the accesses of the kernels ahead to each of the tensors, if a thread of this launch may access global memory
+/// before they have ended.
+pub fn of_tensors(function: &Function, turn: Option<&Turn>, tensors: &[Bound]) -> Vec<Vec<PreviousUse>> {
+    let Some(turn) = turn.filter(|_| function.launch.dependent && !function.waits_first()) else { return Vec::new() };
+    let ahead = ahead(turn);
+    if ahead.is_empty() {
+        return Vec::new();
+    }
+    let same = |tensor: &Bound, used: &PreviousUse| std::ptr::eq(used.memory.as_ptr(), Arc::as_ptr(&tensor.memory));
+    let of = |tensor| ahead.iter().flat_map(|uses| uses.iter()).filter(|used| same(tensor, used)).cloned().collect();
+    tensors.iter().map(of).collect()
 }
 
 impl Run<'_> {
-    /// Records the launch as the previous one of its stream.
-    pub fn note_as_ahead(&self, stream: Option<u64>) {
-        let Some(stream) = stream else { return };
+    /// Records the launch as one that those after it may overlap.
+    pub fn note_as_ahead(&self, turn: Option<&Turn>) {
+        let Some(turn) = turn else { return };
         let kernel: Arc<str> =
             format!("`{}` ({})", self.function.name, self.function.place_of(self.function.place)).into();
         let written: Vec<Arc<[u64]>> = self.shadows.iter().map(|shadow| shadow.written().into()).collect();
@@ -74,8 +114,11 @@ impl Run<'_> {
             written: tensor.shadow.filter(|_| tensor.access != Access::In).map_or([].into(), |at| written[at].clone()),
             granule: tensor.shadow.map_or(1, |at| self.shadows[at].granule),
         };
-        let uses = self.tensors.iter().map(of).collect();
-        LAST.with_borrow_mut(|last| last.insert(stream, Rc::new(uses)));
+        let mut uses = vec![Rc::new(self.tensors.iter().map(of).collect())];
+        if self.function.launch.dependent && self.function.launches_early() {
+            uses.extend(ahead(turn).into_iter().take(MOST_GRIDS - 1));
+        }
+        LAST.with_borrow_mut(|last| last.insert(turn.own, uses));
     }
 }
 
@@ -115,8 +158,8 @@ impl BlockRun<'_> {
         let (name, kernel, ahead) = (&buffer.name, &self.launch.function.name, &used.kernel);
         let (does, what) = if touch == Touch::Write { ("written", "writes it") } else { ("read", "reads it") };
         let message = format!(
-            "element {element} of `{name}` is {does} by `{kernel}` before it has waited for the previous kernel on the \
-             stream, {ahead}, which {deed} it and may still be running; put `grid_wait()` before the access"
+            "element {element} of `{name}` is {does} by `{kernel}` before it has waited for a kernel ahead of it, {ahead}, \
+             which {deed} it and may still be running; put `grid_wait()` before the access"
         );
         let what = format!("{} {what}", self.thread_name(warp, lane));
         self.fault(FaultKind::Race, message, (site, what), Vec::new());

@@ -40,6 +40,7 @@ fn whole<const R: usize>(
     [m, n, k]: [Expr<i32>; 3],
     place: impl Fn(Expr<i32>, Expr<i32>) -> [Expr<i32>; R],
 ) {
+    grid_launch();
     let (a, b) =
         (StagedInput::new(a, s.stages, [s.groups * 64, s.depth]), StagedInput::new(b, s.stages, [s.cols, s.depth]));
     let split = SplitTiles::of(b.as_copied());

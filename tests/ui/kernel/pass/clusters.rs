@@ -74,9 +74,10 @@ kernel! {
         grid_sync();
     }
 
+    /// A launch that may begin early, and waits where a pass says.
     #[launch(grid = 1, block = 32, dependent)]
-    pub fn unordered(x: InOut<i32, [32]>) {
-        x[[thread_id()]] = 1;
+    pub fn early_by_itself(x: InOut<i32, [32]>) {
+        x[[thread_id()]] += 1;
     }
 }
 
@@ -101,10 +102,14 @@ fn main() -> hidet::Result<()> {
     early().compile(&device)?.launch(&x, &mut y)?;
     assert_eq!(y.to_vec()?, (0..128).collect::<Vec<i32>>());
 
+    let mut x = device.zeros::<i32, 1>([32])?;
+    let kernel = early_by_itself().compile(&device)?;
+    (0..3).try_for_each(|_| kernel.launch(&mut x))?;
+    assert_eq!(x.to_vec()?, [3; 32]);
+
     refused(peer_of_global(), "`at_rank` applies to shared memory of this block");
     refused(wait_at_peer(), "`mbarrier.wait` cannot reach the shared memory of another block");
     refused(two_peers(), "all addresses of this call must lie in one block");
     refused(alone(), "launch it with `cooperative`");
-    refused(unordered(), "call `grid_wait()`");
     Ok(())
 }

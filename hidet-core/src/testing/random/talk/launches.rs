@@ -98,7 +98,8 @@ impl Talk {
         }
     }
 
-    /// The second kernel: reads what the first one does not write, waits, and reads what it wrote.
+    /// The second kernel: reads what the first one does not write, waits, and reads what it wrote. If it does not say that it waits, a
+    /// pass does.
     fn receive(&mut self, board: &Board, shape: Shape) {
         let alone = (shape.before > 0).then(|| {
             let mut alone = board.clone();
@@ -110,7 +111,7 @@ impl Talk {
             let word = self.read(alone, from);
             self.fold(word);
         }
-        if self.b.f.launch.dependent {
+        if self.b.f.launch.dependent && self.b.rng.percent(70) {
             self.call("grid.wait", Vec::new(), None);
         }
         if board.kind.memory == Memory::InOut && self.b.rng.percent(40) {
