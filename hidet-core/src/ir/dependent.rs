@@ -100,7 +100,8 @@ mod tests {
 
     fn kernel(body: &str) -> Function {
         let head = "kernel k(@x: inout i32[64])\ngrid (1, 1, 1)\nblock (64, 1, 1)\ndependent\n";
-        text::parse(&format!("{head}{{\nshared @s: i32[64]\n%t: i32 = thread\n%p: bool = lt %t, %t\n{body}\n}}\n")).unwrap()
+        text::parse(&format!("{head}{{\nshared @s: i32[64]\n%t: i32 = thread\n%p: bool = lt %t, %t\n{body}\n}}\n"))
+            .unwrap()
     }
 
     #[test]

@@ -6,7 +6,8 @@ use super::windows::Windows;
 use crate::call::{Call, axis_of};
 use crate::error::NodeResult;
 use crate::value::{Images, Value};
-use hidet_ops::Tensor;
+use hidet::types::Scalar;
+use hidet_ops::{Precision, Tensor};
 
 /// Operators that compute each element of the elements at the same place.
 const POINTWISE: &[&str] = &[
@@ -79,7 +80,13 @@ fn conv(call: &Call) -> NodeResult<Vec<Value>> {
         x = x.reshape(&[x.ty().len()])?.reshape(x.shape())?;
     }
     let windows = Windows::of(call, &value.ty().shape[2..], Some(&weight.ty().shape[2..]))?;
-    let y = x.conv_channels_last(&weight.channels_last(call.device)?, &windows.window(), groups(call)?)?;
+    // Of one product of tf32 there is no kernel for convolutions.
+    let precision = match call.products {
+        Precision::Tf32x3 if x.dtype() == Scalar::F32 => Precision::Tf32x3,
+        _ => Precision::F32,
+    };
+    let weight = weight.channels_last(call.device)?;
+    let y = x.conv_channels_last_by(&weight, &windows.window(), groups(call)?, precision)?;
     match call.optional(2)? {
         Some(bias) => images(y.add(&bias)?),
         None => images(y),

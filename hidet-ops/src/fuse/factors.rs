@@ -29,11 +29,12 @@ impl Reduction {
         Some((factors, precision))
     }
 
-    /// Returns true if terms are products of both operands as they are, but for a conversion to the type of the sums.
-    pub fn is_plain_product(&self) -> bool {
-        self.factors().is_some_and(|(factors, precision)| {
-            precision == Precision::F32 && factors.iter().zip(&self.operands).all(|(own, operand)| own.is_same(operand))
-        })
+    /// Returns how both operands are multiplied, if terms are products of them as they are, but for a conversion to the type of the
+    /// sums.
+    pub fn plain_product(&self) -> Option<Precision> {
+        let (factors, precision) = self.factors()?;
+        let plain = factors.iter().zip(&self.operands).all(|(own, operand)| own.is_same(operand));
+        plain.then_some(precision).filter(|precision| *precision != Precision::Tf32)
     }
 }
 

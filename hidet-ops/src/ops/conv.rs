@@ -47,7 +47,7 @@ impl Tensor {
     }
 
     /// The same, with products of `f32` computed as asked for: as three of tf32, convolutions with one group are computed by tensor
-    /// cores.
+    /// cores; where those would not be quicker, as of few channels, by products of `f32`, which are more exact.
     ///
     /// # Errors
     ///
@@ -63,6 +63,8 @@ impl Tensor {
         if precision != Precision::F32 && self.dtype() != Scalar::F32 {
             return Err(shapes.refused(OF_SINGLES.to_owned()));
         }
+        // Each group has few channels.
+        let precision = if precision == Precision::Tf32x3 && groups > 1 { Precision::F32 } else { precision };
         shapes.conv([self, weight], window, precision)
     }
 

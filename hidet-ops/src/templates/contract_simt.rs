@@ -119,7 +119,8 @@ struct Contraction {
 impl Contraction {
     fn of(fused: &FusedTask) -> Result<Contraction, String> {
         let [sum] = fused.reductions.as_slice() else { return Err("it is not one sum".to_owned()) };
-        if !sum.is_plain_product() || sum.term().dtype() != Scalar::F32 {
+        // Products of f32 are more exact than three of tf32.
+        if sum.plain_product().is_none() || sum.term().dtype() != Scalar::F32 {
             return Err("its terms are not products in f32 of elements of two tensors".to_owned());
         }
         let rank = fused.output.rank();

@@ -6,7 +6,7 @@
 use super::product::multiprocessors;
 use crate::error::TensorType;
 use crate::expr::emit::emit;
-use crate::expr::{ExprNode, ScalarExpr, axes_of};
+use crate::expr::{ExprNode, Precision, ScalarExpr, axes_of};
 use crate::fuse::{FewChannels, FusedTask};
 use crate::schedule::{Given, Implementation, KernelPlan, Parameters, Plan, Source, stored};
 use hidet::blocks::{ImagePatch, PatchShape, Pipeline, StagedInput, TiledOutput, issue_left};
@@ -125,7 +125,7 @@ impl Work {
     fn of(fused: &FusedTask) -> Result<Work, String> {
         let [sum] = fused.reductions.as_slice() else { return Err("it is not one sum".to_owned()) };
         let none = || "it is not a convolution of images of 16-bit floats with few channels last".to_owned();
-        if !sum.is_plain_product() || sum.term().dtype() != Scalar::F32 {
+        if sum.plain_product() != Some(Precision::F32) || sum.term().dtype() != Scalar::F32 {
             return Err(none());
         }
         let of = FewChannels::of(&fused.output, &fused.extents, &sum.operands).ok_or_else(none)?;

@@ -5,17 +5,22 @@
 mod three;
 
 use super::matmul_wgmma::blocks_at_once;
+use super::parts::added;
 use super::product::multiprocessors;
 use crate::error::TensorType;
 use crate::expr::{ExprNode, Precision, ScalarExpr, axes_of};
 use crate::fuse::FusedTask;
-use crate::schedule::{Given, Implementation, KernelPlan, Parameters, Plan, stored};
+use crate::schedule::{Given, Implementation, KernelPlan, Parameters, Plan, Source, stored};
 use hidet::blocks::{Pipeline, PixelOutput, PixelRoute, StagedInput, StagedPixels, TileOrder, Window, multiply_tiles};
 use hidet::dispatch;
 use hidet::dsl::Signature;
 use hidet::ir::Access;
+use hidet::mapping::IndexExpr;
 use hidet::prelude::*;
 use hidet::types::Scalar;
+
+/// The least channels for three products of tf32: of fewer, most of a stage of 32 is empty.
+const LEAST_CHANNELS: usize = 12;
 
 /// Convolutions by wgmma.
 pub(super) struct ConvWgmma;
@@ -127,10 +132,8 @@ impl Convolution {
     fn of(fused: &FusedTask) -> Result<Convolution, String> {
         let [sum] = fused.reductions.as_slice() else { return Err("it is not one sum".to_owned()) };
         let none = || "it is not a convolution of images with channels last".to_owned();
-        let is_split = || matches!(sum.factors(), Some((_, Precision::Tf32x3)));
-        let precision = if is_split() { Precision::Tf32x3 } else { Precision::F32 };
-        let is_product = precision == Precision::Tf32x3 || sum.is_plain_product();
-        if !is_product || fused.output.rank() != 4 || sum.term().dtype() != Scalar::F32 {
+        let precision = sum.plain_product().ok_or_else(none)?;
+        if fused.output.rank() != 4 || sum.term().dtype() != Scalar::F32 {
             return Err(none());
         }
         let [x, f] = sum.operands.as_slice() else { return Err(none()) };
@@ -188,6 +191,9 @@ impl Implementation for ConvWgmma {
         if !is_split && (![Scalar::F16, Scalar::BF16].contains(&dtype) || types != [dtype; 2]) {
             return Err("images, weights and result are not all f16 or all bf16".to_owned());
         }
+        if is_split && images[3] < LEAST_CHANNELS {
+            return Err("with few channels, threads are quicker than three products".to_owned());
+        }
         // The elements of 16 bytes.
         let unit = 16 / dtype.bytes();
         let outputs = weights[0];
@@ -220,11 +226,23 @@ impl Implementation for ConvWgmma {
         }
         let (positions, multiprocessors) = (window.positions() as usize, multiprocessors(&given.device));
         let (own, parameters) = (fused.clone(), after.clone());
+        let steps = positions * channels.div_ceil(32);
+        let three = is_split.then(|| three::Schedule::of([results, outputs, steps], multiprocessors));
+        let parts = three.map_or(1, |s| s.parts);
         let bound = move |signature: &mut Signature| {
             let dims = ["results", "k"].map(|name| signature.dim(name));
             let views = parameters.declare(signature, &dims);
-            let y = signature.param("y", own.output.dtype, &dims, Access::Out);
-            match stored(&own, Scalar::F32, (y, &[0, 1]), (&parameters, &views)) {
+            let stored = match parts {
+                1 => {
+                    let y = signature.param("y", own.output.dtype, &dims, Access::Out);
+                    stored(&own, Scalar::F32, (y, &[0, 1]), (&parameters, &views))
+                }
+                _ => {
+                    let [results, k] = dims;
+                    Ok(signature.param("y", Scalar::F32, &[IndexExpr::Const(parts.into()), results, k], Access::Out))
+                }
+            };
+            match stored {
                 Ok(y) => vec![views[0].into(), views[1].into(), y.into()],
                 Err(why) => {
                     refuse(&why);
@@ -232,16 +250,25 @@ impl Implementation for ConvWgmma {
                 }
             }
         };
-        let template = if is_split {
-            let s = three::Schedule::of([results, outputs, positions * channels.div_ceil(32)], multiprocessors);
-            Ok(three::conv_three(window, s).bind(&fused.name, bound))
-        } else {
-            let s = Schedule::of([results, outputs, positions * channels.div_ceil(64)], multiprocessors);
-            dispatch!(dtype; T in [f16, bf16] => conv_wgmma::<T>(window, s).bind(&fused.name, bound))
+        let template = match three {
+            Some(s) if s.parts > 1 => Ok(three::conv_three_parts(window, s).bind(&fused.name, bound)),
+            Some(s) => Ok(three::conv_three(window, s).bind(&fused.name, bound)),
+            None => {
+                let s = Schedule::of([results, outputs, positions * channels.div_ceil(64)], multiprocessors);
+                dispatch!(dtype; T in [f16, bf16] => conv_wgmma::<T>(window, s).bind(&fused.name, bound))
+            }
         };
         let kernel = KernelPlan::new(template.map_err(|error| error.to_string())?, after);
         let sources = plan.sources(fused.inputs.len());
-        plan.kernel(kernel.with_result(&[results, outputs]), sources, fused.output.clone());
+        if parts == 1 {
+            plan.kernel(kernel.with_result(&[results, outputs]), sources, fused.output.clone());
+            return Ok(plan);
+        }
+        let parts = parts as usize;
+        let partial = TensorType::new(Scalar::F32, &[&[parts], fused.output.shape.as_slice()].concat());
+        plan.kernel(kernel.with_result(&[parts, results, outputs]), sources, partial.clone());
+        let sums = std::iter::once(plan.last()).chain((0..fused.inputs.len()).map(Source::Input)).collect();
+        plan.fused(added(fused, partial), sums);
         Ok(plan)
     }
 }

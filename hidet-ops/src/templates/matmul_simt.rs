@@ -124,7 +124,8 @@ impl MatmulSimt {
     /// Makes the kernel for a task with these axes.
     fn plan_as(&self, fused: &FusedTask, given: &Given) -> Result<Plan, String> {
         let product = Product::in_any_order(fused, given)?;
-        if product.sums != Scalar::F32 || product.precision != Precision::F32 {
+        // Products of f32 are more exact than three of tf32.
+        if product.sums != Scalar::F32 || product.precision == Precision::Tf32 {
             return Err("its terms are not products of f32".to_owned());
         }
         let ([a, b], [mut of_a, mut of_b], rank) = (product.factors.clone(), product.axes(), product.rank);

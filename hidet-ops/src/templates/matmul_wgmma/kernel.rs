@@ -226,7 +226,7 @@ fn store_pair<C: Num>(c: Out<C, 2>, (row, col): (Expr<i32>, Expr<i32>), sum: [Ex
 impl Schedule {
     /// Returns the number of tiles along k.
     #[track_caller]
-    fn steps(&self, k: Expr<i32>) -> Expr<i32> {
+    pub(super) fn steps(&self, k: Expr<i32>) -> Expr<i32> {
         (k + (self.depth - 1)) / self.depth
     }
 

@@ -66,7 +66,7 @@ fn planned(mut product: Product, fused: &FusedTask, given: &Given) -> Result<Pla
         result_bytes: fused.output.dtype.bytes(),
         by_tma: is_half && fused.output.dtype == dtype && n % 8 == 0 && readable,
         in_pairs: n % 2 == 0 && readable,
-        may_have_parts: is_half && product.rank == 2,
+        may_have_parts: (is_half || product.precision == Precision::Tf32x3) && product.rank == 2,
     });
     let parts = match s.split {
         Split::Parts(parts) => Some(parts as usize),
@@ -96,8 +96,9 @@ fn kernel_of(fused: &FusedTask, product: &Product, operands: &Operands, s: Sched
             _ => made::<T, f32>(s, rank, name, bound),
         }),
         (_, Scalar::I32) => dispatch!(dtype; T in [i8, u8] => made::<T, i32>(s, rank, name, bound)),
-        _ if s.three => Ok(match rank {
-            2 => three::matmul_three(s).bind(name, bound),
+        _ if s.three => Ok(match (rank, s.split) {
+            (2, Split::Parts(_)) => three::matmul_three_parts(s).bind(name, bound),
+            (2, _) => three::matmul_three(s).bind(name, bound),
             _ => three::matmul_three_batched(s).bind(name, bound),
         }),
         _ => dispatch!(dtype; T in [TF32, E4M3, E5M2] => made::<T, f32>(s, rank, name, bound)),

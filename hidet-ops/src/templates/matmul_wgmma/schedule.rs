@@ -153,12 +153,13 @@ impl Schedule {
     pub(super) fn of(problem: Problem) -> Schedule {
         let splits =
             [1, 2, 4, 8].into_iter().map(|blocks| if blocks == 1 { Split::Whole } else { Split::Cluster(blocks) });
-        let parts = [8, 16, 33, 66].into_iter().map(Split::Parts).filter(|_| problem.may_have_parts);
+        let parts = if problem.three { [2, 4, 8, 16] } else { [8, 16, 33, 66] };
+        let parts = parts.into_iter().map(Split::Parts).filter(|_| problem.may_have_parts);
         let steps = (problem.shape[2] * problem.bytes).div_ceil(128);
         // Several tensors of a batch fill the device without it.
         let fits = |split: &Split| *split == Split::Whole || problem.batch == 1 && split.blocks() as usize * 4 <= steps;
-        let whole = |split: &Split| !problem.three || *split == Split::Whole;
-        let splits: Vec<Split> = splits.chain(parts).filter(fits).filter(whole).collect();
+        let has_kernel = |split: &Split| !problem.three || !matches!(split, Split::Cluster(_));
+        let splits: Vec<Split> = splits.chain(parts).filter(fits).filter(has_kernel).collect();
         let narrow = NARROW.into_iter().filter(|_| problem.shape[0] <= 64 && !problem.three);
         let all = TILES.into_iter().chain(narrow).flat_map(|tile| splits.iter().map(move |split| (tile, *split)));
         // Sums in registers and those that are added to them have as many columns.
