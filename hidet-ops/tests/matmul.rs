@@ -167,6 +167,25 @@ fn products_of_other_types_on_tensor_cores() -> Result<()> {
     Ok(())
 }
 
+/// Products of few rows, divided along k, whose result has more axes than a matrix.
+#[test]
+fn divided_products_of_any_rank() -> Result<()> {
+    let device = Device::best()?;
+    for (dtype, precision, bound) in [(Scalar::F32, Precision::Tf32x3, 1e-4), (Scalar::F16, Precision::F32, 4e-3)] {
+        let mut inputs = Inputs::new(&device, dtype, 3);
+        let mut drawn = |shape: &[usize]| stored(inputs.within(shape, 1.0)?);
+        let k = if dtype == Scalar::F32 { 512 } else { 16384 };
+        let (a, b, bias) = (drawn(&[1, 3, 4, k])?, drawn(&[24, k])?, drawn(&[24])?);
+        let y = || match precision {
+            Precision::F32 => a.matmul(&b.t()?)?.add(&bias)?.relu(),
+            _ => a.matmul_by(&b.t()?, precision)?.add(&bias)?.relu(),
+        };
+        assert_eq!((y()?.templates()?, y()?.functions()?.len()), (vec!["matmul_wgmma"], 2), "{dtype}");
+        agrees(&y()?, &y()?, bound)?;
+    }
+    Ok(())
+}
+
 /// Three products of tf32 are about as exact as one of `f32`, at any depth, for numbers of one sign and of both.
 #[test]
 fn three_products_of_tf32_are_as_exact_as_f32() -> Result<()> {

@@ -77,7 +77,7 @@ fn planned(mut product: Product, fused: &FusedTask, given: &Given) -> Result<Pla
     match parts {
         None => plan.kernel(kernel, inputs, fused.output.clone()),
         Some(parts) => {
-            let partial = TensorType::new(Scalar::F32, &[parts, m, n]);
+            let partial = TensorType::new(Scalar::F32, &[&[parts], fused.output.shape.as_slice()].concat());
             plan.kernel(kernel.with_result(&[parts, m, n]), inputs, partial.clone());
             let sums = std::iter::once(plan.last()).chain((0..fused.inputs.len()).map(Source::Input)).collect();
             plan.fused(added(fused, partial), sums);
