@@ -109,7 +109,7 @@ fn run(path: &Path, device: &Device, arithmetic: Arithmetic) -> Vec<String> {
         .filter_map(|input| Some((input.name.as_str(), reference.get(&format!("in_{}", plain(&input.name)))?)))
         .map(|(name, array)| (name, array.on(device).unwrap()))
         .collect();
-    let exact = exact(&name).filter(|_| arithmetic == Arithmetic::F32);
+    let exact = exact(&name).filter(|_| matches!(arithmetic, Arithmetic::F32 | Arithmetic::Tf32x3));
     let run = || {
         let begin = Instant::now();
         let outputs = session.run(&inputs).unwrap_or_else(|error| panic!("{name}: {error}"));

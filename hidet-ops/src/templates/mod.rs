@@ -35,10 +35,9 @@ const TEMPLATES: [&dyn Implementation; 7] = [
     &matmul_simt::MatmulSimt,
 ];
 
-/// The first architecture on which a launch can begin before the one ahead of it has ended. All kernels do, and wait before they access
-/// global memory. Only those of which a block takes all shared memory let the next one begin at once (`grid_launch`): blocks of
-/// the next one beside blocks of products by threads, some multiprocessors with more of them than others, were seen to
-/// make a model take 40% longer.
+/// The first architecture on which a launch can begin before the one ahead of it has ended. All kernels do, and wait before they
+/// access global memory. Only those of which a block fills a multiprocessor let the next one begin at once (`grid_launch`).
+/// Others would share their multiprocessors with its blocks, some with more of them than others: models in f32 took 40% longer.
 const DEPENDENT: u32 = 90;
 
 /// Makes the kernels of the first template or rule that takes the task, and returns its name. A chain of which no template makes
