@@ -37,7 +37,7 @@ use crate::device::{Device, Stream, is_recorded};
 use crate::error::{Error, Result};
 use crate::ir::{Function, verify};
 use crate::passes::{self, Conditions};
-use crate::sim::Turn;
+use crate::sim::LaunchPlace;
 use lazy::LazyFunction;
 use plan::{Choice, Found, Plan, Plans};
 use raw_arg::OwnedArg;
@@ -229,8 +229,8 @@ impl Compiled {
                 fault.map_or(Ok(()), Err)
             }
             (Instance::Sim(instance), None) => {
-                let turn = Turn::on_stream(stream.map_or(0, Stream::id));
-                instance.launch(inner.function.whole(), args, &plan.binding, &inner.options.printer, turn)
+                let place = LaunchPlace::on_stream(stream.map_or(0, Stream::id));
+                instance.launch(inner.function.whole(), args, &plan.binding, &inner.options.printer, place)
             }
             (Instance::Sim(_), Some(captured)) => {
                 let (kernel, args) = (self.clone(), args.iter().map(OwnedArg::from).collect::<Vec<_>>());
@@ -243,12 +243,12 @@ impl Compiled {
     }
 
     /// Launches a kernel of the simulated device at a place among other launches.
-    fn simulate(&self, args: &[RawArg], turn: Turn) -> Result<()> {
+    fn simulate(&self, args: &[RawArg], place: LaunchPlace) -> Result<()> {
         let inner = &*self.0;
         let plan = self.plan(args)?;
         match inner.instance(plan.choice)? {
             Instance::Sim(instance) => {
-                instance.launch(inner.function.whole(), args, &plan.binding, &inner.options.printer, turn)
+                instance.launch(inner.function.whole(), args, &plan.binding, &inner.options.printer, place)
             }
             Instance::Gpu(_) => Err(self.error("it is not simulated")),
         }

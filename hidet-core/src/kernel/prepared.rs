@@ -7,7 +7,7 @@ use crate::device::{
     Accesses, Device, DeviceKind, Graph, RawTensor, Recording, Stream, dependencies, is_recorded, new_id, order,
 };
 use crate::error::Result;
-use crate::sim::Turn;
+use crate::sim::LaunchPlace;
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
@@ -122,9 +122,9 @@ impl PreparedLaunch {
     }
 
     /// Runs it on the simulated device, at its place in a graph.
-    fn simulate(&self, turn: Turn) -> Result<()> {
+    fn simulate(&self, place: LaunchPlace) -> Result<()> {
         self.forgets.iter().try_for_each(|(tensor, place)| tensor.forget_on(None, place))?;
-        self.kernel.simulate(&self.args(), turn)
+        self.kernel.simulate(&self.args(), place)
     }
 
     /// Returns the call of the driver to which the launch boils down, or `None` on the simulated device and for kernels
@@ -221,8 +221,8 @@ impl Graph {
                 for number in order(&edges, options.seed) {
                     if let Some(launch) = steps[number].take() {
                         let after = edges[number].iter().map(|earlier| ids[*earlier]).collect();
-                        let turn = Turn { own: ids[number], after };
-                        work.add_step(Box::new(move || launch.simulate(turn.clone())));
+                        let place = LaunchPlace { own: ids[number], after };
+                        work.add_step(Box::new(move || launch.simulate(place.clone())));
                     }
                 }
                 None

@@ -4,7 +4,7 @@ use super::{BoundDims, CompileOptions, Printer, RawArg};
 use crate::device::{Device, DeviceKind, RawTensor, Storage};
 use crate::error::{Error, Result};
 use crate::ir::{Access, Function, Param};
-use crate::sim::Turn;
+use crate::sim::LaunchPlace;
 use crate::{passes, sim};
 use std::sync::Arc;
 
@@ -37,10 +37,10 @@ impl Instance {
         args: &[RawArg],
         binding: &BoundDims,
         printer: &Printer,
-        turn: Turn,
+        place: LaunchPlace,
     ) -> Result<()> {
         let mut arguments =
-            sim::LaunchArguments { dims: binding.dims.clone(), turn: Some(turn), ..sim::LaunchArguments::default() };
+            sim::LaunchArguments { dims: binding.dims.clone(), place: Some(place), ..sim::LaunchArguments::default() };
         for (param, arg) in function.params.iter().zip(args) {
             for tensor in arg.tensors() {
                 let Some(place) = tensor.given_away() else { continue };

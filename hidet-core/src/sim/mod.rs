@@ -32,7 +32,7 @@ mod sync;
 #[cfg(test)]
 mod tests;
 
-pub use checks::dependent_launch::{Turn, host_synchronized};
+pub use checks::dependent_launch::{LaunchPlace, host_synchronized};
 pub use memory::allocation::Memory;
 pub(crate) use random::Random;
 pub use report::{Counters, Failure, Fault, FaultKind, Party, Report, Tally};
@@ -75,7 +75,7 @@ pub struct LaunchArguments {
     /// The scalars, in the order of the parameters.
     pub scalars: Vec<Const>,
     /// Its place among launches, for dependent ones; if `None`, no kernel is ahead of the launch.
-    pub turn: Option<Turn>,
+    pub place: Option<LaunchPlace>,
 }
 
 /// The checks. Accesses outside of an allocation are always reported.
@@ -229,7 +229,7 @@ pub fn run_lowered(
     let (tensors, shadows) = shadows(tensors, options);
     let thread_rows = run::thread_rows(program.block);
     let steps = steps(options).map_err(refuse)?;
-    let ahead = dependent_launch::of_tensors(function, arguments.turn.as_ref(), &tensors);
+    let ahead = dependent_launch::of_tensors(function, arguments.place.as_ref(), &tensors);
     let launch = Run { program: &program, function, options, tensors, shadows, thread_rows, steps, ahead };
     if let Some(message) = launch.too_large() {
         return Err(refuse(message));
@@ -239,7 +239,7 @@ pub fn run_lowered(
         tally.add(&done.report.counters);
     }
     if done.faults.is_empty() {
-        launch.note_as_ahead(arguments.turn.as_ref());
+        launch.note_as_ahead(arguments.place.as_ref());
         return finish(written, &launch.tensors, &launch.shadows, arguments, options, done.report);
     }
     Err(Failure::Faults {

@@ -20,17 +20,17 @@ use std::sync::{Arc, Weak};
 
 /// The place of a launch among others: on a stream, or in a graph.
 #[derive(Clone, Debug)]
-pub struct Turn {
+pub struct LaunchPlace {
     /// The number of the stream, or of the launch in its graph.
     pub own: u64,
     /// The numbers after whose last launches it comes: the same stream, or what it waits for in the graph.
     pub after: Vec<u64>,
 }
 
-impl Turn {
+impl LaunchPlace {
     /// Returns the next place on a stream.
-    pub fn on_stream(stream: u64) -> Turn {
-        Turn { own: stream, after: vec![stream] }
+    pub fn on_stream(stream: u64) -> LaunchPlace {
+        LaunchPlace { own: stream, after: vec![stream] }
     }
 }
 
@@ -41,15 +41,15 @@ type Uses = Rc<Vec<PreviousUse>>;
 const MOST_GRIDS: usize = 128;
 
 thread_local! {
-    /// By number of a turn: the accesses of the last kernel, and of those that may still run when it lets the next one begin.
+    /// By number of a place: the accesses of the last kernel, and of those that may still run when it lets the next one begin.
     static LAST: RefCell<HashMap<u64, Vec<Uses>>> = RefCell::default();
 }
 
 /// Returns the accesses of all kernels that may still run when a launch begins.
-fn ahead(turn: &Turn) -> Vec<Uses> {
+fn ahead(place: &LaunchPlace) -> Vec<Uses> {
     let mut found: Vec<Uses> = Vec::new();
     LAST.with_borrow(|last| {
-        for uses in turn.after.iter().filter_map(|number| last.get(number)).flatten() {
+        for uses in place.after.iter().filter_map(|number| last.get(number)).flatten() {
             if found.len() < MOST_GRIDS && !found.iter().any(|known| Rc::ptr_eq(known, uses)) {
                 found.push(uses.clone());
             }
@@ -89,9 +89,9 @@ pub fn host_synchronized() {
 
 /// Returns the accesses of the kernels ahead to each of the tensors, if a thread of this launch may access global memory
 /// before they have ended.
-pub fn of_tensors(function: &Function, turn: Option<&Turn>, tensors: &[Bound]) -> Vec<Vec<PreviousUse>> {
-    let Some(turn) = turn.filter(|_| function.launch.dependent && !function.waits_first()) else { return Vec::new() };
-    let ahead = ahead(turn);
+pub fn of_tensors(function: &Function, place: Option<&LaunchPlace>, tensors: &[Bound]) -> Vec<Vec<PreviousUse>> {
+    let Some(place) = place.filter(|_| function.launch.dependent && !function.waits_first()) else { return Vec::new() };
+    let ahead = ahead(place);
     if ahead.is_empty() {
         return Vec::new();
     }
@@ -102,8 +102,8 @@ pub fn of_tensors(function: &Function, turn: Option<&Turn>, tensors: &[Bound]) -
 
 impl Run<'_> {
     /// Records the launch as one that those after it may overlap.
-    pub fn note_as_ahead(&self, turn: Option<&Turn>) {
-        let Some(turn) = turn else { return };
+    pub fn note_as_ahead(&self, place: Option<&LaunchPlace>) {
+        let Some(place) = place else { return };
         let kernel: Arc<str> =
             format!("`{}` ({})", self.function.name, self.function.place_of(self.function.place)).into();
         let written: Vec<Arc<[u64]>> = self.shadows.iter().map(|shadow| shadow.written().into()).collect();
@@ -116,9 +116,9 @@ impl Run<'_> {
         };
         let mut uses = vec![Rc::new(self.tensors.iter().map(of).collect())];
         if self.function.launch.dependent && self.function.launches_early() {
-            uses.extend(ahead(turn).into_iter().take(MOST_GRIDS - 1));
+            uses.extend(ahead(place).into_iter().take(MOST_GRIDS - 1));
         }
-        LAST.with_borrow_mut(|last| last.insert(turn.own, uses));
+        LAST.with_borrow_mut(|last| last.insert(place.own, uses));
     }
 }
 
