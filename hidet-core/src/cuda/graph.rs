@@ -46,9 +46,8 @@ impl Graph {
     }
 
     /// Builds a graph of launches, node by node. Each waits for the earlier ones that `after` lists for it; a `None`
-    /// does nothing. A dependent launch begins before their end and waits itself, if the driver knows such edges (CUDA 12.3),
-    /// except beside blocks that each fill a multiprocessor, if its own do not: its blocks would crowd on the multiprocessors
-    /// that are left, and stay there. Returns an error if a launch is cooperative, which such a node cannot be, or belongs to
+    /// does nothing. A dependent launch begins when their blocks have let it or have ended, and waits itself, if the driver
+    /// knows such edges (CUDA 12.3). Returns an error if a launch is cooperative, which such a node cannot be, or belongs to
     /// another device.
     ///
     /// # Safety
@@ -70,17 +69,15 @@ impl Graph {
         // SAFETY: the pointer is valid for a write.
         context.check("cuGraphCreate", unsafe { (driver.cuGraphCreate)(&mut plan, 0) })?;
         let mut nodes: Vec<Option<CUgraphNode>> = Vec::new();
-        let fills: Vec<bool> = launches.iter().map(|bare| bare.is_some_and(Bare::fills_multiprocessor)).collect();
         for (number, bare) in launches.iter().enumerate() {
             let Some(bare) = bare else {
                 nodes.push(None);
                 continue;
             };
-            let ahead = || after.get(number).into_iter().flatten();
-            let earlier: Vec<CUgraphNode> = ahead().filter_map(|number| *nodes.get(*number)?).collect();
+            let earlier = after.get(number).into_iter().flatten();
+            let earlier: Vec<CUgraphNode> = earlier.filter_map(|number| *nodes.get(*number)?).collect();
             let mut added = std::ptr::null_mut();
-            let has_room = fills[number] || !ahead().any(|number| fills[*number]);
-            let early = driver.add_graph_edges.filter(|_| bare.launch.dependent && has_room && !earlier.is_empty());
+            let early = driver.add_graph_edges.filter(|_| bare.launch.dependent && !earlier.is_empty());
             let plain = if early.is_some() { &[][..] } else { &earlier[..] };
             // SAFETY: the node is complete, and the driver copies the parameters.
             let mut status = unsafe {
@@ -111,15 +108,6 @@ impl Graph {
 }
 
 impl Bare {
-    /// Returns true if a multiprocessor holds one block at a time.
-    fn fills_multiprocessor(&self) -> bool {
-        let (mut blocks, threads) = (0, self.launch.block.iter().product::<u32>() as i32);
-        let count = self.context().driver.cuOccupancyMaxActiveBlocksPerMultiprocessor;
-        // SAFETY: the function is alive, and the pointer is valid for a write. If the driver does not say, it is taken for false.
-        let status = unsafe { count(&mut blocks, self.function, threads, self.launch.shared as usize) };
-        status == 0 && blocks == 1
-    }
-
     /// Returns the launch as the parameters of a node.
     fn node(&self) -> CUDA_KERNEL_NODE_PARAMS {
         let launch = &self.launch;

@@ -10,7 +10,7 @@ macro_rules! pipeline {
 }
 
 pipeline! {
-    wait_for_ahead "Let a dependent launch wait for the kernels ahead of it, and the next one begin.",
+    wait_for_ahead "Let all threads of a dependent launch wait for the kernels ahead of it.",
     eliminate_dead "Remove dead code.",
     describe_matrices "Determine the layouts of wgmma operands in shared memory.",
     lower_task_mapping "Lower loops over task mappings to ordinary loops, with a guard for workers without tasks.",

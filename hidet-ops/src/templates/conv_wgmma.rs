@@ -82,7 +82,6 @@ kernel! {
         f: In<T, [k, rows, cols, c]>,
         y: Out<f32, [results, k]>,
     ) {
-        grid_launch();
         let pixels = StagedPixels::new(x, window, PixelRoute::Columns, s.stages, s.groups);
         let weights = f.remap([rows, cols, k, c], 8, |[row, col, k, c]| [k, row, col, c]);
         let weights = StagedInput::new(weights, s.stages, [s.outputs, 64]);

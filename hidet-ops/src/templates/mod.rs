@@ -36,8 +36,8 @@ const TEMPLATES: [&dyn Implementation; 7] = [
 ];
 
 /// The first architecture on which a launch can begin before the one ahead of it has ended. All kernels do, and wait before they
-/// access global memory. Only those of which a block fills a multiprocessor let the next one begin at once (`grid_launch`).
-/// Others would share their multiprocessors with its blocks, some with more of them than others: models in f32 took 40% longer.
+/// access global memory. None lets the next one begin before its own blocks end (`grid_launch`): blocks of the next would take
+/// what room they find, on some multiprocessors more than on others, and stay there. Models took up to 40% longer.
 const DEPENDENT: u32 = 90;
 
 /// Makes the kernels of the first template or rule that takes the task, and returns its name. A chain of which no template makes

@@ -99,8 +99,6 @@ fn tiles<const R: usize>(
     (x, f, y): (In<TF32, 4>, In<TF32, 4>, Out<f32, R>),
     place: impl Fn([Expr<i32>; 2]) -> [Expr<i32>; R],
 ) {
-    // A block takes the memory of a multiprocessor.
-    grid_launch();
     let [k, rows, cols, c] = [0, 1, 2, 3].map(|axis| f.extent(axis));
     let pixels = StagedPixels::new(x, window, PixelRoute::Columns, s.stages, s.groups);
     let weights = f.remap([rows, cols, k, c], 4, |[row, col, k, c]| [k, row, col, c]);

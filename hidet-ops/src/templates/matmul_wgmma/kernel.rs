@@ -126,8 +126,6 @@ struct Work<T, const R: usize> {
 impl<T: Element, const R: usize> Work<T, R> {
     #[track_caller]
     fn new(s: Schedule, (a, b): (In<T, R>, In<T, R>), extents: [Expr<i32>; 2]) -> Work<T, R> {
-        // A block takes the memory of a multiprocessor, so that none of the next kernel begins beside it and slows it down.
-        grid_launch();
         let tile = [s.groups * 64, s.depth];
         let a = match s.rows < tile[0] {
             true => StagedInput::of_few_rows(a, s.stages, tile, (s.rows, (s.groups + 1) * 128)),

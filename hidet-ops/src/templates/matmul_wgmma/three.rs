@@ -58,8 +58,6 @@ fn tiles<const R: usize, const Q: usize>(
     place: impl Fn(Expr<i32>, Expr<i32>) -> [Expr<i32>; R],
     stored: impl Fn([Expr<i32>; R]) -> [Expr<i32>; Q],
 ) {
-    // See `Work::new` of the other kernels.
-    grid_launch();
     let (a, b) =
         (StagedInput::new(a, s.stages, [s.groups * 64, s.depth]), StagedInput::new(b, s.stages, [s.cols, s.depth]));
     let split = SplitTiles::of(b.as_copied());
