@@ -37,7 +37,8 @@ struct Layout {
 }
 
 impl Layout {
-    /// Elements of a row are read by adjacent threads if they are next to each other in memory; else adjacent threads read
+    /// Elements of a row are read by adjacent threads if they are next to each other in memory, in the largest tensor that is read at
+    /// coordinates, or in the result if that is larger, as where the rows are looked up in a table; else adjacent threads read
     /// elements of adjacent rows.
     fn of(parameters: &Parameters, [rows, cols]: [i64; 2], given: &Given) -> Layout {
         let last = parameters.over().last().copied();
@@ -46,8 +47,10 @@ impl Layout {
             let axes = parameters.axes(*parameter).unwrap_or_default();
             axes.iter().map(|axis| parameters.extents()[*axis]).product::<usize>()
         };
-        let largest = (0..parameters.len()).max_by_key(elements);
-        let across = last.is_some() && largest.and_then(ends_in) == last;
+        let result = parameters.result().iter().product::<usize>();
+        let largest = (0..parameters.len()).max_by_key(elements).filter(|largest| elements(largest) >= result);
+        let ends = largest.map_or(parameters.rank().checked_sub(1), ends_in);
+        let across = last.is_some() && ends == last;
         let lanes = match last {
             Some(last) if across && given.contiguous => Body::lanes(parameters, last, None, given.align),
             _ => 1,
