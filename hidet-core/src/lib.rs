@@ -261,7 +261,7 @@ pub use error::{Error, Result};
 /// | `if (i < n) y[i] = x[i]`, `tl.load(p, mask=m, other=0)`, `tl.store(p, v, mask=m)` | `if i < n { .. }`, `x.get((i,))`, `y.set((i,), v)` |
 /// | `c ? a : b`, `tl.where(c, a, b)` | `if c { a } else { b }`, `c.select(a, b)` |
 /// | `*(float4*)&x[i]` | `x.load::<4>((i,))`, `y.store((i,), v)` |
-/// | `__ldg`, `__ldcs` | [`load_hint`](dsl::intrinsics::load_hint); inputs that nothing writes use the read-only data cache automatically |
+/// | `__ldg`, `__ldcs` | [`load_hint`](dsl::intrinsics::load_hint); inputs that nothing writes use the read-only data cache automatically, except in dependent launches |
 /// | `mma.sync`, `wmma`, `tl.dot` | [`mma_m16n8k16`](dsl::intrinsics::mma_m16n8k16) and similar functions, [`wgmma`](dsl::intrinsics::wgmma) |
 /// | `ldmatrix`, `stmatrix` | [`ldmatrix_x4`](dsl::intrinsics::ldmatrix_x4), [`stmatrix_x4`](dsl::intrinsics::stmatrix_x4) and similar functions |
 /// | `wgmma.fence`, `wgmma.commit_group`, `wgmma.wait_group` | [`wgmma_fence`](dsl::intrinsics::wgmma_fence), [`wgmma_commit`](dsl::intrinsics::wgmma_commit), [`wgmma_wait`](dsl::intrinsics::wgmma_wait) |

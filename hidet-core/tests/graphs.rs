@@ -56,9 +56,13 @@ fn diamond(device: &Device, kernel: &Scale, values: &[f32; 4]) -> hidet::Result<
     Ok((Graph::of(device, launches)?, [x, y, z]))
 }
 
-/// The replays of that graph give what running the launches in order gives.
+/// The replays of that graph give what running the launches in order gives, also of dependent launches, which wait themselves.
 fn check_diamond(device: &Device) -> Done {
-    let kernel = scale().compile(device)?;
+    check_diamond_of(device, scale().compile(device)?)?;
+    check_diamond_of(device, scale().dependent().compile(device)?)
+}
+
+fn check_diamond_of(device: &Device, kernel: Scale) -> Done {
     let (graph, [x, y, z]) = diamond(device, &kernel, &[1.0, 2.0, 3.0, 4.0])?;
     assert_eq!(graph.len(), 5);
     assert_eq!(graph.dependencies(), [vec![], vec![], vec![0, 1], vec![2], vec![3]]);

@@ -11,7 +11,7 @@ pub enum Arithmetic {
     /// As the model says.
     #[default]
     F32,
-    /// Matrix products of `f32` as three products of tf32, which is about as exact.
+    /// Matrix products and convolutions of images of `f32` as three products of tf32, which is about as exact.
     Tf32x3,
     /// Matrix products of `f32` as products of tf32, which has 10 bits of fraction.
     Tf32,

@@ -393,28 +393,3 @@ fn results_are_computed_again_for_other_inputs() -> Result<()> {
     says(Replay::of(&[&x], &[]).map(|_| ()), "`replay` of f32[2, 2]: there is no output");
     Ok(())
 }
-
-/// Of rows that are looked up, adjacent threads read adjacent elements, though the largest tensor at coordinates is the list of
-/// indices.
-#[test]
-fn rows_that_are_looked_up_are_read_in_vectors() -> Result<()> {
-    let device = Device::best()?;
-    let rows = |count: usize| -> Result<Tensor> {
-        let values: Vec<f16> = (0..count * 64).map(|at| f16::from_f32((at * 37 % 101) as f32 * 0.02 - 1.0)).collect();
-        Ok(Tensor::from(&device.tensor(&values, [count, 64])?))
-    };
-    let (table, kinds) = (rows(50)?, rows(3)?);
-    let indices = |most: i64| -> Result<Tensor> {
-        let all: Vec<i64> = (0..150).map(|at| at * 7 % most).collect();
-        Ok(Tensor::from(&device.tensor(&all, [3, 50])?))
-    };
-    let y = table.take(&indices(50)?, 0)?.add(&kinds.take(&indices(3)?, 0)?)?.softmax(2)?;
-    let functions = y.functions()?;
-    assert_eq!((functions.len(), y.templates()?), (1, vec!["rows"]));
-    let text = hidet::ir::text::print(&functions[0]);
-    assert!(text.contains("f16x8"), "{text}");
-    for (found, wanted) in y.elements()?.iter().zip(y.reference()?) {
-        assert!((found - wanted).abs() <= 2e-3 * wanted.abs().max(1.0), "{found}, not {wanted}");
-    }
-    Ok(())
-}

@@ -93,6 +93,7 @@ pub(super) fn check(bench: &mut Bench) {
     exact("dependent launches, joined", &reals(&joined_on_host(&x)), &|device| joined(device, &x));
     if bench.compares() {
         bench.case_alone::<i32>("dependent launch is early", &[1], Limit::Ulps(0.0), &[1.0], overlap);
+        bench.case_alone::<i32>("dependent launch is early, graph", &[1], Limit::Ulps(0.0), &[1.0], overlap_in_graph);
     }
 }
 
@@ -155,6 +156,15 @@ fn overlap(device: &Device) -> Result<Vec<i32>> {
     let (mut sign, mut seen) = (device.zeros([1])?, device.zeros([1])?);
     looks.launch(&mut sign, &mut seen, 100_000)?;
     signs.launch(&mut sign)?;
+    seen.to_vec()
+}
+
+/// The same of nodes of a graph.
+fn overlap_in_graph(device: &Device) -> Result<Vec<i32>> {
+    let (looks, signs) = (looks().compile(device)?, signs().compile(device)?);
+    let (mut sign, mut seen) = (device.zeros([1])?, device.zeros([1])?);
+    let launches = [looks.prepare(&mut sign, &mut seen, 100_000)?, signs.prepare(&mut sign)?];
+    Graph::of(device, launches)?.replay(&device.stream()?)?;
     seen.to_vec()
 }
 

@@ -46,7 +46,7 @@ impl Graph {
     }
 
     /// Builds a graph of launches, node by node. Each waits for the earlier ones that `after` lists for it; a `None`
-    /// does nothing. A dependent launch begins when their blocks have let it or have ended, and waits itself, if the driver
+    /// does nothing but wait. A dependent launch begins when their blocks have let it or have ended, and waits itself, if the driver
     /// knows such edges (CUDA 12.3). Returns an error if a launch is cooperative, which such a node cannot be, or belongs to
     /// another device.
     ///
@@ -68,14 +68,18 @@ impl Graph {
         let mut plan = std::ptr::null_mut();
         // SAFETY: the pointer is valid for a write.
         context.check("cuGraphCreate", unsafe { (driver.cuGraphCreate)(&mut plan, 0) })?;
-        let mut nodes: Vec<Option<CUgraphNode>> = Vec::new();
+        // Of each launch its node; of one that does nothing those that it waits for.
+        let mut nodes: Vec<Vec<CUgraphNode>> = Vec::new();
         for (number, bare) in launches.iter().enumerate() {
+            let earlier = after.get(number).into_iter().flatten();
+            let mut earlier: Vec<CUgraphNode> =
+                earlier.filter_map(|number| nodes.get(*number)).flatten().copied().collect();
+            earlier.sort_unstable();
+            earlier.dedup();
             let Some(bare) = bare else {
-                nodes.push(None);
+                nodes.push(earlier);
                 continue;
             };
-            let earlier = after.get(number).into_iter().flatten();
-            let earlier: Vec<CUgraphNode> = earlier.filter_map(|number| *nodes.get(*number)?).collect();
             let mut added = std::ptr::null_mut();
             let early = driver.add_graph_edges.filter(|_| bare.launch.dependent && !earlier.is_empty());
             let plain = if early.is_some() { &[][..] } else { &earlier[..] };
@@ -93,7 +97,7 @@ impl Graph {
                 let _ = unsafe { (driver.cuGraphDestroy)(plan) };
                 return Err(error);
             }
-            nodes.push(Some(added));
+            nodes.push(vec![added]);
         }
         Graph::instantiate(context, plan)
     }

@@ -51,7 +51,7 @@ pub struct LaunchConfig {
     pub cluster: [u32; 3],
     /// All blocks must be resident at once.
     pub cooperative: bool,
-    /// A programmatic dependent launch: it may start before the work ahead of it on the stream has finished.
+    /// A programmatic dependent launch: it may start before the work ahead of it, on the stream or in the graph, has finished.
     pub dependent: bool,
 }
 

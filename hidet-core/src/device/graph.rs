@@ -4,6 +4,7 @@ use super::Device;
 use super::stream::{Recording, SimWork, Stream};
 use crate::cuda;
 use crate::error::Result;
+use crate::sim;
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
@@ -73,6 +74,8 @@ impl Graph {
             let message = format!("a graph for {} cannot be replayed on {}", self.device, stream.device());
             return Err(stream.device().error(message));
         }
+        // A graph begins when all before it on the stream has ended, and what follows waits for all of it.
+        sim::stream_waits(stream.id());
         self.steps.iter().try_for_each(|step| step())?;
         if let (Some(graph), Some(stream)) = (&self.cuda, stream.as_cuda()) {
             let lock = stream.device_lock(false)?;

@@ -149,7 +149,8 @@ impl<Args> Template<Args> {
     where
         Args: 'static,
     {
-        Template::new(name, move |signature| {
+        let dependent = self.is_dependent();
+        let outer = Template::new(name, move |signature| {
             signature.place = Some(at);
             let bound = reach::closure(true, &[], &[], at, || bind(signature));
             signature.relate();
@@ -157,7 +158,8 @@ impl<Args> Template<Args> {
             let mut inner = signature.inner(bound, at);
             self.emit(&mut inner);
             inner.all_bound(given, &kernel);
-        })
+        });
+        if dependent { outer.dependent() } else { outer }
     }
 }
 

@@ -32,7 +32,7 @@ impl Untyped {
 
     fn build(self) -> Result<Function> {
         let mut function = build(&self.name, || (self.body)(&mut Signature::default()))?;
-        function.launch.dependent |= self.dependent && !function.launch.cooperative;
+        function.launch.dependent |= self.dependent && function.can_be_dependent();
         Ok(function)
     }
 
@@ -61,11 +61,17 @@ impl<Args> Template<Args> {
 
     /// Makes the launch a programmatic dependent one, as `#[launch(dependent)]` does: the kernel may begin before those ahead
     /// of it have ended. If it does not say by [`grid_wait`](super::intrinsics::grid_wait) where it waits for them, it waits
-    /// before its first access to global memory. A cooperative launch, all of whose blocks must run at once, stays as it is. On
-    /// architectures before `sm_90` a dependent kernel does not compile.
+    /// before its first access to global memory. A cooperative launch, all of whose blocks must run at once, stays as it is, and so
+    /// does a kernel that reads through the read-only data cache
+    /// ([`LoadHint`](super::intrinsics::LoadHint)). On architectures before `sm_90` a dependent kernel does not compile.
     pub fn dependent(mut self) -> Self {
         self.untyped.dependent = true;
         self
+    }
+
+    /// Returns true if it was made dependent.
+    pub(super) fn is_dependent(&self) -> bool {
+        self.untyped.dependent
     }
 
     /// Returns the name.

@@ -82,8 +82,8 @@ pub(super) fn rows() -> Vec<Row> {
             .since(90, false)
             .gives(ResultRule::Is(Type::BOOL))
             .together(Together::Warp),
-        row("grid.wait", "hidet_grid_wait();", Meaning::GridWait, "Waits for the completion of the previous kernels on the stream, if this one is a dependent launch.").since(90, false),
-        row("grid.launch", "hidet_grid_launch();", Meaning::GridLaunch, "Allows dependent kernels on the stream to launch.").since(90, false),
+        row("grid.wait", "hidet_grid_wait();", Meaning::GridWait, "Waits for the completion of the kernels ahead, on the stream or in the graph, if this one is a dependent launch.").since(90, false),
+        row("grid.launch", "hidet_grid_launch();", Meaning::GridLaunch, "Lets dependent launches after this kernel begin.").since(90, false),
     ];
     rows.extend(REDUCTIONS.iter().map(|(name, op, types)| {
         let doc = "Combines with the shared memory of the block of the cluster whose rank is the last operand, asynchronously; the bytes arrive at the mbarrier there (PTX `red.async`).";

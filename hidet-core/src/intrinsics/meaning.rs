@@ -199,9 +199,9 @@ pub enum Meaning {
     },
     /// Returns true in one elected lane of the warp.
     ElectOne,
-    /// Waits for the previous launch on the stream.
+    /// Waits for the launches ahead, on the stream or in the graph.
     GridWait,
-    /// Allows the next launch on the stream to begin.
+    /// Lets dependent launches after this one begin.
     GridLaunch,
     /// Prefetches memory; changes no result.
     Prefetch,

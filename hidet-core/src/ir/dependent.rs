@@ -23,6 +23,14 @@ impl Function {
         found
     }
 
+    /// Returns true if the launch can be dependent: not all of its blocks must run at once, and it reads nothing through the
+    /// read-only data cache, which the kernels ahead may still write.
+    pub fn can_be_dependent(&self) -> bool {
+        let mut can = !self.launch.cooperative;
+        self.each_stmt(&mut |_, stmt| can &= meaning(stmt) != Some(&Meaning::LoadVector { read_only: true }));
+        can
+    }
+
     /// Returns how many statements of the body come before all accesses to global memory, and before all that end a thread.
     pub fn before_global_memory(&self) -> usize {
         let stays = |stmt: &Stmt| match meaning(stmt) {
@@ -116,6 +124,9 @@ mod tests {
             (format!("if %p {{\n{wait}\n}}\ncall sync.threads()\n{access}"), [false, false, true]),
             (format!("if %p {{\nreturn\n}}\n{wait}\n{access}"), [false, false, true]),
             (format!("if %p {{\n{access}\n}}\n{wait}"), [false, true, false]),
+            (format!("'l: loop {{\n{wait}\nbreak 'l\n}}\n{access}"), [false, false, true]),
+            (format!("{wait}\n'l: loop {{\nreturn\n}}\n{access}"), [true, true, false]),
+            (format!("group first 0 threads 32 {{\n{wait}\n}}\n{access}"), [false, false, true]),
             // A pass puts a wait there.
             (access.to_owned(), [true, true, true]),
         ] {

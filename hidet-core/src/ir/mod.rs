@@ -40,14 +40,14 @@
 //!   ([`Meaning::orders_memory`](crate::intrinsics::Meaning)): a barrier of the warp, the block, a group of warps, the
 //!   cluster or the grid; the end of an mbarrier's phase; a release and the acquire that reads from it; a fence, which
 //!   turns later relaxed atomic stores into releases, and earlier relaxed atomic loads into acquires; `grid.wait` and
-//!   the end of the previous kernel; the waits of asynchronous copies and of wgmma. What precedes the point in one
+//!   the end of the kernels ahead; the waits of asynchronous copies and of wgmma. What precedes the point in one
 //!   thread then *happens before* what follows it in the other, and so on transitively. Shuffles, votes and relaxed
 //!   atomics order nothing.
 //! - A read returns the last write among those that happen before it. Two accesses of different threads to one
 //!   location, at least one of them a write, of which neither happens before the other, are a *race*. A function with a
 //!   race has undefined results; atomic accesses do not race with each other.
-//! - No thread writes an input while the kernel runs. In a dependent launch this holds only after `grid.wait`: before
-//!   it, the previous kernel may still write the input.
+//! - No thread writes an input while the kernel runs. In a dependent launch this holds only after `grid.wait`, which a
+//!   pass puts if there is none: before it, the kernels ahead may still write the input.
 //!
 //! hidet's passes never move or merge loads and stores. NVRTC may do so between two synchronization points: merge and
 //! move a thread's loads, keep them in registers, and delay its stores. It may not move a load or store across a

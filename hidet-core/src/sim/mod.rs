@@ -9,7 +9,7 @@
 //!
 //! Limits of the checkers. They do not see elements of register arrays that another worker of the mapping holds, unless
 //! the function was lowered with checks (a pass adds a condition for them). They do not see launches that overlap,
-//! except for a dependent launch before it waits for the previous launch of its host thread and stream
+//! except for a dependent launch before it waits for those ahead of it, of its host thread, on its stream or in its graph
 //! ([`checks::dependent_launch`]). For kernels that wait for other blocks without being cooperative, they judge how
 //! many blocks a GPU holds at the same time by threads and shared memory alone.
 //!
@@ -32,7 +32,7 @@ mod sync;
 #[cfg(test)]
 mod tests;
 
-pub use checks::dependent_launch::{LaunchPlace, host_synchronized};
+pub use checks::dependent_launch::{LaunchPlace, host_synchronized, stream_waits};
 pub use memory::allocation::Memory;
 pub(crate) use random::Random;
 pub use report::{Counters, Failure, Fault, FaultKind, Party, Report, Tally};

@@ -237,8 +237,10 @@ int cuGraphAddKernelNode_v2(void** n, Graph* g, Node* const* after, size_t count
     return 0;
 }
 // A node along whose edges it may begin early waits itself, so the order is the same.
-int cuGraphAddDependencies_v2(Graph* g, Node* const* from, Node* const* to, const void* edges, size_t count) {
+struct Edge { unsigned char from_port, to_port, type, reserved[5]; };
+int cuGraphAddDependencies_v2(Graph* g, Node* const* from, Node* const* to, const struct Edge* edges, size_t count) {
     for (size_t i = 0; i < count; i++) {
+        if (edges[i].from_port != 1 || edges[i].type != 1) return 1;
         if (to[i]->count == 16) return 1;
         to[i]->after[to[i]->count++] = from[i];
     }

@@ -12,7 +12,8 @@ pub enum Precision {
     /// Rounded or truncated to tf32, which has 10 bits of mantissa, as tensor cores read them.
     Tf32,
     /// As three products of tf32: each factor is the sum of its nearest tf32 and a rest, and the product of both rests is left
-    /// out. Nearly as exact as `f32`, but an infinite factor gives NaN, as does one beyond 3.4e38.
+    /// out. Nearly as exact as `f32`, but an infinite factor may give NaN, as may one beyond 3.4e38. Where no kernel has it, products
+    /// are those of `f32`, which are more exact.
     Tf32x3,
 }
 

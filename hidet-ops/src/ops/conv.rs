@@ -47,7 +47,7 @@ impl Tensor {
     }
 
     /// The same, with products of `f32` computed as asked for: as three of tf32, convolutions with one group are computed by tensor
-    /// cores; where those would not be quicker, as of few channels, by products of `f32`, which are more exact.
+    /// cores; others, and those of few channels or with results of other than multiples of 4, by products of `f32`, which are more exact.
     ///
     /// # Errors
     ///

@@ -35,8 +35,8 @@ const TEMPLATES: [&dyn Implementation; 7] = [
     &matmul_simt::MatmulSimt,
 ];
 
-/// The first architecture on which a launch can begin before the one ahead of it has ended. All kernels do, and wait before they
-/// access global memory. None lets the next one begin before its own blocks end (`grid_launch`): blocks of the next would take
+/// The first architecture on which a launch can begin before the one ahead of it has ended. All but cooperative ones do, and wait
+/// before they access global memory. None lets the next one begin before its own blocks end (`grid_launch`): blocks of the next would take
 /// what room they find, on some multiprocessors more than on others, and stay there. Models took up to 40% longer.
 const DEPENDENT: u32 = 90;
 

@@ -36,7 +36,7 @@ fn load(hint: LoadHint, bytes: usize) -> Piece {
     let (width, count) = words(bytes);
     let (word, constraint) = if bytes == 2 { ("unsigned short", 'h') } else { ("unsigned", 'r') };
     let out: Vec<String> = (0..count).map(|i| format!("\"={constraint}\"(w[{i}])")).collect();
-    // Memory that is not written may be read at any time, but not before `grid.wait`, which is volatile too.
+    // Memory that is not written may be read at any time. The verifier refuses it in dependent launches.
     let clobber = if hint.is_read_only() { "" } else { " : \"memory\"" };
     let text = format!(
         "template <class T> __device__ __forceinline__ void {name}(T* to, const T* from) {{\n    {word} w[{count}];\n    asm volatile(\"{}{width} {}, [%{count}];\" : {} : \"l\"(from){clobber});\n    memcpy(to, w, {bytes});\n}}\n",

@@ -134,6 +134,9 @@ fn address(
         c.require(c.f.params.iter().any(is_read), || {
             format!("`{name}` reads {shown} through the read-only data cache, which does not see the kernel's writes; it must be an `in` parameter")
         });
+        c.require(!c.f.launch.dependent, || {
+            format!("`{name}` reads {shown} through the read-only data cache, but the kernels ahead of a dependent launch may still write it; read it without the hint")
+        });
     }
     if memory.scope == Scope::Register
         && let Some(size) = memory.layout.size().as_const()

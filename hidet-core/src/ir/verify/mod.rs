@@ -19,7 +19,7 @@
 //! - A block has 1 to 1024 threads; at most 1024 along x and y, 64 along z.
 //! - Constant grid extents lie within 2^31 - 1 along x and 65535 along y and z.
 //! - A cluster has 1 to 16 blocks and divides a constant grid; `min_blocks` is at most 32 blocks per multiprocessor.
-//! - `grid.sync` is used in cooperative launches only; a dependent launch has a `grid.wait`.
+//! - `grid.sync` is used in cooperative launches only, the read-only data cache not in dependent ones.
 //!
 //! Memory
 //! - The layout of a buffer is well formed and has the shape of the buffer.

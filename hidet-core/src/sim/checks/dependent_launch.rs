@@ -58,7 +58,7 @@ fn ahead(place: &LaunchPlace) -> Vec<Uses> {
     found
 }
 
-/// The accesses of the previous kernel to a tensor.
+/// The accesses of a kernel ahead to a tensor.
 #[derive(Clone)]
 pub struct PreviousUse {
     /// The kernel and its position.
@@ -85,6 +85,11 @@ impl PreviousUse {
 /// Records that the host thread has waited for a device, or accesses memory itself: no launch is in flight any more.
 pub fn host_synchronized() {
     LAST.with_borrow_mut(HashMap::clear);
+}
+
+/// Records that work on a stream which begins now waits for the end of all that is before it.
+pub fn stream_waits(stream: u64) {
+    LAST.with_borrow_mut(|last| last.remove(&stream));
 }
 
 /// Returns the accesses of the kernels ahead to each of the tensors, if a thread of this launch may access global memory
@@ -123,10 +128,10 @@ impl Run<'_> {
 }
 
 impl BlockRun<'_> {
-    /// The number of the agent that stands for the previous kernel: the first of the block.
+    /// The number of the agent that stands for the kernels ahead: the first of the block.
     pub const AHEAD: u32 = 0;
 
-    /// Records that the lanes have waited for the previous kernel.
+    /// Records that the lanes have waited for the kernels ahead.
     pub fn wait_for_ahead(&mut self, warp: usize, mask: u32) {
         if !self.launch.ahead.is_empty() {
             self.clocks.see_agent(warp, mask, self.warps[warp].live, BlockRun::AHEAD, 1);

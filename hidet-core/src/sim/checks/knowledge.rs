@@ -197,7 +197,7 @@ impl Knowledge {
         self.agents.as_ref().is_some_and(|times| times.get(agent as usize).is_some_and(|seen| *seen >= time))
     }
 
-    /// Returns true if a thread of any block is known to have waited for the previous kernel, which is the agent of
+    /// Returns true if a thread of any block is known to have waited for the kernels ahead, which are the agent of
     /// that number in every block.
     pub fn has_seen_ahead(&self, agent: u32) -> bool {
         let others = self.others.iter().flat_map(|others| others.values());
