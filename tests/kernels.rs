@@ -75,18 +75,24 @@ fn sample(kernel: &str, archs: Vec<Arch>) -> Vec<Arch> {
     if older.is_empty() || std::env::var_os("HIDET_ALL").is_some() {
         return archs;
     }
-    let drawn = kernel.bytes().fold(0usize, |drawn, byte| drawn.wrapping_mul(31).wrapping_add(byte.into()));
-    vec![older[drawn % older.len()], *newest]
+    vec![older[drawn(kernel) % older.len()], *newest]
 }
 
-/// Every kernel can be checked while it runs, including those with bulk copies, tensor cores and clusters.
+/// Returns a number that a kernel's name draws.
+fn drawn(kernel: &str) -> usize {
+    kernel.bytes().fold(0usize, |drawn, byte| drawn.wrapping_mul(31).wrapping_add(byte.into()))
+}
+
+/// Every kernel can be checked while it runs, including those with bulk copies, tensor cores and clusters. NVRTC compiles every
+/// second one, which the name draws; all with `HIDET_ALL=1`.
 #[test]
 fn nvrtc_compiles_every_kernel_with_checks() {
     if !available().unwrap() {
         return;
     }
     let (mut checked, mut met, mut estimates) = (0, 0, Estimates::default());
-    for entry in registry::all() {
+    let all = std::env::var_os("HIDET_ALL").is_some();
+    for entry in registry::all().into_iter().filter(|entry| all || drawn(entry.name) % 2 == 0) {
         let built = (entry.build)().unwrap_or_else(|error| panic!("{}: {error}", entry.name));
         let options = passes::LoweringOptions { checks: true, ..Default::default() };
         let lowered = passes::lower(&built, &options).unwrap_or_else(|error| panic!("{}: {error}", entry.name));
@@ -102,7 +108,11 @@ fn nvrtc_compiles_every_kernel_with_checks() {
         estimates.compare(&name, &lowered, (&source, &cubin.usage), true);
     }
     assert!(checked > 10 && met > 0, "{checked} kernels have checks, {met} meet in shared memory");
-    assert!(estimates.wrong.is_empty() && estimates.kernels >= 80, "{}", estimates.wrong.join("\n"));
+    assert!(
+        estimates.wrong.is_empty() && estimates.kernels >= if all { 80 } else { 30 },
+        "{}",
+        estimates.wrong.join("\n")
+    );
 }
 
 /// Estimates of resources that were compared with what ptxas reports.

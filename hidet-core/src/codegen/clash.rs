@@ -84,7 +84,9 @@ fn every_name_can_be_that_of_anything() {
     assert!(names.len() > 500, "{}", names.len());
     // The kernels of one program have different names; within a kernel, each kind of item has a different name.
     let (mut program, mut entries): (Option<Source>, _) = (None, BTreeSet::new());
-    for first in 0..names.len() {
+    // Each name in a third of the kinds; with `HIDET_ALL=1` in all.
+    let step = if std::env::var_os("HIDET_ALL").is_some() { 1 } else { 3 };
+    for first in (0..names.len()).step_by(step) {
         let mut next = (0..KINDS).map(|kind| names[(first + kind * 7) % names.len()].clone());
         let written = kernel(|| next.next().unwrap());
         let function = text::parse(&written).unwrap_or_else(|error| panic!("{error}\n{written}"));
