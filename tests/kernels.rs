@@ -92,7 +92,7 @@ fn nvrtc_compiles_every_kernel_with_checks() {
     }
     let (mut checked, mut met, mut estimates) = (0, 0, Estimates::default());
     let all = std::env::var_os("HIDET_ALL").is_some();
-    for entry in registry::all().into_iter().filter(|entry| all || drawn(entry.name) % 2 == 0) {
+    for entry in registry::all().into_iter().filter(|entry| all || drawn(entry.name).is_multiple_of(2)) {
         let built = (entry.build)().unwrap_or_else(|error| panic!("{}: {error}", entry.name));
         let options = passes::LoweringOptions { checks: true, ..Default::default() };
         let lowered = passes::lower(&built, &options).unwrap_or_else(|error| panic!("{}: {error}", entry.name));
