@@ -1,7 +1,6 @@
 //! Tests that need no GPU: names, shapes, and the problems themselves on the simulated device.
 
 use super::*;
-use hidet::sim::{Checks, Options};
 use hidet::tune::L2;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -67,11 +66,7 @@ fn problems_are_solved_and_wrong_results_are_found() {
 }
 
 fn is_solved(family: &Family) {
-    // Products, which take long, have their checks in `hidet check`.
-    let is_long =
-        |name: &String| ["matmul", "linear", "scaled", "conv", "flash"].iter().any(|long| name.starts_with(long));
-    let checks = if family.kernels.iter().any(is_long) { Checks::NONE } else { Checks::ALL };
-    let device = Device::sim_with(Options { checks, ..Options::default() });
+    let device = Device::sim();
     let problem = (family.open)(&device, &awkward(family)).unwrap();
     assert_eq!(
         problem.kernels.iter().map(|kernel| &kernel.0).collect::<Vec<_>>(),

@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_prologue_and_an_epilogue_are_applied_in_registers() {
-        super::super::tests::passes(|bench| linear(bench, [&[[200, 264, 72], [128, 256, 320]], &[[1, 8, 8]]]));
+        super::super::tests::passes(|bench| linear(bench, [&[[200, 264, 136], [128, 256, 576]], &[[1, 8, 8]]]));
     }
 
     #[test]

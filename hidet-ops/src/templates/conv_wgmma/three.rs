@@ -2,6 +2,7 @@
 //! one or two multiply. Where there are few tiles, several blocks compute the sums of parts of the positions and channels, which
 //! another kernel adds.
 
+use super::super::matmul_wgmma::{LAUNCH, RATES, SECOND};
 use hidet::blocks::{
     Handover, Pipeline, PixelRoute, SplitTiles, StagedInput, StagedPixels, TileOrder, Window, multiply_split,
     split_stages, store_sums,
@@ -11,14 +12,6 @@ use hidet::types::TF32;
 
 /// Channels of a stage: 128 bytes.
 const CHANNELS: i32 = 32;
-
-// Measured on an H200, in microseconds.
-/// A launch, and filling the pipeline.
-const LAUNCH: f64 = 2.4;
-/// A second kernel behind the first.
-const SECOND: f64 = 2.0;
-/// Bytes per microsecond of memory.
-const RATE: f64 = 4.0e6;
 
 /// The shape of the work.
 #[derive(Clone, Copy, Debug)]
@@ -40,14 +33,14 @@ pub(super) struct Schedule {
 impl Schedule {
     /// Returns the schedule with the least expected time, in steps of 32 channels of a position.
     pub(super) fn of([results, outputs, steps]: [usize; 3], multiprocessors: usize) -> Schedule {
-        // With the time of a step.
+        // With the microseconds of a step, measured on an H200.
         let tiles = [(2, 128, 1.3), (2, 64, 0.9), (1, 128, 0.9), (1, 64, 0.58)];
         let count = |(groups, cols, _): (i32, i32, f64)| {
             results.div_ceil(64 * groups as usize) * outputs.div_ceil(cols as usize)
         };
         let expected = |(tile, parts): &((i32, i32, f64), usize)| {
             let waves = (count(*tile) * parts).div_ceil(multiprocessors) as f64;
-            let sums = (parts * results * outputs * 8) as f64 / RATE;
+            let sums = (parts * results * outputs * 8) as f64 / RATES[2];
             let second = if *parts > 1 { SECOND + sums } else { 0.0 };
             waves * (steps.div_ceil(*parts) as f64 * tile.2 + LAUNCH) + second
         };

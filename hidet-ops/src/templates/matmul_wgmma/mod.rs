@@ -17,7 +17,7 @@ use hidet::dsl::{Binding, Signature};
 use hidet::prelude::*;
 use hidet::types::{E4M3, E5M2, Scalar, TF32};
 use kernel::{matmul_wgmma, matmul_wgmma_batched, matmul_wgmma_cluster, matmul_wgmma_parts};
-pub(super) use schedule::blocks_at_once;
+pub(super) use schedule::{LAUNCH, RATES, SECOND, blocks_at_once};
 use schedule::{Problem, Schedule, Split};
 
 /// Products by wgmma.

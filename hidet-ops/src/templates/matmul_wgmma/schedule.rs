@@ -136,17 +136,17 @@ const NARROW: [Tile; 2] = [Tile::new(1, 128, 256, 0.7), Tile::new(1, 64, 256, 0.
 
 // Measured on an H200, in microseconds.
 /// A launch, and filling the pipeline.
-const LAUNCH: f64 = 2.4;
+pub(in crate::templates) const LAUNCH: f64 = 2.4;
 /// Adding the sums of a cluster.
 const CLUSTER: f64 = 1.5;
 /// A second kernel behind the first.
-const SECOND: f64 = 2.0;
+pub(in crate::templates) const SECOND: f64 = 2.0;
 /// The least time of a step along k, whatever its size, and of 128 bytes along k in it.
 const STEP: [f64; 2] = [0.1, 0.05];
 /// Products per microsecond of a multiprocessor, of elements of 16 bits.
 const PRODUCTS: f64 = 3.0e6;
 /// Bytes per microsecond that a multiprocessor reads of L2, that it reads of memory, and that all read of memory.
-const RATES: [f64; 3] = [100e3, 50e3, 4.0e6];
+pub(in crate::templates) const RATES: [f64; 3] = [100e3, 50e3, 4.0e6];
 
 impl Schedule {
     /// Returns the schedule with the least expected time.
