@@ -261,6 +261,47 @@ fn formulas_of_gelu_are_found() {
     assert!(found[0].contains("gelu_tanh") && !apart[0].contains("gelu"), "{found:?} {apart:?}");
 }
 
+/// Layer normalisation by its formula over those axes.
+fn layer_norm(axes: &[i64], square: &str, bias: bool) -> Graph {
+    let mean = |from: &str, to: &str| node("ReduceMean", &[from, "axes"], &[to]);
+    let square = match square {
+        "Pow" => node("Pow", &["d", "two"], &["s"]),
+        _ => node("Mul", &["d", "d"], &["s"]),
+    };
+    let graph = Graph::default()
+        .input("x", 1, &["2", "3", "8"])
+        .node(node("Neg", &["x"], &["z"]))
+        .node(mean("z", "m"))
+        .node(node("Sub", &["z", "m"], &["d"]))
+        .node(square)
+        .node(mean("s", "v"))
+        .node(node("Add", &["v", "epsilon"], &["e"]))
+        .node(node("Sqrt", &["e"], &["r"]))
+        .node(node("Div", &["d", "r"], &["q"]))
+        .node(node("Mul", &["scale", "q"], &[if bias { "a" } else { "y" }]));
+    let graph = if bias { graph.node(node("Add", &["a", "bias"], &["y"])) } else { graph };
+    let graph = graph.initializer(tensor("two", &[], &[2.0])).initializer(tensor("epsilon", &[], &[0.25]));
+    let graph = graph.initializer(list("axes", axes));
+    weight(weight(graph, "scale", &[8], 3), "bias", &[8], 4)
+}
+
+#[test]
+fn formulas_of_layer_norms_are_found() {
+    // A kernel by the formula takes a square root, and one of the operator its reciprocal.
+    let is_found = |kernels: &[String]| kernels.len() == 1 && kernels[0].contains("rsqrt");
+    for (axes, square, bias) in [(&[-1i64][..], "Pow", true), (&[-1], "Mul", false), (&[-1, -2], "Pow", true)] {
+        for middle in ["m", "d", "s", "v", "r", "q"] {
+            let [found, apart] = both(|| layer_norm(axes, square, bias), middle, &[2, 3, 8]);
+            assert!(is_found(&found) && !is_found(&apart), "{axes:?} {square} {middle}: {found:?} {apart:?}");
+        }
+    }
+    // Not over the last axes, and over another number of them in all.
+    for axes in [&[-2i64][..], &[1], &[-1, -3]] {
+        let (_, kernels) = run(&layer_norm(axes, "Pow", true).output("y"), &[2, 3, 8], Arithmetic::F32);
+        assert!(!is_found(&kernels), "{axes:?}: {kernels:?}");
+    }
+}
+
 /// A value of the model that has the name that a pass would give to one of its own.
 #[test]
 fn names_of_passes_are_new_ones() {

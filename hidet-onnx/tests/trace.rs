@@ -42,7 +42,7 @@ fn passes_say_what_they_changed() {
     assert_eq!(changed, [&Pass { name: "fold_norm", removed: 2, added: 1 }]);
     assert_eq!(changed[0].to_string(), "fold_norm: 2 nodes replaced by 1");
     let names: Vec<&str> = session.passes().iter().map(|pass| pass.name).collect();
-    assert_eq!(names, ["transposed", "fold_norm", "join_products", "attention", "gelu", "aligned"]);
+    assert_eq!(names, ["transposed", "fold_norm", "join_products", "attention", "gelu", "layer_norm", "aligned"]);
     assert_eq!(session.passes()[4].to_string(), "gelu: nothing");
     assert!(Model::without_passes(&bytes).unwrap().on(&device).unwrap().passes().is_empty());
 }

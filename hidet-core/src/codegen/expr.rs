@@ -314,6 +314,11 @@ pub fn convert(from: Scalar, to: Scalar, a: &CppExpr) -> CppExpr {
     }
 }
 
+/// Rounds an `f32` to `bf16`, and converts it back.
+pub fn rounded_to_bf16(a: &CppExpr) -> CppExpr {
+    call("f32_rounded_to_bf16", &[a])
+}
+
 /// Converts an integer that is 0 or 1, maybe from a `bool`, to a float as the `bool` that it is; see [`convert`].
 pub fn convert_bit(from: Scalar, to: Scalar, a: &CppExpr) -> CppExpr {
     convert(Scalar::Bool, to, &convert(from, Scalar::Bool, a))

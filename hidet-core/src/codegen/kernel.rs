@@ -33,6 +33,8 @@ pub(super) struct Generator<'a> {
     values: SecondaryMap<ValueId, Option<CppExpr>>,
     /// Positions that are sums whose second part is never negative.
     pub(super) sums: SecondaryMap<ValueId, Option<[CppExpr; 2]>>,
+    /// What casts to `bf16` round, of those written inline.
+    pub(super) rounded: SecondaryMap<ValueId, Option<CppExpr>>,
     pub(super) vars: SecondaryMap<VarId, String>,
     pub(super) buffers: SecondaryMap<BufferId, String>,
     pub(super) maps: SecondaryMap<MapId, String>,
@@ -126,6 +128,7 @@ impl<'a> Generator<'a> {
             proved,
             values: SecondaryMap::new(),
             sums: SecondaryMap::new(),
+            rounded: SecondaryMap::new(),
             vars: SecondaryMap::new(),
             buffers: SecondaryMap::new(),
             maps: SecondaryMap::new(),
@@ -295,12 +298,17 @@ impl<'a> Generator<'a> {
 
     /// Defines a value: as a constant variable, or to be written inline at its use.
     pub(super) fn define(&mut self, value: ValueId, expr: CppExpr, always_inline: bool) {
-        if always_inline || (self.uses.inline[value] && expr.text.len() <= LONGEST) {
+        if always_inline || self.is_inline(value, &expr) {
             self.values[value] = Some(expr);
             return;
         }
         let name = self.name_value(value);
         self.out.line(format!("const {} {name} = {};", types::name(self.function.ty(value)), expr.text));
+    }
+
+    /// Returns true if the expression of a value is written at its only use.
+    pub(super) fn is_inline(&self, value: ValueId, expr: &CppExpr) -> bool {
+        self.uses.inline[value] && expr.text.len() <= LONGEST
     }
 
     /// Gives a value a name, by which it is then written.

@@ -45,6 +45,12 @@ impl Generator<'_> {
         {
             self.sums[value] = Some([self.value(*a)?, self.value(*b)?]);
         }
+        if let Op::Cast(a) = op
+            && (self.function.ty(*a), ty) == (Scalar::F32.into(), Scalar::BF16.into())
+            && self.is_inline(value, &expr)
+        {
+            self.rounded[value] = Some(self.value(*a)?);
+        }
         let expr = if self.opaque.hidden[value] { expr::hidden(&expr) } else { expr };
         self.define(value, expr, always);
         Ok(())
@@ -100,6 +106,9 @@ impl Generator<'_> {
             Op::Fma(a, b, c) => expr::fma(from(a), &get(*a)?, &get(*b)?, &get(*c)?),
             Op::Cast(a) if (self.opaque.wraps[*a] || self.opaque.leaps[*a]) && to.bytes() == 8 && to.is_int() => {
                 Some(expr::opaque_extension(from(a), to, &get(*a)?))
+            }
+            Op::Cast(a) if to == Scalar::F32 && self.rounded[*a].is_some() => {
+                self.rounded[*a].as_ref().map(expr::rounded_to_bf16)
             }
             Op::Cast(a) if self.proved.bits[*a] => Some(expr::convert_bit(from(a), to, &get(*a)?)),
             Op::Cast(a) => Some(expr::convert(from(a), to, &get(*a)?)),

@@ -44,9 +44,14 @@ impl<'a> Links<'a> {
         maker.filter(|_| self.users.get(name).is_some_and(|users| users.len() == 1))
     }
 
+    /// Returns the nodes that use a value, of which one may not exist: an output of the graph.
+    pub(super) fn users(&self, name: &str) -> &[usize] {
+        self.users.get(name).map_or(&[], Vec::as_slice)
+    }
+
     /// Returns the only node that uses a value.
     pub(super) fn user(&self, name: &str) -> Option<usize> {
-        match self.users.get(name)?.as_slice() {
+        match self.users(name) {
             [user] if *user != usize::MAX => Some(*user),
             _ => None,
         }
@@ -58,6 +63,11 @@ impl<'a> Links<'a> {
             value @ Value::Host(_) if !self.graph.has_input(name) => value.array().ok(),
             _ => None,
         }
+    }
+
+    /// Returns true if a value is constant, wherever it is.
+    pub(super) fn is_constant(&self, name: &str) -> bool {
+        self.graph.constants.contains_key(name) && !self.graph.has_input(name)
     }
 
     /// Returns true if it is known that the graph has no other floats than `f32`, so that a cast of floats to `f32` changes

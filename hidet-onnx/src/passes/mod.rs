@@ -6,6 +6,7 @@ mod changes;
 mod fold_norm;
 mod gelu;
 mod join_products;
+mod layer_norm;
 mod links;
 mod transposed;
 
@@ -22,12 +23,13 @@ use std::collections::HashSet;
 type Change = fn(Graph) -> Result<Graph>;
 
 /// All passes, in the order in which they run: some look for what others leave.
-const ALL: [(&str, Change); 5] = [
+const ALL: [(&str, Change); 6] = [
     ("transposed", transposed::transposed),
     ("fold_norm", fold_norm::fold_norm),
     ("join_products", join_products::join_products),
     ("attention", attention::attention),
     ("gelu", gelu::gelu),
+    ("layer_norm", layer_norm::layer_norm),
 ];
 
 /// Runs all passes on a graph, of which each must leave one that is valid, and removes the constants that nothing uses any more.
