@@ -93,6 +93,7 @@ mod simt;
 mod softmax;
 mod split;
 mod staged;
+mod staged_rows;
 mod three;
 mod tile_order;
 mod tiles;

@@ -3,10 +3,11 @@
 use crate::fragment::{self, coordinates, moved};
 use crate::pipeline::Position;
 use crate::staged::StagedInput;
+use crate::staged_rows::StagedRows;
 use crate::tiles::StagedTiles;
 use hidet_core::dsl::intrinsics::{
-    Map, barrier_sync, bulk_commit, bulk_wait, bulk_wait_read, fence_proxy_async, refuse, stmatrix_x4, thread_id,
-    tma_load, tma_store, warp_id,
+    Map, barrier_sync, bulk_commit, bulk_wait, bulk_wait_read, fence_proxy_async, ldmatrix_x4, refuse, stmatrix_x4,
+    thread_id, tma_load, tma_store, warp_id,
 };
 use hidet_core::dsl::{Epilogue, Expr, IndexTuple, IntoExpr, Out, View, registers, shared, unroll, vector2};
 use hidet_core::ir::Swizzle;
@@ -19,7 +20,8 @@ use hidet_macros::device;
 /// to `C`, the type that the kernel writes, and its epilogue gives `T`, a type of 16 bits.
 ///
 /// The tiles of an operand of the epilogue that is as large as the output, such as a residual, are loaded into the stages
-/// of an input by the thread that fills these, so that they arrive while the last products are computed.
+/// of an input by the thread that fills these, so that they arrive while the last products are computed. Operands that are the
+/// same for all rows, such as a bias, are read from shared memory too.
 #[derive(Clone)]
 pub struct TiledOutput<C, T, const R: usize> {
     epilogue: Epilogue<C, R>,
@@ -27,6 +29,7 @@ pub struct TiledOutput<C, T, const R: usize> {
     /// For each warp group `parts` matrices of 64 x 64: what it stores in one round.
     tiles: View<T, 3>,
     operand: Option<StagedOperand<T, R>>,
+    rows: Option<StagedRows<T>>,
     /// The box of the output that is stored as a matrix: its rows are the elements along all axes but the last.
     stored: [i32; R],
     groups: i32,
@@ -58,6 +61,17 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
         TiledOutput { operand, ..output }
     }
 
+    /// Returns the bytes of shared memory that it takes at most.
+    pub fn bytes(groups: i32, cols: i32) -> i32 {
+        let matrices = groups * Self::parts(groups, cols);
+        matrices * PART * PART * T::SCALAR.bytes() as i32 + StagedRows::<T>::bytes(groups, cols)
+    }
+
+    /// Returns how many matrices a warp group stores in one round.
+    fn parts(groups: i32, cols: i32) -> i32 {
+        if cols / PART % groups == 0 { cols / PART / groups } else { 1 }
+    }
+
     /// The same for warp groups of which each stores the elements of a box along all axes but the last: `stored` are its
     /// extents, 64 elements in all, and 64 along the last axis. Operands of the epilogue are read where they are.
     #[track_caller]
@@ -76,9 +90,10 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
         }
         let epilogue = output.epilogue();
         let map = epilogue.below::<T>().tensor_map(stored, Swizzle::B128);
-        let parts = if cols / PART % groups == 0 { cols / PART / groups } else { 1 };
+        let parts = Self::parts(groups, cols);
         let tiles = shared::<T, 3>(Layout::tma([groups * parts, PART, PART], Swizzle::B128));
-        TiledOutput { epilogue, map, tiles, operand: None, stored, groups, parts, rounds: cols / PART / parts }
+        let (rows, rounds) = (StagedRows::new(&epilogue, groups, cols), cols / PART / parts);
+        TiledOutput { epilogue, map, tiles, operand: None, rows, stored, groups, parts, rounds }
     }
 
     /// Loads the operand's tile that begins there into stages of `input`: one for each round of stores, of a matrix of
@@ -99,6 +114,16 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
                 }
                 at.advance();
             }
+        }
+    }
+
+    /// Reads what the epilogue needs of operands that are the same for all rows, of the columns from `col` on, into registers of
+    /// the threads that store: before their products, so that it is there when these are complete. A kernel that does not call
+    /// it reads them when it stores; one that does must do so for each tile.
+    #[track_caller]
+    pub fn read_rows_ahead(&self, col: impl IntoExpr<i32>) {
+        if let Some(rows) = &self.rows {
+            rows.read_ahead(col.into_expr());
         }
     }
 
@@ -133,7 +158,14 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
         origin: [Expr<i32>; R],
     ) {
         let (t, parts, warp_row) = (thread_id() % 128, self.parts, warp_id() % 4 * 16);
-        let out = registers::<T, 1>([8]);
+        let (out, given) = (registers::<T, 1>([8]), registers::<T, 1>([8]));
+        let (in_row, in_col) = fragment::address();
+        #[meta]
+        let mut epilogue = self.epilogue.clone();
+        if let Some(rows) = &self.rows {
+            rows.share(group, origin[R - 1]);
+            epilogue = rows.read_by(epilogue, group, origin[R - 1]);
+        }
         for round in unroll(0..self.rounds) {
             if let Some((_, _, at)) = staged {
                 at.wait();
@@ -145,25 +177,24 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
             barrier_sync(group + 1, 128);
             for q in unroll(0..parts * 4) {
                 let (part, first) = (q / 4, moved(origin, 0, (round * parts + q / 4) * PART));
-                let epilogue = match staged {
-                    Some((number, tiles, at)) => {
-                        let tile = tiles.part(at.stage(), group * parts + part);
-                        self.epilogue.read_from(number, tile, [first[R - 2], first[R - 1]])
-                    }
-                    None => self.epilogue.clone(),
-                };
+                let fragment = |tile: View<T, 2>| &tile[[warp_row + in_row, q % 4 * 16 + in_col]];
+                if let Some((_, tiles, at)) = staged {
+                    ldmatrix_x4(&given[[0]], fragment(tiles.part(at.stage(), group * parts + part)));
+                }
                 for i in unroll((0..8).step_by(2)) {
                     let sum = (round * parts * 4 + q) * 8 + i;
                     let pair = vector2(sums[[sum]] as C, sums[[sum + 1]] as C);
                     let (in_row, in_col) = fragment::element(i);
                     let place = self.place(first, warp_row + in_row, q % 4 * 16 + in_col);
+                    let epilogue = match staged {
+                        Some((number, ..)) => epilogue.given(number, vector2(given[[i]], given[[i + 1]])),
+                        None => epilogue.clone(),
+                    };
                     let [x, y] = epilogue.apply::<T, 2>(pair, place).lanes();
                     out[[i]] = x;
                     out[[i + 1]] = y;
                 }
-                let (in_row, in_col) = fragment::address();
-                let place = &self.tiles[[group * parts + part, warp_row + in_row, q % 4 * 16 + in_col]];
-                stmatrix_x4(place, &out[[0]]);
+                stmatrix_x4(fragment(self.tiles.slice(group * parts + part)), &out[[0]]);
             }
             fence_proxy_async();
             barrier_sync(group + 1, 128);

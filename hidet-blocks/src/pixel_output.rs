@@ -50,6 +50,17 @@ impl<C: Element, T: Element> PixelOutput<C, T> {
         PixelOutput { route, threads: (groups + 1) * 128 }
     }
 
+    /// Reads what the epilogue needs of operands that are the same for all results ahead, for channels from `channel` on: see
+    /// [`TiledOutput::read_rows_ahead`].
+    #[track_caller]
+    pub fn read_rows_ahead(&self, channel: Expr<i32>) {
+        match &self.route {
+            Route::Matrix(output) => output.read_rows_ahead(channel),
+            Route::Boxes(output) => output.read_rows_ahead(channel),
+            Route::Split(..) => {}
+        }
+    }
+
     /// Stores the sums of the warp group numbered `group` for the tile of results from number `result` on, and channels
     /// from `channel` on. Those of a split product are stored by [`join`](Self::join).
     #[device(crate = hidet_core)]

@@ -319,6 +319,11 @@ pub fn rounded_to_bf16(a: &CppExpr) -> CppExpr {
     call("f32_rounded_to_bf16", &[a])
 }
 
+/// Converts a lane of a vector of `bf16` to `f32`.
+pub fn widened_lane(vector: &CppExpr, lane: u8) -> CppExpr {
+    CppExpr::atom(format!("bf16_lane_to_f32<{lane}>({})", vector.text))
+}
+
 /// Converts an integer that is 0 or 1, maybe from a `bool`, to a float as the `bool` that it is; see [`convert`].
 pub fn convert_bit(from: Scalar, to: Scalar, a: &CppExpr) -> CppExpr {
     convert(Scalar::Bool, to, &convert(from, Scalar::Bool, a))

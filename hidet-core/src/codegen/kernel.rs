@@ -33,8 +33,8 @@ pub(super) struct Generator<'a> {
     values: SecondaryMap<ValueId, Option<CppExpr>>,
     /// Positions that are sums whose second part is never negative.
     pub(super) sums: SecondaryMap<ValueId, Option<[CppExpr; 2]>>,
-    /// What casts to `bf16` round, of those written inline.
-    pub(super) rounded: SecondaryMap<ValueId, Option<CppExpr>>,
+    /// Numbers of `bf16` that are written inline, as `f32`.
+    pub(super) widened: SecondaryMap<ValueId, Option<CppExpr>>,
     pub(super) vars: SecondaryMap<VarId, String>,
     pub(super) buffers: SecondaryMap<BufferId, String>,
     pub(super) maps: SecondaryMap<MapId, String>,
@@ -128,7 +128,7 @@ impl<'a> Generator<'a> {
             proved,
             values: SecondaryMap::new(),
             sums: SecondaryMap::new(),
-            rounded: SecondaryMap::new(),
+            widened: SecondaryMap::new(),
             vars: SecondaryMap::new(),
             buffers: SecondaryMap::new(),
             maps: SecondaryMap::new(),

@@ -45,11 +45,14 @@ impl Generator<'_> {
         {
             self.sums[value] = Some([self.value(*a)?, self.value(*b)?]);
         }
-        if let Op::Cast(a) = op
-            && (self.function.ty(*a), ty) == (Scalar::F32.into(), Scalar::BF16.into())
-            && self.is_inline(value, &expr)
-        {
-            self.rounded[value] = Some(self.value(*a)?);
+        if ty == Scalar::BF16.into() && self.is_inline(value, &expr) && !self.opaque.hidden[value] {
+            self.widened[value] = match op {
+                Op::Cast(a) if self.function.ty(*a) == Scalar::F32.into() => {
+                    Some(expr::rounded_to_bf16(&self.value(*a)?))
+                }
+                Op::Extract(vector, lane) => Some(expr::widened_lane(&self.value(*vector)?, *lane)),
+                _ => None,
+            };
         }
         let expr = if self.opaque.hidden[value] { expr::hidden(&expr) } else { expr };
         self.define(value, expr, always);
@@ -107,8 +110,14 @@ impl Generator<'_> {
             Op::Cast(a) if (self.opaque.wraps[*a] || self.opaque.leaps[*a]) && to.bytes() == 8 && to.is_int() => {
                 Some(expr::opaque_extension(from(a), to, &get(*a)?))
             }
-            Op::Cast(a) if to == Scalar::F32 && self.rounded[*a].is_some() => {
-                self.rounded[*a].as_ref().map(expr::rounded_to_bf16)
+            Op::Cast(a) if to == Scalar::F32 && self.widened[*a].is_some() => self.widened[*a].clone(),
+            Op::Cast(a)
+                if to == Scalar::F32
+                    && from(a) == Scalar::BF16
+                    && let Some(lane) = lane
+                    && self.function.ty(*a).lanes > 1 =>
+            {
+                Some(expr::widened_lane(&self.value(*a)?, lane))
             }
             Op::Cast(a) if self.proved.bits[*a] => Some(expr::convert_bit(from(a), to, &get(*a)?)),
             Op::Cast(a) => Some(expr::convert(from(a), to, &get(*a)?)),

@@ -8,7 +8,7 @@ use super::access::{ViewData, problem};
 use super::builder::{Caller, here};
 use super::expr::{DeviceType, Expr};
 use super::index::{IndexTuple, IndexValue};
-use super::mapped::Mapped;
+use super::mapped::{self, Mapped};
 use super::vector::Vector;
 use super::view::{In, Out, View, Writable, add};
 use crate::types::{Element, Type};
@@ -94,8 +94,53 @@ impl<U: Element, const R: usize> Epilogue<U, R> {
         operands.find(|(_, view)| view.can_tensor_map().is_ok())
     }
 
+    /// Returns the numbers and the tensors of the operands of type `T` that follow the last axis alone, such as a bias of
+    /// columns, and of which a tensor map can be taken.
+    #[track_caller]
+    pub fn row_operands<T: Element>(&self) -> Vec<(usize, In<T, 1>)> {
+        mapped::row_operands(&self.functions, R)
+    }
+
+    /// Returns the same epilogue, for which elements of an operand are given: those of the `N` elements of the output to
+    /// which it is applied. The operand is one with [all axes](Self::operand).
+    ///
+    /// ```
+    /// use hidet::prelude::*;
+    ///
+    /// kernel! {
+    ///     /// y = 0, by pairs; the pair of an operand is loaded by the kernel.
+    ///     #[launch(grid = 1, block = 32)]
+    ///     fn zeros(y: Out<f32, [64]>) {
+    ///         let (epilogue, i) = (y.epilogue(), thread_id() * 2);
+    ///         let epilogue = match epilogue.operand::<f32>(0) {
+    ///             Some(operand) => epilogue.given(0, operand.load::<2>((i,))),
+    ///             None => epilogue,
+    ///         };
+    ///         epilogue.below::<f32>().store((i,), epilogue.apply::<f32, 2>(vector2(0.0, 0.0), (i,)));
+    ///     }
+    /// }
+    ///
+    /// type Parameters = (In<f32, 1>, Out<f32, 1>);
+    /// let copy = zeros().fuse("copy", ["a[64]", "y[64]"], |(a, y): Parameters| (y.map_store_with((a,), |v, (a,), _| v + a),));
+    /// let device = Device::sim();
+    /// let (a, mut y) = (device.tensor(&[2.0; 64], [64])?, device.empty([64])?);
+    /// copy.compile(&device)?.launch(&a, &mut y)?;
+    /// assert_eq!(y.to_vec()?, [2.0; 64]);
+    /// # Ok::<(), hidet::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn given<T: Element, const N: usize>(&self, number: usize, elements: Expr<Vector<T, N>>) -> Self {
+        let (mut made, at) = (self.clone(), here());
+        let operand = made.functions.iter_mut().flat_map(|mapped| &mut mapped.operands).nth(number);
+        match operand.filter(|own| own.axes.iter().copied().eq(0..R) && own.view.elem == T::SCALAR) {
+            Some(operand) => operand.given = Some((elements.assume(), N as u8)),
+            None => problem(&format!("operand {number} has other axes or elements than these: see `operand`"), at),
+        }
+        made
+    }
+
     /// Returns the same epilogue, of which an operand is read from `tile`, where the kernel has copied a part of it. The
-    /// tile has the last `Q` axes of the output, and begins at `start` along them.
+    /// tile has the last `Q` axes of the output, of which the operand has these or all, and begins at `start` along them.
     #[track_caller]
     pub fn read_from<T: Element, const Q: usize, B, S: IndexValue>(
         &self,
@@ -107,9 +152,7 @@ impl<U: Element, const R: usize> Epilogue<U, R> {
         let operand = made.functions.iter_mut().flat_map(|mapped| &mut mapped.operands).nth(number);
         let start: Vec<Expr<i32>> = start.into_iter().map(IndexValue::coordinate).collect();
         match (operand, tile.data(at)) {
-            (Some(operand), Some(data))
-                if operand.axes.iter().copied().eq(0..R) && data.elem == operand.view.elem && Q <= R =>
-            {
+            (Some(operand), Some(data)) if Q <= R && operand.ends_with(R - Q..R) && data.elem == operand.view.elem => {
                 operand.read_from(data, R - Q, &start);
             }
             (_, None) => {}

@@ -7,8 +7,9 @@ use super::access::{Base, Guard, ViewData, ViewExtent, extract, join, moved, pro
 use super::builder::{Caller, with};
 use super::expr::Expr;
 use super::reach;
-use super::view::View;
+use super::view::{In, View, add};
 use crate::types::{Element, Scalar, Type};
+use std::ops::Range;
 use std::rc::Rc;
 
 /// Returns an element from the element below, those of the operands, and the coordinates.
@@ -38,6 +39,8 @@ pub(crate) struct MapOperand {
     /// For each axis of the operand, the axis of the computed view whose coordinate it has.
     pub axes: Vec<usize>,
     pub range: OperandRange,
+    /// Its elements for so many consecutive ones of the computed view, if they are not loaded.
+    pub given: Option<(Expr<()>, u8)>,
 }
 
 /// How accesses to an operand stay inside of it.
@@ -77,7 +80,7 @@ impl<T: Element, const R: usize, A> OperandView<R> for View<T, R, A> {
     type Element = T;
     #[allow(private_interfaces)]
     fn operand(self, at: Caller) -> Option<MapOperand> {
-        Some(MapOperand { view: self.data(at)?, axes: (0..R).collect(), range: OperandRange::Checked })
+        Some(MapOperand { view: self.data(at)?, axes: (0..R).collect(), range: OperandRange::Checked, given: None })
     }
 }
 
@@ -167,7 +170,12 @@ impl MapOperand {
             problem(&format!("an operand along axis {axis} of a tensor with {rank} axes"), at);
             return None;
         }
-        Some(MapOperand { view, axes, range: OperandRange::Checked })
+        Some(MapOperand { view, axes, range: OperandRange::Checked, given: None })
+    }
+
+    /// Returns true if its last axes are these of the computed view, and it has no others or all.
+    pub fn ends_with(&self, last: Range<usize>) -> bool {
+        self.axes.iter().copied().eq(last.clone()) || self.axes.iter().copied().eq(0..last.end)
     }
 
     /// Reads it from `tile`, a part of it that the kernel has copied, whose axes follow those of the computed view from
@@ -226,6 +234,12 @@ impl MapOperand {
     /// Returns its elements for consecutive ones of the computed view: one for all, or a vector; `None` if they must be
     /// loaded one by one.
     fn load_lanes(&self, index: &[Expr<i32>], lanes: u8, at: Caller) -> Option<LaneValues> {
+        if let Some((elements, given)) = self.given {
+            if given != lanes {
+                problem(&format!("an operand is given {given} elements for {lanes} of the output"), at);
+            }
+            return Some(LaneValues::Vector(elements, self.view.elem));
+        }
         let last = index.len().wrapping_sub(1);
         match self.axes.split_last() {
             Some((axis, rest)) if *axis == last && !rest.contains(&last) => {
@@ -249,6 +263,17 @@ impl MapOperand {
             }
         });
     }
+}
+
+/// Returns the numbers and the tensors of those operands of functions of a view with `rank` axes that are of type `T`, follow its
+/// last axis alone, and of which a tensor map can be taken.
+#[track_caller]
+pub(crate) fn row_operands<T: Element>(functions: &[Mapped], rank: usize) -> Vec<(usize, In<T, 1>)> {
+    let operands = functions.iter().flat_map(|mapped| &mapped.operands).enumerate();
+    let rows = operands.filter(|(_, operand)| operand.view.elem == T::SCALAR && operand.axes == [rank - 1]);
+    let rows = rows.map(|(number, operand)| (number, operand.view.clone())).collect::<Vec<_>>();
+    let views = rows.into_iter().map(|(number, view)| (number, add(view) as In<T, 1>));
+    views.filter(|(_, view)| view.can_tensor_map().is_ok()).collect()
 }
 
 /// The elements for the lanes of a vector.

@@ -7,7 +7,7 @@ use super::access::{ViewData, extract, join, moved, problem};
 use super::builder::{Caller, here, with};
 use super::expr::{DeviceType, Expr, IntoExpr, compare};
 use super::index::{IndexTuple, IndexValue};
-use super::mapped::Mapped;
+use super::mapped::{self, Mapped};
 use super::vector::Vector;
 use super::view::{In, View, add};
 use crate::ir::{BinaryOp, CompareOp, Op};
@@ -84,11 +84,7 @@ impl<U: Element, const R: usize> Prologue<U, R> {
     /// as a scale of columns, and of which a tensor map can be taken.
     #[track_caller]
     pub fn row_operands<T: Element>(&self) -> Vec<(usize, In<T, 1>)> {
-        let operands = self.functions.iter().flat_map(|mapped| &mapped.operands).enumerate();
-        let rows = operands.filter(|(_, operand)| operand.view.elem == T::SCALAR && operand.axes == [R - 1]);
-        let rows = rows.map(|(number, operand)| (number, operand.view.clone())).collect::<Vec<_>>();
-        let views = rows.into_iter().map(|(number, view)| (number, add(view) as In<T, 1>));
-        views.filter(|(_, view)| view.can_tensor_map().is_ok()).collect()
+        mapped::row_operands(&self.functions, R)
     }
 
     /// Returns the same prologue, of which a [row operand](Self::row_operands) is read from `row`, where the kernel has

@@ -99,6 +99,7 @@ fn compute<T: Element>(s: Schedule, element: impl Fn([Expr<i32>; 4]) -> Expr<T>,
         sync_threads();
         // Those of the next tile are on their way while this one is computed.
         load(tile + s.blocks);
+        y.read_rows_ahead(channel);
         at.wait();
         let left = patch.left(weights.as_copied());
         sums.fill(0.0);

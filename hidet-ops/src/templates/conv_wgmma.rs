@@ -11,7 +11,9 @@ use crate::error::TensorType;
 use crate::expr::{ExprNode, Precision, ScalarExpr, axes_of};
 use crate::fuse::FusedTask;
 use crate::schedule::{Given, Implementation, KernelPlan, Parameters, Plan, Source, stored};
-use hidet::blocks::{Pipeline, PixelOutput, PixelRoute, StagedInput, StagedPixels, TileOrder, Window, multiply_tiles};
+use hidet::blocks::{
+    Pipeline, PixelOutput, PixelRoute, StagedInput, StagedPixels, TileOrder, TiledOutput, Window, multiply_tiles,
+};
 use hidet::dispatch;
 use hidet::dsl::Signature;
 use hidet::ir::Access;
@@ -43,7 +45,10 @@ struct Schedule {
 impl Schedule {
     /// Returns how many positions and channels fit the shared memory of a block, at most 8.
     fn stages(groups: i32, cols: i32, split: i32) -> i32 {
-        let kept = if split > 1 { groups * 64 * (cols + 8) * 4 } else { groups * 64 * cols * 2 };
+        let kept = match split {
+            1 => TiledOutput::<f32, f16, 4>::bytes(groups, cols),
+            _ => groups * 64 * (cols + 8) * 4,
+        };
         ((227 * 1024 - 2048 - kept) / ((groups * 64 + cols) * 128)).min(8)
     }
 
@@ -106,6 +111,7 @@ kernel! {
             #[warp_group(1..s.groups + 1)]
             {
                 let group = warp_id() / 4 - 1;
+                y.read_rows_ahead(output);
                 sums.fill(0.0);
                 multiply_tiles(sums, (pixels.tiles(), weights.as_copied()), &at, group * 64, end - begin);
                 y.store(sums, &pixels, group, (first, output));

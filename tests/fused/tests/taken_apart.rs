@@ -65,6 +65,57 @@ fn operands_are_read_from_a_tile() {
 }
 
 kernel! {
+    /// y = 0 by pairs of a matrix, with elements of the first operand that the kernel gives, and those of row operands from shared
+    /// memory.
+    #[launch(grid = 1, block = 32)]
+    fn given(#[meta] lanes: usize, y: Out<f32, [2, 32]>) {
+        let epilogue = y.epilogue();
+        let (row, col) = (thread_id() / 16, thread_id() % 16 * 2);
+        let rows = epilogue.row_operands::<f32>();
+        let columns = shared::<f32>([32]);
+        #[meta]
+        let mut own = epilogue.clone();
+        for (number, operand) in rows {
+            columns[[thread_id()]] = operand[[thread_id()]] * 2.0;
+            sync_threads();
+            own = own.read_from(number, columns, [0]);
+        }
+        let own = match lanes {
+            1 => own.given(0, vector([0.5f32.into_expr()])),
+            _ => own.given(0, vector2::<f32>(100.0, 200.0)),
+        };
+        epilogue.below::<f32>().store((row, col), own.apply::<f32, 2>(vector2(0.0, 0.0), (row, col)));
+    }
+}
+
+type OfMatrix = (In<f32, 2>, In<f32, 1>, Out<f32, 2>);
+
+fn with_bias(lanes: usize) -> Template<OfMatrix> {
+    given(lanes).fuse("with_bias", ["x[2, 32]", "bias[32]", "y[2, 32]"], |(x, bias, y): OfMatrix| {
+        (y.map_store_with((x, bias.along([1])), |v: Expr<f32>, (x, bias), _| v + x + bias),)
+    })
+}
+
+#[test]
+fn elements_of_operands_are_given() {
+    let device = Device::sim();
+    let bias: Vec<f32> = (0..32).map(|col| col as f32).collect();
+    let (x, bias) = (device.tensor(&[9.0; 64], [2, 32]).unwrap(), device.tensor(&bias, [32]).unwrap());
+    let mut y = device.empty([2, 32]).unwrap();
+    with_bias(2).compile(&device).unwrap().launch(&x, &bias, &mut y).unwrap();
+    let expected: Vec<f32> = (0..64).map(|i| [100.0, 200.0][i % 2] + 2.0 * (i % 32) as f32).collect();
+    assert_eq!(y.to_vec().unwrap(), expected);
+}
+
+#[test]
+fn elements_for_another_number_or_no_operand_are_refused() {
+    let error = with_bias(1).build().map(drop).unwrap_err().to_string();
+    assert!(error.contains("an operand is given 1 elements for 2 of the output"), "{error}");
+    let error = given(2).build().map(drop).unwrap_err().to_string();
+    assert!(error.contains("operand 0 has other axes or elements than these: see `operand`"), "{error}");
+}
+
+kernel! {
     /// The sum of the elements of x and of those beyond its end.
     #[launch(grid = 1, block = 1)]
     fn beyond(x: In<f32, [n]>, y: Out<f32, [1]>) {

@@ -29,6 +29,12 @@ struct e5m2 { unsigned char bits; };
 ## bf16_to_f32
 @ float bf16_to_f32(bf16 a) { return __uint_as_float((unsigned)a.bits << 16); }
 
+## bf16_lane_to_f32
+// Half of a word, in one instruction.
+template <int Lane, int N> @ float bf16_lane_to_f32(vec<bf16, N> a) {
+    return __uint_as_float(Lane % 2 ? a.word[Lane / 2] & 0xffff0000u : a.word[Lane / 2] << 16);
+}
+
 ## f32_to_f16
 @ f16 f32_to_f16(float a) { f16 r; asm("cvt.rn.f16.f32 %0, %1;" : "=h"(r.bits) : "f"(a)); return r; }
 

@@ -133,8 +133,8 @@ impl Schedule {
         // Small blocks if all of them run at the same time.
         let small = front.iter().product::<i32>() as usize * rows.div_ceil(64);
         let groups = if rows <= 64 || small <= multiprocessors { 1 } else { 2 };
-        let stored = groups * 64 * 64 * 2 * (features[1] / 64 / groups).max(1);
-        let left = 227 * 1024 - 2048 - groups * 64 * features[0] * 2 - stored;
+        let stored = TiledOutput::<f32, f16, 5>::bytes(groups, features[1]);
+        let left = 227 * 1024 - 1024 - groups * 64 * features[0] * 2 - stored;
         let stages = (left / (KEYS * (features[0] + features[1]) * 2)).min(4);
         let (Score { ahead, scale, .. }, masked) = (&chain.score, chain.mask.is_some());
         let (ahead, scale) = (*ahead, *scale);

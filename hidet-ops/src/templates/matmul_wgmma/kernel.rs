@@ -193,6 +193,9 @@ fn whole<T: Element, C: Num, const R: usize>(
         let (at, group) = (work.pipeline.start(), warp_id() / 4 - 1);
         let sums = registers::<C>([s.cols / 2]);
         for (row, col) in work.tiles.origins() {
+            if let Some(output) = &output {
+                output.read_rows_ahead(col);
+            }
             sums.fill(C::default());
             multiply(sums, (&work.a, &work.b), &at, (group * 64, place(row, 0.into_expr())), steps);
             match (&output, &rows) {

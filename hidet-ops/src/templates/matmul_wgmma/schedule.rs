@@ -1,6 +1,7 @@
 //! [`Schedule`]: the shape of the work, chosen by a model of its time.
 
-use hidet::blocks::RowOutput;
+use hidet::blocks::{RowOutput, TiledOutput};
+use hidet::prelude::f16;
 
 /// The shape of the work.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -98,7 +99,7 @@ pub(super) struct Problem {
 }
 
 /// Bytes of shared memory of a block that tiles may have: 227 KiB without barriers and alignment.
-const SHARED_BYTES: i32 = 227 * 1024 - 2048;
+const SHARED_BYTES: i32 = 227 * 1024 - 1024;
 
 /// A stage is given back when the products of the next one are under way.
 const LEAST_STAGES: i32 = 3;
@@ -223,10 +224,7 @@ impl Problem {
         let Tile { groups, cols, .. } = tile;
         let results = match split {
             Split::Cluster(_) => groups * 64 * (cols + 8) * 4,
-            Split::Whole if self.by_tma && cols % 64 == 0 => {
-                let parts = if cols / 64 % groups == 0 { cols / 64 / groups } else { 1 };
-                groups * parts * 64 * 64 * 2
-            }
+            Split::Whole if self.by_tma && cols % 64 == 0 => TiledOutput::<f32, f16, 2>::bytes(groups, cols),
             Split::Whole if self.by_rows() => groups * RowOutput::<f32>::BYTES,
             _ => 0,
         };
