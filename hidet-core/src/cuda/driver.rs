@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use cudarc::driver::sys::{self, *};
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use std::mem::transmute;
 use std::sync::OnceLock;
 
 /// The oldest supported driver, as `cuDriverGetVersion` reports it: CUDA 12.0.
@@ -16,6 +17,12 @@ type AddGraphEdges = unsafe extern "C" fn(
     edges: *const CUgraphEdgeData,
     count: usize,
 ) -> u32;
+
+/// Returns the address of a function of the driver, which must be present.
+fn address(name: &str) -> Option<*const c_void> {
+    // SAFETY: the symbol is looked up, and its address is taken for what it is.
+    unsafe { sys::culib().get::<*const c_void>(name.as_bytes()) }.ok().map(|found| *found)
+}
 
 macro_rules! calls {
     ($($name:ident($($arg:ident: $ty:ty),*);)*) => {
@@ -41,10 +48,14 @@ macro_rules! calls {
                 Ok(Driver {
                     version: 0,
                     devices: 0,
-                    // SAFETY: as below.
-                    add_graph_edges: unsafe { sys::culib().get(b"cuGraphAddDependencies_v2") }.ok().map(|found| *found),
-                    // SAFETY: the library is present (the caller has checked), and the types are the driver's.
-                    $($name: *unsafe { sys::culib().get(stringify!($name).as_bytes()) }.map_err(|_| stringify!($name))?,)*
+                    // SAFETY: the type is that of the driver's function of this name.
+                    add_graph_edges: address("cuGraphAddDependencies_v2")
+                        .map(|found| unsafe { transmute::<*const c_void, AddGraphEdges>(found) }),
+                    $($name: {
+                        let address = address(stringify!($name)).ok_or(stringify!($name))?;
+                        // SAFETY: as above.
+                        unsafe { transmute::<*const c_void, unsafe extern "C" fn($($ty),*) -> u32>(address) }
+                    },)*
                 })
             }
         }
