@@ -269,7 +269,7 @@ fn layer_norm(axes: &[i64], square: &str, bias: bool) -> Graph {
         _ => node("Mul", &["d", "d"], &["s"]),
     };
     let graph = Graph::default()
-        .input("x", 1, &["2", "3", "8"])
+        .input("x", 1, &["2", "3", "n"])
         .node(node("Neg", &["x"], &["z"]))
         .node(mean("z", "m"))
         .node(node("Sub", &["z", "m"], &["d"]))
@@ -295,6 +295,9 @@ fn formulas_of_layer_norms_are_found() {
             assert!(is_found(&found) && !is_found(&apart), "{axes:?} {square} {middle}: {found:?} {apart:?}");
         }
     }
+    // One element per row, so that scale and bias make the result larger.
+    let [found, apart] = both(|| layer_norm(&[-1], "Pow", true), "m", &[2, 3, 1]);
+    assert!(found != apart);
     // Not over the last axes, and over another number of them in all.
     for axes in [&[-2i64][..], &[1], &[-1, -3]] {
         let (_, kernels) = run(&layer_norm(axes, "Pow", true).output("y"), &[2, 3, 8], Arithmetic::F32);

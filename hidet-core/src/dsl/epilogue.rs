@@ -98,7 +98,8 @@ impl<U: Element, const R: usize> Epilogue<U, R> {
     /// columns, and of which a tensor map can be taken.
     #[track_caller]
     pub fn row_operands<T: Element>(&self) -> Vec<(usize, In<T, 1>)> {
-        mapped::row_operands(&self.functions, R)
+        let rows = mapped::row_operands(&self.functions, R, T::SCALAR);
+        rows.into_iter().map(|(number, view)| (number, add(view))).collect()
     }
 
     /// Returns the same epilogue, for which elements of an operand are given: those of the `N` elements of the output to

@@ -119,6 +119,12 @@ impl MapCoordinate {
 }
 
 impl ViewData {
+    /// Returns why no tensor map can be taken of the view: see [`View::can_tensor_map`](super::view::View::can_tensor_map).
+    pub(super) fn can_tensor_map(&self, at: Caller) -> Result<(), String> {
+        let (geometry, _) = self.geometry(at)?;
+        with(|builder| geometry.unaligned(builder)).flatten().map_or(Ok(()), Err)
+    }
+
     /// Returns the axes of a tensor map of the view, slowest first as in shared memory, with the coordinates of a copy,
     /// or an error if it has none.
     pub(super) fn geometry(&self, at: Caller) -> Result<(Geometry, Vec<MapCoordinate>), String> {

@@ -4,10 +4,10 @@
 //! computed view is a vector of the view below, and of every operand that follows its last axis.
 
 use super::access::{Base, Guard, ViewData, ViewExtent, extract, join, moved, problem};
-use super::builder::{Caller, with};
+use super::builder::{Caller, here, with};
 use super::expr::Expr;
 use super::reach;
-use super::view::{In, View, add};
+use super::view::View;
 use crate::types::{Element, Scalar, Type};
 use std::ops::Range;
 use std::rc::Rc;
@@ -265,15 +265,17 @@ impl MapOperand {
     }
 }
 
-/// Returns the numbers and the tensors of those operands of functions of a view with `rank` axes that are of type `T`, follow its
-/// last axis alone, and of which a tensor map can be taken.
+/// Returns the numbers and the tensors of those operands of functions of a view with `rank` axes that are of type `elem`, follow
+/// its last axis alone, and of which a tensor map can be taken.
 #[track_caller]
-pub(crate) fn row_operands<T: Element>(functions: &[Mapped], rank: usize) -> Vec<(usize, In<T, 1>)> {
-    let operands = functions.iter().flat_map(|mapped| &mapped.operands).enumerate();
-    let rows = operands.filter(|(_, operand)| operand.view.elem == T::SCALAR && operand.axes == [rank - 1]);
-    let rows = rows.map(|(number, operand)| (number, operand.view.clone())).collect::<Vec<_>>();
-    let views = rows.into_iter().map(|(number, view)| (number, add(view) as In<T, 1>));
-    views.filter(|(_, view)| view.can_tensor_map().is_ok()).collect()
+pub(crate) fn row_operands(functions: &[Mapped], rank: usize, elem: Scalar) -> Vec<(usize, ViewData)> {
+    let mut rows = Vec::new();
+    for (number, operand) in functions.iter().flat_map(|mapped| &mapped.operands).enumerate() {
+        if operand.view.elem == elem && operand.axes == [rank - 1] && operand.view.can_tensor_map(here()).is_ok() {
+            rows.push((number, operand.view.clone()));
+        }
+    }
+    rows
 }
 
 /// The elements for the lanes of a vector.

@@ -84,7 +84,8 @@ impl<U: Element, const R: usize> Prologue<U, R> {
     /// as a scale of columns, and of which a tensor map can be taken.
     #[track_caller]
     pub fn row_operands<T: Element>(&self) -> Vec<(usize, In<T, 1>)> {
-        mapped::row_operands(&self.functions, R)
+        let rows = mapped::row_operands(&self.functions, R, T::SCALAR);
+        rows.into_iter().map(|(number, view)| (number, add(view))).collect()
     }
 
     /// Returns the same prologue, of which a [row operand](Self::row_operands) is read from `row`, where the kernel has

@@ -247,9 +247,7 @@ impl<T: Element, const R: usize, A> View<T, R, A> {
     #[track_caller]
     pub fn can_tensor_map(&self) -> Result<(), String> {
         let at = here();
-        let data = self.data(at).ok_or("this tensor belongs to another kernel")?;
-        let (geometry, _) = data.geometry(at)?;
-        with(|builder| geometry.unaligned(builder)).flatten().map_or(Ok(()), Err)
+        self.data(at).ok_or("this tensor belongs to another kernel")?.can_tensor_map(at)
     }
 
     /// Returns true if the elements are in memory of this block or the device, so that they have an
