@@ -14,6 +14,8 @@ use hidet_core::ir::Swizzle;
 use hidet_core::layout::Layout;
 use hidet_core::types::Element;
 use hidet_macros::device;
+use std::cell::Cell;
+use std::rc::Rc;
 
 /// An output of which each warp group stores 64 rows of a tile, through shared memory and by TMA. A tile is a matrix along
 /// the last two of the `R` axes. Sums are rounded
@@ -38,10 +40,12 @@ pub struct TiledOutput<C, T, const R: usize> {
 }
 
 /// An operand of the epilogue whose tiles go through the pipeline.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct StagedOperand<T, const R: usize> {
     number: usize,
     map: Map<T, R>,
+    /// True once the kernel's text loads it.
+    is_loaded: Rc<Cell<bool>>,
 }
 
 /// Rows and columns of the matrices that are copied.
@@ -56,7 +60,7 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
         let output = TiledOutput::of_boxes(output, groups, cols, stored);
         let operand = output.epilogue.operand_in_memory::<T>().map(|(number, operand)| {
             let map = operand.tensor_map(stored, Swizzle::B128);
-            StagedOperand { number, map }
+            StagedOperand { number, map, is_loaded: Rc::default() }
         });
         TiledOutput { operand, ..output }
     }
@@ -101,7 +105,8 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
     #[device(crate = hidet_core)]
     pub fn load_operand<const Q: usize>(&self, input: &StagedInput<T, Q>, at: &Position, origin: impl IndexTuple<R>) {
         let (origin, groups, parts) = (coordinates(origin), self.groups, self.parts);
-        if let Some(operand) = self.operand {
+        if let Some(operand) = &self.operand {
+            operand.is_loaded.set(true);
             if groups * parts * PART > input.tiles.extents()[1] {
                 refuse("the tiles of an operand of the epilogue need tiles of the input with as many rows");
             }
@@ -118,8 +123,8 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
     }
 
     /// Reads what the epilogue needs of operands that are the same for all rows, of the columns from `col` on, into registers of
-    /// the threads that store: before their products, so that it is there when these are complete. A kernel that does not call
-    /// it reads them when it stores; one that does must do so for each tile.
+    /// the threads that store: before their products, so that it is there when these are complete. It is for the store that comes next in the kernel's text,
+    /// which reads by itself what was not read ahead.
     #[track_caller]
     pub fn read_rows_ahead(&self, col: impl IntoExpr<i32>) {
         if let Some(rows) = &self.rows {
@@ -138,7 +143,12 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
         origin: impl IndexTuple<R>,
     ) {
         let group = group.into_expr();
-        let staged = self.operand.map(|operand| (operand.number, input.tiles, at));
+        if self.operand.as_ref().is_some_and(|operand| !operand.is_loaded.get()) {
+            refuse(
+                "no tiles of the epilogue's operand are loaded: a kernel calls `load_operand` before `store` in its text",
+            );
+        }
+        let staged = self.operand.as_ref().map(|operand| (operand.number, input.tiles, at));
         self.write(sums, staged, group, moved(coordinates(origin), group * PART, 0));
     }
 

@@ -20,7 +20,7 @@ pub(crate) struct StagedRows<T> {
     /// Operand, warp group, column.
     rows: View<T, 3>,
     cols: i32,
-    /// True if the kernel says when they are read.
+    /// True if the kernel has read them for the store that comes next in its text.
     ahead: Rc<Cell<bool>>,
 }
 
@@ -67,7 +67,7 @@ impl<T: Element> StagedRows<T> {
     #[device(crate = hidet_core)]
     pub fn share(&self, group: Expr<i32>, col: Expr<i32>) {
         let t = thread_id() % 128;
-        if !self.ahead.get() {
+        if !self.ahead.replace(false) {
             self.read(col);
         }
         for number in unroll(0..self.operands.len() as i32) {

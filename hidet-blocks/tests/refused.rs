@@ -16,10 +16,11 @@ struct Use {
     a: [i32; 2],
     b: [i32; 2],
     cols: i32,
+    loads: bool,
 }
 
 /// A use that is right.
-const RIGHT: Use = Use { stages: 2, filled: 2, a: [64, 64], b: [64, 64], cols: 64 };
+const RIGHT: Use = Use { stages: 2, filled: 2, a: [64, 64], b: [64, 64], cols: 64, loads: true };
 
 kernel! {
     #[launch(grid = (n.div_ceil(64), m.div_ceil(64)), block = 256)]
@@ -35,7 +36,9 @@ kernel! {
                 for step in 0..(k + 63) / 64 {
                     load_stage(&at, (&a, (row, step * 64)), (&b, (col, step * 64)));
                 }
-                c.load_operand(&b, &at, (row, col));
+                if part.loads {
+                    c.load_operand(&b, &at, (row, col));
+                }
             }
         }
         #[warp_group(1)]
@@ -71,6 +74,11 @@ fn refused<P>(template: Template<P>, message: &str) {
 #[test]
 fn a_right_use_is_taken() {
     fused(RIGHT).build().unwrap();
+}
+
+#[test]
+fn operands_that_are_not_loaded_are_refused() {
+    refused(fused(Use { loads: false, ..RIGHT }), "a kernel calls `load_operand` before `store` in its text");
 }
 
 #[test]

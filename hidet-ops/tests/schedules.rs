@@ -45,3 +45,27 @@ fn rows_that_are_looked_up_are_read_in_vectors() -> Result<()> {
     }
     Ok(())
 }
+
+/// Rows of scales in front of a product, and of what is behind it, are copied to shared memory: tiles leave room for them.
+#[test]
+fn rows_beside_tiles_fit_shared_memory() -> Result<()> {
+    let device = Device::sim();
+    let zeros = |shape: &[usize]| -> Result<Tensor> {
+        let count = shape.iter().product();
+        Tensor::from(&device.tensor(&vec![f16::ZERO; count], [count])?).reshape(shape)
+    };
+    for [m, n, k] in [[128, 4096, 4096], [128, 1024, 4096], [4096, 4096, 128]] {
+        let (a, b, scale, bias) = (zeros(&[m, k])?, zeros(&[n, k])?.t()?, zeros(&[k])?, zeros(&[n])?);
+        let scaled = a.mul(&scale)?;
+        let products = [a.matmul(&b)?, scaled.matmul(&b)?, scaled.mul(&scale)?.matmul(&b)?, a.mul(&a)?.matmul(&b)?];
+        for product in products {
+            let y = product.add(&bias)?.gelu()?.mul(&bias)?.add(&bias)?;
+            for function in [&product, &y].into_iter().map(Tensor::functions).collect::<Result<Vec<_>>>()?.concat() {
+                let problems = hidet::ir::verify::verify(&hidet::passes::lower(&function, &Default::default())?);
+                assert!(problems.is_ok(), "{} of {m} x {n} x {k}: {problems:?}", function.name);
+            }
+            assert!(y.templates()?.contains(&"matmul_wgmma"), "{:?}", y.templates()?);
+        }
+    }
+    Ok(())
+}

@@ -20,7 +20,7 @@ kernel! {
     ) {
         let q = StagedInput::new(q, 1, [128, D]);
         let [k, v] = [k, v].map(|input| StagedInput::new(input, 2, [128, D]));
-        let o = TiledOutput::<T, T, 3>::new(o, 2, D);
+        let o = TiledOutput::<T, T, 3>::of_boxes(o, 2, D, [1, 64, 64]);
         let (head, first) = (block_idx().y, block_idx().x * 128);
         let visible = Visible::keys(keys, causal.then_some(first), 128);
         let [q_at, k_at, v_at] = [1, 2, 2].map(|stages| Pipeline::new(stages, 2, 1).start());
@@ -44,7 +44,7 @@ kernel! {
             let row = (&q, &q_at, group * 64);
             attend((sums, &softmax), row, (&k, &k_at), (&v, &v_at), visible);
             scale_rows(sums, D / 2, softmax.finish());
-            o.store(sums, (&q, &q_at), group, (head, first, 0));
+            o.store_box(sums, group, (head, first + group * 64, 0));
             o.finish();
         }
     }

@@ -18,9 +18,9 @@ type AddGraphEdges = unsafe extern "C" fn(
     count: usize,
 ) -> u32;
 
-/// Returns the address of a function of the driver, which must be present.
+/// Returns the address of a function, if the driver has it. Of one type for all, so that the lookup is compiled once.
 fn address(name: &str) -> Option<*const c_void> {
-    // SAFETY: the symbol is looked up, and its address is taken for what it is.
+    // SAFETY: the library is present, as `probe` has checked; the symbol is looked up, not called.
     unsafe { sys::culib().get::<*const c_void>(name.as_bytes()) }.ok().map(|found| *found)
 }
 

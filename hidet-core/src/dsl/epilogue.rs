@@ -157,13 +157,18 @@ impl<U: Element, const R: usize> Epilogue<U, R> {
                 operand.read_from(data, R - Q, &start);
             }
             (_, None) => {}
-            _ => problem(&format!("operand {number} has other axes or elements than this tile: see `operand`"), at),
+            _ => problem(
+                &format!(
+                    "operand {number} has other axes or elements than this tile: see `operand` and `row_operands`"
+                ),
+                at,
+            ),
         }
         made
     }
 
     /// Returns what is stored below for `N` consecutive elements of the output, beginning at an index that is a multiple
-    /// of `N`: 1, 2, 4, 8 or 16. Operands that are not read from a tile are loaded here. Extents along the last axis of operands that are loaded in vectors must be
+    /// of `N`: 1, 2, 4, 8 or 16. Operands that are neither given nor read from a tile are loaded here. Extents along the last axis of operands that are loaded in vectors must be
     /// multiples of `N`, which the launcher checks. Outside of the output, as in its
     /// last tile, what they give has no meaning; nothing outside of them is read.
     #[track_caller]

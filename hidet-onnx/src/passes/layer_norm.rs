@@ -2,7 +2,7 @@
 //! `f32` what 16-bit floats would round in between, and divides once per row.
 //!
 //! `(x - mean(x)) / sqrt(mean((x - mean(x))^2) + epsilon) * scale + bias` over the last axes, with a constant scale, and a
-//! constant bias or none.
+//! constant bias or none. The axes are counted from the end, and no cast is in between.
 
 use super::links::{Links, node};
 use crate::attributes::Attribute;
@@ -20,7 +20,7 @@ pub(crate) fn layer_norm(mut graph: Graph) -> Result<Graph> {
         let name = graph.nodes[last].name.clone();
         let outputs = std::mem::take(&mut graph.nodes[last].outputs);
         nodes.iter().for_each(|at| graph.nodes[*at].outputs.clear());
-        let attributes = [("axis", Attribute::Int(axis)), ("epsilon", Attribute::Float(epsilon as f32))];
+        let attributes = [("axis", Attribute::Int(axis)), ("epsilon", Attribute::Float(epsilon))];
         let operator = ("LayerNormalization", name.version.max(VERSION));
         graph.nodes.push(node(operator, &name, inputs, outputs, attributes));
     }
@@ -34,7 +34,7 @@ struct Formula {
     last: usize,
     inputs: Vec<String>,
     axis: i64,
-    epsilon: f64,
+    epsilon: f32,
 }
 
 impl Formula {
@@ -49,6 +49,8 @@ impl Formula {
         let [a, b] = inputs(links, sum, "Add")?;
         let (variance, epsilon) = links.number(a).map_or((a, b), |_| (b, a));
         let (variance, epsilon) = (links.maker(variance)?, links.number(epsilon)?);
+        // The attribute is of `f32`.
+        let epsilon = Some(epsilon as f32).filter(|rounded| f64::from(*rounded) == epsilon)?;
         let (of_mean, axis) = mean_of(links, mean)?;
         let (of_variance, same) = mean_of(links, variance)?;
         let square = links.maker(of_variance)?;

@@ -151,5 +151,8 @@ fn tensors_of_another_type_are_refused() {
 #[test]
 fn a_tile_for_no_operand_is_refused() {
     let error = pairs::<f32>(true).build().map(drop).unwrap_err().to_string();
-    assert!(error.contains("operand 0 has other axes or elements than this tile: see `operand`"), "{error}");
+    assert!(
+        error.contains("operand 0 has other axes or elements than this tile: see `operand` and `row_operands`"),
+        "{error}"
+    );
 }

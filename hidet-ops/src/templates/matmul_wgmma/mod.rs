@@ -66,6 +66,7 @@ fn planned(mut product: Product, fused: &FusedTask, given: &Given) -> Result<Pla
         result_bytes: fused.output.dtype.bytes(),
         by_tma: is_half && fused.output.dtype == dtype && n % 8 == 0 && readable,
         in_pairs: n % 2 == 0 && readable,
+        scales: product.factors.iter().map(|factor| factor.reads().len().saturating_sub(1)).sum(),
         may_have_parts: (is_half || product.precision == Precision::Tf32x3) && product.rank == 2,
     });
     let parts = match s.split {

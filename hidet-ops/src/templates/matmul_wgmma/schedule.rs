@@ -94,12 +94,14 @@ pub(super) struct Problem {
     pub(super) by_tma: bool,
     /// True if two adjacent results are stored at once.
     pub(super) in_pairs: bool,
+    /// Tensors that factors are computed of beside the matrices: the part of a tile may be copied with it, if it is a row.
+    pub(super) scales: usize,
     /// True if the sums of several kernels may be added by another one.
     pub(super) may_have_parts: bool,
 }
 
-/// Bytes of shared memory of a block that tiles may have: 227 KiB without barriers and alignment.
-const SHARED_BYTES: i32 = 227 * 1024 - 1024;
+/// Bytes of shared memory of a block that tiles may have: 227 KiB without barriers.
+const SHARED_BYTES: i32 = 227 * 1024 - 256;
 
 /// A stage is given back when the products of the next one are under way.
 const LEAST_STAGES: i32 = 3;
@@ -224,13 +226,14 @@ impl Problem {
         let Tile { groups, cols, .. } = tile;
         let results = match split {
             Split::Cluster(_) => groups * 64 * (cols + 8) * 4,
+            // Of any type of 16 bits.
             Split::Whole if self.by_tma && cols % 64 == 0 => TiledOutput::<f32, f16, 2>::bytes(groups, cols),
             Split::Whole if self.by_rows() => groups * RowOutput::<f32>::BYTES,
             _ => 0,
         };
-        // The rests of b.
+        // The rests of b, and rows of scales.
         let rests = if self.three { cols * tile.row } else { 0 };
-        ((SHARED_BYTES - results) / (tile.bytes() + rests)).min(8)
+        ((SHARED_BYTES - results) / (tile.bytes() + rests + self.scales as i32 * tile.row)).min(8)
     }
 
     fn scheduled(&self, tile: Tile, split: Split) -> Schedule {
@@ -277,6 +280,10 @@ mod tests {
     use super::*;
 
     fn schedule(shape: [usize; 3]) -> Schedule {
+        scheduled(shape, 0)
+    }
+
+    fn scheduled(shape: [usize; 3], scales: usize) -> Schedule {
         let (along_rows, by_tma, in_pairs, may_have_parts) = (false, true, true, true);
         Schedule::of(Problem {
             batch: 1,
@@ -289,8 +296,17 @@ mod tests {
             result_bytes: 2,
             by_tma,
             in_pairs,
+            scales,
             may_have_parts,
         })
+    }
+
+    #[test]
+    fn rows_of_scales_have_room_in_shared_memory() {
+        let scaled = scheduled([128, 4096, 4096], 1);
+        assert!(matches!(scaled.split, Split::Cluster(_)), "{scaled:?}");
+        assert!(scaled.stages < schedule([128, 4096, 4096]).stages, "{scaled:?}");
+        assert_eq!([0, 1, 2].map(|scales| scheduled([4096, 4096, 4096], scales).stages), [4, 4, 3]);
     }
 
     #[test]
