@@ -18,8 +18,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 /// An output of which each warp group stores 64 rows of a tile, through shared memory and by TMA. A tile is a matrix along
-/// the last two of the `R` axes. Sums are rounded
-/// to `C`, the type that the kernel writes, and its epilogue gives `T`, a type of 16 bits.
+/// the last two of the `R` axes. Sums are rounded to `C`, the type that the kernel writes, and its epilogue gives `T`, a type of
+/// 16 bits.
 ///
 /// The tiles of an operand of the epilogue that is as large as the output, such as a residual, are loaded into the stages
 /// of an input by the thread that fills these, so that they arrive while the last products are computed. Operands that are the
@@ -123,8 +123,8 @@ impl<C: Element, T: Element, const R: usize> TiledOutput<C, T, R> {
     }
 
     /// Reads what the epilogue needs of operands that are the same for all rows, of the columns from `col` on, into registers of
-    /// the threads that store: before their products, so that it is there when these are complete. It is for the store that comes next in the kernel's text,
-    /// which reads by itself what was not read ahead.
+    /// the threads that store: before their products, so that it is there when these are complete. It is for the store that
+    /// comes next in the kernel's text, which reads by itself what was not read ahead.
     #[track_caller]
     pub fn read_rows_ahead(&self, col: impl IntoExpr<i32>) {
         if let Some(rows) = &self.rows {
